@@ -1,0 +1,16 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build tools
+
+// Package kubernetes pins the Kubernetes and etcd programs that tests and the
+// demo run as processes. It is a module of its own, so that their dependencies
+// never enter the product's go.mod.
+package kubernetes
+
+import (
+	_ "go.etcd.io/etcd/server/v3"
+	_ "k8s.io/kubernetes/cmd/kube-apiserver"
+	_ "k8s.io/kubernetes/cmd/kube-controller-manager"
+	_ "k8s.io/kubernetes/cmd/kubectl"
+)
