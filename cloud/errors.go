@@ -1,0 +1,157 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cloud
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Kind says what an error means to a caller: kinds differ where the right reaction differs.
+type Kind string
+
+const (
+	// NotFoundOrUnauthorized is OCI's 404 NotAuthorizedOrNotFound: the resource is gone, or the permission to see it is.
+	// It is no evidence of absence by itself.
+	NotFoundOrUnauthorized Kind = "NotFoundOrUnauthorized"
+	// Unauthenticated is 401: the service does not know the key, the token, the user or the tenancy.
+	Unauthenticated Kind = "Unauthenticated"
+	// Forbidden is 403: the caller is known and may not do this.
+	Forbidden Kind = "Forbidden"
+	// InvalidCredentials are credentials that cannot work and were never sent, such as a key that is not PEM.
+	InvalidCredentials Kind = "InvalidCredentials"
+	// OutOfCapacity means that the data centre has no host left for the shape in the place that was asked for.
+	OutOfCapacity Kind = "OutOfCapacity"
+	// LimitExceeded means that a service limit, set by the cloud, is used up.
+	LimitExceeded Kind = "LimitExceeded"
+	// QuotaExceeded means that a quota, set by the account's administrators, is used up.
+	QuotaExceeded Kind = "QuotaExceeded"
+	// Throttled is 429: too many requests; see Error.RetryAfter.
+	Throttled Kind = "Throttled"
+	// Conflict is 409 or 412: the resource's present state does not allow the operation; see Error.Code.
+	Conflict Kind = "Conflict"
+	// InvalidRequest is any other 4xx: the same request will be refused again.
+	InvalidRequest Kind = "InvalidRequest"
+	// Unavailable is a 5xx, a network error or a timeout. The request may have taken effect.
+	Unavailable Kind = "Unavailable"
+	// Unknown is everything else.
+	Unknown Kind = "Unknown"
+)
+
+// Error is a failed call to a cloud service. Its message has been scrubbed (see Scrub); it never holds a request body.
+type Error struct {
+	// Kind is what callers branch on.
+	Kind Kind
+	// Service is the service's short name, such as compute.
+	Service string
+	// Operation is the API operation, such as LaunchInstance.
+	Operation string
+	// Code is the service's own error code, such as LimitExceeded or InvalidatedRetryToken; empty if there was no answer.
+	Code string
+	// Message is the service's own message, scrubbed, on one line.
+	Message string
+	// RequestID is the service's identifier of the request, to quote to the cloud's support; may be empty.
+	RequestID string
+	// Status is the HTTP status, 0 if there was no answer.
+	Status int
+	// RetryAfter is how long the service asks to wait; 0 if it does not say.
+	RetryAfter time.Duration
+	// Err is the cause, if it is of use to errors.Is and errors.As.
+	Err error
+}
+
+// Error returns one line: the operation, the status and code, the message, the request ID.
+func (e *Error) Error() string {
+	var b strings.Builder
+	if e.Operation != "" {
+		b.WriteString(e.Operation + ": ")
+	}
+	if e.Status != 0 {
+		fmt.Fprintf(&b, "%d ", e.Status)
+	}
+	b.WriteString(e.label())
+	if e.Message != "" {
+		b.WriteString(": " + e.Message)
+	}
+	if e.RequestID != "" {
+		fmt.Fprintf(&b, " (request ID %s)", e.RequestID)
+	}
+	return b.String()
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// label is the service's code, or the kind where the service gave none.
+func (e *Error) label() string {
+	if e.Code != "" {
+		return e.Code
+	}
+	return string(e.Kind)
+}
+
+// KindOf returns the kind of the first Error in err's tree: Unknown if there is none, the empty Kind if err is nil.
+func KindOf(err error) Kind {
+	if err == nil {
+		return ""
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Kind
+	}
+	return Unknown
+}
+
+// IsKind tells whether err is of one of the kinds.
+func IsKind(err error, kinds ...Kind) bool {
+	return err != nil && slices.Contains(kinds, KindOf(err))
+}
+
+// RetryAfterOf returns how long the service asked to wait; 0 if it did not say.
+func RetryAfterOf(err error) time.Duration {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.RetryAfter
+	}
+	return 0
+}
+
+// remedies say what the user can do about a kind of error, as the end of a sentence.
+var remedies = map[Kind]string{
+	NotFoundOrUnauthorized: "check that the resource exists and that the policies of the account allow it to be used",
+	Unauthenticated:        "check that the credentials belong to this account and that the key has not been deleted",
+	Forbidden:              "check the permissions of the credentials",
+	InvalidCredentials:     "correct the Secret with the credentials",
+	OutOfCapacity:          "allow another shape, fault domain, availability domain or account, or wait",
+	LimitExceeded:          "ask for a higher service limit, or allow another shape or account",
+	QuotaExceeded:          "raise the compartment quota, or allow another shape or account",
+	Throttled:              "nothing needs to be done, the request is repeated later",
+	Conflict:               "nothing needs to be done unless it persists, the request is repeated later",
+	InvalidRequest:         "correct what the message names",
+	Unavailable:            "check the region, the endpoint and the network if it persists, the request is repeated later",
+}
+
+// UserMessage renders err for a condition or an event: one line of bounded length that says what happened and what to do,
+// without secrets. It is empty if err is nil.
+func UserMessage(err error) string {
+	switch {
+	case err == nil:
+		return ""
+	case errors.Is(err, context.Canceled):
+		return "the request was cancelled, it is repeated later"
+	}
+	var e *Error
+	if !errors.As(err, &e) {
+		return Scrub(err.Error())
+	}
+	text := strings.TrimRight(Scrub(e.Error()), ". ")
+	if remedy := remedies[e.Kind]; remedy != "" {
+		text += ": " + remedy
+	}
+	return text
+}

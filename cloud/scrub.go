@@ -1,0 +1,90 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cloud
+
+import (
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+const (
+	redacted = "[redacted]"
+
+	// maxMessage bounds a scrubbed message, in bytes: conditions and events are no place for long texts.
+	maxMessage = 600
+
+	// minSecretPart is the length from which a word of a message counts as a part of a secret. Shorter words, such as
+	// "user" or a port number, occur in any text.
+	minSecretPart = 12
+)
+
+var (
+	// pemBlock also covers a block that was cut off.
+	pemBlock = regexp.MustCompile(`(?s)-----BEGIN [A-Z0-9 ]+-----.*?(-----END [A-Z0-9 ]+-----|\z)`)
+	// tailnetSecret is a key or a client secret of Tailscale (tskey-…) or Headscale (hskey-…).
+	tailnetSecret = regexp.MustCompile(`\b(ts|hs)key-[A-Za-z0-9_-]+`)
+	// bearer is an Authorization header's value: a token, or OCI's request signature.
+	bearer = regexp.MustCompile(`(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]+|\bsignature\s*=\s*"[^"]*"`)
+	// secretField is a JSON or form field that holds secrets by its name.
+	secretField = regexp.MustCompile(`(?i)("?\b(user_data|userdata|ssh_authorized_keys|private_?key|passphrase|password|client_secret|token)"?\s*[:=]\s*)("[^"]*"?|[^\s"][^\s,;}]*)`)
+	// blob is what base64 data looks like. The longest part of an OCID has 60 characters, a SHA-256 in hex has 64.
+	blob = regexp.MustCompile(`[A-Za-z0-9+/=_-]{65,}`)
+	// word is what a secret, or a part of one, can be quoted as.
+	word = regexp.MustCompile(`[A-Za-z0-9+/=_.:-]+`)
+)
+
+// Scrub makes a message from elsewhere fit to be shown: keys, tokens, base64 data and every longer part of the given
+// secrets are replaced, control characters become spaces, and the result is one line of at most 600 bytes.
+func Scrub(message string, secrets ...string) string {
+	message = strings.ToValidUTF8(message, "")
+	message = pemBlock.ReplaceAllString(message, redacted)
+	for _, secret := range secrets {
+		if len(secret) >= minSecretPart {
+			message = strings.ReplaceAll(message, secret, redacted)
+		}
+	}
+	message = secretField.ReplaceAllString(message, "${1}"+redacted)
+	message = tailnetSecret.ReplaceAllString(message, redacted)
+	message = bearer.ReplaceAllString(message, redacted)
+	message = blob.ReplaceAllString(message, redacted)
+	message = word.ReplaceAllStringFunc(message, func(w string) string {
+		if isPartOf(w, secrets) {
+			return redacted
+		}
+		return w
+	})
+	return truncate(oneLine(message))
+}
+
+// isPartOf tells whether the word is a longer piece of one of the secrets. OCIDs are names, not secrets, wherever they are.
+func isPartOf(w string, secrets []string) bool {
+	w = strings.TrimRight(w, ".:")
+	if len(w) < minSecretPart || strings.HasPrefix(w, "ocid1.") {
+		return false
+	}
+	for _, secret := range secrets {
+		if strings.Contains(secret, w) {
+			return true
+		}
+	}
+	return false
+}
+
+func oneLine(s string) string {
+	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
+}
+
+func truncate(s string) string {
+	if len(s) <= maxMessage {
+		return s
+	}
+	const ellipsis = "…"
+	end := maxMessage - len(ellipsis)
+	for !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end] + ellipsis
+}
