@@ -1,0 +1,358 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+)
+
+// OCIMeshClusterFinalizer keeps a cluster until its networks and its VIP are given back.
+const OCIMeshClusterFinalizer = "ocimeshcluster.infrastructure.cluster.x-k8s.io"
+
+// EndpointType is how the API server is reached.
+// +kubebuilder:validation:Enum=TailnetVIP;External
+type EndpointType string
+
+const (
+	// EndpointTailnetVIP is an address of the tailnet's VIP range that the healthy control planes advertise as a route.
+	// It works across accounts and needs no load balancer; clients must be on the tailnet and accept routes.
+	EndpointTailnetVIP EndpointType = "TailnetVIP"
+	// EndpointExternal is an address that the user provides and keeps pointed at the control planes.
+	EndpointExternal EndpointType = "External"
+)
+
+// PodNetworkMode is how pod traffic crosses between nodes.
+// +kubebuilder:validation:Enum=VXLAN;TailnetRoutes
+type PodNetworkMode string
+
+const (
+	// PodNetworkVXLAN encapsulates pod traffic; it needs nothing but UDP between nodes.
+	PodNetworkVXLAN PodNetworkMode = "VXLAN"
+	// PodNetworkTailnetRoutes has each node advertise its own pod CIDR on the tailnet; pod traffic is not encapsulated.
+	PodNetworkTailnetRoutes PodNetworkMode = "TailnetRoutes"
+)
+
+// GatewayType is how machines of a managed network reach the Internet.
+// +kubebuilder:validation:Enum=Internet;NAT
+type GatewayType string
+
+const (
+	// GatewayInternet gives machines public addresses behind an Internet gateway: direct tailnet connections.
+	GatewayInternet GatewayType = "Internet"
+	// GatewayNAT keeps machines private behind a NAT gateway.
+	GatewayNAT GatewayType = "NAT"
+)
+
+// OCIMeshClusterSpec says which accounts and which tailnet a cluster is spread over.
+// +kubebuilder:validation:XValidation:rule="self.tailnetRef == oldSelf.tailnetRef",message="tailnetRef is immutable: nodes cannot change their tailnet"
+// +kubebuilder:validation:XValidation:rule="self.endpointType == oldSelf.endpointType",message="endpointType is immutable: certificates and nodes hold the endpoint"
+// +kubebuilder:validation:XValidation:rule="self.accounts.exists(a, !has(a.controlPlane) || a.controlPlane)",message="at least one account must allow control planes"
+type OCIMeshClusterSpec struct {
+	// controlPlaneEndpoint is the API server's address: allocated by the provider with TailnetVIP, given by the user with
+	// External.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="!has(oldSelf.host) || (has(self.host) && self.host == oldSelf.host)",message="controlPlaneEndpoint.host is immutable once set"
+	// +kubebuilder:validation:XValidation:rule="!has(oldSelf.port) || (has(self.port) && self.port == oldSelf.port)",message="controlPlaneEndpoint.port is immutable once set"
+	ControlPlaneEndpoint APIEndpoint `json:"controlPlaneEndpoint,omitempty,omitzero"`
+
+	// endpointType is how the API server is reached.
+	// +optional
+	// +default="TailnetVIP"
+	// +kubebuilder:default=TailnetVIP
+	EndpointType EndpointType `json:"endpointType,omitempty"`
+
+	// tailnetRef names the Tailnet that connects the nodes.
+	// +required
+	TailnetRef TailnetReference `json:"tailnetRef,omitempty,omitzero"`
+
+	// podNetwork is how pod traffic crosses between nodes; the Cilium values read it.
+	// +optional
+	// +kubebuilder:default={mode: VXLAN, mtu: 1280}
+	PodNetwork PodNetwork `json:"podNetwork,omitempty,omitzero"`
+
+	// accounts are the OCI accounts that the cluster may use. Each one's availability domains become failure domains named
+	// <account>-<ad>, such as alice-ad-1.
+	// +required
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=50
+	Accounts []ClusterAccount `json:"accounts,omitempty"`
+}
+
+// APIEndpoint is the API server's address.
+// +kubebuilder:validation:MinProperties=1
+type APIEndpoint struct {
+	// host is an IP address or a DNS name.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Host string `json:"host,omitempty"`
+
+	// port of the API server; 6443 where the provider sets it.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	Port int32 `json:"port,omitempty"`
+}
+
+// IsZero tells whether neither host nor port is set.
+func (e APIEndpoint) IsZero() bool { return e.Host == "" && e.Port == 0 }
+
+// IsValid tells whether both host and port are set.
+func (e APIEndpoint) IsValid() bool { return e.Host != "" && e.Port != 0 }
+
+// TailnetReference names a Tailnet.
+type TailnetReference struct {
+	// name of the Tailnet.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name,omitempty"`
+}
+
+// PodNetwork is how pod traffic crosses between nodes.
+type PodNetwork struct {
+	// mode is VXLAN or TailnetRoutes.
+	// +optional
+	// +default="VXLAN"
+	// +kubebuilder:default=VXLAN
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="podNetwork.mode is immutable: running pods would lose each other"
+	Mode PodNetworkMode `json:"mode,omitempty"`
+
+	// mtu is the tailnet interface's, in bytes: the underlay MTU of the pod network, which takes its own overhead off it.
+	// +optional
+	// +default=1280
+	// +kubebuilder:default=1280
+	// +kubebuilder:validation:Minimum=1280
+	// +kubebuilder:validation:Maximum=1420
+	MTU int32 `json:"mtu,omitempty"`
+}
+
+// ClusterAccount is an account that a cluster may use.
+type ClusterAccount struct {
+	// name of the OCIAccount.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name,omitempty"`
+
+	// controlPlane says whether control planes may be placed in the account.
+	// +optional
+	// +default=true
+	// +kubebuilder:default=true
+	ControlPlane *bool `json:"controlPlane,omitempty"`
+
+	// network is the account's network for this cluster: made by the provider, or brought by the user.
+	// +optional
+	// +kubebuilder:default={managed: {gateway: Internet}}
+	Network AccountNetwork `json:"network,omitempty,omitzero"`
+}
+
+// AccountNetwork is a union: exactly one of its fields is set.
+// +kubebuilder:validation:XValidation:rule="has(self.managed) != has(self.existing)",message="exactly one of managed and existing must be set"
+// +kubebuilder:validation:XValidation:rule="has(self.managed) == has(oldSelf.managed)",message="a network cannot change between managed and existing: add the account under another OCIAccount"
+type AccountNetwork struct {
+	// managed has the provider make a VCN with all that the nodes need and nothing more.
+	// +optional
+	Managed *ManagedNetwork `json:"managed,omitempty"`
+
+	// existing names a network of the user's; the provider neither changes nor deletes it.
+	// +optional
+	Existing *ExistingNetwork `json:"existing,omitempty"`
+}
+
+// ManagedNetwork is a VCN made by the provider.
+// +kubebuilder:validation:XValidation:rule="!isCIDR(self.vcnCIDR) || !isCIDR(self.subnetCIDR) || cidr(self.vcnCIDR).containsCIDR(self.subnetCIDR)",message="subnetCIDR must lie within vcnCIDR"
+type ManagedNetwork struct {
+	// vcnCIDR is the VCN's IPv4 range, between /16 and /30. Different accounts may use the same range.
+	// +optional
+	// +default="10.0.0.0/16"
+	// +kubebuilder:default="10.0.0.0/16"
+	// +kubebuilder:validation:MinLength=9
+	// +kubebuilder:validation:MaxLength=18
+	// +kubebuilder:validation:XValidation:rule="isCIDR(self) && cidr(self).ip().family() == 4 && cidr(self).masked() == cidr(self) && cidr(self).prefixLength() >= 16 && cidr(self).prefixLength() <= 30",message="vcnCIDR must be an IPv4 network between /16 and /30"
+	// +kubebuilder:validation:XValidation:rule="!isCIDR(self) || !(cidr('100.64.0.0/10').containsCIDR(self) || cidr('169.254.0.0/16').containsCIDR(self))",message="vcnCIDR must not overlap the tailnet's range 100.64.0.0/10 nor 169.254.0.0/16"
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="vcnCIDR is immutable"
+	VCNCIDR string `json:"vcnCIDR,omitempty"`
+
+	// subnetCIDR is the range of the nodes' subnet within the VCN; OCI keeps three addresses of it.
+	// +optional
+	// +default="10.0.0.0/20"
+	// +kubebuilder:default="10.0.0.0/20"
+	// +kubebuilder:validation:MinLength=9
+	// +kubebuilder:validation:MaxLength=18
+	// +kubebuilder:validation:XValidation:rule="isCIDR(self) && cidr(self).ip().family() == 4 && cidr(self).masked() == cidr(self) && cidr(self).prefixLength() >= 16 && cidr(self).prefixLength() <= 30",message="subnetCIDR must be an IPv4 network between /16 and /30"
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="subnetCIDR is immutable"
+	SubnetCIDR string `json:"subnetCIDR,omitempty"`
+
+	// gateway is how machines reach the Internet, and whether they have public addresses.
+	// +optional
+	// +default="Internet"
+	// +kubebuilder:default=Internet
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="gateway is immutable"
+	Gateway GatewayType `json:"gateway,omitempty"`
+
+	// sshFrom are IPv4 ranges from which SSH is let in. Nothing is when it is empty: the tailnet is the way in.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MinLength=9
+	// +kubebuilder:validation:items:MaxLength=18
+	// +kubebuilder:validation:XValidation:rule="self.all(c, isCIDR(c) && cidr(c).ip().family() == 4)",message="sshFrom must hold IPv4 networks such as 192.0.2.0/24"
+	SSHFrom []string `json:"sshFrom,omitempty"`
+}
+
+// ExistingNetwork is a network of the user's.
+type ExistingNetwork struct {
+	// subnetID is the OCID of the nodes' subnet. It must let out udp and tcp/443, and let in udp/41641 for direct
+	// tailnet connections.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	// +kubebuilder:validation:XValidation:rule="self.startsWith('ocid1.subnet.')",message="subnetID must be a subnet's OCID (ocid1.subnet.…)"
+	SubnetID string `json:"subnetID,omitempty"`
+
+	// networkSecurityGroupIDs are the OCIDs of groups that nodes' VNICs are put into.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=5
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=255
+	NetworkSecurityGroupIDs []string `json:"networkSecurityGroupIDs,omitempty"`
+}
+
+// OCIMeshClusterStatus is what was seen of the cluster's infrastructure.
+// +kubebuilder:validation:MinProperties=1
+type OCIMeshClusterStatus struct {
+	// conditions tell the cluster's state: Ready, AccountsReady, NetworkReady, TailnetReady, EndpointReady, Paused, Deleting.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=32
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// initialization is written once, when the first machine may be made.
+	// +optional
+	Initialization OCIMeshClusterInitializationStatus `json:"initialization,omitempty,omitzero"`
+
+	// failureDomains are the availability domains of the ready accounts, named <account>-<ad>.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=100
+	FailureDomains []clusterv1.FailureDomain `json:"failureDomains,omitempty"`
+
+	// accounts are the networks per account, also of accounts that left the spec while their network still exists.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=100
+	Accounts []ClusterAccountStatus `json:"accounts,omitempty"`
+}
+
+// OCIMeshClusterInitializationStatus is the cluster's initialization, as the Cluster API contract names it.
+// +kubebuilder:validation:MinProperties=1
+type OCIMeshClusterInitializationStatus struct {
+	// provisioned is true once the endpoint is known and machines may be made.
+	// +optional
+	Provisioned *bool `json:"provisioned,omitempty"`
+}
+
+// ClusterAccountStatus is the state of one account's network.
+type ClusterAccountStatus struct {
+	// name of the OCIAccount.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name,omitempty"`
+
+	// ready is true while machines can be placed in the account.
+	// +optional
+	Ready *bool `json:"ready,omitempty"`
+
+	// reason is why the account is not ready, one word.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	Reason string `json:"reason,omitempty"`
+
+	// message is why the account is not ready and what to do.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message,omitempty"`
+
+	// vcnID is the VCN's OCID.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	VCNID string `json:"vcnID,omitempty"`
+
+	// subnetID is the OCID of the nodes' subnet.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	SubnetID string `json:"subnetID,omitempty"`
+
+	// networkSecurityGroupIDs are the groups that nodes' VNICs are put into.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=5
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=255
+	NetworkSecurityGroupIDs []string `json:"networkSecurityGroupIDs,omitempty"`
+
+	// publicIP says whether machines of this network have public addresses.
+	// +optional
+	PublicIP *bool `json:"publicIP,omitempty"`
+}
+
+// OCIMeshCluster is the infrastructure of one cluster: its networks in several accounts, its endpoint and its tailnet.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:resource:path=ocimeshclusters,scope=Namespaced,categories=cluster-api,shortName=omc
+// +kubebuilder:storageversion
+// +kubebuilder:subresource:status
+// +kubebuilder:printcolumn:name="Cluster",type="string",JSONPath=".metadata.labels['cluster\\.x-k8s\\.io/cluster-name']"
+// +kubebuilder:printcolumn:name="Endpoint",type="string",JSONPath=".spec.controlPlaneEndpoint.host"
+// +kubebuilder:printcolumn:name="Accounts",type="string",JSONPath=".spec.accounts[*].name"
+// +kubebuilder:printcolumn:name="Provisioned",type="boolean",JSONPath=".status.initialization.provisioned"
+// +kubebuilder:printcolumn:name="Ready",type="string",JSONPath=".status.conditions[?(@.type=='Ready')].status"
+// +kubebuilder:printcolumn:name="Reason",type="string",JSONPath=".status.conditions[?(@.type=='Ready')].reason"
+// +kubebuilder:printcolumn:name="Age",type="date",JSONPath=".metadata.creationTimestamp"
+// +kubebuilder:printcolumn:name="Message",type="string",priority=1,JSONPath=".status.conditions[?(@.type=='Ready')].message"
+type OCIMeshCluster struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is the standard object's metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec is the desired state of the cluster's infrastructure.
+	// +required
+	Spec OCIMeshClusterSpec `json:"spec,omitempty,omitzero"`
+
+	// status is the observed state of the cluster's infrastructure.
+	// +optional
+	Status OCIMeshClusterStatus `json:"status,omitempty,omitzero"`
+}
+
+// OCIMeshClusterList is a list of OCIMeshClusters.
+//
+// +kubebuilder:object:root=true
+type OCIMeshClusterList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []OCIMeshCluster `json:"items"`
+}
+
+// GetConditions returns the conditions.
+func (c *OCIMeshCluster) GetConditions() []metav1.Condition { return c.Status.Conditions }
+
+// SetConditions replaces the conditions.
+func (c *OCIMeshCluster) SetConditions(conditions []metav1.Condition) {
+	c.Status.Conditions = conditions
+}

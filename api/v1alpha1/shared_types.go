@@ -1,0 +1,69 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+const (
+	// ClusterUIDTag is the OCI freeform tag with the UID of the OCIMeshCluster that a resource belongs to. It marks the
+	// networks and machines of one cluster in every account; nothing without it is ever changed or deleted.
+	ClusterUIDTag = "ocimesh-cluster-uid"
+	// MachineUIDTag is the OCI freeform tag with the UID of the OCIMeshMachine that an instance belongs to. An instance
+	// is found and adopted by it, never by name.
+	MachineUIDTag = "ocimesh-machine-uid"
+	// ClusterNameTag is the OCI freeform tag with namespace/name of the OCIMeshCluster, for people only.
+	ClusterNameTag = "ocimesh-cluster"
+	// MachineNameTag is the OCI freeform tag with namespace/name of the OCIMeshMachine, for people only.
+	MachineNameTag = "ocimesh-machine"
+)
+
+// SecretReference names a Secret. Both parts are required, since the kinds that use it are cluster-scoped.
+type SecretReference struct {
+	// name of the Secret.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name,omitempty"`
+
+	// namespace of the Secret.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace,omitempty"`
+}
+
+// AllowedNamespaces says from which namespaces a cluster-scoped account or tailnet may be used.
+// Exactly one of its fields is set.
+// +kubebuilder:validation:XValidation:rule="has(self.list) != has(self.selector)",message="exactly one of list and selector must be set"
+type AllowedNamespaces struct {
+	// list names the namespaces.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=256
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=63
+	List []string `json:"list,omitempty"`
+
+	// selector selects namespaces by label; the empty selector selects all.
+	// +optional
+	Selector *metav1.LabelSelector `json:"selector,omitempty"`
+}
+
+// ObjectUser names an object that uses an account or a tailnet.
+type ObjectUser struct {
+	// namespace of the object.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace,omitempty"`
+
+	// name of the object.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name,omitempty"`
+}

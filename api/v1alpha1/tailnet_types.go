@@ -1,0 +1,221 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// TailnetFinalizer keeps a tailnet, and with it the credentials, until nothing uses it any more.
+const TailnetFinalizer = "tailnet.infrastructure.cluster.x-k8s.io"
+
+// Keys of the Secret of a tailnet's credentials.
+const (
+	// TailnetClientIDKey holds an OAuth client's id.
+	TailnetClientIDKey = "clientID"
+	// TailnetClientSecretKey holds an OAuth client's secret.
+	TailnetClientSecretKey = "clientSecret"
+	// TailnetAPIKeyKey holds an API key.
+	TailnetAPIKeyKey = "apiKey"
+)
+
+// TailnetCredentialsType is the way the provider authenticates to the tailnet's API.
+// +kubebuilder:validation:Enum=OAuthClient;APIKey
+type TailnetCredentialsType string
+
+const (
+	// OAuthClient uses an OAuth client with the scopes auth_keys, devices:core and devices:routes.
+	OAuthClient TailnetCredentialsType = "OAuthClient"
+	// APIKey uses an API key, Tailscale's or Headscale's.
+	APIKey TailnetCredentialsType = "APIKey"
+)
+
+// RouteApproval says who approves the routes that nodes advertise.
+// +kubebuilder:validation:Enum=Provider;Policy
+type RouteApproval string
+
+const (
+	// RouteApprovalProvider lets this provider approve exactly the routes that it asked a node to advertise.
+	RouteApprovalProvider RouteApproval = "Provider"
+	// RouteApprovalPolicy leaves it to autoApprovers of the tailnet's policy.
+	RouteApprovalPolicy RouteApproval = "Policy"
+)
+
+// TailnetSpec says where a tailnet is, how the provider acts in it and what nodes get from it.
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.vipRange) || (has(self.vipRange) && self.vipRange == oldSelf.vipRange)",message="vipRange is immutable: clusters hold addresses of it"
+type TailnetSpec struct {
+	// loginServer is the URL that nodes log in to (tailscale up --login-server). Empty means Tailscale's own; Headscale's
+	// users set their server's.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:XValidation:rule="self.startsWith('https://') || self.startsWith('http://')",message="loginServer must be an http or https URL"
+	LoginServer string `json:"loginServer,omitempty"`
+
+	// apiURL is the base URL of the API v2. Empty means the login server's, or Tailscale's own when that is empty too.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:XValidation:rule="self.startsWith('https://') || self.startsWith('http://')",message="apiURL must be an http or https URL"
+	APIURL string `json:"apiURL,omitempty"`
+
+	// tailnetName is the tailnet's name in API calls; "-" is the credentials' own.
+	// +optional
+	// +default="-"
+	// +kubebuilder:default="-"
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	TailnetName string `json:"tailnetName,omitempty"`
+
+	// credentials is how the provider authenticates.
+	// +required
+	Credentials TailnetCredentials `json:"credentials,omitempty,omitzero"`
+
+	// nodeTags are the tags of worker nodes' keys.
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:items:MinLength=5
+	// +kubebuilder:validation:items:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.all(t, t.matches('^tag:[a-zA-Z][a-zA-Z0-9-]*$'))",message="tags have the form tag:name, with letters, digits and hyphens"
+	NodeTags []string `json:"nodeTags,omitempty"`
+
+	// controlPlaneTags are the tags of control-plane nodes' keys. Only these tags should be able to have the VIP range's
+	// routes approved: who advertises the VIP is the API server.
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:items:MinLength=5
+	// +kubebuilder:validation:items:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.all(t, t.matches('^tag:[a-zA-Z][a-zA-Z0-9-]*$'))",message="tags have the form tag:name, with letters, digits and hyphens"
+	ControlPlaneTags []string `json:"controlPlaneTags,omitempty"`
+
+	// vipRange is the IPv4 range that control-plane VIPs are allocated from. It must overlap neither 100.64.0.0/10 nor any
+	// VCN, pod or service range of the clusters that use it.
+	// +optional
+	// +kubebuilder:validation:MinLength=9
+	// +kubebuilder:validation:MaxLength=18
+	// +kubebuilder:validation:XValidation:rule="isCIDR(self) && cidr(self).ip().family() == 4 && cidr(self).masked() == cidr(self)",message="vipRange must be an IPv4 network such as 10.250.0.0/16"
+	// +kubebuilder:validation:XValidation:rule="!isCIDR(self) || (cidr(self).prefixLength() >= 8 && cidr(self).prefixLength() <= 30)",message="vipRange must be between /8 and /30"
+	// +kubebuilder:validation:XValidation:rule="!isCIDR(self) || !(cidr('100.64.0.0/10').containsCIDR(self) || cidr(self).containsCIDR('100.64.0.0/10'))",message="vipRange must not overlap the tailnet's own range 100.64.0.0/10"
+	VIPRange string `json:"vipRange,omitempty"`
+
+	// routeApproval says who approves the routes that nodes advertise: the VIP's and, with TailnetRoutes, the pods'.
+	// +optional
+	// +default="Provider"
+	// +kubebuilder:default=Provider
+	RouteApproval RouteApproval `json:"routeApproval,omitempty"`
+
+	// allowedNamespaces says from which namespaces clusters may use this tailnet.
+	// +required
+	AllowedNamespaces AllowedNamespaces `json:"allowedNamespaces,omitempty,omitzero"`
+}
+
+// TailnetCredentials is a union, told apart by type.
+type TailnetCredentials struct {
+	// type of the credentials.
+	// +required
+	Type TailnetCredentialsType `json:"type,omitempty"`
+
+	// secretRef names the Secret: keys clientID and clientSecret for OAuthClient, apiKey for APIKey.
+	// +required
+	SecretRef SecretReference `json:"secretRef,omitempty,omitzero"`
+}
+
+// TailnetStatus is what was seen of the tailnet.
+// +kubebuilder:validation:MinProperties=1
+type TailnetStatus struct {
+	// conditions tell the tailnet's state: Ready, CredentialsValid, Deleting.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=32
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// vipAllocations are the addresses given to clusters. The list is the lock: an address is taken by an update of this
+	// object that fails on conflict, so that two clusters never get the same one.
+	// +optional
+	// +listType=map
+	// +listMapKey=address
+	// +kubebuilder:validation:MaxItems=1024
+	VIPAllocations []VIPAllocation `json:"vipAllocations,omitempty"`
+
+	// users are the OCIMeshClusters that use the tailnet; it cannot be deleted while there are any. At most 64 are named.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	Users []ObjectUser `json:"users,omitempty"`
+}
+
+// VIPAllocation is an address that a cluster holds.
+type VIPAllocation struct {
+	// address is the control-plane VIP.
+	// +required
+	// +kubebuilder:validation:MinLength=7
+	// +kubebuilder:validation:MaxLength=15
+	Address string `json:"address,omitempty"`
+
+	// namespace of the OCIMeshCluster.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace,omitempty"`
+
+	// name of the OCIMeshCluster.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name,omitempty"`
+
+	// uid of the OCIMeshCluster.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	UID string `json:"uid,omitempty"`
+}
+
+// Tailnet is a Tailscale or Headscale network that connects the nodes of clusters.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:resource:path=tailnets,scope=Cluster,categories=cluster-api,shortName=tnet
+// +kubebuilder:storageversion
+// +kubebuilder:subresource:status
+// +kubebuilder:printcolumn:name="Login Server",type="string",JSONPath=".spec.loginServer"
+// +kubebuilder:printcolumn:name="VIP Range",type="string",JSONPath=".spec.vipRange"
+// +kubebuilder:printcolumn:name="Ready",type="string",JSONPath=".status.conditions[?(@.type=='Ready')].status"
+// +kubebuilder:printcolumn:name="Reason",type="string",JSONPath=".status.conditions[?(@.type=='Ready')].reason"
+// +kubebuilder:printcolumn:name="Age",type="date",JSONPath=".metadata.creationTimestamp"
+// +kubebuilder:printcolumn:name="Message",type="string",priority=1,JSONPath=".status.conditions[?(@.type=='Ready')].message"
+type Tailnet struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is the standard object's metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec is the desired state of the tailnet.
+	// +required
+	Spec TailnetSpec `json:"spec,omitempty,omitzero"`
+
+	// status is the observed state of the tailnet.
+	// +optional
+	Status TailnetStatus `json:"status,omitempty,omitzero"`
+}
+
+// TailnetList is a list of Tailnets.
+//
+// +kubebuilder:object:root=true
+type TailnetList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Tailnet `json:"items"`
+}
+
+// GetConditions returns the conditions.
+func (t *Tailnet) GetConditions() []metav1.Condition { return t.Status.Conditions }
+
+// SetConditions replaces the conditions.
+func (t *Tailnet) SetConditions(conditions []metav1.Condition) { t.Status.Conditions = conditions }
