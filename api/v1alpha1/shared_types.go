@@ -67,3 +67,7 @@ type ObjectUser struct {
 	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name,omitempty"`
 }
+
+// FailureDomainName is the name of an availability domain of an account as a failure domain of a cluster, such as
+// alice-ad-1.
+func FailureDomainName(account, shortName string) string { return account + "-" + shortName }
