@@ -1,0 +1,106 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package tailnet
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/prometheus/client_golang/prometheus"
+	tailscale "tailscale.com/client/tailscale/v2"
+)
+
+// Client serves one tailnet with one set of credentials. It is safe for concurrent use. All its errors are *cloud.Error;
+// ReasonOf tells them apart.
+type Client struct {
+	base *url.URL
+	// custom tells that the server may be a Headscale.
+	custom bool
+	api    *tailscale.Client
+	plain  *http.Client
+	tokens *tokenSource
+	apiKey Secret
+}
+
+// New returns a client. It sends nothing: use Check to find out whether the configuration works.
+func New(cfg Config) (*Client, error) {
+	const operation = "Configure"
+	if err := cfg.validateCredentials(); err != nil {
+		return nil, fail(operation, ReasonInvalidCredentials, err)
+	}
+	base, err := cfg.baseURL()
+	if err != nil {
+		return nil, fail(operation, ReasonInvalidConfig, err)
+	}
+	transport, err := cfg.transport()
+	if err != nil {
+		return nil, fail(operation, ReasonInvalidConfig, err)
+	}
+	requests, err := requestCounter(cfg.Metrics)
+	if err != nil {
+		return nil, fail(operation, ReasonInvalidConfig, err)
+	}
+	var observed http.RoundTripper = &observer{next: transport, tailnet: cfg.Name, requests: requests}
+	client := &Client{
+		base:   base,
+		custom: cfg.APIURL != "",
+		plain:  &http.Client{Transport: observed, Timeout: cfg.timeout()},
+		apiKey: cfg.APIKey,
+	}
+	if cfg.OAuth != nil {
+		client.tokens = newTokenSource(client.plain, base.JoinPath("api/v2/oauth/token").String(), *cfg.OAuth)
+		observed = &bearer{tokens: client.tokens, next: observed}
+	}
+	client.api = &tailscale.Client{
+		BaseURL:   base,
+		UserAgent: userAgent,
+		APIKey:    cfg.APIKey.Reveal(),
+		Tailnet:   cfg.Tailnet,
+		HTTP:      &http.Client{Transport: observed, Timeout: cfg.timeout()},
+	}
+	if client.api.Tailnet == "" {
+		client.api.Tailnet = defaultTailnet
+	}
+	return client, nil
+}
+
+// Close gives up idle connections. The client stays usable.
+func (c *Client) Close() { c.plain.CloseIdleConnections() }
+
+// call runs one operation of the client library.
+func call[T any](ctx context.Context, c *Client, operation string, run func(context.Context) (T, error)) (T, error) {
+	out, err := run(withOperation(ctx, operation))
+	if err != nil {
+		var none T
+		return none, c.translate(ctx, operation, err)
+	}
+	return out, nil
+}
+
+// do is call for operations without a result.
+func do(ctx context.Context, c *Client, operation string, run func(context.Context) error) error {
+	_, err := call(ctx, c, operation, func(ctx context.Context) (struct{}, error) { return struct{}{}, run(ctx) })
+	return err
+}
+
+// requestCounter registers the counter, or finds it registered by another tailnet's client.
+func requestCounter(registerer prometheus.Registerer) (*prometheus.CounterVec, error) {
+	if registerer == nil {
+		return nil, nil
+	}
+	counter := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "capom_tailnet_requests_total",
+		Help: "Requests to the control servers of tailnets, by tailnet, operation and HTTP status (error: no answer).",
+	}, []string{"tailnet", "operation", "code"})
+	err := registerer.Register(counter)
+	var already prometheus.AlreadyRegisteredError
+	if errors.As(err, &already) {
+		if existing, ok := already.ExistingCollector.(*prometheus.CounterVec); ok {
+			return existing, nil
+		}
+	}
+	return counter, err
+}

@@ -1,0 +1,154 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package tailnet
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	tailscale "tailscale.com/client/tailscale/v2"
+)
+
+// Device is a machine of the tailnet.
+type Device struct {
+	// ID is the stable identifier, which the methods of Client take.
+	ID string
+	// Hostname is what the machine calls itself. Several devices may have the same: one that registers twice is there twice.
+	Hostname string
+	// Name is the name within the tailnet, unique; Tailscale's includes the tailnet's domain.
+	Name string
+	// Addresses are the IPv4 and the IPv6 address within the tailnet.
+	Addresses []netip.Addr
+	Tags      []string
+	OS        string
+	Version   string
+	Created   time.Time
+	// Online tells whether the device is connected to the control server.
+	Online bool
+	// LastSeen is zero while the device is online.
+	LastSeen time.Time
+	// Authorized is false while an administrator has yet to approve the device.
+	Authorized bool
+	// Routes are those that the device advertises and those that are enabled for it.
+	Routes Routes
+}
+
+// IPv4 is the device's IPv4 address, or the zero Addr.
+func (d Device) IPv4() netip.Addr { return d.first(netip.Addr.Is4) }
+
+// IPv6 is the device's IPv6 address, or the zero Addr.
+func (d Device) IPv6() netip.Addr { return d.first(netip.Addr.Is6) }
+
+func (d Device) first(is func(netip.Addr) bool) netip.Addr {
+	if i := slices.IndexFunc(d.Addresses, is); i >= 0 {
+		return d.Addresses[i]
+	}
+	return netip.Addr{}
+}
+
+// Devices lists all devices of the tailnet, oldest first.
+func (c *Client) Devices(ctx context.Context) ([]Device, error) {
+	return c.listDevices(ctx, "ListDevices")
+}
+
+// FindDevice returns all devices of exactly this hostname, newest last; none is no error.
+func (c *Client) FindDevice(ctx context.Context, hostname string) ([]Device, error) {
+	// Headscale ignores the filter, so the answer is filtered again.
+	devices, err := c.listDevices(ctx, "FindDevice", tailscale.WithFilter("hostname", []string{hostname}))
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(devices, func(d Device) bool { return d.Hostname != hostname }), nil
+}
+
+func (c *Client) listDevices(ctx context.Context, operation string, options ...tailscale.ListDevicesOptions) ([]Device, error) {
+	options = append(options, tailscale.WithFields(tailscale.IncludeFieldsAll))
+	return call(ctx, c, operation, func(ctx context.Context) ([]Device, error) {
+		listed, err := c.api.Devices().List(ctx, options...)
+		if err != nil {
+			return nil, err
+		}
+		out := make([]Device, 0, len(listed))
+		for _, device := range listed {
+			converted, err := deviceOf(operation, device)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, converted)
+		}
+		slices.SortStableFunc(out, func(a, b Device) int {
+			return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(len(a.ID), len(b.ID)), cmp.Compare(a.ID, b.ID))
+		})
+		return out, nil
+	})
+}
+
+// Device returns the device of this identifier. IsNotFound tells if there is none.
+func (c *Client) Device(ctx context.Context, id string) (Device, error) {
+	const operation = "GetDevice"
+	if id == "" {
+		return Device{}, fail(operation, ReasonInvalidRequest, errNoDeviceID)
+	}
+	return call(ctx, c, operation, func(ctx context.Context) (Device, error) {
+		device, err := c.api.Devices().GetWithAllFields(ctx, id)
+		if err != nil {
+			return Device{}, err
+		}
+		return deviceOf(operation, *device)
+	})
+}
+
+// DeleteDevice removes a device from the tailnet. One that does not exist any more is no error.
+func (c *Client) DeleteDevice(ctx context.Context, id string) error {
+	if id == "" {
+		return fail("DeleteDevice", ReasonInvalidRequest, errNoDeviceID)
+	}
+	err := do(ctx, c, "DeleteDevice", func(ctx context.Context) error { return c.api.Devices().Delete(ctx, id) })
+	if IsNotFound(err) {
+		return nil
+	}
+	return err
+}
+
+var errNoDeviceID = errors.New("the device's identifier is empty")
+
+func deviceOf(operation string, device tailscale.Device) (Device, error) {
+	out := Device{
+		ID:         cmp.Or(device.NodeID, device.ID),
+		Hostname:   device.Hostname,
+		Name:       device.Name,
+		Tags:       device.Tags,
+		OS:         device.OS,
+		Version:    device.ClientVersion,
+		Created:    device.Created.Time,
+		Authorized: device.Authorized,
+		// Headscale has no connectedToControl; both leave lastSeen out while the device is connected.
+		Online: device.ConnectedToControl || device.LastSeen == nil,
+	}
+	if !out.Online {
+		out.LastSeen = device.LastSeen.Time
+	}
+	for _, text := range device.Addresses {
+		address, err := netip.ParseAddr(text)
+		if err != nil {
+			return Device{}, malformed(operation, device.ID, err)
+		}
+		out.Addresses = append(out.Addresses, address)
+	}
+	routes, err := routesOf(device.AdvertisedRoutes, device.EnabledRoutes)
+	if err != nil {
+		return Device{}, malformed(operation, device.ID, err)
+	}
+	out.Routes = routes
+	return out, nil
+}
+
+func malformed(operation, id string, err error) error {
+	return fail(operation, ReasonNotControlServer, fmt.Errorf("the server's description of device %s is malformed: %w", id, err))
+}

@@ -1,0 +1,217 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package tailnet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+)
+
+const service = "tailnet"
+
+// Reason says, finer than a cloud.Kind, why a call failed. It is the Code of every *cloud.Error of this package.
+type Reason string
+
+const (
+	// ReasonInvalidConfig is a Config that cannot work, its credentials apart; nothing was sent.
+	ReasonInvalidConfig Reason = "InvalidConfig"
+	// ReasonInvalidCredentials are missing, incomplete or ambiguous credentials; nothing was sent.
+	ReasonInvalidCredentials Reason = "InvalidCredentials"
+	// ReasonCredentialsRefused means that the server does not know the API key, the OAuth client or its secret.
+	ReasonCredentialsRefused Reason = "CredentialsRefused"
+	// ReasonMissingScope means that the credentials are good and do not allow the operation.
+	ReasonMissingScope Reason = "MissingScope"
+	// ReasonTagRefused means that a tag is not in the tailnet's policy or not the credentials' to give; see TagError.
+	ReasonTagRefused Reason = "TagRefused"
+	// ReasonTooOld is a Headscale without the v2 API; see TooOldError.
+	ReasonTooOld Reason = "TooOld"
+	// ReasonUnreachable means that no answer came: name, route, certificate or time.
+	ReasonUnreachable Reason = "Unreachable"
+	// ReasonNotControlServer means that something answered which does not speak the v2 API: a proxy or a wrong address.
+	ReasonNotControlServer Reason = "NotControlServer"
+	// ReasonTailnetNotFound means that the server has no tailnet of the configured name.
+	ReasonTailnetNotFound Reason = "TailnetNotFound"
+	// ReasonNotFound means that the device or key does not exist.
+	ReasonNotFound Reason = "NotFound"
+	// ReasonThrottled means too many requests.
+	ReasonThrottled Reason = "Throttled"
+	// ReasonConflict means that the resource's state does not allow the operation.
+	ReasonConflict Reason = "Conflict"
+	// ReasonInvalidRequest is any other refusal.
+	ReasonInvalidRequest Reason = "InvalidRequest"
+	// ReasonServerError is a 5xx answer.
+	ReasonServerError Reason = "ServerError"
+)
+
+var kinds = map[Reason]cloud.Kind{
+	ReasonInvalidConfig:      cloud.InvalidRequest,
+	ReasonInvalidCredentials: cloud.InvalidCredentials,
+	ReasonCredentialsRefused: cloud.Unauthenticated,
+	ReasonMissingScope:       cloud.Forbidden,
+	ReasonTagRefused:         cloud.InvalidRequest,
+	ReasonTooOld:             cloud.InvalidRequest,
+	ReasonUnreachable:        cloud.Unavailable,
+	ReasonNotControlServer:   cloud.Unavailable,
+	ReasonTailnetNotFound:    cloud.InvalidRequest,
+	ReasonNotFound:           cloud.NotFoundOrUnauthorized,
+	ReasonThrottled:          cloud.Throttled,
+	ReasonConflict:           cloud.Conflict,
+	ReasonInvalidRequest:     cloud.InvalidRequest,
+	ReasonServerError:        cloud.Unavailable,
+}
+
+// ReasonOf returns the reason of an error of this package, or "" for any other error.
+func ReasonOf(err error) Reason {
+	var e *cloud.Error
+	if errors.As(err, &e) && e.Service == service {
+		return Reason(e.Code)
+	}
+	return ""
+}
+
+// IsNotFound tells whether err says that a device or key does not exist.
+func IsNotFound(err error) bool { return ReasonOf(err) == ReasonNotFound }
+
+// TagError names the tags that a tailnet refused. Tailscale names all tags of a request, Headscale the first refused one.
+type TagError struct {
+	Tags []string
+}
+
+// Error says which tags were refused and what to change.
+func (e *TagError) Error() string {
+	return fmt.Sprintf("the tailnet refuses %s: declare each tag in tagOwners of the tailnet's policy, and let the OAuth client hold exactly these tags or a tag that owns them",
+		strings.Join(e.Tags, ", "))
+}
+
+// TooOldError names the version of a Headscale that lacks the v2 API.
+type TooOldError struct {
+	// Version is as the server reports it, or "before 0.27" if it reports none.
+	Version string
+}
+
+// Error says which version was found and which is needed.
+func (e *TooOldError) Error() string {
+	return fmt.Sprintf("the control server is Headscale %s, which lacks the Tailscale-compatible API: upgrade it to 0.30 or later, one minor version at a time", e.Version)
+}
+
+// The refusals of a tag: Tailscale's (github.com/tailscale/tailscale issue 15456), then Headscale's (hscontrol/api/v2/keys.go).
+var tagRefusals = []*regexp.Regexp{
+	regexp.MustCompile(`requested tags \[([^\]]*)\] are invalid or not permitted`),
+	regexp.MustCompile(`tag (tag:\S+) is not defined in policy`),
+	regexp.MustCompile(`token may not assign tag (tag:\S+)`),
+}
+
+func refusedTags(message string) []string {
+	for _, refusal := range tagRefusals {
+		if match := refusal.FindStringSubmatch(message); match != nil {
+			return strings.Fields(match[1])
+		}
+	}
+	return nil
+}
+
+// fail builds an error of a reason that does not come from one answer alone.
+func fail(operation string, reason Reason, cause error) *cloud.Error {
+	return &cloud.Error{Kind: kinds[reason], Service: service, Operation: operation, Code: string(reason),
+		Message: cloud.Scrub(cause.Error()), Err: cause}
+}
+
+// translate turns any error of the client library into a *cloud.Error. The cause is kept where errors.Is or errors.As have
+// a use for it, which excludes the library's own.
+func (c *Client) translate(ctx context.Context, operation string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var known *cloud.Error
+	if errors.As(err, &known) {
+		return err
+	}
+	var answer *responseError
+	if errors.As(err, &answer) {
+		return c.translateAnswer(ctx, operation, answer)
+	}
+	message := fmt.Sprintf("no usable answer from %s: %v", c.base.Host, err)
+	out := fail(operation, ReasonUnreachable, errors.New(message))
+	out.Err = contextError(err)
+	out.Message = cloud.Scrub(message, c.secrets()...)
+	return out
+}
+
+func (c *Client) translateAnswer(ctx context.Context, operation string, answer *responseError) error {
+	reason := answer.reason()
+	if reason == ReasonNotControlServer {
+		// A Headscale before 0.30 answers 401 or 404 in plain text below /api/v2.
+		if version, old, err := c.headscaleTooOld(ctx); err == nil && old {
+			tooOld := fail(operation, ReasonTooOld, &TooOldError{Version: version})
+			tooOld.Status = answer.status
+			return tooOld
+		}
+	}
+	out := &cloud.Error{Kind: kinds[reason], Service: service, Operation: operation, Code: string(reason),
+		Status: answer.status, RetryAfter: answer.retryAfter, Message: cloud.Scrub(answer.message, c.secrets()...)}
+	switch reason {
+	case ReasonTagRefused:
+		tags := &TagError{Tags: refusedTags(answer.message)}
+		out.Err, out.Message = tags, tags.Error()
+	case ReasonNotControlServer:
+		out.Message = fmt.Sprintf("%s does not answer as Tailscale's v2 API does: check the API URL and any proxy in between", c.base.Host)
+	case ReasonMissingScope:
+		out.Message += " (needed are the scopes auth_keys, devices:core and, to approve routes, devices:routes)"
+	case ReasonTailnetNotFound:
+		out.Message = fmt.Sprintf("%s has no tailnet %q for these credentials: leave the tailnet's name empty to use the credentials' own", c.base.Host, c.api.Tailnet)
+	}
+	return out
+}
+
+// contextError returns the context's error behind err, if it is one.
+func contextError(err error) error {
+	for _, known := range []error{context.Canceled, context.DeadlineExceeded} {
+		if errors.Is(err, known) {
+			return known
+		}
+	}
+	return nil
+}
+
+// secrets are what no message may show.
+func (c *Client) secrets() []string {
+	secrets := []string{c.apiKey.Reveal()}
+	if c.tokens != nil {
+		secrets = append(secrets, c.tokens.conf.ClientSecret)
+	}
+	return slices.DeleteFunc(secrets, func(s string) bool { return s == "" })
+}
+
+// reason classifies an answer of status 300 or above.
+func (e *responseError) reason() Reason {
+	switch {
+	case e.status >= http.StatusInternalServerError:
+		return ReasonServerError
+	case e.status == http.StatusTooManyRequests:
+		return ReasonThrottled
+	case !e.json:
+		return ReasonNotControlServer
+	case len(refusedTags(e.message)) > 0:
+		return ReasonTagRefused
+	case e.oauth == "invalid_client", e.status == http.StatusUnauthorized:
+		return ReasonCredentialsRefused
+	case e.oauth == "invalid_scope", e.status == http.StatusForbidden:
+		return ReasonMissingScope
+	case e.status == http.StatusNotFound && strings.Contains(e.message, "tailnet"):
+		return ReasonTailnetNotFound
+	case e.status == http.StatusNotFound:
+		return ReasonNotFound
+	case e.status == http.StatusConflict, e.status == http.StatusPreconditionFailed:
+		return ReasonConflict
+	default:
+		return ReasonInvalidRequest
+	}
+}

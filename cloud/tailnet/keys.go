@@ -1,0 +1,175 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package tailnet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+
+	tailscale "tailscale.com/client/tailscale/v2"
+)
+
+// MaxKeyExpiry is the longest life that CreateKey gives a key: a machine that has not joined within the hour never will.
+const MaxKeyExpiry = time.Hour
+
+// MaxDescription is the length in characters that both servers allow a key's description (Headscale answers 422 beyond it).
+const MaxDescription = 50
+
+// description is what Tailscale's api.md allows: letters, digits, hyphens, spaces.
+var description = regexp.MustCompile(`^[A-Za-z0-9 -]{0,50}$`)
+
+// authKeyType is the type of keys that let machines join. A list also holds API tokens and OAuth clients.
+const authKeyType = "auth"
+
+// KeySpec says what a new key is for. Every key is single-use, pre-authorised, tagged and not ephemeral.
+type KeySpec struct {
+	// Tags are what the machine gets, such as tag:k8s-node. At least one.
+	Tags []string
+	// Expiry is the life of the key, at most MaxKeyExpiry, which is also what zero means.
+	Expiry time.Duration
+	// Description is how the key is found again after a crash, such as a Machine's UID: see FindKeys. At most MaxDescription
+	// letters, digits, hyphens and spaces.
+	Description string
+}
+
+// Key is a key with which a machine joins the tailnet.
+type Key struct {
+	ID string
+	// Secret is set by CreateKey only: no server shows it twice.
+	Secret      Secret
+	Description string
+	Tags        []string
+	Created     time.Time
+	Expires     time.Time
+	// Invalid tells that the key was revoked, used or has expired. Tailscale forgets such keys after a while.
+	Invalid bool
+}
+
+func (s KeySpec) validate() error {
+	switch {
+	case len(s.Tags) == 0:
+		return errors.New("a key needs at least one tag")
+	case s.Expiry < 0 || s.Expiry > MaxKeyExpiry:
+		return fmt.Errorf("a key may live at most %s, not %s", MaxKeyExpiry, s.Expiry)
+	case s.Expiry > 0 && s.Expiry < time.Second:
+		return fmt.Errorf("a key must live at least a second, not %s", s.Expiry)
+	case !description.MatchString(s.Description):
+		return fmt.Errorf("a key's description takes at most %d letters, digits, hyphens and spaces", MaxDescription)
+	}
+	return nil
+}
+
+func (s KeySpec) request() tailscale.CreateKeyRequest {
+	expiry := s.Expiry
+	if expiry == 0 {
+		expiry = MaxKeyExpiry
+	}
+	req := tailscale.CreateKeyRequest{ExpirySeconds: int64(expiry / time.Second), Description: s.Description}
+	create := &req.Capabilities.Devices.Create
+	create.Preauthorized, create.Tags = true, s.Tags
+	return req
+}
+
+// CreateKey mints a key. If the answer is lost the key exists nevertheless: FindKeys finds it by its description.
+// A tag that the tailnet does not know or the credentials may not give is a TagError.
+func (c *Client) CreateKey(ctx context.Context, spec KeySpec) (Key, error) {
+	const operation = "CreateKey"
+	if err := spec.validate(); err != nil {
+		return Key{}, fail(operation, ReasonInvalidRequest, err)
+	}
+	return call(ctx, c, operation, func(ctx context.Context) (Key, error) {
+		created, err := c.api.Keys().CreateAuthKey(ctx, spec.request())
+		if err != nil {
+			return Key{}, err
+		}
+		if created.ID == "" || created.Key == "" {
+			return Key{}, fail(operation, ReasonNotControlServer, errors.New("the answer holds no key"))
+		}
+		return keyOf(*created), nil
+	})
+}
+
+// Keys lists all keys with which machines can or could join, whoever minted them.
+func (c *Client) Keys(ctx context.Context) ([]Key, error) {
+	return call(ctx, c, "ListKeys", func(ctx context.Context) ([]Key, error) {
+		listed, err := c.api.Keys().List(ctx, true)
+		if err != nil {
+			return nil, err
+		}
+		var out []Key
+		for _, key := range listed {
+			complete, found, err := c.completeKey(ctx, key)
+			if err != nil {
+				return nil, err
+			}
+			if found && (complete.KeyType == "" || complete.KeyType == authKeyType) {
+				out = append(out, keyOf(complete))
+			}
+		}
+		return out, nil
+	})
+}
+
+// completeKey gets a key of which the list gave the identifier only, as the client library says it does (keys.go of v2.9.0).
+func (c *Client) completeKey(ctx context.Context, key tailscale.Key) (_ tailscale.Key, found bool, _ error) {
+	if !key.Created.IsZero() {
+		return key, true, nil
+	}
+	complete, err := c.api.Keys().Get(withOperation(ctx, "GetKey"), key.ID)
+	if err != nil {
+		err = c.translate(ctx, "GetKey", err)
+		if IsNotFound(err) {
+			return key, false, nil
+		}
+		return key, false, err
+	}
+	return *complete, true, nil
+}
+
+// FindKeys returns the keys of exactly this description with which a machine could still join.
+func (c *Client) FindKeys(ctx context.Context, description string) ([]Key, error) {
+	keys, err := c.Keys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []Key
+	for _, key := range keys {
+		if key.Description == description && !key.Invalid {
+			out = append(out, key)
+		}
+	}
+	return out, nil
+}
+
+// RevokeKey makes a key useless. A key that does not exist any more, or was revoked before, is no error.
+func (c *Client) RevokeKey(ctx context.Context, id string) error {
+	if id == "" {
+		// An empty identifier would address the list of keys.
+		return fail("RevokeKey", ReasonInvalidRequest, errors.New("the key's identifier is empty"))
+	}
+	err := do(ctx, c, "RevokeKey", func(ctx context.Context) error { return c.api.Keys().Delete(ctx, id) })
+	if IsNotFound(err) {
+		return nil
+	}
+	return err
+}
+
+func keyOf(key tailscale.Key) Key {
+	tags := key.Capabilities.Devices.Create.Tags
+	if len(tags) == 0 {
+		tags = key.Tags
+	}
+	return Key{
+		ID:          key.ID,
+		Secret:      Secret(key.Key),
+		Description: key.Description,
+		Tags:        tags,
+		Created:     key.Created,
+		Expires:     key.Expires,
+		Invalid:     key.Invalid || !key.Revoked.IsZero(),
+	}
+}

@@ -1,0 +1,128 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package tailnet
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// maxErrorBody bounds what is read of an answer that is an error.
+const maxErrorBody = 64 << 10
+
+type operationKey struct{}
+
+// withOperation names the operation for the metrics of the requests made with the context.
+func withOperation(ctx context.Context, operation string) context.Context {
+	return context.WithValue(ctx, operationKey{}, operation)
+}
+
+func operationOf(ctx context.Context) string {
+	operation, _ := ctx.Value(operationKey{}).(string)
+	return operation
+}
+
+// responseError is an answer of status 300 or above.
+type responseError struct {
+	status int
+	// json tells whether the body was a JSON object, as every error of the v2 API is.
+	json bool
+	// oauth is the error code of RFC 6749 section 5.2, which Headscale uses; Tailscale sends a message only.
+	oauth      string
+	message    string
+	retryAfter time.Duration
+}
+
+func (e *responseError) Error() string { return fmt.Sprintf("%d: %s", e.status, e.message) }
+
+// observer counts requests and turns answers of status 300 and above into errors. The client library would lose a status
+// whose body is not JSON, take a redirect for success, and repeat a POST as a GET; and a token would follow a redirect.
+type observer struct {
+	next     http.RoundTripper
+	tailnet  string
+	requests *prometheus.CounterVec
+}
+
+func (o *observer) RoundTrip(req *http.Request) (*http.Response, error) {
+	res, err := o.next.RoundTrip(req)
+	if err != nil {
+		o.count(req, "error")
+		return nil, err
+	}
+	o.count(req, strconv.Itoa(res.StatusCode))
+	if res.StatusCode < http.StatusMultipleChoices {
+		return res, nil
+	}
+	defer func() { _ = res.Body.Close() }()
+	return nil, readError(res)
+}
+
+func (o *observer) count(req *http.Request, code string) {
+	if o.requests != nil {
+		o.requests.WithLabelValues(o.tailnet, operationOf(req.Context()), code).Inc()
+	}
+}
+
+func readError(res *http.Response) *responseError {
+	out := &responseError{status: res.StatusCode, message: http.StatusText(res.StatusCode), retryAfter: retryAfter(res.Header)}
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxErrorBody))
+	if err != nil {
+		return out
+	}
+	var answer struct {
+		Message     string `json:"message"`
+		Error       string `json:"error"`
+		Description string `json:"error_description"`
+		Data        []struct {
+			Errors []string `json:"errors"`
+		} `json:"data"`
+	}
+	if !bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")) || json.Unmarshal(body, &answer) != nil {
+		return out
+	}
+	out.json, out.oauth = true, answer.Error
+	parts := []string{answer.Message, answer.Description}
+	for _, data := range answer.Data {
+		parts = append(parts, data.Errors...)
+	}
+	if text := strings.Join(nonEmpty(parts), ": "); text != "" {
+		out.message = text
+	}
+	return out
+}
+
+func nonEmpty(parts []string) []string {
+	var out []string
+	for _, part := range parts {
+		if part != "" {
+			out = append(out, part)
+		}
+	}
+	return out
+}
+
+// retryAfter reads the seconds of a Retry-After header. Tailscale sends no dates there.
+func retryAfter(header http.Header) time.Duration {
+	seconds, err := strconv.Atoi(header.Get("Retry-After"))
+	if err != nil || seconds < 0 {
+		return 0
+	}
+	return time.Duration(seconds) * time.Second
+}
+
+// CloseIdleConnections lets http.Client's method of this name reach the transport.
+func (o *observer) CloseIdleConnections() {
+	if closer, ok := o.next.(interface{ CloseIdleConnections() }); ok {
+		closer.CloseIdleConnections()
+	}
+}
