@@ -1,0 +1,132 @@
+# Copyright The CAPOM Authors.
+# SPDX-License-Identifier: Apache-2.0
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+# VERSION is the release that release-manifests writes and that binaries report.
+VERSION ?= v0.1.0
+IMAGE ?= ghcr.io/ocimesh/cluster-api-provider-ocimesh
+TAG ?= $(VERSION)
+PLATFORMS ?= linux/amd64,linux/arm64
+OUT ?= out
+FUZZTIME ?= 20s
+# TESTS narrows "make test", for example TESTS=./cloud/... ; TESTFLAGS goes to go test.
+TESTS ?= ./...
+TESTFLAGS ?=
+
+BINARIES := hack/binaries.sh
+LDFLAGS := -s -w -X main.version=$(VERSION)
+
+##@ General
+
+.PHONY: help
+help: ## Show this help
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: clean
+clean: ## Remove what the other targets wrote into the repository (the cache of built tools stays)
+	rm -rf bin $(OUT)
+
+##@ Build
+
+.PHONY: build
+build: ## Build the manager into bin/
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/manager .
+
+.PHONY: binaries
+binaries: ## Build the programs that tests and the demo run into the cache; only the first time takes minutes
+	$(BINARIES) envtest clusterctl capi-core capi-kubeadm-bootstrap capi-kubeadm-control-plane kustomize
+
+.PHONY: docker-build
+docker-build: ## Build the image for amd64 and arm64; PUSH=1 pushes it
+	docker buildx build --platform $(PLATFORMS) --build-arg VERSION=$(VERSION) --tag $(IMAGE):$(TAG) $(if $(PUSH),--push) .
+
+.PHONY: release-manifests
+release-manifests: ## Write components, templates and metadata as a clusterctl repository into out/release
+	hack/release-manifests.sh $(VERSION) $(IMAGE):$(TAG) $(OUT)/release
+
+##@ Generate
+
+.PHONY: generate
+generate: generate-go generate-manifests generate-docs ## Generate code, manifests and the API reference
+
+.PHONY: generate-go
+generate-go: ## Generate deepcopy functions
+	gen=$$($(BINARIES) controller-gen); \
+	$$gen object:headerFile=hack/boilerplate.go.txt paths=./api/...
+
+.PHONY: generate-manifests
+generate-manifests: ## Generate CRDs, RBAC and webhook configurations from the markers in the code
+	gen=$$($(BINARIES) controller-gen); \
+	$$gen crd:crdVersions=v1 paths=./api/... output:crd:dir=config/crd/bases; \
+	$$gen rbac:roleName=manager-role paths="./controllers/..." paths="./internal/webhooks/..." output:rbac:dir=config/rbac; \
+	$$gen webhook paths="./internal/webhooks/..." output:webhook:dir=config/webhook
+
+.PHONY: generate-docs
+generate-docs: ## Generate the API reference
+	@mkdir -p docs/reference
+	gen=$$($(BINARIES) crd-ref-docs); \
+	$$gen --config=hack/api-reference.yaml --renderer=markdown --source-path=api --output-path=docs/reference/api.md
+
+##@ Check
+
+.PHONY: test
+test: ## Build, vet and test everything with the race detector, template tests included
+	hack/ensure-packages.sh gcc shellcheck cloud-init
+	go build ./...
+	go vet ./...
+	assets=$$($(BINARIES) envtest); $(BINARIES) clusterctl kustomize; \
+	KUBEBUILDER_ASSETS=$$assets CGO_ENABLED=1 go test -race -timeout 20m $(TESTFLAGS) $(TESTS)
+
+.PHONY: fuzz
+fuzz: ## Run each fuzz target for FUZZTIME (20s)
+	hack/fuzz.sh $(FUZZTIME)
+
+.PHONY: lint
+lint: lint-go lint-api ## Lint the code and the API
+
+.PHONY: lint-go
+lint-go: ## Lint the code; "Who may import whom" is in .golangci.yml
+	lint=$$($(BINARIES) golangci-lint); \
+	$$lint run ./...
+
+.PHONY: lint-api
+lint-api: ## Lint the API types with kube-api-linter
+	lint=$$($(BINARIES) golangci-lint); \
+	$$lint run --config .golangci-kal.yml ./api/...
+
+.PHONY: verify
+verify: verify-generated verify-modules verify-scripts verify-headers verify-release ## Check that generated files, modules, scripts, headers and the release are in order
+
+.PHONY: verify-generated
+verify-generated: ## Fail when "make generate" would change something
+	hack/verify-generated.sh
+
+.PHONY: verify-modules
+verify-modules: ## Fail when "go mod tidy" would change a go.mod or go.sum
+	for module in . hack/tools hack/capi hack/kubernetes; do echo "go mod tidy: $$module"; go -C $$module mod tidy -diff; done
+
+.PHONY: verify-scripts
+verify-scripts: ## Run shellcheck over every script
+	hack/ensure-packages.sh shellcheck
+	hack/verify-scripts.sh
+
+.PHONY: verify-headers
+verify-headers: ## Fail when a file lacks the licence header
+	hack/verify-headers.sh
+
+.PHONY: verify-release
+verify-release: ## Fail when the release cannot be written
+	hack/release-manifests.sh $(VERSION) $(IMAGE):$(TAG) $(OUT)/verify
+
+##@ Demo
+
+.PHONY: demo
+demo: ## Make a cluster over three simulated accounts, change it and delete it; KEEP=1 leaves it up
+	assets=$$($(BINARIES) envtest); \
+	KUBEBUILDER_ASSETS=$$assets KEEP=$(KEEP) go run ./test/demo

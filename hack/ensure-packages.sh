@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Copyright The CAPOM Authors.
+# SPDX-License-Identifier: Apache-2.0
+#
+# Makes sure that the commands the tests run are there:
+#
+#   hack/ensure-packages.sh COMMAND...
+#
+# Missing ones are installed with apt-get when this runs as root on Debian or Ubuntu;
+# otherwise it fails and says what to install.
+
+set -euo pipefail
+
+# packages prints the Debian packages that bring a command. The race detector needs a
+# C compiler with its headers.
+packages() {
+  case "$1" in
+    gcc) echo gcc libc6-dev ;;
+    *) echo "$1" ;;
+  esac
+}
+
+missing=()
+for command in "$@"; do
+  if ! command -v "${command}" >/dev/null; then
+    read -ra wanted < <(packages "${command}")
+    missing+=("${wanted[@]}")
+  fi
+done
+
+if ((${#missing[@]} == 0)); then
+  exit 0
+fi
+
+if ((EUID != 0)) || ! command -v apt-get >/dev/null; then
+  echo "These programs are missing: ${missing[*]}. Install them (Debian, Ubuntu: sudo apt-get install ${missing[*]}) and try again." >&2
+  exit 1
+fi
+
+echo "installing ${missing[*]} ..." >&2
+if [[ " ${missing[*]} " == *" cloud-init "* ]]; then
+  # Tests only call its schema check. Without this file the next boot would let
+  # cloud-init configure this machine.
+  mkdir -p /etc/cloud
+  touch /etc/cloud/cloud-init.disabled
+fi
+
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq >&2
+apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
