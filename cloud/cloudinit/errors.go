@@ -1,0 +1,66 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cloudinit
+
+import (
+	"errors"
+	"fmt"
+)
+
+// UnsupportedFormatError says that the bootstrap data is in a format that no user data can be rendered from.
+type UnsupportedFormatError struct {
+	// Format is what the bootstrap Secret's "format" key says, for example "ignition".
+	Format string
+}
+
+// Error names the format and the remedy.
+func (e *UnsupportedFormatError) Error() string {
+	return fmt.Sprintf("bootstrap data of format %q is not supported: set the bootstrap config's format to cloud-config", e.Format)
+}
+
+// InvalidInputError names the one field of Input that cannot be rendered.
+type InvalidInputError struct {
+	// Field is the path inside Input, for example "Tailnet.LoginServer".
+	Field string
+	// Reason says what is wrong with it; it never repeats a secret.
+	Reason string
+}
+
+// Error names the field and the reason.
+func (e *InvalidInputError) Error() string {
+	return fmt.Sprintf("user data cannot be rendered: %s: %s", e.Field, e.Reason)
+}
+
+// TooLargeError says that an instance's metadata would exceed what OCI accepts. It matches ErrTooLarge.
+type TooLargeError struct {
+	// Size is the size of all metadata in bytes, as Size counts it.
+	Size int
+	// UserData is the part of Size that the base64 form of the user data takes.
+	UserData int
+	// Limit is MaxMetadataBytes.
+	Limit int
+}
+
+// ErrTooLarge is what errors.Is finds in a TooLargeError.
+var ErrTooLarge = errors.New("instance metadata is too large")
+
+// Error gives the sizes and the remedy.
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("instance metadata is %d bytes (%d of them user data), OCI accepts %d: shorten the files and commands "+
+		"of the bootstrap config, or let its commands fetch large files", e.Size, e.UserData, e.Limit)
+}
+
+// Is makes errors.Is(err, ErrTooLarge) true.
+func (e *TooLargeError) Is(target error) bool { return target == ErrTooLarge }
+
+// ErrMalformed is wrapped by every error of Parse: a node given this user data would not come up.
+var ErrMalformed = errors.New("malformed user data")
+
+func malformed(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrMalformed, fmt.Sprintf(format, args...))
+}
+
+func invalid(field, format string, args ...any) error {
+	return &InvalidInputError{Field: field, Reason: fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,146 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cloudinit
+
+import (
+	"net/netip"
+	"time"
+)
+
+// FormatCloudConfig is the only bootstrap format that Render accepts; the empty string means the same.
+const FormatCloudConfig = "cloud-config"
+
+// Input is everything that decides a machine's user data.
+type Input struct {
+	// Bootstrap is the bootstrap Secret's "value": a cloud-config, usually headed "## template: jinja".
+	// It reaches cloud-init unchanged.
+	Bootstrap []byte
+	// BootstrapFormat is the bootstrap Secret's "format": "cloud-config" or empty. Anything else is refused
+	// with *UnsupportedFormatError.
+	BootstrapFormat string
+	// Hostname is the machine's name on the tailnet: a DNS label.
+	Hostname string
+	// ControlPlane says that the machine runs an API server.
+	ControlPlane bool
+	// KubernetesVersion is the Machine's version, for example "v1.36.1".
+	KubernetesVersion string
+	// BootstrapMode says whether the image holds Kubernetes already. Empty means BootstrapPreinstalled.
+	BootstrapMode BootstrapMode
+	// ProviderIDPrefix precedes the instance OCID in the node's provider ID. Empty means DefaultProviderIDPrefix.
+	ProviderIDPrefix string
+
+	Tailnet    Tailnet
+	Tailscale  Tailscale
+	Packages   Packages
+	Endpoint   Endpoint
+	PodNetwork PodNetwork
+	// DataVolumes are formatted once and mounted before kubeadm runs.
+	DataVolumes []DataVolume
+}
+
+// DefaultProviderIDPrefix makes provider IDs "oci://<instance OCID>".
+const DefaultProviderIDPrefix = "oci://"
+
+// BootstrapMode says where containerd, kubelet and kubeadm come from.
+type BootstrapMode string
+
+const (
+	// BootstrapPreinstalled expects them in the image.
+	BootstrapPreinstalled BootstrapMode = "preinstalled"
+	// BootstrapInstall installs them at KubernetesVersion on a stock Ubuntu or Oracle Linux.
+	BootstrapInstall BootstrapMode = "install"
+)
+
+// Tailnet is how the machine joins.
+type Tailnet struct {
+	// LoginServer is the coordination server's URL. Empty means Tailscale's own.
+	LoginServer string
+	// AuthKey is a single-use, tagged, pre-authorised, short-lived key.
+	AuthKey Secret
+	// JoinTimeout bounds one attempt, not all of them: the machine tries until it has joined. Zero means two minutes.
+	JoinTimeout time.Duration
+}
+
+// TailscaleSource says where tailscale comes from.
+type TailscaleSource string
+
+const (
+	// TailscalePackage installs the distribution's package from Tailscale's repository or Repository.
+	TailscalePackage TailscaleSource = "package"
+	// TailscaleArchive unpacks a release archive whose checksum is given.
+	TailscaleArchive TailscaleSource = "archive"
+	// TailscaleImage expects tailscale in the image.
+	TailscaleImage TailscaleSource = "image"
+)
+
+// Tailscale is the client that the machine runs.
+type Tailscale struct {
+	// Source is empty for TailscalePackage.
+	Source TailscaleSource
+	// Version is exact, for example "1.102.3". Required but for TailscaleImage, where it is not used.
+	Version string
+	// Repository replaces https://pkgs.tailscale.com/stable for TailscalePackage.
+	Repository string
+	// Archives are the release archives by architecture, "amd64" and "arm64", for TailscaleArchive.
+	Archives map[string]Archive
+}
+
+// Archive is one file to fetch.
+type Archive struct {
+	// URL of a gzip'd tar file laid out as Tailscale's own.
+	URL string
+	// SHA256 is the file's digest in 64 hexadecimal digits.
+	SHA256 string
+}
+
+// Packages are mirrors for BootstrapInstall. Each replaces the public default when not empty.
+type Packages struct {
+	// KubernetesRepository replaces https://pkgs.k8s.io/core:/stable: and is followed by /v<minor>/{deb,rpm}/.
+	KubernetesRepository string
+	// ContainerdRepository replaces https://download.docker.com/linux and is followed by /ubuntu or /rhel.
+	ContainerdRepository string
+}
+
+// Endpoint is the control plane's endpoint.
+type Endpoint struct {
+	// Host is an IP address or a DNS name.
+	Host string
+	// Port is the API server's port. Zero means 6443.
+	Port int
+	// VIP says that Host is an address that the control planes hold and advertise on the tailnet.
+	VIP bool
+	// VIPRange is the Tailnet's range that Host was taken from. Required with VIP.
+	VIPRange netip.Prefix
+}
+
+// PodNetworkMode is how pod packets travel between nodes.
+type PodNetworkMode string
+
+const (
+	// PodNetworkVXLAN encapsulates them.
+	PodNetworkVXLAN PodNetworkMode = "VXLAN"
+	// PodNetworkTailnetRoutes has each node advertise its own pod CIDR on the tailnet.
+	PodNetworkTailnetRoutes PodNetworkMode = "TailnetRoutes"
+)
+
+// PodNetwork is the cluster's pod network.
+type PodNetwork struct {
+	// Mode is empty for PodNetworkVXLAN.
+	Mode PodNetworkMode
+	// MTU of the tailnet interface in bytes, equal on all nodes. Zero means tailscale's own, 1280.
+	MTU int
+	// PodCIDRs and ServiceCIDRs are the Cluster's.
+	PodCIDRs     []netip.Prefix
+	ServiceCIDRs []netip.Prefix
+}
+
+// DataVolume is a block volume of the machine.
+type DataVolume struct {
+	// Device is the attachment's consistent path, for example /dev/oracleoci/oraclevdb.
+	Device string
+	// FileSystem is ext4 or xfs.
+	FileSystem string
+	// MountPath is absolute.
+	MountPath string
+}

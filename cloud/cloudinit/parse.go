@@ -1,0 +1,143 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cloudinit
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"io"
+	"mime"
+	"mime/multipart"
+	"mime/quotedprintable"
+	"net/mail"
+	"strings"
+)
+
+// Parsed is what a node finds in its user data.
+type Parsed struct {
+	// Bootstrap is the bootstrap provider's data, byte for byte.
+	Bootstrap []byte
+	// AuthKey is the tailnet key that the node joins with.
+	AuthKey Secret
+	// Hostname is the node's name on the tailnet.
+	Hostname string
+	// LoginServer is the coordination server's URL, empty for Tailscale's own.
+	LoginServer string
+	// ControlPlane, KubernetesVersion, BootstrapMode, ProviderIDPrefix and PodNetworkMode are Input's, with defaults.
+	ControlPlane      bool
+	KubernetesVersion string
+	BootstrapMode     BootstrapMode
+	ProviderIDPrefix  string
+	PodNetworkMode    PodNetworkMode
+	// EndpointHost and EndpointPort are the control plane's endpoint; VIP says that control planes hold and advertise it.
+	EndpointHost string
+	EndpointPort string
+	VIP          bool
+	// DataVolumes are Input's.
+	DataVolumes []DataVolume
+	// Settings is all of /etc/capom/node.env.
+	Settings map[string]string
+	// Files are all files put on the node, by path relative to its root.
+	Files map[string][]byte
+}
+
+// Parse reads user data as a node would and refuses what a node could not come up with: data that is not gzip'd
+// multi-part MIME, a missing bootstrap or node part, a damaged archive, missing settings or key. Every error wraps
+// ErrMalformed, and none repeats the data.
+func Parse(userData []byte) (Parsed, error) {
+	message, err := decompress(userData)
+	if err != nil {
+		return Parsed{}, err
+	}
+	parts, err := splitParts(message)
+	if err != nil {
+		return Parsed{}, err
+	}
+	bootstrap, script := parts[bootstrapPart], parts[nodePart]
+	if !isCloudConfig(bootstrap) {
+		return Parsed{}, malformed("no part %q that holds a cloud-config", bootstrapPart)
+	}
+	if !bytes.HasPrefix(script, []byte("#!")) {
+		return Parsed{}, malformed("no part %q that holds a script: kubeadm would run without the tailnet", nodePart)
+	}
+	_, encoded, found := strings.Cut(string(script), "\n"+payloadMarker+"\n")
+	if !found {
+		return Parsed{}, malformed("the node script carries no files")
+	}
+	packed, err := base64.StdEncoding.DecodeString(strings.ReplaceAll(encoded, "\n", ""))
+	if err != nil {
+		return Parsed{}, malformed("the node script's files are not base64")
+	}
+	files, err := unpack(packed)
+	if err != nil {
+		return Parsed{}, err
+	}
+	return parseFiles(bootstrap, files)
+}
+
+func parseFiles(bootstrap []byte, files map[string][]byte) (Parsed, error) {
+	settings, err := unmarshalEnv(files[nodeEnvPath])
+	if err != nil {
+		return Parsed{}, err
+	}
+	for _, key := range []string{"CAPOM_HOSTNAME", "CAPOM_ROLE", "CAPOM_KUBERNETES_VERSION", "CAPOM_ENDPOINT_HOST"} {
+		if settings[key] == "" {
+			return Parsed{}, malformed("%s does not set %s", nodeEnvPath, key)
+		}
+	}
+	volumes, err := parseVolumeTable(files[volumesPath])
+	if err != nil {
+		return Parsed{}, err
+	}
+	if len(files[authKeyPath]) == 0 {
+		return Parsed{}, malformed("no auth key: the node could not join the tailnet")
+	}
+	return Parsed{
+		Bootstrap:         bootstrap,
+		AuthKey:           Secret(files[authKeyPath]),
+		Hostname:          settings["CAPOM_HOSTNAME"],
+		LoginServer:       settings["CAPOM_LOGIN_SERVER"],
+		ControlPlane:      settings["CAPOM_ROLE"] == "control-plane",
+		KubernetesVersion: settings["CAPOM_KUBERNETES_VERSION"],
+		BootstrapMode:     BootstrapMode(settings["CAPOM_BOOTSTRAP_MODE"]),
+		ProviderIDPrefix:  settings["CAPOM_PROVIDER_ID_PREFIX"],
+		PodNetworkMode:    PodNetworkMode(settings["CAPOM_POD_NETWORK"]),
+		EndpointHost:      settings["CAPOM_ENDPOINT_HOST"],
+		EndpointPort:      settings["CAPOM_ENDPOINT_PORT"],
+		VIP:               settings["CAPOM_VIP"] != "",
+		DataVolumes:       volumes,
+		Settings:          settings,
+		Files:             files,
+	}, nil
+}
+
+// splitParts gives the content of every part by its file name.
+func splitParts(message []byte) (map[string][]byte, error) {
+	envelope, err := mail.ReadMessage(bytes.NewReader(message))
+	if err != nil {
+		return nil, malformed("no MIME header")
+	}
+	mediaType, params, err := mime.ParseMediaType(envelope.Header.Get("Content-Type"))
+	if err != nil || !strings.HasPrefix(mediaType, "multipart/") || params["boundary"] == "" {
+		return nil, malformed("not multi-part MIME")
+	}
+	parts := map[string][]byte{}
+	for reader := multipart.NewReader(envelope.Body, params["boundary"]); ; {
+		part, err := reader.NextRawPart()
+		if errors.Is(err, io.EOF) {
+			return parts, nil
+		}
+		if err != nil {
+			return nil, malformed("multi-part MIME is cut short")
+		}
+		var content io.Reader = part
+		if part.Header.Get("Content-Transfer-Encoding") == "quoted-printable" {
+			content = quotedprintable.NewReader(part)
+		}
+		if parts[part.FileName()], err = io.ReadAll(content); err != nil {
+			return nil, malformed("part %q cannot be decoded", part.FileName())
+		}
+	}
+}

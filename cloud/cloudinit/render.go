@@ -1,0 +1,106 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cloudinit
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"mime/multipart"
+	"mime/quotedprintable"
+	"net/textproto"
+)
+
+// Names of the two parts. cloud-init stores shell scripts under their part's name and runs them in the order of names,
+// together with "runcmd", the script made of the bootstrap data's runcmd: digits sort before letters, so ours is first
+// (cloudinit/subp.py runparts).
+const (
+	bootstrapPart = "bootstrap"
+	nodePart      = "00-capom-node"
+)
+
+const (
+	// typeFound has cloud-init look at the first line, exactly as it does for user data of one part; text/cloud-config
+	// would leave a Jinja header unrendered (cloudinit/user_data.py TYPE_NEEDED).
+	typeFound  = "text/plain"
+	typeScript = "text/x-shellscript"
+	// preamble comes first because cloud-init looks for "mime-version:" in the first 4096 bytes only.
+	preamble = "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=\"%s\"\n\n"
+)
+
+// Render gives the user data of a machine: gzip'd multi-part MIME, the form that goes, in base64, into the instance's
+// metadata. It returns *UnsupportedFormatError or *InvalidInputError; it does not check the size, see CheckSize.
+func Render(in Input) ([]byte, error) {
+	in = in.withDefaults()
+	if err := in.validate(); err != nil {
+		return nil, err
+	}
+	script, err := nodeScript(in)
+	if err != nil {
+		return nil, err
+	}
+	message, err := compose(in.Bootstrap, script)
+	if err != nil {
+		return nil, err
+	}
+	return compress(message)
+}
+
+func compose(bootstrap, script []byte) ([]byte, error) {
+	digest := sha256.Sum256(append(append([]byte(nil), bootstrap...), script...))
+	boundary := "capom-" + hex.EncodeToString(digest[:])
+	var out bytes.Buffer
+	fmt.Fprintf(&out, preamble, boundary)
+	parts := multipart.NewWriter(&out)
+	if err := parts.SetBoundary(boundary); err != nil {
+		return nil, fmt.Errorf("composing the user data: %w", err)
+	}
+	if err := addPart(parts, bootstrapPart, typeFound, bootstrap); err != nil {
+		return nil, fmt.Errorf("composing the user data: %w", err)
+	}
+	if err := addPart(parts, nodePart, typeScript, script); err != nil {
+		return nil, fmt.Errorf("composing the user data: %w", err)
+	}
+	if err := parts.Close(); err != nil {
+		return nil, fmt.Errorf("composing the user data: %w", err)
+	}
+	return out.Bytes(), nil
+}
+
+// addPart writes plain ASCII as it is, which compresses best, and anything else as quoted-printable: Python's email
+// package does not return other characters, or carriage returns, of an unencoded part as they were.
+func addPart(parts *multipart.Writer, name, contentType string, content []byte) error {
+	header := textproto.MIMEHeader{}
+	header.Set("Content-Type", contentType)
+	header.Set("Content-Disposition", `attachment; filename="`+name+`"`)
+	if isPlainASCII(content) {
+		header.Set("Content-Transfer-Encoding", "7bit")
+		part, err := parts.CreatePart(header)
+		if err == nil {
+			_, err = part.Write(content)
+		}
+		return err
+	}
+	header.Set("Content-Transfer-Encoding", "quoted-printable")
+	part, err := parts.CreatePart(header)
+	if err != nil {
+		return err
+	}
+	encoder := quotedprintable.NewWriter(part)
+	encoder.Binary = true
+	if _, err := encoder.Write(content); err != nil {
+		return err
+	}
+	return encoder.Close()
+}
+
+func isPlainASCII(content []byte) bool {
+	for _, c := range content {
+		if c != '\n' && c != '\t' && (c < ' ' || c > '~') {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,119 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cloudinit
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	defaultJoinTimeout          = 2 * time.Minute
+	defaultPort                 = 6443
+	defaultTailscaleRepository  = "https://pkgs.tailscale.com/stable"
+	defaultKubernetesRepository = "https://pkgs.k8s.io/core:/stable:"
+	defaultContainerdRepository = "https://download.docker.com/linux"
+)
+
+// nodeSettings is the content of /etc/capom/node.env, which every script on the node reads. in has its defaults.
+func nodeSettings(in Input) map[string]string {
+	role := "worker"
+	if in.ControlPlane {
+		role = "control-plane"
+	}
+	settings := map[string]string{
+		"CAPOM_HOSTNAME":           in.Hostname,
+		"CAPOM_ROLE":               role,
+		"CAPOM_KUBERNETES_VERSION": in.KubernetesVersion,
+		"CAPOM_BOOTSTRAP_MODE":     string(in.BootstrapMode),
+		"CAPOM_PROVIDER_ID_PREFIX": in.ProviderIDPrefix,
+		"CAPOM_LOGIN_SERVER":       in.Tailnet.LoginServer,
+		"CAPOM_JOIN_TIMEOUT":       strconv.Itoa(max(1, int(in.Tailnet.JoinTimeout/time.Second))),
+		"CAPOM_TAILSCALE_SOURCE":   string(in.Tailscale.Source),
+		"CAPOM_TAILSCALE_VERSION":  in.Tailscale.Version,
+		"CAPOM_TAILSCALE_REPO":     strings.TrimRight(in.Tailscale.Repository, "/"),
+		"CAPOM_KUBERNETES_REPO":    strings.TrimRight(in.Packages.KubernetesRepository, "/"),
+		"CAPOM_CONTAINERD_REPO":    strings.TrimRight(in.Packages.ContainerdRepository, "/"),
+		"CAPOM_ENDPOINT_HOST":      in.Endpoint.Host,
+		"CAPOM_ENDPOINT_PORT":      strconv.Itoa(in.Endpoint.Port),
+		"CAPOM_VIP":                "",
+		"CAPOM_VIP_RANGE":          "",
+		"CAPOM_POD_NETWORK":        string(in.PodNetwork.Mode),
+		"CAPOM_MTU":                "",
+		"CAPOM_POD_CIDRS":          joinPrefixes(in.PodNetwork.PodCIDRs),
+		"CAPOM_SERVICE_CIDRS":      joinPrefixes(in.PodNetwork.ServiceCIDRs),
+	}
+	if in.PodNetwork.MTU != 0 {
+		settings["CAPOM_MTU"] = strconv.Itoa(in.PodNetwork.MTU)
+	}
+	if in.Endpoint.VIP {
+		settings["CAPOM_VIP"] = in.Endpoint.Host
+		settings["CAPOM_VIP_RANGE"] = in.Endpoint.VIPRange.Masked().String()
+	}
+	for arch, archive := range in.Tailscale.Archives {
+		settings["CAPOM_TAILSCALE_URL_"+arch] = archive.URL
+		settings["CAPOM_TAILSCALE_SHA256_"+arch] = archive.SHA256
+	}
+	return settings
+}
+
+func joinPrefixes(prefixes []netip.Prefix) string {
+	words := make([]string, 0, len(prefixes))
+	for _, prefix := range prefixes {
+		words = append(words, prefix.Masked().String())
+	}
+	return strings.Join(words, " ")
+}
+
+// marshalEnv writes sorted KEY='value' lines that both a POSIX shell and unmarshalEnv read back exactly.
+func marshalEnv(settings map[string]string) []byte {
+	var out strings.Builder
+	for _, key := range slices.Sorted(maps.Keys(settings)) {
+		out.WriteString(key + "='" + strings.ReplaceAll(settings[key], "'", `'\''`) + "'\n")
+	}
+	return []byte(out.String())
+}
+
+// unmarshalEnv is the inverse of marshalEnv and refuses everything else, so that a test or a simulated node never
+// reads a line that the shell would read differently.
+func unmarshalEnv(data []byte) (map[string]string, error) {
+	settings := map[string]string{}
+	for line := range strings.Lines(string(data)) {
+		key, quoted, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
+		inner, opened := strings.CutPrefix(quoted, "'")
+		inner, closed := strings.CutSuffix(inner, "'")
+		value := strings.ReplaceAll(inner, `'\''`, "\x00")
+		if !ok || key == "" || !opened || !closed || strings.Contains(value, "'") {
+			return nil, malformed("%s has a line that is not KEY='value'", nodeEnvPath)
+		}
+		settings[key] = strings.ReplaceAll(value, "\x00", "'")
+	}
+	return settings, nil
+}
+
+// volumeTable is the content of /etc/capom/volumes: one "device file-system mount-path" line each. Validation has kept
+// white space out of all three.
+func volumeTable(volumes []DataVolume) []byte {
+	var out strings.Builder
+	for _, v := range volumes {
+		out.WriteString(v.Device + " " + v.FileSystem + " " + v.MountPath + "\n")
+	}
+	return []byte(out.String())
+}
+
+func parseVolumeTable(data []byte) ([]DataVolume, error) {
+	var volumes []DataVolume
+	for line := range strings.Lines(string(data)) {
+		words := strings.Fields(line)
+		if len(words) != 3 {
+			return nil, malformed("%s has a line that is not \"device file-system mount-path\"", volumesPath)
+		}
+		volumes = append(volumes, DataVolume{Device: words[0], FileSystem: words[1], MountPath: words[2]})
+	}
+	return volumes, nil
+}

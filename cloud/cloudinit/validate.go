@@ -1,0 +1,223 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cloudinit
+
+import (
+	"net/netip"
+	"net/url"
+	"path"
+	"regexp"
+	"strings"
+)
+
+var (
+	dnsLabel         = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+	dnsName          = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$`)
+	kubernetesSemver = regexp.MustCompile(`^v[0-9]+\.[0-9]+\.[0-9]+([+-][0-9A-Za-z.+-]+)?$`)
+	tailscaleVersion = regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+$`)
+	sha256Hex        = regexp.MustCompile(`^[0-9a-f]{64}$`)
+	authKey          = regexp.MustCompile(`^[A-Za-z0-9_.:=?&-]+$`)
+	safePath         = regexp.MustCompile(`^/[A-Za-z0-9._/-]+$`)
+	safeURL          = regexp.MustCompile(`^[A-Za-z0-9._~:/?#@!$&()*+,;=%\[\]-]+$`)
+	idPrefix         = regexp.MustCompile(`^[a-z][a-z0-9+.-]*://$`)
+)
+
+const (
+	minMTU = 1280
+	maxMTU = 65535
+)
+
+// withDefaults fills in what the field comments of Input promise for empty fields.
+func (in Input) withDefaults() Input {
+	if in.BootstrapMode == "" {
+		in.BootstrapMode = BootstrapPreinstalled
+	}
+	if in.ProviderIDPrefix == "" {
+		in.ProviderIDPrefix = DefaultProviderIDPrefix
+	}
+	if in.Tailnet.JoinTimeout == 0 {
+		in.Tailnet.JoinTimeout = defaultJoinTimeout
+	}
+	if in.Tailscale.Source == "" {
+		in.Tailscale.Source = TailscalePackage
+	}
+	if in.Tailscale.Repository == "" {
+		in.Tailscale.Repository = defaultTailscaleRepository
+	}
+	if in.Packages.KubernetesRepository == "" {
+		in.Packages.KubernetesRepository = defaultKubernetesRepository
+	}
+	if in.Packages.ContainerdRepository == "" {
+		in.Packages.ContainerdRepository = defaultContainerdRepository
+	}
+	if in.Endpoint.Port == 0 {
+		in.Endpoint.Port = defaultPort
+	}
+	if in.PodNetwork.Mode == "" {
+		in.PodNetwork.Mode = PodNetworkVXLAN
+	}
+	return in
+}
+
+// validate refuses what a node could not use. Values are also kept to characters that no shell, unit or fstab reads
+// as anything but text: quoting is right already, this is the second lock.
+func (in Input) validate() error {
+	if in.BootstrapFormat != "" && in.BootstrapFormat != FormatCloudConfig {
+		return &UnsupportedFormatError{Format: in.BootstrapFormat}
+	}
+	if len(in.Bootstrap) == 0 {
+		return invalid("Bootstrap", "empty: the bootstrap provider has written no data")
+	}
+	if !isCloudConfig(in.Bootstrap) {
+		return invalid("Bootstrap", `starts with neither "#cloud-config" nor "## template: jinja": it is no cloud-config`)
+	}
+	if !dnsLabel.MatchString(in.Hostname) {
+		return invalid("Hostname", "%q is no DNS label", in.Hostname)
+	}
+	if !kubernetesSemver.MatchString(in.KubernetesVersion) {
+		return invalid("KubernetesVersion", "%q is not of the form v1.36.1", in.KubernetesVersion)
+	}
+	if in.BootstrapMode != BootstrapPreinstalled && in.BootstrapMode != BootstrapInstall {
+		return invalid("BootstrapMode", "%q is neither preinstalled nor install", in.BootstrapMode)
+	}
+	if !idPrefix.MatchString(in.ProviderIDPrefix) {
+		return invalid("ProviderIDPrefix", "%q is not of the form oci://", in.ProviderIDPrefix)
+	}
+	for _, check := range []func() error{
+		in.Tailnet.validate, in.Tailscale.validate, in.Packages.validate, in.Endpoint.validate, in.PodNetwork.validate,
+	} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return validateVolumes(in.DataVolumes)
+}
+
+func isCloudConfig(data []byte) bool {
+	text := strings.ToLower(strings.TrimLeft(string(data[:min(len(data), 64)]), " \t\r\n"))
+	return strings.HasPrefix(text, "#cloud-config") || strings.HasPrefix(text, "## template: jinja")
+}
+
+func (t Tailnet) validate() error {
+	if t.LoginServer != "" {
+		if err := validateURL("Tailnet.LoginServer", t.LoginServer); err != nil {
+			return err
+		}
+	}
+	if !authKey.MatchString(string(t.AuthKey)) {
+		return invalid("Tailnet.AuthKey", "empty, or holds characters that no auth key has")
+	}
+	if t.JoinTimeout < 0 {
+		return invalid("Tailnet.JoinTimeout", "negative")
+	}
+	return nil
+}
+
+func (t Tailscale) validate() error {
+	switch t.Source {
+	case TailscaleImage:
+		return nil
+	case TailscalePackage:
+		if err := validateURL("Tailscale.Repository", t.Repository); err != nil {
+			return err
+		}
+	case TailscaleArchive:
+		if len(t.Archives) == 0 {
+			return invalid("Tailscale.Archives", "empty: give the archive of each architecture in use")
+		}
+		for arch, archive := range t.Archives {
+			if arch != "amd64" && arch != "arm64" {
+				return invalid("Tailscale.Archives", "architecture %q is neither amd64 nor arm64", arch)
+			}
+			if err := validateURL("Tailscale.Archives["+arch+"].URL", archive.URL); err != nil {
+				return err
+			}
+			if !sha256Hex.MatchString(archive.SHA256) {
+				return invalid("Tailscale.Archives["+arch+"].SHA256", "not 64 lower-case hexadecimal digits")
+			}
+		}
+	default:
+		return invalid("Tailscale.Source", "%q is none of package, archive, image", t.Source)
+	}
+	if !tailscaleVersion.MatchString(t.Version) {
+		return invalid("Tailscale.Version", "%q is not of the form 1.102.3", t.Version)
+	}
+	return nil
+}
+
+func (p Packages) validate() error {
+	if err := validateURL("Packages.KubernetesRepository", p.KubernetesRepository); err != nil {
+		return err
+	}
+	return validateURL("Packages.ContainerdRepository", p.ContainerdRepository)
+}
+
+func (e Endpoint) validate() error {
+	if !dnsName.MatchString(e.Host) {
+		if _, err := netip.ParseAddr(e.Host); err != nil {
+			return invalid("Endpoint.Host", "%q is neither an IP address nor a DNS name", e.Host)
+		}
+	}
+	if e.Port < 1 || e.Port > 65535 {
+		return invalid("Endpoint.Port", "%d is no port", e.Port)
+	}
+	if !e.VIP {
+		return nil
+	}
+	vip, err := netip.ParseAddr(e.Host)
+	if err != nil || !vip.Is4() {
+		return invalid("Endpoint.Host", "%q is no IPv4 address, which a VIP must be", e.Host)
+	}
+	if !e.VIPRange.IsValid() || !e.VIPRange.Contains(vip) {
+		return invalid("Endpoint.VIPRange", "%s does not contain the VIP %s", e.VIPRange, vip)
+	}
+	return nil
+}
+
+func (p PodNetwork) validate() error {
+	if p.Mode != PodNetworkVXLAN && p.Mode != PodNetworkTailnetRoutes {
+		return invalid("PodNetwork.Mode", "%q is neither VXLAN nor TailnetRoutes", p.Mode)
+	}
+	if p.MTU != 0 && (p.MTU < minMTU || p.MTU > maxMTU) {
+		return invalid("PodNetwork.MTU", "%d is not between %d and %d", p.MTU, minMTU, maxMTU)
+	}
+	if p.Mode == PodNetworkTailnetRoutes && len(p.PodCIDRs) == 0 {
+		return invalid("PodNetwork.PodCIDRs", "empty: TailnetRoutes needs the Cluster's spec.clusterNetwork.pods")
+	}
+	for _, cidr := range append(append([]netip.Prefix(nil), p.PodCIDRs...), p.ServiceCIDRs...) {
+		if !cidr.IsValid() {
+			return invalid("PodNetwork", "holds an invalid CIDR")
+		}
+	}
+	return nil
+}
+
+func validateVolumes(volumes []DataVolume) error {
+	devices, mounts := map[string]bool{}, map[string]bool{}
+	for _, v := range volumes {
+		switch {
+		case !safePath.MatchString(v.Device) || !strings.HasPrefix(path.Clean(v.Device), "/dev/"):
+			return invalid("DataVolumes.Device", "%q is no path below /dev", v.Device)
+		case v.FileSystem != "ext4" && v.FileSystem != "xfs":
+			return invalid("DataVolumes.FileSystem", "%q is neither ext4 nor xfs", v.FileSystem)
+		case !safePath.MatchString(v.MountPath) || path.Clean(v.MountPath) != v.MountPath:
+			return invalid("DataVolumes.MountPath", "%q is no clean absolute path", v.MountPath)
+		case devices[v.Device] || mounts[v.MountPath]:
+			return invalid("DataVolumes", "%s or %s is used twice", v.Device, v.MountPath)
+		}
+		devices[v.Device], mounts[v.MountPath] = true, true
+	}
+	return nil
+}
+
+func validateURL(field, value string) error {
+	parsed, err := url.Parse(value)
+	if err != nil || !safeURL.MatchString(value) || parsed.Host == "" || (parsed.Scheme != "http" && parsed.Scheme != "https") {
+		return invalid(field, "no http or https URL")
+	}
+	if parsed.User != nil {
+		return invalid(field, "holds a password: user data can be read by whoever can read the instance")
+	}
+	return nil
+}
