@@ -1,0 +1,96 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package tailnetsim
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+)
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+// routes builds the whole HTTP surface: the API of the mode, and the control side below /sim/.
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	s.addControl(mux)
+	switch s.opts.Mode {
+	case HeadscaleOld:
+		s.addHeadscalePages(mux)
+		mux.HandleFunc("/api/", s.observed("Legacy", s.legacy))
+	case Headscale:
+		s.addHeadscalePages(mux)
+		s.addAPI(mux)
+	default:
+		s.addAPI(mux)
+	}
+	return mux
+}
+
+func (s *Server) addAPI(mux *http.ServeMux) {
+	add := func(pattern, operation, scope string, handle func(http.ResponseWriter, *http.Request, principal)) {
+		mux.HandleFunc(pattern, s.observed(operation, s.authenticated(scope, handle)))
+	}
+	mux.HandleFunc("POST /api/v2/oauth/token", s.observed(OpToken, s.issueToken))
+	add("POST /api/v2/tailnet/{tailnet}/keys", OpCreateKey, "auth_keys", s.inTailnet(s.createKey))
+	add("GET /api/v2/tailnet/{tailnet}/keys", OpListKeys, "auth_keys:read", s.inTailnet(s.listKeys))
+	add("GET /api/v2/tailnet/{tailnet}/keys/{id}", OpGetKey, "auth_keys:read", s.inTailnet(s.getKey))
+	add("DELETE /api/v2/tailnet/{tailnet}/keys/{id}", OpDeleteKey, "auth_keys", s.inTailnet(s.deleteKey))
+	add("GET /api/v2/tailnet/{tailnet}/devices", OpListDevices, "devices:core:read", s.inTailnet(s.listDevices))
+	add("GET /api/v2/device/{id}", OpGetDevice, "devices:core:read", s.ofDevice(s.getDevice))
+	add("DELETE /api/v2/device/{id}", OpDeleteDevice, "devices:core", s.ofDevice(s.deleteDevice))
+	add("GET /api/v2/device/{id}/routes", OpGetRoutes, "devices:routes:read", s.ofDevice(s.getRoutes))
+	add("POST /api/v2/device/{id}/routes", OpSetRoutes, "devices:routes", s.ofDevice(s.setRoutes))
+	add("POST /api/v2/device/{id}/tags", OpSetTags, "devices:core", s.ofDevice(s.setTags))
+	add("POST /api/v2/device/{id}/authorized", OpAuthorize, "devices:core", s.ofDevice(s.authorize))
+	add("POST /api/v2/device/{id}/name", OpSetName, "devices:core", s.ofDevice(s.setName))
+	add("POST /api/v2/device/{id}/key", OpSetKey, "devices:core", s.ofDevice(s.setKey))
+}
+
+// addHeadscalePages adds what a Headscale serves beside its API (hscontrol/app.go).
+func (s *Server) addHeadscalePages(mux *http.ServeMux) {
+	if s.opts.Version != "none" {
+		mux.HandleFunc("GET /version", s.observed(OpVersion, func(w http.ResponseWriter, _ *http.Request) {
+			writeJSON(w, http.StatusOK, map[string]any{"version": s.opts.Version, "commit": "unknown", "buildTime": "unknown",
+				"go": map[string]string{"version": "go1.26.0", "os": "linux", "arch": "arm64"}, "dirty": false})
+		}))
+	}
+	mux.HandleFunc("GET /health", s.observed(OpHealth, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/health+json; charset=utf-8")
+		_, _ = w.Write([]byte(`{"status":"pass"}`))
+	}))
+}
+
+// legacy answers below /api as Headscale 0.29 does: in plain text, and 401 to anything but a known bearer token.
+func (s *Server) legacy(w http.ResponseWriter, r *http.Request) {
+	token, isBearer := bearerToken(r)
+	s.mu.Lock()
+	known := s.apiKeys[token]
+	s.mu.Unlock()
+	if !isBearer || !known {
+		w.WriteHeader(http.StatusUnauthorized)
+		_, _ = w.Write([]byte("Unauthorized"))
+		return
+	}
+	http.NotFound(w, r)
+}
+
+func writeJSON(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body)
+}
+
+func writeError(w http.ResponseWriter, status int, message string) {
+	writeJSON(w, status, map[string]any{"message": message, "status": status})
+}
+
+// readJSON reads the body, or answers 400.
+func readJSON(w http.ResponseWriter, r *http.Request, into any) bool {
+	if err := json.NewDecoder(r.Body).Decode(into); err != nil {
+		writeError(w, http.StatusBadRequest, "invalid JSON in the request body")
+		return false
+	}
+	return true
+}

@@ -1,0 +1,301 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package tailnetsim
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Device is a machine that registered.
+type Device struct {
+	// ID is the stable identifier: decimal at Headscale, n…CNTRL at Tailscale.
+	ID string `json:"id"`
+	// LegacyID is Tailscale's decimal identifier, by which a device can be addressed too.
+	LegacyID          string         `json:"legacyId"`
+	Hostname          string         `json:"hostname"`
+	Name              string         `json:"name"`
+	IPv4              netip.Addr     `json:"ipv4"`
+	IPv6              netip.Addr     `json:"ipv6"`
+	Tags              []string       `json:"tags"`
+	Authorized        bool           `json:"authorized"`
+	Ephemeral         bool           `json:"ephemeral"`
+	KeyExpiryDisabled bool           `json:"keyExpiryDisabled"`
+	Online            bool           `json:"online"`
+	LoggedOut         bool           `json:"loggedOut"`
+	Created           time.Time      `json:"created"`
+	LastSeen          time.Time      `json:"lastSeen"`
+	Advertised        []netip.Prefix `json:"advertised"`
+	Enabled           []netip.Prefix `json:"enabled"`
+}
+
+type device struct {
+	Device
+	// serial is the order of registration.
+	serial int
+}
+
+// ErrNoDevice says that there is no device of the identifier.
+var ErrNoDevice = errors.New("no such device")
+
+// RegisterError is a refused registration. Its text is what tailscaled reports after "backend error: ".
+type RegisterError struct {
+	Message string
+}
+
+// Error returns the message.
+func (e *RegisterError) Error() string { return e.Message }
+
+// Register is what `tailscale up --auth-key` does on a machine without state: a new device, online, with a new address.
+// Registering again makes another device of the same hostname. A refusal is a RegisterError.
+func (s *Server) Register(authKey, hostname string) (Device, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.IndexFunc(s.keys, func(k *key) bool { return k.secret == authKey })
+	if i < 0 {
+		return Device{}, s.unknownKey(authKey)
+	}
+	k := s.keys[i]
+	if refusal := s.refuseRegistration(k); refusal != nil {
+		return Device{}, refusal
+	}
+	k.Used = true
+	created := s.newDevice(k, hostname)
+	s.devices = append(s.devices, created)
+	return created.clone(), nil
+}
+
+// unknownKey answers a key that the server does not have (github.com/tailscale/tailscale issues 6215 and 17047; Headscale's
+// hscontrol/db/preauth_keys.go, which tailscaled reports with the HTTP status).
+func (s *Server) unknownKey(authKey string) *RegisterError {
+	switch {
+	case s.isHeadscale():
+		return &RegisterError{"register request: http 401: auth-key not found"}
+	case strings.HasPrefix(authKey, "tskey-auth-"):
+		return &RegisterError{"invalid key: API key does not exist"}
+	default:
+		return &RegisterError{"invalid key: unable to validate API key"}
+	}
+}
+
+// refuseRegistration answers a key that is of no use any more (github.com/tailscale/tailscale issue 9715; Headscale's
+// PreAuthKey.Validate).
+func (s *Server) refuseRegistration(k *key) *RegisterError {
+	now := s.opts.Clock()
+	if k.usable(now) {
+		return nil
+	}
+	if !s.isHeadscale() {
+		if k.Used && !k.Reusable {
+			return &RegisterError{fmt.Sprintf("invalid key: API key %s not valid", k.ID)}
+		}
+		return &RegisterError{"invalid key: API key does not exist"}
+	}
+	switch {
+	case !k.Revoked.IsZero():
+		return &RegisterError{"register request: http 401: authkey revoked"}
+	case !now.Before(k.Expires):
+		return &RegisterError{"register request: http 401: authkey expired"}
+	default:
+		return &RegisterError{"register request: http 401: authkey already used"}
+	}
+}
+
+func (s *Server) newDevice(k *key, hostname string) *device {
+	s.serial++
+	n := s.serial
+	now := s.opts.Clock()
+	d := &device{serial: n, Device: Device{
+		ID: itoa(n), LegacyID: itoa(n), Hostname: hostname, Name: s.freeName(hostname),
+		IPv4: netip.AddrFrom4([4]byte{100, 64 + byte(n>>16)&0x3f, byte(n >> 8), byte(n)}),
+		IPv6: netip.AddrFrom16([16]byte{0xfd, 0x7a, 0x11, 0x5c, 0xa1, 0xe0, 12: byte(n >> 24), 13: byte(n >> 16), 14: byte(n >> 8), 15: byte(n)}),
+		Tags: slices.Clone(k.Tags), Authorized: k.Preauthorized, Ephemeral: k.Ephemeral,
+		// Tagged devices have no key expiry at either server.
+		KeyExpiryDisabled: len(k.Tags) > 0, Online: true, Created: now, LastSeen: now,
+	}}
+	if !s.isHeadscale() {
+		d.ID = "n" + randomText(8) + "CNTRL"
+		d.LegacyID = fmt.Sprint(7_000_000_000_000_000 + n)
+	}
+	return d
+}
+
+// freeName is the hostname with the first free suffix: host, host-1, host-2.
+func (s *Server) freeName(hostname string) string {
+	suffix := ""
+	if !s.isHeadscale() {
+		suffix = "." + s.opts.Domain
+	}
+	label, _, _ := strings.Cut(strings.ToLower(hostname), ".")
+	for n := 0; ; n++ {
+		name := label + suffix
+		if n > 0 {
+			name = label + "-" + itoa(n) + suffix
+		}
+		if !slices.ContainsFunc(s.devices, func(d *device) bool { return d.Name == name }) {
+			return name
+		}
+	}
+}
+
+// SetOnline connects a device to the control server or cuts it off.
+func (s *Server) SetOnline(id string, online bool) error {
+	return s.change(id, func(d *device) error {
+		if online && d.LoggedOut {
+			return errors.New("the device is logged out: it has to register again")
+		}
+		d.Online, d.LastSeen = online, s.opts.Clock()
+		return nil
+	})
+}
+
+// Logout is what `tailscale logout` does: the device stays listed until it is deleted, unless it is ephemeral.
+func (s *Server) Logout(id string) error {
+	return s.change(id, func(d *device) error {
+		d.Online, d.LoggedOut, d.LastSeen = false, true, s.opts.Clock()
+		if d.Ephemeral {
+			s.remove(d)
+		}
+		return nil
+	})
+}
+
+// Advertise replaces the routes that a device advertises, as `tailscale set --advertise-routes` does. Those that the policy
+// approves for the device's tags become enabled, and stay so.
+func (s *Server) Advertise(id string, prefixes ...netip.Prefix) error {
+	return s.change(id, func(d *device) error {
+		advertised := make([]netip.Prefix, 0, len(prefixes))
+		for _, prefix := range prefixes {
+			if !prefix.IsValid() || prefix != prefix.Masked() {
+				return fmt.Errorf("%s has non-address bits set, or is no prefix", prefix)
+			}
+			advertised = append(advertised, prefix)
+		}
+		d.Advertised = advertised
+		for _, prefix := range advertised {
+			if s.autoApproved(d, prefix) && !slices.Contains(d.Enabled, prefix) {
+				d.Enabled = append(d.Enabled, prefix)
+			}
+		}
+		return nil
+	})
+}
+
+func (s *Server) autoApproved(d *device, prefix netip.Prefix) bool {
+	for approved, tags := range s.approvers {
+		if approved.Bits() <= prefix.Bits() && approved.Contains(prefix.Addr()) &&
+			slices.ContainsFunc(tags, func(tag string) bool { return slices.Contains(d.Tags, tag) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// PrimaryRouter returns the device to which peers send traffic for the prefix: one that is online, advertises it and may.
+// At Tailscale that is the oldest one, which takes over again when it comes back (github.com/tailscale/tailscale issue 8389).
+// At Headscale the present one stays as long as it can (electPrimaryRoutes in hscontrol/state/node_store.go).
+func (s *Server) PrimaryRouter(prefix netip.Prefix) (Device, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	primary := s.electPrimary(prefix)
+	if primary == nil {
+		return Device{}, false
+	}
+	return primary.clone(), true
+}
+
+func (s *Server) electPrimary(prefix netip.Prefix) *device {
+	var oldest *device
+	for _, d := range s.devices {
+		if !d.Online || !d.Authorized || !slices.Contains(d.Advertised, prefix) || !slices.Contains(d.Enabled, prefix) {
+			continue
+		}
+		if s.isHeadscale() && s.primaries[prefix] == d.ID {
+			return d
+		}
+		if oldest == nil {
+			oldest = d
+		}
+	}
+	delete(s.primaries, prefix)
+	if oldest != nil {
+		s.primaries[prefix] = oldest.ID
+	}
+	return oldest
+}
+
+// reelect settles the primaries after every change, so that Headscale's stickiness does not depend on who asks when.
+func (s *Server) reelect() {
+	for _, d := range s.devices {
+		for _, prefix := range d.Advertised {
+			s.electPrimary(prefix)
+		}
+	}
+}
+
+// Devices returns all devices, oldest first.
+func (s *Server) Devices() []Device {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]Device, 0, len(s.devices))
+	for _, d := range s.devices {
+		out = append(out, d.clone())
+	}
+	return out
+}
+
+// Leftovers are what a cluster that was deleted must not leave behind.
+type Leftovers struct {
+	Devices []Device `json:"devices"`
+	// Keys are those with which a machine could still join.
+	Keys []Key `json:"keys"`
+}
+
+// Leftovers returns all devices and all keys that are neither used, nor revoked, nor expired.
+func (s *Server) Leftovers() Leftovers {
+	out := Leftovers{Devices: s.Devices()}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, k := range s.keys {
+		if !k.Used && k.usable(s.opts.Clock()) {
+			out.Keys = append(out.Keys, k.Key)
+		}
+	}
+	return out
+}
+
+// change applies a change to a device under the lock.
+func (s *Server) change(id string, apply func(*device) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d := s.deviceOf(id)
+	if d == nil {
+		return fmt.Errorf("%w: %s", ErrNoDevice, id)
+	}
+	err := apply(d)
+	s.reelect()
+	return err
+}
+
+func (s *Server) deviceOf(id string) *device {
+	i := slices.IndexFunc(s.devices, func(d *device) bool { return d.ID == id || d.LegacyID == id })
+	if i < 0 {
+		return nil
+	}
+	return s.devices[i]
+}
+
+func (s *Server) remove(gone *device) {
+	s.devices = slices.DeleteFunc(s.devices, func(d *device) bool { return d == gone })
+}
+
+func (d *device) clone() Device {
+	out := d.Device
+	out.Tags, out.Advertised, out.Enabled = slices.Clone(d.Tags), slices.Clone(d.Advertised), slices.Clone(d.Enabled)
+	return out
+}
