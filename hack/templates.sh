@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Copyright The CAPOM Authors.
+# SPDX-License-Identifier: Apache-2.0
+#
+# Makes the cluster templates in templates/ from the parts in templates/src: every flavor is a list of parts, so that
+# what is common is written once. `hack/templates.sh [DIR]` writes to DIR instead.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+src=$root/templates/src
+out=${1:-$root/templates}
+
+# assemble FILE PART... joins the parts into one stream of documents under a single header.
+assemble() {
+  local file=$out/$1 part separator=""
+  shift
+  {
+    printf '# Copyright The CAPOM Authors.\n# SPDX-License-Identifier: Apache-2.0\n'
+    printf '# Made from templates/src by hack/templates.sh; change the parts there.\n'
+    for part in "$@"; do
+      printf '%s' "$separator"
+      grep -vE '^# (Copyright|SPDX)' "$src/$part.yaml"
+      separator=$'---\n'
+    done
+  } >"$file.new"
+  mv "$file.new" "$file"
+}
+
+addons=(cilium metadata-policy)
+assemble cluster-template.yaml cluster ocimeshcluster-three-accounts control-plane workers health-checks "${addons[@]}"
+assemble cluster-template-single-account.yaml cluster ocimeshcluster-one-account control-plane workers health-checks "${addons[@]}"
+assemble cluster-template-tailnet-routes.yaml cluster ocimeshcluster-tailnet-routes control-plane workers health-checks "${addons[@]}"
+assemble cluster-template-topology.yaml cluster-topology "${addons[@]}"
+assemble clusterclass-ocimesh.yaml clusterclass
+
+# One control plane and one worker, whatever the command line says, and no MachineHealthChecks.
+assemble cluster-template-development.yaml cluster ocimeshcluster-one-account control-plane workers "${addons[@]}"
+sed -i -e 's/\${CONTROL_PLANE_MACHINE_COUNT}/1/' -e 's/\${WORKER_MACHINE_COUNT}/1/' "$out/cluster-template-development.yaml"
+
+# The same chart and policy for every cluster of a namespace that carries the label with the value fleet.
+assemble cilium-fleet.yaml "${addons[@]}"
+# shellcheck disable=SC2016 # ${CLUSTER_NAME} is clusterctl's variable, not the shell's.
+sed -i -e 's/\${CLUSTER_NAME}/fleet/' "$out/cilium-fleet.yaml"
