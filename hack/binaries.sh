@@ -21,7 +21,7 @@ CACHE="${CAPOM_CACHE:-${XDG_CACHE_HOME:-${HOME}/.cache}/capom}"
 # Two compilers at once keep the build of kube-apiserver within 2.5 GB.
 JOBS="${CAPOM_BUILD_JOBS:-2}"
 
-NAMES=(kube-apiserver etcd kubectl
+NAMES=(kube-apiserver etcd kube-controller-manager kubectl
   capi-core capi-kubeadm-bootstrap capi-kubeadm-control-plane clusterctl
   controller-gen kustomize crd-ref-docs golangci-lint)
 
@@ -31,7 +31,7 @@ NAMES=(kube-apiserver etcd kubectl
 binary() {
   link=""
   case "$1" in
-    kube-apiserver | kubectl)
+    kube-apiserver | kube-controller-manager | kubectl)
       module=kubernetes package="k8s.io/kubernetes/cmd/$1" pin=k8s.io/kubernetes link=k8s.io/component-base/version ;;
     etcd)
       module=kubernetes package=go.etcd.io/etcd/server/v3 pin=$package ;;
