@@ -1,0 +1,217 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package oci
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/oracle/oci-go-sdk/v65/common"
+	"github.com/oracle/oci-go-sdk/v65/core"
+	"github.com/oracle/oci-go-sdk/v65/identity"
+	"github.com/oracle/oci-go-sdk/v65/limits"
+	"github.com/oracle/oci-go-sdk/v65/workrequests"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+)
+
+// defaultRequestTimeout is well above OCI's slowest synchronous calls and well below a reconciler's patience.
+const defaultRequestTimeout = 30 * time.Second
+
+// Config says which account a Client acts in, and how.
+type Config struct {
+	// AccountName is the account's label in metrics and logs.
+	AccountName string
+	// Principal signs the requests.
+	Principal Principal
+	// Region is the region identifier, such as eu-frankfurt-1. OCI's SDK accepts any; one that does not exist shows as
+	// cloud.Unavailable when its host name is looked up.
+	Region string
+	// CompartmentID is the OCID of the compartment that everything is listed and created in.
+	CompartmentID string
+	// Endpoint, if not empty, replaces OCI's public addresses: a URL without path, in which {service} (iaas, identity,
+	// limits) and {region} are replaced.
+	Endpoint string
+	// RequestTimeout bounds each request; 0 means 30 seconds.
+	RequestTimeout time.Duration
+	// Metrics counts the requests; nil means that nobody does.
+	Metrics *Metrics
+}
+
+// Client acts in one account and region. It is safe for concurrent use.
+type Client struct {
+	account       string
+	region        string
+	compartmentID string
+	tenancyID     string
+	timeout       time.Duration
+	metrics       *Metrics
+	transport     *http.Transport
+
+	compute      core.ComputeClient
+	network      core.VirtualNetworkClient
+	blockstorage core.BlockstorageClient
+	identity     identity.IdentityClient
+	limits       limits.LimitsClient
+	workRequests workrequests.WorkRequestClient
+}
+
+// NewClient builds a Client. With a user principal it makes no call: what it refuses, with cloud.InvalidCredentials or
+// cloud.InvalidRequest, can never work.
+func NewClient(config Config) (*Client, error) {
+	if config.Region == "" || config.CompartmentID == "" {
+		return nil, badConfig("an account needs a region and a compartment")
+	}
+	provider, err := newProvider(config)
+	if err != nil {
+		return nil, err
+	}
+	tenancyID, err := provider.TenancyOCID()
+	if err != nil {
+		return nil, badCredentials("the principal's tenancy is not known: %s", err)
+	}
+	c := &Client{
+		account:       config.AccountName,
+		region:        config.Region,
+		compartmentID: config.CompartmentID,
+		tenancyID:     tenancyID,
+		timeout:       config.RequestTimeout,
+		metrics:       config.Metrics,
+		transport:     newTransport(),
+	}
+	if c.timeout <= 0 {
+		c.timeout = defaultRequestTimeout
+	}
+	if err := c.connect(provider, config.Endpoint); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Region returns the region identifier.
+func (c *Client) Region() string { return c.region }
+
+// CompartmentID returns the OCID of the compartment.
+func (c *Client) CompartmentID() string { return c.compartmentID }
+
+// TenancyID returns the OCID of the principal's tenancy.
+func (c *Client) TenancyID() string { return c.tenancyID }
+
+// Close gives up idle connections. Calls that are under way are not disturbed, and the Client stays usable.
+func (c *Client) Close() { c.transport.CloseIdleConnections() }
+
+// connect builds the services' clients.
+func (c *Client) connect(provider common.ConfigurationProvider, endpoint string) error {
+	var errs [6]error
+	c.compute, errs[0] = core.NewComputeClientWithConfigurationProvider(provider)
+	c.network, errs[1] = core.NewVirtualNetworkClientWithConfigurationProvider(provider)
+	c.blockstorage, errs[2] = core.NewBlockstorageClientWithConfigurationProvider(provider)
+	c.identity, errs[3] = identity.NewIdentityClientWithConfigurationProvider(provider)
+	c.limits, errs[4] = limits.NewLimitsClientWithConfigurationProvider(provider)
+	c.workRequests, errs[5] = workrequests.NewWorkRequestClientWithConfigurationProvider(provider)
+	for _, err := range errs {
+		if err != nil {
+			return badConfig("no client for region %s: %s", c.region, err)
+		}
+	}
+	for base, name := range map[*common.BaseClient]string{
+		&c.compute.BaseClient:      "iaas",
+		&c.network.BaseClient:      "iaas",
+		&c.blockstorage.BaseClient: "iaas",
+		&c.workRequests.BaseClient: "iaas",
+		&c.identity.BaseClient:     "identity",
+		&c.limits.BaseClient:       "limits",
+	} {
+		if err := c.configure(base, name, endpoint); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// configure turns off what the SDK does behind its caller's back. Retries are on by default in some services (identity,
+// network load balancer) and circuit breakers in others; both are also governed by the environment.
+func (c *Client) configure(base *common.BaseClient, service, endpoint string) error {
+	noRetries := common.NoRetryPolicy()
+	base.Configuration.RetryPolicy = &noRetries
+	base.Configuration.CircuitBreaker = nil
+	base.Signer = quietSigner{base.Signer}
+	base.HTTPClient = &http.Client{Transport: noRedirects{c.transport}}
+	if endpoint == "" {
+		return nil
+	}
+	host := strings.NewReplacer("{service}", service, "{region}", c.region).Replace(strings.TrimSuffix(endpoint, "/"))
+	u, err := url.Parse(host)
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") ||
+		u.Path != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+		return badConfig("the endpoint must be a URL of scheme and host only, such as https://{service}.{region}.example.com")
+	}
+	base.Host = host
+	return nil
+}
+
+// quietSigner hides the SDK's signer: for a principal whose token can be refreshed, BaseClient would recognise it and repeat
+// every 401 three times, asleep in between (common/client.go, RefreshableTokenWrappedCallWithDetails).
+type quietSigner struct{ common.HTTPRequestSigner }
+
+// Sign marks its errors, so that they can be told from those of the call.
+func (s quietSigner) Sign(r *http.Request) error {
+	if err := s.HTTPRequestSigner.Sign(r); err != nil {
+		return &signError{err}
+	}
+	return nil
+}
+
+type signError struct{ err error }
+
+func (e *signError) Error() string { return "signing the request: " + e.err.Error() }
+
+func (e *signError) Unwrap() error { return e.err }
+
+// noRedirects refuses redirects: OCI sends none, a signature is not valid for another address, and the SDK would take the
+// redirect's empty body for an empty list.
+type noRedirects struct{ next http.RoundTripper }
+
+// RoundTrip makes one request.
+func (t noRedirects) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := t.next.RoundTrip(r)
+	if err == nil && response.StatusCode/100 == 3 {
+		_ = response.Body.Close()
+		return nil, fmt.Errorf("the endpoint answers with a redirect (%d), which OCI does not", response.StatusCode)
+	}
+	return response, err
+}
+
+// newTransport is one pool of connections per account, so that an account whose endpoint hangs holds up no other.
+func newTransport() *http.Transport {
+	return &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		TLSHandshakeTimeout:   10 * time.Second,
+		ForceAttemptHTTP2:     true,
+		MaxIdleConnsPerHost:   16,
+		IdleConnTimeout:       90 * time.Second,
+		ExpectContinueTimeout: time.Second,
+	}
+}
+
+func badConfig(format string, args ...any) error {
+	return &cloud.Error{Kind: cloud.InvalidRequest, Message: cloud.Scrub(fmt.Sprintf(format, args...))}
+}
+
+// silentLogger replaces the SDK's logger, which prints request bodies, and with them user data, if OCI_GO_SDK_DEBUG is set.
+type silentLogger struct{}
+
+// LogLevel is the SDK's "off".
+func (silentLogger) LogLevel() int { return 0 }
+
+// Log drops the line.
+func (silentLogger) Log(int, string, ...any) error { return nil }
+
+// The SDK's logger is a global without a lock for its readers: it can be replaced safely only before the first call.
+func init() { common.SetSDKLogger(silentLogger{}) }

@@ -1,0 +1,69 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package oci
+
+import (
+	"context"
+	"net/netip"
+
+	"github.com/oracle/oci-go-sdk/v65/core"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+)
+
+// VNIC is an instance's network interface.
+type VNIC struct {
+	// ID is the OCID.
+	ID string
+	// SubnetID and NSGIDs are where it is and what filters its traffic.
+	SubnetID string
+	NSGIDs   []string
+	// PrivateIP is its IPv4 address in the subnet; PublicIP is not valid if there is none.
+	PrivateIP, PublicIP netip.Addr
+	// HostnameLabel is its name in the VCN's DNS; may be empty.
+	HostnameLabel string
+}
+
+// PrimaryVNIC finds the instance's primary VNIC: two calls, one more per secondary VNIC that is looked at first. found is
+// false while the instance has none, that is before it is provisioned and after it is terminated.
+func (c *Client) PrimaryVNIC(ctx context.Context, instanceID string) (vnic VNIC, found bool, err error) {
+	attachments, err := listAll(ctx, c,
+		pager[core.ListVnicAttachmentsRequest, core.ListVnicAttachmentsResponse, core.VnicAttachment]{
+			op:      operation{service: serviceCompute, name: "ListVnicAttachments"},
+			do:      c.compute.ListVnicAttachments,
+			request: core.ListVnicAttachmentsRequest{CompartmentId: &c.compartmentID, InstanceId: &instanceID},
+			turn:    func(r *core.ListVnicAttachmentsRequest, page *string) { r.Page = page },
+			read: func(r core.ListVnicAttachmentsResponse) ([]core.VnicAttachment, *string) {
+				return r.Items, r.OpcNextPage
+			},
+		})
+	if err != nil {
+		return VNIC{}, false, err
+	}
+	var unseen error
+	for _, attachment := range attachments {
+		if attachment.LifecycleState != core.VnicAttachmentLifecycleStateAttached {
+			continue
+		}
+		got, err := call(ctx, c, operation{service: serviceNetwork, name: "GetVnic"}.on(value(attachment.VnicId)),
+			c.network.GetVnic, core.GetVnicRequest{VnicId: attachment.VnicId})
+		switch {
+		case cloud.IsKind(err, cloud.NotFoundOrUnauthorized):
+			// Detached since the list was made, or not ours to see. It does not matter if another one is the primary.
+			unseen = err
+		case err != nil:
+			return VNIC{}, false, err
+		case value(got.IsPrimary):
+			return newVNIC(got.Vnic), true, nil
+		}
+	}
+	return VNIC{}, false, unseen
+}
+
+func newVNIC(v core.Vnic) VNIC {
+	return VNIC{
+		ID: value(v.Id), SubnetID: value(v.SubnetId), NSGIDs: v.NsgIds,
+		PrivateIP: address(v.PrivateIp), PublicIP: address(v.PublicIp), HostnameLabel: value(v.HostnameLabel),
+	}
+}

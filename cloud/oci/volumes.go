@@ -1,0 +1,144 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package oci
+
+import (
+	"context"
+
+	"github.com/oracle/oci-go-sdk/v65/core"
+)
+
+// Volume is a block volume or a boot volume.
+type Volume struct {
+	Resource
+	// Boot tells the two apart: they are deleted by different calls.
+	Boot bool
+	// AvailabilityDomain that it lies in.
+	AvailabilityDomain string
+	// GB is the size, in units of 2^30 bytes.
+	GB int64
+}
+
+// VolumeAttachment says that a volume is, was or is about to be attached to an instance.
+type VolumeAttachment struct {
+	// VolumeID is the OCID of the volume, a boot volume if Boot is set.
+	VolumeID string
+	Boot     bool
+	// InstanceID is the OCID of the instance.
+	InstanceID string
+	// Device is the path under which the instance sees a data volume; may be empty.
+	Device string
+	// State is ATTACHING, ATTACHED, DETACHING or DETACHED.
+	State LifecycleState
+}
+
+// DataVolumes lists the compartment's block volumes that are not TERMINATED.
+func (c *Client) DataVolumes(ctx context.Context) ([]Volume, error) {
+	items, err := listAll(ctx, c, pager[core.ListVolumesRequest, core.ListVolumesResponse, core.Volume]{
+		op:      operation{service: serviceBlockstorage, name: "ListVolumes"},
+		do:      c.blockstorage.ListVolumes,
+		request: core.ListVolumesRequest{CompartmentId: &c.compartmentID},
+		turn:    func(r *core.ListVolumesRequest, page *string) { r.Page = page },
+		read:    func(r core.ListVolumesResponse) ([]core.Volume, *string) { return r.Items, r.OpcNextPage },
+	})
+	return keptVolumes(items, func(v core.Volume) Volume {
+		return Volume{
+			Resource:           resource(v.Id, v.DisplayName, v.LifecycleState, v.FreeformTags),
+			AvailabilityDomain: value(v.AvailabilityDomain), GB: value(v.SizeInGBs),
+		}
+	}), err
+}
+
+// BootVolumes lists the compartment's boot volumes that are not TERMINATED.
+func (c *Client) BootVolumes(ctx context.Context) ([]Volume, error) {
+	items, err := listAll(ctx, c, pager[core.ListBootVolumesRequest, core.ListBootVolumesResponse, core.BootVolume]{
+		op:      operation{service: serviceBlockstorage, name: "ListBootVolumes"},
+		do:      c.blockstorage.ListBootVolumes,
+		request: core.ListBootVolumesRequest{CompartmentId: &c.compartmentID},
+		turn:    func(r *core.ListBootVolumesRequest, page *string) { r.Page = page },
+		read:    func(r core.ListBootVolumesResponse) ([]core.BootVolume, *string) { return r.Items, r.OpcNextPage },
+	})
+	return keptVolumes(items, func(v core.BootVolume) Volume {
+		return Volume{
+			Resource: resource(v.Id, v.DisplayName, v.LifecycleState, v.FreeformTags), Boot: true,
+			AvailabilityDomain: value(v.AvailabilityDomain), GB: value(v.SizeInGBs),
+		}
+	}), err
+}
+
+// VolumeAttachments lists the attachments of an instance's boot volume and data volumes, DETACHED ones included: two calls
+// or more. OCI keeps them for a while after the instance is terminated, so that they lead to volumes that were left.
+func (c *Client) VolumeAttachments(ctx context.Context, availabilityDomain, instanceID string) ([]VolumeAttachment, error) {
+	boots, err := listAll(ctx, c,
+		pager[core.ListBootVolumeAttachmentsRequest, core.ListBootVolumeAttachmentsResponse, core.BootVolumeAttachment]{
+			op: operation{service: serviceCompute, name: "ListBootVolumeAttachments"},
+			do: c.compute.ListBootVolumeAttachments,
+			request: core.ListBootVolumeAttachmentsRequest{
+				CompartmentId: &c.compartmentID, AvailabilityDomain: &availabilityDomain, InstanceId: &instanceID,
+			},
+			turn: func(r *core.ListBootVolumeAttachmentsRequest, page *string) { r.Page = page },
+			read: func(r core.ListBootVolumeAttachmentsResponse) ([]core.BootVolumeAttachment, *string) {
+				return r.Items, r.OpcNextPage
+			},
+		})
+	if err != nil {
+		return nil, err
+	}
+	data, err := listAll(ctx, c,
+		pager[core.ListVolumeAttachmentsRequest, core.ListVolumeAttachmentsResponse, core.VolumeAttachment]{
+			op:      operation{service: serviceCompute, name: "ListVolumeAttachments"},
+			do:      c.compute.ListVolumeAttachments,
+			request: core.ListVolumeAttachmentsRequest{CompartmentId: &c.compartmentID, InstanceId: &instanceID},
+			turn:    func(r *core.ListVolumeAttachmentsRequest, page *string) { r.Page = page },
+			read: func(r core.ListVolumeAttachmentsResponse) ([]core.VolumeAttachment, *string) {
+				return r.Items, r.OpcNextPage
+			},
+		})
+	if err != nil {
+		return nil, err
+	}
+	return volumeAttachments(boots, data), nil
+}
+
+// DeleteVolume deletes a data volume or a boot volume.
+func (c *Client) DeleteVolume(ctx context.Context, volume Volume) error {
+	if volume.Boot {
+		_, err := call(ctx, c, operation{service: serviceBlockstorage, name: "DeleteBootVolume"}.on(volume.ID),
+			c.blockstorage.DeleteBootVolume, core.DeleteBootVolumeRequest{BootVolumeId: &volume.ID})
+		return err
+	}
+	_, err := call(ctx, c, operation{service: serviceBlockstorage, name: "DeleteVolume"}.on(volume.ID),
+		c.blockstorage.DeleteVolume, core.DeleteVolumeRequest{VolumeId: &volume.ID})
+	return err
+}
+
+func keptVolumes[T any](items []T, convert func(T) Volume) []Volume {
+	var volumes []Volume
+	for _, item := range items {
+		if volume := convert(item); volume.State != StateTerminated {
+			volumes = append(volumes, volume)
+		}
+	}
+	return volumes
+}
+
+func volumeAttachments(boots []core.BootVolumeAttachment, data []core.VolumeAttachment) []VolumeAttachment {
+	var out []VolumeAttachment
+	for _, b := range boots {
+		out = append(out, VolumeAttachment{
+			VolumeID: value(b.BootVolumeId), Boot: true, InstanceID: value(b.InstanceId), State: LifecycleState(b.LifecycleState),
+		})
+	}
+	for _, d := range data {
+		// An attachment of a type that the SDK does not know decodes to nothing.
+		if d == nil {
+			continue
+		}
+		out = append(out, VolumeAttachment{
+			VolumeID: value(d.GetVolumeId()), InstanceID: value(d.GetInstanceId()), Device: value(d.GetDevice()),
+			State: LifecycleState(d.GetLifecycleState()),
+		})
+	}
+	return out
+}

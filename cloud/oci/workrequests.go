@@ -1,0 +1,61 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package oci
+
+import (
+	"context"
+
+	"github.com/oracle/oci-go-sdk/v65/workrequests"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+)
+
+// operationLaunch is what failures of a launch are reported under, those of its work request too.
+const operationLaunch = "LaunchInstance"
+
+// LaunchFailure looks up why a resource that OCI accepted did not come to be: the first error of its failed work requests, of
+// the kind it would have had as a direct answer, such as cloud.OutOfCapacity. failure is nil if no work request of the
+// resource has failed.
+func (c *Client) LaunchFailure(ctx context.Context, resourceID string) (failure *cloud.Error, err error) {
+	type request = workrequests.ListWorkRequestsRequest
+	type response = workrequests.ListWorkRequestsResponse
+	items, err := listAll(ctx, c, pager[request, response, workrequests.WorkRequestSummary]{
+		op:      operation{service: serviceWorkRequests, name: "ListWorkRequests"},
+		do:      c.workRequests.ListWorkRequests,
+		request: request{CompartmentId: &c.compartmentID, ResourceId: &resourceID},
+		turn:    func(r *request, page *string) { r.Page = page },
+		read:    func(r response) ([]workrequests.WorkRequestSummary, *string) { return r.Items, r.OpcNextPage },
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, item := range items {
+		if item.Status != workrequests.WorkRequestSummaryStatusFailed {
+			continue
+		}
+		if failure, err = c.workRequestFailure(ctx, value(item.Id)); failure != nil || err != nil {
+			return failure, err
+		}
+	}
+	return nil, nil
+}
+
+func (c *Client) workRequestFailure(ctx context.Context, id string) (*cloud.Error, error) {
+	type request = workrequests.ListWorkRequestErrorsRequest
+	type response = workrequests.ListWorkRequestErrorsResponse
+	items, err := listAll(ctx, c, pager[request, response, workrequests.WorkRequestError]{
+		op:      operation{service: serviceWorkRequests, name: "ListWorkRequestErrors"}.on(id),
+		do:      c.workRequests.ListWorkRequestErrors,
+		request: request{WorkRequestId: &id},
+		turn:    func(r *request, page *string) { r.Page = page },
+		read:    func(r response) ([]workrequests.WorkRequestError, *string) { return r.Items, r.OpcNextPage },
+	})
+	if err != nil || len(items) == 0 {
+		return nil, err
+	}
+	code, message := cloud.Scrub(value(items[0].Code)), cloud.Scrub(value(items[0].Message))
+	return &cloud.Error{
+		Kind: serviceKind(0, code, message), Service: serviceCompute, Operation: operationLaunch, Code: code, Message: message,
+	}, nil
+}
