@@ -46,7 +46,7 @@ func (s *Server) ofDevice(next func(http.ResponseWriter, *http.Request, principa
 			return
 		}
 		next(w, r, caller, d)
-		s.reelect()
+		s.reelect(d.Advertised...)
 	}
 }
 

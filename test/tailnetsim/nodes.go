@@ -229,12 +229,10 @@ func (s *Server) electPrimary(prefix netip.Prefix) *device {
 	return oldest
 }
 
-// reelect settles the primaries after every change, so that Headscale's stickiness does not depend on who asks when.
-func (s *Server) reelect() {
-	for _, d := range s.devices {
-		for _, prefix := range d.Advertised {
-			s.electPrimary(prefix)
-		}
+// reelect settles the primaries after a change, so that Headscale's stickiness does not depend on who asks when.
+func (s *Server) reelect(prefixes ...netip.Prefix) {
+	for _, prefix := range prefixes {
+		s.electPrimary(prefix)
 	}
 }
 
@@ -277,8 +275,9 @@ func (s *Server) change(id string, apply func(*device) error) error {
 	if d == nil {
 		return fmt.Errorf("%w: %s", ErrNoDevice, id)
 	}
+	before := d.Advertised
 	err := apply(d)
-	s.reelect()
+	s.reelect(slices.Concat(before, d.Advertised)...)
 	return err
 }
 

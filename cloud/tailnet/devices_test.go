@@ -1,0 +1,130 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package tailnet_test
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
+)
+
+// join mints a key and registers a machine with it.
+func join(t *testing.T, server *tailnetsim.Server, client *tailnet.Client, hostname string, tags ...string) tailnetsim.Device {
+	t.Helper()
+	g := NewWithT(t)
+	key, err := client.CreateKey(t.Context(), tailnet.KeySpec{Tags: tags})
+	g.Expect(err).NotTo(HaveOccurred())
+	device, err := server.Register(key.Secret.Reveal(), hostname)
+	g.Expect(err).NotTo(HaveOccurred())
+	return device
+}
+
+func TestDeviceIsFoundByHostnameNewestLast(t *testing.T) {
+	modes(t, func(t *testing.T, mode tailnetsim.Mode) {
+		g := NewWithT(t)
+		now := newClock()
+		server := newServer(t, inMode(mode), func(o *tailnetsim.Options) { o.Clock = now.Now })
+		client := newClient(t, server)
+		join(t, server, client, "node-10", nodeTag)
+		stale := join(t, server, client, "node-1", nodeTag)
+		g.Expect(server.SetOnline(stale.ID, false)).To(Succeed())
+		now.Advance(time.Minute)
+		fresh := join(t, server, client, "node-1", nodeTag)
+
+		found, err := client.FindDevice(t.Context(), "node-1")
+
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(found).To(HaveLen(2))
+		g.Expect([]string{found[0].ID, found[1].ID}).To(Equal([]string{stale.ID, fresh.ID}))
+		g.Expect(found[0].Online).To(BeFalse())
+		g.Expect(found[0].LastSeen).NotTo(BeZero())
+		g.Expect(found[1].Online).To(BeTrue())
+		g.Expect(found[1].Name).To(HavePrefix("node-1-1"))
+		g.Expect(found[1].IPv4()).To(Equal(fresh.IPv4))
+		g.Expect(found[1].IPv6()).To(Equal(fresh.IPv6))
+		g.Expect(netip.MustParsePrefix("100.64.0.0/10").Contains(found[1].IPv4())).To(BeTrue())
+		g.Expect(found[1].Tags).To(ConsistOf(nodeTag))
+		g.Expect(client.FindDevice(t.Context(), "node-2")).To(BeEmpty())
+		g.Expect(client.Devices(t.Context())).To(HaveLen(3))
+	})
+}
+
+func TestDeviceIsDeletedOnceAndForAll(t *testing.T) {
+	modes(t, func(t *testing.T, mode tailnetsim.Mode) {
+		g := NewWithT(t)
+		server := newServer(t, inMode(mode))
+		client := newClient(t, server)
+		device := join(t, server, client, "node-1", nodeTag)
+
+		g.Expect(client.DeleteDevice(t.Context(), device.ID)).To(Succeed())
+		g.Expect(client.DeleteDevice(t.Context(), device.ID)).To(Succeed(), "a missing device is no error")
+
+		_, err := client.Device(t.Context(), device.ID)
+		g.Expect(tailnet.IsNotFound(err)).To(BeTrue())
+		_, err = client.Routes(t.Context(), device.ID)
+		g.Expect(tailnet.IsNotFound(err)).To(BeTrue())
+		g.Expect(server.Leftovers()).To(Equal(tailnetsim.Leftovers{Devices: []tailnetsim.Device{}}))
+	})
+}
+
+// Each of these would otherwise address something else: the list of devices, or another path.
+func TestEmptyIdentifiersAreRefused(t *testing.T) {
+	g := NewWithT(t)
+	server := newServer(t)
+	client := newClient(t, server)
+
+	_, deviceErr := client.Device(t.Context(), "")
+	_, routesErr := client.Routes(t.Context(), "")
+	for _, err := range []error{deviceErr, routesErr, client.DeleteDevice(t.Context(), ""), client.ApproveRoutes(t.Context(), "", prefix("10.0.0.0/8"))} {
+		g.Expect(tailnet.ReasonOf(err)).To(Equal(tailnet.ReasonInvalidRequest))
+	}
+	g.Expect(server.Calls()).To(BeEmpty())
+}
+
+func TestApprovingARouteKeepsTheOthers(t *testing.T) {
+	modes(t, func(t *testing.T, mode tailnetsim.Mode) {
+		g := NewWithT(t)
+		server := newServer(t, inMode(mode))
+		client := newClient(t, server)
+		device := join(t, server, client, "node-1", nodeTag)
+		vip, pods := prefix("10.250.0.1/32"), prefix("10.244.3.0/24")
+		g.Expect(server.Advertise(device.ID, vip)).To(Succeed())
+
+		g.Expect(client.ApproveRoutes(t.Context(), device.ID, vip)).To(Succeed())
+		g.Expect(client.ApproveRoutes(t.Context(), device.ID, pods)).To(Succeed(), "before it is advertised")
+		g.Expect(client.ApproveRoutes(t.Context(), device.ID, vip, pods)).To(Succeed())
+
+		routes, err := client.Routes(t.Context(), device.ID)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(routes.Enabled).To(ConsistOf(vip, pods))
+		g.Expect(routes.Serves(vip)).To(BeTrue())
+		g.Expect(routes.Serves(pods)).To(BeFalse())
+		g.Expect(server.CallCount(tailnetsim.OpSetRoutes)).To(Equal(2), "nothing is sent when nothing changes")
+		got, err := client.Device(t.Context(), device.ID)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(got.Routes).To(Equal(routes))
+	})
+}
+
+func TestPolicyApprovesTheControlPlanesRoute(t *testing.T) {
+	g := NewWithT(t)
+	server := newServer(t)
+	client := newClient(t, server)
+	vip := prefix("10.250.0.1/32")
+	control := join(t, server, client, "cp-1", controlTag)
+	worker := join(t, server, client, "worker-1", nodeTag)
+	g.Expect(server.Advertise(control.ID, vip)).To(Succeed())
+	g.Expect(server.Advertise(worker.ID, vip)).To(Succeed())
+
+	devices, err := client.Devices(t.Context())
+
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(devices[0].Routes.Serves(vip)).To(BeTrue())
+	g.Expect(devices[1].Routes.Serves(vip)).To(BeFalse(), "any node could take the address over otherwise")
+}
