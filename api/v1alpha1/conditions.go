@@ -30,6 +30,16 @@ const (
 	ThrottledReason = "Throttled"
 	// UnavailableReason surfaces while a service cannot be reached or answers with a server error; it is retried.
 	UnavailableReason = "Unavailable"
+	// ConflictReason surfaces while OCI or the tailnet refuses an operation because of a resource's state; it is retried.
+	ConflictReason = "Conflict"
+	// RequestRefusedReason surfaces when OCI or the tailnet refuses a request as invalid. Remedy: in the message.
+	RequestRefusedReason = "RequestRefused"
+	// OutOfCapacityReason surfaces when a data centre has no room.
+	OutOfCapacityReason = "OutOfCapacity"
+	// LimitExceededReason surfaces when a service limit is used up. Remedy: ask Oracle for a higher one, or free some.
+	LimitExceededReason = "LimitExceeded"
+	// QuotaExceededReason surfaces when a quota of the account is used up. Remedy: have it raised, or free some.
+	QuotaExceededReason = "QuotaExceeded"
 )
 
 // Conditions of OCIAccount and their reasons.

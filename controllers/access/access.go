@@ -1,0 +1,125 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package access gives controllers what they need to act in an account or a tailnet: the object if the namespace may use it,
+// and a client built once for each version of its credentials. Every error is a Problem, with a reason for a condition.
+//
+// It may import api and cloud/*, and Kubernetes' clients. Controllers import it, never the other way round.
+package access
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci/session"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
+)
+
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch
+// +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ociaccounts;tailnets,verbs=get;list;watch
+
+// Options configure Clients.
+type Options struct {
+	// Client reads accounts, tailnets and namespaces, from a cache or not, and Secrets uncached.
+	Client client.Client
+	// SecretMetadata, if not nil, reads the metadata of Secrets from a cache, such as the manager's. A Secret is then read
+	// only when its version has changed, not on every call.
+	SecretMetadata client.Reader
+	// OCIMetrics counts calls to OCI; nil means that nobody does.
+	OCIMetrics *oci.Metrics
+	// Registerer receives the counter of calls to tailnets; nil means that there is none.
+	Registerer prometheus.Registerer
+	// RequestTimeout bounds each call to OCI or a tailnet; 0 means 30 seconds.
+	RequestTimeout time.Duration
+}
+
+// Clients hands out accounts, tailnets and clients for them. It is safe for concurrent use; a process needs one.
+type Clients struct {
+	options  Options
+	sessions session.Cache
+	tailnets tailnet.Cache
+}
+
+// New returns Clients with an empty cache.
+func New(options Options) *Clients { return &Clients{options: options} }
+
+// Account returns the OCIAccount if objects of the namespace may use it. Whether it is Ready is the caller's to judge.
+// Problems: AccountNotFound, NamespaceNotAllowed.
+func (c *Clients) Account(ctx context.Context, name, namespace string) (*infrav1.OCIAccount, error) {
+	account := &infrav1.OCIAccount{}
+	err := c.options.Client.Get(ctx, client.ObjectKey{Name: name}, account)
+	if apierrors.IsNotFound(err) {
+		return nil, NewProblem(infrav1.AccountNotFoundReason,
+			"there is no OCIAccount %s: create it, or take it off the list of accounts", name)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading OCIAccount %s: %w", name, err)
+	}
+	if err := c.allow(ctx, account.Spec.AllowedNamespaces, namespace, "OCIAccount "+name); err != nil {
+		return nil, err
+	}
+	return account, nil
+}
+
+// Tailnet returns the Tailnet if objects of the namespace may use it. Whether it is Ready is the caller's to judge.
+// Problems: TailnetNotFound, NamespaceNotAllowed.
+func (c *Clients) Tailnet(ctx context.Context, name, namespace string) (*infrav1.Tailnet, error) {
+	tn := &infrav1.Tailnet{}
+	err := c.options.Client.Get(ctx, client.ObjectKey{Name: name}, tn)
+	if apierrors.IsNotFound(err) {
+		return nil, NewProblem(infrav1.TailnetNotFoundReason, "there is no Tailnet %s: create it", name)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading Tailnet %s: %w", name, err)
+	}
+	if err := c.allow(ctx, tn.Spec.AllowedNamespaces, namespace, "Tailnet "+name); err != nil {
+		return nil, err
+	}
+	return tn, nil
+}
+
+// ForgetAccount lets go of the session and the metrics of an account that is gone.
+func (c *Clients) ForgetAccount(account *infrav1.OCIAccount) {
+	c.sessions.Forget(string(account.UID))
+	c.options.OCIMetrics.Forget(account.Name)
+}
+
+// ForgetTailnet lets go of the client of a tailnet that is gone.
+func (c *Clients) ForgetTailnet(tn *infrav1.Tailnet) { c.tailnets.Forget(string(tn.UID)) }
+
+func (c *Clients) allow(ctx context.Context, allowed infrav1.AllowedNamespaces, namespace, owner string) error {
+	refusal := NewProblem(infrav1.NamespaceNotAllowedReason,
+		"%s does not allow namespace %s: have its owner add the namespace to spec.allowedNamespaces", owner, namespace)
+	if allowed.Selector == nil {
+		if slices.Contains(allowed.List, namespace) {
+			return nil
+		}
+		return refusal
+	}
+	selector, err := metav1.LabelSelectorAsSelector(allowed.Selector)
+	if err != nil {
+		refusal.Message = fmt.Sprintf("%s has a malformed spec.allowedNamespaces.selector: have its owner mend it", owner)
+		refusal.Err = err
+		return refusal
+	}
+	ns := &corev1.Namespace{}
+	if err := c.options.Client.Get(ctx, client.ObjectKey{Name: namespace}, ns); err != nil {
+		return fmt.Errorf("reading namespace %s: %w", namespace, err)
+	}
+	if !selector.Matches(labels.Set(ns.Labels)) {
+		return refusal
+	}
+	return nil
+}
