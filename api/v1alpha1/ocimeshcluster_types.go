@@ -147,7 +147,7 @@ type ClusterAccount struct {
 
 	// network is the account's network for this cluster: made by the provider, or brought by the user.
 	// +optional
-	// +kubebuilder:default={managed: {gateway: Internet}}
+	// +kubebuilder:default={managed: {vcnCIDR: "10.0.0.0/16", subnetCIDR: "10.0.0.0/20", gateway: Internet}}
 	Network AccountNetwork `json:"network,omitempty,omitzero"`
 }
 
@@ -165,7 +165,7 @@ type AccountNetwork struct {
 }
 
 // ManagedNetwork is a VCN made by the provider.
-// +kubebuilder:validation:XValidation:rule="!isCIDR(self.vcnCIDR) || !isCIDR(self.subnetCIDR) || cidr(self.vcnCIDR).containsCIDR(self.subnetCIDR)",message="subnetCIDR must lie within vcnCIDR"
+// +kubebuilder:validation:XValidation:rule="!has(self.vcnCIDR) || !has(self.subnetCIDR) || !isCIDR(self.vcnCIDR) || !isCIDR(self.subnetCIDR) || cidr(self.vcnCIDR).containsCIDR(self.subnetCIDR)",message="subnetCIDR must lie within vcnCIDR"
 type ManagedNetwork struct {
 	// vcnCIDR is the VCN's IPv4 range, between /16 and /30. Different accounts may use the same range.
 	// +optional

@@ -1,0 +1,91 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package capacity remembers which places had no room, and for how long they are left out.
+//
+// It is pure: the caller passes the time. It may import the standard library, the API types and package cloud.
+package capacity
+
+import (
+	"slices"
+	"time"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+)
+
+const (
+	// DefaultFirst is how long a place is left out after its first shortage.
+	DefaultFirst = 5 * time.Minute
+	// DefaultMax is the longest that a place is left out.
+	DefaultMax = 30 * time.Minute
+	// maxShortages is the bound that the API sets on status.shortages.
+	maxShortages = 64
+)
+
+// Policy is how long a place is left out; it doubles with each shortage in a row.
+type Policy struct {
+	// First and Max are DefaultFirst and DefaultMax if zero.
+	First, Max time.Duration
+}
+
+// Place is where a launch found no room.
+type Place struct {
+	Account, AvailabilityDomain, FaultDomain, Shape string
+}
+
+// IsShortage tells whether the error means that a place had no room.
+func IsShortage(err error) bool {
+	return cloud.IsKind(err, cloud.OutOfCapacity, cloud.LimitExceeded, cloud.QuotaExceeded)
+}
+
+// Record returns the shortages with the one that a failed launch showed. Hosts run out by fault domain and shape; limits and
+// quotas count in the whole account. What ended longer than Max ago is forgotten, so that a shortage after it is a first one
+// again.
+func Record(known []infrav1.Shortage, place Place, kind cloud.Kind, now time.Time, policy Policy) []infrav1.Shortage {
+	first, longest := policy.durations()
+	shortage := infrav1.Shortage{
+		Account: place.Account, AvailabilityDomain: place.AvailabilityDomain, FaultDomain: place.FaultDomain,
+		Shape: place.Shape, Reason: string(kind), Count: 1,
+	}
+	if kind == cloud.LimitExceeded || kind == cloud.QuotaExceeded {
+		shortage.AvailabilityDomain, shortage.FaultDomain = "", ""
+	}
+	var kept []infrav1.Shortage
+	for _, old := range known {
+		switch {
+		case samePlace(old, shortage) && old.Until.Add(longest).After(now):
+			shortage.Count = old.Count + 1
+		case old.Until.Add(longest).After(now):
+			kept = append(kept, old)
+		}
+	}
+	shortage.Until.Time = now.Add(backoff(first, longest, shortage.Count))
+	kept = append(kept, shortage)
+	// The oldest knowledge is the least worth keeping.
+	slices.SortStableFunc(kept, func(a, b infrav1.Shortage) int { return a.Until.Compare(b.Until.Time) })
+	return kept[max(0, len(kept)-maxShortages):]
+}
+
+func samePlace(a, b infrav1.Shortage) bool {
+	return a.Account == b.Account && a.AvailabilityDomain == b.AvailabilityDomain && a.FaultDomain == b.FaultDomain &&
+		a.Shape == b.Shape
+}
+
+func (p Policy) durations() (first, longest time.Duration) {
+	first, longest = p.First, p.Max
+	if first <= 0 {
+		first = DefaultFirst
+	}
+	if longest <= 0 {
+		longest = DefaultMax
+	}
+	return min(first, longest), longest
+}
+
+func backoff(first, longest time.Duration, count int32) time.Duration {
+	for ; count > 1 && first < longest; count-- {
+		first *= 2
+	}
+	return min(first, longest)
+}

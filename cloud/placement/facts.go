@@ -1,0 +1,121 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package placement
+
+import (
+	"time"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+)
+
+// Facts are everything that a placement depends on.
+type Facts struct {
+	// Now is when the decision is made; shortages end by it.
+	Now time.Time
+	// ControlPlane says that the machine is a control plane.
+	ControlPlane bool
+	// Group is what the machine is spread among: the control plane's or its MachineDeployment's name.
+	Group string
+	// FailureDomain is Machine.spec.failureDomain; empty leaves the choice to the placement.
+	FailureDomain string
+	// Accounts are the cluster's, each name once.
+	Accounts []Account
+	// Shapes are the names of the machine's shapes in order of preference.
+	Shapes []string
+	// Placed are the cluster's other machines.
+	Placed []Placed
+	// Shortages are places without room; those that ended are ignored.
+	Shortages []infrav1.Shortage
+}
+
+// Account is one of the cluster's accounts.
+type Account struct {
+	// Name of the OCIAccount.
+	Name string
+	// Selected says that the machine's spec.accounts includes the account, or is absent.
+	Selected bool
+	// ControlPlane says that control planes are allowed in it.
+	ControlPlane bool
+	// Ready says that machines can be placed in it; Problem is why not, for people.
+	Ready   bool
+	Problem string
+	// Domains are its availability domains; empty while they are not known.
+	Domains []infrav1.AvailabilityDomain
+}
+
+// Placed is another machine of the cluster.
+type Placed struct {
+	// Group is as in Facts.
+	Group string
+	// Account, AvailabilityDomain and FaultDomain are where it is; FaultDomain may be empty.
+	Account, AvailabilityDomain, FaultDomain string
+}
+
+// Place is a place that a machine can be launched in.
+type Place struct {
+	// Account is the OCIAccount's name.
+	Account string
+	// AvailabilityDomain is OCI's name of it.
+	AvailabilityDomain string
+	// FaultDomain is OCI's name of it; empty where OCI names none.
+	FaultDomain string
+	// Shape is the shape's name.
+	Shape string
+}
+
+// Candidate is a place to try.
+type Candidate struct {
+	Place
+	// FailureDomain is the availability domain's name in the cluster, such as alice-ad-1.
+	FailureDomain string
+	// Reason says why the place comes where it comes in the order.
+	Reason string
+}
+
+// RejectionReason is why a place is no candidate, in one word.
+type RejectionReason string
+
+const (
+	// NotSelected means that the machine's spec.accounts leaves the account out.
+	NotSelected RejectionReason = "NotSelected"
+	// ControlPlaneNotAllowed means that the account is for workers only.
+	ControlPlaneNotAllowed RejectionReason = "ControlPlaneNotAllowed"
+	// AccountNotReady means that nothing can be placed in the account at present.
+	AccountNotReady RejectionReason = "AccountNotReady"
+	// OtherFailureDomain means that the machine has to be in another failure domain.
+	OtherFailureDomain RejectionReason = "OtherFailureDomain"
+	// Short means that the place had no room a short while ago.
+	Short RejectionReason = "Short"
+)
+
+// Rejection is a place that is no candidate, with what is within it: an empty part of the Place stands for all.
+type Rejection struct {
+	Place
+	Reason RejectionReason
+	// Message says it to people.
+	Message string
+	// Until is when a shortage ends; zero for all other reasons.
+	Until time.Time
+}
+
+// Decision is the answer.
+type Decision struct {
+	// Candidates in the order in which they are to be tried.
+	Candidates []Candidate
+	// Rejections cover everything that is no candidate.
+	Rejections []Rejection
+	// UnknownFailureDomain is set when the failure domain asked for is none of the cluster's.
+	UnknownFailureDomain bool
+}
+
+// NextTry is when the first shortage ends; zero if nothing is short.
+func (d Decision) NextTry() time.Time {
+	var next time.Time
+	for _, rejection := range d.Rejections {
+		if !rejection.Until.IsZero() && (next.IsZero() || rejection.Until.Before(next)) {
+			next = rejection.Until
+		}
+	}
+	return next
+}

@@ -1,0 +1,56 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package placement
+
+import "cmp"
+
+// ranked is a candidate with what it is compared by.
+type ranked struct {
+	Candidate
+	domainGroup, accountGroup, accountAll int
+	preference, domainAll                 int
+	faultGroup, faultAll                  int
+}
+
+func compare(a, b ranked) int {
+	return cmp.Or(
+		cmp.Compare(a.domainGroup, b.domainGroup),
+		cmp.Compare(a.accountGroup, b.accountGroup),
+		cmp.Compare(a.accountAll, b.accountAll),
+		cmp.Compare(a.Account, b.Account),
+		cmp.Compare(a.preference, b.preference),
+		cmp.Compare(a.domainAll, b.domainAll),
+		cmp.Compare(a.AvailabilityDomain, b.AvailabilityDomain),
+		cmp.Compare(a.faultGroup, b.faultGroup),
+		cmp.Compare(a.faultAll, b.faultAll),
+		cmp.Compare(a.FaultDomain, b.FaultDomain),
+	)
+}
+
+// counts are numbers of machines by place; a Place without fault domain, or without availability domain, counts all within.
+type counts struct {
+	group, all map[Place]int
+}
+
+func tally(facts Facts) counts {
+	count := counts{group: map[Place]int{}, all: map[Place]int{}}
+	for _, machine := range facts.Placed {
+		places := []Place{
+			{Account: machine.Account},
+			{Account: machine.Account, AvailabilityDomain: machine.AvailabilityDomain},
+		}
+		if machine.FaultDomain != "" {
+			places = append(places, Place{
+				Account: machine.Account, AvailabilityDomain: machine.AvailabilityDomain, FaultDomain: machine.FaultDomain,
+			})
+		}
+		for _, place := range places {
+			count.all[place]++
+			if machine.Group == facts.Group {
+				count.group[place]++
+			}
+		}
+	}
+	return count
+}
