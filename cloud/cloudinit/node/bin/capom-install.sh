@@ -1,0 +1,197 @@
+#!/bin/sh
+# Copyright The CAPOM Authors.
+# SPDX-License-Identifier: Apache-2.0
+#
+# Installs tailscale and, with bootstrap mode install, containerd, kubelet and kubeadm. What is there at the right
+# version is left alone.
+set -eu
+# shellcheck source=../lib/lib.sh
+. "${CAPOM_ROOT:-}/usr/local/lib/capom/lib.sh"
+
+# shellcheck disable=SC1091
+. "$ROOT/etc/os-release"
+case $(uname -m) in
+x86_64) arch=amd64 ;;
+aarch64) arch=arm64 ;;
+*) fail "machines of type $(uname -m) are not supported" ;;
+esac
+case $ID in
+ubuntu | debian) family=deb ;;
+ol | rhel | centos | rocky | almalinux) family=rpm ;;
+*) fail "the operating system $ID is not supported: use Ubuntu or Oracle Linux" ;;
+esac
+DEBIAN_FRONTEND=noninteractive
+export DEBIAN_FRONTEND
+
+# cloud images run apt by themselves at the first boot: wait for its lock.
+apt() {
+	apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold "$@"
+}
+
+fetch() {
+	curl -fsSL --retry 3 --connect-timeout 15 --max-time 600 -o "$2" "$1" || fail "$1 cannot be fetched"
+}
+
+require_commands() {
+	missing=
+	for word in "$@"; do
+		have "${word%%:*}" || missing="$missing ${word##*:}"
+	done
+	[ -n "$missing" ] || return 0
+	# shellcheck disable=SC2086
+	if [ "$family" = deb ]; then
+		apt update && apt install $missing
+	else
+		dnf -q -y install $missing
+	fi || fail "packages cannot be installed:$missing"
+}
+
+# deb_repository NAME KEY-URL LINE asc|gpg: apt reads an armoured key as it is when the file is named .asc.
+deb_repository() {
+	mkdir -p "$ROOT/etc/apt/keyrings"
+	fetch "$2" "$ROOT/etc/apt/keyrings/$1.$4"
+	echo "deb [signed-by=/etc/apt/keyrings/$1.$4] $3" >"$ROOT/etc/apt/sources.list.d/$1.list"
+}
+
+# install_held "NAME..." PACKAGE...: unattended upgrades must not replace what the Machine's version asks for.
+install_held() {
+	held=$1
+	shift
+	# shellcheck disable=SC2086
+	apt update && apt install --allow-downgrades --allow-change-held-packages "$@" && apt-mark -q hold $held
+}
+
+# rpm_repository NAME BASE-URL KEY-URL EXCLUDE
+rpm_repository() {
+	printf '[%s]\nname=%s\nbaseurl=%s\nenabled=1\ngpgcheck=1\ngpgkey=%s\nexclude=%s\n' "$1" "$1" "$2" "$3" "$4" \
+		>"$ROOT/etc/yum.repos.d/$1.repo"
+}
+
+tailscale_from_package() {
+	if [ "$family" = deb ]; then
+		base=$CAPOM_TAILSCALE_REPO/$ID
+		deb_repository tailscale "$base/$VERSION_CODENAME.noarmor.gpg" "$base $VERSION_CODENAME main" gpg
+		install_held tailscale "tailscale=$CAPOM_TAILSCALE_VERSION" || fail "tailscale $CAPOM_TAILSCALE_VERSION cannot be installed from $base"
+	else
+		base=$CAPOM_TAILSCALE_REPO/oracle/${VERSION_ID%%.*}
+		rpm_repository tailscale "$base/\$basearch" "$base/repo.gpg" ""
+		dnf -q -y install "tailscale-$CAPOM_TAILSCALE_VERSION" || fail "tailscale $CAPOM_TAILSCALE_VERSION cannot be installed from $base"
+	fi
+}
+
+tailscale_from_archive() {
+	if [ "$arch" = amd64 ]; then
+		url=${CAPOM_TAILSCALE_URL_amd64:-} sum=${CAPOM_TAILSCALE_SHA256_amd64:-}
+	else
+		url=${CAPOM_TAILSCALE_URL_arm64:-} sum=${CAPOM_TAILSCALE_SHA256_arm64:-}
+	fi
+	[ -n "$url" ] || fail "no tailscale archive is configured for $arch"
+	work=$RUN/tailscale
+	rm -rf "$work"
+	mkdir -p "$work"
+	fetch "$url" "$work/archive.tgz"
+	echo "$sum  $work/archive.tgz" | sha256sum -c - >/dev/null 2>&1 || fail "$url does not have the SHA-256 sum $sum"
+	tar -xzf "$work/archive.tgz" --strip-components=1 --no-same-owner -C "$work"
+	mkdir -p "$ROOT/usr/sbin" "$ROOT/usr/bin" "$ROOT/etc/default"
+	install -m 0755 "$work/tailscaled" "$ROOT/usr/sbin/tailscaled"
+	install -m 0755 "$work/tailscale" "$ROOT/usr/bin/tailscale"
+	install -m 0644 "$work/systemd/tailscaled.service" "$ROOT/etc/systemd/system/tailscaled.service"
+	[ -e "$ROOT/etc/default/tailscaled" ] || install -m 0644 "$work/systemd/tailscaled.defaults" "$ROOT/etc/default/tailscaled"
+	rm -rf "$work"
+	if have restorecon; then
+		restorecon -F "$ROOT/usr/sbin/tailscaled" "$ROOT/usr/bin/tailscale"
+	fi
+}
+
+install_tailscale() {
+	if [ "$CAPOM_TAILSCALE_SOURCE" = image ]; then
+		have tailscaled || fail "tailscale is not in the image: use an image that has it, or let the machine install it"
+		return 0
+	fi
+	if have tailscaled && [ "$(tailscale version 2>/dev/null | head -n 1)" = "$CAPOM_TAILSCALE_VERSION" ]; then
+		return 0
+	fi
+	"tailscale_from_$CAPOM_TAILSCALE_SOURCE"
+}
+
+# Kernels before 6.8.5 lose time over VXLAN packets that tailscaled coalesced (tailscale issue 11026).
+tune_tailscaled() {
+	settings=
+	[ -z "$CAPOM_MTU" ] || settings="TS_DEBUG_MTU=$CAPOM_MTU"
+	oldest=$(printf '%s\n6.8.5\n' "$(uname -r | cut -d- -f1)" | sort -V | head -n 1)
+	if [ "$CAPOM_POD_NETWORK" = VXLAN ] && [ "$oldest" != 6.8.5 ]; then
+		settings="$settings TS_TUN_DISABLE_UDP_GRO=1"
+	fi
+	[ -n "$settings" ] || return 0
+	dropin=$ROOT/etc/systemd/system/tailscaled.service.d/10-capom.conf
+	mkdir -p "${dropin%/*}"
+	printf '[Service]\nEnvironment=%s\n' "$settings" >"$RUN/tailscaled.conf"
+	if ! cmp -s "$RUN/tailscaled.conf" "$dropin"; then
+		cp "$RUN/tailscaled.conf" "$dropin"
+		systemctl daemon-reload
+		systemctl try-restart tailscaled.service
+	fi
+}
+
+kubernetes_from_deb() {
+	minor=$(echo "$CAPOM_KUBERNETES_VERSION" | cut -d. -f1,2)
+	base=$CAPOM_KUBERNETES_REPO/$minor/deb/
+	deb_repository kubernetes "${base}Release.key" "$base /" asc
+	deb_repository containerd "$CAPOM_CONTAINERD_REPO/$ID/gpg" "$CAPOM_CONTAINERD_REPO/$ID $VERSION_CODENAME stable" asc
+	install_held "kubelet kubeadm kubectl containerd.io" "kubelet=$1-*" "kubeadm=$1-*" "kubectl=$1-*" containerd.io conntrack socat ethtool ||
+		fail "Kubernetes $1 cannot be installed from $base"
+}
+
+kubernetes_from_rpm() {
+	minor=$(echo "$CAPOM_KUBERNETES_VERSION" | cut -d. -f1,2)
+	base=$CAPOM_KUBERNETES_REPO/$minor/rpm/
+	docker=$CAPOM_CONTAINERD_REPO/rhel
+	rpm_repository kubernetes "$base" "${base}repodata/repomd.xml.key" "kubelet kubeadm kubectl cri-tools kubernetes-cni"
+	rpm_repository containerd "$docker/${VERSION_ID%%.*}/\$basearch/stable" "$docker/gpg" ""
+	dnf -q -y install --disableexcludes=kubernetes "kubelet-$1" "kubeadm-$1" "kubectl-$1" containerd.io iproute-tc conntrack-tools socat ethtool ||
+		fail "Kubernetes $1 cannot be installed from $base"
+}
+
+# kubeadm's own guide sets SELinux to permissive: kubelet's and containerd's packages carry no policy that kubeadm's
+# static pods run under. An image with Kubernetes preinstalled is left as its builder made it.
+relax_selinux() {
+	have setenforce || return 0
+	setenforce 0 2>/dev/null || true
+	if [ -f "$ROOT/etc/selinux/config" ]; then
+		sed -i 's/^SELINUX=enforcing/SELINUX=permissive/' "$ROOT/etc/selinux/config"
+	fi
+}
+
+configure_containerd() {
+	mkdir -p "$ROOT/etc/containerd"
+	containerd config default | sed 's/SystemdCgroup = false/SystemdCgroup = true/' >"$RUN/containerd.toml"
+	grep -q 'SystemdCgroup = true' "$RUN/containerd.toml" || fail "containerd's default configuration has no SystemdCgroup to set"
+	cp "$RUN/containerd.toml" "$ROOT/etc/containerd/config.toml"
+	systemctl enable containerd.service kubelet.service
+	systemctl restart containerd.service
+}
+
+install_kubernetes() {
+	version=${CAPOM_KUBERNETES_VERSION#v}
+	version=${version%%+*}
+	if [ "$CAPOM_BOOTSTRAP_MODE" = preinstalled ]; then
+		for command in kubeadm kubelet; do
+			have "$command" || fail "$command is not in the image: use an image that has it, or bootstrap mode install"
+		done
+		return 0
+	fi
+	relax_selinux
+	if ! have containerd || [ "$(kubeadm version -o short 2>/dev/null)" != "v$version" ]; then
+		"kubernetes_from_$family" "$version"
+	fi
+	configure_containerd
+}
+
+if [ "$family" = deb ]; then
+	require_commands curl:curl nft:nftables ip:iproute2
+else
+	require_commands curl:curl nft:nftables ip:iproute tar:tar
+fi
+install_tailscale
+tune_tailscaled
+install_kubernetes

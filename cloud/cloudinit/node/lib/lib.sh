@@ -1,0 +1,85 @@
+# shellcheck shell=sh
+# Copyright The CAPOM Authors.
+# SPDX-License-Identifier: Apache-2.0
+#
+# Sourced by every script of the node. CAPOM_ROOT is set by tests only.
+ROOT=${CAPOM_ROOT:-}
+ETC=$ROOT/etc/capom
+RUN=$ROOT/run/capom
+# shellcheck disable=SC2034
+SBIN=$ROOT/usr/local/sbin
+umask 022
+mkdir -p "$RUN"
+chmod 0700 "$RUN"
+# shellcheck disable=SC1091
+. "$ETC/node.env"
+
+log() {
+	printf 'capom: %s\n' "$*"
+}
+
+# Tells whoever reads the cloud-init log, and whoever reads the console history of a machine they cannot log in to.
+announce() {
+	log "$*"
+	if [ -z "$ROOT" ] && [ -w /dev/console ]; then
+		printf 'capom: %s\n' "$*" >/dev/console || true
+	fi
+}
+
+# The last line a step prints is the reason that until_done announces.
+fail() {
+	printf '%s\n' "$*" >&2
+	exit 1
+}
+
+have() {
+	command -v "$1" >/dev/null 2>&1
+}
+
+# until_done WHAT COMMAND...: runs COMMAND until it succeeds, waiting longer each time. kubeadm runs after the last step
+# only, so a failing step keeps it from running, and the machine recovers by itself when the cause goes away.
+until_done() {
+	what=$1
+	shift
+	step=$RUN/step.$$
+	delay=${CAPOM_BACKOFF_MIN:-5}
+	attempt=1
+	while :; do
+		{
+			rc=0
+			"$@" 2>&1 || rc=$?
+			echo "$rc" >"$step.rc"
+		} | tee "$step.log"
+		if [ "$(cat "$step.rc")" = 0 ]; then
+			rm -f "$step.rc" "$step.log"
+			log "$what: done"
+			return 0
+		fi
+		announce "$what failed (attempt $attempt): $(tail -n 1 "$step.log"). kubeadm does not run before this succeeds; next try in ${delay}s"
+		sleep "$delay"
+		attempt=$((attempt + 1))
+		delay=$((delay * 2))
+		if [ "$delay" -gt "${CAPOM_BACKOFF_MAX:-60}" ]; then
+			delay=${CAPOM_BACKOFF_MAX:-60}
+		fi
+	done
+}
+
+# The tailnet's IPv4 address of this machine; fails while there is none.
+tailnet_address() {
+	tailscale ip -4 2>/dev/null | head -n 1 | grep -E '^[0-9.]+$'
+}
+
+# The instance's OCID. cloud-init's copy needs no network; the metadata service is asked where the data source is
+# another one than Oracle's.
+instance_id() {
+	id=$(cat "$ROOT/var/lib/cloud/data/instance-id" 2>/dev/null || true)
+	case $id in
+	ocid1.*) ;;
+	*)
+		from_service=$(curl -fsS --max-time 5 -H 'Authorization: Bearer Oracle' http://169.254.169.254/opc/v2/instance/id 2>/dev/null || true)
+		id=${from_service:-$id}
+		;;
+	esac
+	[ -n "$id" ] && printf '%s\n' "$id"
+}
