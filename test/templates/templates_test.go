@@ -1,0 +1,205 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package templates
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	clusterctl "sigs.k8s.io/cluster-api/cmd/clusterctl/client"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// accounts are the variables that every template asks for.
+var accounts = map[string]string{
+	"OCIMESH_TAILNET":   "home",
+	"OCIMESH_ACCOUNT_1": "alice",
+	"OCIMESH_ACCOUNT_2": "bob",
+	"OCIMESH_ACCOUNT_3": "carol",
+}
+
+// one is how many objects of a kind most templates have.
+var one = map[string]int{
+	"Cluster": 1, "OCIMeshCluster": 1, "KubeadmControlPlane": 1, "MachineDeployment": 1, "KubeadmConfigTemplate": 1,
+	"OCIMeshMachineTemplate": 2, "MachineHealthCheck": 2, "HelmChartProxy": 1, "ClusterResourceSet": 1, "ConfigMap": 1,
+}
+
+func TestEveryTemplateIsGeneratedByClusterctlAndAcceptedByTheAPIServer(t *testing.T) {
+	tables := []struct {
+		flavor       string
+		kinds        map[string]int
+		controlPlane int64
+		workers      int64
+		accounts     []string
+		mode         string
+	}{
+		{flavor: "", kinds: one, controlPlane: 3, workers: 2, accounts: []string{"alice", "bob", "carol"}, mode: "VXLAN"},
+		{flavor: "single-account", kinds: one, controlPlane: 3, workers: 2, accounts: []string{"alice"}, mode: "VXLAN"},
+		{flavor: "tailnet-routes", kinds: one, controlPlane: 3, workers: 2, accounts: []string{"alice", "bob", "carol"}, mode: "TailnetRoutes"},
+		{flavor: "development", kinds: without(one, "MachineHealthCheck"), controlPlane: 1, workers: 1, accounts: []string{"alice"}, mode: "VXLAN"},
+	}
+	for _, tt := range tables {
+		t.Run("flavor "+tt.flavor, func(t *testing.T) {
+			g := NewWithT(t)
+			objects := generate(t, tt.flavor)
+			namespace := apply(t, objects)
+
+			g.Expect(countKinds(objects)).To(Equal(tt.kinds))
+			g.Expect(field(objects, "KubeadmControlPlane", "spec", "replicas")).To(BeEquivalentTo(tt.controlPlane))
+			g.Expect(field(objects, "MachineDeployment", "spec", "replicas")).To(BeEquivalentTo(tt.workers))
+
+			stored := get(t, namespace, "OCIMeshCluster", "mesh")
+			g.Expect(accountNames(stored)).To(Equal(tt.accounts))
+			g.Expect(stored.Object["spec"]).To(HaveKeyWithValue("podNetwork", HaveKeyWithValue("mode", tt.mode)))
+			g.Expect(stored.Object["spec"]).To(HaveKeyWithValue("endpointType", "TailnetVIP"))
+		})
+	}
+}
+
+func TestTheTopologyFlavorBringsItsClusterClassAlong(t *testing.T) {
+	g := NewWithT(t)
+	objects := generate(t, "topology")
+	apply(t, objects)
+
+	g.Expect(countKinds(objects)).To(Equal(map[string]int{
+		"Cluster": 1, "ClusterClass": 1, "OCIMeshClusterTemplate": 1, "KubeadmControlPlaneTemplate": 1,
+		"OCIMeshMachineTemplate": 2, "KubeadmConfigTemplate": 1, "HelmChartProxy": 1, "ClusterResourceSet": 1, "ConfigMap": 1,
+	}))
+	g.Expect(field(objects, "Cluster", "spec", "topology", "classRef", "name")).To(Equal("ocimesh"))
+}
+
+func TestAMissingAccountIsNamedByClusterctl(t *testing.T) {
+	g := NewWithT(t)
+	for name, value := range accounts {
+		t.Setenv(name, value)
+	}
+	g.Expect(os.Unsetenv("OCIMESH_ACCOUNT_2")).To(Succeed())
+	_, err := template("")
+	g.Expect(err).To(MatchError(ContainSubstring("OCIMESH_ACCOUNT_2")))
+}
+
+func TestTheFleetProxySelectsClustersByLabel(t *testing.T) {
+	g := NewWithT(t)
+	content, err := os.ReadFile(root + "/templates/cilium-fleet.yaml")
+	g.Expect(err).NotTo(HaveOccurred())
+	t.Setenv("NAMESPACE", "fleet")
+	printer, err := generator.ProcessYAML(context.Background(), clusterctl.ProcessYAMLOptions{
+		ReaderSource: &clusterctl.ReaderSourceOptions{Reader: strings.NewReader(string(content))},
+	})
+	g.Expect(err).NotTo(HaveOccurred())
+	processed, err := printer.Yaml()
+	g.Expect(err).NotTo(HaveOccurred())
+	objects := parse(t, processed)
+	apply(t, objects)
+
+	for _, kind := range []string{"HelmChartProxy", "ClusterResourceSet"} {
+		g.Expect(field(objects, kind, "spec", "clusterSelector", "matchLabels")).To(
+			Equal(map[string]any{"infrastructure.cluster.x-k8s.io/cilium": "fleet"}), kind)
+	}
+}
+
+// generate makes the objects of a flavor with three control planes and two workers.
+func generate(t *testing.T, flavor string) []unstructured.Unstructured {
+	t.Helper()
+	for name, value := range accounts {
+		t.Setenv(name, value)
+	}
+	made, err := template(flavor)
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	return made
+}
+
+func template(flavor string) ([]unstructured.Unstructured, error) {
+	controlPlanes, workers := int64(3), int64(2)
+	made, err := generator.GetClusterTemplate(context.Background(), clusterctl.GetClusterTemplateOptions{
+		Kubeconfig:               clusterctl.Kubeconfig{Path: kubeconfig},
+		ProviderRepositorySource: &clusterctl.ProviderRepositorySourceOptions{InfrastructureProvider: "ocimesh:v0.1.0", Flavor: flavor},
+		TargetNamespace:          "default",
+		ClusterName:              "mesh",
+		KubernetesVersion:        "v1.36.2",
+		ControlPlaneMachineCount: &controlPlanes,
+		WorkerMachineCount:       &workers,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return made.Objs(), nil
+}
+
+// apply creates the objects in a namespace of their own and returns its name.
+func apply(t *testing.T, objects []unstructured.Unstructured) string {
+	t.Helper()
+	g := NewWithT(t)
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "templates-"}}
+	g.Expect(apiServer.Create(context.Background(), namespace)).To(Succeed())
+	for i := range objects {
+		object := objects[i].DeepCopy()
+		object.SetNamespace(namespace.Name)
+		// Strict validation refuses fields that the schema does not know, which would otherwise vanish silently.
+		err := apiServer.Create(context.Background(), object, client.FieldValidation(metav1.FieldValidationStrict))
+		g.Expect(err).NotTo(HaveOccurred(), "%s %s", object.GetKind(), object.GetName())
+	}
+	return namespace.Name
+}
+
+func get(t *testing.T, namespace, kind, name string) *unstructured.Unstructured {
+	t.Helper()
+	object := &unstructured.Unstructured{}
+	object.SetAPIVersion("infrastructure.cluster.x-k8s.io/v1alpha1")
+	object.SetKind(kind)
+	NewWithT(t).Expect(apiServer.Get(context.Background(), client.ObjectKey{Namespace: namespace, Name: name}, object)).To(Succeed())
+	return object
+}
+
+func find(objects []unstructured.Unstructured, kind string) *unstructured.Unstructured {
+	for i := range objects {
+		if objects[i].GetKind() == kind {
+			return &objects[i]
+		}
+	}
+	return nil
+}
+
+func field(objects []unstructured.Unstructured, kind string, path ...string) any {
+	object := find(objects, kind)
+	if object == nil {
+		return fmt.Sprintf("no %s", kind)
+	}
+	value, _, err := unstructured.NestedFieldNoCopy(object.Object, path...)
+	if err != nil {
+		return err
+	}
+	return value
+}
+
+func countKinds(objects []unstructured.Unstructured) map[string]int {
+	kinds := map[string]int{}
+	for i := range objects {
+		kinds[objects[i].GetKind()]++
+	}
+	return kinds
+}
+
+func accountNames(cluster *unstructured.Unstructured) []string {
+	list, _, _ := unstructured.NestedSlice(cluster.Object, "spec", "accounts")
+	names := make([]string, 0, len(list))
+	for _, account := range list {
+		names = append(names, account.(map[string]any)["name"].(string))
+	}
+	return names
+}
+
+func without(kinds map[string]int, kind string) map[string]int {
+	rest := maps.Clone(kinds)
+	delete(rest, kind)
+	return rest
+}
