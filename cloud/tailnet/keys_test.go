@@ -19,12 +19,13 @@ import (
 func TestKeyLetsOneMachineJoin(t *testing.T) {
 	modes(t, func(t *testing.T, mode tailnetsim.Mode) {
 		g := NewWithT(t)
-		server := newServer(t, inMode(mode))
+		now := newClock()
+		server := newServer(t, inMode(mode), func(o *tailnetsim.Options) { o.Clock = now.Now })
 		client := newClient(t, server)
 
 		key, err := client.CreateKey(t.Context(), tailnet.KeySpec{Tags: []string{nodeTag}, Description: "machine a1"})
 		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(time.Until(key.Expires)).To(BeNumerically("<=", tailnet.MaxKeyExpiry))
+		g.Expect(key.Expires).To(BeTemporally("==", now.Now().Add(tailnet.MaxKeyExpiry)))
 
 		minted := server.Keys()[0]
 		g.Expect(minted.Reusable).To(BeFalse())

@@ -91,20 +91,37 @@ type bearer struct {
 	next   http.RoundTripper
 }
 
+// RoundTrip repeats a request once, with a new token, if the server refuses the one that was kept: it may have been revoked
+// before its time. Nothing has happened then, so any request can be repeated.
 func (b *bearer) RoundTrip(req *http.Request) (*http.Response, error) {
 	token, err := b.tokens.token(req.Context())
 	if err != nil {
 		closeBody(req)
 		return nil, err
 	}
+	res, err := b.send(req, token)
+	var answer *responseError
+	if !errors.As(err, &answer) || answer.status != http.StatusUnauthorized {
+		return res, err
+	}
+	b.tokens.forget(req.Context(), token)
+	again, renewErr := b.tokens.token(req.Context())
+	if renewErr != nil {
+		return nil, renewErr
+	}
+	repeated := req.Clone(req.Context())
+	if req.GetBody != nil {
+		if repeated.Body, err = req.GetBody(); err != nil {
+			return nil, err
+		}
+	}
+	return b.send(repeated, again)
+}
+
+func (b *bearer) send(req *http.Request, token *oauth2.Token) (*http.Response, error) {
 	authorized := req.Clone(req.Context())
 	token.SetAuthHeader(authorized)
-	res, err := b.next.RoundTrip(authorized)
-	var answer *responseError
-	if errors.As(err, &answer) && answer.status == http.StatusUnauthorized {
-		b.tokens.forget(req.Context(), token)
-	}
-	return res, err
+	return b.next.RoundTrip(authorized)
 }
 
 // closeBody does what http.RoundTripper asks of a transport that does not send the request.
