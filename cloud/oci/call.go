@@ -63,7 +63,7 @@ func call[Req any, Resp common.OCIResponse](
 	bounded, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	start := time.Now()
-	response, err := do(bounded, request)
+	response, err := do(detached(bounded), request)
 	duration := time.Since(start)
 
 	raw := rawResponse(response)

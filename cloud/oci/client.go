@@ -4,6 +4,7 @@
 package oci
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -141,7 +142,7 @@ func (c *Client) configure(base *common.BaseClient, service, endpoint string) er
 	base.Configuration.RetryPolicy = &noRetries
 	base.Configuration.CircuitBreaker = nil
 	base.Signer = quietSigner{base.Signer}
-	base.HTTPClient = &http.Client{Transport: noRedirects{c.transport}}
+	base.HTTPClient = &http.Client{Transport: wire{c.transport}}
 	if endpoint == "" {
 		return nil
 	}
@@ -173,12 +174,24 @@ func (e *signError) Error() string { return "signing the request: " + e.err.Erro
 
 func (e *signError) Unwrap() error { return e.err }
 
-// noRedirects refuses redirects: OCI sends none, a signature is not valid for another address, and the SDK would take the
-// redirect's empty body for an empty list.
-type noRedirects struct{ next http.RoundTripper }
+// contextKey finds the caller's context in the one that the SDK is given.
+type contextKey struct{}
+
+// detached hides ctx's end from the SDK, which at that moment would return a variable that another of its goroutines still
+// writes (common/retry.go, Retry). The request itself ends with ctx: see wire.
+func detached(ctx context.Context) context.Context {
+	return context.WithValue(context.WithoutCancel(ctx), contextKey{}, ctx)
+}
+
+// wire makes the requests, within the caller's context. It refuses redirects: OCI sends none, a signature is not valid for
+// another address, and the SDK would take the redirect's empty body for an empty list.
+type wire struct{ next http.RoundTripper }
 
 // RoundTrip makes one request.
-func (t noRedirects) RoundTrip(r *http.Request) (*http.Response, error) {
+func (t wire) RoundTrip(r *http.Request) (*http.Response, error) {
+	if ctx, ok := r.Context().Value(contextKey{}).(context.Context); ok {
+		r = r.WithContext(ctx)
+	}
 	response, err := t.next.RoundTrip(r)
 	if err == nil && response.StatusCode/100 == 3 {
 		_ = response.Body.Close()
