@@ -1,0 +1,48 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package image
+
+import "fmt"
+
+// NotFoundError says that the account has no such image.
+type NotFoundError struct {
+	// Image is the image as the machine names it.
+	Image string
+	// State is OCI's state of an image that exists and cannot be used; empty otherwise.
+	State string
+}
+
+// Error names the image and the remedy.
+func (e *NotFoundError) Error() string {
+	if e.State != "" {
+		return fmt.Sprintf("image %s is %s: wait until it is AVAILABLE, or use another one", e.Image, e.State)
+	}
+	return fmt.Sprintf("image %s does not exist or may not be read: mend spec.image, or import the image there", e.Image)
+}
+
+// MismatchError says that the image cannot run on the shape.
+type MismatchError struct {
+	// Image is the image as the machine names it, Shape the shape's name.
+	Image, Shape string
+}
+
+// Error names both and the remedy.
+func (e *MismatchError) Error() string {
+	return fmt.Sprintf("image %s cannot run on shape %s, probably for its architecture: mend spec.image or spec.shapes", e.Image, e.Shape)
+}
+
+// ShapeNotFoundError says that the availability domain does not have the shape.
+type ShapeNotFoundError struct {
+	// Shape is its name; AvailabilityDomain OCI's name, empty for the whole region.
+	Shape, AvailabilityDomain string
+}
+
+// Error names the shape and the remedy.
+func (e *ShapeNotFoundError) Error() string {
+	where := "the region"
+	if e.AvailabilityDomain != "" {
+		where = e.AvailabilityDomain
+	}
+	return fmt.Sprintf("shape %s does not exist in %s: mend spec.shapes", e.Shape, where)
+}

@@ -1,0 +1,108 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package instance
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"strings"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+)
+
+// Launch is everything that decides a launch.
+type Launch struct {
+	// Machine is the machine's spec.
+	Machine infrav1.OCIMeshMachineSpec
+	// Placement is where it goes, with the image.
+	Placement infrav1.Placement
+	// Network is the account's network for the cluster.
+	Network infrav1.ClusterAccountStatus
+	// MachineUID identifies the machine for all its life; Hostname is its name in the tailnet.
+	MachineUID, Hostname string
+	// Tags are put on the instance beside the machine's own.
+	Tags map[string]string
+	// UserData as cloud-init is to see it.
+	UserData []byte
+	// KeyID is the id of the tailnet key in the user data. A launch with another key is another launch.
+	KeyID string
+}
+
+// deviceLetters are the last letters of the consistent device paths; a is the boot volume's. Source: OCI documentation,
+// "Connecting to Volumes With Consistent Device Paths".
+const deviceLetters = "bcdefghijklmnopqrstuvwxyz"
+
+// Spec builds what OCI is asked for. The same Launch gives the same Spec, on which the retry token depends.
+func Spec(launch Launch) oci.LaunchSpec {
+	spec := oci.LaunchSpec{
+		DisplayName:        launch.Hostname,
+		AvailabilityDomain: launch.Placement.AvailabilityDomain,
+		FaultDomain:        launch.Placement.FaultDomain,
+		Shape:              launch.Placement.Shape,
+		ImageID:            launch.Placement.ImageID,
+		BootVolume:         volumeSize(launch.Machine.BootVolume.SizeGB, launch.Machine.BootVolume.VPUsPerGB),
+		SubnetID:           launch.Network.SubnetID,
+		NSGIDs:             launch.Network.NetworkSecurityGroupIDs,
+		AssignPublicIP:     isTrue(launch.Network.PublicIP),
+		UserData:           launch.UserData,
+		SSHAuthorizedKeys:  launch.Machine.SSHAuthorizedKeys,
+		Preemptible:        isTrue(launch.Machine.Preemptible),
+		Tags:               maps.Clone(launch.Machine.Tags),
+		RetryToken:         RetryToken(launch.MachineUID, launch.Placement.Attempt, launch.KeyID),
+	}
+	for _, shape := range launch.Machine.Shapes {
+		if shape.Name == launch.Placement.Shape {
+			spec.OCPUs, spec.MemoryGB = float64(shape.OCPUs), float64(shape.MemoryGB)
+			break
+		}
+	}
+	for i, volume := range launch.Machine.DataVolumes {
+		spec.DataVolumes = append(spec.DataVolumes, oci.LaunchVolume{
+			VolumeSize:  volumeSize(volume.SizeGB, volume.VPUsPerGB),
+			DisplayName: VolumeName(launch.Hostname, volume.Name),
+			Device:      Device(i),
+		})
+	}
+	if spec.Tags == nil {
+		spec.Tags = map[string]string{}
+	}
+	maps.Copy(spec.Tags, launch.Tags)
+	return spec
+}
+
+// Metadata is what counts, beside the user data, towards OCI's limit of an instance's metadata.
+func Metadata(spec infrav1.OCIMeshMachineSpec) map[string]string {
+	if len(spec.SSHAuthorizedKeys) == 0 {
+		return nil
+	}
+	return map[string]string{"ssh_authorized_keys": strings.Join(spec.SSHAuthorizedKeys, "\n")}
+}
+
+// Device is the path under which the machine sees its i-th data volume, from 0; the API allows 8.
+func Device(i int) string { return "/dev/oracleoci/oraclevd" + deviceLetters[i:i+1] }
+
+// VolumeName is the display name of a data volume. OCI takes no tags for a volume that is created with its instance; the
+// hostname, which holds a part of the machine's UID, tells it from volumes that others attached.
+func VolumeName(hostname, volume string) string { return hostname + "-" + volume }
+
+// RetryToken makes repeated launches of one attempt with one key a single launch. It has 64 characters, the most that OCI
+// takes.
+func RetryToken(machineUID string, attempt int32, keyID string) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s/%d/%s", machineUID, attempt, keyID))
+	return hex.EncodeToString(sum[:])
+}
+
+func volumeSize(sizeGB, vpusPerGB int32) oci.VolumeSize {
+	size := oci.VolumeSize{GB: int64(sizeGB)}
+	if vpusPerGB != 0 {
+		vpus := int64(vpusPerGB)
+		size.VPUsPerGB = &vpus
+	}
+	return size
+}
+
+func isTrue(b *bool) bool { return b != nil && *b }
