@@ -53,7 +53,7 @@ release-manifests: ## Write components, templates and metadata as a clusterctl r
 ##@ Generate
 
 .PHONY: generate
-generate: generate-go generate-manifests generate-docs ## Generate code, manifests and the API reference
+generate: generate-go generate-manifests generate-templates generate-docs ## Generate code, manifests, templates and the API reference
 
 .PHONY: generate-go
 generate-go: ## Generate deepcopy functions
@@ -66,6 +66,10 @@ generate-manifests: ## Generate CRDs, RBAC and webhook configurations from the m
 	$$gen crd:crdVersions=v1 paths=./api/... output:crd:dir=config/crd/bases; \
 	$$gen rbac:roleName=manager-role paths="./controllers/..." paths="./internal/webhooks/..." output:rbac:dir=config/rbac; \
 	$$gen webhook paths="./internal/webhooks/..." output:webhook:dir=config/webhook
+
+.PHONY: generate-templates
+generate-templates: ## Generate the cluster templates from their parts in templates/src
+	hack/templates.sh
 
 .PHONY: generate-docs
 generate-docs: ## Generate the API reference

@@ -160,4 +160,5 @@ main() {
   done
 }
 
-main "$@"
+# Leaving on the same line keeps bash from reading a script that was changed meanwhile.
+main "$@"; exit

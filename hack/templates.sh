@@ -35,6 +35,7 @@ assemble clusterclass-ocimesh.yaml clusterclass
 
 # One control plane and one worker, whatever the command line says, and no MachineHealthChecks.
 assemble cluster-template-development.yaml cluster ocimeshcluster-one-account control-plane workers "${addons[@]}"
+# shellcheck disable=SC2016 # clusterctl's variables, not the shell's.
 sed -i -e 's/\${CONTROL_PLANE_MACHINE_COUNT}/1/' -e 's/\${WORKER_MACHINE_COUNT}/1/' "$out/cluster-template-development.yaml"
 
 # The same chart and policy for every cluster of a namespace that carries the label with the value fleet.

@@ -14,7 +14,8 @@ trap 'rm -rf "${before}"' EXIT
 # generated lists the files that make generate writes.
 generated() {
   git ls-files --cached --others --exclude-standard -- \
-    '*/zz_generated.*.go' config/crd/bases config/rbac/role.yaml config/webhook/manifests.yaml docs/reference/api.md
+    '*/zz_generated.*.go' config/crd/bases config/rbac/role.yaml config/webhook/manifests.yaml \
+    'templates/*.yaml' ':!:templates/*/**' docs/reference/api.md
 }
 
 generated | xargs --no-run-if-empty cp --parents -t "${before}"
