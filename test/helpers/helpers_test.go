@@ -1,0 +1,35 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package helpers
+
+import (
+	"os"
+	"testing"
+
+	. "github.com/onsi/gomega"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+)
+
+var env *Environment
+
+func TestMain(m *testing.M) { os.Exit(Run(m, &env)) }
+
+func TestBuildersMakeObjectsThatTheAPIServerTakes(t *testing.T) {
+	g := NewWithT(t)
+	namespace := env.Namespace(t, nil)
+	cluster := NewCluster(namespace, "c1")
+	env.Create(t, cluster)
+	infra := NewOCIMeshCluster(cluster, "net", []string{"alice", "bob"})
+	machine := NewMachine(cluster, "m1", ControlPlane)
+	env.Create(t, infra, machine)
+	env.Create(t, NewOCIMeshMachine(machine), NewBootstrapSecret(machine, "#cloud-config\n"))
+
+	env.ProvisionInfrastructure(t, cluster)
+
+	read := &infrav1.OCIMeshCluster{}
+	g.Expect(env.Client.Get(t.Context(), client.ObjectKeyFromObject(infra), read)).To(Succeed())
+	g.Expect(read.Spec.Accounts[1].Network.Managed.VCNCIDR).To(Equal("10.0.0.0/16"), "the CRD's defaults apply")
+}

@@ -1,0 +1,72 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package helpers
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+)
+
+// SimulatedUser is a user of a simulated tenancy, with what stands in the Secret of an OCIAccount.
+type SimulatedUser struct {
+	TenancyID, UserID, Fingerprint string
+	// PrivateKeyPEM is the API key.
+	PrivateKeyPEM []byte
+}
+
+// NewCredentials is the Secret with a user's API key.
+func NewCredentials(namespace, name string, user SimulatedUser) *corev1.Secret {
+	return &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+		Data: map[string][]byte{
+			infrav1.CredentialsTenancyKey:     []byte(user.TenancyID),
+			infrav1.CredentialsUserKey:        []byte(user.UserID),
+			infrav1.CredentialsFingerprintKey: []byte(user.Fingerprint),
+			infrav1.CredentialsPrivateKeyKey:  user.PrivateKeyPEM,
+		},
+	}
+}
+
+// NewOCIAccount is an account that signs with the user's key in the Secret and may be used from the Secret's namespace.
+func NewOCIAccount(name string, credentials *corev1.Secret, region, compartmentID, endpoint string) *infrav1.OCIAccount {
+	return &infrav1.OCIAccount{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec: infrav1.OCIAccountSpec{
+			Region:        region,
+			CompartmentID: compartmentID,
+			Endpoint:      endpoint,
+			Credentials: infrav1.OCICredentials{
+				Type:      infrav1.UserPrincipal,
+				SecretRef: infrav1.SecretReference{Namespace: credentials.Namespace, Name: credentials.Name},
+			},
+			AllowedNamespaces: infrav1.AllowedNamespaces{List: []string{credentials.Namespace}},
+		},
+	}
+}
+
+// NewTailnet is a tailnet whose Secret holds an OAuth client; it may be used from the Secret's namespace.
+func NewTailnet(name string, credentials *corev1.Secret, url, vipRange string) *infrav1.Tailnet {
+	return &infrav1.Tailnet{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec: infrav1.TailnetSpec{
+			LoginServer: url,
+			Credentials: infrav1.TailnetCredentials{
+				Type:      infrav1.OAuthClient,
+				SecretRef: infrav1.SecretReference{Namespace: credentials.Namespace, Name: credentials.Name},
+			},
+			NodeTags:          []string{NodeTag},
+			ControlPlaneTags:  []string{ControlPlaneTag},
+			VIPRange:          vipRange,
+			AllowedNamespaces: infrav1.AllowedNamespaces{List: []string{credentials.Namespace}},
+		},
+	}
+}
+
+// The tags that the simulated tailnet's policy and OAuth client know.
+const (
+	NodeTag         = "tag:capom-node"
+	ControlPlaneTag = "tag:capom-control-plane"
+)
