@@ -1,0 +1,109 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package report turns what a reconcile found out into conditions, once, at its end, and into the time of the next one. It
+// decides nothing and imports nothing of this module but api and access.
+package report
+
+import (
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/cluster-api/util/conditions"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+)
+
+// maxMessage keeps messages readable in kubectl describe; the API server's own limit is 32768.
+const maxMessage = 1024
+
+// OK is a condition that is as it should be.
+func OK(conditionType string) metav1.Condition {
+	return metav1.Condition{Type: conditionType, Status: metav1.ConditionTrue, Reason: infrav1.ReadyReason}
+}
+
+// NotOK is a condition that is not as it should be, for a reason that a user can act on.
+func NotOK(conditionType, reason, message string) metav1.Condition {
+	return metav1.Condition{
+		Type: conditionType, Status: metav1.ConditionFalse, Reason: reason, Message: Truncate(message, maxMessage),
+	}
+}
+
+// Unknown is a condition that could not be looked at.
+func Unknown(conditionType, reason, message string) metav1.Condition {
+	condition := NotOK(conditionType, reason, message)
+	condition.Status = metav1.ConditionUnknown
+	return condition
+}
+
+// Of is OK without a problem, NotOK with one.
+func Of(conditionType string, problem *access.Problem) metav1.Condition {
+	if problem == nil {
+		return OK(conditionType)
+	}
+	return NotOK(conditionType, problem.Reason, problem.Message)
+}
+
+// Deleting tells how far the deletion of the object is: what it waits for, if it is being deleted.
+func Deleting(object metav1.Object, waitsFor *access.Problem) metav1.Condition {
+	condition := metav1.Condition{
+		Type: infrav1.DeletingCondition, Status: metav1.ConditionFalse, Reason: infrav1.NotDeletingReason,
+	}
+	if object.GetDeletionTimestamp().IsZero() {
+		return condition
+	}
+	condition.Status, condition.Reason, condition.Message = metav1.ConditionTrue, infrav1.DeletingReason, "Deletion is under way"
+	if waitsFor != nil {
+		condition.Reason, condition.Message = waitsFor.Reason, Truncate(waitsFor.Message, maxMessage)
+	}
+	return condition
+}
+
+// Set sets the conditions, and with them Ready: that of the first condition that is not as it should be. Paused is not touched.
+func Set(object conditions.Setter, all ...metav1.Condition) {
+	ready := OK(infrav1.ReadyCondition)
+	for _, condition := range all {
+		if ready.Status == metav1.ConditionTrue && !asItShouldBe(condition) {
+			ready.Reason, ready.Message = condition.Reason, condition.Message
+			ready.Status = metav1.ConditionFalse
+			if condition.Status == metav1.ConditionUnknown {
+				ready.Status = metav1.ConditionUnknown
+			}
+		}
+		conditions.Set(object, condition)
+	}
+	conditions.Set(object, ready)
+}
+
+// Types of the conditions, and Ready: the ones that a controller owns.
+func Types(all ...string) []string { return append([]string{infrav1.ReadyCondition}, all...) }
+
+func asItShouldBe(condition metav1.Condition) bool {
+	switch condition.Type {
+	case clusterv1.DeletingCondition, clusterv1.PausedCondition:
+		return condition.Status == metav1.ConditionFalse
+	default:
+		return condition.Status == metav1.ConditionTrue
+	}
+}
+
+// Truncate shortens a message to at most limit bytes, at the end of a letter, and says so by an ellipsis.
+func Truncate(message string, limit int) string {
+	if len(message) <= limit {
+		return message
+	}
+	const ellipsis = "…"
+	return strings.ToValidUTF8(message[:limit-len(ellipsis)], "") + ellipsis
+}
+
+// Jitter spreads an interval by up to a tenth, so that objects created together do not come back together forever.
+func Jitter(interval time.Duration) time.Duration {
+	if interval <= 0 {
+		return interval
+	}
+	return interval + time.Duration(rand.Int64N(int64(interval)/10+1))
+}
