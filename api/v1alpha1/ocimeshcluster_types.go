@@ -48,6 +48,7 @@ const (
 // OCIMeshClusterSpec says which accounts and which tailnet a cluster is spread over.
 // +kubebuilder:validation:XValidation:rule="self.tailnetRef == oldSelf.tailnetRef",message="tailnetRef is immutable: nodes cannot change their tailnet"
 // +kubebuilder:validation:XValidation:rule="self.endpointType == oldSelf.endpointType",message="endpointType is immutable: certificates and nodes hold the endpoint"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.controlPlaneEndpoint) || has(self.controlPlaneEndpoint)",message="controlPlaneEndpoint cannot be taken away once set"
 // +kubebuilder:validation:XValidation:rule="self.accounts.exists(a, !has(a.controlPlane) || a.controlPlane)",message="at least one account must allow control planes"
 type OCIMeshClusterSpec struct {
 	// controlPlaneEndpoint is the API server's address: allocated by the provider with TailnetVIP, given by the user with

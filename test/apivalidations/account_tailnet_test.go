@@ -1,0 +1,100 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package apivalidations
+
+import (
+	"testing"
+
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+)
+
+func goodAccount() *infrav1.OCIAccount {
+	return &infrav1.OCIAccount{ObjectMeta: clusterScoped(), Spec: infrav1.OCIAccountSpec{
+		Region:        "eu-frankfurt-1",
+		CompartmentID: "ocid1.compartment.oc1..aaaa",
+		Credentials: infrav1.OCICredentials{
+			Type:      infrav1.UserPrincipal,
+			SecretRef: infrav1.SecretReference{Name: "alice", Namespace: "capom-system"},
+		},
+		AllowedNamespaces: everywhere(),
+	}}
+}
+
+func TestOCIAccountsAreRefusedWithTheReason(t *testing.T) {
+	expectRefusals(t, goodAccount, []refusal[*infrav1.OCIAccount]{
+		{"a region's name instead of its identifier", func(a *infrav1.OCIAccount) { a.Spec.Region = "Frankfurt" },
+			"region must be a region identifier such as eu-frankfurt-1"},
+		{"no region", func(a *infrav1.OCIAccount) { a.Spec.Region = "" }, "spec.region"},
+		{"a compartment's name instead of its OCID", func(a *infrav1.OCIAccount) { a.Spec.CompartmentID = "prod" },
+			"compartmentID must be the OCID of a compartment or of the tenancy"},
+		{"a user principal without a Secret", func(a *infrav1.OCIAccount) { a.Spec.Credentials.SecretRef = infrav1.SecretReference{} },
+			"secretRef must be set for UserPrincipal and only then"},
+		{"an instance principal with a Secret", func(a *infrav1.OCIAccount) { a.Spec.Credentials.Type = infrav1.InstancePrincipal },
+			"secretRef must be set for UserPrincipal and only then"},
+		{"a Secret without a namespace", func(a *infrav1.OCIAccount) { a.Spec.Credentials.SecretRef.Namespace = "" }, "secretRef.namespace"},
+		{"unknown credentials", func(a *infrav1.OCIAccount) { a.Spec.Credentials.Type = "Password" }, "Unsupported value"},
+		{"an endpoint without a scheme", func(a *infrav1.OCIAccount) { a.Spec.Endpoint = "iaas.example.com" }, "endpoint must be an http or https URL"},
+		{"nobody said who may use it", func(a *infrav1.OCIAccount) { a.Spec.AllowedNamespaces = infrav1.AllowedNamespaces{} }, "allowedNamespaces"},
+		{"both a list and a selector of namespaces", func(a *infrav1.OCIAccount) { a.Spec.AllowedNamespaces.List = []string{"a"} },
+			"exactly one of list and selector must be set"},
+	})
+}
+
+func TestOCIAccountsKeepTheirPlace(t *testing.T) {
+	expectRefusedUpdates(t, goodAccount, []refusal[*infrav1.OCIAccount]{
+		{"another region", func(a *infrav1.OCIAccount) { a.Spec.Region = "eu-zurich-1" }, "region is immutable"},
+		{"another compartment", func(a *infrav1.OCIAccount) { a.Spec.CompartmentID = "ocid1.compartment.oc1..bbbb" }, "compartmentID is immutable"},
+		{"another Secret", func(a *infrav1.OCIAccount) { a.Spec.Credentials.SecretRef.Name = "alice-2" }, ""},
+		{"other namespaces", func(a *infrav1.OCIAccount) {
+			a.Spec.AllowedNamespaces = infrav1.AllowedNamespaces{List: []string{"a"}}
+		}, ""},
+	})
+}
+
+func goodTailnet() *infrav1.Tailnet {
+	return &infrav1.Tailnet{ObjectMeta: clusterScoped(), Spec: infrav1.TailnetSpec{
+		Credentials: infrav1.TailnetCredentials{
+			Type: infrav1.OAuthClient, SecretRef: infrav1.SecretReference{Name: "tailnet", Namespace: "capom-system"},
+		},
+		NodeTags:          []string{"tag:node"},
+		ControlPlaneTags:  []string{"tag:control-plane"},
+		VIPRange:          "10.250.0.0/16",
+		AllowedNamespaces: everywhere(),
+	}}
+}
+
+func TestTailnetsAreRefusedWithTheReason(t *testing.T) {
+	expectRefusals(t, goodTailnet, []refusal[*infrav1.Tailnet]{
+		{"no Secret", func(tn *infrav1.Tailnet) { tn.Spec.Credentials.SecretRef = infrav1.SecretReference{} }, "secretRef"},
+		{"a tag without its prefix", func(tn *infrav1.Tailnet) { tn.Spec.NodeTags = []string{"nodes"} }, "tags have the form tag:name"},
+		{"no tags for control planes", func(tn *infrav1.Tailnet) { tn.Spec.ControlPlaneTags = nil }, "controlPlaneTags"},
+		{"a VIP range that is an address", func(tn *infrav1.Tailnet) { tn.Spec.VIPRange = "10.250.0.1" }, "vipRange must be an IPv4 network"},
+		{"a VIP range with host bits", func(tn *infrav1.Tailnet) { tn.Spec.VIPRange = "10.250.0.1/16" }, "vipRange must be an IPv4 network"},
+		{"an IPv6 VIP range", func(tn *infrav1.Tailnet) { tn.Spec.VIPRange = "fd00:1234::/112" }, "vipRange must be an IPv4 network"},
+		{"a VIP range of one address", func(tn *infrav1.Tailnet) { tn.Spec.VIPRange = "10.250.0.0/32" }, "between /8 and /30"},
+		{"a VIP range within the tailnet's own", func(tn *infrav1.Tailnet) { tn.Spec.VIPRange = "100.100.0.0/16" }, "must not overlap the tailnet's own range"},
+		{"a VIP range around the tailnet's own", func(tn *infrav1.Tailnet) { tn.Spec.VIPRange = "100.0.0.0/8" }, "must not overlap the tailnet's own range"},
+		{"a login server without a scheme", func(tn *infrav1.Tailnet) { tn.Spec.LoginServer = "headscale.example.com" }, "loginServer must be an http or https URL"},
+		{"an API address without a scheme", func(tn *infrav1.Tailnet) { tn.Spec.APIURL = "headscale.example.com" }, "apiURL must be an http or https URL"},
+	})
+}
+
+func TestTailnetsKeepTheirVIPRange(t *testing.T) {
+	expectRefusedUpdates(t, goodTailnet, []refusal[*infrav1.Tailnet]{
+		{"another range", func(tn *infrav1.Tailnet) { tn.Spec.VIPRange = "10.251.0.0/16" }, "vipRange is immutable"},
+		{"no range any more", func(tn *infrav1.Tailnet) { tn.Spec.VIPRange = "" }, "vipRange is immutable"},
+		{"more tags", func(tn *infrav1.Tailnet) { tn.Spec.NodeTags = append(tn.Spec.NodeTags, "tag:more") }, ""},
+	})
+}
+
+func TestATailnetsDefaults(t *testing.T) {
+	g := NewWithT(t)
+	tn := created(t, goodTailnet())
+	g.Expect(tn.Spec.TailnetName).To(Equal("-"))
+	g.Expect(tn.Spec.RouteApproval).To(Equal(infrav1.RouteApprovalProvider))
+	g.Expect(tn.Spec.AllowedNamespaces.Selector).To(Equal(&metav1.LabelSelector{}))
+}
