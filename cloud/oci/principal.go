@@ -4,7 +4,7 @@
 package oci
 
 import (
-	"crypto/md5" //nolint:gosec // OCI defines an API key's fingerprint as MD5; nothing is protected by it.
+	"crypto/md5" // OCI defines an API key's fingerprint as MD5; nothing is protected by it.
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/hex"
@@ -151,7 +151,7 @@ func Fingerprint(key *rsa.PublicKey) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("encoding the public key: %w", err)
 	}
-	sum := md5.Sum(der) //nolint:gosec // As above.
+	sum := md5.Sum(der)
 	pairs := make([]string, len(sum))
 	for i, b := range sum {
 		pairs[i] = hex.EncodeToString([]byte{b})
