@@ -1,0 +1,150 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cloudinit
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+)
+
+const soon = 20 * time.Second
+
+// bootNode lays out what cloud-init leaves before scripts-user: our script under its part's name, runcmd beside it, and
+// the files of the bootstrap data.
+func bootNode(t *testing.T, in Input) *testNode {
+	t.Helper()
+	n := newTestNode(t, in)
+	script, err := nodeScript(in.withDefaults())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(filepath.Join(n.root, "usr")); err != nil {
+		t.Fatal(err)
+	}
+	n.write("scripts/"+nodePart, string(script), 0o700)
+	n.write("scripts/runcmd", "#!/bin/sh\necho kubeadm >>\"$CAPOM_ROOT/calls\"\n", 0o700)
+	n.write("run/kubeadm/kubeadm.yaml", "---\nkind: ClusterConfiguration\n---\nkind: InitConfiguration\nlocalAPIEndpoint: {}\n", 0o640)
+	return n
+}
+
+func (n *testNode) mode(name string) os.FileMode {
+	info, err := os.Stat(filepath.Join(n.root, name))
+	if err != nil {
+		return 0
+	}
+	return info.Mode().Perm()
+}
+
+// order gives the position of the first call that starts with each prefix.
+func order(g *WithT, calls []string, prefixes ...string) []int {
+	positions := make([]int, 0, len(prefixes))
+	for _, prefix := range prefixes {
+		at := slices.IndexFunc(calls, func(call string) bool { return strings.HasPrefix(call, prefix) })
+		g.Expect(at).To(BeNumerically(">=", 0), "no call %q in:\n%s", prefix, strings.Join(calls, "\n"))
+		positions = append(positions, at)
+	}
+	return positions
+}
+
+func TestAFirstControlPlaneBootsInOrder(t *testing.T) {
+	g := NewWithT(t)
+	n := bootNode(t, controlPlaneInput())
+	n.write("run/capom/vip-held", "", 0o600)
+
+	n.start("scripts/" + nodePart)
+
+	g.Eventually(func() os.FileMode { return n.mode("scripts/runcmd") }, soon).Should(Equal(os.FileMode(0o700)), n.read("output"))
+	g.Eventually(func() string { return n.read("output") }, soon).Should(ContainSubstring("kubeadm may run"))
+	positions := order(g, n.calls(), "swapoff", "systemctl enable --now tailscaled.service", "systemctl enable --now capom-guard.service",
+		"tailscale up", "systemctl enable --now capom-join.service", "systemctl enable --now capom-routes.service")
+	g.Expect(slices.IsSorted(positions)).To(BeTrue(), "%v", n.calls())
+	g.Expect(n.read("run/kubeadm/kubeadm.yaml")).To(ContainSubstring("advertiseAddress: 100.64.0.7"))
+	g.Expect(n.exists("run/capom/vip-first")).To(BeTrue())
+	g.Expect(n.exists(authKeyPath)).To(BeFalse())
+	g.Expect(n.mode(nodeEnvPath)).To(Equal(os.FileMode(0o600)))
+}
+
+func TestKubeadmWaitsForAnUnreachableControlServerAndRunsWhenItReturns(t *testing.T) {
+	g := NewWithT(t)
+	n := bootNode(t, controlPlaneInput())
+	n.write("run/capom/vip-held", "", 0o600)
+	working := n.read("stubs/tailscale.stub")
+	n.stub("tailscale", `case $1 in
+version) echo 1.102.3 ;;
+status) echo '{ "BackendState": "NeedsLogin" }' ;;
+up) echo "key $(cat "$CAPOM_ROOT/run/capom/join/auth-key") refused" >&2; echo "timeout waiting for control server" >&2; exit 1 ;;
+ip) exit 1 ;;
+esac`)
+
+	n.start("scripts/" + nodePart)
+
+	g.Eventually(func() string { return n.read("output") }, soon).Should(And(
+		ContainSubstring("Joining the tailnet failed (attempt 3): tailscale up: timeout waiting for control server"),
+		ContainSubstring("kubeadm does not run before this succeeds")))
+	g.Expect(n.mode("scripts/runcmd")).To(Equal(os.FileMode(0o600)))
+	g.Expect(n.read(authKeyPath)).To(Equal(testKey))
+	g.Expect(n.read("output")).NotTo(ContainSubstring(testKey))
+
+	n.stub("tailscale", working)
+
+	g.Eventually(func() os.FileMode { return n.mode("scripts/runcmd") }, soon).Should(Equal(os.FileMode(0o700)))
+	g.Expect(n.exists(authKeyPath)).To(BeFalse())
+}
+
+func TestKubeadmStaysShutWhenTheNodeScriptIsKilled(t *testing.T) {
+	g := NewWithT(t)
+	n := bootNode(t, controlPlaneInput())
+	n.stub("swapoff", "exit 1")
+
+	cmd := n.start("scripts/" + nodePart)
+	g.Eventually(func() string { return n.read("output") }, soon).Should(ContainSubstring("Fitting the host failed"))
+	g.Expect(syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)).To(Succeed())
+	_ = cmd.Wait()
+
+	g.Expect(n.mode("scripts/runcmd")).To(Equal(os.FileMode(0o600)))
+}
+
+func TestTheAuthKeyIsUsedOnlyWithoutAnIdentity(t *testing.T) {
+	g := NewWithT(t)
+	n := newTestNode(t, controlPlaneInput())
+
+	out, err := n.run("capom-join")
+	g.Expect(err).NotTo(HaveOccurred(), out)
+	g.Expect(n.read("calls")).To(ContainSubstring("tailscale up --hostname=demo-cp-abcde --accept-dns=false --accept-routes " +
+		"--snat-subnet-routes=false --netfilter-mode=off --timeout=120s --auth-key=file:" + n.root + "/run/capom/join/auth-key"))
+	n.write("calls", "", 0o644)
+
+	out, err = n.run("capom-join", "wait")
+	g.Expect(err).NotTo(HaveOccurred(), out)
+	g.Expect(n.read("calls")).NotTo(ContainSubstring("tailscale up"))
+}
+
+func TestJoiningSaysWhyItFails(t *testing.T) {
+	cases := map[string]struct{ state, reason string }{
+		"no key left":          {"NeedsLogin", "no auth key is left"},
+		"waiting for approval": {"NeedsMachineAuth", "waits for approval"},
+		"tailscaled is down":   {"", "tailscaled does not answer"},
+		"no control server":    {"Starting", "coordination server does not answer"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			n := newTestNode(t, controlPlaneInput())
+			g.Expect(os.Remove(filepath.Join(n.root, authKeyPath))).To(Succeed())
+			n.stub("tailscale", `[ "$1" != status ] || echo '{"BackendState": "`+tc.state+`"}'`)
+
+			out, err := n.run("capom-join")
+
+			g.Expect(err).To(HaveOccurred())
+			g.Expect(out).To(ContainSubstring(tc.reason))
+		})
+	}
+}

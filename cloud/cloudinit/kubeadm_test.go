@@ -1,0 +1,200 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cloudinit
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+)
+
+func TestTheAdvertiseAddressIsSetWhereItIsUnset(t *testing.T) {
+	const address = "advertiseAddress: 100.64.0.7"
+	cases := map[string]struct{ before, after string }{
+		"init, empty endpoint": {
+			"kind: InitConfiguration\nlocalAPIEndpoint: {}\nnodeRegistration: {}\n",
+			"kind: InitConfiguration\nlocalAPIEndpoint:\n  " + address + "\nnodeRegistration: {}\n",
+		},
+		"init, no endpoint": {
+			"kind: InitConfiguration\nnodeRegistration: {}\n",
+			"kind: InitConfiguration\nnodeRegistration: {}\nlocalAPIEndpoint:\n  " + address + "\n",
+		},
+		"init, port only": {
+			"localAPIEndpoint:\n  bindPort: 6443\nkind: InitConfiguration\n",
+			"localAPIEndpoint:\n  " + address + "\n  bindPort: 6443\nkind: InitConfiguration\n",
+		},
+		"init, placeholder": {
+			"kind: InitConfiguration\nlocalAPIEndpoint:\n  advertiseAddress: 100.64.0.0\n  bindPort: 6443\n",
+			"kind: InitConfiguration\nlocalAPIEndpoint:\n  " + address + "\n  bindPort: 6443\n",
+		},
+		"init, unspecified": {
+			"kind: InitConfiguration\nlocalAPIEndpoint:\n  advertiseAddress: \"0.0.0.0\"\n",
+			"kind: InitConfiguration\nlocalAPIEndpoint:\n  " + address + "\n",
+		},
+		"init, chosen by the user": {
+			"kind: InitConfiguration\nlocalAPIEndpoint:\n  advertiseAddress: 192.0.2.1\n",
+			"kind: InitConfiguration\nlocalAPIEndpoint:\n  advertiseAddress: 192.0.2.1\n",
+		},
+		"only the right document": {
+			"---\napiServer:\n  localAPIEndpoint: {}\nkind: ClusterConfiguration\n---\nkind: InitConfiguration\nlocalAPIEndpoint: {}\n---\nkind: KubeletConfiguration\n",
+			"---\napiServer:\n  localAPIEndpoint: {}\nkind: ClusterConfiguration\n---\nkind: InitConfiguration\nlocalAPIEndpoint:\n  " + address + "\n---\nkind: KubeletConfiguration\n",
+		},
+		"join of a control plane": {
+			"controlPlane:\n  localAPIEndpoint: {}\ndiscovery:\n  file: {}\nkind: JoinConfiguration\n",
+			"controlPlane:\n  localAPIEndpoint:\n    " + address + "\ndiscovery:\n  file: {}\nkind: JoinConfiguration\n",
+		},
+		"join of a control plane, nothing set": {
+			"kind: JoinConfiguration\ncontrolPlane: {}\n",
+			"kind: JoinConfiguration\ncontrolPlane:\n  localAPIEndpoint:\n    " + address + "\n",
+		},
+		"join of a control plane, another key": {
+			"kind: JoinConfiguration\ncontrolPlane:\n  certificateKey: abc\n",
+			"kind: JoinConfiguration\ncontrolPlane:\n  localAPIEndpoint:\n    " + address + "\n  certificateKey: abc\n",
+		},
+		"join of a control plane, port only": {
+			"controlPlane:\n  localAPIEndpoint:\n    bindPort: 6443\nkind: JoinConfiguration\n",
+			"controlPlane:\n  localAPIEndpoint:\n    " + address + "\n    bindPort: 6443\nkind: JoinConfiguration\n",
+		},
+		"join of a worker": {
+			"---\ndiscovery:\n  bootstrapToken: {}\nkind: JoinConfiguration\n",
+			"---\ndiscovery:\n  bootstrapToken: {}\nkind: JoinConfiguration\n",
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			n := newTestNode(t, controlPlaneInput())
+			n.write("joined", "", 0o644)
+			n.write("run/kubeadm/kubeadm.yaml", tc.before, 0o640)
+
+			out, err := n.run("capom-kubeadm")
+			g.Expect(err).NotTo(HaveOccurred(), out)
+			g.Expect(n.read("run/kubeadm/kubeadm.yaml")).To(Equal(tc.after))
+			g.Expect(n.mode("run/kubeadm/kubeadm.yaml")).To(Equal(os.FileMode(0o640)))
+
+			out, err = n.run("capom-kubeadm")
+			g.Expect(err).NotTo(HaveOccurred(), out)
+			g.Expect(n.read("run/kubeadm/kubeadm.yaml")).To(Equal(tc.after), "a second run changes nothing")
+		})
+	}
+}
+
+func TestKubeadmDoesNotRunWithoutAConfigurationToEdit(t *testing.T) {
+	cases := map[string]struct{ config, reason string }{
+		"flow style":     {"kind: InitConfiguration\nlocalAPIEndpoint: {bindPort: 6443}\n", "block style"},
+		"nothing at all": {"", "wrote no kubeadm configuration"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			n := newTestNode(t, controlPlaneInput())
+			n.write("joined", "", 0o644)
+			if tc.config != "" {
+				n.write("run/kubeadm/kubeadm.yaml", tc.config, 0o640)
+			}
+
+			out, err := n.run("capom-kubeadm")
+
+			g.Expect(err).To(HaveOccurred())
+			g.Expect(out).To(ContainSubstring(tc.reason))
+		})
+	}
+}
+
+func TestOnlyTheMachineThatInitialisesTheClusterHoldsTheAddressFirst(t *testing.T) {
+	cases := map[string]struct {
+		file, config string
+		first        bool
+	}{
+		"init": {"kubeadm.yaml", "kind: InitConfiguration\n", true},
+		"join": {"kubeadm-join-config.yaml", "kind: JoinConfiguration\ncontrolPlane: {}\n", false},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			n := newTestNode(t, controlPlaneInput())
+			n.write("joined", "", 0o644)
+			n.write("run/kubeadm/"+tc.file, tc.config, 0o640)
+
+			out, err := n.run("capom-kubeadm")
+
+			g.Expect(err).NotTo(HaveOccurred(), out)
+			g.Expect(n.exists("run/capom/vip-first")).To(Equal(tc.first))
+		})
+	}
+}
+
+func TestKubeletGetsTheNodesAddressAndProviderIDLast(t *testing.T) {
+	g := NewWithT(t)
+	n := newTestNode(t, controlPlaneInput())
+	n.write("joined", "", 0o644)
+	cmd := n.command(filepath.Join(scriptsDir, "capom-kubelet"))
+	cmd.Env = append(cmd.Env, "KUBELET_EXTRA_ARGS=--node-ip=10.0.0.1 --v=2 --provider-id=old")
+
+	out, err := cmd.CombinedOutput()
+
+	g.Expect(err).NotTo(HaveOccurred(), string(out))
+	g.Expect(n.read("run/capom/kubelet.env")).To(Equal(
+		"KUBELET_EXTRA_ARGS=--v=2 --node-ip=100.64.0.7 --provider-id=oci://ocid1.instance.oc1..node\n"))
+}
+
+func TestTheMetadataServiceNamesTheInstanceWhereCloudInitDoesNot(t *testing.T) {
+	g := NewWithT(t)
+	n := newTestNode(t, controlPlaneInput())
+	n.write("joined", "", 0o644)
+	n.write("var/lib/cloud/data/instance-id", "iid-local01\n", 0o644)
+	n.stub("curl", `case "$*" in *"Authorization: Bearer Oracle"*/opc/v2/instance/id) printf ocid1.instance.oc1..imds ;; *) exit 22 ;; esac`)
+
+	out, err := n.run("capom-kubelet")
+
+	g.Expect(err).NotTo(HaveOccurred(), out)
+	g.Expect(n.read("run/capom/kubelet.env")).To(HaveSuffix("--provider-id=oci://ocid1.instance.oc1..imds\n"))
+}
+
+func TestABlankVolumeIsFormattedOnceAndMountedByUUID(t *testing.T) {
+	g := NewWithT(t)
+	in := controlPlaneInput()
+	in.DataVolumes = []DataVolume{
+		{Device: "/dev/oracleoci/oraclevdb", FileSystem: "ext4", MountPath: "/var/lib/etcd"},
+		{Device: "/dev/oracleoci/oraclevdc", FileSystem: "xfs", MountPath: "/data"},
+	}
+	n := newTestNode(t, in)
+	n.write("dev/oracleoci/oraclevdb", "", 0o600)
+	n.stub("blkid", `[ -e "$CAPOM_ROOT/formatted" ] || exit 2
+case "$*" in *"-s UUID"*) echo 1234-abcd ;; *"-s TYPE"*) echo ext4 ;; esac`)
+	n.stub("mkfs.ext4", `touch "$CAPOM_ROOT/formatted"`)
+	n.stub("mountpoint", "exit 1")
+
+	for range 2 {
+		out, err := n.run("capom-volumes")
+		g.Expect(err).NotTo(HaveOccurred(), out)
+		g.Expect(out).To(ContainSubstring("data volume /dev/oracleoci/oraclevdc did not appear: /data is not mounted"))
+	}
+
+	g.Expect(strings.Count(n.read("calls"), "mkfs.")).To(Equal(1))
+	g.Expect(strings.Count(n.read("etc/fstab"), "UUID=1234-abcd /var/lib/etcd ext4 defaults,_netdev,nofail 0 2\n")).To(Equal(1))
+	g.Expect(n.calls()).To(ContainElement("mount /var/lib/etcd"))
+}
+
+func TestAVolumeThatHoldsSomethingIsNotFormatted(t *testing.T) {
+	for name, blkid := range map[string]string{"a partition table": "exit 0", "something unclear": "exit 8"} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			in := controlPlaneInput()
+			in.DataVolumes = []DataVolume{{Device: "/dev/sdb", FileSystem: "ext4", MountPath: "/data"}}
+			n := newTestNode(t, in)
+			n.write("dev/sdb", "", 0o600)
+			n.stub("blkid", blkid)
+
+			out, err := n.run("capom-volumes")
+
+			g.Expect(err).To(HaveOccurred())
+			g.Expect(out).To(ContainSubstring("not"))
+			g.Expect(n.read("calls")).NotTo(ContainSubstring("mkfs"))
+		})
+	}
+}
