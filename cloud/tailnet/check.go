@@ -28,6 +28,7 @@ const (
 type CheckSpec struct {
 	// TagSets are the sets of tags that machines get, one set per kind of machine. For each a key is minted and revoked at
 	// once: no other request tells whether the tags may be used. So check when something changed, not on every reconcile.
+	// A Headscale takes any tag from an API key; it is strict with OAuth clients only.
 	TagSets [][]string
 	// ApproveRoutes tells that routes are to be approved through this client.
 	ApproveRoutes bool

@@ -107,6 +107,7 @@ var tagRefusals = []*regexp.Regexp{
 	regexp.MustCompile(`requested tags \[([^\]]*)\] are invalid or not permitted`),
 	regexp.MustCompile(`tag (tag:\S+) is not defined in policy`),
 	regexp.MustCompile(`token may not assign tag (tag:\S+)`),
+	regexp.MustCompile(`auth-key tag is invalid: '([^']*)'`),
 }
 
 func refusedTags(message string) []string {

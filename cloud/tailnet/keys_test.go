@@ -132,6 +132,7 @@ func TestTagsThatMayNotBeUsedAreNamed(t *testing.T) {
 		"owned by the client's":           {mode: tailnetsim.Tailscale, client: tailnetsim.OAuthClient{Tags: []string{"tag:capom"}}, owners: map[string][]string{nodeTag: {"tag:capom"}}, tags: []string{nodeTag}},
 		"unknown to Headscale's policy":   {mode: tailnetsim.Headscale, client: tailnetsim.OAuthClient{Tags: []string{nodeTag}}, tags: []string{"tag:typo"}, named: []string{"tag:typo"}},
 		"not the Headscale client's":      {mode: tailnetsim.Headscale, client: tailnetsim.OAuthClient{Tags: []string{nodeTag}}, tags: []string{foreign}, named: []string{foreign}},
+		"of no tag's form":                {mode: tailnetsim.Headscale, tags: []string{"node"}, named: []string{"node"}},
 		"one of a Headscale client's two": {mode: tailnetsim.Headscale, client: tailnetsim.OAuthClient{Tags: []string{nodeTag, controlTag}}, tags: []string{nodeTag}},
 	}
 	for name, test := range tests {

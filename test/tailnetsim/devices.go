@@ -94,8 +94,8 @@ func (s *Server) setTags(w http.ResponseWriter, r *http.Request, caller principa
 	if !readJSON(w, r, &req) {
 		return
 	}
-	if status, message := s.refuseTags(req.Tags, caller); status != 0 {
-		writeError(w, status, message)
+	if refused := s.refuseTags(req.Tags, caller); refused != nil {
+		refused.write(w)
 		return
 	}
 	if len(req.Tags) > 0 || !s.isHeadscale() {

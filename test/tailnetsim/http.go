@@ -82,8 +82,13 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 	_ = json.NewEncoder(w).Encode(body)
 }
 
-func writeError(w http.ResponseWriter, status int, message string) {
-	writeJSON(w, status, map[string]any{"message": message, "status": status})
+// writeError answers in the form of both servers' errors.
+func writeError(w http.ResponseWriter, status int, message string, details ...string) {
+	body := map[string]any{"message": message, "status": status}
+	if len(details) > 0 {
+		body["data"] = []map[string]any{{"errors": details}}
+	}
+	writeJSON(w, status, body)
 }
 
 // readJSON reads the body, or answers 400.

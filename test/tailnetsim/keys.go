@@ -4,6 +4,7 @@
 package tailnetsim
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -81,12 +82,8 @@ func (s *Server) createKey(w http.ResponseWriter, r *http.Request, caller princi
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	create := req.Capabilities.Devices.Create
-	if status, message := s.refuseKey(req, caller); status != 0 {
-		writeError(w, status, message)
-		return
-	}
-	if status, message := s.refuseTags(create.Tags, caller); status != 0 {
-		writeError(w, status, message)
+	if refused := cmp.Or(s.refuseKey(req, caller), s.refuseTags(create.Tags, caller)); refused != nil {
+		refused.write(w)
 		return
 	}
 	expiry := time.Duration(req.ExpirySeconds) * time.Second
@@ -112,32 +109,42 @@ func (s *Server) createKey(w http.ResponseWriter, r *http.Request, caller princi
 // keyDescription is the form that Tailscale's api.md gives for a key's description.
 var keyDescription = regexp.MustCompile(`^[A-Za-z0-9 -]*$`)
 
-// refuseKey returns a status other than 0 for a request that the server refuses whatever the tags.
-func (s *Server) refuseKey(req createKeyRequest, caller principal) (status int, message string) {
+// refusal is an error answer; nil means that there is nothing to refuse.
+type refusal struct {
+	status  int
+	message string
+	// details are in the data field, where Headscale puts the cause.
+	details []string
+}
+
+func (r *refusal) write(w http.ResponseWriter) { writeError(w, r.status, r.message, r.details...) }
+
+// refuseKey refuses what the server refuses whatever the tags.
+func (s *Server) refuseKey(req createKeyRequest, caller principal) *refusal {
 	expiry := time.Duration(req.ExpirySeconds) * time.Second
 	switch {
 	case req.KeyType != "" && req.KeyType != "auth":
-		return http.StatusBadRequest, "keyType " + req.KeyType + " is not simulated"
+		return &refusal{status: http.StatusBadRequest, message: "keyType " + req.KeyType + " is not simulated"}
 	case len(req.Description) > maxKeyDescription && s.isHeadscale():
-		return http.StatusUnprocessableEntity, "validation failed"
+		return &refusal{http.StatusUnprocessableEntity, "validation failed", []string{"expected length <= 50 (body.description)"}}
 	case len(req.Description) > maxKeyDescription, !s.isHeadscale() && !keyDescription.MatchString(req.Description):
-		return http.StatusBadRequest, "invalid key description"
+		return &refusal{status: http.StatusBadRequest, message: "invalid key description"}
 	case expiry > maxKeyExpiry && !s.isHeadscale():
-		return http.StatusBadRequest, "invalid expirySeconds"
+		return &refusal{status: http.StatusBadRequest, message: "invalid expirySeconds"}
 	case len(req.Capabilities.Devices.Create.Tags) > 0:
-		return 0, ""
+		return nil
 	case caller.oauth && s.isHeadscale():
-		return http.StatusForbidden, "an OAuth client must create tagged auth keys"
+		return &refusal{status: http.StatusForbidden, message: "an OAuth client must create tagged auth keys"}
 	case caller.oauth:
-		return http.StatusBadRequest, "tailnet-owned auth key must have tags set"
+		return &refusal{status: http.StatusBadRequest, message: "tailnet-owned auth key must have tags set"}
 	case s.isHeadscale():
-		return http.StatusBadRequest, "an auth key without tags must be created with a user-owned API key"
+		return &refusal{status: http.StatusBadRequest, message: "an auth key without tags must be created with a user-owned API key"}
 	}
-	return 0, ""
+	return nil
 }
 
-// refuseTags returns a status other than 0 if the caller may not give the tags.
-func (s *Server) refuseTags(tags []string, caller principal) (status int, message string) {
+// refuseTags refuses tags that the caller may not give.
+func (s *Server) refuseTags(tags []string, caller principal) *refusal {
 	if s.isHeadscale() {
 		return s.refuseTagsHeadscale(tags, caller)
 	}
@@ -149,25 +156,25 @@ func (s *Server) refuseTags(tags []string, caller principal) (status int, messag
 	}
 	defined := !slices.ContainsFunc(tags, func(tag string) bool { return s.tagOwners[tag] == nil })
 	if allowed && defined {
-		return 0, ""
+		return nil
 	}
-	return http.StatusBadRequest, fmt.Sprintf("requested tags %v are invalid or not permitted", tags)
+	return &refusal{status: http.StatusBadRequest, message: fmt.Sprintf("requested tags %v are invalid or not permitted", tags)}
 }
 
 // refuseTagsHeadscale follows createAuthKey in hscontrol/api/v2/keys.go: an API key's tags are checked for their form only.
-func (s *Server) refuseTagsHeadscale(tags []string, caller principal) (status int, message string) {
+func (s *Server) refuseTagsHeadscale(tags []string, caller principal) *refusal {
 	for _, tag := range tags {
 		switch {
 		case !strings.HasPrefix(tag, "tag:"):
-			return http.StatusBadRequest, "creating auth key: auth-key tag is invalid: '" + tag + "' did not begin with 'tag:'"
+			return &refusal{http.StatusBadRequest, "creating auth key", []string{"auth-key tag is invalid: '" + tag + "' did not begin with 'tag:'"}}
 		case !caller.oauth:
 		case s.tagOwners[tag] == nil:
-			return http.StatusBadRequest, "tag " + tag + " is not defined in policy"
+			return &refusal{status: http.StatusBadRequest, message: "tag " + tag + " is not defined in policy"}
 		case !slices.Contains(caller.tags, tag) && !s.ownedByTag(tag, caller.tags):
-			return http.StatusForbidden, "token may not assign tag " + tag
+			return &refusal{status: http.StatusForbidden, message: "token may not assign tag " + tag}
 		}
 	}
-	return 0, ""
+	return nil
 }
 
 // ownedByTag tells whether the policy names one of the tags, or a tag that one of them owns, as an owner of the tag.

@@ -71,7 +71,8 @@ func New(opts Options) (*Server, error) {
 
 // Start listens and serves until Close.
 func (s *Server) Start() error {
-	listener, err := net.Listen("tcp", s.opts.Addr)
+	var listen net.ListenConfig
+	listener, err := listen.Listen(context.Background(), "tcp", s.opts.Addr)
 	if err != nil {
 		return fmt.Errorf("tailnetsim: %w", err)
 	}

@@ -67,7 +67,10 @@ func (w *world) send(token, method, path, body string) (int, map[string]any) {
 func (w *world) token(form url.Values) (int, map[string]any) {
 	w.t.Helper()
 	g := NewWithT(w.t)
-	res, err := http.PostForm(w.URL()+"/api/v2/oauth/token", form)
+	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodPost, w.URL()+"/api/v2/oauth/token", strings.NewReader(form.Encode()))
+	g.Expect(err).NotTo(HaveOccurred())
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	res, err := http.DefaultClient.Do(req)
 	g.Expect(err).NotTo(HaveOccurred())
 	defer func() { _ = res.Body.Close() }()
 	var out map[string]any
