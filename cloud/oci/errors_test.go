@@ -102,17 +102,6 @@ func TestNobodyAnswers(t *testing.T) {
 	g.Expect(cloud.KindOf(err)).To(Equal(cloud.Unavailable), "%v", err)
 }
 
-func TestHostNameIsNotKnown(t *testing.T) {
-	g := NewWithT(t)
-	client, err := oci.NewClient(testConfig(t, "http://{service}.{region}.invalid"))
-	g.Expect(err).NotTo(HaveOccurred())
-
-	_, err = client.GetInstance(context.Background(), instanceID)
-
-	g.Expect(cloud.KindOf(err)).To(Equal(cloud.Unavailable), "%v", err)
-	g.Expect(err.Error()).To(ContainSubstring("iaas.eu-frankfurt-1.invalid"))
-}
-
 func TestAnswerThatTakesTooLong(t *testing.T) {
 	g := NewWithT(t)
 	f := newFake(t)
