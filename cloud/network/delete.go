@@ -1,0 +1,195 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package network
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+)
+
+// deleteClient is what Delete needs of *oci.Client.
+type deleteClient interface {
+	findClient
+	ListSubnets(ctx context.Context, filter oci.ListFilter) ([]oci.Subnet, error)
+	DeleteSubnet(ctx context.Context, id string) error
+	ListNetworkSecurityGroups(ctx context.Context, filter oci.ListFilter) ([]oci.NetworkSecurityGroup, error)
+	DeleteNetworkSecurityGroup(ctx context.Context, id string) error
+	ListRouteTables(ctx context.Context, filter oci.ListFilter) ([]oci.RouteTable, error)
+	DeleteRouteTable(ctx context.Context, id string) error
+	ListInternetGateways(ctx context.Context, filter oci.ListFilter) ([]oci.InternetGateway, error)
+	DeleteInternetGateway(ctx context.Context, id string) error
+	ListNATGateways(ctx context.Context, filter oci.ListFilter) ([]oci.NATGateway, error)
+	DeleteNATGateway(ctx context.Context, id string) error
+	DeleteVCN(ctx context.Context, id string) error
+}
+
+type findClient interface {
+	ListVCNs(ctx context.Context, tags map[string]string) ([]oci.VCN, error)
+	GetVCN(ctx context.Context, id string) (oci.VCN, error)
+	ProbeCompartment(ctx context.Context) error
+}
+
+// Removal is how far a Delete is.
+type Removal struct {
+	// Gone is set once it is proven that no VCN of the cluster is left, and so nothing in one.
+	Gone bool
+	// InUse is set while something that is not the network's own is in the way: machines, or resources that others put into
+	// the VCN. It is OCI's message.
+	InUse string
+	// Doing is what is being deleted; empty once Gone.
+	Doing string
+}
+
+// Delete removes the cluster's managed network in the client's account, in the reverse order of Ensure. It does not wait: call
+// it again until the network is Gone. vcnID is the VCN that was seen last, empty if none was: the proof that nothing is left is
+// then only that an authorised list is empty, which OCI's lists may be for a moment after a creation.
+// What does not carry the cluster's tag is never touched.
+func Delete(ctx context.Context, c deleteClient, owner Owner, vcnID string) (Removal, error) {
+	vcns, err := c.ListVCNs(ctx, ownership(owner))
+	if err != nil {
+		return Removal{}, err
+	}
+	if vcnID != "" && !listed(vcns, vcnID) {
+		vcn, gone, err := lookUp(ctx, c, owner, vcnID)
+		if err != nil {
+			return Removal{}, err
+		}
+		if !gone {
+			vcns = append(vcns, vcn)
+		}
+	}
+	for _, vcn := range vcns {
+		removal, err := deleteVCN(ctx, c, owner, vcn)
+		if err != nil || !removal.Gone {
+			return removal, err
+		}
+	}
+	if len(vcns) > 0 {
+		return Removal{Doing: "the VCN"}, nil
+	}
+	return Removal{Gone: true}, c.ProbeCompartment(ctx)
+}
+
+func listed(vcns []oci.VCN, id string) bool {
+	for _, vcn := range vcns {
+		if vcn.ID == id {
+			return true
+		}
+	}
+	return false
+}
+
+// lookUp reads a VCN that is not in the list. TERMINATED is proof that it is gone; a 404 is only together with an authorised
+// probe, since OCI answers it for lost permission too.
+func lookUp(ctx context.Context, c findClient, owner Owner, id string) (vcn oci.VCN, gone bool, err error) {
+	vcn, err = c.GetVCN(ctx, id)
+	switch {
+	case cloud.IsKind(err, cloud.NotFoundOrUnauthorized):
+		return vcn, true, c.ProbeCompartment(ctx)
+	case err != nil:
+		return vcn, false, err
+	case vcn.State == oci.StateTerminated, !vcn.HasTags(ownership(owner)):
+		return vcn, true, nil
+	}
+	return vcn, false, nil
+}
+
+// removal deletes one kind of resource. It reports whether none is left.
+type removal struct {
+	name   string
+	ids    func(context.Context, oci.ListFilter) ([]oci.Resource, error)
+	delete func(context.Context, string) error
+}
+
+// deleteVCN deletes what is in the VCN, kind by kind, each once the kinds before are gone, and at last the VCN itself. Gone
+// means here that the deletion of the VCN was accepted.
+func deleteVCN(ctx context.Context, c deleteClient, owner Owner, vcn oci.VCN) (Removal, error) {
+	if vcn.State == oci.StateTerminating {
+		return Removal{Doing: "the VCN"}, nil
+	}
+	filter := oci.ListFilter{VCNID: vcn.ID, Tags: ownership(owner)}
+	for _, kind := range []removal{
+		{"the subnet", resources(c.ListSubnets, func(n oci.Subnet) oci.Resource { return n.Resource }), c.DeleteSubnet},
+		{
+			"the network security group",
+			resources(c.ListNetworkSecurityGroups, func(g oci.NetworkSecurityGroup) oci.Resource { return g.Resource }),
+			c.DeleteNetworkSecurityGroup,
+		},
+		{"the route table", resources(c.ListRouteTables, func(t oci.RouteTable) oci.Resource { return t.Resource }), c.DeleteRouteTable},
+		{
+			"the internet gateway",
+			resources(c.ListInternetGateways, func(g oci.InternetGateway) oci.Resource { return g.Resource }),
+			c.DeleteInternetGateway,
+		},
+		{"the NAT gateway", resources(c.ListNATGateways, func(g oci.NATGateway) oci.Resource { return g.Resource }), c.DeleteNATGateway},
+	} {
+		left, err := kind.run(ctx, filter)
+		if inUse := conflict(err); inUse != "" {
+			return Removal{Doing: kind.name, InUse: inUse}, nil
+		}
+		if err != nil || left {
+			return Removal{Doing: kind.name}, err
+		}
+	}
+	err := c.DeleteVCN(ctx, vcn.ID)
+	if inUse := conflict(err); inUse != "" {
+		return Removal{Doing: "the VCN", InUse: inUse}, nil
+	}
+	return Removal{Gone: true}, ignoreNotFound(err)
+}
+
+func (r removal) run(ctx context.Context, filter oci.ListFilter) (left bool, err error) {
+	found, err := r.ids(ctx, filter)
+	if err != nil {
+		return true, err
+	}
+	for _, resource := range found {
+		if resource.State == oci.StateTerminating {
+			continue
+		}
+		if err := ignoreNotFound(r.delete(ctx, resource.ID)); err != nil {
+			return true, fmt.Errorf("%s: %w", r.name, err)
+		}
+	}
+	return len(found) > 0, nil
+}
+
+func resources[T any](list func(context.Context, oci.ListFilter) ([]T, error), resource func(T) oci.Resource,
+) func(context.Context, oci.ListFilter) ([]oci.Resource, error) {
+	return func(ctx context.Context, filter oci.ListFilter) ([]oci.Resource, error) {
+		items, err := list(ctx, filter)
+		out := make([]oci.Resource, 0, len(items))
+		for _, item := range items {
+			out = append(out, resource(item))
+		}
+		return out, err
+	}
+}
+
+// ignoreNotFound is for deletions: whether it is gone or not to be seen is found out by the next list.
+func ignoreNotFound(err error) error {
+	if cloud.IsKind(err, cloud.NotFoundOrUnauthorized) {
+		return nil
+	}
+	return err
+}
+
+// conflict is OCI's message if a deletion was refused because of what is in the resource.
+func conflict(err error) string {
+	var e *cloud.Error
+	if errors.As(err, &e) && e.Kind == cloud.Conflict {
+		return e.Message
+	}
+	return ""
+}
+
+var (
+	_ ensureClient   = (*oci.Client)(nil)
+	_ deleteClient   = (*oci.Client)(nil)
+	_ existingClient = (*oci.Client)(nil)
+)

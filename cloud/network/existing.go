@@ -1,0 +1,57 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package network
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+)
+
+type existingClient interface {
+	GetSubnet(ctx context.Context, id string) (oci.Subnet, error)
+	GetNetworkSecurityGroup(ctx context.Context, id string) (oci.NetworkSecurityGroup, error)
+}
+
+// Verify looks at a network of the user's and changes nothing. Machines get public addresses where the subnet allows them.
+func Verify(ctx context.Context, c existingClient, spec infrav1.ExistingNetwork) (State, error) {
+	subnet, err := c.GetSubnet(ctx, spec.SubnetID)
+	if err != nil {
+		return State{}, fmt.Errorf("spec.accounts[].network.existing.subnetID: %w", err)
+	}
+	state := State{
+		VCNID: subnet.VCNID, SubnetID: subnet.ID, PublicIP: !subnet.Private,
+		NetworkSecurityGroupIDs: slices.Clone(spec.NetworkSecurityGroupIDs),
+	}
+	if !usable(subnet.Resource) {
+		return State{}, unusable("subnet", subnet.Resource)
+	}
+	for _, id := range spec.NetworkSecurityGroupIDs {
+		group, err := c.GetNetworkSecurityGroup(ctx, id)
+		if err != nil {
+			return State{}, fmt.Errorf("spec.accounts[].network.existing.networkSecurityGroupIDs: %w", err)
+		}
+		if !usable(group.Resource) {
+			return State{}, unusable("network security group", group.Resource)
+		}
+		if group.VCNID != subnet.VCNID {
+			return State{}, &cloud.Error{
+				Kind:    cloud.InvalidRequest,
+				Message: fmt.Sprintf("network security group %s is in another VCN than subnet %s", id, subnet.ID),
+			}
+		}
+	}
+	state.Ready = true
+	return state, nil
+}
+
+func unusable(kind string, r oci.Resource) error {
+	return &cloud.Error{
+		Kind: cloud.InvalidRequest, Message: fmt.Sprintf("%s %s is %s, not AVAILABLE", kind, r.ID, r.State),
+	}
+}

@@ -1,0 +1,166 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package network
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+)
+
+// Owner is the OCIMeshCluster that a network belongs to.
+type Owner struct {
+	// UID is what the network is found by.
+	UID string
+	// Namespace and Name are for people: display names and a tag.
+	Namespace, Name string
+}
+
+// State is a network as it is.
+type State struct {
+	// Ready is set once machines may be placed in the subnet.
+	Ready bool
+	// Doing is what is not finished; empty once Ready.
+	Doing string
+	// VCNID is set as soon as the VCN is known, Ready or not.
+	VCNID string
+	// SubnetID and NetworkSecurityGroupIDs are where VNICs go.
+	SubnetID                string
+	NetworkSecurityGroupIDs []string
+	// PublicIP says whether VNICs get public addresses.
+	PublicIP bool
+}
+
+// ensureClient is what Ensure needs of *oci.Client.
+type ensureClient interface {
+	vcnClient
+	gatewayClient
+	routeClient
+	groupClient
+	subnetClient
+}
+
+// work is one Ensure. Steps fill it in order.
+type work struct {
+	owner     Owner
+	tags      map[string]string
+	spec      infrav1.ManagedNetwork
+	vcn       oci.VCN
+	gatewayID string
+	tableID   string
+	groupID   string
+	subnetID  string
+}
+
+// Ensure brings the cluster's managed network in the client's account into being and repairs what differs from spec: routes,
+// rules of the security group, rules that were added to the VCN's default security list. It goes as far as OCI allows without
+// waiting; call it again while the state is not Ready. All errors are the client's.
+func Ensure(ctx context.Context, c ensureClient, owner Owner, spec infrav1.ManagedNetwork) (State, error) {
+	w := &work{owner: owner, tags: tagsOf(owner), spec: spec}
+	steps := []struct {
+		name string
+		run  func(context.Context, *work) (done bool, err error)
+	}{
+		{"the VCN", vcnStep{c}.run},
+		{"the VCN's default security list", defaultListStep{c}.run},
+		{"the gateway", gatewayStep{c}.run},
+		{"the route table", routeStep{c}.run},
+		{"the network security group", groupStep{c}.run},
+		{"the subnet", subnetStep{c}.run},
+	}
+	for _, step := range steps {
+		done, err := step.run(ctx, w)
+		if err != nil {
+			return State{VCNID: w.vcn.ID, Doing: step.name}, err
+		}
+		if !done {
+			return State{VCNID: w.vcn.ID, Doing: step.name}, nil
+		}
+	}
+	return State{
+		Ready: true, VCNID: w.vcn.ID, SubnetID: w.subnetID, NetworkSecurityGroupIDs: []string{w.groupID},
+		PublicIP: spec.Gateway != infrav1.GatewayNAT,
+	}, nil
+}
+
+// children narrows lists to what this cluster has in its VCN.
+func (w *work) children() oci.ListFilter {
+	return oci.ListFilter{VCNID: w.vcn.ID, Tags: ownership(w.owner)}
+}
+
+// displayName is for people; it is not unique in an account.
+func (w *work) displayName() string { return w.owner.Namespace + "-" + w.owner.Name }
+
+// ownership is what resources are found by.
+func ownership(owner Owner) map[string]string {
+	return map[string]string{infrav1.ClusterUIDTag: owner.UID}
+}
+
+func tagsOf(owner Owner) map[string]string {
+	tags := ownership(owner)
+	tags[infrav1.ClusterNameTag] = owner.Namespace + "/" + owner.Name
+	return tags
+}
+
+// attempts bounds the search for a retry token that is still good.
+const attempts = 5
+
+// create makes a resource once, however often it is tried: the retry token is the same for the same owner and payload, so
+// that OCI answers a repetition with what the first call made, also while its lists do not show that yet. A token is used up
+// once its resource is deleted (409 InvalidatedRetryToken, OCI documentation, "API Errors"); then the next one is taken.
+func create[T any](owner Owner, payload []string, call func(token string) (T, error)) (made T, err error) {
+	for attempt := range attempts {
+		sum := sha256.Sum256([]byte(strings.Join(append([]string{owner.UID, fmt.Sprint(attempt)}, payload...), "\n")))
+		made, err = call(hex.EncodeToString(sum[:]))
+		if codeOf(err) != "InvalidatedRetryToken" {
+			break
+		}
+	}
+	return made, err
+}
+
+func codeOf(err error) string {
+	if e, ok := asCloudError(err); ok {
+		return e.Code
+	}
+	return ""
+}
+
+// pick returns the resource to work with: the one with the lowest OCID of those that are not on their way out, so that every
+// call picks the same one. leaving is set if there are only such.
+func pick[T any](items []T, resource func(T) oci.Resource) (picked T, found, leaving bool) {
+	for _, item := range items {
+		state := resource(item).State
+		if state == oci.StateTerminating || state == oci.StateTerminated {
+			leaving = true
+			continue
+		}
+		if !found || resource(item).ID < resource(picked).ID {
+			picked, found = item, true
+		}
+	}
+	return picked, found, leaving && !found
+}
+
+// usable tells whether a resource can be built upon.
+func usable(r oci.Resource) bool {
+	return r.State == oci.StateAvailable || r.State == oci.StateUpdating
+}
+
+func parse(text, field string) (netip.Prefix, error) {
+	prefix, err := netip.ParsePrefix(text)
+	if err != nil {
+		return prefix, &cloud.Error{
+			Kind: cloud.InvalidRequest, Message: cloud.Scrub(fmt.Sprintf("%s %q is not an IPv4 network", field, text)),
+		}
+	}
+	return prefix.Masked(), nil
+}
