@@ -48,7 +48,7 @@ require_commands() {
 
 # deb_repository NAME KEY-URL LINE asc|gpg: apt reads an armoured key as it is when the file is named .asc.
 deb_repository() {
-	mkdir -p "$ROOT/etc/apt/keyrings"
+	mkdir -p "$ROOT/etc/apt/keyrings" "$ROOT/etc/apt/sources.list.d"
 	fetch "$2" "$ROOT/etc/apt/keyrings/$1.$4"
 	echo "deb [signed-by=/etc/apt/keyrings/$1.$4] $3" >"$ROOT/etc/apt/sources.list.d/$1.list"
 }

@@ -1,0 +1,177 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cloudinit
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+)
+
+func installInput() Input {
+	in := controlPlaneInput()
+	in.BootstrapMode = BootstrapInstall
+	return in
+}
+
+// fresh takes tailscale and Kubernetes away until apt-get or dnf has installed them.
+func (n *testNode) fresh() {
+	n.stub("tailscale", `[ -e "$CAPOM_ROOT/has-tailscale" ] && echo 1.102.3`)
+	n.stub("kubeadm", `[ -e "$CAPOM_ROOT/has-kubeadm" ] && echo v1.36.1`)
+	install := `case "$*" in *install*tailscale*) touch "$CAPOM_ROOT/has-tailscale" ;; *install*kubeadm*) touch "$CAPOM_ROOT/has-kubeadm" ;; esac`
+	n.stub("apt-get", install)
+	n.stub("dnf", install)
+	n.stub("containerd", `echo "            SystemdCgroup = false"`)
+}
+
+func TestAStockUbuntuGetsThePinnedVersions(t *testing.T) {
+	g := NewWithT(t)
+	n := newTestNode(t, installInput())
+	n.fresh()
+
+	out, err := n.run("capom-install")
+
+	g.Expect(err).NotTo(HaveOccurred(), out)
+	calls := n.read("calls")
+	g.Expect(calls).To(ContainSubstring("tailscale=1.102.3"))
+	g.Expect(calls).To(ContainSubstring("apt-mark -q hold kubelet kubeadm kubectl containerd.io"))
+	g.Expect(calls).To(ContainSubstring("kubelet=1.36.1-* kubeadm=1.36.1-* kubectl=1.36.1-* containerd.io"))
+	g.Expect(n.read("etc/apt/sources.list.d/kubernetes.list")).To(Equal(
+		"deb [signed-by=/etc/apt/keyrings/kubernetes.asc] https://pkgs.k8s.io/core:/stable:/v1.36/deb/ /\n"))
+	g.Expect(n.read("etc/apt/sources.list.d/tailscale.list")).To(Equal(
+		"deb [signed-by=/etc/apt/keyrings/tailscale.gpg] https://pkgs.tailscale.com/stable/ubuntu noble main\n"))
+	g.Expect(n.read("etc/containerd/config.toml")).To(ContainSubstring("SystemdCgroup = true"))
+}
+
+func TestAStockOracleLinuxGetsThePinnedVersionsAndPermissiveSELinux(t *testing.T) {
+	for _, release := range []string{"8.10", "9.5"} {
+		t.Run(release, func(t *testing.T) {
+			g := NewWithT(t)
+			n := newTestNode(t, installInput())
+			n.fresh()
+			n.write("etc/os-release", "ID=\"ol\"\nVERSION_ID=\""+release+"\"\n", 0o644)
+			n.write("etc/selinux/config", "SELINUX=enforcing\nSELINUXTYPE=targeted\n", 0o644)
+			g.Expect(os.MkdirAll(filepath.Join(n.root, "etc/yum.repos.d"), 0o755)).To(Succeed())
+
+			out, err := n.run("capom-install")
+
+			g.Expect(err).NotTo(HaveOccurred(), out)
+			g.Expect(n.read("calls")).To(ContainSubstring("dnf -q -y install --disableexcludes=kubernetes kubelet-1.36.1 kubeadm-1.36.1"))
+			g.Expect(n.read("etc/yum.repos.d/tailscale.repo")).To(ContainSubstring(
+				"baseurl=https://pkgs.tailscale.com/stable/oracle/" + release[:1] + "/$basearch\n"))
+			g.Expect(n.read("etc/yum.repos.d/kubernetes.repo")).To(ContainSubstring("baseurl=https://pkgs.k8s.io/core:/stable:/v1.36/rpm/\n"))
+			g.Expect(n.read("etc/selinux/config")).To(HavePrefix("SELINUX=permissive\n"))
+		})
+	}
+}
+
+func TestWhatIsInstalledAtTheRightVersionIsLeftAlone(t *testing.T) {
+	g := NewWithT(t)
+	n := newTestNode(t, installInput())
+	n.fresh()
+	n.write("has-tailscale", "", 0o644)
+	n.write("has-kubeadm", "", 0o644)
+
+	out, err := n.run("capom-install")
+
+	g.Expect(err).NotTo(HaveOccurred(), out)
+	g.Expect(n.read("calls")).NotTo(ContainSubstring("apt-get"))
+}
+
+func TestAnArchiveIsUnpackedOnlyIfItsChecksumIsRight(t *testing.T) {
+	work := t.TempDir()
+	g := NewWithT(t)
+	for name, content := range map[string]string{"tailscaled": "d", "tailscale": "c", "systemd/tailscaled.service": "[Unit]\n", "systemd/tailscaled.defaults": "PORT=\"41641\"\n"} {
+		file := filepath.Join(work, "tailscale_1.102.3_arm64", name)
+		g.Expect(os.MkdirAll(filepath.Dir(file), 0o755)).To(Succeed())
+		g.Expect(os.WriteFile(file, []byte(content), 0o755)).To(Succeed())
+	}
+	archive := filepath.Join(work, "archive.tgz")
+	out, err := exec.Command("tar", "-czf", archive, "-C", work, "tailscale_1.102.3_arm64").CombinedOutput()
+	g.Expect(err).NotTo(HaveOccurred(), string(out))
+	content, err := os.ReadFile(archive)
+	g.Expect(err).NotTo(HaveOccurred())
+	digest := sha256.Sum256(content)
+
+	cases := map[string]struct {
+		sum       string
+		installed bool
+	}{
+		"right": {hex.EncodeToString(digest[:]), true},
+		"wrong": {strings.Repeat("0", 64), false},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			in := controlPlaneInput()
+			in.Tailscale = Tailscale{Source: TailscaleArchive, Version: "1.102.3", Archives: map[string]Archive{
+				"arm64": {URL: "https://mirror.example/tailscale.tgz", SHA256: tc.sum},
+			}}
+			n := newTestNode(t, in)
+			n.fresh()
+			n.stub("curl", `while [ "$1" != -o ]; do shift; done; cp `+archive+` "$2"`)
+
+			out, err := n.run("capom-install")
+
+			g.Expect(err == nil).To(Equal(tc.installed), out)
+			g.Expect(n.exists("usr/sbin/tailscaled")).To(Equal(tc.installed))
+			if !tc.installed {
+				g.Expect(out).To(ContainSubstring("does not have the SHA-256 sum"))
+			}
+		})
+	}
+}
+
+func TestInstallingSaysWhyItCannot(t *testing.T) {
+	cases := map[string]struct {
+		in     func(*Input)
+		node   func(*testNode)
+		reason string
+	}{
+		"another operating system": {
+			node:   func(n *testNode) { n.write("etc/os-release", "ID=gentoo\n", 0o644) },
+			reason: "the operating system gentoo is not supported",
+		},
+		"another architecture": {
+			node:   func(n *testNode) { n.stub("uname", "echo riscv64") },
+			reason: "machines of type riscv64 are not supported",
+		},
+		"kubeadm missing from the image": {
+			node:   func(n *testNode) { _ = os.Remove(filepath.Join(n.stubs, "kubeadm")) },
+			reason: "kubeadm is not in the image",
+		},
+		"tailscale missing from the image": {
+			in:     func(in *Input) { in.Tailscale = Tailscale{Source: TailscaleImage} },
+			node:   func(n *testNode) { _ = os.Remove(filepath.Join(n.stubs, "tailscaled")) },
+			reason: "tailscale is not in the image",
+		},
+		"unreachable repository": {
+			in:     func(in *Input) { in.Tailscale.Version = "1.104.0" },
+			node:   func(n *testNode) { n.stub("curl", "exit 6") },
+			reason: "https://pkgs.tailscale.com/stable/ubuntu/noble.noarmor.gpg cannot be fetched",
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			in := controlPlaneInput()
+			if tc.in != nil {
+				tc.in(&in)
+			}
+			n := newTestNode(t, in)
+			tc.node(n)
+
+			out, err := n.run("capom-install")
+
+			g.Expect(err).To(HaveOccurred())
+			g.Expect(out).To(ContainSubstring(tc.reason))
+		})
+	}
+}
