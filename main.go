@@ -1,0 +1,144 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Command manager runs the controllers of Cluster API Provider OCI Mesh.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/spf13/pflag"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/component-base/logs"
+	logsv1 "k8s.io/component-base/logs/api/v1"
+	_ "k8s.io/component-base/logs/json/register"
+	"k8s.io/klog/v2"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/cluster-api/controllers/remote"
+	"sigs.k8s.io/cluster-api/util/flags"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	"sigs.k8s.io/controller-runtime/pkg/webhook"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+)
+
+// version is set when the program is linked.
+var version = "dev"
+
+const controllerName = "capom-controller-manager"
+
+// +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
+// +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
+
+func main() {
+	options := defaultOptions()
+	options.addFlags(pflag.CommandLine)
+	pflag.Parse()
+	if err := logsv1.ValidateAndApply(options.logs, nil); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	defer logs.FlushLogs()
+	ctrl.SetLogger(klog.Background())
+	if err := run(ctrl.SetupSignalHandler(), options); err != nil {
+		klog.Background().Error(err, "The manager stopped")
+		logs.FlushLogs()
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, options managerOptions) error {
+	mgr, err := newManager(options)
+	if err != nil {
+		return err
+	}
+	ociMetrics, err := oci.NewMetrics(metrics.Registry)
+	if err != nil {
+		return fmt.Errorf("register metrics: %w", err)
+	}
+	clients := access.New(access.Options{
+		Client:         mgr.GetClient(),
+		SecretMetadata: mgr.GetCache(),
+		OCIMetrics:     ociMetrics,
+		Registerer:     metrics.Registry,
+		RequestTimeout: options.requestTimeout,
+	})
+	if err := setupControllers(ctx, mgr, clients, options); err != nil {
+		return err
+	}
+	if err := setupChecks(mgr); err != nil {
+		return err
+	}
+	klog.FromContext(ctx).Info("Starting the manager", "version", version)
+	return mgr.Start(ctx)
+}
+
+func newScheme() (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{
+		clientgoscheme.AddToScheme, clusterv1.AddToScheme, infrav1.AddToScheme,
+	} {
+		if err := add(scheme); err != nil {
+			return nil, fmt.Errorf("register API types: %w", err)
+		}
+	}
+	return scheme, nil
+}
+
+func newManager(options managerOptions) (ctrl.Manager, error) {
+	scheme, err := newScheme()
+	if err != nil {
+		return nil, err
+	}
+	tlsOptions, metricsOptions, err := flags.GetManagerOptions(options.manager)
+	if err != nil {
+		return nil, fmt.Errorf("read the diagnostics flags: %w", err)
+	}
+	config, err := ctrl.GetConfig()
+	if err != nil {
+		return nil, fmt.Errorf("find the management cluster: %w", err)
+	}
+	config.QPS, config.Burst = options.kubeAPIQPS, options.kubeAPIBurst
+	config.UserAgent = remote.DefaultClusterAPIUserAgent(controllerName)
+
+	var namespaces map[string]cache.Config
+	if options.namespace != "" {
+		namespaces = map[string]cache.Config{options.namespace: {}}
+	}
+	return ctrl.NewManager(config, ctrl.Options{
+		Scheme:                        scheme,
+		LeaderElection:                options.leaderElect,
+		LeaderElectionID:              "capom-controller-manager-leader-election",
+		LeaderElectionReleaseOnCancel: true,
+		LeaseDuration:                 &options.leaseDuration,
+		RenewDeadline:                 &options.renewDeadline,
+		RetryPeriod:                   &options.retryPeriod,
+		HealthProbeBindAddress:        options.healthAddress,
+		Metrics:                       *metricsOptions,
+		Cache: cache.Options{
+			DefaultNamespaces: namespaces,
+			SyncPeriod:        &options.syncPeriod,
+			// The Secrets of accounts and tailnets lie in any namespace, whatever --namespace says of clusters.
+			ByObject: map[client.Object]cache.ByObject{
+				&corev1.Secret{}: {Namespaces: map[string]cache.Config{cache.AllNamespaces: {}}},
+			},
+		},
+		Client: client.Options{Cache: &client.CacheOptions{
+			// Only the metadata of Secrets is cached; their contents are read when needed and never kept.
+			DisableFor: []client.Object{&corev1.Secret{}},
+		}},
+		WebhookServer: webhook.NewServer(webhook.Options{
+			Port: options.webhookPort, CertDir: options.webhookCertDir,
+			CertName: options.webhookCertName, KeyName: options.webhookKeyName, TLSOpts: tlsOptions,
+		}),
+	})
+}

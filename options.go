@@ -1,0 +1,75 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/pflag"
+	"k8s.io/component-base/logs"
+	logsv1 "k8s.io/component-base/logs/api/v1"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/cluster-api/util/flags"
+)
+
+// managerOptions are the command line. Names and defaults follow Cluster API's own managers where they have them.
+type managerOptions struct {
+	logs    *logs.Options
+	manager flags.ManagerOptions
+
+	namespace        string
+	watchFilter      string
+	leaderElect      bool
+	leaseDuration    time.Duration
+	renewDeadline    time.Duration
+	retryPeriod      time.Duration
+	healthAddress    string
+	webhookPort      int
+	webhookCertDir   string
+	webhookCertName  string
+	webhookKeyName   string
+	kubeAPIQPS       float32
+	kubeAPIBurst     int
+	syncPeriod       time.Duration
+	concurrency      int
+	requestTimeout   time.Duration
+	pollInterval     time.Duration
+	progressInterval time.Duration
+	joinTimeout      time.Duration
+}
+
+func defaultOptions() managerOptions {
+	return managerOptions{logs: logs.NewOptions()}
+}
+
+func (o *managerOptions) addFlags(fs *pflag.FlagSet) {
+	logsv1.AddFlags(o.logs, fs)
+	flags.AddManagerOptions(fs, &o.manager)
+	o.addClusterAPIFlags(fs)
+
+	fs.IntVar(&o.concurrency, "concurrency", 10, "Number of objects of each kind to reconcile at once")
+	fs.DurationVar(&o.requestTimeout, "request-timeout", 30*time.Second, "How long a call to OCI or a tailnet may take")
+	fs.DurationVar(&o.pollInterval, "poll-interval", time.Minute, "How often machines, accounts and tailnets at rest are looked at")
+	fs.DurationVar(&o.progressInterval, "progress-interval", 10*time.Second, "How often something that is changing is looked at")
+	fs.DurationVar(&o.joinTimeout, "join-timeout", 20*time.Minute, "How long after its launch a machine should have joined the tailnet before its condition says so")
+}
+
+func (o *managerOptions) addClusterAPIFlags(fs *pflag.FlagSet) {
+	fs.StringVar(&o.namespace, "namespace", "", "Namespace that the manager watches; all if empty")
+	fs.StringVar(&o.watchFilter, "watch-filter", "",
+		fmt.Sprintf("Value of the label %s that objects must have to be reconciled; all if empty", clusterv1.WatchLabel))
+	fs.BoolVar(&o.leaderElect, "leader-elect", false, "Let only one of several managers be active")
+	fs.DurationVar(&o.leaseDuration, "leader-elect-lease-duration", 15*time.Second, "How long others wait before they take the lead")
+	fs.DurationVar(&o.renewDeadline, "leader-elect-renew-deadline", 10*time.Second, "How long the leader tries to stay before it gives up")
+	fs.DurationVar(&o.retryPeriod, "leader-elect-retry-period", 2*time.Second, "How long to wait between attempts to lead or stay")
+	fs.StringVar(&o.healthAddress, "health-addr", ":9440", "Address of /healthz and /readyz")
+	fs.IntVar(&o.webhookPort, "webhook-port", 9443, "Port of the webhook server")
+	fs.StringVar(&o.webhookCertDir, "webhook-cert-dir", "/tmp/k8s-webhook-server/serving-certs/", "Folder of the webhook server's certificate")
+	fs.StringVar(&o.webhookCertName, "webhook-cert-name", "tls.crt", "File name of the webhook server's certificate")
+	fs.StringVar(&o.webhookKeyName, "webhook-key-name", "tls.key", "File name of the webhook server's key")
+	fs.Float32Var(&o.kubeAPIQPS, "kube-api-qps", 100, "Requests per second to the API server, on average")
+	fs.IntVar(&o.kubeAPIBurst, "kube-api-burst", 200, "Requests to the API server at once")
+	fs.DurationVar(&o.syncPeriod, "sync-period", 10*time.Minute, "How often every object is reconciled even if nothing changed")
+}
