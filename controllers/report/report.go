@@ -10,7 +10,10 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/tools/events"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/util/conditions"
 
@@ -63,20 +66,27 @@ func Deleting(object metav1.Object, waitsFor *access.Problem) metav1.Condition {
 	return condition
 }
 
-// Set sets the conditions, and with them Ready: that of the first condition that is not as it should be. Paused is not touched.
+// Set sets the conditions, and with them Ready: that of the first condition that is False and should be True, else of the first
+// that is not as it should be. Paused is not touched.
 func Set(object conditions.Setter, all ...metav1.Condition) {
-	ready := OK(infrav1.ReadyCondition)
 	for _, condition := range all {
-		if ready.Status == metav1.ConditionTrue && !asItShouldBe(condition) {
-			ready.Reason, ready.Message = condition.Reason, condition.Message
-			ready.Status = metav1.ConditionFalse
-			if condition.Status == metav1.ConditionUnknown {
-				ready.Status = metav1.ConditionUnknown
-			}
-		}
 		conditions.Set(object, condition)
 	}
-	conditions.Set(object, ready)
+	conditions.Set(object, summary(all))
+}
+
+func summary(all []metav1.Condition) metav1.Condition {
+	ready := OK(infrav1.ReadyCondition)
+	for _, condition := range all {
+		switch {
+		case asItShouldBe(condition):
+		case condition.Status != metav1.ConditionUnknown:
+			return NotOK(infrav1.ReadyCondition, condition.Reason, condition.Message)
+		case ready.Status == metav1.ConditionTrue:
+			ready = Unknown(infrav1.ReadyCondition, condition.Reason, condition.Message)
+		}
+	}
+	return ready
 }
 
 // Types of the conditions, and Ready: the ones that a controller owns.
@@ -89,6 +99,22 @@ func asItShouldBe(condition metav1.Condition) bool {
 	default:
 		return condition.Status == metav1.ConditionTrue
 	}
+}
+
+// Announce emits an event if Ready has changed its status or reason; before and after are the object's Ready, and may be nil. A
+// nil recorder is silent.
+func Announce(recorder events.EventRecorder, object runtime.Object, before, after *metav1.Condition) {
+	if recorder == nil || after == nil || (before != nil && before.Status == after.Status && before.Reason == after.Reason) {
+		return
+	}
+	kind, note := corev1.EventTypeNormal, after.Message
+	if after.Status == metav1.ConditionFalse {
+		kind = corev1.EventTypeWarning
+	}
+	if note == "" {
+		note = "All is well"
+	}
+	recorder.Eventf(object, nil, kind, after.Reason, "Reconcile", "%s", note)
 }
 
 // Truncate shortens a message to at most limit bytes, at the end of a letter, and says so by an ellipsis.

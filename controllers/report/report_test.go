@@ -30,8 +30,11 @@ func TestReadyIsTheFirstConditionThatIsNotAsItShouldBe(t *testing.T) {
 		"the second is not": {
 			[]metav1.Condition{OK("A"), NotOK("B", "Broken", "mend it"), NotOK("C", "Other", "")}, metav1.ConditionFalse, "Broken",
 		},
+		"one is not known, since another one is not": {
+			[]metav1.Condition{Unknown("A", "Waiting", "for B"), NotOK("B", "Broken", "")}, metav1.ConditionFalse, "Broken",
+		},
 		"one is not known": {
-			[]metav1.Condition{Unknown("A", "Waiting", "for B"), NotOK("B", "Broken", "")}, metav1.ConditionUnknown, "Waiting",
+			[]metav1.Condition{OK("A"), Unknown("B", "Waiting", "")}, metav1.ConditionUnknown, "Waiting",
 		},
 		"the object is being deleted": {
 			[]metav1.Condition{Deleting(deleted, nil), NotOK("B", "Broken", "")}, metav1.ConditionFalse, "Deleting",
