@@ -47,7 +47,8 @@ NeedsLogin | NoState)
 	up --auth-key="file:$KEY"
 	;;
 Running) ;;
-Stopped) up ;;
+# Without any flag, or tailscale would ask for every setting made since, the advertised routes for one.
+Stopped) timeout "$CAPOM_JOIN_TIMEOUT" tailscale up >"$RUN/up.log" 2>&1 </dev/null || fail "tailscale up: $(up_message)" ;;
 NeedsMachineAuth) fail "the device waits for approval: approve it in the tailnet's administration, or use pre-authorised keys" ;;
 Starting) ;;
 *) fail "tailscaled does not answer (state '$state')" ;;
