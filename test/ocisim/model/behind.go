@@ -1,0 +1,104 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package model
+
+import "fmt"
+
+// Leftover is a resource that still exists and that nobody gets for free.
+type Leftover struct {
+	Kind           string
+	ID             string
+	DisplayName    string
+	LifecycleState string
+	CompartmentID  string
+}
+
+// Leftovers lists every resource that is not TERMINATED: instances, networks and
+// what is in them, volumes, load balancers. What comes and goes with one of
+// these (default route tables and security lists, VNICs, attachments) and
+// platform images are not listed.
+func (s *State) Leftovers() []Leftover {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defaults := map[string]bool{}
+	for _, vcn := range all[*Vcn](s) {
+		defaults[vcn.DefaultRouteTableID], defaults[vcn.DefaultSecurityListID] = true, true
+	}
+	var left []Leftover
+	add := func(items []*Meta) {
+		for _, meta := range items {
+			if !defaults[meta.ID] {
+				left = append(left, Leftover{Kind: meta.kind, ID: meta.ID, DisplayName: meta.DisplayName,
+					LifecycleState: meta.LifecycleState, CompartmentID: meta.CompartmentID})
+			}
+		}
+	}
+	add(metas[*Instance](s))
+	add(metas[*Vcn](s))
+	add(metas[*Subnet](s))
+	add(metas[*InternetGateway](s))
+	add(metas[*NatGateway](s))
+	add(metas[*ServiceGateway](s))
+	add(metas[*RouteTable](s))
+	add(metas[*SecurityList](s))
+	add(metas[*NetworkSecurityGroup](s))
+	add(metas[*Volume](s))
+	add(metas[*BootVolume](s))
+	add(metas[*NetworkLoadBalancer](s))
+	return left
+}
+
+func metas[T resource](s *State) []*Meta {
+	var found []*Meta
+	for _, item := range alive(s, func(T) bool { return true }) {
+		found = append(found, item.meta())
+	}
+	return found
+}
+
+// Machines returns every instance that is not TERMINATED.
+func (s *State) Machines() []Machine {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var machines []Machine
+	for _, instance := range alive(s, func(*Instance) bool { return true }) {
+		machines = append(machines, s.machine(instance))
+	}
+	return machines
+}
+
+// InstanceState returns an instance's lifecycle state, empty when it is unknown.
+func (s *State) InstanceState(id string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if instance, ok := s.items[id].(*Instance); ok {
+		return instance.LifecycleState
+	}
+	return ""
+}
+
+// TerminateBehind terminates an instance without an API call, boot volume
+// included, as a preemption or an administrator would.
+func (s *State) TerminateBehind(id string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	instance, ok := s.items[id].(*Instance)
+	if !ok || !instance.Alive() || instance.LifecycleState == StateTerminating {
+		return fmt.Errorf("tenancy %s has no instance %s to terminate", s.name, id)
+	}
+	s.terminate(instance, nil, false, true)
+	return nil
+}
+
+// StopBehind stops a running instance without an API call.
+func (s *State) StopBehind(id string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	instance, ok := s.items[id].(*Instance)
+	if !ok || instance.LifecycleState != StateRunning {
+		return fmt.Errorf("tenancy %s has no running instance %s", s.name, id)
+	}
+	s.stop(instance, nil)
+	return nil
+}

@@ -1,0 +1,118 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package model
+
+import (
+	"context"
+	"encoding/base64"
+	"maps"
+)
+
+// Booter is told what simulated machines do. Its methods are called in
+// goroutines of their own and must return when ctx ends.
+type Booter interface {
+	// Boot is called when an instance becomes RUNNING, also after a stop or a
+	// reset. ctx ends when the instance stops or the simulator closes.
+	Boot(ctx context.Context, machine Machine)
+	// Stop is called when a RUNNING instance has stopped or is about to be reset.
+	Stop(ctx context.Context, machine Machine)
+	// Terminate is called when an instance has become TERMINATED.
+	Terminate(ctx context.Context, machine Machine)
+}
+
+// Machine is an instance as a Booter sees it.
+type Machine struct {
+	// Tenancy is the tenancy's name, TenancyOCID its identifier.
+	Tenancy, TenancyOCID, CompartmentID string
+	ID, DisplayName                     string
+	Region                              string
+	AvailabilityDomain, FaultDomain     string
+	Shape                               string
+	// Arch is amd64 or arm64.
+	Arch        string
+	Ocpus       float64
+	MemoryInGBs float64
+	// ImageID and ImageName are empty when the instance boots from a volume of unknown origin.
+	ImageID, ImageName                      string
+	OperatingSystem, OperatingSystemVersion string
+	// Metadata is as given at launch, user_data still in base64; UserData is it decoded.
+	Metadata            map[string]string
+	UserData            []byte
+	PrivateIP, PublicIP string
+	VcnID, SubnetID     string
+	FreeformTags        map[string]string
+	DefinedTags         map[string]map[string]any
+	DataVolumes         []DataVolume
+}
+
+// DataVolume is a volume attached to a machine.
+type DataVolume struct {
+	ID          string
+	DisplayName string
+	// Device is the consistent path, as /dev/oracleoci/oraclevdb; empty when none was asked for.
+	Device    string
+	SizeInGBs int64
+}
+
+func (s *State) machine(instance *Instance) Machine {
+	// checkMetadata has refused user data that cannot be decoded.
+	userData, _ := base64.StdEncoding.DecodeString(instance.Metadata["user_data"])
+	machine := Machine{
+		Tenancy: s.name, TenancyOCID: s.config.OCID, CompartmentID: instance.CompartmentID, ID: instance.ID,
+		DisplayName: instance.DisplayName, Region: instance.Region, AvailabilityDomain: instance.AvailabilityDomain,
+		FaultDomain: instance.FaultDomain, Shape: instance.Shape, Arch: instance.arch, Ocpus: instance.ShapeConfig.Ocpus,
+		MemoryInGBs: instance.ShapeConfig.MemoryInGBs, ImageID: instance.ImageID, Metadata: maps.Clone(instance.Metadata),
+		UserData: userData, FreeformTags: maps.Clone(instance.FreeformTags), DefinedTags: maps.Clone(instance.DefinedTags),
+	}
+	if image, ok := s.items[instance.ImageID].(*Image); ok {
+		machine.ImageName, machine.OperatingSystem = image.DisplayName, image.OperatingSystem
+		machine.OperatingSystemVersion = image.OperatingSystemVersion
+	}
+	for _, vnic := range all[*Vnic](s) {
+		if vnic.instance != instance.ID || !vnic.IsPrimary {
+			continue
+		}
+		machine.PrivateIP, machine.PublicIP, machine.SubnetID = vnic.PrivateIP, vnic.PublicIP, vnic.SubnetID
+		if subnet, ok := s.items[vnic.SubnetID].(*Subnet); ok {
+			machine.VcnID = subnet.VcnID
+		}
+	}
+	for _, attachment := range alive(s, func(a *VolumeAttachment) bool { return a.InstanceID == instance.ID }) {
+		if volume, ok := s.items[attachment.VolumeID].(*Volume); ok {
+			machine.DataVolumes = append(machine.DataVolumes, DataVolume{ID: volume.ID, DisplayName: volume.DisplayName,
+				Device: attachment.Device, SizeInGBs: volume.SizeInGBs})
+		}
+	}
+	return machine
+}
+
+// boot hands a RUNNING machine to the booter.
+func (s *State) boot(instance *Instance) {
+	if s.world.booter == nil {
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	s.boots[instance.ID] = cancel
+	go s.world.booter.Boot(ctx, s.machine(instance))
+}
+
+// unboot tells the booter that a machine no longer runs.
+func (s *State) unboot(instance *Instance, terminated bool) {
+	s.endBoot(instance.ID)
+	if s.world.booter == nil {
+		return
+	}
+	tell := s.world.booter.Stop
+	if terminated {
+		tell = s.world.booter.Terminate
+	}
+	go tell(context.Background(), s.machine(instance))
+}
+
+func (s *State) endBoot(id string) {
+	if cancel, ok := s.boots[id]; ok {
+		cancel()
+		delete(s.boots, id)
+	}
+}

@@ -1,0 +1,132 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package model
+
+import (
+	"encoding/base64"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// ListQuery is what all list operations take. Zero values do not filter.
+type ListQuery struct {
+	CompartmentID  string
+	DisplayName    string
+	LifecycleState string
+	SortBy         string
+	SortOrder      string
+	Page           string
+	Limit          int
+}
+
+// maxPage is the largest page OCI's list operations give.
+const maxPage = 1000
+
+// list filters, sorts and pages the resources of one type. It returns one page
+// and the token of the next, empty at the end.
+func list[T resource](s *State, caller *User, query ListQuery, keep func(T) bool) ([]T, string, error) {
+	if err := s.checkQuery(caller, query); err != nil {
+		return nil, "", err
+	}
+	visibleUntil := s.world.clock.Now().Add(-s.world.delays.ListLag)
+	items := []T{}
+	for _, item := range all[T](s) {
+		meta := item.meta()
+		if meta.CompartmentID == query.CompartmentID && !meta.TimeCreated.After(visibleUntil) &&
+			(query.DisplayName == "" || meta.DisplayName == query.DisplayName) &&
+			(query.LifecycleState == "" || meta.LifecycleState == query.LifecycleState) && keep(item) {
+			items = append(items, item)
+		}
+	}
+	sortItems(items, query)
+	return paginate(s, items, query, func(item T) string { return item.meta().ID })
+}
+
+func (s *State) checkQuery(caller *User, query ListQuery) error {
+	if query.CompartmentID == "" {
+		return ErrMissing("compartmentId")
+	}
+	if query.SortBy != "" && query.SortBy != "TIMECREATED" && query.SortBy != "DISPLAYNAME" {
+		return ErrInvalid("Invalid sortBy: %s", query.SortBy)
+	}
+	if query.SortOrder != "" && query.SortOrder != "ASC" && query.SortOrder != "DESC" {
+		return ErrInvalid("Invalid sortOrder: %s", query.SortOrder)
+	}
+	return s.checkCompartment(caller, query.CompartmentID)
+}
+
+// sortItems orders as OCI does: TIMECREATED newest first, DISPLAYNAME from A to
+// Z, unless sortOrder says otherwise (oci-go-sdk core/list_vcns_request_response.go).
+func sortItems[T resource](items []T, query ListQuery) {
+	byName := query.SortBy == "DISPLAYNAME"
+	descending := query.SortOrder == "DESC" || (query.SortOrder == "" && !byName)
+	slices.SortStableFunc(items, func(a, b T) int {
+		order := a.meta().TimeCreated.Compare(b.meta().TimeCreated)
+		if order == 0 {
+			order = a.meta().sequence - b.meta().sequence
+		}
+		if byName {
+			if names := strings.Compare(a.meta().DisplayName, b.meta().DisplayName); names != 0 {
+				order = names
+			}
+		}
+		if descending {
+			return -order
+		}
+		return order
+	})
+}
+
+// paginate cuts a page. The token names the last item given and its place, so
+// that a page neither repeats nor skips when others come or go meanwhile.
+func paginate[T any](s *State, items []T, query ListQuery, id func(T) string) ([]T, string, error) {
+	limit, err := pageSize(query.Limit, s.world.pageSize)
+	if err != nil {
+		return nil, "", err
+	}
+	start := 0
+	if query.Page != "" {
+		last, place, err := parsePage(query.Page)
+		if err != nil {
+			return nil, "", err
+		}
+		start = min(place, len(items))
+		if found := slices.IndexFunc(items, func(item T) bool { return id(item) == last }); found >= 0 {
+			start = found + 1
+		}
+	}
+	end := min(start+limit, len(items))
+	page := items[start:end]
+	if end == len(items) || len(page) == 0 {
+		return page, "", nil
+	}
+	token := fmt.Sprintf("%d %s", end, id(page[len(page)-1]))
+	return page, base64.RawURLEncoding.EncodeToString([]byte(token)), nil
+}
+
+func pageSize(limit, standard int) (int, error) {
+	if limit < 0 || limit > maxPage {
+		return 0, ErrInvalid("limit must be between 1 and %d", maxPage)
+	}
+	if limit == 0 {
+		return standard, nil
+	}
+	// OCI's limit is a maximum, so a server may give less.
+	return min(limit, standard), nil
+}
+
+func parsePage(token string) (last string, place int, err error) {
+	raw, err := base64.RawURLEncoding.DecodeString(token)
+	number, id, ok := strings.Cut(string(raw), " ")
+	if err != nil || !ok {
+		return "", 0, ErrInvalid("Invalid page token")
+	}
+	place, err = strconv.Atoi(number)
+	if err != nil || place < 0 {
+		return "", 0, ErrInvalid("Invalid page token")
+	}
+	return id, place, nil
+}

@@ -1,0 +1,194 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package model
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"time"
+)
+
+// Tags are the free-form and defined tags that a caller gives a resource.
+type Tags struct {
+	FreeformTags map[string]string         `json:"freeformTags"`
+	DefinedTags  map[string]map[string]any `json:"definedTags"`
+}
+
+// Meta is what all simulated resources have in common.
+type Meta struct {
+	ID             string                    `json:"id"`
+	CompartmentID  string                    `json:"compartmentId"`
+	DisplayName    string                    `json:"displayName,omitempty"`
+	LifecycleState string                    `json:"lifecycleState"`
+	TimeCreated    time.Time                 `json:"timeCreated"`
+	FreeformTags   map[string]string         `json:"freeformTags"`
+	DefinedTags    map[string]map[string]any `json:"definedTags"`
+
+	kind     string
+	revision int
+	sequence int
+}
+
+func (m *Meta) meta() *Meta { return m }
+
+// Etag changes whenever the resource does.
+func (m *Meta) Etag() string { return fmt.Sprintf("%s-%d", m.ID[len(m.ID)-12:], m.revision) }
+
+// OCID is the identifier, for callers that hold any kind of resource.
+func (m *Meta) OCID() string { return m.ID }
+
+// Alive tells whether the resource exists: it does until it is TERMINATED,
+// DETACHED or DELETED.
+func (m *Meta) Alive() bool {
+	switch m.LifecycleState {
+	case StateTerminated, StateDetached, StateDeleted:
+		return false
+	}
+	return true
+}
+
+func (m *Meta) setState(state string) {
+	m.LifecycleState = state
+	m.revision++
+}
+
+func (m *Meta) setTags(tags Tags) {
+	if tags.FreeformTags != nil {
+		m.FreeformTags = tags.FreeformTags
+	}
+	if tags.DefinedTags != nil {
+		m.DefinedTags = tags.DefinedTags
+	}
+}
+
+// Life-cycle states as oci-go-sdk's core and networkloadbalancer packages list them.
+const (
+	StateProvisioning = "PROVISIONING"
+	StateStarting     = "STARTING"
+	StateRunning      = "RUNNING"
+	StateStopping     = "STOPPING"
+	StateStopped      = "STOPPED"
+	StateTerminating  = "TERMINATING"
+	StateTerminated   = "TERMINATED"
+	StateAvailable    = "AVAILABLE"
+	StateAttaching    = "ATTACHING"
+	StateAttached     = "ATTACHED"
+	StateDetaching    = "DETACHING"
+	StateDetached     = "DETACHED"
+	StateCreating     = "CREATING"
+	StateUpdating     = "UPDATING"
+	StateActive       = "ACTIVE"
+	StateDeleting     = "DELETING"
+	StateDeleted      = "DELETED"
+)
+
+type resource interface {
+	comparable
+	meta() *Meta
+}
+
+type stored interface{ meta() *Meta }
+
+// newMeta dates and names a resource; kind is the OCID's second part.
+func (s *State) newMeta(kind, compartment, name string, tags Tags) Meta {
+	s.sequence++
+	now := s.world.clock.Now()
+	if name == "" {
+		name = fmt.Sprintf("%s%s", kind, now.UTC().Format("20060102150405"))
+	}
+	meta := Meta{
+		ID: NewOCID(kind, s.config.Region), CompartmentID: compartment, DisplayName: name,
+		LifecycleState: StateProvisioning, TimeCreated: now.UTC().Truncate(time.Millisecond),
+		FreeformTags: map[string]string{}, DefinedTags: map[string]map[string]any{},
+		kind: kind, sequence: s.sequence,
+	}
+	meta.setTags(tags)
+	return meta
+}
+
+func put[T resource](s *State, item T) {
+	s.items[item.meta().ID] = item
+	kind := reflect.TypeFor[T]()
+	s.kinds[kind] = append(s.kinds[kind], item)
+}
+
+// all returns the resources of one type in order of creation, including those
+// that are TERMINATED but still kept.
+func all[T resource](s *State) []T {
+	kept := s.kinds[reflect.TypeFor[T]()]
+	items := make([]T, 0, len(kept))
+	for _, item := range kept {
+		items = append(items, item.(T))
+	}
+	return items
+}
+
+// alive returns the resources of one type that exist and that keep accepts.
+func alive[T resource](s *State, keep func(T) bool) []T {
+	var items []T
+	for _, item := range s.kinds[reflect.TypeFor[T]()] {
+		if typed := item.(T); item.meta().Alive() && keep(typed) {
+			items = append(items, typed)
+		}
+	}
+	return items
+}
+
+// get returns a resource by OCID, also a TERMINATED one that is still kept.
+func get[T resource](s *State, caller *User, id string) (T, error) {
+	var none T
+	item, ok := s.items[id].(T)
+	if !ok || !caller.may(item.meta().CompartmentID) {
+		return none, ErrNotFound()
+	}
+	return item, nil
+}
+
+// getAlive is get for those who want to change or use the resource.
+func getAlive[T resource](s *State, caller *User, id string) (T, error) {
+	item, err := get[T](s, caller, id)
+	if err == nil && !item.meta().Alive() {
+		var none T
+		return none, ErrNotFound()
+	}
+	return item, err
+}
+
+// checkMatch compares an if-match header, when there is one.
+func checkMatch(item stored, ifMatch string) error {
+	if ifMatch != "" && ifMatch != "*" && ifMatch != item.meta().Etag() {
+		return ErrNoEtagMatch()
+	}
+	return nil
+}
+
+// forget drops a resource of which the retention time is over.
+func (s *State) forget(item stored) {
+	delete(s.items, item.meta().ID)
+	kind := reflect.TypeOf(item)
+	s.kinds[kind] = slices.DeleteFunc(s.kinds[kind], func(other stored) bool { return other == item })
+}
+
+// settle moves a resource to a state after a delay, if it is still in from.
+func (s *State) settle(item stored, delay time.Duration, from, to string) {
+	s.after(delay, func() {
+		if meta := item.meta(); meta.LifecycleState == from {
+			meta.setState(to)
+		}
+	})
+}
+
+// remove takes a resource through TERMINATING to TERMINATED and, after the
+// retention time, out of every list.
+func (s *State) remove(item stored, delay time.Duration, leaving, gone string) {
+	item.meta().setState(leaving)
+	s.after(delay, func() { s.end(item, gone) })
+}
+
+// end sets the final state and starts the retention time.
+func (s *State) end(item stored, gone string) {
+	item.meta().setState(gone)
+	s.after(s.world.delays.Retention, func() { s.forget(item) })
+}

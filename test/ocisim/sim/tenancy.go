@@ -1,0 +1,128 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package sim
+
+import (
+	"crypto/md5"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"strings"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/model"
+)
+
+// The vocabulary of the model that users of a simulator need.
+type (
+	// Delays are the times that life cycles take.
+	Delays = model.Delays
+	// Fault is something that goes wrong with the next calls of an operation.
+	Fault = model.Fault
+	// Call is one entry of the call log.
+	Call = model.Call
+	// Compartment is a folder of resources.
+	Compartment = model.Compartment
+	// CapacityKey names hosts; an empty field stands for any.
+	CapacityKey = model.CapacityKey
+	// ImageSpec describes an image to offer.
+	ImageSpec = model.ImageSpec
+	// Booter is told what simulated machines do.
+	Booter = model.Booter
+	// Machine is an instance as a Booter sees it.
+	Machine = model.Machine
+	// DataVolume is a volume attached to a machine.
+	DataVolume = model.DataVolume
+	// Leftover is a resource that still exists.
+	Leftover = model.Leftover
+	// Clock is the simulator's time.
+	Clock = model.Clock
+	// ManualClock stands still until it is advanced.
+	ManualClock = model.ManualClock
+)
+
+// NewManualClock returns a clock that stands at the present and moves by Advance.
+var NewManualClock = model.NewManualClock
+
+// DefaultDelays are short life cycles for the real clock.
+var DefaultDelays = model.DefaultDelays
+
+// Tenancy describes a simulated account; see model.Tenancy for its fields.
+type Tenancy struct {
+	model.Tenancy
+}
+
+// NewTenancy returns an account of that name with all defaults filled in: one
+// availability domain with three fault domains in us-ashburn-1, one compartment
+// named "mesh", the default shapes and images, no user. Change what you like
+// before New.
+func NewTenancy(name string) *Tenancy {
+	tenancy := &Tenancy{Tenancy: model.Tenancy{Name: name, OCID: model.NewOCID("tenancy", "")}}
+	tenancy.Compartments = []Compartment{{Name: "mesh", OCID: model.NewOCID("compartment", "")}}
+	return tenancy
+}
+
+// Compartment returns the OCID of the first compartment below the root.
+func (t *Tenancy) Compartment() string { return t.Compartments[0].OCID }
+
+// Credentials are what an OCI configuration file holds: what an SDK needs to
+// sign as a user.
+type Credentials struct {
+	TenancyOCID string
+	UserOCID    string
+	// Fingerprint is the MD5 sum of the public key's DER form, colon separated.
+	Fingerprint string
+	// PrivateKeyPEM is the RSA key in PKCS #8 form.
+	PrivateKeyPEM string
+	Region        string
+}
+
+// NewUser adds a user with a fresh key. Without compartments the user may use
+// the whole tenancy, otherwise only those (OCIDs).
+func (t *Tenancy) NewUser(compartments ...string) (Credentials, error) {
+	user, credentials, err := t.makeUser(compartments)
+	if err == nil {
+		t.Users = append(t.Users, user)
+	}
+	return credentials, err
+}
+
+func (t *Tenancy) makeUser(compartments []string) (*model.User, Credentials, error) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return nil, Credentials{}, fmt.Errorf("generating a key for a user of %s: %w", t.Name, err)
+	}
+	fingerprint, err := Fingerprint(&key.PublicKey)
+	if err != nil {
+		return nil, Credentials{}, err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, Credentials{}, fmt.Errorf("encoding the key of a user of %s: %w", t.Name, err)
+	}
+	user := &model.User{OCID: model.NewOCID("user", ""), Keys: map[string]*rsa.PublicKey{fingerprint: &key.PublicKey}, Compartments: compartments}
+	region := t.Region
+	if region == "" {
+		region = "us-ashburn-1"
+	}
+	return user, Credentials{
+		TenancyOCID: t.OCID, UserOCID: user.OCID, Fingerprint: fingerprint, Region: region,
+		PrivateKeyPEM: string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})),
+	}, nil
+}
+
+// Fingerprint names a public key as OCI does (docs.oracle.com,
+// API/Concepts/apisigningkey.htm).
+func Fingerprint(key *rsa.PublicKey) (string, error) {
+	der, err := x509.MarshalPKIXPublicKey(key)
+	if err != nil {
+		return "", fmt.Errorf("encoding a public key: %w", err)
+	}
+	var parts []string
+	for _, octet := range md5.Sum(der) {
+		parts = append(parts, fmt.Sprintf("%02x", octet))
+	}
+	return strings.Join(parts, ":"), nil
+}
