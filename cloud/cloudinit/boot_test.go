@@ -148,3 +148,18 @@ func TestJoiningSaysWhyItFails(t *testing.T) {
 		})
 	}
 }
+
+func TestAStoppedTailscaleIsBroughtUpWithoutFlagsAndWithoutTheKey(t *testing.T) {
+	g := NewWithT(t)
+	n := newTestNode(t, controlPlaneInput())
+	n.stub("tailscale", `case $1 in
+status) if [ -e "$CAPOM_ROOT/joined" ]; then state=Running; else state=Stopped; fi; echo "{ \"BackendState\": \"$state\" }" ;;
+up) [ $# -eq 1 ] && touch "$CAPOM_ROOT/joined" ;;
+ip) echo 100.64.0.7 ;;
+esac`)
+
+	out, err := n.run("capom-join")
+
+	g.Expect(err).NotTo(HaveOccurred(), out)
+	g.Expect(n.calls()).To(ContainElement("tailscale up"))
+}
