@@ -1,0 +1,105 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package mgmt
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+)
+
+const capiModule = "sigs.k8s.io/cluster-api"
+
+// manager is a provider's controller manager.
+type manager struct {
+	name      string
+	namespace string
+	kind      string // clusterctl's provider type
+	version   string
+	binary    string
+	folder    string // of the kustomization config/default
+	args      []string
+
+	manifests manifests
+	health    string
+}
+
+// managersOf lists the managers to run, with their manifests built.
+func managersOf(ctx context.Context, o Options) ([]*manager, error) {
+	capi, err := moduleDir(ctx, o.Root, capiModule)
+	if err != nil {
+		return nil, err
+	}
+	version := filepath.Base(capi)[len("cluster-api@"):]
+	gates := "--feature-gates=ClusterTopology=true"
+	managers := []*manager{
+		{name: "cluster-api", namespace: "capi-system", kind: "CoreProvider", version: version,
+			binary: o.Binaries.Core, folder: filepath.Join(capi, "core/config/default"), args: []string{gates}},
+		{name: "bootstrap-kubeadm", namespace: "capi-kubeadm-bootstrap-system", kind: "BootstrapProvider", version: version,
+			binary: o.Binaries.Bootstrap, folder: filepath.Join(capi, "bootstrap/kubeadm/config/default"), args: []string{gates}},
+		{name: "control-plane-kubeadm", namespace: "capi-kubeadm-control-plane-system", kind: "ControlPlaneProvider", version: version,
+			binary: o.Binaries.ControlPlane, folder: filepath.Join(capi, "controlplane/kubeadm/config/default"), args: []string{gates}},
+	}
+	if o.Provider != nil {
+		managers = append(managers, &manager{
+			name: "infrastructure-ocimesh", namespace: "capom-system", kind: "InfrastructureProvider", version: "v0.1.0",
+			binary: o.Provider.Binary, folder: filepath.Join(o.Root, "config/default"), args: o.Provider.Args,
+		})
+	}
+	for _, m := range managers {
+		if m.manifests, err = buildManifests(ctx, o.Binaries.Kustomize, m.folder); err != nil {
+			return nil, err
+		}
+	}
+	return managers, nil
+}
+
+// startManager installs the manager's CRDs and webhooks, and runs it.
+func (e *Environment) startManager(ctx context.Context, m *manager) error {
+	certDir := filepath.Join(e.Dir, "certs", m.name)
+	if err := os.MkdirAll(certDir, 0o700); err != nil {
+		return fmt.Errorf("make the certificate folder of %s: %w", m.name, err)
+	}
+	port, err := m.manifests.install(e.Config, certDir)
+	if err != nil {
+		return fmt.Errorf("%s: %w", m.name, err)
+	}
+	if m.health, err = freeAddress(ctx); err != nil {
+		return err
+	}
+	diagnostics, err := freeAddress(ctx)
+	if err != nil {
+		return err
+	}
+	p, err := startProcess(e.Dir, m.name, m.binary, append([]string{
+		"--kubeconfig=" + e.Kubeconfig,
+		"--webhook-port=" + strconv.Itoa(port),
+		"--webhook-cert-dir=" + certDir,
+		"--health-addr=" + m.health,
+		"--diagnostics-address=" + diagnostics,
+		"--insecure-diagnostics",
+	}, m.args...)...)
+	if err != nil {
+		return err
+	}
+	e.processes = append(e.processes, p)
+	go func() {
+		<-p.done
+		if !p.expected.Load() {
+			e.failed <- p.ended()
+		}
+	}()
+	return nil
+}
+
+func (e *Environment) waitReady(ctx context.Context, managers []*manager) error {
+	for i, m := range managers {
+		if err := e.processes[i].waitReady(ctx, m.health); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,106 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package mgmt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// stopGrace is how long a manager may take to end after SIGTERM.
+const stopGrace = 10 * time.Second
+
+// process is a manager that runs beside us. Its output goes to a log file.
+type process struct {
+	name string
+	log  string
+	cmd  *exec.Cmd
+	done chan struct{}
+	err  error // valid once done is closed
+	// expected is set when the process is meant to end.
+	expected atomic.Bool
+}
+
+func startProcess(dir, name, program string, args ...string) (*process, error) {
+	p := &process{name: name, log: filepath.Join(dir, name+".log"), done: make(chan struct{})}
+	file, err := os.Create(p.log)
+	if err != nil {
+		return nil, fmt.Errorf("create the log of %s: %w", name, err)
+	}
+	p.cmd = exec.Command(program, args...)
+	p.cmd.Stdout, p.cmd.Stderr = file, file
+	// A group of its own keeps the terminal's Ctrl-C away: managers must live
+	// until the clusters they clean up are gone.
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := p.cmd.Start(); err != nil {
+		return nil, errors.Join(fmt.Errorf("start %s: %w", name, err), file.Close())
+	}
+	go func() {
+		p.err = p.cmd.Wait()
+		_ = file.Close()
+		close(p.done)
+	}()
+	return p, nil
+}
+
+// stop ends the process by its id, with force when it does not end by itself.
+func (p *process) stop() {
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-p.done:
+	case <-time.After(stopGrace):
+		_ = p.cmd.Process.Kill()
+		<-p.done
+	}
+}
+
+// waitReady polls a health endpoint until it answers 200.
+func (p *process) waitReady(ctx context.Context, address string) error {
+	client := &http.Client{Timeout: time.Second}
+	ticker := time.NewTicker(100 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/readyz", nil)
+		if err != nil {
+			return err
+		}
+		if response, err := client.Do(request); err == nil {
+			_ = response.Body.Close()
+			if response.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s did not become ready: %w (log: %s)", p.name, ctx.Err(), p.log)
+		case <-p.done:
+			return p.ended()
+		case <-ticker.C:
+		}
+	}
+}
+
+// ended describes a process that ended by itself.
+func (p *process) ended() error {
+	return fmt.Errorf("%s ended: %v (log: %s)", p.name, p.err, p.log)
+}
+
+// freeAddress is a loopback address nobody listens on right now.
+func freeAddress(ctx context.Context) (string, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("find a free port: %w", err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String(), nil
+}
