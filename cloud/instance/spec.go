@@ -52,7 +52,7 @@ func Spec(launch Launch) oci.LaunchSpec {
 		SSHAuthorizedKeys:  launch.Machine.SSHAuthorizedKeys,
 		Preemptible:        isTrue(launch.Machine.Preemptible),
 		Tags:               maps.Clone(launch.Machine.Tags),
-		RetryToken:         RetryToken(launch.MachineUID, launch.Placement.Attempt, launch.KeyID),
+		RetryToken:         RetryToken(launch.MachineUID, launch.Placement, launch.KeyID),
 	}
 	for _, shape := range launch.Machine.Shapes {
 		if shape.Name == launch.Placement.Shape {
@@ -89,10 +89,13 @@ func Device(i int) string { return "/dev/oracleoci/oraclevd" + deviceLetters[i:i
 // hostname, which holds a part of the machine's UID, tells it from volumes that others attached.
 func VolumeName(hostname, volume string) string { return hostname + "-" + volume }
 
-// RetryToken makes repeated launches of one attempt with one key a single launch. It has 64 characters, the most that OCI
-// takes.
-func RetryToken(machineUID string, attempt int32, keyID string) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s/%d/%s", machineUID, attempt, keyID))
+// RetryToken makes repeated launches of one attempt at one place with one key a single launch: all that is sent under one
+// token must be the same. It has 64 characters, the most that OCI takes.
+func RetryToken(machineUID string, placement infrav1.Placement, keyID string) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q", []string{
+		machineUID, fmt.Sprint(placement.Attempt), placement.Account, placement.AvailabilityDomain, placement.FaultDomain,
+		placement.Shape, placement.ImageID, keyID,
+	}))
 	return hex.EncodeToString(sum[:])
 }
 

@@ -60,6 +60,23 @@ func (c *Client) ApproveRoutes(ctx context.Context, deviceID string, prefixes ..
 	})
 }
 
+// DisableRoutes takes the approval of all of the device's routes back: the tailnet sends nothing there any more, whatever the
+// device advertises. A device that does not exist any more is no error.
+func (c *Client) DisableRoutes(ctx context.Context, deviceID string) error {
+	routes, err := c.Routes(ctx, deviceID)
+	switch {
+	case IsNotFound(err):
+		return nil
+	case err != nil:
+		return err
+	case len(routes.Enabled) == 0:
+		return nil
+	}
+	return do(ctx, c, "SetRoutes", func(ctx context.Context) error {
+		return c.api.Devices().SetSubnetRoutes(ctx, deviceID, []string{})
+	})
+}
+
 func routesOf(advertised, enabled []string) (out Routes, err error) {
 	if out.Advertised, err = prefixesOf(advertised); err != nil {
 		return Routes{}, err

@@ -1,0 +1,94 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package machine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/cluster-api/util/conditions"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+)
+
+// clientFor returns the client of an account that the machine is in. Whether the account still allows the namespace does not
+// matter here: what is there has to be seen, and to be taken away.
+func (r *Reconciler) clientFor(ctx context.Context, name string) (*oci.Client, error) {
+	account := &infrav1.OCIAccount{}
+	if err := r.Client.Get(ctx, client.ObjectKey{Name: name}, account); err != nil {
+		if apierrors.IsNotFound(err) {
+			return nil, access.NewProblem(infrav1.AccountNotFoundReason,
+				"there is no OCIAccount %s, which the machine is in: create it again", name)
+		}
+		return nil, fmt.Errorf("reading OCIAccount %s: %w", name, err)
+	}
+	return r.Access.OCI(ctx, account)
+}
+
+// clientToPlaceIn is clientFor an account that something new is to be made in.
+func (r *Reconciler) clientToPlaceIn(ctx context.Context, name, namespace string) (*oci.Client, error) {
+	account, err := r.Access.Account(ctx, name, namespace)
+	if err != nil {
+		return nil, err
+	}
+	return r.Access.OCI(ctx, account)
+}
+
+// possibleAccounts are the accounts that the machine may be in, as far as nothing is recorded: the cluster's or, once the
+// OCIMeshCluster is gone, all that the namespace may use.
+func (r *Reconciler) possibleAccounts(ctx context.Context, s *scope) ([]infrav1.OCIAccount, error) {
+	all := &infrav1.OCIAccountList{}
+	if err := r.Client.List(ctx, all); err != nil {
+		return nil, fmt.Errorf("listing OCIAccounts: %w", err)
+	}
+	if s.infraCluster != nil {
+		return slices.DeleteFunc(all.Items, func(account infrav1.OCIAccount) bool {
+			return !slices.ContainsFunc(s.infraCluster.Spec.Accounts, func(a infrav1.ClusterAccount) bool {
+				return a.Name == account.Name
+			}) && !slices.ContainsFunc(s.infraCluster.Status.Accounts, func(a infrav1.ClusterAccountStatus) bool {
+				return a.Name == account.Name
+			})
+		}), nil
+	}
+	var allowed []infrav1.OCIAccount
+	for _, account := range all.Items {
+		_, err := r.Access.Account(ctx, account.Name, s.own.Namespace)
+		var refused *access.Problem
+		switch {
+		case err == nil:
+			allowed = append(allowed, account)
+		case !errors.As(err, &refused):
+			return nil, err
+		}
+	}
+	return allowed, nil
+}
+
+// isReady tells whether the account answered when its own controller last asked.
+func isReady(account *infrav1.OCIAccount) bool {
+	return conditions.IsTrue(account, infrav1.ReadyCondition)
+}
+
+// selects tells whether the machine's spec.accounts includes the account.
+func selects(selection infrav1.AccountSelection, account *infrav1.OCIAccount) (bool, error) {
+	switch {
+	case selection.Selector != nil:
+		selector, err := metav1.LabelSelectorAsSelector(selection.Selector)
+		if err != nil {
+			return false, access.NewProblem(infrav1.NoAccountReason, "spec.accounts.selector is malformed: %s", err)
+		}
+		return selector.Matches(labels.Set(account.Labels)), nil
+	case len(selection.Names) > 0:
+		return slices.Contains(selection.Names, account.Name), nil
+	}
+	return true, nil
+}

@@ -1,0 +1,167 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package machine
+
+import (
+	"context"
+	"fmt"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+)
+
+// located is an instance and the account that it is in.
+type located struct {
+	oci.Instance
+	account string
+}
+
+// adopt looks for an instance that is the machine's and that status does not know: after a launch whose answer was lost, a
+// move, or a restore. Status can be lost at any time, so that it is never taken for all that there is.
+func (r *Reconciler) adopt(ctx context.Context, s *scope) error {
+	if s.own.Status.Instance.ID != "" {
+		return nil
+	}
+	if err := r.loadKey(ctx, s); err != nil {
+		return err
+	}
+	if s.neverLaunched() {
+		return nil
+	}
+	found, err := r.search(ctx, s)
+	if err != nil {
+		return failed(infrav1.InstanceReadyCondition, asDuplicate(err))
+	}
+	if found == nil {
+		return r.missing(s)
+	}
+	if err := r.remember(ctx, s, *found); err != nil {
+		return err
+	}
+	r.event(s, "InstanceAdopted", "Adopt", "Adopted instance %s in account %s", found.ID, found.account)
+	return nil
+}
+
+// neverLaunched tells whether status says for certain that there is no instance: a placement is launched only once its key is
+// stored, and it is given up only after a refusal.
+func (s *scope) neverLaunched() bool {
+	if s.own.Spec.ProviderID != "" {
+		return false
+	}
+	if s.own.Status.Placement.Account != "" {
+		return !s.keyExists
+	}
+	return len(s.own.Status.Shortages) > 0
+}
+
+// missing judges a search without result. A machine that was provisioned never gets a second instance.
+func (r *Reconciler) missing(s *scope) error {
+	if s.own.Spec.ProviderID == "" {
+		return nil
+	}
+	s.waitFor(r.Options.withDefaults().PollInterval, infrav1.InstanceReadyCondition, infrav1.InstanceTerminatedReason,
+		"Instance %s is in none of the cluster's accounts any more: delete the Machine, or let a MachineHealthCheck do so",
+		instanceIDOf(s.own.Spec.ProviderID))
+	return nil
+}
+
+// remember takes a found instance over into status.
+func (r *Reconciler) remember(ctx context.Context, s *scope, found located) error {
+	s.own.Status.Instance = infrav1.InstanceStatus{ID: found.ID, State: string(found.State)}
+	if s.own.Status.Placement.Account == found.account {
+		return nil
+	}
+	account := &infrav1.OCIAccount{}
+	if err := r.Client.Get(ctx, client.ObjectKey{Name: found.account}, account); err != nil {
+		return fmt.Errorf("reading OCIAccount %s: %w", found.account, err)
+	}
+	s.own.Status.FailureDomain = failureDomainOf(account, found.AvailabilityDomain)
+	s.own.Status.Placement = infrav1.Placement{
+		Attempt: 1, Account: found.account, AvailabilityDomain: found.AvailabilityDomain, FaultDomain: found.FaultDomain,
+		Shape: found.Shape, ImageID: found.ImageID, Reason: "the machine's instance was found here",
+	}
+	return nil
+}
+
+// search returns nil if there is no live instance in the accounts that could be looked at.
+func (r *Reconciler) search(ctx context.Context, s *scope) (*located, error) {
+	if account := s.own.Status.Placement.Account; account != "" {
+		c, err := r.clientFor(ctx, account)
+		if err != nil {
+			return nil, err
+		}
+		own, err := instance.Find(ctx, c, s.identity)
+		if err != nil {
+			return nil, err
+		}
+		return pick(own, account)
+	}
+	accounts, err := r.possibleAccounts(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	var all []located
+	for i := range accounts {
+		own, err := r.searchIn(ctx, s, &accounts[i])
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, own...)
+	}
+	return pickLocated(all)
+}
+
+// searchIn looks in one account. One that is known not to answer is passed over when nothing says that the machine ever had
+// an instance: it would keep every new machine from being placed elsewhere.
+func (r *Reconciler) searchIn(ctx context.Context, s *scope, account *infrav1.OCIAccount) ([]located, error) {
+	if !isReady(account) && s.own.Spec.ProviderID == "" {
+		return nil, nil
+	}
+	c, err := r.Access.OCI(ctx, account)
+	if err != nil {
+		return nil, err
+	}
+	if s.own.Spec.ProviderID != "" {
+		found, exists, err := instance.Observe(ctx, c, instanceIDOf(s.own.Spec.ProviderID))
+		if err != nil || !exists {
+			return nil, err
+		}
+		return []located{{Instance: found, account: account.Name}}, nil
+	}
+	own, err := instance.Find(ctx, c, s.identity)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]located, 0, len(own))
+	for _, found := range own {
+		out = append(out, located{Instance: found, account: account.Name})
+	}
+	return out, nil
+}
+
+func pick(own []oci.Instance, account string) (*located, error) {
+	live, found, err := instance.Live(own)
+	if err != nil || !found {
+		return nil, err
+	}
+	return &located{Instance: live, account: account}, nil
+}
+
+// pickLocated returns the one live instance of all accounts.
+func pickLocated(all []located) (*located, error) {
+	instances := make([]oci.Instance, 0, len(all))
+	accounts := map[string]string{}
+	for _, found := range all {
+		instances = append(instances, found.Instance)
+		accounts[found.ID] = found.account
+	}
+	live, found, err := instance.Live(instances)
+	if err != nil || !found {
+		return nil, err
+	}
+	return &located{Instance: live, account: accounts[live.ID]}, nil
+}

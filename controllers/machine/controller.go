@@ -1,0 +1,197 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package machine makes OCIMeshMachines real: it places a machine, launches its instance, sees it join the tailnet and, in
+// reverse, takes it away. The order of the phases is in reconcileNormal and reconcileDelete; each phase is one file.
+//
+// It may import api, cloud/*, controllers/access and Cluster API's util packages.
+package machine
+
+import (
+	"context"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	kerrors "k8s.io/apimachinery/pkg/util/errors"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/cluster-api/util/conditions"
+	"sigs.k8s.io/cluster-api/util/patch"
+	"sigs.k8s.io/cluster-api/util/paused"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/capacity"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
+)
+
+// +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshmachines,verbs=get;list;watch;update;patch
+// +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshmachines/status,verbs=get;update;patch
+// +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshmachines/finalizers,verbs=update
+// +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshclusters;ociaccounts;tailnets,verbs=get;list;watch
+// +kubebuilder:rbac:groups=cluster.x-k8s.io,resources=clusters;clusters/status;machines;machines/status,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;create;update;delete
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// Options are the controller's times. Zero values stand for the defaults.
+type Options struct {
+	// PollInterval is how often a machine at rest is looked at; 60 seconds by default.
+	PollInterval time.Duration
+	// ProgressInterval is how often a machine that changes is looked at; 10 seconds by default.
+	ProgressInterval time.Duration
+	// JoinTimeout is how long after its launch a machine should have joined the tailnet; 20 minutes by default.
+	JoinTimeout time.Duration
+	// Capacity is how long places without room are left out.
+	Capacity capacity.Policy
+	// Clock tells the time; time.Now by default.
+	Clock func() time.Time
+}
+
+func (o Options) withDefaults() Options {
+	set := func(value *time.Duration, otherwise time.Duration) {
+		if *value <= 0 {
+			*value = otherwise
+		}
+	}
+	set(&o.PollInterval, time.Minute)
+	set(&o.ProgressInterval, 10*time.Second)
+	set(&o.JoinTimeout, 20*time.Minute)
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	return o
+}
+
+// Reconciler reconciles OCIMeshMachines. Set it up with SetupWithManager, or call Reconcile directly.
+type Reconciler struct {
+	// Client reads from the manager's cache, but Secrets, which it reads from the API server.
+	Client client.Client
+	// APIReader reads from the API server.
+	APIReader client.Reader
+	// Access hands out clients of accounts and tailnets.
+	Access *access.Clients
+	// Recorder records events.
+	Recorder events.EventRecorder
+	// WatchFilterValue is the value of the label cluster.x-k8s.io/watch-filter that objects must have; empty means all.
+	WatchFilterValue string
+	// Options are the controller's times.
+	Options Options
+
+	ledger ledger
+}
+
+// phase is one step. Its error is a condition's or nobody's: see phaseError.
+type phase struct {
+	name string
+	run  func(context.Context, *scope) error
+}
+
+// Reconcile brings one machine a step further.
+func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctrl.Result, reterr error) {
+	own := &infrav1.OCIMeshMachine{}
+	if err := r.Client.Get(ctx, request.NamespacedName, own); err != nil {
+		if apierrors.IsNotFound(err) {
+			r.ledger.forget(request.NamespacedName)
+		}
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	s, err := r.newScope(ctx, own)
+	if err != nil || s == nil {
+		return ctrl.Result{}, err
+	}
+	ctx = s.logContext(ctx)
+	if added, err := r.ensureIdentity(ctx, own); err != nil || added {
+		return ctrl.Result{}, err
+	}
+	s.identify()
+	if isPaused, requeue, err := paused.EnsurePausedCondition(ctx, r.Client, s.cluster, own); err != nil || isPaused || requeue {
+		return ctrl.Result{}, err
+	}
+	s.before = own.DeepCopy()
+	s.patch, err = patch.NewHelper(own, r.Client)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	defer func() {
+		reterr = kerrors.NewAggregate([]error{reterr, r.save(ctx, s)})
+	}()
+	if !own.DeletionTimestamp.IsZero() {
+		err = r.run(ctx, s, r.deletePhases())
+	} else {
+		err = r.run(ctx, s, r.normalPhases())
+	}
+	return s.result(), err
+}
+
+// normalPhases are the way up. A phase that has to wait stops the list.
+func (r *Reconciler) normalPhases() []phase {
+	return []phase{
+		{"prerequisites", r.prerequisites},
+		{"adopt", r.adopt},
+		{"place", r.place},
+		{"bootstrap data", r.bootstrapData},
+		{"tailnet key", r.tailnetKey},
+		{"launch", r.launch},
+		{"observe instance", r.observeInstance},
+		{"observe device", r.observeDevice},
+		{"provision", r.provision},
+	}
+}
+
+// deletePhases are the way down.
+func (r *Reconciler) deletePhases() []phase {
+	return []phase{
+		{"withdraw routes", r.withdrawRoutes},
+		{"terminate", r.terminate},
+		{"leave tailnet", r.leaveTailnet},
+		{"release", r.release},
+	}
+}
+
+// run calls the phases in order until one stops.
+func (r *Reconciler) run(ctx context.Context, s *scope, phases []phase) error {
+	for _, p := range phases {
+		if err := p.run(ctx, s); err != nil {
+			return s.settle(ctx, p.name, err, r.Options.withDefaults())
+		}
+		if s.stopped {
+			return nil
+		}
+	}
+	return nil
+}
+
+// save computes the conditions and writes everything, once.
+func (r *Reconciler) save(ctx context.Context, s *scope) error {
+	updateStatus(s)
+	report.Announce(r.Recorder, s.own, conditions.Get(s.before, infrav1.ReadyCondition), conditions.Get(s.own, infrav1.ReadyCondition))
+	if s.exclusive {
+		// A decision must not be written over one that this pass has not seen: the write fails if the cache was stale.
+		base := client.MergeFromWithOptions(s.before, client.MergeFromWithOptimisticLock{})
+		err := r.Client.Status().Patch(ctx, s.own, base)
+		if apierrors.IsConflict(err) {
+			// Whoever wrote in between brings the next pass.
+			return nil
+		}
+		return err
+	}
+	return s.patch.Patch(ctx, s.own, patch.WithOwnedConditions{Conditions: ownedConditions})
+}
+
+// event records something that happened once.
+func (r *Reconciler) event(s *scope, reason, action, note string, args ...any) {
+	if r.Recorder != nil {
+		r.Recorder.Eventf(s.own, nil, corev1.EventTypeNormal, reason, action, note, args...)
+	}
+}
+
+func (s *scope) result() ctrl.Result {
+	if s.requeueAfter <= 0 {
+		return ctrl.Result{}
+	}
+	// Jitter keeps machines that were made together from being looked at together for ever.
+	return ctrl.Result{RequeueAfter: wait.Jitter(s.requeueAfter, 0.1)}
+}

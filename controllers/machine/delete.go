@@ -1,0 +1,209 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package machine
+
+import (
+	"context"
+	"fmt"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+)
+
+// settlingPasses is for how many intervals of progress a search without result is repeated when a launch may be under way: a
+// list of OCI's may not show yet what was just made.
+const settlingPasses = 3
+
+// victim is an instance to end, and where it is.
+type victim struct {
+	id, account, availabilityDomain string
+}
+
+// terminate ends the machine's instances and waits until they and their volumes are gone, on evidence. An account that does
+// not answer proves nothing, and keeps the machine.
+func (r *Reconciler) terminate(ctx context.Context, s *scope) error {
+	if err := r.loadKey(ctx, s); err != nil {
+		return err
+	}
+	victims, err := r.victims(ctx, s)
+	if err != nil {
+		return waitingForAccount(err)
+	}
+	for _, v := range victims {
+		gone, err := r.remove(ctx, s, v)
+		if err != nil {
+			return waitingForAccount(fmt.Errorf("account %s: %w", v.account, err))
+		}
+		if !gone {
+			s.stop()
+			s.requeue(r.Options.withDefaults().ProgressInterval)
+		}
+	}
+	s.hadInstance = len(victims) > 0
+	return nil
+}
+
+// waitingForAccount says that nothing can be proven gone for the moment.
+func waitingForAccount(err error) error {
+	problem := access.AsProblem(err)
+	if problem.Reason == infrav1.InternalErrorReason {
+		return err
+	}
+	return &phaseError{condition: infrav1.DeletingCondition, problem: &access.Problem{
+		Reason: infrav1.WaitingForAccountReason, RetryAfter: problem.RetryAfter, Err: err,
+		Message: "The instance cannot be proven gone: " + problem.Message,
+	}}
+}
+
+// remove ends one instance; gone says that nothing is left of it.
+func (r *Reconciler) remove(ctx context.Context, s *scope, v victim) (gone bool, err error) {
+	c, err := r.clientFor(ctx, v.account)
+	if err != nil {
+		return false, err
+	}
+	removal, err := instance.Remove(ctx, c, v.id)
+	if err != nil {
+		return false, err
+	}
+	if v.id == s.own.Status.Instance.ID && removal.State != "" {
+		s.own.Status.Instance.State = string(removal.State)
+	}
+	if !removal.Gone {
+		s.deletion = access.NewProblem(infrav1.WaitingForTerminationReason, "Waiting for instance %s, which is %s, to be TERMINATED",
+			v.id, removal.State)
+		return false, nil
+	}
+	gone, err = instance.RemoveVolumes(ctx, c, instance.Volumes{
+		InstanceID: v.id, AvailabilityDomain: v.availabilityDomain, DataNames: s.volumeNames(),
+	})
+	if err == nil && !gone {
+		s.deletion = access.NewProblem(infrav1.WaitingForTerminationReason, "Waiting for the volumes of instance %s to be gone", v.id)
+	}
+	return gone, err
+}
+
+func (s *scope) volumeNames() []string {
+	names := make([]string, 0, len(s.own.Spec.DataVolumes))
+	for _, volume := range s.own.Spec.DataVolumes {
+		names = append(names, instance.VolumeName(s.hostname, volume.Name))
+	}
+	return names
+}
+
+// victims are the instance that is recorded and all others that carry the machine's tag.
+func (r *Reconciler) victims(ctx context.Context, s *scope) ([]victim, error) {
+	account := s.own.Status.Placement.Account
+	switch {
+	case account == "" && s.own.Spec.ProviderID != "":
+		return r.victimsByProviderID(ctx, s)
+	case account == "":
+		return r.victimsAnywhere(ctx, s)
+	case s.own.Status.Instance.ID == "" && !s.keyExists:
+		// Placed and never launched.
+		return nil, nil
+	}
+	c, err := r.clientFor(ctx, account)
+	if err != nil {
+		return nil, err
+	}
+	tagged, err := instance.Find(ctx, c, s.identity)
+	if err != nil {
+		return nil, err
+	}
+	victims := victimsIn(account, tagged)
+	if recorded := s.own.Status.Instance.ID; recorded != "" {
+		return appendVictim(victims, victim{recorded, account, s.own.Status.Placement.AvailabilityDomain}), nil
+	}
+	if len(victims) == 0 && s.mayBeSettling(r.Options.withDefaults()) {
+		return nil, access.NewProblem(infrav1.WaitingForTerminationReason,
+			"A launch may be under way in account %s; looking for its instance once more", account)
+	}
+	return victims, nil
+}
+
+// mayBeSettling tells whether an instance may exist that lists do not show yet.
+func (s *scope) mayBeSettling(options Options) bool {
+	return s.now.Sub(s.own.DeletionTimestamp.Time) < settlingPasses*options.ProgressInterval
+}
+
+// victimsByProviderID looks for the one instance in every account that it may be in: status was lost.
+func (r *Reconciler) victimsByProviderID(ctx context.Context, s *scope) ([]victim, error) {
+	accounts, err := r.possibleAccounts(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	id := instanceIDOf(s.own.Spec.ProviderID)
+	var silent error
+	for i := range accounts {
+		var found oci.Instance
+		exists := false
+		c, err := r.Access.OCI(ctx, &accounts[i])
+		if err == nil {
+			found, exists, err = instance.Observe(ctx, c, id)
+		}
+		switch {
+		case err != nil:
+			silent = fmt.Errorf("account %s: %w", accounts[i].Name, err)
+		case exists:
+			return []victim{{id, accounts[i].Name, found.AvailabilityDomain}}, nil
+		}
+	}
+	return nil, silent
+}
+
+// victimsAnywhere is for a machine of which nothing is recorded. It was never launched, unless status was lost early; so it is
+// looked for where accounts answer, and one that is known not to does not hold up the deletion.
+func (r *Reconciler) victimsAnywhere(ctx context.Context, s *scope) ([]victim, error) {
+	accounts, err := r.possibleAccounts(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	var victims []victim
+	for i := range accounts {
+		if !isReady(&accounts[i]) {
+			continue
+		}
+		c, err := r.Access.OCI(ctx, &accounts[i])
+		if err != nil {
+			return nil, err
+		}
+		tagged, err := instance.Find(ctx, c, s.identity)
+		if err != nil {
+			return nil, fmt.Errorf("account %s: %w", accounts[i].Name, err)
+		}
+		victims = append(victims, victimsIn(accounts[i].Name, tagged)...)
+	}
+	return victims, nil
+}
+
+func victimsIn(account string, instances []oci.Instance) []victim {
+	victims := make([]victim, 0, len(instances))
+	for _, found := range instances {
+		victims = append(victims, victim{found.ID, account, found.AvailabilityDomain})
+	}
+	return victims
+}
+
+func appendVictim(victims []victim, recorded victim) []victim {
+	for _, v := range victims {
+		if v.id == recorded.id {
+			return victims
+		}
+	}
+	return append(victims, recorded)
+}
+
+// release lets the object go: nothing is left that it stood for.
+func (r *Reconciler) release(ctx context.Context, s *scope) error {
+	controllerutil.RemoveFinalizer(s.own, infrav1.OCIMeshMachineFinalizer)
+	r.ledger.forget(client.ObjectKeyFromObject(s.own))
+	ctrl.LoggerFrom(ctx).Info("Nothing is left of the machine")
+	return nil
+}

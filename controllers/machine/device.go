@@ -1,0 +1,152 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package machine
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"time"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
+)
+
+// clockSkew is how far the clocks of OCI and of the coordination server may be apart.
+const clockSkew = 5 * time.Minute
+
+// observeDevice looks for the machine's device in the tailnet, approves its routes and takes away the key that it used.
+func (r *Reconciler) observeDevice(ctx context.Context, s *scope) error {
+	if s.tailnet == nil || s.instance == nil {
+		return nil
+	}
+	c, err := r.Access.TailnetClient(ctx, s.tailnet)
+	if err != nil {
+		return unseen(infrav1.TailnetReadyCondition, err)
+	}
+	devices, err := c.FindDevice(ctx, s.hostname)
+	if err != nil {
+		return unseen(infrav1.TailnetReadyCondition, err)
+	}
+	device, joined := ownDevice(devices, s.deviceTags(), s.instance.CreatedAt)
+	if !joined {
+		r.notJoined(s)
+		return nil
+	}
+	s.device = &device
+	recordDevice(&s.own.Status.Tailnet, s.hostname, device)
+	if !device.Online && s.instance.State == oci.StateRunning {
+		s.note(infrav1.TailnetReadyCondition, infrav1.DeviceOfflineReason,
+			"Device %s lost the coordination server at %s: see that the instance reaches the Internet, and tailscaled's log",
+			device.Name, device.LastSeen.UTC().Format(time.RFC3339))
+	}
+	if s.own.Status.Tailnet.KeyID != "" || !s.provisioned() {
+		if err := r.dropKey(ctx, s, c); err != nil {
+			return failed(infrav1.TailnetReadyCondition, err)
+		}
+	}
+	return failed(infrav1.TailnetReadyCondition, r.approve(ctx, s, c))
+}
+
+// notJoined says what the machine is waited for, and from when on that is too long.
+func (r *Reconciler) notJoined(s *scope) {
+	options := r.Options.withDefaults()
+	s.requeue(options.ProgressInterval)
+	waited := s.now.Sub(s.instance.CreatedAt)
+	if waited < options.JoinTimeout {
+		s.note(infrav1.TailnetReadyCondition, infrav1.JoiningReason, "Waiting for the machine to boot and join the tailnet as %s", s.hostname)
+		return
+	}
+	s.note(infrav1.TailnetReadyCondition, infrav1.JoinTimeoutReason,
+		"The machine has not joined the tailnet within %s: look for capom in the instance's console log for the reason, then delete the Machine",
+		options.JoinTimeout)
+}
+
+// ownDevice is the newest device of the machine's name that its own key can have made: tagged as the key was, and not older
+// than the instance.
+func ownDevice(devices []tailnet.Device, tags []string, launched time.Time) (tailnet.Device, bool) {
+	for _, device := range slices.Backward(devices) {
+		if containsAll(device.Tags, tags) && !device.Created.Before(launched.Add(-clockSkew)) && device.IPv4().IsValid() {
+			return device, true
+		}
+	}
+	return tailnet.Device{}, false
+}
+
+func containsAll(have, want []string) bool {
+	return !slices.ContainsFunc(want, func(tag string) bool { return !slices.Contains(have, tag) })
+}
+
+func recordDevice(status *infrav1.TailnetDeviceStatus, hostname string, device tailnet.Device) {
+	status.Hostname = hostname
+	status.DeviceID = device.ID
+	status.Addresses = []string{device.IPv4().String()}
+	if v6 := device.IPv6(); v6.IsValid() {
+		status.Addresses = append(status.Addresses, v6.String())
+	}
+}
+
+// approver approves routes of a device.
+type approver interface {
+	ApproveRoutes(ctx context.Context, deviceID string, prefixes ...netip.Prefix) error
+}
+
+// approve approves exactly the routes that this provider has the machine advertise: a control plane's VIP, and the node's own
+// part of the pod network.
+func (r *Reconciler) approve(ctx context.Context, s *scope, c approver) error {
+	var missing []netip.Prefix
+	for _, route := range s.expectedRoutes() {
+		if !slices.Contains(s.device.Routes.Enabled, route) {
+			missing = append(missing, route)
+		}
+	}
+	if s.usesPodRoutes() && !slices.ContainsFunc(s.device.Routes.Advertised, s.isPodRoute) {
+		// The node gets its pod CIDR only after it has joined the cluster.
+		s.requeue(r.Options.withDefaults().ProgressInterval)
+	}
+	if len(missing) == 0 || s.tailnet.Spec.RouteApproval != infrav1.RouteApprovalProvider {
+		return nil
+	}
+	return c.ApproveRoutes(ctx, s.device.ID, missing...)
+}
+
+func (s *scope) expectedRoutes() []netip.Prefix {
+	var routes []netip.Prefix
+	if vip, ok := s.vip(); ok && s.isControlPlane() {
+		routes = append(routes, netip.PrefixFrom(vip, vip.BitLen()))
+	}
+	if s.usesPodRoutes() {
+		for _, advertised := range s.device.Routes.Advertised {
+			if s.isPodRoute(advertised) {
+				routes = append(routes, advertised)
+			}
+		}
+	}
+	return routes
+}
+
+// vip is the cluster's address in the tailnet, if it has one.
+func (s *scope) vip() (netip.Addr, bool) {
+	if s.infraCluster == nil || s.infraCluster.Spec.EndpointType != infrav1.EndpointTailnetVIP {
+		return netip.Addr{}, false
+	}
+	vip, err := netip.ParseAddr(s.infraCluster.Spec.ControlPlaneEndpoint.Host)
+	return vip, err == nil
+}
+
+func (s *scope) usesPodRoutes() bool {
+	return s.infraCluster.Spec.PodNetwork.Mode == infrav1.PodNetworkTailnetRoutes
+}
+
+// isPodRoute tells whether the prefix is a true part of the cluster's pod network: a node must not draw all pods' traffic.
+func (s *scope) isPodRoute(prefix netip.Prefix) bool {
+	for _, block := range s.cluster.Spec.ClusterNetwork.Pods.CIDRBlocks {
+		pods, err := netip.ParsePrefix(block)
+		if err == nil && pods.Contains(prefix.Addr()) && prefix.Bits() > pods.Bits() {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,132 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package machine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/capacity"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+)
+
+// codeInvalidatedRetryToken is OCI's answer to a token that was used for something that is gone or different (OCI
+// documentation, "API Errors").
+const codeInvalidatedRetryToken = "InvalidatedRetryToken"
+
+// launch asks for the instance. Nothing that can fail follows the request in this pass.
+func (r *Reconciler) launch(ctx context.Context, s *scope) error {
+	if s.launched() {
+		return nil
+	}
+	fresh, err := r.isFresh(ctx, s)
+	if err != nil {
+		return err
+	}
+	if !fresh {
+		s.stop()
+		s.requeue(time.Second)
+		return nil
+	}
+	spec, c, err := r.launchSpec(ctx, s)
+	if err != nil {
+		return err
+	}
+	launched, err := c.LaunchInstance(ctx, spec)
+	if err != nil {
+		return r.launchFailed(ctx, s, err)
+	}
+	s.own.Status.Instance = infrav1.InstanceStatus{ID: launched.ID, State: string(launched.State)}
+	r.event(s, "InstanceLaunched", "Launch", "Launched instance %s in account %s", launched.ID, s.own.Status.Placement.Account)
+	ctrl.LoggerFrom(ctx).Info("Launched the instance", "instance", launched.ID, "Account", s.own.Status.Placement.Account)
+	s.note(infrav1.InstanceReadyCondition, infrav1.InstanceProvisioningReason, "Instance is %s", launched.State)
+	s.stop()
+	s.requeue(r.Options.withDefaults().ProgressInterval)
+	return nil
+}
+
+// isFresh tells whether this pass has seen the newest placement. A stale cache could show one that was given up since, and
+// launch a second instance.
+func (r *Reconciler) isFresh(ctx context.Context, s *scope) (bool, error) {
+	current := &infrav1.OCIMeshMachine{}
+	if err := r.APIReader.Get(ctx, client.ObjectKeyFromObject(s.own), current); err != nil {
+		return false, client.IgnoreNotFound(fmt.Errorf("reading the machine before its launch: %w", err))
+	}
+	return current.DeletionTimestamp.IsZero() && current.UID == s.own.UID &&
+		current.Status.Placement == s.own.Status.Placement && current.Status.Instance.ID == "", nil
+}
+
+func (r *Reconciler) launchSpec(ctx context.Context, s *scope) (oci.LaunchSpec, *oci.Client, error) {
+	account := s.own.Status.Placement.Account
+	network := networkOf(s.infraCluster, account)
+	if network == nil || network.SubnetID == "" {
+		return oci.LaunchSpec{}, nil, failed(infrav1.InstanceReadyCondition, access.NewProblem(infrav1.WaitingReason,
+			"Waiting for the cluster's network in account %s", account))
+	}
+	c, err := r.clientToPlaceIn(ctx, account, s.own.Namespace)
+	if err != nil {
+		return oci.LaunchSpec{}, nil, failed(infrav1.InstanceReadyCondition, err)
+	}
+	userData, err := s.bootstrap.render(s.key.secret, s.own.Spec)
+	if err != nil {
+		return oci.LaunchSpec{}, nil, failed(infrav1.InstanceReadyCondition, err)
+	}
+	return instance.Spec(instance.Launch{
+		Machine: s.own.Spec, Placement: s.own.Status.Placement, Network: *network,
+		MachineUID: s.identity, Hostname: s.hostname, Tags: s.tags(), UserData: userData, KeyID: s.key.id,
+	}), c, nil
+}
+
+// launchFailed decides what a refusal means. Where the answer is not known the next pass repeats the same launch.
+func (r *Reconciler) launchFailed(ctx context.Context, s *scope, err error) error {
+	switch kind := cloud.KindOf(err); {
+	case capacity.IsShortage(err):
+		return r.short(ctx, s, err)
+	case kind == cloud.InvalidRequest:
+		return failed(infrav1.InstanceReadyCondition, &access.Problem{
+			Reason: infrav1.LaunchRefusedReason, Message: "OCI refuses the launch: " + cloud.UserMessage(err), Err: err,
+		})
+	case kind == cloud.Conflict && codeOf(err) == codeInvalidatedRetryToken:
+		// Another attempt has another token. The search by tag comes first in the next pass.
+		s.own.Status.Placement.Attempt = nextAttempt(s.own)
+		s.exclusive = true
+		s.stop()
+		s.requeue(time.Second)
+		return nil
+	}
+	return failed(infrav1.InstanceReadyCondition, err)
+}
+
+// short remembers that the place has no room, for every machine of the cluster, and decides anew at once.
+func (r *Reconciler) short(ctx context.Context, s *scope, err error) error {
+	at := s.own.Status.Placement
+	place := capacity.Place{
+		Account: at.Account, AvailabilityDomain: at.AvailabilityDomain, FaultDomain: at.FaultDomain, Shape: at.Shape,
+	}
+	s.own.Status.Shortages = capacity.Record(s.own.Status.Shortages, place, cloud.KindOf(err), s.now, r.Options.Capacity)
+	s.own.Status.Instance = infrav1.InstanceStatus{}
+	s.instance = nil
+	r.event(s, string(cloud.KindOf(err)), "Launch", "No room in account %s, %s %s, for shape %s", at.Account,
+		at.AvailabilityDomain, at.FaultDomain, at.Shape)
+	ctrl.LoggerFrom(ctx).Info("Found no room", "Account", at.Account, "availabilityDomain", at.AvailabilityDomain,
+		"faultDomain", at.FaultDomain, "shape", at.Shape, "reason", cloud.KindOf(err))
+	return r.choose(ctx, s)
+}
+
+func codeOf(err error) string {
+	var failure *cloud.Error
+	if errors.As(err, &failure) {
+		return failure.Code
+	}
+	return ""
+}

@@ -1,0 +1,59 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package machine
+
+import (
+	"context"
+
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+)
+
+// provision hands the machine over to Cluster API once it runs and has joined. That is never taken back: what goes wrong later
+// is for conditions.
+func (r *Reconciler) provision(_ context.Context, s *scope) error {
+	options := r.Options.withDefaults()
+	s.requeue(options.PollInterval)
+	if s.instance == nil || s.device == nil {
+		return nil
+	}
+	s.own.Status.Addresses = addressesOf(s)
+	if s.instance.State != oci.StateRunning || s.own.Status.Instance.PrivateIP == "" || s.provisionedForGood() {
+		return nil
+	}
+	s.own.Spec.ProviderID = providerIDPrefix + s.own.Status.Instance.ID
+	provisioned := true
+	s.own.Status.Initialization.Provisioned = &provisioned
+	r.event(s, "MachineProvisioned", "Provision", "Machine runs and has joined the tailnet as %s", s.hostname)
+	return nil
+}
+
+func (s *scope) provisionedForGood() bool {
+	provisioned := s.own.Status.Initialization.Provisioned
+	return s.own.Spec.ProviderID != "" && provisioned != nil && *provisioned
+}
+
+// addressesOf puts the tailnet's IPv4 address first: it is the one that the kubelet registers, and that other machines reach.
+func addressesOf(s *scope) []clusterv1.MachineAddress {
+	var addresses []clusterv1.MachineAddress
+	for _, address := range s.own.Status.Tailnet.Addresses {
+		addresses = append(addresses, clusterv1.MachineAddress{Type: clusterv1.MachineInternalIP, Address: address})
+	}
+	if public := s.own.Status.Instance.PublicIP; public != "" {
+		addresses = append(addresses, clusterv1.MachineAddress{Type: clusterv1.MachineExternalIP, Address: public})
+	}
+	return append(addresses, clusterv1.MachineAddress{Type: clusterv1.MachineHostName, Address: s.hostname})
+}
+
+// failureDomainOf is the placement's failure domain, as far as the account's domains are known.
+func failureDomainOf(account *infrav1.OCIAccount, availabilityDomain string) string {
+	for _, domain := range account.Status.AvailabilityDomains {
+		if domain.Name == availabilityDomain {
+			return infrav1.FailureDomainName(account.Name, domain.ShortName)
+		}
+	}
+	return ""
+}

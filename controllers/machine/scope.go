@@ -1,0 +1,181 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package machine
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/klog/v2"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/cluster-api/util"
+	"sigs.k8s.io/cluster-api/util/patch"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
+)
+
+// scope is what the phases of one pass know.
+type scope struct {
+	// own is the object; before is how it was when the pass began; patch writes the difference.
+	own, before *infrav1.OCIMeshMachine
+	patch       *patch.Helper
+	// exclusive says that status holds a decision, to be written only over what was read.
+	exclusive bool
+	now       time.Time
+
+	// machine owns own. cluster and infraCluster may be nil while own is being deleted.
+	machine      *clusterv1.Machine
+	cluster      *clusterv1.Cluster
+	infraCluster *infrav1.OCIMeshCluster
+
+	// identity is the UID that own was first seen with, hostname its name in the tailnet. Set by identify.
+	identity, hostname string
+
+	// tailnet is the cluster's. Set by prerequisites.
+	tailnet *infrav1.Tailnet
+	// bootstrap is what user data is rendered from, but for the key. Set by bootstrapData.
+	bootstrap bootstrap
+	// key is what the machine joins with; keyExists says that its Secret exists, usable or not. Set by loadKey.
+	key       joinKey
+	keyExists bool
+
+	// instance is what OCI said in this pass; nil if it was not asked or the instance is gone.
+	instance *oci.Instance
+	// device is the machine's in the tailnet; nil if it has not joined.
+	device *tailnet.Device
+
+	// findings are the conditions that are not as they should be, by type.
+	findings map[string]metav1.Condition
+	// hadInstance says that there was something to terminate. Set by terminate.
+	hadInstance bool
+	// deletion is what a deletion waits for; nil if it does not.
+	deletion *access.Problem
+
+	stopped      bool
+	requeueAfter time.Duration
+}
+
+// note keeps the first finding of a condition: later ones follow from it.
+func (s *scope) note(condition, reason, format string, args ...any) {
+	if _, known := s.findings[condition]; !known {
+		s.findings[condition] = report.NotOK(condition, reason, fmt.Sprintf(format, args...))
+	}
+}
+
+// stop ends the pass after this phase.
+func (s *scope) stop() { s.stopped = true }
+
+// requeue asks for a next pass after the time, or earlier if one was asked for earlier.
+func (s *scope) requeue(after time.Duration) {
+	if s.requeueAfter == 0 || after < s.requeueAfter {
+		s.requeueAfter = after
+	}
+}
+
+// waitFor notes a condition, stops the list and asks for a next pass; after 0 leaves that to the watches.
+func (s *scope) waitFor(after time.Duration, condition, reason, format string, args ...any) {
+	s.note(condition, reason, format, args...)
+	s.stop()
+	if after > 0 {
+		s.requeue(after)
+	}
+}
+
+// isControlPlane tells whether the machine runs an API server.
+func (s *scope) isControlPlane() bool { return util.IsControlPlaneMachine(s.machine) }
+
+// launched tells whether an instance was made, as far as is recorded.
+func (s *scope) launched() bool { return s.own.Status.Instance.ID != "" || s.own.Spec.ProviderID != "" }
+
+// newScope reads the objects around own; nil if there is nothing to do before somebody else has done his part.
+func (r *Reconciler) newScope(ctx context.Context, own *infrav1.OCIMeshMachine) (*scope, error) {
+	log := ctrl.LoggerFrom(ctx)
+	s := &scope{own: own, now: r.Options.withDefaults().Clock(), findings: map[string]metav1.Condition{}}
+	deleting := !own.DeletionTimestamp.IsZero()
+	if deleting && !controllerutil.ContainsFinalizer(own, infrav1.OCIMeshMachineFinalizer) {
+		return nil, nil
+	}
+	var err error
+	if s.machine, err = util.GetOwnerMachine(ctx, r.Client, own.ObjectMeta); client.IgnoreNotFound(err) != nil {
+		return nil, fmt.Errorf("reading the owner Machine: %w", err)
+	}
+	if s.machine == nil {
+		if !deleting {
+			log.V(4).Info("Waiting for the Machine controller to set the owner reference")
+			return nil, nil
+		}
+		// The Machine is gone by force. Its labels are on own as well.
+		s.machine = &clusterv1.Machine{ObjectMeta: metav1.ObjectMeta{Namespace: own.Namespace, Labels: own.Labels}}
+	}
+	s.cluster, err = util.GetClusterFromMetadata(ctx, r.Client, s.machine.ObjectMeta)
+	switch {
+	case err == nil:
+	case deleting && (apierrors.IsNotFound(err) || s.machine.Labels[clusterv1.ClusterNameLabel] == ""):
+		s.cluster = nil
+		return s, nil
+	default:
+		return nil, fmt.Errorf("reading the Cluster: %w", err)
+	}
+	s.infraCluster, err = r.infraClusterOf(ctx, s.cluster)
+	return s, err
+}
+
+// infraClusterOf is nil if the cluster has no OCIMeshCluster, or no longer.
+func (r *Reconciler) infraClusterOf(ctx context.Context, cluster *clusterv1.Cluster) (*infrav1.OCIMeshCluster, error) {
+	if cluster.Spec.InfrastructureRef.Name == "" {
+		return nil, nil
+	}
+	found := &infrav1.OCIMeshCluster{}
+	key := client.ObjectKey{Namespace: cluster.Namespace, Name: cluster.Spec.InfrastructureRef.Name}
+	if err := r.Client.Get(ctx, key, found); err != nil {
+		if apierrors.IsNotFound(err) {
+			return nil, nil
+		}
+		return nil, fmt.Errorf("reading the OCIMeshCluster: %w", err)
+	}
+	return found, nil
+}
+
+func (s *scope) logContext(ctx context.Context) context.Context {
+	log := ctrl.LoggerFrom(ctx).WithValues("Machine", klog.KObj(s.machine))
+	if s.cluster != nil {
+		log = log.WithValues("Cluster", klog.KObj(s.cluster))
+	}
+	return ctrl.LoggerInto(ctx, log)
+}
+
+// identify takes over the identity that ensureIdentity has made sure of.
+func (s *scope) identify() {
+	s.identity = identityOf(s.own)
+	s.hostname = hostnameOf(s.own.Name, s.identity)
+}
+
+// tags are put on the instance.
+func (s *scope) tags() map[string]string {
+	tags := map[string]string{
+		infrav1.MachineUIDTag:  s.identity,
+		infrav1.MachineNameTag: s.own.Namespace + "/" + s.own.Name,
+	}
+	if s.infraCluster != nil {
+		tags[infrav1.ClusterUIDTag] = string(s.infraCluster.UID)
+		tags[infrav1.ClusterNameTag] = s.infraCluster.Namespace + "/" + s.infraCluster.Name
+	}
+	return tags
+}
+
+// providerIDPrefix makes provider IDs of OCIDs; the kubelet is told the same one.
+const providerIDPrefix = "oci://"
+
+func instanceIDOf(providerID string) string { return strings.TrimPrefix(providerID, providerIDPrefix) }

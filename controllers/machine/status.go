@@ -1,0 +1,69 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package machine
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
+)
+
+// ownedConditions are the ones that this controller writes, besides Paused, which has its own helper.
+var ownedConditions = report.Types(infrav1.PlacedCondition, infrav1.InstanceReadyCondition, infrav1.TailnetReadyCondition,
+	infrav1.DeletingCondition)
+
+// updateStatus computes all conditions from what the phases found.
+func updateStatus(s *scope) {
+	report.Set(s.own, report.Deleting(s.own, s.deletion), placed(s), instanceReady(s), tailnetReady(s))
+	for i := range s.own.Status.Conditions {
+		if s.own.Status.Conditions[i].Type != clusterv1.PausedCondition {
+			s.own.Status.Conditions[i].ObservedGeneration = s.own.Generation
+		}
+	}
+}
+
+func placed(s *scope) metav1.Condition {
+	if found, ok := s.findings[infrav1.PlacedCondition]; ok {
+		return found
+	}
+	if s.own.Status.Placement.Account == "" {
+		return report.NotOK(infrav1.PlacedCondition, infrav1.WaitingReason, "The machine is not placed yet")
+	}
+	condition := report.OK(infrav1.PlacedCondition)
+	condition.Message = s.own.Status.Placement.Reason
+	return condition
+}
+
+func instanceReady(s *scope) metav1.Condition {
+	if found, ok := s.findings[infrav1.InstanceReadyCondition]; ok {
+		return found
+	}
+	switch {
+	case !s.own.DeletionTimestamp.IsZero():
+		return report.NotOK(infrav1.InstanceReadyCondition, infrav1.DeletingReason, "The machine is being deleted")
+	case s.own.Status.Instance.State == string(oci.StateRunning):
+		return report.OK(infrav1.InstanceReadyCondition)
+	}
+	return report.NotOK(infrav1.InstanceReadyCondition, infrav1.WaitingReason, "The instance is not launched yet")
+}
+
+func tailnetReady(s *scope) metav1.Condition {
+	if found, ok := s.findings[infrav1.TailnetReadyCondition]; ok {
+		return found
+	}
+	switch {
+	case !s.own.DeletionTimestamp.IsZero():
+		return report.NotOK(infrav1.TailnetReadyCondition, infrav1.DeletingReason, "The machine is being deleted")
+	case s.device != nil && s.device.Online:
+		return report.OK(infrav1.TailnetReadyCondition)
+	case s.own.Status.Tailnet.DeviceID != "":
+		// The device was there; why it was not looked at is in an earlier condition.
+		return report.Unknown(infrav1.TailnetReadyCondition, infrav1.WaitingReason, "The device was not looked at, since the instance is not ready")
+	}
+	return report.NotOK(infrav1.TailnetReadyCondition, infrav1.WaitingReason, "The machine does not run yet")
+}
