@@ -130,6 +130,7 @@ func TestTheAuthKeyIsUsedOnlyWithoutAnIdentity(t *testing.T) {
 func TestJoiningSaysWhyItFails(t *testing.T) {
 	cases := map[string]struct{ state, reason string }{
 		"no key left":          {"NeedsLogin", "no auth key is left"},
+		"just started":         {"NoState", "has not loaded its state yet"},
 		"waiting for approval": {"NeedsMachineAuth", "waits for approval"},
 		"tailscaled is down":   {"", "tailscaled does not answer"},
 		"no control server":    {"Starting", "coordination server does not answer"},

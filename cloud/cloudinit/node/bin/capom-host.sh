@@ -48,11 +48,12 @@ open_iptables() {
 	done <"$RUN/openings"
 }
 
+# A source's zone wins over its interface's, so pod addresses cover the pods' own interfaces.
 # Both for now and for later, without a reload, which would drop the rules of others. Oracle's direct rules stay.
 open_firewalld() {
 	systemctl is-active --quiet firewalld.service 2>/dev/null || return 0
 	for when in --permanent ""; do
-		for interface in tailscale0 cilium_host cilium_net cilium_vxlan lxc+; do
+		for interface in tailscale0 cilium_host cilium_net cilium_vxlan; do
 			# shellcheck disable=SC2086
 			firewall-cmd -q $when --zone=trusted --change-interface="$interface"
 		done

@@ -43,7 +43,10 @@ up() {
 state=$(backend_state)
 case $state in
 NeedsLogin | NoState)
-	[ -s "$KEY" ] || fail "the machine has no tailnet identity and no auth key is left: replace the machine"
+	if [ ! -s "$KEY" ]; then
+		[ "$state" = NeedsLogin ] || fail "tailscaled has not loaded its state yet"
+		fail "the machine has no tailnet identity and no auth key is left: replace the machine"
+	fi
 	up --auth-key="file:$KEY"
 	;;
 Running) ;;
