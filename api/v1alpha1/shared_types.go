@@ -71,3 +71,8 @@ type ObjectUser struct {
 // FailureDomainName is the name of an availability domain of an account as a failure domain of a cluster, such as
 // alice-ad-1.
 func FailureDomainName(account, shortName string) string { return account + "-" + shortName }
+
+// NetworkAccountsAnnotation of an OCIMeshCluster names the OCIAccounts, separated by commas, in which the provider may have
+// made a network for the cluster. It is written before the first call that makes one, and holds an account until its network
+// is proven gone. It is metadata, not status, since it must survive clusterctl move.
+const NetworkAccountsAnnotation = "infrastructure.cluster.x-k8s.io/ocimesh-network-accounts"

@@ -73,6 +73,21 @@ func Update[T client.Object](t *testing.T, e *Environment, object T, change func
 	}
 }
 
+// SetReady writes the object's status with this Ready condition, as another controller would.
+func (e *Environment) SetReady(t *testing.T, object Conditioned, status metav1.ConditionStatus, reason, message string) {
+	t.Helper()
+	conditions.Set(object, metav1.Condition{Type: clusterv1.ReadyCondition, Status: status, Reason: reason, Message: message})
+	if err := e.Client.Status().Update(t.Context(), object); err != nil {
+		t.Fatalf("writing the status of %T %s: %s", object, object.GetName(), err)
+	}
+}
+
+// Conditioned is an object with conditions.
+type Conditioned interface {
+	client.Object
+	conditions.Setter
+}
+
 func messages(object conditions.Getter) []string {
 	var out []string
 	for _, condition := range object.GetConditions() {

@@ -33,3 +33,23 @@ func TestBuildersMakeObjectsThatTheAPIServerTakes(t *testing.T) {
 	g.Expect(env.Client.Get(t.Context(), client.ObjectKeyFromObject(infra), read)).To(Succeed())
 	g.Expect(read.Spec.Accounts[1].Network.Managed.VCNCIDR).To(Equal("10.0.0.0/16"), "the CRD's defaults apply")
 }
+
+func TestWorldIsOneThatClientsWorkIn(t *testing.T) {
+	g := NewWithT(t)
+	w := NewWorld(t, env, WorldOptions{Accounts: 2})
+
+	for _, account := range w.Accounts {
+		client, err := w.Clients.OCI(t.Context(), account)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(client.ProbeCompartment(t.Context())).To(Succeed())
+	}
+	client, err := w.Clients.TailnetClient(t.Context(), w.Tailnet)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(client.Devices(t.Context())).To(BeEmpty())
+
+	w.MakeReady(t)
+
+	ExpectConditions(t, w.Accounts[1], "Ready True Ready")
+	g.Expect(w.Accounts[1].Status.AvailabilityDomains[0].ShortName).To(Equal("ad-1"))
+	w.ExpectNothingLeft(t)
+}

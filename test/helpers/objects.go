@@ -8,24 +8,18 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
 )
 
-// SimulatedUser is a user of a simulated tenancy, with what stands in the Secret of an OCIAccount.
-type SimulatedUser struct {
-	TenancyID, UserID, Fingerprint string
-	// PrivateKeyPEM is the API key.
-	PrivateKeyPEM []byte
-}
-
 // NewCredentials is the Secret with a user's API key.
-func NewCredentials(namespace, name string, user SimulatedUser) *corev1.Secret {
+func NewCredentials(namespace, name string, user sim.Credentials) *corev1.Secret {
 	return &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
 		Data: map[string][]byte{
-			infrav1.CredentialsTenancyKey:     []byte(user.TenancyID),
-			infrav1.CredentialsUserKey:        []byte(user.UserID),
+			infrav1.CredentialsTenancyKey:     []byte(user.TenancyOCID),
+			infrav1.CredentialsUserKey:        []byte(user.UserOCID),
 			infrav1.CredentialsFingerprintKey: []byte(user.Fingerprint),
-			infrav1.CredentialsPrivateKeyKey:  user.PrivateKeyPEM,
+			infrav1.CredentialsPrivateKeyKey:  []byte(user.PrivateKeyPEM),
 		},
 	}
 }

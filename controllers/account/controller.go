@@ -1,0 +1,164 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package account reconciles OCIAccounts: whether the credentials work, whether the compartment answers, which availability
+// domains there are and which clusters use the account. It changes nothing in the account.
+package account
+
+import (
+	"context"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	kerrors "k8s.io/apimachinery/pkg/util/errors"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/cluster-api/util/conditions"
+	capicontrollerutil "sigs.k8s.io/cluster-api/util/controller"
+	"sigs.k8s.io/cluster-api/util/finalizers"
+	"sigs.k8s.io/cluster-api/util/labels"
+	"sigs.k8s.io/cluster-api/util/patch"
+	"sigs.k8s.io/cluster-api/util/predicates"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
+)
+
+// +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ociaccounts,verbs=get;list;watch;patch;update
+// +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ociaccounts/status,verbs=get;patch;update
+// +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshclusters;ocimeshmachines,verbs=get;list;watch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;patch
+
+// Options tune the controller; zero values have defaults.
+type Options struct {
+	// PollInterval is how often a healthy account is looked at; 60 seconds by default.
+	PollInterval time.Duration
+	// ProgressInterval is how soon a service that did not answer is asked again; 10 seconds by default.
+	ProgressInterval time.Duration
+	// RefreshInterval is how often the domains and the region are read again; an hour by default, since they hardly change.
+	RefreshInterval time.Duration
+	// Concurrency is how many accounts are reconciled at once; 10 by default.
+	Concurrency int
+	// WatchFilterValue, if set, is the value of the label cluster.x-k8s.io/watch-filter of the accounts to reconcile.
+	WatchFilterValue string
+}
+
+func (o Options) withDefaults() Options {
+	if o.PollInterval <= 0 {
+		o.PollInterval = time.Minute
+	}
+	if o.ProgressInterval <= 0 {
+		o.ProgressInterval = 10 * time.Second
+	}
+	if o.RefreshInterval <= 0 {
+		o.RefreshInterval = time.Hour
+	}
+	if o.Concurrency <= 0 {
+		o.Concurrency = 10
+	}
+	return o
+}
+
+// Reconciler reconciles OCIAccounts.
+type Reconciler struct {
+	// Client reads from the manager's cache, Secrets excepted.
+	Client client.Client
+	// Clients are shared by all controllers.
+	Clients *access.Clients
+	// Recorder is set by SetupWithManager; nil means no events.
+	Recorder events.EventRecorder
+	// Options are set by SetupWithManager; tests that call Reconcile set them.
+	Options Options
+
+	refreshed refreshes
+}
+
+// scope is what one reconcile knows.
+type scope struct {
+	account *infrav1.OCIAccount
+	// users are the clusters that use the account, machines the number of machines placed in it. Set by findUsers.
+	users    []infrav1.ObjectUser
+	machines int
+	// client is set by connect if there are usable credentials.
+	client *oci.Client
+	// credentials, compartment and unavailable are what is wrong; nil if nothing is. Set by connect and probe.
+	credentials, compartment, unavailable *access.Problem
+	// domains are set by domains if they were read.
+	domains []infrav1.AvailabilityDomain
+	// waitsFor is what holds up a deletion. Set by remove.
+	waitsFor *access.Problem
+}
+
+// SetupWithManager adds the controller to the manager.
+func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, options Options) error {
+	r.Options = options.withDefaults()
+	r.Recorder = mgr.GetEventRecorder("ociaccount-controller")
+	log := ctrl.LoggerFrom(ctx).WithValues("controller", "ociaccount")
+	return capicontrollerutil.NewControllerManagedBy(mgr, log).
+		For(&infrav1.OCIAccount{}, builder.WithPredicates(
+			predicates.ResourceHasFilterLabel(mgr.GetScheme(), log, r.Options.WatchFilterValue))).
+		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.secretToAccounts)).
+		Watches(&infrav1.OCIMeshCluster{}, handler.EnqueueRequestsFromMapFunc(clusterToAccounts)).
+		Watches(&infrav1.OCIMeshMachine{}, handler.EnqueueRequestsFromMapFunc(machineToAccount), machineMatters()).
+		WithOptions(controller.Options{MaxConcurrentReconciles: r.Options.Concurrency}).
+		Complete(ctx, r)
+}
+
+// Reconcile looks at one account.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (_ ctrl.Result, reterr error) {
+	account := &infrav1.OCIAccount{}
+	if err := r.Client.Get(ctx, req.NamespacedName, account); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if !labels.HasWatchLabel(account, r.Options.WatchFilterValue) && r.Options.WatchFilterValue != "" {
+		return ctrl.Result{}, nil
+	}
+	if added, err := finalizers.EnsureFinalizer(ctx, r.Client, account, infrav1.OCIAccountFinalizer); err != nil || added {
+		return ctrl.Result{}, err
+	}
+	helper, err := patch.NewHelper(account, r.Client)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	s := &scope{account: account}
+	before := conditions.Get(account, infrav1.ReadyCondition).DeepCopy()
+	defer func() {
+		r.updateStatus(s)
+		if err := helper.Patch(ctx, account, patch.WithOwnedConditions{Conditions: owned}); err != nil {
+			// What is gone needs no status.
+			reterr = kerrors.NewAggregate([]error{reterr, client.IgnoreNotFound(err)})
+		}
+		report.Announce(r.Recorder, account, before, conditions.Get(account, infrav1.ReadyCondition))
+	}()
+
+	for _, phase := range []func(context.Context, *scope) error{r.findUsers, r.ownSecret, r.connect, r.probe, r.domains, r.remove} {
+		if err := phase(ctx, s); err != nil {
+			return ctrl.Result{}, err
+		}
+	}
+	return ctrl.Result{RequeueAfter: r.next(s)}, nil
+}
+
+func (r *Reconciler) ownSecret(ctx context.Context, s *scope) error {
+	if !s.account.DeletionTimestamp.IsZero() {
+		return nil
+	}
+	return access.OwnSecret(ctx, r.Client, s.account, s.account.Spec.Credentials.SecretRef)
+}
+
+// next is when the account is looked at again: soon after what passes by itself, at the usual time otherwise. A deleted
+// account waits for the events of those that use it, and polls all the same.
+func (r *Reconciler) next(s *scope) time.Duration {
+	options := r.Options.withDefaults()
+	if s.unavailable != nil {
+		return report.Jitter(max(options.ProgressInterval, s.unavailable.RetryAfter))
+	}
+	return report.Jitter(options.PollInterval)
+}

@@ -1,0 +1,111 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package account
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+)
+
+// findUsers finds the clusters that name the account or still have a network in it, and the machines in it.
+func (r *Reconciler) findUsers(ctx context.Context, s *scope) error {
+	clusters := &infrav1.OCIMeshClusterList{}
+	if err := r.Client.List(ctx, clusters); err != nil {
+		return fmt.Errorf("listing OCIMeshClusters: %w", err)
+	}
+	for i := range clusters.Items {
+		cluster := &clusters.Items[i]
+		if slices.Contains(accountsOf(cluster), s.account.Name) {
+			s.users = append(s.users, infrav1.ObjectUser{Namespace: cluster.Namespace, Name: cluster.Name})
+		}
+	}
+	slices.SortFunc(s.users, func(a, b infrav1.ObjectUser) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+	})
+	if s.account.DeletionTimestamp.IsZero() {
+		return nil
+	}
+	machines := &infrav1.OCIMeshMachineList{}
+	if err := r.Client.List(ctx, machines); err != nil {
+		return fmt.Errorf("listing OCIMeshMachines: %w", err)
+	}
+	for i := range machines.Items {
+		if machines.Items[i].Status.Placement.Account == s.account.Name {
+			s.machines++
+		}
+	}
+	return nil
+}
+
+// accountsOf names the accounts that the cluster uses: those of its spec, and those that left it but not yet its networks.
+func accountsOf(cluster *infrav1.OCIMeshCluster) []string {
+	var names []string
+	for _, account := range cluster.Spec.Accounts {
+		names = append(names, account.Name)
+	}
+	for _, account := range cluster.Status.Accounts {
+		names = append(names, account.Name)
+	}
+	if recorded := cluster.Annotations[infrav1.NetworkAccountsAnnotation]; recorded != "" {
+		names = append(names, strings.Split(recorded, ",")...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func clusterToAccounts(_ context.Context, object client.Object) []reconcile.Request {
+	cluster, ok := object.(*infrav1.OCIMeshCluster)
+	if !ok {
+		return nil
+	}
+	var requests []reconcile.Request
+	for _, name := range accountsOf(cluster) {
+		requests = append(requests, reconcile.Request{NamespacedName: types.NamespacedName{Name: name}})
+	}
+	return requests
+}
+
+func machineToAccount(_ context.Context, object client.Object) []reconcile.Request {
+	machine, ok := object.(*infrav1.OCIMeshMachine)
+	if !ok || machine.Status.Placement.Account == "" {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{Name: machine.Status.Placement.Account}}}
+}
+
+// machineMatters lets only deletions through: machines can hold up the deletion of an account, and nothing else of them
+// concerns it.
+func machineMatters() predicate.Predicate {
+	return predicate.Funcs{
+		CreateFunc:  func(event.CreateEvent) bool { return false },
+		UpdateFunc:  func(event.UpdateEvent) bool { return false },
+		GenericFunc: func(event.GenericEvent) bool { return false },
+	}
+}
+
+func (r *Reconciler) secretToAccounts(ctx context.Context, secret client.Object) []reconcile.Request {
+	accounts := &infrav1.OCIAccountList{}
+	if err := r.Client.List(ctx, accounts); err != nil {
+		return nil
+	}
+	var requests []reconcile.Request
+	for i := range accounts.Items {
+		ref := accounts.Items[i].Spec.Credentials.SecretRef
+		if ref.Namespace == secret.GetNamespace() && ref.Name == secret.GetName() {
+			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&accounts.Items[i])})
+		}
+	}
+	return requests
+}
