@@ -34,12 +34,11 @@ func (e *DuplicatedError) Error() string {
 
 // Find lists the machine's instances that are not TERMINATED, oldest first.
 func Find(ctx context.Context, c lister, machineUID string) ([]oci.Instance, error) {
-	all, err := c.ListInstances(ctx)
+	own, err := tagged(ctx, c, machineUID)
 	if err != nil {
 		return nil, err
 	}
-	tag := map[string]string{infrav1.MachineUIDTag: machineUID}
-	own := slices.DeleteFunc(all, func(i oci.Instance) bool { return !i.HasTags(tag) || i.State == oci.StateTerminated })
+	own = slices.DeleteFunc(own, func(i oci.Instance) bool { return i.State == oci.StateTerminated })
 	slices.SortFunc(own, func(a, b oci.Instance) int {
 		if order := a.CreatedAt.Compare(b.CreatedAt); order != 0 {
 			return order
@@ -47,6 +46,24 @@ func Find(ctx context.Context, c lister, machineUID string) ([]oci.Instance, err
 		return strings.Compare(a.ID, b.ID)
 	})
 	return own, nil
+}
+
+// Ended tells whether all that OCI still lists of the machine is TERMINATED, and that it lists something.
+func Ended(ctx context.Context, c lister, machineUID string) (bool, error) {
+	own, err := tagged(ctx, c, machineUID)
+	if err != nil {
+		return false, err
+	}
+	return len(own) > 0 && !slices.ContainsFunc(own, func(i oci.Instance) bool { return i.State != oci.StateTerminated }), nil
+}
+
+func tagged(ctx context.Context, c lister, machineUID string) ([]oci.Instance, error) {
+	all, err := c.ListInstances(ctx)
+	if err != nil {
+		return nil, err
+	}
+	tag := map[string]string{infrav1.MachineUIDTag: machineUID}
+	return slices.DeleteFunc(all, func(i oci.Instance) bool { return !i.HasTags(tag) }), nil
 }
 
 // Live returns the one instance among them that can be adopted: it is neither gone nor about to go. found is false if there

@@ -44,7 +44,7 @@ func (r *Reconciler) launch(ctx context.Context, s *scope) error {
 	}
 	launched, err := c.LaunchInstance(ctx, spec)
 	if err != nil {
-		return r.launchFailed(ctx, s, err)
+		return r.launchFailed(ctx, s, c, err)
 	}
 	s.own.Status.Instance = infrav1.InstanceStatus{ID: launched.ID, State: string(launched.State)}
 	r.event(s, "InstanceLaunched", "Launch", "Launched instance %s in account %s", launched.ID, s.own.Status.Placement.Account)
@@ -88,7 +88,7 @@ func (r *Reconciler) launchSpec(ctx context.Context, s *scope) (oci.LaunchSpec, 
 }
 
 // launchFailed decides what a refusal means. Where the answer is not known the next pass repeats the same launch.
-func (r *Reconciler) launchFailed(ctx context.Context, s *scope, err error) error {
+func (r *Reconciler) launchFailed(ctx context.Context, s *scope, c *oci.Client, err error) error {
 	switch kind := cloud.KindOf(err); {
 	case capacity.IsShortage(err):
 		return r.short(ctx, s, err)
@@ -97,14 +97,27 @@ func (r *Reconciler) launchFailed(ctx context.Context, s *scope, err error) erro
 			Reason: infrav1.LaunchRefusedReason, Message: "OCI refuses the launch: " + cloud.UserMessage(err), Err: err,
 		})
 	case kind == cloud.Conflict && codeOf(err) == codeInvalidatedRetryToken:
-		// Another attempt has another token. The search by tag comes first in the next pass.
-		s.own.Status.Placement.Attempt = nextAttempt(s.own)
-		s.exclusive = true
-		s.stop()
-		s.requeue(time.Second)
-		return nil
+		return r.usedToken(ctx, s, c, err)
 	}
 	return failed(infrav1.InstanceReadyCondition, err)
+}
+
+// usedToken handles a retry token under which something was launched before, with other user data or since terminated. Another
+// attempt has another token, but is made only on evidence that the instance ended: a list may not show a new one yet. The next
+// pass looks for it again, and a new key brings a new token within the hour.
+func (r *Reconciler) usedToken(ctx context.Context, s *scope, c *oci.Client, refusal error) error {
+	ended, err := instance.Ended(ctx, c, s.identity)
+	if err != nil {
+		return failed(infrav1.InstanceReadyCondition, err)
+	}
+	if !ended {
+		return failed(infrav1.InstanceReadyCondition, refusal)
+	}
+	s.own.Status.Placement.Attempt = nextAttempt(s.own)
+	s.exclusive = true
+	s.stop()
+	s.requeue(time.Second)
+	return nil
 }
 
 // short remembers that the place has no room, for every machine of the cluster, and decides anew at once.
