@@ -64,8 +64,8 @@ generate-go: ## Generate deepcopy functions
 generate-manifests: ## Generate CRDs, RBAC and webhook configurations from the markers in the code
 	gen=$$($(BINARIES) controller-gen); \
 	$$gen crd:crdVersions=v1 paths=./api/... output:crd:dir=config/crd/bases; \
-	$$gen rbac:roleName=manager-role paths="./controllers/..." paths="./internal/webhooks/..." output:rbac:dir=config/rbac; \
-	$$gen webhook paths="./internal/webhooks/..." output:webhook:dir=config/webhook
+	$$gen rbac:roleName=manager-role paths=. paths=./controllers/... paths=./exp/... paths=./internal/webhooks/... output:rbac:dir=config/rbac; \
+	$$gen webhook paths=./internal/webhooks/... output:webhook:dir=config/webhook
 
 .PHONY: generate-templates
 generate-templates: ## Generate the cluster templates from their parts in templates/src
