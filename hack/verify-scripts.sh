@@ -18,4 +18,4 @@ while read -r file; do
 done < <(git ls-files --cached --others --exclude-standard)
 
 echo "shellcheck: ${#scripts[@]} scripts"
-shellcheck "${scripts[@]}"
+shellcheck --external-sources --source-path=SCRIPTDIR "${scripts[@]}"
