@@ -19,9 +19,9 @@ type Tags struct {
 // Meta is what all simulated resources have in common.
 type Meta struct {
 	ID             string                    `json:"id"`
-	CompartmentID  string                    `json:"compartmentId"`
+	CompartmentID  string                    `json:"compartmentId,omitempty"`
 	DisplayName    string                    `json:"displayName,omitempty"`
-	LifecycleState string                    `json:"lifecycleState"`
+	LifecycleState string                    `json:"lifecycleState,omitempty"`
 	TimeCreated    time.Time                 `json:"timeCreated"`
 	FreeformTags   map[string]string         `json:"freeformTags"`
 	DefinedTags    map[string]map[string]any `json:"definedTags"`

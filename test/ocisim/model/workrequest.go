@@ -17,6 +17,7 @@ type WorkRequest struct {
 	TimeFinished    *time.Time     `json:"timeFinished,omitempty"`
 
 	errors []WorkError
+	action string
 	nlb    bool
 }
 
@@ -37,12 +38,12 @@ type WorkError struct {
 func (s *State) newWorkRequest(operation, compartment, entity, id, action string) *WorkRequest {
 	work := &WorkRequest{
 		Meta: s.newMeta("coreservicesworkrequest", compartment, "", Tags{}), OperationType: operation, Status: "IN_PROGRESS",
-		Resources: []WorkResource{{ActionType: "IN_PROGRESS", EntityType: entity, Identifier: id}},
+		Resources: []WorkResource{{ActionType: "IN_PROGRESS", EntityType: entity, Identifier: id}}, action: action,
 	}
+	work.LifecycleState = ""
 	work.DisplayName = ""
 	work.TimeAccepted = work.TimeCreated
 	work.TimeStarted = &work.TimeAccepted
-	work.setState(action)
 	put(s, work)
 	s.after(s.world.delays.Retention+time.Hour, func() { s.forget(work) })
 	return work
@@ -54,7 +55,7 @@ func (w *WorkRequest) succeed(s *State) {
 		return
 	}
 	w.finish(s, "SUCCEEDED")
-	w.Resources = []WorkResource{{ActionType: w.LifecycleState, EntityType: w.Resources[0].EntityType, Identifier: w.Resources[0].Identifier}}
+	w.Resources = []WorkResource{{ActionType: w.action, EntityType: w.Resources[0].EntityType, Identifier: w.Resources[0].Identifier}}
 }
 
 func (w *WorkRequest) fail(s *State, reason *Error) {

@@ -20,6 +20,8 @@ type call struct {
 	header  http.Header
 	// failure lets the work request of a launch fail.
 	failure *model.Error
+	// accepted is the work request of a change that answers with nothing else.
+	accepted *model.WorkRequest
 }
 
 // run executes a handler with the tenancy locked, and marshals its answer
@@ -27,8 +29,8 @@ type call struct {
 func (c *call) run(entry route) answer {
 	var result answer
 	c.state.Do(func() {
-		value, err := c.retried(entry)
-		if err == nil && value == nil {
+		value, done, err := c.retried(entry)
+		if err == nil && !done {
 			value, err = entry.handle(c)
 			if err == nil {
 				c.remember(entry, value)
@@ -75,23 +77,33 @@ func (c *call) token() string {
 	return c.request.Header.Get("opc-retry-token")
 }
 
-// retried answers a create call that was made before with the same retry token.
-func (c *call) retried(entry route) (any, error) {
+// retried answers a call that was made before with the same retry token, and
+// tells whether it was.
+func (c *call) retried(entry route) (any, bool, error) {
 	made, found, err := c.state.Retried(c.operationKey(entry), c.token(), c.body)
 	if err != nil || !found {
-		return nil, err
+		return nil, false, err
 	}
 	if made.WorkRequest != "" {
 		c.header.Set("opc-work-request-id", made.WorkRequest)
 	}
-	return c.state.Item(c.user, made.ID)
+	if made.ID == made.WorkRequest {
+		return nil, true, nil
+	}
+	value, err := c.state.Item(c.user, made.ID)
+	return value, true, err
 }
 
 func (c *call) remember(entry route, value any) {
+	made := model.Created{WorkRequest: c.header.Get("opc-work-request-id")}
 	if item, ok := value.(interface{ OCID() string }); ok {
-		c.state.Remember(c.operationKey(entry), c.token(), c.body,
-			model.Created{ID: item.OCID(), WorkRequest: c.header.Get("opc-work-request-id")})
+		made.ID = item.OCID()
+	} else if c.accepted != nil {
+		made.ID = made.WorkRequest
+	} else {
+		return
 	}
+	c.state.Remember(c.operationKey(entry), c.token(), c.body, made)
 }
 
 func (c *call) path(name string) string  { return c.request.PathValue(name) }

@@ -56,5 +56,5 @@ func TestInstanceLivesFromProvisioningToTerminated(t *testing.T) {
 
 	b.clock.Advance(testDelays().Retention)
 	_, err = b.compute.GetInstance(b.ctx, core.GetInstanceRequest{InstanceId: common.String(*instance.Id)})
-	g.Expect(refusal(err)).To(Equal("Not Found NotAuthorizedOrNotFound"))
+	g.Expect(refusal(err)).To(Equal("404 NotAuthorizedOrNotFound"))
 }

@@ -5,6 +5,7 @@ package sim_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/oracle/oci-go-sdk/v65/core"
 	"github.com/oracle/oci-go-sdk/v65/identity"
 	"github.com/oracle/oci-go-sdk/v65/limits"
+	"github.com/oracle/oci-go-sdk/v65/networkloadbalancer"
 	"github.com/oracle/oci-go-sdk/v65/workrequests"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
@@ -38,6 +40,7 @@ type clients struct {
 	storage     core.BlockstorageClient
 	limits      limits.LimitsClient
 	work        workrequests.WorkRequestClient
+	balancers   networkloadbalancer.NetworkLoadBalancerClient
 }
 
 // step is longer than any delay of the benches but shorter than the retention.
@@ -86,7 +89,9 @@ func (b *bench) connect(c sim.Credentials) clients {
 	b.g.Expect(err).NotTo(HaveOccurred())
 	made.work, err = workrequests.NewWorkRequestClientWithConfigurationProvider(provider)
 	b.g.Expect(err).NotTo(HaveOccurred())
-	for _, base := range []*common.BaseClient{&made.identity.BaseClient, &made.compute.BaseClient, &made.network.BaseClient,
+	made.balancers, err = networkloadbalancer.NewNetworkLoadBalancerClientWithConfigurationProvider(provider)
+	b.g.Expect(err).NotTo(HaveOccurred())
+	for _, base := range []*common.BaseClient{&made.balancers.BaseClient, &made.identity.BaseClient, &made.compute.BaseClient, &made.network.BaseClient,
 		&made.storage.BaseClient, &made.limits.BaseClient, &made.work.BaseClient} {
 		b.aim(base)
 	}
@@ -110,9 +115,9 @@ func (b *bench) domain(n int) *string { return common.String(b.tenancy.Availabil
 func refusal(err error) string {
 	failure, ok := common.IsServiceError(err)
 	if !ok {
-		return "no service error"
+		return fmt.Sprintf("no service error: %v", err)
 	}
-	return http.StatusText(failure.GetHTTPStatusCode()) + " " + failure.GetCode()
+	return fmt.Sprintf("%d %s", failure.GetHTTPStatusCode(), failure.GetCode())
 }
 
 // vcn makes an AVAILABLE network with DNS.
