@@ -17,8 +17,8 @@ type Instance struct {
 	ID string
 	// Name is its display name, which is also its host name.
 	Name string
-	// Shape decides the architecture the node reports.
-	Shape string
+	// Architecture is amd64 or arm64.
+	Architecture string
 	// UserData is the value of the metadata key user_data, base64.
 	UserData string
 }
@@ -152,7 +152,7 @@ func (n *node) bootstrap(ctx context.Context, config nodeConfig) error {
 func (n *node) member(config nodeConfig, run kubeadmRun) member {
 	m := member{
 		name: run.nodeName, instance: n.instance.ID, providerID: config.providerID, address: n.address,
-		version: config.kubernetesVersion, architecture: architectureOf(n.instance.Shape),
+		version: config.kubernetesVersion, architecture: n.instance.Architecture,
 		controlPlane: run.controlPlane, taints: run.taints,
 	}
 	if m.name == "" {

@@ -5,7 +5,6 @@ package booter
 
 import (
 	"fmt"
-	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -159,15 +158,4 @@ func unreachableTaints(taints []corev1.Taint) []corev1.Taint {
 		taints = append(taints, corev1.Taint{Key: corev1.TaintNodeUnreachable, Effect: effect, TimeAdded: &now})
 	}
 	return taints
-}
-
-// architectureOf is the processor architecture of an OCI shape: Ampere shapes
-// have an A and a digit where the others have E (AMD) or none (Intel).
-func architectureOf(shape string) string {
-	for _, series := range []string{".A1.", ".A2.", ".A4."} {
-		if strings.Contains(shape, series) {
-			return "arm64"
-		}
-	}
-	return "amd64"
 }

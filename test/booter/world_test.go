@@ -160,7 +160,7 @@ func (w *world) instance(name string, controlPlane bool, bootstrap []byte, chang
 	data, err := cloudinit.Render(in)
 	w.Expect(err).NotTo(HaveOccurred())
 	return Instance{
-		ID: "ocid1.instance.oc1.test." + name, Name: name, Shape: "VM.Standard.A1.Flex",
+		ID: "ocid1.instance.oc1.test." + name, Name: name, Architecture: "arm64",
 		UserData: base64.StdEncoding.EncodeToString(data),
 	}
 }
