@@ -1,0 +1,134 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/booter"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/mgmt"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
+)
+
+// demo is all that runs, in the order it was started in.
+type demo struct {
+	root, dir string
+	keep      bool
+	screen    *screen
+	started   time.Time
+
+	binaries mgmt.Binaries
+	manager  string // path of this provider's manager
+	release  string // folder of the clusterctl repository
+
+	accounts []*account
+	oci      *sim.Sim
+	tailnet  *tailnetsim.Server
+	oauth    tailnetsim.OAuthClient
+	booter   *booter.Booter
+	mgmt     *mgmt.Environment
+	client   client.Client
+
+	phases []*phase
+	// spread are the machines per account after each phase that changed them.
+	spread []spread
+	// applied are the objects of the generated cluster template.
+	applied []client.Object
+	last    snapshot
+}
+
+// account is one simulated tenancy and its OCIAccount.
+type account struct {
+	name        string
+	tenancy     *sim.Tenancy
+	credentials sim.Credentials
+}
+
+// phase is one step that ran.
+type phase struct {
+	name     string
+	start    time.Time
+	duration time.Duration
+	// calls are those made to OCI before it, then during it.
+	before, calls map[string]int
+	launched      int
+}
+
+func (d *demo) begin(name string) *phase {
+	p := &phase{name: name, start: time.Now(), before: d.callCounts()}
+	d.phases = append(d.phases, p)
+	return p
+}
+
+func (d *demo) end(p *phase) {
+	p.duration = time.Since(p.start)
+	p.calls = map[string]int{}
+	for operation, n := range d.callCounts() {
+		if more := n - p.before[operation]; more > 0 {
+			p.calls[operation] = more
+		}
+	}
+}
+
+func (d *demo) callCounts() map[string]int {
+	if d.oci == nil {
+		return nil
+	}
+	return d.oci.CallCounts("")
+}
+
+// close ends everything, the newest first.
+func (d *demo) close() error {
+	var errs []error
+	if d.mgmt != nil {
+		errs = append(errs, d.mgmt.Stop())
+	}
+	if d.booter != nil {
+		d.booter.Close()
+	}
+	if d.oci != nil {
+		errs = append(errs, d.oci.Close())
+	}
+	if d.tailnet != nil {
+		d.tailnet.Close()
+	}
+	return errors.Join(errs...)
+}
+
+// waitFor looks at the cluster until what is wanted is there, and shows the
+// progress. what returns the empty string when it is, and otherwise what is
+// missing.
+func (d *demo) waitFor(ctx context.Context, timeout time.Duration, what func(snapshot) string) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("not done after %s", timeout))
+	defer cancel()
+	ticker := time.NewTicker(500 * time.Millisecond)
+	defer ticker.Stop()
+	missing := "the first look at the cluster"
+	for {
+		s, err := takeSnapshot(ctx, d.client)
+		if err == nil {
+			d.last = s
+			d.screen.show(s.rows(), time.Since(d.started))
+			if missing = what(s); missing == "" {
+				return nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			if errors.Is(context.Cause(ctx), context.Canceled) {
+				return errors.New("interrupted")
+			}
+			return fmt.Errorf("%w: waiting for %s", context.Cause(ctx), missing)
+		case err := <-d.mgmt.Failed():
+			return err
+		case <-ticker.C:
+		}
+	}
+}

@@ -1,0 +1,131 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"k8s.io/klog/v2"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/booter"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/mgmt"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
+)
+
+const (
+	releaseVersion = "v0.1.0"
+
+	nodeTag         = "tag:capom-node"
+	controlPlaneTag = "tag:capom-control-plane"
+	// vipRange lies in the loopback network, all of which is local on Linux, so
+	// that API servers can listen on their VIPs without root.
+	vipRange = "127.100.0.0/16"
+
+	controlPlaneShape = "VM.Standard.A1.Flex"
+	workerShape       = "VM.Standard.E5.Flex"
+)
+
+// build makes the manager and the release as the Makefile's targets do, and
+// finds the other programs, of which the first run builds those not cached.
+func (d *demo) build(ctx context.Context) error {
+	var err error
+	if d.binaries, err = mgmt.FindBinaries(ctx, d.root, d.screen); err != nil {
+		return err
+	}
+	d.manager = filepath.Join(d.dir, "manager")
+	if err := d.command(ctx, nil, "go", "build", "-o", d.manager, "."); err != nil {
+		return err
+	}
+	d.release = filepath.Join(d.dir, "release")
+	if err := os.MkdirAll(d.release, 0o755); err != nil {
+		return fmt.Errorf("make the release's folder: %w", err)
+	}
+	return d.command(ctx, nil, filepath.Join(d.root, "hack", "release-manifests.sh"), releaseVersion, "capom:demo", d.release)
+}
+
+// command runs a program of the repository; what it prints is shown only when
+// it fails.
+func (d *demo) command(ctx context.Context, env []string, program string, args ...string) error {
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Dir, cmd.Env = d.root, append(os.Environ(), env...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", filepath.Base(program), err, out)
+	}
+	return nil
+}
+
+func (d *demo) startClouds(ctx context.Context) error {
+	var err error
+	if d.tailnet, err = tailnetsim.New(tailnetsim.Options{
+		TagOwners: map[string][]string{nodeTag: {"group:admins"}, controlPlaneTag: {"group:admins"}},
+	}); err != nil {
+		return err
+	}
+	if err := d.tailnet.Start(); err != nil {
+		return err
+	}
+	d.oauth = d.tailnet.AddClient([]string{"auth_keys", "devices:core", "devices:routes"}, []string{nodeTag, controlPlaneTag})
+
+	d.booter, err = booter.New(context.WithoutCancel(ctx), booter.Options{
+		Tailnet: d.tailnet, Log: klog.Background(), Timings: booter.Timings{
+			Boot: 500 * time.Millisecond, Init: time.Second, Join: 500 * time.Millisecond, Retry: time.Second,
+			NodeGrace: 3 * time.Second, Failover: time.Second, Tick: 200 * time.Millisecond,
+		},
+	})
+	if err != nil {
+		return err
+	}
+	if err := d.makeTenancies(); err != nil {
+		return err
+	}
+	tenancies := make([]*sim.Tenancy, 0, len(d.accounts))
+	for _, a := range d.accounts {
+		tenancies = append(tenancies, a.tenancy)
+	}
+	if d.oci, err = sim.New(sim.Options{Tenancies: tenancies, Booter: booter.OCI{Booter: d.booter}}); err != nil {
+		return err
+	}
+	return d.oci.Start("127.0.0.1:0")
+}
+
+// makeTenancies describes three accounts in three regions. The third one is
+// short of hosts: its first fault domain has no Arm machines, and there is room
+// for one x86 machine only.
+func (d *demo) makeTenancies() error {
+	for _, a := range []struct{ name, region string }{
+		{"alpha", "eu-frankfurt-1"}, {"bravo", "uk-london-1"}, {"charlie", "us-phoenix-1"},
+	} {
+		tenancy := sim.NewTenancy(a.name)
+		tenancy.Region = a.region
+		credentials, err := tenancy.NewUser(tenancy.Compartment())
+		if err != nil {
+			return err
+		}
+		d.accounts = append(d.accounts, &account{name: a.name, tenancy: tenancy, credentials: credentials})
+	}
+	d.accounts[2].tenancy.Capacity = map[sim.CapacityKey]int{
+		{FaultDomain: "FAULT-DOMAIN-1", Shape: controlPlaneShape}: 0,
+		{Shape: workerShape}: 1,
+	}
+	return nil
+}
+
+func (d *demo) startManagement(ctx context.Context) error {
+	var err error
+	d.mgmt, err = mgmt.Start(ctx, mgmt.Options{
+		Root: d.root, Dir: d.dir, Binaries: d.binaries, CAAPHCRDs: os.Getenv("CAPOM_CAAPH_CRDS"), Progress: d.screen,
+		Provider: &mgmt.Provider{Binary: d.manager, Args: []string{"--poll-interval=5s", "--progress-interval=1s"}},
+	})
+	if err != nil {
+		return err
+	}
+	d.client, err = newClient(d.mgmt.Config)
+	return err
+}

@@ -1,0 +1,120 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Command demo makes a Kubernetes cluster over three Oracle Cloud accounts on
+// one machine, changes it, and deletes it, with nothing simulated but what costs
+// money: Oracle Cloud (test/ocisim), the tailnet (test/tailnetsim) and what runs
+// on the machines (test/booter). The management cluster, Cluster API's managers,
+// clusterctl and this provider are the real ones.
+//
+//	go run ./test/demo          goes all the way and cleans up
+//	KEEP=1 go run ./test/demo   stops once the cluster is up, until Ctrl-C
+//
+// Steps are listed in steps.go. It exits non-zero with the reason when a step
+// fails; logs are then in out/demo.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"k8s.io/klog/v2"
+	ctrl "sigs.k8s.io/controller-runtime"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx); err != nil {
+		fmt.Fprintf(os.Stderr, "\nThe demo failed: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) (err error) {
+	root, err := repositoryRoot()
+	if err != nil {
+		return err
+	}
+	dir, err := emptyFolder(root, "out", "demo")
+	if err != nil {
+		return err
+	}
+	if err := logToFile(filepath.Join(dir, "demo.log")); err != nil {
+		return err
+	}
+	d := &demo{root: root, dir: dir, keep: os.Getenv("KEEP") != "", screen: newScreen(os.Stdout), started: time.Now()}
+	defer func() { err = errors.Join(err, d.close()) }()
+	return d.run(ctx)
+}
+
+// run goes through the steps.
+func (d *demo) run(ctx context.Context) error {
+	for i, s := range steps {
+		if s.unlessKept && d.keep {
+			continue
+		}
+		d.screen.title(fmt.Sprintf("[%d/%d] %s", i+1, len(steps), s.name))
+		phase := d.begin(s.name)
+		err := s.run(d, ctx)
+		d.end(phase)
+		if err != nil {
+			d.screen.freeze()
+			d.explain(ctx)
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		d.screen.done(phase.duration)
+	}
+	d.printTables()
+	if d.keep {
+		return d.hold(ctx)
+	}
+	return nil
+}
+
+// repositoryRoot is the folder of our go.mod, at or above the working directory.
+func repositoryRoot() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", fmt.Errorf("find the repository: %w", err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "metadata.yaml")); err == nil {
+			return dir, nil
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", errors.New("run the demo inside the repository")
+		}
+		dir = parent
+	}
+}
+
+func emptyFolder(elements ...string) (string, error) {
+	dir := filepath.Join(elements...)
+	if err := os.RemoveAll(dir); err != nil {
+		return "", fmt.Errorf("empty the folder of logs: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", fmt.Errorf("make the folder of logs: %w", err)
+	}
+	return dir, nil
+}
+
+// logToFile keeps log lines of this process off the screen.
+func logToFile(path string) error {
+	file, err := os.Create(path)
+	if err != nil {
+		return fmt.Errorf("create the demo's log: %w", err)
+	}
+	klog.LogToStderr(false)
+	klog.SetOutput(file)
+	ctrl.SetLogger(klog.Background())
+	return nil
+}

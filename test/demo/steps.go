@@ -1,0 +1,117 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+const (
+	oldVersion = "v1.36.2"
+	newVersion = "v1.37.1"
+
+	controlPlanes = 3
+	workers       = 3
+	moreWorkers   = 5
+)
+
+// step is one part of the demo.
+type step struct {
+	name string
+	run  func(*demo, context.Context) error
+	// unlessKept leaves the step out with KEEP=1.
+	unlessKept bool
+}
+
+var steps = []step{
+	{name: "Build the provider, its release and the programs it runs with", run: (*demo).build},
+	{name: "Start three OCI tenancies, one of them nearly full, and a tailnet", run: (*demo).startClouds},
+	{name: "Start the management cluster: Cluster API and this provider", run: (*demo).startManagement},
+	{name: "Give it the accounts and the tailnet", run: (*demo).createAccounts},
+	{name: fmt.Sprintf("Create a cluster: %d control planes, %d workers", controlPlanes, workers), run: (*demo).createCluster},
+	{name: fmt.Sprintf("Scale the workers to %d", moreWorkers), run: (*demo).scaleWorkers, unlessKept: true},
+	{name: "Terminate a worker's instance behind the provider's back", run: (*demo).loseInstance, unlessKept: true},
+	{name: "Roll the control plane from " + oldVersion + " to " + newVersion, run: (*demo).upgrade, unlessKept: true},
+	{name: "Delete the cluster", run: (*demo).deleteCluster, unlessKept: true},
+	{name: "Look for anything left behind", run: (*demo).proveNothingLeft, unlessKept: true},
+}
+
+// How long a step may take at the most, on a machine with two cores that does
+// other things besides.
+const (
+	readyTimeout   = time.Minute
+	createTimeout  = 4 * time.Minute
+	scaleTimeout   = 2 * time.Minute
+	replaceTimeout = 3 * time.Minute
+	upgradeTimeout = 6 * time.Minute
+	deleteTimeout  = 3 * time.Minute
+)
+
+func (d *demo) createCluster(ctx context.Context) error {
+	if err := d.applyTemplate(ctx); err != nil {
+		return err
+	}
+	err := d.waitFor(ctx, createTimeout, func(s snapshot) string {
+		if n := len(s.accountsOf(controlPlane)); n < len(d.accounts) && s.complete(controlPlanes, workers, oldVersion) == "" {
+			return fmt.Sprintf("control planes in %d accounts (now in %d)", len(d.accounts), n)
+		}
+		return s.complete(controlPlanes, workers, oldVersion)
+	})
+	d.recordSpread("created")
+	return err
+}
+
+func (d *demo) scaleWorkers(ctx context.Context) error {
+	if err := d.setWorkers(ctx, moreWorkers); err != nil {
+		return err
+	}
+	err := d.waitFor(ctx, scaleTimeout, func(s snapshot) string { return s.complete(controlPlanes, moreWorkers, oldVersion) })
+	d.recordSpread("scaled")
+	return err
+}
+
+func (d *demo) loseInstance(ctx context.Context) error {
+	victim, err := d.last.aWorker()
+	if err != nil {
+		return err
+	}
+	d.screen.note(fmt.Sprintf("terminating %s of Machine %s in account %s", short(victim.instance), victim.name, victim.account))
+	if err := d.oci.TerminateInstance(victim.instance); err != nil {
+		return err
+	}
+	err = d.waitFor(ctx, replaceTimeout, func(s snapshot) string {
+		if s.has(victim.name) {
+			return "Machine " + victim.name + " to be remediated"
+		}
+		return s.complete(controlPlanes, moreWorkers, oldVersion)
+	})
+	d.recordSpread("replaced")
+	return err
+}
+
+func (d *demo) upgrade(ctx context.Context) error {
+	if err := d.setControlPlaneVersion(ctx, newVersion); err != nil {
+		return err
+	}
+	err := d.waitFor(ctx, upgradeTimeout, func(s snapshot) string { return s.complete(controlPlanes, moreWorkers, newVersion) })
+	d.recordSpread("upgraded")
+	return err
+}
+
+func (d *demo) deleteCluster(ctx context.Context) error {
+	if err := d.startDeletion(ctx); err != nil {
+		return err
+	}
+	if err := d.waitFor(ctx, deleteTimeout, func(s snapshot) string {
+		if s.empty() {
+			return ""
+		}
+		return "the Cluster and what belongs to it to be gone"
+	}); err != nil {
+		return err
+	}
+	return d.deleteRest(ctx)
+}

@@ -1,0 +1,148 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// spread is where the machines were at one moment.
+type spread struct {
+	when                   string
+	controlPlanes, workers map[string]int
+}
+
+func (d *demo) recordSpread(when string) {
+	d.spread = append(d.spread, spread{when, d.last.accountsOf(controlPlane), d.last.accountsOf(worker)})
+}
+
+func (d *demo) printTables() {
+	d.screen.freeze()
+	table := tabwriter.NewWriter(d.screen.out, 0, 8, 2, ' ', 0)
+	d.phaseTable(table)
+	d.spreadTable(table)
+	d.callTable(table)
+	_ = table.Flush()
+}
+
+func (d *demo) phaseTable(table *tabwriter.Writer) {
+	fmt.Fprintf(table, "\nPHASE\tTIME\tOCI CALLS\n")
+	for _, p := range d.phases {
+		fmt.Fprintf(table, "%s\t%s\t%d\n", p.name, seconds(p.duration), sum(p.calls))
+	}
+	fmt.Fprintf(table, "all\t%s\t%d\n", seconds(time.Since(d.started)), sum(d.callCounts()))
+}
+
+func (d *demo) spreadTable(table *tabwriter.Writer) {
+	fmt.Fprintf(table, "\nMACHINES PER ACCOUNT\t")
+	for _, a := range d.accounts {
+		fmt.Fprintf(table, "%s\t", a.name)
+	}
+	fmt.Fprintln(table)
+	for _, s := range d.spread {
+		fmt.Fprintf(table, "%s\t", s.when)
+		for _, a := range d.accounts {
+			fmt.Fprintf(table, "%d control planes, %d workers\t", s.controlPlanes[a.name], s.workers[a.name])
+		}
+		fmt.Fprintln(table)
+	}
+}
+
+func (d *demo) callTable(table *tabwriter.Writer) {
+	launched, refused := d.launches()
+	counts := d.callCounts()
+	fmt.Fprintf(table, "\nOCI OPERATION\tCALLS\tPER MACHINE (%d launched, %d launches refused)\n", launched, refused)
+	for _, operation := range slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
+		if counts[a] != counts[b] {
+			return counts[b] - counts[a]
+		}
+		return strings.Compare(a, b)
+	}) {
+		fmt.Fprintf(table, "%s\t%d\t%s\n", operation, counts[operation], ratio(counts[operation], launched))
+	}
+	fmt.Fprintf(table, "all\t%d\t%s\n", sum(counts), ratio(sum(counts), launched))
+}
+
+// launches counts instances that were launched, and launches OCI refused.
+func (d *demo) launches() (launched, refused int) {
+	for _, call := range d.oci.Calls() {
+		switch {
+		case call.Operation != "LaunchInstance":
+		case call.Status == 200:
+			launched++
+		default:
+			refused++
+		}
+	}
+	return launched, refused
+}
+
+func sum(counts map[string]int) int {
+	total := 0
+	for _, n := range counts {
+		total += n
+	}
+	return total
+}
+
+func ratio(calls, machines int) string {
+	if machines == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f", float64(calls)/float64(machines))
+}
+
+// explain says what helps to find out why a step failed.
+func (d *demo) explain(ctx context.Context) {
+	fmt.Fprintf(d.screen.out, "\nLogs, one for each process: %s\n", d.dir)
+	if ctx.Err() != nil || d.booter == nil {
+		return
+	}
+	for _, m := range d.last.machines {
+		if m.ready || m.instance == "" {
+			continue
+		}
+		lines, err := d.booter.Console(m.instance)
+		if err != nil || len(lines) == 0 {
+			continue
+		}
+		fmt.Fprintf(d.screen.out, "Console of %s, not Ready:\n  %s\n", m.name, strings.Join(lines[max(0, len(lines)-5):], "\n  "))
+	}
+}
+
+// hold keeps everything up until the user ends it.
+func (d *demo) hold(ctx context.Context) error {
+	fmt.Fprintf(d.screen.out, `
+The cluster is up, and stays up until you press Ctrl-C. In another terminal:
+
+  export KUBECONFIG=%[1]s CLUSTERCTL_DISABLE_VERSIONCHECK=true
+  kubectl get ociaccounts,tailnets,cluster-api -A
+  %[2]s describe cluster %[3]s
+  %[2]s get kubeconfig %[3]s > %[4]s/demo.kubeconfig
+  kubectl --kubeconfig %[4]s/demo.kubeconfig get nodes
+
+hack/binaries.sh kubectl prints the path of a kubectl. Logs are in %[4]s.
+OCI is simulated at %[5]s, the tailnet at %[6]s.
+`, d.mgmt.Kubeconfig, d.binaries.Clusterctl, clusterName, d.dir, d.oci.URL(), d.tailnet.URL())
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-d.mgmt.Failed():
+		return err
+	}
+}
+
+// short is the tail of an OCID, which is the part that differs.
+func short(ocid string) string {
+	if len(ocid) <= 12 {
+		return ocid
+	}
+	return "…" + ocid[len(ocid)-12:]
+}
