@@ -81,7 +81,7 @@ generate-docs: ## Generate the API reference
 
 .PHONY: test
 test: ## Build, vet and test everything with the race detector, template tests included
-	hack/ensure-packages.sh gcc shellcheck cloud-init
+	hack/ensure-packages.sh gcc shellcheck cloud-init nft unshare ip
 	go build ./...
 	go vet ./...
 	assets=$$($(BINARIES) envtest); $(BINARIES) clusterctl kustomize; \

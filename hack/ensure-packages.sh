@@ -16,6 +16,9 @@ set -euo pipefail
 packages() {
   case "$1" in
     gcc) echo gcc libc6-dev ;;
+    nft) echo nftables ;;
+    unshare) echo util-linux ;;
+    ip) echo iproute2 ;;
     *) echo "$1" ;;
   esac
 }

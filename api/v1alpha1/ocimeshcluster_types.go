@@ -115,6 +115,7 @@ type TailnetReference struct {
 }
 
 // PodNetwork is how pod traffic crosses between nodes.
+// +kubebuilder:validation:MinProperties=1
 type PodNetwork struct {
 	// mode is VXLAN or TailnetRoutes.
 	// +optional
@@ -155,6 +156,7 @@ type ClusterAccount struct {
 // AccountNetwork is a union: exactly one of its fields is set.
 // +kubebuilder:validation:XValidation:rule="has(self.managed) != has(self.existing)",message="exactly one of managed and existing must be set"
 // +kubebuilder:validation:XValidation:rule="has(self.managed) == has(oldSelf.managed)",message="a network cannot change between managed and existing: add the account under another OCIAccount"
+// +kubebuilder:validation:MinProperties=1
 type AccountNetwork struct {
 	// managed has the provider make a VCN with all that the nodes need and nothing more.
 	// +optional
@@ -162,7 +164,7 @@ type AccountNetwork struct {
 
 	// existing names a network of the user's; the provider neither changes nor deletes it.
 	// +optional
-	Existing *ExistingNetwork `json:"existing,omitempty"`
+	Existing ExistingNetwork `json:"existing,omitempty,omitzero"`
 }
 
 // ManagedNetwork is a VCN made by the provider.

@@ -111,6 +111,7 @@ type OCIMeshMachineSpec struct {
 
 // AccountSelection is a union: exactly one of its fields is set.
 // +kubebuilder:validation:XValidation:rule="has(self.names) != has(self.selector)",message="exactly one of names and selector must be set"
+// +kubebuilder:validation:MinProperties=1
 type AccountSelection struct {
 	// names of OCIAccounts.
 	// +optional
@@ -152,6 +153,7 @@ type Shape struct {
 
 // Image is a union: exactly one of its fields is set.
 // +kubebuilder:validation:XValidation:rule="[has(self.id), has(self.name), has(self.platform)].filter(x, x).size() == 1",message="exactly one of id, name and platform must be set"
+// +kubebuilder:validation:MinProperties=1
 type Image struct {
 	// id is an image's OCID. It exists in one account only, unless it is a platform image of the region.
 	// +optional
@@ -168,7 +170,7 @@ type Image struct {
 
 	// platform is Oracle's newest platform image of an operating system for the shape's architecture.
 	// +optional
-	Platform *PlatformImage `json:"platform,omitempty"`
+	Platform PlatformImage `json:"platform,omitempty,omitzero"`
 }
 
 // PlatformImage is an operating system as OCI names it.
@@ -242,6 +244,7 @@ type DataVolume struct {
 
 // Tailscale says where tailscale comes from and which version it is.
 // +kubebuilder:validation:XValidation:rule="!has(self.source) || (self.source == 'Mirror') == has(self.mirror)",message="mirror must be set for source Mirror and only then"
+// +kubebuilder:validation:MinProperties=1
 type Tailscale struct {
 	// source is Packages, Mirror or Preinstalled.
 	// +optional

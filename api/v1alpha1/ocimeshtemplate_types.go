@@ -75,6 +75,13 @@ type OCIMeshMachineTemplateResource struct {
 // OCIMeshMachineTemplateStatus lets the cluster autoscaler scale from zero.
 // +kubebuilder:validation:MinProperties=1
 type OCIMeshMachineTemplateStatus struct {
+	// conditions tell whether the capacity is known: CapacityKnown.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=32
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
 	// capacity of a node of the first shape: cpu and memory.
 	// +optional
 	Capacity corev1.ResourceList `json:"capacity,omitempty"`
@@ -82,13 +89,6 @@ type OCIMeshMachineTemplateStatus struct {
 	// nodeInfo of a node of the first shape.
 	// +optional
 	NodeInfo NodeInfo `json:"nodeInfo,omitempty,omitzero"`
-
-	// conditions tell whether the capacity is known: CapacityKnown.
-	// +optional
-	// +listType=map
-	// +listMapKey=type
-	// +kubebuilder:validation:MaxItems=32
-	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
 
 // Architecture is a node's processor architecture, in Go's terms.

@@ -38,6 +38,7 @@ type SecretReference struct {
 // AllowedNamespaces says from which namespaces a cluster-scoped account or tailnet may be used.
 // Exactly one of its fields is set.
 // +kubebuilder:validation:XValidation:rule="has(self.list) != has(self.selector)",message="exactly one of list and selector must be set"
+// +kubebuilder:validation:MinProperties=1
 type AllowedNamespaces struct {
 	// list names the namespaces.
 	// +optional

@@ -97,7 +97,7 @@ func explain(ctx context.Context, c client, query Query, otherwise error) error 
 }
 
 func filterOf(image infrav1.Image) oci.ImageFilter {
-	if image.Platform != nil {
+	if image.Platform != (infrav1.PlatformImage{}) {
 		return oci.ImageFilter{
 			OperatingSystem:        image.Platform.OperatingSystem,
 			OperatingSystemVersion: image.Platform.Version,
@@ -108,7 +108,7 @@ func filterOf(image infrav1.Image) oci.ImageFilter {
 
 func describe(image infrav1.Image) string {
 	switch {
-	case image.Platform != nil:
+	case image.Platform != (infrav1.PlatformImage{}):
 		return fmt.Sprintf("%s %s", image.Platform.OperatingSystem, image.Platform.Version)
 	case image.Name != "":
 		return fmt.Sprintf("%q", image.Name)

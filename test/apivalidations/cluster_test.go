@@ -17,7 +17,7 @@ func goodCluster() *infrav1.OCIMeshCluster {
 		TailnetRef: infrav1.TailnetReference{Name: "home"},
 		Accounts: []infrav1.ClusterAccount{
 			{Name: "alice"},
-			{Name: "bob", Network: infrav1.AccountNetwork{Existing: &infrav1.ExistingNetwork{SubnetID: "ocid1.subnet.oc1..b"}}},
+			{Name: "bob", Network: infrav1.AccountNetwork{Existing: infrav1.ExistingNetwork{SubnetID: "ocid1.subnet.oc1..b"}}},
 		},
 	}}
 }
@@ -92,7 +92,7 @@ func TestOCIMeshClustersKeepWhatNodesHold(t *testing.T) {
 		}, "vcnCIDR is immutable"},
 		{"another gateway", func(c *infrav1.OCIMeshCluster) { c.Spec.Accounts[0].Network.Managed.Gateway = infrav1.GatewayNAT }, "gateway is immutable"},
 		{"a brought network instead of a made one", func(c *infrav1.OCIMeshCluster) {
-			c.Spec.Accounts[0].Network = infrav1.AccountNetwork{Existing: &infrav1.ExistingNetwork{SubnetID: "ocid1.subnet.oc1..a"}}
+			c.Spec.Accounts[0].Network = infrav1.AccountNetwork{Existing: infrav1.ExistingNetwork{SubnetID: "ocid1.subnet.oc1..a"}}
 		}, "cannot change between managed and existing"},
 		{"an endpoint for the first time", func(c *infrav1.OCIMeshCluster) {
 			c.Spec.ControlPlaneEndpoint = infrav1.APIEndpoint{Host: "10.250.0.1", Port: 6443}

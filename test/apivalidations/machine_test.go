@@ -20,7 +20,7 @@ func goodMachine() *infrav1.OCIMeshMachine {
 			{Name: "VM.Standard.A1.Flex", OCPUs: 2, MemoryGB: 12},
 			{Name: "VM.Standard.E2.1.Micro"},
 		},
-		Image: infrav1.Image{Platform: &infrav1.PlatformImage{OperatingSystem: "Canonical Ubuntu", Version: "24.04"}},
+		Image: infrav1.Image{Platform: infrav1.PlatformImage{OperatingSystem: "Canonical Ubuntu", Version: "24.04"}},
 		DataVolumes: []infrav1.DataVolume{
 			{Name: "etcd", SizeGB: 50, MountPath: "/var/lib/etcd"},
 		},

@@ -90,7 +90,7 @@ func NewOCIMeshMachine(machine *clusterv1.Machine, change ...func(*infrav1.OCIMe
 		Spec: infrav1.OCIMeshMachineSpec{
 			Shapes: []infrav1.Shape{{Name: "VM.Standard.A1.Flex", OCPUs: 2, MemoryGB: 12}},
 			Image: infrav1.Image{
-				Platform: &infrav1.PlatformImage{OperatingSystem: "Canonical Ubuntu", Version: "24.04"},
+				Platform: infrav1.PlatformImage{OperatingSystem: "Canonical Ubuntu", Version: "24.04"},
 			},
 		},
 	}
