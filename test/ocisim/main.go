@@ -71,7 +71,7 @@ func run(arguments []string, out io.Writer) error {
 	return serve(ctx, chosen, out)
 }
 
-func serve(ctx context.Context, chosen settings, out io.Writer) error {
+func serve(ctx context.Context, chosen settings, out io.Writer) (err error) {
 	var tenancies []*sim.Tenancy
 	var users []sim.Credentials
 	for i := 1; i <= chosen.tenancies; i++ {
@@ -90,7 +90,7 @@ func serve(ctx context.Context, chosen settings, out io.Writer) error {
 	if err := simulator.Start(chosen.listen); err != nil {
 		return err
 	}
-	defer simulator.Close()
+	defer func() { err = errors.Join(err, simulator.Close()) }()
 	folder := chosen.credentials
 	if folder == "" {
 		if folder, err = os.MkdirTemp("", "ocisim-"); err != nil {
@@ -102,7 +102,9 @@ func serve(ctx context.Context, chosen settings, out io.Writer) error {
 			return err
 		}
 	}
-	fmt.Fprintf(out, "Serving OCI on %s\nCredentials of %d tenancies in %s\n", simulator.URL(), len(tenancies), folder)
+	if _, err := fmt.Fprintf(out, "Serving OCI on %s\nCredentials of %d tenancies in %s\n", simulator.URL(), len(tenancies), folder); err != nil {
+		return fmt.Errorf("printing the URL: %w", err)
+	}
 	<-ctx.Done()
 	return nil
 }

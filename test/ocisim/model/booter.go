@@ -92,7 +92,7 @@ func (s *State) boot(instance *Instance) {
 	if s.world.booter == nil {
 		return
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(s.world.life)
 	s.boots[instance.ID] = cancel
 	go s.world.booter.Boot(ctx, s.machine(instance))
 }
@@ -107,7 +107,7 @@ func (s *State) unboot(instance *Instance, terminated bool) {
 	if terminated {
 		tell = s.world.booter.Terminate
 	}
-	go tell(context.Background(), s.machine(instance))
+	go tell(s.world.life, s.machine(instance))
 }
 
 func (s *State) endBoot(id string) {

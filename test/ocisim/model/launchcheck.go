@@ -13,8 +13,8 @@ import (
 // (oci-go-sdk core/launch_instance_details.go: "a maximum of 32,000 bytes").
 const maxMetadata = 32000
 
-// checkMetadata refuses what is too large, user data that is not base64, and
-// extended metadata that repeats a key of the metadata.
+// checkMetadata refuses what is too large, user data that is not base64 (the
+// same file asks for it), and extended metadata that repeats a key of the metadata.
 func checkMetadata(metadata map[string]string, extended map[string]any) error {
 	size := 0
 	for key, value := range metadata {

@@ -115,8 +115,9 @@ func checkListeners(listeners map[string]Listener, sets map[string]BackendSet) (
 	return checked, nil
 }
 
-// checkHealth holds a health check to the bounds of oci-go-sdk
-// networkloadbalancer/health_checker.go.
+// checkHealth fills in the defaults of oci-go-sdk networkloadbalancer/health_checker.go
+// (10 s interval, 3 s timeout, 3 retries) and refuses bad ports and an HTTP
+// check without a path.
 func checkHealth(checker *HealthChecker) error {
 	if checker.Port != nil && (*checker.Port < 0 || *checker.Port > 65535) {
 		return ErrInvalid("healthChecker.port %d is not valid", *checker.Port)
@@ -124,10 +125,17 @@ func checkHealth(checker *HealthChecker) error {
 	if strings.HasPrefix(checker.Protocol, "HTTP") && checker.URLPath == "" {
 		return ErrMissing("healthChecker.urlPath")
 	}
-	if checker.IntervalInMillis != nil && *checker.IntervalInMillis < 1000 {
-		return ErrInvalid("healthChecker.intervalInMillis must be at least 1000")
-	}
+	checker.IntervalInMillis = intOr(checker.IntervalInMillis, 10000)
+	checker.TimeoutInMillis = intOr(checker.TimeoutInMillis, 3000)
+	checker.Retries = intOr(checker.Retries, 3)
 	return nil
+}
+
+func intOr(value *int, standard int) *int {
+	if value == nil {
+		return &standard
+	}
+	return value
 }
 
 func (s *State) checkBackend(caller *User, backend Backend) (Backend, error) {
@@ -147,10 +155,7 @@ func (s *State) checkBackend(caller *User, backend Backend) (Backend, error) {
 	if *backend.Port < 1 || *backend.Port > 65535 {
 		return backend, ErrInvalid("The backend port %d is not valid", *backend.Port)
 	}
-	if backend.Weight == nil {
-		one := 1
-		backend.Weight = &one
-	}
+	backend.Weight = intOr(backend.Weight, 1)
 	if backend.Name == "" {
 		backend.Name = defaultBackendName(backend)
 	}

@@ -9,8 +9,8 @@ import (
 	"slices"
 )
 
-// defaultBackendName is <address or target>:<port> (oci-go-sdk
-// networkloadbalancer/create_backend_details.go).
+// defaultBackendName is <address or target>:<port>; OCI says only that a name
+// is made up (oci-go-sdk networkloadbalancer/create_backend_details.go).
 func defaultBackendName(backend Backend) string {
 	target := backend.IPAddress
 	if target == "" {

@@ -106,8 +106,9 @@ func (s *State) CreateSubnet(caller *User, details CreateSubnetDetails) (*Subnet
 	return subnet, nil
 }
 
-// setIngress applies the two flags that say the same thing: OCI refuses them
-// when they disagree (oci-go-sdk core/create_subnet_details.go).
+// setIngress applies the two flags that say the same thing of IPv4: only one
+// should be given (oci-go-sdk core/create_subnet_details.go), so two that
+// disagree are refused.
 func (n *Subnet) setIngress(details CreateSubnetDetails) error {
 	ingress, public := details.ProhibitInternetIngress, details.ProhibitPublicIPOnVnic
 	if ingress != nil && public != nil && *ingress != *public {

@@ -4,6 +4,7 @@
 package model
 
 import (
+	"context"
 	"crypto/rsa"
 	"fmt"
 	"maps"
@@ -59,8 +60,9 @@ type World struct {
 	Faults *Faults
 	Calls  *CallLog
 
-	mu     sync.Mutex
-	closed bool
+	// life ends with Close.
+	life context.Context
+	end  context.CancelFunc
 }
 
 // State is one tenancy while the simulator runs.
@@ -91,12 +93,15 @@ func NewWorld(config Config) (*World, error) {
 		clock: config.Clock, delays: config.Delays, pageSize: config.PageSize, booter: config.Booter,
 		Faults: &Faults{}, Calls: &CallLog{},
 	}
+	world.life, world.end = context.WithCancel(context.Background())
 	seen := map[string]bool{}
 	for _, tenancy := range config.Tenancies {
 		if err := tenancy.Complete(); err != nil {
+			world.end()
 			return nil, err
 		}
 		if seen[tenancy.Name] || seen[tenancy.OCID] {
+			world.end()
 			return nil, fmt.Errorf("two tenancies share the name %q or the OCID %q", tenancy.Name, tenancy.OCID)
 		}
 		seen[tenancy.Name], seen[tenancy.OCID] = true, true
@@ -149,24 +154,7 @@ func (w *World) Now() time.Time { return w.clock.Now() }
 
 // Close ends all life cycles: whatever the clock still has to do is dropped,
 // and the contexts of running booters end.
-func (w *World) Close() {
-	w.mu.Lock()
-	w.closed = true
-	w.mu.Unlock()
-	for _, state := range w.states {
-		state.mu.Lock()
-		for id := range state.boots {
-			state.endBoot(id)
-		}
-		state.mu.Unlock()
-	}
-}
-
-func (w *World) isClosed() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.closed
-}
+func (w *World) Close() { w.end() }
 
 // Name is the tenancy's name, the one in fault and call records.
 func (s *State) Name() string { return s.name }
@@ -231,7 +219,7 @@ func (s *State) RevokeKey(fingerprint string) bool {
 // after runs f with the tenancy locked once d has passed, unless the world is closed by then.
 func (s *State) after(d time.Duration, f func()) {
 	s.world.clock.AfterFunc(d, func() {
-		if !s.world.isClosed() {
+		if s.world.life.Err() == nil {
 			s.Do(f)
 		}
 	})

@@ -77,9 +77,6 @@ func (s *Sim) Start(address string) error {
 // URL is the endpoint of every service, as http://127.0.0.1:40000.
 func (s *Sim) URL() string { return "http://" + s.listener.Addr().String() }
 
-// Handler serves the API without a listener of the simulator's own.
-func (s *Sim) Handler() http.Handler { return s.handler }
-
 // Close ends hanging calls, life cycles, booters' contexts and the server.
 func (s *Sim) Close() error {
 	s.world.Close()
