@@ -9,6 +9,7 @@
 //	machine   OCIMeshMachine  place, launch, join, observe, delete
 //	template  OCIMeshMachineTemplate  capacity, for autoscaling from zero
 //	access    what all of them need to act in an account or a tailnet, and errors as reasons with remedies
+//	vip       control-plane addresses out of a Tailnet's range
 //	report    conditions from outcomes
 //
 // All have one shape: a controller.go with set-up, watches and the Reconcile skeleton; one file for each phase; a

@@ -1,0 +1,189 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package vip gives control-plane addresses out of a Tailnet's range, one to each cluster and never one to two.
+//
+// The list in Tailnet.status.vipAllocations is the lock: an address is taken by an update that fails if anybody else has
+// changed the Tailnet since it was read, in this process or in another. Status can be lost (clusterctl move, restore); what a
+// cluster was given is in its spec too, and addresses in specs count as taken.
+package vip
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/util/retry"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+)
+
+// maxAllocations is the API's limit of the list.
+const maxAllocations = 1024
+
+// Ledger reads and writes allocations.
+type Ledger struct {
+	// Client writes.
+	Client client.Client
+	// Reader reads without a cache: a stale list of clusters would give an address out twice.
+	Reader client.Reader
+}
+
+// Allocate returns the cluster's address in the tailnet: the one it already has, or the lowest free one. Problems:
+// VIPRangeMissing, VIPRangeExhausted.
+func (l Ledger) Allocate(ctx context.Context, tailnet string, cluster *infrav1.OCIMeshCluster) (string, error) {
+	var address string
+	err := l.change(ctx, tailnet, func(tn *infrav1.Tailnet, clusters []infrav1.OCIMeshCluster) (bool, error) {
+		uid := string(cluster.UID)
+		for _, held := range tn.Status.VIPAllocations {
+			if held.UID == uid {
+				address = held.Address
+				return false, nil
+			}
+		}
+		free, err := lowestFree(tn, clusters)
+		if err != nil {
+			return false, err
+		}
+		address = free
+		tn.Status.VIPAllocations = append(tn.Status.VIPAllocations, allocation(cluster, free))
+		return true, nil
+	})
+	if err != nil {
+		// What was picked belongs to nobody until it is written.
+		return "", err
+	}
+	return address, nil
+}
+
+// Release gives the cluster's address back. A Tailnet that is gone holds none.
+func (l Ledger) Release(ctx context.Context, tailnet string, cluster *infrav1.OCIMeshCluster) error {
+	err := l.change(ctx, tailnet, func(tn *infrav1.Tailnet, _ []infrav1.OCIMeshCluster) (bool, error) {
+		before := len(tn.Status.VIPAllocations)
+		tn.Status.VIPAllocations = slices.DeleteFunc(tn.Status.VIPAllocations, func(a infrav1.VIPAllocation) bool {
+			return a.UID == string(cluster.UID)
+		})
+		return len(tn.Status.VIPAllocations) < before, nil
+	})
+	return client.IgnoreNotFound(err)
+}
+
+// Audit brings the list in line with the clusters that there are: allocations of clusters that are gone are dropped, and those
+// that specs show and the list does not are entered. It tells whether anything had to be changed.
+func (l Ledger) Audit(ctx context.Context, tailnet string) (changed bool, err error) {
+	err = l.change(ctx, tailnet, func(tn *infrav1.Tailnet, clusters []infrav1.OCIMeshCluster) (bool, error) {
+		audited := audit(tn, clusters)
+		changed = !slices.Equal(audited, tn.Status.VIPAllocations)
+		tn.Status.VIPAllocations = audited
+		return changed, nil
+	})
+	return changed, err
+}
+
+// change reads the tailnet and the clusters that use it, and writes the tailnet's status if edit says so: all again if somebody
+// else has written meanwhile.
+func (l Ledger) change(ctx context.Context, tailnet string,
+	edit func(*infrav1.Tailnet, []infrav1.OCIMeshCluster) (bool, error),
+) error {
+	return retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		// The tailnet before the clusters: whoever takes an address after this read makes the update fail, and whoever has
+		// taken one before is in the list.
+		tn := &infrav1.Tailnet{}
+		if err := l.Reader.Get(ctx, client.ObjectKey{Name: tailnet}, tn); err != nil {
+			return err
+		}
+		clusters := &infrav1.OCIMeshClusterList{}
+		if err := l.Reader.List(ctx, clusters); err != nil {
+			return fmt.Errorf("listing OCIMeshClusters: %w", err)
+		}
+		write, err := edit(tn, slices.DeleteFunc(clusters.Items, func(c infrav1.OCIMeshCluster) bool {
+			return c.Spec.TailnetRef.Name != tailnet
+		}))
+		if err != nil || !write {
+			return err
+		}
+		if err := l.Client.Status().Update(ctx, tn); err != nil {
+			if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+				return err
+			}
+			return fmt.Errorf("writing the allocations of Tailnet %s: %w", tailnet, err)
+		}
+		return nil
+	})
+}
+
+func allocation(cluster *infrav1.OCIMeshCluster, address string) infrav1.VIPAllocation {
+	return infrav1.VIPAllocation{
+		Address: address, Namespace: cluster.Namespace, Name: cluster.Name, UID: string(cluster.UID),
+	}
+}
+
+// audit returns the allocations that should be there, sorted by address.
+func audit(tn *infrav1.Tailnet, clusters []infrav1.OCIMeshCluster) []infrav1.VIPAllocation {
+	living := map[string]bool{}
+	for i := range clusters {
+		living[string(clusters[i].UID)] = true
+	}
+	taken := map[string]bool{}
+	var audited []infrav1.VIPAllocation
+	for _, held := range tn.Status.VIPAllocations {
+		if living[held.UID] {
+			audited, taken[held.Address] = append(audited, held), true
+		}
+	}
+	vips, _ := netip.ParsePrefix(tn.Spec.VIPRange)
+	for i := range clusters {
+		address := inSpec(&clusters[i], vips)
+		if address != "" && !taken[address] && len(audited) < maxAllocations {
+			audited, taken[address] = append(audited, allocation(&clusters[i], address)), true
+		}
+	}
+	slices.SortFunc(audited, func(a, b infrav1.VIPAllocation) int {
+		left, _ := netip.ParseAddr(a.Address)
+		right, _ := netip.ParseAddr(b.Address)
+		return cmp.Or(left.Compare(right), cmp.Compare(a.UID, b.UID))
+	})
+	return audited
+}
+
+// inSpec is the cluster's address of the range, as its spec has it; empty if there is none.
+func inSpec(cluster *infrav1.OCIMeshCluster, vips netip.Prefix) string {
+	address, err := netip.ParseAddr(cluster.Spec.ControlPlaneEndpoint.Host)
+	if err != nil || cluster.Spec.EndpointType == infrav1.EndpointExternal || !vips.Contains(address) {
+		return ""
+	}
+	return address.String()
+}
+
+func lowestFree(tn *infrav1.Tailnet, clusters []infrav1.OCIMeshCluster) (string, error) {
+	if tn.Spec.VIPRange == "" {
+		return "", access.NewProblem(infrav1.VIPRangeMissingReason,
+			"Tailnet %s has no vipRange: set it, or use endpointType External", tn.Name)
+	}
+	vips, err := netip.ParsePrefix(tn.Spec.VIPRange)
+	if err != nil {
+		return "", fmt.Errorf("the vipRange of Tailnet %s: %w", tn.Name, err)
+	}
+	taken := map[string]bool{}
+	for _, held := range tn.Status.VIPAllocations {
+		taken[held.Address] = true
+	}
+	for i := range clusters {
+		taken[inSpec(&clusters[i], vips)] = true
+	}
+	// The first address names the network and the last one is for broadcasts: some systems refuse them as hosts.
+	address := vips.Masked().Addr().Next()
+	for next := address.Next(); vips.Contains(next) && len(tn.Status.VIPAllocations) < maxAllocations; address, next = next, next.Next() {
+		if !taken[address.String()] {
+			return address.String(), nil
+		}
+	}
+	return "", access.NewProblem(infrav1.VIPRangeExhaustedReason,
+		"all addresses of the vipRange %s of Tailnet %s are taken: delete clusters, or use another Tailnet object with its own range",
+		vips, tn.Name)
+}
