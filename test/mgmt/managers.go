@@ -74,8 +74,8 @@ func (e *Environment) startManager(ctx context.Context, m *manager) error {
 	if err != nil {
 		return err
 	}
-	p, err := startProcess(e.Dir, m.name, m.binary, append([]string{
-		"--kubeconfig=" + e.Kubeconfig,
+	environment := []string{"KUBECONFIG=" + e.Kubeconfig}
+	p, err := startProcess(e.Dir, m.name, environment, m.binary, append([]string{
 		"--webhook-port=" + strconv.Itoa(port),
 		"--webhook-cert-dir=" + certDir,
 		"--health-addr=" + m.health,

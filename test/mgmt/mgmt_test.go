@@ -69,7 +69,7 @@ func TestAManagementClusterRunsWithItsWebhooksAndLeavesNothingBehind(t *testing.
 
 func TestAManagerThatEndsIsReportedWithItsLog(t *testing.T) {
 	g := NewWithT(t)
-	p, err := startProcess(t.TempDir(), "broken", "false")
+	p, err := startProcess(t.TempDir(), "broken", nil, "false")
 	g.Expect(err).NotTo(HaveOccurred())
 
 	err = p.waitReady(t.Context(), "127.0.0.1:1")

@@ -31,7 +31,9 @@ type process struct {
 	expected atomic.Bool
 }
 
-func startProcess(dir, name, program string, args ...string) (*process, error) {
+// startProcess runs a program with its output in dir/name.log. environment is
+// added to our own.
+func startProcess(dir, name string, environment []string, program string, args ...string) (*process, error) {
 	p := &process{name: name, log: filepath.Join(dir, name+".log"), done: make(chan struct{})}
 	file, err := os.Create(p.log)
 	if err != nil {
@@ -39,6 +41,7 @@ func startProcess(dir, name, program string, args ...string) (*process, error) {
 	}
 	p.cmd = exec.Command(program, args...)
 	p.cmd.Stdout, p.cmd.Stderr = file, file
+	p.cmd.Env = append(os.Environ(), environment...)
 	// A group of its own keeps the terminal's Ctrl-C away: managers must live
 	// until the clusters they clean up are gone.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
