@@ -28,10 +28,30 @@ func TestLaunchIsRefused(t *testing.T) {
 	b.clock.Advance(step)
 	good := b.launchDetails(open)
 
-	for name, world := range map[string]struct {
-		change func(*core.LaunchInstanceDetails)
-		expect string
-	}{
+	for name, world := range badLaunches(b, closed) {
+		t.Run(name, func(t *testing.T) {
+			details, vnic, size := good, *good.CreateVnicDetails, *good.ShapeConfig
+			details.CreateVnicDetails, details.ShapeConfig = &vnic, &size
+			world.change(&details)
+			_, err := b.launch(details)
+			NewWithT(t).Expect(refusal(err)).To(Equal(world.expect))
+		})
+	}
+	left, err := b.sim.Leftovers("one")
+	b.g.Expect(err).NotTo(HaveOccurred())
+	b.g.Expect(left).To(HaveLen(3), "a VCN and two subnets: a refused launch leaves nothing")
+}
+
+// badLaunch changes a good launch into one that OCI refuses.
+type badLaunch struct {
+	change func(*core.LaunchInstanceDetails)
+	expect string
+}
+
+// badLaunches is the table of TestLaunchIsRefused; closed is a private subnet of
+// the second availability domain.
+func badLaunches(b *bench, closed core.Subnet) map[string]badLaunch {
+	return map[string]badLaunch{
 		"unknown availability domain": {func(d *core.LaunchInstanceDetails) { d.AvailabilityDomain = common.String("x:PHX-AD-1") }, "404 NotAuthorizedOrNotFound"},
 		"unknown fault domain":        {func(d *core.LaunchInstanceDetails) { d.FaultDomain = common.String("FAULT-DOMAIN-9") }, "400 InvalidParameter"},
 		"unknown compartment":         {func(d *core.LaunchInstanceDetails) { d.CompartmentId = common.String("ocid1.compartment.oc1..x") }, "404 NotAuthorizedOrNotFound"},
@@ -81,18 +101,7 @@ func TestLaunchIsRefused(t *testing.T) {
 			d.LaunchVolumeAttachments = []core.LaunchAttachVolumeDetails{dataVolume("/dev/oracleoci/oraclevdb"), dataVolume("/dev/oracleoci/oraclevdb")}
 		}, "400 InvalidParameter"},
 		"unknown capacity reservation": {func(d *core.LaunchInstanceDetails) { d.CapacityReservationId = common.String("ocid1.x") }, "404 NotAuthorizedOrNotFound"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			details, vnic, size := good, *good.CreateVnicDetails, *good.ShapeConfig
-			details.CreateVnicDetails, details.ShapeConfig = &vnic, &size
-			world.change(&details)
-			_, err := b.launch(details)
-			NewWithT(t).Expect(refusal(err)).To(Equal(world.expect))
-		})
 	}
-	left, err := b.sim.Leftovers("one")
-	b.g.Expect(err).NotTo(HaveOccurred())
-	b.g.Expect(left).To(HaveLen(3), "a VCN and two subnets: a refused launch leaves nothing")
 }
 
 func dataVolume(device string) core.LaunchAttachVolumeDetails {

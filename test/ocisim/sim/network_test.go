@@ -130,10 +130,9 @@ func TestSecurityRulesRoundTrip(t *testing.T) {
 	b.g.Expect(listed.Items).To(HaveLen(1))
 }
 
-func TestWhatIsInUseCannotBeDeleted(t *testing.T) {
-	b := newBench(t)
+// routedSubnet makes a subnet whose own route table leads to an internet gateway.
+func (b *bench) routedSubnet(vcn core.Vcn) (core.InternetGateway, core.RouteTable, core.Subnet) {
 	g := b.g
-	vcn := b.vcn("10.0.0.0/16")
 	gateway, err := b.network.CreateInternetGateway(b.ctx, core.CreateInternetGatewayRequest{CreateInternetGatewayDetails: core.CreateInternetGatewayDetails{
 		CompartmentId: b.compartment(), VcnId: vcn.Id, IsEnabled: common.Bool(true)}})
 	g.Expect(err).NotTo(HaveOccurred())
@@ -144,8 +143,17 @@ func TestWhatIsInUseCannotBeDeleted(t *testing.T) {
 	created, err := b.network.CreateSubnet(b.ctx, core.CreateSubnetRequest{CreateSubnetDetails: core.CreateSubnetDetails{
 		CompartmentId: b.compartment(), VcnId: vcn.Id, CidrBlock: common.String("10.0.0.0/24"), RouteTableId: table.Id}})
 	g.Expect(err).NotTo(HaveOccurred())
+	b.clock.Advance(step)
+	return gateway.InternetGateway, table.RouteTable, created.Subnet
+}
+
+func TestWhatIsInUseCannotBeDeleted(t *testing.T) {
+	b := newBench(t)
+	g := b.g
+	vcn := b.vcn("10.0.0.0/16")
+	gateway, table, subnet := b.routedSubnet(vcn)
 	group := b.group(vcn)
-	details := b.launchDetails(created.Subnet)
+	details := b.launchDetails(subnet)
 	details.CreateVnicDetails.NsgIds = []string{*group.Id}
 	instance, err := b.launch(details)
 	g.Expect(err).NotTo(HaveOccurred())
@@ -165,7 +173,7 @@ func TestWhatIsInUseCannotBeDeleted(t *testing.T) {
 			return err
 		}, ""},
 		{"subnet", func() error {
-			_, err := b.network.DeleteSubnet(b.ctx, core.DeleteSubnetRequest{SubnetId: created.Subnet.Id})
+			_, err := b.network.DeleteSubnet(b.ctx, core.DeleteSubnetRequest{SubnetId: subnet.Id})
 			return err
 		}, "409 Conflict"},
 		{"route table", func() error {
@@ -198,9 +206,20 @@ func TestWhatIsInUseCannotBeDeleted(t *testing.T) {
 	left, err := b.sim.Leftovers("one")
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(left).To(BeEmpty())
+}
+
+func TestDeletedNetworksStayVisibleForAWhile(t *testing.T) {
+	b := newBench(t)
+	vcn := b.vcn("10.0.0.0/16")
+	_, err := b.network.DeleteVcn(b.ctx, core.DeleteVcnRequest{VcnId: vcn.Id})
+	b.g.Expect(err).NotTo(HaveOccurred())
+	b.clock.Advance(step)
 	got, err := b.network.GetVcn(b.ctx, core.GetVcnRequest{VcnId: vcn.Id})
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(got.LifecycleState).To(Equal(core.VcnLifecycleStateTerminated), "it stays visible for a while")
+	b.g.Expect(err).NotTo(HaveOccurred())
+	b.g.Expect(got.LifecycleState).To(Equal(core.VcnLifecycleStateTerminated))
+	b.clock.Advance(testDelays().Retention)
+	_, err = b.network.GetVcn(b.ctx, core.GetVcnRequest{VcnId: vcn.Id})
+	b.g.Expect(refusal(err)).To(Equal("404 NotAuthorizedOrNotFound"))
 }
 
 func TestServiceGatewayReachesServices(t *testing.T) {
