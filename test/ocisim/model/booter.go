@@ -92,7 +92,7 @@ func (s *State) boot(instance *Instance) {
 	if s.world.booter == nil {
 		return
 	}
-	ctx, cancel := context.WithCancel(s.world.life)
+	ctx, cancel := s.world.life()
 	s.boots[instance.ID] = cancel
 	go s.world.booter.Boot(ctx, s.machine(instance))
 }
@@ -107,7 +107,12 @@ func (s *State) unboot(instance *Instance, terminated bool) {
 	if terminated {
 		tell = s.world.booter.Terminate
 	}
-	go tell(s.world.life, s.machine(instance))
+	ctx, cancel := s.world.life()
+	machine := s.machine(instance)
+	go func() {
+		defer cancel()
+		tell(ctx, machine)
+	}()
 }
 
 func (s *State) endBoot(id string) {

@@ -16,7 +16,7 @@ type Subnet struct {
 	CidrBlock               string   `json:"cidrBlock"`
 	Ipv4CidrBlocks          []string `json:"ipv4CidrBlocks"`
 	DhcpOptionsID           string   `json:"dhcpOptionsId"`
-	DnsLabel                string   `json:"dnsLabel,omitempty"`
+	DNSLabel                string   `json:"dnsLabel,omitempty"`
 	SubnetDomainName        string   `json:"subnetDomainName,omitempty"`
 	ProhibitInternetIngress bool     `json:"prohibitInternetIngress"`
 	ProhibitPublicIPOnVnic  bool     `json:"prohibitPublicIpOnVnic"`
@@ -35,7 +35,7 @@ type CreateSubnetDetails struct {
 	Ipv4CidrBlocks          []string `json:"ipv4CidrBlocks"`
 	DhcpOptionsID           string   `json:"dhcpOptionsId"`
 	DisplayName             string   `json:"displayName"`
-	DnsLabel                string   `json:"dnsLabel"`
+	DNSLabel                string   `json:"dnsLabel"`
 	Ipv6CidrBlock           string   `json:"ipv6CidrBlock"`
 	Ipv6CidrBlocks          []string `json:"ipv6CidrBlocks"`
 	ProhibitInternetIngress *bool    `json:"prohibitInternetIngress"`
@@ -82,18 +82,18 @@ func (s *State) CreateSubnet(caller *User, details CreateSubnetDetails) (*Subnet
 	if details.AvailabilityDomain != "" && !s.hasAD(details.AvailabilityDomain) {
 		return nil, ErrInvalid("availabilityDomain '%s' is not valid", details.AvailabilityDomain)
 	}
-	if err := s.checkSubnetDNS(vcn, details.DnsLabel); err != nil {
+	if err := s.checkSubnetDNS(vcn, details.DNSLabel); err != nil {
 		return nil, err
 	}
 	subnet := &Subnet{
 		Meta: s.newMeta("subnet", details.CompartmentID, details.DisplayName, details.Tags), VcnID: vcn.ID,
 		AvailabilityDomain: details.AvailabilityDomain, CidrBlock: details.CidrBlock, Ipv4CidrBlocks: []string{details.CidrBlock},
-		DhcpOptionsID: vcn.DefaultDhcpOptionsID, DnsLabel: details.DnsLabel,
+		DhcpOptionsID: vcn.DefaultDhcpOptionsID, DNSLabel: details.DNSLabel,
 		RouteTableID: vcn.DefaultRouteTableID, SecurityListIDs: []string{vcn.DefaultSecurityListID},
 		VirtualRouterIP: prefix.Addr().Next().String(), VirtualRouterMac: "00:00:17:00:00:01",
 	}
-	if subnet.DnsLabel != "" {
-		subnet.SubnetDomainName = subnet.DnsLabel + "." + vcn.VcnDomainName
+	if subnet.DNSLabel != "" {
+		subnet.SubnetDomainName = subnet.DNSLabel + "." + vcn.VcnDomainName
 	}
 	if err := subnet.setIngress(details); err != nil {
 		return nil, err
@@ -145,13 +145,13 @@ func (s *State) checkSubnetDNS(vcn *Vcn, label string) error {
 	if label == "" {
 		return nil
 	}
-	if vcn.DnsLabel == "" {
+	if vcn.DNSLabel == "" {
 		return ErrInvalid("dnsLabel cannot be set: the VCN %s has no DNS label", vcn.ID)
 	}
 	if !dnsLabel.MatchString(label) {
 		return ErrInvalid("dnsLabel '%s' must be alphanumeric, begin with a letter and have at most 15 characters", label)
 	}
-	if same := alive(s, func(n *Subnet) bool { return n.VcnID == vcn.ID && strings.EqualFold(n.DnsLabel, label) }); len(same) > 0 {
+	if same := alive(s, func(n *Subnet) bool { return n.VcnID == vcn.ID && strings.EqualFold(n.DNSLabel, label) }); len(same) > 0 {
 		return ErrInvalid("dnsLabel '%s' is already used in the VCN %s", label, vcn.ID)
 	}
 	return nil

@@ -13,7 +13,7 @@ type Vcn struct {
 	Meta
 	CidrBlock             string   `json:"cidrBlock"`
 	CidrBlocks            []string `json:"cidrBlocks"`
-	DnsLabel              string   `json:"dnsLabel,omitempty"`
+	DNSLabel              string   `json:"dnsLabel,omitempty"`
 	VcnDomainName         string   `json:"vcnDomainName,omitempty"`
 	DefaultRouteTableID   string   `json:"defaultRouteTableId"`
 	DefaultSecurityListID string   `json:"defaultSecurityListId"`
@@ -29,7 +29,7 @@ type CreateVcnDetails struct {
 	IsOracleGuaAllocationEnabled bool           `json:"isOracleGuaAllocationEnabled"`
 	Byoipv6CidrDetails           []any          `json:"byoipv6CidrDetails"`
 	DisplayName                  string         `json:"displayName"`
-	DnsLabel                     string         `json:"dnsLabel"`
+	DNSLabel                     string         `json:"dnsLabel"`
 	SecurityAttributes           map[string]any `json:"securityAttributes"`
 	IsIpv6Enabled                bool           `json:"isIpv6Enabled"`
 	IsZprOnly                    bool           `json:"isZprOnly"`
@@ -106,18 +106,18 @@ func (s *State) CreateVcn(caller *User, details CreateVcnDetails) (*Vcn, error) 
 	if details.IsIpv6Enabled || len(details.Ipv6PrivateCidrBlocks)+len(details.Byoipv6CidrDetails) > 0 {
 		return nil, ErrInvalid("IPv6 is not simulated")
 	}
-	if details.DnsLabel != "" && !dnsLabel.MatchString(details.DnsLabel) {
-		return nil, ErrInvalid("dnsLabel '%s' must be alphanumeric, begin with a letter and have at most 15 characters", details.DnsLabel)
+	if details.DNSLabel != "" && !dnsLabel.MatchString(details.DNSLabel) {
+		return nil, ErrInvalid("dnsLabel '%s' must be alphanumeric, begin with a letter and have at most 15 characters", details.DNSLabel)
 	}
 	if err := s.checkLimits(details.CompartmentID, "", demand{"vcn-count": 1}); err != nil {
 		return nil, err
 	}
 	vcn := &Vcn{
 		Meta: s.newMeta("vcn", details.CompartmentID, details.DisplayName, details.Tags), CidrBlock: blocks[0], CidrBlocks: blocks,
-		DnsLabel: details.DnsLabel, DefaultDhcpOptionsID: NewOCID("dhcpoptions", s.config.Region),
+		DNSLabel: details.DNSLabel, DefaultDhcpOptionsID: NewOCID("dhcpoptions", s.config.Region),
 	}
-	if vcn.DnsLabel != "" {
-		vcn.VcnDomainName = vcn.DnsLabel + ".oraclevcn.com"
+	if vcn.DNSLabel != "" {
+		vcn.VcnDomainName = vcn.DNSLabel + ".oraclevcn.com"
 	}
 	put(s, vcn)
 	s.settle(vcn, s.world.delays.Network, StateProvisioning, StateAvailable)

@@ -99,7 +99,7 @@ func (s *State) checkHostname(subnet *Subnet, label string) error {
 	if label == "" {
 		return nil
 	}
-	if subnet.DnsLabel == "" {
+	if subnet.DNSLabel == "" {
 		return ErrInvalid("hostnameLabel cannot be set: the subnet %s has no DNS label", subnet.ID)
 	}
 	if !hostnameLabel.MatchString(label) {

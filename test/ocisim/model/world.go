@@ -60,9 +60,9 @@ type World struct {
 	Faults *Faults
 	Calls  *CallLog
 
-	// life ends with Close.
-	life context.Context
-	end  context.CancelFunc
+	// done is closed by Close.
+	done chan struct{}
+	once sync.Once
 }
 
 // State is one tenancy while the simulator runs.
@@ -91,17 +91,14 @@ type State struct {
 func NewWorld(config Config) (*World, error) {
 	world := &World{
 		clock: config.Clock, delays: config.Delays, pageSize: config.PageSize, booter: config.Booter,
-		Faults: &Faults{}, Calls: &CallLog{},
+		Faults: &Faults{}, Calls: &CallLog{}, done: make(chan struct{}),
 	}
-	world.life, world.end = context.WithCancel(context.Background())
 	seen := map[string]bool{}
 	for _, tenancy := range config.Tenancies {
 		if err := tenancy.Complete(); err != nil {
-			world.end()
 			return nil, err
 		}
 		if seen[tenancy.Name] || seen[tenancy.OCID] {
-			world.end()
 			return nil, fmt.Errorf("two tenancies share the name %q or the OCID %q", tenancy.Name, tenancy.OCID)
 		}
 		seen[tenancy.Name], seen[tenancy.OCID] = true, true
@@ -154,7 +151,29 @@ func (w *World) Now() time.Time { return w.clock.Now() }
 
 // Close ends all life cycles: whatever the clock still has to do is dropped,
 // and the contexts of running booters end.
-func (w *World) Close() { w.end() }
+func (w *World) Close() { w.once.Do(func() { close(w.done) }) }
+
+func (w *World) isClosed() bool {
+	select {
+	case <-w.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// life returns a context that ends with the world, or before it with cancel.
+func (w *World) life() (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		select {
+		case <-w.done:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
+}
 
 // Name is the tenancy's name, the one in fault and call records.
 func (s *State) Name() string { return s.name }
@@ -219,7 +238,7 @@ func (s *State) RevokeKey(fingerprint string) bool {
 // after runs f with the tenancy locked once d has passed, unless the world is closed by then.
 func (s *State) after(d time.Duration, f func()) {
 	s.world.clock.AfterFunc(d, func() {
-		if s.world.life.Err() == nil {
+		if !s.world.isClosed() {
 			s.Do(f)
 		}
 	})

@@ -28,24 +28,24 @@ func TestCompartmentsAreHiddenFromStrangers(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 
 	for name, who := range map[string]clients{"another tenancy": b.connect(foreign), "a user without permission": b.connect(limited)} {
-		_, err = who.network.GetVcn(b.ctx, core.GetVcnRequest{VcnId: vcn.Id})
+		_, err = who.network.GetVcn(b.t.Context(), core.GetVcnRequest{VcnId: vcn.Id})
 		g.Expect(refusal(err)).To(Equal("404 NotAuthorizedOrNotFound"), name)
-		_, err = who.network.ListVcns(b.ctx, core.ListVcnsRequest{CompartmentId: b.compartment()})
+		_, err = who.network.ListVcns(b.t.Context(), core.ListVcnsRequest{CompartmentId: b.compartment()})
 		g.Expect(refusal(err)).To(Equal("404 NotAuthorizedOrNotFound"), name)
-		_, err = who.network.DeleteVcn(b.ctx, core.DeleteVcnRequest{VcnId: vcn.Id})
+		_, err = who.network.DeleteVcn(b.t.Context(), core.DeleteVcnRequest{VcnId: vcn.Id})
 		g.Expect(refusal(err)).To(Equal("404 NotAuthorizedOrNotFound"), name)
-		_, err = who.identity.GetCompartment(b.ctx, identity.GetCompartmentRequest{CompartmentId: b.compartment()})
+		_, err = who.identity.GetCompartment(b.t.Context(), identity.GetCompartmentRequest{CompartmentId: b.compartment()})
 		g.Expect(refusal(err)).To(Equal("404 NotAuthorizedOrNotFound"), name)
 	}
 	own := b.connect(limited)
-	_, err = own.network.ListVcns(b.ctx, core.ListVcnsRequest{CompartmentId: common.String(b.tenancy.Compartments[1].OCID)})
+	_, err = own.network.ListVcns(b.t.Context(), core.ListVcnsRequest{CompartmentId: common.String(b.tenancy.Compartments[1].OCID)})
 	g.Expect(err).NotTo(HaveOccurred())
 }
 
 func TestRevokedKeysAreRefusedUntilRestored(t *testing.T) {
 	b := newBench(t)
 	ask := func() error {
-		_, err := b.identity.ListRegions(b.ctx)
+		_, err := b.identity.ListRegions(b.t.Context())
 		return err
 	}
 	b.g.Expect(ask()).To(Succeed())
@@ -60,22 +60,22 @@ func TestIdentityDescribesTheTenancy(t *testing.T) {
 	b := newBench(t, func(_ *sim.Options, tenancy *sim.Tenancy) { tenancy.ADs, tenancy.Region = 3, "eu-frankfurt-1" })
 	g := b.g
 
-	regions, err := b.identity.ListRegions(b.ctx)
+	regions, err := b.identity.ListRegions(b.t.Context())
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(regions.Items).To(ContainElement(identity.Region{Name: common.String("eu-frankfurt-1"), Key: common.String("FRA")}))
-	subscriptions, err := b.identity.ListRegionSubscriptions(b.ctx, identity.ListRegionSubscriptionsRequest{TenancyId: &b.tenancy.OCID})
+	subscriptions, err := b.identity.ListRegionSubscriptions(b.t.Context(), identity.ListRegionSubscriptionsRequest{TenancyId: &b.tenancy.OCID})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(*subscriptions.Items[0].RegionName).To(Equal("eu-frankfurt-1"))
-	tenancy, err := b.identity.GetTenancy(b.ctx, identity.GetTenancyRequest{TenancyId: &b.tenancy.OCID})
+	tenancy, err := b.identity.GetTenancy(b.t.Context(), identity.GetTenancyRequest{TenancyId: &b.tenancy.OCID})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(*tenancy.Name).To(Equal("one"))
-	domains, err := b.identity.ListAvailabilityDomains(b.ctx, identity.ListAvailabilityDomainsRequest{CompartmentId: b.compartment()})
+	domains, err := b.identity.ListAvailabilityDomains(b.t.Context(), identity.ListAvailabilityDomainsRequest{CompartmentId: b.compartment()})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(domains.Items).To(HaveLen(3))
 	g.Expect(*domains.Items[2].Name).To(MatchRegexp(`^[a-zA-Z]{4}:EU-FRANKFURT-AD-3$`))
-	faults, err := b.identity.ListFaultDomains(b.ctx, identity.ListFaultDomainsRequest{CompartmentId: b.compartment(), AvailabilityDomain: domains.Items[0].Name})
+	faults, err := b.identity.ListFaultDomains(b.t.Context(), identity.ListFaultDomainsRequest{CompartmentId: b.compartment(), AvailabilityDomain: domains.Items[0].Name})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(faults.Items).To(HaveLen(3))
-	_, err = b.identity.ListFaultDomains(b.ctx, identity.ListFaultDomainsRequest{CompartmentId: b.compartment(), AvailabilityDomain: common.String("AD-9")})
+	_, err = b.identity.ListFaultDomains(b.t.Context(), identity.ListFaultDomainsRequest{CompartmentId: b.compartment(), AvailabilityDomain: common.String("AD-9")})
 	g.Expect(refusal(err)).To(Equal("404 NotAuthorizedOrNotFound"))
 }

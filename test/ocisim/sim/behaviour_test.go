@@ -22,14 +22,14 @@ func (b *bench) createVcn(name, token string) (core.CreateVcnResponse, error) {
 	if token != "" {
 		request.OpcRetryToken = common.String(token)
 	}
-	return b.network.CreateVcn(b.ctx, request)
+	return b.network.CreateVcn(b.t.Context(), request)
 }
 
 // vcnNames reads all pages of a list.
 func (b *bench) vcnNames(limit *int) (names []string, pages int) {
 	request := core.ListVcnsRequest{CompartmentId: b.compartment(), Limit: limit, SortBy: core.ListVcnsSortByDisplayname}
 	for {
-		response, err := b.network.ListVcns(b.ctx, request)
+		response, err := b.network.ListVcns(b.t.Context(), request)
 		b.g.Expect(err).NotTo(HaveOccurred())
 		pages++
 		for _, vcn := range response.Items {
@@ -63,9 +63,9 @@ func TestListsArePaged(t *testing.T) {
 		b.g.Expect(names).To(Equal(expected), name)
 		b.g.Expect(pages).To(Equal(world.pages), name)
 	}
-	_, err := b.network.ListVcns(b.ctx, core.ListVcnsRequest{CompartmentId: b.compartment(), Page: common.String("nonsense")})
+	_, err := b.network.ListVcns(b.t.Context(), core.ListVcnsRequest{CompartmentId: b.compartment(), Page: common.String("nonsense")})
 	b.g.Expect(refusal(err)).To(Equal("400 InvalidParameter"))
-	_, err = b.network.ListVcns(b.ctx, core.ListVcnsRequest{CompartmentId: b.compartment(), Limit: common.Int(1001)})
+	_, err = b.network.ListVcns(b.t.Context(), core.ListVcnsRequest{CompartmentId: b.compartment(), Limit: common.Int(1001)})
 	b.g.Expect(refusal(err)).To(Equal("400 InvalidParameter"))
 }
 
@@ -75,7 +75,7 @@ func TestListsMayLag(t *testing.T) {
 	b.g.Expect(err).NotTo(HaveOccurred())
 	names, _ := b.vcnNames(nil)
 	b.g.Expect(names).To(BeEmpty())
-	_, err = b.network.GetVcn(b.ctx, core.GetVcnRequest{VcnId: created.Id})
+	_, err = b.network.GetVcn(b.t.Context(), core.GetVcnRequest{VcnId: created.Id})
 	b.g.Expect(err).NotTo(HaveOccurred())
 	b.clock.Advance(31 * time.Second)
 	names, _ = b.vcnNames(nil)
@@ -97,7 +97,7 @@ func TestRetryTokens(t *testing.T) {
 	b.g.Expect(*other.Id).NotTo(Equal(*first.Id))
 
 	b.clock.Advance(step)
-	_, err = b.network.DeleteVcn(b.ctx, core.DeleteVcnRequest{VcnId: first.Id})
+	_, err = b.network.DeleteVcn(b.t.Context(), core.DeleteVcnRequest{VcnId: first.Id})
 	b.g.Expect(err).NotTo(HaveOccurred())
 	b.clock.Advance(step)
 	_, err = b.createVcn("same", "token")
@@ -162,7 +162,7 @@ func TestCallsAreLogged(t *testing.T) {
 	b := newBench(t)
 	_, err := b.createVcn("vcn", "")
 	b.g.Expect(err).NotTo(HaveOccurred())
-	response, err := b.network.GetVcn(b.ctx, core.GetVcnRequest{VcnId: common.String("ocid1.vcn.x")})
+	response, err := b.network.GetVcn(b.t.Context(), core.GetVcnRequest{VcnId: common.String("ocid1.vcn.x")})
 	b.g.Expect(refusal(err)).To(Equal("404 NotAuthorizedOrNotFound"))
 
 	b.g.Expect(b.sim.CallCounts("one")).To(Equal(map[string]int{"CreateVcn": 1, "GetVcn": 1}))

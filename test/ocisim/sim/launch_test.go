@@ -20,7 +20,7 @@ func TestLaunchIsRefused(t *testing.T) {
 	b := newBench(t, func(_ *sim.Options, tenancy *sim.Tenancy) { tenancy.ADs = 3 })
 	vcn := b.vcn("10.0.0.0/16")
 	open := b.subnet(vcn, "10.0.0.0/24", "open")
-	response, err := b.network.CreateSubnet(b.ctx, core.CreateSubnetRequest{CreateSubnetDetails: core.CreateSubnetDetails{
+	response, err := b.network.CreateSubnet(b.t.Context(), core.CreateSubnetRequest{CreateSubnetDetails: core.CreateSubnetDetails{
 		CompartmentId: b.compartment(), VcnId: vcn.Id, CidrBlock: common.String("10.0.1.0/24"),
 		AvailabilityDomain: b.domain(1), ProhibitPublicIpOnVnic: common.Bool(true)}})
 	b.g.Expect(err).NotTo(HaveOccurred())
@@ -131,13 +131,13 @@ func TestLaunchTakesWhatOCITakes(t *testing.T) {
 	g.Expect(instance.PreemptibleInstanceConfig).NotTo(BeNil())
 	g.Expect(*instance.ShapeConfig.Ocpus).To(BeEquivalentTo(2))
 	b.clock.Advance(step)
-	attached, err := b.compute.ListVolumeAttachments(b.ctx, core.ListVolumeAttachmentsRequest{CompartmentId: b.compartment(), InstanceId: instance.Id})
+	attached, err := b.compute.ListVolumeAttachments(b.t.Context(), core.ListVolumeAttachmentsRequest{CompartmentId: b.compartment(), InstanceId: instance.Id})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(attached.Items).To(HaveLen(1))
 	g.Expect(*attached.Items[0].GetDevice()).To(Equal("/dev/oracleoci/oraclevdb"))
 	g.Expect(*attached.Items[0].GetIsVolumeCreatedDuringLaunch()).To(BeTrue())
 
-	boot, err := b.compute.ListBootVolumeAttachments(b.ctx, core.ListBootVolumeAttachmentsRequest{CompartmentId: b.compartment(), AvailabilityDomain: b.domain(0), InstanceId: instance.Id})
+	boot, err := b.compute.ListBootVolumeAttachments(b.t.Context(), core.ListBootVolumeAttachmentsRequest{CompartmentId: b.compartment(), AvailabilityDomain: b.domain(0), InstanceId: instance.Id})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(boot.Items).To(HaveLen(1))
 }
@@ -158,7 +158,7 @@ func TestWhereTheLaunchDoesNotFit(t *testing.T) {
 		}, "400 QuotaExceeded", "standard-a1-core-count"},
 		"too many in time": {func(b *bench) {
 			b.g.Expect(b.sim.SetRequestRate("one", 0.001, 1)).To(Succeed())
-			_, _ = b.identity.ListRegions(b.ctx)
+			_, _ = b.identity.ListRegions(b.t.Context())
 		}, "429 TooManyRequests", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -196,14 +196,14 @@ func TestAcceptedLaunchCanFailInItsWorkRequest(t *testing.T) {
 	b := newBench(t)
 	details := b.launchDetails(b.subnet(b.vcn("10.0.0.0/16"), "10.0.0.0/24", "open"))
 	b.sim.AddFault(sim.Fault{Operation: "LaunchInstance", WorkRequestFails: true, Code: "InternalError", Message: "Out of host capacity."})
-	response, err := b.compute.LaunchInstance(b.ctx, core.LaunchInstanceRequest{LaunchInstanceDetails: details})
+	response, err := b.compute.LaunchInstance(b.t.Context(), core.LaunchInstanceRequest{LaunchInstanceDetails: details})
 	b.g.Expect(err).NotTo(HaveOccurred())
 	b.clock.Advance(step)
 	b.g.Expect(b.instanceState(response.Id)).To(Equal(core.InstanceLifecycleStateTerminated))
-	work, err := b.work.GetWorkRequest(b.ctx, workrequests.GetWorkRequestRequest{WorkRequestId: response.OpcWorkRequestId})
+	work, err := b.work.GetWorkRequest(b.t.Context(), workrequests.GetWorkRequestRequest{WorkRequestId: response.OpcWorkRequestId})
 	b.g.Expect(err).NotTo(HaveOccurred())
 	b.g.Expect(work.Status).To(Equal(workrequests.WorkRequestStatusFailed))
-	reasons, err := b.work.ListWorkRequestErrors(b.ctx, workrequests.ListWorkRequestErrorsRequest{WorkRequestId: response.OpcWorkRequestId})
+	reasons, err := b.work.ListWorkRequestErrors(b.t.Context(), workrequests.ListWorkRequestErrorsRequest{WorkRequestId: response.OpcWorkRequestId})
 	b.g.Expect(err).NotTo(HaveOccurred())
 	b.g.Expect(*reasons.Items[0].Message).To(Equal("Out of host capacity."))
 }

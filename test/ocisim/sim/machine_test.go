@@ -67,7 +67,7 @@ func TestBooterFollowsTheMachine(t *testing.T) {
 	b.g.Expect(machine.DataVolumes).To(HaveLen(1))
 	b.g.Expect(machine.DataVolumes[0].Device).To(Equal("/dev/oracleoci/oraclevdb"))
 
-	_, err = b.compute.InstanceAction(b.ctx, core.InstanceActionRequest{InstanceId: instance.Id, Action: core.InstanceActionActionReset})
+	_, err = b.compute.InstanceAction(b.t.Context(), core.InstanceActionRequest{InstanceId: instance.Id, Action: core.InstanceActionActionReset})
 	b.g.Expect(err).NotTo(HaveOccurred())
 	b.clock.Advance(step)
 	b.g.Eventually(booter.seen).Should(ConsistOf("boot", "gone", "stop", "boot"))
@@ -101,7 +101,7 @@ func TestTerminationKeepsOrTakesVolumes(t *testing.T) {
 			instance, err := b.launch(details)
 			b.g.Expect(err).NotTo(HaveOccurred())
 			b.clock.Advance(step)
-			_, err = b.compute.TerminateInstance(b.ctx, core.TerminateInstanceRequest{InstanceId: instance.Id,
+			_, err = b.compute.TerminateInstance(b.t.Context(), core.TerminateInstanceRequest{InstanceId: instance.Id,
 				PreserveBootVolume: world.boot, PreserveDataVolumesCreatedAtLaunch: world.data})
 			b.g.Expect(err).NotTo(HaveOccurred())
 			b.clock.Advance(step)
@@ -122,24 +122,24 @@ func TestVolumesAreAttachedOnce(t *testing.T) {
 	b := newBench(t)
 	instance, err := b.launch(b.launchDetails(b.subnet(b.vcn("10.0.0.0/16"), "10.0.0.0/24", "nodes")))
 	b.g.Expect(err).NotTo(HaveOccurred())
-	volume, err := b.storage.CreateVolume(b.ctx, core.CreateVolumeRequest{CreateVolumeDetails: core.CreateVolumeDetails{
+	volume, err := b.storage.CreateVolume(b.t.Context(), core.CreateVolumeRequest{CreateVolumeDetails: core.CreateVolumeDetails{
 		CompartmentId: b.compartment(), AvailabilityDomain: b.domain(0), SizeInGBs: common.Int64(50)}})
 	b.g.Expect(err).NotTo(HaveOccurred())
 	attach := core.AttachVolumeRequest{AttachVolumeDetails: core.AttachParavirtualizedVolumeDetails{InstanceId: instance.Id, VolumeId: volume.Id}}
-	_, err = b.compute.AttachVolume(b.ctx, attach)
+	_, err = b.compute.AttachVolume(b.t.Context(), attach)
 	b.g.Expect(refusal(err)).To(Equal("409 IncorrectState"), "the instance is not RUNNING yet")
 	b.clock.Advance(step)
-	attached, err := b.compute.AttachVolume(b.ctx, attach)
+	attached, err := b.compute.AttachVolume(b.t.Context(), attach)
 	b.g.Expect(err).NotTo(HaveOccurred())
 	b.clock.Advance(step)
-	_, err = b.compute.AttachVolume(b.ctx, attach)
+	_, err = b.compute.AttachVolume(b.t.Context(), attach)
 	b.g.Expect(refusal(err)).To(Equal("409 Conflict"))
-	_, err = b.storage.DeleteVolume(b.ctx, core.DeleteVolumeRequest{VolumeId: volume.Id})
+	_, err = b.storage.DeleteVolume(b.t.Context(), core.DeleteVolumeRequest{VolumeId: volume.Id})
 	b.g.Expect(refusal(err)).To(Equal("409 Conflict"))
-	_, err = b.compute.DetachVolume(b.ctx, core.DetachVolumeRequest{VolumeAttachmentId: attached.GetId()})
+	_, err = b.compute.DetachVolume(b.t.Context(), core.DetachVolumeRequest{VolumeAttachmentId: attached.GetId()})
 	b.g.Expect(err).NotTo(HaveOccurred())
 	b.clock.Advance(step)
-	_, err = b.storage.DeleteVolume(b.ctx, core.DeleteVolumeRequest{VolumeId: volume.Id})
+	_, err = b.storage.DeleteVolume(b.t.Context(), core.DeleteVolumeRequest{VolumeId: volume.Id})
 	b.g.Expect(err).NotTo(HaveOccurred())
 }
 
@@ -148,15 +148,15 @@ func TestLimitsShowWhatIsUsed(t *testing.T) {
 	_, err := b.launch(b.launchDetails(b.subnet(b.vcn("10.0.0.0/16"), "10.0.0.0/24", "nodes")))
 	b.g.Expect(err).NotTo(HaveOccurred())
 	b.g.Expect(b.sim.SetLimit("one", "standard-a1-core-count", 4)).To(Succeed())
-	available, err := b.limits.GetResourceAvailability(b.ctx, limits.GetResourceAvailabilityRequest{CompartmentId: &b.tenancy.OCID,
+	available, err := b.limits.GetResourceAvailability(b.t.Context(), limits.GetResourceAvailabilityRequest{CompartmentId: &b.tenancy.OCID,
 		ServiceName: common.String("compute"), LimitName: common.String("standard-a1-core-count"), AvailabilityDomain: b.domain(0)})
 	b.g.Expect(err).NotTo(HaveOccurred())
 	b.g.Expect([]int64{*available.Used, *available.Available}).To(Equal([]int64{2, 2}))
-	values, err := b.limits.ListLimitValues(b.ctx, limits.ListLimitValuesRequest{CompartmentId: &b.tenancy.OCID,
+	values, err := b.limits.ListLimitValues(b.t.Context(), limits.ListLimitValuesRequest{CompartmentId: &b.tenancy.OCID,
 		ServiceName: common.String("compute"), Name: common.String("standard-a1-core-count")})
 	b.g.Expect(err).NotTo(HaveOccurred())
 	b.g.Expect(*values.Items[0].Value).To(BeEquivalentTo(4))
-	_, err = b.limits.ListServices(b.ctx, limits.ListServicesRequest{CompartmentId: b.compartment()})
+	_, err = b.limits.ListServices(b.t.Context(), limits.ListServicesRequest{CompartmentId: b.compartment()})
 	b.g.Expect(refusal(err)).To(Equal("404 NotAuthorizedOrNotFound"), "limits are asked of the tenancy")
 }
 
@@ -165,16 +165,16 @@ func TestImagesAreFoundByArchitecture(t *testing.T) {
 	for shape, name := range map[string]string{
 		"VM.Standard.A1.Flex": "Canonical-Ubuntu-24.04-aarch64-2026.09.30-0", "VM.Standard.E5.Flex": "Canonical-Ubuntu-24.04-2026.09.30-0",
 	} {
-		image, err := b.compute.GetImage(b.ctx, core.GetImageRequest{ImageId: b.image(shape)})
+		image, err := b.compute.GetImage(b.t.Context(), core.GetImageRequest{ImageId: b.image(shape)})
 		b.g.Expect(err).NotTo(HaveOccurred())
 		b.g.Expect(*image.DisplayName).To(Equal(name))
-		shapes, err := b.compute.ListImageShapeCompatibilityEntries(b.ctx, core.ListImageShapeCompatibilityEntriesRequest{ImageId: image.Id})
+		shapes, err := b.compute.ListImageShapeCompatibilityEntries(b.t.Context(), core.ListImageShapeCompatibilityEntriesRequest{ImageId: image.Id})
 		b.g.Expect(err).NotTo(HaveOccurred())
 		b.g.Expect(fmt.Sprint(shapes.Items)).To(ContainSubstring(shape))
 	}
-	_, err := b.compute.ListImages(b.ctx, core.ListImagesRequest{CompartmentId: b.compartment(), Shape: common.String("VM.Nothing")})
+	_, err := b.compute.ListImages(b.t.Context(), core.ListImagesRequest{CompartmentId: b.compartment(), Shape: common.String("VM.Nothing")})
 	b.g.Expect(refusal(err)).To(Equal("400 InvalidParameter"))
-	shapes, err := b.compute.ListShapes(b.ctx, core.ListShapesRequest{CompartmentId: b.compartment(), Shape: common.String("VM.Standard.A1.Flex")})
+	shapes, err := b.compute.ListShapes(b.t.Context(), core.ListShapesRequest{CompartmentId: b.compartment(), Shape: common.String("VM.Standard.A1.Flex")})
 	b.g.Expect(err).NotTo(HaveOccurred())
 	b.g.Expect(*shapes.Items[0].IsFlexible).To(BeTrue())
 }
@@ -183,7 +183,7 @@ func TestLoadBalancerTakesOneChangeAtATime(t *testing.T) {
 	b := newBench(t)
 	g := b.g
 	subnet := b.subnet(b.vcn("10.0.0.0/16"), "10.0.0.0/24", "nodes")
-	created, err := b.balancers.CreateNetworkLoadBalancer(b.ctx, networkloadbalancer.CreateNetworkLoadBalancerRequest{
+	created, err := b.balancers.CreateNetworkLoadBalancer(b.t.Context(), networkloadbalancer.CreateNetworkLoadBalancerRequest{
 		CreateNetworkLoadBalancerDetails: networkloadbalancer.CreateNetworkLoadBalancerDetails{
 			CompartmentId: b.compartment(), DisplayName: common.String("api"), SubnetId: subnet.Id,
 			Listeners: map[string]networkloadbalancer.ListenerDetails{"api": {Name: common.String("api"), DefaultBackendSetName: common.String("nodes"),
@@ -194,7 +194,7 @@ func TestLoadBalancerTakesOneChangeAtATime(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(created.LifecycleState).To(Equal(networkloadbalancer.LifecycleStateCreating))
 	add := func(address string) (networkloadbalancer.CreateBackendResponse, error) {
-		return b.balancers.CreateBackend(b.ctx, networkloadbalancer.CreateBackendRequest{NetworkLoadBalancerId: created.Id, BackendSetName: common.String("nodes"),
+		return b.balancers.CreateBackend(b.t.Context(), networkloadbalancer.CreateBackendRequest{NetworkLoadBalancerId: created.Id, BackendSetName: common.String("nodes"),
 			CreateBackendDetails: networkloadbalancer.CreateBackendDetails{IpAddress: common.String(address), Port: common.Int(6443)}})
 	}
 	_, err = add("10.0.0.5")
@@ -205,28 +205,28 @@ func TestLoadBalancerTakesOneChangeAtATime(t *testing.T) {
 	_, err = add("10.0.0.6")
 	g.Expect(refusal(err)).To(Equal("409 IncorrectState"))
 	b.clock.Advance(step)
-	work, err := b.balancers.GetWorkRequest(b.ctx, networkloadbalancer.GetWorkRequestRequest{WorkRequestId: added.OpcWorkRequestId})
+	work, err := b.balancers.GetWorkRequest(b.t.Context(), networkloadbalancer.GetWorkRequestRequest{WorkRequestId: added.OpcWorkRequestId})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(work.Status).To(Equal(networkloadbalancer.OperationStatusSucceeded))
 	_, err = add("10.0.0.5")
 	g.Expect(refusal(err)).To(Equal("409 Conflict"))
 
-	got, err := b.balancers.GetNetworkLoadBalancer(b.ctx, networkloadbalancer.GetNetworkLoadBalancerRequest{NetworkLoadBalancerId: created.Id})
+	got, err := b.balancers.GetNetworkLoadBalancer(b.t.Context(), networkloadbalancer.GetNetworkLoadBalancerRequest{NetworkLoadBalancerId: created.Id})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(got.IpAddresses).To(HaveLen(2))
 	g.Expect(*got.BackendSets["nodes"].Backends[0].Name).To(Equal("10.0.0.5:6443"))
-	listed, err := b.balancers.ListNetworkLoadBalancers(b.ctx, networkloadbalancer.ListNetworkLoadBalancersRequest{CompartmentId: b.compartment()})
+	listed, err := b.balancers.ListNetworkLoadBalancers(b.t.Context(), networkloadbalancer.ListNetworkLoadBalancersRequest{CompartmentId: b.compartment()})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(listed.Items).To(HaveLen(1))
-	_, err = b.balancers.DeleteBackend(b.ctx, networkloadbalancer.DeleteBackendRequest{NetworkLoadBalancerId: created.Id,
+	_, err = b.balancers.DeleteBackend(b.t.Context(), networkloadbalancer.DeleteBackendRequest{NetworkLoadBalancerId: created.Id,
 		BackendSetName: common.String("nodes"), BackendName: common.String("10.0.0.5:6443")})
 	g.Expect(err).NotTo(HaveOccurred())
 	b.clock.Advance(step)
-	_, err = b.network.DeleteSubnet(b.ctx, core.DeleteSubnetRequest{SubnetId: subnet.Id})
+	_, err = b.network.DeleteSubnet(b.t.Context(), core.DeleteSubnetRequest{SubnetId: subnet.Id})
 	g.Expect(refusal(err)).To(Equal("409 Conflict"))
-	_, err = b.balancers.DeleteNetworkLoadBalancer(b.ctx, networkloadbalancer.DeleteNetworkLoadBalancerRequest{NetworkLoadBalancerId: created.Id})
+	_, err = b.balancers.DeleteNetworkLoadBalancer(b.t.Context(), networkloadbalancer.DeleteNetworkLoadBalancerRequest{NetworkLoadBalancerId: created.Id})
 	g.Expect(err).NotTo(HaveOccurred())
 	b.clock.Advance(step)
-	_, err = b.network.DeleteSubnet(b.ctx, core.DeleteSubnetRequest{SubnetId: subnet.Id})
+	_, err = b.network.DeleteSubnet(b.t.Context(), core.DeleteSubnetRequest{SubnetId: subnet.Id})
 	g.Expect(err).NotTo(HaveOccurred())
 }

@@ -38,7 +38,7 @@ func TestSubnetIsRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			details := core.CreateSubnetDetails{CompartmentId: b.compartment(), VcnId: vcn.Id, CidrBlock: common.String("10.0.2.0/24")}
 			world.change(&details)
-			_, err := b.network.CreateSubnet(b.ctx, core.CreateSubnetRequest{CreateSubnetDetails: details})
+			_, err := b.network.CreateSubnet(b.t.Context(), core.CreateSubnetRequest{CreateSubnetDetails: details})
 			NewWithT(t).Expect(refusal(err)).To(Equal(world.expect))
 		})
 	}
@@ -53,7 +53,7 @@ func TestVcnIsRefused(t *testing.T) {
 		"malformed":   {"10.0.0.0"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := b.network.CreateVcn(b.ctx, core.CreateVcnRequest{CreateVcnDetails: core.CreateVcnDetails{CompartmentId: b.compartment(), CidrBlocks: blocks}})
+			_, err := b.network.CreateVcn(b.t.Context(), core.CreateVcnRequest{CreateVcnDetails: core.CreateVcnDetails{CompartmentId: b.compartment(), CidrBlocks: blocks}})
 			NewWithT(t).Expect(refusal(err)).To(Equal("400 InvalidParameter"))
 		})
 	}
@@ -81,11 +81,11 @@ func TestSecurityRuleIsRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			rule := tailnetRule()
 			world.change(&rule)
-			_, err := b.network.AddNetworkSecurityGroupSecurityRules(b.ctx, rulesFor(group, rule))
+			_, err := b.network.AddNetworkSecurityGroupSecurityRules(b.t.Context(), rulesFor(group, rule))
 			NewWithT(t).Expect(refusal(err)).To(Equal(world.expect))
 		})
 	}
-	_, err := b.network.AddNetworkSecurityGroupSecurityRules(b.ctx, rulesFor(group, make([]core.AddSecurityRuleDetails, 26)...))
+	_, err := b.network.AddNetworkSecurityGroupSecurityRules(b.t.Context(), rulesFor(group, make([]core.AddSecurityRuleDetails, 26)...))
 	b.g.Expect(err).To(HaveOccurred(), "at most 25 rules a call")
 }
 
@@ -104,7 +104,7 @@ func rulesFor(group core.NetworkSecurityGroup, rules ...core.AddSecurityRuleDeta
 }
 
 func (b *bench) group(vcn core.Vcn) core.NetworkSecurityGroup {
-	response, err := b.network.CreateNetworkSecurityGroup(b.ctx, core.CreateNetworkSecurityGroupRequest{
+	response, err := b.network.CreateNetworkSecurityGroup(b.t.Context(), core.CreateNetworkSecurityGroupRequest{
 		CreateNetworkSecurityGroupDetails: core.CreateNetworkSecurityGroupDetails{CompartmentId: b.compartment(), VcnId: vcn.Id}})
 	b.g.Expect(err).NotTo(HaveOccurred())
 	b.clock.Advance(step)
@@ -114,18 +114,18 @@ func (b *bench) group(vcn core.Vcn) core.NetworkSecurityGroup {
 func TestSecurityRulesRoundTrip(t *testing.T) {
 	b := newBench(t)
 	group := b.group(b.vcn("10.0.0.0/16"))
-	added, err := b.network.AddNetworkSecurityGroupSecurityRules(b.ctx, rulesFor(group, tailnetRule(), tailnetRule()))
+	added, err := b.network.AddNetworkSecurityGroupSecurityRules(b.t.Context(), rulesFor(group, tailnetRule(), tailnetRule()))
 	b.g.Expect(err).NotTo(HaveOccurred())
 	list := core.ListNetworkSecurityGroupSecurityRulesRequest{NetworkSecurityGroupId: group.Id, Direction: core.ListNetworkSecurityGroupSecurityRulesDirectionIngress}
-	listed, err := b.network.ListNetworkSecurityGroupSecurityRules(b.ctx, list)
+	listed, err := b.network.ListNetworkSecurityGroupSecurityRules(b.t.Context(), list)
 	b.g.Expect(err).NotTo(HaveOccurred())
 	b.g.Expect(listed.Items).To(HaveLen(2))
 	b.g.Expect(*listed.Items[0].UdpOptions.DestinationPortRange.Max).To(Equal(41641))
 	b.g.Expect(*listed.Items[0].IsStateless).To(BeFalse())
-	_, err = b.network.RemoveNetworkSecurityGroupSecurityRules(b.ctx, core.RemoveNetworkSecurityGroupSecurityRulesRequest{NetworkSecurityGroupId: group.Id,
+	_, err = b.network.RemoveNetworkSecurityGroupSecurityRules(b.t.Context(), core.RemoveNetworkSecurityGroupSecurityRulesRequest{NetworkSecurityGroupId: group.Id,
 		RemoveNetworkSecurityGroupSecurityRulesDetails: core.RemoveNetworkSecurityGroupSecurityRulesDetails{SecurityRuleIds: []string{*added.SecurityRules[0].Id}}})
 	b.g.Expect(err).NotTo(HaveOccurred())
-	listed, err = b.network.ListNetworkSecurityGroupSecurityRules(b.ctx, list)
+	listed, err = b.network.ListNetworkSecurityGroupSecurityRules(b.t.Context(), list)
 	b.g.Expect(err).NotTo(HaveOccurred())
 	b.g.Expect(listed.Items).To(HaveLen(1))
 }
@@ -133,14 +133,14 @@ func TestSecurityRulesRoundTrip(t *testing.T) {
 // routedSubnet makes a subnet whose own route table leads to an internet gateway.
 func (b *bench) routedSubnet(vcn core.Vcn) (core.InternetGateway, core.RouteTable, core.Subnet) {
 	g := b.g
-	gateway, err := b.network.CreateInternetGateway(b.ctx, core.CreateInternetGatewayRequest{CreateInternetGatewayDetails: core.CreateInternetGatewayDetails{
+	gateway, err := b.network.CreateInternetGateway(b.t.Context(), core.CreateInternetGatewayRequest{CreateInternetGatewayDetails: core.CreateInternetGatewayDetails{
 		CompartmentId: b.compartment(), VcnId: vcn.Id, IsEnabled: common.Bool(true)}})
 	g.Expect(err).NotTo(HaveOccurred())
-	table, err := b.network.CreateRouteTable(b.ctx, core.CreateRouteTableRequest{CreateRouteTableDetails: core.CreateRouteTableDetails{
+	table, err := b.network.CreateRouteTable(b.t.Context(), core.CreateRouteTableRequest{CreateRouteTableDetails: core.CreateRouteTableDetails{
 		CompartmentId: b.compartment(), VcnId: vcn.Id, RouteRules: []core.RouteRule{{NetworkEntityId: gateway.Id,
 			Destination: common.String("0.0.0.0/0"), DestinationType: core.RouteRuleDestinationTypeCidrBlock}}}})
 	g.Expect(err).NotTo(HaveOccurred())
-	created, err := b.network.CreateSubnet(b.ctx, core.CreateSubnetRequest{CreateSubnetDetails: core.CreateSubnetDetails{
+	created, err := b.network.CreateSubnet(b.t.Context(), core.CreateSubnetRequest{CreateSubnetDetails: core.CreateSubnetDetails{
 		CompartmentId: b.compartment(), VcnId: vcn.Id, CidrBlock: common.String("10.0.0.0/24"), RouteTableId: table.Id}})
 	g.Expect(err).NotTo(HaveOccurred())
 	b.clock.Advance(step)
@@ -160,7 +160,7 @@ func TestWhatIsInUseCannotBeDeleted(t *testing.T) {
 	b.clock.Advance(step)
 
 	deleteGroup := func() error {
-		_, err := b.network.DeleteNetworkSecurityGroup(b.ctx, core.DeleteNetworkSecurityGroupRequest{NetworkSecurityGroupId: group.Id})
+		_, err := b.network.DeleteNetworkSecurityGroup(b.t.Context(), core.DeleteNetworkSecurityGroupRequest{NetworkSecurityGroupId: group.Id})
 		return err
 	}
 	steps := []struct {
@@ -169,23 +169,23 @@ func TestWhatIsInUseCannotBeDeleted(t *testing.T) {
 		early  string
 	}{
 		{"instance", func() error {
-			_, err := b.compute.TerminateInstance(b.ctx, core.TerminateInstanceRequest{InstanceId: instance.Id})
+			_, err := b.compute.TerminateInstance(b.t.Context(), core.TerminateInstanceRequest{InstanceId: instance.Id})
 			return err
 		}, ""},
 		{"subnet", func() error {
-			_, err := b.network.DeleteSubnet(b.ctx, core.DeleteSubnetRequest{SubnetId: subnet.Id})
+			_, err := b.network.DeleteSubnet(b.t.Context(), core.DeleteSubnetRequest{SubnetId: subnet.Id})
 			return err
 		}, "409 Conflict"},
 		{"route table", func() error {
-			_, err := b.network.DeleteRouteTable(b.ctx, core.DeleteRouteTableRequest{RtId: table.Id})
+			_, err := b.network.DeleteRouteTable(b.t.Context(), core.DeleteRouteTableRequest{RtId: table.Id})
 			return err
 		}, "409 Conflict"},
 		{"gateway", func() error {
-			_, err := b.network.DeleteInternetGateway(b.ctx, core.DeleteInternetGatewayRequest{IgId: gateway.Id})
+			_, err := b.network.DeleteInternetGateway(b.t.Context(), core.DeleteInternetGatewayRequest{IgId: gateway.Id})
 			return err
 		}, "409 Conflict"},
 		{"network", func() error {
-			_, err := b.network.DeleteVcn(b.ctx, core.DeleteVcnRequest{VcnId: vcn.Id})
+			_, err := b.network.DeleteVcn(b.t.Context(), core.DeleteVcnRequest{VcnId: vcn.Id})
 			return err
 		}, "409 IncorrectState"},
 	}
@@ -211,46 +211,46 @@ func TestWhatIsInUseCannotBeDeleted(t *testing.T) {
 func TestDeletedNetworksStayVisibleForAWhile(t *testing.T) {
 	b := newBench(t)
 	vcn := b.vcn("10.0.0.0/16")
-	_, err := b.network.DeleteVcn(b.ctx, core.DeleteVcnRequest{VcnId: vcn.Id})
+	_, err := b.network.DeleteVcn(b.t.Context(), core.DeleteVcnRequest{VcnId: vcn.Id})
 	b.g.Expect(err).NotTo(HaveOccurred())
 	b.clock.Advance(step)
-	got, err := b.network.GetVcn(b.ctx, core.GetVcnRequest{VcnId: vcn.Id})
+	got, err := b.network.GetVcn(b.t.Context(), core.GetVcnRequest{VcnId: vcn.Id})
 	b.g.Expect(err).NotTo(HaveOccurred())
 	b.g.Expect(got.LifecycleState).To(Equal(core.VcnLifecycleStateTerminated))
 	b.clock.Advance(testDelays().Retention)
-	_, err = b.network.GetVcn(b.ctx, core.GetVcnRequest{VcnId: vcn.Id})
+	_, err = b.network.GetVcn(b.t.Context(), core.GetVcnRequest{VcnId: vcn.Id})
 	b.g.Expect(refusal(err)).To(Equal("404 NotAuthorizedOrNotFound"))
 }
 
 func TestServiceGatewayReachesServices(t *testing.T) {
 	b := newBench(t)
 	vcn := b.vcn("10.0.0.0/16")
-	services, err := b.network.ListServices(b.ctx, core.ListServicesRequest{})
+	services, err := b.network.ListServices(b.t.Context(), core.ListServicesRequest{})
 	b.g.Expect(err).NotTo(HaveOccurred())
 	all := services.Items[1]
 	b.g.Expect(*all.CidrBlock).To(HaveSuffix("-services-in-oracle-services-network"))
-	gateway, err := b.network.CreateServiceGateway(b.ctx, core.CreateServiceGatewayRequest{CreateServiceGatewayDetails: core.CreateServiceGatewayDetails{
+	gateway, err := b.network.CreateServiceGateway(b.t.Context(), core.CreateServiceGatewayRequest{CreateServiceGatewayDetails: core.CreateServiceGatewayDetails{
 		CompartmentId: b.compartment(), VcnId: vcn.Id, Services: []core.ServiceIdRequestDetails{{ServiceId: all.Id}}}})
 	b.g.Expect(err).NotTo(HaveOccurred())
-	nat, err := b.network.CreateNatGateway(b.ctx, core.CreateNatGatewayRequest{CreateNatGatewayDetails: core.CreateNatGatewayDetails{CompartmentId: b.compartment(), VcnId: vcn.Id}})
+	nat, err := b.network.CreateNatGateway(b.t.Context(), core.CreateNatGatewayRequest{CreateNatGatewayDetails: core.CreateNatGatewayDetails{CompartmentId: b.compartment(), VcnId: vcn.Id}})
 	b.g.Expect(err).NotTo(HaveOccurred())
-	_, err = b.network.UpdateRouteTable(b.ctx, core.UpdateRouteTableRequest{RtId: vcn.DefaultRouteTableId, UpdateRouteTableDetails: core.UpdateRouteTableDetails{RouteRules: []core.RouteRule{
+	_, err = b.network.UpdateRouteTable(b.t.Context(), core.UpdateRouteTableRequest{RtId: vcn.DefaultRouteTableId, UpdateRouteTableDetails: core.UpdateRouteTableDetails{RouteRules: []core.RouteRule{
 		{NetworkEntityId: gateway.Id, Destination: all.CidrBlock, DestinationType: core.RouteRuleDestinationTypeServiceCidrBlock},
 		{NetworkEntityId: nat.Id, Destination: common.String("0.0.0.0/0"), DestinationType: core.RouteRuleDestinationTypeCidrBlock}}}})
 	b.g.Expect(err).NotTo(HaveOccurred())
-	_, err = b.network.CreateNatGateway(b.ctx, core.CreateNatGatewayRequest{CreateNatGatewayDetails: core.CreateNatGatewayDetails{CompartmentId: b.compartment(), VcnId: vcn.Id}})
+	_, err = b.network.CreateNatGateway(b.t.Context(), core.CreateNatGatewayRequest{CreateNatGatewayDetails: core.CreateNatGatewayDetails{CompartmentId: b.compartment(), VcnId: vcn.Id}})
 	b.g.Expect(refusal(err)).To(Equal("400 LimitExceeded"), "one of a kind per network")
 }
 
 func TestUpdatesRespectIfMatch(t *testing.T) {
 	b := newBench(t)
 	vcn := b.vcn("10.0.0.0/16")
-	got, err := b.network.GetVcn(b.ctx, core.GetVcnRequest{VcnId: vcn.Id})
+	got, err := b.network.GetVcn(b.t.Context(), core.GetVcnRequest{VcnId: vcn.Id})
 	b.g.Expect(err).NotTo(HaveOccurred())
 	update := core.UpdateVcnRequest{VcnId: vcn.Id, IfMatch: got.Etag, UpdateVcnDetails: core.UpdateVcnDetails{DisplayName: common.String("new")}}
-	updated, err := b.network.UpdateVcn(b.ctx, update)
+	updated, err := b.network.UpdateVcn(b.t.Context(), update)
 	b.g.Expect(err).NotTo(HaveOccurred())
 	b.g.Expect(*updated.DisplayName).To(Equal("new"))
-	_, err = b.network.UpdateVcn(b.ctx, update)
+	_, err = b.network.UpdateVcn(b.t.Context(), update)
 	b.g.Expect(refusal(err)).To(Equal("412 NoEtagMatch"))
 }

@@ -22,7 +22,7 @@ import (
 // would not send. spoil may change the request after it was signed.
 func (b *bench) raw(c sim.Credentials, method, path, body string, date time.Time, spoil func(*http.Request)) string {
 	provider := common.NewRawConfigurationProvider(c.TenancyOCID, c.UserOCID, c.Region, c.Fingerprint, c.PrivateKeyPEM, nil)
-	request, err := http.NewRequestWithContext(b.ctx, method, b.sim.URL()+path, bytes.NewBufferString(body))
+	request, err := http.NewRequestWithContext(b.t.Context(), method, b.sim.URL()+path, bytes.NewBufferString(body))
 	b.g.Expect(err).NotTo(HaveOccurred())
 	request.Header.Set("Date", date.UTC().Format(http.TimeFormat))
 	if method != http.MethodGet {

@@ -61,7 +61,7 @@ func New(options Options) (*Sim, error) {
 
 // Start listens on an address, as "127.0.0.1:0", and serves until Close.
 func (s *Sim) Start(address string) error {
-	listener, err := net.Listen("tcp", address)
+	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", address)
 	if err != nil {
 		return fmt.Errorf("starting the simulator: %w", err)
 	}

@@ -4,7 +4,6 @@
 package sim_test
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"testing"
@@ -25,7 +24,7 @@ import (
 // clients of a user who may use all of it.
 type bench struct {
 	g       *WithT
-	ctx     context.Context
+	t       *testing.T
 	sim     *sim.Sim
 	clock   *sim.ManualClock
 	tenancy *sim.Tenancy
@@ -57,7 +56,7 @@ func testDelays() *sim.Delays {
 func newBench(t *testing.T, change ...func(*sim.Options, *sim.Tenancy)) *bench {
 	t.Helper()
 	g := NewWithT(t)
-	b := &bench{g: g, ctx: t.Context(), clock: sim.NewManualClock(time.Now()), tenancy: sim.NewTenancy("one")}
+	b := &bench{g: g, t: t, clock: sim.NewManualClock(time.Now()), tenancy: sim.NewTenancy("one")}
 	credentials, err := b.tenancy.NewUser()
 	g.Expect(err).NotTo(HaveOccurred())
 	options := sim.Options{Tenancies: []*sim.Tenancy{b.tenancy}, Clock: b.clock, Delays: testDelays(), PageSize: 5}
@@ -122,7 +121,7 @@ func refusal(err error) string {
 
 // vcn makes an AVAILABLE network with DNS.
 func (b *bench) vcn(cidr string) core.Vcn {
-	response, err := b.network.CreateVcn(b.ctx, core.CreateVcnRequest{CreateVcnDetails: core.CreateVcnDetails{
+	response, err := b.network.CreateVcn(b.t.Context(), core.CreateVcnRequest{CreateVcnDetails: core.CreateVcnDetails{
 		CompartmentId: b.compartment(), CidrBlocks: []string{cidr}, DisplayName: common.String("vcn"), DnsLabel: common.String("mesh")}})
 	b.g.Expect(err).NotTo(HaveOccurred())
 	b.clock.Advance(step)
@@ -131,7 +130,7 @@ func (b *bench) vcn(cidr string) core.Vcn {
 
 // subnet makes an AVAILABLE subnet with DNS.
 func (b *bench) subnet(vcn core.Vcn, cidr, label string) core.Subnet {
-	response, err := b.network.CreateSubnet(b.ctx, core.CreateSubnetRequest{CreateSubnetDetails: core.CreateSubnetDetails{
+	response, err := b.network.CreateSubnet(b.t.Context(), core.CreateSubnetRequest{CreateSubnetDetails: core.CreateSubnetDetails{
 		CompartmentId: b.compartment(), VcnId: vcn.Id, CidrBlock: common.String(cidr), DnsLabel: common.String(label)}})
 	b.g.Expect(err).NotTo(HaveOccurred())
 	b.clock.Advance(step)
@@ -140,7 +139,7 @@ func (b *bench) subnet(vcn core.Vcn, cidr, label string) core.Subnet {
 
 // image is the newest Ubuntu 24.04 for a shape.
 func (b *bench) image(shape string) *string {
-	response, err := b.compute.ListImages(b.ctx, core.ListImagesRequest{CompartmentId: b.compartment(), Shape: common.String(shape),
+	response, err := b.compute.ListImages(b.t.Context(), core.ListImagesRequest{CompartmentId: b.compartment(), Shape: common.String(shape),
 		OperatingSystem: common.String("Canonical Ubuntu"), OperatingSystemVersion: common.String("24.04"),
 		SortBy: core.ListImagesSortByTimecreated, SortOrder: core.ListImagesSortOrderDesc})
 	b.g.Expect(err).NotTo(HaveOccurred())
@@ -162,12 +161,12 @@ func (b *bench) launchDetails(subnet core.Subnet) core.LaunchInstanceDetails {
 }
 
 func (b *bench) launch(details core.LaunchInstanceDetails) (core.Instance, error) {
-	response, err := b.compute.LaunchInstance(b.ctx, core.LaunchInstanceRequest{LaunchInstanceDetails: details})
+	response, err := b.compute.LaunchInstance(b.t.Context(), core.LaunchInstanceRequest{LaunchInstanceDetails: details})
 	return response.Instance, err
 }
 
 func (b *bench) instanceState(id *string) core.InstanceLifecycleStateEnum {
-	response, err := b.compute.GetInstance(b.ctx, core.GetInstanceRequest{InstanceId: id})
+	response, err := b.compute.GetInstance(b.t.Context(), core.GetInstanceRequest{InstanceId: id})
 	b.g.Expect(err).NotTo(HaveOccurred())
 	return response.LifecycleState
 }
