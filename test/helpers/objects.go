@@ -59,8 +59,10 @@ func NewTailnet(name string, credentials *corev1.Secret, url, vipRange string) *
 	}
 }
 
-// The tags that the simulated tailnet's policy and OAuth client know.
+// The tags that the simulated tailnet's policy knows. The OAuth client holds the provider's, which owns the others: a client
+// gives only its own tags, all together, or tags that these own.
 const (
+	ProviderTag     = "tag:capom"
 	NodeTag         = "tag:capom-node"
 	ControlPlaneTag = "tag:capom-control-plane"
 )

@@ -114,12 +114,12 @@ func (w *World) startTailnet(t *testing.T, options WorldOptions) {
 	var err error
 	w.Control, err = tailnetsim.New(tailnetsim.Options{
 		Mode:      options.TailnetMode,
-		TagOwners: map[string][]string{NodeTag: nil, ControlPlaneTag: nil},
+		TagOwners: map[string][]string{ProviderTag: nil, NodeTag: {ProviderTag}, ControlPlaneTag: {ProviderTag}},
 	})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(w.Control.Start()).To(Succeed())
 	t.Cleanup(w.Control.Close)
-	client := w.Control.AddClient([]string{"auth_keys", "devices:core", "devices:routes"}, []string{NodeTag, ControlPlaneTag})
+	client := w.Control.AddClient([]string{"auth_keys", "devices:core", "devices:routes"}, []string{ProviderTag})
 	w.TailnetCredentials = &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: w.Namespace, Name: "tailnet"},
 		Data: map[string][]byte{

@@ -1,0 +1,30 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package tailnet
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
+)
+
+// owned are the conditions that this controller writes.
+var owned = report.Types(infrav1.CredentialsValidCondition, infrav1.DeletingCondition)
+
+// maxUsers is the API's limit.
+const maxUsers = 64
+
+// updateStatus writes what the phases found out. The list of addresses is not touched: see package vip.
+func (r *Reconciler) updateStatus(s *scope) {
+	s.tailnet.Status.Users = s.users[:min(maxUsers, len(s.users))]
+	report.Set(s.tailnet, report.Deleting(s.tailnet, s.waitsFor), s.credentialsValid())
+}
+
+func (s *scope) credentialsValid() metav1.Condition {
+	if !s.checked && s.problem == nil {
+		return report.Unknown(infrav1.CredentialsValidCondition, infrav1.WaitingReason, "not looked at yet")
+	}
+	return report.Of(infrav1.CredentialsValidCondition, s.problem)
+}

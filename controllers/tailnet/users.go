@@ -1,0 +1,57 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package tailnet
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+)
+
+// findUsers finds the clusters that name the tailnet.
+func (r *Reconciler) findUsers(ctx context.Context, s *scope) error {
+	clusters := &infrav1.OCIMeshClusterList{}
+	if err := r.Client.List(ctx, clusters); err != nil {
+		return fmt.Errorf("listing OCIMeshClusters: %w", err)
+	}
+	for i := range clusters.Items {
+		if cluster := &clusters.Items[i]; cluster.Spec.TailnetRef.Name == s.tailnet.Name {
+			s.users = append(s.users, infrav1.ObjectUser{Namespace: cluster.Namespace, Name: cluster.Name})
+		}
+	}
+	slices.SortFunc(s.users, func(a, b infrav1.ObjectUser) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+	})
+	return nil
+}
+
+func clusterToTailnet(_ context.Context, object client.Object) []reconcile.Request {
+	cluster, ok := object.(*infrav1.OCIMeshCluster)
+	if !ok {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{Name: cluster.Spec.TailnetRef.Name}}}
+}
+
+func (r *Reconciler) secretToTailnets(ctx context.Context, secret client.Object) []reconcile.Request {
+	tailnets := &infrav1.TailnetList{}
+	if err := r.Client.List(ctx, tailnets); err != nil {
+		return nil
+	}
+	var requests []reconcile.Request
+	for i := range tailnets.Items {
+		ref := tailnets.Items[i].Spec.Credentials.SecretRef
+		if ref.Namespace == secret.GetNamespace() && ref.Name == secret.GetName() {
+			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&tailnets.Items[i])})
+		}
+	}
+	return requests
+}
