@@ -7,6 +7,8 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"io"
+	"log"
 	"maps"
 	"net"
 	"net/http"
@@ -46,6 +48,8 @@ func (e *endpoint) open(ctx context.Context) error {
 		TLSConfig:         e.tls,
 		ReadHeaderTimeout: 10 * time.Second,
 		ConnState:         e.track,
+		// Clients that give up, and watches cut by a failover, are no news.
+		ErrorLog: log.New(io.Discard, "", 0),
 	}
 	e.listener, e.server, e.conns = l, server, map[net.Conn]struct{}{}
 	// Serve ends with ErrServerClosed on close; there is nobody to tell of

@@ -1,0 +1,144 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	controlplanev1 "sigs.k8s.io/cluster-api/api/controlplane/kubeadm/v1beta2"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+)
+
+func TestWithoutATerminalEachChangeIsOneLine(t *testing.T) {
+	g := NewWithT(t)
+	var out bytes.Buffer
+	s := &screen{out: &out, seen: map[string]string{}}
+
+	s.show([]row{{"Cluster", "Cluster/demo  not Available"}, {"Machine a", "└─a  Pending"}}, time.Second)
+	s.show([]row{{"Cluster", "Cluster/demo  not Available"}, {"Machine a", "└─a  Ready"}}, 2*time.Second)
+	s.show([]row{{"Cluster", "Cluster/demo  not Available"}}, 3*time.Second)
+
+	g.Expect(strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")).To(Equal([]string{
+		"    1.0s  Cluster/demo  not Available",
+		"    1.0s  a  Pending",
+		"    2.0s  a  Ready",
+		"    3.0s  Machine a is gone",
+	}))
+}
+
+func TestOnATerminalTheTreeIsRedrawnInPlace(t *testing.T) {
+	g := NewWithT(t)
+	var out bytes.Buffer
+	s := &screen{out: &out, width: func() int { return 12 }, seen: map[string]string{}}
+	s.show([]row{{"a", "Cluster/demo  not Available"}}, time.Second)
+	out.Reset()
+
+	s.show([]row{{"a", "Cluster/demo  Available"}}, 2*time.Second)
+
+	g.Expect(out.String()).To(Equal("\x1b[2A\x1b[JCluster/de…\nelapsed 2.…\n"), "both lines are erased, and none may wrap")
+}
+
+func TestWhatOtherProgramsReportComesLineByLine(t *testing.T) {
+	g := NewWithT(t)
+	var out bytes.Buffer
+	s := &screen{out: &out, seen: map[string]string{}}
+
+	_, err := fmt.Fprint(s, "building et")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(out.String()).To(BeEmpty())
+	_, err = fmt.Fprint(s, "cd ...\n")
+	g.Expect(err).NotTo(HaveOccurred())
+
+	g.Expect(out.String()).To(Equal("    building etcd ...\n"))
+}
+
+func available() []metav1.Condition {
+	return []metav1.Condition{{Type: clusterv1.AvailableCondition, Status: metav1.ConditionTrue, Reason: "Available"}}
+}
+
+// whole is a cluster of one control plane and one worker that lacks nothing.
+func whole() snapshot {
+	return snapshot{
+		cluster:      &clusterv1.Cluster{Status: clusterv1.ClusterStatus{Conditions: available()}},
+		controlPlane: &controlplanev1.KubeadmControlPlane{Status: controlplanev1.KubeadmControlPlaneStatus{Conditions: available()}},
+		deployment:   &clusterv1.MachineDeployment{Status: clusterv1.MachineDeploymentStatus{Conditions: available()}},
+		machines: []machine{
+			{name: "cp", role: controlPlane, version: oldVersion, ready: true, account: "alpha", instance: "ocid-cp"},
+			{name: "w", role: worker, version: oldVersion, ready: true, account: "bravo", instance: "ocid-w"},
+		},
+	}
+}
+
+func TestAClusterIsCompleteOnlyWhenEverythingIs(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change  func(*snapshot)
+		version string
+		missing string
+	}{
+		"everything is there":               {func(*snapshot) {}, oldVersion, ""},
+		"nothing is there yet":              {func(s *snapshot) { *s = snapshot{} }, oldVersion, "to exist"},
+		"a worker is not ready":             {func(s *snapshot) { s.machines[1].ready = false }, oldVersion, "1 ready workers"},
+		"a worker is leaving":               {func(s *snapshot) { s.machines[1].deleting = true }, oldVersion, "1 ready workers"},
+		"a surplus machine is still there":  {func(s *snapshot) { s.machines = append(s.machines, s.machines[1]) }, oldVersion, "of 2"},
+		"the control plane is not upgraded": {func(*snapshot) {}, newVersion, "1 ready control planes"},
+		"the Cluster is not Available": {
+			func(s *snapshot) { s.cluster.Status.Conditions[0].Status = metav1.ConditionFalse }, oldVersion, "Cluster to be Available",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			s := whole()
+			tc.change(&s)
+
+			missing := s.complete(1, 1, tc.version)
+
+			if tc.missing == "" {
+				g.Expect(missing).To(BeEmpty())
+				return
+			}
+			g.Expect(missing).To(ContainSubstring(tc.missing))
+		})
+	}
+}
+
+func TestAMachineIsShownWithItsPlaceAndWhatItLacks(t *testing.T) {
+	g := NewWithT(t)
+	m := newMachine(&clusterv1.Machine{
+		ObjectMeta: metav1.ObjectMeta{Name: "w", Labels: map[string]string{clusterv1.MachineControlPlaneLabel: ""}},
+		Spec:       clusterv1.MachineSpec{Version: oldVersion},
+		Status: clusterv1.MachineStatus{Phase: "Provisioning", Conditions: []metav1.Condition{{
+			Type: clusterv1.MachineReadyCondition, Status: metav1.ConditionFalse, Reason: "NotReady",
+			Message: "* InfrastructureReady: no room\n* NodeHealthy: no node",
+		}}},
+	}, infrav1.OCIMeshMachine{Status: infrav1.OCIMeshMachineStatus{
+		Placement: infrav1.Placement{Account: "alpha", FaultDomain: "FAULT-DOMAIN-2"},
+		Instance:  infrav1.InstanceStatus{ID: "ocid", State: "PROVISIONING"},
+	}})
+
+	g.Expect(m.role).To(Equal(controlPlane))
+	g.Expect(strings.Fields(m.text())).To(Equal([]string{
+		"w", "Provisioning", oldVersion, "alpha/fd-2", "PROVISIONING", "InfrastructureReady:", "no", "room",
+	}))
+}
+
+func TestTheVictimIsAReadyWorker(t *testing.T) {
+	g := NewWithT(t)
+	s := whole()
+
+	victim, err := s.aWorker()
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(victim.name).To(Equal("w"))
+
+	s.machines[1].ready = false
+	_, err = s.aWorker()
+	g.Expect(err).To(HaveOccurred())
+}
