@@ -112,6 +112,9 @@ const (
 	VIPRangeExhaustedReason = "VIPRangeExhausted"
 	// VIPRangeOverlapReason surfaces when the VIP range overlaps a pod, service or VCN range. Remedy: change one of them.
 	VIPRangeOverlapReason = "VIPRangeOverlap"
+	// EndpointInUseReason surfaces when the address in spec.controlPlaneEndpoint is held by another cluster of the tailnet.
+	// Remedy: leave it out, so that a free one is taken.
+	EndpointInUseReason = "EndpointInUse"
 	// EndpointMissingReason surfaces with type External while no address is given. Remedy: set spec.controlPlaneEndpoint.
 	EndpointMissingReason = "EndpointMissing"
 )

@@ -43,6 +43,8 @@ type Removal struct {
 	InUse string
 	// Doing is what is being deleted; empty once Gone.
 	Doing string
+	// VCNID is the VCN that is being deleted: remember it for the next call, which looks for proof of its end.
+	VCNID string
 }
 
 // Delete removes the cluster's managed network in the client's account, in the reverse order of Ensure. It does not wait: call
@@ -65,14 +67,18 @@ func Delete(ctx context.Context, c deleteClient, owner Owner, vcnID string) (Rem
 	}
 	for _, vcn := range vcns {
 		removal, err := deleteVCN(ctx, c, owner, vcn)
-		if err != nil || !removal.Gone {
+		if err != nil || removal.Doing != "" {
+			removal.VCNID = vcn.ID
 			return removal, err
 		}
 	}
 	if len(vcns) > 0 {
-		return Removal{Doing: "the VCN"}, nil
+		return Removal{Doing: "the VCN", VCNID: vcns[0].ID}, nil
 	}
-	return Removal{Gone: true}, c.ProbeCompartment(ctx)
+	if err := c.ProbeCompartment(ctx); err != nil {
+		return Removal{}, err
+	}
+	return Removal{Gone: true}, nil
 }
 
 func listed(vcns []oci.VCN, id string) bool {
@@ -106,11 +112,11 @@ type removal struct {
 	delete func(context.Context, string) error
 }
 
-// deleteVCN deletes what is in the VCN, kind by kind, each once the kinds before are gone, and at last the VCN itself. Gone
-// means here that the deletion of the VCN was accepted.
+// deleteVCN deletes what is in the VCN, kind by kind, each once the kinds before are gone, and at last the VCN itself. It is
+// done, with nothing left to do, once the deletion of the VCN was accepted.
 func deleteVCN(ctx context.Context, c deleteClient, owner Owner, vcn oci.VCN) (Removal, error) {
 	if vcn.State == oci.StateTerminating {
-		return Removal{Doing: "the VCN"}, nil
+		return Removal{}, nil
 	}
 	filter := oci.ListFilter{VCNID: vcn.ID, Tags: ownership(owner)}
 	for _, kind := range []removal{
@@ -140,7 +146,7 @@ func deleteVCN(ctx context.Context, c deleteClient, owner Owner, vcn oci.VCN) (R
 	if inUse := conflict(err); inUse != "" {
 		return Removal{Doing: "the VCN", InUse: inUse}, nil
 	}
-	return Removal{Gone: true}, ignoreNotFound(err)
+	return Removal{}, ignoreNotFound(err)
 }
 
 func (r removal) run(ctx context.Context, filter oci.ListFilter) (left bool, err error) {
