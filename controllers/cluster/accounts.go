@@ -1,0 +1,126 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/cluster-api/util/conditions"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+)
+
+func (r *Reconciler) findMachines(ctx context.Context, s *scope) error {
+	machines := &infrav1.OCIMeshMachineList{}
+	err := r.Client.List(ctx, machines, client.InNamespace(s.infra.Namespace),
+		client.MatchingLabels{clusterv1.ClusterNameLabel: clusterName(s.infra)})
+	if err != nil {
+		return fmt.Errorf("listing OCIMeshMachines: %w", err)
+	}
+	s.machines = machines.Items
+	return nil
+}
+
+// findAccounts finds the accounts of the spec and says of each whether the cluster can use it.
+func (r *Reconciler) findAccounts(ctx context.Context, s *scope) error {
+	for i := range s.infra.Spec.Accounts {
+		state := &accountState{name: s.infra.Spec.Accounts[i].Name, spec: &s.infra.Spec.Accounts[i]}
+		s.accounts = append(s.accounts, state)
+		account, err := r.Clients.Account(ctx, state.name, s.infra.Namespace)
+		if err != nil {
+			if state.problem = access.AsProblem(err); state.problem.Reason == infrav1.InternalErrorReason {
+				return err
+			}
+			continue
+		}
+		state.account = account
+		ready := conditions.Get(account, infrav1.ReadyCondition)
+		switch {
+		case ready == nil:
+			state.unseen = true
+			state.problem = access.NewProblem(infrav1.AccountNotReadyReason, "OCIAccount %s has not been looked at yet", state.name)
+		case ready.Status != metav1.ConditionTrue:
+			state.problem = access.NewProblem(infrav1.AccountNotReadyReason,
+				"OCIAccount %s is not Ready: %s: %s", state.name, ready.Reason, ready.Message)
+		}
+	}
+	return nil
+}
+
+// findTailnet finds the tailnet and says whether the cluster can use it.
+func (r *Reconciler) findTailnet(ctx context.Context, s *scope) error {
+	name := s.infra.Spec.TailnetRef.Name
+	tn, err := r.Clients.Tailnet(ctx, name, s.infra.Namespace)
+	if err != nil {
+		if s.tailnetProblem = access.AsProblem(err); s.tailnetProblem.Reason == infrav1.InternalErrorReason {
+			return err
+		}
+		return nil
+	}
+	s.tailnet = tn
+	ready := conditions.Get(tn, infrav1.ReadyCondition)
+	switch {
+	case ready == nil:
+		s.tailnetProblem = access.NewProblem(infrav1.TailnetNotReadyReason, "Tailnet %s has not been looked at yet", name)
+	case ready.Status != metav1.ConditionTrue:
+		s.tailnetProblem = access.NewProblem(infrav1.TailnetNotReadyReason,
+			"Tailnet %s is not Ready: %s: %s", name, ready.Reason, ready.Message)
+	}
+	return nil
+}
+
+// recordAccounts writes down in which accounts networks are about to be made, before any is: whatever happens between the
+// creation of a network and the next write of the status, the network is looked for until it is proven gone.
+func (r *Reconciler) recordAccounts(ctx context.Context, s *scope) error {
+	names := recorded(s.infra)
+	for _, account := range s.accounts {
+		if account.usable() && account.spec.Network.Managed != nil {
+			names = append(names, account.name)
+		}
+	}
+	return r.record(ctx, s.infra, names)
+}
+
+// recorded are the accounts that may have a network of the cluster.
+func recorded(infra *infrav1.OCIMeshCluster) []string {
+	text := infra.Annotations[infrav1.NetworkAccountsAnnotation]
+	if text == "" {
+		return nil
+	}
+	return strings.Split(text, ",")
+}
+
+// record writes the accounts that may have a network of the cluster, at once if they have changed.
+func (r *Reconciler) record(ctx context.Context, infra *infrav1.OCIMeshCluster, names []string) error {
+	slices.Sort(names)
+	names = slices.Compact(names)
+	text := strings.Join(names, ",")
+	if text == infra.Annotations[infrav1.NetworkAccountsAnnotation] {
+		return nil
+	}
+	// A copy is patched: what the phases left in the object is not for this write, and its answer not for the object.
+	changed := infra.DeepCopy()
+	if changed.Annotations == nil {
+		changed.Annotations = map[string]string{}
+	}
+	changed.Annotations[infrav1.NetworkAccountsAnnotation] = text
+	if text == "" {
+		delete(changed.Annotations, infrav1.NetworkAccountsAnnotation)
+	}
+	annotations := changed.Annotations
+	// With the lock, since the list is made from the one that was read: on an old copy, an account would be lost.
+	lock := client.MergeFromWithOptions(infra, client.MergeFromWithOptimisticLock{})
+	if err := r.Client.Patch(ctx, changed, lock); err != nil {
+		return fmt.Errorf("recording the accounts that have networks: %w", err)
+	}
+	infra.Annotations, infra.ResourceVersion = annotations, changed.ResourceVersion
+	return nil
+}

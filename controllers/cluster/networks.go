@@ -1,0 +1,109 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/network"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+)
+
+// atOnce is how many accounts of a cluster are dealt with at once.
+const atOnce = 10
+
+// eachAccount runs work for the accounts at once, each within the account's time.
+func eachAccount(ctx context.Context, s *scope, accounts []*accountState, work func(context.Context, *accountState)) {
+	places := make(chan struct{}, atOnce)
+	var all sync.WaitGroup
+	for _, account := range accounts {
+		places <- struct{}{}
+		all.Go(func() {
+			defer func() { <-places }()
+			bounded, cancel := context.WithTimeout(ctx, s.options.AccountTimeout)
+			defer cancel()
+			work(bounded, account)
+		})
+	}
+	all.Wait()
+}
+
+// ensureNetworks makes the networks of all usable accounts, or looks at those of the user's.
+func (r *Reconciler) ensureNetworks(ctx context.Context, s *scope) error {
+	var usable []*accountState
+	for _, account := range s.accounts {
+		account.network = lastSeen(s.infra, account.name)
+		if account.usable() {
+			usable = append(usable, account)
+		}
+	}
+	eachAccount(ctx, s, usable, func(ctx context.Context, account *accountState) { r.ensureNetwork(ctx, s, account) })
+	return ctx.Err()
+}
+
+func (r *Reconciler) ensureNetwork(ctx context.Context, s *scope, account *accountState) {
+	client, err := r.Clients.OCI(ctx, account.account)
+	if err != nil {
+		account.problem = access.AsProblem(err)
+		return
+	}
+	key := memoryKey{s.infra.UID, account.name}
+	if state, ok := r.memory.network(key, client, account.spec.Network, s.options.NetworkInterval); ok {
+		account.network = state
+		return
+	}
+	var state network.State
+	if managed := account.spec.Network.Managed; managed != nil {
+		state, err = network.Ensure(ctx, client, ownerOf(s.infra), *managed)
+	} else {
+		state, err = network.Verify(ctx, client, account.spec.Network.Existing)
+	}
+	if state.VCNID != "" {
+		account.network = state
+	}
+	switch {
+	case err != nil:
+		account.network.Ready = false
+		account.networkProblem = networkProblem(err, state.Doing)
+	case !state.Ready:
+		account.networkProblem = access.NewProblem(infrav1.NetworkProvisioningReason, "making %s", state.Doing)
+	default:
+		r.memory.remember(key, client, account.spec.Network, state)
+	}
+}
+
+func ownerOf(infra *infrav1.OCIMeshCluster) network.Owner {
+	return network.Owner{UID: string(infra.UID), Namespace: infra.Namespace, Name: infra.Name}
+}
+
+// networkProblem keeps the reasons that have a remedy of their own; other refusals are the network's.
+func networkProblem(err error, doing string) *access.Problem {
+	problem := *access.AsProblem(err)
+	switch problem.Reason {
+	case infrav1.LimitExceededReason, infrav1.QuotaExceededReason, infrav1.RequestRefusedReason, infrav1.ConflictReason,
+		infrav1.OutOfCapacityReason:
+		problem.Reason = infrav1.NetworkFailedReason
+	}
+	if doing != "" {
+		problem.Message = fmt.Sprintf("%s: %s", doing, problem.Message)
+	}
+	return &problem
+}
+
+// lastSeen is the account's network as the status has it: not a basis for decisions, but better than nothing while the account
+// does not answer.
+func lastSeen(infra *infrav1.OCIMeshCluster, account string) network.State {
+	for _, status := range infra.Status.Accounts {
+		if status.Name == account {
+			return network.State{
+				VCNID: status.VCNID, SubnetID: status.SubnetID, NetworkSecurityGroupIDs: status.NetworkSecurityGroupIDs,
+				PublicIP: status.PublicIP != nil && *status.PublicIP,
+			}
+		}
+	}
+	return network.State{}
+}

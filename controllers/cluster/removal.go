@@ -1,0 +1,95 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/network"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+)
+
+// leaveAccounts removes the networks in accounts that are no longer in the spec, once no machine is there.
+func (r *Reconciler) leaveAccounts(ctx context.Context, s *scope) error {
+	var empty []*accountState
+	for _, name := range recorded(s.infra) {
+		if slices.ContainsFunc(s.accounts, func(a *accountState) bool { return a.name == name }) {
+			continue
+		}
+		account := &accountState{name: name, network: lastSeen(s.infra, name)}
+		s.left = append(s.left, account)
+		if machines := s.machinesIn(name); machines > 0 {
+			account.networkProblem = access.NewProblem(infrav1.NetworkInUseReason,
+				"the account left spec.accounts, %d of the cluster's machines are still in it: delete them", machines)
+			continue
+		}
+		empty = append(empty, account)
+	}
+	return r.removeFrom(ctx, s, empty)
+}
+
+// removeFrom removes the cluster's networks from the accounts, as far as it goes without waiting, and forgets those accounts
+// that are proven to have none.
+func (r *Reconciler) removeFrom(ctx context.Context, s *scope, accounts []*accountState) error {
+	eachAccount(ctx, s, accounts, func(ctx context.Context, account *accountState) { r.removeNetwork(ctx, s, account) })
+	left := recorded(s.infra)
+	for _, account := range accounts {
+		if account.gone {
+			left = slices.DeleteFunc(left, func(name string) bool { return name == account.name })
+		}
+	}
+	if err := r.record(ctx, s.infra, left); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	s.left = slices.DeleteFunc(s.left, func(account *accountState) bool { return account.gone })
+	return nil
+}
+
+func (r *Reconciler) removeNetwork(ctx context.Context, s *scope, account *accountState) {
+	removal, err := r.deleteNetwork(ctx, s, account)
+	if removal.VCNID != "" {
+		account.network.VCNID = removal.VCNID
+	}
+	key := memoryKey{s.infra.UID, account.name}
+	switch {
+	case err != nil:
+		problem := *access.AsProblem(err)
+		account.networkProblem = &problem
+		problem.Message = fmt.Sprintf("the network in OCIAccount %s cannot be removed: %s: %s", account.name, problem.Reason, problem.Message)
+		problem.Reason = infrav1.WaitingForAccountReason
+	case removal.InUse != "":
+		account.networkProblem = access.NewProblem(infrav1.NetworkInUseReason,
+			"%s in OCIAccount %s cannot be deleted while something is in it: %s", removal.Doing, account.name, removal.InUse)
+	case !removal.Gone:
+		account.networkProblem = access.NewProblem(infrav1.DeletingReason, "deleting %s in OCIAccount %s", removal.Doing, account.name)
+	case account.network.VCNID == "" && !r.memory.emptyFor(key, s.options.ListLag):
+		// A VCN made a moment ago, whose OCID was lost in a crash, may not be listed yet.
+		account.networkProblem = access.NewProblem(infrav1.DeletingReason, "making sure that OCIAccount %s has no network", account.name)
+	default:
+		account.gone = true
+		r.memory.forget(key)
+	}
+}
+
+func (r *Reconciler) deleteNetwork(ctx context.Context, s *scope, account *accountState) (network.Removal, error) {
+	// Whether the namespace may still use the account does not matter: what it made there has to go.
+	found := &infrav1.OCIAccount{}
+	if err := r.Client.Get(ctx, client.ObjectKey{Name: account.name}, found); err != nil {
+		if apierrors.IsNotFound(err) {
+			return network.Removal{}, access.NewProblem(infrav1.AccountNotFoundReason, "create the OCIAccount again")
+		}
+		return network.Removal{}, fmt.Errorf("reading OCIAccount %s: %w", account.name, err)
+	}
+	oci, err := r.Clients.OCI(ctx, found)
+	if err != nil {
+		return network.Removal{}, err
+	}
+	return network.Delete(ctx, oci, ownerOf(s.infra), account.network.VCNID)
+}
