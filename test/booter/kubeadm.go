@@ -13,7 +13,6 @@ import (
 	"strings"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/version"
 	bootstrapapi "k8s.io/cluster-bootstrap/token/api"
 )
@@ -64,7 +63,7 @@ func (c *cluster) discover(ctx context.Context, run kubeadmRun) error {
 	}
 	id, secret, _ := strings.Cut(run.token, ".")
 	token := c.secret(ctx, bootstrapapi.BootstrapTokenSecretPrefix+id)
-	if token == nil || token.Type != corev1.SecretType(bootstrapapi.SecretTypeBootstrapToken) ||
+	if token == nil || token.Type != bootstrapapi.SecretTypeBootstrapToken ||
 		string(token.Data[bootstrapapi.BootstrapTokenSecretKey]) != secret ||
 		string(token.Data[bootstrapapi.BootstrapTokenUsageAuthentication]) != "true" {
 		return errToken

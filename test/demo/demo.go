@@ -58,7 +58,6 @@ type phase struct {
 	duration time.Duration
 	// calls are those made to OCI before it, then during it.
 	before, calls map[string]int
-	launched      int
 }
 
 func (d *demo) begin(name string) *phase {

@@ -40,21 +40,21 @@ func (d *demo) build(ctx context.Context) error {
 		return err
 	}
 	d.manager = filepath.Join(d.dir, "manager")
-	if err := d.command(ctx, nil, "go", "build", "-o", d.manager, "."); err != nil {
+	if err := d.command(ctx, "go", "build", "-o", d.manager, "."); err != nil {
 		return err
 	}
 	d.release = filepath.Join(d.dir, "release")
 	if err := os.MkdirAll(d.release, 0o755); err != nil {
 		return fmt.Errorf("make the release's folder: %w", err)
 	}
-	return d.command(ctx, nil, filepath.Join(d.root, "hack", "release-manifests.sh"), releaseVersion, "capom:demo", d.release)
+	return d.command(ctx, filepath.Join(d.root, "hack", "release-manifests.sh"), releaseVersion, "capom:demo", d.release)
 }
 
 // command runs a program of the repository; what it prints is shown only when
 // it fails.
-func (d *demo) command(ctx context.Context, env []string, program string, args ...string) error {
+func (d *demo) command(ctx context.Context, program string, args ...string) error {
 	cmd := exec.CommandContext(ctx, program, args...)
-	cmd.Dir, cmd.Env = d.root, append(os.Environ(), env...)
+	cmd.Dir = d.root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%s: %w\n%s", filepath.Base(program), err, out)
 	}

@@ -77,14 +77,14 @@ func (s *screen) done(took time.Duration) {
 // Write shows whole lines as notes, so that programs can report through it.
 func (s *screen) Write(p []byte) (int, error) {
 	s.partial.Write(p)
-	for {
+	for bytes.Contains(s.partial.Bytes(), []byte("\n")) {
 		line, err := s.partial.ReadString('\n')
 		if err != nil {
-			s.partial.WriteString(line)
-			return len(p), nil
+			return 0, err
 		}
 		s.note(strings.TrimRight(line, "\n"))
 	}
+	return len(p), nil
 }
 
 // show draws the tree, or prints what changed in it.

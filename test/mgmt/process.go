@@ -39,6 +39,7 @@ func startProcess(dir, name string, environment []string, program string, args .
 	if err != nil {
 		return nil, fmt.Errorf("create the log of %s: %w", name, err)
 	}
+	//nolint:noctx // it must outlive an interrupted context, until the clusters are cleaned up; stop ends it
 	p.cmd = exec.Command(program, args...)
 	p.cmd.Stdout, p.cmd.Stderr = file, file
 	p.cmd.Env = append(os.Environ(), environment...)
@@ -95,7 +96,10 @@ func (p *process) waitReady(ctx context.Context, address string) error {
 
 // ended describes a process that ended by itself.
 func (p *process) ended() error {
-	return fmt.Errorf("%s ended: %v (log: %s)", p.name, p.err, p.log)
+	if p.err == nil {
+		return fmt.Errorf("%s ended by itself (log: %s)", p.name, p.log)
+	}
+	return fmt.Errorf("%s ended: %w (log: %s)", p.name, p.err, p.log)
 }
 
 // freeAddress is a loopback address nobody listens on right now.
