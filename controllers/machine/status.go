@@ -4,6 +4,9 @@
 package machine
 
 import (
+	"cmp"
+	"slices"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
@@ -19,12 +22,22 @@ var ownedConditions = report.Types(infrav1.PlacedCondition, infrav1.InstanceRead
 
 // updateStatus computes all conditions from what the phases found.
 func updateStatus(s *scope) {
-	report.Set(s.own, report.Deleting(s.own, s.deletion), placed(s), instanceReady(s), tailnetReady(s))
+	all := []metav1.Condition{report.Deleting(s.own, s.deletion), placed(s), instanceReady(s), tailnetReady(s)}
+	// Ready tells the cause: what only waits for another comes after it.
+	slices.SortStableFunc(all, func(a, b metav1.Condition) int { return cmp.Compare(consequence(a), consequence(b)) })
+	report.Set(s.own, all...)
 	for i := range s.own.Status.Conditions {
 		if s.own.Status.Conditions[i].Type != clusterv1.PausedCondition {
 			s.own.Status.Conditions[i].ObservedGeneration = s.own.Generation
 		}
 	}
+}
+
+func consequence(condition metav1.Condition) int {
+	if condition.Reason == infrav1.WaitingReason {
+		return 1
+	}
+	return 0
 }
 
 func placed(s *scope) metav1.Condition {
