@@ -6,6 +6,7 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -86,7 +87,7 @@ func (r *Reconciler) recordAccounts(ctx context.Context, s *scope) error {
 			names = append(names, account.name)
 		}
 	}
-	return r.record(ctx, s.infra, names)
+	return r.record(ctx, s, names)
 }
 
 // recorded are the accounts that may have a network of the cluster.
@@ -99,28 +100,29 @@ func recorded(infra *infrav1.OCIMeshCluster) []string {
 }
 
 // record writes the accounts that may have a network of the cluster, at once if they have changed.
-func (r *Reconciler) record(ctx context.Context, infra *infrav1.OCIMeshCluster, names []string) error {
+func (r *Reconciler) record(ctx context.Context, s *scope, names []string) error {
 	slices.Sort(names)
-	names = slices.Compact(names)
-	text := strings.Join(names, ",")
-	if text == infra.Annotations[infrav1.NetworkAccountsAnnotation] {
+	text := strings.Join(slices.Compact(names), ",")
+	if text == s.infra.Annotations[infrav1.NetworkAccountsAnnotation] {
 		return nil
 	}
-	// A copy is patched: what the phases left in the object is not for this write, and its answer not for the object.
-	changed := infra.DeepCopy()
-	if changed.Annotations == nil {
-		changed.Annotations = map[string]string{}
+	// Copies are compared: what the phases left in the object is not for this write, and its answer not for the object.
+	before := s.infra.DeepCopy()
+	if s.version != "" {
+		before.ResourceVersion = s.version
 	}
-	changed.Annotations[infrav1.NetworkAccountsAnnotation] = text
+	after := before.DeepCopy()
 	if text == "" {
-		delete(changed.Annotations, infrav1.NetworkAccountsAnnotation)
+		delete(after.Annotations, infrav1.NetworkAccountsAnnotation)
+	} else {
+		metav1.SetMetaDataAnnotation(&after.ObjectMeta, infrav1.NetworkAccountsAnnotation, text)
 	}
-	annotations := changed.Annotations
+	annotations := maps.Clone(after.Annotations)
 	// With the lock, since the list is made from the one that was read: on an old copy, an account would be lost.
-	lock := client.MergeFromWithOptions(infra, client.MergeFromWithOptimisticLock{})
-	if err := r.Client.Patch(ctx, changed, lock); err != nil {
+	lock := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if err := r.Client.Patch(ctx, after, lock); err != nil {
 		return fmt.Errorf("recording the accounts that have networks: %w", err)
 	}
-	infra.Annotations, infra.ResourceVersion = annotations, changed.ResourceVersion
+	s.infra.Annotations, s.version = annotations, after.ResourceVersion
 	return nil
 }

@@ -45,7 +45,7 @@ func (r *Reconciler) removeFrom(ctx context.Context, s *scope, accounts []*accou
 			left = slices.DeleteFunc(left, func(name string) bool { return name == account.name })
 		}
 	}
-	if err := r.record(ctx, s.infra, left); err != nil {
+	if err := r.record(ctx, s, left); err != nil {
 		return client.IgnoreNotFound(err)
 	}
 	s.left = slices.DeleteFunc(s.left, func(account *accountState) bool { return account.gone })

@@ -35,6 +35,9 @@ type scope struct {
 	endpointProblem *access.Problem
 	// waitsFor is what holds up a deletion. Set by the phases of the deletion.
 	waitsFor *access.Problem
+	// version is the object's resource version after a write of this pass; empty if there was none. The object keeps the one
+	// that was read: the patch at the end would take another one for a condition of the patch.
+	version string
 	// removed is set once the finalizer is off.
 	removed bool
 }

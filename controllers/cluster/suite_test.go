@@ -1,0 +1,121 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
+)
+
+var env *helpers.Environment
+
+func TestMain(m *testing.M) { os.Exit(helpers.Run(m, &env)) }
+
+// patience is how long a test waits for what should take a fraction of a second.
+const patience = 30 * time.Second
+
+// bench is a world with a reconciler that is called by hand.
+type bench struct {
+	*helpers.World
+	t *testing.T
+	g *WithT
+	r *Reconciler
+}
+
+// newBench starts a world whose accounts and tailnet are Ready.
+func newBench(t *testing.T, options helpers.WorldOptions) *bench {
+	t.Helper()
+	b := &bench{World: helpers.NewWorld(t, env, options), t: t, g: NewWithT(t)}
+	b.restart()
+	b.MakeReady(t)
+	return b
+}
+
+// restart forgets what a process knows.
+func (b *bench) restart() {
+	b.r = &Reconciler{
+		Client: env.Client, Reader: env.Client, Options: Options{ListLag: time.Millisecond},
+		Clients: access.New(access.Options{Client: env.Client, RequestTimeout: 10 * time.Second}),
+	}
+}
+
+// cluster creates a Cluster and its infrastructure in all accounts.
+func (b *bench) cluster(name string, change ...func(*clusterv1.Cluster, *infrav1.OCIMeshCluster)) *infrav1.OCIMeshCluster {
+	b.t.Helper()
+	cluster := helpers.NewCluster(b.Namespace, name)
+	for _, f := range change {
+		f(cluster, &infrav1.OCIMeshCluster{})
+	}
+	env.Create(b.t, cluster)
+	infra := helpers.NewOCIMeshCluster(cluster, b.Tailnet.Name, b.AccountNames())
+	for _, f := range change {
+		f(cluster, infra)
+	}
+	env.Create(b.t, infra)
+	return infra
+}
+
+// reconcile reconciles once and reads the object, if it is still there.
+func (b *bench) reconcile(infra *infrav1.OCIMeshCluster) (ctrl.Result, error) {
+	b.t.Helper()
+	key := client.ObjectKeyFromObject(infra)
+	result, err := b.r.Reconcile(b.t.Context(), ctrl.Request{NamespacedName: key})
+	if readErr := env.Client.Get(b.t.Context(), key, infra); !apierrors.IsNotFound(readErr) {
+		b.g.Expect(readErr).NotTo(HaveOccurred())
+	}
+	return result, err
+}
+
+// until reconciles until the object has the condition, as "Type Status Reason".
+func (b *bench) until(infra *infrav1.OCIMeshCluster, condition string) {
+	b.t.Helper()
+	b.g.Eventually(func(g Gomega) []string {
+		_, err := b.reconcile(infra)
+		g.Expect(err).NotTo(HaveOccurred())
+		return helpers.ConditionsOf(infra)
+	}, patience, 5*time.Millisecond).Should(ContainElement(condition), "%v", infra.Status.Accounts)
+}
+
+// deleted deletes the infrastructure and reconciles until it is gone.
+func (b *bench) deleted(infra *infrav1.OCIMeshCluster) {
+	b.t.Helper()
+	b.g.Expect(env.Client.Delete(b.t.Context(), infra.DeepCopy())).To(Succeed())
+	b.untilGone(infra)
+}
+
+func (b *bench) untilGone(infra *infrav1.OCIMeshCluster) {
+	b.t.Helper()
+	b.g.Eventually(func(g Gomega) bool {
+		_, err := b.reconcile(infra)
+		g.Expect(err).NotTo(HaveOccurred())
+		return apierrors.IsNotFound(env.Client.Get(b.t.Context(), client.ObjectKeyFromObject(infra), infra.DeepCopy()))
+	}, patience, 5*time.Millisecond).Should(BeTrue(), "%v", infra.Status)
+}
+
+// machineIn creates a machine of the cluster that is placed in the account.
+func (b *bench) machineIn(infra *infrav1.OCIMeshCluster, name, account string) *infrav1.OCIMeshMachine {
+	b.t.Helper()
+	owner := helpers.NewCluster(infra.Namespace, infra.Name)
+	machine := helpers.NewMachine(owner, name)
+	env.Create(b.t, machine)
+	placed := helpers.NewOCIMeshMachine(machine)
+	env.Create(b.t, placed)
+	placed.Status.Placement = infrav1.Placement{Attempt: 1, Account: account, AvailabilityDomain: "x", Shape: "VM.x"}
+	b.g.Expect(env.Client.Status().Update(b.t.Context(), placed)).To(Succeed())
+	return placed
+}
+
+// created counts the calls of a kind that made something, over all tenancies.
+func (b *bench) count(operation string) int { return b.OCI.CallCounts("")[operation] }
