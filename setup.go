@@ -1,0 +1,72 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/account"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/cluster"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/machine"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/machinetemplate"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnet"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/webhooks"
+)
+
+// setupControllers adds every controller and webhook to the manager.
+func setupControllers(ctx context.Context, mgr ctrl.Manager, clients *access.Clients, o managerOptions) error {
+	perKind := controller.Options{MaxConcurrentReconciles: o.concurrency}
+	for _, s := range []struct {
+		kind  string
+		setup func() error
+	}{
+		{"OCIAccount", func() error {
+			return (&account.Reconciler{Client: mgr.GetClient(), Clients: clients}).SetupWithManager(ctx, mgr, account.Options{
+				PollInterval: o.pollInterval, ProgressInterval: o.progressInterval, Concurrency: o.concurrency, WatchFilterValue: o.watchFilter,
+			})
+		}},
+		{"Tailnet", func() error {
+			return (&tailnet.Reconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clients: clients}).SetupWithManager(ctx, mgr, tailnet.Options{
+				ProgressInterval: o.progressInterval, Concurrency: o.concurrency, WatchFilterValue: o.watchFilter,
+			})
+		}},
+		{"OCIMeshCluster", func() error {
+			return (&cluster.Reconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clients: clients}).SetupWithManager(ctx, mgr, cluster.Options{
+				PollInterval: o.pollInterval, ProgressInterval: o.progressInterval, Concurrency: o.concurrency, WatchFilterValue: o.watchFilter,
+			})
+		}},
+		{"OCIMeshMachine", func() error {
+			return (&machine.Reconciler{
+				Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Access: clients, WatchFilterValue: o.watchFilter,
+				Recorder: mgr.GetEventRecorder("ocimeshmachine-controller"),
+				Options: machine.Options{
+					PollInterval: o.pollInterval, ProgressInterval: o.progressInterval, JoinTimeout: o.joinTimeout,
+				},
+			}).SetupWithManager(ctx, mgr, perKind)
+		}},
+		{"OCIMeshMachineTemplate", func() error {
+			return (&machinetemplate.Reconciler{Client: mgr.GetClient(), Access: clients, WatchFilterValue: o.watchFilter}).
+				SetupWithManager(ctx, mgr, perKind)
+		}},
+		{"OCIMeshMachineTemplate's webhook", func() error { return webhooks.OCIMeshMachineTemplate{}.SetupWithManager(mgr) }},
+	} {
+		if err := s.setup(); err != nil {
+			return fmt.Errorf("set up %s: %w", s.kind, err)
+		}
+	}
+	return nil
+}
+
+// setupChecks has /healthz and /readyz answer once the webhook server does.
+func setupChecks(mgr ctrl.Manager) error {
+	if err := mgr.AddReadyzCheck("webhook", mgr.GetWebhookServer().StartedChecker()); err != nil {
+		return err
+	}
+	return mgr.AddHealthzCheck("webhook", mgr.GetWebhookServer().StartedChecker())
+}
