@@ -1,0 +1,228 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package machine
+
+import (
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
+)
+
+const arm = "VM.Standard.A1.Flex"
+
+func (b *bench) setCapacity(t *testing.T, account int, key sim.CapacityKey, instances int) {
+	t.Helper()
+	NewWithT(t).Expect(b.OCI.SetCapacity(b.Tenancies[account].Name, key, instances)).To(Succeed())
+}
+
+func TestMachinesOfAGroupAreSpreadOverAccounts(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{Accounts: 3})
+	domains := map[string]int{}
+	for _, name := range []string{"one", "two", "three"} {
+		own := b.machine(t, name, controlPlane)
+		b.untilProvisioned(t, own)
+		domains[own.Status.FailureDomain]++
+	}
+	g.Expect(domains).To(HaveLen(3))
+}
+
+func TestWithoutRoomTheMachineMovesOnByFaultDomainThenAvailabilityDomainThenAccount(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{Accounts: 2, Tenancy: func(_ int, tenancy *sim.Tenancy) { tenancy.ADs = 3 }})
+	ads := b.Tenancies[0].AvailabilityDomains()
+	// Room is only in the last place of the way.
+	b.setCapacity(t, 0, sim.CapacityKey{AvailabilityDomain: ads[0]}, 0)
+	b.setCapacity(t, 0, sim.CapacityKey{AvailabilityDomain: ads[1]}, 0)
+	b.setCapacity(t, 0, sim.CapacityKey{AvailabilityDomain: ads[2]}, 0)
+	own := b.machine(t, "worker")
+	var way []string
+	b.until(t, own, func(g Gomega) {
+		place := own.Status.Placement.AvailabilityDomain + " " + own.Status.Placement.FaultDomain
+		if place != " " && (len(way) == 0 || way[len(way)-1] != place) {
+			way = append(way, place)
+		}
+		g.Expect(helpers.ConditionsOf(own)).To(ContainElement("Ready True Ready"))
+	})
+
+	there := b.Tenancies[1].AvailabilityDomains()[0]
+	g.Expect(way).To(Equal([]string{
+		ads[0] + " FAULT-DOMAIN-1", ads[0] + " FAULT-DOMAIN-2", ads[0] + " FAULT-DOMAIN-3",
+		ads[1] + " FAULT-DOMAIN-1", ads[1] + " FAULT-DOMAIN-2", ads[1] + " FAULT-DOMAIN-3",
+		ads[2] + " FAULT-DOMAIN-1", ads[2] + " FAULT-DOMAIN-2", ads[2] + " FAULT-DOMAIN-3",
+		there + " FAULT-DOMAIN-1",
+	}))
+	g.Expect(own.Status.Placement.Attempt).To(BeEquivalentTo(10))
+	g.Expect(own.Status.Shortages).To(HaveLen(9))
+	g.Expect(b.Control.Keys()).To(HaveLen(1), "one key serves all attempts")
+
+	// What one machine found out, the next one need not.
+	launches := b.calls("LaunchInstance")
+	next := b.machine(t, "next")
+	b.untilProvisioned(t, next)
+	g.Expect(b.calls("LaunchInstance")).To(Equal(launches + 1))
+}
+
+func TestALimitLeavesTheShapeOutInTheWholeAccount(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{Accounts: 2, Tenancy: func(i int, tenancy *sim.Tenancy) {
+		if i == 0 {
+			tenancy.Limits = map[string]int64{"standard-a1-core-count": 1}
+		}
+	}})
+	own := b.machine(t, "worker")
+	b.untilProvisioned(t, own)
+
+	g.Expect(own.Status.Placement.Account).To(Equal(b.Accounts[1].Name))
+	g.Expect(own.Status.Shortages).To(HaveLen(1))
+	g.Expect(own.Status.Shortages[0].Reason).To(Equal("LimitExceeded"))
+	g.Expect(own.Status.Shortages[0].AvailabilityDomain).To(BeEmpty())
+	g.Expect(b.calls("LaunchInstance")).To(Equal(2))
+}
+
+func TestAnotherShapeIsTakenBeforeAnotherAccount(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{Accounts: 2})
+	b.setCapacity(t, 0, sim.CapacityKey{Shape: arm}, 0)
+	own := b.machine(t, "worker", func(_ *clusterv1.Machine, own *infrav1.OCIMeshMachine) {
+		own.Spec.Shapes = append(own.Spec.Shapes, infrav1.Shape{Name: "VM.Standard.E5.Flex", OCPUs: 1, MemoryGB: 8})
+	})
+	b.untilProvisioned(t, own)
+
+	g.Expect(own.Status.Placement.Account).To(Equal(b.Accounts[0].Name))
+	g.Expect(own.Status.Placement.Shape).To(Equal("VM.Standard.E5.Flex"))
+	g.Expect(b.instances(t)[0].Arch).To(Equal("amd64"), "and the image is that architecture's")
+}
+
+func TestWhenNothingIsLeftTheConditionSaysWhatWasTriedAndWhenTheNextTryIs(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{})
+	b.setCapacity(t, 0, sim.CapacityKey{}, 0)
+	own := b.machine(t, "worker")
+	b.untilCondition(t, own, "Ready False NoCapacity")
+
+	message := helpers.MessageOf(own, infrav1.PlacedCondition)
+	for _, fault := range b.Tenancies[0].FaultDomains() {
+		g.Expect(message).To(ContainSubstring(fault + " " + arm + " (OutOfCapacity)"))
+	}
+	g.Expect(message).To(ContainSubstring("next try at "))
+	launches := b.calls("LaunchInstance")
+	g.Expect(launches).To(Equal(3))
+	result := b.pass(t, own)
+	g.Expect(result.RequeueAfter).To(BeNumerically("~", 5*time.Minute, time.Minute))
+	g.Expect(b.calls("LaunchInstance")).To(Equal(launches), "nothing is tried before its time")
+
+	b.setCapacity(t, 0, sim.CapacityKey{}, 10)
+	b.sleep(6 * time.Minute)
+	b.untilProvisioned(t, own)
+	b.delete(t, own)
+	b.expectNothingLeft(t)
+}
+
+func TestALaunchThatFailsAfterItWasAcceptedCountsAsAShortage(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{})
+	b.OCI.AddFault(sim.Fault{
+		Operation: "LaunchInstance", WorkRequestFails: true, Code: "InternalError", Message: "Out of host capacity.",
+	})
+	own := b.machine(t, "worker")
+	b.untilProvisioned(t, own)
+
+	g.Expect(own.Status.Shortages).To(HaveLen(1))
+	g.Expect(own.Status.Placement.FaultDomain).To(Equal("FAULT-DOMAIN-2"))
+	g.Expect(b.instances(t)).To(HaveLen(1))
+	b.delete(t, own)
+	b.expectNothingLeft(t)
+}
+
+func TestTheMachinesFailureDomainIsHonoured(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{Accounts: 2})
+	asked := b.Accounts[1].Name + "-ad-1"
+	own := b.machine(t, "worker", func(machine *clusterv1.Machine, _ *infrav1.OCIMeshMachine) { machine.Spec.FailureDomain = asked })
+	b.untilProvisioned(t, own)
+	g.Expect(own.Status.FailureDomain).To(Equal(asked))
+
+	lost := b.machine(t, "lost", func(machine *clusterv1.Machine, _ *infrav1.OCIMeshMachine) { machine.Spec.FailureDomain = "nowhere" })
+	b.untilCondition(t, lost, "Ready False FailureDomainUnknown")
+	b.delete(t, lost)
+}
+
+func TestAnAccountThatFailsDoesNotKeepMachinesFromTheOthers(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{Accounts: 2})
+	b.Reload(t, b.Accounts[0])
+	b.SetReady(t, b.Accounts[0], metav1.ConditionFalse, infrav1.AuthenticationFailedReason, "the key was revoked")
+	b.OCI.AddFault(sim.Fault{Tenancy: b.Tenancies[0].Name, Status: 401, Code: "NotAuthenticated", Times: -1})
+	own := b.machine(t, "worker")
+	b.untilProvisioned(t, own)
+	g.Expect(own.Status.Placement.Account).To(Equal(b.Accounts[1].Name))
+	g.Expect(b.OCI.CallCounts(b.Tenancies[0].Name)["ListInstances"]).To(BeZero())
+
+	b.delete(t, own)
+}
+
+func TestAPlacementWithoutALaunchLeavesAnAccountThatFails(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{Accounts: 2})
+	own := b.machine(t, "worker")
+	for own.Status.Placement.Account == "" {
+		b.pass(t, own)
+		b.Reload(t, own)
+	}
+	g.Expect(own.Status.Placement.Account).To(Equal(b.Accounts[0].Name))
+	b.Reload(t, b.Accounts[0])
+	b.SetReady(t, b.Accounts[0], metav1.ConditionFalse, infrav1.AuthenticationFailedReason, "the key was revoked")
+
+	b.untilProvisioned(t, own)
+	g.Expect(own.Status.Placement.Account).To(Equal(b.Accounts[1].Name))
+	g.Expect(own.Status.Placement.Attempt).To(BeEquivalentTo(2))
+}
+
+func TestWithoutAnAccountTheConditionSaysWhyEachIsOut(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{Accounts: 3})
+	b.Reload(t, b.Accounts[0])
+	b.SetReady(t, b.Accounts[0], metav1.ConditionFalse, infrav1.AuthenticationFailedReason, "the key was revoked")
+	helpers.Update(t, b.Environment, b.Accounts[1], func(account *infrav1.OCIAccount) {
+		account.Spec.AllowedNamespaces.List = []string{"somebody-elses"}
+	})
+	helpers.Update(t, b.Environment, b.infra, func(infra *infrav1.OCIMeshCluster) {
+		infra.Spec.Accounts[2].ControlPlane = ptr.To(false)
+	})
+	own := b.machine(t, "control-plane", controlPlane)
+	b.untilCondition(t, own, "Ready False NoAccount")
+	g.Expect(helpers.MessageOf(own, infrav1.PlacedCondition)).To(And(
+		ContainSubstring(b.Accounts[0].Name+": the key was revoked"),
+		ContainSubstring(b.Accounts[1].Name+": OCIAccount "+b.Accounts[1].Name+" does not allow namespace"),
+		ContainSubstring(b.Accounts[2].Name+": the cluster allows no control planes in it"),
+	))
+
+	helpers.Update(t, b.Environment, b.Accounts[1], func(account *infrav1.OCIAccount) {
+		account.Spec.AllowedNamespaces.List = []string{b.Namespace}
+	})
+	b.untilProvisioned(t, own)
+}
+
+func TestAccountsAreSelectedByNameOrLabel(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{Accounts: 3})
+	helpers.Update(t, b.Environment, b.Accounts[2], func(account *infrav1.OCIAccount) { account.Labels = map[string]string{"tier": "gold"} })
+	for name, selection := range map[string]infrav1.AccountSelection{
+		"by-name":  {Names: []string{b.Accounts[2].Name}},
+		"by-label": {Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"tier": "gold"}}},
+	} {
+		own := b.machine(t, name, func(_ *clusterv1.Machine, own *infrav1.OCIMeshMachine) { own.Spec.Accounts = selection })
+		b.untilProvisioned(t, own)
+		g.Expect(own.Status.Placement.Account).To(Equal(b.Accounts[2].Name), name)
+	}
+}
