@@ -1,0 +1,219 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package machine
+
+import (
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
+)
+
+func TestWhatHappensBehindTheProvidersBackIsSeen(t *testing.T) {
+	for name, world := range map[string]struct {
+		happens func(*testing.T, *bench, *infrav1.OCIMeshMachine) error
+		want    string
+		// heals is nil for what is for good.
+		heals func(*testing.T, *bench, *infrav1.OCIMeshMachine) error
+	}{
+		"the instance is terminated": {
+			func(_ *testing.T, b *bench, own *infrav1.OCIMeshMachine) error {
+				return b.OCI.TerminateInstance(own.Status.Instance.ID)
+			},
+			"Ready False InstanceTerminated", nil,
+		},
+		"the instance is stopped": {
+			func(_ *testing.T, b *bench, own *infrav1.OCIMeshMachine) error {
+				return b.OCI.StopInstance(own.Status.Instance.ID)
+			},
+			"Ready False InstanceStopped", nil,
+		},
+		"the device goes offline": {
+			func(_ *testing.T, b *bench, own *infrav1.OCIMeshMachine) error {
+				return b.Control.SetOnline(own.Status.Tailnet.DeviceID, false)
+			},
+			"Ready False DeviceOffline",
+			func(_ *testing.T, b *bench, own *infrav1.OCIMeshMachine) error {
+				return b.Control.SetOnline(own.Status.Tailnet.DeviceID, true)
+			},
+		},
+		"the account refuses everything": {
+			func(_ *testing.T, b *bench, _ *infrav1.OCIMeshMachine) error {
+				b.OCI.AddFault(sim.Fault{Status: 404, Code: "NotAuthorizedOrNotFound", Times: -1})
+				return nil
+			},
+			"Ready Unknown NotAuthorizedOrNotFound",
+			func(_ *testing.T, b *bench, _ *infrav1.OCIMeshMachine) error { b.OCI.ClearFaults(); return nil },
+		},
+		"the OCIAccount is removed": {
+			func(t *testing.T, b *bench, _ *infrav1.OCIMeshMachine) error {
+				return b.Client.Delete(t.Context(), b.Accounts[0].DeepCopy())
+			},
+			"Ready Unknown AccountNotFound",
+			func(t *testing.T, b *bench, _ *infrav1.OCIMeshMachine) error {
+				b.Accounts[0].ResourceVersion, b.Accounts[0].UID = "", ""
+				return b.Client.Create(t.Context(), b.Accounts[0])
+			},
+		},
+		"the tailnet cannot be reached": {
+			func(_ *testing.T, b *bench, _ *infrav1.OCIMeshMachine) error {
+				b.Control.SetUnreachable(true)
+				return nil
+			},
+			"Ready Unknown Unavailable",
+			func(_ *testing.T, b *bench, _ *infrav1.OCIMeshMachine) error {
+				b.Control.SetUnreachable(false)
+				return nil
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			b := newBench(t, helpers.WorldOptions{})
+			own := b.machine(t, "machine")
+			b.untilProvisioned(t, own)
+
+			g.Expect(world.happens(t, b, own)).To(Succeed())
+			b.untilCondition(t, own, world.want)
+			g.Expect(own.Status.Initialization.Provisioned).To(HaveValue(BeTrue()), "it is never taken back")
+			g.Expect(own.Status.Addresses).NotTo(BeEmpty())
+			g.Expect(b.calls("LaunchInstance")).To(Equal(1))
+
+			if world.heals != nil {
+				g.Expect(world.heals(t, b, own)).To(Succeed())
+				b.untilProvisioned(t, own)
+			}
+			b.delete(t, own)
+			b.expectNothingLeft(t)
+		})
+	}
+}
+
+func TestAMachineThatDoesNotJoinIsToldFromOneThatBoots(t *testing.T) {
+	b := newBench(t, helpers.WorldOptions{})
+	b.booter.setAsleep(true)
+	own := b.machine(t, "machine")
+	b.untilCondition(t, own, "Ready False Joining")
+	b.sleep(21 * time.Minute)
+	b.untilCondition(t, own, "Ready False JoinTimeout")
+	b.delete(t, own)
+	b.expectNothingLeft(t)
+}
+
+func TestOnlyTheMachinesOwnDeviceCounts(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{})
+	b.booter.setAsleep(true)
+	own := b.machine(t, "machine")
+	b.untilCondition(t, own, "Ready False Joining")
+	device := func(created time.Time, tags ...string) tailnet.Device {
+		return tailnet.Device{Hostname: "machine", Created: created, Tags: tags, Addresses: addresses("100.64.0.9")}
+	}
+	launched := time.Now()
+	for name, world := range map[string]struct {
+		devices []tailnet.Device
+		want    bool
+	}{
+		"none":                        {nil, false},
+		"one without the tags":        {[]tailnet.Device{device(launched.Add(time.Minute))}, false},
+		"one older than the instance": {[]tailnet.Device{device(launched.Add(-time.Hour), "tag:a")}, false},
+		"its own":                     {[]tailnet.Device{device(launched.Add(time.Minute), "tag:b", "tag:a")}, true},
+	} {
+		_, found := ownDevice(world.devices, []string{"tag:a"}, launched)
+		g.Expect(found).To(Equal(world.want), name)
+	}
+	b.delete(t, own)
+}
+
+func TestAnAccountThatRefusesEverythingProvesNothing(t *testing.T) {
+	for name, fault := range map[string]sim.Fault{
+		"404 to everything": {Status: 404, Code: "NotAuthorizedOrNotFound", Times: -1},
+		"401 to everything": {Status: 401, Code: "NotAuthenticated", Times: -1},
+		"no answer":         {Reset: true, Times: -1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			b := newBench(t, helpers.WorldOptions{})
+			own := b.machine(t, "machine")
+			b.untilProvisioned(t, own)
+			b.OCI.AddFault(fault)
+			g.Expect(b.Client.Delete(t.Context(), own)).To(Succeed())
+
+			b.untilCondition(t, own, "Deleting True WaitingForAccount")
+			for range 5 {
+				b.pass(t, own)
+			}
+			b.Reload(t, own)
+			g.Expect(own.Finalizers).To(ContainElement(infrav1.OCIMeshMachineFinalizer))
+			g.Expect(b.instances(t)).To(HaveLen(1))
+			g.Expect(b.Control.Devices()).To(HaveLen(1), "the device goes after the instance")
+
+			b.OCI.ClearFaults()
+			b.delete(t, own)
+			b.expectNothingLeft(t)
+		})
+	}
+}
+
+func TestAMachineThatWasNeverLaunchedIsDeletedAtOnce(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{})
+	own := b.machine(t, "machine")
+	for own.Status.Placement.Account == "" {
+		b.pass(t, own)
+		b.Reload(t, own)
+	}
+	g.Expect(b.Client.Delete(t.Context(), own)).To(Succeed())
+	b.pass(t, own)
+	b.ExpectGone(t, own)
+	b.expectNothingLeft(t)
+}
+
+func TestAMachineIsDeletedAfterItsClusterIsGone(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{Accounts: 2})
+	own := b.machine(t, "machine")
+	b.untilProvisioned(t, own)
+	g.Expect(b.Client.Delete(t.Context(), b.infra)).To(Succeed())
+	g.Expect(b.Client.Delete(t.Context(), b.cluster)).To(Succeed())
+
+	b.delete(t, own)
+	b.expectNothingLeft(t)
+}
+
+func TestADeletionWithoutStatusFindsTheInstance(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{Accounts: 2})
+	own := b.machine(t, "machine")
+	b.untilProvisioned(t, own)
+	g.Expect(b.Client.Status().Patch(t.Context(), own, client.RawPatch("application/merge-patch+json", []byte(`{"status":null}`)))).To(Succeed())
+
+	b.delete(t, own)
+	b.expectNothingLeft(t)
+}
+
+func TestALaunchUnderWayWhenTheMachineIsDeletedIsWaitedFor(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{Sim: sim.Options{Delays: laggingLists()}})
+	b.OCI.AddFault(sim.Fault{Operation: "LaunchInstance", AfterCommit: true, Reset: true})
+	own := b.machine(t, "machine")
+	b.until(t, own, func(g Gomega) { g.Expect(b.calls("LaunchInstance")).To(Equal(1)) })
+	b.r.Options.ProgressInterval = time.Second
+
+	b.delete(t, own)
+	g.Expect(b.calls("LaunchInstance")).To(Equal(1))
+	b.expectNothingLeft(t)
+}
+
+func laggingLists() *sim.Delays {
+	delays := helpers.FastDelays()
+	delays.ListLag = 500 * time.Millisecond
+	return delays
+}
