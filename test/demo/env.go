@@ -22,6 +22,9 @@ import (
 const (
 	releaseVersion = "v0.1.0"
 
+	// providerTag is the OAuth client's; it owns the other two, since a client
+	// may not choose among tags of its own.
+	providerTag     = "tag:capom"
 	nodeTag         = "tag:capom-node"
 	controlPlaneTag = "tag:capom-control-plane"
 	// vipRange lies in the loopback network, all of which is local on Linux, so
@@ -64,14 +67,14 @@ func (d *demo) command(ctx context.Context, program string, args ...string) erro
 func (d *demo) startClouds(ctx context.Context) error {
 	var err error
 	if d.tailnet, err = tailnetsim.New(tailnetsim.Options{
-		TagOwners: map[string][]string{nodeTag: {"group:admins"}, controlPlaneTag: {"group:admins"}},
+		TagOwners: map[string][]string{providerTag: {"group:admins"}, nodeTag: {providerTag}, controlPlaneTag: {providerTag}},
 	}); err != nil {
 		return err
 	}
 	if err := d.tailnet.Start(); err != nil {
 		return err
 	}
-	d.oauth = d.tailnet.AddClient([]string{"auth_keys", "devices:core", "devices:routes"}, []string{nodeTag, controlPlaneTag})
+	d.oauth = d.tailnet.AddClient([]string{"auth_keys", "devices:core", "devices:routes"}, []string{providerTag})
 
 	d.booter, err = booter.New(context.WithoutCancel(ctx), booter.Options{
 		Tailnet: d.tailnet, Log: klog.Background(), Timings: booter.Timings{
