@@ -16,7 +16,6 @@ import (
 	"sigs.k8s.io/cluster-api/util"
 	"sigs.k8s.io/cluster-api/util/annotations"
 	"sigs.k8s.io/cluster-api/util/conditions"
-	"sigs.k8s.io/cluster-api/util/finalizers"
 	"sigs.k8s.io/cluster-api/util/labels"
 	"sigs.k8s.io/cluster-api/util/patch"
 	"sigs.k8s.io/cluster-api/util/paused"
@@ -25,6 +24,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/vip"
 )
@@ -120,7 +120,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if isPaused, again, err := paused.EnsurePausedCondition(ctx, r.Client, cluster, infra); err != nil || isPaused || again {
 		return ctrl.Result{}, err
 	}
-	if added, err := finalizers.EnsureFinalizer(ctx, r.Client, infra, infrav1.OCIMeshClusterFinalizer); err != nil || added {
+	if written, err := identity.Ensure(ctx, r.Client, infra, infrav1.OCIMeshClusterFinalizer); err != nil || written {
 		return ctrl.Result{}, err
 	}
 	return r.reconcile(ctx, &scope{cluster: cluster, infra: infra, options: r.Options.withDefaults()})

@@ -8,19 +8,27 @@ import (
 	"fmt"
 	"net/netip"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 )
 
 const defaultPort = 6443
 
-// ensureEndpoint sees to the address of the API server.
+// ensureEndpoint sees to the address of the API server, and writes it before anything is said about it.
 func (r *Reconciler) ensureEndpoint(ctx context.Context, s *scope) error {
+	before := s.infra.DeepCopy()
 	var err error
 	if s.infra.Spec.EndpointType == infrav1.EndpointExternal {
 		err = external(s)
 	} else {
 		err = r.tailnetVIP(ctx, s)
+	}
+	if before.Spec.ControlPlaneEndpoint != s.infra.Spec.ControlPlaneEndpoint {
+		if err := r.Client.Patch(ctx, s.infra.DeepCopy(), client.MergeFrom(before)); err != nil {
+			return fmt.Errorf("writing the control plane endpoint: %w", err)
+		}
 	}
 	if err == nil {
 		return nil

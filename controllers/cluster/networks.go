@@ -11,6 +11,7 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/network"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 )
 
 // atOnce is how many accounts of a cluster are dealt with at once.
@@ -77,7 +78,7 @@ func (r *Reconciler) ensureNetwork(ctx context.Context, s *scope, account *accou
 }
 
 func ownerOf(infra *infrav1.OCIMeshCluster) network.Owner {
-	return network.Owner{UID: string(infra.UID), Namespace: infra.Namespace, Name: infra.Name}
+	return network.Owner{UID: identity.Of(infra), Namespace: infra.Namespace, Name: infra.Name}
 }
 
 // networkProblem keeps the reasons that have a remedy of their own; other refusals are the network's.
