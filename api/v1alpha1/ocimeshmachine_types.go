@@ -11,10 +11,6 @@ import (
 // OCIMeshMachineFinalizer keeps a machine until its instance, its volumes, its device and its key are gone.
 const OCIMeshMachineFinalizer = "ocimeshmachine.infrastructure.cluster.x-k8s.io"
 
-// MachineIdentityAnnotation holds namespace/name/UID of an OCIMeshMachine as it was first seen. "clusterctl move" gives an
-// object a new UID; the tags of its instance, the name of its device and the description of its key keep the first one.
-const MachineIdentityAnnotation = "infrastructure.cluster.x-k8s.io/ocimesh-machine-identity"
-
 // BootstrapMode says where a node's Kubernetes software comes from.
 // +kubebuilder:validation:Enum=Preinstalled;Install
 type BootstrapMode string

@@ -77,3 +77,8 @@ func FailureDomainName(account, shortName string) string { return account + "-" 
 // made a network for the cluster. It is written before the first call that makes one, and holds an account until its network
 // is proven gone. It is metadata, not status, since it must survive clusterctl move.
 const NetworkAccountsAnnotation = "infrastructure.cluster.x-k8s.io/ocimesh-network-accounts"
+
+// IdentityAnnotation holds namespace/name/UID of an OCIMeshCluster or OCIMeshMachine as it was first seen. "clusterctl move"
+// gives an object a new UID; the tags of its networks and instances, the name of its device and the description of its key
+// keep the first one.
+const IdentityAnnotation = "infrastructure.cluster.x-k8s.io/ocimesh-identity"

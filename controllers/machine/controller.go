@@ -25,6 +25,7 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/capacity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
 )
 
@@ -103,7 +104,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 		return ctrl.Result{}, err
 	}
 	ctx = s.logContext(ctx)
-	if added, err := r.ensureIdentity(ctx, own); err != nil || added {
+	if added, err := identity.Ensure(ctx, r.Client, own, infrav1.OCIMeshMachineFinalizer); err != nil || added {
 		return ctrl.Result{}, err
 	}
 	s.identify()

@@ -23,6 +23,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
 )
 
@@ -158,7 +159,7 @@ func (s *scope) logContext(ctx context.Context) context.Context {
 
 // identify takes over the identity that ensureIdentity has made sure of.
 func (s *scope) identify() {
-	s.identity = identityOf(s.own)
+	s.identity = identity.Of(s.own)
 	s.hostname = hostnameOf(s.own.Name, s.identity)
 }
 
@@ -169,7 +170,7 @@ func (s *scope) tags() map[string]string {
 		infrav1.MachineNameTag: s.own.Namespace + "/" + s.own.Name,
 	}
 	if s.infraCluster != nil {
-		tags[infrav1.ClusterUIDTag] = string(s.infraCluster.UID)
+		tags[infrav1.ClusterUIDTag] = identity.Of(s.infraCluster)
 		tags[infrav1.ClusterNameTag] = s.infraCluster.Namespace + "/" + s.infraCluster.Name
 	}
 	return tags

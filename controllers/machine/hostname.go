@@ -1,0 +1,23 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package machine
+
+import "strings"
+
+const (
+	// maxHostname is the length of a DNS label.
+	maxHostname = 63
+	// uidLength is how much of the UID a hostname ends with: 32 random bits.
+	uidLength = 8
+)
+
+// hostnameOf is the machine's name in the tailnet and its instance's display name: a DNS label that no other machine of any
+// namespace or management cluster has.
+func hostnameOf(name, identity string) string {
+	suffix := "-" + strings.ReplaceAll(identity, "-", "")
+	suffix = suffix[:min(len(suffix), 1+uidLength)]
+	label := strings.ReplaceAll(name, ".", "-")
+	label = label[:min(len(label), maxHostname-len(suffix))]
+	return strings.TrimRight(label, "-") + suffix
+}
