@@ -99,8 +99,8 @@ func (d *demo) startClouds(ctx context.Context) error {
 }
 
 // makeTenancies describes three accounts in three regions. The third one is
-// short of hosts: its first fault domain has no Arm machines, and there is room
-// for one x86 machine only.
+// short of hosts: Arm machines fit into one of its fault domains only, and there
+// is no room for any x86 machine.
 func (d *demo) makeTenancies() error {
 	for _, a := range []struct{ name, region string }{
 		{"alpha", "eu-frankfurt-1"}, {"bravo", "uk-london-1"}, {"charlie", "us-phoenix-1"},
@@ -115,7 +115,8 @@ func (d *demo) makeTenancies() error {
 	}
 	d.accounts[2].tenancy.Capacity = map[sim.CapacityKey]int{
 		{FaultDomain: "FAULT-DOMAIN-1", Shape: controlPlaneShape}: 0,
-		{Shape: workerShape}: 1,
+		{FaultDomain: "FAULT-DOMAIN-2", Shape: controlPlaneShape}: 0,
+		{Shape: workerShape}: 0,
 	}
 	return nil
 }
@@ -124,7 +125,7 @@ func (d *demo) startManagement(ctx context.Context) error {
 	var err error
 	d.mgmt, err = mgmt.Start(ctx, mgmt.Options{
 		Root: d.root, Dir: d.dir, Binaries: d.binaries, CAAPHCRDs: os.Getenv("CAPOM_CAAPH_CRDS"), Progress: d.screen,
-		Provider: &mgmt.Provider{Binary: d.manager, Args: []string{"--poll-interval=5s", "--progress-interval=1s"}},
+		Provider: &mgmt.Provider{Binary: d.manager, Args: []string{"--poll-interval=10s", "--progress-interval=1s"}},
 	})
 	if err != nil {
 		return err

@@ -96,6 +96,9 @@ func (s *screen) show(rows []row, elapsed time.Duration) {
 		return
 	}
 	s.eraseLocked()
+	if len(rows) == 0 {
+		return
+	}
 	width := s.width()
 	lines := make([]string, 0, len(rows)+1)
 	for _, r := range rows {
