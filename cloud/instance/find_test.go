@@ -1,0 +1,196 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package instance
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+)
+
+// account holds instances and volumes in memory and remembers what was ended.
+type account struct {
+	instances   []oci.Instance
+	attachments []oci.VolumeAttachment
+	volumes     []oci.Volume
+	// getErr, probeErr and terminateErr are what the calls fail with.
+	getErr, probeErr, terminateErr error
+	terminated, deleted            []string
+}
+
+var errGone = &cloud.Error{Kind: cloud.NotFoundOrUnauthorized, Status: 404}
+
+func (a *account) ListInstances(context.Context) ([]oci.Instance, error) {
+	return a.instances, a.probeErr
+}
+
+func (a *account) GetInstance(_ context.Context, id string) (oci.Instance, error) {
+	for _, instance := range a.instances {
+		if instance.ID == id && a.getErr == nil {
+			return instance, nil
+		}
+	}
+	return oci.Instance{}, errors.Join(a.getErr, errGone)
+}
+
+func (a *account) ProbeCompartment(context.Context) error { return a.probeErr }
+
+func (a *account) TerminateInstance(_ context.Context, id string) error {
+	a.terminated = append(a.terminated, id)
+	return a.terminateErr
+}
+
+func (a *account) VolumeAttachments(context.Context, string, string) ([]oci.VolumeAttachment, error) {
+	return a.attachments, nil
+}
+
+func (a *account) list(boot bool) []oci.Volume {
+	var out []oci.Volume
+	for _, volume := range a.volumes {
+		if volume.Boot == boot {
+			out = append(out, volume)
+		}
+	}
+	return out
+}
+
+func (a *account) BootVolumes(context.Context) ([]oci.Volume, error) { return a.list(true), nil }
+
+func (a *account) DataVolumes(context.Context) ([]oci.Volume, error) { return a.list(false), nil }
+
+func (a *account) DeleteVolume(_ context.Context, volume oci.Volume) error {
+	a.deleted = append(a.deleted, volume.ID)
+	return nil
+}
+
+func instanceIn(id string, state oci.LifecycleState, uid string) oci.Instance {
+	return oci.Instance{
+		Resource:  oci.Resource{ID: id, State: state, Tags: map[string]string{infrav1.MachineUIDTag: uid}},
+		CreatedAt: time.Unix(int64(len(id)), 0),
+	}
+}
+
+func TestOnlyLiveInstancesWithTheMachinesTagCount(t *testing.T) {
+	for name, world := range map[string]struct {
+		instances []oci.Instance
+		want      string
+		ended     bool
+		duplicate bool
+	}{
+		"none":                         {nil, "", false, false},
+		"another machine's":            {[]oci.Instance{instanceIn("a", oci.StateRunning, "other")}, "", false, false},
+		"its own":                      {[]oci.Instance{instanceIn("a", oci.StateStopped, "uid")}, "a", false, false},
+		"its own, about to end":        {[]oci.Instance{instanceIn("a", oci.StateTerminating, "uid")}, "", false, false},
+		"its own, ended":               {[]oci.Instance{instanceIn("a", oci.StateTerminated, "uid")}, "", true, false},
+		"one ended and one that lives": {[]oci.Instance{instanceIn("a", oci.StateTerminated, "uid"), instanceIn("bb", oci.StateProvisioning, "uid")}, "bb", false, false},
+		"two that live":                {[]oci.Instance{instanceIn("bb", oci.StateRunning, "uid"), instanceIn("a", oci.StateRunning, "uid")}, "", false, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			c := &account{instances: world.instances}
+			ended, err := Ended(t.Context(), c, "uid")
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(ended).To(Equal(world.ended))
+			own, err := Find(t.Context(), c, "uid")
+			g.Expect(err).NotTo(HaveOccurred())
+			live, found, err := Live(own)
+			var duplicated *DuplicatedError
+			g.Expect(errors.As(err, &duplicated)).To(Equal(world.duplicate))
+			if world.duplicate {
+				g.Expect(duplicated.IDs).To(Equal([]string{"a", "bb"}))
+			}
+			g.Expect(found).To(Equal(world.want != ""))
+			g.Expect(live.ID).To(Equal(world.want))
+		})
+	}
+}
+
+func TestA404IsBelievedOnlyWithAProbe(t *testing.T) {
+	down := &cloud.Error{Kind: cloud.Unavailable}
+	for name, world := range map[string]struct {
+		account account
+		exists  bool
+		fails   bool
+	}{
+		"it is there":                       {account{instances: []oci.Instance{instanceIn("a", oci.StateRunning, "uid")}}, true, false},
+		"it is gone":                        {account{}, false, false},
+		"nothing may be seen":               {account{probeErr: errGone}, false, true},
+		"the account does not answer":       {account{getErr: down}, false, true},
+		"the account falls silent midway":   {account{probeErr: down}, false, true},
+		"the credentials are refused by it": {account{getErr: &cloud.Error{Kind: cloud.Unauthenticated}}, false, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			_, exists, err := Observe(t.Context(), &world.account, "a")
+			g.Expect(exists).To(Equal(world.exists))
+			g.Expect(err != nil).To(Equal(world.fails))
+			removal, err := Remove(t.Context(), &world.account, "a")
+			g.Expect(err != nil).To(Equal(world.fails))
+			g.Expect(removal.Gone).To(Equal(!world.exists && !world.fails))
+		})
+	}
+}
+
+func TestAnInstanceIsTerminatedOnce(t *testing.T) {
+	for state, want := range map[oci.LifecycleState]struct {
+		calls int
+		gone  bool
+	}{
+		oci.StateRunning: {1, false}, oci.StateStopped: {1, false}, oci.StateProvisioning: {1, false},
+		oci.StateTerminating: {0, false}, oci.StateTerminated: {0, true},
+	} {
+		t.Run(string(state), func(t *testing.T) {
+			g := NewWithT(t)
+			c := &account{instances: []oci.Instance{instanceIn("a", state, "uid")}}
+			removal, err := Remove(t.Context(), c, "a")
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(removal.Gone).To(Equal(want.gone))
+			g.Expect(c.terminated).To(HaveLen(want.calls))
+		})
+	}
+}
+
+func TestAConflictWhileTerminatingIsTriedAgain(t *testing.T) {
+	g := NewWithT(t)
+	c := &account{
+		instances: []oci.Instance{instanceIn("a", oci.StateProvisioning, "uid")}, terminateErr: &cloud.Error{Kind: cloud.Conflict},
+	}
+	removal, err := Remove(t.Context(), c, "a")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(removal).To(Equal(Removal{State: oci.StateProvisioning}))
+}
+
+func TestOnlyTheMachinesOwnVolumesAreDeleted(t *testing.T) {
+	g := NewWithT(t)
+	volume := func(id, name string, boot bool, state oci.LifecycleState) oci.Volume {
+		return oci.Volume{Resource: oci.Resource{ID: id, DisplayName: name, State: state}, Boot: boot}
+	}
+	c := &account{
+		attachments: []oci.VolumeAttachment{{VolumeID: "boot", Boot: true}, {VolumeID: "csi"}},
+		volumes: []oci.Volume{
+			volume("boot", "worker-1 (Boot Volume)", true, oci.StateAvailable),
+			volume("other-boot", "worker-2 (Boot Volume)", true, oci.StateAvailable),
+			volume("data", "worker-1-data", false, oci.StateAvailable),
+			volume("going", "worker-1-logs", false, oci.StateTerminating),
+			volume("csi", "pvc-1", false, oci.StateAvailable),
+		},
+	}
+	volumes := Volumes{InstanceID: "a", AvailabilityDomain: "AD-1", DataNames: []string{"worker-1-data", "worker-1-logs"}}
+	gone, err := RemoveVolumes(t.Context(), c, volumes)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(gone).To(BeFalse())
+	g.Expect(c.deleted).To(ConsistOf("boot", "data"))
+
+	c.volumes = []oci.Volume{volume("csi", "pvc-1", false, oci.StateAvailable)}
+	gone, err = RemoveVolumes(t.Context(), c, volumes)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(gone).To(BeTrue())
+}
