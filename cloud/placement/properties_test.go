@@ -93,7 +93,7 @@ func deterministic(facts Facts, decision Decision) error {
 	return nil
 }
 
-// complete: each place there is is either a candidate, once, or covered by a rejection.
+// complete: each existing place is either a candidate, once, or covered by a rejection.
 func complete(facts Facts, decision Decision) error {
 	if decision.UnknownFailureDomain {
 		return nil

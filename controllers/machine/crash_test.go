@@ -220,7 +220,7 @@ func TestTwoLiveInstancesOfOneMachineAreAnErrorAndBothAreDeleted(t *testing.T) {
 func TestUnderAManager(t *testing.T) {
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{Accounts: 3})
-	b.Environment.Manager(t, func(ctx context.Context, mgr manager.Manager) error {
+	b.Manager(t, func(ctx context.Context, mgr manager.Manager) error {
 		r := b.reconciler()
 		r.Client, r.APIReader = mgr.GetClient(), mgr.GetAPIReader()
 		r.Recorder = mgr.GetEventRecorder("ocimeshmachine-controller")

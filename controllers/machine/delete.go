@@ -122,8 +122,10 @@ func (r *Reconciler) victims(ctx context.Context, s *scope) ([]victim, error) {
 		return appendVictim(victims, victim{recorded, account, s.own.Status.Placement.AvailabilityDomain}), nil
 	}
 	if len(victims) == 0 && s.mayBeSettling(r.Options.withDefaults()) {
-		return nil, access.NewProblem(infrav1.WaitingForTerminationReason,
-			"A launch may be under way in account %s; looking for its instance once more", account)
+		problem := access.NewProblem(infrav1.WaitingForTerminationReason,
+			"a launch may be under way in account %s, its instance is looked for once more", account)
+		problem.RetryAfter = r.Options.withDefaults().ProgressInterval
+		return nil, problem
 	}
 	return victims, nil
 }

@@ -42,7 +42,7 @@ func (r *Reconciler) observeDevice(ctx context.Context, s *scope) error {
 			"Device %s lost the coordination server at %s: see that the instance reaches the Internet, and tailscaled's log",
 			device.Name, device.LastSeen.UTC().Format(time.RFC3339))
 	}
-	if s.own.Status.Tailnet.KeyID != "" || !s.provisioned() {
+	if s.own.Status.Tailnet.KeyID != "" || s.keyExists || !s.provisioned() {
 		if err := r.dropKey(ctx, s, c); err != nil {
 			return failed(infrav1.TailnetReadyCondition, err)
 		}

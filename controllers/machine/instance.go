@@ -71,21 +71,21 @@ func (r *Reconciler) observeAddresses(ctx context.Context, s *scope, c *oci.Clie
 // ended judges an instance that is no more. One that never came to be for lack of room is placed anew; any other is for Cluster
 // API to replace.
 func (r *Reconciler) ended(ctx context.Context, s *scope, c *oci.Client, listed bool) error {
+	why := "this provider did not ask for it"
 	if listed && !s.provisioned() {
 		failure, err := c.LaunchFailure(ctx, s.own.Status.Instance.ID)
-		switch {
-		case err != nil:
+		if err != nil {
 			return unseen(infrav1.InstanceReadyCondition, err)
-		case failure != nil && capacity.IsShortage(failure):
+		}
+		if failure != nil && capacity.IsShortage(failure) {
 			return r.short(ctx, s, failure)
-		case failure != nil:
-			s.waitFor(r.Options.withDefaults().PollInterval, infrav1.InstanceReadyCondition, infrav1.InstanceTerminatedReason,
-				"OCI gave the launch up: %s; delete the Machine, or let a MachineHealthCheck do so", failure.Message)
-			return nil
+		}
+		if failure != nil {
+			why = "OCI gave the launch up: " + failure.Message
 		}
 	}
 	s.waitFor(r.Options.withDefaults().PollInterval, infrav1.InstanceReadyCondition, infrav1.InstanceTerminatedReason,
-		"Instance was terminated and this provider did not ask for it: delete the Machine, or let a MachineHealthCheck do so")
+		"Instance is gone: %s; delete the Machine, or let a MachineHealthCheck do so", why)
 	return nil
 }
 

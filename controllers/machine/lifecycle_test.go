@@ -6,6 +6,7 @@ package machine
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -96,15 +97,31 @@ func TestTheVIPLeavesAControlPlaneBeforeItsInstanceEnds(t *testing.T) {
 func TestPodRoutesAreApprovedWithinThePodNetworkOnly(t *testing.T) {
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
+	b.cluster, b.infra = b.newCluster(t, "routes", func(infra *infrav1.OCIMeshCluster) {
+		infra.Spec.PodNetwork.Mode = infrav1.PodNetworkTailnetRoutes
+	})
 	own := b.machine(t, "worker")
 	b.untilProvisioned(t, own)
-	b.infra.Spec.PodNetwork.Mode = infrav1.PodNetworkTailnetRoutes
-	s := &scope{own: own, infraCluster: b.infra, cluster: b.cluster, machine: &clusterv1.Machine{}}
+	ours := netip.MustParsePrefix("10.244.3.0/24")
+	g.Expect(b.Control.Advertise(own.Status.Tailnet.DeviceID, ours, netip.MustParsePrefix("10.244.0.0/16"),
+		netip.MustParsePrefix("10.245.0.0/24"), netip.MustParsePrefix("0.0.0.0/0"))).To(Succeed())
 
-	for prefix, want := range map[string]bool{
-		"10.244.3.0/24": true, "10.244.0.0/16": false, "10.0.0.0/8": false, "10.245.0.0/24": false, "0.0.0.0/0": false,
+	b.until(t, own, func(g Gomega) {
+		g.Expect(b.Control.Devices()[0].Enabled).To(Equal([]netip.Prefix{ours}))
+	})
+	b.delete(t, own)
+}
+
+func TestHostnamesAreLabelsThatNobodyElseHas(t *testing.T) {
+	g := NewWithT(t)
+	const uid = "6f1b4a8e-0c5d-4a53-9f0a-0d8c5f6e7a11"
+	for name, want := range map[string]string{
+		"worker":                          "worker-6f1b4a8e",
+		"blue.worker":                     "blue-worker-6f1b4a8e",
+		strings.Repeat("a", 253):          strings.Repeat("a", 54) + "-6f1b4a8e",
+		strings.Repeat("a", 53) + "-bcde": strings.Repeat("a", 53) + "-6f1b4a8e",
 	} {
-		g.Expect(s.isPodRoute(netip.MustParsePrefix(prefix))).To(Equal(want), prefix)
+		g.Expect(hostnameOf(name, uid)).To(Equal(want))
 	}
 }
 
@@ -187,8 +204,8 @@ func TestTwoMachinesOfOneNameInTwoNamespacesDoNotMeet(t *testing.T) {
 	helpers.Update(t, b.Environment, b.Tailnet, func(tn *infrav1.Tailnet) {
 		tn.Spec.AllowedNamespaces.List = append(tn.Spec.AllowedNamespaces.List, other)
 	})
-	home := b.World.Namespace
-	b.World.Namespace = other
+	home := b.Namespace
+	b.Namespace = other
 	b.cluster, b.infra = b.newCluster(t, "blue")
 	second := b.machine(t, "worker")
 	b.untilProvisioned(t, second)
@@ -200,7 +217,7 @@ func TestTwoMachinesOfOneNameInTwoNamespacesDoNotMeet(t *testing.T) {
 	b.pass(t, first)
 	b.Reload(t, first)
 	helpers.ExpectConditions(t, first, allIsWell...)
-	b.World.Namespace = home
+	b.Namespace = home
 	b.delete(t, first)
 	b.expectNothingLeft(t)
 }

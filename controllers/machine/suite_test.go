@@ -89,12 +89,15 @@ func (b *bench) sleep(d time.Duration) {
 }
 
 // newCluster is a Cluster whose networks exist in all accounts.
-func (b *bench) newCluster(t *testing.T, name string) (*clusterv1.Cluster, *infrav1.OCIMeshCluster) {
+func (b *bench) newCluster(t *testing.T, name string, change ...func(*infrav1.OCIMeshCluster)) (*clusterv1.Cluster, *infrav1.OCIMeshCluster) {
 	t.Helper()
 	cluster := helpers.NewCluster(b.Namespace, name)
 	b.Create(t, cluster)
 	infra := helpers.NewOCIMeshCluster(cluster, b.Tailnet.Name, b.AccountNames(), func(infra *infrav1.OCIMeshCluster) {
 		infra.Spec.ControlPlaneEndpoint = infrav1.APIEndpoint{Host: vip, Port: 6443}
+		for _, f := range change {
+			f(infra)
+		}
 	})
 	b.Create(t, infra)
 	for i := range b.Accounts {
