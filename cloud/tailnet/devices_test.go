@@ -112,6 +112,28 @@ func TestApprovingARouteKeepsTheOthers(t *testing.T) {
 	})
 }
 
+func TestDisabledRoutesServeNobody(t *testing.T) {
+	modes(t, func(t *testing.T, mode tailnetsim.Mode) {
+		g := NewWithT(t)
+		server := newServer(t, inMode(mode))
+		client := newClient(t, server)
+		device := join(t, server, client, "node-1", nodeTag)
+		vip := prefix("10.250.0.1/32")
+		g.Expect(server.Advertise(device.ID, vip)).To(Succeed())
+		g.Expect(client.ApproveRoutes(t.Context(), device.ID, vip)).To(Succeed())
+
+		g.Expect(client.DisableRoutes(t.Context(), device.ID)).To(Succeed())
+		g.Expect(client.DisableRoutes(t.Context(), device.ID)).To(Succeed())
+
+		routes, err := client.Routes(t.Context(), device.ID)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(routes.Serves(vip)).To(BeFalse())
+		g.Expect(server.CallCount(tailnetsim.OpSetRoutes)).To(Equal(2), "nothing is sent when nothing changes")
+		g.Expect(client.DeleteDevice(t.Context(), device.ID)).To(Succeed())
+		g.Expect(client.DisableRoutes(t.Context(), device.ID)).To(Succeed(), "a device that is gone serves nobody")
+	})
+}
+
 func TestPolicyApprovesTheControlPlanesRoute(t *testing.T) {
 	g := NewWithT(t)
 	server := newServer(t)
