@@ -18,11 +18,12 @@ type existingClient interface {
 	GetNetworkSecurityGroup(ctx context.Context, id string) (oci.NetworkSecurityGroup, error)
 }
 
-// Verify looks at a network of the user's and changes nothing. Machines get public addresses where the subnet allows them.
+// Verify looks at a network of the user's and changes nothing. Machines get public addresses where the subnet allows them. With
+// an error, Doing names the field that it is about.
 func Verify(ctx context.Context, c existingClient, spec infrav1.ExistingNetwork) (State, error) {
 	subnet, err := c.GetSubnet(ctx, spec.SubnetID)
 	if err != nil {
-		return State{}, fmt.Errorf("spec.accounts[].network.existing.subnetID: %w", err)
+		return State{Doing: "existing.subnetID"}, fmt.Errorf("existing.subnetID: %w", err)
 	}
 	state := State{
 		VCNID: subnet.VCNID, SubnetID: subnet.ID, PublicIP: !subnet.Private,
@@ -34,7 +35,7 @@ func Verify(ctx context.Context, c existingClient, spec infrav1.ExistingNetwork)
 	for _, id := range spec.NetworkSecurityGroupIDs {
 		group, err := c.GetNetworkSecurityGroup(ctx, id)
 		if err != nil {
-			return State{}, fmt.Errorf("spec.accounts[].network.existing.networkSecurityGroupIDs: %w", err)
+			return State{Doing: "existing.networkSecurityGroupIDs"}, fmt.Errorf("existing.networkSecurityGroupIDs: %w", err)
 		}
 		if !usable(group.Resource) {
 			return State{}, unusable("network security group", group.Resource)

@@ -1,0 +1,75 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
+)
+
+func TestANetworkOfTheUsersIsUsedAndNeitherChangedNorDeleted(t *testing.T) {
+	b := newBench(t, helpers.WorldOptions{Accounts: 1})
+	theirs := b.cluster("theirs")
+	b.until(theirs, "Ready True Ready")
+	subnet := theirs.Status.Accounts[0].SubnetID
+	b.OCI.ResetCalls()
+	ours := b.cluster("ours", func(_ *clusterv1.Cluster, infra *infrav1.OCIMeshCluster) {
+		if len(infra.Spec.Accounts) > 0 {
+			infra.Spec.Accounts[0].Network.Existing = infrav1.ExistingNetwork{SubnetID: subnet}
+		}
+	})
+
+	b.until(ours, "Ready True Ready")
+
+	b.g.Expect(ours.Status.Accounts[0].SubnetID).To(Equal(subnet))
+	b.g.Expect(ours.Annotations).NotTo(HaveKey(infrav1.NetworkAccountsAnnotation))
+	b.deleted(ours)
+	for _, call := range b.OCI.Calls() {
+		b.g.Expect(call.Method).To(Equal("GET"), call.Operation)
+	}
+}
+
+func TestAnExistingSubnetThatIsMissingIsNamed(t *testing.T) {
+	b := newBench(t, helpers.WorldOptions{Accounts: 1})
+	infra := b.cluster("c1", func(_ *clusterv1.Cluster, infra *infrav1.OCIMeshCluster) {
+		if len(infra.Spec.Accounts) > 0 {
+			infra.Spec.Accounts[0].Network.Existing = infrav1.ExistingNetwork{SubnetID: "ocid1.subnet.oc1..nothing"}
+		}
+	})
+
+	b.until(infra, "NetworkReady False NotAuthorizedOrNotFound")
+
+	b.g.Expect(helpers.MessageOf(infra, infrav1.NetworkReadyCondition)).To(ContainSubstring("subnetID"))
+	b.g.Expect(infra.Status.Initialization.Provisioned).To(BeNil())
+}
+
+func TestACompleteNetworkIsComparedWithOCIOnceInAWhile(t *testing.T) {
+	b := newBench(t, helpers.WorldOptions{Accounts: 1})
+	b.r.Options.NetworkInterval = time.Millisecond
+	infra := b.cluster("c1")
+	b.until(infra, "Ready True Ready")
+	b.OCI.ResetCalls()
+
+	b.g.Eventually(func() int { b.until(infra, "Ready True Ready"); return b.count("ListSubnets") }, patience).Should(BeNumerically(">", 0))
+}
+
+func TestAChangeOfTheSpecIsNotHeldUpByWhatWasSeen(t *testing.T) {
+	b := newBench(t, helpers.WorldOptions{Accounts: 1})
+	infra := b.cluster("c1")
+	b.until(infra, "Ready True Ready")
+	b.OCI.ResetCalls()
+	helpers.Update(t, env, infra, func(c *infrav1.OCIMeshCluster) {
+		c.Spec.Accounts[0].Network.Managed.SSHFrom = []string{"192.0.2.0/24"}
+	})
+
+	b.until(infra, "Ready True Ready")
+
+	b.g.Expect(b.count("AddNetworkSecurityGroupSecurityRules")).To(Equal(1))
+}
