@@ -84,7 +84,7 @@ type Reconciler struct {
 	ledger ledger
 }
 
-// phase is one step. Its error is a condition's or nobody's: see phaseError.
+// phase is one step. A phaseError of it goes into a condition; any other error is the API server's and is returned.
 type phase struct {
 	name string
 	run  func(context.Context, *scope) error

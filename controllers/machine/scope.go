@@ -157,7 +157,7 @@ func (s *scope) logContext(ctx context.Context) context.Context {
 	return ctrl.LoggerInto(ctx, log)
 }
 
-// identify takes over the identity that ensureIdentity has made sure of.
+// identify takes over the identity that identity.Ensure has made sure of.
 func (s *scope) identify() {
 	s.identity = identity.Of(s.own)
 	s.hostname = hostnameOf(s.own.Name, s.identity)
