@@ -21,7 +21,7 @@ import (
 	"sigs.k8s.io/cluster-api/controllers/remote"
 	"sigs.k8s.io/cluster-api/util/flags"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
+	ctrlcache "sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
@@ -47,11 +47,13 @@ func main() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	defer logs.FlushLogs()
 	ctrl.SetLogger(klog.Background())
-	if err := run(ctrl.SetupSignalHandler(), options); err != nil {
+	err := run(ctrl.SetupSignalHandler(), options)
+	if err != nil {
 		klog.Background().Error(err, "The manager stopped")
-		logs.FlushLogs()
+	}
+	logs.FlushLogs()
+	if err != nil {
 		os.Exit(1)
 	}
 }
@@ -110,9 +112,9 @@ func newManager(options managerOptions) (ctrl.Manager, error) {
 	config.QPS, config.Burst = options.kubeAPIQPS, options.kubeAPIBurst
 	config.UserAgent = remote.DefaultClusterAPIUserAgent(controllerName)
 
-	var namespaces map[string]cache.Config
+	var namespaces map[string]ctrlcache.Config
 	if options.namespace != "" {
-		namespaces = map[string]cache.Config{options.namespace: {}}
+		namespaces = map[string]ctrlcache.Config{options.namespace: {}}
 	}
 	return ctrl.NewManager(config, ctrl.Options{
 		Scheme:                        scheme,
@@ -124,12 +126,12 @@ func newManager(options managerOptions) (ctrl.Manager, error) {
 		RetryPeriod:                   &options.retryPeriod,
 		HealthProbeBindAddress:        options.healthAddress,
 		Metrics:                       *metricsOptions,
-		Cache: cache.Options{
+		Cache: ctrlcache.Options{
 			DefaultNamespaces: namespaces,
 			SyncPeriod:        &options.syncPeriod,
 			// The Secrets of accounts and tailnets lie in any namespace, whatever --namespace says of clusters.
-			ByObject: map[client.Object]cache.ByObject{
-				&corev1.Secret{}: {Namespaces: map[string]cache.Config{cache.AllNamespaces: {}}},
+			ByObject: map[client.Object]ctrlcache.ByObject{
+				&corev1.Secret{}: {Namespaces: map[string]ctrlcache.Config{ctrlcache.AllNamespaces: {}}},
 			},
 		},
 		Client: client.Options{Cache: &client.CacheOptions{

@@ -97,7 +97,7 @@ func TestBadCredentialsOfAnAccount(t *testing.T) {
 		message string
 	}{
 		"no Secret":         {nil, infrav1.SecretNotFoundReason, "create it"},
-		"key missing":       {func(s *corev1.Secret) { delete(s.Data, "key") }, infrav1.SecretInvalidReason, "no key key"},
+		"key missing":       {func(s *corev1.Secret) { delete(s.Data, "key") }, infrav1.SecretInvalidReason, "key: add it"},
 		"user missing":      {func(s *corev1.Secret) { delete(s.Data, "user") }, infrav1.SecretInvalidReason, "no key user"},
 		"key not PEM":       {func(s *corev1.Secret) { s.Data["key"] = []byte(secretText) }, infrav1.SecretInvalidReason, "PEM"},
 		"wrong fingerprint": {func(s *corev1.Secret) { s.Data["fingerprint"] = []byte("aa:bb") }, infrav1.SecretInvalidReason, "fingerprint"},

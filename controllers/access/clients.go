@@ -25,25 +25,17 @@ func (c *Clients) OCI(ctx context.Context, account *infrav1.OCIAccount) (*oci.Cl
 		AccountUID: string(account.UID),
 		Region:     spec.Region, Endpoint: spec.Endpoint, CompartmentID: spec.CompartmentID,
 	}
-	principal := func() (oci.Principal, error) {
-		return oci.Principal{Type: oci.PrincipalType(spec.Credentials.Type)}, nil
-	}
+	var read func() (*corev1.Secret, error)
 	if spec.Credentials.Type == infrav1.UserPrincipal {
 		found, err := c.credentials(ctx, spec.Credentials.SecretRef)
 		if err != nil {
 			return nil, err
 		}
 		key.SecretUID, key.SecretVersion = found.uid, found.version
-		principal = func() (oci.Principal, error) {
-			secret, err := found.read()
-			if err != nil {
-				return oci.Principal{}, err
-			}
-			return userPrincipal(secret)
-		}
+		read = found.read
 	}
 	client, err := c.sessions.Client(ctx, key, func() (*oci.Client, error) {
-		signer, err := principal()
+		signer, err := principal(spec.Credentials.Type, read)
 		if err != nil {
 			return nil, err
 		}
@@ -56,6 +48,18 @@ func (c *Clients) OCI(ctx context.Context, account *infrav1.OCIAccount) (*oci.Cl
 		return nil, inSecret(err, spec.Credentials.SecretRef)
 	}
 	return client, nil
+}
+
+// principal is what signs the requests. read is only called for a user principal.
+func principal(kind infrav1.CredentialsType, read func() (*corev1.Secret, error)) (oci.Principal, error) {
+	if kind != infrav1.UserPrincipal {
+		return oci.Principal{Type: oci.PrincipalType(kind)}, nil
+	}
+	secret, err := read()
+	if err != nil {
+		return oci.Principal{}, err
+	}
+	return userPrincipal(secret)
 }
 
 func userPrincipal(secret *corev1.Secret) (oci.Principal, error) {

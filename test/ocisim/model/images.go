@@ -5,7 +5,7 @@ package model
 
 import (
 	"fmt"
-	"strings"
+	"slices"
 	"time"
 )
 
@@ -115,6 +115,9 @@ type ImageQuery struct {
 	Shape                  string
 }
 
+// imageStates are the life cycle states that a list can be narrowed to (core/image.go of oci-go-sdk).
+var imageStates = []string{"PROVISIONING", "IMPORTING", "AVAILABLE", "EXPORTING", "DISABLED", "DELETED"}
+
 // ListImages lists platform images and the compartment's own.
 func (s *State) ListImages(caller *User, query ImageQuery) ([]*Image, string, error) {
 	if query.CompartmentID == "" {
@@ -123,7 +126,7 @@ func (s *State) ListImages(caller *User, query ImageQuery) ([]*Image, string, er
 	if err := s.readable(caller, query.CompartmentID); err != nil {
 		return nil, "", err
 	}
-	if query.LifecycleState != "" && !strings.Contains(" PROVISIONING IMPORTING AVAILABLE EXPORTING DISABLED DELETED ", " "+query.LifecycleState+" ") {
+	if query.LifecycleState != "" && !slices.Contains(imageStates, query.LifecycleState) {
 		return nil, "", ErrInvalid("Invalid lifecycleState: %s", query.LifecycleState)
 	}
 	arch := ""
