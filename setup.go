@@ -27,7 +27,7 @@ func setupControllers(ctx context.Context, mgr ctrl.Manager, clients *access.Cli
 		setup func() error
 	}{
 		{"OCIAccount", func() error {
-			return (&account.Reconciler{Client: mgr.GetClient(), Clients: clients}).SetupWithManager(ctx, mgr, account.Options{
+			return (&account.Reconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clients: clients}).SetupWithManager(ctx, mgr, account.Options{
 				PollInterval: o.pollInterval, ProgressInterval: o.progressInterval, Concurrency: o.concurrency, WatchFilterValue: o.watchFilter,
 			})
 		}},

@@ -115,6 +115,9 @@ const (
 	// EndpointInUseReason surfaces when the address in spec.controlPlaneEndpoint is held by another cluster of the tailnet.
 	// Remedy: leave it out, so that a free one is taken.
 	EndpointInUseReason = "EndpointInUse"
+	// EndpointOutOfRangeReason surfaces with type TailnetVIP when the address that the user gave is not in the tailnet's
+	// vipRange, so that nobody could advertise it. Remedy: in the message.
+	EndpointOutOfRangeReason = "EndpointOutOfRange"
 	// EndpointMissingReason surfaces with type External while no address is given. Remedy: set spec.controlPlaneEndpoint.
 	EndpointMissingReason = "EndpointMissing"
 )

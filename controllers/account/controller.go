@@ -70,6 +70,8 @@ func (o Options) withDefaults() Options {
 type Reconciler struct {
 	// Client reads from the manager's cache, Secrets excepted.
 	Client client.Client
+	// Reader reads without a cache, and sees all namespaces whatever the cache is restricted to; nil means Client.
+	Reader client.Reader
 	// Clients are shared by all controllers.
 	Clients *access.Clients
 	// Recorder is set by SetupWithManager; nil means no events.

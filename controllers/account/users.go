@@ -21,8 +21,9 @@ import (
 
 // findUsers finds the clusters that name the account or still have a network in it, and the machines in it.
 func (r *Reconciler) findUsers(ctx context.Context, s *scope) error {
+	reader := r.readerFor(s)
 	clusters := &infrav1.OCIMeshClusterList{}
-	if err := r.Client.List(ctx, clusters); err != nil {
+	if err := reader.List(ctx, clusters); err != nil {
 		return fmt.Errorf("listing OCIMeshClusters: %w", err)
 	}
 	for i := range clusters.Items {
@@ -38,7 +39,7 @@ func (r *Reconciler) findUsers(ctx context.Context, s *scope) error {
 		return nil
 	}
 	machines := &infrav1.OCIMeshMachineList{}
-	if err := r.Client.List(ctx, machines); err != nil {
+	if err := reader.List(ctx, machines); err != nil {
 		return fmt.Errorf("listing OCIMeshMachines: %w", err)
 	}
 	for i := range machines.Items {
@@ -47,6 +48,15 @@ func (r *Reconciler) findUsers(ctx context.Context, s *scope) error {
 		}
 	}
 	return nil
+}
+
+// readerFor asks the API server itself when an account is about to go: a cache may lag, or hold one namespace only, and what
+// it does not show would lose its credentials.
+func (r *Reconciler) readerFor(s *scope) client.Reader {
+	if r.Reader == nil || s.account.DeletionTimestamp.IsZero() {
+		return r.Client
+	}
+	return r.Reader
 }
 
 // accountsOf names the accounts that the cluster uses: those of its spec, and those that left it but not yet its networks.

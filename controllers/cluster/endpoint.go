@@ -12,6 +12,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 )
 
 const defaultPort = 6443
@@ -75,8 +76,14 @@ func (r *Reconciler) tailnetVIP(ctx context.Context, s *scope) error {
 	if endpoint.Port == 0 {
 		endpoint.Port = portOf(s)
 	}
+	vips, err := netip.ParsePrefix(s.tailnet.Spec.VIPRange)
+	if address, notIP := netip.ParseAddr(endpoint.Host); err == nil && (notIP != nil || !vips.Contains(address)) {
+		return access.NewProblem(infrav1.EndpointOutOfRangeReason,
+			"spec.controlPlaneEndpoint.host %s is not in the vipRange %s of Tailnet %s: make the cluster anew without it, or with endpointType External",
+			endpoint.Host, vips, s.tailnet.Name)
+	}
 	for _, held := range s.tailnet.Status.VIPAllocations {
-		if held.Address == endpoint.Host && held.UID != string(s.infra.UID) {
+		if held.Address == endpoint.Host && held.UID != identity.Of(s.infra) {
 			return access.NewProblem(infrav1.EndpointInUseReason,
 				"%s is the address of OCIMeshCluster %s/%s: leave spec.controlPlaneEndpoint out, so that a free one is taken",
 				held.Address, held.Namespace, held.Name)

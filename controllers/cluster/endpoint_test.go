@@ -128,6 +128,19 @@ func TestAFullRangeHealsWhenAClusterGoes(t *testing.T) {
 	b.g.Expect(third.Spec.ControlPlaneEndpoint.Host).To(Equal("10.250.0.1"))
 }
 
+func TestAnAddressOutsideTheRangeIsRefused(t *testing.T) {
+	b := newBench(t, helpers.WorldOptions{Accounts: 1})
+	infra := b.cluster("c1", func(_ *clusterv1.Cluster, infra *infrav1.OCIMeshCluster) {
+		infra.Spec.ControlPlaneEndpoint.Host = "10.9.9.9"
+	})
+
+	b.until(infra, "EndpointReady False EndpointOutOfRange")
+
+	b.g.Expect(helpers.MessageOf(infra, infrav1.EndpointReadyCondition)).To(ContainSubstring("10.9.9.9 is not in the vipRange"))
+	b.g.Expect(infra.Status.Initialization.Provisioned).To(BeNil())
+	b.deleted(infra)
+}
+
 func TestAnAddressOfAnotherClusterIsRefused(t *testing.T) {
 	b := newBench(t, helpers.WorldOptions{Accounts: 1})
 	first := b.cluster("c1")

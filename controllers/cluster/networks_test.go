@@ -10,6 +10,8 @@ import (
 	. "github.com/onsi/gomega"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 )
@@ -72,4 +74,30 @@ func TestAChangeOfTheSpecIsNotHeldUpByWhatWasSeen(t *testing.T) {
 	b.until(infra, "Ready True Ready")
 
 	b.g.Expect(b.count("AddNetworkSecurityGroupSecurityRules")).To(Equal(1))
+}
+
+func TestAMovedClusterKeepsItsNetworks(t *testing.T) {
+	b := newBench(t, helpers.WorldOptions{Accounts: 2})
+	infra := b.cluster("c1")
+	b.until(infra, "Ready True Ready")
+	vcn := infra.Status.Accounts[0].VCNID
+
+	// clusterctl move makes the object anew, without status and with another UID.
+	moved := infra.DeepCopy()
+	moved.ObjectMeta = metav1.ObjectMeta{
+		Namespace: infra.Namespace, Name: infra.Name, Labels: infra.Labels, Annotations: infra.Annotations,
+		OwnerReferences: infra.OwnerReferences, Finalizers: infra.Finalizers,
+	}
+	moved.Status = infrav1.OCIMeshClusterStatus{}
+	helpers.Update(t, b.Environment, infra, func(infra *infrav1.OCIMeshCluster) { infra.Finalizers = nil })
+	b.g.Expect(env.Client.Delete(t.Context(), infra)).To(Succeed())
+	env.Create(t, moved)
+	b.restart()
+	b.until(moved, "Ready True Ready")
+
+	b.g.Expect(moved.UID).NotTo(Equal(infra.UID))
+	b.g.Expect(moved.Status.Accounts[0].VCNID).To(Equal(vcn))
+	b.g.Expect(b.count("CreateVcn")).To(Equal(2), "one for each account")
+	b.deleted(moved)
+	b.ExpectNothingLeft(t)
 }

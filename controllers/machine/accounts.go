@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -44,20 +45,19 @@ func (r *Reconciler) clientToPlaceIn(ctx context.Context, name, namespace string
 }
 
 // possibleAccounts are the accounts that the machine may be in, as far as nothing is recorded: the cluster's or, once the
-// OCIMeshCluster is gone, all that the namespace may use.
+// OCIMeshCluster is gone, all that the namespace may use. An account can leave a cluster while machines are still in it, so
+// that an instance that is known to exist is looked for in all others too, after the cluster's.
 func (r *Reconciler) possibleAccounts(ctx context.Context, s *scope) ([]infrav1.OCIAccount, error) {
 	all := &infrav1.OCIAccountList{}
 	if err := r.Client.List(ctx, all); err != nil {
 		return nil, fmt.Errorf("listing OCIAccounts: %w", err)
 	}
 	if s.infraCluster != nil {
-		return slices.DeleteFunc(all.Items, func(account infrav1.OCIAccount) bool {
-			return !slices.ContainsFunc(s.infraCluster.Spec.Accounts, func(a infrav1.ClusterAccount) bool {
-				return a.Name == account.Name
-			}) && !slices.ContainsFunc(s.infraCluster.Status.Accounts, func(a infrav1.ClusterAccountStatus) bool {
-				return a.Name == account.Name
-			})
-		}), nil
+		ofCluster, others := partition(all.Items, accountsOf(s.infraCluster))
+		if s.own.Spec.ProviderID == "" {
+			return ofCluster, nil
+		}
+		return append(ofCluster, others...), nil
 	}
 	var allowed []infrav1.OCIAccount
 	for _, account := range all.Items {
@@ -71,6 +71,29 @@ func (r *Reconciler) possibleAccounts(ctx context.Context, s *scope) ([]infrav1.
 		}
 	}
 	return allowed, nil
+}
+
+// accountsOf names the cluster's accounts: those of its spec, and those that left it but not yet its networks.
+func accountsOf(cluster *infrav1.OCIMeshCluster) []string {
+	names := strings.Split(cluster.Annotations[infrav1.NetworkAccountsAnnotation], ",")
+	for _, account := range cluster.Spec.Accounts {
+		names = append(names, account.Name)
+	}
+	for _, account := range cluster.Status.Accounts {
+		names = append(names, account.Name)
+	}
+	return names
+}
+
+func partition(accounts []infrav1.OCIAccount, names []string) (named, others []infrav1.OCIAccount) {
+	for _, account := range accounts {
+		if slices.Contains(names, account.Name) {
+			named = append(named, account)
+		} else {
+			others = append(others, account)
+		}
+	}
+	return named, others
 }
 
 // isReady tells whether the account answered when its own controller last asked.

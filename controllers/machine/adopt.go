@@ -111,6 +111,10 @@ func (r *Reconciler) search(ctx context.Context, s *scope) (*located, error) {
 			return nil, err
 		}
 		all = append(all, own...)
+		if s.own.Spec.ProviderID != "" && len(own) > 0 {
+			// There is one instance of an OCID: what other accounts answer does not matter.
+			break
+		}
 	}
 	return pickLocated(all)
 }

@@ -53,8 +53,11 @@ func (r *Reconciler) terminate(ctx context.Context, s *scope) error {
 // waitingForAccount says that nothing can be proven gone for the moment.
 func waitingForAccount(err error) error {
 	problem := access.AsProblem(err)
-	if problem.Reason == infrav1.InternalErrorReason {
+	switch problem.Reason {
+	case infrav1.InternalErrorReason:
 		return err
+	case infrav1.WaitingForTerminationReason:
+		return &phaseError{condition: infrav1.DeletingCondition, problem: problem}
 	}
 	return &phaseError{condition: infrav1.DeletingCondition, problem: &access.Problem{
 		Reason: infrav1.WaitingForAccountReason, RetryAfter: problem.RetryAfter, Err: err,

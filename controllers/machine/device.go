@@ -30,7 +30,7 @@ func (r *Reconciler) observeDevice(ctx context.Context, s *scope) error {
 	if err != nil {
 		return unseen(infrav1.TailnetReadyCondition, err)
 	}
-	device, joined := ownDevice(devices, s.deviceTags(), s.instance.CreatedAt)
+	device, joined := ownDevice(devices, s.own.Status.Tailnet.DeviceID, s.deviceTags(), s.instance.CreatedAt)
 	if !joined {
 		r.notJoined(s)
 		return nil
@@ -65,9 +65,12 @@ func (r *Reconciler) notJoined(s *scope) {
 }
 
 // ownDevice is the newest device of the machine's name that its own key can have made: tagged as the key was, and not older
-// than the instance.
-func ownDevice(devices []tailnet.Device, tags []string, launched time.Time) (tailnet.Device, bool) {
+// than the instance. The one that was found before stays the machine's, also when the tailnet's tags have been changed since.
+func ownDevice(devices []tailnet.Device, known string, tags []string, launched time.Time) (tailnet.Device, bool) {
 	for _, device := range slices.Backward(devices) {
+		if known != "" && device.ID == known {
+			return device, true
+		}
 		if containsAll(device.Tags, tags) && !device.Created.Before(launched.Add(-clockSkew)) && device.IPv4().IsValid() {
 			return device, true
 		}

@@ -4,6 +4,7 @@
 package machine
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -114,19 +115,23 @@ func TestOnlyTheMachinesOwnDeviceCounts(t *testing.T) {
 	own := b.machine(t, "machine")
 	b.untilCondition(t, own, "Ready False Joining")
 	device := func(created time.Time, tags ...string) tailnet.Device {
-		return tailnet.Device{Hostname: "machine", Created: created, Tags: tags, Addresses: addresses("100.64.0.9")}
+		return tailnet.Device{ID: "device-1", Hostname: "machine", Created: created, Tags: tags, Addresses: addresses("100.64.0.9")}
 	}
 	launched := time.Now()
 	for name, world := range map[string]struct {
 		devices []tailnet.Device
+		known   string
 		want    bool
 	}{
-		"none":                        {nil, false},
-		"one without the tags":        {[]tailnet.Device{device(launched.Add(time.Minute))}, false},
-		"one older than the instance": {[]tailnet.Device{device(launched.Add(-time.Hour), "tag:a")}, false},
-		"its own":                     {[]tailnet.Device{device(launched.Add(time.Minute), "tag:b", "tag:a")}, true},
+		"none":                        {nil, "", false},
+		"one without the tags":        {[]tailnet.Device{device(launched.Add(time.Minute))}, "", false},
+		"one older than the instance": {[]tailnet.Device{device(launched.Add(-time.Hour), "tag:a")}, "", false},
+		"its own":                     {[]tailnet.Device{device(launched.Add(time.Minute), "tag:b", "tag:a")}, "", true},
+		"its own, known from before the tailnet's tags changed": {
+			[]tailnet.Device{device(launched.Add(time.Minute), "tag:old")}, "device-1", true,
+		},
 	} {
-		_, found := ownDevice(world.devices, []string{"tag:a"}, launched)
+		_, found := ownDevice(world.devices, world.known, []string{"tag:a"}, launched)
 		g.Expect(found).To(Equal(world.want), name)
 	}
 	b.delete(t, own)
@@ -193,6 +198,22 @@ func TestADeletionWithoutStatusFindsTheInstance(t *testing.T) {
 	b := newBench(t, helpers.WorldOptions{Accounts: 2})
 	own := b.machine(t, "machine")
 	b.untilProvisioned(t, own)
+	g.Expect(b.Client.Status().Patch(t.Context(), own, client.RawPatch("application/merge-patch+json", []byte(`{"status":null}`)))).To(Succeed())
+
+	b.delete(t, own)
+	b.expectNothingLeft(t)
+}
+
+func TestADeletionWithoutStatusFindsTheInstanceInAnAccountThatLeftTheCluster(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{Accounts: 2})
+	own := b.machine(t, "machine")
+	b.untilProvisioned(t, own)
+	leaves := own.Status.Placement.Account
+	helpers.Update(t, b.Environment, b.infra, func(infra *infrav1.OCIMeshCluster) {
+		infra.Spec.Accounts = slices.DeleteFunc(infra.Spec.Accounts, func(a infrav1.ClusterAccount) bool { return a.Name == leaves })
+	})
+	g.Expect(b.Client.Status().Patch(t.Context(), b.infra, client.RawPatch("application/merge-patch+json", []byte(`{"status":{"accounts":null}}`)))).To(Succeed())
 	g.Expect(b.Client.Status().Patch(t.Context(), own, client.RawPatch("application/merge-patch+json", []byte(`{"status":null}`)))).To(Succeed())
 
 	b.delete(t, own)

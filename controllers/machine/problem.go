@@ -72,7 +72,7 @@ func (s *scope) retryAfter(problem *access.Problem, options Options) time.Durati
 	case problem.RetryAfter > 0:
 		return problem.RetryAfter
 	case problem.Reason == infrav1.UnavailableReason, problem.Reason == infrav1.ThrottledReason,
-		problem.Reason == infrav1.ConflictReason:
+		problem.Reason == infrav1.ConflictReason, problem.Reason == infrav1.WaitingForTerminationReason:
 		return options.ProgressInterval
 	}
 	return options.PollInterval

@@ -18,8 +18,13 @@ import (
 
 // findUsers finds the clusters that name the tailnet.
 func (r *Reconciler) findUsers(ctx context.Context, s *scope) error {
+	// A cache may lag, or hold one namespace only; what it does not show must not lose its credentials.
+	reader := client.Reader(r.Client)
+	if !s.tailnet.DeletionTimestamp.IsZero() {
+		reader = r.Reader
+	}
 	clusters := &infrav1.OCIMeshClusterList{}
-	if err := r.Client.List(ctx, clusters); err != nil {
+	if err := reader.List(ctx, clusters); err != nil {
 		return fmt.Errorf("listing OCIMeshClusters: %w", err)
 	}
 	for i := range clusters.Items {

@@ -21,6 +21,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 )
 
 // maxAllocations is the API's limit of the list.
@@ -39,7 +40,7 @@ type Ledger struct {
 func (l Ledger) Allocate(ctx context.Context, tailnet string, cluster *infrav1.OCIMeshCluster) (string, error) {
 	var address string
 	err := l.change(ctx, tailnet, func(tn *infrav1.Tailnet, clusters []infrav1.OCIMeshCluster) (bool, error) {
-		uid := string(cluster.UID)
+		uid := identity.Of(cluster)
 		for _, held := range tn.Status.VIPAllocations {
 			if held.UID == uid {
 				address = held.Address
@@ -66,7 +67,7 @@ func (l Ledger) Release(ctx context.Context, tailnet string, cluster *infrav1.OC
 	err := l.change(ctx, tailnet, func(tn *infrav1.Tailnet, _ []infrav1.OCIMeshCluster) (bool, error) {
 		before := len(tn.Status.VIPAllocations)
 		tn.Status.VIPAllocations = slices.DeleteFunc(tn.Status.VIPAllocations, func(a infrav1.VIPAllocation) bool {
-			return a.UID == string(cluster.UID)
+			return a.UID == identity.Of(cluster)
 		})
 		return len(tn.Status.VIPAllocations) < before, nil
 	})
@@ -119,7 +120,7 @@ func (l Ledger) change(ctx context.Context, tailnet string,
 
 func allocation(cluster *infrav1.OCIMeshCluster, address string) infrav1.VIPAllocation {
 	return infrav1.VIPAllocation{
-		Address: address, Namespace: cluster.Namespace, Name: cluster.Name, UID: string(cluster.UID),
+		Address: address, Namespace: cluster.Namespace, Name: cluster.Name, UID: identity.Of(cluster),
 	}
 }
 
@@ -127,7 +128,7 @@ func allocation(cluster *infrav1.OCIMeshCluster, address string) infrav1.VIPAllo
 func audit(tn *infrav1.Tailnet, clusters []infrav1.OCIMeshCluster) []infrav1.VIPAllocation {
 	living := map[string]bool{}
 	for i := range clusters {
-		living[string(clusters[i].UID)] = true
+		living[identity.Of(&clusters[i])] = true
 	}
 	taken := map[string]bool{}
 	var audited []infrav1.VIPAllocation

@@ -5,7 +5,9 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -59,6 +61,19 @@ func TestWhatOtherProgramsReportComesLineByLine(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 
 	g.Expect(out.String()).To(Equal("    building etcd ...\n"))
+}
+
+func TestAnOutputThatNobodyReadsEndsTheDemo(t *testing.T) {
+	g := NewWithT(t)
+	reader, writer, err := os.Pipe()
+	g.Expect(err).NotTo(HaveOccurred())
+	ctx, cancel := context.WithCancel(t.Context())
+	s := newScreen(writer, cancel)
+	g.Expect(reader.Close()).To(Succeed())
+
+	s.title("a step")
+
+	g.Expect(ctx.Err()).To(HaveOccurred())
 }
 
 func available() []metav1.Condition {

@@ -30,8 +30,9 @@ import (
 
 func main() {
 	// A closed terminal or pipe must not leave managers behind either.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
-	err := run(ctx)
+	signal.Ignore(syscall.SIGPIPE)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	err := run(ctx, stop)
 	stop()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "\nThe demo failed: %v\n", err)
@@ -39,7 +40,9 @@ func main() {
 	}
 }
 
-func run(ctx context.Context) (err error) {
+// run goes through the demo. unseen is called when nobody can see its output
+// any more.
+func run(ctx context.Context, unseen func()) (err error) {
 	root, err := repositoryRoot()
 	if err != nil {
 		return err
@@ -51,12 +54,12 @@ func run(ctx context.Context) (err error) {
 	if err := logToFile(filepath.Join(dir, "demo.log")); err != nil {
 		return err
 	}
-	d := &demo{root: root, dir: dir, keep: os.Getenv("KEEP") != "", screen: newScreen(os.Stdout), started: time.Now()}
+	d := &demo{root: root, dir: dir, keep: os.Getenv("KEEP") != "", screen: newScreen(os.Stdout, unseen), started: time.Now()}
 	defer func() { err = errors.Join(err, d.close()) }()
 	return d.run(ctx)
 }
 
-// run goes through the steps.
+// run goes through the steps, and shows the tables.
 func (d *demo) run(ctx context.Context) error {
 	for i, s := range steps {
 		if s.unlessKept && d.keep {

@@ -35,8 +35,10 @@ type screen struct {
 	partial bytes.Buffer
 }
 
-func newScreen(file *os.File) *screen {
-	s := &screen{out: file, seen: map[string]string{}}
+// newScreen shows progress on a file. unseen is called when that fails, as when
+// a pipe has no reader any more.
+func newScreen(file *os.File, unseen func()) *screen {
+	s := &screen{out: watchedWriter{file, unseen}, seen: map[string]string{}}
 	fd := int(file.Fd())
 	if term.IsTerminal(fd) {
 		s.width = func() int {
@@ -48,6 +50,20 @@ func newScreen(file *os.File) *screen {
 		}
 	}
 	return s
+}
+
+// watchedWriter calls failed when a write fails.
+type watchedWriter struct {
+	io.Writer
+	failed func()
+}
+
+func (w watchedWriter) Write(p []byte) (int, error) {
+	n, err := w.Writer.Write(p)
+	if err != nil {
+		w.failed()
+	}
+	return n, err
 }
 
 // title starts a step.
