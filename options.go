@@ -51,7 +51,7 @@ func (o *managerOptions) addFlags(fs *pflag.FlagSet) {
 
 	fs.IntVar(&o.concurrency, "concurrency", 10, "Number of objects of each kind to reconcile at once")
 	fs.DurationVar(&o.requestTimeout, "request-timeout", 30*time.Second, "How long a call to OCI or a tailnet may take")
-	fs.DurationVar(&o.pollInterval, "poll-interval", time.Minute, "How often machines, accounts and tailnets at rest are looked at")
+	fs.DurationVar(&o.pollInterval, "poll-interval", time.Minute, "How often machines, clusters and accounts at rest are looked at")
 	fs.DurationVar(&o.progressInterval, "progress-interval", 10*time.Second, "How often something that is changing is looked at")
 	fs.DurationVar(&o.joinTimeout, "join-timeout", 20*time.Minute, "How long after its launch a machine should have joined the tailnet before its condition says so")
 }

@@ -7,7 +7,7 @@
 //	tailnet   Tailnet         the same for a tailnet; keeps the list of control-plane VIPs
 //	cluster   OCIMeshCluster  networks in every account, the endpoint, failure domains
 //	machine   OCIMeshMachine  place, launch, join, observe, delete
-//	template  OCIMeshMachineTemplate  capacity, for autoscaling from zero
+//	machinetemplate  OCIMeshMachineTemplate  capacity, for autoscaling from zero
 //	access    what all of them need to act in an account or a tailnet, and errors as reasons with remedies
 //	vip       control-plane addresses out of a Tailnet's range
 //	report    conditions from outcomes

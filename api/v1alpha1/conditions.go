@@ -50,7 +50,7 @@ const (
 	SecretNotFoundReason = "SecretNotFound"
 	// SecretInvalidReason surfaces when a key of the Secret is missing or malformed. Remedy: mend the Secret.
 	SecretInvalidReason = "SecretInvalid"
-	// AuthenticationFailedReason surfaces when the service refuses the credentials: wrong fingerprint, key of another user
+	// AuthenticationFailedReason surfaces when the service refuses the credentials: key of another user
 	// or tenancy, revoked key, clock far off. Remedy: mend the Secret.
 	AuthenticationFailedReason = "AuthenticationFailed"
 

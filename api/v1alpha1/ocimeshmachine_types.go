@@ -134,7 +134,7 @@ type Shape struct {
 	// +kubebuilder:validation:XValidation:rule="self.startsWith('VM.') || self.startsWith('BM.')",message="shape names start with VM. or BM."
 	Name string `json:"name,omitempty"`
 
-	// ocpus of a flexible shape. An OCPU is one core: two virtual CPUs on x86, one on Arm.
+	// ocpus of a flexible shape. An OCPU is two virtual CPUs, but one on Ampere A1.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=512
