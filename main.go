@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 
@@ -42,6 +43,8 @@ const controllerName = "capom-controller-manager"
 func main() {
 	options := defaultOptions()
 	options.addFlags(pflag.CommandLine)
+	// controller-runtime puts --kubeconfig into the standard library's flags.
+	pflag.CommandLine.AddGoFlagSet(flag.CommandLine)
 	pflag.Parse()
 	if err := logsv1.ValidateAndApply(options.logs, nil); err != nil {
 		fmt.Fprintln(os.Stderr, err)
