@@ -29,11 +29,13 @@ func setupControllers(ctx context.Context, mgr ctrl.Manager, clients *access.Cli
 		{"OCIAccount", func() error {
 			return (&account.Reconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clients: clients}).SetupWithManager(ctx, mgr, account.Options{
 				PollInterval: o.pollInterval, ProgressInterval: o.progressInterval, Concurrency: o.concurrency, WatchFilterValue: o.watchFilter,
+				Namespace: o.namespace,
 			})
 		}},
 		{"Tailnet", func() error {
 			return (&tailnet.Reconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clients: clients}).SetupWithManager(ctx, mgr, tailnet.Options{
 				ProgressInterval: o.progressInterval, Concurrency: o.concurrency, WatchFilterValue: o.watchFilter,
+				Namespace: o.namespace,
 			})
 		}},
 		{"OCIMeshCluster", func() error {

@@ -48,6 +48,8 @@ type Options struct {
 	Concurrency int
 	// WatchFilterValue, if set, is the value of the label cluster.x-k8s.io/watch-filter of the accounts to reconcile.
 	WatchFilterValue string
+	// Namespace is the only one whose objects Client shows; empty means that it shows all.
+	Namespace string
 }
 
 func (o Options) withDefaults() Options {
@@ -107,7 +109,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, opt
 		For(&infrav1.OCIAccount{}, builder.WithPredicates(
 			predicates.ResourceHasFilterLabel(mgr.GetScheme(), log, r.Options.WatchFilterValue))).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.secretToAccounts)).
-		Watches(&infrav1.OCIMeshCluster{}, handler.EnqueueRequestsFromMapFunc(clusterToAccounts)).
+		Watches(&infrav1.OCIMeshCluster{}, handler.EnqueueRequestsFromMapFunc(clusterToAccounts), clusterMatters()).
 		Watches(&infrav1.OCIMeshMachine{}, handler.EnqueueRequestsFromMapFunc(machineToAccount), machineMatters()).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.Options.Concurrency}).
 		Complete(ctx, r)
@@ -140,7 +142,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (_ ctrl.Re
 		report.Announce(r.Recorder, account, before, conditions.Get(account, infrav1.ReadyCondition))
 	}()
 
-	for _, phase := range []func(context.Context, *scope) error{r.findUsers, r.ownSecret, r.connect, r.probe, r.domains, r.remove} {
+	for _, phase := range []func(context.Context, *scope) error{r.findUsers, r.connect, r.probe, r.domains, r.ownSecret, r.remove} {
 		if err := phase(ctx, s); err != nil {
 			return ctrl.Result{}, err
 		}

@@ -5,6 +5,7 @@ package account
 
 import (
 	"context"
+	"errors"
 	"net"
 	"os"
 	"testing"
@@ -16,6 +17,8 @@ import (
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
@@ -300,4 +303,54 @@ func TestAManagerNoticesAMendedSecretWithoutAPoll(t *testing.T) {
 	restoreSecret(t, w)
 
 	g.Eventually(ready, 20*time.Second).Should(Equal(metav1.ConditionTrue))
+}
+
+func TestAManagerOfOneNamespaceSeesTheUsersInAll(t *testing.T) {
+	g := NewWithT(t)
+	w, r := newWorld(t)
+	elsewhere := helpers.NewCluster(env.Namespace(t, nil), "c1")
+	env.Create(t, elsewhere)
+	env.Create(t, helpers.NewOCIMeshCluster(elsewhere, w.Tailnet.Name, w.AccountNames()))
+	r.Client, r.Reader = client.NewNamespacedClient(env.Client, w.Namespace), env.Client
+	r.Options.Namespace = w.Namespace
+
+	reconciled(t, r, w.Accounts[0])
+
+	g.Expect(w.Accounts[0].Status.Users).To(HaveLen(1), "else managers of two namespaces would overwrite each other for ever")
+}
+
+func TestOnlyWhatAccountsAClusterUsesWakesAnAccount(t *testing.T) {
+	g := NewWithT(t)
+	before := helpers.NewOCIMeshCluster(helpers.NewCluster("default", "c1"), "home", []string{"alice"})
+	seen, more := before.DeepCopy(), before.DeepCopy()
+	seen.Status.Conditions = []metav1.Condition{{Type: infrav1.ReadyCondition, Status: metav1.ConditionTrue}}
+	more.Spec.Accounts = append(more.Spec.Accounts, infrav1.ClusterAccount{Name: "bob"})
+
+	g.Expect(clusterMatters().Update(event.UpdateEvent{ObjectOld: before, ObjectNew: seen})).To(BeFalse())
+	g.Expect(clusterMatters().Update(event.UpdateEvent{ObjectOld: before, ObjectNew: more})).To(BeTrue())
+	g.Expect(clusterMatters().Delete(event.DeleteEvent{Object: before})).To(BeTrue())
+}
+
+func TestASecretThatCannotBeOwnedDoesNotSpoilTheAccount(t *testing.T) {
+	g := NewWithT(t)
+	w, r := newWorld(t)
+	direct, err := client.NewWithWatch(env.Config, client.Options{Scheme: env.Scheme})
+	g.Expect(err).NotTo(HaveOccurred())
+	r.Client = interceptor.NewClient(direct, interceptor.Funcs{
+		Patch: func(ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
+			if object.GetObjectKind().GroupVersionKind().Kind == "Secret" {
+				return errors.New("somebody was faster")
+			}
+			return c.Patch(ctx, object, patch, options...)
+		},
+	})
+	request := ctrl.Request{NamespacedName: client.ObjectKeyFromObject(w.Accounts[0])}
+	_, err = r.Reconcile(t.Context(), request)
+	g.Expect(err).NotTo(HaveOccurred(), "the finalizer")
+
+	_, err = r.Reconcile(t.Context(), request)
+
+	g.Expect(err).To(MatchError(ContainSubstring("somebody was faster")))
+	env.Reload(t, w.Accounts[0])
+	g.Expect(helpers.ConditionsOf(w.Accounts[0])).To(ContainElement("Ready True Ready"))
 }

@@ -50,10 +50,11 @@ func (r *Reconciler) findUsers(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// readerFor asks the API server itself when an account is about to go: a cache may lag, or hold one namespace only, and what
-// it does not show would lose its credentials.
+// readerFor asks the API server itself when an account is about to go: a cache may lag, and what it does not show would lose
+// its credentials. It does so too if the cache holds one namespace only: managers of different namespaces would take turns in
+// writing different users, each write waking the other.
 func (r *Reconciler) readerFor(s *scope) client.Reader {
-	if r.Reader == nil || s.account.DeletionTimestamp.IsZero() {
+	if r.Reader == nil || (s.account.DeletionTimestamp.IsZero() && r.Options.Namespace == "") {
 		return r.Client
 	}
 	return r.Reader
@@ -85,6 +86,16 @@ func clusterToAccounts(_ context.Context, object client.Object) []reconcile.Requ
 		requests = append(requests, reconcile.Request{NamespacedName: types.NamespacedName{Name: name}})
 	}
 	return requests
+}
+
+// clusterMatters leaves out updates that do not change which accounts a cluster uses: an account asks OCI whenever it is
+// looked at, and a cluster's status changes often.
+func clusterMatters() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		before, ok := e.ObjectOld.(*infrav1.OCIMeshCluster)
+		after, isCluster := e.ObjectNew.(*infrav1.OCIMeshCluster)
+		return ok && isCluster && !slices.Equal(accountsOf(before), accountsOf(after))
+	}}
 }
 
 func machineToAccount(_ context.Context, object client.Object) []reconcile.Request {

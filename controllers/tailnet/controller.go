@@ -23,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
@@ -51,6 +52,8 @@ type Options struct {
 	Concurrency int
 	// WatchFilterValue, if set, is the value of the label cluster.x-k8s.io/watch-filter of the tailnets to reconcile.
 	WatchFilterValue string
+	// Namespace is the only one whose objects Client shows; empty means that it shows all.
+	Namespace string
 }
 
 func (o Options) withDefaults() Options {
@@ -108,7 +111,8 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, opt
 		For(&infrav1.Tailnet{}, builder.WithPredicates(
 			predicates.ResourceHasFilterLabel(mgr.GetScheme(), log, r.Options.WatchFilterValue))).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.secretToTailnets)).
-		Watches(&infrav1.OCIMeshCluster{}, handler.EnqueueRequestsFromMapFunc(clusterToTailnet)).
+		// Not for each change of a cluster's status: a tailnet lists its devices whenever it is looked at.
+		Watches(&infrav1.OCIMeshCluster{}, handler.EnqueueRequestsFromMapFunc(clusterToTailnet), predicate.GenerationChangedPredicate{}).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.Options.Concurrency}).
 		Complete(ctx, r)
 }
@@ -150,7 +154,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (_ ctrl.Re
 		report.Announce(r.Recorder, tn, before, conditions.Get(tn, infrav1.ReadyCondition))
 	}()
 
-	for _, phase := range []func(context.Context, *scope) error{r.findUsers, r.ownSecret, r.connect, r.check, r.remove} {
+	for _, phase := range []func(context.Context, *scope) error{r.findUsers, r.connect, r.check, r.ownSecret, r.remove} {
 		if err := phase(ctx, s); err != nil {
 			return ctrl.Result{}, err
 		}

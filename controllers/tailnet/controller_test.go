@@ -243,3 +243,17 @@ func TestAManagerNoticesAMendedSecretWithoutAPoll(t *testing.T) {
 
 	g.Eventually(seen, 20*time.Second).Should(ContainElement("Ready True Ready"))
 }
+
+func TestAManagerOfOneNamespaceSeesTheUsersInAll(t *testing.T) {
+	g := NewWithT(t)
+	w, r := newWorld(t, tailnetsim.Tailscale)
+	elsewhere := helpers.NewCluster(env.Namespace(t, nil), "c1")
+	env.Create(t, elsewhere)
+	env.Create(t, helpers.NewOCIMeshCluster(elsewhere, w.Tailnet.Name, w.AccountNames()))
+	r.Client = client.NewNamespacedClient(env.Client, w.Namespace)
+	r.Options.Namespace = w.Namespace
+
+	reconciled(t, r, w.Tailnet)
+
+	g.Expect(w.Tailnet.Status.Users).To(HaveLen(1), "else managers of two namespaces would overwrite each other for ever")
+}

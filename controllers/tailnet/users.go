@@ -18,9 +18,10 @@ import (
 
 // findUsers finds the clusters that name the tailnet.
 func (r *Reconciler) findUsers(ctx context.Context, s *scope) error {
-	// A cache may lag, or hold one namespace only; what it does not show must not lose its credentials.
+	// A cache may lag; what it does not show must not lose its credentials. If it holds one namespace only, managers of
+	// different namespaces would take turns in writing different users, each write waking the other.
 	reader := client.Reader(r.Client)
-	if !s.tailnet.DeletionTimestamp.IsZero() {
+	if !s.tailnet.DeletionTimestamp.IsZero() || r.Options.Namespace != "" {
 		reader = r.Reader
 	}
 	clusters := &infrav1.OCIMeshClusterList{}
