@@ -242,3 +242,16 @@ func TestTheKeyIsNowhereButInItsSecret(t *testing.T) {
 	b.delete(t, own)
 	b.expectNothingLeft(t)
 }
+
+func TestAMachineOfAnotherManagerIsLeftAlone(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{})
+	b.r.WatchFilterValue = "mine"
+	own := b.machine(t, "theirs")
+
+	// Such requests come of events of accounts and tailnets, which carry a label of their own.
+	b.pass(t, own)
+
+	b.Reload(t, own)
+	g.Expect(own.Finalizers).To(BeEmpty())
+}

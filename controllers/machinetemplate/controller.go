@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/cluster-api/util/annotations"
 	"sigs.k8s.io/cluster-api/util/conditions"
 	capicontrollerutil "sigs.k8s.io/cluster-api/util/controller"
+	"sigs.k8s.io/cluster-api/util/labels"
 	"sigs.k8s.io/cluster-api/util/patch"
 	"sigs.k8s.io/cluster-api/util/predicates"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -82,6 +83,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 	template := &infrav1.OCIMeshMachineTemplate{}
 	if err := r.Client.Get(ctx, request.NamespacedName, template); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if r.WatchFilterValue != "" && !labels.HasWatchLabel(template, r.WatchFilterValue) {
+		// An account that is this manager's may be in reach of templates that are another's.
+		return ctrl.Result{}, nil
 	}
 	if annotations.HasPaused(template) || !template.DeletionTimestamp.IsZero() ||
 		conditions.IsTrue(template, infrav1.CapacityKnownCondition) && len(template.Status.Capacity) > 0 {

@@ -124,3 +124,19 @@ func TestASelectionNarrowsTheAccounts(t *testing.T) {
 	g.Expect(template.Status.Capacity).To(HaveKey(corev1.ResourceCPU))
 	g.Expect(w.OCI.CallCounts(w.Tenancies[0].Name)).To(BeEmpty())
 }
+
+func TestATemplateOfAnotherManagerIsLeftAlone(t *testing.T) {
+	g := NewWithT(t)
+	w := helpers.NewWorld(t, env, helpers.WorldOptions{Accounts: 1})
+	w.MakeReady(t)
+	template := newTemplate(w, "theirs", infrav1.Shape{Name: "VM.Standard.E2.1.Micro"})
+	w.Create(t, template)
+	r := &Reconciler{Client: env.Client, Access: w.Clients, WatchFilterValue: "mine"}
+
+	// Such requests come of events of accounts, which carry a label of their own.
+	_, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(template)})
+
+	g.Expect(err).NotTo(HaveOccurred())
+	w.Reload(t, template)
+	g.Expect(template.Status.Conditions).To(BeEmpty())
+}
