@@ -61,10 +61,42 @@ func Record(known []infrav1.Shortage, place Place, kind cloud.Kind, now time.Tim
 		}
 	}
 	shortage.Until.Time = now.Add(backoff(first, longest, shortage.Count))
-	kept = append(kept, shortage)
+	kept = fit(append(kept, shortage))
 	// The oldest knowledge is the least worth keeping.
 	slices.SortStableFunc(kept, func(a, b infrav1.Shortage) int { return a.Until.Compare(b.Until.Time) })
 	return kept[max(0, len(kept)-maxShortages):]
+}
+
+// fit widens shortages until they are no more than the API allows. A place that was forgotten instead would be tried again at
+// once and, with more places than that, the machine would never rest; a neighbour that is left out with it is only tried later.
+func fit(shortages []infrav1.Shortage) []infrav1.Shortage {
+	for _, widen := range []func(*infrav1.Shortage){
+		func(s *infrav1.Shortage) { s.FaultDomain = "" },
+		func(s *infrav1.Shortage) { s.AvailabilityDomain = "" },
+		func(s *infrav1.Shortage) { s.Shape = "" },
+	} {
+		if len(shortages) <= maxShortages {
+			break
+		}
+		shortages = merge(shortages, widen)
+	}
+	return shortages
+}
+
+// merge makes one of the shortages that are of the same place once they are widened: the one that ends last.
+func merge(shortages []infrav1.Shortage, widen func(*infrav1.Shortage)) []infrav1.Shortage {
+	var merged []infrav1.Shortage
+	for _, wide := range shortages {
+		widen(&wide)
+		at := slices.IndexFunc(merged, func(other infrav1.Shortage) bool { return samePlace(other, wide) })
+		switch {
+		case at < 0:
+			merged = append(merged, wide)
+		case merged[at].Until.Before(&wide.Until):
+			merged[at] = wide
+		}
+	}
+	return merged
 }
 
 func samePlace(a, b infrav1.Shortage) bool {

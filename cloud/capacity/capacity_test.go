@@ -6,6 +6,7 @@ package capacity
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -57,16 +58,29 @@ func TestAShortageLongPastIsAFirstOneAgain(t *testing.T) {
 	g.Expect(known[0].Count).To(BeEquivalentTo(1))
 }
 
-func TestNoMoreIsKeptThanTheAPIAllows(t *testing.T) {
+// More places than a status holds, all without room: to forget one is to try it again at once.
+func TestNoPlaceIsForgottenWhenTheyAreMoreThanTheAPIAllows(t *testing.T) {
 	g := NewWithT(t)
 	var known []infrav1.Shortage
-	for i := range 100 {
-		other := place
-		other.FaultDomain = fmt.Sprint(i)
-		known = Record(known, other, cloud.OutOfCapacity, noon.Add(time.Duration(i)*time.Second), Policy{})
+	var places []Place
+	for account := range 50 {
+		for _, shape := range []string{"A1", "E5"} {
+			for _, fault := range []string{"FD-1", "FD-2", "FD-3"} {
+				places = append(places, Place{fmt.Sprint(account), "AD-1", fault, shape})
+			}
+		}
 	}
-	g.Expect(known).To(HaveLen(maxShortages))
-	g.Expect(known[maxShortages-1].FaultDomain).To(Equal("99"))
+	for i, at := range places {
+		known = Record(known, at, cloud.OutOfCapacity, noon.Add(time.Duration(i)*time.Second), Policy{})
+		g.Expect(len(known)).To(BeNumerically("<=", maxShortages))
+	}
+	now := noon.Add(DefaultFirst).Add(-time.Second)
+	for _, at := range places {
+		g.Expect(slices.ContainsFunc(known, func(s infrav1.Shortage) bool {
+			return s.Account == at.Account && (s.AvailabilityDomain == "" || s.AvailabilityDomain == at.AvailabilityDomain) &&
+				(s.FaultDomain == "" || s.FaultDomain == at.FaultDomain) && (s.Shape == "" || s.Shape == at.Shape) && s.Until.After(now)
+		})).To(BeTrue(), "%v", at)
+	}
 }
 
 func TestOnlyLackOfRoomIsAShortage(t *testing.T) {

@@ -49,7 +49,7 @@ func Find(ctx context.Context, c client, query Query) (string, error) {
 	case err != nil:
 		return "", err
 	case len(images) > 0:
-		return images[0].ID, nil
+		return images[0].ID, explain(ctx, c, query, nil)
 	}
 	filter.Shape = ""
 	others, err := c.Images(ctx, filter)
@@ -79,10 +79,11 @@ func byID(ctx context.Context, c client, query Query) (string, error) {
 	case !compatible:
 		return "", explain(ctx, c, query, &MismatchError{Image: query.Image.ID, Shape: query.Shape})
 	}
-	return image.ID, nil
+	return image.ID, explain(ctx, c, query, nil)
 }
 
-// explain tells a shape that does not exist from what would otherwise be the reason.
+// explain tells a shape that does not exist from what would otherwise be the reason, or the answer: an image is for a shape of
+// the region, and not each of the region's shapes is in each availability domain (VM.Standard.E2.1.Micro is in one).
 func explain(ctx context.Context, c client, query Query, otherwise error) error {
 	shapes, err := c.Shapes(ctx, query.AvailabilityDomain)
 	if err != nil {

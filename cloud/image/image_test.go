@@ -4,6 +4,7 @@
 package image
 
 import (
+	"context"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -99,6 +100,27 @@ func TestWhyThereIsNoImage(t *testing.T) {
 		_, err := Find(t.Context(), c, world.query)
 		g.Expect(err).To(Equal(world.want), name)
 		g.Expect(err.Error()).To(ContainSubstring("mend spec."), name)
+	}
+}
+
+// oneDomain has no shape in any availability domain but AD-1.
+type oneDomain struct{ *oci.Client }
+
+func (c oneDomain) Shapes(ctx context.Context, availabilityDomain string) ([]oci.Shape, error) {
+	if availabilityDomain != "AD-1" {
+		return nil, nil
+	}
+	return c.Client.Shapes(ctx, "")
+}
+
+func TestAnImageForAShapeThatTheAvailabilityDomainDoesNotHave(t *testing.T) {
+	g := NewWithT(t)
+	c, _ := newClient(t)
+	for name, image := range map[string]infrav1.Image{"by OCID": {ID: goldenArm}, "platform": ubuntu("24.04")} {
+		_, err := Find(t.Context(), oneDomain{c}, Query{Image: image, Shape: arm, AvailabilityDomain: "AD-1"})
+		g.Expect(err).NotTo(HaveOccurred(), name)
+		_, err = Find(t.Context(), oneDomain{c}, Query{Image: image, Shape: arm, AvailabilityDomain: "AD-2"})
+		g.Expect(err).To(Equal(&ShapeNotFoundError{Shape: arm, AvailabilityDomain: "AD-2"}), name)
 	}
 }
 

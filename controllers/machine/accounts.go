@@ -45,19 +45,23 @@ func (r *Reconciler) clientToPlaceIn(ctx context.Context, name, namespace string
 }
 
 // possibleAccounts are the accounts that the machine may be in, as far as nothing is recorded: the cluster's or, once the
-// OCIMeshCluster is gone, all that the namespace may use. An account can leave a cluster while machines are still in it, so
-// that an instance that is known to exist is looked for in all others too, after the cluster's.
+// OCIMeshCluster is gone, all that the namespace may use. An account can leave a cluster, or refuse a namespace, while machines
+// are still in it, so that an instance that is known to exist is looked for in all others too, after the cluster's.
 func (r *Reconciler) possibleAccounts(ctx context.Context, s *scope) ([]infrav1.OCIAccount, error) {
 	all := &infrav1.OCIAccountList{}
 	if err := r.Client.List(ctx, all); err != nil {
 		return nil, fmt.Errorf("listing OCIAccounts: %w", err)
 	}
+	var names []string
 	if s.infraCluster != nil {
-		ofCluster, others := partition(all.Items, accountsOf(s.infraCluster))
-		if s.own.Spec.ProviderID == "" {
-			return ofCluster, nil
-		}
+		names = accountsOf(s.infraCluster)
+	}
+	ofCluster, others := partition(all.Items, names)
+	switch {
+	case s.own.Spec.ProviderID != "":
 		return append(ofCluster, others...), nil
+	case s.infraCluster != nil:
+		return ofCluster, nil
 	}
 	var allowed []infrav1.OCIAccount
 	for _, account := range all.Items {

@@ -58,6 +58,12 @@ func (s *scope) neverLaunched() bool {
 	return len(s.own.Status.Shortages) > 0
 }
 
+// statusWasLost tells that there may be an instance of which status knows nothing: a key is made for a placement only, and a
+// placement with a key is given up only for a shortage.
+func (s *scope) statusWasLost() bool {
+	return s.keyExists && s.own.Status.Placement.Account == "" && len(s.own.Status.Shortages) == 0
+}
+
 // missing judges a search without result. A machine that was provisioned never gets a second instance.
 func (r *Reconciler) missing(s *scope) error {
 	if s.own.Spec.ProviderID == "" {
@@ -122,7 +128,7 @@ func (r *Reconciler) search(ctx context.Context, s *scope) (*located, error) {
 // searchIn looks in one account. One that is known not to answer is passed over when nothing says that the machine ever had
 // an instance: it would keep every new machine from being placed elsewhere.
 func (r *Reconciler) searchIn(ctx context.Context, s *scope, account *infrav1.OCIAccount) ([]located, error) {
-	if !isReady(account) && s.own.Spec.ProviderID == "" {
+	if !isReady(account) && s.own.Spec.ProviderID == "" && !s.statusWasLost() {
 		return nil, nil
 	}
 	c, err := r.Access.OCI(ctx, account)

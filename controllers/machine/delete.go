@@ -124,7 +124,7 @@ func (r *Reconciler) victims(ctx context.Context, s *scope) ([]victim, error) {
 	if recorded := s.own.Status.Instance.ID; recorded != "" {
 		return appendVictim(victims, victim{recorded, account, s.own.Status.Placement.AvailabilityDomain}), nil
 	}
-	if len(victims) == 0 && s.mayBeSettling(r.Options.withDefaults()) {
+	if len(victims) == 0 && r.mayBeSettling(s) {
 		problem := access.NewProblem(infrav1.WaitingForTerminationReason,
 			"a launch may be under way in account %s, its instance is looked for once more", account)
 		problem.RetryAfter = r.Options.withDefaults().ProgressInterval
@@ -133,9 +133,11 @@ func (r *Reconciler) victims(ctx context.Context, s *scope) ([]victim, error) {
 	return victims, nil
 }
 
-// mayBeSettling tells whether an instance may exist that lists do not show yet.
-func (s *scope) mayBeSettling(options Options) bool {
-	return s.now.Sub(s.own.DeletionTimestamp.Time) < settlingPasses*options.ProgressInterval
+// mayBeSettling tells whether an instance may exist that lists do not show yet. The time counts from the first search without
+// result: a launch that was sent before the deletion may have kept the first pass after it waiting for longer than that.
+func (r *Reconciler) mayBeSettling(s *scope) bool {
+	since := r.ledger.searchedSince(client.ObjectKeyFromObject(s.own), s.now)
+	return s.now.Sub(since) < settlingPasses*r.Options.withDefaults().ProgressInterval
 }
 
 // victimsByProviderID looks for the one instance in every account that it may be in: status was lost.
@@ -145,6 +147,10 @@ func (r *Reconciler) victimsByProviderID(ctx context.Context, s *scope) ([]victi
 		return nil, err
 	}
 	id := instanceIDOf(s.own.Spec.ProviderID)
+	if len(accounts) == 0 {
+		return nil, access.NewProblem(infrav1.AccountNotFoundReason,
+			"there is no OCIAccount left that instance %s may be in: create the one that it is in again", id)
+	}
 	var silent error
 	for i := range accounts {
 		var found oci.Instance
@@ -164,7 +170,7 @@ func (r *Reconciler) victimsByProviderID(ctx context.Context, s *scope) ([]victi
 }
 
 // victimsAnywhere is for a machine of which nothing is recorded. It was never launched, unless status was lost early; so it is
-// looked for where accounts answer, and one that is known not to does not hold up the deletion.
+// looked for where accounts answer, and one that is known not to does not hold up the deletion unless a key says otherwise.
 func (r *Reconciler) victimsAnywhere(ctx context.Context, s *scope) ([]victim, error) {
 	accounts, err := r.possibleAccounts(ctx, s)
 	if err != nil {
@@ -172,7 +178,7 @@ func (r *Reconciler) victimsAnywhere(ctx context.Context, s *scope) ([]victim, e
 	}
 	var victims []victim
 	for i := range accounts {
-		if !isReady(&accounts[i]) {
+		if !isReady(&accounts[i]) && !s.statusWasLost() {
 			continue
 		}
 		c, err := r.Access.OCI(ctx, &accounts[i])

@@ -56,12 +56,14 @@ func (s *scope) mayHaveJoined() bool {
 	return s.keyExists || s.hadInstance || s.launched() || recorded.KeyID != "" || recorded.DeviceID != ""
 }
 
+// leave goes by names, and by the recorded identifiers only in the cluster's own tailnet: Headscale counts devices and keys from
+// 1, so that another tailnet's may have the same.
 func (r *Reconciler) leave(ctx context.Context, s *scope, c *tailnet.Client) error {
 	if err := revokeKeys(ctx, c, s.identity); err != nil {
 		return err
 	}
-	if id := s.own.Status.Tailnet.KeyID; id != "" {
-		if err := c.RevokeKey(ctx, id); err != nil {
+	if s.infraCluster != nil {
+		if err := leaveByID(ctx, s.own.Status.Tailnet, c); err != nil {
 			return err
 		}
 	}
@@ -69,19 +71,26 @@ func (r *Reconciler) leave(ctx context.Context, s *scope, c *tailnet.Client) err
 	if err != nil {
 		return err
 	}
-	if recorded := s.own.Status.Tailnet.DeviceID; recorded != "" {
-		if err := c.DeleteDevice(ctx, recorded); err != nil {
-			return err
-		}
-	}
 	for _, device := range devices {
 		// A device without tags is a person's that happens to have the name.
-		if len(device.Tags) == 0 || device.ID == s.own.Status.Tailnet.DeviceID {
+		if len(device.Tags) == 0 {
 			continue
 		}
 		if err := c.DeleteDevice(ctx, device.ID); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+func leaveByID(ctx context.Context, recorded infrav1.TailnetDeviceStatus, c *tailnet.Client) error {
+	if recorded.KeyID != "" {
+		if err := c.RevokeKey(ctx, recorded.KeyID); err != nil {
+			return err
+		}
+	}
+	if recorded.DeviceID != "" {
+		return c.DeleteDevice(ctx, recorded.DeviceID)
 	}
 	return nil
 }

@@ -129,6 +129,8 @@ func (r *Reconciler) short(ctx context.Context, s *scope, err error) error {
 	s.own.Status.Shortages = capacity.Record(s.own.Status.Shortages, place, cloud.KindOf(err), s.now, r.Options.Capacity)
 	s.own.Status.Instance = infrav1.InstanceStatus{}
 	s.instance = nil
+	// Also when no new decision comes of it: a stale pass must not wipe out an instance that it has not seen.
+	s.exclusive = true
 	r.event(s, string(cloud.KindOf(err)), "Launch", "No room in account %s, %s %s, for shape %s", at.Account,
 		at.AvailabilityDomain, at.FaultDomain, at.Shape)
 	ctrl.LoggerFrom(ctx).Info("Found no room", "Account", at.Account, "availabilityDomain", at.AvailabilityDomain,

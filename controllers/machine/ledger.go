@@ -5,6 +5,7 @@ package machine
 
 import (
 	"sync"
+	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -19,6 +20,8 @@ type ledger struct {
 
 	mu      sync.Mutex
 	entries map[client.ObjectKey]infrav1.Placement
+	// searched is since when instances of a machine that is being deleted are looked for in vain.
+	searched map[client.ObjectKey]time.Time
 }
 
 func (l *ledger) put(key client.ObjectKey, placement infrav1.Placement) {
@@ -40,4 +43,20 @@ func (l *ledger) forget(key client.ObjectKey) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.entries, key)
+	delete(l.searched, key)
+}
+
+// searchedSince is the time of the first call for the machine: after a restart the search begins anew.
+func (l *ledger) searchedSince(key client.ObjectKey, now time.Time) time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	since, known := l.searched[key]
+	if known {
+		return since
+	}
+	if l.searched == nil {
+		l.searched = map[client.ObjectKey]time.Time{}
+	}
+	l.searched[key] = now
+	return now
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"sigs.k8s.io/cluster-api/util/conditions"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -39,7 +40,8 @@ func (r *Reconciler) mayLeave(ctx context.Context, s *scope) bool {
 		return false
 	}
 	account, err := r.Access.Account(ctx, s.own.Status.Placement.Account, s.own.Namespace)
-	return err != nil || !isReady(account)
+	// As in facts, one whose state is not known may be placed in: else it would be left and chosen again for ever.
+	return err != nil || conditions.IsFalse(account, infrav1.ReadyCondition)
 }
 
 // choose makes a new decision and ends the pass.

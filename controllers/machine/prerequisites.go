@@ -14,7 +14,8 @@ import (
 // prerequisites waits for what others make, and finds the tailnet. A machine that has its instance needs the tailnet only.
 func (r *Reconciler) prerequisites(ctx context.Context, s *scope) error {
 	if s.infraCluster == nil {
-		s.waitFor(0, infrav1.PlacedCondition, infrav1.WaitingForClusterInfrastructureReason,
+		// The watch on OCIMeshClusters does not wake machines at rest.
+		s.waitFor(r.Options.withDefaults().PollInterval, infrav1.PlacedCondition, infrav1.WaitingForClusterInfrastructureReason,
 			"Waiting for the Cluster's OCIMeshCluster")
 		return nil
 	}

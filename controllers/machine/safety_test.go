@@ -1,0 +1,150 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package machine
+
+import (
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/cluster-api/util/conditions"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
+)
+
+// doubtAccount makes an account one that could not be asked.
+func (b *bench) doubtAccount(t *testing.T, name string) {
+	t.Helper()
+	g := NewWithT(t)
+	account := &infrav1.OCIAccount{}
+	g.Expect(b.Client.Get(t.Context(), client.ObjectKey{Name: name}, account)).To(Succeed())
+	conditions.Set(account, report.Unknown(infrav1.ReadyCondition, infrav1.UnavailableReason, "no answer"))
+	g.Expect(b.Client.Status().Update(t.Context(), account)).To(Succeed())
+}
+
+// untilPlaced reconciles until the machine has its place and not yet its key.
+func (b *bench) untilPlaced(t *testing.T, own *infrav1.OCIMeshMachine) {
+	t.Helper()
+	for own.Status.Placement.Account == "" {
+		b.pass(t, own)
+		b.Reload(t, own)
+	}
+}
+
+func TestAnAccountInDoubtIsNotLeftAndChosenAgainForEver(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{})
+	b.doubtAccount(t, b.Accounts[0].Name)
+	own := b.machine(t, "worker")
+	b.untilProvisioned(t, own)
+	g.Expect(own.Status.Placement.Attempt).To(BeEquivalentTo(1))
+}
+
+// The key's Secret tells a machine whose status was lost from one that never had an instance.
+func TestALostStatusIsLookedForInAccountsInDoubtToo(t *testing.T) {
+	lose := func(t *testing.T) (*bench, *infrav1.OCIMeshMachine) {
+		b := newBench(t, helpers.WorldOptions{Accounts: 2})
+		b.booter.setAsleep(true)
+		own := b.machine(t, "worker")
+		b.untilCondition(t, own, "TailnetReady False Joining")
+		b.doubtAccount(t, own.Status.Placement.Account)
+		NewWithT(t).Expect(b.Client.Status().Patch(t.Context(), own,
+			client.RawPatch(types.MergePatchType, []byte(`{"status":null}`)))).To(Succeed())
+		return b, own
+	}
+	t.Run("by a machine that comes up", func(t *testing.T) {
+		b, own := lose(t)
+		b.untilCondition(t, own, "TailnetReady False Joining")
+		NewWithT(t).Expect(b.calls("LaunchInstance")).To(Equal(1))
+	})
+	t.Run("by a machine that is deleted", func(t *testing.T) {
+		b, own := lose(t)
+		b.delete(t, own)
+		b.expectNothingLeft(t)
+	})
+}
+
+func TestALaunchUnderWayIsLookedForHoweverLongAgoTheDeletionWas(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{})
+	own := b.machine(t, "worker")
+	b.untilPlaced(t, own)
+	own.DeletionTimestamp = &metav1.Time{Time: b.now().Add(-time.Hour)}
+	s := b.scopeOf(t, own)
+	s.keyExists = true
+
+	_, err := b.r.victims(t.Context(), s)
+	g.Expect(err).To(MatchError(ContainSubstring("may be under way")))
+	s.now = s.now.Add(time.Minute)
+	g.Expect(b.r.victims(t.Context(), s)).To(BeEmpty())
+}
+
+func TestAStalePassThatFindsNoRoomWipesNoInstanceOut(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{})
+	own := b.machine(t, "worker")
+	b.untilPlaced(t, own)
+	stale := own.DeepCopy()
+	own.Status.Instance = infrav1.InstanceStatus{ID: "ocid1.instance.new"}
+	g.Expect(b.Client.Status().Update(t.Context(), own)).To(Succeed())
+
+	stale.Status.Instance.ID = "ocid1.instance.old"
+	s := b.scopeOf(t, stale)
+	b.OCI.AddFault(sim.Fault{Operation: "ListImages", Status: 503, Code: "ServiceUnavailable"})
+	g.Expect(b.r.short(t.Context(), s, &cloud.Error{Kind: cloud.OutOfCapacity})).NotTo(Succeed())
+	g.Expect(s.exclusive).To(BeTrue())
+	g.Expect(b.r.save(t.Context(), s)).To(Succeed())
+	b.Reload(t, own)
+	g.Expect(own.Status.Instance.ID).To(Equal("ocid1.instance.new"))
+}
+
+// Headscale's identifiers are small numbers, the same in each tailnet.
+func TestOnceTheClusterIsGoneIdentifiersOfATailnetMeanNothing(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{})
+	own := b.machine(t, "worker")
+	b.untilProvisioned(t, own)
+	c, err := b.Clients.TailnetClient(t.Context(), b.Tailnet)
+	g.Expect(err).NotTo(HaveOccurred())
+	newKey := func() tailnet.Key {
+		key, err := c.CreateKey(t.Context(), tailnet.KeySpec{Tags: []string{helpers.NodeTag}, Description: "another"})
+		g.Expect(err).NotTo(HaveOccurred())
+		return key
+	}
+	device, err := b.Control.Register(newKey().Secret.Reveal(), "another")
+	g.Expect(err).NotTo(HaveOccurred())
+	s := b.scopeOf(t, own)
+	s.infraCluster = nil
+	s.own.Status.Tailnet.DeviceID, s.own.Status.Tailnet.KeyID = device.ID, newKey().ID
+
+	g.Expect(b.r.leaveTailnet(t.Context(), s)).To(Succeed())
+	left := b.Control.Leftovers()
+	g.Expect(left.Devices).To(HaveLen(1))
+	g.Expect(left.Devices[0].ID).To(Equal(device.ID))
+	g.Expect(left.Keys).To(HaveLen(1))
+}
+
+func TestAKnownInstanceIsLookedForInAccountsThatRefuseTheNamespace(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{})
+	own := b.machine(t, "worker")
+	helpers.Update(t, b.Environment, b.Accounts[0], func(account *infrav1.OCIAccount) {
+		account.Spec.AllowedNamespaces.List = []string{"elsewhere"}
+	})
+	s := b.scopeOf(t, own)
+	s.infraCluster = nil
+	s.own.Spec.ProviderID = "oci://ocid1.instance.known"
+	accounts, err := b.r.possibleAccounts(t.Context(), s)
+	g.Expect(err).NotTo(HaveOccurred())
+	named, _ := partition(accounts, b.AccountNames())
+	g.Expect(named).To(HaveLen(1))
+}
