@@ -136,6 +136,10 @@ func (r *Reconciler) reconcile(ctx context.Context, s *scope) (_ ctrl.Result, re
 	}
 	before := conditions.Get(s.infra, infrav1.ReadyCondition).DeepCopy()
 	defer func() {
+		if apierrors.IsConflict(reterr) {
+			// The phases saw an old copy and did not get to the end: what they left is no state to tell of.
+			return
+		}
 		updateStatus(s)
 		if err := helper.Patch(ctx, s.infra, patch.WithOwnedConditions{Conditions: owned}); err != nil {
 			// What is gone needs no status.
