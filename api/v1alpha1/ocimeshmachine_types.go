@@ -57,6 +57,7 @@ type OCIMeshMachineSpec struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:XValidation:rule="self.all(a, self.exists_one(b, b.name == a.name))",message="a shape can be named once: a shortage counts for all of its sizes"
 	Shapes []Shape `json:"shapes,omitempty"`
 
 	// image is what the boot volume is made from.
@@ -98,10 +99,12 @@ type OCIMeshMachineSpec struct {
 	// +optional
 	Preemptible *bool `json:"preemptible,omitempty"`
 
-	// tags are freeform tags of the instance. Names that start with ocimesh- are the provider's.
+	// tags are freeform tags of the instance. Names that start with ocimesh- are the provider's. OCI allows 10 in all, with names of
+	// up to 100 and values of up to 256 characters (OCI documentation, "Tagging Overview"); the provider sets 4.
 	// +optional
-	// +kubebuilder:validation:MaxProperties=8
+	// +kubebuilder:validation:MaxProperties=6
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('ocimesh-'))",message="tags that start with ocimesh- are the provider's own"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) > 0 && size(k) <= 100 && size(self[k]) <= 256)",message="names of tags have 1 to 100 characters and values at most 256"
 	Tags map[string]string `json:"tags,omitempty"`
 }
 

@@ -21,13 +21,13 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
 )
 
-// doubtAccount makes an account one that could not be asked.
-func (b *bench) doubtAccount(t *testing.T, name string) {
+// setReady gives an account another Ready condition, whatever its simulator answers.
+func (b *bench) setReady(t *testing.T, name string, ready metav1.Condition) {
 	t.Helper()
 	g := NewWithT(t)
 	account := &infrav1.OCIAccount{}
 	g.Expect(b.Client.Get(t.Context(), client.ObjectKey{Name: name}, account)).To(Succeed())
-	conditions.Set(account, report.Unknown(infrav1.ReadyCondition, infrav1.UnavailableReason, "no answer"))
+	conditions.Set(account, ready)
 	g.Expect(b.Client.Status().Update(t.Context(), account)).To(Succeed())
 }
 
@@ -43,20 +43,20 @@ func (b *bench) untilPlaced(t *testing.T, own *infrav1.OCIMeshMachine) {
 func TestAnAccountInDoubtIsNotLeftAndChosenAgainForEver(t *testing.T) {
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
-	b.doubtAccount(t, b.Accounts[0].Name)
+	b.setReady(t, b.Accounts[0].Name, report.Unknown(infrav1.ReadyCondition, infrav1.UnavailableReason, "no answer"))
 	own := b.machine(t, "worker")
 	b.untilProvisioned(t, own)
 	g.Expect(own.Status.Placement.Attempt).To(BeEquivalentTo(1))
 }
 
 // The key's Secret tells a machine whose status was lost from one that never had an instance.
-func TestALostStatusIsLookedForInAccountsInDoubtToo(t *testing.T) {
+func TestALostStatusIsLookedForInAccountsThatAreNotReadyToo(t *testing.T) {
 	lose := func(t *testing.T) (*bench, *infrav1.OCIMeshMachine) {
 		b := newBench(t, helpers.WorldOptions{Accounts: 2})
 		b.booter.setAsleep(true)
 		own := b.machine(t, "worker")
 		b.untilCondition(t, own, "TailnetReady False Joining")
-		b.doubtAccount(t, own.Status.Placement.Account)
+		b.setReady(t, own.Status.Placement.Account, report.NotOK(infrav1.ReadyCondition, infrav1.AuthenticationFailedReason, "refused"))
 		NewWithT(t).Expect(b.Client.Status().Patch(t.Context(), own,
 			client.RawPatch(types.MergePatchType, []byte(`{"status":null}`)))).To(Succeed())
 		return b, own

@@ -69,6 +69,18 @@ func TestOCIMeshMachinesAreRefusedWithTheReason(t *testing.T) {
 		}, "sha256 must be 64 lower-case hexadecimal digits"},
 		{"a tailscale version that is none", func(m *infrav1.OCIMeshMachine) { m.Spec.Tailscale.Version = "latest" }, "version must have the form 1.98.4"},
 		{"a tag of the provider's", func(m *infrav1.OCIMeshMachine) { m.Spec.Tags = map[string]string{infrav1.MachineUIDTag: "x"} }, "tags that start with ocimesh- are the provider's own"},
+		{"more tags than OCI takes beside the provider's", func(m *infrav1.OCIMeshMachine) {
+			m.Spec.Tags = map[string]string{"a": "", "b": "", "c": "", "d": "", "e": "", "f": "", "g": ""}
+		}, "must have at most 6 items"},
+		{"a tag with a name that is too long", func(m *infrav1.OCIMeshMachine) {
+			m.Spec.Tags = map[string]string{strings.Repeat("k", 101): "x"}
+		}, "names of tags have 1 to 100 characters"},
+		{"a tag with a value that is too long", func(m *infrav1.OCIMeshMachine) {
+			m.Spec.Tags = map[string]string{"team": strings.Repeat("v", 257)}
+		}, "names of tags have 1 to 100 characters"},
+		{"one shape in two sizes", func(m *infrav1.OCIMeshMachine) {
+			m.Spec.Shapes = append(m.Spec.Shapes, infrav1.Shape{Name: m.Spec.Shapes[0].Name, OCPUs: 1, MemoryGB: 6})
+		}, "a shape can be named once"},
 		{"an unknown bootstrap mode", func(m *infrav1.OCIMeshMachine) { m.Spec.Bootstrap = "Ignition" }, "Unsupported value"},
 	})
 }
