@@ -15,7 +15,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	clusterctl "sigs.k8s.io/cluster-api/cmd/clusterctl/client"
+	"sigs.k8s.io/cluster-api/core/webhooks/admission"
+	"sigs.k8s.io/cluster-api/feature"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -75,6 +79,18 @@ func TestTheTopologyFlavorBringsItsClusterClassAlong(t *testing.T) {
 		"OCIMeshMachineTemplate": 2, "KubeadmConfigTemplate": 1, "HelmChartProxy": 1, "ClusterResourceSet": 1, "ConfigMap": 1,
 	}))
 	g.Expect(field(objects, "Cluster", "spec", "topology", "classRef", "name")).To(Equal("ocimesh"))
+}
+
+func TestTheClusterClassPassesClusterAPIsOwnValidation(t *testing.T) {
+	g := NewWithT(t)
+	g.Expect(feature.MutableGates.Set("ClusterTopology=true")).To(Succeed())
+	class := &clusterv1.ClusterClass{}
+	found := find(generate(t, "topology"), "ClusterClass")
+	g.Expect(runtime.DefaultUnstructuredConverter.FromUnstructured(found.Object, class)).To(Succeed())
+
+	// Schemas of CRDs do not see into patches; the webhook does.
+	_, err := (&admission.ClusterClass{Client: apiServer}).ValidateCreate(t.Context(), class)
+	g.Expect(err).NotTo(HaveOccurred())
 }
 
 func TestAMissingAccountIsNamedByClusterctl(t *testing.T) {
