@@ -122,7 +122,7 @@ type NodeInfo struct {
 // +kubebuilder:resource:path=ocimeshmachinetemplates,scope=Namespaced,categories=cluster-api,shortName=ommt
 // +kubebuilder:storageversion
 // +kubebuilder:subresource:status
-// +kubebuilder:printcolumn:name="Shapes",type="string",JSONPath=".spec.template.spec.shapes[*].name"
+// +kubebuilder:printcolumn:name="Shape",type="string",JSONPath=".spec.template.spec.shapes[0].name"
 // +kubebuilder:printcolumn:name="CPU",type="string",JSONPath=".status.capacity.cpu"
 // +kubebuilder:printcolumn:name="Memory",type="string",JSONPath=".status.capacity.memory"
 // +kubebuilder:printcolumn:name="Arch",type="string",JSONPath=".status.nodeInfo.architecture"

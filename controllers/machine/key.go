@@ -49,7 +49,9 @@ func (r *Reconciler) tailnetKey(ctx context.Context, s *scope) error {
 	if s.launched() {
 		return nil
 	}
-	if s.key.expires.Sub(s.now) < r.Options.withDefaults().JoinTimeout {
+	// However patient an operator is, a fresh key is not too old at once: each pass would launch under another retry token.
+	margin := min(r.Options.withDefaults().JoinTimeout, tailnet.MaxKeyExpiry/2)
+	if s.key.expires.Sub(s.now) < margin {
 		if err := r.mint(ctx, s); err != nil {
 			return err
 		}

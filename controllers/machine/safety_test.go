@@ -148,3 +148,22 @@ func TestAKnownInstanceIsLookedForInAccountsThatRefuseTheNamespace(t *testing.T)
 	named, _ := partition(accounts, b.AccountNames())
 	g.Expect(named).To(HaveLen(1))
 }
+
+func TestPatienceBeyondAKeysLifeMakesNoKeyAPass(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{})
+	b.r.Options.JoinTimeout = 2 * time.Hour
+	b.OCI.AddFault(sim.Fault{Operation: "LaunchInstance", AfterCommit: true, Reset: true})
+	own := b.machine(t, "worker")
+	b.untilPlaced(t, own)
+	for range 2 {
+		s := b.scopeOf(t, own)
+		g.Expect(b.r.loadKey(t.Context(), s)).To(Succeed())
+		g.Expect(b.r.prerequisites(t.Context(), s)).To(Succeed())
+		g.Expect(b.r.bootstrapData(t.Context(), s)).To(Succeed())
+		g.Expect(b.r.tailnetKey(t.Context(), s)).To(Succeed())
+		_ = b.r.launch(t.Context(), s)
+	}
+	g.Expect(b.Control.Keys()).To(HaveLen(1))
+	g.Expect(b.instances(t)).To(HaveLen(1))
+}
