@@ -26,7 +26,7 @@ func (n *testNode) fresh() {
 	n.stub("tailscale", `[ -e "$CAPOM_ROOT/has-tailscale" ] && echo 1.102.3`)
 	n.stub("kubeadm", `[ -e "$CAPOM_ROOT/has-kubeadm" ] && echo v1.36.1`)
 	install := `case "$*" in *install*tailscale*) touch "$CAPOM_ROOT/has-tailscale" ;; *install*kubeadm*) touch "$CAPOM_ROOT/has-kubeadm" ;; esac`
-	n.stub("apt-get", install)
+	n.stub("apt-get", `[ "$NEEDRESTART_SUSPEND" = 1 ] || exit 1; `+install)
 	n.stub("dnf", install)
 	n.stub("containerd", `echo "            SystemdCgroup = false"`)
 }

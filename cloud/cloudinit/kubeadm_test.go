@@ -176,7 +176,8 @@ case "$*" in *"-s UUID"*) echo 1234-abcd ;; *"-s TYPE"*) echo ext4 ;; esac`)
 	}
 
 	g.Expect(strings.Count(n.read("calls"), "mkfs.")).To(Equal(1))
-	g.Expect(strings.Count(n.read("etc/fstab"), "UUID=1234-abcd /var/lib/etcd ext4 defaults,_netdev,nofail 0 2\n")).To(Equal(1))
+	g.Expect(strings.Count(n.read("etc/fstab"), "UUID=1234-abcd /var/lib/etcd ext4 defaults,_netdev,nofail,"+
+		"x-systemd.before=containerd.service,x-systemd.before=kubelet.service 0 2\n")).To(Equal(1), "etcd never starts below a mount that is still to come")
 	g.Expect(n.calls()).To(ContainElement("mount /var/lib/etcd"))
 }
 

@@ -20,8 +20,8 @@ ubuntu | debian) family=deb ;;
 ol | rhel | centos | rocky | almalinux) family=rpm ;;
 *) fail "the operating system $ID is not supported: use Ubuntu or Oracle Linux" ;;
 esac
-DEBIAN_FRONTEND=noninteractive
-export DEBIAN_FRONTEND
+# needrestart, on Ubuntu's images, would restart services under the boot that is under way.
+export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
 
 # cloud images run apt by themselves at the first boot: wait for its lock.
 apt() {

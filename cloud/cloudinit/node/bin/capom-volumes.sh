@@ -40,8 +40,10 @@ mount_volume() {
 	fi
 	mkdir -p "$ROOT$2"
 	if ! grep -q "^UUID=$uuid " "$ROOT/etc/fstab" 2>/dev/null; then
-		# Oracle's options: without nofail and _netdev an instance may not boot when the volume is missing.
-		printf 'UUID=%s %s %s defaults,_netdev,nofail 0 2\n' "$uuid" "$2" "$type" >>"$ROOT/etc/fstab"
+		# Oracle's options: without nofail and _netdev an instance may not boot when the volume is missing. systemd orders
+		# a nofail mount before nothing (systemd.mount(5)), so that etcd could start on the empty directory below it.
+		printf 'UUID=%s %s %s defaults,_netdev,nofail,x-systemd.before=containerd.service,x-systemd.before=kubelet.service 0 2\n' \
+			"$uuid" "$2" "$type" >>"$ROOT/etc/fstab"
 	fi
 	mountpoint -q "$ROOT$2" || mount "$2"
 	if have restorecon; then
