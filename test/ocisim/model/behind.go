@@ -46,6 +46,7 @@ func (s *State) Leftovers() []Leftover {
 	add(metas[*Volume](s))
 	add(metas[*BootVolume](s))
 	add(metas[*NetworkLoadBalancer](s))
+	add(metas[*LoadBalancer](s))
 	return left
 }
 

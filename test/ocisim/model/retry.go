@@ -15,8 +15,7 @@ const retryLifetime = 24 * time.Hour
 
 type retry struct {
 	payload [sha256.Size]byte
-	id      string
-	work    string
+	made    Created
 	at      time.Time
 }
 
@@ -24,6 +23,8 @@ type retry struct {
 type Created struct {
 	ID          string
 	WorkRequest string
+	// Bare is set when the answer has no body.
+	Bare bool
 }
 
 // Retried looks a retry token up. It returns what the first call made, or an
@@ -39,19 +40,17 @@ func (s *State) Retried(operation, token string, payload []byte) (Created, bool,
 		return Created{}, false, &Error{Status: http.StatusConflict, Code: "InvalidatedRetryToken",
 			Message: "The retry token was used in an earlier request with a different payload."}
 	}
-	if item, ok := s.items[known.id]; !ok || !item.meta().Alive() {
+	if item, ok := s.items[known.made.ID]; !ok || !item.meta().Alive() {
 		return Created{}, false, &Error{Status: http.StatusConflict, Code: "InvalidatedRetryToken",
 			Message: "The retry token was used in an earlier request and its resource has since been deleted."}
 	}
-	return Created{ID: known.id, WorkRequest: known.work}, true, nil
+	return known.made, true, nil
 }
 
 // Remember keeps what a create operation made for its retry token.
 func (s *State) Remember(operation, token string, payload []byte, made Created) {
 	if token != "" {
-		s.retries[operation+"\n"+token] = retry{
-			payload: sha256.Sum256(payload), id: made.ID, work: made.WorkRequest, at: s.world.clock.Now(),
-		}
+		s.retries[operation+"\n"+token] = retry{payload: sha256.Sum256(payload), made: made, at: s.world.clock.Now()}
 	}
 }
 

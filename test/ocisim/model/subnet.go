@@ -230,6 +230,9 @@ func (s *State) DeleteSubnet(caller *User, id, ifMatch string) error {
 	if balancers := alive(s, func(n *NetworkLoadBalancer) bool { return n.SubnetID == id }); len(balancers) > 0 {
 		return ErrReferenced("Subnet", id, "service VNIC", balancers[0].ID)
 	}
+	if balancers := alive(s, func(l *LoadBalancer) bool { return l.SubnetIDs[0] == id }); len(balancers) > 0 {
+		return ErrReferenced("Subnet", id, "service VNIC", balancers[0].ID)
+	}
 	s.remove(subnet, s.world.delays.Network, StateTerminating, StateTerminated)
 	return nil
 }

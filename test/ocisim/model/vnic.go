@@ -145,6 +145,9 @@ func (s *State) pickAddress(subnet *Subnet, wanted string) (string, error) {
 	for _, balancer := range alive(s, func(n *NetworkLoadBalancer) bool { return n.SubnetID == subnet.ID }) {
 		used[balancer.privateIP] = true
 	}
+	for _, balancer := range alive(s, func(l *LoadBalancer) bool { return l.SubnetIDs[0] == subnet.ID }) {
+		used[balancer.privateIP] = true
+	}
 	usable := func(address netip.Addr) bool { return prefix.Contains(address) && prefix.Contains(address.Next()) }
 	first := prefix.Addr().Next().Next()
 	if wanted != "" {

@@ -97,7 +97,7 @@ func balancerChange(operation func(*call) (*model.WorkRequest, error)) handler {
 		work, err := operation(c)
 		c.work(work)
 		if err == nil {
-			c.accepted = work
+			c.accepted = work.ID
 		}
 		return nil, err
 	}

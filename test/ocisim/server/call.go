@@ -20,8 +20,9 @@ type call struct {
 	header  http.Header
 	// failure lets the work request of a launch fail.
 	failure *model.Error
-	// accepted is the work request of a change that answers with nothing else.
-	accepted *model.WorkRequest
+	// accepted is, of a change that answers with nothing but a work request, the
+	// OCID that its retry token stands for.
+	accepted string
 }
 
 // run executes a handler with the tenancy locked, and marshals its answer
@@ -87,7 +88,7 @@ func (c *call) retried(entry route) (any, bool, error) {
 	if made.WorkRequest != "" {
 		c.header.Set("opc-work-request-id", made.WorkRequest)
 	}
-	if made.ID == made.WorkRequest {
+	if made.Bare {
 		return nil, true, nil
 	}
 	value, err := c.state.Item(c.user, made.ID)
@@ -98,8 +99,8 @@ func (c *call) remember(entry route, value any) {
 	made := model.Created{WorkRequest: c.header.Get("opc-work-request-id")}
 	if item, ok := value.(interface{ OCID() string }); ok {
 		made.ID = item.OCID()
-	} else if c.accepted != nil {
-		made.ID = made.WorkRequest
+	} else if c.accepted != "" {
+		made.ID, made.Bare = c.accepted, true
 	} else {
 		return
 	}

@@ -10,6 +10,7 @@ import (
 
 	. "github.com/onsi/gomega"
 	"github.com/oracle/oci-go-sdk/v65/core"
+	"github.com/oracle/oci-go-sdk/v65/loadbalancer"
 	"github.com/oracle/oci-go-sdk/v65/networkloadbalancer"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/model"
@@ -53,6 +54,10 @@ func TestFieldNamesAreOCIs(t *testing.T) {
 		{model.Image{}, core.Image{}}, {model.Shape{}, core.Shape{}},
 		{model.CreateNlbDetails{}, networkloadbalancer.CreateNetworkLoadBalancerDetails{}}, {model.NetworkLoadBalancer{}, networkloadbalancer.NetworkLoadBalancer{}},
 		{model.BackendSet{}, networkloadbalancer.BackendSet{}}, {model.Backend{}, networkloadbalancer.Backend{}}, {model.HealthChecker{}, networkloadbalancer.HealthChecker{}},
+		{model.CreateLbDetails{}, loadbalancer.CreateLoadBalancerDetails{}}, {model.UpdateLbDetails{}, loadbalancer.UpdateLoadBalancerDetails{}},
+		{model.LoadBalancer{}, loadbalancer.LoadBalancer{}}, {model.LbListener{}, loadbalancer.Listener{}}, {model.LbBackendSet{}, loadbalancer.BackendSet{}},
+		{model.LbBackend{}, loadbalancer.Backend{}}, {model.LbHealthChecker{}, loadbalancer.HealthChecker{}}, {model.LbWorkRequest{}, loadbalancer.WorkRequest{}},
+		{model.LbShape{}, loadbalancer.ShapeDetails{}}, {model.LbIP{}, loadbalancer.IpAddress{}},
 	} {
 		ours, theirs := reflect.TypeOf(pair.ours), reflect.TypeOf(pair.theirs)
 		known := names(theirs)

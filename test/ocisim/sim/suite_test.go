@@ -14,6 +14,7 @@ import (
 	"github.com/oracle/oci-go-sdk/v65/core"
 	"github.com/oracle/oci-go-sdk/v65/identity"
 	"github.com/oracle/oci-go-sdk/v65/limits"
+	"github.com/oracle/oci-go-sdk/v65/loadbalancer"
 	"github.com/oracle/oci-go-sdk/v65/networkloadbalancer"
 	"github.com/oracle/oci-go-sdk/v65/workrequests"
 
@@ -40,6 +41,7 @@ type clients struct {
 	limits      limits.LimitsClient
 	work        workrequests.WorkRequestClient
 	balancers   networkloadbalancer.NetworkLoadBalancerClient
+	classic     loadbalancer.LoadBalancerClient
 }
 
 // step is longer than any delay of the benches but shorter than the retention.
@@ -90,7 +92,9 @@ func (b *bench) connect(c sim.Credentials) clients {
 	b.g.Expect(err).NotTo(HaveOccurred())
 	made.balancers, err = networkloadbalancer.NewNetworkLoadBalancerClientWithConfigurationProvider(provider)
 	b.g.Expect(err).NotTo(HaveOccurred())
-	for _, base := range []*common.BaseClient{&made.balancers.BaseClient, &made.identity.BaseClient, &made.compute.BaseClient, &made.network.BaseClient,
+	made.classic, err = loadbalancer.NewLoadBalancerClientWithConfigurationProvider(provider)
+	b.g.Expect(err).NotTo(HaveOccurred())
+	for _, base := range []*common.BaseClient{&made.classic.BaseClient, &made.balancers.BaseClient, &made.identity.BaseClient, &made.compute.BaseClient, &made.network.BaseClient,
 		&made.storage.BaseClient, &made.limits.BaseClient, &made.work.BaseClient} {
 		b.aim(base)
 	}

@@ -1,0 +1,93 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import "github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/model"
+
+// lbRoutes are those of oci-go-sdk's loadbalancer package. Its changes, creation
+// included, answer with nothing but the header of a work request.
+func lbRoutes() []route {
+	const (
+		root    = "/20170115/loadBalancers"
+		servers = root + "/{id}/backendSets/{set}/backends"
+	)
+	return []route{
+		{pattern: "GET " + root, operation: "ListLoadBalancers", handle: listLbs},
+		{pattern: "POST " + root, operation: "CreateLoadBalancer", handle: createLb},
+		{pattern: "GET " + root + "/{id}", operation: "GetLoadBalancer", handle: gets((*model.State).GetLb)},
+		{pattern: "PUT " + root + "/{id}", operation: "UpdateLoadBalancer", handle: lbChange(updateLb)},
+		{pattern: "DELETE " + root + "/{id}", operation: "DeleteLoadBalancer", handle: lbChange(func(c *call) (*model.LbWorkRequest, error) {
+			return c.state.DeleteLb(c.user, c.path("id"), c.ifMatch())
+		})},
+		{pattern: "POST " + servers, operation: "CreateLoadBalancerBackend", handle: lbChange(createLbBackend)},
+		{pattern: "DELETE " + servers + "/{name}", operation: "DeleteLoadBalancerBackend", handle: lbChange(func(c *call) (*model.LbWorkRequest, error) {
+			return c.state.DeleteLbBackend(c.user, c.path("id"), c.path("set"), c.path("name"), c.ifMatch())
+		})},
+		{pattern: "GET /20170115/loadBalancerWorkRequests/{id}", operation: "GetLoadBalancerWorkRequest", handle: gets((*model.State).GetLbWork)},
+		{pattern: "GET " + root + "/{id}/workRequests", operation: "ListLoadBalancerWorkRequests", handle: listLbWork},
+	}
+}
+
+func listLbs(c *call) (any, error) {
+	query, err := c.listQuery()
+	if err != nil {
+		return nil, err
+	}
+	items, next, err := c.state.ListLbs(c.user, query)
+	return page(c, items, next, err)
+}
+
+func listLbWork(c *call) (any, error) {
+	query, err := c.listQuery()
+	if err != nil {
+		return nil, err
+	}
+	items, next, err := c.state.ListLbWork(c.user, c.path("id"), query)
+	return page(c, items, next, err)
+}
+
+// lbChange is balancerChange for the classic service.
+func lbChange(operation func(*call) (*model.LbWorkRequest, error)) handler {
+	return func(c *call) (any, error) {
+		work, err := operation(c)
+		if err != nil {
+			return nil, err
+		}
+		c.header.Set("opc-work-request-id", work.ID)
+		c.accepted = work.ID
+		return nil, nil
+	}
+}
+
+// createLb ties the retry token to the load balancer rather than to the work
+// request, so that the token ends with what it made.
+func createLb(c *call) (any, error) {
+	var details model.CreateLbDetails
+	if err := decode(c.body, &details); err != nil {
+		return nil, err
+	}
+	work, err := c.state.CreateLb(c.user, details)
+	if err != nil {
+		return nil, err
+	}
+	c.header.Set("opc-work-request-id", work.ID)
+	c.accepted = work.LoadBalancerID
+	return nil, nil
+}
+
+func updateLb(c *call) (*model.LbWorkRequest, error) {
+	var details model.UpdateLbDetails
+	if err := decode(c.body, &details); err != nil {
+		return nil, err
+	}
+	return c.state.UpdateLb(c.user, c.path("id"), c.ifMatch(), details)
+}
+
+func createLbBackend(c *call) (*model.LbWorkRequest, error) {
+	var details model.LbBackend
+	if err := decode(c.body, &details); err != nil {
+		return nil, err
+	}
+	return c.state.CreateLbBackend(c.user, c.path("id"), c.path("set"), c.ifMatch(), details)
+}
