@@ -21,6 +21,8 @@ func computeRoutes() []route {
 		{pattern: "DELETE /20160918/instances/{id}", operation: "TerminateInstance", handle: terminate},
 
 		{pattern: "GET /20160918/vnicAttachments", operation: "ListVnicAttachments", handle: listsAttachments("vnicId", (*model.State).ListVnicAttachments)},
+		{pattern: "POST /20160918/vnicAttachments", operation: "AttachVnic", handle: creates((*model.State).AttachVnic)},
+		{pattern: "DELETE /20160918/vnicAttachments/{id}", operation: "DetachVnic", handle: deletes((*model.State).DetachVnic)},
 		{pattern: "GET /20160918/vnicAttachments/{id}", operation: "GetVnicAttachment", handle: gets((*model.State).GetVnicAttachment)},
 		{pattern: "GET /20160918/volumeAttachments", operation: "ListVolumeAttachments", handle: listsAttachments("volumeId", (*model.State).ListVolumeAttachments)},
 		{pattern: "POST /20160918/volumeAttachments", operation: "AttachVolume", handle: creates((*model.State).AttachVolume)},

@@ -50,6 +50,7 @@ func networkRoutes() []route {
 		{pattern: "POST /20160918/networkSecurityGroups/{id}/actions/removeSecurityRules", operation: "RemoveNetworkSecurityGroupSecurityRules", handle: removeRules, empty: http.StatusNoContent},
 
 		{pattern: "GET /20160918/vnics/{id}", operation: "GetVnic", handle: gets((*model.State).GetVnic)},
+		{pattern: "PUT /20160918/vnics/{id}", operation: "UpdateVnic", handle: updates((*model.State).UpdateVnic)},
 	}...)
 }
 

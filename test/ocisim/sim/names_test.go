@@ -47,6 +47,7 @@ func TestFieldNamesAreOCIs(t *testing.T) {
 		{model.CreateSecurityListDetails{}, core.CreateSecurityListDetails{}}, {model.SecurityList{}, core.SecurityList{}},
 		{model.CreateNsgDetails{}, core.CreateNetworkSecurityGroupDetails{}}, {model.RuleDetails{}, core.UpdateSecurityRuleDetails{}}, {model.SecurityRule{}, core.SecurityRule{}},
 		{model.CreateVnicDetails{}, core.CreateVnicDetails{}}, {model.Vnic{}, core.Vnic{}},
+		{model.AttachVnicDetails{}, core.AttachVnicDetails{}}, {model.UpdateVnicDetails{}, core.UpdateVnicDetails{}},
 		{model.LaunchDetails{}, core.LaunchInstanceDetails{}}, {model.Instance{}, core.Instance{}}, {model.InstanceShape{}, core.InstanceShapeConfig{}},
 		{model.ShapeConfigDetails{}, core.LaunchInstanceShapeConfigDetails{}}, {model.LaunchOptions{}, core.LaunchOptions{}},
 		{model.LaunchCreateVolume{}, core.LaunchCreateVolumeFromAttributes{}}, {model.UpdateInstanceDetails{}, core.UpdateInstanceDetails{}},
