@@ -47,6 +47,9 @@ func (s *State) Leftovers() []Leftover {
 	add(metas[*BootVolume](s))
 	add(metas[*NetworkLoadBalancer](s))
 	add(metas[*LoadBalancer](s))
+	add(metas[*Drg](s))
+	add(metas[*DrgAttachment](s))
+	add(metas[*RemotePeering](s))
 	return left
 }
 

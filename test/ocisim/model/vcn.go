@@ -158,6 +158,9 @@ func (s *State) DeleteVcn(caller *User, id, ifMatch string) error {
 	if s.gatewaysOf(id) > 0 {
 		return ErrIncorrectState("%s is associated with Gateway that is in use", id)
 	}
+	if joined := alive(s, func(a *DrgAttachment) bool { return a.VcnID == id }); len(joined) > 0 {
+		return ErrReferenced("VCN", id, "DrgAttachment", joined[0].ID)
+	}
 	if subnets := alive(s, func(n *Subnet) bool { return n.VcnID == id }); len(subnets) > 0 {
 		return ErrReferenced("VCN", id, "Subnet", subnets[0].ID)
 	}

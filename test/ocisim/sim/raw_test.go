@@ -131,6 +131,6 @@ func TestBodiesAreParsedStrictly(t *testing.T) {
 
 func TestUnknownOperationsAreNotFound(t *testing.T) {
 	b := newBench(t)
-	b.g.Expect(b.raw(b.credentials, http.MethodGet, "/20160918/drgs?compartmentId=x", "", time.Now(), nil)).To(Equal("404 NotFound"))
+	b.g.Expect(b.raw(b.credentials, http.MethodGet, "/20160918/cpes?compartmentId=x", "", time.Now(), nil)).To(Equal("404 NotFound"))
 	b.g.Expect(b.raw(b.credentials, http.MethodGet, "/20160918/vcns?limit=none&compartmentId=x", "", time.Now(), nil)).To(Equal("400 InvalidParameter"))
 }
