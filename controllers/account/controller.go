@@ -142,12 +142,15 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (_ ctrl.Re
 		report.Announce(r.Recorder, account, before, conditions.Get(account, infrav1.ReadyCondition))
 	}()
 
-	for _, phase := range []func(context.Context, *scope) error{r.findUsers, r.connect, r.probe, r.domains, r.ownSecret, r.remove} {
+	// The Secret is owned first: that makes a new version of it, and a new version a new client. Failing to is no reason to
+	// leave the rest undone.
+	owning := r.ownSecret(ctx, s)
+	for _, phase := range []func(context.Context, *scope) error{r.findUsers, r.connect, r.probe, r.domains, r.remove} {
 		if err := phase(ctx, s); err != nil {
-			return ctrl.Result{}, err
+			return ctrl.Result{}, kerrors.NewAggregate([]error{err, owning})
 		}
 	}
-	return ctrl.Result{RequeueAfter: r.next(s)}, nil
+	return ctrl.Result{RequeueAfter: r.next(s)}, owning
 }
 
 func (r *Reconciler) ownSecret(ctx context.Context, s *scope) error {

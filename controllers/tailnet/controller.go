@@ -154,12 +154,15 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (_ ctrl.Re
 		report.Announce(r.Recorder, tn, before, conditions.Get(tn, infrav1.ReadyCondition))
 	}()
 
-	for _, phase := range []func(context.Context, *scope) error{r.findUsers, r.connect, r.check, r.ownSecret, r.remove} {
+	// The Secret is owned first: that makes a new version of it, and a new version a new client. Failing to is no reason to
+	// leave the rest undone.
+	owning := r.ownSecret(ctx, s)
+	for _, phase := range []func(context.Context, *scope) error{r.findUsers, r.connect, r.check, r.remove} {
 		if err := phase(ctx, s); err != nil {
-			return ctrl.Result{}, err
+			return ctrl.Result{}, kerrors.NewAggregate([]error{err, owning})
 		}
 	}
-	return ctrl.Result{RequeueAfter: r.next(s)}, nil
+	return ctrl.Result{RequeueAfter: r.next(s)}, owning
 }
 
 func (r *Reconciler) ownSecret(ctx context.Context, s *scope) error {
