@@ -84,7 +84,7 @@ test: ## Build, vet and test everything with the race detector, template tests i
 	hack/ensure-packages.sh gcc shellcheck cloud-init nft unshare ip
 	go build ./...
 	go vet ./...
-	assets=$$($(BINARIES) envtest); $(BINARIES) clusterctl kustomize; \
+	assets=$$($(BINARIES) envtest); $(BINARIES) clusterctl kustomize capi-core capi-kubeadm-bootstrap capi-kubeadm-control-plane; \
 	KUBEBUILDER_ASSETS=$$assets CGO_ENABLED=1 go test -race -timeout 20m $(TESTFLAGS) $(TESTS)
 
 .PHONY: fuzz

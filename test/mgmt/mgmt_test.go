@@ -20,23 +20,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// binaries keeps `go test ./...` fast on a machine that has not
-// built the managers yet; CAPOM_TEST_MGMT asks for them to be built.
-func binaries(t *testing.T, g *WithT, root string) Binaries {
-	t.Helper()
-	if os.Getenv("CAPOM_TEST_MGMT") == "" {
-		t.Skip("set CAPOM_TEST_MGMT=1 to run Cluster API's managers, which builds them at first")
-	}
-	b, err := FindBinaries(t.Context(), root, os.Stderr)
-	g.Expect(err).NotTo(HaveOccurred())
-	return b
-}
-
 func TestAManagementClusterRunsWithItsWebhooksAndLeavesNothingBehind(t *testing.T) {
 	g := NewWithT(t)
 	root, err := filepath.Abs("../..")
 	g.Expect(err).NotTo(HaveOccurred())
-	options := Options{Root: root, Dir: t.TempDir(), Binaries: binaries(t, g, root), Progress: os.Stderr}
+	binaries, err := FindBinaries(t.Context(), root, os.Stderr)
+	g.Expect(err).NotTo(HaveOccurred())
+	options := Options{Root: root, Dir: t.TempDir(), Binaries: binaries, Progress: os.Stderr}
 	env, err := Start(t.Context(), options)
 	g.Expect(err).NotTo(HaveOccurred())
 	processes := env.processes
