@@ -18,6 +18,8 @@ TESTS ?= ./...
 TESTFLAGS ?=
 
 BINARIES := hack/binaries.sh
+# golangci-lint keeps findings with the paths of the checkout they were made in; shared by two checkouts they are misjudged.
+export GOLANGCI_LINT_CACHE := $(CURDIR)/$(OUT)/lint-cache
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
 ##@ General
