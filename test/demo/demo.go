@@ -14,21 +14,23 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/booter"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/mgmt"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/operator"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/watch"
 )
 
 // demo is all that runs, in the order it was started in.
 type demo struct {
 	root, dir string
 	keep      bool
-	screen    *screen
+	screen    *watch.Screen
 	started   time.Time
 
 	binaries mgmt.Binaries
 	manager  string // path of this provider's manager
 	release  string // folder of the clusterctl repository
 
-	accounts []*account
+	accounts []*operator.Account
 	oci      *sim.Sim
 	tailnet  *tailnetsim.Server
 	oauth    tailnetsim.OAuthClient
@@ -41,14 +43,7 @@ type demo struct {
 	spread []spread
 	// applied are the objects of the generated cluster template.
 	applied []client.Object
-	last    snapshot
-}
-
-// account is one simulated tenancy and its OCIAccount.
-type account struct {
-	name        string
-	tenancy     *sim.Tenancy
-	credentials sim.Credentials
+	last    watch.Snapshot
 }
 
 // phase is one step that ran.
@@ -104,17 +99,17 @@ func (d *demo) close() error {
 // waitFor looks at the cluster until what is wanted is there, and shows the
 // progress. what returns the empty string when it is, and otherwise what is
 // missing.
-func (d *demo) waitFor(ctx context.Context, timeout time.Duration, what func(snapshot) string) error {
+func (d *demo) waitFor(ctx context.Context, timeout time.Duration, what func(watch.Snapshot) string) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("not done after %s", timeout))
 	defer cancel()
 	ticker := time.NewTicker(500 * time.Millisecond)
 	defer ticker.Stop()
 	missing := "the first look at the cluster"
 	for {
-		s, err := takeSnapshot(ctx, d.client)
+		s, err := watch.Take(ctx, d.client, namespace)
 		if err == nil {
 			d.last = s
-			d.screen.show(s.rows(), time.Since(d.started))
+			d.screen.Show(s.Rows(), time.Since(d.started))
 			if missing = what(s); missing == "" {
 				return nil
 			}

@@ -5,9 +5,7 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"time"
 
@@ -16,12 +14,11 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/booter"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/mgmt"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/operator"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
 )
 
 const (
-	releaseVersion = "v0.1.0"
-
 	// providerTag is the OAuth client's; it owns the other two, since a client
 	// may not choose among tags of its own.
 	providerTag     = "tag:capom"
@@ -43,25 +40,11 @@ func (d *demo) build(ctx context.Context) error {
 		return err
 	}
 	d.manager = filepath.Join(d.dir, "manager")
-	if err := d.command(ctx, "go", "build", "-o", d.manager, "."); err != nil {
+	if err := operator.Command(ctx, d.root, "go", "build", "-o", d.manager, "."); err != nil {
 		return err
 	}
 	d.release = filepath.Join(d.dir, "release")
-	if err := os.MkdirAll(d.release, 0o755); err != nil {
-		return fmt.Errorf("make the release's folder: %w", err)
-	}
-	return d.command(ctx, filepath.Join(d.root, "hack", "release-manifests.sh"), releaseVersion, "capom:demo", d.release)
-}
-
-// command runs a program of the repository; what it prints is shown only when
-// it fails.
-func (d *demo) command(ctx context.Context, program string, args ...string) error {
-	cmd := exec.CommandContext(ctx, program, args...)
-	cmd.Dir = d.root
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w\n%s", filepath.Base(program), err, out)
-	}
-	return nil
+	return operator.Release(ctx, d.root, d.release)
 }
 
 func (d *demo) startClouds(ctx context.Context) error {
@@ -88,11 +71,7 @@ func (d *demo) startClouds(ctx context.Context) error {
 	if err := d.makeTenancies(); err != nil {
 		return err
 	}
-	tenancies := make([]*sim.Tenancy, 0, len(d.accounts))
-	for _, a := range d.accounts {
-		tenancies = append(tenancies, a.tenancy)
-	}
-	if d.oci, err = sim.New(sim.Options{Tenancies: tenancies, Booter: booter.OCI{Booter: d.booter}}); err != nil {
+	if d.oci, err = sim.New(sim.Options{Tenancies: operator.Tenancies(d.accounts), Booter: booter.OCI{Booter: d.booter}}); err != nil {
 		return err
 	}
 	return d.oci.Start("127.0.0.1:0")
@@ -105,15 +84,13 @@ func (d *demo) makeTenancies() error {
 	for _, a := range []struct{ name, region string }{
 		{"alpha", "eu-frankfurt-1"}, {"bravo", "uk-london-1"}, {"charlie", "us-phoenix-1"},
 	} {
-		tenancy := sim.NewTenancy(a.name)
-		tenancy.Region = a.region
-		credentials, err := tenancy.NewUser(tenancy.Compartment())
+		account, err := operator.NewAccount(a.name, a.region)
 		if err != nil {
 			return err
 		}
-		d.accounts = append(d.accounts, &account{name: a.name, tenancy: tenancy, credentials: credentials})
+		d.accounts = append(d.accounts, account)
 	}
-	d.accounts[2].tenancy.Capacity = map[sim.CapacityKey]int{
+	d.accounts[2].Tenancy.Capacity = map[sim.CapacityKey]int{
 		{FaultDomain: "FAULT-DOMAIN-1", Shape: controlPlaneShape}: 0,
 		{FaultDomain: "FAULT-DOMAIN-2", Shape: controlPlaneShape}: 0,
 		{Shape: workerShape}: 0,
@@ -130,6 +107,6 @@ func (d *demo) startManagement(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.client, err = newClient(d.mgmt.Config)
+	d.client, err = operator.NewClient(d.mgmt.Config)
 	return err
 }

@@ -14,12 +14,12 @@ import (
 func (d *demo) proveNothingLeft(context.Context) error {
 	var left []string
 	for _, a := range d.accounts {
-		resources, err := d.oci.Leftovers(a.name)
+		resources, err := d.oci.Leftovers(a.Name)
 		if err != nil {
 			return err
 		}
 		for _, r := range resources {
-			left = append(left, fmt.Sprintf("%s: %s %q is %s", a.name, r.Kind, r.DisplayName, r.LifecycleState))
+			left = append(left, fmt.Sprintf("%s: %s %q is %s", a.Name, r.Kind, r.DisplayName, r.LifecycleState))
 		}
 	}
 	rest := d.tailnet.Leftovers()
@@ -32,6 +32,6 @@ func (d *demo) proveNothingLeft(context.Context) error {
 	if len(left) > 0 {
 		return errors.New("left behind:\n  " + strings.Join(left, "\n  "))
 	}
-	d.screen.note("no instance, network or volume in any tenancy, no device or usable key in the tailnet")
+	d.screen.Note("no instance, network or volume in any tenancy, no device or usable key in the tailnet")
 	return nil
 }

@@ -26,6 +26,8 @@ import (
 
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/watch"
 )
 
 func main() {
@@ -54,7 +56,7 @@ func run(ctx context.Context, unseen func()) (err error) {
 	if err := logToFile(filepath.Join(dir, "demo.log")); err != nil {
 		return err
 	}
-	d := &demo{root: root, dir: dir, keep: os.Getenv("KEEP") != "", screen: newScreen(os.Stdout, unseen), started: time.Now()}
+	d := &demo{root: root, dir: dir, keep: os.Getenv("KEEP") != "", screen: watch.NewScreen(os.Stdout, unseen), started: time.Now()}
 	defer func() { err = errors.Join(err, d.close()) }()
 	return d.run(ctx)
 }
@@ -65,16 +67,16 @@ func (d *demo) run(ctx context.Context) error {
 		if s.unlessKept && d.keep {
 			continue
 		}
-		d.screen.title(fmt.Sprintf("[%d/%d] %s", i+1, len(steps), s.name))
+		d.screen.Title(fmt.Sprintf("[%d/%d] %s", i+1, len(steps), s.name))
 		phase := d.begin(s.name)
 		err := s.run(d, ctx)
 		d.end(phase)
 		if err != nil {
-			d.screen.freeze()
+			d.screen.Freeze()
 			d.explain(ctx)
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
-		d.screen.done(phase.duration)
+		d.screen.Done(phase.duration)
 	}
 	d.printTables()
 	if d.keep {

@@ -7,6 +7,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/watch"
 )
 
 const (
@@ -54,11 +56,11 @@ func (d *demo) createCluster(ctx context.Context) error {
 	if err := d.applyTemplate(ctx); err != nil {
 		return err
 	}
-	err := d.waitFor(ctx, createTimeout, func(s snapshot) string {
-		if n := len(s.accountsOf(controlPlane)); n < len(d.accounts) && s.complete(controlPlanes, workers, oldVersion) == "" {
+	err := d.waitFor(ctx, createTimeout, func(s watch.Snapshot) string {
+		if n := len(s.AccountsOf(watch.ControlPlane)); n < len(d.accounts) && s.Complete(controlPlanes, workers, oldVersion) == "" {
 			return fmt.Sprintf("control planes in %d accounts (now in %d)", len(d.accounts), n)
 		}
-		return s.complete(controlPlanes, workers, oldVersion)
+		return s.Complete(controlPlanes, workers, oldVersion)
 	})
 	d.recordSpread("created")
 	return err
@@ -68,25 +70,25 @@ func (d *demo) scaleWorkers(ctx context.Context) error {
 	if err := d.setWorkers(ctx, moreWorkers); err != nil {
 		return err
 	}
-	err := d.waitFor(ctx, scaleTimeout, func(s snapshot) string { return s.complete(controlPlanes, moreWorkers, oldVersion) })
+	err := d.waitFor(ctx, scaleTimeout, func(s watch.Snapshot) string { return s.Complete(controlPlanes, moreWorkers, oldVersion) })
 	d.recordSpread("scaled")
 	return err
 }
 
 func (d *demo) loseInstance(ctx context.Context) error {
-	victim, err := d.last.aWorker()
+	victim, err := d.last.AWorker()
 	if err != nil {
 		return err
 	}
-	d.screen.note(fmt.Sprintf("terminating %s of Machine %s in account %s", short(victim.instance), victim.name, victim.account))
-	if err := d.oci.TerminateInstance(victim.instance); err != nil {
+	d.screen.Note(fmt.Sprintf("terminating %s of Machine %s in account %s", short(victim.Instance), victim.Name, victim.Account))
+	if err := d.oci.TerminateInstance(victim.Instance); err != nil {
 		return err
 	}
-	err = d.waitFor(ctx, replaceTimeout, func(s snapshot) string {
-		if s.has(victim.name) {
-			return "Machine " + victim.name + " to be remediated"
+	err = d.waitFor(ctx, replaceTimeout, func(s watch.Snapshot) string {
+		if s.Has(victim.Name) {
+			return "Machine " + victim.Name + " to be remediated"
 		}
-		return s.complete(controlPlanes, moreWorkers, oldVersion)
+		return s.Complete(controlPlanes, moreWorkers, oldVersion)
 	})
 	d.recordSpread("replaced")
 	return err
@@ -96,7 +98,7 @@ func (d *demo) upgrade(ctx context.Context) error {
 	if err := d.setControlPlaneVersion(ctx, newVersion); err != nil {
 		return err
 	}
-	err := d.waitFor(ctx, upgradeTimeout, func(s snapshot) string { return s.complete(controlPlanes, moreWorkers, newVersion) })
+	err := d.waitFor(ctx, upgradeTimeout, func(s watch.Snapshot) string { return s.Complete(controlPlanes, moreWorkers, newVersion) })
 	d.recordSpread("upgraded")
 	return err
 }
@@ -105,8 +107,8 @@ func (d *demo) deleteCluster(ctx context.Context) error {
 	if err := d.startDeletion(ctx); err != nil {
 		return err
 	}
-	if err := d.waitFor(ctx, deleteTimeout, func(s snapshot) string {
-		if s.empty() {
+	if err := d.waitFor(ctx, deleteTimeout, func(s watch.Snapshot) string {
+		if s.Empty() {
 			return ""
 		}
 		return "the Cluster and what belongs to it to be gone"

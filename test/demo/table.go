@@ -11,6 +11,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/watch"
 )
 
 // spread is where the machines were at one moment.
@@ -20,12 +22,12 @@ type spread struct {
 }
 
 func (d *demo) recordSpread(when string) {
-	d.spread = append(d.spread, spread{when, d.last.accountsOf(controlPlane), d.last.accountsOf(worker)})
+	d.spread = append(d.spread, spread{when, d.last.AccountsOf(watch.ControlPlane), d.last.AccountsOf(watch.Worker)})
 }
 
 func (d *demo) printTables() {
-	d.screen.freeze()
-	table := tabwriter.NewWriter(d.screen.out, 0, 8, 2, ' ', 0)
+	d.screen.Freeze()
+	table := tabwriter.NewWriter(d.screen.Out(), 0, 8, 2, ' ', 0)
 	d.phaseTable(table)
 	d.spreadTable(table)
 	d.callTable(table)
@@ -35,21 +37,21 @@ func (d *demo) printTables() {
 func (d *demo) phaseTable(table *tabwriter.Writer) {
 	fmt.Fprintf(table, "\nPHASE\tTIME\tOCI CALLS\n")
 	for _, p := range d.phases {
-		fmt.Fprintf(table, "%s\t%s\t%d\n", p.name, seconds(p.duration), sum(p.calls))
+		fmt.Fprintf(table, "%s\t%s\t%d\n", p.name, watch.Seconds(p.duration), sum(p.calls))
 	}
-	fmt.Fprintf(table, "all\t%s\t%d\n", seconds(time.Since(d.started)), sum(d.callCounts()))
+	fmt.Fprintf(table, "all\t%s\t%d\n", watch.Seconds(time.Since(d.started)), sum(d.callCounts()))
 }
 
 func (d *demo) spreadTable(table *tabwriter.Writer) {
 	fmt.Fprintf(table, "\nMACHINES PER ACCOUNT\t")
 	for _, a := range d.accounts {
-		fmt.Fprintf(table, "%s\t", a.name)
+		fmt.Fprintf(table, "%s\t", a.Name)
 	}
 	fmt.Fprintln(table)
 	for _, s := range d.spread {
 		fmt.Fprintf(table, "%s\t", s.when)
 		for _, a := range d.accounts {
-			fmt.Fprintf(table, "%d control planes, %d workers\t", s.controlPlanes[a.name], s.workers[a.name])
+			fmt.Fprintf(table, "%d control planes, %d workers\t", s.controlPlanes[a.Name], s.workers[a.Name])
 		}
 		fmt.Fprintln(table)
 	}
@@ -101,25 +103,25 @@ func ratio(calls, machines int) string {
 
 // explain says what helps to find out why a step failed.
 func (d *demo) explain(ctx context.Context) {
-	fmt.Fprintf(d.screen.out, "\nLogs, one for each process: %s\n", d.dir)
+	fmt.Fprintf(d.screen.Out(), "\nLogs, one for each process: %s\n", d.dir)
 	if ctx.Err() != nil || d.booter == nil {
 		return
 	}
-	for _, m := range d.last.machines {
-		if m.ready || m.instance == "" {
+	for _, m := range d.last.Machines {
+		if m.Ready || m.Instance == "" {
 			continue
 		}
-		lines, err := d.booter.Console(m.instance)
+		lines, err := d.booter.Console(m.Instance)
 		if err != nil || len(lines) == 0 {
 			continue
 		}
-		fmt.Fprintf(d.screen.out, "Console of %s, not Ready:\n  %s\n", m.name, strings.Join(lines[max(0, len(lines)-5):], "\n  "))
+		fmt.Fprintf(d.screen.Out(), "Console of %s, not Ready:\n  %s\n", m.Name, strings.Join(lines[max(0, len(lines)-5):], "\n  "))
 	}
 }
 
 // hold keeps everything up until the user ends it.
 func (d *demo) hold(ctx context.Context) error {
-	fmt.Fprintf(d.screen.out, `
+	fmt.Fprintf(d.screen.Out(), `
 The cluster is up, and stays up until you press Ctrl-C. In another terminal:
 
   export KUBECONFIG=%[1]s CLUSTERCTL_DISABLE_VERSIONCHECK=true

@@ -1,7 +1,7 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package watch
 
 import (
 	"bytes"
@@ -23,11 +23,11 @@ import (
 func TestWithoutATerminalEachChangeIsOneLine(t *testing.T) {
 	g := NewWithT(t)
 	var out bytes.Buffer
-	s := &screen{out: &out, seen: map[string]string{}}
+	s := &Screen{out: &out, seen: map[string]string{}}
 
-	s.show([]row{{"Cluster", "Cluster/demo  not Available"}, {"Machine a", "└─a  Pending"}}, time.Second)
-	s.show([]row{{"Cluster", "Cluster/demo  not Available"}, {"Machine a", "└─a  Ready"}}, 2*time.Second)
-	s.show([]row{{"Cluster", "Cluster/demo  not Available"}}, 3*time.Second)
+	s.Show([]Row{{"Cluster", "Cluster/demo  not Available"}, {"Machine a", "└─a  Pending"}}, time.Second)
+	s.Show([]Row{{"Cluster", "Cluster/demo  not Available"}, {"Machine a", "└─a  Ready"}}, 2*time.Second)
+	s.Show([]Row{{"Cluster", "Cluster/demo  not Available"}}, 3*time.Second)
 
 	g.Expect(strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")).To(Equal([]string{
 		"    1.0s  Cluster/demo  not Available",
@@ -40,11 +40,11 @@ func TestWithoutATerminalEachChangeIsOneLine(t *testing.T) {
 func TestOnATerminalTheTreeIsRedrawnInPlace(t *testing.T) {
 	g := NewWithT(t)
 	var out bytes.Buffer
-	s := &screen{out: &out, width: func() int { return 12 }, seen: map[string]string{}}
-	s.show([]row{{"a", "Cluster/demo  not Available"}}, time.Second)
+	s := &Screen{out: &out, width: func() int { return 12 }, seen: map[string]string{}}
+	s.Show([]Row{{"a", "Cluster/demo  not Available"}}, time.Second)
 	out.Reset()
 
-	s.show([]row{{"a", "Cluster/demo  Available"}}, 2*time.Second)
+	s.Show([]Row{{"a", "Cluster/demo  Available"}}, 2*time.Second)
 
 	g.Expect(out.String()).To(Equal("\x1b[2A\x1b[JCluster/de…\nelapsed 2.…\n"), "both lines are erased, and none may wrap")
 }
@@ -52,7 +52,7 @@ func TestOnATerminalTheTreeIsRedrawnInPlace(t *testing.T) {
 func TestWhatOtherProgramsReportComesLineByLine(t *testing.T) {
 	g := NewWithT(t)
 	var out bytes.Buffer
-	s := &screen{out: &out, seen: map[string]string{}}
+	s := &Screen{out: &out, seen: map[string]string{}}
 
 	_, err := fmt.Fprint(s, "building et")
 	g.Expect(err).NotTo(HaveOccurred())
@@ -63,50 +63,55 @@ func TestWhatOtherProgramsReportComesLineByLine(t *testing.T) {
 	g.Expect(out.String()).To(Equal("    building etcd ...\n"))
 }
 
-func TestAnOutputThatNobodyReadsEndsTheDemo(t *testing.T) {
+func TestAnOutputThatNobodyReadsIsNoticed(t *testing.T) {
 	g := NewWithT(t)
 	reader, writer, err := os.Pipe()
 	g.Expect(err).NotTo(HaveOccurred())
 	ctx, cancel := context.WithCancel(t.Context())
-	s := newScreen(writer, cancel)
+	s := NewScreen(writer, cancel)
 	g.Expect(reader.Close()).To(Succeed())
 
-	s.title("a step")
+	s.Title("a step")
 
 	g.Expect(ctx.Err()).To(HaveOccurred())
 }
+
+const (
+	oldVersion = "v1.36.2"
+	newVersion = "v1.37.1"
+)
 
 func available() []metav1.Condition {
 	return []metav1.Condition{{Type: clusterv1.AvailableCondition, Status: metav1.ConditionTrue, Reason: "Available"}}
 }
 
 // whole is a cluster of one control plane and one worker that lacks nothing.
-func whole() snapshot {
-	return snapshot{
-		cluster:      &clusterv1.Cluster{Status: clusterv1.ClusterStatus{Conditions: available()}},
-		controlPlane: &controlplanev1.KubeadmControlPlane{Status: controlplanev1.KubeadmControlPlaneStatus{Conditions: available()}},
-		deployment:   &clusterv1.MachineDeployment{Status: clusterv1.MachineDeploymentStatus{Conditions: available()}},
-		machines: []machine{
-			{name: "cp", role: controlPlane, version: oldVersion, ready: true, account: "alpha", instance: "ocid-cp"},
-			{name: "w", role: worker, version: oldVersion, ready: true, account: "bravo", instance: "ocid-w"},
+func whole() Snapshot {
+	return Snapshot{
+		Cluster:      &clusterv1.Cluster{Status: clusterv1.ClusterStatus{Conditions: available()}},
+		ControlPlane: &controlplanev1.KubeadmControlPlane{Status: controlplanev1.KubeadmControlPlaneStatus{Conditions: available()}},
+		Deployment:   &clusterv1.MachineDeployment{Status: clusterv1.MachineDeploymentStatus{Conditions: available()}},
+		Machines: []Machine{
+			{Name: "cp", Role: ControlPlane, Version: oldVersion, Ready: true, Account: "alpha", Instance: "ocid-cp"},
+			{Name: "w", Role: Worker, Version: oldVersion, Ready: true, Account: "bravo", Instance: "ocid-w"},
 		},
 	}
 }
 
 func TestAClusterIsCompleteOnlyWhenEverythingIs(t *testing.T) {
 	for name, tc := range map[string]struct {
-		change  func(*snapshot)
+		change  func(*Snapshot)
 		version string
 		missing string
 	}{
-		"everything is there":               {func(*snapshot) {}, oldVersion, ""},
-		"nothing is there yet":              {func(s *snapshot) { *s = snapshot{} }, oldVersion, "to exist"},
-		"a worker is not ready":             {func(s *snapshot) { s.machines[1].ready = false }, oldVersion, "1 ready workers"},
-		"a worker is leaving":               {func(s *snapshot) { s.machines[1].deleting = true }, oldVersion, "1 ready workers"},
-		"a surplus machine is still there":  {func(s *snapshot) { s.machines = append(s.machines, s.machines[1]) }, oldVersion, "of 2"},
-		"the control plane is not upgraded": {func(*snapshot) {}, newVersion, "1 ready control planes"},
+		"everything is there":               {func(*Snapshot) {}, oldVersion, ""},
+		"nothing is there yet":              {func(s *Snapshot) { *s = Snapshot{} }, oldVersion, "to exist"},
+		"a worker is not ready":             {func(s *Snapshot) { s.Machines[1].Ready = false }, oldVersion, "1 ready workers"},
+		"a worker is leaving":               {func(s *Snapshot) { s.Machines[1].Deleting = true }, oldVersion, "1 ready workers"},
+		"a surplus machine is still there":  {func(s *Snapshot) { s.Machines = append(s.Machines, s.Machines[1]) }, oldVersion, "of 2"},
+		"the control plane is not upgraded": {func(*Snapshot) {}, newVersion, "1 ready control planes"},
 		"the Cluster is not Available": {
-			func(s *snapshot) { s.cluster.Status.Conditions[0].Status = metav1.ConditionFalse }, oldVersion, "Cluster to be Available",
+			func(s *Snapshot) { s.Cluster.Status.Conditions[0].Status = metav1.ConditionFalse }, oldVersion, "Cluster to be Available",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -114,7 +119,7 @@ func TestAClusterIsCompleteOnlyWhenEverythingIs(t *testing.T) {
 			s := whole()
 			tc.change(&s)
 
-			missing := s.complete(1, 1, tc.version)
+			missing := s.Complete(1, 1, tc.version)
 
 			if tc.missing == "" {
 				g.Expect(missing).To(BeEmpty())
@@ -139,7 +144,7 @@ func TestAMachineIsShownWithItsPlaceAndWhatItLacks(t *testing.T) {
 		Instance:  infrav1.InstanceStatus{ID: "ocid", State: "PROVISIONING"},
 	}})
 
-	g.Expect(m.role).To(Equal(controlPlane))
+	g.Expect(m.Role).To(Equal(ControlPlane))
 	g.Expect(strings.Fields(m.text())).To(Equal([]string{
 		"w", "Provisioning", oldVersion, "alpha/fd-2", "PROVISIONING", "InfrastructureReady:", "no", "room",
 	}))
@@ -149,11 +154,11 @@ func TestTheVictimIsAReadyWorker(t *testing.T) {
 	g := NewWithT(t)
 	s := whole()
 
-	victim, err := s.aWorker()
+	victim, err := s.AWorker()
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(victim.name).To(Equal("w"))
+	g.Expect(victim.Name).To(Equal("w"))
 
-	s.machines[1].ready = false
-	_, err = s.aWorker()
+	s.Machines[1].Ready = false
+	_, err = s.AWorker()
 	g.Expect(err).To(HaveOccurred())
 }

@@ -1,7 +1,7 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package watch
 
 import (
 	"bytes"
@@ -15,15 +15,15 @@ import (
 	"golang.org/x/term"
 )
 
-// row is one line of the cluster's tree. key tells rows apart from one look to
+// Row is one line of the cluster's tree. Key tells rows apart from one look to
 // the next.
-type row struct {
-	key, text string
+type Row struct {
+	Key, Text string
 }
 
-// screen shows progress: on a terminal as a tree that is redrawn in place,
+// Screen shows progress: on a terminal as a tree that is redrawn in place,
 // elsewhere as a line for each change.
-type screen struct {
+type Screen struct {
 	out   io.Writer
 	width func() int // nil when this is no terminal
 
@@ -35,10 +35,10 @@ type screen struct {
 	partial bytes.Buffer
 }
 
-// newScreen shows progress on a file. unseen is called when that fails, as when
+// NewScreen shows progress on a file. unseen is called when that fails, as when
 // a pipe has no reader any more.
-func newScreen(file *os.File, unseen func()) *screen {
-	s := &screen{out: watchedWriter{file, unseen}, seen: map[string]string{}}
+func NewScreen(file *os.File, unseen func()) *Screen {
+	s := &Screen{out: watchedWriter{file, unseen}, seen: map[string]string{}}
 	fd := int(file.Fd())
 	if term.IsTerminal(fd) {
 		s.width = func() int {
@@ -66,45 +66,45 @@ func (w watchedWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// title starts a step.
-func (s *screen) title(text string) {
+// Title starts a step.
+func (s *Screen) Title(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.freezeLocked()
 	fmt.Fprintf(s.out, "\n%s\n", text)
 }
 
-// note says something about the running step.
-func (s *screen) note(text string) {
+// Note says something about the running step.
+func (s *Screen) Note(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.eraseLocked()
 	fmt.Fprintf(s.out, "    %s\n", text)
 }
 
-// done ends a step.
-func (s *screen) done(took time.Duration) {
+// Done ends a step.
+func (s *Screen) Done(took time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.freezeLocked()
-	fmt.Fprintf(s.out, "    done in %s\n", seconds(took))
+	fmt.Fprintf(s.out, "    done in %s\n", Seconds(took))
 }
 
 // Write shows whole lines as notes, so that programs can report through it.
-func (s *screen) Write(p []byte) (int, error) {
+func (s *Screen) Write(p []byte) (int, error) {
 	s.partial.Write(p)
 	for bytes.Contains(s.partial.Bytes(), []byte("\n")) {
 		line, err := s.partial.ReadString('\n')
 		if err != nil {
 			return 0, err
 		}
-		s.note(strings.TrimRight(line, "\n"))
+		s.Note(strings.TrimRight(line, "\n"))
 	}
 	return len(p), nil
 }
 
-// show draws the tree, or prints what changed in it.
-func (s *screen) show(rows []row, elapsed time.Duration) {
+// Show draws the tree, or prints what changed in it.
+func (s *Screen) Show(rows []Row, elapsed time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.width == nil {
@@ -118,41 +118,44 @@ func (s *screen) show(rows []row, elapsed time.Duration) {
 	width := s.width()
 	lines := make([]string, 0, len(rows)+1)
 	for _, r := range rows {
-		lines = append(lines, cut(r.text, width-1))
+		lines = append(lines, cut(r.Text, width-1))
 	}
-	lines = append(lines, cut("elapsed "+seconds(elapsed), width-1))
+	lines = append(lines, cut("elapsed "+Seconds(elapsed), width-1))
 	fmt.Fprintln(s.out, strings.Join(lines, "\n"))
 	s.drawn = len(lines)
 }
 
-func (s *screen) printChanges(rows []row, elapsed time.Duration) {
+func (s *Screen) printChanges(rows []Row, elapsed time.Duration) {
 	now := map[string]string{}
 	for _, r := range rows {
-		now[r.key] = r.text
-		if s.seen[r.key] != r.text {
-			fmt.Fprintf(s.out, "%8s  %s\n", seconds(elapsed), strings.TrimLeft(r.text, " │├└─"))
+		now[r.Key] = r.Text
+		if s.seen[r.Key] != r.Text {
+			fmt.Fprintf(s.out, "%8s  %s\n", Seconds(elapsed), strings.TrimLeft(r.Text, " │├└─"))
 		}
 	}
 	for key := range s.seen {
 		if now[key] == "" {
-			fmt.Fprintf(s.out, "%8s  %s is gone\n", seconds(elapsed), key)
+			fmt.Fprintf(s.out, "%8s  %s is gone\n", Seconds(elapsed), key)
 		}
 	}
 	s.seen = now
 }
 
-// freeze leaves the tree on the terminal as it is.
-func (s *screen) freeze() {
+// Out is where tables go; the tree must be frozen.
+func (s *Screen) Out() io.Writer { return s.out }
+
+// Freeze leaves the tree on the terminal as it is.
+func (s *Screen) Freeze() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.freezeLocked()
 }
 
-func (s *screen) freezeLocked() { s.drawn = 0 }
+func (s *Screen) freezeLocked() { s.drawn = 0 }
 
 // eraseLocked takes the tree off the terminal, by ECMA-48's cursor up and erase
 // below.
-func (s *screen) eraseLocked() {
+func (s *Screen) eraseLocked() {
 	if s.drawn > 0 {
 		fmt.Fprintf(s.out, "\x1b[%dA\x1b[J", s.drawn)
 		s.drawn = 0
@@ -169,4 +172,5 @@ func cut(line string, width int) string {
 	return string(runes[:width-1]) + "…"
 }
 
-func seconds(d time.Duration) string { return fmt.Sprintf("%.1fs", d.Seconds()) }
+// Seconds writes a duration as 12.3s.
+func Seconds(d time.Duration) string { return fmt.Sprintf("%.1fs", d.Seconds()) }

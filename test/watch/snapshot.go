@@ -1,0 +1,256 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package watch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	controlplanev1 "sigs.k8s.io/cluster-api/api/controlplane/kubeadm/v1beta2"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/cluster-api/util/conditions"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+)
+
+// Role tells control planes and workers apart.
+type Role string
+
+// The roles.
+const (
+	ControlPlane Role = "control plane"
+	Worker       Role = "worker"
+)
+
+// Machine is a Machine with its OCIMeshMachine.
+type Machine struct {
+	Name, Version, Phase string
+	Role                 Role
+	Ready, Deleting      bool
+	// Account is the OCIAccount's name, Instance the OCID, Place the fault domain's number.
+	Account, Instance, Place string
+	// State is the life-cycle state of the OCI instance, Problem what keeps
+	// the machine from being Ready.
+	State, Problem string
+}
+
+// Snapshot is a cluster at one moment; what does not exist is nil.
+type Snapshot struct {
+	Cluster      *clusterv1.Cluster
+	Infra        *infrav1.OCIMeshCluster
+	ControlPlane *controlplanev1.KubeadmControlPlane
+	Deployment   *clusterv1.MachineDeployment
+	Machines     []Machine
+}
+
+// Take looks at the one cluster of a namespace.
+func Take(ctx context.Context, c client.Client, namespace string) (Snapshot, error) {
+	var s Snapshot
+	var clusters clusterv1.ClusterList
+	var infras infrav1.OCIMeshClusterList
+	var kcps controlplanev1.KubeadmControlPlaneList
+	var deployments clusterv1.MachineDeploymentList
+	var machines clusterv1.MachineList
+	var infraMachines infrav1.OCIMeshMachineList
+	for _, list := range []client.ObjectList{&clusters, &infras, &kcps, &deployments, &machines, &infraMachines} {
+		if err := c.List(ctx, list, client.InNamespace(namespace)); err != nil {
+			return s, fmt.Errorf("look at the cluster: %w", err)
+		}
+	}
+	s.Cluster, s.Infra = first(clusters.Items), first(infras.Items)
+	s.ControlPlane, s.Deployment = first(kcps.Items), first(deployments.Items)
+	byName := map[string]infrav1.OCIMeshMachine{}
+	for _, m := range infraMachines.Items {
+		byName[m.Name] = m
+	}
+	for i := range machines.Items {
+		m := &machines.Items[i]
+		s.Machines = append(s.Machines, newMachine(m, byName[m.Spec.InfrastructureRef.Name]))
+	}
+	slices.SortFunc(s.Machines, func(a, b Machine) int {
+		return strings.Compare(string(a.Role)+a.Name, string(b.Role)+b.Name)
+	})
+	return s, nil
+}
+
+func first[T any](items []T) *T {
+	if len(items) == 0 {
+		return nil
+	}
+	return &items[0]
+}
+
+func newMachine(m *clusterv1.Machine, infra infrav1.OCIMeshMachine) Machine {
+	out := Machine{
+		Name: m.Name, Version: m.Spec.Version, Phase: m.Status.Phase, Role: Worker,
+		Ready:    conditions.IsTrue(m, clusterv1.MachineReadyCondition) && conditions.IsTrue(m, clusterv1.MachineNodeReadyCondition),
+		Deleting: !m.DeletionTimestamp.IsZero(),
+		Account:  infra.Status.Placement.Account, Instance: infra.Status.Instance.ID, State: infra.Status.Instance.State,
+		Place: strings.TrimPrefix(infra.Status.Placement.FaultDomain, "FAULT-DOMAIN-"),
+	}
+	if _, ok := m.Labels[clusterv1.MachineControlPlaneLabel]; ok {
+		out.Role = ControlPlane
+	}
+	if !out.Ready {
+		out.Problem = Message(m, clusterv1.MachineReadyCondition)
+	}
+	return out
+}
+
+// Message is the first line of a condition's message, or its reason.
+func Message(object conditions.Getter, condition string) string {
+	c := conditions.Get(object, condition)
+	if c == nil {
+		return ""
+	}
+	line, _, _ := strings.Cut(strings.TrimPrefix(c.Message, "* "), "\n")
+	if line == "" {
+		return c.Reason
+	}
+	return line
+}
+
+// Complete returns what is missing until so many machines are ready, control
+// planes of the version, and everything is available.
+func (s Snapshot) Complete(controlPlanes, workers int, version string) string {
+	if s.Cluster == nil || s.ControlPlane == nil || s.Deployment == nil {
+		return "the Cluster, its KubeadmControlPlane and its MachineDeployment to exist"
+	}
+	for _, want := range []struct {
+		role  Role
+		count int
+	}{{ControlPlane, controlPlanes}, {Worker, workers}} {
+		ready, all := 0, 0
+		for _, m := range s.Machines {
+			if m.Role != want.role {
+				continue
+			}
+			all++
+			if m.Ready && !m.Deleting && (m.Role == Worker || m.Version == version) {
+				ready++
+			}
+		}
+		if ready != want.count || all != want.count {
+			return fmt.Sprintf("%d ready %ss (now %d ready of %d)", want.count, want.role, ready, all)
+		}
+	}
+	for _, o := range []struct {
+		name   string
+		object conditions.Getter
+	}{{"Cluster", s.Cluster}, {"KubeadmControlPlane", s.ControlPlane}, {"MachineDeployment", s.Deployment}} {
+		if !conditions.IsTrue(o.object, clusterv1.AvailableCondition) {
+			return o.name + " to be Available: " + Message(o.object, clusterv1.AvailableCondition)
+		}
+	}
+	return ""
+}
+
+// Empty tells whether nothing of the cluster is left in the management cluster.
+func (s Snapshot) Empty() bool {
+	return s.Cluster == nil && s.Infra == nil && s.ControlPlane == nil && s.Deployment == nil && len(s.Machines) == 0
+}
+
+// AccountsOf counts machines by account.
+func (s Snapshot) AccountsOf(r Role) map[string]int {
+	counts := map[string]int{}
+	for _, m := range s.Machines {
+		if m.Role == r && m.Account != "" {
+			counts[m.Account]++
+		}
+	}
+	return counts
+}
+
+// Has tells whether a Machine of that name exists.
+func (s Snapshot) Has(name string) bool {
+	return slices.ContainsFunc(s.Machines, func(m Machine) bool { return m.Name == name })
+}
+
+// AWorker is a ready worker with an instance.
+func (s Snapshot) AWorker() (Machine, error) {
+	i := slices.IndexFunc(s.Machines, func(m Machine) bool { return m.Role == Worker && m.Ready && m.Instance != "" })
+	if i < 0 {
+		return Machine{}, errors.New("there is no ready worker")
+	}
+	return s.Machines[i], nil
+}
+
+// Rows is the cluster as a tree.
+func (s Snapshot) Rows() []Row {
+	if s.Cluster == nil {
+		return nil
+	}
+	rows := []Row{{"Cluster", "Cluster/" + s.Cluster.Name + "  " + state(s.Cluster, clusterv1.AvailableCondition)}}
+	if s.Infra != nil {
+		host := s.Infra.Spec.ControlPlaneEndpoint.Host
+		if host != "" {
+			host = "  endpoint " + host
+		}
+		rows = append(rows, Row{"OCIMeshCluster", "├─OCIMeshCluster  " + state(s.Infra, infrav1.ReadyCondition) + host})
+	}
+	if s.ControlPlane != nil {
+		rows = append(rows, Row{"KubeadmControlPlane", fmt.Sprintf("├─KubeadmControlPlane %s  %s",
+			s.ControlPlane.Spec.Version, state(s.ControlPlane, clusterv1.AvailableCondition))})
+		rows = append(rows, s.machineRows(ControlPlane, "│ ")...)
+	}
+	if s.Deployment != nil {
+		rows = append(rows, Row{"MachineDeployment", "└─MachineDeployment  " + state(s.Deployment, clusterv1.AvailableCondition)})
+		rows = append(rows, s.machineRows(Worker, "  ")...)
+	}
+	return rows
+}
+
+func (s Snapshot) machineRows(r Role, indent string) []Row {
+	var rows []Row
+	for _, m := range s.Machines {
+		if m.Role == r {
+			rows = append(rows, Row{"Machine " + m.Name, indent + "├─" + m.text()})
+		}
+	}
+	if n := len(rows); n > 0 {
+		rows[n-1].Text = strings.Replace(rows[n-1].Text, "├─", "└─", 1)
+	}
+	return rows
+}
+
+func (m Machine) text() string {
+	status := "Ready"
+	switch {
+	case m.Deleting:
+		status = "Deleting"
+	case !m.Ready:
+		status = m.Phase
+	}
+	where := "not placed"
+	if m.Account != "" {
+		where = m.Account
+		if m.Place != "" {
+			where += "/fd-" + m.Place
+		}
+	}
+	line := fmt.Sprintf("%-34s %-12s %s  %-13s %s", m.Name, status, m.Version, where, m.State)
+	if m.Problem != "" {
+		line += "  " + m.Problem
+	}
+	return strings.TrimRight(line, " ")
+}
+
+// state is a condition in words.
+func state(object conditions.Getter, condition string) string {
+	if d, ok := object.(metav1.Object); ok && !d.GetDeletionTimestamp().IsZero() {
+		return "Deleting"
+	}
+	if conditions.IsTrue(object, condition) {
+		return condition
+	}
+	if m := Message(object, condition); m != "" {
+		return "not " + condition + ": " + m
+	}
+	return "not " + condition
+}
