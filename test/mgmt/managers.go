@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/process"
 )
 
 const capiModule = "sigs.k8s.io/cluster-api"
@@ -69,15 +71,15 @@ func (e *Environment) startManager(ctx context.Context, m *manager) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", m.name, err)
 	}
-	if m.health, err = freeAddress(ctx); err != nil {
+	if m.health, err = process.FreeAddress(ctx); err != nil {
 		return err
 	}
-	diagnostics, err := freeAddress(ctx)
+	diagnostics, err := process.FreeAddress(ctx)
 	if err != nil {
 		return err
 	}
 	environment := []string{"KUBECONFIG=" + e.Kubeconfig}
-	p, err := startProcess(e.Dir, m.name, environment, m.binary, append([]string{
+	p, err := process.Start(e.Dir, m.name, environment, m.binary, append([]string{
 		"--webhook-port=" + strconv.Itoa(port),
 		"--webhook-cert-dir=" + certDir,
 		"--health-addr=" + m.health,
@@ -89,9 +91,9 @@ func (e *Environment) startManager(ctx context.Context, m *manager) error {
 	}
 	e.processes = append(e.processes, p)
 	go func() {
-		<-p.done
-		if !p.expected.Load() {
-			e.failed <- p.ended()
+		<-p.Done()
+		if !p.Expected() {
+			e.failed <- p.Ended()
 		}
 	}()
 	return nil
@@ -99,7 +101,7 @@ func (e *Environment) startManager(ctx context.Context, m *manager) error {
 
 func (e *Environment) waitReady(ctx context.Context, managers []*manager) error {
 	for i, m := range managers {
-		if err := e.processes[i].waitReady(ctx, m.health); err != nil {
+		if err := e.processes[i].WaitReady(ctx, m.health); err != nil {
 			return err
 		}
 	}

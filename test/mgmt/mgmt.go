@@ -14,6 +14,8 @@ import (
 
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/process"
 )
 
 // readyTimeout bounds how long managers may take until they are ready.
@@ -53,7 +55,7 @@ type Environment struct {
 	Dir string
 
 	control   *envtest.Environment
-	processes []*process
+	processes []*process.Process
 	failed    chan error
 }
 
@@ -118,8 +120,7 @@ func (e *Environment) Stop() error {
 	processes := e.processes
 	e.processes = nil
 	for i := len(processes) - 1; i >= 0; i-- {
-		processes[i].expected.Store(true)
-		processes[i].stop()
+		processes[i].Stop()
 	}
 	if e.control == nil {
 		return nil

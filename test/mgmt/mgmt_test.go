@@ -50,20 +50,9 @@ func TestAManagementClusterRunsWithItsWebhooksAndLeavesNothingBehind(t *testing.
 
 	g.Expect(env.Stop()).To(Succeed())
 	for _, p := range processes {
-		g.Expect(p.done).To(BeClosed(), p.name)
+		g.Expect(p.Done()).To(BeClosed(), p.Log)
 	}
 	_, err = (&net.Dialer{Timeout: time.Second}).DialContext(t.Context(), "tcp", strings.TrimPrefix(env.Config.Host, "https://"))
 	g.Expect(err).To(HaveOccurred(), "the API server is gone")
 	g.Expect(env.Failed()).NotTo(Receive(), "no manager ended before it was told to")
-}
-
-func TestAManagerThatEndsIsReportedWithItsLog(t *testing.T) {
-	g := NewWithT(t)
-	p, err := startProcess(t.TempDir(), "broken", nil, "false")
-	g.Expect(err).NotTo(HaveOccurred())
-
-	err = p.waitReady(t.Context(), "127.0.0.1:1")
-
-	g.Expect(err).To(MatchError(ContainSubstring("broken ended: exit status 1")))
-	g.Expect(err).To(MatchError(ContainSubstring("broken.log")))
 }

@@ -1,7 +1,8 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package mgmt
+// Package process runs programs beside a test or a demo, with a log file each.
+package process
 
 import (
 	"context"
@@ -17,13 +18,15 @@ import (
 	"time"
 )
 
-// stopGrace is how long a manager may take to end after SIGTERM.
+// stopGrace is how long a program may take to end after SIGTERM.
 const stopGrace = 10 * time.Second
 
-// process is a manager that runs beside us. Its output goes to a log file.
-type process struct {
+// Process is a program that runs beside us. Its output goes to a log file.
+type Process struct {
+	// Log is the path of the log file.
+	Log string
+
 	name string
-	log  string
 	cmd  *exec.Cmd
 	done chan struct{}
 	err  error // valid once done is closed
@@ -31,11 +34,11 @@ type process struct {
 	expected atomic.Bool
 }
 
-// startProcess runs a program with its output in dir/name.log. environment is
+// Start runs a program with its output in dir/name.log. environment is
 // added to our own.
-func startProcess(dir, name string, environment []string, program string, args ...string) (*process, error) {
-	p := &process{name: name, log: filepath.Join(dir, name+".log"), done: make(chan struct{})}
-	file, err := os.Create(p.log)
+func Start(dir, name string, environment []string, program string, args ...string) (*Process, error) {
+	p := &Process{name: name, Log: filepath.Join(dir, name+".log"), done: make(chan struct{})}
+	file, err := os.Create(p.Log)
 	if err != nil {
 		return nil, fmt.Errorf("create the log of %s: %w", name, err)
 	}
@@ -57,8 +60,18 @@ func startProcess(dir, name string, environment []string, program string, args .
 	return p, nil
 }
 
-// stop ends the process by its id, with force when it does not end by itself.
-func (p *process) stop() {
+// Done is closed when the process has ended.
+func (p *Process) Done() <-chan struct{} { return p.done }
+
+// Expected tells whether the process ended because Stop was called.
+func (p *Process) Expected() bool { return p.expected.Load() }
+
+// PID is the process id, which is also its group's.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// Stop ends the process by its id, with force when it does not end by itself.
+func (p *Process) Stop() {
+	p.expected.Store(true)
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-p.done:
@@ -68,8 +81,8 @@ func (p *process) stop() {
 	}
 }
 
-// waitReady polls a health endpoint until it answers 200.
-func (p *process) waitReady(ctx context.Context, address string) error {
+// WaitReady polls http://address/readyz until it answers 200.
+func (p *Process) WaitReady(ctx context.Context, address string) error {
 	client := &http.Client{Timeout: time.Second}
 	ticker := time.NewTicker(100 * time.Millisecond)
 	defer ticker.Stop()
@@ -86,24 +99,24 @@ func (p *process) waitReady(ctx context.Context, address string) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%s did not become ready: %w (log: %s)", p.name, ctx.Err(), p.log)
+			return fmt.Errorf("%s did not become ready: %w (log: %s)", p.name, ctx.Err(), p.Log)
 		case <-p.done:
-			return p.ended()
+			return p.Ended()
 		case <-ticker.C:
 		}
 	}
 }
 
-// ended describes a process that ended by itself.
-func (p *process) ended() error {
+// Ended describes a process that ended by itself.
+func (p *Process) Ended() error {
 	if p.err == nil {
-		return fmt.Errorf("%s ended by itself (log: %s)", p.name, p.log)
+		return fmt.Errorf("%s ended by itself (log: %s)", p.name, p.Log)
 	}
-	return fmt.Errorf("%s ended: %w (log: %s)", p.name, p.err, p.log)
+	return fmt.Errorf("%s ended: %w (log: %s)", p.name, p.err, p.Log)
 }
 
-// freeAddress is a loopback address nobody listens on right now.
-func freeAddress(ctx context.Context) (string, error) {
+// FreeAddress is a loopback address nobody listens on right now.
+func FreeAddress(ctx context.Context) (string, error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", fmt.Errorf("find a free port: %w", err)
