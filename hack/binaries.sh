@@ -8,10 +8,13 @@
 #   hack/binaries.sh envtest   the folder of kube-apiserver and etcd, for KUBEBUILDER_ASSETS
 #   hack/binaries.sh list      every name and its version
 #
+# CAPOM_KUBERNETES_STAMP=v1.37.1 has Kubernetes' programs report that version: the same
+# sources, linked again. The lab upgrades a cluster from one to the other.
+#
 # Versions come from the go.mod files under hack/, nowhere else. A path is
 # ${CAPOM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/capom}/NAME-VERSION/NAME, so a new
 # version never meets an old binary. Only a first run builds; building everything
-# takes about ten minutes on two cores and 2.5 GB of memory.
+# takes about fifteen minutes on two cores and 2.5 GB of memory.
 
 set -euo pipefail
 shopt -s inherit_errexit
@@ -21,18 +24,32 @@ CACHE="${CAPOM_CACHE:-${XDG_CACHE_HOME:-${HOME}/.cache}/capom}"
 # Two compilers at once keep the build of kube-apiserver within 2.5 GB.
 JOBS="${CAPOM_BUILD_JOBS:-2}"
 
-NAMES=(kube-apiserver etcd kube-controller-manager kubectl
+NAMES=(kube-apiserver etcd kube-controller-manager kube-scheduler kubectl kubelet kubeadm
+  containerd containerd-shim-runc-v2 ctr runc cni-bridge cni-host-local cni-loopback coredns tailscale tailscaled
   capi-core capi-kubeadm-bootstrap capi-kubeadm-control-plane clusterctl
   controller-gen kustomize crd-ref-docs golangci-lint)
 
 # binary sets, for one name: module (the folder with its go.mod), package (what is
-# built), pin (the required module that gives the version) and link (the package
-# whose version variables the linker sets; empty where the program knows itself).
+# built), pin (the required module that gives the version), link (the package whose
+# version variables the linker sets; empty where the program knows itself), tags and cgo.
 binary() {
-  link=""
+  link="" tags="" cgo=0
   case "$1" in
-    kube-apiserver | kube-controller-manager | kubectl)
+    kube-apiserver | kube-controller-manager | kube-scheduler | kubectl | kubelet | kubeadm)
       module=kubernetes package="k8s.io/kubernetes/cmd/$1" pin=k8s.io/kubernetes link=k8s.io/component-base/version ;;
+    containerd | containerd-shim-runc-v2 | ctr)
+      module=node pin=github.com/containerd/containerd/v2 package="github.com/containerd/containerd/v2/cmd/$1" tags=no_btrfs ;;
+    runc)
+      # It enters namespaces in C before Go starts, and filters system calls through libseccomp.
+      module=node pin=github.com/opencontainers/runc package=$pin tags=seccomp cgo=1 ;;
+    cni-bridge | cni-loopback)
+      module=node pin=github.com/containernetworking/plugins package="${pin}/plugins/main/${1#cni-}" ;;
+    cni-host-local)
+      module=node pin=github.com/containernetworking/plugins package="${pin}/plugins/ipam/host-local" ;;
+    coredns)
+      module=coredns pin=github.com/coredns/coredns package=$pin ;;
+    tailscale | tailscaled)
+      module=../test/coordination pin=tailscale.com package="tailscale.com/cmd/$1" link=tailscale.com/version ;;
     etcd)
       module=kubernetes package=go.etcd.io/etcd/server/v3 pin=$package ;;
     capi-core)
@@ -78,6 +95,9 @@ version() {
     plugin="$(required tools sigs.k8s.io/kube-api-linter)"
     version+="-kal-${plugin##*-}"
   fi
+  if [[ ${pin} == k8s.io/kubernetes && -n ${CAPOM_KUBERNETES_STAMP:-} ]]; then
+    version="${CAPOM_KUBERNETES_STAMP}"
+  fi
   echo "${version}"
 }
 
@@ -85,7 +105,9 @@ version() {
 linkflags() {
   local plain="${1#v}"
   echo -n "-s -w"
-  if [[ -n ${link} ]]; then
+  if [[ ${link} == tailscale.com/version ]]; then
+    echo -n " -X ${link}.shortStamp=${plain} -X ${link}.longStamp=${plain}"
+  elif [[ -n ${link} ]]; then
     echo -n " -X ${link}.gitVersion=$1 -X ${link}.gitMajor=${plain%%.*}"
     plain="${plain#*.}"
     echo -n " -X ${link}.gitMinor=${plain%%.*} -X ${link}.gitTreeState=clean"
@@ -117,8 +139,8 @@ build() {
   rm -f "${folder}/.${name}".*
   local unfinished="${folder}/.${name}.$$"
   (cd "${HACK}/${module}" &&
-    env -u GOFLAGS CGO_ENABLED=0 GOWORK=off go build -mod=readonly -buildvcs=false -trimpath \
-      -p "${JOBS}" -ldflags "$(linkflags "${version}")" -o "${unfinished}" "${package}") >&2
+    env -u GOFLAGS CGO_ENABLED="${cgo}" GOWORK=off go build -mod=readonly -buildvcs=false -trimpath \
+      -p "${JOBS}" -tags "${tags}" -ldflags "$(linkflags "${version}")" -o "${unfinished}" "${package}") >&2
   mv "${unfinished}" "${folder}/${name}"
   echo "built ${name} ${version} in $((SECONDS - started)) s" >&2
 }

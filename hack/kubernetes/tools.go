@@ -3,8 +3,8 @@
 
 //go:build tools
 
-// Package kubernetes pins the Kubernetes and etcd programs that tests and the
-// demo run as processes. It is a module of its own, so that their dependencies
+// Package kubernetes pins the Kubernetes and etcd programs that tests, the
+// demo and the lab run. It is a module of its own, so that their dependencies
 // never enter the product's go.mod.
 package kubernetes
 
@@ -12,5 +12,8 @@ import (
 	_ "go.etcd.io/etcd/server/v3"
 	_ "k8s.io/kubernetes/cmd/kube-apiserver"
 	_ "k8s.io/kubernetes/cmd/kube-controller-manager"
+	_ "k8s.io/kubernetes/cmd/kube-scheduler"
+	_ "k8s.io/kubernetes/cmd/kubeadm"
 	_ "k8s.io/kubernetes/cmd/kubectl"
+	_ "k8s.io/kubernetes/cmd/kubelet"
 )

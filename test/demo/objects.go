@@ -27,14 +27,15 @@ const (
 // createAccounts does what an operator does once: a Secret and an OCIAccount
 // for each account, a Secret and a Tailnet.
 func (d *demo) createAccounts(ctx context.Context) error {
+	allowed := infrav1.AllowedNamespaces{List: []string{namespace}}
 	objects := operator.TailnetObjects(tailnetName, infrav1.OAuthClient,
 		map[string]string{infrav1.TailnetClientIDKey: d.oauth.ID, infrav1.TailnetClientSecretKey: d.oauth.Secret},
 		infrav1.TailnetSpec{
 			APIURL: d.tailnet.URL(), NodeTags: []string{nodeTag}, ControlPlaneTags: []string{controlPlaneTag}, VIPRange: vipRange,
-			AllowedNamespaces: infrav1.AllowedNamespaces{List: []string{namespace}},
+			AllowedNamespaces: allowed,
 		})
 	for _, a := range d.accounts {
-		objects = append(objects, a.Objects(d.oci.URL(), namespace)...)
+		objects = append(objects, a.Objects(d.oci.URL(), allowed)...)
 	}
 	if err := operator.Create(ctx, d.client, objects); err != nil {
 		return err

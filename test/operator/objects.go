@@ -69,8 +69,8 @@ func Tenancies(accounts []*Account) []*sim.Tenancy {
 }
 
 // Objects are the account's Secret and its OCIAccount, whose API is at an
-// endpoint and which clusters of the namespaces may use.
-func (a *Account) Objects(endpoint string, namespaces ...string) []client.Object {
+// endpoint and which clusters of some namespaces may use.
+func (a *Account) Objects(endpoint string, allowed infrav1.AllowedNamespaces) []client.Object {
 	name := "oci-" + a.Name
 	return []client.Object{
 		&corev1.Secret{
@@ -87,7 +87,7 @@ func (a *Account) Objects(endpoint string, namespaces ...string) []client.Object
 				Credentials: infrav1.OCICredentials{
 					Type: infrav1.UserPrincipal, SecretRef: infrav1.SecretReference{Namespace: SecretsNamespace, Name: name},
 				},
-				AllowedNamespaces: infrav1.AllowedNamespaces{List: namespaces},
+				AllowedNamespaces: allowed,
 			},
 		},
 	}

@@ -86,6 +86,9 @@ func (s *Server) Start() error {
 	return nil
 }
 
+// Handler serves what Start serves, for a server that listens by itself.
+func (s *Server) Handler() http.Handler { return s.handler }
+
 // URL is the server's address, without /api/v2. It is empty before Start.
 func (s *Server) URL() string { return s.url }
 

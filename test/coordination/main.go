@@ -1,0 +1,93 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Command coordination is a coordination server that real tailscaled registers
+// with: Tailscale's control protocol, a DERP relay and STUN over the keys,
+// devices and routes of test/tailnetsim, whose API it serves as well.
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"flag"
+	"fmt"
+	"log"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"tailscale.com/net/stunserver"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
+)
+
+type flags struct {
+	listen, stun, address   string
+	cert, key, apiKeyFile   string
+	mode                    string
+	probe, timeout, absence time.Duration
+}
+
+func main() {
+	var f flags
+	flag.StringVar(&f.listen, "listen", "127.0.0.1:8443", "address of the HTTPS port")
+	flag.StringVar(&f.stun, "stun", "127.0.0.1:3478", "address of the STUN port")
+	flag.StringVar(&f.address, "derp-ip", "127.0.0.1", "IPv4 address at which nodes reach both")
+	flag.StringVar(&f.cert, "cert", "", "file of the certificate, whose subject is the derp-ip")
+	flag.StringVar(&f.key, "key", "", "file of the certificate's key")
+	flag.StringVar(&f.apiKeyFile, "api-key-file", "", "file with an API key that has full access")
+	flag.StringVar(&f.mode, "mode", string(tailnetsim.Headscale), "whose API to speak: Headscale or Tailscale")
+	flag.DurationVar(&f.probe, "probe-interval", 5*time.Second, "how often nodes are asked whether they are there")
+	flag.DurationVar(&f.timeout, "probe-timeout", 2*time.Second, "how long an answer may take")
+	flag.DurationVar(&f.absence, "absence", 10*time.Second, "how long a node that disconnected counts as online")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := serve(ctx, f); err != nil {
+		log.Fatalf("coordination: %v", err)
+	}
+}
+
+func serve(ctx context.Context, f flags) error {
+	apiKey, err := os.ReadFile(f.apiKeyFile)
+	if err != nil {
+		return fmt.Errorf("read the API key: %w", err)
+	}
+	certificate, err := tls.LoadX509KeyPair(f.cert, f.key)
+	if err != nil {
+		return fmt.Errorf("read the certificate: %w", err)
+	}
+	sim, err := tailnetsim.New(tailnetsim.Options{Mode: tailnetsim.Mode(f.mode), APIKeys: []string{strings.TrimSpace(string(apiKey))}})
+	if err != nil {
+		return err
+	}
+	stun := stunserver.New(ctx)
+	if err := stun.Listen(f.stun); err != nil {
+		return fmt.Errorf("listen for STUN: %w", err)
+	}
+	go func() { _ = stun.Serve() }()
+	s, err := newServer(sim, options{relay: relay{f.address, f.listen, f.stun}, probe: f.probe, timeout: f.timeout, absence: f.absence})
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	server := &http.Server{
+		Addr: f.listen, Handler: s.handler(), ReadHeaderTimeout: 10 * time.Second,
+		// Both protocols upgrade the connection, which HTTP/2 cannot.
+		TLSConfig:    &tls.Config{Certificates: []tls.Certificate{certificate}, NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12},
+		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){},
+	}
+	go func() {
+		<-ctx.Done()
+		_ = server.Close()
+	}()
+	log.Printf("listening on https://%s", f.listen)
+	if err := server.ListenAndServeTLS("", ""); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}

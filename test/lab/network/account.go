@@ -1,0 +1,139 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package network
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Addresses that every account has on its own link-local network, as in OCI.
+const (
+	MetadataAddress = "169.254.169.254"
+	// BootVolumeAddress and DataVolumeAddress are iSCSI targets.
+	BootVolumeAddress = "169.254.0.2"
+	DataVolumeAddress = "169.254.2.2"
+)
+
+// Account is an OCI account's network: a router to the Internet with a bridge
+// for its machines.
+type Account struct {
+	name, namespace string
+	// address is the router's on the Internet.
+	address string
+
+	mu       sync.Mutex
+	gateways map[netip.Prefix]bool
+	machines map[string]*Machine
+}
+
+// AddAccount makes an account's router.
+func (n *Network) AddAccount(ctx context.Context, name string) (*Account, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	a := &Account{name: name, namespace: Prefix + "a-" + name, address: fmt.Sprintf("198.51.100.%d", firstRouter+len(n.accounts)),
+		gateways: map[netip.Prefix]bool{}, machines: map[string]*Machine{}}
+	if err := a.create(ctx); err != nil {
+		return nil, err
+	}
+	n.accounts[name] = a
+	return a, nil
+}
+
+// Namespace is the router's network namespace.
+func (a *Account) Namespace() string { return a.namespace }
+
+func (a *Account) create(ctx context.Context) error {
+	if err := addNamespaces(ctx, a.namespace); err != nil {
+		return err
+	}
+	if err := sysctl(ctx, a.namespace, "net.ipv4.ip_forward=1"); err != nil {
+		return err
+	}
+	port := a.port()
+	if err := ip(ctx, Internet,
+		"link add "+port+" type veth peer name up0 netns "+a.namespace,
+		"link set "+port+" master "+internetBridge,
+		"link set "+port+" up"); err != nil {
+		return err
+	}
+	if err := ip(ctx, a.namespace,
+		"link add vcn type bridge",
+		"link set vcn up",
+		"addr add "+MetadataAddress+"/32 dev vcn",
+		"addr add "+BootVolumeAddress+"/32 dev vcn",
+		"addr add "+DataVolumeAddress+"/32 dev vcn",
+		"addr add "+a.address+"/24 dev up0",
+		"link set up0 up",
+		"route add default via 198.51.100.1",
+		"route add "+publicRange+" dev up0"); err != nil {
+		return err
+	}
+	return a.reload(ctx)
+}
+
+// port is the account's link on the Internet's bridge; names of links have 15
+// characters at most.
+func (a *Account) port() string { return "a-" + a.name[:min(len(a.name), 12)] }
+
+// reload replaces the router's rules. Only translated packets leave, and only
+// answers and what is translated to a machine come in.
+func (a *Account) reload(ctx context.Context) error {
+	return nft(ctx, a.namespace, routerRules(a.publicAddresses()))
+}
+
+func (a *Account) publicAddresses() map[netip.Addr]netip.Addr {
+	public := map[netip.Addr]netip.Addr{}
+	for _, m := range a.machines {
+		if m.config.PublicIP.IsValid() {
+			public[m.config.PublicIP] = m.config.PrivateIP
+		}
+	}
+	return public
+}
+
+// routerRules are the router's nftables rules, given private addresses by public
+// ones. OCI's Internet gateway translates one to one, its NAT gateway many to one.
+func routerRules(public map[netip.Addr]netip.Addr) string {
+	var in, out strings.Builder
+	for _, address := range slices.SortedFunc(maps.Keys(public), netip.Addr.Compare) {
+		fmt.Fprintf(&in, "  iifname \"up0\" ip daddr %s dnat ip to %s\n", address, public[address])
+		fmt.Fprintf(&out, "  oifname \"up0\" ip saddr %s snat ip to %s\n", public[address], address)
+	}
+	return "table inet lab\ndelete table inet lab\ntable inet lab {\n" +
+		" chain prerouting { type nat hook prerouting priority dstnat;\n" + in.String() + " }\n" +
+		" chain postrouting { type nat hook postrouting priority srcnat;\n" + out.String() + "  oifname \"up0\" masquerade\n }\n" +
+		" chain forward { type filter hook forward priority filter; policy drop;\n" +
+		"  iifname \"vcn\" accept\n  iifname \"up0\" ct state established,related accept\n  iifname \"up0\" ct status dnat accept\n }\n}\n"
+}
+
+// SetUplink cuts the account off the Internet at once, or connects it again.
+// Inside it everything goes on.
+func (a *Account) SetUplink(ctx context.Context, up bool) error {
+	return ip(ctx, Internet, "link set "+a.port()+" "+state(up))
+}
+
+func state(up bool) string {
+	if up {
+		return "up"
+	}
+	return "down"
+}
+
+func (a *Account) remove(ctx context.Context) error {
+	a.mu.Lock()
+	machines := slices.Collect(maps.Values(a.machines))
+	a.mu.Unlock()
+	var errs []error
+	for _, m := range machines {
+		errs = append(errs, m.Remove(ctx))
+	}
+	return errors.Join(append(errs, run(ctx, "", "", "ip", "netns", "delete", a.namespace))...)
+}

@@ -1,0 +1,129 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package network
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"strings"
+	"sync"
+)
+
+const (
+	// Internet and Management are the namespaces that Create makes.
+	Internet   = Prefix + "internet"
+	Management = Prefix + "mgmt"
+
+	// ManagementAddress is the management host's, on the Internet.
+	ManagementAddress = "198.51.100.2"
+
+	internetBridge = "inet"
+	// publicRange is what the OCI simulator hands out (RFC 2544's range for benchmarks).
+	publicRange = "198.18.0.0/15"
+	// firstRouter is the last number of the first account's address on the Internet.
+	firstRouter = 10
+)
+
+// Network is the Internet with the accounts on it.
+type Network struct {
+	mu       sync.Mutex
+	accounts map[string]*Account
+}
+
+// Create makes the Internet and the management host.
+func Create(ctx context.Context) error {
+	if err := addNamespaces(ctx, Internet, Management); err != nil {
+		return err
+	}
+	err := ip(ctx, Internet,
+		"link add "+internetBridge+" type bridge",
+		"addr add 198.51.100.1/24 dev "+internetBridge,
+		"link set "+internetBridge+" up",
+		"link add mgmt type veth peer name eth0 netns "+Management,
+		"link set mgmt master "+internetBridge,
+		"link set mgmt up",
+		"route add "+publicRange+" dev "+internetBridge,
+	)
+	if err != nil {
+		return err
+	}
+	return ip(ctx, Management,
+		"addr add "+ManagementAddress+"/24 dev eth0",
+		"link set eth0 up",
+		"route add default via 198.51.100.1",
+		"route add "+publicRange+" dev eth0",
+	)
+}
+
+// Open returns the Network that Create made.
+func Open() (*Network, error) {
+	if _, err := os.Stat(Path(Internet)); err != nil {
+		return nil, errors.New("the lab's network does not exist: call enter.Enter first")
+	}
+	return &Network{accounts: map[string]*Account{}}, nil
+}
+
+// Clean removes every namespace of the lab, and with them all links between
+// them, whoever made them.
+func Clean(ctx context.Context) error {
+	entries, err := os.ReadDir(folder)
+	if err != nil && !os.IsNotExist(err) {
+		return fmt.Errorf("look for network namespaces: %w", err)
+	}
+	var errs []error
+	for _, entry := range entries {
+		if strings.HasPrefix(entry.Name(), Prefix) {
+			errs = append(errs, run(ctx, "", "", "ip", "netns", "delete", entry.Name()))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// addNamespaces makes namespaces with loopback up, that forward nothing and give
+// bridged packets to nobody's firewall.
+func addNamespaces(ctx context.Context, names ...string) error {
+	for _, name := range names {
+		if err := run(ctx, "", "", "ip", "netns", "add", name); err != nil {
+			return err
+		}
+		if err := ip(ctx, name, "link set lo up"); err != nil {
+			return err
+		}
+		if err := sysctl(ctx, name, "net.bridge.bridge-nf-call-iptables=0", "net.bridge.bridge-nf-call-ip6tables=0"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Block drops what goes to one port of the management host, or ends that: the
+// server behind it cannot be reached, though it runs. protocol is tcp or udp.
+func (n *Network) Block(ctx context.Context, protocol string, port uint16, blocked bool) error {
+	table := fmt.Sprintf("lab_block_%s_%d", protocol, port)
+	rules := fmt.Sprintf("table inet %s\ndelete table inet %s\n", table, table)
+	if blocked {
+		// Connections that are open are cut as well. The management host's own do not pass eth0.
+		rules += fmt.Sprintf("table inet %s { chain input { type filter hook input priority -300; iifname \"eth0\" %s dport %d drop; } }\n",
+			table, protocol, port)
+	}
+	return nft(ctx, Management, rules)
+}
+
+// Close removes the accounts and their machines.
+func (n *Network) Close(ctx context.Context) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var errs []error
+	for _, a := range n.accounts {
+		errs = append(errs, a.remove(ctx))
+	}
+	n.accounts = map[string]*Account{}
+	return errors.Join(errs...)
+}
+
+// gateway is the first host of a subnet, which OCI keeps for its router.
+func gateway(subnet netip.Prefix) netip.Addr { return subnet.Masked().Addr().Next() }

@@ -1,0 +1,196 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package world
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/machine"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/metadata"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/network"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
+)
+
+// machines boots the simulator's instances as real machines. It implements
+// sim.Booter.
+type machines struct {
+	world *World
+
+	mu   sync.Mutex
+	byID map[string]*instance
+}
+
+var _ sim.Booter = (*machines)(nil)
+
+// instance is one simulated instance. Its lock orders the simulator's events,
+// which come in goroutines of their own.
+type instance struct {
+	mu      sync.Mutex
+	wire    *network.Machine
+	machine *machine.Machine
+	address netip.Addr
+	account string
+	gone    bool
+}
+
+func newMachines(w *World) *machines { return &machines{world: w, byID: map[string]*instance{}} }
+
+func (m *machines) instance(id string) *instance {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	i := m.byID[id]
+	if i == nil {
+		i = &instance{}
+		m.byID[id] = i
+	}
+	return i
+}
+
+// Boot starts the machine, the first time on a fresh disk.
+func (m *machines) Boot(ctx context.Context, s sim.Machine) {
+	i := m.instance(s.ID)
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.gone || ctx.Err() != nil {
+		return
+	}
+	if err := m.boot(ctx, i, s); err != nil {
+		m.world.note("%s does not boot: %v", s.DisplayName, err)
+	}
+}
+
+func (m *machines) boot(ctx context.Context, i *instance, s sim.Machine) error {
+	if s.Arch != "amd64" {
+		return fmt.Errorf("the lab has no %s machines: choose a shape of amd64", s.Arch)
+	}
+	if i.machine == nil {
+		if err := m.create(ctx, i, s); err != nil {
+			return err
+		}
+	}
+	for _, volume := range s.DataVolumes {
+		backing := filepath.Join(m.world.Dir, "volumes", short(volume.ID))
+		if err := i.machine.AttachVolume(volume.Device, backing, volume.SizeInGBs<<30); err != nil {
+			return err
+		}
+	}
+	return i.machine.Boot(ctx)
+}
+
+// create makes the machine's wire and disk.
+func (m *machines) create(ctx context.Context, i *instance, s sim.Machine) error {
+	account := m.world.networks[s.Tenancy]
+	wire, err := wireOf(s)
+	if err != nil {
+		return err
+	}
+	if i.wire, err = account.AddMachine(ctx, wire); err != nil {
+		return err
+	}
+	account.SetInstance(wire.PrivateIP, metadataOf(s))
+	a := m.world.Programs.Assets
+	config := machine.Config{
+		Name: wire.ID, Namespace: i.wire.Namespace(), InstanceID: s.ID, Hostname: s.DisplayName, UserData: s.UserData,
+		Image: a.Stock, Dir: filepath.Join(m.world.Dir, "machines", wire.ID),
+		Binds: map[string]string{m.world.Programs.Node: "/opt/capom-lab/node"},
+	}
+	if version, ok := strings.CutPrefix(s.ImageName, "lab-"); ok {
+		config.Image, config.ContainerdRoot = a.Preinstalled[version], a.ContainerdRoot
+	}
+	if err := os.MkdirAll(config.Dir, 0o755); err != nil {
+		return fmt.Errorf("make the folder of %s: %w", s.DisplayName, err)
+	}
+	i.machine, err = machine.New(config)
+	i.address, i.account = wire.PrivateIP, s.Tenancy
+	return err
+}
+
+func wireOf(s sim.Machine) (network.MachineConfig, error) {
+	config := network.MachineConfig{ID: short(s.ID)}
+	var err error
+	if config.PrivateIP, err = netip.ParseAddr(s.PrivateIP); err != nil {
+		return config, fmt.Errorf("private address of %s: %w", s.DisplayName, err)
+	}
+	if config.Subnet, err = netip.ParsePrefix(s.SubnetCIDR); err != nil {
+		return config, fmt.Errorf("subnet of %s: %w", s.DisplayName, err)
+	}
+	if s.PublicIP != "" {
+		config.PublicIP, err = netip.ParseAddr(s.PublicIP)
+	}
+	return config, err
+}
+
+func metadataOf(s sim.Machine) metadata.Instance {
+	return metadata.Instance{
+		ID: s.ID, DisplayName: s.DisplayName, CompartmentID: s.CompartmentID, Region: s.Region,
+		AvailabilityDomain: s.AvailabilityDomain, FaultDomain: s.FaultDomain, Shape: s.Shape, Metadata: s.Metadata,
+	}
+}
+
+// Stop shuts the machine down; its disk stays.
+func (m *machines) Stop(ctx context.Context, s sim.Machine) {
+	i := m.instance(s.ID)
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.machine == nil {
+		return
+	}
+	if err := i.machine.Shutdown(ctx); err != nil {
+		m.world.note("%s does not stop: %v", s.DisplayName, err)
+	}
+}
+
+// Terminate destroys the machine with its disk.
+func (m *machines) Terminate(ctx context.Context, s sim.Machine) {
+	i := m.instance(s.ID)
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if err := m.destroy(ctx, i); err != nil {
+		m.world.note("%s is not gone: %v", s.DisplayName, err)
+	}
+}
+
+func (m *machines) destroy(ctx context.Context, i *instance) error {
+	i.gone = true
+	var errs []error
+	if i.machine != nil {
+		errs = append(errs, i.machine.Kill(), i.machine.Destroy())
+	}
+	if i.wire != nil {
+		m.world.networks[i.account].DeleteInstance(i.address)
+		errs = append(errs, i.wire.Remove(ctx))
+	}
+	i.machine, i.wire = nil, nil
+	return errors.Join(errs...)
+}
+
+// close destroys all machines.
+func (m *machines) close() error {
+	m.mu.Lock()
+	all := slices.Collect(maps.Values(m.byID))
+	m.mu.Unlock()
+	var wait sync.WaitGroup
+	errs := make([]error, len(all))
+	for n, i := range all {
+		wait.Go(func() {
+			i.mu.Lock()
+			defer i.mu.Unlock()
+			errs[n] = m.destroy(context.Background(), i)
+		})
+	}
+	wait.Wait()
+	return errors.Join(errs...)
+}
+
+// short is the tail of an OCID, which is the part that differs.
+func short(ocid string) string { return ocid[max(0, len(ocid)-8):] }

@@ -1,0 +1,153 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package world
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/assets"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/network"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/mgmt"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/operator"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/process"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
+)
+
+// TailnetName is the Tailnet that Start creates.
+const TailnetName = "mesh"
+
+// Options are what a World is made from.
+type Options struct {
+	// Dir takes logs, disks and consoles. It is emptied first.
+	Dir string
+	// Programs as Prepare returns them.
+	Programs Programs
+	// Accounts are the names of the OCI accounts.
+	Accounts []string
+	// Management leaves out the management cluster when false: then there are
+	// the clouds only.
+	Management bool
+	// Progress receives lines of text.
+	Progress io.Writer
+}
+
+// World is a running lab. Everything in it may be used at any time, but not
+// after Close.
+type World struct {
+	Dir      string
+	Programs Programs
+	Network  *network.Network
+	// OCI is the simulator, Tailnet the control side of the coordination server.
+	OCI     *sim.Sim
+	Tailnet *tailnetsim.Remote
+	// Management and Client are nil without a management cluster.
+	Management *mgmt.Environment
+	Client     client.Client
+
+	accounts  []*operator.Account
+	networks  map[string]*network.Account
+	machines  *machines
+	processes []*process.Process
+	progress  io.Writer
+	closers   []func() error
+}
+
+// Programs are the files that a World runs.
+type Programs struct {
+	// Root is the repository.
+	Root       string
+	Management mgmt.Binaries
+	// Manager is this repository's, Release the clusterctl repository.
+	Manager, Release string
+	// Coordination is the coordination server, Node what runs in the place of Cilium.
+	Coordination, Node string
+	Assets             assets.Assets
+}
+
+// Start brings the lab up. On an error nothing is left of it.
+func Start(ctx context.Context, o Options) (*World, error) {
+	if err := os.RemoveAll(o.Dir); err != nil {
+		return nil, fmt.Errorf("empty the lab's folder: %w", err)
+	}
+	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
+		return nil, fmt.Errorf("make the lab's folder: %w", err)
+	}
+	w := &World{Dir: o.Dir, Programs: o.Programs, networks: map[string]*network.Account{}, progress: o.Progress}
+	steps := []func(context.Context) error{
+		w.openNetwork, w.startCoordination,
+		func(ctx context.Context) error { return w.startOCI(ctx, o.Accounts) },
+	}
+	if o.Management {
+		steps = append(steps, w.joinManagement, w.startManagement, w.createAccounts)
+	}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return nil, errors.Join(err, w.Close())
+		}
+	}
+	return w, nil
+}
+
+// Close ends everything, the newest first.
+func (w *World) Close() error {
+	var errs []error
+	for i := len(w.closers) - 1; i >= 0; i-- {
+		errs = append(errs, w.closers[i]())
+	}
+	w.closers = nil
+	return errors.Join(errs...)
+}
+
+func (w *World) onClose(f func() error) { w.closers = append(w.closers, f) }
+
+func (w *World) note(format string, args ...any) { fmt.Fprintf(w.progress, format+"\n", args...) }
+
+// run starts a program that ends with the World.
+func (w *World) run(name string, environment []string, program string, args ...string) (*process.Process, error) {
+	p, err := process.Start(w.Dir, name, environment, program, args...)
+	if err != nil {
+		return nil, err
+	}
+	w.processes = append(w.processes, p)
+	w.onClose(func() error { p.Stop(); return nil })
+	return p, nil
+}
+
+// Log is the path of a program's log file.
+func (w *World) Log(name string) string { return filepath.Join(w.Dir, name+".log") }
+
+// WaitFor asks until nothing is missing: what returns the empty string then. It
+// fails after the timeout with what was missing last, and when a manager ends.
+func (w *World) WaitFor(ctx context.Context, timeout time.Duration, what func(context.Context) string) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("not done after %s", timeout))
+	defer cancel()
+	var failed <-chan error
+	if w.Management != nil {
+		failed = w.Management.Failed()
+	}
+	ticker := time.NewTicker(500 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		missing := what(ctx)
+		if missing == "" {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%w: waiting for %s", context.Cause(ctx), missing)
+		case err := <-failed:
+			return err
+		case <-ticker.C:
+		}
+	}
+}
