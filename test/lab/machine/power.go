@@ -1,0 +1,121 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package machine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// powerOff and reboot are systemd's signals for them (systemd(1), SIGRTMIN+4 and +5).
+const (
+	powerOff = syscall.Signal(34 + 4)
+	reboot   = syscall.Signal(34 + 5)
+)
+
+// Shutdown ends the machine as its power button would, or by force when that
+// takes too long. Its disk stays.
+func (m *Machine) Shutdown(ctx context.Context) error {
+	r := m.switchOff()
+	if r == nil {
+		return nil
+	}
+	if err := syscall.Kill(r.init, powerOff); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return fmt.Errorf("shut %s down: %w", m.config.Name, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
+	defer cancel()
+	select {
+	case <-r.done:
+		return nil
+	case <-ctx.Done():
+		return m.Kill()
+	}
+}
+
+// Kill takes the machine's power away. Its disk stays as it is at this moment.
+func (m *Machine) Kill() error {
+	r := m.switchOff()
+	if r == nil {
+		return nil
+	}
+	// nspawn does not take the machine along when it is killed; the machine's init takes everything in it along.
+	for _, pid := range []int{r.init, r.cmd.Process.Pid} {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+			return fmt.Errorf("kill %s: %w", m.config.Name, err)
+		}
+	}
+	<-r.done
+	return nil
+}
+
+// switchOff keeps the machine from booting again, and returns the present boot;
+// nil when it does not run.
+func (m *Machine) switchOff() *running {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.off = true
+	if !m.alive() {
+		return nil
+	}
+	return m.run
+}
+
+// Reboot restarts the machine cleanly and returns when its init runs again.
+func (m *Machine) Reboot(ctx context.Context) error {
+	m.mu.Lock()
+	r := m.run
+	alive := m.alive()
+	m.mu.Unlock()
+	if !alive {
+		return fmt.Errorf("reboot %s: it does not run", m.config.Name)
+	}
+	if err := syscall.Kill(r.init, reboot); err != nil {
+		return fmt.Errorf("reboot %s: %w", m.config.Name, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, stopTimeout+bootTimeout)
+	defer cancel()
+	ticker := time.NewTicker(100 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		m.mu.Lock()
+		again := m.run != r && m.alive()
+		m.mu.Unlock()
+		if again {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("reboot %s: %w (console: %s)", m.config.Name, ctx.Err(), m.Console())
+		case <-ticker.C:
+		}
+	}
+}
+
+// Exec runs a program in the machine and returns what it printed; its errors are
+// in the error.
+func (m *Machine) Exec(ctx context.Context, args ...string) (string, error) {
+	m.mu.Lock()
+	r, alive := m.run, m.alive()
+	m.mu.Unlock()
+	if !alive {
+		return "", fmt.Errorf("%s: the machine does not run", m.config.Name)
+	}
+	enter := []string{"--target=" + strconv.Itoa(r.init), "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd=/"}
+	cmd := exec.CommandContext(ctx, "nsenter", append(enter, args...)...)
+	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LC_ALL=C"}
+	var out, problems bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &problems
+	if err := cmd.Run(); err != nil {
+		return out.String(), fmt.Errorf("%s: %s: %w: %s", m.config.Name, strings.Join(args, " "), err, strings.TrimSpace(problems.String()))
+	}
+	return out.String(), nil
+}
