@@ -115,7 +115,7 @@ verify-generated: ## Fail when "make generate" would change something
 
 .PHONY: verify-modules
 verify-modules: ## Fail when "go mod tidy" would change a go.mod or go.sum
-	for module in . hack/tools hack/capi hack/kubernetes; do echo "go mod tidy: $$module"; go -C $$module mod tidy -diff; done
+	for module in . hack/tools hack/capi hack/kubernetes hack/node hack/coredns test/coordination; do echo "go mod tidy: $$module"; go -C $$module mod tidy -diff; done
 
 .PHONY: verify-scripts
 verify-scripts: ## Run shellcheck over every script
@@ -136,3 +136,10 @@ verify-release: ## Fail when the release cannot be written
 demo: ## Make a cluster over three simulated accounts, change it and delete it; KEEP=1 leaves it up
 	assets=$$($(BINARIES) envtest); \
 	KUBEBUILDER_ASSETS=$$assets KEEP=$(KEEP) go run ./test/demo
+
+##@ Lab
+
+.PHONY: lab-assets
+lab-assets: ## Build what the lab's machines are made of into the cache (as root); the first time takes a quarter of an hour
+	hack/ensure-packages.sh gcc libseccomp debootstrap systemd-nspawn dpkg-deb gpg unshare
+	go run ./test/lab/cmd/assets

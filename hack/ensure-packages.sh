@@ -2,7 +2,7 @@
 # Copyright The CAPOM Authors.
 # SPDX-License-Identifier: Apache-2.0
 #
-# Makes sure that the commands the tests run are there:
+# Makes sure that the commands the tests run are there, and the library libseccomp:
 #
 #   hack/ensure-packages.sh COMMAND...
 #
@@ -19,13 +19,25 @@ packages() {
     nft) echo nftables ;;
     unshare) echo util-linux ;;
     ip) echo iproute2 ;;
+    debootstrap) echo debootstrap debian-archive-keyring ;;
+    systemd-nspawn) echo systemd-container ;;
+    dpkg-deb) echo dpkg ;;
+    # runc is linked with it; pkg-config is how cgo finds it.
+    libseccomp) echo libseccomp-dev pkg-config ;;
     *) echo "$1" ;;
+  esac
+}
+
+present() {
+  case "$1" in
+    libseccomp) pkg-config --exists libseccomp 2>/dev/null ;;
+    *) command -v "$1" >/dev/null ;;
   esac
 }
 
 missing=()
 for command in "$@"; do
-  if ! command -v "${command}" >/dev/null; then
+  if ! present "${command}"; then
     read -ra wanted < <(packages "${command}")
     missing+=("${wanted[@]}")
   fi

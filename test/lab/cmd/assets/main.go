@@ -12,12 +12,17 @@ import (
 	"syscall"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/kit"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/mirror"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if _, err := kit.Ensure(ctx, ".", os.Stderr); err != nil {
+	_, err := kit.Ensure(ctx, ".", os.Stderr)
+	if err == nil {
+		_, err = mirror.Ensure(ctx, ".", os.Stderr)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
