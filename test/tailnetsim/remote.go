@@ -25,6 +25,9 @@ func NewRemote(url string) *Remote {
 	return &Remote{url: strings.TrimRight(url, "/"), client: &http.Client{}}
 }
 
+// WithClient returns the same with another HTTP client, as one that trusts the server's certificate.
+func (r *Remote) WithClient(client *http.Client) *Remote { return &Remote{url: r.url, client: client} }
+
 // Register registers a machine; a refusal is a RegisterError.
 func (r *Remote) Register(ctx context.Context, authKey, hostname string) (Device, error) {
 	return post[Device](ctx, r, "register", registerBody{AuthKey: authKey, Hostname: hostname})

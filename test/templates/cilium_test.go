@@ -4,17 +4,16 @@
 package templates
 
 import (
-	"bytes"
 	"os"
 	"testing"
-	gotemplate "text/template"
 
-	"github.com/Masterminds/sprig/v3"
 	. "github.com/onsi/gomega"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	utilyaml "sigs.k8s.io/cluster-api/util/yaml"
 	"sigs.k8s.io/yaml"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/chart"
 )
 
 // ciliumSchema names the environment variable with the file values.schema.json of Cilium's chart, which is not part of
@@ -85,8 +84,7 @@ func TestThePolicyKeepsPodsFromInstanceServicesButDNS(t *testing.T) {
 	}
 }
 
-// render fills a HelmChartProxy's values in as CAAPH does: Go's text/template with sprig over the Cluster, its control
-// plane and its infrastructure as unstructured objects (cluster-api-addon-provider-helm, internal/value_substitutions.go).
+// render fills a HelmChartProxy's values in as CAAPH does.
 func render(t *testing.T, objects []unstructured.Unstructured, replicas int64) map[string]any {
 	t.Helper()
 	g := NewWithT(t)
@@ -97,14 +95,10 @@ func render(t *testing.T, objects []unstructured.Unstructured, replicas int64) m
 	g.Expect(unstructured.SetNestedField(controlPlane.Object, replicas, "spec", "replicas")).To(Succeed())
 
 	source := field(objects, "HelmChartProxy", "spec", "valuesTemplate").(string)
-	parsed, err := gotemplate.New("values").Funcs(sprig.TxtFuncMap()).Parse(source)
+	values, err := chart.Values(source, chart.Objects{
+		Cluster: cluster.Object, ControlPlane: controlPlane.Object, InfraCluster: find(objects, "OCIMeshCluster").Object,
+	})
 	g.Expect(err).NotTo(HaveOccurred())
-	var out bytes.Buffer
-	g.Expect(parsed.Execute(&out, map[string]any{
-		"Cluster": cluster.Object, "ControlPlane": controlPlane.Object, "InfraCluster": find(objects, "OCIMeshCluster").Object,
-	})).To(Succeed())
-	values := map[string]any{}
-	g.Expect(yaml.UnmarshalStrict(out.Bytes(), &values)).To(Succeed(), out.String())
 	return values
 }
 

@@ -24,8 +24,8 @@ import (
 // serverAddress is the management host's, at which all of the lab's servers are.
 const serverAddress = "198.51.100.2"
 
-// serverNames are the package repositories that the lab stands in for.
-var serverNames = []string{"pkgs.k8s.io", "download.docker.com", "pkgs.tailscale.com"}
+// ServerNames are the package repositories that the lab stands in for.
+var ServerNames = []string{"pkgs.k8s.io", "download.docker.com", "pkgs.tailscale.com"}
 
 // CA is a certification authority for the lab alone, and a certificate of it for
 // the lab's servers. All are paths of PEM files.
@@ -34,7 +34,7 @@ type CA struct {
 }
 
 func (b *builder) ca(context.Context) (CA, error) {
-	dir, err := b.folder("ca", append([]string{serverAddress}, serverNames...), makeCA)
+	dir, err := b.folder("ca", append([]string{serverAddress}, ServerNames...), makeCA)
 	return CA{filepath.Join(dir, "ca.pem"), filepath.Join(dir, "server.pem"), filepath.Join(dir, "server-key.pem")}, err
 }
 
@@ -58,7 +58,7 @@ func makeCA(dir string) error {
 	}
 	server := validity(2, serverAddress)
 	server.KeyUsage, server.ExtKeyUsage = x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-	server.DNSNames, server.IPAddresses = serverNames, []net.IP{net.ParseIP(serverAddress)}
+	server.DNSNames, server.IPAddresses = ServerNames, []net.IP{net.ParseIP(serverAddress)}
 	if err := writeCertificate(filepath.Join(dir, "server.pem"), server, ca, key.Public(), caKey); err != nil {
 		return err
 	}

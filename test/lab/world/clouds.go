@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,6 +21,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/kit"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/metadata"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/network"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/mgmt"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
@@ -29,7 +32,7 @@ import (
 
 const (
 	// serverAddress is the management host's on the lab's Internet.
-	serverAddress = "198.51.100.2"
+	serverAddress = network.ManagementAddress
 	loginServer   = "https://" + serverAddress
 	vipRange      = "10.250.0.0/16"
 
@@ -47,7 +50,13 @@ func (w *World) openNetwork(context.Context) error {
 		return err
 	}
 	w.Network = opened
+	w.onClose(func() error { return opened.Close(context.Background()) })
 	return nil
+}
+
+// startServers starts what is on the lab's Internet.
+func (w *World) startServers(ctx context.Context) error {
+	return w.startCoordination(ctx)
 }
 
 // startCoordination runs the coordination server with its relay, and waits until
@@ -69,7 +78,7 @@ func (w *World) startCoordination(ctx context.Context) error {
 		return err
 	}
 	w.http = &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}
-	w.Tailnet = tailnetsim.NewRemote(loginServer, tailnetsim.WithHTTPClient(w.http))
+	w.Tailnet = tailnetsim.NewRemote(loginServer).WithClient(w.http)
 	return w.WaitFor(ctx, startTimeout, func(ctx context.Context) string {
 		if _, err := w.Tailnet.Devices(ctx); err != nil {
 			return "the coordination server: " + err.Error()
@@ -103,6 +112,10 @@ func (w *World) startOCI(ctx context.Context, names []string) error {
 		if w.networks[name], err = w.Network.AddAccount(ctx, name); err != nil {
 			return err
 		}
+		if w.services[name], err = metadata.Serve(ctx, w.networks[name], hostNames()); err != nil {
+			return err
+		}
+		w.onClose(w.services[name].Close)
 	}
 	w.machines = newMachines(w)
 	var err error
@@ -117,6 +130,15 @@ func (w *World) startOCI(ctx context.Context, names []string) error {
 	w.onClose(w.OCI.Close)
 	w.note("%d OCI tenancies, each behind its own NAT, and a coordination server", len(names))
 	return nil
+}
+
+// hostNames are all that the lab's resolvers know: package repositories.
+func hostNames() map[string]netip.Addr {
+	all := map[string]netip.Addr{}
+	for _, name := range kit.ServerNames {
+		all[name] = netip.MustParseAddr(serverAddress)
+	}
+	return all
 }
 
 // images are custom images of an account, one for each Kubernetes version.
@@ -135,7 +157,7 @@ func imageName(version string) string { return "lab-" + version }
 // joinManagement puts the management host on the tailnet: the managers reach
 // workload clusters by their VIPs, which are routes.
 func (w *World) joinManagement(ctx context.Context) error {
-	key, err := w.NewKey(ctx, operatorTag)
+	key, err := w.keyFile(ctx, operatorTag)
 	if err != nil {
 		return err
 	}
@@ -167,24 +189,6 @@ func (w *World) joinManagement(ctx context.Context) error {
 	}
 	w.note("the management host is on the tailnet")
 	return nil
-}
-
-// NewKey makes a single-use key with a tag through the tailnet's API and returns
-// the path of the file that holds it.
-func (w *World) NewKey(ctx context.Context, tag string) (string, error) {
-	key, err := w.createKey(ctx, tag, time.Hour)
-	if err != nil {
-		return "", err
-	}
-	file, err := os.CreateTemp(w.Dir, "auth-key-")
-	if err != nil {
-		return "", fmt.Errorf("keep an auth key: %w", err)
-	}
-	defer func() { _ = file.Close() }()
-	if _, err := file.WriteString(key); err != nil {
-		return "", fmt.Errorf("keep an auth key: %w", err)
-	}
-	return file.Name(), nil
 }
 
 func (w *World) startManagement(ctx context.Context) error {

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/enter"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/machine"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/metadata"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/network"
@@ -79,8 +80,8 @@ func (m *machines) boot(ctx context.Context, i *instance, s sim.Machine) error {
 		}
 	}
 	for _, volume := range s.DataVolumes {
-		backing := filepath.Join(m.world.Dir, "volumes", short(volume.ID))
-		if err := i.machine.AttachVolume(volume.Device, backing, volume.SizeInGBs<<30); err != nil {
+		backing := filepath.Join(m.world.Dir, enter.VolumesDir, short(volume.ID))
+		if err := i.machine.AttachVolume(ctx, volume.Device, backing, volume.SizeInGBs<<30); err != nil {
 			return err
 		}
 	}
@@ -97,12 +98,13 @@ func (m *machines) create(ctx context.Context, i *instance, s sim.Machine) error
 	if i.wire, err = account.AddMachine(ctx, wire); err != nil {
 		return err
 	}
-	account.SetInstance(wire.PrivateIP, metadataOf(s))
+	m.world.services[s.Tenancy].Set(wire.PrivateIP, metadataOf(s))
 	a := m.world.Programs.Assets
 	config := machine.Config{
 		Name: wire.ID, Namespace: i.wire.Namespace(), InstanceID: s.ID, Hostname: s.DisplayName, UserData: s.UserData,
 		Image: a.Stock, Dir: filepath.Join(m.world.Dir, "machines", wire.ID),
-		Binds: map[string]string{m.world.Programs.Node: "/opt/capom-lab/node"},
+		Binds:        map[string]string{"/opt/capom-lab/node": m.world.Programs.Node},
+		BeforeReboot: i.wire.Reset,
 	}
 	if version, ok := strings.CutPrefix(s.ImageName, "lab-"); ok {
 		config.Image, config.ContainerdRoot = a.Preinstalled[version], a.ContainerdRoot
@@ -132,7 +134,7 @@ func wireOf(s sim.Machine) (network.MachineConfig, error) {
 
 func metadataOf(s sim.Machine) metadata.Instance {
 	return metadata.Instance{
-		ID: s.ID, DisplayName: s.DisplayName, CompartmentID: s.CompartmentID, Region: s.Region,
+		ID: s.ID, DisplayName: s.DisplayName, Hostname: s.DisplayName, State: "Running", CompartmentID: s.CompartmentID, Region: s.Region,
 		AvailabilityDomain: s.AvailabilityDomain, FaultDomain: s.FaultDomain, Shape: s.Shape, Metadata: s.Metadata,
 	}
 }
@@ -167,7 +169,7 @@ func (m *machines) destroy(ctx context.Context, i *instance) error {
 		errs = append(errs, i.machine.Kill(), i.machine.Destroy())
 	}
 	if i.wire != nil {
-		m.world.networks[i.account].DeleteInstance(i.address)
+		m.world.services[i.account].Delete(i.address)
 		errs = append(errs, i.wire.Remove(ctx))
 	}
 	i.machine, i.wire = nil, nil
@@ -194,3 +196,14 @@ func (m *machines) close() error {
 
 // short is the tail of an OCID, which is the part that differs.
 func short(ocid string) string { return ocid[max(0, len(ocid)-8):] }
+
+// Booter boots instances of the simulator; tests that need none boot machines with it.
+func (w *World) Booter() sim.Booter { return w.machines }
+
+// Machine is the machine of an instance; nil when it never booted or is gone.
+func (w *World) Machine(instanceID string) *machine.Machine {
+	i := w.machines.instance(instanceID)
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.machine
+}

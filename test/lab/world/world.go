@@ -8,13 +8,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/assets"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/kit"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/metadata"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/network"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/mgmt"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
@@ -54,12 +56,17 @@ type World struct {
 	Management *mgmt.Environment
 	Client     client.Client
 
-	accounts  []*operator.Account
-	networks  map[string]*network.Account
-	machines  *machines
-	processes []*process.Process
-	progress  io.Writer
-	closers   []func() error
+	accounts []*operator.Account
+	networks map[string]*network.Account
+	// services are the accounts' metadata services and resolvers.
+	services map[string]*metadata.Service
+	machines *machines
+	progress io.Writer
+	closers  []func() error
+
+	// apiKey and http reach the tailnet's API.
+	apiKey string
+	http   *http.Client
 }
 
 // Programs are the files that a World runs.
@@ -71,7 +78,7 @@ type Programs struct {
 	Manager, Release string
 	// Coordination is the coordination server, Node what runs in the place of Cilium.
 	Coordination, Node string
-	Assets             assets.Assets
+	Assets             kit.Assets
 }
 
 // Start brings the lab up. On an error nothing is left of it.
@@ -82,9 +89,10 @@ func Start(ctx context.Context, o Options) (*World, error) {
 	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
 		return nil, fmt.Errorf("make the lab's folder: %w", err)
 	}
-	w := &World{Dir: o.Dir, Programs: o.Programs, networks: map[string]*network.Account{}, progress: o.Progress}
+	w := &World{Dir: o.Dir, Programs: o.Programs, progress: o.Progress,
+		networks: map[string]*network.Account{}, services: map[string]*metadata.Service{}}
 	steps := []func(context.Context) error{
-		w.openNetwork, w.startCoordination,
+		w.openNetwork, w.startServers,
 		func(ctx context.Context) error { return w.startOCI(ctx, o.Accounts) },
 	}
 	if o.Management {
@@ -118,7 +126,6 @@ func (w *World) run(name string, environment []string, program string, args ...s
 	if err != nil {
 		return nil, err
 	}
-	w.processes = append(w.processes, p)
 	w.onClose(func() error { p.Stop(); return nil })
 	return p, nil
 }

@@ -41,9 +41,11 @@ type Machine struct {
 	UserData            []byte
 	PrivateIP, PublicIP string
 	VcnID, SubnetID     string
-	FreeformTags        map[string]string
-	DefinedTags         map[string]map[string]any
-	DataVolumes         []DataVolume
+	// SubnetCIDR is the subnet's range.
+	SubnetCIDR   string
+	FreeformTags map[string]string
+	DefinedTags  map[string]map[string]any
+	DataVolumes  []DataVolume
 }
 
 // DataVolume is a volume attached to a machine.
@@ -75,7 +77,7 @@ func (s *State) machine(instance *Instance) Machine {
 		}
 		machine.PrivateIP, machine.PublicIP, machine.SubnetID = vnic.PrivateIP, vnic.PublicIP, vnic.SubnetID
 		if subnet, ok := s.items[vnic.SubnetID].(*Subnet); ok {
-			machine.VcnID = subnet.VcnID
+			machine.VcnID, machine.SubnetCIDR = subnet.VcnID, subnet.CidrBlock
 		}
 	}
 	for _, attachment := range alive(s, func(a *VolumeAttachment) bool { return a.InstanceID == instance.ID }) {

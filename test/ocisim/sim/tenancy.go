@@ -46,6 +46,9 @@ type (
 // NewManualClock returns a clock that stands at the present and moves by Advance.
 var NewManualClock = model.NewManualClock
 
+// DefaultImages are the platform images that tenancies have when they list none.
+var DefaultImages = model.DefaultImages
+
 // DefaultDelays are short life cycles for the real clock.
 var DefaultDelays = model.DefaultDelays
 

@@ -1,0 +1,20 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Command clean removes what a lab left behind that could not clean up itself.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/enter"
+)
+
+func main() {
+	if err := enter.CleanUnlocked(context.Background()); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}

@@ -1,0 +1,161 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package enter moves a program into the lab: namespaces of mounts and processes
+// of its own, and the network namespace of the management host. When the program
+// ends, however it ends, the kernel ends all its processes and takes its mounts
+// away; what the kernel keeps, Clean removes.
+package enter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/machine"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/network"
+)
+
+// inside is set in the environment of a program that has entered.
+const inside = "CAPOM_LAB_INSIDE"
+
+// lockFile keeps two labs apart, which would use the same names.
+const lockFile = "/run/lock/capom-lab.lock"
+
+// Enter runs the rest of the program in the lab. Outside it prepares the lab,
+// runs the program again inside, cleans up and exits with the program's status;
+// it returns, inside, only there.
+func Enter() {
+	if os.Getenv(inside) != "" {
+		return
+	}
+	status, err := outside()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(status)
+}
+
+func outside() (status int, err error) {
+	ctx := context.Background()
+	if err := preflight(ctx); err != nil {
+		return 1, err
+	}
+	unlock, err := lock()
+	if err != nil {
+		return 1, err
+	}
+	defer unlock()
+	if err := Clean(ctx); err != nil {
+		return 1, err
+	}
+	defer func() { err = errors.Join(err, Clean(ctx)) }()
+	if err := network.Create(ctx); err != nil {
+		return 1, err
+	}
+	return again()
+}
+
+// again runs this program in the lab and returns its exit status.
+func again() (int, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return 1, fmt.Errorf("find this program: %w", err)
+	}
+	args := []string{"--mount", "--pid", "--fork", "--kill-child=KILL", "--mount-proc", "--propagation=private",
+		"nsenter", "--net=" + network.Path(network.Management), self}
+	//nolint:noctx // signals end it, below
+	cmd := exec.Command("unshare", append(args, os.Args[1:]...)...)
+	cmd.Env = append(os.Environ(), inside+"=1")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	// unshare, and with it everything inside, ends when this process is killed.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	if err := cmd.Start(); err != nil {
+		return 1, fmt.Errorf("enter the lab: %w", err)
+	}
+	go func() {
+		for s := range signals {
+			forward(cmd.Process.Pid, s)
+		}
+	}()
+	err = cmd.Wait()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return max(1, exit.ExitCode()), nil
+	}
+	return 0, err
+}
+
+// forward sends a signal to the program inside: unshare itself ignores it.
+func forward(unshare int, s os.Signal) {
+	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", unshare, unshare))
+	if err != nil {
+		return
+	}
+	for _, child := range strings.Fields(string(children)) {
+		var pid int
+		if _, err := fmt.Sscan(child, &pid); err == nil {
+			_ = syscall.Kill(pid, s.(syscall.Signal))
+		}
+	}
+}
+
+func lock() (func(), error) {
+	if err := os.MkdirAll(filepath.Dir(lockFile), 0o755); err != nil {
+		return nil, fmt.Errorf("lock the lab: %w", err)
+	}
+	file, err := os.OpenFile(lockFile, os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("lock the lab: %w", err)
+	}
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, errors.Join(errors.New("another lab runs on this machine: wait for it, or end it"), file.Close())
+	}
+	return func() { _ = file.Close() }, nil
+}
+
+// Clean removes what a lab that ended leaves behind: network namespaces, control
+// groups and loop devices. Of a lab that runs it must not be called.
+func Clean(ctx context.Context) error {
+	return errors.Join(network.Clean(ctx), machine.CleanGroups(), cleanLoops(ctx))
+}
+
+// cleanLoops detaches loop devices over volumes of the lab.
+func cleanLoops(ctx context.Context) error {
+	out, err := exec.CommandContext(ctx, "losetup", "--list", "--noheadings", "--output=NAME,BACK-FILE").Output()
+	if err != nil {
+		return fmt.Errorf("list loop devices: %w", err)
+	}
+	for line := range strings.Lines(string(out)) {
+		name, file, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if strings.Contains(file, VolumesDir) {
+			if out, err := exec.CommandContext(ctx, "losetup", "--detach", name).CombinedOutput(); err != nil {
+				return fmt.Errorf("detach %s: %w: %s", name, err, out)
+			}
+		}
+	}
+	return nil
+}
+
+// VolumesDir is in the path of every file behind a block volume, so that Clean
+// knows the lab's.
+const VolumesDir = "/capom-lab-volumes/"
+
+// CleanUnlocked cleans up unless a lab runs.
+func CleanUnlocked(ctx context.Context) error {
+	unlock, err := lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return Clean(ctx)
+}

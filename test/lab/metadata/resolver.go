@@ -1,0 +1,54 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package metadata
+
+import (
+	"net"
+	"net/netip"
+	"strings"
+
+	"golang.org/x/net/dns/dnsmessage"
+)
+
+// resolve answers queries until the socket is closed.
+func (s *Service) resolve(conn net.PacketConn) {
+	buffer := make([]byte, 1500)
+	for {
+		n, from, err := conn.ReadFrom(buffer)
+		if err != nil {
+			return
+		}
+		if answer, err := reply(buffer[:n], s.names); err == nil {
+			_, _ = conn.WriteTo(answer, from)
+		}
+	}
+}
+
+// reply answers a query for addresses; what is not in names does not exist.
+func reply(query []byte, names map[string]netip.Addr) ([]byte, error) {
+	var parser dnsmessage.Parser
+	header, err := parser.Start(query)
+	if err != nil {
+		return nil, err
+	}
+	question, err := parser.Question()
+	if err != nil {
+		return nil, err
+	}
+	address, known := names[strings.ToLower(strings.TrimSuffix(question.Name.String(), "."))]
+	response := dnsmessage.Message{
+		Header:    dnsmessage.Header{ID: header.ID, Response: true, RecursionDesired: header.RecursionDesired, RecursionAvailable: true},
+		Questions: []dnsmessage.Question{question},
+	}
+	switch {
+	case !known:
+		response.RCode = dnsmessage.RCodeNameError
+	case question.Type == dnsmessage.TypeA:
+		response.Answers = []dnsmessage.Resource{{
+			Header: dnsmessage.ResourceHeader{Name: question.Name, Class: dnsmessage.ClassINET, TTL: 60},
+			Body:   &dnsmessage.AResource{A: address.As4()},
+		}}
+	}
+	return response.Pack()
+}

@@ -1,0 +1,128 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"time"
+)
+
+const (
+	webAddress  = ":8080"
+	sinkAddress = ":8081"
+	askTimeout  = 3 * time.Second
+)
+
+// serve answers over HTTP until ctx ends:
+//
+//	/            who answers, and whom it sees
+//	/ask?url=    asks a URL and tells what came back
+//	/resolve?name=  looks a name up
+//	/stream?to=  sends to another's port 8081 for some seconds and tells the Mbit/s
+func serve(ctx context.Context) error {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "%s %s\n", os.Getenv("NODE_NAME"), r.RemoteAddr)
+	})
+	mux.HandleFunc("/ask", ask)
+	mux.HandleFunc("/resolve", func(w http.ResponseWriter, r *http.Request) {
+		addresses, err := net.DefaultResolver.LookupHost(r.Context(), r.FormValue("name"))
+		reply(w, addresses, err)
+	})
+	mux.HandleFunc("/stream", stream)
+	sink, err := (&net.ListenConfig{}).Listen(ctx, "tcp", sinkAddress)
+	if err != nil {
+		return err
+	}
+	go swallow(sink)
+	server := &http.Server{Addr: webAddress, Handler: mux, ReadHeaderTimeout: askTimeout}
+	go func() {
+		<-ctx.Done()
+		_ = errors.Join(server.Close(), sink.Close())
+	}()
+	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// answer is what came of a question.
+type answer struct {
+	Value any     `json:"value"`
+	Error string  `json:"error,omitempty"`
+	Took  float64 `json:"seconds"`
+}
+
+func reply(w http.ResponseWriter, value any, err error) {
+	a := answer{Value: value}
+	if err != nil {
+		a.Error = err.Error()
+	}
+	_ = json.NewEncoder(w).Encode(a)
+}
+
+// asking does not keep connections: each question finds the way anew. Who
+// answers is not the question, so certificates are not checked.
+var asking = &http.Client{Timeout: askTimeout, Transport: &http.Transport{
+	DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // see above
+}}
+
+func ask(w http.ResponseWriter, r *http.Request) {
+	request, err := http.NewRequestWithContext(r.Context(), http.MethodGet, r.FormValue("url"), nil)
+	if err != nil {
+		reply(w, nil, err)
+		return
+	}
+	response, err := asking.Do(request)
+	if err != nil {
+		reply(w, nil, err)
+		return
+	}
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(response.Body, 4096))
+	reply(w, map[string]any{"status": response.StatusCode, "body": string(body)}, err)
+}
+
+func swallow(listener net.Listener) {
+	for {
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			_, _ = io.Copy(io.Discard, conn)
+			_ = conn.Close()
+		}()
+	}
+}
+
+// stream sends as fast as it can for five seconds.
+func stream(w http.ResponseWriter, r *http.Request) {
+	const duration = 5 * time.Second
+	conn, err := (&net.Dialer{Timeout: askTimeout}).DialContext(r.Context(), "tcp", net.JoinHostPort(r.FormValue("to"), sinkAddress[1:]))
+	if err != nil {
+		reply(w, nil, err)
+		return
+	}
+	defer func() { _ = conn.Close() }()
+	block := make([]byte, 256<<10)
+	started, sent := time.Now(), 0
+	for time.Since(started) < duration {
+		n, err := conn.Write(block)
+		sent += n
+		if err != nil {
+			reply(w, nil, err)
+			return
+		}
+	}
+	reply(w, float64(sent)*8/1e6/time.Since(started).Seconds(), nil)
+}

@@ -1,0 +1,118 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package world
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/operator"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/watch"
+)
+
+// machineShape is of amd64, which the lab's machines are.
+const machineShape = "VM.Standard.E5.Flex"
+
+// ClusterOptions say what cluster to make.
+type ClusterOptions struct {
+	// Name is also its namespace's.
+	Name string
+	// Flavor is a template's, empty for the default one.
+	Flavor                 string
+	Version                string
+	ControlPlanes, Workers int
+	// Variables are more of the template's, as NAME=value.
+	Variables []string
+	// Change is called with each object before it is created; nil changes nothing.
+	Change func(*unstructured.Unstructured) error
+}
+
+// Cluster is a workload cluster.
+type Cluster struct {
+	ClusterOptions
+	// Objects are those that clusterctl generated.
+	Objects []*unstructured.Unstructured
+
+	world *World
+}
+
+// CreateCluster generates a cluster as a user does, fits it for the lab's
+// machines and creates it. It does not wait.
+func (w *World) CreateCluster(ctx context.Context, o ClusterOptions) (*Cluster, error) {
+	if err := w.Client.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: o.Name}}); err != nil {
+		return nil, fmt.Errorf("create the cluster's namespace: %w", err)
+	}
+	variables := append([]string{
+		"OCIMESH_TAILNET=" + TailnetName, "OCIMESH_WORKER_SHAPE=" + machineShape, "OCIMESH_CONTROL_PLANE_SHAPE=" + machineShape,
+		"OCIMESH_BOOTSTRAP=Preinstalled", "OCIMESH_NODE_STARTUP_TIMEOUT=1200", "OCIMESH_NODE_UNHEALTHY_TIMEOUT=40",
+	}, o.Variables...)
+	for i := range 3 {
+		variables = append(variables, fmt.Sprintf("OCIMESH_ACCOUNT_%d=%s", i+1, w.accounts[i%len(w.accounts)].Name))
+	}
+	objects, err := operator.Generate(ctx, operator.Generation{
+		Clusterctl: w.Programs.Management.Clusterctl, Kubeconfig: w.Management.Kubeconfig, Release: w.Programs.Release, Dir: w.Dir,
+		Name: o.Name, Namespace: o.Name, Version: o.Version, Flavor: o.Flavor, ControlPlanes: o.ControlPlanes, Workers: o.Workers,
+		Environment: variables,
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, object := range objects {
+		if err := fit(object, o.Version); err != nil {
+			return nil, err
+		}
+		if o.Change != nil {
+			if err := o.Change(object); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return &Cluster{ClusterOptions: o, Objects: objects, world: w}, operator.Create(ctx, w.Client, objects)
+}
+
+// Snapshot looks at the cluster.
+func (c *Cluster) Snapshot(ctx context.Context) (watch.Snapshot, error) {
+	return watch.Take(ctx, c.world.Client, c.Name)
+}
+
+// Config is how to reach the cluster's API server: by its VIP, as a user does.
+func (c *Cluster) Config(ctx context.Context) (*rest.Config, error) {
+	secret := &corev1.Secret{}
+	if err := c.world.Client.Get(ctx, client.ObjectKey{Namespace: c.Name, Name: c.Name + "-kubeconfig"}, secret); err != nil {
+		return nil, fmt.Errorf("get the cluster's kubeconfig: %w", err)
+	}
+	config, err := clientcmd.RESTConfigFromKubeConfig(secret.Data["value"])
+	if err != nil {
+		return nil, fmt.Errorf("read the cluster's kubeconfig: %w", err)
+	}
+	config.Timeout = 10 * time.Second
+	return config, nil
+}
+
+// Client is a client of the cluster's API server.
+func (c *Cluster) Client(ctx context.Context) (client.Client, error) {
+	config, err := c.Config(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return client.New(config, client.Options{})
+}
+
+// Delete deletes the Cluster; it does not wait.
+func (c *Cluster) Delete(ctx context.Context) error {
+	cluster := &unstructured.Unstructured{}
+	cluster.SetAPIVersion("cluster.x-k8s.io/v1beta2")
+	cluster.SetKind("Cluster")
+	cluster.SetNamespace(c.Name)
+	cluster.SetName(c.Name)
+	return client.IgnoreNotFound(c.world.Client.Delete(ctx, cluster))
+}

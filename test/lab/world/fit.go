@@ -1,0 +1,70 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package world
+
+import (
+	"fmt"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+const (
+	patches = "/etc/kubernetes/patches"
+	// kubeletPatch is for kernels whose control groups are of the first version, and for control groups that
+	// systemd does not manage.
+	kubeletPatch = `apiVersion: kubelet.config.k8s.io/v1beta1
+kind: KubeletConfiguration
+failCgroupV1: false
+cgroupDriver: cgroupfs
+failSwapOn: false
+imageGCHighThresholdPercent: 100
+evictionHard:
+  memory.available: 50Mi
+  nodefs.available: 1%
+  imagefs.available: 1%
+  nodefs.inodesFree: 1%
+`
+)
+
+// fit changes what the lab's machines need otherwise than a cloud's: the image,
+// tailscale from it, and kubelet's settings for the host's control groups.
+func fit(object *unstructured.Unstructured, version string) error {
+	switch object.GetKind() {
+	case "OCIMeshMachineTemplate":
+		spec := []string{"spec", "template", "spec"}
+		unstructured.RemoveNestedField(object.Object, append(spec, "image")...)
+		return set(object, map[string]any{
+			"spec.template.spec.image":     map[string]any{"name": imageName(version)},
+			"spec.template.spec.tailscale": map[string]any{"source": "Preinstalled"},
+		})
+	case "KubeadmControlPlane":
+		return set(object, kubeadm("spec.kubeadmConfigSpec.", "initConfiguration", "joinConfiguration"))
+	case "KubeadmConfigTemplate":
+		return set(object, kubeadm("spec.template.spec.", "joinConfiguration"))
+	}
+	return nil
+}
+
+func kubeadm(prefix string, configurations ...string) map[string]any {
+	fields := map[string]any{prefix + "files": []any{map[string]any{
+		"path": patches + "/kubeletconfiguration0+merge.yaml", "permissions": "0644", "content": kubeletPatch,
+	}}}
+	for _, name := range configurations {
+		fields[prefix+name+".patches"] = map[string]any{"directory": patches}
+		// The kernel is the host's, whose memory and modules all machines share.
+		fields[prefix+name+".nodeRegistration.ignorePreflightErrors"] = []any{"SystemVerification", "Mem", "NumCPU", "Swap", "ImagePull"}
+	}
+	return fields
+}
+
+// set sets fields named with dots.
+func set(object *unstructured.Unstructured, fields map[string]any) error {
+	for path, value := range fields {
+		if err := unstructured.SetNestedField(object.Object, value, strings.Split(path, ".")...); err != nil {
+			return fmt.Errorf("change %s %s: %w", object.GetKind(), object.GetName(), err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,43 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package world
+
+import (
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/kit"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/mgmt"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/operator"
+)
+
+// Prepare builds all programs and images. Inside the lab there is no Internet to
+// fetch modules from, so it must have run before enter.Enter; inside it finds
+// everything done. root is the repository, dir takes this repository's programs.
+func Prepare(ctx context.Context, root, dir string, progress io.Writer) (Programs, error) {
+	p := Programs{
+		Root: root, Manager: filepath.Join(dir, "manager"), Release: filepath.Join(dir, "release"),
+		Coordination: filepath.Join(dir, "coordination"), Node: filepath.Join(dir, "node"),
+	}
+	var err error
+	if p.Management, err = mgmt.FindBinaries(ctx, root, progress); err != nil {
+		return p, err
+	}
+	if p.Assets, err = kit.Ensure(ctx, root, progress); err != nil {
+		return p, err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return p, err
+	}
+	for _, build := range []struct{ folder, output, source string }{
+		{root, p.Manager, "."}, {filepath.Join(root, "test", "coordination"), p.Coordination, "."}, {root, p.Node, "./test/lab/node"},
+	} {
+		if err := operator.Command(ctx, build.folder, "env", "CGO_ENABLED=0", "go", "build", "-trimpath", "-o", build.output, build.source); err != nil {
+			return p, err
+		}
+	}
+	return p, operator.Release(ctx, root, p.Release)
+}
