@@ -15,8 +15,11 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/machine"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/network"
@@ -25,14 +28,30 @@ import (
 // inside is set in the environment of a program that has entered.
 const inside = "CAPOM_LAB_INSIDE"
 
+// HostPID is this process's id outside. Processes learn ids of their own
+// namespace only, so Enter leaves it in a file.
+func HostPID() int {
+	var pid int
+	if content, err := os.ReadFile(pidFile); err == nil {
+		_, _ = fmt.Sscan(string(content), &pid)
+	}
+	return pid
+}
+
+// Inside tells whether the program has entered.
+func Inside() bool { return os.Getenv(inside) != "" }
+
 // lockFile keeps two labs apart, which would use the same names.
-const lockFile = "/run/lock/capom-lab.lock"
+const (
+	lockFile = "/run/lock/capom-lab.lock"
+	pidFile  = "/run/lock/capom-lab.pid"
+)
 
 // Enter runs the rest of the program in the lab. Outside it prepares the lab,
 // runs the program again inside, cleans up and exits with the program's status;
 // it returns, inside, only there.
 func Enter() {
-	if os.Getenv(inside) != "" {
+	if Inside() {
 		return
 	}
 	status, err := outside()
@@ -45,7 +64,7 @@ func Enter() {
 
 func outside() (status int, err error) {
 	ctx := context.Background()
-	if err := preflight(ctx); err != nil {
+	if err := Preflight(ctx); err != nil {
 		return 1, err
 	}
 	unlock, err := lock()
@@ -69,6 +88,9 @@ func again() (int, error) {
 	if err != nil {
 		return 1, fmt.Errorf("find this program: %w", err)
 	}
+	// The kernel takes the end of the thread that starts a process for the end of its parent (Pdeathsig, below).
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	args := []string{"--mount", "--pid", "--fork", "--kill-child=KILL", "--mount-proc", "--propagation=private",
 		"nsenter", "--net=" + network.Path(network.Management), self}
 	//nolint:noctx // signals end it, below
@@ -82,6 +104,7 @@ func again() (int, error) {
 	if err := cmd.Start(); err != nil {
 		return 1, fmt.Errorf("enter the lab: %w", err)
 	}
+	go writePID(cmd.Process.Pid)
 	go func() {
 		for s := range signals {
 			forward(cmd.Process.Pid, s)
@@ -97,15 +120,28 @@ func again() (int, error) {
 
 // forward sends a signal to the program inside: unshare itself ignores it.
 func forward(unshare int, s os.Signal) {
-	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", unshare, unshare))
-	if err != nil {
-		return
+	if pid := childOf(unshare); pid != 0 {
+		_ = syscall.Kill(pid, s.(syscall.Signal))
 	}
-	for _, child := range strings.Fields(string(children)) {
-		var pid int
-		if _, err := fmt.Sscan(child, &pid); err == nil {
-			_ = syscall.Kill(pid, s.(syscall.Signal))
+}
+
+// childOf is the one child of unshare; 0 before it is there.
+func childOf(unshare int) int {
+	var pid int
+	if children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", unshare, unshare)); err == nil {
+		_, _ = fmt.Sscan(string(children), &pid)
+	}
+	return pid
+}
+
+// writePID tells those inside the id of the program outside, as soon as it is known.
+func writePID(unshare int) {
+	for range 100 {
+		if pid := childOf(unshare); pid != 0 {
+			_ = os.WriteFile(pidFile, []byte(strconv.Itoa(pid)), 0o644)
+			return
 		}
+		<-time.After(50 * time.Millisecond)
 	}
 }
 
@@ -129,26 +165,36 @@ func Clean(ctx context.Context) error {
 	return errors.Join(network.Clean(ctx), machine.CleanGroups(), cleanLoops(ctx))
 }
 
+// VolumesDir is in the path of every file behind a block volume, so that Clean
+// knows the lab's.
+const VolumesDir = "/capom-lab-volumes/"
+
 // cleanLoops detaches loop devices over volumes of the lab.
 func cleanLoops(ctx context.Context) error {
 	out, err := exec.CommandContext(ctx, "losetup", "--list", "--noheadings", "--output=NAME,BACK-FILE").Output()
 	if err != nil {
 		return fmt.Errorf("list loop devices: %w", err)
 	}
-	for line := range strings.Lines(string(out)) {
-		name, file, _ := strings.Cut(strings.TrimSpace(line), " ")
-		if strings.Contains(file, VolumesDir) {
-			if out, err := exec.CommandContext(ctx, "losetup", "--detach", name).CombinedOutput(); err != nil {
-				return fmt.Errorf("detach %s: %w: %s", name, err, out)
-			}
+	var errs []error
+	for _, device := range devicesOf(string(out)) {
+		if out, err := exec.CommandContext(ctx, "losetup", "--detach", device).CombinedOutput(); err != nil {
+			errs = append(errs, fmt.Errorf("detach %s: %w: %s", device, err, out))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
-// VolumesDir is in the path of every file behind a block volume, so that Clean
-// knows the lab's.
-const VolumesDir = "/capom-lab-volumes/"
+// devicesOf picks the lab's devices out of losetup's list of devices and files.
+func devicesOf(list string) []string {
+	var devices []string
+	for line := range strings.Lines(list) {
+		device, file, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if strings.Contains(file, VolumesDir) {
+			devices = append(devices, device)
+		}
+	}
+	return devices
+}
 
 // CleanUnlocked cleans up unless a lab runs.
 func CleanUnlocked(ctx context.Context) error {

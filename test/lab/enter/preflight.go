@@ -14,32 +14,49 @@ import (
 
 // commands are the programs that the lab calls, with the Debian packages that bring them.
 var commands = []struct{ name, packaged string }{
-	{"systemd-nspawn", "systemd-container"}, {"ip", "iproute2"}, {"nft", "nftables"}, {"unshare", "util-linux"},
-	{"nsenter", "util-linux"}, {"losetup", "mount"}, {"sysctl", "procps"}, {"debootstrap", "debootstrap"}, {"gcc", "gcc"},
+	{"systemd-nspawn", "systemd-container"}, {"ip", "iproute2"}, {"nft", "nftables"}, {"conntrack", "conntrack"},
+	{"unshare", "util-linux"}, {"nsenter", "util-linux"}, {"losetup", "mount"}, {"sysctl", "procps"},
+	{"debootstrap", "debootstrap"}, {"dpkg-deb", "dpkg"}, {"gpg", "gpg"}, {"gcc", "gcc"},
 }
 
-// preflight tells everything that this machine lacks, so that nobody has to try
+// trials try what the lab needs of the kernel, with a command, in namespaces that end with them.
+var trials = []struct{ lacking, with, script string }{
+	{"network namespaces (CONFIG_NET_NS; in a container: more privileges)", "unshare", "true"},
+	{"TUN devices (modprobe tun; CONFIG_TUN)", "ip", "ip tuntap add dev lab0 mode tun"},
+	{"VXLAN interfaces (modprobe vxlan; CONFIG_VXLAN)", "ip", "ip link add lab0 type vxlan id 1 dstport 8472 local 127.0.0.1"},
+	{"bridges (modprobe bridge; CONFIG_BRIDGE)", "ip", "ip link add lab0 type bridge"},
+	{"veth pairs (modprobe veth; CONFIG_VETH)", "ip", "ip link add lab0 type veth peer name lab1"},
+	{"filtering of bridged packets, which nodes switch on (modprobe br_netfilter; CONFIG_BRIDGE_NETFILTER)", "sysctl",
+		"sysctl -q -w net.bridge.bridge-nf-call-iptables=0"},
+	{"nftables with address translation (CONFIG_NF_TABLES_INET, CONFIG_NFT_NAT, CONFIG_NFT_MASQ)", "nft",
+		"echo 'table inet lab { chain c { type nat hook postrouting priority srcnat; masquerade; }; }' | nft -f -"},
+	{"connection tracking that can be listed (CONFIG_NF_CT_NETLINK)", "conntrack", "conntrack -L"},
+}
+
+// Preflight tells everything that this machine lacks, so that nobody has to try
 // again and again.
-func preflight(ctx context.Context) error {
+func Preflight(ctx context.Context) error {
 	if os.Geteuid() != 0 {
 		return errors.New("the lab boots machines and makes networks: run it as root")
 	}
-	var missing []string
-	for _, c := range commands {
-		if _, err := exec.LookPath(c.name); err != nil {
-			missing = append(missing, fmt.Sprintf("the command %s (Debian, Ubuntu: apt-get install %s)", c.name, c.packaged))
-		}
-	}
-	if len(missing) == 0 {
-		missing = kernelLacks(ctx)
-	}
+	missing := append(commandsMissing(exec.LookPath), kernelLacks(ctx)...)
 	if len(missing) > 0 {
 		return errors.New("this machine cannot run the lab. It lacks:\n  " + strings.Join(missing, "\n  "))
 	}
 	return nil
 }
 
-// kernelLacks tries what the lab needs of the kernel in a namespace of its own.
+// commandsMissing says what to install, given how to look for a command.
+func commandsMissing(look func(string) (string, error)) []string {
+	var missing []string
+	for _, c := range commands {
+		if _, err := look(c.name); err != nil {
+			missing = append(missing, fmt.Sprintf("the command %s (Debian, Ubuntu: apt-get install %s)", c.name, c.packaged))
+		}
+	}
+	return missing
+}
+
 func kernelLacks(ctx context.Context) []string {
 	var missing []string
 	for _, file := range []string{"/dev/net/tun", "/dev/loop-control", "/dev/kmsg"} {
@@ -54,14 +71,13 @@ func kernelLacks(ctx context.Context) []string {
 	if _, err := os.Stat("/sys/fs/cgroup"); err != nil {
 		missing = append(missing, "control groups below /sys/fs/cgroup")
 	}
-	for _, try := range []struct{ what, script string }{
-		{"VXLAN interfaces (CONFIG_VXLAN)", "ip link add lab0 type vxlan id 1 dstport 8472 local 127.0.0.1"},
-		{"veth pairs and bridges (CONFIG_VETH, CONFIG_BRIDGE)", "ip link add lab0 type bridge && ip link add lab1 type veth peer name lab2"},
-		{"nftables with address translation (CONFIG_NF_TABLES, CONFIG_NFT_MASQ)",
-			"echo 'table inet lab { chain c { type nat hook postrouting priority srcnat; masquerade; }; }' | nft -f -"},
-	} {
+	for _, try := range trials {
+		// Without its command a trial would accuse the kernel.
+		if _, err := exec.LookPath(try.with); err != nil {
+			continue
+		}
 		if err := exec.CommandContext(ctx, "unshare", "--net", "sh", "-c", try.script).Run(); err != nil {
-			missing = append(missing, "the kernel's "+try.what)
+			missing = append(missing, "the kernel's "+try.lacking)
 		}
 	}
 	return missing

@@ -8,33 +8,17 @@ package metadata
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/netip"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/network"
 )
-
-// Instance is what the service tells of a machine, in OCI's words (docs.oracle.com, Compute/Tasks/gettingmetadata.htm).
-type Instance struct {
-	ID                 string            `json:"id"`
-	DisplayName        string            `json:"displayName"`
-	Hostname           string            `json:"hostname"`
-	CompartmentID      string            `json:"compartmentId"`
-	Region             string            `json:"region"`
-	AvailabilityDomain string            `json:"availabilityDomain"`
-	FaultDomain        string            `json:"faultDomain"`
-	Shape              string            `json:"shape"`
-	State              string            `json:"state"`
-	Metadata           map[string]string `json:"metadata"`
-}
 
 // Service serves one account.
 type Service struct {
@@ -56,7 +40,7 @@ func Serve(ctx context.Context, account *network.Account, names map[string]netip
 }
 
 func (s *Service) serve(ctx context.Context, namespace string) error {
-	web, err := network.Listen(ctx, namespace, "tcp", network.MetadataAddress+":80")
+	web, err := s.listen(ctx, namespace, network.MetadataAddress+":80")
 	if err != nil {
 		return fmt.Errorf("serve instance metadata: %w", err)
 	}
@@ -69,25 +53,42 @@ func (s *Service) serve(ctx context.Context, namespace string) error {
 	}
 	s.closers = append(s.closers, resolver)
 	go s.resolve(resolver)
+	streams, err := s.listen(ctx, namespace, network.MetadataAddress+":53")
+	if err != nil {
+		return fmt.Errorf("serve names: %w", err)
+	}
+	go accept(streams, s.resolveStream)
 	for _, address := range []string{network.BootVolumeAddress, network.DataVolumeAddress} {
-		target, err := network.Listen(ctx, namespace, "tcp", address+":3260")
+		target, err := s.listen(ctx, namespace, address+":3260")
 		if err != nil {
 			return fmt.Errorf("stand in for iSCSI: %w", err)
 		}
-		s.closers = append(s.closers, target)
-		go accept(target)
+		// An open port shows that a volume could be reached.
+		go accept(target, func(net.Conn) {})
 	}
 	return nil
 }
 
-// accept opens and closes connections, which shows that the port can be reached.
-func accept(listener net.Listener) {
+func (s *Service) listen(ctx context.Context, namespace, address string) (net.Listener, error) {
+	listener, err := network.Listen(ctx, namespace, "tcp", address)
+	if err == nil {
+		s.closers = append(s.closers, listener)
+	}
+	return listener, err
+}
+
+// accept hands connections to a function and closes them after it, until the
+// listener is closed.
+func accept(listener net.Listener, serve func(net.Conn)) {
 	for {
 		conn, err := listener.Accept()
 		if err != nil {
 			return
 		}
-		_ = conn.Close()
+		go func() {
+			serve(conn)
+			_ = conn.Close()
+		}()
 	}
 }
 
@@ -109,54 +110,10 @@ func (s *Service) Delete(address netip.Addr) {
 func (s *Service) Close() error {
 	var errs []error
 	for _, c := range s.closers {
-		errs = append(errs, c.Close())
+		// The web server closes its listener, which is then closed a second time.
+		if err := c.Close(); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
 	}
 	return errors.Join(errs...)
-}
-
-// ServeHTTP answers /opc/v2/instance/ and what lies below it. Version 1 is switched off, as it is by default on
-// instances of today; version 2 wants its header (the same page, "Upgrading to IMDSv2").
-func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	rest, found := strings.CutPrefix(r.URL.Path, "/opc/v2/instance")
-	source, err := netip.ParseAddrPort(r.RemoteAddr)
-	s.mu.Lock()
-	instance, known := s.instances[source.Addr().Unmap()]
-	s.mu.Unlock()
-	switch {
-	case err != nil || !known || !found || r.Method != http.MethodGet:
-		http.NotFound(w, r)
-	case r.Header.Get("Authorization") != "Bearer Oracle":
-		http.Error(w, "missing or malformed Authorization header", http.StatusForbidden)
-	default:
-		answer(w, r, instance, strings.Split(strings.Trim(rest, "/"), "/"))
-	}
-}
-
-// answer walks down the document; a string is answered in plain text.
-func answer(w http.ResponseWriter, r *http.Request, instance Instance, path []string) {
-	text, err := json.Marshal(instance)
-	var value any
-	if err == nil {
-		err = json.Unmarshal(text, &value)
-	}
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
-	}
-	for _, name := range path {
-		if name == "" {
-			continue
-		}
-		object, _ := value.(map[string]any)
-		if value = object[name]; value == nil {
-			http.NotFound(w, r)
-			return
-		}
-	}
-	if plain, ok := value.(string); ok {
-		_, _ = io.WriteString(w, plain)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(value)
 }

@@ -4,12 +4,18 @@
 package metadata
 
 import (
+	"encoding/binary"
+	"io"
 	"net"
 	"net/netip"
 	"strings"
+	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
 )
+
+// streamTimeout ends connections on which nothing is asked.
+const streamTimeout = 10 * time.Second
 
 // resolve answers queries until the socket is closed.
 func (s *Service) resolve(conn net.PacketConn) {
@@ -21,6 +27,31 @@ func (s *Service) resolve(conn net.PacketConn) {
 		}
 		if answer, err := reply(buffer[:n], s.names); err == nil {
 			_, _ = conn.WriteTo(answer, from)
+		}
+	}
+}
+
+// resolveStream answers queries over TCP, each with its length ahead of it (RFC
+// 1035, section 4.2.2), until the client has no more.
+func (s *Service) resolveStream(conn net.Conn) {
+	for {
+		if err := conn.SetDeadline(time.Now().Add(streamTimeout)); err != nil {
+			return
+		}
+		var length [2]byte
+		if _, err := io.ReadFull(conn, length[:]); err != nil {
+			return
+		}
+		query := make([]byte, binary.BigEndian.Uint16(length[:]))
+		if _, err := io.ReadFull(conn, query); err != nil {
+			return
+		}
+		answer, err := reply(query, s.names)
+		if err != nil {
+			return
+		}
+		if _, err := conn.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(answer))), answer...)); err != nil {
+			return
 		}
 	}
 }

@@ -34,14 +34,15 @@ type Account struct {
 	machines map[string]*Machine
 }
 
-// AddAccount makes an account's router.
+// AddAccount makes an account's router. Names differ in their first 12
+// characters, which name its link.
 func (n *Network) AddAccount(ctx context.Context, name string) (*Account, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	a := &Account{name: name, namespace: Prefix + "a-" + name, address: fmt.Sprintf("198.51.100.%d", firstRouter+len(n.accounts)),
 		gateways: map[netip.Prefix]bool{}, machines: map[string]*Machine{}}
 	if err := a.create(ctx); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("make the network of the account %s: %w", name, err)
 	}
 	n.accounts[name] = a
 	return a, nil
@@ -111,7 +112,8 @@ func routerRules(public map[netip.Addr]netip.Addr) string {
 		" chain prerouting { type nat hook prerouting priority dstnat;\n" + in.String() + " }\n" +
 		" chain postrouting { type nat hook postrouting priority srcnat;\n" + out.String() + "  oifname \"up0\" masquerade\n }\n" +
 		" chain forward { type filter hook forward priority filter; policy drop;\n" +
-		"  iifname \"vcn\" accept\n  iifname \"up0\" ct state established,related accept\n  iifname \"up0\" ct status dnat accept\n }\n}\n"
+		// What connection tracking cannot place is not translated and would leave with its private address.
+		"  ct state invalid drop\n  iifname \"vcn\" accept\n  iifname \"up0\" ct state established,related accept\n  iifname \"up0\" ct status dnat accept\n }\n}\n"
 }
 
 // SetUplink cuts the account off the Internet at once, or connects it again.

@@ -118,7 +118,7 @@ func (a *Account) disconnect(ctx context.Context, m *Machine) error {
 		return nil
 	}
 	delete(a.machines, m.config.ID)
-	err := a.unplug(ctx, m)
+	err := errors.Join(a.unplug(ctx, m), forget(ctx, a.namespace, m.config.PrivateIP))
 	if m.config.PublicIP.IsValid() {
 		err = errors.Join(err, ip(ctx, a.namespace, fmt.Sprintf("addr del %s/32 dev up0", m.config.PublicIP)))
 	}

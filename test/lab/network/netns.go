@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -29,23 +30,34 @@ func Path(namespace string) string { return filepath.Join(folder, namespace) }
 // goroutines that rely on it; sockets it opens stay in the namespace.
 func Do(namespace string, run func() error) error {
 	done := make(chan error, 1)
-	go func() {
-		// The thread is never unlocked: it ends with the goroutine and is not used for anything else.
-		runtime.LockOSThread()
-		file, err := os.Open(Path(namespace))
-		if err != nil {
-			done <- fmt.Errorf("enter the network namespace %s: %w", namespace, err)
-			return
-		}
-		err = unix.Setns(int(file.Fd()), unix.CLONE_NEWNET)
-		_ = file.Close()
-		if err != nil {
-			done <- fmt.Errorf("enter the network namespace %s: %w", namespace, err)
-			return
-		}
-		done <- run()
-	}()
+	go func() { done <- doLocked(namespace, run) }()
 	return <-done
+}
+
+// doLocked goes to the namespace and back with a thread of its own. A thread that
+// cannot go back stays locked and ends with the goroutine.
+func doLocked(namespace string, run func() error) error {
+	runtime.LockOSThread()
+	own, err := os.Open("/proc/thread-self/ns/net")
+	if err != nil {
+		return fmt.Errorf("find this network namespace: %w", err)
+	}
+	defer func() { _ = own.Close() }()
+	target, err := os.Open(Path(namespace))
+	if err == nil {
+		err = unix.Setns(int(target.Fd()), unix.CLONE_NEWNET)
+		_ = target.Close()
+	}
+	if err != nil {
+		runtime.UnlockOSThread()
+		return fmt.Errorf("enter the network namespace %s: %w", namespace, err)
+	}
+	defer func() {
+		if unix.Setns(int(own.Fd()), unix.CLONE_NEWNET) == nil {
+			runtime.UnlockOSThread()
+		}
+	}()
+	return run()
 }
 
 // Listen listens in a network namespace.
@@ -83,6 +95,19 @@ func run(ctx context.Context, namespace, input, program string, args ...string) 
 // ip runs lines of iproute2's batch language in a namespace.
 func ip(ctx context.Context, namespace string, lines ...string) error {
 	return run(ctx, namespace, strings.Join(lines, "\n")+"\n", "ip", "-batch", "-")
+}
+
+// forget ends what a router remembers of a private address, so that the next
+// machine with that address is not translated to the last one's public address.
+func forget(ctx context.Context, namespace string, address netip.Addr) error {
+	for _, side := range []string{"--orig-src", "--reply-src"} {
+		// It fails when there is nothing to delete, in words that have not changed since 2006.
+		err := run(ctx, namespace, "", "conntrack", "-D", side, address.String())
+		if err != nil && !strings.Contains(err.Error(), "0 flow entries have been deleted") {
+			return err
+		}
+	}
+	return nil
 }
 
 // nft loads nftables rules in a namespace, all or none.

@@ -20,6 +20,8 @@ const (
 
 	// ManagementAddress is the management host's, on the Internet.
 	ManagementAddress = "198.51.100.2"
+	// MirrorAddress is a second one of it, for servers that need a port of their own.
+	MirrorAddress = "198.51.100.3"
 
 	internetBridge = "inet"
 	// publicRange is what the OCI simulator hands out (RFC 2544's range for benchmarks).
@@ -53,6 +55,7 @@ func Create(ctx context.Context) error {
 	}
 	return ip(ctx, Management,
 		"addr add "+ManagementAddress+"/24 dev eth0",
+		"addr add "+MirrorAddress+"/24 dev eth0",
 		"link set eth0 up",
 		"route add default via 198.51.100.1",
 		"route add "+publicRange+" dev eth0",
@@ -83,18 +86,21 @@ func Clean(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// addNamespaces makes namespaces with loopback up, that forward nothing and give
-// bridged packets to nobody's firewall.
+// addNamespaces makes namespaces with loopback up, that forward nothing, filter
+// no sources and give bridged packets to nobody's firewall: a new namespace has
+// the settings of the machine that runs the lab.
 func addNamespaces(ctx context.Context, names ...string) error {
 	for _, name := range names {
 		if err := run(ctx, "", "", "ip", "netns", "add", name); err != nil {
 			return err
 		}
-		if err := ip(ctx, name, "link set lo up"); err != nil {
-			return err
+		err := ip(ctx, name, "link set lo up")
+		if err == nil {
+			err = sysctl(ctx, name, "net.ipv4.ip_forward=0", "net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.default.rp_filter=0",
+				"net.bridge.bridge-nf-call-iptables=0", "net.bridge.bridge-nf-call-ip6tables=0")
 		}
-		if err := sysctl(ctx, name, "net.bridge.bridge-nf-call-iptables=0", "net.bridge.bridge-nf-call-ip6tables=0"); err != nil {
-			return err
+		if err != nil {
+			return errors.Join(err, run(ctx, "", "", "ip", "netns", "delete", name))
 		}
 	}
 	return nil
@@ -102,15 +108,20 @@ func addNamespaces(ctx context.Context, names ...string) error {
 
 // Block drops what goes to one port of the management host, or ends that: the
 // server behind it cannot be reached, though it runs. protocol is tcp or udp.
-func (n *Network) Block(ctx context.Context, protocol string, port uint16, blocked bool) error {
-	table := fmt.Sprintf("lab_block_%s_%d", protocol, port)
-	rules := fmt.Sprintf("table inet %s\ndelete table inet %s\n", table, table)
+func (n *Network) Block(ctx context.Context, protocol string, server netip.AddrPort, blocked bool) error {
+	return nft(ctx, Management, blockRules(protocol, server, blocked))
+}
+
+// blockRules are a table for each server. They cut open connections as well; the
+// management host's own do not pass eth0.
+func blockRules(protocol string, server netip.AddrPort, blocked bool) string {
+	table := fmt.Sprintf("lab_block_%s_%s_%d", protocol, strings.ReplaceAll(server.Addr().String(), ".", "_"), server.Port())
+	rules := fmt.Sprintf("table ip %s\ndelete table ip %s\n", table, table)
 	if blocked {
-		// Connections that are open are cut as well. The management host's own do not pass eth0.
-		rules += fmt.Sprintf("table inet %s { chain input { type filter hook input priority -300; iifname \"eth0\" %s dport %d drop; } }\n",
-			table, protocol, port)
+		rules += fmt.Sprintf("table ip %s {\n chain input { type filter hook input priority -300;\n  iifname \"eth0\" ip daddr %s %s dport %d drop\n }\n}\n",
+			table, server.Addr(), protocol, server.Port())
 	}
-	return nft(ctx, Management, rules)
+	return rules
 }
 
 // Close removes the accounts and their machines.

@@ -1,0 +1,46 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package enter
+
+import (
+	"errors"
+	"os/exec"
+	"testing"
+
+	. "github.com/onsi/gomega"
+)
+
+func TestCommandsMissingNamesEachWithItsPackage(t *testing.T) {
+	g := NewWithT(t)
+	look := func(name string) (string, error) {
+		if name == "losetup" || name == "systemd-nspawn" {
+			return "", exec.ErrNotFound
+		}
+		return "/usr/bin/" + name, nil
+	}
+
+	missing := commandsMissing(look)
+
+	g.Expect(missing).To(ConsistOf(
+		"the command systemd-nspawn (Debian, Ubuntu: apt-get install systemd-container)",
+		"the command losetup (Debian, Ubuntu: apt-get install mount)"))
+}
+
+func TestCommandsMissingListsAll(t *testing.T) {
+	g := NewWithT(t)
+
+	missing := commandsMissing(func(string) (string, error) { return "", errors.New("no such command") })
+
+	g.Expect(missing).To(HaveLen(len(commands)))
+}
+
+func TestDevicesOfTheLabOnly(t *testing.T) {
+	g := NewWithT(t)
+	list := "/dev/loop0 /var/lib/snapd/snaps/core.snap\n" +
+		"/dev/loop1 /home/me/out/capom-lab-volumes/a/disk one.img\n" +
+		"/dev/loop12 /home/me/out/capom-lab-volumes/b/disk.img (deleted)\n"
+
+	g.Expect(devicesOf(list)).To(Equal([]string{"/dev/loop1", "/dev/loop12"}))
+	g.Expect(devicesOf("")).To(BeEmpty())
+}
