@@ -143,3 +143,7 @@ demo: ## Make a cluster over three simulated accounts, change it and delete it; 
 lab-assets: ## Build what the lab's machines are made of into the cache (as root); the first time takes a quarter of an hour
 	hack/ensure-packages.sh gcc libseccomp debootstrap systemd-nspawn dpkg-deb gpg unshare
 	go run ./test/lab/cmd/assets
+
+.PHONY: lab-clean
+lab-clean: ## Remove what a lab left behind that was killed (as root)
+	go run ./test/lab/cmd/clean

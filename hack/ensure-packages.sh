@@ -17,7 +17,11 @@ packages() {
   case "$1" in
     gcc) echo gcc libc6-dev ;;
     nft) echo nftables ;;
-    unshare) echo util-linux ;;
+    unshare | nsenter) echo util-linux ;;
+    losetup) echo mount ;;
+    mkfs.ext4) echo e2fsprogs ;;
+    sysctl) echo procps ;;
+    apt-ftparchive) echo apt-utils ;;
     ip) echo iproute2 ;;
     debootstrap) echo debootstrap debian-archive-keyring ;;
     systemd-nspawn) echo systemd-container ;;
