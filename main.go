@@ -77,7 +77,11 @@ func run(ctx context.Context, options managerOptions) error {
 		Registerer:     metrics.Registry,
 		RequestTimeout: options.requestTimeout,
 	})
-	if err := setupControllers(ctx, mgr, clients, options); err != nil {
+	pollers, err := setupPollers(mgr, clients, options)
+	if err != nil {
+		return err
+	}
+	if err := setupControllers(ctx, mgr, clients, pollers, options); err != nil {
 		return err
 	}
 	if err := setupChecks(mgr); err != nil {

@@ -9,25 +9,27 @@ import (
 
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/account"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/cluster"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/machine"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/machinetemplate"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/webhooks"
 )
 
 // setupControllers adds every controller and webhook to the manager.
-func setupControllers(ctx context.Context, mgr ctrl.Manager, clients *access.Clients, o managerOptions) error {
+func setupControllers(ctx context.Context, mgr ctrl.Manager, clients *access.Clients, pollers *poller.Pollers, o managerOptions) error {
 	perKind := controller.Options{MaxConcurrentReconciles: o.concurrency}
 	for _, s := range []struct {
 		kind  string
 		setup func() error
 	}{
 		{"OCIAccount", func() error {
-			return (&account.Reconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clients: clients}).SetupWithManager(ctx, mgr, account.Options{
+			return (&account.Reconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clients: clients, Pollers: pollers}).SetupWithManager(ctx, mgr, account.Options{
 				PollInterval: o.pollInterval, ProgressInterval: o.progressInterval, Concurrency: o.concurrency, WatchFilterValue: o.watchFilter,
 				Namespace: o.namespace,
 			})
@@ -45,7 +47,7 @@ func setupControllers(ctx context.Context, mgr ctrl.Manager, clients *access.Cli
 		}},
 		{"OCIMeshMachine", func() error {
 			return (&machine.Reconciler{
-				Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Access: clients, WatchFilterValue: o.watchFilter,
+				Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Access: clients, Pollers: pollers, WatchFilterValue: o.watchFilter,
 				Recorder: mgr.GetEventRecorder("ocimeshmachine-controller"),
 				Options: machine.Options{
 					PollInterval: o.pollInterval, ProgressInterval: o.progressInterval, JoinTimeout: o.joinTimeout,
@@ -63,6 +65,18 @@ func setupControllers(ctx context.Context, mgr ctrl.Manager, clients *access.Cli
 		}
 	}
 	return nil
+}
+
+// setupPollers polls the accounts while the manager leads.
+func setupPollers(mgr ctrl.Manager, clients *access.Clients, o managerOptions) (*poller.Pollers, error) {
+	polls, err := poller.NewMetrics(metrics.Registry)
+	if err != nil {
+		return nil, fmt.Errorf("register metrics: %w", err)
+	}
+	pollers := poller.New(mgr.GetClient(), clients, poller.Options{
+		PollInterval: o.pollInterval, ProgressInterval: o.progressInterval, Metrics: polls,
+	})
+	return pollers, mgr.Add(pollers)
 }
 
 // setupChecks has /healthz and /readyz answer once the webhook server does.

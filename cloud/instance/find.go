@@ -38,6 +38,11 @@ func Find(ctx context.Context, c lister, machineUID string) ([]oci.Instance, err
 	if err != nil {
 		return nil, err
 	}
+	return Remaining(own), nil
+}
+
+// Remaining are those of a machine's instances that are not TERMINATED, oldest first. The slice given is used up.
+func Remaining(own []oci.Instance) []oci.Instance {
 	own = slices.DeleteFunc(own, func(i oci.Instance) bool { return i.State == oci.StateTerminated })
 	slices.SortFunc(own, func(a, b oci.Instance) int {
 		if order := a.CreatedAt.Compare(b.CreatedAt); order != 0 {
@@ -45,7 +50,7 @@ func Find(ctx context.Context, c lister, machineUID string) ([]oci.Instance, err
 		}
 		return strings.Compare(a.ID, b.ID)
 	})
-	return own, nil
+	return own
 }
 
 // Ended tells whether all that OCI still lists of the machine is TERMINATED, and that it lists something.

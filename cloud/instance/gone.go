@@ -17,10 +17,15 @@ type observer interface {
 	ProbeCompartment(ctx context.Context) error
 }
 
+// terminator ends an instance.
+type terminator interface {
+	TerminateInstance(ctx context.Context, id string) error
+}
+
 // remover ends an instance and its volumes.
 type remover interface {
 	observer
-	TerminateInstance(ctx context.Context, id string) error
+	terminator
 	VolumeAttachments(ctx context.Context, availabilityDomain, instanceID string) ([]oci.VolumeAttachment, error)
 	BootVolumes(ctx context.Context) ([]oci.Volume, error)
 	DataVolumes(ctx context.Context) ([]oci.Volume, error)
@@ -64,12 +69,19 @@ func Remove(ctx context.Context, c remover, id string) (Removal, error) {
 		return Removal{}, err
 	case !exists:
 		return Removal{Gone: true}, nil
-	case instance.State == oci.StateTerminated:
+	}
+	return End(ctx, c, instance)
+}
+
+// End is Remove for an instance that was seen.
+func End(ctx context.Context, c terminator, instance oci.Instance) (Removal, error) {
+	switch instance.State {
+	case oci.StateTerminated:
 		return Removal{State: instance.State, Gone: true}, nil
-	case instance.State == oci.StateTerminating:
+	case oci.StateTerminating:
 		return Removal{State: instance.State}, nil
 	}
-	err = c.TerminateInstance(ctx, id)
+	err := c.TerminateInstance(ctx, instance.ID)
 	if cloud.IsKind(err, cloud.Conflict) {
 		// OCI refuses to terminate an instance in the middle of another change; the next pass asks again.
 		return Removal{State: instance.State}, nil

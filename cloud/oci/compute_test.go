@@ -17,6 +17,15 @@ const attachments = `[{"id":"a1","instanceId":"i","lifecycleState":"DETACHED","v
 	{"id":"a2","instanceId":"i","lifecycleState":"ATTACHED","vnicId":"v2"},
 	{"id":"a3","instanceId":"i","lifecycleState":"ATTACHED","vnicId":"v3"}]`
 
+// primaryVNIC looks for an instance's VNIC as the poller does.
+func primaryVNIC(t *testing.T, f *fake) (oci.VNIC, bool, error) {
+	t.Helper()
+	c := newClient(t, f)
+	attached, err := c.AttachedVNICs(context.Background(), instanceID)
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	return c.PrimaryVNIC(context.Background(), attached["i"])
+}
+
 func TestPrimaryVNIC(t *testing.T) {
 	g := NewWithT(t)
 	f := newFake(t)
@@ -24,7 +33,7 @@ func TestPrimaryVNIC(t *testing.T) {
 	f.on("GET /20160918/vnics/v2", answer(200, `{"id":"v2","isPrimary":false}`))
 	f.on("GET /20160918/vnics/v3", answer(200, `{"id":"v3","isPrimary":true,"privateIp":"10.0.0.5","publicIp":"192.0.2.7","subnetId":"s"}`))
 
-	vnic, found, err := newClient(t, f).PrimaryVNIC(context.Background(), instanceID)
+	vnic, found, err := primaryVNIC(t, f)
 
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(found).To(BeTrue())
@@ -38,7 +47,7 @@ func TestNoPrimaryVNICYet(t *testing.T) {
 	f := newFake(t)
 	f.on("GET /20160918/vnicAttachments", answer(200, `[]`))
 
-	_, found, err := newClient(t, f).PrimaryVNIC(context.Background(), instanceID)
+	_, found, err := primaryVNIC(t, f)
 
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(found).To(BeFalse())
@@ -52,7 +61,7 @@ func TestVNICsThatMayNotBeSeenAreNoAbsence(t *testing.T) {
 	f.on("GET /20160918/vnics/v2", gone)
 	f.on("GET /20160918/vnics/v3", gone)
 
-	_, found, err := newClient(t, f).PrimaryVNIC(context.Background(), instanceID)
+	_, found, err := primaryVNIC(t, f)
 
 	g.Expect(cloud.KindOf(err)).To(Equal(cloud.NotFoundOrUnauthorized))
 	g.Expect(found).To(BeFalse())

@@ -25,29 +25,39 @@ type VNIC struct {
 	HostnameLabel string
 }
 
-// PrimaryVNIC finds the instance's primary VNIC: two calls, one more per secondary VNIC that is looked at first. found is
-// false while the instance has none, that is before it is provisioned and after it is terminated.
-func (c *Client) PrimaryVNIC(ctx context.Context, instanceID string) (vnic VNIC, found bool, err error) {
+// AttachedVNICs lists the OCIDs of the VNICs that are attached, by instance: of one instance, or of all in the compartment if
+// instanceID is empty.
+func (c *Client) AttachedVNICs(ctx context.Context, instanceID string) (map[string][]string, error) {
 	attachments, err := listAll(ctx, c,
 		pager[core.ListVnicAttachmentsRequest, core.ListVnicAttachmentsResponse, core.VnicAttachment]{
 			op:      operation{service: serviceCompute, name: "ListVnicAttachments"},
 			do:      c.compute.ListVnicAttachments,
-			request: core.ListVnicAttachmentsRequest{CompartmentId: &c.compartmentID, InstanceId: &instanceID},
+			request: core.ListVnicAttachmentsRequest{CompartmentId: &c.compartmentID, InstanceId: optional(instanceID)},
 			turn:    func(r *core.ListVnicAttachmentsRequest, page *string) { r.Page = page },
 			read: func(r core.ListVnicAttachmentsResponse) ([]core.VnicAttachment, *string) {
 				return r.Items, r.OpcNextPage
 			},
 		})
 	if err != nil {
-		return VNIC{}, false, err
+		return nil, err
 	}
-	var unseen error
+	attached := map[string][]string{}
 	for _, attachment := range attachments {
-		if attachment.LifecycleState != core.VnicAttachmentLifecycleStateAttached {
-			continue
+		if attachment.LifecycleState == core.VnicAttachmentLifecycleStateAttached {
+			owner := value(attachment.InstanceId)
+			attached[owner] = append(attached[owner], value(attachment.VnicId))
 		}
-		got, err := call(ctx, c, operation{service: serviceNetwork, name: "GetVnic"}.on(value(attachment.VnicId)),
-			c.network.GetVnic, core.GetVnicRequest{VnicId: attachment.VnicId})
+	}
+	return attached, nil
+}
+
+// PrimaryVNIC finds the primary one of an instance's VNICs: a call, and one more per secondary VNIC that is looked at first.
+// found is false if none of them is, which is so before an instance is provisioned and after it is terminated.
+func (c *Client) PrimaryVNIC(ctx context.Context, ids []string) (vnic VNIC, found bool, err error) {
+	var unseen error
+	for _, id := range ids {
+		got, err := call(ctx, c, operation{service: serviceNetwork, name: "GetVnic"}.on(id),
+			c.network.GetVnic, core.GetVnicRequest{VnicId: &id})
 		switch {
 		case cloud.IsKind(err, cloud.NotFoundOrUnauthorized):
 			// Detached since the list was made, or not ours to see. It does not matter if another one is the primary.

@@ -23,10 +23,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
 )
 
@@ -76,6 +80,8 @@ type Reconciler struct {
 	Reader client.Reader
 	// Clients are shared by all controllers.
 	Clients *access.Clients
+	// Pollers poll the accounts; nil means that nobody does, and that accounts are asked whenever they are looked at.
+	Pollers *poller.Pollers
 	// Recorder is set by SetupWithManager; nil means no events.
 	Recorder events.EventRecorder
 	// Options are set by SetupWithManager; tests that call Reconcile set them.
@@ -105,7 +111,12 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, opt
 	r.Options = options.withDefaults()
 	r.Recorder = mgr.GetEventRecorder("ociaccount-controller")
 	log := ctrl.LoggerFrom(ctx).WithValues("controller", "ociaccount")
-	return capicontrollerutil.NewControllerManagedBy(mgr, log).
+	b := capicontrollerutil.NewControllerManagedBy(mgr, log)
+	if r.Pollers != nil {
+		b = b.WatchesRawSource(source.Channel(r.Pollers.Subscribe(),
+			handler.TypedEnqueueRequestsFromMapFunc[feed.Change, reconcile.Request](changed)))
+	}
+	return b.
 		For(&infrav1.OCIAccount{}, builder.WithPredicates(
 			predicates.ResourceHasFilterLabel(mgr.GetScheme(), log, r.Options.WatchFilterValue))).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.secretToAccounts)).

@@ -28,6 +28,9 @@ func (r *Reconciler) remove(_ context.Context, s *scope) error {
 	}
 	controllerutil.RemoveFinalizer(s.account, infrav1.OCIAccountFinalizer)
 	r.Clients.ForgetAccount(s.account)
+	if r.Pollers != nil {
+		r.Pollers.Forget(s.account)
+	}
 	r.refreshed.forget(s.account.UID)
 	return nil
 }

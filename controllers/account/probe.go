@@ -30,10 +30,17 @@ func (r *Reconciler) connect(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// probe asks whether the compartment answers to the credentials.
+// probe asks whether the compartment answers to the credentials, or takes the last poll's word for it. That instances can be
+// listed says nothing about networks: that is asked as often as the domains are, and whenever the credentials have changed.
 func (r *Reconciler) probe(ctx context.Context, s *scope) error {
 	if s.client == nil {
 		return nil
+	}
+	if r.Pollers != nil {
+		polled, failure := r.Pollers.Latest(s.account, s.client)
+		if polled && (failure != nil || !r.refreshed.due(s.account.UID, r.Options.withDefaults().RefreshInterval)) {
+			return s.judge(ctx, failure)
+		}
 	}
 	return s.judge(ctx, s.client.ProbeCompartment(ctx))
 }

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
 )
 
 // findUsers finds the clusters that name the account or still have a network in it, and the machines in it.
@@ -96,6 +97,14 @@ func clusterMatters() predicate.Predicate {
 		after, isCluster := e.ObjectNew.(*infrav1.OCIMeshCluster)
 		return ok && isCluster && !slices.Equal(accountsOf(before), accountsOf(after))
 	}}
+}
+
+// changed is the account that answers again, or no longer does; what changes in it is for others.
+func changed(_ context.Context, change feed.Change) []reconcile.Request {
+	if change.InstanceID != "" || change.Machine != "" {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{Name: change.Account}}}
 }
 
 func machineToAccount(_ context.Context, object client.Object) []reconcile.Request {

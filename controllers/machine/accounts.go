@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 )
@@ -24,16 +25,52 @@ import (
 // clientFor returns the client of an account that the machine is in. Whether the account still allows the namespace does not
 // matter here: what is there has to be seen, and to be taken away.
 func (r *Reconciler) clientFor(ctx context.Context, name string) (*oci.Client, error) {
+	c, _, err := r.accountOf(ctx, name)
+	return c, err
+}
+
+// accountOf is clientFor, and what is known of the account's instances.
+func (r *Reconciler) accountOf(ctx context.Context, name string) (*oci.Client, *feed.Book, error) {
+	account, err := r.account(ctx, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := r.Access.OCI(ctx, account)
+	return c, r.Pollers.Book(account), err
+}
+
+func (r *Reconciler) account(ctx context.Context, name string) (*infrav1.OCIAccount, error) {
 	account := &infrav1.OCIAccount{}
-	if err := r.Client.Get(ctx, client.ObjectKey{Name: name}, account); err != nil {
-		if apierrors.IsNotFound(err) {
-			return nil, access.NewProblem(infrav1.AccountNotFoundReason,
-				"there is no OCIAccount %s, which the machine is in: create it again", name)
-		}
+	err := r.Client.Get(ctx, client.ObjectKey{Name: name}, account)
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, access.NewProblem(infrav1.AccountNotFoundReason,
+			"there is no OCIAccount %s, which the machine is in: create it again", name)
+	case err != nil:
 		return nil, fmt.Errorf("reading OCIAccount %s: %w", name, err)
 	}
-	return r.Access.OCI(ctx, account)
+	return account, nil
 }
+
+// seenIn lists the machine's instances in an account from a poll that was begun after the machine was first looked for, and asks
+// for one if there was none. An account that does not answer is a problem of its own.
+func (r *Reconciler) seenIn(s *scope, account *infrav1.OCIAccount) ([]oci.Instance, error) {
+	book := r.Pollers.Book(account)
+	since := r.ledger.searchedSince(s.search(), s.now)
+	if book.PolledSince(since) {
+		return book.Tagged(s.identity), nil
+	}
+	book.Await(client.ObjectKeyFromObject(s.own).String(), since)
+	if _, failure := book.Last(); failure != nil {
+		return nil, failure
+	}
+	return nil, &notPolledError{account: account.Name}
+}
+
+// notPolledError says that an account is about to be polled, which brings the next pass.
+type notPolledError struct{ account string }
+
+func (e *notPolledError) Error() string { return "waiting for a look at account " + e.account }
 
 // clientToPlaceIn is clientFor an account that something new is to be made in.
 func (r *Reconciler) clientToPlaceIn(ctx context.Context, name, namespace string) (*oci.Client, error) {

@@ -5,6 +5,7 @@ package machine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -29,11 +30,15 @@ func (r *Reconciler) adopt(ctx context.Context, s *scope) error {
 	if err := r.loadKey(ctx, s); err != nil {
 		return err
 	}
-	if s.neverLaunched() {
+	if s.neverLaunched() || r.ledger.certainlyNot(client.ObjectKeyFromObject(s.own), s.token()) {
 		return nil
 	}
 	found, err := r.search(ctx, s)
-	if err != nil {
+	var notPolled *notPolledError
+	switch {
+	case errors.As(err, &notPolled):
+		return err
+	case err != nil:
 		return failed(infrav1.InstanceReadyCondition, asDuplicate(err))
 	}
 	if found == nil {
@@ -125,11 +130,11 @@ func (r *Reconciler) search(ctx context.Context, s *scope) (*located, error) {
 	return pickLocated(all)
 }
 
-// searchIn looks in one account. One that is known not to answer is passed over when nothing says that the machine ever had
-// an instance: it would keep every new machine from being placed elsewhere.
+// searchIn looks in one account. A new machine is looked for in what polls show, and where it may have an instance by a list of
+// its own.
 func (r *Reconciler) searchIn(ctx context.Context, s *scope, account *infrav1.OCIAccount) ([]located, error) {
-	if !isReady(account) && s.own.Spec.ProviderID == "" && !s.statusWasLost() {
-		return nil, nil
+	if s.own.Spec.ProviderID == "" && !s.statusWasLost() {
+		return r.searchPolled(s, account)
 	}
 	c, err := r.Access.OCI(ctx, account)
 	if err != nil {
@@ -146,11 +151,27 @@ func (r *Reconciler) searchIn(ctx context.Context, s *scope, account *infrav1.OC
 	if err != nil {
 		return nil, err
 	}
+	return locate(own, account.Name), nil
+}
+
+// searchPolled passes over an account that is known not to answer: it would keep every new machine from being placed elsewhere.
+func (r *Reconciler) searchPolled(s *scope, account *infrav1.OCIAccount) ([]located, error) {
+	if !isReady(account) || !r.Pollers.Book(account).Answering(s.now) {
+		return nil, nil
+	}
+	own, err := r.seenIn(s, account)
+	if err != nil {
+		return nil, err
+	}
+	return locate(instance.Remaining(own), account.Name), nil
+}
+
+func locate(own []oci.Instance, account string) []located {
 	out := make([]located, 0, len(own))
 	for _, found := range own {
-		out = append(out, located{Instance: found, account: account.Name})
+		out = append(out, located{Instance: found, account: account})
 	}
-	return out, nil
+	return out
 }
 
 func pick(own []oci.Instance, account string) (*located, error) {

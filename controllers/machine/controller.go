@@ -27,6 +27,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/capacity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
 )
 
@@ -75,6 +76,8 @@ type Reconciler struct {
 	APIReader client.Reader
 	// Access hands out clients of accounts and tailnets.
 	Access *access.Clients
+	// Pollers know the instances of all accounts.
+	Pollers *poller.Pollers
 	// Recorder records events.
 	Recorder events.EventRecorder
 	// WatchFilterValue is the value of the label cluster.x-k8s.io/watch-filter that objects must have; empty means all.
@@ -83,6 +86,7 @@ type Reconciler struct {
 	Options Options
 
 	ledger ledger
+	images images
 }
 
 // phase is one step. A phaseError of it goes into a condition; any other error is the API server's and is returned.
@@ -172,6 +176,9 @@ func (r *Reconciler) run(ctx context.Context, s *scope, phases []phase) error {
 
 // save computes the conditions and writes everything, once.
 func (r *Reconciler) save(ctx context.Context, s *scope) error {
+	if s.unseen {
+		return nil
+	}
 	updateStatus(s)
 	report.Announce(r.Recorder, s.own, conditions.Get(s.before, infrav1.ReadyCondition), conditions.Get(s.own, infrav1.ReadyCondition))
 	if s.exclusive {

@@ -6,6 +6,7 @@ package machine
 import (
 	"context"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -132,13 +133,19 @@ func TestStatusIsFoundAgainAfterItWasLost(t *testing.T) {
 			b := newBench(t, helpers.WorldOptions{Accounts: 3})
 			b.booter.setAsleep(when != "Ready True Ready")
 			own := b.machine(t, "machine")
-			b.until(t, own, func(g Gomega) { g.Expect(helpers.ConditionsOf(own)).To(ContainElement(when)) })
+			b.until(t, own, func(g Gomega) {
+				g.Expect(helpers.ConditionsOf(own)).To(ContainElement(when))
+				g.Expect(own.Status.Instance.PrivateIP).NotTo(BeEmpty())
+			})
 			before := own.DeepCopy()
 			g.Expect(b.Client.Status().Patch(t.Context(), own, client.RawPatch(types.MergePatchType, []byte(`{"status":null}`)))).To(Succeed())
 			g.Expect(own.Status).To(BeZero())
 
 			b.r = b.reconciler()
-			b.until(t, own, func(g Gomega) { g.Expect(helpers.ConditionsOf(own)).To(ContainElement(when)) })
+			b.until(t, own, func(g Gomega) {
+				g.Expect(helpers.ConditionsOf(own)).To(ContainElement(when))
+				g.Expect(own.Status.Instance.PrivateIP).NotTo(BeEmpty())
+			})
 
 			g.Expect(own.Status.Instance).To(Equal(before.Status.Instance))
 			g.Expect(own.Status.FailureDomain).To(Equal(before.Status.FailureDomain))
@@ -206,6 +213,8 @@ func TestTwoLiveInstancesOfOneMachineAreAnErrorAndBothAreDeleted(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(b.instances(t)).To(HaveLen(2))
 
+	b.sleep(time.Second)
+	g.Expect(b.poll(t.Context())).To(Succeed())
 	g.Expect(b.r.adopt(t.Context(), s)).To(Succeed(), "a placement without a key was never launched")
 	s.own.Status.Placement = infrav1.Placement{}
 	err = b.r.adopt(t.Context(), s)
@@ -223,6 +232,9 @@ func TestUnderAManager(t *testing.T) {
 	b.Manager(t, func(ctx context.Context, mgr manager.Manager) error {
 		r := b.reconciler()
 		r.Client, r.APIReader = mgr.GetClient(), mgr.GetAPIReader()
+		if err := mgr.Add(b.pollers); err != nil {
+			return err
+		}
 		r.Recorder = mgr.GetEventRecorder("ocimeshmachine-controller")
 		return r.SetupWithManager(ctx, mgr, controller.Options{MaxConcurrentReconciles: 4})
 	})

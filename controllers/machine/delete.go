@@ -5,6 +5,7 @@ package machine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -12,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
@@ -52,6 +54,10 @@ func (r *Reconciler) terminate(ctx context.Context, s *scope) error {
 
 // waitingForAccount says that nothing can be proven gone for the moment.
 func waitingForAccount(err error) error {
+	var notPolled *notPolledError
+	if errors.As(err, &notPolled) {
+		return err
+	}
 	problem := access.AsProblem(err)
 	switch problem.Reason {
 	case infrav1.InternalErrorReason:
@@ -67,11 +73,11 @@ func waitingForAccount(err error) error {
 
 // remove ends one instance; gone says that nothing is left of it.
 func (r *Reconciler) remove(ctx context.Context, s *scope, v victim) (gone bool, err error) {
-	c, err := r.clientFor(ctx, v.account)
+	c, book, err := r.accountOf(ctx, v.account)
 	if err != nil {
 		return false, err
 	}
-	removal, err := instance.Remove(ctx, c, v.id)
+	removal, err := r.end(ctx, s, c, book, v.id)
 	if err != nil {
 		return false, err
 	}
@@ -90,6 +96,20 @@ func (r *Reconciler) remove(ctx context.Context, s *scope, v victim) (gone bool,
 		s.deletion = access.NewProblem(infrav1.WaitingForTerminationReason, "Waiting for the volumes of instance %s to be gone", v.id)
 	}
 	return gone, err
+}
+
+// end asks for the end of an instance and looks how far it is: in what polls show or, if they do not show it, by asking for it.
+func (r *Reconciler) end(ctx context.Context, s *scope, c *oci.Client, book *feed.Book, id string) (instance.Removal, error) {
+	seen, known := book.Instance(id)
+	if !known || !seen.Listed {
+		return instance.Remove(ctx, c, id)
+	}
+	removal, err := instance.End(ctx, c, seen.Instance)
+	if err == nil && removal.State != seen.State {
+		seen.State = removal.State
+		book.Note(seen.Instance, s.now)
+	}
+	return removal, err
 }
 
 func (s *scope) volumeNames() []string {
@@ -112,15 +132,15 @@ func (r *Reconciler) victims(ctx context.Context, s *scope) ([]victim, error) {
 		// Placed and never launched.
 		return nil, nil
 	}
-	c, err := r.clientFor(ctx, account)
+	in, err := r.account(ctx, account)
 	if err != nil {
 		return nil, err
 	}
-	tagged, err := instance.Find(ctx, c, s.identity)
+	tagged, err := r.seenIn(s, in)
 	if err != nil {
 		return nil, err
 	}
-	victims := victimsIn(account, tagged)
+	victims := victimsIn(account, instance.Remaining(tagged))
 	if recorded := s.own.Status.Instance.ID; recorded != "" {
 		return appendVictim(victims, victim{recorded, account, s.own.Status.Placement.AvailabilityDomain}), nil
 	}
@@ -136,7 +156,7 @@ func (r *Reconciler) victims(ctx context.Context, s *scope) ([]victim, error) {
 // mayBeSettling tells whether an instance may exist that lists do not show yet. The time counts from the first search without
 // result: a launch that was sent before the deletion may have kept the first pass after it waiting for longer than that.
 func (r *Reconciler) mayBeSettling(s *scope) bool {
-	since := r.ledger.searchedSince(client.ObjectKeyFromObject(s.own), s.now)
+	since := r.ledger.searchedSince(s.search(), s.now)
 	return s.now.Sub(since) < settlingPasses*r.Options.withDefaults().ProgressInterval
 }
 
@@ -181,15 +201,11 @@ func (r *Reconciler) victimsAnywhere(ctx context.Context, s *scope) ([]victim, e
 		if !isReady(&accounts[i]) && !s.statusWasLost() {
 			continue
 		}
-		c, err := r.Access.OCI(ctx, &accounts[i])
-		if err != nil {
-			return nil, err
-		}
-		tagged, err := instance.Find(ctx, c, s.identity)
+		tagged, err := r.seenIn(s, &accounts[i])
 		if err != nil {
 			return nil, fmt.Errorf("account %s: %w", accounts[i].Name, err)
 		}
-		victims = append(victims, victimsIn(accounts[i].Name, tagged)...)
+		victims = append(victims, victimsIn(accounts[i].Name, instance.Remaining(tagged))...)
 	}
 	return victims, nil
 }

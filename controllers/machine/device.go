@@ -22,6 +22,10 @@ func (r *Reconciler) observeDevice(ctx context.Context, s *scope) error {
 	if s.tailnet == nil || s.instance == nil {
 		return nil
 	}
+	if s.instance.State != oci.StateRunning && s.own.Status.Tailnet.DeviceID == "" {
+		r.notJoined(s)
+		return nil
+	}
 	c, err := r.Access.TailnetClient(ctx, s.tailnet)
 	if err != nil {
 		return unseen(infrav1.TailnetReadyCondition, err)
@@ -53,7 +57,9 @@ func (r *Reconciler) observeDevice(ctx context.Context, s *scope) error {
 // notJoined says what the machine is waited for, and from when on that is too long.
 func (r *Reconciler) notJoined(s *scope) {
 	options := r.Options.withDefaults()
-	s.requeue(options.ProgressInterval)
+	if s.instance.State == oci.StateRunning {
+		s.requeue(options.ProgressInterval)
+	}
 	waited := s.now.Sub(s.instance.CreatedAt)
 	if waited < options.JoinTimeout {
 		s.note(infrav1.TailnetReadyCondition, infrav1.JoiningReason, "Waiting for the machine to boot and join the tailnet as %s", s.hostname)

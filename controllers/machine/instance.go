@@ -6,21 +6,28 @@ package machine
 import (
 	"context"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/capacity"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 )
 
-// observeInstance looks at the instance, every pass. The machine's state is what OCI says now, not what was said before.
+// observeInstance looks at the instance, every pass. The machine's state is what the account's last poll has shown, not what was
+// said before.
 func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
 	status := &s.own.Status.Instance
-	c, err := r.clientFor(ctx, s.own.Status.Placement.Account)
+	c, book, err := r.accountOf(ctx, s.own.Status.Placement.Account)
 	if err != nil {
 		return unseen(infrav1.InstanceReadyCondition, err)
 	}
-	seen, exists, err := instance.Observe(ctx, c, status.ID)
-	if err != nil {
+	seen, exists, err := r.look(ctx, s, c, book)
+	switch {
+	case s.unseen:
+		return err
+	case err != nil:
 		return unseen(infrav1.InstanceReadyCondition, err)
 	}
 	if !exists {
@@ -30,7 +37,7 @@ func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
 	switch seen.State {
 	case oci.StateRunning:
 		s.instance = &seen
-		return r.observeAddresses(ctx, s, c)
+		return r.observeAddresses(s, book)
 	case oci.StateTerminated:
 		return r.ended(ctx, s, c, exists)
 	case oci.StateTerminating:
@@ -43,22 +50,43 @@ func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
 		s.note(infrav1.InstanceReadyCondition, infrav1.InstanceProvisioningReason, "Instance is %s", seen.State)
 	}
 	s.instance = &seen
-	s.requeue(r.Options.withDefaults().ProgressInterval)
 	return nil
 }
 
-// observeAddresses asks for the instance's addresses once: they stay for its life.
-func (r *Reconciler) observeAddresses(ctx context.Context, s *scope, c *oci.Client) error {
+// look finds the instance in what the account's polls have shown. One that the last did not show is asked for itself: a list
+// is no evidence that something is gone, and may not show yet what is new.
+func (r *Reconciler) look(ctx context.Context, s *scope, c *oci.Client, book *feed.Book) (oci.Instance, bool, error) {
+	id := s.own.Status.Instance.ID
+	if trouble := book.Trouble(s.now); trouble != nil {
+		return oci.Instance{}, false, trouble
+	}
+	seen, known := book.Instance(id)
+	if known && seen.Listed {
+		return seen.Instance, true, nil
+	}
+	if _, polled := book.Age(s.now); !polled && s.before.Status.Instance.ID == id {
+		s.unseen = true
+		book.Await(client.ObjectKeyFromObject(s.own).String(), s.now)
+		return oci.Instance{}, false, &notPolledError{account: s.own.Status.Placement.Account}
+	}
+	found, exists, err := instance.Observe(ctx, c, id)
+	if exists {
+		book.Note(found, s.now)
+	}
+	return found, exists, err
+}
+
+// observeAddresses asks for the instance's addresses once: they stay for its life. A poll fetches them and brings the next pass.
+func (r *Reconciler) observeAddresses(s *scope, book *feed.Book) error {
 	status := &s.own.Status.Instance
 	if status.PrivateIP != "" {
 		return nil
 	}
-	vnic, found, err := c.PrimaryVNIC(ctx, status.ID)
+	vnic, found, err := book.Addresses(status.ID)
 	if err != nil {
 		return unseen(infrav1.InstanceReadyCondition, err)
 	}
 	if !found {
-		s.requeue(r.Options.withDefaults().ProgressInterval)
 		return nil
 	}
 	status.PrivateIP = vnic.PrivateIP.String()

@@ -42,17 +42,39 @@ func (r *Reconciler) launch(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
+	key := client.ObjectKeyFromObject(s.own)
+	r.ledger.doubt(key)
 	launched, err := c.LaunchInstance(ctx, spec)
 	if err != nil {
+		if refusedForCertain(err) {
+			r.ledger.refuse(key, s.token())
+		}
 		return r.launchFailed(ctx, s, c, err)
 	}
+	r.note(ctx, s, launched)
 	s.own.Status.Instance = infrav1.InstanceStatus{ID: launched.ID, State: string(launched.State)}
 	r.event(s, "InstanceLaunched", "Launch", "Launched instance %s in account %s", launched.ID, s.own.Status.Placement.Account)
 	ctrl.LoggerFrom(ctx).Info("Launched the instance", "instance", launched.ID, "Account", s.own.Status.Placement.Account)
 	s.note(infrav1.InstanceReadyCondition, infrav1.InstanceProvisioningReason, "Instance is %s", launched.State)
 	s.stop()
-	s.requeue(r.Options.withDefaults().ProgressInterval)
+	// The account's poll brings the next pass; this is for the case that it does not.
+	s.requeue(r.Options.withDefaults().PollInterval)
 	return nil
+}
+
+// refusedForCertain tells whether an answer proves that nothing was launched. An earlier launch under the same token may have been:
+// then the next one finds it.
+func refusedForCertain(err error) bool {
+	return capacity.IsShortage(err) || cloud.IsKind(err, cloud.Throttled, cloud.InvalidRequest, cloud.Unauthenticated,
+		cloud.InvalidCredentials, cloud.Forbidden, cloud.NotFoundOrUnauthorized)
+}
+
+// note tells the account's book of the instance, so that it is known before lists show it. Nothing depends on it: nothing that can
+// fail follows a launch.
+func (r *Reconciler) note(ctx context.Context, s *scope, launched oci.Instance) {
+	if account, err := r.account(ctx, s.own.Status.Placement.Account); err == nil {
+		r.Pollers.Book(account).Note(launched, r.Options.withDefaults().Clock())
+	}
 }
 
 // isFresh tells whether this pass has seen the newest placement. A stale cache could show one that was given up since, and

@@ -20,9 +20,31 @@ type ledger struct {
 
 	mu      sync.Mutex
 	entries map[client.ObjectKey]infrav1.Placement
-	// searched is since when instances of a machine that is being deleted are looked for in vain.
-	searched map[client.ObjectKey]time.Time
+	// searched is since when instances of a machine are looked for.
+	searched map[search]time.Time
+	// refused are the launches that OCI has refused, so that there is no instance to look for.
+	refused map[client.ObjectKey]launchToken
 }
+
+// search tells the search for an instance to adopt from the one for what to delete.
+type search struct {
+	machine  client.ObjectKey
+	deleting bool
+}
+
+// launchToken tells launches of a machine apart, as OCI's retry token does.
+type launchToken struct {
+	attempt int32
+	keyID   string
+}
+
+// search is the one that this pass is part of.
+func (s *scope) search() search {
+	return search{client.ObjectKeyFromObject(s.own), !s.own.DeletionTimestamp.IsZero()}
+}
+
+// token is the one of the next launch.
+func (s *scope) token() launchToken { return launchToken{s.own.Status.Placement.Attempt, s.key.id} }
 
 func (l *ledger) put(key client.ObjectKey, placement infrav1.Placement) {
 	l.mu.Lock()
@@ -43,11 +65,38 @@ func (l *ledger) forget(key client.ObjectKey) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.entries, key)
-	delete(l.searched, key)
+	delete(l.searched, search{key, false})
+	delete(l.searched, search{key, true})
+	delete(l.refused, key)
 }
 
-// searchedSince is the time of the first call for the machine: after a restart the search begins anew.
-func (l *ledger) searchedSince(key client.ObjectKey, now time.Time) time.Time {
+// refuse notes that nothing was launched under the token, nor under one before.
+func (l *ledger) refuse(key client.ObjectKey, token launchToken) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.refused == nil {
+		l.refused = map[client.ObjectKey]launchToken{}
+	}
+	l.refused[key] = token
+}
+
+// doubt forgets what was refused: a launch is about to be asked for, and its answer may be lost.
+func (l *ledger) doubt(key client.ObjectKey) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.refused, key)
+}
+
+// certainlyNot tells whether this process knows that nothing was launched under the token.
+func (l *ledger) certainlyNot(key client.ObjectKey, token launchToken) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	refused, known := l.refused[key]
+	return known && refused == token
+}
+
+// searchedSince is the time of the first call for the search: after a restart it begins anew.
+func (l *ledger) searchedSince(key search, now time.Time) time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	since, known := l.searched[key]
@@ -55,7 +104,7 @@ func (l *ledger) searchedSince(key client.ObjectKey, now time.Time) time.Time {
 		return since
 	}
 	if l.searched == nil {
-		l.searched = map[client.ObjectKey]time.Time{}
+		l.searched = map[search]time.Time{}
 	}
 	l.searched[key] = now
 	return now

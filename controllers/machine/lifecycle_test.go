@@ -167,7 +167,8 @@ func TestNothingIsDoneBeforeItsTime(t *testing.T) {
 	g.Expect(b.Client.Status().Update(t.Context(), b.cluster)).To(Succeed())
 	early := b.machine(t, "early")
 	b.untilCondition(t, early, "Placed False WaitingForClusterInfrastructureReady")
-	g.Expect(b.calls("ListInstances")).To(BeZero())
+	g.Expect(b.calls("LaunchInstance")).To(BeZero())
+	g.Expect(b.calls("ListImages")).To(BeZero())
 	for _, own := range []*infrav1.OCIMeshMachine{waiting, early} {
 		b.delete(t, own)
 	}

@@ -71,6 +71,10 @@ func (r *Reconciler) choose(ctx context.Context, s *scope) error {
 	}
 	s.own.Status.FailureDomain = choice.FailureDomain
 	r.ledger.put(key, s.own.Status.Placement)
+	if len(s.own.Status.Shortages) > 0 {
+		// What was launched before was refused, or has ended.
+		r.ledger.refuse(key, s.token())
+	}
 	// The write of the decision brings the next pass; this is for the case that the watch is behind.
 	s.requeue(time.Second)
 	ctrl.LoggerFrom(ctx).Info("Placed the machine", "Account", choice.Account, "FailureDomain", choice.FailureDomain,
@@ -124,9 +128,9 @@ func (r *Reconciler) firstWithImage(
 		if err != nil {
 			return nil, "", nil, failed(infrav1.PlacedCondition, err)
 		}
-		imageID, err := image.Find(ctx, c, image.Query{
+		imageID, err := r.images.find(ctx, c, image.Query{
 			Image: s.own.Spec.Image, Shape: candidate.Shape, AvailabilityDomain: candidate.AvailabilityDomain,
-		})
+		}, s.now)
 		if err == nil {
 			return candidate, imageID, nil, nil
 		}

@@ -45,6 +45,11 @@ func unseen(condition string, err error) error {
 // what is nobody's fault but ours, or the API server's, is returned, to be logged and tried again with back-off.
 func (s *scope) settle(ctx context.Context, phase string, err error, options Options) error {
 	s.stop()
+	if s.awaits(err) {
+		// The poll brings the next pass; this is for the case that it does not.
+		s.requeue(options.PollInterval)
+		return nil
+	}
 	failure, ok := err.(*phaseError) //nolint:errorlint // Phases return it as it is.
 	if !ok {
 		return err
@@ -76,6 +81,18 @@ func (s *scope) retryAfter(problem *access.Problem, options Options) time.Durati
 		return options.ProgressInterval
 	}
 	return options.PollInterval
+}
+
+// awaits tells whether a pass ended because an account has to be polled first.
+func (s *scope) awaits(err error) bool {
+	var notPolled *notPolledError
+	if !errors.As(err, &notPolled) {
+		return false
+	}
+	if !s.own.DeletionTimestamp.IsZero() && s.deletion == nil {
+		s.deletion = access.NewProblem(infrav1.WaitingForTerminationReason, "Waiting for a look at account %s", notPolled.account)
+	}
+	return true
 }
 
 func problemReason(err error) string { return access.AsProblem(err).Reason }

@@ -83,6 +83,9 @@ func TestALaunchUnderWayIsLookedForHoweverLongAgoTheDeletionWas(t *testing.T) {
 	s.keyExists = true
 
 	_, err := b.r.victims(t.Context(), s)
+	g.Expect(err).To(MatchError(ContainSubstring("waiting for a look")))
+	g.Expect(b.poll(t.Context())).To(Succeed())
+	_, err = b.r.victims(t.Context(), s)
 	g.Expect(err).To(MatchError(ContainSubstring("may be under way")))
 	s.now = s.now.Add(time.Minute)
 	g.Expect(b.r.victims(t.Context(), s)).To(BeEmpty())
@@ -99,6 +102,7 @@ func TestAStalePassThatFindsNoRoomWipesNoInstanceOut(t *testing.T) {
 
 	stale.Status.Instance.ID = "ocid1.instance.old"
 	s := b.scopeOf(t, stale)
+	b.r.images = images{}
 	b.OCI.AddFault(sim.Fault{Operation: "ListImages", Status: 503, Code: "ServiceUnavailable"})
 	g.Expect(b.r.short(t.Context(), s, &cloud.Error{Kind: cloud.OutOfCapacity})).NotTo(Succeed())
 	g.Expect(s.exclusive).To(BeTrue())

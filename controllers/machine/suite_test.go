@@ -24,6 +24,7 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
@@ -44,6 +45,7 @@ const (
 type bench struct {
 	*helpers.World
 	r       *Reconciler
+	pollers *poller.Pollers
 	booter  *joiner
 	cluster *clusterv1.Cluster
 	infra   *infrav1.OCIMeshCluster
@@ -63,6 +65,7 @@ func newBench(t *testing.T, options helpers.WorldOptions) *bench {
 	b.World = helpers.NewWorld(t, env, options)
 	b.booter.control = b.Control
 	b.MakeReady(t)
+	b.pollers = poller.New(env.Client, b.Clients, poller.Options{PollInterval: tick, ProgressInterval: tick, Clock: b.now})
 	b.r = b.reconciler()
 	b.cluster, b.infra = b.newCluster(t, "blue")
 	return b
@@ -70,7 +73,7 @@ func newBench(t *testing.T, options helpers.WorldOptions) *bench {
 
 func (b *bench) reconciler() *Reconciler {
 	return &Reconciler{
-		Client: env.Client, APIReader: env.Client, Access: b.Clients,
+		Client: env.Client, APIReader: env.Client, Access: b.Clients, Pollers: b.pollers,
 		Options: Options{PollInterval: tick, ProgressInterval: tick, Clock: b.now},
 	}
 }
@@ -160,11 +163,23 @@ func controlPlane(machine *clusterv1.Machine, _ *infrav1.OCIMeshMachine) {
 	helpers.ControlPlane(machine)
 }
 
-// pass reconciles once.
+// poll polls all accounts once.
+func (b *bench) poll(ctx context.Context) error {
+	for _, account := range b.Accounts {
+		if err := b.pollers.Poll(ctx, account.Name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pass polls all accounts and reconciles once.
 func (b *bench) pass(t *testing.T, own *infrav1.OCIMeshMachine) ctrl.Result {
 	t.Helper()
+	g := NewWithT(t)
+	g.Expect(b.poll(t.Context())).To(Succeed())
 	result, err := b.r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(own)})
-	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	g.Expect(err).NotTo(HaveOccurred())
 	return result
 }
 
@@ -172,6 +187,7 @@ func (b *bench) pass(t *testing.T, own *infrav1.OCIMeshMachine) ctrl.Result {
 func (b *bench) until(t *testing.T, own *infrav1.OCIMeshMachine, check func(g Gomega)) {
 	t.Helper()
 	eventually(NewWithT(t), func(g Gomega) {
+		g.Expect(b.poll(t.Context())).To(Succeed())
 		_, err := b.r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(own)})
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(client.IgnoreNotFound(b.Client.Get(t.Context(), client.ObjectKeyFromObject(own), own))).To(Succeed())
@@ -201,6 +217,7 @@ func (b *bench) delete(t *testing.T, own *infrav1.OCIMeshMachine) {
 	t.Helper()
 	NewWithT(t).Expect(client.IgnoreNotFound(b.Client.Delete(t.Context(), own))).To(Succeed())
 	eventually(NewWithT(t), func(g Gomega) {
+		g.Expect(b.poll(t.Context())).To(Succeed())
 		_, err := b.r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(own)})
 		g.Expect(err).NotTo(HaveOccurred())
 		err = b.Client.Get(t.Context(), client.ObjectKeyFromObject(own), own)

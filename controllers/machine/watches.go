@@ -5,6 +5,7 @@ package machine
 
 import (
 	"context"
+	"strings"
 
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/util"
@@ -16,14 +17,20 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
 )
 
 // SetupWithManager adds the controller to the manager. Machines are looked at when they change, when their Machine, Cluster or
-// OCIMeshCluster does, and, while they are not provisioned or on their way out, when an account or a tailnet does.
+// OCIMeshCluster does, when a poll of their account shows something new of their instance and, while they are not provisioned or on
+// their way out, when an account or a tailnet changes.
 func (r *Reconciler) SetupWithManager(ctx context.Context, mgr manager.Manager, options controller.Options) error {
 	log := ctrl.LoggerFrom(ctx).WithValues("controller", "ocimeshmachine")
+	if err := r.index(ctx, mgr); err != nil {
+		return err
+	}
 	ofCluster, err := util.ClusterToTypedObjectsMapper(mgr.GetClient(), &infrav1.OCIMeshMachineList{}, mgr.GetScheme())
 	if err != nil {
 		return err
@@ -39,7 +46,67 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr manager.Manager, 
 		Watches(&infrav1.OCIMeshCluster{}, handler.EnqueueRequestsFromMapFunc(r.unsettledOfCluster)).
 		Watches(&infrav1.OCIAccount{}, handler.EnqueueRequestsFromMapFunc(r.unsettledOfAccount)).
 		Watches(&infrav1.Tailnet{}, handler.EnqueueRequestsFromMapFunc(r.unsettled)).
+		WatchesRawSource(source.Channel(r.Pollers.Subscribe(),
+			handler.TypedEnqueueRequestsFromMapFunc[feed.Change, reconcile.Request](r.changed))).
 		Complete(ctx, r)
+}
+
+// The indexes by which machines are found whose instance or account has changed.
+const (
+	instanceIndex = "status.instance.id"
+	accountIndex  = "status.placement.account"
+)
+
+func (r *Reconciler) index(ctx context.Context, mgr manager.Manager) error {
+	for field, value := range map[string]func(infrav1.OCIMeshMachineStatus) string{
+		instanceIndex: func(status infrav1.OCIMeshMachineStatus) string { return status.Instance.ID },
+		accountIndex:  func(status infrav1.OCIMeshMachineStatus) string { return status.Placement.Account },
+	} {
+		err := mgr.GetFieldIndexer().IndexField(ctx, &infrav1.OCIMeshMachine{}, field, func(object client.Object) []string {
+			machine, ok := object.(*infrav1.OCIMeshMachine)
+			if !ok || value(machine.Status) == "" {
+				return nil
+			}
+			return []string{value(machine.Status)}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// changed are the machines that a change of the accounts' instances concerns. An instance that no machine knows of may be one
+// whose launch was not answered: its tag names the machine.
+func (r *Reconciler) changed(ctx context.Context, change feed.Change) []reconcile.Request {
+	machines := &infrav1.OCIMeshMachineList{}
+	field := client.MatchingFields{accountIndex: change.Account}
+	switch {
+	case change.InstanceID != "":
+		field = client.MatchingFields{instanceIndex: change.InstanceID}
+	case change.Machine != "":
+		return named(change.Machine)
+	}
+	if err := r.Client.List(ctx, machines, field); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Cannot list the machines of an instance or account", "Account", change.Account)
+		return nil
+	}
+	if len(machines.Items) == 0 {
+		return named(change.Machine)
+	}
+	var requests []reconcile.Request
+	for i := range machines.Items {
+		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&machines.Items[i])})
+	}
+	return requests
+}
+
+func named(machine string) []reconcile.Request {
+	namespace, name, ok := strings.Cut(machine, "/")
+	if !ok {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: client.ObjectKey{Namespace: namespace, Name: name}}}
 }
 
 // unsettledOfCluster are the machines of an OCIMeshCluster that are not at rest.

@@ -1,0 +1,62 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package feed
+
+import (
+	"time"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+)
+
+// Pace is how often an account is polled.
+type Pace struct {
+	// Rest is the interval while nothing changes, Progress while something does.
+	Rest, Progress time.Duration
+}
+
+// calming is how many times the present interval must pass without a change before it grows: an instance that is stuck is not
+// worth the haste that a booting one is.
+const calming = 6
+
+// Next is when the next poll is due. It is one of three: soon, for a machine that waits for it; after a time that grows with
+// the time since the last change, while an instance is on its way from one state to another; and at rest. After a failure it is
+// as late as the service asks, and later with each failure.
+func (b *Book) Next(pace Pace) time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.started.IsZero() || b.hurried {
+		return time.Time{}
+	}
+	interval := pace.Rest
+	switch {
+	case b.failure != nil:
+		interval = min(pace.Rest, pace.Progress<<min(b.failures-1, 10))
+		interval = max(interval, cloud.RetryAfterOf(b.failure))
+	case len(b.waiting) > 0:
+		interval = pace.Progress / 5
+	case b.busy():
+		quiet := b.started.Sub(b.changed)
+		interval = min(pace.Rest, max(pace.Progress, quiet/calming))
+	}
+	return b.started.Add(interval)
+}
+
+// busy tells whether an instance that was asked for is on its way.
+func (b *Book) busy() bool {
+	for _, r := range b.instances {
+		if r.ours && !r.missing && onItsWay(r.instance.State) || r.wantsAddresses() {
+			return true
+		}
+	}
+	return false
+}
+
+func onItsWay(state oci.LifecycleState) bool {
+	switch state {
+	case oci.StateRunning, oci.StateStopped, oci.StateTerminated, oci.StateFaulty:
+		return false
+	}
+	return true
+}

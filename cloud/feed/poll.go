@@ -1,0 +1,155 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package feed
+
+import (
+	"time"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+)
+
+const (
+	// patience is for how long what is known is believed while the account does not answer.
+	patience = 2 * time.Minute
+	// slow is how long a poll may take before nobody waits for its end.
+	slow = 10 * time.Second
+)
+
+// Begin notes that a poll begins.
+func (b *Book) Begin(now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.started, b.underway, b.hurried = now, true, false
+}
+
+// Complete takes over a list that was read to its end, and returns what it changes. began is the time of its Begin.
+func (b *Book) Complete(listed []oci.Instance, began, now time.Time) []Change {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var changes []Change
+	shown := map[string]bool{}
+	for _, instance := range listed {
+		if instance.Tags[infrav1.MachineUIDTag] == "" {
+			continue
+		}
+		shown[instance.ID] = true
+		if b.show(instance, began) {
+			changes = append(changes, b.changeOf(instance, now))
+		}
+	}
+	for id, r := range b.instances {
+		if !shown[id] && r.vanish(began) {
+			changes = append(changes, b.changeOf(r.instance, now))
+		}
+		if r.missing && now.Sub(r.seen) > retention {
+			delete(b.instances, id)
+		}
+	}
+	b.began, b.ended, b.underway = began, now, false
+	if b.told {
+		changes = append(changes, Change{Account: b.account})
+	}
+	b.failure, b.failures, b.told = nil, 0, false
+	return append(changes, b.served(began)...)
+}
+
+// show takes over what a list says of one instance, and tells whether that is new. What was noted after the list was begun is
+// newer.
+func (b *Book) show(instance oci.Instance, began time.Time) bool {
+	r := b.instances[instance.ID]
+	if r == nil {
+		b.instances[instance.ID] = &record{instance: instance, seen: began}
+		return true
+	}
+	if r.noted && r.seen.After(began) {
+		return false
+	}
+	fresh := r.missing || r.instance.State != instance.State
+	if fresh && instance.State == oci.StateRunning && r.ours {
+		// It came up under our eyes: its addresses are what is asked for next.
+		r.addresses.want()
+	}
+	r.instance, r.seen, r.noted, r.missing = instance, began, false, false
+	return fresh
+}
+
+// vanish marks an instance that a complete list does not show, and tells whether that is new.
+func (r *record) vanish(began time.Time) bool {
+	since := r.seen
+	if r.noted {
+		since = since.Add(listLag)
+	}
+	if r.missing || !since.Before(began) {
+		return false
+	}
+	r.missing = true
+	return true
+}
+
+func (b *Book) changeOf(instance oci.Instance, now time.Time) Change {
+	if r := b.instances[instance.ID]; r != nil && r.ours {
+		b.changed = now
+	}
+	return Change{Account: b.account, InstanceID: instance.ID, Machine: instance.Tags[infrav1.MachineNameTag]}
+}
+
+// served are the machines that waited for a poll begun by then.
+func (b *Book) served(began time.Time) []Change {
+	var changes []Change
+	for machine, since := range b.waiting {
+		if !since.After(began) {
+			changes = append(changes, Change{Account: b.account, Machine: machine})
+			delete(b.waiting, machine)
+		}
+	}
+	return changes
+}
+
+// Fail takes over what a poll failed with. Nothing that is known becomes less so: pages that were read before are dropped.
+func (b *Book) Fail(err error, began, now time.Time) []Change {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.failure, b.underway = err, false
+	b.failures++
+	changes := b.served(began)
+	if trouble := b.trouble(now); trouble != nil && !b.told {
+		b.told = true
+		changes = append(changes, Change{Account: b.account})
+	}
+	return changes
+}
+
+// Trouble is why what is known is not to be believed: nil, or what the last poll failed with. A refusal counts at once, silence
+// only once what is known is too old.
+func (b *Book) Trouble(now time.Time) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.trouble(now)
+}
+
+func (b *Book) trouble(now time.Time) error {
+	passing := cloud.IsKind(b.failure, cloud.Unavailable, cloud.Throttled)
+	if passing && !b.began.IsZero() && now.Sub(b.began) < patience {
+		return nil
+	}
+	return b.failure
+}
+
+// Answering tells whether it is worth to wait for a poll: not for an account that failed more than once in a row, or that holds a
+// poll up.
+func (b *Book) Answering(now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	held := b.underway && now.Sub(b.started) > slow
+	return b.failures < 2 && !held
+}
+
+// Last is when the last complete poll was begun, zero if there was none, and what those since have failed with.
+func (b *Book) Last() (began time.Time, failure error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.began, b.failure
+}
