@@ -74,6 +74,8 @@ func run(ctx context.Context, options managerOptions) error {
 		Client:         mgr.GetClient(),
 		SecretMetadata: mgr.GetCache(),
 		OCIMetrics:     ociMetrics,
+		// A third, so that two accounts that are slow to answer leave workers to the others.
+		Limits:         oci.Limits{InFlight: max(1, options.concurrency/3)},
 		Registerer:     metrics.Registry,
 		RequestTimeout: options.requestTimeout,
 	})

@@ -61,6 +61,8 @@ type Error struct {
 	Status int
 	// RetryAfter is how long the service asks to wait; 0 if it does not say.
 	RetryAfter time.Duration
+	// NotSent says that the request was held back by this provider and never sent: it has certainly taken no effect.
+	NotSent bool
 	// Err is the cause, if it is of use to errors.Is and errors.As.
 	Err error
 }
@@ -110,6 +112,12 @@ func KindOf(err error) Kind {
 // IsKind tells whether err is of one of the kinds.
 func IsKind(err error, kinds ...Kind) bool {
 	return err != nil && slices.Contains(kinds, KindOf(err))
+}
+
+// WasNotSent tells whether err is of a request that was never sent.
+func WasNotSent(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.NotSent
 }
 
 // RetryAfterOf returns how long the service asked to wait; 0 if it did not say.

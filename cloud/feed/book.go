@@ -27,6 +27,8 @@ type Change struct {
 	// Machine is the namespace and name, with a slash between them, of the machine that waits for the change, or that the
 	// instance is tagged with. Empty with an empty InstanceID: the account answers again, or no longer does.
 	Machine string
+	// All says that nothing that is known of the account's machines is to be believed any more, or that all is again.
+	All bool
 }
 
 // Sighting is what is known of an instance.

@@ -62,7 +62,8 @@ func changeOf(id string) feed.Change {
 var (
 	errSilent  = &cloud.Error{Kind: cloud.Unavailable}
 	errRefused = &cloud.Error{Kind: cloud.NotFoundOrUnauthorized, Status: 404}
-	wholeBook  = feed.Change{Account: "alpha"}
+	everything = feed.Change{Account: "alpha", All: true}
+	theAccount = feed.Change{Account: "alpha"}
 )
 
 func TestOnlyWhatIsNewIsAChange(t *testing.T) {
@@ -135,12 +136,12 @@ func TestARefusalCountsAtOnceAndSilenceInTime(t *testing.T) {
 	g.Expect(d.Trouble(d.now)).NotTo(HaveOccurred())
 	d.pass(2 * time.Minute)
 	g.Expect(d.Trouble(d.now)).To(MatchError(errSilent))
-	g.Expect(d.fail(errSilent)).To(ConsistOf(wholeBook))
+	g.Expect(d.fail(errSilent)).To(ConsistOf(everything))
 	g.Expect(d.fail(errSilent)).To(BeEmpty(), "it is told once")
-	g.Expect(d.poll(machineInstance("a", oci.StateRunning))).To(ConsistOf(wholeBook))
+	g.Expect(d.poll(machineInstance("a", oci.StateRunning))).To(ConsistOf(everything))
 	g.Expect(d.Trouble(d.now)).NotTo(HaveOccurred())
 
-	g.Expect(d.fail(errRefused)).To(ConsistOf(wholeBook))
+	g.Expect(d.fail(errRefused)).To(ConsistOf(everything))
 	g.Expect(d.Trouble(d.now)).To(MatchError(errRefused))
 }
 
@@ -166,11 +167,15 @@ func TestAnAccountThatHangsOrFailsAgainIsNotWaitedFor(t *testing.T) {
 	g := NewWithT(t)
 	d := newDiary()
 	g.Expect(d.Answering(d.now)).To(BeTrue())
+	d.poll()
 	d.fail(errSilent)
 	g.Expect(d.Answering(d.now)).To(BeTrue())
 	d.fail(errSilent)
 	g.Expect(d.Answering(d.now)).To(BeFalse())
 	d.poll()
+	g.Expect(d.fail(errSilent)).To(BeEmpty())
+	g.Expect(d.fail(errSilent)).To(ConsistOf(theAccount), "its machines are believed for a while")
+	g.Expect(d.poll()).To(ConsistOf(theAccount))
 	g.Expect(d.Answering(d.now)).To(BeTrue())
 	d.Begin(d.now)
 	d.pass(11 * time.Second)

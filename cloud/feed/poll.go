@@ -12,10 +12,12 @@ import (
 )
 
 const (
+	// failing is how many polls in a row must fail before an account counts as one that does not answer.
+	failing = 2
 	// patience is for how long what is known is believed while the account does not answer.
 	patience = 2 * time.Minute
-	// slow is how long a poll may take before nobody waits for its end.
-	slow = 10 * time.Second
+	// Slow is how long a poll may take before nobody waits for its end.
+	Slow = 10 * time.Second
 )
 
 // Begin notes that a poll begins.
@@ -49,8 +51,8 @@ func (b *Book) Complete(listed []oci.Instance, began, now time.Time) []Change {
 		}
 	}
 	b.began, b.ended, b.underway = began, now, false
-	if b.told {
-		changes = append(changes, Change{Account: b.account})
+	if b.told || b.failures >= failing {
+		changes = append(changes, Change{Account: b.account, All: b.told})
 	}
 	b.failure, b.failures, b.told = nil, 0, false
 	return append(changes, b.served(began)...)
@@ -115,9 +117,10 @@ func (b *Book) Fail(err error, began, now time.Time) []Change {
 	b.failure, b.underway = err, false
 	b.failures++
 	changes := b.served(began)
-	if trouble := b.trouble(now); trouble != nil && !b.told {
-		b.told = true
-		changes = append(changes, Change{Account: b.account})
+	troubled := b.trouble(now) != nil && !b.told
+	b.told = b.told || troubled
+	if troubled || b.failures == failing {
+		changes = append(changes, Change{Account: b.account, All: troubled})
 	}
 	return changes
 }
@@ -143,8 +146,8 @@ func (b *Book) trouble(now time.Time) error {
 func (b *Book) Answering(now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	held := b.underway && now.Sub(b.started) > slow
-	return b.failures < 2 && !held
+	held := b.underway && now.Sub(b.started) > Slow
+	return b.failures < failing && !held
 }
 
 // Last is when the last complete poll was begun, zero if there was none, and what those since have failed with.

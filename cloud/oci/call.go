@@ -48,7 +48,7 @@ func (o operation) on(id string) operation {
 	return o
 }
 
-// call makes one call, within the client's timeout, measured, logged and with its error mapped. It never logs a body or a
+// call makes one call, once the account's budget allows, within the client's timeout, measured, logged and with its error mapped. It never logs a body or a
 // header other than the request ID.
 func call[Req any, Resp common.OCIResponse](
 	ctx context.Context, c *Client, op operation, do func(context.Context, Req) (Resp, error), request Req,
@@ -60,14 +60,19 @@ func call[Req any, Resp common.OCIResponse](
 			Message: cloud.Scrub("not an OCID: " + op.id),
 		}
 	}
+	admitted, err := c.gate.enter(ctx, op)
+	if err != nil {
+		return response, err
+	}
 	bounded, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	start := time.Now()
-	response, err := do(detached(bounded), request)
+	response, err = do(detached(bounded), request)
 	duration := time.Since(start)
 
 	raw := rawResponse(response)
 	err = mapError(ctx, op, err, raw)
+	c.gate.leave(admitted, err)
 	c.metrics.observe(c.account, op, err, duration)
 	c.log(ctx, op, err, raw, duration)
 	return response, err

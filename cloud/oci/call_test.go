@@ -176,7 +176,7 @@ func TestCallsAreCounted(t *testing.T) {
 		"account=alpha code=OutOfCapacity operation=GetInstance service=compute ": 1,
 	}))
 	g.Expect(samples(t, registry, "capom_oci_request_duration_seconds")).To(Equal(map[string]float64{
-		"operation=ListInstances service=compute ": 2, "operation=GetInstance service=compute ": 1,
+		"account=alpha operation=ListInstances service=compute ": 2, "account=alpha operation=GetInstance service=compute ": 1,
 	}))
 
 	metrics.Forget("alpha")

@@ -40,6 +40,8 @@ type Config struct {
 	Endpoint string
 	// RequestTimeout bounds each request; 0 means 30 seconds.
 	RequestTimeout time.Duration
+	// Limits keep the account's trouble its own.
+	Limits Limits
 	// Metrics counts the requests; nil means that nobody does.
 	Metrics *Metrics
 }
@@ -51,6 +53,7 @@ type Client struct {
 	compartmentID string
 	tenancyID     string
 	timeout       time.Duration
+	gate          *gate
 	metrics       *Metrics
 	transport     *http.Transport
 
@@ -82,6 +85,7 @@ func NewClient(config Config) (*Client, error) {
 		compartmentID: config.CompartmentID,
 		tenancyID:     tenancyID,
 		timeout:       config.RequestTimeout,
+		gate:          newGate(config.AccountName, config.Limits, config.Metrics),
 		metrics:       config.Metrics,
 		transport:     newTransport(),
 	}

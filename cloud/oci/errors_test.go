@@ -87,7 +87,7 @@ func TestRetryAfterIsKept(t *testing.T) {
 
 	at := time.Now().Add(time.Hour).UTC().Format(http.TimeFormat)
 	f.on(instancePath, answer(429, `{"code":"TooManyRequests","message":"x"}`, "Retry-After", at))
-	_, err = client.GetInstance(context.Background(), instanceID)
+	_, err = newClient(t, f).GetInstance(context.Background(), instanceID)
 	g.Expect(cloud.RetryAfterOf(err)).To(BeNumerically("~", time.Hour, 10*time.Minute))
 }
 

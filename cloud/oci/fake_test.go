@@ -127,6 +127,7 @@ func testConfig(t *testing.T, endpoint string) oci.Config {
 		CompartmentID:  compartmentID,
 		Endpoint:       endpoint,
 		RequestTimeout: 20 * time.Second,
+		Limits:         oci.Unlimited(),
 	}
 }
 

@@ -19,10 +19,17 @@ import (
 type Metrics struct {
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
+	held     *prometheus.CounterVec
+	waits    *prometheus.CounterVec
+	budget   *prometheus.GaugeVec
+	circuit  *prometheus.GaugeVec
 }
 
-// NewMetrics registers the metrics: capom_oci_requests_total by account, service, operation and code ("OK" or a cloud.Kind),
-// and capom_oci_request_duration_seconds by service and operation.
+// NewMetrics registers the metrics: capom_oci_requests_total by account, service, operation and code ("OK" or a cloud.Kind);
+// capom_oci_request_duration_seconds by account, service and operation; capom_oci_held_back_total by account, class (read,
+// create, delete) and reason (budget, throttled, busy, circuit) and capom_oci_wait_seconds_total by account and class, of requests
+// that had to wait for their turn; capom_oci_budget_per_second by account and class; and capom_oci_circuit_state by account
+// and host: 0 closed, 1 half-open, 2 open.
 func NewMetrics(registerer prometheus.Registerer) (*Metrics, error) {
 	m := &Metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -31,11 +38,27 @@ func NewMetrics(registerer prometheus.Registerer) (*Metrics, error) {
 		}, []string{"account", "service", "operation", "code"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "capom_oci_request_duration_seconds",
-			Help:    "Time until OCI answered, by service and operation.",
+			Help:    "Time until OCI answered, by account, service and operation.",
 			Buckets: []float64{0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30},
-		}, []string{"service", "operation"}),
+		}, []string{"account", "service", "operation"}),
+		held: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "capom_oci_held_back_total",
+			Help: "Requests to OCI that were not sent at once, by account, class and reason.",
+		}, []string{"account", "class", "reason"}),
+		waits: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "capom_oci_wait_seconds_total",
+			Help: "Time that requests to OCI waited for their turn, by account and class.",
+		}, []string{"account", "class"}),
+		budget: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "capom_oci_budget_per_second",
+			Help: "Requests per second that an account is asked for at present, by account and class.",
+		}, []string{"account", "class"}),
+		circuit: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "capom_oci_circuit_state",
+			Help: "Whether requests are sent to an account's host: 0 all, 1 one at a time, 2 none.",
+		}, []string{"account", "host"}),
 	}
-	for _, collector := range []prometheus.Collector{m.requests, m.duration} {
+	for _, collector := range []prometheus.Collector{m.requests, m.duration, m.held, m.waits, m.budget, m.circuit} {
 		if err := registerer.Register(collector); err != nil {
 			return nil, fmt.Errorf("registering OCI metrics: %w", err)
 		}
@@ -45,8 +68,33 @@ func NewMetrics(registerer prometheus.Registerer) (*Metrics, error) {
 
 // Forget drops the series of an account that is gone.
 func (m *Metrics) Forget(account string) {
+	if m == nil {
+		return
+	}
+	labels := prometheus.Labels{"account": account}
+	for _, vector := range []interface{ DeletePartialMatch(prometheus.Labels) int }{
+		m.requests, m.duration, m.held, m.waits, m.budget, m.circuit,
+	} {
+		vector.DeletePartialMatch(labels)
+	}
+}
+
+func (m *Metrics) heldBack(account string, of class, reason string) {
 	if m != nil {
-		m.requests.DeletePartialMatch(prometheus.Labels{"account": account})
+		m.held.WithLabelValues(account, string(of), reason).Inc()
+	}
+}
+
+func (m *Metrics) waited(account string, of class, wait time.Duration) {
+	if m != nil {
+		m.waits.WithLabelValues(account, string(of)).Add(wait.Seconds())
+	}
+}
+
+func (m *Metrics) gate(account string, p pass, perSecond, state float64) {
+	if m != nil {
+		m.budget.WithLabelValues(account, string(p.class)).Set(perSecond)
+		m.circuit.WithLabelValues(account, p.host).Set(state)
 	}
 }
 
@@ -55,7 +103,7 @@ func (m *Metrics) observe(account string, op operation, err error, duration time
 		return
 	}
 	m.requests.WithLabelValues(account, op.service, op.name, resultOf(err)).Inc()
-	m.duration.WithLabelValues(op.service, op.name).Observe(duration.Seconds())
+	m.duration.WithLabelValues(account, op.service, op.name).Observe(duration.Seconds())
 }
 
 // resultOf is a call's result in one word.

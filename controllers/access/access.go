@@ -41,6 +41,8 @@ type Options struct {
 	OCIMetrics *oci.Metrics
 	// Registerer receives the counter of calls to tailnets; nil means that there is none.
 	Registerer prometheus.Registerer
+	// Limits keep each account's trouble its own; zero values are the defaults.
+	Limits oci.Limits
 	// RequestTimeout bounds each call to OCI or a tailnet; 0 means 30 seconds.
 	RequestTimeout time.Duration
 }

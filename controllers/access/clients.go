@@ -41,7 +41,8 @@ func (c *Clients) OCI(ctx context.Context, account *infrav1.OCIAccount) (*oci.Cl
 		}
 		return oci.NewClient(oci.Config{
 			AccountName: account.Name, Principal: signer, Region: spec.Region, CompartmentID: spec.CompartmentID,
-			Endpoint: spec.Endpoint, RequestTimeout: c.options.RequestTimeout, Metrics: c.options.OCIMetrics,
+			Endpoint: spec.Endpoint, RequestTimeout: c.options.RequestTimeout, Limits: c.options.Limits,
+			Metrics: c.options.OCIMetrics,
 		})
 	})
 	if err != nil {

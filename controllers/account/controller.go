@@ -153,6 +153,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (_ ctrl.Re
 		report.Announce(r.Recorder, account, before, conditions.Get(account, infrav1.ReadyCondition))
 	}()
 
+	// What an account's own look may wait for takes at most one worker.
+	ctx = oci.Patient(ctx)
 	// The Secret is owned first: that makes a new version of it, and a new version a new client. Failing to is no reason to
 	// leave the rest undone.
 	owning := r.ownSecret(ctx, s)

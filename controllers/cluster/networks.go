@@ -10,6 +10,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/network"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 )
@@ -27,7 +28,7 @@ func eachAccount(ctx context.Context, s *scope, accounts []*accountState, work f
 			defer func() { <-places }()
 			bounded, cancel := context.WithTimeout(ctx, s.options.AccountTimeout)
 			defer cancel()
-			work(bounded, account)
+			work(oci.Patient(bounded), account)
 		})
 	}
 	all.Wait()

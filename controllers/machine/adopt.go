@@ -154,8 +154,12 @@ func (r *Reconciler) searchIn(ctx context.Context, s *scope, account *infrav1.OC
 	return locate(own, account.Name), nil
 }
 
-// searchPolled passes over an account that is known not to answer: it would keep every new machine from being placed elsewhere.
+// searchPolled passes over an account that the machine cannot have been placed in, and one that is known not to answer: it would
+// keep every new machine from being placed elsewhere.
 func (r *Reconciler) searchPolled(s *scope, account *infrav1.OCIAccount) ([]located, error) {
+	if selected, err := selects(s.own.Spec.Accounts, account); err == nil && !selected {
+		return nil, nil
+	}
 	if !isReady(account) || !r.Pollers.Book(account).Answering(s.now) {
 		return nil, nil
 	}

@@ -61,6 +61,8 @@ func (r *Reconciler) accountFacts(ctx context.Context, s *scope, listed infrav1.
 		out.Problem = problemMessage(err)
 	case conditions.IsFalse(account, infrav1.ReadyCondition):
 		out.Problem = conditions.GetMessage(account, infrav1.ReadyCondition)
+	case !r.Pollers.Book(account).Answering(s.now):
+		out.Problem = "it does not answer at present"
 	case network == nil || network.Ready == nil || !*network.Ready || network.SubnetID == "":
 		out.Problem = "its network for the cluster is not ready"
 		if network != nil && network.Message != "" {

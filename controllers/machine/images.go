@@ -9,6 +9,7 @@ import (
 	"time"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/image"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
@@ -46,9 +47,7 @@ func (i *images) find(ctx context.Context, c *oci.Client, query image.Query, now
 	key := imageKey{c, query}
 	if found, known := i.begin(key, now); known {
 		if found.id == "" {
-			return "", &access.Problem{
-				Reason: infrav1.WaitingReason, Message: "The machine is not placed yet", RetryAfter: imageWait,
-			}
+			return "", waitingForImage(imageWait)
 		}
 		return found.id, nil
 	}
@@ -57,10 +56,18 @@ func (i *images) find(ctx context.Context, c *oci.Client, query image.Query, now
 	defer i.mu.Unlock()
 	if err != nil {
 		delete(i.known, key)
+		if cloud.IsKind(err, cloud.Throttled) && cloud.WasNotSent(err) {
+			err = waitingForImage(cloud.RetryAfterOf(err))
+		}
 		return "", err
 	}
 	i.known[key] = foundImage{id: id, until: now.Add(imageLife)}
 	return id, nil
+}
+
+// waitingForImage says no more than a machine's condition does anyway.
+func waitingForImage(wait time.Duration) error {
+	return &access.Problem{Reason: infrav1.WaitingReason, Message: notPlaced, RetryAfter: wait}
 }
 
 // begin returns what is known of the image; if that is nothing, the caller is to look for it.

@@ -65,7 +65,7 @@ func (r *Reconciler) launch(ctx context.Context, s *scope) error {
 // refusedForCertain tells whether an answer proves that nothing was launched. An earlier launch under the same token may have been:
 // then the next one finds it.
 func refusedForCertain(err error) bool {
-	return capacity.IsShortage(err) || cloud.IsKind(err, cloud.Throttled, cloud.InvalidRequest, cloud.Unauthenticated,
+	return cloud.WasNotSent(err) || capacity.IsShortage(err) || cloud.IsKind(err, cloud.Throttled, cloud.InvalidRequest, cloud.Unauthenticated,
 		cloud.InvalidCredentials, cloud.Forbidden, cloud.NotFoundOrUnauthorized)
 }
 
@@ -112,6 +112,11 @@ func (r *Reconciler) launchSpec(ctx context.Context, s *scope) (oci.LaunchSpec, 
 // launchFailed decides what a refusal means. Where the answer is not known the next pass repeats the same launch.
 func (r *Reconciler) launchFailed(ctx context.Context, s *scope, c *oci.Client, err error) error {
 	switch kind := cloud.KindOf(err); {
+	case kind == cloud.Throttled && cloud.WasNotSent(err):
+		// It is this machine's turn later: nothing that anybody has to know of.
+		s.stop()
+		s.requeue(cloud.RetryAfterOf(err))
+		return nil
 	case capacity.IsShortage(err):
 		return r.short(ctx, s, err)
 	case kind == cloud.InvalidRequest:

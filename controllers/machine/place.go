@@ -41,7 +41,7 @@ func (r *Reconciler) mayLeave(ctx context.Context, s *scope) bool {
 	}
 	account, err := r.Access.Account(ctx, s.own.Status.Placement.Account, s.own.Namespace)
 	// As in facts, one whose state is not known may be placed in: else it would be left and chosen again for ever.
-	return err != nil || conditions.IsFalse(account, infrav1.ReadyCondition)
+	return err != nil || conditions.IsFalse(account, infrav1.ReadyCondition) || !r.Pollers.Book(account).Answering(s.now)
 }
 
 // choose makes a new decision and ends the pass.

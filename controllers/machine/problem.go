@@ -11,6 +11,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
@@ -46,8 +47,8 @@ func unseen(condition string, err error) error {
 func (s *scope) settle(ctx context.Context, phase string, err error, options Options) error {
 	s.stop()
 	if s.awaits(err) {
-		// The poll brings the next pass; this is for the case that it does not.
-		s.requeue(options.PollInterval)
+		// The poll brings the next pass; this is for the case that the account holds it up.
+		s.requeue(min(options.PollInterval, feed.Slow+time.Second))
 		return nil
 	}
 	failure, ok := err.(*phaseError) //nolint:errorlint // Phases return it as it is.

@@ -20,6 +20,8 @@ import (
 var ownedConditions = report.Types(infrav1.PlacedCondition, infrav1.InstanceReadyCondition, infrav1.TailnetReadyCondition,
 	infrav1.DeletingCondition)
 
+const notPlaced = "The machine is not placed yet"
+
 // updateStatus computes all conditions from what the phases found.
 func updateStatus(s *scope) {
 	all := []metav1.Condition{report.Deleting(s.own, s.deletion), placed(s), instanceReady(s), tailnetReady(s)}
@@ -45,7 +47,7 @@ func placed(s *scope) metav1.Condition {
 		return found
 	}
 	if s.own.Status.Placement.Account == "" {
-		return report.NotOK(infrav1.PlacedCondition, infrav1.WaitingReason, "The machine is not placed yet")
+		return report.NotOK(infrav1.PlacedCondition, infrav1.WaitingReason, notPlaced)
 	}
 	condition := report.OK(infrav1.PlacedCondition)
 	condition.Message = s.own.Status.Placement.Reason

@@ -62,6 +62,9 @@ func newBench(t *testing.T, options helpers.WorldOptions) *bench {
 	}
 	b := &bench{booter: &joiner{joined: map[string]string{}}}
 	options.Sim.Booter = b.booter
+	if options.Limits != nil {
+		options.Limits.Clock = b.now
+	}
 	b.World = helpers.NewWorld(t, env, options)
 	b.booter.control = b.Control
 	b.MakeReady(t)
@@ -163,6 +166,10 @@ func controlPlane(machine *clusterv1.Machine, _ *infrav1.OCIMeshMachine) {
 	helpers.ControlPlane(machine)
 }
 
+func requestOf(own *infrav1.OCIMeshMachine) ctrl.Request {
+	return ctrl.Request{NamespacedName: client.ObjectKeyFromObject(own)}
+}
+
 // poll polls all accounts once.
 func (b *bench) poll(ctx context.Context) error {
 	for _, account := range b.Accounts {
@@ -178,7 +185,7 @@ func (b *bench) pass(t *testing.T, own *infrav1.OCIMeshMachine) ctrl.Result {
 	t.Helper()
 	g := NewWithT(t)
 	g.Expect(b.poll(t.Context())).To(Succeed())
-	result, err := b.r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(own)})
+	result, err := b.r.Reconcile(t.Context(), requestOf(own))
 	g.Expect(err).NotTo(HaveOccurred())
 	return result
 }
@@ -188,7 +195,7 @@ func (b *bench) until(t *testing.T, own *infrav1.OCIMeshMachine, check func(g Go
 	t.Helper()
 	eventually(NewWithT(t), func(g Gomega) {
 		g.Expect(b.poll(t.Context())).To(Succeed())
-		_, err := b.r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(own)})
+		_, err := b.r.Reconcile(t.Context(), requestOf(own))
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(client.IgnoreNotFound(b.Client.Get(t.Context(), client.ObjectKeyFromObject(own), own))).To(Succeed())
 		check(g)
@@ -218,7 +225,7 @@ func (b *bench) delete(t *testing.T, own *infrav1.OCIMeshMachine) {
 	NewWithT(t).Expect(client.IgnoreNotFound(b.Client.Delete(t.Context(), own))).To(Succeed())
 	eventually(NewWithT(t), func(g Gomega) {
 		g.Expect(b.poll(t.Context())).To(Succeed())
-		_, err := b.r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(own)})
+		_, err := b.r.Reconcile(t.Context(), requestOf(own))
 		g.Expect(err).NotTo(HaveOccurred())
 		err = b.Client.Get(t.Context(), client.ObjectKeyFromObject(own), own)
 		g.Expect(apierrors.IsNotFound(err)).To(BeTrue(), "conditions: %v", own.Status.Conditions)

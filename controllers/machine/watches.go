@@ -84,7 +84,7 @@ func (r *Reconciler) changed(ctx context.Context, change feed.Change) []reconcil
 	switch {
 	case change.InstanceID != "":
 		field = client.MatchingFields{instanceIndex: change.InstanceID}
-	case change.Machine != "":
+	case !change.All:
 		return named(change.Machine)
 	}
 	if err := r.Client.List(ctx, machines, field); err != nil {

@@ -152,7 +152,7 @@ func (r *Reconciler) shapes(ctx context.Context, account *infrav1.OCIAccount) ([
 	if err != nil {
 		return nil, err
 	}
-	return c.Shapes(ctx, "")
+	return c.Shapes(oci.Patient(ctx), "")
 }
 
 // inReach lists the ready accounts that machines of the template may be in, by name.

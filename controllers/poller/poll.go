@@ -30,6 +30,7 @@ var errGone = errors.New("the account is gone")
 func (p *Pollers) run(ctx context.Context, a *account) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	ctx = oci.Patient(ctx)
 	stop := context.AfterFunc(ctx, a.stop)
 	defer stop()
 	go func() {

@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
@@ -32,6 +33,10 @@ type WorldOptions struct {
 	Sim sim.Options
 	// TailnetMode is Tailscale's by default.
 	TailnetMode tailnetsim.Mode
+	// Limits of each account; none by default.
+	Limits *oci.Limits
+	// RequestTimeout of calls; 10 seconds by default.
+	RequestTimeout time.Duration
 	// VIPRange of the Tailnet; 10.250.0.0/24 by default.
 	VIPRange string
 }
@@ -60,9 +65,16 @@ type World struct {
 // NewWorld starts the simulators and creates the objects. All ends with the test.
 func NewWorld(t *testing.T, env *Environment, options WorldOptions) *World {
 	t.Helper()
+	if options.RequestTimeout == 0 {
+		options.RequestTimeout = 10 * time.Second
+	}
+	limits := oci.Unlimited()
+	if options.Limits != nil {
+		limits = *options.Limits
+	}
 	w := &World{
 		Environment: env, Namespace: env.Namespace(t, nil),
-		Clients: access.New(access.Options{Client: env.Client, RequestTimeout: 10 * time.Second}),
+		Clients: access.New(access.Options{Client: env.Client, RequestTimeout: options.RequestTimeout, Limits: limits}),
 	}
 	w.startTailnet(t, options)
 	w.startOCI(t, options)

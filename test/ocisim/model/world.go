@@ -10,6 +10,7 @@ import (
 	"maps"
 	"reflect"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -60,6 +61,9 @@ type World struct {
 	Faults *Faults
 	Calls  *CallLog
 
+	// skew is how far the clock that signatures are judged by is ahead, in nanoseconds.
+	skew atomic.Int64
+
 	// done is closed by Close.
 	done chan struct{}
 	once sync.Once
@@ -86,6 +90,12 @@ type State struct {
 	throttle   *bucket
 	createTime time.Time
 }
+
+// SetSkew moves the clock that the dates of requests are judged by: it is ahead of the wall clock by that much.
+func (w *World) SetSkew(skew time.Duration) { w.skew.Store(int64(skew)) }
+
+// WallClock is what the dates of requests are judged by.
+func (w *World) WallClock() time.Time { return time.Now().Add(time.Duration(w.skew.Load())) }
 
 // NewWorld completes the tenancies and builds their states.
 func NewWorld(config Config) (*World, error) {

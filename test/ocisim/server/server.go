@@ -75,7 +75,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, entry route) {
 		return
 	}
 	// Clients sign with the wall clock, whatever clock the simulation runs on.
-	state, user, err := authenticate(s.world, r, body, time.Now())
+	state, user, err := authenticate(s.world, r, body, s.world.WallClock())
 	if err != nil {
 		s.write(w, refusal(err), record)
 		return

@@ -5,6 +5,7 @@ package sim_test
 
 import (
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	"github.com/oracle/oci-go-sdk/v65/common"
@@ -40,6 +41,22 @@ func TestCompartmentsAreHiddenFromStrangers(t *testing.T) {
 	own := b.connect(limited)
 	_, err = own.network.ListVcns(b.t.Context(), core.ListVcnsRequest{CompartmentId: common.String(b.tenancy.Compartments[1].OCID)})
 	g.Expect(err).NotTo(HaveOccurred())
+}
+
+func TestClocksThatDifferMakeSignaturesInvalid(t *testing.T) {
+	b := newBench(t)
+	list := func() error {
+		_, err := b.network.ListVcns(b.t.Context(), core.ListVcnsRequest{CompartmentId: b.compartment()})
+		return err
+	}
+	b.sim.SetSkew(4 * time.Minute)
+	b.g.Expect(list()).To(Succeed())
+	for _, skew := range []time.Duration{6 * time.Minute, -6 * time.Minute} {
+		b.sim.SetSkew(skew)
+		b.g.Expect(refusal(list())).To(Equal("401 NotAuthenticated"))
+	}
+	b.sim.SetSkew(0)
+	b.g.Expect(list()).To(Succeed())
 }
 
 func TestRevokedKeysAreRefusedUntilRestored(t *testing.T) {

@@ -5,6 +5,7 @@ package sim
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/model"
 )
@@ -17,6 +18,9 @@ func (s *Sim) AddFault(fault Fault) { s.world.Faults.Add(fault) }
 
 // ClearFaults drops the faults that have not happened yet.
 func (s *Sim) ClearFaults() { s.world.Faults.Clear() }
+
+// SetSkew sets how far the simulator's clock is ahead of the client's: beyond five minutes no signature is valid.
+func (s *Sim) SetSkew(skew time.Duration) { s.world.SetSkew(skew) }
 
 // Calls returns the call log, oldest first.
 func (s *Sim) Calls() []Call { return s.world.Calls.All() }

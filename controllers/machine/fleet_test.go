@@ -1,0 +1,137 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package machine
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
+)
+
+// manage runs pollers and the machine controller as main does.
+func (b *bench) manage(t *testing.T, pace poller.Options, options Options, workers int) {
+	t.Helper()
+	b.Manager(t, func(ctx context.Context, mgr manager.Manager) error {
+		b.pollers = poller.New(mgr.GetClient(), b.Clients, pace)
+		if err := mgr.Add(b.pollers); err != nil {
+			return err
+		}
+		r := &Reconciler{
+			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Access: b.Clients, Pollers: b.pollers, Options: options,
+			Recorder: mgr.GetEventRecorder("ocimeshmachine-controller"),
+		}
+		return r.SetupWithManager(ctx, mgr, controller.Options{MaxConcurrentReconciles: workers})
+	})
+}
+
+// eventuallyIs waits until a machine that a manager reconciles has a condition.
+func (b *bench) eventuallyIs(t *testing.T, own *infrav1.OCIMeshMachine, want string) {
+	t.Helper()
+	NewWithT(t).Eventually(func(g Gomega) {
+		g.Expect(b.Client.Get(t.Context(), client.ObjectKeyFromObject(own), own)).To(Succeed())
+		g.Expect(helpers.ConditionsOf(own)).To(ContainElement(want), "conditions: %v", own.Status.Conditions)
+	}).WithTimeout(3 * patience).WithPolling(100 * time.Millisecond).Should(Succeed())
+}
+
+// The figure is that of the design: to Running by three polls, of machines that are all made at once.
+func TestAHundredMachinesTakeFewCalls(t *testing.T) {
+	const machines = 100
+	g := NewWithT(t)
+	delays := helpers.FastDelays()
+	delays.Provision, delays.Start = 2*time.Second, time.Second
+	b := newBench(t, helpers.WorldOptions{Accounts: 3, Sim: sim.Options{Delays: delays, PageSize: 50}, Tenancy: roomy})
+	var all []*infrav1.OCIMeshMachine
+	for i := range machines {
+		all = append(all, b.machine(t, fmt.Sprintf("worker-%d", i)))
+	}
+	b.OCI.ResetCalls()
+	b.manage(t, poller.Options{PollInterval: 20 * time.Second, ProgressInterval: 3 * time.Second},
+		Options{PollInterval: 20 * time.Second, ProgressInterval: time.Second}, 10)
+
+	for _, own := range all {
+		b.eventuallyIs(t, own, "Ready True Ready")
+	}
+
+	counts, total := b.OCI.CallCounts(""), 0
+	var table strings.Builder
+	for _, operation := range slices.Sorted(maps.Keys(counts)) {
+		total += counts[operation]
+		fmt.Fprintf(&table, "%-28s%6d%8.2f\n", operation, counts[operation], float64(counts[operation])/machines)
+	}
+	t.Logf("%-28s%6s%8s\n%s%-28s%6d%8.2f", "OCI operation", "calls", "each", table.String(), "all", total, float64(total)/machines)
+	g.Expect(counts["LaunchInstance"]).To(Equal(machines))
+	g.Expect(counts["GetInstance"]).To(BeZero())
+	g.Expect(total).To(BeNumerically("<=", 2.5*machines))
+}
+
+// roomy has limits and capacity for many machines.
+func roomy(_ int, tenancy *sim.Tenancy) {
+	tenancy.Limits = map[string]int64{"standard-a1-core-count": 10000, "standard-a1-memory-count": 100000}
+}
+
+// The machine controller looks at machines at rest once an hour here: what it sees, polls have told it.
+func TestAnInstanceLostBehindOurBackIsNoticedByAPoll(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{})
+	b.manage(t, poller.Options{PollInterval: 50 * time.Millisecond, ProgressInterval: 20 * time.Millisecond},
+		Options{PollInterval: time.Hour, ProgressInterval: 50 * time.Millisecond}, 4)
+	lost, stopped := b.machine(t, "lost"), b.machine(t, "stopped")
+	b.eventuallyIs(t, lost, "Ready True Ready")
+	b.eventuallyIs(t, stopped, "Ready True Ready")
+
+	g.Expect(b.OCI.TerminateInstance(lost.Status.Instance.ID)).To(Succeed())
+	g.Expect(b.OCI.StopInstance(stopped.Status.Instance.ID)).To(Succeed())
+
+	b.eventuallyIs(t, lost, "Ready False InstanceTerminated")
+	b.eventuallyIs(t, stopped, "Ready False InstanceStopped")
+	b.OCI.AddFault(sim.Fault{Status: 404, Code: "NotAuthorizedOrNotFound", Times: -1})
+	b.eventuallyIs(t, stopped, "InstanceReady Unknown NotAuthorizedOrNotFound")
+	b.OCI.ClearFaults()
+	b.eventuallyIs(t, stopped, "InstanceReady False InstanceStopped")
+}
+
+func TestADeadAndASlowAccountTakeNoWorkerFromAnother(t *testing.T) {
+	g := NewWithT(t)
+	limits := oci.Unlimited()
+	limits.InFlight, limits.Failures, limits.Cooldown = 2, 5, time.Hour
+	b := newBench(t, helpers.WorldOptions{Accounts: 3, Limits: &limits, RequestTimeout: time.Minute, Tenancy: roomy})
+	b.manage(t, poller.Options{PollInterval: time.Second, ProgressInterval: 200 * time.Millisecond},
+		Options{PollInterval: time.Second, ProgressInterval: 200 * time.Millisecond}, 6)
+	early := b.machine(t, "early", inAccount(b, 2))
+	b.eventuallyIs(t, early, "Ready True Ready")
+	// All that is slow is still under way when the test ends.
+	b.OCI.AddFault(sim.Fault{Tenancy: b.Tenancies[0].Name, Delay: 30 * time.Second, Times: -1})
+	b.OCI.AddFault(sim.Fault{Tenancy: b.Tenancies[1].Name, Status: 500, Code: "InternalError", Times: -1})
+	begun := time.Now()
+	for i := range 10 {
+		b.machine(t, fmt.Sprintf("slow-%d", i), inAccount(b, 0))
+		b.machine(t, fmt.Sprintf("dead-%d", i), inAccount(b, 1))
+	}
+	var others []*infrav1.OCIMeshMachine
+	for i := range 10 {
+		others = append(others, b.machine(t, fmt.Sprintf("other-%d", i), inAccount(b, 2)))
+	}
+
+	for _, own := range others {
+		b.eventuallyIs(t, own, "Ready True Ready")
+	}
+
+	g.Expect(time.Since(begun)).To(BeNumerically("<", 30*time.Second), "no slow call had an end yet")
+	g.Expect(b.OCI.CallCounts(b.Tenancies[1].Name)["ListInstances"]).To(BeNumerically("<", 12), "the circuit is open")
+}
