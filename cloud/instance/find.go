@@ -32,15 +32,6 @@ func (e *DuplicatedError) Error() string {
 		len(e.IDs), infrav1.MachineUIDTag, strings.Join(e.IDs, ", "))
 }
 
-// Find lists the machine's instances that are not TERMINATED, oldest first.
-func Find(ctx context.Context, c lister, machineUID string) ([]oci.Instance, error) {
-	own, err := tagged(ctx, c, machineUID)
-	if err != nil {
-		return nil, err
-	}
-	return Remaining(own), nil
-}
-
 // Remaining are those of a machine's instances that are not TERMINATED, oldest first. The slice given is used up.
 func Remaining(own []oci.Instance) []oci.Instance {
 	own = slices.DeleteFunc(own, func(i oci.Instance) bool { return i.State == oci.StateTerminated })

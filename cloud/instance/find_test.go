@@ -99,9 +99,9 @@ func TestOnlyLiveInstancesWithTheMachinesTagCount(t *testing.T) {
 			ended, err := Ended(t.Context(), c, "uid")
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(ended).To(Equal(world.ended))
-			own, err := Find(t.Context(), c, "uid")
+			own, err := tagged(t.Context(), c, "uid")
 			g.Expect(err).NotTo(HaveOccurred())
-			live, found, err := Live(own)
+			live, found, err := Live(Remaining(own))
 			var duplicated *DuplicatedError
 			g.Expect(errors.As(err, &duplicated)).To(Equal(world.duplicate))
 			if world.duplicate {

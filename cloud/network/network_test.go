@@ -41,7 +41,7 @@ func newBench(t *testing.T) *bench {
 	b.g.Expect(b.sim.Start("127.0.0.1:0")).To(Succeed())
 	t.Cleanup(func() { _ = b.sim.Close() })
 	b.client, err = oci.NewClient(oci.Config{
-		Region: "us-ashburn-1", CompartmentID: b.tenancy.Compartment(), Endpoint: b.sim.URL(),
+		Region: "us-ashburn-1", CompartmentID: b.tenancy.Compartment(), Endpoint: b.sim.URL(), Limits: oci.Unlimited(),
 		Principal: oci.Principal{Type: oci.UserPrincipalType, User: oci.UserPrincipal{
 			TenancyID: user.TenancyOCID, UserID: user.UserOCID, Fingerprint: user.Fingerprint, PrivateKeyPEM: []byte(user.PrivateKeyPEM),
 		}},

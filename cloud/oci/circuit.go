@@ -12,7 +12,7 @@ import (
 
 const (
 	// longestCooldown bounds the time between two tries.
-	longestCooldown = 5 * time.Minute
+	longestCooldown = time.Minute
 	// probeWait is when a caller asks again while another one tries.
 	probeWait = time.Second
 )

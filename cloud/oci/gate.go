@@ -23,7 +23,7 @@ type Limits struct {
 	// Failures is how many calls in a row must get no answer, or a server's failure, before no more are made; 5 by default.
 	Failures int
 	// Cooldown is for how long no call is made to a service that did not answer several times in a row, at first; 10 seconds by
-	// default. It doubles up to 5 minutes.
+	// default. It doubles up to a minute.
 	Cooldown time.Duration
 	// Clock tells the time; time.Now by default.
 	Clock func() time.Time

@@ -18,6 +18,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 )
@@ -52,13 +53,14 @@ func (r *Reconciler) account(ctx context.Context, name string) (*infrav1.OCIAcco
 	return account, nil
 }
 
-// seenIn lists the machine's instances in an account from a poll that was begun after the machine was first looked for, and asks
-// for one if there was none. An account that does not answer is a problem of its own.
+// seenIn lists the machine's instances in an account that are not TERMINATED, oldest first, by a poll that was begun after the search
+// was, which is as good as a list of its own: what was launched since by this process is noted in the book, and a launch that was
+// not answered begins the search anew. If there was no such poll, one is asked for.
 func (r *Reconciler) seenIn(s *scope, account *infrav1.OCIAccount) ([]oci.Instance, error) {
 	book := r.Pollers.Book(account)
 	since := r.ledger.searchedSince(s.search(), s.now)
 	if book.PolledSince(since) {
-		return book.Tagged(s.identity), nil
+		return instance.Remaining(book.Tagged(s.identity)), nil
 	}
 	book.Await(client.ObjectKeyFromObject(s.own).String(), since)
 	if _, failure := book.Last(); failure != nil {

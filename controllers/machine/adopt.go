@@ -30,7 +30,7 @@ func (r *Reconciler) adopt(ctx context.Context, s *scope) error {
 	if err := r.loadKey(ctx, s); err != nil {
 		return err
 	}
-	if s.neverLaunched() || r.ledger.certainlyNot(client.ObjectKeyFromObject(s.own), s.token()) {
+	if s.neverLaunched() {
 		return nil
 	}
 	found, err := r.search(ctx, s)
@@ -101,15 +101,15 @@ func (r *Reconciler) remember(ctx context.Context, s *scope, found located) erro
 // search returns nil if there is no live instance in the accounts that could be looked at.
 func (r *Reconciler) search(ctx context.Context, s *scope) (*located, error) {
 	if account := s.own.Status.Placement.Account; account != "" {
-		c, err := r.clientFor(ctx, account)
+		in, err := r.account(ctx, account)
 		if err != nil {
 			return nil, err
 		}
-		own, err := instance.Find(ctx, c, s.identity)
+		own, err := r.seenIn(s, in)
 		if err != nil {
 			return nil, err
 		}
-		return pick(own, account)
+		return pickLocated(locate(own, account))
 	}
 	accounts, err := r.possibleAccounts(ctx, s)
 	if err != nil {
@@ -130,44 +130,31 @@ func (r *Reconciler) search(ctx context.Context, s *scope) (*located, error) {
 	return pickLocated(all)
 }
 
-// searchIn looks in one account. A new machine is looked for in what polls show, and where it may have an instance by a list of
-// its own.
+// searchIn looks in one account.
 func (r *Reconciler) searchIn(ctx context.Context, s *scope, account *infrav1.OCIAccount) ([]located, error) {
-	if s.own.Spec.ProviderID == "" && !s.statusWasLost() {
-		return r.searchPolled(s, account)
+	if s.own.Spec.ProviderID == "" {
+		if !s.statusWasLost() && r.passesOver(s, account) {
+			return nil, nil
+		}
+		own, err := r.seenIn(s, account)
+		return locate(own, account.Name), err
 	}
 	c, err := r.Access.OCI(ctx, account)
 	if err != nil {
 		return nil, err
 	}
-	if s.own.Spec.ProviderID != "" {
-		found, exists, err := instance.Observe(ctx, c, instanceIDOf(s.own.Spec.ProviderID))
-		if err != nil || !exists {
-			return nil, err
-		}
-		return []located{{Instance: found, account: account.Name}}, nil
-	}
-	own, err := instance.Find(ctx, c, s.identity)
-	if err != nil {
+	found, exists, err := instance.Observe(ctx, c, instanceIDOf(s.own.Spec.ProviderID))
+	if err != nil || !exists {
 		return nil, err
 	}
-	return locate(own, account.Name), nil
+	return []located{{Instance: found, account: account.Name}}, nil
 }
 
-// searchPolled passes over an account that the machine cannot have been placed in, and one that is known not to answer: it would
-// keep every new machine from being placed elsewhere.
-func (r *Reconciler) searchPolled(s *scope, account *infrav1.OCIAccount) ([]located, error) {
-	if selected, err := selects(s.own.Spec.Accounts, account); err == nil && !selected {
-		return nil, nil
-	}
-	if !isReady(account) || !r.Pollers.Book(account).Answering(s.now) {
-		return nil, nil
-	}
-	own, err := r.seenIn(s, account)
-	if err != nil {
-		return nil, err
-	}
-	return locate(instance.Remaining(own), account.Name), nil
+// passesOver tells whether a machine of which nothing is known is not looked for in an account: it cannot have been placed there,
+// or the account is known not to answer and would keep every new machine from being placed elsewhere.
+func (r *Reconciler) passesOver(s *scope, account *infrav1.OCIAccount) bool {
+	selected, err := selects(s.own.Spec.Accounts, account)
+	return (err == nil && !selected) || !isReady(account) || !r.Pollers.Book(account).Answering(s.now)
 }
 
 func locate(own []oci.Instance, account string) []located {
@@ -176,14 +163,6 @@ func locate(own []oci.Instance, account string) []located {
 		out = append(out, located{Instance: found, account: account})
 	}
 	return out
-}
-
-func pick(own []oci.Instance, account string) (*located, error) {
-	live, found, err := instance.Live(own)
-	if err != nil || !found {
-		return nil, err
-	}
-	return &located{Instance: live, account: account}, nil
 }
 
 // pickLocated returns the one live instance of all accounts.

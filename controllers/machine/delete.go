@@ -140,7 +140,7 @@ func (r *Reconciler) victims(ctx context.Context, s *scope) ([]victim, error) {
 	if err != nil {
 		return nil, err
 	}
-	victims := victimsIn(account, instance.Remaining(tagged))
+	victims := victimsIn(account, tagged)
 	if recorded := s.own.Status.Instance.ID; recorded != "" {
 		return appendVictim(victims, victim{recorded, account, s.own.Status.Placement.AvailabilityDomain}), nil
 	}
@@ -205,7 +205,7 @@ func (r *Reconciler) victimsAnywhere(ctx context.Context, s *scope) ([]victim, e
 		if err != nil {
 			return nil, fmt.Errorf("account %s: %w", accounts[i].Name, err)
 		}
-		victims = append(victims, victimsIn(accounts[i].Name, instance.Remaining(tagged))...)
+		victims = append(victims, victimsIn(accounts[i].Name, tagged)...)
 	}
 	return victims, nil
 }

@@ -42,12 +42,10 @@ func (r *Reconciler) launch(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	key := client.ObjectKeyFromObject(s.own)
-	r.ledger.doubt(key)
 	launched, err := c.LaunchInstance(ctx, spec)
 	if err != nil {
-		if refusedForCertain(err) {
-			r.ledger.refuse(key, s.token())
+		if !refusedForCertain(err) {
+			r.ledger.searchAnew(client.ObjectKeyFromObject(s.own), r.Options.withDefaults().Clock())
 		}
 		return r.launchFailed(ctx, s, c, err)
 	}
@@ -62,8 +60,7 @@ func (r *Reconciler) launch(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// refusedForCertain tells whether an answer proves that nothing was launched. An earlier launch under the same token may have been:
-// then the next one finds it.
+// refusedForCertain tells whether an answer proves that this launch made nothing.
 func refusedForCertain(err error) bool {
 	return cloud.WasNotSent(err) || capacity.IsShortage(err) || cloud.IsKind(err, cloud.Throttled, cloud.InvalidRequest, cloud.Unauthenticated,
 		cloud.InvalidCredentials, cloud.Forbidden, cloud.NotFoundOrUnauthorized)

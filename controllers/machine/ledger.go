@@ -22,8 +22,6 @@ type ledger struct {
 	entries map[client.ObjectKey]infrav1.Placement
 	// searched is since when instances of a machine are looked for.
 	searched map[search]time.Time
-	// refused are the launches that OCI has refused, so that there is no instance to look for.
-	refused map[client.ObjectKey]launchToken
 }
 
 // search tells the search for an instance to adopt from the one for what to delete.
@@ -32,19 +30,10 @@ type search struct {
 	deleting bool
 }
 
-// launchToken tells launches of a machine apart, as OCI's retry token does.
-type launchToken struct {
-	attempt int32
-	keyID   string
-}
-
 // search is the one that this pass is part of.
 func (s *scope) search() search {
 	return search{client.ObjectKeyFromObject(s.own), !s.own.DeletionTimestamp.IsZero()}
 }
-
-// token is the one of the next launch.
-func (s *scope) token() launchToken { return launchToken{s.own.Status.Placement.Attempt, s.key.id} }
 
 func (l *ledger) put(key client.ObjectKey, placement infrav1.Placement) {
 	l.mu.Lock()
@@ -67,32 +56,16 @@ func (l *ledger) forget(key client.ObjectKey) {
 	delete(l.entries, key)
 	delete(l.searched, search{key, false})
 	delete(l.searched, search{key, true})
-	delete(l.refused, key)
 }
 
-// refuse notes that nothing was launched under the token, nor under one before.
-func (l *ledger) refuse(key client.ObjectKey, token launchToken) {
+// searchAnew begins the search for an instance to adopt anew: one may have been launched by now.
+func (l *ledger) searchAnew(key client.ObjectKey, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.refused == nil {
-		l.refused = map[client.ObjectKey]launchToken{}
+	if l.searched == nil {
+		l.searched = map[search]time.Time{}
 	}
-	l.refused[key] = token
-}
-
-// doubt forgets what was refused: a launch is about to be asked for, and its answer may be lost.
-func (l *ledger) doubt(key client.ObjectKey) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.refused, key)
-}
-
-// certainlyNot tells whether this process knows that nothing was launched under the token.
-func (l *ledger) certainlyNot(key client.ObjectKey, token launchToken) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	refused, known := l.refused[key]
-	return known && refused == token
+	l.searched[search{key, false}] = now
 }
 
 // searchedSince is the time of the first call for the search: after a restart it begins anew.

@@ -71,10 +71,6 @@ func (r *Reconciler) choose(ctx context.Context, s *scope) error {
 	}
 	s.own.Status.FailureDomain = choice.FailureDomain
 	r.ledger.put(key, s.own.Status.Placement)
-	if len(s.own.Status.Shortages) > 0 {
-		// What was launched before was refused, or has ended.
-		r.ledger.refuse(key, s.token())
-	}
 	// The write of the decision brings the next pass; this is for the case that the watch is behind.
 	s.requeue(time.Second)
 	ctrl.LoggerFrom(ctx).Info("Placed the machine", "Account", choice.Account, "FailureDomain", choice.FailureDomain,
