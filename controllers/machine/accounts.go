@@ -23,14 +23,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 )
 
-// clientFor returns the client of an account that the machine is in. Whether the account still allows the namespace does not
-// matter here: what is there has to be seen, and to be taken away.
-func (r *Reconciler) clientFor(ctx context.Context, name string) (*oci.Client, error) {
-	c, _, err := r.accountOf(ctx, name)
-	return c, err
-}
-
-// accountOf is clientFor, and what is known of the account's instances.
+// accountOf returns the client of an account that the machine is in, and what is known of the account's instances. Whether the
+// account still allows the namespace does not matter here: what is there has to be seen, and to be taken away.
 func (r *Reconciler) accountOf(ctx context.Context, name string) (*oci.Client, *feed.Book, error) {
 	account, err := r.account(ctx, name)
 	if err != nil {
@@ -74,7 +68,7 @@ type notPolledError struct{ account string }
 
 func (e *notPolledError) Error() string { return "waiting for a look at account " + e.account }
 
-// clientToPlaceIn is clientFor an account that something new is to be made in.
+// clientToPlaceIn is the client of an account that something new is to be made in.
 func (r *Reconciler) clientToPlaceIn(ctx context.Context, name, namespace string) (*oci.Client, error) {
 	account, err := r.Access.Account(ctx, name, namespace)
 	if err != nil {
