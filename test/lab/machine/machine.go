@@ -146,7 +146,7 @@ const enterGroups = `for group in $CAPOM_LAB_GROUPS; do echo $$ >"$group/cgroup.
 func (m *Machine) nspawn() []string {
 	args := []string{
 		"--directory=" + m.path("root"), "--machine=" + m.config.Name, "--network-namespace-path=/run/netns/" + m.config.Namespace,
-		"--boot", "--register=no", "--keep-unit", "--capability=all", "--system-call-filter=@keyring bpf", "--console=pipe", "--resolv-conf=off",
+		"--boot", "--register=no", "--keep-unit", "--capability=all", "--system-call-filter=@keyring bpf", "--console=read-only", "--resolv-conf=off",
 		"--timezone=off", "--bind=/dev/net/tun", "--bind=/dev/kmsg",
 	}
 	if m.config.ContainerdRoot != "" {
@@ -163,9 +163,10 @@ func (m *Machine) wait(r *running) {
 	err := r.cmd.Wait()
 	var exit *exec.ExitError
 	reboot := errors.As(err, &exit) && exit.ExitCode() == rebootStatus
+	// Boot may wait for this, and holds the lock.
+	close(r.done)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	close(r.done)
 	if !reboot || m.off {
 		return
 	}

@@ -109,7 +109,7 @@ func (m *Machine) Exec(ctx context.Context, args ...string) (string, error) {
 	if !alive {
 		return "", fmt.Errorf("%s: the machine does not run", m.config.Name)
 	}
-	enter := []string{"--target=" + strconv.Itoa(r.init), "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd=/"}
+	enter := []string{"--target=" + strconv.Itoa(r.init), "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wdns=/"}
 	cmd := exec.CommandContext(ctx, "nsenter", append(enter, args...)...)
 	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LC_ALL=C"}
 	var out, problems bytes.Buffer

@@ -42,7 +42,7 @@ func (n *Network) AddAccount(ctx context.Context, name string) (*Account, error)
 	a := &Account{name: name, namespace: Prefix + "a-" + name, address: fmt.Sprintf("198.51.100.%d", firstRouter+len(n.accounts)),
 		gateways: map[netip.Prefix]bool{}, machines: map[string]*Machine{}}
 	if err := a.create(ctx); err != nil {
-		return nil, fmt.Errorf("make the network of the account %s: %w", name, err)
+		return nil, errors.Join(fmt.Errorf("make the network of the account %s: %w", name, err), a.disconnect(ctx))
 	}
 	n.accounts[name] = a
 	return a, nil
@@ -129,6 +129,14 @@ func state(up bool) string {
 	return "down"
 }
 
+// disconnect deletes the router's namespace and its link. The link is deleted by
+// name: the kernel takes its time to take a namespace apart.
+func (a *Account) disconnect(ctx context.Context) error {
+	return errors.Join(
+		ip(ctx, Internet, "link del "+a.port()),
+		run(ctx, "", "", "ip", "netns", "delete", a.namespace))
+}
+
 func (a *Account) remove(ctx context.Context) error {
 	a.mu.Lock()
 	machines := slices.Collect(maps.Values(a.machines))
@@ -137,5 +145,5 @@ func (a *Account) remove(ctx context.Context) error {
 	for _, m := range machines {
 		errs = append(errs, m.Remove(ctx))
 	}
-	return errors.Join(append(errs, run(ctx, "", "", "ip", "netns", "delete", a.namespace))...)
+	return errors.Join(append(errs, a.disconnect(ctx))...)
 }

@@ -37,7 +37,7 @@ func (a *Account) AddMachine(ctx context.Context, config MachineConfig) (*Machin
 	}
 	a.machines[config.ID] = m
 	if err := a.connect(ctx, m); err != nil {
-		return nil, errors.Join(err, a.disconnect(ctx, m))
+		return nil, errors.Join(err, a.release(ctx, m))
 	}
 	return m, nil
 }
@@ -110,10 +110,10 @@ func (m *Machine) SetLink(ctx context.Context, up bool) error {
 func (m *Machine) Remove(ctx context.Context) error {
 	m.account.mu.Lock()
 	defer m.account.mu.Unlock()
-	return m.account.disconnect(ctx, m)
+	return m.account.release(ctx, m)
 }
 
-func (a *Account) disconnect(ctx context.Context, m *Machine) error {
+func (a *Account) release(ctx context.Context, m *Machine) error {
 	if a.machines[m.config.ID] == nil {
 		return nil
 	}

@@ -69,6 +69,15 @@ func Listen(ctx context.Context, namespace, network, address string) (listener n
 	return listener, err
 }
 
+// Dial connects from a network namespace; the host in address is an IP address.
+func Dial(ctx context.Context, namespace, network, address string) (conn net.Conn, err error) {
+	err = Do(namespace, func() error {
+		conn, err = (&net.Dialer{}).DialContext(ctx, network, address)
+		return err
+	})
+	return conn, err
+}
+
 // ListenPacket listens for packets in a network namespace.
 func ListenPacket(ctx context.Context, namespace, network, address string) (conn net.PacketConn, err error) {
 	err = Do(namespace, func() error {

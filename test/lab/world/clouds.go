@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"net"
 	"net/http"
 	"net/netip"
 	"os"
@@ -21,8 +22,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/kit"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/metadata"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/mirror"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/network"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/mgmt"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
@@ -40,8 +41,9 @@ const (
 	controlPlaneTag = "tag:capom-control-plane"
 	operatorTag     = "tag:capom-operator"
 
-	regionOfAccounts = "eu-frankfurt-1"
-	startTimeout     = time.Minute
+	managementHostname = "management"
+	regionOfAccounts   = "eu-frankfurt-1"
+	startTimeout       = time.Minute
 )
 
 func (w *World) openNetwork(context.Context) error {
@@ -56,6 +58,14 @@ func (w *World) openNetwork(context.Context) error {
 
 // startServers starts what is on the lab's Internet.
 func (w *World) startServers(ctx context.Context) error {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", network.MirrorAddress+":443")
+	if err != nil {
+		return fmt.Errorf("serve packages: %w", err)
+	}
+	ca := w.Programs.Assets.CA
+	server := &http.Server{Handler: mirror.Handler(w.Programs.Mirror), ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = server.ServeTLS(listener, ca.ServerCert, ca.ServerKey) }()
+	w.onClose(server.Close)
 	return w.startCoordination(ctx)
 }
 
@@ -135,8 +145,8 @@ func (w *World) startOCI(ctx context.Context, names []string) error {
 // hostNames are all that the lab's resolvers know: package repositories.
 func hostNames() map[string]netip.Addr {
 	all := map[string]netip.Addr{}
-	for _, name := range kit.ServerNames {
-		all[name] = netip.MustParseAddr(serverAddress)
+	for _, name := range mirror.Hosts {
+		all[name] = netip.MustParseAddr(network.MirrorAddress)
 	}
 	return all
 }
@@ -174,7 +184,7 @@ func (w *World) joinManagement(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	up := exec.CommandContext(ctx, a.Tailscale, "--socket="+socket, "up", "--login-server="+loginServer, "--auth-key=file:"+key,
-		"--hostname=management", "--accept-routes", "--accept-dns=false", "--netfilter-mode=off", "--timeout=50s")
+		"--hostname="+managementHostname, "--accept-routes", "--accept-dns=false", "--netfilter-mode=off", "--timeout=50s")
 	up.Env = append(os.Environ(), trust)
 	if err := w.WaitFor(ctx, startTimeout, func(context.Context) string {
 		if _, err := os.Stat(socket); err != nil {

@@ -102,12 +102,12 @@ func (m *machines) create(ctx context.Context, i *instance, s sim.Machine) error
 	a := m.world.Programs.Assets
 	config := machine.Config{
 		Name: wire.ID, Namespace: i.wire.Namespace(), InstanceID: s.ID, Hostname: s.DisplayName, UserData: s.UserData,
-		Image: a.Stock, Dir: filepath.Join(m.world.Dir, "machines", wire.ID),
+		Image: a.Stock, ContainerdRoot: a.ContainerdRoot, Dir: filepath.Join(m.world.Dir, "machines", wire.ID),
 		Binds:        map[string]string{"/opt/capom-lab/node": m.world.Programs.Node},
 		BeforeReboot: i.wire.Reset,
 	}
 	if version, ok := strings.CutPrefix(s.ImageName, "lab-"); ok {
-		config.Image, config.ContainerdRoot = a.Preinstalled[version], a.ContainerdRoot
+		config.Image = a.Preinstalled[version]
 	}
 	if err := os.MkdirAll(config.Dir, 0o755); err != nil {
 		return fmt.Errorf("make the folder of %s: %w", s.DisplayName, err)

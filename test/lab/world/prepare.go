@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/kit"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/mirror"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/mgmt"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/operator"
 )
@@ -27,6 +28,9 @@ func Prepare(ctx context.Context, root, dir string, progress io.Writer) (Program
 		return p, err
 	}
 	if p.Assets, err = kit.Ensure(ctx, root, progress); err != nil {
+		return p, err
+	}
+	if p.Mirror, err = mirror.Ensure(ctx, root, progress); err != nil {
 		return p, err
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {

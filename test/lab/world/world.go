@@ -15,6 +15,7 @@ import (
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/enter"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/kit"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/metadata"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/network"
@@ -79,6 +80,8 @@ type Programs struct {
 	// Coordination is the coordination server, Node what runs in the place of Cilium.
 	Coordination, Node string
 	Assets             kit.Assets
+	// Mirror is the folder of package repositories.
+	Mirror string
 }
 
 // Start brings the lab up. On an error nothing is left of it.
@@ -129,6 +132,10 @@ func (w *World) run(name string, environment []string, program string, args ...s
 	w.onClose(func() error { p.Stop(); return nil })
 	return p, nil
 }
+
+// HostPID is the process id, on the machine that runs the lab, of a process in
+// the lab's namespaces.
+func (w *World) HostPID() int { return enter.HostPID() }
 
 // Log is the path of a program's log file.
 func (w *World) Log(name string) string { return filepath.Join(w.Dir, name+".log") }
