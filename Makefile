@@ -139,9 +139,25 @@ demo: ## Make a cluster over three simulated accounts, change it and delete it; 
 
 ##@ Lab
 
+LAB_PACKAGES := gcc libseccomp debootstrap systemd-nspawn dpkg-deb gpg unshare ip nft conntrack iperf3
+
+.PHONY: lab
+lab: lab-assets ## Make a cluster of real machines over three simulated accounts (as root); KEEP=1 leaves it up
+	assets=$$($(BINARIES) envtest); \
+	KUBEBUILDER_ASSETS=$$assets KEEP=$(KEEP) go run ./test/lab/cmd/lab
+
+.PHONY: test-lab
+test-lab: lab-assets ## Test on booted machines (as root); LABTESTS=regexp narrows it
+	assets=$$($(BINARIES) envtest); \
+	KUBEBUILDER_ASSETS=$$assets go test -tags lab -count 1 -p 1 -v -timeout 60m -run '$(LABTESTS)' ./test/lab/...
+
+.PHONY: lab-root
+lab-root:
+	@[[ $$(id -u) == 0 ]] || { echo "The lab boots machines and makes networks: run it as root." >&2; exit 1; }
+
 .PHONY: lab-assets
-lab-assets: ## Build what the lab's machines are made of into the cache (as root); the first time takes a quarter of an hour
-	hack/ensure-packages.sh gcc libseccomp debootstrap systemd-nspawn dpkg-deb gpg unshare
+lab-assets: lab-root ## Build what the lab's machines are made of into the cache (as root); the first time takes a quarter of an hour
+	hack/ensure-packages.sh $(LAB_PACKAGES)
 	go run ./test/lab/cmd/assets
 
 .PHONY: lab-clean

@@ -26,8 +26,9 @@ import (
 var image embed.FS
 
 const (
-	// NewVersion is that of hack/kubernetes/go.mod; OldVersion is linked from the same sources.
+	// NewVersion is that of hack/kubernetes/go.mod.
 	NewVersion = "v1.37.2"
+	// OldVersion is linked from the same sources.
 	OldVersion = "v1.37.1"
 )
 
@@ -115,9 +116,9 @@ func (b *builder) programs(ctx context.Context, stamp string, names ...string) (
 }
 
 // folder returns the cached folder of a name and of everything that decides its
-// content, and makes it when it is not there. What make leaves unfinished is
+// content, and fills it when it is not there. What fill leaves unfinished is
 // never taken for whole.
-func (b *builder) folder(name string, inputs []string, make func(dir string) error) (string, error) {
+func (b *builder) folder(name string, inputs []string, fill func(dir string) error) (string, error) {
 	sum := sha256.New()
 	for _, input := range inputs {
 		fmt.Fprintf(sum, "%s\x00", input)
@@ -138,7 +139,7 @@ func (b *builder) folder(name string, inputs []string, make func(dir string) err
 	if err := os.Chmod(unfinished, 0o755); err != nil {
 		return "", fmt.Errorf("make a folder in the cache: %w", err)
 	}
-	if err := make(unfinished); err != nil {
+	if err := fill(unfinished); err != nil {
 		return "", errors.Join(fmt.Errorf("build the lab's %s: %w", name, err), os.RemoveAll(unfinished))
 	}
 	if err := os.Rename(unfinished, dir); err != nil {

@@ -134,7 +134,7 @@ func (m *Machine) boot(ctx context.Context) error {
 	if r.init, err = m.findInit(ctx, r); err != nil {
 		return fmt.Errorf("boot %s: %w (console: %s)", m.config.Name, err, m.Console())
 	}
-	return m.connectVolumes(ctx)
+	return m.connectVolumes()
 }
 
 // enterGroups moves itself into the machine's control groups and becomes nspawn.

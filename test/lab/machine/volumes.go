@@ -39,7 +39,7 @@ func (m *Machine) AttachVolume(ctx context.Context, device, backing string, size
 	}
 	m.volumes[device] = &volume{loop: strings.TrimSpace(string(out))}
 	if m.alive() {
-		return m.connect(ctx, device)
+		return m.connect(device)
 	}
 	return nil
 }
@@ -79,9 +79,9 @@ func (m *Machine) detach(device string) error {
 }
 
 // connectVolumes makes the device nodes after a boot: the machine's /dev is empty then.
-func (m *Machine) connectVolumes(ctx context.Context) error {
+func (m *Machine) connectVolumes() error {
 	for device := range m.volumes {
-		if err := m.connect(ctx, device); err != nil {
+		if err := m.connect(device); err != nil {
 			return err
 		}
 	}
@@ -90,7 +90,7 @@ func (m *Machine) connectVolumes(ctx context.Context) error {
 
 // connect makes a volume's node and the consistent path that Oracle's udev rules
 // would make, and has the machine's udev look at it.
-func (m *Machine) connect(ctx context.Context, device string) error {
+func (m *Machine) connect(device string) error {
 	loop := m.volumes[device].loop
 	var stat unix.Stat_t
 	if err := unix.Stat(loop, &stat); err != nil {

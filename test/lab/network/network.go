@@ -14,8 +14,9 @@ import (
 )
 
 const (
-	// Internet and Management are the namespaces that Create makes.
-	Internet   = Prefix + "internet"
+	// Internet is the namespace of what is between the accounts.
+	Internet = Prefix + "internet"
+	// Management is the management host's namespace.
 	Management = Prefix + "mgmt"
 
 	// ManagementAddress is the management host's, on the Internet.

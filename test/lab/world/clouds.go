@@ -79,7 +79,7 @@ func (w *World) startCoordination(ctx context.Context) error {
 	}
 	w.apiKey = apiKey
 	ca := w.Programs.Assets.CA
-	if _, err := w.run("coordination", nil, w.Programs.Coordination, "--listen="+serverAddress+":443", "--stun="+serverAddress+":3478",
+	if err := w.run("coordination", nil, w.Programs.Coordination, "--listen="+serverAddress+":443", "--stun="+serverAddress+":3478",
 		"--derp-ip="+serverAddress, "--cert="+ca.ServerCert, "--key="+ca.ServerKey, "--mode=Headscale", "--api-key-file="+keyFile); err != nil {
 		return err
 	}
@@ -178,7 +178,7 @@ func (w *World) joinManagement(ctx context.Context) error {
 		return fmt.Errorf("make tailscaled's folder: %w", err)
 	}
 	trust := "SSL_CERT_FILE=" + a.CA.Cert
-	if _, err := w.run("management-tailscaled", []string{trust}, a.Tailscaled, "--statedir="+state, "--socket="+socket, "--port=41641"); err != nil {
+	if err := w.run("management-tailscaled", []string{trust}, a.Tailscaled, "--statedir="+state, "--socket="+socket, "--port=41641"); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)

@@ -124,13 +124,13 @@ func (w *World) onClose(f func() error) { w.closers = append(w.closers, f) }
 func (w *World) note(format string, args ...any) { fmt.Fprintf(w.progress, format+"\n", args...) }
 
 // run starts a program that ends with the World.
-func (w *World) run(name string, environment []string, program string, args ...string) (*process.Process, error) {
+func (w *World) run(name string, environment []string, program string, args ...string) error {
 	p, err := process.Start(w.Dir, name, environment, program, args...)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	w.onClose(func() error { p.Stop(); return nil })
-	return p, nil
+	return nil
 }
 
 // HostPID is the process id, on the machine that runs the lab, of a process in
