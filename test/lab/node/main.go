@@ -21,14 +21,15 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	run := map[string]func(context.Context) error{"agent": agent, "serve": serve}[command()]
 	if run == nil {
 		fmt.Fprintln(os.Stderr, "usage: node agent|serve")
 		os.Exit(2)
 	}
-	if err := run(ctx); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

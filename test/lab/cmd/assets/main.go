@@ -17,11 +17,11 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	_, err := kit.Ensure(ctx, ".", os.Stderr)
 	if err == nil {
 		_, err = mirror.Ensure(ctx, ".", os.Stderr)
 	}
+	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

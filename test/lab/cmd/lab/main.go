@@ -31,8 +31,9 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
-	if err := run(ctx, stop); err != nil {
+	err := run(ctx, stop)
+	stop()
+	if err != nil {
 		fmt.Fprintf(os.Stderr, "\nThe lab failed: %v\n", err)
 		os.Exit(1)
 	}
