@@ -176,6 +176,9 @@ const (
 	KeyRefusedReason = "KeyRefused"
 	// DeviceOfflineReason surfaces when the device lost its connection to the coordination server.
 	DeviceOfflineReason = "DeviceOffline"
+	// PodRouteRefusedReason surfaces with pod network mode TailnetRoutes when a node advertises what cannot be its pod CIDR, or
+	// what is another device's. Remedy: in the message.
+	PodRouteRefusedReason = "PodRouteRefused"
 )
 
 // CapacityKnownCondition of OCIMeshMachineTemplate is True once status.capacity is filled.

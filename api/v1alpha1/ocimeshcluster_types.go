@@ -131,6 +131,16 @@ type PodNetwork struct {
 	// +kubebuilder:validation:Minimum=1280
 	// +kubebuilder:validation:Maximum=1420
 	MTU int32 `json:"mtu,omitempty"`
+
+	// nodeCIDRMaskSize is the prefix length of a node's part of the pod network, in bits: the controller manager's
+	// --node-cidr-mask-size, whose default is the same. With mode TailnetRoutes exactly one route of this size is approved
+	// for each node.
+	// +optional
+	// +default=24
+	// +kubebuilder:default=24
+	// +kubebuilder:validation:Minimum=8
+	// +kubebuilder:validation:Maximum=30
+	NodeCIDRMaskSize int32 `json:"nodeCIDRMaskSize,omitempty"`
 }
 
 // ClusterAccount is an account that a cluster may use.

@@ -9,6 +9,7 @@ package machine
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -87,6 +88,8 @@ type Reconciler struct {
 
 	ledger ledger
 	images images
+	// approving is held while a pod route is approved: look at all devices, decide, approve.
+	approving sync.Mutex
 }
 
 // phase is one step. A phaseError of it goes into a condition; any other error is the API server's and is returned.

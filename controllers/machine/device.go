@@ -5,7 +5,6 @@ package machine
 
 import (
 	"context"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -95,67 +94,4 @@ func recordDevice(status *infrav1.TailnetDeviceStatus, hostname string, device t
 	if v6 := device.IPv6(); v6.IsValid() {
 		status.Addresses = append(status.Addresses, v6.String())
 	}
-}
-
-// approver approves routes of a device.
-type approver interface {
-	ApproveRoutes(ctx context.Context, deviceID string, prefixes ...netip.Prefix) error
-}
-
-// approve approves exactly the routes that this provider has the machine advertise: a control plane's VIP, and the node's own
-// part of the pod network.
-func (r *Reconciler) approve(ctx context.Context, s *scope, c approver) error {
-	var missing []netip.Prefix
-	for _, route := range s.expectedRoutes() {
-		if !slices.Contains(s.device.Routes.Enabled, route) {
-			missing = append(missing, route)
-		}
-	}
-	if s.usesPodRoutes() && !slices.ContainsFunc(s.device.Routes.Advertised, s.isPodRoute) {
-		// The node gets its pod CIDR only after it has joined the cluster.
-		s.requeue(r.Options.withDefaults().ProgressInterval)
-	}
-	if len(missing) == 0 || s.tailnet.Spec.RouteApproval != infrav1.RouteApprovalProvider {
-		return nil
-	}
-	return c.ApproveRoutes(ctx, s.device.ID, missing...)
-}
-
-func (s *scope) expectedRoutes() []netip.Prefix {
-	var routes []netip.Prefix
-	if vip, ok := s.vip(); ok && s.isControlPlane() {
-		routes = append(routes, netip.PrefixFrom(vip, vip.BitLen()))
-	}
-	if s.usesPodRoutes() {
-		for _, advertised := range s.device.Routes.Advertised {
-			if s.isPodRoute(advertised) {
-				routes = append(routes, advertised)
-			}
-		}
-	}
-	return routes
-}
-
-// vip is the cluster's address in the tailnet, if it has one.
-func (s *scope) vip() (netip.Addr, bool) {
-	if s.infraCluster == nil || s.infraCluster.Spec.EndpointType != infrav1.EndpointTailnetVIP {
-		return netip.Addr{}, false
-	}
-	vip, err := netip.ParseAddr(s.infraCluster.Spec.ControlPlaneEndpoint.Host)
-	return vip, err == nil
-}
-
-func (s *scope) usesPodRoutes() bool {
-	return s.infraCluster.Spec.PodNetwork.Mode == infrav1.PodNetworkTailnetRoutes
-}
-
-// isPodRoute tells whether the prefix is a true part of the cluster's pod network: a node must not draw all pods' traffic.
-func (s *scope) isPodRoute(prefix netip.Prefix) bool {
-	for _, block := range s.cluster.Spec.ClusterNetwork.Pods.CIDRBlocks {
-		pods, err := netip.ParsePrefix(block)
-		if err == nil && pods.Contains(prefix.Addr()) && prefix.Bits() > pods.Bits() {
-			return true
-		}
-	}
-	return false
 }

@@ -94,24 +94,6 @@ func TestTheVIPLeavesAControlPlaneBeforeItsInstanceEnds(t *testing.T) {
 	b.delete(t, own)
 }
 
-func TestPodRoutesAreApprovedWithinThePodNetworkOnly(t *testing.T) {
-	g := NewWithT(t)
-	b := newBench(t, helpers.WorldOptions{})
-	b.cluster, b.infra = b.newCluster(t, "routes", func(infra *infrav1.OCIMeshCluster) {
-		infra.Spec.PodNetwork.Mode = infrav1.PodNetworkTailnetRoutes
-	})
-	own := b.machine(t, "worker")
-	b.untilProvisioned(t, own)
-	ours := netip.MustParsePrefix("10.244.3.0/24")
-	g.Expect(b.Control.Advertise(own.Status.Tailnet.DeviceID, ours, netip.MustParsePrefix("10.244.0.0/16"),
-		netip.MustParsePrefix("10.245.0.0/24"), netip.MustParsePrefix("0.0.0.0/0"))).To(Succeed())
-
-	b.until(t, own, func(g Gomega) {
-		g.Expect(b.Control.Devices()[0].Enabled).To(Equal([]netip.Prefix{ours}))
-	})
-	b.delete(t, own)
-}
-
 func TestHostnamesAreLabelsThatNobodyElseHas(t *testing.T) {
 	g := NewWithT(t)
 	const uid = "6f1b4a8e-0c5d-4a53-9f0a-0d8c5f6e7a11"

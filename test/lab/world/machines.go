@@ -207,3 +207,29 @@ func (w *World) Machine(instanceID string) *machine.Machine {
 	defer i.mu.Unlock()
 	return i.machine
 }
+
+// Wire is the network interface of an instance's machine; nil when it never booted or is gone.
+func (w *World) Wire(instanceID string) *network.Machine {
+	i := w.machines.instance(instanceID)
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.wire
+}
+
+// Account is the network of an OCI account.
+func (w *World) Account(name string) *network.Account { return w.networks[name] }
+
+// Running are the OCIDs of all instances whose machines run.
+func (w *World) Running() []string {
+	w.machines.mu.Lock()
+	all := maps.Clone(w.machines.byID)
+	w.machines.mu.Unlock()
+	var running []string
+	for id := range all {
+		if m := w.Machine(id); m != nil && m.Running() {
+			running = append(running, id)
+		}
+	}
+	slices.Sort(running)
+	return running
+}

@@ -1,0 +1,99 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package machine
+
+import (
+	"net/netip"
+	"testing"
+
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/cluster-api/util/conditions"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
+)
+
+// prefixes reads networks.
+func prefixes(texts ...string) []netip.Prefix {
+	var out []netip.Prefix
+	for _, text := range texts {
+		out = append(out, netip.MustParsePrefix(text))
+	}
+	return out
+}
+
+// routedBench is a world with a cluster whose pods travel by the tailnet's routes.
+func routedBench(t *testing.T) *bench {
+	t.Helper()
+	b := newBench(t, helpers.WorldOptions{})
+	b.cluster, b.infra = b.newCluster(t, "routes", func(infra *infrav1.OCIMeshCluster) {
+		infra.Spec.PodNetwork.Mode = infrav1.PodNetworkTailnetRoutes
+	})
+	return b
+}
+
+func TestOnlyTheNodesOwnPartOfThePodNetworkIsApproved(t *testing.T) {
+	for name, world := range map[string]struct {
+		advertised, enabled []netip.Prefix
+		refused             bool
+	}{
+		"a node's part":                   {prefixes("10.244.3.0/24"), prefixes("10.244.3.0/24"), false},
+		"nothing yet":                     {nil, nil, false},
+		"what is not the pod network's":   {prefixes("10.244.3.0/24", "10.245.0.0/24", "192.168.7.0/24"), prefixes("10.244.3.0/24"), false},
+		"a way out to everywhere":         {prefixes("10.244.3.0/24", "0.0.0.0/0"), prefixes("10.244.3.0/24"), false},
+		"the whole pod network":           {prefixes("10.244.0.0/16"), nil, true},
+		"more than the pod network":       {prefixes("10.240.0.0/12"), nil, true},
+		"the parts of several nodes":      {prefixes("10.244.3.0/24", "10.244.4.0/24"), nil, true},
+		"a part of another size":          {prefixes("10.244.4.0/23"), nil, true},
+		"a single pod of somebody else's": {prefixes("10.244.9.9/32"), nil, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := routedBench(t)
+			own := b.machine(t, "worker")
+			b.untilProvisioned(t, own)
+			NewWithT(t).Expect(b.Control.Advertise(own.Status.Tailnet.DeviceID, world.advertised...)).To(Succeed())
+
+			b.until(t, own, func(g Gomega) {
+				g.Expect(b.Control.Devices()[0].Enabled).To(ConsistOf(world.enabled))
+				reason := conditions.GetReason(own, infrav1.TailnetReadyCondition)
+				g.Expect(reason == infrav1.PodRouteRefusedReason).To(Equal(world.refused), reason)
+			})
+			b.delete(t, own)
+		})
+	}
+}
+
+func TestAPodRouteOfAnotherDeviceIsApprovedOnceThatIsGone(t *testing.T) {
+	g := NewWithT(t)
+	b := routedBench(t)
+	leaving, coming := b.machine(t, "leaving"), b.machine(t, "coming")
+	b.untilProvisioned(t, leaving)
+	b.untilProvisioned(t, coming)
+	route := prefixes("10.244.3.0/24")
+	enabled := func(own *infrav1.OCIMeshMachine) []netip.Prefix {
+		for _, device := range b.Control.Devices() {
+			if device.ID == own.Status.Tailnet.DeviceID {
+				return device.Enabled
+			}
+		}
+		return nil
+	}
+	g.Expect(b.Control.Advertise(leaving.Status.Tailnet.DeviceID, route...)).To(Succeed())
+	b.until(t, leaving, func(g Gomega) { g.Expect(enabled(leaving)).To(Equal(route)) })
+
+	g.Expect(b.Control.Advertise(coming.Status.Tailnet.DeviceID, route...)).To(Succeed())
+	b.until(t, coming, func(g Gomega) {
+		condition := conditions.Get(coming, infrav1.TailnetReadyCondition)
+		g.Expect(condition).NotTo(BeNil())
+		g.Expect(condition.Status).To(Equal(metav1.ConditionFalse))
+		g.Expect(condition.Reason).To(Equal(infrav1.PodRouteRefusedReason))
+		g.Expect(condition.Message).To(ContainSubstring("10.244.3.0/24, which is approved for device leaving"))
+	})
+	g.Expect(enabled(coming)).To(BeEmpty())
+
+	b.delete(t, leaving)
+	b.until(t, coming, func(g Gomega) { g.Expect(enabled(coming)).To(Equal(route)) })
+	b.delete(t, coming)
+}

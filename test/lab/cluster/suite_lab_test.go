@@ -1,0 +1,227 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build lab
+
+// Package cluster_test makes clusters of booted machines and disturbs them.
+package cluster_test
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/enter"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/machine"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/world"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/watch"
+)
+
+// How long something may take on two cores; nothing is measured by these.
+const (
+	clusterTimeout = 12 * time.Minute
+	settleTimeout  = 5 * time.Minute
+	soon           = 90 * time.Second
+	interval       = time.Second
+)
+
+var programs world.Programs
+
+func TestMain(m *testing.M) {
+	var err error
+	if programs, err = prepare(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	enter.Enter()
+	os.Exit(m.Run())
+}
+
+// prepare builds what is missing, outside, where there is an Internet; inside it
+// only finds it again.
+func prepare() (world.Programs, error) {
+	root, err := filepath.Abs("../../..")
+	if err != nil {
+		return world.Programs{}, err
+	}
+	if !enter.Inside() {
+		if err := enter.Preflight(context.Background()); err != nil {
+			return world.Programs{}, err
+		}
+	}
+	return world.Prepare(context.Background(), root, filepath.Join(root, "out", "test-lab", "programs"), os.Stderr)
+}
+
+// suite is a world with one cluster.
+type suite struct {
+	*WithT
+	t       *testing.T
+	world   *world.World
+	cluster *world.Cluster
+	// version is the control planes'.
+	version string
+}
+
+// start makes a world and a cluster in it, which it does not wait for.
+func start(t *testing.T, accounts []string, o world.ClusterOptions) *suite {
+	t.Helper()
+	s := &suite{WithT: NewWithT(t), t: t, version: o.Version}
+	var err error
+	s.world, err = world.Start(t.Context(), world.Options{
+		Dir: filepath.Join(programs.Root, "out", "test-lab", o.Name), Programs: programs, Accounts: accounts, Management: true, Progress: os.Stderr,
+	})
+	s.Expect(err).NotTo(HaveOccurred())
+	t.Cleanup(func() {
+		if err := s.world.Close(); err != nil {
+			t.Errorf("the lab does not end: %v", err)
+		}
+	})
+	s.cluster, err = s.world.CreateCluster(t.Context(), o)
+	s.Expect(err).NotTo(HaveOccurred())
+	return s
+}
+
+// in is the suite for a subtest.
+func (s *suite) in(t *testing.T) *suite {
+	sub := *s
+	sub.WithT, sub.t = NewWithT(t), t
+	return &sub
+}
+
+// stage is a subtest that works on what those before it left.
+type stage struct {
+	name string
+	run  func(*suite)
+}
+
+// walk runs stages in order; after one that failed the cluster is not what the next expects.
+func (s *suite) walk(stages []stage) {
+	for _, st := range stages {
+		begun := time.Now()
+		if !s.t.Run(st.name, func(t *testing.T) { st.run(s.in(t)) }) {
+			s.t.Fatalf("logs, consoles and disks were in %s", s.world.Dir)
+		}
+		fmt.Fprintf(os.Stderr, "%4.0f s  %s\n", time.Since(begun).Seconds(), st.name)
+	}
+}
+
+// whole waits until the cluster is as it should be: all machines ready and
+// Available, one node for each, and pods that reach each other.
+func (s *suite) whole() {
+	s.t.Helper()
+	s.Expect(s.cluster.WaitComplete(s.t.Context(), clusterTimeout, s.version, nil)).To(Succeed())
+	s.Eventually(func() error {
+		_, err := s.cluster.CheckNodes(s.t.Context())
+		return err
+	}, soon, interval).Should(Succeed())
+	s.Eventually(func() string { return s.cluster.MissingPods(s.t.Context()) }, settleTimeout, interval).Should(BeEmpty())
+}
+
+func (s *suite) snapshot() watch.Snapshot {
+	s.t.Helper()
+	snapshot, err := s.cluster.Snapshot(s.t.Context())
+	s.Expect(err).NotTo(HaveOccurred())
+	return snapshot
+}
+
+// machines are the cluster's Machines of a role.
+func (s *suite) machines(role watch.Role) []watch.Machine {
+	s.t.Helper()
+	return slices.DeleteFunc(s.snapshot().Machines, func(m watch.Machine) bool { return m.Role != role })
+}
+
+func (s *suite) booted(m watch.Machine) *machine.Machine {
+	s.t.Helper()
+	booted := s.world.Machine(m.Instance)
+	s.Expect(booted).NotTo(BeNil(), "%s has no machine", m.Name)
+	return booted
+}
+
+// exec runs a shell command on a machine.
+func (s *suite) exec(m watch.Machine, command string) string {
+	s.t.Helper()
+	out, err := s.booted(m).Exec(s.t.Context(), "sh", "-c", command)
+	s.Expect(err).NotTo(HaveOccurred())
+	return strings.TrimSpace(out)
+}
+
+func (s *suite) vip() netip.Addr {
+	s.t.Helper()
+	vip, err := netip.ParseAddr(s.snapshot().Infra.Spec.ControlPlaneEndpoint.Host)
+	s.Expect(err).NotTo(HaveOccurred())
+	return vip
+}
+
+// holds tells whether a machine has the VIP.
+func (s *suite) holds(m watch.Machine) bool {
+	booted := s.world.Machine(m.Instance)
+	if booted == nil || !booted.Running() {
+		return false
+	}
+	out, err := booted.Exec(s.t.Context(), "ip", "-4", "-o", "address", "show", "dev", "lo")
+	return err == nil && strings.Contains(out, " "+s.vip().String()+"/32 ")
+}
+
+// primary is the control plane to which the tailnet sends clients.
+func (s *suite) primary() watch.Machine {
+	s.t.Helper()
+	var found watch.Machine
+	s.Eventually(func(g Gomega) {
+		device, err := s.world.Tailnet.PrimaryRouter(s.t.Context(), netip.PrefixFrom(s.vip(), 32))
+		g.Expect(err).NotTo(HaveOccurred())
+		i := slices.IndexFunc(s.machines(watch.ControlPlane), func(m watch.Machine) bool { return strings.HasPrefix(device.Hostname, m.Name) })
+		g.Expect(i).To(BeNumerically(">=", 0), "%s is no machine of the cluster", device.Hostname)
+		found = s.machines(watch.ControlPlane)[i]
+	}, soon, interval).Should(Succeed())
+	return found
+}
+
+// node is the Node of a machine.
+func (s *suite) node(m watch.Machine) corev1.Node {
+	s.t.Helper()
+	nodes, err := s.cluster.Nodes(s.t.Context())
+	s.Expect(err).NotTo(HaveOccurred())
+	i := slices.IndexFunc(nodes, func(n corev1.Node) bool { return n.Spec.ProviderID == "oci://"+m.Instance })
+	s.Expect(i).To(BeNumerically(">=", 0), "%s has no node", m.Name)
+	return nodes[i]
+}
+
+// seen is when a node's kubelet was heard of last.
+func (s *suite) seen(ctx context.Context, node string) (time.Time, error) {
+	workload, err := s.cluster.Client(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	lease := &coordinationv1.Lease{}
+	err = workload.Get(ctx, client.ObjectKey{Namespace: corev1.NamespaceNodeLease, Name: node}, lease)
+	if err != nil || lease.Spec.RenewTime == nil {
+		return time.Time{}, err
+	}
+	return lease.Spec.RenewTime.Time, nil
+}
+
+// answers waits until the API server answers by the VIP.
+func (s *suite) answers(o *world.Observer) {
+	s.t.Helper()
+	s.Eventually(func() bool { _, up := o.Seen(); return up }, soon, interval).Should(BeTrue(), "the API server does not answer by its VIP")
+}
+
+func (s *suite) observe() *world.Observer {
+	s.t.Helper()
+	o, err := s.cluster.Observe(s.t.Context())
+	s.Expect(err).NotTo(HaveOccurred())
+	s.t.Cleanup(func() { o.Stop() })
+	s.answers(o)
+	return o
+}

@@ -1,0 +1,79 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package world
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/watch"
+)
+
+// SetWorkers scales the MachineDeployment; it does not wait.
+func (c *Cluster) SetWorkers(ctx context.Context, n int) error {
+	s, err := c.Snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	if s.Deployment == nil {
+		return errors.New("the cluster has no MachineDeployment")
+	}
+	changed := s.Deployment.DeepCopy()
+	changed.Spec.Replicas = ptr.To(int32(n))
+	if err := c.world.Client.Patch(ctx, changed, client.MergeFrom(s.Deployment)); err != nil {
+		return fmt.Errorf("scale the MachineDeployment: %w", err)
+	}
+	c.Workers = n
+	return nil
+}
+
+// Upgrade rolls the control plane to a version: its images hold Kubernetes, so
+// that it needs a template of its own. It does not wait.
+func (c *Cluster) Upgrade(ctx context.Context, version string) error {
+	s, err := c.Snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	if s.ControlPlane == nil {
+		return errors.New("the cluster has no KubeadmControlPlane")
+	}
+	reference := &s.ControlPlane.Spec.MachineTemplate.Spec.InfrastructureRef
+	template := &unstructured.Unstructured{}
+	for _, object := range c.Objects {
+		if object.GetKind() == reference.Kind && object.GetName() == reference.Name {
+			template = object.DeepCopy()
+		}
+	}
+	template.SetName(reference.Name + "-" + version)
+	template.SetResourceVersion("")
+	template.SetUID("")
+	if err := fit(template, version); err != nil {
+		return err
+	}
+	if err := c.world.Client.Create(ctx, template); err != nil {
+		return fmt.Errorf("create the template of %s: %w", version, err)
+	}
+	changed := s.ControlPlane.DeepCopy()
+	changed.Spec.Version = version
+	changed.Spec.MachineTemplate.Spec.InfrastructureRef.Name = template.GetName()
+	if err := c.world.Client.Patch(ctx, changed, client.MergeFrom(s.ControlPlane)); err != nil {
+		return fmt.Errorf("change the KubeadmControlPlane's version: %w", err)
+	}
+	return nil
+}
+
+// DeleteMachine deletes a Machine, which its owner replaces; it does not wait.
+func (c *Cluster) DeleteMachine(ctx context.Context, m watch.Machine) error {
+	object := &unstructured.Unstructured{}
+	object.SetAPIVersion("cluster.x-k8s.io/v1beta2")
+	object.SetKind("Machine")
+	object.SetNamespace(c.Name)
+	object.SetName(m.Name)
+	return client.IgnoreNotFound(c.world.Client.Delete(ctx, object))
+}
