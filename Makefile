@@ -151,6 +151,11 @@ test-lab: lab-assets ## Test on booted machines (as root); LABTESTS=regexp narro
 	assets=$$($(BINARIES) envtest); \
 	KUBEBUILDER_ASSETS=$$assets go test -tags lab -count 1 -p 1 -v -timeout 60m -run '$(LABTESTS)' ./test/lab/...
 
+.PHONY: bench-lab
+bench-lab: lab-assets ## Measure boots, failovers and the pod network on booted machines (as root); RUNS=10
+	assets=$$($(BINARIES) envtest); \
+	KUBEBUILDER_ASSETS=$$assets RUNS=$(RUNS) go run ./test/lab/cmd/bench
+
 .PHONY: lab-root
 lab-root:
 	@[[ $$(id -u) == 0 ]] || { echo "The lab boots machines and makes networks: run it as root." >&2; exit 1; }

@@ -20,6 +20,7 @@ import (
 	. "github.com/onsi/gomega"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/enter"
@@ -61,6 +62,18 @@ func prepare() (world.Programs, error) {
 		}
 	}
 	return world.Prepare(context.Background(), root, filepath.Join(root, "out", "test-lab", "programs"), os.Stderr)
+}
+
+// twoAccounts takes the third account, which templates have, off the cluster.
+func twoAccounts(object *unstructured.Unstructured) error {
+	if object.GetKind() != "OCIMeshCluster" {
+		return nil
+	}
+	accounts, _, err := unstructured.NestedSlice(object.Object, "spec", "accounts")
+	if err != nil {
+		return err
+	}
+	return unstructured.SetNestedSlice(object.Object, accounts[:2], "spec", "accounts")
 }
 
 // suite is a world with one cluster.

@@ -35,8 +35,9 @@ func serve(ctx context.Context) error {
 	})
 	mux.HandleFunc("/ask", ask)
 	mux.HandleFunc("/resolve", func(w http.ResponseWriter, r *http.Request) {
+		begun := time.Now()
 		addresses, err := net.DefaultResolver.LookupHost(r.Context(), r.FormValue("name"))
-		reply(w, addresses, err)
+		reply(w, begun, addresses, err)
 	})
 	mux.HandleFunc("/stream", stream)
 	sink, err := (&net.ListenConfig{}).Listen(ctx, "tcp", sinkAddress)
@@ -62,8 +63,8 @@ type answer struct {
 	Took  float64 `json:"seconds"`
 }
 
-func reply(w http.ResponseWriter, value any, err error) {
-	a := answer{Value: value}
+func reply(w http.ResponseWriter, begun time.Time, value any, err error) {
+	a := answer{Value: value, Took: time.Since(begun).Seconds()}
 	if err != nil {
 		a.Error = err.Error()
 	}
@@ -77,19 +78,20 @@ var asking = &http.Client{Timeout: askTimeout, Transport: &http.Transport{
 }}
 
 func ask(w http.ResponseWriter, r *http.Request) {
+	begun := time.Now()
 	request, err := http.NewRequestWithContext(r.Context(), http.MethodGet, r.FormValue("url"), nil)
 	if err != nil {
-		reply(w, nil, err)
+		reply(w, begun, nil, err)
 		return
 	}
 	response, err := asking.Do(request)
 	if err != nil {
-		reply(w, nil, err)
+		reply(w, begun, nil, err)
 		return
 	}
 	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(response.Body, 4096))
-	reply(w, map[string]any{"status": response.StatusCode, "body": string(body)}, err)
+	reply(w, begun, map[string]any{"status": response.StatusCode, "body": string(body)}, err)
 }
 
 func swallow(listener net.Listener) {
@@ -108,21 +110,23 @@ func swallow(listener net.Listener) {
 // stream sends as fast as it can for five seconds.
 func stream(w http.ResponseWriter, r *http.Request) {
 	const duration = 5 * time.Second
+	begun := time.Now()
 	conn, err := (&net.Dialer{Timeout: askTimeout}).DialContext(r.Context(), "tcp", net.JoinHostPort(r.FormValue("to"), sinkAddress[1:]))
 	if err != nil {
-		reply(w, nil, err)
+		reply(w, begun, nil, err)
 		return
 	}
 	defer func() { _ = conn.Close() }()
 	block := make([]byte, 256<<10)
-	started, sent := time.Now(), 0
+	sent := 0
+	started := time.Now()
 	for time.Since(started) < duration {
 		n, err := conn.Write(block)
 		sent += n
 		if err != nil {
-			reply(w, nil, err)
+			reply(w, begun, nil, err)
 			return
 		}
 	}
-	reply(w, float64(sent)*8/1e6/time.Since(started).Seconds(), nil)
+	reply(w, begun, float64(sent)*8/1e6/time.Since(started).Seconds(), nil)
 }

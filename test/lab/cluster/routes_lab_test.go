@@ -1,0 +1,121 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build lab
+
+package cluster_test
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+	"sigs.k8s.io/cluster-api/util/conditions"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/kit"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/world"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/watch"
+)
+
+func TestPodsByTheTailnetsRoutes(t *testing.T) {
+	s := start(t, []string{"alpha", "bravo"}, world.ClusterOptions{
+		Name: "routes", Flavor: "tailnet-routes", Version: kit.NewVersion, ControlPlanes: 1, Workers: 2,
+		Change: twoAccounts,
+	})
+	s.walk([]stage{
+		{"pods reach each other, and nothing is encapsulated", (*suite).podsRouted},
+		{"each node's own pod CIDR is approved, and nothing else", (*suite).ownRoutesApproved},
+		{"a node that claims the whole pod network is refused", (*suite).claimRefused},
+		{"a node that leaves takes its route along", (*suite).routeLeaves},
+		{"deleted, it leaves nothing", (*suite).leavesNothing},
+	})
+}
+
+func (s *suite) podsRouted() {
+	s.whole()
+	for _, m := range s.snapshot().Machines {
+		s.Expect(s.exec(m, "ip -brief link show type vxlan")).To(BeEmpty(), m.Name)
+	}
+}
+
+// routes are what is enabled for the machines' devices in the tailnet, by machine.
+func (s *suite) routes() map[string][]netip.Prefix {
+	s.t.Helper()
+	devices, err := s.world.Tailnet.Devices(s.t.Context())
+	s.Expect(err).NotTo(HaveOccurred())
+	routes := map[string][]netip.Prefix{}
+	for _, m := range s.snapshot().Machines {
+		for _, d := range devices {
+			if strings.HasPrefix(d.Hostname, m.Name) {
+				routes[m.Name] = d.Enabled
+			}
+		}
+	}
+	return routes
+}
+
+// ownRoutes are what should be enabled.
+func (s *suite) ownRoutes() map[string][]netip.Prefix {
+	s.t.Helper()
+	routes := map[string][]netip.Prefix{}
+	for _, m := range s.snapshot().Machines {
+		routes[m.Name] = []netip.Prefix{netip.MustParsePrefix(s.node(m).Spec.PodCIDR)}
+		if m.Role == watch.ControlPlane {
+			routes[m.Name] = append(routes[m.Name], netip.PrefixFrom(s.vip(), 32))
+		}
+	}
+	return routes
+}
+
+func (s *suite) ownRoutesApproved() {
+	want := s.ownRoutes()
+	s.Eventually(func(g Gomega) {
+		have := s.routes()
+		g.Expect(have).To(HaveLen(len(want)))
+		for name, routes := range want {
+			g.Expect(have[name]).To(ConsistOf(routes), name)
+		}
+	}, soon, interval).Should(Succeed())
+}
+
+func (s *suite) claimRefused() {
+	worker := s.machines(watch.Worker)[0]
+	own := s.routes()[worker.Name]
+	s.exec(worker, "systemctl stop capom-routes && tailscale set --advertise-routes=10.244.0.0/16")
+
+	s.Eventually(func() string { return s.tailnetReason(worker) }, soon, interval).Should(Equal(infrav1.PodRouteRefusedReason))
+
+	s.Expect(s.routes()[worker.Name]).To(Equal(own))
+	s.exec(worker, "systemctl start capom-routes")
+	s.Eventually(func() string { return s.tailnetReason(worker) }, soon, interval).Should(Equal(infrav1.ReadyReason))
+	s.whole()
+}
+
+// tailnetReason is the reason of a machine's TailnetReady.
+func (s *suite) tailnetReason(m watch.Machine) string {
+	own := &infrav1.OCIMeshMachine{}
+	if err := s.world.Client.Get(s.t.Context(), client.ObjectKey{Namespace: s.cluster.Name, Name: m.Name}, own); err != nil {
+		return err.Error()
+	}
+	return conditions.GetReason(own, infrav1.TailnetReadyCondition)
+}
+
+func (s *suite) routeLeaves() {
+	before := s.machines(watch.Worker)
+	routes := s.routes()
+	s.Expect(s.cluster.SetWorkers(s.t.Context(), 1)).To(Succeed())
+	s.whole()
+	left := s.machines(watch.Worker)[0].Name
+	for _, m := range before {
+		if m.Name == left {
+			continue
+		}
+		s.Eventually(func() error {
+			_, err := s.world.Tailnet.PrimaryRouter(s.t.Context(), routes[m.Name][0])
+			return err
+		}, soon, interval).Should(HaveOccurred(), "%s still has a router", routes[m.Name][0])
+	}
+}

@@ -1,0 +1,121 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/kit"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/world"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/watch"
+)
+
+const (
+	createTimeout = 15 * time.Minute
+	settleTimeout = 5 * time.Minute
+)
+
+// bench measures two clusters, one after the other.
+type bench struct {
+	world *world.World
+	runs  int
+}
+
+func (b *bench) run(ctx context.Context) error {
+	vxlan, err := b.cluster(ctx, world.ClusterOptions{Name: "vxlan", Version: kit.NewVersion, ControlPlanes: 3, Workers: 2})
+	if err != nil {
+		return err
+	}
+	if err := b.timeline(ctx, vxlan); err != nil {
+		return err
+	}
+	if err := b.failovers(ctx, vxlan); err != nil {
+		return err
+	}
+	speeds := []path{}
+	if speeds, err = b.measure(ctx, vxlan, "VXLAN", speeds); err != nil {
+		return err
+	}
+	if err := b.remove(ctx, vxlan); err != nil {
+		return err
+	}
+	routes, err := b.cluster(ctx, world.ClusterOptions{Name: "routes", Flavor: "tailnet-routes", Version: kit.NewVersion, ControlPlanes: 1, Workers: 2})
+	if err != nil {
+		return err
+	}
+	if speeds, err = b.measure(ctx, routes, "TailnetRoutes", speeds); err != nil {
+		return err
+	}
+	printSpeeds(speeds)
+	return b.remove(ctx, routes)
+}
+
+func (b *bench) cluster(ctx context.Context, o world.ClusterOptions) (*world.Cluster, error) {
+	fmt.Fprintf(os.Stderr, "cluster %s: %d control planes, %d workers ...\n", o.Name, o.ControlPlanes, o.Workers)
+	begun := time.Now()
+	c, err := b.world.CreateCluster(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.WaitComplete(ctx, createTimeout, o.Version, nil); err != nil {
+		return nil, err
+	}
+	if err := b.world.WaitFor(ctx, settleTimeout, c.MissingPods); err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(os.Stderr, "cluster %s is complete after %.0f s\n", o.Name, time.Since(begun).Seconds())
+	return c, nil
+}
+
+func (b *bench) remove(ctx context.Context, c *world.Cluster) error {
+	if err := c.Delete(ctx); err != nil {
+		return err
+	}
+	return c.WaitGone(ctx, settleTimeout, nil)
+}
+
+// timeline has one more worker come up while nothing else does.
+func (b *bench) timeline(ctx context.Context, c *world.Cluster) error {
+	before, err := c.Snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	if err := c.SetWorkers(ctx, c.Workers+1); err != nil {
+		return err
+	}
+	if err := c.WaitComplete(ctx, createTimeout, c.Version, nil); err != nil {
+		return err
+	}
+	after, err := c.Snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	for _, m := range after.Machines {
+		if m.Role != watch.Worker || before.Has(m.Name) {
+			continue
+		}
+		events, err := c.Timeline(ctx, m)
+		if err != nil {
+			return err
+		}
+		printTimeline(events)
+	}
+	return nil
+}
+
+func printTimeline(events []world.Event) {
+	fmt.Println("\nA worker comes up")
+	table := tabwriter.NewWriter(os.Stdout, 0, 8, 2, ' ', 0)
+	fmt.Fprint(table, "EVENT\tAFTER\tSTEP\n")
+	last := events[0].At
+	for _, e := range events {
+		fmt.Fprintf(table, "%s\t%.1f s\t%.1f s\n", e.Name, e.At.Sub(events[0].At).Seconds(), e.At.Sub(last).Seconds())
+		last = e.At
+	}
+	_ = table.Flush()
+}
