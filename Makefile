@@ -139,7 +139,7 @@ demo: ## Make a cluster over three simulated accounts, change it and delete it; 
 
 ##@ Lab
 
-LAB_PACKAGES := gcc libseccomp debootstrap systemd-nspawn dpkg-deb gpg unshare ip nft conntrack iperf3
+LAB_PACKAGES := gcc libseccomp debootstrap systemd-nspawn dpkg-deb gpg unshare ip nft conntrack
 
 .PHONY: lab
 lab: lab-assets ## Make a cluster of real machines over three simulated accounts (as root); KEEP=1 leaves it up
