@@ -161,9 +161,13 @@ lab-root:
 	@[[ $$(id -u) == 0 ]] || { echo "The lab boots machines and makes networks: run it as root." >&2; exit 1; }
 
 .PHONY: lab-assets
-lab-assets: lab-root ## Build what the lab's machines are made of into the cache (as root); the first time takes a quarter of an hour
-	hack/ensure-packages.sh $(LAB_PACKAGES)
+lab-assets: lab-check ## Build what the lab's machines are made of into the cache (as root); the first time takes half an hour
 	go run ./test/lab/cmd/assets
+
+.PHONY: lab-check
+lab-check: lab-root ## Say whether this machine can run the lab, and what it lacks
+	hack/ensure-packages.sh $(LAB_PACKAGES)
+	go run ./test/lab/cmd/check
 
 .PHONY: lab-clean
 lab-clean: ## Remove what a lab left behind that was killed (as root)
