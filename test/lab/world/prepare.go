@@ -19,14 +19,24 @@ import (
 // fetch modules from, so it must have run before enter.Enter; inside it finds
 // everything done. root is the repository, dir takes this repository's programs.
 func Prepare(ctx context.Context, root, dir string, progress io.Writer) (Programs, error) {
-	p := Programs{
-		Root: root, Manager: filepath.Join(dir, "manager"), Release: filepath.Join(dir, "release"),
-		Coordination: filepath.Join(dir, "coordination"), Node: filepath.Join(dir, "node"),
+	p, err := PrepareClouds(ctx, root, dir, progress)
+	if err != nil {
+		return p, err
 	}
-	var err error
+	p.Manager, p.Release = filepath.Join(dir, "manager"), filepath.Join(dir, "release")
 	if p.Management, err = mgmt.FindBinaries(ctx, root, progress); err != nil {
 		return p, err
 	}
+	if err := build(ctx, root, p.Manager, "."); err != nil {
+		return p, err
+	}
+	return p, operator.Release(ctx, root, p.Release)
+}
+
+// PrepareClouds is Prepare for a World without a management cluster.
+func PrepareClouds(ctx context.Context, root, dir string, progress io.Writer) (Programs, error) {
+	p := Programs{Root: root, Coordination: filepath.Join(dir, "coordination"), Node: filepath.Join(dir, "node")}
+	var err error
 	if p.Assets, err = kit.Ensure(ctx, root, progress); err != nil {
 		return p, err
 	}
@@ -36,12 +46,12 @@ func Prepare(ctx context.Context, root, dir string, progress io.Writer) (Program
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return p, err
 	}
-	for _, build := range []struct{ folder, output, source string }{
-		{root, p.Manager, "."}, {filepath.Join(root, "test", "coordination"), p.Coordination, "."}, {root, p.Node, "./test/lab/node"},
-	} {
-		if err := operator.Command(ctx, build.folder, "env", "CGO_ENABLED=0", "go", "build", "-trimpath", "-o", build.output, build.source); err != nil {
-			return p, err
-		}
+	if err := build(ctx, filepath.Join(root, "test", "coordination"), p.Coordination, "."); err != nil {
+		return p, err
 	}
-	return p, operator.Release(ctx, root, p.Release)
+	return p, build(ctx, root, p.Node, "./test/lab/node")
+}
+
+func build(ctx context.Context, folder, output, source string) error {
+	return operator.Command(ctx, folder, "env", "CGO_ENABLED=0", "go", "build", "-trimpath", "-o", output, source)
 }

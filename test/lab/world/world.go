@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -62,6 +63,8 @@ type World struct {
 	// services are the accounts' metadata services and resolvers.
 	services map[string]*metadata.Service
 	machines *machines
+	// solos counts machines of no cluster, for their addresses.
+	solos    atomic.Int32
 	progress io.Writer
 	closers  []func() error
 

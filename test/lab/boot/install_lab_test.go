@@ -1,0 +1,128 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build lab
+
+package boot_test
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/kit"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/network"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/world"
+)
+
+// tailscaleVersion is the lab's, which the mirror packages.
+func tailscaleVersion() string {
+	return strings.TrimPrefix(filepath.Base(filepath.Dir(clouds.Programs.Assets.Tailscale)), "tailscale-v")
+}
+
+func TestAStockImageInstallsTheAskedVersionsFromRepositories(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	in := input("stock-1", workerData(nil))
+	in.BootstrapMode, in.KubernetesVersion = cloudinit.BootstrapInstall, kit.OldVersion
+	in.Tailscale = cloudinit.Tailscale{Source: cloudinit.TailscalePackage, Version: tailscaleVersion()}
+
+	s := b.boot(world.SoloOptions{Account: alpha, Input: in, Files: files()})
+
+	s.joined()
+	s.hasKubernetes(kit.OldVersion)
+	b.Expect(s.sh("apt-mark showhold")).To(Equal("containerd.io\nkubeadm\nkubectl\nkubelet\ntailscale"))
+	b.Expect(s.sh("dpkg-query -W -f '${Version}' tailscale")).To(Equal(tailscaleVersion()))
+	b.Expect(s.sh("tailscale version | head -n 1")).To(Equal(tailscaleVersion()))
+
+	b.Expect(s.sh("apt-get -q -y upgrade >/dev/null; kubelet --version")).To(Equal("Kubernetes "+kit.OldVersion), "an upgrade of all packages leaves it")
+}
+
+// hasKubernetes looks for what a node needs of a version.
+func (s *solo) hasKubernetes(version string) {
+	s.bench.t.Helper()
+	b := s.bench
+	b.Expect(s.sh("kubelet --version")).To(Equal("Kubernetes " + version))
+	b.Expect(s.sh("/usr/bin/kubeadm version -o short")).To(Equal(version))
+	b.Expect(s.sh("systemctl is-enabled kubelet.service containerd.service tailscaled.service capom-join.service capom-guard.service")).
+		To(Equal("enabled\nenabled\nenabled\nenabled\nenabled"))
+	b.Eventually(s.ask("systemctl is-active containerd.service"), soon).Should(Equal("active"))
+	b.Expect(s.sh("ctr version | grep -c Version:")).To(Equal("2"), "client and server answer")
+	b.Expect(s.sh("ctr plugins ls | awk '$1 ~ /cri/ {print $1, $2, $NF}'")).To(ContainSubstring("ok"))
+	b.Expect(s.sh("ctr plugins ls | awk '$2 == \"cri\" && $NF != \"ok\"'")).To(BeEmpty(), "Docker's package switches CRI off, which the node needs")
+}
+
+func TestAnArchiveWithAWrongChecksumIsRefusedUntilItIsRight(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	archive := b.archive()
+	sum := sha256.Sum256(archive)
+	var mended atomic.Bool
+	address := b.serve(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		content := archive
+		if !mended.Load() {
+			content = append([]byte("damaged"), archive...)
+		}
+		_, _ = w.Write(content)
+	}))
+	in := input("archive-1", workerData(nil))
+	in.BootstrapMode, in.KubernetesVersion = cloudinit.BootstrapInstall, kit.NewVersion
+	in.Tailscale = cloudinit.Tailscale{Source: cloudinit.TailscaleArchive, Version: tailscaleVersion(), Archives: map[string]cloudinit.Archive{
+		"amd64": {URL: "http://" + address + "/tailscale.tgz", SHA256: hex.EncodeToString(sum[:])}}}
+
+	s := b.boot(world.SoloOptions{Account: bravo, Input: in, Files: files()})
+
+	s.console(booted, "capom: Installing packages failed (attempt 1): http://"+address+"/tailscale.tgz does not have the SHA-256 sum "+hex.EncodeToString(sum[:])+
+		". kubeadm does not run before this succeeds")
+	b.Expect(s.try("test -e /usr/sbin/tailscaled")).To(BeFalse())
+	b.Expect(s.kubeadmRan()).To(BeFalse())
+
+	mended.Store(true)
+
+	s.joined()
+	s.hasKubernetes(kit.NewVersion)
+	b.Expect(s.sh("tailscale version | head -n 1")).To(Equal(tailscaleVersion()))
+}
+
+// archive is laid out as Tailscale's own.
+func (b *bench) archive() []byte {
+	b.t.Helper()
+	a := clouds.Programs.Assets
+	image := a.Preinstalled[kit.NewVersion]
+	dir := b.t.TempDir()
+	top := "tailscale_" + tailscaleVersion() + "_amd64"
+	for path, source := range map[string]string{
+		"tailscale": a.Tailscale, "tailscaled": a.Tailscaled, "systemd/tailscaled.service": image + "/etc/systemd/system/tailscaled.service",
+		"systemd/tailscaled.defaults": image + "/etc/default/tailscaled",
+	} {
+		out, err := exec.CommandContext(b.ctx, "install", "-D", source, filepath.Join(dir, top, path)).CombinedOutput()
+		b.Expect(err).NotTo(HaveOccurred(), string(out))
+	}
+	out, err := exec.CommandContext(b.ctx, "tar", "-C", dir, "-I", "gzip -1", "-cf", filepath.Join(dir, "archive.tgz"), top).CombinedOutput()
+	b.Expect(err).NotTo(HaveOccurred(), string(out))
+	content, err := os.ReadFile(filepath.Join(dir, "archive.tgz"))
+	b.Expect(err).NotTo(HaveOccurred())
+	return content
+}
+
+// serve is a web server on the lab's Internet; it returns its address and port.
+func (b *bench) serve(handler http.Handler) string {
+	b.t.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(b.ctx, "tcp", network.MirrorAddress+":0")
+	b.Expect(err).NotTo(HaveOccurred())
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = server.Serve(listener) }()
+	b.t.Cleanup(func() { _ = server.Close() })
+	return listener.Addr().String()
+}

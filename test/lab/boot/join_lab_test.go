@@ -1,0 +1,169 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build lab
+
+package boot_test
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/world"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
+)
+
+// gate is cloud-init's script that runs kubeadm.
+const gate = "/var/lib/cloud/instance/scripts/runcmd"
+
+func TestKubeadmWaitsForTheCoordinationServerAndRunsWhenItReturns(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.block(blockedAtFirst, true)
+	in := input("waiting-1", workerData(nil))
+	in.Tailnet.JoinTimeout = 5 * time.Second
+
+	s := b.boot(world.SoloOptions{Account: blockedAtFirst, Input: in, Files: files()})
+
+	s.console(booted, "capom: Joining the tailnet failed (attempt 1): tailscale up: ")
+	s.console(soon, "kubeadm does not run before this succeeds; next try in 5s")
+	s.console(soon, "capom: Joining the tailnet failed (attempt 2): ")
+	b.Expect(s.kubeadmRan()).To(BeFalse())
+	b.Expect(s.sh("stat -c %a " + gate)).To(Equal("600"))
+	_, err := s.Device(b.ctx)
+	b.Expect(err).To(MatchError(tailnetsim.ErrNoDevice))
+
+	b.block(blockedAtFirst, false)
+
+	s.joined()
+	device, err := s.Device(b.ctx)
+	b.Expect(err).NotTo(HaveOccurred())
+	b.Expect(device.Tags).To(ConsistOf(nodeTag))
+	b.Expect(device.Authorized).To(BeTrue())
+	found := s.sh("cat " + record)
+	b.Expect(found).To(ContainSubstring("inet "+device.IPv4.String()+"/32"), "the address is there when kubeadm runs")
+	b.Expect(found).NotTo(ContainSubstring("auth-key"), "the key is gone when kubeadm runs")
+	s.console(soon, "capom: the machine is on the tailnet as "+device.IPv4.String()+"; kubeadm may run")
+	s.keyIsOnlyInTheUserData()
+}
+
+// keyIsOnlyInTheUserData looks for the key in every file of the machine: as it is,
+// and where it lies packed.
+func (s *solo) keyIsOnlyInTheUserData() {
+	s.bench.t.Helper()
+	g := s.bench
+	g.Expect(s.sh("ls -A /run/capom/join")).To(BeEmpty())
+	g.Expect(s.sh("grep -rlsF '"+s.Key+"' / --exclude-dir=proc --exclude-dir=sys --exclude-dir=dev || true")).To(BeEmpty(), "nowhere in plain text")
+	console, err := s.Console()
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(console).NotTo(ContainSubstring(s.Key))
+	packed := s.payload()
+	carriers := s.sh("grep -rlsF '" + packed + "' / --exclude-dir=proc --exclude-dir=sys --exclude-dir=dev | sort")
+	for file := range strings.Lines(carriers) {
+		g.Expect(file).To(HavePrefix("/var/lib/cloud/"), "only cloud-init's own copies")
+	}
+	g.Expect(carriers).To(ContainSubstring("/scripts/00-capom-node"))
+}
+
+// payload is a line of the packed files, which the key is in.
+func (s *solo) payload() string {
+	script := s.sh("cat /var/lib/cloud/instance/scripts/00-capom-node")
+	lines := strings.Split(script, "\n")
+	return lines[len(lines)-2]
+}
+
+func TestARefusedKeyKeepsKubeadmFromRunningAndTheConsoleSaysWhy(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	in := input("refused-1", workerData(nil))
+	unknown := "hskey-auth-" + strings.Repeat("a", 12) + "-" + strings.Repeat("b", 64)
+	in.Tailnet.AuthKey = cloudinit.Secret(unknown)
+	used, expired, revoked := b.used(), b.expired(), b.revoked()
+
+	s := b.boot(world.SoloOptions{Account: alpha, Input: in, Files: files("CAPOM_BACKOFF_MAX=5")})
+
+	s.refused("", "auth-key not found")
+	s.refused(used, "authkey already used")
+	s.refused(expired, "authkey expired")
+	s.refused(revoked, "authkey revoked")
+	for _, key := range []string{unknown, used, expired, revoked} {
+		console, err := s.Console()
+		b.Expect(err).NotTo(HaveOccurred())
+		b.Expect(console).NotTo(ContainSubstring(key))
+	}
+
+	fresh, err := clouds.CreateKey(b.ctx, time.Hour, nodeTag)
+	b.Expect(err).NotTo(HaveOccurred())
+	s.giveKey(fresh.Key)
+
+	s.joined()
+}
+
+// refused waits until the machine's key, or another in its place, has been refused.
+func (s *solo) refused(key, reason string) {
+	s.bench.t.Helper()
+	g := s.bench
+	if key != "" {
+		s.giveKey(key)
+	}
+	line := regexp.MustCompile(`capom: Joining the tailnet failed \(attempt \d+\): tailscale up: .*` + reason + `.*next try in \d+s`)
+	g.Eventually(func() (string, error) { return s.Console() }, booted).Should(MatchRegexp(line.String()))
+	g.Expect(s.kubeadmRan()).To(BeFalse())
+	g.Expect(s.sh("stat -c %a " + gate)).To(Equal("600"))
+	g.Expect(s.sh("tailscale status --json --peers=false")).To(ContainSubstring(`"BackendState": "NeedsLogin"`))
+	_, err := s.Device(g.ctx)
+	g.Expect(errors.Is(err, tailnetsim.ErrNoDevice)).To(BeTrue(), "%v", err)
+}
+
+// giveKey puts a key in the place of the user data's.
+func (s *solo) giveKey(key string) {
+	s.bench.t.Helper()
+	s.sh(fmt.Sprintf("printf %%s '%s' | base64 -d >/run/capom/join/auth-key", base64.StdEncoding.EncodeToString([]byte(key))))
+}
+
+func (b *bench) used() string {
+	key, err := clouds.CreateKey(b.ctx, time.Hour, nodeTag)
+	b.Expect(err).NotTo(HaveOccurred())
+	_, err = clouds.Tailnet.Register(b.ctx, key.Key, "somebody-else")
+	b.Expect(err).NotTo(HaveOccurred())
+	return key.Key
+}
+
+func (b *bench) expired() string {
+	key, err := clouds.CreateKey(b.ctx, time.Second, nodeTag)
+	b.Expect(err).NotTo(HaveOccurred())
+	return key.Key
+}
+
+func (b *bench) revoked() string {
+	key, err := clouds.CreateKey(b.ctx, time.Hour, nodeTag)
+	b.Expect(err).NotTo(HaveOccurred())
+	b.Expect(clouds.DeleteKey(b.ctx, key.ID)).To(Succeed())
+	return key.Key
+}
+
+func TestAMachineRebootedBeforeItJoinedSaysThatItMustBeReplaced(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	in := input("keyless-1", workerData(nil))
+	in.Tailnet.AuthKey = cloudinit.Secret("hskey-auth-" + strings.Repeat("c", 12) + "-" + strings.Repeat("d", 64))
+	s := b.boot(world.SoloOptions{Account: alpha, Input: in, Files: files()})
+	s.console(booted, "auth-key not found")
+
+	b.Expect(s.Machine().Kill()).To(Succeed())
+	b.Expect(s.Machine().Boot(b.ctx)).To(Succeed())
+
+	s.console(booted, "no auth key is left: replace the machine")
+	b.Expect(s.kubeadmRan()).To(BeFalse())
+	_, err := os.Stat(s.DiskPath(record))
+	b.Expect(os.IsNotExist(err)).To(BeTrue())
+}

@@ -1,0 +1,111 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build lab
+
+package boot_test
+
+import (
+	"crypto/sha256"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/world"
+)
+
+const (
+	blankVolume   = "/dev/oracleoci/oraclevdb"
+	missingVolume = "/dev/oracleoci/oraclevdc"
+	foreignVolume = "/dev/oracleoci/oraclevdd"
+	oldVolume     = "/dev/oracleoci/oraclevde"
+
+	blankPath, missingPath, foreignPath, oldPath = "/var/lib/etcd", "/srv/missing", "/srv/foreign", "/srv/old"
+)
+
+func TestDataVolumesAreFormattedOnceAndMountedAtEveryBoot(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	in := input("volumes-1", workerData(nil))
+	in.DataVolumes = []cloudinit.DataVolume{
+		{Device: missingVolume, FileSystem: "ext4", MountPath: missingPath}, {Device: blankVolume, FileSystem: "ext4", MountPath: blankPath},
+		{Device: oldVolume, FileSystem: "ext4", MountPath: oldPath}, {Device: foreignVolume, FileSystem: "xfs", MountPath: foreignPath},
+	}
+	var foreign [sha256.Size]byte
+	s := b.boot(world.SoloOptions{Account: bravo, Input: in, Files: files("CAPOM_VOLUME_WAIT=3"),
+		Volumes: map[string]int64{blankVolume: 1, foreignVolume: 1, oldVolume: 1},
+		Before: func(s *world.Solo) error {
+			b.run("truncate", "--size=1G", b.folderOf(s.VolumePath(oldVolume)), s.VolumePath(foreignVolume))
+			b.run("mkfs.ext4", "-q", "-L", "old", s.VolumePath(oldVolume))
+			// A partition table, whose partition may hold anything.
+			b.run("sh", "-c", "echo 'label: gpt\n,100M' | sfdisk -q "+s.VolumePath(foreignVolume))
+			foreign = b.sum(s.VolumePath(foreignVolume))
+			return nil
+		}})
+
+	s.console(booted, "capom: data volume "+missingVolume+" did not appear: "+missingPath+" is not mounted")
+	s.console(soon, "capom: Mounting the data volumes failed (attempt 1): "+foreignVolume+" holds no file system, and is not blank: not touched")
+	b.Expect(s.kubeadmRan()).To(BeFalse())
+	b.Expect(b.sum(s.VolumePath(foreignVolume))).To(Equal(foreign))
+
+	s.sh("wipefs -q -a " + foreignVolume)
+
+	s.joined()
+	b.Expect(s.sh("cat " + record)).To(And(ContainSubstring(" on "+blankPath+" type ext4"), ContainSubstring(" on "+oldPath+" type ext4"),
+		ContainSubstring(" on "+foreignPath+" type xfs"), Not(ContainSubstring(missingPath))), "what was mounted when kubeadm ran")
+	b.Expect(s.sh("blkid -p -s LABEL -o value "+oldVolume)).To(Equal("old"), "a file system is not formatted again")
+	s.sh("echo kept >" + blankPath + "/file")
+	identity := s.sh("blkid -p -s UUID -o value " + blankVolume)
+
+	b.Expect(s.Machine().Reboot(b.ctx)).To(Succeed())
+
+	b.Eventually(s.ask("systemctl is-active capom-join.service || true"), booted).Should(Equal("active"))
+	b.Expect(s.sh("cat " + blankPath + "/file")).To(Equal("kept"))
+	b.Expect(s.sh("blkid -p -s UUID -o value " + blankVolume)).To(Equal(identity))
+	for _, path := range []string{blankPath, oldPath, foreignPath} {
+		unit := s.sh("systemd-escape --path --suffix=mount " + path)
+		mounted := s.events(unit)
+		b.Expect(mounted).NotTo(BeEmpty(), unit)
+		b.Expect(mounted[len(mounted)-1].at).To(BeNumerically("<", s.events("containerd.service")[0].at), "%s is mounted before containerd starts", path)
+		b.Expect(s.sh("systemctl show -P Before " + unit)).To(ContainSubstring("kubelet.service"))
+	}
+
+	b.Expect(s.Machine().Shutdown(b.ctx)).To(Succeed())
+	b.Expect(s.Machine().DetachVolume(blankVolume)).To(Succeed())
+	b.Expect(s.Machine().Boot(b.ctx)).To(Succeed())
+
+	b.Eventually(s.ask("systemctl is-active capom-join.service || true"), booted).Should(Equal("active"), "a volume that is gone does not stop the boot")
+	b.Eventually(s.ask("systemctl is-active containerd.service || true"), booted).Should(Equal("active"))
+	b.Expect(s.try("mountpoint -q " + blankPath)).To(BeFalse())
+	b.Expect(s.try("mountpoint -q " + oldPath)).To(BeTrue())
+}
+
+// run runs a program beside the machines.
+func (b *bench) run(program string, args ...string) {
+	b.t.Helper()
+	out, err := exec.CommandContext(b.ctx, program, args...).CombinedOutput()
+	b.Expect(err).NotTo(HaveOccurred(), "%s: %s", program, out)
+}
+
+// folderOf makes a file's folder and returns the file's path.
+func (b *bench) folderOf(file string) string {
+	b.t.Helper()
+	b.Expect(os.MkdirAll(filepath.Dir(file), 0o755)).To(Succeed())
+	return file
+}
+
+// sum is the digest of a volume's first megabytes, where everything that is looked for is.
+func (b *bench) sum(file string) [sha256.Size]byte {
+	b.t.Helper()
+	f, err := os.Open(file)
+	b.Expect(err).NotTo(HaveOccurred())
+	defer func() { _ = f.Close() }()
+	head := make([]byte, 8<<20)
+	_, err = f.ReadAt(head, 0)
+	b.Expect(err).NotTo(HaveOccurred())
+	return sha256.Sum256(head)
+}
