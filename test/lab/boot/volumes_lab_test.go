@@ -55,7 +55,7 @@ func TestDataVolumesAreFormattedOnceAndMountedAtEveryBoot(t *testing.T) {
 	s.sh("wipefs -q -a " + foreignVolume)
 
 	s.joined()
-	b.Expect(s.sh("cat " + record)).To(And(ContainSubstring(" on "+blankPath+" type ext4"), ContainSubstring(" on "+oldPath+" type ext4"),
+	b.Expect(s.sh("cat "+record)).To(And(ContainSubstring(" on "+blankPath+" type ext4"), ContainSubstring(" on "+oldPath+" type ext4"),
 		ContainSubstring(" on "+foreignPath+" type xfs"), Not(ContainSubstring(missingPath))), "what was mounted when kubeadm ran")
 	b.Expect(s.sh("blkid -p -s LABEL -o value "+oldVolume)).To(Equal("old"), "a file system is not formatted again")
 	s.sh("echo kept >" + blankPath + "/file")

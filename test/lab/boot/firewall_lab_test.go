@@ -1,0 +1,92 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build lab
+
+package boot_test
+
+import (
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/network"
+)
+
+func theFirewallIsKept(_ *testing.T, a, _ *node) {
+	b := a.bench
+	original, err := os.ReadFile(filepath.Join(clouds.Programs.Assets.Stock, "etc/iptables/rules.v4"))
+	b.Expect(err).NotTo(HaveOccurred())
+
+	var kept strings.Builder
+	for line := range strings.Lines(a.sh("cat /etc/iptables/rules.v4") + "\n") {
+		if !strings.Contains(line, "--comment capom ") {
+			kept.WriteString(line)
+		}
+	}
+	b.Expect(kept.String()).To(Equal(string(original)), "for the next boot")
+	// What the kernel makes of the original, to compare with what it has.
+	a.sh("cat >/run/original <<'EOF'\n" + string(original) + "EOF\n")
+	for _, chain := range []string{"InstanceServices", "OUTPUT"} {
+		b.Expect(a.sh("iptables -S "+chain)).To(Equal(a.sh("unshare --net sh -c 'iptables-restore </run/original && iptables -S "+chain+"'")), chain)
+	}
+	for _, chain := range []string{"INPUT", "FORWARD"} {
+		b.Expect(a.sh("iptables -S "+chain+" | tail -n 1")).To(Equal("-A "+chain+" -j REJECT --reject-with icmp-host-prohibited"), chain)
+	}
+
+	b.Expect(b.send(a.PrivateIP+":41641")).To(Succeed(), "tailscaled's port")
+	b.Expect(errors.Is(b.send(a.PrivateIP+":41642"), syscall.EHOSTUNREACH)).To(BeTrue(), "another port is rejected")
+	b.Expect(errors.Is(b.send(a.PrivateIP+":8472"), syscall.EHOSTUNREACH)).To(BeTrue(), "VXLAN is for the tailnet only")
+
+	for _, target := range []string{"169.254.0.2/3260", "169.254.2.2/3260", "169.254.169.254/53", "169.254.169.254/80"} {
+		b.Expect(a.try("timeout 3 bash -c '</dev/tcp/"+target+"'")).To(BeTrue(), "the host itself reaches "+target)
+	}
+	b.Expect(a.sh("getent hosts pkgs.k8s.io")).To(ContainSubstring(network.MirrorAddress))
+	b.Expect(a.try("setpriv --reuid=nobody --clear-groups timeout 3 bash -c '</dev/tcp/169.254.0.2/3260'")).To(BeFalse(), "nobody but root reaches the boot volume")
+}
+
+// send sends a packet to a machine of the first account from the VCN, and returns what the kernel was told.
+func (b *bench) send(address string) error {
+	conn, err := network.Dial(b.ctx, clouds.RouterNamespace(alpha), "udp", address)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	if _, err := conn.Write([]byte("?")); err != nil {
+		return err
+	}
+	if err := conn.SetReadDeadline(time.Now().Add(2 * time.Second)); err != nil {
+		return err
+	}
+	_, err = conn.Read(make([]byte, 100))
+	var timeout net.Error
+	if errors.As(err, &timeout) && timeout.Timeout() {
+		return nil
+	}
+	return err
+}
+
+func whatOthersRemoveComesBack(_ *testing.T, a, z *node) {
+	b := a.bench
+	rules := a.sh("ip -4 rule | grep ^5200")
+	table := a.sh("nft list table inet capom")
+
+	// systemd-networkd removes rules that it does not know, and Cilium's or an administrator's nft may flush all tables.
+	a.sh("while ip rule del pref 5200 2>/dev/null; do :; done; nft delete table inet capom; sysctl -q -w net.ipv4.conf.all.src_valid_mark=1")
+
+	b.Eventually(a.ask("ip -4 rule | grep ^5200"), soon).Should(Equal(rules))
+	b.Eventually(a.ask("nft list table inet capom"), soon).Should(Equal(table))
+	b.Eventually(a.ask("sysctl -n net.ipv4.conf.all.src_valid_mark"), soon).Should(Equal("0"))
+
+	a.sh("systemctl restart tailscaled.service")
+
+	b.Eventually(a.ask("ip -4 rule | grep ^5200"), soon).Should(Equal(rules), "tailscaled flushes rules when it restarts")
+	b.Eventually(a.ask("ping -c 1 -W 2 -m "+bypassMark+" "+z.tailnet), soon).Should(ContainSubstring(" 0% packet loss"))
+}
