@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"log"
 	"net/http"
 	"time"
@@ -100,8 +101,9 @@ func (s *server) follow(ctx context.Context, n *node, out sender) {
 				return
 			}
 		case <-probe.C:
+			// A node answers each URL once (tailcfg.PingRequest.URL).
 			err = out.send(&tailcfg.MapResponse{PingRequest: &tailcfg.PingRequest{
-				URL: "https://" + s.options.relay.address + "/machine/ping/" + n.device, URLIsNoise: true,
+				URL: fmt.Sprintf("https://%s/machine/ping/%s?probe=%d", s.options.relay.address, n.device, time.Now().UnixNano()), URLIsNoise: true,
 			}})
 			s.expectPong(n, st)
 		case <-alive.C:

@@ -178,7 +178,7 @@ func (w *World) joinManagement(ctx context.Context) error {
 		return fmt.Errorf("make tailscaled's folder: %w", err)
 	}
 	trust := "SSL_CERT_FILE=" + a.CA.Cert
-	if err := w.run("management-tailscaled", []string{trust}, a.Tailscaled, "--statedir="+state, "--socket="+socket, "--port=41641"); err != nil {
+	if err := w.run("management-tailscaled", []string{trust}, a.Tailscaled, "--no-logs-no-support", "--statedir="+state, "--socket="+socket, "--port=41641"); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
