@@ -130,7 +130,7 @@ func TestTheAuthKeyIsUsedOnlyWithoutAnIdentity(t *testing.T) {
 func TestJoiningSaysWhyItFails(t *testing.T) {
 	cases := map[string]struct{ state, reason string }{
 		"no key left":          {"NeedsLogin", "no auth key is left"},
-		"just started":         {"NoState", "has not loaded its state yet"},
+		"cut off at a reboot":  {"NoState", "coordination server does not answer"},
 		"waiting for approval": {"NeedsMachineAuth", "waits for approval"},
 		"tailscaled is down":   {"", "tailscaled does not answer"},
 		"no control server":    {"Starting", "coordination server does not answer"},
@@ -148,6 +148,21 @@ func TestJoiningSaysWhyItFails(t *testing.T) {
 			g.Expect(out).To(ContainSubstring(tc.reason))
 		})
 	}
+}
+
+func TestJoiningRepeatsTheReasonThatOnlyTailscaledKnows(t *testing.T) {
+	g := NewWithT(t)
+	n := newTestNode(t, controlPlaneInput())
+	n.stub("tailscale", `case $1 in
+status) printf '{\n  "BackendState": "NeedsLogin",\n  "Health": [\n    "You are logged out. The last login error was: register request: http 401: key \\"'"$(cat "$CAPOM_ROOT/run/capom/join/auth-key")"'\\" expired",\n    "Other"\n  ]\n}\n' ;;
+up) echo 'timeout waiting for Tailscale service to enter a Running state' >&2; exit 1 ;;
+ip) exit 1 ;;
+esac`)
+
+	out, err := n.run("capom-join")
+
+	g.Expect(err).To(HaveOccurred())
+	g.Expect(out).To(HaveSuffix("tailscale up: The last login error was: register request: http 401: key \"[redacted]\" expired\n"))
 }
 
 func TestAStoppedTailscaleIsBroughtUpWithoutFlagsAndWithoutTheKey(t *testing.T) {

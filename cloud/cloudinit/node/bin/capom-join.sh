@@ -24,6 +24,12 @@ backend_state() {
 	tailscale status --json --peers=false 2>/dev/null | sed -n 's/.*"BackendState": *"\([A-Za-z]*\)".*/\1/p' | head -n 1
 }
 
+# Headscale refuses with an HTTP status, after which "tailscale up" waits until its time is over and does not say why;
+# tailscaled's health does (tailscale health/warnings.go, LoginStateWarnable).
+login_error() {
+	tailscale status --json --peers=false 2>/dev/null | sed -n 's/\\"/"/g; s/.*\(The last login error was: .*\)",*$/\1/p' | head -n 1
+}
+
 # tailscale's message, on one line, without the key should it ever be quoted.
 up_message() {
 	awk -v keyfile="$KEY" 'BEGIN { if ((getline key < keyfile) <= 0) key = "" }
@@ -37,17 +43,21 @@ up() {
 	set -- --hostname="$CAPOM_HOSTNAME" --accept-dns=false --accept-routes --snat-subnet-routes=false \
 		--netfilter-mode=off --timeout="${CAPOM_JOIN_TIMEOUT}s" "$@"
 	[ -z "$CAPOM_LOGIN_SERVER" ] || set -- --login-server="$CAPOM_LOGIN_SERVER" "$@"
-	tailscale up "$@" >"$RUN/up.log" 2>&1 </dev/null || fail "tailscale up: $(up_message)"
+	if ! tailscale up "$@" >"$RUN/up.log" 2>&1 </dev/null; then
+		login_error >>"$RUN/up.log"
+		fail "tailscale up: $(up_message)"
+	fi
 }
 
 state=$(backend_state)
 case $state in
 NeedsLogin | NoState)
-	if [ ! -s "$KEY" ]; then
-		[ "$state" = NeedsLogin ] || fail "tailscaled has not loaded its state yet"
+	# tailscaled that has an identity stays in NoState until the coordination server has answered.
+	if [ -s "$KEY" ]; then
+		up --auth-key="file:$KEY"
+	elif [ "$state" = NeedsLogin ]; then
 		fail "the machine has no tailnet identity and no auth key is left: replace the machine"
 	fi
-	up --auth-key="file:$KEY"
 	;;
 Running) ;;
 # Without any flag, or tailscale would ask for every setting made since, the advertised routes for one.
