@@ -64,7 +64,7 @@ func TestAFirstControlPlaneBootsInOrder(t *testing.T) {
 	g.Eventually(func() os.FileMode { return n.mode("scripts/runcmd") }, soon).Should(Equal(os.FileMode(0o700)), n.read("output"))
 	g.Eventually(func() string { return n.read("output") }, soon).Should(ContainSubstring("kubeadm may run"))
 	positions := order(g, n.calls(), "swapoff", "systemctl enable --now tailscaled.service", "systemctl enable --now capom-guard.service",
-		"tailscale up", "systemctl enable --now capom-join.service", "systemctl enable --now capom-routes.service")
+		"tailscale up", "systemctl start capom-join.service", "systemctl enable --now capom-routes.service")
 	g.Expect(slices.IsSorted(positions)).To(BeTrue(), "%v", n.calls())
 	g.Expect(n.read("run/kubeadm/kubeadm.yaml")).To(ContainSubstring("advertiseAddress: 100.64.0.7"))
 	g.Expect(n.exists("run/capom/vip-first")).To(BeTrue())

@@ -9,8 +9,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"os"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +16,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/kit"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/world"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
 )
@@ -86,7 +85,7 @@ func TestARefusedKeyKeepsKubeadmFromRunningAndTheConsoleSaysWhy(t *testing.T) {
 	b := newBench(t)
 	in := input("refused-1", workerData(nil))
 	unknown := "hskey-auth-" + strings.Repeat("a", 12) + "-" + strings.Repeat("b", 64)
-	in.Tailnet.AuthKey = cloudinit.Secret(unknown)
+	in.Tailnet.AuthKey, in.Tailnet.JoinTimeout = cloudinit.Secret(unknown), 5*time.Second
 	used, expired, revoked := b.used(), b.expired(), b.revoked()
 
 	s := b.boot(world.SoloOptions{Account: alpha, Input: in, Files: files("CAPOM_BACKOFF_MAX=5")})
@@ -115,8 +114,7 @@ func (s *solo) refused(key, reason string) {
 	if key != "" {
 		s.giveKey(key)
 	}
-	line := regexp.MustCompile(`capom: Joining the tailnet failed \(attempt \d+\): tailscale up: .*` + reason + `.*next try in \d+s`)
-	g.Eventually(func() (string, error) { return s.Console() }, booted).Should(MatchRegexp(line.String()))
+	s.consoleMatches(booted, `capom: Joining the tailnet failed \(attempt \d+\): tailscale up: .*`+reason+`.*next try in \d+s`)
 	g.Expect(s.kubeadmRan()).To(BeFalse())
 	g.Expect(s.sh("stat -c %a " + gate)).To(Equal("600"))
 	g.Expect(s.sh("tailscale status --json --peers=false")).To(ContainSubstring(`"BackendState": "NeedsLogin"`))
@@ -152,18 +150,32 @@ func (b *bench) revoked() string {
 }
 
 func TestAMachineRebootedBeforeItJoinedSaysThatItMustBeReplaced(t *testing.T) {
-	t.Parallel()
-	b := newBench(t)
-	in := input("keyless-1", workerData(nil))
-	in.Tailnet.AuthKey = cloudinit.Secret("hskey-auth-" + strings.Repeat("c", 12) + "-" + strings.Repeat("d", 64))
-	s := b.boot(world.SoloOptions{Account: alpha, Input: in, Files: files()})
-	s.console(booted, "auth-key not found")
+	withKey := input("keyless-1", workerData(nil))
+	withKey.Tailnet.AuthKey = cloudinit.Secret("hskey-auth-" + strings.Repeat("c", 12) + "-" + strings.Repeat("d", 64))
+	withKey.Tailnet.JoinTimeout = 5 * time.Second
+	withoutPackages := input("keyless-2", workerData(nil))
+	withoutPackages.BootstrapMode, withoutPackages.KubernetesVersion = cloudinit.BootstrapInstall, kit.NewVersion
+	withoutPackages.Tailscale = cloudinit.Tailscale{Source: cloudinit.TailscalePackage, Version: "1.0.0"}
+	for name, c := range map[string]struct {
+		input           cloudinit.Input
+		first, rebooted string
+	}{
+		"while its key is refused":     {withKey, "auth-key not found", "no auth key is left: replace the machine"},
+		"while packages are installed": {withoutPackages, "tailscale 1.0.0 cannot be installed from", "the machine was rebooted before tailscale was installed: replace the machine"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			s := b.boot(world.SoloOptions{Account: alpha, Input: c.input, Files: files()})
+			s.console(booted, c.first)
 
-	b.Expect(s.Machine().Kill()).To(Succeed())
-	b.Expect(s.Machine().Boot(b.ctx)).To(Succeed())
+			b.Expect(s.Machine().Kill()).To(Succeed())
+			b.Expect(s.Machine().Boot(b.ctx)).To(Succeed())
 
-	s.console(booted, "no auth key is left: replace the machine")
-	b.Expect(s.kubeadmRan()).To(BeFalse())
-	_, err := os.Stat(s.DiskPath(record))
-	b.Expect(os.IsNotExist(err)).To(BeTrue())
+			s.console(booted, c.rebooted)
+			b.Expect(s.kubeadmRan()).To(BeFalse())
+			_, err := s.Device(b.ctx)
+			b.Expect(err).To(MatchError(tailnetsim.ErrNoDevice))
+		})
+	}
 }

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -209,7 +210,17 @@ func (s *solo) ask(script string) func() string {
 // console waits until the console shows a text.
 func (s *solo) console(timeout time.Duration, text string) {
 	s.bench.t.Helper()
-	s.bench.Eventually(func() (string, error) { return s.Console() }, timeout).Should(ContainSubstring(text))
+	s.consoleMatches(timeout, regexp.QuoteMeta(text))
+}
+
+// consoleMatches waits until the console shows what matches an expression.
+func (s *solo) consoleMatches(timeout time.Duration, expression string) {
+	s.bench.t.Helper()
+	pattern := regexp.MustCompile(expression)
+	s.bench.Eventually(func() bool {
+		text, err := s.Console()
+		return err == nil && pattern.MatchString(text)
+	}, timeout).Should(BeTrue(), "the console of %s shows %s", s.Name, expression)
 }
 
 // joined waits until kubeadm's stand-in has run and cloud-init is done.

@@ -64,7 +64,10 @@ Running) ;;
 Stopped) timeout "$CAPOM_JOIN_TIMEOUT" tailscale up >"$RUN/up.log" 2>&1 </dev/null || fail "tailscale up: $(up_message)" ;;
 NeedsMachineAuth) fail "the device waits for approval: approve it in the tailnet's administration, or use pre-authorised keys" ;;
 Starting) ;;
-*) fail "tailscaled does not answer (state '$state')" ;;
+*)
+	have tailscaled || [ -s "$KEY" ] || fail "the machine was rebooted before tailscale was installed: replace the machine"
+	fail "tailscaled does not answer (state '$state')"
+	;;
 esac
 
 left=${CAPOM_ADDRESS_WAIT:-60}

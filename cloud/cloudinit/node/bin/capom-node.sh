@@ -9,6 +9,8 @@ set -eu
 
 gate=$1
 
+# A reboot in the middle of all this is not gone on with: then it says what is missing.
+until_done "Enabling the join at later boots" systemctl enable capom-join.service
 until_done "Fitting the host" "$SBIN/capom-host"
 until_done "Mounting the data volumes" "$SBIN/capom-volumes"
 until_done "Installing packages" "$SBIN/capom-install"
@@ -16,7 +18,7 @@ systemctl daemon-reload
 until_done "Starting tailscaled" systemctl enable --now tailscaled.service
 until_done "Guarding the tailnet's packets" systemctl enable --now capom-guard.service
 until_done "Joining the tailnet" "$SBIN/capom-join"
-until_done "Enabling the join at later boots" systemctl enable --now capom-join.service
+until_done "Letting kubelet start" systemctl start capom-join.service
 until_done "Setting kubeadm's advertise address" "$SBIN/capom-kubeadm"
 if [ "$CAPOM_POD_NETWORK" = TailnetRoutes ] || { [ "$CAPOM_ROLE" = control-plane ] && [ -n "$CAPOM_VIP" ]; }; then
 	until_done "Starting to advertise routes" systemctl enable --now capom-routes.service
