@@ -77,7 +77,8 @@ func TestHostGuards(t *testing.T) {
 // other node, and a pod behind a pair of interfaces.
 func (n *node) makePodNetwork(other *node) {
 	n.sh(fmt.Sprintf(`set -e
-ip link add cilium_host type dummy
+ip link add cilium_host type veth peer name cilium_net
+ip link set cilium_net up
 ip addr add %[1]s/32 dev cilium_host
 ip link set cilium_host up
 ip link add cilium_vxlan address %[6]s type vxlan id 42 dstport 8472 local %[2]s dev tailscale0 nolearning

@@ -157,7 +157,7 @@ func workerData(change func(*kubeadmcloudinit.NodeInput)) []byte {
 // keeps kubelet from being restarted all the time when it has nothing to do.
 func files(variables ...string) map[string]string {
 	return map[string]string{
-		"/etc/systemd/system.conf.d/lab.conf":               "[Manager]\nDefaultDeviceTimeoutSec=10s\nDefaultEnvironment=" + strings.Join(variables, " ") + "\n",
+		"/etc/systemd/system.conf.d/lab.conf":               "[Manager]\nDefaultDeviceTimeoutSec=30s\nDefaultEnvironment=" + strings.Join(variables, " ") + "\n",
 		"/etc/systemd/system/kubelet.service.d/00-lab.conf": "[Unit]\nConditionPathExists=/var/lib/kubelet/config.yaml\n",
 	}
 }

@@ -63,8 +63,8 @@ func TestDataVolumesAreFormattedOnceAndMountedAtEveryBoot(t *testing.T) {
 
 	b.Expect(s.Machine().Reboot(b.ctx)).To(Succeed())
 
-	b.Eventually(s.ask("systemctl is-active capom-join.service || true"), booted).Should(Equal("active"))
-	b.Expect(s.sh("cat " + blankPath + "/file")).To(Equal("kept"))
+	b.Eventually(s.ask("systemctl is-active containerd.service || true"), booted).Should(Equal("active"))
+	b.Expect(s.sh("cat "+blankPath+"/file")).To(Equal("kept"), "%s", s.ask("systemctl --no-pager status '*.mount' '*.device'; journalctl -b --no-pager -p warning | tail -n 30"))
 	b.Expect(s.sh("blkid -p -s UUID -o value " + blankVolume)).To(Equal(identity))
 	for _, path := range []string{blankPath, oldPath, foreignPath} {
 		unit := s.sh("systemd-escape --path --suffix=mount " + path)
