@@ -9,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/spf13/pflag"
 	corev1 "k8s.io/api/core/v1"
@@ -30,6 +31,8 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/inventory"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/machine"
 )
 
 // version is set when the program is linked.
@@ -70,10 +73,18 @@ func run(ctx context.Context, options managerOptions) error {
 	if err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
+	machineMetrics, err := machine.NewMetrics(metrics.Registry, time.Now())
+	if err != nil {
+		return fmt.Errorf("register metrics: %w", err)
+	}
+	if err := inventory.Register(metrics.Registry, mgr.GetClient()); err != nil {
+		return fmt.Errorf("register metrics: %w", err)
+	}
 	clients := access.New(access.Options{
 		Client:         mgr.GetClient(),
 		SecretMetadata: mgr.GetCache(),
 		OCIMetrics:     ociMetrics,
+		Forget:         machineMetrics.ForgetAccount,
 		// A third, so that two accounts that are slow to answer leave workers to the others.
 		Limits:         oci.Limits{InFlight: max(1, options.concurrency/3)},
 		Registerer:     metrics.Registry,
@@ -83,7 +94,7 @@ func run(ctx context.Context, options managerOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := setupControllers(ctx, mgr, clients, pollers, options); err != nil {
+	if err := setupControllers(ctx, mgr, clients, pollers, machineMetrics, options); err != nil {
 		return err
 	}
 	if err := setupChecks(mgr); err != nil {

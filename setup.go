@@ -22,7 +22,9 @@ import (
 )
 
 // setupControllers adds every controller and webhook to the manager.
-func setupControllers(ctx context.Context, mgr ctrl.Manager, clients *access.Clients, pollers *poller.Pollers, o managerOptions) error {
+func setupControllers(
+	ctx context.Context, mgr ctrl.Manager, clients *access.Clients, pollers *poller.Pollers, machines *machine.Metrics, o managerOptions,
+) error {
 	perKind := controller.Options{MaxConcurrentReconciles: o.concurrency}
 	for _, s := range []struct {
 		kind  string
@@ -48,7 +50,7 @@ func setupControllers(ctx context.Context, mgr ctrl.Manager, clients *access.Cli
 		{"OCIMeshMachine", func() error {
 			return (&machine.Reconciler{
 				Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Access: clients, Pollers: pollers, WatchFilterValue: o.watchFilter,
-				Recorder: mgr.GetEventRecorder("ocimeshmachine-controller"),
+				Recorder: mgr.GetEventRecorder("ocimeshmachine-controller"), Metrics: machines,
 				Options: machine.Options{
 					PollInterval: o.pollInterval, ProgressInterval: o.progressInterval, JoinTimeout: o.joinTimeout,
 				},

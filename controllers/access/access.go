@@ -39,6 +39,8 @@ type Options struct {
 	SecretMetadata client.Reader
 	// OCIMetrics counts calls to OCI; nil means that nobody does.
 	OCIMetrics *oci.Metrics
+	// Forget, if not nil, is told of accounts that are gone, so that others let go of their series too.
+	Forget func(account string)
 	// Registerer receives the counter of calls to tailnets; nil means that there is none.
 	Registerer prometheus.Registerer
 	// Limits keep each account's trouble its own; zero values are the defaults.
@@ -96,6 +98,9 @@ func (c *Clients) Tailnet(ctx context.Context, name, namespace string) (*infrav1
 func (c *Clients) ForgetAccount(account *infrav1.OCIAccount) {
 	c.sessions.Forget(string(account.UID))
 	c.options.OCIMetrics.Forget(account.Name)
+	if c.options.Forget != nil {
+		c.options.Forget(account.Name)
+	}
 }
 
 // ForgetTailnet lets go of the client of a tailnet that is gone.

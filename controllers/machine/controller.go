@@ -85,6 +85,8 @@ type Reconciler struct {
 	WatchFilterValue string
 	// Options are the controller's times.
 	Options Options
+	// Metrics tell how machines come up; nil means that nobody counts.
+	Metrics *Metrics
 
 	ledger ledger
 	images images
@@ -104,6 +106,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 	if err := r.Client.Get(ctx, request.NamespacedName, own); err != nil {
 		if apierrors.IsNotFound(err) {
 			r.ledger.forget(request.NamespacedName)
+			r.Metrics.forget(request.NamespacedName)
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
@@ -192,9 +195,16 @@ func (r *Reconciler) save(ctx context.Context, s *scope) error {
 			// Whoever wrote in between brings the next pass.
 			return nil
 		}
+		if err == nil {
+			r.Metrics.saved(s)
+		}
 		return err
 	}
-	return s.patch.Patch(ctx, s.own, patch.WithOwnedConditions{Conditions: ownedConditions})
+	err := s.patch.Patch(ctx, s.own, patch.WithOwnedConditions{Conditions: ownedConditions})
+	if err == nil {
+		r.Metrics.saved(s)
+	}
+	return err
 }
 
 // event records something that happened once.

@@ -155,6 +155,7 @@ func (r *Reconciler) short(ctx context.Context, s *scope, err error) error {
 	s.instance = nil
 	// Also when no new decision comes of it: a stale pass must not wipe out an instance that it has not seen.
 	s.exclusive = true
+	r.Metrics.short(at, cloud.KindOf(err))
 	r.event(s, string(cloud.KindOf(err)), "Launch", "No room in account %s, %s %s, for shape %s", at.Account,
 		at.AvailabilityDomain, at.FaultDomain, at.Shape)
 	ctrl.LoggerFrom(ctx).Info("Found no room", "Account", at.Account, "availabilityDomain", at.AvailabilityDomain,

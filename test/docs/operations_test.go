@@ -30,17 +30,19 @@ func TestOperationsNamesEveryFlagOfTheManager(t *testing.T) {
 func TestOperationsNamesEveryMetric(t *testing.T) {
 	g := NewWithT(t)
 	metric := regexp.MustCompile(`"(capom_[a-z_]+)"`)
-	err := filepath.WalkDir(filepath.Join(root, "cloud"), func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+	for _, folder := range []string{"cloud", "controllers"} {
+		err := filepath.WalkDir(filepath.Join(root, folder), func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			content, err := os.ReadFile(path)
+			for _, name := range metric.FindAllStringSubmatch(string(content), -1) {
+				expectNamed(t, "docs/operations.md", "`"+name[1]+"`")
+			}
 			return err
-		}
-		content, err := os.ReadFile(path)
-		for _, name := range metric.FindAllStringSubmatch(string(content), -1) {
-			expectNamed(t, "docs/operations.md", "`"+name[1]+"`")
-		}
-		return err
-	})
-	g.Expect(err).NotTo(HaveOccurred())
+		})
+		g.Expect(err).NotTo(HaveOccurred())
+	}
 }
 
 func TestPagesNameEveryColumnAndShortName(t *testing.T) {

@@ -1,0 +1,109 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package machine
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	"github.com/prometheus/client_golang/prometheus"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
+)
+
+// measure has the bench's reconciler count from an hour ago on, as a process that has run for so long.
+func (b *bench) measure(t *testing.T, since time.Time) *prometheus.Registry {
+	t.Helper()
+	registry := prometheus.NewRegistry()
+	var err error
+	b.r.Metrics, err = NewMetrics(registry, since)
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	return registry
+}
+
+// samples are the counts of all series, as "name label value … = count". The test's namespace is taken out of account names.
+func samples(t *testing.T, b *bench, registry *prometheus.Registry) []string {
+	t.Helper()
+	families, err := registry.Gather()
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	var out []string
+	for _, family := range families {
+		for _, metric := range family.GetMetric() {
+			words := []string{strings.TrimPrefix(family.GetName(), "capom_")}
+			for _, label := range metric.GetLabel() {
+				words = append(words, strings.TrimPrefix(label.GetValue(), b.Namespace+"-"))
+			}
+			count := metric.GetCounter().GetValue()
+			if histogram := metric.GetHistogram(); histogram != nil {
+				count = float64(histogram.GetSampleCount())
+			}
+			out = append(out, fmt.Sprintf("%s = %v", strings.Join(words, " "), count))
+		}
+	}
+	return out
+}
+
+func TestEachPhaseOfAMachineIsCountedOnce(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{})
+	registry := b.measure(t, time.Now().Add(-time.Hour))
+	own := b.machine(t, "worker")
+	b.untilProvisioned(t, own)
+	want := []string{
+		"placements_total a spread = 1",
+		"machine_phase_duration_seconds a placed = 1", "machine_phase_duration_seconds a launched = 1",
+		"machine_phase_duration_seconds a running = 1", "machine_phase_duration_seconds a joined = 1",
+		"machine_phase_duration_seconds a provisioned = 1",
+	}
+	g.Expect(samples(t, b, registry)).To(ConsistOf(want))
+
+	// What is known is lost, then found again.
+	own.Status = infrav1.OCIMeshMachineStatus{}
+	g.Expect(b.Client.Status().Update(t.Context(), own)).To(Succeed())
+	b.untilProvisioned(t, own)
+
+	g.Expect(samples(t, b, registry)).To(ConsistOf(want))
+	b.delete(t, own)
+	g.Expect(samples(t, b, registry)).To(ConsistOf(want))
+	g.Expect(b.r.Metrics.counted).To(BeEmpty(), "nothing is remembered of a machine that is gone")
+}
+
+func TestAPhaseThatBeganBeforeTheProcessIsNotCounted(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{})
+	own := b.machine(t, "worker")
+	b.until(t, own, func(g Gomega) { g.Expect(own.Status.Instance.ID).NotTo(BeEmpty()) })
+	registry := b.measure(t, time.Now().Add(time.Hour))
+
+	b.untilProvisioned(t, own)
+
+	g.Expect(samples(t, b, registry)).To(BeEmpty())
+}
+
+func TestShortagesAndRefusalsAreCountedByReason(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{Accounts: 2, Tenancy: func(_ int, tenancy *sim.Tenancy) { tenancy.FDs = 1 }})
+	registry := b.measure(t, time.Now().Add(-time.Hour))
+	b.setCapacity(t, 0, sim.CapacityKey{Shape: arm}, 0)
+	b.setCapacity(t, 1, sim.CapacityKey{Shape: arm}, 0)
+	own := b.machine(t, "worker")
+
+	b.untilCondition(t, own, "Placed False NoCapacity")
+
+	shape := "VM.Standard.A1.Flex"
+	g.Expect(samples(t, b, registry)).To(ConsistOf(
+		"placements_total a spread = 1", "placements_total b another-try = 1",
+		"capacity_shortages_total a OutOfCapacity "+shape+" = 1", "capacity_shortages_total b OutOfCapacity "+shape+" = 1",
+		"placement_refusals_total NoCapacity = 1",
+	))
+	b.r.Metrics.ForgetAccount(b.Accounts[0].Name)
+	g.Expect(samples(t, b, registry)).NotTo(ContainElement(ContainSubstring(" a ")))
+	g.Expect(client.IgnoreNotFound(b.Client.Delete(t.Context(), own))).To(Succeed())
+}
