@@ -137,6 +137,13 @@ demo: ## Make a cluster over three simulated accounts, change it and delete it; 
 	assets=$$($(BINARIES) envtest); \
 	KUBEBUILDER_ASSETS=$$assets KEEP=$(KEEP) go run ./test/demo
 
+##@ Benchmarks
+
+.PHONY: bench-fleet
+bench-fleet: ## Measure 100 and 1,000 machines in simulated accounts, about 20 minutes; SIZES=100,1000,10000 for more
+	assets=$$($(BINARIES) envtest); \
+	KUBEBUILDER_ASSETS=$$assets go run ./test/bench/fleet
+
 ##@ Lab
 
 LAB_PACKAGES := gcc libseccomp debootstrap systemd-nspawn dpkg-deb gpg unshare ip nft conntrack

@@ -4,5 +4,5 @@
 // Package helpers is what tests of controllers share: one real API server per test package, simulated accounts and a
 // simulated tailnet with the objects that stand for them, builders of objects, and expectations that read as sentences.
 //
-// Only tests import it. It may import everything but main.
+// Only tests and benchmarks import it. It may import everything but main.
 package helpers

@@ -86,7 +86,7 @@ func start() (*envtest.Environment, error) {
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
 		return nil, errors.New("KUBEBUILDER_ASSETS is not set: run the tests by make test, or set it to what hack/binaries.sh envtest prints")
 	}
-	crds, err := crds()
+	crds, err := CRDs()
 	if err != nil {
 		return nil, err
 	}
@@ -157,8 +157,8 @@ func (e *Environment) Manager(t *testing.T, setup func(context.Context, manager.
 	return mgr
 }
 
-// crds reads the CRDs with the contract labels that kustomize adds for a release.
-func crds() ([]*apiextensionsv1.CustomResourceDefinition, error) {
+// CRDs reads those of Cluster API's core and of this provider, with the contract labels that kustomize adds for a release.
+func CRDs() ([]*apiextensionsv1.CustomResourceDefinition, error) {
 	capi, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/cluster-api").Output() //nolint:noctx // A local look-up.
 	if err != nil {
 		return nil, fmt.Errorf("looking up the folder of module sigs.k8s.io/cluster-api: %w", err)

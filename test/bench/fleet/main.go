@@ -1,0 +1,115 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Command fleet measures how this provider fares with many machines in many accounts: a real API server, the manager as a process
+// with its defaults, simulated accounts with a boot time and rate limits, a simulated tailnet that machines join. For each size it
+// makes all machines at once, leaves them at rest, takes some away behind the provider's back, and deletes them. It asserts nothing:
+// it prints a table, and writes it as CSV and SVG into out/bench.
+//
+//	SIZES=100,1000    numbers of machines; 100, 1,000 and 10,000 are over 3, 10 and 50 accounts
+//	REST=3m           how long machines are watched at rest; what is counted then is told per hour
+//	BOOT=90s          time from a launch until the machine has joined the tailnet
+//	TAILNET=Headscale another control server than Tailscale's
+//	PROFILE=1         writes CPU and heap profiles of the manager beside its log
+//	ARGS="--v=4"      more flags for the manager
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/klog/v2"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
+)
+
+// settings are what the environment asks for.
+type settings struct {
+	root, out  string
+	sizes      []int
+	rest, boot time.Duration
+	tailnet    tailnetsim.Mode
+	profile    bool
+	args       []string
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx)
+	stop()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "\nThe benchmark failed: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	klog.SetLogger(logr.Discard())
+	ctrl.SetLogger(logr.Discard())
+	s, err := fromEnvironment()
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(s.out, 0o755); err != nil {
+		return fmt.Errorf("make the folder of results: %w", err)
+	}
+	var results []*result
+	for _, size := range s.sizes {
+		r, err := measure(ctx, s, size)
+		if err != nil {
+			return fmt.Errorf("%d machines: %w", size, err)
+		}
+		results = append(results, r)
+		// What was measured is kept, whatever becomes of a larger size.
+		if err := write(s.out, results); err != nil {
+			return err
+		}
+	}
+	fmt.Println()
+	printTable(os.Stdout, results)
+	fmt.Printf("\nWritten to %s: fleet.csv, fleet.svg, operations.csv, and the managers' logs\n", s.out)
+	return nil
+}
+
+func fromEnvironment() (settings, error) {
+	s := settings{
+		sizes: []int{100, 1000}, rest: 3 * time.Minute, boot: 90 * time.Second,
+		tailnet: tailnetsim.Mode(os.Getenv("TAILNET")), profile: os.Getenv("PROFILE") != "", args: strings.Fields(os.Getenv("ARGS")),
+	}
+	var err error
+	if s.root, err = os.Getwd(); err != nil {
+		return s, err
+	}
+	if _, err := os.Stat(filepath.Join(s.root, "metadata.yaml")); err != nil {
+		return s, errors.New("run the benchmark in the repository's folder: make bench-fleet")
+	}
+	s.out = filepath.Join(s.root, "out", "bench")
+	for name, into := range map[string]*time.Duration{"REST": &s.rest, "BOOT": &s.boot} {
+		if text := os.Getenv(name); text != "" {
+			if *into, err = time.ParseDuration(text); err != nil {
+				return s, fmt.Errorf("%s: %w", name, err)
+			}
+		}
+	}
+	if text := os.Getenv("SIZES"); text != "" {
+		s.sizes = nil
+		for _, word := range strings.Split(text, ",") {
+			size, err := strconv.Atoi(strings.TrimSpace(word))
+			if err != nil || size < 1 {
+				return s, fmt.Errorf("SIZES: %q is no number of machines", word)
+			}
+			s.sizes = append(s.sizes, size)
+		}
+	}
+	return s, nil
+}

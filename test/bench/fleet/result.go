@@ -1,0 +1,150 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/fleet"
+)
+
+// result is what was measured of one size.
+type result struct {
+	machines, accounts, clusters int
+	at                           time.Time
+	floor                        time.Duration
+	up, rest, notice, down       span
+	// lost is how many instances were taken away, leftover how many instances, devices and keys were left at the end.
+	lost, leftover int
+	// peak is the manager's largest resident memory in bytes.
+	peak int64
+	// curve is the part of the machines that is provisioned, over time.
+	curve []point
+}
+
+type point struct {
+	at   time.Duration
+	part float64
+}
+
+// span is what a phase took.
+type span struct {
+	wall, cpu time.Duration
+	// load is the machine's load average at the phase's end: the figures are of a machine that does other things too.
+	load float64
+	// oci and tailnet are calls by operation, throttled those that OCI answered with 429.
+	oci, tailnet map[string]int
+	throttled    int
+	// writes and reads are the manager's requests to the API server.
+	writes, reads int
+}
+
+func total(calls map[string]int) int {
+	sum := 0
+	for _, n := range calls {
+		sum += n
+	}
+	return sum
+}
+
+// phase measures what run does.
+func (b *bench) phase(ctx context.Context, into *span, run func(context.Context) error) error {
+	before, err := b.Diagnostics.Scrape(ctx)
+	if err != nil {
+		return err
+	}
+	b.OCI.ResetCalls()
+	known := len(b.Control.Calls())
+	cpu, err := cpuTime(b.Manager.PID())
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	if err := run(ctx); err != nil {
+		return err
+	}
+	into.wall = time.Since(began)
+	spent, err := cpuTime(b.Manager.PID())
+	if err != nil {
+		return err
+	}
+	after, err := b.Diagnostics.Scrape(ctx)
+	if err != nil {
+		return err
+	}
+	into.cpu = spent - cpu
+	into.oci, into.tailnet = b.OCI.CallCounts(""), map[string]int{}
+	for _, call := range b.OCI.Calls() {
+		if call.Status == 429 {
+			into.throttled++
+		}
+	}
+	for _, call := range b.Control.Calls()[known:] {
+		into.tailnet[call.Operation]++
+	}
+	for _, method := range []string{"POST", "PUT", "PATCH", "DELETE"} {
+		into.writes += requests(after, method) - requests(before, method)
+	}
+	into.reads = requests(after, "GET") - requests(before, "GET")
+	into.load, err = loadAverage()
+	b.say("done after %s, CPU %s, load %.1f", into.wall.Round(time.Second/10), into.cpu.Round(time.Second/10), into.load)
+	return err
+}
+
+// requests are the manager's to the API server, which client-go counts.
+func requests(metrics fleet.Metrics, method string) int {
+	return int(metrics.Sum("rest_client_requests_total", map[string]string{"method": method}))
+}
+
+// ticksPerSecond is what times in /proc/PID/stat are counted in on Linux (proc(5), sysconf(_SC_CLK_TCK)).
+const ticksPerSecond = 100
+
+// cpuTime is what a process has used in user and kernel mode: fields 14 and 15 of /proc/PID/stat.
+func cpuTime(pid int) (time.Duration, error) {
+	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
+	}
+	// The second field is the program's name in parentheses.
+	fields := strings.Fields(string(content[strings.LastIndexByte(string(content), ')')+1:]))
+	ticks := 0
+	for _, field := range fields[11:13] {
+		n, err := strconv.Atoi(field)
+		if err != nil {
+			return 0, err
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * time.Second / ticksPerSecond, nil
+}
+
+// peakMemory is VmHWM of /proc/PID/status, in bytes.
+func peakMemory(pid int) (int64, error) {
+	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(content)) {
+		if value, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			kilobytes, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(value), "kB")), 10, 64)
+			return kilobytes << 10, err
+		}
+	}
+	return 0, fmt.Errorf("/proc/%d/status has no VmHWM", pid)
+}
+
+// loadAverage is that of the last minute.
+func loadAverage() (float64, error) {
+	content, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return 0, err
+	}
+	first, _, _ := strings.Cut(string(content), " ")
+	return strconv.ParseFloat(first, 64)
+}

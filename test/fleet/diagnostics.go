@@ -1,0 +1,115 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package fleet
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Metrics are the families of a scrape by name.
+type Metrics map[string]*dto.MetricFamily
+
+// Diagnostics reads what the manager serves there.
+type Diagnostics struct {
+	url, token string
+	client     *http.Client
+}
+
+// newDiagnostics makes a service account that may read what it likes.
+func (f *Fleet) newDiagnostics(ctx context.Context, address string) (*Diagnostics, error) {
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: Namespace, Name: "diagnostics"}}
+	if err := f.Client.Create(ctx, account); err != nil {
+		return nil, fmt.Errorf("create a service account: %w", err)
+	}
+	binding := &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: "diagnostics"},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "cluster-admin"},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: account.Namespace, Name: account.Name}},
+	}
+	if err := f.Client.Create(ctx, binding); err != nil {
+		return nil, fmt.Errorf("let the service account read: %w", err)
+	}
+	request := &authenticationv1.TokenRequest{}
+	if err := f.Client.SubResource("token").Create(ctx, account, request); err != nil {
+		return nil, fmt.Errorf("get a token: %w", err)
+	}
+	return &Diagnostics{
+		url: "https://" + address, token: request.Status.Token,
+		client: &http.Client{Timeout: time.Minute, Transport: &http.Transport{
+			TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // The manager signs its own certificate here.
+		}},
+	}, nil
+}
+
+// Get returns what is at a path, such as /debug/pprof/heap.
+func (d *Diagnostics) Get(ctx context.Context, path string) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, d.url+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Authorization", "Bearer "+d.token)
+	response, err := d.client.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("read the manager's diagnostics: %w", err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = errors.New(response.Status)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s of the manager: %w", path, err)
+	}
+	return body, nil
+}
+
+// Scrape reads the metrics.
+func (d *Diagnostics) Scrape(ctx context.Context) (Metrics, error) {
+	text, err := d.Get(ctx, "/metrics")
+	if err != nil {
+		return nil, err
+	}
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(bytes.NewReader(text))
+	if err != nil {
+		return nil, fmt.Errorf("parse the manager's metrics: %w", err)
+	}
+	return families, nil
+}
+
+// Sum adds up the counters and gauges of a family whose labels have these values.
+func (m Metrics) Sum(name string, labels map[string]string) float64 {
+	total := 0.0
+	for _, metric := range m[name].GetMetric() {
+		if hasLabels(metric, labels) {
+			total += metric.GetCounter().GetValue() + metric.GetGauge().GetValue()
+		}
+	}
+	return total
+}
+
+func hasLabels(metric *dto.Metric, labels map[string]string) bool {
+	matching := 0
+	for _, label := range metric.GetLabel() {
+		if wanted, ok := labels[label.GetName()]; ok && wanted == label.GetValue() {
+			matching++
+		}
+	}
+	return matching == len(labels)
+}

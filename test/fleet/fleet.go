@@ -1,0 +1,186 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package fleet runs this provider's manager as a process over a real API server, simulated accounts and a simulated tailnet, and
+// makes as many machines as somebody wants to see. Cluster API's own controllers stay out: owners and bootstrap data are made here.
+//
+// Tests and benchmarks use it. It may import everything but main.
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/process"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
+)
+
+// Options say what a fleet runs on.
+type Options struct {
+	// Root is the folder of this repository; Dir receives the manager, its log and a kubeconfig, and must exist.
+	Root, Dir string
+	// Accounts are as many tenancies; each belongs to one of the Clusters, which must not be more.
+	Accounts, Clusters int
+	// Delays of OCI, and Join, the time from RUNNING until a machine has joined the tailnet.
+	Delays sim.Delays
+	Join   time.Duration
+	// RequestRate is the calls per second that OCI answers an account, RequestBurst how many at once; 0 is without limit.
+	RequestRate  float64
+	RequestBurst int
+	// Tailnet is the kind of control server.
+	Tailnet tailnetsim.Mode
+	// Args are flags of the manager besides addresses and certificates.
+	Args []string
+}
+
+// Fleet is what runs. Close ends it.
+type Fleet struct {
+	Client client.Client
+	// OCI and Control are the simulators, Accounts the accounts' names.
+	OCI      *sim.Sim
+	Control  *tailnetsim.Server
+	Accounts []string
+	// Manager is the process, Diagnostics what it serves.
+	Manager     *process.Process
+	Diagnostics *Diagnostics
+	// Failed has the error of a manager that ended by itself.
+	Failed <-chan error
+
+	options  Options
+	server   *envtest.Environment
+	config   *rest.Config
+	joiner   *joiner
+	clusters []*cluster
+}
+
+// Start brings everything up, until all accounts, the tailnet and the networks of all clusters are ready. On an error nothing is left
+// running.
+func Start(ctx context.Context, options Options) (*Fleet, error) {
+	f := &Fleet{options: options}
+	for _, step := range []func(context.Context) error{
+		f.startServer, f.startClouds, f.createAccounts, f.startManager, f.awaitAccounts, f.createClusters,
+	} {
+		if err := step(ctx); err != nil {
+			return nil, errors.Join(err, f.Close())
+		}
+	}
+	return f, nil
+}
+
+// Close ends the manager first.
+func (f *Fleet) Close() error {
+	var errs []error
+	if f.Manager != nil {
+		f.Manager.Stop()
+	}
+	if f.OCI != nil {
+		errs = append(errs, f.OCI.Close())
+	}
+	if f.Control != nil {
+		f.Control.Close()
+	}
+	if f.server != nil {
+		errs = append(errs, f.server.Stop())
+	}
+	return errors.Join(errs...)
+}
+
+func (f *Fleet) startServer(context.Context) error {
+	crds, err := helpers.CRDs()
+	if err != nil {
+		return err
+	}
+	f.server = &envtest.Environment{
+		CRDs: crds, ControlPlaneStartTimeout: 2 * time.Minute,
+		WebhookInstallOptions: envtest.WebhookInstallOptions{
+			Paths: []string{filepath.Join(f.options.Root, "config", "webhook", "manifests.yaml")}, LocalServingHost: "127.0.0.1",
+		},
+	}
+	config, err := f.server.Start()
+	if err != nil {
+		return fmt.Errorf("start the API server: %w", err)
+	}
+	f.config = rest.CopyConfig(config)
+	f.config.QPS = -1
+	scheme, err := helpers.NewScheme()
+	if err != nil {
+		return err
+	}
+	f.Client, err = client.New(f.config, client.Options{Scheme: scheme})
+	return err
+}
+
+// startManager builds and runs the manager as a release would: it serves its diagnostics to who may read them.
+func (f *Fleet) startManager(ctx context.Context) error {
+	binary, kubeconfig := filepath.Join(f.options.Dir, "manager"), filepath.Join(f.options.Dir, "kubeconfig")
+	build := exec.CommandContext(ctx, "go", "build", "-o", binary, ".")
+	build.Dir = f.options.Root
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("build the manager: %w: %s", err, out)
+	}
+	if err := os.WriteFile(kubeconfig, f.server.KubeConfig, 0o600); err != nil {
+		return fmt.Errorf("write the kubeconfig: %w", err)
+	}
+	health, err := process.FreeAddress(ctx)
+	if err != nil {
+		return err
+	}
+	diagnostics, err := process.FreeAddress(ctx)
+	if err != nil {
+		return err
+	}
+	if f.Diagnostics, err = f.newDiagnostics(ctx, diagnostics); err != nil {
+		return err
+	}
+	webhooks := f.server.WebhookInstallOptions
+	f.Manager, err = process.Start(f.options.Dir, "manager", []string{"KUBECONFIG=" + kubeconfig}, binary, append([]string{
+		"--webhook-port=" + strconv.Itoa(webhooks.LocalServingPort), "--webhook-cert-dir=" + webhooks.LocalServingCertDir,
+		"--health-addr=" + health, "--diagnostics-address=" + diagnostics,
+	}, f.options.Args...)...)
+	if err != nil {
+		return err
+	}
+	failed := make(chan error, 1)
+	f.Failed = failed
+	go func() {
+		<-f.Manager.Done()
+		if !f.Manager.Expected() {
+			failed <- f.Manager.Ended()
+		}
+	}()
+	return f.Manager.WaitReady(ctx, health)
+}
+
+// Await polls until done returns the empty string; otherwise it is what is missing.
+func (f *Fleet) Await(ctx context.Context, interval time.Duration, done func(context.Context) (string, error)) error {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		missing, err := done(ctx)
+		if err == nil && missing == "" {
+			return nil
+		}
+		if err != nil {
+			missing = err.Error()
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%w: waiting for %s", context.Cause(ctx), missing)
+		case err := <-f.Failed:
+			return err
+		case <-ticker.C:
+		}
+	}
+}
