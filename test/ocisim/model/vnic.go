@@ -171,8 +171,8 @@ func (s *State) pickAddress(subnet *Subnet, wanted string) (string, error) {
 // newPublicIP hands out addresses of 198.18.0.0/15, which RFC 2544 sets aside
 // for benchmarks, so that nobody takes them for someone's.
 func (s *State) newPublicIP() string {
-	s.publicIPs++
-	return fmt.Sprintf("198.%d.%d.%d", 18+s.publicIPs/65536%2, s.publicIPs/256%256, s.publicIPs%256)
+	n := s.world.publicIPs.Add(1)
+	return fmt.Sprintf("198.%d.%d.%d", 18+n/65536%2, n/256%256, n%256)
 }
 
 func (s *State) newVnic(instance *Instance, subnet *Subnet, details CreateVnicDetails, primary bool) *VnicAttachment {

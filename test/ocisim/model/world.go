@@ -61,6 +61,9 @@ type World struct {
 	Faults *Faults
 	Calls  *CallLog
 
+	// publicIPs counts the public addresses handed out: there is one Internet for all tenancies.
+	publicIPs atomic.Int64
+
 	// skew is how far the clock that signatures are judged by is ahead, in nanoseconds.
 	skew atomic.Int64
 
@@ -85,7 +88,6 @@ type State struct {
 	quotas     map[string]map[string]int64
 	users      map[string]*User
 	boots      map[string]func()
-	publicIPs  int
 	services   []Service
 	throttle   *bucket
 	createTime time.Time

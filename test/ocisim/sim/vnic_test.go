@@ -96,3 +96,22 @@ func TestSecondaryVnicsComeAndGo(t *testing.T) {
 	_, err = b.network.GetVnic(t.Context(), core.GetVnicRequest{VnicId: updated.Id})
 	g.Expect(refusal(err)).To(Equal("404 NotAuthorizedOrNotFound"))
 }
+
+func TestPublicAddressesOfAllTenanciesDiffer(t *testing.T) {
+	booter := &recorder{}
+	other := sim.NewTenancy("other")
+	b := newBench(t, func(options *sim.Options, _ *sim.Tenancy) {
+		options.Booter, options.Tenancies = booter, append(options.Tenancies, other)
+	})
+	credentials, err := other.NewUser(other.Compartment())
+	b.g.Expect(err).NotTo(HaveOccurred())
+	second := *b
+	second.tenancy, second.clients = other, b.connect(credentials)
+
+	for _, tenancy := range []*bench{b, &second} {
+		tenancy.running(tenancy.subnet(tenancy.vcn("10.0.0.0/16"), "10.0.0.0/24", "nodes"))
+	}
+
+	b.g.Eventually(booter.seen).Should(HaveLen(2))
+	b.g.Expect(booter.machines[0].PublicIP).NotTo(Equal(booter.machines[1].PublicIP))
+}
