@@ -55,7 +55,7 @@ func (w *World) CreateCluster(ctx context.Context, o ClusterOptions) (*Cluster, 
 	}
 	variables := append([]string{
 		"OCIMESH_TAILNET=" + TailnetName, "OCIMESH_WORKER_SHAPE=" + machineShape, "OCIMESH_CONTROL_PLANE_SHAPE=" + machineShape,
-		"OCIMESH_BOOTSTRAP=Preinstalled", "OCIMESH_NODE_STARTUP_TIMEOUT=1200", "OCIMESH_NODE_UNHEALTHY_TIMEOUT=40",
+		"OCIMESH_BOOTSTRAP=Preinstalled", "OCIMESH_NODE_STARTUP_TIMEOUT=1200", "OCIMESH_NODE_UNHEALTHY_TIMEOUT=120",
 	}, o.Variables...)
 	for i := range 3 {
 		variables = append(variables, fmt.Sprintf("OCIMESH_ACCOUNT_%d=%s", i+1, w.accounts[i%len(w.accounts)].Name))
