@@ -22,7 +22,7 @@ func (s settings) rules(services string) string {
 	}
 	return "table ip lab\ndelete table ip lab\ntable ip lab {\n" + services + marks +
 		" chain prerouting { type nat hook prerouting priority dstnat; jump services; }\n" +
-		" chain output { type nat hook output priority dstnat; jump services; }\n" +
+		" chain output { type nat hook output priority -100; jump services; }\n" +
 		fmt.Sprintf(" chain postrouting { type nat hook postrouting priority srcnat; ip saddr %[1]s ip daddr != %[1]s oifname != \"cilium_*\" masquerade; }\n}\n", s.podCIDR)
 }
 
