@@ -18,7 +18,7 @@ import (
 func (s settings) rules(services string) string {
 	marks := ""
 	if s.mark != "" {
-		marks = fmt.Sprintf(" chain mark { type route hook output priority mangle; udp dport 8472 meta mark set %s; }\n", s.mark)
+		marks = fmt.Sprintf(" chain marks { type route hook output priority mangle; udp dport 8472 meta mark set %s; }\n", s.mark)
 	}
 	return "table ip lab\ndelete table ip lab\ntable ip lab {\n" + services + marks +
 		" chain prerouting { type nat hook prerouting priority dstnat; jump services; }\n" +
