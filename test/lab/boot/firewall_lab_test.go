@@ -54,7 +54,7 @@ func theFirewallIsKept(_ *testing.T, a, _ *node) {
 
 // send sends a packet to a machine of the first account from the VCN, and returns what the kernel was told.
 func (b *bench) send(address string) error {
-	conn, err := network.Dial(b.ctx, clouds.RouterNamespace(alpha), "udp", address)
+	conn, err := network.Dial(b.t.Context(), clouds.RouterNamespace(alpha), "udp", address)
 	if err != nil {
 		return err
 	}

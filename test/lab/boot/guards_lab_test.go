@@ -221,7 +221,7 @@ func spoofedSourcesAreDropped(_ *testing.T, a, z *node) {
 	for name, source := range map[string]string{"a peer's": z.tailnet, "the VIP": vip, "a pod's": z.pod} {
 		send := func() string {
 			a.sh("nft reset counters table ip behind >/dev/null; nft flush chain ip behind prerouting; nft 'add rule ip behind prerouting iifname \"ens3\" icmp type echo-request counter'")
-			_, err := inNamespace(b.ctx, router, fmt.Sprintf("ip addr add %[1]s/32 dev lo; ping -c 3 -i 0.2 -W 1 -I %[1]s %[2]s >/dev/null; ip addr del %[1]s/32 dev lo", source, a.PrivateIP))
+			_, err := inNamespace(b.t.Context(), router, fmt.Sprintf("ip addr add %[1]s/32 dev lo; ping -c 3 -i 0.2 -W 1 -I %[1]s %[2]s >/dev/null; ip addr del %[1]s/32 dev lo", source, a.PrivateIP))
 			b.Expect(err).NotTo(HaveOccurred())
 			return a.sh("nft list chain ip behind prerouting | sed -n 's/.*packets \\([0-9]*\\).*/\\1/p'")
 		}
@@ -232,6 +232,6 @@ func spoofedSourcesAreDropped(_ *testing.T, a, z *node) {
 		})
 		b.Expect(send()).To(Equal("0"), "after the guard is back: "+name)
 	}
-	_, err := inNamespace(b.ctx, router, "ping -c 1 -W 2 "+a.PrivateIP)
+	_, err := inNamespace(b.t.Context(), router, "ping -c 1 -W 2 "+a.PrivateIP)
 	b.Expect(err).NotTo(HaveOccurred(), "a neighbour with an address of the VCN")
 }

@@ -55,8 +55,9 @@ func (s *solo) hasKubernetes(version string) {
 	b := s.bench
 	b.Expect(s.sh("kubelet --version")).To(Equal("Kubernetes " + version))
 	b.Expect(s.sh("/usr/bin/kubeadm version -o short")).To(Equal(version))
-	b.Expect(s.sh("systemctl is-enabled kubelet.service containerd.service tailscaled.service capom-join.service capom-guard.service")).
-		To(Equal("enabled\nenabled\nenabled\nenabled\nenabled"))
+	for _, unit := range []string{"kubelet", "containerd", "tailscaled", "capom-join", "capom-guard"} {
+		b.Expect(s.sh("systemctl is-enabled "+unit+".service")).To(Equal("enabled"), unit)
+	}
 	b.Eventually(s.ask("systemctl is-active containerd.service"), soon).Should(Equal("active"))
 	b.Expect(s.sh("ctr version | grep -c Version:")).To(Equal("2"), "client and server answer")
 	b.Expect(s.sh("ctr plugins ls | awk '$1 ~ /cri/ {print $1, $2, $NF}'")).To(ContainSubstring("ok"))
@@ -106,10 +107,10 @@ func (b *bench) archive() []byte {
 		"tailscale": a.Tailscale, "tailscaled": a.Tailscaled, "systemd/tailscaled.service": image + "/etc/systemd/system/tailscaled.service",
 		"systemd/tailscaled.defaults": image + "/etc/default/tailscaled",
 	} {
-		out, err := exec.CommandContext(b.ctx, "install", "-D", source, filepath.Join(dir, top, path)).CombinedOutput()
+		out, err := exec.CommandContext(b.t.Context(), "install", "-D", source, filepath.Join(dir, top, path)).CombinedOutput()
 		b.Expect(err).NotTo(HaveOccurred(), string(out))
 	}
-	out, err := exec.CommandContext(b.ctx, "tar", "-C", dir, "-I", "gzip -1", "-cf", filepath.Join(dir, "archive.tgz"), top).CombinedOutput()
+	out, err := exec.CommandContext(b.t.Context(), "tar", "-C", dir, "-I", "gzip -1", "-cf", filepath.Join(dir, "archive.tgz"), top).CombinedOutput()
 	b.Expect(err).NotTo(HaveOccurred(), string(out))
 	content, err := os.ReadFile(filepath.Join(dir, "archive.tgz"))
 	b.Expect(err).NotTo(HaveOccurred())
@@ -119,7 +120,7 @@ func (b *bench) archive() []byte {
 // serve is a web server on the lab's Internet; it returns its address and port.
 func (b *bench) serve(handler http.Handler) string {
 	b.t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(b.ctx, "tcp", network.MirrorAddress+":0")
+	listener, err := (&net.ListenConfig{}).Listen(b.t.Context(), "tcp", network.MirrorAddress+":0")
 	b.Expect(err).NotTo(HaveOccurred())
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = server.Serve(listener) }()

@@ -38,13 +38,13 @@ func TestKubeadmWaitsForTheCoordinationServerAndRunsWhenItReturns(t *testing.T) 
 	s.console(soon, "capom: Joining the tailnet failed (attempt 2): ")
 	b.Expect(s.kubeadmRan()).To(BeFalse())
 	b.Expect(s.sh("stat -c %a " + gate)).To(Equal("600"))
-	_, err := s.Device(b.ctx)
+	_, err := s.Device(b.t.Context())
 	b.Expect(err).To(MatchError(tailnetsim.ErrNoDevice))
 
 	b.block(blockedAtFirst, false)
 
 	s.joined()
-	device, err := s.Device(b.ctx)
+	device, err := s.Device(b.t.Context())
 	b.Expect(err).NotTo(HaveOccurred())
 	b.Expect(device.Tags).To(ConsistOf(nodeTag))
 	b.Expect(device.Authorized).To(BeTrue())
@@ -100,7 +100,7 @@ func TestARefusedKeyKeepsKubeadmFromRunningAndTheConsoleSaysWhy(t *testing.T) {
 		b.Expect(console).NotTo(ContainSubstring(key))
 	}
 
-	fresh, err := clouds.CreateKey(b.ctx, time.Hour, nodeTag)
+	fresh, err := clouds.CreateKey(b.t.Context(), time.Hour, nodeTag)
 	b.Expect(err).NotTo(HaveOccurred())
 	s.giveKey(fresh.Key)
 
@@ -118,7 +118,7 @@ func (s *solo) refused(key, reason string) {
 	g.Expect(s.kubeadmRan()).To(BeFalse())
 	g.Expect(s.sh("stat -c %a " + gate)).To(Equal("600"))
 	g.Expect(s.sh("tailscale status --json --peers=false")).To(ContainSubstring(`"BackendState": "NeedsLogin"`))
-	_, err := s.Device(g.ctx)
+	_, err := s.Device(g.t.Context())
 	g.Expect(errors.Is(err, tailnetsim.ErrNoDevice)).To(BeTrue(), "%v", err)
 }
 
@@ -129,23 +129,23 @@ func (s *solo) giveKey(key string) {
 }
 
 func (b *bench) used() string {
-	key, err := clouds.CreateKey(b.ctx, time.Hour, nodeTag)
+	key, err := clouds.CreateKey(b.t.Context(), time.Hour, nodeTag)
 	b.Expect(err).NotTo(HaveOccurred())
-	_, err = clouds.Tailnet.Register(b.ctx, key.Key, "somebody-else")
+	_, err = clouds.Tailnet.Register(b.t.Context(), key.Key, "somebody-else")
 	b.Expect(err).NotTo(HaveOccurred())
 	return key.Key
 }
 
 func (b *bench) expired() string {
-	key, err := clouds.CreateKey(b.ctx, time.Second, nodeTag)
+	key, err := clouds.CreateKey(b.t.Context(), time.Second, nodeTag)
 	b.Expect(err).NotTo(HaveOccurred())
 	return key.Key
 }
 
 func (b *bench) revoked() string {
-	key, err := clouds.CreateKey(b.ctx, time.Hour, nodeTag)
+	key, err := clouds.CreateKey(b.t.Context(), time.Hour, nodeTag)
 	b.Expect(err).NotTo(HaveOccurred())
-	b.Expect(clouds.DeleteKey(b.ctx, key.ID)).To(Succeed())
+	b.Expect(clouds.DeleteKey(b.t.Context(), key.ID)).To(Succeed())
 	return key.Key
 }
 
@@ -170,11 +170,11 @@ func TestAMachineRebootedBeforeItJoinedSaysThatItMustBeReplaced(t *testing.T) {
 			s.console(booted, c.first)
 
 			b.Expect(s.Machine().Kill()).To(Succeed())
-			b.Expect(s.Machine().Boot(b.ctx)).To(Succeed())
+			b.Expect(s.Machine().Boot(b.t.Context())).To(Succeed())
 
 			s.console(booted, c.rebooted)
 			b.Expect(s.kubeadmRan()).To(BeFalse())
-			_, err := s.Device(b.ctx)
+			_, err := s.Device(b.t.Context())
 			b.Expect(err).To(MatchError(tailnetsim.ErrNoDevice))
 		})
 	}

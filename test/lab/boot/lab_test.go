@@ -94,13 +94,12 @@ func run(m *testing.M) (int, error) {
 // bench is one test's view of the lab.
 type bench struct {
 	*WithT
-	t   *testing.T
-	ctx context.Context
+	t *testing.T
 }
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	b := &bench{WithT: NewWithT(t), t: t, ctx: t.Context()}
+	b := &bench{WithT: NewWithT(t), t: t}
 	b.SetDefaultEventuallyPollingInterval(interval)
 	b.SetDefaultConsistentlyPollingInterval(interval)
 	return b
@@ -165,7 +164,7 @@ func files(variables ...string) map[string]string {
 // boot boots a machine, and shows its console when the test fails.
 func (b *bench) boot(o world.SoloOptions) *solo {
 	b.t.Helper()
-	s, err := clouds.BootSolo(b.ctx, o)
+	s, err := clouds.BootSolo(b.t.Context(), o)
 	b.Expect(err).NotTo(HaveOccurred())
 	b.t.Cleanup(func() {
 		if console, err := s.Console(); err == nil && b.t.Failed() {
@@ -185,21 +184,21 @@ type solo struct {
 // sh runs a script in the machine, which must succeed.
 func (s *solo) sh(script string) string {
 	s.bench.t.Helper()
-	out, err := s.Exec(s.bench.ctx, script)
+	out, err := s.Exec(s.bench.t.Context(), script)
 	s.bench.Expect(err).NotTo(HaveOccurred())
 	return strings.TrimSpace(out)
 }
 
 // try runs a script in the machine and tells whether it succeeds.
 func (s *solo) try(script string) bool {
-	_, err := s.Exec(s.bench.ctx, script)
+	_, err := s.Exec(s.bench.t.Context(), script)
 	return err == nil
 }
 
 // ask is sh for polling: what fails is the answer.
 func (s *solo) ask(script string) func() string {
 	return func() string {
-		out, err := s.Exec(s.bench.ctx, script)
+		out, err := s.Exec(s.bench.t.Context(), script)
 		if err != nil {
 			return out + err.Error()
 		}
@@ -252,6 +251,6 @@ func (b *bench) block(account string, blocked bool) {
 		rules += fmt.Sprintf("add table ip lab_block; add chain ip lab_block forward { type filter hook forward priority -1; }; "+
 			"add rule ip lab_block forward ip daddr %s drop", coordinationAddress)
 	}
-	_, err := inNamespace(b.ctx, clouds.RouterNamespace(account), "nft '"+rules+"'")
+	_, err := inNamespace(b.t.Context(), clouds.RouterNamespace(account), "nft '"+rules+"'")
 	b.Expect(err).NotTo(HaveOccurred())
 }

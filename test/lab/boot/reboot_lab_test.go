@@ -22,27 +22,27 @@ import (
 func TestAJoinedMachineComesBackFromAnyRebootWithoutItsKey(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	key, err := clouds.CreateKey(b.ctx, time.Hour, nodeTag)
+	key, err := clouds.CreateKey(b.t.Context(), time.Hour, nodeTag)
 	b.Expect(err).NotTo(HaveOccurred())
 	in := input("returning-1", workerData(nil))
 	in.Tailnet.AuthKey = cloudinit.Secret(key.Key)
 	s := b.boot(world.SoloOptions{Account: blockedAtReboot, Input: in, Files: map[string]string{
 		"/etc/systemd/system.conf.d/lab.conf": "[Manager]\nDefaultEnvironment=CAPOM_ADDRESS_WAIT=5\n"}})
 	s.joined()
-	b.Expect(clouds.DeleteKey(b.ctx, key.ID)).To(Succeed(), "as the manager revokes it")
+	b.Expect(clouds.DeleteKey(b.t.Context(), key.ID)).To(Succeed(), "as the manager revokes it")
 	before := s.state()
 
-	b.Expect(s.Machine().Reboot(b.ctx)).To(Succeed())
+	b.Expect(s.Machine().Reboot(b.t.Context())).To(Succeed())
 
 	s.isBack(before, "a clean reboot")
 
 	b.Expect(s.Machine().Kill()).To(Succeed())
-	b.Expect(s.Machine().Boot(b.ctx)).To(Succeed())
+	b.Expect(s.Machine().Boot(b.t.Context())).To(Succeed())
 
 	s.isBack(before, "a power cut")
 
 	b.block(blockedAtReboot, true)
-	b.Expect(s.Machine().Reboot(b.ctx)).To(Succeed())
+	b.Expect(s.Machine().Reboot(b.t.Context())).To(Succeed())
 
 	b.Eventually(s.ask("journalctl -b -u capom-join --no-pager"), booted).Should(ContainSubstring("Joining the tailnet failed (attempt 1): "))
 	s.console(soon, "no tailnet address yet: the coordination server does not answer")
@@ -68,7 +68,7 @@ func (s *solo) state() remembered {
 	var r remembered
 	var err error
 	s.bench.Eventually(func() (bool, error) {
-		r.device, err = s.Device(s.bench.ctx)
+		r.device, err = s.Device(s.bench.t.Context())
 		return r.device.Online, err
 	}, soon).Should(BeTrue())
 	r.rules = s.sh("ip -4 rule | grep ^5200")

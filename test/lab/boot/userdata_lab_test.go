@@ -81,7 +81,7 @@ func TestUserDataOfEveryKindAndOfTheGreatestSizeIsCarriedOut(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	in := input("userdata-1", nil)
-	key, err := clouds.CreateKey(b.ctx, time.Hour, nodeTag)
+	key, err := clouds.CreateKey(b.t.Context(), time.Hour, nodeTag)
 	b.Expect(err).NotTo(HaveOccurred())
 	in.Tailnet.AuthKey, in.Tailnet.LoginServer = cloudinit.Secret(key.Key), "https://"+coordinationAddress
 	in.KubernetesVersion = newestVersion()
@@ -140,7 +140,7 @@ func TestKubeadmThatFailsIsReportedAndLeavesNoMark(t *testing.T) {
 	s.joinedWithErrors()
 	s.console(soon, "error execution phase preflight: nobody listens")
 	b.Expect(s.try("test -e /run/cluster-api/bootstrap-success.complete")).To(BeFalse())
-	device, err := s.Device(b.ctx)
+	device, err := s.Device(b.t.Context())
 	b.Expect(err).NotTo(HaveOccurred())
 	b.Expect(device.Online).To(BeTrue(), "the machine is on the tailnet all the same, where it can be looked at")
 }

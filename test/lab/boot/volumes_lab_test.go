@@ -61,7 +61,7 @@ func TestDataVolumesAreFormattedOnceAndMountedAtEveryBoot(t *testing.T) {
 	s.sh("echo kept >" + blankPath + "/file")
 	identity := s.sh("blkid -p -s UUID -o value " + blankVolume)
 
-	b.Expect(s.Machine().Reboot(b.ctx)).To(Succeed())
+	b.Expect(s.Machine().Reboot(b.t.Context())).To(Succeed())
 
 	b.Eventually(s.ask("systemctl is-active containerd.service || true"), booted).Should(Equal("active"))
 	b.Expect(s.sh("cat "+blankPath+"/file")).To(Equal("kept"), "%s", s.ask("systemctl --no-pager status '*.mount' '*.device'; journalctl -b --no-pager -p warning | tail -n 30"))
@@ -74,9 +74,9 @@ func TestDataVolumesAreFormattedOnceAndMountedAtEveryBoot(t *testing.T) {
 		b.Expect(s.sh("systemctl show -P Before " + unit)).To(ContainSubstring("kubelet.service"))
 	}
 
-	b.Expect(s.Machine().Shutdown(b.ctx)).To(Succeed())
+	b.Expect(s.Machine().Shutdown(b.t.Context())).To(Succeed())
 	b.Expect(s.Machine().DetachVolume(blankVolume)).To(Succeed())
-	b.Expect(s.Machine().Boot(b.ctx)).To(Succeed())
+	b.Expect(s.Machine().Boot(b.t.Context())).To(Succeed())
 
 	b.Eventually(s.ask("systemctl is-active capom-join.service || true"), booted).Should(Equal("active"), "a volume that is gone does not stop the boot")
 	b.Eventually(s.ask("systemctl is-active containerd.service || true"), booted).Should(Equal("active"))
@@ -87,7 +87,7 @@ func TestDataVolumesAreFormattedOnceAndMountedAtEveryBoot(t *testing.T) {
 // run runs a program beside the machines.
 func (b *bench) run(program string, args ...string) {
 	b.t.Helper()
-	out, err := exec.CommandContext(b.ctx, program, args...).CombinedOutput()
+	out, err := exec.CommandContext(b.t.Context(), program, args...).CombinedOutput()
 	b.Expect(err).NotTo(HaveOccurred(), "%s: %s", program, out)
 }
 
