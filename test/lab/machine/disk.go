@@ -86,7 +86,7 @@ func (m *Machine) removeDisk() error {
 	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOENT) {
 		err = nil
 	}
-	for _, dir := range []string{"root", "upper", "work", "containerd"} {
+	for _, dir := range []string{"root", "upper", "work", "containerd", "udev"} {
 		err = errors.Join(err, os.RemoveAll(m.path(dir)))
 	}
 	return err

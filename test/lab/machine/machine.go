@@ -113,7 +113,7 @@ func (m *Machine) boot(ctx context.Context) error {
 		}
 	}
 	m.booted = true
-	if err := m.makeGroups(); err != nil {
+	if err := errors.Join(m.makeGroups(), m.makeUdev()); err != nil {
 		return fmt.Errorf("boot %s: %w", m.config.Name, err)
 	}
 	console, err := os.OpenFile(m.Console(), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
@@ -137,6 +137,13 @@ func (m *Machine) boot(ctx context.Context) error {
 	return m.connectVolumes()
 }
 
+// makeUdev makes the machine's /run/udev, empty but for the socket's name: in a
+// container systemd looks for it when it starts, and without it waits in vain for
+// every device that a mount needs (sd-device's device-monitor.c).
+func (m *Machine) makeUdev() error {
+	return errors.Join(os.RemoveAll(m.path("udev")), os.Mkdir(m.path("udev"), 0o755), os.WriteFile(m.path("udev", "control"), nil, 0o600))
+}
+
 // enterGroups moves itself into the machine's control groups and becomes nspawn.
 const enterGroups = `for group in $CAPOM_LAB_GROUPS; do echo $$ >"$group/cgroup.procs" || exit 1; done; unset CAPOM_LAB_GROUPS; exec systemd-nspawn "$@"`
 
@@ -147,7 +154,7 @@ func (m *Machine) nspawn() []string {
 	args := []string{
 		"--directory=" + m.path("root"), "--machine=" + m.config.Name, "--network-namespace-path=/run/netns/" + m.config.Namespace,
 		"--boot", "--register=no", "--keep-unit", "--capability=all", "--system-call-filter=@keyring bpf", "--console=read-only", "--resolv-conf=off",
-		"--timezone=off", "--bind=/dev/net/tun", "--bind=/dev/kmsg",
+		"--timezone=off", "--bind=/dev/net/tun", "--bind=/dev/kmsg", "--bind=" + m.path("udev") + ":/run/udev",
 	}
 	if m.config.ContainerdRoot != "" {
 		args = append(args, "--bind="+m.path("containerd")+":/var/lib/containerd")
