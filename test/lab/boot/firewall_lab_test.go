@@ -75,18 +75,18 @@ func (b *bench) send(address string) error {
 
 func whatOthersRemoveComesBack(_ *testing.T, a, z *node) {
 	b := a.bench
-	rules := a.sh("ip -4 rule | grep ^5200")
+	rules := a.sh("ip -4 rule | grep ^5200 | sort")
 	table := a.sh("nft list table inet capom")
 
 	// systemd-networkd removes rules that it does not know, and Cilium's or an administrator's nft may flush all tables.
 	a.sh("while ip rule del pref 5200 2>/dev/null; do :; done; nft delete table inet capom; sysctl -q -w net.ipv4.conf.all.src_valid_mark=1")
 
-	b.Eventually(a.ask("ip -4 rule | grep ^5200"), soon).Should(Equal(rules))
+	b.Eventually(a.ask("ip -4 rule | grep ^5200 | sort"), soon).Should(Equal(rules))
 	b.Eventually(a.ask("nft list table inet capom"), soon).Should(Equal(table))
 	b.Eventually(a.ask("sysctl -n net.ipv4.conf.all.src_valid_mark"), soon).Should(Equal("0"))
 
 	a.sh("systemctl restart tailscaled.service")
 
-	b.Eventually(a.ask("ip -4 rule | grep ^5200"), soon).Should(Equal(rules), "tailscaled flushes rules when it restarts")
+	b.Eventually(a.ask("ip -4 rule | grep ^5200 | sort"), soon).Should(Equal(rules), "tailscaled flushes rules when it restarts")
 	b.Eventually(a.ask("ping -c 1 -W 2 -m "+bypassMark+" "+z.tailnet), soon).Should(ContainSubstring(" 0% packet loss"))
 }

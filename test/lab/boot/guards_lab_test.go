@@ -6,11 +6,15 @@
 package boot_test
 
 import (
+	"errors"
 	"fmt"
+	"net"
+	"syscall"
 	"testing"
 
 	. "github.com/onsi/gomega"
 
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/network"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/world"
 )
 
@@ -106,8 +110,9 @@ func hardware(n *node) string { return "0a:58:00:00:00:0" + n.gateway[len("10.24
 func (n *node) without(remove string, look func()) {
 	n.bench.t.Helper()
 	n.sh("systemctl stop capom-guard.service && " + remove)
+	// A check that fails ends the test, but not the guards of those that follow.
+	defer n.sh("systemctl start capom-guard.service")
 	look()
-	n.sh("systemctl start capom-guard.service")
 }
 
 func markedPacketsLeaveByTheTailnet(_ *testing.T, a, z *node) {
@@ -152,11 +157,11 @@ func markedPacketsKeepTheirSource(_ *testing.T, a, z *node) {
 	b.Eventually(func() string { return a.sourceOnTailnet(z) }, soon).Should(Equal(a.gateway))
 }
 
-// tunnelled counts tailscaled's packets on Cilium's interfaces while it looks for
+// tunnelled shows tailscaled's packets on Cilium's interfaces while it looks for
 // ways to its peer anew.
 func (n *node) tunnelled(to *node) string {
 	n.bench.t.Helper()
-	return n.sh(fmt.Sprintf(`timeout 12 tcpdump -n -l -i cilium_vxlan 'udp port 41641' >/run/capture 2>/run/capture.err &
+	return n.sh(fmt.Sprintf(`timeout 10 tcpdump -n -l -i cilium_vxlan 'udp port 41641' >/run/capture 2>/run/capture.err &
 until grep -q listening /run/capture.err; do sleep 0.1; done
 for round in 1 2 3; do
 	tailscale debug rebind
@@ -164,7 +169,7 @@ for round in 1 2 3; do
 	tailscale ping -c 2 %[1]s >/dev/null || true
 done
 wait
-wc -l </run/capture`, to.tailnet))
+cat /run/capture`, to.tailnet))
 }
 
 func tailscaledKeepsOutOfThePodNetwork(_ *testing.T, a, z *node) {
@@ -174,16 +179,16 @@ func tailscaledKeepsOutOfThePodNetwork(_ *testing.T, a, z *node) {
 			"tailscaled offers the pod network's address, as it does any")
 	}
 
-	b.Expect(a.tunnelled(z)).To(Equal("0"))
+	b.Expect(a.tunnelled(z)).To(BeEmpty())
 
 	const unguarded = "nft flush chain inet capom output && nft flush chain inet capom input"
 	z.without(unguarded, func() {
 		a.without(unguarded, func() {
-			b.Expect(a.tunnelled(z)).NotTo(Equal("0"), "control: a tunnel inside its own tunnel")
+			b.Expect(a.tunnelled(z)).NotTo(BeEmpty(), "control: a tunnel inside its own tunnel")
 		})
 	})
 
-	b.Expect(a.tunnelled(z)).To(Equal("0"), "after the guard is back")
+	b.Expect(a.tunnelled(z)).To(BeEmpty(), "after the guard is back")
 	b.Expect(a.sh("ping -c 1 -W 2 -I "+a.gateway+" "+z.gateway)).To(ContainSubstring(" 0% packet loss"), "the pod network goes on")
 }
 
@@ -215,23 +220,40 @@ func aPodReachesNameServiceOnly(_ *testing.T, a, _ *node) {
 
 func spoofedSourcesAreDropped(_ *testing.T, a, z *node) {
 	b := a.bench
-	router := clouds.RouterNamespace(alpha)
-	// It counts behind the guard's chain what comes in from the VCN.
-	a.sh(`echo 'table ip behind { chain prerouting { type filter hook prerouting priority -200; iifname "ens3" icmp type echo-request counter; }; }' | nft -f -`)
 	for name, source := range map[string]string{"a peer's": z.tailnet, "the VIP": vip, "a pod's": z.pod} {
-		send := func() string {
-			a.sh("nft reset counters table ip behind >/dev/null; nft flush chain ip behind prerouting; nft 'add rule ip behind prerouting iifname \"ens3\" icmp type echo-request counter'")
-			_, err := inNamespace(b.t.Context(), router, fmt.Sprintf("ip addr add %[1]s/32 dev lo; ping -c 3 -i 0.2 -W 1 -I %[1]s %[2]s >/dev/null; ip addr del %[1]s/32 dev lo", source, a.PrivateIP))
-			b.Expect(err).NotTo(HaveOccurred())
-			return a.sh("nft list chain ip behind prerouting | sed -n 's/.*packets \\([0-9]*\\).*/\\1/p'")
-		}
-
-		b.Expect(send()).To(Equal("0"), name)
+		b.Expect(a.arrive(source)).To(Equal("0"), name)
 		a.without("nft flush chain inet capom prerouting", func() {
-			b.Expect(send()).To(Equal("3"), "control: "+name)
+			b.Expect(a.arrive(source)).NotTo(Equal("0"), "control: "+name)
 		})
-		b.Expect(send()).To(Equal("0"), "after the guard is back: "+name)
+		b.Expect(a.arrive(source)).To(Equal("0"), "after the guard is back: "+name)
 	}
-	_, err := inNamespace(b.t.Context(), router, "ping -c 1 -W 2 "+a.PrivateIP)
-	b.Expect(err).NotTo(HaveOccurred(), "a neighbour with an address of the VCN")
+	b.Expect(a.arrive("10.0.0.1")).NotTo(Equal("0"), "a neighbour with an address of the VCN")
+}
+
+// arrive sends three packets from the VCN with a source and counts, behind the
+// guard's chain, those that came in.
+func (n *node) arrive(source string) string {
+	n.bench.t.Helper()
+	b := n.bench
+	n.sh(`echo 'table ip behind; delete table ip behind; table ip behind { chain prerouting { type filter hook prerouting priority -200; iifname "ens3" udp dport 9 counter; }; }' | nft -f -`)
+	router := clouds.RouterNamespace(alpha)
+	_, err := inNamespace(b.t.Context(), router, "ip addr add "+source+"/32 dev lo")
+	b.Expect(err).NotTo(HaveOccurred())
+	b.Expect(network.Do(router, func() error {
+		conn, err := net.DialUDP("udp", &net.UDPAddr{IP: net.ParseIP(source)}, &net.UDPAddr{IP: net.ParseIP(n.PrivateIP), Port: 9})
+		if err != nil {
+			return err
+		}
+		defer func() { _ = conn.Close() }()
+		for range 3 {
+			// A packet that is let in is rejected by the image's firewall, which a later one is told instead of being sent.
+			if _, err := conn.Write([]byte("!")); err != nil && !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, syscall.EHOSTUNREACH) {
+				return err
+			}
+		}
+		return nil
+	})).To(Succeed())
+	_, err = inNamespace(b.t.Context(), router, "ip addr del "+source+"/32 dev lo")
+	b.Expect(err).NotTo(HaveOccurred())
+	return n.sh("nft list chain ip behind prerouting | sed -n 's/.*packets \\([0-9]*\\).*/\\1/p'")
 }
