@@ -22,6 +22,11 @@ const (
 	DataVolumeAddress = "169.254.2.2"
 )
 
+// routerMAC is an account's router's. Without one of its own a bridge takes that of
+// one of its ports, and a machine that comes or goes would change it: for seconds
+// the others would send to nobody.
+const routerMAC = "02:00:17:00:00:01"
+
 // Account is an OCI account's network: a router to the Internet with a bridge
 // for its machines.
 type Account struct {
@@ -66,7 +71,7 @@ func (a *Account) create(ctx context.Context) error {
 		return err
 	}
 	if err := ip(ctx, a.namespace,
-		"link add vcn type bridge",
+		"link add vcn address "+routerMAC+" type bridge",
 		"link set vcn up",
 		"addr add "+MetadataAddress+"/32 dev vcn",
 		"addr add "+BootVolumeAddress+"/32 dev vcn",

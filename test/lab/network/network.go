@@ -43,7 +43,7 @@ func Create(ctx context.Context) error {
 		return err
 	}
 	err := ip(ctx, Internet,
-		"link add "+internetBridge+" type bridge",
+		"link add "+internetBridge+" address "+routerMAC+" type bridge",
 		"addr add 198.51.100.1/24 dev "+internetBridge,
 		"link set "+internetBridge+" up",
 		"link add mgmt type veth peer name eth0 netns "+Management,
