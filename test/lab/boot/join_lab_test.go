@@ -68,7 +68,9 @@ func (s *solo) keyIsOnlyInTheUserData() {
 	packed := s.payload()
 	carriers := s.sh("grep -rlsF '" + packed + "' / --exclude-dir=proc --exclude-dir=sys --exclude-dir=dev | sort")
 	for file := range strings.Lines(carriers) {
-		g.Expect(file).To(HavePrefix("/var/lib/cloud/"), "only cloud-init's own copies")
+		file = strings.TrimSpace(file)
+		g.Expect(file).To(HavePrefix("/var/lib/cloud/instances/"+s.ID+"/"), "only cloud-init's own copies")
+		g.Expect(s.sh("stat -c '%U %a' "+file)).To(MatchRegexp("^root [67]00$"), file)
 	}
 	g.Expect(carriers).To(ContainSubstring("/scripts/00-capom-node"))
 }
