@@ -23,6 +23,9 @@ type Client struct {
 	plain  *http.Client
 	tokens *tokenSource
 	apiKey Secret
+	// devices are all, by hostname.
+	devices shared[map[string][]Device]
+	keys    shared[[]Key]
 }
 
 // New returns a client. It sends nothing: use Check to find out whether the configuration works.

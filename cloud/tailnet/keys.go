@@ -31,7 +31,7 @@ type KeySpec struct {
 	Tags []string
 	// Expiry is the life of the key, at most MaxKeyExpiry, which is also what zero means.
 	Expiry time.Duration
-	// Description is how the key is found again after a crash, such as a Machine's UID: see FindKeys. At most MaxDescription
+	// Description is how the key is found again after a crash, such as a Machine's UID: see KeysSince. At most MaxDescription
 	// letters, digits, hyphens and spaces.
 	Description string
 }
@@ -74,7 +74,7 @@ func (s KeySpec) request() tailscale.CreateKeyRequest {
 	return req
 }
 
-// CreateKey mints a key. If the answer is lost the key exists nevertheless: FindKeys finds it by its description.
+// CreateKey mints a key. If the answer is lost the key exists nevertheless: KeysSince finds it by its description.
 // A tag that the tailnet does not know or the credentials may not give is a TagError.
 func (c *Client) CreateKey(ctx context.Context, spec KeySpec) (Key, error) {
 	const operation = "CreateKey"
@@ -128,21 +128,6 @@ func (c *Client) completeKey(ctx context.Context, key tailscale.Key) (_ tailscal
 		return key, false, err
 	}
 	return *complete, true, nil
-}
-
-// FindKeys returns the keys of exactly this description with which a machine could still join.
-func (c *Client) FindKeys(ctx context.Context, description string) ([]Key, error) {
-	keys, err := c.Keys(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var out []Key
-	for _, key := range keys {
-		if key.Description == description && !key.Invalid {
-			out = append(out, key)
-		}
-	}
-	return out, nil
 }
 
 // RevokeKey makes a key useless. A key that does not exist any more, or was revoked before, is no error.

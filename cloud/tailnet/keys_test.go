@@ -38,7 +38,7 @@ func TestKeyLetsOneMachineJoin(t *testing.T) {
 		_, err = server.Register(key.Secret.Reveal(), "a2")
 		g.Expect(err).To(HaveOccurred())
 
-		left, err := client.FindKeys(t.Context(), "machine a1")
+		left, err := client.KeysSince(t.Context(), "machine a1", time.Now())
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(left).To(BeEmpty(), "a used key is of no use")
 		g.Expect(client.RevokeKey(t.Context(), key.ID)).To(Succeed())
@@ -81,14 +81,14 @@ func TestKeyIsFoundAndRevokedAfterACrashBetweenMintAndPersist(t *testing.T) {
 
 				_, err = client.CreateKey(t.Context(), tailnet.KeySpec{Tags: []string{nodeTag}, Description: "machine 7f3c"})
 				g.Expect(cloud.IsKind(err, cloud.Unavailable)).To(BeTrue())
-				lost, err := client.FindKeys(t.Context(), "machine 7f3c")
+				lost, err := client.KeysSince(t.Context(), "machine 7f3c", time.Now())
 				g.Expect(err).NotTo(HaveOccurred())
 				g.Expect(lost).To(HaveLen(1))
 				g.Expect(lost[0].Tags).To(ConsistOf(nodeTag))
 				g.Expect(client.RevokeKey(t.Context(), lost[0].ID)).To(Succeed())
 
 				g.Expect(client.RevokeKey(t.Context(), lost[0].ID)).To(Succeed(), "revoking twice is no error")
-				g.Expect(client.FindKeys(t.Context(), "machine 7f3c")).To(BeEmpty())
+				g.Expect(client.KeysSince(t.Context(), "machine 7f3c", time.Now())).To(BeEmpty())
 				g.Expect(server.Leftovers().Keys).To(HaveLen(1), "the other machine's key stays")
 			})
 		})

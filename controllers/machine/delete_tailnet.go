@@ -59,7 +59,7 @@ func (s *scope) mayHaveJoined() bool {
 // leave goes by names, and by the recorded identifiers only in the cluster's own tailnet: Headscale counts devices and keys from
 // 1, so that another tailnet's may have the same.
 func (r *Reconciler) leave(ctx context.Context, s *scope, c *tailnet.Client) error {
-	if err := revokeKeys(ctx, c, s.identity); err != nil {
+	if err := revokeKeys(ctx, c, s.identity, r.ledger.searchedSince(s.search(), s.now)); err != nil {
 		return err
 	}
 	if s.infraCluster != nil {

@@ -29,7 +29,13 @@ func (r *Reconciler) observeDevice(ctx context.Context, s *scope) error {
 	if err != nil {
 		return unseen(infrav1.TailnetReadyCondition, err)
 	}
-	devices, err := c.FindDevice(ctx, s.hostname)
+	// Half of the interval at which the machine is looked at, so that each look finds something new.
+	options := r.Options.withDefaults()
+	age := options.ProgressInterval / 2
+	if s.own.Status.Tailnet.DeviceID != "" {
+		age = options.PollInterval / 2
+	}
+	devices, err := c.RecentDevices(ctx, s.hostname, age)
 	if err != nil {
 		return unseen(infrav1.TailnetReadyCondition, err)
 	}

@@ -68,17 +68,28 @@ func (r *Reconciler) mint(ctx context.Context, s *scope) error {
 	if err != nil {
 		return failed(infrav1.TailnetReadyCondition, err)
 	}
-	if err := revokeKeys(ctx, c, s.identity); err != nil {
+	// Nobody but this process makes keys of the machine: since it looks, there can have come only the one that is replaced, or one
+	// that was lost, after which the search begins anew.
+	since := r.ledger.searchedSince(s.search(), s.now)
+	if s.keyExists {
+		since = s.now
+	}
+	if err := revokeKeys(ctx, c, s.identity, since); err != nil {
 		return failed(infrav1.TailnetReadyCondition, err)
 	}
 	made, err := c.CreateKey(ctx, tailnet.KeySpec{
 		Tags: s.deviceTags(), Expiry: tailnet.MaxKeyExpiry, Description: keyDescription(s.identity),
 	})
 	if err != nil {
+		r.ledger.searchAnew(client.ObjectKeyFromObject(s.own), r.Options.withDefaults().Clock())
 		return failed(infrav1.TailnetReadyCondition, keyProblem(err))
 	}
 	s.key = joinKey{id: made.ID, secret: cloudinit.Secret(made.Secret.Reveal()), expires: made.Expires.UTC().Truncate(time.Second)}
-	return r.writeKey(ctx, s)
+	if err := r.writeKey(ctx, s); err != nil {
+		r.ledger.searchAnew(client.ObjectKeyFromObject(s.own), r.Options.withDefaults().Clock())
+		return err
+	}
+	return nil
 }
 
 // keyProblem gives a refusal that is about this key, rather than about the credentials, its own reason.
@@ -92,12 +103,13 @@ func keyProblem(err error) error {
 
 // keyRevoker finds and revokes keys.
 type keyRevoker interface {
-	FindKeys(ctx context.Context, description string) ([]tailnet.Key, error)
+	KeysSince(ctx context.Context, description string, notBefore time.Time) ([]tailnet.Key, error)
 	RevokeKey(ctx context.Context, id string) error
 }
 
-func revokeKeys(ctx context.Context, c keyRevoker, identity string) error {
-	keys, err := c.FindKeys(ctx, keyDescription(identity))
+// revokeKeys goes by a list that was begun at or after the time.
+func revokeKeys(ctx context.Context, c keyRevoker, identity string, since time.Time) error {
+	keys, err := c.KeysSince(ctx, keyDescription(identity), since)
 	if err != nil {
 		return err
 	}
