@@ -13,6 +13,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	kerrors "k8s.io/apimachinery/pkg/util/errors"
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -200,11 +201,30 @@ func (r *Reconciler) save(ctx context.Context, s *scope) error {
 		}
 		return err
 	}
-	err := s.patch.Patch(ctx, s.own, patch.WithOwnedConditions{Conditions: ownedConditions})
+	err := r.write(ctx, s)
 	if err == nil {
 		r.Metrics.saved(s)
 	}
 	return err
+}
+
+// write writes what the pass has changed. If that is nothing but status, and nobody has written since it was read, it is one request
+// and one event of the watches rather than two; else the parts are merged with what others wrote.
+func (r *Reconciler) write(ctx context.Context, s *scope) error {
+	if s.changedStatusOnly() {
+		if equality.Semantic.DeepEqual(s.before.Status, s.own.Status) {
+			return nil
+		}
+		base := client.MergeFromWithOptions(s.before, client.MergeFromWithOptimisticLock{})
+		if err := r.Client.Status().Patch(ctx, s.own, base); !apierrors.IsConflict(err) {
+			return err
+		}
+	}
+	return s.patch.Patch(ctx, s.own, patch.WithOwnedConditions{Conditions: ownedConditions})
+}
+
+func (s *scope) changedStatusOnly() bool {
+	return equality.Semantic.DeepEqual(s.before.ObjectMeta, s.own.ObjectMeta) && equality.Semantic.DeepEqual(s.before.Spec, s.own.Spec)
 }
 
 // event records something that happened once.
