@@ -97,7 +97,7 @@ func networkOf(cluster *infrav1.OCIMeshCluster, account string) *infrav1.Cluster
 func (r *Reconciler) addPeers(ctx context.Context, s *scope, facts *placement.Facts) error {
 	peers := &infrav1.OCIMeshMachineList{}
 	err := r.Client.List(ctx, peers, client.InNamespace(s.own.Namespace),
-		client.MatchingLabels{clusterv1.ClusterNameLabel: s.cluster.Name})
+		client.MatchingLabels{clusterv1.ClusterNameLabel: s.cluster.Name}, client.UnsafeDisableDeepCopy)
 	if err != nil {
 		return fmt.Errorf("listing the cluster's machines: %w", err)
 	}

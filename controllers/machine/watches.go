@@ -87,7 +87,7 @@ func (r *Reconciler) changed(ctx context.Context, change feed.Change) []reconcil
 	case !change.All:
 		return named(change.Machine)
 	}
-	if err := r.Client.List(ctx, machines, field); err != nil {
+	if err := r.Client.List(ctx, machines, field, client.UnsafeDisableDeepCopy); err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "Cannot list the machines of an instance or account", "Account", change.Account)
 		return nil
 	}
@@ -140,7 +140,8 @@ func (r *Reconciler) requests(
 	ctx context.Context, keep func(*infrav1.OCIMeshMachine) bool, options ...client.ListOption,
 ) []reconcile.Request {
 	machines := &infrav1.OCIMeshMachineList{}
-	if err := r.Client.List(ctx, machines, options...); err != nil {
+	// Only names are taken of it.
+	if err := r.Client.List(ctx, machines, append(options, client.UnsafeDisableDeepCopy)...); err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "Cannot list the machines to reconcile")
 		return nil
 	}
