@@ -16,6 +16,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Paths of the generated files inside the payload, relative to the node's root.
@@ -161,12 +162,18 @@ func unpack(packed []byte) (map[string][]byte, error) {
 	}
 }
 
+// compressors are kept, since each takes most of a megabyte, and every launch needs several.
+var compressors = sync.Pool{New: func() any {
+	// The level is one that there is.
+	writer, _ := gzip.NewWriterLevel(nil, gzip.BestCompression)
+	return writer
+}}
+
 func compress(data []byte) ([]byte, error) {
 	var out bytes.Buffer
-	writer, err := gzip.NewWriterLevel(&out, gzip.BestCompression)
-	if err != nil {
-		return nil, err
-	}
+	writer := compressors.Get().(*gzip.Writer)
+	defer compressors.Put(writer)
+	writer.Reset(&out)
 	if _, err := writer.Write(data); err != nil {
 		return nil, err
 	}
