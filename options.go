@@ -69,7 +69,7 @@ func (o *managerOptions) addClusterAPIFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.webhookCertDir, "webhook-cert-dir", "/tmp/k8s-webhook-server/serving-certs/", "Folder of the webhook server's certificate")
 	fs.StringVar(&o.webhookCertName, "webhook-cert-name", "tls.crt", "File name of the webhook server's certificate")
 	fs.StringVar(&o.webhookKeyName, "webhook-key-name", "tls.key", "File name of the webhook server's key")
-	fs.Float32Var(&o.kubeAPIQPS, "kube-api-qps", 100, "Requests per second to the API server, on average")
-	fs.IntVar(&o.kubeAPIBurst, "kube-api-burst", 200, "Requests to the API server at once")
+	fs.Float32Var(&o.kubeAPIQPS, "kube-api-qps", 500, "Requests per second to the API server, on average")
+	fs.IntVar(&o.kubeAPIBurst, "kube-api-burst", 1000, "Requests to the API server at once")
 	fs.DurationVar(&o.syncPeriod, "sync-period", 10*time.Minute, "How often every object is reconciled even if nothing changed")
 }
