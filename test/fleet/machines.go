@@ -113,12 +113,45 @@ func (f *Fleet) Launch(ctx context.Context) error {
 	return all.Wait()
 }
 
-// Delete deletes all OCIMeshMachines.
-func (f *Fleet) Delete(ctx context.Context) error {
-	if err := f.Client.DeleteAllOf(ctx, &infrav1.OCIMeshMachine{}, client.InNamespace(Namespace)); err != nil {
-		return fmt.Errorf("delete the OCIMeshMachines: %w", err)
+// Machine is one more OCIMeshMachine of the first cluster, which the caller may change before CreateMachine.
+func (f *Fleet) Machine(name string) *infrav1.OCIMeshMachine {
+	machine := helpers.NewMachine(f.clusters[0].of, name)
+	return helpers.NewOCIMeshMachine(machine)
+}
+
+// CreateMachine creates a machine together with its owner and bootstrap data.
+func (f *Fleet) CreateMachine(ctx context.Context, own *infrav1.OCIMeshMachine) error {
+	machine := helpers.NewMachine(f.clusters[0].of, own.Name)
+	if err := f.Client.Create(ctx, helpers.NewBootstrapSecret(machine, bootstrapData())); err != nil {
+		return fmt.Errorf("create bootstrap data: %w", err)
+	}
+	if err := f.Client.Create(ctx, machine); err != nil {
+		return fmt.Errorf("create a Machine: %w", err)
+	}
+	own.OwnerReferences = helpers.NewOCIMeshMachine(machine).OwnerReferences
+	if err := f.Client.Create(ctx, own); err != nil {
+		return fmt.Errorf("create an OCIMeshMachine: %w", err)
 	}
 	return nil
+}
+
+// Delete deletes all OCIMeshMachines, each by a request of its own: a deletion of all by one runs into the API server's time limit.
+func (f *Fleet) Delete(ctx context.Context) error {
+	machines := &infrav1.OCIMeshMachineList{}
+	if err := f.Client.List(ctx, machines, client.InNamespace(Namespace)); err != nil {
+		return fmt.Errorf("list the OCIMeshMachines: %w", err)
+	}
+	all, ctx := errgroup.WithContext(ctx)
+	all.SetLimit(creators)
+	for i := range machines.Items {
+		all.Go(func() error {
+			if err := f.Client.Delete(ctx, &machines.Items[i]); client.IgnoreNotFound(err) != nil {
+				return fmt.Errorf("delete an OCIMeshMachine: %w", err)
+			}
+			return nil
+		})
+	}
+	return all.Wait()
 }
 
 // bootstrapData is as long as a worker's; what is in it does not matter to anybody here.

@@ -23,6 +23,8 @@ const (
 	fewest = 2
 	// machinesPerCluster is when another cluster is made.
 	machinesPerCluster = 1000
+	// scrapeInterval is short beside what is measured, and long beside what a scrape costs the manager.
+	scrapeInterval = time.Second
 	// limit bounds each step, for the case that it never ends.
 	limit = 30 * time.Minute
 )
@@ -105,12 +107,11 @@ func (b *bench) floor() time.Duration {
 // up is from the first OCIMeshMachine created until all are provisioned.
 func (b *bench) up(ctx context.Context) error {
 	return b.phase(ctx, &b.result.up, func(ctx context.Context) error {
-		created := make(chan error, 1)
-		go func() { created <- b.Launch(ctx) }()
+		ctx, created := b.beside(ctx, b.Launch)
 		stop := b.profiled(ctx, "up")
 		defer stop()
 		began := time.Now()
-		err := b.await(ctx, 500*time.Millisecond, func(m fleet.Metrics) string {
+		err := b.await(ctx, func(m fleet.Metrics) string {
 			provisioned := m.Sum("capom_machines", map[string]string{"phase": "provisioned"})
 			b.result.curve = append(b.result.curve, point{time.Since(began), provisioned / float64(b.result.machines)})
 			if int(provisioned) < b.result.machines {
@@ -154,7 +155,7 @@ func (b *bench) lose(ctx context.Context) error {
 	}
 	b.result.lost = lost
 	return b.phase(ctx, &b.result.notice, func(ctx context.Context) error {
-		return b.await(ctx, 500*time.Millisecond, func(m fleet.Metrics) string {
+		return b.await(ctx, func(m fleet.Metrics) string {
 			noticed := int(m.Sum("capom_machines", map[string]string{"phase": "not-ready"}))
 			if noticed < lost {
 				return fmt.Sprintf("%d of %d losses noticed", noticed, lost)
@@ -169,9 +170,8 @@ func (b *bench) down(ctx context.Context) error {
 	return b.phase(ctx, &b.result.down, func(ctx context.Context) error {
 		stop := b.profiled(ctx, "down")
 		defer stop()
-		deleted := make(chan error, 1)
-		go func() { deleted <- b.Delete(ctx) }()
-		err := b.await(ctx, 500*time.Millisecond, func(m fleet.Metrics) string {
+		ctx, deleted := b.beside(ctx, b.Delete)
+		err := b.await(ctx, func(m fleet.Metrics) string {
 			if left := int(m.Sum("capom_machines", nil)); left > 0 {
 				return fmt.Sprintf("%d of %d left", left, b.result.machines)
 			}
@@ -192,10 +192,24 @@ func (b *bench) down(ctx context.Context) error {
 	})
 }
 
+// beside runs something beside what watches its effects; if it fails, the context ends with its error.
+func (b *bench) beside(ctx context.Context, run func(context.Context) error) (context.Context, <-chan error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	ended := make(chan error, 1)
+	go func() {
+		err := run(ctx)
+		if err != nil {
+			cancel(err)
+		}
+		ended <- err
+	}()
+	return ctx, ended
+}
+
 // await looks at the manager's metrics until nothing is missing, and tells of progress.
-func (b *bench) await(ctx context.Context, interval time.Duration, missing func(fleet.Metrics) string) error {
+func (b *bench) await(ctx context.Context, missing func(fleet.Metrics) string) error {
 	said, told := "", time.Time{}
-	return b.Await(ctx, interval, func(ctx context.Context) (string, error) {
+	return b.Await(ctx, scrapeInterval, func(ctx context.Context) (string, error) {
 		metrics, err := b.Diagnostics.Scrape(ctx)
 		if err != nil {
 			return "", err
