@@ -115,7 +115,7 @@ verify-generated: ## Fail when "make generate" would change something
 
 .PHONY: verify-modules
 verify-modules: ## Fail when "go mod tidy" would change a go.mod or go.sum
-	for module in . hack/tools hack/capi hack/kubernetes hack/node hack/coredns test/coordination; do echo "go mod tidy: $$module"; go -C $$module mod tidy -diff; done
+	for module in . hack/tools hack/capi hack/kubernetes hack/node hack/coredns test/coordination test/promql; do echo "go mod tidy: $$module"; go -C $$module mod tidy -diff; done
 
 .PHONY: verify-scripts
 verify-scripts: ## Run shellcheck over every script

@@ -1,0 +1,204 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package observability checks that the dashboard and the alerts of config/observability are about metrics that exist.
+package observability
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+	"sigs.k8s.io/yaml"
+)
+
+const (
+	root   = "../.."
+	folder = root + "/config/observability"
+)
+
+// query is an expression and where it is.
+type query struct{ where, expression string }
+
+// selector is what an expression says of a metric.
+type selector struct {
+	Metric string   `json:"metric"`
+	Labels []string `json:"labels"`
+}
+
+func read(t *testing.T, name string, into any) {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(folder, name))
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	NewWithT(t).Expect(yaml.Unmarshal(content, into)).To(Succeed())
+}
+
+type rule struct {
+	Alert       string            `json:"alert"`
+	Expr        string            `json:"expr"`
+	For         string            `json:"for"`
+	Labels      map[string]string `json:"labels"`
+	Annotations map[string]string `json:"annotations"`
+}
+
+func rules(t *testing.T) []rule {
+	t.Helper()
+	var file struct {
+		Spec struct {
+			Groups []struct {
+				Rules []rule `json:"rules"`
+			} `json:"groups"`
+		} `json:"spec"`
+	}
+	read(t, "rules.yaml", &file)
+	var all []rule
+	for _, group := range file.Spec.Groups {
+		all = append(all, group.Rules...)
+	}
+	NewWithT(t).Expect(all).NotTo(BeEmpty())
+	return all
+}
+
+type panel struct {
+	Title, Description string
+	Targets            []struct {
+		Expr         string `json:"expr"`
+		LegendFormat string `json:"legendFormat"`
+	} `json:"targets"`
+}
+
+func panels(t *testing.T) []panel {
+	t.Helper()
+	var dashboard struct {
+		Panels []panel `json:"panels"`
+	}
+	read(t, "dashboard.json", &dashboard)
+	NewWithT(t).Expect(dashboard.Panels).NotTo(BeEmpty())
+	return dashboard.Panels
+}
+
+// queries are all expressions, with the dashboard's variables filled in.
+func queries(t *testing.T) []query {
+	t.Helper()
+	var all []query
+	for _, r := range rules(t) {
+		all = append(all, query{"alert " + r.Alert, r.Expr})
+	}
+	variables := strings.NewReplacer("$__rate_interval", "5m", "$account", "alpha|bravo")
+	for _, p := range panels(t) {
+		for _, target := range p.Targets {
+			all = append(all, query{"panel " + p.Title, variables.Replace(target.Expr)})
+		}
+	}
+	return all
+}
+
+// parse has Prometheus' own parser say what each query is about; the test fails where it cannot.
+func parse(t *testing.T, all []query) [][]selector {
+	t.Helper()
+	g := NewWithT(t)
+	expressions := make([]string, 0, len(all))
+	for _, q := range all {
+		expressions = append(expressions, q.expression)
+	}
+	input, err := json.Marshal(expressions)
+	g.Expect(err).NotTo(HaveOccurred())
+	cmd := exec.CommandContext(t.Context(), "go", "run", ".")
+	cmd.Dir, cmd.Stdin = filepath.Join(root, "test", "promql"), bytes.NewReader(input)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	output, err := cmd.Output()
+	g.Expect(err).NotTo(HaveOccurred(), stderr.String())
+	var answers []struct {
+		Error     string     `json:"error"`
+		Selectors []selector `json:"selectors"`
+	}
+	g.Expect(json.Unmarshal(output, &answers)).To(Succeed())
+	g.Expect(answers).To(HaveLen(len(all)))
+	out := make([][]selector, 0, len(all))
+	for i, answer := range answers {
+		g.Expect(answer.Error).To(BeEmpty(), "%s: %s", all[i].where, all[i].expression)
+		out = append(out, answer.Selectors)
+	}
+	return out
+}
+
+func TestAlertsSayWhatIsWrongAndWhatToDo(t *testing.T) {
+	for _, r := range rules(t) {
+		t.Run(r.Alert, func(t *testing.T) {
+			g := NewWithT(t)
+			g.Expect(r.Alert).To(HavePrefix("Capom"))
+			g.Expect(r.For).NotTo(BeEmpty())
+			g.Expect(r.Labels["severity"]).To(BeElementOf("info", "warning", "critical"))
+			g.Expect(r.Annotations["summary"]).NotTo(BeEmpty())
+			g.Expect(r.Annotations["description"]).NotTo(BeEmpty())
+		})
+	}
+}
+
+// label is a reference to a label, in a legend or in an alert's text.
+var label = regexp.MustCompile(`\{\{\s*(?:\$labels\.)?([a-z_]+)\s*\}\}`)
+
+func TestTextsReferToLabelsThatAreLeft(t *testing.T) {
+	g := NewWithT(t)
+	texts := map[string][]string{}
+	for _, r := range rules(t) {
+		texts[r.Expr] = append(texts[r.Expr], r.Annotations["summary"], r.Annotations["description"])
+	}
+	for _, p := range panels(t) {
+		for _, target := range p.Targets {
+			texts[target.Expr] = append(texts[target.Expr], target.LegendFormat)
+		}
+	}
+	for expression, all := range texts {
+		for _, text := range all {
+			for _, reference := range label.FindAllStringSubmatch(text, -1) {
+				grouping := regexp.MustCompile(`by \([^)]*\b` + reference[1] + `\b[^)]*\)`)
+				g.Expect(grouping.MatchString(expression)).To(BeTrue(), "%q of %s", text, expression)
+			}
+		}
+	}
+}
+
+// TestEveryMetricAndLabelExists compares with what the manager serves after a run in which everything happened that is counted.
+func TestEveryMetricAndLabelExists(t *testing.T) {
+	g := NewWithT(t)
+	metrics := scrape(t)
+	all := queries(t)
+	var missing []string
+	for i, selectors := range parse(t, all) {
+		for _, s := range selectors {
+			have, known := labelsOf(metrics, s.Metric)
+			if !known {
+				missing = append(missing, fmt.Sprintf("%s: there is no metric %s", all[i].where, s.Metric))
+				continue
+			}
+			for _, wanted := range s.Labels {
+				if !slices.Contains(have, wanted) && !slices.Contains(ofTarget, wanted) {
+					missing = append(missing, fmt.Sprintf("%s: %s has no label %s but %v", all[i].where, s.Metric, wanted, have))
+				}
+			}
+		}
+	}
+	g.Expect(missing).To(BeEmpty())
+
+	var unseen []string
+	named := fmt.Sprint(all)
+	for name := range metrics {
+		if strings.HasPrefix(name, "capom_") && !strings.Contains(named, name) {
+			unseen = append(unseen, name)
+		}
+	}
+	g.Expect(unseen).To(BeEmpty(), "neither a panel nor an alert is about these")
+}
+
+// ofTarget are labels that Prometheus adds to what it scrapes.
+var ofTarget = []string{"job", "pod", "instance", "namespace"}

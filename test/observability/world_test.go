@@ -1,0 +1,92 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package observability
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	dto "github.com/prometheus/client_model/go"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/fleet"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
+)
+
+// scrape runs the manager until there is something of everything: machines that come up, one that finds no room at first, one that
+// is placed nowhere, throttled calls. It returns what is served at the end.
+func scrape(t *testing.T) fleet.Metrics {
+	t.Helper()
+	g := NewWithT(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	repository, err := filepath.Abs(root)
+	g.Expect(err).NotTo(HaveOccurred())
+	const short = 20 * time.Millisecond
+	f, err := fleet.Start(ctx, fleet.Options{
+		Root: repository, Dir: t.TempDir(), Accounts: 2, Clusters: 1, Join: short,
+		Delays: sim.Delays{
+			Provision: short, Start: short, Stop: short, Terminate: short, Network: short, Volume: short, Retention: time.Minute,
+		},
+		Args: []string{"--poll-interval=2s", "--progress-interval=200ms"},
+	})
+	g.Expect(err).NotTo(HaveOccurred())
+	t.Cleanup(func() { g.Expect(f.Close()).To(Succeed()) })
+
+	g.Expect(f.OCI.SetCapacity(f.Accounts[0], sim.CapacityKey{FaultDomain: "FAULT-DOMAIN-1"}, 0)).To(Succeed())
+	f.OCI.AddFault(sim.Fault{
+		Tenancy: f.Accounts[1], Operation: "ListInstances", Status: 429, Code: "TooManyRequests", Message: "Too many requests",
+	})
+	g.Expect(f.Prepare(ctx, 4)).To(Succeed())
+	g.Expect(f.Launch(ctx)).To(Succeed())
+	nowhere := f.Machine("nowhere")
+	nowhere.Spec.Accounts = infrav1.AccountSelection{Names: []string{"another"}}
+	g.Expect(f.CreateMachine(ctx, nowhere)).To(Succeed())
+
+	var metrics fleet.Metrics
+	g.Expect(f.Await(ctx, 200*time.Millisecond, func(ctx context.Context) (string, error) {
+		if metrics, err = f.Diagnostics.Scrape(ctx); err != nil {
+			return "", err
+		}
+		switch {
+		case metrics.Sum("capom_machines", map[string]string{"phase": "provisioned"}) < 4:
+			return "four machines to be provisioned", nil
+		case metrics.Sum("capom_placement_refusals_total", nil) < 1:
+			return "a machine to be refused", nil
+		case metrics.Sum("capom_oci_held_back_total", nil) < 1:
+			return "a call to be held back", nil
+		case metrics.Sum("capom_oci_wait_seconds_total", nil) == 0:
+			return "a call to wait for its turn", nil
+		}
+		return "", nil
+	})).To(Succeed())
+	return metrics
+}
+
+// labelsOf are the labels that samples of a name have; a histogram has three kinds.
+func labelsOf(metrics fleet.Metrics, name string) (names []string, known bool) {
+	family := metrics[name]
+	for _, ending := range []string{"_bucket", "_sum", "_count"} {
+		base, ok := strings.CutSuffix(name, ending)
+		if ok && metrics[base].GetType() == dto.MetricType_HISTOGRAM {
+			family = metrics[base]
+			if ending == "_bucket" {
+				names = append(names, "le")
+			}
+		}
+	}
+	if family == nil {
+		return nil, false
+	}
+	for _, metric := range family.GetMetric() {
+		for _, pair := range metric.GetLabel() {
+			names = append(names, pair.GetName())
+		}
+	}
+	return names, true
+}
