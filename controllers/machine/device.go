@@ -29,9 +29,10 @@ func (r *Reconciler) observeDevice(ctx context.Context, s *scope) error {
 	if err != nil {
 		return unseen(infrav1.TailnetReadyCondition, err)
 	}
-	// Half of the interval at which the machine is looked at, so that each look finds something new.
+	// Less than the interval at which the machine is looked at, so that each look finds something new; and little beside it while
+	// somebody waits for the machine.
 	options := r.Options.withDefaults()
-	age := options.ProgressInterval / 2
+	age := options.ProgressInterval / 4
 	if s.own.Status.Tailnet.DeviceID != "" {
 		age = options.PollInterval / 2
 	}
