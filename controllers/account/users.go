@@ -127,7 +127,7 @@ func machineMatters() predicate.Predicate {
 
 func (r *Reconciler) secretToAccounts(ctx context.Context, secret client.Object) []reconcile.Request {
 	accounts := &infrav1.OCIAccountList{}
-	if err := r.Client.List(ctx, accounts); err != nil {
+	if err := r.Client.List(ctx, accounts, client.UnsafeDisableDeepCopy); err != nil {
 		return nil
 	}
 	var requests []reconcile.Request
