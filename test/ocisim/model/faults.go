@@ -36,8 +36,9 @@ type Fault struct {
 	Hang bool
 	// Reset breaks the connection instead of answering.
 	Reset bool
-	// WorkRequestFails, for LaunchInstance: the call is accepted, but its work
-	// request fails with Code and Message and the instance ends TERMINATED.
+	// WorkRequestFails, for LaunchInstance and changes of load balancers: the call
+	// is accepted, but its work request fails with Code and Message; the instance
+	// ends TERMINATED, a load balancer that was to be made FAILED.
 	WorkRequestFails bool
 }
 

@@ -49,9 +49,8 @@ func (s *State) planLb(caller *User, details CreateLbDetails) (*Subnet, error) {
 	if subnet.LifecycleState != StateAvailable {
 		return nil, ErrIncorrectState("The subnet %s is in the state %s", subnet.ID, subnet.LifecycleState)
 	}
-	if len(details.ReservedIPs) > 0 {
-		// No reserved public IP exists in the simulator, so none can be found.
-		return nil, ErrNotFound()
+	if err := s.checkReserved(caller, details.ReservedIPs, isTrue(details.IsPrivate)); err != nil {
+		return nil, err
 	}
 	if details.IPMode == "IPV6" {
 		return nil, ErrInvalid("The subnet %s is not IPv6 enabled", subnet.ID)

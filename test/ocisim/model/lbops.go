@@ -35,13 +35,14 @@ func (s *State) CreateLb(caller *User, details CreateLbDetails) (*LbWorkRequest,
 	balancer.privateIP, _ = s.pickAddress(subnet, "")
 	balancer.IPAddresses = []LbIP{{IPAddress: balancer.privateIP}}
 	if !balancer.IsPrivate {
-		balancer.IPAddresses = []LbIP{{IPAddress: s.newPublicIP(), IsPublic: true}}
+		balancer.IPAddresses = []LbIP{{IPAddress: s.publicAddress(balancer.ID, details.ReservedIPs), IsPublic: true}}
 	}
 	put(s, balancer)
 	return s.lbWork(balancer, "CreateLoadBalancer", func() { balancer.setState(StateActive) }), nil
 }
 
-// lbWork starts a work request at whose end the change is there to be seen.
+// lbWork starts a work request at whose end the change is there to be seen. One
+// that fails leaves the load balancer as it was; a creation leaves it FAILED.
 func (s *State) lbWork(balancer *LoadBalancer, operation string, change func()) *LbWorkRequest {
 	work := &LbWorkRequest{
 		LoadBalancerID: balancer.ID, CompartmentID: balancer.CompartmentID, Type: operation, LifecycleState: "ACCEPTED",
@@ -50,14 +51,34 @@ func (s *State) lbWork(balancer *LoadBalancer, operation string, change func()) 
 	work.ID, work.TimeAccepted = work.base.ID, work.base.TimeCreated
 	put(s, work)
 	balancer.changing = true
+	before, failure := balancer.LifecycleState, s.failing
 	s.after(s.world.delays.Network, func() {
-		change()
 		balancer.changing = false
 		now := s.world.clock.Now().UTC()
-		work.LifecycleState, work.TimeFinished = "SUCCEEDED", &now
+		work.TimeFinished = &now
+		if failure == nil {
+			change()
+			work.LifecycleState = "SUCCEEDED"
+			return
+		}
+		work.LifecycleState, work.Message = "FAILED", failure.Message
+		work.ErrorDetails = []any{map[string]string{"errorCode": lbErrorCode(failure), "message": failure.Message}}
+		if before == StateCreating {
+			balancer.setState(StateFailed)
+		} else {
+			balancer.setState(StateActive)
+		}
 	})
 	s.after(s.world.delays.Retention+time.Hour, func() { s.forget(work) })
 	return work
+}
+
+// lbErrorCode is one of the two codes that the service knows (oci-go-sdk loadbalancer/work_request_error.go).
+func lbErrorCode(failure *Error) string {
+	if failure.Code == "BAD_INPUT" {
+		return failure.Code
+	}
+	return "INTERNAL_ERROR"
 }
 
 // GetLb describes a classic load balancer.
@@ -97,17 +118,25 @@ func (s *State) UpdateLb(caller *User, id, ifMatch string, details UpdateLbDetai
 	}), nil
 }
 
-// DeleteLb removes a load balancer that is not protected.
+// DeleteLb removes a load balancer, ACTIVE or FAILED, that is not protected.
 func (s *State) DeleteLb(caller *User, id, ifMatch string) (*LbWorkRequest, error) {
-	balancer, err := s.lbFor(caller, id, ifMatch)
+	balancer, err := getAlive[*LoadBalancer](s, caller, id)
 	if err != nil {
 		return nil, err
+	}
+	if balancer.LifecycleState != StateFailed {
+		if balancer, err = s.lbFor(caller, id, ifMatch); err != nil {
+			return nil, err
+		}
 	}
 	if balancer.IsDeleteProtectionEnabled {
 		return nil, ErrConflict("The load balancer %s is protected against deletion", id)
 	}
 	balancer.setState(StateDeleting)
-	return s.lbWork(balancer, "DeleteLoadBalancer", func() { s.end(balancer, StateDeleted) }), nil
+	return s.lbWork(balancer, "DeleteLoadBalancer", func() {
+		s.releasePublicIPs(balancer.ID)
+		s.end(balancer, StateDeleted)
+	}), nil
 }
 
 // changeLbSet replaces, at the end of a work request, one backend set by what

@@ -42,6 +42,12 @@ type UpdateNlbDetails struct {
 	Tags
 }
 
+// isPrivateNlb applies the default of oci-go-sdk
+// networkloadbalancer/create_network_load_balancer_details.go: "This value is true by default."
+func isPrivateNlb(details CreateNlbDetails) bool {
+	return details.IsPrivate == nil || *details.IsPrivate
+}
+
 // planBalancer checks everything that a load balancer refers to.
 func (s *State) planBalancer(caller *User, details CreateNlbDetails) (*Subnet, error) {
 	if err := s.checkCompartment(caller, details.CompartmentID); err != nil {
@@ -54,14 +60,13 @@ func (s *State) planBalancer(caller *User, details CreateNlbDetails) (*Subnet, e
 	if subnet.LifecycleState != StateAvailable {
 		return nil, ErrIncorrectState("The subnet %s is in the state %s", subnet.ID, subnet.LifecycleState)
 	}
-	if len(details.ReservedIPs) > 0 {
-		// No reserved public IP exists in the simulator, so none can be found.
-		return nil, ErrNotFound()
+	if err := s.checkReserved(caller, details.ReservedIPs, isPrivateNlb(details)); err != nil {
+		return nil, err
 	}
 	if details.NlbIPVersion != "" && details.NlbIPVersion != "IPV4" || details.SubnetIpv6Cidr != "" || details.AssignedIpv6 != "" {
 		return nil, ErrInvalid("The subnet %s is not IPv6 enabled", subnet.ID)
 	}
-	if !isTrue(details.IsPrivate) && subnet.ProhibitPublicIPOnVnic {
+	if !isPrivateNlb(details) && subnet.ProhibitPublicIPOnVnic {
 		return nil, ErrInvalid("A public network load balancer needs a public subnet, %s is private", subnet.ID)
 	}
 	if err := s.checkNsgs(caller, subnet.VcnID, details.NetworkSecurityGroupIDs); err != nil {
@@ -79,6 +84,11 @@ func (s *State) checkSets(caller *User, sets map[string]BackendSet) (map[string]
 	for name, set := range sets {
 		if err := checkHealth(set.HealthChecker); err != nil {
 			return nil, err
+		}
+		if set.IsPreserveSource == nil {
+			// oci-go-sdk networkloadbalancer/backend_set_details.go: "The value is true by default."
+			preserved := true
+			set.IsPreserveSource = &preserved
 		}
 		set.Name = name
 		if set.Policy == "" {

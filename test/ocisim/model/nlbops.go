@@ -35,7 +35,7 @@ func (s *State) CreateNlb(caller *User, details CreateNlbDetails) (*NetworkLoadB
 	}
 	balancer := &NetworkLoadBalancer{
 		Meta:     s.newMeta("networkloadbalancer", details.CompartmentID, details.DisplayName, details.Tags),
-		SubnetID: subnet.ID, IsPrivate: isTrue(details.IsPrivate), NlbIPVersion: "IPV4",
+		SubnetID: subnet.ID, IsPrivate: isPrivateNlb(details), NlbIPVersion: "IPV4",
 		IsPreserveSourceDestination: isTrue(details.IsPreserveSourceDestination), IsSymmetricHashEnabled: isTrue(details.IsSymmetricHashEnabled),
 		NetworkSecurityGroupIDs: details.NetworkSecurityGroupIDs, Listeners: listeners, BackendSets: sets,
 	}
@@ -44,21 +44,32 @@ func (s *State) CreateNlb(caller *User, details CreateNlbDetails) (*NetworkLoadB
 	balancer.privateIP, _ = s.pickAddress(subnet, details.AssignedPrivateIpv4)
 	balancer.IPAddresses = []BalancerIP{{IPAddress: balancer.privateIP, IPVersion: "IPV4"}}
 	if !balancer.IsPrivate {
-		balancer.IPAddresses = append(balancer.IPAddresses, BalancerIP{IPAddress: s.newPublicIP(), IsPublic: true, IPVersion: "IPV4"})
+		balancer.IPAddresses = append(balancer.IPAddresses, BalancerIP{
+			IPAddress: s.publicAddress(balancer.ID, details.ReservedIPs), IsPublic: true, IPVersion: "IPV4",
+		})
 	}
 	put(s, balancer)
-	return balancer, s.balancerWork(balancer, "CREATE_NETWORK_LOAD_BALANCER", "CREATED"), nil
+	return balancer, s.balancerWork(balancer, "CREATE_NETWORK_LOAD_BALANCER", "CREATED", func() { balancer.setState(StateActive) }), nil
 }
 
-// balancerWork starts a work request that ends with the load balancer ACTIVE.
-func (s *State) balancerWork(balancer *NetworkLoadBalancer, operation, action string) *WorkRequest {
+// balancerWork starts a work request at whose end the change is there to be
+// seen. One that fails leaves the load balancer as it was; a creation leaves it FAILED.
+func (s *State) balancerWork(balancer *NetworkLoadBalancer, operation, action string, change func()) *WorkRequest {
 	work := s.newWorkRequest(operation, balancer.CompartmentID, "networkloadbalancer", balancer.ID, action)
 	work.nlb = true
+	before, failure := balancer.LifecycleState, s.failing
 	s.after(s.world.delays.Network, func() {
-		if balancer.LifecycleState == StateCreating || balancer.LifecycleState == StateUpdating {
+		switch {
+		case failure == nil:
+			change()
+			work.succeed(s)
+			return
+		case before == StateCreating:
+			balancer.setState(StateFailed)
+		default:
 			balancer.setState(StateActive)
 		}
-		work.succeed(s)
+		work.fail(s, failure)
 	})
 	return work
 }
@@ -94,9 +105,12 @@ func (s *State) balancerFor(caller *User, id, ifMatch string) (*NetworkLoadBalan
 	return balancer, checkMatch(balancer, ifMatch)
 }
 
-func (s *State) changeBalancer(balancer *NetworkLoadBalancer, operation, action string) *WorkRequest {
+func (s *State) changeBalancer(balancer *NetworkLoadBalancer, operation string, change func()) *WorkRequest {
 	balancer.setState(StateUpdating)
-	return s.balancerWork(balancer, operation, action)
+	return s.balancerWork(balancer, operation, "UPDATED", func() {
+		change()
+		balancer.setState(StateActive)
+	})
 }
 
 // UpdateNlb changes a load balancer's own fields.
@@ -105,27 +119,36 @@ func (s *State) UpdateNlb(caller *User, id, ifMatch string, details UpdateNlbDet
 	if err != nil {
 		return nil, err
 	}
-	if details.IsPreserveSourceDestination != nil {
-		balancer.IsPreserveSourceDestination = *details.IsPreserveSourceDestination
-	}
-	if details.IsSymmetricHashEnabled != nil {
-		balancer.IsSymmetricHashEnabled = *details.IsSymmetricHashEnabled
-	}
-	balancer.update(details.DisplayName, details.Tags)
-	return s.changeBalancer(balancer, "UPDATE_NETWORK_LOAD_BALANCER", "UPDATED"), nil
+	return s.changeBalancer(balancer, "UPDATE_NETWORK_LOAD_BALANCER", func() {
+		if details.IsPreserveSourceDestination != nil {
+			balancer.IsPreserveSourceDestination = *details.IsPreserveSourceDestination
+		}
+		if details.IsSymmetricHashEnabled != nil {
+			balancer.IsSymmetricHashEnabled = *details.IsSymmetricHashEnabled
+		}
+		balancer.update(details.DisplayName, details.Tags)
+	}), nil
 }
 
-// DeleteNlb removes a load balancer.
+// DeleteNlb removes a load balancer, ACTIVE or FAILED.
 func (s *State) DeleteNlb(caller *User, id, ifMatch string) (*WorkRequest, error) {
-	balancer, err := s.balancerFor(caller, id, ifMatch)
+	balancer, err := getAlive[*NetworkLoadBalancer](s, caller, id)
 	if err != nil {
 		return nil, err
 	}
-	s.remove(balancer, s.world.delays.Network, StateDeleting, StateDeleted)
-	return s.balancerWork(balancer, "DELETE_NETWORK_LOAD_BALANCER", "DELETED"), nil
+	if balancer.LifecycleState != StateFailed {
+		if balancer, err = s.balancerFor(caller, id, ifMatch); err != nil {
+			return nil, err
+		}
+	}
+	balancer.setState(StateDeleting)
+	return s.balancerWork(balancer, "DELETE_NETWORK_LOAD_BALANCER", "DELETED", func() {
+		s.releasePublicIPs(balancer.ID)
+		s.end(balancer, StateDeleted)
+	}), nil
 }
 
-// changeSet replaces one backend set by what change makes of it.
+// changeSet replaces one backend set, at the end of a work request, by what change makes of it.
 func (s *State) changeSet(caller *User, id, name, ifMatch, operation string, change func(*BackendSet) error) (*WorkRequest, error) {
 	balancer, err := s.balancerFor(caller, id, ifMatch)
 	if err != nil {
@@ -138,10 +161,12 @@ func (s *State) changeSet(caller *User, id, name, ifMatch, operation string, cha
 	if err := change(&set); err != nil {
 		return nil, err
 	}
-	sets := maps.Clone(balancer.BackendSets)
-	sets[name] = set
-	balancer.BackendSets = sets
-	return s.changeBalancer(balancer, operation, "UPDATED"), nil
+	return s.changeBalancer(balancer, operation, func() { balancer.putSet(set) }), nil
+}
+
+func (n *NetworkLoadBalancer) putSet(set BackendSet) {
+	n.BackendSets = maps.Clone(n.BackendSets)
+	n.BackendSets[set.Name] = set
 }
 
 // CreateBackend adds a server to a backend set.

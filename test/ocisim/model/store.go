@@ -82,6 +82,8 @@ const (
 	StateActive       = "ACTIVE"
 	StateDeleting     = "DELETING"
 	StateDeleted      = "DELETED"
+	StateFailed       = "FAILED"
+	StateAssigned     = "ASSIGNED"
 )
 
 type resource interface {

@@ -91,6 +91,8 @@ type State struct {
 	services   []Service
 	throttle   *bucket
 	createTime time.Time
+	// failing is what the work request of a load balancer that the call under way starts fails with.
+	failing *Error
 }
 
 // SetSkew moves the clock that the dates of requests are judged by: it is ahead of the wall clock by that much.

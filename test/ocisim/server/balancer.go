@@ -21,6 +21,7 @@ func balancerRoutes() []route {
 		root    = "/20200501/networkLoadBalancers"
 		sets    = root + "/{id}/backendSets/{set}"
 		servers = sets + "/backends"
+		fronts  = root + "/{id}/listeners"
 	)
 	return []route{
 		{pattern: "GET " + root, operation: "ListNetworkLoadBalancers", handle: listBalancers},
@@ -31,6 +32,17 @@ func balancerRoutes() []route {
 		{pattern: "GET " + sets, operation: "GetBackendSet", handle: func(c *call) (any, error) {
 			return result(c.state.BackendSet(c.user, c.path("id"), c.path("set")))
 		}},
+		{pattern: "POST " + root + "/{id}/backendSets", operation: "CreateBackendSet", handle: balancerPart("", noName((*model.State).CreateBackendSet)), empty: http.StatusAccepted},
+		{pattern: "PUT " + sets, operation: "UpdateBackendSet", handle: balancerPart("set", (*model.State).UpdateBackendSet), empty: http.StatusAccepted},
+		{pattern: "DELETE " + sets, operation: "DeleteBackendSet", handle: balancerChange(func(c *call) (*model.WorkRequest, error) {
+			return c.state.DeleteBackendSet(c.user, c.path("id"), c.path("set"), c.ifMatch())
+		}), empty: http.StatusAccepted},
+		{pattern: "POST " + fronts, operation: "CreateListener", handle: balancerPart("", noName((*model.State).CreateListener)), empty: http.StatusAccepted},
+		{pattern: "PUT " + fronts + "/{name}", operation: "UpdateListener", handle: balancerPart("name", (*model.State).UpdateListener), empty: http.StatusAccepted},
+		{pattern: "DELETE " + fronts + "/{name}", operation: "DeleteListener", handle: balancerChange(func(c *call) (*model.WorkRequest, error) {
+			return c.state.DeleteListener(c.user, c.path("id"), c.path("name"), c.ifMatch())
+		}), empty: http.StatusAccepted},
+		{pattern: "PUT " + root + "/{id}/networkSecurityGroups", operation: "UpdateNetworkSecurityGroups", handle: balancerPart("", noName((*model.State).UpdateNlbGroups)), empty: http.StatusAccepted},
 		{pattern: "PUT " + sets + "/healthChecker", operation: "UpdateHealthChecker", handle: balancerChange(updateHealth), empty: http.StatusAccepted},
 		{pattern: "POST " + servers, operation: "CreateBackend", handle: balancerChange(createBackend), empty: http.StatusAccepted},
 		{pattern: "GET " + servers + "/{name}", operation: "GetBackend", handle: func(c *call) (any, error) {
@@ -101,6 +113,30 @@ func balancerChange(operation func(*call) (*model.WorkRequest, error)) handler {
 		}
 		return nil, err
 	}
+}
+
+// partChange changes a named part of a load balancer: of an OCID, a name and an if-match header.
+type partChange[D, W any] func(*model.State, *model.User, string, string, string, D) (W, error)
+
+// noName is for changes that find the name in their body, or need none.
+func noName[D, W any](operation func(*model.State, *model.User, string, string, D) (W, error)) partChange[D, W] {
+	return func(s *model.State, u *model.User, id, _, ifMatch string, details D) (W, error) {
+		return operation(s, u, id, ifMatch, details)
+	}
+}
+
+// change reads the body and the name, which is the path's value of that name.
+func (p partChange[D, W]) change(c *call, name string) (W, error) {
+	var details D
+	if err := decode(c.body, &details); err != nil {
+		var none W
+		return none, err
+	}
+	return p(c.state, c.user, c.path("id"), c.path(name), c.ifMatch(), details)
+}
+
+func balancerPart[D any](name string, operation partChange[D, *model.WorkRequest]) handler {
+	return balancerChange(func(c *call) (*model.WorkRequest, error) { return operation.change(c, name) })
 }
 
 func updateBalancer(c *call) (*model.WorkRequest, error) {

@@ -18,7 +18,7 @@ type call struct {
 	request *http.Request
 	body    []byte
 	header  http.Header
-	// failure lets the work request of a launch fail.
+	// failure lets the work request of a launch or of a load balancer fail.
 	failure *model.Error
 	// accepted is, of a change that answers with nothing but a work request, the
 	// OCID that its retry token stands for.
@@ -30,6 +30,8 @@ type call struct {
 func (c *call) run(entry route) answer {
 	var result answer
 	c.state.Do(func() {
+		c.state.FailWork(c.failure)
+		defer c.state.FailWork(nil)
 		value, done, err := c.retried(entry)
 		if err == nil && !done {
 			value, err = entry.handle(c)

@@ -10,7 +10,9 @@ import "github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/model"
 func lbRoutes() []route {
 	const (
 		root    = "/20170115/loadBalancers"
-		servers = root + "/{id}/backendSets/{set}/backends"
+		sets    = root + "/{id}/backendSets"
+		servers = sets + "/{set}/backends"
+		fronts  = root + "/{id}/listeners"
 	)
 	return []route{
 		{pattern: "GET " + root, operation: "ListLoadBalancers", handle: listLbs},
@@ -19,6 +21,18 @@ func lbRoutes() []route {
 		{pattern: "PUT " + root + "/{id}", operation: "UpdateLoadBalancer", handle: lbChange(updateLb)},
 		{pattern: "DELETE " + root + "/{id}", operation: "DeleteLoadBalancer", handle: lbChange(func(c *call) (*model.LbWorkRequest, error) {
 			return c.state.DeleteLb(c.user, c.path("id"), c.ifMatch())
+		})},
+		{pattern: "PUT " + root + "/{id}/updateShape", operation: "UpdateLoadBalancerShape", handle: lbPart("", noName((*model.State).UpdateLbShape))},
+		{pattern: "PUT " + root + "/{id}/networkSecurityGroups", operation: "UpdateLoadBalancerNetworkSecurityGroups", handle: lbPart("", noName((*model.State).UpdateLbGroups))},
+		{pattern: "POST " + sets, operation: "CreateLoadBalancerBackendSet", handle: lbPart("", noName((*model.State).CreateLbSet))},
+		{pattern: "PUT " + sets + "/{set}", operation: "UpdateLoadBalancerBackendSet", handle: lbPart("set", (*model.State).UpdateLbSet)},
+		{pattern: "DELETE " + sets + "/{set}", operation: "DeleteLoadBalancerBackendSet", handle: lbChange(func(c *call) (*model.LbWorkRequest, error) {
+			return c.state.DeleteLbSet(c.user, c.path("id"), c.path("set"), c.ifMatch())
+		})},
+		{pattern: "POST " + fronts, operation: "CreateLoadBalancerListener", handle: lbPart("", noName((*model.State).CreateLbListener))},
+		{pattern: "PUT " + fronts + "/{name}", operation: "UpdateLoadBalancerListener", handle: lbPart("name", (*model.State).UpdateLbListener)},
+		{pattern: "DELETE " + fronts + "/{name}", operation: "DeleteLoadBalancerListener", handle: lbChange(func(c *call) (*model.LbWorkRequest, error) {
+			return c.state.DeleteLbListener(c.user, c.path("id"), c.path("name"), c.ifMatch())
 		})},
 		{pattern: "POST " + servers, operation: "CreateLoadBalancerBackend", handle: lbChange(createLbBackend)},
 		{pattern: "DELETE " + servers + "/{name}", operation: "DeleteLoadBalancerBackend", handle: lbChange(func(c *call) (*model.LbWorkRequest, error) {
@@ -58,6 +72,10 @@ func lbChange(operation func(*call) (*model.LbWorkRequest, error)) handler {
 		c.accepted = work.ID
 		return nil, nil
 	}
+}
+
+func lbPart[D any](name string, operation partChange[D, *model.LbWorkRequest]) handler {
+	return lbChange(func(c *call) (*model.LbWorkRequest, error) { return operation.change(c, name) })
 }
 
 // createLb ties the retry token to the load balancer rather than to the work

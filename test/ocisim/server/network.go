@@ -20,6 +20,10 @@ func networkRoutes() []route {
 		{pattern: "PUT /20160918/vcns/{id}", operation: "UpdateVcn", handle: updates((*model.State).UpdateVcn)},
 		{pattern: "DELETE /20160918/vcns/{id}", operation: "DeleteVcn", handle: deletes((*model.State).DeleteVcn)},
 
+		{pattern: "POST /20160918/publicIps", operation: "CreatePublicIp", handle: creates((*model.State).CreatePublicIP)},
+		{pattern: "GET /20160918/publicIps/{id}", operation: "GetPublicIp", handle: gets((*model.State).GetPublicIP)},
+		{pattern: "DELETE /20160918/publicIps/{id}", operation: "DeletePublicIp", handle: deletes((*model.State).DeletePublicIP)},
+
 		{pattern: "GET /20160918/subnets", operation: "ListSubnets", handle: lists("vcnId", (*model.State).ListSubnets)},
 		{pattern: "POST /20160918/subnets", operation: "CreateSubnet", handle: creates((*model.State).CreateSubnet)},
 		{pattern: "GET /20160918/subnets/{id}", operation: "GetSubnet", handle: gets((*model.State).GetSubnet)},

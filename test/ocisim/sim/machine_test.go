@@ -185,7 +185,7 @@ func TestLoadBalancerTakesOneChangeAtATime(t *testing.T) {
 	subnet := b.subnet(b.vcn("10.0.0.0/16"), "10.0.0.0/24", "nodes")
 	created, err := b.balancers.CreateNetworkLoadBalancer(b.t.Context(), networkloadbalancer.CreateNetworkLoadBalancerRequest{
 		CreateNetworkLoadBalancerDetails: networkloadbalancer.CreateNetworkLoadBalancerDetails{
-			CompartmentId: b.compartment(), DisplayName: common.String("api"), SubnetId: subnet.Id,
+			CompartmentId: b.compartment(), DisplayName: common.String("api"), SubnetId: subnet.Id, IsPrivate: common.Bool(false),
 			Listeners: map[string]networkloadbalancer.ListenerDetails{"api": {Name: common.String("api"), DefaultBackendSetName: common.String("nodes"),
 				Port: common.Int(6443), Protocol: networkloadbalancer.ListenerProtocolsTcp}},
 			BackendSets: map[string]networkloadbalancer.BackendSetDetails{"nodes": {HealthChecker: &networkloadbalancer.HealthChecker{

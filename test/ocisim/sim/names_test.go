@@ -58,6 +58,12 @@ func TestFieldNamesAreOCIs(t *testing.T) {
 		{model.CreateLbDetails{}, loadbalancer.CreateLoadBalancerDetails{}}, {model.UpdateLbDetails{}, loadbalancer.UpdateLoadBalancerDetails{}},
 		{model.LoadBalancer{}, loadbalancer.LoadBalancer{}}, {model.LbListener{}, loadbalancer.Listener{}}, {model.LbBackendSet{}, loadbalancer.BackendSet{}},
 		{model.LbBackend{}, loadbalancer.Backend{}}, {model.LbHealthChecker{}, loadbalancer.HealthChecker{}}, {model.LbWorkRequest{}, loadbalancer.WorkRequest{}},
+		{model.CreateBackendSetDetails{}, networkloadbalancer.CreateBackendSetDetails{}}, {model.UpdateBackendSetDetails{}, networkloadbalancer.UpdateBackendSetDetails{}},
+		{model.Listener{}, networkloadbalancer.CreateListenerDetails{}}, {model.UpdateListenerDetails{}, networkloadbalancer.UpdateListenerDetails{}},
+		{model.CreateLbSetDetails{}, loadbalancer.CreateBackendSetDetails{}}, {model.UpdateLbSetDetails{}, loadbalancer.UpdateBackendSetDetails{}},
+		{model.CreateLbListenerDetails{}, loadbalancer.CreateListenerDetails{}}, {model.UpdateLbListenerDetails{}, loadbalancer.UpdateListenerDetails{}},
+		{model.UpdateLbShapeDetails{}, loadbalancer.UpdateLoadBalancerShapeDetails{}}, {model.PublicIP{}, core.PublicIp{}},
+		{model.UpdateGroupsDetails{}, loadbalancer.UpdateNetworkSecurityGroupsDetails{}}, {model.CreatePublicIPDetails{}, core.CreatePublicIpDetails{}},
 		{model.LbShape{}, loadbalancer.ShapeDetails{}}, {model.LbIP{}, loadbalancer.IpAddress{}},
 	} {
 		ours, theirs := reflect.TypeOf(pair.ours), reflect.TypeOf(pair.theirs)
