@@ -120,6 +120,15 @@ const (
 	EndpointOutOfRangeReason = "EndpointOutOfRange"
 	// EndpointMissingReason surfaces with type External while no address is given. Remedy: set spec.controlPlaneEndpoint.
 	EndpointMissingReason = "EndpointMissing"
+	// EndpointProvisioningReason surfaces while the load balancer is being made or mended.
+	EndpointProvisioningReason = "EndpointProvisioning"
+	// EndpointFailedReason surfaces when OCI refuses the load balancer, or gives it up. Remedy: in the message.
+	EndpointFailedReason = "EndpointFailed"
+	// EndpointLostReason surfaces when the load balancer is gone and another one would have another address than
+	// spec.controlPlaneEndpoint, which is in certificates and on nodes. Remedy: in the message.
+	EndpointLostReason = "EndpointLost"
+	// LoadBalancerInUseReason surfaces on Deleting while OCI refuses to delete the load balancer. Remedy: in the message.
+	LoadBalancerInUseReason = "LoadBalancerInUse"
 )
 
 // Conditions of OCIMeshMachine and their reasons.
@@ -179,6 +188,16 @@ const (
 	// PodRouteRefusedReason surfaces with pod network mode TailnetRoutes when a node advertises what cannot be its pod CIDR, or
 	// what is another device's. Remedy: in the message.
 	PodRouteRefusedReason = "PodRouteRefused"
+
+	// LoadBalancerReadyCondition is True while a control plane is a backend of the cluster's load balancer. Other machines do
+	// not have it.
+	LoadBalancerReadyCondition = "LoadBalancerReady"
+	// BackendRegisteringReason surfaces while the machine is being made a backend.
+	BackendRegisteringReason = "BackendRegistering"
+	// BackendFailedReason surfaces when OCI refuses the backend, or gives the change up. Remedy: in the message.
+	BackendFailedReason = "BackendFailed"
+	// LeavingLoadBalancerReason surfaces on Deleting while the machine is taken out of the load balancer, which comes first.
+	LeavingLoadBalancerReason = "LeavingLoadBalancer"
 )
 
 // CapacityKnownCondition of OCIMeshMachineTemplate is True once status.capacity is filled.

@@ -61,8 +61,8 @@ type OCIAccountSpec struct {
 	Credentials OCICredentials `json:"credentials,omitempty,omitzero"`
 
 	// endpoint replaces OCI's public service addresses, for dedicated regions, proxies and simulators. {service} and
-	// {region} stand for the service's name (iaas, identity, limits) and the region; an address without {service} is used
-	// for all services.
+	// {region} stand for the service's name (iaas, identity, limits, network-load-balancer-api) and the region; an address
+	// without {service} is used for all services.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512

@@ -8,19 +8,39 @@ import (
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 )
 
-// OCIMeshClusterFinalizer keeps a cluster until its networks and its VIP are given back.
+// OCIMeshClusterFinalizer keeps a cluster until its networks, its load balancer and its VIP are given back.
 const OCIMeshClusterFinalizer = "ocimeshcluster.infrastructure.cluster.x-k8s.io"
 
 // EndpointType is how the API server is reached.
-// +kubebuilder:validation:Enum=TailnetVIP;External
+// +kubebuilder:validation:Enum=TailnetVIP;NetworkLoadBalancer;LoadBalancer;External
 type EndpointType string
 
 const (
 	// EndpointTailnetVIP is an address of the tailnet's VIP range that the healthy control planes advertise as a route.
 	// It works across accounts and needs no load balancer; clients must be on the tailnet and accept routes.
 	EndpointTailnetVIP EndpointType = "TailnetVIP"
+	// EndpointNetworkLoadBalancer is a network load balancer of OCI in front of control planes that are all in one account.
+	EndpointNetworkLoadBalancer EndpointType = "NetworkLoadBalancer"
+	// EndpointLoadBalancer is a load balancer of OCI's classic kind in front of control planes that are all in one account.
+	EndpointLoadBalancer EndpointType = "LoadBalancer"
 	// EndpointExternal is an address that the user provides and keeps pointed at the control planes.
 	EndpointExternal EndpointType = "External"
+)
+
+// HasLoadBalancer tells whether the endpoint is a load balancer that the provider makes.
+func (t EndpointType) HasLoadBalancer() bool {
+	return t == EndpointNetworkLoadBalancer || t == EndpointLoadBalancer
+}
+
+// LoadBalancerScope is from where a load balancer can be reached.
+// +kubebuilder:validation:Enum=Public;Private
+type LoadBalancerScope string
+
+const (
+	// LoadBalancerPublic has a public address.
+	LoadBalancerPublic LoadBalancerScope = "Public"
+	// LoadBalancerPrivate has an address of its subnet only.
+	LoadBalancerPrivate LoadBalancerScope = "Private"
 )
 
 // PodNetworkMode is how pod traffic crosses between nodes.
@@ -50,9 +70,15 @@ const (
 // +kubebuilder:validation:XValidation:rule="self.endpointType == oldSelf.endpointType",message="endpointType is immutable: certificates and nodes hold the endpoint"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.controlPlaneEndpoint) || has(self.controlPlaneEndpoint)",message="controlPlaneEndpoint cannot be taken away once set"
 // +kubebuilder:validation:XValidation:rule="self.accounts.exists(a, !has(a.controlPlane) || a.controlPlane)",message="at least one account must allow control planes"
+// +kubebuilder:validation:XValidation:rule="has(self.loadBalancer) == (self.endpointType in ['NetworkLoadBalancer', 'LoadBalancer'])",message="loadBalancer must be set with endpointType NetworkLoadBalancer or LoadBalancer, and only then"
+// +kubebuilder:validation:XValidation:rule="!has(self.loadBalancer) || self.accounts.filter(a, !has(a.controlPlane) || a.controlPlane).size() == 1",message="a load balancer reaches control planes of one account only: set controlPlane to false for all other accounts, or use endpointType TailnetVIP"
+// +kubebuilder:validation:XValidation:rule="!has(self.loadBalancer) || !has(oldSelf.loadBalancer) || self.accounts.filter(a, !has(a.controlPlane) || a.controlPlane).all(a, oldSelf.accounts.exists(b, b.name == a.name && (!has(b.controlPlane) || b.controlPlane)))",message="the account of the load balancer is immutable: certificates and nodes hold its address"
+// +kubebuilder:validation:XValidation:rule="!has(self.loadBalancer) || (!has(self.loadBalancer.subnetID) && !has(self.loadBalancer.networkSecurityGroupIDs)) || !self.accounts.exists(a, (!has(a.controlPlane) || a.controlPlane) && has(a.network) && has(a.network.managed))",message="loadBalancer.subnetID and loadBalancer.networkSecurityGroupIDs are for an existing network: in a managed one the provider sees to them"
+// +kubebuilder:validation:XValidation:rule="!has(self.loadBalancer) || self.loadBalancer.scope != 'Public' || !self.accounts.exists(a, (!has(a.controlPlane) || a.controlPlane) && has(a.network) && has(a.network.managed) && a.network.managed.gateway == 'NAT')",message="a public load balancer needs a public subnet: use gateway Internet for the control planes' account, an existing network, or scope Private"
+// +kubebuilder:validation:XValidation:rule="!has(self.loadBalancer) || !has(self.loadBalancer.bandwidth) || self.endpointType == 'LoadBalancer'",message="loadBalancer.bandwidth is for endpointType LoadBalancer: a network load balancer has no limit of its own"
 type OCIMeshClusterSpec struct {
-	// controlPlaneEndpoint is the API server's address: allocated by the provider with TailnetVIP, given by the user with
-	// External.
+	// controlPlaneEndpoint is the API server's address: allocated by the provider with TailnetVIP, the load balancer's with
+	// NetworkLoadBalancer and LoadBalancer, given by the user with External.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="!has(oldSelf.host) || (has(self.host) && self.host == oldSelf.host)",message="controlPlaneEndpoint.host is immutable once set"
 	// +kubebuilder:validation:XValidation:rule="!has(oldSelf.port) || (has(self.port) && self.port == oldSelf.port)",message="controlPlaneEndpoint.port is immutable once set"
@@ -63,6 +89,10 @@ type OCIMeshClusterSpec struct {
 	// +default="TailnetVIP"
 	// +kubebuilder:default=TailnetVIP
 	EndpointType EndpointType `json:"endpointType,omitempty"`
+
+	// loadBalancer is the load balancer in front of the control planes, with endpointType NetworkLoadBalancer or LoadBalancer.
+	// +optional
+	LoadBalancer LoadBalancerSpec `json:"loadBalancer,omitempty,omitzero"`
 
 	// tailnetRef names the Tailnet that connects the nodes.
 	// +required
@@ -104,6 +134,63 @@ func (e APIEndpoint) IsZero() bool { return e.Host == "" && e.Port == 0 }
 
 // IsValid tells whether both host and port are set.
 func (e APIEndpoint) IsValid() bool { return e.Host != "" && e.Port != 0 }
+
+// LoadBalancerSpec is the load balancer in front of the control planes.
+// +kubebuilder:validation:XValidation:rule="self.scope == oldSelf.scope",message="loadBalancer.scope is immutable: certificates and nodes hold the address"
+// +kubebuilder:validation:XValidation:rule="has(self.reservedPublicIPID) == has(oldSelf.reservedPublicIPID) && (!has(self.reservedPublicIPID) || self.reservedPublicIPID == oldSelf.reservedPublicIPID)",message="loadBalancer.reservedPublicIPID is immutable: certificates and nodes hold the address"
+// +kubebuilder:validation:XValidation:rule="has(self.subnetID) == has(oldSelf.subnetID) && (!has(self.subnetID) || self.subnetID == oldSelf.subnetID)",message="loadBalancer.subnetID is immutable: OCI moves no load balancer"
+// +kubebuilder:validation:XValidation:rule="!has(self.reservedPublicIPID) || self.scope == 'Public'",message="reservedPublicIPID needs scope Public"
+type LoadBalancerSpec struct {
+	// scope is Public, with an address of the Internet, or Private, with one of its subnet. It is never derived from the subnet.
+	// +required
+	Scope LoadBalancerScope `json:"scope,omitempty"`
+
+	// reservedPublicIPID is the OCID of a reserved public IP of the user's, which the load balancer takes as its address and
+	// which outlives it.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	// +kubebuilder:validation:XValidation:rule="self.startsWith('ocid1.publicip.')",message="reservedPublicIPID must be a public IP's OCID (ocid1.publicip.…)"
+	ReservedPublicIPID string `json:"reservedPublicIPID,omitempty"`
+
+	// subnetID is the OCID of the subnet that the load balancer is put into, in an existing network; the nodes' subnet by
+	// default.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	// +kubebuilder:validation:XValidation:rule="self.startsWith('ocid1.subnet.')",message="subnetID must be a subnet's OCID (ocid1.subnet.…)"
+	SubnetID string `json:"subnetID,omitempty"`
+
+	// networkSecurityGroupIDs are the OCIDs of groups that the load balancer is put into, in an existing network. They, or its
+	// subnet's security lists, must let clients in and the control planes be reached on the API server's port.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=5
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=255
+	NetworkSecurityGroupIDs []string `json:"networkSecurityGroupIDs,omitempty"`
+
+	// bandwidth of a load balancer of type LoadBalancer; 10 Mbps by default, which is what Always Free has.
+	// +optional
+	Bandwidth LoadBalancerBandwidth `json:"bandwidth,omitempty,omitzero"`
+}
+
+// LoadBalancerBandwidth is the bandwidth of a flexible load balancer.
+// +kubebuilder:validation:XValidation:rule="self.minimumMbps <= self.maximumMbps",message="minimumMbps must not exceed maximumMbps"
+type LoadBalancerBandwidth struct {
+	// minimumMbps is what is always there, in megabits per second.
+	// +required
+	// +kubebuilder:validation:Minimum=10
+	// +kubebuilder:validation:Maximum=8000
+	MinimumMbps int32 `json:"minimumMbps,omitempty"`
+
+	// maximumMbps is what it grows to, in megabits per second.
+	// +required
+	// +kubebuilder:validation:Minimum=10
+	// +kubebuilder:validation:Maximum=8000
+	MaximumMbps int32 `json:"maximumMbps,omitempty"`
+}
 
 // TailnetReference names a Tailnet.
 type TailnetReference struct {
@@ -264,6 +351,37 @@ type OCIMeshClusterStatus struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=100
 	Accounts []ClusterAccountStatus `json:"accounts,omitempty"`
+
+	// loadBalancer is the load balancer in front of the control planes, if there is to be one.
+	// +optional
+	LoadBalancer LoadBalancerStatus `json:"loadBalancer,omitempty,omitzero"`
+}
+
+// LoadBalancerStatus is what was seen of the load balancer. All of it can be found again from its tag.
+// +kubebuilder:validation:MinProperties=1
+type LoadBalancerStatus struct {
+	// id is the load balancer's OCID.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	ID string `json:"id,omitempty"`
+
+	// state is OCI's life-cycle state, such as ACTIVE.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	State string `json:"state,omitempty"`
+
+	// workRequestID is the OCID of OCI's work request for the last change, until its end was seen.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	WorkRequestID string `json:"workRequestID,omitempty"`
+
+	// attempt counts creations that failed. The retry token is made of it and the cluster's UID.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	Attempt int32 `json:"attempt,omitempty"`
 }
 
 // OCIMeshClusterInitializationStatus is the cluster's initialization, as the Cluster API contract names it.
@@ -331,6 +449,7 @@ type ClusterAccountStatus struct {
 // +kubebuilder:subresource:status
 // +kubebuilder:printcolumn:name="Cluster",type="string",JSONPath=".metadata.labels['cluster\\.x-k8s\\.io/cluster-name']"
 // +kubebuilder:printcolumn:name="Endpoint",type="string",JSONPath=".spec.controlPlaneEndpoint.host"
+// +kubebuilder:printcolumn:name="Endpoint Type",type="string",priority=1,JSONPath=".spec.endpointType"
 // +kubebuilder:printcolumn:name="Tailnet",type="string",JSONPath=".spec.tailnetRef.name"
 // +kubebuilder:printcolumn:name="Provisioned",type="boolean",JSONPath=".status.initialization.provisioned"
 // +kubebuilder:printcolumn:name="Ready",type="string",JSONPath=".status.conditions[?(@.type=='Ready')].status"
@@ -351,6 +470,20 @@ type OCIMeshCluster struct {
 	// status is the observed state of the cluster's infrastructure.
 	// +optional
 	Status OCIMeshClusterStatus `json:"status,omitempty,omitzero"`
+}
+
+// LoadBalancerAccount is the account of the load balancer: the one that allows control planes. It is empty if the endpoint is
+// no load balancer.
+func (c *OCIMeshCluster) LoadBalancerAccount() string {
+	if !c.Spec.EndpointType.HasLoadBalancer() {
+		return ""
+	}
+	for _, account := range c.Spec.Accounts {
+		if account.ControlPlane == nil || *account.ControlPlane {
+			return account.Name
+		}
+	}
+	return ""
 }
 
 // OCIMeshClusterList is a list of OCIMeshClusters.

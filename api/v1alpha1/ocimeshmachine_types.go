@@ -291,7 +291,7 @@ type TailscaleArchive struct {
 // OCIMeshMachineStatus is what was seen of the machine. All of it can be found again from tags.
 // +kubebuilder:validation:MinProperties=1
 type OCIMeshMachineStatus struct {
-	// conditions tell the machine's state: Ready, Placed, InstanceReady, TailnetReady, Paused, Deleting.
+	// conditions tell the machine's state: Ready, Placed, InstanceReady, TailnetReady, LoadBalancerReady, Paused, Deleting.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -331,6 +331,26 @@ type OCIMeshMachineStatus struct {
 	// tailnet is the machine's device in the tailnet.
 	// +optional
 	Tailnet TailnetDeviceStatus `json:"tailnet,omitempty,omitzero"`
+
+	// backend is a control plane's part in the cluster's load balancer, if that has one.
+	// +optional
+	Backend BackendStatus `json:"backend,omitempty,omitzero"`
+}
+
+// BackendStatus is a control plane's part in the cluster's load balancer.
+// +kubebuilder:validation:MinProperties=1
+type BackendStatus struct {
+	// name of the backend in the load balancer, once it was seen there.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	Name string `json:"name,omitempty"`
+
+	// workRequestID is the OCID of OCI's work request for the last change, until its end was seen.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	WorkRequestID string `json:"workRequestID,omitempty"`
 }
 
 // OCIMeshMachineInitializationStatus is the machine's initialization, as the Cluster API contract names it.

@@ -14,6 +14,8 @@ const (
 	// MachineUIDTag is the OCI freeform tag with the UID of the OCIMeshMachine that an instance belongs to. An instance
 	// is found and adopted by it, never by name.
 	MachineUIDTag = "ocimesh-machine-uid"
+	// RoleTag is the OCI freeform tag that tells resources of one kind and cluster apart; the nodes' own have none.
+	RoleTag = "ocimesh-role"
 	// ClusterNameTag is the OCI freeform tag with namespace/name of the OCIMeshCluster, for people only.
 	ClusterNameTag = "ocimesh-cluster"
 	// MachineNameTag is the OCI freeform tag with namespace/name of the OCIMeshMachine, for people only.
@@ -73,9 +75,12 @@ type ObjectUser struct {
 // alice-ad-1.
 func FailureDomainName(account, shortName string) string { return account + "-" + shortName }
 
+// RoleLoadBalancer is the RoleTag of what belongs to the cluster's load balancer.
+const RoleLoadBalancer = "load-balancer"
+
 // NetworkAccountsAnnotation of an OCIMeshCluster names the OCIAccounts, separated by commas, in which the provider may have
-// made a network for the cluster. It is written before the first call that makes one, and holds an account until its network
-// is proven gone. It is metadata, not status, since it must survive clusterctl move.
+// made a network or a load balancer for the cluster. It is written before the first call that makes one, and holds an account
+// until both are proven gone. It is metadata, not status, since it must survive clusterctl move.
 const NetworkAccountsAnnotation = "infrastructure.cluster.x-k8s.io/ocimesh-network-accounts"
 
 // IdentityAnnotation holds namespace/name/UID of an OCIMeshCluster or OCIMeshMachine as it was first seen. "clusterctl move"

@@ -5,6 +5,7 @@ package network
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
@@ -19,40 +20,84 @@ type groupClient interface {
 	RemoveSecurityRules(ctx context.Context, nsgID string, ruleIDs []string) error
 }
 
-// groupStep keeps the group's rules exactly as wanted: missing ones are added, others removed.
+// groupStep keeps the groups' rules exactly as wanted: missing ones are added, others removed.
 type groupStep struct{ groupClient }
 
+// run sees to the nodes' group.
 func (s groupStep) run(ctx context.Context, w *work) (bool, error) {
-	found, err := s.ListNetworkSecurityGroups(ctx, w.children())
+	group, ok, err := s.ensure(ctx, w, "")
+	if err != nil || !ok {
+		return false, err
+	}
+	w.groupID = group.ID
+	rules, err := wantedRules(w.spec)
 	if err != nil {
 		return false, err
 	}
-	group, ok, leaving := pick(found, func(g oci.NetworkSecurityGroup) oci.Resource { return g.Resource })
-	if leaving {
-		return false, nil
-	}
-	if !ok {
-		group, err = create(w.owner, []string{"nsg", w.vcn.ID}, func(token string) (oci.NetworkSecurityGroup, error) {
-			return s.CreateNetworkSecurityGroup(ctx, oci.NetworkSecurityGroupSpec{
-				VCNID: w.vcn.ID, DisplayName: w.displayName(), Tags: w.tags, RetryToken: token,
-			})
+	if w.port != 0 {
+		rules = append(rules, oci.SecurityRule{
+			Direction: oci.Ingress, Protocol: oci.ProtocolTCP, NSGID: w.balancerGroupID, Ports: oci.PortRange{Min: w.port, Max: w.port},
+			Description: "API server, from the load balancer",
 		})
-		if err != nil {
-			return false, err
-		}
 	}
-	w.groupID = group.ID
-	if !usable(group.Resource) {
-		return false, nil
-	}
-	return true, s.repair(ctx, group.ID, w.spec)
+	return true, s.repair(ctx, group.ID, rules)
 }
 
-func (s groupStep) repair(ctx context.Context, groupID string, spec infrav1.ManagedNetwork) error {
-	want, err := wantedRules(spec)
-	if err != nil {
-		return err
+// balancer makes the load balancer's group, which the rules of the nodes' name.
+func (s groupStep) balancer(ctx context.Context, w *work) (bool, error) {
+	if w.port == 0 {
+		return true, nil
 	}
+	group, ok, err := s.ensure(ctx, w, infrav1.RoleLoadBalancer)
+	w.balancerGroupID = group.ID
+	return ok, err
+}
+
+// balancerRules let clients reach the load balancer, and that the nodes. Connections to the nodes and health checks come from the
+// load balancer's own address, since it does not preserve the clients' (cloud/loadbalancer).
+func (s groupStep) balancerRules(ctx context.Context, w *work) (bool, error) {
+	if w.port == 0 {
+		return true, nil
+	}
+	api := oci.PortRange{Min: w.port, Max: w.port}
+	return true, s.repair(ctx, w.balancerGroupID, []oci.SecurityRule{
+		{Direction: oci.Ingress, Protocol: oci.ProtocolTCP, CIDR: everywhere, Ports: api, Description: "API server, from clients"},
+		{
+			Direction: oci.Ingress, Protocol: oci.ProtocolICMP, CIDR: everywhere,
+			ICMP:        &oci.ICMPMatch{Type: icmpUnreachable, Code: icmpFragmentationNeeded},
+			Description: "Path MTU discovery",
+		},
+		{Direction: oci.Egress, Protocol: oci.ProtocolTCP, NSGID: w.groupID, Ports: api, Description: "API server, to the nodes"},
+	})
+}
+
+// ensure finds or makes the group of a role; usable is false while it is not there yet.
+func (s groupStep) ensure(ctx context.Context, w *work, role string) (group oci.NetworkSecurityGroup, isUsable bool, err error) {
+	found, err := s.ListNetworkSecurityGroups(ctx, w.children())
+	if err != nil {
+		return group, false, err
+	}
+	found = slices.DeleteFunc(found, func(g oci.NetworkSecurityGroup) bool { return g.Tags[infrav1.RoleTag] != role })
+	group, ok, leaving := pick(found, func(g oci.NetworkSecurityGroup) oci.Resource { return g.Resource })
+	if leaving {
+		return group, false, nil
+	}
+	if !ok {
+		payload, name, tags := []string{"nsg", w.vcn.ID}, w.displayName(), w.tags
+		if role != "" {
+			payload, name, tags = append(payload, role), name+"-"+role, maps.Clone(w.tags)
+			tags[infrav1.RoleTag] = role
+		}
+		group, err = create(w.owner, payload, func(token string) (oci.NetworkSecurityGroup, error) {
+			return s.CreateNetworkSecurityGroup(ctx, oci.NetworkSecurityGroupSpec{
+				VCNID: w.vcn.ID, DisplayName: name, Tags: tags, RetryToken: token,
+			})
+		})
+	}
+	return group, err == nil && usable(group.Resource), err
+}
+
+func (s groupStep) repair(ctx context.Context, groupID string, want []oci.SecurityRule) error {
 	have, err := s.ListSecurityRules(ctx, groupID)
 	if err != nil {
 		return err

@@ -35,6 +35,8 @@ type State struct {
 	// SubnetID and NetworkSecurityGroupIDs are where VNICs go.
 	SubnetID                string
 	NetworkSecurityGroupIDs []string
+	// LoadBalancerGroupID is the security group for the cluster's load balancer; empty if there is to be none.
+	LoadBalancerGroupID string
 	// PublicIP says whether VNICs get public addresses.
 	PublicIP bool
 }
@@ -58,13 +60,17 @@ type work struct {
 	tableID   string
 	groupID   string
 	subnetID  string
+	// port is the API server's if a load balancer leads to it, which then is in the group balancerGroupID.
+	port            int
+	balancerGroupID string
 }
 
 // Ensure brings the cluster's managed network in the client's account into being and repairs what differs from spec: routes,
 // rules of the security group, rules that were added to the VCN's default security list. It goes as far as OCI allows without
 // waiting; call it again while the state is not Ready. All errors are the client's.
-func Ensure(ctx context.Context, c ensureClient, owner Owner, spec infrav1.ManagedNetwork) (State, error) {
-	w := &work{owner: owner, tags: tagsOf(owner), spec: spec}
+// balancerPort is the API server's port if the cluster's load balancer is to be in the network, 0 if none is.
+func Ensure(ctx context.Context, c ensureClient, owner Owner, spec infrav1.ManagedNetwork, balancerPort int) (State, error) {
+	w := &work{owner: owner, tags: tagsOf(owner), spec: spec, port: balancerPort}
 	steps := []struct {
 		name string
 		run  func(context.Context, *work) (done bool, err error)
@@ -73,7 +79,9 @@ func Ensure(ctx context.Context, c ensureClient, owner Owner, spec infrav1.Manag
 		{"the VCN's default security list", defaultListStep{c}.run},
 		{"the gateway", gatewayStep{c}.run},
 		{"the route table", routeStep{c}.run},
+		{"the load balancer's security group", groupStep{c}.balancer},
 		{"the network security group", groupStep{c}.run},
+		{"the rules of the load balancer's security group", groupStep{c}.balancerRules},
 		{"the subnet", subnetStep{c}.run},
 	}
 	for _, step := range steps {
@@ -87,7 +95,7 @@ func Ensure(ctx context.Context, c ensureClient, owner Owner, spec infrav1.Manag
 	}
 	return State{
 		Ready: true, VCNID: w.vcn.ID, SubnetID: w.subnetID, NetworkSecurityGroupIDs: []string{w.groupID},
-		PublicIP: spec.Gateway != infrav1.GatewayNAT,
+		LoadBalancerGroupID: w.balancerGroupID, PublicIP: spec.Gateway != infrav1.GatewayNAT,
 	}, nil
 }
 

@@ -61,10 +61,16 @@ func spec(change ...func(*infrav1.ManagedNetwork)) infrav1.ManagedNetwork {
 // ready ensures until the network is Ready.
 func (b *bench) ready(spec infrav1.ManagedNetwork) State {
 	b.t.Helper()
+	return b.readyFor(spec, 0)
+}
+
+// readyFor is ready with a load balancer's port.
+func (b *bench) readyFor(spec infrav1.ManagedNetwork, balancerPort int) State {
+	b.t.Helper()
 	var state State
 	b.g.Eventually(func(g Gomega) bool {
 		var err error
-		state, err = Ensure(b.t.Context(), b.client, b.owner, spec)
+		state, err = Ensure(b.t.Context(), b.client, b.owner, spec, balancerPort)
 		g.Expect(err).NotTo(HaveOccurred())
 		return state.Ready
 	}, patience, time.Millisecond).Should(BeTrue())
@@ -96,7 +102,11 @@ func (b *bench) rulesOf(groupID string) []string {
 	b.g.Expect(err).NotTo(HaveOccurred())
 	var out []string
 	for _, rule := range rules {
-		text := fmt.Sprintf("%s %s %s %d-%d", rule.Direction, rule.Protocol, rule.CIDR, rule.Ports.Min, rule.Ports.Max)
+		peer := rule.NSGID
+		if peer == "" {
+			peer = rule.CIDR.String()
+		}
+		text := fmt.Sprintf("%s %s %s %d-%d", rule.Direction, rule.Protocol, peer, rule.Ports.Min, rule.Ports.Max)
 		if rule.ICMP != nil {
 			text += fmt.Sprintf(" type %d code %d", rule.ICMP.Type, rule.ICMP.Code)
 		}

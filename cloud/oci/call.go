@@ -23,6 +23,8 @@ const (
 	serviceIdentity     = "identity"
 	serviceLimits       = "limits"
 	serviceWorkRequests = "workrequests"
+	serviceNLB          = "networkloadbalancer"
+	serviceLB           = "loadbalancer"
 )
 
 // callLogLevel is the verbosity at which each call is logged.

@@ -16,6 +16,8 @@ import (
 	"github.com/oracle/oci-go-sdk/v65/core"
 	"github.com/oracle/oci-go-sdk/v65/identity"
 	"github.com/oracle/oci-go-sdk/v65/limits"
+	"github.com/oracle/oci-go-sdk/v65/loadbalancer"
+	"github.com/oracle/oci-go-sdk/v65/networkloadbalancer"
 	"github.com/oracle/oci-go-sdk/v65/workrequests"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
@@ -36,7 +38,7 @@ type Config struct {
 	// CompartmentID is the OCID of the compartment that everything is listed and created in.
 	CompartmentID string
 	// Endpoint, if not empty, replaces OCI's public addresses: a URL without path, in which {service} (iaas, identity,
-	// limits) and {region} are replaced.
+	// limits, network-load-balancer-api) and {region} are replaced.
 	Endpoint string
 	// RequestTimeout bounds each request; 0 means 30 seconds.
 	RequestTimeout time.Duration
@@ -63,6 +65,9 @@ type Client struct {
 	identity     identity.IdentityClient
 	limits       limits.LimitsClient
 	workRequests workrequests.WorkRequestClient
+
+	networkLoadBalancer networkloadbalancer.NetworkLoadBalancerClient
+	loadBalancer        loadbalancer.LoadBalancerClient
 }
 
 // NewClient builds a Client. With a user principal it makes no call: what it refuses, with cloud.InvalidCredentials or
@@ -112,13 +117,15 @@ func (c *Client) Close() { c.transport.CloseIdleConnections() }
 
 // connect builds the services' clients.
 func (c *Client) connect(provider common.ConfigurationProvider, endpoint string) error {
-	var errs [6]error
+	var errs [8]error
 	c.compute, errs[0] = core.NewComputeClientWithConfigurationProvider(provider)
 	c.network, errs[1] = core.NewVirtualNetworkClientWithConfigurationProvider(provider)
 	c.blockstorage, errs[2] = core.NewBlockstorageClientWithConfigurationProvider(provider)
 	c.identity, errs[3] = identity.NewIdentityClientWithConfigurationProvider(provider)
 	c.limits, errs[4] = limits.NewLimitsClientWithConfigurationProvider(provider)
 	c.workRequests, errs[5] = workrequests.NewWorkRequestClientWithConfigurationProvider(provider)
+	c.networkLoadBalancer, errs[6] = networkloadbalancer.NewNetworkLoadBalancerClientWithConfigurationProvider(provider)
+	c.loadBalancer, errs[7] = loadbalancer.NewLoadBalancerClientWithConfigurationProvider(provider)
 	for _, err := range errs {
 		if err != nil {
 			return badConfig("no client for region %s: %s", c.region, err)
@@ -131,6 +138,9 @@ func (c *Client) connect(provider common.ConfigurationProvider, endpoint string)
 		&c.workRequests.BaseClient: "iaas",
 		&c.identity.BaseClient:     "identity",
 		&c.limits.BaseClient:       "limits",
+		// The two kinds of load balancers have hosts of their own: see New…ClientWithConfigurationProvider of the SDK's packages.
+		&c.networkLoadBalancer.BaseClient: "network-load-balancer-api",
+		&c.loadBalancer.BaseClient:        "iaas",
 	} {
 		if err := c.configure(base, name, endpoint); err != nil {
 			return err

@@ -91,7 +91,8 @@ func newGate(account string, limits Limits, metrics *Metrics) *gate {
 	}
 }
 
-// hostOf names what fails as one: compute, network and volumes are one host of OCI's.
+// hostOf names what fails as one: compute, network and volumes are one host of OCI's. Load balancers of the classic kind share its
+// name and are another service behind it.
 func hostOf(service string) string {
 	switch service {
 	case serviceCompute, serviceNetwork, serviceBlockstorage, serviceWorkRequests:

@@ -78,19 +78,19 @@ func (r *Reconciler) findTailnet(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// recordAccounts writes down in which accounts networks are about to be made, before any is: whatever happens between the
-// creation of a network and the next write of the status, the network is looked for until it is proven gone.
+// recordAccounts writes down in which accounts networks, or the load balancer, are about to be made, before any is: whatever
+// happens between a creation and the next write of the status, what was made is looked for until it is proven gone.
 func (r *Reconciler) recordAccounts(ctx context.Context, s *scope) error {
 	names := recorded(s.infra)
 	for _, account := range s.accounts {
-		if account.usable() && account.spec.Network.Managed != nil {
+		if account.usable() && (account.spec.Network.Managed != nil || account.name == s.infra.LoadBalancerAccount()) {
 			names = append(names, account.name)
 		}
 	}
 	return r.record(ctx, s, names)
 }
 
-// recorded are the accounts that may have a network of the cluster.
+// recorded are the accounts that may have a network or a load balancer of the cluster.
 func recorded(infra *infrav1.OCIMeshCluster) []string {
 	text := infra.Annotations[infrav1.NetworkAccountsAnnotation]
 	if text == "" {

@@ -43,9 +43,10 @@ type Options struct {
 	// ProgressInterval is how soon a network that is being made or removed is looked at again; 2 seconds by default, about as
 	// long as OCI takes.
 	ProgressInterval time.Duration
-	// NetworkInterval is how often a network that is complete is compared with OCI, to repair it; 10 minutes by default.
+	// NetworkInterval is how often a network or a load balancer that is complete is compared with OCI, to repair it; 10 minutes
+	// by default.
 	NetworkInterval time.Duration
-	// AccountTimeout bounds what one account may take in one pass; 20 seconds by default. Accounts are dealt with at once, so
+	// AccountTimeout bounds what the network of one account, and the load balancer, may take in one pass; 20 seconds by default. Accounts are dealt with at once, so
 	// that one that hangs holds up no other for longer.
 	AccountTimeout time.Duration
 	// ListLag is how long OCI's lists may not show what was just made; 15 seconds by default. An empty list is believed once it
@@ -159,7 +160,7 @@ func (r *Reconciler) reconcile(ctx context.Context, s *scope) (_ ctrl.Result, re
 		failureDomains,
 	}
 	if !s.infra.DeletionTimestamp.IsZero() {
-		phases = []phase{r.findMachines, r.waitForMachines, r.removeNetworks, r.releaseEndpoint, r.removeFinalizer}
+		phases = []phase{r.findMachines, r.waitForMachines, r.removeLoadBalancer, r.removeNetworks, r.releaseEndpoint, r.removeFinalizer}
 	}
 	for _, run := range phases {
 		if err := run(ctx, s); err != nil {

@@ -41,7 +41,7 @@ func (r *Reconciler) removeNetworks(ctx context.Context, s *scope) error {
 
 // releaseEndpoint gives the address back.
 func (r *Reconciler) releaseEndpoint(ctx context.Context, s *scope) error {
-	if s.waitsFor != nil || s.infra.Spec.EndpointType == infrav1.EndpointExternal {
+	if s.waitsFor != nil || s.infra.Spec.EndpointType != infrav1.EndpointTailnetVIP {
 		return nil
 	}
 	return r.ledger().Release(ctx, s.infra.Spec.TailnetRef.Name, s.infra)

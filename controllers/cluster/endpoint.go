@@ -21,9 +21,12 @@ const defaultPort = 6443
 func (r *Reconciler) ensureEndpoint(ctx context.Context, s *scope) error {
 	before := s.infra.DeepCopy()
 	var err error
-	if s.infra.Spec.EndpointType == infrav1.EndpointExternal {
+	switch s.infra.Spec.EndpointType {
+	case infrav1.EndpointExternal:
 		err = external(s)
-	} else {
+	case infrav1.EndpointNetworkLoadBalancer, infrav1.EndpointLoadBalancer:
+		err = r.loadBalancer(ctx, s)
+	default:
 		err = r.tailnetVIP(ctx, s)
 	}
 	if before.Spec.ControlPlaneEndpoint != s.infra.Spec.ControlPlaneEndpoint {
@@ -50,9 +53,7 @@ func external(s *scope) error {
 		return access.NewProblem(infrav1.EndpointMissingReason,
 			"endpointType is External and no address is given: set spec.controlPlaneEndpoint.host")
 	}
-	if endpoint.Port == 0 {
-		endpoint.Port = portOf(s)
-	}
+	endpoint.Port = endpointPort(s)
 	return nil
 }
 
@@ -73,9 +74,7 @@ func (r *Reconciler) tailnetVIP(ctx context.Context, s *scope) error {
 		}
 		endpoint.Host = address
 	}
-	if endpoint.Port == 0 {
-		endpoint.Port = portOf(s)
-	}
+	endpoint.Port = endpointPort(s)
 	vips, err := netip.ParsePrefix(s.tailnet.Spec.VIPRange)
 	if address, notIP := netip.ParseAddr(endpoint.Host); err == nil && (notIP != nil || !vips.Contains(address)) {
 		return access.NewProblem(infrav1.EndpointOutOfRangeReason,
@@ -92,7 +91,11 @@ func (r *Reconciler) tailnetVIP(ctx context.Context, s *scope) error {
 	return nil
 }
 
-func portOf(s *scope) int32 {
+// endpointPort is the endpoint's port, also before it is written down.
+func endpointPort(s *scope) int32 {
+	if port := s.infra.Spec.ControlPlaneEndpoint.Port; port != 0 {
+		return port
+	}
 	if port := s.cluster.Spec.ClusterNetwork.APIServerPort; port != 0 {
 		return port
 	}

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/loadbalancer"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/network"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 )
@@ -22,6 +23,8 @@ type memory struct {
 	mu       sync.Mutex
 	networks map[memoryKey]seenNetwork
 	empty    map[memoryKey]time.Time
+	// balancers go by the cluster's UID.
+	balancers map[types.UID]seenBalancer
 }
 
 type memoryKey struct {
@@ -35,6 +38,31 @@ type seenNetwork struct {
 	spec   infrav1.AccountNetwork
 	state  network.State
 	at     time.Time
+}
+
+type seenBalancer struct {
+	client *oci.Client
+	spec   loadbalancer.Spec
+	at     time.Time
+}
+
+// balancer tells whether the cluster's load balancer was seen to be as it should be within the interval, with this client and for
+// this spec.
+func (m *memory) balancer(cluster types.UID, client *oci.Client, spec loadbalancer.Spec, interval time.Duration) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	seen, ok := m.balancers[cluster]
+	return ok && seen.client == client && seen.spec.Equal(spec) && time.Since(seen.at) < interval
+}
+
+// rememberBalancer keeps that the load balancer is as it should be.
+func (m *memory) rememberBalancer(cluster types.UID, client *oci.Client, spec loadbalancer.Spec) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.balancers == nil {
+		m.balancers = map[types.UID]seenBalancer{}
+	}
+	m.balancers[cluster] = seenBalancer{client: client, spec: spec, at: time.Now()}
 }
 
 // network is the account's complete network, if it was seen within the interval with this client and for this spec.
@@ -87,4 +115,5 @@ func (m *memory) forgetCluster(cluster types.UID) {
 	defer m.mu.Unlock()
 	maps.DeleteFunc(m.networks, func(key memoryKey, _ seenNetwork) bool { return key.cluster == cluster })
 	maps.DeleteFunc(m.empty, func(key memoryKey, _ time.Time) bool { return key.cluster == cluster })
+	delete(m.balancers, cluster)
 }

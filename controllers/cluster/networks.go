@@ -60,7 +60,7 @@ func (r *Reconciler) ensureNetwork(ctx context.Context, s *scope, account *accou
 	}
 	var state network.State
 	if managed := account.spec.Network.Managed; managed != nil {
-		state, err = network.Ensure(ctx, client, ownerOf(s.infra), *managed)
+		state, err = network.Ensure(ctx, client, ownerOf(s.infra), *managed, balancerPort(s, account))
 	} else {
 		state, err = network.Verify(ctx, client, account.spec.Network.Existing)
 	}
@@ -76,6 +76,14 @@ func (r *Reconciler) ensureNetwork(ctx context.Context, s *scope, account *accou
 	default:
 		r.memory.remember(key, client, account.spec.Network, state)
 	}
+}
+
+// balancerPort is the API server's port if the load balancer is in the account, else 0.
+func balancerPort(s *scope, account *accountState) int {
+	if s.infra.LoadBalancerAccount() != account.name {
+		return 0
+	}
+	return int(endpointPort(s))
 }
 
 func ownerOf(infra *infrav1.OCIMeshCluster) network.Owner {

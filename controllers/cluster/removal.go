@@ -13,6 +13,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/network"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 )
 
@@ -79,17 +80,22 @@ func (r *Reconciler) removeNetwork(ctx context.Context, s *scope, account *accou
 }
 
 func (r *Reconciler) deleteNetwork(ctx context.Context, s *scope, account *accountState) (network.Removal, error) {
-	// Whether the namespace may still use the account does not matter: what it made there has to go.
-	found := &infrav1.OCIAccount{}
-	if err := r.Client.Get(ctx, client.ObjectKey{Name: account.name}, found); err != nil {
-		if apierrors.IsNotFound(err) {
-			return network.Removal{}, access.NewProblem(infrav1.AccountNotFoundReason, "create the OCIAccount again")
-		}
-		return network.Removal{}, fmt.Errorf("reading OCIAccount %s: %w", account.name, err)
-	}
-	oci, err := r.Clients.OCI(ctx, found)
+	c, err := r.clientOf(ctx, account.name)
 	if err != nil {
 		return network.Removal{}, err
 	}
-	return network.Delete(ctx, oci, ownerOf(s.infra), account.network.VCNID)
+	return network.Delete(ctx, c, ownerOf(s.infra), account.network.VCNID)
+}
+
+// clientOf is the client of an account in which something has to go. Whether the namespace may still use the account does not
+// matter: what it made there has to go.
+func (r *Reconciler) clientOf(ctx context.Context, name string) (*oci.Client, error) {
+	found := &infrav1.OCIAccount{}
+	if err := r.Client.Get(ctx, client.ObjectKey{Name: name}, found); err != nil {
+		if apierrors.IsNotFound(err) {
+			return nil, access.NewProblem(infrav1.AccountNotFoundReason, "create the OCIAccount again")
+		}
+		return nil, fmt.Errorf("reading OCIAccount %s: %w", name, err)
+	}
+	return r.Clients.OCI(ctx, found)
 }

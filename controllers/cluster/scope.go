@@ -95,6 +95,7 @@ func (s *scope) next() time.Duration {
 			wait = min(wait, s.patience(problem))
 		}
 	}
+	wait = min(wait, s.patience(s.endpointProblem), s.patience(s.waitsFor))
 	return report.Jitter(wait)
 }
 
@@ -104,9 +105,10 @@ func (s *scope) patience(problem *access.Problem) time.Duration {
 		return s.options.PollInterval
 	}
 	switch problem.Reason {
-	case infrav1.NetworkProvisioningReason, infrav1.DeletingReason:
+	case infrav1.NetworkProvisioningReason, infrav1.EndpointProvisioningReason, infrav1.DeletingReason:
 		return s.options.ProgressInterval
-	case infrav1.UnavailableReason, infrav1.ThrottledReason, infrav1.NetworkInUseReason, infrav1.WaitingForAccountReason:
+	case infrav1.UnavailableReason, infrav1.ThrottledReason, infrav1.NetworkInUseReason,
+		infrav1.LoadBalancerInUseReason, infrav1.WaitingForAccountReason:
 		return max(5*s.options.ProgressInterval, problem.RetryAfter)
 	}
 	return s.options.PollInterval

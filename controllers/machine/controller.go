@@ -153,6 +153,7 @@ func (r *Reconciler) normalPhases() []phase {
 		{"tailnet key", r.tailnetKey},
 		{"launch", r.launch},
 		{"observe instance", r.observeInstance},
+		{"join the load balancer", r.joinLoadBalancer},
 		{"observe device", r.observeDevice},
 		{"provision", r.provision},
 	}
@@ -161,6 +162,7 @@ func (r *Reconciler) normalPhases() []phase {
 // deletePhases are the way down.
 func (r *Reconciler) deletePhases() []phase {
 	return []phase{
+		{"leave the load balancer", r.leaveLoadBalancer},
 		{"withdraw routes", r.withdrawRoutes},
 		{"terminate", r.terminate},
 		{"leave tailnet", r.leaveTailnet},

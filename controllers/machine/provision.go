@@ -12,7 +12,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 )
 
-// provision hands the machine over to Cluster API once it runs and has joined. That is never taken back: what goes wrong later
+// provision hands the machine over to Cluster API once it runs, has joined and, if it is to be, is behind the load balancer. That is never taken back: what goes wrong later
 // is for conditions.
 func (r *Reconciler) provision(_ context.Context, s *scope) error {
 	options := r.Options.withDefaults()
@@ -22,6 +22,9 @@ func (r *Reconciler) provision(_ context.Context, s *scope) error {
 	}
 	s.own.Status.Addresses = addressesOf(s)
 	if s.instance.State != oci.StateRunning || s.own.Status.Instance.PrivateIP == "" || s.provisionedForGood() {
+		return nil
+	}
+	if s.isBackend() && s.own.Status.Backend.Name == "" {
 		return nil
 	}
 	s.own.Spec.ProviderID = providerIDPrefix + s.own.Status.Instance.ID

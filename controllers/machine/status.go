@@ -18,13 +18,16 @@ import (
 
 // ownedConditions are the ones that this controller writes, besides Paused, which has its own helper.
 var ownedConditions = report.Types(infrav1.PlacedCondition, infrav1.InstanceReadyCondition, infrav1.TailnetReadyCondition,
-	infrav1.DeletingCondition)
+	infrav1.LoadBalancerReadyCondition, infrav1.DeletingCondition)
 
 const notPlaced = "The machine is not placed yet"
 
 // updateStatus computes all conditions from what the phases found.
 func updateStatus(s *scope) {
 	all := []metav1.Condition{report.Deleting(s.own, s.deletion), placed(s), instanceReady(s), tailnetReady(s)}
+	if s.isBackend() {
+		all = append(all, loadBalancerReady(s))
+	}
 	// Ready tells the cause: what only waits for another comes after it.
 	slices.SortStableFunc(all, func(a, b metav1.Condition) int { return cmp.Compare(consequence(a), consequence(b)) })
 	report.Set(s.own, all...)
@@ -81,4 +84,17 @@ func tailnetReady(s *scope) metav1.Condition {
 		return report.Unknown(infrav1.TailnetReadyCondition, infrav1.WaitingReason, "The device was not looked at, since the instance is not ready")
 	}
 	return report.NotOK(infrav1.TailnetReadyCondition, infrav1.WaitingReason, "The machine does not run yet")
+}
+
+func loadBalancerReady(s *scope) metav1.Condition {
+	if found, ok := s.findings[infrav1.LoadBalancerReadyCondition]; ok {
+		return found
+	}
+	switch {
+	case !s.own.DeletionTimestamp.IsZero():
+		return report.NotOK(infrav1.LoadBalancerReadyCondition, infrav1.DeletingReason, "The machine is being deleted")
+	case s.own.Status.Backend.Name != "":
+		return report.OK(infrav1.LoadBalancerReadyCondition)
+	}
+	return report.NotOK(infrav1.LoadBalancerReadyCondition, infrav1.WaitingReason, "The instance has no address yet")
 }

@@ -45,11 +45,16 @@ func TestEveryTemplateIsGeneratedByClusterctlAndAcceptedByTheAPIServer(t *testin
 		workers      int64
 		accounts     []string
 		mode         string
+		endpoint     string
 	}{
-		{flavor: "", kinds: one, controlPlane: 3, workers: 2, accounts: []string{"alice", "bob", "carol"}, mode: "VXLAN"},
-		{flavor: "single-account", kinds: one, controlPlane: 3, workers: 2, accounts: []string{"alice"}, mode: "VXLAN"},
-		{flavor: "tailnet-routes", kinds: one, controlPlane: 3, workers: 2, accounts: []string{"alice", "bob", "carol"}, mode: "TailnetRoutes"},
-		{flavor: "development", kinds: without(one, "MachineHealthCheck"), controlPlane: 1, workers: 1, accounts: []string{"alice"}, mode: "VXLAN"},
+		{flavor: "", kinds: one, controlPlane: 3, workers: 2, accounts: []string{"alice", "bob", "carol"}, mode: "VXLAN", endpoint: "TailnetVIP"},
+		{flavor: "single-account", kinds: one, controlPlane: 3, workers: 2, accounts: []string{"alice"}, mode: "VXLAN", endpoint: "TailnetVIP"},
+		{flavor: "tailnet-routes", kinds: one, controlPlane: 3, workers: 2, accounts: []string{"alice", "bob", "carol"}, mode: "TailnetRoutes", endpoint: "TailnetVIP"},
+		{
+			flavor: "network-load-balancer", kinds: one, controlPlane: 3, workers: 2, accounts: []string{"alice", "bob"}, mode: "VXLAN",
+			endpoint: "NetworkLoadBalancer",
+		},
+		{flavor: "development", kinds: without(one, "MachineHealthCheck"), controlPlane: 1, workers: 1, accounts: []string{"alice"}, mode: "VXLAN", endpoint: "TailnetVIP"},
 	}
 	for _, tt := range tables {
 		t.Run("flavor "+tt.flavor, func(t *testing.T) {
@@ -64,7 +69,7 @@ func TestEveryTemplateIsGeneratedByClusterctlAndAcceptedByTheAPIServer(t *testin
 			stored := get(t, namespace, "OCIMeshCluster", "mesh")
 			g.Expect(accountNames(stored)).To(Equal(tt.accounts))
 			g.Expect(stored.Object["spec"]).To(HaveKeyWithValue("podNetwork", HaveKeyWithValue("mode", tt.mode)))
-			g.Expect(stored.Object["spec"]).To(HaveKeyWithValue("endpointType", "TailnetVIP"))
+			g.Expect(stored.Object["spec"]).To(HaveKeyWithValue("endpointType", tt.endpoint))
 		})
 	}
 }

@@ -106,3 +106,16 @@ func (s *State) StopBehind(id string) error {
 	s.stop(instance, nil)
 	return nil
 }
+
+// ReserveBehind reserves a public IP in the tenancy's first compartment, as a user would in the console.
+func (s *State) ReserveBehind() (id, address string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	reserved := &PublicIP{
+		Meta:      s.newMeta("publicip", s.config.Compartments[0].OCID, "", Tags{}),
+		IPAddress: s.newPublicIP(), Lifetime: "RESERVED", Scope: "REGION",
+	}
+	reserved.setState(StateAvailable)
+	put(s, reserved)
+	return reserved.ID, reserved.IPAddress
+}

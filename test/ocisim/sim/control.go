@@ -108,6 +108,12 @@ func (s *Sim) onInstance(id string, do func(*model.State, string) error) error {
 	return fmt.Errorf("the simulator has no instance %s", id)
 }
 
+// ReservePublicIP reserves a public IP in a tenancy's first compartment.
+func (s *Sim) ReservePublicIP(tenancy string) (id, address string, err error) {
+	err = s.with(tenancy, func(state *model.State) error { id, address = state.ReserveBehind(); return nil })
+	return id, address, err
+}
+
 // InstanceState returns an instance's lifecycle state, empty when it is unknown.
 func (s *Sim) InstanceState(id string) string {
 	for _, state := range s.world.States() {

@@ -1,0 +1,120 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package loadbalancer
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+)
+
+// Names within the load balancer.
+const (
+	listenerName = "api-server"
+	setName      = "control-planes"
+)
+
+// Spec is what a load balancer should be like.
+type Spec struct {
+	// SubnetID and NSGIDs are where it is put.
+	SubnetID string
+	NSGIDs   []string
+	// Private says that it gets no public address.
+	Private bool
+	// ReservedIPID is the OCID of the public IP to take; empty leaves the choice to OCI.
+	ReservedIPID string
+	// Address is what the cluster's clients use already, if that is an IP address; not valid otherwise.
+	Address netip.Addr
+	// Port is the API server's, on the load balancer and behind it.
+	Port int
+	// Bandwidth is for the classic kind.
+	Bandwidth oci.Bandwidth
+}
+
+// Equal tells whether two specs ask for the same.
+func (s Spec) Equal(other Spec) bool {
+	groups := slices.Equal(s.NSGIDs, other.NSGIDs)
+	s.NSGIDs, other.NSGIDs = nil, nil
+	return groups && s.SubnetID == other.SubnetID && s.Private == other.Private && s.ReservedIPID == other.ReservedIPID &&
+		s.Address == other.Address && s.Port == other.Port && s.Bandwidth == other.Bandwidth
+}
+
+// canHave tells whether a new load balancer would have the address that is in use: a reserved one is taken again, and a network
+// load balancer's private one can be asked for. OCI chooses all others.
+func (s Spec) canHave(kind infrav1.EndpointType) bool {
+	return !s.Address.IsValid() || s.ReservedIPID != "" || (s.Private && kind == infrav1.EndpointNetworkLoadBalancer)
+}
+
+// Times of health checks are OCI's defaults (oci-go-sdk networkloadbalancer/health_checker.go).
+const (
+	checkInterval = 10 * time.Second
+	checkTimeout  = 3 * time.Second
+	checkRetries  = 3
+	checkOK       = 200
+)
+
+// listener passes TCP on as it comes: clients end TLS at the API server, which asks for their certificates.
+func listener(spec Spec) oci.Listener {
+	return oci.Listener{Port: spec.Port, Protocol: oci.BalancerTCP, BackendSet: setName}
+}
+
+// backendSet has no backends.
+//
+// A network load balancer asks the API servers for /readyz, which they answer to anybody (ClusterRole
+// system:public-info-viewer). It does not preserve the clients' addresses, which is OCI's default and would keep a control plane
+// that is sent to itself from getting an answer: the packet would come back to its own address. It is open when no backend is
+// healthy, which is so until the first control plane's health check has succeeded.
+//
+// The classic kind checks TCP only: its HTTP checks speak TLS only if it does so with the backends altogether (oci-go-sdk
+// loadbalancer/health_checker_details.go, isForcePlainText), which would wrap the clients' TLS once more.
+func backendSet(kind infrav1.EndpointType, spec Spec) oci.BackendSet {
+	check := oci.HealthCheck{Port: spec.Port, Interval: checkInterval, Timeout: checkTimeout, Retries: checkRetries}
+	if kind == infrav1.EndpointLoadBalancer {
+		check.Protocol = oci.BalancerTCP
+		return oci.BackendSet{Policy: "ROUND_ROBIN", Health: check}
+	}
+	check.Protocol, check.Path, check.ReturnCode = oci.BalancerHTTPS, "/readyz", checkOK
+	return oci.BackendSet{Policy: "FIVE_TUPLE", FailOpen: true, Health: check}
+}
+
+// sameSet tells whether two backend sets are alike but for their backends. What a check of TCP answers for HTTP does not matter.
+func sameSet(want, have oci.BackendSet) bool {
+	if want.Health.Protocol == oci.BalancerTCP {
+		have.Health.Path, have.Health.ReturnCode = "", 0
+	}
+	return want.Policy == have.Policy && want.PreserveSource == have.PreserveSource && want.FailOpen == have.FailOpen &&
+		want.Health == have.Health
+}
+
+func sameGroups(a, b []string) bool {
+	a, b = slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b))
+	return slices.Equal(a, b)
+}
+
+// balancer is the load balancer to create.
+func balancer(kind infrav1.EndpointType, owner Owner, spec Spec) oci.BalancerSpec {
+	out := oci.BalancerSpec{
+		DisplayName: owner.Namespace + "-" + owner.Name + "-api-server", SubnetID: spec.SubnetID, NSGIDs: spec.NSGIDs,
+		Private: spec.Private, ReservedIPID: spec.ReservedIPID, Bandwidth: spec.Bandwidth, Tags: owner.tags(),
+		Listeners:   map[string]oci.Listener{listenerName: listener(spec)},
+		BackendSets: map[string]oci.BackendSet{setName: backendSet(kind, spec)},
+	}
+	if spec.Private {
+		out.PrivateIP = spec.Address
+	}
+	return out
+}
+
+// retryToken is the same for the same attempt of the same owner.
+func retryToken(kind infrav1.EndpointType, owner Owner, attempt int32) string {
+	sum := sha256.Sum256([]byte(strings.Join([]string{owner.UID, string(kind), fmt.Sprint(attempt)}, "\n")))
+	return hex.EncodeToString(sum[:])
+}

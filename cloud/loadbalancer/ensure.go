@@ -1,0 +1,211 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package loadbalancer
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+)
+
+// Known is what to remember from one call to the next. Nothing of it is needed: what is lost is found again by the tag.
+type Known struct {
+	// ID is the load balancer's OCID.
+	ID string
+	// WorkRequestID is the OCID of the work request of the last change, until its end was seen.
+	WorkRequestID string
+	// Attempt counts creations that failed.
+	Attempt int32
+}
+
+// State is a load balancer as it is.
+type State struct {
+	Known
+	// Ready is set once it is as it should be.
+	Ready bool
+	// Doing is what is not finished; empty once Ready.
+	Doing string
+	// Failure is why OCI gave a change up; nil if it did not.
+	Failure *cloud.Error
+	// Lost says that there is none, and that a new one would not have the address that is in use.
+	Lost bool
+	// Lifecycle is OCI's.
+	Lifecycle oci.LifecycleState
+	// Address is where clients reach it; not valid before it is ACTIVE.
+	Address netip.Addr
+	// Backends are those behind it.
+	Backends []oci.Backend
+}
+
+// Ensure brings the cluster's load balancer into being and mends what differs from spec: listener, health check, security groups,
+// bandwidth. It goes as far as OCI allows without waiting; call it again while the state is not Ready. All errors are the
+// client's, and the State is to be remembered also with an error.
+func (a Account) Ensure(ctx context.Context, owner Owner, spec Spec, known Known) (State, error) {
+	state := State{Known: known}
+	found, exists, err := a.find(ctx, owner, known.ID)
+	if err != nil {
+		return state, err
+	}
+	if !exists && known.ID == "" && known.WorkRequestID != "" {
+		// A classic load balancer's OCID is known to its work request before lists show it.
+		work, err := a.ended(ctx, known.WorkRequestID)
+		if err != nil {
+			return state, err
+		}
+		switch {
+		case work.BalancerID != "":
+			if found, exists, err = a.find(ctx, owner, work.BalancerID); err != nil {
+				return state, err
+			}
+		case !work.Ended:
+			state.Doing = "making the load balancer"
+			return state, nil
+		}
+	}
+	if !exists {
+		return a.create(ctx, owner, spec, state)
+	}
+	state.ID, state.Lifecycle = found.ID, found.State
+	if !found.HasTags(owner.ownership()) {
+		return state, &cloud.Error{Kind: cloud.InvalidRequest, Message: fmt.Sprintf(
+			"load balancer %s does not carry the cluster's tag %s=%s any more, so that it is left alone: put the tag back",
+			found.ID, infrav1.ClusterUIDTag, owner.UID)}
+	}
+	switch found.State {
+	case oci.StateActive:
+		return a.active(ctx, spec, state, found)
+	case oci.StateFailed:
+		return a.failed(ctx, state)
+	case oci.StateDeleting:
+		state.Doing = "waiting for the end of an earlier load balancer"
+	default:
+		state.Doing = "making or changing the load balancer"
+	}
+	return state, nil
+}
+
+// attempts bounds the search for a retry token that is still good.
+const attempts = 5
+
+// create makes a load balancer once, however often it is tried: the retry token is the same for the same owner and attempt, so
+// that OCI answers a repetition with what the first call made, also while its lists do not show that yet. A token is used up once
+// its load balancer is deleted (409 InvalidatedRetryToken, OCI documentation, "API Errors"); then the next one is taken.
+func (a Account) create(ctx context.Context, owner Owner, spec Spec, state State) (State, error) {
+	state.ID, state.WorkRequestID = "", ""
+	if !spec.canHave(a.kind) {
+		state.Lost = true
+		return state, nil
+	}
+	wanted := balancer(a.kind, owner, spec)
+	var err error
+	for range attempts {
+		wanted.RetryToken = retryToken(a.kind, owner, state.Attempt)
+		state.ID, state.WorkRequestID, err = a.Create(ctx, wanted)
+		if codeOf(err) != "InvalidatedRetryToken" {
+			break
+		}
+		state.Attempt++
+	}
+	if err == nil {
+		state.Doing, state.Lifecycle = "making the load balancer", oci.StateCreating
+	}
+	return state, err
+}
+
+// failed looks why OCI gave the creation up, and deletes what is left of it, so that the next pass can try again.
+func (a Account) failed(ctx context.Context, state State) (State, error) {
+	state.Failure = &cloud.Error{Kind: cloud.Unknown, Message: "the load balancer is FAILED"}
+	if state.WorkRequestID != "" {
+		work, err := a.ended(ctx, state.WorkRequestID)
+		if err != nil {
+			return state, err
+		}
+		if work.Failure != nil {
+			state.Failure = work.Failure
+		}
+	}
+	_, err := a.Delete(ctx, state.ID)
+	if err != nil && !cloud.IsKind(err, cloud.Conflict, cloud.NotFoundOrUnauthorized) {
+		return state, err
+	}
+	state.Attempt++
+	state.WorkRequestID = ""
+	return state, nil
+}
+
+// active looks how the last change went, and mends what differs.
+func (a Account) active(ctx context.Context, spec Spec, state State, have oci.Balancer) (State, error) {
+	state.Address = have.Address
+	if state.WorkRequestID != "" {
+		work, err := a.ended(ctx, state.WorkRequestID)
+		if err != nil {
+			return state, err
+		}
+		if !work.Ended {
+			state.Doing = "changing the load balancer"
+			return state, nil
+		}
+		state.WorkRequestID = ""
+		if work.Failure != nil {
+			state.Failure = work.Failure
+			return state, nil
+		}
+	}
+	repair := a.difference(spec, have)
+	if repair == nil {
+		state.Ready, state.Backends = true, have.BackendSets[setName].Backends
+		return state, nil
+	}
+	state.Doing = "mending " + repair.name
+	var err error
+	if state.WorkRequestID, err = repair.run(ctx); cloud.IsKind(err, cloud.Conflict) {
+		// Another change is under way, of a machine that comes or goes.
+		return state, nil
+	}
+	return state, err
+}
+
+type repair struct {
+	name string
+	run  func(context.Context) (workRequestID string, err error)
+}
+
+// difference is the first thing to mend; nil if there is none.
+func (a Account) difference(spec Spec, have oci.Balancer) *repair {
+	wantSet, wantListener := backendSet(a.kind, spec), listener(spec)
+	set, hasSet := have.BackendSets[setName]
+	front, hasListener := have.Listeners[listenerName]
+	switch {
+	case !hasSet:
+		return &repair{"the backend set", func(ctx context.Context) (string, error) {
+			return a.CreateBackendSet(ctx, have.ID, setName, wantSet)
+		}}
+	case !sameSet(wantSet, set):
+		wantSet.Backends = set.Backends
+		return &repair{"the health check", func(ctx context.Context) (string, error) {
+			return a.UpdateBackendSet(ctx, have.ID, setName, wantSet)
+		}}
+	case !hasListener:
+		return &repair{"the listener", func(ctx context.Context) (string, error) {
+			return a.CreateListener(ctx, have.ID, listenerName, wantListener)
+		}}
+	case front != wantListener:
+		return &repair{"the listener", func(ctx context.Context) (string, error) {
+			return a.UpdateListener(ctx, have.ID, listenerName, wantListener)
+		}}
+	case !sameGroups(spec.NSGIDs, have.NSGIDs):
+		return &repair{"the security groups", func(ctx context.Context) (string, error) {
+			return a.UpdateSecurityGroups(ctx, have.ID, spec.NSGIDs)
+		}}
+	case a.kind == infrav1.EndpointLoadBalancer && spec.Bandwidth != have.Bandwidth:
+		return &repair{"the bandwidth", func(ctx context.Context) (string, error) {
+			return a.UpdateBandwidth(ctx, have.ID, spec.Bandwidth)
+		}}
+	}
+	return nil
+}

@@ -1,0 +1,112 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package loadbalancer
+
+import (
+	"context"
+	"errors"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+)
+
+// service is one kind of load balancers in one account.
+type service interface {
+	List(ctx context.Context, tags map[string]string) ([]oci.Balancer, error)
+	Get(ctx context.Context, id string) (oci.Balancer, error)
+	Create(ctx context.Context, spec oci.BalancerSpec) (id, workRequestID string, err error)
+	Delete(ctx context.Context, id string) (workRequestID string, err error)
+	CreateBackendSet(ctx context.Context, id, name string, set oci.BackendSet) (workRequestID string, err error)
+	UpdateBackendSet(ctx context.Context, id, name string, set oci.BackendSet) (workRequestID string, err error)
+	CreateListener(ctx context.Context, id, name string, listener oci.Listener) (workRequestID string, err error)
+	UpdateListener(ctx context.Context, id, name string, listener oci.Listener) (workRequestID string, err error)
+	UpdateSecurityGroups(ctx context.Context, id string, nsgIDs []string) (workRequestID string, err error)
+	UpdateBandwidth(ctx context.Context, id string, bandwidth oci.Bandwidth) (workRequestID string, err error)
+	CreateBackend(ctx context.Context, id, set string, backend oci.Backend) (workRequestID string, err error)
+	DeleteBackend(ctx context.Context, id, set, name string) (workRequestID string, err error)
+	Work(ctx context.Context, workRequestID string) (oci.BalancerWork, error)
+}
+
+var (
+	_ service = oci.NetworkLoadBalancers{}
+	_ service = oci.LoadBalancers{}
+)
+
+// Account is the load balancers of one kind in one account.
+type Account struct {
+	service
+	kind  infrav1.EndpointType
+	probe func(context.Context) error
+}
+
+// In is the client's account. kind is infrav1.EndpointNetworkLoadBalancer or infrav1.EndpointLoadBalancer.
+func In(c *oci.Client, kind infrav1.EndpointType) Account {
+	account := Account{service: c.NetworkLoadBalancers(), kind: kind, probe: c.ProbeCompartment}
+	if kind == infrav1.EndpointLoadBalancer {
+		account.service = c.LoadBalancers()
+	}
+	return account
+}
+
+// Owner is the OCIMeshCluster that a load balancer belongs to.
+type Owner struct {
+	// UID is what the load balancer is found by.
+	UID string
+	// Namespace and Name are for people: the display name and a tag.
+	Namespace, Name string
+}
+
+// ownership is what load balancers are found by.
+func (o Owner) ownership() map[string]string { return map[string]string{infrav1.ClusterUIDTag: o.UID} }
+
+func (o Owner) tags() map[string]string {
+	tags := o.ownership()
+	tags[infrav1.ClusterNameTag] = o.Namespace + "/" + o.Name
+	return tags
+}
+
+// find looks for the load balancer by its OCID or, if that is not known, by its tag. One that is DELETED is not found; a 404 is
+// proof only together with an authorised probe, since OCI answers it for lost permission too. Of several with the tag it is the
+// one with the lowest OCID of those that are not on their way out, so that every call finds the same one.
+func (a Account) find(ctx context.Context, owner Owner, id string) (balancer oci.Balancer, found bool, err error) {
+	if id != "" {
+		balancer, err = a.Get(ctx, id)
+		if cloud.IsKind(err, cloud.NotFoundOrUnauthorized) {
+			return balancer, false, a.probe(ctx)
+		}
+		return balancer, err == nil && balancer.State != oci.StateDeleted, err
+	}
+	all, err := a.List(ctx, owner.ownership())
+	for _, candidate := range all {
+		if !found || rank(candidate) < rank(balancer) {
+			balancer, found = candidate, true
+		}
+	}
+	return balancer, found, err
+}
+
+func rank(b oci.Balancer) string {
+	if b.State == oci.StateDeleting {
+		return "2" + b.ID
+	}
+	return "1" + b.ID
+}
+
+// ended looks how far a work request is. OCI forgets them after a while: one that it does not know has ended.
+func (a Account) ended(ctx context.Context, workRequestID string) (oci.BalancerWork, error) {
+	work, err := a.Work(ctx, workRequestID)
+	if cloud.IsKind(err, cloud.NotFoundOrUnauthorized) {
+		return oci.BalancerWork{Ended: true}, nil
+	}
+	return work, err
+}
+
+func codeOf(err error) string {
+	var e *cloud.Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return ""
+}

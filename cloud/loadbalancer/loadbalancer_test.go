@@ -1,0 +1,413 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package loadbalancer
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
+)
+
+const patience = 20 * time.Second
+
+var (
+	kinds = []infrav1.EndpointType{infrav1.EndpointNetworkLoadBalancer, infrav1.EndpointLoadBalancer}
+	owner = Owner{UID: "uid-1", Namespace: "ns", Name: "c1"}
+)
+
+// operations are the names in the simulator of what both kinds do.
+var operations = map[infrav1.EndpointType]map[string]string{
+	infrav1.EndpointNetworkLoadBalancer: {
+		"create": "CreateNetworkLoadBalancer", "delete": "DeleteNetworkLoadBalancer", "get": "GetNetworkLoadBalancer",
+		"list": "ListNetworkLoadBalancers", "add": "CreateBackend", "remove": "DeleteBackend", "set": "UpdateBackendSet",
+		"work": "GetNetworkLoadBalancerWorkRequest",
+	},
+	infrav1.EndpointLoadBalancer: {
+		"create": "CreateLoadBalancer", "delete": "DeleteLoadBalancer", "get": "GetLoadBalancer",
+		"list": "ListLoadBalancers", "add": "CreateLoadBalancerBackend", "remove": "DeleteLoadBalancerBackend",
+		"set": "UpdateLoadBalancerBackendSet", "work": "GetLoadBalancerWorkRequest",
+	},
+}
+
+// bench is a simulated account with a subnet, and its load balancers of one kind.
+type bench struct {
+	Account
+	t      *testing.T
+	g      *WithT
+	sim    *sim.Sim
+	client *oci.Client
+	vcn    string
+	spec   Spec
+	known  Known
+}
+
+func newBench(t *testing.T, kind infrav1.EndpointType, change ...func(*sim.Options)) *bench {
+	t.Helper()
+	b := &bench{t: t, g: NewWithT(t)}
+	tenancy := sim.NewTenancy("one")
+	user, err := tenancy.NewUser()
+	b.g.Expect(err).NotTo(HaveOccurred())
+	options := sim.Options{Tenancies: []*sim.Tenancy{tenancy}, Delays: &sim.Delays{Network: 5 * time.Millisecond, Retention: time.Minute}, PageSize: 2}
+	for _, f := range change {
+		f(&options)
+	}
+	b.sim, err = sim.New(options)
+	b.g.Expect(err).NotTo(HaveOccurred())
+	b.g.Expect(b.sim.Start("127.0.0.1:0")).To(Succeed())
+	t.Cleanup(func() { _ = b.sim.Close() })
+	b.client, err = oci.NewClient(oci.Config{
+		Region: "us-ashburn-1", CompartmentID: tenancy.Compartment(), Endpoint: b.sim.URL(), Limits: oci.Unlimited(),
+		Principal: oci.Principal{Type: oci.UserPrincipalType, User: oci.UserPrincipal{
+			TenancyID: user.TenancyOCID, UserID: user.UserOCID, Fingerprint: user.Fingerprint, PrivateKeyPEM: []byte(user.PrivateKeyPEM),
+		}},
+	})
+	b.g.Expect(err).NotTo(HaveOccurred())
+	b.Account = In(b.client, kind)
+	b.spec = Spec{SubnetID: b.subnet(), Port: 6443, Bandwidth: oci.Bandwidth{Minimum: 10, Maximum: 10}}
+	return b
+}
+
+func (b *bench) subnet() string {
+	cidr := netip.MustParsePrefix("10.0.0.0/24")
+	vcn, err := b.client.CreateVCN(b.t.Context(), oci.VCNSpec{DisplayName: "net", CIDRs: []netip.Prefix{cidr}})
+	b.g.Expect(err).NotTo(HaveOccurred())
+	b.vcn = vcn.ID
+	var subnet oci.Subnet
+	b.g.Eventually(func() (err error) {
+		subnet, err = b.client.CreateSubnet(b.t.Context(), oci.SubnetSpec{VCNID: vcn.ID, DisplayName: "net", CIDR: cidr})
+		return err
+	}, patience, time.Millisecond).Should(Succeed())
+	b.g.Eventually(func() (oci.LifecycleState, error) {
+		seen, err := b.client.GetSubnet(b.t.Context(), subnet.ID)
+		return seen.State, err
+	}, patience, time.Millisecond).Should(Equal(oci.StateAvailable))
+	return subnet.ID
+}
+
+func (b *bench) group() string {
+	group, err := b.client.CreateNetworkSecurityGroup(b.t.Context(), oci.NetworkSecurityGroupSpec{VCNID: b.vcn})
+	b.g.Expect(err).NotTo(HaveOccurred())
+	return group.ID
+}
+
+// ensure is one pass, which remembers what it is told to.
+func (b *bench) ensure() (State, error) {
+	state, err := b.Ensure(b.t.Context(), owner, b.spec, b.known)
+	b.known = state.Known
+	return state, err
+}
+
+func (b *bench) ready() State {
+	b.t.Helper()
+	var state State
+	b.g.Eventually(func(g Gomega) bool {
+		var err error
+		state, err = b.ensure()
+		g.Expect(err).NotTo(HaveOccurred())
+		return state.Ready
+	}, patience, time.Millisecond).Should(BeTrue())
+	return state
+}
+
+func (b *bench) gone(id string) {
+	b.t.Helper()
+	b.g.Eventually(func(g Gomega) bool {
+		removal, err := b.Remove(b.t.Context(), owner, id)
+		g.Expect(err).NotTo(HaveOccurred())
+		return removal.Gone
+	}, patience, time.Millisecond).Should(BeTrue())
+	b.g.Expect(b.balancers()).To(BeEmpty())
+}
+
+// balancers are the OCIDs of those that there are.
+func (b *bench) balancers() []string {
+	left, err := b.sim.Leftovers("one")
+	b.g.Expect(err).NotTo(HaveOccurred())
+	var out []string
+	for _, resource := range left {
+		if resource.Kind == "networkloadbalancer" || resource.Kind == "loadbalancer" {
+			out = append(out, resource.ID)
+		}
+	}
+	return out
+}
+
+func (b *bench) calls(operation string) int {
+	return b.sim.CallCounts("")[operations[b.kind][operation]]
+}
+
+func (b *bench) fault(operation string, fault sim.Fault) {
+	fault.Operation = operations[b.kind][operation]
+	b.sim.AddFault(fault)
+}
+
+func (b *bench) joined(machine oci.Backend) {
+	b.t.Helper()
+	work := ""
+	b.g.Eventually(func(g Gomega) string {
+		membership, err := b.Join(b.t.Context(), owner, b.known.ID, machine, work)
+		g.Expect(err).NotTo(HaveOccurred())
+		work = membership.WorkRequestID
+		return membership.Name
+	}, patience, time.Millisecond).ShouldNot(BeEmpty())
+}
+
+func (b *bench) left(machine oci.Backend) {
+	b.t.Helper()
+	b.g.Eventually(func(g Gomega) bool {
+		out, err := b.Leave(b.t.Context(), owner, b.known.ID, machine)
+		g.Expect(err).NotTo(HaveOccurred())
+		return out
+	}, patience, time.Millisecond).Should(BeTrue())
+}
+
+func backend(address string) oci.Backend {
+	return oci.Backend{Name: "machine-" + netip.MustParseAddr(address).String(), Address: netip.MustParseAddr(address), Port: 6443}
+}
+
+// forBoth runs a test with each kind of load balancers.
+func forBoth(t *testing.T, run func(t *testing.T, kind infrav1.EndpointType)) {
+	t.Helper()
+	for _, kind := range kinds {
+		t.Run(string(kind), func(t *testing.T) { run(t, kind) })
+	}
+}
+
+func TestALoadBalancerIsMadeOnceAndRemoved(t *testing.T) {
+	forBoth(t, func(t *testing.T, kind infrav1.EndpointType) {
+		b := newBench(t, kind)
+		state := b.ready()
+
+		b.g.Expect(state.Address.IsValid()).To(BeTrue())
+		b.g.Expect(state.WorkRequestID).To(BeEmpty(), "its end was seen")
+		found, err := b.Get(t.Context(), state.ID)
+		b.g.Expect(err).NotTo(HaveOccurred())
+		b.g.Expect(found.Private).To(BeFalse())
+		b.g.Expect(found.Tags).To(Equal(map[string]string{infrav1.ClusterUIDTag: "uid-1", infrav1.ClusterNameTag: "ns/c1"}))
+		b.g.Expect(found.Listeners).To(Equal(map[string]oci.Listener{"api-server": {Port: 6443, Protocol: "TCP", BackendSet: "control-planes"}}))
+
+		b.sim.ResetCalls()
+		b.g.Expect(b.ready()).To(Equal(state))
+		b.g.Expect(b.sim.Calls()).To(HaveLen(1), "one look")
+		b.known = Known{}
+		b.g.Expect(b.ready().ID).To(Equal(state.ID), "it is found again by its tag")
+		b.gone(state.ID)
+	})
+}
+
+func TestANetworkLoadBalancerChecksReadinessAndLetsAControlPlaneReachItself(t *testing.T) {
+	b := newBench(t, infrav1.EndpointNetworkLoadBalancer)
+	found, err := b.Get(t.Context(), b.ready().ID)
+	b.g.Expect(err).NotTo(HaveOccurred())
+	b.g.Expect(found.BackendSets).To(Equal(map[string]oci.BackendSet{"control-planes": {
+		Policy: "FIVE_TUPLE", PreserveSource: false, FailOpen: true,
+		Health: oci.HealthCheck{
+			Protocol: "HTTPS", Port: 6443, Path: "/readyz", ReturnCode: 200, Interval: 10 * time.Second, Timeout: 3 * time.Second, Retries: 3,
+		},
+	}}))
+}
+
+func TestAPrivateLoadBalancerHasAnAddressOfItsSubnet(t *testing.T) {
+	forBoth(t, func(t *testing.T, kind infrav1.EndpointType) {
+		b := newBench(t, kind)
+		b.spec.Private = true
+		b.g.Expect(netip.MustParsePrefix("10.0.0.0/24").Contains(b.ready().Address)).To(BeTrue())
+	})
+}
+
+func TestACreationWhoseAnswerIsLostIsNotRepeated(t *testing.T) {
+	forBoth(t, func(t *testing.T, kind infrav1.EndpointType) {
+		b := newBench(t, kind, func(o *sim.Options) { o.Delays.ListLag = 200 * time.Millisecond })
+		b.fault("create", sim.Fault{AfterCommit: true, Reset: true})
+		_, err := b.ensure()
+		b.g.Expect(cloud.IsKind(err, cloud.Unavailable)).To(BeTrue())
+
+		b.ready()
+
+		b.g.Expect(b.balancers()).To(HaveLen(1))
+		b.g.Expect(b.calls("create")).To(BeNumerically(">=", 2), "lists lag: the retry token has to do")
+	})
+}
+
+func TestAFailedCreationIsToldOfTakenAwayAndTriedAgain(t *testing.T) {
+	forBoth(t, func(t *testing.T, kind infrav1.EndpointType) {
+		b := newBench(t, kind)
+		b.fault("create", sim.Fault{WorkRequestFails: true, Code: "InternalError", Message: "No host for the load balancer."})
+		var failure *cloud.Error
+		b.g.Eventually(func(g Gomega) bool {
+			state, err := b.ensure()
+			g.Expect(err).NotTo(HaveOccurred())
+			failure = state.Failure
+			return failure != nil
+		}, patience, time.Millisecond).Should(BeTrue())
+		b.g.Expect(failure.Message).To(Equal("No host for the load balancer."))
+
+		state := b.ready()
+
+		b.g.Expect(state.Attempt).To(BeEquivalentTo(1))
+		b.g.Expect(b.balancers()).To(Equal([]string{state.ID}))
+	})
+}
+
+func TestWhatWasChangedIsMended(t *testing.T) {
+	forBoth(t, func(t *testing.T, kind infrav1.EndpointType) {
+		for name, spoil := range map[string]func(*bench, string) (string, error){
+			"the listener's port": func(b *bench, id string) (string, error) {
+				return b.UpdateListener(b.t.Context(), id, listenerName, oci.Listener{Port: 443, Protocol: "TCP", BackendSet: setName})
+			},
+			"the health check": func(b *bench, id string) (string, error) {
+				set := backendSet(b.kind, b.spec)
+				set.Health = oci.HealthCheck{Protocol: "TCP", Port: 22, Interval: time.Minute, Timeout: time.Second, Retries: 1}
+				set.Backends = []oci.Backend{backend("10.0.0.9")}
+				return b.UpdateBackendSet(b.t.Context(), id, setName, set)
+			},
+			"the security groups": func(b *bench, id string) (string, error) {
+				return b.UpdateSecurityGroups(b.t.Context(), id, nil)
+			},
+		} {
+			t.Run(name, func(t *testing.T) {
+				b := newBench(t, kind)
+				b.spec.NSGIDs = []string{b.group()}
+				id := b.ready().ID
+				b.joined(backend("10.0.0.9"))
+				before := b.seen(id)
+				_, err := spoil(b, id)
+				b.g.Expect(err).NotTo(HaveOccurred())
+				b.g.Eventually(func() oci.Balancer { return b.seen(id) }, patience, time.Millisecond).ShouldNot(Equal(before))
+
+				b.ready()
+
+				b.g.Expect(b.seen(id)).To(Equal(before))
+			})
+		}
+	})
+}
+
+func (b *bench) seen(id string) oci.Balancer {
+	found, err := b.Get(b.t.Context(), id)
+	b.g.Expect(err).NotTo(HaveOccurred())
+	found.State = ""
+	return found
+}
+
+func TestTheBandwidthIsChangedInPlace(t *testing.T) {
+	b := newBench(t, infrav1.EndpointLoadBalancer)
+	id := b.ready().ID
+	b.spec.Bandwidth = oci.Bandwidth{Minimum: 20, Maximum: 50}
+	b.ready()
+	b.g.Expect(b.seen(id).Bandwidth).To(Equal(b.spec.Bandwidth))
+}
+
+func TestALostLoadBalancerIsMadeAgainOnlyForTheSameAddress(t *testing.T) {
+	for name, world := range map[string]struct {
+		kind    infrav1.EndpointType
+		private bool
+		lost    bool
+	}{
+		"public, by OCI's choice":    {infrav1.EndpointNetworkLoadBalancer, false, true},
+		"private":                    {infrav1.EndpointNetworkLoadBalancer, true, false},
+		"classic, public":            {infrav1.EndpointLoadBalancer, false, true},
+		"classic, of OCI's choosing": {infrav1.EndpointLoadBalancer, true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, world.kind)
+			b.spec.Private = world.private
+			first := b.ready()
+			b.spec.Address = first.Address
+			b.gone(first.ID)
+
+			var last State
+			b.g.Eventually(func(g Gomega) bool {
+				var err error
+				last, err = b.ensure()
+				g.Expect(err).NotTo(HaveOccurred())
+				return last.Ready || last.Lost
+			}, patience, time.Millisecond).Should(BeTrue())
+
+			b.g.Expect(last.Lost).To(Equal(world.lost))
+			if !world.lost {
+				b.g.Expect(last.Address).To(Equal(first.Address))
+				b.g.Expect(last.ID).NotTo(Equal(first.ID))
+			}
+		})
+	}
+}
+
+func TestALoadBalancerThatLostItsTagIsLeftAlone(t *testing.T) {
+	b := newBench(t, infrav1.EndpointNetworkLoadBalancer)
+	b.ready()
+	stranger := Owner{UID: "uid-2", Namespace: "ns", Name: "c2"}
+
+	_, err := b.Ensure(t.Context(), stranger, b.spec, b.known)
+
+	b.g.Expect(err).To(MatchError(ContainSubstring("put the tag back")))
+	removal, err := b.Remove(t.Context(), stranger, b.known.ID)
+	b.g.Expect(err).NotTo(HaveOccurred())
+	b.g.Expect(removal.Gone).To(BeTrue(), "it has nothing")
+	b.g.Expect(b.balancers()).To(HaveLen(1))
+}
+
+func TestMachinesComeAndGoOneChangeAtATime(t *testing.T) {
+	forBoth(t, func(t *testing.T, kind infrav1.EndpointType) {
+		b := newBench(t, kind)
+		b.ready()
+		one, two := backend("10.0.0.8"), backend("10.0.0.9")
+		b.joined(one)
+		b.joined(two)
+		state := b.ready()
+		b.g.Expect(state.Backends).To(HaveLen(2))
+		b.g.Expect(Has(state.Backends, one)).To(BeTrue())
+		b.joined(one)
+		b.g.Expect(b.calls("add")).To(BeNumerically("<=", 2+b.calls("get")), "who is in is not added again")
+
+		b.left(one)
+
+		b.g.Expect(Has(b.ready().Backends, one)).To(BeFalse())
+		b.g.Expect(Has(b.ready().Backends, two)).To(BeTrue())
+		b.left(one)
+		b.gone(b.known.ID)
+		b.left(two)
+	})
+}
+
+func TestAFailedRegistrationIsToldOf(t *testing.T) {
+	forBoth(t, func(t *testing.T, kind infrav1.EndpointType) {
+		b := newBench(t, kind)
+		b.ready()
+		b.fault("add", sim.Fault{WorkRequestFails: true, Code: "InternalError", Message: "Not today."})
+		work := ""
+		var failure *cloud.Error
+		b.g.Eventually(func(g Gomega) bool {
+			membership, err := b.Join(t.Context(), owner, b.known.ID, backend("10.0.0.9"), work)
+			g.Expect(err).NotTo(HaveOccurred())
+			work, failure = membership.WorkRequestID, membership.Failure
+			return failure != nil
+		}, patience, time.Millisecond).Should(BeTrue())
+		b.g.Expect(failure.Message).To(Equal("Not today."))
+		b.joined(backend("10.0.0.9"))
+	})
+}
+
+func TestNothingIsProvenGoneWithoutPermission(t *testing.T) {
+	forBoth(t, func(t *testing.T, kind infrav1.EndpointType) {
+		b := newBench(t, kind)
+		id := b.ready().ID
+		b.sim.AddFault(sim.Fault{Status: 404, Code: "NotAuthorizedOrNotFound", Times: -1})
+
+		_, err := b.Remove(t.Context(), owner, id)
+		b.g.Expect(cloud.IsKind(err, cloud.NotFoundOrUnauthorized)).To(BeTrue())
+		_, err = b.Leave(t.Context(), owner, id, backend("10.0.0.9"))
+		b.g.Expect(cloud.IsKind(err, cloud.NotFoundOrUnauthorized)).To(BeTrue())
+		_, err = b.Ensure(t.Context(), owner, b.spec, b.known)
+		b.g.Expect(cloud.IsKind(err, cloud.NotFoundOrUnauthorized)).To(BeTrue())
+		b.g.Expect(b.calls("create")).To(Equal(1))
+	})
+}
