@@ -44,13 +44,13 @@ func updateStatus(s *scope) {
 			gone(infrav1.TailnetReadyCondition), gone(infrav1.EndpointReadyCondition))
 		return
 	}
-	report.Set(s.infra,
-		deleting,
-		report.Of(infrav1.TailnetReadyCondition, s.tailnetProblem),
-		report.Of(infrav1.EndpointReadyCondition, s.endpointProblem),
-		accountsReady(s),
-		networkReady(s),
-	)
+	endpoint := report.Of(infrav1.EndpointReadyCondition, s.endpointProblem)
+	all := []metav1.Condition{deleting, report.Of(infrav1.TailnetReadyCondition, s.tailnetProblem), endpoint, accountsReady(s), networkReady(s)}
+	if s.infra.Spec.EndpointType.HasLoadBalancer() {
+		// Ready tells the cause: a load balancer waits for its account and network.
+		all = append(slices.Delete(all, 2, 3), endpoint)
+	}
+	report.Set(s.infra, all...)
 }
 
 // accountsReady tells about all accounts that cannot be used.
