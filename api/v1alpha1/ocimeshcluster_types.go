@@ -27,22 +27,6 @@ const (
 	EndpointExternal EndpointType = "External"
 )
 
-// HasLoadBalancer tells whether the endpoint is a load balancer that the provider makes.
-func (t EndpointType) HasLoadBalancer() bool {
-	return t == EndpointNetworkLoadBalancer || t == EndpointLoadBalancer
-}
-
-// LoadBalancerScope is from where a load balancer can be reached.
-// +kubebuilder:validation:Enum=Public;Private
-type LoadBalancerScope string
-
-const (
-	// LoadBalancerPublic has a public address.
-	LoadBalancerPublic LoadBalancerScope = "Public"
-	// LoadBalancerPrivate has an address of its subnet only.
-	LoadBalancerPrivate LoadBalancerScope = "Private"
-)
-
 // PodNetworkMode is how pod traffic crosses between nodes.
 // +kubebuilder:validation:Enum=VXLAN;TailnetRoutes
 type PodNetworkMode string
@@ -134,63 +118,6 @@ func (e APIEndpoint) IsZero() bool { return e.Host == "" && e.Port == 0 }
 
 // IsValid tells whether both host and port are set.
 func (e APIEndpoint) IsValid() bool { return e.Host != "" && e.Port != 0 }
-
-// LoadBalancerSpec is the load balancer in front of the control planes.
-// +kubebuilder:validation:XValidation:rule="self.scope == oldSelf.scope",message="loadBalancer.scope is immutable: certificates and nodes hold the address"
-// +kubebuilder:validation:XValidation:rule="has(self.reservedPublicIPID) == has(oldSelf.reservedPublicIPID) && (!has(self.reservedPublicIPID) || self.reservedPublicIPID == oldSelf.reservedPublicIPID)",message="loadBalancer.reservedPublicIPID is immutable: certificates and nodes hold the address"
-// +kubebuilder:validation:XValidation:rule="has(self.subnetID) == has(oldSelf.subnetID) && (!has(self.subnetID) || self.subnetID == oldSelf.subnetID)",message="loadBalancer.subnetID is immutable: OCI moves no load balancer"
-// +kubebuilder:validation:XValidation:rule="!has(self.reservedPublicIPID) || self.scope == 'Public'",message="reservedPublicIPID needs scope Public"
-type LoadBalancerSpec struct {
-	// scope is Public, with an address of the Internet, or Private, with one of its subnet. It is never derived from the subnet.
-	// +required
-	Scope LoadBalancerScope `json:"scope,omitempty"`
-
-	// reservedPublicIPID is the OCID of a reserved public IP of the user's, which the load balancer takes as its address and
-	// which outlives it.
-	// +optional
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=255
-	// +kubebuilder:validation:XValidation:rule="self.startsWith('ocid1.publicip.')",message="reservedPublicIPID must be a public IP's OCID (ocid1.publicip.…)"
-	ReservedPublicIPID string `json:"reservedPublicIPID,omitempty"`
-
-	// subnetID is the OCID of the subnet that the load balancer is put into, in an existing network; the nodes' subnet by
-	// default.
-	// +optional
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=255
-	// +kubebuilder:validation:XValidation:rule="self.startsWith('ocid1.subnet.')",message="subnetID must be a subnet's OCID (ocid1.subnet.…)"
-	SubnetID string `json:"subnetID,omitempty"`
-
-	// networkSecurityGroupIDs are the OCIDs of groups that the load balancer is put into, in an existing network. They, or its
-	// subnet's security lists, must let clients in and the control planes be reached on the API server's port.
-	// +optional
-	// +listType=set
-	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=5
-	// +kubebuilder:validation:items:MinLength=1
-	// +kubebuilder:validation:items:MaxLength=255
-	NetworkSecurityGroupIDs []string `json:"networkSecurityGroupIDs,omitempty"`
-
-	// bandwidth of a load balancer of type LoadBalancer; 10 Mbps by default, which is what Always Free has.
-	// +optional
-	Bandwidth LoadBalancerBandwidth `json:"bandwidth,omitempty,omitzero"`
-}
-
-// LoadBalancerBandwidth is the bandwidth of a flexible load balancer.
-// +kubebuilder:validation:XValidation:rule="self.minimumMbps <= self.maximumMbps",message="minimumMbps must not exceed maximumMbps"
-type LoadBalancerBandwidth struct {
-	// minimumMbps is what is always there, in megabits per second.
-	// +required
-	// +kubebuilder:validation:Minimum=10
-	// +kubebuilder:validation:Maximum=8000
-	MinimumMbps int32 `json:"minimumMbps,omitempty"`
-
-	// maximumMbps is what it grows to, in megabits per second.
-	// +required
-	// +kubebuilder:validation:Minimum=10
-	// +kubebuilder:validation:Maximum=8000
-	MaximumMbps int32 `json:"maximumMbps,omitempty"`
-}
 
 // TailnetReference names a Tailnet.
 type TailnetReference struct {
@@ -357,33 +284,6 @@ type OCIMeshClusterStatus struct {
 	LoadBalancer LoadBalancerStatus `json:"loadBalancer,omitempty,omitzero"`
 }
 
-// LoadBalancerStatus is what was seen of the load balancer. All of it can be found again from its tag.
-// +kubebuilder:validation:MinProperties=1
-type LoadBalancerStatus struct {
-	// id is the load balancer's OCID.
-	// +optional
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=255
-	ID string `json:"id,omitempty"`
-
-	// state is OCI's life-cycle state, such as ACTIVE.
-	// +optional
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=64
-	State string `json:"state,omitempty"`
-
-	// workRequestID is the OCID of OCI's work request for the last change, until its end was seen.
-	// +optional
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=255
-	WorkRequestID string `json:"workRequestID,omitempty"`
-
-	// attempt counts creations that failed. The retry token is made of it and the cluster's UID.
-	// +optional
-	// +kubebuilder:validation:Minimum=1
-	Attempt int32 `json:"attempt,omitempty"`
-}
-
 // OCIMeshClusterInitializationStatus is the cluster's initialization, as the Cluster API contract names it.
 // +kubebuilder:validation:MinProperties=1
 type OCIMeshClusterInitializationStatus struct {
@@ -470,20 +370,6 @@ type OCIMeshCluster struct {
 	// status is the observed state of the cluster's infrastructure.
 	// +optional
 	Status OCIMeshClusterStatus `json:"status,omitempty,omitzero"`
-}
-
-// LoadBalancerAccount is the account of the load balancer: the one that allows control planes. It is empty if the endpoint is
-// no load balancer.
-func (c *OCIMeshCluster) LoadBalancerAccount() string {
-	if !c.Spec.EndpointType.HasLoadBalancer() {
-		return ""
-	}
-	for _, account := range c.Spec.Accounts {
-		if account.ControlPlane == nil || *account.ControlPlane {
-			return account.Name
-		}
-	}
-	return ""
 }
 
 // OCIMeshClusterList is a list of OCIMeshClusters.
