@@ -103,12 +103,19 @@ func (n NetworkLoadBalancers) CreateBackendSet(ctx context.Context, id, name str
 		}}, func(r nlb.CreateBackendSetResponse) *string { return r.OpcWorkRequestId })
 }
 
-// UpdateBackendSet changes everything of a backend set but its backends.
+// UpdateBackendSet replaces a backend set by the one given, with its backends: whether OCI keeps those that are left out is not
+// documented.
 func (n NetworkLoadBalancers) UpdateBackendSet(ctx context.Context, id, name string, set BackendSet) (workRequestID string, err error) {
+	backends := []nlb.BackendDetails{}
+	for _, b := range set.Backends {
+		backends = append(backends, nlb.BackendDetails{
+			Name: optional(b.Name), IpAddress: common.String(b.Address.String()), Port: &b.Port,
+		})
+	}
 	return balancerChange(ctx, n.c, nlbOperation("UpdateBackendSet").on(id), n.c.networkLoadBalancer.UpdateBackendSet,
 		nlb.UpdateBackendSetRequest{NetworkLoadBalancerId: &id, BackendSetName: &name, UpdateBackendSetDetails: nlb.UpdateBackendSetDetails{
 			Policy: &set.Policy, HealthChecker: nlbHealthCheck(set.Health),
-			IsPreserveSource: &set.PreserveSource, IsFailOpen: &set.FailOpen,
+			IsPreserveSource: &set.PreserveSource, IsFailOpen: &set.FailOpen, Backends: backends,
 		}}, func(r nlb.UpdateBackendSetResponse) *string { return r.OpcWorkRequestId })
 }
 
