@@ -14,8 +14,8 @@ type Leftover struct {
 	CompartmentID  string
 }
 
-// Leftovers lists every resource that is not TERMINATED: instances, networks and
-// what is in them, volumes, load balancers. What comes and goes with one of
+// Leftovers lists every resource that is not TERMINATED: instances, their pools and
+// configurations, networks and what is in them, volumes, load balancers. What comes and goes with one of
 // these (default route tables and security lists, VNICs, attachments) and
 // platform images are not listed.
 func (s *State) Leftovers() []Leftover {
@@ -35,6 +35,8 @@ func (s *State) Leftovers() []Leftover {
 		}
 	}
 	add(metas[*Instance](s))
+	add(metas[*InstancePool](s))
+	add(metas[*InstanceConfiguration](s))
 	add(metas[*Vcn](s))
 	add(metas[*Subnet](s))
 	add(metas[*InternetGateway](s))

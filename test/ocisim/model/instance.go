@@ -28,6 +28,10 @@ type Instance struct {
 	arch       string
 	bootVolume *BootVolume
 	attempt    int
+
+	// pool and configuration are where it comes from; empty for an instance that was launched by itself.
+	pool, configuration string
+	detaching           bool
 }
 
 // InstanceShape is the size that an instance got.

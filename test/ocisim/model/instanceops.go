@@ -193,6 +193,7 @@ func (s *State) Terminate(caller *User, id, ifMatch string, preserveBoot, preser
 
 func (s *State) terminate(instance *Instance, work *WorkRequest, preserveBoot, preserveData bool) {
 	instance.setState(StateTerminating)
+	s.leaves(instance)
 	s.after(s.world.delays.Terminate, func() {
 		work.succeed(s)
 		s.terminated(instance, preserveBoot, preserveData)

@@ -29,7 +29,7 @@ type Server struct {
 // New builds the handler over a world.
 func New(world *model.World) *Server {
 	server := &Server{world: world, mux: http.NewServeMux(), done: make(chan struct{})}
-	for _, table := range [][]route{identityRoutes(), networkRoutes(), computeRoutes(), storageRoutes(), limitsRoutes(), balancerRoutes(), lbRoutes(), drgRoutes()} {
+	for _, table := range [][]route{identityRoutes(), networkRoutes(), computeRoutes(), storageRoutes(), limitsRoutes(), balancerRoutes(), lbRoutes(), drgRoutes(), poolRoutes()} {
 		for _, entry := range table {
 			server.mux.HandleFunc(entry.pattern, func(w http.ResponseWriter, r *http.Request) { server.serve(w, r, entry) })
 		}

@@ -42,6 +42,7 @@ type clients struct {
 	work        workrequests.WorkRequestClient
 	balancers   networkloadbalancer.NetworkLoadBalancerClient
 	classic     loadbalancer.LoadBalancerClient
+	pools       core.ComputeManagementClient
 }
 
 // step is longer than any delay of the benches but shorter than the retention.
@@ -94,7 +95,9 @@ func (b *bench) connect(c sim.Credentials) clients {
 	b.g.Expect(err).NotTo(HaveOccurred())
 	made.classic, err = loadbalancer.NewLoadBalancerClientWithConfigurationProvider(provider)
 	b.g.Expect(err).NotTo(HaveOccurred())
-	for _, base := range []*common.BaseClient{&made.classic.BaseClient, &made.balancers.BaseClient, &made.identity.BaseClient, &made.compute.BaseClient, &made.network.BaseClient,
+	made.pools, err = core.NewComputeManagementClientWithConfigurationProvider(provider)
+	b.g.Expect(err).NotTo(HaveOccurred())
+	for _, base := range []*common.BaseClient{&made.pools.BaseClient, &made.classic.BaseClient, &made.balancers.BaseClient, &made.identity.BaseClient, &made.compute.BaseClient, &made.network.BaseClient,
 		&made.storage.BaseClient, &made.limits.BaseClient, &made.work.BaseClient} {
 		b.aim(base)
 	}
