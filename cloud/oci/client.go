@@ -65,6 +65,7 @@ type Client struct {
 	identity     identity.IdentityClient
 	limits       limits.LimitsClient
 	workRequests workrequests.WorkRequestClient
+	pools        core.ComputeManagementClient
 
 	networkLoadBalancer networkloadbalancer.NetworkLoadBalancerClient
 	loadBalancer        loadbalancer.LoadBalancerClient
@@ -117,7 +118,7 @@ func (c *Client) Close() { c.transport.CloseIdleConnections() }
 
 // connect builds the services' clients.
 func (c *Client) connect(provider common.ConfigurationProvider, endpoint string) error {
-	var errs [8]error
+	var errs [9]error
 	c.compute, errs[0] = core.NewComputeClientWithConfigurationProvider(provider)
 	c.network, errs[1] = core.NewVirtualNetworkClientWithConfigurationProvider(provider)
 	c.blockstorage, errs[2] = core.NewBlockstorageClientWithConfigurationProvider(provider)
@@ -126,6 +127,7 @@ func (c *Client) connect(provider common.ConfigurationProvider, endpoint string)
 	c.workRequests, errs[5] = workrequests.NewWorkRequestClientWithConfigurationProvider(provider)
 	c.networkLoadBalancer, errs[6] = networkloadbalancer.NewNetworkLoadBalancerClientWithConfigurationProvider(provider)
 	c.loadBalancer, errs[7] = loadbalancer.NewLoadBalancerClientWithConfigurationProvider(provider)
+	c.pools, errs[8] = core.NewComputeManagementClientWithConfigurationProvider(provider)
 	for _, err := range errs {
 		if err != nil {
 			return badConfig("no client for region %s: %s", c.region, err)
@@ -136,6 +138,7 @@ func (c *Client) connect(provider common.ConfigurationProvider, endpoint string)
 		&c.network.BaseClient:      "iaas",
 		&c.blockstorage.BaseClient: "iaas",
 		&c.workRequests.BaseClient: "iaas",
+		&c.pools.BaseClient:        "iaas",
 		&c.identity.BaseClient:     "identity",
 		&c.limits.BaseClient:       "limits",
 		// The two kinds of load balancers have hosts of their own: see New…ClientWithConfigurationProvider of the SDK's packages.

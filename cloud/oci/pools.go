@@ -1,0 +1,169 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package oci
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/oracle/oci-go-sdk/v65/core"
+)
+
+// StateScaling is an instance pool's state while it has not the size that it should have.
+const StateScaling LifecycleState = "SCALING"
+
+// InstancePool keeps a number of instances of one instance configuration.
+type InstancePool struct {
+	Resource
+	// ConfigurationID is the OCID of the instance configuration that instances to come are launched from.
+	ConfigurationID string
+	// Size is how many instances the pool should have.
+	Size int
+	// CreatedAt is OCI's time of its creation.
+	CreatedAt time.Time
+}
+
+// PoolPlacement is an availability domain that a pool may launch in. Without fault domains OCI spreads over all.
+type PoolPlacement struct {
+	AvailabilityDomain string
+	FaultDomains       []string
+	SubnetID           string
+}
+
+// PoolSpec is an instance pool to create.
+type PoolSpec struct {
+	// DisplayName is the end of the names that OCI gives to the pool's instances: inst-, five random characters, and it.
+	DisplayName string
+	// ConfigurationID is the OCID of the instance configuration.
+	ConfigurationID string
+	Placements      []PoolPlacement
+	Size            int
+	// Tags are free-form, and the pool's: instances have those of the configuration.
+	Tags map[string]string
+	// RetryToken, at most 64 bytes, makes repeated creations with the same spec one, for 24 hours.
+	RetryToken string
+}
+
+// PoolChange is what to change of a pool; nil and empty fields stay as they are. It concerns instances to come only.
+type PoolChange struct {
+	ConfigurationID string
+	Placements      []PoolPlacement
+	Size            *int
+}
+
+// GetInstancePool returns the pool. A terminated one is still found, as TERMINATED, for a while.
+func (c *Client) GetInstancePool(ctx context.Context, id string) (InstancePool, error) {
+	response, err := call(ctx, c, operation{service: serviceCompute, name: "GetInstancePool"}.on(id),
+		c.pools.GetInstancePool, core.GetInstancePoolRequest{InstancePoolId: &id})
+	if err != nil {
+		return InstancePool{}, err
+	}
+	return instancePool(response.InstancePool), nil
+}
+
+// ListInstancePools lists the compartment's pools that have all of the tags, those that are TERMINATED included.
+func (c *Client) ListInstancePools(ctx context.Context, tags map[string]string) ([]InstancePool, error) {
+	items, err := listAll(ctx, c, pager[core.ListInstancePoolsRequest, core.ListInstancePoolsResponse, core.InstancePoolSummary]{
+		op:      operation{service: serviceCompute, name: "ListInstancePools"},
+		do:      c.pools.ListInstancePools,
+		request: core.ListInstancePoolsRequest{CompartmentId: &c.compartmentID},
+		turn:    func(r *core.ListInstancePoolsRequest, page *string) { r.Page = page },
+		read: func(r core.ListInstancePoolsResponse) ([]core.InstancePoolSummary, *string) {
+			return r.Items, r.OpcNextPage
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	var pools []InstancePool
+	for _, item := range items {
+		pool := InstancePool{
+			Resource:        resource(item.Id, item.DisplayName, item.LifecycleState, item.FreeformTags),
+			ConfigurationID: value(item.InstanceConfigurationId), Size: value(item.Size), CreatedAt: timestamp(item.TimeCreated),
+		}
+		if pool.HasTags(tags) {
+			pools = append(pools, pool)
+		}
+	}
+	return pools, nil
+}
+
+// CreateInstancePool asks for a pool and returns it as PROVISIONING.
+func (c *Client) CreateInstancePool(ctx context.Context, spec PoolSpec) (InstancePool, error) {
+	details := core.CreateInstancePoolDetails{
+		CompartmentId: &c.compartmentID, InstanceConfigurationId: &spec.ConfigurationID, Size: &spec.Size,
+		DisplayName: optional(spec.DisplayName), FreeformTags: spec.Tags,
+	}
+	for _, placement := range spec.Placements {
+		details.PlacementConfigurations = append(details.PlacementConfigurations, core.CreateInstancePoolPlacementConfigurationDetails{
+			AvailabilityDomain: &placement.AvailabilityDomain, FaultDomains: placement.FaultDomains,
+			PrimaryVnicSubnets: &core.InstancePoolPlacementPrimarySubnet{SubnetId: &placement.SubnetID},
+		})
+	}
+	response, err := call(ctx, c, operation{service: serviceCompute, name: "CreateInstancePool"}, c.pools.CreateInstancePool,
+		core.CreateInstancePoolRequest{CreateInstancePoolDetails: details, OpcRetryToken: optional(spec.RetryToken)})
+	if err != nil {
+		return InstancePool{}, err
+	}
+	return instancePool(response.InstancePool), nil
+}
+
+// UpdateInstancePool changes a pool and returns it.
+func (c *Client) UpdateInstancePool(ctx context.Context, id string, change PoolChange) (InstancePool, error) {
+	details := core.UpdateInstancePoolDetails{InstanceConfigurationId: optional(change.ConfigurationID), Size: change.Size}
+	for _, placement := range change.Placements {
+		details.PlacementConfigurations = append(details.PlacementConfigurations, core.UpdateInstancePoolPlacementConfigurationDetails{
+			AvailabilityDomain: &placement.AvailabilityDomain, FaultDomains: placement.FaultDomains,
+			PrimaryVnicSubnets: &core.InstancePoolPlacementPrimarySubnet{SubnetId: &placement.SubnetID},
+		})
+	}
+	response, err := call(ctx, c, operation{service: serviceCompute, name: "UpdateInstancePool"}.on(id), c.pools.UpdateInstancePool,
+		core.UpdateInstancePoolRequest{InstancePoolId: &id, UpdateInstancePoolDetails: details})
+	if err != nil {
+		return InstancePool{}, err
+	}
+	return instancePool(response.InstancePool), nil
+}
+
+// DetachInstance takes an instance out of its pool, makes the pool smaller by one and ends the instance and its boot volume. Its
+// data volumes stay. It returns before that has happened.
+func (c *Client) DetachInstance(ctx context.Context, poolID, instanceID string) error {
+	yes := true
+	_, err := call(ctx, c, operation{service: serviceCompute, name: "DetachInstancePoolInstance"}.on(poolID), c.pools.DetachInstancePoolInstance,
+		core.DetachInstancePoolInstanceRequest{InstancePoolId: &poolID, DetachInstancePoolInstanceDetails: core.DetachInstancePoolInstanceDetails{
+			InstanceId: &instanceID, IsDecrementSize: &yes, IsAutoTerminate: &yes,
+		}})
+	return err
+}
+
+// TerminateInstancePool asks for the end of the pool and of all its instances and their volumes. It returns before that has
+// happened.
+func (c *Client) TerminateInstancePool(ctx context.Context, id string) error {
+	_, err := call(ctx, c, operation{service: serviceCompute, name: "TerminateInstancePool"}.on(id), c.pools.TerminateInstancePool,
+		core.TerminateInstancePoolRequest{InstancePoolId: &id})
+	return err
+}
+
+// ScalingFailure looks up why a pool does not get the size that it should have: the newest error of its failed work requests, of
+// the kind that a launch would have had. failure is nil if none has failed.
+func (c *Client) ScalingFailure(ctx context.Context, id string) (failure error, err error) {
+	found, err := c.LaunchFailure(ctx, id)
+	if found == nil || err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+func instancePool(p core.InstancePool) InstancePool {
+	return InstancePool{
+		Resource:        resource(p.Id, p.DisplayName, p.LifecycleState, p.FreeformTags),
+		ConfigurationID: value(p.InstanceConfigurationId), Size: value(p.Size), CreatedAt: timestamp(p.TimeCreated),
+	}
+}
+
+// Format prints what identifies the pool, whatever the verb.
+func (s PoolSpec) Format(state fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(state, "[pool %s of size %d]", s.DisplayName, s.Size)
+}

@@ -1,0 +1,82 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package oci_test
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+)
+
+func TestAConfigurationSaysEverythingButThePlace(t *testing.T) {
+	g := NewWithT(t)
+	f := newFake(t)
+	f.on("POST /20160918/instanceConfigurations", answer(http.StatusOK, `{"id":"ocid1.instanceconfiguration.oc1..a"}`))
+
+	id, err := newClient(t, f).CreateInstanceConfiguration(t.Context(), launchSpec(), map[string]string{"of": "pool"})
+
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(id).To(Equal("ocid1.instanceconfiguration.oc1..a"))
+	request := f.seen()[0]
+	g.Expect(request.header.Get("Opc-Retry-Token")).To(Equal("uid-1-0"))
+	g.Expect(request.body).To(MatchJSON(fmt.Sprintf(`{
+		"source": "NONE", "compartmentId": %[1]q, "displayName": "node-1", "freeformTags": {"of": "pool"},
+		"instanceDetails": {"instanceType": "compute",
+			"launchDetails": {"compartmentId": %[1]q, "shape": "VM.Standard.A1.Flex", "shapeConfig": {"ocpus": 2, "memoryInGBs": 12},
+				"sourceDetails": {"sourceType": "image", "imageId": "ocid1.image.oc1..eeee", "bootVolumeSizeInGBs": 60, "bootVolumeVpusPerGB": 10},
+				"createVnicDetails": {"nsgIds": ["ocid1.networksecuritygroup.oc1..gggg"], "assignPublicIp": true, "freeformTags": {"owner": "uid-1"}},
+				"instanceOptions": {"areLegacyImdsEndpointsDisabled": true},
+				"metadata": {"user_data": "I2Nsb3VkLWNvbmZpZwp3cml0ZV9maWxlczogW3tjb250ZW50OiB2ZXJ5LXNlY3JldC1qb2luLXRva2VufV0K",
+					"ssh_authorized_keys": "ssh-ed25519 AAAA a\nssh-ed25519 BBBB b"},
+				"preemptibleInstanceConfig": {"preemptionAction": {"type": "TERMINATE", "preserveBootVolume": false}},
+				"freeformTags": {"owner": "uid-1"}},
+			"blockVolumes": [{
+				"attachDetails": {"type": "paravirtualized", "device": "/dev/oracleoci/oraclevdb", "displayName": "node-1-etcd"},
+				"createDetails": {"compartmentId": %[1]q, "displayName": "node-1-etcd", "sizeInGBs": 100, "freeformTags": {"owner": "uid-1"}}}]}}`,
+		compartmentID)))
+}
+
+func TestARefusedConfigurationDoesNotShowItsUserData(t *testing.T) {
+	g := NewWithT(t)
+	f := newFake(t)
+	f.on("POST /20160918/instanceConfigurations", answer(http.StatusBadRequest,
+		`{"code":"InvalidParameter","message":"bad: I2Nsb3VkLWNvbmZpZwp3cml0ZV9maWxlczogW3tjb250ZW50OiB2ZXJ5LXNlY3JldC1qb2luLXRva2VufV0K"}`))
+
+	_, err := newClient(t, f).CreateInstanceConfiguration(t.Context(), launchSpec(), nil)
+
+	g.Expect(cloud.IsKind(err, cloud.InvalidRequest)).To(BeTrue())
+	g.Expect(err.Error()).NotTo(ContainSubstring("I2Nsb3Vk"))
+}
+
+func TestAPoolIsCreatedAndResizedToZero(t *testing.T) {
+	g := NewWithT(t)
+	f := newFake(t)
+	const pool = `{"id":"ocid1.instancepool.oc1..a","lifecycleState":"PROVISIONING","size":3,"instanceConfigurationId":"ocid1.c",
+		"freeformTags":{"of":"pool"},"timeCreated":"2026-01-02T03:04:05.678Z"}`
+	f.on("POST /20160918/instancePools", answer(http.StatusOK, pool))
+	f.on("PUT /20160918/instancePools/ocid1.instancepool.oc1..a", answer(http.StatusOK, pool))
+	client := newClient(t, f)
+
+	made, err := client.CreateInstancePool(t.Context(), oci.PoolSpec{
+		DisplayName: "workers", ConfigurationID: "ocid1.c", RetryToken: "token", Tags: map[string]string{"of": "pool"},
+		Placements: []oci.PoolPlacement{{AvailabilityDomain: "AD-1", FaultDomains: []string{"FD-1"}, SubnetID: "ocid1.s"}},
+	})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(made.State).To(Equal(oci.StateProvisioning))
+	g.Expect(made.Size).To(Equal(3))
+	zero := 0
+	_, err = client.UpdateInstancePool(t.Context(), made.ID, oci.PoolChange{Size: &zero})
+	g.Expect(err).NotTo(HaveOccurred())
+
+	g.Expect(f.seen()[0].header.Get("Opc-Retry-Token")).To(Equal("token"))
+	g.Expect(f.seen()[0].body).To(MatchJSON(fmt.Sprintf(`{"compartmentId": %q, "instanceConfigurationId": "ocid1.c", "size": 0,
+		"displayName": "workers", "freeformTags": {"of": "pool"}, "placementConfigurations": [
+			{"availabilityDomain": "AD-1", "faultDomains": ["FD-1"], "primaryVnicSubnets": {"subnetId": "ocid1.s"}}]}`, compartmentID)))
+	g.Expect(f.seen()[1].body).To(MatchJSON(`{"size": 0}`))
+}
