@@ -16,6 +16,10 @@ import (
 // MaxKeyExpiry is the longest life that CreateKey gives a key: a machine that has not joined within the hour never will.
 const MaxKeyExpiry = time.Hour
 
+// MaxReusableKeyExpiry is the longest life that CreateKey gives a key that lets many machines join. It is far below the servers'
+// own limit (90 days at Tailscale): whoever steals such a key is one of them for as long as it lives.
+const MaxReusableKeyExpiry = 24 * time.Hour
+
 // MaxDescription is the length in characters that both servers allow a key's description (Headscale answers 422 beyond it).
 const MaxDescription = 50
 
@@ -25,11 +29,13 @@ var description = regexp.MustCompile(`^[A-Za-z0-9 -]{0,50}$`)
 // authKeyType is the type of keys that let machines join. A list also holds API tokens and OAuth clients.
 const authKeyType = "auth"
 
-// KeySpec says what a new key is for. Every key is single-use, pre-authorised, tagged and not ephemeral.
+// KeySpec says what a new key is for. Every key is pre-authorised, tagged and not ephemeral.
 type KeySpec struct {
+	// Reusable lets any number of machines join until the key expires; otherwise it is one.
+	Reusable bool
 	// Tags are what the machine gets, such as tag:k8s-node. At least one.
 	Tags []string
-	// Expiry is the life of the key, at most MaxKeyExpiry, which is also what zero means.
+	// Expiry is the life of the key, at most MaxKeyExpiry, or MaxReusableKeyExpiry; zero means the longest.
 	Expiry time.Duration
 	// Description is how the key is found again after a crash, such as a Machine's UID: see KeysSince. At most MaxDescription
 	// letters, digits, hyphens and spaces.
@@ -49,12 +55,19 @@ type Key struct {
 	Invalid bool
 }
 
+func (s KeySpec) longest() time.Duration {
+	if s.Reusable {
+		return MaxReusableKeyExpiry
+	}
+	return MaxKeyExpiry
+}
+
 func (s KeySpec) validate() error {
 	switch {
 	case len(s.Tags) == 0:
 		return errors.New("a key needs at least one tag")
-	case s.Expiry < 0 || s.Expiry > MaxKeyExpiry:
-		return fmt.Errorf("a key may live at most %s, not %s", MaxKeyExpiry, s.Expiry)
+	case s.Expiry < 0 || s.Expiry > s.longest():
+		return fmt.Errorf("a key may live at most %s, not %s", s.longest(), s.Expiry)
 	case s.Expiry > 0 && s.Expiry < time.Second:
 		return fmt.Errorf("a key must live at least a second, not %s", s.Expiry)
 	case !description.MatchString(s.Description):
@@ -66,11 +79,11 @@ func (s KeySpec) validate() error {
 func (s KeySpec) request() tailscale.CreateKeyRequest {
 	expiry := s.Expiry
 	if expiry == 0 {
-		expiry = MaxKeyExpiry
+		expiry = s.longest()
 	}
 	req := tailscale.CreateKeyRequest{ExpirySeconds: int64(expiry / time.Second), Description: s.Description}
 	create := &req.Capabilities.Devices.Create
-	create.Preauthorized, create.Tags = true, s.Tags
+	create.Reusable, create.Preauthorized, create.Tags = s.Reusable, true, s.Tags
 	return req
 }
 

@@ -45,10 +45,36 @@ func TestKeyLetsOneMachineJoin(t *testing.T) {
 	})
 }
 
+func TestAReusableKeyLetsManyMachinesJoinForADay(t *testing.T) {
+	modes(t, func(t *testing.T, mode tailnetsim.Mode) {
+		g := NewWithT(t)
+		now := newClock()
+		server := newServer(t, inMode(mode), func(o *tailnetsim.Options) { o.Clock = now.Now })
+		client := newClient(t, server)
+
+		key, err := client.CreateKey(t.Context(), tailnet.KeySpec{Reusable: true, Tags: []string{nodeTag}, Description: "pool"})
+
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(key.Expires).To(BeTemporally("==", now.Now().Add(tailnet.MaxReusableKeyExpiry)))
+		for _, name := range []string{"a1", "a2"} {
+			_, err = server.Register(key.Secret.Reveal(), name)
+			g.Expect(err).NotTo(HaveOccurred())
+		}
+		g.Expect(server.Devices()).To(HaveEach(HaveField("Tags", ConsistOf(nodeTag))))
+		found, err := client.FindKeys(t.Context(), "pool")
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(found).To(HaveLen(1), "it can still be used")
+		g.Expect(client.RevokeKey(t.Context(), key.ID)).To(Succeed())
+		_, err = server.Register(key.Secret.Reveal(), "a3")
+		g.Expect(err).To(HaveOccurred())
+	})
+}
+
 func TestKeySpecIsRefusedBeforeAnythingIsSent(t *testing.T) {
 	for name, spec := range map[string]tailnet.KeySpec{
 		"no tag":                {},
 		"too long a life":       {Tags: []string{nodeTag}, Expiry: 2 * time.Hour},
+		"long life of many":     {Reusable: true, Tags: []string{nodeTag}, Expiry: 25 * time.Hour},
 		"negative life":         {Tags: []string{nodeTag}, Expiry: -time.Second},
 		"less than a second":    {Tags: []string{nodeTag}, Expiry: time.Millisecond},
 		"long description":      {Tags: []string{nodeTag}, Description: strings.Repeat("a", tailnet.MaxDescription+1)},
