@@ -127,6 +127,30 @@ func TestTheAuthKeyIsUsedOnlyWithoutAnIdentity(t *testing.T) {
 	g.Expect(n.read("calls")).NotTo(ContainSubstring("tailscale up"))
 }
 
+func TestUserDataOfManyInstancesNamesEachAfterItsOCID(t *testing.T) {
+	g := NewWithT(t)
+	in := controlPlaneInput()
+	in.HostnameOfInstance = true
+	n := newTestNode(t, in)
+	id := "ocid1.instance.oc1.phx.abuw4ljrlsfiqw6vzzxb43vyypt4pkodawglp3wqxjqofakrwvou52gb6s5a"
+	n.write("var/lib/cloud/data/instance-id", id+"\n", 0o644)
+
+	out, err := n.run("capom-join")
+
+	g.Expect(err).NotTo(HaveOccurred(), out)
+	g.Expect(n.read("calls")).To(ContainSubstring("--hostname=" + InstanceHostname(in.Hostname, id) + " "))
+	g.Expect(InstanceHostname(in.Hostname, id)).To(Equal("demo-cp-abcde-wvou52gb6s5a"))
+	userData, err := Render(in)
+	g.Expect(err).NotTo(HaveOccurred())
+	parsed, err := Parse(userData)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(parsed.HostnameOf(id)).To(Equal(InstanceHostname(in.Hostname, id)))
+
+	in.Hostname = strings.Repeat("a", MaxHostnamePrefix+1)
+	_, err = Render(in)
+	g.Expect(err).To(MatchError(ContainSubstring("no room")), "no room is left for the instance's part")
+}
+
 func TestJoiningSaysWhyItFails(t *testing.T) {
 	cases := map[string]struct{ state, reason string }{
 		"no key left":          {"NeedsLogin", "no auth key is left"},

@@ -21,6 +21,9 @@ type Input struct {
 	BootstrapFormat string
 	// Hostname is the machine's name on the tailnet: a DNS label.
 	Hostname string
+	// HostnameOfInstance says that the user data is shared by many instances: Hostname is only how each one's name begins, see
+	// InstanceHostname.
+	HostnameOfInstance bool
 	// ControlPlane says that the machine runs an API server.
 	ControlPlane bool
 	// KubernetesVersion is the Machine's version, for example "v1.36.1".
@@ -37,6 +40,18 @@ type Input struct {
 	PodNetwork PodNetwork
 	// DataVolumes are formatted once and mounted before kubeadm runs.
 	DataVolumes []DataVolume
+}
+
+// instanceSuffix is how much of an instance's OCID its hostname ends with: 60 random bits. The node's lib.sh counts alike.
+const instanceSuffix = 12
+
+// MaxHostnamePrefix is the length in characters of the longest Hostname with HostnameOfInstance.
+const MaxHostnamePrefix = 63 - 1 - instanceSuffix
+
+// InstanceHostname is the name on the tailnet of an instance whose user data has HostnameOfInstance: the prefix and the end of the
+// instance's OCID, which is made of lower-case letters and digits. Node and provider make it of what both know.
+func InstanceHostname(prefix, instanceID string) string {
+	return prefix + "-" + instanceID[max(0, len(instanceID)-instanceSuffix):]
 }
 
 // DefaultProviderIDPrefix makes provider IDs "oci://<instance OCID>".

@@ -21,8 +21,10 @@ type Parsed struct {
 	Bootstrap []byte
 	// AuthKey is the tailnet key that the node joins with.
 	AuthKey Secret
-	// Hostname is the node's name on the tailnet.
+	// Hostname is the node's name on the tailnet, or the beginning of it: see HostnameOf.
 	Hostname string
+	// HostnameOfInstance is Input's.
+	HostnameOfInstance bool
 	// LoginServer is the coordination server's URL, empty for Tailscale's own.
 	LoginServer string
 	// ControlPlane, KubernetesVersion, BootstrapMode, ProviderIDPrefix and PodNetworkMode are Input's, with defaults.
@@ -95,10 +97,13 @@ func parseFiles(bootstrap []byte, files map[string][]byte) (Parsed, error) {
 		return Parsed{}, malformed("no auth key: the node could not join the tailnet")
 	}
 	return Parsed{
-		Bootstrap:         bootstrap,
-		AuthKey:           Secret(files[authKeyPath]),
-		Hostname:          settings["CAPOM_HOSTNAME"],
-		LoginServer:       settings["CAPOM_LOGIN_SERVER"],
+		Bootstrap:   bootstrap,
+		AuthKey:     Secret(files[authKeyPath]),
+		Hostname:    settings["CAPOM_HOSTNAME"],
+		LoginServer: settings["CAPOM_LOGIN_SERVER"],
+
+		HostnameOfInstance: settings["CAPOM_HOSTNAME_SUFFIX"] == "instance",
+
 		ControlPlane:      settings["CAPOM_ROLE"] == "control-plane",
 		KubernetesVersion: settings["CAPOM_KUBERNETES_VERSION"],
 		BootstrapMode:     BootstrapMode(settings["CAPOM_BOOTSTRAP_MODE"]),
@@ -111,6 +116,14 @@ func parseFiles(bootstrap []byte, files map[string][]byte) (Parsed, error) {
 		Settings:          settings,
 		Files:             files,
 	}, nil
+}
+
+// HostnameOf is the name on the tailnet of the instance that has this user data.
+func (p Parsed) HostnameOf(instanceID string) string {
+	if p.HostnameOfInstance {
+		return InstanceHostname(p.Hostname, instanceID)
+	}
+	return p.Hostname
 }
 
 // splitParts gives the content of every part by its file name.

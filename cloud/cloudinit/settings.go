@@ -48,6 +48,9 @@ func nodeSettings(in Input) map[string]string {
 		"CAPOM_POD_CIDRS":          joinPrefixes(in.PodNetwork.PodCIDRs),
 		"CAPOM_SERVICE_CIDRS":      joinPrefixes(in.PodNetwork.ServiceCIDRs),
 	}
+	if in.HostnameOfInstance {
+		settings["CAPOM_HOSTNAME_SUFFIX"] = "instance"
+	}
 	if in.PodNetwork.MTU != 0 {
 		settings["CAPOM_MTU"] = strconv.Itoa(in.PodNetwork.MTU)
 	}

@@ -75,6 +75,9 @@ func (in Input) validate() error {
 	if !dnsLabel.MatchString(in.Hostname) {
 		return invalid("Hostname", "%q is no DNS label", in.Hostname)
 	}
+	if in.HostnameOfInstance && len(in.Hostname) > MaxHostnamePrefix {
+		return invalid("Hostname", "longer than %d characters, which leaves no room for the instance's part", MaxHostnamePrefix)
+	}
 	if !kubernetesSemver.MatchString(in.KubernetesVersion) {
 		return invalid("KubernetesVersion", "%q is not of the form v1.36.1", in.KubernetesVersion)
 	}

@@ -41,7 +41,7 @@ func readUserData(i Instance) (nodeConfig, error) {
 		return nodeConfig{}, err
 	}
 	config := nodeConfig{
-		hostname: parsed.Hostname, controlPlane: parsed.ControlPlane, authKey: string(parsed.AuthKey),
+		hostname: parsed.HostnameOf(i.ID), controlPlane: parsed.ControlPlane, authKey: string(parsed.AuthKey),
 		kubernetesVersion: parsed.KubernetesVersion, providerID: parsed.ProviderIDPrefix + i.ID, bootstrap: parsed.Bootstrap,
 	}
 	if parsed.VIP {

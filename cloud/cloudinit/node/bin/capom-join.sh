@@ -40,7 +40,8 @@ up_message() {
 # Without netfilter, tailscaled neither sets src_valid_mark, which breaks Cilium's proxy, nor masquerades packets whose
 # mark happens to look like its own; capom-host opens the firewall and capom-guard drops spoofed sources in its stead.
 up() {
-	set -- --hostname="$CAPOM_HOSTNAME" --accept-dns=false --accept-routes --snat-subnet-routes=false \
+	name=$(tailnet_hostname) || fail "the instance's OCID is unknown, which the machine's name is made of: waiting for the metadata service"
+	set -- --hostname="$name" --accept-dns=false --accept-routes --snat-subnet-routes=false \
 		--netfilter-mode=off --timeout="${CAPOM_JOIN_TIMEOUT}s" "$@"
 	[ -z "$CAPOM_LOGIN_SERVER" ] || set -- --login-server="$CAPOM_LOGIN_SERVER" "$@"
 	if ! tailscale up "$@" >"$RUN/up.log" 2>&1 </dev/null; then

@@ -70,6 +70,16 @@ tailnet_address() {
 	tailscale ip -4 2>/dev/null | head -n 1 | grep -E '^[0-9.]+$'
 }
 
+# The machine's name on the tailnet. User data that many instances share holds only how it begins.
+tailnet_hostname() {
+	if [ "${CAPOM_HOSTNAME_SUFFIX:-}" != instance ]; then
+		printf '%s\n' "$CAPOM_HOSTNAME"
+		return 0
+	fi
+	id=$(instance_id) || return 1
+	printf '%s-%s\n' "$CAPOM_HOSTNAME" "$(printf '%s' "$id" | tail -c 12)"
+}
+
 # The instance's OCID. cloud-init's copy needs no network; the metadata service is asked where the data source is
 # another one than Oracle's.
 instance_id() {
