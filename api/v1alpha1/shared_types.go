@@ -16,6 +16,11 @@ const (
 	MachineUIDTag = "ocimesh-machine-uid"
 	// RoleTag is the OCI freeform tag that tells resources of one kind and cluster apart; the nodes' own have none.
 	RoleTag = "ocimesh-role"
+	// MachinePoolUIDTag is the OCI freeform tag with the UID of the OCIMeshMachinePool that an instance pool, its instance
+	// configurations, instances and data volumes belong to. They are found by it, never by name.
+	MachinePoolUIDTag = "ocimesh-machine-pool-uid"
+	// MachinePoolNameTag is the OCI freeform tag with namespace/name of the OCIMeshMachinePool, for people only.
+	MachinePoolNameTag = "ocimesh-machine-pool"
 	// ClusterNameTag is the OCI freeform tag with namespace/name of the OCIMeshCluster, for people only.
 	ClusterNameTag = "ocimesh-cluster"
 	// MachineNameTag is the OCI freeform tag with namespace/name of the OCIMeshMachine, for people only.

@@ -27,6 +27,8 @@ type Change struct {
 	// Machine is the namespace and name, with a slash between them, of the machine that waits for the change, or that the
 	// instance is tagged with. Empty with an empty InstanceID: the account answers again, or no longer does.
 	Machine string
+	// MachinePool is the namespace and name, with a slash between them, of the machine pool that the instance is tagged with.
+	MachinePool string
 	// All says that nothing that is known of the account's machines is to be believed any more, or that all is again.
 	All bool
 }
@@ -38,7 +40,7 @@ type Sighting struct {
 	Listed bool
 }
 
-// Book is what is known of one account's instances with a machine's tag. It is safe for concurrent use.
+// Book is what is known of one account's instances with a machine's or a machine pool's tag. It is safe for concurrent use.
 type Book struct {
 	account string
 	// asked is called, without the lock, when the next poll may be due earlier than it was.
@@ -91,19 +93,27 @@ func (b *Book) Instance(id string) (seen Sighting, known bool) {
 	return Sighting{Instance: r.instance, Listed: !r.missing}, true
 }
 
-// Tagged lists the machine's instances, those that are TERMINATED included and those that are missing from the last complete list
+// Tagged lists the instances of a machine or of a machine pool, those that are TERMINATED included and those that are missing from the last complete list
 // left out.
-func (b *Book) Tagged(machineUID string) []oci.Instance {
+func (b *Book) Tagged(uid string) []oci.Instance {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var found []oci.Instance
 	for _, r := range b.instances {
-		if r.instance.Tags[infrav1.MachineUIDTag] == machineUID && !r.missing {
+		if ownerOf(r.instance) == uid && !r.missing {
 			r.ours = true
 			found = append(found, r.instance)
 		}
 	}
 	return found
+}
+
+// ownerOf is the UID that an instance is tagged with; empty if it is neither a machine's nor a machine pool's.
+func ownerOf(instance oci.Instance) string {
+	if uid := instance.Tags[infrav1.MachineUIDTag]; uid != "" {
+		return uid
+	}
+	return instance.Tags[infrav1.MachinePoolUIDTag]
 }
 
 // Note takes over what a call about one instance has answered at the time, so that it is not forgotten until lists show it.

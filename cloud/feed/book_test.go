@@ -243,3 +243,16 @@ func TestPace(t *testing.T) {
 		})
 	}
 }
+
+func TestInstancesOfAMachinePoolAreKeptForIt(t *testing.T) {
+	g := NewWithT(t)
+	d := newDiary()
+	pooled := oci.Instance{Resource: oci.Resource{ID: "p1", State: oci.StateRunning, Tags: map[string]string{
+		infrav1.MachinePoolUIDTag: "uid-pool", infrav1.MachinePoolNameTag: "ns/pool",
+	}}}
+
+	changes := d.poll(pooled, machineInstance("m1", oci.StateRunning))
+
+	g.Expect(changes).To(ConsistOf(feed.Change{Account: "alpha", InstanceID: "p1", MachinePool: "ns/pool"}, changeOf("m1")))
+	g.Expect(d.Tagged("uid-pool")).To(ConsistOf(pooled))
+}

@@ -34,7 +34,7 @@ func (b *Book) Complete(listed []oci.Instance, began, now time.Time) []Change {
 	var changes []Change
 	shown := map[string]bool{}
 	for _, instance := range listed {
-		if instance.Tags[infrav1.MachineUIDTag] == "" {
+		if ownerOf(instance) == "" {
 			continue
 		}
 		shown[instance.ID] = true
@@ -95,7 +95,10 @@ func (b *Book) changeOf(instance oci.Instance, now time.Time) Change {
 	if r := b.instances[instance.ID]; r != nil && r.ours {
 		b.changed = now
 	}
-	return Change{Account: b.account, InstanceID: instance.ID, Machine: instance.Tags[infrav1.MachineNameTag]}
+	return Change{
+		Account: b.account, InstanceID: instance.ID, Machine: instance.Tags[infrav1.MachineNameTag],
+		MachinePool: instance.Tags[infrav1.MachinePoolNameTag],
+	}
 }
 
 // served are the machines that waited for a poll begun by then.
