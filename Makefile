@@ -60,12 +60,12 @@ generate: generate-go generate-manifests generate-templates generate-docs ## Gen
 .PHONY: generate-go
 generate-go: ## Generate deepcopy functions
 	gen=$$($(BINARIES) controller-gen); \
-	$$gen object:headerFile=hack/boilerplate.go.txt paths=./api/...
+	$$gen object:headerFile=hack/boilerplate.go.txt paths=./api/... paths=./exp/api/...
 
 .PHONY: generate-manifests
 generate-manifests: ## Generate CRDs, RBAC and webhook configurations from the markers in the code
 	gen=$$($(BINARIES) controller-gen); \
-	$$gen crd:crdVersions=v1 paths=./api/... output:crd:dir=config/crd/bases; \
+	$$gen crd:crdVersions=v1 paths=./api/... paths=./exp/api/... output:crd:dir=config/crd/bases; \
 	$$gen rbac:roleName=manager-role paths=. paths=./controllers/... paths=./exp/... paths=./internal/webhooks/... output:rbac:dir=config/rbac; \
 	$$gen webhook paths=./internal/webhooks/... output:webhook:dir=config/webhook
 
@@ -77,7 +77,8 @@ generate-templates: ## Generate the cluster templates from their parts in templa
 generate-docs: ## Generate the API reference
 	@mkdir -p docs/reference
 	gen=$$($(BINARIES) crd-ref-docs); \
-	$$gen --config=hack/api-reference.yaml --renderer=markdown --source-path=api --output-path=docs/reference/api.md
+	$$gen --config=hack/api-reference.yaml --renderer=markdown --source-path=api --output-path=docs/reference/api.md; \
+	$$gen --config=hack/api-reference.yaml --renderer=markdown --source-path=exp/api --output-path=docs/reference/exp-api.md
 
 ##@ Check
 
@@ -104,7 +105,7 @@ lint-go: ## Lint the code; "Who may import whom" is in .golangci.yml
 .PHONY: lint-api
 lint-api: ## Lint the API types with kube-api-linter
 	lint=$$($(BINARIES) golangci-lint); \
-	$$lint run --config .golangci-kal.yml ./api/...
+	$$lint run --config .golangci-kal.yml ./api/... ./exp/api/...
 
 .PHONY: verify
 verify: verify-generated verify-modules verify-scripts verify-headers verify-release ## Check that generated files, modules, scripts, headers and the release are in order

@@ -2,6 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package exp is the place of kinds behind a feature gate, with their API in exp/api and their controllers in
-// exp/controllers. They may import what controllers may; only main.go imports them. There are none yet: machine pools come
-// first.
+// exp/controllers. They may import what controllers may; only main.go imports them. Machine pools are there, behind the gate
+// MachinePool.
 package exp

@@ -15,7 +15,7 @@ trap 'rm -rf "${before}"' EXIT
 generated() {
   git ls-files --cached --others --exclude-standard -- \
     '*/zz_generated.*.go' config/crd/bases config/rbac/role.yaml config/webhook/manifests.yaml \
-    'templates/*.yaml' ':!:templates/*/**' docs/reference/api.md
+    'templates/*.yaml' ':!:templates/*/**' docs/reference/api.md docs/reference/exp-api.md
 }
 
 generated | xargs --no-run-if-empty cp --parents -t "${before}"

@@ -34,6 +34,7 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 )
 
 // Environment is a real API server with the CRDs of Cluster API's core and of this provider. No controller runs in it, not
@@ -73,7 +74,7 @@ func NewScheme() (*k8sruntime.Scheme, error) {
 	scheme := k8sruntime.NewScheme()
 	for _, add := range []func(*k8sruntime.Scheme) error{
 		clientgoscheme.AddToScheme, apiextensionsv1.AddToScheme, clusterv1.AddToScheme, bootstrapv1.AddToScheme,
-		controlplanev1.AddToScheme, infrav1.AddToScheme,
+		controlplanev1.AddToScheme, infrav1.AddToScheme, expv1.AddToScheme,
 	} {
 		if err := add(scheme); err != nil {
 			return nil, err
