@@ -6,6 +6,7 @@ package oci
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/oracle/oci-go-sdk/v65/core"
@@ -21,6 +22,8 @@ type InstancePool struct {
 	ConfigurationID string
 	// Size is how many instances the pool should have.
 	Size int
+	// Placements are where it may launch; a list of pools does not show them.
+	Placements []PoolPlacement
 	// CreatedAt is OCI's time of its creation.
 	CreatedAt time.Time
 }
@@ -127,6 +130,32 @@ func (c *Client) UpdateInstancePool(ctx context.Context, id string, change PoolC
 	return instancePool(response.InstancePool), nil
 }
 
+// PoolInstances lists the OCIDs of the pool's instances that are not on their way out.
+func (c *Client) PoolInstances(ctx context.Context, id string) ([]string, error) {
+	items, err := listAll(ctx, c, pager[core.ListInstancePoolInstancesRequest, core.ListInstancePoolInstancesResponse, core.InstanceSummary]{
+		op:      operation{service: serviceCompute, name: "ListInstancePoolInstances"}.on(id),
+		do:      c.pools.ListInstancePoolInstances,
+		request: core.ListInstancePoolInstancesRequest{CompartmentId: &c.compartmentID, InstancePoolId: &id},
+		turn:    func(r *core.ListInstancePoolInstancesRequest, page *string) { r.Page = page },
+		read: func(r core.ListInstancePoolInstancesResponse) ([]core.InstanceSummary, *string) {
+			return r.Items, r.OpcNextPage
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, item := range items {
+		// The API declares the instance's state as free text here.
+		switch LifecycleState(strings.ToUpper(value(item.State))) {
+		case StateTerminating, StateTerminated:
+		default:
+			ids = append(ids, value(item.Id))
+		}
+	}
+	return ids, nil
+}
+
 // DetachInstance takes an instance out of its pool, makes the pool smaller by one and ends the instance and its boot volume. Its
 // data volumes stay. It returns before that has happened.
 func (c *Client) DetachInstance(ctx context.Context, poolID, instanceID string) error {
@@ -157,10 +186,20 @@ func (c *Client) ScalingFailure(ctx context.Context, id string) (failure error, 
 }
 
 func instancePool(p core.InstancePool) InstancePool {
-	return InstancePool{
+	pool := InstancePool{
 		Resource:        resource(p.Id, p.DisplayName, p.LifecycleState, p.FreeformTags),
 		ConfigurationID: value(p.InstanceConfigurationId), Size: value(p.Size), CreatedAt: timestamp(p.TimeCreated),
 	}
+	for _, placement := range p.PlacementConfigurations {
+		at := PoolPlacement{
+			AvailabilityDomain: value(placement.AvailabilityDomain), FaultDomains: placement.FaultDomains, SubnetID: value(placement.PrimarySubnetId),
+		}
+		if placement.PrimaryVnicSubnets != nil {
+			at.SubnetID = value(placement.PrimaryVnicSubnets.SubnetId)
+		}
+		pool.Placements = append(pool.Placements, at)
+	}
+	return pool
 }
 
 // Format prints what identifies the pool, whatever the verb.

@@ -13,8 +13,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 )
 
-// capacityOf is the size of a node: the wanted size of a flexible shape, the shape's own otherwise.
-func capacityOf(wanted infrav1.Shape, shape oci.Shape) corev1.ResourceList {
+// CapacityOf is the size of a node: the wanted size of a flexible shape, the shape's own otherwise.
+func CapacityOf(wanted infrav1.Shape, shape oci.Shape) corev1.ResourceList {
 	ocpus, memoryGB := shape.OCPUs, shape.MemoryGB
 	if wanted.OCPUs != 0 {
 		ocpus, memoryGB = float64(wanted.OCPUs), float64(wanted.MemoryGB)

@@ -110,7 +110,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 		}
 		return ctrl.Result{RequeueAfter: max(retryInterval, problem.RetryAfter)}, nil
 	}
-	template.Status.Capacity = capacityOf(wanted, shape)
+	template.Status.Capacity = CapacityOf(wanted, shape)
 	template.Status.NodeInfo = infrav1.NodeInfo{
 		Architecture: infrav1.Architecture(shape.Architecture), OperatingSystem: "linux",
 	}

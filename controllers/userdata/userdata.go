@@ -1,0 +1,135 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package userdata gathers what the user data of a node is rendered from, out of the objects that decide it. It has no I/O. It may
+// import api, cloud/* and controllers/access.
+package userdata
+
+import (
+	"net/netip"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+)
+
+// defaultTailscaleVersion is the version that is installed when the machine names none. The node scripts were tested with it.
+const defaultTailscaleVersion = "1.102.3"
+
+// Node is a node, or many that share their user data.
+type Node struct {
+	// Secret holds the bootstrap provider's data.
+	Secret *corev1.Secret
+	// Hostname is its name in the tailnet; with HostnameOfInstance how the names of many begin.
+	Hostname           string
+	HostnameOfInstance bool
+	// ControlPlane says that it runs an API server; KubernetesVersion is its Machine's.
+	ControlPlane      bool
+	KubernetesVersion string
+	// Bootstrap, Tailscale and DataVolumes are its spec's.
+	Bootstrap   infrav1.BootstrapMode
+	Tailscale   infrav1.Tailscale
+	DataVolumes []infrav1.DataVolume
+	// Cluster, InfraCluster and Tailnet are what it is a part of.
+	Cluster      *clusterv1.Cluster
+	InfraCluster *infrav1.OCIMeshCluster
+	Tailnet      *infrav1.Tailnet
+	// ProviderIDPrefix comes before the instance's OCID.
+	ProviderIDPrefix string
+}
+
+// Input is what the user data is rendered from, but for the tailnet key. Errors are Problems.
+func Input(n Node) (cloudinit.Input, error) {
+	input := cloudinit.Input{
+		Bootstrap:          n.Secret.Data["value"],
+		BootstrapFormat:    string(n.Secret.Data["format"]),
+		Hostname:           n.Hostname,
+		HostnameOfInstance: n.HostnameOfInstance,
+		ControlPlane:       n.ControlPlane,
+		KubernetesVersion:  n.KubernetesVersion,
+		BootstrapMode:      cloudinit.BootstrapInstall,
+		ProviderIDPrefix:   n.ProviderIDPrefix,
+		Tailnet:            cloudinit.Tailnet{LoginServer: n.Tailnet.Spec.LoginServer},
+		Tailscale:          tailscaleOf(n.Tailscale),
+		PodNetwork: cloudinit.PodNetwork{
+			Mode: cloudinit.PodNetworkMode(n.InfraCluster.Spec.PodNetwork.Mode),
+			MTU:  int(n.InfraCluster.Spec.PodNetwork.MTU),
+		},
+	}
+	if n.Bootstrap == infrav1.BootstrapPreinstalled {
+		input.BootstrapMode = cloudinit.BootstrapPreinstalled
+	}
+	for i, volume := range n.DataVolumes {
+		input.DataVolumes = append(input.DataVolumes, cloudinit.DataVolume{
+			Device: instance.Device(i), FileSystem: string(volume.FileSystem), MountPath: volume.MountPath,
+		})
+	}
+	var err error
+	if input.Endpoint, err = endpointOf(n); err != nil {
+		return cloudinit.Input{}, err
+	}
+	network := n.Cluster.Spec.ClusterNetwork
+	if input.PodNetwork.PodCIDRs, err = prefixesOf("pods", network.Pods.CIDRBlocks); err != nil {
+		return cloudinit.Input{}, err
+	}
+	input.PodNetwork.ServiceCIDRs, err = prefixesOf("services", network.Services.CIDRBlocks)
+	return input, err
+}
+
+func endpointOf(n Node) (cloudinit.Endpoint, error) {
+	endpoint := cloudinit.Endpoint{
+		Host: n.Cluster.Spec.ControlPlaneEndpoint.Host, Port: int(n.Cluster.Spec.ControlPlaneEndpoint.Port),
+		VIP: n.InfraCluster.Spec.EndpointType == infrav1.EndpointTailnetVIP,
+	}
+	if endpoint.Host == "" {
+		endpoint.Host = n.InfraCluster.Spec.ControlPlaneEndpoint.Host
+		endpoint.Port = int(n.InfraCluster.Spec.ControlPlaneEndpoint.Port)
+	}
+	if !endpoint.VIP {
+		return endpoint, nil
+	}
+	var err error
+	endpoint.VIPRange, err = netip.ParsePrefix(n.Tailnet.Spec.VIPRange)
+	if err != nil {
+		return endpoint, access.NewProblem(infrav1.TailnetNotReadyReason,
+			"Tailnet %s has no vipRange any more, which the cluster's endpoint is of: restore it", n.Tailnet.Name)
+	}
+	return endpoint, nil
+}
+
+func tailscaleOf(spec infrav1.Tailscale) cloudinit.Tailscale {
+	out := cloudinit.Tailscale{Version: spec.Version}
+	if out.Version == "" {
+		out.Version = defaultTailscaleVersion
+	}
+	switch spec.Source {
+	case infrav1.TailscaleMirror:
+		out.Source, out.Archives = cloudinit.TailscaleArchive, map[string]cloudinit.Archive{}
+		for _, archive := range spec.Mirror {
+			out.Archives[string(archive.Architecture)] = cloudinit.Archive{URL: archive.URL, SHA256: archive.SHA256}
+		}
+	case infrav1.TailscalePreinstalled:
+		out.Source = cloudinit.TailscaleImage
+	default:
+		out.Source = cloudinit.TailscalePackage
+	}
+	return out
+}
+
+func prefixesOf(what string, blocks []string) ([]netip.Prefix, error) {
+	var out []netip.Prefix
+	for _, block := range blocks {
+		prefix, err := netip.ParsePrefix(strings.TrimSpace(block))
+		if err != nil {
+			return nil, access.NewProblem(infrav1.BootstrapDataInvalidReason,
+				"the Cluster's clusterNetwork.%s holds %q, which is no network: mend it", what, block)
+		}
+		out = append(out, prefix)
+	}
+	return out, nil
+}

@@ -1,0 +1,215 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package machinepool
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/image"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/userdata"
+	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
+)
+
+const (
+	// digestTag is the tag of an instance configuration with the digest of what is in it.
+	digestTag = "ocimesh-configuration-digest"
+	// imageLife is for how long an image that was found is taken for the newest one.
+	imageLife = time.Hour
+)
+
+// foundImage is an image's OCID, for a generation of the spec.
+type foundImage struct {
+	id         string
+	generation int64
+	until      time.Time
+}
+
+// configuration sees to it that there is an instance configuration with all that instances to come need. What it holds is compared by
+// a digest of what was sent: what OCI returns has its defaults filled in, and compared with that each pass would make another
+// configuration (CAPOCI #485, #510, #513).
+func (r *Reconciler) configuration(ctx context.Context, s *scope) error {
+	if s.idle() {
+		return nil
+	}
+	spec, err := r.launchSpec(ctx, s)
+	if err != nil {
+		return err
+	}
+	digest, err := digestOf(spec)
+	if err != nil {
+		return err
+	}
+	status := &s.own.Status.Configuration
+	if status.ID != "" && status.Digest == digest {
+		return nil
+	}
+	tags := s.tags()
+	tags[digestTag] = digest
+	spec.DisplayName, spec.RetryToken = s.prefix+"-"+digest[:8], token(s.identity, digest, status.ID)
+	id, err := r.findOrCreate(ctx, s, spec, tags)
+	if err != nil {
+		return err
+	}
+	*status = expv1.InstanceConfigurationStatus{ID: id, Digest: digest, KeyID: s.key.id, KeyExpires: metav1.NewTime(s.key.expires)}
+	return nil
+}
+
+// findOrCreate adopts the configuration that a pass before this one may have made without knowing.
+func (r *Reconciler) findOrCreate(ctx context.Context, s *scope, spec oci.LaunchSpec, tags map[string]string) (string, error) {
+	known, err := s.client.ListInstanceConfigurations(ctx, map[string]string{infrav1.MachinePoolUIDTag: s.identity, digestTag: tags[digestTag]})
+	if err != nil {
+		return "", err
+	}
+	if len(known) > 0 {
+		return known[0].ID, nil
+	}
+	id, err := s.client.CreateInstanceConfiguration(ctx, spec, tags)
+	if cloud.IsKind(err, cloud.InvalidRequest) {
+		return "", &access.Problem{
+			Reason: expv1.ConfigurationRefusedReason, Message: "OCI refuses the instance configuration: " + cloud.UserMessage(err), Err: err,
+		}
+	}
+	return id, err
+}
+
+// launchSpec is all that an instance is launched with, but the place.
+func (r *Reconciler) launchSpec(ctx context.Context, s *scope) (oci.LaunchSpec, error) {
+	imageID, err := r.image(ctx, s)
+	if err != nil {
+		return oci.LaunchSpec{}, err
+	}
+	userData, err := r.userData(ctx, s)
+	if err != nil {
+		return oci.LaunchSpec{}, err
+	}
+	spec := instance.Spec(instance.Launch{
+		Machine: machineSpecOf(s.own.Spec), Placement: infrav1.Placement{Shape: s.own.Spec.Shape.Name, ImageID: imageID},
+		Network: *s.network, Hostname: s.prefix, Tags: s.tags(), UserData: userData,
+	})
+	spec.DisplayName, spec.SubnetID, spec.RetryToken = "", "", ""
+	return spec, nil
+}
+
+// machineSpecOf is a machine of the pool.
+func machineSpecOf(spec expv1.OCIMeshMachinePoolSpec) infrav1.OCIMeshMachineSpec {
+	return infrav1.OCIMeshMachineSpec{
+		Shapes: []infrav1.Shape{spec.Shape}, Image: spec.Image, BootVolume: spec.BootVolume, DataVolumes: spec.DataVolumes,
+		Bootstrap: spec.Bootstrap, Tailscale: spec.Tailscale, SSHAuthorizedKeys: spec.SSHAuthorizedKeys,
+		Preemptible: spec.Preemptible, Tags: spec.Tags,
+	}
+}
+
+func (r *Reconciler) image(ctx context.Context, s *scope) (string, error) {
+	r.memory.mu.Lock()
+	known := r.memory.images[s.own.UID]
+	r.memory.mu.Unlock()
+	if known.generation == s.own.Generation && s.now.Before(known.until) {
+		return known.id, nil
+	}
+	id, err := image.Find(ctx, s.client, image.Query{Image: s.own.Spec.Image, Shape: s.own.Spec.Shape.Name})
+	if err != nil {
+		return "", imageProblem(err, s.account.Name)
+	}
+	r.memory.mu.Lock()
+	defer r.memory.mu.Unlock()
+	if r.memory.images == nil {
+		r.memory.images = map[types.UID]foundImage{}
+	}
+	r.memory.images[s.own.UID] = foundImage{id: id, generation: s.own.Generation, until: s.now.Add(imageLife)}
+	return id, nil
+}
+
+func imageProblem(err error, account string) error {
+	reasons := []struct {
+		is     func(error) bool
+		reason string
+	}{
+		{isA[*image.NotFoundError], infrav1.ImageNotFoundReason},
+		{isA[*image.MismatchError], infrav1.ImageArchitectureMismatchReason},
+		{isA[*image.ShapeNotFoundError], infrav1.ShapeNotFoundReason},
+	}
+	for _, known := range reasons {
+		if known.is(err) {
+			return &access.Problem{Reason: known.reason, Message: "account " + account + ": " + err.Error(), Err: err}
+		}
+	}
+	return err
+}
+
+func isA[E error](err error) bool {
+	var found E
+	return errors.As(err, &found)
+}
+
+// userData renders the bootstrap provider's data of now. Cluster API's bootstrap provider writes it anew whenever its token is about
+// to expire (bootstrap/kubeadm, rotateMachinePoolBootstrapToken), which makes another configuration and leaves instances alone.
+func (r *Reconciler) userData(ctx context.Context, s *scope) ([]byte, error) {
+	template := s.machinePool.Spec.Template.Spec
+	key := client.ObjectKey{Namespace: s.own.Namespace, Name: *template.Bootstrap.DataSecretName}
+	secret := &corev1.Secret{}
+	err := r.Client.Get(ctx, key, secret)
+	switch {
+	case apierrors.IsNotFound(err) || err == nil && len(secret.Data["value"]) == 0:
+		return nil, access.NewProblem(infrav1.BootstrapDataInvalidReason,
+			"Secret %s has no bootstrap data: see the MachinePool's bootstrap configuration", key.Name)
+	case err != nil:
+		return nil, fmt.Errorf("reading the bootstrap data: %w", err)
+	}
+	input, err := userdata.Input(userdata.Node{
+		Secret: secret, Hostname: s.prefix, HostnameOfInstance: true, KubernetesVersion: template.Version,
+		Bootstrap: s.own.Spec.Bootstrap, Tailscale: s.own.Spec.Tailscale, DataVolumes: s.own.Spec.DataVolumes,
+		Cluster: s.cluster, InfraCluster: s.infraCluster, Tailnet: s.tailnet, ProviderIDPrefix: providerIDPrefix,
+	})
+	if err != nil {
+		return nil, err
+	}
+	input.Tailnet.AuthKey = s.key.secret
+	rendered, err := cloudinit.Render(input)
+	if err == nil {
+		err = cloudinit.CheckSize(rendered, instance.Metadata(machineSpecOf(s.own.Spec)))
+	}
+	switch {
+	case errors.Is(err, cloudinit.ErrTooLarge):
+		return nil, &access.Problem{Reason: infrav1.UserDataTooLargeReason, Message: err.Error(), Err: err}
+	case err != nil:
+		return nil, &access.Problem{Reason: infrav1.BootstrapDataInvalidReason, Message: err.Error(), Err: err}
+	}
+	return rendered, nil
+}
+
+// digestOf is the digest of everything in the configuration.
+func digestOf(spec oci.LaunchSpec) (string, error) {
+	// The type with the methods hides its secrets from JSON.
+	type plain oci.LaunchSpec
+	content, err := json.Marshal(plain(spec))
+	if err != nil {
+		return "", fmt.Errorf("digesting the instance configuration: %w", err)
+	}
+	sum := sha256.Sum256(content)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// token is a retry token of what decides a request. It has 64 characters, the most that OCI takes.
+func token(parts ...string) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q", parts))
+	return hex.EncodeToString(sum[:])
+}

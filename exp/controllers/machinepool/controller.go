@@ -1,0 +1,143 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package machinepool makes OCIMeshMachinePools real: instance configurations with a rotating tailnet key, an instance pool, an
+// object for each of its instances, and, in reverse, takes all of it away. The order of the phases is in normalPhases and
+// deletePhases; each phase is one file.
+//
+// It may import api, exp/api, cloud/*, controllers/* and Cluster API's util packages.
+package machinepool
+
+import (
+	"context"
+	"time"
+
+	kerrors "k8s.io/apimachinery/pkg/util/errors"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/cluster-api/util/conditions"
+	"sigs.k8s.io/cluster-api/util/labels"
+	"sigs.k8s.io/cluster-api/util/patch"
+	"sigs.k8s.io/cluster-api/util/paused"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
+	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/pass"
+)
+
+// +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshmachinepools,verbs=get;list;watch;update;patch
+// +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshmachinepools/status,verbs=get;update;patch
+// +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshmachinepools/finalizers,verbs=update
+// +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshmachinepoolmachines,verbs=get;list;watch;create;delete
+// +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshclusters;ociaccounts;tailnets,verbs=get;list;watch
+// +kubebuilder:rbac:groups=cluster.x-k8s.io,resources=clusters;clusters/status,verbs=get;list;watch
+// +kubebuilder:rbac:groups=cluster.x-k8s.io,resources=machinepools;machinepools/status,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=cluster.x-k8s.io,resources=machines,verbs=get;list;watch;delete
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;create;update;delete
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// Options are the controller's times. Zero values stand for the defaults.
+type Options struct {
+	// PollInterval is how often a pool at rest is looked at; 60 seconds by default.
+	PollInterval time.Duration
+	// ProgressInterval is how often a pool that changes is looked at; 10 seconds by default.
+	ProgressInterval time.Duration
+	// KeyLife is for how long a tailnet key lets machines join; half of it after it was made another one takes its place. 24 hours by
+	// default, which is also the longest.
+	KeyLife time.Duration
+	// Clock tells the time; time.Now by default.
+	Clock func() time.Time
+}
+
+// Reconciler reconciles OCIMeshMachinePools. Set it up with SetupWithManager, or call Reconcile directly.
+type Reconciler struct {
+	// Client reads from the manager's cache, but Secrets, which it reads from the API server.
+	Client client.Client
+	// Access hands out clients of accounts and tailnets.
+	Access *access.Clients
+	// Pollers know the instances of all accounts.
+	Pollers *poller.Pollers
+	// Recorder records events.
+	Recorder events.EventRecorder
+	// WatchFilterValue is the value of the label cluster.x-k8s.io/watch-filter that objects must have; empty means all.
+	WatchFilterValue string
+	// Options are the controller's times.
+	Options Options
+
+	memory memory
+}
+
+// Reconcile brings one pool a step further.
+func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctrl.Result, reterr error) {
+	own := &expv1.OCIMeshMachinePool{}
+	if err := r.Client.Get(ctx, request.NamespacedName, own); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if r.WatchFilterValue != "" && !labels.HasWatchLabel(own, r.WatchFilterValue) {
+		// An account or a tailnet that is this manager's may be used by pools that are another's.
+		return ctrl.Result{}, nil
+	}
+	s, err := r.newScope(ctx, own)
+	if err != nil || s == nil {
+		return ctrl.Result{}, err
+	}
+	if written, err := identity.Ensure(ctx, r.Client, own, expv1.OCIMeshMachinePoolFinalizer); err != nil || written {
+		return ctrl.Result{}, err
+	}
+	s.identity = identity.Of(own)
+	s.prefix = prefixOf(own.Name, s.identity)
+	if isPaused, requeue, err := paused.EnsurePausedCondition(ctx, r.Client, s.cluster, own); err != nil || isPaused || requeue {
+		return ctrl.Result{}, err
+	}
+	before := conditions.Get(own, infrav1.ReadyCondition)
+	helper, err := patch.NewHelper(own, r.Client)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	defer func() {
+		updateStatus(s)
+		report.Announce(r.Recorder, own, before, conditions.Get(own, infrav1.ReadyCondition))
+		err := helper.Patch(ctx, own, patch.WithOwnedConditions{Conditions: ownedConditions})
+		reterr = kerrors.NewAggregate([]error{reterr, err})
+	}()
+	if !own.DeletionTimestamp.IsZero() {
+		err = s.Run(ctx, r.deletePhases(s)...)
+	} else {
+		err = s.Run(ctx, r.normalPhases(s)...)
+	}
+	return s.Result(), err
+}
+
+// normalPhases are the way up. Instances are looked at before anything that may fail, since they are there all the same.
+func (r *Reconciler) normalPhases(s *scope) []pass.Phase {
+	return []pass.Phase{
+		{Name: "prerequisites", Condition: expv1.ConfigurationReadyCondition, Run: s.with(r.prerequisites)},
+		{Name: "capacity", Condition: expv1.ConfigurationReadyCondition, Run: s.with(r.capacity)},
+		{Name: "find pool", Condition: expv1.PoolReadyCondition, Run: s.with(r.findPool)},
+		{Name: "instances", Condition: expv1.InstancesReadyCondition, Run: s.with(r.instances)},
+		{Name: "tailnet key", Condition: infrav1.TailnetReadyCondition, Run: s.with(r.tailnetKey)},
+		{Name: "configuration", Condition: expv1.ConfigurationReadyCondition, Run: s.with(r.configuration)},
+		{Name: "pool", Condition: expv1.PoolReadyCondition, Run: s.with(r.pool)},
+		{Name: "scale", Condition: expv1.PoolReadyCondition, Run: s.with(r.scale)},
+		{Name: "provision", Condition: expv1.PoolReadyCondition, Run: s.with(r.provision)},
+		{Name: "clean up", Condition: expv1.ConfigurationReadyCondition, Run: s.with(r.cleanUp)},
+	}
+}
+
+// deletePhases are the way down.
+func (r *Reconciler) deletePhases(s *scope) []pass.Phase {
+	const deleting = infrav1.DeletingCondition
+	return []pass.Phase{
+		{Name: "connect", Condition: deleting, Run: s.with(r.connectToDelete)},
+		{Name: "revoke keys", Condition: deleting, Run: s.with(r.revokeKeys)},
+		{Name: "terminate", Condition: deleting, Run: s.with(r.terminate)},
+		{Name: "delete machines", Condition: deleting, Run: s.with(r.deleteMachines)},
+		{Name: "remains", Condition: deleting, Run: s.with(r.remains)},
+		{Name: "release", Condition: deleting, Run: s.with(r.release)},
+	}
+}

@@ -1,0 +1,89 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package machinepool
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
+)
+
+// findPool finds the instance pool: the one that is recorded, or one that has the tag.
+func (r *Reconciler) findPool(ctx context.Context, s *scope) error {
+	status := &s.own.Status.Pool
+	if status.Attempt == 0 {
+		status.Attempt = 1
+	}
+	id := status.ID
+	if id == "" {
+		pools, err := s.client.ListInstancePools(ctx, s.ownTags())
+		if err != nil {
+			return err
+		}
+		live := slices.DeleteFunc(pools, func(p oci.InstancePool) bool {
+			return p.State == oci.StateTerminating || p.State == oci.StateTerminated
+		})
+		switch len(live) {
+		case 0:
+			return nil
+		case 1:
+			id = live[0].ID
+		default:
+			return access.NewProblem(expv1.PoolDuplicatedReason, "%d instance pools carry the tag %s of this pool: terminate those that are not its own of %s",
+				len(live), infrav1.MachinePoolUIDTag, strings.Join(idsOf(live), ", "))
+		}
+	}
+	pool, exists, err := observe(ctx, s.client, id)
+	if err != nil {
+		return err
+	}
+	switch {
+	case !exists, pool.State == oci.StateTerminated:
+		s.lost()
+	case pool.State == oci.StateTerminating:
+		s.WaitFor(s.Progress, expv1.PoolReadyCondition, expv1.PoolLostReason,
+			"The instance pool is TERMINATING and this provider did not ask for it: another one is made when it is gone")
+		status.State = string(pool.State)
+	default:
+		s.take(pool)
+	}
+	return nil
+}
+
+// observe returns the pool. OCI answers 404 for what is gone and for what may not be seen: exists is false only if the compartment
+// can be read at the same time.
+func observe(ctx context.Context, c *oci.Client, id string) (pool oci.InstancePool, exists bool, err error) {
+	pool, err = c.GetInstancePool(ctx, id)
+	if !cloud.IsKind(err, cloud.NotFoundOrUnauthorized) {
+		return pool, err == nil, err
+	}
+	return oci.InstancePool{}, false, c.ProbeCompartment(ctx)
+}
+
+// take records the pool.
+func (s *scope) take(pool oci.InstancePool) {
+	s.found = &pool
+	size := int32(pool.Size) //nolint:gosec // OCI's pools hold far fewer.
+	s.own.Status.Pool.ID, s.own.Status.Pool.State, s.own.Status.Pool.Size = pool.ID, string(pool.State), &size
+}
+
+// lost gives up a pool that is gone, so that another one is made.
+func (s *scope) lost() {
+	attempt := s.own.Status.Pool.Attempt
+	s.own.Status.Pool = expv1.InstancePoolStatus{Attempt: attempt + 1}
+}
+
+func idsOf(pools []oci.InstancePool) []string {
+	var ids []string
+	for _, pool := range pools {
+		ids = append(ids, pool.ID)
+	}
+	return ids
+}

@@ -1,0 +1,152 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package machinepool
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/cluster-api/util/conditions"
+	"sigs.k8s.io/cluster-api/util/labels/format"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
+)
+
+const (
+	// machineKind is the kind of the objects that stand for instances.
+	machineKind = "OCIMeshMachinePoolMachine"
+	// providerIDPrefix makes provider IDs of OCIDs; the kubelet is told the same one.
+	providerIDPrefix = "oci://"
+)
+
+// instances makes an object for each instance that polls show, and records what the MachinePool is told of them.
+func (r *Reconciler) instances(ctx context.Context, s *scope) error {
+	if trouble := s.book.Trouble(s.now); trouble != nil {
+		return trouble
+	}
+	if _, polled := s.book.Age(s.now); !polled {
+		s.book.Hurry()
+		s.WaitFor(s.Progress, expv1.InstancesReadyCondition, infrav1.WaitingReason, "Waiting for a look at account %s", s.account.Name)
+		return nil
+	}
+	for _, instance := range s.book.Tagged(s.identity) {
+		if instance.State != oci.StateTerminating && instance.State != oci.StateTerminated {
+			s.live = append(s.live, instance)
+		}
+	}
+	slices.SortFunc(s.live, func(a, b oci.Instance) int {
+		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
+	})
+	if err := r.listMachines(ctx, s); err != nil {
+		return err
+	}
+	for _, instance := range s.live {
+		if err := r.ensureMachine(ctx, s, instance); err != nil {
+			return err
+		}
+	}
+	s.record()
+	return nil
+}
+
+// listMachines reads the objects that stand for the pool's instances.
+func (r *Reconciler) listMachines(ctx context.Context, s *scope) error {
+	list := &expv1.OCIMeshMachinePoolMachineList{}
+	if err := r.Client.List(ctx, list, client.InNamespace(s.own.Namespace), client.MatchingLabels(s.labels())); err != nil {
+		return fmt.Errorf("listing the pool's machines: %w", err)
+	}
+	s.machines = list.Items
+	return nil
+}
+
+// labels are what Cluster API finds the objects of a MachinePool's instances by.
+func (s *scope) labels() map[string]string {
+	name := s.own.Labels[clusterv1.MachinePoolNameLabel]
+	if s.machinePool != nil {
+		name = format.MustFormatValue(s.machinePool.Name)
+	}
+	return map[string]string{clusterv1.ClusterNameLabel: s.clusterName(), clusterv1.MachinePoolNameLabel: name}
+}
+
+func (s *scope) clusterName() string {
+	if s.machinePool != nil {
+		return s.machinePool.Spec.ClusterName
+	}
+	return s.own.Labels[clusterv1.ClusterNameLabel]
+}
+
+// ensureMachine makes the object of an instance. Its name follows from the instance, so that no crash makes two.
+func (r *Reconciler) ensureMachine(ctx context.Context, s *scope, instance oci.Instance) error {
+	name := cloudinit.InstanceHostname(s.prefix, instance.ID)
+	if slices.ContainsFunc(s.machines, func(m expv1.OCIMeshMachinePoolMachine) bool { return m.Name == name }) {
+		return nil
+	}
+	machine := &expv1.OCIMeshMachinePoolMachine{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: s.own.Namespace, Name: name, Labels: s.labels(),
+			OwnerReferences: []metav1.OwnerReference{{
+				APIVersion: expv1.GroupVersion.String(), Kind: "OCIMeshMachinePool", Name: s.own.Name, UID: s.own.UID,
+			}},
+		},
+		Spec: expv1.OCIMeshMachinePoolMachineSpec{ProviderID: providerIDPrefix + instance.ID},
+	}
+	for key, value := range s.own.Labels {
+		if key == clusterv1.WatchLabel {
+			machine.Labels[key] = value
+		}
+	}
+	if err := r.Client.Create(ctx, machine); err != nil && !apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("making the object of instance %s: %w", instance.ID, err)
+	}
+	s.machines = append(s.machines, *machine)
+	return nil
+}
+
+// record writes down what the contract asks for: replicas, and the provider IDs of the nodes that belong to the pool.
+func (s *scope) record() {
+	replicas := int32(len(s.live)) //nolint:gosec // OCI's pools hold far fewer.
+	s.own.Status.Replicas = &replicas
+	s.own.Spec.ProviderIDList, s.own.Status.Instances = nil, nil
+	for _, instance := range s.live {
+		ready := false
+		name := cloudinit.InstanceHostname(s.prefix, instance.ID)
+		for i := range s.machines {
+			ready = ready || s.machines[i].Name == name && conditions.IsTrue(&s.machines[i], infrav1.ReadyCondition)
+		}
+		s.own.Spec.ProviderIDList = append(s.own.Spec.ProviderIDList, providerIDPrefix+instance.ID)
+		s.own.Status.Instances = append(s.own.Status.Instances, expv1.PoolInstanceStatus{
+			InstanceName: name, ProviderID: providerIDPrefix + instance.ID, State: string(instance.State), Ready: &ready,
+		})
+	}
+}
+
+// joining tells of the instances that are not ready, by the message of the first.
+func (s *scope) joining() *access.Problem {
+	var message string
+	count := 0
+	for i := range s.machines {
+		machine := &s.machines[i]
+		if !machine.DeletionTimestamp.IsZero() || conditions.IsTrue(machine, infrav1.ReadyCondition) {
+			continue
+		}
+		count++
+		if message == "" {
+			message = fmt.Sprintf("%s: %s", machine.Name, cmp.Or(conditions.GetMessage(machine, infrav1.ReadyCondition), "it was not looked at yet"))
+		}
+	}
+	if count == 0 {
+		return nil
+	}
+	return access.NewProblem(expv1.InstancesJoiningReason, "%d of %d instances are not ready; %s", count, len(s.machines), message)
+}

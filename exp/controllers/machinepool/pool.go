@@ -1,0 +1,130 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package machinepool
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
+)
+
+// codeInvalidatedRetryToken is OCI's for a token that was used for another request, or whose resource is gone (OCI documentation,
+// "API Errors").
+const codeInvalidatedRetryToken = "InvalidatedRetryToken"
+
+// pool makes the instance pool, and tells it what to launch and where from now on.
+func (r *Reconciler) pool(ctx context.Context, s *scope) error {
+	if s.idle() {
+		return nil
+	}
+	placements, err := s.placements()
+	if err != nil {
+		return err
+	}
+	if s.found == nil {
+		return r.createPool(ctx, s, placements)
+	}
+	change := oci.PoolChange{}
+	if s.found.ConfigurationID != s.own.Status.Configuration.ID {
+		change.ConfigurationID = s.own.Status.Configuration.ID
+	}
+	if !slices.EqualFunc(s.found.Placements, placements, samePlacement) {
+		change.Placements = placements
+	}
+	if change.ConfigurationID == "" && change.Placements == nil {
+		return nil
+	}
+	changed, err := s.client.UpdateInstancePool(ctx, s.found.ID, change)
+	if err != nil {
+		return refused(err)
+	}
+	s.take(changed)
+	return nil
+}
+
+// createPool makes a pool of size 0, whatever is wanted: the request is then the same each time that it is repeated, and makes one.
+func (r *Reconciler) createPool(ctx context.Context, s *scope, placements []oci.PoolPlacement) error {
+	pool, err := s.client.CreateInstancePool(ctx, oci.PoolSpec{
+		DisplayName: s.prefix, ConfigurationID: s.own.Status.Configuration.ID, Placements: placements, Tags: s.tags(),
+		RetryToken: token(s.identity, "pool", strconv.Itoa(int(s.own.Status.Pool.Attempt))),
+	})
+	if codeOf(err) == codeInvalidatedRetryToken {
+		return r.usedToken(ctx, s, err)
+	}
+	if err != nil {
+		return refused(err)
+	}
+	s.take(pool)
+	if r.Recorder != nil {
+		r.Recorder.Eventf(s.own, nil, corev1.EventTypeNormal, "PoolCreated", "Create", "Created instance pool %s in account %s", pool.ID, s.account.Name)
+	}
+	ctrl.LoggerFrom(ctx).Info("Created the instance pool", "instancePool", pool.ID, "Account", s.account.Name)
+	return nil
+}
+
+// usedToken finds out whether a pool was made before with this attempt's token, by a pass that does not know of it: it exists, and
+// the next look shows it, or all of the pool's are gone.
+func (r *Reconciler) usedToken(ctx context.Context, s *scope, refusal error) error {
+	pools, err := s.client.ListInstancePools(ctx, s.ownTags())
+	if err != nil {
+		return err
+	}
+	gone := !slices.ContainsFunc(pools, func(p oci.InstancePool) bool { return p.State != oci.StateTerminated })
+	if len(pools) > 0 && gone {
+		s.lost()
+	}
+	return refusal
+}
+
+// placements are the availability domains that the MachinePool allows, or all of the account's, with their fault domains.
+func (s *scope) placements() ([]oci.PoolPlacement, error) {
+	var out []oci.PoolPlacement
+	wanted := s.machinePool.Spec.FailureDomains
+	for _, domain := range s.account.Status.AvailabilityDomains {
+		name := infrav1.FailureDomainName(s.account.Name, domain.ShortName)
+		if len(wanted) > 0 && !slices.Contains(wanted, name) {
+			continue
+		}
+		at := oci.PoolPlacement{AvailabilityDomain: domain.Name, FaultDomains: s.own.Spec.FaultDomains, SubnetID: s.network.SubnetID}
+		if len(at.FaultDomains) == 0 {
+			at.FaultDomains = domain.FaultDomains
+		}
+		out = append(out, at)
+	}
+	if len(out) == 0 {
+		return nil, access.NewProblem(infrav1.FailureDomainUnknownReason,
+			"none of the MachinePool's failureDomains is one of account %s: leave them out, or use those that the OCIMeshCluster lists for the account", s.account.Name)
+	}
+	return out, nil
+}
+
+func samePlacement(a, b oci.PoolPlacement) bool {
+	return a.AvailabilityDomain == b.AvailabilityDomain && a.SubnetID == b.SubnetID && slices.Equal(slices.Sorted(slices.Values(a.FaultDomains)), slices.Sorted(slices.Values(b.FaultDomains)))
+}
+
+// refused tells what can only be mended by somebody from what is tried again.
+func refused(err error) error {
+	if !cloud.IsKind(err, cloud.InvalidRequest) {
+		return err
+	}
+	return &access.Problem{Reason: expv1.PoolRefusedReason, Message: "OCI refuses the instance pool: " + cloud.UserMessage(err), Err: err}
+}
+
+func codeOf(err error) string {
+	var failure *cloud.Error
+	if errors.As(err, &failure) {
+		return failure.Code
+	}
+	return ""
+}

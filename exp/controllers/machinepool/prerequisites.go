@@ -1,0 +1,66 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package machinepool
+
+import (
+	"context"
+
+	"sigs.k8s.io/cluster-api/util/conditions"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
+)
+
+// prerequisites waits for what others make, and finds account, network and tailnet.
+func (r *Reconciler) prerequisites(ctx context.Context, s *scope) error {
+	s.own.Status.InfrastructureMachineKind = machineKind
+	if s.infraCluster == nil {
+		s.WaitFor(s.Poll, expv1.ConfigurationReadyCondition, infrav1.WaitingForClusterInfrastructureReason, "Waiting for the Cluster's OCIMeshCluster")
+		return nil
+	}
+	if provisioned := s.cluster.Status.Initialization.InfrastructureProvisioned; provisioned == nil || !*provisioned {
+		s.WaitFor(s.Poll, expv1.ConfigurationReadyCondition, infrav1.WaitingForClusterInfrastructureReason,
+			"Waiting for OCIMeshCluster %s to be provisioned", s.infraCluster.Name)
+		return nil
+	}
+	if s.machinePool.Spec.Template.Spec.Bootstrap.DataSecretName == nil {
+		s.WaitFor(s.Poll, expv1.ConfigurationReadyCondition, infrav1.WaitingForBootstrapDataReason,
+			"Waiting for the bootstrap provider to make the bootstrap data")
+		return nil
+	}
+	if err := r.connect(ctx, s); err != nil {
+		return err
+	}
+	for i := range s.infraCluster.Status.Accounts {
+		if candidate := &s.infraCluster.Status.Accounts[i]; candidate.Name == s.account.Name {
+			s.network = candidate
+		}
+	}
+	if s.network == nil || s.network.Ready == nil || !*s.network.Ready || s.network.SubnetID == "" {
+		return access.NewProblem(expv1.WaitingForNetworkReason,
+			"OCIMeshCluster %s has no ready network in account %s: add the account to its spec.accounts, or see its status", s.infraCluster.Name, s.account.Name)
+	}
+	var err error
+	if s.tailnet, err = r.Access.Tailnet(ctx, s.infraCluster.Spec.TailnetRef.Name, s.own.Namespace); err != nil {
+		return err
+	}
+	s.joins, err = r.Access.TailnetClient(ctx, s.tailnet)
+	return err
+}
+
+// connect finds the account and its client.
+func (r *Reconciler) connect(ctx context.Context, s *scope) error {
+	account, err := r.Access.Account(ctx, s.own.Spec.Account, s.own.Namespace)
+	if err != nil {
+		return err
+	}
+	if conditions.IsFalse(account, infrav1.ReadyCondition) {
+		return access.NewProblem(infrav1.AccountNotReadyReason, "OCIAccount %s is not ready: %s", account.Name,
+			conditions.GetMessage(account, infrav1.ReadyCondition))
+	}
+	s.account, s.book = account, r.Pollers.Book(account)
+	s.client, err = r.Access.OCI(ctx, account)
+	return err
+}

@@ -1,0 +1,83 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package machinepool
+
+import (
+	"context"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/cluster-api/util/conditions"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+)
+
+// provision hands the pool over to Cluster API, once it exists and its first instance has joined, or none is wanted. That is never
+// taken back. Cluster API 1.14's contract names initialization.provisioned and its code reads ready
+// (core/reconcilers/machinepool, external.IsReady; kubernetes-sigs/cluster-api#14030).
+func (r *Reconciler) provision(_ context.Context, s *scope) error {
+	joined := s.wanted() == 0
+	for i := range s.machines {
+		provisioned := s.machines[i].Status.Initialization.Provisioned
+		joined = joined || provisioned != nil && *provisioned
+	}
+	if joined {
+		yes := true
+		s.own.Status.Ready, s.own.Status.Initialization.Provisioned = &yes, &yes
+	}
+	return nil
+}
+
+// cleanUp deletes the configurations that the pool no longer launches from and revokes the keys that nobody is to join with any more.
+// A configuration is the pool's by its tag, never by its name: pool-1's name begins pool-10's. An instance that was launched with the
+// last key may be about to join with it, so that old keys stay until all have.
+func (r *Reconciler) cleanUp(ctx context.Context, s *scope) error {
+	status := &s.own.Status.Configuration
+	if s.idle() {
+		return r.dropAllKeys(ctx, s)
+	}
+	if s.found.ConfigurationID != status.ID || *status == s.configurationBefore && conditions.IsTrue(s.own, infrav1.ReadyCondition) {
+		return nil
+	}
+	known, err := s.client.ListInstanceConfigurations(ctx, s.ownTags())
+	if err != nil {
+		return err
+	}
+	for _, old := range known {
+		if old.ID == status.ID {
+			continue
+		}
+		err := s.client.DeleteInstanceConfiguration(ctx, old.ID)
+		if err != nil && !cloud.IsKind(err, cloud.NotFoundOrUnauthorized) {
+			return err
+		}
+	}
+	for i := range s.machines {
+		machine := &s.machines[i]
+		provisioned := machine.Status.Initialization.Provisioned
+		if machine.DeletionTimestamp.IsZero() && (provisioned == nil || !*provisioned) {
+			return nil
+		}
+	}
+	if len(s.live) < s.wanted() {
+		return nil
+	}
+	return s.revokeAllKeysBut(ctx, status.KeyID)
+}
+
+// dropAllKeys leaves a pool at rest at size 0 without a key that works. The next instance's is made with its configuration.
+func (r *Reconciler) dropAllKeys(ctx context.Context, s *scope) error {
+	status := &s.own.Status.Configuration
+	if status.KeyID == "" {
+		return nil
+	}
+	if err := s.revokeAllKeysBut(ctx, ""); err != nil {
+		return err
+	}
+	if err := r.deleteKeySecret(ctx, s); err != nil {
+		return err
+	}
+	status.KeyID, status.KeyExpires = "", metav1.Time{}
+	return nil
+}

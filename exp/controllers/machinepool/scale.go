@@ -1,0 +1,152 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package machinepool
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/cluster-api/util/conditions"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/capacity"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
+)
+
+// scale makes the pool as large as wanted. More instances are OCI's to launch. Fewer are not OCI's to choose: the Machines that are to
+// go are deleted, so that their nodes are drained, and each takes its instance out of the pool (Cluster API's proposal
+// 20220209-machinepool-machines). Only places that no instance has taken are given back at once.
+func (r *Reconciler) scale(ctx context.Context, s *scope) error {
+	if s.external() {
+		return r.followOCI(ctx, s)
+	}
+	wanted := s.wanted()
+	switch {
+	case s.found.Size < wanted:
+		if err := s.resize(ctx, wanted); err != nil {
+			return err
+		}
+	case s.found.Size > wanted && s.found.Size > len(s.live):
+		// What polls show is some time old, and OCI would end an instance that it does not show.
+		members, err := s.client.PoolInstances(ctx, s.found.ID)
+		if err != nil {
+			return err
+		}
+		if to := max(wanted, len(members)); to < s.found.Size {
+			if err := s.resize(ctx, to); err != nil {
+				return err
+			}
+		}
+	}
+	if err := r.deleteSurplus(ctx, s, len(s.live)-wanted); err != nil {
+		return err
+	}
+	return s.settled(ctx, wanted)
+}
+
+func (s *scope) resize(ctx context.Context, to int) error {
+	changed, err := s.client.UpdateInstancePool(ctx, s.found.ID, oci.PoolChange{Size: &to})
+	if err != nil {
+		return refused(err)
+	}
+	ctrl.LoggerFrom(ctx).Info("Resized the instance pool", "instancePool", s.found.ID, "size", to)
+	s.take(changed)
+	s.book.Hurry()
+	return nil
+}
+
+// deleteSurplus deletes as many Machines as are too many, those that go already included.
+func (r *Reconciler) deleteSurplus(ctx context.Context, s *scope, surplus int) error {
+	var staying []*clusterv1.Machine
+	for i := range s.machines {
+		object := &s.machines[i]
+		if !slices.Contains(s.own.Spec.ProviderIDList, object.Spec.ProviderID) {
+			continue
+		}
+		machine := &clusterv1.Machine{}
+		err := r.Client.Get(ctx, client.ObjectKeyFromObject(object), machine)
+		switch {
+		case err == nil && machine.DeletionTimestamp.IsZero() && object.DeletionTimestamp.IsZero():
+			staying = append(staying, machine)
+		case err == nil, apierrors.IsNotFound(err) && !object.DeletionTimestamp.IsZero():
+			surplus--
+		case !apierrors.IsNotFound(err):
+			return fmt.Errorf("reading Machine %s: %w", object.Name, err)
+		}
+	}
+	slices.SortStableFunc(staying, func(a, b *clusterv1.Machine) int { return cmp.Compare(rank(a), rank(b)) })
+	for _, machine := range staying[:max(0, min(surplus, len(staying)))] {
+		if err := r.Client.Delete(ctx, machine); client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("deleting Machine %s: %w", machine.Name, err)
+		}
+		ctrl.LoggerFrom(ctx).Info("Deleted a Machine that is too many", "Machine", machine.Name)
+	}
+	return nil
+}
+
+// rank orders Machines by who goes first: those that somebody has marked, then those without a healthy node, then the rest, of which
+// the oldest comes first as its instance does.
+func rank(machine *clusterv1.Machine) int {
+	if _, marked := machine.Annotations[clusterv1.DeleteMachineAnnotation]; marked {
+		return 0
+	}
+	if !machine.Status.NodeRef.IsDefined() || !conditions.IsTrue(machine, clusterv1.MachineReadyCondition) {
+		return 1
+	}
+	return 2
+}
+
+// followOCI tells the MachinePool what something else has made the pool's size.
+func (r *Reconciler) followOCI(ctx context.Context, s *scope) error {
+	size := int32(s.found.Size) //nolint:gosec // OCI's pools hold far fewer.
+	if s.machinePool.Spec.Replicas == nil || *s.machinePool.Spec.Replicas != size {
+		before := s.machinePool.DeepCopy()
+		s.machinePool.Spec.Replicas = &size
+		if err := r.Client.Patch(ctx, s.machinePool, client.MergeFrom(before)); err != nil {
+			return fmt.Errorf("writing the MachinePool's replicas: %w", err)
+		}
+	}
+	return s.settled(ctx, s.found.Size)
+}
+
+// settled says what is missing.
+func (s *scope) settled(ctx context.Context, wanted int) error {
+	if s.found.State == oci.StateRunning && s.found.Size == wanted && len(s.live) == wanted {
+		s.Requeue(s.Poll)
+		return nil
+	}
+	s.Requeue(s.Progress)
+	switch s.found.State {
+	case oci.StateRunning, oci.StateScaling, oci.StateProvisioning:
+	default:
+		s.Note(expv1.PoolReadyCondition, expv1.PoolProvisioningReason, "The instance pool is %s and this provider did not ask for it: start it, or wait", s.found.State)
+		return nil
+	}
+	if len(s.live) < wanted && s.found.State != oci.StateRunning {
+		// Each failed try leaves a failed work request.
+		failure, err := s.client.ScalingFailure(ctx, s.found.ID)
+		if err != nil {
+			return err
+		}
+		if failure != nil && capacity.IsShortage(failure) {
+			s.Note(expv1.PoolReadyCondition, infrav1.NoCapacityReason, "The instance pool has %d of %d instances; OCI goes on trying: %s",
+				len(s.live), wanted, cloud.UserMessage(failure))
+			return nil
+		}
+	}
+	if s.found.State == oci.StateProvisioning {
+		s.Note(expv1.PoolReadyCondition, expv1.PoolProvisioningReason, "The instance pool is PROVISIONING and has %d of %d instances", len(s.live), wanted)
+		return nil
+	}
+	s.Note(expv1.PoolReadyCondition, expv1.PoolScalingReason, "The instance pool is %s and has %d of %d instances", s.found.State, len(s.live), wanted)
+	return nil
+}

@@ -1,0 +1,203 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package machinepool
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/cluster-api/util"
+	"sigs.k8s.io/cluster-api/util/annotations"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
+	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/pass"
+)
+
+// scope is what the phases of one pass know.
+type scope struct {
+	pass.Pass
+	own *expv1.OCIMeshMachinePool
+	now time.Time
+
+	// machinePool owns own. It, cluster and infraCluster may be nil while own is being deleted.
+	machinePool  *clusterv1.MachinePool
+	cluster      *clusterv1.Cluster
+	infraCluster *infrav1.OCIMeshCluster
+
+	// identity is the UID that own was first seen with; the names of all that is made for it begin with prefix.
+	identity, prefix string
+
+	// account, client, book and network are the account's, tailnet is the cluster's. Set by prerequisites; network and tailnet may be
+	// nil while own is being deleted.
+	account *infrav1.OCIAccount
+	client  *oci.Client
+	book    *feed.Book
+	network *infrav1.ClusterAccountStatus
+	tailnet *infrav1.Tailnet
+	joins   *tailnet.Client
+
+	// found is the instance pool; nil if there is none. Set by findPool.
+	found *oci.InstancePool
+	// live are the instances that stay, machines the objects of all. Set by instances.
+	live     []oci.Instance
+	machines []expv1.OCIMeshMachinePoolMachine
+	// configurationBefore is what was recorded when the pass began.
+	configurationBefore expv1.InstanceConfigurationStatus
+	// key is what instances to come join with. Set by tailnetKey.
+	key joinKey
+}
+
+// memory is what would be asked for again at each pass. Nothing depends on it: after a restart it is empty.
+type memory struct {
+	mu     sync.Mutex
+	images map[types.UID]foundImage
+	// searched is since when the pool of a deleted object is looked for.
+	searched map[types.UID]time.Time
+}
+
+// searchedSince is the time of the first call for the object.
+func (m *memory) searchedSince(uid types.UID, now time.Time) time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if since, known := m.searched[uid]; known {
+		return since
+	}
+	if m.searched == nil {
+		m.searched = map[types.UID]time.Time{}
+	}
+	m.searched[uid] = now
+	return now
+}
+
+func (m *memory) forget(uid types.UID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.images, uid)
+	delete(m.searched, uid)
+}
+
+// with makes a phase of a method.
+func (s *scope) with(run func(context.Context, *scope) error) func(context.Context) error {
+	return func(ctx context.Context) error { return run(ctx, s) }
+}
+
+// newScope reads the objects around own; nil if there is nothing to do before somebody else has done his part.
+func (r *Reconciler) newScope(ctx context.Context, own *expv1.OCIMeshMachinePool) (*scope, error) {
+	options := r.Options.withDefaults()
+	s := &scope{own: own, now: options.Clock(), Pass: pass.Pass{Poll: options.PollInterval, Progress: options.ProgressInterval}}
+	s.configurationBefore = own.Status.Configuration
+	deleting := !own.DeletionTimestamp.IsZero()
+	if deleting && !controllerutil.ContainsFinalizer(own, expv1.OCIMeshMachinePoolFinalizer) {
+		return nil, nil
+	}
+	var err error
+	if s.machinePool, err = util.GetOwnerMachinePool(ctx, r.Client, own.ObjectMeta); client.IgnoreNotFound(err) != nil {
+		return nil, fmt.Errorf("reading the owner MachinePool: %w", err)
+	}
+	if s.machinePool == nil && !deleting {
+		ctrl.LoggerFrom(ctx).V(4).Info("Waiting for the MachinePool controller to set the owner reference")
+		return nil, nil
+	}
+	name := own.Labels[clusterv1.ClusterNameLabel]
+	if s.machinePool != nil {
+		name = s.machinePool.Spec.ClusterName
+	}
+	cluster := &clusterv1.Cluster{}
+	err = r.Client.Get(ctx, client.ObjectKey{Namespace: own.Namespace, Name: name}, cluster)
+	switch {
+	case err == nil:
+		s.cluster = cluster
+	case deleting && apierrors.IsNotFound(err):
+		return s, nil
+	default:
+		return nil, fmt.Errorf("reading the Cluster: %w", err)
+	}
+	infra := &infrav1.OCIMeshCluster{}
+	err = r.Client.Get(ctx, client.ObjectKey{Namespace: own.Namespace, Name: s.cluster.Spec.InfrastructureRef.Name}, infra)
+	switch {
+	case err == nil:
+		s.infraCluster = infra
+	case !apierrors.IsNotFound(err):
+		return nil, fmt.Errorf("reading the OCIMeshCluster: %w", err)
+	}
+	return s, nil
+}
+
+func (o Options) withDefaults() Options {
+	set := func(value *time.Duration, otherwise time.Duration) {
+		if *value <= 0 {
+			*value = otherwise
+		}
+	}
+	set(&o.PollInterval, time.Minute)
+	set(&o.ProgressInterval, 10*time.Second)
+	set(&o.KeyLife, tailnet.MaxReusableKeyExpiry)
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	return o
+}
+
+// uidLength is how much of the UID names hold: 32 random bits.
+const uidLength = 8
+
+// prefixOf begins the names of the pool's instances in the tailnet, so that no other pool of any namespace or management cluster has
+// one of them.
+func prefixOf(name, identity string) string {
+	suffix := "-" + strings.ReplaceAll(identity, "-", "")
+	suffix = suffix[:min(len(suffix), 1+uidLength)]
+	label := strings.ReplaceAll(name, ".", "-")
+	label = label[:min(len(label), cloudinit.MaxHostnamePrefix-len(suffix))]
+	return strings.TrimRight(label, "-") + suffix
+}
+
+// ownTags find all that was made for the pool.
+func (s *scope) ownTags() map[string]string {
+	return map[string]string{infrav1.MachinePoolUIDTag: s.identity}
+}
+
+// tags are put on all that is made for the pool.
+func (s *scope) tags() map[string]string {
+	tags := s.ownTags()
+	tags[infrav1.MachinePoolNameTag] = s.own.Namespace + "/" + s.own.Name
+	tags[infrav1.ClusterUIDTag] = identity.Of(s.infraCluster)
+	tags[infrav1.ClusterNameTag] = s.infraCluster.Namespace + "/" + s.infraCluster.Name
+	return tags
+}
+
+// wanted is how many instances the pool should have: the MachinePool's replicas, unless something else than Cluster API manages
+// them, which then is OCI's pool itself.
+func (s *scope) wanted() int {
+	switch {
+	case s.external() && s.found != nil:
+		return s.found.Size
+	case s.machinePool.Spec.Replicas == nil:
+		return 1
+	}
+	return int(*s.machinePool.Spec.Replicas)
+}
+
+func (s *scope) external() bool {
+	return annotations.ReplicasManagedByExternalAutoscaler(s.machinePool)
+}
+
+// idle says that the pool neither has instances nor should get any: there is nobody who would join.
+func (s *scope) idle() bool {
+	return s.found != nil && s.found.Size == 0 && len(s.live) == 0 && s.wanted() == 0
+}

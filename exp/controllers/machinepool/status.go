@@ -1,0 +1,70 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package machinepool
+
+import (
+	"cmp"
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
+	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
+)
+
+// ownedConditions are the ones that this controller writes, besides Paused, which has its own helper.
+var ownedConditions = report.Types(infrav1.TailnetReadyCondition, expv1.ConfigurationReadyCondition, expv1.PoolReadyCondition,
+	expv1.InstancesReadyCondition, infrav1.DeletingCondition)
+
+// updateStatus computes all conditions from what the phases found.
+func updateStatus(s *scope) {
+	all := []metav1.Condition{
+		report.Deleting(s.own, s.Deletion),
+		s.Found(infrav1.TailnetReadyCondition, func() metav1.Condition {
+			return s.since(infrav1.TailnetReadyCondition, s.joins != nil, "The tailnet was not looked at yet")
+		}),
+		s.Found(expv1.ConfigurationReadyCondition, func() metav1.Condition {
+			return s.since(expv1.ConfigurationReadyCondition, s.own.Status.Configuration.ID != "" || s.idleBefore(), "There is no instance configuration yet")
+		}),
+		s.Found(expv1.PoolReadyCondition, func() metav1.Condition {
+			return s.since(expv1.PoolReadyCondition, s.found != nil, "There is no instance pool yet")
+		}),
+		s.Found(expv1.InstancesReadyCondition, func() metav1.Condition {
+			if problem := s.joining(); problem != nil {
+				return report.Of(expv1.InstancesReadyCondition, problem)
+			}
+			return s.since(expv1.InstancesReadyCondition, s.own.Status.Replicas != nil, "Instances were not looked at yet")
+		}),
+	}
+	// Ready tells the cause: what only waits for another comes after it.
+	slices.SortStableFunc(all, func(a, b metav1.Condition) int { return cmp.Compare(consequence(a), consequence(b)) })
+	report.Set(s.own, all...)
+	for i := range s.own.Status.Conditions {
+		if s.own.Status.Conditions[i].Type != clusterv1.PausedCondition {
+			s.own.Status.Conditions[i].ObservedGeneration = s.own.Generation
+		}
+	}
+}
+
+// since is True if there is what the condition is about.
+func (s *scope) since(condition string, there bool, otherwise string) metav1.Condition {
+	switch {
+	case !s.own.DeletionTimestamp.IsZero():
+		return report.NotOK(condition, infrav1.DeletingReason, "The machine pool is being deleted")
+	case there:
+		return report.OK(condition)
+	}
+	return report.NotOK(condition, infrav1.WaitingReason, otherwise)
+}
+
+func (s *scope) idleBefore() bool { return s.found != nil && s.found.ConfigurationID != "" }
+
+func consequence(condition metav1.Condition) int {
+	if condition.Reason == infrav1.WaitingReason {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,130 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package poolmachine looks after OCIMeshMachinePoolMachines: each stands for one instance that a pool has launched. It sees the
+// instance join the tailnet and, when its Machine is deleted, takes exactly that instance out of the pool.
+//
+// It may import api, exp/api, cloud/*, controllers/* and Cluster API's util packages.
+package poolmachine
+
+import (
+	"context"
+	"time"
+
+	kerrors "k8s.io/apimachinery/pkg/util/errors"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/cluster-api/util/conditions"
+	"sigs.k8s.io/cluster-api/util/finalizers"
+	"sigs.k8s.io/cluster-api/util/labels"
+	"sigs.k8s.io/cluster-api/util/patch"
+	"sigs.k8s.io/cluster-api/util/paused"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
+	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/pass"
+)
+
+// +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshmachinepoolmachines,verbs=get;list;watch;update;patch;delete
+// +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshmachinepoolmachines/status,verbs=get;update;patch
+// +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshmachinepools;ocimeshclusters;ociaccounts;tailnets,verbs=get;list;watch
+// +kubebuilder:rbac:groups=cluster.x-k8s.io,resources=clusters;clusters/status,verbs=get;list;watch
+// +kubebuilder:rbac:groups=cluster.x-k8s.io,resources=machines,verbs=get;list;watch;delete
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// Options are the controller's times. Zero values stand for the defaults.
+type Options struct {
+	// PollInterval is how often a machine at rest is looked at; 60 seconds by default.
+	PollInterval time.Duration
+	// ProgressInterval is how often a machine that changes is looked at; 10 seconds by default.
+	ProgressInterval time.Duration
+	// JoinTimeout is how long after its launch an instance should have joined the tailnet; 20 minutes by default.
+	JoinTimeout time.Duration
+	// Clock tells the time; time.Now by default.
+	Clock func() time.Time
+}
+
+func (o Options) withDefaults() Options {
+	set := func(value *time.Duration, otherwise time.Duration) {
+		if *value <= 0 {
+			*value = otherwise
+		}
+	}
+	set(&o.PollInterval, time.Minute)
+	set(&o.ProgressInterval, 10*time.Second)
+	set(&o.JoinTimeout, 20*time.Minute)
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	return o
+}
+
+// Reconciler reconciles OCIMeshMachinePoolMachines. Set it up with SetupWithManager, or call Reconcile directly.
+type Reconciler struct {
+	// Client reads from the manager's cache.
+	Client client.Client
+	// Access hands out clients of accounts and tailnets.
+	Access *access.Clients
+	// Pollers know the instances of all accounts.
+	Pollers *poller.Pollers
+	// Recorder records events.
+	Recorder events.EventRecorder
+	// WatchFilterValue is the value of the label cluster.x-k8s.io/watch-filter that objects must have; empty means all.
+	WatchFilterValue string
+	// Options are the controller's times.
+	Options Options
+}
+
+// Reconcile brings one machine a step further.
+func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctrl.Result, reterr error) {
+	own := &expv1.OCIMeshMachinePoolMachine{}
+	if err := r.Client.Get(ctx, request.NamespacedName, own); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if r.WatchFilterValue != "" && !labels.HasWatchLabel(own, r.WatchFilterValue) {
+		return ctrl.Result{}, nil
+	}
+	s, err := r.newScope(ctx, own)
+	if err != nil || s == nil {
+		return ctrl.Result{}, err
+	}
+	if added, err := finalizers.EnsureFinalizer(ctx, r.Client, own, expv1.OCIMeshMachinePoolMachineFinalizer); err != nil || added {
+		return ctrl.Result{}, err
+	}
+	if isPaused, requeue, err := paused.EnsurePausedCondition(ctx, r.Client, s.cluster, own); err != nil || isPaused || requeue {
+		return ctrl.Result{}, err
+	}
+	before := conditions.Get(own, infrav1.ReadyCondition)
+	helper, err := patch.NewHelper(own, r.Client)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	defer func() {
+		updateStatus(s)
+		report.Announce(r.Recorder, own, before, conditions.Get(own, infrav1.ReadyCondition))
+		err := helper.Patch(ctx, own, patch.WithOwnedConditions{Conditions: ownedConditions})
+		reterr = kerrors.NewAggregate([]error{reterr, err})
+	}()
+	const deleting = infrav1.DeletingCondition
+	if !own.DeletionTimestamp.IsZero() {
+		err = s.Run(ctx,
+			pass.Phase{Name: "connect", Condition: deleting, Run: s.with(r.connect)},
+			pass.Phase{Name: "detach", Condition: deleting, Run: s.with(r.detach)},
+			pass.Phase{Name: "remove volumes", Condition: deleting, Run: s.with(r.removeVolumes)},
+			pass.Phase{Name: "leave tailnet", Condition: deleting, Run: s.with(r.leaveTailnet)},
+			pass.Phase{Name: "release", Condition: deleting, Run: s.with(r.release)},
+		)
+	} else {
+		err = s.Run(ctx,
+			pass.Phase{Name: "connect", Condition: infrav1.InstanceReadyCondition, Run: s.with(r.connect)},
+			pass.Phase{Name: "observe instance", Condition: infrav1.InstanceReadyCondition, Run: s.with(r.observeInstance)},
+			pass.Phase{Name: "observe device", Condition: infrav1.TailnetReadyCondition, Run: s.with(r.observeDevice)},
+			pass.Phase{Name: "provision", Condition: infrav1.TailnetReadyCondition, Run: s.with(r.provision)},
+		)
+	}
+	return s.Result(), err
+}

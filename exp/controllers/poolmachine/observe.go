@@ -1,0 +1,214 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package poolmachine
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+)
+
+// observeInstance takes over what polls show. One that is gone on evidence takes its Machine along: OCI has another one in its place
+// (Cluster API's proposal 20220209-machinepool-machines).
+func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
+	if trouble := s.book.Trouble(s.now); trouble != nil {
+		return trouble
+	}
+	seen, known := s.book.Instance(s.instanceID)
+	found, exists := seen.Instance, true
+	if !known || !seen.Listed {
+		var err error
+		if found, exists, err = instance.Observe(ctx, s.client, s.instanceID); err != nil {
+			return err
+		}
+	}
+	if !exists {
+		found.State = oci.StateTerminated
+	}
+	status := &s.own.Status
+	status.Instance.ID, status.Instance.State = s.instanceID, string(found.State)
+	if exists {
+		status.AvailabilityDomain, status.FaultDomain = found.AvailabilityDomain, found.FaultDomain
+		status.FailureDomain = s.failureDomain(found.AvailabilityDomain)
+	}
+	switch found.State {
+	case oci.StateRunning:
+		s.instance = &found
+		return s.observeAddresses()
+	case oci.StateTerminated:
+		return r.lost(ctx, s)
+	case oci.StateTerminating:
+		s.Note(infrav1.InstanceReadyCondition, infrav1.InstanceTerminatedReason, "Instance is TERMINATING and this provider did not ask for it")
+	case oci.StateStopping, oci.StateStopped:
+		s.Note(infrav1.InstanceReadyCondition, infrav1.InstanceStoppedReason,
+			"Instance is %s and this provider did not ask for it: start it, or delete the Machine", found.State)
+	default:
+		s.Note(infrav1.InstanceReadyCondition, infrav1.InstanceProvisioningReason, "Instance is %s", found.State)
+	}
+	s.instance = &found
+	s.Requeue(s.Progress)
+	return nil
+}
+
+func (s *scope) failureDomain(availabilityDomain string) string {
+	for _, domain := range s.account.Status.AvailabilityDomains {
+		if domain.Name == availabilityDomain {
+			return infrav1.FailureDomainName(s.account.Name, domain.ShortName)
+		}
+	}
+	return ""
+}
+
+func (s *scope) observeAddresses() error {
+	status := &s.own.Status.Instance
+	if status.PrivateIP != "" {
+		return nil
+	}
+	vnic, found, err := s.book.Addresses(s.instanceID)
+	if err != nil || !found {
+		s.Requeue(s.Progress)
+		return err
+	}
+	status.PrivateIP = vnic.PrivateIP.String()
+	if vnic.PublicIP.IsValid() {
+		status.PublicIP = vnic.PublicIP.String()
+	}
+	return nil
+}
+
+// lost deletes the Machine of an instance that is gone, or the object itself if it has none.
+func (r *Reconciler) lost(ctx context.Context, s *scope) error {
+	s.WaitFor(s.Progress, infrav1.InstanceReadyCondition, infrav1.InstanceTerminatedReason,
+		"Instance is gone and this provider did not ask for it: its Machine is deleted, OCI launches another one")
+	machine := &clusterv1.Machine{}
+	found, err := r.find(ctx, s.own, s.own.Name, machine)
+	if err != nil {
+		return err
+	}
+	var victim client.Object = s.own
+	if found {
+		victim = machine
+	}
+	if err := r.Client.Delete(ctx, victim); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("deleting machine %s: %w", s.own.Name, err)
+	}
+	ctrl.LoggerFrom(ctx).Info("Deleted the Machine of an instance that is gone", "instance", s.instanceID)
+	return nil
+}
+
+// clockSkew is how far the clocks of OCI and of the coordination server may be apart.
+const clockSkew = 5 * time.Minute
+
+// observeDevice looks for the instance's device in the tailnet and approves its part of the pod network.
+func (r *Reconciler) observeDevice(ctx context.Context, s *scope) error {
+	if s.instance == nil || (s.instance.State != oci.StateRunning && s.own.Status.Tailnet.DeviceID == "") {
+		return nil
+	}
+	devices, err := s.joins.FindDevice(ctx, s.own.Name)
+	if err != nil {
+		return err
+	}
+	for _, device := range slices.Backward(devices) {
+		tagged := !slices.ContainsFunc(s.tailnet.Spec.NodeTags, func(tag string) bool { return !slices.Contains(device.Tags, tag) })
+		own := device.ID == s.own.Status.Tailnet.DeviceID || tagged && !device.Created.Before(s.instance.CreatedAt.Add(-clockSkew))
+		if own && device.IPv4().IsValid() {
+			s.device = &device
+			break
+		}
+	}
+	if s.device == nil {
+		return r.notJoined(s)
+	}
+	status := &s.own.Status.Tailnet
+	status.Hostname, status.DeviceID, status.Addresses = s.own.Name, s.device.ID, []string{s.device.IPv4().String()}
+	if v6 := s.device.IPv6(); v6.IsValid() {
+		status.Addresses = append(status.Addresses, v6.String())
+	}
+	if !s.device.Online && s.instance.State == oci.StateRunning {
+		s.Note(infrav1.TailnetReadyCondition, infrav1.DeviceOfflineReason,
+			"Device %s lost the coordination server at %s: see that the instance reaches the Internet, and tailscaled's log",
+			s.device.Name, s.device.LastSeen.UTC().Format(time.RFC3339))
+	}
+	return s.approve(ctx)
+}
+
+func (r *Reconciler) notJoined(s *scope) error {
+	s.Requeue(s.Progress)
+	timeout := r.Options.withDefaults().JoinTimeout
+	if s.now.Sub(s.instance.CreatedAt) < timeout {
+		s.Note(infrav1.TailnetReadyCondition, infrav1.JoiningReason, "Waiting for the machine to boot and join the tailnet as %s", s.own.Name)
+		return nil
+	}
+	s.Note(infrav1.TailnetReadyCondition, infrav1.JoinTimeoutReason,
+		"The machine has not joined the tailnet within %s: look for capom in the instance's console log for the reason, then delete the Machine", timeout)
+	return nil
+}
+
+// approve approves the node's own part of the pod network, as for other machines.
+func (s *scope) approve(ctx context.Context) error {
+	if s.infraCluster.Spec.PodNetwork.Mode != infrav1.PodNetworkTailnetRoutes || s.tailnet.Spec.RouteApproval != infrav1.RouteApprovalProvider {
+		return nil
+	}
+	var missing []netip.Prefix
+	advertised := false
+	for _, route := range s.device.Routes.Advertised {
+		if !s.isPodRoute(route) {
+			continue
+		}
+		advertised = true
+		if !slices.Contains(s.device.Routes.Enabled, route) {
+			missing = append(missing, route)
+		}
+	}
+	if !advertised {
+		// The node gets its pod CIDR only after it has joined the cluster.
+		s.Requeue(s.Progress)
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return s.joins.ApproveRoutes(ctx, s.device.ID, missing...)
+}
+
+// isPodRoute tells whether the prefix is a true part of the cluster's pod network: a node must not draw all pods' traffic.
+func (s *scope) isPodRoute(prefix netip.Prefix) bool {
+	return slices.ContainsFunc(s.cluster.Spec.ClusterNetwork.Pods.CIDRBlocks, func(block string) bool {
+		pods, err := netip.ParsePrefix(block)
+		return err == nil && pods.Contains(prefix.Addr()) && prefix.Bits() > pods.Bits()
+	})
+}
+
+// provision hands the machine over to Cluster API once it runs and has joined. That is never taken back.
+func (r *Reconciler) provision(_ context.Context, s *scope) error {
+	s.Requeue(s.Poll)
+	if s.instance == nil || s.device == nil {
+		return nil
+	}
+	s.own.Status.Addresses = nil
+	add := func(kind clusterv1.MachineAddressType, address string) {
+		s.own.Status.Addresses = append(s.own.Status.Addresses, clusterv1.MachineAddress{Type: kind, Address: address})
+	}
+	for _, address := range s.own.Status.Tailnet.Addresses {
+		add(clusterv1.MachineInternalIP, address)
+	}
+	if public := s.own.Status.Instance.PublicIP; public != "" {
+		add(clusterv1.MachineExternalIP, public)
+	}
+	add(clusterv1.MachineHostName, s.own.Name)
+	if s.instance.State == oci.StateRunning && s.own.Status.Instance.PrivateIP != "" {
+		provisioned := true
+		s.own.Status.Initialization.Provisioned = &provisioned
+	}
+	return nil
+}
