@@ -33,6 +33,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/inventory"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/machine"
+	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 )
 
 // version is set when the program is linked.
@@ -97,6 +98,9 @@ func run(ctx context.Context, options managerOptions) error {
 	if err := setupControllers(ctx, mgr, clients, pollers, machineMetrics, options); err != nil {
 		return err
 	}
+	if err := setupPools(ctx, mgr, clients, pollers, options); err != nil {
+		return err
+	}
 	if err := setupChecks(mgr); err != nil {
 		return err
 	}
@@ -107,7 +111,7 @@ func run(ctx context.Context, options managerOptions) error {
 func newScheme() (*runtime.Scheme, error) {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
-		clientgoscheme.AddToScheme, clusterv1.AddToScheme, infrav1.AddToScheme,
+		clientgoscheme.AddToScheme, clusterv1.AddToScheme, infrav1.AddToScheme, expv1.AddToScheme,
 	} {
 		if err := add(scheme); err != nil {
 			return nil, fmt.Errorf("register API types: %w", err)

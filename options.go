@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	"k8s.io/component-base/featuregate"
 	"k8s.io/component-base/logs"
 	logsv1 "k8s.io/component-base/logs/api/v1"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
@@ -17,6 +19,7 @@ import (
 // managerOptions are the command line. Names and defaults follow Cluster API's own managers where they have them.
 type managerOptions struct {
 	logs    *logs.Options
+	gates   featuregate.MutableFeatureGate
 	manager flags.ManagerOptions
 
 	namespace        string
@@ -41,14 +44,24 @@ type managerOptions struct {
 }
 
 func defaultOptions() managerOptions {
-	return managerOptions{logs: logs.NewOptions()}
+	gates := featuregate.NewFeatureGate()
+	// It fails for a gate that is known already, and this one has none.
+	utilruntime.Must(gates.Add(map[featuregate.Feature]featuregate.FeatureSpec{
+		machinePoolGate: {Default: true, PreRelease: featuregate.Beta},
+	}))
+	return managerOptions{logs: logs.NewOptions(), gates: gates}
 }
+
+// machinePoolGate turns the controllers of machine pools on: OCIMeshMachinePool and OCIMeshMachinePoolMachine. Its name and default
+// are those of Cluster API's gate.
+const machinePoolGate featuregate.Feature = "MachinePool"
 
 func (o *managerOptions) addFlags(fs *pflag.FlagSet) {
 	logsv1.AddFlags(o.logs, fs)
 	flags.AddManagerOptions(fs, &o.manager)
 	o.addClusterAPIFlags(fs)
 
+	o.gates.AddFlag(fs)
 	fs.IntVar(&o.concurrency, "concurrency", 10, "Number of objects of each kind to reconcile at once")
 	fs.DurationVar(&o.requestTimeout, "request-timeout", 30*time.Second, "How long a call to OCI or a tailnet may take")
 	fs.DurationVar(&o.pollInterval, "poll-interval", time.Minute, "How often machines, clusters and accounts at rest are looked at")

@@ -18,6 +18,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/machinetemplate"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnet"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/machinepool"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolmachine"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/webhooks"
 )
 
@@ -65,6 +67,33 @@ func setupControllers(
 		if err := s.setup(); err != nil {
 			return fmt.Errorf("set up %s: %w", s.kind, err)
 		}
+	}
+	return nil
+}
+
+// setupPools adds the controllers of machine pools, if their gate is open.
+func setupPools(ctx context.Context, mgr ctrl.Manager, clients *access.Clients, pollers *poller.Pollers, o managerOptions) error {
+	if !o.gates.Enabled(machinePoolGate) {
+		return nil
+	}
+	perKind := controller.Options{MaxConcurrentReconciles: o.concurrency}
+	err := (&machinepool.Reconciler{
+		Client: mgr.GetClient(), Access: clients, Pollers: pollers, WatchFilterValue: o.watchFilter,
+		Recorder: mgr.GetEventRecorder("ocimeshmachinepool-controller"),
+		Options:  machinepool.Options{PollInterval: o.pollInterval, ProgressInterval: o.progressInterval},
+	}).SetupWithManager(ctx, mgr, perKind)
+	if err != nil {
+		return fmt.Errorf("set up OCIMeshMachinePool: %w", err)
+	}
+	err = (&poolmachine.Reconciler{
+		Client: mgr.GetClient(), Access: clients, Pollers: pollers, WatchFilterValue: o.watchFilter,
+		Recorder: mgr.GetEventRecorder("ocimeshmachinepoolmachine-controller"),
+		Options: poolmachine.Options{
+			PollInterval: o.pollInterval, ProgressInterval: o.progressInterval, JoinTimeout: o.joinTimeout,
+		},
+	}).SetupWithManager(ctx, mgr, perKind)
+	if err != nil {
+		return fmt.Errorf("set up OCIMeshMachinePoolMachine: %w", err)
 	}
 	return nil
 }

@@ -31,6 +31,7 @@ assemble cluster-template.yaml cluster ocimeshcluster-three-accounts control-pla
 assemble cluster-template-single-account.yaml cluster ocimeshcluster-one-account control-plane workers health-checks "${addons[@]}"
 assemble cluster-template-tailnet-routes.yaml cluster ocimeshcluster-tailnet-routes control-plane workers health-checks "${addons[@]}"
 assemble cluster-template-network-load-balancer.yaml cluster ocimeshcluster-network-load-balancer control-plane workers health-checks "${addons[@]}"
+assemble cluster-template-machine-pool.yaml cluster ocimeshcluster-three-accounts control-plane machine-pool "${addons[@]}"
 assemble cluster-template-topology.yaml cluster-topology "${addons[@]}"
 assemble clusterclass-ocimesh.yaml clusterclass
 

@@ -20,7 +20,7 @@ import (
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 )
 
-const conditionsFile = "api/v1alpha1/conditions.go"
+var conditionsFiles = []string{"api/v1alpha1/conditions.go", "exp/api/v1alpha1/conditions.go"}
 
 // borrowed are the names of Cluster API that conditions.go gives to conditions and reasons of ours.
 var borrowed = map[string]string{
@@ -59,12 +59,12 @@ func TestTheCodeSetsEveryReason(t *testing.T) {
 	for _, folder := range []string{"controllers", "cloud", "internal", "exp"} {
 		unused = slices.DeleteFunc(unused, func(name string) bool { return used(t, folder, name) })
 	}
-	NewWithT(t).Expect(unused).To(BeEmpty(), "constants of %s that nothing uses", conditionsFile)
+	NewWithT(t).Expect(unused).To(BeEmpty(), "constants of %s that nothing uses", conditionsFiles)
 }
 
 // Whoever looks for a remedy finds it at the same place on each page.
 func TestPagesOfKindsHaveOneShape(t *testing.T) {
-	for _, name := range []string{"ociaccount", "tailnet", "ocimeshcluster", "ocimeshmachine", "ocimeshmachinetemplate"} {
+	for _, name := range []string{"ociaccount", "tailnet", "ocimeshcluster", "ocimeshmachine", "ocimeshmachinetemplate", "ocimeshmachinepool"} {
 		var headings []string
 		for _, line := range read(t, "docs/kinds/"+name+".md").prose {
 			if heading, ok := strings.CutPrefix(line, "## "); ok {
@@ -77,20 +77,21 @@ func TestPagesOfKindsHaveOneShape(t *testing.T) {
 	}
 }
 
-// specs are the constants in conditions.go whose names have the ending.
+// specs are the constants in the files of conditions whose names have the ending.
 func specs(t *testing.T, ending string) []*ast.ValueSpec {
 	t.Helper()
 	g := NewWithT(t)
-	file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, conditionsFile), nil, 0)
-	g.Expect(err).NotTo(HaveOccurred())
 	var found []*ast.ValueSpec
-	ast.Inspect(file, func(node ast.Node) bool {
-		if spec, ok := node.(*ast.ValueSpec); ok && strings.HasSuffix(spec.Names[0].Name, ending) {
-			found = append(found, spec)
-		}
-		return true
-	})
-	g.Expect(found).NotTo(BeEmpty())
+	for _, name := range conditionsFiles {
+		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, name), nil, 0)
+		g.Expect(err).NotTo(HaveOccurred())
+		ast.Inspect(file, func(node ast.Node) bool {
+			if spec, ok := node.(*ast.ValueSpec); ok && strings.HasSuffix(spec.Names[0].Name, ending) {
+				found = append(found, spec)
+			}
+			return true
+		})
+	}
 	return found
 }
 

@@ -74,6 +74,22 @@ func TestEveryTemplateIsGeneratedByClusterctlAndAcceptedByTheAPIServer(t *testin
 	}
 }
 
+func TestTheMachinePoolFlavorHasItsWorkersInOneAccount(t *testing.T) {
+	g := NewWithT(t)
+	objects := generate(t, "machine-pool")
+	namespace := apply(t, objects)
+
+	kinds := without(one, "MachineHealthCheck")
+	delete(kinds, "MachineDeployment")
+	delete(kinds, "KubeadmConfigTemplate")
+	kinds["OCIMeshMachineTemplate"] = 1
+	kinds["MachinePool"], kinds["KubeadmConfig"], kinds["OCIMeshMachinePool"] = 1, 1, 1
+	g.Expect(countKinds(objects)).To(Equal(kinds))
+	g.Expect(field(objects, "MachinePool", "spec", "replicas")).To(BeEquivalentTo(2))
+	stored := get(t, namespace, "OCIMeshMachinePool", "mesh-workers")
+	g.Expect(stored.Object["spec"]).To(HaveKeyWithValue("account", "alice"))
+}
+
 func TestTheTopologyFlavorBringsItsClusterClassAlong(t *testing.T) {
 	g := NewWithT(t)
 	objects := generate(t, "topology")
