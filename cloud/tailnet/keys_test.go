@@ -61,7 +61,7 @@ func TestAReusableKeyLetsManyMachinesJoinForADay(t *testing.T) {
 			g.Expect(err).NotTo(HaveOccurred())
 		}
 		g.Expect(server.Devices()).To(HaveEach(HaveField("Tags", ConsistOf(nodeTag))))
-		found, err := client.FindKeys(t.Context(), "pool")
+		found, err := client.KeysSince(t.Context(), "pool", time.Now())
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(found).To(HaveLen(1), "it can still be used")
 		g.Expect(client.RevokeKey(t.Context(), key.ID)).To(Succeed())

@@ -145,7 +145,7 @@ func value(t *testing.T, spec *ast.ValueSpec) string {
 		g.Expect(borrowed).To(HaveKey(expression.Sel.Name), "add it to borrowed in this file")
 		return borrowed[expression.Sel.Name]
 	}
-	t.Fatalf("%s: the value of %s is not understood", conditionsFile, spec.Names[0].Name)
+	t.Fatalf("the value of %s is not understood", spec.Names[0].Name)
 	return ""
 }
 

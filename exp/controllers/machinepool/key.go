@@ -98,7 +98,7 @@ func (r *Reconciler) writeKey(ctx context.Context, s *scope) error {
 
 // revokeAllKeysBut revokes the pool's keys but one.
 func (s *scope) revokeAllKeysBut(ctx context.Context, current string) error {
-	keys, err := s.joins.FindKeys(ctx, s.keyDescription())
+	keys, err := s.joins.KeysSince(ctx, s.keyDescription(), time.Now())
 	if err != nil {
 		return err
 	}

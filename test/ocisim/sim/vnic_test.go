@@ -9,6 +9,8 @@ import (
 	. "github.com/onsi/gomega"
 	"github.com/oracle/oci-go-sdk/v65/common"
 	"github.com/oracle/oci-go-sdk/v65/core"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
 )
 
 // running launches a machine and waits until it is RUNNING.
