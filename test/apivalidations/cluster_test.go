@@ -34,7 +34,7 @@ func TestAClustersDefaults(t *testing.T) {
 	g := NewWithT(t)
 	cluster := created(t, goodCluster())
 	g.Expect(cluster.Spec.EndpointType).To(Equal(infrav1.EndpointTailnetVIP))
-	g.Expect(cluster.Spec.PodNetwork).To(Equal(infrav1.PodNetwork{Mode: infrav1.PodNetworkVXLAN, MTU: 1280}))
+	g.Expect(cluster.Spec.PodNetwork).To(Equal(infrav1.PodNetwork{Mode: infrav1.PodNetworkVXLAN, MTU: 1280, NodeCIDRMaskSize: 24}))
 	g.Expect(cluster.Spec.Accounts[0]).To(Equal(infrav1.ClusterAccount{
 		Name: "alice", ControlPlane: ptr.To(true),
 		Network: infrav1.AccountNetwork{Managed: &infrav1.ManagedNetwork{
