@@ -59,7 +59,7 @@ func TestTheCodeSetsEveryReason(t *testing.T) {
 	for _, folder := range []string{"controllers", "cloud", "internal", "exp"} {
 		unused = slices.DeleteFunc(unused, func(name string) bool { return used(t, folder, name) })
 	}
-	NewWithT(t).Expect(unused).To(BeEmpty(), "constants of %s that nothing uses", conditionsFiles)
+	NewWithT(t).Expect(unused).To(BeEmpty(), "constants of %v that nothing uses", conditionsFiles)
 }
 
 // Whoever looks for a remedy finds it at the same place on each page.
@@ -92,6 +92,7 @@ func specs(t *testing.T, ending string) []*ast.ValueSpec {
 			return true
 		})
 	}
+	g.Expect(found).NotTo(BeEmpty())
 	return found
 }
 
@@ -145,7 +146,7 @@ func value(t *testing.T, spec *ast.ValueSpec) string {
 		g.Expect(borrowed).To(HaveKey(expression.Sel.Name), "add it to borrowed in this file")
 		return borrowed[expression.Sel.Name]
 	}
-	t.Fatalf("the value of %s is not understood", spec.Names[0].Name)
+	t.Fatalf("%v: the value of %s is not understood", conditionsFiles, spec.Names[0].Name)
 	return ""
 }
 

@@ -33,6 +33,8 @@ type WorldOptions struct {
 	Sim sim.Options
 	// TailnetMode is Tailscale's by default.
 	TailnetMode tailnetsim.Mode
+	// TailnetClock is the tailnet's; time.Now by default.
+	TailnetClock func() time.Time
 	// Limits of each account; none by default.
 	Limits *oci.Limits
 	// RequestTimeout of calls; 10 seconds by default.
@@ -126,6 +128,7 @@ func (w *World) startTailnet(t *testing.T, options WorldOptions) {
 	var err error
 	w.Control, err = tailnetsim.New(tailnetsim.Options{
 		Mode:      options.TailnetMode,
+		Clock:     options.TailnetClock,
 		TagOwners: map[string][]string{ProviderTag: nil, NodeTag: {ProviderTag}, ControlPlaneTag: {ProviderTag}},
 	})
 	g.Expect(err).NotTo(HaveOccurred())

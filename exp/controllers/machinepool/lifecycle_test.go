@@ -179,6 +179,7 @@ func TestTheKeyIsRotatedAheadOfItsEnd(t *testing.T) {
 		g.Expect(b.own.Status.Configuration.KeyID).NotTo(Equal(first.KeyID))
 		g.Expect(b.left(t, "instanceconfiguration")).To(Equal(1), "the old one is deleted")
 		g.Expect(b.Control.Leftovers().Keys).To(HaveLen(1), "the old one is revoked")
+		g.Expect(b.own.Status.Pool.State).To(Equal("RUNNING"))
 	})
 	g.Expect(names(b.machines(t))).To(Equal(kept), "no instance is replaced")
 

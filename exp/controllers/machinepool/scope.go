@@ -197,7 +197,7 @@ func (s *scope) external() bool {
 	return annotations.ReplicasManagedByExternalAutoscaler(s.machinePool)
 }
 
-// idle says that the pool neither has instances nor should get any: there is nobody who would join.
+// idle says that the pool neither has instances nor should get any before this provider says so: there is nobody who would join.
 func (s *scope) idle() bool {
-	return s.found != nil && s.found.Size == 0 && len(s.live) == 0 && s.wanted() == 0
+	return !s.external() && s.found != nil && s.found.Size == 0 && len(s.live) == 0 && s.wanted() == 0
 }

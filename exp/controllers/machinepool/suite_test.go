@@ -56,6 +56,8 @@ type bench struct {
 	cluster     *clusterv1.Cluster
 	machinePool *clusterv1.MachinePool
 	own         *expv1.OCIMeshMachinePool
+	// restartEachPass makes each pass one of a new process.
+	restartEachPass bool
 
 	mu      sync.Mutex
 	advance time.Duration
@@ -64,7 +66,7 @@ type bench struct {
 func newBench(t *testing.T, replicas int32, change ...func(*clusterv1.MachinePool, *expv1.OCIMeshMachinePool)) *bench {
 	t.Helper()
 	b := &bench{booter: &joiner{joined: map[string]string{}}}
-	b.World = helpers.NewWorld(t, env, helpers.WorldOptions{Accounts: 1, Sim: sim.Options{Booter: b.booter}})
+	b.World = helpers.NewWorld(t, env, helpers.WorldOptions{Accounts: 1, Sim: sim.Options{Booter: b.booter}, TailnetClock: b.now})
 	b.booter.control = b.Control
 	b.MakeReady(t)
 	b.restart()
@@ -181,6 +183,9 @@ func eventually(g *WithT, check func(g Gomega)) {
 
 // pass polls the account and reconciles everything once, Cluster API's part included.
 func (b *bench) pass(ctx context.Context) error {
+	if b.restartEachPass {
+		b.restart()
+	}
 	if err := b.pollers.Poll(ctx, b.Accounts[0].Name); err != nil {
 		return err
 	}
