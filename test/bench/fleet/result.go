@@ -93,7 +93,8 @@ func (b *bench) phase(ctx context.Context, into *span, run func(context.Context)
 	}
 	into.reads = requests(after, "GET") - requests(before, "GET")
 	into.load, err = loadAverage()
-	b.say("done after %s, CPU %s, load %.1f", into.wall.Round(time.Second/10), into.cpu.Round(time.Second/10), into.load)
+	b.say("done after %s: CPU %s, %d calls to OCI, %d to the tailnet, %d writes to the API server; load %.1f",
+		into.wall.Round(time.Second/10), into.cpu.Round(time.Second/10), total(into.oci), total(into.tailnet), into.writes, into.load)
 	return err
 }
 
