@@ -105,7 +105,7 @@ func TestPublicAddressesOfAllTenanciesDiffer(t *testing.T) {
 	b := newBench(t, func(options *sim.Options, _ *sim.Tenancy) {
 		options.Booter, options.Tenancies = booter, append(options.Tenancies, other)
 	})
-	credentials, err := other.NewUser(other.Compartment())
+	credentials, err := b.sim.NewUser(other)
 	b.g.Expect(err).NotTo(HaveOccurred())
 	second := *b
 	second.tenancy, second.clients = other, b.connect(credentials)
