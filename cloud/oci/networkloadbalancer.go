@@ -145,7 +145,7 @@ func (n NetworkLoadBalancers) UpdateSecurityGroups(ctx context.Context, id strin
 }
 
 // UpdateBandwidth does nothing: a network load balancer has no bandwidth of its own.
-func (n NetworkLoadBalancers) UpdateBandwidth(context.Context, string, Bandwidth) (workRequestID string, err error) {
+func (NetworkLoadBalancers) UpdateBandwidth(context.Context, string, Bandwidth) (workRequestID string, err error) {
 	return "", nil
 }
 
