@@ -7,6 +7,7 @@ package apivalidations
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"os"
@@ -19,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 )
 
 var apiServer client.Client
@@ -43,7 +45,7 @@ func run(m *testing.M) (int, error) {
 		}
 	}()
 	scheme := runtime.NewScheme()
-	if err := infrav1.AddToScheme(scheme); err != nil {
+	if err := errors.Join(infrav1.AddToScheme(scheme), expv1.AddToScheme(scheme)); err != nil {
 		return 0, err
 	}
 	if apiServer, err = client.New(config, client.Options{Scheme: scheme}); err != nil {

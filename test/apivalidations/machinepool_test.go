@@ -1,0 +1,70 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package apivalidations
+
+import (
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
+)
+
+func goodMachinePool() *expv1.OCIMeshMachinePool {
+	return &expv1.OCIMeshMachinePool{ObjectMeta: namespaced(), Spec: expv1.OCIMeshMachinePoolSpec{
+		Account: "alice",
+		Shape:   infrav1.Shape{Name: "VM.Standard.A1.Flex", OCPUs: 2, MemoryGB: 12},
+		Image:   infrav1.Image{Platform: infrav1.PlatformImage{OperatingSystem: "Canonical Ubuntu", Version: "24.04"}},
+		DataVolumes: []infrav1.DataVolume{
+			{Name: "data", SizeGB: 50, MountPath: "/var/data"},
+		},
+	}}
+}
+
+func TestAMachinePoolsDefaults(t *testing.T) {
+	g := NewWithT(t)
+	pool := created(t, goodMachinePool())
+	g.Expect(pool.Spec.Bootstrap).To(Equal(infrav1.BootstrapInstall))
+	g.Expect(pool.Spec.Tailscale).To(Equal(infrav1.Tailscale{Source: infrav1.TailscalePackages}))
+	g.Expect(pool.Spec.DataVolumes[0].FileSystem).To(Equal(infrav1.FileSystem("ext4")))
+}
+
+func TestOCIMeshMachinePoolsAreRefusedWithTheReason(t *testing.T) {
+	type pool = expv1.OCIMeshMachinePool
+	expectRefusals(t, goodMachinePool, []refusal[*pool]{
+		{"no account", func(p *pool) { p.Spec.Account = "" }, "spec.account"},
+		{"no shape", func(p *pool) { p.Spec.Shape = infrav1.Shape{} }, "spec.shape"},
+		{"a flexible shape without OCPUs", func(p *pool) { p.Spec.Shape.OCPUs = 0 }, "ocpus must be set for shapes that end in .Flex"},
+		{"no image", func(p *pool) { p.Spec.Image = infrav1.Image{} }, "spec.image"},
+		{"a tag of the provider's", func(p *pool) { p.Spec.Tags = map[string]string{"ocimesh-x": "y"} }, "the provider's own"},
+		{"a tag of OCI's", func(p *pool) { p.Spec.Tags = map[string]string{"oci:compute:instancepool": "y"} }, "are OCI's"},
+		{"more tags than OCI leaves room for", func(p *pool) {
+			p.Spec.Tags = map[string]string{"a": "", "b": "", "c": "", "d": ""}
+		}, "spec.tags"},
+		{"two volumes at one place", func(p *pool) {
+			p.Spec.DataVolumes = append(p.Spec.DataVolumes, infrav1.DataVolume{Name: "more", SizeGB: 50, MountPath: "/var/data"})
+		}, "two data volumes cannot have the same mountPath"},
+	})
+}
+
+func TestAMachinePoolStaysInItsAccount(t *testing.T) {
+	g := NewWithT(t)
+	pool := created(t, goodMachinePool())
+
+	pool.Spec.Shape.OCPUs, pool.Spec.FaultDomains = 4, []string{"FAULT-DOMAIN-1"}
+	g.Expect(apiServer.Update(t.Context(), pool)).To(Succeed(), "instances to come may be others")
+	pool.Spec.Account = "bob"
+	g.Expect(apiServer.Update(t.Context(), pool)).To(MatchError(ContainSubstring("account is immutable")))
+}
+
+func TestAMachinePoolMachineStandsForOneInstance(t *testing.T) {
+	g := NewWithT(t)
+	machine := created(t, &expv1.OCIMeshMachinePoolMachine{
+		ObjectMeta: namespaced(), Spec: expv1.OCIMeshMachinePoolMachineSpec{ProviderID: "oci://ocid1.instance.oc1..a"},
+	})
+	machine.Spec.ProviderID = "oci://" + strings.Repeat("b", 20)
+	g.Expect(apiServer.Update(t.Context(), machine)).To(MatchError(ContainSubstring("providerID is immutable")))
+}
