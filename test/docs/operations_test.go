@@ -57,8 +57,11 @@ func TestPagesNameEveryColumnAndShortName(t *testing.T) {
 		g.Expect(yaml.Unmarshal(content, &crd.Object)).To(Succeed())
 		kind, _, _ := unstructured.NestedString(crd.Object, "spec", "names", "kind")
 		page := "docs/kinds/" + strings.ToLower(kind) + ".md"
-		if kind == "OCIMeshClusterTemplate" {
+		switch {
+		case kind == "OCIMeshClusterTemplate":
 			page = "docs/kinds/ocimeshcluster.md"
+		case strings.HasPrefix(kind, "OCIMeshMachinePool"):
+			page = "docs/kinds/ocimeshmachinepool.md"
 		}
 		for _, word := range shown(crd) {
 			expectNamed(t, page, word)
