@@ -47,7 +47,8 @@ func (r *Reconciler) scale(ctx context.Context, s *scope) error {
 			}
 		}
 	}
-	if err := r.deleteSurplus(ctx, s, len(s.live)-wanted); err != nil {
+	// An instance that somebody took out of the pool still has its tag. It is no reason to end another one.
+	if err := r.deleteSurplus(ctx, s, min(len(s.live), s.found.Size)-wanted); err != nil {
 		return err
 	}
 	return s.settled(ctx, wanted)

@@ -23,10 +23,14 @@ import (
 // The instance is looked at anew each time: to detach twice would make the pool smaller by two.
 func (r *Reconciler) detach(ctx context.Context, s *scope) error {
 	seen, exists, err := instance.Observe(ctx, s.client, s.instanceID)
-	switch {
-	case err != nil:
+	if err != nil {
 		return waitingForAccount(err)
-	case !exists, seen.State == oci.StateTerminated:
+	}
+	if exists {
+		// What polls show is older: the pool would take the instance for one that stays, and make an object for it again.
+		s.book.Note(seen, s.now)
+	}
+	if !exists || seen.State == oci.StateTerminated {
 		s.own.Status.Instance.State = string(oci.StateTerminated)
 		return nil
 	}
