@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/oracle/oci-go-sdk/v65/core"
+	"github.com/oracle/oci-go-sdk/v65/workrequests"
 )
 
 // StateScaling is an instance pool's state while it has not the size that it should have.
@@ -175,14 +176,26 @@ func (c *Client) TerminateInstancePool(ctx context.Context, id string) error {
 	return err
 }
 
-// ScalingFailure looks up why a pool does not get the size that it should have: the newest error of its failed work requests, of
-// the kind that a launch would have had. failure is nil if none has failed.
+// ScalingFailure looks up why a pool does not get the size that it should have: an error of the newest of its failed work requests,
+// of the kind that a launch would have had. Of those it looks at one page: a pool that goes on trying leaves many. failure is nil if
+// none has failed.
 func (c *Client) ScalingFailure(ctx context.Context, id string) (failure error, err error) {
-	found, err := c.LaunchFailure(ctx, id)
-	if found == nil || err != nil {
+	response, err := call(ctx, c, operation{service: serviceWorkRequests, name: "ListWorkRequests"}, c.workRequests.ListWorkRequests,
+		workrequests.ListWorkRequestsRequest{CompartmentId: &c.compartmentID, ResourceId: &id})
+	if err != nil {
 		return nil, err
 	}
-	return found, nil
+	for _, item := range response.Items {
+		if item.Status != workrequests.WorkRequestSummaryStatusFailed {
+			continue
+		}
+		found, err := c.workRequestFailure(ctx, value(item.Id))
+		if found == nil || err != nil {
+			return nil, err
+		}
+		return found, nil
+	}
+	return nil, nil
 }
 
 func instancePool(p core.InstancePool) InstancePool {

@@ -20,6 +20,8 @@ type InstancePool struct {
 	owner *User
 	due   bool
 	next  int
+	// told says that a work request tells of the shortage already.
+	told bool
 }
 
 // Placement is where a pool may launch.
@@ -193,7 +195,7 @@ func (s *State) UpdatePool(caller *User, id, ifMatch string, details UpdatePoolD
 	if details.Size != nil {
 		pool.Size = *details.Size
 	}
-	pool.owner = caller
+	pool.owner, pool.told = caller, false
 	if details.DisplayName != nil {
 		pool.DisplayName = *details.DisplayName
 	}

@@ -226,10 +226,15 @@ func (s *State) launchMember(pool *InstancePool) bool {
 			instance, _, refusal = s.LaunchInstance(pool.owner, details, nil)
 			if refusal == nil {
 				s.join(pool, configuration, instance)
+				pool.told = false
 				return true
 			}
 		}
 	}
+	if pool.told {
+		return false
+	}
+	pool.told = true
 	work := s.newWorkRequest("ScaleInstancePool", pool.CompartmentID, "instancePool", pool.ID, "UPDATED")
 	if failure, ok := refusal.(*Error); ok { //nolint:errorlint // The model never wraps its errors.
 		work.fail(s, failure)
