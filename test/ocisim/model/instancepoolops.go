@@ -151,7 +151,9 @@ func (s *State) TerminatePool(caller *User, id, ifMatch string) error {
 }
 
 // look has the pool compare what it has with what it should have, after a while.
-func (s *State) look(pool *InstancePool) {
+func (s *State) look(pool *InstancePool) { s.lookAfter(pool, s.world.delays.Start) }
+
+func (s *State) lookAfter(pool *InstancePool, delay time.Duration) {
 	if pool.due {
 		return
 	}
@@ -159,7 +161,7 @@ func (s *State) look(pool *InstancePool) {
 	if pool.LifecycleState == StateRunning {
 		pool.setState(stateScaling)
 	}
-	s.after(s.world.delays.Start, func() {
+	s.after(delay, func() {
 		pool.due = false
 		s.converge(pool)
 	})
@@ -206,6 +208,11 @@ func (s *State) converge(pool *InstancePool) {
 	// It stays PROVISIONING or SCALING, and tries again.
 	if pool.LifecycleState != StateProvisioning {
 		pool.setState(stateScaling)
+	}
+	if short {
+		// Later, lest a pool without room keeps the simulator busy.
+		s.lookAfter(pool, 5*s.world.delays.Start)
+		return
 	}
 	s.look(pool)
 }
