@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -120,7 +121,7 @@ func (b *bench) up(ctx context.Context) error {
 			return ""
 		})
 		if err != nil {
-			return fmt.Errorf("%w (a machine could not join: %v)", err, b.JoinFailure())
+			return errors.Join(err, b.JoinFailure())
 		}
 		return <-created
 	})

@@ -6,6 +6,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"strconv"
 	"strings"
@@ -81,7 +82,7 @@ func (b *bench) phase(ctx context.Context, into *span, run func(context.Context)
 	into.cpu = spent - cpu
 	into.oci, into.tailnet = b.OCI.CallCounts(""), map[string]int{}
 	for _, call := range b.OCI.Calls() {
-		if call.Status == 429 {
+		if call.Status == http.StatusTooManyRequests {
 			into.throttled++
 		}
 	}
