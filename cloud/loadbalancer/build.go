@@ -41,9 +41,7 @@ type Spec struct {
 
 // Equal tells whether two specs ask for the same.
 func (s Spec) Equal(other Spec) bool {
-	groups := slices.Equal(s.NSGIDs, other.NSGIDs)
-	s.NSGIDs, other.NSGIDs = nil, nil
-	return groups && s.SubnetID == other.SubnetID && s.Private == other.Private && s.ReservedIPID == other.ReservedIPID &&
+	return slices.Equal(s.NSGIDs, other.NSGIDs) && s.SubnetID == other.SubnetID && s.Private == other.Private && s.ReservedIPID == other.ReservedIPID &&
 		s.Address == other.Address && s.Port == other.Port && s.Bandwidth == other.Bandwidth
 }
 

@@ -61,7 +61,7 @@ func (c *Client) CreateInstanceConfiguration(ctx context.Context, spec LaunchSpe
 	if err != nil {
 		return "", err
 	}
-	return value(response.InstanceConfiguration.Id), nil
+	return value(response.Id), nil
 }
 
 // DeleteInstanceConfiguration deletes a template; OCI refuses, with cloud.Conflict, while a pool uses it.

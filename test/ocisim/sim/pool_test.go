@@ -32,7 +32,7 @@ func (b *bench) configuration(tags map[string]string) *string {
 			},
 		}})
 	b.g.Expect(err).NotTo(HaveOccurred())
-	return response.InstanceConfiguration.Id
+	return response.Id
 }
 
 func (b *bench) poolDetails(configuration, subnet *string, size int) core.CreateInstancePoolDetails {
@@ -51,7 +51,7 @@ func (b *bench) pool(configuration, subnet *string, size int) *string {
 		CreateInstancePoolDetails: b.poolDetails(configuration, subnet, size)})
 	b.g.Expect(err).NotTo(HaveOccurred())
 	b.clock.Advance(2 * step)
-	return response.InstancePool.Id
+	return response.Id
 }
 
 func (b *bench) members(pool *string) []core.InstanceSummary {
@@ -227,7 +227,7 @@ func TestARepeatedCreationOfAPoolIsOne(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	second, err := b.pools.CreateInstancePool(t.Context(), request)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(second.InstancePool.Id).To(Equal(first.InstancePool.Id))
+	g.Expect(second.Id).To(Equal(first.Id))
 	request.Size = common.Int(2)
 	_, err = b.pools.CreateInstancePool(t.Context(), request)
 	g.Expect(refusal(err)).To(Equal("409 InvalidatedRetryToken"))
