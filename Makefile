@@ -78,7 +78,7 @@ generate-docs: ## Generate the API reference
 	@mkdir -p docs/reference
 	gen=$$($(BINARIES) crd-ref-docs); \
 	$$gen --config=hack/api-reference.yaml --renderer=markdown --source-path=api --output-path=docs/reference/api.md; \
-	$$gen --config=hack/api-reference.yaml --renderer=markdown --source-path=exp/api --output-path=docs/reference/exp-api.md
+	$$gen --config=hack/exp-api-reference.yaml --renderer=markdown --source-path=exp/api --output-path=docs/reference/exp-api.md
 
 ##@ Check
 
