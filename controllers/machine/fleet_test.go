@@ -81,7 +81,7 @@ func TestAHundredMachinesTakeFewCalls(t *testing.T) {
 	g.Expect(counts["LaunchInstance"]).To(Equal(machines))
 	g.Expect(counts["GetInstance"]).To(BeZero())
 	lists := counts["ListInstances"] + counts["ListVnicAttachments"]
-	g.Expect(total-lists).To(BeNumerically("<=", 2.1*machines))
+	g.Expect(total - lists).To(BeNumerically("<=", 2.1*machines))
 	// A machine that waits for a look has its account polled after a fifth of the interval; a list has a page or two.
 	polls := int(time.Since(begun)/(progress/5)) + 1
 	g.Expect(lists).To(BeNumerically("<=", len(b.Accounts)*polls*2))
