@@ -37,7 +37,7 @@ func (b *bench) manage(t *testing.T, pace poller.Options, options Options, worke
 			Recorder: mgr.GetEventRecorder("ocimeshmachine-controller"),
 		}
 		return r.SetupWithManager(ctx, mgr, controller.Options{MaxConcurrentReconciles: workers})
-	})
+	}, b.Namespace)
 }
 
 // eventuallyIs waits until a machine that a manager reconciles has a condition.

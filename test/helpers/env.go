@@ -27,6 +27,7 @@ import (
 	controlplanev1 "sigs.k8s.io/cluster-api/api/controlplane/kubeadm/v1beta2"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
@@ -130,10 +131,20 @@ func (e *Environment) Create(t *testing.T, objects ...client.Object) {
 }
 
 // Manager starts a manager as the product's main does, with the controllers that setup adds, and ends it with the test.
-func (e *Environment) Manager(t *testing.T, setup func(context.Context, manager.Manager) error) manager.Manager {
+//
+// Namespaces bound what it sees, so that what other tests left in theirs costs it no time; none means all.
+func (e *Environment) Manager(t *testing.T, setup func(context.Context, manager.Manager) error, namespaces ...string) manager.Manager {
 	t.Helper()
 	skip := true
+	var seen map[string]cache.Config
+	if len(namespaces) > 0 {
+		seen = map[string]cache.Config{}
+	}
+	for _, namespace := range namespaces {
+		seen[namespace] = cache.Config{}
+	}
 	mgr, err := ctrl.NewManager(e.Config, manager.Options{
+		Cache:      cache.Options{DefaultNamespaces: seen},
 		Scheme:     e.Scheme,
 		Metrics:    metricsserver.Options{BindAddress: "0"},
 		Controller: config.Controller{SkipNameValidation: &skip},
