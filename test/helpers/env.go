@@ -27,7 +27,7 @@ import (
 	controlplanev1 "sigs.k8s.io/cluster-api/api/controlplane/kubeadm/v1beta2"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
+	ctrlcache "sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
@@ -136,15 +136,15 @@ func (e *Environment) Create(t *testing.T, objects ...client.Object) {
 func (e *Environment) Manager(t *testing.T, setup func(context.Context, manager.Manager) error, namespaces ...string) manager.Manager {
 	t.Helper()
 	skip := true
-	var seen map[string]cache.Config
+	var seen map[string]ctrlcache.Config
 	if len(namespaces) > 0 {
-		seen = map[string]cache.Config{}
+		seen = map[string]ctrlcache.Config{}
 	}
 	for _, namespace := range namespaces {
-		seen[namespace] = cache.Config{}
+		seen[namespace] = ctrlcache.Config{}
 	}
 	mgr, err := ctrl.NewManager(e.Config, manager.Options{
-		Cache:      cache.Options{DefaultNamespaces: seen},
+		Cache:      ctrlcache.Options{DefaultNamespaces: seen},
 		Scheme:     e.Scheme,
 		Metrics:    metricsserver.Options{BindAddress: "0"},
 		Controller: config.Controller{SkipNameValidation: &skip},
