@@ -32,14 +32,17 @@ var (
 	secretField = regexp.MustCompile(`(?i)("?\b(user_data|userdata|ssh_authorized_keys|private_?key|passphrase|password|client_secret|token)"?\s*[:=]\s*)("[^"]*"?|[^\s"][^\s,;}]*)`)
 	// blob is what base64 data looks like. The longest part of an OCID has 60 characters, a SHA-256 in hex has 64.
 	blob = regexp.MustCompile(`[A-Za-z0-9+/=_-]{65,}`)
+	// ownEnd is this side of a connection, as package net tells it: another port each time, which would make a condition new each time.
+	ownEnd = regexp.MustCompile(`\b((?:read|write) (?:tcp|udp)[46]?) \S+->`)
 	// word is what a secret, or a part of one, can be quoted as.
 	word = regexp.MustCompile(`[A-Za-z0-9+/=_.:-]+`)
 )
 
 // Scrub makes a message from elsewhere fit to be shown: keys, tokens, base64 data and every longer part of the given
-// secrets are replaced, control characters become spaces, and the result is one line of at most 600 bytes.
+// secrets are replaced, this side's ports are left out, control characters become spaces, and the result is one line of at most 600 bytes.
 func Scrub(message string, secrets ...string) string {
 	message = strings.ToValidUTF8(message, "")
+	message = ownEnd.ReplaceAllString(message, "$1 ")
 	message = pemBlock.ReplaceAllString(message, redacted)
 	for _, secret := range secrets {
 		if len(secret) >= minSecretPart {

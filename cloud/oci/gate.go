@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/circuit"
 )
 
 // Limits are what keeps one account's trouble its own. Zero values stand for the defaults.
@@ -75,7 +76,7 @@ type gate struct {
 
 	mu       sync.Mutex
 	buckets  map[class]*bucket
-	circuits map[string]*circuit
+	circuits map[string]*circuit.Circuit
 	inFlight int
 }
 
@@ -87,7 +88,7 @@ func newGate(account string, limits Limits, metrics *Metrics) *gate {
 		buckets: map[class]*bucket{
 			classRead: newBucket(limits.Reads, now), classCreate: newBucket(limits.Creates, now), classDelete: newBucket(limits.Deletes, now),
 		},
-		circuits: map[string]*circuit{},
+		circuits: map[string]*circuit.Circuit{},
 	}
 }
 
@@ -146,11 +147,11 @@ func (g *gate) try(p pass) (refusal *cloud.Error, reason string) {
 		}, reasonBusy
 	}
 	c := g.circuit(p.host)
-	if refusal := c.admit(now); refusal != nil {
+	if refusal := c.Admit(now); refusal != nil {
 		return refusal, reasonCircuit
 	}
 	if wait, throttled := g.buckets[p.class].take(now); wait > 0 {
-		c.back()
+		c.Back()
 		if throttled {
 			return &cloud.Error{
 				Kind: cloud.Throttled, NotSent: true, RetryAfter: wait,
@@ -168,10 +169,10 @@ func (g *gate) try(p pass) (refusal *cloud.Error, reason string) {
 	return nil, ""
 }
 
-func (g *gate) circuit(host string) *circuit {
+func (g *gate) circuit(host string) *circuit.Circuit {
 	c := g.circuits[host]
 	if c == nil {
-		c = &circuit{threshold: g.limits.Failures, cooldown: g.limits.Cooldown}
+		c = circuit.New(g.limits.Failures, g.limits.Cooldown)
 		g.circuits[host] = c
 	}
 	return c
@@ -204,17 +205,17 @@ func (g *gate) leave(p pass, err error) {
 	b, c := g.buckets[p.class], g.circuit(p.host)
 	switch kind := cloud.KindOf(err); {
 	case errors.Is(err, context.Canceled):
-		c.back()
+		c.Back()
 	case kind == cloud.Unavailable:
-		c.failed(now, messageOf(err))
+		c.Failed(now, messageOf(err))
 	case kind == cloud.Throttled:
-		c.answered()
+		c.Answered()
 		b.slowDown(now, cloud.RetryAfterOf(err))
 	default:
-		c.answered()
+		c.Answered()
 		b.speedUp()
 	}
-	g.metrics.gate(g.account, p, b.perSecond, c.state(now))
+	g.metrics.gate(g.account, p, b.perSecond, c.State(now))
 }
 
 // messageOf leaves out the request's identifier, which is another one each time: conditions repeat the message.

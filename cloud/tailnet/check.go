@@ -37,8 +37,10 @@ type CheckSpec struct {
 // Check finds out whether the client can do its work, in the order in which an operator would mend things: the server is
 // there and new enough (ReasonUnreachable, ReasonNotControlServer, ReasonTooOld), it accepts the credentials
 // (ReasonCredentialsRefused), these have the scopes (ReasonMissingScope), and the tags may be given (ReasonTagRefused).
+// It asks also while the calls of others are held back, and ends that if the server answers again.
 func (c *Client) Check(ctx context.Context, spec CheckSpec) error {
 	const operation = "Check"
+	ctx = probing(ctx)
 	version, old, err := c.headscaleTooOld(ctx)
 	if err != nil {
 		return c.translate(ctx, operation, err)

@@ -23,6 +23,7 @@ type Client struct {
 	plain  *http.Client
 	tokens *tokenSource
 	apiKey Secret
+	gate   *gate
 	// devices are all, by hostname.
 	devices shared[map[string][]Device]
 	keys    shared[[]Key]
@@ -52,7 +53,10 @@ func New(cfg Config) (*Client, error) {
 		custom: cfg.APIURL != "",
 		plain:  &http.Client{Transport: observed, Timeout: cfg.timeout()},
 		apiKey: cfg.APIKey,
+		gate:   newGate(cfg.Limits),
 	}
+	client.devices.operation, client.keys.operation = "ListDevices", "ListKeys"
+	client.devices.turn, client.keys.turn = client.gate.limits.Turn, client.gate.limits.Turn
 	if cfg.OAuth != nil {
 		client.tokens = newTokenSource(client.plain, base.JoinPath("api/v2/oauth/token").String(), *cfg.OAuth)
 		observed = &bearer{tokens: client.tokens, next: observed}
@@ -75,10 +79,15 @@ func (c *Client) Close() { c.plain.CloseIdleConnections() }
 
 // call runs one operation of the client library.
 func call[T any](ctx context.Context, c *Client, operation string, run func(context.Context) (T, error)) (T, error) {
+	var none T
+	if err := c.gate.enter(ctx, operation); err != nil {
+		return none, err
+	}
 	out, err := run(withOperation(ctx, operation))
+	err = c.translate(ctx, operation, err)
+	c.gate.leave(err)
 	if err != nil {
-		var none T
-		return none, c.translate(ctx, operation, err)
+		return none, err
 	}
 	return out, nil
 }

@@ -52,6 +52,8 @@ type Config struct {
 	Transport http.RoundTripper
 	// Timeout bounds each request, fetching an access token included. Zero means 30 seconds.
 	Timeout time.Duration
+	// Limits keep the tailnet's trouble its own; zero values are the defaults.
+	Limits Limits
 	// Metrics receives the request counter. Nil means no metrics.
 	Metrics prometheus.Registerer
 }

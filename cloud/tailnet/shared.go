@@ -13,8 +13,12 @@ import (
 // busyPart bounds how much of the time is spent on lists of devices: one that took a second is good for as many seconds.
 const busyPart = 4
 
-// shared is a list that everybody reads together: of all who ask while it is read, one reads. The zero value is ready.
+// shared is a list that everybody reads together: of all who ask while it is read, one reads.
 type shared[T any] struct {
+	// operation is the list's, turn how long anybody waits for a list that takes longer than the last.
+	operation string
+	turn      time.Duration
+
 	mu sync.Mutex
 	// began is when the last list was begun that was read to its end, took how long that was, value what it said.
 	began time.Time
@@ -32,7 +36,7 @@ type reading[T any] struct {
 }
 
 // since returns a list that was begun at or after the time. Who waits for one that fails gets its error, rather than the turn to
-// wait for the next.
+// wait for the next; and nobody waits for one that takes far longer than the last, since all workers could be waiting.
 func (s *shared[T]) since(ctx context.Context, notBefore time.Time, list func(context.Context) (T, error)) (T, error) {
 	for {
 		s.mu.Lock()
@@ -49,16 +53,34 @@ func (s *shared[T]) since(ctx context.Context, notBefore time.Time, list func(co
 			s.read(ctx, r, list)
 			return r.value, r.err
 		}
+		wait := time.Until(r.began.Add(max(s.turn, 2*s.took)))
 		s.mu.Unlock()
-		select {
-		case <-ctx.Done():
+		if err := s.await(ctx, r, wait); err != nil {
 			var none T
-			return none, ctx.Err()
-		case <-r.done:
+			return none, err
 		}
 		if r.err != nil || !r.began.Before(notBefore) {
 			return r.value, r.err
 		}
+	}
+}
+
+// await waits until the list has been read.
+func (s *shared[T]) await(ctx context.Context, r *reading[T], wait time.Duration) error {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-r.done:
+		return nil
+	default:
+	}
+	select {
+	case <-r.done:
+		return nil
+	case <-ctx.Done():
+		return fail(s.operation, ReasonUnreachable, ctx.Err())
+	case <-timer.C:
+		return slow(s.operation, s.turn)
 	}
 }
 

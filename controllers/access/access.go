@@ -45,6 +45,8 @@ type Options struct {
 	Registerer prometheus.Registerer
 	// Limits keep each account's trouble its own; zero values are the defaults.
 	Limits oci.Limits
+	// TailnetLimits do so for each tailnet.
+	TailnetLimits tailnet.Limits
 	// RequestTimeout bounds each call to OCI or a tailnet; 0 means 30 seconds.
 	RequestTimeout time.Duration
 }

@@ -15,6 +15,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
@@ -37,6 +38,8 @@ type WorldOptions struct {
 	TailnetClock func() time.Time
 	// Limits of each account; none by default.
 	Limits *oci.Limits
+	// TailnetLimits of the tailnet; by default its failures hold nothing back.
+	TailnetLimits *tailnet.Limits
 	// RequestTimeout of calls; 10 seconds by default.
 	RequestTimeout time.Duration
 	// VIPRange of the Tailnet; 10.250.0.0/24 by default.
@@ -74,9 +77,15 @@ func NewWorld(t *testing.T, env *Environment, options WorldOptions) *World {
 	if options.Limits != nil {
 		limits = *options.Limits
 	}
+	tailnetLimits := tailnet.Limits{Failures: 1e6}
+	if options.TailnetLimits != nil {
+		tailnetLimits = *options.TailnetLimits
+	}
 	w := &World{
 		Environment: env, Namespace: env.Namespace(t, nil),
-		Clients: access.New(access.Options{Client: env.Client, RequestTimeout: options.RequestTimeout, Limits: limits}),
+		Clients: access.New(access.Options{
+			Client: env.Client, RequestTimeout: options.RequestTimeout, Limits: limits, TailnetLimits: tailnetLimits,
+		}),
 	}
 	w.startTailnet(t, options)
 	w.startOCI(t, options)

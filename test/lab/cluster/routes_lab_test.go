@@ -7,8 +7,10 @@ package cluster_test
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	"sigs.k8s.io/cluster-api/util/conditions"
@@ -20,16 +22,20 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/watch"
 )
 
+// joinTimeout is after how long a machine that has not joined says so: longer than a boot takes here.
+const joinTimeout = 90 * time.Second
+
 func TestPodsByTheTailnetsRoutes(t *testing.T) {
 	s := start(t, []string{"alpha", "bravo"}, world.ClusterOptions{
 		Name: "routes", Flavor: "tailnet-routes", Version: kit.NewVersion, ControlPlanes: 1, Workers: 2,
 		Change: twoAccounts,
-	})
+	}, func(o *world.Options) { o.JoinTimeout = joinTimeout })
 	s.walk([]stage{
 		{"pods reach each other, and nothing is encapsulated", (*suite).podsRouted},
 		{"each node's own pod CIDR is approved, and nothing else", (*suite).ownRoutesApproved},
 		{"a node that claims the whole pod network is refused", (*suite).claimRefused},
 		{"a node that leaves takes its route along", (*suite).routeLeaves},
+		{"a machine whose key was revoked says so, and is replaced by one with a key of its own", (*suite).revokedKeyReplaced},
 		{"deleted, it leaves nothing", (*suite).leavesNothing},
 	})
 }
@@ -118,4 +124,45 @@ func (s *suite) routeLeaves() {
 			return err
 		}, soon, interval).Should(HaveOccurred(), "%s still has a router", routes[m.Name][0])
 	}
+}
+
+// revokedKeyReplaced takes the key of a new worker away before that has joined.
+func (s *suite) revokedKeyReplaced() {
+	before := s.machines(watch.Worker)
+	s.Expect(s.cluster.SetWorkers(s.t.Context(), len(before)+1)).To(Succeed())
+	var revoked string
+	s.Eventually(func(g Gomega) {
+		rest, err := s.world.Tailnet.Leftovers(s.t.Context())
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(rest.Keys).To(HaveLen(1))
+		revoked = rest.Keys[0].ID
+	}, soon, 100*time.Millisecond).Should(Succeed())
+	s.Expect(s.world.DeleteKey(s.t.Context(), revoked)).To(Succeed())
+	barred := s.newWorker(before)
+
+	s.Eventually(func() string { return s.tailnetReason(barred) }, settleTimeout, interval).Should(Equal(infrav1.JoinTimeoutReason))
+	barred = s.newWorker(before)
+	s.Expect(s.exec(barred, "cat /var/log/cloud-init-output.log")).To(ContainSubstring("authkey revoked"))
+
+	s.Expect(s.cluster.DeleteMachine(s.t.Context(), barred)).To(Succeed())
+	s.Eventually(func() bool { return s.snapshot().Has(barred.Name) }, settleTimeout, interval).Should(BeFalse(), "%s is not replaced", barred.Name)
+	s.whole()
+	rest, err := s.world.Tailnet.Leftovers(s.t.Context())
+	s.Expect(err).NotTo(HaveOccurred())
+	s.Expect(rest.Keys).To(BeEmpty())
+}
+
+// newWorker is the worker that was not there before.
+func (s *suite) newWorker(before []watch.Machine) watch.Machine {
+	s.t.Helper()
+	var found watch.Machine
+	s.Eventually(func(g Gomega) {
+		now := s.machines(watch.Worker)
+		i := slices.IndexFunc(now, func(m watch.Machine) bool {
+			return !slices.ContainsFunc(before, func(b watch.Machine) bool { return b.Name == m.Name })
+		})
+		g.Expect(i).To(BeNumerically(">=", 0))
+		found = now[i]
+	}, soon, interval).Should(Succeed())
+	return found
 }

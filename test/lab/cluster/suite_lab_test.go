@@ -87,13 +87,17 @@ type suite struct {
 }
 
 // start makes a world and a cluster in it, which it does not wait for.
-func start(t *testing.T, accounts []string, o world.ClusterOptions) *suite {
+func start(t *testing.T, accounts []string, o world.ClusterOptions, change ...func(*world.Options)) *suite {
 	t.Helper()
 	s := &suite{WithT: NewWithT(t), t: t, version: o.Version}
 	var err error
-	s.world, err = world.Start(t.Context(), world.Options{
+	options := world.Options{
 		Dir: filepath.Join(programs.Root, "out", "test-lab", o.Name), Programs: programs, Accounts: accounts, Management: true, Progress: os.Stderr,
-	})
+	}
+	for _, apply := range change {
+		apply(&options)
+	}
+	s.world, err = world.Start(t.Context(), options)
 	s.Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(func() {
 		if err := s.world.Close(); err != nil {

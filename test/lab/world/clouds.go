@@ -201,15 +201,19 @@ func (w *World) joinManagement(ctx context.Context) error {
 	return nil
 }
 
-func (w *World) startManagement(ctx context.Context) error {
+func (w *World) startManagement(ctx context.Context, o Options) error {
 	// The managers inherit the environment: the tailnet's API has a certificate of the lab's CA.
 	if err := os.Setenv("SSL_CERT_FILE", w.Programs.Assets.CA.Cert); err != nil {
 		return fmt.Errorf("trust the lab's CA: %w", err)
 	}
+	args := []string{"--poll-interval=10s", "--progress-interval=2s"}
+	if o.JoinTimeout > 0 {
+		args = append(args, "--join-timeout="+o.JoinTimeout.String())
+	}
 	var err error
 	w.Management, err = mgmt.Start(ctx, mgmt.Options{
 		Root: w.Programs.Root, Dir: w.Dir, Binaries: w.Programs.Management, CAAPHCRDs: os.Getenv("CAPOM_CAAPH_CRDS"), Progress: w.progress,
-		Provider: &mgmt.Provider{Binary: w.Programs.Manager, Args: []string{"--poll-interval=10s", "--progress-interval=2s"}},
+		Provider: &mgmt.Provider{Binary: w.Programs.Manager, Args: args},
 	})
 	if err != nil {
 		return err

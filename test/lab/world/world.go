@@ -41,6 +41,8 @@ type Options struct {
 	// Management leaves out the management cluster when false: then there are
 	// the clouds only.
 	Management bool
+	// JoinTimeout is the manager's --join-timeout; 0 means its default.
+	JoinTimeout time.Duration
 	// Progress receives lines of text.
 	Progress io.Writer
 }
@@ -102,7 +104,7 @@ func Start(ctx context.Context, o Options) (*World, error) {
 		func(ctx context.Context) error { return w.startOCI(ctx, o.Accounts) },
 	}
 	if o.Management {
-		steps = append(steps, w.joinManagement, w.startManagement, w.createAccounts)
+		steps = append(steps, w.joinManagement, func(ctx context.Context) error { return w.startManagement(ctx, o) }, w.createAccounts)
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {

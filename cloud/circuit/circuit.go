@@ -1,7 +1,10 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package oci
+// Package circuit keeps calls from services that do not answer. It is pure: its callers pass the time.
+//
+// It may import cloud alone.
+package circuit
 
 import (
 	"fmt"
@@ -17,16 +20,16 @@ const (
 	probeWait = time.Second
 )
 
-// Circuit states, as in metrics.
+// States of a circuit, as in metrics.
 const (
-	circuitClosed   = 0
-	circuitHalfOpen = 1
-	circuitOpen     = 2
+	Closed   = 0
+	HalfOpen = 1
+	Open     = 2
 )
 
-// circuit keeps calls from a service that does not answer: open after some failures in a row, then one try at a time, later and
+// Circuit keeps calls from a service that does not answer: open after some failures in a row, then one try at a time, later and
 // later. It is not safe for concurrent use.
-type circuit struct {
+type Circuit struct {
 	threshold, failures int
 	cooldown            time.Duration
 	// opened is how many times in a row; until is when the next try may be made, probing that it is.
@@ -37,8 +40,14 @@ type circuit struct {
 	last string
 }
 
-// admit is nil if a call may be made.
-func (c *circuit) admit(now time.Time) *cloud.Error {
+// New returns a closed circuit that opens after threshold failures in a row, for the cooldown at first.
+func New(threshold int, cooldown time.Duration) *Circuit {
+	return &Circuit{threshold: threshold, cooldown: cooldown}
+}
+
+// Admit is nil if a call may be made, which Answered, Failed or Back has to follow; else Unavailable, NotSent, with the time to
+// ask again.
+func (c *Circuit) Admit(now time.Time) *cloud.Error {
 	if c.failures < c.threshold {
 		return nil
 	}
@@ -58,14 +67,15 @@ func (c *circuit) admit(now time.Time) *cloud.Error {
 	}
 }
 
-// back gives up an admission that was not used.
-func (c *circuit) back() { c.probing = false }
+// Back gives up an admission that was not used.
+func (c *Circuit) Back() { c.probing = false }
 
-// answered follows any answer but a server's failure.
-func (c *circuit) answered() { *c = circuit{threshold: c.threshold, cooldown: c.cooldown} }
+// Answered follows any answer but a server's failure.
+func (c *Circuit) Answered() { *c = Circuit{threshold: c.threshold, cooldown: c.cooldown} }
 
-// failed follows a call without an answer, or with a server's failure.
-func (c *circuit) failed(now time.Time, message string) {
+// Failed follows a call without an answer, or with a server's failure. The message must not differ from call to call without need:
+// conditions repeat it.
+func (c *Circuit) Failed(now time.Time, message string) {
 	probed := c.probing
 	c.probing, c.last = false, message
 	c.failures++
@@ -77,12 +87,13 @@ func (c *circuit) failed(now time.Time, message string) {
 	c.opened++
 }
 
-func (c *circuit) state(now time.Time) float64 {
+// State is one of the states.
+func (c *Circuit) State(now time.Time) float64 {
 	switch {
 	case c.failures < c.threshold:
-		return circuitClosed
+		return Closed
 	case now.Before(c.until):
-		return circuitOpen
+		return Open
 	}
-	return circuitHalfOpen
+	return HalfOpen
 }

@@ -1,0 +1,123 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package tailnet
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/circuit"
+)
+
+// Limits are what keeps one tailnet's trouble its own. Zero values stand for the defaults.
+type Limits struct {
+	// InFlight is how many calls may be under way; 4 by default, so that a control server that is slow to answer leaves most of a
+	// controller's workers to others.
+	InFlight int
+	// Turn is how long a caller waits for one of them, or for a list that another one reads, before it is sent away; 2 seconds by
+	// default.
+	Turn time.Duration
+	// Failures is how many calls in a row must get no answer, or a server's failure, before no more are made; 5 by default.
+	Failures int
+	// Cooldown is for how long no call is made then, at first; 10 seconds by default. It doubles up to a minute.
+	Cooldown time.Duration
+}
+
+func (l Limits) withDefaults() Limits {
+	if l.InFlight <= 0 {
+		l.InFlight = 4
+	}
+	if l.Turn <= 0 {
+		l.Turn = 2 * time.Second
+	}
+	if l.Failures <= 0 {
+		l.Failures = 5
+	}
+	if l.Cooldown <= 0 {
+		l.Cooldown = 10 * time.Second
+	}
+	return l
+}
+
+type probeKey struct{}
+
+// probing marks calls that are made whatever the circuit says, because they are to find out whether the server answers again.
+func probing(ctx context.Context) context.Context { return context.WithValue(ctx, probeKey{}, true) }
+
+func isProbing(ctx context.Context) bool { return ctx.Value(probeKey{}) != nil }
+
+// gate is what a tailnet's calls go through.
+type gate struct {
+	limits Limits
+	slots  chan struct{}
+
+	mu      sync.Mutex
+	circuit *circuit.Circuit
+}
+
+func newGate(limits Limits) *gate {
+	limits = limits.withDefaults()
+	return &gate{limits: limits, slots: make(chan struct{}, limits.InFlight), circuit: circuit.New(limits.Failures, limits.Cooldown)}
+}
+
+// enter admits a call, which leave has to follow, or says why not.
+func (g *gate) enter(ctx context.Context, operation string) error {
+	if err := g.turn(ctx, operation); err != nil {
+		return err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	refusal := g.circuit.Admit(time.Now())
+	if refusal == nil || isProbing(ctx) {
+		return nil
+	}
+	<-g.slots
+	refusal.Service, refusal.Operation = service, operation
+	return refusal
+}
+
+// turn waits for a slot.
+func (g *gate) turn(ctx context.Context, operation string) error {
+	select {
+	case g.slots <- struct{}{}:
+		return nil
+	default:
+	}
+	timer := time.NewTimer(g.limits.Turn)
+	defer timer.Stop()
+	select {
+	case g.slots <- struct{}{}:
+		return nil
+	case <-timer.C:
+		return slow(operation, g.limits.Turn)
+	case <-ctx.Done():
+		return fail(operation, ReasonUnreachable, ctx.Err())
+	}
+}
+
+// slow is what a caller is told that was not served in its time.
+func slow(operation string, turn time.Duration) error {
+	return &cloud.Error{
+		Kind: cloud.Throttled, Service: service, Operation: operation, NotSent: true, RetryAfter: 2 * turn,
+		Message: "the control server is slow to answer the calls under way, this one waits for its turn",
+	}
+}
+
+// leave takes over how an admitted call went.
+func (g *gate) leave(err error) {
+	<-g.slots
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch {
+	case errors.Is(err, context.Canceled):
+		g.circuit.Back()
+	case cloud.IsKind(err, cloud.Unavailable):
+		g.circuit.Failed(time.Now(), err.Error())
+	default:
+		g.circuit.Answered()
+	}
+}

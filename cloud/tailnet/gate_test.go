@@ -1,0 +1,93 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package tailnet_test
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
+)
+
+const always = 1 << 30
+
+func TestAServerThatDoesNotAnswerIsLeftAloneUntilACheckFindsItWell(t *testing.T) {
+	g := NewWithT(t)
+	server := newServer(t)
+	client := newClient(t, server, func(c *tailnet.Config) { c.Limits = tailnet.Limits{Failures: 3, Cooldown: time.Hour} })
+	server.Inject(tailnetsim.Fault{Status: http.StatusBadGateway, Message: "busy", Times: always})
+	for range 3 {
+		_, err := client.Devices(t.Context())
+		g.Expect(cloud.WasNotSent(err)).To(BeFalse())
+	}
+	asked := len(server.Calls())
+
+	_, err := client.RecentDevices(t.Context(), "a1", time.Hour)
+
+	g.Expect(cloud.KindOf(err)).To(Equal(cloud.Unavailable))
+	g.Expect(cloud.WasNotSent(err)).To(BeTrue())
+	g.Expect(cloud.RetryAfterOf(err)).To(BeNumerically(">", 0))
+	g.Expect(err).To(MatchError(ContainSubstring("busy")), "it says why")
+	g.Expect(server.Calls()).To(HaveLen(asked), "nothing was sent")
+
+	server.ClearFaults()
+	g.Expect(client.Check(t.Context(), tailnet.CheckSpec{})).To(Succeed())
+	_, err = client.Devices(t.Context())
+	g.Expect(err).NotTo(HaveOccurred())
+}
+
+func TestARefusalIsAnAnswer(t *testing.T) {
+	g := NewWithT(t)
+	server := newServer(t)
+	client := newClient(t, server, func(c *tailnet.Config) { c.Limits = tailnet.Limits{Failures: 1, Cooldown: time.Hour} })
+	_, err := client.Device(t.Context(), "nobody")
+	g.Expect(tailnet.IsNotFound(err)).To(BeTrue())
+
+	_, err = client.Devices(t.Context())
+
+	g.Expect(err).NotTo(HaveOccurred())
+}
+
+// Of a controller's workers a server that hangs may hold as many as calls are under way, not one for each machine that asks.
+func TestNobodyWaitsLongForAServerThatHangs(t *testing.T) {
+	for name, ask := range map[string]func(*testing.T, *tailnet.Client, int) error{
+		"for a list that all share": func(t *testing.T, client *tailnet.Client, i int) error {
+			_, err := client.RecentDevices(t.Context(), fmt.Sprint("a", i), 0)
+			return err
+		},
+		"for calls of their own": func(t *testing.T, client *tailnet.Client, i int) error {
+			_, err := client.Device(t.Context(), fmt.Sprint(i))
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			server := newServer(t)
+			client := newClient(t, server, func(c *tailnet.Config) {
+				c.Limits, c.Timeout = tailnet.Limits{InFlight: 2, Turn: 50 * time.Millisecond}, time.Minute
+			})
+			server.Inject(tailnetsim.Fault{Delay: time.Minute, Times: always})
+			const callers = 20
+			refusals := make(chan error, callers)
+			for i := range callers {
+				go func() { refusals <- ask(t, client, i) }()
+			}
+
+			for range callers - 2 {
+				var err error
+				g.Eventually(refusals).WithTimeout(20 * time.Second).Should(Receive(&err))
+				g.Expect(cloud.KindOf(err)).To(Equal(cloud.Throttled))
+				g.Expect(cloud.WasNotSent(err)).To(BeTrue())
+				g.Expect(err).To(MatchError(ContainSubstring("slow")))
+			}
+			g.Expect(len(server.Calls())).To(BeNumerically("<=", 2))
+		})
+	}
+}
