@@ -142,7 +142,10 @@ func (s *suite) revokedKeyReplaced() {
 
 	s.Eventually(func() string { return s.tailnetReason(barred) }, settleTimeout, interval).Should(Equal(infrav1.JoinTimeoutReason))
 	barred = s.newWorker(before)
-	s.Expect(s.exec(barred, "cat /var/log/cloud-init-output.log")).To(ContainSubstring("authkey revoked"))
+	s.Eventually(func() string {
+		return s.exec(barred, "grep 'Joining the tailnet failed' /var/log/cloud-init-output.log || true")
+	},
+		settleTimeout, interval).Should(ContainSubstring("authkey revoked"))
 
 	s.Expect(s.cluster.DeleteMachine(s.t.Context(), barred)).To(Succeed())
 	s.Eventually(func() bool { return s.snapshot().Has(barred.Name) }, settleTimeout, interval).Should(BeFalse(), "%s is not replaced", barred.Name)
