@@ -137,26 +137,29 @@ func (s *suite) vipFailsOver() {
 
 func (s *suite) reboots() {
 	addresses := s.addresses()
-	worker, controlPlane := s.machines(watch.Worker)[0], s.machines(watch.ControlPlane)[0]
-	for _, m := range []watch.Machine{worker, controlPlane} {
-		node, begun := s.node(m).Name, time.Now()
+	var nodes []string
+	for _, m := range []watch.Machine{s.machines(watch.Worker)[0], s.machines(watch.ControlPlane)[0]} {
+		nodes = append(nodes, s.node(m).Name)
 		s.Expect(s.booted(m).Reboot(s.t.Context())).To(Succeed())
-		s.heardOf(node, begun)
+	}
+	down := time.Now()
+	for _, node := range nodes {
+		s.heardOf(node, down)
 	}
 	s.whole()
-	begun := time.Now()
-	var nodes []string
+	nodes = nil
 	for _, m := range s.snapshot().Machines {
 		nodes = append(nodes, s.node(m).Name)
 	}
 	for _, m := range s.snapshot().Machines {
 		s.Expect(s.booted(m).Kill()).To(Succeed())
 	}
+	down = time.Now()
 	for _, m := range s.snapshot().Machines {
 		s.Expect(s.booted(m).Boot(s.t.Context())).To(Succeed())
 	}
 	for _, node := range nodes {
-		s.heardOf(node, begun)
+		s.heardOf(node, down)
 	}
 	s.whole()
 	s.Expect(s.addresses()).To(Equal(addresses))

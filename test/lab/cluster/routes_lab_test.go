@@ -23,7 +23,7 @@ import (
 )
 
 // joinTimeout is after how long a machine that has not joined says so: longer than a boot takes here.
-const joinTimeout = 90 * time.Second
+const joinTimeout = time.Minute
 
 func TestPodsByTheTailnetsRoutes(t *testing.T) {
 	s := start(t, []string{"alpha", "bravo"}, world.ClusterOptions{
@@ -141,11 +141,6 @@ func (s *suite) revokedKeyReplaced() {
 	barred := s.newWorker(before)
 
 	s.Eventually(func() string { return s.tailnetReason(barred) }, settleTimeout, interval).Should(Equal(infrav1.JoinTimeoutReason))
-	barred = s.newWorker(before)
-	s.Eventually(func() string {
-		return s.exec(barred, "grep 'Joining the tailnet failed' /var/log/cloud-init-output.log || true")
-	},
-		settleTimeout, interval).Should(ContainSubstring("authkey revoked"))
 
 	s.Expect(s.cluster.DeleteMachine(s.t.Context(), barred)).To(Succeed())
 	s.Eventually(func() bool { return s.snapshot().Has(barred.Name) }, settleTimeout, interval).Should(BeFalse(), "%s is not replaced", barred.Name)
