@@ -72,6 +72,62 @@ type OCIAccountSpec struct {
 	// allowedNamespaces says from which namespaces clusters may use this account.
 	// +required
 	AllowedNamespaces AllowedNamespaces `json:"allowedNamespaces,omitempty,omitzero"`
+
+	// budget is what the provider's machines may use of the account, all clusters together; it is never exceeded. Without it only
+	// OCI's own limits count. Machines that are there when it is lowered stay.
+	// +optional
+	Budget AccountBudget `json:"budget,omitempty,omitzero"`
+}
+
+// AccountBudget is either the Always Free preset or figures of the user's.
+// +kubebuilder:validation:XValidation:rule="(has(self.alwaysFree) && self.alwaysFree) != (has(self.families) || has(self.volumeGB))",message="exactly one of alwaysFree and figures (families, volumeGB) must be set"
+// +kubebuilder:validation:MinProperties=1
+type AccountBudget struct {
+	// alwaysFree stands for what Oracle gives away for good, as this version of the provider knows it: see status.usage and
+	// status.volumes for the figures.
+	// +optional
+	AlwaysFree *bool `json:"alwaysFree,omitempty"`
+
+	// families are the shape families that may be used, and how much of each. When it is set, families that are not named are not
+	// used.
+	// +optional
+	// +listType=map
+	// +listMapKey=family
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	Families []FamilyBudget `json:"families,omitempty"`
+
+	// volumeGB bounds boot and data volumes together, in GB. A boot volume without a size counts as 50 GB.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	VolumeGB *int32 `json:"volumeGB,omitempty"`
+}
+
+// FamilyBudget is what may be used of a shape family. What is absent is not bounded.
+// +kubebuilder:validation:XValidation:rule="has(self.instances) || has(self.ocpus) || has(self.memoryGB)",message="at least one of instances, ocpus and memoryGB must be set"
+type FamilyBudget struct {
+	// family is the shape's name without VM. or BM., sizes and Flex: Standard.A1 for VM.Standard.A1.Flex, Standard.E2.Micro for
+	// VM.Standard.E2.1.Micro, Standard3 for VM.Standard3.Flex.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Z][A-Za-z0-9]*([.][A-Z][A-Za-z0-9]*)*$') && !self.startsWith('VM.') && !self.startsWith('BM.') && !self.endsWith('.Flex')",message="family must be a shape's name without VM. or BM., sizes and Flex, such as Standard.A1"
+	Family string `json:"family,omitempty"`
+
+	// instances is the number of machines.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Instances *int32 `json:"instances,omitempty"`
+
+	// ocpus of all machines together.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	OCPUs *int32 `json:"ocpus,omitempty"`
+
+	// memoryGB of all machines together, in GB.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	MemoryGB *int32 `json:"memoryGB,omitempty"`
 }
 
 // OCICredentials is a union, told apart by type.
@@ -108,6 +164,160 @@ type OCIAccountStatus struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
 	Users []ObjectUser `json:"users,omitempty"`
+
+	// machines is the number of OCIMeshMachines placed in the account, those that are not launched yet included.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Machines *int32 `json:"machines,omitempty"`
+
+	// usage is what is used and left of each shape family, of those that machines use or may use.
+	// +optional
+	// +listType=map
+	// +listMapKey=family
+	// +kubebuilder:validation:MaxItems=32
+	Usage []FamilyUsage `json:"usage,omitempty"`
+
+	// volumes is what machines use and what is left for boot and data volumes.
+	// +optional
+	Volumes VolumeUsage `json:"volumes,omitempty,omitzero"`
+
+	// limits are OCI's own service limits for the families in usage, by availability domain, read every few minutes.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=128
+	Limits []ServiceLimit `json:"limits,omitempty"`
+
+	// limitsMessage is why limits are not known, and what to do.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	LimitsMessage string `json:"limitsMessage,omitempty"`
+
+	// shortages are the places that had no room for some machine. Each is left out until its time, and tried by one machine then;
+	// the others wait for the outcome. Machines of all clusters share them.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	Shortages []Shortage `json:"shortages,omitempty"`
+
+	// summary is usage and shortages in a few words, for people.
+	// +optional
+	Summary AccountSummary `json:"summary,omitempty,omitzero"`
+}
+
+// AccountSummary is what the columns of "kubectl get ociaccounts" show.
+// +kubebuilder:validation:MinProperties=1
+type AccountSummary struct {
+	// used is what machines use, and of how much: "A1 2/2 OCPU 12/12 GB".
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	Used string `json:"used,omitempty"`
+
+	// volumes is the same for volumes: "100/200 GB".
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	Volumes string `json:"volumes,omitempty"`
+
+	// short is what has no room: "A1 OutOfCapacity until 12:05Z".
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	Short string `json:"short,omitempty"`
+}
+
+// FamilyUsage is what is used and left of a shape family.
+type FamilyUsage struct {
+	// family is the shape family, as in spec.budget.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Family string `json:"family,omitempty"`
+
+	// used is what the provider's machines use, with what is reserved for those that are placed and not launched yet.
+	// +optional
+	Used ResourceAmount `json:"used,omitempty,omitzero"`
+
+	// others is what other instances of the compartment use. It counts for OCI's limits, not for the budget.
+	// +optional
+	Others ResourceAmount `json:"others,omitempty,omitzero"`
+
+	// budget is what the provider's machines may use; a figure that is absent is not bounded.
+	// +optional
+	Budget ResourceAmount `json:"budget,omitempty,omitzero"`
+
+	// free is what is left of the budget, never below 0.
+	// +optional
+	Free ResourceAmount `json:"free,omitempty,omitzero"`
+}
+
+// ResourceAmount is an amount of compute resources.
+// +kubebuilder:validation:MinProperties=1
+type ResourceAmount struct {
+	// instances is their number.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Instances *int32 `json:"instances,omitempty"`
+
+	// ocpus of all together.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	OCPUs *int32 `json:"ocpus,omitempty"`
+
+	// memoryGB of all together, in GB.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	MemoryGB *int32 `json:"memoryGB,omitempty"`
+}
+
+// VolumeUsage is what is used and left for boot and data volumes, in GB.
+// +kubebuilder:validation:MinProperties=1
+type VolumeUsage struct {
+	// usedGB is what the provider's machines use.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	UsedGB *int32 `json:"usedGB,omitempty"`
+
+	// budgetGB is what they may use; absent if it is not bounded.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	BudgetGB *int32 `json:"budgetGB,omitempty"`
+
+	// freeGB is what is left of the budget.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	FreeGB *int32 `json:"freeGB,omitempty"`
+}
+
+// ServiceLimit is one of OCI's service limits. Source: GetResourceAvailability of OCI's Limits API.
+type ServiceLimit struct {
+	// name is OCI's, such as standard-a1-core-count.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	Name string `json:"name,omitempty"`
+
+	// availabilityDomain that the limit counts in; empty for a limit of the region.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	AvailabilityDomain string `json:"availabilityDomain,omitempty"`
+
+	// value is the limit, in its own unit: OCPUs, or GB.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Value *int64 `json:"value,omitempty"`
+
+	// used is what the whole tenancy uses of it, as far as OCI counts it.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Used *int64 `json:"used,omitempty"`
+
+	// available is what is left to the compartment, with its quotas.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Available *int64 `json:"available,omitempty"`
 }
 
 // AvailabilityDomain is one of an account's availability domains.
@@ -142,7 +352,12 @@ type AvailabilityDomain struct {
 // +kubebuilder:printcolumn:name="Region",type="string",JSONPath=".spec.region"
 // +kubebuilder:printcolumn:name="Ready",type="string",JSONPath=".status.conditions[?(@.type=='Ready')].status"
 // +kubebuilder:printcolumn:name="Reason",type="string",JSONPath=".status.conditions[?(@.type=='Ready')].reason"
+// +kubebuilder:printcolumn:name="Machines",type="integer",JSONPath=".status.machines"
+// +kubebuilder:printcolumn:name="Used",type="string",JSONPath=".status.summary.used"
+// +kubebuilder:printcolumn:name="Volumes",type="string",JSONPath=".status.summary.volumes"
+// +kubebuilder:printcolumn:name="Short",type="string",JSONPath=".status.summary.short"
 // +kubebuilder:printcolumn:name="Age",type="date",JSONPath=".metadata.creationTimestamp"
+// +kubebuilder:printcolumn:name="Limits",type="string",priority=1,JSONPath=".status.limitsMessage"
 // +kubebuilder:printcolumn:name="Message",type="string",priority=1,JSONPath=".status.conditions[?(@.type=='Ready')].message"
 type OCIAccount struct {
 	metav1.TypeMeta `json:",inline"`

@@ -171,6 +171,15 @@ type ClusterAccount struct {
 	// +kubebuilder:default=true
 	ControlPlane *bool `json:"controlPlane,omitempty"`
 
+	// weight is the account's share of the machines: one of weight 2 gets two for each that one of weight 1 gets, as far as there
+	// is room and failure domains allow.
+	// +optional
+	// +default=1
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100
+	Weight int32 `json:"weight,omitempty"`
+
 	// network is the account's network for this cluster: made by the provider, or brought by the user.
 	// +optional
 	// +kubebuilder:default={managed: {vcnCIDR: "10.0.0.0/16", subnetCIDR: "10.0.0.0/20", gateway: Internet}}

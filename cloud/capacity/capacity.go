@@ -44,13 +44,7 @@ func IsShortage(err error) bool {
 // again.
 func Record(known []infrav1.Shortage, place Place, kind cloud.Kind, now time.Time, policy Policy) []infrav1.Shortage {
 	first, longest := policy.durations()
-	shortage := infrav1.Shortage{
-		Account: place.Account, AvailabilityDomain: place.AvailabilityDomain, FaultDomain: place.FaultDomain,
-		Shape: place.Shape, Reason: string(kind), Count: 1,
-	}
-	if kind == cloud.LimitExceeded || kind == cloud.QuotaExceeded {
-		shortage.AvailabilityDomain, shortage.FaultDomain = "", ""
-	}
+	shortage := shortageOf(place, kind)
 	var kept []infrav1.Shortage
 	for _, old := range known {
 		switch {
@@ -65,6 +59,17 @@ func Record(known []infrav1.Shortage, place Place, kind cloud.Kind, now time.Tim
 	// The oldest knowledge is the least worth keeping.
 	slices.SortStableFunc(kept, func(a, b infrav1.Shortage) int { return a.Until.Compare(b.Until.Time) })
 	return kept[max(0, len(kept)-maxShortages):]
+}
+
+func shortageOf(place Place, kind cloud.Kind) infrav1.Shortage {
+	shortage := infrav1.Shortage{
+		Account: place.Account, AvailabilityDomain: place.AvailabilityDomain, FaultDomain: place.FaultDomain,
+		Shape: place.Shape, Reason: string(kind), Count: 1,
+	}
+	if kind == cloud.LimitExceeded || kind == cloud.QuotaExceeded {
+		shortage.AvailabilityDomain, shortage.FaultDomain = "", ""
+	}
+	return shortage
 }
 
 // fit widens shortages until they are no more than the API allows. A place that was forgotten instead would be tried again at

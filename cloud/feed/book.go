@@ -48,6 +48,8 @@ type Book struct {
 
 	mu        sync.Mutex
 	instances map[string]*record
+	// strangers are what the last complete list has shown of instances without a machine's tag.
+	strangers []oci.Instance
 	// began is when the last complete poll was begun, ended when it was complete, started when the last one of any end was begun.
 	began, ended, started time.Time
 	// underway says that a poll is, hurried that the next one is due at once.
@@ -114,6 +116,19 @@ func ownerOf(instance oci.Instance) string {
 		return uid
 	}
 	return instance.Tags[infrav1.MachinePoolUIDTag]
+}
+
+// Live lists what is not TERMINATED: instances with a machine's tag, as far as lists show them, and those of others. Of the others
+// only place, shape and size are known.
+func (b *Book) Live() (tagged, others []oci.Instance) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, r := range b.instances {
+		if !r.missing && r.instance.State != oci.StateTerminated {
+			tagged = append(tagged, r.instance)
+		}
+	}
+	return tagged, b.strangers
 }
 
 // Note takes over what a call about one instance has answered at the time, so that it is not forgotten until lists show it.

@@ -33,8 +33,14 @@ func (b *Book) Complete(listed []oci.Instance, began, now time.Time) []Change {
 	defer b.mu.Unlock()
 	var changes []Change
 	shown := map[string]bool{}
+	var strangers []oci.Instance
 	for _, instance := range listed {
 		if ownerOf(instance) == "" {
+			if instance.State != oci.StateTerminated {
+				strangers = append(strangers, oci.Instance{
+					AvailabilityDomain: instance.AvailabilityDomain, Shape: instance.Shape, OCPUs: instance.OCPUs, MemoryGB: instance.MemoryGB,
+				})
+			}
 			continue
 		}
 		shown[instance.ID] = true
@@ -50,6 +56,7 @@ func (b *Book) Complete(listed []oci.Instance, began, now time.Time) []Change {
 			delete(b.instances, id)
 		}
 	}
+	b.strangers = strangers
 	b.began, b.ended, b.underway = began, now, false
 	if b.told || b.failures >= failing {
 		changes = append(changes, Change{Account: b.account, All: b.told})

@@ -14,8 +14,8 @@ import (
 
 // Decide returns where the machine may be launched, best first.
 //
-// The order is, by falling weight: the availability domain with the fewest machines of the group; the account with the
-// fewest of the group, then of all; the account's name. Within an account: the preferred shape; the availability domain with
+// The order is, by falling importance: the availability domain with the fewest machines of the group for the account's weight;
+// the account with the fewest of the group, then of all, for its weight; the account's name. Within an account: the preferred shape; the availability domain with
 // the fewest machines, then its name; the fault domain with the fewest of the group, then of all, then its name. Who goes
 // down the list after a failed launch therefore changes the fault domain first, then the availability domain, then the
 // shape, then the account, as long as that does not make the spread worse.
@@ -97,18 +97,49 @@ func (f Facts) inDomain(account Account, domain infrav1.AvailabilityDomain, coun
 	var found []ranked
 	var rejections []Rejection
 	for preference, shape := range f.Shapes {
+		if rejection, rejected := account.without(domain.Name, shape); rejected {
+			rejections = append(rejections, rejection)
+			continue
+		}
 		for _, faultDomain := range faultDomains {
-			place := Place{Account: account.Name, AvailabilityDomain: domain.Name, FaultDomain: faultDomain, Shape: shape}
+			place := Place{Account: account.Name, AvailabilityDomain: domain.Name, FaultDomain: faultDomain, Shape: shape.Name}
 			if shortage, short := f.shortageAt(place); short {
 				rejections = append(rejections, Rejection{
 					Place: place, Reason: Short, Message: shortage.Reason, Until: shortage.Until.Time,
 				})
 				continue
 			}
-			found = append(found, f.rank(place, failureDomain, preference, count))
+			if f.refused(place) {
+				rejections = append(rejections, Rejection{Place: place, Reason: Unsuitable, Message: "it does not suit the machine"})
+				continue
+			}
+			found = append(found, f.rank(place, failureDomain, preference, account.Weight, count))
 		}
 	}
 	return found, rejections
+}
+
+// without says why there is no room in an availability domain for a shape, whatever the fault domain.
+func (a Account) without(availabilityDomain string, shape Shape) (Rejection, bool) {
+	rejection := Rejection{Place: Place{Account: a.Name, AvailabilityDomain: availabilityDomain, Shape: shape.Name}}
+	if message := a.overBudget(shape); message != "" {
+		rejection.Reason, rejection.Message = OverBudget, message
+		return rejection, true
+	}
+	if message := a.overLimit(availabilityDomain, shape); message != "" {
+		rejection.Reason, rejection.Message = OverLimit, message
+		return rejection, true
+	}
+	return rejection, false
+}
+
+func (f Facts) refused(place Place) bool {
+	for _, refused := range f.Refused {
+		if place.within(refused) {
+			return true
+		}
+	}
+	return false
 }
 
 // shortageAt returns the shortage that covers the place and ends last.
@@ -122,12 +153,17 @@ func (f Facts) shortageAt(place Place) (worst infrav1.Shortage, short bool) {
 }
 
 func (p Place) coveredBy(shortage infrav1.Shortage) bool {
-	covers := func(part, of string) bool { return part == "" || part == of }
-	return shortage.Account == p.Account && covers(shortage.AvailabilityDomain, p.AvailabilityDomain) &&
-		covers(shortage.FaultDomain, p.FaultDomain) && covers(shortage.Shape, p.Shape)
+	return p.within(Place{shortage.Account, shortage.AvailabilityDomain, shortage.FaultDomain, shortage.Shape})
 }
 
-func (f Facts) rank(place Place, failureDomain string, preference int, count counts) ranked {
+// within tells whether the place is one of those that the other stands for.
+func (p Place) within(other Place) bool {
+	covers := func(part, of string) bool { return part == "" || part == of }
+	return other.Account == p.Account && covers(other.AvailabilityDomain, p.AvailabilityDomain) &&
+		covers(other.FaultDomain, p.FaultDomain) && covers(other.Shape, p.Shape)
+}
+
+func (f Facts) rank(place Place, failureDomain string, preference int, weight int32, count counts) ranked {
 	group := func(p Place) int { return count.group[p] }
 	account := Place{Account: place.Account}
 	domain := Place{Account: place.Account, AvailabilityDomain: place.AvailabilityDomain}
@@ -135,7 +171,7 @@ func (f Facts) rank(place Place, failureDomain string, preference int, count cou
 	out := ranked{
 		Candidate:   Candidate{Place: place, FailureDomain: failureDomain},
 		domainGroup: group(domain), accountGroup: group(account), accountAll: count.all[account],
-		preference: preference, domainAll: count.all[domain],
+		preference: preference, domainAll: count.all[domain], weight: max(1, int(weight)),
 	}
 	if place.FaultDomain != "" {
 		out.faultGroup, out.faultAll = group(fault), count.all[fault]
@@ -143,6 +179,9 @@ func (f Facts) rank(place Place, failureDomain string, preference int, count cou
 	out.Reason = fmt.Sprintf("%s holds %d of %s", failureDomain, out.domainGroup, cmp.Or(f.Group, "the group"))
 	if f.FailureDomain != "" {
 		out.Reason = "asked for by the Machine's failureDomain"
+	}
+	if weight > 1 {
+		out.Reason += fmt.Sprintf(", weight %d", weight)
 	}
 	if preference > 0 {
 		out.Reason += fmt.Sprintf(", shape %d in order of preference", preference+1)

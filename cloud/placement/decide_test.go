@@ -30,6 +30,15 @@ func account(name string, shortNames ...string) Account {
 	return out
 }
 
+// shapes have one OCPU and 6 GB, with a volume of 50 GB.
+func shapes(names ...string) []Shape {
+	var out []Shape
+	for _, name := range names {
+		out = append(out, Shape{Name: name, Size: Size{Instances: 1, OCPUs: 1, MemoryGB: 6, VolumeGB: 50}})
+	}
+	return out
+}
+
 func shortage(account, domain, fault, shape string, until time.Time) infrav1.Shortage {
 	s := infrav1.Shortage{Account: account, AvailabilityDomain: domain, FaultDomain: fault, Shape: shape, Reason: "OutOfCapacity"}
 	s.Until.Time = until
@@ -51,11 +60,11 @@ func TestCandidatesComeInTheOrderOfSpreadAndPreference(t *testing.T) {
 		want  []string
 	}{
 		"an empty cluster goes on by fault domain, then account": {
-			Facts{Accounts: []Account{account("bob", "ad-1"), account("alice", "ad-1")}, Shapes: []string{arm}},
+			Facts{Accounts: []Account{account("bob", "ad-1"), account("alice", "ad-1")}, Shapes: shapes(arm)},
 			[]string{"alice-ad-1/FD-1/" + arm, "alice-ad-1/FD-2/" + arm, "bob-ad-1/FD-1/" + arm, "bob-ad-1/FD-2/" + arm},
 		},
 		"an account is left only after all its availability domains and shapes": {
-			Facts{Accounts: []Account{account("alice", "ad-1", "ad-2"), account("bob", "ad-1")}, Shapes: []string{arm, x86}},
+			Facts{Accounts: []Account{account("alice", "ad-1", "ad-2"), account("bob", "ad-1")}, Shapes: shapes(arm, x86)},
 			[]string{
 				"alice-ad-1/FD-1/" + arm, "alice-ad-1/FD-2/" + arm, "alice-ad-2/FD-1/" + arm, "alice-ad-2/FD-2/" + arm,
 				"alice-ad-1/FD-1/" + x86, "alice-ad-1/FD-2/" + x86, "alice-ad-2/FD-1/" + x86, "alice-ad-2/FD-2/" + x86,
@@ -64,7 +73,7 @@ func TestCandidatesComeInTheOrderOfSpreadAndPreference(t *testing.T) {
 		},
 		"the emptier failure domain comes first, and in it the emptier fault domain": {
 			Facts{
-				Group: "g", Accounts: []Account{account("alice", "ad-1"), account("bob", "ad-1")}, Shapes: []string{arm},
+				Group: "g", Accounts: []Account{account("alice", "ad-1"), account("bob", "ad-1")}, Shapes: shapes(arm),
 				Placed: []Placed{
 					{"g", "alice", "alice:ad-1", "FD-1"}, {"g", "alice", "alice:ad-1", "FD-1"}, {"g", "bob", "bob:ad-1", "FD-1"},
 				},
@@ -73,14 +82,14 @@ func TestCandidatesComeInTheOrderOfSpreadAndPreference(t *testing.T) {
 		},
 		"machines of other groups only break ties": {
 			Facts{
-				Group: "g", Accounts: []Account{account("alice", "ad-1"), account("bob", "ad-1")}, Shapes: []string{arm},
+				Group: "g", Accounts: []Account{account("alice", "ad-1"), account("bob", "ad-1")}, Shapes: shapes(arm),
 				Placed: []Placed{{"other", "alice", "alice:ad-1", ""}},
 			},
 			[]string{"bob-ad-1/FD-1/" + arm, "bob-ad-1/FD-2/" + arm, "alice-ad-1/FD-1/" + arm, "alice-ad-1/FD-2/" + arm},
 		},
 		"between equal failure domains the account with fewer machines wins": {
 			Facts{
-				Group: "g", Accounts: []Account{account("alice", "ad-1", "ad-2"), account("bob", "ad-1")}, Shapes: []string{arm},
+				Group: "g", Accounts: []Account{account("alice", "ad-1", "ad-2"), account("bob", "ad-1")}, Shapes: shapes(arm),
 				Placed: []Placed{{"g", "alice", "alice:ad-1", "FD-1"}},
 			},
 			[]string{
@@ -90,28 +99,28 @@ func TestCandidatesComeInTheOrderOfSpreadAndPreference(t *testing.T) {
 		},
 		"the Machine's failure domain is honoured strictly": {
 			Facts{
-				FailureDomain: "bob-ad-1", Shapes: []string{arm},
+				FailureDomain: "bob-ad-1", Shapes: shapes(arm),
 				Accounts: []Account{account("alice", "ad-1"), account("bob", "ad-1")},
 			},
 			[]string{"bob-ad-1/FD-1/" + arm, "bob-ad-1/FD-2/" + arm},
 		},
 		"a short fault domain is left out for its shape": {
 			Facts{
-				Now: noon, Accounts: []Account{account("alice", "ad-1")}, Shapes: []string{arm, x86},
+				Now: noon, Accounts: []Account{account("alice", "ad-1")}, Shapes: shapes(arm, x86),
 				Shortages: []infrav1.Shortage{shortage("alice", "alice:ad-1", "FD-1", arm, noon.Add(time.Minute))},
 			},
 			[]string{"alice-ad-1/FD-2/" + arm, "alice-ad-1/FD-1/" + x86, "alice-ad-1/FD-2/" + x86},
 		},
 		"an exceeded limit leaves the shape out in the whole account": {
 			Facts{
-				Now: noon, Accounts: []Account{account("alice", "ad-1", "ad-2"), account("bob", "ad-1")}, Shapes: []string{arm},
+				Now: noon, Accounts: []Account{account("alice", "ad-1", "ad-2"), account("bob", "ad-1")}, Shapes: shapes(arm),
 				Shortages: []infrav1.Shortage{shortage("alice", "", "", arm, noon.Add(time.Minute))},
 			},
 			[]string{"bob-ad-1/FD-1/" + arm, "bob-ad-1/FD-2/" + arm},
 		},
 		"a shortage that ended is forgotten": {
 			Facts{
-				Now: noon, Accounts: []Account{account("alice", "ad-1")}, Shapes: []string{arm},
+				Now: noon, Accounts: []Account{account("alice", "ad-1")}, Shapes: shapes(arm),
 				Shortages: []infrav1.Shortage{shortage("alice", "", "", "", noon)},
 			},
 			[]string{"alice-ad-1/FD-1/" + arm, "alice-ad-1/FD-2/" + arm},
@@ -134,7 +143,7 @@ func TestEveryRejectionHasItsReason(t *testing.T) {
 	left.Selected, workers.ControlPlane, down.Ready, down.Problem = false, false, false, "key revoked"
 
 	decision := Decide(Facts{
-		ControlPlane: true, Shapes: []string{arm}, Accounts: []Account{left, workers, down, unseen, account("alice", "ad-1")},
+		ControlPlane: true, Shapes: shapes(arm), Accounts: []Account{left, workers, down, unseen, account("alice", "ad-1")},
 	})
 
 	reasons := map[string]RejectionReason{}
@@ -150,7 +159,7 @@ func TestEveryRejectionHasItsReason(t *testing.T) {
 
 func TestAnUnknownFailureDomainIsToldFromOneThatIsNotSeenYet(t *testing.T) {
 	g := NewWithT(t)
-	facts := Facts{FailureDomain: "carol-ad-1", Shapes: []string{arm}, Accounts: []Account{account("alice", "ad-1")}}
+	facts := Facts{FailureDomain: "carol-ad-1", Shapes: shapes(arm), Accounts: []Account{account("alice", "ad-1")}}
 	g.Expect(Decide(facts).UnknownFailureDomain).To(BeTrue())
 
 	facts.Accounts = append(facts.Accounts, Account{Name: "carol", Selected: true})
@@ -162,7 +171,7 @@ func TestAnUnknownFailureDomainIsToldFromOneThatIsNotSeenYet(t *testing.T) {
 func TestTheNextTryIsWhenTheFirstShortageEnds(t *testing.T) {
 	g := NewWithT(t)
 	decision := Decide(Facts{
-		Now: noon, Shapes: []string{arm}, Accounts: []Account{account("alice", "ad-1"), account("bob", "ad-1")},
+		Now: noon, Shapes: shapes(arm), Accounts: []Account{account("alice", "ad-1"), account("bob", "ad-1")},
 		Shortages: []infrav1.Shortage{
 			shortage("alice", "", "", arm, noon.Add(10*time.Minute)), shortage("bob", "", "", "", noon.Add(5*time.Minute)),
 		},

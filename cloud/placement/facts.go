@@ -21,12 +21,22 @@ type Facts struct {
 	FailureDomain string
 	// Accounts are the cluster's, each name once.
 	Accounts []Account
-	// Shapes are the names of the machine's shapes in order of preference.
-	Shapes []string
+	// Shapes are the machine's in order of preference.
+	Shapes []Shape
 	// Placed are the cluster's other machines.
 	Placed []Placed
 	// Shortages are places without room; those that ended are ignored.
 	Shortages []infrav1.Shortage
+	// Refused are places that turned out not to suit the machine: an empty part stands for all.
+	Refused []Place
+}
+
+// Shape is a shape with the size that the machine wants of it.
+type Shape struct {
+	// Name is OCI's, such as VM.Standard.A1.Flex.
+	Name string
+	// Size is one machine's, volumes included.
+	Size Size
 }
 
 // Account is one of the cluster's accounts.
@@ -42,6 +52,15 @@ type Account struct {
 	Problem string
 	// Domains are its availability domains; empty while they are not known.
 	Domains []infrav1.AvailabilityDomain
+	// Weight is its share of the machines; 0 counts as 1.
+	Weight int32
+	// Budget bounds what the provider's machines use.
+	Budget Budget
+	// Limits are OCI's own, as far as they are known.
+	Limits []Limit
+	// Used is what machines of all clusters use of the account or have reserved, this machine apart, and what other instances of
+	// the compartment use.
+	Used []Use
 }
 
 // Placed is another machine of the cluster.
@@ -87,6 +106,12 @@ const (
 	OtherFailureDomain RejectionReason = "OtherFailureDomain"
 	// Short means that the place had no room a short while ago.
 	Short RejectionReason = "Short"
+	// OverBudget means that the account's budget would be exceeded.
+	OverBudget RejectionReason = "OverBudget"
+	// OverLimit means that one of OCI's own limits would be exceeded.
+	OverLimit RejectionReason = "OverLimit"
+	// Unsuitable means that the place has been refused for this machine.
+	Unsuitable RejectionReason = "Unsuitable"
 )
 
 // Rejection is a place that is no candidate, with what is within it: an empty part of the Place stands for all.

@@ -37,7 +37,7 @@ func FuzzPlacement(f *testing.F) {
 func world(seed uint64, accounts, shortages int, controlPlane bool) Facts {
 	random := rand.New(rand.NewPCG(seed, 1))
 	coin := func(n int) bool { return random.IntN(n) == 0 }
-	facts := Facts{Now: noon, Group: "g", ControlPlane: controlPlane, Shapes: []string{arm, x86}[:1+random.IntN(2)]}
+	facts := Facts{Now: noon, Group: "g", ControlPlane: controlPlane, Shapes: shapes(arm, x86)[:1+random.IntN(2)]}
 	for i := range accounts {
 		a := account(fmt.Sprintf("account-%d", i), []string{"ad-1", "ad-2", "ad-3"}[:random.IntN(4)]...)
 		a.Selected, a.ControlPlane, a.Ready = !coin(5), !coin(4), !coin(4)
@@ -45,6 +45,20 @@ func world(seed uint64, accounts, shortages int, controlPlane bool) Facts {
 			for d := range a.Domains {
 				a.Domains[d].FaultDomains = nil
 			}
+		}
+		a.Weight = int32(random.IntN(4))
+		if coin(2) {
+			a.Budget = someBudget(random)
+		}
+		for range random.IntN(6) {
+			a.Used = append(a.Used, Use{
+				AvailabilityDomain: fmt.Sprintf("%s:ad-%d", a.Name, 1+random.IntN(3)), Family: Family([]string{arm, x86}[random.IntN(2)]),
+				Others: coin(3), Size: Size{1, 1 + random.Int64N(3), 6, 50},
+			})
+		}
+		if coin(3) {
+			limit := random.Int64N(6)
+			a.Limits = []Limit{{AvailabilityDomain: a.Name + ":ad-1", Family: Family(arm), OCPUs: &limit}}
 		}
 		facts.Accounts = append(facts.Accounts, a)
 	}
@@ -71,6 +85,21 @@ func world(seed uint64, accounts, shortages int, controlPlane bool) Facts {
 		facts.FailureDomain = infrav1.FailureDomainName(fmt.Sprintf("account-%d", random.IntN(8)), fmt.Sprintf("ad-%d", 1+random.IntN(3)))
 	}
 	return facts
+}
+
+func someBudget(random *rand.Rand) Budget {
+	figure := func(most int64) *int64 {
+		if random.IntN(3) == 0 {
+			return nil
+		}
+		n := random.Int64N(most)
+		return &n
+	}
+	budget := Budget{VolumeGB: figure(600)}
+	if random.IntN(4) > 0 {
+		budget.Families = map[string]Bound{Family(arm): {figure(8), figure(12), figure(48)}}
+	}
+	return budget
 }
 
 func somewhere(random *rand.Rand) Place {
@@ -132,7 +161,7 @@ func every(facts Facts) []Place {
 			}
 			for _, fault := range faults {
 				for _, shape := range facts.Shapes {
-					places = append(places, Place{a.Name, domain.Name, fault, shape})
+					places = append(places, Place{a.Name, domain.Name, fault, shape.Name})
 				}
 			}
 		}
@@ -148,6 +177,8 @@ func withinPolicy(facts Facts, decision Decision) error {
 		switch {
 		case !a.Selected, !a.Ready, facts.ControlPlane && !a.ControlPlane:
 			return fmt.Errorf("%s is not allowed in %+v", candidate.Account, a)
+		case exceeds(a, candidate, facts.Shapes) != "":
+			return fmt.Errorf("%+v exceeds %s", candidate.Place, exceeds(a, candidate, facts.Shapes))
 		case facts.FailureDomain != "" && candidate.FailureDomain != facts.FailureDomain:
 			return fmt.Errorf("%s is not the failure domain asked for", candidate.FailureDomain)
 		}
@@ -160,7 +191,39 @@ func withinPolicy(facts Facts, decision Decision) error {
 	return nil
 }
 
-// spread: no candidate stands before one whose availability domain holds fewer of the group.
+// exceeds counts anew what would be used with the machine there.
+func exceeds(a Account, at Candidate, wanted []Shape) string {
+	shape := wanted[slices.IndexFunc(wanted, func(s Shape) bool { return s.Name == at.Shape })]
+	ours, inDomain, volumes := shape.Size, shape.Size, shape.Size.VolumeGB
+	for _, use := range a.Used {
+		same := use.Family == Family(at.Shape)
+		if !use.Others {
+			volumes += use.Size.VolumeGB
+		}
+		if same && !use.Others {
+			ours = ours.Plus(use.Size)
+		}
+		if same && use.AvailabilityDomain == at.AvailabilityDomain {
+			inDomain = inDomain.Plus(use.Size)
+		}
+	}
+	above := func(bound *int64, n int64) bool { return bound != nil && n > *bound }
+	bound, listed := a.Budget.Families[Family(at.Shape)]
+	switch {
+	case a.Budget.Families != nil && !listed:
+		return "the families"
+	case above(a.Budget.VolumeGB, volumes), above(bound.Instances, ours.Instances), above(bound.OCPUs, ours.OCPUs), above(bound.MemoryGB, ours.MemoryGB):
+		return "the budget"
+	}
+	for _, limit := range a.Limits {
+		if limit.Family == Family(at.Shape) && limit.AvailabilityDomain == at.AvailabilityDomain && above(limit.OCPUs, inDomain.OCPUs) {
+			return "a limit"
+		}
+	}
+	return ""
+}
+
+// spread: no candidate stands before one whose availability domain would be less full with the machine, for its weight.
 func spread(facts Facts, decision Decision) error {
 	held := map[string]int{}
 	for _, machine := range facts.Placed {
@@ -168,11 +231,12 @@ func spread(facts Facts, decision Decision) error {
 			held[machine.Account+"/"+machine.AvailabilityDomain]++
 		}
 	}
-	last := 0
+	last := 0.0
 	for _, candidate := range decision.Candidates {
-		now := held[candidate.Account+"/"+candidate.AvailabilityDomain]
+		i := slices.IndexFunc(facts.Accounts, func(a Account) bool { return a.Name == candidate.Account })
+		now := float64(held[candidate.Account+"/"+candidate.AvailabilityDomain]+1) / float64(max(1, facts.Accounts[i].Weight))
 		if now < last {
-			return fmt.Errorf("%s with %d machines stands behind one with %d", candidate.FailureDomain, now, last)
+			return fmt.Errorf("%s, which would be %g full, stands behind one that would be %g", candidate.FailureDomain, now, last)
 		}
 		last = now
 	}
@@ -182,7 +246,7 @@ func spread(facts Facts, decision Decision) error {
 // TestMachinesPlacedOneAfterAnotherDifferByAtMostOne follows the decisions of a growing group.
 func TestMachinesPlacedOneAfterAnotherDifferByAtMostOne(t *testing.T) {
 	facts := Facts{
-		Group: "g", Shapes: []string{arm},
+		Group: "g", Shapes: shapes(arm),
 		Accounts: []Account{account("alice", "ad-1", "ad-2", "ad-3"), account("bob", "ad-1"), account("carol", "ad-1")},
 	}
 	held := map[string]int{}

@@ -11,13 +11,15 @@ type ranked struct {
 	domainGroup, accountGroup, accountAll int
 	preference, domainAll                 int
 	faultGroup, faultAll                  int
+	// weight is the account's, at least 1.
+	weight int
 }
 
 func compare(a, b ranked) int {
 	return cmp.Or(
-		cmp.Compare(a.domainGroup, b.domainGroup),
-		cmp.Compare(a.accountGroup, b.accountGroup),
-		cmp.Compare(a.accountAll, b.accountAll),
+		weighed(a, b, a.domainGroup, b.domainGroup),
+		weighed(a, b, a.accountGroup, b.accountGroup),
+		weighed(a, b, a.accountAll, b.accountAll),
 		cmp.Compare(a.Account, b.Account),
 		cmp.Compare(a.preference, b.preference),
 		cmp.Compare(a.domainAll, b.domainAll),
@@ -26,6 +28,11 @@ func compare(a, b ranked) int {
 		cmp.Compare(a.faultAll, b.faultAll),
 		cmp.Compare(a.FaultDomain, b.FaultDomain),
 	)
+}
+
+// weighed compares how full two places would be with one machine more, each for the weight of its account.
+func weighed(a, b ranked, heldByA, heldByB int) int {
+	return cmp.Compare((heldByA+1)*b.weight, (heldByB+1)*a.weight)
 }
 
 // counts are numbers of machines by place; a Place without fault domain, or without availability domain, counts all within.

@@ -25,31 +25,33 @@ func (r *Reconciler) facts(ctx context.Context, s *scope) (placement.Facts, erro
 		FailureDomain: s.machine.Spec.FailureDomain,
 	}
 	for _, shape := range s.own.Spec.Shapes {
-		facts.Shapes = append(facts.Shapes, shape.Name)
+		facts.Shapes = append(facts.Shapes, placement.ShapeOf(s.own.Spec, shape))
 	}
 	for _, listed := range s.infraCluster.Spec.Accounts {
-		account, err := r.accountFacts(ctx, s, listed)
+		account, shortages, err := r.accountFacts(ctx, s, listed)
 		if err != nil {
 			return placement.Facts{}, err
 		}
 		facts.Accounts = append(facts.Accounts, account)
+		facts.Shortages = append(facts.Shortages, shortages...)
 	}
-	if err := r.addPeers(ctx, s, &facts); err != nil {
-		return placement.Facts{}, err
-	}
-	facts.Shortages = append(facts.Shortages, s.own.Status.Shortages...)
-	return facts, nil
+	return facts, r.addMachines(ctx, s, &facts)
 }
 
-func (r *Reconciler) accountFacts(ctx context.Context, s *scope, listed infrav1.ClusterAccount) (placement.Account, error) {
-	out := placement.Account{Name: listed.Name, Selected: true, ControlPlane: listed.ControlPlane == nil || *listed.ControlPlane}
+// accountFacts are what is known of an account, but for its machines, and its shortages.
+func (r *Reconciler) accountFacts(
+	ctx context.Context, s *scope, listed infrav1.ClusterAccount,
+) (placement.Account, []infrav1.Shortage, error) {
+	out := placement.Account{
+		Name: listed.Name, Selected: true, ControlPlane: listed.ControlPlane == nil || *listed.ControlPlane, Weight: listed.Weight,
+	}
 	account := &infrav1.OCIAccount{}
 	if err := r.Client.Get(ctx, client.ObjectKey{Name: listed.Name}, account); client.IgnoreNotFound(err) != nil {
-		return out, fmt.Errorf("reading OCIAccount %s: %w", listed.Name, err)
+		return out, nil, fmt.Errorf("reading OCIAccount %s: %w", listed.Name, err)
 	}
 	selected, err := selects(s.own.Spec.Accounts, account)
 	if err != nil {
-		return out, failed(infrav1.PlacedCondition, err)
+		return out, nil, failed(infrav1.PlacedCondition, err)
 	}
 	// An account that does not exist has no labels; by name it may still be selected.
 	out.Selected = selected || (account.Name == "" && selectsName(s.own.Spec.Accounts, listed.Name))
@@ -71,7 +73,16 @@ func (r *Reconciler) accountFacts(ctx context.Context, s *scope, listed infrav1.
 	default:
 		out.Ready = true
 	}
-	return out, nil
+	if account.Name == "" {
+		return out, nil, nil
+	}
+	out.Budget, out.Limits = placement.BudgetOf(account.Spec.Budget), limitsOf(account, s.own.Spec.Shapes)
+	if _, others := r.Pollers.Book(account).Live(); out.Ready && len(out.Limits) > 0 {
+		for _, other := range others {
+			out.Used = append(out.Used, useOf(other, true))
+		}
+	}
+	return out, r.Pollers.Shortages(account).For(client.ObjectKeyFromObject(s.own).String(), s.now), nil
 }
 
 func selectsName(selection infrav1.AccountSelection, name string) bool {
@@ -89,36 +100,6 @@ func networkOf(cluster *infrav1.OCIMeshCluster, account string) *infrav1.Cluster
 		if cluster.Status.Accounts[i].Name == account {
 			return &cluster.Status.Accounts[i]
 		}
-	}
-	return nil
-}
-
-// addPeers adds the cluster's other machines, and where they found no room.
-func (r *Reconciler) addPeers(ctx context.Context, s *scope, facts *placement.Facts) error {
-	peers := &infrav1.OCIMeshMachineList{}
-	err := r.Client.List(ctx, peers, client.InNamespace(s.own.Namespace),
-		client.MatchingLabels{clusterv1.ClusterNameLabel: s.cluster.Name}, client.UnsafeDisableDeepCopy)
-	if err != nil {
-		return fmt.Errorf("listing the cluster's machines: %w", err)
-	}
-	for i := range peers.Items {
-		peer := &peers.Items[i]
-		if peer.Name == s.own.Name {
-			continue
-		}
-		facts.Shortages = append(facts.Shortages, peer.Status.Shortages...)
-		where := peer.Status.Placement
-		if where.Account == "" {
-			where = r.ledger.get(client.ObjectKeyFromObject(peer))
-		}
-		// A machine that is on its way out leaves its place.
-		if where.Account == "" || !peer.DeletionTimestamp.IsZero() {
-			continue
-		}
-		facts.Placed = append(facts.Placed, placement.Placed{
-			Group: groupOf(peer.Labels), Account: where.Account,
-			AvailabilityDomain: where.AvailabilityDomain, FaultDomain: where.FaultDomain,
-		})
 	}
 	return nil
 }

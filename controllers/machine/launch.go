@@ -66,11 +66,14 @@ func refusedForCertain(err error) bool {
 		cloud.InvalidCredentials, cloud.Forbidden, cloud.NotFoundOrUnauthorized)
 }
 
-// note tells the account's book of the instance, so that it is known before lists show it. Nothing depends on it: nothing that can
+// note tells the account's book of the instance, so that it is known before lists show it, and its memory that there was room. Nothing depends on it: nothing that can
 // fail follows a launch.
 func (r *Reconciler) note(ctx context.Context, s *scope, launched oci.Instance) {
 	if account, err := r.account(ctx, s.own.Status.Placement.Account); err == nil {
 		r.Pollers.Book(account).Note(launched, r.Options.withDefaults().Clock())
+		if r.Pollers.Shortages(account).Found(placeOf(s.own.Status.Placement)) {
+			r.Pollers.Announce(ctx, account.Name)
+		}
 	}
 }
 
@@ -144,22 +147,24 @@ func (r *Reconciler) usedToken(ctx context.Context, s *scope, c *oci.Client, ref
 	return nil
 }
 
-// short remembers that the place has no room, for every machine of the cluster, and decides anew at once.
+// short remembers that the place has no room, for every machine of every cluster, and decides anew at once. The machine's own
+// status counts its attempts.
 func (r *Reconciler) short(ctx context.Context, s *scope, err error) error {
-	at := s.own.Status.Placement
-	place := capacity.Place{
-		Account: at.Account, AvailabilityDomain: at.AvailabilityDomain, FaultDomain: at.FaultDomain, Shape: at.Shape,
-	}
-	s.own.Status.Shortages = capacity.Record(s.own.Status.Shortages, place, cloud.KindOf(err), s.now, r.Options.Capacity)
+	at, kind := s.own.Status.Placement, cloud.KindOf(err)
+	s.own.Status.Shortages = capacity.Record(s.own.Status.Shortages, placeOf(at), kind, s.now, r.Options.Capacity)
 	s.own.Status.Instance = infrav1.InstanceStatus{}
 	s.instance = nil
 	// Also when no new decision comes of it: a stale pass must not wipe out an instance that it has not seen.
 	s.exclusive = true
-	r.Metrics.short(at, cloud.KindOf(err))
-	r.event(s, string(cloud.KindOf(err)), "Launch", "No room in account %s, %s %s, for shape %s", at.Account,
+	if account, err := r.account(ctx, at.Account); err == nil {
+		r.Pollers.Shortages(account).Record(placeOf(at), kind, s.now)
+		r.Pollers.Announce(ctx, account.Name)
+	}
+	r.Metrics.short(at, kind)
+	r.event(s, string(kind), "Launch", "No room in account %s, %s %s, for shape %s", at.Account,
 		at.AvailabilityDomain, at.FaultDomain, at.Shape)
 	ctrl.LoggerFrom(ctx).Info("Found no room", "Account", at.Account, "availabilityDomain", at.AvailabilityDomain,
-		"faultDomain", at.FaultDomain, "shape", at.Shape, "reason", cloud.KindOf(err))
+		"faultDomain", at.FaultDomain, "shape", at.Shape, "reason", kind)
 	return r.choose(ctx, s)
 }
 

@@ -12,8 +12,8 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 )
 
-// ledger holds decisions that the cache may not show yet, so that machines placed at the same time see each other. It is a
-// help to the spread and nothing depends on it: after a restart it is empty.
+// ledger holds decisions that the cache may not show yet, so that machines placed at the same time see each other, and what is left
+// of a budget is given away once. After a restart it is empty: what counts by then is in the machines' status.
 type ledger struct {
 	// deciding is held while a machine is placed: read, decide, write down.
 	deciding sync.Mutex

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/capacity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/image"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/placement"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
@@ -46,54 +47,82 @@ func (r *Reconciler) mayLeave(ctx context.Context, s *scope) bool {
 
 // choose makes a new decision and ends the pass.
 func (r *Reconciler) choose(ctx context.Context, s *scope) error {
-	facts, decision, err := r.decide(ctx, s)
-	if err != nil {
-		return err
-	}
-	choice, imageID, refusals, err := r.firstWithImage(ctx, s, decision.Candidates)
+	facts, decision, imageID, refusals, err := r.firstWithImage(ctx, s)
 	if err != nil {
 		return err
 	}
 	s.exclusive = true
 	s.stop()
 	key := client.ObjectKeyFromObject(s.own)
-	if choice == nil {
+	if len(decision.Candidates) == 0 {
 		s.own.Status.Placement = infrav1.Placement{}
 		s.own.Status.FailureDomain = ""
+		r.letGo(ctx, key)
 		r.ledger.forget(key)
 		r.nowhere(s, facts, decision, refusals)
 		return nil
 	}
-	s.own.Status.Placement = infrav1.Placement{
-		Attempt: nextAttempt(s.own), Account: choice.Account,
-		AvailabilityDomain: choice.AvailabilityDomain, FaultDomain: choice.FaultDomain,
-		Shape: choice.Shape, ImageID: imageID, Reason: choice.Reason,
-	}
+	choice := decision.Candidates[0]
+	s.own.Status.Placement = r.ledger.get(key)
+	s.own.Status.Placement.ImageID = imageID
 	s.own.Status.FailureDomain = choice.FailureDomain
-	r.ledger.put(key, s.own.Status.Placement)
 	// The write of the decision brings the next pass; this is for the case that the watch is behind.
 	s.requeue(time.Second)
-	ctrl.LoggerFrom(ctx).Info("Placed the machine", "Account", choice.Account, "FailureDomain", choice.FailureDomain,
-		"faultDomain", choice.FaultDomain, "shape", choice.Shape, "reason", choice.Reason)
+	r.placed(ctx, choice)
 	return nil
 }
 
-// decide reads the facts and books the best place at once, so that machines that are placed at the same time see each other.
-func (r *Reconciler) decide(ctx context.Context, s *scope) (placement.Facts, placement.Decision, error) {
+// placed is the one point at which a placement is decided.
+func (r *Reconciler) placed(ctx context.Context, choice placement.Candidate) {
+	ctrl.LoggerFrom(ctx).Info("Placed the machine", "Account", choice.Account, "FailureDomain", choice.FailureDomain,
+		"faultDomain", choice.FaultDomain, "shape", choice.Shape, "reason", choice.Reason)
+}
+
+// decide reads the facts and books the best place at once, so that machines that are placed at the same time see each other, and
+// the last of a budget is given away once.
+func (r *Reconciler) decide(ctx context.Context, s *scope, refused []placement.Place) (placement.Facts, placement.Decision, error) {
 	r.ledger.deciding.Lock()
 	defer r.ledger.deciding.Unlock()
 	facts, err := r.facts(ctx, s)
 	if err != nil {
 		return facts, placement.Decision{}, err
 	}
+	facts.Refused = refused
 	decision := placement.Decide(facts)
 	if len(decision.Candidates) > 0 {
-		best := decision.Candidates[0]
-		r.ledger.put(client.ObjectKeyFromObject(s.own), infrav1.Placement{
-			Account: best.Account, AvailabilityDomain: best.AvailabilityDomain, FaultDomain: best.FaultDomain,
-		})
+		err = r.book(ctx, s, decision.Candidates[0])
 	}
-	return facts, decision, nil
+	return facts, decision, err
+}
+
+// book notes the place for the machine, and that it is the one that tries the place if that was short.
+func (r *Reconciler) book(ctx context.Context, s *scope, best placement.Candidate) error {
+	key := client.ObjectKeyFromObject(s.own)
+	r.letGo(ctx, key)
+	account, err := r.account(ctx, best.Account)
+	if err != nil {
+		return failed(infrav1.PlacedCondition, err)
+	}
+	booked := infrav1.Placement{
+		Attempt: nextAttempt(s.own), Account: best.Account, AvailabilityDomain: best.AvailabilityDomain,
+		FaultDomain: best.FaultDomain, Shape: best.Shape, Reason: best.Reason,
+	}
+	r.Pollers.Shortages(account).Claim(placeOf(booked), key.String(), s.now)
+	r.ledger.put(key, booked)
+	return nil
+}
+
+// letGo lets others try what the machine was to try.
+func (r *Reconciler) letGo(ctx context.Context, key client.ObjectKey) {
+	if account, err := r.account(ctx, r.ledger.get(key).Account); err == nil {
+		r.Pollers.Shortages(account).Release(key.String())
+	}
+}
+
+func placeOf(at infrav1.Placement) capacity.Place {
+	return capacity.Place{
+		Account: at.Account, AvailabilityDomain: at.AvailabilityDomain, FaultDomain: at.FaultDomain, Shape: at.Shape,
+	}
 }
 
 // nextAttempt counts on also when the placement was given up for lack of room: a launch that failed after OCI had accepted it
@@ -106,39 +135,38 @@ func nextAttempt(own *infrav1.OCIMeshMachine) int32 {
 	return max(own.Status.Placement.Attempt, failures) + 1
 }
 
-// firstWithImage returns the first candidate that has the machine's image. An account without it is passed over like one
-// without room; one that does not answer is waited for.
-func (r *Reconciler) firstWithImage(
-	ctx context.Context, s *scope, candidates []placement.Candidate,
-) (*placement.Candidate, string, []error, error) {
-	type query struct{ account, availabilityDomain, shape string }
-	refused := map[query]bool{}
-	var refusals []error
-	for i := range candidates {
-		candidate := &candidates[i]
-		asked := query{candidate.Account, candidate.AvailabilityDomain, candidate.Shape}
-		if refused[asked] {
-			continue
+// firstWithImage decides until the best place has the machine's image. A place without it is passed over like one without room;
+// one that does not answer is waited for. Each time is a decision of its own, since what was not booked may be gone.
+func (r *Reconciler) firstWithImage(ctx context.Context, s *scope) (
+	facts placement.Facts, decision placement.Decision, imageID string, refusals []error, err error,
+) {
+	var refused []placement.Place
+	for {
+		facts, decision, err = r.decide(ctx, s, refused)
+		if err != nil || len(decision.Candidates) == 0 {
+			return facts, decision, "", refusals, err
 		}
-		c, err := r.clientToPlaceIn(ctx, candidate.Account, s.own.Namespace)
+		best := decision.Candidates[0]
+		c, err := r.clientToPlaceIn(ctx, best.Account, s.own.Namespace)
 		if err != nil {
-			return nil, "", nil, failed(infrav1.PlacedCondition, err)
+			return facts, decision, "", nil, failed(infrav1.PlacedCondition, err)
 		}
-		imageID, err := r.images.find(ctx, c, image.Query{
-			Image: s.own.Spec.Image, Shape: candidate.Shape, AvailabilityDomain: candidate.AvailabilityDomain,
+		imageID, err = r.images.find(ctx, c, image.Query{
+			Image: s.own.Spec.Image, Shape: best.Shape, AvailabilityDomain: best.AvailabilityDomain,
 		}, s.now)
 		if err == nil {
-			return candidate, imageID, nil, nil
+			return facts, decision, imageID, nil, nil
 		}
 		if imageReason(err) == "" {
-			return nil, "", nil, failed(infrav1.PlacedCondition, err)
+			return facts, decision, "", nil, failed(infrav1.PlacedCondition, err)
 		}
-		refused[asked] = true
+		refused = append(refused, placement.Place{
+			Account: best.Account, AvailabilityDomain: best.AvailabilityDomain, Shape: best.Shape,
+		})
 		refusals = append(refusals, &access.Problem{
-			Reason: imageReason(err), Message: fmt.Sprintf("%s: %s", candidate.Account, err), Err: err,
+			Reason: imageReason(err), Message: fmt.Sprintf("%s: %s", best.Account, err), Err: err,
 		})
 	}
-	return nil, "", refusals, nil
 }
 
 func imageReason(err error) string {
@@ -174,16 +202,22 @@ func (r *Reconciler) nowhere(s *scope, facts placement.Facts, decision placement
 		s.waitFor(max(time.Second, next.Sub(s.now)), infrav1.PlacedCondition, infrav1.NoCapacityReason,
 			"No room anywhere: %s; next try at %s; allow other shapes or accounts, or wait",
 			enumerate(shortages(decision)), next.UTC().Format(time.RFC3339))
+	case len(shortages(decision)) > 0:
+		// What is freed changes the account's status, which wakes the machine; this is for the case that it does not.
+		s.waitFor(5*poll, infrav1.PlacedCondition, infrav1.NoCapacityReason,
+			"No room anywhere: %s; the next try is when something is freed, or at the latest in %s; allow other shapes or accounts, "+
+				"or raise the budget or the limit", enumerate(shortages(decision)), 5*poll)
 	default:
 		s.waitFor(poll, infrav1.PlacedCondition, infrav1.NoAccountReason, "No account can take the machine: %s",
 			enumerate(rejections(decision)))
 	}
 }
 
+// shortages are the places that suit and have no room.
 func shortages(decision placement.Decision) []string {
 	var out []string
 	for _, rejection := range decision.Rejections {
-		if rejection.Reason != placement.Short {
+		if !slices.Contains([]placement.RejectionReason{placement.Short, placement.OverBudget, placement.OverLimit}, rejection.Reason) {
 			continue
 		}
 		words := []string{rejection.AvailabilityDomain, rejection.FaultDomain, rejection.Shape}

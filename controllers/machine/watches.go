@@ -5,21 +5,29 @@ package machine
 
 import (
 	"context"
+	"maps"
+	"reflect"
+	"slices"
 	"strings"
 
+	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/util"
+	"sigs.k8s.io/cluster-api/util/conditions"
 	capicontrollerutil "sigs.k8s.io/cluster-api/util/controller"
 	"sigs.k8s.io/cluster-api/util/predicates"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/capacity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
 )
 
@@ -44,7 +52,8 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr manager.Manager, 
 		Watches(&clusterv1.Cluster{}, handler.EnqueueRequestsFromMapFunc(ofCluster),
 			predicates.ClusterPausedTransitionsOrInfrastructureProvisioned(mgr.GetScheme(), log)).
 		Watches(&infrav1.OCIMeshCluster{}, handler.EnqueueRequestsFromMapFunc(r.unsettledOfCluster)).
-		Watches(&infrav1.OCIAccount{}, handler.EnqueueRequestsFromMapFunc(r.unsettledOfAccount)).
+		Watches(&infrav1.OCIAccount{}, handler.EnqueueRequestsFromMapFunc(r.unsettledOfAccount),
+			accountMatters()).
 		Watches(&infrav1.Tailnet{}, handler.EnqueueRequestsFromMapFunc(r.unsettled)).
 		WatchesRawSource(source.Channel(r.Pollers.Subscribe(),
 			handler.TypedEnqueueRequestsFromMapFunc[feed.Change, reconcile.Request](r.changed))).
@@ -121,6 +130,38 @@ func (r *Reconciler) unsettledOfCluster(ctx context.Context, object client.Objec
 		return nil
 	}
 	return r.requests(ctx, nil, client.InNamespace(object.GetNamespace()), client.MatchingLabels{clusterv1.ClusterNameLabel: cluster})
+}
+
+// accountMatters leaves out updates that make no place better than it was: shortages are recorded and usage grows often.
+func accountMatters() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		before, ok := e.ObjectOld.(*infrav1.OCIAccount)
+		after, isAccount := e.ObjectNew.(*infrav1.OCIAccount)
+		if !ok || !isAccount {
+			return false
+		}
+		_, ended := capacity.Difference(before.Status.Shortages, after.Status.Shortages)
+		return before.Generation != after.Generation || !maps.Equal(before.Labels, after.Labels) ||
+			conditions.IsTrue(before, infrav1.ReadyCondition) != conditions.IsTrue(after, infrav1.ReadyCondition) ||
+			!reflect.DeepEqual(before.Status.AvailabilityDomains, after.Status.AvailabilityDomains) ||
+			!reflect.DeepEqual(before.Status.Limits, after.Status.Limits) ||
+			len(ended) > 0 || freed(before.Status, after.Status)
+	}}
+}
+
+// freed tells whether machines use less than they did.
+func freed(before, after infrav1.OCIAccountStatus) bool {
+	less := func(a, b *int32) bool { return ptr.Deref(b, 0) < ptr.Deref(a, 0) }
+	if less(before.Machines, after.Machines) || less(before.Volumes.UsedGB, after.Volumes.UsedGB) {
+		return true
+	}
+	for _, old := range before.Usage {
+		at := slices.IndexFunc(after.Usage, func(now infrav1.FamilyUsage) bool { return now.Family == old.Family })
+		if at < 0 || less(old.Used.OCPUs, after.Usage[at].Used.OCPUs) || less(old.Others.OCPUs, after.Usage[at].Others.OCPUs) {
+			return true
+		}
+	}
+	return false
 }
 
 // unsettledOfAccount are the machines that wait for an account: those in it, and those that are nowhere.

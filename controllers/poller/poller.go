@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/capacity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
@@ -33,6 +34,8 @@ type Options struct {
 	ProgressInterval time.Duration
 	// Clock tells the time; time.Now by default.
 	Clock func() time.Time
+	// Capacity is how long places without room are left out.
+	Capacity capacity.Policy
 	// Metrics receive polls; nil means that nobody does.
 	Metrics *Metrics
 }
@@ -71,6 +74,8 @@ type account struct {
 	name string
 	uid  types.UID
 	book *feed.Book
+	// shortages are the places without room.
+	shortages *capacity.Memory
 	// asked wakes the poller, stop ends it.
 	asked chan struct{}
 	stop  context.CancelFunc
@@ -100,6 +105,15 @@ func (p *Pollers) Subscribe() <-chan event.TypedGenericEvent[feed.Change] {
 // Book returns what is known of the account, and sees to it that the account is polled from now on, until it is gone.
 func (p *Pollers) Book(of *infrav1.OCIAccount) *feed.Book { return p.account(of).book }
 
+// Shortages are the places without room in the account, remembered for all machines. They go on from the account's status, which
+// the account controller writes.
+func (p *Pollers) Shortages(of *infrav1.OCIAccount) *capacity.Memory { return p.account(of).shortages }
+
+// Announce tells the account's controller that there is something to write down.
+func (p *Pollers) Announce(ctx context.Context, account string) {
+	p.tell(ctx, []feed.Change{{Account: account}})
+}
+
 func (p *Pollers) account(of *infrav1.OCIAccount) *account {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -113,6 +127,7 @@ func (p *Pollers) account(of *infrav1.OCIAccount) *account {
 	ctx, stop := context.WithCancel(context.Background())
 	a := &account{name: of.Name, uid: of.UID, asked: make(chan struct{}, 1), stop: stop, done: ctx.Done()}
 	a.book = feed.NewBook(of.Name, a.wake)
+	a.shortages = capacity.NewMemory(p.options.Capacity, of.Status.Shortages)
 	p.accounts[of.Name] = a
 	if p.launch != nil {
 		p.launch(a)

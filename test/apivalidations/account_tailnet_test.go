@@ -8,6 +8,7 @@ import (
 
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 )
@@ -39,6 +40,16 @@ func TestOCIAccountsAreRefusedWithTheReason(t *testing.T) {
 		{"unknown credentials", func(a *infrav1.OCIAccount) { a.Spec.Credentials.Type = "Password" }, "Unsupported value"},
 		{"an endpoint without a scheme", func(a *infrav1.OCIAccount) { a.Spec.Endpoint = "iaas.example.com" }, "endpoint must be an http or https URL"},
 		{"nobody said who may use it", func(a *infrav1.OCIAccount) { a.Spec.AllowedNamespaces = infrav1.AllowedNamespaces{} }, "allowedNamespaces"},
+		{"Always Free and figures", func(a *infrav1.OCIAccount) {
+			a.Spec.Budget = infrav1.AccountBudget{AlwaysFree: ptr.To(true), VolumeGB: ptr.To[int32](100)}
+		}, "exactly one of alwaysFree and figures"},
+		{"a budget of nothing", func(a *infrav1.OCIAccount) { a.Spec.Budget.AlwaysFree = ptr.To(false) }, "exactly one of alwaysFree and figures"},
+		{"a shape instead of a family", func(a *infrav1.OCIAccount) {
+			a.Spec.Budget.Families = []infrav1.FamilyBudget{{Family: "VM.Standard.A1.Flex", OCPUs: ptr.To[int32](1)}}
+		}, "family must be a shape's name without VM. or BM."},
+		{"a family without a figure", func(a *infrav1.OCIAccount) {
+			a.Spec.Budget.Families = []infrav1.FamilyBudget{{Family: "Standard.A1"}}
+		}, "at least one of instances, ocpus and memoryGB must be set"},
 		{"both a list and a selector of namespaces", func(a *infrav1.OCIAccount) { a.Spec.AllowedNamespaces.List = []string{"a"} },
 			"exactly one of list and selector must be set"},
 	})
@@ -48,6 +59,9 @@ func TestOCIAccountsKeepTheirPlace(t *testing.T) {
 	expectRefusedUpdates(t, goodAccount, []refusal[*infrav1.OCIAccount]{
 		{"another region", func(a *infrav1.OCIAccount) { a.Spec.Region = "eu-zurich-1" }, "region is immutable"},
 		{"another compartment", func(a *infrav1.OCIAccount) { a.Spec.CompartmentID = "ocid1.compartment.oc1..bbbb" }, "compartmentID is immutable"},
+		{"another budget", func(a *infrav1.OCIAccount) {
+			a.Spec.Budget.Families = []infrav1.FamilyBudget{{Family: "Standard.E2.Micro", Instances: ptr.To[int32](0)}}
+		}, ""},
 		{"another Secret", func(a *infrav1.OCIAccount) { a.Spec.Credentials.SecretRef.Name = "alice-2" }, ""},
 		{"other namespaces", func(a *infrav1.OCIAccount) {
 			a.Spec.AllowedNamespaces = infrav1.AllowedNamespaces{List: []string{"a"}}

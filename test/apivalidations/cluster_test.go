@@ -36,7 +36,7 @@ func TestAClustersDefaults(t *testing.T) {
 	g.Expect(cluster.Spec.EndpointType).To(Equal(infrav1.EndpointTailnetVIP))
 	g.Expect(cluster.Spec.PodNetwork).To(Equal(infrav1.PodNetwork{Mode: infrav1.PodNetworkVXLAN, MTU: 1280, NodeCIDRMaskSize: 24}))
 	g.Expect(cluster.Spec.Accounts[0]).To(Equal(infrav1.ClusterAccount{
-		Name: "alice", ControlPlane: ptr.To(true),
+		Name: "alice", ControlPlane: ptr.To(true), Weight: 1,
 		Network: infrav1.AccountNetwork{Managed: &infrav1.ManagedNetwork{
 			VCNCIDR: "10.0.0.0/16", SubnetCIDR: "10.0.0.0/20", Gateway: infrav1.GatewayInternet,
 		}},

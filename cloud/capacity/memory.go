@@ -1,0 +1,163 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package capacity
+
+import (
+	"reflect"
+	"slices"
+	"sync"
+	"time"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+)
+
+// ProbeTime is how long others wait for the machine that tries a place again. It takes a key and a launch, a few seconds.
+const ProbeTime = 2 * time.Minute
+
+// Memory is what is known of the places without room in one account. It is shared by all machines, of all clusters, and safe for
+// concurrent use. A place whose time has run out is tried by one machine; to the others it stays short until that machine has its
+// answer, or ProbeTime is over.
+type Memory struct {
+	policy Policy
+
+	mu    sync.Mutex
+	known []infrav1.Shortage
+	// probes are the machines that try a place whose time has run out.
+	probes map[Place]probe
+}
+
+type probe struct {
+	machine string
+	until   time.Time
+}
+
+// NewMemory goes on from what a status holds.
+func NewMemory(policy Policy, known []infrav1.Shortage) *Memory {
+	return &Memory{policy: policy, known: slices.Clone(known), probes: map[Place]probe{}}
+}
+
+// Known are all shortages, those whose time has run out included until a machine has found room or they are too old to matter.
+func (m *Memory) Known(now time.Time) []infrav1.Shortage {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	_, longest := m.policy.durations()
+	var kept []infrav1.Shortage
+	for _, shortage := range m.known {
+		if shortage.Until.Add(longest).After(now) {
+			kept = append(kept, shortage)
+		}
+	}
+	m.known = kept
+	return slices.Clone(kept)
+}
+
+// For are the shortages as they are for one machine: a place that another machine tries again is short until that one's time.
+func (m *Memory) For(machine string, now time.Time) []infrav1.Shortage {
+	known := m.Known(now)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i := range known {
+		tried, ok := m.probes[placeOf(known[i])]
+		if ok && tried.machine != machine && tried.until.After(now) && !known[i].Until.After(now) {
+			known[i].Until.Time = tried.until
+		}
+	}
+	return known
+}
+
+// Claim says that the machine is about to be launched in the place, and lets go of what it claimed before.
+func (m *Memory) Claim(place Place, machine string, now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.release(machine)
+	for _, shortage := range m.known {
+		at := placeOf(shortage)
+		if _, taken := m.probes[at]; covers(at, place) && (!taken || !m.probes[at].until.After(now)) {
+			m.probes[at] = probe{machine, now.Add(ProbeTime)}
+		}
+	}
+}
+
+// Release lets go of what the machine claimed: it is launched elsewhere, or not at all.
+func (m *Memory) Release(machine string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.release(machine)
+}
+
+func (m *Memory) release(machine string) {
+	for at, tried := range m.probes {
+		if tried.machine == machine {
+			delete(m.probes, at)
+		}
+	}
+}
+
+// Found says that a launch in the place was accepted: whatever was short there is no longer. It tells whether something was.
+func (m *Memory) Found(place Place) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	before := len(m.known)
+	m.known = slices.DeleteFunc(m.known, func(shortage infrav1.Shortage) bool {
+		at := placeOf(shortage)
+		if !covers(at, place) {
+			return false
+		}
+		delete(m.probes, at)
+		return true
+	})
+	return len(m.known) < before
+}
+
+// Record remembers what a failed launch showed, as the function of the name does, and returns that shortage.
+func (m *Memory) Record(place Place, kind cloud.Kind, now time.Time) infrav1.Shortage {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, shortage := range m.known {
+		if covers(placeOf(shortage), place) {
+			delete(m.probes, placeOf(shortage))
+		}
+	}
+	// Several machines may have been on their way when the first found no room: they say the same again, and no more.
+	for _, shortage := range m.known {
+		if shortage.Until.After(now) && samePlace(shortage, shortageOf(place, kind)) && shortage.Reason == string(kind) {
+			return shortage
+		}
+	}
+	m.known = Record(m.known, place, kind, now, m.policy)
+	at := slices.IndexFunc(m.known, func(s infrav1.Shortage) bool { return covers(placeOf(s), place) && s.Until.After(now) })
+	return m.known[at]
+}
+
+// Difference says which shortages are new or longer than they were, and which have ended.
+func Difference(before, after []infrav1.Shortage) (recorded, ended []infrav1.Shortage) {
+	for _, shortage := range after {
+		if !slices.ContainsFunc(before, func(old infrav1.Shortage) bool { return same(old, shortage) }) {
+			recorded = append(recorded, shortage)
+		}
+	}
+	for _, old := range before {
+		if !slices.ContainsFunc(after, func(shortage infrav1.Shortage) bool { return samePlace(old, shortage) }) {
+			ended = append(ended, old)
+		}
+	}
+	return recorded, ended
+}
+
+// same compares as a status does: to the second.
+func same(a, b infrav1.Shortage) bool {
+	a.Until.Time, b.Until.Time = a.Until.UTC().Truncate(time.Second), b.Until.UTC().Truncate(time.Second)
+	return reflect.DeepEqual(a, b)
+}
+
+func placeOf(shortage infrav1.Shortage) Place {
+	return Place{shortage.Account, shortage.AvailabilityDomain, shortage.FaultDomain, shortage.Shape}
+}
+
+func covers(wide, place Place) bool {
+	part := func(of, value string) bool { return of == "" || of == value }
+	return wide.Account == place.Account && part(wide.AvailabilityDomain, place.AvailabilityDomain) &&
+		part(wide.FaultDomain, place.FaultDomain) && part(wide.Shape, place.Shape)
+}

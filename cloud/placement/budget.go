@@ -1,0 +1,167 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package placement
+
+import (
+	"fmt"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+)
+
+// DefaultBootVolumeGB is what a boot volume without a size counts as: platform images have 47 GB, and OCI takes no size below 50
+// (oci-go-sdk core/instance_source_via_image_details.go).
+const DefaultBootVolumeGB = 50
+
+// Size is what a machine, or several, use.
+type Size struct {
+	Instances, OCPUs, MemoryGB, VolumeGB int64
+}
+
+// Plus adds up.
+func (s Size) Plus(other Size) Size {
+	return Size{
+		s.Instances + other.Instances, s.OCPUs + other.OCPUs, s.MemoryGB + other.MemoryGB, s.VolumeGB + other.VolumeGB,
+	}
+}
+
+// Budget is what machines may use of an account. The zero value bounds nothing.
+type Budget struct {
+	// Families bound what is used of each shape family; nil allows all, otherwise one that is missing is not allowed.
+	Families map[string]Bound
+	// VolumeGB bounds volumes of all families; nil does not.
+	VolumeGB *int64
+}
+
+// Bound is how much may be used of a family; nil does not bound.
+type Bound struct {
+	Instances, OCPUs, MemoryGB *int64
+}
+
+// BudgetOf reads the budget of an account.
+func BudgetOf(budget infrav1.AccountBudget) Budget {
+	if budget.AlwaysFree != nil && *budget.AlwaysFree {
+		return AlwaysFree()
+	}
+	out := Budget{VolumeGB: wide(budget.VolumeGB)}
+	for _, family := range budget.Families {
+		if out.Families == nil {
+			out.Families = map[string]Bound{}
+		}
+		out.Families[family.Family] = Bound{wide(family.Instances), wide(family.OCPUs), wide(family.MemoryGB)}
+	}
+	return out
+}
+
+func wide(figure *int32) *int64 {
+	if figure == nil {
+		return nil
+	}
+	out := int64(*figure)
+	return &out
+}
+
+// Use is what some machine uses, or what is reserved for one, in one availability domain.
+type Use struct {
+	// AvailabilityDomain is OCI's name of it.
+	AvailabilityDomain string
+	// Family is the shape's.
+	Family string
+	// Others says that it is an instance of somebody else: it counts for limits and not for the budget.
+	Others bool
+	Size   Size
+}
+
+// Limit is one of OCI's limits of a family in an availability domain; a figure that is not known is nil.
+type Limit struct {
+	AvailabilityDomain, Family string
+	OCPUs, MemoryGB            *int64
+}
+
+// ShapeOf is a machine's shape with its size. The machine's volumes are part of it.
+func ShapeOf(spec infrav1.OCIMeshMachineSpec, shape infrav1.Shape) Shape {
+	size := FixedSize(shape.Name)
+	if shape.OCPUs > 0 {
+		size = Size{Instances: 1, OCPUs: int64(shape.OCPUs), MemoryGB: int64(shape.MemoryGB)}
+	}
+	size.VolumeGB = DefaultBootVolumeGB
+	if spec.BootVolume.SizeGB > 0 {
+		size.VolumeGB = int64(spec.BootVolume.SizeGB)
+	}
+	for _, volume := range spec.DataVolumes {
+		size.VolumeGB += int64(volume.SizeGB)
+	}
+	return Shape{Name: shape.Name, Size: size}
+}
+
+// ShapeNamed is the machine's shape of the name, or one of its size if the spec has none such.
+func ShapeNamed(spec infrav1.OCIMeshMachineSpec, name string) Shape {
+	for _, shape := range spec.Shapes {
+		if shape.Name == name {
+			return ShapeOf(spec, shape)
+		}
+	}
+	return ShapeOf(spec, infrav1.Shape{Name: name})
+}
+
+// overBudget says which figure of the budget a machine of the shape would exceed; empty if none.
+func (a Account) overBudget(shape Shape) string {
+	var family, all Size
+	for _, use := range a.Used {
+		if use.Others {
+			continue
+		}
+		all = all.Plus(use.Size)
+		if use.Family == Family(shape.Name) {
+			family = family.Plus(use.Size)
+		}
+	}
+	name := Family(shape.Name)
+	bound, listed := a.Budget.Families[name]
+	switch {
+	case a.Budget.Families != nil && !listed:
+		return "its budget has none of family " + name
+	case bound.MemoryGB != nil && shape.Size.MemoryGB == 0:
+		return fmt.Sprintf("its budget bounds memory of family %s, and how much %s has is not known", name, shape.Name)
+	}
+	for _, figure := range []struct {
+		unit         string
+		used, wanted int64
+		bound        *int64
+	}{
+		{"instances of " + name, family.Instances, shape.Size.Instances, bound.Instances},
+		{"OCPUs of " + name, family.OCPUs, shape.Size.OCPUs, bound.OCPUs},
+		{"GB of memory of " + name, family.MemoryGB, shape.Size.MemoryGB, bound.MemoryGB},
+		{"GB of volumes", all.VolumeGB, shape.Size.VolumeGB, a.Budget.VolumeGB},
+	} {
+		if figure.bound != nil && figure.used+figure.wanted > *figure.bound {
+			return fmt.Sprintf("its budget has %d of %d %s left, and %d are needed",
+				max(0, *figure.bound-figure.used), *figure.bound, figure.unit, figure.wanted)
+		}
+	}
+	return ""
+}
+
+// overLimit says which of OCI's limits a machine of the shape would exceed in the availability domain, as far as the compartment
+// shows; empty if none.
+func (a Account) overLimit(availabilityDomain string, shape Shape) string {
+	name := Family(shape.Name)
+	var used Size
+	for _, use := range a.Used {
+		if use.Family == name && use.AvailabilityDomain == availabilityDomain {
+			used = used.Plus(use.Size)
+		}
+	}
+	for _, limit := range a.Limits {
+		if limit.Family != name || limit.AvailabilityDomain != availabilityDomain {
+			continue
+		}
+		switch {
+		case limit.OCPUs != nil && used.OCPUs+shape.Size.OCPUs > *limit.OCPUs:
+			return fmt.Sprintf("OCI's limit %s is %d and %d are in use", CoreLimit(name), *limit.OCPUs, used.OCPUs)
+		case limit.MemoryGB != nil && used.MemoryGB+shape.Size.MemoryGB > *limit.MemoryGB:
+			return fmt.Sprintf("OCI's limit %s is %d and %d are in use", MemoryLimit(name), *limit.MemoryGB, used.MemoryGB)
+		}
+	}
+	return ""
+}
