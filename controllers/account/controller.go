@@ -48,6 +48,9 @@ type Options struct {
 	ProgressInterval time.Duration
 	// RefreshInterval is how often the domains and the region are read again; an hour by default, since they hardly change.
 	RefreshInterval time.Duration
+	// LimitsInterval is how often OCI's service limits are read; 12 minutes by default. After a launch that was refused for one
+	// they are read at once, though not more often than PollInterval.
+	LimitsInterval time.Duration
 	// Concurrency is how many accounts are reconciled at once; 10 by default.
 	Concurrency int
 	// WatchFilterValue, if set, is the value of the label cluster.x-k8s.io/watch-filter of the accounts to reconcile.
@@ -65,6 +68,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.RefreshInterval <= 0 {
 		o.RefreshInterval = time.Hour
+	}
+	if o.LimitsInterval <= 0 {
+		o.LimitsInterval = 12 * time.Minute
 	}
 	if o.Concurrency <= 0 {
 		o.Concurrency = 10
@@ -87,7 +93,7 @@ type Reconciler struct {
 	// Options are set by SetupWithManager; tests that call Reconcile set them.
 	Options Options
 
-	refreshed refreshes
+	refreshed, inventoried, limited refreshes
 }
 
 // scope is what one reconcile knows.
@@ -102,6 +108,10 @@ type scope struct {
 	credentials, compartment, unavailable *access.Problem
 	// domains are set by domains if they were read.
 	domains []infrav1.AvailabilityDomain
+	// later says that the inventory was made a short while ago, and is due soon. Set by inventory.
+	later bool
+	// limitHit says that a launch was refused for a limit since the last look. Set by shortages.
+	limitHit bool
 	// waitsFor is what holds up a deletion. Set by remove.
 	waitsFor *access.Problem
 }
@@ -158,7 +168,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (_ ctrl.Re
 	// The Secret is owned first: that makes a new version of it, and a new version a new client. Failing to is no reason to
 	// leave the rest undone.
 	owning := r.ownSecret(ctx, s)
-	for _, phase := range []func(context.Context, *scope) error{r.findUsers, r.connect, r.probe, r.domains, r.remove} {
+	for _, phase := range []func(context.Context, *scope) error{
+		r.findUsers, r.connect, r.probe, r.domains, r.shortages, r.inventory, r.limits, r.remove,
+	} {
 		if err := phase(ctx, s); err != nil {
 			return ctrl.Result{}, kerrors.NewAggregate([]error{err, owning})
 		}
@@ -179,6 +191,9 @@ func (r *Reconciler) next(s *scope) time.Duration {
 	options := r.Options.withDefaults()
 	if s.unavailable != nil {
 		return report.Jitter(max(options.ProgressInterval, s.unavailable.RetryAfter))
+	}
+	if s.later {
+		return report.Jitter(options.ProgressInterval)
 	}
 	return report.Jitter(options.PollInterval)
 }

@@ -31,7 +31,9 @@ func (r *Reconciler) remove(_ context.Context, s *scope) error {
 	if r.Pollers != nil {
 		r.Pollers.Forget(s.account)
 	}
-	r.refreshed.forget(s.account.UID)
+	for _, times := range []*refreshes{&r.refreshed, &r.inventoried, &r.limited} {
+		times.forget(s.account.UID)
+	}
 	return nil
 }
 

@@ -22,6 +22,7 @@ func (r *Reconciler) updateStatus(s *scope) {
 	if s.domains != nil {
 		s.account.Status.AvailabilityDomains = s.domains
 	}
+	summarize(&s.account.Status)
 	report.Set(s.account,
 		report.Deleting(s.account, s.waitsFor),
 		s.credentialsValid(),

@@ -1,0 +1,142 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package account
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/placement"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
+)
+
+// maxFamilies is the API's limit of status.usage.
+const maxFamilies = 32
+
+// inventory counts what is used of the account, at most once in an interval: machines come and go by the hundred, and each write of
+// an account is seen by all who watch it. It asks nobody but the cache and the last poll.
+func (r *Reconciler) inventory(ctx context.Context, s *scope) error {
+	options := r.Options.withDefaults()
+	if !r.inventoried.due(s.account.UID, options.ProgressInterval) {
+		s.later = true
+		return nil
+	}
+	machines := &infrav1.OCIMeshMachineList{}
+	if err := r.readerFor(s).List(ctx, machines, client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("listing OCIMeshMachines: %w", err)
+	}
+	sums := tally{ours: map[string]placement.Size{}, others: map[string]placement.Size{}}
+	known := map[string]bool{}
+	for i := range machines.Items {
+		machine := &machines.Items[i]
+		at := machine.Status.Placement
+		if at.Account != s.account.Name {
+			continue
+		}
+		sums.machines++
+		add(sums.ours, at.Shape, placement.ShapeNamed(machine.Spec, at.Shape).Size)
+		known[identity.Of(machine)] = true
+	}
+	if r.Pollers != nil {
+		tagged, others := r.Pollers.Book(s.account).Live()
+		for _, seen := range tagged {
+			if !known[seen.Tags[infrav1.MachineUIDTag]] {
+				add(sums.ours, seen.Shape, sizeOf(seen))
+			}
+		}
+		for _, seen := range others {
+			add(sums.others, seen.Shape, sizeOf(seen))
+		}
+	}
+	r.inventoried.done(s.account.UID)
+	sums.write(&s.account.Status, placement.BudgetOf(s.account.Spec.Budget))
+	return nil
+}
+
+// sizeOf is an instance's. Lists do not show how large its boot volume is.
+func sizeOf(seen oci.Instance) placement.Size {
+	return placement.Size{
+		Instances: 1, OCPUs: int64(math.Ceil(seen.OCPUs)), MemoryGB: int64(math.Ceil(seen.MemoryGB)),
+		VolumeGB: placement.DefaultBootVolumeGB,
+	}
+}
+
+// tally is what is used, by shape family.
+type tally struct {
+	machines     int32
+	ours, others map[string]placement.Size
+	volumes      int64
+}
+
+func add(to map[string]placement.Size, shape string, size placement.Size) {
+	family := placement.Family(shape)
+	to[family] = to[family].Plus(size)
+}
+
+func (t *tally) write(status *infrav1.OCIAccountStatus, budget placement.Budget) {
+	families := map[string]bool{}
+	for _, names := range []func(yield func(string) bool){maps.Keys(t.ours), maps.Keys(t.others), maps.Keys(budget.Families)} {
+		for name := range names {
+			if name != "" {
+				families[name] = true
+			}
+		}
+	}
+	status.Machines = &t.machines
+	status.Usage = nil
+	for _, family := range slices.Sorted(maps.Keys(families)) {
+		if len(status.Usage) == maxFamilies {
+			break
+		}
+		usage := infrav1.FamilyUsage{Family: family, Used: amount(t.ours[family])}
+		if others := t.others[family]; others.Instances > 0 {
+			usage.Others = amount(others)
+		}
+		if bound, listed := budget.Families[family]; listed {
+			used := t.ours[family]
+			usage.Budget = infrav1.ResourceAmount{
+				Instances: narrow(bound.Instances), OCPUs: narrow(bound.OCPUs), MemoryGB: narrow(bound.MemoryGB),
+			}
+			usage.Free = infrav1.ResourceAmount{
+				Instances: left(bound.Instances, used.Instances), OCPUs: left(bound.OCPUs, used.OCPUs), MemoryGB: left(bound.MemoryGB, used.MemoryGB),
+			}
+		}
+		status.Usage = append(status.Usage, usage)
+	}
+	for _, used := range t.ours {
+		t.volumes += used.VolumeGB
+	}
+	status.Volumes = infrav1.VolumeUsage{
+		UsedGB: narrow(&t.volumes), BudgetGB: narrow(budget.VolumeGB), FreeGB: left(budget.VolumeGB, t.volumes),
+	}
+}
+
+func amount(size placement.Size) infrav1.ResourceAmount {
+	return infrav1.ResourceAmount{
+		Instances: narrow(&size.Instances), OCPUs: narrow(&size.OCPUs), MemoryGB: narrow(&size.MemoryGB),
+	}
+}
+
+func narrow(figure *int64) *int32 {
+	if figure == nil {
+		return nil
+	}
+	return ptr.To(int32(min(*figure, math.MaxInt32)))
+}
+
+func left(bound *int64, used int64) *int32 {
+	if bound == nil {
+		return nil
+	}
+	free := max(0, *bound-used)
+	return narrow(&free)
+}

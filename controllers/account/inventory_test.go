@@ -1,0 +1,177 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package account
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/ptr"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/capacity"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
+)
+
+const (
+	arm     = "VM.Standard.A1.Flex"
+	instant = time.Nanosecond
+)
+
+// newStocked is an account with the Always Free budget and a machine of 1 OCPU and 6 GB placed in it.
+func newStocked(t *testing.T) (*helpers.World, *Reconciler, *infrav1.OCIAccount) {
+	t.Helper()
+	w, r := newPolled(t, helpers.WorldOptions{})
+	r.Options = Options{ProgressInterval: instant, LimitsInterval: time.Hour, PollInterval: time.Minute}
+	account := w.Accounts[0]
+	helpers.Update(t, w.Environment, account, func(a *infrav1.OCIAccount) { a.Spec.Budget.AlwaysFree = ptr.To(true) })
+	reconciled(t, r, account)
+	machine := &infrav1.OCIMeshMachine{
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.Namespace, Name: "worker"},
+		Spec: infrav1.OCIMeshMachineSpec{
+			Shapes: []infrav1.Shape{{Name: arm, OCPUs: 1, MemoryGB: 6}},
+			Image:  infrav1.Image{Name: "node"}, BootVolume: infrav1.BootVolume{SizeGB: 60},
+		},
+	}
+	w.Create(t, machine)
+	machine.Status.Placement = infrav1.Placement{
+		Attempt: 1, Account: account.Name, AvailabilityDomain: w.Tenancies[0].AvailabilityDomains()[0], Shape: arm,
+	}
+	NewWithT(t).Expect(w.Client.Status().Update(t.Context(), machine)).To(Succeed())
+	return w, r, account
+}
+
+func TestTheInventoryShowsWhatIsUsedAndLeft(t *testing.T) {
+	g := NewWithT(t)
+	w, r, account := newStocked(t)
+
+	reconciled(t, r, account)
+
+	g.Expect(account.Status.Machines).To(HaveValue(BeEquivalentTo(1)))
+	g.Expect(account.Status.Usage).To(HaveLen(2))
+	used := account.Status.Usage[0]
+	g.Expect(used.Family).To(Equal("Standard.A1"))
+	g.Expect(used.Used).To(Equal(infrav1.ResourceAmount{Instances: ptr.To[int32](1), OCPUs: ptr.To[int32](1), MemoryGB: ptr.To[int32](6)}))
+	g.Expect(used.Free).To(Equal(infrav1.ResourceAmount{OCPUs: ptr.To[int32](1), MemoryGB: ptr.To[int32](6)}))
+	g.Expect(account.Status.Volumes).To(Equal(infrav1.VolumeUsage{
+		UsedGB: ptr.To[int32](60), BudgetGB: ptr.To[int32](200), FreeGB: ptr.To[int32](140),
+	}))
+	g.Expect(account.Status.Summary).To(Equal(infrav1.AccountSummary{Used: "A1 1/2 OCPU 6/12 GB, E2.Micro 0/2", Volumes: "60/200 GB"}))
+	var limits []string
+	for _, limit := range account.Status.Limits {
+		limits = append(limits, limit.Name)
+		g.Expect(limit.AvailabilityDomain).NotTo(BeEmpty())
+		g.Expect(limit.Used).To(HaveValue(BeEquivalentTo(0)))
+		g.Expect(limit.Available).To(HaveValue(Equal(*limit.Value)))
+	}
+	g.Expect(limits).To(ConsistOf("standard-a1-core-count", "standard-a1-memory-count", "standard-e2-micro-core-count"))
+	g.Expect(account.Status.LimitsMessage).To(BeEmpty())
+	version := account.ResourceVersion
+	w.OCI.ResetCalls()
+	for range 5 {
+		reconciled(t, r, account)
+	}
+	g.Expect(account.ResourceVersion).To(Equal(version), "what has not changed is not written")
+	g.Expect(w.OCI.CallCounts("")["ListLimitValues"]).To(BeZero(), "limits are read rarely")
+}
+
+func TestWithoutThePermissionLimitsAreUnknownAndNothingElse(t *testing.T) {
+	g := NewWithT(t)
+	w, r := newPolled(t, helpers.WorldOptions{})
+	r.Options = Options{ProgressInterval: instant, LimitsInterval: instant}
+	account := w.Accounts[0]
+	helpers.Update(t, w.Environment, account, func(a *infrav1.OCIAccount) { a.Spec.Budget.AlwaysFree = ptr.To(true) })
+	w.OCI.AddFault(sim.Fault{Operation: "ListLimitValues", Status: 404, Code: "NotAuthorizedOrNotFound", Times: -1})
+
+	reconciled(t, r, account)
+
+	helpers.ExpectConditions(t, account, "Ready True Ready", "CredentialsValid True Ready", "CompartmentAccessible True Ready",
+		"Deleting False NotDeleting")
+	g.Expect(account.Status.Limits).To(BeEmpty())
+	g.Expect(account.Status.LimitsMessage).To(ContainSubstring("to read resource-availability in tenancy"))
+
+	w.OCI.ClearFaults()
+	reconciled(t, r, account)
+	g.Expect(account.Status.LimitsMessage).To(BeEmpty())
+	g.Expect(account.Status.Limits).NotTo(BeEmpty())
+}
+
+func TestShortagesAreWrittenDownToldAndEnd(t *testing.T) {
+	g := NewWithT(t)
+	w, r, account := newStocked(t)
+	recorder := events.NewFakeRecorder(100)
+	r.Recorder = recorder
+	r.Options.PollInterval = instant
+	at := capacity.Place{Account: account.Name, AvailabilityDomain: w.Tenancies[0].AvailabilityDomains()[0], FaultDomain: "FAULT-DOMAIN-1", Shape: arm}
+	reconciled(t, r, account)
+	for len(recorder.Events) > 0 {
+		<-recorder.Events
+	}
+	w.OCI.ResetCalls()
+
+	r.Pollers.Shortages(account).Record(at, cloud.LimitExceeded, time.Now())
+	reconciled(t, r, account)
+
+	g.Expect(account.Status.Shortages).To(HaveLen(1))
+	g.Expect(account.Status.Summary.Short).To(HavePrefix("A1 LimitExceeded until "))
+	g.Expect(<-recorder.Events).To(And(ContainSubstring("CapacityShortage"), ContainSubstring("left out until")))
+	g.Expect(w.OCI.CallCounts("")["ListLimitValues"]).NotTo(BeZero(), "the limits are looked at at once")
+
+	g.Expect(r.Pollers.Shortages(account).Found(at)).To(BeTrue())
+	reconciled(t, r, account)
+	g.Expect(account.Status.Shortages).To(BeEmpty())
+	g.Expect(<-recorder.Events).To(ContainSubstring("CapacityReturned"))
+}
+
+// What "kubectl get ociaccounts" asks the API server for.
+func TestTheColumnsAreAnOperatorsPage(t *testing.T) {
+	g := NewWithT(t)
+	_, r, account := newStocked(t)
+	at := capacity.Place{Account: account.Name, AvailabilityDomain: "ad", Shape: arm}
+	r.Pollers.Shortages(account).Record(at, cloud.LimitExceeded, time.Now())
+	reconciled(t, r, account)
+
+	columns, cells := table(t.Context(), g, account)
+
+	g.Expect(columns).To(Equal([]string{
+		"Name", "Region", "Ready", "Reason", "Machines", "Used", "Volumes", "Short", "Age", "Limits", "Message",
+	}))
+	t.Logf("\n%s\n%s", strings.Join(columns[:9], "   "), strings.Join(cells[:9], "   "))
+	g.Expect(cells[1:7]).To(Equal([]string{helpers.Region, "True", "Ready", "1", "A1 1/2 OCPU 6/12 GB, E2.Micro 0/2", "60/200 GB"}))
+	g.Expect(cells[7]).To(HavePrefix("A1 LimitExceeded until "))
+}
+
+// table is what kubectl prints of an account with -o wide.
+func table(ctx context.Context, g *WithT, account *infrav1.OCIAccount) (columns, cells []string) {
+	c, err := rest.HTTPClientFor(env.Config)
+	g.Expect(err).NotTo(HaveOccurred())
+	url := env.Config.Host + "/apis/" + infrav1.GroupVersion.String() + "/ociaccounts/" + account.Name
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	g.Expect(err).NotTo(HaveOccurred())
+	request.Header.Set("Accept", "application/json;as=Table;v=v1;g=meta.k8s.io")
+	response, err := c.Do(request)
+	g.Expect(err).NotTo(HaveOccurred())
+	defer response.Body.Close()
+	var printed metav1.Table
+	g.Expect(json.NewDecoder(response.Body).Decode(&printed)).To(Succeed())
+	for _, column := range printed.ColumnDefinitions {
+		columns = append(columns, column.Name)
+	}
+	g.Expect(printed.Rows).To(HaveLen(1))
+	for _, cell := range printed.Rows[0].Cells {
+		cells = append(cells, fmt.Sprint(cell))
+	}
+	return columns, cells
+}

@@ -1,0 +1,63 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package account
+
+import (
+	"context"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/capacity"
+)
+
+// Reasons of events about shortages.
+const (
+	shortageRecorded = "CapacityShortage"
+	shortageEnded    = "CapacityReturned"
+)
+
+// shortages writes down what machines have found out of places without room, so that it survives a restart, and tells of what
+// has changed.
+func (r *Reconciler) shortages(ctx context.Context, s *scope) error {
+	if r.Pollers == nil {
+		return nil
+	}
+	known := r.Pollers.Shortages(s.account).Known(time.Now())
+	recorded, ended := capacity.Difference(s.account.Status.Shortages, known)
+	if len(recorded)+len(ended) == 0 {
+		return nil
+	}
+	s.account.Status.Shortages = known
+	for _, shortage := range recorded {
+		s.limitHit = s.limitHit || shortage.Reason == string(cloud.LimitExceeded) || shortage.Reason == string(cloud.QuotaExceeded)
+		r.tell(s, corev1.EventTypeWarning, shortageRecorded, "No room for shape %s in %s: %s, left out until %s", shortage.Shape,
+			placeName(shortage), shortage.Reason, shortage.Until.UTC().Format(time.RFC3339))
+	}
+	for _, shortage := range ended {
+		r.tell(s, corev1.EventTypeNormal, shortageEnded, "Shape %s in %s is short no longer", shortage.Shape, placeName(shortage))
+	}
+	ctrl.LoggerFrom(ctx).V(2).Info("Shortages changed", "recorded", len(recorded), "ended", len(ended))
+	return nil
+}
+
+func (r *Reconciler) tell(s *scope, kind, reason, note string, args ...any) {
+	if r.Recorder != nil {
+		r.Recorder.Eventf(s.account, nil, kind, reason, "Place", note, args...)
+	}
+}
+
+// placeName names what a shortage covers.
+func placeName(shortage infrav1.Shortage) string {
+	switch {
+	case shortage.AvailabilityDomain == "":
+		return "the whole account"
+	case shortage.FaultDomain == "":
+		return shortage.AvailabilityDomain
+	}
+	return shortage.AvailabilityDomain + " " + shortage.FaultDomain
+}
