@@ -33,7 +33,13 @@ func (r *Reconciler) addMachines(ctx context.Context, s *scope, facts *placement
 		if peer.Name == s.own.Name && peer.Namespace == s.own.Namespace {
 			continue
 		}
-		where := r.placementOf(peer)
+		where := r.ledger.get(client.ObjectKeyFromObject(peer))
+		if written := peer.Status.Placement; where.Attempt <= written.Attempt {
+			where = written
+		} else if used.add(written, peer.Spec) {
+			// It moves from one place to another, and until that is written it may be launched in either.
+			known[identity.Of(peer)] = true
+		}
 		if where.Account == "" {
 			continue
 		}
@@ -57,15 +63,6 @@ func (r *Reconciler) addMachines(ctx context.Context, s *scope, facts *placement
 		}
 	}
 	return nil
-}
-
-// placementOf is where a machine is, by what is newer of its status and the ledger.
-func (r *Reconciler) placementOf(peer *infrav1.OCIMeshMachine) infrav1.Placement {
-	booked := r.ledger.get(client.ObjectKeyFromObject(peer))
-	if booked.Attempt > peer.Status.Placement.Attempt {
-		return booked
-	}
-	return peer.Status.Placement
 }
 
 // addUnknown adds instances with a machine's tag that are of no machine in sight: of one that lost its status, or of another

@@ -143,6 +143,7 @@ func accountMatters() predicate.Predicate {
 		_, ended := capacity.Difference(before.Status.Shortages, after.Status.Shortages)
 		return before.Generation != after.Generation || !maps.Equal(before.Labels, after.Labels) ||
 			conditions.IsTrue(before, infrav1.ReadyCondition) != conditions.IsTrue(after, infrav1.ReadyCondition) ||
+			conditions.IsFalse(before, infrav1.ReadyCondition) != conditions.IsFalse(after, infrav1.ReadyCondition) ||
 			!reflect.DeepEqual(before.Status.AvailabilityDomains, after.Status.AvailabilityDomains) ||
 			!reflect.DeepEqual(before.Status.Limits, after.Status.Limits) ||
 			len(ended) > 0 || freed(before.Status, after.Status)
