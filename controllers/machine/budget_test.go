@@ -1,0 +1,245 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package machine
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	"k8s.io/utils/ptr"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
+)
+
+const armFamily = "Standard.A1"
+
+// setBudget gives an account a budget of instances of the bench's usual shape.
+func (b *bench) setBudget(t *testing.T, i int, instances int32) {
+	t.Helper()
+	helpers.Update(t, b.Environment, b.Accounts[i], func(account *infrav1.OCIAccount) {
+		account.Spec.Budget = infrav1.AccountBudget{Families: []infrav1.FamilyBudget{{Family: armFamily, Instances: ptr.To(instances)}}}
+	})
+}
+
+func TestABudgetIsSharedByAllClustersAndFreedByWhatGoes(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{})
+	b.setBudget(t, 0, 2)
+	first := b.machine(t, "first")
+	b.untilProvisioned(t, first)
+	b.cluster, b.infra = b.newCluster(t, "red")
+	second := b.machine(t, "second")
+	b.untilProvisioned(t, second)
+
+	third := b.machine(t, "third")
+	b.untilCondition(t, third, "Ready False NoCapacity")
+
+	g.Expect(helpers.MessageOf(third, infrav1.PlacedCondition)).To(And(
+		ContainSubstring("its budget has 0 of 2 instances of Standard.A1 left, and 1 are needed"), ContainSubstring("raise the budget"),
+	))
+	g.Expect(b.calls("LaunchInstance")).To(Equal(2))
+	b.delete(t, first)
+	b.untilProvisioned(t, third)
+	g.Expect(b.instances(t)).To(HaveLen(2))
+}
+
+// The manager stops between the decision and the launch: what is placed keeps its part of the budget.
+func TestAReservationSurvivesARestart(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{})
+	b.setBudget(t, 0, 1)
+	placed := b.machine(t, "placed")
+	for placed.Status.Placement.Account == "" {
+		b.pass(t, placed)
+		b.Reload(t, placed)
+	}
+	g.Expect(b.calls("LaunchInstance")).To(BeZero())
+
+	b.r = b.reconciler()
+	b.pollers = poller.New(env.Client, b.Clients, poller.Options{PollInterval: tick, ProgressInterval: tick, Clock: b.now})
+	b.r.Pollers = b.pollers
+	late := b.machine(t, "late")
+	b.untilCondition(t, late, "Ready False NoCapacity")
+	b.untilProvisioned(t, placed)
+	b.untilCondition(t, late, "Ready False NoCapacity")
+	g.Expect(b.instances(t)).To(HaveLen(1))
+}
+
+// A machine that lost its status is not counted by it, but its instance is there.
+func TestAnInstanceWhoseMachineLostItsStatusCountsForTheBudget(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{})
+	b.setBudget(t, 0, 1)
+	own := b.machine(t, "worker")
+	b.untilProvisioned(t, own)
+	own.Status = infrav1.OCIMeshMachineStatus{}
+	g.Expect(b.Client.Status().Update(t.Context(), own)).To(Succeed())
+	b.r = b.reconciler()
+
+	late := b.machine(t, "late")
+	b.untilCondition(t, late, "Ready False NoCapacity")
+	g.Expect(b.calls("LaunchInstance")).To(Equal(1))
+}
+
+func TestAlwaysFreeStaysFree(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{})
+	helpers.Update(t, b.Environment, b.Accounts[0], func(account *infrav1.OCIAccount) {
+		account.Spec.Budget.AlwaysFree = ptr.To(true)
+	})
+	sized := func(ocpus, memory int32) func(*clusterv1.Machine, *infrav1.OCIMeshMachine) {
+		return func(_ *clusterv1.Machine, own *infrav1.OCIMeshMachine) {
+			own.Spec.Shapes = []infrav1.Shape{{Name: arm, OCPUs: ocpus, MemoryGB: memory}}
+		}
+	}
+	b.untilCondition(t, b.machine(t, "large", sized(4, 24)), "Ready False NoCapacity")
+	b.untilProvisioned(t, b.machine(t, "half", sized(1, 6)))
+	b.untilProvisioned(t, b.machine(t, "other-half", sized(1, 6)))
+	b.untilCondition(t, b.machine(t, "more", sized(1, 6)), "Ready False NoCapacity")
+	costly := b.machine(t, "costly", func(_ *clusterv1.Machine, own *infrav1.OCIMeshMachine) {
+		own.Spec.Shapes = []infrav1.Shape{{Name: "VM.Standard.E5.Flex", OCPUs: 1, MemoryGB: 8}}
+	})
+	b.untilCondition(t, costly, "Ready False NoCapacity")
+	g.Expect(helpers.MessageOf(costly, infrav1.PlacedCondition)).To(ContainSubstring("its budget has none of family Standard.E5"))
+	g.Expect(b.instances(t)).To(HaveLen(2))
+}
+
+func TestTwoHundredMachinesAtOnceWithABudgetForFifty(t *testing.T) {
+	const asked, budget, workers = 200, 50, 10
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{Accounts: 2, Sim: sim.Options{PageSize: 100}, Tenancy: roomy})
+	b.setBudget(t, 0, budget-20)
+	b.setBudget(t, 1, 20)
+	var all []*infrav1.OCIMeshMachine
+	for i := range asked {
+		all = append(all, b.machine(t, fmt.Sprintf("worker-%d", i)))
+	}
+
+	// By workers at the same time, with a restart when some are placed and not launched.
+	for round := range 9 {
+		if round == 4 {
+			b.r = b.reconciler()
+		}
+		g.Expect(b.poll(t.Context())).To(Succeed())
+		queue := make(chan *infrav1.OCIMeshMachine)
+		var crew sync.WaitGroup
+		for range workers {
+			crew.Go(func() {
+				for own := range queue {
+					_, err := b.r.Reconcile(t.Context(), requestOf(own))
+					if err != nil {
+						t.Errorf("%s: %s", own.Name, err)
+					}
+				}
+			})
+		}
+		for _, own := range all {
+			queue <- own
+		}
+		close(queue)
+		crew.Wait()
+		g.Expect(b.calls("LaunchInstance")).To(BeNumerically("<=", budget))
+	}
+
+	g.Expect(b.calls("LaunchInstance")).To(Equal(budget))
+	g.Expect(b.instances(t)).To(HaveLen(budget))
+	waiting, placed := 0, map[string]int{}
+	for _, own := range all {
+		b.Reload(t, own)
+		placed[own.Status.Placement.Account]++
+		if own.Status.Placement.Account == "" {
+			waiting++
+			g.Expect(helpers.ConditionsOf(own)).To(ContainElement("Placed False NoCapacity"))
+		}
+	}
+	g.Expect(waiting).To(Equal(asked - budget))
+	g.Expect(placed[b.Accounts[0].Name]).To(Equal(budget - 20))
+	g.Expect(placed[b.Accounts[1].Name]).To(Equal(20))
+}
+
+func TestWeightsShareMachinesOut(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{Accounts: 2})
+	helpers.Update(t, b.Environment, b.infra, func(infra *infrav1.OCIMeshCluster) { infra.Spec.Accounts[1].Weight = 2 })
+	placed := map[string]int{}
+	for i := range 6 {
+		own := b.machine(t, fmt.Sprintf("worker-%d", i))
+		b.untilProvisioned(t, own)
+		placed[own.Status.Placement.Account]++
+	}
+	g.Expect(placed).To(Equal(map[string]int{b.Accounts[0].Name: 2, b.Accounts[1].Name: 4}))
+}
+
+func TestAllAccountsAreDryAndCapacityReturnsInOne(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{Accounts: 3})
+	for i := range b.Accounts {
+		b.setCapacity(t, i, sim.CapacityKey{}, 0)
+	}
+	var all []*infrav1.OCIMeshMachine
+	for i := range 6 {
+		all = append(all, b.machine(t, fmt.Sprintf("worker-%d", i)))
+		b.untilCondition(t, all[i], "Ready False NoCapacity")
+	}
+	const places = 3 * 3
+	g.Expect(b.calls("LaunchInstance")).To(Equal(places), "what one has found out, nobody else tries")
+
+	// Nothing has returned: each place is tried again once, by one of the machines.
+	b.sleep(6 * time.Minute)
+	for range 5 {
+		for _, own := range all {
+			b.pass(t, own)
+		}
+	}
+	g.Expect(b.calls("LaunchInstance")).To(Equal(2 * places))
+
+	b.setCapacity(t, 1, sim.CapacityKey{}, 100)
+	b.sleep(11 * time.Minute)
+	for _, own := range all {
+		b.untilProvisioned(t, own)
+		g.Expect(own.Status.Placement.Account).To(Equal(b.Accounts[1].Name))
+	}
+}
+
+func TestALimitBelowUseAndInstancesOfOthersKeepNewMachinesOut(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{Accounts: 2})
+	own := b.machine(t, "worker", inAccount(b, 0))
+	b.untilProvisioned(t, own)
+	c, err := b.Clients.OCI(t.Context(), b.Accounts[0])
+	g.Expect(err).NotTo(HaveOccurred())
+	_, err = c.LaunchInstance(t.Context(), oci.LaunchSpec{
+		DisplayName: "somebody-elses", AvailabilityDomain: own.Status.Placement.AvailabilityDomain, Shape: arm, OCPUs: 3, MemoryGB: 18,
+		ImageID: own.Status.Placement.ImageID, SubnetID: b.infra.Status.Accounts[0].SubnetID,
+	})
+	g.Expect(err).NotTo(HaveOccurred())
+	limit := func(value int64) {
+		b.Reload(t, b.Accounts[0])
+		b.Accounts[0].Status.Limits = []infrav1.ServiceLimit{{
+			Name: "standard-a1-core-count", AvailabilityDomain: own.Status.Placement.AvailabilityDomain, Value: &value,
+		}}
+		g.Expect(b.Client.Status().Update(t.Context(), b.Accounts[0])).To(Succeed())
+	}
+	b.OCI.ResetCalls()
+
+	limit(2)
+	late := b.machine(t, "late", inAccount(b, 0))
+	b.untilCondition(t, late, "Ready False NoCapacity")
+	g.Expect(helpers.MessageOf(late, infrav1.PlacedCondition)).To(ContainSubstring("OCI's limit standard-a1-core-count is 2 and "))
+	g.Expect(b.calls("LaunchInstance")).To(BeZero(), "it would be refused")
+	b.untilProvisioned(t, own)
+	g.Expect(b.instances(t)).To(HaveLen(2), "what is there stays")
+
+	limit(100)
+	b.untilProvisioned(t, late)
+	g.Expect(b.calls("TerminateInstance")).To(BeZero())
+}
