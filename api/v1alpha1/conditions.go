@@ -147,6 +147,9 @@ const (
 	UserDataTooLargeReason = "UserDataTooLarge"
 	// NoCapacityReason surfaces when every place had no room. The message lists what was tried and when the next try is.
 	NoCapacityReason = "NoCapacity"
+	// BudgetExceededReason surfaces when the machine would exceed an account's budget and no other place is expected to have room
+	// soon. Remedy: raise the budget, add accounts or delete machines; the message has accounts and figures.
+	BudgetExceededReason = "BudgetExceeded"
 	// NoAccountReason surfaces when no ready account is allowed for the machine. Remedy: in the message.
 	NoAccountReason = "NoAccount"
 	// FailureDomainUnknownReason surfaces when Machine.spec.failureDomain is none of the cluster's. Remedy: mend it.

@@ -41,10 +41,11 @@ func TestABudgetIsSharedByAllClustersAndFreedByWhatGoes(t *testing.T) {
 	b.untilProvisioned(t, second)
 
 	third := b.machine(t, "third")
-	b.untilCondition(t, third, "Ready False NoCapacity")
+	b.untilCondition(t, third, "Ready False BudgetExceeded")
 
 	g.Expect(helpers.MessageOf(third, infrav1.PlacedCondition)).To(And(
-		ContainSubstring("its budget has 0 of 2 instances of Standard.A1 left, and 1 are needed"), ContainSubstring("raise the budget"),
+		ContainSubstring(b.Accounts[0].Name+": its budget has 0 of 2 instances of Standard.A1 left, and 1 are needed"),
+		ContainSubstring("raise spec.budget of OCIAccount "+b.Accounts[0].Name+", or delete machines in it; add accounts"),
 	))
 	g.Expect(b.calls("LaunchInstance")).To(Equal(2))
 	b.delete(t, first)
@@ -68,9 +69,9 @@ func TestAReservationSurvivesARestart(t *testing.T) {
 	b.pollers = poller.New(env.Client, b.Clients, poller.Options{PollInterval: tick, ProgressInterval: tick, Clock: b.now})
 	b.r.Pollers = b.pollers
 	late := b.machine(t, "late")
-	b.untilCondition(t, late, "Ready False NoCapacity")
+	b.untilCondition(t, late, "Ready False BudgetExceeded")
 	b.untilProvisioned(t, placed)
-	b.untilCondition(t, late, "Ready False NoCapacity")
+	b.untilCondition(t, late, "Ready False BudgetExceeded")
 	g.Expect(b.instances(t)).To(HaveLen(1))
 }
 
@@ -86,7 +87,7 @@ func TestAnInstanceWhoseMachineLostItsStatusCountsForTheBudget(t *testing.T) {
 	b.r = b.reconciler()
 
 	late := b.machine(t, "late")
-	b.untilCondition(t, late, "Ready False NoCapacity")
+	b.untilCondition(t, late, "Ready False BudgetExceeded")
 	g.Expect(b.calls("LaunchInstance")).To(Equal(1))
 }
 
@@ -101,14 +102,14 @@ func TestAlwaysFreeStaysFree(t *testing.T) {
 			own.Spec.Shapes = []infrav1.Shape{{Name: arm, OCPUs: ocpus, MemoryGB: memory}}
 		}
 	}
-	b.untilCondition(t, b.machine(t, "large", sized(4, 24)), "Ready False NoCapacity")
+	b.untilCondition(t, b.machine(t, "large", sized(4, 24)), "Ready False BudgetExceeded")
 	b.untilProvisioned(t, b.machine(t, "half", sized(1, 6)))
 	b.untilProvisioned(t, b.machine(t, "other-half", sized(1, 6)))
-	b.untilCondition(t, b.machine(t, "more", sized(1, 6)), "Ready False NoCapacity")
+	b.untilCondition(t, b.machine(t, "more", sized(1, 6)), "Ready False BudgetExceeded")
 	costly := b.machine(t, "costly", func(_ *clusterv1.Machine, own *infrav1.OCIMeshMachine) {
 		own.Spec.Shapes = []infrav1.Shape{{Name: "VM.Standard.E5.Flex", OCPUs: 1, MemoryGB: 8}}
 	})
-	b.untilCondition(t, costly, "Ready False NoCapacity")
+	b.untilCondition(t, costly, "Ready False BudgetExceeded")
 	g.Expect(helpers.MessageOf(costly, infrav1.PlacedCondition)).To(ContainSubstring("its budget has none of family Standard.E5"))
 	g.Expect(b.instances(t)).To(HaveLen(2))
 }
@@ -158,7 +159,7 @@ func TestTwoHundredMachinesAtOnceWithABudgetForFifty(t *testing.T) {
 		placed[own.Status.Placement.Account]++
 		if own.Status.Placement.Account == "" {
 			waiting++
-			g.Expect(helpers.ConditionsOf(own)).To(ContainElement("Placed False NoCapacity"))
+			g.Expect(helpers.ConditionsOf(own)).To(ContainElement("Placed False BudgetExceeded"))
 		}
 	}
 	g.Expect(waiting).To(Equal(asked - budget))

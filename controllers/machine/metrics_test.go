@@ -87,6 +87,17 @@ func TestAPhaseThatBeganBeforeTheProcessIsNotCounted(t *testing.T) {
 	g.Expect(samples(t, b, registry)).To(BeEmpty())
 }
 
+func TestARefusalForABudgetIsCountedOnceAndByName(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{})
+	b.setBudget(t, 0, 0)
+	registry := b.measure(t, time.Now().Add(-time.Hour))
+	own := b.machine(t, "worker")
+	b.untilCondition(t, own, "Placed False BudgetExceeded")
+	b.pass(t, own)
+	g.Expect(samples(t, b, registry)).To(ConsistOf("placement_refusals_total BudgetExceeded = 1"))
+}
+
 func TestShortagesAndRefusalsAreCountedByReason(t *testing.T) {
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{Accounts: 2, Tenancy: func(_ int, tenancy *sim.Tenancy) { tenancy.FDs = 1 }})

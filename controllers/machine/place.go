@@ -7,8 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"sigs.k8s.io/cluster-api/util/conditions"
@@ -21,9 +19,6 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/placement"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 )
-
-// maxMessage bounds what a condition lists.
-const maxMessage = 1024
 
 // place decides where the machine is launched, writes that down and ends the pass: the launch is the next one's, so that a
 // restart in between repeats the same launch and not another.
@@ -182,76 +177,4 @@ func imageReason(err error) string {
 		return infrav1.ShapeNotFoundReason
 	}
 	return ""
-}
-
-// nowhere says why there is no place, and when the next try is.
-func (r *Reconciler) nowhere(s *scope, facts placement.Facts, decision placement.Decision, refusals []error) {
-	poll := r.Options.withDefaults().PollInterval
-	switch next := decision.NextTry(); {
-	case decision.UnknownFailureDomain:
-		s.waitFor(poll, infrav1.PlacedCondition, infrav1.FailureDomainUnknownReason,
-			"Failure domain %s is none of the cluster's: mend the failureDomain of the Machine or of what made it",
-			facts.FailureDomain)
-	case len(refusals) > 0:
-		var messages []string
-		for _, refusal := range refusals {
-			messages = append(messages, problemMessage(refusal))
-		}
-		s.waitFor(poll, infrav1.PlacedCondition, problemReason(refusals[0]), "No account can launch the machine: %s", enumerate(messages))
-	case !next.IsZero():
-		s.waitFor(max(time.Second, next.Sub(s.now)), infrav1.PlacedCondition, infrav1.NoCapacityReason,
-			"No room anywhere: %s; next try at %s; allow other shapes or accounts, or wait",
-			enumerate(shortages(decision)), next.UTC().Format(time.RFC3339))
-	case len(shortages(decision)) > 0:
-		// What is freed changes the account's status, which wakes the machine; this is for the case that it does not.
-		s.waitFor(5*poll, infrav1.PlacedCondition, infrav1.NoCapacityReason,
-			"No room anywhere: %s; the next try is when something is freed, or at the latest in %s; allow other shapes or accounts, "+
-				"or raise the budget or the limit", enumerate(shortages(decision)), 5*poll)
-	default:
-		s.waitFor(poll, infrav1.PlacedCondition, infrav1.NoAccountReason, "No account can take the machine: %s",
-			enumerate(rejections(decision)))
-	}
-}
-
-// shortages are the places that suit and have no room.
-func shortages(decision placement.Decision) []string {
-	var out []string
-	for _, rejection := range decision.Rejections {
-		if !slices.Contains([]placement.RejectionReason{placement.Short, placement.OverBudget, placement.OverLimit}, rejection.Reason) {
-			continue
-		}
-		words := []string{rejection.AvailabilityDomain, rejection.FaultDomain, rejection.Shape}
-		words = slices.DeleteFunc(words, func(word string) bool { return word == "" })
-		out = append(out, fmt.Sprintf("%s %s (%s)", rejection.Account, strings.Join(words, " "), rejection.Message))
-	}
-	return out
-}
-
-func rejections(decision placement.Decision) []string {
-	var out []string
-	for _, rejection := range decision.Rejections {
-		if rejection.Reason != placement.OtherFailureDomain {
-			out = append(out, rejection.Account+": "+rejection.Message)
-		}
-	}
-	return out
-}
-
-// enumerate joins the texts, as many as a message has room for.
-func enumerate(texts []string) string {
-	if len(texts) == 0 {
-		return "the cluster has none"
-	}
-	var out strings.Builder
-	for i, text := range texts {
-		if i > 0 && out.Len()+len(text) > maxMessage {
-			fmt.Fprintf(&out, "; and %d more", len(texts)-i)
-			break
-		}
-		if i > 0 {
-			out.WriteString("; ")
-		}
-		out.WriteString(text)
-	}
-	return out.String()
 }
