@@ -118,17 +118,28 @@ func ownerOf(instance oci.Instance) string {
 	return instance.Tags[infrav1.MachinePoolUIDTag]
 }
 
-// Live lists what is not TERMINATED: instances with a machine's tag, as far as lists show them, and those of others. Of the others
-// only place, shape and size are known.
-func (b *Book) Live() (tagged, others []oci.Instance) {
+// Strays lists the instances with a machine's or a machine pool's tag that are not TERMINATED, as far as lists show them, and of no
+// machine that is known. The tag of a pool's instance names no machine: those are all strays.
+func (b *Book) Strays(known func(machineUID string) bool) []oci.Instance {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	var strays []oci.Instance
 	for _, r := range b.instances {
-		if !r.missing && r.instance.State != oci.StateTerminated {
-			tagged = append(tagged, r.instance)
+		if r.missing || r.instance.State == oci.StateTerminated {
+			continue
+		}
+		if uid := r.instance.Tags[infrav1.MachineUIDTag]; uid == "" || !known(uid) {
+			strays = append(strays, r.instance)
 		}
 	}
-	return tagged, b.strangers
+	return strays
+}
+
+// Others lists the instances of others in the compartment that are not TERMINATED. Only place, shape and size of them are known.
+func (b *Book) Others() []oci.Instance {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.strangers
 }
 
 // Note takes over what a call about one instance has answered at the time, so that it is not forgotten until lists show it.

@@ -256,3 +256,21 @@ func TestInstancesOfAMachinePoolAreKeptForIt(t *testing.T) {
 	g.Expect(changes).To(ConsistOf(feed.Change{Account: "alpha", InstanceID: "p1", MachinePool: "ns/pool"}, changeOf("m1")))
 	g.Expect(d.Tagged("uid-pool")).To(ConsistOf(pooled))
 }
+
+func TestStraysAreInstancesOfNoMachineInSight(t *testing.T) {
+	g := NewWithT(t)
+	d := newDiary()
+	ofPool := oci.Instance{Resource: oci.Resource{ID: "pooled", State: oci.StateRunning, Tags: map[string]string{
+		infrav1.MachinePoolUIDTag: "uid-pool",
+	}}}
+	d.poll(machineInstance("known", oci.StateRunning), machineInstance("lost", oci.StateStopped), ofPool,
+		machineInstance("ended", oci.StateTerminated), oci.Instance{Shape: "somebody-elses", Resource: oci.Resource{State: oci.StateRunning}})
+
+	var strays []string
+	for _, stray := range d.Strays(func(machineUID string) bool { return machineUID == "uid-known" }) {
+		strays = append(strays, stray.ID)
+	}
+	g.Expect(strays).To(ConsistOf("lost", "pooled"))
+	g.Expect(d.Others()).To(HaveLen(1))
+	g.Expect(d.Others()[0].Shape).To(Equal("somebody-elses"))
+}

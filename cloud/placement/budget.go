@@ -25,6 +25,11 @@ func (s Size) Plus(other Size) Size {
 	}
 }
 
+// Times is the size of so many.
+func (s Size) Times(n int64) Size {
+	return Size{s.Instances * n, s.OCPUs * n, s.MemoryGB * n, s.VolumeGB * n}
+}
+
 // Budget is what machines may use of an account. The zero value bounds nothing.
 type Budget struct {
 	// Families bound what is used of each shape family; nil allows all, otherwise one that is missing is not allowed.

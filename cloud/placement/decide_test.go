@@ -75,7 +75,7 @@ func TestCandidatesComeInTheOrderOfSpreadAndPreference(t *testing.T) {
 			Facts{
 				Group: "g", Accounts: []Account{account("alice", "ad-1"), account("bob", "ad-1")}, Shapes: shapes(arm),
 				Placed: []Placed{
-					{"g", "alice", "alice:ad-1", "FD-1"}, {"g", "alice", "alice:ad-1", "FD-1"}, {"g", "bob", "bob:ad-1", "FD-1"},
+					{"g", "alice", "alice:ad-1", "FD-1", 2}, {"g", "bob", "bob:ad-1", "FD-1", 0},
 				},
 			},
 			[]string{"bob-ad-1/FD-2/" + arm, "bob-ad-1/FD-1/" + arm, "alice-ad-1/FD-2/" + arm, "alice-ad-1/FD-1/" + arm},
@@ -83,14 +83,14 @@ func TestCandidatesComeInTheOrderOfSpreadAndPreference(t *testing.T) {
 		"machines of other groups only break ties": {
 			Facts{
 				Group: "g", Accounts: []Account{account("alice", "ad-1"), account("bob", "ad-1")}, Shapes: shapes(arm),
-				Placed: []Placed{{"other", "alice", "alice:ad-1", ""}},
+				Placed: []Placed{{"other", "alice", "alice:ad-1", "", 1}},
 			},
 			[]string{"bob-ad-1/FD-1/" + arm, "bob-ad-1/FD-2/" + arm, "alice-ad-1/FD-1/" + arm, "alice-ad-1/FD-2/" + arm},
 		},
 		"between equal failure domains the account with fewer machines wins": {
 			Facts{
 				Group: "g", Accounts: []Account{account("alice", "ad-1", "ad-2"), account("bob", "ad-1")}, Shapes: shapes(arm),
-				Placed: []Placed{{"g", "alice", "alice:ad-1", "FD-1"}},
+				Placed: []Placed{{"g", "alice", "alice:ad-1", "FD-1", 1}},
 			},
 			[]string{
 				"bob-ad-1/FD-1/" + arm, "bob-ad-1/FD-2/" + arm, "alice-ad-2/FD-1/" + arm, "alice-ad-2/FD-2/" + arm,

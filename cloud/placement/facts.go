@@ -23,7 +23,7 @@ type Facts struct {
 	Accounts []Account
 	// Shapes are the machine's in order of preference.
 	Shapes []Shape
-	// Placed are the cluster's other machines.
+	// Placed are the cluster's other machines, in any order.
 	Placed []Placed
 	// Shortages are places without room; those that ended are ignored.
 	Shortages []infrav1.Shortage
@@ -63,12 +63,14 @@ type Account struct {
 	Used []Use
 }
 
-// Placed is another machine of the cluster.
+// Placed are other machines of the cluster, in one place.
 type Placed struct {
 	// Group is as in Facts.
 	Group string
-	// Account, AvailabilityDomain and FaultDomain are where it is; FaultDomain may be empty.
+	// Account, AvailabilityDomain and FaultDomain are where they are; FaultDomain may be empty.
 	Account, AvailabilityDomain, FaultDomain string
+	// Number of machines; 0 counts as 1.
+	Number int
 }
 
 // Place is a place that a machine can be launched in.

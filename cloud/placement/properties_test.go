@@ -68,7 +68,7 @@ func world(seed uint64, accounts, shortages int, controlPlane bool) Facts {
 		if coin(3) {
 			group = "other"
 		}
-		facts.Placed = append(facts.Placed, Placed{group, place.Account, place.AvailabilityDomain, place.FaultDomain})
+		facts.Placed = append(facts.Placed, Placed{group, place.Account, place.AvailabilityDomain, place.FaultDomain, 1})
 	}
 	for range shortages {
 		place := somewhere(random)
@@ -252,7 +252,7 @@ func TestMachinesPlacedOneAfterAnotherDifferByAtMostOne(t *testing.T) {
 	held := map[string]int{}
 	for range 23 {
 		best := Decide(facts).Candidates[0]
-		facts.Placed = append(facts.Placed, Placed{"g", best.Account, best.AvailabilityDomain, best.FaultDomain})
+		facts.Placed = append(facts.Placed, Placed{"g", best.Account, best.AvailabilityDomain, best.FaultDomain, 1})
 		held[best.FailureDomain]++
 	}
 	least, most := 23, 0

@@ -42,20 +42,21 @@ type counts struct {
 
 func tally(facts Facts) counts {
 	count := counts{group: map[Place]int{}, all: map[Place]int{}}
-	for _, machine := range facts.Placed {
+	for _, machines := range facts.Placed {
+		number := max(1, machines.Number)
 		places := []Place{
-			{Account: machine.Account},
-			{Account: machine.Account, AvailabilityDomain: machine.AvailabilityDomain},
+			{Account: machines.Account},
+			{Account: machines.Account, AvailabilityDomain: machines.AvailabilityDomain},
 		}
-		if machine.FaultDomain != "" {
+		if machines.FaultDomain != "" {
 			places = append(places, Place{
-				Account: machine.Account, AvailabilityDomain: machine.AvailabilityDomain, FaultDomain: machine.FaultDomain,
+				Account: machines.Account, AvailabilityDomain: machines.AvailabilityDomain, FaultDomain: machines.FaultDomain,
 			})
 		}
 		for _, place := range places {
-			count.all[place]++
-			if machine.Group == facts.Group {
-				count.group[place]++
+			count.all[place] += number
+			if machines.Group == facts.Group {
+				count.group[place] += number
 			}
 		}
 	}

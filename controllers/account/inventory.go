@@ -47,13 +47,11 @@ func (r *Reconciler) inventory(ctx context.Context, s *scope) error {
 		known[identity.Of(machine)] = true
 	}
 	if r.Pollers != nil {
-		tagged, others := r.Pollers.Book(s.account).Live()
-		for _, seen := range tagged {
-			if !known[seen.Tags[infrav1.MachineUIDTag]] {
-				add(sums.ours, seen.Shape, sizeOf(seen))
-			}
+		book := r.Pollers.Book(s.account)
+		for _, seen := range book.Strays(func(machineUID string) bool { return known[machineUID] }) {
+			add(sums.ours, seen.Shape, sizeOf(seen))
 		}
-		for _, seen := range others {
+		for _, seen := range book.Others() {
 			add(sums.others, seen.Shape, sizeOf(seen))
 		}
 	}

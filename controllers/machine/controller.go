@@ -17,6 +17,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	kerrors "k8s.io/apimachinery/pkg/util/errors"
 	"k8s.io/apimachinery/pkg/util/wait"
+	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/cluster-api/util/conditions"
 	"sigs.k8s.io/cluster-api/util/labels"
@@ -89,8 +90,11 @@ type Reconciler struct {
 	// Metrics tell how machines come up; nil means that nobody counts.
 	Metrics *Metrics
 
+	fleet  fleet
 	ledger ledger
 	images images
+	// fleetWatch keeps the fleet up to date; nil without a manager.
+	fleetWatch toolscache.ResourceEventHandlerRegistration
 	// approving is held while a pod route is approved: look at all devices, decide, approve.
 	approving sync.Mutex
 }
@@ -107,6 +111,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 	if err := r.Client.Get(ctx, request.NamespacedName, own); err != nil {
 		if apierrors.IsNotFound(err) {
 			r.ledger.forget(request.NamespacedName)
+			r.fleet.forget(request.NamespacedName)
 			r.Metrics.forget(request.NamespacedName)
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
@@ -195,7 +200,8 @@ func (r *Reconciler) save(ctx context.Context, s *scope) error {
 		base := client.MergeFromWithOptions(s.before, client.MergeFromWithOptimisticLock{})
 		err := r.Client.Status().Patch(ctx, s.own, base)
 		if apierrors.IsConflict(err) {
-			// Whoever wrote in between brings the next pass.
+			// Whoever wrote in between brings the next pass, which decides anew.
+			r.fleet.cancel(client.ObjectKeyFromObject(s.own))
 			return nil
 		}
 		if err == nil {

@@ -114,7 +114,8 @@ func TestAStalePlacementIsNotLaunched(t *testing.T) {
 	g.Expect(s.stopped).To(BeTrue())
 	g.Expect(b.calls("LaunchInstance")).To(BeZero())
 
-	// Nor is a new decision written over one that was not seen.
+	// Nor is a new decision written over one that was not seen, by a process that knows of neither.
+	b.r = b.reconciler()
 	stale.Status.Placement = infrav1.Placement{}
 	s = b.scopeOf(t, stale)
 	g.Expect(b.r.choose(t.Context(), s)).To(Succeed())

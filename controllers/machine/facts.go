@@ -77,8 +77,8 @@ func (r *Reconciler) accountFacts(
 		return out, nil, nil
 	}
 	out.Budget, out.Limits = placement.BudgetOf(account.Spec.Budget), limitsOf(account, s.own.Spec.Shapes)
-	if _, others := r.Pollers.Book(account).Live(); out.Ready && len(out.Limits) > 0 {
-		for _, other := range others {
+	if out.Ready && len(out.Limits) > 0 {
+		for _, other := range r.Pollers.Book(account).Others() {
 			out.Used = append(out.Used, useOf(other, true))
 		}
 	}

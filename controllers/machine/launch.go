@@ -66,8 +66,8 @@ func refusedForCertain(err error) bool {
 		cloud.InvalidCredentials, cloud.Forbidden, cloud.NotFoundOrUnauthorized)
 }
 
-// note tells the account's book of the instance, so that it is known before lists show it, and its memory that there was room. Nothing depends on it: nothing that can
-// fail follows a launch.
+// note tells the account's book of the instance, so that it is known before lists show it, and its memory that there was room.
+// Nothing depends on it: nothing that can fail follows a launch.
 func (r *Reconciler) note(ctx context.Context, s *scope, launched oci.Instance) {
 	if account, err := r.account(ctx, s.own.Status.Placement.Account); err == nil {
 		r.Pollers.Book(account).Note(launched, r.Options.withDefaults().Clock())

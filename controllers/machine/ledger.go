@@ -8,19 +8,11 @@ import (
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 )
 
-// ledger holds decisions that the cache may not show yet, so that machines placed at the same time see each other, and what is left
-// of a budget is given away once. After a restart it is empty: what counts by then is in the machines' status.
+// ledger holds since when instances of machines are looked for. After a restart it is empty, and the searches begin anew.
 type ledger struct {
-	// deciding is held while a machine is placed: read, decide, write down.
-	deciding sync.Mutex
-
-	mu      sync.Mutex
-	entries map[client.ObjectKey]infrav1.Placement
-	// searched is since when instances of a machine are looked for.
+	mu       sync.Mutex
 	searched map[search]time.Time
 }
 
@@ -35,25 +27,9 @@ func (s *scope) search() search {
 	return search{client.ObjectKeyFromObject(s.own), !s.own.DeletionTimestamp.IsZero()}
 }
 
-func (l *ledger) put(key client.ObjectKey, placement infrav1.Placement) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.entries == nil {
-		l.entries = map[client.ObjectKey]infrav1.Placement{}
-	}
-	l.entries[key] = placement
-}
-
-func (l *ledger) get(key client.ObjectKey) infrav1.Placement {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.entries[key]
-}
-
 func (l *ledger) forget(key client.ObjectKey) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.entries, key)
 	delete(l.searched, search{key, false})
 	delete(l.searched, search{key, true})
 }

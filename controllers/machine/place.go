@@ -42,29 +42,55 @@ func (r *Reconciler) mayLeave(ctx context.Context, s *scope) bool {
 
 // choose makes a new decision and ends the pass.
 func (r *Reconciler) choose(ctx context.Context, s *scope) error {
+	if behind, err := r.isBehind(ctx, s); err != nil || behind {
+		s.unseen = true
+		s.stop()
+		s.requeue(time.Second)
+		return err
+	}
+	key := client.ObjectKeyFromObject(s.own)
 	facts, decision, imageID, refusals, err := r.firstWithImage(ctx, s)
 	if err != nil {
+		r.unbook(ctx, key)
 		return err
 	}
 	s.exclusive = true
 	s.stop()
-	key := client.ObjectKeyFromObject(s.own)
 	if len(decision.Candidates) == 0 {
 		s.own.Status.Placement = infrav1.Placement{}
 		s.own.Status.FailureDomain = ""
-		r.letGo(ctx, key)
+		r.unbook(ctx, key)
 		r.ledger.forget(key)
 		r.nowhere(s, facts, decision, refusals)
 		return nil
 	}
 	choice := decision.Candidates[0]
-	s.own.Status.Placement = r.ledger.get(key)
+	s.own.Status.Placement = r.fleet.where(key)
 	s.own.Status.Placement.ImageID = imageID
 	s.own.Status.FailureDomain = choice.FailureDomain
 	// The write of the decision brings the next pass; this is for the case that the watch is behind.
 	s.requeue(time.Second)
 	r.placed(ctx, choice)
 	return nil
+}
+
+// isBehind tells whether this pass was given the machine as it was before a decision of this process: that one is written, its place
+// is reserved, and another must not take that away. What was decided and never written is decided anew.
+func (r *Reconciler) isBehind(ctx context.Context, s *scope) (bool, error) {
+	if r.fleet.where(client.ObjectKeyFromObject(s.own)).Attempt <= s.before.Status.Placement.Attempt {
+		return false, nil
+	}
+	current := &infrav1.OCIMeshMachine{}
+	if err := r.APIReader.Get(ctx, client.ObjectKeyFromObject(s.own), current); err != nil {
+		return true, client.IgnoreNotFound(err)
+	}
+	return current.ResourceVersion != s.before.ResourceVersion, nil
+}
+
+// unbook takes back what was booked for the machine, and lets others try what it was to try.
+func (r *Reconciler) unbook(ctx context.Context, key client.ObjectKey) {
+	r.letGo(ctx, key)
+	r.fleet.cancel(key)
 }
 
 // placed is the one point at which a placement is decided.
@@ -76,8 +102,8 @@ func (r *Reconciler) placed(ctx context.Context, choice placement.Candidate) {
 // decide reads the facts and books the best place at once, so that machines that are placed at the same time see each other, and
 // the last of a budget is given away once.
 func (r *Reconciler) decide(ctx context.Context, s *scope, refused []placement.Place) (placement.Facts, placement.Decision, error) {
-	r.ledger.deciding.Lock()
-	defer r.ledger.deciding.Unlock()
+	r.fleet.deciding.Lock()
+	defer r.fleet.deciding.Unlock()
 	facts, err := r.facts(ctx, s)
 	if err != nil {
 		return facts, placement.Decision{}, err
@@ -103,13 +129,13 @@ func (r *Reconciler) book(ctx context.Context, s *scope, best placement.Candidat
 		FaultDomain: best.FaultDomain, Shape: best.Shape, Reason: best.Reason,
 	}
 	r.Pollers.Shortages(account).Claim(placeOf(booked), key.String(), s.now)
-	r.ledger.put(key, booked)
+	r.fleet.book(s.own, booked)
 	return nil
 }
 
 // letGo lets others try what the machine was to try.
 func (r *Reconciler) letGo(ctx context.Context, key client.ObjectKey) {
-	if account, err := r.account(ctx, r.ledger.get(key).Account); err == nil {
+	if account, err := r.account(ctx, r.fleet.where(key).Account); err == nil {
 		r.Pollers.Shortages(account).Release(key.String())
 	}
 }

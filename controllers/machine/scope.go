@@ -64,7 +64,8 @@ type scope struct {
 	// deletion is what a deletion waits for; nil if it does not.
 	deletion *access.Problem
 
-	// unseen says that the account was not polled yet since the process began: nothing new is known, and nothing is written.
+	// unseen says that the account was not polled yet since the process began, or that the machine is older than what this process
+	// wrote: nothing new is known, and nothing is written.
 	unseen       bool
 	stopped      bool
 	requeueAfter time.Duration

@@ -8,66 +8,81 @@ import (
 	"fmt"
 	"math"
 
-	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/placement"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 )
 
 // addMachines adds what is placed: the cluster's other machines, which the machine is spread among, and what machines of all
-// clusters use of the accounts or have reserved. A placement in a machine's status is a reservation, whether the instance is
-// launched or not, until the machine is gone; the ledger has those that the cache does not show yet.
+// clusters use of the accounts or have reserved.
 func (r *Reconciler) addMachines(ctx context.Context, s *scope, facts *placement.Facts) error {
-	all := &infrav1.OCIMeshMachineList{}
-	// Nothing is changed in what is read, and a copy of all machines for each decision would be the most costly part of it.
-	if err := r.Client.List(ctx, all, client.UnsafeDisableDeepCopy); err != nil {
-		return fmt.Errorf("listing the machines: %w", err)
+	if err := r.seeAll(ctx); err != nil {
+		return err
 	}
-	used := newUsages(facts.Accounts)
-	known := map[string]bool{s.identity: true}
-	for i := range all.Items {
-		peer := &all.Items[i]
-		if peer.Name == s.own.Name && peer.Namespace == s.own.Namespace {
-			continue
-		}
-		where := r.ledger.get(client.ObjectKeyFromObject(peer))
-		if written := peer.Status.Placement; where.Attempt <= written.Attempt {
-			where = written
-		} else if used.add(written, peer.Spec) {
-			// It moves from one place to another, and until that is written it may be launched in either.
-			known[identity.Of(peer)] = true
-		}
-		if where.Account == "" {
-			continue
-		}
-		if used.add(where, peer.Spec) {
-			known[identity.Of(peer)] = true
-		}
-		// For the spread, a machine that is on its way out has left.
-		ofCluster := peer.Namespace == s.own.Namespace && peer.Labels[clusterv1.ClusterNameLabel] == s.cluster.Name
-		if ofCluster && peer.DeletionTimestamp.IsZero() {
-			facts.Placed = append(facts.Placed, placement.Placed{
-				Group: groupOf(peer.Labels), Account: where.Account,
-				AvailabilityDomain: where.AvailabilityDomain, FaultDomain: where.FaultDomain,
-			})
-		}
-	}
+	r.fleet.tell(facts, client.ObjectKeyFromObject(s.own), client.ObjectKeyFromObject(s.cluster))
 	for i := range facts.Accounts {
-		account := &facts.Accounts[i]
-		account.Used = append(account.Used, used.of(account.Name)...)
-		if err := r.addUnknown(ctx, account, known); err != nil {
+		if err := r.addStrays(ctx, s, &facts.Accounts[i]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// addUnknown adds instances with a machine's tag that are of no machine in sight: of one that lost its status, or of another
-// manager. They count for the budget.
-func (r *Reconciler) addUnknown(ctx context.Context, account *placement.Account, known map[string]bool) error {
+// watchFleet has the manager's watch keep the fleet up to date. It sees all machines, those with another watch label included.
+func (r *Reconciler) watchFleet(ctx context.Context, mgr manager.Manager) error {
+	informer, err := mgr.GetCache().GetInformer(ctx, &infrav1.OCIMeshMachine{})
+	if err != nil {
+		return fmt.Errorf("watching the machines: %w", err)
+	}
+	see := func(object any) {
+		if machine, ok := object.(*infrav1.OCIMeshMachine); ok {
+			r.fleet.see(machine)
+		}
+	}
+	r.fleetWatch, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+		AddFunc:    see,
+		UpdateFunc: func(_, object any) { see(object) },
+		DeleteFunc: func(object any) {
+			if name, err := toolscache.DeletionHandlingObjectToName(object); err == nil {
+				r.fleet.forget(client.ObjectKey{Namespace: name.Namespace, Name: name.Name})
+			}
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("watching the machines: %w", err)
+	}
+	return nil
+}
+
+// seeAll looks at all machines where no watch shows them. With one it waits until its first list is taken in, which is about to
+// happen when a controller begins to work: a decision before that could exceed a budget.
+func (r *Reconciler) seeAll(ctx context.Context) error {
+	if r.fleetWatch != nil {
+		if !toolscache.WaitForCacheSync(ctx.Done(), r.fleetWatch.HasSynced) {
+			return fmt.Errorf("waiting for the list of machines: %w", context.Cause(ctx))
+		}
+		return nil
+	}
+	all := &infrav1.OCIMeshMachineList{}
+	if err := r.Client.List(ctx, all, client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("listing the machines: %w", err)
+	}
+	present := map[client.ObjectKey]bool{}
+	for i := range all.Items {
+		present[client.ObjectKeyFromObject(&all.Items[i])] = true
+		r.fleet.see(&all.Items[i])
+	}
+	r.fleet.keepOnly(present)
+	return nil
+}
+
+// addStrays adds instances with a machine's or a machine pool's tag that are of no machine in sight: of one that lost its status, of
+// another manager, or of a pool. They count for the budget.
+func (r *Reconciler) addStrays(ctx context.Context, s *scope, account *placement.Account) error {
 	if account.Budget.Families == nil && account.Budget.VolumeGB == nil {
 		return nil
 	}
@@ -75,11 +90,11 @@ func (r *Reconciler) addUnknown(ctx context.Context, account *placement.Account,
 	if err := r.Client.Get(ctx, client.ObjectKey{Name: account.Name}, of); err != nil {
 		return fmt.Errorf("reading OCIAccount %s: %w", account.Name, err)
 	}
-	tagged, _ := r.Pollers.Book(of).Live()
-	for _, seen := range tagged {
-		if !known[seen.Tags[infrav1.MachineUIDTag]] {
-			account.Used = append(account.Used, useOf(seen, false))
-		}
+	strays := r.Pollers.Book(of).Strays(func(identity string) bool {
+		return identity == s.identity || r.fleet.has(account.Name, identity)
+	})
+	for _, seen := range strays {
+		account.Used = append(account.Used, useOf(seen, false))
 	}
 	return nil
 }
@@ -93,36 +108,6 @@ func useOf(seen oci.Instance, others bool) placement.Use {
 			VolumeGB: placement.DefaultBootVolumeGB,
 		},
 	}
-}
-
-// usages add up what machines use, by account, availability domain and family.
-type usages map[string]map[placement.Use]placement.Size
-
-func newUsages(accounts []placement.Account) usages {
-	used := usages{}
-	for _, account := range accounts {
-		used[account.Name] = map[placement.Use]placement.Size{}
-	}
-	return used
-}
-
-// add tells whether the account is one of those that count.
-func (u usages) add(where infrav1.Placement, spec infrav1.OCIMeshMachineSpec) bool {
-	sums, counts := u[where.Account]
-	if counts {
-		key := placement.Use{AvailabilityDomain: where.AvailabilityDomain, Family: placement.Family(where.Shape)}
-		sums[key] = sums[key].Plus(placement.ShapeNamed(spec, where.Shape).Size)
-	}
-	return counts
-}
-
-func (u usages) of(account string) []placement.Use {
-	var out []placement.Use
-	for use, size := range u[account] {
-		use.Size = size
-		out = append(out, use)
-	}
-	return out
 }
 
 // limitsOf are OCI's limits of the shapes' families, as the account's controller has read them.

@@ -39,6 +39,9 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr manager.Manager, 
 	if err := r.index(ctx, mgr); err != nil {
 		return err
 	}
+	if err := r.watchFleet(ctx, mgr); err != nil {
+		return err
+	}
 	ofCluster, err := util.ClusterToTypedObjectsMapper(mgr.GetClient(), &infrav1.OCIMeshMachineList{}, mgr.GetScheme())
 	if err != nil {
 		return err
