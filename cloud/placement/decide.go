@@ -15,10 +15,10 @@ import (
 // Decide returns where the machine may be launched, best first.
 //
 // The order is, by falling importance: the availability domain with the fewest machines of the group for the account's weight;
-// the account with the fewest of the group, then of all, for its weight; the account's name. Within an account: the preferred shape; the availability domain with
-// the fewest machines, then its name; the fault domain with the fewest of the group, then of all, then its name. Who goes
-// down the list after a failed launch therefore changes the fault domain first, then the availability domain, then the
-// shape, then the account, as long as that does not make the spread worse.
+// the account with the fewest of the group, then of all, for its weight; the account's name. Within an account: the preferred
+// shape; the availability domain with the fewest machines, then its name; the fault domain with the fewest of the group, then of
+// all, then its name. Who goes down the list after a failed launch therefore changes the fault domain first, then the
+// availability domain, then the shape, then the account, as long as that does not make the spread worse.
 func Decide(facts Facts) Decision {
 	decision := Decision{UnknownFailureDomain: !facts.knowsFailureDomain()}
 	if decision.UnknownFailureDomain {

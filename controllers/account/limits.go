@@ -20,7 +20,8 @@ const limitsService = "compute"
 // maxLimits is the API's limit of status.limits.
 const maxLimits = 128
 
-// limitsNotAllowed is what a missing permission means: limits are not known, and nothing else.
+// limitsNotAllowed is what a missing permission means: limits are not known, and nothing else. The policy's resource type is that
+// which Oracle gives auditors: github.com/oci-landing-zones/terraform-oci-modules-iam, policies/root_cmp_policy.tf.
 const limitsNotAllowed = "OCI does not let the credentials read its service limits, so that they are found out by launches only: " +
 	"add \"Allow group ... to read resource-availability in tenancy\" to the policy"
 
