@@ -51,7 +51,7 @@ func TestOneMachineTriesAPlaceAgainAndTheOthersWaitForItsAnswer(t *testing.T) {
 
 			g.Expect(short(m, "second", now)).To(Equal(world.want))
 			if world.want == ProbeTime {
-				g.Expect(short(m, "second", now.Add(ProbeTime))).To(BeZero(), "nobody is waited for for ever")
+				g.Expect(short(m, "second", now.Add(ProbeTime))).To(BeZero(), "nobody is waited for without end")
 			}
 		})
 	}

@@ -127,7 +127,7 @@ func TestShortagesAreWrittenDownToldAndEnd(t *testing.T) {
 	g.Expect(account.Status.Shortages).To(HaveLen(1))
 	g.Expect(account.Status.Summary.Short).To(HavePrefix("A1 LimitExceeded until "))
 	g.Expect(<-recorder.Events).To(And(ContainSubstring("CapacityShortage"), ContainSubstring("left out until")))
-	g.Expect(w.OCI.CallCounts("")["ListLimitValues"]).NotTo(BeZero(), "the limits are looked at at once")
+	g.Expect(w.OCI.CallCounts("")["ListLimitValues"]).NotTo(BeZero(), "the limits are read without delay")
 
 	g.Expect(r.Pollers.Shortages(account).Found(at)).To(BeTrue())
 	reconciled(t, r, account)

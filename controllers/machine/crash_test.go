@@ -238,7 +238,7 @@ func TestUnderAManager(t *testing.T) {
 		}
 		r.Recorder = mgr.GetEventRecorder("ocimeshmachine-controller")
 		return r.SetupWithManager(ctx, mgr, controller.Options{MaxConcurrentReconciles: 4})
-	})
+	}, b.Namespace)
 	var all []*infrav1.OCIMeshMachine
 	for _, name := range []string{"a", "b", "c", "d", "e", "f"} {
 		all = append(all, b.machine(t, name))

@@ -114,7 +114,7 @@ func TestWhenNothingIsLeftTheConditionSaysWhatWasTriedAndWhenTheNextTryIs(t *tes
 	for _, fault := range b.Tenancies[0].FaultDomains() {
 		g.Expect(message).To(ContainSubstring(fault + " " + arm + " (OutOfCapacity)"))
 	}
-	g.Expect(message).To(ContainSubstring("next try at "))
+	g.Expect(message).To(ContainSubstring("the next try is at "))
 	launches := b.calls("LaunchInstance")
 	g.Expect(launches).To(Equal(3))
 	result := b.pass(t, own)

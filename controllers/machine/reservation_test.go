@@ -123,21 +123,22 @@ func TestUnderAManagerABudgetIsKeptAndWhatGoesIsGivenToOthers(t *testing.T) {
 		t.Helper()
 		g.Eventually(func(g Gomega) {
 			ready = nil
-			waiting := 0
+			waiting, seen := 0, map[string][]string{}
 			for _, own := range all {
 				if err := b.Client.Get(t.Context(), client.ObjectKeyFromObject(own), own); err != nil {
 					g.Expect(client.IgnoreNotFound(err)).To(Succeed())
 					continue
 				}
-				switch conditions := helpers.ConditionsOf(own); {
+				seen[own.Name] = helpers.ConditionsOf(own)
+				switch conditions := seen[own.Name]; {
 				case slices.Contains(conditions, "Ready True Ready"):
 					ready = append(ready, own)
 				case slices.Contains(conditions, "Placed False BudgetExceeded"):
 					waiting++
 				}
 			}
-			g.Expect(ready).To(HaveLen(budget))
-			g.Expect(waiting).To(Equal(left - budget))
+			g.Expect(ready).To(HaveLen(budget), "conditions: %v", seen)
+			g.Expect(waiting).To(Equal(left-budget), "conditions: %v", seen)
 		}).WithTimeout(3 * patience).WithPolling(100 * time.Millisecond).Should(Succeed())
 		return ready
 	}

@@ -16,6 +16,8 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -159,7 +161,19 @@ func (b *bench) machine(t *testing.T, name string, change ...func(*clusterv1.Mac
 	made := helpers.NewOCIMeshMachine(machine)
 	made.Spec, made.Labels = own.Spec, machine.Labels
 	b.Create(t, made)
+	t.Cleanup(func() { b.forsake(t, made.Name) })
 	return made
+}
+
+// forsake takes away a machine that a test leaves, whatever it stands for: decisions of other tests would list it.
+func (b *bench) forsake(t *testing.T, name string) {
+	left := &infrav1.OCIMeshMachine{ObjectMeta: metav1.ObjectMeta{Namespace: b.Namespace, Name: name}}
+	free := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`))
+	for _, err := range []error{b.Client.Patch(context.Background(), left, free), b.Client.Delete(context.Background(), left)} {
+		if client.IgnoreNotFound(err) != nil {
+			t.Errorf("taking away machine %s: %s", name, err)
+		}
+	}
 }
 
 func controlPlane(machine *clusterv1.Machine, _ *infrav1.OCIMeshMachine) {
