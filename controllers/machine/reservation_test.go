@@ -117,8 +117,9 @@ func TestUnderAManagerABudgetIsKeptAndWhatGoesIsGivenToOthers(t *testing.T) {
 	for i := range asked {
 		all = append(all, b.machine(t, fmt.Sprintf("worker-%d", i)))
 	}
-	b.manage(t, poller.Options{PollInterval: 50 * time.Millisecond, ProgressInterval: 20 * time.Millisecond},
-		Options{PollInterval: 100 * time.Millisecond, ProgressInterval: 50 * time.Millisecond}, 10)
+	// A manager's client makes 20 requests a second: machines at rest must leave some of them to those that wait.
+	b.manage(t, poller.Options{PollInterval: time.Second, ProgressInterval: 200 * time.Millisecond},
+		Options{PollInterval: time.Second, ProgressInterval: 200 * time.Millisecond}, 10)
 	settled := func(left int) (ready []*infrav1.OCIMeshMachine) {
 		t.Helper()
 		g.Eventually(func(g Gomega) {
