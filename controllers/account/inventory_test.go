@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -157,8 +158,9 @@ func TestTheColumnsAreAnOperatorsPage(t *testing.T) {
 func table(ctx context.Context, g *WithT, account *infrav1.OCIAccount) (columns, cells []string) {
 	c, err := rest.HTTPClientFor(env.Config)
 	g.Expect(err).NotTo(HaveOccurred())
-	url := env.Config.Host + "/apis/" + infrav1.GroupVersion.String() + "/ociaccounts/" + account.Name
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	address, err := url.JoinPath(env.Config.Host, "apis", infrav1.GroupVersion.Group, infrav1.GroupVersion.Version, "ociaccounts", account.Name)
+	g.Expect(err).NotTo(HaveOccurred())
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
 	g.Expect(err).NotTo(HaveOccurred())
 	request.Header.Set("Accept", "application/json;as=Table;v=v1;g=meta.k8s.io")
 	response, err := c.Do(request)
