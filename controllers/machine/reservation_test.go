@@ -140,7 +140,7 @@ func TestUnderAManagerABudgetIsKeptAndWhatGoesIsGivenToOthers(t *testing.T) {
 			}
 			g.Expect(ready).To(HaveLen(budget), "conditions: %v", seen)
 			g.Expect(waiting).To(Equal(left-budget), "conditions: %v", seen)
-		}).WithTimeout(3 * patience).WithPolling(100 * time.Millisecond).Should(Succeed())
+		}).WithTimeout(9 * patience).WithPolling(100 * time.Millisecond).Should(Succeed())
 		return ready
 	}
 
