@@ -59,8 +59,8 @@ func (r *Reconciler) choose(ctx context.Context, s *scope) error {
 	if len(decision.Candidates) == 0 {
 		s.own.Status.Placement = infrav1.Placement{}
 		s.own.Status.FailureDomain = ""
+		// The search for an instance, which there was none of, need not begin anew: nothing was launched.
 		r.unbook(ctx, key)
-		r.ledger.forget(key)
 		r.nowhere(s, facts, decision, refusals)
 		return nil
 	}
