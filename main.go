@@ -25,6 +25,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	ctrlcache "sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
 
@@ -142,6 +143,7 @@ func newManager(options managerOptions) (ctrl.Manager, error) {
 	}
 	return ctrl.NewManager(config, ctrl.Options{
 		Scheme:                        scheme,
+		Controller:                    ctrlconfig.Controller{UsePriorityQueue: new(false)}, // docs/decisions/0014-work-queue.md
 		LeaderElection:                options.leaderElect,
 		LeaderElectionID:              "capom-controller-manager-leader-election",
 		LeaderElectionReleaseOnCancel: true,

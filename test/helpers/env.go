@@ -147,7 +147,7 @@ func (e *Environment) Manager(t *testing.T, setup func(context.Context, manager.
 		Cache:      ctrlcache.Options{DefaultNamespaces: seen},
 		Scheme:     e.Scheme,
 		Metrics:    metricsserver.Options{BindAddress: "0"},
-		Controller: config.Controller{SkipNameValidation: &skip},
+		Controller: config.Controller{SkipNameValidation: &skip, UsePriorityQueue: new(false)},
 		Client:     client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
 	})
 	if err != nil {
