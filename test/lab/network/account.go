@@ -31,8 +31,9 @@ const routerMAC = "02:00:17:00:00:01"
 // for its machines.
 type Account struct {
 	name, namespace string
-	// address is the router's on the Internet.
-	address string
+	// address is the router's on the Internet, hardware the one of its link there: an account that is made again has the same, or
+	// others would send to the old one until they find out.
+	address, hardware string
 
 	mu       sync.Mutex
 	gateways map[netip.Prefix]bool
@@ -45,6 +46,7 @@ func (n *Network) AddAccount(ctx context.Context, name string) (*Account, error)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	a := &Account{name: name, namespace: Prefix + "a-" + name, address: fmt.Sprintf("198.51.100.%d", firstRouter+len(n.accounts)),
+		hardware: fmt.Sprintf("02:00:17:00:01:%02x", firstRouter+len(n.accounts)),
 		gateways: map[netip.Prefix]bool{}, machines: map[string]*Machine{}}
 	if err := a.create(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("make the network of the account %s: %w", name, err), a.disconnect(ctx))
@@ -65,7 +67,7 @@ func (a *Account) create(ctx context.Context) error {
 	}
 	port := a.port()
 	if err := ip(ctx, Internet,
-		"link add "+port+" type veth peer name up0 netns "+a.namespace,
+		"link add "+port+" type veth peer name up0 address "+a.hardware+" netns "+a.namespace,
 		"link set "+port+" master "+internetBridge,
 		"link set "+port+" up"); err != nil {
 		return err

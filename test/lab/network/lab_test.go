@@ -6,11 +6,13 @@
 package network_test
 
 import (
+	"bufio"
 	"context"
 	"net"
 	"net/netip"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -80,7 +82,7 @@ func (l *lab) machine(a *network.Account, id, private, subnet, public string) *n
 	return m
 }
 
-// serve answers every line on a connection with the server's name and the
+// serve answers every byte on a connection with a line: the server's name and the
 // client's address as the server sees it.
 func (l *lab) serve(namespace, host, name string) {
 	l.t.Helper()
@@ -101,7 +103,7 @@ func (l *lab) serve(namespace, host, name string) {
 					if _, err := conn.Read(line); err != nil {
 						return
 					}
-					if _, err := conn.Write([]byte(name + " sees " + client)); err != nil {
+					if _, err := conn.Write([]byte(name + " sees " + client + "\n")); err != nil {
 						return
 					}
 				}
@@ -122,20 +124,20 @@ func (l *lab) dial(namespace, host string) net.Conn {
 	return conn
 }
 
-// exchange asks on a connection; a failure is empty.
+// exchange asks on a connection; a failure is empty. Of several answers, as to a
+// question that was cut off and one after that, it takes the first.
 func exchange(conn net.Conn, patience time.Duration) string {
-	answer := make([]byte, 100)
 	if conn.SetDeadline(time.Now().Add(patience)) != nil {
 		return ""
 	}
 	if _, err := conn.Write([]byte("?")); err != nil {
 		return ""
 	}
-	n, err := conn.Read(answer)
+	answer, err := bufio.NewReader(conn).ReadString('\n')
 	if err != nil {
 		return ""
 	}
-	return string(answer[:n])
+	return strings.TrimSuffix(answer, "\n")
 }
 
 // ask connects and asks; a failure is empty.
@@ -150,7 +152,9 @@ func (l *lab) ask(namespace, host string) string {
 // run runs a program in a namespace and returns what it prints.
 func (l *lab) run(namespace, program string, args ...string) string {
 	l.t.Helper()
-	out, err := exec.CommandContext(l.t.Context(), "nsenter", append([]string{"--net=" + network.Path(namespace), program}, args...)...).CombinedOutput()
+	// Also when the test cleans up, which its context does not see.
+	ctx := context.WithoutCancel(l.t.Context())
+	out, err := exec.CommandContext(ctx, "nsenter", append([]string{"--net=" + network.Path(namespace), program}, args...)...).CombinedOutput()
 	l.Expect(err).NotTo(HaveOccurred(), "%s %v: %s", program, args, out)
 	return string(out)
 }

@@ -80,7 +80,7 @@ func TestMachinesHaveOCIsInterface(t *testing.T) {
 	l := newLab(t)
 
 	l.Expect(l.run(l.a1.Namespace(), "ip", "-brief", "-4", "address")).To(MatchRegexp(`(?m)^ens3@\S+\s+UP\s+10\.0\.0\.11/24\s*$`))
-	l.Expect(l.run(l.a1.Namespace(), "cat", "/sys/class/net/ens3/mtu")).To(Or(Equal("1500\n"), BeEmpty()))
+	l.Expect(l.run(l.a1.Namespace(), "ip", "-oneline", "link", "show", "ens3")).To(ContainSubstring(" mtu 1500 "))
 	l.Expect(l.run(l.a1.Namespace(), "ip", "-4", "route")).To(Equal(
 		"default via 10.0.0.1 dev ens3 \n10.0.0.0/24 dev ens3 proto kernel scope link src 10.0.0.11 \n169.254.0.0/16 dev ens3 scope link \n"))
 	for _, setting := range []string{"net.ipv4.ip_forward", "net.ipv4.conf.ens3.rp_filter", "net.bridge.bridge-nf-call-iptables"} {
