@@ -42,17 +42,21 @@ type tailnet interface {
 type Options struct {
 	// Tailnet is what nodes join, usually a tailnetsim.Server.
 	Tailnet tailnet
-	Timings Timings
+	// Balanced tells whether a load balancer sends connections to an instance, by OCID. It is asked about control planes of clusters
+	// whose endpoint is nobody's in the tailnet; nil means that there is always one.
+	Balanced func(instance string) bool
+	Timings  Timings
 	// Log receives errors of the booter itself and, at V(1), the nodes' consoles.
 	Log logr.Logger
 }
 
 // Booter runs the nodes of any number of workload clusters.
 type Booter struct {
-	tailnet tailnet
-	timings Timings
-	log     logr.Logger
-	manager inmemoryruntime.Manager
+	tailnet  tailnet
+	balanced func(instance string) bool
+	timings  Timings
+	log      logr.Logger
+	manager  inmemoryruntime.Manager
 
 	ctx    context.Context //nolint:containedctx // the life of all nodes, which callbacks without a context start
 	cancel context.CancelFunc
@@ -88,8 +92,12 @@ func New(ctx context.Context, o Options) (*Booter, error) {
 		cancel()
 		return nil, fmt.Errorf("start the in-memory store of workload clusters: %w", err)
 	}
+	balanced := o.Balanced
+	if balanced == nil {
+		balanced = func(string) bool { return true }
+	}
 	return &Booter{
-		tailnet: o.Tailnet, timings: o.Timings.withDefaults(), log: o.Log, manager: manager, ctx: ctx, cancel: cancel,
+		tailnet: o.Tailnet, balanced: balanced, timings: o.Timings.withDefaults(), log: o.Log, manager: manager, ctx: ctx, cancel: cancel,
 		nodes: map[string]*node{}, clusters: map[string]*runningCluster{}, terminated: map[string]bool{},
 	}, nil
 }

@@ -159,10 +159,10 @@ func (n *node) member(config nodeConfig, run kubeadmRun) member {
 		m.name = config.hostname
 	}
 	if run.controlPlane {
-		device, tailnet := n.device, n.booter.tailnet
+		device, tailnet, balanced := n.device, n.booter.tailnet, n.booter.balanced
 		m.reachable = func() bool {
 			if !config.vip.IsValid() {
-				return true
+				return balanced(m.instance)
 			}
 			primary, ok := tailnet.PrimaryRouter(config.vip)
 			return ok && primary.ID == device

@@ -100,6 +100,11 @@ func (d *demo) close() error {
 // progress. what returns the empty string when it is, and otherwise what is
 // missing.
 func (d *demo) waitFor(ctx context.Context, timeout time.Duration, what func(watch.Snapshot) string) error {
+	return d.waitIn(ctx, namespace, timeout, what)
+}
+
+// waitIn is waitFor of the cluster in another namespace.
+func (d *demo) waitIn(ctx context.Context, namespace string, timeout time.Duration, what func(watch.Snapshot) string) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("not done after %s", timeout))
 	defer cancel()
 	ticker := time.NewTicker(500 * time.Millisecond)

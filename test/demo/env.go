@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"time"
@@ -27,6 +28,8 @@ const (
 	// vipRange lies in the loopback network, all of which is local on Linux, so
 	// that API servers can listen on their VIPs without root.
 	vipRange = "127.100.0.0/16"
+	// publicRange is where OCI's public addresses come from, for the same reason.
+	publicRange = "127.101.0.0/16"
 
 	controlPlaneShape = "VM.Standard.A1.Flex"
 	workerShape       = "VM.Standard.E5.Flex"
@@ -60,7 +63,8 @@ func (d *demo) startClouds(ctx context.Context) error {
 	d.oauth = d.tailnet.AddClient([]string{"auth_keys", "devices:core", "devices:routes"}, []string{providerTag})
 
 	d.booter, err = booter.New(context.WithoutCancel(ctx), booter.Options{
-		Tailnet: d.tailnet, Log: klog.Background(), Timings: booter.Timings{
+		Tailnet: d.tailnet, Balanced: func(instance string) bool { return d.oci.IsBackend(instance) },
+		Log: klog.Background(), Timings: booter.Timings{
 			Boot: 500 * time.Millisecond, Init: time.Second, Join: 500 * time.Millisecond, Retry: time.Second,
 			NodeGrace: 3 * time.Second, Failover: time.Second, Tick: 200 * time.Millisecond,
 		},
@@ -71,7 +75,9 @@ func (d *demo) startClouds(ctx context.Context) error {
 	if err := d.makeTenancies(); err != nil {
 		return err
 	}
-	if d.oci, err = sim.New(sim.Options{Tenancies: operator.Tenancies(d.accounts), Booter: booter.OCI{Booter: d.booter}}); err != nil {
+	if d.oci, err = sim.New(sim.Options{
+		Tenancies: operator.Tenancies(d.accounts), Booter: booter.OCI{Booter: d.booter}, PublicIPs: netip.MustParsePrefix(publicRange),
+	}); err != nil {
 		return err
 	}
 	return d.oci.Start("127.0.0.1:0")

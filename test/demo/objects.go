@@ -27,7 +27,7 @@ const (
 // createAccounts does what an operator does once: a Secret and an OCIAccount
 // for each account, a Secret and a Tailnet.
 func (d *demo) createAccounts(ctx context.Context) error {
-	allowed := infrav1.AllowedNamespaces{List: []string{namespace}}
+	allowed := infrav1.AllowedNamespaces{List: []string{namespace, edgeNamespace}}
 	objects := operator.TailnetObjects(tailnetName, infrav1.OAuthClient,
 		map[string]string{infrav1.TailnetClientIDKey: d.oauth.ID, infrav1.TailnetClientSecretKey: d.oauth.Secret},
 		infrav1.TailnetSpec{
@@ -50,18 +50,23 @@ func (d *demo) createAccounts(ctx context.Context) error {
 	})
 }
 
-// applyTemplate has clusterctl generate the cluster, and creates what it prints.
-func (d *demo) applyTemplate(ctx context.Context) error {
+// generation is how clusterctl is asked for the cluster.
+func (d *demo) generation() operator.Generation {
 	variables := []string{"OCIMESH_TAILNET=" + tailnetName, "OCIMESH_WORKER_SHAPE=" + workerShape,
 		"OCIMESH_NODE_STARTUP_TIMEOUT=180", "OCIMESH_NODE_UNHEALTHY_TIMEOUT=5"}
 	for i, a := range d.accounts {
 		variables = append(variables, fmt.Sprintf("OCIMESH_ACCOUNT_%d=%s", i+1, a.Name))
 	}
-	objects, err := operator.Generate(ctx, operator.Generation{
+	return operator.Generation{
 		Clusterctl: d.binaries.Clusterctl, Kubeconfig: d.mgmt.Kubeconfig, Release: d.release, Dir: d.dir,
 		Name: clusterName, Namespace: namespace, Version: oldVersion, ControlPlanes: controlPlanes, Workers: workers,
 		Environment: variables,
-	})
+	}
+}
+
+// applyTemplate has clusterctl generate the cluster, and creates what it prints.
+func (d *demo) applyTemplate(ctx context.Context) error {
+	objects, err := operator.Generate(ctx, d.generation())
 	if err != nil {
 		return err
 	}

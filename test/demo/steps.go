@@ -36,7 +36,11 @@ var steps = []step{
 	{name: fmt.Sprintf("Create a cluster: %d control planes, %d workers", controlPlanes, workers), run: (*demo).createCluster},
 	{name: fmt.Sprintf("Scale the workers to %d", moreWorkers), run: (*demo).scaleWorkers, unlessKept: true},
 	{name: "Terminate a worker's instance behind the provider's back", run: (*demo).loseInstance, unlessKept: true},
+	{name: fmt.Sprintf("Add a machine pool of %d, scale it to %d and to %d", poolSizes[0], poolSizes[1], poolSizes[2]),
+		run: (*demo).resizePool, unlessKept: true},
 	{name: "Roll the control plane from " + oldVersion + " to " + newVersion, run: (*demo).upgrade, unlessKept: true},
+	{name: fmt.Sprintf("Create a second cluster behind a network load balancer, scale its control plane to %d, delete it", controlPlanes),
+		run: (*demo).tryEdge, unlessKept: true},
 	{name: "Delete the cluster", run: (*demo).deleteCluster, unlessKept: true},
 	{name: "Look for anything left behind", run: (*demo).proveNothingLeft, unlessKept: true},
 }

@@ -57,33 +57,62 @@ func (d *demo) spreadTable(table *tabwriter.Writer) {
 	}
 }
 
+// purposes are the operations that are made for each machine; all others go by accounts and by time.
+var purposes = []struct {
+	name       string
+	operations []string
+}{
+	{"%d machines, until provisioned", []string{"LaunchInstance", "GetInstance", "ListVnicAttachments", "GetVnic"}},
+	{"%d machines deleted", []string{"TerminateInstance", "ListBootVolumeAttachments", "ListBootVolumes", "ListVolumeAttachments"}},
+}
+
 func (d *demo) callTable(table *tabwriter.Writer) {
-	launched, refused := d.launches()
 	counts := d.callCounts()
-	fmt.Fprintf(table, "\nOCI OPERATION\tCALLS\tPER MACHINE (%d launched, %d launches refused)\n", launched, refused)
+	launched, refused := d.callsTo("LaunchInstance")
+	terminated, _ := d.callsTo("TerminateInstance")
+	machines := []int{launched, terminated}
+	others := sum(counts) - refused
+
+	fmt.Fprintf(table, "\nOCI CALLS FOR\tCALLS\tPER MACHINE\n")
+	for i, purpose := range purposes {
+		calls := 0
+		for _, operation := range purpose.operations {
+			calls += counts[operation]
+		}
+		if i == 0 {
+			calls -= refused
+		}
+		others -= calls
+		fmt.Fprintf(table, purpose.name+"\t%d\t%s\n", machines[i], calls, ratio(calls, machines[i]))
+	}
+	fmt.Fprintf(table, "launches refused\t%d\t\n", refused)
+	fmt.Fprintf(table, "polls of %d accounts, by time\t%d\t\n", len(d.accounts), counts["ListInstances"])
+	fmt.Fprintf(table, "accounts, networks, images and pools\t%d\t\n", others-counts["ListInstances"])
+
+	fmt.Fprintf(table, "\nOCI OPERATION\tCALLS\n")
 	for _, operation := range slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
 		if counts[a] != counts[b] {
 			return counts[b] - counts[a]
 		}
 		return strings.Compare(a, b)
 	}) {
-		fmt.Fprintf(table, "%s\t%d\t%s\n", operation, counts[operation], ratio(counts[operation], launched))
+		fmt.Fprintf(table, "%s\t%d\n", operation, counts[operation])
 	}
-	fmt.Fprintf(table, "all\t%d\t%s\n", sum(counts), ratio(sum(counts), launched))
+	fmt.Fprintf(table, "all\t%d\n", sum(counts))
 }
 
-// launches counts instances that were launched, and launches OCI refused.
-func (d *demo) launches() (launched, refused int) {
+// callsTo counts the calls to an operation that did what they ask for, and those that OCI refused.
+func (d *demo) callsTo(operation string) (done, refused int) {
 	for _, call := range d.oci.Calls() {
 		switch {
-		case call.Operation != "LaunchInstance":
-		case call.Status == 200:
-			launched++
+		case call.Operation != operation:
+		case call.Status < 300:
+			done++
 		default:
 			refused++
 		}
 	}
-	return launched, refused
+	return done, refused
 }
 
 func sum(counts map[string]int) int {

@@ -16,6 +16,7 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/fleet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
 )
 
 // scrape runs the manager until there is something of everything: machines that come up, one that finds no room at first, one that
@@ -43,6 +44,7 @@ func scrape(t *testing.T) fleet.Metrics {
 		Tenancy: f.Accounts[1], Operation: "ListInstances", Status: 429, Code: "TooManyRequests", Message: "Too many requests",
 	})
 	g.Expect(f.Prepare(ctx, 4)).To(Succeed())
+	f.Control.Inject(tailnetsim.Fault{Status: 503, Message: "busy", Times: 5})
 	g.Expect(f.Launch(ctx)).To(Succeed())
 	nowhere := f.Machine("nowhere")
 	nowhere.Spec.Accounts = infrav1.AccountSelection{Names: []string{"another"}}
@@ -60,6 +62,8 @@ func scrape(t *testing.T) fleet.Metrics {
 			return "a machine to be refused", nil
 		case metrics.Sum("capom_oci_held_back_total", nil) < 1:
 			return "a call to be held back", nil
+		case metrics.Sum("capom_tailnet_held_back_total", nil) < 1:
+			return "a call to the coordination server to be held back", nil
 		case metrics.Sum("capom_oci_wait_seconds_total", nil) == 0:
 			return "a call to wait for its turn", nil
 		}

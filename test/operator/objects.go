@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
 )
 
@@ -28,6 +29,7 @@ func NewClient(config *rest.Config) (client.Client, error) {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
 		corev1.AddToScheme, clusterv1.AddToScheme, controlplanev1.AddToScheme, bootstrapv1.AddToScheme, infrav1.AddToScheme,
+		expv1.AddToScheme,
 	} {
 		if err := add(scheme); err != nil {
 			return nil, fmt.Errorf("set up API types: %w", err)

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 )
 
 // Role tells control planes and workers apart.
@@ -26,6 +27,8 @@ type Role string
 const (
 	ControlPlane Role = "control plane"
 	Worker       Role = "worker"
+	// PoolMember is a worker of a MachinePool.
+	PoolMember Role = "pool member"
 )
 
 // Machine is a Machine with its OCIMeshMachine.
@@ -46,6 +49,7 @@ type Snapshot struct {
 	Infra        *infrav1.OCIMeshCluster
 	ControlPlane *controlplanev1.KubeadmControlPlane
 	Deployment   *clusterv1.MachineDeployment
+	Pool         *clusterv1.MachinePool
 	Machines     []Machine
 }
 
@@ -56,22 +60,32 @@ func Take(ctx context.Context, c client.Client, namespace string) (Snapshot, err
 	var infras infrav1.OCIMeshClusterList
 	var kcps controlplanev1.KubeadmControlPlaneList
 	var deployments clusterv1.MachineDeploymentList
+	var pools clusterv1.MachinePoolList
 	var machines clusterv1.MachineList
 	var infraMachines infrav1.OCIMeshMachineList
-	for _, list := range []client.ObjectList{&clusters, &infras, &kcps, &deployments, &machines, &infraMachines} {
+	var infraPools expv1.OCIMeshMachinePoolList
+	var members expv1.OCIMeshMachinePoolMachineList
+	for _, list := range []client.ObjectList{
+		&clusters, &infras, &kcps, &deployments, &pools, &machines, &infraMachines, &infraPools, &members,
+	} {
 		if err := c.List(ctx, list, client.InNamespace(namespace)); err != nil {
 			return s, fmt.Errorf("look at the cluster: %w", err)
 		}
 	}
 	s.Cluster, s.Infra = first(clusters.Items), first(infras.Items)
-	s.ControlPlane, s.Deployment = first(kcps.Items), first(deployments.Items)
-	byName := map[string]infrav1.OCIMeshMachine{}
+	s.ControlPlane, s.Deployment, s.Pool = first(kcps.Items), first(deployments.Items), first(pools.Items)
+	where := map[string]place{}
 	for _, m := range infraMachines.Items {
-		byName[m.Name] = m
+		where[m.Name] = place{m.Status.Placement.Account, m.Status.Placement.FaultDomain, m.Status.Instance}
+	}
+	if pool := first(infraPools.Items); pool != nil {
+		for _, m := range members.Items {
+			where[m.Name] = place{pool.Spec.Account, m.Status.FaultDomain, m.Status.Instance}
+		}
 	}
 	for i := range machines.Items {
 		m := &machines.Items[i]
-		s.Machines = append(s.Machines, newMachine(m, byName[m.Spec.InfrastructureRef.Name]))
+		s.Machines = append(s.Machines, newMachine(m, where[m.Spec.InfrastructureRef.Name]))
 	}
 	slices.SortFunc(s.Machines, func(a, b Machine) int {
 		return strings.Compare(string(a.Role)+a.Name, string(b.Role)+b.Name)
@@ -86,13 +100,22 @@ func first[T any](items []T) *T {
 	return &items[0]
 }
 
-func newMachine(m *clusterv1.Machine, infra infrav1.OCIMeshMachine) Machine {
+// place is where a machine is, as its infrastructure object says.
+type place struct {
+	account, faultDomain string
+	instance             infrav1.InstanceStatus
+}
+
+func newMachine(m *clusterv1.Machine, at place) Machine {
 	out := Machine{
 		Name: m.Name, Version: m.Spec.Version, Phase: m.Status.Phase, Role: Worker,
 		Ready:    conditions.IsTrue(m, clusterv1.MachineReadyCondition) && conditions.IsTrue(m, clusterv1.MachineNodeReadyCondition),
 		Deleting: !m.DeletionTimestamp.IsZero(),
-		Account:  infra.Status.Placement.Account, Instance: infra.Status.Instance.ID, State: infra.Status.Instance.State,
-		Place: strings.TrimPrefix(infra.Status.Placement.FaultDomain, "FAULT-DOMAIN-"),
+		Account:  at.account, Instance: at.instance.ID, State: at.instance.State,
+		Place: strings.TrimPrefix(at.faultDomain, "FAULT-DOMAIN-"),
+	}
+	if _, ok := m.Labels[clusterv1.MachinePoolNameLabel]; ok {
+		out.Role = PoolMember
 	}
 	if _, ok := m.Labels[clusterv1.MachineControlPlaneLabel]; ok {
 		out.Role = ControlPlane
@@ -122,23 +145,11 @@ func (s Snapshot) Complete(controlPlanes, workers int, version string) string {
 	if s.Cluster == nil || s.ControlPlane == nil || s.Deployment == nil {
 		return "the Cluster, its KubeadmControlPlane and its MachineDeployment to exist"
 	}
-	for _, want := range []struct {
-		role  Role
-		count int
-	}{{ControlPlane, controlPlanes}, {Worker, workers}} {
-		ready, all := 0, 0
-		for _, m := range s.Machines {
-			if m.Role != want.role {
-				continue
-			}
-			all++
-			if m.Ready && !m.Deleting && (m.Role == Worker || m.Version == version) {
-				ready++
-			}
-		}
-		if ready != want.count || all != want.count {
-			return fmt.Sprintf("%d ready %ss (now %d ready of %d)", want.count, want.role, ready, all)
-		}
+	if missing := s.ready(ControlPlane, controlPlanes, version); missing != "" {
+		return missing
+	}
+	if missing := s.ready(Worker, workers, ""); missing != "" {
+		return missing
 	}
 	for _, o := range []struct {
 		name   string
@@ -151,9 +162,50 @@ func (s Snapshot) Complete(controlPlanes, workers int, version string) string {
 	return ""
 }
 
+// PoolComplete returns what is missing until the MachinePool runs with so many machines, all ready.
+func (s Snapshot) PoolComplete(members int) string {
+	switch {
+	case s.Pool == nil:
+		return "the MachinePool to exist"
+	case readyNodes(s.Pool) != members:
+		return fmt.Sprintf("%d ready Nodes of the MachinePool (now %d)", members, readyNodes(s.Pool))
+	case s.Pool.Status.Phase != string(clusterv1.MachinePoolPhaseRunning):
+		return "the MachinePool to be Running: it is " + s.Pool.Status.Phase
+	}
+	return s.ready(PoolMember, members, "")
+}
+
+// readyNodes counts a MachinePool's ready Nodes. Cluster API 1.14 has a condition Available for pools that it never writes, and a
+// status.readyReplicas that is status.replicas (core/reconcilers/machinepool): the deprecated field alone is counted.
+func readyNodes(pool *clusterv1.MachinePool) int {
+	deprecated := pool.Status.Deprecated
+	if deprecated == nil || deprecated.V1Beta1 == nil {
+		return 0
+	}
+	return int(deprecated.V1Beta1.ReadyReplicas)
+}
+
+// ready returns what is missing until there are so many machines of a role, all ready, and of a version unless it is empty.
+func (s Snapshot) ready(role Role, count int, version string) string {
+	ready, all := 0, 0
+	for _, m := range s.Machines {
+		if m.Role != role {
+			continue
+		}
+		all++
+		if m.Ready && !m.Deleting && (version == "" || m.Version == version) {
+			ready++
+		}
+	}
+	if ready != count || all != count {
+		return fmt.Sprintf("%d ready %ss (now %d ready of %d)", count, role, ready, all)
+	}
+	return ""
+}
+
 // Empty tells whether nothing of the cluster is left in the management cluster.
 func (s Snapshot) Empty() bool {
-	return s.Cluster == nil && s.Infra == nil && s.ControlPlane == nil && s.Deployment == nil && len(s.Machines) == 0
+	return s.Cluster == nil && s.Infra == nil && s.ControlPlane == nil && s.Deployment == nil && s.Pool == nil && len(s.Machines) == 0
 }
 
 // AccountsOf counts machines by account.
@@ -200,8 +252,24 @@ func (s Snapshot) Rows() []Row {
 		rows = append(rows, s.machineRows(ControlPlane, "│ ")...)
 	}
 	if s.Deployment != nil {
-		rows = append(rows, Row{"MachineDeployment", "└─MachineDeployment  " + state(s.Deployment, clusterv1.AvailableCondition)})
-		rows = append(rows, s.machineRows(Worker, "  ")...)
+		rows = append(rows, Row{"MachineDeployment", "├─MachineDeployment  " + state(s.Deployment, clusterv1.AvailableCondition)})
+		rows = append(rows, s.machineRows(Worker, "│ ")...)
+	}
+	if s.Pool != nil {
+		rows = append(rows, Row{"MachinePool", fmt.Sprintf("├─MachinePool  %s, %d ready", s.Pool.Status.Phase, readyNodes(s.Pool))})
+		rows = append(rows, s.machineRows(PoolMember, "│ ")...)
+	}
+	return lastBranch(rows)
+}
+
+// lastBranch draws the last of the Cluster's branches as such.
+func lastBranch(rows []Row) []Row {
+	for i := len(rows) - 1; i > 0; i-- {
+		if strings.HasPrefix(rows[i].Text, "├─") {
+			rows[i].Text = strings.Replace(rows[i].Text, "├─", "└─", 1)
+			break
+		}
+		rows[i].Text = strings.Replace(rows[i].Text, "│ ", "  ", 1)
 	}
 	return rows
 }

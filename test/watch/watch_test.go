@@ -130,6 +130,62 @@ func TestAClusterIsCompleteOnlyWhenEverythingIs(t *testing.T) {
 	}
 }
 
+// pooled is a cluster with a MachinePool of one besides.
+func pooled() Snapshot {
+	s := whole()
+	s.Pool = &clusterv1.MachinePool{Status: clusterv1.MachinePoolStatus{Phase: "Running", Deprecated: &clusterv1.MachinePoolDeprecatedStatus{
+		V1Beta1: &clusterv1.MachinePoolV1Beta1DeprecatedStatus{ReadyReplicas: 1},
+	}}}
+	s.Machines = append(s.Machines, Machine{Name: "p", Role: PoolMember, Version: oldVersion, Ready: true, Account: "alpha"})
+	return s
+}
+
+func TestAPoolIsCompleteOnlyWhenAllItsMembersAre(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change  func(*Snapshot)
+		missing string
+	}{
+		"everything is there":   {func(*Snapshot) {}, ""},
+		"there is no pool":      {func(s *Snapshot) { s.Pool = nil }, "to exist"},
+		"a member is missing":   {func(s *Snapshot) { s.Machines = s.Machines[:2] }, "1 ready pool members"},
+		"a member is not ready": {func(s *Snapshot) { s.Machines[2].Ready = false }, "1 ready pool members"},
+		"the pool counts none":  {func(s *Snapshot) { s.Pool.Status.Deprecated = nil }, "1 ready Nodes"},
+		"the pool is scaling":   {func(s *Snapshot) { s.Pool.Status.Phase = "Scaling" }, "to be Running"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			s := pooled()
+			tc.change(&s)
+
+			missing := s.PoolComplete(1)
+
+			if tc.missing == "" {
+				g.Expect(missing).To(BeEmpty())
+				return
+			}
+			g.Expect(missing).To(ContainSubstring(tc.missing))
+		})
+	}
+}
+
+func TestAClusterIsDrawnAsATree(t *testing.T) {
+	g := NewWithT(t)
+	var lines []string
+	for _, row := range pooled().Rows() {
+		lines = append(lines, strings.Join(strings.Fields(row.Text), " "))
+	}
+
+	g.Expect(lines).To(Equal([]string{
+		"Cluster/ Available",
+		"├─KubeadmControlPlane Available",
+		"│ └─cp Ready v1.36.2 alpha",
+		"├─MachineDeployment Available",
+		"│ └─w Ready v1.36.2 bravo",
+		"└─MachinePool Running, 1 ready",
+		"└─p Ready v1.36.2 alpha",
+	}))
+}
+
 func TestAMachineIsShownWithItsPlaceAndWhatItLacks(t *testing.T) {
 	g := NewWithT(t)
 	m := newMachine(&clusterv1.Machine{
@@ -139,10 +195,7 @@ func TestAMachineIsShownWithItsPlaceAndWhatItLacks(t *testing.T) {
 			Type: clusterv1.MachineReadyCondition, Status: metav1.ConditionFalse, Reason: "NotReady",
 			Message: "* InfrastructureReady: no room\n* NodeHealthy: no node",
 		}}},
-	}, infrav1.OCIMeshMachine{Status: infrav1.OCIMeshMachineStatus{
-		Placement: infrav1.Placement{Account: "alpha", FaultDomain: "FAULT-DOMAIN-2"},
-		Instance:  infrav1.InstanceStatus{ID: "ocid", State: "PROVISIONING"},
-	}})
+	}, place{"alpha", "FAULT-DOMAIN-2", infrav1.InstanceStatus{ID: "ocid", State: "PROVISIONING"}})
 
 	g.Expect(m.Role).To(Equal(ControlPlane))
 	g.Expect(strings.Fields(m.text())).To(Equal([]string{

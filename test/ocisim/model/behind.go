@@ -3,7 +3,10 @@
 
 package model
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Leftover is a resource that still exists and that nobody gets for free.
 type Leftover struct {
@@ -120,4 +123,38 @@ func (s *State) ReserveBehind() (id, address string) {
 	reserved.setState(StateAvailable)
 	put(s, reserved)
 	return reserved.ID, reserved.IPAddress
+}
+
+// IsBackend tells whether a network load balancer that works sends connections to an instance.
+func (s *State) IsBackend(instance string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	targets := map[string]bool{instance: true}
+	for _, vnic := range alive(s, func(vnic *Vnic) bool { return vnic.instance == instance }) {
+		targets[s.vcnOf(vnic.SubnetID)+" "+vnic.PrivateIP] = true
+	}
+	balancers := alive(s, func(balancer *NetworkLoadBalancer) bool {
+		takes := func(backend Backend) bool {
+			target := backend.TargetID
+			if target == "" {
+				target = s.vcnOf(balancer.SubnetID) + " " + backend.IPAddress
+			}
+			return targets[target] && !isTrue(backend.IsDrain) && !isTrue(backend.IsOffline)
+		}
+		for _, set := range balancer.BackendSets {
+			if slices.ContainsFunc(set.Backends, takes) {
+				return true
+			}
+		}
+		return false
+	})
+	return len(balancers) > 0
+}
+
+// vcnOf is the VCN of a subnet, empty for one that is gone.
+func (s *State) vcnOf(subnet string) string {
+	if found, ok := s.items[subnet].(*Subnet); ok {
+		return found.VcnID
+	}
+	return ""
 }

@@ -4,6 +4,7 @@
 package model
 
 import (
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"regexp"
@@ -171,8 +172,9 @@ func (s *State) pickAddress(subnet *Subnet, wanted string) (string, error) {
 // newPublicIP hands out addresses of 198.18.0.0/15, which RFC 2544 sets aside
 // for benchmarks, so that nobody takes them for someone's.
 func (s *State) newPublicIP() string {
-	n := s.world.publicIPs.Add(1)
-	return fmt.Sprintf("198.%d.%d.%d", 18+n/65536%2, n/256%256, n%256)
+	address := s.world.publicRange.Addr().As4()
+	binary.BigEndian.PutUint32(address[:], binary.BigEndian.Uint32(address[:])+s.world.publicIPs.Add(1))
+	return netip.AddrFrom4(address).String()
 }
 
 func (s *State) newVnic(instance *Instance, subnet *Subnet, details CreateVnicDetails, primary bool) *VnicAttachment {

@@ -8,6 +8,7 @@ import (
 	"crypto/rsa"
 	"fmt"
 	"maps"
+	"net/netip"
 	"reflect"
 	"sync"
 	"sync/atomic"
@@ -48,6 +49,8 @@ type Config struct {
 	// PageSize is the largest page a list gives.
 	PageSize int
 	Booter   Booter
+	// PublicIPs is where public addresses come from.
+	PublicIPs netip.Prefix
 }
 
 // World holds all tenancies and what they share.
@@ -61,8 +64,9 @@ type World struct {
 	Faults *Faults
 	Calls  *CallLog
 
-	// publicIPs counts the public addresses handed out: there is one Internet for all tenancies.
-	publicIPs atomic.Int64
+	// publicIPs counts the public addresses handed out of the range: there is one Internet for all tenancies.
+	publicRange netip.Prefix
+	publicIPs   atomic.Uint32
 
 	// skew is how far the clock that signatures are judged by is ahead, in nanoseconds.
 	skew atomic.Int64
@@ -105,7 +109,8 @@ func (w *World) WallClock() time.Time { return time.Now().Add(time.Duration(w.sk
 func NewWorld(config Config) (*World, error) {
 	world := &World{
 		clock: config.Clock, delays: config.Delays, pageSize: config.PageSize, booter: config.Booter,
-		Faults: &Faults{}, Calls: &CallLog{}, done: make(chan struct{}),
+		publicRange: config.PublicIPs,
+		Faults:      &Faults{}, Calls: &CallLog{}, done: make(chan struct{}),
 	}
 	seen := map[string]bool{}
 	for _, tenancy := range config.Tenancies {

@@ -56,6 +56,33 @@ func TestANetworkLoadBalancerIsPrivateAndPreservesSourcesUnlessToldOtherwise(t *
 	b.g.Expect(got.BackendSets["nodes"].IsPreserveSource).To(HaveValue(BeTrue()))
 }
 
+func TestAnInstanceIsABackendByItsAddressUntilItIsDrained(t *testing.T) {
+	b := newBench(t)
+	subnet := b.subnet(b.vcn("10.0.0.0/16"), "10.0.0.0/24", "nodes")
+	instance := *b.running(subnet).Id
+	other := *b.running(b.subnet(b.vcn("10.0.0.0/16"), "10.0.0.0/24", "nodes")).Id
+	request := b.nlbRequest(subnet)
+	id := b.nlb(request)
+	b.g.Expect(b.sim.IsBackend(instance)).To(BeFalse())
+
+	_, err := b.balancers.CreateBackend(b.t.Context(), networkloadbalancer.CreateBackendRequest{
+		NetworkLoadBalancerId: id, BackendSetName: common.String("nodes"),
+		CreateBackendDetails: networkloadbalancer.CreateBackendDetails{IpAddress: common.String("10.0.0.2"), Port: common.Int(6443)},
+	})
+	b.g.Expect(err).NotTo(HaveOccurred())
+	b.clock.Advance(step)
+	b.g.Expect(b.sim.IsBackend(instance)).To(BeTrue())
+	b.g.Expect(b.sim.IsBackend(other)).To(BeFalse(), "the other one has the address in another network")
+
+	_, err = b.balancers.UpdateBackend(b.t.Context(), networkloadbalancer.UpdateBackendRequest{
+		NetworkLoadBalancerId: id, BackendSetName: common.String("nodes"), BackendName: common.String("10.0.0.2:6443"),
+		UpdateBackendDetails: networkloadbalancer.UpdateBackendDetails{IsDrain: common.Bool(true)},
+	})
+	b.g.Expect(err).NotTo(HaveOccurred())
+	b.clock.Advance(step)
+	b.g.Expect(b.sim.IsBackend(instance)).To(BeFalse())
+}
+
 func TestPartsOfANetworkLoadBalancerChangeAtTheEndOfTheirWorkRequest(t *testing.T) {
 	b := newBench(t)
 	g, ctx := b.g, t.Context()

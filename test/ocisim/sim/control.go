@@ -131,6 +131,16 @@ func (s *Sim) Machines(tenancy string) ([]Machine, error) {
 	return machines, err
 }
 
+// IsBackend tells whether an instance is a backend of a network load balancer that works, and not drained.
+func (s *Sim) IsBackend(instance string) bool {
+	for _, state := range s.world.States() {
+		if state.IsBackend(instance) {
+			return true
+		}
+	}
+	return false
+}
+
 // Leftovers returns every resource of a tenancy that is not TERMINATED.
 func (s *Sim) Leftovers(tenancy string) ([]Leftover, error) {
 	var left []Leftover

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/model"
@@ -27,6 +28,9 @@ type Options struct {
 	PageSize int
 	// Booter is told what machines do; nil boots nothing.
 	Booter Booter
+	// PublicIPs is the range of IPv4 addresses that public ones come from, 198.18.0.0/15 by default. One in 127.0.0.0/8 can be
+	// listened on, by what stands for a load balancer.
+	PublicIPs netip.Prefix
 }
 
 // Sim is a running simulator.
@@ -39,7 +43,7 @@ type Sim struct {
 
 // New builds a simulator that does not listen yet.
 func New(options Options) (*Sim, error) {
-	config := model.Config{Clock: options.Clock, PageSize: options.PageSize, Booter: options.Booter, Delays: DefaultDelays()}
+	config := model.Config{Clock: options.Clock, PageSize: options.PageSize, Booter: options.Booter, Delays: DefaultDelays(), PublicIPs: options.PublicIPs}
 	if config.Clock == nil {
 		config.Clock = model.RealClock{}
 	}
@@ -48,6 +52,9 @@ func New(options Options) (*Sim, error) {
 	}
 	if config.PageSize == 0 {
 		config.PageSize = 50
+	}
+	if !config.PublicIPs.IsValid() {
+		config.PublicIPs = netip.MustParsePrefix("198.18.0.0/15") // RFC 2544: of benchmarks, nobody's
 	}
 	for _, tenancy := range options.Tenancies {
 		config.Tenancies = append(config.Tenancies, &tenancy.Tenancy)

@@ -1,0 +1,72 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/operator"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/watch"
+)
+
+const edgeNamespace = "edge"
+
+// tryEdge has a cluster come and go whose API server answers on a network load balancer of OCI's instead of an address in the
+// tailnet: its control planes are in one account, its worker in another.
+func (d *demo) tryEdge(ctx context.Context) error {
+	main := d.last
+	defer func() { d.last = main }()
+	if err := d.createEdge(ctx); err != nil {
+		return err
+	}
+	if err := d.waitIn(ctx, edgeNamespace, createTimeout, func(s watch.Snapshot) string { return s.Complete(1, 1, newVersion) }); err != nil {
+		return err
+	}
+	changed := d.last.ControlPlane.DeepCopy()
+	changed.Spec.Replicas = ptr.To[int32](controlPlanes)
+	if err := d.client.Patch(ctx, changed, client.MergeFrom(d.last.ControlPlane)); err != nil {
+		return fmt.Errorf("scale the KubeadmControlPlane: %w", err)
+	}
+	if err := d.waitIn(ctx, edgeNamespace, createTimeout, func(s watch.Snapshot) string {
+		return s.Complete(controlPlanes, 1, newVersion)
+	}); err != nil {
+		return err
+	}
+	if err := d.startDeletion(ctx); err != nil {
+		return err
+	}
+	return d.waitIn(ctx, edgeNamespace, deleteTimeout, func(s watch.Snapshot) string {
+		if s.Empty() {
+			return ""
+		}
+		return "the second Cluster and what belongs to it to be gone"
+	})
+}
+
+func (d *demo) createEdge(ctx context.Context) error {
+	dir, err := emptyFolder(d.dir, edgeNamespace)
+	if err != nil {
+		return err
+	}
+	if err := d.client.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: edgeNamespace}}); err != nil {
+		return fmt.Errorf("create the second cluster's namespace: %w", err)
+	}
+	generation := d.generation()
+	generation.Dir, generation.Name, generation.Namespace, generation.Flavor = dir, "edge", edgeNamespace, "network-load-balancer"
+	generation.ControlPlanes, generation.Workers, generation.Version = 1, 1, newVersion
+	objects, err := operator.Generate(ctx, generation)
+	if err != nil {
+		return err
+	}
+	for _, o := range objects {
+		d.applied = append(d.applied, o)
+	}
+	return operator.Create(ctx, d.client, objects)
+}
