@@ -5,6 +5,7 @@ package placement
 
 import (
 	"fmt"
+	"math"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 )
@@ -16,6 +17,14 @@ const DefaultBootVolumeGB = 50
 // Size is what a machine, or several, use.
 type Size struct {
 	Instances, OCPUs, MemoryGB, VolumeGB int64
+}
+
+// SizeOf is that of one instance with so many OCPUs and GB of memory, which OCI counts whole. Lists of instances do not show how
+// large a boot volume is: it is taken to be OCI's default.
+func SizeOf(ocpus, memoryGB float64) Size {
+	return Size{
+		Instances: 1, OCPUs: int64(math.Ceil(ocpus)), MemoryGB: int64(math.Ceil(memoryGB)), VolumeGB: DefaultBootVolumeGB,
+	}
 }
 
 // Plus adds up.

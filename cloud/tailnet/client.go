@@ -5,11 +5,9 @@ package tailnet
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
 
-	"github.com/prometheus/client_golang/prometheus"
 	tailscale "tailscale.com/client/tailscale/v2"
 )
 
@@ -43,17 +41,17 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, fail(operation, ReasonInvalidConfig, err)
 	}
-	requests, err := requestCounter(cfg.Metrics)
+	metrics, err := newMetrics(cfg.Metrics, cfg.Name)
 	if err != nil {
 		return nil, fail(operation, ReasonInvalidConfig, err)
 	}
-	var observed http.RoundTripper = &observer{next: transport, tailnet: cfg.Name, requests: requests}
+	var observed http.RoundTripper = &observer{next: transport, metrics: metrics}
 	client := &Client{
 		base:   base,
 		custom: cfg.APIURL != "",
 		plain:  &http.Client{Transport: observed, Timeout: cfg.timeout()},
 		apiKey: cfg.APIKey,
-		gate:   newGate(cfg.Limits),
+		gate:   newGate(cfg.Limits, metrics.heldBack),
 	}
 	client.devices.operation, client.keys.operation = "ListDevices", "ListKeys"
 	client.devices.turn, client.keys.turn = client.gate.limits.Turn, client.gate.limits.Turn
@@ -80,12 +78,13 @@ func (c *Client) Close() { c.plain.CloseIdleConnections() }
 // call runs one operation of the client library.
 func call[T any](ctx context.Context, c *Client, operation string, run func(context.Context) (T, error)) (T, error) {
 	var none T
-	if err := c.gate.enter(ctx, operation); err != nil {
+	uninvited, err := c.gate.enter(ctx, operation)
+	if err != nil {
 		return none, err
 	}
 	out, err := run(withOperation(ctx, operation))
 	err = c.translate(ctx, operation, err)
-	c.gate.leave(err)
+	c.gate.leave(uninvited, err)
 	if err != nil {
 		return none, err
 	}
@@ -96,23 +95,4 @@ func call[T any](ctx context.Context, c *Client, operation string, run func(cont
 func do(ctx context.Context, c *Client, operation string, run func(context.Context) error) error {
 	_, err := call(ctx, c, operation, func(ctx context.Context) (struct{}, error) { return struct{}{}, run(ctx) })
 	return err
-}
-
-// requestCounter registers the counter, or finds it registered by another tailnet's client.
-func requestCounter(registerer prometheus.Registerer) (*prometheus.CounterVec, error) {
-	if registerer == nil {
-		return nil, nil
-	}
-	counter := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "capom_tailnet_requests_total",
-		Help: "Requests to the control servers of tailnets, by tailnet, operation and HTTP status (error: no answer).",
-	}, []string{"tailnet", "operation", "code"})
-	err := registerer.Register(counter)
-	var already prometheus.AlreadyRegisteredError
-	if errors.As(err, &already) {
-		if existing, ok := already.ExistingCollector.(*prometheus.CounterVec); ok {
-			return existing, nil
-		}
-	}
-	return counter, err
 }

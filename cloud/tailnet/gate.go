@@ -54,30 +54,39 @@ func isProbing(ctx context.Context) bool { return ctx.Value(probeKey{}) != nil }
 type gate struct {
 	limits Limits
 	slots  chan struct{}
+	// heldBack is told of each call that is sent away, and why.
+	heldBack func(operation, reason string)
 
 	mu      sync.Mutex
 	circuit *circuit.Circuit
 }
 
-func newGate(limits Limits) *gate {
+func newGate(limits Limits, heldBack func(operation, reason string)) *gate {
 	limits = limits.withDefaults()
-	return &gate{limits: limits, slots: make(chan struct{}, limits.InFlight), circuit: circuit.New(limits.Failures, limits.Cooldown)}
+	return &gate{
+		limits: limits, slots: make(chan struct{}, limits.InFlight), heldBack: heldBack,
+		circuit: circuit.New(limits.Failures, limits.Cooldown),
+	}
 }
 
-// enter admits a call, which leave has to follow, or says why not.
-func (g *gate) enter(ctx context.Context, operation string) error {
+// enter admits a call, which leave has to follow, or says why not. The circuit has admitted it too, unless uninvited.
+func (g *gate) enter(ctx context.Context, operation string) (uninvited bool, err error) {
 	if err := g.turn(ctx, operation); err != nil {
-		return err
+		return false, err
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	refusal := g.circuit.Admit(time.Now())
-	if refusal == nil || isProbing(ctx) {
-		return nil
+	switch {
+	case refusal == nil:
+		return false, nil
+	case isProbing(ctx):
+		return true, nil
 	}
 	<-g.slots
+	g.heldBack(operation, "circuit")
 	refusal.Service, refusal.Operation = service, operation
-	return refusal
+	return false, refusal
 }
 
 // turn waits for a slot.
@@ -93,6 +102,7 @@ func (g *gate) turn(ctx context.Context, operation string) error {
 	case g.slots <- struct{}{}:
 		return nil
 	case <-timer.C:
+		g.heldBack(operation, "busy")
 		return slow(operation, g.limits.Turn)
 	case <-ctx.Done():
 		return fail(operation, ReasonUnreachable, ctx.Err())
@@ -108,13 +118,15 @@ func slow(operation string, turn time.Duration) error {
 }
 
 // leave takes over how an admitted call went.
-func (g *gate) leave(err error) {
+func (g *gate) leave(uninvited bool, err error) {
 	<-g.slots
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	switch {
 	case errors.Is(err, context.Canceled):
-		g.circuit.Back()
+		if !uninvited {
+			g.circuit.Back()
+		}
 	case cloud.IsKind(err, cloud.Unavailable):
 		g.circuit.Failed(time.Now(), err.Error())
 	default:

@@ -6,10 +6,13 @@ package tailnet_test
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
 	. "github.com/onsi/gomega"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
@@ -21,7 +24,10 @@ const always = 1 << 30
 func TestAServerThatDoesNotAnswerIsLeftAloneUntilACheckFindsItWell(t *testing.T) {
 	g := NewWithT(t)
 	server := newServer(t)
-	client := newClient(t, server, func(c *tailnet.Config) { c.Limits = tailnet.Limits{Failures: 3, Cooldown: time.Hour} })
+	registry := prometheus.NewRegistry()
+	client := newClient(t, server, func(c *tailnet.Config) {
+		c.Limits, c.Name, c.Metrics = tailnet.Limits{Failures: 3, Cooldown: time.Hour}, "t1", registry
+	})
 	server.Inject(tailnetsim.Fault{Status: http.StatusBadGateway, Message: "busy", Times: always})
 	for range 3 {
 		_, err := client.Devices(t.Context())
@@ -36,6 +42,11 @@ func TestAServerThatDoesNotAnswerIsLeftAloneUntilACheckFindsItWell(t *testing.T)
 	g.Expect(cloud.RetryAfterOf(err)).To(BeNumerically(">", 0))
 	g.Expect(err).To(MatchError(ContainSubstring("busy")), "it says why")
 	g.Expect(server.Calls()).To(HaveLen(asked), "nothing was sent")
+	g.Expect(testutil.GatherAndCompare(registry, strings.NewReader(`
+		# HELP capom_tailnet_held_back_total Requests to the control servers of tailnets that were not sent, by tailnet, operation and reason.
+		# TYPE capom_tailnet_held_back_total counter
+		capom_tailnet_held_back_total{operation="ListDevices",reason="circuit",tailnet="t1"} 1
+	`), "capom_tailnet_held_back_total")).To(Succeed())
 
 	server.ClearFaults()
 	g.Expect(client.Check(t.Context(), tailnet.CheckSpec{})).To(Succeed())

@@ -13,8 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 )
 
 // maxErrorBody bounds what is read of an answer that is an error.
@@ -48,29 +46,22 @@ func (e *responseError) Error() string { return fmt.Sprintf("%d: %s", e.status, 
 // observer counts requests and turns answers of status 300 and above into errors. The client library would lose a status
 // whose body is not JSON, take a redirect for success, and repeat a POST as a GET; and a token would follow a redirect.
 type observer struct {
-	next     http.RoundTripper
-	tailnet  string
-	requests *prometheus.CounterVec
+	next    http.RoundTripper
+	metrics *metrics
 }
 
 func (o *observer) RoundTrip(req *http.Request) (*http.Response, error) {
 	res, err := o.next.RoundTrip(req)
 	if err != nil {
-		o.count(req, "error")
+		o.metrics.request(operationOf(req.Context()), "error")
 		return nil, err
 	}
-	o.count(req, strconv.Itoa(res.StatusCode))
+	o.metrics.request(operationOf(req.Context()), strconv.Itoa(res.StatusCode))
 	if res.StatusCode < http.StatusMultipleChoices {
 		return res, nil
 	}
 	defer func() { _ = res.Body.Close() }()
 	return nil, readError(res)
-}
-
-func (o *observer) count(req *http.Request, code string) {
-	if o.requests != nil {
-		o.requests.WithLabelValues(o.tailnet, operationOf(req.Context()), code).Inc()
-	}
 }
 
 func readError(res *http.Response) *responseError {

@@ -14,7 +14,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/placement"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 )
@@ -49,23 +48,15 @@ func (r *Reconciler) inventory(ctx context.Context, s *scope) error {
 	if r.Pollers != nil {
 		book := r.Pollers.Book(s.account)
 		for _, seen := range book.Strays(func(machineUID string) bool { return known[machineUID] }) {
-			add(sums.ours, seen.Shape, sizeOf(seen))
+			add(sums.ours, seen.Shape, placement.SizeOf(seen.OCPUs, seen.MemoryGB))
 		}
 		for _, seen := range book.Others() {
-			add(sums.others, seen.Shape, sizeOf(seen))
+			add(sums.others, seen.Shape, placement.SizeOf(seen.OCPUs, seen.MemoryGB))
 		}
 	}
 	r.inventoried.done(s.account.UID)
 	sums.write(&s.account.Status, placement.BudgetOf(s.account.Spec.Budget))
 	return nil
-}
-
-// sizeOf is an instance's. Lists do not show how large its boot volume is.
-func sizeOf(seen oci.Instance) placement.Size {
-	return placement.Size{
-		Instances: 1, OCPUs: int64(math.Ceil(seen.OCPUs)), MemoryGB: int64(math.Ceil(seen.MemoryGB)),
-		VolumeGB: placement.DefaultBootVolumeGB,
-	}
 }
 
 // tally is what is used, by shape family.

@@ -6,7 +6,6 @@ package machine
 import (
 	"context"
 	"fmt"
-	"math"
 
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -99,14 +98,11 @@ func (r *Reconciler) addStrays(ctx context.Context, s *scope, account *placement
 	return nil
 }
 
-// useOf is what an instance uses. A boot volume's size is not part of what lists show.
+// useOf is what an instance uses.
 func useOf(seen oci.Instance, others bool) placement.Use {
 	return placement.Use{
 		AvailabilityDomain: seen.AvailabilityDomain, Family: placement.Family(seen.Shape), Others: others,
-		Size: placement.Size{
-			Instances: 1, OCPUs: int64(math.Ceil(seen.OCPUs)), MemoryGB: int64(math.Ceil(seen.MemoryGB)),
-			VolumeGB: placement.DefaultBootVolumeGB,
-		},
+		Size: placement.SizeOf(seen.OCPUs, seen.MemoryGB),
 	}
 }
 
