@@ -62,13 +62,26 @@ func installPath(embedded string) (target string, mode int64) {
 	return "", 0
 }
 
-func payloadFiles(in Input) ([]file, error) {
-	files := []file{
+// machineFiles are those that differ from machine to machine.
+func machineFiles(in Input) []file {
+	return []file{
 		{path: nodeEnvPath, mode: 0o600, content: marshalEnv(nodeSettings(in))},
 		{path: volumesPath, mode: 0o644, content: volumeTable(in.DataVolumes)},
 		{path: authKeyPath, mode: 0o600, content: []byte(in.Tailnet.AuthKey)},
 	}
-	err := fs.WalkDir(nodeFiles, "node", func(name string, entry fs.DirEntry, err error) error {
+}
+
+// packedScripts are the files that all machines have, packed once: compressing them takes most of the time that user data takes.
+var packedScripts = sync.OnceValues(func() ([]byte, error) {
+	files, err := scripts()
+	if err != nil {
+		return nil, fmt.Errorf("reading the embedded node files: %w", err)
+	}
+	return pack(files, false)
+})
+
+func scripts() (files []file, err error) {
+	err = fs.WalkDir(nodeFiles, "node", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
@@ -99,20 +112,22 @@ func stripComments(content []byte) []byte {
 }
 
 // nodeScript is the shell script that cloud-init runs: the entry script, a marker line, and the files as a tar archive
-// in base64. Equal input gives equal bytes: entries are sorted and carry no times or owners.
+// in base64. Equal input gives equal bytes: entries are in an order and carry no times or owners.
 func nodeScript(in Input) ([]byte, error) {
 	entry, err := nodeFiles.ReadFile(entryScript)
 	if err != nil {
 		return nil, fmt.Errorf("reading the embedded entry script: %w", err)
 	}
-	files, err := payloadFiles(in)
-	if err != nil {
-		return nil, fmt.Errorf("reading the embedded node files: %w", err)
-	}
-	packed, err := pack(files)
+	common, err := packedScripts()
 	if err != nil {
 		return nil, fmt.Errorf("packing the node files: %w", err)
 	}
+	own, err := pack(machineFiles(in), true)
+	if err != nil {
+		return nil, fmt.Errorf("packing the machine's files: %w", err)
+	}
+	// gzip takes streams in a row for one (RFC 1952, section 2.2).
+	packed := slices.Concat(common, own)
 	var out bytes.Buffer
 	out.Write(stripComments(entry))
 	out.WriteString(payloadMarker + "\n")
@@ -124,7 +139,8 @@ func nodeScript(in Input) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-func pack(files []file) ([]byte, error) {
+// pack makes a tar archive, or the beginning of one that another follows, and compresses it.
+func pack(files []file, whole bool) ([]byte, error) {
 	var archive bytes.Buffer
 	out := tar.NewWriter(&archive)
 	for _, f := range files {
@@ -136,7 +152,11 @@ func pack(files []file) ([]byte, error) {
 			return nil, err
 		}
 	}
-	if err := out.Close(); err != nil {
+	end := out.Flush
+	if whole {
+		end = out.Close
+	}
+	if err := end(); err != nil {
 		return nil, err
 	}
 	return compress(archive.Bytes())

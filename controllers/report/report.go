@@ -7,6 +7,7 @@ package report
 
 import (
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -101,10 +102,21 @@ func asItShouldBe(condition metav1.Condition) bool {
 	}
 }
 
-// Announce emits an event if Ready has changed its status or reason; before and after are the object's Ready, and may be nil. A
-// nil recorder is silent.
+// underWay are the reasons of Ready while what was begun takes the time that it takes. On the way up they are no news: the condition
+// shows them, and nobody is to be warned.
+var underWay = []string{
+	infrav1.WaitingReason, infrav1.NetworkProvisioningReason, infrav1.EndpointProvisioningReason, infrav1.InstanceProvisioningReason,
+	infrav1.JoiningReason,
+}
+
+// Announce emits an event if Ready has changed its status or reason, unless the object is merely under way; before and after are the
+// object's Ready, and may be nil. A nil recorder is silent.
 func Announce(recorder events.EventRecorder, object runtime.Object, before, after *metav1.Condition) {
 	if recorder == nil || after == nil || (before != nil && before.Status == after.Status && before.Reason == after.Reason) {
+		return
+	}
+	wasReady := before != nil && before.Status == metav1.ConditionTrue
+	if after.Status == metav1.ConditionFalse && !wasReady && slices.Contains(underWay, after.Reason) {
 		return
 	}
 	kind, note := corev1.EventTypeNormal, after.Message

@@ -44,6 +44,8 @@ type demo struct {
 	// applied are the objects of the generated cluster template.
 	applied []client.Object
 	last    watch.Snapshot
+	// pooled are the instances that OCI has launched for the machine pool.
+	pooled int
 }
 
 // phase is one step that ran.

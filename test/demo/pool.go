@@ -22,7 +22,10 @@ func (d *demo) resizePool(ctx context.Context) error {
 	if err := d.createPool(ctx); err != nil {
 		return err
 	}
+	before := 0
 	for i, size := range poolSizes {
+		d.pooled += max(0, size-before)
+		before = size
 		if i > 0 {
 			changed := d.last.Pool.DeepCopy()
 			changed.Spec.Replicas = ptr.To(int32(size))

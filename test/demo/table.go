@@ -63,14 +63,17 @@ var purposes = []struct {
 	operations []string
 }{
 	{"%d machines, until provisioned", []string{"LaunchInstance", "GetInstance", "ListVnicAttachments", "GetVnic"}},
-	{"%d machines deleted", []string{"TerminateInstance", "ListBootVolumeAttachments", "ListBootVolumes", "ListVolumeAttachments"}},
+	{"%d machines deleted", []string{
+		"TerminateInstance", "DetachInstancePoolInstance", "ListBootVolumeAttachments", "ListBootVolumes", "ListVolumeAttachments",
+	}},
 }
 
 func (d *demo) callTable(table *tabwriter.Writer) {
 	counts := d.callCounts()
 	launched, refused := d.callsTo("LaunchInstance")
 	terminated, _ := d.callsTo("TerminateInstance")
-	machines := []int{launched, terminated}
+	detached, _ := d.callsTo("DetachInstancePoolInstance")
+	machines := []int{launched + d.pooled, terminated + detached}
 	others := sum(counts) - refused
 
 	fmt.Fprintf(table, "\nOCI CALLS FOR\tCALLS\tPER MACHINE\n")
