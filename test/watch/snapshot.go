@@ -162,27 +162,18 @@ func (s Snapshot) Complete(controlPlanes, workers int, version string) string {
 	return ""
 }
 
-// PoolComplete returns what is missing until the MachinePool runs with so many machines, all ready.
+// PoolComplete returns what is missing until the MachinePool runs with so many machines, all ready. Cluster API 1.14 has a condition
+// Available for pools that it never writes, and a status.readyReplicas that is status.replicas (core/reconcilers/machinepool).
 func (s Snapshot) PoolComplete(members int) string {
 	switch {
 	case s.Pool == nil:
 		return "the MachinePool to exist"
-	case readyNodes(s.Pool) != members:
-		return fmt.Sprintf("%d ready Nodes of the MachinePool (now %d)", members, readyNodes(s.Pool))
+	case len(s.Pool.Status.NodeRefs) != members:
+		return fmt.Sprintf("%d Nodes of the MachinePool (now %d)", members, len(s.Pool.Status.NodeRefs))
 	case s.Pool.Status.Phase != string(clusterv1.MachinePoolPhaseRunning):
 		return "the MachinePool to be Running: it is " + s.Pool.Status.Phase
 	}
 	return s.ready(PoolMember, members, "")
-}
-
-// readyNodes counts a MachinePool's ready Nodes. Cluster API 1.14 has a condition Available for pools that it never writes, and a
-// status.readyReplicas that is status.replicas (core/reconcilers/machinepool): the deprecated field alone is counted.
-func readyNodes(pool *clusterv1.MachinePool) int {
-	deprecated := pool.Status.Deprecated
-	if deprecated == nil || deprecated.V1Beta1 == nil {
-		return 0
-	}
-	return int(deprecated.V1Beta1.ReadyReplicas)
 }
 
 // ready returns what is missing until there are so many machines of a role, all ready, and of a version unless it is empty.
@@ -256,7 +247,7 @@ func (s Snapshot) Rows() []Row {
 		rows = append(rows, s.machineRows(Worker, "│ ")...)
 	}
 	if s.Pool != nil {
-		rows = append(rows, Row{"MachinePool", fmt.Sprintf("├─MachinePool  %s, %d ready", s.Pool.Status.Phase, readyNodes(s.Pool))})
+		rows = append(rows, Row{"MachinePool", fmt.Sprintf("├─MachinePool  %s, %d Nodes", s.Pool.Status.Phase, len(s.Pool.Status.NodeRefs))})
 		rows = append(rows, s.machineRows(PoolMember, "│ ")...)
 	}
 	return lastBranch(rows)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	controlplanev1 "sigs.k8s.io/cluster-api/api/controlplane/kubeadm/v1beta2"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
@@ -133,9 +134,7 @@ func TestAClusterIsCompleteOnlyWhenEverythingIs(t *testing.T) {
 // pooled is a cluster with a MachinePool of one besides.
 func pooled() Snapshot {
 	s := whole()
-	s.Pool = &clusterv1.MachinePool{Status: clusterv1.MachinePoolStatus{Phase: "Running", Deprecated: &clusterv1.MachinePoolDeprecatedStatus{
-		V1Beta1: &clusterv1.MachinePoolV1Beta1DeprecatedStatus{ReadyReplicas: 1},
-	}}}
+	s.Pool = &clusterv1.MachinePool{Status: clusterv1.MachinePoolStatus{Phase: "Running", NodeRefs: make([]corev1.ObjectReference, 1)}}
 	s.Machines = append(s.Machines, Machine{Name: "p", Role: PoolMember, Version: oldVersion, Ready: true, Account: "alpha"})
 	return s
 }
@@ -149,7 +148,7 @@ func TestAPoolIsCompleteOnlyWhenAllItsMembersAre(t *testing.T) {
 		"there is no pool":      {func(s *Snapshot) { s.Pool = nil }, "to exist"},
 		"a member is missing":   {func(s *Snapshot) { s.Machines = s.Machines[:2] }, "1 ready pool members"},
 		"a member is not ready": {func(s *Snapshot) { s.Machines[2].Ready = false }, "1 ready pool members"},
-		"the pool counts none":  {func(s *Snapshot) { s.Pool.Status.Deprecated = nil }, "1 ready Nodes"},
+		"the pool has no Node":  {func(s *Snapshot) { s.Pool.Status.NodeRefs = nil }, "1 Nodes"},
 		"the pool is scaling":   {func(s *Snapshot) { s.Pool.Status.Phase = "Scaling" }, "to be Running"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -181,7 +180,7 @@ func TestAClusterIsDrawnAsATree(t *testing.T) {
 		"│ └─cp Ready v1.36.2 alpha",
 		"├─MachineDeployment Available",
 		"│ └─w Ready v1.36.2 bravo",
-		"└─MachinePool Running, 1 ready",
+		"└─MachinePool Running, 1 Nodes",
 		"└─p Ready v1.36.2 alpha",
 	}))
 }
