@@ -216,23 +216,35 @@ func (r *Reconciler) save(ctx context.Context, s *scope) error {
 	return err
 }
 
-// write writes what the pass has changed. If that is nothing but status, and nobody has written since it was read, it is one request
-// and one event of the watches rather than two; else the parts are merged with what others wrote.
+// write writes what the pass has changed. If nobody has written since it was read, spec and status are a request each, and an event of
+// the watches; else, or if there is metadata to write, the parts are merged with what others wrote.
 func (r *Reconciler) write(ctx context.Context, s *scope) error {
-	if s.changedStatusOnly() {
-		if equality.Semantic.DeepEqual(s.before.Status, s.own.Status) {
-			return nil
-		}
-		base := client.MergeFromWithOptions(s.before, client.MergeFromWithOptimisticLock{})
-		if err := r.Client.Status().Patch(ctx, s.own, base); !apierrors.IsConflict(err) {
+	if equality.Semantic.DeepEqual(s.before.ObjectMeta, s.own.ObjectMeta) {
+		if err := r.overwrite(ctx, s.before, s.own); !apierrors.IsConflict(err) {
 			return err
 		}
 	}
 	return s.patch.Patch(ctx, s.own, patch.WithOwnedConditions{Conditions: ownedConditions})
 }
 
-func (s *scope) changedStatusOnly() bool {
-	return equality.Semantic.DeepEqual(s.before.ObjectMeta, s.own.ObjectMeta) && equality.Semantic.DeepEqual(s.before.Spec, s.own.Spec)
+// overwrite makes one object's spec and status another's, unless somebody has written in between, which is a conflict.
+func (r *Reconciler) overwrite(ctx context.Context, before, wanted *infrav1.OCIMeshMachine) error {
+	status := wanted.Status
+	base := before
+	if !equality.Semantic.DeepEqual(before.Spec, wanted.Spec) {
+		changed := before.DeepCopy()
+		changed.Spec = wanted.Spec
+		if err := r.Client.Patch(ctx, changed, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
+			return err
+		}
+		base = changed
+	}
+	if equality.Semantic.DeepEqual(base.Status, status) {
+		return nil
+	}
+	changed := base.DeepCopy()
+	changed.Status = status
+	return r.Client.Status().Patch(ctx, changed, client.MergeFromWithOptions(base, client.MergeFromWithOptimisticLock{}))
 }
 
 // event records something that happened once.

@@ -68,12 +68,16 @@ func (r *Reconciler) notJoined(s *scope) {
 	}
 	waited := s.now.Sub(s.instance.CreatedAt)
 	if waited < options.JoinTimeout {
-		s.note(infrav1.TailnetReadyCondition, infrav1.JoiningReason, "Waiting for the machine to boot and join the tailnet as %s", s.hostname)
+		s.noteJoining()
 		return
 	}
 	s.note(infrav1.TailnetReadyCondition, infrav1.JoinTimeoutReason,
 		"The machine has not joined the tailnet within %s: look for capom in the instance's console log for the reason, then delete the Machine",
 		options.JoinTimeout)
+}
+
+func (s *scope) noteJoining() {
+	s.note(infrav1.TailnetReadyCondition, infrav1.JoiningReason, "Waiting for the machine to boot and join the tailnet as %s", s.hostname)
 }
 
 // ownDevice is the newest device of the machine's name that its own key can have made: tagged as the key was, and not older

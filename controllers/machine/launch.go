@@ -54,6 +54,7 @@ func (r *Reconciler) launch(ctx context.Context, s *scope) error {
 	r.event(s, "InstanceLaunched", "Launch", "Launched instance %s in account %s", launched.ID, s.own.Status.Placement.Account)
 	ctrl.LoggerFrom(ctx).Info("Launched the instance", "instance", launched.ID, "Account", s.own.Status.Placement.Account)
 	s.note(infrav1.InstanceReadyCondition, infrav1.InstanceProvisioningReason, "Instance is %s", launched.State)
+	s.noteJoining()
 	s.stop()
 	// The account's poll brings the next pass; this is for the case that it does not.
 	s.requeue(r.Options.withDefaults().PollInterval)
