@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -47,14 +48,39 @@ func (m *Machine) Kill() error {
 	if r == nil {
 		return nil
 	}
-	// nspawn does not take the machine along when it is killed; the machine's init takes everything in it along.
-	for _, pid := range []int{r.init, r.cmd.Process.Pid} {
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
-			return fmt.Errorf("kill %s: %w", m.config.Name, err)
+	// nspawn does not take the machine along when it is killed; the machine's init takes everything in it along. Until that is gone it
+	// goes on writing into the machine's folders.
+	if err := m.sigkill(r.init); err != nil {
+		return err
+	}
+	for deadline := time.Now().Add(10 * time.Second); !ended(r.init); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			return fmt.Errorf("kill %s: it did not end within 10 seconds", m.config.Name)
 		}
+	}
+	if err := m.sigkill(r.cmd.Process.Pid); err != nil {
+		return err
 	}
 	<-r.done
 	return nil
+}
+
+func (m *Machine) sigkill(pid int) error {
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return fmt.Errorf("kill %s: %w", m.config.Name, err)
+	}
+	return nil
+}
+
+// ended tells whether a process is gone or a zombie. An init is one only when everything in its namespace is gone
+// (the kernel's zap_pid_ns_processes).
+func ended(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return true
+	}
+	_, state, _ := bytes.Cut(stat[bytes.LastIndexByte(stat, ')'):], []byte(" "))
+	return bytes.HasPrefix(state, []byte("Z")) || bytes.HasPrefix(state, []byte("X"))
 }
 
 // switchOff keeps the machine from booting again, and returns the present boot;
