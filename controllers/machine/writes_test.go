@@ -53,7 +53,7 @@ func (b *bench) lastPass(t *testing.T, own *infrav1.OCIMeshMachine, before func(
 		ready := own.Status.Initialization.Provisioned != nil
 		if !ready {
 			w.writes = nil
-			if own.Status.Instance.PrivateIP != "" {
+			if own.Status.Instance.ID != "" {
 				before(w)
 			}
 		}
@@ -76,8 +76,9 @@ func TestTheLastStepUpIsMergedWithWhatOthersWroteMeanwhile(t *testing.T) {
 	b := newBench(t, helpers.WorldOptions{})
 	own := b.machine(t, "worker")
 
-	b.lastPass(t, own, func(w *writer) { w.refuses = true })
+	w := b.lastPass(t, own, func(w *writer) { w.refuses = true })
 
+	NewWithT(t).Expect(w.writes).To(Equal([]string{"object", "status", "object", "status"}), "what was refused is merged in the same pass")
 	NewWithT(t).Expect(own.Spec.ProviderID).To(Equal(providerIDPrefix + own.Status.Instance.ID))
 	helpers.ExpectConditions(t, own, allIsWell...)
 }

@@ -125,7 +125,7 @@ func (s *State) ReserveBehind() (id, address string) {
 	return reserved.ID, reserved.IPAddress
 }
 
-// IsBackend tells whether a network load balancer that works sends connections to an instance.
+// IsBackend tells whether a network load balancer that is not gone sends connections to an instance.
 func (s *State) IsBackend(instance string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -131,7 +131,7 @@ func (s *Sim) Machines(tenancy string) ([]Machine, error) {
 	return machines, err
 }
 
-// IsBackend tells whether an instance is a backend of a network load balancer that works, and not drained.
+// IsBackend tells whether an instance is a backend of a network load balancer that is not gone, and not drained.
 func (s *Sim) IsBackend(instance string) bool {
 	for _, state := range s.world.States() {
 		if state.IsBackend(instance) {
