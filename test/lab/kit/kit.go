@@ -131,6 +131,10 @@ func (b *builder) folder(name string, inputs []string, fill func(dir string) err
 		return dir, nil
 	}
 	fmt.Fprintf(b.progress, "building the lab's %s ...\n", name)
+	// The lab can be the first thing that is built on a machine.
+	if err := os.MkdirAll(b.cache, 0o755); err != nil {
+		return "", fmt.Errorf("make the cache: %w", err)
+	}
 	unfinished, err := os.MkdirTemp(b.cache, ".lab-"+name+"-")
 	if err != nil {
 		return "", fmt.Errorf("make a folder in the cache: %w", err)
