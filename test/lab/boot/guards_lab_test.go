@@ -38,8 +38,8 @@ type node struct {
 func TestHostGuards(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	one := b.boot(world.SoloOptions{Account: alpha, Input: input("guarded-1", workerData(nil)), Files: files(), Public: true})
-	two := b.boot(world.SoloOptions{Account: bravo, Input: input("guarded-2", workerData(nil)), Files: files()})
+	one := b.boot(world.SoloOptions{Account: alpha, Input: input("guarded-1", workerData(nil)), Files: files("CAPOM_GUARD_INTERVAL=2"), Public: true})
+	two := b.boot(world.SoloOptions{Account: bravo, Input: input("guarded-2", workerData(nil)), Files: files("CAPOM_GUARD_INTERVAL=2")})
 	nodes := [2]*node{}
 	for i, s := range []*solo{one, two} {
 		s.joined()
@@ -76,6 +76,9 @@ func TestHostGuards(t *testing.T) {
 		n.bench = b
 	}
 }
+
+// untilListening waits for a tcpdump that runs in the background of a script, and not for one that has ended.
+const untilListening = "until grep -qs listening /run/capture.err; do kill -0 $! || exit 1; sleep 0.1; done"
 
 // makePodNetwork makes interfaces as Cilium would: its own address, a tunnel to the
 // other node, and a pod behind a pair of interfaces.
@@ -119,7 +122,7 @@ func markedPacketsLeaveByTheTailnet(_ *testing.T, a, z *node) {
 	b := a.bench
 	for _, mark := range []string{bypassMark, masqueradeMark} {
 		b.Expect(a.sh("ip route get "+z.tailnet+" mark "+mark)).To(ContainSubstring("dev tailscale0"), mark)
-		b.Expect(a.sh("ping -c 1 -W 2 -m "+mark+" "+z.tailnet)).To(ContainSubstring(" 0% packet loss"), mark)
+		b.Eventually(a.ask("ping -c 1 -W 2 -m "+mark+" "+z.tailnet), soon).Should(ContainSubstring(" 0% packet loss"), mark)
 	}
 	b.Expect(a.sh("ip route get 10.250.0.9 mark " + bypassMark)).NotTo(ContainSubstring("unreachable"))
 
@@ -128,14 +131,15 @@ func markedPacketsLeaveByTheTailnet(_ *testing.T, a, z *node) {
 		b.Expect(a.try("ping -c 1 -W 2 -m "+bypassMark+" "+z.tailnet)).To(BeFalse(), "control")
 	})
 
-	b.Expect(a.sh("ping -c 1 -W 2 -m "+bypassMark+" "+z.tailnet)).To(ContainSubstring(" 0% packet loss"), "after the guard is back")
+	b.Eventually(a.ask("ping -c 1 -W 2 -m "+bypassMark+" "+z.tailnet), soon).Should(ContainSubstring(" 0% packet loss"), "after the guard is back")
 }
 
 // sourceOnTailnet is the source that a marked packet from the pod network leaves with.
 func (n *node) sourceOnTailnet(to *node) string {
 	n.bench.t.Helper()
-	return n.sh(fmt.Sprintf(`timeout 20 tcpdump -n -l -i tailscale0 -c 1 'icmp[icmptype] = icmp-echo and dst host %[1]s' >/run/capture 2>/run/capture.err &
-until grep -q listening /run/capture.err; do sleep 0.1; done
+	return n.sh(fmt.Sprintf(`rm -f /run/capture.err
+timeout 20 tcpdump -n -l -i tailscale0 -c 1 'icmp[icmptype] = icmp-echo and dst host %[1]s' >/run/capture 2>/run/capture.err &
+`+untilListening+`
 ping -c 2 -W 1 -m %[2]s -I %[3]s %[1]s >/dev/null || true
 wait
 sed -n 's/.* IP \(.*\) > .*/\1/p' /run/capture`, to.tailnet, masqueradeMark, n.gateway))
@@ -144,7 +148,7 @@ sed -n 's/.* IP \(.*\) > .*/\1/p' /run/capture`, to.tailnet, masqueradeMark, n.g
 func markedPacketsKeepTheirSource(_ *testing.T, a, z *node) {
 	b := a.bench
 	const validMark = "sysctl -n net.ipv4.conf.all.src_valid_mark"
-	b.Expect(a.sourceOnTailnet(z)).To(Equal(a.gateway))
+	b.Eventually(func() string { return a.sourceOnTailnet(z) }, soon).Should(Equal(a.gateway))
 	b.Expect(a.sh(validMark)).To(Equal("0"))
 
 	a.without("tailscale set --netfilter-mode=on --snat-subnet-routes=true", func() {
@@ -152,7 +156,7 @@ func markedPacketsKeepTheirSource(_ *testing.T, a, z *node) {
 		b.Eventually(func() string { return a.sourceOnTailnet(z) }, soon).Should(Equal(a.tailnet), "control: masqueraded")
 	})
 
-	b.Expect(a.sh(validMark)).To(Equal("0"), "the guard sets it back")
+	b.Eventually(a.ask(validMark), soon).Should(Equal("0"), "the guard sets it back")
 	a.sh("tailscale set --netfilter-mode=off --snat-subnet-routes=false")
 	b.Eventually(func() string { return a.sourceOnTailnet(z) }, soon).Should(Equal(a.gateway))
 }
@@ -161,13 +165,15 @@ func markedPacketsKeepTheirSource(_ *testing.T, a, z *node) {
 // ways to its peer anew.
 func (n *node) tunnelled(to *node) string {
 	n.bench.t.Helper()
-	return n.sh(fmt.Sprintf(`timeout 10 tcpdump -n -l -i cilium_vxlan 'udp port 41641' >/run/capture 2>/run/capture.err &
-until grep -q listening /run/capture.err; do sleep 0.1; done
+	return n.sh(fmt.Sprintf(`rm -f /run/capture.err
+tcpdump -n -l --immediate-mode -i cilium_vxlan 'udp port 41641' >/run/capture 2>/run/capture.err &
+`+untilListening+`
 for round in 1 2 3; do
 	tailscale debug rebind
 	ping -c 2 -W 1 %[1]s >/dev/null || true
 	tailscale ping -c 2 %[1]s >/dev/null || true
 done
+kill $!
 wait
 cat /run/capture`, to.tailnet))
 }
@@ -189,7 +195,7 @@ func tailscaledKeepsOutOfThePodNetwork(_ *testing.T, a, z *node) {
 	})
 
 	b.Expect(a.tunnelled(z)).To(BeEmpty(), "after the guard is back")
-	b.Expect(a.sh("ping -c 1 -W 2 -I "+a.gateway+" "+z.gateway)).To(ContainSubstring(" 0% packet loss"), "the pod network goes on")
+	b.Eventually(a.ask("ping -c 1 -W 2 -I "+a.gateway+" "+z.gateway), soon).Should(ContainSubstring(" 0% packet loss"), "the pod network goes on")
 }
 
 func aPodReachesNameServiceOnly(_ *testing.T, a, _ *node) {

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -84,8 +85,8 @@ func TestAnArchiveWithAWrongChecksumIsRefusedUntilItIsRight(t *testing.T) {
 
 	s := b.boot(world.SoloOptions{Account: bravo, Input: in, Files: files()})
 
-	s.console(booted, "capom: Installing packages failed (attempt 1): http://"+address+"/tailscale.tgz does not have the SHA-256 sum "+hex.EncodeToString(sum[:])+
-		". kubeadm does not run before this succeeds")
+	s.consoleMatches(booted, `capom: Installing packages failed \(attempt \d+\): http://`+regexp.QuoteMeta(address)+`/tailscale\.tgz does not have the SHA-256 sum `+
+		hex.EncodeToString(sum[:])+`\. kubeadm does not run before this succeeds`)
 	b.Expect(s.try("test -e /usr/sbin/tailscaled")).To(BeFalse())
 	b.Expect(s.kubeadmRan()).To(BeFalse())
 

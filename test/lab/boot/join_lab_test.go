@@ -33,7 +33,7 @@ func TestKubeadmWaitsForTheCoordinationServerAndRunsWhenItReturns(t *testing.T) 
 
 	s := b.boot(world.SoloOptions{Account: blockedAtFirst, Input: in, Files: files()})
 
-	s.console(booted, "capom: Joining the tailnet failed (attempt 1): tailscale up: ")
+	s.consoleMatches(booted, `capom: Joining the tailnet failed \(attempt \d+\): tailscale up: `)
 	s.console(soon, "kubeadm does not run before this succeeds; next try in 5s")
 	s.console(soon, "capom: Joining the tailnet failed (attempt 2): ")
 	b.Expect(s.kubeadmRan()).To(BeFalse())
@@ -119,7 +119,7 @@ func (s *solo) refused(key, reason string) {
 	s.consoleMatches(booted, `capom: Joining the tailnet failed \(attempt \d+\): tailscale up: .*`+reason+`.*next try in \d+s`)
 	g.Expect(s.kubeadmRan()).To(BeFalse())
 	g.Expect(s.sh("stat -c %a " + gate)).To(Equal("600"))
-	g.Expect(s.sh("tailscale status --json --peers=false")).To(ContainSubstring(`"BackendState": "NeedsLogin"`))
+	g.Eventually(s.ask("tailscale status --json --peers=false"), soon).Should(ContainSubstring(`"BackendState": "NeedsLogin"`))
 	_, err := s.Device(g.t.Context())
 	g.Expect(errors.Is(err, tailnetsim.ErrNoDevice)).To(BeTrue(), "%v", err)
 }

@@ -31,9 +31,9 @@ import (
 
 const (
 	// booted is how long a machine may take to come up, beside others.
-	booted = 3 * time.Minute
+	booted = 10 * time.Minute
 	// soon is how long anything else may take that should happen.
-	soon = time.Minute
+	soon = 3 * time.Minute
 	// interval is how often machines are asked.
 	interval = 500 * time.Millisecond
 
@@ -79,7 +79,7 @@ func run(m *testing.M) (int, error) {
 	}
 	enter.Enter()
 	// Tests wait most of the time.
-	if err := flag.Set("test.parallel", "8"); err != nil {
+	if err := flag.Set("test.parallel", "12"); err != nil {
 		return 1, err
 	}
 	clouds, err = world.Start(ctx, world.Options{Dir: filepath.Join(dir, "world"), Programs: programs,

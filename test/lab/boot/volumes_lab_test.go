@@ -48,7 +48,7 @@ func TestDataVolumesAreFormattedOnceAndMountedAtEveryBoot(t *testing.T) {
 		}})
 
 	s.console(booted, "capom: data volume "+missingVolume+" did not appear: "+missingPath+" is not mounted")
-	s.console(soon, "capom: Mounting the data volumes failed (attempt 1): "+foreignVolume+" holds no file system, and is not blank: not touched")
+	s.consoleMatches(soon, `capom: Mounting the data volumes failed \(attempt \d+\): `+foreignVolume+" holds no file system, and is not blank: not touched")
 	b.Expect(s.kubeadmRan()).To(BeFalse())
 	b.Expect(b.sum(s.VolumePath(foreignVolume))).To(Equal(foreign))
 

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -70,14 +71,15 @@ func (s *suite) vipFollowsReadiness() {
 	}
 	o := s.observe()
 	hung := s.primary()
-	const pid = `pidof kube-apiserver`
+	pid := s.exec(hung, "pidof kube-apiserver")
 
-	s.exec(hung, "kill -STOP $("+pid+")")
+	s.exec(hung, "kill -STOP "+pid)
 
 	s.Eventually(func() bool { return s.holds(hung) }, soon, interval).Should(BeFalse(), "%s holds the VIP with an API server that hangs", hung.Name)
 	s.answers(o)
 	s.Expect(s.primary().Name).NotTo(Equal(hung.Name))
-	s.exec(hung, "kill -CONT $("+pid+")")
+	// kubelet may have replaced it by now.
+	s.exec(hung, "kill -CONT "+pid+" || true")
 	s.Eventually(func() bool { return s.holds(hung) }, soon, interval).Should(BeTrue(), "%s is ready again and does not hold the VIP", hung.Name)
 	fmt.Fprintf(os.Stderr, "an API server hung: %s\n", o.Stop())
 }
@@ -89,7 +91,13 @@ func (s *suite) expectHeldAfterStart(m watch.Machine) {
 	if s.exec(m, "test -e /run/kubeadm/kubeadm.yaml && echo first || true") == "first" {
 		return
 	}
-	held, err := strconv.ParseFloat(strings.Fields(s.exec(m, "journalctl -u capom-routes -o short-unix --no-pager | grep ': capom: holding' | head -n 1"))[0], 64)
+	var line []string
+	// The agent says so after it has told the tailnet, which comes after the address.
+	s.Eventually(func() []string {
+		line = strings.Fields(s.exec(m, "journalctl -u capom-routes -o short-unix --no-pager | grep ': capom: holding' | head -n 1"))
+		return line
+	}, soon, interval).ShouldNot(BeEmpty(), "%s does not say that it holds the VIP", m.Name)
+	held, err := strconv.ParseFloat(line[0], 64)
 	s.Expect(err).NotTo(HaveOccurred())
 	workload, err := s.cluster.Client(s.t.Context())
 	s.Expect(err).NotTo(HaveOccurred())
@@ -102,13 +110,21 @@ func (s *suite) expectHeldAfterStart(m watch.Machine) {
 }
 
 func (s *suite) podsKeptFromMetadata() {
+	// An API server was stopped just now.
+	s.whole()
 	probes, err := s.cluster.Probes(s.t.Context())
 	s.Expect(err).NotTo(HaveOccurred())
+	var asked errgroup.Group
 	for _, pod := range probes.Pods {
-		reached, err := probes.CanReach(s.t.Context(), pod, &url.URL{Scheme: "http", Host: "169.254.169.254", Path: "/opc/v2/instance/"})
-		s.Expect(err).NotTo(HaveOccurred())
-		s.Expect(reached).To(BeFalse(), "the pod on %s", pod.Spec.NodeName)
+		asked.Go(func() error {
+			reached, err := probes.CanReach(s.t.Context(), pod, &url.URL{Scheme: "http", Host: "169.254.169.254", Path: "/opc/v2/instance/"})
+			if reached {
+				err = fmt.Errorf("the pod on %s reaches the metadata service", pod.Spec.NodeName)
+			}
+			return err
+		})
 	}
+	s.Expect(asked.Wait()).To(Succeed())
 	for _, m := range s.snapshot().Machines {
 		s.Expect(s.exec(m, "curl -fsS --max-time 5 -H 'Authorization: Bearer Oracle' http://169.254.169.254/opc/v2/instance/id")).To(Equal(m.Instance))
 	}
@@ -138,10 +154,13 @@ func (s *suite) vipFailsOver() {
 func (s *suite) reboots() {
 	addresses := s.addresses()
 	var nodes []string
+	var rebooting errgroup.Group
 	for _, m := range []watch.Machine{s.machines(watch.Worker)[0], s.machines(watch.ControlPlane)[0]} {
 		nodes = append(nodes, s.node(m).Name)
-		s.Expect(s.booted(m).Reboot(s.t.Context())).To(Succeed())
+		booted := s.booted(m)
+		rebooting.Go(func() error { return booted.Reboot(s.t.Context()) })
 	}
+	s.Expect(rebooting.Wait()).To(Succeed())
 	down := time.Now()
 	for _, node := range nodes {
 		s.heardOf(node, down)
@@ -179,10 +198,8 @@ func (s *suite) heardOf(node string, since time.Time) {
 // addresses are the nodes' tailnet addresses by name.
 func (s *suite) addresses() map[string]netip.Addr {
 	s.t.Helper()
-	nodes, err := s.cluster.Nodes(s.t.Context())
-	s.Expect(err).NotTo(HaveOccurred())
 	addresses := map[string]netip.Addr{}
-	for _, n := range nodes {
+	for _, n := range s.nodes() {
 		addresses[n.Name] = world.InternalIP(n)
 	}
 	return addresses
@@ -195,9 +212,11 @@ func (s *suite) accountCutOff() {
 	o := s.observe()
 	worker := s.machines(watch.Worker)[0]
 	account := s.world.Account(worker.Account)
+	s.Expect(s.cluster.SetUnhealthyTimeout(s.t.Context(), 30*time.Second)).To(Succeed())
 	s.Expect(account.SetUplink(s.t.Context(), false)).To(Succeed())
 
 	s.Eventually(func() bool { return s.snapshot().Has(worker.Name) }, settleTimeout, interval).Should(BeFalse(), "%s is not replaced", worker.Name)
+	s.Expect(s.cluster.SetUnhealthyTimeout(s.t.Context(), world.UnhealthyTimeout)).To(Succeed())
 	s.answers(o)
 	s.Expect(account.SetUplink(s.t.Context(), true)).To(Succeed())
 	fmt.Fprintf(os.Stderr, "an account was cut off: %s\n", o.Stop())

@@ -23,7 +23,7 @@ import (
 )
 
 // joinTimeout is after how long a machine that has not joined says so: longer than a boot takes here.
-const joinTimeout = time.Minute
+const joinTimeout = 40 * time.Second
 
 func TestPodsByTheTailnetsRoutes(t *testing.T) {
 	s := start(t, []string{"alpha", "bravo"}, world.ClusterOptions{

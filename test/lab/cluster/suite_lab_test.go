@@ -31,9 +31,9 @@ import (
 
 // How long something may take on two cores; nothing is measured by these.
 const (
-	clusterTimeout = 12 * time.Minute
-	settleTimeout  = 5 * time.Minute
-	soon           = 90 * time.Second
+	clusterTimeout = 25 * time.Minute
+	settleTimeout  = 15 * time.Minute
+	soon           = 5 * time.Minute
 	interval       = time.Second
 )
 
@@ -147,8 +147,11 @@ func (s *suite) whole() {
 
 func (s *suite) snapshot() watch.Snapshot {
 	s.t.Helper()
-	snapshot, err := s.cluster.Snapshot(s.t.Context())
-	s.Expect(err).NotTo(HaveOccurred())
+	var snapshot watch.Snapshot
+	s.Eventually(func() (err error) {
+		snapshot, err = s.cluster.Snapshot(s.t.Context())
+		return err
+	}, soon, interval).Should(Succeed())
 	return snapshot
 }
 
@@ -197,9 +200,10 @@ func (s *suite) primary() watch.Machine {
 	s.Eventually(func(g Gomega) {
 		device, err := s.world.Tailnet.PrimaryRouter(s.t.Context(), netip.PrefixFrom(s.vip(), 32))
 		g.Expect(err).NotTo(HaveOccurred())
-		i := slices.IndexFunc(s.machines(watch.ControlPlane), func(m watch.Machine) bool { return strings.HasPrefix(device.Hostname, m.Name) })
+		controlPlanes := s.machines(watch.ControlPlane)
+		i := slices.IndexFunc(controlPlanes, func(m watch.Machine) bool { return strings.HasPrefix(device.Hostname, m.Name) })
 		g.Expect(i).To(BeNumerically(">=", 0), "%s is no machine of the cluster", device.Hostname)
-		found = s.machines(watch.ControlPlane)[i]
+		found = controlPlanes[i]
 	}, soon, interval).Should(Succeed())
 	return found
 }
@@ -207,11 +211,21 @@ func (s *suite) primary() watch.Machine {
 // node is the Node of a machine.
 func (s *suite) node(m watch.Machine) corev1.Node {
 	s.t.Helper()
-	nodes, err := s.cluster.Nodes(s.t.Context())
-	s.Expect(err).NotTo(HaveOccurred())
+	nodes := s.nodes()
 	i := slices.IndexFunc(nodes, func(n corev1.Node) bool { return n.Spec.ProviderID == "oci://"+m.Instance })
 	s.Expect(i).To(BeNumerically(">=", 0), "%s has no node", m.Name)
 	return nodes[i]
+}
+
+// nodes are the cluster's Nodes.
+func (s *suite) nodes() []corev1.Node {
+	s.t.Helper()
+	var nodes []corev1.Node
+	s.Eventually(func() (err error) {
+		nodes, err = s.cluster.Nodes(s.t.Context())
+		return err
+	}, soon, interval).Should(Succeed())
+	return nodes
 }
 
 // seen is when a node's kubelet was heard of last.

@@ -120,7 +120,7 @@ func removeGroup(group string) error {
 		return fmt.Errorf("remove a control group: %w", err)
 	}
 	slices.Reverse(dirs)
-	deadline := time.Now().Add(5 * time.Second)
+	deadline := time.Now().Add(killTimeout)
 	for _, dir := range dirs {
 		err := os.Remove(dir)
 		for err != nil && !errors.Is(err, fs.ErrNotExist) && time.Now().Before(deadline) {

@@ -18,8 +18,12 @@ import (
 const (
 	// rebootStatus is how nspawn ends when the machine asked for a reboot (systemd-nspawn(1), --keep-unit).
 	rebootStatus = 133
-	bootTimeout  = time.Minute
+	bootTimeout  = 2 * time.Minute
 	stopTimeout  = 30 * time.Second
+	// rebootTimeout has room for systemd's own limit of 90 seconds for a service that does not end.
+	rebootTimeout = 5 * time.Minute
+	// killTimeout is for a kernel that is busy writing what the machine's processes wrote.
+	killTimeout = time.Minute
 )
 
 // Config says what a machine is.

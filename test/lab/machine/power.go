@@ -53,9 +53,9 @@ func (m *Machine) Kill() error {
 	if err := m.sigkill(r.init); err != nil {
 		return err
 	}
-	for deadline := time.Now().Add(10 * time.Second); !ended(r.init); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(killTimeout); !ended(r.init); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			return fmt.Errorf("kill %s: it did not end within 10 seconds", m.config.Name)
+			return fmt.Errorf("kill %s: it did not end within %s", m.config.Name, killTimeout)
 		}
 	}
 	if err := m.sigkill(r.cmd.Process.Pid); err != nil {
@@ -107,7 +107,7 @@ func (m *Machine) Reboot(ctx context.Context) error {
 	if err := syscall.Kill(r.init, reboot); err != nil {
 		return fmt.Errorf("reboot %s: %w", m.config.Name, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, stopTimeout+bootTimeout)
+	ctx, cancel := context.WithTimeout(ctx, rebootTimeout)
 	defer cancel()
 	ticker := time.NewTicker(100 * time.Millisecond)
 	defer ticker.Stop()
@@ -140,6 +140,8 @@ func (m *Machine) Exec(ctx context.Context, args ...string) (string, error) {
 	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LC_ALL=C"}
 	var out, problems bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &problems
+	// What the program left running may hold its output open.
+	cmd.WaitDelay = 5 * time.Second
 	if err := cmd.Run(); err != nil {
 		return out.String(), fmt.Errorf("%s: %s: %w: %s", m.config.Name, strings.Join(args, " "), err, strings.TrimSpace(problems.String()))
 	}

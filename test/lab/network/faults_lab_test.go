@@ -22,8 +22,7 @@ func TestAnAccountIsCutAndReturns(t *testing.T) {
 	l := newLab(t)
 	ctx := t.Context()
 	l.serve(network.Management, network.ManagementAddress, "management")
-	open := l.dial(l.a1.Namespace(), network.ManagementAddress)
-	l.Expect(open).NotTo(BeNil())
+	open := l.connect(l.a1.Namespace(), network.ManagementAddress)
 	l.Expect(exchange(open, soon)).NotTo(BeEmpty())
 	routes := l.run(l.alpha.Namespace(), "ip", "-4", "route")
 
@@ -32,13 +31,13 @@ func TestAnAccountIsCutAndReturns(t *testing.T) {
 	l.Expect(exchange(open, unanswered)).To(BeEmpty(), "what was open")
 	l.Expect(l.ask(l.a2.Namespace(), network.ManagementAddress)).To(BeEmpty(), "out")
 	l.Expect(l.ask(network.Management, alphaPublic)).To(BeEmpty(), "in")
-	l.Expect(l.ask(l.a1.Namespace(), "10.0.1.12")).To(Equal("a2 sees 10.0.0.11"), "within")
-	l.Expect(l.ask(l.b1.Namespace(), network.ManagementAddress)).To(Equal("management sees "+bravoPublic), "the other account")
+	l.answer(l.a1.Namespace(), "10.0.1.12").Should(Equal("a2 sees 10.0.0.11"), "within")
+	l.answer(l.b1.Namespace(), network.ManagementAddress).Should(Equal("management sees "+bravoPublic), "the other account")
 
 	l.Expect(l.alpha.SetUplink(ctx, true)).To(Succeed())
 
-	l.Eventually(func() string { return l.ask(l.a2.Namespace(), network.ManagementAddress) }, soon).Should(Equal("management sees " + alphaRouter))
-	l.Eventually(func() string { return l.ask(network.Management, alphaPublic) }, soon).Should(Equal("a1 sees " + network.ManagementAddress))
+	l.answer(l.a2.Namespace(), network.ManagementAddress).Should(Equal("management sees " + alphaRouter))
+	l.answer(network.Management, alphaPublic).Should(Equal("a1 sees " + network.ManagementAddress))
 	l.Expect(exchange(open, soon)).To(Equal("management sees "+alphaPublic), "what was open goes on")
 	l.Expect(l.run(l.alpha.Namespace(), "ip", "-4", "route")).To(Equal(routes))
 }
@@ -54,8 +53,8 @@ func TestAMachineIsUnpluggedAndPluggedIn(t *testing.T) {
 
 	l.Expect(l.a1.SetLink(ctx, true)).To(Succeed())
 
-	l.Eventually(func() string { return l.ask(l.a2.Namespace(), "10.0.0.11") }, soon).Should(Equal("a1 sees 10.0.1.12"))
-	l.Eventually(func() string { return l.ask(network.Management, alphaPublic) }, soon).ShouldNot(BeEmpty())
+	l.answer(l.a2.Namespace(), "10.0.0.11").Should(Equal("a1 sees 10.0.1.12"))
+	l.answer(network.Management, alphaPublic).ShouldNot(BeEmpty())
 }
 
 func TestAServerIsBlocked(t *testing.T) {
@@ -63,8 +62,7 @@ func TestAServerIsBlocked(t *testing.T) {
 	ctx := t.Context()
 	l.serve(network.Management, network.ManagementAddress, "coordination")
 	l.serve(network.Management, network.MirrorAddress, "mirror")
-	open := l.dial(l.a1.Namespace(), network.ManagementAddress)
-	l.Expect(open).NotTo(BeNil())
+	open := l.connect(l.a1.Namespace(), network.ManagementAddress)
 	server := netip.MustParseAddrPort(net.JoinHostPort(network.ManagementAddress, port))
 
 	l.Expect(l.network.Block(ctx, "tcp", server, true)).To(Succeed())
@@ -73,13 +71,13 @@ func TestAServerIsBlocked(t *testing.T) {
 	l.Expect(exchange(open, unanswered)).To(BeEmpty())
 	l.Expect(l.ask(l.a1.Namespace(), network.ManagementAddress)).To(BeEmpty())
 	l.Expect(l.ask(l.b2.Namespace(), network.ManagementAddress)).To(BeEmpty())
-	l.Expect(l.ask(l.a1.Namespace(), network.MirrorAddress)).To(Equal("mirror sees "+alphaPublic), "another address")
-	l.Expect(l.ask(network.Management, network.ManagementAddress)).NotTo(BeEmpty(), "from the management host itself")
+	l.answer(l.a1.Namespace(), network.MirrorAddress).Should(Equal("mirror sees "+alphaPublic), "another address")
+	l.answer(network.Management, network.ManagementAddress).ShouldNot(BeEmpty(), "from the management host itself")
 
 	l.Expect(l.network.Block(ctx, "tcp", server, false)).To(Succeed())
 	l.Expect(l.network.Block(ctx, "tcp", server, false)).To(Succeed(), "twice")
 
-	l.Expect(l.ask(l.a1.Namespace(), network.ManagementAddress)).To(Equal("coordination sees " + alphaPublic))
+	l.answer(l.a1.Namespace(), network.ManagementAddress).Should(Equal("coordination sees " + alphaPublic))
 	l.Expect(exchange(open, soon)).To(Equal("coordination sees " + alphaPublic))
 }
 
@@ -97,7 +95,7 @@ func TestAResetNamespaceIsAsAfterABoot(t *testing.T) {
 	l.Expect(l.run(namespace, "ip", "-4", "route")).NotTo(ContainSubstring("192.0.2.0"))
 	l.Expect(l.run(namespace, "nft", "list", "tables")).To(BeEmpty())
 	l.serve(namespace, "", "again")
-	l.Eventually(func() string { return l.ask(l.a1.Namespace(), "10.0.1.12") }, soon).Should(Equal("again sees 10.0.0.11"))
+	l.answer(l.a1.Namespace(), "10.0.1.12").Should(Equal("again sees 10.0.0.11"))
 }
 
 func TestARemovedMachineLeavesNothing(t *testing.T) {

@@ -28,7 +28,7 @@ const (
 	// unanswered is how long an attempt may take that should fail.
 	unanswered = 400 * time.Millisecond
 	// soon is how long anything may take that should happen.
-	soon = 10 * time.Second
+	soon = time.Minute
 
 	alphaRouter = "198.51.100.10"
 	alphaPublic = "198.18.0.1"
@@ -147,6 +147,19 @@ func (l *lab) ask(namespace, host string) string {
 		return ""
 	}
 	return exchange(conn, unanswered)
+}
+
+// answer is ask for what should be answered: the first packet of a connection that is lost is sent again after a second only.
+func (l *lab) answer(namespace, host string) AsyncAssertion {
+	l.t.Helper()
+	return l.Eventually(func() string { return l.ask(namespace, host) }, soon)
+}
+
+// connect is dial for what should succeed.
+func (l *lab) connect(namespace, host string) (conn net.Conn) {
+	l.t.Helper()
+	l.Eventually(func() net.Conn { conn = l.dial(namespace, host); return conn }, soon).ShouldNot(BeNil())
+	return conn
 }
 
 // run runs a program in a namespace and returns what it prints.

@@ -18,27 +18,27 @@ func TestMachinesOfAnAccountReachEachOther(t *testing.T) {
 	l := newLab(t)
 	near := l.machine(l.alpha, "a3", "10.0.0.13", "10.0.0.0/24", "")
 
-	l.Expect(l.ask(l.a1.Namespace(), "10.0.0.13")).To(Equal("a3 sees 10.0.0.11"), "in one subnet")
-	l.Expect(l.ask(near.Namespace(), "10.0.0.11")).To(Equal("a1 sees 10.0.0.13"))
-	l.Expect(l.ask(l.a1.Namespace(), "10.0.1.12")).To(Equal("a2 sees 10.0.0.11"), "in another subnet")
-	l.Expect(l.ask(l.a2.Namespace(), "10.0.0.11")).To(Equal("a1 sees 10.0.1.12"))
+	l.answer(l.a1.Namespace(), "10.0.0.13").Should(Equal("a3 sees 10.0.0.11"), "in one subnet")
+	l.answer(near.Namespace(), "10.0.0.11").Should(Equal("a1 sees 10.0.0.13"))
+	l.answer(l.a1.Namespace(), "10.0.1.12").Should(Equal("a2 sees 10.0.0.11"), "in another subnet")
+	l.answer(l.a2.Namespace(), "10.0.0.11").Should(Equal("a1 sees 10.0.1.12"))
 }
 
 func TestMachinesReachTheInternet(t *testing.T) {
 	l := newLab(t)
 	l.serve(network.Management, network.ManagementAddress, "management")
 
-	l.Expect(l.ask(l.a1.Namespace(), network.ManagementAddress)).To(Equal("management sees "+alphaPublic), "with its public address")
-	l.Expect(l.ask(l.a2.Namespace(), network.ManagementAddress)).To(Equal("management sees "+alphaRouter), "with the router's")
-	l.Expect(l.ask(l.b1.Namespace(), network.ManagementAddress)).To(Equal("management sees " + bravoPublic))
-	l.Expect(l.ask(l.b2.Namespace(), alphaPublic)).To(Equal("a1 sees 198.51.100.11"), "from account to account over a public address")
+	l.answer(l.a1.Namespace(), network.ManagementAddress).Should(Equal("management sees "+alphaPublic), "with its public address")
+	l.answer(l.a2.Namespace(), network.ManagementAddress).Should(Equal("management sees "+alphaRouter), "with the router's")
+	l.answer(l.b1.Namespace(), network.ManagementAddress).Should(Equal("management sees " + bravoPublic))
+	l.answer(l.b2.Namespace(), alphaPublic).Should(Equal("a1 sees 198.51.100.11"), "from account to account over a public address")
 }
 
 func TestAccountsDoNotReachEachOthersPrivateAddresses(t *testing.T) {
 	l := newLab(t)
 	elsewhere := l.machine(l.bravo, "b3", "172.16.5.13", "172.16.5.0/24", "")
 
-	l.Expect(l.ask(l.a1.Namespace(), "10.0.0.11")).To(Equal("a1 sees 10.0.0.11"), "the same address is one's own")
+	l.answer(l.a1.Namespace(), "10.0.0.11").Should(Equal("a1 sees 10.0.0.11"), "the same address is one's own")
 	l.Expect(l.ask(l.a1.Namespace(), "10.0.2.12")).To(BeEmpty())
 	l.Expect(l.ask(l.a2.Namespace(), "172.16.5.13")).To(BeEmpty())
 	l.Expect(l.ask(elsewhere.Namespace(), "10.0.1.12")).To(BeEmpty())
@@ -51,7 +51,7 @@ func TestRoutersForwardNothingUntranslatedFromTheInternet(t *testing.T) {
 
 	l.Expect(l.ask(network.Management, "10.0.0.11")).To(BeEmpty(), "a machine with a public address")
 	l.Expect(l.ask(network.Management, "10.0.1.12")).To(BeEmpty(), "a machine without")
-	l.Expect(l.ask(network.Management, alphaPublic)).To(Equal("a1 sees " + network.ManagementAddress))
+	l.answer(network.Management, alphaPublic).Should(Equal("a1 sees " + network.ManagementAddress))
 	l.Expect(l.ask(network.Management, alphaRouter)).To(BeEmpty())
 }
 

@@ -8,7 +8,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -79,15 +81,19 @@ func (p *Probes) Ask(ctx context.Context, pod corev1.Pod, do, parameter, value s
 // Service, and a Service by its name. It tells what does not work; it is empty
 // when everything does.
 func (p *Probes) Missing(ctx context.Context) string {
-	var missing []string
-	for _, from := range p.Pods {
-		for _, to := range p.Pods {
-			missing = append(missing, p.reach(ctx, from, "http://"+to.Status.PodIP+":8080/", "the pod on "+to.Spec.NodeName)...)
-		}
-		missing = append(missing, p.reach(ctx, from, "https://10.96.0.1/readyz", "the Service kubernetes")...)
-		missing = append(missing, p.reach(ctx, from, "http://lab-probe.default.svc.cluster.local/", "a Service by its name")...)
+	missing := make([][]string, len(p.Pods))
+	var asked sync.WaitGroup
+	for i, from := range p.Pods {
+		asked.Go(func() {
+			for _, to := range p.Pods {
+				missing[i] = append(missing[i], p.reach(ctx, from, "http://"+to.Status.PodIP+":8080/", "the pod on "+to.Spec.NodeName)...)
+			}
+			missing[i] = append(missing[i], p.reach(ctx, from, "https://10.96.0.1/readyz", "the Service kubernetes")...)
+			missing[i] = append(missing[i], p.reach(ctx, from, "http://lab-probe.default.svc.cluster.local/", "a Service by its name")...)
+		})
 	}
-	return strings.Join(missing, "; ")
+	asked.Wait()
+	return strings.Join(slices.Concat(missing...), "; ")
 }
 
 func (p *Probes) reach(ctx context.Context, from corev1.Pod, address, what string) []string {

@@ -7,9 +7,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/utils/ptr"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/watch"
@@ -30,6 +32,25 @@ func (c *Cluster) SetWorkers(ctx context.Context, n int) error {
 		return fmt.Errorf("scale the MachineDeployment: %w", err)
 	}
 	c.Workers = n
+	return nil
+}
+
+// SetUnhealthyTimeout changes after how long the MachineHealthChecks have a machine replaced whose node is not ready.
+func (c *Cluster) SetUnhealthyTimeout(ctx context.Context, timeout time.Duration) error {
+	checks := &clusterv1.MachineHealthCheckList{}
+	if err := c.world.Client.List(ctx, checks, client.InNamespace(c.Name)); err != nil {
+		return fmt.Errorf("list the MachineHealthChecks: %w", err)
+	}
+	for i := range checks.Items {
+		check := &checks.Items[i]
+		before := check.DeepCopy()
+		for j := range check.Spec.Checks.UnhealthyNodeConditions {
+			check.Spec.Checks.UnhealthyNodeConditions[j].TimeoutSeconds = ptr.To(int32(timeout.Seconds()))
+		}
+		if err := c.world.Client.Patch(ctx, check, client.MergeFrom(before)); err != nil {
+			return fmt.Errorf("change MachineHealthCheck %s: %w", check.Name, err)
+		}
+	}
 	return nil
 }
 

@@ -24,6 +24,10 @@ import (
 // machineShape is of amd64, which the lab's machines are.
 const machineShape = "VM.Standard.E5.Flex"
 
+// UnhealthyTimeout is after how long a node that is not ready is replaced, unless SetUnhealthyTimeout changes that: longer than all
+// machines together take to reboot.
+const UnhealthyTimeout = 15 * time.Minute
+
 // ClusterOptions say what cluster to make.
 type ClusterOptions struct {
 	// Name is also its namespace's.
@@ -55,7 +59,7 @@ func (w *World) CreateCluster(ctx context.Context, o ClusterOptions) (*Cluster, 
 	}
 	variables := append([]string{
 		"OCIMESH_TAILNET=" + TailnetName, "OCIMESH_WORKER_SHAPE=" + machineShape, "OCIMESH_CONTROL_PLANE_SHAPE=" + machineShape,
-		"OCIMESH_BOOTSTRAP=Preinstalled", "OCIMESH_NODE_STARTUP_TIMEOUT=1200", "OCIMESH_NODE_UNHEALTHY_TIMEOUT=120",
+		"OCIMESH_BOOTSTRAP=Preinstalled", "OCIMESH_NODE_STARTUP_TIMEOUT=1200", fmt.Sprintf("OCIMESH_NODE_UNHEALTHY_TIMEOUT=%.0f", UnhealthyTimeout.Seconds()),
 	}, o.Variables...)
 	for i := range 3 {
 		variables = append(variables, fmt.Sprintf("OCIMESH_ACCOUNT_%d=%s", i+1, w.accounts[i%len(w.accounts)].Name))
