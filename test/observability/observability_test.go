@@ -18,6 +18,8 @@ import (
 
 	. "github.com/onsi/gomega"
 	"sigs.k8s.io/yaml"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/fleet"
 )
 
 const (
@@ -198,6 +200,23 @@ func TestEveryMetricAndLabelExists(t *testing.T) {
 		}
 	}
 	g.Expect(unseen).To(BeEmpty(), "neither a panel nor an alert is about these")
+	expectClientGoQueues(t, metrics)
+}
+
+// expectClientGoQueues tells the manager's queues by a label of theirs: controller-runtime's, whose items have priorities, can stop
+// for good at a shutdown (docs/decisions/0014-work-queue.md).
+func expectClientGoQueues(t *testing.T, metrics fleet.Metrics) {
+	t.Helper()
+	g := NewWithT(t)
+	depths := metrics["workqueue_depth"].GetMetric()
+	g.Expect(depths).NotTo(BeEmpty())
+	for _, depth := range depths {
+		for _, label := range depth.GetLabel() {
+			if label.GetName() == "priority" {
+				g.Expect(label.GetValue()).To(BeEmpty(), "a queue with priorities: %v", depth.GetLabel())
+			}
+		}
+	}
 }
 
 // ofTarget are labels that Prometheus adds to what it scrapes.
