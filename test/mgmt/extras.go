@@ -32,8 +32,8 @@ func installExtras(ctx context.Context, config *rest.Config, o Options, managers
 		return err
 	}
 	install := envtest.CRDInstallOptions{
-		ErrorIfPathMissing: true,
-		Paths:              []string{filepath.Join(capi, "cmd/clusterctl/config/manifest/clusterctl-api.yaml")},
+		ErrorIfPathMissing: true, MaxTime: controlTimeout,
+		Paths: []string{filepath.Join(capi, "cmd/clusterctl/config/manifest/clusterctl-api.yaml")},
 	}
 	if o.CAAPHCRDs != "" {
 		install.Paths = append(install.Paths, o.CAAPHCRDs)

@@ -107,7 +107,7 @@ func (m manifests) install(config *rest.Config, certDir string) (port int, err e
 	if err := moveFiles(hooks.LocalServingCertDir, certDir); err != nil {
 		return 0, err
 	}
-	if _, err := envtest.InstallCRDs(config, envtest.CRDInstallOptions{CRDs: m.crds, WebhookOptions: hooks}); err != nil {
+	if _, err := envtest.InstallCRDs(config, envtest.CRDInstallOptions{CRDs: m.crds, WebhookOptions: hooks, MaxTime: controlTimeout}); err != nil {
 		return 0, fmt.Errorf("install CRDs: %w", err)
 	}
 	if err := hooks.Install(config); err != nil {

@@ -18,8 +18,12 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/process"
 )
 
-// readyTimeout bounds how long managers may take until they are ready.
-const readyTimeout = 2 * time.Minute
+const (
+	// readyTimeout bounds how long managers may take until they are ready.
+	readyTimeout = 5 * time.Minute
+	// controlTimeout bounds starts and ends of etcd and kube-apiserver, and how long they take to serve what was installed.
+	controlTimeout = 2 * time.Minute
+)
 
 // Options are what a management cluster is made from.
 type Options struct {
@@ -97,7 +101,9 @@ func (e *Environment) start(ctx context.Context, o Options) error {
 }
 
 func (e *Environment) startAPIServer(o Options) error {
-	e.control = &envtest.Environment{BinaryAssetsDirectory: o.Binaries.Envtest}
+	e.control = &envtest.Environment{
+		BinaryAssetsDirectory: o.Binaries.Envtest, ControlPlaneStartTimeout: controlTimeout, ControlPlaneStopTimeout: controlTimeout,
+	}
 	config, err := e.control.Start()
 	if err != nil {
 		return fmt.Errorf("start etcd and kube-apiserver: %w", err)

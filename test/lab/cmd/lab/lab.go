@@ -18,9 +18,9 @@ const (
 	controlPlanes = 3
 	workers       = 2
 
-	createTimeout = 12 * time.Minute
-	podsTimeout   = 5 * time.Minute
-	deleteTimeout = 5 * time.Minute
+	createTimeout = 25 * time.Minute
+	podsTimeout   = 10 * time.Minute
+	deleteTimeout = 15 * time.Minute
 )
 
 // lab is a run of the command.
