@@ -28,6 +28,7 @@ func TestTheKernelTakesTheRules(t *testing.T) {
 	rules := s.rules(serviceRules([]corev1.Service{service}, []discoveryv1.EndpointSlice{slice}))
 
 	g.Expect(rules).To(ContainSubstring("dnat to 100.64.0.6:6443"))
+	g.Expect(rules).To(ContainSubstring(`oifname "cilium_host" ct status dnat masquerade`), "a pod that reaches itself by a Service")
 	cmd := exec.CommandContext(t.Context(), "unshare", "--map-root-user", "--net", "nft", "-f", "-")
 	cmd.Stdin = strings.NewReader(rules)
 	out, err := cmd.CombinedOutput()

@@ -14,7 +14,8 @@ import (
 )
 
 // rules are the node's whole nftables table: Services, masquerading of what pods
-// send out of the pod network, and marks on the tunnel's packets.
+// send out of the pod network or by a Service to this node's pods, which may be
+// themselves, and marks on the tunnel's packets.
 func (s settings) rules(services string) string {
 	marks := ""
 	if s.mark != "" {
@@ -23,7 +24,8 @@ func (s settings) rules(services string) string {
 	return "table ip lab\ndelete table ip lab\ntable ip lab {\n" + services + marks +
 		" chain prerouting { type nat hook prerouting priority dstnat; jump services; }\n" +
 		" chain output { type nat hook output priority -100; jump services; }\n" +
-		fmt.Sprintf(" chain postrouting { type nat hook postrouting priority srcnat; ip saddr %[1]s ip daddr != %[1]s oifname != \"cilium_*\" masquerade; }\n}\n", s.podCIDR)
+		fmt.Sprintf(" chain postrouting { type nat hook postrouting priority srcnat; ip saddr %[1]s ip daddr != %[1]s oifname != \"cilium_*\" masquerade; "+
+			"ip saddr %[1]s ip daddr %[1]s oifname %[2]q ct status dnat masquerade; }\n}\n", s.podCIDR, bridge)
 }
 
 // serviceRules are the chain "services" and those it jumps to: one for each port,
