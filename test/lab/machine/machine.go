@@ -111,8 +111,8 @@ func (m *Machine) Boot(ctx context.Context) error {
 }
 
 func (m *Machine) boot(ctx context.Context) error {
-	if m.booted && m.config.BeforeReboot != nil {
-		if err := m.config.BeforeReboot(ctx); err != nil {
+	if m.booted {
+		if err := m.forget(ctx); err != nil {
 			return fmt.Errorf("boot %s: %w", m.config.Name, err)
 		}
 	}
@@ -139,6 +139,18 @@ func (m *Machine) boot(ctx context.Context) error {
 		return fmt.Errorf("boot %s: %w (console: %s)", m.config.Name, err, m.Console())
 	}
 	return m.connectVolumes()
+}
+
+// forget undoes what a reboot undoes: the machine's network, and its control groups, in which kubelet would otherwise look for
+// containers for three seconds each before it starts any.
+func (m *Machine) forget(ctx context.Context) error {
+	if err := m.removeGroups(); err != nil {
+		return err
+	}
+	if m.config.BeforeReboot == nil {
+		return nil
+	}
+	return m.config.BeforeReboot(ctx)
 }
 
 // makeUdev makes the machine's /run/udev, empty but for the socket's name: in a
