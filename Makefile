@@ -147,7 +147,8 @@ bench-fleet: ## Measure 100 and 1,000 machines in simulated accounts, about 20 m
 
 ##@ Lab
 
-LAB_PACKAGES := gcc libseccomp debootstrap systemd-nspawn dpkg-deb gpg unshare ip nft conntrack
+LAB_PACKAGES := gcc libseccomp debootstrap systemd-nspawn dpkg-deb gpg unshare ip nft conntrack \
+	losetup mkfs.ext4 sfdisk sysctl
 
 .PHONY: lab
 lab: lab-assets ## Make a cluster of real machines over three simulated accounts (as root); KEEP=1 leaves it up

@@ -20,6 +20,7 @@ packages() {
     unshare | nsenter) echo util-linux ;;
     losetup) echo mount ;;
     mkfs.ext4) echo e2fsprogs ;;
+    sfdisk) echo fdisk ;;
     sysctl) echo procps ;;
     apt-ftparchive) echo apt-utils ;;
     ip) echo iproute2 ;;

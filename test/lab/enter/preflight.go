@@ -17,6 +17,7 @@ var commands = []struct{ name, packaged string }{
 	{"systemd-nspawn", "systemd-container"}, {"ip", "iproute2"}, {"nft", "nftables"}, {"conntrack", "conntrack"},
 	{"unshare", "util-linux"}, {"nsenter", "util-linux"}, {"losetup", "mount"}, {"sysctl", "procps"},
 	{"debootstrap", "debootstrap"}, {"dpkg-deb", "dpkg"}, {"gpg", "gpg"}, {"gcc", "gcc"},
+	{"mkfs.ext4", "e2fsprogs"}, {"sfdisk", "fdisk"}, {"systemctl", "systemd"},
 }
 
 // trials try what the lab needs of the kernel, with a command, in namespaces that end with them.
