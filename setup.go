@@ -14,6 +14,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/account"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/cluster"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/index"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/machine"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/machinetemplate"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
@@ -27,6 +28,9 @@ import (
 func setupControllers(
 	ctx context.Context, mgr ctrl.Manager, clients *access.Clients, pollers *poller.Pollers, machines *machine.Metrics, o managerOptions,
 ) error {
+	if err := index.AddTo(ctx, mgr.GetFieldIndexer()); err != nil {
+		return err
+	}
 	perKind := controller.Options{MaxConcurrentReconciles: o.concurrency}
 	for _, s := range []struct {
 		kind  string

@@ -11,6 +11,7 @@
 //	access    what all of them need to act in an account or a tailnet, and errors as reasons with remedies
 //	vip       control-plane addresses out of a Tailnet's range
 //	report    conditions from outcomes
+//	index     how machines are found in the cache
 //
 // All have one shape: a controller.go with set-up, watches and the Reconcile skeleton; one file for each phase; a
 // status.go that computes all conditions once, at the end, from what the phases left in a scope of plain data. Decisions are

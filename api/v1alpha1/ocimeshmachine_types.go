@@ -514,6 +514,7 @@ type TailnetDeviceStatus struct {
 // +kubebuilder:resource:path=ocimeshmachines,scope=Namespaced,categories=cluster-api,shortName=omm
 // +kubebuilder:storageversion
 // +kubebuilder:subresource:status
+// +kubebuilder:selectablefield:JSONPath=".status.placement.account"
 // +kubebuilder:printcolumn:name="Cluster",type="string",JSONPath=".metadata.labels['cluster\\.x-k8s\\.io/cluster-name']"
 // +kubebuilder:printcolumn:name="Account",type="string",JSONPath=".status.placement.account"
 // +kubebuilder:printcolumn:name="Shape",type="string",JSONPath=".status.placement.shape"

@@ -16,6 +16,7 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/placement"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/index"
 )
 
 // maxFamilies is the API's limit of status.usage.
@@ -30,7 +31,7 @@ func (r *Reconciler) inventory(ctx context.Context, s *scope) error {
 		return nil
 	}
 	machines := &infrav1.OCIMeshMachineList{}
-	if err := r.readerFor(s).List(ctx, machines, client.UnsafeDisableDeepCopy); err != nil {
+	if err := r.readerFor(s).List(ctx, machines, client.MatchingFields{index.MachineByAccount: s.account.Name}, client.UnsafeDisableDeepCopy); err != nil {
 		return fmt.Errorf("listing OCIMeshMachines: %w", err)
 	}
 	sums := tally{ours: map[string]placement.Size{}, others: map[string]placement.Size{}}
@@ -38,9 +39,6 @@ func (r *Reconciler) inventory(ctx context.Context, s *scope) error {
 	for i := range machines.Items {
 		machine := &machines.Items[i]
 		at := machine.Status.Placement
-		if at.Account != s.account.Name {
-			continue
-		}
 		sums.machines++
 		add(sums.ours, at.Shape, placement.ShapeNamed(machine.Spec, at.Shape).Size)
 		known[identity.Of(machine)] = true

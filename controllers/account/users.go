@@ -18,6 +18,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/index"
 )
 
 // findUsers finds the clusters that name the account or still have a network in it, and the machines in it.
@@ -40,14 +41,10 @@ func (r *Reconciler) findUsers(ctx context.Context, s *scope) error {
 		return nil
 	}
 	machines := &infrav1.OCIMeshMachineList{}
-	if err := reader.List(ctx, machines); err != nil {
+	if err := reader.List(ctx, machines, client.MatchingFields{index.MachineByAccount: s.account.Name}); err != nil {
 		return fmt.Errorf("listing OCIMeshMachines: %w", err)
 	}
-	for i := range machines.Items {
-		if machines.Items[i].Status.Placement.Account == s.account.Name {
-			s.machines++
-		}
-	}
+	s.machines = len(machines.Items)
 	return nil
 }
 

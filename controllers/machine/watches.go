@@ -29,6 +29,7 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/capacity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/index"
 )
 
 // SetupWithManager adds the controller to the manager. Machines are looked at when they change, when their Machine, Cluster or
@@ -36,9 +37,6 @@ import (
 // their way out, when an account or a tailnet changes.
 func (r *Reconciler) SetupWithManager(ctx context.Context, mgr manager.Manager, options controller.Options) error {
 	log := ctrl.LoggerFrom(ctx).WithValues("controller", "ocimeshmachine")
-	if err := r.index(ctx, mgr); err != nil {
-		return err
-	}
 	if err := r.watchFleet(ctx, mgr); err != nil {
 		return err
 	}
@@ -63,39 +61,14 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr manager.Manager, 
 		Complete(ctx, r)
 }
 
-// The indexes by which machines are found whose instance or account has changed.
-const (
-	instanceIndex = "status.instance.id"
-	accountIndex  = "status.placement.account"
-)
-
-func (r *Reconciler) index(ctx context.Context, mgr manager.Manager) error {
-	for field, value := range map[string]func(infrav1.OCIMeshMachineStatus) string{
-		instanceIndex: func(status infrav1.OCIMeshMachineStatus) string { return status.Instance.ID },
-		accountIndex:  func(status infrav1.OCIMeshMachineStatus) string { return status.Placement.Account },
-	} {
-		err := mgr.GetFieldIndexer().IndexField(ctx, &infrav1.OCIMeshMachine{}, field, func(object client.Object) []string {
-			machine, ok := object.(*infrav1.OCIMeshMachine)
-			if !ok || value(machine.Status) == "" {
-				return nil
-			}
-			return []string{value(machine.Status)}
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // changed are the machines that a change of the accounts' instances concerns. An instance that no machine knows of may be one
 // whose launch was not answered: its tag names the machine.
 func (r *Reconciler) changed(ctx context.Context, change feed.Change) []reconcile.Request {
 	machines := &infrav1.OCIMeshMachineList{}
-	field := client.MatchingFields{accountIndex: change.Account}
+	field := client.MatchingFields{index.MachineByAccount: change.Account}
 	switch {
 	case change.InstanceID != "":
-		field = client.MatchingFields{instanceIndex: change.InstanceID}
+		field = client.MatchingFields{index.MachineByInstance: change.InstanceID}
 	case !change.All:
 		return named(change.Machine)
 	}
@@ -132,7 +105,7 @@ func (r *Reconciler) unsettledOfCluster(ctx context.Context, object client.Objec
 	if cluster == "" {
 		return nil
 	}
-	return r.requests(ctx, nil, client.InNamespace(object.GetNamespace()), client.MatchingLabels{clusterv1.ClusterNameLabel: cluster})
+	return r.unsettledAt(ctx, index.Anywhere, client.InNamespace(object.GetNamespace()), client.MatchingLabels{clusterv1.ClusterNameLabel: cluster})
 }
 
 // accountMatters leaves out updates that make no place better than it was: shortages are recorded and usage grows often.
@@ -170,34 +143,25 @@ func freed(before, after infrav1.OCIAccountStatus) bool {
 
 // unsettledOfAccount are the machines that wait for an account: those in it, and those that are nowhere.
 func (r *Reconciler) unsettledOfAccount(ctx context.Context, object client.Object) []reconcile.Request {
-	return r.requests(ctx, func(machine *infrav1.OCIMeshMachine) bool {
-		account := machine.Status.Placement.Account
-		return account == "" || account == object.GetName()
-	})
+	return append(r.unsettledAt(ctx, object.GetName()), r.unsettledAt(ctx, index.Nowhere)...)
 }
 
 // unsettled are all machines that are not at rest.
 func (r *Reconciler) unsettled(ctx context.Context, _ client.Object) []reconcile.Request {
-	return r.requests(ctx, nil)
+	return r.unsettledAt(ctx, index.Anywhere)
 }
 
-func (r *Reconciler) requests(
-	ctx context.Context, keep func(*infrav1.OCIMeshMachine) bool, options ...client.ListOption,
-) []reconcile.Request {
+// unsettledAt are the machines that are not at rest by where they are placed.
+func (r *Reconciler) unsettledAt(ctx context.Context, place string, options ...client.ListOption) []reconcile.Request {
 	machines := &infrav1.OCIMeshMachineList{}
 	// Only names are taken of it.
-	if err := r.Client.List(ctx, machines, append(options, client.UnsafeDisableDeepCopy)...); err != nil {
+	if err := r.Client.List(ctx, machines, append(options, client.MatchingFields{index.UnsettledMachine: place}, client.UnsafeDisableDeepCopy)...); err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "Cannot list the machines to reconcile")
 		return nil
 	}
 	var requests []reconcile.Request
 	for i := range machines.Items {
-		machine := &machines.Items[i]
-		provisioned := machine.Status.Initialization.Provisioned
-		settled := provisioned != nil && *provisioned && machine.DeletionTimestamp.IsZero()
-		if !settled && (keep == nil || keep(machine)) {
-			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(machine)})
-		}
+		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&machines.Items[i])})
 	}
 	return requests
 }

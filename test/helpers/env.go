@@ -35,6 +35,7 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/index"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 )
 
@@ -154,6 +155,10 @@ func (e *Environment) Manager(t *testing.T, setup func(context.Context, manager.
 		t.Fatalf("making a manager: %s", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
+	if err := index.AddTo(ctx, mgr.GetFieldIndexer()); err != nil {
+		cancel()
+		t.Fatalf("indexing machines: %s", err)
+	}
 	if err := setup(ctx, mgr); err != nil {
 		cancel()
 		t.Fatalf("setting up controllers: %s", err)
