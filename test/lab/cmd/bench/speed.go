@@ -52,6 +52,10 @@ func (b *bench) measure(ctx context.Context, c *world.Cluster, mode string, path
 		if _, err := b.world.Machine(end.instance).Exec(ctx, "systemd-run", "--quiet", "--unit=lab-serve", "/opt/capom-lab/node", "serve"); err != nil {
 			return nil, err
 		}
+		// It is there to be streamed to once it answers.
+		if _, err := b.at(end, "127.0.0.1")(ctx, "ask", "url", "http://127.0.0.1:8080/"); err != nil {
+			return nil, err
+		}
 	}
 	hosts, err := speedOf(ctx, mode+": host to host", b.at(from, "127.0.0.1"), to.address)
 	return append(paths, pods, hosts), err
