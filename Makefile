@@ -158,7 +158,7 @@ lab: lab-assets ## Make a cluster of real machines over three simulated accounts
 .PHONY: test-lab
 test-lab: lab-assets ## Test on booted machines (as root); LABTESTS=regexp narrows it
 	assets=$$($(BINARIES) envtest); \
-	KUBEBUILDER_ASSETS=$$assets go test -tags lab -count 1 -p 1 -v -timeout 80m -run '$(LABTESTS)' ./test/lab/...
+	KUBEBUILDER_ASSETS=$$assets go test -tags lab -count 1 -p 1 -v -timeout 60m -run '$(LABTESTS)' ./test/lab/...
 
 .PHONY: bench-lab
 bench-lab: lab-assets ## Measure boots, failovers and the pod network on booted machines (as root); RUNS=10

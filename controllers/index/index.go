@@ -15,7 +15,8 @@ import (
 )
 
 const (
-	// MachineByAccount finds OCIMeshMachines by the account that they are placed in. The API server knows the field too.
+	// MachineByAccount finds OCIMeshMachines by the account that they are placed in. The API server knows the field too, for who
+	// reads without the cache: it is one of the CRD's selectable fields, which Kubernetes has had since v1.31.
 	MachineByAccount = "status.placement.account"
 	// MachineByInstance finds an OCIMeshMachine by its instance's OCID.
 	MachineByInstance = "status.instance.id"
