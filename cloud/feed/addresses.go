@@ -71,5 +71,5 @@ func (b *Book) Addressed(id string, vnic *oci.VNIC, err error) []Change {
 	if !news {
 		return nil
 	}
-	return []Change{{Account: b.account, InstanceID: id}}
+	return []Change{b.about(r.instance)}
 }

@@ -38,6 +38,8 @@ type Sighting struct {
 	oci.Instance
 	// Listed is false if the last complete list did not show the instance, or none ever did: it may be gone, or new.
 	Listed bool
+	// Seen is when it was so: when the list was begun that has shown it last, or when a call did.
+	Seen time.Time
 }
 
 // Book is what is known of one account's instances with a machine's or a machine pool's tag. It is safe for concurrent use.
@@ -92,7 +94,7 @@ func (b *Book) Instance(id string) (seen Sighting, known bool) {
 		return Sighting{}, false
 	}
 	r.ours = true
-	return Sighting{Instance: r.instance, Listed: !r.missing}, true
+	return Sighting{Instance: r.instance, Listed: !r.missing, Seen: r.seen}, true
 }
 
 // Tagged lists the instances of a machine or of a machine pool, those that are TERMINATED included and those that are missing from the last complete list

@@ -210,6 +210,26 @@ func TestAddressesAreFetchedOnceAndOnlyWhenAskedFor(t *testing.T) {
 	g.Expect(got).To(Equal(vnic))
 }
 
+func TestThatAnInstanceRunsIsToldTogetherWithItsAddresses(t *testing.T) {
+	g := NewWithT(t)
+	d := newDiary()
+	d.Note(machineInstance("a", oci.StateProvisioning), d.now)
+	d.Note(machineInstance("b", oci.StateProvisioning), d.now)
+	d.pass(time.Minute)
+	g.Expect(d.poll(machineInstance("a", oci.StateStarting), machineInstance("b", oci.StateStarting))).To(ConsistOf(changeOf("a"), changeOf("b")))
+	d.pass(time.Minute)
+	g.Expect(d.poll(machineInstance("a", oci.StateRunning), machineInstance("b", oci.StateRunning))).To(BeEmpty())
+	vnic := oci.VNIC{PrivateIP: netip.MustParseAddr("10.0.0.2")}
+	g.Expect(d.Addressed("a", &vnic, nil)).To(ConsistOf(changeOf("a")))
+	g.Expect(d.Addressed("b", nil, errSilent)).To(ConsistOf(changeOf("b")), "addresses that cannot be had do not hide that it runs")
+
+	d.pass(time.Minute)
+	g.Expect(d.poll(machineInstance("a", oci.StateStopped), machineInstance("b", oci.StateRunning))).To(ConsistOf(changeOf("a")))
+	d.pass(time.Minute)
+	g.Expect(d.poll(machineInstance("a", oci.StateRunning), machineInstance("b", oci.StateRunning))).To(
+		ConsistOf(changeOf("a")), "its addresses are known")
+}
+
 func TestPace(t *testing.T) {
 	pace := feed.Pace{Rest: time.Minute, Progress: 10 * time.Second}
 	for name, tc := range map[string]struct {

@@ -27,7 +27,9 @@ func (b *Book) Begin(now time.Time) {
 	b.started, b.underway, b.hurried = now, true, false
 }
 
-// Complete takes over a list that was read to its end, and returns what it changes. began is the time of its Begin.
+// Complete takes over a list that was read to its end, and returns what it changes. began is the time of its Begin. That an instance
+// runs is told together with its addresses, by Addressed, if those are wanted: they are looked for next, and who waits for the one
+// needs the other.
 func (b *Book) Complete(listed []oci.Instance, began, now time.Time) []Change {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -44,8 +46,12 @@ func (b *Book) Complete(listed []oci.Instance, began, now time.Time) []Change {
 			continue
 		}
 		shown[instance.ID] = true
-		if b.show(instance, began) {
-			changes = append(changes, b.changeOf(instance, now))
+		fresh, addressed := b.show(instance, began)
+		if !fresh {
+			continue
+		}
+		if change := b.changeOf(instance, now); !addressed {
+			changes = append(changes, change)
 		}
 	}
 	for id, r := range b.instances {
@@ -65,24 +71,25 @@ func (b *Book) Complete(listed []oci.Instance, began, now time.Time) []Change {
 	return append(changes, b.served(began)...)
 }
 
-// show takes over what a list says of one instance, and tells whether that is new. What was noted after the list was begun is
-// newer.
-func (b *Book) show(instance oci.Instance, began time.Time) bool {
+// show takes over what a list says of one instance, and tells whether that is new, and whether its addresses are looked for next. What
+// was noted after the list was begun is newer.
+func (b *Book) show(instance oci.Instance, began time.Time) (fresh, addressed bool) {
 	r := b.instances[instance.ID]
 	if r == nil {
 		b.instances[instance.ID] = &record{instance: instance, seen: began}
-		return true
+		return true, false
 	}
 	if r.noted && r.seen.After(began) {
-		return false
+		return false, false
 	}
-	fresh := r.missing || r.instance.State != instance.State
+	missing := r.missing
+	fresh = missing || r.instance.State != instance.State
 	if fresh && instance.State == oci.StateRunning && r.ours {
 		// It came up under our eyes: its addresses are what is asked for next.
 		r.addresses.want()
 	}
 	r.instance, r.seen, r.noted, r.missing = instance, began, false, false
-	return fresh
+	return fresh, !missing && r.wantsAddresses()
 }
 
 // vanish marks an instance that a complete list does not show, and tells whether that is new.
@@ -102,6 +109,10 @@ func (b *Book) changeOf(instance oci.Instance, now time.Time) Change {
 	if r := b.instances[instance.ID]; r != nil && r.ours {
 		b.changed = now
 	}
+	return b.about(instance)
+}
+
+func (b *Book) about(instance oci.Instance) Change {
 	return Change{
 		Account: b.account, InstanceID: instance.ID, Machine: instance.Tags[infrav1.MachineNameTag],
 		MachinePool: instance.Tags[infrav1.MachinePoolNameTag],

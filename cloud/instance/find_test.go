@@ -18,9 +18,11 @@ import (
 
 // account holds instances and volumes in memory and remembers what was ended.
 type account struct {
-	instances   []oci.Instance
-	attachments []oci.VolumeAttachment
-	volumes     []oci.Volume
+	instances []oci.Instance
+	// boots are boot volumes by instance, data all data volumes, listedSince how old lists of them might be.
+	boots       map[string][]oci.Volume
+	data        []oci.Volume
+	listedSince time.Time
 	// getErr, probeErr and terminateErr are what the calls fail with.
 	getErr, probeErr, terminateErr error
 	terminated, deleted            []string
@@ -48,23 +50,15 @@ func (a *account) TerminateInstance(_ context.Context, id string) error {
 	return a.terminateErr
 }
 
-func (a *account) VolumeAttachments(context.Context, string, string) ([]oci.VolumeAttachment, error) {
-	return a.attachments, nil
+func (a *account) BootVolumesOf(_ context.Context, _, instanceID string, since time.Time) ([]oci.Volume, error) {
+	a.listedSince = since
+	return a.boots[instanceID], nil
 }
 
-func (a *account) list(boot bool) []oci.Volume {
-	var out []oci.Volume
-	for _, volume := range a.volumes {
-		if volume.Boot == boot {
-			out = append(out, volume)
-		}
-	}
-	return out
+func (a *account) DataVolumesSince(_ context.Context, since time.Time) ([]oci.Volume, error) {
+	a.listedSince = since
+	return a.data, nil
 }
-
-func (a *account) BootVolumes(context.Context) ([]oci.Volume, error) { return a.list(true), nil }
-
-func (a *account) DataVolumes(context.Context) ([]oci.Volume, error) { return a.list(false), nil }
 
 func (a *account) DeleteVolume(_ context.Context, volume oci.Volume) error {
 	a.deleted = append(a.deleted, volume.ID)
@@ -174,22 +168,27 @@ func TestOnlyTheMachinesOwnVolumesAreDeleted(t *testing.T) {
 		return oci.Volume{Resource: oci.Resource{ID: id, DisplayName: name, State: state}, Boot: boot}
 	}
 	c := &account{
-		attachments: []oci.VolumeAttachment{{VolumeID: "boot", Boot: true}, {VolumeID: "csi"}},
-		volumes: []oci.Volume{
-			volume("boot", "worker-1 (Boot Volume)", true, oci.StateAvailable),
-			volume("other-boot", "worker-2 (Boot Volume)", true, oci.StateAvailable),
+		boots: map[string][]oci.Volume{
+			"a": {volume("boot", "worker-1 (Boot Volume)", true, oci.StateAvailable)},
+			"b": {volume("other-boot", "worker-2 (Boot Volume)", true, oci.StateAvailable)},
+		},
+		data: []oci.Volume{
 			volume("data", "worker-1-data", false, oci.StateAvailable),
 			volume("going", "worker-1-logs", false, oci.StateTerminating),
 			volume("csi", "pvc-1", false, oci.StateAvailable),
 		},
 	}
-	volumes := Volumes{InstanceID: "a", AvailabilityDomain: "AD-1", DataNames: []string{"worker-1-data", "worker-1-logs"}}
+	since := time.Unix(1, 0)
+	volumes := Volumes{
+		InstanceID: "a", AvailabilityDomain: "AD-1", DataNames: []string{"worker-1-data", "worker-1-logs"}, ListedSince: since,
+	}
 	gone, err := RemoveVolumes(t.Context(), c, volumes)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(gone).To(BeFalse())
 	g.Expect(c.deleted).To(ConsistOf("boot", "data"))
+	g.Expect(c.listedSince).To(Equal(since))
 
-	c.volumes = []oci.Volume{volume("csi", "pvc-1", false, oci.StateAvailable)}
+	c.boots, c.data = nil, []oci.Volume{volume("csi", "pvc-1", false, oci.StateAvailable)}
 	gone, err = RemoveVolumes(t.Context(), c, volumes)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(gone).To(BeTrue())

@@ -6,6 +6,7 @@ package instance
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
@@ -26,9 +27,8 @@ type terminator interface {
 type remover interface {
 	observer
 	terminator
-	VolumeAttachments(ctx context.Context, availabilityDomain, instanceID string) ([]oci.VolumeAttachment, error)
-	BootVolumes(ctx context.Context) ([]oci.Volume, error)
-	DataVolumes(ctx context.Context) ([]oci.Volume, error)
+	BootVolumesOf(ctx context.Context, availabilityDomain, instanceID string, notBefore time.Time) ([]oci.Volume, error)
+	DataVolumesSince(ctx context.Context, notBefore time.Time) ([]oci.Volume, error)
 	DeleteVolume(ctx context.Context, volume oci.Volume) error
 }
 
@@ -96,16 +96,14 @@ type Volumes struct {
 	// DataNames are the display names of the data volumes that the provider made: see VolumeName. Others were attached by
 	// somebody else and stay.
 	DataNames []string
+	// ListedSince is how old what OCI lists may be: a time at which the instance was known to be gone.
+	ListedSince time.Time
 }
 
 // RemoveVolumes deletes volumes that outlived their instance and tells whether all are gone. TerminateInstance takes them
 // along; this is for the launches and terminations that OCI did not finish.
 func RemoveVolumes(ctx context.Context, c remover, volumes Volumes) (gone bool, err error) {
-	attachments, err := c.VolumeAttachments(ctx, volumes.AvailabilityDomain, volumes.InstanceID)
-	if err != nil {
-		return false, err
-	}
-	left, err := volumes.left(ctx, c, attachments)
+	left, err := volumes.left(ctx, c)
 	if err != nil {
 		return false, err
 	}
@@ -122,19 +120,13 @@ func RemoveVolumes(ctx context.Context, c remover, volumes Volumes) (gone bool, 
 }
 
 // left lists the machine's volumes that still exist.
-func (v Volumes) left(ctx context.Context, c remover, attachments []oci.VolumeAttachment) ([]oci.Volume, error) {
-	var left []oci.Volume
-	if slices.ContainsFunc(attachments, func(a oci.VolumeAttachment) bool { return a.Boot }) {
-		boots, err := c.BootVolumes(ctx)
-		if err != nil {
-			return nil, err
-		}
-		left = append(left, attached(boots, attachments)...)
+func (v Volumes) left(ctx context.Context, c remover) ([]oci.Volume, error) {
+	boots, err := c.BootVolumesOf(ctx, v.AvailabilityDomain, v.InstanceID, v.ListedSince)
+	if err != nil || len(v.DataNames) == 0 {
+		return boots, err
 	}
-	if len(v.DataNames) == 0 {
-		return left, nil
-	}
-	data, err := c.DataVolumes(ctx)
+	left := slices.Clone(boots)
+	data, err := c.DataVolumesSince(ctx, v.ListedSince)
 	if err != nil {
 		return nil, err
 	}
@@ -144,10 +136,4 @@ func (v Volumes) left(ctx context.Context, c remover, attachments []oci.VolumeAt
 		}
 	}
 	return left, nil
-}
-
-func attached(volumes []oci.Volume, attachments []oci.VolumeAttachment) []oci.Volume {
-	return slices.DeleteFunc(volumes, func(volume oci.Volume) bool {
-		return !slices.ContainsFunc(attachments, func(a oci.VolumeAttachment) bool { return a.VolumeID == volume.ID })
-	})
 }

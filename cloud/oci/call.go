@@ -27,6 +27,15 @@ const (
 	serviceLB           = "loadbalancer"
 )
 
+// PageSize is the most items that OCI gives in a page. Lists that grow with the machines ask for it: what OCI gives unasked differs by
+// service, and is fewer. Source: "limit" of the operations in the reference of the same API,
+// https://docs.oracle.com/en/engineered-systems/private-cloud-appliance/3.0-latest/ceapi/op-20160918-instances-get.html
+const PageSize = 1000
+
+// instancePageSize keeps an answer below a few megabytes: an instance comes with its metadata, in which user data has up to 32,000
+// bytes, and a call has only the client's timeout.
+const instancePageSize = 250
+
 // callLogLevel is the verbosity at which each call is logged.
 const callLogLevel = 4
 

@@ -58,6 +58,7 @@ type Client struct {
 	gate          *gate
 	metrics       *Metrics
 	transport     *http.Transport
+	volumes       *sharedVolumes
 
 	compute      core.ComputeClient
 	network      core.VirtualNetworkClient
@@ -94,6 +95,7 @@ func NewClient(config Config) (*Client, error) {
 		gate:          newGate(config.AccountName, config.Limits, config.Metrics),
 		metrics:       config.Metrics,
 		transport:     newTransport(),
+		volumes:       newSharedVolumes(),
 	}
 	if c.timeout <= 0 {
 		c.timeout = defaultRequestTimeout

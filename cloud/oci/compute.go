@@ -42,7 +42,7 @@ func (c *Client) ListInstances(ctx context.Context) ([]Instance, error) {
 	items, err := listAll(ctx, c, pager[core.ListInstancesRequest, core.ListInstancesResponse, core.Instance]{
 		op:      operation{service: serviceCompute, name: "ListInstances"},
 		do:      c.compute.ListInstances,
-		request: core.ListInstancesRequest{CompartmentId: &c.compartmentID},
+		request: core.ListInstancesRequest{CompartmentId: &c.compartmentID, Limit: new(instancePageSize)},
 		turn:    func(r *core.ListInstancesRequest, page *string) { r.Page = page },
 		read:    func(r core.ListInstancesResponse) ([]core.Instance, *string) { return r.Items, r.OpcNextPage },
 	})

@@ -161,45 +161,6 @@ func TestProbeNeedsInstancesAndNetworks(t *testing.T) {
 	g.Expect(f.seen()).To(HaveLen(4), "one page of each is enough")
 }
 
-func TestVolumesThatAreLeft(t *testing.T) {
-	g := NewWithT(t)
-	f := newFake(t)
-	f.on("GET /20160918/volumes", answer(200, `[{"id":"d1","lifecycleState":"AVAILABLE","sizeInGBs":50},{"id":"d2","lifecycleState":"TERMINATED"}]`))
-	f.on("GET /20160918/bootVolumes", answer(200, `[{"id":"b1","lifecycleState":"TERMINATING"}]`))
-	f.on("DELETE /20160918/volumes/d1", answer(204, ""))
-	f.on("DELETE /20160918/bootVolumes/b1", answer(204, ""))
-	client := newClient(t, f)
-
-	data, err := client.DataVolumes(context.Background())
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(data).To(HaveLen(1))
-	g.Expect(data[0].GB).To(Equal(int64(50)))
-	boots, err := client.BootVolumes(context.Background())
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(boots).To(HaveLen(1))
-
-	g.Expect(client.DeleteVolume(context.Background(), data[0])).To(Succeed())
-	g.Expect(client.DeleteVolume(context.Background(), boots[0])).To(Succeed())
-}
-
-func TestVolumeAttachments(t *testing.T) {
-	g := NewWithT(t)
-	f := newFake(t)
-	f.on("GET /20160918/bootVolumeAttachments", answer(200, `[{"bootVolumeId":"b1","instanceId":"i","lifecycleState":"ATTACHED"}]`))
-	f.on("GET /20160918/volumeAttachments", answer(200, `[
-		{"attachmentType":"paravirtualized","volumeId":"d1","instanceId":"i","device":"/dev/oracleoci/oraclevdb","lifecycleState":"DETACHED"},
-		{"attachmentType":"of-the-future","volumeId":"d2","instanceId":"i","lifecycleState":"ATTACHED"}]`))
-
-	got, err := newClient(t, f).VolumeAttachments(context.Background(), "AD-1", "i")
-
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(got).To(ConsistOf(
-		oci.VolumeAttachment{VolumeID: "b1", Boot: true, InstanceID: "i", State: oci.StateAttached},
-		oci.VolumeAttachment{VolumeID: "d1", InstanceID: "i", Device: "/dev/oracleoci/oraclevdb", State: oci.StateDetached},
-		oci.VolumeAttachment{VolumeID: "d2", InstanceID: "i", State: oci.StateAttached},
-	))
-}
-
 func TestLimits(t *testing.T) {
 	g := NewWithT(t)
 	f := newFake(t)

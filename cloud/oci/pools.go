@@ -136,7 +136,7 @@ func (c *Client) PoolInstances(ctx context.Context, id string) ([]string, error)
 	items, err := listAll(ctx, c, pager[core.ListInstancePoolInstancesRequest, core.ListInstancePoolInstancesResponse, core.InstanceSummary]{
 		op:      operation{service: serviceCompute, name: "ListInstancePoolInstances"}.on(id),
 		do:      c.pools.ListInstancePoolInstances,
-		request: core.ListInstancePoolInstancesRequest{CompartmentId: &c.compartmentID, InstancePoolId: &id},
+		request: core.ListInstancePoolInstancesRequest{CompartmentId: &c.compartmentID, InstancePoolId: &id, Limit: new(PageSize)},
 		turn:    func(r *core.ListInstancePoolInstancesRequest, page *string) { r.Page = page },
 		read: func(r core.ListInstancePoolInstancesResponse) ([]core.InstanceSummary, *string) {
 			return r.Items, r.OpcNextPage

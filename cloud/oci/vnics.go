@@ -30,10 +30,12 @@ type VNIC struct {
 func (c *Client) AttachedVNICs(ctx context.Context, instanceID string) (map[string][]string, error) {
 	attachments, err := listAll(ctx, c,
 		pager[core.ListVnicAttachmentsRequest, core.ListVnicAttachmentsResponse, core.VnicAttachment]{
-			op:      operation{service: serviceCompute, name: "ListVnicAttachments"},
-			do:      c.compute.ListVnicAttachments,
-			request: core.ListVnicAttachmentsRequest{CompartmentId: &c.compartmentID, InstanceId: optional(instanceID)},
-			turn:    func(r *core.ListVnicAttachmentsRequest, page *string) { r.Page = page },
+			op: operation{service: serviceCompute, name: "ListVnicAttachments"},
+			do: c.compute.ListVnicAttachments,
+			request: core.ListVnicAttachmentsRequest{
+				CompartmentId: &c.compartmentID, InstanceId: optional(instanceID), Limit: new(PageSize),
+			},
+			turn: func(r *core.ListVnicAttachmentsRequest, page *string) { r.Page = page },
 			read: func(r core.ListVnicAttachmentsResponse) ([]core.VnicAttachment, *string) {
 				return r.Items, r.OpcNextPage
 			},

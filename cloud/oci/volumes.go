@@ -20,14 +20,13 @@ type Volume struct {
 	GB int64
 }
 
-// VolumeAttachment says that a volume is, was or is about to be attached to an instance.
+// VolumeAttachment says that a data volume is, was or is about to be attached to an instance.
 type VolumeAttachment struct {
-	// VolumeID is the OCID of the volume, a boot volume if Boot is set.
+	// VolumeID is the OCID of the volume.
 	VolumeID string
-	Boot     bool
 	// InstanceID is the OCID of the instance.
 	InstanceID string
-	// Device is the path under which the instance sees a data volume; may be empty.
+	// Device is the path under which the instance sees the volume; may be empty.
 	Device string
 	// State is ATTACHING, ATTACHED, DETACHING or DETACHED.
 	State LifecycleState
@@ -38,7 +37,7 @@ func (c *Client) DataVolumes(ctx context.Context) ([]Volume, error) {
 	items, err := listAll(ctx, c, pager[core.ListVolumesRequest, core.ListVolumesResponse, core.Volume]{
 		op:      operation{service: serviceBlockstorage, name: "ListVolumes"},
 		do:      c.blockstorage.ListVolumes,
-		request: core.ListVolumesRequest{CompartmentId: &c.compartmentID},
+		request: core.ListVolumesRequest{CompartmentId: &c.compartmentID, Limit: new(PageSize)},
 		turn:    func(r *core.ListVolumesRequest, page *string) { r.Page = page },
 		read:    func(r core.ListVolumesResponse) ([]core.Volume, *string) { return r.Items, r.OpcNextPage },
 	})
@@ -50,14 +49,16 @@ func (c *Client) DataVolumes(ctx context.Context) ([]Volume, error) {
 	}), err
 }
 
-// BootVolumes lists the compartment's boot volumes that are not TERMINATED.
-func (c *Client) BootVolumes(ctx context.Context) ([]Volume, error) {
+// bootVolumes lists the boot volumes of an availability domain that are not TERMINATED.
+func (c *Client) bootVolumes(ctx context.Context, availabilityDomain string) ([]Volume, error) {
 	items, err := listAll(ctx, c, pager[core.ListBootVolumesRequest, core.ListBootVolumesResponse, core.BootVolume]{
-		op:      operation{service: serviceBlockstorage, name: "ListBootVolumes"},
-		do:      c.blockstorage.ListBootVolumes,
-		request: core.ListBootVolumesRequest{CompartmentId: &c.compartmentID},
-		turn:    func(r *core.ListBootVolumesRequest, page *string) { r.Page = page },
-		read:    func(r core.ListBootVolumesResponse) ([]core.BootVolume, *string) { return r.Items, r.OpcNextPage },
+		op: operation{service: serviceBlockstorage, name: "ListBootVolumes"},
+		do: c.blockstorage.ListBootVolumes,
+		request: core.ListBootVolumesRequest{
+			CompartmentId: &c.compartmentID, AvailabilityDomain: &availabilityDomain, Limit: new(PageSize),
+		},
+		turn: func(r *core.ListBootVolumesRequest, page *string) { r.Page = page },
+		read: func(r core.ListBootVolumesResponse) ([]core.BootVolume, *string) { return r.Items, r.OpcNextPage },
 	})
 	return keptVolumes(items, func(v core.BootVolume) Volume {
 		return Volume{
@@ -67,30 +68,33 @@ func (c *Client) BootVolumes(ctx context.Context) ([]Volume, error) {
 	}), err
 }
 
-// VolumeAttachments lists the attachments of an instance's boot volume and data volumes, DETACHED ones included: two calls
-// or more. OCI keeps them for a while after the instance is terminated, so that they lead to volumes that were left.
-func (c *Client) VolumeAttachments(ctx context.Context, availabilityDomain, instanceID string) ([]VolumeAttachment, error) {
-	boots, err := listAll(ctx, c,
+// bootVolumeAttachments lists the attachments of all boot volumes in an availability domain, DETACHED ones included.
+func (c *Client) bootVolumeAttachments(ctx context.Context, availabilityDomain string) ([]core.BootVolumeAttachment, error) {
+	return listAll(ctx, c,
 		pager[core.ListBootVolumeAttachmentsRequest, core.ListBootVolumeAttachmentsResponse, core.BootVolumeAttachment]{
 			op: operation{service: serviceCompute, name: "ListBootVolumeAttachments"},
 			do: c.compute.ListBootVolumeAttachments,
 			request: core.ListBootVolumeAttachmentsRequest{
-				CompartmentId: &c.compartmentID, AvailabilityDomain: &availabilityDomain, InstanceId: &instanceID,
+				CompartmentId: &c.compartmentID, AvailabilityDomain: &availabilityDomain, Limit: new(PageSize),
 			},
 			turn: func(r *core.ListBootVolumeAttachmentsRequest, page *string) { r.Page = page },
 			read: func(r core.ListBootVolumeAttachmentsResponse) ([]core.BootVolumeAttachment, *string) {
 				return r.Items, r.OpcNextPage
 			},
 		})
-	if err != nil {
-		return nil, err
-	}
-	data, err := listAll(ctx, c,
+}
+
+// DataVolumeAttachments lists the attachments of an instance's data volumes, DETACHED ones included. OCI keeps them for a while after
+// the instance is terminated, so that they lead to volumes that were left.
+func (c *Client) DataVolumeAttachments(ctx context.Context, instanceID string) ([]VolumeAttachment, error) {
+	items, err := listAll(ctx, c,
 		pager[core.ListVolumeAttachmentsRequest, core.ListVolumeAttachmentsResponse, core.VolumeAttachment]{
-			op:      operation{service: serviceCompute, name: "ListVolumeAttachments"},
-			do:      c.compute.ListVolumeAttachments,
-			request: core.ListVolumeAttachmentsRequest{CompartmentId: &c.compartmentID, InstanceId: &instanceID},
-			turn:    func(r *core.ListVolumeAttachmentsRequest, page *string) { r.Page = page },
+			op: operation{service: serviceCompute, name: "ListVolumeAttachments"},
+			do: c.compute.ListVolumeAttachments,
+			request: core.ListVolumeAttachmentsRequest{
+				CompartmentId: &c.compartmentID, InstanceId: &instanceID, Limit: new(PageSize),
+			},
+			turn: func(r *core.ListVolumeAttachmentsRequest, page *string) { r.Page = page },
 			read: func(r core.ListVolumeAttachmentsResponse) ([]core.VolumeAttachment, *string) {
 				return r.Items, r.OpcNextPage
 			},
@@ -98,7 +102,18 @@ func (c *Client) VolumeAttachments(ctx context.Context, availabilityDomain, inst
 	if err != nil {
 		return nil, err
 	}
-	return volumeAttachments(boots, data), nil
+	var attachments []VolumeAttachment
+	for _, item := range items {
+		// An attachment of a type that the SDK does not know decodes to nothing.
+		if item == nil {
+			continue
+		}
+		attachments = append(attachments, VolumeAttachment{
+			VolumeID: value(item.GetVolumeId()), InstanceID: value(item.GetInstanceId()), Device: value(item.GetDevice()),
+			State: LifecycleState(item.GetLifecycleState()),
+		})
+	}
+	return attachments, nil
 }
 
 // DeleteVolume deletes a data volume or a boot volume.
@@ -121,24 +136,4 @@ func keptVolumes[T any](items []T, convert func(T) Volume) []Volume {
 		}
 	}
 	return volumes
-}
-
-func volumeAttachments(boots []core.BootVolumeAttachment, data []core.VolumeAttachment) []VolumeAttachment {
-	var out []VolumeAttachment
-	for _, b := range boots {
-		out = append(out, VolumeAttachment{
-			VolumeID: value(b.BootVolumeId), Boot: true, InstanceID: value(b.InstanceId), State: LifecycleState(b.LifecycleState),
-		})
-	}
-	for _, d := range data {
-		// An attachment of a type that the SDK does not know decodes to nothing.
-		if d == nil {
-			continue
-		}
-		out = append(out, VolumeAttachment{
-			VolumeID: value(d.GetVolumeId()), InstanceID: value(d.GetInstanceId()), Device: value(d.GetDevice()),
-			State: LifecycleState(d.GetLifecycleState()),
-		})
-	}
-	return out
 }

@@ -7,8 +7,11 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"time"
 
 	tailscale "tailscale.com/client/tailscale/v2"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/shared"
 )
 
 // Client serves one tailnet with one set of credentials. It is safe for concurrent use. All its errors are *cloud.Error;
@@ -23,8 +26,8 @@ type Client struct {
 	apiKey Secret
 	gate   *gate
 	// devices are all, by hostname.
-	devices shared[map[string][]Device]
-	keys    shared[[]Key]
+	devices shared.List[map[string][]Device]
+	keys    shared.List[[]Key]
 }
 
 // New returns a client. It sends nothing: use Check to find out whether the configuration works.
@@ -53,8 +56,9 @@ func New(cfg Config) (*Client, error) {
 		apiKey: cfg.APIKey,
 		gate:   newGate(cfg.Limits, metrics.heldBack),
 	}
-	client.devices.operation, client.keys.operation = "ListDevices", "ListKeys"
-	client.devices.turn, client.keys.turn = client.gate.limits.Turn, client.gate.limits.Turn
+	// All machines need the one control server: they wait even if it has become slow.
+	patience := func(took time.Duration) time.Duration { return max(client.gate.limits.Turn, 2*took) }
+	client.devices.Wait, client.keys.Wait = patience, patience
 	if cfg.OAuth != nil {
 		client.tokens = newTokenSource(client.plain, base.JoinPath("api/v2/oauth/token").String(), *cfg.OAuth)
 		observed = &bearer{tokens: client.tokens, next: observed}

@@ -5,108 +5,37 @@ package tailnet
 
 import (
 	"context"
+	"errors"
 	"slices"
-	"sync"
 	"time"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/shared"
 )
 
 // busyPart bounds how much of the time is spent on lists of devices: one that took a second is good for as many seconds.
 const busyPart = 4
 
-// shared is a list that everybody reads together: of all who ask while it is read, one reads.
-type shared[T any] struct {
-	// operation is the list's, turn how long anybody waits for a list that takes longer than the last.
-	operation string
-	turn      time.Duration
-
-	mu sync.Mutex
-	// began is when the last list was begun that was read to its end, took how long that was, value what it said.
-	began time.Time
-	took  time.Duration
-	value T
-	// underway is the list that is being read; nil if none is.
-	underway *reading[T]
-}
-
-type reading[T any] struct {
-	began time.Time
-	done  chan struct{}
-	value T
-	err   error
-}
-
-// since returns a list that was begun at or after the time. Who waits for one that fails gets its error, rather than the turn to
-// wait for the next; and nobody waits for one that takes far longer than the last, since all workers could be waiting.
-func (s *shared[T]) since(ctx context.Context, notBefore time.Time, list func(context.Context) (T, error)) (T, error) {
-	for {
-		s.mu.Lock()
-		if !s.began.IsZero() && !s.began.Before(notBefore) {
-			value := s.value
-			s.mu.Unlock()
-			return value, nil
-		}
-		r := s.underway
-		if r == nil {
-			r = &reading[T]{began: time.Now(), done: make(chan struct{})}
-			s.underway = r
-			s.mu.Unlock()
-			s.read(ctx, r, list)
-			return r.value, r.err
-		}
-		wait := time.Until(r.began.Add(max(s.turn, 2*s.took)))
-		s.mu.Unlock()
-		if err := s.await(ctx, r, wait); err != nil {
-			var none T
-			return none, err
-		}
-		if r.err != nil || !r.began.Before(notBefore) {
-			return r.value, r.err
-		}
+// since reads a shared list, with the package's errors.
+func since[T any](
+	ctx context.Context, c *Client, operation string, list *shared.List[T], notBefore time.Time, read func(context.Context) (T, error),
+) (T, error) {
+	value, err := list.Since(ctx, notBefore, read)
+	var known *cloud.Error
+	switch {
+	case err == nil, errors.As(err, &known):
+		return value, err
+	case errors.Is(err, shared.ErrSlow):
+		return value, slow(operation, c.gate.limits.Turn)
 	}
-}
-
-// await waits until the list has been read.
-func (s *shared[T]) await(ctx context.Context, r *reading[T], wait time.Duration) error {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-r.done:
-		return nil
-	default:
-	}
-	select {
-	case <-r.done:
-		return nil
-	case <-ctx.Done():
-		return fail(s.operation, ReasonUnreachable, ctx.Err())
-	case <-timer.C:
-		return slow(s.operation, s.turn)
-	}
-}
-
-func (s *shared[T]) read(ctx context.Context, r *reading[T], list func(context.Context) (T, error)) {
-	defer close(r.done)
-	r.value, r.err = list(ctx)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.underway = nil
-	if r.err == nil {
-		s.began, s.took, s.value = r.began, time.Since(r.began), r.value
-	}
-}
-
-// patient is the age that a list may have: longer than asked for if reading it takes long.
-func (s *shared[T]) patient(age time.Duration) time.Duration {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return max(age, busyPart*s.took)
+	return value, fail(operation, ReasonUnreachable, err)
 }
 
 // RecentDevices is FindDevice by a list of all devices that is not older than age, or only as much as reading it takes, and that all
 // callers share: what many machines look for costs no more than what one does. The devices are the caller's to read only.
 func (c *Client) RecentDevices(ctx context.Context, hostname string, age time.Duration) ([]Device, error) {
-	notBefore := time.Now().Add(-c.devices.patient(age))
-	byHostname, err := c.devices.since(ctx, notBefore, func(ctx context.Context) (map[string][]Device, error) {
+	notBefore := time.Now().Add(-max(age, busyPart*c.devices.Took()))
+	byHostname, err := since(ctx, c, "ListDevices", &c.devices, notBefore, func(ctx context.Context) (map[string][]Device, error) {
 		devices, err := c.Devices(ctx)
 		if err != nil {
 			return nil, err
@@ -126,7 +55,7 @@ func (c *Client) RecentDevices(ctx context.Context, hostname string, age time.Du
 // KeysSince returns the keys of exactly this description with which a machine could still join, by a list that was begun at or after
 // the time and that all callers share.
 func (c *Client) KeysSince(ctx context.Context, description string, notBefore time.Time) ([]Key, error) {
-	keys, err := c.keys.since(ctx, notBefore, c.Keys)
+	keys, err := since(ctx, c, "ListKeys", &c.keys, notBefore, c.Keys)
 	if err != nil {
 		return nil, err
 	}

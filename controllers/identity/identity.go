@@ -24,7 +24,7 @@ func Ensure(ctx context.Context, c client.Client, object client.Object, finalize
 	}
 	before := object.DeepCopyObject().(client.Object)
 	added := controllerutil.AddFinalizer(object, finalizer)
-	if recorded(object) == "" {
+	if IsNew(object) {
 		annotations := object.GetAnnotations()
 		if annotations == nil {
 			annotations = map[string]string{}
@@ -41,6 +41,9 @@ func Ensure(ctx context.Context, c client.Client, object client.Object, finalize
 	}
 	return true, nil
 }
+
+// IsNew tells whether the object has no identity yet: nothing can have been made for it under the one that it will get.
+func IsNew(object client.Object) bool { return recorded(object) == "" }
 
 // Of is the UID that the object was first seen with.
 func Of(object client.Object) string {

@@ -27,6 +27,9 @@ func (r *Reconciler) adopt(ctx context.Context, s *scope) error {
 	if s.own.Status.Instance.ID != "" {
 		return nil
 	}
+	if s.own.Status.Placement.Account == "" && r.isUnborn(s) {
+		return nil
+	}
 	if err := r.loadKey(ctx, s); err != nil {
 		return err
 	}
@@ -61,6 +64,12 @@ func (s *scope) neverLaunched() bool {
 		return !s.keyExists
 	}
 	return len(s.own.Status.Shortages) > 0
+}
+
+// isUnborn tells whether this process knows for certain that there is neither a key nor an instance: it has seen the machine without an
+// identity, and has made nothing for it since.
+func (r *Reconciler) isUnborn(s *scope) bool {
+	return s.own.Spec.ProviderID == "" && r.ledger.isUnborn(client.ObjectKeyFromObject(s.own), s.identity)
 }
 
 // statusWasLost tells that there may be an instance of which status knows nothing: a key is made for a placement only, and a

@@ -38,7 +38,7 @@ func TestAnAnswerLostAnywhereDuplicatesNothingAndLeavesNothing(t *testing.T) {
 	faults := map[string]func(*bench){}
 	for _, operation := range []string{
 		"ListInstances", "ListImages", "LaunchInstance", "GetInstance", "ListVnicAttachments", "GetVnic",
-		"TerminateInstance", "ListBootVolumeAttachments", "ListVolumeAttachments", "ListBootVolumes",
+		"TerminateInstance", "ListBootVolumeAttachments", "ListBootVolumes",
 	} {
 		faults[operation+" refused with 503"] = onOCI(operation, sim.Fault{Status: 503, Code: "ServiceUnavailable"})
 		faults[operation+" done and its answer lost"] = onOCI(operation, sim.Fault{AfterCommit: true, Reset: true})

@@ -7,10 +7,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
@@ -35,7 +35,8 @@ func (r *Reconciler) terminate(ctx context.Context, s *scope) error {
 		return err
 	}
 	victims, err := r.victims(ctx, s)
-	if err != nil {
+	var notPolled *notPolledError
+	if err != nil && (len(victims) == 0 || !errors.As(err, &notPolled)) {
 		return waitingForAccount(err)
 	}
 	for _, v := range victims {
@@ -49,6 +50,9 @@ func (r *Reconciler) terminate(ctx context.Context, s *scope) error {
 		}
 	}
 	s.hadInstance = len(victims) > 0
+	if notPolled != nil && !s.stopped {
+		return notPolled
+	}
 	return nil
 }
 
@@ -91,6 +95,7 @@ func (r *Reconciler) remove(ctx context.Context, s *scope, v victim) (gone bool,
 	}
 	gone, err = instance.RemoveVolumes(ctx, c, instance.Volumes{
 		InstanceID: v.id, AvailabilityDomain: v.availabilityDomain, DataNames: s.volumeNames(),
+		ListedSince: r.goneSince(s, book, v.id),
 	})
 	if err == nil && !gone {
 		s.deletion = access.NewProblem(infrav1.WaitingForTerminationReason, "Waiting for the volumes of instance %s to be gone", v.id)
@@ -112,6 +117,20 @@ func (r *Reconciler) end(ctx context.Context, s *scope, c *oci.Client, book *fee
 	return removal, err
 }
 
+// goneSince is how old a list of the volumes of an instance that is gone may be. All machines of the account whose end a poll has shown
+// share one; who has to wait for its volumes looks at a newer one each time.
+func (r *Reconciler) goneSince(s *scope, book *feed.Book, id string) time.Time {
+	seen, known := book.Instance(id)
+	if !known || !seen.Listed {
+		return s.now
+	}
+	recent := s.now.Add(-r.Options.withDefaults().ProgressInterval / 2)
+	if seen.Seen.Before(recent) {
+		return recent
+	}
+	return seen.Seen
+}
+
 func (s *scope) volumeNames() []string {
 	names := make([]string, 0, len(s.own.Spec.DataVolumes))
 	for _, volume := range s.own.Spec.DataVolumes {
@@ -120,7 +139,8 @@ func (s *scope) volumeNames() []string {
 	return names
 }
 
-// victims are the instance that is recorded and all others that carry the machine's tag.
+// victims are the instance that is recorded and all others that carry the machine's tag. With a notPolledError it is the recorded one
+// only, whose end need not wait for the look that finds the others.
 func (r *Reconciler) victims(ctx context.Context, s *scope) ([]victim, error) {
 	account := s.own.Status.Placement.Account
 	switch {
@@ -137,12 +157,12 @@ func (r *Reconciler) victims(ctx context.Context, s *scope) ([]victim, error) {
 		return nil, err
 	}
 	tagged, err := r.seenIn(s, in)
-	if err != nil {
-		return nil, err
-	}
 	victims := victimsIn(account, tagged)
 	if recorded := s.own.Status.Instance.ID; recorded != "" {
-		return appendVictim(victims, victim{recorded, account, s.own.Status.Placement.AvailabilityDomain}), nil
+		return appendVictim(victims, victim{recorded, account, s.own.Status.Placement.AvailabilityDomain}), err
+	}
+	if err != nil {
+		return nil, err
 	}
 	if len(victims) == 0 && r.mayBeSettling(s) {
 		problem := access.NewProblem(infrav1.WaitingForTerminationReason,
@@ -229,7 +249,7 @@ func appendVictim(victims []victim, recorded victim) []victim {
 
 // release lets the object go: nothing is left that it stood for.
 func (r *Reconciler) release(ctx context.Context, s *scope) error {
-	controllerutil.RemoveFinalizer(s.own, infrav1.OCIMeshMachineFinalizer)
+	s.released = true
 	r.ledger.forget(client.ObjectKeyFromObject(s.own))
 	ctrl.LoggerFrom(ctx).Info("Nothing is left of the machine")
 	return nil

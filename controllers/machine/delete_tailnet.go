@@ -47,6 +47,9 @@ func (r *Reconciler) leaveTailnet(ctx context.Context, s *scope) error {
 		// No key was ever received, so that no machine can have joined; one whose answer was lost expires within the hour.
 		ctrl.LoggerFrom(ctx).Info("Cannot look for keys of the machine", "reason", problemReason(err), "message", problemMessage(err))
 	}
+	if !s.keyExists {
+		return nil
+	}
 	return r.deleteKeySecret(ctx, s)
 }
 

@@ -33,6 +33,10 @@ func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
 	if !exists {
 		seen.State = oci.StateTerminated
 	}
+	if status.State == string(oci.StateProvisioning) && seen.State == oci.StateStarting {
+		// On the way up RUNNING follows within seconds: that is not worth a write for each machine.
+		seen.State = oci.StateProvisioning
+	}
 	status.State = string(seen.State)
 	switch seen.State {
 	case oci.StateRunning:

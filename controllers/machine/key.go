@@ -62,7 +62,8 @@ func (r *Reconciler) tailnetKey(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// mint makes a key. Keys that an earlier pass made and could not write down are revoked first.
+// mint makes a key. Keys that an earlier pass made and could not write down are revoked first: there are none if there was no pass that
+// could.
 func (r *Reconciler) mint(ctx context.Context, s *scope) error {
 	c, err := r.Access.TailnetClient(ctx, s.tailnet)
 	if err != nil {
@@ -74,9 +75,12 @@ func (r *Reconciler) mint(ctx context.Context, s *scope) error {
 	if s.keyExists {
 		since = s.now
 	}
-	if err := revokeKeys(ctx, c, s.identity, since); err != nil {
-		return failed(infrav1.TailnetReadyCondition, err)
+	if !r.isUnborn(s) {
+		if err := revokeKeys(ctx, c, s.identity, since); err != nil {
+			return failed(infrav1.TailnetReadyCondition, err)
+		}
 	}
+	r.ledger.born(client.ObjectKeyFromObject(s.own))
 	made, err := c.CreateKey(ctx, tailnet.KeySpec{
 		Tags: s.deviceTags(), Expiry: tailnet.MaxKeyExpiry, Description: keyDescription(s.identity),
 	})
@@ -154,7 +158,7 @@ func (r *Reconciler) loadKey(ctx context.Context, s *scope) error {
 
 func (r *Reconciler) writeKey(ctx context.Context, s *scope) error {
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: s.keySecret().Namespace, Name: s.keySecret().Name}}
-	_, err := controllerutil.CreateOrUpdate(ctx, r.Client, secret, func() error {
+	fill := func() error {
 		secret.Labels = map[string]string{clusterv1.ClusterNameLabel: s.cluster.Name}
 		secret.Type = clusterv1.ClusterSecretType
 		secret.Data = map[string][]byte{
@@ -163,7 +167,16 @@ func (r *Reconciler) writeKey(ctx context.Context, s *scope) error {
 			keySecretExpires: []byte(s.key.expires.Format(time.RFC3339)),
 		}
 		return controllerutil.SetControllerReference(s.own, secret, r.Client.Scheme())
-	})
+	}
+	err := fill()
+	switch {
+	case err != nil:
+	case s.keyExists:
+		_, err = controllerutil.CreateOrUpdate(ctx, r.Client, secret, fill)
+	default:
+		// This pass has looked.
+		err = r.Client.Create(ctx, secret)
+	}
 	if err != nil {
 		return fmt.Errorf("writing the tailnet key: %w", err)
 	}

@@ -14,6 +14,33 @@ import (
 type ledger struct {
 	mu       sync.Mutex
 	searched map[search]time.Time
+	// unborn are the machines that this process gave their identity and made nothing for, no key either, with that identity.
+	unborn map[client.ObjectKey]string
+}
+
+// conceive notes that the machine has got its identity just now: there is nothing yet that can be tagged with it.
+func (l *ledger) conceive(key client.ObjectKey, identity string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.unborn == nil {
+		l.unborn = map[client.ObjectKey]string{}
+	}
+	l.unborn[key] = identity
+}
+
+// born notes that there may be a key, and with it an instance, from now on.
+func (l *ledger) born(key client.ObjectKey) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.unborn, key)
+}
+
+// isUnborn tells whether there cannot be a key or an instance with the identity yet.
+func (l *ledger) isUnborn(key client.ObjectKey, identity string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	known, unborn := l.unborn[key]
+	return unborn && known == identity
 }
 
 // search tells the search for an instance to adopt from the one for what to delete.
@@ -32,6 +59,7 @@ func (l *ledger) forget(key client.ObjectKey) {
 	defer l.mu.Unlock()
 	delete(l.searched, search{key, false})
 	delete(l.searched, search{key, true})
+	delete(l.unborn, key)
 }
 
 // searchAnew begins the search for an instance to adopt anew: one may have been launched by now.

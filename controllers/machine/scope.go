@@ -12,8 +12,10 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/klog/v2"
+	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/util"
+	"sigs.k8s.io/cluster-api/util/annotations"
 	"sigs.k8s.io/cluster-api/util/patch"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -66,7 +68,11 @@ type scope struct {
 
 	// unseen says that the account was not polled yet since the process began, or that the machine is older than what this process
 	// wrote: nothing new is known, and nothing is written.
-	unseen       bool
+	unseen bool
+	// handedOver says that this pass hands the machine over to Cluster API, which has an event of its own. Set by provision.
+	handedOver bool
+	// released says that nothing is left that the object stood for. Set by release.
+	released     bool
 	stopped      bool
 	requeueAfter time.Duration
 }
@@ -95,6 +101,11 @@ func (s *scope) waitFor(after time.Duration, condition, reason, format string, a
 	if after > 0 {
 		s.requeue(after)
 	}
+}
+
+// isPaused tells whether somebody wants the machine left alone.
+func (s *scope) isPaused() bool {
+	return (s.cluster != nil && ptr.Deref(s.cluster.Spec.Paused, false)) || annotations.HasPaused(s.own)
 }
 
 // isControlPlane tells whether the machine runs an API server.

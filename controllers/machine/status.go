@@ -10,14 +10,15 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/cluster-api/util/conditions"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
 )
 
-// ownedConditions are the ones that this controller writes, besides Paused, which has its own helper.
-var ownedConditions = report.Types(infrav1.PlacedCondition, infrav1.InstanceReadyCondition, infrav1.TailnetReadyCondition,
+// ownedConditions are the ones that this controller writes.
+var ownedConditions = report.Types(clusterv1.PausedCondition, infrav1.PlacedCondition, infrav1.InstanceReadyCondition, infrav1.TailnetReadyCondition,
 	infrav1.LoadBalancerReadyCondition, infrav1.DeletingCondition)
 
 const notPlaced = "The machine is not placed yet"
@@ -31,10 +32,12 @@ func updateStatus(s *scope) {
 	// Ready tells the cause: what only waits for another comes after it.
 	slices.SortStableFunc(all, func(a, b metav1.Condition) int { return cmp.Compare(consequence(a), consequence(b)) })
 	report.Set(s.own, all...)
+	// A machine that is paused has no pass. That it is not is written together with the rest, rather than before it.
+	conditions.Set(s.own, metav1.Condition{
+		Type: clusterv1.PausedCondition, Status: metav1.ConditionFalse, Reason: clusterv1.NotPausedReason,
+	})
 	for i := range s.own.Status.Conditions {
-		if s.own.Status.Conditions[i].Type != clusterv1.PausedCondition {
-			s.own.Status.Conditions[i].ObservedGeneration = s.own.Generation
-		}
+		s.own.Status.Conditions[i].ObservedGeneration = s.own.Generation
 	}
 }
 

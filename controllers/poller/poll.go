@@ -20,9 +20,6 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 )
 
-// pageSize is what a page of instances is taken to hold when a list of all attachments is weighed against one for each instance.
-const pageSize = 50
-
 // errGone says that the account is no more.
 var errGone = errors.New("the account is gone")
 
@@ -167,7 +164,7 @@ func (p *Pollers) addresses(ctx context.Context, a *account, c *oci.Client) {
 	a.mu.Unlock()
 	var attached map[string][]string
 	var err error
-	if len(wanted) > 1+all/pageSize {
+	if len(wanted) > 1+all/oci.PageSize {
 		attached, err = c.AttachedVNICs(ctx, "")
 		if err != nil {
 			p.tell(ctx, unaddressed(a.book, wanted, err))

@@ -109,6 +109,9 @@ var underWay = []string{
 	infrav1.JoiningReason,
 }
 
+// underWayDown are those on the way down, however the object was before: somebody asked for its end.
+var underWayDown = []string{infrav1.DeletingReason, infrav1.WaitingForTerminationReason}
+
 // Announce emits an event if Ready has changed its status or reason, unless the object is merely under way; before and after are the
 // object's Ready, and may be nil. A nil recorder is silent.
 func Announce(recorder events.EventRecorder, object runtime.Object, before, after *metav1.Condition) {
@@ -116,7 +119,8 @@ func Announce(recorder events.EventRecorder, object runtime.Object, before, afte
 		return
 	}
 	wasReady := before != nil && before.Status == metav1.ConditionTrue
-	if after.Status == metav1.ConditionFalse && !wasReady && slices.Contains(underWay, after.Reason) {
+	if after.Status == metav1.ConditionFalse &&
+		(!wasReady && slices.Contains(underWay, after.Reason) || slices.Contains(underWayDown, after.Reason)) {
 		return
 	}
 	kind, note := corev1.EventTypeNormal, after.Message

@@ -16,10 +16,6 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
-	authenticationv1 "k8s.io/api/authentication/v1"
-	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // Metrics are the families of a scrape by name.
@@ -31,31 +27,15 @@ type Diagnostics struct {
 	client     *http.Client
 }
 
-// newDiagnostics makes a service account that may read what it likes.
-func (f *Fleet) newDiagnostics(ctx context.Context, address string) (*Diagnostics, error) {
-	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: Namespace, Name: "diagnostics"}}
-	if err := f.Client.Create(ctx, account); err != nil {
-		return nil, fmt.Errorf("create a service account: %w", err)
-	}
-	binding := &rbacv1.ClusterRoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: "diagnostics"},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "cluster-admin"},
-		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: account.Namespace, Name: account.Name}},
-	}
-	if err := f.Client.Create(ctx, binding); err != nil {
-		return nil, fmt.Errorf("let the service account read: %w", err)
-	}
-	request := &authenticationv1.TokenRequest{}
-	if err := f.Client.SubResource("token").Create(ctx, account, request); err != nil {
-		return nil, fmt.Errorf("get a token: %w", err)
-	}
+// newDiagnostics reads with the token of an account that may read what it likes.
+func newDiagnostics(address, token string) *Diagnostics {
 	return &Diagnostics{
-		url: "https://" + address, token: request.Status.Token,
+		url: "https://" + address, token: token,
 		client: &http.Client{Timeout: time.Minute, Transport: &http.Transport{
 			// The manager signs its own certificate here.
 			TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
 		}},
-	}, nil
+	}
 }
 
 // Get returns what is at a path, such as /debug/pprof/heap.

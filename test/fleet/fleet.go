@@ -11,7 +11,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -130,8 +129,12 @@ func (f *Fleet) startManager(ctx context.Context) error {
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("build the manager: %w: %s", err, out)
 	}
-	if err := os.WriteFile(kubeconfig, f.server.KubeConfig, 0o600); err != nil {
-		return fmt.Errorf("write the kubeconfig: %w", err)
+	token, err := f.newToken(ctx)
+	if err != nil {
+		return err
+	}
+	if err := f.writeKubeconfig(kubeconfig, token); err != nil {
+		return err
 	}
 	health, err := process.FreeAddress(ctx)
 	if err != nil {
@@ -141,9 +144,7 @@ func (f *Fleet) startManager(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if f.Diagnostics, err = f.newDiagnostics(ctx, diagnostics); err != nil {
-		return err
-	}
+	f.Diagnostics = newDiagnostics(diagnostics, token)
 	webhooks := f.server.WebhookInstallOptions
 	f.Manager, err = process.Start(f.options.Dir, "manager", []string{"KUBECONFIG=" + kubeconfig}, binary, append([]string{
 		"--webhook-port=" + strconv.Itoa(webhooks.LocalServingPort), "--webhook-cert-dir=" + webhooks.LocalServingCertDir,

@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/model"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
 )
 
@@ -54,7 +55,7 @@ func run(arguments []string, out io.Writer) error {
 	flags.StringVar(&chosen.listen, "listen", "127.0.0.1:12080", "address to listen on; port 0 takes a free one")
 	flags.IntVar(&chosen.tenancies, "tenancies", 1, "number of tenancies, named tenancy-1 and so on")
 	flags.IntVar(&chosen.domains, "availability-domains", 1, "availability domains of each tenancy: 1 or 3")
-	flags.IntVar(&chosen.pageSize, "page-size", 50, "largest page a list gives")
+	flags.IntVar(&chosen.pageSize, "page-size", model.MaxPage, "largest page a list gives")
 	flags.StringVar(&chosen.credentials, "credentials-dir", "", "folder to write credentials to (default: a new temporary one)")
 	flags.Usage = func() {
 		fmt.Fprint(flags.Output(), usage)

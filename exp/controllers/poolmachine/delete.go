@@ -76,20 +76,17 @@ func waitingForAccount(err error) error {
 
 // removeVolumes deletes the data volumes that a detached instance leaves behind.
 func (r *Reconciler) removeVolumes(ctx context.Context, s *scope) error {
-	domain := s.own.Status.AvailabilityDomain
-	if domain == "" {
+	if s.own.Status.AvailabilityDomain == "" {
 		// It was never seen. What it may have left is the pool's to remove.
 		return nil
 	}
-	attachments, err := s.client.VolumeAttachments(ctx, domain, s.instanceID)
+	attachments, err := s.client.DataVolumeAttachments(ctx, s.instanceID)
 	if err != nil {
 		return waitingForAccount(err)
 	}
 	ids := []string{}
 	for _, attachment := range attachments {
-		if !attachment.Boot {
-			ids = append(ids, attachment.VolumeID)
-		}
+		ids = append(ids, attachment.VolumeID)
 	}
 	if len(ids) == 0 {
 		return nil

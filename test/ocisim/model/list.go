@@ -22,8 +22,12 @@ type ListQuery struct {
 	Limit          int
 }
 
-// maxPage is the largest page OCI's list operations give.
-const maxPage = 1000
+const (
+	// MaxPage is the largest page that OCI's list operations give.
+	MaxPage = 1000
+	// standardPage is the largest page that is given unasked. Oracle does not publish it.
+	standardPage = 50
+)
 
 // list filters, sorts and pages the resources of one type. It returns one page
 // and the token of the next, empty at the end.
@@ -107,15 +111,15 @@ func paginate[T any](s *State, items []T, query ListQuery, id func(T) string) ([
 	return page, base64.RawURLEncoding.EncodeToString([]byte(token)), nil
 }
 
-func pageSize(limit, standard int) (int, error) {
-	if limit < 0 || limit > maxPage {
-		return 0, ErrInvalid("limit must be between 1 and %d", maxPage)
+func pageSize(limit, largest int) (int, error) {
+	if limit < 0 || limit > MaxPage {
+		return 0, ErrInvalid("limit must be between 1 and %d", MaxPage)
 	}
 	if limit == 0 {
-		return standard, nil
+		limit = standardPage
 	}
 	// OCI's limit is a maximum, so a server may give less.
-	return min(limit, standard), nil
+	return min(limit, largest), nil
 }
 
 func parsePage(token string) (last string, place int, err error) {

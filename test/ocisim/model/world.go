@@ -46,7 +46,7 @@ type Config struct {
 	Tenancies []*Tenancy
 	Clock     Clock
 	Delays    Delays
-	// PageSize is the largest page a list gives.
+	// PageSize is the largest page a list gives, whatever is asked for.
 	PageSize int
 	Booter   Booter
 	// PublicIPs is where public addresses come from.

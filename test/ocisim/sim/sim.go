@@ -23,8 +23,8 @@ type Options struct {
 	Clock Clock
 	// Delays are DefaultDelays when nil.
 	Delays *Delays
-	// PageSize is the largest page a list gives, 50 by default. Small ones find
-	// clients that read only the first page.
+	// PageSize is the largest page a list gives, whatever limit is asked for; OCI's
+	// 1,000 by default. Small ones find clients that read only the first page.
 	PageSize int
 	// Booter is told what machines do; nil boots nothing.
 	Booter Booter
@@ -51,7 +51,7 @@ func New(options Options) (*Sim, error) {
 		config.Delays = *options.Delays
 	}
 	if config.PageSize == 0 {
-		config.PageSize = 50
+		config.PageSize = model.MaxPage
 	}
 	if !config.PublicIPs.IsValid() {
 		config.PublicIPs = netip.MustParsePrefix("198.18.0.0/15") // RFC 2544: of benchmarks, nobody's

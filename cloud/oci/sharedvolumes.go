@@ -1,0 +1,99 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package oci
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/shared"
+)
+
+// sharedWait is for how long a caller waits for a list that another one reads: short, so that an account that is slow to answer leaves
+// workers to others.
+const sharedWait = 500 * time.Millisecond
+
+// sharedVolumes are lists of volumes that all callers share.
+type sharedVolumes struct {
+	data *shared.List[[]Volume]
+
+	mu sync.Mutex
+	// boot are the boot volumes by the instance that they are or were attached to, a list for each availability domain.
+	boot map[string]*shared.List[map[string][]Volume]
+}
+
+func newSharedVolumes() *sharedVolumes {
+	return &sharedVolumes{data: newSharedList[[]Volume](), boot: map[string]*shared.List[map[string][]Volume]{}}
+}
+
+func newSharedList[T any]() *shared.List[T] {
+	return &shared.List[T]{Wait: func(time.Duration) time.Duration { return sharedWait }}
+}
+
+func (s *sharedVolumes) bootOf(availabilityDomain string) *shared.List[map[string][]Volume] {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.boot[availabilityDomain] == nil {
+		s.boot[availabilityDomain] = newSharedList[map[string][]Volume]()
+	}
+	return s.boot[availabilityDomain]
+}
+
+// BootVolumesOf lists the boot volumes that are or were attached to an instance of the availability domain and that are not
+// TERMINATED, by lists that were begun at or after the time and that all callers share. OCI keeps attachments for a while after the
+// instance is terminated.
+func (c *Client) BootVolumesOf(ctx context.Context, availabilityDomain, instanceID string, notBefore time.Time) ([]Volume, error) {
+	byInstance, err := sinceShared(ctx, c.volumes.bootOf(availabilityDomain), "ListBootVolumes", notBefore,
+		func(ctx context.Context) (map[string][]Volume, error) {
+			return c.attachedBootVolumes(ctx, availabilityDomain)
+		})
+	return byInstance[instanceID], err
+}
+
+// DataVolumesSince is DataVolumes by a list that was begun at or after the time and that all callers share, to be read only.
+func (c *Client) DataVolumesSince(ctx context.Context, notBefore time.Time) ([]Volume, error) {
+	return sinceShared(ctx, c.volumes.data, "ListVolumes", notBefore, c.DataVolumes)
+}
+
+// attachedBootVolumes are an availability domain's boot volumes by the instance that they are or were attached to.
+func (c *Client) attachedBootVolumes(ctx context.Context, availabilityDomain string) (map[string][]Volume, error) {
+	attachments, err := c.bootVolumeAttachments(ctx, availabilityDomain)
+	if err != nil {
+		return nil, err
+	}
+	volumes, err := c.bootVolumes(ctx, availabilityDomain)
+	if err != nil {
+		return nil, err
+	}
+	byID := make(map[string]Volume, len(volumes))
+	for _, volume := range volumes {
+		byID[volume.ID] = volume
+	}
+	byInstance := map[string][]Volume{}
+	for _, attachment := range attachments {
+		if volume, exists := byID[value(attachment.BootVolumeId)]; exists {
+			owner := value(attachment.InstanceId)
+			byInstance[owner] = append(byInstance[owner], volume)
+		}
+	}
+	return byInstance, nil
+}
+
+// sinceShared reads a shared list, with the package's errors.
+func sinceShared[T any](
+	ctx context.Context, list *shared.List[T], operation string, notBefore time.Time, read func(context.Context) (T, error),
+) (T, error) {
+	value, err := list.Since(ctx, notBefore, read)
+	var known *cloud.Error
+	if err == nil || errors.As(err, &known) {
+		return value, err
+	}
+	return value, &cloud.Error{
+		Kind: cloud.Throttled, Service: serviceBlockstorage, Operation: operation, NotSent: true, RetryAfter: busyWait,
+		Message: "another call to the account reads the same list, this one waits for it", Err: err,
+	}
+}
