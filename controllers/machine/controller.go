@@ -94,6 +94,7 @@ type Reconciler struct {
 	fleet  fleet
 	ledger ledger
 	images images
+	joins  joins
 	// fleetWatch keeps the fleet up to date; nil without a manager.
 	fleetWatch toolscache.ResourceEventHandlerRegistration
 	// approving is held while a pod route is approved: look at all devices, decide, approve.
@@ -113,6 +114,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 		if apierrors.IsNotFound(err) {
 			r.ledger.forget(request.NamespacedName)
 			r.fleet.forget(request.NamespacedName)
+			r.joins.forget(request.NamespacedName)
 			r.Metrics.forget(request.NamespacedName)
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
@@ -249,6 +251,8 @@ func (r *Reconciler) overwrite(ctx context.Context, before, wanted *infrav1.OCIM
 			return err
 		}
 		base = changed
+		// The conditions are those of the spec that was just written.
+		observed(status.Conditions, base.Generation)
 	}
 	if equality.Semantic.DeepEqual(base.Status, status) {
 		return nil

@@ -251,6 +251,7 @@ func appendVictim(victims []victim, recorded victim) []victim {
 func (r *Reconciler) release(ctx context.Context, s *scope) error {
 	s.released = true
 	r.ledger.forget(client.ObjectKeyFromObject(s.own))
+	r.joins.forget(client.ObjectKeyFromObject(s.own))
 	ctrl.LoggerFrom(ctx).Info("Nothing is left of the machine")
 	return nil
 }

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
@@ -31,10 +33,9 @@ func (r *Reconciler) observeDevice(ctx context.Context, s *scope) error {
 	}
 	// Less than the interval at which the machine is looked at, so that each look finds something new; and little beside it while
 	// somebody waits for the machine.
-	options := r.Options.withDefaults()
-	age := options.ProgressInterval / 4
+	age := r.joinInterval()
 	if s.own.Status.Tailnet.DeviceID != "" {
-		age = options.PollInterval / 2
+		age = r.Options.withDefaults().PollInterval / 2
 	}
 	devices, err := c.RecentDevices(ctx, s.hostname, age)
 	if err != nil {
@@ -42,9 +43,13 @@ func (r *Reconciler) observeDevice(ctx context.Context, s *scope) error {
 	}
 	device, joined := ownDevice(devices, s.own.Status.Tailnet.DeviceID, s.deviceTags(), s.instance.CreatedAt)
 	if !joined {
+		if s.instance.State == oci.StateRunning {
+			r.awaitJoin(s, devices)
+		}
 		r.notJoined(s)
 		return nil
 	}
+	r.joins.forget(client.ObjectKeyFromObject(s.own))
 	s.device = &device
 	recordDevice(&s.own.Status.Tailnet, s.hostname, device)
 	if !device.Online && s.instance.State == oci.StateRunning {
@@ -60,20 +65,24 @@ func (r *Reconciler) observeDevice(ctx context.Context, s *scope) error {
 	return failed(infrav1.TailnetReadyCondition, r.approve(ctx, s, c))
 }
 
+// awaitJoin has the machine's next pass brought by its joining. Without somebody who looks, it is looked for pass by pass.
+func (r *Reconciler) awaitJoin(s *scope, others []tailnet.Device) {
+	w := waiting{hostname: s.hostname, seen: fingerprint(others)}
+	if !r.joins.await(s.tailnet.Name, client.ObjectKeyFromObject(s.own), w) {
+		s.requeue(r.Options.withDefaults().ProgressInterval)
+	}
+}
+
 // notJoined says what the machine is waited for, and from when on that is too long.
 func (r *Reconciler) notJoined(s *scope) {
-	options := r.Options.withDefaults()
-	if s.instance.State == oci.StateRunning {
-		s.requeue(options.ProgressInterval)
-	}
-	waited := s.now.Sub(s.instance.CreatedAt)
-	if waited < options.JoinTimeout {
+	timeout := r.Options.withDefaults().JoinTimeout
+	if s.now.Sub(s.instance.CreatedAt) < timeout {
 		s.noteJoining()
 		return
 	}
 	s.note(infrav1.TailnetReadyCondition, infrav1.JoinTimeoutReason,
 		"The machine has not joined the tailnet within %s: look for capom in the instance's console log for the reason, then delete the Machine",
-		options.JoinTimeout)
+		timeout)
 }
 
 func (s *scope) noteJoining() {

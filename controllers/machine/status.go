@@ -36,8 +36,13 @@ func updateStatus(s *scope) {
 	conditions.Set(s.own, metav1.Condition{
 		Type: clusterv1.PausedCondition, Status: metav1.ConditionFalse, Reason: clusterv1.NotPausedReason,
 	})
-	for i := range s.own.Status.Conditions {
-		s.own.Status.Conditions[i].ObservedGeneration = s.own.Generation
+	observed(s.own.Status.Conditions, s.own.Generation)
+}
+
+// observed says of which generation of the spec the conditions are.
+func observed(conditions []metav1.Condition, generation int64) {
+	for i := range conditions {
+		conditions[i].ObservedGeneration = generation
 	}
 }
 

@@ -33,11 +33,15 @@ import (
 )
 
 // SetupWithManager adds the controller to the manager. Machines are looked at when they change, when their Machine, Cluster or
-// OCIMeshCluster does, when a poll of their account shows something new of their instance and, while they are not provisioned or on
+// OCIMeshCluster does, when a poll of their account shows something new of their instance, when they join their tailnet and, while they are not provisioned or on
 // their way out, when an account or a tailnet changes.
 func (r *Reconciler) SetupWithManager(ctx context.Context, mgr manager.Manager, options controller.Options) error {
 	log := ctrl.LoggerFrom(ctx).WithValues("controller", "ocimeshmachine")
 	if err := r.watchFleet(ctx, mgr); err != nil {
+		return err
+	}
+	r.joins.joined = make(chan event.TypedGenericEvent[client.ObjectKey])
+	if err := mgr.Add(manager.RunnableFunc(r.watchJoins)); err != nil {
 		return err
 	}
 	ofCluster, err := util.ClusterToTypedObjectsMapper(mgr.GetClient(), &infrav1.OCIMeshMachineList{}, mgr.GetScheme())
@@ -58,6 +62,8 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr manager.Manager, 
 		Watches(&infrav1.Tailnet{}, handler.EnqueueRequestsFromMapFunc(r.unsettled)).
 		WatchesRawSource(source.Channel(r.Pollers.Subscribe(),
 			handler.TypedEnqueueRequestsFromMapFunc[feed.Change, reconcile.Request](r.changed))).
+		WatchesRawSource(source.Channel(r.joins.joined,
+			handler.TypedEnqueueRequestsFromMapFunc[client.ObjectKey, reconcile.Request](joined))).
 		Complete(ctx, r)
 }
 
@@ -84,6 +90,11 @@ func (r *Reconciler) changed(ctx context.Context, change feed.Change) []reconcil
 		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&machines.Items[i])})
 	}
 	return requests
+}
+
+// joined is the machine that has joined its tailnet.
+func joined(_ context.Context, machine client.ObjectKey) []reconcile.Request {
+	return []reconcile.Request{{NamespacedName: machine}}
 }
 
 func named(machine string) []reconcile.Request {

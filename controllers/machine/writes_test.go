@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 )
 
@@ -73,8 +74,79 @@ func TestTheLastStepUpIsOneWriteOfTheSpecAndOneOfTheStatus(t *testing.T) {
 
 	w := b.lastPass(t, own, func(*writer) {})
 
-	NewWithT(t).Expect(w.writes).To(Equal([]string{"object", "status"}))
+	g := NewWithT(t)
+	g.Expect(w.writes).To(Equal([]string{"object", "status"}))
 	helpers.ExpectConditions(t, own, allIsWell...)
+	for _, condition := range own.Status.Conditions {
+		g.Expect(condition.ObservedGeneration).To(Equal(own.Generation), condition.Type)
+	}
+	b.pass(t, own)
+	g.Expect(w.writes).To(Equal([]string{"object", "status"}), "nothing is left to be written")
+}
+
+// writesUntil reconciles until the machine is as wanted, and returns what was written.
+func (b *bench) writesUntil(t *testing.T, own *infrav1.OCIMeshMachine, wanted func() bool) []string {
+	t.Helper()
+	w := &writer{Client: env.Client}
+	b.r.Client = w
+	b.until(t, own, func(g Gomega) { g.Expect(wanted()).To(BeTrue()) })
+	return w.writes
+}
+
+func TestAMachineIsWrittenOnceForEachStep(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{})
+	b.booter.setAsleep(true)
+	own := b.machine(t, "worker")
+	up := b.writesUntil(t, own, func() bool { return own.Status.Instance.State == string(oci.StateRunning) })
+	g.Expect(up).To(Equal([]string{
+		"object", // finalizer and identity
+		"status", // placed
+		"status", // launched
+		"status", // runs
+	}))
+	g.Expect(own.Status.Instance.PrivateIP).NotTo(BeEmpty(), "its addresses are told with that it runs")
+	helpers.ExpectConditions(t, own, "Ready False Joining", "Placed True Ready", "InstanceReady True Ready",
+		"TailnetReady False Joining", "Deleting False NotDeleting", "Paused False NotPaused")
+	b.booter.setAsleep(false)
+	b.booter.Boot(t.Context(), b.instanceOf(t, own.Status.Instance.ID))
+	g.Expect(b.writesUntil(t, own, func() bool { return own.Status.Initialization.Provisioned != nil })).To(Equal([]string{
+		"object", // the provider ID
+		"status", // joined and provisioned
+	}))
+
+	g.Expect(b.Client.Delete(t.Context(), own)).To(Succeed())
+	down := b.writesUntil(t, own, func() bool {
+		return apierrors.IsNotFound(b.Client.Get(t.Context(), client.ObjectKeyFromObject(own), own))
+	})
+	g.Expect(down).To(Or(Equal([]string{"status", "object"}), Equal([]string{"status", "status", "object"})),
+		"what it waits for, the instance's end and perhaps its volumes', and the finalizer")
+}
+
+func TestANewMachineIsPlacedWithoutALookForAnInstanceThatCannotBe(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{})
+	own := b.machine(t, "worker")
+	g.Expect(b.poll(t.Context())).To(Succeed())
+	polls := b.calls("ListInstances")
+	for range 2 {
+		_, err := b.r.Reconcile(t.Context(), requestOf(own))
+		g.Expect(err).NotTo(HaveOccurred())
+	}
+	b.Reload(t, own)
+	g.Expect(own.Status.Placement.Account).NotTo(BeEmpty())
+	g.Expect(b.calls("ListInstances")).To(Equal(polls))
+
+	old := b.machine(t, "old")
+	b.r = b.reconciler()
+	_, err := b.r.Reconcile(t.Context(), requestOf(old))
+	g.Expect(err).NotTo(HaveOccurred())
+	b.r = b.reconciler()
+	_, err = b.r.Reconcile(t.Context(), requestOf(old))
+	g.Expect(err).NotTo(HaveOccurred())
+	b.Reload(t, old)
+	g.Expect(old.Status.Placement.Account).To(BeEmpty(), "another process may have launched it")
+	b.untilProvisioned(t, old)
 }
 
 func TestTheLastStepUpIsMergedWithWhatOthersWroteMeanwhile(t *testing.T) {
@@ -83,7 +155,7 @@ func TestTheLastStepUpIsMergedWithWhatOthersWroteMeanwhile(t *testing.T) {
 
 	w := b.lastPass(t, own, func(w *writer) { w.refuses = true })
 
-	NewWithT(t).Expect(w.writes).To(Equal([]string{"object", "object", "merged status"}), "what was refused is merged in the same pass")
+	NewWithT(t).Expect(w.writes).To(Equal([]string{"object", "merged status", "object", "merged status"}), "what was refused is merged in the same pass")
 	NewWithT(t).Expect(own.Spec.ProviderID).To(Equal(providerIDPrefix + own.Status.Instance.ID))
 	helpers.ExpectConditions(t, own, allIsWell...)
 }

@@ -1,0 +1,100 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package machine
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
+)
+
+// watchJoins looks for devices, as a manager does, until the test ends.
+func (b *bench) watchJoins(t *testing.T) {
+	t.Helper()
+	b.r.joins.joined = make(chan event.TypedGenericEvent[client.ObjectKey])
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- b.r.watchJoins(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		NewWithT(t).Expect(<-ended).To(Succeed())
+	})
+}
+
+// waits are the machines that are waited for.
+func (b *bench) waits() []client.ObjectKey {
+	b.r.joins.mu.Lock()
+	defer b.r.joins.mu.Unlock()
+	var keys []client.ObjectKey
+	for _, machines := range b.r.joins.waiting {
+		for key := range machines {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// instanceOf is the machine's instance.
+func (b *bench) instanceOf(t *testing.T, id string) sim.Machine {
+	t.Helper()
+	for _, machine := range b.instances(t) {
+		if machine.ID == id {
+			return machine
+		}
+	}
+	t.Fatalf("there is no instance %s", id)
+	return sim.Machine{}
+}
+
+func TestAMachineIsLookedAtOnceItHasJoined(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{})
+	b.booter.setAsleep(true)
+	own, other := b.machine(t, "worker"), b.machine(t, "other")
+	b.until(t, own, func(g Gomega) { g.Expect(b.waits()).To(ConsistOf(client.ObjectKeyFromObject(own))) })
+	b.until(t, other, func(g Gomega) { g.Expect(b.waits()).To(HaveLen(2)) })
+	b.Reload(t, own)
+
+	b.Control.SetUnreachable(true)
+	b.watchJoins(t)
+	b.booter.setAsleep(false)
+	b.booter.Boot(t.Context(), b.instanceOf(t, own.Status.Instance.ID))
+	b.Control.SetUnreachable(false)
+
+	g.Eventually(b.r.joins.joined).WithTimeout(patience).Should(Receive(HaveField("Object", client.ObjectKeyFromObject(own))))
+	g.Expect(b.waits()).To(ConsistOf(client.ObjectKeyFromObject(other)))
+	b.untilProvisioned(t, own)
+
+	b.delete(t, other)
+	g.Expect(b.waits()).To(BeEmpty(), "what is gone is not waited for")
+	b.delete(t, own)
+	b.expectNothingLeft(t)
+}
+
+func TestADeviceThatIsNotTheMachinesOwnBringsOnePass(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{})
+	b.booter.setAsleep(true)
+	own := b.machine(t, "worker")
+	b.until(t, own, func(g Gomega) { g.Expect(b.waits()).To(HaveLen(1)) })
+	c, err := b.Clients.TailnetClient(t.Context(), b.Tailnet)
+	g.Expect(err).NotTo(HaveOccurred())
+	key, err := c.CreateKey(t.Context(), tailnet.KeySpec{Tags: []string{helpers.ControlPlaneTag}})
+	g.Expect(err).NotTo(HaveOccurred())
+	_, err = b.Control.Register(key.Secret.Reveal(), own.Status.Tailnet.Hostname)
+	g.Expect(err).NotTo(HaveOccurred())
+	b.watchJoins(t)
+	g.Eventually(b.r.joins.joined).WithTimeout(patience).Should(Receive())
+
+	b.until(t, own, func(g Gomega) { g.Expect(b.waits()).To(HaveLen(1)) })
+	g.Consistently(b.r.joins.joined, 20*b.r.joinInterval()+100*time.Millisecond).ShouldNot(Receive())
+}
