@@ -22,6 +22,7 @@ import (
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/controllers/remote"
 	"sigs.k8s.io/cluster-api/util/flags"
+	capiversion "sigs.k8s.io/cluster-api/version"
 	ctrl "sigs.k8s.io/controller-runtime"
 	ctrlcache "sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -41,6 +42,10 @@ import (
 var version = "dev"
 
 const controllerName = "capom-controller-manager"
+
+// minimumKubernetes is the version of the management cluster from which on CRDs have selectable fields: by one the machines of an
+// account are found before it is deleted (controllers/index).
+const minimumKubernetes = "v1.31.0"
 
 // +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
 // +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
@@ -136,6 +141,9 @@ func newManager(options managerOptions) (ctrl.Manager, error) {
 	}
 	config.QPS, config.Burst = options.kubeAPIQPS, options.kubeAPIBurst
 	config.UserAgent = remote.DefaultClusterAPIUserAgent(controllerName)
+	if err := capiversion.CheckKubernetesVersion(config, minimumKubernetes); err != nil {
+		return nil, fmt.Errorf("check the management cluster: %w", err)
+	}
 
 	var namespaces map[string]ctrlcache.Config
 	if options.namespace != "" {

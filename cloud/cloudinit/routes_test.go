@@ -17,6 +17,7 @@ func (n *testNode) apiServer(answer string) {
 		"ready":   "printf 200",
 		"unready": "printf 500",
 		"refused": "exit 7",
+		"silent":  "exit 28",
 	}
 	n.stub("curl", `case "$*" in
 *https://100.64.0.7:6443/readyz) `+fragments[answer]+` ;;
@@ -48,7 +49,7 @@ func joinedNode(t *testing.T, in Input) *testNode {
 }
 
 func TestAJoiningControlPlaneHoldsTheAddressOnlyWhenItsAPIServerIsReady(t *testing.T) {
-	for _, answer := range []string{"refused", "unready"} {
+	for _, answer := range []string{"refused", "silent", "unready"} {
 		t.Run(answer, func(t *testing.T) {
 			g := NewWithT(t)
 			n := joinedNode(t, controlPlaneInput())
@@ -82,6 +83,25 @@ func TestOneFailedProbeDoesNotMoveTheAddress(t *testing.T) {
 	g.Eventually(func() int { return strings.Count(n.read("probes"), "x") }, soon).Should(BeNumerically(">", 9))
 	g.Expect(n.holds()).To(BeTrue())
 	g.Expect(n.read("calls")).NotTo(ContainSubstring("ip addr del"))
+}
+
+func TestAnAPIServerThatIsGoneOrHangsIsAskedAgainSooner(t *testing.T) {
+	for answer, sooner := range map[string]bool{"refused": true, "silent": true, "unready": false} {
+		t.Run(answer, func(t *testing.T) {
+			g := NewWithT(t)
+			n := joinedNode(t, controlPlaneInput())
+			n.write("stubs/sleep", stubScript, 0o755)
+			n.stub("sleep", `exec /bin/sleep "$1"`)
+			n.apiServer("ready")
+			n.start(scriptsDir+"/capom-routes", "run")
+			g.Eventually(n.holds, soon).Should(BeTrue())
+			g.Expect(n.read("calls")).NotTo(ContainSubstring("sleep 0.04"))
+
+			n.apiServer(answer)
+			g.Eventually(n.holds, soon).Should(BeFalse())
+			g.Expect(strings.Contains(n.read("calls"), "sleep 0.04")).To(Equal(sooner))
+		})
+	}
 }
 
 func TestTheFirstControlPlaneHoldsTheAddressBeforeInitAndIsGatedAfterwards(t *testing.T) {

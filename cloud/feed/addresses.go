@@ -12,6 +12,8 @@ import (
 // addresses is how far the search for an instance's addresses is: they are looked for only when somebody wants them, and once.
 type addresses struct {
 	wanted bool
+	// untold says that nobody was told yet that the instance runs.
+	untold bool
 	vnic   *oci.VNIC
 	err    error
 }
@@ -66,7 +68,7 @@ func (b *Book) Addressed(id string, vnic *oci.VNIC, err error) []Change {
 	if r == nil {
 		return nil
 	}
-	news := vnic != nil || (err != nil && r.addresses.err == nil)
+	news := vnic != nil || r.addresses.untold || (err != nil && r.addresses.err == nil)
 	r.addresses = addresses{wanted: vnic == nil, vnic: vnic, err: err}
 	if !news {
 		return nil

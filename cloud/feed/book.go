@@ -38,8 +38,8 @@ type Sighting struct {
 	oci.Instance
 	// Listed is false if the last complete list did not show the instance, or none ever did: it may be gone, or new.
 	Listed bool
-	// Seen is when it was so: when the list was begun that has shown it last, or when a call did.
-	Seen time.Time
+	// Since is from when on it was in this state, as far as was seen: when the first list was begun that has shown it, or when a call did.
+	Since time.Time
 }
 
 // Book is what is known of one account's instances with a machine's or a machine pool's tag. It is safe for concurrent use.
@@ -71,6 +71,8 @@ type record struct {
 	instance oci.Instance
 	// seen is when what is known was true: when its list was begun, or when it was noted.
 	seen time.Time
+	// since is the first such time of its state.
+	since time.Time
 	// noted says that a call rather than a list has shown it; missing that a complete list did not show it.
 	noted, missing bool
 	// ours says that a reconciler of this process asked for it: the compartment may hold other managers' machines.
@@ -94,7 +96,7 @@ func (b *Book) Instance(id string) (seen Sighting, known bool) {
 		return Sighting{}, false
 	}
 	r.ours = true
-	return Sighting{Instance: r.instance, Listed: !r.missing, Seen: r.seen}, true
+	return Sighting{Instance: r.instance, Listed: !r.missing, Since: r.since}, true
 }
 
 // Tagged lists the instances of a machine or of a machine pool, those that are TERMINATED included and those that are missing from the last complete list
@@ -155,7 +157,7 @@ func (b *Book) Note(instance oci.Instance, now time.Time) {
 		b.instances[instance.ID] = r
 	}
 	if r.instance.State != instance.State {
-		b.changed = now
+		b.changed, r.since = now, now
 	}
 	r.instance, r.seen, r.noted, r.missing, r.ours = instance, now, true, false, true
 }

@@ -198,7 +198,8 @@ func TestAddressesAreFetchedOnceAndOnlyWhenAskedFor(t *testing.T) {
 	d.poll(machineInstance("old", oci.StateRunning), machineInstance("new", oci.StateRunning))
 	g.Expect(wanted()).To(ConsistOf("new", "old"), "it came up under our eyes")
 
-	g.Expect(d.Addressed("new", nil, nil)).To(BeEmpty(), "it has none yet")
+	g.Expect(d.Addressed("new", nil, nil)).To(ConsistOf(changeOf("new")), "it runs and has none yet")
+	g.Expect(d.Addressed("new", nil, nil)).To(BeEmpty())
 	g.Expect(d.Addressed("new", nil, errSilent)).To(HaveLen(1))
 	g.Expect(d.Addressed("new", nil, errSilent)).To(BeEmpty())
 	vnic := oci.VNIC{PrivateIP: netip.MustParseAddr("10.0.0.2")}
@@ -218,7 +219,9 @@ func TestThatAnInstanceRunsIsToldTogetherWithItsAddresses(t *testing.T) {
 	d.pass(time.Minute)
 	g.Expect(d.poll(machineInstance("a", oci.StateStarting), machineInstance("b", oci.StateStarting))).To(ConsistOf(changeOf("a"), changeOf("b")))
 	d.pass(time.Minute)
-	g.Expect(d.poll(machineInstance("a", oci.StateRunning), machineInstance("b", oci.StateRunning))).To(BeEmpty())
+	for range 2 {
+		g.Expect(d.poll(machineInstance("a", oci.StateRunning), machineInstance("b", oci.StateRunning))).To(BeEmpty())
+	}
 	vnic := oci.VNIC{PrivateIP: netip.MustParseAddr("10.0.0.2")}
 	g.Expect(d.Addressed("a", &vnic, nil)).To(ConsistOf(changeOf("a")))
 	g.Expect(d.Addressed("b", nil, errSilent)).To(ConsistOf(changeOf("b")), "addresses that cannot be had do not hide that it runs")
@@ -228,6 +231,11 @@ func TestThatAnInstanceRunsIsToldTogetherWithItsAddresses(t *testing.T) {
 	d.pass(time.Minute)
 	g.Expect(d.poll(machineInstance("a", oci.StateRunning), machineInstance("b", oci.StateRunning))).To(
 		ConsistOf(changeOf("a")), "its addresses are known")
+
+	d.Note(machineInstance("c", oci.StateProvisioning), d.now)
+	d.pass(time.Minute)
+	g.Expect(d.poll(machineInstance("c", oci.StateRunning))).NotTo(ContainElement(changeOf("c")))
+	g.Expect(d.poll(machineInstance("c", oci.StateStopping))).To(ContainElement(changeOf("c")), "one that no longer runs is told at once")
 }
 
 func TestPace(t *testing.T) {

@@ -76,11 +76,14 @@ func (b *Book) Complete(listed []oci.Instance, began, now time.Time) []Change {
 func (b *Book) show(instance oci.Instance, began time.Time) (fresh, addressed bool) {
 	r := b.instances[instance.ID]
 	if r == nil {
-		b.instances[instance.ID] = &record{instance: instance, seen: began}
+		b.instances[instance.ID] = &record{instance: instance, seen: began, since: began}
 		return true, false
 	}
 	if r.noted && r.seen.After(began) {
 		return false, false
+	}
+	if r.instance.State != instance.State {
+		r.since = began
 	}
 	missing := r.missing
 	fresh = missing || r.instance.State != instance.State
@@ -89,7 +92,8 @@ func (b *Book) show(instance oci.Instance, began time.Time) (fresh, addressed bo
 		r.addresses.want()
 	}
 	r.instance, r.seen, r.noted, r.missing = instance, began, false, false
-	return fresh, !missing && r.wantsAddresses()
+	r.addresses.untold = (fresh || r.addresses.untold) && !missing && r.wantsAddresses()
+	return fresh, fresh && r.addresses.untold
 }
 
 // vanish marks an instance that a complete list does not show, and tells whether that is new.

@@ -19,10 +19,10 @@ import (
 // account holds instances and volumes in memory and remembers what was ended.
 type account struct {
 	instances []oci.Instance
-	// boots are boot volumes by instance, data all data volumes, listedSince how old lists of them might be.
-	boots       map[string][]oci.Volume
-	data        []oci.Volume
-	listedSince time.Time
+	// boots are boot volumes by instance, data all data volumes, goneSince from when on lists counted.
+	boots     map[string][]oci.Volume
+	data      []oci.Volume
+	goneSince time.Time
 	// getErr, probeErr and terminateErr are what the calls fail with.
 	getErr, probeErr, terminateErr error
 	terminated, deleted            []string
@@ -50,13 +50,13 @@ func (a *account) TerminateInstance(_ context.Context, id string) error {
 	return a.terminateErr
 }
 
-func (a *account) BootVolumesOf(_ context.Context, _, instanceID string, since time.Time) ([]oci.Volume, error) {
-	a.listedSince = since
+func (a *account) BootVolumesOf(_ context.Context, _, instanceID string, since time.Time, _ time.Duration) ([]oci.Volume, error) {
+	a.goneSince = since
 	return a.boots[instanceID], nil
 }
 
-func (a *account) DataVolumesSince(_ context.Context, since time.Time) ([]oci.Volume, error) {
-	a.listedSince = since
+func (a *account) DataVolumesSince(_ context.Context, since time.Time, _ time.Duration) ([]oci.Volume, error) {
+	a.goneSince = since
 	return a.data, nil
 }
 
@@ -180,13 +180,13 @@ func TestOnlyTheMachinesOwnVolumesAreDeleted(t *testing.T) {
 	}
 	since := time.Unix(1, 0)
 	volumes := Volumes{
-		InstanceID: "a", AvailabilityDomain: "AD-1", DataNames: []string{"worker-1-data", "worker-1-logs"}, ListedSince: since,
+		InstanceID: "a", AvailabilityDomain: "AD-1", DataNames: []string{"worker-1-data", "worker-1-logs"}, GoneSince: since,
 	}
 	gone, err := RemoveVolumes(t.Context(), c, volumes)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(gone).To(BeFalse())
 	g.Expect(c.deleted).To(ConsistOf("boot", "data"))
-	g.Expect(c.listedSince).To(Equal(since))
+	g.Expect(c.goneSince).To(Equal(since))
 
 	c.boots, c.data = nil, []oci.Volume{volume("csi", "pvc-1", false, oci.StateAvailable)}
 	gone, err = RemoveVolumes(t.Context(), c, volumes)

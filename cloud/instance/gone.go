@@ -27,8 +27,8 @@ type terminator interface {
 type remover interface {
 	observer
 	terminator
-	BootVolumesOf(ctx context.Context, availabilityDomain, instanceID string, notBefore time.Time) ([]oci.Volume, error)
-	DataVolumesSince(ctx context.Context, notBefore time.Time) ([]oci.Volume, error)
+	BootVolumesOf(ctx context.Context, availabilityDomain, instanceID string, since time.Time, age time.Duration) ([]oci.Volume, error)
+	DataVolumesSince(ctx context.Context, since time.Time, age time.Duration) ([]oci.Volume, error)
 	DeleteVolume(ctx context.Context, volume oci.Volume) error
 }
 
@@ -96,8 +96,10 @@ type Volumes struct {
 	// DataNames are the display names of the data volumes that the provider made: see VolumeName. Others were attached by
 	// somebody else and stay.
 	DataNames []string
-	// ListedSince is how old what OCI lists may be: a time at which the instance was known to be gone.
-	ListedSince time.Time
+	// GoneSince is from when on OCI's lists count: what was listed before may be of an instance that was not gone, or not there yet.
+	GoneSince time.Time
+	// Age is how old a list may be besides: who waits for volumes to be gone has to see newer ones.
+	Age time.Duration
 }
 
 // RemoveVolumes deletes volumes that outlived their instance and tells whether all are gone. TerminateInstance takes them
@@ -121,12 +123,12 @@ func RemoveVolumes(ctx context.Context, c remover, volumes Volumes) (gone bool, 
 
 // left lists the machine's volumes that still exist.
 func (v Volumes) left(ctx context.Context, c remover) ([]oci.Volume, error) {
-	boots, err := c.BootVolumesOf(ctx, v.AvailabilityDomain, v.InstanceID, v.ListedSince)
+	boots, err := c.BootVolumesOf(ctx, v.AvailabilityDomain, v.InstanceID, v.GoneSince, v.Age)
 	if err != nil || len(v.DataNames) == 0 {
 		return boots, err
 	}
 	left := slices.Clone(boots)
-	data, err := c.DataVolumesSince(ctx, v.ListedSince)
+	data, err := c.DataVolumesSince(ctx, v.GoneSince, v.Age)
 	if err != nil {
 		return nil, err
 	}

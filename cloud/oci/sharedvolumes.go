@@ -17,6 +17,9 @@ import (
 // workers to others.
 const sharedWait = 500 * time.Millisecond
 
+// busyPart bounds how much of the time is spent on such lists: one that took a second is good for as many seconds.
+const busyPart = 4
+
 // sharedVolumes are lists of volumes that all callers share.
 type sharedVolumes struct {
 	data *shared.List[[]Volume]
@@ -44,19 +47,21 @@ func (s *sharedVolumes) bootOf(availabilityDomain string) *shared.List[map[strin
 }
 
 // BootVolumesOf lists the boot volumes that are or were attached to an instance of the availability domain and that are not
-// TERMINATED, by lists that were begun at or after the time and that all callers share. OCI keeps attachments for a while after the
-// instance is terminated.
-func (c *Client) BootVolumesOf(ctx context.Context, availabilityDomain, instanceID string, notBefore time.Time) ([]Volume, error) {
-	byInstance, err := sinceShared(ctx, c.volumes.bootOf(availabilityDomain), "ListBootVolumes", notBefore,
+// TERMINATED, by lists that all callers share. They were begun at or after since and are not older than age, or only as much as reading
+// them takes. OCI keeps attachments for a while after the instance is terminated.
+func (c *Client) BootVolumesOf(
+	ctx context.Context, availabilityDomain, instanceID string, since time.Time, age time.Duration,
+) ([]Volume, error) {
+	byInstance, err := sinceShared(ctx, c.volumes.bootOf(availabilityDomain), "ListBootVolumes", since, age,
 		func(ctx context.Context) (map[string][]Volume, error) {
 			return c.attachedBootVolumes(ctx, availabilityDomain)
 		})
 	return byInstance[instanceID], err
 }
 
-// DataVolumesSince is DataVolumes by a list that was begun at or after the time and that all callers share, to be read only.
-func (c *Client) DataVolumesSince(ctx context.Context, notBefore time.Time) ([]Volume, error) {
-	return sinceShared(ctx, c.volumes.data, "ListVolumes", notBefore, c.DataVolumes)
+// DataVolumesSince is DataVolumes by a list that all callers share, to be read only; since and age are as in BootVolumesOf.
+func (c *Client) DataVolumesSince(ctx context.Context, since time.Time, age time.Duration) ([]Volume, error) {
+	return sinceShared(ctx, c.volumes.data, "ListVolumes", since, age, c.DataVolumes)
 }
 
 // attachedBootVolumes are an availability domain's boot volumes by the instance that they are or were attached to.
@@ -85,15 +90,20 @@ func (c *Client) attachedBootVolumes(ctx context.Context, availabilityDomain str
 
 // sinceShared reads a shared list, with the package's errors.
 func sinceShared[T any](
-	ctx context.Context, list *shared.List[T], operation string, notBefore time.Time, read func(context.Context) (T, error),
+	ctx context.Context, list *shared.List[T], operation string, since time.Time, age time.Duration,
+	read func(context.Context) (T, error),
 ) (T, error) {
-	value, err := list.Since(ctx, notBefore, read)
+	took := list.Took()
+	if recent := time.Now().Add(-max(age, busyPart*took)); since.Before(recent) {
+		since = recent
+	}
+	value, err := list.Since(ctx, since, read)
 	var known *cloud.Error
 	if err == nil || errors.As(err, &known) {
 		return value, err
 	}
 	return value, &cloud.Error{
-		Kind: cloud.Throttled, Service: serviceBlockstorage, Operation: operation, NotSent: true, RetryAfter: busyWait,
+		Kind: cloud.Throttled, Service: serviceBlockstorage, Operation: operation, NotSent: true, RetryAfter: max(2*busyWait, took),
 		Message: "another call to the account reads the same list, this one waits for it", Err: err,
 	}
 }

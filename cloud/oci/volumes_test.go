@@ -33,7 +33,7 @@ func TestVolumesThatAreLeft(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(data).To(HaveLen(1))
 	g.Expect(data[0].GB).To(Equal(int64(50)))
-	boots, err := client.BootVolumesOf(t.Context(), "AD-1", "i", time.Now())
+	boots, err := client.BootVolumesOf(t.Context(), "AD-1", "i", time.Now(), time.Hour)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(boots).To(HaveLen(1))
 	g.Expect(boots[0].ID).To(Equal("b1"))
@@ -51,9 +51,9 @@ func TestListsOfVolumesAreSharedForAsLongAsTheyAreNewEnough(t *testing.T) {
 	client := newClient(t, f)
 	ended := time.Now()
 	for _, instance := range []string{"i", "j", "k"} {
-		_, err := client.BootVolumesOf(t.Context(), "AD-1", instance, ended)
+		_, err := client.BootVolumesOf(t.Context(), "AD-1", instance, ended, time.Hour)
 		g.Expect(err).NotTo(HaveOccurred())
-		_, err = client.DataVolumesSince(t.Context(), ended)
+		_, err = client.DataVolumesSince(t.Context(), ended, time.Hour)
 		g.Expect(err).NotTo(HaveOccurred())
 	}
 	var lists []string
@@ -65,12 +65,26 @@ func TestListsOfVolumesAreSharedForAsLongAsTheyAreNewEnough(t *testing.T) {
 		HaveKeyWithValue("availabilityDomain", []string{"AD-1"}), Not(HaveKey("instanceId")), HaveKeyWithValue("limit", []string{"1000"})))
 
 	f.on("GET /20160918/bootVolumes", answer(200, `[]`))
-	boots, err := client.BootVolumesOf(t.Context(), "AD-1", "i", time.Now())
+	boots, err := client.BootVolumesOf(t.Context(), "AD-1", "i", time.Now(), time.Hour)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(boots).To(BeEmpty())
-	_, err = client.BootVolumesOf(t.Context(), "AD-2", "i", ended)
+	_, err = client.BootVolumesOf(t.Context(), "AD-2", "i", ended, time.Hour)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(f.seen()[5].query).To(HaveKeyWithValue("availabilityDomain", []string{"AD-2"}), "each domain has its own list")
+}
+
+func TestAListOfVolumesIsReadAnewForWhoWaits(t *testing.T) {
+	g := NewWithT(t)
+	f := newFake(t)
+	f.on("GET /20160918/volumes", answer(200, `[{"id":"d1","lifecycleState":"TERMINATING"}]`))
+	client := newClient(t, f)
+	ended := time.Now()
+	left, err := client.DataVolumesSince(t.Context(), ended, time.Hour)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(left).To(HaveLen(1))
+
+	f.on("GET /20160918/volumes", answer(200, `[]`))
+	g.Eventually(func() ([]oci.Volume, error) { return client.DataVolumesSince(t.Context(), ended, 0) }).Should(BeEmpty())
 }
 
 func TestAListOfVolumesThatFailsProvesNothing(t *testing.T) {
@@ -81,7 +95,7 @@ func TestAListOfVolumesThatFailsProvesNothing(t *testing.T) {
 	client := newClient(t, f)
 	ended := time.Now()
 	for range 2 {
-		_, err := client.BootVolumesOf(t.Context(), "AD-1", "i", ended)
+		_, err := client.BootVolumesOf(t.Context(), "AD-1", "i", ended, time.Hour)
 		g.Expect(cloud.KindOf(err)).To(Equal(cloud.NotFoundOrUnauthorized))
 	}
 }
@@ -99,16 +113,16 @@ func TestNobodyWaitsLongForAnothersList(t *testing.T) {
 	ended := time.Now()
 	first := make(chan error, 1)
 	go func() {
-		_, err := client.DataVolumesSince(t.Context(), ended)
+		_, err := client.DataVolumesSince(t.Context(), ended, time.Hour)
 		first <- err
 	}()
 	<-asked
-	_, err := client.DataVolumesSince(t.Context(), ended)
+	_, err := client.DataVolumesSince(t.Context(), ended, time.Hour)
 	var waits *cloud.Error
 	g.Expect(errors.As(err, &waits)).To(BeTrue())
 	g.Expect(waits.Kind).To(Equal(cloud.Throttled))
 	g.Expect(waits.NotSent).To(BeTrue())
-	g.Expect(waits.RetryAfter).To(Equal(time.Second))
+	g.Expect(waits.RetryAfter).To(Equal(2 * time.Second))
 	close(release)
 	g.Expect(<-first).NotTo(HaveOccurred())
 }

@@ -16,6 +16,8 @@ import (
 // ErrSlow is what a caller gets who does not wait any longer for the list that another one reads.
 var ErrSlow = errors.New("the list takes long to read")
 
+var errUnread = errors.New("the list was not read to its end")
+
 // List is a list of which one is read at a time, for all who ask meanwhile. It is safe for concurrent use; the zero value waits for
 // nobody.
 type List[T any] struct {
@@ -103,12 +105,16 @@ func await(ctx context.Context, done <-chan struct{}, wait time.Duration) error 
 }
 
 func (l *List[T]) read(ctx context.Context, r *reading[T], read func(context.Context) (T, error)) {
-	defer close(r.done)
+	// A panic in read, which controllers survive, must neither count as an empty list nor keep others from reading.
+	r.err = errUnread
+	defer func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.underway = nil
+		if r.err == nil {
+			l.began, l.took, l.value = r.began, time.Since(r.began), r.value
+		}
+		close(r.done)
+	}()
 	r.value, r.err = read(ctx)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.underway = nil
-	if r.err == nil {
-		l.began, l.took, l.value = r.began, time.Since(r.began), r.value
-	}
 }

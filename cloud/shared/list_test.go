@@ -86,6 +86,32 @@ func TestAFailureIsForAllWhoWaitedAndForNobodyElse(t *testing.T) {
 	})
 }
 
+func TestAPanicIsNoListAndKeepsNobodyFromReading(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewWithT(t)
+		list := &shared.List[int32]{Wait: patience(time.Minute)}
+		var reads atomic.Int32
+		now := time.Now()
+		waits := make(chan error, 1)
+		go func() {
+			defer func() { _ = recover() }()
+			_, _ = list.Since(t.Context(), now, func(context.Context) (int32, error) {
+				time.Sleep(time.Second)
+				panic("malformed")
+			})
+		}()
+		synctest.Wait()
+		go func() {
+			_, err := list.Since(t.Context(), now, slowly(&reads, nil))
+			waits <- err
+		}()
+		g.Expect(<-waits).To(MatchError(ContainSubstring("not read to its end")))
+		value, err := list.Since(t.Context(), now, slowly(&reads, nil))
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(value).To(Equal(int32(1)))
+	})
+}
+
 func TestNobodyWaitsForLongerThanHeMay(t *testing.T) {
 	for name, world := range map[string]struct {
 		wait    func(time.Duration) time.Duration

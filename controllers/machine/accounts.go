@@ -51,12 +51,19 @@ func (r *Reconciler) account(ctx context.Context, name string) (*infrav1.OCIAcco
 // was, which is as good as a list of its own: what was launched since by this process is noted in the book, and a launch that was
 // not answered begins the search anew. If there was no such poll, one is asked for.
 func (r *Reconciler) seenIn(s *scope, account *infrav1.OCIAccount) ([]oci.Instance, error) {
+	own, err := r.seenUnasked(s, account)
+	if err != nil {
+		r.Pollers.Book(account).Await(client.ObjectKeyFromObject(s.own).String(), r.ledger.searchedSince(s.search(), s.now))
+	}
+	return own, err
+}
+
+// seenUnasked is seenIn for who can wait for the poll that comes by itself.
+func (r *Reconciler) seenUnasked(s *scope, account *infrav1.OCIAccount) ([]oci.Instance, error) {
 	book := r.Pollers.Book(account)
-	since := r.ledger.searchedSince(s.search(), s.now)
-	if book.PolledSince(since) {
+	if book.PolledSince(r.ledger.searchedSince(s.search(), s.now)) {
 		return instance.Remaining(book.Tagged(s.identity)), nil
 	}
-	book.Await(client.ObjectKeyFromObject(s.own).String(), since)
 	if _, failure := book.Last(); failure != nil {
 		return nil, failure
 	}

@@ -109,12 +109,13 @@ type phase struct {
 
 // Reconcile brings one machine a step further.
 func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctrl.Result, reterr error) {
+	// Only the pass that ends with waiting for it notes the machine anew.
+	r.joins.forget(request.NamespacedName)
 	own := &infrav1.OCIMeshMachine{}
 	if err := r.Client.Get(ctx, request.NamespacedName, own); err != nil {
 		if apierrors.IsNotFound(err) {
 			r.ledger.forget(request.NamespacedName)
 			r.fleet.forget(request.NamespacedName)
-			r.joins.forget(request.NamespacedName)
 			r.Metrics.forget(request.NamespacedName)
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
@@ -205,7 +206,7 @@ func (r *Reconciler) save(ctx context.Context, s *scope) error {
 		return r.removeFinalizer(ctx, s)
 	}
 	updateStatus(s)
-	if !s.handedOver {
+	if !s.handedOver || !conditions.IsTrue(s.own, infrav1.ReadyCondition) {
 		report.Announce(r.Recorder, s.own, conditions.Get(s.before, infrav1.ReadyCondition), conditions.Get(s.own, infrav1.ReadyCondition))
 	}
 	if s.exclusive {

@@ -9,10 +9,12 @@ import (
 	"fmt"
 	"time"
 
+	"sigs.k8s.io/cluster-api/util/conditions"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
@@ -41,6 +43,13 @@ func (r *Reconciler) terminate(ctx context.Context, s *scope) error {
 	}
 	for _, v := range victims {
 		gone, err := r.remove(ctx, s, v)
+		if cloud.IsKind(err, cloud.Throttled) && cloud.WasNotSent(err) {
+			// It is this machine's turn later: nothing that anybody has to know of.
+			s.asBefore()
+			s.stop()
+			s.requeue(cloud.RetryAfterOf(err))
+			continue
+		}
 		if err != nil {
 			return waitingForAccount(fmt.Errorf("account %s: %w", v.account, err))
 		}
@@ -51,9 +60,17 @@ func (r *Reconciler) terminate(ctx context.Context, s *scope) error {
 	}
 	s.hadInstance = len(victims) > 0
 	if notPolled != nil && !s.stopped {
-		return notPolled
+		return r.lookForOthers(ctx, s)
 	}
 	return nil
+}
+
+// asBefore leaves what the deletion is said to wait for as it was.
+func (s *scope) asBefore() {
+	before := conditions.Get(s.before, infrav1.DeletingCondition)
+	if before != nil && before.Reason == infrav1.WaitingForTerminationReason {
+		s.deletion = access.NewProblem(before.Reason, "%s", before.Message)
+	}
 }
 
 // waitingForAccount says that nothing can be proven gone for the moment.
@@ -95,7 +112,7 @@ func (r *Reconciler) remove(ctx context.Context, s *scope, v victim) (gone bool,
 	}
 	gone, err = instance.RemoveVolumes(ctx, c, instance.Volumes{
 		InstanceID: v.id, AvailabilityDomain: v.availabilityDomain, DataNames: s.volumeNames(),
-		ListedSince: r.goneSince(s, book, v.id),
+		GoneSince: goneSince(s, book, v.id), Age: r.Options.withDefaults().ProgressInterval / 2,
 	})
 	if err == nil && !gone {
 		s.deletion = access.NewProblem(infrav1.WaitingForTerminationReason, "Waiting for the volumes of instance %s to be gone", v.id)
@@ -117,18 +134,13 @@ func (r *Reconciler) end(ctx context.Context, s *scope, c *oci.Client, book *fee
 	return removal, err
 }
 
-// goneSince is how old a list of the volumes of an instance that is gone may be. All machines of the account whose end a poll has shown
-// share one; who has to wait for its volumes looks at a newer one each time.
-func (r *Reconciler) goneSince(s *scope, book *feed.Book, id string) time.Time {
-	seen, known := book.Instance(id)
-	if !known || !seen.Listed {
-		return s.now
+// goneSince is from when on the instance is known to be gone. All machines of the account whose end a poll has shown are told from lists
+// that they share.
+func goneSince(s *scope, book *feed.Book, id string) time.Time {
+	if seen, known := book.Instance(id); known && seen.Listed {
+		return seen.Since
 	}
-	recent := s.now.Add(-r.Options.withDefaults().ProgressInterval / 2)
-	if seen.Seen.Before(recent) {
-		return recent
-	}
-	return seen.Seen
+	return s.now
 }
 
 func (s *scope) volumeNames() []string {
@@ -156,14 +168,16 @@ func (r *Reconciler) victims(ctx context.Context, s *scope) ([]victim, error) {
 	if err != nil {
 		return nil, err
 	}
-	tagged, err := r.seenIn(s, in)
-	victims := victimsIn(account, tagged)
 	if recorded := s.own.Status.Instance.ID; recorded != "" {
-		return appendVictim(victims, victim{recorded, account, s.own.Status.Placement.AvailabilityDomain}), err
+		// While it ends, a poll comes by itself.
+		tagged, err := r.seenUnasked(s, in)
+		return appendVictim(victimsIn(account, tagged), victim{recorded, account, s.own.Status.Placement.AvailabilityDomain}), err
 	}
+	tagged, err := r.seenIn(s, in)
 	if err != nil {
 		return nil, err
 	}
+	victims := victimsIn(account, tagged)
 	if len(victims) == 0 && r.mayBeSettling(s) {
 		problem := access.NewProblem(infrav1.WaitingForTerminationReason,
 			"a launch may be under way in account %s, its instance is looked for once more", account)
@@ -171,6 +185,21 @@ func (r *Reconciler) victims(ctx context.Context, s *scope) ([]victim, error) {
 		return nil, problem
 	}
 	return victims, nil
+}
+
+// lookForOthers asks for the poll that finds others than the recorded instance, which is gone.
+func (r *Reconciler) lookForOthers(ctx context.Context, s *scope) error {
+	in, err := r.account(ctx, s.own.Status.Placement.Account)
+	if err != nil {
+		return waitingForAccount(err)
+	}
+	if _, err = r.seenIn(s, in); err != nil {
+		return waitingForAccount(err)
+	}
+	// The poll has come meanwhile.
+	s.stop()
+	s.requeue(time.Second)
+	return nil
 }
 
 // mayBeSettling tells whether an instance may exist that lists do not show yet. The time counts from the first search without
@@ -251,7 +280,6 @@ func appendVictim(victims []victim, recorded victim) []victim {
 func (r *Reconciler) release(ctx context.Context, s *scope) error {
 	s.released = true
 	r.ledger.forget(client.ObjectKeyFromObject(s.own))
-	r.joins.forget(client.ObjectKeyFromObject(s.own))
 	ctrl.LoggerFrom(ctx).Info("Nothing is left of the machine")
 	return nil
 }

@@ -31,8 +31,7 @@ func (r *Reconciler) observeDevice(ctx context.Context, s *scope) error {
 	if err != nil {
 		return unseen(infrav1.TailnetReadyCondition, err)
 	}
-	// Less than the interval at which the machine is looked at, so that each look finds something new; and little beside it while
-	// somebody waits for the machine.
+	// Less than the interval at which the machine is looked at, and little beside it while somebody waits for the machine.
 	age := r.joinInterval()
 	if s.own.Status.Tailnet.DeviceID != "" {
 		age = r.Options.withDefaults().PollInterval / 2
@@ -49,7 +48,6 @@ func (r *Reconciler) observeDevice(ctx context.Context, s *scope) error {
 		r.notJoined(s)
 		return nil
 	}
-	r.joins.forget(client.ObjectKeyFromObject(s.own))
 	s.device = &device
 	recordDevice(&s.own.Status.Tailnet, s.hostname, device)
 	if !device.Online && s.instance.State == oci.StateRunning {
@@ -65,12 +63,17 @@ func (r *Reconciler) observeDevice(ctx context.Context, s *scope) error {
 	return failed(infrav1.TailnetReadyCondition, r.approve(ctx, s, c))
 }
 
-// awaitJoin has the machine's next pass brought by its joining. Without somebody who looks, it is looked for pass by pass.
+// awaitJoin has the machine's next pass brought by its joining, or by the time at which that is too long. One that is overdue, or whose
+// device is gone, is looked for pass by pass, which costs fewer lists; so is any without somebody who looks.
 func (r *Reconciler) awaitJoin(s *scope, others []tailnet.Device) {
+	options := r.Options.withDefaults()
+	left := options.JoinTimeout - s.now.Sub(s.instance.CreatedAt)
 	w := waiting{hostname: s.hostname, seen: fingerprint(others)}
-	if !r.joins.await(s.tailnet.Name, client.ObjectKeyFromObject(s.own), w) {
-		s.requeue(r.Options.withDefaults().ProgressInterval)
+	if !s.provisioned() && left > 0 && r.joins.await(s.tailnet.Name, client.ObjectKeyFromObject(s.own), w) {
+		s.requeue(left + time.Second)
+		return
 	}
+	s.requeue(options.ProgressInterval)
 }
 
 // notJoined says what the machine is waited for, and from when on that is too long.

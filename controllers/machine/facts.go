@@ -73,6 +73,11 @@ func (r *Reconciler) accountFacts(
 	default:
 		out.Ready = true
 	}
+	if out.Ready && out.Selected {
+		if err := r.awaitFirstPoll(s, account); err != nil {
+			return out, nil, err
+		}
+	}
 	if account.Name == "" {
 		return out, nil, nil
 	}
@@ -83,6 +88,17 @@ func (r *Reconciler) accountFacts(
 		}
 	}
 	return out, r.Pollers.Shortages(account).For(client.ObjectKeyFromObject(s.own).String(), s.now), nil
+}
+
+// awaitFirstPoll keeps anything from being placed in an account of which this process has seen nothing yet: what others use of it, pools
+// and machines that lost their status, is known from polls only.
+func (r *Reconciler) awaitFirstPoll(s *scope, account *infrav1.OCIAccount) error {
+	book := r.Pollers.Book(account)
+	if _, polled := book.Age(s.now); polled {
+		return nil
+	}
+	book.Await(client.ObjectKeyFromObject(s.own).String(), s.now)
+	return &notPolledError{account: account.Name}
 }
 
 func selectsName(selection infrav1.AccountSelection, name string) bool {

@@ -142,7 +142,8 @@ func (r *Reconciler) lookForJoins(ctx context.Context, name string, machines map
 func fingerprint(devices []tailnet.Device) string {
 	ids := make([]string, 0, len(devices))
 	for _, device := range devices {
-		ids = append(ids, device.ID+"@"+device.IPv4().String())
+		tags := slices.Sorted(slices.Values(device.Tags))
+		ids = append(ids, device.ID+"@"+device.IPv4().String()+"#"+strings.Join(tags, "#"))
 	}
 	slices.Sort(ids)
 	return strings.Join(ids, " ")

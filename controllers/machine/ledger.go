@@ -10,7 +10,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// ledger holds since when instances of machines are looked for. After a restart it is empty, and the searches begin anew.
+// ledger holds since when instances of machines are looked for, and for which there cannot be one. After a restart it is empty, and all are
+// looked for anew.
 type ledger struct {
 	mu       sync.Mutex
 	searched map[search]time.Time

@@ -12,6 +12,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
@@ -95,6 +97,38 @@ func TestWhatHappensBehindTheProvidersBackIsSeen(t *testing.T) {
 			b.expectNothingLeft(t)
 		})
 	}
+}
+
+func TestAnAddressThatIsRefusedKeepsNoOtherFromBeingFound(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{})
+	b.OCI.AddFault(sim.Fault{Operation: "GetVnic", Status: 503, Code: "ServiceUnavailable", Times: -1})
+	book := b.pollers.Book(b.Accounts[0])
+	var ids []string
+	for _, name := range []string{"one", "two", "three"} {
+		own := b.machine(t, name)
+		b.until(t, own, func(g Gomega) {
+			seen, _ := book.Instance(own.Status.Instance.ID)
+			g.Expect(seen.State).To(Equal(oci.StateRunning))
+		})
+		ids = append(ids, own.Status.Instance.ID)
+	}
+
+	b.OCI.ClearFaults()
+	b.OCI.AddFault(sim.Fault{Operation: "GetVnic", Status: 404, Code: "NotAuthorizedOrNotFound"})
+	g.Expect(b.poll(t.Context())).To(Succeed())
+
+	found, refused := 0, 0
+	for _, id := range ids {
+		switch _, addressed, err := book.Addresses(id); {
+		case addressed:
+			found++
+		case cloud.IsKind(err, cloud.NotFoundOrUnauthorized):
+			refused++
+		}
+	}
+	g.Expect(found).To(Equal(2))
+	g.Expect(refused).To(Equal(1))
 }
 
 func TestAMachineThatDoesNotJoinIsToldFromOneThatBoots(t *testing.T) {

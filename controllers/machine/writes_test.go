@@ -172,3 +172,18 @@ func TestALaunchedMachineSaysAtOnceThatItIsToJoin(t *testing.T) {
 
 	g.Expect(helpers.ConditionsOf(own)).To(ContainElements("InstanceReady False InstanceProvisioning", "TailnetReady False Joining"))
 }
+
+func TestNothingIsPlacedInAnAccountThatNobodyHasLookedAt(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{})
+	own := b.machine(t, "worker")
+	for range 3 {
+		_, err := b.r.Reconcile(t.Context(), requestOf(own))
+		g.Expect(err).NotTo(HaveOccurred())
+	}
+	b.Reload(t, own)
+	g.Expect(own.Status.Placement.Account).To(BeEmpty(), "what others use of its budget is not known yet")
+	helpers.ExpectConditions(t, own, "Ready False Waiting", "Placed False Waiting", "InstanceReady False Waiting",
+		"TailnetReady False Waiting", "Deleting False NotDeleting", "Paused False NotPaused")
+	b.untilProvisioned(t, own)
+}

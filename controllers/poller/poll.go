@@ -163,25 +163,15 @@ func (p *Pollers) addresses(ctx context.Context, a *account, c *oci.Client) {
 	a.searched = p.options.Clock()
 	a.mu.Unlock()
 	var attached map[string][]string
-	var err error
 	if len(wanted) > 1+all/oci.PageSize {
-		attached, err = c.AttachedVNICs(ctx, "")
-		if err != nil {
+		var err error
+		if attached, err = c.AttachedVNICs(ctx, ""); err != nil {
 			p.tell(ctx, unaddressed(a.book, wanted, err))
 			return
 		}
 	}
 	for i, id := range wanted {
-		vnics := attached[id]
-		if attached == nil {
-			var one map[string][]string
-			if one, err = c.AttachedVNICs(ctx, id); err == nil {
-				vnics = one[id]
-			}
-		}
-		if err == nil {
-			err = p.address(ctx, a, c, id, vnics)
-		}
+		err := p.address(ctx, a, c, id, attached)
 		if err != nil && !cloud.IsKind(err, cloud.NotFoundOrUnauthorized) {
 			// It is the account rather than the instance.
 			p.tell(ctx, unaddressed(a.book, wanted[i:], err))
@@ -193,12 +183,23 @@ func (p *Pollers) addresses(ctx context.Context, a *account, c *oci.Client) {
 	}
 }
 
-func (p *Pollers) address(ctx context.Context, a *account, c *oci.Client, id string, vnics []string) error {
-	vnic, found, err := c.PrimaryVNIC(ctx, vnics)
-	if err != nil || !found {
-		return err
+// address fetches the addresses of one instance; attached are all VNICs, nil if they were not listed.
+func (p *Pollers) address(ctx context.Context, a *account, c *oci.Client, id string, attached map[string][]string) error {
+	if attached == nil {
+		var err error
+		if attached, err = c.AttachedVNICs(ctx, id); err != nil {
+			return err
+		}
 	}
-	p.tell(ctx, a.book.Addressed(id, &vnic, nil))
+	vnic, found, err := c.PrimaryVNIC(ctx, attached[id])
+	switch {
+	case err != nil:
+		return err
+	case !found:
+		p.tell(ctx, a.book.Addressed(id, nil, nil))
+	default:
+		p.tell(ctx, a.book.Addressed(id, &vnic, nil))
+	}
 	return nil
 }
 

@@ -95,12 +95,19 @@ func (f *Fleet) Prepare(ctx context.Context, machines int) error {
 	return all.Wait()
 }
 
-// Launch creates the OCIMeshMachines of all that was prepared, as fast as the API server takes them.
+// Launch creates the OCIMeshMachines of all that was prepared, as fast as the API server takes them, one of each cluster in turn: all
+// accounts have to do at the same time.
 func (f *Fleet) Launch(ctx context.Context) error {
 	all, ctx := errgroup.WithContext(ctx)
 	all.SetLimit(creators)
-	for _, c := range f.clusters {
-		for _, machine := range c.machines {
+	for i, left := 0, true; left; i++ {
+		left = false
+		for _, c := range f.clusters {
+			if i >= len(c.machines) {
+				continue
+			}
+			left = true
+			machine := c.machines[i]
 			all.Go(func() error {
 				if err := f.Client.Create(ctx, helpers.NewOCIMeshMachine(machine)); err != nil {
 					return fmt.Errorf("create an OCIMeshMachine: %w", err)
@@ -108,6 +115,8 @@ func (f *Fleet) Launch(ctx context.Context) error {
 				return nil
 			})
 		}
+	}
+	for _, c := range f.clusters {
 		c.machines = nil
 	}
 	return all.Wait()

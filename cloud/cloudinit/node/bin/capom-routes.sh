@@ -21,7 +21,7 @@ has_vip() {
 	[ "$CAPOM_ROLE" = control-plane ] && [ -n "$CAPOM_VIP" ]
 }
 
-# Prints ready, refused (nothing listens) or unready. The node's own address is asked, never the VIP, which may be
+# Prints ready, refused (nothing listens), silent (no answer in time) or unready. The node's own address is asked, never the VIP, which may be
 # another node's. The client certificate is for clusters that switched anonymous requests off.
 probe() {
 	address=$(tailnet_address) || { echo unready && return; }
@@ -34,6 +34,7 @@ probe() {
 	case $rc:$code in
 	0:200) echo ready ;;
 	7:*) echo refused ;;
+	28:*) echo silent ;;
 	*) echo unready ;;
 	esac
 }
@@ -107,8 +108,8 @@ pause() {
 	wait $! || true
 }
 
-# A refused connection means that the API server is gone, which need not be watched for long; "unready" may be an etcd
-# election that passes on all control planes at once.
+# A refused connection means that the API server is gone, and silence that it hangs: neither need be watched for long. "unready" may
+# be an etcd election that passes on all control planes at once.
 run() {
 	trap 'release; exit 0' TERM INT
 	rm -f "$RUN/advertised"
@@ -128,7 +129,7 @@ run() {
 			;;
 		*)
 			failures=$((failures + 1))
-			[ "$result" != refused ] || [ "$failures" -gt "$FAILURES" ] || next=${CAPOM_VIP_REFUSED_INTERVAL:-1}
+			[ "$result" = unready ] || [ "$failures" -gt "$FAILURES" ] || next=${CAPOM_VIP_AGAIN_INTERVAL:-1}
 			;;
 		esac
 		if [ "$failures" -lt "$FAILURES" ] || first_hold; then

@@ -1,0 +1,229 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+)
+
+// OCIMeshMachineStatus is what was seen of the machine. All of it can be found again from tags.
+// +kubebuilder:validation:MinProperties=1
+type OCIMeshMachineStatus struct {
+	// conditions tell the machine's state: Ready, Placed, InstanceReady, TailnetReady, LoadBalancerReady, Paused, Deleting.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=32
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// initialization is written once, when the machine runs and is on the tailnet.
+	// +optional
+	Initialization OCIMeshMachineInitializationStatus `json:"initialization,omitempty,omitzero"`
+
+	// addresses of the machine: the tailnet's as InternalIP, a public one as ExternalIP.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
+	Addresses []clusterv1.MachineAddress `json:"addresses,omitempty"`
+
+	// failureDomain is the one that the machine is placed in, <account>-<ad>.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	FailureDomain string `json:"failureDomain,omitempty"`
+
+	// placement is the decision where to launch. It is written before the launch, so that a restart repeats it.
+	// +optional
+	Placement Placement `json:"placement,omitempty,omitzero"`
+
+	// shortages are the places that had no room for this machine, and until when they are left out.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	Shortages []Shortage `json:"shortages,omitempty"`
+
+	// instance is the OCI instance.
+	// +optional
+	Instance InstanceStatus `json:"instance,omitempty,omitzero"`
+
+	// tailnet is the machine's device in the tailnet.
+	// +optional
+	Tailnet TailnetDeviceStatus `json:"tailnet,omitempty,omitzero"`
+
+	// backend is a control plane's part in the cluster's load balancer, if that has one.
+	// +optional
+	Backend BackendStatus `json:"backend,omitempty,omitzero"`
+}
+
+// BackendStatus is a control plane's part in the cluster's load balancer.
+// +kubebuilder:validation:MinProperties=1
+type BackendStatus struct {
+	// name of the backend in the load balancer, once it was seen there.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	Name string `json:"name,omitempty"`
+
+	// workRequestID is the OCID of OCI's work request for the last change, until its end was seen.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	WorkRequestID string `json:"workRequestID,omitempty"`
+}
+
+// OCIMeshMachineInitializationStatus is the machine's initialization, as the Cluster API contract names it.
+// +kubebuilder:validation:MinProperties=1
+type OCIMeshMachineInitializationStatus struct {
+	// provisioned is true once the machine runs and is on the tailnet.
+	// +optional
+	Provisioned *bool `json:"provisioned,omitempty"`
+}
+
+// Placement is where a machine is launched.
+type Placement struct {
+	// attempt counts the decisions, from 1. The launch's retry token is made of it and the machine's UID.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	Attempt int32 `json:"attempt,omitempty"`
+
+	// account is the OCIAccount's name.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Account string `json:"account,omitempty"`
+
+	// availabilityDomain is OCI's name of it.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	AvailabilityDomain string `json:"availabilityDomain,omitempty"`
+
+	// faultDomain is OCI's name of it; empty leaves the choice to OCI.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	FaultDomain string `json:"faultDomain,omitempty"`
+
+	// shape is the shape's name.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	Shape string `json:"shape,omitempty"`
+
+	// imageID is the image's OCID in that account.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	ImageID string `json:"imageID,omitempty"`
+
+	// reason is why this place was chosen.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Reason string `json:"reason,omitempty"`
+}
+
+// Shortage is a place that had no room.
+type Shortage struct {
+	// account is the OCIAccount's name.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Account string `json:"account,omitempty"`
+
+	// availabilityDomain is OCI's name of it; empty stands for all of the account's.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	AvailabilityDomain string `json:"availabilityDomain,omitempty"`
+
+	// faultDomain is OCI's name of it; empty stands for all of the availability domain's.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	FaultDomain string `json:"faultDomain,omitempty"`
+
+	// shape is the shape's name; empty stands for all.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	Shape string `json:"shape,omitempty"`
+
+	// reason is OutOfCapacity, LimitExceeded or QuotaExceeded.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	Reason string `json:"reason,omitempty"`
+
+	// count is how often in a row the place had no room; the time that it is left out doubles with it.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	Count int32 `json:"count,omitempty"`
+
+	// until is when the place may be tried again.
+	// +required
+	Until metav1.Time `json:"until,omitempty,omitzero"`
+}
+
+// InstanceStatus is the OCI instance.
+type InstanceStatus struct {
+	// id is the instance's OCID.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	ID string `json:"id,omitempty"`
+
+	// state is OCI's life-cycle state, such as RUNNING. A new instance is PROVISIONING until it is RUNNING.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	State string `json:"state,omitempty"`
+
+	// privateIP is the address in the subnet.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	PrivateIP string `json:"privateIP,omitempty"`
+
+	// publicIP is the public address, if any.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	PublicIP string `json:"publicIP,omitempty"`
+}
+
+// TailnetDeviceStatus is the machine's device in the tailnet.
+// +kubebuilder:validation:MinProperties=1
+type TailnetDeviceStatus struct {
+	// keyID is the id of the key that the machine joins with; the key itself is in no status.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	KeyID string `json:"keyID,omitempty"`
+
+	// keyExpires is when that key expires.
+	// +optional
+	KeyExpires metav1.Time `json:"keyExpires,omitempty,omitzero"`
+
+	// hostname is the machine's in the tailnet, unique by a part of the machine's UID.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Hostname string `json:"hostname,omitempty"`
+
+	// deviceID is the device's id.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	DeviceID string `json:"deviceID,omitempty"`
+
+	// addresses of the device, IPv4 first.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=64
+	Addresses []string `json:"addresses,omitempty"`
+}
