@@ -107,10 +107,9 @@ func (b *bench) floor() time.Duration {
 
 // up is from the first OCIMeshMachine created until all are provisioned.
 func (b *bench) up(ctx context.Context) error {
+	defer b.profiled(ctx, "up")()
 	return b.phase(ctx, &b.result.up, func(ctx context.Context) error {
 		ctx, created := b.beside(ctx, b.Launch)
-		stop := b.profiled(ctx, "up")
-		defer stop()
 		began := time.Now()
 		err := b.await(ctx, func(m fleet.Metrics) string {
 			provisioned := m.Sum("capom_machines", map[string]string{"phase": "provisioned"})
@@ -168,9 +167,8 @@ func (b *bench) lose(ctx context.Context) error {
 
 // down is from the deletion of all machines until none is left.
 func (b *bench) down(ctx context.Context) error {
+	defer b.profiled(ctx, "down")()
 	return b.phase(ctx, &b.result.down, func(ctx context.Context) error {
-		stop := b.profiled(ctx, "down")
-		defer stop()
 		ctx, deleted := b.beside(ctx, b.Delete)
 		err := b.await(ctx, func(m fleet.Metrics) string {
 			if left := int(m.Sum("capom_machines", nil)); left > 0 {
@@ -241,7 +239,8 @@ func (b *bench) say(format string, args ...any) {
 	fmt.Printf("%6s  %5d  %s\n", time.Since(b.result.at).Round(time.Second), b.result.machines, fmt.Sprintf(format, args...))
 }
 
-// profiled takes a CPU profile of a phase's first minute and, at its end, one of the heap, if that is asked for.
+// profiled takes a CPU profile of a phase's first minute and, at its end, one of the heap, if that is asked for. The profile may outlast the
+// phase, whose time does not count it.
 func (b *bench) profiled(ctx context.Context, name string) (stop func()) {
 	if !b.profile {
 		return func() {}
