@@ -40,9 +40,12 @@ func scrape(t *testing.T) fleet.Metrics {
 	t.Cleanup(func() { g.Expect(f.Close()).To(Succeed()) })
 
 	g.Expect(f.OCI.SetCapacity(f.Accounts[0], sim.CapacityKey{FaultDomain: "FAULT-DOMAIN-1"}, 0)).To(Succeed())
-	f.OCI.AddFault(sim.Fault{
-		Tenancy: f.Accounts[1], Operation: "ListInstances", Status: 429, Code: "TooManyRequests", Message: "Too many requests",
-	})
+	// A poll waits for its turn after the one; machines' launches are held back after the other, for long enough that one comes.
+	for operation, pause := range map[string]time.Duration{"ListInstances": 0, "LaunchInstance": 5 * time.Second} {
+		f.OCI.AddFault(sim.Fault{
+			Tenancy: f.Accounts[1], Operation: operation, Status: 429, Code: "TooManyRequests", Message: "Too many requests", RetryAfter: pause,
+		})
+	}
 	g.Expect(f.Prepare(ctx, 4)).To(Succeed())
 	f.Control.Inject(tailnetsim.Fault{Status: 503, Message: "busy", Times: 5})
 	g.Expect(f.Launch(ctx)).To(Succeed())
