@@ -17,9 +17,6 @@ import (
 // workers to others.
 const sharedWait = 500 * time.Millisecond
 
-// busyPart bounds how much of the time is spent on such lists: one that took a second is good for as many seconds.
-const busyPart = 4
-
 // sharedVolumes are lists of volumes that all callers share.
 type sharedVolumes struct {
 	data *shared.List[[]Volume]
@@ -93,8 +90,7 @@ func sinceShared[T any](
 	ctx context.Context, list *shared.List[T], operation string, since time.Time, age time.Duration,
 	read func(context.Context) (T, error),
 ) (T, error) {
-	took := list.Took()
-	if recent := time.Now().Add(-max(age, busyPart*took)); since.Before(recent) {
+	if recent := list.NotBefore(age); since.Before(recent) {
 		since = recent
 	}
 	value, err := list.Since(ctx, since, read)
@@ -103,7 +99,7 @@ func sinceShared[T any](
 		return value, err
 	}
 	return value, &cloud.Error{
-		Kind: cloud.Throttled, Service: serviceBlockstorage, Operation: operation, NotSent: true, RetryAfter: max(2*busyWait, took),
+		Kind: cloud.Throttled, Service: serviceBlockstorage, Operation: operation, NotSent: true, RetryAfter: max(2*busyWait, list.Took()),
 		Message: "another call to the account reads the same list, this one waits for it", Err: err,
 	}
 }

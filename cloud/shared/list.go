@@ -71,6 +71,14 @@ func (l *List[T]) Since(ctx context.Context, notBefore time.Time, read func(cont
 	}
 }
 
+// busyPart bounds how much of the time is spent on a list: one that took a second is good for as many seconds.
+const busyPart = 4
+
+// NotBefore is when a list must have been begun that is not older than age, or only as much as reading it takes.
+func (l *List[T]) NotBefore(age time.Duration) time.Time {
+	return time.Now().Add(-max(age, busyPart*l.Took()))
+}
+
 // Took is how long the last list took that was read to its end; 0 if none was.
 func (l *List[T]) Took() time.Duration {
 	l.mu.Lock()

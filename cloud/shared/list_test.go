@@ -17,7 +17,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/shared"
 )
 
-// slowly reads a list that takes a second, and counts.
+// slowly reads a list that takes a second of the fake clock that each test runs by (testing/synctest), and counts.
 func slowly(reads *atomic.Int32, err error) func(context.Context) (int32, error) {
 	return func(context.Context) (int32, error) {
 		time.Sleep(time.Second)
@@ -46,6 +46,8 @@ func TestOneReadsForAllWhoAskMeanwhile(t *testing.T) {
 		all.Wait()
 		g.Expect(reads.Load()).To(Equal(int32(1)))
 		g.Expect(list.Took()).To(Equal(time.Second))
+		g.Expect(list.NotBefore(time.Second)).To(Equal(time.Now().Add(-4 * time.Second)))
+		g.Expect(list.NotBefore(time.Minute)).To(Equal(time.Now().Add(-time.Minute)))
 	})
 }
 

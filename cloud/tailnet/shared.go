@@ -13,9 +13,6 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/shared"
 )
 
-// busyPart bounds how much of the time is spent on lists of devices: one that took a second is good for as many seconds.
-const busyPart = 4
-
 // since reads a shared list, with the package's errors.
 func since[T any](
 	ctx context.Context, c *Client, operation string, list *shared.List[T], notBefore time.Time, read func(context.Context) (T, error),
@@ -34,7 +31,7 @@ func since[T any](
 // RecentDevices is FindDevice by a list of all devices that is not older than age, or only as much as reading it takes, and that all
 // callers share: what many machines look for costs no more than what one does. The devices are the caller's to read only.
 func (c *Client) RecentDevices(ctx context.Context, hostname string, age time.Duration) ([]Device, error) {
-	notBefore := time.Now().Add(-max(age, busyPart*c.devices.Took()))
+	notBefore := c.devices.NotBefore(age)
 	byHostname, err := since(ctx, c, "ListDevices", &c.devices, notBefore, func(ctx context.Context) (map[string][]Device, error) {
 		devices, err := c.Devices(ctx)
 		if err != nil {

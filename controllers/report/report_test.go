@@ -73,6 +73,8 @@ func TestWhatIsUnderWayIsAnnouncedOnlyIfItWasReadyBefore(t *testing.T) {
 		"nothing has changed":                {timeout, timeout, ""},
 		"all is well":                        {joining, yes, "Normal Ready so it is"},
 		"a machine that was Ready is away":   {yes, joining, "Warning Joining so it is"},
+		"a deletion takes its course":        {yes, ready(metav1.ConditionFalse, infrav1.WaitingForTerminationReason), ""},
+		"a deletion is held up":              {yes, ready(metav1.ConditionFalse, infrav1.WaitingForAccountReason), "Warning WaitingForAccount so it is"},
 		"what was unknown is only under way": {ready(metav1.ConditionUnknown, infrav1.UnavailableReason), joining, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
