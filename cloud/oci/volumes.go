@@ -7,6 +7,8 @@ import (
 	"context"
 
 	"github.com/oracle/oci-go-sdk/v65/core"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
 // Volume is a block volume or a boot volume.
@@ -116,15 +118,19 @@ func (c *Client) DataVolumeAttachments(ctx context.Context, instanceID string) (
 	return attachments, nil
 }
 
-// DeleteVolume deletes a data volume or a boot volume.
-func (c *Client) DeleteVolume(ctx context.Context, volume Volume) error {
-	if volume.Boot {
-		_, err := call(ctx, c, operation{service: serviceBlockstorage, name: "DeleteBootVolume"}.on(volume.ID),
-			c.blockstorage.DeleteBootVolume, core.DeleteBootVolumeRequest{BootVolumeId: &volume.ID})
-		return err
-	}
-	_, err := call(ctx, c, operation{service: serviceBlockstorage, name: "DeleteVolume"}.on(volume.ID),
-		c.blockstorage.DeleteVolume, core.DeleteVolumeRequest{VolumeId: &volume.ID})
+// DeleteDataVolume deletes a data volume.
+func (c *Client) DeleteDataVolume(ctx context.Context, own ownership.Proof) error {
+	id := own.ID()
+	_, err := call(ctx, c, operation{service: serviceBlockstorage, name: "DeleteVolume"}.on(id),
+		c.blockstorage.DeleteVolume, core.DeleteVolumeRequest{VolumeId: &id})
+	return err
+}
+
+// DeleteBootVolume deletes a boot volume.
+func (c *Client) DeleteBootVolume(ctx context.Context, own ownership.Proof) error {
+	id := own.ID()
+	_, err := call(ctx, c, operation{service: serviceBlockstorage, name: "DeleteBootVolume"}.on(id),
+		c.blockstorage.DeleteBootVolume, core.DeleteBootVolumeRequest{BootVolumeId: &id})
 	return err
 }
 
