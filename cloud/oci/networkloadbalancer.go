@@ -153,7 +153,7 @@ func (n NetworkLoadBalancers) UpdateSecurityGroups(ctx context.Context, own owne
 }
 
 // UpdateBandwidth does nothing: a network load balancer has no bandwidth of its own.
-func (NetworkLoadBalancers) UpdateBandwidth(context.Context, string, Bandwidth) (workRequestID string, err error) {
+func (NetworkLoadBalancers) UpdateBandwidth(context.Context, ownership.Proof, Bandwidth) (workRequestID string, err error) {
 	return "", nil
 }
 
