@@ -2,6 +2,8 @@ module github.com/ocimesh/cluster-api-provider-ocimesh/hack/tools
 
 go 1.26.0
 
+toolchain go1.27.3
+
 require (
 	github.com/elastic/crd-ref-docs v0.3.0
 	github.com/golangci/golangci-lint/v2 v2.12.2
