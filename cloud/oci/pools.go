@@ -160,6 +160,12 @@ func (c *Client) PoolInstances(ctx context.Context, id string) ([]string, error)
 	return ids, nil
 }
 
+// AllDataVolumeAttachments lists the attachments of all data volumes of the compartment, DETACHED ones included:
+// one list for all instances of a pool.
+func (c *Client) AllDataVolumeAttachments(ctx context.Context) ([]VolumeAttachment, error) {
+	return c.dataVolumeAttachments(ctx, core.ListVolumeAttachmentsRequest{CompartmentId: &c.compartmentID, Limit: new(PageSize)})
+}
+
 // DetachInstance takes an instance out of its pool, makes the pool smaller by one and ends the instance and its boot volume. Its
 // data volumes stay. It returns before that has happened.
 func (c *Client) DetachInstance(ctx context.Context, pool, own ownership.Proof) error {

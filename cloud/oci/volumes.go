@@ -89,14 +89,18 @@ func (c *Client) bootVolumeAttachments(ctx context.Context, availabilityDomain s
 // DataVolumeAttachments lists the attachments of an instance's data volumes, DETACHED ones included. OCI keeps them for a while after
 // the instance is terminated, so that they lead to volumes that were left.
 func (c *Client) DataVolumeAttachments(ctx context.Context, instanceID string) ([]VolumeAttachment, error) {
+	return c.dataVolumeAttachments(ctx, core.ListVolumeAttachmentsRequest{
+		CompartmentId: &c.compartmentID, InstanceId: &instanceID, Limit: new(PageSize),
+	})
+}
+
+func (c *Client) dataVolumeAttachments(ctx context.Context, request core.ListVolumeAttachmentsRequest) ([]VolumeAttachment, error) {
 	items, err := listAll(ctx, c,
 		pager[core.ListVolumeAttachmentsRequest, core.ListVolumeAttachmentsResponse, core.VolumeAttachment]{
-			op: operation{service: serviceCompute, name: "ListVolumeAttachments"},
-			do: c.compute.ListVolumeAttachments,
-			request: core.ListVolumeAttachmentsRequest{
-				CompartmentId: &c.compartmentID, InstanceId: &instanceID, Limit: new(PageSize),
-			},
-			turn: func(r *core.ListVolumeAttachmentsRequest, page *string) { r.Page = page },
+			op:      operation{service: serviceCompute, name: "ListVolumeAttachments"},
+			do:      c.compute.ListVolumeAttachments,
+			request: request,
+			turn:    func(r *core.ListVolumeAttachmentsRequest, page *string) { r.Page = page },
 			read: func(r core.ListVolumeAttachmentsResponse) ([]core.VolumeAttachment, *string) {
 				return r.Items, r.OpcNextPage
 			},
