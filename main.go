@@ -89,6 +89,7 @@ func run(ctx context.Context, options managerOptions) error {
 	}
 	clients := access.New(access.Options{
 		Client:         mgr.GetClient(),
+		Namespace:      options.ownNamespace,
 		SecretMetadata: mgr.GetCache(),
 		OCIMetrics:     ociMetrics,
 		Forget:         machineMetrics.ForgetAccount,
@@ -105,6 +106,9 @@ func run(ctx context.Context, options managerOptions) error {
 		return err
 	}
 	if err := setupPools(ctx, mgr, clients, pollers, options); err != nil {
+		return err
+	}
+	if err := setupKeys(ctx, mgr, options); err != nil {
 		return err
 	}
 	if err := setupChecks(mgr); err != nil {
