@@ -25,7 +25,7 @@ import (
 )
 
 // "namespace=system" is the manager's own: kustomize names it.
-// +kubebuilder:rbac:groups="",namespace=system,resources=secrets,verbs=get;list;create;update;delete
+// +kubebuilder:rbac:groups="",namespace=system,resources=secrets,verbs=create;update;delete
 
 // KindLabel marks the Secrets of this package. Its value is the kind of the object whose key it is.
 const KindLabel = "infrastructure.cluster.x-k8s.io/tailnet-key-of"

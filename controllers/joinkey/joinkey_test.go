@@ -26,7 +26,7 @@ func TestMain(m *testing.M) { os.Exit(helpers.Run(m, &env)) }
 const kind = "OCIMeshMachine"
 
 var (
-	victim = joinkey.Owner{Kind: kind, Namespace: "team-a", Name: "worker", Identity: "0b5c"}
+	victim = joinkey.Owner{Kind: kind, Namespace: "team-a", Name: "worker", Identity: "0b5c3a1e-7d52-4f0e-9a53-3f2f0d1c9b11"}
 	key    = joinkey.Key{ID: "k1", Value: "tskey-auth-1", Expires: time.Now().Add(time.Hour).UTC().Truncate(time.Second)}
 )
 
@@ -119,7 +119,7 @@ func TestASecretThatNamesAnotherObjectIsLeftAlone(t *testing.T) {
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: store.Namespace, Name: victim.SecretName(), Labels: map[string]string{joinkey.KindLabel: kind},
 			Annotations: map[string]string{
-				joinkey.NamespaceAnnotation: "team-b", joinkey.NameAnnotation: "theirs", joinkey.IdentityAnnotation: "0b5c",
+				joinkey.NamespaceAnnotation: "team-b", joinkey.NameAnnotation: "theirs", joinkey.IdentityAnnotation: "0b5c3a1e-7d52-4f0e-9a53-3f2f0d1c9b11",
 			},
 		},
 		Data: map[string][]byte{"authKey": []byte("theirs"), "expires": []byte("2100-01-01T00:00:00Z")},
@@ -156,7 +156,7 @@ func TestSecretsWhoseObjectIsGoneAreSwept(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			store, namespace := newStore(t), env.Namespace(t, nil)
-			owner := joinkey.Owner{Kind: kind, Namespace: namespace, Name: "worker", Identity: "0b5c"}
+			owner := joinkey.Owner{Kind: kind, Namespace: namespace, Name: "worker", Identity: "0b5c3a1e-7d52-4f0e-9a53-3f2f0d1c9b11"}
 			if world.kind != "" {
 				owner.Kind = world.kind
 			}
@@ -193,6 +193,6 @@ func newMachine(namespace string) *infrav1.OCIMeshMachine {
 
 func sameMachine(namespace string) *infrav1.OCIMeshMachine {
 	machine := newMachine(namespace)
-	machine.Annotations = map[string]string{infrav1.IdentityAnnotation: namespace + "/worker/0b5c"}
+	machine.Annotations = map[string]string{infrav1.IdentityAnnotation: namespace + "/worker/0b5c3a1e-7d52-4f0e-9a53-3f2f0d1c9b11"}
 	return machine
 }
