@@ -35,6 +35,10 @@ import (
 type Options struct {
 	// Client reads accounts, tailnets and namespaces, from a cache or not, and Secrets uncached.
 	Client client.Client
+	// Namespace is the manager's own, the only one in which it writes Secrets.
+	Namespace string
+	// WatchNamespace, if set, is the only one besides Namespace in which credentials may lie.
+	WatchNamespace string
 	// SecretMetadata, if not nil, reads the metadata of Secrets from a cache, such as the manager's. A Secret is then read
 	// only when its version has changed, not on every call.
 	SecretMetadata client.Reader

@@ -72,8 +72,6 @@ func TestAGoodAccountIsReadyAndKnowsItsDomains(t *testing.T) {
 	g.Expect(domains).To(Equal([]string{"ad-1", "ad-2", "ad-3"}))
 	g.Expect(account.Status.AvailabilityDomains[0].Name).To(Equal(w.Tenancies[0].AvailabilityDomains()[0]))
 	g.Expect(result.RequeueAfter).To(BeNumerically("~", time.Minute, 10*time.Second))
-	env.Reload(t, w.Credentials[0])
-	g.Expect(w.Credentials[0].OwnerReferences).To(HaveLen(1), "clusterctl move takes the Secret along")
 }
 
 func TestAPollOfAGoodAccountIsTwoCalls(t *testing.T) {

@@ -80,6 +80,7 @@ func newBench(t *testing.T, options helpers.WorldOptions) *bench {
 func (b *bench) reconciler() *Reconciler {
 	return &Reconciler{
 		Client: ownAccounts{env.Client, b.AccountNames()}, APIReader: env.Client, Access: b.Clients, Pollers: b.pollers,
+		KeyNamespace: b.ManagerNamespace,
 		Options: Options{PollInterval: tick, ProgressInterval: tick, Clock: b.now},
 	}
 }
@@ -290,10 +291,8 @@ func (b *bench) expectNothingLeft(t *testing.T) {
 	g.Expect(left.Devices).To(BeEmpty(), "devices")
 	g.Expect(left.Keys).To(BeEmpty(), "keys")
 	secrets := &corev1.SecretList{}
-	g.Expect(b.Client.List(t.Context(), secrets, client.InNamespace(b.Namespace))).To(Succeed())
-	for _, secret := range secrets.Items {
-		g.Expect(secret.Name).NotTo(HaveSuffix(keySecretSuffix))
-	}
+	g.Expect(b.Client.List(t.Context(), secrets, client.InNamespace(b.ManagerNamespace))).To(Succeed())
+	g.Expect(secrets.Items).To(BeEmpty())
 }
 
 // calls counts the calls of an operation in all accounts.

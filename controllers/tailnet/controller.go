@@ -37,7 +37,7 @@ import (
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=tailnets/status,verbs=get;patch;update
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshclusters,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
-// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch
 
 // Options tune the controller; zero values have defaults.
 type Options struct {
@@ -172,7 +172,7 @@ func (r *Reconciler) ownSecret(ctx context.Context, s *scope) error {
 	if !s.tailnet.DeletionTimestamp.IsZero() {
 		return nil
 	}
-	return access.OwnSecret(ctx, r.Client, s.tailnet, s.tailnet.Spec.Credentials.SecretRef)
+	return r.Clients.OwnSecret(ctx, s.tailnet, s.tailnet.Spec.Credentials.SecretRef)
 }
 
 // next is when the tailnet is looked at again: soon after what passes by itself, after a minute if somebody has to mend
