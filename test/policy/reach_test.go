@@ -93,7 +93,8 @@ func TestClustersWithTheSameTagsAreOpenToEachOther(t *testing.T) {
 		t.Run(f.name, func(t *testing.T) {
 			f.needsItsRules(t)
 			careless := slices.Clone(devices)
-			careless[slices.IndexFunc(careless, func(d device) bool { return d.name == "edge-node-1" })].tag = "tag:mesh-node"
+			edgeNode := slices.IndexFunc(careless, func(d device) bool { return d.name == "edge-node-1" })
+			careless[edgeNode].tag = "tag:mesh-node"
 			w := newWorld(t, careless, encode(t, f.tailnet(t, false)), false, f.approver())
 			NewWithT(t).Expect(differences(t, w, false)).To(ContainElement(
 				"mesh-node-1 to edge-node-1: is open tcp:4240,4244,9962-9964,10250 udp:8472 icmp, is to be open "))
@@ -138,6 +139,21 @@ func TestWhichRoutesThePolicyApproves(t *testing.T) {
 	}
 }
 
+// A device may ask for tags, and so may root on a node.
+func TestNobodyButAnAdministratorMakesADeviceANode(t *testing.T) {
+	for _, f := range files {
+		t.Run(f.name, func(t *testing.T) {
+			f.needsItsRules(t)
+			w := newWorld(t, devices, encode(t, f.tailnet(t, false)), false, f.approver())
+			for name, node := range w.nodes {
+				for _, tag := range []string{"tag:mesh-control-plane", "tag:mesh-node", "tag:capom", "tag:management"} {
+					NewWithT(t).Expect(w.manager.NodeCanHaveTag(node, tag)).To(Equal(name == "laptop"), "%s on %s", tag, name)
+				}
+			}
+		})
+	}
+}
+
 // needsItsRules skips a policy for Tailscale where Headscale, before 0.29, has no grants.
 func (f file) needsItsRules(t *testing.T) {
 	t.Helper()
@@ -146,8 +162,8 @@ func (f file) needsItsRules(t *testing.T) {
 	}
 }
 
-// approver approves the household's routes as its administrator does, and a cluster's as the provider
-// does: all in this world are as they should be. Without the provider the policy has to do it.
+// approver approves the household's routes as its administrator does, and a cluster's as the
+// provider does: all in this world are as they should be. Without the provider the policy must.
 func (f file) approver() func(*policyv2.PolicyManager, types.NodeView, netip.Prefix) bool {
 	return func(manager *policyv2.PolicyManager, node types.NodeView, route netip.Prefix) bool {
 		household := node.HasTag("tag:exit") || node.HasTag("tag:home")

@@ -113,7 +113,9 @@ func newWorld(t *testing.T, devices []device, text []byte, tailnetRoutes bool,
 
 func (d device) node(i int, users []types.User, tailnetRoutes bool) *types.Node {
 	own := address(i)
-	node := &types.Node{ID: types.NodeID(i + 1), Hostname: d.name, GivenName: d.name, IPv4: &own, Hostinfo: &tailcfg.Hostinfo{}}
+	node := &types.Node{
+		ID: types.NodeID(i + 1), Hostname: d.name, GivenName: d.name, IPv4: &own, Hostinfo: &tailcfg.Hostinfo{},
+	}
 	if d.tag != "" {
 		node.Tags = []string{d.tag}
 	}
@@ -193,8 +195,8 @@ func openPorts(packets *filter.Filter, from, to end, protocol ipproto.Proto) str
 	return strings.Join(ranges, ",")
 }
 
-// routed is whether the device of from sends packets for to to the device of to: whether it has it as
-// a peer and, for an address behind it, gets that route. Every device accepts routes.
+// routed is whether the device of from sends packets for to to the right device: whether it has that
+// as a peer and, for an address behind it, gets the route. Every device accepts routes.
 func (w world) routed(t *testing.T, from, to end) bool {
 	t.Helper()
 	g := NewWithT(t)
