@@ -2,6 +2,8 @@ module github.com/ocimesh/cluster-api-provider-ocimesh/test/policy
 
 go 1.26.6
 
+toolchain go1.27.3
+
 require (
 	github.com/juanfont/headscale v0.29.3
 	github.com/onsi/gomega v1.42.1
