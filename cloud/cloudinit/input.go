@@ -97,7 +97,8 @@ type Tailscale struct {
 	Version string
 	// Repository replaces https://pkgs.tailscale.com/stable for TailscalePackage.
 	Repository string
-	// RepositoryKeys are the fingerprints of the keys that may sign Repository. Empty means Tailscale's own.
+	// RepositoryKeys are the fingerprints of the keys that may sign Repository. Empty means
+	// Tailscale's own.
 	RepositoryKeys []string
 	// Archives are the release archives by architecture, "amd64" and "arm64", for TailscaleArchive.
 	Archives map[string]Archive
@@ -117,8 +118,9 @@ type Packages struct {
 	KubernetesRepository string
 	// ContainerdRepository replaces https://download.docker.com/linux and is followed by /ubuntu or /rhel.
 	ContainerdRepository string
-	// KubernetesKeys and ContainerdKeys are the fingerprints of the keys that may sign the repositories, 40 upper-case
-	// hexadecimal digits each. Empty means the keys of the public repositories.
+	// KubernetesKeys and ContainerdKeys are the fingerprints of the keys that may sign the
+	// repositories, 40 upper-case hexadecimal digits each. Empty means the keys of the public
+	// repositories.
 	KubernetesKeys []string
 	ContainerdKeys []string
 	// ContainerdVersion is exact, for example "2.2.6". Empty means the version that is tested.

@@ -29,7 +29,8 @@ func installInput() Input {
 	return in
 }
 
-// fresh takes tailscale and Kubernetes away until apt-get or dnf has installed them. Each repository's key is known.asc.
+// fresh takes tailscale and Kubernetes away until apt-get or dnf has installed them. Each
+// repository's key is known.asc.
 func (n *testNode) fresh() {
 	n.keys("known.asc")
 	n.stub("tailscale", `[ -e "$CAPOM_ROOT/has-tailscale" ] && echo 1.102.3`)

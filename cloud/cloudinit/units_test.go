@@ -32,7 +32,8 @@ func TestKubeletDoesNotRunWithoutTheGuard(t *testing.T) {
 	g.Expect(slices.ContainsFunc(kubelet, func(line string) bool {
 		return strings.HasPrefix(line, "After=") && strings.Contains(line, "capom-guard.service")
 	})).To(BeTrue())
-	// systemd does not start a unit again whose requirement failed, and stops it with its requirement.
+	// systemd does not start a unit again whose requirement failed, and stops it with its
+	// requirement.
 	g.Expect(guard).To(ContainElements("ExecStartPre=/usr/local/sbin/capom-guard first", "TimeoutStartSec=infinity", "Restart=always", "StartLimitIntervalSec=0"))
 	g.Expect(strings.Join(guard, "\n")).NotTo(ContainSubstring("PartOf="), "a restart of tailscaled would restart kubelet, a stop would stop it for good")
 	g.Expect(directives(t, "tailscaled.service.d/20-capom.conf")).To(ContainElement("ExecStartPost=-/usr/local/sbin/capom-guard again"))

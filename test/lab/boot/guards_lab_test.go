@@ -225,7 +225,8 @@ func aPodReachesNameServiceOnly(_ *testing.T, a, _ *node) {
 	b.Expect(a.try(metadata)).To(BeFalse(), "after the guard is back")
 }
 
-// aHostNetworkPodGetsNoMetadata makes kubelet's control group as late as kubelet does, after the guard's rules.
+// aHostNetworkPodGetsNoMetadata makes kubelet's control group as late as kubelet does, after the
+// guard's rules.
 func aHostNetworkPodGetsNoMetadata(_ *testing.T, a, _ *node) {
 	b := a.bench
 	const (

@@ -181,8 +181,8 @@ type solo struct {
 	bench *bench
 }
 
-// asService has systemd run a command. What tests run otherwise is in no control group of the machine's, and the guard
-// keeps that from the metadata service.
+// asService has systemd run a command. What tests run otherwise is in no control group of the
+// machine's, and the guard keeps that from the metadata service.
 const asService = "systemd-run --quiet --pipe --wait "
 
 // sh runs a script in the machine, which must succeed.

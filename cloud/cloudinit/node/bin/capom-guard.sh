@@ -2,9 +2,9 @@
 # Copyright The CAPOM Authors.
 # SPDX-License-Identifier: Apache-2.0
 #
-# Keeps tailnet and pod packets apart, and pods from the metadata service. "once" puts everything in place, "watch" puts
-# back what others change: tailscaled and systemd-networkd flush policy rules when they restart. "again" is one round of
-# the watch, "first" tries until everything is in place.
+# Keeps tailnet and pod packets apart, and pods from the metadata service. "once" puts everything in
+# place, "watch" puts back what others change: tailscaled and systemd-networkd flush policy rules
+# when they restart. "again" is one round of the watch, "first" tries until everything is in place.
 set -eu
 # shellcheck source=../lib/lib.sh
 . "${CAPOM_ROOT:-}/usr/local/lib/capom/lib.sh"
@@ -44,10 +44,11 @@ underlay_interfaces() {
 	ip -4 -o route show table main default | sed -n 's/.* dev \([^ ]*\).*/\1/p' | grep -Ev '^(en|eth|tailscale)' | sort -u
 }
 
-# Who may ask the metadata service, which hands out the user data and the instance's credentials: services of the system
-# (cloud-init, Oracle's agent, time) and root's sessions. Pods of the host's network run below kubelet's group, as
-# any user. These two groups, and not kubelet's, are named: they are there before kubelet runs, and the kernel compares
-# groups by the number that a path had when the rule was loaded. A group made anew changes the comment.
+# Who may ask the metadata service, which hands out the user data and the instance's credentials:
+# services of the system (cloud-init, Oracle's agent, time) and root's sessions. Pods of the host's
+# network run below kubelet's group, as any user. These two groups, and not kubelet's, are named:
+# they are there before kubelet runs, and the kernel compares groups by the number that a path had
+# when the rule was loaded. A group made anew changes the comment.
 readers_by_group() {
 	groups=/sys/fs/cgroup
 	[ -e "$ROOT$groups/cgroup.controllers" ] || groups=$groups/unified
@@ -60,8 +61,8 @@ readers_by_group() {
 	done
 }
 
-# With control groups of version 1, or a kernel before 5.13, users alone tell pods from the system. Oracle's agent has users
-# of its own.
+# With control groups of version 1, or a kernel before 5.13, users alone tell pods from the system.
+# Oracle's agent has users of its own.
 readers_by_user() {
 	for user in root oracle-cloud-agent ocarun; do
 		id=$(id -u "$user" 2>/dev/null) && echo "  meta skuid $id return"
@@ -69,12 +70,14 @@ readers_by_user() {
 }
 
 # - prerouting: nobody on the VCN may claim a tailnet, VIP or pod address.
-# - output, input: tailscaled's socket (udp/41641) must not use pod addresses or Cilium's interfaces as a path to a peer,
-#   a tunnel inside its own tunnel (tailscale issue 1552). The metadata service is for its readers; names and time are for
-#   all. The boot volume's iSCSI at 169.254.0.2 and 169.254.2.0/24 is never touched.
-# - forward: pods get no credentials from the metadata service and no iSCSI; name service alone is left. The host's own
-#   packets do not pass here.
-# The IPv6 address is the metadata service's too (cloud-init DataSourceOracle.py, IPV6_METADATA_ROOT).
+# - output, input: tailscaled's socket (udp/41641) must not use pod addresses or Cilium's interfaces
+#   as a path to a peer, a tunnel inside its own tunnel (tailscale issue 1552). The metadata service
+#   is for its readers; names, leases and time are for all. The boot volume's iSCSI at 169.254.0.2
+#   and 169.254.2.0/24 is never touched.
+# - forward: pods get no credentials from the metadata service and no iSCSI; name service alone is
+#   left. The host's own packets do not pass here.
+# The IPv6 address is the metadata service's too (cloud-init DataSourceOracle.py,
+# IPV6_METADATA_ROOT).
 # shellcheck disable=SC2086
 rule_table() {
 	echo 'table inet capom'
@@ -88,7 +91,7 @@ rule_table() {
 	done
 	echo ' }'
 	echo ' chain metadata {'
-	echo '  udp dport { 53, 123 } return'
+	echo '  udp dport { 53, 67, 123 } return'
 	echo '  tcp dport 53 return'
 	echo "$1"
 	echo '  drop'
@@ -118,8 +121,8 @@ rule_table() {
 	echo '}'
 }
 
-# What the kernel lists is compared with what it listed when the table was loaded, so that a rule that is missing, new or
-# changed is noticed, and not the table alone.
+# What the kernel lists is compared with what it listed when the table was loaded, so that a rule
+# that is missing, new or changed is noticed, and not the table alone.
 ensure_table() {
 	readers=$(readers_by_group)
 	wanted=$(rule_table "$readers")
@@ -127,9 +130,12 @@ ensure_table() {
 		listed=$(nft list table inet capom 2>/dev/null) && [ "$listed" = "$(cat "$RUN/guard.listed" 2>/dev/null)" ]; then
 		return 0
 	fi
-	if [ -z "$readers" ] || ! printf '%s\n' "$wanted" | nft -f -; then
+	# By way of a file: of a pipe the shell's own complaint would be the last line, and not nft's.
+	printf '%s\n' "$wanted" >"$RUN/guard.nft"
+	if [ -z "$readers" ] || ! nft -f "$RUN/guard.nft"; then
+		rule_table "$(readers_by_user)" >"$RUN/guard.nft"
+		nft -f "$RUN/guard.nft"
 		announce "pods of the host's network that run as root reach the metadata service: this needs control groups of version 2 and Linux 5.13"
-		rule_table "$(readers_by_user)" | nft -f -
 	fi
 	nft list table inet capom >"$RUN/guard.listed"
 	printf '%s\n' "$wanted" >"$RUN/guard.wanted"

@@ -46,8 +46,8 @@ require_commands() {
 	fi || fail "packages cannot be installed:$missing"
 }
 
-# trusted_key URL "FINGERPRINT..." FILE --armor|--no-armor: writes those keys that URL gives and that are known. Any
-# other key in it is left out: apt and dnf trust each key of a file alike.
+# trusted_key URL "FINGERPRINT..." FILE --armor|--no-armor: writes those keys that URL gives and
+# that are known. Any other key in it is left out: apt and dnf trust each key of a file alike.
 trusted_key() {
 	if [ "$family" = deb ]; then
 		require_commands gpg:gpg
@@ -92,8 +92,8 @@ install_held() {
 	apt update && apt install --allow-downgrades --allow-change-held-packages "$@" && apt-mark -q hold $held
 }
 
-# rpm_repository NAME BASE-URL KEY-URL "FINGERPRINT..." HELD: what is held is excluded from updates; dnf's versionlock is
-# a plugin that images need not have.
+# rpm_repository NAME BASE-URL KEY-URL "FINGERPRINT..." HELD: what is held is excluded from updates;
+# dnf's versionlock is a plugin that images need not have.
 rpm_repository() {
 	key=/etc/pki/rpm-gpg/RPM-GPG-KEY-capom-$1
 	trusted_key "$3" "$4" "$ROOT$key" --armor
