@@ -86,7 +86,7 @@ generate-docs: ## Generate the API reference
 
 .PHONY: test
 test: ## Build, vet and test everything with the race detector, template tests included
-	hack/ensure-packages.sh gcc shellcheck cloud-init nft unshare ip
+	hack/ensure-packages.sh gcc shellcheck cloud-init nft unshare ip gpg
 	go build ./...
 	go vet ./...
 	assets=$$($(BINARIES) envtest); $(BINARIES) clusterctl kustomize capi-core capi-kubeadm-bootstrap capi-kubeadm-control-plane; \
