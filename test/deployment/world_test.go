@@ -151,16 +151,16 @@ func (s *server) startManager(t *testing.T, args ...string) *manager {
 	return m
 }
 
-// rule is something that a rule of RBAC allows.
-type rule struct{ group, resource, verb string }
+// access is something that a rule of RBAC allows.
+type access struct{ group, resource, verb string }
 
 // requests are what the manager has asked for, and those that it was forbidden.
-func (s *server) requests(t *testing.T) (made map[rule]bool, forbidden []string) {
+func (s *server) requests(t *testing.T) (made map[access]bool, forbidden []string) {
 	t.Helper()
 	g := NewWithT(t)
 	log, err := os.ReadFile(s.audit)
 	g.Expect(err).NotTo(HaveOccurred())
-	made = map[rule]bool{}
+	made = map[access]bool{}
 	for line := range bytes.Lines(log) {
 		var event struct {
 			Verb, RequestURI string
@@ -175,7 +175,7 @@ func (s *server) requests(t *testing.T) (made map[rule]bool, forbidden []string)
 		if event.ObjectRef.Subresource != "" {
 			resource += "/" + event.ObjectRef.Subresource
 		}
-		made[rule{event.ObjectRef.APIGroup, resource, event.Verb}] = true
+		made[access{event.ObjectRef.APIGroup, resource, event.Verb}] = true
 	}
 	g.Expect(made).NotTo(BeEmpty())
 	slices.Sort(forbidden)
@@ -183,7 +183,7 @@ func (s *server) requests(t *testing.T) (made map[rule]bool, forbidden []string)
 }
 
 // unused are what the roles of the manager allow and nobody has asked for.
-func unused(t *testing.T, objects []unstructured.Unstructured, made map[rule]bool) []string {
+func unused(t *testing.T, objects []unstructured.Unstructured, made map[access]bool) []string {
 	t.Helper()
 	var out []string
 	for _, object := range objects {
@@ -195,7 +195,7 @@ func unused(t *testing.T, objects []unstructured.Unstructured, made map[rule]boo
 			for _, group := range rule.APIGroups {
 				for _, resource := range rule.Resources {
 					for _, verb := range rule.Verbs {
-						if !made[rule{group, resource, verb}] {
+						if !made[access{group, resource, verb}] {
 							out = append(out, strings.TrimSpace(verb+" "+resource+" "+group))
 						}
 					}
