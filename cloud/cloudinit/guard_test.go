@@ -158,6 +158,23 @@ func TestTheFirstRoundIsTriedUntilItSucceeds(t *testing.T) {
 	g.Eventually(func() string { return n.read("output") }, soon).Should(ContainSubstring("Guarding the tailnet's packets: done"))
 }
 
+func TestRoundsDoNotRunAtOnce(t *testing.T) {
+	g := NewWithT(t)
+	n := newTestNode(t, controlPlaneInput())
+	n.groups("system.slice")
+	// Whoever finds another one loading fails, which would load the weaker rules.
+	n.stub("nft", `case $1 in -f) mkdir "$CAPOM_ROOT/loading" || exit 1; sleep 0.1; cp "$2" "$CAPOM_ROOT/table"; rmdir "$CAPOM_ROOT/loading" ;; esac`)
+	guard := filepath.Join(n.root, scriptsDir, "capom-guard")
+	cmd := exec.Command("sh", "-c", "for round in 1 2 3 4; do "+guard+" once & done; wait")
+	cmd.Env = n.command(guard).Env
+
+	out, err := cmd.CombinedOutput()
+
+	g.Expect(err).NotTo(HaveOccurred(), string(out))
+	g.Expect(string(out)).NotTo(ContainSubstring("run as root"))
+	g.Expect(n.read("table")).To(ContainSubstring("cgroupv2"))
+}
+
 // inKernel runs a shell script in namespaces of its own, in which the guard meets the real nft, ip
 // and sysctl. The script finds the guard in $guard.
 func (n *testNode) inKernel(script string, unshared ...string) (string, error) {

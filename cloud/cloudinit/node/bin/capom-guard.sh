@@ -151,6 +151,9 @@ ensure_sysctl() {
 
 case ${1:-} in
 once | again)
+	# tailscaled's unit runs a round too. Two at once would read each other's half-written files.
+	exec 9>"$RUN/guard.lock"
+	flock 9
 	ensure_rules
 	ensure_table "$1"
 	ensure_sysctl
