@@ -27,6 +27,8 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/machinepool"
@@ -62,7 +64,9 @@ type bench struct {
 	own         *expv1.OCIMeshMachinePool
 	// restartEachPass makes each pass one of a new process.
 	restartEachPass bool
-	recorder        *recorder
+	// crash kills one of the processes.
+	crash    *crash
+	recorder *recorder
 
 	mu      sync.Mutex
 	advance time.Duration
@@ -82,13 +86,21 @@ func newBench(t *testing.T, replicas int32, change ...func(*clusterv1.MachinePoo
 
 // restart is a new process: nothing is remembered.
 func (b *bench) restart() {
+	if b.crash == nil {
+		b.crash = &crash{}
+	}
+	b.crash.over()
+	b.Clients = access.New(access.Options{
+		Client: env.Client, RequestTimeout: 10 * time.Second, Limits: oci.Unlimited(), TailnetLimits: tailnet.Limits{Failures: 1e6},
+	})
+	api := &mortal{Client: env.Client, crash: b.crash}
 	b.pollers = poller.New(env.Client, b.Clients, poller.Options{PollInterval: tick, ProgressInterval: tick, Clock: b.now})
 	b.pools = &machinepool.Reconciler{
-		Client: env.Client, Access: b.Clients, Pollers: b.pollers, Recorder: b.recorder,
+		Client: api, Access: b.Clients, Pollers: b.pollers, Recorder: b.recorder,
 		Options: machinepool.Options{PollInterval: tick, ProgressInterval: tick, Clock: b.now},
 	}
 	b.members = &poolmachine.Reconciler{
-		Client: env.Client, Access: b.Clients, Pollers: b.pollers, Recorder: b.recorder,
+		Client: api, Access: b.Clients, Pollers: b.pollers, Recorder: b.recorder,
 		Options: poolmachine.Options{PollInterval: tick, ProgressInterval: tick, Clock: b.now},
 	}
 }
@@ -107,8 +119,7 @@ func (r *recorder) Eventf(_, _ runtime.Object, eventType, reason, _, note string
 }
 
 // events are what was announced.
-func (b *bench) events(t *testing.T) []string {
-	t.Helper()
+func (b *bench) events() []string {
 	b.recorder.mu.Lock()
 	defer b.recorder.mu.Unlock()
 	return slices.Clone(b.recorder.all)
