@@ -37,7 +37,8 @@ func (b *bench) holdings(t *testing.T) []string {
 	return all
 }
 
-// forged is a machine pool that an attacker makes in a namespace of his own, with the identity that he reads off the victim.
+// forged is a machine pool that an attacker makes in a namespace of his own, with the identity that
+// he reads off the victim.
 func (b *bench) forged(namespace, name string) *expv1.OCIMeshMachinePool {
 	return &expv1.OCIMeshMachinePool{
 		ObjectMeta: metav1.ObjectMeta{
@@ -93,7 +94,8 @@ func TestADeletedForgeryTakesNothingAlong(t *testing.T) {
 	}
 }
 
-// neighbour is another namespace that the account and the tailnet allow, with a cluster and a pool of its own.
+// neighbour is another namespace that the account and the tailnet allow, with a cluster and a pool
+// of its own.
 func (b *bench) neighbour(t *testing.T, change func(*clusterv1.MachinePool, *expv1.OCIMeshMachinePool)) *bench {
 	t.Helper()
 	world := *b.World
@@ -178,7 +180,8 @@ func TestTagsOfTheProviderAreRefusedInSpecs(t *testing.T) {
 	g.Expect(env.Client.Create(t.Context(), template(listed))).To(MatchError(ContainSubstring("providerIDList cannot be set in a template")))
 }
 
-// A user who may make pools and their machines, but not delete Machines, must not have the provider do it for him.
+// A user who may make pools and their machines, but not delete Machines, must not have the provider
+// do it for him.
 func TestAMachineOfAnotherKindThatHasTheNameStays(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)

@@ -106,8 +106,9 @@ func (r *Reconciler) findPools(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// recordVolumes records, before the end of the pool is asked for, which data volumes go with it, and ends the pass. It is done
-// anew if the end is not under way for long: somebody may have detached a volume meanwhile, to rescue it.
+// recordVolumes records, before the end of the pool is asked for, which data volumes go with it,
+// and ends the pass. It is done anew if the end is not under way for long: somebody may have
+// detached a volume meanwhile, to rescue it.
 func (r *Reconciler) recordVolumes(ctx context.Context, s *scope) error {
 	leaving := &s.own.Status.Leaving
 	stays := slices.ContainsFunc(s.pools, func(p ownPool) bool { return !isEnding(p.State) })
@@ -155,7 +156,8 @@ func isEnding(state oci.LifecycleState) bool {
 	return state == oci.StateTerminating || state == oci.StateTerminated
 }
 
-// terminate ends the instance pool, and with it all that it has launched, and waits until it is TERMINATED.
+// terminate ends the instance pool, and with it all that it has launched, and waits until it is
+// TERMINATED.
 func (r *Reconciler) terminate(ctx context.Context, s *scope) error {
 	live := 0
 	for _, pool := range s.pools {
@@ -243,7 +245,8 @@ func (r *Reconciler) remains(ctx context.Context, s *scope) error {
 	return s.deleteConfigurationsBut(ctx, "")
 }
 
-// removeVolumes deletes the recorded data volumes that OCI has left, and tells of others with the pool's tags.
+// removeVolumes deletes the recorded data volumes that OCI has left, and tells of others with the
+// pool's tags.
 func (r *Reconciler) removeVolumes(ctx context.Context, s *scope, instances []instance.Own) error {
 	volumes := remains.Volumes{Told: func(v oci.Volume) bool { return v.HasTags(s.owner.Tags()) }}
 	for i := range s.own.Status.Leaving.VolumeIDs {

@@ -18,8 +18,9 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
 )
 
-// crash is the end of the process right before or right after one of its calls. From then on nothing that it does reaches the API
-// server, so that no status is written, until restart begins another one.
+// crash is the end of the process right before or right after one of its calls. From then on
+// nothing that it does reaches the API server, so that no status is written, until restart begins
+// another one.
 type crash struct {
 	// operation is OCI's, or a verb and a kind of the API server's, as "create Secret".
 	operation string
@@ -117,7 +118,8 @@ func (m *mortalStatus) Patch(ctx context.Context, object client.Object, patch cl
 	return m.of.crash.do(m.of.named("patch status of", object), func() error { return m.SubResourceWriter.Patch(ctx, object, patch, options...) })
 }
 
-// A process that is killed writes no status any more, unlike one that gets an error. What it did last is done, or not.
+// A process that is killed writes no status any more, unlike one that gets an error. What it did
+// last is done, or not.
 func TestAProcessKilledAnywhereDuplicatesNothingAndLeavesNothing(t *testing.T) {
 	places := map[string]int{
 		"CreateInstanceConfiguration": 1, "CreateInstancePool": 1, "UpdateInstancePool": 1, "GetInstancePool": 2, "ListInstancePools": 2,

@@ -117,7 +117,8 @@ func TestAVolumeThatSomebodyAttachedToAnotherInstanceHoldsNobodyUp(t *testing.T)
 	g.Expect(b.events()).To(ContainElement(And(ContainSubstring("VolumesLeft"), ContainSubstring(volume))))
 }
 
-// The pool's end takes its volumes along. What OCI fails to delete is deleted if it was attached before.
+// The pool's end takes its volumes along. What OCI fails to delete is deleted if it was attached
+// before.
 func TestVolumesThatOCILeavesAtThePoolsEndAreDeleted(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)

@@ -43,7 +43,8 @@ const (
 	uid, other = "11111111-aaaa-bbbb-cccc-000000000000", "22222222-aaaa-bbbb-cccc-000000000000"
 )
 
-// bench is two accounts, with an instance in the first once it is launched, and the reconciler, of which each pass is one of a new process.
+// bench is two accounts, with an instance in the first once it is launched, and the reconciler, of
+// which each pass is one of a new process.
 type bench struct {
 	*helpers.World
 	recorder *recorder
@@ -135,7 +136,8 @@ func (b *bench) pool(t *testing.T, namespace, name, identity string) {
 	b.Create(t, pool)
 }
 
-// machine makes an object that says it stands for the instance, as the pool's controller would have made it.
+// machine makes an object that says it stands for the instance, as the pool's controller would have
+// made it.
 func (b *bench) machine(namespace, pool, identity string) *expv1.OCIMeshMachinePoolMachine {
 	return &expv1.OCIMeshMachinePoolMachine{
 		ObjectMeta: metav1.ObjectMeta{
