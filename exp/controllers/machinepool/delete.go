@@ -119,7 +119,8 @@ func (r *Reconciler) recordVolumes(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	return r.record(ctx, s, staying(instance.Of(s.owner, all)))
+	_, err = r.record(ctx, s, staying(instance.Of(s.owner, all)))
+	return err
 }
 
 // staying are the OCIDs of the instances that are not about to go.
@@ -133,23 +134,28 @@ func staying(instances []instance.Own) []string {
 	return ids
 }
 
-// record records the data volumes that go with the instances, and ends the pass.
-func (r *Reconciler) record(ctx context.Context, s *scope, ids []string) (err error) {
+// record records the data volumes that go with the instances, and ends the pass if that is anything
+// new.
+func (r *Reconciler) record(ctx context.Context, s *scope, ids []string) (written bool, err error) {
 	var attachments []oci.VolumeAttachment
 	if len(ids) > 0 {
 		if attachments, err = s.client.AllDataVolumeAttachments(ctx); err != nil {
-			return err
+			return false, err
 		}
 	}
 	recorded, err := remains.Leaving(ctx, s.client, attachments, ids, s.owner.Tags(), s.now)
 	if err != nil {
-		return err
+		return false, err
 	}
+	known := remains.IsKnown(s.own.Status.Leaving, recorded)
 	s.own.Status.Leaving = recorded
+	if known {
+		return false, nil
+	}
 	s.Deletion = access.NewProblem(infrav1.WaitingForTerminationReason, "Recorded %d data volumes that go with the pool", len(recorded.VolumeIDs))
 	s.Stop()
 	s.Requeue(time.Second)
-	return nil
+	return true, nil
 }
 
 func isEnding(state oci.LifecycleState) bool {
@@ -223,7 +229,9 @@ func (r *Reconciler) remains(ctx context.Context, s *scope) error {
 	}
 	own := instance.Of(s.owner, all)
 	if ids := staying(own); len(ids) > 0 && !remains.IsRecent(s.own.Status.Leaving, s.now) {
-		return r.record(ctx, s, ids)
+		if written, err := r.record(ctx, s, ids); err != nil || written {
+			return err
+		}
 	}
 	for _, one := range own {
 		removal, err := instance.End(ctx, s.client, one.Proof, one.State)

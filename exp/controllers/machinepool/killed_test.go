@@ -122,12 +122,12 @@ func (m *mortalStatus) Patch(ctx context.Context, object client.Object, patch cl
 // last is done, or not.
 func TestAProcessKilledAnywhereDuplicatesNothingAndLeavesNothing(t *testing.T) {
 	places := map[string]int{
-		"CreateInstanceConfiguration": 1, "CreateInstancePool": 1, "UpdateInstancePool": 1, "GetInstancePool": 2, "ListInstancePools": 2,
-		"ListInstanceConfigurations": 2, "DetachInstancePoolInstance": 1, "TerminateInstancePool": 1, "DeleteInstanceConfiguration": 1,
+		"CreateInstanceConfiguration": 1, "CreateInstancePool": 1, "UpdateInstancePool": 1, "GetInstancePool": 1, "ListInstancePools": 2,
+		"ListInstanceConfigurations": 1, "DetachInstancePoolInstance": 1, "TerminateInstancePool": 1, "DeleteInstanceConfiguration": 1,
 		"GetInstance": 1, "ListVolumeAttachments": 2, "ListVolumes": 2, "DeleteVolume": 1,
 		"create Secret": 1, "delete Secret": 1, "create OCIMeshMachinePoolMachine": 2, "delete Machine": 2,
-		"patch OCIMeshMachinePool": 3, "patch status of OCIMeshMachinePool": 5,
-		"patch OCIMeshMachinePoolMachine": 2, "patch status of OCIMeshMachinePoolMachine": 4,
+		"patch OCIMeshMachinePool": 2, "patch status of OCIMeshMachinePool": 3,
+		"patch OCIMeshMachinePoolMachine": 2, "patch status of OCIMeshMachinePoolMachine": 3,
 	}
 	for operation, times := range places {
 		for nth := 1; nth <= times; nth++ {

@@ -70,11 +70,15 @@ func (r *Reconciler) recordVolumes(ctx context.Context, s *scope) error {
 	if err != nil {
 		return waitingForAccount(err)
 	}
-	leaving, err := remains.Leaving(ctx, s.client, attachments, []string{s.proof.ID()}, remains.Mark(s.instance.Tags), s.now)
+	leaving, err := remains.Leaving(ctx, s.client, attachments, []string{s.proof.ID()}, s.mark(), s.now)
 	if err != nil {
 		return waitingForAccount(err)
 	}
+	known := remains.IsKnown(s.own.Status.Leaving, leaving)
 	s.own.Status.Leaving = leaving
+	if known {
+		return nil
+	}
 	s.Deletion = access.NewProblem(infrav1.WaitingForTerminationReason, "Recorded %d data volumes that go with instance %s",
 		len(leaving.VolumeIDs), s.proof.ID())
 	s.Stop()
@@ -184,16 +188,22 @@ func (r *Reconciler) removeVolumes(ctx context.Context, s *scope) error {
 	return nil
 }
 
+// mark is what the instance's data volumes are tagged with; nil if nothing tells.
+func (s *scope) mark() map[string]string {
+	var mark map[string]string
+	if s.instance != nil {
+		mark = remains.Mark(s.instance.Tags)
+	}
+	if mark == nil && s.pool != nil {
+		mark = poolid.Owner(s.pool).Tags()
+	}
+	return mark
+}
+
 // wasOwn tells whether a volume was made with the instance. One that the end of the whole pool
 // takes along is nobody's concern here.
 func (s *scope) wasOwn(attachments []oci.VolumeAttachment) func(oci.Volume) bool {
-	var mark map[string]string
-	switch {
-	case s.instance != nil:
-		mark = remains.Mark(s.instance.Tags)
-	case s.pool != nil:
-		mark = poolid.Owner(s.pool).Tags()
-	}
+	mark := s.mark()
 	return func(volume oci.Volume) bool {
 		attached := slices.ContainsFunc(attachments, func(a oci.VolumeAttachment) bool { return a.VolumeID == volume.ID })
 		withPool := s.pool != nil && slices.Contains(s.pool.Status.Leaving.VolumeIDs, volume.ID)

@@ -66,6 +66,12 @@ func IsRecent(leaving expv1.LeavingStatus, now time.Time) bool {
 	return !leaving.RecordedAt.IsZero() && now.Sub(leaving.RecordedAt.Time) < recordLife
 }
 
+// IsKnown tells whether a new look shows what is recorded, so that nothing has to be written before
+// the end is asked for. Passes that are far apart would otherwise only ever record.
+func IsKnown(recorded, seen expv1.LeavingStatus) bool {
+	return !recorded.RecordedAt.IsZero() && slices.Equal(recorded.VolumeIDs, seen.VolumeIDs)
+}
+
 // Leaving are the data volumes that go with instances when these end: those that are attached to
 // one of them now and that were made with an instance of the pool, as the mark says. What somebody
 // has detached to rescue it stays; so does what somebody has attached. Record the answer before the
