@@ -47,11 +47,8 @@ func (r *Reconciler) connectToDelete(ctx context.Context, s *scope) error {
 		return err
 	}
 	if s.infraCluster == nil {
-		if s.own.Status.Pool.ID == "" && s.own.Status.Configuration.ID == "" {
-			return nil
-		}
-		return access.NewProblem(infrav1.TailnetNotFoundReason,
-			"the OCIMeshCluster is gone, which says in which tailnet the pool's devices and keys are: remove them there, then this object's finalizer")
+		// What is in OCI ends all the same.
+		return nil
 	}
 	s.tailnet = &infrav1.Tailnet{}
 	name := s.infraCluster.Spec.TailnetRef.Name
@@ -276,6 +273,10 @@ func (r *Reconciler) removeVolumes(ctx context.Context, s *scope, instances []in
 
 // release lets the object go: nothing is left that it stood for.
 func (r *Reconciler) release(ctx context.Context, s *scope) error {
+	if s.infraCluster == nil && (s.own.Status.Pool.ID != "" || s.own.Status.Configuration.ID != "") {
+		return access.NewProblem(infrav1.TailnetNotFoundReason,
+			"the OCIMeshCluster is gone, which says in which tailnet the pool's devices and keys are: remove them there, then this object's finalizer")
+	}
 	controllerutil.RemoveFinalizer(s.own, expv1.OCIMeshMachinePoolFinalizer)
 	r.memory.forget(s.own.UID)
 	if len(s.left) > 0 && r.Recorder != nil {
