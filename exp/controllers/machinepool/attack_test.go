@@ -226,7 +226,7 @@ func TestWithoutItsClusterAPoolEndsWhatIsInOCIAndSaysWhatIsLeft(t *testing.T) {
 
 	b.until(t, func(g Gomega) {
 		g.Expect(b.instances(t)).To(BeEmpty())
-		g.Expect(b.left(t, "instancepool")+b.left(t, "volume")).To(BeZero())
+		g.Expect(b.left(t, "instancepool") + b.left(t, "volume")).To(BeZero())
 		for _, machine := range b.machines(t) {
 			g.Expect(helpers.ConditionsOf(&machine)).To(ContainElement("Deleting True TailnetNotFound"))
 		}
