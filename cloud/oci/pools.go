@@ -160,8 +160,8 @@ func (c *Client) PoolInstances(ctx context.Context, id string) ([]string, error)
 	return ids, nil
 }
 
-// AllDataVolumeAttachments lists the attachments of all data volumes of the compartment, DETACHED ones included:
-// one list for all instances of a pool.
+// AllDataVolumeAttachments lists the attachments of all data volumes of the compartment, DETACHED
+// ones included: one list for all instances of a pool.
 func (c *Client) AllDataVolumeAttachments(ctx context.Context) ([]VolumeAttachment, error) {
 	return c.dataVolumeAttachments(ctx, core.ListVolumeAttachmentsRequest{CompartmentId: &c.compartmentID, Limit: new(PageSize)})
 }

@@ -145,13 +145,14 @@ type OCIMeshMachinePoolStatus struct {
 	// +kubebuilder:validation:MaxItems=1000
 	Instances []PoolInstanceStatus `json:"instances,omitempty"`
 
-	// leaving are the data volumes that go with the pool's instances, recorded before the end of the pool is asked for.
+	// leaving are the data volumes that go with the pool's instances, recorded before the end of
+	// the pool is asked for.
 	// +optional
 	Leaving LeavingStatus `json:"leaving,omitempty,omitzero"`
 }
 
-// LeavingStatus are the data volumes that go with instances that are to be ended: those that were attached to them. Volumes that
-// were detached by then stay.
+// LeavingStatus are the data volumes that go with instances that are to be ended: those that were
+// attached to them. Volumes that were detached by then stay.
 type LeavingStatus struct {
 	// recordedAt is when it was looked what is attached.
 	// +required

@@ -15,8 +15,8 @@ const OCIMeshMachinePoolMachineFinalizer = "ocimeshmachinepoolmachine.infrastruc
 
 // OCIMeshMachinePoolMachineSpec says which instance the object stands for.
 type OCIMeshMachinePoolMachineSpec struct {
-	// providerID is oci:// and the instance's OCID. It says which instance the object is about and proves nothing: the instance must
-	// have the tags of the pool that owns the object.
+	// providerID is oci:// and the instance's OCID. It says which instance the object is about and
+	// proves nothing: the instance must have the tags of the pool that owns the object.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
@@ -62,8 +62,8 @@ type OCIMeshMachinePoolMachineStatus struct {
 	// +kubebuilder:validation:MaxLength=255
 	AvailabilityDomain string `json:"availabilityDomain,omitempty"`
 
-	// account is the OCIAccount that the instance is in. It is recorded together with the instance, once the instance's tags have
-	// proven that it is the pool's.
+	// account is the OCIAccount that the instance is in. It is recorded together with the instance,
+	// once the instance's tags have proven that it is the pool's.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63

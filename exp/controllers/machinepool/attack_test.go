@@ -37,7 +37,8 @@ func (b *bench) holdings(t *testing.T) []string {
 	return all
 }
 
-// forged is a machine pool that an attacker makes in a namespace of his own, with the identity that he reads off the victim.
+// forged is a machine pool that an attacker makes in a namespace of his own, with the identity that
+// he reads off the victim.
 func (b *bench) forged(namespace, name string) *expv1.OCIMeshMachinePool {
 	return &expv1.OCIMeshMachinePool{
 		ObjectMeta: metav1.ObjectMeta{
@@ -93,7 +94,8 @@ func TestADeletedForgeryTakesNothingAlong(t *testing.T) {
 	}
 }
 
-// neighbour is another namespace that the account and the tailnet allow, with a cluster and a pool of its own.
+// neighbour is another namespace that the account and the tailnet allow, with a cluster and a pool
+// of its own.
 func (b *bench) neighbour(t *testing.T, change func(*clusterv1.MachinePool, *expv1.OCIMeshMachinePool)) *bench {
 	t.Helper()
 	world := *b.World
@@ -178,7 +180,8 @@ func TestTagsOfTheProviderAreRefusedInSpecs(t *testing.T) {
 	g.Expect(env.Client.Create(t.Context(), template(listed))).To(MatchError(ContainSubstring("providerIDList cannot be set in a template")))
 }
 
-// A user who may make pools and their machines, but not delete Machines, must not have the provider do it for him.
+// A user who may make pools and their machines, but not delete Machines, must not have the provider
+// do it for him.
 func TestAMachineOfAnotherKindThatHasTheNameStays(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
@@ -209,4 +212,23 @@ func TestANamespaceThatLostPermissionEndsWhatIsItsOwn(t *testing.T) {
 
 	b.delete(t)
 	b.expectNothingLeft(t)
+}
+
+// Whoever deletes the OCIMeshCluster by force leaves devices to remove by hand, but no instances.
+func TestWithoutItsClusterAPoolEndsWhatIsInOCIAndSaysWhatIsLeft(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t, 2)
+	b.untilReady(t, 2)
+	infra := &infrav1.OCIMeshCluster{ObjectMeta: metav1.ObjectMeta{Namespace: b.Namespace, Name: b.cluster.Name}}
+	g.Expect(b.Client.Delete(t.Context(), infra)).To(Succeed())
+	g.Expect(b.Client.Delete(t.Context(), b.own)).To(Succeed())
+
+	b.until(t, func(g Gomega) {
+		g.Expect(b.instances(t)).To(BeEmpty())
+		g.Expect(b.left(t, "instancepool") + b.left(t, "volume")).To(BeZero())
+		for _, machine := range b.machines(t) {
+			g.Expect(helpers.ConditionsOf(&machine)).To(ContainElement("Deleting True TailnetNotFound"))
+		}
+	})
 }

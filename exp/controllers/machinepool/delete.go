@@ -47,11 +47,8 @@ func (r *Reconciler) connectToDelete(ctx context.Context, s *scope) error {
 		return err
 	}
 	if s.infraCluster == nil {
-		if s.own.Status.Pool.ID == "" && s.own.Status.Configuration.ID == "" {
-			return nil
-		}
-		return access.NewProblem(infrav1.TailnetNotFoundReason,
-			"the OCIMeshCluster is gone, which says in which tailnet the pool's devices and keys are: remove them there, then this object's finalizer")
+		// What is in OCI ends all the same.
+		return nil
 	}
 	s.tailnet = &infrav1.Tailnet{}
 	name := s.infraCluster.Spec.TailnetRef.Name
@@ -106,8 +103,9 @@ func (r *Reconciler) findPools(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// recordVolumes records, before the end of the pool is asked for, which data volumes go with it, and ends the pass. It is done
-// anew if the end is not under way for long: somebody may have detached a volume meanwhile, to rescue it.
+// recordVolumes records, before the end of the pool is asked for, which data volumes go with it,
+// and ends the pass. It is done anew if the end is not under way for long: somebody may have
+// detached a volume meanwhile, to rescue it.
 func (r *Reconciler) recordVolumes(ctx context.Context, s *scope) error {
 	leaving := &s.own.Status.Leaving
 	stays := slices.ContainsFunc(s.pools, func(p ownPool) bool { return !isEnding(p.State) })
@@ -118,7 +116,8 @@ func (r *Reconciler) recordVolumes(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	return r.record(ctx, s, staying(instance.Of(s.owner, all)))
+	_, err = r.record(ctx, s, staying(instance.Of(s.owner, all)))
+	return err
 }
 
 // staying are the OCIDs of the instances that are not about to go.
@@ -132,30 +131,36 @@ func staying(instances []instance.Own) []string {
 	return ids
 }
 
-// record records the data volumes that go with the instances, and ends the pass.
-func (r *Reconciler) record(ctx context.Context, s *scope, ids []string) (err error) {
+// record records the data volumes that go with the instances, and ends the pass if that is anything
+// new.
+func (r *Reconciler) record(ctx context.Context, s *scope, ids []string) (written bool, err error) {
 	var attachments []oci.VolumeAttachment
 	if len(ids) > 0 {
 		if attachments, err = s.client.AllDataVolumeAttachments(ctx); err != nil {
-			return err
+			return false, err
 		}
 	}
 	recorded, err := remains.Leaving(ctx, s.client, attachments, ids, s.owner.Tags(), s.now)
 	if err != nil {
-		return err
+		return false, err
 	}
+	known := remains.IsKnown(s.own.Status.Leaving, recorded)
 	s.own.Status.Leaving = recorded
+	if known {
+		return false, nil
+	}
 	s.Deletion = access.NewProblem(infrav1.WaitingForTerminationReason, "Recorded %d data volumes that go with the pool", len(recorded.VolumeIDs))
 	s.Stop()
 	s.Requeue(time.Second)
-	return nil
+	return true, nil
 }
 
 func isEnding(state oci.LifecycleState) bool {
 	return state == oci.StateTerminating || state == oci.StateTerminated
 }
 
-// terminate ends the instance pool, and with it all that it has launched, and waits until it is TERMINATED.
+// terminate ends the instance pool, and with it all that it has launched, and waits until it is
+// TERMINATED.
 func (r *Reconciler) terminate(ctx context.Context, s *scope) error {
 	live := 0
 	for _, pool := range s.pools {
@@ -221,7 +226,9 @@ func (r *Reconciler) remains(ctx context.Context, s *scope) error {
 	}
 	own := instance.Of(s.owner, all)
 	if ids := staying(own); len(ids) > 0 && !remains.IsRecent(s.own.Status.Leaving, s.now) {
-		return r.record(ctx, s, ids)
+		if written, err := r.record(ctx, s, ids); err != nil || written {
+			return err
+		}
 	}
 	for _, one := range own {
 		removal, err := instance.End(ctx, s.client, one.Proof, one.State)
@@ -243,7 +250,8 @@ func (r *Reconciler) remains(ctx context.Context, s *scope) error {
 	return s.deleteConfigurationsBut(ctx, "")
 }
 
-// removeVolumes deletes the recorded data volumes that OCI has left, and tells of others with the pool's tags.
+// removeVolumes deletes the recorded data volumes that OCI has left, and tells of others with the
+// pool's tags.
 func (r *Reconciler) removeVolumes(ctx context.Context, s *scope, instances []instance.Own) error {
 	volumes := remains.Volumes{Told: func(v oci.Volume) bool { return v.HasTags(s.owner.Tags()) }}
 	for i := range s.own.Status.Leaving.VolumeIDs {
@@ -265,6 +273,10 @@ func (r *Reconciler) removeVolumes(ctx context.Context, s *scope, instances []in
 
 // release lets the object go: nothing is left that it stood for.
 func (r *Reconciler) release(ctx context.Context, s *scope) error {
+	if s.infraCluster == nil && (s.own.Status.Pool.ID != "" || s.own.Status.Configuration.ID != "") {
+		return access.NewProblem(infrav1.TailnetNotFoundReason,
+			"the OCIMeshCluster is gone, which says in which tailnet the pool's devices and keys are: remove them there, then this object's finalizer")
+	}
 	controllerutil.RemoveFinalizer(s.own, expv1.OCIMeshMachinePoolFinalizer)
 	r.memory.forget(s.own.UID)
 	if len(s.left) > 0 && r.Recorder != nil {

@@ -69,7 +69,8 @@ func observe(ctx context.Context, c *oci.Client, id string) (pool oci.InstancePo
 	return oci.InstancePool{}, false, c.ProbeCompartment(ctx)
 }
 
-// take records the pool. One that is another's is not recorded any more: the next pass looks for the own one.
+// take records the pool. One that is another's is not recorded any more: the next pass looks for
+// the own one.
 func (s *scope) take(pool oci.InstancePool) error {
 	proof, proven := poolid.Prove(s.owner, ownership.Recorded(s.own.Status.Pool.ID), pool.ID, pool.Tags)
 	if !proven {

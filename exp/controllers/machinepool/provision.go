@@ -29,9 +29,10 @@ func (r *Reconciler) provision(_ context.Context, s *scope) error {
 	return nil
 }
 
-// cleanUp deletes the configurations that the pool no longer launches from and revokes the keys that nobody is to join with any more.
-// A configuration is the pool's by its tags, never by its name: pool-1's name begins pool-10's. An instance that was launched with the
-// last key may be about to join with it, so that old keys stay until all have.
+// cleanUp deletes the configurations that the pool no longer launches from and revokes the keys
+// that nobody is to join with any more. A configuration is the pool's by its tags, never by its
+// name: pool-1's name begins pool-10's. An instance that was launched with the last key may be
+// about to join with it, so that old keys stay until all have.
 func (r *Reconciler) cleanUp(ctx context.Context, s *scope) error {
 	status := &s.own.Status.Configuration
 	if s.idle() {

@@ -39,8 +39,8 @@ type scope struct {
 	cluster      *clusterv1.Cluster
 	infraCluster *infrav1.OCIMeshCluster
 
-	// owner is own as the owner of what is made for it, identity the UID that it was first seen with; the names of all that is made for
-	// it begin with prefix.
+	// owner is own as the owner of what is made for it, identity the UID that it was first seen
+	// with; the names of all that is made for it begin with prefix.
 	owner            ownership.Owner
 	identity, prefix string
 
@@ -53,7 +53,8 @@ type scope struct {
 	tailnet *infrav1.Tailnet
 	joins   *tailnet.Client
 
-	// found is the instance pool; nil if there is none. proof says that it is own's. Set by findPool.
+	// found is the instance pool; nil if there is none. proof says that it is own's. Set by
+	// findPool.
 	found *oci.InstancePool
 	proof ownership.Proof
 	// pools are own's while it is being deleted. Set by findPools.

@@ -50,7 +50,7 @@ func TestADetachedVolumeOutlivesItsMachineAndItsPool(t *testing.T) {
 	b.delete(t)
 	g.Expect(b.console(t).volumeState(t, volume)).To(Equal("AVAILABLE"))
 	g.Expect(b.left(t, "volume")).To(Equal(1))
-	g.Expect(b.events(t)).To(ContainElement(And(ContainSubstring("VolumesLeft"), ContainSubstring(volume))))
+	g.Expect(b.events()).To(ContainElement(And(ContainSubstring("VolumesLeft"), ContainSubstring(volume))))
 }
 
 func TestADetachedVolumeOutlivesItsPoolWithoutItsMachineHavingGone(t *testing.T) {
@@ -64,7 +64,7 @@ func TestADetachedVolumeOutlivesItsPoolWithoutItsMachineHavingGone(t *testing.T)
 
 	g.Expect(b.console(t).volumeState(t, volume)).To(Equal("AVAILABLE"))
 	g.Expect(b.left(t, "volume")).To(Equal(1))
-	g.Expect(b.events(t)).To(ContainElement(And(ContainSubstring("VolumesLeft"), ContainSubstring(volume))))
+	g.Expect(b.events()).To(ContainElement(And(ContainSubstring("VolumesLeft"), ContainSubstring(volume))))
 }
 
 // OCI refuses to take an instance out of a pool that changes, for as long as it likes.
@@ -91,7 +91,7 @@ func TestAVolumeThatIsDetachedWhileTheEndIsRefusedStays(t *testing.T) {
 	b.until(t, func(g Gomega) { g.Expect(b.machines(t)).To(BeEmpty()) })
 
 	g.Expect(b.console(t).volumeState(t, volume)).To(Equal("AVAILABLE"))
-	g.Expect(b.events(t)).To(ContainElement(And(ContainSubstring("VolumesLeft"), ContainSubstring(volume))))
+	g.Expect(b.events()).To(ContainElement(And(ContainSubstring("VolumesLeft"), ContainSubstring(volume))))
 }
 
 func TestAVolumeThatSomebodyAttachedToAnotherInstanceHoldsNobodyUp(t *testing.T) {
@@ -114,10 +114,11 @@ func TestAVolumeThatSomebodyAttachedToAnotherInstanceHoldsNobodyUp(t *testing.T)
 	b.until(t, func(g Gomega) { g.Expect(names(b.machines(t))).NotTo(ContainElement(first.Name)) })
 
 	g.Expect(c.volumeState(t, volume)).To(Equal("AVAILABLE"))
-	g.Expect(b.events(t)).To(ContainElement(And(ContainSubstring("VolumesLeft"), ContainSubstring(volume))))
+	g.Expect(b.events()).To(ContainElement(And(ContainSubstring("VolumesLeft"), ContainSubstring(volume))))
 }
 
-// The pool's end takes its volumes along. What OCI fails to delete is deleted if it was attached before.
+// The pool's end takes its volumes along. What OCI fails to delete is deleted if it was attached
+// before.
 func TestVolumesThatOCILeavesAtThePoolsEndAreDeleted(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)

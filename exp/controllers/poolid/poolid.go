@@ -1,8 +1,8 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package poolid says what is a machine pool's: what it is called in OCI and in the tailnet, and which things
-// and objects are its own.
+// Package poolid says what is a machine pool's: what it is called in OCI and in the tailnet, and
+// which things and objects are its own.
 //
 // It may import api, exp/api, cloud/* and controllers/identity.
 package poolid
@@ -33,8 +33,8 @@ func Owner(pool *expv1.OCIMeshMachinePool) ownership.Owner {
 	return ownership.MachinePool(identity.Of(pool), pool.Namespace, pool.Name)
 }
 
-// Prefix begins the names of a pool's instances in the tailnet, so that no other pool of any namespace or
-// management cluster has one of them.
+// Prefix begins the names of a pool's instances in the tailnet, so that no other pool of any
+// namespace or management cluster has one of them.
 func Prefix(owner ownership.Owner) string {
 	suffix := "-" + strings.ReplaceAll(owner.Identity(), "-", "")
 	suffix = suffix[:min(len(suffix), 1+uidLength)]
@@ -48,9 +48,9 @@ func InstanceName(owner ownership.Owner, instanceID string) string {
 	return cloudinit.InstanceHostname(Prefix(owner), instanceID)
 }
 
-// Prove proves a thing by its tags, or else by a record in our own status. A record counts for nothing if the
-// tags name a pool of another namespace or name: before tags decided, a forged identity could put
-// somebody else's pool into a status.
+// Prove proves a thing by its tags, or else by a record in our own status. A record counts for
+// nothing if the tags name a pool of another namespace or name: before tags decided, a forged
+// identity could put somebody else's pool into a status.
 func Prove(owner ownership.Owner, recorded ownership.Proof, id string, tags map[string]string) (ownership.Proof, bool) {
 	if proof, proven := owner.Tagged(id, tags); proven {
 		return proof, true
@@ -71,8 +71,8 @@ func NameIn(object metav1.Object) string {
 	return ""
 }
 
-// StandsFor tells whether the Machine is the one of an instance's object. Users name objects as they like: a
-// Machine of the same name may be another kind of machine.
+// StandsFor tells whether the Machine is the one of an instance's object. Users name objects as
+// they like: a Machine of the same name may be another kind of machine.
 func StandsFor(machine *clusterv1.Machine, object *expv1.OCIMeshMachinePoolMachine) bool {
 	ref := machine.Spec.InfrastructureRef
 	return ref.APIGroup == expv1.GroupVersion.Group && ref.Kind == MachineKind && ref.Name == object.Name

@@ -23,7 +23,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/remains"
 )
 
-// look looks at the instance anew each time, and whether it is own's: to detach it twice would make the pool smaller by two.
+// look looks at the instance anew each time, and whether it is own's: to detach it twice would make
+// the pool smaller by two.
 func (r *Reconciler) look(ctx context.Context, s *scope) error {
 	if s.client == nil {
 		r.tellInstanceLeft(s)
@@ -44,7 +45,8 @@ func (r *Reconciler) look(ctx context.Context, s *scope) error {
 		}
 		return nil
 	}
-	// What polls show is older: the pool would take the instance for one that stays, and make an object for it again.
+	// What polls show is older: the pool would take the instance for one that stays, and make an
+	// object for it again.
 	s.book.Note(seen, s.now)
 	s.instance = &seen
 	s.own.Status.Instance.State, s.own.Status.AvailabilityDomain = string(seen.State), seen.AvailabilityDomain
@@ -57,8 +59,9 @@ func (r *Reconciler) tellInstanceLeft(s *scope) {
 	}
 }
 
-// recordVolumes records, before the end is asked for, which data volumes go with the instance, and ends the pass. It is done anew if
-// the end is not under way for long: somebody may have detached a volume meanwhile, to rescue it.
+// recordVolumes records, before the end is asked for, which data volumes go with the instance, and
+// ends the pass. It is done anew if the end is not under way for long: somebody may have detached a
+// volume meanwhile, to rescue it.
 func (r *Reconciler) recordVolumes(ctx context.Context, s *scope) error {
 	if s.proof.IsZero() || s.ended() || s.instance.State == oci.StateTerminating || remains.IsRecent(s.own.Status.Leaving, s.now) {
 		return nil
@@ -67,11 +70,15 @@ func (r *Reconciler) recordVolumes(ctx context.Context, s *scope) error {
 	if err != nil {
 		return waitingForAccount(err)
 	}
-	leaving, err := remains.Leaving(ctx, s.client, attachments, []string{s.proof.ID()}, remains.Mark(s.instance.Tags), s.now)
+	leaving, err := remains.Leaving(ctx, s.client, attachments, []string{s.proof.ID()}, s.mark(), s.now)
 	if err != nil {
 		return waitingForAccount(err)
 	}
+	known := remains.IsKnown(s.own.Status.Leaving, leaving)
 	s.own.Status.Leaving = leaving
+	if known {
+		return nil
+	}
 	s.Deletion = access.NewProblem(infrav1.WaitingForTerminationReason, "Recorded %d data volumes that go with instance %s",
 		len(leaving.VolumeIDs), s.proof.ID())
 	s.Stop()
@@ -82,7 +89,8 @@ func (r *Reconciler) recordVolumes(ctx context.Context, s *scope) error {
 // ended tells whether the instance is gone.
 func (s *scope) ended() bool { return s.instance == nil || s.instance.State == oci.StateTerminated }
 
-// detach takes the instance out of its pool, which ends it and makes the pool smaller by one, so that OCI puts no other in its place.
+// detach takes the instance out of its pool, which ends it and makes the pool smaller by one, so
+// that OCI puts no other in its place.
 func (r *Reconciler) detach(ctx context.Context, s *scope) error {
 	if s.proof.IsZero() || s.ended() {
 		return nil
@@ -117,8 +125,9 @@ func (r *Reconciler) end(ctx context.Context, s *scope) error {
 	return err
 }
 
-// instancePool is the pool in OCI: the one that is recorded, or one that has the pool's tags. Without status of the pool the instance
-// would otherwise be ended as if it were in none, and OCI would put another one in its place.
+// instancePool is the pool in OCI: the one that is recorded, or one that has the pool's tags.
+// Without status of the pool the instance would otherwise be ended as if it were in none, and OCI
+// would put another one in its place.
 func (s *scope) instancePool(ctx context.Context) (ownership.Proof, error) {
 	switch {
 	case s.pool == nil || s.pool.Spec.Account != s.account.Name:
@@ -151,8 +160,8 @@ func waitingForAccount(err error) error {
 	}
 }
 
-// removeVolumes deletes the recorded data volumes, which a detached instance leaves behind, and tells of others that were the
-// instance's.
+// removeVolumes deletes the recorded data volumes, which a detached instance leaves behind, and
+// tells of others that were the instance's.
 func (r *Reconciler) removeVolumes(ctx context.Context, s *scope) error {
 	if s.proof.IsZero() {
 		return nil
@@ -179,15 +188,22 @@ func (r *Reconciler) removeVolumes(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// wasOwn tells whether a volume was made with the instance. One that the end of the whole pool takes along is nobody's concern here.
-func (s *scope) wasOwn(attachments []oci.VolumeAttachment) func(oci.Volume) bool {
+// mark is what the instance's data volumes are tagged with; nil if nothing tells.
+func (s *scope) mark() map[string]string {
 	var mark map[string]string
-	switch {
-	case s.instance != nil:
+	if s.instance != nil {
 		mark = remains.Mark(s.instance.Tags)
-	case s.pool != nil:
+	}
+	if mark == nil && s.pool != nil {
 		mark = poolid.Owner(s.pool).Tags()
 	}
+	return mark
+}
+
+// wasOwn tells whether a volume was made with the instance. One that the end of the whole pool
+// takes along is nobody's concern here.
+func (s *scope) wasOwn(attachments []oci.VolumeAttachment) func(oci.Volume) bool {
+	mark := s.mark()
 	return func(volume oci.Volume) bool {
 		attached := slices.ContainsFunc(attachments, func(a oci.VolumeAttachment) bool { return a.VolumeID == volume.ID })
 		withPool := s.pool != nil && slices.Contains(s.pool.Status.Leaving.VolumeIDs, volume.ID)

@@ -41,7 +41,8 @@ type scope struct {
 	cluster      *clusterv1.Cluster
 	infraCluster *infrav1.OCIMeshCluster
 
-	// account, client, book and the tailnet's. Set by connect and connectTailnet; they may be nil while own is being deleted.
+	// account, client, book and the tailnet's. Set by connect and connectTailnet; they may be nil
+	// while own is being deleted.
 	account *infrav1.OCIAccount
 	client  *oci.Client
 	book    *feed.Book
@@ -116,7 +117,8 @@ func (r *Reconciler) find(ctx context.Context, own client.Object, name string, i
 	return true, nil
 }
 
-// recorded is the instance that status has recorded, which counts only in the account that is recorded with it.
+// recorded is the instance that status has recorded, which counts only in the account that is
+// recorded with it.
 func (s *scope) recorded() ownership.Proof {
 	if s.own.Status.Account == "" || s.account == nil || s.account.Name != s.own.Status.Account {
 		return ownership.Proof{}
@@ -124,8 +126,9 @@ func (s *scope) recorded() ownership.Proof {
 	return ownership.Recorded(s.own.Status.Instance.ID)
 }
 
-// prove tells whether an instance that was seen is own's. Its tags have to be those of the pool, and own's name has to be the one that
-// follows from pool and instance: a copy of an object stands for nothing. If the pool is gone the record has to do.
+// prove tells whether an instance that was seen is own's. Its tags have to be those of the pool,
+// and own's name has to be the one that follows from pool and instance: a copy of an object stands
+// for nothing. If the pool is gone the record has to do.
 func (s *scope) prove(id string, tags map[string]string) (ownership.Proof, bool) {
 	recorded := s.recorded()
 	if s.pool == nil {
@@ -149,8 +152,8 @@ func (s *scope) accountName() string {
 	return ""
 }
 
-// connect finds the account, whatever its state and whomever it allows: the machine is there. Without one nothing was ever proven of
-// the machine.
+// connect finds the account, whatever its state and whomever it allows: the machine is there.
+// Without one nothing was ever proven of the machine.
 func (r *Reconciler) connect(ctx context.Context, s *scope) error {
 	name := s.accountName()
 	if name == "" {

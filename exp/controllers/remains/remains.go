@@ -24,8 +24,9 @@ import (
 )
 
 const (
-	// recordLife is for how long a record of attached volumes counts while the end is not under way: who
-	// detaches a volume later than that, because OCI refuses the end or cannot be reached, keeps it.
+	// recordLife is for how long a record of attached volumes counts while the end is not under
+	// way: who detaches a volume later than that, because OCI refuses the end or cannot be reached,
+	// keeps it.
 	recordLife = time.Minute
 	// maxVolumes is how many volumes a record holds; see LeavingStatus.
 	maxVolumes = 10000
@@ -65,10 +66,16 @@ func IsRecent(leaving expv1.LeavingStatus, now time.Time) bool {
 	return !leaving.RecordedAt.IsZero() && now.Sub(leaving.RecordedAt.Time) < recordLife
 }
 
-// Leaving are the data volumes that go with instances when these end: those that are attached to one of them
-// now and that were made with an instance of the pool, as the mark says. What somebody has detached to
-// rescue it stays; so does what somebody has attached. Record the answer before the end is asked for:
-// afterwards nothing tells them apart.
+// IsKnown tells whether a new look shows what is recorded, so that nothing has to be written before
+// the end is asked for. Passes that are far apart would otherwise only ever record.
+func IsKnown(recorded, seen expv1.LeavingStatus) bool {
+	return !recorded.RecordedAt.IsZero() && slices.Equal(recorded.VolumeIDs, seen.VolumeIDs)
+}
+
+// Leaving are the data volumes that go with instances when these end: those that are attached to
+// one of them now and that were made with an instance of the pool, as the mark says. What somebody
+// has detached to rescue it stays; so does what somebody has attached. Record the answer before the
+// end is asked for: afterwards nothing tells them apart.
 func Leaving(
 	ctx context.Context, c *oci.Client, attachments []oci.VolumeAttachment, instances []string, mark map[string]string, now time.Time,
 ) (expv1.LeavingStatus, error) {
@@ -105,12 +112,14 @@ type Volumes struct {
 	Own []ownership.Proof
 	// Instances are the OCIDs of the instances.
 	Instances []string
-	// Told tells of a volume that is not one of them whether somebody has to be told that it is left.
+	// Told tells of a volume that is not one of them whether somebody has to be told that it is
+	// left.
 	Told func(oci.Volume) bool
 }
 
-// RemoveVolumes deletes the volumes and tells whether all are gone. left are those that stay: they were not
-// attached when the end was asked for, or somebody has attached them to another instance since.
+// RemoveVolumes deletes the volumes and tells whether all are gone. left are those that stay: they
+// were not attached when the end was asked for, or somebody has attached them to another instance
+// since.
 func RemoveVolumes(ctx context.Context, c *oci.Client, volumes Volumes) (gone bool, left []string, err error) {
 	listed, err := c.DataVolumesSince(ctx, time.Now(), 0)
 	if err != nil {
@@ -139,7 +148,8 @@ func RemoveVolumes(ctx context.Context, c *oci.Client, volumes Volumes) (gone bo
 	return gone, left, nil
 }
 
-// remove deletes one volume; taken says that OCI refuses because it is attached to somebody else's instance.
+// remove deletes one volume; taken says that OCI refuses because it is attached to somebody else's
+// instance.
 func remove(ctx context.Context, c *oci.Client, own ownership.Proof, instances []string) (taken bool, err error) {
 	err = c.DeleteDataVolume(ctx, own)
 	switch {
