@@ -71,7 +71,8 @@ func (w *world) move(t *testing.T, from, to *management, workers int) {
 	g.Expect(left.Empty()).To(BeTrue(), "nothing of the cluster is left behind")
 }
 
-// withPool returns what is missing until the cluster is up with so many workers and one of a machine pool.
+// withPool returns what is missing until the cluster is up with so many workers, and one of a
+// machine pool.
 func withPool(workers int) func(watch.Snapshot) string {
 	return func(s watch.Snapshot) string {
 		if missing := s.Complete(1, workers, version); missing != "" {

@@ -73,7 +73,7 @@ func TestAClusterIsRestoredFromABackupThatIsOlderThanItsMachines(t *testing.T) {
 	fresh.delete(t, append(objects, outside...)...)
 	var left []any
 	for name := range strays {
-		left = append(left, HavePrefix("tailnet: device %q", name))
+		left = append(left, HavePrefix("tailnet: device \"%s-", name))
 	}
 	g.Expect(w.Leftovers()).To(ConsistOf(left...))
 }

@@ -65,7 +65,8 @@ func newWorld(t *testing.T, accounts int, tailnet tailnetsim.Mode, vipRange stri
 	return w
 }
 
-// objects are the Tailnet and the accounts with their Secrets, which ask clusterctl to take them along.
+// objects are the Tailnet and the accounts with their Secrets, which ask clusterctl to take them
+// along.
 func (w *world) objects() []client.Object {
 	objects := w.Objects(infrav1.AllowedNamespaces{List: []string{namespace}})
 	for _, o := range objects {
