@@ -86,14 +86,23 @@ func essence(o unstructured.Unstructured) map[string]any {
 	}
 }
 
-// difference describes the first object that is not the same, or is on one side only; it is empty if
-// there is none.
+// difference shows the lines that are not the same; it is empty if there are none.
 func difference(want, have map[string]string) string {
 	names := slices.AppendSeq(slices.Collect(maps.Keys(want)), maps.Keys(have))
-	for _, name := range slices.Sorted(slices.Values(names)) {
-		if want[name] != have[name] {
-			return fmt.Sprintf("%s was\n%s\nand is\n%s", name, want[name], have[name])
+	slices.Sort(names)
+	var out []string
+	for _, name := range slices.Compact(names) {
+		if want[name] == have[name] {
+			continue
+		}
+		out = append(out, name)
+		for _, side := range []struct{ sign, text, other string }{{"-", want[name], have[name]}, {"+", have[name], want[name]}} {
+			for line := range strings.Lines(side.text) {
+				if !strings.Contains(side.other, line) {
+					out = append(out, side.sign+strings.TrimRight(line, "\n"))
+				}
+			}
 		}
 	}
-	return ""
+	return strings.Join(out, "\n")
 }

@@ -11,6 +11,9 @@ import (
 	. "github.com/onsi/gomega"
 	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/mgmt"
@@ -84,4 +87,29 @@ func (m *management) delete(t *testing.T, objects ...client.Object) {
 		g.Eventually(func() error { return m.client.Get(t.Context(), client.ObjectKeyFromObject(o), o) }, timeout, interval).
 			Should(Satisfy(apierrors.IsNotFound), "%T %s", o, o.GetName())
 	}
+}
+
+// scale changes the number of workers.
+func (m *management) scale(t *testing.T, deployment *clusterv1.MachineDeployment, workers int32) {
+	t.Helper()
+	changed := deployment.DeepCopy()
+	changed.Spec.Replicas = ptr.To(workers)
+	NewWithT(t).Expect(m.client.Patch(t.Context(), changed, client.MergeFrom(deployment))).To(Succeed())
+}
+
+// complete returns what is missing until the cluster is up with so many workers.
+func complete(workers int) func(watch.Snapshot) string {
+	return func(s watch.Snapshot) string { return s.Complete(1, workers, version) }
+}
+
+// gone returns what is missing until nothing is left of the cluster.
+func gone(s watch.Snapshot) string {
+	if s.Empty() {
+		return ""
+	}
+	return "all of the cluster to be gone"
+}
+
+func machine(name string) *clusterv1.Machine {
+	return &clusterv1.Machine{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
 }
