@@ -94,7 +94,7 @@ func (b *bench) restart() {
 	api := &mortal{Client: env.Client, crash: b.crash}
 	b.pollers = poller.New(env.Client, b.Clients, poller.Options{PollInterval: tick, ProgressInterval: tick, Clock: b.now})
 	b.pools = &machinepool.Reconciler{
-		Client: api, Access: b.Clients, Pollers: b.pollers, Recorder: b.recorder,
+		Client: api, Access: b.Clients, Pollers: b.pollers, KeyNamespace: b.ManagerNamespace, Recorder: b.recorder,
 		Options: machinepool.Options{PollInterval: tick, ProgressInterval: tick, Clock: b.now},
 	}
 	b.members = &poolmachine.Reconciler{
