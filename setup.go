@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
@@ -32,6 +33,10 @@ func setupControllers(
 		return err
 	}
 	perKind := controller.Options{MaxConcurrentReconciles: o.concurrency}
+	var otherDevices []client.ObjectList
+	if o.gates.Enabled(machinePoolGate) {
+		otherDevices = poolmachine.DeviceKinds()
+	}
 	for _, s := range []struct {
 		kind  string
 		setup func() error
@@ -56,7 +61,7 @@ func setupControllers(
 		{"OCIMeshMachine", func() error {
 			return (&machine.Reconciler{
 				Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Access: clients, Pollers: pollers, WatchFilterValue: o.watchFilter,
-				Recorder: mgr.GetEventRecorder("ocimeshmachine-controller"), Metrics: machines,
+				Recorder: mgr.GetEventRecorder("ocimeshmachine-controller"), Metrics: machines, OtherDevices: otherDevices,
 				Options: machine.Options{
 					PollInterval: o.pollInterval, ProgressInterval: o.progressInterval, JoinTimeout: o.joinTimeout,
 				},

@@ -42,7 +42,8 @@ type DeviceList struct {
 	byRoute    map[netip.Prefix][]int
 }
 
-func newDeviceList(began time.Time, devices []Device) *DeviceList {
+// NewDeviceList is a list of devices, oldest first, as a request that was sent at the time has shown them.
+func NewDeviceList(began time.Time, devices []Device) *DeviceList {
 	l := &DeviceList{
 		Began: began, All: devices, byHostname: make(map[string][]int, len(devices)),
 		byID: make(map[string]int, len(devices)), byKey: map[string]int{}, byRoute: map[netip.Prefix][]int{},
@@ -95,7 +96,7 @@ func (c *Client) RecentDevices(ctx context.Context, age time.Duration) (*DeviceL
 		if err != nil {
 			return nil, err
 		}
-		return newDeviceList(began, devices), nil
+		return NewDeviceList(began, devices), nil
 	})
 }
 

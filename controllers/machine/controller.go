@@ -9,7 +9,6 @@ package machine
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -86,6 +85,8 @@ type Reconciler struct {
 	Recorder events.EventRecorder
 	// WatchFilterValue is the value of the label cluster.x-k8s.io/watch-filter that objects must have; empty means all.
 	WatchFilterValue string
+	// OtherDevices are lists of the kinds of objects, besides OCIMeshMachine, that have devices in tailnets.
+	OtherDevices []client.ObjectList
 	// Options are the controller's times.
 	Options Options
 	// Metrics tell how machines come up; nil means that nobody counts.
@@ -97,8 +98,6 @@ type Reconciler struct {
 	joins  joins
 	// fleetWatch keeps the fleet up to date; nil without a manager.
 	fleetWatch toolscache.ResourceEventHandlerRegistration
-	// approving is held while a pod route is approved: look at all devices, decide, approve.
-	approving sync.Mutex
 }
 
 // phase is one step. A phaseError of it goes into a condition; any other error is the API server's and is returned.

@@ -23,6 +23,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
@@ -56,8 +57,11 @@ type scope struct {
 
 	// instance is what OCI said in this pass; nil if it was not asked or the instance is gone.
 	instance *oci.Instance
-	// device is the machine's in the tailnet; nil if it has not joined.
-	device *tailnet.Device
+	// device is the machine's in the tailnet; nil if it has not joined. deviceProof is of it; deviceWarning is what is going to take it
+	// from the tailnet.
+	device        *tailnet.Device
+	deviceProof   ownership.Proof
+	deviceWarning string
 
 	// findings are the conditions that are not as they should be, by type.
 	findings map[string]metav1.Condition

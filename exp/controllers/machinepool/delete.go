@@ -6,6 +6,7 @@ package machinepool
 import (
 	"context"
 	"fmt"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
@@ -17,8 +18,11 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/devices"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolmachine"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/remains"
 )
 
@@ -150,7 +154,12 @@ func (r *Reconciler) remains(ctx context.Context, s *scope) error {
 			return access.NewProblem(infrav1.WaitingForTerminationReason, "Waiting for instance %s, which is %s, to be TERMINATED", instance.ID, instance.State)
 		}
 		if s.joins != nil {
-			if err := remains.LeaveTailnet(ctx, s.joins, cloudinit.InstanceHostname(s.prefix, instance.ID)); err != nil {
+			claim, proven := s.deviceClaim(instance)
+			if !proven {
+				continue
+			}
+			statuses := devices.Statuses{Client: r.Client, Others: poolmachine.DeviceKinds()}
+			if err := remains.LeaveTailnet(ctx, s.joins, statuses, devices.Claimant{Object: s.own, Tailnet: s.tailnet.Name}, claim); err != nil {
 				return err
 			}
 		}
@@ -173,6 +182,18 @@ func (r *Reconciler) remains(ctx context.Context, s *scope) error {
 		}
 	}
 	return nil
+}
+
+// joinTimeout bounds for how long after its launch an instance is looked for in the tailnet.
+const joinTimeout = 20 * time.Minute
+
+// deviceClaim is what is known of the device of an instance that carries the pool's tags.
+func (s *scope) deviceClaim(instance oci.Instance) (ownership.DeviceClaim, bool) {
+	_, proven := s.poolOwner().Tagged(instance.ID, instance.Tags)
+	return ownership.DeviceClaim{
+		Hostname: cloudinit.InstanceHostname(s.prefix, instance.ID), Tags: s.tailnet.Spec.NodeTags,
+		Launched: instance.CreatedAt, JoinTimeout: joinTimeout,
+	}, proven
 }
 
 // release lets the object go: nothing is left that it stood for.

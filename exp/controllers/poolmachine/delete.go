@@ -101,15 +101,6 @@ func (r *Reconciler) removeVolumes(ctx context.Context, s *scope) error {
 	return nil
 }
 
-func (r *Reconciler) leaveTailnet(ctx context.Context, s *scope) error {
-	if id := s.own.Status.Tailnet.DeviceID; id != "" {
-		if err := s.joins.DeleteDevice(ctx, id); err != nil {
-			return err
-		}
-	}
-	return remains.LeaveTailnet(ctx, s.joins, s.own.Name)
-}
-
 // release lets the object go: nothing is left that it stood for.
 func (r *Reconciler) release(ctx context.Context, s *scope) error {
 	controllerutil.RemoveFinalizer(s.own, expv1.OCIMeshMachinePoolMachineFinalizer)

@@ -49,6 +49,8 @@ type scope struct {
 	// instance is what is known of the instance; nil if it is gone. device is its in the tailnet; nil if it has not joined.
 	instance *oci.Instance
 	device   *tailnet.Device
+	// deviceWarning is what is going to take the device from the tailnet.
+	deviceWarning string
 }
 
 // with makes a phase of a method.
