@@ -6,6 +6,7 @@ package machinepool
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -187,9 +188,13 @@ func (r *Reconciler) remains(ctx context.Context, s *scope) error {
 // joinTimeout bounds for how long after its launch an instance is looked for in the tailnet.
 const joinTimeout = 20 * time.Minute
 
-// deviceClaim is what is known of the device of an instance that carries the pool's tags.
+// deviceClaim is what is known of the device of an instance that carries the pool's tags and that no object stood for: an object has
+// removed the device, and what has its name now is somebody else's.
 func (s *scope) deviceClaim(instance oci.Instance) (ownership.DeviceClaim, bool) {
 	_, proven := s.poolOwner().Tagged(instance.ID, instance.Tags)
+	proven = proven && !slices.ContainsFunc(s.own.Status.Instances, func(i expv1.PoolInstanceStatus) bool {
+		return i.ProviderID == providerIDPrefix+instance.ID
+	})
 	return ownership.DeviceClaim{
 		Hostname: cloudinit.InstanceHostname(s.prefix, instance.ID), Tags: s.tailnet.Spec.NodeTags,
 		Launched: instance.CreatedAt, JoinTimeout: joinTimeout,
