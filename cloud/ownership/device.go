@@ -11,17 +11,17 @@ import (
 const (
 	// clockSkew is how far the clocks of OCI and of a coordination server may be apart.
 	clockSkew = 5 * time.Minute
-	// joinSlack is how much later than a join times out a device may still be its machine's: a key lives an
-	// hour, and a machine tries for as long.
+	// joinSlack is how much later than a join times out a device may still be its machine's: a key
+	// lives an hour, and a machine tries for as long.
 	joinSlack = time.Hour
 )
 
-// KeyDescription marks a key as the owner's: 46 letters, digits and spaces, of which Tailscale allows 50
-// (api.md, "Create auth key"). Keys have no tags of their own.
+// KeyDescription marks a key as the owner's: 46 letters, digits and spaces, of which Tailscale
+// allows 50 (api.md, "Create auth key"). Keys have no tags of their own.
 func (o Owner) KeyDescription() string { return "capom " + o.Digest() }
 
-// Described proves a key that has the owner's description. Only who holds the tailnet's credentials describes
-// keys, and no other object's description is the same.
+// Described proves a key that has the owner's description. Only who holds the tailnet's credentials
+// describes keys, and no other object's description is the same.
 func (o Owner) Described(id, description string) (Proof, bool) {
 	if o.identity == "" || o.namespace == "" || o.name == "" || id == "" || description != o.KeyDescription() {
 		return Proof{}, false
@@ -29,8 +29,8 @@ func (o Owner) Described(id, description string) (Proof, bool) {
 	return Proof{id}, true
 }
 
-// Device is what a coordination server says of a device, as far as it tells whose it is. Root on a device
-// chooses its hostname, and nothing else of this.
+// Device is what a coordination server says of a device, as far as it tells whose it is. Root on a
+// device chooses its hostname, and nothing else of this.
 type Device struct {
 	ID string
 	// Name is the device's within the tailnet, for messages.
@@ -60,8 +60,8 @@ type DeviceClaim struct {
 	Tags     []string
 	// Key is the single-use key that was made for the object, as its status records it.
 	Key JoinKey
-	// Launched is when the instance was made by OCI's clock, zero if that is not known. It is the bound where
-	// no key is known: after a move or a restore, and for keys that many join with.
+	// Launched is when the instance was made by OCI's clock, zero if that is not known. It is the
+	// bound where no key is known: after a move or a restore, and for keys that many join with.
 	Launched time.Time
 	// JoinTimeout is how long after its launch an instance should have joined.
 	JoinTimeout time.Duration
@@ -71,14 +71,17 @@ type DeviceClaim struct {
 type DeviceVerdict struct {
 	// Proof is of the object's device; zero if none is proven.
 	Proof Proof
-	// IfKeyUsed says that the proof holds only if the claim's key cannot be used any more: the device that
-	// came by another way is there while the object's own has yet to join.
+	// IfKeyUsed says that the proof holds only if the claim's key cannot be used any more: the
+	// device that came by another way is there while the object's own has yet to join.
 	IfKeyUsed bool
-	// Rivals are the names of devices of which at most one can be the object's: nobody can tell which.
+	// Rivals are the names of devices of which at most one can be the object's: nobody can tell
+	// which.
 	Rivals []string
-	// Lost says that the recorded device is gone. Strangers may then be the same machine, registered anew.
+	// Lost says that the recorded device is gone. Strangers may then be the same machine,
+	// registered anew.
 	Lost bool
-	// Strangers are the names of tagged devices that call themselves like the object's and are not proven.
+	// Strangers are the names of tagged devices that call themselves like the object's and are not
+	// proven.
 	Strangers []string
 }
 
@@ -134,8 +137,9 @@ func (c DeviceClaim) unrecorded(devices []Device) DeviceVerdict {
 	return verdict
 }
 
-// fits tells whether the device can be the object's where the server does not say which key it joined with. A
-// node of longer ago that calls itself like the object is too old; a node of other tags joined by other keys.
+// fits tells whether the device can be the object's where the server does not say which key it
+// joined with. A node of longer ago that calls itself like the object is too old; a node of other
+// tags joined by other keys.
 func (c DeviceClaim) fits(device Device) bool {
 	if device.ID == "" || c.Hostname == "" || device.Hostname != c.Hostname || !device.Reachable {
 		return false

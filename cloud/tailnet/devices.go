@@ -35,17 +35,18 @@ type Device struct {
 	Online bool
 	// LastSeen is zero while the device is online.
 	LastSeen time.Time
-	// KeyID is the auth key that the device joined with. It is empty where the server does not tell: the v2
-	// API has no such field, Headscale's v1 has (preAuthKey.id of a node).
+	// KeyID is the auth key that the device joined with. It is empty where the server does not
+	// tell: the v2 API has no such field, Headscale's v1 has (preAuthKey.id of a node).
 	KeyID string
 	// Authorized is false while an administrator has yet to approve the device.
 	Authorized bool
 	// External tells that the device is another tailnet's and shared into this one.
 	External bool
-	// LockError says why Tailnet Lock keeps the device from talking to others; empty if it does not.
+	// LockError says why Tailnet Lock keeps the device from talking to others; empty if it does
+	// not.
 	LockError string
-	// Expires is when the device's node key expires, unless KeyExpiryDisabled, which tagged devices are by
-	// default (tailscale.com/kb/1028/key-expiry). It is zero if the server names no time.
+	// Expires is when the device's node key expires, unless KeyExpiryDisabled, which tagged devices
+	// are by default (tailscale.com/kb/1028/key-expiry). It is zero if the server names no time.
 	Expires           time.Time
 	KeyExpiryDisabled bool
 	// Routes are those that the device advertises and those that are enabled for it.
@@ -103,7 +104,8 @@ func (c *Client) Device(ctx context.Context, id string) (Device, error) {
 	})
 }
 
-// DeleteDevice removes a device that is proven from the tailnet. One that does not exist any more is no error.
+// DeleteDevice removes a device that is proven from the tailnet. One that does not exist any more
+// is no error.
 func (c *Client) DeleteDevice(ctx context.Context, proof ownership.Proof) error {
 	if proof.IsZero() {
 		return fail("DeleteDevice", ReasonInvalidRequest, errUnproven)

@@ -39,8 +39,9 @@ type KeySpec struct {
 	Tags []string
 	// Expiry is the life of the key, at most MaxKeyExpiry, or MaxReusableKeyExpiry; zero means the longest.
 	Expiry time.Duration
-	// Description is how the key is found again after a crash, and proven to be its owner's: see KeysSince and
-	// ownership.Owner.KeyDescription. At most MaxDescription letters, digits, hyphens and spaces.
+	// Description is how the key is found again after a crash, and proven to be its owner's: see
+	// KeysSince and ownership.Owner.KeyDescription. At most MaxDescription letters, digits, hyphens
+	// and spaces.
 	Description string
 }
 
@@ -145,8 +146,8 @@ func (c *Client) completeKey(ctx context.Context, key tailscale.Key) (_ tailscal
 	return *complete, true, nil
 }
 
-// RevokeKey makes a key that is proven useless. One that does not exist any more, or was revoked before, is no
-// error.
+// RevokeKey makes a key that is proven useless. One that does not exist any more, or was revoked
+// before, is no error.
 func (c *Client) RevokeKey(ctx context.Context, proof ownership.Proof) error {
 	if proof.IsZero() {
 		// An empty identifier would address the list of keys.

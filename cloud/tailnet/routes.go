@@ -41,8 +41,8 @@ func (c *Client) Routes(ctx context.Context, deviceID string) (Routes, error) {
 	})
 }
 
-// ApproveRoutes enables the prefixes for a device that is proven, advertised or not yet, and keeps what is
-// enabled already.
+// ApproveRoutes enables the prefixes for a device that is proven, advertised or not yet, and keeps
+// what is enabled already.
 func (c *Client) ApproveRoutes(ctx context.Context, proof ownership.Proof, prefixes ...netip.Prefix) error {
 	if proof.IsZero() {
 		return fail("SetRoutes", ReasonInvalidRequest, errUnproven)
@@ -63,14 +63,15 @@ func (c *Client) ApproveRoutes(ctx context.Context, proof ownership.Proof, prefi
 	return c.setRoutes(ctx, proof, enabled)
 }
 
-// DisableRoutes takes the approval of all routes of a device that is proven back: the tailnet sends nothing
-// there any more, whatever the device advertises. A device that does not exist any more is no error.
+// DisableRoutes takes the approval of all routes of a device that is proven back: the tailnet sends
+// nothing there any more, whatever the device advertises. A device that does not exist any more is
+// no error.
 func (c *Client) DisableRoutes(ctx context.Context, proof ownership.Proof) error {
 	return c.disable(ctx, proof, func(netip.Prefix) bool { return true })
 }
 
-// DisableRoute takes the approval of exactly this route back and leaves all others of the device as they are.
-// A device that does not exist any more is no error.
+// DisableRoute takes the approval of exactly this route back and leaves all others of the device as
+// they are. A device that does not exist any more is no error.
 func (c *Client) DisableRoute(ctx context.Context, proof ownership.Proof, route netip.Prefix) error {
 	return c.disable(ctx, proof, func(enabled netip.Prefix) bool { return enabled == route })
 }

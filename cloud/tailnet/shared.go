@@ -29,8 +29,8 @@ func since[T any](
 	return value, fail(operation, ReasonUnreachable, err)
 }
 
-// DeviceList is all devices of a tailnet, oldest first, as one request has shown them. It is to be read only:
-// many share it.
+// DeviceList is all devices of a tailnet, oldest first, as one request has shown them. It is to be
+// read only: many share it.
 type DeviceList struct {
 	// Began is when the request was sent.
 	Began time.Time
@@ -42,7 +42,8 @@ type DeviceList struct {
 	byRoute    map[netip.Prefix][]int
 }
 
-// NewDeviceList is a list of devices, oldest first, as a request that was sent at the time has shown them.
+// NewDeviceList is a list of devices, oldest first, as a request that was sent at the time has
+// shown them.
 func NewDeviceList(began time.Time, devices []Device) *DeviceList {
 	l := &DeviceList{
 		Began: began, All: devices, byHostname: make(map[string][]int, len(devices)),
@@ -61,8 +62,9 @@ func NewDeviceList(began time.Time, devices []Device) *DeviceList {
 	return l
 }
 
-// Of are the devices that have to do with a machine: the one of the identifier, the one that joined with the
-// key as far as the server tells, and all that call themselves by the hostname. Empty texts find none.
+// Of are the devices that have to do with a machine: the one of the identifier, the one that joined
+// with the key as far as the server tells, and all that call themselves by the hostname. Empty
+// texts find none.
 func (l *DeviceList) Of(id, keyID, hostname string) []Device {
 	found := slices.Clone(l.byHostname[hostname])
 	if i, known := l.byID[id]; known {
@@ -86,8 +88,8 @@ func (l *DeviceList) at(indexes []int) []Device {
 	return devices
 }
 
-// RecentDevices is a list of all devices that is not older than age, or only as much as reading it takes, and
-// that all callers share: what many machines look for costs no more than what one does.
+// RecentDevices is a list of all devices that is not older than age, or only as much as reading it
+// takes, and that all callers share: what many machines look for costs no more than what one does.
 func (c *Client) RecentDevices(ctx context.Context, age time.Duration) (*DeviceList, error) {
 	notBefore := c.devices.NotBefore(age)
 	return since(ctx, c, "ListDevices", &c.devices, notBefore, func(ctx context.Context) (*DeviceList, error) {
@@ -100,9 +102,10 @@ func (c *Client) RecentDevices(ctx context.Context, age time.Duration) (*DeviceL
 	})
 }
 
-// KeyIsLive tells whether somebody could join with the key, by a list of keys that was begun at or after the
-// time and that all callers share. A single-use key that is not live any more was used, revoked, or has
-// expired: Tailscale lists active keys only (api.md, "List tailnet keys"), Headscale marks others as invalid.
+// KeyIsLive tells whether somebody could join with the key, by a list of keys that was begun at or
+// after the time and that all callers share. A single-use key that is not live any more was used,
+// revoked, or has expired: Tailscale lists active keys only (api.md, "List tailnet keys"),
+// Headscale marks others as invalid.
 func (c *Client) KeyIsLive(ctx context.Context, id string, notBefore time.Time) (bool, error) {
 	live, err := since(ctx, c, "ListKeys", &c.live, notBefore, func(ctx context.Context) (map[string]bool, error) {
 		return call(ctx, c, "ListKeys", func(ctx context.Context) (map[string]bool, error) {

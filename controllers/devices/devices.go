@@ -1,9 +1,10 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package devices is what machines and the machines of pools do alike on a tailnet: find the device that is
-// their own, say what keeps it from talking to others, approve its routes, and leave. Whose a device is, is
-// decided in package ownership; the reasons are in docs/decisions/0020-proof-on-the-tailnet.md.
+// Package devices is what machines and the machines of pools do alike on a tailnet: find the device
+// that is their own, say what keeps it from talking to others, approve its routes, and leave. Whose
+// a device is, is decided in package ownership; the reasons are in
+// docs/decisions/0020-proof-on-the-tailnet.md.
 //
 // It may import api, cloud/*, controllers/access and controllers/identity, and Kubernetes' clients.
 package devices
@@ -35,7 +36,8 @@ type Found struct {
 	Finding *Finding
 	// KeyUsed says that the key was seen to be of no more use to anybody.
 	KeyUsed bool
-	// Strangers are the names of tagged devices that call themselves like the object and are not proven to be its own.
+	// Strangers are the names of tagged devices that call themselves like the object and are not
+	// proven to be its own.
 	Strangers []string
 }
 
@@ -44,7 +46,8 @@ type KeyTeller interface {
 	KeyIsLive(ctx context.Context, id string, notBefore time.Time) (bool, error)
 }
 
-// Find finds the object's device among all. A device that another object has recorded is not looked at again.
+// Find finds the object's device among all. A device that another object has recorded is not looked
+// at again.
 func (s Statuses) Find(
 	ctx context.Context, keys KeyTeller, list *tailnet.DeviceList, of Claimant, claim ownership.DeviceClaim,
 ) (Found, error) {
@@ -111,7 +114,8 @@ func views(devices []tailnet.Device) []ownership.Device {
 	return out
 }
 
-// Key is the key in an object's status. Servers count its life from its creation, by their own clock.
+// Key is the key in an object's status. Servers count its life from its creation, by their own
+// clock.
 func Key(status infrav1.TailnetDeviceStatus, life time.Duration) ownership.JoinKey {
 	if status.KeyID == "" || status.KeyExpires.IsZero() {
 		return ownership.JoinKey{}
@@ -134,7 +138,8 @@ func Record(status *infrav1.TailnetDeviceStatus, tailnetName, hostname string, d
 	}
 }
 
-// Trouble is what keeps the device from talking to others; nil if nothing does. The machine has then not joined.
+// Trouble is what keeps the device from talking to others; nil if nothing does. The machine has
+// then not joined.
 func Trouble(device tailnet.Device, now time.Time) *Finding {
 	switch {
 	case !device.Authorized:
@@ -152,7 +157,8 @@ func Trouble(device tailnet.Device, now time.Time) *Finding {
 	return nil
 }
 
-// Warning is what is going to keep the device from talking to others, and when; empty if nothing is.
+// Warning is what is going to keep the device from talking to others, and when; empty if nothing
+// is.
 func Warning(device tailnet.Device) string {
 	if !expires(device) {
 		return ""

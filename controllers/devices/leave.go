@@ -19,8 +19,8 @@ type Remover interface {
 	DeleteDevice(ctx context.Context, proof ownership.Proof) error
 }
 
-// Leave removes the device that was found, if it is proven, and tells in an event of what is left: devices that
-// call themselves like the object and may be anybody's.
+// Leave removes the device that was found, if it is proven, and tells in an event of what is left:
+// devices that call themselves like the object and may be anybody's.
 func Leave(ctx context.Context, c Remover, found Found, recorder events.EventRecorder, object runtime.Object) error {
 	if !found.Proof.IsZero() {
 		if err := c.DeleteDevice(ctx, found.Proof); err != nil {

@@ -39,9 +39,9 @@ type Approval struct {
 	Finding *Finding
 }
 
-// approving has a lock for each tailnet, held while a pod route is approved: look at all devices, decide,
-// approve. All nodes of a tailnet share it, whatever kind of object they are: two that claim the same must see
-// each other.
+// approving has a lock for each tailnet, held while a pod route is approved: look at all devices,
+// decide, approve. All nodes of a tailnet share it, whatever kind of object they are: two that
+// claim the same must see each other.
 var approving struct {
 	sync.Mutex
 	of map[string]*sync.Mutex
@@ -59,8 +59,9 @@ func lockOf(tailnetName string) *sync.Mutex {
 	return approving.of[tailnetName]
 }
 
-// ApprovePodRoute approves the one route that can be the node's pod CIDR. Nodes are not trusted: whoever may
-// advertise a larger part of the pod network, or another node's, draws other pods' traffic.
+// ApprovePodRoute approves the one route that can be the node's pod CIDR. Nodes are not trusted:
+// whoever may advertise a larger part of the pod network, or another node's, draws other pods'
+// traffic.
 func ApprovePodRoute(ctx context.Context, c Router, n Node) (Approval, error) {
 	networks, size := podNetworks(n.Cluster), int(n.Network.NodeCIDRMaskSize)
 	advertised := slices.DeleteFunc(slices.Clone(n.Device.Routes.Advertised), func(p netip.Prefix) bool { return !concerns(p, networks) })
@@ -100,9 +101,10 @@ func ApprovePodRoute(ctx context.Context, c Router, n Node) (Approval, error) {
 	return Approval{}, c.ApproveRoutes(ctx, n.Proof, route)
 }
 
-// conflicts tells whether the route would draw traffic that goes to the other device now. Tailscale takes the
-// most specific route (tailscale.com/kb/1019/subnets), so that what goes anywhere, or to more than the whole pod
-// network, is another's only by default: an exit node's 0.0.0.0/0, an office's 10.0.0.0/8. A node's never is.
+// conflicts tells whether the route would draw traffic that goes to the other device now. Tailscale
+// takes the most specific route (tailscale.com/kb/1019/subnets), so that what goes anywhere, or to
+// more than the whole pod network, is another's only by default: an exit node's 0.0.0.0/0, an
+// office's 10.0.0.0/8. A node's never is.
 func (n Node) conflicts(other tailnet.Device, route netip.Prefix, networks []netip.Prefix) bool {
 	return slices.ContainsFunc(other.Routes.Enabled, func(enabled netip.Prefix) bool {
 		if !enabled.Overlaps(route) || enabled.Bits() == 0 {

@@ -17,8 +17,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 )
 
-// Fields by which objects are found that have recorded a device or its hostname. The API server knows them too:
-// they are selectable fields of the CRDs.
+// Fields by which objects are found that have recorded a device or its hostname. The API server
+// knows them too: they are selectable fields of the CRDs.
 const (
 	ByDevice   = "status.tailnet.deviceID"
 	ByHostname = "status.tailnet.hostname"
@@ -46,8 +46,8 @@ type Statuses struct {
 	Others []client.ObjectList
 }
 
-// refuse says why an object may not have a device that fits; nil if it may. Users can give an object the
-// identity, and with that the hostname, of another, so that the same device fits both.
+// refuse says why an object may not have a device that fits; nil if it may. Users can give an
+// object the identity, and with that the hostname, of another, so that the same device fits both.
 func (s Statuses) refuse(ctx context.Context, of Claimant, device tailnet.Device) (*Finding, error) {
 	recorded, err := s.with(ctx, ByDevice, device.ID)
 	if err != nil {
@@ -74,7 +74,8 @@ func (s Statuses) refuse(ctx context.Context, of Claimant, device tailnet.Device
 	return nil, nil
 }
 
-// isOriginal tells whether the object's identity is its own UID: it was neither moved, nor given another's.
+// isOriginal tells whether the object's identity is its own UID: it was neither moved, nor given
+// another's.
 func isOriginal(object client.Object) bool { return types.UID(identity.Of(object)) == object.GetUID() }
 
 // with are the objects of all kinds that have the value in the field.
@@ -104,7 +105,8 @@ func (s Statuses) with(ctx context.Context, field, value string) ([]Object, erro
 	return found, nil
 }
 
-// AddTo has the cache find objects of a kind by their devices. It is called once for each kind and manager.
+// AddTo has the cache find objects of a kind by their devices. It is called once for each kind and
+// manager.
 func AddTo(ctx context.Context, indexer client.FieldIndexer, kind Object) error {
 	for field, value := range map[string]func(infrav1.TailnetDeviceStatus) string{
 		ByDevice:   func(status infrav1.TailnetDeviceStatus) string { return status.DeviceID },

@@ -85,7 +85,8 @@ type Reconciler struct {
 	Recorder events.EventRecorder
 	// WatchFilterValue is the value of the label cluster.x-k8s.io/watch-filter that objects must have; empty means all.
 	WatchFilterValue string
-	// OtherDevices are lists of the kinds of objects, besides OCIMeshMachine, that have devices in tailnets.
+	// OtherDevices are lists of the kinds of objects, besides OCIMeshMachine, that have devices in
+	// tailnets.
 	OtherDevices []client.ObjectList
 	// Options are the controller's times.
 	Options Options

@@ -63,8 +63,9 @@ func (s *scope) mayHaveJoined() bool {
 	return s.keyExists || s.hadInstance || s.launched() || recorded.KeyID != "" || recorded.DeviceID != ""
 }
 
-// leave removes what is proven to be the machine's, and goes by the recorded identifiers only in the tailnet that they are of: Headscale
-// counts devices and keys from 1, so that another tailnet's may have the same.
+// leave removes what is proven to be the machine's, and goes by the recorded identifiers only in
+// the tailnet that they are of: Headscale counts devices and keys from 1, so that another tailnet's
+// may have the same.
 func (r *Reconciler) leave(ctx context.Context, s *scope, c *tailnet.Client, in *infrav1.Tailnet) error {
 	claim := r.claim(s, in, time.Time{})
 	if s.infraCluster == nil && s.own.Status.Tailnet.Name == "" {
@@ -85,8 +86,8 @@ func (r *Reconciler) leave(ctx context.Context, s *scope, c *tailnet.Client, in 
 	return devices.Leave(ctx, c, found, r.Recorder, s.own)
 }
 
-// leftBehind finds the device to remove, and those of its name that stay. It comes before the keys are revoked, for whether the machine's
-// was used is a part of the proof.
+// leftBehind finds the device to remove, and those of its name that stay. It comes before the keys
+// are revoked, for whether the machine's was used is a part of the proof.
 func (r *Reconciler) leftBehind(
 	ctx context.Context, s *scope, c *tailnet.Client, in *infrav1.Tailnet, claim ownership.DeviceClaim,
 ) (devices.Found, error) {
@@ -112,7 +113,8 @@ func (r *Reconciler) leftBehind(
 	return found, err
 }
 
-// launchedAt is when the machine's instance was made, as far as polls show one that carries the machine's tags; else zero.
+// launchedAt is when the machine's instance was made, as far as polls show one that carries the
+// machine's tags; else zero.
 func (r *Reconciler) launchedAt(ctx context.Context, s *scope) (time.Time, error) {
 	accounts := &infrav1.OCIAccountList{}
 	if err := r.Client.List(ctx, accounts); err != nil {
@@ -129,7 +131,8 @@ func (r *Reconciler) launchedAt(ctx context.Context, s *scope) (time.Time, error
 	return launched, nil
 }
 
-// eachTailnet calls do for the tailnet that the machine joined, or else for each that it may have joined.
+// eachTailnet calls do for the tailnet that the machine joined, or else for each that it may have
+// joined.
 func (r *Reconciler) eachTailnet(ctx context.Context, s *scope, do func(*tailnet.Client, *infrav1.Tailnet) error) error {
 	tailnets, err := r.possibleTailnets(ctx, s)
 	if err != nil {
@@ -147,8 +150,9 @@ func (r *Reconciler) eachTailnet(ctx context.Context, s *scope, do func(*tailnet
 	return nil
 }
 
-// possibleTailnets are the recorded one, the cluster's or, once the OCIMeshCluster is gone, each that the namespace may use. Whether a
-// namespace may still use one does not matter to a machine that may have joined: what is its own is ended all the same.
+// possibleTailnets are the recorded one, the cluster's or, once the OCIMeshCluster is gone, each
+// that the namespace may use. Whether a namespace may still use one does not matter to a machine
+// that may have joined: what is its own is ended all the same.
 func (r *Reconciler) possibleTailnets(ctx context.Context, s *scope) ([]infrav1.Tailnet, error) {
 	name := s.own.Status.Tailnet.Name
 	if name == "" && s.infraCluster != nil {

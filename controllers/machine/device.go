@@ -56,7 +56,8 @@ func (r *Reconciler) observeDevice(ctx context.Context, s *scope) error {
 	return r.hasDevice(ctx, s, c, list, found)
 }
 
-// missesDevice says what is known of a machine whose device is not there, or is not proven to be its own.
+// missesDevice says what is known of a machine whose device is not there, or is not proven to be
+// its own.
 func (r *Reconciler) missesDevice(s *scope, list *tailnet.DeviceList, found devices.Found) {
 	options := r.Options.withDefaults()
 	if found.Finding != nil {
@@ -70,7 +71,8 @@ func (r *Reconciler) missesDevice(s *scope, list *tailnet.DeviceList, found devi
 		r.awaitJoin(s, list)
 	}
 	if len(found.Strangers) > 0 {
-		// A server may show the device before it shows that the key is used; another machine may let go of it.
+		// A server may show the device before it shows that the key is used; another machine may
+		// let go of it.
 		s.requeue(options.ProgressInterval)
 	}
 	r.notJoined(s, found.Strangers)
@@ -113,7 +115,8 @@ func (r *Reconciler) statuses() devices.Statuses {
 	return devices.Statuses{Client: r.Client, Others: r.OtherDevices}
 }
 
-// claim is what the machine knows of its device in a tailnet. What its status records of another's is not of this one.
+// claim is what the machine knows of its device in a tailnet. What its status records of another's
+// is not of this one.
 func (r *Reconciler) claim(s *scope, in *infrav1.Tailnet, launched time.Time) ownership.DeviceClaim {
 	claim := ownership.DeviceClaim{
 		Hostname: s.hostname, Tags: s.deviceTags(in), Launched: launched, JoinTimeout: r.Options.withDefaults().JoinTimeout,
@@ -124,13 +127,15 @@ func (r *Reconciler) claim(s *scope, in *infrav1.Tailnet, launched time.Time) ow
 	return claim
 }
 
-// joinedIn tells whether key and device in the status are of the tailnet. Versions that did not write the name knew the cluster's only.
+// joinedIn tells whether key and device in the status are of the tailnet. Versions that did not
+// write the name knew the cluster's only.
 func joinedIn(status infrav1.TailnetDeviceStatus, tailnetName string) bool {
 	return status.Name == "" || status.Name == tailnetName
 }
 
-// awaitJoin has the machine's next pass brought by its joining, or by the time at which that is too long. One that is overdue is looked
-// for pass by pass, which costs fewer lists; so is any without somebody who looks.
+// awaitJoin has the machine's next pass brought by its joining, or by the time at which that is too
+// long. One that is overdue is looked for pass by pass, which costs fewer lists; so is any without
+// somebody who looks.
 func (r *Reconciler) awaitJoin(s *scope, list *tailnet.DeviceList) {
 	options := r.Options.withDefaults()
 	left := options.JoinTimeout - s.now.Sub(s.instance.CreatedAt)

@@ -30,7 +30,8 @@ type joins struct {
 	joined chan event.TypedGenericEvent[client.ObjectKey]
 }
 
-// waiting is what a machine is to join as and with, and what its last pass has seen: devices of its name that are not its own.
+// waiting is what a machine is to join as and with, and what its last pass has seen: devices of its
+// name that are not its own.
 type waiting struct{ hostname, keyID, seen string }
 
 // await notes that the machine is waited for, and tells whether somebody looks for it.

@@ -119,8 +119,8 @@ type keyRevoker interface {
 	RevokeKey(ctx context.Context, proof ownership.Proof) error
 }
 
-// revokeKeys goes by a list that was begun at or after the time. A key is the machine's by its description, which no other object's
-// keys have, whatever users write.
+// revokeKeys goes by a list that was begun at or after the time. A key is the machine's by its
+// description, which no other object's keys have, whatever users write.
 func revokeKeys(ctx context.Context, c keyRevoker, owner ownership.Owner, since time.Time) error {
 	keys, err := c.KeysSince(ctx, owner.KeyDescription(), since)
 	if err != nil {

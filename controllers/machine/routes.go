@@ -47,8 +47,8 @@ func (r *Reconciler) approve(ctx context.Context, s *scope, c *tailnet.Client, l
 	return err
 }
 
-// approveVIP approves the VIP of the cluster for the machine, and takes it from every device that is no control plane of the cluster:
-// who has the route is the API server for all nodes.
+// approveVIP approves the VIP of the cluster for the machine, and takes it from every device that
+// is no control plane of the cluster: who has the route is the API server for all nodes.
 func (r *Reconciler) approveVIP(ctx context.Context, s *scope, c *tailnet.Client, list *tailnet.DeviceList) error {
 	address := s.infraCluster.Spec.ControlPlaneEndpoint.Host
 	vip, held := identity.OfCluster(s.infraCluster).HeldVIP(address, s.tailnet.Status.VIPAllocations)
@@ -72,7 +72,8 @@ func (r *Reconciler) approveVIP(ctx context.Context, s *scope, c *tailnet.Client
 	return r.withdrawVIP(ctx, s, c, vip, list.WithRoute(vip.Route()))
 }
 
-// withdrawVIP takes the VIP from devices that have it and are no control plane of the cluster. All else that they have stays.
+// withdrawVIP takes the VIP from devices that have it and are no control plane of the cluster. All
+// else that they have stays.
 func (r *Reconciler) withdrawVIP(ctx context.Context, s *scope, c *tailnet.Client, vip ownership.VIP, holders []tailnet.Device) error {
 	if !slices.ContainsFunc(holders, func(d tailnet.Device) bool { return d.ID != s.device.ID }) {
 		return nil
@@ -104,8 +105,8 @@ func (r *Reconciler) withdrawVIP(ctx context.Context, s *scope, c *tailnet.Clien
 	return nil
 }
 
-// mayHoldVIP tells whether the device is the control plane's or, while that has none recorded, can be: after a move or a restore it
-// has the route already.
+// mayHoldVIP tells whether the device is the control plane's or, while that has none recorded, can
+// be: after a move or a restore it has the route already.
 func (s *scope) mayHoldVIP(machine *infrav1.OCIMeshMachine, device tailnet.Device) bool {
 	status := machine.Status.Tailnet
 	if status.DeviceID != "" {

@@ -32,12 +32,14 @@ type Device struct {
 	LastSeen          time.Time      `json:"lastSeen"`
 	Advertised        []netip.Prefix `json:"advertised"`
 	Enabled           []netip.Prefix `json:"enabled"`
-	// Expires is when the node key expires, unless KeyExpiryDisabled; 180 days after Created if zero, which is
-	// Tailscale's default (tailscale.com/kb/1028/key-expiry).
+	// Expires is when the node key expires, unless KeyExpiryDisabled; 180 days after Created if
+	// zero, which is Tailscale's default (tailscale.com/kb/1028/key-expiry).
 	Expires time.Time `json:"expires"`
-	// External marks a device of another tailnet that is shared into this one (tailscale.com/kb/1084/sharing).
+	// External marks a device of another tailnet that is shared into this one
+	// (tailscale.com/kb/1084/sharing).
 	External bool `json:"external"`
-	// LockError is what Tailnet Lock has against the device; empty if nothing (api.md, "tailnetLockError").
+	// LockError is what Tailnet Lock has against the device; empty if nothing (api.md,
+	// "tailnetLockError").
 	LockError string `json:"lockError"`
 }
 
@@ -121,8 +123,9 @@ func (s *Server) newDevice(k *key, hostname string) *device {
 	return d
 }
 
-// Add makes a device that did not come by a key: a person's, a router's, one that is shared in. It is online
-// and has addresses, but for what the change says. What the API does not show of external devices is empty.
+// Add makes a device that did not come by a key: a person's, a router's, one that is shared in. It
+// is online and has addresses, but for what the change says. What the API does not show of external
+// devices is empty.
 func (s *Server) Add(hostname string, change func(*Device)) Device {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -134,7 +137,8 @@ func (s *Server) Add(hostname string, change func(*Device)) Device {
 	return d.clone()
 }
 
-// Change changes a device as an administrator, its own root (the hostname) or the server itself does.
+// Change changes a device as an administrator, its own root (the hostname) or the server itself
+// does.
 func (s *Server) Change(id string, change func(*Device)) error {
 	return s.change(id, func(d *device) error {
 		change(&d.Device)

@@ -188,8 +188,9 @@ func (r *Reconciler) remains(ctx context.Context, s *scope) error {
 // joinTimeout bounds for how long after its launch an instance is looked for in the tailnet.
 const joinTimeout = 20 * time.Minute
 
-// deviceClaim is what is known of the device of an instance that carries the pool's tags and that no object stood for: an object has
-// removed the device, and what has its name now is somebody else's.
+// deviceClaim is what is known of the device of an instance that carries the pool's tags and that
+// no object stood for: an object has removed the device, and what has its name now is somebody
+// else's.
 func (s *scope) deviceClaim(instance oci.Instance) (ownership.DeviceClaim, bool) {
 	_, proven := s.poolOwner().Tagged(instance.ID, instance.Tags)
 	proven = proven && !slices.ContainsFunc(s.own.Status.Instances, func(i expv1.PoolInstanceStatus) bool {

@@ -35,7 +35,8 @@ type joinKey struct {
 	expires time.Time
 }
 
-// poolOwner is the pool as the owner of its keys: users can give it another's identity, but not namespace and name with it.
+// poolOwner is the pool as the owner of its keys: users can give it another's identity, but not
+// namespace and name with it.
 func (s *scope) poolOwner() ownership.Owner {
 	return ownership.MachinePool(s.identity, s.own.Namespace, s.own.Name)
 }

@@ -383,6 +383,8 @@ func (j *joiner) Boot(_ context.Context, machine sim.Machine) {
 		j.failures = append(j.failures, fmt.Errorf("joining: %w", err))
 		return
 	}
+	// sleep moves the tailnet's clock, which keys go by, and not OCI's.
+	_ = j.control.Change(device.ID, func(d *tailnetsim.Device) { d.Created = time.Now() })
 	j.joined[machine.ID] = device.ID
 }
 

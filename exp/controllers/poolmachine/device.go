@@ -16,7 +16,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 )
 
-// observeDevice looks for the instance's device in the tailnet and approves its part of the pod network.
+// observeDevice looks for the instance's device in the tailnet and approves its part of the pod
+// network.
 func (r *Reconciler) observeDevice(ctx context.Context, s *scope) error {
 	status := &s.own.Status.Tailnet
 	if s.instance == nil || (s.instance.State != oci.StateRunning && status.DeviceID == "") {
@@ -68,8 +69,9 @@ func (s *scope) claimant() devices.Claimant {
 	return devices.Claimant{Object: s.own, Tailnet: s.tailnet.Name}
 }
 
-// claim is what the machine knows of its device. Many machines join with the pool's key, so that the instance bounds when the device can
-// have been made, if it carries the pool's tags: users make objects of this kind too, with names and provider IDs as they like.
+// claim is what the machine knows of its device. Many machines join with the pool's key, so that
+// the instance bounds when the device can have been made, if it carries the pool's tags: users make
+// objects of this kind too, with names and provider IDs as they like.
 func (r *Reconciler) claim(s *scope, instance *oci.Instance) ownership.DeviceClaim {
 	claim := ownership.DeviceClaim{
 		Hostname: s.own.Name, Tags: s.tailnet.Spec.NodeTags, JoinTimeout: r.Options.withDefaults().JoinTimeout,

@@ -25,8 +25,9 @@ func EndInstance(ctx context.Context, c *oci.Client, seen oci.Instance) (gone bo
 	return removal.Gone, err
 }
 
-// LeaveTailnet removes the device of an instance that no object stands for: it has the instance's hostname and the pool's tags, and was
-// made when the instance was, and there is but one. Devices that are not proven stay.
+// LeaveTailnet removes the device of an instance that no object stands for: it has the instance's
+// hostname and the pool's tags, and was made when the instance was, and there is but one. Devices
+// that are not proven stay.
 func LeaveTailnet(
 	ctx context.Context, c *tailnet.Client, statuses devices.Statuses, pool devices.Claimant, claim ownership.DeviceClaim,
 ) error {
