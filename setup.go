@@ -37,6 +37,10 @@ func setupControllers(
 		return err
 	}
 	perKind := controller.Options{MaxConcurrentReconciles: o.concurrency}
+	var otherDevices []client.ObjectList
+	if o.gates.Enabled(machinePoolGate) {
+		otherDevices = poolmachine.DeviceKinds()
+	}
 	for _, s := range []struct {
 		kind  string
 		setup func() error
@@ -62,6 +66,7 @@ func setupControllers(
 			return (&machine.Reconciler{
 				Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Access: clients, Pollers: pollers, WatchFilterValue: o.watchFilter,
 				Recorder: mgr.GetEventRecorder("ocimeshmachine-controller"), Metrics: machines, KeyNamespace: o.ownNamespace,
+				OtherDevices: otherDevices,
 				Options: machine.Options{
 					PollInterval: o.pollInterval, ProgressInterval: o.progressInterval, JoinTimeout: o.joinTimeout,
 				},

@@ -189,6 +189,25 @@ const (
 	JoinTimeoutReason = "JoinTimeout"
 	// KeyRefusedReason surfaces when the tailnet refuses to make a key. Remedy: in the message.
 	KeyRefusedReason = "KeyRefused"
+	// DeviceAmbiguousReason surfaces when several devices could be the machine's and nothing tells
+	// which. Nothing is done with any of them. Remedy: remove the wrong ones from the tailnet.
+	DeviceAmbiguousReason = "DeviceAmbiguous"
+	// DeviceLostReason surfaces when the recorded device is gone from the tailnet: no other is
+	// taken for it. Remedy: replace the machine.
+	DeviceLostReason = "DeviceLost"
+	// DeviceNotAuthorizedReason surfaces while the device waits for an administrator's approval.
+	// Remedy: approve it.
+	DeviceNotAuthorizedReason = "DeviceNotAuthorized"
+	// DeviceLockedReason surfaces when Tailnet Lock keeps the device from talking to others.
+	// Remedy: sign its node key.
+	DeviceLockedReason = "DeviceLocked"
+	// DeviceKeyExpiredReason surfaces when the device's node key has expired. Remedy: switch key
+	// expiry off for it.
+	DeviceKeyExpiredReason = "DeviceKeyExpired"
+	// VIPNotHeldReason surfaces on a control plane while the Tailnet's status does not say that its
+	// cluster holds the VIP, so that the VIP's route is not approved. Remedy: look at EndpointReady
+	// of the OCIMeshCluster.
+	VIPNotHeldReason = "VIPNotHeld"
 	// DeviceOfflineReason surfaces when the device lost its connection to the coordination server.
 	DeviceOfflineReason = "DeviceOffline"
 	// PodRouteRefusedReason surfaces with pod network mode TailnetRoutes when a node advertises what cannot be its pod CIDR, or

@@ -222,6 +222,12 @@ type InstanceStatus struct {
 // TailnetDeviceStatus is the machine's device in the tailnet.
 // +kubebuilder:validation:MinProperties=1
 type TailnetDeviceStatus struct {
+	// name of the Tailnet that the key and the device are in: their ids are no other tailnet's.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name,omitempty"`
+
 	// keyID is the id of the key that the machine joins with; the key itself is in no status.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
@@ -238,7 +244,7 @@ type TailnetDeviceStatus struct {
 	// +kubebuilder:validation:MaxLength=63
 	Hostname string `json:"hostname,omitempty"`
 
-	// deviceID is the device's id.
+	// deviceID is the device's id. Once it is recorded, no other device is taken for the machine's.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128

@@ -44,6 +44,7 @@ const (
 
 // TailnetSpec says where a tailnet is, how the provider acts in it and what nodes get from it.
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.vipRange) || (has(self.vipRange) && self.vipRange == oldSelf.vipRange)",message="vipRange is immutable: clusters hold addresses of it"
+// +kubebuilder:validation:XValidation:rule="self.nodeTags.all(t, !(t in self.controlPlaneTags))",message="nodeTags and controlPlaneTags must have no tag in common: with it a worker could pass for a control plane"
 type TailnetSpec struct {
 	// loginServer is the URL that nodes log in to (tailscale up --login-server). Empty means Tailscale's own; Headscale's
 	// users set their server's.

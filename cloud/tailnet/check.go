@@ -59,7 +59,7 @@ func (c *Client) Check(ctx context.Context, spec CheckSpec) error {
 		if err != nil {
 			return err
 		}
-		if err := c.RevokeKey(ctx, key.ID); err != nil {
+		if err := c.revoke(ctx, key.ID); err != nil {
 			return err
 		}
 	}

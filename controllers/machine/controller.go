@@ -9,7 +9,6 @@ package machine
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -87,6 +86,9 @@ type Reconciler struct {
 	WatchFilterValue string
 	// KeyNamespace is the manager's own, in which tailnet keys are stored (package joinkey).
 	KeyNamespace string
+	// OtherDevices are lists of the kinds of objects, besides OCIMeshMachine, that have devices in
+	// tailnets.
+	OtherDevices []client.ObjectList
 	// Options are the controller's times.
 	Options Options
 	// Metrics tell how machines come up; nil means that nobody counts.
@@ -98,8 +100,6 @@ type Reconciler struct {
 	joins  joins
 	// fleetWatch keeps the fleet up to date; nil without a manager.
 	fleetWatch toolscache.ResourceEventHandlerRegistration
-	// approving is held while a pod route is approved: look at all devices, decide, approve.
-	approving sync.Mutex
 }
 
 // phase is one step. A phaseError of it goes into a condition; any other error is the API server's and is returned.

@@ -13,8 +13,10 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/joinkey"
 )
 
@@ -28,26 +30,32 @@ type joinKey struct {
 	expires time.Time
 }
 
-// keyDescription is how a machine's keys are found again when the answer to a request was lost.
-func keyDescription(identity string) string { return "capom " + identity }
-
 // tailnetKey makes sure of a key that lives long enough to boot with. The key is kept, since launches under one retry token
 // must be the same to the last byte.
 func (r *Reconciler) tailnetKey(ctx context.Context, s *scope) error {
 	if s.launched() {
+		if s.key.id != "" && s.own.Status.Tailnet.KeyID == "" && s.own.Status.Tailnet.DeviceID == "" {
+			// The pass that launched the machine could not write it down.
+			s.recordKey()
+		}
 		return nil
 	}
 	// However patient an operator is, a fresh key is not too old at once: each pass would launch under another retry token.
 	margin := min(r.Options.withDefaults().JoinTimeout, tailnet.MaxKeyExpiry/2)
-	if s.key.expires.Sub(s.now) < margin {
+	if s.key.expires.Sub(s.now) < margin || !joinedIn(s.own.Status.Tailnet, s.tailnet.Name) {
 		if err := r.mint(ctx, s); err != nil {
 			return err
 		}
 	}
-	s.own.Status.Tailnet.Hostname = s.hostname
-	s.own.Status.Tailnet.KeyID = s.key.id
-	s.own.Status.Tailnet.KeyExpires = metav1.NewTime(s.key.expires)
+	s.recordKey()
 	return nil
+}
+
+// recordKey writes down which key the machine joins with, and where.
+func (s *scope) recordKey() {
+	status := &s.own.Status.Tailnet
+	status.Name, status.Hostname, status.KeyID = s.tailnet.Name, s.hostname, s.key.id
+	status.KeyExpires = metav1.NewTime(s.key.expires)
 }
 
 // mint makes a key. Keys that an earlier pass made and could not write down are revoked first: there are none if there was no pass that
@@ -64,13 +72,13 @@ func (r *Reconciler) mint(ctx context.Context, s *scope) error {
 		since = s.now
 	}
 	if !r.isUnborn(s) {
-		if err := revokeKeys(ctx, c, s.identity, since); err != nil {
+		if err := revokeKeys(ctx, c, identity.OfMachine(s.own), since); err != nil {
 			return failed(infrav1.TailnetReadyCondition, err)
 		}
 	}
 	r.ledger.born(client.ObjectKeyFromObject(s.own))
 	made, err := c.CreateKey(ctx, tailnet.KeySpec{
-		Tags: s.deviceTags(), Expiry: tailnet.MaxKeyExpiry, Description: keyDescription(s.identity),
+		Tags: s.deviceTags(s.tailnet), Expiry: tailnet.MaxKeyExpiry, Description: identity.OfMachine(s.own).KeyDescription(),
 	})
 	if err != nil {
 		r.ledger.searchAnew(client.ObjectKeyFromObject(s.own), r.Options.withDefaults().Clock())
@@ -96,29 +104,34 @@ func keyProblem(err error) error {
 // keyRevoker finds and revokes keys.
 type keyRevoker interface {
 	KeysSince(ctx context.Context, description string, notBefore time.Time) ([]tailnet.Key, error)
-	RevokeKey(ctx context.Context, id string) error
+	RevokeKey(ctx context.Context, proof ownership.Proof) error
 }
 
-// revokeKeys goes by a list that was begun at or after the time.
-func revokeKeys(ctx context.Context, c keyRevoker, identity string, since time.Time) error {
-	keys, err := c.KeysSince(ctx, keyDescription(identity), since)
+// revokeKeys goes by a list that was begun at or after the time. A key is the machine's by its
+// description, which no other object's keys have, whatever users write.
+func revokeKeys(ctx context.Context, c keyRevoker, owner ownership.Owner, since time.Time) error {
+	keys, err := c.KeysSince(ctx, owner.KeyDescription(), since)
 	if err != nil {
 		return err
 	}
 	for _, key := range keys {
-		if err := c.RevokeKey(ctx, key.ID); err != nil {
+		proof, proven := owner.Described(key.ID, key.Description)
+		if !proven {
+			continue
+		}
+		if err := c.RevokeKey(ctx, proof); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// deviceTags are what the machine's device is tagged with.
-func (s *scope) deviceTags() []string {
+// deviceTags are what the machine's device is tagged with in a tailnet.
+func (s *scope) deviceTags(in *infrav1.Tailnet) []string {
 	if s.isControlPlane() {
-		return s.tailnet.Spec.ControlPlaneTags
+		return in.Spec.ControlPlaneTags
 	}
-	return s.tailnet.Spec.NodeTags
+	return in.Spec.NodeTags
 }
 
 // keys is where the machine's key is kept until it has joined.
@@ -143,10 +156,10 @@ func (r *Reconciler) writeKey(ctx context.Context, s *scope) error {
 	return store.Write(ctx, owner, joinkey.Key{ID: s.key.id, Value: s.key.secret, Expires: s.key.expires})
 }
 
-// dropKey revokes the machine's key and forgets it.
-func (r *Reconciler) dropKey(ctx context.Context, s *scope, c *tailnet.Client) error {
-	if id := s.own.Status.Tailnet.KeyID; id != "" {
-		err := c.RevokeKey(ctx, id)
+// dropKey revokes the machine's key, unless it was seen to be used, and forgets it.
+func (r *Reconciler) dropKey(ctx context.Context, s *scope, c *tailnet.Client, used bool) error {
+	if id := s.own.Status.Tailnet.KeyID; id != "" && !used {
+		err := c.RevokeKey(ctx, ownership.Recorded(id))
 		if err != nil && !cloud.IsKind(err, cloud.NotFoundOrUnauthorized) {
 			return err
 		}

@@ -14,7 +14,6 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
 )
@@ -140,35 +139,6 @@ func TestAMachineThatDoesNotJoinIsToldFromOneThatBoots(t *testing.T) {
 	b.untilCondition(t, own, "Ready False JoinTimeout")
 	b.delete(t, own)
 	b.expectNothingLeft(t)
-}
-
-func TestOnlyTheMachinesOwnDeviceCounts(t *testing.T) {
-	g := NewWithT(t)
-	b := newBench(t, helpers.WorldOptions{})
-	b.booter.setAsleep(true)
-	own := b.machine(t, "machine")
-	b.untilCondition(t, own, "Ready False Joining")
-	device := func(created time.Time, tags ...string) tailnet.Device {
-		return tailnet.Device{ID: "device-1", Hostname: "machine", Created: created, Tags: tags, Addresses: addresses("100.64.0.9")}
-	}
-	launched := time.Now()
-	for name, world := range map[string]struct {
-		devices []tailnet.Device
-		known   string
-		want    bool
-	}{
-		"none":                        {nil, "", false},
-		"one without the tags":        {[]tailnet.Device{device(launched.Add(time.Minute))}, "", false},
-		"one older than the instance": {[]tailnet.Device{device(launched.Add(-time.Hour), "tag:a")}, "", false},
-		"its own":                     {[]tailnet.Device{device(launched.Add(time.Minute), "tag:b", "tag:a")}, "", true},
-		"its own, known from before the tailnet's tags changed": {
-			[]tailnet.Device{device(launched.Add(time.Minute), "tag:old")}, "device-1", true,
-		},
-	} {
-		_, found := ownDevice(world.devices, world.known, []string{"tag:a"}, launched)
-		g.Expect(found).To(Equal(world.want), name)
-	}
-	b.delete(t, own)
 }
 
 func TestAnAccountThatRefusesEverythingProvesNothing(t *testing.T) {

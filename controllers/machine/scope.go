@@ -58,8 +58,11 @@ type scope struct {
 
 	// instance is what OCI said in this pass; nil if it was not asked or the instance is gone.
 	instance *oci.Instance
-	// device is the machine's in the tailnet; nil if it has not joined.
-	device *tailnet.Device
+	// device is the machine's in the tailnet; nil if it has not joined. deviceProof is of it;
+	// deviceWarning is what is going to take it from the tailnet.
+	device        *tailnet.Device
+	deviceProof   ownership.Proof
+	deviceWarning string
 
 	// findings are the conditions that are not as they should be, by type.
 	findings map[string]metav1.Condition

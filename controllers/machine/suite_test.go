@@ -81,7 +81,7 @@ func (b *bench) reconciler() *Reconciler {
 	return &Reconciler{
 		Client: ownAccounts{env.Client, b.AccountNames()}, APIReader: env.Client, Access: b.Clients, Pollers: b.pollers,
 		KeyNamespace: b.ManagerNamespace,
-		Options: Options{PollInterval: tick, ProgressInterval: tick, Clock: b.now},
+		Options:      Options{PollInterval: tick, ProgressInterval: tick, Clock: b.now},
 	}
 }
 
@@ -131,8 +131,19 @@ func (b *bench) newCluster(t *testing.T, name string, change ...func(*infrav1.OC
 	}
 	infra.Status.Initialization.Provisioned = ptr.To(true)
 	NewWithT(t).Expect(b.Client.Status().Update(t.Context(), infra)).To(Succeed())
+	b.allocateVIP(t, infra)
 	b.ProvisionInfrastructure(t, cluster)
 	return cluster, infra
+}
+
+// allocateVIP has the Tailnet say that the cluster, and no other, holds its address.
+func (b *bench) allocateVIP(t *testing.T, infra *infrav1.OCIMeshCluster) {
+	t.Helper()
+	b.Reload(t, b.Tailnet)
+	b.Tailnet.Status.VIPAllocations = []infrav1.VIPAllocation{{
+		Address: infra.Spec.ControlPlaneEndpoint.Host, Namespace: infra.Namespace, Name: infra.Name, UID: string(infra.UID),
+	}}
+	NewWithT(t).Expect(b.Client.Status().Update(t.Context(), b.Tailnet)).To(Succeed())
 }
 
 // network makes a VCN with a subnet.

@@ -85,6 +85,7 @@ func TestTailnetsAreRefusedWithTheReason(t *testing.T) {
 	expectRefusals(t, goodTailnet, []refusal[*infrav1.Tailnet]{
 		{"no Secret", func(tn *infrav1.Tailnet) { tn.Spec.Credentials.SecretRef = infrav1.SecretReference{} }, "secretRef"},
 		{"a tag without its prefix", func(tn *infrav1.Tailnet) { tn.Spec.NodeTags = []string{"nodes"} }, "tags have the form tag:name"},
+		{"a tag of workers and control planes", func(tn *infrav1.Tailnet) { tn.Spec.NodeTags = []string{"tag:node", "tag:control-plane"} }, "must have no tag in common"},
 		{"no tags for control planes", func(tn *infrav1.Tailnet) { tn.Spec.ControlPlaneTags = nil }, "controlPlaneTags"},
 		{"a VIP range that is an address", func(tn *infrav1.Tailnet) { tn.Spec.VIPRange = "10.250.0.1" }, "vipRange must be an IPv4 network"},
 		{"a VIP range with host bits", func(tn *infrav1.Tailnet) { tn.Spec.VIPRange = "10.250.0.1/16" }, "vipRange must be an IPv4 network"},
@@ -107,6 +108,7 @@ func TestTailnetsKeepTheirVIPRange(t *testing.T) {
 	expectRefusedUpdates(t, goodTailnet, []refusal[*infrav1.Tailnet]{
 		{"another range", func(tn *infrav1.Tailnet) { tn.Spec.VIPRange = "10.251.0.0/16" }, "vipRange is immutable"},
 		{"no range any more", func(tn *infrav1.Tailnet) { tn.Spec.VIPRange = "" }, "vipRange is immutable"},
+		{"a tag that workers have", func(tn *infrav1.Tailnet) { tn.Spec.ControlPlaneTags = append(tn.Spec.ControlPlaneTags, "tag:node") }, "must have no tag in common"},
 		{"more tags", func(tn *infrav1.Tailnet) { tn.Spec.NodeTags = append(tn.Spec.NodeTags, "tag:more") }, ""},
 	})
 }

@@ -89,6 +89,8 @@ type OCIMeshMachinePoolMachineStatus struct {
 // +kubebuilder:resource:path=ocimeshmachinepoolmachines,scope=Namespaced,categories=cluster-api,shortName=ommpm
 // +kubebuilder:storageversion
 // +kubebuilder:subresource:status
+// +kubebuilder:selectablefield:JSONPath=".status.tailnet.deviceID"
+// +kubebuilder:selectablefield:JSONPath=".status.tailnet.hostname"
 // +kubebuilder:printcolumn:name="Cluster",type="string",JSONPath=".metadata.labels['cluster\\.x-k8s\\.io/cluster-name']"
 // +kubebuilder:printcolumn:name="Pool",type="string",JSONPath=".metadata.labels['cluster\\.x-k8s\\.io/pool-name']"
 // +kubebuilder:printcolumn:name="State",type="string",JSONPath=".status.instance.state"
@@ -126,6 +128,11 @@ type OCIMeshMachinePoolMachineList struct {
 
 // GetConditions returns the conditions.
 func (m *OCIMeshMachinePoolMachine) GetConditions() []metav1.Condition { return m.Status.Conditions }
+
+// GetTailnetDevice returns what is recorded of the object's device in a tailnet.
+func (m *OCIMeshMachinePoolMachine) GetTailnetDevice() infrav1.TailnetDeviceStatus {
+	return m.Status.Tailnet
+}
 
 // SetConditions replaces the conditions.
 func (m *OCIMeshMachinePoolMachine) SetConditions(conditions []metav1.Condition) {

@@ -23,8 +23,10 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/devices"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolid"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolmachine"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/remains"
 )
 
@@ -239,7 +241,12 @@ func (r *Reconciler) remains(ctx context.Context, s *scope) error {
 			return access.NewProblem(infrav1.WaitingForTerminationReason, "Waiting for instance %s, which is %s, to be TERMINATED", one.ID, one.State)
 		}
 		if s.joins != nil {
-			if err := remains.LeaveTailnet(ctx, s.joins, cloudinit.InstanceHostname(s.prefix, one.ID)); err != nil {
+			claim, proven := s.deviceClaim(one.Instance)
+			if !proven {
+				continue
+			}
+			statuses := devices.Statuses{Client: r.Client, Others: poolmachine.DeviceKinds()}
+			if err := remains.LeaveTailnet(ctx, s.joins, statuses, devices.Claimant{Object: s.own, Tailnet: s.tailnet.Name}, claim); err != nil {
 				return err
 			}
 		}
@@ -269,6 +276,23 @@ func (r *Reconciler) removeVolumes(ctx context.Context, s *scope, instances []in
 	}
 	s.left = left
 	return nil
+}
+
+// joinTimeout bounds for how long after its launch an instance is looked for in the tailnet.
+const joinTimeout = 20 * time.Minute
+
+// deviceClaim is what is known of the device of an instance that carries the pool's tags and that
+// no object stood for: an object has removed the device, and what has its name now is somebody
+// else's.
+func (s *scope) deviceClaim(instance oci.Instance) (ownership.DeviceClaim, bool) {
+	_, proven := s.poolOwner().Tagged(instance.ID, instance.Tags)
+	proven = proven && !slices.ContainsFunc(s.own.Status.Instances, func(i expv1.PoolInstanceStatus) bool {
+		return i.ProviderID == providerIDPrefix+instance.ID
+	})
+	return ownership.DeviceClaim{
+		Hostname: cloudinit.InstanceHostname(s.prefix, instance.ID), Tags: s.tailnet.Spec.NodeTags,
+		Launched: instance.CreatedAt, JoinTimeout: joinTimeout,
+	}, proven
 }
 
 // release lets the object go: nothing is left that it stood for.

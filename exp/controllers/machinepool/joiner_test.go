@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
@@ -45,6 +46,8 @@ func (j *joiner) Boot(_ context.Context, machine sim.Machine) {
 		j.failures = append(j.failures, fmt.Errorf("joining: %w", err))
 		return
 	}
+	// sleep moves the tailnet's clock, which keys go by, and not OCI's.
+	_ = j.control.Change(device.ID, func(d *tailnetsim.Device) { d.Created = time.Now() })
 	j.joined[machine.ID] = device.ID
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/joinkey"
 )
@@ -22,8 +23,11 @@ type joinKey struct {
 	expires time.Time
 }
 
-// keyDescription is how a pool's keys are found in the tailnet. A machine's begins otherwise.
-func (s *scope) keyDescription() string { return "capom pool " + s.identity }
+// poolOwner is the pool as the owner of its keys: users can give it another's identity, but not
+// namespace and name with it.
+func (s *scope) poolOwner() ownership.Owner {
+	return ownership.MachinePool(s.identity, s.own.Namespace, s.own.Name)
+}
 
 // tailnetKey reads the key, and makes another one once half of its life is over: an instance may be launched at any time, by OCI
 // itself, and must then have enough of it left to join. A pool without instances that wants none has no use for one.
@@ -39,7 +43,7 @@ func (r *Reconciler) tailnetKey(ctx context.Context, s *scope) error {
 		return nil
 	}
 	made, err := s.joins.CreateKey(ctx, tailnet.KeySpec{
-		Reusable: true, Tags: s.tailnet.Spec.NodeTags, Expiry: life, Description: s.keyDescription(),
+		Reusable: true, Tags: s.tailnet.Spec.NodeTags, Expiry: life, Description: s.poolOwner().KeyDescription(),
 	})
 	if err != nil {
 		return err
@@ -71,15 +75,16 @@ func (r *Reconciler) writeKey(ctx context.Context, s *scope) error {
 
 // revokeAllKeysBut revokes the pool's keys but one.
 func (s *scope) revokeAllKeysBut(ctx context.Context, current string) error {
-	keys, err := s.joins.KeysSince(ctx, s.keyDescription(), time.Now())
+	keys, err := s.joins.KeysSince(ctx, s.poolOwner().KeyDescription(), time.Now())
 	if err != nil {
 		return err
 	}
 	for _, key := range keys {
-		if key.ID == current {
+		proof, proven := s.poolOwner().Described(key.ID, key.Description)
+		if !proven || key.ID == current {
 			continue
 		}
-		if err := s.joins.RevokeKey(ctx, key.ID); err != nil {
+		if err := s.joins.RevokeKey(ctx, proof); err != nil {
 			return err
 		}
 	}

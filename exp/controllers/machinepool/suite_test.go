@@ -60,6 +60,8 @@ type bench struct {
 	cluster     *clusterv1.Cluster
 	machinePool *clusterv1.MachinePool
 	own         *expv1.OCIMeshMachinePool
+	// podNetwork is how the cluster's pods travel.
+	podNetwork infrav1.PodNetworkMode
 	// restartEachPass makes each pass one of a new process.
 	restartEachPass bool
 	// crash kills one of the processes.
@@ -72,7 +74,12 @@ type bench struct {
 
 func newBench(t *testing.T, replicas int32, change ...func(*clusterv1.MachinePool, *expv1.OCIMeshMachinePool)) *bench {
 	t.Helper()
-	b := &bench{booter: &joiner{joined: map[string]string{}}, recorder: &recorder{}}
+	return (&bench{podNetwork: infrav1.PodNetworkVXLAN}).begin(t, replicas, change...)
+}
+
+func (b *bench) begin(t *testing.T, replicas int32, change ...func(*clusterv1.MachinePool, *expv1.OCIMeshMachinePool)) *bench {
+	t.Helper()
+	b.booter, b.recorder = &joiner{joined: map[string]string{}}, &recorder{}
 	b.World = helpers.NewWorld(t, env, helpers.WorldOptions{Accounts: 1, Sim: sim.Options{Booter: b.booter}, TailnetClock: b.now})
 	b.booter.control = b.Control
 	b.MakeReady(t)
@@ -142,6 +149,7 @@ func (b *bench) newCluster(t *testing.T) {
 	b.Create(t, b.cluster)
 	infra := helpers.NewOCIMeshCluster(b.cluster, b.Tailnet.Name, b.AccountNames(), func(infra *infrav1.OCIMeshCluster) {
 		infra.Spec.ControlPlaneEndpoint = infrav1.APIEndpoint{Host: "10.250.0.1", Port: 6443}
+		infra.Spec.PodNetwork.Mode = b.podNetwork
 	})
 	b.Create(t, infra)
 	infra.Status.Accounts = append(infra.Status.Accounts, b.network(t))

@@ -211,18 +211,6 @@ func (s *scope) wasOwn(attachments []oci.VolumeAttachment) func(oci.Volume) bool
 	}
 }
 
-func (r *Reconciler) leaveTailnet(ctx context.Context, s *scope) error {
-	if s.joins == nil {
-		return nil
-	}
-	if id := s.own.Status.Tailnet.DeviceID; id != "" {
-		if err := s.joins.DeleteDevice(ctx, id); err != nil {
-			return err
-		}
-	}
-	return remains.LeaveTailnet(ctx, s.joins, s.own.Name)
-}
-
 // release lets the object go: nothing is left that it stood for.
 func (r *Reconciler) release(ctx context.Context, s *scope) error {
 	controllerutil.RemoveFinalizer(s.own, expv1.OCIMeshMachinePoolMachineFinalizer)

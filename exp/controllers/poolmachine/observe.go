@@ -6,9 +6,6 @@ package poolmachine
 import (
 	"context"
 	"fmt"
-	"net/netip"
-	"slices"
-	"time"
 
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -130,88 +127,6 @@ func (r *Reconciler) lost(ctx context.Context, s *scope) error {
 	}
 	ctrl.LoggerFrom(ctx).Info("Deleted the Machine of an instance that is gone", "instance", s.instanceID)
 	return nil
-}
-
-// clockSkew is how far the clocks of OCI and of the coordination server may be apart.
-const clockSkew = 5 * time.Minute
-
-// observeDevice looks for the instance's device in the tailnet and approves its part of the pod network.
-func (r *Reconciler) observeDevice(ctx context.Context, s *scope) error {
-	if s.instance == nil || (s.instance.State != oci.StateRunning && s.own.Status.Tailnet.DeviceID == "") {
-		return nil
-	}
-	devices, err := s.joins.FindDevice(ctx, s.own.Name)
-	if err != nil {
-		return err
-	}
-	for _, device := range slices.Backward(devices) {
-		tagged := !slices.ContainsFunc(s.tailnet.Spec.NodeTags, func(tag string) bool { return !slices.Contains(device.Tags, tag) })
-		own := device.ID == s.own.Status.Tailnet.DeviceID || tagged && !device.Created.Before(s.instance.CreatedAt.Add(-clockSkew))
-		if own && device.IPv4().IsValid() {
-			s.device = &device
-			break
-		}
-	}
-	if s.device == nil {
-		return r.notJoined(s)
-	}
-	status := &s.own.Status.Tailnet
-	status.Hostname, status.DeviceID, status.Addresses = s.own.Name, s.device.ID, []string{s.device.IPv4().String()}
-	if v6 := s.device.IPv6(); v6.IsValid() {
-		status.Addresses = append(status.Addresses, v6.String())
-	}
-	if !s.device.Online && s.instance.State == oci.StateRunning {
-		s.Note(infrav1.TailnetReadyCondition, infrav1.DeviceOfflineReason,
-			"Device %s lost the coordination server at %s: see that the instance reaches the Internet, and tailscaled's log",
-			s.device.Name, s.device.LastSeen.UTC().Format(time.RFC3339))
-	}
-	return s.approve(ctx)
-}
-
-func (r *Reconciler) notJoined(s *scope) error {
-	s.Requeue(s.Progress)
-	timeout := r.Options.withDefaults().JoinTimeout
-	if s.now.Sub(s.instance.CreatedAt) < timeout {
-		s.Note(infrav1.TailnetReadyCondition, infrav1.JoiningReason, "Waiting for the machine to boot and join the tailnet as %s", s.own.Name)
-		return nil
-	}
-	s.Note(infrav1.TailnetReadyCondition, infrav1.JoinTimeoutReason,
-		"The machine has not joined the tailnet within %s: look for capom in the instance's console log for the reason, then delete the Machine", timeout)
-	return nil
-}
-
-// approve approves the node's own part of the pod network, as for other machines.
-func (s *scope) approve(ctx context.Context) error {
-	if s.infraCluster.Spec.PodNetwork.Mode != infrav1.PodNetworkTailnetRoutes || s.tailnet.Spec.RouteApproval != infrav1.RouteApprovalProvider {
-		return nil
-	}
-	var missing []netip.Prefix
-	advertised := false
-	for _, route := range s.device.Routes.Advertised {
-		if !s.isPodRoute(route) {
-			continue
-		}
-		advertised = true
-		if !slices.Contains(s.device.Routes.Enabled, route) {
-			missing = append(missing, route)
-		}
-	}
-	if !advertised {
-		// The node gets its pod CIDR only after it has joined the cluster.
-		s.Requeue(s.Progress)
-	}
-	if len(missing) == 0 {
-		return nil
-	}
-	return s.joins.ApproveRoutes(ctx, s.device.ID, missing...)
-}
-
-// isPodRoute tells whether the prefix is a true part of the cluster's pod network: a node must not draw all pods' traffic.
-func (s *scope) isPodRoute(prefix netip.Prefix) bool {
-	return slices.ContainsFunc(s.cluster.Spec.ClusterNetwork.Pods.CIDRBlocks, func(block string) bool {
-		pods, err := netip.ParsePrefix(block)
-		return err == nil && pods.Contains(prefix.Addr()) && prefix.Bits() > pods.Bits()
-	})
 }
 
 // provision hands the machine over to Cluster API once it runs and has joined. That is never taken back.

@@ -56,6 +56,8 @@ type scope struct {
 	device   *tailnet.Device
 	// left are the OCIDs of data volumes that stay after own is gone. Set by removeVolumes.
 	left []string
+	// deviceWarning is what is going to take the device from the tailnet.
+	deviceWarning string
 }
 
 // with makes a phase of a method.

@@ -3,7 +3,7 @@
 
 // Package remains takes away what is left of a pool's instances, for the pool and for each of its machines.
 //
-// It may import api, exp/api and cloud/*.
+// It may import api, exp/api, cloud/* and controllers/devices.
 package remains
 
 import (
@@ -20,6 +20,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/devices"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 )
 
@@ -32,21 +33,21 @@ const (
 	maxVolumes = 10000
 )
 
-// LeaveTailnet deletes the devices of a name. A device without tags is a person's that happens to have the name.
-func LeaveTailnet(ctx context.Context, c *tailnet.Client, hostname string) error {
-	devices, err := c.FindDevice(ctx, hostname)
+// LeaveTailnet removes the device of an instance that no object stands for: it has the instance's
+// hostname and the pool's tags, and was made when the instance was, and there is but one. Devices
+// that are not proven stay.
+func LeaveTailnet(
+	ctx context.Context, c *tailnet.Client, statuses devices.Statuses, pool devices.Claimant, claim ownership.DeviceClaim,
+) error {
+	list, err := c.RecentDevices(ctx, 0)
 	if err != nil {
 		return err
 	}
-	for _, device := range devices {
-		if len(device.Tags) == 0 {
-			continue
-		}
-		if err := c.DeleteDevice(ctx, device.ID); err != nil {
-			return err
-		}
+	found, err := statuses.Find(ctx, c, list, pool, claim)
+	if err != nil {
+		return err
 	}
-	return nil
+	return devices.Leave(ctx, c, found, nil, pool.Object)
 }
 
 // Mark are those of an instance's tags that its data volumes have as well: its pool's.
