@@ -249,7 +249,7 @@ type StrayInstance struct {
 	Owner string `json:"owner,omitempty"`
 
 	// since is when the provider first saw the instance without an object; a restart begins anew.
-	// +required
+	// +optional
 	Since metav1.Time `json:"since,omitempty,omitzero"`
 }
 

@@ -7,9 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/netip"
-	"strings"
 	"testing"
 	"time"
 
@@ -27,7 +25,6 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/strays"
-	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
 )
@@ -258,14 +255,7 @@ func TestAnInstanceIsAStrayIfNoObjectIsProvenToOwnIt(t *testing.T) {
 
 func (w *ward) pool(t *testing.T, namespace, identity string) {
 	t.Helper()
-	w.Create(t, &expv1.OCIMeshMachinePool{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "pool", Annotations: map[string]string{
-			infrav1.IdentityAnnotation: namespace + "/pool/" + identity,
-		}},
-		Spec: expv1.OCIMeshMachinePoolSpec{
-			Account: w.account.Name, Shape: infrav1.Shape{Name: arm, OCPUs: 1, MemoryGB: 6}, Image: infrav1.Image{Name: "node"},
-		},
-	})
+	w.Create(t, helpers.NewOCIMeshMachinePool(namespace, "pool", w.account.Name, identity))
 }
 
 func (w *ward) cluster(t *testing.T, identity string, paused bool) {
@@ -397,51 +387,4 @@ func TestManyStraysAreCountedAndSomeAreNamed(t *testing.T) {
 	w.look(t, long...)
 	w.expect(t, stray, many)
 	g.Expect(helpers.MessageOf(w.account, infrav1.StraysAbsentCondition)).To(ContainSubstring("15 more in status.strays"))
-}
-
-// Names are users': the commands are whole whatever these are.
-func TestTheMessageHoldsTheCommandsWhateverNamesThereAre(t *testing.T) {
-	g := NewWithT(t)
-	account := &infrav1.OCIAccount{ObjectMeta: metav1.ObjectMeta{Name: strings.Repeat("a", 63)}}
-	account.Spec.Region = "ap-chuncheon-1"
-	instances := map[string]oci.Instance{}
-	var found []strays.Stray
-	for i := range 5 {
-		id := fmt.Sprintf("ocid1.instance.oc1.ap-chuncheon-1.%s%d", strings.Repeat("x", 60), i)
-		instances[id] = oci.Instance{Resource: oci.Resource{
-			ID: id, DisplayName: strings.Repeat("d", 255) + "\n", Tags: map[string]string{
-				infrav1.MachineUIDTag: "u", infrav1.MachineNameTag: strings.Repeat("n", 256),
-			},
-		}}
-		found = append(found, strays.Stray{ID: id})
-	}
-
-	condition := strays.Finding{Count: 5, Found: foundMessage(account, found, instances)}.Condition()
-
-	g.Expect(len(condition.Message)).To(BeNumerically("<=", 1024))
-	g.Expect(condition.Message).NotTo(ContainSubstring("\n"))
-	g.Expect(condition.Message).To(ContainSubstring("terminate --instance-id " + found[0].ID + " --profile " + account.Name + " --region ap-chuncheon-1. Found: d"))
-	status := straysStatus(found, maps.Clone(instances))
-	g.Expect(len(status.Instances[0].DisplayName)).To(BeNumerically("<=", 255))
-	g.Expect(len(status.Instances[0].Owner)).To(BeNumerically("<=", 256))
-}
-
-func TestTheAPIServerTakesTheLongestStatus(t *testing.T) {
-	g := NewWithT(t)
-	w := newWard(t)
-	instances := map[string]oci.Instance{}
-	var found []strays.Stray
-	for i := range 20 {
-		id := fmt.Sprintf("ocid1.instance.oc1..%s%02d", strings.Repeat("x", 233), i)
-		instances[id] = oci.Instance{Resource: oci.Resource{
-			ID: id, DisplayName: strings.Repeat("ü\n", 255), Tags: map[string]string{
-				infrav1.MachinePoolUIDTag: "u", infrav1.MachinePoolNameTag: strings.Repeat("€", 256),
-			},
-		}}
-		found = append(found, strays.Stray{ID: id, Since: w.now})
-	}
-	w.account.Status.Strays = straysStatus(found, instances)
-	g.Expect(w.Client.Status().Update(t.Context(), w.account)).To(Succeed())
-	env.Reload(t, w.account)
-	g.Expect(w.account.Status.Strays.Instances).To(HaveLen(strays.Named))
 }

@@ -79,7 +79,7 @@ func (r *Reconciler) recordedDevices(ctx context.Context, tn *infrav1.Tailnet, d
 	if err := r.recorded(ctx, poolMachineKind, clusters, all.ids); err != nil {
 		return all, err
 	}
-	all.paused, err = r.pausedOf(ctx, reader, clusters, unrecorded)
+	all.paused, err = r.pausedOf(ctx, tn, reader, clusters, unrecorded)
 	return all, err
 }
 
@@ -183,26 +183,44 @@ func serverOf(tn *infrav1.Tailnet) string {
 	return strings.TrimRight(url, "/")
 }
 
-// pausedOf names the first of the clusters that are here and paused.
-func (r *Reconciler) pausedOf(ctx context.Context, reader client.Reader, all clusters, of map[client.ObjectKey]bool) (string, error) {
+// pausedOf names the first of the clusters that are here and paused. Those that may not use the tailnet
+// have no say.
+func (r *Reconciler) pausedOf(
+	ctx context.Context, tn *infrav1.Tailnet, reader client.Reader, all clusters, of map[client.ObjectKey]bool,
+) (string, error) {
 	byName := func(a, b client.ObjectKey) int { return cmp.Compare(a.String(), b.String()) }
 	for _, key := range slices.SortedFunc(maps.Keys(of), byName) {
 		cluster, known := all[key]
 		if !known || !cluster.here {
 			continue
 		}
-		if annotations.HasPaused(cluster.infra) {
-			return key.String(), nil
+		allowed, err := r.Clients.MayUseTailnet(ctx, tn, key.Namespace)
+		if err != nil {
+			return "", err
 		}
-		owner := &clusterv1.Cluster{}
-		if err := reader.Get(ctx, key, owner); client.IgnoreNotFound(err) != nil {
-			return "", fmt.Errorf("reading Cluster %s: %w", key, err)
+		if !allowed {
+			continue
 		}
-		if ptr.Deref(owner.Spec.Paused, false) {
+		paused, err := isPaused(ctx, reader, key, cluster.infra)
+		if err != nil {
+			return "", err
+		}
+		if paused {
 			return key.String(), nil
 		}
 	}
 	return "", nil
+}
+
+func isPaused(ctx context.Context, reader client.Reader, key client.ObjectKey, infra *infrav1.OCIMeshCluster) (bool, error) {
+	if annotations.HasPaused(infra) {
+		return true, nil
+	}
+	cluster := &clusterv1.Cluster{}
+	if err := reader.Get(ctx, key, cluster); client.IgnoreNotFound(err) != nil {
+		return false, fmt.Errorf("reading Cluster %s: %w", key, err)
+	}
+	return ptr.Deref(cluster.Spec.Paused, false), nil
 }
 
 // keyPrefix begins the description of every key that this provider makes.

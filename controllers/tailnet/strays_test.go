@@ -4,8 +4,6 @@
 package tailnet
 
 import (
-	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -19,7 +17,6 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/strays"
-	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
 )
@@ -171,6 +168,13 @@ func TestADeviceIsAStrayIfNoStatusHasRecordedIt(t *testing.T) {
 			},
 			want: possible,
 		},
+		"the paused cluster may not use the tailnet": {
+			make: func(t *testing.T, w *ward, _ string) {
+				w.machine(t, w.cluster(t, w.Tailnet.Name, true), "worker", "uid", "")
+				helpers.Update(t, env, w.Tailnet, func(tn *infrav1.Tailnet) { tn.Spec.AllowedNamespaces.List = []string{"another"} })
+			},
+			want: stray,
+		},
 		"a machine has not joined and its cluster goes on": {
 			make: func(t *testing.T, w *ward, _ string) {
 				w.machine(t, w.cluster(t, w.Tailnet.Name, false), "worker", "uid", "")
@@ -213,12 +217,8 @@ func TestADeviceIsAStrayIfNoStatusHasRecordedIt(t *testing.T) {
 
 func (w *ward) poolMachine(t *testing.T, cluster *clusterv1.Cluster, device string) {
 	t.Helper()
-	machine := &expv1.OCIMeshMachinePoolMachine{
-		ObjectMeta: metav1.ObjectMeta{
-			Namespace: w.Namespace, Name: "pool-1", Labels: map[string]string{clusterv1.ClusterNameLabel: cluster.Name},
-		},
-		Spec: expv1.OCIMeshMachinePoolMachineSpec{ProviderID: "oci://ocid1.instance.oc1..x"},
-	}
+	machine := helpers.NewOCIMeshMachinePoolMachine(w.Namespace, "pool-1")
+	machine.Labels = map[string]string{clusterv1.ClusterNameLabel: cluster.Name}
 	w.Create(t, machine)
 	machine.Status.Tailnet.DeviceID = device
 	NewWithT(t).Expect(w.Client.Status().Update(t.Context(), machine)).To(Succeed())
@@ -280,14 +280,7 @@ func (w *ward) uid() string { return "uid-" + w.Namespace }
 
 func (w *ward) pool(t *testing.T, identity string) {
 	t.Helper()
-	w.Create(t, &expv1.OCIMeshMachinePool{
-		ObjectMeta: metav1.ObjectMeta{Namespace: w.Namespace, Name: "pool", Annotations: map[string]string{
-			infrav1.IdentityAnnotation: w.Namespace + "/pool/" + identity,
-		}},
-		Spec: expv1.OCIMeshMachinePoolSpec{
-			Account: w.Accounts[0].Name, Shape: infrav1.Shape{Name: "VM.Standard.A1.Flex", OCPUs: 1, MemoryGB: 6}, Image: infrav1.Image{Name: "node"},
-		},
-	})
+	w.Create(t, helpers.NewOCIMeshMachinePool(w.Namespace, "pool", w.Accounts[0].Name, identity))
 }
 
 func TestADeviceThatJustJoinedIsNotCountedYet(t *testing.T) {
@@ -360,53 +353,4 @@ func TestStraysStayAsTheyAreWhileTheServerDoesNotAnswer(t *testing.T) {
 	helpers.ExpectConditions(t, w.Tailnet, "Ready False Unavailable", "CredentialsValid False Unavailable", "StraysAbsent "+stray,
 		"Deleting False NotDeleting")
 	g.Expect(w.Tailnet.Status.Strays.DeviceCount).To(HaveValue(BeEquivalentTo(1)))
-}
-
-// Nodes choose their hostnames: the commands are whole whatever these are.
-func TestTheMessageHoldsTheCommandsWhateverNamesThereAre(t *testing.T) {
-	g := NewWithT(t)
-	tn := &infrav1.Tailnet{Spec: infrav1.TailnetSpec{TailnetName: "example.com"}}
-	devices := map[string]tailnet.Device{}
-	var found []strays.Stray
-	for i := range 20 {
-		id := fmt.Sprintf("nDevice%dCNTRL", i)
-		devices[id] = tailnet.Device{ID: id, Hostname: strings.Repeat("h", 300) + "\n"}
-		found = append(found, strays.Stray{ID: id})
-	}
-	status := infrav1.TailnetStrays{
-		DeviceCount: strays.Count(20), Devices: devicesStatus(found, devices),
-		KeyCount: strays.Count(1), Keys: []infrav1.StrayKey{{ID: "kKeyCNTRL", Description: "capom x"}},
-	}
-
-	condition := strays.Finding{Count: 21, Found: foundMessage(tn, status)}.Condition()
-
-	g.Expect(status.Devices).To(HaveLen(strays.Named))
-	g.Expect(len(status.Devices[0].Hostname)).To(BeNumerically("<=", 255))
-	g.Expect(len(condition.Message)).To(BeNumerically("<=", 1024))
-	g.Expect(condition.Message).NotTo(ContainSubstring("\n"))
-	g.Expect(condition.Message).To(And(
-		ContainSubstring(`curl -X DELETE -H "Authorization: Bearer $TOKEN" "https://api.tailscale.com/api/v2/device/nDevice0CNTRL"`),
-		ContainSubstring(`"https://api.tailscale.com/api/v2/tailnet/example.com/keys/kKeyCNTRL"`), ContainSubstring("18 more in status.strays")))
-	evil := devicesStatus([]strays.Stray{{ID: "1; reboot"}}, nil)
-	g.Expect(evil).To(BeEmpty(), "it is counted and not named")
-}
-
-func TestTheAPIServerTakesTheLongestStatus(t *testing.T) {
-	g := NewWithT(t)
-	w := newWard(t)
-	devices, keys := map[string]tailnet.Device{}, map[string]tailnet.Key{}
-	var found []strays.Stray
-	for i := range 20 {
-		id := fmt.Sprintf("n%s%02d", strings.Repeat("x", 61), i)
-		devices[id] = tailnet.Device{ID: id, Hostname: strings.Repeat("ü\n", 255)}
-		keys[id] = tailnet.Key{ID: id, Description: "capom " + strings.Repeat("€", 100)}
-		found = append(found, strays.Stray{ID: id, Since: time.Now()})
-	}
-	reconciled(t, w.r, w.Tailnet)
-	w.Tailnet.Status.Strays = infrav1.TailnetStrays{
-		DeviceCount: strays.Count(20), Devices: devicesStatus(found, devices), KeyCount: strays.Count(20), Keys: keysStatus(found, keys),
-	}
-	g.Expect(w.Client.Status().Update(t.Context(), w.Tailnet)).To(Succeed())
-	env.Reload(t, w.Tailnet)
-	g.Expect(w.Tailnet.Status.Strays.Keys).To(HaveLen(strays.Named))
 }

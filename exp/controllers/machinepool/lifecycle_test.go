@@ -19,6 +19,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
@@ -124,7 +125,7 @@ func TestAPoolThatWasTerminatedOutsideIsMadeAnew(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	first := b.own.Status.Pool.ID
 
-	g.Expect(c.TerminateInstancePool(t.Context(), first)).To(Succeed())
+	g.Expect(c.TerminateInstancePool(t.Context(), ownership.Recorded(first))).To(Succeed())
 
 	b.until(t, func(g Gomega) {
 		g.Expect(b.own.Status.Pool.ID).NotTo(BeElementOf(first, ""))
@@ -234,7 +235,7 @@ func TestReplicasThatSomethingElseManagesAreFollowed(t *testing.T) {
 	c, err := b.Clients.OCI(t.Context(), b.Accounts[0])
 	g.Expect(err).NotTo(HaveOccurred())
 	three := 3
-	_, err = c.UpdateInstancePool(t.Context(), b.own.Status.Pool.ID, oci.PoolChange{Size: &three})
+	_, err = c.UpdateInstancePool(t.Context(), ownership.Recorded(b.own.Status.Pool.ID), oci.PoolChange{Size: &three})
 	g.Expect(err).NotTo(HaveOccurred())
 
 	b.untilReady(t, 3)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -42,6 +44,8 @@ const (
 	// patience is how long anything may take.
 	patience = 30 * time.Second
 	tick     = 5 * time.Millisecond
+	// recordLife is longer than a record of attached volumes counts.
+	recordLife = 2 * time.Minute
 	// drained is the finalizer with which Cluster API's core holds a Machine.
 	drained = clusterv1.MachineFinalizer
 )
@@ -58,6 +62,7 @@ type bench struct {
 	own         *expv1.OCIMeshMachinePool
 	// restartEachPass makes each pass one of a new process.
 	restartEachPass bool
+	recorder        *recorder
 
 	mu      sync.Mutex
 	advance time.Duration
@@ -65,7 +70,7 @@ type bench struct {
 
 func newBench(t *testing.T, replicas int32, change ...func(*clusterv1.MachinePool, *expv1.OCIMeshMachinePool)) *bench {
 	t.Helper()
-	b := &bench{booter: &joiner{joined: map[string]string{}}}
+	b := &bench{booter: &joiner{joined: map[string]string{}}, recorder: &recorder{}}
 	b.World = helpers.NewWorld(t, env, helpers.WorldOptions{Accounts: 1, Sim: sim.Options{Booter: b.booter}, TailnetClock: b.now})
 	b.booter.control = b.Control
 	b.MakeReady(t)
@@ -79,13 +84,34 @@ func newBench(t *testing.T, replicas int32, change ...func(*clusterv1.MachinePoo
 func (b *bench) restart() {
 	b.pollers = poller.New(env.Client, b.Clients, poller.Options{PollInterval: tick, ProgressInterval: tick, Clock: b.now})
 	b.pools = &machinepool.Reconciler{
-		Client: env.Client, Access: b.Clients, Pollers: b.pollers,
+		Client: env.Client, Access: b.Clients, Pollers: b.pollers, KeyNamespace: b.ManagerNamespace, Recorder: b.recorder,
 		Options: machinepool.Options{PollInterval: tick, ProgressInterval: tick, Clock: b.now},
 	}
 	b.members = &poolmachine.Reconciler{
-		Client: env.Client, Access: b.Clients, Pollers: b.pollers,
+		Client: env.Client, Access: b.Clients, Pollers: b.pollers, Recorder: b.recorder,
 		Options: poolmachine.Options{PollInterval: tick, ProgressInterval: tick, Clock: b.now},
 	}
+}
+
+// recorder keeps events.
+type recorder struct {
+	mu  sync.Mutex
+	all []string
+}
+
+// Eventf keeps the event.
+func (r *recorder) Eventf(_, _ runtime.Object, eventType, reason, _, note string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all = append(r.all, eventType+" "+reason+" "+fmt.Sprintf(note, args...))
+}
+
+// events are what was announced.
+func (b *bench) events(t *testing.T) []string {
+	t.Helper()
+	b.recorder.mu.Lock()
+	defer b.recorder.mu.Unlock()
+	return slices.Clone(b.recorder.all)
 }
 
 // now is the reconcilers' time: the real one, moved on by sleep.
@@ -316,8 +342,9 @@ func (b *bench) expectNothingLeft(t *testing.T) {
 	g.Expect(b.Control.Leftovers().Devices).To(BeEmpty(), "devices")
 	g.Expect(b.Control.Leftovers().Keys).To(BeEmpty(), "keys")
 	g.Expect(b.machines(t)).To(BeEmpty())
-	err = b.Client.Get(t.Context(), client.ObjectKey{Namespace: b.Namespace, Name: "workers-pool-tailnet-key"}, &corev1.Secret{})
-	g.Expect(apierrors.IsNotFound(err)).To(BeTrue(), "the key's Secret")
+	secrets := &corev1.SecretList{}
+	g.Expect(b.Client.List(t.Context(), secrets, client.InNamespace(b.ManagerNamespace))).To(Succeed())
+	g.Expect(secrets.Items).To(BeEmpty(), "the key's Secret")
 }
 
 func (b *bench) instances(t *testing.T) []sim.Machine {
