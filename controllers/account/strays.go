@@ -53,8 +53,11 @@ func (r *Reconciler) strays(ctx context.Context, s *scope) error {
 	for _, id := range r.strayed.Look(uid, began, policy, ids) {
 		has, err := r.hasObject(ctx, suspects[id])
 		switch {
+		case apierrors.IsForbidden(err):
+			// A manager of one namespace may not look into the others: what it cannot see may be there.
+			r.strayed.Owned(uid, id)
 		case err != nil:
-			return unlessForbidden(ctx, err)
+			return err
 		case has:
 			r.strayed.Owned(uid, id)
 		default:

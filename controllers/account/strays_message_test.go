@@ -4,15 +4,21 @@
 package account
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/strays"
 )
 
@@ -61,4 +67,24 @@ func TestTheAPIServerTakesTheLongestStatus(t *testing.T) {
 	g.Expect(w.Client.Status().Update(t.Context(), w.account)).To(Succeed())
 	env.Reload(t, w.account)
 	g.Expect(w.account.Status.Strays.Instances).To(HaveLen(strays.Named))
+}
+
+func TestNothingIsAStrayOfWhichTheObjectMayNotBeLookedFor(t *testing.T) {
+	g := NewWithT(t)
+	w := newWard(t)
+	w.launch(t, "worker-1", ownership.Machine("uid", w.Namespace, "worker").Tags())
+	watching, err := client.NewWithWatch(env.Config, client.Options{Scheme: env.Scheme})
+	g.Expect(err).NotTo(HaveOccurred())
+	w.r.Reader = interceptor.NewClient(watching, interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, opts ...client.GetOption) error {
+			if _, metadata := object.(*metav1.PartialObjectMetadata); metadata {
+				return apierrors.NewForbidden(schema.GroupResource{Resource: "ocimeshmachines"}, key.Name, nil)
+			}
+			return c.Get(ctx, key, object, opts...)
+		},
+	})
+
+	w.look(t, long...)
+
+	w.expect(t, present, 0)
 }
