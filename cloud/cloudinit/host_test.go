@@ -140,8 +140,8 @@ func TestTheKernelTakesTheGuards(t *testing.T) {
 		t.Skipf("NOT CHECKED: this machine gives no network namespaces: %v", err)
 	}
 	n := newTestNode(t, controlPlaneInput())
-	for _, real := range []string{"nft", "ip", "sysctl"} {
-		g.Expect(os.Remove(filepath.Join(n.stubs, real))).To(Succeed())
+	for _, stub := range []string{"nft", "ip", "sysctl"} {
+		g.Expect(os.Remove(filepath.Join(n.stubs, stub))).To(Succeed())
 	}
 	guard := n.command(filepath.Join(scriptsDir, "capom-guard"), "once")
 	script := guard.Path + " once && " + guard.Path + " once && " + nft + " list table inet capom && ip -4 rule show"
