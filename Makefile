@@ -86,11 +86,16 @@ generate-docs: ## Generate the API reference
 
 .PHONY: test
 test: ## Build, vet and test everything with the race detector, template tests included
-	hack/ensure-packages.sh gcc shellcheck cloud-init nft unshare ip
+	hack/ensure-packages.sh gcc shellcheck cloud-init nft unshare ip gpg
 	go build ./...
 	go vet ./...
 	assets=$$($(BINARIES) envtest); $(BINARIES) clusterctl kustomize capi-core capi-kubeadm-bootstrap capi-kubeadm-control-plane; \
 	KUBEBUILDER_ASSETS=$$assets CGO_ENABLED=1 go test -race -timeout 20m $(TESTFLAGS) $(TESTS)
+	$(if $(filter ./...,$(TESTS)),$(MAKE) --no-print-directory test-policy)
+
+.PHONY: test-policy
+test-policy: ## Test the tailnet policies of docs/policies with Tailscale's and Headscale's code; part of "make test"
+	for modfile in go.mod headscale-0.28.mod; do echo "go test: test/policy/$$modfile"; go -C test/policy test -modfile=$$modfile $(TESTFLAGS) ./...; done
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME (20s)
@@ -123,6 +128,7 @@ verify-toolchain: ## Fail when a module or the image has another Go toolchain th
 .PHONY: verify-modules
 verify-modules: ## Fail when "go mod tidy" would change a go.mod or go.sum
 	for module in $$(git ls-files -- go.mod '*/go.mod' | xargs dirname); do echo "go mod tidy: $$module"; go -C $$module mod tidy -diff; done
+	go -C test/policy mod tidy -modfile=headscale-0.28.mod -diff
 
 .PHONY: verify-vulnerabilities
 verify-vulnerabilities: ## Fail when the code reaches a known vulnerability

@@ -64,6 +64,17 @@ const (
 	RegionUnknownReason = "RegionUnknown"
 )
 
+// Conditions of OCIAccount and Tailnet about what belongs to no object, and their reasons.
+const (
+	// StraysAbsentCondition is True while nothing carries the provider's tags without belonging to
+	// an object. It does not count for Ready: a stray costs money or may be misused, and keeps
+	// nothing from working.
+	StraysAbsentCondition = "StraysAbsent"
+	// StraysFoundReason surfaces when there are some. Remedy: in the message; nothing removes them
+	// by itself.
+	StraysFoundReason = "StraysFound"
+)
+
 // Reasons of Tailnet's conditions.
 const (
 	// TagNotPermittedReason surfaces when keys with the tags are refused. Remedy: add the tags to the policy's tagOwners and
@@ -173,6 +184,9 @@ const (
 	// InstanceTerminatedReason surfaces when the instance was terminated behind the provider's back. Remedy: delete the
 	// Machine; a MachineHealthCheck does so.
 	InstanceTerminatedReason = "InstanceTerminated"
+	// InstanceNotOwnedReason surfaces when spec.providerID names an instance that no account has with this machine's tags: it is gone,
+	// or it is somebody else's. Remedy: in the message.
+	InstanceNotOwnedReason = "InstanceNotOwned"
 	// InstanceDuplicatedReason surfaces when two live instances carry the machine's tag. Remedy: terminate the wrong one.
 	InstanceDuplicatedReason = "InstanceDuplicated"
 	// WaitingForTerminationReason surfaces on Deleting while the instance is not TERMINATED.
@@ -186,6 +200,25 @@ const (
 	JoinTimeoutReason = "JoinTimeout"
 	// KeyRefusedReason surfaces when the tailnet refuses to make a key. Remedy: in the message.
 	KeyRefusedReason = "KeyRefused"
+	// DeviceAmbiguousReason surfaces when several devices could be the machine's and nothing tells
+	// which. Nothing is done with any of them. Remedy: remove the wrong ones from the tailnet.
+	DeviceAmbiguousReason = "DeviceAmbiguous"
+	// DeviceLostReason surfaces when the recorded device is gone from the tailnet: no other is
+	// taken for it. Remedy: replace the machine.
+	DeviceLostReason = "DeviceLost"
+	// DeviceNotAuthorizedReason surfaces while the device waits for an administrator's approval.
+	// Remedy: approve it.
+	DeviceNotAuthorizedReason = "DeviceNotAuthorized"
+	// DeviceLockedReason surfaces when Tailnet Lock keeps the device from talking to others.
+	// Remedy: sign its node key.
+	DeviceLockedReason = "DeviceLocked"
+	// DeviceKeyExpiredReason surfaces when the device's node key has expired. Remedy: switch key
+	// expiry off for it.
+	DeviceKeyExpiredReason = "DeviceKeyExpired"
+	// VIPNotHeldReason surfaces on a control plane while the Tailnet's status does not say that its
+	// cluster holds the VIP, so that the VIP's route is not approved. Remedy: look at EndpointReady
+	// of the OCIMeshCluster.
+	VIPNotHeldReason = "VIPNotHeld"
 	// DeviceOfflineReason surfaces when the device lost its connection to the coordination server.
 	DeviceOfflineReason = "DeviceOffline"
 	// PodRouteRefusedReason surfaces with pod network mode TailnetRoutes when a node advertises what cannot be its pod CIDR, or

@@ -294,6 +294,8 @@ type TailscaleArchive struct {
 // +kubebuilder:storageversion
 // +kubebuilder:subresource:status
 // +kubebuilder:selectablefield:JSONPath=".status.placement.account"
+// +kubebuilder:selectablefield:JSONPath=".status.tailnet.deviceID"
+// +kubebuilder:selectablefield:JSONPath=".status.tailnet.hostname"
 // +kubebuilder:printcolumn:name="Cluster",type="string",JSONPath=".metadata.labels['cluster\\.x-k8s\\.io/cluster-name']"
 // +kubebuilder:printcolumn:name="Account",type="string",JSONPath=".status.placement.account"
 // +kubebuilder:printcolumn:name="Shape",type="string",JSONPath=".status.placement.shape"
@@ -336,6 +338,9 @@ type OCIMeshMachineList struct {
 
 // GetConditions returns the conditions.
 func (m *OCIMeshMachine) GetConditions() []metav1.Condition { return m.Status.Conditions }
+
+// GetTailnetDevice returns what is recorded of the object's device in a tailnet.
+func (m *OCIMeshMachine) GetTailnetDevice() TailnetDeviceStatus { return m.Status.Tailnet }
 
 // SetConditions replaces the conditions.
 func (m *OCIMeshMachine) SetConditions(conditions []metav1.Condition) {

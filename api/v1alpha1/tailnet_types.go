@@ -44,6 +44,7 @@ const (
 
 // TailnetSpec says where a tailnet is, how the provider acts in it and what nodes get from it.
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.vipRange) || (has(self.vipRange) && self.vipRange == oldSelf.vipRange)",message="vipRange is immutable: clusters hold addresses of it"
+// +kubebuilder:validation:XValidation:rule="self.nodeTags.all(t, !(t in self.controlPlaneTags))",message="nodeTags and controlPlaneTags must have no tag in common: with it a worker could pass for a control plane"
 type TailnetSpec struct {
 	// loginServer is the URL that nodes log in to (tailscale up --login-server). Empty means Tailscale's own; Headscale's
 	// users set their server's.
@@ -101,6 +102,7 @@ type TailnetSpec struct {
 	// +kubebuilder:validation:XValidation:rule="isCIDR(self) && cidr(self).ip().family() == 4 && cidr(self).masked() == cidr(self)",message="vipRange must be an IPv4 network such as 10.250.0.0/16"
 	// +kubebuilder:validation:XValidation:rule="!isCIDR(self) || (cidr(self).prefixLength() >= 8 && cidr(self).prefixLength() <= 30)",message="vipRange must be between /8 and /30"
 	// +kubebuilder:validation:XValidation:rule="!isCIDR(self) || !(cidr('100.64.0.0/10').containsCIDR(self) || cidr(self).containsCIDR('100.64.0.0/10'))",message="vipRange must not overlap the tailnet's own range 100.64.0.0/10"
+	// +kubebuilder:validation:XValidation:rule="!isCIDR(self) || !['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/4', '255.255.255.255/32'].exists(r, cidr(r).containsCIDR(self) || cidr(self).containsCIDR(r))",message="vipRange must not overlap addresses that no machine can hold: 0.0.0.0/8, loopback 127.0.0.0/8, link-local 169.254.0.0/16, multicast 224.0.0.0/4, broadcast"
 	VIPRange string `json:"vipRange,omitempty"`
 
 	// routeApproval says who approves the routes that nodes advertise: the VIP's and, with TailnetRoutes, the pods'.
@@ -128,7 +130,7 @@ type TailnetCredentials struct {
 // TailnetStatus is what was seen of the tailnet.
 // +kubebuilder:validation:MinProperties=1
 type TailnetStatus struct {
-	// conditions tell the tailnet's state: Ready, CredentialsValid, Deleting.
+	// conditions tell the tailnet's state: Ready, CredentialsValid, StraysAbsent, Deleting.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -148,6 +150,79 @@ type TailnetStatus struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
 	Users []ObjectUser `json:"users,omitempty"`
+
+	// strays are devices and keys of the tailnet that look like this provider's and belong to no
+	// object of this management cluster. Nothing removes them: they may be another management
+	// cluster's.
+	// +optional
+	Strays TailnetStrays `json:"strays,omitempty,omitzero"`
+}
+
+// TailnetStrays are devices with this provider's tags, and keys with its description, that belong
+// to no object.
+// +kubebuilder:validation:MinProperties=1
+type TailnetStrays struct {
+	// deviceCount is the number of devices; absent until a list was looked at.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	DeviceCount *int32 `json:"deviceCount,omitempty"`
+
+	// devices are those that were seen first, at most 16.
+	// +optional
+	// +listType=map
+	// +listMapKey=id
+	// +kubebuilder:validation:MaxItems=16
+	Devices []StrayDevice `json:"devices,omitempty"`
+
+	// keyCount is the number of keys; absent until a list was looked at.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	KeyCount *int32 `json:"keyCount,omitempty"`
+
+	// keys are those that were seen first, at most 16.
+	// +optional
+	// +listType=map
+	// +listMapKey=id
+	// +kubebuilder:validation:MaxItems=16
+	Keys []StrayKey `json:"keys,omitempty"`
+}
+
+// StrayDevice is a device with this provider's tags that no object's status has recorded.
+type StrayDevice struct {
+	// id is the coordination server's.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	ID string `json:"id,omitempty"`
+
+	// hostname is what the device calls itself, shortened if it is longer.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	Hostname string `json:"hostname,omitempty"`
+
+	// since is when the provider first saw the device without an object; a restart begins anew.
+	// +optional
+	Since metav1.Time `json:"since,omitempty,omitzero"`
+}
+
+// StrayKey is a key with this provider's description that was made for no object there is.
+type StrayKey struct {
+	// id is the coordination server's.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	ID string `json:"id,omitempty"`
+
+	// description of the key.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	Description string `json:"description,omitempty"`
+
+	// since is when the provider first saw the key without an object; a restart begins anew.
+	// +optional
+	Since metav1.Time `json:"since,omitempty,omitzero"`
 }
 
 // VIPAllocation is an address that a cluster holds.
@@ -188,6 +263,8 @@ type VIPAllocation struct {
 // +kubebuilder:printcolumn:name="Ready",type="string",JSONPath=".status.conditions[?(@.type=='Ready')].status"
 // +kubebuilder:printcolumn:name="Reason",type="string",JSONPath=".status.conditions[?(@.type=='Ready')].reason"
 // +kubebuilder:printcolumn:name="Age",type="date",JSONPath=".metadata.creationTimestamp"
+// +kubebuilder:printcolumn:name="Stray Devices",type="integer",priority=1,JSONPath=".status.strays.deviceCount"
+// +kubebuilder:printcolumn:name="Stray Keys",type="integer",priority=1,JSONPath=".status.strays.keyCount"
 // +kubebuilder:printcolumn:name="Message",type="string",priority=1,JSONPath=".status.conditions[?(@.type=='Ready')].message"
 type Tailnet struct {
 	metav1.TypeMeta `json:",inline"`

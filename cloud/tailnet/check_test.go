@@ -15,6 +15,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
 )
@@ -107,7 +108,7 @@ func TestHeadscaleThatIsTooOldIsNamed(t *testing.T) {
 			})
 
 			_, mintErr := client.CreateKey(t.Context(), tailnet.KeySpec{Tags: []string{nodeTag}})
-			for _, err := range []error{client.Check(t.Context(), fullCheck), mintErr, client.DeleteDevice(t.Context(), "7")} {
+			for _, err := range []error{client.Check(t.Context(), fullCheck), mintErr, client.DeleteDevice(t.Context(), ownership.Recorded("7"))} {
 				var tooOld *tailnet.TooOldError
 				g.Expect(errors.As(err, &tooOld)).To(BeTrue(), "%v", err)
 				g.Expect(tooOld.Version).To(Equal(test.named))
@@ -241,7 +242,7 @@ func TestUnknownTailnetIsNamed(t *testing.T) {
 		g := NewWithT(t)
 		client := newClient(t, newServer(t, inMode(mode)), func(c *tailnet.Config) { c.Tailnet = "typo.example" })
 
-		err := client.RevokeKey(t.Context(), "4711")
+		err := client.RevokeKey(t.Context(), ownership.Recorded("4711"))
 
 		g.Expect(tailnet.ReasonOf(err)).To(Equal(tailnet.ReasonTailnetNotFound), "not the same as a key that is gone")
 		g.Expect(err.Error()).To(ContainSubstring("typo.example"))

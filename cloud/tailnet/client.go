@@ -19,15 +19,16 @@ import (
 type Client struct {
 	base *url.URL
 	// custom tells that the server may be a Headscale.
-	custom bool
-	api    *tailscale.Client
-	plain  *http.Client
-	tokens *tokenSource
-	apiKey Secret
-	gate   *gate
-	// devices are all, by hostname.
-	devices shared.List[map[string][]Device]
+	custom  bool
+	api     *tailscale.Client
+	plain   *http.Client
+	tokens  *tokenSource
+	apiKey  Secret
+	gate    *gate
+	devices shared.List[*DeviceList]
 	keys    shared.List[[]Key]
+	// live are the keys with which somebody could join.
+	live shared.List[map[string]bool]
 }
 
 // New returns a client. It sends nothing: use Check to find out whether the configuration works.
@@ -58,7 +59,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	// All machines need the one control server: they wait even if it has become slow.
 	patience := func(took time.Duration) time.Duration { return max(client.gate.limits.Turn, 2*took) }
-	client.devices.Wait, client.keys.Wait = patience, patience
+	client.devices.Wait, client.keys.Wait, client.live.Wait = patience, patience, patience
 	if cfg.OAuth != nil {
 		client.tokens = newTokenSource(client.plain, base.JoinPath("api/v2/oauth/token").String(), *cfg.OAuth)
 		observed = &bearer{tokens: client.tokens, next: observed}

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	tailscale "tailscale.com/client/tailscale/v2"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
 // Device is a machine of the tailnet.
@@ -33,8 +35,20 @@ type Device struct {
 	Online bool
 	// LastSeen is zero while the device is online.
 	LastSeen time.Time
+	// KeyID is the auth key that the device joined with. It is empty where the server does not
+	// tell: the v2 API has no such field, Headscale's v1 has (preAuthKey.id of a node).
+	KeyID string
 	// Authorized is false while an administrator has yet to approve the device.
 	Authorized bool
+	// External tells that the device is another tailnet's and shared into this one.
+	External bool
+	// LockError says why Tailnet Lock keeps the device from talking to others; empty if it does
+	// not.
+	LockError string
+	// Expires is when the device's node key expires, unless KeyExpiryDisabled, which tagged devices
+	// are by default (tailscale.com/kb/1028/key-expiry). It is zero if the server names no time.
+	Expires           time.Time
+	KeyExpiryDisabled bool
 	// Routes are those that the device advertises and those that are enabled for it.
 	Routes Routes
 }
@@ -54,23 +68,9 @@ func (d Device) first(is func(netip.Addr) bool) netip.Addr {
 
 // Devices lists all devices of the tailnet, oldest first.
 func (c *Client) Devices(ctx context.Context) ([]Device, error) {
-	return c.listDevices(ctx, "ListDevices")
-}
-
-// FindDevice returns all devices of exactly this hostname, newest last; none is no error.
-func (c *Client) FindDevice(ctx context.Context, hostname string) ([]Device, error) {
-	// Headscale ignores the filter, so the answer is filtered again.
-	devices, err := c.listDevices(ctx, "FindDevice", tailscale.WithFilter("hostname", []string{hostname}))
-	if err != nil {
-		return nil, err
-	}
-	return slices.DeleteFunc(devices, func(d Device) bool { return d.Hostname != hostname }), nil
-}
-
-func (c *Client) listDevices(ctx context.Context, operation string, options ...tailscale.ListDevicesOptions) ([]Device, error) {
-	options = append(options, tailscale.WithFields(tailscale.IncludeFieldsAll))
+	const operation = "ListDevices"
 	return call(ctx, c, operation, func(ctx context.Context) ([]Device, error) {
-		listed, err := c.api.Devices().List(ctx, options...)
+		listed, err := c.api.Devices().List(ctx, tailscale.WithFields(tailscale.IncludeFieldsAll))
 		if err != nil {
 			return nil, err
 		}
@@ -104,19 +104,23 @@ func (c *Client) Device(ctx context.Context, id string) (Device, error) {
 	})
 }
 
-// DeleteDevice removes a device from the tailnet. One that does not exist any more is no error.
-func (c *Client) DeleteDevice(ctx context.Context, id string) error {
-	if id == "" {
-		return fail("DeleteDevice", ReasonInvalidRequest, errNoDeviceID)
+// DeleteDevice removes a device that is proven from the tailnet. One that does not exist any more
+// is no error.
+func (c *Client) DeleteDevice(ctx context.Context, proof ownership.Proof) error {
+	if proof.IsZero() {
+		return fail("DeleteDevice", ReasonInvalidRequest, errUnproven)
 	}
-	err := do(ctx, c, "DeleteDevice", func(ctx context.Context) error { return c.api.Devices().Delete(ctx, id) })
+	err := do(ctx, c, "DeleteDevice", func(ctx context.Context) error { return c.api.Devices().Delete(ctx, proof.ID()) })
 	if IsNotFound(err) {
 		return nil
 	}
 	return err
 }
 
-var errNoDeviceID = errors.New("the device's identifier is empty")
+var (
+	errNoDeviceID = errors.New("the device's identifier is empty")
+	errUnproven   = errors.New("what is to be changed is not proven to be the caller's")
+)
 
 func deviceOf(operation string, device tailscale.Device) (Device, error) {
 	out := Device{
@@ -128,6 +132,11 @@ func deviceOf(operation string, device tailscale.Device) (Device, error) {
 		Version:    device.ClientVersion,
 		Created:    device.Created.Time,
 		Authorized: device.Authorized,
+		External:   device.IsExternal,
+		LockError:  device.TailnetLockError,
+		Expires:    device.Expires.Time,
+
+		KeyExpiryDisabled: device.KeyExpiryDisabled,
 		// Headscale has no connectedToControl; both leave lastSeen out while the device is connected.
 		Online: device.ConnectedToControl || device.LastSeen == nil,
 	}

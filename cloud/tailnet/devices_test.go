@@ -10,6 +10,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
 )
@@ -37,9 +38,10 @@ func TestDeviceIsFoundByHostnameNewestLast(t *testing.T) {
 		now.Advance(time.Minute)
 		fresh := join(t, server, client, "node-1", nodeTag)
 
-		found, err := client.FindDevice(t.Context(), "node-1")
+		list, err := client.RecentDevices(t.Context(), 0)
 
 		g.Expect(err).NotTo(HaveOccurred())
+		found := list.Of("", "", "node-1")
 		g.Expect(found).To(HaveLen(2))
 		g.Expect([]string{found[0].ID, found[1].ID}).To(Equal([]string{stale.ID, fresh.ID}))
 		g.Expect(found[0].Online).To(BeFalse())
@@ -50,8 +52,10 @@ func TestDeviceIsFoundByHostnameNewestLast(t *testing.T) {
 		g.Expect(found[1].IPv6()).To(Equal(fresh.IPv6))
 		g.Expect(netip.MustParsePrefix("100.64.0.0/10").Contains(found[1].IPv4())).To(BeTrue())
 		g.Expect(found[1].Tags).To(ConsistOf(nodeTag))
-		g.Expect(client.FindDevice(t.Context(), "node-2")).To(BeEmpty())
-		g.Expect(client.Devices(t.Context())).To(HaveLen(3))
+		g.Expect(list.Of("", "", "node-2")).To(BeEmpty())
+		g.Expect(list.Of(stale.ID, "", "node-2")).To(HaveExactElements(HaveField("ID", stale.ID)), "whatever it calls itself")
+		g.Expect(list.Of(stale.ID, "", "node-1")).To(HaveLen(2), "each once")
+		g.Expect(list.All).To(HaveLen(3))
 	})
 }
 
@@ -62,8 +66,8 @@ func TestDeviceIsDeletedOnceAndForAll(t *testing.T) {
 		client := newClient(t, server)
 		device := join(t, server, client, "node-1", nodeTag)
 
-		g.Expect(client.DeleteDevice(t.Context(), device.ID)).To(Succeed())
-		g.Expect(client.DeleteDevice(t.Context(), device.ID)).To(Succeed(), "a missing device is no error")
+		g.Expect(client.DeleteDevice(t.Context(), ownership.Recorded(device.ID))).To(Succeed())
+		g.Expect(client.DeleteDevice(t.Context(), ownership.Recorded(device.ID))).To(Succeed(), "a missing device is no error")
 
 		_, err := client.Device(t.Context(), device.ID)
 		g.Expect(tailnet.IsNotFound(err)).To(BeTrue())
@@ -81,7 +85,7 @@ func TestEmptyIdentifiersAreRefused(t *testing.T) {
 
 	_, deviceErr := client.Device(t.Context(), "")
 	_, routesErr := client.Routes(t.Context(), "")
-	for _, err := range []error{deviceErr, routesErr, client.DeleteDevice(t.Context(), ""), client.ApproveRoutes(t.Context(), "", prefix("10.0.0.0/8"))} {
+	for _, err := range []error{deviceErr, routesErr, client.DeleteDevice(t.Context(), ownership.Proof{}), client.ApproveRoutes(t.Context(), ownership.Proof{}, prefix("10.0.0.0/8"))} {
 		g.Expect(tailnet.ReasonOf(err)).To(Equal(tailnet.ReasonInvalidRequest))
 	}
 	g.Expect(server.Calls()).To(BeEmpty())
@@ -96,9 +100,9 @@ func TestApprovingARouteKeepsTheOthers(t *testing.T) {
 		vip, pods := prefix("10.250.0.1/32"), prefix("10.244.3.0/24")
 		g.Expect(server.Advertise(device.ID, vip)).To(Succeed())
 
-		g.Expect(client.ApproveRoutes(t.Context(), device.ID, vip)).To(Succeed())
-		g.Expect(client.ApproveRoutes(t.Context(), device.ID, pods)).To(Succeed(), "before it is advertised")
-		g.Expect(client.ApproveRoutes(t.Context(), device.ID, vip, pods)).To(Succeed())
+		g.Expect(client.ApproveRoutes(t.Context(), ownership.Recorded(device.ID), vip)).To(Succeed())
+		g.Expect(client.ApproveRoutes(t.Context(), ownership.Recorded(device.ID), pods)).To(Succeed(), "before it is advertised")
+		g.Expect(client.ApproveRoutes(t.Context(), ownership.Recorded(device.ID), vip, pods)).To(Succeed())
 
 		routes, err := client.Routes(t.Context(), device.ID)
 		g.Expect(err).NotTo(HaveOccurred())
@@ -120,17 +124,17 @@ func TestDisabledRoutesServeNobody(t *testing.T) {
 		device := join(t, server, client, "node-1", nodeTag)
 		vip := prefix("10.250.0.1/32")
 		g.Expect(server.Advertise(device.ID, vip)).To(Succeed())
-		g.Expect(client.ApproveRoutes(t.Context(), device.ID, vip)).To(Succeed())
+		g.Expect(client.ApproveRoutes(t.Context(), ownership.Recorded(device.ID), vip)).To(Succeed())
 
-		g.Expect(client.DisableRoutes(t.Context(), device.ID)).To(Succeed())
-		g.Expect(client.DisableRoutes(t.Context(), device.ID)).To(Succeed())
+		g.Expect(client.DisableRoutes(t.Context(), ownership.Recorded(device.ID))).To(Succeed())
+		g.Expect(client.DisableRoutes(t.Context(), ownership.Recorded(device.ID))).To(Succeed())
 
 		routes, err := client.Routes(t.Context(), device.ID)
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(routes.Serves(vip)).To(BeFalse())
 		g.Expect(server.CallCount(tailnetsim.OpSetRoutes)).To(Equal(2), "nothing is sent when nothing changes")
-		g.Expect(client.DeleteDevice(t.Context(), device.ID)).To(Succeed())
-		g.Expect(client.DisableRoutes(t.Context(), device.ID)).To(Succeed(), "a device that is gone serves nobody")
+		g.Expect(client.DeleteDevice(t.Context(), ownership.Recorded(device.ID))).To(Succeed())
+		g.Expect(client.DisableRoutes(t.Context(), ownership.Recorded(device.ID))).To(Succeed(), "a device that is gone serves nobody")
 	})
 }
 
@@ -149,4 +153,77 @@ func TestPolicyApprovesTheControlPlanesRoute(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(devices[0].Routes.Serves(vip)).To(BeTrue())
 	g.Expect(devices[1].Routes.Serves(vip)).To(BeFalse(), "any node could take the address over otherwise")
+}
+
+func TestOneRouteIsDisabledAndTheOthersStay(t *testing.T) {
+	modes(t, func(t *testing.T, mode tailnetsim.Mode) {
+		g := NewWithT(t)
+		server := newServer(t, inMode(mode))
+		client := newClient(t, server)
+		vip, home := prefix("10.250.0.1/32"), prefix("192.168.1.0/24")
+		router := server.Add("home", func(d *tailnetsim.Device) { d.Enabled = []netip.Prefix{home, vip} })
+		proof := ownership.Recorded(router.ID)
+
+		g.Expect(client.DisableRoute(t.Context(), proof, vip)).To(Succeed())
+		g.Expect(client.DisableRoute(t.Context(), proof, vip)).To(Succeed())
+		g.Expect(client.DisableRoute(t.Context(), ownership.Recorded("4711"), vip)).To(Succeed(), "a device that is gone serves nobody")
+
+		routes, err := client.Routes(t.Context(), router.ID)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(routes.Enabled).To(ConsistOf(home))
+		g.Expect(server.CallCount(tailnetsim.OpSetRoutes)).To(Equal(1), "nothing is sent when nothing changes")
+		list, err := client.RecentDevices(t.Context(), 0)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(list.WithRoute(home)).To(HaveExactElements(HaveField("ID", router.ID)))
+		g.Expect(list.WithRoute(vip)).To(BeEmpty())
+	})
+}
+
+func TestNothingIsChangedWithoutAProof(t *testing.T) {
+	g := NewWithT(t)
+	server := newServer(t)
+	client := newClient(t, server)
+	for name, err := range map[string]error{
+		"delete":      client.DeleteDevice(t.Context(), ownership.Proof{}),
+		"revoke":      client.RevokeKey(t.Context(), ownership.Proof{}),
+		"approve":     client.ApproveRoutes(t.Context(), ownership.Proof{}, prefix("10.250.0.1/32")),
+		"disable all": client.DisableRoutes(t.Context(), ownership.Proof{}),
+		"disable one": client.DisableRoute(t.Context(), ownership.Proof{}, prefix("10.250.0.1/32")),
+	} {
+		g.Expect(tailnet.ReasonOf(err)).To(Equal(tailnet.ReasonInvalidRequest), name)
+	}
+	g.Expect(server.Calls()).To(BeEmpty())
+}
+
+func TestADeviceTellsWhatKeepsItFromTalking(t *testing.T) {
+	g := NewWithT(t)
+	server := newServer(t)
+	client := newClient(t, server)
+	expires := time.Date(2027, 1, 2, 3, 4, 5, 0, time.UTC)
+	server.Add("waiting", func(d *tailnetsim.Device) { d.Authorized = false })
+	server.Add("locked", func(d *tailnetsim.Device) { d.LockError = "node key is not signed" })
+	server.Add("expiring", func(d *tailnetsim.Device) { d.Expires = expires })
+	server.Add("phone", func(d *tailnetsim.Device) { d.External = true })
+	server.Add("bare", func(d *tailnetsim.Device) { d.IPv4, d.IPv6 = netip.Addr{}, netip.Addr{} })
+	join(t, server, client, "node", nodeTag)
+
+	list, err := client.RecentDevices(t.Context(), 0)
+	g.Expect(err).NotTo(HaveOccurred())
+	named := func(hostname string) tailnet.Device {
+		found := list.Of("", "", hostname)
+		g.Expect(found).To(HaveLen(1), hostname)
+		return found[0]
+	}
+	g.Expect(named("waiting").Authorized).To(BeFalse())
+	g.Expect(named("locked").LockError).To(Equal("node key is not signed"))
+	g.Expect(named("expiring").Expires).To(BeTemporally("==", expires))
+	g.Expect(named("expiring").KeyExpiryDisabled).To(BeFalse())
+	g.Expect(named("phone").External).To(BeTrue())
+	g.Expect(named("phone").Created).To(BeZero(), "Tailscale names none")
+	g.Expect(named("bare").IPv4().IsValid()).To(BeFalse())
+	node := named("node")
+	g.Expect(node.Authorized).To(BeTrue())
+	g.Expect(node.LockError).To(BeEmpty())
+	g.Expect(node.KeyExpiryDisabled).To(BeTrue())
+	g.Expect(node.KeyID).To(BeEmpty(), "v2 does not tell")
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	tailscale "tailscale.com/client/tailscale/v2"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
 // MaxKeyExpiry is the longest life that CreateKey gives a key: a machine that has not joined within the hour never will.
@@ -37,8 +39,9 @@ type KeySpec struct {
 	Tags []string
 	// Expiry is the life of the key, at most MaxKeyExpiry, or MaxReusableKeyExpiry; zero means the longest.
 	Expiry time.Duration
-	// Description is how the key is found again after a crash, such as a Machine's UID: see KeysSince. At most MaxDescription
-	// letters, digits, hyphens and spaces.
+	// Description is how the key is found again after a crash, and proven to be its owner's: see
+	// KeysSince and ownership.Owner.KeyDescription. At most MaxDescription letters, digits, hyphens
+	// and spaces.
 	Description string
 }
 
@@ -143,12 +146,17 @@ func (c *Client) completeKey(ctx context.Context, key tailscale.Key) (_ tailscal
 	return *complete, true, nil
 }
 
-// RevokeKey makes a key useless. A key that does not exist any more, or was revoked before, is no error.
-func (c *Client) RevokeKey(ctx context.Context, id string) error {
-	if id == "" {
+// RevokeKey makes a key that is proven useless. One that does not exist any more, or was revoked
+// before, is no error.
+func (c *Client) RevokeKey(ctx context.Context, proof ownership.Proof) error {
+	if proof.IsZero() {
 		// An empty identifier would address the list of keys.
-		return fail("RevokeKey", ReasonInvalidRequest, errors.New("the key's identifier is empty"))
+		return fail("RevokeKey", ReasonInvalidRequest, errUnproven)
 	}
+	return c.revoke(ctx, proof.ID())
+}
+
+func (c *Client) revoke(ctx context.Context, id string) error {
 	err := do(ctx, c, "RevokeKey", func(ctx context.Context) error { return c.api.Keys().Delete(ctx, id) })
 	if IsNotFound(err) {
 		return nil

@@ -12,6 +12,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
 )
@@ -41,7 +42,7 @@ func TestKeyLetsOneMachineJoin(t *testing.T) {
 		left, err := client.KeysSince(t.Context(), "machine a1", time.Now())
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(left).To(BeEmpty(), "a used key is of no use")
-		g.Expect(client.RevokeKey(t.Context(), key.ID)).To(Succeed())
+		g.Expect(client.RevokeKey(t.Context(), ownership.Recorded(key.ID))).To(Succeed())
 	})
 }
 
@@ -64,7 +65,7 @@ func TestAReusableKeyLetsManyMachinesJoinForADay(t *testing.T) {
 		found, err := client.KeysSince(t.Context(), "pool", time.Now())
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(found).To(HaveLen(1), "it can still be used")
-		g.Expect(client.RevokeKey(t.Context(), key.ID)).To(Succeed())
+		g.Expect(client.RevokeKey(t.Context(), ownership.Recorded(key.ID))).To(Succeed())
 		_, err = server.Register(key.Secret.Reveal(), "a3")
 		g.Expect(err).To(HaveOccurred())
 	})
@@ -111,9 +112,9 @@ func TestKeyIsFoundAndRevokedAfterACrashBetweenMintAndPersist(t *testing.T) {
 				g.Expect(err).NotTo(HaveOccurred())
 				g.Expect(lost).To(HaveLen(1))
 				g.Expect(lost[0].Tags).To(ConsistOf(nodeTag))
-				g.Expect(client.RevokeKey(t.Context(), lost[0].ID)).To(Succeed())
+				g.Expect(client.RevokeKey(t.Context(), ownership.Recorded(lost[0].ID))).To(Succeed())
 
-				g.Expect(client.RevokeKey(t.Context(), lost[0].ID)).To(Succeed(), "revoking twice is no error")
+				g.Expect(client.RevokeKey(t.Context(), ownership.Recorded(lost[0].ID))).To(Succeed(), "revoking twice is no error")
 				g.Expect(client.KeysSince(t.Context(), "machine 7f3c", time.Now())).To(BeEmpty())
 				g.Expect(server.Leftovers().Keys).To(HaveLen(1), "the other machine's key stays")
 			})
@@ -126,8 +127,8 @@ func TestMissingKeyCountsAsRevoked(t *testing.T) {
 		g := NewWithT(t)
 		client := newClient(t, newServer(t, inMode(mode)))
 
-		g.Expect(client.RevokeKey(t.Context(), "4711")).To(Succeed())
-		g.Expect(tailnet.ReasonOf(client.RevokeKey(t.Context(), ""))).To(Equal(tailnet.ReasonInvalidRequest))
+		g.Expect(client.RevokeKey(t.Context(), ownership.Recorded("4711"))).To(Succeed())
+		g.Expect(tailnet.ReasonOf(client.RevokeKey(t.Context(), ownership.Proof{}))).To(Equal(tailnet.ReasonInvalidRequest))
 	})
 }
 
@@ -137,7 +138,7 @@ func TestForeign404IsNotTakenForRevoked(t *testing.T) {
 	server := newServer(t)
 	server.Inject(tailnetsim.Fault{Operation: tailnetsim.OpDeleteKey, Status: 404, Body: "<html>not here</html>"})
 
-	err := newClient(t, server).RevokeKey(t.Context(), "4711")
+	err := newClient(t, server).RevokeKey(t.Context(), ownership.Recorded("4711"))
 
 	g.Expect(tailnet.ReasonOf(err)).To(Equal(tailnet.ReasonNotControlServer))
 }

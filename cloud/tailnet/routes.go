@@ -7,6 +7,8 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
 // Routes are the subnet routes of a device. A route works if it is both advertised by the device and enabled.
@@ -39,13 +41,16 @@ func (c *Client) Routes(ctx context.Context, deviceID string) (Routes, error) {
 	})
 }
 
-// ApproveRoutes enables the prefixes for the device, advertised or not yet, and keeps what is enabled already.
-func (c *Client) ApproveRoutes(ctx context.Context, deviceID string, prefixes ...netip.Prefix) error {
-	routes, err := c.Routes(ctx, deviceID)
+// ApproveRoutes enables the prefixes for a device that is proven, advertised or not yet, and keeps
+// what is enabled already.
+func (c *Client) ApproveRoutes(ctx context.Context, proof ownership.Proof, prefixes ...netip.Prefix) error {
+	if proof.IsZero() {
+		return fail("SetRoutes", ReasonInvalidRequest, errUnproven)
+	}
+	routes, err := c.Routes(ctx, proof.ID())
 	if err != nil {
 		return err
 	}
-	// The API replaces the whole set.
 	enabled := slices.Clone(routes.Enabled)
 	for _, prefix := range prefixes {
 		if prefix = prefix.Masked(); !slices.Contains(enabled, prefix) {
@@ -55,25 +60,42 @@ func (c *Client) ApproveRoutes(ctx context.Context, deviceID string, prefixes ..
 	if len(enabled) == len(routes.Enabled) {
 		return nil
 	}
-	return do(ctx, c, "SetRoutes", func(ctx context.Context) error {
-		return c.api.Devices().SetSubnetRoutes(ctx, deviceID, textOf(enabled))
-	})
+	return c.setRoutes(ctx, proof, enabled)
 }
 
-// DisableRoutes takes the approval of all of the device's routes back: the tailnet sends nothing there any more, whatever the
-// device advertises. A device that does not exist any more is no error.
-func (c *Client) DisableRoutes(ctx context.Context, deviceID string) error {
-	routes, err := c.Routes(ctx, deviceID)
+// DisableRoutes takes the approval of all routes of a device that is proven back: the tailnet sends
+// nothing there any more, whatever the device advertises. A device that does not exist any more is
+// no error.
+func (c *Client) DisableRoutes(ctx context.Context, proof ownership.Proof) error {
+	return c.disable(ctx, proof, func(netip.Prefix) bool { return true })
+}
+
+// DisableRoute takes the approval of exactly this route back and leaves all others of the device as
+// they are. A device that does not exist any more is no error.
+func (c *Client) DisableRoute(ctx context.Context, proof ownership.Proof, route netip.Prefix) error {
+	return c.disable(ctx, proof, func(enabled netip.Prefix) bool { return enabled == route })
+}
+
+func (c *Client) disable(ctx context.Context, proof ownership.Proof, which func(netip.Prefix) bool) error {
+	if proof.IsZero() {
+		return fail("SetRoutes", ReasonInvalidRequest, errUnproven)
+	}
+	routes, err := c.Routes(ctx, proof.ID())
 	switch {
 	case IsNotFound(err):
 		return nil
 	case err != nil:
 		return err
-	case len(routes.Enabled) == 0:
+	case !slices.ContainsFunc(routes.Enabled, which):
 		return nil
 	}
+	return c.setRoutes(ctx, proof, slices.DeleteFunc(slices.Clone(routes.Enabled), which))
+}
+
+// setRoutes replaces all routes that are enabled: the API has no other way.
+func (c *Client) setRoutes(ctx context.Context, proof ownership.Proof, enabled []netip.Prefix) error {
 	return do(ctx, c, "SetRoutes", func(ctx context.Context) error {
-		return c.api.Devices().SetSubnetRoutes(ctx, deviceID, []string{})
+		return c.api.Devices().SetSubnetRoutes(ctx, proof.ID(), textOf(enabled))
 	})
 }
 

@@ -6,6 +6,7 @@ package tailnet
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -28,25 +29,98 @@ func since[T any](
 	return value, fail(operation, ReasonUnreachable, err)
 }
 
-// RecentDevices is FindDevice by a list of all devices that is not older than age, or only as much as reading it takes, and that all
-// callers share: what many machines look for costs no more than what one does. The devices are the caller's to read only.
-func (c *Client) RecentDevices(ctx context.Context, hostname string, age time.Duration) ([]Device, error) {
+// DeviceList is all devices of a tailnet, oldest first, as one request has shown them. It is to be
+// read only: many share it.
+type DeviceList struct {
+	// Began is when the request was sent.
+	Began time.Time
+	All   []Device
+
+	byHostname map[string][]int
+	byID       map[string]int
+	byKey      map[string]int
+	byRoute    map[netip.Prefix][]int
+}
+
+// NewDeviceList is a list of devices, oldest first, as a request that was sent at the time has
+// shown them.
+func NewDeviceList(began time.Time, devices []Device) *DeviceList {
+	l := &DeviceList{
+		Began: began, All: devices, byHostname: make(map[string][]int, len(devices)),
+		byID: make(map[string]int, len(devices)), byKey: map[string]int{}, byRoute: map[netip.Prefix][]int{},
+	}
+	for i, device := range devices {
+		l.byHostname[device.Hostname] = append(l.byHostname[device.Hostname], i)
+		l.byID[device.ID] = i
+		if device.KeyID != "" {
+			l.byKey[device.KeyID] = i
+		}
+		for _, route := range device.Routes.Enabled {
+			l.byRoute[route] = append(l.byRoute[route], i)
+		}
+	}
+	return l
+}
+
+// Of are the devices that have to do with a machine: the one of the identifier, the one that joined
+// with the key as far as the server tells, and all that call themselves by the hostname. Empty
+// texts find none.
+func (l *DeviceList) Of(id, keyID, hostname string) []Device {
+	found := slices.Clone(l.byHostname[hostname])
+	if i, known := l.byID[id]; known {
+		found = append(found, i)
+	}
+	if i, known := l.byKey[keyID]; known {
+		found = append(found, i)
+	}
+	slices.Sort(found)
+	return l.at(slices.Compact(found))
+}
+
+// WithRoute are the devices for which exactly this route is enabled.
+func (l *DeviceList) WithRoute(route netip.Prefix) []Device { return l.at(l.byRoute[route]) }
+
+func (l *DeviceList) at(indexes []int) []Device {
+	var devices []Device
+	for _, i := range indexes {
+		devices = append(devices, l.All[i])
+	}
+	return devices
+}
+
+// RecentDevices is a list of all devices that is not older than age, or only as much as reading it
+// takes, and that all callers share: what many machines look for costs no more than what one does.
+func (c *Client) RecentDevices(ctx context.Context, age time.Duration) (*DeviceList, error) {
 	notBefore := c.devices.NotBefore(age)
-	byHostname, err := since(ctx, c, "ListDevices", &c.devices, notBefore, func(ctx context.Context) (map[string][]Device, error) {
+	return since(ctx, c, "ListDevices", &c.devices, notBefore, func(ctx context.Context) (*DeviceList, error) {
+		began := time.Now()
 		devices, err := c.Devices(ctx)
 		if err != nil {
 			return nil, err
 		}
-		byHostname := make(map[string][]Device, len(devices))
-		for _, device := range devices {
-			byHostname[device.Hostname] = append(byHostname[device.Hostname], device)
-		}
-		return byHostname, nil
+		return NewDeviceList(began, devices), nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	return byHostname[hostname], nil
+}
+
+// KeyIsLive tells whether somebody could join with the key, by a list of keys that was begun at or
+// after the time and that all callers share. A single-use key that is not live any more was used,
+// revoked, or has expired: Tailscale lists active keys only (api.md, "List tailnet keys"),
+// Headscale marks others as invalid.
+func (c *Client) KeyIsLive(ctx context.Context, id string, notBefore time.Time) (bool, error) {
+	live, err := since(ctx, c, "ListKeys", &c.live, notBefore, func(ctx context.Context) (map[string]bool, error) {
+		return call(ctx, c, "ListKeys", func(ctx context.Context) (map[string]bool, error) {
+			listed, err := c.api.Keys().List(ctx, true)
+			if err != nil {
+				return nil, err
+			}
+			live := make(map[string]bool, len(listed))
+			for _, key := range listed {
+				live[key.ID] = !keyOf(key).Invalid
+			}
+			return live, nil
+		})
+	})
+	return live[id], err
 }
 
 // KeysSince returns the keys of exactly this description with which a machine could still join, by a list that was begun at or after

@@ -4,13 +4,13 @@
 package tailnet_test
 
 import (
-	"fmt"
 	"sync"
 	"testing"
 	"time"
 
 	. "github.com/onsi/gomega"
 
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
 )
@@ -31,24 +31,49 @@ func TestMachinesShareAListOfDevices(t *testing.T) {
 		client := newClient(t, server)
 		key, err := client.CreateKey(t.Context(), tailnet.KeySpec{Tags: []string{nodeTag}})
 		g.Expect(err).NotTo(HaveOccurred())
-		early, err := client.RecentDevices(t.Context(), "a1", time.Hour)
+		early, err := client.RecentDevices(t.Context(), time.Hour)
 		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(early).To(BeEmpty())
+		g.Expect(early.All).To(BeEmpty())
 		_, err = server.Register(key.Secret.Reveal(), "a1")
 		g.Expect(err).NotTo(HaveOccurred())
 
-		old, err := client.RecentDevices(t.Context(), "a1", time.Hour)
+		old, err := client.RecentDevices(t.Context(), time.Hour)
 		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(old).To(BeEmpty(), "an hour ago the device was not there")
+		g.Expect(old.All).To(BeEmpty(), "an hour ago the device was not there")
 		g.Expect(operations(server)[tailnetsim.OpListDevices]).To(Equal(1))
 
 		g.Eventually(func(g Gomega) {
-			fresh, err := client.RecentDevices(t.Context(), "a1", 0)
+			fresh, err := client.RecentDevices(t.Context(), 0)
 			g.Expect(err).NotTo(HaveOccurred())
-			g.Expect(fresh).To(HaveLen(1))
-			g.Expect(fresh[0].Hostname).To(Equal("a1"))
+			g.Expect(fresh.Of("", "", "a1")).To(HaveLen(1))
 		}).Should(Succeed())
 	})
+}
+
+func TestAKeyIsLiveUntilSomebodyHasJoinedWithIt(t *testing.T) {
+	for name, mode := range map[string]tailnetsim.Mode{"all": tailnetsim.Tailscale, "identifiers": tailnetsim.Tailscale, "headscale": tailnetsim.Headscale} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			server := newServer(t, inMode(mode), func(o *tailnetsim.Options) { o.ListKeyIDsOnly = name == "identifiers" })
+			client := newClient(t, server)
+			spec := tailnet.KeySpec{Tags: []string{nodeTag}}
+			key, err := client.CreateKey(t.Context(), spec)
+			g.Expect(err).NotTo(HaveOccurred())
+			revoked, err := client.CreateKey(t.Context(), spec)
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(client.RevokeKey(t.Context(), ownership.Recorded(revoked.ID))).To(Succeed())
+
+			begun := time.Now()
+			g.Expect(client.KeyIsLive(t.Context(), key.ID, begun)).To(BeTrue())
+			g.Expect(client.KeyIsLive(t.Context(), revoked.ID, begun)).To(BeFalse())
+			g.Expect(client.KeyIsLive(t.Context(), "nobody's", begun)).To(BeFalse())
+			_, err = server.Register(key.Secret.Reveal(), "a1")
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(client.KeyIsLive(t.Context(), key.ID, begun)).To(BeTrue(), "the list is as old as it may be")
+			g.Expect(client.KeyIsLive(t.Context(), key.ID, time.Now())).To(BeFalse())
+			g.Expect(operations(server)[tailnetsim.OpListKeys]).To(Equal(2), "callers share lists")
+		})
+	}
 }
 
 func TestOneOfManyWhoAskAtOnceReadsTheList(t *testing.T) {
@@ -57,9 +82,9 @@ func TestOneOfManyWhoAskAtOnceReadsTheList(t *testing.T) {
 	client := newClient(t, server)
 	server.Inject(tailnetsim.Fault{Operation: tailnetsim.OpListDevices, Delay: 200 * time.Millisecond})
 	var all sync.WaitGroup
-	for i := range 50 {
+	for range 50 {
 		all.Go(func() {
-			_, err := client.RecentDevices(t.Context(), fmt.Sprint("host-", i), time.Hour)
+			_, err := client.RecentDevices(t.Context(), time.Hour)
 			g.Expect(err).NotTo(HaveOccurred())
 		})
 	}
@@ -75,14 +100,14 @@ func TestWhoWaitsForAListThatFailsIsToldWhy(t *testing.T) {
 	failures := make(chan error, 20)
 	for range cap(failures) {
 		go func() {
-			_, err := client.RecentDevices(t.Context(), "a1", time.Hour)
+			_, err := client.RecentDevices(t.Context(), time.Hour)
 			failures <- err
 		}()
 	}
 	for range cap(failures) {
 		g.Expect(<-failures).To(MatchError(ContainSubstring("busy")))
 	}
-	_, err := client.RecentDevices(t.Context(), "a1", time.Hour)
+	_, err := client.RecentDevices(t.Context(), time.Hour)
 	g.Expect(err).NotTo(HaveOccurred(), "a failure is not kept")
 }
 

@@ -32,13 +32,14 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/strays"
 )
 
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ociaccounts,verbs=get;list;watch;patch;update
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ociaccounts/status,verbs=get;patch;update
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshclusters;ocimeshmachines,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
-// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch
 
 // Options tune the controller; zero values have defaults.
 type Options struct {
@@ -51,6 +52,10 @@ type Options struct {
 	// LimitsInterval is how often OCI's service limits are read; 12 minutes by default. After a launch that was refused for one
 	// they are read at once, though not more often than PollInterval.
 	LimitsInterval time.Duration
+	// StrayAfter is for how long an instance must be seen without an object before it counts as a
+	// stray; 10 minutes by default, which is longer than a clusterctl move takes to make all
+	// objects.
+	StrayAfter time.Duration
 	// Concurrency is how many accounts are reconciled at once; 10 by default.
 	Concurrency int
 	// WatchFilterValue, if set, is the value of the label cluster.x-k8s.io/watch-filter of the accounts to reconcile.
@@ -71,6 +76,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.LimitsInterval <= 0 {
 		o.LimitsInterval = 12 * time.Minute
+	}
+	if o.StrayAfter <= 0 {
+		o.StrayAfter = 10 * time.Minute
 	}
 	if o.Concurrency <= 0 {
 		o.Concurrency = 10
@@ -94,6 +102,7 @@ type Reconciler struct {
 	Options Options
 
 	refreshed, inventoried, limited refreshes
+	strayed                         strays.Watch
 }
 
 // scope is what one reconcile knows.
@@ -112,6 +121,8 @@ type scope struct {
 	later bool
 	// limitHit says that a launch was refused for a limit since the last look. Set by shortages.
 	limitHit bool
+	// strays are what a new poll has shown of them; nil if there was none. Set by strays.
+	strays *straysSeen
 	// waitsFor is what holds up a deletion. Set by remove.
 	waitsFor *access.Problem
 }
@@ -169,7 +180,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (_ ctrl.Re
 	// leave the rest undone.
 	owning := r.ownSecret(ctx, s)
 	for _, phase := range []func(context.Context, *scope) error{
-		r.findUsers, r.connect, r.probe, r.domains, r.shortages, r.inventory, r.limits, r.remove,
+		r.findUsers, r.connect, r.probe, r.domains, r.shortages, r.inventory, r.limits, r.strays, r.remove,
 	} {
 		if err := phase(ctx, s); err != nil {
 			return ctrl.Result{}, kerrors.NewAggregate([]error{err, owning})
@@ -182,7 +193,7 @@ func (r *Reconciler) ownSecret(ctx context.Context, s *scope) error {
 	if !s.account.DeletionTimestamp.IsZero() {
 		return nil
 	}
-	return access.OwnSecret(ctx, r.Client, s.account, s.account.Spec.Credentials.SecretRef)
+	return r.Clients.OwnSecret(ctx, s.account, s.account.Spec.Credentials.SecretRef)
 }
 
 // next is when the account is looked at again: soon after what passes by itself, at the usual time otherwise. A deleted

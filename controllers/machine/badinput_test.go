@@ -6,7 +6,6 @@ package machine
 import (
 	"crypto/rand"
 	"encoding/base64"
-	"net/netip"
 	"strings"
 	"testing"
 
@@ -20,14 +19,6 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
 )
-
-func addresses(texts ...string) []netip.Addr {
-	var out []netip.Addr
-	for _, text := range texts {
-		out = append(out, netip.MustParseAddr(text))
-	}
-	return out
-}
 
 // bootstrapSecret is the machine's.
 func (b *bench) bootstrapSecret(t *testing.T, own *infrav1.OCIMeshMachine) *corev1.Secret {

@@ -9,7 +9,6 @@ package machine
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -37,10 +36,9 @@ import (
 
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshmachines,verbs=get;list;watch;update;patch
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshmachines/status,verbs=get;update;patch
-// +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshmachines/finalizers,verbs=update
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshclusters;ociaccounts;tailnets,verbs=get;list;watch
 // +kubebuilder:rbac:groups=cluster.x-k8s.io,resources=clusters;clusters/status;machines;machines/status,verbs=get;list;watch
-// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;create;update;delete
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // Options are the controller's times. Zero values stand for the defaults.
@@ -86,6 +84,11 @@ type Reconciler struct {
 	Recorder events.EventRecorder
 	// WatchFilterValue is the value of the label cluster.x-k8s.io/watch-filter that objects must have; empty means all.
 	WatchFilterValue string
+	// KeyNamespace is the manager's own, in which tailnet keys are stored (package joinkey).
+	KeyNamespace string
+	// OtherDevices are lists of the kinds of objects, besides OCIMeshMachine, that have devices in
+	// tailnets.
+	OtherDevices []client.ObjectList
 	// Options are the controller's times.
 	Options Options
 	// Metrics tell how machines come up; nil means that nobody counts.
@@ -97,8 +100,6 @@ type Reconciler struct {
 	joins  joins
 	// fleetWatch keeps the fleet up to date; nil without a manager.
 	fleetWatch toolscache.ResourceEventHandlerRegistration
-	// approving is held while a pod route is approved: look at all devices, decide, approve.
-	approving sync.Mutex
 }
 
 // phase is one step. A phaseError of it goes into a condition; any other error is the API server's and is returned.
@@ -176,6 +177,7 @@ func (r *Reconciler) normalPhases() []phase {
 // deletePhases are the way down.
 func (r *Reconciler) deletePhases() []phase {
 	return []phase{
+		{"recover status", r.recoverStatus},
 		{"leave the load balancer", r.leaveLoadBalancer},
 		{"withdraw routes", r.withdrawRoutes},
 		{"terminate", r.terminate},

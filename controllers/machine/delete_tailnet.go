@@ -6,33 +6,37 @@ package machine
 import (
 	"context"
 	"fmt"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/devices"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 )
 
 // withdrawRoutes takes the VIP from a control plane before it dies, so that clients are sent to another one at once. The
 // deletion goes on if that fails: the coordination server notices a dead device by itself, only later.
 func (r *Reconciler) withdrawRoutes(ctx context.Context, s *scope) error {
-	id := s.own.Status.Tailnet.DeviceID
-	if id == "" || !s.isControlPlane() || s.infraCluster == nil {
+	recorded := ownership.Recorded(s.own.Status.Tailnet.DeviceID)
+	if recorded.IsZero() || !s.isControlPlane() || s.infraCluster == nil {
 		return nil
 	}
-	err := r.eachTailnet(ctx, s, func(c *tailnet.Client) error { return c.DisableRoutes(ctx, id) })
+	err := r.eachTailnet(ctx, s, func(c *tailnet.Client, _ *infrav1.Tailnet) error { return c.DisableRoutes(ctx, recorded) })
 	if err != nil {
 		ctrl.LoggerFrom(ctx).Info("Cannot withdraw the control plane's routes", "reason", problemReason(err), "message", problemMessage(err))
 	}
 	return nil
 }
 
-// leaveTailnet deletes the machine's devices, revokes its keys and deletes the Secret with the key.
+// leaveTailnet deletes the machine's device, revokes its keys and deletes the Secret with the key.
 func (r *Reconciler) leaveTailnet(ctx context.Context, s *scope) error {
-	err := r.eachTailnet(ctx, s, func(c *tailnet.Client) error { return r.leave(ctx, s, c) })
+	err := r.eachTailnet(ctx, s, func(c *tailnet.Client, in *infrav1.Tailnet) error { return r.leave(ctx, s, c, in) })
 	switch {
 	case err != nil && s.mayHaveJoined():
 		problem := access.AsProblem(err)
@@ -59,47 +63,77 @@ func (s *scope) mayHaveJoined() bool {
 	return s.keyExists || s.hadInstance || s.launched() || recorded.KeyID != "" || recorded.DeviceID != ""
 }
 
-// leave goes by names, and by the recorded identifiers only in the cluster's own tailnet: Headscale counts devices and keys from
-// 1, so that another tailnet's may have the same.
-func (r *Reconciler) leave(ctx context.Context, s *scope, c *tailnet.Client) error {
-	if err := revokeKeys(ctx, c, s.identity, r.ledger.searchedSince(s.search(), s.now)); err != nil {
-		return err
+// leave removes what is proven to be the machine's, and goes by the recorded identifiers only in
+// the tailnet that they are of: Headscale counts devices and keys from 1, so that another tailnet's
+// may have the same.
+func (r *Reconciler) leave(ctx context.Context, s *scope, c *tailnet.Client, in *infrav1.Tailnet) error {
+	claim := r.claim(s, in, time.Time{})
+	if s.infraCluster == nil && s.own.Status.Tailnet.Name == "" {
+		claim.Recorded, claim.Key = "", ownership.JoinKey{}
 	}
-	if s.infraCluster != nil {
-		if err := leaveByID(ctx, s.own.Status.Tailnet, c); err != nil {
-			return err
-		}
-	}
-	devices, err := c.FindDevice(ctx, s.hostname)
+	found, err := r.leftBehind(ctx, s, c, in, claim)
 	if err != nil {
 		return err
 	}
-	for _, device := range devices {
-		// A device without tags is a person's that happens to have the name.
-		if len(device.Tags) == 0 {
-			continue
-		}
-		if err := c.DeleteDevice(ctx, device.ID); err != nil {
+	if claim.Key.ID != "" {
+		if err := c.RevokeKey(ctx, ownership.Recorded(claim.Key.ID)); err != nil {
 			return err
 		}
 	}
-	return nil
+	if err := revokeKeys(ctx, c, identity.OfMachine(s.own), r.ledger.searchedSince(s.search(), s.now)); err != nil {
+		return err
+	}
+	return devices.Leave(ctx, c, found, r.Recorder, s.own)
 }
 
-func leaveByID(ctx context.Context, recorded infrav1.TailnetDeviceStatus, c *tailnet.Client) error {
-	if recorded.KeyID != "" {
-		if err := c.RevokeKey(ctx, recorded.KeyID); err != nil {
-			return err
+// leftBehind finds the device to remove, and those of its name that stay. It comes before the keys
+// are revoked, for whether the machine's was used is a part of the proof.
+func (r *Reconciler) leftBehind(
+	ctx context.Context, s *scope, c *tailnet.Client, in *infrav1.Tailnet, claim ownership.DeviceClaim,
+) (devices.Found, error) {
+	age := time.Duration(0)
+	if claim.Recorded != "" {
+		age = r.Options.withDefaults().ProgressInterval
+	} else {
+		launched, err := r.launchedAt(ctx, s)
+		if err != nil {
+			return devices.Found{}, err
+		}
+		claim.Launched = launched
+	}
+	list, err := c.RecentDevices(ctx, age)
+	if err != nil {
+		return devices.Found{}, err
+	}
+	found, err := r.statuses().Find(ctx, c, list, devices.Claimant{Object: s.own, Tailnet: in.Name}, claim)
+	if claim.Recorded != "" {
+		// Also if the list does not show it: that may be older than the device.
+		found.Proof = ownership.Recorded(claim.Recorded)
+	}
+	return found, err
+}
+
+// launchedAt is when the machine's instance was made, as far as polls show one that carries the
+// machine's tags; else zero.
+func (r *Reconciler) launchedAt(ctx context.Context, s *scope) (time.Time, error) {
+	accounts := &infrav1.OCIAccountList{}
+	if err := r.Client.List(ctx, accounts); err != nil {
+		return time.Time{}, fmt.Errorf("listing OCIAccounts: %w", err)
+	}
+	var launched time.Time
+	for i := range accounts.Items {
+		for _, instance := range r.Pollers.Book(&accounts.Items[i]).Tagged(s.identity) {
+			if _, proven := identity.OfMachine(s.own).Tagged(instance.ID, instance.Tags); proven && instance.CreatedAt.After(launched) {
+				launched = instance.CreatedAt
+			}
 		}
 	}
-	if recorded.DeviceID != "" {
-		return c.DeleteDevice(ctx, recorded.DeviceID)
-	}
-	return nil
+	return launched, nil
 }
 
-// eachTailnet calls do for the cluster's tailnet or, once the OCIMeshCluster is gone, for each that the namespace may use.
-func (r *Reconciler) eachTailnet(ctx context.Context, s *scope, do func(*tailnet.Client) error) error {
+// eachTailnet calls do for the tailnet that the machine joined, or else for each that it may have
+// joined.
+func (r *Reconciler) eachTailnet(ctx context.Context, s *scope, do func(*tailnet.Client, *infrav1.Tailnet) error) error {
 	tailnets, err := r.possibleTailnets(ctx, s)
 	if err != nil {
 		return err
@@ -109,17 +143,26 @@ func (r *Reconciler) eachTailnet(ctx context.Context, s *scope, do func(*tailnet
 		if err != nil {
 			return err
 		}
-		if err := do(c); err != nil {
+		if err := do(c, &tailnets[i]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// possibleTailnets are the recorded one, the cluster's or, once the OCIMeshCluster is gone, each
+// that the namespace may use. Whether a namespace may still use one does not matter to a machine
+// that may have joined: what is its own is ended all the same.
 func (r *Reconciler) possibleTailnets(ctx context.Context, s *scope) ([]infrav1.Tailnet, error) {
-	if s.infraCluster != nil {
+	name := s.own.Status.Tailnet.Name
+	if name == "" && s.infraCluster != nil {
+		name = s.infraCluster.Spec.TailnetRef.Name
+		if _, err := r.Access.Tailnet(ctx, name, s.own.Namespace); err != nil && !s.mayHaveJoined() {
+			return nil, err
+		}
+	}
+	if name != "" {
 		tn := &infrav1.Tailnet{}
-		name := s.infraCluster.Spec.TailnetRef.Name
 		err := r.Client.Get(ctx, client.ObjectKey{Name: name}, tn)
 		switch {
 		case apierrors.IsNotFound(err):

@@ -5,26 +5,31 @@ package machine
 
 import (
 	"context"
-	"slices"
+	"strings"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/devices"
 )
-
-// clockSkew is how far the clocks of OCI and of the coordination server may be apart.
-const clockSkew = 5 * time.Minute
 
 // observeDevice looks for the machine's device in the tailnet, approves its routes and takes away the key that it used.
 func (r *Reconciler) observeDevice(ctx context.Context, s *scope) error {
 	if s.tailnet == nil || s.instance == nil {
 		return nil
 	}
-	if s.instance.State != oci.StateRunning && s.own.Status.Tailnet.DeviceID == "" {
-		r.notJoined(s)
+	status := &s.own.Status.Tailnet
+	if s.instance.State != oci.StateRunning && status.DeviceID == "" {
+		r.notJoined(s, nil)
+		return nil
+	}
+	if status.DeviceID != "" && !joinedIn(*status, s.tailnet.Name) {
+		s.note(infrav1.TailnetReadyCondition, infrav1.DeviceLostReason,
+			"The machine joined Tailnet %s, and its cluster is in %s now: replace the Machine", status.Name, s.tailnet.Name)
 		return nil
 	}
 	c, err := r.Access.TailnetClient(ctx, s.tailnet)
@@ -33,42 +38,109 @@ func (r *Reconciler) observeDevice(ctx context.Context, s *scope) error {
 	}
 	// Less than the interval at which the machine is looked at, and little beside it while somebody waits for the machine.
 	age := r.joinInterval()
-	if s.own.Status.Tailnet.DeviceID != "" {
+	if status.DeviceID != "" {
 		age = r.Options.withDefaults().PollInterval / 2
 	}
-	devices, err := c.RecentDevices(ctx, s.hostname, age)
+	list, err := c.RecentDevices(ctx, age)
 	if err != nil {
 		return unseen(infrav1.TailnetReadyCondition, err)
 	}
-	device, joined := ownDevice(devices, s.own.Status.Tailnet.DeviceID, s.deviceTags(), s.instance.CreatedAt)
-	if !joined {
-		if s.instance.State == oci.StateRunning {
-			r.awaitJoin(s, devices)
-		}
-		r.notJoined(s)
+	found, err := r.statuses().Find(ctx, c, list, devices.Claimant{Object: s.own, Tailnet: s.tailnet.Name}, r.claim(s, s.tailnet, s.instance.CreatedAt))
+	if err != nil {
+		return unseen(infrav1.TailnetReadyCondition, err)
+	}
+	if found.Device == nil {
+		r.missesDevice(s, list, found)
 		return nil
 	}
-	s.device = &device
-	recordDevice(&s.own.Status.Tailnet, s.hostname, device)
-	if !device.Online && s.instance.State == oci.StateRunning {
-		s.note(infrav1.TailnetReadyCondition, infrav1.DeviceOfflineReason,
-			"Device %s lost the coordination server at %s: see that the instance reaches the Internet, and tailscaled's log",
-			device.Name, device.LastSeen.UTC().Format(time.RFC3339))
+	return r.hasDevice(ctx, s, c, list, found)
+}
+
+// missesDevice says what is known of a machine whose device is not there, or is not proven to be
+// its own.
+func (r *Reconciler) missesDevice(s *scope, list *tailnet.DeviceList, found devices.Found) {
+	options := r.Options.withDefaults()
+	if found.Finding != nil {
+		s.note(infrav1.TailnetReadyCondition, found.Finding.Reason, "%s", found.Finding.Message)
 	}
+	switch {
+	case s.own.Status.Tailnet.DeviceID != "":
+		// No other device is waited for.
+		s.requeue(options.PollInterval)
+	case s.instance.State == oci.StateRunning:
+		r.awaitJoin(s, list)
+	}
+	if len(found.Strangers) > 0 {
+		// A server may show the device before it shows that the key is used; another machine may
+		// let go of it.
+		s.requeue(options.ProgressInterval)
+	}
+	r.notJoined(s, found.Strangers)
+}
+
+// hasDevice records the machine's device and looks after it.
+func (r *Reconciler) hasDevice(ctx context.Context, s *scope, c *tailnet.Client, list *tailnet.DeviceList, found devices.Found) error {
+	device := *found.Device
+	devices.Record(&s.own.Status.Tailnet, s.tailnet.Name, s.hostname, device)
 	if s.own.Status.Tailnet.KeyID != "" || s.keyExists || !s.provisioned() {
-		if err := r.dropKey(ctx, s, c); err != nil {
+		if err := r.dropKey(ctx, s, c, found.KeyUsed); err != nil {
 			return failed(infrav1.TailnetReadyCondition, err)
 		}
 	}
-	return failed(infrav1.TailnetReadyCondition, r.approve(ctx, s, c))
+	if trouble := devices.Trouble(device, s.now); trouble != nil {
+		s.note(infrav1.TailnetReadyCondition, trouble.Reason, "%s", trouble.Message)
+		s.requeue(r.Options.withDefaults().ProgressInterval)
+		return nil
+	}
+	s.device, s.deviceProof, s.deviceWarning = found.Device, found.Proof, devices.Warning(device)
+	if !device.Online && s.instance.State == oci.StateRunning {
+		s.note(infrav1.TailnetReadyCondition, infrav1.DeviceOfflineReason,
+			"Device %s lost the coordination server at %s: see that the instance reaches the Internet, and tailscaled's log%s",
+			device.Name, device.LastSeen.UTC().Format(time.RFC3339), registeredAnew(found.Strangers))
+	}
+	return failed(infrav1.TailnetReadyCondition, r.approve(ctx, s, c, list))
 }
 
-// awaitJoin has the machine's next pass brought by its joining, or by the time at which that is too long. One that is overdue, or whose
-// device is gone, is looked for pass by pass, which costs fewer lists; so is any without somebody who looks.
-func (r *Reconciler) awaitJoin(s *scope, others []tailnet.Device) {
+// registeredAnew says what it can mean that there are others of the machine's name.
+func registeredAnew(strangers []string) string {
+	if len(strangers) == 0 {
+		return ""
+	}
+	return "; not taken for it, since anybody can use its name: " + strings.Join(strangers, ", ") +
+		": if that is the machine, which lost its state and joined again, replace the Machine; else remove the device from the tailnet"
+}
+
+// statuses know which devices objects have recorded.
+func (r *Reconciler) statuses() devices.Statuses {
+	return devices.Statuses{Client: r.Client, Others: r.OtherDevices}
+}
+
+// claim is what the machine knows of its device in a tailnet. What its status records of another's
+// is not of this one.
+func (r *Reconciler) claim(s *scope, in *infrav1.Tailnet, launched time.Time) ownership.DeviceClaim {
+	claim := ownership.DeviceClaim{
+		Hostname: s.hostname, Tags: s.deviceTags(in), Launched: launched, JoinTimeout: r.Options.withDefaults().JoinTimeout,
+	}
+	if status := s.own.Status.Tailnet; joinedIn(status, in.Name) {
+		claim.Recorded, claim.Key = status.DeviceID, devices.Key(status, tailnet.MaxKeyExpiry)
+	}
+	return claim
+}
+
+// joinedIn tells whether key and device in the status are of the tailnet. Versions that did not
+// write the name knew the cluster's only.
+func joinedIn(status infrav1.TailnetDeviceStatus, tailnetName string) bool {
+	return status.Name == "" || status.Name == tailnetName
+}
+
+// awaitJoin has the machine's next pass brought by its joining, or by the time at which that is too
+// long. One that is overdue is looked for pass by pass, which costs fewer lists; so is any without
+// somebody who looks.
+func (r *Reconciler) awaitJoin(s *scope, list *tailnet.DeviceList) {
 	options := r.Options.withDefaults()
 	left := options.JoinTimeout - s.now.Sub(s.instance.CreatedAt)
-	w := waiting{hostname: s.hostname, seen: fingerprint(others)}
+	w := waiting{hostname: s.hostname, keyID: s.own.Status.Tailnet.KeyID}
+	w.seen = w.fingerprint(list)
 	if !s.provisioned() && left > 0 && r.joins.await(s.tailnet.Name, client.ObjectKeyFromObject(s.own), w) {
 		s.requeue(left + time.Second)
 		return
@@ -77,44 +149,23 @@ func (r *Reconciler) awaitJoin(s *scope, others []tailnet.Device) {
 }
 
 // notJoined says what the machine is waited for, and from when on that is too long.
-func (r *Reconciler) notJoined(s *scope) {
+func (r *Reconciler) notJoined(s *scope, strangers []string) {
+	others := ""
+	if len(strangers) > 0 {
+		others = "; not taken for it, since nothing proves that they are its own: " + strings.Join(strangers, ", ")
+	}
 	timeout := r.Options.withDefaults().JoinTimeout
 	if s.now.Sub(s.instance.CreatedAt) < timeout {
-		s.noteJoining()
+		s.note(infrav1.TailnetReadyCondition, infrav1.JoiningReason, joiningMessage+"%s", s.hostname, others)
 		return
 	}
 	s.note(infrav1.TailnetReadyCondition, infrav1.JoinTimeoutReason,
-		"The machine has not joined the tailnet within %s: look for capom in the instance's console log for the reason, then delete the Machine",
-		timeout)
+		"The machine has not joined the tailnet within %s: look for capom in the instance's console log for the reason, then delete the Machine%s",
+		timeout, others)
 }
+
+const joiningMessage = "Waiting for the machine to boot and join the tailnet as %s"
 
 func (s *scope) noteJoining() {
-	s.note(infrav1.TailnetReadyCondition, infrav1.JoiningReason, "Waiting for the machine to boot and join the tailnet as %s", s.hostname)
-}
-
-// ownDevice is the newest device of the machine's name that its own key can have made: tagged as the key was, and not older
-// than the instance. The one that was found before stays the machine's, also when the tailnet's tags have been changed since.
-func ownDevice(devices []tailnet.Device, known string, tags []string, launched time.Time) (tailnet.Device, bool) {
-	for _, device := range slices.Backward(devices) {
-		if known != "" && device.ID == known {
-			return device, true
-		}
-		if containsAll(device.Tags, tags) && !device.Created.Before(launched.Add(-clockSkew)) && device.IPv4().IsValid() {
-			return device, true
-		}
-	}
-	return tailnet.Device{}, false
-}
-
-func containsAll(have, want []string) bool {
-	return !slices.ContainsFunc(want, func(tag string) bool { return !slices.Contains(have, tag) })
-}
-
-func recordDevice(status *infrav1.TailnetDeviceStatus, hostname string, device tailnet.Device) {
-	status.Hostname = hostname
-	status.DeviceID = device.ID
-	status.Addresses = []string{device.IPv4().String()}
-	if v6 := device.IPv6(); v6.IsValid() {
-		status.Addresses = append(status.Addresses, v6.String())
-	}
+	s.note(infrav1.TailnetReadyCondition, infrav1.JoiningReason, joiningMessage, s.hostname)
 }

@@ -30,8 +30,9 @@ type joins struct {
 	joined chan event.TypedGenericEvent[client.ObjectKey]
 }
 
-// waiting is what a machine is to join as, and what its last pass has seen: devices of its name that are not its own.
-type waiting struct{ hostname, seen string }
+// waiting is what a machine is to join as and with, and what its last pass has seen: devices of its
+// name that are not its own.
+type waiting struct{ hostname, keyID, seen string }
 
 // await notes that the machine is waited for, and tells whether somebody looks for it.
 func (j *joins) await(tailnet string, machine client.ObjectKey, w waiting) bool {
@@ -122,11 +123,11 @@ func (r *Reconciler) lookForJoins(ctx context.Context, name string, machines map
 		return
 	}
 	for machine, w := range machines {
-		devices, err := c.RecentDevices(ctx, w.hostname, age)
+		list, err := c.RecentDevices(ctx, age)
 		if err != nil {
 			return
 		}
-		if fingerprint(devices) == w.seen {
+		if w.fingerprint(list) == w.seen {
 			continue
 		}
 		r.joins.forget(machine)
@@ -138,10 +139,10 @@ func (r *Reconciler) lookForJoins(ctx context.Context, name string, machines map
 	}
 }
 
-// fingerprint tells devices of one name from others.
-func fingerprint(devices []tailnet.Device) string {
-	ids := make([]string, 0, len(devices))
-	for _, device := range devices {
+// fingerprint tells the devices that may be the machine's from those that a list showed before.
+func (w waiting) fingerprint(list *tailnet.DeviceList) string {
+	var ids []string
+	for _, device := range list.Of("", w.keyID, w.hostname) {
 		tags := slices.Sorted(slices.Values(device.Tags))
 		ids = append(ids, device.ID+"@"+device.IPv4().String()+"#"+strings.Join(tags, "#"))
 	}

@@ -14,7 +14,6 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
 )
@@ -142,35 +141,6 @@ func TestAMachineThatDoesNotJoinIsToldFromOneThatBoots(t *testing.T) {
 	b.expectNothingLeft(t)
 }
 
-func TestOnlyTheMachinesOwnDeviceCounts(t *testing.T) {
-	g := NewWithT(t)
-	b := newBench(t, helpers.WorldOptions{})
-	b.booter.setAsleep(true)
-	own := b.machine(t, "machine")
-	b.untilCondition(t, own, "Ready False Joining")
-	device := func(created time.Time, tags ...string) tailnet.Device {
-		return tailnet.Device{ID: "device-1", Hostname: "machine", Created: created, Tags: tags, Addresses: addresses("100.64.0.9")}
-	}
-	launched := time.Now()
-	for name, world := range map[string]struct {
-		devices []tailnet.Device
-		known   string
-		want    bool
-	}{
-		"none":                        {nil, "", false},
-		"one without the tags":        {[]tailnet.Device{device(launched.Add(time.Minute))}, "", false},
-		"one older than the instance": {[]tailnet.Device{device(launched.Add(-time.Hour), "tag:a")}, "", false},
-		"its own":                     {[]tailnet.Device{device(launched.Add(time.Minute), "tag:b", "tag:a")}, "", true},
-		"its own, known from before the tailnet's tags changed": {
-			[]tailnet.Device{device(launched.Add(time.Minute), "tag:old")}, "device-1", true,
-		},
-	} {
-		_, found := ownDevice(world.devices, world.known, []string{"tag:a"}, launched)
-		g.Expect(found).To(Equal(world.want), name)
-	}
-	b.delete(t, own)
-}
-
 func TestAnAccountThatRefusesEverythingProvesNothing(t *testing.T) {
 	for name, fault := range map[string]sim.Fault{
 		"404 to everything": {Status: 404, Code: "NotAuthorizedOrNotFound", Times: -1},
@@ -254,7 +224,7 @@ func TestADeletionWithoutStatusFindsTheInstanceInAnAccountThatLeftTheCluster(t *
 	b.expectNothingLeft(t)
 }
 
-func TestALaunchUnderWayWhenTheMachineIsDeletedIsWaitedFor(t *testing.T) {
+func TestALaunchWhoseAnswerWasLostIsRepeatedWhenTheMachineIsDeleted(t *testing.T) {
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{Sim: sim.Options{Delays: laggingLists()}})
 	b.OCI.AddFault(sim.Fault{Operation: "LaunchInstance", AfterCommit: true, Reset: true})
@@ -263,7 +233,7 @@ func TestALaunchUnderWayWhenTheMachineIsDeletedIsWaitedFor(t *testing.T) {
 	b.r.Options.ProgressInterval = time.Second
 
 	b.delete(t, own)
-	g.Expect(b.calls("LaunchInstance")).To(Equal(1))
+	g.Expect(b.calls("LaunchInstance")).To(Equal(2), "under the same retry token")
 	b.expectNothingLeft(t)
 }
 

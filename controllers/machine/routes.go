@@ -5,107 +5,113 @@ package machine
 
 import (
 	"context"
-	"net/netip"
+	"fmt"
 	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/devices"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 )
-
-// router approves routes of a device, and lists those of all devices.
-type router interface {
-	ApproveRoutes(ctx context.Context, deviceID string, prefixes ...netip.Prefix) error
-	Devices(ctx context.Context) ([]tailnet.Device, error)
-}
 
 // approve approves exactly the routes that this provider has the machine advertise: a control plane's VIP, and the node's own
 // part of the pod network.
-func (r *Reconciler) approve(ctx context.Context, s *scope, c router) error {
+func (r *Reconciler) approve(ctx context.Context, s *scope, c *tailnet.Client, list *tailnet.DeviceList) error {
 	if s.tailnet.Spec.RouteApproval != infrav1.RouteApprovalProvider {
 		return nil
 	}
-	if vip, ok := s.vip(); ok && s.isControlPlane() {
-		route := netip.PrefixFrom(vip, vip.BitLen())
-		if !slices.Contains(s.device.Routes.Enabled, route) {
-			if err := c.ApproveRoutes(ctx, s.device.ID, route); err != nil {
-				return err
-			}
+	if s.isControlPlane() && s.infraCluster.Spec.EndpointType == infrav1.EndpointTailnetVIP {
+		if err := r.approveVIP(ctx, s, c, list); err != nil {
+			return err
 		}
 	}
 	if s.infraCluster.Spec.PodNetwork.Mode != infrav1.PodNetworkTailnetRoutes {
 		return nil
 	}
-	return r.approvePodRoute(ctx, s, c)
-}
-
-// approvePodRoute approves the one route that can be the node's pod CIDR. Nodes are not trusted: whoever may advertise a
-// larger part of the pod network, or another node's, draws other pods' traffic.
-func (r *Reconciler) approvePodRoute(ctx context.Context, s *scope, c router) error {
-	advertised := slices.DeleteFunc(slices.Clone(s.device.Routes.Advertised), func(p netip.Prefix) bool { return !s.inPodNetwork(p) })
-	switch {
-	case len(advertised) == 0:
-		// The node gets its pod CIDR only after it has joined the cluster.
-		s.requeue(r.Options.withDefaults().ProgressInterval)
-		return nil
-	case len(advertised) > 1 || !s.isNodeCIDR(advertised[0]):
-		s.note(infrav1.TailnetReadyCondition, infrav1.PodRouteRefusedReason,
-			"Device %s advertises %v, and one /%d of the pod network is expected: no route of it is approved; "+
-				"set podNetwork.nodeCIDRMaskSize of the OCIMeshCluster to the controller manager's --node-cidr-mask-size, or replace the machine",
-			s.device.Name, advertised, s.nodeCIDRMaskSize())
-		return nil
-	case slices.Contains(s.device.Routes.Enabled, advertised[0]):
-		return nil
-	}
-	// Two nodes that claim the same must see each other.
-	r.approving.Lock()
-	defer r.approving.Unlock()
-	devices, err := c.Devices(ctx)
-	if err != nil {
-		return err
-	}
-	for _, other := range devices {
-		if other.ID != s.device.ID && slices.ContainsFunc(other.Routes.Enabled, advertised[0].Overlaps) {
-			// A node that left may still be on its way out; its route leaves with its device.
-			s.requeue(r.Options.withDefaults().ProgressInterval)
-			s.note(infrav1.TailnetReadyCondition, infrav1.PodRouteRefusedReason,
-				"Device %s advertises %s, which is approved for device %s: it is approved once that device or its route is gone; "+
-					"delete the device if it is no node any more", s.device.Name, advertised[0], other.Name)
-			return nil
-		}
-	}
-	return c.ApproveRoutes(ctx, s.device.ID, advertised[0])
-}
-
-// vip is the cluster's address in the tailnet, if it has one.
-func (s *scope) vip() (netip.Addr, bool) {
-	if s.infraCluster == nil || s.infraCluster.Spec.EndpointType != infrav1.EndpointTailnetVIP {
-		return netip.Addr{}, false
-	}
-	vip, err := netip.ParseAddr(s.infraCluster.Spec.ControlPlaneEndpoint.Host)
-	return vip, err == nil
-}
-
-// inPodNetwork tells whether the prefix has to do with the cluster's pod network.
-func (s *scope) inPodNetwork(prefix netip.Prefix) bool {
-	return prefix.Bits() > 0 && slices.ContainsFunc(s.podNetworks(), prefix.Overlaps)
-}
-
-// isNodeCIDR tells whether the prefix is of the size of a node's pod CIDR and within the pod network.
-func (s *scope) isNodeCIDR(prefix netip.Prefix) bool {
-	return prefix.Bits() == s.nodeCIDRMaskSize() && slices.ContainsFunc(s.podNetworks(), func(pods netip.Prefix) bool {
-		return pods.Contains(prefix.Addr()) && prefix.Bits() > pods.Bits()
+	approval, err := devices.ApprovePodRoute(ctx, c, devices.Node{
+		Device: *s.device, Proof: s.deviceProof, Tailnet: s.tailnet, Cluster: s.cluster, Network: s.infraCluster.Spec.PodNetwork,
 	})
+	if approval.Pending {
+		s.requeue(r.Options.withDefaults().ProgressInterval)
+	}
+	if approval.Finding != nil {
+		s.note(infrav1.TailnetReadyCondition, approval.Finding.Reason, "%s", approval.Finding.Message)
+	}
+	return err
 }
 
-func (s *scope) nodeCIDRMaskSize() int { return int(s.infraCluster.Spec.PodNetwork.NodeCIDRMaskSize) }
-
-// podNetworks are the Cluster's that the tailnet can carry: its routes are of IPv4.
-func (s *scope) podNetworks() []netip.Prefix {
-	var networks []netip.Prefix
-	for _, block := range s.cluster.Spec.ClusterNetwork.Pods.CIDRBlocks {
-		if pods, err := netip.ParsePrefix(block); err == nil && pods.Addr().Is4() {
-			networks = append(networks, pods)
+// approveVIP approves the VIP of the cluster for the machine, and takes it from every device that
+// is no control plane of the cluster: who has the route is the API server for all nodes.
+func (r *Reconciler) approveVIP(ctx context.Context, s *scope, c *tailnet.Client, list *tailnet.DeviceList) error {
+	address := s.infraCluster.Spec.ControlPlaneEndpoint.Host
+	vip, held := identity.OfCluster(s.infraCluster).HeldVIP(address, s.tailnet.Status.VIPAllocations)
+	if !held {
+		s.requeue(r.Options.withDefaults().ProgressInterval)
+		s.note(infrav1.TailnetReadyCondition, infrav1.VIPNotHeldReason,
+			"Tailnet %s does not say that OCIMeshCluster %s holds %s, so that the address's route is not approved: see the cluster's condition %s",
+			s.tailnet.Name, s.infraCluster.Name, address, infrav1.EndpointReadyCondition)
+		return nil
+	}
+	if s.before.Status.Tailnet.DeviceID != s.device.ID {
+		// Other control planes take the VIP from devices that no status has recorded.
+		s.requeue(time.Second)
+		return nil
+	}
+	if !slices.Contains(s.device.Routes.Enabled, vip.Route()) {
+		if err := c.ApproveRoutes(ctx, s.deviceProof, vip.Route()); err != nil {
+			return err
 		}
 	}
-	return networks
+	return r.withdrawVIP(ctx, s, c, vip, list.WithRoute(vip.Route()))
+}
+
+// withdrawVIP takes the VIP from devices that have it and are no control plane of the cluster. All
+// else that they have stays.
+func (r *Reconciler) withdrawVIP(ctx context.Context, s *scope, c *tailnet.Client, vip ownership.VIP, holders []tailnet.Device) error {
+	if !slices.ContainsFunc(holders, func(d tailnet.Device) bool { return d.ID != s.device.ID }) {
+		return nil
+	}
+	controlPlanes := &infrav1.OCIMeshMachineList{}
+	// Not from the cache: it may not show yet what another control plane has recorded.
+	err := r.APIReader.List(ctx, controlPlanes, client.InNamespace(s.own.Namespace),
+		client.MatchingLabels{clusterv1.ClusterNameLabel: s.cluster.Name}, client.HasLabels{clusterv1.MachineControlPlaneLabel})
+	if err != nil {
+		return fmt.Errorf("listing the cluster's control planes: %w", err)
+	}
+	for _, holder := range holders {
+		if slices.ContainsFunc(controlPlanes.Items, func(m infrav1.OCIMeshMachine) bool { return s.mayHoldVIP(&m, holder) }) {
+			continue
+		}
+		proof, proven := vip.Usurped(holder.ID, holder.Routes.Enabled)
+		if !proven {
+			continue
+		}
+		if err := c.DisableRoute(ctx, proof, vip.Route()); err != nil {
+			return err
+		}
+		ctrl.LoggerFrom(ctx).Info("Took the cluster's VIP from a device that is none of its control planes", "device", holder.ID, "route", vip.Route())
+		if r.Recorder != nil {
+			r.Recorder.Eventf(s.own, nil, corev1.EventTypeWarning, "VIPWithdrawn", "Withdraw",
+				"Took the approval of route %s from device %s, which is no control plane of the cluster: find out who approved it", vip.Route(), holder.Name)
+		}
+	}
+	return nil
+}
+
+// mayHoldVIP tells whether the device is the control plane's or, while that has none recorded, can
+// be: after a move or a restore it has the route already.
+func (s *scope) mayHoldVIP(machine *infrav1.OCIMeshMachine, device tailnet.Device) bool {
+	status := machine.Status.Tailnet
+	if status.DeviceID != "" {
+		return status.DeviceID == device.ID && joinedIn(status, s.tailnet.Name)
+	}
+	missing := func(tag string) bool { return !slices.Contains(device.Tags, tag) }
+	return device.Hostname == hostnameOf(machine.Name, identity.Of(machine)) && !slices.ContainsFunc(s.tailnet.Spec.ControlPlaneTags, missing)
 }

@@ -86,7 +86,9 @@ func tailnetReady(s *scope) metav1.Condition {
 	case !s.own.DeletionTimestamp.IsZero():
 		return report.NotOK(infrav1.TailnetReadyCondition, infrav1.DeletingReason, "The machine is being deleted")
 	case s.device != nil && s.device.Online:
-		return report.OK(infrav1.TailnetReadyCondition)
+		condition := report.OK(infrav1.TailnetReadyCondition)
+		condition.Message = s.deviceWarning
+		return condition
 	case s.own.Status.Tailnet.DeviceID != "":
 		// The device was there; why it was not looked at is in an earlier condition.
 		return report.Unknown(infrav1.TailnetReadyCondition, infrav1.WaitingReason, "The device was not looked at, since the instance is not ready")

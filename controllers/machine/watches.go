@@ -29,6 +29,7 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/capacity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/devices"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/index"
 )
 
@@ -38,6 +39,9 @@ import (
 func (r *Reconciler) SetupWithManager(ctx context.Context, mgr manager.Manager, options controller.Options) error {
 	log := ctrl.LoggerFrom(ctx).WithValues("controller", "ocimeshmachine")
 	if err := r.watchFleet(ctx, mgr); err != nil {
+		return err
+	}
+	if err := devices.AddTo(ctx, mgr.GetFieldIndexer(), &infrav1.OCIMeshMachine{}); err != nil {
 		return err
 	}
 	r.joins.joined = make(chan event.TypedGenericEvent[client.ObjectKey])

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	kerrors "k8s.io/apimachinery/pkg/util/errors"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/cluster-api/util/conditions"
@@ -29,6 +30,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/strays"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/vip"
 )
 
@@ -36,7 +38,7 @@ import (
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=tailnets/status,verbs=get;patch;update
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshclusters,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
-// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch
 
 // Options tune the controller; zero values have defaults.
 type Options struct {
@@ -48,6 +50,10 @@ type Options struct {
 	// CheckInterval is how often all that machines will need is tried out, keys included; an hour by default, and at once
 	// when the spec or the credentials have changed or the last check failed.
 	CheckInterval time.Duration
+	// StrayAfter is for how long a device or key must be seen without an object before it counts as
+	// a stray; 10 minutes by default, which is longer than a clusterctl move takes to make all
+	// objects.
+	StrayAfter time.Duration
 	// Concurrency is how many tailnets are reconciled at once; 5 by default.
 	Concurrency int
 	// WatchFilterValue, if set, is the value of the label cluster.x-k8s.io/watch-filter of the tailnets to reconcile.
@@ -65,6 +71,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.CheckInterval <= 0 {
 		o.CheckInterval = time.Hour
+	}
+	if o.StrayAfter <= 0 {
+		o.StrayAfter = 10 * time.Minute
 	}
 	if o.Concurrency <= 0 {
 		o.Concurrency = 5
@@ -85,7 +94,8 @@ type Reconciler struct {
 	// Options are set by SetupWithManager; tests that call Reconcile set them.
 	Options Options
 
-	passed passes
+	passed               passes
+	strayed, strayedKeys strays.Watch
 }
 
 // scope is what one reconcile knows.
@@ -98,6 +108,10 @@ type scope struct {
 	// checked is set by check; problem is what is wrong, nil if nothing is.
 	checked bool
 	problem *access.Problem
+	// full says that the check tried out all, which it does once in a while. Set by check.
+	full bool
+	// strays are what the lists have shown of them; nil if there was none. Set by strays.
+	strays *straysSeen
 	// waitsFor is what holds up a deletion. Set by remove.
 	waitsFor *access.Problem
 }
@@ -130,9 +144,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (_ ctrl.Re
 		return ctrl.Result{}, err
 	}
 	// The list of addresses is written under a lock of its own, before anything else of the status is read.
-	changed, err := vip.Ledger{Client: r.Client, Reader: r.Reader}.Audit(ctx, tn.Name)
-	if err != nil {
-		return ctrl.Result{}, client.IgnoreNotFound(err)
+	// Failing to write it is no reason to leave the rest undone.
+	ledger := vip.Ledger{Client: r.Client, Reader: r.Reader, Allowed: r.Clients.MayUseTailnet}
+	changed, auditing := ledger.Audit(ctx, tn.Name)
+	if apierrors.IsNotFound(auditing) {
+		return ctrl.Result{}, nil
 	}
 	if changed {
 		if err := r.Reader.Get(ctx, req.NamespacedName, tn); err != nil {
@@ -156,8 +172,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (_ ctrl.Re
 
 	// The Secret is owned first: that makes a new version of it, and a new version a new client. Failing to is no reason to
 	// leave the rest undone.
-	owning := r.ownSecret(ctx, s)
-	for _, phase := range []func(context.Context, *scope) error{r.findUsers, r.connect, r.check, r.remove} {
+	owning := kerrors.NewAggregate([]error{auditing, r.ownSecret(ctx, s)})
+	for _, phase := range []func(context.Context, *scope) error{r.findUsers, r.connect, r.check, r.strays, r.remove} {
 		if err := phase(ctx, s); err != nil {
 			return ctrl.Result{}, kerrors.NewAggregate([]error{err, owning})
 		}
@@ -169,7 +185,7 @@ func (r *Reconciler) ownSecret(ctx context.Context, s *scope) error {
 	if !s.tailnet.DeletionTimestamp.IsZero() {
 		return nil
 	}
-	return access.OwnSecret(ctx, r.Client, s.tailnet, s.tailnet.Spec.Credentials.SecretRef)
+	return r.Clients.OwnSecret(ctx, s.tailnet, s.tailnet.Spec.Credentials.SecretRef)
 }
 
 // next is when the tailnet is looked at again: soon after what passes by itself, after a minute if somebody has to mend

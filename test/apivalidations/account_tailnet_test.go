@@ -85,6 +85,7 @@ func TestTailnetsAreRefusedWithTheReason(t *testing.T) {
 	expectRefusals(t, goodTailnet, []refusal[*infrav1.Tailnet]{
 		{"no Secret", func(tn *infrav1.Tailnet) { tn.Spec.Credentials.SecretRef = infrav1.SecretReference{} }, "secretRef"},
 		{"a tag without its prefix", func(tn *infrav1.Tailnet) { tn.Spec.NodeTags = []string{"nodes"} }, "tags have the form tag:name"},
+		{"a tag of workers and control planes", func(tn *infrav1.Tailnet) { tn.Spec.NodeTags = []string{"tag:node", "tag:control-plane"} }, "must have no tag in common"},
 		{"no tags for control planes", func(tn *infrav1.Tailnet) { tn.Spec.ControlPlaneTags = nil }, "controlPlaneTags"},
 		{"a VIP range that is an address", func(tn *infrav1.Tailnet) { tn.Spec.VIPRange = "10.250.0.1" }, "vipRange must be an IPv4 network"},
 		{"a VIP range with host bits", func(tn *infrav1.Tailnet) { tn.Spec.VIPRange = "10.250.0.1/16" }, "vipRange must be an IPv4 network"},
@@ -92,6 +93,12 @@ func TestTailnetsAreRefusedWithTheReason(t *testing.T) {
 		{"a VIP range of one address", func(tn *infrav1.Tailnet) { tn.Spec.VIPRange = "10.250.0.0/32" }, "between /8 and /30"},
 		{"a VIP range within the tailnet's own", func(tn *infrav1.Tailnet) { tn.Spec.VIPRange = "100.100.0.0/16" }, "must not overlap the tailnet's own range"},
 		{"a VIP range around the tailnet's own", func(tn *infrav1.Tailnet) { tn.Spec.VIPRange = "100.0.0.0/8" }, "must not overlap the tailnet's own range"},
+		{"a VIP range of this network", func(tn *infrav1.Tailnet) { tn.Spec.VIPRange = "0.0.0.0/8" }, "addresses that no machine can hold"},
+		{"a loopback VIP range", func(tn *infrav1.Tailnet) { tn.Spec.VIPRange = "127.1.0.0/16" }, "addresses that no machine can hold"},
+		{"a link-local VIP range", func(tn *infrav1.Tailnet) { tn.Spec.VIPRange = "169.254.7.0/24" }, "addresses that no machine can hold"},
+		{"a VIP range around link-local", func(tn *infrav1.Tailnet) { tn.Spec.VIPRange = "169.0.0.0/8" }, "addresses that no machine can hold"},
+		{"a multicast VIP range", func(tn *infrav1.Tailnet) { tn.Spec.VIPRange = "239.1.0.0/16" }, "addresses that no machine can hold"},
+		{"a VIP range with the broadcast address", func(tn *infrav1.Tailnet) { tn.Spec.VIPRange = "255.255.255.0/24" }, "addresses that no machine can hold"},
 		{"a login server without a scheme", func(tn *infrav1.Tailnet) { tn.Spec.LoginServer = "headscale.example.com" }, "loginServer must be an http or https URL"},
 		{"an API address without a scheme", func(tn *infrav1.Tailnet) { tn.Spec.APIURL = "headscale.example.com" }, "apiURL must be an http or https URL"},
 	})
@@ -101,6 +108,7 @@ func TestTailnetsKeepTheirVIPRange(t *testing.T) {
 	expectRefusedUpdates(t, goodTailnet, []refusal[*infrav1.Tailnet]{
 		{"another range", func(tn *infrav1.Tailnet) { tn.Spec.VIPRange = "10.251.0.0/16" }, "vipRange is immutable"},
 		{"no range any more", func(tn *infrav1.Tailnet) { tn.Spec.VIPRange = "" }, "vipRange is immutable"},
+		{"a tag that workers have", func(tn *infrav1.Tailnet) { tn.Spec.ControlPlaneTags = append(tn.Spec.ControlPlaneTags, "tag:node") }, "must have no tag in common"},
 		{"more tags", func(tn *infrav1.Tailnet) { tn.Spec.NodeTags = append(tn.Spec.NodeTags, "tag:more") }, ""},
 	})
 }

@@ -155,8 +155,14 @@ func (s *Server) setKey(w http.ResponseWriter, r *http.Request, _ principal, d *
 // deviceBody is a device as the API shows it. Headscale has no connectedToControl; both leave lastSeen out while the device
 // is online, and the routes unless all fields are asked for.
 func (s *Server) deviceBody(d *device, allFields bool) map[string]any {
+	addresses := []string{}
+	for _, address := range []netip.Addr{d.IPv4, d.IPv6} {
+		if address.IsValid() {
+			addresses = append(addresses, address.String())
+		}
+	}
 	body := map[string]any{
-		"addresses": []string{d.IPv4.String(), d.IPv6.String()}, "id": d.LegacyID, "nodeId": d.ID, "hostname": d.Hostname, "name": d.Name,
+		"addresses": addresses, "id": d.LegacyID, "nodeId": d.ID, "hostname": d.Hostname, "name": d.Name,
 		"user": "tagged-devices", "tags": d.Tags, "authorized": d.Authorized, "isEphemeral": d.Ephemeral, "created": d.Created,
 		"keyExpiryDisabled": d.KeyExpiryDisabled, "os": "linux", "clientVersion": "1.102.3", "updateAvailable": false,
 		"machineKey": "mkey:" + d.LegacyID, "nodeKey": "nodekey:" + d.LegacyID,
@@ -166,12 +172,19 @@ func (s *Server) deviceBody(d *device, allFields bool) map[string]any {
 	}
 	if !d.KeyExpiryDisabled {
 		body["expires"] = d.Created.Add(180 * 24 * time.Hour)
+		if !d.Expires.IsZero() {
+			body["expires"] = d.Expires
+		}
 	}
 	if d.LoggedOut {
 		body["expires"] = d.LastSeen
 	}
 	if !s.isHeadscale() {
-		body["connectedToControl"] = d.Online
+		body["connectedToControl"], body["isExternal"], body["tailnetLockError"] = d.Online, d.External, d.LockError
+	}
+	if d.External {
+		// Tailscale's api.md, "Device", says so of each of these.
+		body["created"], body["machineKey"], body["clientVersion"], body["tags"] = "", "", "", []string{}
 	}
 	if allFields {
 		body["advertisedRoutes"], body["enabledRoutes"] = texts(d.Advertised), texts(d.Enabled)

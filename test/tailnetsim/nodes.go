@@ -32,6 +32,15 @@ type Device struct {
 	LastSeen          time.Time      `json:"lastSeen"`
 	Advertised        []netip.Prefix `json:"advertised"`
 	Enabled           []netip.Prefix `json:"enabled"`
+	// Expires is when the node key expires, unless KeyExpiryDisabled; 180 days after Created if
+	// zero, which is Tailscale's default (tailscale.com/kb/1028/key-expiry).
+	Expires time.Time `json:"expires"`
+	// External marks a device of another tailnet that is shared into this one
+	// (tailscale.com/kb/1084/sharing).
+	External bool `json:"external"`
+	// LockError is what Tailnet Lock has against the device; empty if nothing (api.md,
+	// "tailnetLockError").
+	LockError string `json:"lockError"`
 }
 
 type device struct {
@@ -107,16 +116,45 @@ func (s *Server) refuseRegistration(k *key) *RegisterError {
 }
 
 func (s *Server) newDevice(k *key, hostname string) *device {
+	d := s.blankDevice(hostname)
+	d.Tags, d.Authorized, d.Ephemeral = slices.Clone(k.Tags), k.Preauthorized, k.Ephemeral
+	// Tagged devices have no key expiry at either server.
+	d.KeyExpiryDisabled = len(k.Tags) > 0
+	return d
+}
+
+// Add makes a device that did not come by a key: a person's, a router's, one that is shared in. It
+// is online and has addresses, but for what the change says. What the API does not show of external
+// devices is empty.
+func (s *Server) Add(hostname string, change func(*Device)) Device {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d := s.blankDevice(hostname)
+	d.Authorized = true
+	change(&d.Device)
+	s.devices = append(s.devices, d)
+	s.reelect(d.Advertised...)
+	return d.clone()
+}
+
+// Change changes a device as an administrator, its own root (the hostname) or the server itself
+// does.
+func (s *Server) Change(id string, change func(*Device)) error {
+	return s.change(id, func(d *device) error {
+		change(&d.Device)
+		return nil
+	})
+}
+
+func (s *Server) blankDevice(hostname string) *device {
 	s.serial++
 	n := s.serial
 	now := s.opts.Clock()
 	d := &device{serial: n, Device: Device{
 		ID: itoa(n), LegacyID: itoa(n), Hostname: hostname, Name: s.freeName(hostname),
-		IPv4: netip.AddrFrom4([4]byte{100, 64 + byte(n>>16)&0x3f, byte(n >> 8), byte(n)}),
-		IPv6: netip.AddrFrom16([16]byte{0xfd, 0x7a, 0x11, 0x5c, 0xa1, 0xe0, 12: byte(n >> 24), 13: byte(n >> 16), 14: byte(n >> 8), 15: byte(n)}),
-		Tags: slices.Clone(k.Tags), Authorized: k.Preauthorized, Ephemeral: k.Ephemeral,
-		// Tagged devices have no key expiry at either server.
-		KeyExpiryDisabled: len(k.Tags) > 0, Online: true, Created: now, LastSeen: now,
+		IPv4:   netip.AddrFrom4([4]byte{100, 64 + byte(n>>16)&0x3f, byte(n >> 8), byte(n)}),
+		IPv6:   netip.AddrFrom16([16]byte{0xfd, 0x7a, 0x11, 0x5c, 0xa1, 0xe0, 12: byte(n >> 24), 13: byte(n >> 16), 14: byte(n >> 8), 15: byte(n)}),
+		Online: true, Created: now, LastSeen: now,
 	}}
 	if !s.isHeadscale() {
 		d.ID = "n" + randomText(8) + "CNTRL"

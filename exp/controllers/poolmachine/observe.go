@@ -6,9 +6,6 @@ package poolmachine
 import (
 	"context"
 	"fmt"
-	"net/netip"
-	"slices"
-	"time"
 
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -17,6 +14,8 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolid"
 )
 
 // observeInstance takes over what polls show. One that is gone on evidence takes its Machine along: OCI has another one in its place
@@ -33,11 +32,17 @@ func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
 			return err
 		}
 	}
+	if exists && !s.take(found) {
+		s.WaitFor(s.Poll, infrav1.InstanceReadyCondition, expv1.InstanceNotOwnedReason, "%s", s.notOwned())
+		return nil
+	}
 	if !exists {
 		found.State = oci.StateTerminated
 	}
 	status := &s.own.Status
-	status.Instance.ID, status.Instance.State = s.instanceID, string(found.State)
+	if !s.proof.IsZero() {
+		status.Instance.State = string(found.State)
+	}
 	if exists {
 		status.AvailabilityDomain, status.FaultDomain = found.AvailabilityDomain, found.FaultDomain
 		status.FailureDomain = s.failureDomain(found.AvailabilityDomain)
@@ -59,6 +64,23 @@ func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
 	s.instance = &found
 	s.Requeue(s.Progress)
 	return nil
+}
+
+// take records the instance if it is own's.
+func (s *scope) take(found oci.Instance) (proven bool) {
+	s.proof, proven = s.prove(found.ID, found.Tags)
+	if proven {
+		s.own.Status.Account, s.own.Status.Instance.ID = s.account.Name, found.ID
+	}
+	return proven
+}
+
+// notOwned says what to do about an instance that is not proven to be own's.
+func (s *scope) notOwned() string {
+	pool := poolid.NameIn(s.own)
+	return fmt.Sprintf("Instance %s is left alone: it has not the tags of OCIMeshMachinePool %s of this namespace, %s and %s, or this object has not "+
+		"the name that follows from both. Delete this object; if the instance was the pool's, terminate it in OCI "+
+		"(oci compute instance terminate --instance-id)", s.instanceID, pool, infrav1.MachinePoolUIDTag, infrav1.MachinePoolNameTag)
 }
 
 func (s *scope) failureDomain(availabilityDomain string) string {
@@ -97,7 +119,7 @@ func (r *Reconciler) lost(ctx context.Context, s *scope) error {
 		return err
 	}
 	var victim client.Object = s.own
-	if found {
+	if found && poolid.StandsFor(machine, s.own) {
 		victim = machine
 	}
 	if err := r.Client.Delete(ctx, victim); client.IgnoreNotFound(err) != nil {
@@ -105,88 +127,6 @@ func (r *Reconciler) lost(ctx context.Context, s *scope) error {
 	}
 	ctrl.LoggerFrom(ctx).Info("Deleted the Machine of an instance that is gone", "instance", s.instanceID)
 	return nil
-}
-
-// clockSkew is how far the clocks of OCI and of the coordination server may be apart.
-const clockSkew = 5 * time.Minute
-
-// observeDevice looks for the instance's device in the tailnet and approves its part of the pod network.
-func (r *Reconciler) observeDevice(ctx context.Context, s *scope) error {
-	if s.instance == nil || (s.instance.State != oci.StateRunning && s.own.Status.Tailnet.DeviceID == "") {
-		return nil
-	}
-	devices, err := s.joins.FindDevice(ctx, s.own.Name)
-	if err != nil {
-		return err
-	}
-	for _, device := range slices.Backward(devices) {
-		tagged := !slices.ContainsFunc(s.tailnet.Spec.NodeTags, func(tag string) bool { return !slices.Contains(device.Tags, tag) })
-		own := device.ID == s.own.Status.Tailnet.DeviceID || tagged && !device.Created.Before(s.instance.CreatedAt.Add(-clockSkew))
-		if own && device.IPv4().IsValid() {
-			s.device = &device
-			break
-		}
-	}
-	if s.device == nil {
-		return r.notJoined(s)
-	}
-	status := &s.own.Status.Tailnet
-	status.Hostname, status.DeviceID, status.Addresses = s.own.Name, s.device.ID, []string{s.device.IPv4().String()}
-	if v6 := s.device.IPv6(); v6.IsValid() {
-		status.Addresses = append(status.Addresses, v6.String())
-	}
-	if !s.device.Online && s.instance.State == oci.StateRunning {
-		s.Note(infrav1.TailnetReadyCondition, infrav1.DeviceOfflineReason,
-			"Device %s lost the coordination server at %s: see that the instance reaches the Internet, and tailscaled's log",
-			s.device.Name, s.device.LastSeen.UTC().Format(time.RFC3339))
-	}
-	return s.approve(ctx)
-}
-
-func (r *Reconciler) notJoined(s *scope) error {
-	s.Requeue(s.Progress)
-	timeout := r.Options.withDefaults().JoinTimeout
-	if s.now.Sub(s.instance.CreatedAt) < timeout {
-		s.Note(infrav1.TailnetReadyCondition, infrav1.JoiningReason, "Waiting for the machine to boot and join the tailnet as %s", s.own.Name)
-		return nil
-	}
-	s.Note(infrav1.TailnetReadyCondition, infrav1.JoinTimeoutReason,
-		"The machine has not joined the tailnet within %s: look for capom in the instance's console log for the reason, then delete the Machine", timeout)
-	return nil
-}
-
-// approve approves the node's own part of the pod network, as for other machines.
-func (s *scope) approve(ctx context.Context) error {
-	if s.infraCluster.Spec.PodNetwork.Mode != infrav1.PodNetworkTailnetRoutes || s.tailnet.Spec.RouteApproval != infrav1.RouteApprovalProvider {
-		return nil
-	}
-	var missing []netip.Prefix
-	advertised := false
-	for _, route := range s.device.Routes.Advertised {
-		if !s.isPodRoute(route) {
-			continue
-		}
-		advertised = true
-		if !slices.Contains(s.device.Routes.Enabled, route) {
-			missing = append(missing, route)
-		}
-	}
-	if !advertised {
-		// The node gets its pod CIDR only after it has joined the cluster.
-		s.Requeue(s.Progress)
-	}
-	if len(missing) == 0 {
-		return nil
-	}
-	return s.joins.ApproveRoutes(ctx, s.device.ID, missing...)
-}
-
-// isPodRoute tells whether the prefix is a true part of the cluster's pod network: a node must not draw all pods' traffic.
-func (s *scope) isPodRoute(prefix netip.Prefix) bool {
-	return slices.ContainsFunc(s.cluster.Spec.ClusterNetwork.Pods.CIDRBlocks, func(block string) bool {
-		pods, err := netip.ParsePrefix(block)
-		return err == nil && pods.Contains(prefix.Addr()) && prefix.Bits() > pods.Bits()
-	})
 }
 
 // provision hands the machine over to Cluster API once it runs and has joined. That is never taken back.

@@ -4,6 +4,8 @@
 package poolmachine
 
 import (
+	"cmp"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 
@@ -23,7 +25,9 @@ func updateStatus(s *scope) {
 			return s.otherwise(infrav1.InstanceReadyCondition, s.instance != nil && s.instance.State == oci.StateRunning, "The instance was not looked at yet")
 		}),
 		s.Found(infrav1.TailnetReadyCondition, func() metav1.Condition {
-			return s.otherwise(infrav1.TailnetReadyCondition, s.device != nil && s.device.Online, "The machine does not run yet")
+			condition := s.otherwise(infrav1.TailnetReadyCondition, s.device != nil && s.device.Online, "The machine does not run yet")
+			condition.Message = cmp.Or(condition.Message, s.deviceWarning)
+			return condition
 		}),
 	)
 	for i := range s.own.Status.Conditions {

@@ -19,8 +19,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/devices"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 )
+
+// DeviceKinds are lists of the kinds of this package that have devices in tailnets.
+func DeviceKinds() []client.ObjectList {
+	return []client.ObjectList{&expv1.OCIMeshMachinePoolMachineList{}}
+}
 
 // providerIDIndex finds the machine of an instance.
 const providerIDIndex = "spec.providerID"
@@ -35,6 +41,9 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr manager.Manager, 
 		return nil
 	})
 	if err != nil {
+		return err
+	}
+	if err := devices.AddTo(ctx, mgr.GetFieldIndexer(), &expv1.OCIMeshMachinePoolMachine{}); err != nil {
 		return err
 	}
 	ofCluster, err := util.ClusterToTypedObjectsMapper(mgr.GetClient(), &expv1.OCIMeshMachinePoolMachineList{}, mgr.GetScheme())

@@ -1,0 +1,162 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ownership
+
+import (
+	"slices"
+	"time"
+)
+
+const (
+	// clockSkew is how far the clocks of OCI and of a coordination server may be apart.
+	clockSkew = 5 * time.Minute
+	// joinSlack is how much later than a join times out a device may still be its machine's: a key
+	// lives an hour, and a machine tries for as long.
+	joinSlack = time.Hour
+)
+
+// KeyDescription marks a key as the owner's: 46 letters, digits and spaces, of which Tailscale
+// allows 50 (api.md, "Create auth key"). Keys have no tags of their own.
+func (o Owner) KeyDescription() string { return "capom " + o.Digest() }
+
+// Described proves a key that has the owner's description. Only who holds the tailnet's credentials
+// describes keys, and no other object's description is the same.
+func (o Owner) Described(id, description string) (Proof, bool) {
+	if o.identity == "" || o.namespace == "" || o.name == "" || id == "" || description != o.KeyDescription() {
+		return Proof{}, false
+	}
+	return Proof{id}, true
+}
+
+// Device is what a coordination server says of a device, as far as it tells whose it is. Root on a
+// device chooses its hostname, and nothing else of this.
+type Device struct {
+	ID string
+	// Name is the device's within the tailnet, for messages.
+	Name     string
+	Hostname string
+	Tags     []string
+	// KeyID is the key that the device joined with; empty if the server does not tell.
+	KeyID   string
+	Created time.Time
+	// Reachable tells that it has an IPv4 address.
+	Reachable bool
+}
+
+// JoinKey is the key that a machine joins with. The zero value stands for none that is known.
+type JoinKey struct {
+	ID string
+	// Created and Expires are times of the coordination server's clock, as devices' are.
+	Created, Expires time.Time
+}
+
+// DeviceClaim is what an object knows of the device that is to be its own.
+type DeviceClaim struct {
+	// Recorded is the device in the object's status; once there is one, no other will do.
+	Recorded string
+	// Hostname and Tags are what the device has by the object's instance and by its key.
+	Hostname string
+	Tags     []string
+	// Key is the single-use key that was made for the object, as its status records it.
+	Key JoinKey
+	// Launched is when the instance was made by OCI's clock, zero if that is not known. It is the
+	// bound where no key is known: after a move or a restore, and for keys that many join with.
+	Launched time.Time
+	// JoinTimeout is how long after its launch an instance should have joined.
+	JoinTimeout time.Duration
+}
+
+// DeviceVerdict is which device is an object's.
+type DeviceVerdict struct {
+	// Proof is of the object's device; zero if none is proven.
+	Proof Proof
+	// IfKeyUsed says that the proof holds only if the claim's key cannot be used any more: the
+	// device that came by another way is there while the object's own has yet to join.
+	IfKeyUsed bool
+	// Rivals are the names of devices of which at most one can be the object's: nobody can tell
+	// which.
+	Rivals []string
+	// Lost says that the recorded device is gone. Strangers may then be the same machine,
+	// registered anew.
+	Lost bool
+	// Strangers are the names of tagged devices that call themselves like the object's and are not
+	// proven.
+	Strangers []string
+}
+
+// Judge decides which of the devices is the object's.
+func (c DeviceClaim) Judge(devices []Device) DeviceVerdict {
+	var verdict DeviceVerdict
+	switch {
+	case c.Recorded != "":
+		verdict = c.recorded(devices)
+	default:
+		verdict = c.unrecorded(devices)
+	}
+	for _, device := range devices {
+		if device.Hostname == c.Hostname && len(device.Tags) > 0 && device.ID != verdict.Proof.id && !slices.Contains(verdict.Rivals, device.Name) {
+			verdict.Strangers = append(verdict.Strangers, device.Name)
+		}
+	}
+	return verdict
+}
+
+func (c DeviceClaim) recorded(devices []Device) DeviceVerdict {
+	if slices.ContainsFunc(devices, func(d Device) bool { return d.ID == c.Recorded }) {
+		return DeviceVerdict{Proof: Proof{c.Recorded}}
+	}
+	return DeviceVerdict{Lost: true}
+}
+
+func (c DeviceClaim) unrecorded(devices []Device) DeviceVerdict {
+	if c.Key.ID != "" {
+		for _, device := range devices {
+			// Whatever it calls itself: the server says how it came.
+			if device.KeyID == c.Key.ID {
+				return DeviceVerdict{Proof: Proof{device.ID}}
+			}
+		}
+	}
+	var candidates []Device
+	for _, device := range devices {
+		if c.fits(device) {
+			candidates = append(candidates, device)
+		}
+	}
+	switch len(candidates) {
+	case 0:
+		return DeviceVerdict{}
+	case 1:
+		return DeviceVerdict{Proof: Proof{candidates[0].ID}, IfKeyUsed: c.Key.ID != ""}
+	}
+	verdict := DeviceVerdict{}
+	for _, candidate := range candidates {
+		verdict.Rivals = append(verdict.Rivals, candidate.Name)
+	}
+	return verdict
+}
+
+// fits tells whether the device can be the object's where the server does not say which key it
+// joined with. A node of longer ago that calls itself like the object is too old; a node of other
+// tags joined by other keys.
+func (c DeviceClaim) fits(device Device) bool {
+	if device.ID == "" || c.Hostname == "" || device.Hostname != c.Hostname || !device.Reachable {
+		return false
+	}
+	if len(c.Tags) == 0 || !sameSet(device.Tags, c.Tags) {
+		return false
+	}
+	if c.Key.ID != "" {
+		return device.KeyID == "" && !device.Created.Before(c.Key.Created) && !device.Created.After(c.Key.Expires)
+	}
+	return !c.Launched.IsZero() && !device.Created.Before(c.Launched.Add(-clockSkew)) &&
+		!device.Created.After(c.Launched.Add(c.JoinTimeout+joinSlack))
+}
+
+func sameSet(a, b []string) bool {
+	a, b = slices.Clone(a), slices.Clone(b)
+	slices.Sort(a)
+	slices.Sort(b)
+	return slices.Equal(slices.Compact(a), slices.Compact(b))
+}

@@ -1,0 +1,172 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package devices is what machines and the machines of pools do alike on a tailnet: find the device
+// that is their own, say what keeps it from talking to others, approve its routes, and leave. Whose
+// a device is, is decided in package ownership; the reasons are in
+// docs/decisions/0020-proof-on-the-tailnet.md.
+//
+// It may import api, cloud/*, controllers/access and controllers/identity, and Kubernetes' clients.
+package devices
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
+)
+
+// Finding is what is wrong, and what to do.
+type Finding struct{ Reason, Message string }
+
+func finding(reason, format string, args ...any) *Finding {
+	return &Finding{reason, fmt.Sprintf(format, args...)}
+}
+
+// Found is what a search for an object's device has found.
+type Found struct {
+	// Device is the object's own; nil if it is not there, or not proven. Proof is of it.
+	Device *tailnet.Device
+	Proof  ownership.Proof
+	// Finding is why no device is taken for the object's although there are some.
+	Finding *Finding
+	// KeyUsed says that the key was seen to be of no more use to anybody.
+	KeyUsed bool
+	// Strangers are the names of tagged devices that call themselves like the object and are not
+	// proven to be its own.
+	Strangers []string
+}
+
+// KeyTeller tells whether a key is live.
+type KeyTeller interface {
+	KeyIsLive(ctx context.Context, id string, notBefore time.Time) (bool, error)
+}
+
+// Find finds the object's device among all. A device that another object has recorded is not looked
+// at again.
+func (s Statuses) Find(
+	ctx context.Context, keys KeyTeller, list *tailnet.DeviceList, of Claimant, claim ownership.DeviceClaim,
+) (Found, error) {
+	all := list.Of(claim.Recorded, claim.Key.ID, claim.Hostname)
+	verdict := claim.Judge(views(all))
+	found := Found{Strangers: verdict.Strangers}
+	switch {
+	case verdict.Lost:
+		found.Finding = lost(claim, verdict.Strangers)
+		return found, nil
+	case len(verdict.Rivals) > 0:
+		found.Strangers = append(found.Strangers, verdict.Rivals...)
+		found.Finding = finding(infrav1.DeviceAmbiguousReason,
+			"Devices %s could all be the machine's, and the coordination server does not say which joined with its key: "+
+				"nothing is done with any of them; remove those that are not the machine's from the tailnet", strings.Join(verdict.Rivals, ", "))
+		return found, nil
+	case verdict.Proof.IsZero():
+		return found, nil
+	}
+	for i := range all {
+		if all[i].ID == verdict.Proof.ID() {
+			found.Device = &all[i]
+		}
+	}
+	if claim.Recorded != "" {
+		found.Proof = verdict.Proof
+		return found, nil
+	}
+	if verdict.IfKeyUsed {
+		live, err := keys.KeyIsLive(ctx, claim.Key.ID, list.Began)
+		if err != nil || live {
+			// The machine has yet to join: this one came by another key.
+			return Found{Strangers: append(found.Strangers, found.Device.Name)}, err
+		}
+		found.KeyUsed = true
+	}
+	refused, err := s.refuse(ctx, of, *found.Device)
+	if err != nil || refused != nil {
+		return Found{Strangers: append(found.Strangers, found.Device.Name), Finding: refused}, err
+	}
+	found.Proof = verdict.Proof
+	return found, nil
+}
+
+func lost(claim ownership.DeviceClaim, strangers []string) *Finding {
+	if len(strangers) == 0 {
+		return finding(infrav1.DeviceLostReason,
+			"Device %s, which the machine joined as, is gone from the tailnet: delete the Machine, or let a MachineHealthCheck do so", claim.Recorded)
+	}
+	return finding(infrav1.DeviceLostReason,
+		"Device %s, which the machine joined as, is gone from the tailnet. Not taken for it, since anybody can use its name: %s. "+
+			"If that is the machine, which lost its state and joined again, replace the Machine; else remove the device from the tailnet",
+		claim.Recorded, strings.Join(strangers, ", "))
+}
+
+func views(devices []tailnet.Device) []ownership.Device {
+	out := make([]ownership.Device, 0, len(devices))
+	for _, d := range devices {
+		out = append(out, ownership.Device{
+			ID: d.ID, Name: d.Name, Hostname: d.Hostname, Tags: d.Tags, KeyID: d.KeyID, Created: d.Created,
+			Reachable: d.IPv4().IsValid() && !d.External,
+		})
+	}
+	return out
+}
+
+// Key is the key in an object's status. Servers count its life from its creation, by their own
+// clock.
+func Key(status infrav1.TailnetDeviceStatus, life time.Duration) ownership.JoinKey {
+	if status.KeyID == "" || status.KeyExpires.IsZero() {
+		return ownership.JoinKey{}
+	}
+	// Status has whole seconds: the key may have expired within the one that follows.
+	return ownership.JoinKey{
+		ID: status.KeyID, Created: status.KeyExpires.Add(-life), Expires: status.KeyExpires.Add(time.Second),
+	}
+}
+
+// Record writes the device into an object's status.
+func Record(status *infrav1.TailnetDeviceStatus, tailnetName, hostname string, device tailnet.Device) {
+	status.Name, status.Hostname, status.DeviceID = tailnetName, hostname, device.ID
+	status.Addresses = nil
+	if v4 := device.IPv4(); v4.IsValid() {
+		status.Addresses = []string{v4.String()}
+	}
+	if v6 := device.IPv6(); v6.IsValid() {
+		status.Addresses = append(status.Addresses, v6.String())
+	}
+}
+
+// Trouble is what keeps the device from talking to others; nil if nothing does. The machine has
+// then not joined.
+func Trouble(device tailnet.Device, now time.Time) *Finding {
+	switch {
+	case !device.Authorized:
+		return finding(infrav1.DeviceNotAuthorizedReason,
+			"Device %s is not authorised to talk to others: approve it in the tailnet's admin console", device.Name)
+	case device.LockError != "":
+		return finding(infrav1.DeviceLockedReason,
+			"Tailnet Lock keeps device %s from talking to others (%s): sign its node key with tailscale lock sign on a signing node, "+
+				"or switch Tailnet Lock off; this provider makes no signed auth keys", device.Name, device.LockError)
+	case expires(device) && !device.Expires.After(now):
+		return finding(infrav1.DeviceKeyExpiredReason,
+			"The key of device %s expired at %s, so that it cannot talk to others: disable key expiry for the device, "+
+				"then have it log in again or replace the Machine", device.Name, device.Expires.UTC().Format(time.RFC3339))
+	}
+	return nil
+}
+
+// Warning is what is going to keep the device from talking to others, and when; empty if nothing
+// is.
+func Warning(device tailnet.Device) string {
+	if !expires(device) {
+		return ""
+	}
+	return fmt.Sprintf("Key expiry is on for device %s: it drops out of the tailnet at %s; disable key expiry for it, as it is for other tagged devices",
+		device.Name, device.Expires.UTC().Format(time.RFC3339))
+}
+
+func expires(device tailnet.Device) bool {
+	return !device.KeyExpiryDisabled && !device.Expires.IsZero()
+}

@@ -1,0 +1,35 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package devices
+
+import (
+	"context"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/tools/events"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
+)
+
+// Remover removes devices.
+type Remover interface {
+	DeleteDevice(ctx context.Context, proof ownership.Proof) error
+}
+
+// Leave removes the device that was found, if it is proven, and tells in an event of what is left:
+// devices that call themselves like the object and may be anybody's.
+func Leave(ctx context.Context, c Remover, found Found, recorder events.EventRecorder, object runtime.Object) error {
+	if !found.Proof.IsZero() {
+		if err := c.DeleteDevice(ctx, found.Proof); err != nil {
+			return err
+		}
+	}
+	if len(found.Strangers) > 0 && recorder != nil {
+		recorder.Eventf(object, nil, corev1.EventTypeWarning, "DeviceLeft", "Leave",
+			"Left in the tailnet, since nothing proves that they were this machine's: %s; remove them if they were", strings.Join(found.Strangers, ", "))
+	}
+	return nil
+}

@@ -1,0 +1,148 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package devices
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"sync"
+
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
+)
+
+// Router approves routes of devices, and lists all devices with theirs.
+type Router interface {
+	ApproveRoutes(ctx context.Context, proof ownership.Proof, prefixes ...netip.Prefix) error
+	Devices(ctx context.Context) ([]tailnet.Device, error)
+}
+
+// Node is a node whose part of the pod network is to be approved.
+type Node struct {
+	Device  tailnet.Device
+	Proof   ownership.Proof
+	Tailnet *infrav1.Tailnet
+	Cluster *clusterv1.Cluster
+	Network infrav1.PodNetwork
+}
+
+// Approval is what became of a node's pod route.
+type Approval struct {
+	// Pending says that the route is not approved yet, and is to be looked at again soon.
+	Pending bool
+	// Finding is why it is refused.
+	Finding *Finding
+}
+
+// approving has a lock for each tailnet, held while a pod route is approved: look at all devices,
+// decide, approve. All nodes of a tailnet share it, whatever kind of object they are: two that
+// claim the same must see each other.
+var approving struct {
+	sync.Mutex
+	of map[string]*sync.Mutex
+}
+
+func lockOf(tailnetName string) *sync.Mutex {
+	approving.Lock()
+	defer approving.Unlock()
+	if approving.of == nil {
+		approving.of = map[string]*sync.Mutex{}
+	}
+	if approving.of[tailnetName] == nil {
+		approving.of[tailnetName] = &sync.Mutex{}
+	}
+	return approving.of[tailnetName]
+}
+
+// ApprovePodRoute approves the one route that can be the node's pod CIDR. Nodes are not trusted:
+// whoever may advertise a larger part of the pod network, or another node's, draws other pods'
+// traffic.
+func ApprovePodRoute(ctx context.Context, c Router, n Node) (Approval, error) {
+	networks, size := podNetworks(n.Cluster), int(n.Network.NodeCIDRMaskSize)
+	advertised := slices.DeleteFunc(slices.Clone(n.Device.Routes.Advertised), func(p netip.Prefix) bool { return !concerns(p, networks) })
+	switch {
+	case len(advertised) == 0:
+		// The node gets its pod CIDR only after it has joined the cluster.
+		return Approval{Pending: true}, nil
+	case len(advertised) > 1 || !isNodeCIDR(advertised[0], networks, size):
+		return Approval{Finding: finding(infrav1.PodRouteRefusedReason,
+			"Device %s advertises %v, and one /%d of the pod network is expected: no route of it is approved; "+
+				"set podNetwork.nodeCIDRMaskSize of the OCIMeshCluster to the controller manager's --node-cidr-mask-size, or replace the machine",
+			n.Device.Name, advertised, size)}, nil
+	case slices.Contains(n.Device.Routes.Enabled, advertised[0]):
+		return Approval{}, nil
+	}
+	route := advertised[0]
+	if vips, err := netip.ParsePrefix(n.Tailnet.Spec.VIPRange); err == nil && vips.Overlaps(route) {
+		return Approval{Finding: finding(infrav1.PodRouteRefusedReason,
+			"Device %s advertises %s, which lies in the vipRange %s of Tailnet %s: it is not approved; give the cluster another pod network",
+			n.Device.Name, route, vips, n.Tailnet.Name)}, nil
+	}
+	lock := lockOf(n.Tailnet.Name)
+	lock.Lock()
+	defer lock.Unlock()
+	all, err := c.Devices(ctx)
+	if err != nil {
+		return Approval{}, err
+	}
+	for _, other := range all {
+		if other.ID != n.Device.ID && n.conflicts(other, route, networks) {
+			// A node that left may still be on its way out; its route leaves with its device.
+			return Approval{Pending: true, Finding: finding(infrav1.PodRouteRefusedReason,
+				"Device %s advertises %s, which is approved for device %s: it is approved once that device or its route is gone; "+
+					"delete the device if it is no node any more", n.Device.Name, route, other.Name)}, nil
+		}
+	}
+	return Approval{}, c.ApproveRoutes(ctx, n.Proof, route)
+}
+
+// conflicts tells whether the route would draw traffic that goes to the other device now. Tailscale
+// takes the most specific route (tailscale.com/kb/1019/subnets), so that what goes anywhere, or to
+// more than the whole pod network, is another's only by default: an exit node's 0.0.0.0/0, an
+// office's 10.0.0.0/8. A node's never is.
+func (n Node) conflicts(other tailnet.Device, route netip.Prefix, networks []netip.Prefix) bool {
+	return slices.ContainsFunc(other.Routes.Enabled, func(enabled netip.Prefix) bool {
+		if !enabled.Overlaps(route) || enabled.Bits() == 0 {
+			return false
+		}
+		byDefault := slices.ContainsFunc(networks, func(pods netip.Prefix) bool {
+			return pods.Overlaps(route) && enabled.Bits() <= pods.Bits()
+		})
+		return !byDefault || n.isNode(other)
+	})
+}
+
+// isNode tells whether the device has a tag of this tailnet's nodes, of any cluster.
+func (n Node) isNode(device tailnet.Device) bool {
+	return slices.ContainsFunc(device.Tags, func(tag string) bool {
+		return slices.Contains(n.Tailnet.Spec.NodeTags, tag) || slices.Contains(n.Tailnet.Spec.ControlPlaneTags, tag)
+	})
+}
+
+// concerns tells whether the prefix has to do with the pod networks.
+func concerns(prefix netip.Prefix, networks []netip.Prefix) bool {
+	return prefix.Bits() > 0 && slices.ContainsFunc(networks, prefix.Overlaps)
+}
+
+// isNodeCIDR tells whether the prefix is of the size of a node's pod CIDR and within a pod network.
+func isNodeCIDR(prefix netip.Prefix, networks []netip.Prefix, size int) bool {
+	return prefix.Bits() == size && slices.ContainsFunc(networks, func(pods netip.Prefix) bool {
+		return pods.Contains(prefix.Addr()) && prefix.Bits() > pods.Bits()
+	})
+}
+
+// podNetworks are the Cluster's that the tailnet can carry: its routes are of IPv4.
+func podNetworks(cluster *clusterv1.Cluster) []netip.Prefix {
+	var networks []netip.Prefix
+	for _, block := range cluster.Spec.ClusterNetwork.Pods.CIDRBlocks {
+		if pods, err := netip.ParsePrefix(block); err == nil && pods.Addr().Is4() {
+			networks = append(networks, pods.Masked())
+		}
+	}
+	return networks
+}
