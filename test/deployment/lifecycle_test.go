@@ -6,6 +6,7 @@ package deployment
 import (
 	"crypto/tls"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -30,7 +31,13 @@ import (
 const patience = 90 * time.Second
 
 // notExercised are rights that no life cycle is sure to use, each with the reason why it is needed all the same.
-var notExercised = map[string]string{}
+var notExercised = map[string]string{
+	"delete ocimeshmachinepoolmachines infrastructure.cluster.x-k8s.io": "an instance that is gone before Cluster API made its Machine",
+	"patch machinepools cluster.x-k8s.io":                               "a pool whose size OCI's own autoscaling manages",
+	"patch events":                                                      "an event that comes again is counted in the first one",
+	"patch events events.k8s.io":                                        "an event that comes again is counted in the first one",
+	"update secrets":                                                    "a key that is replaced before the launch",
+}
 
 // TestTheWholeLifeCycleOfEveryKindUnderTheShippedRoles has the manager make, change and delete one of each, as a release and
 // as a manager for one namespace.
@@ -71,9 +78,8 @@ func TestTheWholeLifeCycleOfEveryKindUnderTheShippedRoles(t *testing.T) {
 			key := client.ObjectKey{Namespace: ownNamespace, Name: "capom-controller-manager-leader-election"}
 			g.Expect(s.Client.Get(t.Context(), key, lease)).To(Succeed())
 			g.Expect(lease.Spec.HolderIdentity).To(HaveValue(BeEmpty()), "the lease is released, so that another one leads at once")
-			for _, excess := range unused(t, objects, made) {
-				g.Expect(notExercised).To(HaveKey(excess), "nobody uses this right: take its marker away")
-			}
+			excess := slices.DeleteFunc(unused(t, objects, made), func(right string) bool { return notExercised[right] != "" })
+			g.Expect(excess).To(BeEmpty(), "nobody uses these rights: take their markers away")
 		})
 	}
 }
