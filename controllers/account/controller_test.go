@@ -309,6 +309,9 @@ func TestAManagerOfOneNamespaceSeesTheUsersInAll(t *testing.T) {
 	elsewhere := helpers.NewCluster(env.Namespace(t, nil), "c1")
 	env.Create(t, elsewhere)
 	env.Create(t, helpers.NewOCIMeshCluster(elsewhere, w.Tailnet.Name, w.AccountNames()))
+	helpers.Update(t, env, w.Accounts[0], func(account *infrav1.OCIAccount) {
+		account.Spec.AllowedNamespaces.List = []string{w.Namespace, elsewhere.Namespace}
+	})
 	r.Client, r.Reader = client.NewNamespacedClient(env.Client, w.Namespace), env.Client
 	r.Options.Namespace = w.Namespace
 

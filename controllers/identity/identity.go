@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
 // Ensure writes the finalizer and the identity, before anything is made that they are there for. written says that the pass is
@@ -42,10 +43,21 @@ func Ensure(ctx context.Context, c client.Client, object client.Object, finalize
 	return true, nil
 }
 
+// OfCluster is the cluster as an owner of what is made for it.
+func OfCluster(cluster *infrav1.OCIMeshCluster) ownership.Owner {
+	return ownership.Cluster(Of(cluster), cluster.Namespace, cluster.Name)
+}
+
+// OfMachine is the machine as an owner of what is made for it.
+func OfMachine(machine *infrav1.OCIMeshMachine) ownership.Owner {
+	return ownership.Machine(Of(machine), machine.Namespace, machine.Name)
+}
+
 // IsNew tells whether the object has no identity yet: nothing can have been made for it under the one that it will get.
 func IsNew(object client.Object) bool { return recorded(object) == "" }
 
-// Of is the UID that the object was first seen with.
+// Of is the UID that the object was first seen with, as far as its annotation says. Users can write that:
+// it names what to look for and proves nothing. See package ownership.
 func Of(object client.Object) string {
 	if uid := recorded(object); uid != "" {
 		return uid
@@ -56,8 +68,25 @@ func Of(object client.Object) string {
 // recorded is the UID in the annotation. An annotation that was copied from another object does not count.
 func recorded(object client.Object) string {
 	uid, ours := strings.CutPrefix(object.GetAnnotations()[infrav1.IdentityAnnotation], object.GetNamespace()+"/"+object.GetName()+"/")
-	if !ours || strings.Contains(uid, "/") {
+	if !ours || !isUID(uid) {
 		return ""
 	}
 	return uid
 }
+
+// isUID tells whether a text can be a UID. Users write annotations: what is none would be refused where it
+// ends up, in tags, names and other objects' statuses.
+func isUID(text string) bool {
+	if text == "" || len(text) > maxUID {
+		return false
+	}
+	for _, r := range text {
+		if (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && r != '-' {
+			return false
+		}
+	}
+	return true
+}
+
+// maxUID is the length of what Kubernetes gives as a UID, 36 (RFC 4122), with room for another generator.
+const maxUID = 64

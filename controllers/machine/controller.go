@@ -177,6 +177,7 @@ func (r *Reconciler) normalPhases() []phase {
 // deletePhases are the way down.
 func (r *Reconciler) deletePhases() []phase {
 	return []phase{
+		{"recover status", r.recoverStatus},
 		{"leave the load balancer", r.leaveLoadBalancer},
 		{"withdraw routes", r.withdrawRoutes},
 		{"terminate", r.terminate},

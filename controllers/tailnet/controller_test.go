@@ -248,6 +248,9 @@ func TestAManagerOfOneNamespaceSeesTheUsersInAll(t *testing.T) {
 	elsewhere := helpers.NewCluster(env.Namespace(t, nil), "c1")
 	env.Create(t, elsewhere)
 	env.Create(t, helpers.NewOCIMeshCluster(elsewhere, w.Tailnet.Name, w.AccountNames()))
+	helpers.Update(t, env, w.Tailnet, func(tn *infrav1.Tailnet) {
+		tn.Spec.AllowedNamespaces.List = []string{w.Namespace, elsewhere.Namespace}
+	})
 	r.Client = client.NewNamespacedClient(env.Client, w.Namespace)
 	r.Options.Namespace = w.Namespace
 

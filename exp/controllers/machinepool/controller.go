@@ -28,6 +28,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/pass"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolid"
 )
 
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshmachinepools,verbs=get;list;watch;patch
@@ -90,8 +91,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 	if written, err := identity.Ensure(ctx, r.Client, own, expv1.OCIMeshMachinePoolFinalizer); err != nil || written {
 		return ctrl.Result{}, err
 	}
-	s.identity = identity.Of(own)
-	s.prefix = prefixOf(own.Name, s.identity)
+	s.owner = poolid.Owner(own)
+	s.identity, s.prefix = s.owner.Identity(), poolid.Prefix(s.owner)
 	if isPaused, requeue, err := paused.EnsurePausedCondition(ctx, r.Client, s.cluster, own); err != nil || isPaused || requeue {
 		return ctrl.Result{}, err
 	}
@@ -136,6 +137,8 @@ func (r *Reconciler) deletePhases(s *scope) []pass.Phase {
 	return []pass.Phase{
 		{Name: "connect", Condition: deleting, Run: s.with(r.connectToDelete)},
 		{Name: "revoke keys", Condition: deleting, Run: s.with(r.revokeKeys)},
+		{Name: "find pools", Condition: deleting, Run: s.with(r.findPools)},
+		{Name: "record volumes", Condition: deleting, Run: s.with(r.recordVolumes)},
 		{Name: "terminate", Condition: deleting, Run: s.with(r.terminate)},
 		{Name: "delete machines", Condition: deleting, Run: s.with(r.deleteMachines)},
 		{Name: "remains", Condition: deleting, Run: s.with(r.remains)},

@@ -1,0 +1,87 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package ownership decides what is whose. A thing in OCI or in a tailnet belongs to an object only if
+// what OCI or the coordination server holds says so, or if this provider's own status recorded it. What
+// users can write (annotations, providerID, names, host names) proves nothing.
+//
+// The verbs of cloud/oci and cloud/tailnet that change or end something take a Proof, which only this
+// package makes. It has no I/O and no clock, and may import the API's constants only.
+package ownership
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"maps"
+	"strings"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+)
+
+// maxTagValue is the length of a freeform tag's value in OCI (OCI documentation, "Tagging Overview",
+// limits on tags).
+const maxTagValue = 256
+
+// Owner is an object that things are made for. All three of identity, namespace and name count: users can
+// write the identity into an annotation, but cannot make an object in another's namespace.
+type Owner struct {
+	uidTag, nameTag           string
+	identity, namespace, name string
+}
+
+// Cluster is an OCIMeshCluster as an owner. identity is the UID that it was first seen with.
+func Cluster(identity, namespace, name string) Owner {
+	return Owner{infrav1.ClusterUIDTag, infrav1.ClusterNameTag, identity, namespace, name}
+}
+
+// Machine is an OCIMeshMachine as an owner. identity is the UID that it was first seen with.
+func Machine(identity, namespace, name string) Owner {
+	return Owner{infrav1.MachineUIDTag, infrav1.MachineNameTag, identity, namespace, name}
+}
+
+// MachinePool is an OCIMeshMachinePool as an owner. identity is the UID that it was first seen with.
+func MachinePool(identity, namespace, name string) Owner {
+	return Owner{infrav1.MachinePoolUIDTag, infrav1.MachinePoolNameTag, identity, namespace, name}
+}
+
+// Identity is the UID that the object was first seen with.
+func (o Owner) Identity() string { return o.identity }
+
+// Namespace is the object's.
+func (o Owner) Namespace() string { return o.namespace }
+
+// Name is the object's.
+func (o Owner) Name() string { return o.name }
+
+// String is namespace/name, for messages.
+func (o Owner) String() string { return o.namespace + "/" + o.name }
+
+// Tags are the freeform tags that mark what is the owner's in OCI.
+func (o Owner) Tags() map[string]string {
+	return map[string]string{o.uidTag: o.identity, o.nameTag: nameValue(o.namespace, o.name)}
+}
+
+// TagsWith are the tags of both owners: a machine's instance is also its cluster's.
+func (o Owner) TagsWith(other Owner) map[string]string {
+	tags := other.Tags()
+	maps.Copy(tags, o.Tags())
+	return tags
+}
+
+// Digest stands for kind, identity, namespace and name where there is no room for them: 40 hexadecimal
+// digits. Nobody can make another object that has it.
+func (o Owner) Digest() string {
+	sum := sha256.Sum256([]byte(strings.Join([]string{o.uidTag, o.identity, o.namespace, o.name}, "\n")))
+	return hex.EncodeToString(sum[:20])
+}
+
+// nameValue is namespace/name, shortened to what a tag holds without two names becoming one.
+func nameValue(namespace, name string) string {
+	full := namespace + "/" + name
+	if len(full) <= maxTagValue {
+		return full
+	}
+	sum := sha256.Sum256([]byte(full))
+	digest := "~" + hex.EncodeToString(sum[:20])
+	return full[:maxTagValue-len(digest)] + digest
+}
