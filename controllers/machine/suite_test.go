@@ -81,7 +81,7 @@ func (b *bench) reconciler() *Reconciler {
 	return &Reconciler{
 		Client: ownAccounts{env.Client, b.AccountNames()}, APIReader: env.Client, Access: b.Clients, Pollers: b.pollers,
 		KeyNamespace: b.ManagerNamespace,
-		Options: Options{PollInterval: tick, ProgressInterval: tick, Clock: b.now},
+		Options:      Options{PollInterval: tick, ProgressInterval: tick, Clock: b.now},
 	}
 }
 
