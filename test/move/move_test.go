@@ -7,6 +7,9 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/cluster-api/util/conditions"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/watch"
@@ -52,6 +55,7 @@ func TestAClusterMovesToAnotherManagementClusterAndBackAndNothingOfItChanges(t *
 func (w *world) move(t *testing.T, from, to *management, workers int) {
 	t.Helper()
 	g := NewWithT(t)
+	g.Eventually(func() string { return from.unchecked(t) }, timeout, interval).Should(BeEmpty())
 	w.polled(t)
 	before, instances, devices := from.holdings(t), w.instances(t), w.devices()
 	w.changes()
@@ -80,4 +84,20 @@ func withPool(workers int) func(watch.Snapshot) string {
 		}
 		return s.PoolComplete(1)
 	}
+}
+
+// unchecked names a Machine that its MachineHealthCheck has not found healthy yet, which is the last
+// thing that happens to a new one. The template's checks leave out a machine pool's.
+func (m *management) unchecked(t *testing.T) string {
+	t.Helper()
+	machines := &clusterv1.MachineList{}
+	NewWithT(t).Expect(m.client.List(t.Context(), machines, client.InNamespace(namespace))).To(Succeed())
+	for i := range machines.Items {
+		machine := &machines.Items[i]
+		_, pooled := machine.Labels[clusterv1.MachinePoolNameLabel]
+		if !pooled && !conditions.IsTrue(machine, clusterv1.MachineHealthCheckSucceededCondition) {
+			return machine.Name
+		}
+	}
+	return ""
 }
