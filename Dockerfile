@@ -1,7 +1,8 @@
 # syntax=docker/dockerfile:1
 
 # Go cross-compiles, so the builder runs on the machine's own platform for every target.
-FROM --platform=$BUILDPLATFORM golang:1.26-bookworm AS builder
+# Its Go is the toolchain of go.mod; make verify-toolchain compares them.
+FROM --platform=$BUILDPLATFORM golang:1.27.3-bookworm AS builder
 WORKDIR /workspace
 
 COPY go.mod go.sum ./

@@ -18,6 +18,8 @@ TESTS ?= ./...
 TESTFLAGS ?=
 
 BINARIES := hack/binaries.sh
+# Every target builds with the toolchain that go.mod names, whatever Go is installed.
+export GOTOOLCHAIN := $(shell hack/toolchain.sh)
 # golangci-lint keeps findings with the paths of the checkout they were made in; shared by two checkouts they are misjudged.
 export GOLANGCI_LINT_CACHE := $(CURDIR)/$(OUT)/lint-cache
 LDFLAGS := -s -w -X main.version=$(VERSION)
@@ -84,11 +86,16 @@ generate-docs: ## Generate the API reference
 
 .PHONY: test
 test: ## Build, vet and test everything with the race detector, template tests included
-	hack/ensure-packages.sh gcc shellcheck cloud-init nft unshare ip
+	hack/ensure-packages.sh gcc shellcheck cloud-init nft unshare ip gpg
 	go build ./...
 	go vet ./...
 	assets=$$($(BINARIES) envtest); $(BINARIES) clusterctl kustomize capi-core capi-kubeadm-bootstrap capi-kubeadm-control-plane; \
 	KUBEBUILDER_ASSETS=$$assets CGO_ENABLED=1 go test -race -timeout 20m $(TESTFLAGS) $(TESTS)
+	$(if $(filter ./...,$(TESTS)),$(MAKE) --no-print-directory test-policy)
+
+.PHONY: test-policy
+test-policy: ## Test the tailnet policies of docs/policies with Tailscale's and Headscale's code; part of "make test"
+	for modfile in go.mod headscale-0.28.mod; do echo "go test: test/policy/$$modfile"; go -C test/policy test -modfile=$$modfile $(TESTFLAGS) ./...; done
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME (20s)
@@ -108,15 +115,24 @@ lint-api: ## Lint the API types with kube-api-linter
 	$$lint run --config .golangci-kal.yml ./api/... ./exp/api/...
 
 .PHONY: verify
-verify: verify-generated verify-modules verify-scripts verify-headers verify-release ## Check that generated files, modules, scripts, headers and the release are in order
+verify: verify-generated verify-toolchain verify-modules verify-vulnerabilities verify-scripts verify-headers verify-release ## Check that generated files, modules, scripts, headers and the release are in order
 
 .PHONY: verify-generated
 verify-generated: ## Fail when "make generate" would change something
 	hack/verify-generated.sh
 
+.PHONY: verify-toolchain
+verify-toolchain: ## Fail when a module or the image has another Go toolchain than go.mod
+	hack/verify-toolchain.sh
+
 .PHONY: verify-modules
 verify-modules: ## Fail when "go mod tidy" would change a go.mod or go.sum
-	for module in . hack/tools hack/capi hack/kubernetes hack/node hack/coredns test/coordination test/promql; do echo "go mod tidy: $$module"; go -C $$module mod tidy -diff; done
+	for module in $$(git ls-files -- go.mod '*/go.mod' | xargs dirname); do echo "go mod tidy: $$module"; go -C $$module mod tidy -diff; done
+	go -C test/policy mod tidy -modfile=headscale-0.28.mod -diff
+
+.PHONY: verify-vulnerabilities
+verify-vulnerabilities: ## Fail when the code reaches a known vulnerability
+	hack/verify-vulnerabilities.sh
 
 .PHONY: verify-scripts
 verify-scripts: ## Run shellcheck over every script

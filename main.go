@@ -43,6 +43,10 @@ var version = "dev"
 
 const controllerName = "capom-controller-manager"
 
+// gracefulShutdown is how long what is under way may take to end; the lease is released afterwards. A pod must be given more
+// than that (terminationGracePeriodSeconds in config/manager).
+const gracefulShutdown = 30 * time.Second
+
 // minimumKubernetes is the version of the management cluster from which on CRDs have selectable fields: by one the machines of an
 // account are found before it is deleted (controllers/index).
 const minimumKubernetes = "v1.31.0"
@@ -89,6 +93,8 @@ func run(ctx context.Context, options managerOptions) error {
 	}
 	clients := access.New(access.Options{
 		Client:         mgr.GetClient(),
+		Namespace:      options.ownNamespace,
+		WatchNamespace: options.namespace,
 		SecretMetadata: mgr.GetCache(),
 		OCIMetrics:     ociMetrics,
 		Forget:         machineMetrics.ForgetAccount,
@@ -105,6 +111,9 @@ func run(ctx context.Context, options managerOptions) error {
 		return err
 	}
 	if err := setupPools(ctx, mgr, clients, pollers, options); err != nil {
+		return err
+	}
+	if err := setupKeys(ctx, mgr, options); err != nil {
 		return err
 	}
 	if err := setupChecks(mgr); err != nil {
@@ -145,19 +154,24 @@ func newManager(options managerOptions) (ctrl.Manager, error) {
 		return nil, fmt.Errorf("check the management cluster: %w", err)
 	}
 
+	// Credentials lie in any namespace or, if the manager is for one, in that one and its own.
 	var namespaces map[string]ctrlcache.Config
+	secretNamespaces := map[string]ctrlcache.Config{ctrlcache.AllNamespaces: {}}
 	if options.namespace != "" {
 		namespaces = map[string]ctrlcache.Config{options.namespace: {}}
+		secretNamespaces = map[string]ctrlcache.Config{options.namespace: {}, options.ownNamespace: {}}
 	}
 	return ctrl.NewManager(config, ctrl.Options{
 		Scheme:                        scheme,
 		Controller:                    ctrlconfig.Controller{UsePriorityQueue: new(false)}, // docs/decisions/0014-work-queue.md
 		LeaderElection:                options.leaderElect,
 		LeaderElectionID:              "capom-controller-manager-leader-election",
+		LeaderElectionNamespace:       options.ownNamespace,
 		LeaderElectionReleaseOnCancel: true,
 		LeaseDuration:                 &options.leaseDuration,
 		RenewDeadline:                 &options.renewDeadline,
 		RetryPeriod:                   &options.retryPeriod,
+		GracefulShutdownTimeout:       new(gracefulShutdown),
 		HealthProbeBindAddress:        options.healthAddress,
 		Metrics:                       *metricsOptions,
 		Cache: ctrlcache.Options{
@@ -165,10 +179,7 @@ func newManager(options managerOptions) (ctrl.Manager, error) {
 			SyncPeriod:        &options.syncPeriod,
 			// Nobody reads who wrote which field, which is a third of a machine.
 			DefaultTransform: ctrlcache.TransformStripManagedFields(),
-			// The Secrets of accounts and tailnets lie in any namespace, whatever --namespace says of clusters.
-			ByObject: map[client.Object]ctrlcache.ByObject{
-				&corev1.Secret{}: {Namespaces: map[string]ctrlcache.Config{ctrlcache.AllNamespaces: {}}},
-			},
+			ByObject: map[client.Object]ctrlcache.ByObject{&corev1.Secret{}: {Namespaces: secretNamespaces}},
 		},
 		Client: client.Options{Cache: &client.CacheOptions{
 			// Only the metadata of Secrets is cached; their contents are read when needed and never kept.

@@ -4,7 +4,9 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -23,6 +25,7 @@ type managerOptions struct {
 	manager flags.ManagerOptions
 
 	namespace        string
+	ownNamespace     string
 	watchFilter      string
 	leaderElect      bool
 	leaseDuration    time.Duration
@@ -62,6 +65,8 @@ func (o *managerOptions) addFlags(fs *pflag.FlagSet) {
 	o.addClusterAPIFlags(fs)
 
 	o.gates.AddFlag(fs)
+	fs.StringVar(&o.ownNamespace, "own-namespace", cmp.Or(os.Getenv("POD_NAMESPACE"), "capom-system"),
+		"Namespace that the manager runs in: it keeps tailnet keys there, and writes Secrets nowhere else; $POD_NAMESPACE by default")
 	fs.IntVar(&o.concurrency, "concurrency", 10, "Number of objects of each kind to reconcile at once")
 	fs.DurationVar(&o.requestTimeout, "request-timeout", 30*time.Second, "How long a call to OCI or a tailnet may take")
 	fs.DurationVar(&o.pollInterval, "poll-interval", time.Minute, "How often machines, clusters and accounts at rest are looked at")

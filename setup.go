@@ -7,19 +7,23 @@ import (
 	"context"
 	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/account"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/cluster"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/index"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/joinkey"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/machine"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/machinetemplate"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnet"
+	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/machinepool"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolmachine"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/webhooks"
@@ -61,7 +65,8 @@ func setupControllers(
 		{"OCIMeshMachine", func() error {
 			return (&machine.Reconciler{
 				Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Access: clients, Pollers: pollers, WatchFilterValue: o.watchFilter,
-				Recorder: mgr.GetEventRecorder("ocimeshmachine-controller"), Metrics: machines, OtherDevices: otherDevices,
+				Recorder: mgr.GetEventRecorder("ocimeshmachine-controller"), Metrics: machines, KeyNamespace: o.ownNamespace,
+				OtherDevices: otherDevices,
 				Options: machine.Options{
 					PollInterval: o.pollInterval, ProgressInterval: o.progressInterval, JoinTimeout: o.joinTimeout,
 				},
@@ -88,8 +93,8 @@ func setupPools(ctx context.Context, mgr ctrl.Manager, clients *access.Clients, 
 	perKind := controller.Options{MaxConcurrentReconciles: o.concurrency}
 	err := (&machinepool.Reconciler{
 		Client: mgr.GetClient(), Access: clients, Pollers: pollers, WatchFilterValue: o.watchFilter,
-		Recorder: mgr.GetEventRecorder("ocimeshmachinepool-controller"),
-		Options:  machinepool.Options{PollInterval: o.pollInterval, ProgressInterval: o.progressInterval},
+		Recorder: mgr.GetEventRecorder("ocimeshmachinepool-controller"), KeyNamespace: o.ownNamespace,
+		Options: machinepool.Options{PollInterval: o.pollInterval, ProgressInterval: o.progressInterval},
 	}).SetupWithManager(ctx, mgr, perKind)
 	if err != nil {
 		return fmt.Errorf("set up OCIMeshMachinePool: %w", err)
@@ -105,6 +110,24 @@ func setupPools(ctx context.Context, mgr ctrl.Manager, clients *access.Clients, 
 		return fmt.Errorf("set up OCIMeshMachinePoolMachine: %w", err)
 	}
 	return nil
+}
+
+// setupKeys checks that there is a place for tailnet keys, and has those swept whose objects are gone.
+func setupKeys(ctx context.Context, mgr ctrl.Manager, o managerOptions) error {
+	namespace := &corev1.Namespace{}
+	if err := mgr.GetAPIReader().Get(ctx, client.ObjectKey{Name: o.ownNamespace}, namespace); err != nil {
+		return fmt.Errorf("find the namespace that the manager runs in (--own-namespace): %w", err)
+	}
+	kinds := map[string]func() client.Object{
+		machine.Kind: func() client.Object { return &infrav1.OCIMeshMachine{} },
+	}
+	if o.gates.Enabled(machinePoolGate) {
+		kinds[machinepool.Kind] = func() client.Object { return &expv1.OCIMeshMachinePool{} }
+	}
+	return mgr.Add(&joinkey.Sweeper{
+		Store: joinkey.Store{Client: mgr.GetClient(), Namespace: o.ownNamespace},
+		Cache: mgr.GetClient(), Reader: mgr.GetAPIReader(), Kinds: kinds, WatchNamespace: o.namespace,
+	})
 }
 
 // setupPollers polls the accounts while the manager leads.

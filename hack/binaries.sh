@@ -14,7 +14,8 @@
 # Versions come from the go.mod files under hack/, nowhere else. A path is
 # ${CAPOM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/capom}/NAME-VERSION/NAME, so a new
 # version never meets an old binary. Only a first run builds; building everything
-# takes about fifteen minutes on two cores and 2.5 GB of memory.
+# takes about fifteen minutes on two cores and 2.5 GB of memory. Programs that read Go
+# code have the Go that built them in VERSION: an older one than the code's cannot read it.
 
 set -euo pipefail
 shopt -s inherit_errexit
@@ -23,17 +24,20 @@ HACK="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 CACHE="${CAPOM_CACHE:-${XDG_CACHE_HOME:-${HOME}/.cache}/capom}"
 # Two compilers at once keep the build of kube-apiserver within 2.5 GB.
 JOBS="${CAPOM_BUILD_JOBS:-2}"
+GOTOOLCHAIN="$("${HACK}/toolchain.sh")"
+export GOTOOLCHAIN
 
 NAMES=(kube-apiserver etcd kube-controller-manager kube-scheduler kubectl kubelet kubeadm
   containerd containerd-shim-runc-v2 ctr runc cni-bridge cni-host-local cni-loopback coredns tailscale tailscaled
   capi-core capi-kubeadm-bootstrap capi-kubeadm-control-plane clusterctl
-  controller-gen kustomize crd-ref-docs golangci-lint)
+  controller-gen kustomize crd-ref-docs golangci-lint govulncheck)
 
 # binary sets, for one name: module (the folder with its go.mod), package (what is
 # built), pin (the required module that gives the version), link (the package whose
-# version variables the linker sets; empty where the program knows itself), tags and cgo.
+# version variables the linker sets; empty where the program knows itself), tags, cgo and
+# reads (1 where the program reads Go code).
 binary() {
-  link="" tags="" cgo=0
+  link="" tags="" cgo=0 reads=0
   case "$1" in
     kube-apiserver | kube-controller-manager | kube-scheduler | kubectl | kubelet | kubeadm)
       module=kubernetes package="k8s.io/kubernetes/cmd/$1" pin=k8s.io/kubernetes link=k8s.io/component-base/version ;;
@@ -61,13 +65,15 @@ binary() {
     clusterctl)
       module=capi package=sigs.k8s.io/cluster-api/cmd/clusterctl ;;
     controller-gen)
-      module=tools package=sigs.k8s.io/controller-tools/cmd/controller-gen pin=sigs.k8s.io/controller-tools ;;
+      module=tools package=sigs.k8s.io/controller-tools/cmd/controller-gen pin=sigs.k8s.io/controller-tools reads=1 ;;
     kustomize)
       module=tools package=sigs.k8s.io/kustomize/kustomize/v5 pin=$package ;;
     crd-ref-docs)
-      module=tools package=github.com/elastic/crd-ref-docs pin=$package ;;
+      module=tools package=github.com/elastic/crd-ref-docs pin=$package reads=1 ;;
     golangci-lint)
-      module=tools package=./golangci-lint pin=github.com/golangci/golangci-lint/v2 ;;
+      module=tools package=./golangci-lint pin=github.com/golangci/golangci-lint/v2 reads=1 ;;
+    govulncheck)
+      module=vulnerabilities package=golang.org/x/vuln/cmd/govulncheck pin=golang.org/x/vuln reads=1 ;;
     *)
       echo "hack/binaries.sh: unknown name \"$1\"; known are: envtest ${NAMES[*]}" >&2
       return 2 ;;
@@ -97,6 +103,9 @@ version() {
   fi
   if [[ ${pin} == k8s.io/kubernetes && -n ${CAPOM_KUBERNETES_STAMP:-} ]]; then
     version="${CAPOM_KUBERNETES_STAMP}"
+  fi
+  if ((reads)); then
+    version+="-${GOTOOLCHAIN}"
   fi
   echo "${version}"
 }

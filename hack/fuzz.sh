@@ -11,6 +11,8 @@ set -euo pipefail
 
 fuzztime="${1:-20s}"
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+GOTOOLCHAIN="$(hack/toolchain.sh)"
+export GOTOOLCHAIN
 
 mapfile -t targets < <(git grep -oE --untracked '^func Fuzz[A-Za-z0-9_]+' -- '*_test.go' | sort)
 if ((${#targets[@]} == 0)); then

@@ -173,6 +173,9 @@ const (
 	// InstanceTerminatedReason surfaces when the instance was terminated behind the provider's back. Remedy: delete the
 	// Machine; a MachineHealthCheck does so.
 	InstanceTerminatedReason = "InstanceTerminated"
+	// InstanceNotOwnedReason surfaces when spec.providerID names an instance that no account has with this machine's tags: it is gone,
+	// or it is somebody else's. Remedy: in the message.
+	InstanceNotOwnedReason = "InstanceNotOwned"
 	// InstanceDuplicatedReason surfaces when two live instances carry the machine's tag. Remedy: terminate the wrong one.
 	InstanceDuplicatedReason = "InstanceDuplicated"
 	// WaitingForTerminationReason surfaces on Deleting while the instance is not TERMINATED.

@@ -52,9 +52,34 @@ type OCIMeshMachineStatus struct {
 	// +optional
 	Tailnet TailnetDeviceStatus `json:"tailnet,omitempty,omitzero"`
 
+	// leaving are the instances that are to be ended and the data volumes that go with them, recorded before their end is asked
+	// for: volumes that are detached by then stay.
+	// +optional
+	Leaving LeavingStatus `json:"leaving,omitempty,omitzero"`
+
 	// backend is a control plane's part in the cluster's load balancer, if that has one.
 	// +optional
 	Backend BackendStatus `json:"backend,omitempty,omitzero"`
+}
+
+// LeavingStatus are instances that are to be ended, and what goes with them.
+// +kubebuilder:validation:MinProperties=1
+type LeavingStatus struct {
+	// instanceIDs are the OCIDs of the instances.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=255
+	InstanceIDs []string `json:"instanceIDs,omitempty"`
+
+	// volumeIDs are the OCIDs of the data volumes.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=512
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=255
+	VolumeIDs []string `json:"volumeIDs,omitempty"`
 }
 
 // BackendStatus is a control plane's part in the cluster's load balancer.

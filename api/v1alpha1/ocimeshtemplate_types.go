@@ -69,6 +69,7 @@ type OCIMeshMachineTemplateResource struct {
 
 	// spec of the OCIMeshMachine.
 	// +required
+	// +kubebuilder:validation:XValidation:rule="!has(self.providerID)",message="a template has no providerID: the provider sets it on each machine"
 	Spec OCIMeshMachineSpec `json:"spec,omitempty,omitzero"`
 }
 

@@ -4,9 +4,6 @@
 package cloudinit
 
 import (
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -96,61 +93,4 @@ func TestSwapIsOffNowAndAfterAReboot(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred(), out)
 	g.Expect(n.calls()).To(ContainElement("swapoff -a"))
 	g.Expect(n.read("etc/fstab")).To(Equal("UUID=1 / xfs defaults 0 0\n#capom /.swapfile none swap sw,comment=x 0 0\n"))
-}
-
-func TestTheGuardsRoutePacketsWhateverTheirMark(t *testing.T) {
-	cases := map[PodNetworkMode]int{PodNetworkVXLAN: 2, PodNetworkTailnetRoutes: 3}
-	for mode, rules := range cases {
-		t.Run(string(mode), func(t *testing.T) {
-			g := NewWithT(t)
-			in := controlPlaneInput()
-			in.PodNetwork.Mode = mode
-			n := newTestNode(t, in)
-
-			out, err := n.run("capom-guard", "once")
-
-			g.Expect(err).NotTo(HaveOccurred(), out)
-			g.Expect(n.calls()).To(ContainElements(
-				"ip -4 rule add pref 5200 to 100.64.0.0/10 lookup 52", "ip -4 rule add pref 5200 to 10.250.0.0/16 lookup 52"))
-			g.Expect(strings.Count(n.read("calls"), "rule add")).To(Equal(rules))
-		})
-	}
-}
-
-func TestTheGuardsPutBackOnlyWhatIsMissing(t *testing.T) {
-	g := NewWithT(t)
-	n := newTestNode(t, controlPlaneInput())
-	n.stub("ip", `[ "$*" != "-4 rule show" ] || printf '5200:\tfrom all to 100.64.0.0/10 lookup 52\n5210:\tfrom all fwmark 0x80000/0xff0000 lookup main\n'`)
-	n.stub("sysctl", "[ $1 != -n ] || echo 1")
-
-	out, err := n.run("capom-guard", "again")
-
-	g.Expect(err).NotTo(HaveOccurred(), out)
-	g.Expect(n.read("calls")).NotTo(ContainSubstring("rule add pref 5200 to 100.64.0.0/10"))
-	g.Expect(n.calls()).To(ContainElement("ip -4 rule add pref 5200 to 10.250.0.0/16 lookup 52"))
-	g.Expect(n.calls()).NotTo(ContainElement("nft -f -"))
-	g.Expect(n.calls()).To(ContainElement("sysctl -q -w net.ipv4.conf.all.src_valid_mark=0"))
-}
-
-func TestTheKernelTakesTheGuards(t *testing.T) {
-	g := NewWithT(t)
-	nft := requireTool(t, "nft", "nftables")
-	unshare := requireTool(t, "unshare", "util-linux")
-	if err := exec.Command(unshare, "-n", "-r", "true").Run(); err != nil {
-		t.Skipf("NOT CHECKED: this machine gives no network namespaces: %v", err)
-	}
-	n := newTestNode(t, controlPlaneInput())
-	for _, real := range []string{"nft", "ip", "sysctl"} {
-		g.Expect(os.Remove(filepath.Join(n.stubs, real))).To(Succeed())
-	}
-	guard := n.command(filepath.Join(scriptsDir, "capom-guard"), "once")
-	script := guard.Path + " once && " + guard.Path + " once && " + nft + " list table inet capom && ip -4 rule show"
-	cmd := exec.Command(unshare, "-n", "-r", "sh", "-c", script)
-	cmd.Env = append(guard.Env, "PATH="+n.stubs+":/usr/sbin:/sbin:/usr/bin:/bin")
-
-	out, err := cmd.CombinedOutput()
-
-	g.Expect(err).NotTo(HaveOccurred(), string(out))
-	g.Expect(string(out)).To(ContainSubstring(`iifname "en*" ip saddr 100.64.0.0/10 drop`))
-	g.Expect(strings.Count(string(out), "to 100.64.0.0/10 lookup 52")).To(Equal(1), "a second run adds no second rule")
 }

@@ -97,6 +97,9 @@ type Tailscale struct {
 	Version string
 	// Repository replaces https://pkgs.tailscale.com/stable for TailscalePackage.
 	Repository string
+	// RepositoryKeys are the fingerprints of the keys that may sign Repository. Empty means
+	// Tailscale's own.
+	RepositoryKeys []string
 	// Archives are the release archives by architecture, "amd64" and "arm64", for TailscaleArchive.
 	Archives map[string]Archive
 }
@@ -115,6 +118,13 @@ type Packages struct {
 	KubernetesRepository string
 	// ContainerdRepository replaces https://download.docker.com/linux and is followed by /ubuntu or /rhel.
 	ContainerdRepository string
+	// KubernetesKeys and ContainerdKeys are the fingerprints of the keys that may sign the
+	// repositories, 40 upper-case hexadecimal digits each. Empty means the keys of the public
+	// repositories.
+	KubernetesKeys []string
+	ContainerdKeys []string
+	// ContainerdVersion is exact, for example "2.2.6". Empty means the version that is tested.
+	ContainerdVersion string
 }
 
 // Endpoint is the control plane's endpoint.

@@ -15,14 +15,24 @@ import (
 	. "github.com/onsi/gomega"
 )
 
+// Fingerprints of testdata/keys/known.asc and stranger.asc.
+const (
+	knownKey    = "F676A31DBBD2B3DA6A7459F4F76C8612F673C4B4"
+	strangerKey = "2CAA388EB164D642FC108B5EE6994E22FB2F2A26"
+)
+
 func installInput() Input {
 	in := controlPlaneInput()
 	in.BootstrapMode = BootstrapInstall
+	in.Tailscale.RepositoryKeys = []string{knownKey}
+	in.Packages.KubernetesKeys, in.Packages.ContainerdKeys = []string{knownKey}, []string{knownKey}
 	return in
 }
 
-// fresh takes tailscale and Kubernetes away until apt-get or dnf has installed them.
+// fresh takes tailscale and Kubernetes away until apt-get or dnf has installed them. Each
+// repository's key is known.asc.
 func (n *testNode) fresh() {
+	n.keys("known.asc")
 	n.stub("tailscale", `[ -e "$CAPOM_ROOT/has-tailscale" ] && echo 1.102.3`)
 	n.stub("kubeadm", `[ -e "$CAPOM_ROOT/has-kubeadm" ] && echo v1.36.1`)
 	install := `case "$*" in *install*tailscale*) touch "$CAPOM_ROOT/has-tailscale" ;; *install*kubeadm*) touch "$CAPOM_ROOT/has-kubeadm" ;; esac`
@@ -31,7 +41,40 @@ func (n *testNode) fresh() {
 	n.stub("containerd", `echo "            SystemdCgroup = false"`)
 }
 
+// keys has curl fetch files of testdata/keys, one after the other, whatever it is asked for.
+func (n *testNode) keys(names ...string) {
+	var content strings.Builder
+	for _, name := range names {
+		key, err := os.ReadFile(filepath.Join("testdata", "keys", name))
+		if err != nil {
+			n.t.Fatal(err)
+		}
+		content.Write(key)
+	}
+	n.write("key", content.String(), 0o644)
+	n.stub("curl", `while [ "$1" != -o ]; do shift; done; cp "$CAPOM_ROOT/key" "$2"`)
+}
+
+// keysIn are the fingerprints of the primary keys in a file.
+func (n *testNode) keysIn(name string) []string {
+	n.t.Helper()
+	gpg := requireTool(n.t, "gpg", "gpg")
+	out, err := exec.Command(gpg, "--homedir", n.t.TempDir(), "--batch", "--quiet", "--no-autostart", "--with-colons", "--show-keys",
+		filepath.Join(n.root, name)).CombinedOutput()
+	if err != nil {
+		n.t.Fatalf("%v: %s", err, out)
+	}
+	var found []string
+	for line := range strings.Lines(string(out)) {
+		if fields := strings.Split(line, ":"); fields[0] == "fpr" {
+			found = append(found, fields[9])
+		}
+	}
+	return found
+}
+
 func TestAStockUbuntuGetsThePinnedVersions(t *testing.T) {
+	requireTool(t, "gpg", "gpg")
 	g := NewWithT(t)
 	n := newTestNode(t, installInput())
 	n.fresh()
@@ -41,16 +84,21 @@ func TestAStockUbuntuGetsThePinnedVersions(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred(), out)
 	calls := n.read("calls")
 	g.Expect(calls).To(ContainSubstring("tailscale=1.102.3"))
-	g.Expect(calls).To(ContainSubstring("apt-mark -q hold kubelet kubeadm kubectl containerd.io"))
-	g.Expect(calls).To(ContainSubstring("kubelet=1.36.1-* kubeadm=1.36.1-* kubectl=1.36.1-* containerd.io"))
+	g.Expect(calls).To(ContainSubstring("containerd.io=2.2.6-*"))
+	g.Expect(calls).To(ContainSubstring("kubelet=1.36.1-* kubeadm=1.36.1-* kubectl=1.36.1-*"))
+	g.Expect(n.calls()).To(ContainElements("apt-mark -q hold tailscale", "apt-mark -q hold containerd.io", "apt-mark -q hold kubelet kubeadm kubectl"))
+	for _, name := range []string{"tailscale", "kubernetes", "containerd"} {
+		g.Expect(n.keysIn("etc/apt/keyrings/" + name + ".gpg")).To(Equal([]string{knownKey}))
+	}
 	g.Expect(n.read("etc/apt/sources.list.d/kubernetes.list")).To(Equal(
-		"deb [signed-by=/etc/apt/keyrings/kubernetes.asc] https://pkgs.k8s.io/core:/stable:/v1.36/deb/ /\n"))
+		"deb [signed-by=/etc/apt/keyrings/kubernetes.gpg] https://pkgs.k8s.io/core:/stable:/v1.36/deb/ /\n"))
 	g.Expect(n.read("etc/apt/sources.list.d/tailscale.list")).To(Equal(
 		"deb [signed-by=/etc/apt/keyrings/tailscale.gpg] https://pkgs.tailscale.com/stable/ubuntu noble main\n"))
 	g.Expect(n.read("etc/containerd/config.toml")).To(ContainSubstring("SystemdCgroup = true"))
 }
 
 func TestAStockOracleLinuxGetsThePinnedVersionsAndPermissiveSELinux(t *testing.T) {
+	requireTool(t, "gpg", "gpg")
 	for _, release := range []string{"8.10", "9.5"} {
 		t.Run(release, func(t *testing.T) {
 			g := NewWithT(t)
@@ -67,9 +115,80 @@ func TestAStockOracleLinuxGetsThePinnedVersionsAndPermissiveSELinux(t *testing.T
 			g.Expect(n.read("etc/yum.repos.d/tailscale.repo")).To(ContainSubstring(
 				"baseurl=https://pkgs.tailscale.com/stable/oracle/" + release[:1] + "/$basearch\n"))
 			g.Expect(n.read("etc/yum.repos.d/kubernetes.repo")).To(ContainSubstring("baseurl=https://pkgs.k8s.io/core:/stable:/v1.36/rpm/\n"))
+			g.Expect(n.calls()).To(ContainElements("dnf -q -y install --disableexcludes=containerd containerd.io-2.2.6",
+				"dnf -q -y install --disableexcludes=tailscale tailscale-1.102.3"))
+			for name, held := range map[string]string{"tailscale": "tailscale", "containerd": "containerd.io", "kubernetes": "kubelet kubeadm kubectl "} {
+				key := "/etc/pki/rpm-gpg/RPM-GPG-KEY-capom-" + name
+				g.Expect(n.read("etc/yum.repos.d/" + name + ".repo")).To(And(
+					ContainSubstring("gpgcheck=1\ngpgkey=file://"+key+"\n"), ContainSubstring("\nexclude="+held)))
+				g.Expect(n.read(key)).To(HavePrefix("-----BEGIN PGP PUBLIC KEY BLOCK-----"), "rpm reads no other form")
+				g.Expect(n.keysIn(key)).To(Equal([]string{knownKey}))
+			}
 			g.Expect(n.read("etc/selinux/config")).To(HavePrefix("SELINUX=permissive\n"))
 		})
 	}
+}
+
+func TestOnlyKnownKeysOfARepositoryAreTrusted(t *testing.T) {
+	requireTool(t, "gpg", "gpg")
+	const source = "https://pkgs.tailscale.com/stable/ubuntu/noble.noarmor.gpg"
+	cases := map[string]struct {
+		served []string
+		reason string
+	}{
+		"the known key":           {served: []string{"known.asc"}},
+		"another key beside it":   {served: []string{"stranger.asc", "known.asc"}},
+		"another key":             {[]string{"stranger.asc"}, "the key at " + source + " is not trusted: its fingerprint is " + strangerKey + " and should be " + knownKey},
+		"a page instead of a key": {[]string{"../consume.py"}, source + " holds no key"},
+		"an empty answer":         {nil, source + " holds no key"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			n := newTestNode(t, installInput())
+			n.fresh()
+			n.keys(tc.served...)
+
+			out, err := n.run("capom-install")
+
+			if tc.reason == "" {
+				g.Expect(err).NotTo(HaveOccurred(), out)
+				g.Expect(n.keysIn("etc/apt/keyrings/tailscale.gpg")).To(Equal([]string{knownKey}))
+				return
+			}
+			g.Expect(err).To(HaveOccurred())
+			g.Expect(out).To(HaveSuffix(tc.reason+"\n"), "the last line is what the console shows")
+			g.Expect(n.exists("etc/apt/keyrings/tailscale.gpg")).To(BeFalse())
+			g.Expect(n.read("calls")).NotTo(ContainSubstring("install"))
+		})
+	}
+}
+
+func TestAKeyThatWasTrustedStaysWhenAnotherIsServed(t *testing.T) {
+	requireTool(t, "gpg", "gpg")
+	g := NewWithT(t)
+	n := newTestNode(t, installInput())
+	n.fresh()
+	n.stub("apt-get", "exit 1")
+	_, err := n.run("capom-install")
+	g.Expect(err).To(HaveOccurred(), "the first attempt gets as far as the key")
+	n.keys("stranger.asc")
+
+	out, err := n.run("capom-install")
+
+	g.Expect(err).To(HaveOccurred())
+	g.Expect(out).To(ContainSubstring("is not trusted"))
+	g.Expect(n.keysIn("etc/apt/keyrings/tailscale.gpg")).To(Equal([]string{knownKey}))
+}
+
+func TestThePublicRepositoriesKeysArePinned(t *testing.T) {
+	g := NewWithT(t)
+	settings := nodeSettings(controlPlaneInput().withDefaults())
+
+	g.Expect(settings).To(And(
+		HaveKeyWithValue("CAPOM_TAILSCALE_KEYS", "2596A99EAAB33821893C0A79458CA832957F5868"),
+		HaveKeyWithValue("CAPOM_KUBERNETES_KEYS", "DE15B14486CD377B9E876E1A234654DA9A296436"),
+		HaveKeyWithValue("CAPOM_CONTAINERD_KEYS", "9DC858229FC7DD38854AE2D88D81803C0EBFCD88 060A61C51B558A7F742B77AAC52FEB6B621E9F35")))
 }
 
 func TestWhatIsInstalledAtTheRightVersionIsLeftAlone(t *testing.T) {

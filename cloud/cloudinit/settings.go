@@ -18,6 +18,23 @@ const (
 	defaultTailscaleRepository  = "https://pkgs.tailscale.com/stable"
 	defaultKubernetesRepository = "https://pkgs.k8s.io/core:/stable:"
 	defaultContainerdRepository = "https://download.docker.com/linux"
+	// defaultContainerdVersion is in Docker's repositories for Ubuntu 22.04 and 24.04 and for RHEL
+	// 8 and 9.
+	defaultContainerdVersion = "2.2.6"
+)
+
+// Fingerprints of the keys that sign the public repositories. A key whose expiry is put off keeps
+// its fingerprint.
+var (
+	// Tailscale's is "Package repository signing key", for deb and rpm (tailscale issues 3540,
+	// 13284, 15221).
+	defaultTailscaleKeys = []string{"2596A99EAAB33821893C0A79458CA832957F5868"}
+	// pkgs.k8s.io's is "isv:kubernetes OBS Project" (kubernetes issue 128609, kubernetes/release
+	// issue 3818).
+	defaultKubernetesKeys = []string{"DE15B14486CD377B9E876E1A234654DA9A296436"}
+	// Docker's are the one for deb and the one for rpm ("Install Docker Engine on Ubuntu", "on
+	// CentOS" in Docker's documentation).
+	defaultContainerdKeys = []string{"9DC858229FC7DD38854AE2D88D81803C0EBFCD88", "060A61C51B558A7F742B77AAC52FEB6B621E9F35"}
 )
 
 // nodeSettings is the content of /etc/capom/node.env, which every script on the node reads. in has its defaults.
@@ -39,6 +56,10 @@ func nodeSettings(in Input) map[string]string {
 		"CAPOM_TAILSCALE_REPO":     strings.TrimRight(in.Tailscale.Repository, "/"),
 		"CAPOM_KUBERNETES_REPO":    strings.TrimRight(in.Packages.KubernetesRepository, "/"),
 		"CAPOM_CONTAINERD_REPO":    strings.TrimRight(in.Packages.ContainerdRepository, "/"),
+		"CAPOM_TAILSCALE_KEYS":     strings.Join(in.Tailscale.RepositoryKeys, " "),
+		"CAPOM_KUBERNETES_KEYS":    strings.Join(in.Packages.KubernetesKeys, " "),
+		"CAPOM_CONTAINERD_KEYS":    strings.Join(in.Packages.ContainerdKeys, " "),
+		"CAPOM_CONTAINERD_VERSION": in.Packages.ContainerdVersion,
 		"CAPOM_ENDPOINT_HOST":      in.Endpoint.Host,
 		"CAPOM_ENDPOINT_PORT":      strconv.Itoa(in.Endpoint.Port),
 		"CAPOM_VIP":                "",

@@ -15,11 +15,12 @@ var (
 	dnsLabel         = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 	dnsName          = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$`)
 	kubernetesSemver = regexp.MustCompile(`^v[0-9]+\.[0-9]+\.[0-9]+([+-][0-9A-Za-z.+-]+)?$`)
-	tailscaleVersion = regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+$`)
+	threeNumbers     = regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+$`)
 	sha256Hex        = regexp.MustCompile(`^[0-9a-f]{64}$`)
 	authKey          = regexp.MustCompile(`^[A-Za-z0-9_.:=?&-]+$`)
 	safePath         = regexp.MustCompile(`^/[A-Za-z0-9._/-]+$`)
 	safeURL          = regexp.MustCompile(`^[A-Za-z0-9._~:/?#@!$&()*+,;=%\[\]-]+$`)
+	fingerprint      = regexp.MustCompile(`^[0-9A-F]{40}$`)
 	idPrefix         = regexp.MustCompile(`^[a-z][a-z0-9+.-]*://$`)
 )
 
@@ -50,6 +51,18 @@ func (in Input) withDefaults() Input {
 	}
 	if in.Packages.ContainerdRepository == "" {
 		in.Packages.ContainerdRepository = defaultContainerdRepository
+	}
+	if len(in.Tailscale.RepositoryKeys) == 0 {
+		in.Tailscale.RepositoryKeys = defaultTailscaleKeys
+	}
+	if len(in.Packages.KubernetesKeys) == 0 {
+		in.Packages.KubernetesKeys = defaultKubernetesKeys
+	}
+	if len(in.Packages.ContainerdKeys) == 0 {
+		in.Packages.ContainerdKeys = defaultContainerdKeys
+	}
+	if in.Packages.ContainerdVersion == "" {
+		in.Packages.ContainerdVersion = defaultContainerdVersion
 	}
 	if in.Endpoint.Port == 0 {
 		in.Endpoint.Port = defaultPort
@@ -125,6 +138,9 @@ func (t Tailscale) validate() error {
 		if err := validateURL("Tailscale.Repository", t.Repository); err != nil {
 			return err
 		}
+		if err := validateKeys("Tailscale.RepositoryKeys", t.RepositoryKeys); err != nil {
+			return err
+		}
 	case TailscaleArchive:
 		if len(t.Archives) == 0 {
 			return invalid("Tailscale.Archives", "empty: give the archive of each architecture in use")
@@ -143,7 +159,7 @@ func (t Tailscale) validate() error {
 	default:
 		return invalid("Tailscale.Source", "%q is none of package, archive, image", t.Source)
 	}
-	if !tailscaleVersion.MatchString(t.Version) {
+	if !threeNumbers.MatchString(t.Version) {
 		return invalid("Tailscale.Version", "%q is not of the form 1.102.3", t.Version)
 	}
 	return nil
@@ -153,7 +169,28 @@ func (p Packages) validate() error {
 	if err := validateURL("Packages.KubernetesRepository", p.KubernetesRepository); err != nil {
 		return err
 	}
-	return validateURL("Packages.ContainerdRepository", p.ContainerdRepository)
+	if err := validateURL("Packages.ContainerdRepository", p.ContainerdRepository); err != nil {
+		return err
+	}
+	if err := validateKeys("Packages.KubernetesKeys", p.KubernetesKeys); err != nil {
+		return err
+	}
+	if err := validateKeys("Packages.ContainerdKeys", p.ContainerdKeys); err != nil {
+		return err
+	}
+	if !threeNumbers.MatchString(p.ContainerdVersion) {
+		return invalid("Packages.ContainerdVersion", "%q is not of the form 2.2.6", p.ContainerdVersion)
+	}
+	return nil
+}
+
+func validateKeys(field string, fingerprints []string) error {
+	for _, f := range fingerprints {
+		if !fingerprint.MatchString(f) {
+			return invalid(field, "%q is not 40 upper-case hexadecimal digits", f)
+		}
+	}
+	return nil
 }
 
 func (e Endpoint) validate() error {

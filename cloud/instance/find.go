@@ -4,6 +4,7 @@
 package instance
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
 // lister lists all instances of an account's compartment.
@@ -32,39 +34,45 @@ func (e *DuplicatedError) Error() string {
 		len(e.IDs), infrav1.MachineUIDTag, strings.Join(e.IDs, ", "))
 }
 
-// Remaining are those of a machine's instances that are not TERMINATED, oldest first. The slice given is used up.
-func Remaining(own []oci.Instance) []oci.Instance {
-	own = slices.DeleteFunc(own, func(i oci.Instance) bool { return i.State == oci.StateTerminated })
-	slices.SortFunc(own, func(a, b oci.Instance) int {
-		if order := a.CreatedAt.Compare(b.CreatedAt); order != 0 {
-			return order
+// Own is an instance that is proven to be an object's.
+type Own struct {
+	oci.Instance
+	// Proof is what verbs that change or end it take.
+	Proof ownership.Proof
+}
+
+// Of are those of the instances that carry the owner's tags, oldest first.
+func Of(owner ownership.Owner, instances []oci.Instance) []Own {
+	var own []Own
+	for _, found := range instances {
+		if proof, proven := owner.Tagged(found.ID, found.Tags); proven {
+			own = append(own, Own{found, proof})
 		}
-		return strings.Compare(a.ID, b.ID)
+	}
+	slices.SortFunc(own, func(a, b Own) int {
+		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), strings.Compare(a.ID, b.ID))
 	})
 	return own
 }
 
-// Ended tells whether all that OCI still lists of the machine is TERMINATED, and that it lists something.
-func Ended(ctx context.Context, c lister, machineUID string) (bool, error) {
-	own, err := tagged(ctx, c, machineUID)
+// Remaining are those of an owner's instances that are not TERMINATED, oldest first.
+func Remaining(owner ownership.Owner, instances []oci.Instance) []Own {
+	return slices.DeleteFunc(Of(owner, instances), func(i Own) bool { return i.State == oci.StateTerminated })
+}
+
+// Ended tells whether all that OCI still lists of the owner is TERMINATED, and that it lists something.
+func Ended(ctx context.Context, c lister, owner ownership.Owner) (bool, error) {
+	all, err := c.ListInstances(ctx)
 	if err != nil {
 		return false, err
 	}
-	return len(own) > 0 && !slices.ContainsFunc(own, func(i oci.Instance) bool { return i.State != oci.StateTerminated }), nil
-}
-
-func tagged(ctx context.Context, c lister, machineUID string) ([]oci.Instance, error) {
-	all, err := c.ListInstances(ctx)
-	if err != nil {
-		return nil, err
-	}
-	tag := map[string]string{infrav1.MachineUIDTag: machineUID}
-	return slices.DeleteFunc(all, func(i oci.Instance) bool { return !i.HasTags(tag) }), nil
+	own := Of(owner, all)
+	return len(own) > 0 && !slices.ContainsFunc(own, func(i Own) bool { return i.State != oci.StateTerminated }), nil
 }
 
 // Live returns the one instance among them that can be adopted: it is neither gone nor about to go. found is false if there
 // is none; two are a *DuplicatedError.
-func Live(instances []oci.Instance) (live oci.Instance, found bool, err error) {
+func Live(instances []Own) (live Own, found bool, err error) {
 	var ids []string
 	for _, candidate := range instances {
 		if candidate.State != oci.StateTerminating && candidate.State != oci.StateTerminated {
@@ -74,7 +82,7 @@ func Live(instances []oci.Instance) (live oci.Instance, found bool, err error) {
 	}
 	if len(ids) > 1 {
 		slices.Sort(ids)
-		return oci.Instance{}, false, &DuplicatedError{IDs: ids}
+		return Own{}, false, &DuplicatedError{IDs: ids}
 	}
 	return live, len(ids) == 1, nil
 }

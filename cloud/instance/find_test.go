@@ -11,17 +11,19 @@ import (
 
 	. "github.com/onsi/gomega"
 
-	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
 // account holds instances and volumes in memory and remembers what was ended.
 type account struct {
 	instances []oci.Instance
-	// boots are boot volumes by instance, data all data volumes, goneSince from when on lists counted.
+	// boots are boot volumes by instance, data all data volumes, attached their attachments, goneSince from when on lists
+	// counted.
 	boots     map[string][]oci.Volume
 	data      []oci.Volume
+	attached  []oci.VolumeAttachment
 	goneSince time.Time
 	// getErr, probeErr and terminateErr are what the calls fail with.
 	getErr, probeErr, terminateErr error
@@ -45,8 +47,8 @@ func (a *account) GetInstance(_ context.Context, id string) (oci.Instance, error
 
 func (a *account) ProbeCompartment(context.Context) error { return a.probeErr }
 
-func (a *account) TerminateInstance(_ context.Context, id string) error {
-	a.terminated = append(a.terminated, id)
+func (a *account) TerminateInstance(_ context.Context, own ownership.Proof) error {
+	a.terminated = append(a.terminated, own.ID())
 	return a.terminateErr
 }
 
@@ -60,14 +62,26 @@ func (a *account) DataVolumesSince(_ context.Context, since time.Time, _ time.Du
 	return a.data, nil
 }
 
-func (a *account) DeleteVolume(_ context.Context, volume oci.Volume) error {
-	a.deleted = append(a.deleted, volume.ID)
+func (a *account) DataVolumeAttachments(context.Context, string) ([]oci.VolumeAttachment, error) {
+	return a.attached, nil
+}
+
+func (a *account) DeleteBootVolume(_ context.Context, own ownership.Proof) error {
+	a.deleted = append(a.deleted, own.ID())
 	return nil
 }
 
+func (a *account) DeleteDataVolume(_ context.Context, own ownership.Proof) error {
+	a.deleted = append(a.deleted, own.ID())
+	return nil
+}
+
+// owned is the machine of an identity.
+func owned(uid string) ownership.Owner { return ownership.Machine(uid, "team", "worker-1") }
+
 func instanceIn(id string, state oci.LifecycleState, uid string) oci.Instance {
 	return oci.Instance{
-		Resource:  oci.Resource{ID: id, State: state, Tags: map[string]string{infrav1.MachineUIDTag: uid}},
+		Resource:  oci.Resource{ID: id, State: state, Tags: owned(uid).Tags()},
 		CreatedAt: time.Unix(int64(len(id)), 0),
 	}
 }
@@ -90,12 +104,10 @@ func TestOnlyLiveInstancesWithTheMachinesTagCount(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			c := &account{instances: world.instances}
-			ended, err := Ended(t.Context(), c, "uid")
+			ended, err := Ended(t.Context(), c, owned("uid"))
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(ended).To(Equal(world.ended))
-			own, err := tagged(t.Context(), c, "uid")
-			g.Expect(err).NotTo(HaveOccurred())
-			live, found, err := Live(Remaining(own))
+			live, found, err := Live(Remaining(owned("uid"), world.instances))
 			var duplicated *DuplicatedError
 			g.Expect(errors.As(err, &duplicated)).To(Equal(world.duplicate))
 			if world.duplicate {
@@ -126,7 +138,7 @@ func TestA404IsBelievedOnlyWithAProbe(t *testing.T) {
 			_, exists, err := Observe(t.Context(), &world.account, "a")
 			g.Expect(exists).To(Equal(world.exists))
 			g.Expect(err != nil).To(Equal(world.fails))
-			removal, err := Remove(t.Context(), &world.account, "a")
+			removal, err := Remove(t.Context(), &world.account, ownership.Recorded("a"))
 			g.Expect(err != nil).To(Equal(world.fails))
 			g.Expect(removal.Gone).To(Equal(!world.exists && !world.fails))
 		})
@@ -144,7 +156,7 @@ func TestAnInstanceIsTerminatedOnce(t *testing.T) {
 		t.Run(string(state), func(t *testing.T) {
 			g := NewWithT(t)
 			c := &account{instances: []oci.Instance{instanceIn("a", state, "uid")}}
-			removal, err := Remove(t.Context(), c, "a")
+			removal, err := Remove(t.Context(), c, ownership.Recorded("a"))
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(removal.Gone).To(Equal(want.gone))
 			g.Expect(c.terminated).To(HaveLen(want.calls))
@@ -157,7 +169,7 @@ func TestAConflictWhileTerminatingIsTriedAgain(t *testing.T) {
 	c := &account{
 		instances: []oci.Instance{instanceIn("a", oci.StateProvisioning, "uid")}, terminateErr: &cloud.Error{Kind: cloud.Conflict},
 	}
-	removal, err := Remove(t.Context(), c, "a")
+	removal, err := Remove(t.Context(), c, ownership.Recorded("a"))
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(removal).To(Equal(Removal{State: oci.StateProvisioning}))
 }
@@ -176,11 +188,13 @@ func TestOnlyTheMachinesOwnVolumesAreDeleted(t *testing.T) {
 			volume("data", "worker-1-data", false, oci.StateAvailable),
 			volume("going", "worker-1-logs", false, oci.StateTerminating),
 			volume("csi", "pvc-1", false, oci.StateAvailable),
+			volume("rescued", "worker-1-data", false, oci.StateAvailable),
 		},
 	}
 	since := time.Unix(1, 0)
 	volumes := Volumes{
-		InstanceID: "a", AvailabilityDomain: "AD-1", DataNames: []string{"worker-1-data", "worker-1-logs"}, GoneSince: since,
+		Instance: ownership.Recorded("a"), AvailabilityDomain: "AD-1", GoneSince: since,
+		Data: []ownership.Proof{ownership.Recorded("data"), ownership.Recorded("going")},
 	}
 	gone, err := RemoveVolumes(t.Context(), c, volumes)
 	g.Expect(err).NotTo(HaveOccurred())
@@ -192,4 +206,26 @@ func TestOnlyTheMachinesOwnVolumesAreDeleted(t *testing.T) {
 	gone, err = RemoveVolumes(t.Context(), c, volumes)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(gone).To(BeTrue())
+}
+
+func TestOnlyWhatIsAttachedAndWasMadeAtTheLaunchGoesWithAnInstance(t *testing.T) {
+	g := NewWithT(t)
+	volume := func(id, name string) oci.Volume { return oci.Volume{Resource: oci.Resource{ID: id, DisplayName: name}} }
+	attachment := func(id string, state oci.LifecycleState) oci.VolumeAttachment {
+		return oci.VolumeAttachment{VolumeID: id, InstanceID: "a", State: state}
+	}
+	c := &account{
+		data: []oci.Volume{
+			volume("data", "worker-1-data"), volume("logs", "worker-1-logs"), volume("rescued", "worker-1-etcd"),
+			volume("csi", "pvc-1"), volume("other", "worker-1-data"),
+		},
+		attached: []oci.VolumeAttachment{
+			attachment("logs", oci.StateAttaching), attachment("data", oci.StateAttached), attachment("rescued", oci.StateDetached),
+			attachment("csi", oci.StateAttached),
+		},
+	}
+	names := []string{"worker-1-data", "worker-1-logs", "worker-1-etcd"}
+	leaving, err := Leaving(t.Context(), c, ownership.Recorded("a"), names, time.Unix(1, 0), 0)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(leaving).To(Equal([]string{"data", "logs"}))
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
 // observer looks at one instance.
@@ -20,7 +21,7 @@ type observer interface {
 
 // terminator ends an instance.
 type terminator interface {
-	TerminateInstance(ctx context.Context, id string) error
+	TerminateInstance(ctx context.Context, own ownership.Proof) error
 }
 
 // remover ends an instance and its volumes.
@@ -29,12 +30,14 @@ type remover interface {
 	terminator
 	BootVolumesOf(ctx context.Context, availabilityDomain, instanceID string, since time.Time, age time.Duration) ([]oci.Volume, error)
 	DataVolumesSince(ctx context.Context, since time.Time, age time.Duration) ([]oci.Volume, error)
-	DeleteVolume(ctx context.Context, volume oci.Volume) error
+	DeleteBootVolume(ctx context.Context, own ownership.Proof) error
+	DeleteDataVolume(ctx context.Context, own ownership.Proof) error
 }
 
 var (
 	_ observer = (*oci.Client)(nil)
 	_ remover  = (*oci.Client)(nil)
+	_ attacher = (*oci.Client)(nil)
 )
 
 // Observe returns the instance. OCI answers 404 for what is gone and for what may not be seen: exists is false only if the
@@ -62,40 +65,40 @@ type Removal struct {
 }
 
 // Remove asks for the instance's end, unless that was done, and looks how far it is. It does not wait.
-func Remove(ctx context.Context, c remover, id string) (Removal, error) {
-	instance, exists, err := Observe(ctx, c, id)
+func Remove(ctx context.Context, c remover, own ownership.Proof) (Removal, error) {
+	instance, exists, err := Observe(ctx, c, own.ID())
 	switch {
 	case err != nil:
 		return Removal{}, err
 	case !exists:
 		return Removal{Gone: true}, nil
 	}
-	return End(ctx, c, instance)
+	return End(ctx, c, own, instance.State)
 }
 
-// End is Remove for an instance that was seen.
-func End(ctx context.Context, c terminator, instance oci.Instance) (Removal, error) {
-	switch instance.State {
+// End is Remove for an instance that was seen in the state.
+func End(ctx context.Context, c terminator, own ownership.Proof, state oci.LifecycleState) (Removal, error) {
+	switch state {
 	case oci.StateTerminated:
-		return Removal{State: instance.State, Gone: true}, nil
+		return Removal{State: state, Gone: true}, nil
 	case oci.StateTerminating:
-		return Removal{State: instance.State}, nil
+		return Removal{State: state}, nil
 	}
-	err := c.TerminateInstance(ctx, instance.ID)
+	err := c.TerminateInstance(ctx, own)
 	if cloud.IsKind(err, cloud.Conflict) {
 		// OCI refuses to terminate an instance in the middle of another change; the next pass asks again.
-		return Removal{State: instance.State}, nil
+		return Removal{State: state}, nil
 	}
 	return Removal{State: oci.StateTerminating}, err
 }
 
 // Volumes are what to look for after an instance is gone.
 type Volumes struct {
-	// InstanceID and AvailabilityDomain are the instance's.
-	InstanceID, AvailabilityDomain string
-	// DataNames are the display names of the data volumes that the provider made: see VolumeName. Others were attached by
-	// somebody else and stay.
-	DataNames []string
+	// Instance is proven; AvailabilityDomain is where it was.
+	Instance           ownership.Proof
+	AvailabilityDomain string
+	// Data are the data volumes that go with it: those that Leaving has shown and status has recorded.
+	Data []ownership.Proof
 	// GoneSince is from when on OCI's lists count: what was listed before may be of an instance that was not gone, or not there yet.
 	GoneSince time.Time
 	// Age is how old a list may be besides: who waits for volumes to be gone has to see newer ones.
@@ -105,37 +108,86 @@ type Volumes struct {
 // RemoveVolumes deletes volumes that outlived their instance and tells whether all are gone. TerminateInstance takes them
 // along; this is for the launches and terminations that OCI did not finish.
 func RemoveVolumes(ctx context.Context, c remover, volumes Volumes) (gone bool, err error) {
-	left, err := volumes.left(ctx, c)
+	boots, err := c.BootVolumesOf(ctx, volumes.AvailabilityDomain, volumes.Instance.ID(), volumes.GoneSince, volumes.Age)
 	if err != nil {
 		return false, err
 	}
-	for _, volume := range left {
-		if volume.State != oci.StateAvailable {
+	for _, boot := range boots {
+		if boot.State != oci.StateAvailable {
 			continue
 		}
-		err := c.DeleteVolume(ctx, volume)
-		if err != nil && !cloud.IsKind(err, cloud.Conflict, cloud.NotFoundOrUnauthorized) {
+		if err := unlessGone(c.DeleteBootVolume(ctx, volumes.Instance.Part(boot.ID))); err != nil {
 			return false, err
 		}
 	}
-	return len(left) == 0, nil
+	gone, err = removeData(ctx, c, volumes)
+	return gone && len(boots) == 0, err
 }
 
-// left lists the machine's volumes that still exist.
-func (v Volumes) left(ctx context.Context, c remover) ([]oci.Volume, error) {
-	boots, err := c.BootVolumesOf(ctx, v.AvailabilityDomain, v.InstanceID, v.GoneSince, v.Age)
-	if err != nil || len(v.DataNames) == 0 {
-		return boots, err
+func removeData(ctx context.Context, c remover, volumes Volumes) (gone bool, err error) {
+	if len(volumes.Data) == 0 {
+		return true, nil
 	}
-	left := slices.Clone(boots)
-	data, err := c.DataVolumesSince(ctx, v.GoneSince, v.Age)
+	listed, err := c.DataVolumesSince(ctx, volumes.GoneSince, volumes.Age)
+	if err != nil {
+		return false, err
+	}
+	gone = true
+	for _, volume := range listed {
+		i := slices.IndexFunc(volumes.Data, func(p ownership.Proof) bool { return p.ID() == volume.ID })
+		if i < 0 {
+			continue
+		}
+		gone = false
+		if volume.State != oci.StateAvailable {
+			continue
+		}
+		if err := unlessGone(c.DeleteDataVolume(ctx, volumes.Data[i])); err != nil {
+			return false, err
+		}
+	}
+	return gone, nil
+}
+
+func unlessGone(err error) error {
+	if cloud.IsKind(err, cloud.Conflict, cloud.NotFoundOrUnauthorized) {
+		return nil
+	}
+	return err
+}
+
+// attacher shows what is attached to instances.
+type attacher interface {
+	DataVolumeAttachments(ctx context.Context, instanceID string) ([]oci.VolumeAttachment, error)
+	DataVolumesSince(ctx context.Context, since time.Time, age time.Duration) ([]oci.Volume, error)
+}
+
+// Leaving are the OCIDs of the data volumes that go with an instance when it ends: those that are attached to it now and have
+// one of the names that the provider gave at its launch. What somebody has detached, to rescue it, stays; so does what
+// somebody else has attached. Ask before the end, and record the answer: afterwards nothing tells them apart.
+func Leaving(ctx context.Context, c attacher, own ownership.Proof, names []string, since time.Time, age time.Duration) ([]string, error) {
+	if len(names) == 0 {
+		return nil, nil
+	}
+	attached, err := c.DataVolumeAttachments(ctx, own.ID())
 	if err != nil {
 		return nil, err
 	}
-	for _, volume := range data {
-		if slices.Contains(v.DataNames, volume.DisplayName) {
-			left = append(left, volume)
+	volumes, err := c.DataVolumesSince(ctx, since, age)
+	if err != nil {
+		return nil, err
+	}
+	var leaving []string
+	for _, attachment := range attached {
+		if attachment.State != oci.StateAttached && attachment.State != oci.StateAttaching {
+			continue
+		}
+		if slices.ContainsFunc(volumes, func(v oci.Volume) bool {
+			return v.ID == attachment.VolumeID && slices.Contains(names, v.DisplayName)
+		}) {
+			leaving = append(leaving, attachment.VolumeID)
 		}
 	}
-	return left, nil
+	slices.Sort(leaving)
+	return leaving, nil
 }

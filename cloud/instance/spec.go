@@ -12,6 +12,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
 // Launch is everything that decides a launch.
@@ -22,8 +23,9 @@ type Launch struct {
 	Placement infrav1.Placement
 	// Network is the account's network for the cluster.
 	Network infrav1.ClusterAccountStatus
-	// MachineUID identifies the machine for all its life; Hostname is its name in the tailnet.
-	MachineUID, Hostname string
+	// Owner is the machine; Hostname is its name in the tailnet.
+	Owner    ownership.Owner
+	Hostname string
 	// Tags are put on the instance beside the machine's own.
 	Tags map[string]string
 	// UserData as cloud-init is to see it.
@@ -52,7 +54,7 @@ func Spec(launch Launch) oci.LaunchSpec {
 		SSHAuthorizedKeys:  launch.Machine.SSHAuthorizedKeys,
 		Preemptible:        isTrue(launch.Machine.Preemptible),
 		Tags:               maps.Clone(launch.Machine.Tags),
-		RetryToken:         RetryToken(launch.MachineUID, launch.Placement, launch.KeyID),
+		RetryToken:         RetryToken(launch.Owner, launch.Placement, launch.KeyID),
 	}
 	for _, shape := range launch.Machine.Shapes {
 		if shape.Name == launch.Placement.Shape {
@@ -91,9 +93,9 @@ func VolumeName(hostname, volume string) string { return hostname + "-" + volume
 
 // RetryToken makes repeated launches of one attempt at one place with one key a single launch: all that is sent under one
 // token must be the same. It has 64 characters, the most that OCI takes.
-func RetryToken(machineUID string, placement infrav1.Placement, keyID string) string {
+func RetryToken(owner ownership.Owner, placement infrav1.Placement, keyID string) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q", []string{
-		machineUID, fmt.Sprint(placement.Attempt), placement.Account, placement.AvailabilityDomain, placement.FaultDomain,
+		owner.Digest(), fmt.Sprint(placement.Attempt), placement.Account, placement.AvailabilityDomain, placement.FaultDomain,
 		placement.Shape, placement.ImageID, keyID,
 	}))
 	return hex.EncodeToString(sum[:])

@@ -10,6 +10,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
 func aLaunch() Launch {
@@ -35,7 +36,7 @@ func aLaunch() Launch {
 			Name: "alice", SubnetID: "ocid1.subnet.oc1..a", NetworkSecurityGroupIDs: []string{"ocid1.networksecuritygroup.oc1..a"},
 			PublicIP: &yes,
 		},
-		MachineUID: "6f1b4a8e-0c5d-4a53-9f0a-0d8c5f6e7a11", Hostname: "worker-6f1b4a8e",
+		Owner: ownership.Machine("6f1b4a8e-0c5d-4a53-9f0a-0d8c5f6e7a11", "team", "worker"), Hostname: "worker-6f1b4a8e",
 		Tags:     map[string]string{infrav1.MachineUIDTag: "6f1b4a8e-0c5d-4a53-9f0a-0d8c5f6e7a11"},
 		UserData: []byte("user data"), KeyID: "k1",
 	}
@@ -59,22 +60,22 @@ func TestTheSpecHoldsAllThatTheLaunchSays(t *testing.T) {
 		UserData: []byte("user data"), SSHAuthorizedKeys: []string{"ssh-ed25519 AAAA a", "ssh-ed25519 BBBB b"},
 		Preemptible: true,
 		Tags:        map[string]string{"team": "red", infrav1.MachineUIDTag: "6f1b4a8e-0c5d-4a53-9f0a-0d8c5f6e7a11"},
-		RetryToken:  RetryToken(launch.MachineUID, launch.Placement, "k1"),
+		RetryToken:  RetryToken(launch.Owner, launch.Placement, "k1"),
 	}))
 	g.Expect(launch.Machine.Tags).To(HaveLen(1), "the machine's own map is not written to")
 }
 
 func TestTheRetryTokenIsTheLaunchs(t *testing.T) {
 	g := NewWithT(t)
-	same := RetryToken("uid", infrav1.Placement{Attempt: 1, Account: "alice"}, "k1")
+	same := RetryToken(owned("uid"), infrav1.Placement{Attempt: 1, Account: "alice"}, "k1")
 	g.Expect(same).To(HaveLen(64))
-	g.Expect(RetryToken("uid", infrav1.Placement{Attempt: 1, Account: "alice", Reason: "another"}, "k1")).To(Equal(same))
+	g.Expect(RetryToken(owned("uid"), infrav1.Placement{Attempt: 1, Account: "alice", Reason: "another"}, "k1")).To(Equal(same))
 	for _, other := range []string{
-		RetryToken("another", infrav1.Placement{Attempt: 1, Account: "alice"}, "k1"),
-		RetryToken("uid", infrav1.Placement{Attempt: 2, Account: "alice"}, "k1"),
-		RetryToken("uid", infrav1.Placement{Attempt: 1, Account: "bob"}, "k1"),
-		RetryToken("uid", infrav1.Placement{Attempt: 1, Account: "alice"}, "k2"),
-		RetryToken("uid", infrav1.Placement{Attempt: 1, Account: "alice", FaultDomain: "FD"}, "k1"),
+		RetryToken(owned("another"), infrav1.Placement{Attempt: 1, Account: "alice"}, "k1"),
+		RetryToken(owned("uid"), infrav1.Placement{Attempt: 2, Account: "alice"}, "k1"),
+		RetryToken(owned("uid"), infrav1.Placement{Attempt: 1, Account: "bob"}, "k1"),
+		RetryToken(owned("uid"), infrav1.Placement{Attempt: 1, Account: "alice"}, "k2"),
+		RetryToken(owned("uid"), infrav1.Placement{Attempt: 1, Account: "alice", FaultDomain: "FD"}, "k1"),
 	} {
 		g.Expect(other).NotTo(Equal(same))
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
 // Membership is a control plane's part in the load balancer.
@@ -25,7 +26,7 @@ type Membership struct {
 
 // Join makes the machine a backend of the cluster's load balancer, unless it is one. It does not wait: call it again, with the
 // work request of the call before, until the membership has a name. id is the load balancer's OCID, if known.
-func (a Account) Join(ctx context.Context, owner Owner, id string, machine oci.Backend, workRequestID string) (Membership, error) {
+func (a Account) Join(ctx context.Context, owner ownership.Owner, id string, machine oci.Backend, workRequestID string) (Membership, error) {
 	found, exists, err := a.find(ctx, owner, id)
 	if err != nil {
 		return Membership{WorkRequestID: workRequestID}, err
@@ -45,10 +46,11 @@ func (a Account) Join(ctx context.Context, owner Owner, id string, machine oci.B
 		// If it did not fail, the load balancer was looked at just before its end.
 		return Membership{Doing: "becoming a backend", Failure: work.Failure}, nil
 	}
-	if !exists || !hasSet || found.State != oci.StateActive || !found.HasTags(owner.ownership()) {
+	own, proven := owner.Tagged(found.ID, found.Tags)
+	if !exists || !hasSet || found.State != oci.StateActive || !proven {
 		return Membership{Doing: "waiting for the load balancer to be ACTIVE"}, nil
 	}
-	workRequestID, err = a.CreateBackend(ctx, found.ID, setName, machine)
+	workRequestID, err = a.CreateBackend(ctx, own, setName, machine)
 	if cloud.IsKind(err, cloud.Conflict) {
 		return Membership{Doing: "waiting for another change of the load balancer"}, nil
 	}
@@ -57,20 +59,21 @@ func (a Account) Join(ctx context.Context, owner Owner, id string, machine oci.B
 
 // Leave takes the machine out of the cluster's load balancer, and tells whether it is out. It does not wait: call it again until it
 // is. A load balancer that is gone, on its way out or somebody else's has no backends of ours.
-func (a Account) Leave(ctx context.Context, owner Owner, id string, machine oci.Backend) (out bool, err error) {
+func (a Account) Leave(ctx context.Context, owner ownership.Owner, id string, machine oci.Backend) (out bool, err error) {
 	found, exists, err := a.find(ctx, owner, id)
 	if err != nil {
 		return false, err
 	}
 	set := found.BackendSets[setName]
 	i := indexOf(set, machine)
-	if !exists || i < 0 || found.State == oci.StateDeleting || found.State == oci.StateFailed || !found.HasTags(owner.ownership()) {
+	own, proven := owner.Tagged(found.ID, found.Tags)
+	if !exists || i < 0 || found.State == oci.StateDeleting || found.State == oci.StateFailed || !proven {
 		return true, nil
 	}
 	if found.State != oci.StateActive {
 		return false, nil
 	}
-	_, err = a.DeleteBackend(ctx, found.ID, setName, set.Backends[i].Name)
+	_, err = a.DeleteBackend(ctx, own, setName, set.Backends[i].Name)
 	if cloud.IsKind(err, cloud.Conflict, cloud.NotFoundOrUnauthorized) {
 		// Another change is under way, or this one is done: the next call looks.
 		return false, nil

@@ -14,6 +14,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
 // Names within the load balancer.
@@ -98,10 +99,10 @@ func sameGroups(a, b []string) bool {
 }
 
 // balancer is the load balancer to create.
-func balancer(kind infrav1.EndpointType, owner Owner, spec Spec) oci.BalancerSpec {
+func balancer(kind infrav1.EndpointType, owner ownership.Owner, spec Spec) oci.BalancerSpec {
 	out := oci.BalancerSpec{
-		DisplayName: owner.Namespace + "-" + owner.Name + "-api-server", SubnetID: spec.SubnetID, NSGIDs: spec.NSGIDs,
-		Private: spec.Private, ReservedIPID: spec.ReservedIPID, Bandwidth: spec.Bandwidth, Tags: owner.tags(),
+		DisplayName: owner.Namespace() + "-" + owner.Name() + "-api-server", SubnetID: spec.SubnetID, NSGIDs: spec.NSGIDs,
+		Private: spec.Private, ReservedIPID: spec.ReservedIPID, Bandwidth: spec.Bandwidth, Tags: owner.Tags(),
 		Listeners:   map[string]oci.Listener{listenerName: listener(spec)},
 		BackendSets: map[string]oci.BackendSet{setName: backendSet(kind, spec)},
 	}
@@ -112,7 +113,7 @@ func balancer(kind infrav1.EndpointType, owner Owner, spec Spec) oci.BalancerSpe
 }
 
 // retryToken is the same for the same attempt of the same owner.
-func retryToken(kind infrav1.EndpointType, owner Owner, attempt int32) string {
-	sum := sha256.Sum256([]byte(strings.Join([]string{owner.UID, string(kind), fmt.Sprint(attempt)}, "\n")))
+func retryToken(kind infrav1.EndpointType, owner ownership.Owner, attempt int32) string {
+	sum := sha256.Sum256([]byte(strings.Join([]string{owner.Digest(), string(kind), fmt.Sprint(attempt)}, "\n")))
 	return hex.EncodeToString(sum[:])
 }

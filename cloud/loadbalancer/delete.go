@@ -10,6 +10,7 @@ import (
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
 // codeIncorrectState is OCI's refusal of a change while another one is under way (OCI documentation, "API Errors").
@@ -23,11 +24,11 @@ type Removal struct {
 	InUse string
 }
 
-// Remove deletes the cluster's load balancer, and all others with its tag. It does not wait: call it again until it is Gone. id is
+// Remove deletes the cluster's load balancer, and all others with its tags. It does not wait: call it again until it is Gone. id is
 // the one that was seen last, empty if none was: the proof that nothing is left is then only that an authorised list is empty,
-// which OCI's lists may be for a moment after a creation. What does not carry the cluster's tag is never touched.
-func (a Account) Remove(ctx context.Context, owner Owner, id string) (Removal, error) {
-	left, err := a.List(ctx, owner.ownership())
+// which OCI's lists may be for a moment after a creation. What does not carry the cluster's tags is never touched.
+func (a Account) Remove(ctx context.Context, owner ownership.Owner, id string) (Removal, error) {
+	left, err := a.List(ctx, owner.Tags())
 	if err != nil {
 		return Removal{}, err
 	}
@@ -36,7 +37,7 @@ func (a Account) Remove(ctx context.Context, owner Owner, id string) (Removal, e
 		if err != nil {
 			return Removal{}, err
 		}
-		if exists && seen.HasTags(owner.ownership()) {
+		if _, proven := owner.Tagged(seen.ID, seen.Tags); exists && proven {
 			left = append(left, seen)
 		}
 	}
@@ -44,7 +45,11 @@ func (a Account) Remove(ctx context.Context, owner Owner, id string) (Removal, e
 		if one.State == oci.StateDeleting {
 			continue
 		}
-		_, err := a.Delete(ctx, one.ID)
+		own, proven := owner.Tagged(one.ID, one.Tags)
+		if !proven {
+			continue
+		}
+		_, err := a.Delete(ctx, own)
 		var refusal *cloud.Error
 		switch {
 		case err == nil, cloud.IsKind(err, cloud.NotFoundOrUnauthorized), codeOf(err) == codeIncorrectState:

@@ -11,6 +11,7 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
 // Known is what to remember from one call to the next. Nothing of it is needed: what is lost is found again by the tag.
@@ -45,7 +46,7 @@ type State struct {
 // Ensure brings the cluster's load balancer into being and mends what differs from spec: listener, health check, security groups,
 // bandwidth. It goes as far as OCI allows without waiting; call it again while the state is not Ready. All errors are the
 // client's, and the State is to be remembered also with an error.
-func (a Account) Ensure(ctx context.Context, owner Owner, spec Spec, known Known) (State, error) {
+func (a Account) Ensure(ctx context.Context, owner ownership.Owner, spec Spec, known Known) (State, error) {
 	state := State{Known: known}
 	found, exists, err := a.find(ctx, owner, known.ID)
 	if err != nil {
@@ -71,16 +72,17 @@ func (a Account) Ensure(ctx context.Context, owner Owner, spec Spec, known Known
 		return a.create(ctx, owner, spec, state)
 	}
 	state.ID, state.Lifecycle = found.ID, found.State
-	if !found.HasTags(owner.ownership()) {
+	own, proven := owner.Tagged(found.ID, found.Tags)
+	if !proven {
 		return state, &cloud.Error{Kind: cloud.InvalidRequest, Message: fmt.Sprintf(
-			"load balancer %s does not carry the cluster's tag %s=%s any more, so that it is left alone: put the tag back",
-			found.ID, infrav1.ClusterUIDTag, owner.UID)}
+			"load balancer %s does not carry the tags of cluster %s, %s=%s and %s, so that it is left alone: put the tags back",
+			found.ID, owner, infrav1.ClusterUIDTag, owner.Identity(), infrav1.ClusterNameTag)}
 	}
 	switch found.State {
 	case oci.StateActive:
-		return a.active(ctx, spec, state, found)
+		return a.active(ctx, spec, state, found, own)
 	case oci.StateFailed:
-		return a.failed(ctx, state)
+		return a.failed(ctx, state, own)
 	case oci.StateDeleting:
 		state.Doing = "waiting for the end of an earlier load balancer"
 	default:
@@ -95,7 +97,7 @@ const attempts = 5
 // create makes a load balancer once, however often it is tried: the retry token is the same for the same owner and attempt, so
 // that OCI answers a repetition with what the first call made, also while its lists do not show that yet. A token is used up once
 // its load balancer is deleted (409 InvalidatedRetryToken, OCI documentation, "API Errors"); then the next one is taken.
-func (a Account) create(ctx context.Context, owner Owner, spec Spec, state State) (State, error) {
+func (a Account) create(ctx context.Context, owner ownership.Owner, spec Spec, state State) (State, error) {
 	state.ID, state.WorkRequestID = "", ""
 	if !spec.canHave(a.kind) {
 		state.Lost = true
@@ -118,7 +120,7 @@ func (a Account) create(ctx context.Context, owner Owner, spec Spec, state State
 }
 
 // failed looks why OCI gave the creation up, and deletes what is left of it, so that the next pass can try again.
-func (a Account) failed(ctx context.Context, state State) (State, error) {
+func (a Account) failed(ctx context.Context, state State, own ownership.Proof) (State, error) {
 	state.Failure = &cloud.Error{Kind: cloud.Unknown, Message: "the load balancer is FAILED"}
 	if state.WorkRequestID != "" {
 		work, err := a.ended(ctx, state.WorkRequestID)
@@ -129,7 +131,7 @@ func (a Account) failed(ctx context.Context, state State) (State, error) {
 			state.Failure = work.Failure
 		}
 	}
-	_, err := a.Delete(ctx, state.ID)
+	_, err := a.Delete(ctx, own)
 	if err != nil && !cloud.IsKind(err, cloud.Conflict, cloud.NotFoundOrUnauthorized) {
 		return state, err
 	}
@@ -139,7 +141,7 @@ func (a Account) failed(ctx context.Context, state State) (State, error) {
 }
 
 // active looks how the last change went, and mends what differs.
-func (a Account) active(ctx context.Context, spec Spec, state State, have oci.Balancer) (State, error) {
+func (a Account) active(ctx context.Context, spec Spec, state State, have oci.Balancer, own ownership.Proof) (State, error) {
 	state.Address = have.Address
 	if state.WorkRequestID != "" {
 		work, err := a.ended(ctx, state.WorkRequestID)
@@ -156,7 +158,7 @@ func (a Account) active(ctx context.Context, spec Spec, state State, have oci.Ba
 			return state, nil
 		}
 	}
-	repair := a.difference(spec, have)
+	repair := a.difference(spec, have, own)
 	if repair == nil {
 		state.Ready, state.Backends = true, have.BackendSets[setName].Backends
 		return state, nil
@@ -176,35 +178,35 @@ type repair struct {
 }
 
 // difference is the first thing to mend; nil if there is none.
-func (a Account) difference(spec Spec, have oci.Balancer) *repair {
+func (a Account) difference(spec Spec, have oci.Balancer, own ownership.Proof) *repair {
 	wantSet, wantListener := backendSet(a.kind, spec), listener(spec)
 	set, hasSet := have.BackendSets[setName]
 	front, hasListener := have.Listeners[listenerName]
 	switch {
 	case !hasSet:
 		return &repair{"the backend set", func(ctx context.Context) (string, error) {
-			return a.CreateBackendSet(ctx, have.ID, setName, wantSet)
+			return a.CreateBackendSet(ctx, own, setName, wantSet)
 		}}
 	case !sameSet(wantSet, set):
 		wantSet.Backends = set.Backends
 		return &repair{"the health check", func(ctx context.Context) (string, error) {
-			return a.UpdateBackendSet(ctx, have.ID, setName, wantSet)
+			return a.UpdateBackendSet(ctx, own, setName, wantSet)
 		}}
 	case !hasListener:
 		return &repair{"the listener", func(ctx context.Context) (string, error) {
-			return a.CreateListener(ctx, have.ID, listenerName, wantListener)
+			return a.CreateListener(ctx, own, listenerName, wantListener)
 		}}
 	case front != wantListener:
 		return &repair{"the listener", func(ctx context.Context) (string, error) {
-			return a.UpdateListener(ctx, have.ID, listenerName, wantListener)
+			return a.UpdateListener(ctx, own, listenerName, wantListener)
 		}}
 	case !sameGroups(spec.NSGIDs, have.NSGIDs):
 		return &repair{"the security groups", func(ctx context.Context) (string, error) {
-			return a.UpdateSecurityGroups(ctx, have.ID, spec.NSGIDs)
+			return a.UpdateSecurityGroups(ctx, own, spec.NSGIDs)
 		}}
 	case a.kind == infrav1.EndpointLoadBalancer && spec.Bandwidth != have.Bandwidth:
 		return &repair{"the bandwidth", func(ctx context.Context) (string, error) {
-			return a.UpdateBandwidth(ctx, have.ID, spec.Bandwidth)
+			return a.UpdateBandwidth(ctx, own, spec.Bandwidth)
 		}}
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
 // service is one kind of load balancers in one account.
@@ -17,15 +18,15 @@ type service interface {
 	List(ctx context.Context, tags map[string]string) ([]oci.Balancer, error)
 	Get(ctx context.Context, id string) (oci.Balancer, error)
 	Create(ctx context.Context, spec oci.BalancerSpec) (id, workRequestID string, err error)
-	Delete(ctx context.Context, id string) (workRequestID string, err error)
-	CreateBackendSet(ctx context.Context, id, name string, set oci.BackendSet) (workRequestID string, err error)
-	UpdateBackendSet(ctx context.Context, id, name string, set oci.BackendSet) (workRequestID string, err error)
-	CreateListener(ctx context.Context, id, name string, listener oci.Listener) (workRequestID string, err error)
-	UpdateListener(ctx context.Context, id, name string, listener oci.Listener) (workRequestID string, err error)
-	UpdateSecurityGroups(ctx context.Context, id string, nsgIDs []string) (workRequestID string, err error)
-	UpdateBandwidth(ctx context.Context, id string, bandwidth oci.Bandwidth) (workRequestID string, err error)
-	CreateBackend(ctx context.Context, id, set string, backend oci.Backend) (workRequestID string, err error)
-	DeleteBackend(ctx context.Context, id, set, name string) (workRequestID string, err error)
+	Delete(ctx context.Context, own ownership.Proof) (workRequestID string, err error)
+	CreateBackendSet(ctx context.Context, own ownership.Proof, name string, set oci.BackendSet) (workRequestID string, err error)
+	UpdateBackendSet(ctx context.Context, own ownership.Proof, name string, set oci.BackendSet) (workRequestID string, err error)
+	CreateListener(ctx context.Context, own ownership.Proof, name string, listener oci.Listener) (workRequestID string, err error)
+	UpdateListener(ctx context.Context, own ownership.Proof, name string, listener oci.Listener) (workRequestID string, err error)
+	UpdateSecurityGroups(ctx context.Context, own ownership.Proof, nsgIDs []string) (workRequestID string, err error)
+	UpdateBandwidth(ctx context.Context, own ownership.Proof, bandwidth oci.Bandwidth) (workRequestID string, err error)
+	CreateBackend(ctx context.Context, own ownership.Proof, set string, backend oci.Backend) (workRequestID string, err error)
+	DeleteBackend(ctx context.Context, own ownership.Proof, set, name string) (workRequestID string, err error)
 	Work(ctx context.Context, workRequestID string) (oci.BalancerWork, error)
 }
 
@@ -50,27 +51,10 @@ func In(c *oci.Client, kind infrav1.EndpointType) Account {
 	return account
 }
 
-// Owner is the OCIMeshCluster that a load balancer belongs to.
-type Owner struct {
-	// UID is what the load balancer is found by.
-	UID string
-	// Namespace and Name are for people: the display name and a tag.
-	Namespace, Name string
-}
-
-// ownership is what load balancers are found by.
-func (o Owner) ownership() map[string]string { return map[string]string{infrav1.ClusterUIDTag: o.UID} }
-
-func (o Owner) tags() map[string]string {
-	tags := o.ownership()
-	tags[infrav1.ClusterNameTag] = o.Namespace + "/" + o.Name
-	return tags
-}
-
-// find looks for the load balancer by its OCID or, if that is not known, by its tag. One that is DELETED is not found; a 404 is
-// proof only together with an authorised probe, since OCI answers it for lost permission too. Of several with the tag it is the
+// find looks for the load balancer by its OCID or, if that is not known, by its tags. One that is DELETED is not found; a 404 is
+// proof only together with an authorised probe, since OCI answers it for lost permission too. Of several with the tags it is the
 // one with the lowest OCID of those that are not on their way out, so that every call finds the same one.
-func (a Account) find(ctx context.Context, owner Owner, id string) (balancer oci.Balancer, found bool, err error) {
+func (a Account) find(ctx context.Context, owner ownership.Owner, id string) (balancer oci.Balancer, found bool, err error) {
 	if id != "" {
 		balancer, err = a.Get(ctx, id)
 		if cloud.IsKind(err, cloud.NotFoundOrUnauthorized) {
@@ -78,7 +62,7 @@ func (a Account) find(ctx context.Context, owner Owner, id string) (balancer oci
 		}
 		return balancer, err == nil && balancer.State != oci.StateDeleted, err
 	}
-	all, err := a.List(ctx, owner.ownership())
+	all, err := a.List(ctx, owner.Tags())
 	for _, candidate := range all {
 		if !found || rank(candidate) < rank(balancer) {
 			balancer, found = candidate, true

@@ -13,6 +13,7 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
 )
 
@@ -96,16 +97,16 @@ func TestWhatWasChangedIsMended(t *testing.T) {
 	forBoth(t, func(t *testing.T, kind infrav1.EndpointType) {
 		for name, spoil := range map[string]func(*bench, string) (string, error){
 			"the listener's port": func(b *bench, id string) (string, error) {
-				return b.UpdateListener(b.t.Context(), id, listenerName, oci.Listener{Port: 443, Protocol: "TCP", BackendSet: setName})
+				return b.UpdateListener(b.t.Context(), ownership.Recorded(id), listenerName, oci.Listener{Port: 443, Protocol: "TCP", BackendSet: setName})
 			},
 			"the health check": func(b *bench, id string) (string, error) {
 				set := backendSet(b.kind, b.spec)
 				set.Health = oci.HealthCheck{Protocol: "TCP", Port: 22, Interval: time.Minute, Timeout: time.Second, Retries: 1}
 				set.Backends = []oci.Backend{backend("10.0.0.9")}
-				return b.UpdateBackendSet(b.t.Context(), id, setName, set)
+				return b.UpdateBackendSet(b.t.Context(), ownership.Recorded(id), setName, set)
 			},
 			"the security groups": func(b *bench, id string) (string, error) {
-				return b.UpdateSecurityGroups(b.t.Context(), id, nil)
+				return b.UpdateSecurityGroups(b.t.Context(), ownership.Recorded(id), nil)
 			},
 		} {
 			t.Run(name, func(t *testing.T) {
@@ -179,11 +180,11 @@ func TestALostLoadBalancerIsMadeAgainOnlyForTheSameAddress(t *testing.T) {
 func TestALoadBalancerThatLostItsTagIsLeftAlone(t *testing.T) {
 	b := newBench(t, infrav1.EndpointNetworkLoadBalancer)
 	b.ready()
-	stranger := Owner{UID: "uid-2", Namespace: "ns", Name: "c2"}
+	stranger := ownership.Cluster("uid-2", "ns", "c2")
 
 	_, err := b.Ensure(t.Context(), stranger, b.spec, b.known)
 
-	b.g.Expect(err).To(MatchError(ContainSubstring("put the tag back")))
+	b.g.Expect(err).To(MatchError(ContainSubstring("put the tags back")))
 	removal, err := b.Remove(t.Context(), stranger, b.known.ID)
 	b.g.Expect(err).NotTo(HaveOccurred())
 	b.g.Expect(removal.Gone).To(BeTrue(), "it has nothing")

@@ -12,6 +12,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
 )
 
@@ -19,7 +20,7 @@ const patience = 20 * time.Second
 
 var (
 	kinds = []infrav1.EndpointType{infrav1.EndpointNetworkLoadBalancer, infrav1.EndpointLoadBalancer}
-	owner = Owner{UID: "uid-1", Namespace: "ns", Name: "c1"}
+	owner = ownership.Cluster("uid-1", "ns", "c1")
 )
 
 // operations are the names in the simulator of what both kinds do.

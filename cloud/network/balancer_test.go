@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	. "github.com/onsi/gomega"
 )
 
@@ -34,7 +35,7 @@ func TestRulesOfALoadBalancersGroupAreRepaired(t *testing.T) {
 	state := b.readyFor(spec(), 6443)
 	rules, err := b.client.ListSecurityRules(t.Context(), state.LoadBalancerGroupID)
 	b.g.Expect(err).NotTo(HaveOccurred())
-	b.g.Expect(b.client.RemoveSecurityRules(t.Context(), state.LoadBalancerGroupID, []string{rules[0].ID})).To(Succeed())
+	b.g.Expect(b.client.RemoveSecurityRules(t.Context(), ownership.Recorded(state.LoadBalancerGroupID), []string{rules[0].ID})).To(Succeed())
 
 	b.readyFor(spec(), 6443)
 

@@ -10,22 +10,23 @@ import (
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
 // deleteClient is what Delete needs of *oci.Client.
 type deleteClient interface {
 	findClient
 	ListSubnets(ctx context.Context, filter oci.ListFilter) ([]oci.Subnet, error)
-	DeleteSubnet(ctx context.Context, id string) error
+	DeleteSubnet(ctx context.Context, own ownership.Proof) error
 	ListNetworkSecurityGroups(ctx context.Context, filter oci.ListFilter) ([]oci.NetworkSecurityGroup, error)
-	DeleteNetworkSecurityGroup(ctx context.Context, id string) error
+	DeleteNetworkSecurityGroup(ctx context.Context, own ownership.Proof) error
 	ListRouteTables(ctx context.Context, filter oci.ListFilter) ([]oci.RouteTable, error)
-	DeleteRouteTable(ctx context.Context, id string) error
+	DeleteRouteTable(ctx context.Context, own ownership.Proof) error
 	ListInternetGateways(ctx context.Context, filter oci.ListFilter) ([]oci.InternetGateway, error)
-	DeleteInternetGateway(ctx context.Context, id string) error
+	DeleteInternetGateway(ctx context.Context, own ownership.Proof) error
 	ListNATGateways(ctx context.Context, filter oci.ListFilter) ([]oci.NATGateway, error)
-	DeleteNATGateway(ctx context.Context, id string) error
-	DeleteVCN(ctx context.Context, id string) error
+	DeleteNATGateway(ctx context.Context, own ownership.Proof) error
+	DeleteVCN(ctx context.Context, own ownership.Proof) error
 }
 
 type findClient interface {
@@ -51,8 +52,8 @@ type Removal struct {
 // it again until the network is Gone. vcnID is the VCN that was seen last, empty if none was: the proof that nothing is left is
 // then only that an authorised list is empty, which OCI's lists may be for a moment after a creation.
 // What does not carry the cluster's tag is never touched.
-func Delete(ctx context.Context, c deleteClient, owner Owner, vcnID string) (Removal, error) {
-	vcns, err := c.ListVCNs(ctx, ownership(owner))
+func Delete(ctx context.Context, c deleteClient, owner ownership.Owner, vcnID string) (Removal, error) {
+	vcns, err := c.ListVCNs(ctx, owner.Tags())
 	if err != nil {
 		return Removal{}, err
 	}
@@ -92,14 +93,14 @@ func listed(vcns []oci.VCN, id string) bool {
 
 // lookUp reads a VCN that is not in the list. TERMINATED is proof that it is gone; a 404 is only together with an authorised
 // probe, since OCI answers it for lost permission too.
-func lookUp(ctx context.Context, c findClient, owner Owner, id string) (vcn oci.VCN, gone bool, err error) {
+func lookUp(ctx context.Context, c findClient, owner ownership.Owner, id string) (vcn oci.VCN, gone bool, err error) {
 	vcn, err = c.GetVCN(ctx, id)
 	switch {
 	case cloud.IsKind(err, cloud.NotFoundOrUnauthorized):
 		return vcn, true, c.ProbeCompartment(ctx)
 	case err != nil:
 		return vcn, false, err
-	case vcn.State == oci.StateTerminated, !vcn.HasTags(ownership(owner)):
+	case vcn.State == oci.StateTerminated, !vcn.HasTags(owner.Tags()):
 		return vcn, true, nil
 	}
 	return vcn, false, nil
@@ -109,16 +110,20 @@ func lookUp(ctx context.Context, c findClient, owner Owner, id string) (vcn oci.
 type removal struct {
 	name   string
 	ids    func(context.Context, oci.ListFilter) ([]oci.Resource, error)
-	delete func(context.Context, string) error
+	delete func(context.Context, ownership.Proof) error
 }
 
 // deleteVCN deletes what is in the VCN, kind by kind, each once the kinds before are gone, and at last the VCN itself. It is
 // done, with nothing left to do, once the deletion of the VCN was accepted.
-func deleteVCN(ctx context.Context, c deleteClient, owner Owner, vcn oci.VCN) (Removal, error) {
+func deleteVCN(ctx context.Context, c deleteClient, owner ownership.Owner, vcn oci.VCN) (Removal, error) {
 	if vcn.State == oci.StateTerminating {
 		return Removal{}, nil
 	}
-	filter := oci.ListFilter{VCNID: vcn.ID, Tags: ownership(owner)}
+	own, err := proof(owner, vcn.Resource)
+	if err != nil {
+		return Removal{}, err
+	}
+	filter := oci.ListFilter{VCNID: vcn.ID, Tags: owner.Tags()}
 	for _, kind := range []removal{
 		{"the subnet", resources(c.ListSubnets, func(n oci.Subnet) oci.Resource { return n.Resource }), c.DeleteSubnet},
 		{
@@ -134,7 +139,7 @@ func deleteVCN(ctx context.Context, c deleteClient, owner Owner, vcn oci.VCN) (R
 		},
 		{"the NAT gateway", resources(c.ListNATGateways, func(g oci.NATGateway) oci.Resource { return g.Resource }), c.DeleteNATGateway},
 	} {
-		left, err := kind.run(ctx, filter)
+		left, err := kind.run(ctx, owner, filter)
 		if inUse := conflict(err); inUse != "" {
 			return Removal{Doing: kind.name, InUse: inUse}, nil
 		}
@@ -142,14 +147,14 @@ func deleteVCN(ctx context.Context, c deleteClient, owner Owner, vcn oci.VCN) (R
 			return Removal{Doing: kind.name}, err
 		}
 	}
-	err := c.DeleteVCN(ctx, vcn.ID)
+	err = c.DeleteVCN(ctx, own)
 	if inUse := conflict(err); inUse != "" {
 		return Removal{Doing: "the VCN", InUse: inUse}, nil
 	}
 	return Removal{}, ignoreNotFound(err)
 }
 
-func (r removal) run(ctx context.Context, filter oci.ListFilter) (left bool, err error) {
+func (r removal) run(ctx context.Context, owner ownership.Owner, filter oci.ListFilter) (left bool, err error) {
 	found, err := r.ids(ctx, filter)
 	if err != nil {
 		return true, err
@@ -158,7 +163,11 @@ func (r removal) run(ctx context.Context, filter oci.ListFilter) (left bool, err
 		if resource.State == oci.StateTerminating {
 			continue
 		}
-		if err := ignoreNotFound(r.delete(ctx, resource.ID)); err != nil {
+		own, err := proof(owner, resource)
+		if err != nil {
+			return true, err
+		}
+		if err := ignoreNotFound(r.delete(ctx, own)); err != nil {
 			return true, fmt.Errorf("%s: %w", r.name, err)
 		}
 	}

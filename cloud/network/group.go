@@ -10,14 +10,15 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
 type groupClient interface {
 	ListNetworkSecurityGroups(ctx context.Context, filter oci.ListFilter) ([]oci.NetworkSecurityGroup, error)
 	CreateNetworkSecurityGroup(ctx context.Context, spec oci.NetworkSecurityGroupSpec) (oci.NetworkSecurityGroup, error)
 	ListSecurityRules(ctx context.Context, nsgID string) ([]oci.SecurityRule, error)
-	AddSecurityRules(ctx context.Context, nsgID string, rules []oci.SecurityRule) error
-	RemoveSecurityRules(ctx context.Context, nsgID string, ruleIDs []string) error
+	AddSecurityRules(ctx context.Context, own ownership.Proof, rules []oci.SecurityRule) error
+	RemoveSecurityRules(ctx context.Context, own ownership.Proof, ruleIDs []string) error
 }
 
 // groupStep keeps the groups' rules exactly as wanted: missing ones are added, others removed.
@@ -30,6 +31,10 @@ func (s groupStep) run(ctx context.Context, w *work) (bool, error) {
 		return false, err
 	}
 	w.groupID = group.ID
+	own, err := proof(w.owner, group.Resource)
+	if err != nil {
+		return false, err
+	}
 	rules, err := wantedRules(w.spec)
 	if err != nil {
 		return false, err
@@ -40,7 +45,7 @@ func (s groupStep) run(ctx context.Context, w *work) (bool, error) {
 			Description: "API server, from the load balancer",
 		})
 	}
-	return true, s.repair(ctx, group.ID, rules)
+	return true, s.repair(ctx, own, rules)
 }
 
 // balancer makes the load balancer's group, which the rules of the nodes' name.
@@ -50,7 +55,11 @@ func (s groupStep) balancer(ctx context.Context, w *work) (bool, error) {
 	}
 	group, ok, err := s.ensure(ctx, w, infrav1.RoleLoadBalancer)
 	w.balancerGroupID = group.ID
-	return ok, err
+	if err != nil || !ok {
+		return false, err
+	}
+	w.balancerGroup, err = proof(w.owner, group.Resource)
+	return err == nil, err
 }
 
 // balancerRules let clients reach the load balancer, and that the nodes. Connections to the nodes and health checks come from the
@@ -60,7 +69,7 @@ func (s groupStep) balancerRules(ctx context.Context, w *work) (bool, error) {
 		return true, nil
 	}
 	api := oci.PortRange{Min: w.port, Max: w.port}
-	return true, s.repair(ctx, w.balancerGroupID, []oci.SecurityRule{
+	return true, s.repair(ctx, w.balancerGroup, []oci.SecurityRule{
 		{Direction: oci.Ingress, Protocol: oci.ProtocolTCP, CIDR: everywhere, Ports: api, Description: "API server, from clients"},
 		{
 			Direction: oci.Ingress, Protocol: oci.ProtocolICMP, CIDR: everywhere,
@@ -97,20 +106,20 @@ func (s groupStep) ensure(ctx context.Context, w *work, role string) (group oci.
 	return group, err == nil && usable(group.Resource), err
 }
 
-func (s groupStep) repair(ctx context.Context, groupID string, want []oci.SecurityRule) error {
-	have, err := s.ListSecurityRules(ctx, groupID)
+func (s groupStep) repair(ctx context.Context, own ownership.Proof, want []oci.SecurityRule) error {
+	have, err := s.ListSecurityRules(ctx, own.ID())
 	if err != nil {
 		return err
 	}
 	missing, surplus := difference(want, have)
 	// What is missing comes first: a node must not lose the tailnet while its rules are put right.
 	if len(missing) > 0 {
-		if err := s.AddSecurityRules(ctx, groupID, missing); err != nil {
+		if err := s.AddSecurityRules(ctx, own, missing); err != nil {
 			return err
 		}
 	}
 	if len(surplus) > 0 {
-		return s.RemoveSecurityRules(ctx, groupID, surplus)
+		return s.RemoveSecurityRules(ctx, own, surplus)
 	}
 	return nil
 }

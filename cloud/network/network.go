@@ -14,15 +14,8 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
-
-// Owner is the OCIMeshCluster that a network belongs to.
-type Owner struct {
-	// UID is what the network is found by.
-	UID string
-	// Namespace and Name are for people: display names and a tag.
-	Namespace, Name string
-}
 
 // State is a network as it is.
 type State struct {
@@ -52,7 +45,7 @@ type ensureClient interface {
 
 // work is one Ensure. Steps fill it in order.
 type work struct {
-	owner     Owner
+	owner     ownership.Owner
 	tags      map[string]string
 	spec      infrav1.ManagedNetwork
 	vcn       oci.VCN
@@ -63,14 +56,15 @@ type work struct {
 	// port is the API server's if a load balancer leads to it, which then is in the group balancerGroupID.
 	port            int
 	balancerGroupID string
+	balancerGroup   ownership.Proof
 }
 
 // Ensure brings the cluster's managed network in the client's account into being and repairs what differs from spec: routes,
 // rules of the security group, rules that were added to the VCN's default security list. It goes as far as OCI allows without
 // waiting; call it again while the state is not Ready. All errors are the client's.
 // balancerPort is the API server's port if the cluster's load balancer is to be in the network, 0 if none is.
-func Ensure(ctx context.Context, c ensureClient, owner Owner, spec infrav1.ManagedNetwork, balancerPort int) (State, error) {
-	w := &work{owner: owner, tags: tagsOf(owner), spec: spec, port: balancerPort}
+func Ensure(ctx context.Context, c ensureClient, owner ownership.Owner, spec infrav1.ManagedNetwork, balancerPort int) (State, error) {
+	w := &work{owner: owner, tags: owner.Tags(), spec: spec, port: balancerPort}
 	steps := []struct {
 		name string
 		run  func(context.Context, *work) (done bool, err error)
@@ -101,21 +95,20 @@ func Ensure(ctx context.Context, c ensureClient, owner Owner, spec infrav1.Manag
 
 // children narrows lists to what this cluster has in its VCN.
 func (w *work) children() oci.ListFilter {
-	return oci.ListFilter{VCNID: w.vcn.ID, Tags: ownership(w.owner)}
+	return oci.ListFilter{VCNID: w.vcn.ID, Tags: w.owner.Tags()}
 }
 
 // displayName is for people; it is not unique in an account.
-func (w *work) displayName() string { return w.owner.Namespace + "-" + w.owner.Name }
+func (w *work) displayName() string { return w.owner.Namespace() + "-" + w.owner.Name() }
 
-// ownership is what resources are found by.
-func ownership(owner Owner) map[string]string {
-	return map[string]string{infrav1.ClusterUIDTag: owner.UID}
-}
-
-func tagsOf(owner Owner) map[string]string {
-	tags := ownership(owner)
-	tags[infrav1.ClusterNameTag] = owner.Namespace + "/" + owner.Name
-	return tags
+// proof says that a resource which was listed by the owner's tags, or made with them, is the owner's.
+func proof(owner ownership.Owner, resource oci.Resource) (ownership.Proof, error) {
+	own, proven := owner.Tagged(resource.ID, resource.Tags)
+	if !proven {
+		return own, &cloud.Error{Kind: cloud.InvalidRequest, Message: cloud.Scrub(fmt.Sprintf(
+			"%s does not carry the tags of cluster %s, so that it is left alone: put the tags back", resource.ID, owner))}
+	}
+	return own, nil
 }
 
 // attempts bounds the search for a retry token that is still good.
@@ -124,9 +117,9 @@ const attempts = 5
 // create makes a resource once, however often it is tried: the retry token is the same for the same owner and payload, so
 // that OCI answers a repetition with what the first call made, also while its lists do not show that yet. A token is used up
 // once its resource is deleted (409 InvalidatedRetryToken, OCI documentation, "API Errors"); then the next one is taken.
-func create[T any](owner Owner, payload []string, call func(token string) (T, error)) (made T, err error) {
+func create[T any](owner ownership.Owner, payload []string, call func(token string) (T, error)) (made T, err error) {
 	for attempt := range attempts {
-		sum := sha256.Sum256([]byte(strings.Join(append([]string{owner.UID, fmt.Sprint(attempt)}, payload...), "\n")))
+		sum := sha256.Sum256([]byte(strings.Join(append([]string{owner.Digest(), fmt.Sprint(attempt)}, payload...), "\n")))
 		made, err = call(hex.EncodeToString(sum[:]))
 		if codeOf(err) != "InvalidatedRetryToken" {
 			break

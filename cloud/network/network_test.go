@@ -15,6 +15,7 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
 )
 
@@ -27,12 +28,12 @@ type bench struct {
 	sim     *sim.Sim
 	tenancy *sim.Tenancy
 	client  *oci.Client
-	owner   Owner
+	owner   ownership.Owner
 }
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	b := &bench{t: t, g: NewWithT(t), tenancy: sim.NewTenancy("one"), owner: Owner{UID: "uid-1", Namespace: "ns", Name: "c1"}}
+	b := &bench{t: t, g: NewWithT(t), tenancy: sim.NewTenancy("one"), owner: ownership.Cluster("uid-1", "ns", "c1")}
 	user, err := b.tenancy.NewUser()
 	b.g.Expect(err).NotTo(HaveOccurred())
 	delays := &sim.Delays{Network: 5 * time.Millisecond, Retention: time.Minute}
@@ -176,13 +177,13 @@ func TestWhatWasChangedBehindTheProvidersBackIsRepaired(t *testing.T) {
 	group := state.NetworkSecurityGroupIDs[0]
 	rules, err := b.client.ListSecurityRules(t.Context(), group)
 	b.g.Expect(err).NotTo(HaveOccurred())
-	b.g.Expect(b.client.RemoveSecurityRules(t.Context(), group, []string{rules[0].ID})).To(Succeed())
-	b.g.Expect(b.client.AddSecurityRules(t.Context(), group, []oci.SecurityRule{
+	b.g.Expect(b.client.RemoveSecurityRules(t.Context(), ownership.Recorded(group), []string{rules[0].ID})).To(Succeed())
+	b.g.Expect(b.client.AddSecurityRules(t.Context(), ownership.Recorded(group), []oci.SecurityRule{
 		{Direction: oci.Ingress, Protocol: oci.ProtocolAll, CIDR: everywhere},
 	})).To(Succeed())
-	tables, err := b.client.ListRouteTables(t.Context(), oci.ListFilter{VCNID: state.VCNID, Tags: ownership(b.owner)})
+	tables, err := b.client.ListRouteTables(t.Context(), oci.ListFilter{VCNID: state.VCNID, Tags: b.owner.Tags()})
 	b.g.Expect(err).NotTo(HaveOccurred())
-	b.g.Expect(b.client.UpdateRouteTable(t.Context(), tables[0].ID, oci.RouteTableUpdate{Rules: []oci.RouteRule{}})).To(Succeed())
+	b.g.Expect(b.client.UpdateRouteTable(t.Context(), ownership.Recorded(tables[0].ID), oci.RouteTableUpdate{Rules: []oci.RouteRule{}})).To(Succeed())
 
 	b.g.Expect(b.ready(spec())).To(Equal(state))
 
@@ -210,11 +211,11 @@ func TestANetworkIsFoundAmongManyOnLaterPages(t *testing.T) {
 	b.g.Expect(b.sim.SetLimit("one", "vcn-count", 50)).To(Succeed())
 	states := map[string]string{}
 	for i := range 5 {
-		b.owner.UID = fmt.Sprintf("uid-%d", i)
-		states[b.owner.UID] = b.ready(spec()).VCNID
+		b.owner = ownership.Cluster(fmt.Sprintf("uid-%d", i), "ns", "c1")
+		states[b.owner.Identity()] = b.ready(spec()).VCNID
 	}
 	for uid, vcnID := range states {
-		b.owner.UID = uid
+		b.owner = ownership.Cluster(uid, "ns", "c1")
 		b.g.Expect(b.ready(spec()).VCNID).To(Equal(vcnID))
 	}
 	b.expectLeft(25)
@@ -262,7 +263,7 @@ func TestAnExistingNetworkIsLookedAtAndNothingElse(t *testing.T) {
 func TestAnExistingNetworkThatCannotBeUsed(t *testing.T) {
 	b := newBench(t)
 	theirs := b.ready(spec())
-	b.owner.UID = "uid-2"
+	b.owner = ownership.Cluster("uid-2", "ns", "c1")
 	others := b.ready(spec())
 	for name, world := range map[string]struct {
 		spec    infrav1.ExistingNetwork

@@ -9,12 +9,13 @@ import (
 	"slices"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
 type routeClient interface {
 	ListRouteTables(ctx context.Context, filter oci.ListFilter) ([]oci.RouteTable, error)
 	CreateRouteTable(ctx context.Context, spec oci.RouteTableSpec) (oci.RouteTable, error)
-	UpdateRouteTable(ctx context.Context, id string, update oci.RouteTableUpdate) error
+	UpdateRouteTable(ctx context.Context, own ownership.Proof, update oci.RouteTableUpdate) error
 }
 
 var everywhere = netip.MustParsePrefix("0.0.0.0/0")
@@ -47,7 +48,11 @@ func (s routeStep) run(ctx context.Context, w *work) (bool, error) {
 		return false, nil
 	}
 	if !slices.EqualFunc(table.Rules, want, sameRoute) {
-		return true, s.UpdateRouteTable(ctx, table.ID, oci.RouteTableUpdate{Rules: want})
+		own, err := proof(w.owner, table.Resource)
+		if err != nil {
+			return false, err
+		}
+		return true, s.UpdateRouteTable(ctx, own, oci.RouteTableUpdate{Rules: want})
 	}
 	return true, nil
 }

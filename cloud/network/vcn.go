@@ -10,19 +10,20 @@ import (
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
 type vcnClient interface {
 	ListVCNs(ctx context.Context, tags map[string]string) ([]oci.VCN, error)
 	CreateVCN(ctx context.Context, spec oci.VCNSpec) (oci.VCN, error)
 	GetSecurityList(ctx context.Context, id string) (oci.SecurityList, error)
-	ClearSecurityList(ctx context.Context, id string) error
+	ClearSecurityList(ctx context.Context, own ownership.Proof) error
 }
 
 type vcnStep struct{ vcnClient }
 
 func (s vcnStep) run(ctx context.Context, w *work) (bool, error) {
-	found, err := s.ListVCNs(ctx, ownership(w.owner))
+	found, err := s.ListVCNs(ctx, w.owner.Tags())
 	if err != nil {
 		return false, err
 	}
@@ -58,7 +59,11 @@ func (s defaultListStep) run(ctx context.Context, w *work) (bool, error) {
 		return false, err
 	}
 	if list.IngressRules+list.EgressRules > 0 {
-		return true, s.ClearSecurityList(ctx, list.ID)
+		own, err := proof(w.owner, w.vcn.Resource)
+		if err != nil {
+			return false, err
+		}
+		return true, s.ClearSecurityList(ctx, own.Part(list.ID))
 	}
 	return true, nil
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/oracle/oci-go-sdk/v65/core"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
 // Instance is a virtual or bare-metal machine.
@@ -58,7 +60,8 @@ func (c *Client) ListInstances(ctx context.Context) ([]Instance, error) {
 
 // TerminateInstance asks for the end of the instance, of its boot volume and of the data volumes created with it. It returns
 // before that has happened.
-func (c *Client) TerminateInstance(ctx context.Context, id string) error {
+func (c *Client) TerminateInstance(ctx context.Context, own ownership.Proof) error {
+	id := own.ID()
 	no := false
 	_, err := call(ctx, c, operation{service: serviceCompute, name: "TerminateInstance"}.on(id), c.compute.TerminateInstance,
 		core.TerminateInstanceRequest{InstanceId: &id, PreserveBootVolume: &no, PreserveDataVolumesCreatedAtLaunch: &no})

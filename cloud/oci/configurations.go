@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/oracle/oci-go-sdk/v65/core"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
 // InstanceConfiguration is a template of instances as a list shows it: without what is in it.
@@ -65,7 +67,8 @@ func (c *Client) CreateInstanceConfiguration(ctx context.Context, spec LaunchSpe
 }
 
 // DeleteInstanceConfiguration deletes a template; OCI refuses, with cloud.Conflict, while a pool uses it.
-func (c *Client) DeleteInstanceConfiguration(ctx context.Context, id string) error {
+func (c *Client) DeleteInstanceConfiguration(ctx context.Context, own ownership.Proof) error {
+	id := own.ID()
 	_, err := call(ctx, c, operation{service: serviceCompute, name: "DeleteInstanceConfiguration"}.on(id),
 		c.pools.DeleteInstanceConfiguration, core.DeleteInstanceConfigurationRequest{InstanceConfigurationId: &id})
 	return err

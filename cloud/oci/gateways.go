@@ -8,6 +8,8 @@ import (
 	"net/netip"
 
 	"github.com/oracle/oci-go-sdk/v65/core"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
 // InternetGateway connects public addresses of a VCN to the Internet, both ways.
@@ -82,7 +84,8 @@ func (c *Client) CreateInternetGateway(ctx context.Context, spec GatewaySpec) (I
 }
 
 // UpdateInternetGatewayTags replaces the free-form tags.
-func (c *Client) UpdateInternetGatewayTags(ctx context.Context, id string, tags map[string]string) error {
+func (c *Client) UpdateInternetGatewayTags(ctx context.Context, own ownership.Proof, tags map[string]string) error {
+	id := own.ID()
 	_, err := call(ctx, c, operation{service: serviceNetwork, name: "UpdateInternetGateway"}.on(id),
 		c.network.UpdateInternetGateway, core.UpdateInternetGatewayRequest{
 			IgId: &id, UpdateInternetGatewayDetails: core.UpdateInternetGatewayDetails{FreeformTags: tags},
@@ -91,7 +94,8 @@ func (c *Client) UpdateInternetGatewayTags(ctx context.Context, id string, tags 
 }
 
 // DeleteInternetGateway deletes the internet gateway; cloud.Conflict while a route leads to it.
-func (c *Client) DeleteInternetGateway(ctx context.Context, id string) error {
+func (c *Client) DeleteInternetGateway(ctx context.Context, own ownership.Proof) error {
+	id := own.ID()
 	_, err := call(ctx, c, operation{service: serviceNetwork, name: "DeleteInternetGateway"}.on(id),
 		c.network.DeleteInternetGateway, core.DeleteInternetGatewayRequest{IgId: &id})
 	return err
@@ -141,7 +145,8 @@ func (c *Client) CreateNATGateway(ctx context.Context, spec GatewaySpec) (NATGat
 }
 
 // UpdateNATGatewayTags replaces the free-form tags.
-func (c *Client) UpdateNATGatewayTags(ctx context.Context, id string, tags map[string]string) error {
+func (c *Client) UpdateNATGatewayTags(ctx context.Context, own ownership.Proof, tags map[string]string) error {
+	id := own.ID()
 	_, err := call(ctx, c, operation{service: serviceNetwork, name: "UpdateNatGateway"}.on(id), c.network.UpdateNatGateway,
 		core.UpdateNatGatewayRequest{
 			NatGatewayId: &id, UpdateNatGatewayDetails: core.UpdateNatGatewayDetails{FreeformTags: tags},
@@ -150,7 +155,8 @@ func (c *Client) UpdateNATGatewayTags(ctx context.Context, id string, tags map[s
 }
 
 // DeleteNATGateway deletes the NAT gateway; cloud.Conflict while a route leads to it.
-func (c *Client) DeleteNATGateway(ctx context.Context, id string) error {
+func (c *Client) DeleteNATGateway(ctx context.Context, own ownership.Proof) error {
+	id := own.ID()
 	_, err := call(ctx, c, operation{service: serviceNetwork, name: "DeleteNatGateway"}.on(id),
 		c.network.DeleteNatGateway, core.DeleteNatGatewayRequest{NatGatewayId: &id})
 	return err

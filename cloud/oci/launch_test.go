@@ -19,6 +19,7 @@ import (
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
 const (
@@ -163,7 +164,7 @@ func TestTerminateTakesTheVolumesAlong(t *testing.T) {
 	f := newFake(t)
 	f.on("DELETE /20160918/instances/"+instanceID, answer(204, ""))
 
-	g.Expect(newClient(t, f).TerminateInstance(context.Background(), instanceID)).To(Succeed())
+	g.Expect(newClient(t, f).TerminateInstance(context.Background(), ownership.Recorded(instanceID))).To(Succeed())
 
 	g.Expect(f.seen()[0].query).To(HaveKeyWithValue("preserveBootVolume", []string{"false"}))
 	g.Expect(f.seen()[0].query).To(HaveKeyWithValue("preserveDataVolumesCreatedAtLaunch", []string{"false"}))

@@ -10,6 +10,7 @@ import (
 	lb "github.com/oracle/oci-go-sdk/v65/loadbalancer"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
 // shapeFlexible is the only shape that OCI still makes (oci-go-sdk loadbalancer/create_load_balancer_details.go).
@@ -80,14 +81,16 @@ func (l LoadBalancers) Create(ctx context.Context, spec BalancerSpec) (id, workR
 }
 
 // Delete asks for the end of one.
-func (l LoadBalancers) Delete(ctx context.Context, id string) (workRequestID string, err error) {
+func (l LoadBalancers) Delete(ctx context.Context, own ownership.Proof) (workRequestID string, err error) {
+	id := own.ID()
 	return balancerChange(ctx, l.c, lbOperation("DeleteLoadBalancer").on(id), l.c.loadBalancer.DeleteLoadBalancer,
 		lb.DeleteLoadBalancerRequest{LoadBalancerId: &id},
 		func(r lb.DeleteLoadBalancerResponse) *string { return r.OpcWorkRequestId })
 }
 
 // CreateBackendSet adds a backend set, without backends.
-func (l LoadBalancers) CreateBackendSet(ctx context.Context, id, name string, set BackendSet) (workRequestID string, err error) {
+func (l LoadBalancers) CreateBackendSet(ctx context.Context, own ownership.Proof, name string, set BackendSet) (workRequestID string, err error) {
+	id := own.ID()
 	return balancerChange(ctx, l.c, lbOperation("CreateLoadBalancerBackendSet").on(id), l.c.loadBalancer.CreateBackendSet,
 		lb.CreateBackendSetRequest{LoadBalancerId: &id, CreateBackendSetDetails: lb.CreateBackendSetDetails{
 			Name: &name, Policy: &set.Policy, HealthChecker: lbHealthCheck(set.Health),
@@ -95,7 +98,8 @@ func (l LoadBalancers) CreateBackendSet(ctx context.Context, id, name string, se
 }
 
 // UpdateBackendSet replaces a backend set by the one given, with its backends: this service leaves nothing out.
-func (l LoadBalancers) UpdateBackendSet(ctx context.Context, id, name string, set BackendSet) (workRequestID string, err error) {
+func (l LoadBalancers) UpdateBackendSet(ctx context.Context, own ownership.Proof, name string, set BackendSet) (workRequestID string, err error) {
+	id := own.ID()
 	backends := []lb.BackendDetails{}
 	for _, b := range set.Backends {
 		backends = append(backends, lb.BackendDetails{IpAddress: common.String(b.Address.String()), Port: &b.Port})
@@ -107,7 +111,8 @@ func (l LoadBalancers) UpdateBackendSet(ctx context.Context, id, name string, se
 }
 
 // CreateListener adds a listener.
-func (l LoadBalancers) CreateListener(ctx context.Context, id, name string, listener Listener) (workRequestID string, err error) {
+func (l LoadBalancers) CreateListener(ctx context.Context, own ownership.Proof, name string, listener Listener) (workRequestID string, err error) {
+	id := own.ID()
 	return balancerChange(ctx, l.c, lbOperation("CreateLoadBalancerListener").on(id), l.c.loadBalancer.CreateListener,
 		lb.CreateListenerRequest{LoadBalancerId: &id, CreateListenerDetails: lb.CreateListenerDetails{
 			Name: &name, DefaultBackendSetName: &listener.BackendSet, Port: &listener.Port, Protocol: &listener.Protocol,
@@ -115,7 +120,8 @@ func (l LoadBalancers) CreateListener(ctx context.Context, id, name string, list
 }
 
 // UpdateListener replaces a listener.
-func (l LoadBalancers) UpdateListener(ctx context.Context, id, name string, listener Listener) (workRequestID string, err error) {
+func (l LoadBalancers) UpdateListener(ctx context.Context, own ownership.Proof, name string, listener Listener) (workRequestID string, err error) {
+	id := own.ID()
 	return balancerChange(ctx, l.c, lbOperation("UpdateLoadBalancerListener").on(id), l.c.loadBalancer.UpdateListener,
 		lb.UpdateListenerRequest{LoadBalancerId: &id, ListenerName: &name, UpdateListenerDetails: lb.UpdateListenerDetails{
 			DefaultBackendSetName: &listener.BackendSet, Port: &listener.Port, Protocol: &listener.Protocol,
@@ -123,7 +129,8 @@ func (l LoadBalancers) UpdateListener(ctx context.Context, id, name string, list
 }
 
 // UpdateSecurityGroups replaces the network security groups that it is in.
-func (l LoadBalancers) UpdateSecurityGroups(ctx context.Context, id string, nsgIDs []string) (workRequestID string, err error) {
+func (l LoadBalancers) UpdateSecurityGroups(ctx context.Context, own ownership.Proof, nsgIDs []string) (workRequestID string, err error) {
+	id := own.ID()
 	return balancerChange(ctx, l.c, lbOperation("UpdateLoadBalancerNetworkSecurityGroups").on(id),
 		l.c.loadBalancer.UpdateNetworkSecurityGroups, lb.UpdateNetworkSecurityGroupsRequest{
 			LoadBalancerId:                     &id,
@@ -132,7 +139,8 @@ func (l LoadBalancers) UpdateSecurityGroups(ctx context.Context, id string, nsgI
 }
 
 // UpdateBandwidth changes the bandwidth.
-func (l LoadBalancers) UpdateBandwidth(ctx context.Context, id string, bandwidth Bandwidth) (workRequestID string, err error) {
+func (l LoadBalancers) UpdateBandwidth(ctx context.Context, own ownership.Proof, bandwidth Bandwidth) (workRequestID string, err error) {
+	id := own.ID()
 	return balancerChange(ctx, l.c, lbOperation("UpdateLoadBalancerShape").on(id), l.c.loadBalancer.UpdateLoadBalancerShape,
 		lb.UpdateLoadBalancerShapeRequest{LoadBalancerId: &id, UpdateLoadBalancerShapeDetails: lb.UpdateLoadBalancerShapeDetails{
 			ShapeName: common.String(shapeFlexible), ShapeDetails: lbShape(bandwidth),
@@ -140,7 +148,8 @@ func (l LoadBalancers) UpdateBandwidth(ctx context.Context, id string, bandwidth
 }
 
 // CreateBackend adds a backend to a backend set. Its name is made by OCI.
-func (l LoadBalancers) CreateBackend(ctx context.Context, id, set string, b Backend) (workRequestID string, err error) {
+func (l LoadBalancers) CreateBackend(ctx context.Context, own ownership.Proof, set string, b Backend) (workRequestID string, err error) {
+	id := own.ID()
 	return balancerChange(ctx, l.c, lbOperation("CreateLoadBalancerBackend").on(id), l.c.loadBalancer.CreateBackend,
 		lb.CreateBackendRequest{LoadBalancerId: &id, BackendSetName: &set, CreateBackendDetails: lb.CreateBackendDetails{
 			IpAddress: common.String(b.Address.String()), Port: &b.Port,
@@ -148,7 +157,8 @@ func (l LoadBalancers) CreateBackend(ctx context.Context, id, set string, b Back
 }
 
 // DeleteBackend takes a backend out of a backend set.
-func (l LoadBalancers) DeleteBackend(ctx context.Context, id, set, name string) (workRequestID string, err error) {
+func (l LoadBalancers) DeleteBackend(ctx context.Context, own ownership.Proof, set, name string) (workRequestID string, err error) {
+	id := own.ID()
 	return balancerChange(ctx, l.c, lbOperation("DeleteLoadBalancerBackend").on(id), l.c.loadBalancer.DeleteBackend,
 		lb.DeleteBackendRequest{LoadBalancerId: &id, BackendSetName: &set, BackendName: pathPart(name)},
 		func(r lb.DeleteBackendResponse) *string { return r.OpcWorkRequestId })

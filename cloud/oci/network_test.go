@@ -14,6 +14,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
 const vcnID = "ocid1.vcn.oc1..hhhh"
@@ -135,33 +136,37 @@ func TestGetAndDeleteOfEachKind(t *testing.T) {
 	}{
 		"vcns": {
 			func(c *oci.Client) (string, error) { v, err := c.GetVCN(ctx, "x"); return v.ID, err },
-			func(c *oci.Client) error { return c.DeleteVCN(ctx, "x") },
-			func(c *oci.Client) error { return c.UpdateVCNTags(ctx, "x", ourTags) },
+			func(c *oci.Client) error { return c.DeleteVCN(ctx, ownership.Recorded("x")) },
+			func(c *oci.Client) error { return c.UpdateVCNTags(ctx, ownership.Recorded("x"), ourTags) },
 		},
 		"subnets": {
 			func(c *oci.Client) (string, error) { v, err := c.GetSubnet(ctx, "x"); return v.ID, err },
-			func(c *oci.Client) error { return c.DeleteSubnet(ctx, "x") },
-			func(c *oci.Client) error { return c.UpdateSubnetTags(ctx, "x", ourTags) },
+			func(c *oci.Client) error { return c.DeleteSubnet(ctx, ownership.Recorded("x")) },
+			func(c *oci.Client) error { return c.UpdateSubnetTags(ctx, ownership.Recorded("x"), ourTags) },
 		},
 		"internetGateways": {
 			func(c *oci.Client) (string, error) { v, err := c.GetInternetGateway(ctx, "x"); return v.ID, err },
-			func(c *oci.Client) error { return c.DeleteInternetGateway(ctx, "x") },
-			func(c *oci.Client) error { return c.UpdateInternetGatewayTags(ctx, "x", ourTags) },
+			func(c *oci.Client) error { return c.DeleteInternetGateway(ctx, ownership.Recorded("x")) },
+			func(c *oci.Client) error { return c.UpdateInternetGatewayTags(ctx, ownership.Recorded("x"), ourTags) },
 		},
 		"natGateways": {
 			func(c *oci.Client) (string, error) { v, err := c.GetNATGateway(ctx, "x"); return v.ID, err },
-			func(c *oci.Client) error { return c.DeleteNATGateway(ctx, "x") },
-			func(c *oci.Client) error { return c.UpdateNATGatewayTags(ctx, "x", ourTags) },
+			func(c *oci.Client) error { return c.DeleteNATGateway(ctx, ownership.Recorded("x")) },
+			func(c *oci.Client) error { return c.UpdateNATGatewayTags(ctx, ownership.Recorded("x"), ourTags) },
 		},
 		"routeTables": {
 			func(c *oci.Client) (string, error) { v, err := c.GetRouteTable(ctx, "x"); return v.ID, err },
-			func(c *oci.Client) error { return c.DeleteRouteTable(ctx, "x") },
-			func(c *oci.Client) error { return c.UpdateRouteTable(ctx, "x", oci.RouteTableUpdate{Tags: ourTags}) },
+			func(c *oci.Client) error { return c.DeleteRouteTable(ctx, ownership.Recorded("x")) },
+			func(c *oci.Client) error {
+				return c.UpdateRouteTable(ctx, ownership.Recorded("x"), oci.RouteTableUpdate{Tags: ourTags})
+			},
 		},
 		"networkSecurityGroups": {
 			func(c *oci.Client) (string, error) { v, err := c.GetNetworkSecurityGroup(ctx, "x"); return v.ID, err },
-			func(c *oci.Client) error { return c.DeleteNetworkSecurityGroup(ctx, "x") },
-			func(c *oci.Client) error { return c.UpdateNetworkSecurityGroupTags(ctx, "x", ourTags) },
+			func(c *oci.Client) error { return c.DeleteNetworkSecurityGroup(ctx, ownership.Recorded("x")) },
+			func(c *oci.Client) error {
+				return c.UpdateNetworkSecurityGroupTags(ctx, ownership.Recorded("x"), ourTags)
+			},
 		},
 	} {
 		t.Run(path, func(t *testing.T) {
@@ -189,14 +194,14 @@ func TestRouteRules(t *testing.T) {
 	f.on("GET /20160918/routeTables/rt", answer(200, `{"id":"rt","vcnId":"v","routeRules":`+onWire+`}`))
 	client := newClient(t, f)
 
-	g.Expect(client.UpdateRouteTable(context.Background(), "rt", oci.RouteTableUpdate{Rules: []oci.RouteRule{rule}})).To(Succeed())
+	g.Expect(client.UpdateRouteTable(context.Background(), ownership.Recorded("rt"), oci.RouteTableUpdate{Rules: []oci.RouteRule{rule}})).To(Succeed())
 	g.Expect(f.seen()[0].body).To(MatchJSON(`{"routeRules":` + onWire + `}`))
 
 	table, err := client.GetRouteTable(context.Background(), "rt")
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(table.Rules).To(Equal([]oci.RouteRule{rule}))
 
-	g.Expect(client.UpdateRouteTable(context.Background(), "rt", oci.RouteTableUpdate{Rules: []oci.RouteRule{}})).To(Succeed())
+	g.Expect(client.UpdateRouteTable(context.Background(), ownership.Recorded("rt"), oci.RouteTableUpdate{Rules: []oci.RouteRule{}})).To(Succeed())
 	g.Expect(f.seen()[2].body).To(MatchJSON(`{"routeRules":[]}`))
 }
 
@@ -211,7 +216,7 @@ func TestSecurityListIsCleared(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect([]int{list.IngressRules, list.EgressRules}).To(Equal([]int{1, 0}))
 
-	g.Expect(client.ClearSecurityList(context.Background(), "sl")).To(Succeed())
+	g.Expect(client.ClearSecurityList(context.Background(), ownership.Recorded("sl"))).To(Succeed())
 	g.Expect(f.seen()[1].body).To(MatchJSON(`{"ingressSecurityRules":[],"egressSecurityRules":[]}`))
 }
 
@@ -232,7 +237,7 @@ func TestSecurityRulesSurviveTheRoundTrip(t *testing.T) {
 	f := newFake(t)
 	f.on("POST /20160918/networkSecurityGroups/g/actions/addSecurityRules", answer(200, `{}`))
 	client := newClient(t, f)
-	g.Expect(client.AddSecurityRules(context.Background(), "g", securityRules())).To(Succeed())
+	g.Expect(client.AddSecurityRules(context.Background(), ownership.Recorded("g"), securityRules())).To(Succeed())
 	var sent struct{ SecurityRules json.RawMessage }
 	g.Expect(json.Unmarshal([]byte(f.seen()[0].body), &sent)).To(Succeed())
 	stored := strings.ReplaceAll(string(sent.SecurityRules), `"direction"`, `"id":"51AC4A","direction"`)
@@ -266,9 +271,9 @@ func TestSecurityRulesAreSentInBatches(t *testing.T) {
 		names[i] = fmt.Sprintf("R%02d", i)
 	}
 
-	g.Expect(client.AddSecurityRules(context.Background(), "g", rules)).To(Succeed())
-	g.Expect(client.RemoveSecurityRules(context.Background(), "g", names)).To(Succeed())
-	g.Expect(client.AddSecurityRules(context.Background(), "g", nil)).To(Succeed())
+	g.Expect(client.AddSecurityRules(context.Background(), ownership.Recorded("g"), rules)).To(Succeed())
+	g.Expect(client.RemoveSecurityRules(context.Background(), ownership.Recorded("g"), names)).To(Succeed())
+	g.Expect(client.AddSecurityRules(context.Background(), ownership.Recorded("g"), nil)).To(Succeed())
 
 	var counts []int
 	for _, request := range f.seen() {

@@ -8,6 +8,8 @@ import (
 
 	"github.com/oracle/oci-go-sdk/v65/common"
 	nlb "github.com/oracle/oci-go-sdk/v65/networkloadbalancer"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
 // NetworkLoadBalancers are an account's network load balancers. All changes are asynchronous: they return the OCID of a work
@@ -88,14 +90,16 @@ func (n NetworkLoadBalancers) Create(ctx context.Context, spec BalancerSpec) (id
 }
 
 // Delete asks for the end of one.
-func (n NetworkLoadBalancers) Delete(ctx context.Context, id string) (workRequestID string, err error) {
+func (n NetworkLoadBalancers) Delete(ctx context.Context, own ownership.Proof) (workRequestID string, err error) {
+	id := own.ID()
 	return balancerChange(ctx, n.c, nlbOperation("DeleteNetworkLoadBalancer").on(id), n.c.networkLoadBalancer.DeleteNetworkLoadBalancer,
 		nlb.DeleteNetworkLoadBalancerRequest{NetworkLoadBalancerId: &id},
 		func(r nlb.DeleteNetworkLoadBalancerResponse) *string { return r.OpcWorkRequestId })
 }
 
 // CreateBackendSet adds a backend set, without backends.
-func (n NetworkLoadBalancers) CreateBackendSet(ctx context.Context, id, name string, set BackendSet) (workRequestID string, err error) {
+func (n NetworkLoadBalancers) CreateBackendSet(ctx context.Context, own ownership.Proof, name string, set BackendSet) (workRequestID string, err error) {
+	id := own.ID()
 	return balancerChange(ctx, n.c, nlbOperation("CreateBackendSet").on(id), n.c.networkLoadBalancer.CreateBackendSet,
 		nlb.CreateBackendSetRequest{NetworkLoadBalancerId: &id, CreateBackendSetDetails: nlb.CreateBackendSetDetails{
 			Name: &name, Policy: nlb.NetworkLoadBalancingPolicyEnum(set.Policy), HealthChecker: nlbHealthCheck(set.Health),
@@ -105,7 +109,8 @@ func (n NetworkLoadBalancers) CreateBackendSet(ctx context.Context, id, name str
 
 // UpdateBackendSet replaces a backend set by the one given, with its backends: whether OCI keeps those that are left out is not
 // documented.
-func (n NetworkLoadBalancers) UpdateBackendSet(ctx context.Context, id, name string, set BackendSet) (workRequestID string, err error) {
+func (n NetworkLoadBalancers) UpdateBackendSet(ctx context.Context, own ownership.Proof, name string, set BackendSet) (workRequestID string, err error) {
+	id := own.ID()
 	backends := []nlb.BackendDetails{}
 	for _, b := range set.Backends {
 		backends = append(backends, nlb.BackendDetails{
@@ -120,7 +125,8 @@ func (n NetworkLoadBalancers) UpdateBackendSet(ctx context.Context, id, name str
 }
 
 // CreateListener adds a listener.
-func (n NetworkLoadBalancers) CreateListener(ctx context.Context, id, name string, l Listener) (workRequestID string, err error) {
+func (n NetworkLoadBalancers) CreateListener(ctx context.Context, own ownership.Proof, name string, l Listener) (workRequestID string, err error) {
+	id := own.ID()
 	return balancerChange(ctx, n.c, nlbOperation("CreateListener").on(id), n.c.networkLoadBalancer.CreateListener,
 		nlb.CreateListenerRequest{NetworkLoadBalancerId: &id, CreateListenerDetails: nlb.CreateListenerDetails{
 			Name: &name, DefaultBackendSetName: &l.BackendSet, Port: &l.Port, Protocol: nlb.ListenerProtocolsEnum(l.Protocol),
@@ -128,7 +134,8 @@ func (n NetworkLoadBalancers) CreateListener(ctx context.Context, id, name strin
 }
 
 // UpdateListener changes a listener.
-func (n NetworkLoadBalancers) UpdateListener(ctx context.Context, id, name string, l Listener) (workRequestID string, err error) {
+func (n NetworkLoadBalancers) UpdateListener(ctx context.Context, own ownership.Proof, name string, l Listener) (workRequestID string, err error) {
+	id := own.ID()
 	return balancerChange(ctx, n.c, nlbOperation("UpdateListener").on(id), n.c.networkLoadBalancer.UpdateListener,
 		nlb.UpdateListenerRequest{NetworkLoadBalancerId: &id, ListenerName: &name, UpdateListenerDetails: nlb.UpdateListenerDetails{
 			DefaultBackendSetName: &l.BackendSet, Port: &l.Port, Protocol: nlb.ListenerProtocolsEnum(l.Protocol),
@@ -136,7 +143,8 @@ func (n NetworkLoadBalancers) UpdateListener(ctx context.Context, id, name strin
 }
 
 // UpdateSecurityGroups replaces the network security groups that it is in.
-func (n NetworkLoadBalancers) UpdateSecurityGroups(ctx context.Context, id string, nsgIDs []string) (workRequestID string, err error) {
+func (n NetworkLoadBalancers) UpdateSecurityGroups(ctx context.Context, own ownership.Proof, nsgIDs []string) (workRequestID string, err error) {
+	id := own.ID()
 	return balancerChange(ctx, n.c, nlbOperation("UpdateNetworkSecurityGroups").on(id), n.c.networkLoadBalancer.UpdateNetworkSecurityGroups,
 		nlb.UpdateNetworkSecurityGroupsRequest{
 			NetworkLoadBalancerId:              &id,
@@ -145,12 +153,13 @@ func (n NetworkLoadBalancers) UpdateSecurityGroups(ctx context.Context, id strin
 }
 
 // UpdateBandwidth does nothing: a network load balancer has no bandwidth of its own.
-func (NetworkLoadBalancers) UpdateBandwidth(context.Context, string, Bandwidth) (workRequestID string, err error) {
+func (NetworkLoadBalancers) UpdateBandwidth(context.Context, ownership.Proof, Bandwidth) (workRequestID string, err error) {
 	return "", nil
 }
 
 // CreateBackend adds a backend to a backend set, under the name that it is given.
-func (n NetworkLoadBalancers) CreateBackend(ctx context.Context, id, set string, b Backend) (workRequestID string, err error) {
+func (n NetworkLoadBalancers) CreateBackend(ctx context.Context, own ownership.Proof, set string, b Backend) (workRequestID string, err error) {
+	id := own.ID()
 	return balancerChange(ctx, n.c, nlbOperation("CreateBackend").on(id), n.c.networkLoadBalancer.CreateBackend,
 		nlb.CreateBackendRequest{NetworkLoadBalancerId: &id, BackendSetName: &set, CreateBackendDetails: nlb.CreateBackendDetails{
 			Name: optional(b.Name), IpAddress: common.String(b.Address.String()), Port: &b.Port,
@@ -158,7 +167,8 @@ func (n NetworkLoadBalancers) CreateBackend(ctx context.Context, id, set string,
 }
 
 // DeleteBackend takes a backend out of a backend set.
-func (n NetworkLoadBalancers) DeleteBackend(ctx context.Context, id, set, name string) (workRequestID string, err error) {
+func (n NetworkLoadBalancers) DeleteBackend(ctx context.Context, own ownership.Proof, set, name string) (workRequestID string, err error) {
+	id := own.ID()
 	return balancerChange(ctx, n.c, nlbOperation("DeleteBackend").on(id), n.c.networkLoadBalancer.DeleteBackend,
 		nlb.DeleteBackendRequest{NetworkLoadBalancerId: &id, BackendSetName: &set, BackendName: pathPart(name)},
 		func(r nlb.DeleteBackendResponse) *string { return r.OpcWorkRequestId })

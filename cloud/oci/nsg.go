@@ -7,6 +7,8 @@ import (
 	"context"
 
 	"github.com/oracle/oci-go-sdk/v65/core"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
 // NetworkSecurityGroup filters the traffic of the VNICs in it.
@@ -68,7 +70,8 @@ func (c *Client) CreateNetworkSecurityGroup(ctx context.Context, spec NetworkSec
 }
 
 // UpdateNetworkSecurityGroupTags replaces the free-form tags.
-func (c *Client) UpdateNetworkSecurityGroupTags(ctx context.Context, id string, tags map[string]string) error {
+func (c *Client) UpdateNetworkSecurityGroupTags(ctx context.Context, own ownership.Proof, tags map[string]string) error {
+	id := own.ID()
 	_, err := call(ctx, c, operation{service: serviceNetwork, name: "UpdateNetworkSecurityGroup"}.on(id),
 		c.network.UpdateNetworkSecurityGroup, core.UpdateNetworkSecurityGroupRequest{
 			NetworkSecurityGroupId:            &id,
@@ -78,7 +81,8 @@ func (c *Client) UpdateNetworkSecurityGroupTags(ctx context.Context, id string, 
 }
 
 // DeleteNetworkSecurityGroup deletes the network security group; cloud.Conflict while there are VNICs in it.
-func (c *Client) DeleteNetworkSecurityGroup(ctx context.Context, id string) error {
+func (c *Client) DeleteNetworkSecurityGroup(ctx context.Context, own ownership.Proof) error {
+	id := own.ID()
 	_, err := call(ctx, c, operation{service: serviceNetwork, name: "DeleteNetworkSecurityGroup"}.on(id),
 		c.network.DeleteNetworkSecurityGroup, core.DeleteNetworkSecurityGroupRequest{NetworkSecurityGroupId: &id})
 	return err

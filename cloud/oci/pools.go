@@ -11,6 +11,8 @@ import (
 
 	"github.com/oracle/oci-go-sdk/v65/core"
 	"github.com/oracle/oci-go-sdk/v65/workrequests"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
 // StateScaling is an instance pool's state while it has not the size that it should have.
@@ -115,7 +117,8 @@ func (c *Client) CreateInstancePool(ctx context.Context, spec PoolSpec) (Instanc
 }
 
 // UpdateInstancePool changes a pool and returns it.
-func (c *Client) UpdateInstancePool(ctx context.Context, id string, change PoolChange) (InstancePool, error) {
+func (c *Client) UpdateInstancePool(ctx context.Context, own ownership.Proof, change PoolChange) (InstancePool, error) {
+	id := own.ID()
 	details := core.UpdateInstancePoolDetails{InstanceConfigurationId: optional(change.ConfigurationID), Size: change.Size}
 	for _, placement := range change.Placements {
 		details.PlacementConfigurations = append(details.PlacementConfigurations, core.UpdateInstancePoolPlacementConfigurationDetails{
@@ -157,10 +160,16 @@ func (c *Client) PoolInstances(ctx context.Context, id string) ([]string, error)
 	return ids, nil
 }
 
+// AllDataVolumeAttachments lists the attachments of all data volumes of the compartment, DETACHED
+// ones included: one list for all instances of a pool.
+func (c *Client) AllDataVolumeAttachments(ctx context.Context) ([]VolumeAttachment, error) {
+	return c.dataVolumeAttachments(ctx, core.ListVolumeAttachmentsRequest{CompartmentId: &c.compartmentID, Limit: new(PageSize)})
+}
+
 // DetachInstance takes an instance out of its pool, makes the pool smaller by one and ends the instance and its boot volume. Its
 // data volumes stay. It returns before that has happened.
-func (c *Client) DetachInstance(ctx context.Context, poolID, instanceID string) error {
-	yes := true
+func (c *Client) DetachInstance(ctx context.Context, pool, own ownership.Proof) error {
+	poolID, instanceID, yes := pool.ID(), own.ID(), true
 	_, err := call(ctx, c, operation{service: serviceCompute, name: "DetachInstancePoolInstance"}.on(poolID), c.pools.DetachInstancePoolInstance,
 		core.DetachInstancePoolInstanceRequest{InstancePoolId: &poolID, DetachInstancePoolInstanceDetails: core.DetachInstancePoolInstanceDetails{
 			InstanceId: &instanceID, IsDecrementSize: &yes, IsAutoTerminate: &yes,
@@ -170,7 +179,8 @@ func (c *Client) DetachInstance(ctx context.Context, poolID, instanceID string) 
 
 // TerminateInstancePool asks for the end of the pool and of all its instances and their volumes. It returns before that has
 // happened.
-func (c *Client) TerminateInstancePool(ctx context.Context, id string) error {
+func (c *Client) TerminateInstancePool(ctx context.Context, own ownership.Proof) error {
+	id := own.ID()
 	_, err := call(ctx, c, operation{service: serviceCompute, name: "TerminateInstancePool"}.on(id), c.pools.TerminateInstancePool,
 		core.TerminateInstancePoolRequest{InstancePoolId: &id})
 	return err

@@ -12,6 +12,7 @@ import (
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
 func TestAConfigurationSaysEverythingButThePlace(t *testing.T) {
@@ -71,7 +72,7 @@ func TestAPoolIsCreatedAndResizedToZero(t *testing.T) {
 	g.Expect(made.State).To(Equal(oci.StateProvisioning))
 	g.Expect(made.Size).To(Equal(3))
 	zero := 0
-	_, err = client.UpdateInstancePool(t.Context(), made.ID, oci.PoolChange{Size: &zero})
+	_, err = client.UpdateInstancePool(t.Context(), ownership.Recorded(made.ID), oci.PoolChange{Size: &zero})
 	g.Expect(err).NotTo(HaveOccurred())
 
 	g.Expect(f.seen()[0].header.Get("Opc-Retry-Token")).To(Equal("token"))

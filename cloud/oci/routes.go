@@ -8,6 +8,8 @@ import (
 	"net/netip"
 
 	"github.com/oracle/oci-go-sdk/v65/core"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
 // RouteTable holds the routes of subnets.
@@ -85,7 +87,8 @@ func (c *Client) CreateRouteTable(ctx context.Context, spec RouteTableSpec) (Rou
 }
 
 // UpdateRouteTable replaces rules, tags or both.
-func (c *Client) UpdateRouteTable(ctx context.Context, id string, update RouteTableUpdate) error {
+func (c *Client) UpdateRouteTable(ctx context.Context, own ownership.Proof, update RouteTableUpdate) error {
+	id := own.ID()
 	details := core.UpdateRouteTableDetails{FreeformTags: update.Tags}
 	if update.Rules != nil {
 		details.RouteRules = routeRules(update.Rules)
@@ -96,7 +99,8 @@ func (c *Client) UpdateRouteTable(ctx context.Context, id string, update RouteTa
 }
 
 // DeleteRouteTable deletes the route table; cloud.Conflict while a subnet uses it.
-func (c *Client) DeleteRouteTable(ctx context.Context, id string) error {
+func (c *Client) DeleteRouteTable(ctx context.Context, own ownership.Proof) error {
+	id := own.ID()
 	_, err := call(ctx, c, operation{service: serviceNetwork, name: "DeleteRouteTable"}.on(id),
 		c.network.DeleteRouteTable, core.DeleteRouteTableRequest{RtId: &id})
 	return err

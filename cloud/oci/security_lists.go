@@ -7,6 +7,8 @@ import (
 	"context"
 
 	"github.com/oracle/oci-go-sdk/v65/core"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
 // SecurityList filters the traffic of whole subnets, beside the network security groups of VNICs: what either admits passes.
@@ -31,7 +33,8 @@ func (c *Client) GetSecurityList(ctx context.Context, id string) (SecurityList, 
 
 // ClearSecurityList removes all rules, so that network security groups alone decide. A VCN's default list cannot be deleted,
 // and a subnet without any list gets that one.
-func (c *Client) ClearSecurityList(ctx context.Context, id string) error {
+func (c *Client) ClearSecurityList(ctx context.Context, own ownership.Proof) error {
+	id := own.ID()
 	_, err := call(ctx, c, operation{service: serviceNetwork, name: "UpdateSecurityList"}.on(id), c.network.UpdateSecurityList,
 		core.UpdateSecurityListRequest{SecurityListId: &id, UpdateSecurityListDetails: core.UpdateSecurityListDetails{
 			IngressSecurityRules: []core.IngressSecurityRule{},

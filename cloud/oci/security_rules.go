@@ -9,6 +9,8 @@ import (
 	"slices"
 
 	"github.com/oracle/oci-go-sdk/v65/core"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
 // ruleBatch is how many rules OCI adds to or removes from a network security group in one call. Source: OCI documentation,
@@ -91,7 +93,8 @@ func (c *Client) ListSecurityRules(ctx context.Context, nsgID string) ([]Securit
 }
 
 // AddSecurityRules adds rules, 25 per call. After an error some may have been added.
-func (c *Client) AddSecurityRules(ctx context.Context, nsgID string, rules []SecurityRule) error {
+func (c *Client) AddSecurityRules(ctx context.Context, own ownership.Proof, rules []SecurityRule) error {
+	nsgID := own.ID()
 	for batch := range slices.Chunk(rules, ruleBatch) {
 		details := core.AddNetworkSecurityGroupSecurityRulesDetails{}
 		for _, rule := range batch {
@@ -109,7 +112,8 @@ func (c *Client) AddSecurityRules(ctx context.Context, nsgID string, rules []Sec
 }
 
 // RemoveSecurityRules removes rules by ID, 25 per call. After an error some may have been removed.
-func (c *Client) RemoveSecurityRules(ctx context.Context, nsgID string, ruleIDs []string) error {
+func (c *Client) RemoveSecurityRules(ctx context.Context, own ownership.Proof, ruleIDs []string) error {
+	nsgID := own.ID()
 	for batch := range slices.Chunk(ruleIDs, ruleBatch) {
 		_, err := call(ctx, c, operation{service: serviceNetwork, name: "RemoveNetworkSecurityGroupSecurityRules"}.on(nsgID),
 			c.network.RemoveNetworkSecurityGroupSecurityRules, core.RemoveNetworkSecurityGroupSecurityRulesRequest{

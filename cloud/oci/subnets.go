@@ -8,6 +8,8 @@ import (
 	"net/netip"
 
 	"github.com/oracle/oci-go-sdk/v65/core"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
 // Subnet is a part of a VCN.
@@ -86,14 +88,16 @@ func (c *Client) CreateSubnet(ctx context.Context, spec SubnetSpec) (Subnet, err
 }
 
 // UpdateSubnetTags replaces the free-form tags.
-func (c *Client) UpdateSubnetTags(ctx context.Context, id string, tags map[string]string) error {
+func (c *Client) UpdateSubnetTags(ctx context.Context, own ownership.Proof, tags map[string]string) error {
+	id := own.ID()
 	_, err := call(ctx, c, operation{service: serviceNetwork, name: "UpdateSubnet"}.on(id), c.network.UpdateSubnet,
 		core.UpdateSubnetRequest{SubnetId: &id, UpdateSubnetDetails: core.UpdateSubnetDetails{FreeformTags: tags}})
 	return err
 }
 
 // DeleteSubnet deletes the subnet; cloud.Conflict while there are VNICs in it.
-func (c *Client) DeleteSubnet(ctx context.Context, id string) error {
+func (c *Client) DeleteSubnet(ctx context.Context, own ownership.Proof) error {
+	id := own.ID()
 	_, err := call(ctx, c, operation{service: serviceNetwork, name: "DeleteSubnet"}.on(id),
 		c.network.DeleteSubnet, core.DeleteSubnetRequest{SubnetId: &id})
 	return err

@@ -8,6 +8,8 @@ import (
 	"net/netip"
 
 	"github.com/oracle/oci-go-sdk/v65/core"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
 // VCN is a virtual cloud network.
@@ -79,14 +81,16 @@ func (c *Client) CreateVCN(ctx context.Context, spec VCNSpec) (VCN, error) {
 }
 
 // UpdateVCNTags replaces the free-form tags.
-func (c *Client) UpdateVCNTags(ctx context.Context, id string, tags map[string]string) error {
+func (c *Client) UpdateVCNTags(ctx context.Context, own ownership.Proof, tags map[string]string) error {
+	id := own.ID()
 	_, err := call(ctx, c, operation{service: serviceNetwork, name: "UpdateVcn"}.on(id), c.network.UpdateVcn,
 		core.UpdateVcnRequest{VcnId: &id, UpdateVcnDetails: core.UpdateVcnDetails{FreeformTags: tags}})
 	return err
 }
 
 // DeleteVCN deletes the VCN; cloud.Conflict while there is something in it.
-func (c *Client) DeleteVCN(ctx context.Context, id string) error {
+func (c *Client) DeleteVCN(ctx context.Context, own ownership.Proof) error {
+	id := own.ID()
 	_, err := call(ctx, c, operation{service: serviceNetwork, name: "DeleteVcn"}.on(id),
 		c.network.DeleteVcn, core.DeleteVcnRequest{VcnId: &id})
 	return err

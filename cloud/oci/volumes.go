@@ -7,6 +7,8 @@ import (
 	"context"
 
 	"github.com/oracle/oci-go-sdk/v65/core"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
 // Volume is a block volume or a boot volume.
@@ -87,14 +89,18 @@ func (c *Client) bootVolumeAttachments(ctx context.Context, availabilityDomain s
 // DataVolumeAttachments lists the attachments of an instance's data volumes, DETACHED ones included. OCI keeps them for a while after
 // the instance is terminated, so that they lead to volumes that were left.
 func (c *Client) DataVolumeAttachments(ctx context.Context, instanceID string) ([]VolumeAttachment, error) {
+	return c.dataVolumeAttachments(ctx, core.ListVolumeAttachmentsRequest{
+		CompartmentId: &c.compartmentID, InstanceId: &instanceID, Limit: new(PageSize),
+	})
+}
+
+func (c *Client) dataVolumeAttachments(ctx context.Context, request core.ListVolumeAttachmentsRequest) ([]VolumeAttachment, error) {
 	items, err := listAll(ctx, c,
 		pager[core.ListVolumeAttachmentsRequest, core.ListVolumeAttachmentsResponse, core.VolumeAttachment]{
-			op: operation{service: serviceCompute, name: "ListVolumeAttachments"},
-			do: c.compute.ListVolumeAttachments,
-			request: core.ListVolumeAttachmentsRequest{
-				CompartmentId: &c.compartmentID, InstanceId: &instanceID, Limit: new(PageSize),
-			},
-			turn: func(r *core.ListVolumeAttachmentsRequest, page *string) { r.Page = page },
+			op:      operation{service: serviceCompute, name: "ListVolumeAttachments"},
+			do:      c.compute.ListVolumeAttachments,
+			request: request,
+			turn:    func(r *core.ListVolumeAttachmentsRequest, page *string) { r.Page = page },
 			read: func(r core.ListVolumeAttachmentsResponse) ([]core.VolumeAttachment, *string) {
 				return r.Items, r.OpcNextPage
 			},
@@ -116,15 +122,19 @@ func (c *Client) DataVolumeAttachments(ctx context.Context, instanceID string) (
 	return attachments, nil
 }
 
-// DeleteVolume deletes a data volume or a boot volume.
-func (c *Client) DeleteVolume(ctx context.Context, volume Volume) error {
-	if volume.Boot {
-		_, err := call(ctx, c, operation{service: serviceBlockstorage, name: "DeleteBootVolume"}.on(volume.ID),
-			c.blockstorage.DeleteBootVolume, core.DeleteBootVolumeRequest{BootVolumeId: &volume.ID})
-		return err
-	}
-	_, err := call(ctx, c, operation{service: serviceBlockstorage, name: "DeleteVolume"}.on(volume.ID),
-		c.blockstorage.DeleteVolume, core.DeleteVolumeRequest{VolumeId: &volume.ID})
+// DeleteDataVolume deletes a data volume.
+func (c *Client) DeleteDataVolume(ctx context.Context, own ownership.Proof) error {
+	id := own.ID()
+	_, err := call(ctx, c, operation{service: serviceBlockstorage, name: "DeleteVolume"}.on(id),
+		c.blockstorage.DeleteVolume, core.DeleteVolumeRequest{VolumeId: &id})
+	return err
+}
+
+// DeleteBootVolume deletes a boot volume.
+func (c *Client) DeleteBootVolume(ctx context.Context, own ownership.Proof) error {
+	id := own.ID()
+	_, err := call(ctx, c, operation{service: serviceBlockstorage, name: "DeleteBootVolume"}.on(id),
+		c.blockstorage.DeleteBootVolume, core.DeleteBootVolumeRequest{BootVolumeId: &id})
 	return err
 }
 

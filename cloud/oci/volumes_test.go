@@ -14,6 +14,7 @@ import (
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
 func TestVolumesThatAreLeft(t *testing.T) {
@@ -38,8 +39,8 @@ func TestVolumesThatAreLeft(t *testing.T) {
 	g.Expect(boots).To(HaveLen(1))
 	g.Expect(boots[0].ID).To(Equal("b1"))
 
-	g.Expect(client.DeleteVolume(t.Context(), data[0])).To(Succeed())
-	g.Expect(client.DeleteVolume(t.Context(), boots[0])).To(Succeed())
+	g.Expect(client.DeleteDataVolume(t.Context(), ownership.Recorded(data[0].ID))).To(Succeed())
+	g.Expect(client.DeleteBootVolume(t.Context(), ownership.Recorded(boots[0].ID))).To(Succeed())
 }
 
 func TestListsOfVolumesAreSharedForAsLongAsTheyAreNewEnough(t *testing.T) {

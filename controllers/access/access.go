@@ -9,6 +9,7 @@ package access
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -34,6 +35,10 @@ import (
 type Options struct {
 	// Client reads accounts, tailnets and namespaces, from a cache or not, and Secrets uncached.
 	Client client.Client
+	// Namespace is the manager's own, the only one in which it writes Secrets.
+	Namespace string
+	// WatchNamespace, if set, is the only one besides Namespace in which credentials may lie.
+	WatchNamespace string
 	// SecretMetadata, if not nil, reads the metadata of Secrets from a cache, such as the manager's. A Secret is then read
 	// only when its version has changed, not on every call.
 	SecretMetadata client.Reader
@@ -96,6 +101,24 @@ func (c *Clients) Tailnet(ctx context.Context, name, namespace string) (*infrav1
 	return tn, nil
 }
 
+// MayUseAccount tells whether objects of the namespace may use the account.
+func (c *Clients) MayUseAccount(ctx context.Context, account *infrav1.OCIAccount, namespace string) (bool, error) {
+	return isAllowed(c.allow(ctx, account.Spec.AllowedNamespaces, namespace, "OCIAccount "+account.Name))
+}
+
+// MayUseTailnet tells whether objects of the namespace may use the tailnet.
+func (c *Clients) MayUseTailnet(ctx context.Context, tn *infrav1.Tailnet, namespace string) (bool, error) {
+	return isAllowed(c.allow(ctx, tn.Spec.AllowedNamespaces, namespace, "Tailnet "+tn.Name))
+}
+
+func isAllowed(err error) (bool, error) {
+	var refused *Problem
+	if errors.As(err, &refused) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // ForgetAccount lets go of the session and the metrics of an account that is gone.
 func (c *Clients) ForgetAccount(account *infrav1.OCIAccount) {
 	c.sessions.Forget(string(account.UID))
@@ -124,7 +147,12 @@ func (c *Clients) allow(ctx context.Context, allowed infrav1.AllowedNamespaces, 
 		return refusal
 	}
 	ns := &corev1.Namespace{}
-	if err := c.options.Client.Get(ctx, client.ObjectKey{Name: namespace}, ns); err != nil {
+	err = c.options.Client.Get(ctx, client.ObjectKey{Name: namespace}, ns)
+	switch {
+	case apierrors.IsNotFound(err):
+		// Its last objects outlive it for a moment; they must hold nobody else up.
+		return refusal
+	case err != nil:
 		return fmt.Errorf("reading namespace %s: %w", namespace, err)
 	}
 	if !selector.Matches(labels.Set(ns.Labels)) {

@@ -181,21 +181,44 @@ func TestCredentialsOfATailnet(t *testing.T) {
 	}
 }
 
-func TestAnOwnedSecretHasTheAccountAsItsOwnerOnce(t *testing.T) {
-	g := NewWithT(t)
-	w := helpers.NewWorld(t, env, helpers.WorldOptions{Accounts: 1})
-	account, ref := w.Accounts[0], w.Accounts[0].Spec.Credentials.SecretRef
+func TestOnlyASecretThatAsksForItInTheManagersNamespaceIsOwned(t *testing.T) {
+	for name, world := range map[string]struct {
+		labels    map[string]string
+		elsewhere bool
+		owned     bool
+	}{
+		"asks for it":                       {map[string]string{access.MoveLabel: ""}, false, true},
+		"does not ask":                      {nil, false, false},
+		"asks for it, in another namespace": {map[string]string{access.MoveLabel: ""}, true, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			w := helpers.NewWorld(t, env, helpers.WorldOptions{Accounts: 1})
+			account, secret := w.Accounts[0], w.Credentials[0].DeepCopy()
+			secret.ObjectMeta = metav1.ObjectMeta{Namespace: w.ManagerNamespace, Name: "credentials", Labels: world.labels}
+			if world.elsewhere {
+				secret.Namespace = w.Namespace
+			}
+			w.Create(t, secret)
+			before := secret.DeepCopy()
+			ref := infrav1.SecretReference{Namespace: secret.Namespace, Name: secret.Name}
 
-	for range 2 {
-		g.Expect(access.OwnSecret(t.Context(), env.Client, account, ref)).To(Succeed())
+			for range 2 {
+				g.Expect(w.Clients.OwnSecret(t.Context(), account, ref)).To(Succeed())
+			}
+
+			env.Reload(t, secret)
+			if !world.owned {
+				g.Expect(secret).To(Equal(before), "it is not written")
+				return
+			}
+			g.Expect(secret.OwnerReferences).To(ConsistOf(metav1.OwnerReference{
+				APIVersion: infrav1.GroupVersion.String(), Kind: "OCIAccount", Name: account.Name, UID: account.UID,
+			}))
+			ref.Name = "none"
+			g.Expect(w.Clients.OwnSecret(t.Context(), account, ref)).To(Succeed(), "a Secret that does not exist is reported elsewhere")
+		})
 	}
-
-	env.Reload(t, w.Credentials[0])
-	g.Expect(w.Credentials[0].OwnerReferences).To(ConsistOf(metav1.OwnerReference{
-		APIVersion: infrav1.GroupVersion.String(), Kind: "OCIAccount", Name: account.Name, UID: account.UID,
-	}))
-	g.Expect(access.OwnSecret(t.Context(), env.Client, account, infrav1.SecretReference{Namespace: "default", Name: "none"})).
-		To(Succeed(), "a Secret that does not exist is reported elsewhere")
 }
 
 func TestEveryErrorIsAProblem(t *testing.T) {

@@ -18,23 +18,35 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 )
 
-// +kubebuilder:rbac:groups="",resources=secrets,verbs=patch
+// "namespace=system" is the manager's own: kustomize names it.
+// +kubebuilder:rbac:groups="",namespace=system,resources=secrets,verbs=patch
 
-// OwnSecret makes the account or tailnet an owner of its credentials, so that clusterctl move takes the Secret along
-// (Cluster API's book, clusterctl provider contract, "move"). A Secret that does not exist is not this function's problem.
-func OwnSecret(ctx context.Context, c client.Client, owner client.Object, ref infrav1.SecretReference) error {
-	if ref.Name == "" {
+// MoveLabel on a Secret with credentials asks for it to be taken along by "clusterctl move". It is clusterctl's own label
+// (clusterctlv1.ClusterctlMoveLabel).
+const MoveLabel = "clusterctl.cluster.x-k8s.io/move"
+
+// OwnSecret makes the account or tailnet an owner of its credentials if these are in the manager's namespace and carry
+// MoveLabel. Other Secrets are never written. The label alone makes clusterctl take a Secret along, but also delete it in
+// the source and overwrite one that is in the target, although the account stays in the source. clusterctl does neither to
+// what a cluster-scoped object owns (cluster-api v1.14.2, cmd/clusterctl/client/cluster/mover.go: createTargetObject,
+// deleteSourceObject). A Secret that does not exist is not this function's problem.
+func (c *Clients) OwnSecret(ctx context.Context, owner client.Object, ref infrav1.SecretReference) error {
+	if ref.Name == "" || ref.Namespace != c.options.Namespace {
 		return nil
 	}
-	gvk, err := apiutil.GVKForObject(owner, c.Scheme())
+	kube := c.options.Client
+	gvk, err := apiutil.GVKForObject(owner, kube.Scheme())
 	if err != nil {
 		return fmt.Errorf("finding the kind of %s: %w", owner.GetName(), err)
 	}
 	secret := &metav1.PartialObjectMetadata{}
 	secret.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
 	key := client.ObjectKey{Namespace: ref.Namespace, Name: ref.Name}
-	if err := c.Get(ctx, key, secret); err != nil {
+	if err := kube.Get(ctx, key, secret); err != nil {
 		return client.IgnoreNotFound(err)
+	}
+	if _, wanted := secret.Labels[MoveLabel]; !wanted {
+		return nil
 	}
 	before := secret.DeepCopy()
 	apiVersion, kind := gvk.ToAPIVersionAndKind()
@@ -45,7 +57,7 @@ func OwnSecret(ctx context.Context, c client.Client, owner client.Object, ref in
 		return nil
 	}
 	// The list is replaced as a whole: without the lock, an owner added meanwhile would be lost.
-	err = c.Patch(ctx, secret, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+	err = kube.Patch(ctx, secret, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("making %s %s an owner of Secret %s: %w", kind, owner.GetName(), key, err)
 	}

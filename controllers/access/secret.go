@@ -24,6 +24,10 @@ type credentials struct {
 // credentials finds the present version of the Secret: with a cache of metadata without a call.
 func (c *Clients) credentials(ctx context.Context, ref infrav1.SecretReference) (credentials, error) {
 	key := client.ObjectKey{Namespace: ref.Namespace, Name: ref.Name}
+	if own, watched := c.options.Namespace, c.options.WatchNamespace; watched != "" && key.Namespace != watched && key.Namespace != own {
+		return credentials{}, NewProblem(infrav1.SecretNotFoundReason,
+			"Secret %s is out of reach of a manager for namespace %s: move it there or into namespace %s", key, watched, own)
+	}
 	if c.options.SecretMetadata == nil {
 		secret, err := c.secret(ctx, key)
 		if err != nil {

@@ -38,7 +38,7 @@ import (
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ociaccounts/status,verbs=get;patch;update
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshclusters;ocimeshmachines,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
-// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch
 
 // Options tune the controller; zero values have defaults.
 type Options struct {
@@ -182,7 +182,7 @@ func (r *Reconciler) ownSecret(ctx context.Context, s *scope) error {
 	if !s.account.DeletionTimestamp.IsZero() {
 		return nil
 	}
-	return access.OwnSecret(ctx, r.Client, s.account, s.account.Spec.Credentials.SecretRef)
+	return r.Clients.OwnSecret(ctx, s.account, s.account.Spec.Credentials.SecretRef)
 }
 
 // next is when the account is looked at again: soon after what passes by itself, at the usual time otherwise. A deleted

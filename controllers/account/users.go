@@ -21,7 +21,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/index"
 )
 
-// findUsers finds the clusters that name the account or still have a network in it, and the machines in it.
+// findUsers finds the clusters that name the account and may use it, those that have a network in it from when they might, and the
+// machines in it. Others have no effect here.
 func (r *Reconciler) findUsers(ctx context.Context, s *scope) error {
 	reader := r.readerFor(s)
 	clusters := &infrav1.OCIMeshClusterList{}
@@ -30,7 +31,17 @@ func (r *Reconciler) findUsers(ctx context.Context, s *scope) error {
 	}
 	for i := range clusters.Items {
 		cluster := &clusters.Items[i]
-		if slices.Contains(accountsOf(cluster), s.account.Name) {
+		if !slices.Contains(accountsOf(cluster), s.account.Name) {
+			continue
+		}
+		uses := hasNetworkIn(cluster, s.account.Name)
+		if !uses {
+			var err error
+			if uses, err = r.Clients.MayUseAccount(ctx, s.account, cluster.Namespace); err != nil {
+				return err
+			}
+		}
+		if uses {
 			s.users = append(s.users, infrav1.ObjectUser{Namespace: cluster.Namespace, Name: cluster.Name})
 		}
 	}
@@ -46,6 +57,14 @@ func (r *Reconciler) findUsers(ctx context.Context, s *scope) error {
 	}
 	s.machines = len(machines.Items)
 	return nil
+}
+
+// hasNetworkIn tells whether the cluster's controller has seen a network of the cluster in the account: it writes one down only if the
+// cluster may use the account, or if the network carries the cluster's tags.
+func hasNetworkIn(cluster *infrav1.OCIMeshCluster, account string) bool {
+	return slices.ContainsFunc(cluster.Status.Accounts, func(a infrav1.ClusterAccountStatus) bool {
+		return a.Name == account && a.VCNID != ""
+	})
 }
 
 // readerFor asks the API server itself when an account is about to go: a cache may lag, and what it does not show would lose

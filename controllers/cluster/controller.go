@@ -95,7 +95,9 @@ type Reconciler struct {
 	memory memory
 }
 
-func (r *Reconciler) ledger() vip.Ledger { return vip.Ledger{Client: r.Client, Reader: r.Reader} }
+func (r *Reconciler) ledger() vip.Ledger {
+	return vip.Ledger{Client: r.Client, Reader: r.Reader, Allowed: r.Clients.MayUseTailnet}
+}
 
 // Reconcile brings one cluster's infrastructure nearer to its spec.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {

@@ -12,7 +12,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/vip"
 )
 
 const defaultPort = 6443
@@ -82,7 +82,7 @@ func (r *Reconciler) tailnetVIP(ctx context.Context, s *scope) error {
 			endpoint.Host, vips, s.tailnet.Name)
 	}
 	for _, held := range s.tailnet.Status.VIPAllocations {
-		if held.Address == endpoint.Host && held.UID != identity.Of(s.infra) {
+		if held.Address == endpoint.Host && !vip.Holds(held, s.infra) {
 			return access.NewProblem(infrav1.EndpointInUseReason,
 				"%s is the address of OCIMeshCluster %s/%s: leave spec.controlPlaneEndpoint out, so that a free one is taken",
 				held.Address, held.Namespace, held.Name)

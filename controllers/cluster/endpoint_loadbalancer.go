@@ -66,7 +66,7 @@ func (r *Reconciler) loadBalancer(ctx context.Context, s *scope) error {
 func (r *Reconciler) ensureLoadBalancer(ctx context.Context, s *scope, c *oci.Client, spec loadbalancer.Spec) (loadbalancer.State, error) {
 	bounded, cancel := context.WithTimeout(oci.Patient(ctx), s.options.AccountTimeout)
 	defer cancel()
-	balancers, owner := loadbalancer.In(c, s.infra.Spec.EndpointType), balancerOwner(s.infra)
+	balancers, owner := loadbalancer.In(c, s.infra.Spec.EndpointType), identity.OfCluster(s.infra)
 	status := s.infra.Status.LoadBalancer
 	state, err := balancers.Ensure(bounded, owner, spec, loadbalancer.Known{
 		ID: status.ID, WorkRequestID: status.WorkRequestID, Attempt: status.Attempt,
@@ -100,10 +100,6 @@ func backendOf(machine *infrav1.OCIMeshMachine, port int) (oci.Backend, bool) {
 	address, err := netip.ParseAddr(machine.Status.Instance.PrivateIP)
 	in := controlPlane && err == nil && machine.Status.Backend.Name != "" && machine.DeletionTimestamp.IsZero()
 	return oci.Backend{Name: machine.Status.Backend.Name, Address: address, Port: port}, in
-}
-
-func balancerOwner(infra *infrav1.OCIMeshCluster) loadbalancer.Owner {
-	return loadbalancer.Owner{UID: identity.Of(infra), Namespace: infra.Namespace, Name: infra.Name}
 }
 
 func balancerSpec(s *scope, account *accountState) loadbalancer.Spec {
@@ -201,5 +197,5 @@ func (r *Reconciler) deleteLoadBalancer(ctx context.Context, s *scope, name stri
 	}
 	bounded, cancel := context.WithTimeout(oci.Patient(ctx), s.options.AccountTimeout)
 	defer cancel()
-	return loadbalancer.In(c, s.infra.Spec.EndpointType).Remove(bounded, balancerOwner(s.infra), s.infra.Status.LoadBalancer.ID)
+	return loadbalancer.In(c, s.infra.Spec.EndpointType).Remove(bounded, identity.OfCluster(s.infra), s.infra.Status.LoadBalancer.ID)
 }

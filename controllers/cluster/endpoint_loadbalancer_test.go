@@ -17,6 +17,7 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/loadbalancer"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
 )
@@ -142,7 +143,7 @@ func TestAReservedAddressIsUsedAndKept(t *testing.T) {
 
 			// Somebody deletes the load balancer: a new one takes the address again.
 			first := infra.Status.LoadBalancer.ID
-			_, err = b.service(kind).Delete(t.Context(), first)
+			_, err = b.service(kind).Delete(t.Context(), ownership.Recorded(first))
 			b.g.Expect(err).NotTo(HaveOccurred())
 			b.r.Options.NetworkInterval = time.Nanosecond
 			b.until(infra, "EndpointReady False EndpointProvisioning")
@@ -309,7 +310,7 @@ func TestALostLoadBalancerIsNotReplacedByOneWithAnotherAddress(t *testing.T) {
 	b := newBench(t, helpers.WorldOptions{Accounts: 1})
 	infra := b.cluster("c1", balanced(infrav1.EndpointNetworkLoadBalancer))
 	b.until(infra, "Ready True Ready")
-	_, err := b.service(infra.Spec.EndpointType).Delete(t.Context(), infra.Status.LoadBalancer.ID)
+	_, err := b.service(infra.Spec.EndpointType).Delete(t.Context(), ownership.Recorded(infra.Status.LoadBalancer.ID))
 	b.g.Expect(err).NotTo(HaveOccurred())
 	b.r.Options.NetworkInterval = time.Nanosecond
 
@@ -335,7 +336,7 @@ func TestChangesBehindTheProvidersBackAreMended(t *testing.T) {
 			machine.Status.Backend.Name = "seen-before"
 			b.g.Expect(env.Client.Status().Update(t.Context(), machine)).To(Succeed())
 			service, id := b.service(kind), infra.Status.LoadBalancer.ID
-			_, err := service.UpdateListener(t.Context(), id, "api-server", oci.Listener{Port: 443, Protocol: "TCP", BackendSet: "control-planes"})
+			_, err := service.UpdateListener(t.Context(), ownership.Recorded(id), "api-server", oci.Listener{Port: 443, Protocol: "TCP", BackendSet: "control-planes"})
 			b.g.Expect(err).NotTo(HaveOccurred())
 			b.g.Eventually(func() int { return b.balancerOf(infra).Listeners["api-server"].Port }, patience, time.Millisecond).Should(Equal(443))
 

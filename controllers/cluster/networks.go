@@ -60,7 +60,7 @@ func (r *Reconciler) ensureNetwork(ctx context.Context, s *scope, account *accou
 	}
 	var state network.State
 	if managed := account.spec.Network.Managed; managed != nil {
-		state, err = network.Ensure(ctx, client, ownerOf(s.infra), *managed, balancerPort(s, account))
+		state, err = network.Ensure(ctx, client, identity.OfCluster(s.infra), *managed, balancerPort(s, account))
 	} else {
 		state, err = network.Verify(ctx, client, account.spec.Network.Existing)
 	}
@@ -84,10 +84,6 @@ func balancerPort(s *scope, account *accountState) int {
 		return 0
 	}
 	return int(endpointPort(s))
-}
-
-func ownerOf(infra *infrav1.OCIMeshCluster) network.Owner {
-	return network.Owner{UID: identity.Of(infra), Namespace: infra.Namespace, Name: infra.Name}
 }
 
 // networkProblem keeps the reasons that have a remedy of their own; other refusals are the network's.

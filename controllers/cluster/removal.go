@@ -15,6 +15,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/network"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 )
 
 // leaveAccounts removes the networks in accounts that are no longer in the spec, once no machine is there.
@@ -84,7 +85,7 @@ func (r *Reconciler) deleteNetwork(ctx context.Context, s *scope, account *accou
 	if err != nil {
 		return network.Removal{}, err
 	}
-	return network.Delete(ctx, c, ownerOf(s.infra), account.network.VCNID)
+	return network.Delete(ctx, c, identity.OfCluster(s.infra), account.network.VCNID)
 }
 
 // clientOf is the client of an account in which something has to go. Whether the namespace may still use the account does not

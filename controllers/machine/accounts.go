@@ -50,7 +50,7 @@ func (r *Reconciler) account(ctx context.Context, name string) (*infrav1.OCIAcco
 // seenIn lists the machine's instances in an account that are not TERMINATED, oldest first, by a poll that was begun after the search
 // was, which is as good as a list of its own: what was launched since by this process is noted in the book, and a launch that was
 // not answered begins the search anew. If there was no such poll, one is asked for.
-func (r *Reconciler) seenIn(s *scope, account *infrav1.OCIAccount) ([]oci.Instance, error) {
+func (r *Reconciler) seenIn(s *scope, account *infrav1.OCIAccount) ([]instance.Own, error) {
 	own, err := r.seenUnasked(s, account)
 	if err != nil {
 		r.Pollers.Book(account).Await(client.ObjectKeyFromObject(s.own).String(), r.ledger.searchedSince(s.search(), s.now))
@@ -59,15 +59,20 @@ func (r *Reconciler) seenIn(s *scope, account *infrav1.OCIAccount) ([]oci.Instan
 }
 
 // seenUnasked is seenIn for who can wait for the poll that comes by itself.
-func (r *Reconciler) seenUnasked(s *scope, account *infrav1.OCIAccount) ([]oci.Instance, error) {
+func (r *Reconciler) seenUnasked(s *scope, account *infrav1.OCIAccount) ([]instance.Own, error) {
 	book := r.Pollers.Book(account)
 	if book.PolledSince(r.ledger.searchedSince(s.search(), s.now)) {
-		return instance.Remaining(book.Tagged(s.identity)), nil
+		return r.shownIn(s, account), nil
 	}
 	if _, failure := book.Last(); failure != nil {
 		return nil, failure
 	}
 	return nil, &notPolledError{account: account.Name}
+}
+
+// shownIn are the machine's instances in an account that are not TERMINATED, as far as polls have shown them up to now.
+func (r *Reconciler) shownIn(s *scope, account *infrav1.OCIAccount) []instance.Own {
+	return instance.Remaining(s.owner, r.Pollers.Book(account).Tagged(s.identity))
 }
 
 // notPolledError says that an account is about to be polled, which brings the next pass.
@@ -84,10 +89,19 @@ func (r *Reconciler) clientToPlaceIn(ctx context.Context, name, namespace string
 	return r.Access.OCI(ctx, account)
 }
 
-// possibleAccounts are the accounts that the machine may be in, as far as nothing is recorded: the cluster's or, once the
-// OCIMeshCluster is gone, all that the namespace may use. An account can leave a cluster, or refuse a namespace, while machines
-// are still in it, so that an instance that is known to exist is looked for in all others too, after the cluster's.
-func (r *Reconciler) possibleAccounts(ctx context.Context, s *scope) ([]infrav1.OCIAccount, error) {
+// candidate is an account that a machine may be in.
+type candidate struct {
+	*infrav1.OCIAccount
+	// far says that the namespace may not use the account: nobody causes calls there, but what its polls show anyway is looked at.
+	far bool
+	// named says that the cluster names it, so that it may well hold something of the machine.
+	named bool
+}
+
+// candidates are the accounts that the machine may be in, as far as nothing is recorded: the cluster's or, once the OCIMeshCluster is
+// gone, all that the namespace may use. An account can leave a cluster, or refuse a namespace, while machines are still in it, so that
+// an instance that is known to exist is looked for in all others too.
+func (r *Reconciler) candidates(ctx context.Context, s *scope) ([]candidate, error) {
 	all := &infrav1.OCIAccountList{}
 	if err := r.Client.List(ctx, all); err != nil {
 		return nil, fmt.Errorf("listing OCIAccounts: %w", err)
@@ -96,25 +110,37 @@ func (r *Reconciler) possibleAccounts(ctx context.Context, s *scope) ([]infrav1.
 	if s.infraCluster != nil {
 		names = accountsOf(s.infraCluster)
 	}
-	ofCluster, others := partition(all.Items, names)
-	switch {
-	case s.own.Spec.ProviderID != "":
-		return append(ofCluster, others...), nil
-	case s.infraCluster != nil:
-		return ofCluster, nil
-	}
-	var allowed []infrav1.OCIAccount
-	for _, account := range all.Items {
-		_, err := r.Access.Account(ctx, account.Name, s.own.Namespace)
-		var refused *access.Problem
-		switch {
-		case err == nil:
-			allowed = append(allowed, account)
-		case !errors.As(err, &refused):
+	isKnown := s.own.Spec.ProviderID != "" || s.statusWasLost()
+	var candidates []candidate
+	for i := range all.Items {
+		account := &all.Items[i]
+		named := slices.Contains(names, account.Name)
+		if !named && !isKnown && s.infraCluster != nil {
+			continue
+		}
+		allowed, err := r.Access.MayUseAccount(ctx, account, s.own.Namespace)
+		if err != nil {
 			return nil, err
 		}
+		if allowed || named || isKnown {
+			candidates = append(candidates, candidate{OCIAccount: account, far: !allowed, named: named})
+		}
 	}
-	return allowed, nil
+	return candidates, nil
+}
+
+// seenBy lists the machine's instances in a candidate. An error is why that cannot be said; a far account that the cluster does not
+// name, and that does not answer, holds nobody up.
+func (r *Reconciler) seenBy(s *scope, c candidate) ([]instance.Own, error) {
+	if !c.far {
+		return r.seenIn(s, c.OCIAccount)
+	}
+	own, err := r.seenUnasked(s, c.OCIAccount)
+	var notPolled *notPolledError
+	if err != nil && !c.named && !(errors.As(err, &notPolled) && isReady(c.OCIAccount)) {
+		return nil, nil
+	}
+	return own, err
 }
 
 // accountsOf names the cluster's accounts: those of its spec, and those that left it but not yet its networks.
@@ -127,17 +153,6 @@ func accountsOf(cluster *infrav1.OCIMeshCluster) []string {
 		names = append(names, account.Name)
 	}
 	return names
-}
-
-func partition(accounts []infrav1.OCIAccount, names []string) (named, others []infrav1.OCIAccount) {
-	for _, account := range accounts {
-		if slices.Contains(names, account.Name) {
-			named = append(named, account)
-		} else {
-			others = append(others, account)
-		}
-	}
-	return named, others
 }
 
 // isReady tells whether the account answered when its own controller last asked.

@@ -7,17 +7,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 )
 
-// located is an instance and the account that it is in.
+// located is an instance that is proven to be the machine's, and the account that it is in.
 type located struct {
-	oci.Instance
+	instance.Own
 	account string
 }
 
@@ -78,14 +78,16 @@ func (s *scope) statusWasLost() bool {
 	return s.keyExists && s.own.Status.Placement.Account == "" && len(s.own.Status.Shortages) == 0
 }
 
-// missing judges a search without result. A machine that was provisioned never gets a second instance.
+// missing judges a search without result. A machine that was provisioned never gets a second instance, and neither does one whose
+// providerID somebody else has written: that proves nothing, and nothing is done to what it names.
 func (r *Reconciler) missing(s *scope) error {
 	if s.own.Spec.ProviderID == "" {
 		return nil
 	}
-	s.waitFor(r.Options.withDefaults().PollInterval, infrav1.InstanceReadyCondition, infrav1.InstanceTerminatedReason,
-		"Instance %s is in none of the cluster's accounts any more: delete the Machine, or let a MachineHealthCheck do so",
-		instanceIDOf(s.own.Spec.ProviderID))
+	s.waitFor(r.Options.withDefaults().PollInterval, infrav1.InstanceReadyCondition, infrav1.InstanceNotOwnedReason,
+		"No account has an instance %s with the tags of this machine, %s=%s and %s=%s/%s: if the instance is gone, delete the Machine, or let a "+
+			"MachineHealthCheck do so; if providerID was written by hand or came from a copy, make the object anew without it",
+		instanceIDOf(s.own.Spec.ProviderID), infrav1.MachineUIDTag, s.identity, infrav1.MachineNameTag, s.own.Namespace, s.own.Name)
 	return nil
 }
 
@@ -118,20 +120,23 @@ func (r *Reconciler) search(ctx context.Context, s *scope) (*located, error) {
 		if err != nil {
 			return nil, err
 		}
-		return pickLocated(locate(own, account))
+		return pickLocated(s.claimed(locate(own, account)))
 	}
-	accounts, err := r.possibleAccounts(ctx, s)
+	candidates, err := r.candidates(ctx, s)
 	if err != nil {
 		return nil, err
 	}
 	var all []located
-	for i := range accounts {
-		own, err := r.searchIn(ctx, s, &accounts[i])
+	for _, c := range candidates {
+		if s.own.Spec.ProviderID == "" && !s.statusWasLost() && r.passesOver(s, c.OCIAccount) {
+			continue
+		}
+		own, err := r.seenBy(s, c)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, own...)
-		if s.own.Spec.ProviderID != "" && len(own) > 0 {
+		all = append(all, s.claimed(locate(own, c.Name))...)
+		if s.own.Spec.ProviderID != "" && len(all) > 0 {
 			// There is one instance of an OCID: what other accounts answer does not matter.
 			break
 		}
@@ -139,24 +144,12 @@ func (r *Reconciler) search(ctx context.Context, s *scope) (*located, error) {
 	return pickLocated(all)
 }
 
-// searchIn looks in one account.
-func (r *Reconciler) searchIn(ctx context.Context, s *scope, account *infrav1.OCIAccount) ([]located, error) {
+// claimed leaves out what is not the instance that a providerID names: the Node has that one.
+func (s *scope) claimed(found []located) []located {
 	if s.own.Spec.ProviderID == "" {
-		if !s.statusWasLost() && r.passesOver(s, account) {
-			return nil, nil
-		}
-		own, err := r.seenIn(s, account)
-		return locate(own, account.Name), err
+		return found
 	}
-	c, err := r.Access.OCI(ctx, account)
-	if err != nil {
-		return nil, err
-	}
-	found, exists, err := instance.Observe(ctx, c, instanceIDOf(s.own.Spec.ProviderID))
-	if err != nil || !exists {
-		return nil, err
-	}
-	return []located{{Instance: found, account: account.Name}}, nil
+	return slices.DeleteFunc(found, func(l located) bool { return providerIDPrefix+l.ID != s.own.Spec.ProviderID })
 }
 
 // passesOver tells whether a machine of which nothing is known is not looked for in an account: it cannot have been placed there,
@@ -166,25 +159,25 @@ func (r *Reconciler) passesOver(s *scope, account *infrav1.OCIAccount) bool {
 	return (err == nil && !selected) || !isReady(account) || !r.Pollers.Book(account).Answering(s.now)
 }
 
-func locate(own []oci.Instance, account string) []located {
+func locate(own []instance.Own, account string) []located {
 	out := make([]located, 0, len(own))
 	for _, found := range own {
-		out = append(out, located{Instance: found, account: account})
+		out = append(out, located{Own: found, account: account})
 	}
 	return out
 }
 
 // pickLocated returns the one live instance of all accounts.
 func pickLocated(all []located) (*located, error) {
-	instances := make([]oci.Instance, 0, len(all))
+	instances := make([]instance.Own, 0, len(all))
 	accounts := map[string]string{}
 	for _, found := range all {
-		instances = append(instances, found.Instance)
+		instances = append(instances, found.Own)
 		accounts[found.ID] = found.account
 	}
 	live, found, err := instance.Live(instances)
 	if err != nil || !found {
 		return nil, err
 	}
-	return &located{Instance: live, account: accounts[live.ID]}, nil
+	return &located{Own: live, account: accounts[live.ID]}, nil
 }

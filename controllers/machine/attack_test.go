@@ -5,365 +5,204 @@ package machine
 
 import (
 	"fmt"
-	"net/netip"
 	"testing"
-	"time"
 
 	. "github.com/onsi/gomega"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/cluster-api/util/conditions"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/devices"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
 )
 
-// The attackers are those of SECURITY.md: a user of one namespace (T1), root on one node of one
-// cluster of the tailnet (T2), and a device in the tailnet that is not ours (T4).
-
-// intruder joins the tailnet by a key of its own, as a node of another cluster can, and calls
-// itself as it likes.
-func (b *bench) intruder(t *testing.T, hostname, tag string) tailnetsim.Device {
-	t.Helper()
-	g := NewWithT(t)
-	c, err := b.Clients.TailnetClient(t.Context(), b.Tailnet)
-	g.Expect(err).NotTo(HaveOccurred())
-	key, err := c.CreateKey(t.Context(), tailnet.KeySpec{Tags: []string{tag}})
-	g.Expect(err).NotTo(HaveOccurred())
-	device, err := b.Control.Register(key.Secret.Reveal(), hostname)
-	g.Expect(err).NotTo(HaveOccurred())
-	return device
+// victims are what an attacker is after: a machine of ours with a data volume, and an instance that somebody else has launched in the
+// same compartment.
+type victims struct {
+	machine  *infrav1.OCIMeshMachine
+	stranger string
 }
 
-// recorded is a person's right to do what he likes with a device or a key.
-func recorded(id string) ownership.Proof { return ownership.Recorded(id) }
+func (b *bench) victims(t *testing.T) victims {
+	t.Helper()
+	g := NewWithT(t)
+	machine := b.machine(t, "victim", withDataVolume)
+	b.untilProvisioned(t, machine)
+	c, err := b.Clients.OCI(t.Context(), b.Accounts[0])
+	g.Expect(err).NotTo(HaveOccurred())
+	stranger, err := c.LaunchInstance(t.Context(), oci.LaunchSpec{
+		DisplayName: "database", AvailabilityDomain: machine.Status.Placement.AvailabilityDomain,
+		Shape: machine.Status.Placement.Shape, ImageID: machine.Status.Placement.ImageID, OCPUs: 1, MemoryGB: 6,
+		SubnetID: b.infra.Status.Accounts[0].SubnetID,
+	})
+	g.Expect(err).NotTo(HaveOccurred())
+	eventually(g, func(g Gomega) { g.Expect(b.OCI.InstanceState(stranger.ID)).To(Equal("RUNNING")) })
+	return victims{machine: machine, stranger: stranger.ID}
+}
 
-// device is what the tailnet has under the identifier.
-func (b *bench) device(id string) (tailnetsim.Device, bool) {
-	for _, device := range b.Control.Devices() {
-		if device.ID == id {
-			return device, true
+func withDataVolume(_ *clusterv1.Machine, own *infrav1.OCIMeshMachine) {
+	own.Spec.DataVolumes = []infrav1.DataVolume{{Name: "data", SizeGB: 50, VPUsPerGB: 10, FileSystem: "ext4", MountPath: "/data"}}
+}
+
+// forger is a user who may write our kinds in one namespace, which no account and no tailnet allows.
+type forger struct {
+	namespace string
+	cluster   *clusterv1.Cluster
+}
+
+// newForger gives him a cluster that names the victim's accounts and tailnet.
+func (b *bench) newForger(t *testing.T) forger {
+	t.Helper()
+	f := forger{namespace: b.Environment.Namespace(t, nil)}
+	f.cluster = helpers.NewCluster(f.namespace, b.cluster.Name)
+	b.Create(t, f.cluster)
+	b.Create(t, helpers.NewOCIMeshCluster(f.cluster, b.Tailnet.Name, b.AccountNames(), func(infra *infrav1.OCIMeshCluster) {
+		infra.Annotations = map[string]string{
+			infrav1.IdentityAnnotation: fmt.Sprintf("%s/%s/%s", f.namespace, infra.Name, b.infra.UID),
 		}
-	}
-	return tailnetsim.Device{}, false
+		infra.Spec.ControlPlaneEndpoint = infrav1.APIEndpoint{Host: vip, Port: 6443}
+	}))
+	return f
 }
 
-func (b *bench) enabled(id string) []netip.Prefix {
-	device, _ := b.device(id)
-	return device.Enabled
-}
-
-// settle makes so many passes.
-func (b *bench) settle(t *testing.T, own *infrav1.OCIMeshMachine, passes int) {
+// machine writes an object as the forger wants it.
+func (f forger) machine(t *testing.T, b *bench, name string, forge func(*infrav1.OCIMeshMachine)) *infrav1.OCIMeshMachine {
 	t.Helper()
-	for range passes {
-		b.pass(t, own)
+	machine := helpers.NewMachine(f.cluster, name)
+	b.Create(t, machine)
+	forged := helpers.NewOCIMeshMachine(machine)
+	forged.Finalizers = []string{infrav1.OCIMeshMachineFinalizer}
+	forge(forged)
+	b.Create(t, forged)
+	return forged
+}
+
+func TestAForgedMachineHarmsNobodyAndIsLetGo(t *testing.T) {
+	identityOf := func(namespace string, of *infrav1.OCIMeshMachine) map[string]string {
+		return map[string]string{infrav1.IdentityAnnotation: fmt.Sprintf("%s/%s/%s", namespace, of.Name, of.UID)}
 	}
-	b.Reload(t, own)
-}
-
-// launchedAsleep is a machine whose instance runs and has not joined yet.
-func (b *bench) launchedAsleep(t *testing.T) *infrav1.OCIMeshMachine {
-	t.Helper()
-	b.booter.setAsleep(true)
-	own := b.machine(t, "victim")
-	b.until(t, own, func(g Gomega) { g.Expect(own.Status.Instance.State).To(Equal("RUNNING")) })
-	return own
-}
-
-// wake has the machine join.
-func (b *bench) wake(t *testing.T, own *infrav1.OCIMeshMachine) {
-	t.Helper()
-	b.booter.setAsleep(false)
-	b.booter.Boot(t.Context(), b.instanceOf(t, own.Status.Instance.ID))
-}
-
-func TestT2AYoungerDeviceOfTheNameTakesNothing(t *testing.T) {
-	for _, mode := range []tailnetsim.Mode{tailnetsim.Tailscale, tailnetsim.Headscale} {
-		t.Run(string(mode), func(t *testing.T) {
-			g := NewWithT(t)
-			b := newBench(t, helpers.WorldOptions{TailnetMode: mode})
-			own := b.machine(t, "victim", controlPlane)
-			b.untilProvisioned(t, own)
-			before := own.Status.Tailnet
-			intruder := b.intruder(t, before.Hostname, helpers.ControlPlaneTag)
-			g.Expect(b.Control.Advertise(intruder.ID, prefixes(vip+"/32")...)).To(Succeed())
-			g.Expect(b.Control.SetOnline(before.DeviceID, false)).To(Succeed())
-
-			b.settle(t, own, 20)
-
-			g.Expect(own.Status.Tailnet).To(Equal(before))
-			g.Expect(b.enabled(intruder.ID)).To(BeEmpty())
-			g.Expect(b.enabled(before.DeviceID)).To(ConsistOf(prefixes(vip + "/32")))
-			g.Expect(helpers.MessageOf(own, infrav1.TailnetReadyCondition)).To(ContainSubstring(intruder.Name))
-
-			b.delete(t, own)
-			_, left := b.device(intruder.ID)
-			g.Expect(left).To(BeTrue(), "nothing proves that it was the machine's")
-			_, left = b.device(before.DeviceID)
-			g.Expect(left).To(BeFalse())
-		})
-	}
-}
-
-func TestT2ADeviceThatComesBeforeTheMachineIsNotTakenForIt(t *testing.T) {
-	for _, mode := range []tailnetsim.Mode{tailnetsim.Tailscale, tailnetsim.Headscale} {
-		t.Run(string(mode), func(t *testing.T) {
-			g := NewWithT(t)
-			b := newBench(t, helpers.WorldOptions{TailnetMode: mode})
-			own := b.launchedAsleep(t)
-			intruder := b.intruder(t, own.Status.Tailnet.Hostname, helpers.NodeTag)
-
-			b.settle(t, own, 20)
-			g.Expect(own.Status.Tailnet.DeviceID).To(BeEmpty())
-			g.Expect(own.Spec.ProviderID).To(BeEmpty())
-			g.Expect(helpers.ConditionsOf(own)).To(ContainElement("TailnetReady False Joining"))
-			g.Expect(helpers.MessageOf(own, infrav1.TailnetReadyCondition)).To(ContainSubstring(intruder.Name))
-
-			b.wake(t, own)
-			b.untilCondition(t, own, "TailnetReady False DeviceAmbiguous")
-			b.settle(t, own, 20)
-			g.Expect(own.Status.Tailnet.DeviceID).To(BeEmpty(), "nobody can tell which")
-			for _, device := range b.Control.Devices() {
-				g.Expect(device.Enabled).To(BeEmpty())
-				g.Expect(helpers.MessageOf(own, infrav1.TailnetReadyCondition)).To(ContainSubstring(device.Name))
-			}
-
-			c, err := b.Clients.TailnetClient(t.Context(), b.Tailnet)
-			g.Expect(err).NotTo(HaveOccurred())
-			g.Expect(c.DeleteDevice(t.Context(), recorded(intruder.ID))).To(Succeed())
-			b.untilProvisioned(t, own)
-			b.delete(t, own)
-			b.expectNothingLeft(t)
-		})
-	}
-}
-
-func TestT2AnOlderNodeThatRenamesItselfIsNotTakenForTheMachine(t *testing.T) {
-	g := NewWithT(t)
-	b := newBench(t, helpers.WorldOptions{})
-	node := b.intruder(t, "another-node", helpers.NodeTag)
-	own := b.launchedAsleep(t)
-	g.Expect(b.Control.Change(node.ID, func(d *tailnetsim.Device) {
-		d.Hostname, d.Created = own.Status.Tailnet.Hostname, d.Created.Add(-time.Minute)
-	})).To(Succeed())
-
-	b.settle(t, own, 20)
-	g.Expect(own.Status.Tailnet.DeviceID).To(BeEmpty())
-	b.wake(t, own)
-	b.untilProvisioned(t, own)
-	g.Expect(own.Status.Tailnet.DeviceID).NotTo(Equal(node.ID))
-	b.delete(t, own)
-	_, left := b.device(node.ID)
-	g.Expect(left).To(BeTrue())
-}
-
-func TestT2ADeviceThatReplacesALostOneIsNotTakenForIt(t *testing.T) {
-	g := NewWithT(t)
-	b := newBench(t, helpers.WorldOptions{})
-	own := b.machine(t, "victim", controlPlane)
-	b.untilProvisioned(t, own)
-	before := own.Status.Tailnet
-	c, err := b.Clients.TailnetClient(t.Context(), b.Tailnet)
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(c.DeleteDevice(t.Context(), recorded(before.DeviceID))).To(Succeed())
-	b.untilCondition(t, own, "TailnetReady False DeviceLost")
-	intruder := b.intruder(t, before.Hostname, helpers.ControlPlaneTag)
-
-	b.settle(t, own, 20)
-	g.Expect(own.Status.Tailnet).To(Equal(before))
-	g.Expect(b.enabled(intruder.ID)).To(BeEmpty())
-	g.Expect(helpers.MessageOf(own, infrav1.TailnetReadyCondition)).To(ContainSubstring("Not taken for it, since anybody can use its name: " + intruder.Name))
-	b.delete(t, own)
-}
-
-func TestT1CannotHaveDevicesOfATailnetDeletedByTheirNames(t *testing.T) {
-	g := NewWithT(t)
-	b := newBench(t, helpers.WorldOptions{})
-	database := b.intruder(t, "database-0badcafe", helpers.NodeTag)
-	helpers.Update(t, b.Environment, b.Tailnet, func(tn *infrav1.Tailnet) { tn.Spec.AllowedNamespaces.List = []string{"somebody-else"} })
-	forger := b.machine(t, "database")
-	helpers.Update(t, b.Environment, forger, func(own *infrav1.OCIMeshMachine) {
-		own.Finalizers = append(own.Finalizers, infrav1.OCIMeshMachineFinalizer)
-		own.Annotations = map[string]string{infrav1.IdentityAnnotation: b.Namespace + "/database/0badcafe-0000-4000-8000-000000000000"}
-	})
-
-	b.delete(t, forger)
-
-	_, left := b.device(database.ID)
-	g.Expect(left).To(BeTrue())
-}
-
-func TestT1CannotHaveKeysOfAnotherMachineRevoked(t *testing.T) {
-	g := NewWithT(t)
-	b := newBench(t, helpers.WorldOptions{})
-	own := b.launchedAsleep(t)
-	forger := b.machine(t, "forger")
-	helpers.Update(t, b.Environment, forger, func(forger *infrav1.OCIMeshMachine) {
-		forger.Finalizers = append(forger.Finalizers, infrav1.OCIMeshMachineFinalizer)
-		forger.Annotations = map[string]string{infrav1.IdentityAnnotation: fmt.Sprintf("%s/forger/%s", b.Namespace, own.UID)}
-	})
-	g.Expect(b.Client.Delete(t.Context(), forger)).To(Succeed())
-	for range 20 {
-		b.pass(t, forger)
-	}
-
-	g.Expect(b.Control.Leftovers().Keys).To(HaveLen(1), "the victim's")
-}
-
-func TestT1GetsNoDeviceThatIsAnotherMachinesOrMayBe(t *testing.T) {
-	const forged = "0badcafe-0000-4000-8000-000000000000"
-	for name, world := range map[string]struct {
-		// own and other are the annotation's identities; empty stands for the object's UID.
-		own, other string
-		of         infrav1.TailnetDeviceStatus
-		want       bool
-	}{
-		"nobody else's":                         {"", "", infrav1.TailnetDeviceStatus{}, true},
-		"another's by its record":               {"", "", infrav1.TailnetDeviceStatus{DeviceID: "d1", Hostname: "elsewise"}, false},
-		"another's by its record, forged":       {"", forged, infrav1.TailnetDeviceStatus{DeviceID: "d1", Hostname: "worker"}, false},
-		"another's of the name, in two minds":   {"", "", infrav1.TailnetDeviceStatus{Hostname: "worker"}, false},
-		"a forger's, who waits for it":          {"", forged, infrav1.TailnetDeviceStatus{Hostname: "worker"}, true},
-		"the victim's, who waits for it":        {forged, "", infrav1.TailnetDeviceStatus{Hostname: "worker"}, false},
-		"after a move of both":                  {forged, forged, infrav1.TailnetDeviceStatus{Hostname: "worker"}, false},
-		"another's of the name, with its own":   {"", "", infrav1.TailnetDeviceStatus{DeviceID: "d2", Hostname: "worker"}, true},
-		"another tailnet's of the same counter": {"", "", infrav1.TailnetDeviceStatus{Name: "other", DeviceID: "d1", Hostname: "worker"}, true},
+	for name, forge := range map[string]func(*infrav1.OCIMeshMachine, victims){
+		"the providerID of a stranger's instance": func(own *infrav1.OCIMeshMachine, v victims) {
+			own.Spec.ProviderID = "oci://" + v.stranger
+		},
+		"the providerID of another machine": func(own *infrav1.OCIMeshMachine, v victims) {
+			own.Spec.ProviderID = v.machine.Spec.ProviderID
+		},
+		"the identity of another machine": func(own *infrav1.OCIMeshMachine, v victims) {
+			own.Annotations = identityOf(own.Namespace, v.machine)
+		},
+		"identity, providerID, name and volumes of another machine": func(own *infrav1.OCIMeshMachine, v victims) {
+			own.Annotations = identityOf(own.Namespace, v.machine)
+			own.Spec = *v.machine.Spec.DeepCopy()
+		},
+		"a copy of another machine's annotation": func(own *infrav1.OCIMeshMachine, v victims) {
+			own.Annotations = v.machine.Annotations
+		},
+		"no cluster any more": func(own *infrav1.OCIMeshMachine, v victims) {
+			own.Annotations, own.Labels = identityOf(own.Namespace, v.machine), nil
+			own.OwnerReferences = nil
+			own.Spec.ProviderID = v.machine.Spec.ProviderID
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			g := NewWithT(t)
 			b := newBench(t, helpers.WorldOptions{})
-			own, other := b.machine(t, "own"), b.machine(t, "other")
-			for object, identity := range map[*infrav1.OCIMeshMachine]string{own: world.own, other: world.other} {
-				if identity != "" {
-					helpers.Update(t, b.Environment, object, func(m *infrav1.OCIMeshMachine) {
-						m.Annotations = map[string]string{infrav1.IdentityAnnotation: fmt.Sprintf("%s/%s/%s", b.Namespace, m.Name, identity)}
-					})
-				}
+			v := b.victims(t)
+			devices, calls := b.Control.Devices(), b.calls("TerminateInstance")
+			forged := b.newForger(t).machine(t, b, v.machine.Name, func(own *infrav1.OCIMeshMachine) { forge(own, v) })
+			for range 5 {
+				b.pass(t, forged)
 			}
-			other.Status.Tailnet = world.of
-			other.Status.Conditions = []metav1.Condition{{
-				Type: "Ready", Status: metav1.ConditionFalse, Reason: "Waiting", LastTransitionTime: metav1.Now(),
-			}}
-			g.Expect(b.Client.Status().Update(t.Context(), other)).To(Succeed())
+			b.delete(t, forged)
 
-			now := time.Now()
-			claim := ownership.DeviceClaim{Hostname: "worker", Tags: []string{helpers.NodeTag}, Launched: now, JoinTimeout: time.Minute}
-			device := tailnet.Device{
-				ID: "d1", Name: "worker.ts.net", Hostname: "worker", Tags: claim.Tags, Created: now, Addresses: []netip.Addr{netip.MustParseAddr("100.64.0.9")},
-			}
-			of := devices.Claimant{Object: own, Tailnet: b.Tailnet.Name}
-			found, err := b.r.statuses().Find(t.Context(), nil, tailnet.NewDeviceList(now, []tailnet.Device{device}), of, claim)
-
-			g.Expect(err).NotTo(HaveOccurred())
-			g.Expect(!found.Proof.IsZero()).To(Equal(world.want))
-			g.Expect(found.Device != nil).To(Equal(world.want))
-			g.Expect(found.Finding == nil).To(Equal(world.want))
+			g.Expect(b.calls("TerminateInstance")).To(Equal(calls))
+			g.Expect(b.OCI.InstanceState(v.stranger)).To(Equal("RUNNING"))
+			g.Expect(b.OCI.InstanceState(v.machine.Status.Instance.ID)).To(Equal("RUNNING"))
+			g.Expect(b.Control.Devices()).To(Equal(devices))
+			g.Expect(b.instances(t)).To(HaveLen(2))
+			b.untilProvisioned(t, v.machine)
 		})
 	}
 }
 
-func TestDeletionGoesByRecordedIdentifiersOnlyInTheRecordedTailnet(t *testing.T) {
+func TestAProviderIDProvesNothing(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t, helpers.WorldOptions{TailnetMode: tailnetsim.Headscale})
-	own := b.machine(t, "worker")
-	b.untilProvisioned(t, own)
-
-	elsewhere, err := tailnetsim.New(tailnetsim.Options{
-		Mode: tailnetsim.Headscale, TagOwners: map[string][]string{helpers.ProviderTag: nil, helpers.NodeTag: nil, helpers.ControlPlaneTag: nil},
-		APIKeys: []string{"hskey-api-elsewhere"},
-	})
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(elsewhere.Start()).To(Succeed())
-	t.Cleanup(elsewhere.Close)
-	for i := range 20 {
-		elsewhere.Add(fmt.Sprint("person-", i), func(d *tailnetsim.Device) { d.Tags = []string{helpers.NodeTag} })
-	}
-	secret := b.TailnetCredentials.DeepCopy()
-	secret.ObjectMeta = metav1.ObjectMeta{Namespace: b.Namespace, Name: "elsewhere"}
-	secret.Data = map[string][]byte{infrav1.TailnetAPIKeyKey: []byte("hskey-api-elsewhere")}
-	other := helpers.NewTailnet(b.Namespace+"-elsewhere", secret, elsewhere.URL(), "10.251.0.0/24")
-	other.Spec.Credentials.Type = infrav1.APIKey
-	other.Spec.AllowedNamespaces.List = []string{b.Namespace}
-	b.Create(t, secret, other)
-	// The cluster is made anew, and says that it is in the other tailnet.
-	spec := *b.infra.DeepCopy()
-	g.Expect(b.Client.Delete(t.Context(), b.infra)).To(Succeed())
-	again := helpers.NewOCIMeshCluster(b.cluster, other.Name, b.AccountNames())
-	again.Spec.ControlPlaneEndpoint = spec.Spec.ControlPlaneEndpoint
-	b.Create(t, again)
-
-	b.settle(t, own, 5)
-	g.Expect(helpers.ConditionsOf(own)).To(ContainElement("TailnetReady False DeviceLost"))
-	b.delete(t, own)
-
-	g.Expect(elsewhere.Devices()).To(HaveLen(20))
-	g.Expect(b.Control.Devices()).To(BeEmpty(), "its own is removed")
-}
-
-func TestWhoLostPermissionMayEndWhatIsHis(t *testing.T) {
 	b := newBench(t, helpers.WorldOptions{})
-	own := b.machine(t, "worker")
-	b.untilProvisioned(t, own)
-	helpers.Update(t, b.Environment, b.Tailnet, func(tn *infrav1.Tailnet) { tn.Spec.AllowedNamespaces.List = []string{"somebody-else"} })
-	b.delete(t, own)
-	b.expectNothingLeft(t)
+	v := b.victims(t)
+	// No malice: an object made from a copy of a live machine, in a namespace that may use the account.
+	copied := b.machine(t, "copied", func(_ *clusterv1.Machine, own *infrav1.OCIMeshMachine) {
+		own.Spec.ProviderID = v.machine.Spec.ProviderID
+	})
+	b.untilCondition(t, copied, "InstanceReady False InstanceNotOwned")
+	g.Expect(copied.Status.Instance).To(BeZero())
+	g.Expect(helpers.MessageOf(copied, infrav1.InstanceReadyCondition)).To(ContainSubstring("make the object anew without it"))
+	g.Expect(b.instances(t)).To(HaveLen(2), "nor is another instance launched")
+	b.delete(t, copied)
+	g.Expect(b.OCI.InstanceState(v.machine.Status.Instance.ID)).To(Equal("RUNNING"))
 }
 
-func TestAMachineWhoseDeviceCannotTalkHasNotJoined(t *testing.T) {
-	for name, world := range map[string]struct {
-		spoil, mend func(*tailnetsim.Device)
-		reason, say string
-	}{
-		"not authorised": {
-			func(d *tailnetsim.Device) { d.Authorized = false }, func(d *tailnetsim.Device) { d.Authorized = true },
-			infrav1.DeviceNotAuthorizedReason, "approve it",
-		},
-		"Tailnet Lock": {
-			func(d *tailnetsim.Device) { d.LockError = "node key is not signed" }, func(d *tailnetsim.Device) { d.LockError = "" },
-			infrav1.DeviceLockedReason, "node key is not signed",
-		},
-		"expired key": {
-			func(d *tailnetsim.Device) { d.KeyExpiryDisabled, d.Expires = false, time.Now().Add(-time.Hour) },
-			func(d *tailnetsim.Device) { d.KeyExpiryDisabled = true },
-			infrav1.DeviceKeyExpiredReason, "disable key expiry",
+func TestATemplateWithAProviderIDIsRefused(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{})
+	own := helpers.NewOCIMeshMachine(helpers.NewMachine(b.cluster, "any"))
+	template := &infrav1.OCIMeshMachineTemplate{ObjectMeta: metav1.ObjectMeta{Namespace: b.Namespace, Name: "copied"}}
+	template.Spec.Template.Spec = own.Spec
+	template.Spec.Template.Spec.ProviderID = "oci://ocid1.instance.oc1.iad.x"
+	err := b.Client.Create(t.Context(), template)
+	g.Expect(apierrors.IsInvalid(err)).To(BeTrue(), "%v", err)
+	g.Expect(err).To(MatchError(ContainSubstring("a template has no providerID")))
+}
+
+func TestARescuedVolumeOutlivesItsMachine(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{})
+	own := b.machine(t, "machine", withDataVolume, func(_ *clusterv1.Machine, own *infrav1.OCIMeshMachine) {
+		logs := own.Spec.DataVolumes[0]
+		logs.Name, logs.MountPath = "logs", "/logs"
+		own.Spec.DataVolumes = append(own.Spec.DataVolumes, logs)
+	})
+	b.untilProvisioned(t, own)
+	g.Expect(b.OCI.DetachVolume(own.Status.Tailnet.Hostname + "-data")).To(Succeed())
+	b.delete(t, own)
+
+	c, err := b.Clients.OCI(t.Context(), b.Accounts[0])
+	g.Expect(err).NotTo(HaveOccurred())
+	volumes, err := c.DataVolumes(t.Context())
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(volumes).To(HaveLen(1))
+	g.Expect(volumes[0].DisplayName).To(HaveSuffix("-data"))
+	g.Expect(volumes[0].State).To(Equal(oci.StateAvailable))
+}
+
+func TestWhoLostPermissionStillEndsWhatIsHis(t *testing.T) {
+	for name, prepare := range map[string]func(*testing.T, *bench, *infrav1.OCIMeshMachine){
+		"and status is there": func(*testing.T, *bench, *infrav1.OCIMeshMachine) {},
+		"and status was lost": func(t *testing.T, b *bench, own *infrav1.OCIMeshMachine) {
+			b.loseStatus(t, own)
+			b.r = b.reconciler()
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			b := newBench(t, helpers.WorldOptions{})
-			own := b.launchedAsleep(t)
-			b.wake(t, own)
-			id := b.Control.Devices()[0].ID
-			g.Expect(b.Control.Change(id, world.spoil)).To(Succeed())
-			b.untilCondition(t, own, "TailnetReady False "+world.reason)
-			b.settle(t, own, 10)
-			g.Expect(own.Spec.ProviderID).To(BeEmpty(), "not handed over")
-			g.Expect(helpers.MessageOf(own, infrav1.TailnetReadyCondition)).To(ContainSubstring(world.say))
-
-			g.Expect(b.Control.Change(id, world.mend)).To(Succeed())
+			own := b.machine(t, "machine")
 			b.untilProvisioned(t, own)
-			g.Expect(b.Control.Change(id, world.spoil)).To(Succeed())
-			b.untilCondition(t, own, "Ready False "+world.reason)
+			helpers.Update(t, b.Environment, b.Accounts[0], func(account *infrav1.OCIAccount) {
+				account.Spec.AllowedNamespaces.List = []string{"elsewhere"}
+			})
+			prepare(t, b, own)
 			b.delete(t, own)
-			b.expectNothingLeft(t)
+			g.Expect(b.instances(t)).To(BeEmpty())
 		})
 	}
 }
 
-func TestKeyExpiryThatWasSwitchedOnIsToldWithItsDate(t *testing.T) {
-	g := NewWithT(t)
-	b := newBench(t, helpers.WorldOptions{})
-	own := b.machine(t, "worker")
-	b.untilProvisioned(t, own)
-	g.Expect(helpers.MessageOf(own, infrav1.TailnetReadyCondition)).To(BeEmpty())
-	expires := time.Date(2099, 1, 2, 3, 4, 5, 0, time.UTC)
-	g.Expect(b.Control.Change(own.Status.Tailnet.DeviceID, func(d *tailnetsim.Device) { d.KeyExpiryDisabled, d.Expires = false, expires })).To(Succeed())
-	b.until(t, own, func(g Gomega) {
-		condition := conditions.Get(own, infrav1.TailnetReadyCondition)
-		g.Expect(condition.Status).To(Equal(metav1.ConditionTrue))
-		g.Expect(condition.Message).To(ContainSubstring("2099-01-02T03:04:05Z"))
-	})
+// loseStatus is what a move and a restore do.
+func (b *bench) loseStatus(t *testing.T, own *infrav1.OCIMeshMachine) {
+	t.Helper()
+	none := client.RawPatch("application/merge-patch+json", []byte(`{"status":null}`))
+	NewWithT(t).Expect(b.Client.Status().Patch(t.Context(), own, none)).To(Succeed())
 }

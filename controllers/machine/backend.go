@@ -13,6 +13,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/loadbalancer"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 )
@@ -29,15 +30,12 @@ func (s *scope) backend() oci.Backend {
 }
 
 // balancer is the cluster's load balancer's account, and who owns it.
-func (r *Reconciler) balancer(ctx context.Context, s *scope) (loadbalancer.Account, *oci.Client, loadbalancer.Owner, error) {
+func (r *Reconciler) balancer(ctx context.Context, s *scope) (loadbalancer.Account, *oci.Client, ownership.Owner, error) {
 	c, _, err := r.accountOf(ctx, s.infraCluster.LoadBalancerAccount())
 	if err != nil {
-		return loadbalancer.Account{}, nil, loadbalancer.Owner{}, err
+		return loadbalancer.Account{}, nil, ownership.Owner{}, err
 	}
-	owner := loadbalancer.Owner{
-		UID: identity.Of(s.infraCluster), Namespace: s.infraCluster.Namespace, Name: s.infraCluster.Name,
-	}
-	return loadbalancer.In(c, s.infraCluster.Spec.EndpointType), c, owner, nil
+	return loadbalancer.In(c, s.infraCluster.Spec.EndpointType), c, identity.OfCluster(s.infraCluster), nil
 }
 
 // joinLoadBalancer puts a control plane behind the cluster's load balancer as soon as it has an address: kubeadm calls the
@@ -89,8 +87,8 @@ func (r *Reconciler) leaveLoadBalancer(ctx context.Context, s *scope) error {
 		return stuckInLoadBalancer(err)
 	}
 	machine := s.backend()
-	if !machine.Address.IsValid() {
-		// Status was lost.
+	if !machine.Address.IsValid() && s.own.Status.Instance.ID != "" {
+		// Status was lost, and the instance found again.
 		if machine.Address, err = addressOf(ctx, c, s); err != nil {
 			return stuckInLoadBalancer(err)
 		}
@@ -125,9 +123,6 @@ func (s *scope) mayBeBehindLoadBalancer() bool {
 // addressOf asks for the address of the machine's instance; it is not valid if that has none any more.
 func addressOf(ctx context.Context, c *oci.Client, s *scope) (netip.Addr, error) {
 	id := s.own.Status.Instance.ID
-	if id == "" {
-		id = instanceIDOf(s.own.Spec.ProviderID)
-	}
 	attached, err := c.AttachedVNICs(ctx, id)
 	if err != nil {
 		return netip.Addr{}, err

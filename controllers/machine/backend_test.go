@@ -15,6 +15,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/loadbalancer"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
@@ -48,9 +49,7 @@ func newBalancedBench(t *testing.T, kind infrav1.EndpointType, options helpers.W
 	return b
 }
 
-func (b *bench) owner() loadbalancer.Owner {
-	return loadbalancer.Owner{UID: identity.Of(b.infra), Namespace: b.infra.Namespace, Name: b.infra.Name}
-}
+func (b *bench) owner() ownership.Owner { return identity.OfCluster(b.infra) }
 
 func (b *bench) service(t *testing.T) loadbalancer.Account {
 	t.Helper()

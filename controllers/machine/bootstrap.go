@@ -48,20 +48,25 @@ func (r *Reconciler) bootstrapData(ctx context.Context, s *scope) error {
 	if s.launched() {
 		return nil
 	}
+	if err := r.readBootstrap(ctx, s); err != nil {
+		return failed(infrav1.InstanceReadyCondition, err)
+	}
+	_, err := s.bootstrap.render(placeholderKey, s.own.Spec)
+	return failed(infrav1.InstanceReadyCondition, err)
+}
+
+// readBootstrap reads what user data is rendered from.
+func (r *Reconciler) readBootstrap(ctx context.Context, s *scope) error {
 	secret, err := r.bootstrapSecret(ctx, s)
 	if err != nil {
-		return failed(infrav1.InstanceReadyCondition, err)
+		return err
 	}
 	s.bootstrap.input, err = userdata.Input(userdata.Node{
 		Secret: secret, Hostname: s.hostname, ControlPlane: s.isControlPlane(), KubernetesVersion: s.machine.Spec.Version,
 		Bootstrap: s.own.Spec.Bootstrap, Tailscale: s.own.Spec.Tailscale, DataVolumes: s.own.Spec.DataVolumes,
 		Cluster: s.cluster, InfraCluster: s.infraCluster, Tailnet: s.tailnet, ProviderIDPrefix: providerIDPrefix,
 	})
-	if err != nil {
-		return failed(infrav1.InstanceReadyCondition, err)
-	}
-	_, err = s.bootstrap.render(placeholderKey, s.own.Spec)
-	return failed(infrav1.InstanceReadyCondition, err)
+	return err
 }
 
 func (r *Reconciler) bootstrapSecret(ctx context.Context, s *scope) (*corev1.Secret, error) {

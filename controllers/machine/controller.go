@@ -36,10 +36,9 @@ import (
 
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshmachines,verbs=get;list;watch;update;patch
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshmachines/status,verbs=get;update;patch
-// +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshmachines/finalizers,verbs=update
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshclusters;ociaccounts;tailnets,verbs=get;list;watch
 // +kubebuilder:rbac:groups=cluster.x-k8s.io,resources=clusters;clusters/status;machines;machines/status,verbs=get;list;watch
-// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;create;update;delete
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // Options are the controller's times. Zero values stand for the defaults.
@@ -88,6 +87,8 @@ type Reconciler struct {
 	// OtherDevices are lists of the kinds of objects, besides OCIMeshMachine, that have devices in
 	// tailnets.
 	OtherDevices []client.ObjectList
+	// KeyNamespace is the manager's own, in which tailnet keys are stored (package joinkey).
+	KeyNamespace string
 	// Options are the controller's times.
 	Options Options
 	// Metrics tell how machines come up; nil means that nobody counts.
@@ -176,6 +177,7 @@ func (r *Reconciler) normalPhases() []phase {
 // deletePhases are the way down.
 func (r *Reconciler) deletePhases() []phase {
 	return []phase{
+		{"recover status", r.recoverStatus},
 		{"leave the load balancer", r.leaveLoadBalancer},
 		{"withdraw routes", r.withdrawRoutes},
 		{"terminate", r.terminate},

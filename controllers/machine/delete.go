@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"sigs.k8s.io/cluster-api/util/conditions"
@@ -18,16 +19,14 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 )
 
-// settlingPasses is for how many intervals of progress a search without result is repeated when a launch may be under way: a
-// list of OCI's may not show yet what was just made.
-const settlingPasses = 3
-
-// victim is an instance to end, and where it is.
+// victim is an instance to end, which is proven to be the machine's, and where it is.
 type victim struct {
-	id, account, availabilityDomain string
+	own                         ownership.Proof
+	account, availabilityDomain string
 }
 
 // terminate ends the machine's instances and waits until they and their volumes are gone, on evidence. An account that does
@@ -57,6 +56,7 @@ func (r *Reconciler) terminate(ctx context.Context, s *scope) error {
 			s.stop()
 			s.requeue(r.Options.withDefaults().ProgressInterval)
 		}
+		s.endedIn = append(s.endedIn, v.account)
 	}
 	s.hadInstance = len(victims) > 0
 	if notPolled != nil && !s.stopped {
@@ -98,35 +98,39 @@ func (r *Reconciler) remove(ctx context.Context, s *scope, v victim) (gone bool,
 	if err != nil {
 		return false, err
 	}
-	removal, err := r.end(ctx, s, c, book, v.id)
+	id := v.own.ID()
+	if recorded, err := r.recordVolumes(ctx, s, c, book, v.own); err != nil || !recorded {
+		return false, err
+	}
+	removal, err := r.end(ctx, s, c, book, v.own)
 	if err != nil {
 		return false, err
 	}
-	if v.id == s.own.Status.Instance.ID && removal.State != "" {
+	if id == s.own.Status.Instance.ID && removal.State != "" {
 		s.own.Status.Instance.State = string(removal.State)
 	}
 	if !removal.Gone {
 		s.deletion = access.NewProblem(infrav1.WaitingForTerminationReason, "Waiting for instance %s, which is %s, to be TERMINATED",
-			v.id, removal.State)
+			id, removal.State)
 		return false, nil
 	}
 	gone, err = instance.RemoveVolumes(ctx, c, instance.Volumes{
-		InstanceID: v.id, AvailabilityDomain: v.availabilityDomain, DataNames: s.volumeNames(),
-		GoneSince: goneSince(s, book, v.id), Age: r.Options.withDefaults().ProgressInterval / 2,
+		Instance: v.own, AvailabilityDomain: v.availabilityDomain, Data: s.leaving(),
+		GoneSince: goneSince(s, book, id), Age: r.Options.withDefaults().ProgressInterval / 2,
 	})
 	if err == nil && !gone {
-		s.deletion = access.NewProblem(infrav1.WaitingForTerminationReason, "Waiting for the volumes of instance %s to be gone", v.id)
+		s.deletion = access.NewProblem(infrav1.WaitingForTerminationReason, "Waiting for the volumes of instance %s to be gone", id)
 	}
 	return gone, err
 }
 
 // end asks for the end of an instance and looks how far it is: in what polls show or, if they do not show it, by asking for it.
-func (r *Reconciler) end(ctx context.Context, s *scope, c *oci.Client, book *feed.Book, id string) (instance.Removal, error) {
-	seen, known := book.Instance(id)
+func (r *Reconciler) end(ctx context.Context, s *scope, c *oci.Client, book *feed.Book, own ownership.Proof) (instance.Removal, error) {
+	seen, known := book.Instance(own.ID())
 	if !known || !seen.Listed {
-		return instance.Remove(ctx, c, id)
+		return instance.Remove(ctx, c, own)
 	}
-	removal, err := instance.End(ctx, c, seen.Instance)
+	removal, err := instance.End(ctx, c, own, seen.State)
 	if err == nil && removal.State != seen.State {
 		seen.State = removal.State
 		book.Note(seen.Instance, s.now)
@@ -143,46 +147,56 @@ func goneSince(s *scope, book *feed.Book, id string) time.Time {
 	return s.now
 }
 
-func (s *scope) volumeNames() []string {
-	names := make([]string, 0, len(s.own.Spec.DataVolumes))
-	for _, volume := range s.own.Spec.DataVolumes {
-		names = append(names, instance.VolumeName(s.hostname, volume.Name))
-	}
-	return names
-}
-
-// victims are the instance that is recorded and all others that carry the machine's tag. With a notPolledError it is the recorded one
+// victims are the instance that is recorded and all others that carry the machine's tags. With a notPolledError it is the recorded one
 // only, whose end need not wait for the look that finds the others.
 func (r *Reconciler) victims(ctx context.Context, s *scope) ([]victim, error) {
 	account := s.own.Status.Placement.Account
 	switch {
-	case account == "" && s.own.Spec.ProviderID != "":
-		return r.victimsByProviderID(ctx, s)
 	case account == "":
-		return r.victimsAnywhere(ctx, s)
+		// Nothing was found anywhere: see recoverStatus.
+		return nil, nil
 	case s.own.Status.Instance.ID == "" && !s.keyExists:
 		// Placed and never launched.
-		return nil, nil
+		return r.victimsElsewhere(ctx, s)
 	}
 	in, err := r.account(ctx, account)
+	if err != nil {
+		return nil, err
+	}
+	elsewhere, err := r.victimsElsewhere(ctx, s)
 	if err != nil {
 		return nil, err
 	}
 	if recorded := s.own.Status.Instance.ID; recorded != "" {
 		// While it ends, a poll comes by itself.
 		tagged, err := r.seenUnasked(s, in)
-		return appendVictim(victimsIn(account, tagged), victim{recorded, account, s.own.Status.Placement.AvailabilityDomain}), err
+		victims := appendVictim(victimsIn(account, tagged),
+			victim{ownership.Recorded(s.own.Status.Instance.ID), account, s.own.Status.Placement.AvailabilityDomain})
+		return append(victims, elsewhere...), err
 	}
 	tagged, err := r.seenIn(s, in)
 	if err != nil {
 		return nil, err
 	}
-	victims := victimsIn(account, tagged)
-	if len(victims) == 0 && r.mayBeSettling(s) {
-		problem := access.NewProblem(infrav1.WaitingForTerminationReason,
-			"a launch may be under way in account %s, its instance is looked for once more", account)
-		problem.RetryAfter = r.Options.withDefaults().ProgressInterval
-		return nil, problem
+	victims := append(victimsIn(account, tagged), elsewhere...)
+	if len(victims) == 0 {
+		return nil, r.repeatLaunch(ctx, s)
+	}
+	return victims, nil
+}
+
+// victimsElsewhere are the machine's instances in the cluster's other accounts, as far as their polls have shown them: none is launched
+// there by a machine whose status holds, but a status can be an old one, from a backup. An account that does not answer holds nobody up.
+func (r *Reconciler) victimsElsewhere(ctx context.Context, s *scope) ([]victim, error) {
+	candidates, err := r.candidates(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	var victims []victim
+	for _, c := range candidates {
+		if c.Name != s.own.Status.Placement.Account {
+			victims = append(victims, victimsIn(c.Name, r.shownIn(s, c.OCIAccount))...)
+		}
 	}
 	return victims, nil
 }
@@ -202,74 +216,17 @@ func (r *Reconciler) lookForOthers(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// mayBeSettling tells whether an instance may exist that lists do not show yet. The time counts from the first search without
-// result: a launch that was sent before the deletion may have kept the first pass after it waiting for longer than that.
-func (r *Reconciler) mayBeSettling(s *scope) bool {
-	since := r.ledger.searchedSince(s.search(), s.now)
-	return s.now.Sub(since) < settlingPasses*r.Options.withDefaults().ProgressInterval
-}
-
-// victimsByProviderID looks for the one instance in every account that it may be in: status was lost.
-func (r *Reconciler) victimsByProviderID(ctx context.Context, s *scope) ([]victim, error) {
-	accounts, err := r.possibleAccounts(ctx, s)
-	if err != nil {
-		return nil, err
-	}
-	id := instanceIDOf(s.own.Spec.ProviderID)
-	if len(accounts) == 0 {
-		return nil, access.NewProblem(infrav1.AccountNotFoundReason,
-			"there is no OCIAccount left that instance %s may be in: create the one that it is in again", id)
-	}
-	var silent error
-	for i := range accounts {
-		var found oci.Instance
-		exists := false
-		c, err := r.Access.OCI(ctx, &accounts[i])
-		if err == nil {
-			found, exists, err = instance.Observe(ctx, c, id)
-		}
-		switch {
-		case err != nil:
-			silent = fmt.Errorf("account %s: %w", accounts[i].Name, err)
-		case exists:
-			return []victim{{id, accounts[i].Name, found.AvailabilityDomain}}, nil
-		}
-	}
-	return nil, silent
-}
-
-// victimsAnywhere is for a machine of which nothing is recorded. It was never launched, unless status was lost early; so it is
-// looked for where accounts answer, and one that is known not to does not hold up the deletion unless a key says otherwise.
-func (r *Reconciler) victimsAnywhere(ctx context.Context, s *scope) ([]victim, error) {
-	accounts, err := r.possibleAccounts(ctx, s)
-	if err != nil {
-		return nil, err
-	}
-	var victims []victim
-	for i := range accounts {
-		if !isReady(&accounts[i]) && !s.statusWasLost() {
-			continue
-		}
-		tagged, err := r.seenIn(s, &accounts[i])
-		if err != nil {
-			return nil, fmt.Errorf("account %s: %w", accounts[i].Name, err)
-		}
-		victims = append(victims, victimsIn(accounts[i].Name, tagged)...)
-	}
-	return victims, nil
-}
-
-func victimsIn(account string, instances []oci.Instance) []victim {
+func victimsIn(account string, instances []instance.Own) []victim {
 	victims := make([]victim, 0, len(instances))
 	for _, found := range instances {
-		victims = append(victims, victim{found.ID, account, found.AvailabilityDomain})
+		victims = append(victims, victim{found.Proof, account, found.AvailabilityDomain})
 	}
 	return victims
 }
 
 func appendVictim(victims []victim, recorded victim) []victim {
 	for _, v := range victims {
-		if v.id == recorded.id {
+		if v.own.ID() == recorded.own.ID() {
 			return victims
 		}
 	}
@@ -279,6 +236,10 @@ func appendVictim(victims []victim, recorded victim) []victim {
 // release lets the object go: nothing is left that it stood for.
 func (r *Reconciler) release(ctx context.Context, s *scope) error {
 	s.released = true
+	slices.Sort(s.endedIn)
+	for _, account := range slices.Compact(s.endedIn) {
+		r.tellVolumesLeft(ctx, s, account)
+	}
 	r.ledger.forget(client.ObjectKeyFromObject(s.own))
 	ctrl.LoggerFrom(ctx).Info("Nothing is left of the machine")
 	return nil

@@ -36,7 +36,7 @@ func (b *bench) manage(t *testing.T, pace poller.Options, options Options, worke
 		}
 		r := &Reconciler{
 			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Access: b.Clients, Pollers: b.pollers, Options: options,
-			Recorder: mgr.GetEventRecorder("ocimeshmachine-controller"),
+			Recorder: mgr.GetEventRecorder("ocimeshmachine-controller"), KeyNamespace: b.ManagerNamespace,
 		}
 		return r.SetupWithManager(ctx, mgr, controller.Options{MaxConcurrentReconciles: workers})
 	}, append(others, b.Namespace)...)

@@ -5,16 +5,10 @@ package machine
 
 import (
 	"context"
-	"fmt"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
-
-	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
@@ -22,18 +16,11 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/joinkey"
 )
 
-// Keys of the Secret that holds a machine's tailnet key until the machine has joined.
-const (
-	keySecretID      = "id"
-	keySecretValue   = "authKey"
-	keySecretExpires = "expires"
-)
-
-// keySecretSuffix follows the machine's name in the Secret's.
-const keySecretSuffix = "-tailnet-key"
+// Kind is the kind of object whose keys this package stores.
+const Kind = "OCIMeshMachine"
 
 // joinKey is the key that a machine joins with.
 type joinKey struct {
@@ -84,13 +71,13 @@ func (r *Reconciler) mint(ctx context.Context, s *scope) error {
 		since = s.now
 	}
 	if !r.isUnborn(s) {
-		if err := revokeKeys(ctx, c, identity.OfMachine(s.own), since); err != nil {
+		if err := revokeKeys(ctx, c, s.owner, since); err != nil {
 			return failed(infrav1.TailnetReadyCondition, err)
 		}
 	}
 	r.ledger.born(client.ObjectKeyFromObject(s.own))
 	made, err := c.CreateKey(ctx, tailnet.KeySpec{
-		Tags: s.deviceTags(s.tailnet), Expiry: tailnet.MaxKeyExpiry, Description: identity.OfMachine(s.own).KeyDescription(),
+		Tags: s.deviceTags(s.tailnet), Expiry: tailnet.MaxKeyExpiry, Description: s.owner.KeyDescription(),
 	})
 	if err != nil {
 		r.ledger.searchAnew(client.ObjectKeyFromObject(s.own), r.Options.withDefaults().Clock())
@@ -146,60 +133,32 @@ func (s *scope) deviceTags(in *infrav1.Tailnet) []string {
 	return in.Spec.NodeTags
 }
 
-func (s *scope) keySecret() client.ObjectKey {
-	return client.ObjectKey{Namespace: s.own.Namespace, Name: s.own.Name + keySecretSuffix}
+// keys is where the machine's key is kept until it has joined.
+func (r *Reconciler) keys(s *scope) (joinkey.Store, joinkey.Owner) {
+	return joinkey.Store{Client: r.Client, Namespace: r.KeyNamespace}, joinkey.OwnerOf(Kind, s.own, s.identity)
 }
 
-// loadKey reads the key that an earlier pass stored. One that is malformed or another object's counts as none.
+// loadKey reads the key that an earlier pass stored. One that is malformed counts as none, though its Secret exists.
 func (r *Reconciler) loadKey(ctx context.Context, s *scope) error {
-	secret := &corev1.Secret{}
-	if err := r.Client.Get(ctx, s.keySecret(), secret); err != nil {
-		if apierrors.IsNotFound(err) {
-			return nil
-		}
-		return fmt.Errorf("reading the tailnet key: %w", err)
+	store, owner := r.keys(s)
+	stored, exists, err := store.Load(ctx, owner)
+	if err != nil {
+		return err
 	}
-	s.keyExists = true
-	expires, err := time.Parse(time.RFC3339, string(secret.Data[keySecretExpires]))
-	if err == nil && len(secret.Data[keySecretValue]) > 0 && metav1.IsControlledBy(secret, s.own) {
-		s.key = joinKey{
-			id: string(secret.Data[keySecretID]), secret: cloudinit.Secret(secret.Data[keySecretValue]), expires: expires,
-		}
-	}
+	s.keyExists = exists
+	s.key = joinKey{id: stored.ID, secret: stored.Value, expires: stored.Expires}
 	return nil
 }
 
 func (r *Reconciler) writeKey(ctx context.Context, s *scope) error {
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: s.keySecret().Namespace, Name: s.keySecret().Name}}
-	fill := func() error {
-		secret.Labels = map[string]string{clusterv1.ClusterNameLabel: s.cluster.Name}
-		secret.Type = clusterv1.ClusterSecretType
-		secret.Data = map[string][]byte{
-			keySecretID:      []byte(s.key.id),
-			keySecretValue:   []byte(string(s.key.secret)),
-			keySecretExpires: []byte(s.key.expires.Format(time.RFC3339)),
-		}
-		return controllerutil.SetControllerReference(s.own, secret, r.Client.Scheme())
-	}
-	err := fill()
-	switch {
-	case err != nil:
-	case s.keyExists:
-		_, err = controllerutil.CreateOrUpdate(ctx, r.Client, secret, fill)
-	default:
-		// This pass has looked.
-		err = r.Client.Create(ctx, secret)
-	}
-	if err != nil {
-		return fmt.Errorf("writing the tailnet key: %w", err)
-	}
-	return nil
+	store, owner := r.keys(s)
+	return store.Write(ctx, owner, joinkey.Key{ID: s.key.id, Value: s.key.secret, Expires: s.key.expires})
 }
 
 // dropKey revokes the machine's key, unless it was seen to be used, and forgets it.
 func (r *Reconciler) dropKey(ctx context.Context, s *scope, c *tailnet.Client, used bool) error {
-	if id := s.own.Status.Tailnet.KeyID; id != "" && !used {
-		err := c.RevokeKey(ctx, ownership.Recorded(id))
+	if key := ownership.Recorded(s.own.Status.Tailnet.KeyID); !key.IsZero() && !used {
+		err := c.RevokeKey(ctx, key)
 		if err != nil && !cloud.IsKind(err, cloud.NotFoundOrUnauthorized) {
 			return err
 		}
@@ -213,9 +172,6 @@ func (r *Reconciler) dropKey(ctx context.Context, s *scope, c *tailnet.Client, u
 }
 
 func (r *Reconciler) deleteKeySecret(ctx context.Context, s *scope) error {
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: s.keySecret().Namespace, Name: s.keySecret().Name}}
-	if err := r.Client.Delete(ctx, secret); client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("deleting the tailnet key: %w", err)
-	}
-	return nil
+	store, owner := r.keys(s)
+	return store.Delete(ctx, owner)
 }

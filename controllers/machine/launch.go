@@ -106,7 +106,7 @@ func (r *Reconciler) launchSpec(ctx context.Context, s *scope) (oci.LaunchSpec, 
 	}
 	return instance.Spec(instance.Launch{
 		Machine: s.own.Spec, Placement: s.own.Status.Placement, Network: *network,
-		MachineUID: s.identity, Hostname: s.hostname, Tags: s.tags(), UserData: userData, KeyID: s.key.id,
+		Owner: s.owner, Hostname: s.hostname, Tags: s.tags(), UserData: userData, KeyID: s.key.id,
 	}), c, nil
 }
 
@@ -134,7 +134,7 @@ func (r *Reconciler) launchFailed(ctx context.Context, s *scope, c *oci.Client, 
 // attempt has another token, but is made only on evidence that the instance ended: a list may not show a new one yet. The next
 // pass looks for it again, and a new key brings a new token within the hour.
 func (r *Reconciler) usedToken(ctx context.Context, s *scope, c *oci.Client, refusal error) error {
-	ended, err := instance.Ended(ctx, c, s.identity)
+	ended, err := instance.Ended(ctx, c, s.owner)
 	if err != nil {
 		return failed(infrav1.InstanceReadyCondition, err)
 	}

@@ -212,15 +212,15 @@ func TestTheKeyIsNowhereButInItsSecret(t *testing.T) {
 	own := b.machine(t, "worker")
 	b.untilCondition(t, own, "TailnetReady False Joining")
 
-	secret := &corev1.Secret{}
-	g.Expect(b.Client.Get(t.Context(), client.ObjectKey{Namespace: b.Namespace, Name: "worker" + keySecretSuffix}, secret)).To(Succeed())
-	g.Expect(metav1.IsControlledBy(secret, own)).To(BeTrue())
+	secrets := &corev1.SecretList{}
+	g.Expect(b.Client.List(t.Context(), secrets, client.InNamespace(b.ManagerNamespace))).To(Succeed())
+	g.Expect(secrets.Items).To(HaveLen(1))
 	keys := b.Control.Leftovers().Keys
 	g.Expect(keys).To(HaveLen(1))
 	g.Expect(keys[0].Reusable).To(BeFalse())
 	g.Expect(keys[0].Ephemeral).To(BeFalse())
 	g.Expect(keys[0].Tags).To(ConsistOf(helpers.NodeTag))
-	g.Expect(fmt.Sprintf("%+v", own.Status)).NotTo(ContainSubstring(string(secret.Data[keySecretValue])))
+	g.Expect(fmt.Sprintf("%+v", own.Status)).NotTo(ContainSubstring(string(secrets.Items[0].Data["authKey"])))
 
 	b.delete(t, own)
 	b.expectNothingLeft(t)

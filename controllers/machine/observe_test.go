@@ -224,7 +224,7 @@ func TestADeletionWithoutStatusFindsTheInstanceInAnAccountThatLeftTheCluster(t *
 	b.expectNothingLeft(t)
 }
 
-func TestALaunchUnderWayWhenTheMachineIsDeletedIsWaitedFor(t *testing.T) {
+func TestALaunchWhoseAnswerWasLostIsRepeatedWhenTheMachineIsDeleted(t *testing.T) {
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{Sim: sim.Options{Delays: laggingLists()}})
 	b.OCI.AddFault(sim.Fault{Operation: "LaunchInstance", AfterCommit: true, Reset: true})
@@ -233,7 +233,7 @@ func TestALaunchUnderWayWhenTheMachineIsDeletedIsWaitedFor(t *testing.T) {
 	b.r.Options.ProgressInterval = time.Second
 
 	b.delete(t, own)
-	g.Expect(b.calls("LaunchInstance")).To(Equal(1))
+	g.Expect(b.calls("LaunchInstance")).To(Equal(2), "under the same retry token")
 	b.expectNothingLeft(t)
 }
 

@@ -73,7 +73,7 @@ func TestALostStatusIsLookedForInAccountsThatAreNotReadyToo(t *testing.T) {
 	})
 }
 
-func TestALaunchUnderWayIsLookedForHoweverLongAgoTheDeletionWas(t *testing.T) {
+func TestALaunchThatMayBeUnderWayIsRepeatedHoweverLongAgoTheDeletionWas(t *testing.T) {
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	own := b.machine(t, "worker")
@@ -86,9 +86,9 @@ func TestALaunchUnderWayIsLookedForHoweverLongAgoTheDeletionWas(t *testing.T) {
 	g.Expect(err).To(MatchError(ContainSubstring("waiting for a look")))
 	g.Expect(b.poll(t.Context())).To(Succeed())
 	_, err = b.r.victims(t.Context(), s)
-	g.Expect(err).To(MatchError(ContainSubstring("may be under way")))
-	s.now = s.now.Add(time.Minute)
-	g.Expect(b.r.victims(t.Context(), s)).To(BeEmpty())
+	g.Expect(err).To(MatchError(ContainSubstring("is ended next")), "the launch is repeated, and what it made is known")
+	g.Expect(s.own.Status.Instance.ID).NotTo(BeEmpty())
+	g.Expect(b.instances(t)).To(HaveLen(1))
 }
 
 func TestAStalePassThatFindsNoRoomWipesNoInstanceOut(t *testing.T) {
@@ -147,10 +147,11 @@ func TestAKnownInstanceIsLookedForInAccountsThatRefuseTheNamespace(t *testing.T)
 	s := b.scopeOf(t, own)
 	s.infraCluster = nil
 	s.own.Spec.ProviderID = "oci://ocid1.instance.known"
-	accounts, err := b.r.possibleAccounts(t.Context(), s)
+	candidates, err := b.r.candidates(t.Context(), s)
 	g.Expect(err).NotTo(HaveOccurred())
-	named, _ := partition(accounts, b.AccountNames())
-	g.Expect(named).To(HaveLen(1))
+	g.Expect(candidates).To(HaveLen(1))
+	g.Expect(candidates[0].Name).To(Equal(b.Accounts[0].Name))
+	g.Expect(candidates[0].far).To(BeTrue(), "no calls are made there for the namespace")
 }
 
 func TestPatienceBeyondAKeysLifeMakesNoKeyAPass(t *testing.T) {

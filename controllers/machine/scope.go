@@ -44,8 +44,9 @@ type scope struct {
 	cluster      *clusterv1.Cluster
 	infraCluster *infrav1.OCIMeshCluster
 
-	// identity is the UID that own was first seen with, hostname its name in the tailnet. Set by identify.
+	// identity is the UID that own was first seen with, hostname its name in the tailnet, owner what its tags say. Set by identify.
 	identity, hostname string
+	owner              ownership.Owner
 
 	// tailnet is the cluster's. Set by prerequisites.
 	tailnet *infrav1.Tailnet
@@ -65,8 +66,9 @@ type scope struct {
 
 	// findings are the conditions that are not as they should be, by type.
 	findings map[string]metav1.Condition
-	// hadInstance says that there was something to terminate. Set by terminate.
+	// hadInstance says that there was something to terminate, endedIn in which accounts. Set by terminate.
 	hadInstance bool
+	endedIn     []string
 	// deletion is what a deletion waits for; nil if it does not.
 	deletion *access.Problem
 
@@ -115,7 +117,7 @@ func (s *scope) isPaused() bool {
 // isControlPlane tells whether the machine runs an API server.
 func (s *scope) isControlPlane() bool { return util.IsControlPlaneMachine(s.machine) }
 
-// launched tells whether an instance was made, as far as is recorded.
+// launched tells whether an instance was made, as far as is recorded or claimed: none is launched for an object with a providerID.
 func (s *scope) launched() bool { return s.own.Status.Instance.ID != "" || s.own.Spec.ProviderID != "" }
 
 // newScope reads the objects around own; nil if there is nothing to do before somebody else has done his part.
@@ -177,21 +179,16 @@ func (s *scope) logContext(ctx context.Context) context.Context {
 
 // identify takes over the identity that identity.Ensure has made sure of.
 func (s *scope) identify() {
-	s.identity = identity.Of(s.own)
+	s.identity, s.owner = identity.Of(s.own), identity.OfMachine(s.own)
 	s.hostname = hostnameOf(s.own.Name, s.identity)
 }
 
 // tags are put on the instance.
 func (s *scope) tags() map[string]string {
-	tags := map[string]string{
-		infrav1.MachineUIDTag:  s.identity,
-		infrav1.MachineNameTag: s.own.Namespace + "/" + s.own.Name,
+	if s.infraCluster == nil {
+		return s.owner.Tags()
 	}
-	if s.infraCluster != nil {
-		tags[infrav1.ClusterUIDTag] = identity.Of(s.infraCluster)
-		tags[infrav1.ClusterNameTag] = s.infraCluster.Namespace + "/" + s.infraCluster.Name
-	}
-	return tags
+	return s.owner.TagsWith(identity.OfCluster(s.infraCluster))
 }
 
 // providerIDPrefix makes provider IDs of OCIDs; the kubelet is told the same one.

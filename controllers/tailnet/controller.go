@@ -10,6 +10,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	kerrors "k8s.io/apimachinery/pkg/util/errors"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/cluster-api/util/conditions"
@@ -36,7 +37,7 @@ import (
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=tailnets/status,verbs=get;patch;update
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshclusters,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
-// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch
 
 // Options tune the controller; zero values have defaults.
 type Options struct {
@@ -130,9 +131,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (_ ctrl.Re
 		return ctrl.Result{}, err
 	}
 	// The list of addresses is written under a lock of its own, before anything else of the status is read.
-	changed, err := vip.Ledger{Client: r.Client, Reader: r.Reader}.Audit(ctx, tn.Name)
-	if err != nil {
-		return ctrl.Result{}, client.IgnoreNotFound(err)
+	// Failing to write it is no reason to leave the rest undone.
+	ledger := vip.Ledger{Client: r.Client, Reader: r.Reader, Allowed: r.Clients.MayUseTailnet}
+	changed, auditing := ledger.Audit(ctx, tn.Name)
+	if apierrors.IsNotFound(auditing) {
+		return ctrl.Result{}, nil
 	}
 	if changed {
 		if err := r.Reader.Get(ctx, req.NamespacedName, tn); err != nil {
@@ -156,7 +159,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (_ ctrl.Re
 
 	// The Secret is owned first: that makes a new version of it, and a new version a new client. Failing to is no reason to
 	// leave the rest undone.
-	owning := r.ownSecret(ctx, s)
+	owning := kerrors.NewAggregate([]error{auditing, r.ownSecret(ctx, s)})
 	for _, phase := range []func(context.Context, *scope) error{r.findUsers, r.connect, r.check, r.remove} {
 		if err := phase(ctx, s); err != nil {
 			return ctrl.Result{}, kerrors.NewAggregate([]error{err, owning})
@@ -169,7 +172,7 @@ func (r *Reconciler) ownSecret(ctx context.Context, s *scope) error {
 	if !s.tailnet.DeletionTimestamp.IsZero() {
 		return nil
 	}
-	return access.OwnSecret(ctx, r.Client, s.tailnet, s.tailnet.Spec.Credentials.SecretRef)
+	return r.Clients.OwnSecret(ctx, s.tailnet, s.tailnet.Spec.Credentials.SecretRef)
 }
 
 // next is when the tailnet is looked at again: soon after what passes by itself, after a minute if somebody has to mend

@@ -10,13 +10,16 @@ import (
 	"slices"
 
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/vip"
 )
 
-// findUsers finds the clusters that name the tailnet.
+// findUsers finds the clusters that use the tailnet: those that name it and may use it, and those that did while they might. Others
+// have no effect here.
 func (r *Reconciler) findUsers(ctx context.Context, s *scope) error {
 	// A cache may lag; what it does not show must not lose its credentials. If it holds one namespace only, managers of
 	// different namespaces would take turns in writing different users, each write waking the other.
@@ -29,7 +32,19 @@ func (r *Reconciler) findUsers(ctx context.Context, s *scope) error {
 		return fmt.Errorf("listing OCIMeshClusters: %w", err)
 	}
 	for i := range clusters.Items {
-		if cluster := &clusters.Items[i]; cluster.Spec.TailnetRef.Name == s.tailnet.Name {
+		cluster := &clusters.Items[i]
+		if cluster.Spec.TailnetRef.Name != s.tailnet.Name {
+			continue
+		}
+		// A cluster is provisioned only while it may use its tailnet, and tailnetRef cannot be changed.
+		uses := ptr.Deref(cluster.Status.Initialization.Provisioned, false) || vip.HoldsAny(s.tailnet, cluster)
+		if !uses {
+			var err error
+			if uses, err = r.Clients.MayUseTailnet(ctx, s.tailnet, cluster.Namespace); err != nil {
+				return err
+			}
+		}
+		if uses {
 			s.users = append(s.users, infrav1.ObjectUser{Namespace: cluster.Namespace, Name: cluster.Name})
 		}
 	}

@@ -33,6 +33,8 @@ type Ledger struct {
 	Client client.Client
 	// Reader reads without a cache: a stale list of clusters would give an address out twice.
 	Reader client.Reader
+	// Allowed tells whether clusters of a namespace may use the tailnet. Those that may not have no effect on others.
+	Allowed func(ctx context.Context, tailnet *infrav1.Tailnet, namespace string) (bool, error)
 }
 
 // Allocate returns the cluster's address in the tailnet: the one it already has, or the lowest free one. Problems:
@@ -40,9 +42,8 @@ type Ledger struct {
 func (l Ledger) Allocate(ctx context.Context, tailnet string, cluster *infrav1.OCIMeshCluster) (string, error) {
 	var address string
 	err := l.change(ctx, tailnet, func(tn *infrav1.Tailnet, clusters []infrav1.OCIMeshCluster) (bool, error) {
-		uid := identity.Of(cluster)
 		for _, held := range tn.Status.VIPAllocations {
-			if held.UID == uid {
+			if Holds(held, cluster) {
 				address = held.Address
 				return false, nil
 			}
@@ -67,7 +68,7 @@ func (l Ledger) Release(ctx context.Context, tailnet string, cluster *infrav1.OC
 	err := l.change(ctx, tailnet, func(tn *infrav1.Tailnet, _ []infrav1.OCIMeshCluster) (bool, error) {
 		before := len(tn.Status.VIPAllocations)
 		tn.Status.VIPAllocations = slices.DeleteFunc(tn.Status.VIPAllocations, func(a infrav1.VIPAllocation) bool {
-			return a.UID == identity.Of(cluster)
+			return Holds(a, cluster)
 		})
 		return len(tn.Status.VIPAllocations) < before, nil
 	})
@@ -98,13 +99,11 @@ func (l Ledger) change(ctx context.Context, tailnet string,
 		if err := l.Reader.Get(ctx, client.ObjectKey{Name: tailnet}, tn); err != nil {
 			return err
 		}
-		clusters := &infrav1.OCIMeshClusterList{}
-		if err := l.Reader.List(ctx, clusters); err != nil {
-			return fmt.Errorf("listing OCIMeshClusters: %w", err)
+		clusters, err := l.users(ctx, tn)
+		if err != nil {
+			return err
 		}
-		write, err := edit(tn, slices.DeleteFunc(clusters.Items, func(c infrav1.OCIMeshCluster) bool {
-			return c.Spec.TailnetRef.Name != tailnet
-		}))
+		write, err := edit(tn, clusters)
 		if err != nil || !write {
 			return err
 		}
@@ -118,6 +117,42 @@ func (l Ledger) change(ctx context.Context, tailnet string,
 	})
 }
 
+// users are the clusters that count: those that may use the tailnet, and those that hold an address from when they might.
+func (l Ledger) users(ctx context.Context, tn *infrav1.Tailnet) ([]infrav1.OCIMeshCluster, error) {
+	all := &infrav1.OCIMeshClusterList{}
+	if err := l.Reader.List(ctx, all); err != nil {
+		return nil, fmt.Errorf("listing OCIMeshClusters: %w", err)
+	}
+	var users []infrav1.OCIMeshCluster
+	for i := range all.Items {
+		cluster := &all.Items[i]
+		if cluster.Spec.TailnetRef.Name != tn.Name {
+			continue
+		}
+		counts := HoldsAny(tn, cluster)
+		if !counts {
+			var err error
+			if counts, err = l.Allowed(ctx, tn, cluster.Namespace); err != nil {
+				return nil, err
+			}
+		}
+		if counts {
+			users = append(users, *cluster)
+		}
+	}
+	return users, nil
+}
+
+// Holds tells whether an address is the cluster's. The UID alone would not do: users can write it into an annotation.
+func Holds(held infrav1.VIPAllocation, cluster *infrav1.OCIMeshCluster) bool {
+	return held.UID == identity.Of(cluster) && held.Namespace == cluster.Namespace && held.Name == cluster.Name
+}
+
+// HoldsAny tells whether the cluster holds an address of the tailnet.
+func HoldsAny(tn *infrav1.Tailnet, cluster *infrav1.OCIMeshCluster) bool {
+	return slices.ContainsFunc(tn.Status.VIPAllocations, func(held infrav1.VIPAllocation) bool { return Holds(held, cluster) })
+}
+
 func allocation(cluster *infrav1.OCIMeshCluster, address string) infrav1.VIPAllocation {
 	return infrav1.VIPAllocation{
 		Address: address, Namespace: cluster.Namespace, Name: cluster.Name, UID: identity.Of(cluster),
@@ -126,14 +161,10 @@ func allocation(cluster *infrav1.OCIMeshCluster, address string) infrav1.VIPAllo
 
 // audit returns the allocations that should be there, sorted by address.
 func audit(tn *infrav1.Tailnet, clusters []infrav1.OCIMeshCluster) []infrav1.VIPAllocation {
-	living := map[string]bool{}
-	for i := range clusters {
-		living[identity.Of(&clusters[i])] = true
-	}
 	taken := map[string]bool{}
 	var audited []infrav1.VIPAllocation
 	for _, held := range tn.Status.VIPAllocations {
-		if living[held.UID] {
+		if slices.ContainsFunc(clusters, func(c infrav1.OCIMeshCluster) bool { return Holds(held, &c) }) {
 			audited, taken[held.Address] = append(audited, held), true
 		}
 	}

@@ -21,7 +21,10 @@ var env *helpers.Environment
 
 func TestMain(m *testing.M) { os.Exit(helpers.Run(m, &env)) }
 
-func ledger() Ledger { return Ledger{Client: env.Client, Reader: env.Client} }
+func ledger() Ledger {
+	clients := access.New(access.Options{Client: env.Client})
+	return Ledger{Client: env.Client, Reader: env.Client, Allowed: clients.MayUseTailnet}
+}
 
 func newCluster(t *testing.T, w *helpers.World, name string) *infrav1.OCIMeshCluster {
 	t.Helper()

@@ -2,6 +2,8 @@ module github.com/ocimesh/cluster-api-provider-ocimesh/hack/capi
 
 go 1.26.0
 
+toolchain go1.27.3
+
 require sigs.k8s.io/cluster-api v1.14.2
 
 require (

@@ -2,6 +2,8 @@ module github.com/ocimesh/cluster-api-provider-ocimesh/hack/coredns
 
 go 1.26.0
 
+toolchain go1.27.3
+
 require github.com/coredns/coredns v1.14.6
 
 require (

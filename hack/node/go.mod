@@ -2,6 +2,8 @@ module github.com/ocimesh/cluster-api-provider-ocimesh/hack/node
 
 go 1.26.6
 
+toolchain go1.27.3
+
 require (
 	github.com/containerd/containerd/v2 v2.4.2
 	github.com/containernetworking/plugins v1.9.1

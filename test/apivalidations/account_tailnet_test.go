@@ -93,6 +93,12 @@ func TestTailnetsAreRefusedWithTheReason(t *testing.T) {
 		{"a VIP range of one address", func(tn *infrav1.Tailnet) { tn.Spec.VIPRange = "10.250.0.0/32" }, "between /8 and /30"},
 		{"a VIP range within the tailnet's own", func(tn *infrav1.Tailnet) { tn.Spec.VIPRange = "100.100.0.0/16" }, "must not overlap the tailnet's own range"},
 		{"a VIP range around the tailnet's own", func(tn *infrav1.Tailnet) { tn.Spec.VIPRange = "100.0.0.0/8" }, "must not overlap the tailnet's own range"},
+		{"a VIP range of this network", func(tn *infrav1.Tailnet) { tn.Spec.VIPRange = "0.0.0.0/8" }, "addresses that no machine can hold"},
+		{"a loopback VIP range", func(tn *infrav1.Tailnet) { tn.Spec.VIPRange = "127.1.0.0/16" }, "addresses that no machine can hold"},
+		{"a link-local VIP range", func(tn *infrav1.Tailnet) { tn.Spec.VIPRange = "169.254.7.0/24" }, "addresses that no machine can hold"},
+		{"a VIP range around link-local", func(tn *infrav1.Tailnet) { tn.Spec.VIPRange = "169.0.0.0/8" }, "addresses that no machine can hold"},
+		{"a multicast VIP range", func(tn *infrav1.Tailnet) { tn.Spec.VIPRange = "239.1.0.0/16" }, "addresses that no machine can hold"},
+		{"a VIP range with the broadcast address", func(tn *infrav1.Tailnet) { tn.Spec.VIPRange = "255.255.255.0/24" }, "addresses that no machine can hold"},
 		{"a login server without a scheme", func(tn *infrav1.Tailnet) { tn.Spec.LoginServer = "headscale.example.com" }, "loginServer must be an http or https URL"},
 		{"an API address without a scheme", func(tn *infrav1.Tailnet) { tn.Spec.APIURL = "headscale.example.com" }, "apiURL must be an http or https URL"},
 	})

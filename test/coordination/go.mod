@@ -2,9 +2,11 @@ module github.com/ocimesh/cluster-api-provider-ocimesh/test/coordination
 
 go 1.26.6
 
+toolchain go1.27.3
+
 require (
 	github.com/ocimesh/cluster-api-provider-ocimesh v0.0.0
-	golang.org/x/net v0.59.0
+	golang.org/x/net v0.60.0
 	tailscale.com v1.102.5
 )
 

@@ -11,11 +11,10 @@ import (
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/booter"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/clouds"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/mgmt"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/operator"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/watch"
 )
 
@@ -31,10 +30,8 @@ type demo struct {
 	release  string // folder of the clusterctl repository
 
 	accounts []*operator.Account
-	oci      *sim.Sim
-	tailnet  *tailnetsim.Server
-	oauth    tailnetsim.OAuthClient
-	booter   *booter.Booter
+	clouds   *clouds.Clouds
+	oci      *sim.Sim // the clouds'
 	mgmt     *mgmt.Environment
 	client   client.Client
 
@@ -86,14 +83,8 @@ func (d *demo) close() error {
 	if d.mgmt != nil {
 		errs = append(errs, d.mgmt.Stop())
 	}
-	if d.booter != nil {
-		d.booter.Close()
-	}
-	if d.oci != nil {
-		errs = append(errs, d.oci.Close())
-	}
-	if d.tailnet != nil {
-		d.tailnet.Close()
+	if d.clouds != nil {
+		errs = append(errs, d.clouds.Close())
 	}
 	return errors.Join(errs...)
 }

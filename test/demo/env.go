@@ -13,18 +13,13 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/booter"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/clouds"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/mgmt"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/operator"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
 )
 
 const (
-	// providerTag is the OAuth client's; it owns the other two, since a client
-	// may not choose among tags of its own.
-	providerTag     = "tag:capom"
-	nodeTag         = "tag:capom-node"
-	controlPlaneTag = "tag:capom-control-plane"
 	// vipRange lies in the loopback network, all of which is local on Linux, so
 	// that API servers can listen on their VIPs without root.
 	vipRange = "127.100.0.0/16"
@@ -51,36 +46,21 @@ func (d *demo) build(ctx context.Context) error {
 }
 
 func (d *demo) startClouds(ctx context.Context) error {
+	if err := d.makeTenancies(); err != nil {
+		return err
+	}
 	var err error
-	if d.tailnet, err = tailnetsim.New(tailnetsim.Options{
-		TagOwners: map[string][]string{providerTag: {"group:admins"}, nodeTag: {providerTag}, controlPlaneTag: {providerTag}},
-	}); err != nil {
-		return err
-	}
-	if err := d.tailnet.Start(); err != nil {
-		return err
-	}
-	d.oauth = d.tailnet.AddClient([]string{"auth_keys", "devices:core", "devices:routes"}, []string{providerTag})
-
-	d.booter, err = booter.New(context.WithoutCancel(ctx), booter.Options{
-		Tailnet: d.tailnet, Balanced: func(instance string) bool { return d.oci.IsBackend(instance) },
-		Log: klog.Background(), Timings: booter.Timings{
+	d.clouds, err = clouds.Start(ctx, clouds.Options{
+		Accounts: d.accounts, VIPRange: vipRange, PublicIPs: netip.MustParsePrefix(publicRange), Log: klog.Background(),
+		Timings: booter.Timings{
 			Boot: 500 * time.Millisecond, Init: time.Second, Join: 500 * time.Millisecond, Retry: time.Second,
 			NodeGrace: 3 * time.Second, Failover: time.Second, Tick: 200 * time.Millisecond,
 		},
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		d.oci = d.clouds.OCI
 	}
-	if err := d.makeTenancies(); err != nil {
-		return err
-	}
-	if d.oci, err = sim.New(sim.Options{
-		Tenancies: operator.Tenancies(d.accounts), Booter: booter.OCI{Booter: d.booter}, PublicIPs: netip.MustParsePrefix(publicRange),
-	}); err != nil {
-		return err
-	}
-	return d.oci.Start("127.0.0.1:0")
+	return err
 }
 
 // makeTenancies describes three accounts in three regions. The third one is

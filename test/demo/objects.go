@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/clouds"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/operator"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/watch"
 )
@@ -21,22 +22,12 @@ import (
 const (
 	namespace   = metav1.NamespaceDefault
 	clusterName = "demo"
-	tailnetName = "mesh"
 )
 
 // createAccounts does what an operator does once: a Secret and an OCIAccount
 // for each account, a Secret and a Tailnet.
 func (d *demo) createAccounts(ctx context.Context) error {
-	allowed := infrav1.AllowedNamespaces{List: []string{namespace, edgeNamespace}}
-	objects := operator.TailnetObjects(tailnetName, infrav1.OAuthClient,
-		map[string]string{infrav1.TailnetClientIDKey: d.oauth.ID, infrav1.TailnetClientSecretKey: d.oauth.Secret},
-		infrav1.TailnetSpec{
-			APIURL: d.tailnet.URL(), NodeTags: []string{nodeTag}, ControlPlaneTags: []string{controlPlaneTag}, VIPRange: vipRange,
-			AllowedNamespaces: allowed,
-		})
-	for _, a := range d.accounts {
-		objects = append(objects, a.Objects(d.oci.URL(), allowed)...)
-	}
+	objects := d.clouds.Objects(infrav1.AllowedNamespaces{List: []string{namespace, edgeNamespace}})
 	if err := operator.Create(ctx, d.client, objects); err != nil {
 		return err
 	}
@@ -52,7 +43,7 @@ func (d *demo) createAccounts(ctx context.Context) error {
 
 // generation is how clusterctl is asked for the cluster.
 func (d *demo) generation() operator.Generation {
-	variables := []string{"OCIMESH_TAILNET=" + tailnetName, "OCIMESH_WORKER_SHAPE=" + workerShape,
+	variables := []string{"OCIMESH_TAILNET=" + clouds.TailnetName, "OCIMESH_WORKER_SHAPE=" + workerShape,
 		"OCIMESH_NODE_STARTUP_TIMEOUT=180", "OCIMESH_NODE_UNHEALTHY_TIMEOUT=5"}
 	for i, a := range d.accounts {
 		variables = append(variables, fmt.Sprintf("OCIMESH_ACCOUNT_%d=%s", i+1, a.Name))
@@ -108,7 +99,7 @@ func (d *demo) deleteRest(ctx context.Context) error {
 	for _, a := range d.accounts {
 		rest = append(rest, &infrav1.OCIAccount{ObjectMeta: metav1.ObjectMeta{Name: a.Name}})
 	}
-	rest = append(rest, &infrav1.Tailnet{ObjectMeta: metav1.ObjectMeta{Name: tailnetName}})
+	rest = append(rest, &infrav1.Tailnet{ObjectMeta: metav1.ObjectMeta{Name: clouds.TailnetName}})
 	var errs []error
 	for _, o := range rest {
 		errs = append(errs, client.IgnoreNotFound(d.client.Delete(ctx, o)))

@@ -138,14 +138,14 @@ func ratio(calls, machines int) string {
 // explain says what helps to find out why a step failed.
 func (d *demo) explain(ctx context.Context) {
 	fmt.Fprintf(d.screen.Out(), "\nLogs, one for each process: %s\n", d.dir)
-	if ctx.Err() != nil || d.booter == nil {
+	if ctx.Err() != nil || d.clouds == nil {
 		return
 	}
 	for _, m := range d.last.Machines {
 		if m.Ready || m.Instance == "" {
 			continue
 		}
-		lines, err := d.booter.Console(m.Instance)
+		lines, err := d.clouds.Booter.Console(m.Instance)
 		if err != nil || len(lines) == 0 {
 			continue
 		}
@@ -166,7 +166,7 @@ The cluster is up, and stays up until you press Ctrl-C. In another terminal:
 
 hack/binaries.sh kubectl prints the path of a kubectl. Logs are in %[4]s.
 OCI is simulated at %[5]s, the tailnet at %[6]s.
-`, d.mgmt.Kubeconfig, d.binaries.Clusterctl, clusterName, d.dir, d.oci.URL(), d.tailnet.URL())
+`, d.mgmt.Kubeconfig, d.binaries.Clusterctl, clusterName, d.dir, d.oci.URL(), d.clouds.Tailnet.URL())
 	select {
 	case <-ctx.Done():
 		return nil

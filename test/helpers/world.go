@@ -52,6 +52,8 @@ type World struct {
 	*Environment
 	// Namespace is the test's own.
 	Namespace string
+	// ManagerNamespace stands for the one that the manager runs in.
+	ManagerNamespace string
 	// OCI has the tenancies, named as the accounts are.
 	OCI       *sim.Sim
 	Tenancies []*sim.Tenancy
@@ -81,12 +83,11 @@ func NewWorld(t *testing.T, env *Environment, options WorldOptions) *World {
 	if options.TailnetLimits != nil {
 		tailnetLimits = *options.TailnetLimits
 	}
-	w := &World{
-		Environment: env, Namespace: env.Namespace(t, nil),
-		Clients: access.New(access.Options{
-			Client: env.Client, RequestTimeout: options.RequestTimeout, Limits: limits, TailnetLimits: tailnetLimits,
-		}),
-	}
+	w := &World{Environment: env, Namespace: env.Namespace(t, nil), ManagerNamespace: env.Namespace(t, nil)}
+	w.Clients = access.New(access.Options{
+		Client: env.Client, Namespace: w.ManagerNamespace, RequestTimeout: options.RequestTimeout, Limits: limits,
+		TailnetLimits: tailnetLimits,
+	})
 	w.startTailnet(t, options)
 	w.startOCI(t, options)
 	return w

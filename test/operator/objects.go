@@ -76,7 +76,7 @@ func (a *Account) Objects(endpoint string, allowed infrav1.AllowedNamespaces) []
 	name := "oci-" + a.Name
 	return []client.Object{
 		&corev1.Secret{
-			ObjectMeta: metav1.ObjectMeta{Namespace: SecretsNamespace, Name: name},
+			ObjectMeta: credentialsMeta(name),
 			StringData: map[string]string{
 				infrav1.CredentialsTenancyKey: a.Credentials.TenancyOCID, infrav1.CredentialsUserKey: a.Credentials.UserOCID,
 				infrav1.CredentialsFingerprintKey: a.Credentials.Fingerprint, infrav1.CredentialsPrivateKeyKey: a.Credentials.PrivateKeyPEM,
@@ -95,13 +95,20 @@ func (a *Account) Objects(endpoint string, allowed infrav1.AllowedNamespaces) []
 	}
 }
 
+// credentialsMeta has clusterctl's label, without which "clusterctl move" leaves a Secret behind.
+func credentialsMeta(name string) metav1.ObjectMeta {
+	return metav1.ObjectMeta{
+		Namespace: SecretsNamespace, Name: name, Labels: map[string]string{"clusterctl.cluster.x-k8s.io/move": ""},
+	}
+}
+
 // TailnetObjects are a Tailnet of that name and its Secret.
 func TailnetObjects(name string, credentials infrav1.TailnetCredentialsType, secret map[string]string, spec infrav1.TailnetSpec) []client.Object {
 	spec.Credentials = infrav1.TailnetCredentials{
 		Type: credentials, SecretRef: infrav1.SecretReference{Namespace: SecretsNamespace, Name: "tailnet-" + name},
 	}
 	return []client.Object{
-		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: SecretsNamespace, Name: "tailnet-" + name}, StringData: secret},
+		&corev1.Secret{ObjectMeta: credentialsMeta("tailnet-" + name), StringData: secret},
 		&infrav1.Tailnet{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: spec},
 	}
 }

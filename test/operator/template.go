@@ -72,19 +72,35 @@ func Generate(ctx context.Context, g Generation) ([]*unstructured.Unstructured, 
 	if g.Flavor != "" {
 		args = append(args, "--flavor", g.Flavor)
 	}
-	cmd := exec.CommandContext(ctx, g.Clusterctl, args...)
-	cmd.Dir = g.Dir
-	cmd.Env = append(append(os.Environ(), "CLUSTERCTL_DISABLE_VERSIONCHECK=true"), g.Environment...)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	manifest, err := cmd.Output()
+	manifest, err := clusterctl(ctx, g.Clusterctl, g.Dir, g.Environment, args...)
 	if err != nil {
-		return nil, fmt.Errorf("clusterctl generate cluster: %w\n%s", err, stderr.Bytes())
+		return nil, err
 	}
 	if err := os.WriteFile(filepath.Join(g.Dir, g.Name+".yaml"), manifest, 0o600); err != nil {
 		return nil, fmt.Errorf("keep the generated cluster: %w", err)
 	}
 	return parse(manifest)
+}
+
+// Move has clusterctl, a program, move what belongs to the clusters of a namespace. The arguments say
+// from where and to where; relative paths in them start from the folder dir.
+func Move(ctx context.Context, program, dir, namespace string, args ...string) error {
+	// The configuration of whoever runs this has nothing to say here.
+	_, err := clusterctl(ctx, program, dir, []string{"XDG_CONFIG_HOME=" + dir}, append([]string{"move", "--namespace", namespace}, args...)...)
+	return err
+}
+
+func clusterctl(ctx context.Context, program, dir string, environment []string, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Dir = dir
+	cmd.Env = append(append(os.Environ(), "CLUSTERCTL_DISABLE_VERSIONCHECK=true"), environment...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("clusterctl %s: %w\n%s", args[0], err, stderr.Bytes())
+	}
+	return out, nil
 }
 
 // writeClusterctlConfig writes a clusterctl configuration in which the provider

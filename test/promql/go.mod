@@ -2,6 +2,8 @@ module github.com/ocimesh/cluster-api-provider-ocimesh/test/promql
 
 go 1.26.7
 
+toolchain go1.27.3
+
 require github.com/prometheus/prometheus v0.316.0
 
 require (

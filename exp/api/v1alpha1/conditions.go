@@ -23,6 +23,9 @@ const (
 	PoolRefusedReason = "PoolRefused"
 	// PoolLostReason surfaces when the instance pool was terminated behind the provider's back; another one is made.
 	PoolLostReason = "PoolLost"
+	// PoolNotOwnedReason surfaces when the instance pool in status carries the tags of another
+	// machine pool: it is left alone.
+	PoolNotOwnedReason = "PoolNotOwned"
 	// PoolDuplicatedReason surfaces when two live instance pools carry the pool's tag. Remedy: terminate the wrong one.
 	PoolDuplicatedReason = "PoolDuplicated"
 
@@ -30,4 +33,8 @@ const (
 	InstancesReadyCondition = "InstancesReady"
 	// InstancesJoiningReason surfaces while instances boot or join.
 	InstancesJoiningReason = "InstancesJoining"
+
+	// InstanceNotOwnedReason surfaces when spec.providerID names an instance without the tags of
+	// the object's pool: it is somebody else's, and left alone. Remedy: in the message.
+	InstanceNotOwnedReason = "InstanceNotOwned"
 )

@@ -144,6 +144,27 @@ type OCIMeshMachinePoolStatus struct {
 	// +listMapKey=instanceName
 	// +kubebuilder:validation:MaxItems=1000
 	Instances []PoolInstanceStatus `json:"instances,omitempty"`
+
+	// leaving are the data volumes that go with the pool's instances, recorded before the end of
+	// the pool is asked for.
+	// +optional
+	Leaving LeavingStatus `json:"leaving,omitempty,omitzero"`
+}
+
+// LeavingStatus are the data volumes that go with instances that are to be ended: those that were
+// attached to them. Volumes that were detached by then stay.
+type LeavingStatus struct {
+	// recordedAt is when it was looked what is attached.
+	// +required
+	RecordedAt metav1.Time `json:"recordedAt,omitempty,omitzero"`
+
+	// volumeIDs are the OCIDs of the volumes.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=10000
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=255
+	VolumeIDs []string `json:"volumeIDs,omitempty"`
 }
 
 // OCIMeshMachinePoolInitializationStatus is the pool's initialization, as the Cluster API contract names it.

@@ -15,7 +15,8 @@ const OCIMeshMachinePoolMachineFinalizer = "ocimeshmachinepoolmachine.infrastruc
 
 // OCIMeshMachinePoolMachineSpec says which instance the object stands for.
 type OCIMeshMachinePoolMachineSpec struct {
-	// providerID is oci:// and the instance's OCID.
+	// providerID is oci:// and the instance's OCID. It says which instance the object is about and
+	// proves nothing: the instance must have the tags of the pool that owns the object.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
@@ -61,9 +62,20 @@ type OCIMeshMachinePoolMachineStatus struct {
 	// +kubebuilder:validation:MaxLength=255
 	AvailabilityDomain string `json:"availabilityDomain,omitempty"`
 
+	// account is the OCIAccount that the instance is in. It is recorded together with the instance,
+	// once the instance's tags have proven that it is the pool's.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Account string `json:"account,omitempty"`
+
 	// instance is the OCI instance.
 	// +optional
 	Instance infrav1.InstanceStatus `json:"instance,omitempty,omitzero"`
+
+	// leaving are the data volumes that go with the instance, recorded before its end is asked for.
+	// +optional
+	Leaving LeavingStatus `json:"leaving,omitempty,omitzero"`
 
 	// tailnet is the instance's device in the tailnet.
 	// +optional

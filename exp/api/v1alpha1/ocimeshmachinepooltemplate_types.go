@@ -23,6 +23,7 @@ type OCIMeshMachinePoolTemplateResource struct {
 
 	// spec of the OCIMeshMachinePool.
 	// +required
+	// +kubebuilder:validation:XValidation:rule="!has(self.providerIDList)",message="providerIDList cannot be set in a template: it names the instances of one pool"
 	Spec OCIMeshMachinePoolSpec `json:"spec,omitempty,omitzero"`
 }
 

@@ -4,161 +4,231 @@
 package machinepool_test
 
 import (
-	"net/netip"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
-	"sigs.k8s.io/cluster-api/util/conditions"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
 )
 
-func prefixes(texts ...string) []netip.Prefix {
-	var out []netip.Prefix
-	for _, text := range texts {
-		out = append(out, netip.MustParsePrefix(text))
-	}
-	return out
-}
-
-// routedBench has a pool of one node whose pods travel by the tailnet's routes.
-func routedBench(t *testing.T) (*bench, expv1.OCIMeshMachinePoolMachine) {
+// holdings are what the pool has in the account, by OCID.
+func (b *bench) holdings(t *testing.T) []string {
 	t.Helper()
-	b := (&bench{podNetwork: infrav1.PodNetworkTailnetRoutes}).begin(t, 1)
-	b.untilReady(t, 1)
-	return b, b.machines(t)[0]
-}
-
-// intruder joins the tailnet by a key of its own and calls itself as it likes.
-func (b *bench) intruder(t *testing.T, hostname string) tailnetsim.Device {
-	t.Helper()
-	g := NewWithT(t)
-	key, err := b.tailnetClient(t).CreateKey(t.Context(), tailnet.KeySpec{Tags: []string{helpers.NodeTag}})
-	g.Expect(err).NotTo(HaveOccurred())
-	device, err := b.Control.Register(key.Secret.Reveal(), hostname)
-	g.Expect(err).NotTo(HaveOccurred())
-	return device
-}
-
-func (b *bench) tailnetClient(t *testing.T) *tailnet.Client {
-	t.Helper()
-	c, err := b.Clients.TailnetClient(t.Context(), b.Tailnet)
+	left, err := b.OCI.Leftovers(b.Tenancies[0].Name)
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
-	return c
-}
-
-func (b *bench) device(id string) (tailnetsim.Device, bool) {
-	for _, device := range b.Control.Devices() {
-		if device.ID == id {
-			return device, true
+	var all []string
+	for _, resource := range left {
+		if resource.Kind != "vcn" && resource.Kind != "subnet" {
+			all = append(all, strings.Join([]string{resource.Kind, resource.ID, resource.LifecycleState}, " "))
 		}
 	}
-	return tailnetsim.Device{}, false
+	slices.Sort(all)
+	return all
 }
 
-func TestT2OnlyTheOwnPartOfThePodNetworkIsApprovedForAPoolsNode(t *testing.T) {
-	for name, world := range map[string]struct {
-		advertised, enabled []netip.Prefix
-		refused             bool
-	}{
-		"a node's part":                 {prefixes("10.244.3.0/24"), prefixes("10.244.3.0/24"), false},
-		"nothing yet":                   {nil, nil, false},
-		"what is not the pod network's": {prefixes("10.244.3.0/24", "192.168.7.0/24", "0.0.0.0/0"), prefixes("10.244.3.0/24"), false},
-		"both halves":                   {prefixes("10.244.0.0/17", "10.244.128.0/17"), nil, true},
-		"the parts of several nodes":    {prefixes("10.244.3.0/24", "10.244.4.0/24"), nil, true},
-		"a part of another size":        {prefixes("10.244.4.0/23"), nil, true},
-		"a single pod":                  {prefixes("10.244.9.9/32"), nil, true},
-		"another node's":                {prefixes("10.244.9.0/24"), nil, true},
+// forged is a machine pool that an attacker makes in a namespace of his own, with the identity that
+// he reads off the victim.
+func (b *bench) forged(namespace, name string) *expv1.OCIMeshMachinePool {
+	return &expv1.OCIMeshMachinePool{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: namespace, Name: name, Finalizers: []string{expv1.OCIMeshMachinePoolFinalizer},
+			Annotations: map[string]string{infrav1.IdentityAnnotation: fmt.Sprintf("%s/%s/%s", namespace, name, b.own.UID)},
+			Labels:      map[string]string{clusterv1.ClusterNameLabel: b.cluster.Name, clusterv1.MachinePoolNameLabel: b.machinePool.Name},
+		},
+		Spec: expv1.OCIMeshMachinePoolSpec{
+			Account: b.own.Spec.Account, Shape: b.own.Spec.Shape, Image: b.own.Spec.Image, ProviderIDList: b.own.Spec.ProviderIDList,
+		},
+	}
+}
+
+func TestADeletedForgeryTakesNothingAlong(t *testing.T) {
+	for name, forge := range map[string]func(b *bench, elsewhere string) *expv1.OCIMeshMachinePool{
+		"of another namespace, with another name": func(b *bench, elsewhere string) *expv1.OCIMeshMachinePool {
+			return b.forged(elsewhere, "forgery")
+		},
+		"of another namespace, with the same name": func(b *bench, elsewhere string) *expv1.OCIMeshMachinePool {
+			return b.forged(elsewhere, b.own.Name)
+		},
+		"of the same namespace, with another name": func(b *bench, _ string) *expv1.OCIMeshMachinePool {
+			return b.forged(b.Namespace, "forgery")
+		},
+		"with the victim's owner references": func(b *bench, elsewhere string) *expv1.OCIMeshMachinePool {
+			forged := b.forged(elsewhere, b.own.Name)
+			forged.OwnerReferences = b.own.OwnerReferences
+			return forged
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b, node := routedBench(t)
-			id := node.Status.Tailnet.DeviceID
-			b.Control.Add("another-node", func(d *tailnetsim.Device) { d.Tags, d.Enabled = []string{helpers.NodeTag}, prefixes("10.244.9.0/24") })
-			b.Control.Add("exit-node", func(d *tailnetsim.Device) { d.Enabled = prefixes("0.0.0.0/0", "::/0", "10.0.0.0/8") })
-			NewWithT(t).Expect(b.Control.Advertise(id, world.advertised...)).To(Succeed())
-			b.until(t, func(g Gomega) {
-				device, _ := b.device(id)
-				g.Expect(device.Enabled).To(ConsistOf(world.enabled))
-				now := b.machines(t)[0]
-				reason := conditions.GetReason(&now, infrav1.TailnetReadyCondition)
-				g.Expect(reason == infrav1.PodRouteRefusedReason).To(Equal(world.refused), reason)
+			t.Parallel()
+			g := NewWithT(t)
+			b := newBench(t, 2)
+			b.untilReady(t, 2)
+			before := b.holdings(t)
+			forged := forge(b, env.Namespace(t, nil))
+			b.Create(t, forged)
+			g.Expect(b.Client.Delete(t.Context(), forged)).To(Succeed())
+
+			eventually(g, func(g Gomega) {
+				_, err := b.pools.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(forged)})
+				g.Expect(err).NotTo(HaveOccurred())
+				err = b.Client.Get(t.Context(), client.ObjectKeyFromObject(forged), forged)
+				g.Expect(apierrors.IsNotFound(err)).To(BeTrue(), "it has nothing to wait for: %v", forged.Status.Conditions)
 			})
-			for range 5 {
-				NewWithT(t).Expect(b.pass(t.Context())).To(Succeed())
-			}
-			device, _ := b.device(id)
-			NewWithT(t).Expect(device.Enabled).To(ConsistOf(world.enabled))
+
+			b.untilReady(t, 2)
+			g.Expect(b.holdings(t)).To(Equal(before))
+			g.Expect(b.calls("TerminateInstancePool")).To(BeZero())
+			g.Expect(b.calls("DeleteInstanceConfiguration")).To(BeZero())
 		})
 	}
 }
 
-func TestT2AYoungerDeviceTakesNoPoolMachinesPlace(t *testing.T) {
-	g := NewWithT(t)
-	b, node := routedBench(t)
-	before := node.Status.Tailnet
-	intruder := b.intruder(t, before.Hostname)
-	g.Expect(b.Control.Advertise(intruder.ID, prefixes("10.244.3.0/24")...)).To(Succeed())
-	for range 20 {
-		g.Expect(b.pass(t.Context())).To(Succeed())
+// neighbour is another namespace that the account and the tailnet allow, with a cluster and a pool
+// of its own.
+func (b *bench) neighbour(t *testing.T, change func(*clusterv1.MachinePool, *expv1.OCIMeshMachinePool)) *bench {
+	t.Helper()
+	world := *b.World
+	world.Namespace = env.Namespace(t, nil)
+	helpers.Update(t, b.Environment, b.Accounts[0], func(a *infrav1.OCIAccount) {
+		a.Spec.AllowedNamespaces.List = append(a.Spec.AllowedNamespaces.List, world.Namespace)
+	})
+	helpers.Update(t, b.Environment, b.Tailnet, func(tn *infrav1.Tailnet) {
+		tn.Spec.AllowedNamespaces.List = append(tn.Spec.AllowedNamespaces.List, world.Namespace)
+	})
+	n := &bench{World: &world, booter: b.booter, recorder: &recorder{}}
+	n.restart()
+	n.newCluster(t)
+	n.newPool(t, 1, change)
+	return n
+}
+
+func TestAForgedIdentityAdoptsNothing(t *testing.T) {
+	for name, forge := range map[string]func(t *testing.T, b, n *bench){
+		"with the victim's identity": func(*testing.T, *bench, *bench) {},
+		"and with the victim's pool in its status, from before tags decided": func(t *testing.T, b, n *bench) {
+			patch := fmt.Sprintf(`{"status":{"pool":{"id":%q,"attempt":1}}}`, b.own.Status.Pool.ID)
+			NewWithT(t).Expect(n.Client.Status().Patch(t.Context(), n.own, client.RawPatch(types.MergePatchType, []byte(patch)))).To(Succeed())
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			b := newBench(t, 2)
+			b.untilReady(t, 2)
+			before, configuration := b.holdings(t), b.own.Status.Configuration.ID
+			n := b.neighbour(t, func(_ *clusterv1.MachinePool, own *expv1.OCIMeshMachinePool) {
+				own.Annotations = map[string]string{infrav1.IdentityAnnotation: fmt.Sprintf("%s/%s/%s", own.Namespace, own.Name, b.own.UID)}
+			})
+			forge(t, b, n)
+
+			n.until(t, func(g Gomega) {
+				g.Expect(helpers.ConditionsOf(n.own)).To(ContainElement("Ready True Ready"), "conditions: %v", n.own.Status.Conditions)
+				g.Expect(n.machines(t)).To(HaveLen(1), "the victim's instances are not its own")
+			})
+			g.Expect(n.own.Status.Pool.ID).NotTo(Equal(b.own.Status.Pool.ID))
+			g.Expect(n.own.Status.Configuration.ID).NotTo(Equal(configuration))
+			g.Expect(n.own.Spec.ProviderIDList).To(HaveLen(1))
+			g.Expect(b.own.Spec.ProviderIDList).NotTo(ContainElement(n.own.Spec.ProviderIDList[0]))
+			g.Expect(b.holdings(t)).To(ContainElements(before))
+			for _, machine := range b.machines(t) {
+				g.Expect(machine.DeletionTimestamp.IsZero()).To(BeTrue())
+			}
+
+			n.delete(t)
+			g.Expect(b.holdings(t)).To(Equal(before))
+		})
 	}
-	g.Expect(b.machines(t)[0].Status.Tailnet).To(Equal(before))
-	now, _ := b.device(intruder.ID)
-	g.Expect(now.Enabled).To(BeEmpty())
+}
+
+func TestTagsOfTheProviderAreRefusedInSpecs(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	namespace := env.Namespace(t, nil)
+	spec := expv1.OCIMeshMachinePoolSpec{
+		Account: "a", Shape: infrav1.Shape{Name: "VM.Standard.A1.Flex", OCPUs: 1, MemoryGB: 6},
+		Image: infrav1.Image{Platform: infrav1.PlatformImage{OperatingSystem: "Canonical Ubuntu", Version: "24.04"}},
+	}
+	template := func(spec expv1.OCIMeshMachinePoolSpec) *expv1.OCIMeshMachinePoolTemplate {
+		made := &expv1.OCIMeshMachinePoolTemplate{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, GenerateName: "t"}}
+		made.Spec.Template.Spec = spec
+		return made
+	}
+	pool := func(spec expv1.OCIMeshMachinePoolSpec) *expv1.OCIMeshMachinePool {
+		return &expv1.OCIMeshMachinePool{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, GenerateName: "p"}, Spec: spec}
+	}
+	g.Expect(env.Client.Create(t.Context(), template(spec))).To(Succeed())
+	g.Expect(env.Client.Create(t.Context(), pool(spec))).To(Succeed())
+	for _, tag := range []string{infrav1.MachinePoolUIDTag, infrav1.MachinePoolNameTag, infrav1.MachineUIDTag, "oci:compute:instancepool"} {
+		tagged := spec
+		tagged.Tags = map[string]string{tag: "x"}
+		g.Expect(env.Client.Create(t.Context(), template(tagged))).To(MatchError(ContainSubstring("are the provider's own")), tag)
+		g.Expect(env.Client.Create(t.Context(), pool(tagged))).To(MatchError(ContainSubstring("are the provider's own")), tag)
+	}
+	listed := spec
+	listed.ProviderIDList = []string{"oci://ocid1.instance.oc1..somebody"}
+	g.Expect(env.Client.Create(t.Context(), template(listed))).To(MatchError(ContainSubstring("providerIDList cannot be set in a template")))
+}
+
+// A user who may make pools and their machines, but not delete Machines, must not have the provider
+// do it for him.
+func TestAMachineOfAnotherKindThatHasTheNameStays(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t, 1)
+	b.untilReady(t, 1)
+	bystander := helpers.NewMachine(b.cluster, "bystander")
+	b.Create(t, bystander)
+	object := b.machines(t)[0].DeepCopy()
+	object.ObjectMeta = metav1.ObjectMeta{
+		Namespace: b.Namespace, Name: bystander.Name, Labels: object.Labels, OwnerReferences: object.OwnerReferences,
+	}
+	b.Create(t, object)
+	b.delete(t)
+	b.Reload(t, bystander)
+	g.Expect(bystander.DeletionTimestamp.IsZero()).To(BeTrue())
+	g.Expect(b.Client.Delete(t.Context(), bystander)).To(Succeed())
+}
+
+func TestANamespaceThatLostPermissionEndsWhatIsItsOwn(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, 2)
+	b.untilReady(t, 2)
+	helpers.Update(t, b.Environment, b.Accounts[0], func(a *infrav1.OCIAccount) { a.Spec.AllowedNamespaces.List = []string{"somebody-else"} })
+	helpers.Update(t, b.Environment, b.Tailnet, func(tn *infrav1.Tailnet) { tn.Spec.AllowedNamespaces.List = []string{"somebody-else"} })
+	b.until(t, func(g Gomega) {
+		g.Expect(helpers.ConditionsOf(b.own)).To(ContainElement("ConfigurationReady False NamespaceNotAllowed"))
+	})
 
 	b.delete(t)
-	_, left := b.device(intruder.ID)
-	g.Expect(left).To(BeTrue())
-	_, left = b.device(before.DeviceID)
-	g.Expect(left).To(BeFalse())
+	b.expectNothingLeft(t)
 }
 
-func TestT1APoolMachineOfAnotherDevicesNameEndsNothing(t *testing.T) {
+// Whoever deletes the OCIMeshCluster by force leaves devices to remove by hand, but no instances.
+func TestWithoutItsClusterAPoolEndsWhatIsInOCIAndSaysWhatIsLeft(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
-	b, node := routedBench(t)
-	database := b.intruder(t, "database")
-	forged := &expv1.OCIMeshMachinePoolMachine{
-		ObjectMeta: metav1.ObjectMeta{
-			Namespace: b.Namespace, Name: "database", Labels: map[string]string{clusterv1.ClusterNameLabel: b.cluster.Name},
-			Finalizers:      []string{expv1.OCIMeshMachinePoolMachineFinalizer},
-			OwnerReferences: []metav1.OwnerReference{{APIVersion: expv1.GroupVersion.String(), Kind: "OCIMeshMachinePool", Name: b.own.Name, UID: b.own.UID}},
-		},
-		Spec: expv1.OCIMeshMachinePoolMachineSpec{ProviderID: node.Spec.ProviderID},
-	}
-	b.Create(t, forged)
-	for range 10 {
-		g.Expect(b.pass(t.Context())).To(Succeed())
-	}
-	b.Reload(t, forged)
-	g.Expect(forged.Status.Tailnet.DeviceID).To(BeEmpty())
-	g.Expect(b.Client.Delete(t.Context(), forged)).To(Succeed())
-	eventually(g, func(g Gomega) {
-		g.Expect(b.pass(t.Context())).To(Succeed())
-		g.Expect(client.IgnoreNotFound(b.Client.Get(t.Context(), client.ObjectKeyFromObject(forged), forged))).To(Succeed())
-	})
-	_, left := b.device(database.ID)
-	g.Expect(left).To(BeTrue())
-}
+	b := newBench(t, 2)
+	b.untilReady(t, 2)
+	infra := &infrav1.OCIMeshCluster{ObjectMeta: metav1.ObjectMeta{Namespace: b.Namespace, Name: b.cluster.Name}}
+	g.Expect(b.Client.Delete(t.Context(), infra)).To(Succeed())
+	g.Expect(b.Client.Delete(t.Context(), b.own)).To(Succeed())
 
-func TestAPoolMachineWhoseDeviceCannotTalkHasNotJoined(t *testing.T) {
-	g := NewWithT(t)
-	b, node := routedBench(t)
-	id := node.Status.Tailnet.DeviceID
-	g.Expect(b.Control.Change(id, func(d *tailnetsim.Device) { d.LockError = "node key is not signed" })).To(Succeed())
 	b.until(t, func(g Gomega) {
-		now := b.machines(t)[0]
-		g.Expect(conditions.GetReason(&now, infrav1.ReadyCondition)).To(Equal(infrav1.DeviceLockedReason))
-	})
-	g.Expect(b.tailnetClient(t).DeleteDevice(t.Context(), ownership.Recorded(id))).To(Succeed())
-	b.until(t, func(g Gomega) {
-		now := b.machines(t)[0]
-		g.Expect(conditions.GetReason(&now, infrav1.ReadyCondition)).To(Equal(infrav1.DeviceLostReason))
+		g.Expect(b.instances(t)).To(BeEmpty())
+		g.Expect(b.left(t, "instancepool") + b.left(t, "volume")).To(BeZero())
+		for _, machine := range b.machines(t) {
+			g.Expect(helpers.ConditionsOf(&machine)).To(ContainElement("Deleting True TailnetNotFound"))
+		}
 	})
 }

@@ -64,7 +64,7 @@ func (r *Reconciler) configuration(ctx context.Context, s *scope) error {
 	}
 	tags := s.tags()
 	tags[digestTag] = digest
-	spec.DisplayName, spec.RetryToken = s.prefix+"-"+digest[:8], token(s.identity, digest, status.ID)
+	spec.DisplayName, spec.RetryToken = s.prefix+"-"+digest[:8], token(s.owner.Digest(), digest, status.ID)
 	id, err := r.findOrCreate(ctx, s, spec, tags)
 	if err != nil {
 		return err
@@ -75,7 +75,9 @@ func (r *Reconciler) configuration(ctx context.Context, s *scope) error {
 
 // findOrCreate adopts the configuration that a pass before this one may have made without knowing.
 func (r *Reconciler) findOrCreate(ctx context.Context, s *scope, spec oci.LaunchSpec, tags map[string]string) (string, error) {
-	known, err := s.client.ListInstanceConfigurations(ctx, map[string]string{infrav1.MachinePoolUIDTag: s.identity, digestTag: tags[digestTag]})
+	wanted := s.owner.Tags()
+	wanted[digestTag] = tags[digestTag]
+	known, err := s.client.ListInstanceConfigurations(ctx, wanted)
 	if err != nil {
 		return "", err
 	}

@@ -28,17 +28,17 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/pass"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolid"
 )
 
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshmachinepools,verbs=get;list;watch;update;patch
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshmachinepools/status,verbs=get;update;patch
-// +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshmachinepools/finalizers,verbs=update
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshmachinepoolmachines,verbs=get;list;watch;create;delete
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshclusters;ociaccounts;tailnets,verbs=get;list;watch
 // +kubebuilder:rbac:groups=cluster.x-k8s.io,resources=clusters;clusters/status,verbs=get;list;watch
 // +kubebuilder:rbac:groups=cluster.x-k8s.io,resources=machinepools;machinepools/status,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=cluster.x-k8s.io,resources=machines,verbs=get;list;watch;delete
-// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;create;update;delete
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // Options are the controller's times. Zero values stand for the defaults.
@@ -66,6 +66,8 @@ type Reconciler struct {
 	Recorder events.EventRecorder
 	// WatchFilterValue is the value of the label cluster.x-k8s.io/watch-filter that objects must have; empty means all.
 	WatchFilterValue string
+	// KeyNamespace is the manager's own, in which tailnet keys are stored (package joinkey).
+	KeyNamespace string
 	// Options are the controller's times.
 	Options Options
 
@@ -89,8 +91,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 	if written, err := identity.Ensure(ctx, r.Client, own, expv1.OCIMeshMachinePoolFinalizer); err != nil || written {
 		return ctrl.Result{}, err
 	}
-	s.identity = identity.Of(own)
-	s.prefix = prefixOf(own.Name, s.identity)
+	s.owner = poolid.Owner(own)
+	s.identity, s.prefix = s.owner.Identity(), poolid.Prefix(s.owner)
 	if isPaused, requeue, err := paused.EnsurePausedCondition(ctx, r.Client, s.cluster, own); err != nil || isPaused || requeue {
 		return ctrl.Result{}, err
 	}
@@ -135,6 +137,8 @@ func (r *Reconciler) deletePhases(s *scope) []pass.Phase {
 	return []pass.Phase{
 		{Name: "connect", Condition: deleting, Run: s.with(r.connectToDelete)},
 		{Name: "revoke keys", Condition: deleting, Run: s.with(r.revokeKeys)},
+		{Name: "find pools", Condition: deleting, Run: s.with(r.findPools)},
+		{Name: "record volumes", Condition: deleting, Run: s.with(r.recordVolumes)},
 		{Name: "terminate", Condition: deleting, Run: s.with(r.terminate)},
 		{Name: "delete machines", Condition: deleting, Run: s.with(r.deleteMachines)},
 		{Name: "remains", Condition: deleting, Run: s.with(r.remains)},

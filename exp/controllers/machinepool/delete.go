@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -18,11 +19,13 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/devices"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolid"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolmachine"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/remains"
 )
@@ -46,11 +49,8 @@ func (r *Reconciler) connectToDelete(ctx context.Context, s *scope) error {
 		return err
 	}
 	if s.infraCluster == nil {
-		if s.own.Status.Pool.ID == "" && s.own.Status.Configuration.ID == "" {
-			return nil
-		}
-		return access.NewProblem(infrav1.TailnetNotFoundReason,
-			"the OCIMeshCluster is gone, which says in which tailnet the pool's devices and keys are: remove them there, then this object's finalizer")
+		// What is in OCI ends all the same.
+		return nil
 	}
 	s.tailnet = &infrav1.Tailnet{}
 	name := s.infraCluster.Spec.TailnetRef.Name
@@ -75,14 +75,97 @@ func (r *Reconciler) revokeKeys(ctx context.Context, s *scope) error {
 	return r.deleteKeySecret(ctx, s)
 }
 
-// terminate ends the instance pool, and with it all that it has launched, and waits until it is TERMINATED.
-func (r *Reconciler) terminate(ctx context.Context, s *scope) error {
-	pools, err := s.client.ListInstancePools(ctx, s.ownTags())
+// ownPool is an instance pool that is proven to be the machine pool's.
+type ownPool struct {
+	oci.InstancePool
+	proof ownership.Proof
+}
+
+// findPools finds the instance pools that have the tags, and the one that is recorded.
+func (r *Reconciler) findPools(ctx context.Context, s *scope) error {
+	listed, err := s.client.ListInstancePools(ctx, s.owner.Tags())
 	if err != nil {
 		return err
 	}
+	recorded := s.own.Status.Pool.ID
+	if recorded != "" && !slices.ContainsFunc(listed, func(p oci.InstancePool) bool { return p.ID == recorded }) {
+		pool, exists, err := observe(ctx, s.client, recorded)
+		if err != nil {
+			return err
+		}
+		if exists {
+			listed = append(listed, pool)
+		}
+	}
+	for _, pool := range listed {
+		if proof, proven := poolid.Prove(s.owner, ownership.Recorded(s.own.Status.Pool.ID), pool.ID, pool.Tags); proven {
+			s.pools = append(s.pools, ownPool{pool, proof})
+		}
+	}
+	return nil
+}
+
+// recordVolumes records, before the end of the pool is asked for, which data volumes go with it,
+// and ends the pass. It is done anew if the end is not under way for long: somebody may have
+// detached a volume meanwhile, to rescue it.
+func (r *Reconciler) recordVolumes(ctx context.Context, s *scope) error {
+	leaving := &s.own.Status.Leaving
+	stays := slices.ContainsFunc(s.pools, func(p ownPool) bool { return !isEnding(p.State) })
+	if remains.IsRecent(*leaving, s.now) || !leaving.RecordedAt.IsZero() && !stays {
+		return nil
+	}
+	all, err := s.client.ListInstances(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = r.record(ctx, s, staying(instance.Of(s.owner, all)))
+	return err
+}
+
+// staying are the OCIDs of the instances that are not about to go.
+func staying(instances []instance.Own) []string {
+	var ids []string
+	for _, own := range instances {
+		if !isEnding(own.State) {
+			ids = append(ids, own.ID)
+		}
+	}
+	return ids
+}
+
+// record records the data volumes that go with the instances, and ends the pass if that is anything
+// new.
+func (r *Reconciler) record(ctx context.Context, s *scope, ids []string) (written bool, err error) {
+	var attachments []oci.VolumeAttachment
+	if len(ids) > 0 {
+		if attachments, err = s.client.AllDataVolumeAttachments(ctx); err != nil {
+			return false, err
+		}
+	}
+	recorded, err := remains.Leaving(ctx, s.client, attachments, ids, s.owner.Tags(), s.now)
+	if err != nil {
+		return false, err
+	}
+	known := remains.IsKnown(s.own.Status.Leaving, recorded)
+	s.own.Status.Leaving = recorded
+	if known {
+		return false, nil
+	}
+	s.Deletion = access.NewProblem(infrav1.WaitingForTerminationReason, "Recorded %d data volumes that go with the pool", len(recorded.VolumeIDs))
+	s.Stop()
+	s.Requeue(time.Second)
+	return true, nil
+}
+
+func isEnding(state oci.LifecycleState) bool {
+	return state == oci.StateTerminating || state == oci.StateTerminated
+}
+
+// terminate ends the instance pool, and with it all that it has launched, and waits until it is
+// TERMINATED.
+func (r *Reconciler) terminate(ctx context.Context, s *scope) error {
 	live := 0
-	for _, pool := range pools {
+	for _, pool := range s.pools {
 		if pool.State == oci.StateTerminated {
 			continue
 		}
@@ -90,7 +173,7 @@ func (r *Reconciler) terminate(ctx context.Context, s *scope) error {
 		if pool.State == oci.StateTerminating {
 			continue
 		}
-		if err := s.client.TerminateInstancePool(ctx, pool.ID); err != nil && !cloud.IsKind(err, cloud.Conflict, cloud.NotFoundOrUnauthorized) {
+		if err := s.client.TerminateInstancePool(ctx, pool.proof); err != nil && !cloud.IsKind(err, cloud.Conflict, cloud.NotFoundOrUnauthorized) {
 			return err
 		}
 	}
@@ -100,7 +183,7 @@ func (r *Reconciler) terminate(ctx context.Context, s *scope) error {
 		// The machines' objects are deleted meanwhile.
 		s.Deletion = access.NewProblem(infrav1.WaitingForTerminationReason, "Waiting for the instance pool to be TERMINATED")
 		s.Requeue(s.Progress)
-	case len(pools) == 0 && s.own.Status.Configuration.ID != "" && s.now.Sub(r.memory.searchedSince(s.own.UID, s.now)) < settlingPasses*s.Progress:
+	case len(s.pools) == 0 && s.own.Status.Configuration.ID != "" && s.now.Sub(r.memory.searchedSince(s.own.UID, s.now)) < settlingPasses*s.Progress:
 		return access.NewProblem(infrav1.WaitingForTerminationReason, "the instance pool's creation may be under way, it is looked for once more")
 	}
 	return nil
@@ -117,9 +200,9 @@ func (r *Reconciler) deleteMachines(ctx context.Context, s *scope) error {
 		machine := &clusterv1.Machine{}
 		err := r.Client.Get(ctx, client.ObjectKeyFromObject(object), machine)
 		switch {
-		case err == nil:
+		case err == nil && poolid.StandsFor(machine, object):
 			err = r.Client.Delete(ctx, machine)
-		case apierrors.IsNotFound(err):
+		case err == nil, apierrors.IsNotFound(err):
 			err = r.Client.Delete(ctx, object)
 		}
 		if client.IgnoreNotFound(err) != nil {
@@ -139,24 +222,27 @@ func (r *Reconciler) deleteMachines(ctx context.Context, s *scope) error {
 // remains takes away what outlived pool and machines: instances that were never seen or left the pool, their devices, volumes and
 // configurations.
 func (r *Reconciler) remains(ctx context.Context, s *scope) error {
-	instances, err := s.client.ListInstances(ctx)
+	all, err := s.client.ListInstances(ctx)
 	if err != nil {
 		return err
 	}
-	for _, instance := range instances {
-		if !instance.HasTags(s.ownTags()) {
-			continue
+	own := instance.Of(s.owner, all)
+	if ids := staying(own); len(ids) > 0 && !remains.IsRecent(s.own.Status.Leaving, s.now) {
+		if written, err := r.record(ctx, s, ids); err != nil || written {
+			return err
 		}
-		gone, err := remains.EndInstance(ctx, s.client, instance)
+	}
+	for _, one := range own {
+		removal, err := instance.End(ctx, s.client, one.Proof, one.State)
 		if err != nil {
 			return err
 		}
-		if !gone {
-			return access.NewProblem(infrav1.WaitingForTerminationReason, "Waiting for instance %s, which is %s, to be TERMINATED", instance.ID, instance.State)
+		if !removal.Gone {
+			return access.NewProblem(infrav1.WaitingForTerminationReason, "Waiting for instance %s, which is %s, to be TERMINATED", one.ID, one.State)
 		}
 		if s.joins != nil {
-			claim, proven := s.deviceClaim(instance)
-			if !proven {
+			claim, orphaned := s.deviceClaim(one.Instance)
+			if !orphaned {
 				continue
 			}
 			statuses := devices.Statuses{Client: r.Client, Others: poolmachine.DeviceKinds()}
@@ -165,47 +251,60 @@ func (r *Reconciler) remains(ctx context.Context, s *scope) error {
 			}
 		}
 	}
-	gone, err := remains.RemoveVolumes(ctx, s.client, s.identity, nil)
+	if err := r.removeVolumes(ctx, s, own); err != nil {
+		return err
+	}
+	return s.deleteConfigurationsBut(ctx, "")
+}
+
+// removeVolumes deletes the recorded data volumes that OCI has left, and tells of others with the
+// pool's tags.
+func (r *Reconciler) removeVolumes(ctx context.Context, s *scope, instances []instance.Own) error {
+	volumes := remains.Volumes{Told: func(v oci.Volume) bool { return v.HasTags(s.owner.Tags()) }}
+	for i := range s.own.Status.Leaving.VolumeIDs {
+		volumes.Own = append(volumes.Own, ownership.Recorded(s.own.Status.Leaving.VolumeIDs[i]))
+	}
+	for _, own := range instances {
+		volumes.Instances = append(volumes.Instances, own.ID)
+	}
+	gone, left, err := remains.RemoveVolumes(ctx, s.client, volumes)
 	if err != nil {
 		return err
 	}
 	if !gone {
 		return access.NewProblem(infrav1.WaitingForTerminationReason, "Waiting for data volumes of the pool to be gone")
 	}
-	configurations, err := s.client.ListInstanceConfigurations(ctx, s.ownTags())
-	if err != nil {
-		return err
-	}
-	for _, configuration := range configurations {
-		err := s.client.DeleteInstanceConfiguration(ctx, configuration.ID)
-		if err != nil && !cloud.IsKind(err, cloud.NotFoundOrUnauthorized) {
-			return err
-		}
-	}
+	s.left = left
 	return nil
 }
 
 // joinTimeout bounds for how long after its launch an instance is looked for in the tailnet.
 const joinTimeout = 20 * time.Minute
 
-// deviceClaim is what is known of the device of an instance that carries the pool's tags and that
-// no object stood for: an object has removed the device, and what has its name now is somebody
-// else's.
-func (s *scope) deviceClaim(instance oci.Instance) (ownership.DeviceClaim, bool) {
-	_, proven := s.poolOwner().Tagged(instance.ID, instance.Tags)
-	proven = proven && !slices.ContainsFunc(s.own.Status.Instances, func(i expv1.PoolInstanceStatus) bool {
+// deviceClaim is what is known of the device of an instance of the pool. orphaned says that no
+// object stood for the instance: an object has removed the device, and what has its name now is
+// somebody else's.
+func (s *scope) deviceClaim(instance oci.Instance) (claim ownership.DeviceClaim, orphaned bool) {
+	orphaned = !slices.ContainsFunc(s.own.Status.Instances, func(i expv1.PoolInstanceStatus) bool {
 		return i.ProviderID == providerIDPrefix+instance.ID
 	})
 	return ownership.DeviceClaim{
 		Hostname: cloudinit.InstanceHostname(s.prefix, instance.ID), Tags: s.tailnet.Spec.NodeTags,
 		Launched: instance.CreatedAt, JoinTimeout: joinTimeout,
-	}, proven
+	}, orphaned
 }
 
 // release lets the object go: nothing is left that it stood for.
 func (r *Reconciler) release(ctx context.Context, s *scope) error {
+	if s.infraCluster == nil && (s.own.Status.Pool.ID != "" || s.own.Status.Configuration.ID != "") {
+		return access.NewProblem(infrav1.TailnetNotFoundReason,
+			"the OCIMeshCluster is gone, which says in which tailnet the pool's devices and keys are: remove them there, then this object's finalizer")
+	}
 	controllerutil.RemoveFinalizer(s.own, expv1.OCIMeshMachinePoolFinalizer)
 	r.memory.forget(s.own.UID)
+	if len(s.left) > 0 && r.Recorder != nil {
+		r.Recorder.Eventf(s.own, nil, corev1.EventTypeWarning, remains.VolumesLeftReason, "Delete", "%s", remains.Left(s.account.Name, s.left))
+	}
 	ctrl.LoggerFrom(ctx).Info("Nothing is left of the machine pool")
 	return nil
 }

@@ -11,11 +11,13 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolid"
 )
 
-// findPool finds the instance pool: the one that is recorded, or one that has the tag.
+// findPool finds the instance pool: the one that is recorded, or one that has the tags.
 func (r *Reconciler) findPool(ctx context.Context, s *scope) error {
 	status := &s.own.Status.Pool
 	if status.Attempt == 0 {
@@ -23,7 +25,7 @@ func (r *Reconciler) findPool(ctx context.Context, s *scope) error {
 	}
 	id := status.ID
 	if id == "" {
-		pools, err := s.client.ListInstancePools(ctx, s.ownTags())
+		pools, err := s.client.ListInstancePools(ctx, s.owner.Tags())
 		if err != nil {
 			return err
 		}
@@ -36,7 +38,7 @@ func (r *Reconciler) findPool(ctx context.Context, s *scope) error {
 		case 1:
 			id = live[0].ID
 		default:
-			return access.NewProblem(expv1.PoolDuplicatedReason, "%d instance pools carry the tag %s of this pool: terminate those that are not its own of %s",
+			return access.NewProblem(expv1.PoolDuplicatedReason, "%d instance pools carry the tags of this pool, such as %s: terminate those that are not its own of %s",
 				len(live), infrav1.MachinePoolUIDTag, strings.Join(idsOf(live), ", "))
 		}
 	}
@@ -52,7 +54,7 @@ func (r *Reconciler) findPool(ctx context.Context, s *scope) error {
 			"The instance pool is TERMINATING and this provider did not ask for it: another one is made when it is gone")
 		status.State = string(pool.State)
 	default:
-		s.take(pool)
+		return s.take(pool)
 	}
 	return nil
 }
@@ -67,11 +69,19 @@ func observe(ctx context.Context, c *oci.Client, id string) (pool oci.InstancePo
 	return oci.InstancePool{}, false, c.ProbeCompartment(ctx)
 }
 
-// take records the pool.
-func (s *scope) take(pool oci.InstancePool) {
-	s.found = &pool
+// take records the pool. One that is another's is not recorded any more: the next pass looks for
+// the own one.
+func (s *scope) take(pool oci.InstancePool) error {
+	proof, proven := poolid.Prove(s.owner, ownership.Recorded(s.own.Status.Pool.ID), pool.ID, pool.Tags)
+	if !proven {
+		s.own.Status.Pool = expv1.InstancePoolStatus{Attempt: s.own.Status.Pool.Attempt}
+		s.Requeue(s.Progress)
+		return access.NewProblem(expv1.PoolNotOwnedReason, "instance pool %s carries the tags of another machine pool, it is left alone", pool.ID)
+	}
+	s.found, s.proof = &pool, proof
 	size := int32(pool.Size) //nolint:gosec // OCI's pools hold far fewer.
 	s.own.Status.Pool.ID, s.own.Status.Pool.State, s.own.Status.Pool.Size = pool.ID, string(pool.State), &size
+	return nil
 }
 
 // lost gives up a pool that is gone, so that another one is made.

@@ -18,14 +18,14 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolid"
 )
 
 const (
-	// machineKind is the kind of the objects that stand for instances.
-	machineKind = "OCIMeshMachinePoolMachine"
 	// providerIDPrefix makes provider IDs of OCIDs; the kubelet is told the same one.
 	providerIDPrefix = "oci://"
 )
@@ -40,19 +40,16 @@ func (r *Reconciler) instances(ctx context.Context, s *scope) error {
 		s.WaitFor(s.Progress, expv1.InstancesReadyCondition, infrav1.WaitingReason, "Waiting for a look at account %s", s.account.Name)
 		return nil
 	}
-	for _, instance := range s.book.Tagged(s.identity) {
-		if instance.State != oci.StateTerminating && instance.State != oci.StateTerminated {
-			s.live = append(s.live, instance)
+	for _, own := range instance.Of(s.owner, s.book.Tagged(s.identity)) {
+		if own.State != oci.StateTerminating && own.State != oci.StateTerminated {
+			s.live = append(s.live, own.Instance)
 		}
 	}
-	slices.SortFunc(s.live, func(a, b oci.Instance) int {
-		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
-	})
 	if err := r.listMachines(ctx, s); err != nil {
 		return err
 	}
-	for _, instance := range s.live {
-		if err := r.ensureMachine(ctx, s, instance); err != nil {
+	for _, live := range s.live {
+		if err := r.ensureMachine(ctx, s, live); err != nil {
 			return err
 		}
 	}
@@ -66,7 +63,8 @@ func (r *Reconciler) listMachines(ctx context.Context, s *scope) error {
 	if err := r.Client.List(ctx, list, client.InNamespace(s.own.Namespace), client.MatchingLabels(s.labels())); err != nil {
 		return fmt.Errorf("listing the pool's machines: %w", err)
 	}
-	s.machines = list.Items
+	// Users write labels. Those of another pool's machines may have been copied.
+	s.machines = slices.DeleteFunc(list.Items, func(m expv1.OCIMeshMachinePoolMachine) bool { return poolid.NameIn(&m) != s.own.Name })
 	return nil
 }
 
@@ -87,8 +85,8 @@ func (s *scope) clusterName() string {
 }
 
 // ensureMachine makes the object of an instance. Its name follows from the instance, so that no crash makes two.
-func (r *Reconciler) ensureMachine(ctx context.Context, s *scope, instance oci.Instance) error {
-	name := cloudinit.InstanceHostname(s.prefix, instance.ID)
+func (r *Reconciler) ensureMachine(ctx context.Context, s *scope, live oci.Instance) error {
+	name := cloudinit.InstanceHostname(s.prefix, live.ID)
 	if slices.ContainsFunc(s.machines, func(m expv1.OCIMeshMachinePoolMachine) bool { return m.Name == name }) {
 		return nil
 	}
@@ -96,10 +94,10 @@ func (r *Reconciler) ensureMachine(ctx context.Context, s *scope, instance oci.I
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: s.own.Namespace, Name: name, Labels: s.labels(),
 			OwnerReferences: []metav1.OwnerReference{{
-				APIVersion: expv1.GroupVersion.String(), Kind: "OCIMeshMachinePool", Name: s.own.Name, UID: s.own.UID,
+				APIVersion: expv1.GroupVersion.String(), Kind: poolid.Kind, Name: s.own.Name, UID: s.own.UID,
 			}},
 		},
-		Spec: expv1.OCIMeshMachinePoolMachineSpec{ProviderID: providerIDPrefix + instance.ID},
+		Spec: expv1.OCIMeshMachinePoolMachineSpec{ProviderID: providerIDPrefix + live.ID},
 	}
 	for key, value := range s.own.Labels {
 		if key == clusterv1.WatchLabel {
@@ -107,7 +105,7 @@ func (r *Reconciler) ensureMachine(ctx context.Context, s *scope, instance oci.I
 		}
 	}
 	if err := r.Client.Create(ctx, machine); err != nil && !apierrors.IsAlreadyExists(err) {
-		return fmt.Errorf("making the object of instance %s: %w", instance.ID, err)
+		return fmt.Errorf("making the object of instance %s: %w", live.ID, err)
 	}
 	s.machines = append(s.machines, *machine)
 	return nil
@@ -118,15 +116,15 @@ func (s *scope) record() {
 	replicas := int32(len(s.live)) //nolint:gosec // OCI's pools hold far fewer.
 	s.own.Status.Replicas = &replicas
 	s.own.Spec.ProviderIDList, s.own.Status.Instances = nil, nil
-	for _, instance := range s.live {
+	for _, live := range s.live {
 		ready := false
-		name := cloudinit.InstanceHostname(s.prefix, instance.ID)
+		name := cloudinit.InstanceHostname(s.prefix, live.ID)
 		for i := range s.machines {
 			ready = ready || s.machines[i].Name == name && conditions.IsTrue(&s.machines[i], infrav1.ReadyCondition)
 		}
-		s.own.Spec.ProviderIDList = append(s.own.Spec.ProviderIDList, providerIDPrefix+instance.ID)
+		s.own.Spec.ProviderIDList = append(s.own.Spec.ProviderIDList, providerIDPrefix+live.ID)
 		s.own.Status.Instances = append(s.own.Status.Instances, expv1.PoolInstanceStatus{
-			InstanceName: name, ProviderID: providerIDPrefix + instance.ID, State: string(instance.State), Ready: &ready,
+			InstanceName: name, ProviderID: providerIDPrefix + live.ID, State: string(live.State), Ready: &ready,
 		})
 	}
 }

@@ -19,6 +19,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
@@ -124,7 +125,7 @@ func TestAPoolThatWasTerminatedOutsideIsMadeAnew(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	first := b.own.Status.Pool.ID
 
-	g.Expect(c.TerminateInstancePool(t.Context(), first)).To(Succeed())
+	g.Expect(c.TerminateInstancePool(t.Context(), ownership.Recorded(first))).To(Succeed())
 
 	b.until(t, func(g Gomega) {
 		g.Expect(b.own.Status.Pool.ID).NotTo(BeElementOf(first, ""))
@@ -234,7 +235,7 @@ func TestReplicasThatSomethingElseManagesAreFollowed(t *testing.T) {
 	c, err := b.Clients.OCI(t.Context(), b.Accounts[0])
 	g.Expect(err).NotTo(HaveOccurred())
 	three := 3
-	_, err = c.UpdateInstancePool(t.Context(), b.own.Status.Pool.ID, oci.PoolChange{Size: &three})
+	_, err = c.UpdateInstancePool(t.Context(), ownership.Recorded(b.own.Status.Pool.ID), oci.PoolChange{Size: &three})
 	g.Expect(err).NotTo(HaveOccurred())
 
 	b.untilReady(t, 3)
@@ -258,4 +259,64 @@ func TestStatusIsFoundAgainAfterItWasLost(t *testing.T) {
 	g.Expect(b.own.Status.Configuration).To(Equal(before.Status.Configuration))
 	g.Expect(b.calls("CreateInstancePool")).To(Equal(1))
 	g.Expect(b.calls("CreateInstanceConfiguration")).To(Equal(1))
+}
+
+// clusterctl move makes objects anew, without status and with other UIDs, and lets go of the old ones
+// without their end.
+func (b *bench) move(t *testing.T) {
+	t.Helper()
+	g := NewWithT(t)
+	objects := []client.Object{b.own}
+	for _, machine := range b.machines(t) {
+		objects = append(objects, machine.DeepCopy())
+	}
+	var moved []client.Object
+	for _, object := range objects {
+		again := object.DeepCopyObject().(client.Object)
+		again.SetUID("")
+		again.SetResourceVersion("")
+		moved = append(moved, again)
+		object.SetFinalizers(nil)
+		g.Expect(b.Client.Update(t.Context(), object)).To(Succeed())
+		g.Expect(b.Client.Delete(t.Context(), object)).To(Succeed())
+	}
+	for _, object := range moved {
+		b.Create(t, object)
+	}
+	b.restart()
+	b.Reload(t, b.own)
+	g.Expect(b.own.Status).To(BeZero())
+}
+
+func TestAMovedPoolKeepsItsInstances(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t, 2)
+	b.untilReady(t, 2)
+	before, kept := b.own.DeepCopy(), names(b.machines(t))
+	b.move(t)
+	g.Expect(b.own.UID).NotTo(Equal(before.UID))
+
+	b.untilReady(t, 2)
+
+	g.Expect(names(b.machines(t))).To(Equal(kept))
+	g.Expect(b.own.Status.Pool.ID).To(Equal(before.Status.Pool.ID))
+	g.Expect(b.own.Spec.ProviderIDList).To(Equal(before.Spec.ProviderIDList))
+	for _, machine := range b.machines(t) {
+		g.Expect(machine.Status.Account).To(Equal(b.Accounts[0].Name), "it is recorded again")
+	}
+	g.Expect(b.calls("CreateInstancePool")).To(Equal(1))
+	b.delete(t)
+	b.expectNothingLeft(t)
+}
+
+func TestAMovedPoolThatIsDeletedAtOnceLeavesNothing(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, 2)
+	b.untilReady(t, 2)
+	b.move(t)
+
+	b.delete(t)
+
+	b.expectNothingLeft(t)
 }

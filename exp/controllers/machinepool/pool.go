@@ -45,19 +45,18 @@ func (r *Reconciler) pool(ctx context.Context, s *scope) error {
 	if change.ConfigurationID == "" && change.Placements == nil {
 		return nil
 	}
-	changed, err := s.client.UpdateInstancePool(ctx, s.found.ID, change)
+	changed, err := s.client.UpdateInstancePool(ctx, s.proof, change)
 	if err != nil {
 		return refused(err)
 	}
-	s.take(changed)
-	return nil
+	return s.take(changed)
 }
 
 // createPool makes a pool of size 0, whatever is wanted: the request is then the same each time that it is repeated, and makes one.
 func (r *Reconciler) createPool(ctx context.Context, s *scope, placements []oci.PoolPlacement) error {
 	pool, err := s.client.CreateInstancePool(ctx, oci.PoolSpec{
 		DisplayName: s.prefix, ConfigurationID: s.own.Status.Configuration.ID, Placements: placements, Tags: s.tags(),
-		RetryToken: token(s.identity, "pool", strconv.Itoa(int(s.own.Status.Pool.Attempt))),
+		RetryToken: token(s.owner.Digest(), "pool", strconv.Itoa(int(s.own.Status.Pool.Attempt))),
 	})
 	if codeOf(err) == codeInvalidatedRetryToken {
 		return r.usedToken(ctx, s, err)
@@ -65,7 +64,9 @@ func (r *Reconciler) createPool(ctx context.Context, s *scope, placements []oci.
 	if err != nil {
 		return refused(err)
 	}
-	s.take(pool)
+	if err := s.take(pool); err != nil {
+		return err
+	}
 	if r.Recorder != nil {
 		r.Recorder.Eventf(s.own, nil, corev1.EventTypeNormal, "PoolCreated", "Create", "Created instance pool %s in account %s", pool.ID, s.account.Name)
 	}
@@ -76,7 +77,7 @@ func (r *Reconciler) createPool(ctx context.Context, s *scope, placements []oci.
 // usedToken finds out whether a pool was made before with this attempt's token, by a pass that does not know of it: it exists, and
 // the next look shows it, or all of the pool's are gone.
 func (r *Reconciler) usedToken(ctx context.Context, s *scope, refusal error) error {
-	pools, err := s.client.ListInstancePools(ctx, s.ownTags())
+	pools, err := s.client.ListInstancePools(ctx, s.owner.Tags())
 	if err != nil {
 		return err
 	}

@@ -11,11 +11,12 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolid"
 )
 
 // prerequisites waits for what others make, and finds account, network and tailnet.
 func (r *Reconciler) prerequisites(ctx context.Context, s *scope) error {
-	s.own.Status.InfrastructureMachineKind = machineKind
+	s.own.Status.InfrastructureMachineKind = poolid.MachineKind
 	if s.infraCluster == nil {
 		s.WaitFor(s.Poll, expv1.ConfigurationReadyCondition, infrav1.WaitingForClusterInfrastructureReason, "Waiting for the Cluster's OCIMeshCluster")
 		return nil

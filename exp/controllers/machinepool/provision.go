@@ -29,9 +29,10 @@ func (r *Reconciler) provision(_ context.Context, s *scope) error {
 	return nil
 }
 
-// cleanUp deletes the configurations that the pool no longer launches from and revokes the keys that nobody is to join with any more.
-// A configuration is the pool's by its tag, never by its name: pool-1's name begins pool-10's. An instance that was launched with the
-// last key may be about to join with it, so that old keys stay until all have.
+// cleanUp deletes the configurations that the pool no longer launches from and revokes the keys
+// that nobody is to join with any more. A configuration is the pool's by its tags, never by its
+// name: pool-1's name begins pool-10's. An instance that was launched with the last key may be
+// about to join with it, so that old keys stay until all have.
 func (r *Reconciler) cleanUp(ctx context.Context, s *scope) error {
 	status := &s.own.Status.Configuration
 	if s.idle() {
@@ -40,18 +41,8 @@ func (r *Reconciler) cleanUp(ctx context.Context, s *scope) error {
 	if s.found.ConfigurationID != status.ID || *status == s.configurationBefore && conditions.IsTrue(s.own, infrav1.ReadyCondition) {
 		return nil
 	}
-	known, err := s.client.ListInstanceConfigurations(ctx, s.ownTags())
-	if err != nil {
+	if err := s.deleteConfigurationsBut(ctx, status.ID); err != nil {
 		return err
-	}
-	for _, old := range known {
-		if old.ID == status.ID {
-			continue
-		}
-		err := s.client.DeleteInstanceConfiguration(ctx, old.ID)
-		if err != nil && !cloud.IsKind(err, cloud.NotFoundOrUnauthorized) {
-			return err
-		}
 	}
 	for i := range s.machines {
 		machine := &s.machines[i]
@@ -64,6 +55,25 @@ func (r *Reconciler) cleanUp(ctx context.Context, s *scope) error {
 		return nil
 	}
 	return s.revokeAllKeysBut(ctx, status.KeyID)
+}
+
+// deleteConfigurationsBut deletes the pool's instance configurations but one.
+func (s *scope) deleteConfigurationsBut(ctx context.Context, current string) error {
+	known, err := s.client.ListInstanceConfigurations(ctx, s.owner.Tags())
+	if err != nil {
+		return err
+	}
+	for _, old := range known {
+		proof, proven := s.owner.Tagged(old.ID, old.Tags)
+		if !proven || old.ID == current {
+			continue
+		}
+		err := s.client.DeleteInstanceConfiguration(ctx, proof)
+		if err != nil && !cloud.IsKind(err, cloud.NotFoundOrUnauthorized) {
+			return err
+		}
+	}
+	return nil
 }
 
 // dropAllKeys leaves a pool at rest at size 0 without a key that works. The next instance's is made with its configuration.

@@ -20,6 +20,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/capacity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolid"
 )
 
 // scale makes the pool as large as wanted. More instances are OCI's to launch. Fewer are not OCI's to choose: the Machines that are to
@@ -55,14 +56,13 @@ func (r *Reconciler) scale(ctx context.Context, s *scope) error {
 }
 
 func (s *scope) resize(ctx context.Context, to int) error {
-	changed, err := s.client.UpdateInstancePool(ctx, s.found.ID, oci.PoolChange{Size: &to})
+	changed, err := s.client.UpdateInstancePool(ctx, s.proof, oci.PoolChange{Size: &to})
 	if err != nil {
 		return refused(err)
 	}
 	ctrl.LoggerFrom(ctx).Info("Resized the instance pool", "instancePool", s.found.ID, "size", to)
-	s.take(changed)
 	s.book.Hurry()
-	return nil
+	return s.take(changed)
 }
 
 // deleteSurplus deletes as many Machines as are too many, those that go already included.
@@ -76,6 +76,8 @@ func (r *Reconciler) deleteSurplus(ctx context.Context, s *scope, surplus int) e
 		machine := &clusterv1.Machine{}
 		err := r.Client.Get(ctx, client.ObjectKeyFromObject(object), machine)
 		switch {
+		case err == nil && !poolid.StandsFor(machine, object):
+			// It is another kind of machine that has the name.
 		case err == nil && machine.DeletionTimestamp.IsZero() && object.DeletionTimestamp.IsZero():
 			staying = append(staying, machine)
 		case err == nil, apierrors.IsNotFound(err) && !object.DeletionTimestamp.IsZero():

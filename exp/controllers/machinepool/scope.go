@@ -6,7 +6,6 @@ package machinepool
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -20,9 +19,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
@@ -40,7 +39,9 @@ type scope struct {
 	cluster      *clusterv1.Cluster
 	infraCluster *infrav1.OCIMeshCluster
 
-	// identity is the UID that own was first seen with; the names of all that is made for it begin with prefix.
+	// owner is own as the owner of what is made for it, identity the UID that it was first seen
+	// with; the names of all that is made for it begin with prefix.
+	owner            ownership.Owner
 	identity, prefix string
 
 	// account, client, book and network are the account's, tailnet is the cluster's. Set by prerequisites; network and tailnet may be
@@ -52,8 +53,14 @@ type scope struct {
 	tailnet *infrav1.Tailnet
 	joins   *tailnet.Client
 
-	// found is the instance pool; nil if there is none. Set by findPool.
+	// found is the instance pool; nil if there is none. proof says that it is own's. Set by
+	// findPool.
 	found *oci.InstancePool
+	proof ownership.Proof
+	// pools are own's while it is being deleted. Set by findPools.
+	pools []ownPool
+	// left are the OCIDs of data volumes that stay after own is gone. Set by remains.
+	left []string
 	// live are the instances that stay, machines the objects of all. Set by instances.
 	live     []oci.Instance
 	machines []expv1.OCIMeshMachinePoolMachine
@@ -154,32 +161,8 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// uidLength is how much of the UID names hold: 32 random bits.
-const uidLength = 8
-
-// prefixOf begins the names of the pool's instances in the tailnet, so that no other pool of any namespace or management cluster has
-// one of them.
-func prefixOf(name, identity string) string {
-	suffix := "-" + strings.ReplaceAll(identity, "-", "")
-	suffix = suffix[:min(len(suffix), 1+uidLength)]
-	label := strings.ReplaceAll(name, ".", "-")
-	label = label[:min(len(label), cloudinit.MaxHostnamePrefix-len(suffix))]
-	return strings.TrimRight(label, "-") + suffix
-}
-
-// ownTags find all that was made for the pool.
-func (s *scope) ownTags() map[string]string {
-	return map[string]string{infrav1.MachinePoolUIDTag: s.identity}
-}
-
 // tags are put on all that is made for the pool.
-func (s *scope) tags() map[string]string {
-	tags := s.ownTags()
-	tags[infrav1.MachinePoolNameTag] = s.own.Namespace + "/" + s.own.Name
-	tags[infrav1.ClusterUIDTag] = identity.Of(s.infraCluster)
-	tags[infrav1.ClusterNameTag] = s.infraCluster.Namespace + "/" + s.infraCluster.Name
-	return tags
-}
+func (s *scope) tags() map[string]string { return s.owner.TagsWith(identity.OfCluster(s.infraCluster)) }
 
 // wanted is how many instances the pool should have: the MachinePool's replicas, unless something else than Cluster API manages
 // them, which then is OCI's pool itself.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -23,15 +25,15 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/machinepool"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolmachine"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
 )
 
 var env *helpers.Environment
@@ -42,6 +44,8 @@ const (
 	// patience is how long anything may take.
 	patience = 30 * time.Second
 	tick     = 5 * time.Millisecond
+	// recordLife is longer than a record of attached volumes counts.
+	recordLife = 2 * time.Minute
 	// drained is the finalizer with which Cluster API's core holds a Machine.
 	drained = clusterv1.MachineFinalizer
 )
@@ -60,6 +64,9 @@ type bench struct {
 	podNetwork infrav1.PodNetworkMode
 	// restartEachPass makes each pass one of a new process.
 	restartEachPass bool
+	// crash kills one of the processes.
+	crash    *crash
+	recorder *recorder
 
 	mu      sync.Mutex
 	advance time.Duration
@@ -72,7 +79,7 @@ func newBench(t *testing.T, replicas int32, change ...func(*clusterv1.MachinePoo
 
 func (b *bench) begin(t *testing.T, replicas int32, change ...func(*clusterv1.MachinePool, *expv1.OCIMeshMachinePool)) *bench {
 	t.Helper()
-	b.booter = &joiner{joined: map[string]string{}}
+	b.booter, b.recorder = &joiner{joined: map[string]string{}}, &recorder{}
 	b.World = helpers.NewWorld(t, env, helpers.WorldOptions{Accounts: 1, Sim: sim.Options{Booter: b.booter}, TailnetClock: b.now})
 	b.booter.control = b.Control
 	b.MakeReady(t)
@@ -84,15 +91,43 @@ func (b *bench) begin(t *testing.T, replicas int32, change ...func(*clusterv1.Ma
 
 // restart is a new process: nothing is remembered.
 func (b *bench) restart() {
+	if b.crash == nil {
+		b.crash = &crash{}
+	}
+	b.crash.over()
+	b.Clients = access.New(access.Options{
+		Client: env.Client, RequestTimeout: 10 * time.Second, Limits: oci.Unlimited(), TailnetLimits: tailnet.Limits{Failures: 1e6},
+	})
+	api := &mortal{Client: env.Client, crash: b.crash}
 	b.pollers = poller.New(env.Client, b.Clients, poller.Options{PollInterval: tick, ProgressInterval: tick, Clock: b.now})
 	b.pools = &machinepool.Reconciler{
-		Client: env.Client, Access: b.Clients, Pollers: b.pollers,
+		Client: api, Access: b.Clients, Pollers: b.pollers, KeyNamespace: b.ManagerNamespace, Recorder: b.recorder,
 		Options: machinepool.Options{PollInterval: tick, ProgressInterval: tick, Clock: b.now},
 	}
 	b.members = &poolmachine.Reconciler{
-		Client: env.Client, Access: b.Clients, Pollers: b.pollers,
+		Client: api, Access: b.Clients, Pollers: b.pollers, Recorder: b.recorder,
 		Options: poolmachine.Options{PollInterval: tick, ProgressInterval: tick, Clock: b.now},
 	}
+}
+
+// recorder keeps events.
+type recorder struct {
+	mu  sync.Mutex
+	all []string
+}
+
+// Eventf keeps the event.
+func (r *recorder) Eventf(_, _ runtime.Object, eventType, reason, _, note string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all = append(r.all, eventType+" "+reason+" "+fmt.Sprintf(note, args...))
+}
+
+// events are what was announced.
+func (b *bench) events() []string {
+	b.recorder.mu.Lock()
+	defer b.recorder.mu.Unlock()
+	return slices.Clone(b.recorder.all)
 }
 
 // now is the reconcilers' time: the real one, moved on by sleep.
@@ -350,52 +385,3 @@ func (b *bench) left(t *testing.T, kind string) int {
 }
 
 func (b *bench) calls(operation string) int { return b.OCI.CallCounts(b.Tenancies[0].Name)[operation] }
-
-// joiner boots machines as far as the tailnet: it reads the user data as a node would and joins with the key in it.
-type joiner struct {
-	control *tailnetsim.Server
-
-	mu       sync.Mutex
-	joined   map[string]string
-	failures []error
-}
-
-func (j *joiner) problems() []error {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.failures
-}
-
-// Boot joins the tailnet.
-func (j *joiner) Boot(_ context.Context, machine sim.Machine) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if _, known := j.joined[machine.ID]; known {
-		return
-	}
-	parsed, err := cloudinit.Parse(machine.UserData)
-	if err != nil {
-		j.failures = append(j.failures, err)
-		return
-	}
-	device, err := j.control.Register(string(parsed.AuthKey), parsed.HostnameOf(machine.ID))
-	if err != nil {
-		j.failures = append(j.failures, fmt.Errorf("joining: %w", err))
-		return
-	}
-	// sleep moves the tailnet's clock, which keys go by, and not OCI's.
-	_ = j.control.Change(device.ID, func(d *tailnetsim.Device) { d.Created = time.Now() })
-	j.joined[machine.ID] = device.ID
-}
-
-// Stop takes the device offline.
-func (j *joiner) Stop(_ context.Context, machine sim.Machine) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if id, known := j.joined[machine.ID]; known {
-		_ = j.control.SetOnline(id, false)
-	}
-}
-
-// Terminate takes the device offline; it stays in the tailnet until somebody deletes it.
-func (j *joiner) Terminate(ctx context.Context, machine sim.Machine) { j.Stop(ctx, machine) }

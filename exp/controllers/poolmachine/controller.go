@@ -113,8 +113,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 	if !own.DeletionTimestamp.IsZero() {
 		err = s.Run(ctx,
 			pass.Phase{Name: "connect", Condition: deleting, Run: s.with(r.connect)},
+			pass.Phase{Name: "look", Condition: deleting, Run: s.with(r.look)},
+			pass.Phase{Name: "record volumes", Condition: deleting, Run: s.with(r.recordVolumes)},
 			pass.Phase{Name: "detach", Condition: deleting, Run: s.with(r.detach)},
 			pass.Phase{Name: "remove volumes", Condition: deleting, Run: s.with(r.removeVolumes)},
+			pass.Phase{Name: "connect tailnet", Condition: deleting, Run: s.with(r.connectTailnet)},
 			pass.Phase{Name: "leave tailnet", Condition: deleting, Run: s.with(r.leaveTailnet)},
 			pass.Phase{Name: "release", Condition: deleting, Run: s.with(r.release)},
 		)
@@ -122,6 +125,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 		err = s.Run(ctx,
 			pass.Phase{Name: "connect", Condition: infrav1.InstanceReadyCondition, Run: s.with(r.connect)},
 			pass.Phase{Name: "observe instance", Condition: infrav1.InstanceReadyCondition, Run: s.with(r.observeInstance)},
+			pass.Phase{Name: "connect tailnet", Condition: infrav1.TailnetReadyCondition, Run: s.with(r.connectTailnet)},
 			pass.Phase{Name: "observe device", Condition: infrav1.TailnetReadyCondition, Run: s.with(r.observeDevice)},
 			pass.Phase{Name: "provision", Condition: infrav1.TailnetReadyCondition, Run: s.with(r.provision)},
 		)

@@ -14,6 +14,8 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolid"
 )
 
 // observeInstance takes over what polls show. One that is gone on evidence takes its Machine along: OCI has another one in its place
@@ -30,11 +32,17 @@ func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
 			return err
 		}
 	}
+	if exists && !s.take(found) {
+		s.WaitFor(s.Poll, infrav1.InstanceReadyCondition, expv1.InstanceNotOwnedReason, "%s", s.notOwned())
+		return nil
+	}
 	if !exists {
 		found.State = oci.StateTerminated
 	}
 	status := &s.own.Status
-	status.Instance.ID, status.Instance.State = s.instanceID, string(found.State)
+	if !s.proof.IsZero() {
+		status.Instance.State = string(found.State)
+	}
 	if exists {
 		status.AvailabilityDomain, status.FaultDomain = found.AvailabilityDomain, found.FaultDomain
 		status.FailureDomain = s.failureDomain(found.AvailabilityDomain)
@@ -56,6 +64,23 @@ func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
 	s.instance = &found
 	s.Requeue(s.Progress)
 	return nil
+}
+
+// take records the instance if it is own's.
+func (s *scope) take(found oci.Instance) (proven bool) {
+	s.proof, proven = s.prove(found.ID, found.Tags)
+	if proven {
+		s.own.Status.Account, s.own.Status.Instance.ID = s.account.Name, found.ID
+	}
+	return proven
+}
+
+// notOwned says what to do about an instance that is not proven to be own's.
+func (s *scope) notOwned() string {
+	pool := poolid.NameIn(s.own)
+	return fmt.Sprintf("Instance %s is left alone: it has not the tags of OCIMeshMachinePool %s of this namespace, %s and %s, or this object has not "+
+		"the name that follows from both. Delete this object; if the instance was the pool's, terminate it in OCI "+
+		"(oci compute instance terminate --instance-id)", s.instanceID, pool, infrav1.MachinePoolUIDTag, infrav1.MachinePoolNameTag)
 }
 
 func (s *scope) failureDomain(availabilityDomain string) string {
@@ -94,7 +119,7 @@ func (r *Reconciler) lost(ctx context.Context, s *scope) error {
 		return err
 	}
 	var victim client.Object = s.own
-	if found {
+	if found && poolid.StandsFor(machine, s.own) {
 		victim = machine
 	}
 	if err := r.Client.Delete(ctx, victim); client.IgnoreNotFound(err) != nil {

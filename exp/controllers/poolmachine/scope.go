@@ -17,10 +17,12 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/pass"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolid"
 )
 
 // providerIDPrefix makes provider IDs of OCIDs.
@@ -31,7 +33,7 @@ type scope struct {
 	pass.Pass
 	own *expv1.OCIMeshMachinePoolMachine
 	now time.Time
-	// instanceID is the instance's OCID.
+	// instanceID is the OCID of the instance that own says it is about.
 	instanceID string
 
 	// pool is the machine's, cluster and infraCluster are what it is a part of. They may be nil while own is being deleted.
@@ -39,18 +41,23 @@ type scope struct {
 	cluster      *clusterv1.Cluster
 	infraCluster *infrav1.OCIMeshCluster
 
-	// account, client, book and the tailnet's. Set by connect.
+	// account, client, book and the tailnet's. Set by connect and connectTailnet; they may be nil
+	// while own is being deleted.
 	account *infrav1.OCIAccount
 	client  *oci.Client
 	book    *feed.Book
 	tailnet *infrav1.Tailnet
 	joins   *tailnet.Client
 
+	// proof says that the instance is own's. Nothing is done to one that is not.
+	proof ownership.Proof
 	// instance is what is known of the instance; nil if it is gone. device is its in the tailnet; nil if it has not joined.
 	instance *oci.Instance
 	device   *tailnet.Device
 	// deviceWarning is what is going to take the device from the tailnet.
 	deviceWarning string
+	// left are the OCIDs of data volumes that stay after own is gone. Set by removeVolumes.
+	left []string
 }
 
 // with makes a phase of a method.
@@ -84,12 +91,9 @@ func (r *Reconciler) newScope(ctx context.Context, own *expv1.OCIMeshMachinePool
 			s.infraCluster = infra
 		}
 	}
-	for _, owner := range own.OwnerReferences {
-		if owner.Kind != "OCIMeshMachinePool" {
-			continue
-		}
+	if name := poolid.NameIn(own); name != "" {
 		pool := &expv1.OCIMeshMachinePool{}
-		found, err := r.find(ctx, own, owner.Name, pool)
+		found, err := r.find(ctx, own, name, pool)
 		if err != nil {
 			return nil, err
 		}
@@ -115,32 +119,79 @@ func (r *Reconciler) find(ctx context.Context, own client.Object, name string, i
 	return true, nil
 }
 
-// connect finds account and tailnet, whatever their state: the machine is there.
+// recorded is the instance that status has recorded, which counts only in the account that is
+// recorded with it.
+func (s *scope) recorded() ownership.Proof {
+	if s.own.Status.Account == "" || s.account == nil || s.account.Name != s.own.Status.Account {
+		return ownership.Proof{}
+	}
+	return ownership.Recorded(s.own.Status.Instance.ID)
+}
+
+// prove tells whether an instance that was seen is own's. Its tags have to be those of the pool,
+// and own's name has to be the one that follows from pool and instance: a copy of an object stands
+// for nothing. If the pool is gone the record has to do.
+func (s *scope) prove(id string, tags map[string]string) (ownership.Proof, bool) {
+	recorded := s.recorded()
+	if s.pool == nil {
+		return recorded, !recorded.IsZero() && recorded.ID() == id
+	}
+	owner := poolid.Owner(s.pool)
+	if recorded.IsZero() && s.own.Name != poolid.InstanceName(owner, id) {
+		return ownership.Proof{}, false
+	}
+	return poolid.Prove(owner, recorded, id, tags)
+}
+
+// accountName is where the instance is: as recorded, or as the pool says. Empty if nothing says so.
+func (s *scope) accountName() string {
+	switch {
+	case s.own.Status.Account != "":
+		return s.own.Status.Account
+	case s.pool != nil:
+		return s.pool.Spec.Account
+	}
+	return ""
+}
+
+// connect finds the account, whatever its state and whomever it allows: the machine is there.
+// Without one nothing was ever proven of the machine.
 func (r *Reconciler) connect(ctx context.Context, s *scope) error {
-	if s.pool == nil || s.infraCluster == nil {
-		return access.NewProblem(infrav1.AccountNotFoundReason,
-			"the OCIMeshMachinePool or the OCIMeshCluster is gone, which say where instance and device are: remove these, then this object's finalizer")
+	name := s.accountName()
+	if name == "" {
+		return nil
 	}
-	s.account, s.tailnet = &infrav1.OCIAccount{}, &infrav1.Tailnet{}
-	for reason, object := range map[string]struct {
-		name string
-		into client.Object
-	}{
-		infrav1.AccountNotFoundReason: {s.pool.Spec.Account, s.account},
-		infrav1.TailnetNotFoundReason: {s.infraCluster.Spec.TailnetRef.Name, s.tailnet},
-	} {
-		err := r.Client.Get(ctx, client.ObjectKey{Name: object.name}, object.into)
-		switch {
-		case apierrors.IsNotFound(err):
-			return access.NewProblem(reason, "there is no account or tailnet %s, which the machine is in: create it again", object.name)
-		case err != nil:
-			return fmt.Errorf("reading %T %s: %w", object.into, object.name, err)
-		}
+	account := &infrav1.OCIAccount{}
+	err := r.Client.Get(ctx, client.ObjectKey{Name: name}, account)
+	switch {
+	case apierrors.IsNotFound(err):
+		return access.NewProblem(infrav1.AccountNotFoundReason, "there is no OCIAccount %s, which the machine is in: create it again", name)
+	case err != nil:
+		return fmt.Errorf("reading OCIAccount %s: %w", name, err)
 	}
-	s.book = r.Pollers.Book(s.account)
-	var err error
-	if s.client, err = r.Access.OCI(ctx, s.account); err != nil {
-		return err
+	s.account, s.book = account, r.Pollers.Book(account)
+	s.client, err = r.Access.OCI(ctx, account)
+	return err
+}
+
+// connectTailnet finds the tailnet, whatever its state.
+func (r *Reconciler) connectTailnet(ctx context.Context, s *scope) error {
+	if !s.own.DeletionTimestamp.IsZero() && s.proof.IsZero() {
+		// The name of a device follows from an instance; that of somebody else's proves nothing.
+		return nil
+	}
+	if s.infraCluster == nil {
+		return access.NewProblem(infrav1.TailnetNotFoundReason,
+			"the OCIMeshCluster is gone, which says in which tailnet device %s is: remove the device, then this object's finalizer", s.own.Name)
+	}
+	s.tailnet = &infrav1.Tailnet{}
+	name := s.infraCluster.Spec.TailnetRef.Name
+	err := r.Client.Get(ctx, client.ObjectKey{Name: name}, s.tailnet)
+	switch {
+	case apierrors.IsNotFound(err):
+		return access.NewProblem(infrav1.TailnetNotFoundReason, "there is no Tailnet %s, which the machine is in: create it again", name)
+	case err != nil:
+		return fmt.Errorf("reading Tailnet %s: %w", name, err)
 	}
 	s.joins, err = r.Access.TailnetClient(ctx, s.tailnet)
 	return err

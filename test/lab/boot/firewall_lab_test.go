@@ -46,7 +46,7 @@ func theFirewallIsKept(_ *testing.T, a, _ *node) {
 	b.Expect(errors.Is(b.send(a.PrivateIP+":8472"), syscall.EHOSTUNREACH)).To(BeTrue(), "VXLAN is for the tailnet only")
 
 	for _, target := range []string{"169.254.0.2/3260", "169.254.2.2/3260", "169.254.169.254/53", "169.254.169.254/80"} {
-		b.Expect(a.try("timeout 3 bash -c '</dev/tcp/"+target+"'")).To(BeTrue(), "the host itself reaches "+target)
+		b.Expect(a.try(asService+"timeout 3 bash -c '</dev/tcp/"+target+"'")).To(BeTrue(), "the host itself reaches "+target)
 	}
 	b.Expect(a.sh("getent hosts pkgs.k8s.io")).To(ContainSubstring(network.MirrorAddress))
 	b.Expect(a.try("setpriv --reuid=nobody --clear-groups timeout 3 bash -c '</dev/tcp/169.254.0.2/3260'")).To(BeFalse(), "nobody but root reaches the boot volume")
@@ -83,6 +83,10 @@ func whatOthersRemoveComesBack(_ *testing.T, a, z *node) {
 
 	b.Eventually(a.ask("ip -4 rule | grep ^5200 | sort"), soon).Should(Equal(rules))
 	b.Eventually(a.ask("nft list table inet capom"), soon).Should(Equal(table))
+	for _, damage := range []string{"nft flush chain inet capom metadata", "nft insert rule inet capom forward accept"} {
+		a.sh(damage)
+		b.Eventually(a.ask("nft list table inet capom"), soon).Should(Equal(table), damage)
+	}
 	b.Eventually(a.ask("sysctl -n net.ipv4.conf.all.src_valid_mark"), soon).Should(Equal("0"))
 
 	a.sh("systemctl restart tailscaled.service")

@@ -61,6 +61,7 @@ func TestHostGuards(t *testing.T) {
 		{"marked packets keep their source", markedPacketsKeepTheirSource},
 		{"tailscaled uses no pod address as a way to a peer", tailscaledKeepsOutOfThePodNetwork},
 		{"a pod reaches name service and nothing else of the cloud's", aPodReachesNameServiceOnly},
+		{"a pod of the host's network is kept from the metadata service", aHostNetworkPodGetsNoMetadata},
 		{"tailnet, VIP and pod sources from the VCN are dropped", spoofedSourcesAreDropped},
 		{"the image's firewall is opened and otherwise kept", theFirewallIsKept},
 		{"what others remove comes back", whatOthersRemoveComesBack},
@@ -222,6 +223,32 @@ func aPodReachesNameServiceOnly(_ *testing.T, a, _ *node) {
 	})
 
 	b.Expect(a.try(metadata)).To(BeFalse(), "after the guard is back")
+}
+
+// aHostNetworkPodGetsNoMetadata makes kubelet's control group as late as kubelet does, after the
+// guard's rules.
+func aHostNetworkPodGetsNoMetadata(_ *testing.T, a, _ *node) {
+	b := a.bench
+	const (
+		ask    = "curl -sf -m 3 -H 'Authorization: Bearer Oracle' http://169.254.169.254/opc/v2/instance/id"
+		groups = "groups=/sys/fs/cgroup; [ -e $groups/cgroup.controllers ] || groups=$groups/unified; "
+		asPod  = groups + "mkdir -p $groups/kubepods.slice/pod.scope; echo $$ >$groups/kubepods.slice/pod.scope/cgroup.procs; "
+	)
+	b.Expect(a.sh(asService+ask)).To(Equal(a.ID), "a service of the system")
+	b.Expect(a.try(asPod+ask)).To(BeFalse(), "a pod as root")
+	b.Expect(a.try(asPod+"setpriv --reuid=nobody --clear-groups "+ask)).To(BeFalse(), "a pod as a user")
+	b.Expect(a.try(asPod+"getent hosts pkgs.k8s.io")).To(BeTrue(), "a pod's names")
+
+	a.without("nft flush chain inet capom metadata", func() {
+		b.Expect(a.sh(asPod+ask)).To(Equal(a.ID), "control: the pod reads user data and credentials")
+	})
+
+	b.Expect(a.try(asPod+ask)).To(BeFalse(), "after the guard is back")
+	for _, unit := range []string{"capom-guard", "capom-join"} {
+		b.Expect(a.sh("systemctl show -p ProtectSystem --value "+unit+".service")).To(Equal("strict"), unit)
+		b.Expect(a.sh("systemctl show -p CapabilityBoundingSet --value "+unit+".service")).NotTo(ContainSubstring("cap_sys_admin"), unit)
+	}
+	b.Expect(a.sh("systemctl show -p Requires --value kubelet.service")).To(ContainSubstring("capom-guard.service"))
 }
 
 func spoofedSourcesAreDropped(_ *testing.T, a, z *node) {

@@ -38,6 +38,7 @@ func TestAStockImageInstallsTheAskedVersionsFromRepositories(t *testing.T) {
 	in := input("stock-1", workerData(nil))
 	in.BootstrapMode, in.KubernetesVersion = cloudinit.BootstrapInstall, kit.OldVersion
 	in.Tailscale = cloudinit.Tailscale{Source: cloudinit.TailscalePackage, Version: tailscaleVersion()}
+	b.fromMirror(&in)
 
 	s := b.boot(world.SoloOptions{Account: alpha, Input: in, Files: files()})
 
@@ -48,6 +49,38 @@ func TestAStockImageInstallsTheAskedVersionsFromRepositories(t *testing.T) {
 	b.Expect(s.sh("tailscale version | head -n 1")).To(Equal(tailscaleVersion()))
 
 	b.Expect(s.sh("apt-get -q -y upgrade >/dev/null; kubelet --version")).To(Equal("Kubernetes "+kit.OldVersion), "an upgrade of all packages leaves it")
+}
+
+// fromMirror trusts the key of the lab's mirror, and asks for the containerd that it has.
+func (b *bench) fromMirror(in *cloudinit.Input) {
+	b.t.Helper()
+	key := filepath.Join(clouds.Programs.Mirror, "pkgs.tailscale.com/stable/debian/bookworm.noarmor.gpg")
+	out, err := exec.CommandContext(b.t.Context(), "gpg", "--homedir", b.t.TempDir(), "--batch", "--quiet", "--with-colons", "--show-keys", key).Output()
+	b.Expect(err).NotTo(HaveOccurred())
+	fingerprint := regexp.MustCompile(`(?m)^fpr:+([0-9A-F]{40}):`).FindStringSubmatch(string(out))
+	b.Expect(fingerprint).NotTo(BeNil(), string(out))
+	keys := fingerprint[1:]
+	packages, err := filepath.Glob(filepath.Join(clouds.Programs.Mirror, "download.docker.com/linux/debian/dists/bookworm/pool/stable/amd64/containerd.io_*.deb"))
+	b.Expect(err).NotTo(HaveOccurred())
+	b.Expect(packages).To(HaveLen(1))
+	version, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(packages[0]), "containerd.io_"), "-")
+	in.Tailscale.RepositoryKeys = keys
+	in.Packages = cloudinit.Packages{KubernetesKeys: keys, ContainerdKeys: keys, ContainerdVersion: version}
+}
+
+func TestARepositoryWithAKeyThatIsNotKnownIsNotTrusted(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	in := input("stranger-1", workerData(nil))
+	in.Tailscale = cloudinit.Tailscale{Source: cloudinit.TailscalePackage, Version: tailscaleVersion()}
+	in.BootstrapMode, in.KubernetesVersion = cloudinit.BootstrapInstall, kit.OldVersion
+
+	s := b.boot(world.SoloOptions{Account: alpha, Input: in, Files: files()})
+
+	s.consoleMatches(booted, `capom: Installing packages failed \(attempt \d+\): the key at https://pkgs\.tailscale\.com/\S+ is not trusted: its fingerprint is [0-9A-F]{40} and should be 2596A99E`)
+	b.Expect(s.try("test -e /etc/apt/keyrings/tailscale.gpg")).To(BeFalse())
+	b.Expect(s.try("command -v tailscaled")).To(BeFalse())
+	b.Expect(s.kubeadmRan()).To(BeFalse())
 }
 
 // hasKubernetes looks for what a node needs of a version.
@@ -82,6 +115,7 @@ func TestAnArchiveWithAWrongChecksumIsRefusedUntilItIsRight(t *testing.T) {
 	in.BootstrapMode, in.KubernetesVersion = cloudinit.BootstrapInstall, kit.NewVersion
 	in.Tailscale = cloudinit.Tailscale{Source: cloudinit.TailscaleArchive, Version: tailscaleVersion(), Archives: map[string]cloudinit.Archive{
 		"amd64": {URL: "http://" + address + "/tailscale.tgz", SHA256: hex.EncodeToString(sum[:])}}}
+	b.fromMirror(&in)
 
 	s := b.boot(world.SoloOptions{Account: bravo, Input: in, Files: files()})
 

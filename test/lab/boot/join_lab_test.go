@@ -159,6 +159,7 @@ func TestAMachineRebootedBeforeItJoinedSaysThatItMustBeReplaced(t *testing.T) {
 	withoutPackages := input("keyless-2", workerData(nil))
 	withoutPackages.BootstrapMode, withoutPackages.KubernetesVersion = cloudinit.BootstrapInstall, kit.NewVersion
 	withoutPackages.Tailscale = cloudinit.Tailscale{Source: cloudinit.TailscalePackage, Version: "1.0.0"}
+	newBench(t).fromMirror(&withoutPackages)
 	for name, c := range map[string]struct {
 		input           cloudinit.Input
 		first, rebooted string

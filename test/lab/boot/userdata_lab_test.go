@@ -96,8 +96,8 @@ func TestUserDataOfEveryKindAndOfTheGreatestSizeIsCarriedOut(t *testing.T) {
 	s := b.boot(world.SoloOptions{Account: alpha, Input: in, Metadata: metadata, Files: files()})
 
 	s.joinedWithErrors()
-	b.Expect(s.sh("curl -sf -H 'Authorization: Bearer Oracle' http://169.254.169.254/opc/v2/instance/metadata/user_data")).To(Equal(s.UserData))
-	b.Expect(s.sh("curl -sf -H 'Authorization: Bearer Oracle' http://169.254.169.254/opc/v2/instance/metadata/" + sshKeys)).To(HaveLen(rest))
+	b.Expect(s.sh(asService + "curl -sf -H 'Authorization: Bearer Oracle' http://169.254.169.254/opc/v2/instance/metadata/user_data")).To(Equal(s.UserData))
+	b.Expect(s.sh(asService + "curl -sf -H 'Authorization: Bearer Oracle' http://169.254.169.254/opc/v2/instance/metadata/" + sshKeys)).To(HaveLen(rest))
 	want := strings.TrimSpace(text)
 	for _, file := range []string{"plain", "base64", "gzip", "gzip-base64", "owned"} {
 		b.Expect(s.sh("cat /opt/files/"+file)).To(Equal(want), file)

@@ -126,7 +126,7 @@ func (s *suite) podsKeptFromMetadata() {
 	}
 	s.Expect(asked.Wait()).To(Succeed())
 	for _, m := range s.snapshot().Machines {
-		s.Expect(s.exec(m, "curl -fsS --max-time 5 -H 'Authorization: Bearer Oracle' http://169.254.169.254/opc/v2/instance/id")).To(Equal(m.Instance))
+		s.Expect(s.exec(m, "systemd-run --quiet --pipe --wait curl -fsS --max-time 5 -H 'Authorization: Bearer Oracle' http://169.254.169.254/opc/v2/instance/id")).To(Equal(m.Instance))
 	}
 }
 

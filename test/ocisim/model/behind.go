@@ -100,6 +100,19 @@ func (s *State) TerminateBehind(id string) error {
 	return nil
 }
 
+// DetachBehind detaches the data volume of a display name, as an owner who rescues it would.
+func (s *State) DetachBehind(volumeName string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, attachment := range alive(s, func(*VolumeAttachment) bool { return true }) {
+		if volume, ok := s.items[attachment.VolumeID].(*Volume); ok && volume.DisplayName == volumeName {
+			s.remove(attachment, 0, StateDetaching, StateDetached)
+			return nil
+		}
+	}
+	return fmt.Errorf("tenancy %s has no attached volume %s", s.name, volumeName)
+}
+
 // StopBehind stops a running instance without an API call.
 func (s *State) StopBehind(id string) error {
 	s.mu.Lock()

@@ -99,6 +99,17 @@ func (s *Sim) TerminateInstance(id string) error {
 // StopInstance stops a running instance.
 func (s *Sim) StopInstance(id string) error { return s.onInstance(id, (*model.State).StopBehind) }
 
+// DetachVolume detaches the data volume of a display name from its instance.
+func (s *Sim) DetachVolume(volumeName string) error {
+	err := fmt.Errorf("the simulator has no volume %s", volumeName)
+	for _, state := range s.world.States() {
+		if err = state.DetachBehind(volumeName); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
 func (s *Sim) onInstance(id string, do func(*model.State, string) error) error {
 	for _, state := range s.world.States() {
 		if state.InstanceState(id) != "" {

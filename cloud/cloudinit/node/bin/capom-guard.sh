@@ -2,8 +2,9 @@
 # Copyright The CAPOM Authors.
 # SPDX-License-Identifier: Apache-2.0
 #
-# Keeps tailnet and pod packets apart. "once" puts everything in place, "watch" puts back what others remove:
-# tailscaled and systemd-networkd flush policy rules when they restart. "again" is one round of the watch.
+# Keeps tailnet and pod packets apart, and pods from the metadata service. "once" puts everything in
+# place, "watch" puts back what others change: tailscaled and systemd-networkd flush policy rules
+# when they restart. "again" is one round of the watch, "first" tries until everything is in place.
 set -eu
 # shellcheck source=../lib/lib.sh
 . "${CAPOM_ROOT:-}/usr/local/lib/capom/lib.sh"
@@ -43,11 +44,40 @@ underlay_interfaces() {
 	ip -4 -o route show table main default | sed -n 's/.* dev \([^ ]*\).*/\1/p' | grep -Ev '^(en|eth|tailscale)' | sort -u
 }
 
+# Who may ask the metadata service, which hands out the user data and the instance's credentials:
+# services of the system (cloud-init, Oracle's agent, time) and root's sessions. Pods of the host's
+# network run below kubelet's group, as any user. These two groups, and not kubelet's, are named:
+# they are there before kubelet runs, and the kernel compares groups by the number that a path had
+# when the rule was loaded. A group made anew changes the comment.
+readers_by_group() {
+	groups=/sys/fs/cgroup
+	[ -e "$ROOT$groups/cgroup.controllers" ] || groups=$groups/unified
+	[ -d "$ROOT$groups/system.slice" ] || return 0
+	for rule in "system.slice" "user.slice meta skuid 0"; do
+		group=${rule%% *}
+		[ -d "$ROOT$groups/$group" ] || continue
+		name=${groups#/sys/fs/cgroup}/$group
+		echo "  socket cgroupv2 level 1 \"${name#/}\"${rule#"$group"} return # $(stat -c %i "$ROOT$groups/$group")"
+	done
+}
+
+# With control groups of version 1, or a kernel before 5.13, users alone tell pods from the system.
+# Oracle's agent has users of its own.
+readers_by_user() {
+	for user in root oracle-cloud-agent ocarun; do
+		id=$(id -u "$user" 2>/dev/null) && echo "  meta skuid $id return"
+	done
+}
+
 # - prerouting: nobody on the VCN may claim a tailnet, VIP or pod address.
-# - output, input: tailscaled's socket (udp/41641) must not use pod addresses or Cilium's interfaces as a path to a peer,
-#   a tunnel inside its own tunnel (tailscale issue 1552).
-# - forward: pods get no credentials from the metadata service and no iSCSI; name service alone is left. The host's own
-#   packets do not pass here.
+# - output, input: tailscaled's socket (udp/41641) must not use pod addresses or Cilium's interfaces
+#   as a path to a peer, a tunnel inside its own tunnel (tailscale issue 1552). The metadata service
+#   is for its readers; names, leases and time are for all. The boot volume's iSCSI at 169.254.0.2
+#   and 169.254.2.0/24 is never touched.
+# - forward: pods get no credentials from the metadata service and no iSCSI; name service alone is
+#   left. The host's own packets do not pass here.
+# The IPv6 address is the metadata service's too (cloud-init DataSourceOracle.py,
+# IPV6_METADATA_ROOT).
 # shellcheck disable=SC2086
 rule_table() {
 	echo 'table inet capom'
@@ -60,7 +90,15 @@ rule_table() {
 		done
 	done
 	echo ' }'
+	echo ' chain metadata {'
+	echo '  udp dport { 53, 67, 123 } return'
+	echo '  tcp dport 53 return'
+	echo "$1"
+	echo '  drop'
+	echo ' }'
 	echo ' chain output { type filter hook output priority -310;'
+	echo '  ip daddr 169.254.169.254 jump metadata'
+	echo '  ip6 daddr fd00:c1::a9fe:a9fe jump metadata'
 	for destination in $CAPOM_VIP_RANGE $(ipv4 $CAPOM_POD_CIDRS $CAPOM_SERVICE_CIDRS); do
 		echo "  udp sport 41641 ip daddr $destination drop"
 	done
@@ -71,18 +109,37 @@ rule_table() {
 	echo '  iifname "cilium_*" udp dport 41641 drop'
 	echo '  iifname "lxc*" udp dport 41641 drop'
 	echo ' }'
+	echo ' chain cloud {'
+	echo '  udp dport 53 return'
+	echo '  tcp dport 53 return'
+	echo '  drop'
+	echo ' }'
 	echo ' chain forward { type filter hook forward priority -310;'
-	echo '  ip daddr 169.254.0.0/16 udp dport 53 return'
-	echo '  ip daddr 169.254.0.0/16 tcp dport 53 return'
-	echo '  ip daddr 169.254.0.0/16 drop'
+	echo '  ip daddr 169.254.0.0/16 jump cloud'
+	echo '  ip6 daddr fd00:c1::a9fe:a9fe jump cloud'
 	echo ' }'
 	echo '}'
 }
 
+# What the kernel lists is compared with what it listed when the table was loaded, so that a rule
+# that is missing, new or changed is noticed, and not the table alone.
 ensure_table() {
-	if [ "$1" = once ] || ! nft list table inet capom >/dev/null 2>&1; then
-		rule_table | nft -f -
+	readers=$(readers_by_group)
+	wanted=$(rule_table "$readers")
+	if [ "$1" = again ] && [ "$wanted" = "$(cat "$RUN/guard.wanted" 2>/dev/null)" ] &&
+		listed=$(nft list table inet capom 2>/dev/null) && [ "$listed" = "$(cat "$RUN/guard.listed" 2>/dev/null)" ]; then
+		return 0
 	fi
+	# By way of a file: of a pipe the shell's own complaint would be the last line, and not nft's.
+	printf '%s\n' "$wanted" >"$RUN/guard.nft"
+	if [ -z "$readers" ] || ! nft -f "$RUN/guard.nft"; then
+		rule_table "$(readers_by_user)" >"$RUN/guard.nft"
+		nft -f "$RUN/guard.nft"
+		announce "pods of the host's network that run as root reach the metadata service: this needs control groups of version 2 and Linux 5.13"
+	fi
+	nft list table inet capom >"$RUN/guard.listed"
+	printf '%s\n' "$wanted" >"$RUN/guard.wanted"
+	[ "$1" = once ] || log "the rules were not as they should be: restored"
 }
 
 # tailscaled sets it when its netfilter mode is on, and never back; Cilium's proxy needs 0 (cilium issue 48706).
@@ -94,15 +151,19 @@ ensure_sysctl() {
 
 case ${1:-} in
 once | again)
+	# tailscaled's unit runs a round too. Two at once would read each other's half-written files.
+	exec 9>"$RUN/guard.lock"
+	flock 9
 	ensure_rules
 	ensure_table "$1"
 	ensure_sysctl
 	;;
+first) until_done "Guarding the tailnet's packets" "$0" once ;;
 watch)
 	while :; do
 		sleep "${CAPOM_GUARD_INTERVAL:-10}"
 		"$0" again || log "guards could not be restored; trying again"
 	done
 	;;
-*) fail "usage: $0 once|again|watch" ;;
+*) fail "usage: $0 first|once|again|watch" ;;
 esac

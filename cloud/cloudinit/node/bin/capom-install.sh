@@ -46,11 +46,42 @@ require_commands() {
 	fi || fail "packages cannot be installed:$missing"
 }
 
-# deb_repository NAME KEY-URL LINE asc|gpg: apt reads an armoured key as it is when the file is named .asc.
+# trusted_key URL "FINGERPRINT..." FILE --armor|--no-armor: writes those keys that URL gives and
+# that are known. Any other key in it is left out: apt and dnf trust each key of a file alike.
+trusted_key() {
+	if [ "$family" = deb ]; then
+		require_commands gpg:gpg
+	else
+		require_commands gpg:gnupg2
+	fi
+	GNUPGHOME=$RUN/keys
+	export GNUPGHOME
+	rm -rf "$GNUPGHOME"
+	mkdir -m 0700 "$GNUPGHOME"
+	fetch "$1" "$GNUPGHOME/fetched"
+	# What is binary already passes unchanged.
+	gpg --batch -q --dearmor <"$GNUPGHOME/fetched" >"$GNUPGHOME/keyring" || fail "$1 holds no key"
+	found=$(gpg --batch -q --no-default-keyring --keyring "$GNUPGHOME/keyring" --with-colons --list-keys |
+		awk -F: '$1 == "pub" { primary = 1 } $1 == "fpr" && primary { print $10; primary = 0 }')
+	trusted=
+	for fingerprint in $found; do
+		case " $2 " in
+		*" $fingerprint "*) trusted="$trusted $fingerprint" ;;
+		esac
+	done
+	[ -n "$trusted" ] || fail "the key at $1 is not trusted: its fingerprint is $(echo "$found" | tr '\n' ' ')and should be $2"
+	mkdir -p "${3%/*}"
+	# shellcheck disable=SC2086
+	gpg --batch -q --no-default-keyring --keyring "$GNUPGHOME/keyring" "$4" --output "$GNUPGHOME/trusted" --export $trusted
+	cp "$GNUPGHOME/trusted" "$3"
+	rm -rf "$GNUPGHOME"
+}
+
+# deb_repository NAME KEY-URL "FINGERPRINT..." LINE
 deb_repository() {
-	mkdir -p "$ROOT/etc/apt/keyrings" "$ROOT/etc/apt/sources.list.d"
-	fetch "$2" "$ROOT/etc/apt/keyrings/$1.$4"
-	echo "deb [signed-by=/etc/apt/keyrings/$1.$4] $3" >"$ROOT/etc/apt/sources.list.d/$1.list"
+	trusted_key "$2" "$3" "$ROOT/etc/apt/keyrings/$1.gpg" --no-armor
+	mkdir -p "$ROOT/etc/apt/sources.list.d"
+	echo "deb [signed-by=/etc/apt/keyrings/$1.gpg] $4" >"$ROOT/etc/apt/sources.list.d/$1.list"
 }
 
 # install_held "NAME..." PACKAGE...: unattended upgrades must not replace what the Machine's version asks for.
@@ -61,21 +92,25 @@ install_held() {
 	apt update && apt install --allow-downgrades --allow-change-held-packages "$@" && apt-mark -q hold $held
 }
 
-# rpm_repository NAME BASE-URL KEY-URL EXCLUDE
+# rpm_repository NAME BASE-URL KEY-URL "FINGERPRINT..." HELD: what is held is excluded from updates;
+# dnf's versionlock is a plugin that images need not have.
 rpm_repository() {
-	printf '[%s]\nname=%s\nbaseurl=%s\nenabled=1\ngpgcheck=1\ngpgkey=%s\nexclude=%s\n' "$1" "$1" "$2" "$3" "$4" \
+	key=/etc/pki/rpm-gpg/RPM-GPG-KEY-capom-$1
+	trusted_key "$3" "$4" "$ROOT$key" --armor
+	printf '[%s]\nname=%s\nbaseurl=%s\nenabled=1\ngpgcheck=1\ngpgkey=file://%s\nexclude=%s\n' "$1" "$1" "$2" "$key" "$5" \
 		>"$ROOT/etc/yum.repos.d/$1.repo"
 }
 
 tailscale_from_package() {
 	if [ "$family" = deb ]; then
 		base=$CAPOM_TAILSCALE_REPO/$ID
-		deb_repository tailscale "$base/$VERSION_CODENAME.noarmor.gpg" "$base $VERSION_CODENAME main" gpg
+		deb_repository tailscale "$base/$VERSION_CODENAME.noarmor.gpg" "$CAPOM_TAILSCALE_KEYS" "$base $VERSION_CODENAME main"
 		install_held tailscale "tailscale=$CAPOM_TAILSCALE_VERSION" || fail "tailscale $CAPOM_TAILSCALE_VERSION cannot be installed from $base"
 	else
 		base=$CAPOM_TAILSCALE_REPO/oracle/${VERSION_ID%%.*}
-		rpm_repository tailscale "$base/\$basearch" "$base/repo.gpg" ""
-		dnf -q -y install "tailscale-$CAPOM_TAILSCALE_VERSION" || fail "tailscale $CAPOM_TAILSCALE_VERSION cannot be installed from $base"
+		rpm_repository tailscale "$base/\$basearch" "$base/repo.gpg" "$CAPOM_TAILSCALE_KEYS" tailscale
+		dnf -q -y install --disableexcludes=tailscale "tailscale-$CAPOM_TAILSCALE_VERSION" ||
+			fail "tailscale $CAPOM_TAILSCALE_VERSION cannot be installed from $base"
 	fi
 }
 
@@ -136,9 +171,12 @@ tune_tailscaled() {
 kubernetes_from_deb() {
 	minor=$(echo "$CAPOM_KUBERNETES_VERSION" | cut -d. -f1,2)
 	base=$CAPOM_KUBERNETES_REPO/$minor/deb/
-	deb_repository kubernetes "${base}Release.key" "$base /" asc
-	deb_repository containerd "$CAPOM_CONTAINERD_REPO/$ID/gpg" "$CAPOM_CONTAINERD_REPO/$ID $VERSION_CODENAME stable" asc
-	install_held "kubelet kubeadm kubectl containerd.io" "kubelet=$1-*" "kubeadm=$1-*" "kubectl=$1-*" containerd.io conntrack socat ethtool ||
+	docker=$CAPOM_CONTAINERD_REPO/$ID
+	deb_repository kubernetes "${base}Release.key" "$CAPOM_KUBERNETES_KEYS" "$base /"
+	deb_repository containerd "$docker/gpg" "$CAPOM_CONTAINERD_KEYS" "$docker $VERSION_CODENAME stable"
+	install_held containerd.io "containerd.io=$CAPOM_CONTAINERD_VERSION-*" ||
+		fail "containerd $CAPOM_CONTAINERD_VERSION cannot be installed from $docker"
+	install_held "kubelet kubeadm kubectl" "kubelet=$1-*" "kubeadm=$1-*" "kubectl=$1-*" conntrack socat ethtool ||
 		fail "Kubernetes $1 cannot be installed from $base"
 }
 
@@ -146,9 +184,11 @@ kubernetes_from_rpm() {
 	minor=$(echo "$CAPOM_KUBERNETES_VERSION" | cut -d. -f1,2)
 	base=$CAPOM_KUBERNETES_REPO/$minor/rpm/
 	docker=$CAPOM_CONTAINERD_REPO/rhel
-	rpm_repository kubernetes "$base" "${base}repodata/repomd.xml.key" "kubelet kubeadm kubectl cri-tools kubernetes-cni"
-	rpm_repository containerd "$docker/${VERSION_ID%%.*}/\$basearch/stable" "$docker/gpg" ""
-	dnf -q -y install --disableexcludes=kubernetes "kubelet-$1" "kubeadm-$1" "kubectl-$1" containerd.io iproute-tc conntrack-tools socat ethtool ||
+	rpm_repository kubernetes "$base" "${base}repodata/repomd.xml.key" "$CAPOM_KUBERNETES_KEYS" "kubelet kubeadm kubectl cri-tools kubernetes-cni"
+	rpm_repository containerd "$docker/${VERSION_ID%%.*}/\$basearch/stable" "$docker/gpg" "$CAPOM_CONTAINERD_KEYS" containerd.io
+	dnf -q -y install --disableexcludes=containerd "containerd.io-$CAPOM_CONTAINERD_VERSION" ||
+		fail "containerd $CAPOM_CONTAINERD_VERSION cannot be installed from $docker"
+	dnf -q -y install --disableexcludes=kubernetes "kubelet-$1" "kubeadm-$1" "kubectl-$1" iproute-tc conntrack-tools socat ethtool ||
 		fail "Kubernetes $1 cannot be installed from $base"
 }
 

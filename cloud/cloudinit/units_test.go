@@ -1,0 +1,59 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cloudinit
+
+import (
+	"io/fs"
+	"slices"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+)
+
+const unitsDir = "node/etc/systemd/system/"
+
+// directives are the lines of a unit file.
+func directives(t *testing.T, name string) []string {
+	t.Helper()
+	content, err := nodeFiles.ReadFile(unitsDir + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Split(string(content), "\n")
+}
+
+func TestKubeletDoesNotRunWithoutTheGuard(t *testing.T) {
+	g := NewWithT(t)
+	kubelet, guard := directives(t, "kubelet.service.d/20-capom.conf"), directives(t, "capom-guard.service")
+
+	g.Expect(kubelet).To(ContainElement("Requires=capom-guard.service"))
+	g.Expect(slices.ContainsFunc(kubelet, func(line string) bool {
+		return strings.HasPrefix(line, "After=") && strings.Contains(line, "capom-guard.service")
+	})).To(BeTrue())
+	// systemd does not start a unit again whose requirement failed, and stops it with its
+	// requirement.
+	g.Expect(guard).To(ContainElements("ExecStartPre=/usr/local/sbin/capom-guard first", "TimeoutStartSec=infinity", "Restart=always", "StartLimitIntervalSec=0"))
+	g.Expect(strings.Join(guard, "\n")).NotTo(ContainSubstring("PartOf="), "a restart of tailscaled would restart kubelet, a stop would stop it for good")
+	g.Expect(directives(t, "tailscaled.service.d/20-capom.conf")).To(ContainElement("ExecStartPost=-/usr/local/sbin/capom-guard again"))
+}
+
+func TestOurServicesMayDoWhatTheyNeedAndNoMore(t *testing.T) {
+	needs := map[string]string{
+		"capom-guard.service":  "CAP_NET_ADMIN",
+		"capom-routes.service": "CAP_NET_ADMIN",
+		"capom-join.service":   "",
+	}
+	units, err := fs.Glob(nodeFiles, unitsDir+"*.service")
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	NewWithT(t).Expect(units).To(HaveLen(len(needs)))
+	for name, capabilities := range needs {
+		t.Run(name, func(t *testing.T) {
+			NewWithT(t).Expect(directives(t, name)).To(ContainElements("CapabilityBoundingSet="+capabilities, "NoNewPrivileges=yes", "ProtectSystem=strict",
+				"ProtectHome=yes", "PrivateTmp=yes", "ProtectControlGroups=yes", "ProtectKernelModules=yes", "RestrictNamespaces=yes",
+				"RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK", "SystemCallFilter=@system-service", "SystemCallErrorNumber=ENOSYS",
+				"RuntimeDirectory=capom", "RuntimeDirectoryMode=0700", "RuntimeDirectoryPreserve=yes"))
+		})
+	}
+}

@@ -1,0 +1,104 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ownership_test
+
+import (
+	"bytes"
+	"go/ast"
+	"go/parser"
+	"go/printer"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
+)
+
+// changing are the beginnings of verbs that change or end something.
+var changing = regexp.MustCompile("^(Terminate|Delete|Detach|Update|Clear|Add|Remove|Revoke|Approve|Disable)|^Create(Backend|Listener)")
+
+func TestEveryVerbThatChangesOrEndsSomethingTakesAProof(t *testing.T) {
+	for _, client := range []any{&oci.Client{}, oci.LoadBalancers{}, oci.NetworkLoadBalancers{}, &tailnet.Client{}} {
+		of := reflect.TypeOf(client)
+		found := 0
+		for i := range of.NumMethod() {
+			method := of.Method(i)
+			if !changing.MatchString(method.Name) {
+				continue
+			}
+			found++
+			takes := false
+			for in := range method.Type.NumIn() {
+				takes = takes || method.Type.In(in) == reflect.TypeFor[ownership.Proof]()
+			}
+			NewWithT(t).Expect(takes).To(BeTrue(), "%s.%s takes no ownership.Proof", of, method.Name)
+		}
+		NewWithT(t).Expect(found).To(BeNumerically(">", 4), "%s", of)
+	}
+}
+
+// elements are the calls whose argument is an element of a list in status.
+var elements = []string{
+	"controllers/machine/volumes.go: id", // of own.Status.Leaving.VolumeIDs
+}
+
+func TestOnlyWhatStatusHoldsIsTakenAsRecorded(t *testing.T) {
+	g := NewWithT(t)
+	calls := 0
+	for _, folder := range []string{"api", "cloud", "controllers", "exp", "internal"} {
+		for path, argument := range recordedIn(t, filepath.Join("..", "..", folder)) {
+			calls++
+			at := strings.TrimPrefix(path, "../../")
+			if i := strings.LastIndex(at, "#"); i >= 0 {
+				at = at[:i]
+			}
+			g.Expect(strings.Contains(argument, ".Status.") || slices.Contains(elements, at+": "+argument)).To(BeTrue(),
+				"%s: ownership.Recorded(%s): status is all that users cannot write", at, argument)
+		}
+	}
+	g.Expect(calls).To(BeNumerically(">", 1))
+}
+
+// recordedIn are the arguments of all calls of ownership.Recorded outside of tests, by file and position.
+func recordedIn(t *testing.T, root string) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		files := token.NewFileSet()
+		file, err := parser.ParseFile(files, path, nil, 0)
+		if err != nil {
+			return err
+		}
+		ast.Inspect(file, func(node ast.Node) bool {
+			call, isCall := node.(*ast.CallExpr)
+			if !isCall {
+				return true
+			}
+			selector, isSelector := call.Fun.(*ast.SelectorExpr)
+			if isSelector && selector.Sel.Name == "Recorded" {
+				if owner, isName := selector.X.(*ast.Ident); isName && owner.Name == "ownership" {
+					var text bytes.Buffer
+					_ = printer.Fprint(&text, files, call.Args[0])
+					found[path+"#"+files.Position(call.Pos()).String()] = text.String()
+				}
+			}
+			return true
+		})
+		return nil
+	})
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	return found
+}

@@ -1,0 +1,42 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package account
+
+import (
+	"testing"
+
+	. "github.com/onsi/gomega"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
+)
+
+func TestAClusterThatMayNotUseAnAccountDoesNotKeepIt(t *testing.T) {
+	g := NewWithT(t)
+	w, r := newWorld(t)
+	account := w.Accounts[0]
+	cluster := helpers.NewCluster(env.Namespace(t, nil), "forged")
+	env.Create(t, cluster)
+	infra := helpers.NewOCIMeshCluster(cluster, w.Tailnet.Name, w.AccountNames(), func(own *infrav1.OCIMeshCluster) {
+		own.Annotations = map[string]string{infrav1.NetworkAccountsAnnotation: account.Name}
+	})
+	env.Create(t, infra)
+	reconciled(t, r, account)
+	g.Expect(account.Status.Users).To(BeEmpty())
+
+	// What the cluster's controller has written down from when the namespace was allowed counts.
+	infra.Status.Accounts = []infrav1.ClusterAccountStatus{{Name: account.Name, VCNID: "ocid1.vcn.oc1.iad.a"}}
+	g.Expect(env.Client.Status().Update(t.Context(), infra)).To(Succeed())
+	reconciled(t, r, account)
+	g.Expect(account.Status.Users).To(HaveLen(1))
+	infra.Status.Accounts = nil
+	g.Expect(env.Client.Status().Update(t.Context(), infra)).To(Succeed())
+
+	g.Expect(env.Client.Delete(t.Context(), account)).To(Succeed())
+	_, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(account)})
+	g.Expect(err).NotTo(HaveOccurred())
+	env.ExpectGone(t, account)
+}

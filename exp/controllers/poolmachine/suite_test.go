@@ -1,0 +1,230 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package poolmachine_test
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/image"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
+	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolmachine"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
+)
+
+var env *helpers.Environment
+
+func TestMain(m *testing.M) { os.Exit(helpers.Run(m, &env)) }
+
+const (
+	// patience is how long anything may take.
+	patience = 30 * time.Second
+	tick     = 5 * time.Millisecond
+	shape    = "VM.Standard.A1.Flex"
+	// uid is the identity of the pool that is attacked, other that of another one.
+	uid, other = "11111111-aaaa-bbbb-cccc-000000000000", "22222222-aaaa-bbbb-cccc-000000000000"
+)
+
+// bench is two accounts, with an instance in the first once it is launched, and the reconciler, of
+// which each pass is one of a new process.
+type bench struct {
+	*helpers.World
+	recorder *recorder
+	subnet   string
+	image    string
+	// instance is the OCID of the one in the first account.
+	instance string
+}
+
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	b := &bench{recorder: &recorder{}}
+	b.World = helpers.NewWorld(t, env, helpers.WorldOptions{Accounts: 2})
+	b.MakeReady(t)
+	b.makeNetwork(t)
+	return b
+}
+
+func (b *bench) client(t *testing.T) *oci.Client {
+	t.Helper()
+	c, err := b.Clients.OCI(t.Context(), b.Accounts[0])
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	return c
+}
+
+func (b *bench) makeNetwork(t *testing.T) {
+	t.Helper()
+	g, c := NewWithT(t), b.client(t)
+	vcn, err := c.CreateVCN(t.Context(), oci.VCNSpec{DisplayName: "net", CIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/16")}})
+	g.Expect(err).NotTo(HaveOccurred())
+	eventually(g, func(g Gomega) {
+		seen, err := c.GetVCN(t.Context(), vcn.ID)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(seen.State).To(Equal(oci.StateAvailable))
+	})
+	subnet, err := c.CreateSubnet(t.Context(), oci.SubnetSpec{VCNID: vcn.ID, DisplayName: "net", CIDR: netip.MustParsePrefix("10.0.0.0/20")})
+	g.Expect(err).NotTo(HaveOccurred())
+	eventually(g, func(g Gomega) {
+		seen, err := c.GetSubnet(t.Context(), subnet.ID)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(seen.State).To(Equal(oci.StateAvailable))
+	})
+	b.subnet = subnet.ID
+	b.image, err = image.Find(t.Context(), c, image.Query{
+		Image: infrav1.Image{Platform: infrav1.PlatformImage{OperatingSystem: "Canonical Ubuntu", Version: "24.04"}}, Shape: shape,
+	})
+	g.Expect(err).NotTo(HaveOccurred())
+}
+
+// launch makes a running instance with a data volume, behind the provider's back.
+func (b *bench) launch(t *testing.T, tags map[string]string) {
+	t.Helper()
+	g := NewWithT(t)
+	launched, err := b.client(t).LaunchInstance(t.Context(), oci.LaunchSpec{
+		DisplayName: "somebody", AvailabilityDomain: b.Tenancies[0].AvailabilityDomains()[0], Shape: shape, OCPUs: 1, MemoryGB: 6,
+		ImageID: b.image, SubnetID: b.subnet, Tags: tags,
+		DataVolumes: []oci.LaunchVolume{{VolumeSize: oci.VolumeSize{GB: 50}, DisplayName: "data", Device: "/dev/oracleoci/oraclevdb"}},
+	})
+	g.Expect(err).NotTo(HaveOccurred())
+	eventually(g, func(g Gomega) { g.Expect(b.OCI.InstanceState(launched.ID)).To(Equal("RUNNING")) })
+	b.instance = launched.ID
+}
+
+// state is OCI's of the instance.
+func (b *bench) state() string { return b.OCI.InstanceState(b.instance) }
+
+// cluster makes a Cluster with its OCIMeshCluster in the namespace.
+func (b *bench) cluster(t *testing.T, namespace string) {
+	t.Helper()
+	cluster := helpers.NewCluster(namespace, "blue")
+	b.Create(t, cluster)
+	b.Create(t, helpers.NewOCIMeshCluster(cluster, b.Tailnet.Name, b.AccountNames()))
+	b.ProvisionInfrastructure(t, cluster)
+}
+
+// pool is a machine pool in the first account that says that it was first seen with the identity.
+func (b *bench) pool(t *testing.T, namespace, name, identity string) {
+	t.Helper()
+	pool := &expv1.OCIMeshMachinePool{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: namespace, Name: name, Labels: map[string]string{clusterv1.ClusterNameLabel: "blue"},
+			Annotations: map[string]string{infrav1.IdentityAnnotation: fmt.Sprintf("%s/%s/%s", namespace, name, identity)},
+		},
+		Spec: expv1.OCIMeshMachinePoolSpec{
+			Account: b.Accounts[0].Name, Shape: infrav1.Shape{Name: shape, OCPUs: 1, MemoryGB: 6},
+			Image: infrav1.Image{Platform: infrav1.PlatformImage{OperatingSystem: "Canonical Ubuntu", Version: "24.04"}},
+		},
+	}
+	b.Create(t, pool)
+}
+
+// machine makes an object that says it stands for the instance, as the pool's controller would have
+// made it.
+func (b *bench) machine(namespace, pool, identity string) *expv1.OCIMeshMachinePoolMachine {
+	return &expv1.OCIMeshMachinePoolMachine{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: namespace, Name: cloudinit.InstanceHostname(pool+"-"+identity[:8], b.instance),
+			Finalizers: []string{expv1.OCIMeshMachinePoolMachineFinalizer}, Labels: map[string]string{clusterv1.ClusterNameLabel: "blue"},
+			OwnerReferences: []metav1.OwnerReference{{
+				APIVersion: expv1.GroupVersion.String(), Kind: "OCIMeshMachinePool", Name: pool, UID: "any",
+			}},
+		},
+		Spec: expv1.OCIMeshMachinePoolMachineSpec{ProviderID: "oci://" + b.instance},
+	}
+}
+
+// tagsOf are what a pool's instances are tagged with.
+func tagsOf(identity, namespace, name string) map[string]string {
+	return map[string]string{infrav1.MachinePoolUIDTag: identity, infrav1.MachinePoolNameTag: namespace + "/" + name}
+}
+
+// pass polls the first account and reconciles the object once, in a new process.
+func (b *bench) pass(t *testing.T, g Gomega, object *expv1.OCIMeshMachinePoolMachine) {
+	t.Helper()
+	pollers := poller.New(env.Client, b.Clients, poller.Options{PollInterval: tick, ProgressInterval: tick})
+	r := &poolmachine.Reconciler{
+		Client: env.Client, Access: b.Clients, Pollers: pollers, Recorder: b.recorder,
+		Options: poolmachine.Options{PollInterval: tick, ProgressInterval: tick},
+	}
+	_ = pollers.Poll(t.Context(), b.Accounts[0].Name)
+	_, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(object)})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(client.IgnoreNotFound(b.Client.Get(t.Context(), client.ObjectKeyFromObject(object), object))).To(Succeed())
+}
+
+// delete deletes the object and makes passes until it is gone.
+func (b *bench) delete(t *testing.T, object *expv1.OCIMeshMachinePoolMachine) {
+	t.Helper()
+	NewWithT(t).Expect(b.Client.Delete(t.Context(), object)).To(Succeed())
+	b.untilGone(t, object)
+}
+
+func (b *bench) untilGone(t *testing.T, object *expv1.OCIMeshMachinePoolMachine) {
+	t.Helper()
+	eventually(NewWithT(t), func(g Gomega) {
+		b.pass(t, g, object)
+		err := b.Client.Get(t.Context(), client.ObjectKeyFromObject(object), object)
+		g.Expect(apierrors.IsNotFound(err)).To(BeTrue(), "conditions: %v", object.Status.Conditions)
+	})
+}
+
+// expectUntouched expects instance and volumes as they were.
+func (b *bench) expectUntouched(t *testing.T) {
+	t.Helper()
+	g := NewWithT(t)
+	g.Expect(b.OCI.InstanceState(b.instance)).To(Equal("RUNNING"))
+	left, err := b.OCI.Leftovers(b.Tenancies[0].Name)
+	g.Expect(err).NotTo(HaveOccurred())
+	volumes := 0
+	for _, resource := range left {
+		if resource.Kind == "volume" {
+			volumes++
+		}
+	}
+	g.Expect(volumes).To(Equal(1))
+	calls := b.OCI.CallCounts(b.Tenancies[0].Name)
+	for _, operation := range []string{"TerminateInstance", "DetachInstancePoolInstance", "DeleteVolume", "DeleteBootVolume"} {
+		g.Expect(calls[operation]).To(BeZero(), operation)
+	}
+}
+
+func eventually(g *WithT, check func(g Gomega)) {
+	g.Eventually(check).WithTimeout(patience).WithPolling(tick).Should(Succeed())
+}
+
+// recorder keeps events.
+type recorder struct {
+	mu  sync.Mutex
+	all []string
+}
+
+// Eventf keeps the event.
+func (r *recorder) Eventf(_, _ runtime.Object, eventType, reason, _, note string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all = append(r.all, eventType+" "+reason+" "+fmt.Sprintf(note, args...))
+}
+
+func (b *bench) events() []string {
+	b.recorder.mu.Lock()
+	defer b.recorder.mu.Unlock()
+	return slices.Clone(b.recorder.all)
+}
