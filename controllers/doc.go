@@ -11,6 +11,7 @@
 //	access    what all of them need to act in an account or a tailnet, and errors as reasons with remedies
 //	vip       control-plane addresses out of a Tailnet's range
 //	report    conditions from outcomes
+//	strays    when something that carries the provider's tags counts as belonging to no object
 //	index     how machines are found in the cache
 //
 // All have one shape: a controller.go with set-up, watches and the Reconcile skeleton; one file for each phase; a

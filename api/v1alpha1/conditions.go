@@ -64,6 +64,17 @@ const (
 	RegionUnknownReason = "RegionUnknown"
 )
 
+// Conditions of OCIAccount and Tailnet about what belongs to no object, and their reasons.
+const (
+	// StraysAbsentCondition is True while nothing carries the provider's tags without belonging to
+	// an object. It does not count for Ready: a stray costs money or may be misused, and keeps
+	// nothing from working.
+	StraysAbsentCondition = "StraysAbsent"
+	// StraysFoundReason surfaces when there are some. Remedy: in the message; nothing removes them
+	// by itself.
+	StraysFoundReason = "StraysFound"
+)
+
 // Reasons of Tailnet's conditions.
 const (
 	// TagNotPermittedReason surfaces when keys with the tags are refused. Remedy: add the tags to the policy's tagOwners and

@@ -145,7 +145,8 @@ type OCICredentials struct {
 // OCIAccountStatus is what was seen of the account.
 // +kubebuilder:validation:MinProperties=1
 type OCIAccountStatus struct {
-	// conditions tell the account's state: Ready, CredentialsValid, CompartmentAccessible, Deleting.
+	// conditions tell the account's state: Ready, CredentialsValid, CompartmentAccessible,
+	// StraysAbsent, Deleting.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -203,6 +204,53 @@ type OCIAccountStatus struct {
 	// summary is usage and shortages in a few words, for people.
 	// +optional
 	Summary AccountSummary `json:"summary,omitempty,omitzero"`
+
+	// strays are instances of the compartment that carry this provider's tags and belong to no
+	// object of this management cluster. Nothing removes them: they may be another management
+	// cluster's.
+	// +optional
+	Strays AccountStrays `json:"strays,omitempty,omitzero"`
+}
+
+// AccountStrays are instances that carry this provider's tags and belong to no object.
+// +kubebuilder:validation:MinProperties=1
+type AccountStrays struct {
+	// count is their number; absent until a poll was looked at.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Count *int32 `json:"count,omitempty"`
+
+	// instances are those that were seen first, at most 16.
+	// +optional
+	// +listType=map
+	// +listMapKey=id
+	// +kubebuilder:validation:MaxItems=16
+	Instances []StrayInstance `json:"instances,omitempty"`
+}
+
+// StrayInstance is an instance that carries this provider's tags and belongs to no object.
+type StrayInstance struct {
+	// id is the instance's OCID.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	ID string `json:"id,omitempty"`
+
+	// displayName is the instance's name in OCI, shortened if it is longer.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	DisplayName string `json:"displayName,omitempty"`
+
+	// owner is namespace/name of the object that the instance was made for, as its tag has it.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	Owner string `json:"owner,omitempty"`
+
+	// since is when the provider first saw the instance without an object; a restart begins anew.
+	// +optional
+	Since metav1.Time `json:"since,omitempty,omitzero"`
 }
 
 // AccountSummary is what the columns of "kubectl get ociaccounts" show.
@@ -357,6 +405,7 @@ type AvailabilityDomain struct {
 // +kubebuilder:printcolumn:name="Volumes",type="string",JSONPath=".status.summary.volumes"
 // +kubebuilder:printcolumn:name="Short",type="string",JSONPath=".status.summary.short"
 // +kubebuilder:printcolumn:name="Age",type="date",JSONPath=".metadata.creationTimestamp"
+// +kubebuilder:printcolumn:name="Strays",type="integer",priority=1,JSONPath=".status.strays.count"
 // +kubebuilder:printcolumn:name="Limits",type="string",priority=1,JSONPath=".status.limitsMessage"
 // +kubebuilder:printcolumn:name="Message",type="string",priority=1,JSONPath=".status.conditions[?(@.type=='Ready')].message"
 type OCIAccount struct {

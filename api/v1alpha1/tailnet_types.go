@@ -130,7 +130,7 @@ type TailnetCredentials struct {
 // TailnetStatus is what was seen of the tailnet.
 // +kubebuilder:validation:MinProperties=1
 type TailnetStatus struct {
-	// conditions tell the tailnet's state: Ready, CredentialsValid, Deleting.
+	// conditions tell the tailnet's state: Ready, CredentialsValid, StraysAbsent, Deleting.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -150,6 +150,79 @@ type TailnetStatus struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
 	Users []ObjectUser `json:"users,omitempty"`
+
+	// strays are devices and keys of the tailnet that look like this provider's and belong to no
+	// object of this management cluster. Nothing removes them: they may be another management
+	// cluster's.
+	// +optional
+	Strays TailnetStrays `json:"strays,omitempty,omitzero"`
+}
+
+// TailnetStrays are devices with this provider's tags, and keys with its description, that belong
+// to no object.
+// +kubebuilder:validation:MinProperties=1
+type TailnetStrays struct {
+	// deviceCount is the number of devices; absent until a list was looked at.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	DeviceCount *int32 `json:"deviceCount,omitempty"`
+
+	// devices are those that were seen first, at most 16.
+	// +optional
+	// +listType=map
+	// +listMapKey=id
+	// +kubebuilder:validation:MaxItems=16
+	Devices []StrayDevice `json:"devices,omitempty"`
+
+	// keyCount is the number of keys; absent until a list was looked at.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	KeyCount *int32 `json:"keyCount,omitempty"`
+
+	// keys are those that were seen first, at most 16.
+	// +optional
+	// +listType=map
+	// +listMapKey=id
+	// +kubebuilder:validation:MaxItems=16
+	Keys []StrayKey `json:"keys,omitempty"`
+}
+
+// StrayDevice is a device with this provider's tags that no object's status has recorded.
+type StrayDevice struct {
+	// id is the coordination server's.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	ID string `json:"id,omitempty"`
+
+	// hostname is what the device calls itself, shortened if it is longer.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	Hostname string `json:"hostname,omitempty"`
+
+	// since is when the provider first saw the device without an object; a restart begins anew.
+	// +optional
+	Since metav1.Time `json:"since,omitempty,omitzero"`
+}
+
+// StrayKey is a key with this provider's description that was made for no object there is.
+type StrayKey struct {
+	// id is the coordination server's.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	ID string `json:"id,omitempty"`
+
+	// description of the key.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	Description string `json:"description,omitempty"`
+
+	// since is when the provider first saw the key without an object; a restart begins anew.
+	// +optional
+	Since metav1.Time `json:"since,omitempty,omitzero"`
 }
 
 // VIPAllocation is an address that a cluster holds.
@@ -190,6 +263,8 @@ type VIPAllocation struct {
 // +kubebuilder:printcolumn:name="Ready",type="string",JSONPath=".status.conditions[?(@.type=='Ready')].status"
 // +kubebuilder:printcolumn:name="Reason",type="string",JSONPath=".status.conditions[?(@.type=='Ready')].reason"
 // +kubebuilder:printcolumn:name="Age",type="date",JSONPath=".metadata.creationTimestamp"
+// +kubebuilder:printcolumn:name="Stray Devices",type="integer",priority=1,JSONPath=".status.strays.deviceCount"
+// +kubebuilder:printcolumn:name="Stray Keys",type="integer",priority=1,JSONPath=".status.strays.keyCount"
 // +kubebuilder:printcolumn:name="Message",type="string",priority=1,JSONPath=".status.conditions[?(@.type=='Ready')].message"
 type Tailnet struct {
 	metav1.TypeMeta `json:",inline"`

@@ -139,6 +139,20 @@ func (b *Book) Strays(known func(machineUID string) bool) []oci.Instance {
 	return strays
 }
 
+// Claimed lists the instances with a machine's or a machine pool's tag that are there to stay, as
+// of the last complete list: neither on their way out nor missing. began is when that list was
+// begun; zero if there was none.
+func (b *Book) Claimed() (instances []oci.Instance, began time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, r := range b.instances {
+		if !r.missing && r.instance.State != oci.StateTerminating && r.instance.State != oci.StateTerminated {
+			instances = append(instances, r.instance)
+		}
+	}
+	return instances, b.began
+}
+
 // Others lists the instances of others in the compartment that are not TERMINATED. Only place, shape and size of them are known.
 func (b *Book) Others() []oci.Instance {
 	b.mu.Lock()

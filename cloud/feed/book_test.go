@@ -105,6 +105,32 @@ func TestAnInstanceIsMissingOnlyFromACompletePoll(t *testing.T) {
 	g.Expect(d.poll(machineInstance("b", oci.StateRunning), machineInstance("a", oci.StateRunning))).To(ConsistOf(changeOf("b")))
 }
 
+func TestClaimedIsWhatIsTaggedAndThereToStay(t *testing.T) {
+	g := NewWithT(t)
+	d := newDiary()
+	_, began := d.Claimed()
+	g.Expect(began.IsZero()).To(BeTrue(), "nothing is known")
+	pooled := oci.Instance{Resource: oci.Resource{ID: "pooled", State: oci.StateProvisioning, Tags: map[string]string{infrav1.MachinePoolUIDTag: "p"}}}
+	d.poll(machineInstance("a", oci.StateRunning), machineInstance("b", oci.StateStopped), machineInstance("c", oci.StateTerminating),
+		machineInstance("d", oci.StateTerminated), machineInstance("e", oci.StateRunning), pooled,
+		oci.Instance{Resource: oci.Resource{ID: "stranger", State: oci.StateRunning}})
+	ids := func() (ids []string) {
+		claimed, _ := d.Claimed()
+		for _, instance := range claimed {
+			ids = append(ids, instance.ID)
+		}
+		return ids
+	}
+	g.Expect(ids()).To(ConsistOf("a", "b", "e", "pooled"))
+
+	d.pass(time.Minute)
+	g.Expect(d.fail(errSilent)).To(BeEmpty())
+	_, began = d.Claimed()
+	g.Expect(began).To(Equal(start), "a poll that failed shows nothing")
+	d.poll(machineInstance("a", oci.StateRunning))
+	g.Expect(ids()).To(ConsistOf("a"), "the others are missing")
+}
+
 func TestAListSaysNothingOfWhatWasDoneAfterItsBeginning(t *testing.T) {
 	g := NewWithT(t)
 	d := newDiary()

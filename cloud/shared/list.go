@@ -71,6 +71,24 @@ func (l *List[T]) Since(ctx context.Context, notBefore time.Time, read func(cont
 	}
 }
 
+// Put takes over a list that was begun at the time and read to its end by other means, unless a
+// newer one is known.
+func (l *List[T]) Put(began time.Time, value T) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.began.Before(began) {
+		l.began, l.took, l.value = began, time.Since(began), value
+	}
+}
+
+// Latest is the newest list that is known, and when it was begun; zero if none is. The caller may
+// read it only.
+func (l *List[T]) Latest() (value T, began time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.value, l.began
+}
+
 // busyPart bounds how much of the time is spent on a list: one that took a second is good for as many seconds.
 const busyPart = 4
 

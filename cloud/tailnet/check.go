@@ -51,9 +51,13 @@ func (c *Client) Check(ctx context.Context, spec CheckSpec) error {
 	if err := c.checkScopes(ctx, operation, spec); err != nil {
 		return err
 	}
-	if _, err := c.Devices(ctx); err != nil {
+	began := time.Now()
+	devices, err := c.Devices(ctx)
+	if err != nil {
 		return err
 	}
+	// Whoever looks for devices needs no list of its own for a while.
+	c.keep(began, devices)
 	for _, tags := range spec.TagSets {
 		key, err := c.CreateKey(ctx, KeySpec{Tags: tags, Expiry: checkExpiry, Description: checkDescription})
 		if err != nil {

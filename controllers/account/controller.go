@@ -32,6 +32,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/strays"
 )
 
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ociaccounts,verbs=get;list;watch;patch;update
@@ -51,6 +52,10 @@ type Options struct {
 	// LimitsInterval is how often OCI's service limits are read; 12 minutes by default. After a launch that was refused for one
 	// they are read at once, though not more often than PollInterval.
 	LimitsInterval time.Duration
+	// StrayAfter is for how long an instance must be seen without an object before it counts as a
+	// stray; 10 minutes by default, which is longer than a clusterctl move takes to make all
+	// objects.
+	StrayAfter time.Duration
 	// Concurrency is how many accounts are reconciled at once; 10 by default.
 	Concurrency int
 	// WatchFilterValue, if set, is the value of the label cluster.x-k8s.io/watch-filter of the accounts to reconcile.
@@ -71,6 +76,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.LimitsInterval <= 0 {
 		o.LimitsInterval = 12 * time.Minute
+	}
+	if o.StrayAfter <= 0 {
+		o.StrayAfter = 10 * time.Minute
 	}
 	if o.Concurrency <= 0 {
 		o.Concurrency = 10
@@ -94,6 +102,7 @@ type Reconciler struct {
 	Options Options
 
 	refreshed, inventoried, limited refreshes
+	strayed                         strays.Watch
 }
 
 // scope is what one reconcile knows.
@@ -112,6 +121,8 @@ type scope struct {
 	later bool
 	// limitHit says that a launch was refused for a limit since the last look. Set by shortages.
 	limitHit bool
+	// strays are what a new poll has shown of them; nil if there was none. Set by strays.
+	strays *straysSeen
 	// waitsFor is what holds up a deletion. Set by remove.
 	waitsFor *access.Problem
 }
@@ -169,7 +180,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (_ ctrl.Re
 	// leave the rest undone.
 	owning := r.ownSecret(ctx, s)
 	for _, phase := range []func(context.Context, *scope) error{
-		r.findUsers, r.connect, r.probe, r.domains, r.shortages, r.inventory, r.limits, r.remove,
+		r.findUsers, r.connect, r.probe, r.domains, r.shortages, r.inventory, r.limits, r.strays, r.remove,
 	} {
 		if err := phase(ctx, s); err != nil {
 			return ctrl.Result{}, kerrors.NewAggregate([]error{err, owning})

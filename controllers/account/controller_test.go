@@ -62,7 +62,7 @@ func TestAGoodAccountIsReadyAndKnowsItsDomains(t *testing.T) {
 	result := reconciled(t, r, account)
 
 	helpers.ExpectConditions(t, account, "Ready True Ready", "CredentialsValid True Ready", "CompartmentAccessible True Ready",
-		"Deleting False NotDeleting")
+		"StraysAbsent Unknown Waiting", "Deleting False NotDeleting")
 	g.Expect(account.Finalizers).To(ConsistOf(infrav1.OCIAccountFinalizer))
 	var domains []string
 	for _, domain := range account.Status.AvailabilityDomains {
@@ -175,7 +175,7 @@ func TestABadAccountSaysWhatIsWrongAndHeals(t *testing.T) {
 
 			reconciled(t, r, account)
 
-			helpers.ExpectConditions(t, account, append(world.want, "Deleting False NotDeleting")...)
+			helpers.ExpectConditions(t, account, append(world.want, "StraysAbsent Unknown Waiting", "Deleting False NotDeleting")...)
 			g.Expect(helpers.MessageOf(account, infrav1.ReadyCondition)).To(ContainSubstring(world.message))
 
 			world.mend(t, w)
@@ -210,7 +210,7 @@ func TestARegionThatTheTenancyHasNotSubscribedTo(t *testing.T) {
 	reconciled(t, r, account)
 
 	helpers.ExpectConditions(t, account, "Ready False RegionUnknown", "CredentialsValid True Ready",
-		"CompartmentAccessible False RegionUnknown", "Deleting False NotDeleting")
+		"CompartmentAccessible False RegionUnknown", "StraysAbsent Unknown Waiting", "Deleting False NotDeleting")
 }
 
 func TestARegionThatDoesNotExistHasNoAddress(t *testing.T) {
@@ -229,7 +229,7 @@ func TestAnUnreachableEndpoint(t *testing.T) {
 	reconciled(t, r, w.Accounts[0])
 
 	helpers.ExpectConditions(t, w.Accounts[0], "Ready False Unavailable", "CredentialsValid Unknown Unavailable",
-		"CompartmentAccessible False Unavailable", "Deleting False NotDeleting")
+		"CompartmentAccessible False Unavailable", "StraysAbsent Unknown Waiting", "Deleting False NotDeleting")
 }
 
 func TestADeletedAccountWaitsForThoseThatUseIt(t *testing.T) {
@@ -252,7 +252,7 @@ func TestADeletedAccountWaitsForThoseThatUseIt(t *testing.T) {
 	reconciled(t, r, account)
 
 	helpers.ExpectConditions(t, account, "Ready False InUse", "CredentialsValid True Ready", "CompartmentAccessible True Ready",
-		"Deleting True InUse")
+		"StraysAbsent Unknown Waiting", "Deleting True InUse")
 	g.Expect(helpers.MessageOf(account, infrav1.DeletingCondition)).To(And(ContainSubstring(w.Namespace+"/c1"), ContainSubstring("1 OCIMeshMachines")))
 
 	g.Expect(env.Client.Delete(t.Context(), user)).To(Succeed())

@@ -34,6 +34,7 @@ func (r *Reconciler) remove(_ context.Context, s *scope) error {
 	for _, times := range []*refreshes{&r.refreshed, &r.inventoried, &r.limited} {
 		times.forget(s.account.UID)
 	}
+	r.strayed.Forget(s.account.UID)
 	return nil
 }
 

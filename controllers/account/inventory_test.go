@@ -99,7 +99,7 @@ func TestWithoutThePermissionLimitsAreUnknownAndNothingElse(t *testing.T) {
 	reconciled(t, r, account)
 
 	helpers.ExpectConditions(t, account, "Ready True Ready", "CredentialsValid True Ready", "CompartmentAccessible True Ready",
-		"Deleting False NotDeleting")
+		"StraysAbsent Unknown Waiting", "Deleting False NotDeleting")
 	g.Expect(account.Status.Limits).To(BeEmpty())
 	g.Expect(account.Status.LimitsMessage).To(ContainSubstring("to read resource-availability in tenancy"))
 
@@ -147,7 +147,7 @@ func TestTheColumnsAreAnOperatorsPage(t *testing.T) {
 	columns, cells := table(t.Context(), g, account)
 
 	g.Expect(columns).To(Equal([]string{
-		"Name", "Region", "Ready", "Reason", "Machines", "Used", "Volumes", "Short", "Age", "Limits", "Message",
+		"Name", "Region", "Ready", "Reason", "Machines", "Used", "Volumes", "Short", "Age", "Strays", "Limits", "Message",
 	}))
 	t.Logf("\n%s\n%s", strings.Join(columns[:9], "   "), strings.Join(cells[:9], "   "))
 	g.Expect(cells[1:7]).To(Equal([]string{helpers.Region, "True", "Ready", "1", "A1 1/2 OCPU 6/12 GB, E2.Micro 0/2", "60/200 GB"}))

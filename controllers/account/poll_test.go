@@ -39,7 +39,7 @@ func TestAPolledAccountIsNotAskedAgain(t *testing.T) {
 	reconciled(t, r, account)
 
 	helpers.ExpectConditions(t, account, "Ready True Ready", "CredentialsValid True Ready", "CompartmentAccessible True Ready",
-		"Deleting False NotDeleting")
+		"StraysAbsent True Ready", "Deleting False NotDeleting")
 	g.Expect(w.OCI.CallCounts("")).To(BeEmpty())
 }
 

@@ -11,7 +11,8 @@ import (
 )
 
 // owned are the conditions that this controller writes.
-var owned = report.Types(infrav1.CredentialsValidCondition, infrav1.CompartmentAccessibleCondition, infrav1.DeletingCondition)
+var owned = report.Types(infrav1.CredentialsValidCondition, infrav1.CompartmentAccessibleCondition, infrav1.StraysAbsentCondition,
+	infrav1.DeletingCondition)
 
 // maxUsers is the API's limit.
 const maxUsers = 64
@@ -23,6 +24,8 @@ func (r *Reconciler) updateStatus(s *scope) {
 		s.account.Status.AvailabilityDomains = s.domains
 	}
 	summarize(&s.account.Status)
+	// A stray keeps nothing from working: it is no part of Ready.
+	r.updateStrays(s)
 	report.Set(s.account,
 		report.Deleting(s.account, s.waitsFor),
 		s.credentialsValid(),

@@ -44,11 +44,21 @@ const (
 	stateUnknown = "unknown"
 )
 
+// Kinds of strays in a tailnet, as in metrics.
+const (
+	kindDevice = "device"
+	kindKey    = "key"
+)
+
 var (
 	accountReady = prometheus.NewDesc("capom_account_ready",
 		"Whether the OCIAccount is Ready.", []string{"account"}, nil)
 	tailnetReady = prometheus.NewDesc("capom_tailnet_ready",
 		"Whether the Tailnet is Ready.", []string{"tailnet"}, nil)
+	accountStrays = prometheus.NewDesc("capom_account_strays",
+		"Instances that carry this provider's tags and belong to no object, by account.", []string{"account"}, nil)
+	tailnetStrays = prometheus.NewDesc("capom_tailnet_strays",
+		"Devices and keys that look like this provider's and belong to no object, by tailnet and kind.", []string{"tailnet", "kind"}, nil)
 	machines = prometheus.NewDesc("capom_machines",
 		"OCIMeshMachines by the account that they are placed in and how far they are.", []string{"account", "phase"}, nil)
 	devices = prometheus.NewDesc("capom_tailnet_devices",
@@ -61,9 +71,11 @@ type Collector struct {
 	Reader client.Reader
 }
 
-// Register has the collector scraped: capom_account_ready by account, capom_tailnet_ready by tailnet, capom_machines by account and
-// phase (waiting, placed, launched, running, joined, provisioned; not-ready once provisioned; deleting), and
-// capom_tailnet_devices by tailnet and state (online, offline, unknown).
+// Register has the collector scraped: capom_account_ready by account, capom_tailnet_ready by
+// tailnet, capom_machines by account and phase (waiting, placed, launched, running, joined,
+// provisioned; not-ready once provisioned; deleting), capom_tailnet_devices by tailnet and state
+// (online, offline, unknown), capom_account_strays by account, and capom_tailnet_strays by tailnet
+// and kind (device, key).
 func Register(registerer prometheus.Registerer, reader client.Reader) error {
 	if err := registerer.Register(&Collector{Reader: reader}); err != nil {
 		return fmt.Errorf("registering the inventory's metrics: %w", err)
@@ -73,7 +85,7 @@ func Register(registerer prometheus.Registerer, reader client.Reader) error {
 
 // Describe names the metrics.
 func (c *Collector) Describe(descriptions chan<- *prometheus.Desc) {
-	for _, description := range []*prometheus.Desc{accountReady, tailnetReady, machines, devices} {
+	for _, description := range []*prometheus.Desc{accountReady, tailnetReady, accountStrays, tailnetStrays, machines, devices} {
 		descriptions <- description
 	}
 }
@@ -95,7 +107,11 @@ func (c *Collector) accounts(ctx context.Context, metrics chan<- prometheus.Metr
 		return err
 	}
 	for i := range accounts.Items {
-		metrics <- gauge(accountReady, truth(conditions.IsTrue(&accounts.Items[i], infrav1.ReadyCondition)), accounts.Items[i].Name)
+		account := &accounts.Items[i]
+		metrics <- gauge(accountReady, truth(conditions.IsTrue(account, infrav1.ReadyCondition)), account.Name)
+		if count := account.Status.Strays.Count; count != nil {
+			metrics <- gauge(accountStrays, float64(*count), account.Name)
+		}
 	}
 	return nil
 }
@@ -106,7 +122,14 @@ func (c *Collector) tailnets(ctx context.Context, metrics chan<- prometheus.Metr
 		return err
 	}
 	for i := range tailnets.Items {
-		metrics <- gauge(tailnetReady, truth(conditions.IsTrue(&tailnets.Items[i], infrav1.ReadyCondition)), tailnets.Items[i].Name)
+		tailnet := &tailnets.Items[i]
+		metrics <- gauge(tailnetReady, truth(conditions.IsTrue(tailnet, infrav1.ReadyCondition)), tailnet.Name)
+		strays := tailnet.Status.Strays
+		for kind, count := range map[string]*int32{kindDevice: strays.DeviceCount, kindKey: strays.KeyCount} {
+			if count != nil {
+				metrics <- gauge(tailnetStrays, float64(*count), tailnet.Name, kind)
+			}
+		}
 	}
 	return nil
 }

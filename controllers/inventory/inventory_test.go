@@ -43,9 +43,14 @@ func TestObjectsAreCountedAsTheyAreAtTheScrape(t *testing.T) {
 	deleting := machine("h", "alpha", "i", "d", true, condition(infrav1.TailnetReadyCondition, metav1.ConditionFalse, "Deleting"))
 	deleting.Finalizers, deleting.DeletionTimestamp = []string{"test/finalizer"}, ptr.To(metav1.Now())
 	objects := []client.Object{
-		&infrav1.OCIAccount{ObjectMeta: metav1.ObjectMeta{Name: "alpha"}, Status: infrav1.OCIAccountStatus{Conditions: []metav1.Condition{ready}}},
+		&infrav1.OCIAccount{ObjectMeta: metav1.ObjectMeta{Name: "alpha"}, Status: infrav1.OCIAccountStatus{
+			Conditions: []metav1.Condition{ready}, Strays: infrav1.AccountStrays{Count: ptr.To[int32](3)},
+		}},
 		&infrav1.OCIAccount{ObjectMeta: metav1.ObjectMeta{Name: "bravo"}},
-		&infrav1.Tailnet{ObjectMeta: metav1.ObjectMeta{Name: "home"}, Status: infrav1.TailnetStatus{Conditions: []metav1.Condition{ready}}},
+		&infrav1.Tailnet{ObjectMeta: metav1.ObjectMeta{Name: "home"}, Status: infrav1.TailnetStatus{
+			Conditions: []metav1.Condition{ready},
+			Strays:     infrav1.TailnetStrays{DeviceCount: ptr.To[int32](2), KeyCount: ptr.To[int32](0)},
+		}},
 		&infrav1.OCIMeshCluster{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "blue", Labels: map[string]string{clusterv1.ClusterNameLabel: "blue"}},
 			Spec:       infrav1.OCIMeshClusterSpec{TailnetRef: infrav1.TailnetReference{Name: "home"}},
@@ -67,6 +72,9 @@ func TestObjectsAreCountedAsTheyAreAtTheScrape(t *testing.T) {
 # TYPE capom_account_ready gauge
 capom_account_ready{account="alpha"} 1
 capom_account_ready{account="bravo"} 0
+# HELP capom_account_strays Instances that carry this provider's tags and belong to no object, by account.
+# TYPE capom_account_strays gauge
+capom_account_strays{account="alpha"} 3
 # HELP capom_machines OCIMeshMachines by the account that they are placed in and how far they are.
 # TYPE capom_machines gauge
 capom_machines{account="",phase="waiting"} 1
@@ -85,6 +93,10 @@ capom_tailnet_devices{state="unknown",tailnet="home"} 1
 # HELP capom_tailnet_ready Whether the Tailnet is Ready.
 # TYPE capom_tailnet_ready gauge
 capom_tailnet_ready{tailnet="home"} 1
+# HELP capom_tailnet_strays Devices and keys that look like this provider's and belong to no object, by tailnet and kind.
+# TYPE capom_tailnet_strays gauge
+capom_tailnet_strays{kind="device",tailnet="home"} 2
+capom_tailnet_strays{kind="key",tailnet="home"} 0
 `))
 	g.Expect(err).NotTo(HaveOccurred())
 }

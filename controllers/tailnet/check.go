@@ -80,6 +80,7 @@ func (r *Reconciler) check(ctx context.Context, s *scope) error {
 	case err != nil:
 		r.passed.forget(uid)
 	case full:
+		s.full = true
 		r.passed.put(uid, s.client)
 	}
 	return ctx.Err()

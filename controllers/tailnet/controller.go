@@ -30,6 +30,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/strays"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/vip"
 )
 
@@ -49,6 +50,10 @@ type Options struct {
 	// CheckInterval is how often all that machines will need is tried out, keys included; an hour by default, and at once
 	// when the spec or the credentials have changed or the last check failed.
 	CheckInterval time.Duration
+	// StrayAfter is for how long a device or key must be seen without an object before it counts as
+	// a stray; 10 minutes by default, which is longer than a clusterctl move takes to make all
+	// objects.
+	StrayAfter time.Duration
 	// Concurrency is how many tailnets are reconciled at once; 5 by default.
 	Concurrency int
 	// WatchFilterValue, if set, is the value of the label cluster.x-k8s.io/watch-filter of the tailnets to reconcile.
@@ -66,6 +71,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.CheckInterval <= 0 {
 		o.CheckInterval = time.Hour
+	}
+	if o.StrayAfter <= 0 {
+		o.StrayAfter = 10 * time.Minute
 	}
 	if o.Concurrency <= 0 {
 		o.Concurrency = 5
@@ -86,7 +94,8 @@ type Reconciler struct {
 	// Options are set by SetupWithManager; tests that call Reconcile set them.
 	Options Options
 
-	passed passes
+	passed               passes
+	strayed, strayedKeys strays.Watch
 }
 
 // scope is what one reconcile knows.
@@ -99,6 +108,10 @@ type scope struct {
 	// checked is set by check; problem is what is wrong, nil if nothing is.
 	checked bool
 	problem *access.Problem
+	// full says that the check tried out all, which it does once in a while. Set by check.
+	full bool
+	// strays are what the lists have shown of them; nil if there was none. Set by strays.
+	strays *straysSeen
 	// waitsFor is what holds up a deletion. Set by remove.
 	waitsFor *access.Problem
 }
@@ -160,7 +173,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (_ ctrl.Re
 	// The Secret is owned first: that makes a new version of it, and a new version a new client. Failing to is no reason to
 	// leave the rest undone.
 	owning := kerrors.NewAggregate([]error{auditing, r.ownSecret(ctx, s)})
-	for _, phase := range []func(context.Context, *scope) error{r.findUsers, r.connect, r.check, r.remove} {
+	for _, phase := range []func(context.Context, *scope) error{r.findUsers, r.connect, r.check, r.strays, r.remove} {
 		if err := phase(ctx, s); err != nil {
 			return ctrl.Result{}, kerrors.NewAggregate([]error{err, owning})
 		}

@@ -51,7 +51,8 @@ func TestAGoodTailnetIsReady(t *testing.T) {
 
 			result := reconciled(t, r, w.Tailnet)
 
-			helpers.ExpectConditions(t, w.Tailnet, "Ready True Ready", "CredentialsValid True Ready", "Deleting False NotDeleting")
+			helpers.ExpectConditions(t, w.Tailnet, "Ready True Ready", "CredentialsValid True Ready", "StraysAbsent True Ready",
+				"Deleting False NotDeleting")
 			g.Expect(w.Tailnet.Finalizers).To(ConsistOf(infrav1.TailnetFinalizer))
 			g.Expect(result.RequeueAfter).To(BeNumerically("~", 5*time.Minute, time.Minute))
 			w.ExpectNothingLeft(t)
@@ -139,7 +140,7 @@ func TestABadTailnetSaysWhatIsWrongAndHeals(t *testing.T) {
 			reconciled(t, r, w.Tailnet)
 
 			helpers.ExpectConditions(t, w.Tailnet, "Ready False "+world.reason, "CredentialsValid False "+world.reason,
-				"Deleting False NotDeleting")
+				"StraysAbsent Unknown Waiting", "Deleting False NotDeleting")
 			g.Expect(helpers.MessageOf(w.Tailnet, infrav1.ReadyCondition)).To(ContainSubstring(world.message))
 
 			world.mend(t, w)
@@ -157,7 +158,7 @@ func TestAHeadscaleThatIsTooOldIsNamed(t *testing.T) {
 	reconciled(t, r, w.Tailnet)
 
 	helpers.ExpectConditions(t, w.Tailnet, "Ready False HeadscaleTooOld", "CredentialsValid False HeadscaleTooOld",
-		"Deleting False NotDeleting")
+		"StraysAbsent Unknown Waiting", "Deleting False NotDeleting")
 	NewWithT(t).Expect(helpers.MessageOf(w.Tailnet, infrav1.ReadyCondition)).To(ContainSubstring("0.29.2"))
 }
 
@@ -214,7 +215,8 @@ func TestADeletedTailnetWaitsForTheClustersThatUseIt(t *testing.T) {
 	g.Expect(env.Client.Delete(t.Context(), w.Tailnet)).To(Succeed())
 	reconciled(t, r, w.Tailnet)
 
-	helpers.ExpectConditions(t, w.Tailnet, "Ready False InUse", "CredentialsValid True Ready", "Deleting True InUse")
+	helpers.ExpectConditions(t, w.Tailnet, "Ready False InUse", "CredentialsValid True Ready", "StraysAbsent True Ready",
+		"Deleting True InUse")
 	g.Expect(w.Tailnet.Status.Users).To(ConsistOf(infrav1.ObjectUser{Namespace: w.Namespace, Name: "c1"}))
 
 	g.Expect(env.Client.Delete(t.Context(), user)).To(Succeed())

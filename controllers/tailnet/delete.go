@@ -30,6 +30,8 @@ func (r *Reconciler) remove(_ context.Context, s *scope) error {
 	controllerutil.RemoveFinalizer(s.tailnet, infrav1.TailnetFinalizer)
 	r.Clients.ForgetTailnet(s.tailnet)
 	r.passed.forget(s.tailnet.UID)
+	r.strayed.Forget(s.tailnet.UID)
+	r.strayedKeys.Forget(s.tailnet.UID)
 	return nil
 }
 

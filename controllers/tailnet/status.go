@@ -11,7 +11,7 @@ import (
 )
 
 // owned are the conditions that this controller writes.
-var owned = report.Types(infrav1.CredentialsValidCondition, infrav1.DeletingCondition)
+var owned = report.Types(infrav1.CredentialsValidCondition, infrav1.StraysAbsentCondition, infrav1.DeletingCondition)
 
 // maxUsers is the API's limit.
 const maxUsers = 64
@@ -19,6 +19,8 @@ const maxUsers = 64
 // updateStatus writes what the phases found out. The list of addresses is not touched: see package vip.
 func (r *Reconciler) updateStatus(s *scope) {
 	s.tailnet.Status.Users = s.users[:min(maxUsers, len(s.users))]
+	// A stray keeps nothing from working: it is no part of Ready.
+	r.updateStrays(s)
 	report.Set(s.tailnet, report.Deleting(s.tailnet, s.waitsFor), s.credentialsValid())
 }
 

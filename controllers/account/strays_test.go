@@ -1,0 +1,390 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/ptr"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/strays"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
+)
+
+// ward is an account of which the test tells the time.
+type ward struct {
+	*helpers.World
+	r       *Reconciler
+	account *infrav1.OCIAccount
+	oci     *oci.Client
+	subnet  string
+	now     time.Time
+	events  *events.FakeRecorder
+}
+
+const wardImage = "ocid1.image.oc1..node"
+
+func newWard(t *testing.T) *ward {
+	t.Helper()
+	g := NewWithT(t)
+	w := &ward{now: time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)}
+	w.World = helpers.NewWorld(t, env, helpers.WorldOptions{Accounts: 1, Tenancy: func(_ int, tenancy *sim.Tenancy) {
+		tenancy.Images = []sim.ImageSpec{{
+			Name: "node", OperatingSystem: "Canonical Ubuntu", OperatingSystemVersion: "24.04", Arch: "arm64", OCID: wardImage,
+		}}
+	}})
+	w.account = w.Accounts[0]
+	w.restart()
+	reconciled(t, w.r, w.account)
+	var err error
+	w.oci, err = w.Clients.OCI(t.Context(), w.account)
+	g.Expect(err).NotTo(HaveOccurred())
+	vcn, err := w.oci.CreateVCN(t.Context(), oci.VCNSpec{DisplayName: "net", CIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/16")}})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Eventually(func() error {
+		subnet, err := w.oci.CreateSubnet(t.Context(), oci.SubnetSpec{VCNID: vcn.ID, CIDR: netip.MustParsePrefix("10.0.0.0/20")})
+		w.subnet = subnet.ID
+		return err
+	}, 10*time.Second).Should(Succeed())
+	return w
+}
+
+// restart is a new process: nothing that was seen is known any more.
+func (w *ward) restart() {
+	w.events = events.NewFakeRecorder(100)
+	pollers := poller.New(env.Client, w.Clients, poller.Options{Clock: func() time.Time { return w.now }})
+	w.r = &Reconciler{Client: env.Client, Clients: w.Clients, Pollers: pollers, Recorder: w.events, Options: Options{ProgressInterval: time.Hour}}
+}
+
+// launch launches an instance behind everybody's back.
+func (w *ward) launch(t *testing.T, name string, tags map[string]string) string {
+	t.Helper()
+	var launched oci.Instance
+	NewWithT(t).Eventually(func() (err error) {
+		launched, err = w.oci.LaunchInstance(t.Context(), oci.LaunchSpec{
+			DisplayName: name, AvailabilityDomain: w.Tenancies[0].AvailabilityDomains()[0], Shape: arm, OCPUs: 1, MemoryGB: 6,
+			ImageID: wardImage, SubnetID: w.subnet, Tags: tags,
+		})
+		return err
+	}, 10*time.Second).Should(Succeed())
+	return launched.ID
+}
+
+// look polls and reconciles once for each time that passes before.
+func (w *ward) look(t *testing.T, after ...time.Duration) {
+	t.Helper()
+	for _, passed := range after {
+		w.now = w.now.Add(passed)
+		NewWithT(t).Expect(w.r.Pollers.Poll(t.Context(), w.account.Name)).To(Succeed())
+		reconciled(t, w.r, w.account)
+	}
+}
+
+// long is often enough and for long enough.
+var long = []time.Duration{time.Minute, 5 * time.Minute, 6 * time.Minute}
+
+func (w *ward) expect(t *testing.T, want string, count int) {
+	t.Helper()
+	helpers.ExpectConditions(t, w.account, "Ready True Ready", "CredentialsValid True Ready", "CompartmentAccessible True Ready",
+		"StraysAbsent "+want, "Deleting False NotDeleting")
+	g := NewWithT(t)
+	g.Expect(w.account.Status.Strays.Count).To(HaveValue(BeEquivalentTo(count)))
+	g.Expect(w.account.Status.Strays.Instances).To(HaveLen(min(count, strays.Named)))
+}
+
+// machine makes an OCIMeshMachine; identity is its annotation's UID.
+func (w *ward) machine(t *testing.T, namespace, name, identity string, change ...func(*infrav1.OCIMeshMachine)) *infrav1.OCIMeshMachine {
+	t.Helper()
+	machine := &infrav1.OCIMeshMachine{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Annotations: map[string]string{
+			infrav1.IdentityAnnotation: namespace + "/" + name + "/" + identity,
+		}},
+		Spec: infrav1.OCIMeshMachineSpec{Shapes: []infrav1.Shape{{Name: arm, OCPUs: 1, MemoryGB: 6}}, Image: infrav1.Image{Name: "node"}},
+	}
+	for _, f := range change {
+		f(machine)
+	}
+	status := machine.Status
+	w.Create(t, machine)
+	machine.Status = status
+	machine.Status.Placement = infrav1.Placement{
+		Attempt: 1, Account: w.account.Name, AvailabilityDomain: w.Tenancies[0].AvailabilityDomains()[0], Shape: arm,
+	}
+	if status.Placement.Account == "-" {
+		return machine
+	}
+	NewWithT(t).Expect(w.Client.Status().Update(t.Context(), machine)).To(Succeed())
+	return machine
+}
+
+// unplaced leaves the machine without a status, as clusterctl move does.
+func unplaced(machine *infrav1.OCIMeshMachine) { machine.Status.Placement.Account = "-" }
+
+const (
+	present  = "True Ready"
+	stray    = "False StraysFound"
+	possible = "Unknown Waiting"
+)
+
+func TestAnInstanceIsAStrayIfNoObjectIsProvenToOwnIt(t *testing.T) {
+	const uid = "11111111-2222-3333-4444-555555555555"
+	for name, world := range map[string]struct {
+		// tags of the instance, before the objects are made.
+		tags func(w *ward) map[string]string
+		make func(t *testing.T, w *ward, instance string)
+		want string
+	}{
+		"its machine is there": {
+			make: func(t *testing.T, w *ward, _ string) { w.machine(t, w.Namespace, "worker", uid) }, want: present,
+		},
+		"its machine was moved here and has no status yet": {
+			make: func(t *testing.T, w *ward, _ string) { w.machine(t, w.Namespace, "worker", uid, unplaced) }, want: present,
+		},
+		"its machine is being deleted": {
+			make: func(t *testing.T, w *ward, _ string) {
+				machine := w.machine(t, w.Namespace, "worker", uid, func(m *infrav1.OCIMeshMachine) { m.Finalizers = []string{"test.example/held"} })
+				NewWithT(t).Expect(w.Client.Delete(t.Context(), machine)).To(Succeed())
+			}, want: present,
+		},
+		"its machine's status has recorded it, and its tags were changed": {
+			tags: func(*ward) map[string]string { return map[string]string{infrav1.MachineUIDTag: "another"} },
+			make: func(t *testing.T, w *ward, instance string) {
+				w.machine(t, w.Namespace, "worker", uid, func(m *infrav1.OCIMeshMachine) { m.Status.Instance = infrav1.InstanceStatus{ID: instance} })
+			}, want: present,
+		},
+		"its pool is there": {
+			tags: func(w *ward) map[string]string { return ownership.MachinePool(uid, w.Namespace, "pool").Tags() },
+			make: func(t *testing.T, w *ward, _ string) { w.pool(t, w.Namespace, uid) }, want: present,
+		},
+		"its pool is another management cluster's": {
+			tags: func(w *ward) map[string]string { return ownership.MachinePool(uid, w.Namespace, "pool").Tags() }, want: stray,
+		},
+		"a pool in another namespace has its identity": {
+			tags: func(w *ward) map[string]string { return ownership.MachinePool(uid, w.Namespace, "pool").Tags() },
+			make: func(t *testing.T, w *ward, _ string) { w.pool(t, w.Environment.Namespace(t, nil), uid) }, want: stray,
+		},
+		"its machine is another management cluster's": {want: stray},
+		"a machine in another namespace has its identity": {
+			make: func(t *testing.T, w *ward, _ string) { w.machine(t, w.Environment.Namespace(t, nil), "worker", uid) }, want: stray,
+		},
+		"a machine of another name has its identity": {
+			make: func(t *testing.T, w *ward, _ string) { w.machine(t, w.Namespace, "other", uid) }, want: stray,
+		},
+		"a machine of its name has another identity": {
+			make: func(t *testing.T, w *ward, _ string) { w.machine(t, w.Namespace, "worker", "another") }, want: stray,
+		},
+		"only one of its tags is left": {
+			tags: func(*ward) map[string]string { return map[string]string{infrav1.MachineUIDTag: uid} },
+			make: func(t *testing.T, w *ward, _ string) { w.machine(t, w.Namespace, "worker", uid) }, want: stray,
+		},
+		"its name tag is no name": {
+			tags: func(*ward) map[string]string {
+				return map[string]string{infrav1.MachineUIDTag: uid, infrav1.MachineNameTag: "../../etc\n/passwd"}
+			}, want: stray,
+		},
+		"it has no tags of ours": {
+			tags: func(*ward) map[string]string { return map[string]string{"owner": "somebody"} }, want: present,
+		},
+		"it is gone": {
+			make: func(t *testing.T, w *ward, instance string) {
+				NewWithT(t).Expect(w.OCI.TerminateInstance(instance)).To(Succeed())
+			},
+			want: present,
+		},
+		"its cluster is paused, as during a move": {
+			tags: func(w *ward) map[string]string {
+				return ownership.Machine(uid, w.Namespace, "worker").TagsWith(ownership.Cluster("c-uid", w.Namespace, "c1"))
+			},
+			make: func(t *testing.T, w *ward, _ string) { w.cluster(t, "c-uid", true) }, want: present,
+		},
+		"its cluster is here and goes on": {
+			tags: func(w *ward) map[string]string {
+				return ownership.Machine(uid, w.Namespace, "worker").TagsWith(ownership.Cluster("c-uid", w.Namespace, "c1"))
+			},
+			make: func(t *testing.T, w *ward, _ string) { w.cluster(t, "c-uid", false) }, want: stray,
+		},
+		"a paused cluster of the name is another": {
+			tags: func(w *ward) map[string]string {
+				return ownership.Machine(uid, w.Namespace, "worker").TagsWith(ownership.Cluster("c-uid", w.Namespace, "c1"))
+			},
+			make: func(t *testing.T, w *ward, _ string) { w.cluster(t, "another", true) }, want: stray,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWard(t)
+			tags := ownership.Machine(uid, w.Namespace, "worker").Tags()
+			if world.tags != nil {
+				tags = world.tags(w)
+			}
+			instance := w.launch(t, "worker-1", tags)
+			if world.make != nil {
+				world.make(t, w, instance)
+			}
+			w.OCI.ResetCalls()
+
+			w.look(t, long...)
+
+			count := 0
+			if world.want == stray {
+				count = 1
+			}
+			w.expect(t, world.want, count)
+			NewWithT(t).Expect(w.OCI.CallCounts("")).NotTo(HaveKey("TerminateInstance"))
+			NewWithT(t).Expect(w.OCI.CallCounts("")).NotTo(HaveKey("GetInstance"), "the polls are enough")
+		})
+	}
+}
+
+func (w *ward) pool(t *testing.T, namespace, identity string) {
+	t.Helper()
+	w.Create(t, helpers.NewOCIMeshMachinePool(namespace, "pool", w.account.Name, identity))
+}
+
+func (w *ward) cluster(t *testing.T, identity string, paused bool) {
+	t.Helper()
+	cluster := helpers.NewCluster(w.Namespace, "c1", func(c *clusterv1.Cluster) { c.Spec.Paused = ptr.To(paused) })
+	w.Create(t, cluster)
+	infra := helpers.NewOCIMeshCluster(cluster, w.Tailnet.Name, w.AccountNames())
+	infra.Annotations = map[string]string{infrav1.IdentityAnnotation: w.Namespace + "/c1/" + identity}
+	w.Create(t, infra)
+}
+
+func TestAnInstanceCountsOnlyOnceItWasSeenForAWhile(t *testing.T) {
+	g := NewWithT(t)
+	w := newWard(t)
+	helpers.ExpectConditions(t, w.account, "Ready True Ready", "CredentialsValid True Ready", "CompartmentAccessible True Ready",
+		"StraysAbsent Unknown Waiting", "Deleting False NotDeleting")
+	w.look(t, 0)
+	w.expect(t, present, 0)
+	id := w.launch(t, "worker-1", ownership.Machine("uid", w.Namespace, "worker").Tags())
+
+	w.look(t, time.Minute)
+	w.expect(t, possible, 0)
+	first := w.now
+	w.look(t, time.Minute, time.Minute, time.Minute)
+	w.expect(t, possible, 0)
+	w.look(t, 7*time.Minute)
+	w.expect(t, stray, 1)
+
+	seen := w.account.Status.Strays.Instances[0]
+	g.Expect(seen.ID).To(Equal(id))
+	g.Expect(seen.DisplayName).To(Equal("worker-1"))
+	g.Expect(seen.Owner).To(Equal(w.Namespace + "/worker"))
+	g.Expect(seen.Since.UTC()).To(Equal(first))
+	message := helpers.MessageOf(w.account, infrav1.StraysAbsentCondition)
+	g.Expect(message).To(ContainSubstring("another management cluster's"))
+	command := fmt.Sprintf("--instance-id %s --profile %s --region %s", id, w.account.Name, helpers.Region)
+	g.Expect(message).To(And(ContainSubstring("oci compute instance get "+command), ContainSubstring("oci compute instance terminate "+command)))
+	g.Eventually(w.events.Events).Should(Receive(ContainSubstring("Warning StraysFound There is 1 instance")))
+
+	version := w.account.ResourceVersion
+	w.look(t, time.Minute, time.Minute)
+	g.Expect(w.account.ResourceVersion).To(Equal(version), "what has not changed is not written")
+	g.Expect(w.events.Events).NotTo(Receive(), "nor told")
+	reconciled(t, w.r, w.account)
+	w.expect(t, stray, 1)
+
+	g.Expect(w.OCI.TerminateInstance(id)).To(Succeed())
+	w.look(t, time.Minute)
+	w.expect(t, present, 0)
+	g.Eventually(w.events.Events).Should(Receive(ContainSubstring("Normal StraysGone")))
+}
+
+func TestAnObjectThatComesBackIsNoticedWithTheNextPoll(t *testing.T) {
+	w := newWard(t)
+	w.launch(t, "worker-1", ownership.Machine("uid", w.Namespace, "worker").Tags())
+	w.look(t, long...)
+	w.expect(t, stray, 1)
+
+	w.machine(t, w.Namespace, "worker", "uid")
+
+	w.look(t, time.Minute)
+	w.expect(t, present, 0)
+}
+
+func TestAfterARestartTheTimeBeginsAnew(t *testing.T) {
+	g := NewWithT(t)
+	w := newWard(t)
+	w.launch(t, "worker-1", ownership.Machine("uid", w.Namespace, "worker").Tags())
+	w.look(t, long...)
+	w.expect(t, stray, 1)
+
+	w.restart()
+	reconciled(t, w.r, w.account)
+	w.expect(t, stray, 1)
+	w.look(t, time.Minute)
+	w.expect(t, possible, 0)
+	began := w.now
+	w.look(t, 5*time.Minute)
+	w.expect(t, possible, 0)
+	w.look(t, 5*time.Minute)
+	w.expect(t, stray, 1)
+	g.Expect(w.account.Status.Strays.Instances[0].Since.UTC()).To(Equal(began))
+}
+
+func TestNothingIsAStrayWhileTheAPIServerOrTheAccountDoesNotAnswer(t *testing.T) {
+	g := NewWithT(t)
+	w := newWard(t)
+	w.launch(t, "worker-1", ownership.Machine("uid", w.Namespace, "worker").Tags())
+	failing := true
+	watching, err := client.NewWithWatch(env.Config, client.Options{Scheme: env.Scheme})
+	g.Expect(err).NotTo(HaveOccurred())
+	w.r.Reader = interceptor.NewClient(watching, interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, opts ...client.GetOption) error {
+			if _, metadata := object.(*metav1.PartialObjectMetadata); metadata && failing {
+				return errors.New("the API server is down")
+			}
+			return c.Get(ctx, key, object, opts...)
+		},
+	})
+	w.look(t, long[:2]...)
+	w.now = w.now.Add(6 * time.Minute)
+	g.Expect(w.r.Pollers.Poll(t.Context(), w.account.Name)).To(Succeed())
+	_, err = w.r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(w.account)})
+	g.Expect(err).To(MatchError(ContainSubstring("the API server is down")))
+	env.Reload(t, w.account)
+	w.expect(t, possible, 0)
+
+	failing = false
+	w.OCI.AddFault(sim.Fault{Operation: "ListInstances", Status: 503, Code: "ServiceUnavailable", Times: -1})
+	for range 3 {
+		w.now = w.now.Add(5 * time.Minute)
+		g.Expect(w.r.Pollers.Poll(t.Context(), w.account.Name)).To(Succeed())
+		reconciled(t, w.r, w.account)
+	}
+	g.Expect(helpers.ConditionsOf(w.account)).To(ContainElement("StraysAbsent " + possible))
+
+	w.OCI.ClearFaults()
+	w.look(t, time.Minute)
+	w.expect(t, stray, 1)
+}
+
+func TestManyStraysAreCountedAndSomeAreNamed(t *testing.T) {
+	g := NewWithT(t)
+	w := newWard(t)
+	const many = 18
+	for i := range many {
+		w.launch(t, fmt.Sprintf("worker-%d", i), ownership.Machine(fmt.Sprintf("uid-%d", i), w.Namespace, fmt.Sprintf("worker-%d", i)).Tags())
+	}
+	w.look(t, long...)
+	w.expect(t, stray, many)
+	g.Expect(helpers.MessageOf(w.account, infrav1.StraysAbsentCondition)).To(ContainSubstring("15 more in status.strays"))
+}

@@ -1,0 +1,152 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package strays decides when something that carries this provider's tags counts as belonging to no
+// object. It asks nobody: a controller tells it what it has seen without an object, and whether the
+// API server has none.
+//
+// An object that is being made, deleted or moved is not seen for a moment, in a cache above all. So
+// a suspect counts only once it was seen without an object several times and for a while, and the
+// API server itself knew of no object then. A process that has just begun has seen nothing yet.
+package strays
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// Named is how many strays a status names: the API's limit.
+const Named = 16
+
+const (
+	// maxAsked bounds how many suspects are asked for at one look. The others' turn comes with the
+	// next ones.
+	maxAsked = 100
+	// recheck is how often the API server is asked again for the object of a stray. An object that
+	// comes back is mostly seen in a cache before.
+	recheck = time.Hour
+)
+
+// Policy is what makes a stray of a suspect.
+type Policy struct {
+	// Looks is how often it must be seen without an object, Age for how long.
+	Looks int
+	Age   time.Duration
+}
+
+// Stray is something without an object.
+type Stray struct {
+	ID string
+	// Since is when it was first seen without one.
+	Since time.Time
+}
+
+// Watch keeps what was seen without an object, by the account or tailnet that it was seen in. The
+// zero value is ready, and safe for concurrent use.
+type Watch struct {
+	mu   sync.Mutex
+	seen map[types.UID]*view
+}
+
+type view struct {
+	last     time.Time
+	suspects map[string]*suspect
+}
+
+type suspect struct {
+	since time.Time
+	looks int
+	// asked is when the API server had no object for it; zero if it was not asked yet.
+	asked time.Time
+	// owned says that the API server had one when it was asked last.
+	owned bool
+}
+
+// Fresh tells whether a look of the time is newer than the last one.
+func (w *Watch) Fresh(in types.UID, at time.Time) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	v := w.seen[in]
+	return v == nil || at.After(v.last)
+}
+
+// Look takes over all that was seen without an object at the time, and returns those that the API
+// server is to be asked for now: Owned and Alone tell what it said.
+func (w *Watch) Look(in types.UID, at time.Time, policy Policy, ids []string) (ask []string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.seen == nil {
+		w.seen = map[types.UID]*view{}
+	}
+	before := w.seen[in]
+	if before == nil {
+		before = &view{}
+	}
+	v := &view{last: at, suspects: make(map[string]*suspect, len(ids))}
+	w.seen[in] = v
+	for _, id := range ids {
+		s := before.suspects[id]
+		if s == nil {
+			s = &suspect{since: at}
+		}
+		s.looks++
+		v.suspects[id] = s
+		if s.looks >= policy.Looks && at.Sub(s.since) >= policy.Age && (s.asked.IsZero() || at.Sub(s.asked) >= recheck) {
+			ask = append(ask, id)
+		}
+	}
+	slices.SortFunc(ask, func(a, b string) int {
+		return cmp.Or(v.suspects[a].asked.Compare(v.suspects[b].asked), v.suspects[a].since.Compare(v.suspects[b].since), cmp.Compare(a, b))
+	})
+	return ask[:min(maxAsked, len(ask))]
+}
+
+// Owned says that the API server had an object for a suspect: its time begins anew.
+func (w *Watch) Owned(in types.UID, id string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if v := w.seen[in]; v != nil && v.suspects[id] != nil {
+		v.suspects[id] = &suspect{since: v.last, owned: true}
+	}
+}
+
+// Alone says that the API server had no object for a suspect at the time: it is a stray.
+func (w *Watch) Alone(in types.UID, id string, at time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if v := w.seen[in]; v != nil && v.suspects[id] != nil {
+		v.suspects[id].asked, v.suspects[id].owned = at, false
+	}
+}
+
+// All are the strays, those first that were seen first, and how many suspects there are besides.
+func (w *Watch) All(in types.UID) (strays []Stray, suspects int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	v := w.seen[in]
+	if v == nil {
+		return nil, 0
+	}
+	for id, s := range v.suspects {
+		switch {
+		case s.owned:
+		case s.asked.IsZero():
+			suspects++
+		default:
+			strays = append(strays, Stray{ID: id, Since: s.since})
+		}
+	}
+	slices.SortFunc(strays, func(a, b Stray) int { return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.ID, b.ID)) })
+	return strays, suspects
+}
+
+// Forget forgets an account or tailnet that is gone.
+func (w *Watch) Forget(in types.UID) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.seen, in)
+}

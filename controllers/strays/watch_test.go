@@ -1,0 +1,141 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package strays
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+var (
+	start  = time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
+	policy = Policy{Looks: 3, Age: 10 * time.Minute}
+)
+
+const here types.UID = "here"
+
+// diary is a watch and the time.
+type diary struct {
+	Watch
+	now time.Time
+}
+
+// look lets the time pass and looks.
+func (d *diary) look(after time.Duration, ids ...string) []string {
+	d.now = d.now.Add(after)
+	return d.Look(here, d.now, policy, ids)
+}
+
+func TestASuspectIsAskedForOnceItWasSeenOftenAndLong(t *testing.T) {
+	for name, world := range map[string]struct {
+		looks []time.Duration
+		want  bool
+	}{
+		"seen once":                   {[]time.Duration{0}, false},
+		"seen often in a short time":  {[]time.Duration{0, time.Minute, time.Minute, time.Minute, time.Minute}, false},
+		"seen for long, but rarely":   {[]time.Duration{0, time.Hour}, false},
+		"seen often and for long":     {[]time.Duration{0, 5 * time.Minute, 5 * time.Minute}, true},
+		"seen often and just too few": {[]time.Duration{0, 5 * time.Minute, 5*time.Minute - time.Second}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			d := &diary{now: start}
+			var ask []string
+			for _, after := range world.looks {
+				ask = d.look(after, "a")
+			}
+			g.Expect(len(ask) == 1).To(Equal(world.want))
+			found, suspects := d.All(here)
+			g.Expect(found).To(BeEmpty(), "nobody has asked")
+			g.Expect(suspects).To(Equal(1))
+		})
+	}
+}
+
+func TestAStrayIsWhatTheAPIServerHasNoObjectFor(t *testing.T) {
+	g := NewWithT(t)
+	d := &diary{now: start}
+	d.look(0, "a", "b")
+	d.look(5*time.Minute, "a", "b", "late")
+	g.Expect(d.look(5*time.Minute, "a", "b", "late")).To(Equal([]string{"a", "b"}))
+
+	d.Alone(here, "a", d.now)
+	d.Owned(here, "b")
+
+	found, suspects := d.All(here)
+	g.Expect(found).To(Equal([]Stray{{ID: "a", Since: start}}))
+	g.Expect(suspects).To(Equal(1), "late")
+	g.Expect(d.look(time.Minute, "a", "b")).To(BeEmpty(), "the one was asked for, the other's time begins anew")
+	_, suspects = d.All(here)
+	g.Expect(suspects).To(BeZero(), "what has an object is none")
+
+	d.look(5*time.Minute, "a", "b")
+	g.Expect(d.look(5*time.Minute, "a", "b")).To(Equal([]string{"b"}))
+	d.Alone(here, "b", d.now)
+	found, _ = d.All(here)
+	g.Expect(found).To(Equal([]Stray{{ID: "a", Since: start}, {ID: "b", Since: start.Add(10 * time.Minute)}}))
+
+	g.Expect(d.look(time.Hour, "a")).To(Equal([]string{"a"}), "it is asked for again once in a while")
+	found, _ = d.All(here)
+	g.Expect(found).To(HaveLen(1), "what is not seen any more is none")
+}
+
+func TestWhatDisappearsForAMomentBeginsAnew(t *testing.T) {
+	g := NewWithT(t)
+	d := &diary{now: start}
+	d.look(0, "a")
+	d.look(9*time.Minute, "a")
+	d.look(30 * time.Second)
+	g.Expect(d.look(time.Minute, "a")).To(BeEmpty())
+}
+
+func TestALookIsTakenOnce(t *testing.T) {
+	g := NewWithT(t)
+	d := &diary{now: start}
+	g.Expect(d.Fresh(here, start)).To(BeTrue())
+	d.look(0)
+	g.Expect(d.Fresh(here, start)).To(BeFalse())
+	g.Expect(d.Fresh("elsewhere", start)).To(BeTrue())
+	g.Expect(d.Fresh(here, start.Add(time.Second))).To(BeTrue())
+	d.Forget(here)
+	g.Expect(d.Fresh(here, start)).To(BeTrue())
+}
+
+func TestManySuspectsAreAskedForInTurns(t *testing.T) {
+	g := NewWithT(t)
+	d := &diary{now: start}
+	var ids []string
+	for i := range 250 {
+		ids = append(ids, fmt.Sprintf("i-%03d", i))
+	}
+	d.look(0, ids...)
+	d.look(5*time.Minute, ids...)
+	asked := map[string]bool{}
+	for _, after := range []time.Duration{5 * time.Minute, time.Minute, time.Minute} {
+		for _, id := range d.look(after, ids...) {
+			asked[id] = true
+			d.Alone(here, id, d.now)
+		}
+	}
+	g.Expect(asked).To(HaveLen(250))
+	g.Expect(d.look(time.Minute, ids...)).To(BeEmpty())
+}
+
+func TestNamesOfOthersMakeNoLinesOfTheirOwn(t *testing.T) {
+	g := NewWithT(t)
+	g.Expect(Text("a\nb\x1b[31m\u202e c ", 40)).To(Equal("ab[31m c"))
+	g.Expect(Text(string([]byte{'a', 0xff, 'b'}), 40)).To(Equal("ab"))
+	g.Expect(len(Text(strings.Repeat("ü", 300), 255))).To(BeNumerically("<=", 255))
+	for id, want := range map[string]bool{
+		"ocid1.instance.oc1.eu-frankfurt-1.aaaa_b": true, "17": true, "nDev1CNTRL": true,
+		"": false, "a; reboot": false, "$(reboot)": false, "a\nb": false, strings.Repeat("a", 256): false,
+	} {
+		g.Expect(IsID(id, 255)).To(Equal(want), id)
+	}
+}

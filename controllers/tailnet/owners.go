@@ -1,0 +1,279 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package tailnet
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/utils/ptr"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/cluster-api/util/annotations"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
+)
+
+// +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshmachines;ocimeshmachinepools;ocimeshmachinepoolmachines,verbs=get;list;watch
+// +kubebuilder:rbac:groups=cluster.x-k8s.io,resources=clusters,verbs=get;list;watch
+
+// Kinds whose objects have devices and keys. Those of pools are names here, since nothing but main
+// may import exp.
+const (
+	machineKind     = "OCIMeshMachine"
+	poolKind        = "OCIMeshMachinePool"
+	poolMachineKind = "OCIMeshMachinePoolMachine"
+)
+
+// pageSize bounds what one answer of the API server takes in memory.
+const pageSize = 500
+
+// records are the devices that statuses have recorded, which users cannot write.
+type records struct {
+	ids map[string]bool
+	// paused names a paused cluster with a machine of which no device is recorded: clusterctl moves
+	// no status, and nobody finds it again until the cluster goes on.
+	paused string
+}
+
+// recordedDevices goes by the cache for machines, and asks the API server for pool machines if
+// devices are left: those are behind a feature gate, and there may be no cache of them.
+func (r *Reconciler) recordedDevices(ctx context.Context, tn *infrav1.Tailnet, devices map[string]tailnet.Device) (records, error) {
+	all := records{ids: map[string]bool{}}
+	if len(devices) == 0 {
+		return all, nil
+	}
+	reader := r.seesAll()
+	clusters, err := r.clustersOf(ctx, reader, tn)
+	if err != nil {
+		return all, err
+	}
+	machines := &infrav1.OCIMeshMachineList{}
+	if err := reader.List(ctx, machines, client.UnsafeDisableDeepCopy); err != nil {
+		return all, fmt.Errorf("listing OCIMeshMachines: %w", err)
+	}
+	unrecorded := map[client.ObjectKey]bool{}
+	for i := range machines.Items {
+		machine := &machines.Items[i]
+		of := clusterOf(machine)
+		switch id := machine.Status.Tailnet.DeviceID; {
+		case id == "":
+			unrecorded[of] = true
+		case clusters.mayUse(of):
+			all.ids[id] = true
+		}
+	}
+	if all.has(devices) {
+		return all, nil
+	}
+	if err := r.recorded(ctx, poolMachineKind, clusters, all.ids); err != nil {
+		return all, err
+	}
+	all.paused, err = r.pausedOf(ctx, tn, reader, clusters, unrecorded)
+	return all, err
+}
+
+func (a records) has(devices map[string]tailnet.Device) bool {
+	for id := range devices {
+		if !a.ids[id] {
+			return false
+		}
+	}
+	return true
+}
+
+// recordedByServer are those of the devices that a machine has recorded according to the API server
+// itself.
+func (r *Reconciler) recordedByServer(ctx context.Context, tn *infrav1.Tailnet) (map[string]bool, error) {
+	clusters, err := r.clustersOf(ctx, r.Reader, tn)
+	if err != nil {
+		return nil, err
+	}
+	ids := map[string]bool{}
+	return ids, r.recorded(ctx, machineKind, clusters, ids)
+}
+
+// recorded adds the devices that objects of the kind have recorded, page by page.
+func (r *Reconciler) recorded(ctx context.Context, kind string, clusters clusters, ids map[string]bool) error {
+	page := ""
+	for {
+		list := &unstructured.UnstructuredList{}
+		list.SetGroupVersionKind(infrav1.GroupVersion.WithKind(kind + "List"))
+		if err := r.Reader.List(ctx, list, client.Limit(pageSize), client.Continue(page)); err != nil {
+			return fmt.Errorf("listing %ss: %w", kind, err)
+		}
+		for i := range list.Items {
+			id, _, err := unstructured.NestedString(list.Items[i].Object, "status", "tailnet", "deviceID")
+			if err == nil && id != "" && clusters.mayUse(clusterOf(&list.Items[i])) {
+				ids[id] = true
+			}
+		}
+		if page = list.GetContinue(); page == "" {
+			return nil
+		}
+	}
+}
+
+// seesAll reads the objects of all namespaces: from the cache, unless that holds one only.
+func (r *Reconciler) seesAll() client.Reader {
+	if r.Options.Namespace != "" {
+		return r.Reader
+	}
+	return r.Client
+}
+
+func clusterOf(object client.Object) client.ObjectKey {
+	return client.ObjectKey{Namespace: object.GetNamespace(), Name: object.GetLabels()[clusterv1.ClusterNameLabel]}
+}
+
+// clusters are all by the Cluster's name, and whether they use the control server.
+type clusters map[client.ObjectKey]use
+
+type use struct {
+	infra *infrav1.OCIMeshCluster
+	here  bool
+}
+
+// mayUse tells whether a cluster's machines may be in the tailnet. Devices of different servers may
+// have the same identifier: Headscale counts. What is not known may.
+func (c clusters) mayUse(cluster client.ObjectKey) bool {
+	of, known := c[cluster]
+	return !known || of.here
+}
+
+func (r *Reconciler) clustersOf(ctx context.Context, reader client.Reader, tn *infrav1.Tailnet) (clusters, error) {
+	tailnets := &infrav1.TailnetList{}
+	if err := r.Client.List(ctx, tailnets); err != nil {
+		return nil, fmt.Errorf("listing Tailnets: %w", err)
+	}
+	elsewhere := map[string]bool{}
+	for i := range tailnets.Items {
+		elsewhere[tailnets.Items[i].Name] = serverOf(&tailnets.Items[i]) != serverOf(tn)
+	}
+	all := &infrav1.OCIMeshClusterList{}
+	if err := reader.List(ctx, all); err != nil {
+		return nil, fmt.Errorf("listing OCIMeshClusters: %w", err)
+	}
+	out := clusters{}
+	for i := range all.Items {
+		infra := &all.Items[i]
+		if key := clusterOf(infra); key.Name != "" {
+			out[key] = use{infra: infra, here: !elsewhere[infra.Spec.TailnetRef.Name]}
+		}
+	}
+	return out, nil
+}
+
+// serverOf tells control servers apart. Several Tailnets may be of one.
+func serverOf(tn *infrav1.Tailnet) string {
+	url := tn.Spec.APIURL
+	if url == "" {
+		url = tn.Spec.LoginServer
+	}
+	return strings.TrimRight(url, "/")
+}
+
+// pausedOf names the first of the clusters that are here and paused. Those that may not use the tailnet
+// have no say.
+func (r *Reconciler) pausedOf(
+	ctx context.Context, tn *infrav1.Tailnet, reader client.Reader, all clusters, of map[client.ObjectKey]bool,
+) (string, error) {
+	byName := func(a, b client.ObjectKey) int { return cmp.Compare(a.String(), b.String()) }
+	for _, key := range slices.SortedFunc(maps.Keys(of), byName) {
+		cluster, known := all[key]
+		if !known || !cluster.here {
+			continue
+		}
+		allowed, err := r.Clients.MayUseTailnet(ctx, tn, key.Namespace)
+		if err != nil {
+			return "", err
+		}
+		if !allowed {
+			continue
+		}
+		paused, err := isPaused(ctx, reader, key, cluster.infra)
+		if err != nil {
+			return "", err
+		}
+		if paused {
+			return key.String(), nil
+		}
+	}
+	return "", nil
+}
+
+func isPaused(ctx context.Context, reader client.Reader, key client.ObjectKey, infra *infrav1.OCIMeshCluster) (bool, error) {
+	if annotations.HasPaused(infra) {
+		return true, nil
+	}
+	cluster := &clusterv1.Cluster{}
+	if err := reader.Get(ctx, key, cluster); client.IgnoreNotFound(err) != nil {
+		return false, fmt.Errorf("reading Cluster %s: %w", key, err)
+	}
+	return ptr.Deref(cluster.Spec.Paused, false), nil
+}
+
+// keyPrefix begins the description of every key that this provider makes.
+const keyPrefix = "capom "
+
+// descriptionsOf are the descriptions that an owner's keys may have. Releases before the digest
+// described keys by the identity alone; such a key lives a day at most.
+func descriptionsOf(owner ownership.Owner) []string {
+	return []string{keyPrefix + owner.Digest(), keyPrefix + owner.Identity(), keyPrefix + "pool " + owner.Identity()}
+}
+
+// describedKeys are the descriptions of the keys of all objects there are. If the machines in the
+// cache do not explain all keys, the API server is asked.
+func (r *Reconciler) describedKeys(ctx context.Context, keys map[string]tailnet.Key) (map[string]bool, error) {
+	described := map[string]bool{}
+	add := func(owner ownership.Owner) {
+		for _, description := range descriptionsOf(owner) {
+			described[description] = true
+		}
+	}
+	explained := func() bool {
+		for _, key := range keys {
+			if !described[key.Description] {
+				return false
+			}
+		}
+		return true
+	}
+	if explained() {
+		return described, nil
+	}
+	machines := &infrav1.OCIMeshMachineList{}
+	if err := r.seesAll().List(ctx, machines, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("listing OCIMeshMachines: %w", err)
+	}
+	for i := range machines.Items {
+		add(identity.OfMachine(&machines.Items[i]))
+	}
+	for kind, owner := range map[string]func(identity, namespace, name string) ownership.Owner{
+		poolKind: ownership.MachinePool, machineKind: ownership.Machine,
+	} {
+		if explained() {
+			break
+		}
+		objects := &metav1.PartialObjectMetadataList{}
+		objects.SetGroupVersionKind(infrav1.GroupVersion.WithKind(kind + "List"))
+		if err := r.Reader.List(ctx, objects); err != nil {
+			return nil, fmt.Errorf("listing %ss: %w", kind, err)
+		}
+		for i := range objects.Items {
+			object := &objects.Items[i]
+			add(owner(identity.Of(object), object.Namespace, object.Name))
+		}
+	}
+	return described, nil
+}

@@ -1,0 +1,356 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package tailnet
+
+import (
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/ptr"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/strays"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
+)
+
+// ward is a tailnet whose time passes with each look.
+type ward struct {
+	*helpers.World
+	r      *Reconciler
+	events *events.FakeRecorder
+}
+
+func newWard(t *testing.T) *ward {
+	t.Helper()
+	w := &ward{}
+	w.World, w.r = newWorld(t, tailnetsim.Tailscale)
+	w.restart()
+	return w
+}
+
+// restart is a new process: nothing that was seen is known any more.
+func (w *ward) restart() {
+	w.events = events.NewFakeRecorder(100)
+	w.r = &Reconciler{Client: env.Client, Reader: env.Client, Clients: w.Clients, Recorder: w.events, Options: Options{StrayAfter: time.Nanosecond}}
+}
+
+// look reconciles as often as a stray must be seen, and once more for the finalizer.
+func (w *ward) look(t *testing.T) {
+	t.Helper()
+	reconciled(t, w.r, w.Tailnet)
+	reconciled(t, w.r, w.Tailnet)
+}
+
+func (w *ward) expect(t *testing.T, want string, devices, keys int) {
+	t.Helper()
+	helpers.ExpectConditions(t, w.Tailnet, "Ready True Ready", "CredentialsValid True Ready", "StraysAbsent "+want, "Deleting False NotDeleting")
+	g := NewWithT(t)
+	g.Expect(w.Tailnet.Status.Strays.DeviceCount).To(HaveValue(BeEquivalentTo(devices)))
+	g.Expect(w.Tailnet.Status.Strays.Devices).To(HaveLen(min(devices, strays.Named)))
+	g.Expect(w.Tailnet.Status.Strays.KeyCount).To(HaveValue(BeEquivalentTo(keys)))
+	g.Expect(w.Tailnet.Status.Strays.Keys).To(HaveLen(min(keys, strays.Named)))
+}
+
+// key makes a key behind everybody's back.
+func (w *ward) key(t *testing.T, tag, description string) tailnet.Key {
+	t.Helper()
+	g := NewWithT(t)
+	c, err := w.Clients.TailnetClient(t.Context(), w.Tailnet)
+	g.Expect(err).NotTo(HaveOccurred())
+	key, err := c.CreateKey(t.Context(), tailnet.KeySpec{Tags: []string{tag}, Description: description})
+	g.Expect(err).NotTo(HaveOccurred())
+	return key
+}
+
+// join has a device join.
+func (w *ward) join(t *testing.T, hostname, tag string) string {
+	t.Helper()
+	device, err := w.Control.Register(w.key(t, tag, "by hand").Secret.Reveal(), hostname)
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	return device.ID
+}
+
+// cluster makes a Cluster that uses a Tailnet.
+func (w *ward) cluster(t *testing.T, tailnetName string, paused bool) *clusterv1.Cluster {
+	t.Helper()
+	cluster := helpers.NewCluster(w.Namespace, "c1", func(c *clusterv1.Cluster) { c.Spec.Paused = ptr.To(paused) })
+	w.Create(t, cluster)
+	w.Create(t, helpers.NewOCIMeshCluster(cluster, tailnetName, w.AccountNames()))
+	return cluster
+}
+
+// machine makes an OCIMeshMachine of the cluster that has recorded the device.
+func (w *ward) machine(t *testing.T, cluster *clusterv1.Cluster, name, identity, device string) {
+	t.Helper()
+	machine := &infrav1.OCIMeshMachine{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: w.Namespace, Name: name, Labels: map[string]string{clusterv1.ClusterNameLabel: cluster.Name},
+			Annotations: map[string]string{infrav1.IdentityAnnotation: w.Namespace + "/" + name + "/" + identity},
+		},
+		Spec: infrav1.OCIMeshMachineSpec{
+			Shapes: []infrav1.Shape{{Name: "VM.Standard.A1.Flex", OCPUs: 1, MemoryGB: 6}}, Image: infrav1.Image{Name: "node"},
+		},
+	}
+	w.Create(t, machine)
+	if device != "" {
+		machine.Status.Tailnet.DeviceID = device
+		NewWithT(t).Expect(w.Client.Status().Update(t.Context(), machine)).To(Succeed())
+	}
+}
+
+// another makes a second Tailnet object.
+func (w *ward) another(t *testing.T, url string) *infrav1.Tailnet {
+	t.Helper()
+	other := helpers.NewTailnet(w.Namespace+"-2", w.TailnetCredentials, url, "10.251.0.0/24")
+	w.Create(t, other)
+	return other
+}
+
+// otherTag is somebody else's.
+const otherTag = "tag:printer"
+
+const (
+	present  = "True Ready"
+	stray    = "False StraysFound"
+	possible = "Unknown Waiting"
+)
+
+func TestADeviceIsAStrayIfNoStatusHasRecordedIt(t *testing.T) {
+	for name, world := range map[string]struct {
+		tag  string
+		make func(t *testing.T, w *ward, device string)
+		want string
+	}{
+		"a machine has recorded it": {
+			make: func(t *testing.T, w *ward, device string) {
+				w.machine(t, w.cluster(t, w.Tailnet.Name, false), "worker", "uid", device)
+			},
+			want: present,
+		},
+		"a pool machine has recorded it": {
+			make: func(t *testing.T, w *ward, device string) {
+				w.poolMachine(t, w.cluster(t, w.Tailnet.Name, false), device)
+			},
+			want: present,
+		},
+		"a machine of another Tailnet of the same server has recorded it": {
+			make: func(t *testing.T, w *ward, device string) {
+				w.machine(t, w.cluster(t, w.another(t, w.Control.URL()+"/").Name, false), "worker", "uid", device)
+			},
+			want: present,
+		},
+		"a machine of another server's tailnet has a device of the same number": {
+			make: func(t *testing.T, w *ward, device string) {
+				w.machine(t, w.cluster(t, w.another(t, "https://headscale.example.com").Name, false), "worker", "uid", device)
+			},
+			want: stray,
+		},
+		"nobody has recorded it":               {want: stray},
+		"nobody has, and it is a controller's": {tag: helpers.ControlPlaneTag, want: stray},
+		"it has other tags":                    {tag: otherTag, want: present},
+		"it calls itself like a machine that has recorded another": {
+			make: func(t *testing.T, w *ward, _ string) {
+				w.machine(t, w.cluster(t, w.Tailnet.Name, false), "worker", "uid", "another")
+			},
+			want: stray,
+		},
+		"a paused cluster's machine has lost its status, as in a move": {
+			make: func(t *testing.T, w *ward, _ string) {
+				w.machine(t, w.cluster(t, w.Tailnet.Name, true), "worker", "uid", "")
+			},
+			want: possible,
+		},
+		"the paused cluster may not use the tailnet": {
+			make: func(t *testing.T, w *ward, _ string) {
+				w.machine(t, w.cluster(t, w.Tailnet.Name, true), "worker", "uid", "")
+				helpers.Update(t, env, w.Tailnet, func(tn *infrav1.Tailnet) { tn.Spec.AllowedNamespaces.List = []string{"another"} })
+			},
+			want: stray,
+		},
+		"a machine has not joined and its cluster goes on": {
+			make: func(t *testing.T, w *ward, _ string) {
+				w.machine(t, w.cluster(t, w.Tailnet.Name, false), "worker", "uid", "")
+			},
+			want: stray,
+		},
+		"a paused cluster has nothing to find again": {
+			make: func(t *testing.T, w *ward, _ string) {
+				w.machine(t, w.cluster(t, w.Tailnet.Name, true), "worker", "uid", "another")
+			},
+			want: stray,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWard(t)
+			tag := world.tag
+			if tag == "" {
+				tag = helpers.NodeTag
+			}
+			NewWithT(t).Expect(w.Control.SetPolicy(map[string][]string{
+				helpers.ProviderTag: nil, otherTag: {helpers.ProviderTag},
+				helpers.NodeTag: {helpers.ProviderTag}, helpers.ControlPlaneTag: {helpers.ProviderTag},
+			}, nil)).To(Succeed())
+			device := w.join(t, "worker-1", tag)
+			if world.make != nil {
+				world.make(t, w, device)
+			}
+
+			w.look(t)
+
+			count := 0
+			if world.want == stray {
+				count = 1
+			}
+			w.expect(t, world.want, count, 0)
+			NewWithT(t).Expect(w.Control.Devices()).To(HaveLen(1), "nothing is removed")
+		})
+	}
+}
+
+func (w *ward) poolMachine(t *testing.T, cluster *clusterv1.Cluster, device string) {
+	t.Helper()
+	machine := helpers.NewOCIMeshMachinePoolMachine(w.Namespace, "pool-1")
+	machine.Labels = map[string]string{clusterv1.ClusterNameLabel: cluster.Name}
+	w.Create(t, machine)
+	machine.Status.Tailnet.DeviceID = device
+	NewWithT(t).Expect(w.Client.Status().Update(t.Context(), machine)).To(Succeed())
+}
+
+func TestAKeyIsAStrayIfItWasMadeForNoObject(t *testing.T) {
+	for name, world := range map[string]struct {
+		description func(w *ward) string
+		make        func(t *testing.T, w *ward)
+		want        string
+	}{
+		"its machine is there": {
+			description: func(w *ward) string { return "capom " + w.uid() },
+			make:        func(t *testing.T, w *ward) { w.machine(t, w.cluster(t, w.Tailnet.Name, false), "worker", w.uid(), "") }, want: present,
+		},
+		"its machine is there, by its digest": {
+			description: func(w *ward) string { return "capom " + ownership.Machine(w.uid(), w.Namespace, "worker").Digest() },
+			make:        func(t *testing.T, w *ward) { w.machine(t, w.cluster(t, w.Tailnet.Name, false), "worker", w.uid(), "") }, want: present,
+		},
+		"a machine elsewhere has the identity, and not the digest": {
+			description: func(w *ward) string { return "capom " + ownership.Machine(w.uid(), "another", "worker").Digest() },
+			make:        func(t *testing.T, w *ward) { w.machine(t, w.cluster(t, w.Tailnet.Name, false), "worker", w.uid(), "") }, want: stray,
+		},
+		"its pool is there": {
+			description: func(w *ward) string { return "capom pool " + w.uid() }, make: func(t *testing.T, w *ward) { w.pool(t, w.uid()) }, want: present,
+		},
+		"its pool is there, by its digest": {
+			description: func(w *ward) string { return "capom " + ownership.MachinePool(w.uid(), w.Namespace, "pool").Digest() },
+			make:        func(t *testing.T, w *ward) { w.pool(t, w.uid()) }, want: present,
+		},
+		"its machine is gone":           {description: func(w *ward) string { return "capom " + w.uid() }, want: stray},
+		"its pool is gone":              {description: func(w *ward) string { return "capom pool " + w.uid() }, want: stray},
+		"it is somebody else's":         {description: func(*ward) string { return "the printer in the hall" }, want: present},
+		"it begins like a word of ours": {description: func(*ward) string { return "capomat" }, want: present},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWard(t)
+			w.r.Options.CheckInterval = time.Nanosecond
+			w.key(t, helpers.NodeTag, world.description(w))
+			if world.make != nil {
+				world.make(t, w)
+			}
+
+			w.look(t)
+
+			count := 0
+			if world.want == stray {
+				count = 1
+			}
+			w.expect(t, world.want, 0, count)
+			NewWithT(t).Expect(w.Control.Leftovers().Keys).To(HaveLen(1), "nothing is revoked")
+		})
+	}
+}
+
+// uid is another one in each world: an identity alone, as older descriptions have it, is found in
+// any namespace.
+func (w *ward) uid() string { return "uid-" + w.Namespace }
+
+func (w *ward) pool(t *testing.T, identity string) {
+	t.Helper()
+	w.Create(t, helpers.NewOCIMeshMachinePool(w.Namespace, "pool", w.Accounts[0].Name, identity))
+}
+
+func TestADeviceThatJustJoinedIsNotCountedYet(t *testing.T) {
+	g := NewWithT(t)
+	w := newWard(t)
+	w.r.Options.StrayAfter = time.Hour
+	reconciled(t, w.r, w.Tailnet)
+	w.expect(t, present, 0, 0)
+	device := w.join(t, "worker-1", helpers.NodeTag)
+
+	w.look(t)
+	w.look(t)
+	w.expect(t, possible, 0, 0)
+
+	w.r.Options.StrayAfter = time.Nanosecond
+	w.Control.ResetCalls()
+	reconciled(t, w.r, w.Tailnet)
+	w.expect(t, stray, 1, 0)
+	g.Expect(w.Control.CallCount(tailnetsim.OpListDevices)).To(Equal(2), "the check's list of each of two passes")
+	g.Expect(w.Control.CallCount(tailnetsim.OpListKeys)).To(BeZero(), "keys are listed at full checks only")
+	g.Expect(w.Tailnet.Status.Strays.Devices[0].ID).To(Equal(device))
+	g.Expect(w.Tailnet.Status.Strays.Devices[0].Hostname).To(Equal("worker-1"))
+	g.Expect(helpers.MessageOf(w.Tailnet, infrav1.StraysAbsentCondition)).To(And(
+		ContainSubstring("headscale nodes delete --identifier "+device), ContainSubstring("another management cluster's")))
+	g.Eventually(w.events.Events).Should(Receive(ContainSubstring("Warning StraysFound There is 1 device or key")))
+	version := w.Tailnet.ResourceVersion
+	reconciled(t, w.r, w.Tailnet)
+	g.Expect(w.Tailnet.ResourceVersion).To(Equal(version), "what has not changed is not written")
+	g.Expect(w.events.Events).NotTo(Receive(), "nor told")
+}
+
+func TestAfterARestartTheTimeOfDevicesBeginsAnew(t *testing.T) {
+	w := newWard(t)
+	w.join(t, "worker-1", helpers.NodeTag)
+	w.look(t)
+	w.expect(t, stray, 1, 0)
+
+	w.restart()
+	reconciled(t, w.r, w.Tailnet)
+	w.expect(t, possible, 0, 0)
+	w.look(t)
+	w.expect(t, stray, 1, 0)
+}
+
+func TestAnObjectThatRecordsAStrayEndsIt(t *testing.T) {
+	g := NewWithT(t)
+	w := newWard(t)
+	device := w.join(t, "worker-1", helpers.NodeTag)
+	w.look(t)
+	w.expect(t, stray, 1, 0)
+	g.Eventually(w.events.Events).Should(Receive(ContainSubstring("StraysFound")))
+
+	w.machine(t, w.cluster(t, w.Tailnet.Name, false), "worker", "uid", device)
+	reconciled(t, w.r, w.Tailnet)
+
+	w.expect(t, present, 0, 0)
+	g.Eventually(w.events.Events).Should(Receive(ContainSubstring("StraysGone")))
+}
+
+func TestStraysStayAsTheyAreWhileTheServerDoesNotAnswer(t *testing.T) {
+	g := NewWithT(t)
+	w := newWard(t)
+	w.join(t, "worker-1", helpers.NodeTag)
+	w.look(t)
+	w.expect(t, stray, 1, 0)
+
+	w.Control.SetUnreachable(true)
+	reconciled(t, w.r, w.Tailnet)
+
+	helpers.ExpectConditions(t, w.Tailnet, "Ready False Unavailable", "CredentialsValid False Unavailable", "StraysAbsent "+stray,
+		"Deleting False NotDeleting")
+	g.Expect(w.Tailnet.Status.Strays.DeviceCount).To(HaveValue(BeEquivalentTo(1)))
+}

@@ -1,0 +1,32 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package helpers
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
+)
+
+// NewOCIMeshMachinePool is a pool of small Arm machines that was first seen with the identity.
+func NewOCIMeshMachinePool(namespace, name, account, identity string) *expv1.OCIMeshMachinePool {
+	return &expv1.OCIMeshMachinePool{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Annotations: map[string]string{
+			infrav1.IdentityAnnotation: namespace + "/" + name + "/" + identity,
+		}},
+		Spec: expv1.OCIMeshMachinePoolSpec{
+			Account: account, Shape: infrav1.Shape{Name: "VM.Standard.A1.Flex", OCPUs: 1, MemoryGB: 6},
+			Image: infrav1.Image{Name: "node"},
+		},
+	}
+}
+
+// NewOCIMeshMachinePoolMachine is an instance of a pool.
+func NewOCIMeshMachinePoolMachine(namespace, name string) *expv1.OCIMeshMachinePoolMachine {
+	return &expv1.OCIMeshMachinePoolMachine{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+		Spec:       expv1.OCIMeshMachinePoolMachineSpec{ProviderID: "oci://ocid1.instance.oc1..x"},
+	}
+}
