@@ -11,21 +11,17 @@ import (
 
 // keep has a list of all devices, begun at the time, serve those who ask for a recent one.
 func (c *Client) keep(began time.Time, devices []Device) {
-	byHostname := make(map[string][]Device, len(devices))
-	for _, device := range devices {
-		byHostname[device.Hostname] = append(byHostname[device.Hostname], device)
-	}
-	c.devices.Put(began, byHostname)
+	c.devices.Put(began, NewDeviceList(began, devices))
 }
 
 // KnownDevices are all devices as the newest list shows them that anybody has read, and when that
 // was begun; zero if nobody has. It asks nobody.
 func (c *Client) KnownDevices() (devices []Device, began time.Time) {
-	byHostname, began := c.devices.Latest()
-	for _, same := range byHostname {
-		devices = append(devices, same...)
+	list, began := c.devices.Latest()
+	if list == nil {
+		return nil, began
 	}
-	return devices, began
+	return list.All, began
 }
 
 // UsableKeys are the keys with which a machine could still join, whoever minted them, by a list
