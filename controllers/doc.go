@@ -10,6 +10,7 @@
 //	machinetemplate  OCIMeshMachineTemplate  capacity, for autoscaling from zero
 //	access    what all of them need to act in an account or a tailnet, and errors as reasons with remedies
 //	vip       control-plane addresses out of a Tailnet's range
+//	joinkey   tailnet keys of machines and pools in the manager's own namespace
 //	report    conditions from outcomes
 //	strays    when something that carries the provider's tags counts as belonging to no object
 //	index     how machines are found in the cache

@@ -184,8 +184,8 @@ func (n *testNode) inKernel(script string, unshared ...string) (string, error) {
 	if err := exec.Command(unshare, append(unshared, "true")...).Run(); err != nil {
 		n.t.Skipf("NOT CHECKED: this machine gives no namespaces: %v", err)
 	}
-	for _, real := range []string{"nft", "ip", "sysctl", "mount"} {
-		if err := os.Remove(filepath.Join(n.stubs, real)); err != nil {
+	for _, stub := range []string{"nft", "ip", "sysctl", "mount"} {
+		if err := os.Remove(filepath.Join(n.stubs, stub)); err != nil {
 			n.t.Fatal(err)
 		}
 	}

@@ -181,6 +181,36 @@ func TestCredentialsOfATailnet(t *testing.T) {
 	}
 }
 
+func TestAManagerForOneNamespaceSaysWhichCredentialsAreOutOfReach(t *testing.T) {
+	w := helpers.NewWorld(t, env, helpers.WorldOptions{Accounts: 1})
+	for name, world := range map[string]struct {
+		watched, own string
+		reason       string
+	}{
+		"for all namespaces":           {"", "elsewhere", ""},
+		"in the watched namespace":     {w.Namespace, "elsewhere", ""},
+		"in the manager's own":         {"elsewhere", w.Namespace, ""},
+		"neither in one nor the other": {"elsewhere", w.ManagerNamespace, infrav1.SecretNotFoundReason},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			clients := access.New(access.Options{Client: env.Client, Namespace: world.own, WatchNamespace: world.watched})
+
+			_, accountErr := clients.OCI(t.Context(), w.Accounts[0])
+			_, tailnetErr := clients.TailnetClient(t.Context(), w.Tailnet)
+
+			for _, err := range []error{accountErr, tailnetErr} {
+				if world.reason == "" {
+					g.Expect(err).NotTo(HaveOccurred())
+					continue
+				}
+				g.Expect(reason(err)).To(Equal(world.reason))
+				g.Expect(err).To(MatchError(ContainSubstring("move it there or into namespace " + w.ManagerNamespace)))
+			}
+		})
+	}
+}
+
 func TestOnlyASecretThatAsksForItInTheManagersNamespaceIsOwned(t *testing.T) {
 	for name, world := range map[string]struct {
 		labels    map[string]string

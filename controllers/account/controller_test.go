@@ -23,6 +23,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
 )
@@ -337,7 +338,8 @@ func TestASecretThatCannotBeOwnedDoesNotSpoilTheAccount(t *testing.T) {
 	w, r := newWorld(t)
 	direct, err := client.NewWithWatch(env.Config, client.Options{Scheme: env.Scheme})
 	g.Expect(err).NotTo(HaveOccurred())
-	r.Client = interceptor.NewClient(direct, interceptor.Funcs{
+	helpers.Update(t, env, w.Credentials[0], func(s *corev1.Secret) { s.Labels = map[string]string{access.MoveLabel: ""} })
+	refusing := interceptor.NewClient(direct, interceptor.Funcs{
 		Patch: func(ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
 			if object.GetObjectKind().GroupVersionKind().Kind == "Secret" {
 				return errors.New("somebody was faster")
@@ -345,6 +347,7 @@ func TestASecretThatCannotBeOwnedDoesNotSpoilTheAccount(t *testing.T) {
 			return c.Patch(ctx, object, patch, options...)
 		},
 	})
+	r.Clients = access.New(access.Options{Client: refusing, Namespace: w.Credentials[0].Namespace})
 	request := ctrl.Request{NamespacedName: client.ObjectKeyFromObject(w.Accounts[0])}
 	_, err = r.Reconcile(t.Context(), request)
 	g.Expect(err).NotTo(HaveOccurred(), "the finalizer")

@@ -6,6 +6,7 @@ package deployment
 import (
 	"crypto/tls"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -30,7 +31,13 @@ import (
 const patience = 90 * time.Second
 
 // notExercised are rights that no life cycle is sure to use, each with the reason why it is needed all the same.
-var notExercised = map[string]string{}
+var notExercised = map[string]string{
+	"delete ocimeshmachinepoolmachines infrastructure.cluster.x-k8s.io": "an instance that is gone before Cluster API made its Machine",
+	"patch machinepools cluster.x-k8s.io":                               "a pool whose size OCI's own autoscaling manages",
+	"patch events":                                                      "an event that comes again is counted in the first one",
+	"patch events events.k8s.io":                                        "an event that comes again is counted in the first one",
+	"update secrets":                                                    "a key that is replaced before the launch",
+}
 
 // TestTheWholeLifeCycleOfEveryKindUnderTheShippedRoles has the manager make, change and delete one of each, as a release and
 // as a manager for one namespace.
@@ -55,7 +62,7 @@ func TestTheWholeLifeCycleOfEveryKindUnderTheShippedRoles(t *testing.T) {
 			args := variant.args(w.Namespace)
 			g.Expect(managerArgs(t, objects)).To(ContainElements(args))
 			m := s.startManager(t, args...)
-			life := &life{server: s, World: w, joiner: joiner}
+			life := &life{World: w, joiner: joiner}
 
 			life.prepare(t)
 			life.create(t)
@@ -71,16 +78,14 @@ func TestTheWholeLifeCycleOfEveryKindUnderTheShippedRoles(t *testing.T) {
 			key := client.ObjectKey{Namespace: ownNamespace, Name: "capom-controller-manager-leader-election"}
 			g.Expect(s.Client.Get(t.Context(), key, lease)).To(Succeed())
 			g.Expect(lease.Spec.HolderIdentity).To(HaveValue(BeEmpty()), "the lease is released, so that another one leads at once")
-			for _, right := range unused(t, objects, made) {
-				g.Expect(notExercised).To(HaveKey(right), "nobody uses this right: take its marker away")
-			}
+			excess := slices.DeleteFunc(unused(t, objects, made), func(right string) bool { return notExercised[right] != "" })
+			g.Expect(excess).To(BeEmpty(), "nobody uses these rights: take their markers away")
 		})
 	}
 }
 
 // life is one of each kind.
 type life struct {
-	*server
 	*helpers.World
 	joiner *joiner
 
@@ -96,12 +101,12 @@ func (l *life) prepare(t *testing.T) {
 	t.Helper()
 	secret := l.Credentials[0].DeepCopy()
 	secret.ObjectMeta = metav1.ObjectMeta{Namespace: ownNamespace, Name: "oci", Labels: map[string]string{access.MoveLabel: ""}}
-	l.World.Create(t, secret)
-	helpers.Update(t, l.World.Environment, l.Accounts[0], func(account *infrav1.OCIAccount) {
+	l.Create(t, secret)
+	helpers.Update(t, l.Environment, l.Accounts[0], func(account *infrav1.OCIAccount) {
 		account.Spec.Credentials.SecretRef = infrav1.SecretReference{Namespace: secret.Namespace, Name: secret.Name}
 	})
 	l.untilReady(t, l.Accounts[0], l.Accounts[1], l.Tailnet)
-	l.World.Reload(t, secret)
+	l.Reload(t, secret)
 	NewWithT(t).Expect(secret.OwnerReferences).To(HaveLen(1))
 }
 
@@ -124,11 +129,11 @@ func (l *life) create(t *testing.T) {
 	}
 	l.template.Spec.Template.Spec = *l.machines[1].Spec.DeepCopy()
 	l.template.Spec.Template.Spec.ProviderID = ""
-	l.World.Create(t, l.template)
+	l.Create(t, l.template)
 	l.pool = newPool(t, l, l.clusters[0], l.Accounts[0].Name)
 	l.pool.until(t, 1)
 	l.await(t, func(g Gomega) {
-		g.Expect(l.World.Client.Get(t.Context(), client.ObjectKeyFromObject(l.template), l.template)).To(Succeed())
+		g.Expect(l.Client.Get(t.Context(), client.ObjectKeyFromObject(l.template), l.template)).To(Succeed())
 		g.Expect(l.template.Status.Capacity).NotTo(BeEmpty())
 	})
 }
@@ -136,15 +141,15 @@ func (l *life) create(t *testing.T) {
 func (l *life) change(t *testing.T) {
 	t.Helper()
 	for _, account := range l.Accounts {
-		helpers.Update(t, l.World.Environment, account, func(account *infrav1.OCIAccount) {
+		helpers.Update(t, l.Environment, account, func(account *infrav1.OCIAccount) {
 			account.Spec.AllowedNamespaces = infrav1.AllowedNamespaces{Selector: &metav1.LabelSelector{}}
 		})
 	}
-	helpers.Update(t, l.World.Environment, l.infra[0], func(infra *infrav1.OCIMeshCluster) {
+	helpers.Update(t, l.Environment, l.infra[0], func(infra *infrav1.OCIMeshCluster) {
 		infra.Spec.Accounts = append(infra.Spec.Accounts, infrav1.ClusterAccount{Name: l.Accounts[1].Name})
 	})
 	l.await(t, func(g Gomega) {
-		l.World.Reload(t, l.infra[0])
+		l.Reload(t, l.infra[0])
 		g.Expect(l.infra[0].Status.Accounts).To(HaveLen(2))
 	})
 	l.untilReady(t, l.infra[0], l.Accounts[0], l.Accounts[1])
@@ -159,10 +164,10 @@ func (l *life) change(t *testing.T) {
 // pause pauses the first cluster with all that is in it, or resumes it.
 func (l *life) pause(t *testing.T, wanted bool) {
 	t.Helper()
-	helpers.Update(t, l.World.Environment, l.clusters[0], func(cluster *clusterv1.Cluster) { cluster.Spec.Paused = ptr.To(wanted) })
+	helpers.Update(t, l.Environment, l.clusters[0], func(cluster *clusterv1.Cluster) { cluster.Spec.Paused = ptr.To(wanted) })
 	for _, object := range []helpers.Conditioned{l.infra[0], l.machines[0], l.pool.own} {
 		l.await(t, func(g Gomega) {
-			l.World.Reload(t, object)
+			l.Reload(t, object)
 			g.Expect(conditions.IsTrue(object, clusterv1.PausedCondition)).To(Equal(wanted), "%T", object)
 		})
 	}
@@ -180,7 +185,7 @@ func (l *life) delete(t *testing.T) {
 	}
 	keys := &corev1.SecretList{}
 	g := NewWithT(t)
-	g.Expect(l.World.Client.List(t.Context(), keys, client.InNamespace(ownNamespace))).To(Succeed())
+	g.Expect(l.Client.List(t.Context(), keys, client.InNamespace(ownNamespace))).To(Succeed())
 	g.Expect(keys.Items).To(HaveLen(1), "no tailnet key is left")
 	l.remove(t, l.Accounts[0])
 	l.remove(t, l.Accounts[1])
@@ -196,7 +201,7 @@ func (l *life) scrape(t *testing.T, m *manager) {
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "system:monitoring"},
 		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: ownNamespace, Name: "capom-manager"}},
 	}
-	l.World.Create(t, binding)
+	l.Create(t, binding)
 	// The manager signs its own certificate here.
 	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // see above
 	l.await(t, func(g Gomega) {
@@ -208,15 +213,15 @@ func (l *life) scrape(t *testing.T, m *manager) {
 		g.Expect(response.Body.Close()).To(Succeed())
 		g.Expect(response.StatusCode).To(Equal(http.StatusOK))
 	})
-	g.Expect(l.World.Client.Delete(t.Context(), binding)).To(Succeed())
+	g.Expect(l.Client.Delete(t.Context(), binding)).To(Succeed())
 }
 
 func (l *life) cluster(t *testing.T, name string, account *infrav1.OCIAccount, change func(*infrav1.OCIMeshCluster)) {
 	t.Helper()
 	cluster := helpers.NewCluster(l.Namespace, name)
-	l.World.Create(t, cluster)
+	l.Create(t, cluster)
 	infra := helpers.NewOCIMeshCluster(cluster, l.Tailnet.Name, []string{account.Name}, change)
-	l.World.Create(t, infra)
+	l.Create(t, infra)
 	l.untilReady(t, infra)
 	l.ProvisionInfrastructure(t, cluster)
 	l.clusters, l.infra = append(l.clusters, cluster), append(l.infra, infra)
@@ -225,9 +230,9 @@ func (l *life) cluster(t *testing.T, name string, account *infrav1.OCIAccount, c
 func (l *life) machine(t *testing.T, cluster *clusterv1.Cluster, name string, change ...func(*clusterv1.Machine)) {
 	t.Helper()
 	machine := helpers.NewMachine(cluster, name, change...)
-	l.World.Create(t, machine, helpers.NewBootstrapSecret(machine, "#cloud-config\nruncmd:\n- kubeadm join\n"))
+	l.Create(t, machine, helpers.NewBootstrapSecret(machine, "#cloud-config\nruncmd:\n- kubeadm join\n"))
 	own := helpers.NewOCIMeshMachine(machine)
-	l.World.Create(t, own)
+	l.Create(t, own)
 	l.machines = append(l.machines, own)
 	l.untilReady(t, own)
 }
@@ -236,7 +241,7 @@ func (l *life) untilReady(t *testing.T, objects ...helpers.Conditioned) {
 	t.Helper()
 	for _, object := range objects {
 		l.await(t, func(g Gomega) {
-			l.World.Reload(t, object)
+			l.Reload(t, object)
 			g.Expect(conditions.IsTrue(object, infrav1.ReadyCondition)).To(BeTrue(), "%s: %v", object.GetName(), object.GetConditions())
 		})
 	}
@@ -245,9 +250,9 @@ func (l *life) untilReady(t *testing.T, objects ...helpers.Conditioned) {
 // remove deletes the object and waits until it is gone.
 func (l *life) remove(t *testing.T, object client.Object) {
 	t.Helper()
-	NewWithT(t).Expect(l.World.Client.Delete(t.Context(), object)).To(Succeed())
+	NewWithT(t).Expect(l.Client.Delete(t.Context(), object)).To(Succeed())
 	l.await(t, func(g Gomega) {
-		err := l.World.Client.Get(t.Context(), client.ObjectKeyFromObject(object), object)
+		err := l.Client.Get(t.Context(), client.ObjectKeyFromObject(object), object)
 		g.Expect(apierrors.IsNotFound(err)).To(BeTrue(), "%T %s: %v", object, object.GetName(), object)
 	})
 }

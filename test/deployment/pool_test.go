@@ -51,7 +51,7 @@ func newPool(t *testing.T, l *life, cluster *clusterv1.Cluster, account string) 
 			}},
 		},
 	}}
-	l.World.Create(t, p.machinePool, &corev1.Secret{
+	l.Create(t, p.machinePool, &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: l.Namespace, Name: "pool-bootstrap"},
 		Data:       map[string][]byte{"value": []byte("#cloud-config\nruncmd:\n- kubeadm join\n"), "format": []byte("cloud-config")},
 	})
@@ -65,24 +65,24 @@ func newPool(t *testing.T, l *life, cluster *clusterv1.Cluster, account string) 
 			Image: infrav1.Image{Platform: infrav1.PlatformImage{OperatingSystem: "Canonical Ubuntu", Version: "24.04"}},
 		},
 	}
-	l.World.Create(t, p.own)
+	l.Create(t, p.own)
 	return p
 }
 
 func (p *pool) scale(t *testing.T, replicas int32) {
 	t.Helper()
-	helpers.Update(t, p.World.Environment, p.machinePool, func(pool *clusterv1.MachinePool) { pool.Spec.Replicas = &replicas })
+	helpers.Update(t, p.Environment, p.machinePool, func(pool *clusterv1.MachinePool) { pool.Spec.Replicas = &replicas })
 }
 
 // until waits until the pool has as many machines and all is as it should be.
 func (p *pool) until(t *testing.T, machines int) {
 	t.Helper()
 	p.await(t, func(g Gomega) {
-		p.World.Reload(t, p.own)
+		p.Reload(t, p.own)
 		g.Expect(conditions.IsTrue(p.own, infrav1.ReadyCondition)).To(BeTrue(), "%v", p.own.Status.Conditions)
 		g.Expect(p.own.Status.Replicas).To(HaveValue(BeEquivalentTo(machines)))
 		list := &expv1.OCIMeshMachinePoolMachineList{}
-		g.Expect(p.World.Client.List(t.Context(), list, client.InNamespace(p.Namespace))).To(Succeed())
+		g.Expect(p.Client.List(t.Context(), list, client.InNamespace(p.Namespace))).To(Succeed())
 		g.Expect(list.Items).To(HaveLen(machines))
 	})
 }
@@ -91,7 +91,7 @@ func (p *pool) until(t *testing.T, machines int) {
 // that before the Machine goes.
 func (p *pool) core(ctx context.Context) error {
 	objects := &expv1.OCIMeshMachinePoolMachineList{}
-	if err := p.World.Client.List(ctx, objects, client.InNamespace(p.Namespace)); err != nil {
+	if err := p.Client.List(ctx, objects, client.InNamespace(p.Namespace)); err != nil {
 		return err
 	}
 	for i := range objects.Items {
@@ -110,12 +110,12 @@ func (p *pool) core(ctx context.Context) error {
 		if !object.DeletionTimestamp.IsZero() {
 			continue
 		}
-		if err := p.World.Client.Create(ctx, machine); err != nil && !apierrors.IsAlreadyExists(err) {
+		if err := p.Client.Create(ctx, machine); err != nil && !apierrors.IsAlreadyExists(err) {
 			return err
 		}
 	}
 	machines := &clusterv1.MachineList{}
-	if err := p.World.Client.List(ctx, machines, client.InNamespace(p.Namespace)); err != nil {
+	if err := p.Client.List(ctx, machines, client.InNamespace(p.Namespace)); err != nil {
 		return err
 	}
 	for i := range machines.Items {
@@ -131,10 +131,10 @@ func (p *pool) core(ctx context.Context) error {
 // letGo deletes the infrastructure of a deleted Machine, and then the Machine's finalizer.
 func (p *pool) letGo(ctx context.Context, machine *clusterv1.Machine) error {
 	object := &expv1.OCIMeshMachinePoolMachine{ObjectMeta: metav1.ObjectMeta{Namespace: machine.Namespace, Name: machine.Name}}
-	err := p.World.Client.Delete(ctx, object)
+	err := p.Client.Delete(ctx, object)
 	if apierrors.IsNotFound(err) {
 		controllerutil.RemoveFinalizer(machine, clusterv1.MachineFinalizer)
-		err = client.IgnoreNotFound(p.World.Client.Update(ctx, machine))
+		err = client.IgnoreNotFound(p.Client.Update(ctx, machine))
 	}
 	return err
 }

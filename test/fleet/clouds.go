@@ -83,8 +83,12 @@ func (f *Fleet) createAccounts(ctx context.Context) error {
 			LoginServer: f.Control.URL(), NodeTags: []string{helpers.NodeTag}, ControlPlaneTags: []string{helpers.ControlPlaneTag},
 			VIPRange: "10.250.0.0/24", AllowedNamespaces: allowed,
 		})
+	address := f.OCI.URL()
+	if f.options.Between != nil {
+		address = f.options.Between(address)
+	}
 	for _, account := range accounts {
-		objects = append(objects, account.Objects(f.OCI.URL(), allowed)...)
+		objects = append(objects, account.Objects(address, allowed)...)
 	}
 	for _, object := range objects {
 		if err := f.Client.Create(ctx, object); err != nil {

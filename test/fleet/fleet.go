@@ -42,6 +42,8 @@ type Options struct {
 	Tailnet tailnetsim.Mode
 	// Args are flags of the manager besides addresses and certificates.
 	Args []string
+	// Between, if not nil, is given OCI's address and returns the one that accounts have instead.
+	Between func(oci string) string
 }
 
 // Fleet is what runs. Close ends it.

@@ -44,6 +44,17 @@ type WorldOptions struct {
 	RequestTimeout time.Duration
 	// VIPRange of the Tailnet; 10.250.0.0/24 by default.
 	VIPRange string
+	// Mortal, if not nil, stands between the simulators and whoever reads the objects.
+	Mortal *Mortal
+}
+
+// through is the address of a simulator for the objects.
+func (o WorldOptions) through(t *testing.T, service, address string) string {
+	t.Helper()
+	if o.Mortal == nil {
+		return address
+	}
+	return o.Mortal.Through(t, service, address)
 }
 
 // World is a namespace with simulated accounts and a simulated tailnet, and the objects and Secrets that stand for them.
@@ -122,8 +133,9 @@ func (w *World) startOCI(t *testing.T, options WorldOptions) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(w.OCI.Start("127.0.0.1:0")).To(Succeed())
 	t.Cleanup(func() { _ = w.OCI.Close() })
+	address := options.through(t, "oci", w.OCI.URL())
 	for i, tenancy := range w.Tenancies {
-		account := NewOCIAccount(tenancy.Name, w.Credentials[i], Region, tenancy.Compartment(), w.OCI.URL())
+		account := NewOCIAccount(tenancy.Name, w.Credentials[i], Region, tenancy.Compartment(), address)
 		w.Create(t, w.Credentials[i], account)
 		w.Accounts = append(w.Accounts, account)
 	}
@@ -151,7 +163,7 @@ func (w *World) startTailnet(t *testing.T, options WorldOptions) {
 			infrav1.TailnetClientIDKey: []byte(client.ID), infrav1.TailnetClientSecretKey: []byte(client.Secret),
 		},
 	}
-	w.Tailnet = NewTailnet(w.Namespace, w.TailnetCredentials, w.Control.URL(), options.VIPRange)
+	w.Tailnet = NewTailnet(w.Namespace, w.TailnetCredentials, options.through(t, "tailnet", w.Control.URL()), options.VIPRange)
 	w.Create(t, w.TailnetCredentials, w.Tailnet)
 }
 

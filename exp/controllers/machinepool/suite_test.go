@@ -359,8 +359,9 @@ func (b *bench) expectNothingLeft(t *testing.T) {
 	g.Expect(b.Control.Leftovers().Devices).To(BeEmpty(), "devices")
 	g.Expect(b.Control.Leftovers().Keys).To(BeEmpty(), "keys")
 	g.Expect(b.machines(t)).To(BeEmpty())
-	err = b.Client.Get(t.Context(), client.ObjectKey{Namespace: b.Namespace, Name: "workers-pool-tailnet-key"}, &corev1.Secret{})
-	g.Expect(apierrors.IsNotFound(err)).To(BeTrue(), "the key's Secret")
+	secrets := &corev1.SecretList{}
+	g.Expect(b.Client.List(t.Context(), secrets, client.InNamespace(b.ManagerNamespace))).To(Succeed())
+	g.Expect(secrets.Items).To(BeEmpty(), "the key's Secret")
 }
 
 func (b *bench) instances(t *testing.T) []sim.Machine {

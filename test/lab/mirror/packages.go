@@ -34,6 +34,8 @@ type debian struct {
 }
 
 // startUnit is what debhelper puts into packages that start a service.
+//
+//nolint:dupword // The shell ends two ifs.
 const startUnit = `#!/bin/sh
 set -e
 if [ "$1" = configure ]; then

@@ -76,7 +76,7 @@ func (l *lab) run(ctx context.Context) error {
 	}
 	l.printTable()
 	if l.keep {
-		l.hold(ctx)
+		return l.hold(ctx)
 	}
 	return nil
 }
@@ -129,8 +129,8 @@ func (l *lab) delete(ctx context.Context) error {
 
 func (l *lab) proveNothingLeft(context.Context) error { return l.world.NothingLeft() }
 
-// hold keeps everything up until the user ends it.
-func (l *lab) hold(ctx context.Context) {
+// hold keeps everything up until the user ends it; it fails when a manager ends before.
+func (l *lab) hold(ctx context.Context) error {
 	fmt.Fprintf(l.screen.Out(), `
 The cluster is up, and stays up until you press Ctrl-C. In another terminal, as root:
 
@@ -142,7 +142,9 @@ hack/binaries.sh kubectl prints the path of a kubectl. Logs and consoles are in 
 `, l.world.HostPID(), l.world.Management.Kubeconfig, l.dir)
 	select {
 	case <-ctx.Done():
-	case <-l.world.Management.Failed():
+		return nil
+	case err := <-l.world.Management.Failed():
+		return err
 	}
 }
 

@@ -1,0 +1,69 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package helpers
+
+import (
+	"strings"
+	"sync"
+	"testing"
+
+	. "github.com/onsi/gomega"
+)
+
+// Boundary is right before or right after a call.
+type Boundary struct {
+	// Call is a write with its number, as "POST oci instances#1", or a read and the write that it follows: a process that is
+	// killed between two writes leaves the same behind, whichever read it was at, and however often that was repeated.
+	Call  string
+	After bool
+}
+
+func (b Boundary) String() string {
+	if b.After {
+		return "after " + b.Call
+	}
+	return "before " + b.Call
+}
+
+// Kind is the call without its number.
+func (b Boundary) Kind() string {
+	kind, _, _ := strings.Cut(b.Call, "#")
+	kind, _, _ = strings.Cut(kind, " since ")
+	return kind
+}
+
+// KillEverywhere runs a life of which nobody disturbs the process, and then, at once, one for each boundary of it at which the
+// process is killed.
+func KillEverywhere(t *testing.T, live func(t *testing.T, at *Boundary) *Mortal) {
+	t.Helper()
+	var boundaries []Boundary
+	if !t.Run("undisturbed", func(t *testing.T) { boundaries = live(t, nil).Boundaries() }) {
+		return
+	}
+	var mu sync.Mutex
+	reached, missed := map[string]bool{}, 0
+	t.Cleanup(func() {
+		// How often a status is written depends on how soon what is waited for happens, so that not every number is reached in
+		// every life. Every kind of call is.
+		g := NewWithT(t)
+		for _, at := range boundaries {
+			g.Expect(reached).To(HaveKey(at.Kind()), "no process was killed there")
+		}
+		g.Expect(missed).To(BeNumerically("<=", len(boundaries)/4), "boundaries that no process came to, of %d", len(boundaries))
+		t.Logf("%d boundaries, of which %d were not reached", len(boundaries), missed)
+	})
+	for _, at := range boundaries {
+		t.Run(at.String(), func(t *testing.T) {
+			t.Parallel()
+			killed := live(t, &at).Killed()
+			mu.Lock()
+			defer mu.Unlock()
+			if killed {
+				reached[at.Kind()] = true
+			} else {
+				missed++
+			}
+		})
+	}
+}

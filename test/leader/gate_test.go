@@ -1,0 +1,164 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package leader
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+
+	. "github.com/onsi/gomega"
+)
+
+// gate stands between the managers and OCI, and can hold launches back: they were sent, and arrive when it is opened, whatever
+// became of the sender meanwhile.
+type gate struct {
+	mu sync.Mutex
+	// pass is how many launches are let through before they are held; closed says that they are.
+	pass   int
+	closed bool
+	opened chan struct{}
+	// held are the names of the instances whose launches wait, by retry token.
+	held map[string]string
+	// late are OCI's answers to launches that were held.
+	late []int
+	// made is the number of launches that made an instance, by the instance's OCID, and the name of each.
+	made map[string]string
+}
+
+func newGate(pass int) *gate {
+	return &gate{pass: pass, closed: true, opened: make(chan struct{}), held: map[string]string{}, made: map[string]string{}}
+}
+
+// between starts the gate in front of OCI, and returns its address.
+func (g *gate) between(t *testing.T, oci string) string {
+	t.Helper()
+	target, err := url.Parse(oci)
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { g.forward(w, r, target) }))
+	t.Cleanup(func() {
+		g.open()
+		server.CloseClientConnections()
+		server.Close()
+	})
+	return server.URL
+}
+
+func (g *gate) forward(w http.ResponseWriter, r *http.Request, target *url.URL) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	launch := r.Method == http.MethodPost && strings.HasSuffix(strings.Trim(r.URL.Path, "/"), "/instances")
+	waited := launch && g.wait(r.Header.Get("opc-retry-token"), nameIn(body))
+	// What was sent arrives, also if the sender does not wait for the answer any more.
+	out := r.Clone(context.WithoutCancel(r.Context()))
+	out.URL.Scheme, out.URL.Host, out.RequestURI = target.Scheme, target.Host, ""
+	out.Body, out.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	response, err := http.DefaultTransport.RoundTrip(out)
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	defer func() { _ = response.Body.Close() }()
+	answer, err := io.ReadAll(response.Body)
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	if launch {
+		g.note(response.StatusCode, answer, waited)
+	}
+	for name, values := range response.Header {
+		w.Header()[name] = values
+	}
+	w.WriteHeader(response.StatusCode)
+	_, _ = w.Write(answer)
+}
+
+// wait holds a launch until the gate is opened, if it is one to hold.
+func (g *gate) wait(token, name string) (waited bool) {
+	g.mu.Lock()
+	if !g.closed || g.pass > 0 {
+		g.pass--
+		g.mu.Unlock()
+		return false
+	}
+	g.held[token] = name
+	g.mu.Unlock()
+	<-g.opened
+	return true
+}
+
+// letPass lets launches pass from now on. Those that wait go on waiting.
+func (g *gate) letPass() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.closed = false
+}
+
+// open lets the launches go that wait.
+func (g *gate) open() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	select {
+	case <-g.opened:
+	default:
+		close(g.opened)
+	}
+}
+
+func (g *gate) note(status int, answer []byte, waited bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if waited {
+		g.late = append(g.late, status)
+	}
+	var made struct{ ID, DisplayName string }
+	if status < http.StatusBadRequest && json.Unmarshal(answer, &made) == nil {
+		g.made[made.ID] = made.DisplayName
+	}
+}
+
+// waiting are the names of the instances whose launches wait.
+func (g *gate) waiting() []string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var names []string
+	for _, name := range g.held {
+		names = append(names, name)
+	}
+	return names
+}
+
+// arrived are OCI's answers to the launches that waited.
+func (g *gate) arrived() []int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return append([]int{}, g.late...)
+}
+
+// launched is how many instances of each name were made.
+func (g *gate) launched() map[string]int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	counts := map[string]int{}
+	for _, name := range g.made {
+		counts[name]++
+	}
+	return counts
+}
+
+func nameIn(body []byte) string {
+	var asked struct {
+		DisplayName string `json:"displayName"`
+	}
+	_ = json.Unmarshal(body, &asked)
+	return asked.DisplayName
+}
