@@ -84,11 +84,11 @@ type Reconciler struct {
 	Recorder events.EventRecorder
 	// WatchFilterValue is the value of the label cluster.x-k8s.io/watch-filter that objects must have; empty means all.
 	WatchFilterValue string
-	// KeyNamespace is the manager's own, in which tailnet keys are stored (package joinkey).
-	KeyNamespace string
 	// OtherDevices are lists of the kinds of objects, besides OCIMeshMachine, that have devices in
 	// tailnets.
 	OtherDevices []client.ObjectList
+	// KeyNamespace is the manager's own, in which tailnet keys are stored (package joinkey).
+	KeyNamespace string
 	// Options are the controller's times.
 	Options Options
 	// Metrics tell how machines come up; nil means that nobody counts.

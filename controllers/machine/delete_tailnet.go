@@ -13,11 +13,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/devices"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 )
 
 // withdrawRoutes takes the VIP from a control plane before it dies, so that clients are sent to another one at once. The
@@ -76,11 +76,11 @@ func (r *Reconciler) leave(ctx context.Context, s *scope, c *tailnet.Client, in 
 		return err
 	}
 	if claim.Key.ID != "" {
-		if err := c.RevokeKey(ctx, ownership.Recorded(claim.Key.ID)); err != nil {
+		if err := c.RevokeKey(ctx, ownership.Recorded(s.own.Status.Tailnet.KeyID)); err != nil {
 			return err
 		}
 	}
-	if err := revokeKeys(ctx, c, identity.OfMachine(s.own), r.ledger.searchedSince(s.search(), s.now)); err != nil {
+	if err := revokeKeys(ctx, c, s.owner, r.ledger.searchedSince(s.search(), s.now)); err != nil {
 		return err
 	}
 	return devices.Leave(ctx, c, found, r.Recorder, s.own)
@@ -108,7 +108,7 @@ func (r *Reconciler) leftBehind(
 	found, err := r.statuses().Find(ctx, c, list, devices.Claimant{Object: s.own, Tailnet: in.Name}, claim)
 	if claim.Recorded != "" {
 		// Also if the list does not show it: that may be older than the device.
-		found.Proof = ownership.Recorded(claim.Recorded)
+		found.Proof = ownership.Recorded(s.own.Status.Tailnet.DeviceID)
 	}
 	return found, err
 }
@@ -122,9 +122,9 @@ func (r *Reconciler) launchedAt(ctx context.Context, s *scope) (time.Time, error
 	}
 	var launched time.Time
 	for i := range accounts.Items {
-		for _, instance := range r.Pollers.Book(&accounts.Items[i]).Tagged(s.identity) {
-			if _, proven := identity.OfMachine(s.own).Tagged(instance.ID, instance.Tags); proven && instance.CreatedAt.After(launched) {
-				launched = instance.CreatedAt
+		for _, own := range instance.Of(s.owner, r.Pollers.Book(&accounts.Items[i]).Tagged(s.identity)) {
+			if own.CreatedAt.After(launched) {
+				launched = own.CreatedAt
 			}
 		}
 	}

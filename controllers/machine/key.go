@@ -16,7 +16,6 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/joinkey"
 )
 
@@ -72,13 +71,13 @@ func (r *Reconciler) mint(ctx context.Context, s *scope) error {
 		since = s.now
 	}
 	if !r.isUnborn(s) {
-		if err := revokeKeys(ctx, c, identity.OfMachine(s.own), since); err != nil {
+		if err := revokeKeys(ctx, c, s.owner, since); err != nil {
 			return failed(infrav1.TailnetReadyCondition, err)
 		}
 	}
 	r.ledger.born(client.ObjectKeyFromObject(s.own))
 	made, err := c.CreateKey(ctx, tailnet.KeySpec{
-		Tags: s.deviceTags(s.tailnet), Expiry: tailnet.MaxKeyExpiry, Description: identity.OfMachine(s.own).KeyDescription(),
+		Tags: s.deviceTags(s.tailnet), Expiry: tailnet.MaxKeyExpiry, Description: s.owner.KeyDescription(),
 	})
 	if err != nil {
 		r.ledger.searchAnew(client.ObjectKeyFromObject(s.own), r.Options.withDefaults().Clock())
@@ -158,8 +157,8 @@ func (r *Reconciler) writeKey(ctx context.Context, s *scope) error {
 
 // dropKey revokes the machine's key, unless it was seen to be used, and forgets it.
 func (r *Reconciler) dropKey(ctx context.Context, s *scope, c *tailnet.Client, used bool) error {
-	if id := s.own.Status.Tailnet.KeyID; id != "" && !used {
-		err := c.RevokeKey(ctx, ownership.Recorded(id))
+	if key := ownership.Recorded(s.own.Status.Tailnet.KeyID); !key.IsZero() && !used {
+		err := c.RevokeKey(ctx, key)
 		if err != nil && !cloud.IsKind(err, cloud.NotFoundOrUnauthorized) {
 			return err
 		}

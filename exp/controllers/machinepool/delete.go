@@ -241,8 +241,8 @@ func (r *Reconciler) remains(ctx context.Context, s *scope) error {
 			return access.NewProblem(infrav1.WaitingForTerminationReason, "Waiting for instance %s, which is %s, to be TERMINATED", one.ID, one.State)
 		}
 		if s.joins != nil {
-			claim, proven := s.deviceClaim(one.Instance)
-			if !proven {
+			claim, orphaned := s.deviceClaim(one.Instance)
+			if !orphaned {
 				continue
 			}
 			statuses := devices.Statuses{Client: r.Client, Others: poolmachine.DeviceKinds()}
@@ -281,18 +281,17 @@ func (r *Reconciler) removeVolumes(ctx context.Context, s *scope, instances []in
 // joinTimeout bounds for how long after its launch an instance is looked for in the tailnet.
 const joinTimeout = 20 * time.Minute
 
-// deviceClaim is what is known of the device of an instance that carries the pool's tags and that
-// no object stood for: an object has removed the device, and what has its name now is somebody
-// else's.
-func (s *scope) deviceClaim(instance oci.Instance) (ownership.DeviceClaim, bool) {
-	_, proven := s.poolOwner().Tagged(instance.ID, instance.Tags)
-	proven = proven && !slices.ContainsFunc(s.own.Status.Instances, func(i expv1.PoolInstanceStatus) bool {
+// deviceClaim is what is known of the device of an instance of the pool. orphaned says that no
+// object stood for the instance: an object has removed the device, and what has its name now is
+// somebody else's.
+func (s *scope) deviceClaim(instance oci.Instance) (claim ownership.DeviceClaim, orphaned bool) {
+	orphaned = !slices.ContainsFunc(s.own.Status.Instances, func(i expv1.PoolInstanceStatus) bool {
 		return i.ProviderID == providerIDPrefix+instance.ID
 	})
 	return ownership.DeviceClaim{
 		Hostname: cloudinit.InstanceHostname(s.prefix, instance.ID), Tags: s.tailnet.Spec.NodeTags,
 		Launched: instance.CreatedAt, JoinTimeout: joinTimeout,
-	}, proven
+	}, orphaned
 }
 
 // release lets the object go: nothing is left that it stood for.

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/joinkey"
 )
@@ -21,12 +20,6 @@ type joinKey struct {
 	id      string
 	secret  cloudinit.Secret
 	expires time.Time
-}
-
-// poolOwner is the pool as the owner of its keys: users can give it another's identity, but not
-// namespace and name with it.
-func (s *scope) poolOwner() ownership.Owner {
-	return ownership.MachinePool(s.identity, s.own.Namespace, s.own.Name)
 }
 
 // tailnetKey reads the key, and makes another one once half of its life is over: an instance may be launched at any time, by OCI
@@ -43,7 +36,7 @@ func (r *Reconciler) tailnetKey(ctx context.Context, s *scope) error {
 		return nil
 	}
 	made, err := s.joins.CreateKey(ctx, tailnet.KeySpec{
-		Reusable: true, Tags: s.tailnet.Spec.NodeTags, Expiry: life, Description: s.poolOwner().KeyDescription(),
+		Reusable: true, Tags: s.tailnet.Spec.NodeTags, Expiry: life, Description: s.owner.KeyDescription(),
 	})
 	if err != nil {
 		return err
@@ -75,12 +68,12 @@ func (r *Reconciler) writeKey(ctx context.Context, s *scope) error {
 
 // revokeAllKeysBut revokes the pool's keys but one.
 func (s *scope) revokeAllKeysBut(ctx context.Context, current string) error {
-	keys, err := s.joins.KeysSince(ctx, s.poolOwner().KeyDescription(), time.Now())
+	keys, err := s.joins.KeysSince(ctx, s.owner.KeyDescription(), time.Now())
 	if err != nil {
 		return err
 	}
 	for _, key := range keys {
-		proof, proven := s.poolOwner().Described(key.ID, key.Description)
+		proof, proven := s.owner.Described(key.ID, key.Description)
 		if !proven || key.ID == current {
 			continue
 		}

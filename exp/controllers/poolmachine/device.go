@@ -9,11 +9,9 @@ import (
 	"time"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/devices"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 )
 
 // observeDevice looks for the instance's device in the tailnet and approves its part of the pod
@@ -79,11 +77,10 @@ func (r *Reconciler) claim(s *scope, instance *oci.Instance) ownership.DeviceCla
 	if status := s.own.Status.Tailnet; status.Name == "" || status.Name == s.tailnet.Name {
 		claim.Recorded = status.DeviceID
 	}
-	if instance == nil || s.pool == nil || !strings.HasSuffix(s.own.Name, cloudinit.InstanceHostname("", instance.ID)) {
+	if instance == nil {
 		return claim
 	}
-	owner := ownership.MachinePool(identity.Of(s.pool), s.pool.Namespace, s.pool.Name)
-	if _, proven := owner.Tagged(instance.ID, instance.Tags); proven {
+	if _, proven := s.prove(instance.ID, instance.Tags); proven {
 		claim.Launched = instance.CreatedAt
 	}
 	return claim
@@ -127,8 +124,11 @@ func (s *scope) approve(ctx context.Context, proof ownership.Proof) error {
 
 // leaveTailnet removes the device that is recorded, or proven by the instance as polls show it.
 func (r *Reconciler) leaveTailnet(ctx context.Context, s *scope) error {
-	var instance *oci.Instance
-	if seen, known := s.book.Instance(s.instanceID); known {
+	if s.joins == nil {
+		return nil
+	}
+	instance := s.instance
+	if seen, known := s.book.Instance(s.instanceID); instance == nil && known {
 		instance = &seen.Instance
 	}
 	claim := r.claim(s, instance)
@@ -142,7 +142,7 @@ func (r *Reconciler) leaveTailnet(ctx context.Context, s *scope) error {
 	}
 	if claim.Recorded != "" {
 		// Also if the list does not show it: that may be older than the device.
-		found.Proof = ownership.Recorded(claim.Recorded)
+		found.Proof = ownership.Recorded(s.own.Status.Tailnet.DeviceID)
 	}
 	return devices.Leave(ctx, s.joins, found, r.Recorder, s.own)
 }

@@ -54,10 +54,10 @@ type scope struct {
 	// instance is what is known of the instance; nil if it is gone. device is its in the tailnet; nil if it has not joined.
 	instance *oci.Instance
 	device   *tailnet.Device
-	// left are the OCIDs of data volumes that stay after own is gone. Set by removeVolumes.
-	left []string
 	// deviceWarning is what is going to take the device from the tailnet.
 	deviceWarning string
+	// left are the OCIDs of data volumes that stay after own is gone. Set by removeVolumes.
+	left []string
 }
 
 // with makes a phase of a method.
