@@ -94,10 +94,11 @@ func (b *bench) restart() {
 	if b.crash == nil {
 		b.crash = &crash{}
 	}
-	b.crash.over()
-	b.Clients = access.New(access.Options{
-		Client: env.Client, RequestTimeout: 10 * time.Second, Limits: oci.Unlimited(), TailnetLimits: tailnet.Limits{Failures: 1e6},
-	})
+	if b.crash.over() {
+		b.Clients = access.New(access.Options{
+			Client: env.Client, RequestTimeout: 10 * time.Second, Limits: oci.Unlimited(), TailnetLimits: tailnet.Limits{Failures: 1e6},
+		})
+	}
 	api := &mortal{Client: env.Client, crash: b.crash}
 	b.pollers = poller.New(env.Client, b.Clients, poller.Options{PollInterval: tick, ProgressInterval: tick, Clock: b.now})
 	b.pools = &machinepool.Reconciler{
