@@ -82,12 +82,11 @@ func (l *life) live(change change) {
 	}, patience, 5*time.Millisecond).Should(Succeed())
 	left, err := l.OCI.Leftovers(l.Tenancies[0].Name)
 	l.g.Expect(err).NotTo(HaveOccurred())
-	kinds := map[string]int{}
+	known := map[string]bool{}
 	for _, resource := range left {
-		kinds[resource.Kind]++
-	}
-	for kind, count := range kinds {
-		l.g.Expect(count).To(Equal(1), "%s: %v", kind, left)
+		name := resource.Kind + " " + resource.DisplayName
+		l.g.Expect(known).NotTo(HaveKey(name))
+		known[name] = true
 	}
 
 	l.g.Expect(env.Client.Delete(l.t.Context(), infra)).To(Succeed())

@@ -51,7 +51,7 @@ func KillEverywhere(t *testing.T, live func(t *testing.T, at *Boundary) *Mortal)
 			g.Expect(reached).To(HaveKey(at.Kind()), "no process was killed there")
 		}
 		g.Expect(missed).To(BeNumerically("<=", len(boundaries)/4), "boundaries that no process came to, of %d", len(boundaries))
-		t.Logf("%d boundaries, of which %d were not reached", len(boundaries), missed)
+		t.Logf("%d boundaries, of which %d were not reached: %v", len(boundaries), missed, boundaries)
 	})
 	for _, at := range boundaries {
 		t.Run(at.String(), func(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -26,16 +27,16 @@ type gate struct {
 	pass   int
 	closed bool
 	opened chan struct{}
-	// held are the names of the instances whose launches wait, by retry token.
-	held map[string]string
+	// held are the names of the instances whose launches wait, oldest first.
+	held []string
 	// late are OCI's answers to launches that were held.
 	late []int
-	// made is the number of launches that made an instance, by the instance's OCID, and the name of each.
+	// made are the names of the instances that launches were answered with, by OCID.
 	made map[string]string
 }
 
 func newGate(pass int) *gate {
-	return &gate{pass: pass, closed: true, opened: make(chan struct{}), held: map[string]string{}, made: map[string]string{}}
+	return &gate{pass: pass, closed: true, opened: make(chan struct{}), made: map[string]string{}}
 }
 
 // between starts the gate in front of OCI, and returns its address.
@@ -58,7 +59,7 @@ func (g *gate) forward(w http.ResponseWriter, r *http.Request, target *url.URL) 
 		panic(http.ErrAbortHandler)
 	}
 	launch := r.Method == http.MethodPost && strings.HasSuffix(strings.Trim(r.URL.Path, "/"), "/instances")
-	waited := launch && g.wait(r.Header.Get("opc-retry-token"), nameIn(body))
+	waited := launch && g.wait(nameIn(body))
 	// What was sent arrives, also if the sender does not wait for the answer any more.
 	out := r.Clone(context.WithoutCancel(r.Context()))
 	out.URL.Scheme, out.URL.Host, out.RequestURI = target.Scheme, target.Host, ""
@@ -83,14 +84,14 @@ func (g *gate) forward(w http.ResponseWriter, r *http.Request, target *url.URL) 
 }
 
 // wait holds a launch until the gate is opened, if it is one to hold.
-func (g *gate) wait(token, name string) (waited bool) {
+func (g *gate) wait(name string) (waited bool) {
 	g.mu.Lock()
 	if !g.closed || g.pass > 0 {
 		g.pass--
 		g.mu.Unlock()
 		return false
 	}
-	g.held[token] = name
+	g.held = append(g.held, name)
 	g.mu.Unlock()
 	<-g.opened
 	return true
@@ -130,18 +131,14 @@ func (g *gate) note(status int, answer []byte, waited bool) {
 func (g *gate) waiting() []string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	var names []string
-	for _, name := range g.held {
-		names = append(names, name)
-	}
-	return names
+	return slices.Clone(g.held)
 }
 
 // arrived are OCI's answers to the launches that waited.
 func (g *gate) arrived() []int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return append([]int{}, g.late...)
+	return slices.Clone(g.late)
 }
 
 // launched is how many instances of each name were made.

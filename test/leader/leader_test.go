@@ -88,16 +88,17 @@ func TestAPausedLeaderThatLaunchesLateMakesNothingThatStays(t *testing.T) {
 	g.Eventually(func() int { return len(w.keys(g)) }, patience, tick).Should(BeNumerically(">", inFlight))
 	g.Expect(syscall.Kill(old.PID(), syscall.SIGSTOP)).To(Succeed())
 	t.Cleanup(func() { _ = syscall.Kill(old.PID(), syscall.SIGCONT) })
+	held := w.gate.waiting()
 	w.gate.letPass()
 
 	// Of the machines whose launches are under way one stays, the others are deleted while nobody leads.
-	stays := w.machineOf(g, w.gate.waiting()[0])
-	for _, name := range w.gate.waiting()[1:] {
+	stays := w.machineOf(g, held[0])
+	for _, name := range held[1:] {
 		g.Expect(w.Client.Delete(t.Context(), w.machineOf(g, name))).To(Succeed())
 	}
 	g.Eventually(func() string { return w.leader(g) }, patience, tick).ShouldNot(Equal(first))
-	w.awaitReady(g, machines-inFlight+1)
-	w.expectInstances(g, machines-inFlight+1)
+	w.awaitReady(g, machines-len(held)+1)
+	w.expectInstances(g, machines-len(held)+1)
 
 	// The rest of them are deleted too, but for the one.
 	for _, own := range w.machines(g) {
@@ -110,7 +111,7 @@ func TestAPausedLeaderThatLaunchesLateMakesNothingThatStays(t *testing.T) {
 
 	// Its launches arrive late, and then it wakes up.
 	w.gate.open()
-	g.Eventually(w.gate.arrived, patience, tick).Should(HaveLen(inFlight))
+	g.Eventually(w.gate.arrived, patience, tick).Should(HaveLen(len(held)))
 	g.Expect(syscall.Kill(old.PID(), syscall.SIGCONT)).To(Succeed())
 	g.Eventually(old.Done(), patience, tick).Should(BeClosed())
 	g.Expect(old.Expected()).To(BeFalse(), "nobody stopped it")
