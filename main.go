@@ -107,7 +107,11 @@ func run(ctx context.Context, options managerOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := setupControllers(ctx, mgr, clients, pollers, machineMetrics, options); err != nil {
+	held, err := findClaims(ctx, mgr, options)
+	if err != nil {
+		return err
+	}
+	if err := setupControllers(ctx, mgr, clients, pollers, machineMetrics, held, options); err != nil {
 		return err
 	}
 	if err := setupPools(ctx, mgr, clients, pollers, options); err != nil {
