@@ -65,8 +65,11 @@ func (b *bench) untilClaim(infra *infrav1.OCIMeshCluster, state infrav1.ClaimSta
 	}, patience, 5*time.Millisecond).Should(Succeed())
 }
 
-func withEndpoint(kind infrav1.EndpointType) func(*clusterv1.Cluster, *infrav1.OCIMeshCluster) {
-	return func(_ *clusterv1.Cluster, infra *infrav1.OCIMeshCluster) { infra.Spec.EndpointType = kind }
+func withEndpoint(kind infrav1.EndpointType) change {
+	if kind == infrav1.EndpointTailnetVIP {
+		return func(*clusterv1.Cluster, *infrav1.OCIMeshCluster) {}
+	}
+	return balanced(kind)
 }
 
 func kinds() []infrav1.EndpointType {

@@ -193,11 +193,13 @@ func TestACrashWhileClaimingClaimsOnce(t *testing.T) {
 	second, moved := first.restored(t, "second", own)
 	first.forsake(t, own.Name)
 	for range 20 {
-		// Each pass is a new process.
+		// A process gets as far as one look and one decision.
 		second.pollers = poller.New(second.Client, second.Clients, poller.Options{PollInterval: tick, ProgressInterval: tick, Clock: second.now})
 		second.r = second.reconciler()
 		second.managed("second")
-		second.pass(t, moved)
+		for range 2 {
+			second.pass(t, moved)
+		}
 	}
 	second.Reload(t, moved)
 	g.Expect(first.holder(t)).To(Equal("second"))
