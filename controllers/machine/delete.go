@@ -244,6 +244,7 @@ func (r *Reconciler) release(ctx context.Context, s *scope) error {
 		r.tellVolumesLeft(ctx, s, account)
 	}
 	r.ledger.forget(client.ObjectKeyFromObject(s.own))
+	r.Claims.Forget(s.own.Status.Instance.ID)
 	ctrl.LoggerFrom(ctx).Info("Nothing is left of the machine")
 	return nil
 }
