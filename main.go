@@ -107,7 +107,11 @@ func run(ctx context.Context, options managerOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := setupControllers(ctx, mgr, clients, pollers, machineMetrics, options); err != nil {
+	held, err := findClaims(ctx, mgr, options)
+	if err != nil {
+		return err
+	}
+	if err := setupControllers(ctx, mgr, clients, pollers, machineMetrics, held, options); err != nil {
 		return err
 	}
 	if err := setupPools(ctx, mgr, clients, pollers, options); err != nil {
@@ -179,7 +183,7 @@ func newManager(options managerOptions) (ctrl.Manager, error) {
 			SyncPeriod:        &options.syncPeriod,
 			// Nobody reads who wrote which field, which is a third of a machine.
 			DefaultTransform: ctrlcache.TransformStripManagedFields(),
-			ByObject: map[client.Object]ctrlcache.ByObject{&corev1.Secret{}: {Namespaces: secretNamespaces}},
+			ByObject:         map[client.Object]ctrlcache.ByObject{&corev1.Secret{}: {Namespaces: secretNamespaces}},
 		},
 		Client: client.Options{Cache: &client.CacheOptions{
 			// Only the metadata of Secrets is cached; their contents are read when needed and never kept.

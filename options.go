@@ -16,6 +16,8 @@ import (
 	logsv1 "k8s.io/component-base/logs/api/v1"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/util/flags"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/claims"
 )
 
 // managerOptions are the command line. Names and defaults follow Cluster API's own managers where they have them.
@@ -44,6 +46,8 @@ type managerOptions struct {
 	pollInterval     time.Duration
 	progressInterval time.Duration
 	joinTimeout      time.Duration
+	managementID     string
+	contestWindow    time.Duration
 }
 
 func defaultOptions() managerOptions {
@@ -71,6 +75,10 @@ func (o *managerOptions) addFlags(fs *pflag.FlagSet) {
 	fs.DurationVar(&o.requestTimeout, "request-timeout", 30*time.Second, "How long a call to OCI or a tailnet may take")
 	fs.DurationVar(&o.pollInterval, "poll-interval", time.Minute, "How often machines, clusters and accounts at rest are looked at")
 	fs.DurationVar(&o.progressInterval, "progress-interval", 10*time.Second, "How often something that is changing is looked at")
+	fs.StringVar(&o.managementID, "management-cluster-id", "", "Name under which this management cluster claims what it makes in OCI; the UID of its "+
+		"namespace kube-system by default. Give another one to a drill that was restored from a snapshot of etcd, which has the same UID")
+	fs.DurationVar(&o.contestWindow, "contest-window", claims.DefaultWindow,
+		"How long another management cluster with the same objects has to mind a claim before anything is ended under it; at least three poll intervals")
 	fs.DurationVar(&o.joinTimeout, "join-timeout", 20*time.Minute, "How long after its launch a machine should have joined the tailnet before its condition says so")
 }
 

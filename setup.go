@@ -6,8 +6,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
@@ -16,6 +18,7 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/account"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/claims"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/cluster"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/index"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/joinkey"
@@ -31,7 +34,8 @@ import (
 
 // setupControllers adds every controller and webhook to the manager.
 func setupControllers(
-	ctx context.Context, mgr ctrl.Manager, clients *access.Clients, pollers *poller.Pollers, machines *machine.Metrics, o managerOptions,
+	ctx context.Context, mgr ctrl.Manager, clients *access.Clients, pollers *poller.Pollers, machines *machine.Metrics, held *claims.Claims,
+	o managerOptions,
 ) error {
 	if err := index.AddTo(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
@@ -58,7 +62,7 @@ func setupControllers(
 			})
 		}},
 		{"OCIMeshCluster", func() error {
-			return (&cluster.Reconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clients: clients}).SetupWithManager(ctx, mgr, cluster.Options{
+			return (&cluster.Reconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clients: clients, Claims: held}).SetupWithManager(ctx, mgr, cluster.Options{
 				PollInterval: o.pollInterval, ProgressInterval: o.progressInterval, Concurrency: o.concurrency, WatchFilterValue: o.watchFilter,
 			})
 		}},
@@ -66,7 +70,7 @@ func setupControllers(
 			return (&machine.Reconciler{
 				Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Access: clients, Pollers: pollers, WatchFilterValue: o.watchFilter,
 				Recorder: mgr.GetEventRecorder("ocimeshmachine-controller"), Metrics: machines, KeyNamespace: o.ownNamespace,
-				OtherDevices: otherDevices,
+				OtherDevices: otherDevices, Claims: held,
 				Options: machine.Options{
 					PollInterval: o.pollInterval, ProgressInterval: o.progressInterval, JoinTimeout: o.joinTimeout,
 				},
@@ -110,6 +114,25 @@ func setupPools(ctx context.Context, mgr ctrl.Manager, clients *access.Clients, 
 		return fmt.Errorf("set up OCIMeshMachinePoolMachine: %w", err)
 	}
 	return nil
+}
+
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get
+
+// findClaims finds out under which name this management cluster claims what it makes in OCI. A namespace kube-system cannot be
+// deleted, so that its UID is the management cluster's for its life.
+func findClaims(ctx context.Context, mgr ctrl.Manager, o managerOptions) (*claims.Claims, error) {
+	id := o.managementID
+	if id == "" {
+		system := &corev1.Namespace{}
+		if err := mgr.GetAPIReader().Get(ctx, client.ObjectKey{Name: metav1.NamespaceSystem}, system); err != nil {
+			return nil, fmt.Errorf("find the management cluster's UID: %w", err)
+		}
+		id = string(system.UID)
+	}
+	if strings.ContainsAny(id, " \t\n") || len(id) > 128 {
+		return nil, fmt.Errorf("--management-cluster-id %q must be at most 128 characters without spaces", id)
+	}
+	return claims.New(id, o.contestWindow), nil
 }
 
 // setupKeys checks that there is a place for tailnet keys, and has those swept whose objects are gone.

@@ -24,6 +24,11 @@ const (
 	InUseReason = "InUse"
 	// WaitingReason surfaces while an earlier step is not done.
 	WaitingReason = "Waiting"
+	// HeldElsewhereReason surfaces when another management cluster with the same objects holds what this object stands for: one
+	// of the two was restored from a backup. Remedy: in the message.
+	HeldElsewhereReason = "HeldElsewhere"
+	// ClaimingReason surfaces while something is claimed from another management cluster, which may still mind.
+	ClaimingReason = "Claiming"
 	// InternalErrorReason surfaces on errors that nobody but the provider's authors can mend; it is retried.
 	InternalErrorReason = "InternalError"
 	// ThrottledReason surfaces while OCI or the tailnet asks to slow down; it is retried.

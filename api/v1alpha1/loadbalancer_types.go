@@ -101,6 +101,10 @@ type LoadBalancerStatus struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	Attempt int32 `json:"attempt,omitempty"`
+
+	// claim tells which management cluster holds the load balancer.
+	// +optional
+	Claim ClaimStatus `json:"claim,omitempty,omitzero"`
 }
 
 // LoadBalancerAccount is the account of the load balancer: the one that allows control planes. It is empty if the endpoint is

@@ -348,6 +348,10 @@ type ClusterAccountStatus struct {
 	// publicIP says whether machines of this network have public addresses.
 	// +optional
 	PublicIP *bool `json:"publicIP,omitempty"`
+
+	// claim tells which management cluster holds the VCN.
+	// +optional
+	Claim ClaimStatus `json:"claim,omitempty,omitzero"`
 }
 
 // OCIMeshCluster is the infrastructure of one cluster: its networks in several accounts, its endpoint and its tailnet.

@@ -99,9 +99,9 @@ type OCIMeshMachineSpec struct {
 	Preemptible *bool `json:"preemptible,omitempty"`
 
 	// tags are freeform tags of the instance. Names that start with ocimesh- are the provider's. OCI allows 10 in all, with names of
-	// up to 100 and values of up to 256 characters (OCI documentation, "Tagging Overview"); the provider sets 4.
+	// up to 100 and values of up to 256 characters (OCI documentation, "Tagging Overview"); the provider sets 5.
 	// +optional
-	// +kubebuilder:validation:MaxProperties=6
+	// +kubebuilder:validation:MaxProperties=5
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('ocimesh-'))",message="tags that start with ocimesh- are the provider's own"
 	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) > 0 && size(k) <= 100 && size(self[k]) <= 256)",message="names of tags have 1 to 100 characters and values at most 256"
 	Tags map[string]string `json:"tags,omitempty"`

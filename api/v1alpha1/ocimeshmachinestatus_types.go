@@ -60,6 +60,10 @@ type OCIMeshMachineStatus struct {
 	// backend is a control plane's part in the cluster's load balancer, if that has one.
 	// +optional
 	Backend BackendStatus `json:"backend,omitempty,omitzero"`
+
+	// claim tells which management cluster holds the instance.
+	// +optional
+	Claim ClaimStatus `json:"claim,omitempty,omitzero"`
 }
 
 // LeavingStatus are instances that are to be ended, and what goes with them.

@@ -14,6 +14,9 @@ const (
 	// MachineUIDTag is the OCI freeform tag with the UID of the OCIMeshMachine that an instance belongs to. An instance
 	// is found and adopted by it, never by name.
 	MachineUIDTag = "ocimesh-machine-uid"
+	// HeldByTag is the OCI freeform tag that says which management cluster holds an instance, a VCN or a load balancer, and
+	// since when: the UID of its namespace kube-system and a time.
+	HeldByTag = "ocimesh-held-by"
 	// RoleTag is the OCI freeform tag that tells resources of one kind and cluster apart; the nodes' own have none.
 	RoleTag = "ocimesh-role"
 	// MachinePoolUIDTag is the OCI freeform tag with the UID of the OCIMeshMachinePool that an instance pool, its instance

@@ -85,7 +85,7 @@ func (b *Book) show(instance oci.Instance, began time.Time) (fresh, addressed bo
 	if r.instance.State != instance.State {
 		r.since = began
 	}
-	missing := r.missing
+	missing, claimed := r.missing, r.instance.Tags[infrav1.HeldByTag] != instance.Tags[infrav1.HeldByTag]
 	fresh = missing || r.instance.State != instance.State
 	if fresh && instance.State == oci.StateRunning && r.ours {
 		// It came up under our eyes: its addresses are what is asked for next.
@@ -93,7 +93,7 @@ func (b *Book) show(instance oci.Instance, began time.Time) (fresh, addressed bo
 	}
 	r.instance, r.seen, r.noted, r.missing = instance, began, false, false
 	r.addresses.untold = (fresh || r.addresses.untold) && !missing && r.wantsAddresses()
-	return fresh, fresh && r.addresses.untold
+	return fresh || claimed, fresh && r.addresses.untold
 }
 
 // vanish marks an instance that a complete list does not show, and tells whether that is new.

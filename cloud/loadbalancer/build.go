@@ -102,7 +102,7 @@ func sameGroups(a, b []string) bool {
 func balancer(kind infrav1.EndpointType, owner ownership.Owner, spec Spec) oci.BalancerSpec {
 	out := oci.BalancerSpec{
 		DisplayName: owner.Namespace() + "-" + owner.Name() + "-api-server", SubnetID: spec.SubnetID, NSGIDs: spec.NSGIDs,
-		Private: spec.Private, ReservedIPID: spec.ReservedIPID, Bandwidth: spec.Bandwidth, Tags: owner.Tags(),
+		Private: spec.Private, ReservedIPID: spec.ReservedIPID, Bandwidth: spec.Bandwidth, Tags: owner.Claimed(owner.Tags()),
 		Listeners:   map[string]oci.Listener{listenerName: listener(spec)},
 		BackendSets: map[string]oci.BackendSet{setName: backendSet(kind, spec)},
 	}

@@ -22,6 +22,12 @@ type Removal struct {
 	Gone bool
 	// InUse is OCI's message if it refuses the deletion for a reason that does not pass by itself.
 	InUse string
+	// Doing is Claiming while it is claimed from another management cluster.
+	Doing string
+	// Claim is what was decided about it; nil if there is none.
+	Claim *ownership.Judgement
+	// Elsewhere are the load balancers of the cluster that another management cluster holds: they are left.
+	Elsewhere []ownership.HeldElsewhereError
 }
 
 // Remove deletes the cluster's load balancer, and all others with its tags. It does not wait: call it again until it is Gone. id is
@@ -37,34 +43,45 @@ func (a Account) Remove(ctx context.Context, owner ownership.Owner, id string) (
 		if err != nil {
 			return Removal{}, err
 		}
-		if _, proven := owner.Tagged(seen.ID, seen.Tags); exists && proven {
+		if exists && seen.HasTags(owner.Tags()) {
 			left = append(left, seen)
 		}
 	}
+	var removal Removal
 	for _, one := range left {
 		if one.State == oci.StateDeleting {
 			continue
 		}
-		own, proven := owner.Tagged(one.ID, one.Tags)
-		if !proven {
+		judgement := owner.Judge(one.ID, one.Tags)
+		removal.Claim = &judgement
+		switch {
+		case judgement.Outcome == ownership.Elsewhere:
+			removal.Elsewhere = append(removal.Elsewhere, ownership.HeldElsewhereError{ID: one.ID, Claim: judgement.Found})
 			continue
+		case judgement.Outcome == ownership.Foreign:
+			continue
+		case !judgement.Settled:
+			removal.Doing = Claiming
+			return removal, a.claim(ctx, owner, one, judgement)
 		}
-		_, err := a.Delete(ctx, own)
+		_, err := a.Delete(ctx, judgement.Proof)
 		var refusal *cloud.Error
 		switch {
 		case err == nil, cloud.IsKind(err, cloud.NotFoundOrUnauthorized), codeOf(err) == codeIncorrectState:
 			// Whether it is gone is found out by the next call.
 		case errors.As(err, &refusal) && refusal.Kind == cloud.Conflict:
-			return Removal{InUse: refusal.Message}, nil
+			removal.InUse = refusal.Message
+			return removal, nil
 		default:
 			return Removal{}, err
 		}
 	}
-	if len(left) > 0 {
-		return Removal{}, nil
+	if len(left) > len(removal.Elsewhere) {
+		return removal, nil
 	}
 	if err := a.probe(ctx); err != nil {
 		return Removal{}, err
 	}
-	return Removal{Gone: true}, nil
+	removal.Gone = true
+	return removal, nil
 }

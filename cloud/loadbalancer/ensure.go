@@ -41,6 +41,8 @@ type State struct {
 	Address netip.Addr
 	// Backends are those behind it.
 	Backends []oci.Backend
+	// Claim is what was decided about it; nil if there is none.
+	Claim *ownership.Judgement
 }
 
 // Ensure brings the cluster's load balancer into being and mends what differs from spec: listener, health check, security groups,
@@ -72,17 +74,25 @@ func (a Account) Ensure(ctx context.Context, owner ownership.Owner, spec Spec, k
 		return a.create(ctx, owner, spec, state)
 	}
 	state.ID, state.Lifecycle = found.ID, found.State
-	own, proven := owner.Tagged(found.ID, found.Tags)
-	if !proven {
+	judgement := owner.Judge(found.ID, found.Tags)
+	state.Claim = &judgement
+	switch judgement.Outcome {
+	case ownership.Ours:
+	case ownership.Elsewhere:
+		return state, &ownership.HeldElsewhereError{ID: found.ID, Claim: judgement.Found}
+	case ownership.Taken, ownership.Contested:
+		state.Doing = Claiming
+		return state, a.claim(ctx, owner, found, judgement)
+	default:
 		return state, &cloud.Error{Kind: cloud.InvalidRequest, Message: fmt.Sprintf(
 			"load balancer %s does not carry the tags of cluster %s, %s=%s and %s, so that it is left alone: put the tags back",
 			found.ID, owner, infrav1.ClusterUIDTag, owner.Identity(), infrav1.ClusterNameTag)}
 	}
 	switch found.State {
 	case oci.StateActive:
-		return a.active(ctx, spec, state, found, own)
+		return a.active(ctx, spec, state, found, judgement.Proof)
 	case oci.StateFailed:
-		return a.failed(ctx, state, own)
+		return a.failed(ctx, state, judgement.Proof)
 	case oci.StateDeleting:
 		state.Doing = "waiting for the end of an earlier load balancer"
 	default:

@@ -24,6 +24,7 @@ type service interface {
 	CreateListener(ctx context.Context, own ownership.Proof, name string, listener oci.Listener) (workRequestID string, err error)
 	UpdateListener(ctx context.Context, own ownership.Proof, name string, listener oci.Listener) (workRequestID string, err error)
 	UpdateSecurityGroups(ctx context.Context, own ownership.Proof, nsgIDs []string) (workRequestID string, err error)
+	UpdateTag(ctx context.Context, own ownership.Proof, change oci.TagChange) (workRequestID string, err error)
 	UpdateBandwidth(ctx context.Context, own ownership.Proof, bandwidth oci.Bandwidth) (workRequestID string, err error)
 	CreateBackend(ctx context.Context, own ownership.Proof, set string, backend oci.Backend) (workRequestID string, err error)
 	DeleteBackend(ctx context.Context, own ownership.Proof, set, name string) (workRequestID string, err error)

@@ -27,6 +27,7 @@ type deleteClient interface {
 	ListNATGateways(ctx context.Context, filter oci.ListFilter) ([]oci.NATGateway, error)
 	DeleteNATGateway(ctx context.Context, own ownership.Proof) error
 	DeleteVCN(ctx context.Context, own ownership.Proof) error
+	claimClient
 }
 
 type findClient interface {
@@ -34,6 +35,9 @@ type findClient interface {
 	GetVCN(ctx context.Context, id string) (oci.VCN, error)
 	ProbeCompartment(ctx context.Context) error
 }
+
+// Claiming is what a Removal is Doing while the VCN is claimed from another management cluster, and while that may mind.
+const Claiming = "claiming the VCN from another management cluster"
 
 // Removal is how far a Delete is.
 type Removal struct {
@@ -46,6 +50,10 @@ type Removal struct {
 	Doing string
 	// VCNID is the VCN that is being deleted: remember it for the next call, which looks for proof of its end.
 	VCNID string
+	// Claim is what was decided about that VCN; nil if there is none.
+	Claim *ownership.Judgement
+	// Elsewhere are the VCNs of the cluster that another management cluster holds: they are left.
+	Elsewhere []ownership.HeldElsewhereError
 }
 
 // Delete removes the cluster's managed network in the client's account, in the reverse order of Ensure. It does not wait: call
@@ -66,20 +74,27 @@ func Delete(ctx context.Context, c deleteClient, owner ownership.Owner, vcnID st
 			vcns = append(vcns, vcn)
 		}
 	}
+	var left Removal
 	for _, vcn := range vcns {
 		removal, err := deleteVCN(ctx, c, owner, vcn)
+		var elsewhere *ownership.HeldElsewhereError
+		if errors.As(err, &elsewhere) {
+			left.Elsewhere, left.Claim = append(left.Elsewhere, *elsewhere), removal.Claim
+			continue
+		}
 		if err != nil || removal.Doing != "" {
 			removal.VCNID = vcn.ID
 			return removal, err
 		}
 	}
-	if len(vcns) > 0 {
+	if len(vcns) > len(left.Elsewhere) {
 		return Removal{Doing: "the VCN", VCNID: vcns[0].ID}, nil
 	}
 	if err := c.ProbeCompartment(ctx); err != nil {
 		return Removal{}, err
 	}
-	return Removal{Gone: true}, nil
+	left.Gone = true
+	return left, nil
 }
 
 func listed(vcns []oci.VCN, id string) bool {
@@ -119,10 +134,15 @@ func deleteVCN(ctx context.Context, c deleteClient, owner ownership.Owner, vcn o
 	if vcn.State == oci.StateTerminating {
 		return Removal{}, nil
 	}
-	own, err := proof(owner, vcn.Resource)
-	if err != nil {
-		return Removal{}, err
+	var claim *ownership.Judgement
+	ours, err := hold(ctx, c, owner, vcn, &claim)
+	switch {
+	case err != nil:
+		return Removal{Claim: claim}, err
+	case !ours || !claim.Settled:
+		return Removal{Doing: Claiming, Claim: claim}, nil
 	}
+	own := claim.Proof
 	filter := oci.ListFilter{VCNID: vcn.ID, Tags: owner.Tags()}
 	for _, kind := range []removal{
 		{"the subnet", resources(c.ListSubnets, func(n oci.Subnet) oci.Resource { return n.Resource }), c.DeleteSubnet},

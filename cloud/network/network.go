@@ -32,6 +32,8 @@ type State struct {
 	LoadBalancerGroupID string
 	// PublicIP says whether VNICs get public addresses.
 	PublicIP bool
+	// Claim is what was decided about the VCN; nil if there is none.
+	Claim *ownership.Judgement
 }
 
 // ensureClient is what Ensure needs of *oci.Client.
@@ -57,6 +59,7 @@ type work struct {
 	port            int
 	balancerGroupID string
 	balancerGroup   ownership.Proof
+	claim           *ownership.Judgement
 }
 
 // Ensure brings the cluster's managed network in the client's account into being and repairs what differs from spec: routes,
@@ -81,15 +84,15 @@ func Ensure(ctx context.Context, c ensureClient, owner ownership.Owner, spec inf
 	for _, step := range steps {
 		done, err := step.run(ctx, w)
 		if err != nil {
-			return State{VCNID: w.vcn.ID, Doing: step.name}, err
+			return State{VCNID: w.vcn.ID, Doing: step.name, Claim: w.claim}, err
 		}
 		if !done {
-			return State{VCNID: w.vcn.ID, Doing: step.name}, nil
+			return State{VCNID: w.vcn.ID, Doing: step.name, Claim: w.claim}, nil
 		}
 	}
 	return State{
 		Ready: true, VCNID: w.vcn.ID, SubnetID: w.subnetID, NetworkSecurityGroupIDs: []string{w.groupID},
-		LoadBalancerGroupID: w.balancerGroupID, PublicIP: spec.Gateway != infrav1.GatewayNAT,
+		LoadBalancerGroupID: w.balancerGroupID, PublicIP: spec.Gateway != infrav1.GatewayNAT, Claim: w.claim,
 	}, nil
 }
 

@@ -249,6 +249,7 @@ func TestAnEmptyListIsNoProofWithoutPermission(t *testing.T) {
 func TestAnExistingNetworkIsLookedAtAndNothingElse(t *testing.T) {
 	b := newBench(t)
 	theirs := b.ready(spec())
+	theirs.Claim = nil
 	b.sim.ResetCalls()
 
 	state, err := Verify(t.Context(), b.client, infrav1.ExistingNetwork{

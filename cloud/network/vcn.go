@@ -16,6 +16,7 @@ import (
 type vcnClient interface {
 	ListVCNs(ctx context.Context, tags map[string]string) ([]oci.VCN, error)
 	CreateVCN(ctx context.Context, spec oci.VCNSpec) (oci.VCN, error)
+	claimClient
 	GetSecurityList(ctx context.Context, id string) (oci.SecurityList, error)
 	ClearSecurityList(ctx context.Context, own ownership.Proof) error
 }
@@ -38,7 +39,7 @@ func (s vcnStep) run(ctx context.Context, w *work) (bool, error) {
 		}
 		vcn, err = create(w.owner, []string{"vcn", cidr.String()}, func(token string) (oci.VCN, error) {
 			return s.CreateVCN(ctx, oci.VCNSpec{
-				DisplayName: w.displayName(), CIDRs: []netip.Prefix{cidr}, Tags: w.tags, RetryToken: token,
+				DisplayName: w.displayName(), CIDRs: []netip.Prefix{cidr}, Tags: w.owner.Claimed(w.tags), RetryToken: token,
 			})
 		})
 		if err != nil {
@@ -46,7 +47,8 @@ func (s vcnStep) run(ctx context.Context, w *work) (bool, error) {
 		}
 	}
 	w.vcn = vcn
-	return usable(vcn.Resource), nil
+	ours, err := hold(ctx, s, w.owner, vcn, &w.claim)
+	return ours && usable(vcn.Resource), err
 }
 
 // defaultListStep empties the list that every VCN comes with. It applies to all subnets, cannot be deleted, and admits SSH from

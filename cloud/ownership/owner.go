@@ -27,21 +27,23 @@ const maxTagValue = 256
 type Owner struct {
 	uidTag, nameTag           string
 	identity, namespace, name string
+	// holder is the management cluster that the owner is in.
+	holder Holder
 }
 
 // Cluster is an OCIMeshCluster as an owner. identity is the UID that it was first seen with.
 func Cluster(identity, namespace, name string) Owner {
-	return Owner{infrav1.ClusterUIDTag, infrav1.ClusterNameTag, identity, namespace, name}
+	return Owner{uidTag: infrav1.ClusterUIDTag, nameTag: infrav1.ClusterNameTag, identity: identity, namespace: namespace, name: name}
 }
 
 // Machine is an OCIMeshMachine as an owner. identity is the UID that it was first seen with.
 func Machine(identity, namespace, name string) Owner {
-	return Owner{infrav1.MachineUIDTag, infrav1.MachineNameTag, identity, namespace, name}
+	return Owner{uidTag: infrav1.MachineUIDTag, nameTag: infrav1.MachineNameTag, identity: identity, namespace: namespace, name: name}
 }
 
 // MachinePool is an OCIMeshMachinePool as an owner. identity is the UID that it was first seen with.
 func MachinePool(identity, namespace, name string) Owner {
-	return Owner{infrav1.MachinePoolUIDTag, infrav1.MachinePoolNameTag, identity, namespace, name}
+	return Owner{uidTag: infrav1.MachinePoolUIDTag, nameTag: infrav1.MachinePoolNameTag, identity: identity, namespace: namespace, name: name}
 }
 
 // Identity is the UID that the object was first seen with.

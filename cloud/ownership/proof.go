@@ -21,7 +21,8 @@ func (p Proof) Part(id string) Proof {
 	return Proof{id}
 }
 
-// Tagged proves what carries the owner's tags: identity, namespace and name.
+// Tagged proves what carries the owner's tags: identity, namespace and name. What another management
+// cluster claims is not proven: see Judge.
 func (o Owner) Tagged(id string, tags map[string]string) (Proof, bool) {
 	if o.identity == "" || o.namespace == "" || o.name == "" || id == "" {
 		return Proof{}, false
@@ -30,6 +31,9 @@ func (o Owner) Tagged(id string, tags map[string]string) (Proof, bool) {
 		if tags[key] != value {
 			return Proof{}, false
 		}
+	}
+	if !o.holds(tags) {
+		return Proof{}, false
 	}
 	return Proof{id}, true
 }

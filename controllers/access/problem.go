@@ -11,6 +11,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 )
 
@@ -47,6 +48,10 @@ func AsProblem(err error) *Problem {
 	var known *Problem
 	if errors.As(err, &known) {
 		return known
+	}
+	var elsewhere *ownership.HeldElsewhereError
+	if errors.As(err, &elsewhere) {
+		return &Problem{Reason: infrav1.HeldElsewhereReason, Message: elsewhere.Error(), Err: err}
 	}
 	return &Problem{
 		Reason:     reasonOf(err),

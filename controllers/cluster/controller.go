@@ -24,6 +24,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/claims"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/vip"
@@ -89,6 +90,8 @@ type Reconciler struct {
 	Clients *access.Clients
 	// Recorder is set by SetupWithManager; nil means no events.
 	Recorder events.EventRecorder
+	// Claims tell what other management clusters hold; nil minds nobody's claims.
+	Claims *claims.Claims
 	// Options are set by SetupWithManager; tests that call Reconcile set them.
 	Options Options
 

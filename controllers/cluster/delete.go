@@ -23,7 +23,7 @@ func (r *Reconciler) waitForMachines(_ context.Context, s *scope) error {
 // removeNetworks removes the networks in every account that may have one, also in those that left the spec.
 func (r *Reconciler) removeNetworks(ctx context.Context, s *scope) error {
 	for _, name := range recorded(s.infra) {
-		s.left = append(s.left, &accountState{name: name, network: lastSeen(s.infra, name)})
+		s.left = append(s.left, &accountState{name: name, network: lastSeen(s.infra, name), claim: lastClaim(s.infra, name)})
 	}
 	if s.waitsFor != nil {
 		return nil

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"time"
 
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -17,6 +18,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/loadbalancer"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/claims"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 )
 
@@ -35,7 +37,7 @@ func (r *Reconciler) loadBalancer(ctx context.Context, s *scope) error {
 		return err
 	}
 	spec := balancerSpec(s, account)
-	if r.memory.balancer(s.infra.UID, c, spec, s.options.NetworkInterval) {
+	if r.memory.balancer(s.infra.UID, c, spec, r.restFor(s)) {
 		return nil
 	}
 	state, err := r.ensureLoadBalancer(ctx, s, c, spec)
@@ -44,6 +46,8 @@ func (r *Reconciler) loadBalancer(ctx context.Context, s *scope) error {
 	switch {
 	case err != nil:
 		return endpointProblem(err)
+	case isClaiming(state.Claim):
+		return access.NewProblem(infrav1.ClaimingReason, loadbalancer.Claiming)
 	case state.Failure != nil:
 		return access.NewProblem(infrav1.EndpointFailedReason, "OCI gave the load balancer, or a change of it, up: %s; it is tried again",
 			cloud.UserMessage(state.Failure))
@@ -57,7 +61,9 @@ func (r *Reconciler) loadBalancer(ctx context.Context, s *scope) error {
 	if err := takeAddress(s, state.Address); err != nil {
 		return err
 	}
-	r.memory.rememberBalancer(s.infra.UID, c, balancerSpec(s, account))
+	if status.Claim.State != infrav1.ClaimPending {
+		r.memory.rememberBalancer(s.infra.UID, c, balancerSpec(s, account))
+	}
 	return nil
 }
 
@@ -66,11 +72,13 @@ func (r *Reconciler) loadBalancer(ctx context.Context, s *scope) error {
 func (r *Reconciler) ensureLoadBalancer(ctx context.Context, s *scope, c *oci.Client, spec loadbalancer.Spec) (loadbalancer.State, error) {
 	bounded, cancel := context.WithTimeout(oci.Patient(ctx), s.options.AccountTimeout)
 	defer cancel()
-	balancers, owner := loadbalancer.In(c, s.infra.Spec.EndpointType), identity.OfCluster(s.infra)
 	status := s.infra.Status.LoadBalancer
+	holder, began := r.holder(s, status.Claim, status.ID), time.Now()
+	balancers, owner := loadbalancer.In(c, s.infra.Spec.EndpointType), identity.OfCluster(s.infra).HeldBy(holder)
 	state, err := balancers.Ensure(bounded, owner, spec, loadbalancer.Known{
 		ID: status.ID, WorkRequestID: status.WorkRequestID, Attempt: status.Attempt,
 	})
+	s.infra.Status.LoadBalancer.Claim = r.decided(s, holder, state.Claim, state.ID, began)
 	if err != nil || !state.Ready {
 		return state, err
 	}
@@ -146,7 +154,7 @@ func takeAddress(s *scope, address netip.Addr) error {
 func endpointProblem(err error) error {
 	problem := *access.AsProblem(err)
 	switch problem.Reason {
-	case infrav1.AuthenticationFailedReason, infrav1.UnavailableReason, infrav1.ThrottledReason:
+	case infrav1.AuthenticationFailedReason, infrav1.UnavailableReason, infrav1.ThrottledReason, infrav1.HeldElsewhereReason:
 	case infrav1.NotAuthorizedOrNotFoundReason:
 		problem.Message += "; the policy must let the group manage network-load-balancers or load-balancers"
 	case infrav1.InternalErrorReason:
@@ -173,16 +181,21 @@ func (r *Reconciler) removeLoadBalancer(ctx context.Context, s *scope) error {
 		problem.Message = fmt.Sprintf("the load balancer in OCIAccount %s cannot be removed: %s: %s", name, problem.Reason, problem.Message)
 		problem.Reason = infrav1.WaitingForAccountReason
 		s.waitsFor = &problem
+	case removal.Doing == loadbalancer.Claiming:
+		s.waitsFor = r.waitsForClaim("The load balancer in OCIAccount " + name)
 	case removal.InUse != "":
 		s.waitsFor = access.NewProblem(infrav1.LoadBalancerInUseReason,
 			"OCI refuses to delete the load balancer in OCIAccount %s: %s", name, removal.InUse)
 	case !removal.Gone:
 		s.waitsFor = access.NewProblem(infrav1.DeletingReason, "deleting the load balancer in OCIAccount %s", name)
-	case status.ID == "" && !r.memory.emptyFor(memoryKey{s.infra.UID, balancerKey}, s.options.ListLag):
+	case status.ID == "" && len(removal.Elsewhere) == 0 && !r.memory.emptyFor(memoryKey{s.infra.UID, balancerKey}, s.options.ListLag):
 		// One made a moment ago, whose OCID was lost in a crash, may not be listed yet.
 		s.waitsFor = access.NewProblem(infrav1.DeletingReason, "making sure that OCIAccount %s has no load balancer", name)
 	default:
 		status.State = string(oci.StateDeleted)
+		for _, left := range removal.Elsewhere {
+			claims.Left(r.Recorder, s.infra, left.Claim, "Load balancer "+left.ID)
+		}
 	}
 	return nil
 }
@@ -197,5 +210,9 @@ func (r *Reconciler) deleteLoadBalancer(ctx context.Context, s *scope, name stri
 	}
 	bounded, cancel := context.WithTimeout(oci.Patient(ctx), s.options.AccountTimeout)
 	defer cancel()
-	return loadbalancer.In(c, s.infra.Spec.EndpointType).Remove(bounded, identity.OfCluster(s.infra), s.infra.Status.LoadBalancer.ID)
+	status := &s.infra.Status.LoadBalancer
+	holder, began := r.holder(s, status.Claim, status.ID), time.Now()
+	removal, err := loadbalancer.In(c, s.infra.Spec.EndpointType).Remove(bounded, identity.OfCluster(s.infra).HeldBy(holder), status.ID)
+	status.Claim = r.decided(s, holder, removal.Claim, status.ID, began)
+	return removal, err
 }

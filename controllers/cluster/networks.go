@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/network"
@@ -38,7 +39,7 @@ func eachAccount(ctx context.Context, s *scope, accounts []*accountState, work f
 func (r *Reconciler) ensureNetworks(ctx context.Context, s *scope) error {
 	var usable []*accountState
 	for _, account := range s.accounts {
-		account.network = lastSeen(s.infra, account.name)
+		account.network, account.claim = lastSeen(s.infra, account.name), lastClaim(s.infra, account.name)
 		if account.usable() {
 			usable = append(usable, account)
 		}
@@ -54,26 +55,32 @@ func (r *Reconciler) ensureNetwork(ctx context.Context, s *scope, account *accou
 		return
 	}
 	key := memoryKey{s.infra.UID, account.name}
-	if state, ok := r.memory.network(key, client, account.spec.Network, s.options.NetworkInterval); ok {
+	if state, ok := r.memory.network(key, client, account.spec.Network, r.restFor(s)); ok {
 		account.network = state
 		return
 	}
 	var state network.State
+	holder, began := r.holder(s, account.claim, account.network.VCNID), time.Now()
 	if managed := account.spec.Network.Managed; managed != nil {
-		state, err = network.Ensure(ctx, client, identity.OfCluster(s.infra), *managed, balancerPort(s, account))
+		state, err = network.Ensure(ctx, client, identity.OfCluster(s.infra).HeldBy(holder), *managed, balancerPort(s, account))
 	} else {
 		state, err = network.Verify(ctx, client, account.spec.Network.Existing)
 	}
 	if state.VCNID != "" {
 		account.network = state
 	}
+	account.claim = r.decided(s, holder, state.Claim, state.VCNID, began)
+	claiming := isClaiming(state.Claim)
+	state.Claim, account.network.Claim = nil, nil
 	switch {
+	case claiming && err == nil:
+		account.networkProblem = access.NewProblem(infrav1.ClaimingReason, network.Claiming)
 	case err != nil:
 		account.network.Ready = false
 		account.networkProblem = networkProblem(err, state.Doing)
 	case !state.Ready:
 		account.networkProblem = access.NewProblem(infrav1.NetworkProvisioningReason, "making %s", state.Doing)
-	default:
+	case account.claim.State != infrav1.ClaimPending:
 		r.memory.remember(key, client, account.spec.Network, state)
 	}
 }

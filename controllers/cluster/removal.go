@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -14,7 +15,9 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/network"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/claims"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 )
 
@@ -25,7 +28,7 @@ func (r *Reconciler) leaveAccounts(ctx context.Context, s *scope) error {
 		if slices.ContainsFunc(s.accounts, func(a *accountState) bool { return a.name == name }) {
 			continue
 		}
-		account := &accountState{name: name, network: lastSeen(s.infra, name)}
+		account := &accountState{name: name, network: lastSeen(s.infra, name), claim: lastClaim(s.infra, name)}
 		s.left = append(s.left, account)
 		if machines := s.machinesIn(name); machines > 0 {
 			account.networkProblem = access.NewProblem(infrav1.NetworkInUseReason,
@@ -55,10 +58,12 @@ func (r *Reconciler) removeFrom(ctx context.Context, s *scope, accounts []*accou
 }
 
 func (r *Reconciler) removeNetwork(ctx context.Context, s *scope, account *accountState) {
-	removal, err := r.deleteNetwork(ctx, s, account)
+	holder, began := r.holder(s, account.claim, account.network.VCNID), time.Now()
+	removal, err := r.deleteNetwork(ctx, s, account, holder)
 	if removal.VCNID != "" {
 		account.network.VCNID = removal.VCNID
 	}
+	account.claim = r.decided(s, holder, removal.Claim, removal.VCNID, began)
 	key := memoryKey{s.infra.UID, account.name}
 	switch {
 	case err != nil:
@@ -66,26 +71,33 @@ func (r *Reconciler) removeNetwork(ctx context.Context, s *scope, account *accou
 		account.networkProblem = &problem
 		problem.Message = fmt.Sprintf("the network in OCIAccount %s cannot be removed: %s: %s", account.name, problem.Reason, problem.Message)
 		problem.Reason = infrav1.WaitingForAccountReason
+	case removal.Doing == network.Claiming:
+		account.networkProblem = r.waitsForClaim("The network in OCIAccount " + account.name)
 	case removal.InUse != "":
 		account.networkProblem = access.NewProblem(infrav1.NetworkInUseReason,
 			"%s in OCIAccount %s cannot be deleted while something is in it: %s", removal.Doing, account.name, removal.InUse)
 	case !removal.Gone:
 		account.networkProblem = access.NewProblem(infrav1.DeletingReason, "deleting %s in OCIAccount %s", removal.Doing, account.name)
-	case account.network.VCNID == "" && !r.memory.emptyFor(key, s.options.ListLag):
+	case account.network.VCNID == "" && len(removal.Elsewhere) == 0 && !r.memory.emptyFor(key, s.options.ListLag):
 		// A VCN made a moment ago, whose OCID was lost in a crash, may not be listed yet.
 		account.networkProblem = access.NewProblem(infrav1.DeletingReason, "making sure that OCIAccount %s has no network", account.name)
 	default:
 		account.gone = true
+		for _, left := range removal.Elsewhere {
+			claims.Left(r.Recorder, s.infra, left.Claim, "VCN "+left.ID)
+		}
 		r.memory.forget(key)
 	}
 }
 
-func (r *Reconciler) deleteNetwork(ctx context.Context, s *scope, account *accountState) (network.Removal, error) {
+func (r *Reconciler) deleteNetwork(
+	ctx context.Context, s *scope, account *accountState, holder ownership.Holder,
+) (network.Removal, error) {
 	c, err := r.clientOf(ctx, account.name)
 	if err != nil {
 		return network.Removal{}, err
 	}
-	return network.Delete(ctx, c, identity.OfCluster(s.infra), account.network.VCNID)
+	return network.Delete(ctx, c, identity.OfCluster(s.infra).HeldBy(holder), account.network.VCNID)
 }
 
 // clientOf is the client of an account in which something has to go. Whether the namespace may still use the account does not

@@ -56,6 +56,8 @@ type accountState struct {
 	// network is what is there, as far as known; networkProblem why it is not Ready.
 	network        network.State
 	networkProblem *access.Problem
+	// claim tells which management cluster holds the network.
+	claim infrav1.ClaimStatus
 	// gone is set once it is proven that no network is left.
 	gone bool
 }
@@ -70,7 +72,8 @@ func (a *accountState) controlPlane() bool {
 
 // inProgress tells whether the account will soon be usable by itself.
 func (a *accountState) inProgress() bool {
-	return a.unseen || (a.networkProblem != nil && a.networkProblem.Reason == infrav1.NetworkProvisioningReason)
+	return a.unseen || (a.networkProblem != nil && (a.networkProblem.Reason == infrav1.NetworkProvisioningReason ||
+		a.networkProblem.Reason == infrav1.ClaimingReason))
 }
 
 // machinesIn counts the cluster's machines that are placed in the account.
@@ -105,7 +108,7 @@ func (s *scope) patience(problem *access.Problem) time.Duration {
 		return s.options.PollInterval
 	}
 	switch problem.Reason {
-	case infrav1.NetworkProvisioningReason, infrav1.EndpointProvisioningReason, infrav1.DeletingReason:
+	case infrav1.NetworkProvisioningReason, infrav1.EndpointProvisioningReason, infrav1.DeletingReason, infrav1.ClaimingReason:
 		return s.options.ProgressInterval
 	case infrav1.UnavailableReason, infrav1.ThrottledReason, infrav1.NetworkInUseReason,
 		infrav1.LoadBalancerInUseReason, infrav1.WaitingForAccountReason:

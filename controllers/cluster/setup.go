@@ -91,11 +91,16 @@ func tailnetMatters() predicate.Predicate {
 	}}
 }
 
-// machineMatters lets only deletions through: the last machine of an account or of the cluster is what removals wait for.
+// machineMatters lets deletions through, since the last machine of an account or of the cluster is what removals wait for, and
+// what tells that another management cluster is at work.
 func machineMatters() predicate.Predicate {
 	return predicate.Funcs{
-		CreateFunc:  func(event.CreateEvent) bool { return false },
-		UpdateFunc:  func(event.UpdateEvent) bool { return false },
+		CreateFunc: func(event.CreateEvent) bool { return false },
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			before, ok := e.ObjectOld.(*infrav1.OCIMeshMachine)
+			after, isMachine := e.ObjectNew.(*infrav1.OCIMeshMachine)
+			return ok && isMachine && before.Status.Claim.State != "" && !equality.Semantic.DeepEqual(before.Status.Claim, after.Status.Claim)
+		},
 		GenericFunc: func(event.GenericEvent) bool { return false },
 	}
 }

@@ -111,7 +111,7 @@ func row(account *accountState) infrav1.ClusterAccountStatus {
 	status := infrav1.ClusterAccountStatus{
 		Name: account.name, Ready: ptr.To(account.spec != nil && account.ready()),
 		VCNID: account.network.VCNID, SubnetID: account.network.SubnetID,
-		NetworkSecurityGroupIDs: account.network.NetworkSecurityGroupIDs,
+		NetworkSecurityGroupIDs: account.network.NetworkSecurityGroupIDs, Claim: account.claim,
 	}
 	if account.network.SubnetID != "" {
 		status.PublicIP = ptr.To(account.network.PublicIP)

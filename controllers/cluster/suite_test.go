@@ -46,8 +46,8 @@ func newBench(t *testing.T, options helpers.WorldOptions) *bench {
 // restart forgets what a process knows.
 func (b *bench) restart() {
 	b.r = &Reconciler{
-		Client: env.Client, Reader: env.Client, Options: Options{ListLag: time.Millisecond},
-		Clients: access.New(access.Options{Client: env.Client, RequestTimeout: 10 * time.Second}),
+		Client: b.Client, Reader: b.Client, Options: Options{ListLag: time.Millisecond},
+		Clients: access.New(access.Options{Client: b.Client, RequestTimeout: 10 * time.Second}),
 	}
 }
 
@@ -58,12 +58,12 @@ func (b *bench) cluster(name string, change ...func(*clusterv1.Cluster, *infrav1
 	for _, f := range change {
 		f(cluster, &infrav1.OCIMeshCluster{})
 	}
-	env.Create(b.t, cluster)
+	b.Create(b.t, cluster)
 	infra := helpers.NewOCIMeshCluster(cluster, b.Tailnet.Name, b.AccountNames())
 	for _, f := range change {
 		f(cluster, infra)
 	}
-	env.Create(b.t, infra)
+	b.Create(b.t, infra)
 	return infra
 }
 
@@ -72,7 +72,7 @@ func (b *bench) reconcile(infra *infrav1.OCIMeshCluster) (ctrl.Result, error) {
 	b.t.Helper()
 	key := client.ObjectKeyFromObject(infra)
 	result, err := b.r.Reconcile(b.t.Context(), ctrl.Request{NamespacedName: key})
-	if readErr := env.Client.Get(b.t.Context(), key, infra); !apierrors.IsNotFound(readErr) {
+	if readErr := b.Client.Get(b.t.Context(), key, infra); !apierrors.IsNotFound(readErr) {
 		b.g.Expect(readErr).NotTo(HaveOccurred())
 	}
 	return result, err
@@ -91,7 +91,7 @@ func (b *bench) until(infra *infrav1.OCIMeshCluster, condition string) {
 // deleted deletes the infrastructure and reconciles until it is gone.
 func (b *bench) deleted(infra *infrav1.OCIMeshCluster) {
 	b.t.Helper()
-	b.g.Expect(env.Client.Delete(b.t.Context(), infra.DeepCopy())).To(Succeed())
+	b.g.Expect(b.Client.Delete(b.t.Context(), infra.DeepCopy())).To(Succeed())
 	b.untilGone(infra)
 }
 
@@ -100,7 +100,7 @@ func (b *bench) untilGone(infra *infrav1.OCIMeshCluster) {
 	b.g.Eventually(func(g Gomega) bool {
 		_, err := b.reconcile(infra)
 		g.Expect(err).NotTo(HaveOccurred())
-		return apierrors.IsNotFound(env.Client.Get(b.t.Context(), client.ObjectKeyFromObject(infra), infra.DeepCopy()))
+		return apierrors.IsNotFound(b.Client.Get(b.t.Context(), client.ObjectKeyFromObject(infra), infra.DeepCopy()))
 	}, patience, 5*time.Millisecond).Should(BeTrue(), "%v", infra.Status)
 }
 
@@ -109,11 +109,11 @@ func (b *bench) machineIn(infra *infrav1.OCIMeshCluster, name, account string) *
 	b.t.Helper()
 	owner := helpers.NewCluster(infra.Namespace, infra.Name)
 	machine := helpers.NewMachine(owner, name)
-	env.Create(b.t, machine)
+	b.Create(b.t, machine)
 	placed := helpers.NewOCIMeshMachine(machine)
-	env.Create(b.t, placed)
+	b.Create(b.t, placed)
 	placed.Status.Placement = infrav1.Placement{Attempt: 1, Account: account, AvailabilityDomain: "x", Shape: "VM.x"}
-	b.g.Expect(env.Client.Status().Update(b.t.Context(), placed)).To(Succeed())
+	b.g.Expect(b.Client.Status().Update(b.t.Context(), placed)).To(Succeed())
 	return placed
 }
 

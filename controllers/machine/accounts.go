@@ -70,9 +70,10 @@ func (r *Reconciler) seenUnasked(s *scope, account *infrav1.OCIAccount) ([]insta
 	return nil, &notPolledError{account: account.Name}
 }
 
-// shownIn are the machine's instances in an account that are not TERMINATED, as far as polls have shown them up to now.
+// shownIn are the machine's instances in an account that are not TERMINATED, as far as polls have shown them up to now, whichever
+// management cluster holds them.
 func (r *Reconciler) shownIn(s *scope, account *infrav1.OCIAccount) []instance.Own {
-	return instance.Remaining(s.owner, r.Pollers.Book(account).Tagged(s.identity))
+	return instance.Remaining(s.anybodys(), r.Pollers.Book(account).Tagged(s.identity))
 }
 
 // notPolledError says that an account is about to be polled, which brings the next pass.

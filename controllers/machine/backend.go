@@ -35,7 +35,7 @@ func (r *Reconciler) balancer(ctx context.Context, s *scope) (loadbalancer.Accou
 	if err != nil {
 		return loadbalancer.Account{}, nil, ownership.Owner{}, err
 	}
-	return loadbalancer.In(c, s.infraCluster.Spec.EndpointType), c, identity.OfCluster(s.infraCluster), nil
+	return loadbalancer.In(c, s.infraCluster.Spec.EndpointType), c, identity.OfCluster(s.infraCluster).HeldBy(r.Claims.Guard()), nil
 }
 
 // joinLoadBalancer puts a control plane behind the cluster's load balancer as soon as it has an address: kubeadm calls the

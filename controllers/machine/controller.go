@@ -29,6 +29,7 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/capacity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/claims"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
@@ -91,6 +92,8 @@ type Reconciler struct {
 	KeyNamespace string
 	// Options are the controller's times.
 	Options Options
+	// Claims tell what other management clusters hold; nil minds nobody's claims.
+	Claims *claims.Claims
 	// Metrics tell how machines come up; nil means that nobody counts.
 	Metrics *Metrics
 
@@ -138,6 +141,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 		return ctrl.Result{}, err
 	}
 	s.identify()
+	s.owner = s.owner.HeldBy(r.holder(s))
 	if s.isPaused() {
 		_, _, err := paused.EnsurePausedCondition(ctx, r.Client, s.cluster, own)
 		return ctrl.Result{}, err
@@ -178,6 +182,7 @@ func (r *Reconciler) normalPhases() []phase {
 func (r *Reconciler) deletePhases() []phase {
 	return []phase{
 		{"recover status", r.recoverStatus},
+		{"hold", r.holdToEnd},
 		{"leave the load balancer", r.leaveLoadBalancer},
 		{"withdraw routes", r.withdrawRoutes},
 		{"terminate", r.terminate},

@@ -170,7 +170,7 @@ func (r *Reconciler) victims(ctx context.Context, s *scope) ([]victim, error) {
 	if recorded := s.own.Status.Instance.ID; recorded != "" {
 		// While it ends, a poll comes by itself.
 		tagged, err := r.seenUnasked(s, in)
-		victims := appendVictim(victimsIn(account, tagged),
+		victims := appendVictim(victimsIn(s, account, tagged),
 			victim{ownership.Recorded(s.own.Status.Instance.ID), account, s.own.Status.Placement.AvailabilityDomain})
 		return append(victims, elsewhere...), err
 	}
@@ -178,7 +178,7 @@ func (r *Reconciler) victims(ctx context.Context, s *scope) ([]victim, error) {
 	if err != nil {
 		return nil, err
 	}
-	victims := append(victimsIn(account, tagged), elsewhere...)
+	victims := append(victimsIn(s, account, tagged), elsewhere...)
 	if len(victims) == 0 {
 		return nil, r.repeatLaunch(ctx, s)
 	}
@@ -195,7 +195,7 @@ func (r *Reconciler) victimsElsewhere(ctx context.Context, s *scope) ([]victim, 
 	var victims []victim
 	for _, c := range candidates {
 		if c.Name != s.own.Status.Placement.Account {
-			victims = append(victims, victimsIn(c.Name, r.shownIn(s, c.OCIAccount))...)
+			victims = append(victims, victimsIn(s, c.Name, r.shownIn(s, c.OCIAccount))...)
 		}
 	}
 	return victims, nil
@@ -216,10 +216,13 @@ func (r *Reconciler) lookForOthers(ctx context.Context, s *scope) error {
 	return nil
 }
 
-func victimsIn(account string, instances []instance.Own) []victim {
+// victimsIn leaves out what another management cluster holds.
+func victimsIn(s *scope, account string, instances []instance.Own) []victim {
 	victims := make([]victim, 0, len(instances))
 	for _, found := range instances {
-		victims = append(victims, victim{found.Proof, account, found.AvailabilityDomain})
+		if own, proven := s.owner.Tagged(found.ID, found.Tags); proven {
+			victims = append(victims, victim{own, account, found.AvailabilityDomain})
+		}
 	}
 	return victims
 }
@@ -241,6 +244,7 @@ func (r *Reconciler) release(ctx context.Context, s *scope) error {
 		r.tellVolumesLeft(ctx, s, account)
 	}
 	r.ledger.forget(client.ObjectKeyFromObject(s.own))
+	r.Claims.Forget(s.own.Status.Instance.ID)
 	ctrl.LoggerFrom(ctx).Info("Nothing is left of the machine")
 	return nil
 }

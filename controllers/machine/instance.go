@@ -32,6 +32,8 @@ func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
 	}
 	if !exists {
 		seen.State = oci.StateTerminated
+	} else if h, err := r.hold(ctx, s, c, book, seen, lookedAt(s, book)); err != nil || !h.ours {
+		return r.notHeld(s, h, err)
 	}
 	if status.State == string(oci.StateProvisioning) && seen.State == oci.StateStarting {
 		// On the way up RUNNING follows within seconds: that is not worth a write for each machine.

@@ -51,6 +51,7 @@ func (r *Reconciler) launch(ctx context.Context, s *scope) error {
 	}
 	r.note(ctx, s, launched)
 	s.own.Status.Instance = infrav1.InstanceStatus{ID: launched.ID, State: string(launched.State)}
+	s.own.Status.Claim = r.Claims.Made()
 	r.event(s, "InstanceLaunched", "Launch", "Launched instance %s in account %s", launched.ID, s.own.Status.Placement.Account)
 	ctrl.LoggerFrom(ctx).Info("Launched the instance", "instance", launched.ID, "Account", s.own.Status.Placement.Account)
 	s.note(infrav1.InstanceReadyCondition, infrav1.InstanceProvisioningReason, "Instance is %s", launched.State)
@@ -134,7 +135,7 @@ func (r *Reconciler) launchFailed(ctx context.Context, s *scope, c *oci.Client, 
 // attempt has another token, but is made only on evidence that the instance ended: a list may not show a new one yet. The next
 // pass looks for it again, and a new key brings a new token within the hour.
 func (r *Reconciler) usedToken(ctx context.Context, s *scope, c *oci.Client, refusal error) error {
-	ended, err := instance.Ended(ctx, c, s.owner)
+	ended, err := instance.Ended(ctx, c, s.anybodys())
 	if err != nil {
 		return failed(infrav1.InstanceReadyCondition, err)
 	}

@@ -62,7 +62,7 @@ func (r *Reconciler) shownEver(s *scope, c candidate) (located, bool) {
 	if remaining := r.shownIn(s, c.OCIAccount); len(remaining) > 0 {
 		return located{Own: remaining[0], account: c.Name}, true
 	}
-	for _, own := range instance.Of(s.owner, r.Pollers.Book(c.OCIAccount).Tagged(s.identity)) {
+	for _, own := range instance.Of(s.anybodys(), r.Pollers.Book(c.OCIAccount).Tagged(s.identity)) {
 		if providerIDPrefix+own.ID == s.own.Spec.ProviderID {
 			return located{Own: own, account: c.Name}, true
 		}

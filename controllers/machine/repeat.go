@@ -32,7 +32,7 @@ func (r *Reconciler) repeatLaunch(ctx context.Context, s *scope) error {
 		ctrl.LoggerFrom(ctx).Info("Found the instance of a launch whose answer was lost", "instance", launched.ID)
 		return r.waitForRepeated("Instance %s is ended next", launched.ID)
 	case cloud.IsKind(err, cloud.Conflict) && codeOf(err) == codeInvalidatedRetryToken:
-		ended, err := instance.Ended(ctx, c, s.owner)
+		ended, err := instance.Ended(ctx, c, s.anybodys())
 		if err != nil {
 			return err
 		}

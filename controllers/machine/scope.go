@@ -186,10 +186,13 @@ func (s *scope) identify() {
 // tags are put on the instance.
 func (s *scope) tags() map[string]string {
 	if s.infraCluster == nil {
-		return s.owner.Tags()
+		return s.owner.Claimed(s.owner.Tags())
 	}
-	return s.owner.TagsWith(identity.OfCluster(s.infraCluster))
+	return s.owner.Claimed(s.owner.TagsWith(identity.OfCluster(s.infraCluster)))
 }
+
+// anybodys is the machine as the owner of what any management cluster holds for it.
+func (s *scope) anybodys() ownership.Owner { return s.owner.HeldBy(ownership.Holder{}) }
 
 // providerIDPrefix makes provider IDs of OCIDs; the kubelet is told the same one.
 const providerIDPrefix = "oci://"

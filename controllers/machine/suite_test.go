@@ -79,7 +79,7 @@ func newBench(t *testing.T, options helpers.WorldOptions) *bench {
 
 func (b *bench) reconciler() *Reconciler {
 	return &Reconciler{
-		Client: ownAccounts{env.Client, b.AccountNames()}, APIReader: env.Client, Access: b.Clients, Pollers: b.pollers,
+		Client: ownAccounts{b.Client, b.AccountNames()}, APIReader: b.Client, Access: b.Clients, Pollers: b.pollers,
 		KeyNamespace: b.ManagerNamespace,
 		Options:      Options{PollInterval: tick, ProgressInterval: tick, Clock: b.now},
 	}

@@ -70,8 +70,8 @@ func TestOCIMeshMachinesAreRefusedWithTheReason(t *testing.T) {
 		{"a tailscale version that is none", func(m *infrav1.OCIMeshMachine) { m.Spec.Tailscale.Version = "latest" }, "version must have the form 1.98.4"},
 		{"a tag of the provider's", func(m *infrav1.OCIMeshMachine) { m.Spec.Tags = map[string]string{infrav1.MachineUIDTag: "x"} }, "tags that start with ocimesh- are the provider's own"},
 		{"more tags than OCI takes beside the provider's", func(m *infrav1.OCIMeshMachine) {
-			m.Spec.Tags = map[string]string{"a": "", "b": "", "c": "", "d": "", "e": "", "f": "", "g": ""}
-		}, "must have at most 6 items"},
+			m.Spec.Tags = map[string]string{"a": "", "b": "", "c": "", "d": "", "e": "", "f": ""}
+		}, "must have at most 5 items"},
 		{"a tag with a name that is too long", func(m *infrav1.OCIMeshMachine) {
 			m.Spec.Tags = map[string]string{strings.Repeat("k", 101): "x"}
 		}, "names of tags have 1 to 100 characters"},

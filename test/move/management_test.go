@@ -41,7 +41,7 @@ func (w *world) startManagement(t *testing.T, names ...string) []*management {
 			}
 			env, err := mgmt.Start(t.Context(), mgmt.Options{
 				Root: programs.root, Dir: dir, Binaries: programs.Binaries,
-				Provider: &mgmt.Provider{Binary: programs.manager, Args: []string{"--poll-interval=2s", "--progress-interval=500ms"}},
+				Provider: &mgmt.Provider{Binary: programs.manager, Args: []string{"--poll-interval=2s", "--progress-interval=500ms", "--contest-window=20s"}},
 			})
 			if err != nil {
 				return err

@@ -1,0 +1,62 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"time"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/claims"
+)
+
+// holder is this management cluster, for a network or the load balancer.
+func (r *Reconciler) holder(s *scope, status infrav1.ClaimStatus, id string) ownership.Holder {
+	return r.Claims.Holder(s.infra, status, id, time.Now(), s.options.NetworkInterval)
+}
+
+// decided records what was decided about something in a look that began at the time.
+func (r *Reconciler) decided(
+	s *scope, holder ownership.Holder, judgement *ownership.Judgement, id string, began time.Time,
+) infrav1.ClaimStatus {
+	if judgement == nil {
+		return holder.Status
+	}
+	claims.Tell(r.Recorder, s.infra, *judgement, id)
+	return r.Claims.Next(holder, *judgement, id, began)
+}
+
+// isClaiming tells whether something is on its way from another management cluster.
+func isClaiming(judgement *ownership.Judgement) bool {
+	return judgement != nil && (judgement.Outcome == ownership.Taken || judgement.Outcome == ownership.Contested)
+}
+
+// restFor is how long networks and the load balancer are believed to be as they were seen. Polls show at once
+// if another management cluster claims the cluster's machines: it then claims the rest too.
+func (r *Reconciler) restFor(s *scope) time.Duration {
+	for i := range s.machines {
+		claim := s.machines[i].Status.Claim
+		if claim.State == infrav1.ClaimElsewhere || time.Since(claim.TakenAt.Time) < 2*r.Claims.Window() {
+			return 0
+		}
+	}
+	return s.options.NetworkInterval
+}
+
+// waitsForClaim is what a deletion waits for after something was claimed from another management cluster.
+func (r *Reconciler) waitsForClaim(what string) *access.Problem {
+	return access.NewProblem(infrav1.ClaimingReason, "%s was claimed from another management cluster, which has %s to mind: its end waits for that",
+		what, r.Claims.Window())
+}
+
+// lastClaim is the claim to the account's network as the status has it.
+func lastClaim(infra *infrav1.OCIMeshCluster, account string) infrav1.ClaimStatus {
+	for _, status := range infra.Status.Accounts {
+		if status.Name == account {
+			return status.Claim
+		}
+	}
+	return infrav1.ClaimStatus{}
+}
