@@ -167,7 +167,7 @@ func (r *Reconciler) recoverFrom(ctx context.Context, s *scope, account string) 
 func (r *Reconciler) sighting(ctx context.Context, s *scope, c *oci.Client, book *feed.Book) (oci.Instance, time.Time, bool, error) {
 	holder, id := r.holder(s), s.own.Status.Instance.ID
 	seen, known := book.Instance(id)
-	if known && seen.Listed && !(holder.Status.State == infrav1.ClaimPending && holder.Stands(s.now)) {
+	if known && seen.Listed && (holder.Status.State != infrav1.ClaimPending || !holder.Stands(s.now)) {
 		return seen.Instance, lookedAt(s, book), true, nil
 	}
 	found, exists, err := instance.Observe(ctx, c, id)

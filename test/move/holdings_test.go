@@ -61,7 +61,7 @@ func (m *management) holdings(t *testing.T) map[string]string {
 }
 
 // essence is an object without what belongs to one management cluster only: UIDs, generations and
-// times, limits that OCI was asked for at some time, and why a machine is where it is.
+// times, limits that OCI was asked for at some time, who holds what, and why a machine is where it is.
 func essence(o unstructured.Unstructured) map[string]any {
 	annotations := map[string]string{}
 	for name, value := range o.GetAnnotations() {
@@ -70,8 +70,16 @@ func essence(o unstructured.Unstructured) map[string]any {
 		}
 	}
 	status, _, _ := unstructured.NestedMap(o.Object, "status")
-	for _, field := range [][]string{{"observedGeneration"}, {"lastUpdated"}, {"deprecated"}, {"limits"}, {"placement", "reason"}} {
+	for _, field := range [][]string{
+		{"observedGeneration"}, {"lastUpdated"}, {"deprecated"}, {"limits"}, {"placement", "reason"}, {"claim"}, {"loadBalancer", "claim"},
+	} {
 		unstructured.RemoveNestedField(status, field...)
+	}
+	if accounts, listed, _ := unstructured.NestedSlice(status, "accounts"); listed {
+		for _, account := range accounts {
+			delete(account.(map[string]any), "claim")
+		}
+		_ = unstructured.SetNestedSlice(status, accounts, "accounts")
 	}
 	all, _, _ := unstructured.NestedSlice(status, "conditions")
 	var conditions []string
