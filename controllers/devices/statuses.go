@@ -65,7 +65,7 @@ func (s Statuses) refuse(ctx context.Context, of Claimant, device tailnet.Device
 			return finding(infrav1.DeviceAmbiguousReason,
 				"Device %s calls itself like the machine and is another machine's: nothing is done with it; "+
 					"rename that device, or delete the machine that has its name", device.Name), nil
-		case status.DeviceID == "" && !(isOriginal(of) && !isOriginal(other)):
+		case status.DeviceID == "" && (!isOriginal(of) || isOriginal(other)):
 			return finding(infrav1.DeviceAmbiguousReason,
 				"Device %s could be this machine's or another's that waits for a device of the same name: nothing is done with it; "+
 					"delete the machine whose annotation %s was copied", device.Name, infrav1.IdentityAnnotation), nil

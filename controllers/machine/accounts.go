@@ -138,7 +138,8 @@ func (r *Reconciler) seenBy(s *scope, c candidate) ([]instance.Own, error) {
 	}
 	own, err := r.seenUnasked(s, c.OCIAccount)
 	var notPolled *notPolledError
-	if err != nil && !c.named && !(errors.As(err, &notPolled) && isReady(c.OCIAccount)) {
+	willAnswer := errors.As(err, &notPolled) && isReady(c.OCIAccount)
+	if err != nil && !c.named && !willAnswer {
 		return nil, nil
 	}
 	return own, err

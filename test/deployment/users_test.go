@@ -94,7 +94,7 @@ func TestWhoSeesTheWholeClusterSeesAccountsAndTailnetsAndWritesThemNot(t *testin
 
 	// The namespace enforces the restricted Pod Security Standard, which a Deployment is not checked against.
 	template := find[appsv1.Deployment](t, objects, "Deployment", deployment).Spec.Template
-	template.ObjectMeta.Namespace, template.ObjectMeta.Name = ownNamespace, "manager"
+	template.Namespace, template.Name = ownNamespace, "manager"
 	g.Expect(s.Client.Create(t.Context(), &corev1.Pod{ObjectMeta: template.ObjectMeta, Spec: template.Spec}, client.DryRunAll)).To(Succeed())
 	privileged := template.Spec.DeepCopy()
 	privileged.HostNetwork = true

@@ -29,7 +29,7 @@ type Mortal struct {
 	Client client.Client
 
 	mu     sync.Mutex
-	ctx    context.Context
+	ctx    context.Context //nolint:containedctx // The process's life: each pass ends with it.
 	cancel context.CancelFunc
 	// watched says that calls are noted: those of a test's preparations are not.
 	watched bool

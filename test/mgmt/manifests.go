@@ -99,6 +99,9 @@ func (m manifests) install(config *rest.Config, certDir string) (port int, err e
 		MutatingWebhooks: m.mutating, ValidatingWebhooks: m.validating,
 		IgnoreSchemeConvertible: true, LocalServingHost: "127.0.0.1",
 	}
+	if err := allowLoopback(m.crds); err != nil {
+		return 0, err
+	}
 	if err := hooks.PrepWithoutInstalling(); err != nil {
 		return 0, fmt.Errorf("prepare webhooks: %w", err)
 	}

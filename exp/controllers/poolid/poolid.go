@@ -21,8 +21,10 @@ import (
 )
 
 const (
-	// Kind is the pools' kind, MachineKind that of the objects that stand for their instances.
-	Kind, MachineKind = "OCIMeshMachinePool", "OCIMeshMachinePoolMachine"
+	// Kind is the pools' kind.
+	Kind = "OCIMeshMachinePool"
+	// MachineKind is that of the objects that stand for a pool's instances.
+	MachineKind = "OCIMeshMachinePoolMachine"
 
 	// uidLength is how much of the UID names hold: 32 random bits.
 	uidLength = 8
