@@ -129,6 +129,7 @@ func TestOnceTheClusterIsGoneIdentifiersOfATailnetMeanNothing(t *testing.T) {
 	s := b.scopeOf(t, own)
 	s.infraCluster = nil
 	s.own.Status.Tailnet.DeviceID, s.own.Status.Tailnet.KeyID = device.ID, newKey().ID
+	s.own.Status.Tailnet.Name = "another"
 
 	g.Expect(b.r.leaveTailnet(t.Context(), s)).To(Succeed())
 	left := b.Control.Leftovers()

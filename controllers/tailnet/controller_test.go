@@ -69,7 +69,9 @@ func TestKeysAreTriedOutOnceForAVersionOfSpecAndCredentials(t *testing.T) {
 	reconciled(t, r, w.Tailnet)
 	g.Expect(w.Control.CallCount(tailnetsim.OpCreateKey)).To(Equal(2), "nothing has changed")
 
-	helpers.Update(t, env, w.Tailnet, func(n *infrav1.Tailnet) { n.Spec.NodeTags = []string{helpers.ControlPlaneTag} })
+	helpers.Update(t, env, w.Tailnet, func(n *infrav1.Tailnet) {
+		n.Spec.NodeTags, n.Spec.ControlPlaneTags = n.Spec.ControlPlaneTags, n.Spec.NodeTags
+	})
 	reconciled(t, r, w.Tailnet)
 	g.Expect(w.Control.CallCount(tailnetsim.OpCreateKey)).To(Equal(4))
 }

@@ -13,8 +13,8 @@ import (
 
 // Boundary is right before or right after a call.
 type Boundary struct {
-	// Call is a write with its number, as "POST oci instances#1", or a read and the write that it follows: a process that is
-	// killed between two writes leaves the same behind, whichever read it was at, and however often that was repeated.
+	// Call is a write with its number, as "POST oci instances#1": a process that is killed between two writes leaves the same
+	// behind, whichever read it was at.
 	Call  string
 	After bool
 }
@@ -29,7 +29,6 @@ func (b Boundary) String() string {
 // Kind is the call without its number.
 func (b Boundary) Kind() string {
 	kind, _, _ := strings.Cut(b.Call, "#")
-	kind, _, _ = strings.Cut(kind, " since ")
 	return kind
 }
 

@@ -6,6 +6,7 @@ package helpers
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -65,6 +66,11 @@ func Run(m *testing.M, env **Environment) int {
 	}
 	defer func() { _ = server.Stop() }()
 	if *env, err = newEnvironment(server.Config); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	// Tests that may run at once mostly wait for simulated clouds: two cores are room for more than two of them.
+	if err := flag.Set("test.parallel", "6"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}

@@ -35,7 +35,6 @@ type Mortal struct {
 	watched bool
 	calls   []Boundary
 	writes  map[string]int
-	since   string
 	at      *Boundary
 	dead    bool
 	killed  bool
@@ -118,21 +117,15 @@ func (m *Mortal) enter(kind string, write bool) (last bool, err error) {
 	if m.dead {
 		return false, errKilled
 	}
-	if !m.watched {
+	if !m.watched || !write {
+		// A process that is killed at a read leaves the same behind as one that is killed after the write before it.
 		return false, nil
 	}
-	before := Boundary{Call: kind + " since " + m.since}
-	if write {
-		m.writes[kind]++
-		before.Call = fmt.Sprintf("%s#%d", kind, m.writes[kind])
-		m.since = before.Call
-	}
+	m.writes[kind]++
+	before := Boundary{Call: fmt.Sprintf("%s#%d", kind, m.writes[kind])}
 	after := Boundary{Call: before.Call, After: true}
 	if !slices.Contains(m.calls, before) {
-		m.calls = append(m.calls, before)
-		if write {
-			m.calls = append(m.calls, after)
-		}
+		m.calls = append(m.calls, before, after)
 	}
 	switch {
 	case m.at == nil || m.killed:
