@@ -15,7 +15,6 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
@@ -109,33 +108,6 @@ func TestAStalePassThatFindsNoRoomWipesNoInstanceOut(t *testing.T) {
 	g.Expect(b.r.save(t.Context(), s)).To(Succeed())
 	b.Reload(t, own)
 	g.Expect(own.Status.Instance.ID).To(Equal("ocid1.instance.new"))
-}
-
-// Headscale's identifiers are small numbers, the same in each tailnet.
-func TestOnceTheClusterIsGoneIdentifiersOfATailnetMeanNothing(t *testing.T) {
-	g := NewWithT(t)
-	b := newBench(t, helpers.WorldOptions{})
-	own := b.machine(t, "worker")
-	b.untilProvisioned(t, own)
-	c, err := b.Clients.TailnetClient(t.Context(), b.Tailnet)
-	g.Expect(err).NotTo(HaveOccurred())
-	newKey := func() tailnet.Key {
-		key, err := c.CreateKey(t.Context(), tailnet.KeySpec{Tags: []string{helpers.NodeTag}, Description: "another"})
-		g.Expect(err).NotTo(HaveOccurred())
-		return key
-	}
-	device, err := b.Control.Register(newKey().Secret.Reveal(), "another")
-	g.Expect(err).NotTo(HaveOccurred())
-	s := b.scopeOf(t, own)
-	s.infraCluster = nil
-	s.own.Status.Tailnet.DeviceID, s.own.Status.Tailnet.KeyID = device.ID, newKey().ID
-	s.own.Status.Tailnet.Name = "another"
-
-	g.Expect(b.r.leaveTailnet(t.Context(), s)).To(Succeed())
-	left := b.Control.Leftovers()
-	g.Expect(left.Devices).To(HaveLen(1))
-	g.Expect(left.Devices[0].ID).To(Equal(device.ID))
-	g.Expect(left.Keys).To(HaveLen(1))
 }
 
 func TestAKnownInstanceIsLookedForInAccountsThatRefuseTheNamespace(t *testing.T) {
