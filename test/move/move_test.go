@@ -24,17 +24,16 @@ func TestAClusterMovesToAnotherManagementClusterAndBackAndNothingOfItChanges(t *
 	outside := w.objects()
 	first.create(t, outside)
 	objects := w.generate(t, first, "", 2)
-	objects = append(objects, ofKinds(w.generate(t, first, "machine-pool", 1), "MachinePool", "KubeadmConfig", "OCIMeshMachinePool")...)
 	first.create(t, objects)
-	first.await(t, withPool(2))
+	first.await(t, withWorkers(2))
 	launched := w.instances(t)
-	g.Expect(launched).To(HaveLen(4))
+	g.Expect(launched).To(HaveLen(3))
 
 	w.move(t, first, second, 2)
 
 	// There it is as alive as it was.
-	second.scale(t, second.await(t, withPool(2)).Deployment, 3)
-	second.await(t, withPool(3))
+	second.scale(t, second.await(t, withWorkers(2)).Deployment, 3)
+	second.await(t, withWorkers(3))
 	g.Expect(w.changes()).To(Equal([]string{"LaunchInstance"}))
 	g.Expect(w.instances(t)).To(ContainElements(launched))
 
@@ -45,7 +44,7 @@ func TestAClusterMovesToAnotherManagementClusterAndBackAndNothingOfItChanges(t *
 	w.polled(t)
 	g.Expect(w.changes()).To(BeEmpty(), "calls that change something")
 
-	g.Expect(first.client.Delete(t.Context(), first.await(t, withPool(3)).Cluster)).To(Succeed())
+	g.Expect(first.client.Delete(t.Context(), first.await(t, withWorkers(3)).Cluster)).To(Succeed())
 	first.await(t, gone)
 	first.delete(t, append(objects, outside...)...)
 	g.Expect(w.Leftovers()).To(BeEmpty())
@@ -62,7 +61,7 @@ func (w *world) move(t *testing.T, from, to *management, workers int) {
 
 	w.clusterctlMove(t, "--kubeconfig", from.Kubeconfig, "--to-kubeconfig", to.Kubeconfig)
 
-	to.await(t, withPool(workers))
+	to.await(t, withWorkers(workers))
 	same := func() string { return difference(before, to.holdings(t)) }
 	g.Eventually(same, timeout, interval).Should(BeEmpty())
 	w.polled(t)
@@ -75,27 +74,21 @@ func (w *world) move(t *testing.T, from, to *management, workers int) {
 	g.Expect(left.Empty()).To(BeTrue(), "nothing of the cluster is left behind")
 }
 
-// withPool returns what is missing until the cluster is up with so many workers, and one of a
-// machine pool.
-func withPool(workers int) func(watch.Snapshot) string {
-	return func(s watch.Snapshot) string {
-		if missing := s.Complete(1, workers, version); missing != "" {
-			return missing
-		}
-		return s.PoolComplete(1)
-	}
+// withWorkers returns what is missing until the cluster is up with so many workers. A machine pool gets
+// a new key in a move, and with it a new instance configuration (decision 18): that is tested in exp.
+func withWorkers(workers int) func(watch.Snapshot) string {
+	return func(s watch.Snapshot) string { return s.Complete(1, workers, version) }
 }
 
 // unchecked names a Machine that its MachineHealthCheck has not found healthy yet, which is the last
-// thing that happens to a new one. The template's checks leave out a machine pool's.
+// thing that happens to a new one.
 func (m *management) unchecked(t *testing.T) string {
 	t.Helper()
 	machines := &clusterv1.MachineList{}
 	NewWithT(t).Expect(m.client.List(t.Context(), machines, client.InNamespace(namespace))).To(Succeed())
 	for i := range machines.Items {
 		machine := &machines.Items[i]
-		_, pooled := machine.Labels[clusterv1.MachinePoolNameLabel]
-		if !pooled && !conditions.IsTrue(machine, clusterv1.MachineHealthCheckSucceededCondition) {
+		if !conditions.IsTrue(machine, clusterv1.MachineHealthCheckSucceededCondition) {
 			return machine.Name
 		}
 	}

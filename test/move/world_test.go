@@ -97,13 +97,6 @@ func (w *world) generate(t *testing.T, m *management, flavor string, workers int
 	return out
 }
 
-// ofKinds are the objects of these kinds.
-func ofKinds(objects []client.Object, kinds ...string) []client.Object {
-	return slices.DeleteFunc(objects, func(o client.Object) bool {
-		return !slices.Contains(kinds, o.GetObjectKind().GroupVersionKind().Kind)
-	})
-}
-
 // clusterctlMove moves the namespace, from where and to where the arguments say.
 func (w *world) clusterctlMove(t *testing.T, args ...string) {
 	t.Helper()
