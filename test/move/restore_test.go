@@ -60,7 +60,7 @@ func TestAClusterIsRestoredFromABackupThatIsOlderThanItsMachines(t *testing.T) {
 	g.Expect(w.devices()).To(Equal(devices))
 	dead := &infrav1.OCIMeshMachine{}
 	g.Expect(fresh.client.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: replaced.Name}, dead)).To(Succeed())
-	helpers.ExpectConditions(t, dead, "Ready False InstanceNotOwned", "InstanceReady False InstanceTerminated",
+	helpers.ExpectConditions(t, dead, "Ready False InstanceNotOwned", "InstanceReady False InstanceNotOwned",
 		"Placed False Waiting", "TailnetReady False Waiting", "Paused False NotPaused", "Deleting False NotDeleting")
 
 	// The operator replaces what is gone.
