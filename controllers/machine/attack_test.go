@@ -16,6 +16,7 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
 )
 
 // victims are what an attacker is after: a machine of ours with a data volume, and an instance that somebody else has launched in the
@@ -205,4 +206,16 @@ func (b *bench) loseStatus(t *testing.T, own *infrav1.OCIMeshMachine) {
 	t.Helper()
 	none := client.RawPatch("application/merge-patch+json", []byte(`{"status":null}`))
 	NewWithT(t).Expect(b.Client.Status().Patch(t.Context(), own, none)).To(Succeed())
+}
+
+func TestARefusalOfTheCredentialsDoesNotProveThatNothingWasLaunched(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{})
+	own := b.machine(t, "machine")
+	b.untilPlaced(t, own)
+	s := b.scopeOf(t, own)
+	s.keyExists = true
+	b.OCI.AddFault(sim.Fault{Operation: "LaunchInstance", Status: 401, Code: "NotAuthenticated"})
+	g.Expect(b.r.repeatLaunch(t.Context(), s)).NotTo(Succeed())
+	g.Expect(b.r.repeatLaunch(t.Context(), s)).To(MatchError(ContainSubstring("is ended next")))
 }

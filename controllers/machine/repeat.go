@@ -10,6 +10,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/capacity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
@@ -40,8 +41,10 @@ func (r *Reconciler) repeatLaunch(ctx context.Context, s *scope) error {
 			return r.waitForRepeated("A launch was sent in account %s, and its instance is not listed yet", s.own.Status.Placement.Account)
 		}
 		return nil
-	case refusedForCertain(err) && !cloud.IsKind(err, cloud.Throttled):
-		// What is refused now was not accepted before: a token that was used is answered first.
+	case cloud.WasNotSent(err):
+		return err
+	case capacity.IsShortage(err), cloud.IsKind(err, cloud.InvalidRequest, cloud.NotFoundOrUnauthorized):
+		// OCI has judged the launch, which it does not for a token that was used. An answer to the credentials says nothing of it.
 		return nil
 	}
 	return err
