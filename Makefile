@@ -20,7 +20,8 @@ TESTFLAGS ?=
 BINARIES := hack/binaries.sh
 # Every target builds with the toolchain that go.mod names, whatever Go is installed.
 export GOTOOLCHAIN := $(shell hack/toolchain.sh)
-# golangci-lint keeps findings with the paths of the checkout they were made in; shared by two checkouts they are misjudged.
+# golangci-lint keeps findings with the paths of the checkout they were made in; shared by two
+# checkouts they are misjudged.
 export GOLANGCI_LINT_CACHE := $(CURDIR)/$(OUT)/lint-cache
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
@@ -102,7 +103,7 @@ fuzz: ## Run each fuzz target for FUZZTIME (20s)
 	hack/fuzz.sh $(FUZZTIME)
 
 .PHONY: lint
-lint: lint-go lint-api ## Lint the code and the API
+lint: lint-go lint-api lint-width ## Lint the code, the API and the width of comments and Markdown
 
 .PHONY: lint-go
 lint-go: ## Lint the code; "Who may import whom" is in .golangci.yml
@@ -113,6 +114,10 @@ lint-go: ## Lint the code; "Who may import whom" is in .golangci.yml
 lint-api: ## Lint the API types with kube-api-linter
 	lint=$$($(BINARIES) golangci-lint); \
 	$$lint run --config .golangci-kal.yml ./api/... ./exp/api/...
+
+.PHONY: lint-width
+lint-width: ## Fail when comments or Markdown are wider than 100 columns
+	hack/lint-width.sh
 
 .PHONY: verify
 verify: verify-generated verify-toolchain verify-modules verify-vulnerabilities verify-scripts verify-headers verify-release ## Check that generated files, modules, scripts, headers and the release are in order

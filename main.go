@@ -43,12 +43,12 @@ var version = "dev"
 
 const controllerName = "capom-controller-manager"
 
-// gracefulShutdown is how long what is under way may take to end; the lease is released afterwards. A pod must be given more
-// than that (terminationGracePeriodSeconds in config/manager).
+// gracefulShutdown is how long what is under way may take to end; the lease is released afterwards.
+// A pod must be given more than that (terminationGracePeriodSeconds in config/manager).
 const gracefulShutdown = 30 * time.Second
 
-// minimumKubernetes is the version of the management cluster from which on CRDs have selectable fields: by one the machines of an
-// account are found before it is deleted (controllers/index).
+// minimumKubernetes is the version of the management cluster from which on CRDs have selectable
+// fields: by one the machines of an account are found before it is deleted (controllers/index).
 const minimumKubernetes = "v1.31.0"
 
 // +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
@@ -186,7 +186,8 @@ func newManager(options managerOptions) (ctrl.Manager, error) {
 			ByObject:         map[client.Object]ctrlcache.ByObject{&corev1.Secret{}: {Namespaces: secretNamespaces}},
 		},
 		Client: client.Options{Cache: &client.CacheOptions{
-			// Only the metadata of Secrets is cached; their contents are read when needed and never kept.
+			// Only the metadata of Secrets is cached; their contents are read when needed and never
+			// kept.
 			DisableFor: []client.Object{&corev1.Secret{}},
 		}},
 		WebhookServer: webhook.NewServer(webhook.Options{

@@ -20,7 +20,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/claims"
 )
 
-// managerOptions are the command line. Names and defaults follow Cluster API's own managers where they have them.
+// managerOptions are the command line. Names and defaults follow Cluster API's own managers where
+// they have them.
 type managerOptions struct {
 	logs    *logs.Options
 	gates   featuregate.MutableFeatureGate
@@ -59,8 +60,8 @@ func defaultOptions() managerOptions {
 	return managerOptions{logs: logs.NewOptions(), gates: gates}
 }
 
-// machinePoolGate turns the controllers of machine pools on: OCIMeshMachinePool and OCIMeshMachinePoolMachine. Its name and default
-// are those of Cluster API's gate.
+// machinePoolGate turns the controllers of machine pools on: OCIMeshMachinePool and
+// OCIMeshMachinePoolMachine. Its name and default are those of Cluster API's gate.
 const machinePoolGate featuregate.Feature = "MachinePool"
 
 func (o *managerOptions) addFlags(fs *pflag.FlagSet) {

@@ -16,16 +16,19 @@ import (
 type Kind string
 
 const (
-	// NotFoundOrUnauthorized is OCI's 404 NotAuthorizedOrNotFound: the resource is gone, or the permission to see it is.
-	// It is no evidence of absence by itself.
+	// NotFoundOrUnauthorized is OCI's 404 NotAuthorizedOrNotFound: the resource is gone, or the
+	// permission to see it is. It is no evidence of absence by itself.
 	NotFoundOrUnauthorized Kind = "NotFoundOrUnauthorized"
-	// Unauthenticated is 401: the service does not know the key, the token, the user or the tenancy.
+	// Unauthenticated is 401: the service does not know the key, the token, the user or the
+	// tenancy.
 	Unauthenticated Kind = "Unauthenticated"
 	// Forbidden is 403: the caller is known and may not do this.
 	Forbidden Kind = "Forbidden"
-	// InvalidCredentials are credentials that cannot work and were never sent, such as a key that is not PEM.
+	// InvalidCredentials are credentials that cannot work and were never sent, such as a key that
+	// is not PEM.
 	InvalidCredentials Kind = "InvalidCredentials"
-	// OutOfCapacity means that the data centre has no host left for the shape in the place that was asked for.
+	// OutOfCapacity means that the data centre has no host left for the shape in the place that was
+	// asked for.
 	OutOfCapacity Kind = "OutOfCapacity"
 	// LimitExceeded means that a service limit, set by the cloud, is used up.
 	LimitExceeded Kind = "LimitExceeded"
@@ -33,7 +36,8 @@ const (
 	QuotaExceeded Kind = "QuotaExceeded"
 	// Throttled is 429: too many requests; see Error.RetryAfter.
 	Throttled Kind = "Throttled"
-	// Conflict is 409 or 412: the resource's present state does not allow the operation; see Error.Code.
+	// Conflict is 409 or 412: the resource's present state does not allow the operation; see
+	// Error.Code.
 	Conflict Kind = "Conflict"
 	// InvalidRequest is any other 4xx: the same request will be refused again.
 	InvalidRequest Kind = "InvalidRequest"
@@ -43,7 +47,8 @@ const (
 	Unknown Kind = "Unknown"
 )
 
-// Error is a failed call to a cloud service. Its message has been scrubbed (see Scrub); it never holds a request body.
+// Error is a failed call to a cloud service. Its message has been scrubbed (see Scrub); it never
+// holds a request body.
 type Error struct {
 	// Kind is what callers branch on.
 	Kind Kind
@@ -51,17 +56,20 @@ type Error struct {
 	Service string
 	// Operation is the API operation, such as LaunchInstance.
 	Operation string
-	// Code is the service's own error code, such as LimitExceeded or InvalidatedRetryToken; empty if there was no answer.
+	// Code is the service's own error code, such as LimitExceeded or InvalidatedRetryToken; empty
+	// if there was no answer.
 	Code string
 	// Message is the service's own message, scrubbed, on one line.
 	Message string
-	// RequestID is the service's identifier of the request, to quote to the cloud's support; may be empty.
+	// RequestID is the service's identifier of the request, to quote to the cloud's support; may be
+	// empty.
 	RequestID string
 	// Status is the HTTP status, 0 if there was no answer.
 	Status int
 	// RetryAfter is how long the service asks to wait; 0 if it does not say.
 	RetryAfter time.Duration
-	// NotSent says that the request was held back by this provider and never sent: it has certainly taken no effect.
+	// NotSent says that the request was held back by this provider and never sent: it has certainly
+	// taken no effect.
 	NotSent bool
 	// Err is the cause, if it is of use to errors.Is and errors.As.
 	Err error
@@ -97,7 +105,8 @@ func (e *Error) label() string {
 	return string(e.Kind)
 }
 
-// KindOf returns the kind of the first Error in err's tree: Unknown if there is none, the empty Kind if err is nil.
+// KindOf returns the kind of the first Error in err's tree: Unknown if there is none, the empty
+// Kind if err is nil.
 func KindOf(err error) Kind {
 	if err == nil {
 		return ""
@@ -144,8 +153,8 @@ var remedies = map[Kind]string{
 	Unavailable:            "check the region, the endpoint and the network if it persists, the request is repeated later",
 }
 
-// UserMessage renders err for a condition or an event: one line of bounded length that says what happened and what to do,
-// without secrets. It is empty if err is nil.
+// UserMessage renders err for a condition or an event: one line of bounded length that says what
+// happened and what to do, without secrets. It is empty if err is nil.
 func UserMessage(err error) string {
 	switch {
 	case err == nil:

@@ -13,11 +13,12 @@ import (
 const (
 	redacted = "[redacted]"
 
-	// maxMessage bounds a scrubbed message, in bytes: conditions and events are no place for long texts.
+	// maxMessage bounds a scrubbed message, in bytes: conditions and events are no place for long
+	// texts.
 	maxMessage = 600
 
-	// minSecretPart is the length from which a word of a message counts as a part of a secret. Shorter words, such as
-	// "user" or a port number, occur in any text.
+	// minSecretPart is the length from which a word of a message counts as a part of a secret.
+	// Shorter words, such as "user" or a port number, occur in any text.
 	minSecretPart = 12
 )
 
@@ -30,16 +31,19 @@ var (
 	bearer = regexp.MustCompile(`(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]+|\bsignature\s*=\s*"[^"]*"`)
 	// secretField is a JSON or form field that holds secrets by its name.
 	secretField = regexp.MustCompile(`(?i)("?\b(user_data|userdata|ssh_authorized_keys|private_?key|passphrase|password|client_secret|token)"?\s*[:=]\s*)("[^"]*"?|[^\s"][^\s,;}]*)`)
-	// blob is what base64 data looks like. The longest part of an OCID has 60 characters, a SHA-256 in hex has 64.
+	// blob is what base64 data looks like. The longest part of an OCID has 60 characters, a SHA-256
+	// in hex has 64.
 	blob = regexp.MustCompile(`[A-Za-z0-9+/=_-]{65,}`)
-	// ownEnd is this side of a connection, as package net tells it: another port each time, which would make a condition new each time.
+	// ownEnd is this side of a connection, as package net tells it: another port each time, which
+	// would make a condition new each time.
 	ownEnd = regexp.MustCompile(`\b((?:read|write) (?:tcp|udp)[46]?) \S+->`)
 	// word is what a secret, or a part of one, can be quoted as.
 	word = regexp.MustCompile(`[A-Za-z0-9+/=_.:-]+`)
 )
 
-// Scrub makes a message from elsewhere fit to be shown: keys, tokens, base64 data and every longer part of the given
-// secrets are replaced, this side's ports are left out, control characters become spaces, and the result is one line of at most 600 bytes.
+// Scrub makes a message from elsewhere fit to be shown: keys, tokens, base64 data and every longer
+// part of the given secrets are replaced, this side's ports are left out, control characters become
+// spaces, and the result is one line of at most 600 bytes.
 func Scrub(message string, secrets ...string) string {
 	message = strings.ToValidUTF8(message, "")
 	message = ownEnd.ReplaceAllString(message, "$1 ")
@@ -62,7 +66,8 @@ func Scrub(message string, secrets ...string) string {
 	return truncate(oneLine(message))
 }
 
-// isPartOf tells whether the word is a longer piece of one of the secrets. OCIDs are names, not secrets, wherever they are.
+// isPartOf tells whether the word is a longer piece of one of the secrets. OCIDs are names, not
+// secrets, wherever they are.
 func isPartOf(w string, secrets []string) bool {
 	w = strings.TrimRight(w, ".:")
 	if len(w) < minSecretPart || strings.HasPrefix(w, "ocid1.") {

@@ -12,18 +12,19 @@ type ClaimState string
 const (
 	// ClaimHeld says that this management cluster holds it.
 	ClaimHeld ClaimState = "Held"
-	// ClaimPending says that this management cluster claims it from another, which may still mind: until then nothing is ended.
+	// ClaimPending says that this management cluster claims it from another, which may still mind:
+	// until then nothing is ended.
 	ClaimPending ClaimState = "Pending"
 	// ClaimElsewhere says that another management cluster holds it: nothing is done to it.
 	ClaimElsewhere ClaimState = "Elsewhere"
 )
 
-// ClaimStatus tells which management cluster holds something in OCI, as far as this one knows. It is told by the tag
-// ocimesh-held-by.
+// ClaimStatus tells which management cluster holds something in OCI, as far as this one knows. It
+// is told by the tag ocimesh-held-by.
 // +kubebuilder:validation:MinProperties=1
 type ClaimStatus struct {
-	// managementCluster is the UID of the namespace kube-system of the management cluster that wrote this. A backup may bring
-	// another's.
+	// managementCluster is the UID of the namespace kube-system of the management cluster that
+	// wrote this. A backup may bring another's.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
@@ -37,7 +38,8 @@ type ClaimStatus struct {
 	// +optional
 	TakenAt metav1.Time `json:"takenAt,omitempty,omitzero"`
 
-	// takenFrom is the claim of that management cluster: the UID of its namespace kube-system and a time.
+	// takenFrom is the claim of that management cluster: the UID of its namespace kube-system and a
+	// time.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256

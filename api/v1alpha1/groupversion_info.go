@@ -1,8 +1,9 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package v1alpha1 holds the API of Cluster API Provider OCI Mesh: types, their validation and their defaults as CRD
-// markers, condition types and reasons. It has no behaviour beyond accessors and imports nothing of this module.
+// Package v1alpha1 holds the API of Cluster API Provider OCI Mesh: types, their validation and
+// their defaults as CRD markers, condition types and reasons. It has no behaviour beyond accessors
+// and imports nothing of this module.
 //
 // +kubebuilder:object:generate=true
 // +groupName=infrastructure.cluster.x-k8s.io

@@ -25,28 +25,30 @@ const (
 // +kubebuilder:validation:XValidation:rule="has(self.subnetID) == has(oldSelf.subnetID) && (!has(self.subnetID) || self.subnetID == oldSelf.subnetID)",message="loadBalancer.subnetID is immutable: OCI moves no load balancer"
 // +kubebuilder:validation:XValidation:rule="!has(self.reservedPublicIPID) || self.scope == 'Public'",message="reservedPublicIPID needs scope Public"
 type LoadBalancerSpec struct {
-	// scope is Public, with an address of the Internet, or Private, with one of its subnet. It is never derived from the subnet.
+	// scope is Public, with an address of the Internet, or Private, with one of its subnet. It is
+	// never derived from the subnet.
 	// +required
 	Scope LoadBalancerScope `json:"scope,omitempty"`
 
-	// reservedPublicIPID is the OCID of a reserved public IP of the user's, which the load balancer takes as its address and
-	// which outlives it.
+	// reservedPublicIPID is the OCID of a reserved public IP of the user's, which the load balancer
+	// takes as its address and which outlives it.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=255
 	// +kubebuilder:validation:XValidation:rule="self.startsWith('ocid1.publicip.')",message="reservedPublicIPID must be a public IP's OCID (ocid1.publicip.…)"
 	ReservedPublicIPID string `json:"reservedPublicIPID,omitempty"`
 
-	// subnetID is the OCID of the subnet that the load balancer is put into, in an existing network; the nodes' subnet by
-	// default.
+	// subnetID is the OCID of the subnet that the load balancer is put into, in an existing
+	// network; the nodes' subnet by default.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=255
 	// +kubebuilder:validation:XValidation:rule="self.startsWith('ocid1.subnet.')",message="subnetID must be a subnet's OCID (ocid1.subnet.…)"
 	SubnetID string `json:"subnetID,omitempty"`
 
-	// networkSecurityGroupIDs are the OCIDs of groups that the load balancer is put into, in an existing network. They, or its
-	// subnet's security lists, must let clients in and the control planes be reached on the API server's port.
+	// networkSecurityGroupIDs are the OCIDs of groups that the load balancer is put into, in an
+	// existing network. They, or its subnet's security lists, must let clients in and the control
+	// planes be reached on the API server's port.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -55,7 +57,8 @@ type LoadBalancerSpec struct {
 	// +kubebuilder:validation:items:MaxLength=255
 	NetworkSecurityGroupIDs []string `json:"networkSecurityGroupIDs,omitempty"`
 
-	// bandwidth of a load balancer of type LoadBalancer; 10 Mbps by default, which is what Always Free has.
+	// bandwidth of a load balancer of type LoadBalancer; 10 Mbps by default, which is what Always
+	// Free has.
 	// +optional
 	Bandwidth LoadBalancerBandwidth `json:"bandwidth,omitempty,omitzero"`
 }
@@ -76,7 +79,8 @@ type LoadBalancerBandwidth struct {
 	MaximumMbps int32 `json:"maximumMbps,omitempty"`
 }
 
-// LoadBalancerStatus is what was seen of the load balancer. All of it can be found again from its tag.
+// LoadBalancerStatus is what was seen of the load balancer. All of it can be found again from its
+// tag.
 // +kubebuilder:validation:MinProperties=1
 type LoadBalancerStatus struct {
 	// id is the load balancer's OCID.
@@ -107,8 +111,8 @@ type LoadBalancerStatus struct {
 	Claim ClaimStatus `json:"claim,omitempty,omitzero"`
 }
 
-// LoadBalancerAccount is the account of the load balancer: the one that allows control planes. It is empty if the endpoint is
-// no load balancer.
+// LoadBalancerAccount is the account of the load balancer: the one that allows control planes. It
+// is empty if the endpoint is no load balancer.
 func (c *OCIMeshCluster) LoadBalancerAccount() string {
 	if !c.Spec.EndpointType.HasLoadBalancer() {
 		return ""

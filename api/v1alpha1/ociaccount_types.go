@@ -7,7 +7,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// OCIAccountFinalizer keeps an account, and with it the credentials, until nothing uses it any more.
+// OCIAccountFinalizer keeps an account, and with it the credentials, until nothing uses it any
+// more.
 const OCIAccountFinalizer = "ociaccount.infrastructure.cluster.x-k8s.io"
 
 // Keys of the Secret of a user principal, named as in OCI's own configuration file.
@@ -48,8 +49,8 @@ type OCIAccountSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z]+(-[a-z0-9]+)+$')",message="region must be a region identifier such as eu-frankfurt-1"
 	Region string `json:"region,omitempty"`
 
-	// compartmentID is the OCID of the compartment that networks and machines are made in. The tenancy's OCID is its
-	// root compartment.
+	// compartmentID is the OCID of the compartment that networks and machines are made in. The
+	// tenancy's OCID is its root compartment.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=255
@@ -60,9 +61,10 @@ type OCIAccountSpec struct {
 	// +required
 	Credentials OCICredentials `json:"credentials,omitempty,omitzero"`
 
-	// endpoint replaces OCI's public service addresses, for dedicated regions, proxies and simulators. {service} and
-	// {region} stand for the service's name (iaas, identity, limits, network-load-balancer-api) and the region; an address
-	// without {service} is used for all services.
+	// endpoint replaces OCI's public service addresses, for dedicated regions, proxies and
+	// simulators. {service} and {region} stand for the service's name (iaas, identity, limits,
+	// network-load-balancer-api) and the region; an address without {service} is used for all
+	// services.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
@@ -73,8 +75,9 @@ type OCIAccountSpec struct {
 	// +required
 	AllowedNamespaces AllowedNamespaces `json:"allowedNamespaces,omitempty,omitzero"`
 
-	// budget is what the provider's machines may use of the account, all clusters together; it is never exceeded. Without it only
-	// OCI's own limits count. Machines that are there when it is lowered stay.
+	// budget is what the provider's machines may use of the account, all clusters together; it is
+	// never exceeded. Without it only OCI's own limits count. Machines that are there when it is
+	// lowered stay.
 	// +optional
 	Budget AccountBudget `json:"budget,omitempty,omitzero"`
 }
@@ -83,13 +86,13 @@ type OCIAccountSpec struct {
 // +kubebuilder:validation:XValidation:rule="(has(self.alwaysFree) && self.alwaysFree) != (has(self.families) || has(self.volumeGB))",message="exactly one of alwaysFree and figures (families, volumeGB) must be set"
 // +kubebuilder:validation:MinProperties=1
 type AccountBudget struct {
-	// alwaysFree stands for what Oracle gives away for good, as this version of the provider knows it: see status.usage and
-	// status.volumes for the figures.
+	// alwaysFree stands for what Oracle gives away for good, as this version of the provider knows
+	// it: see status.usage and status.volumes for the figures.
 	// +optional
 	AlwaysFree *bool `json:"alwaysFree,omitempty"`
 
-	// families are the shape families that may be used, and how much of each. When it is set, families that are not named are not
-	// used.
+	// families are the shape families that may be used, and how much of each. When it is set,
+	// families that are not named are not used.
 	// +optional
 	// +listType=map
 	// +listMapKey=family
@@ -97,7 +100,8 @@ type AccountBudget struct {
 	// +kubebuilder:validation:MaxItems=32
 	Families []FamilyBudget `json:"families,omitempty"`
 
-	// volumeGB bounds boot and data volumes together, in GB. A boot volume without a size counts as 50 GB.
+	// volumeGB bounds boot and data volumes together, in GB. A boot volume without a size counts as
+	// 50 GB.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	VolumeGB *int32 `json:"volumeGB,omitempty"`
@@ -106,8 +110,9 @@ type AccountBudget struct {
 // FamilyBudget is what may be used of a shape family. What is absent is not bounded.
 // +kubebuilder:validation:XValidation:rule="has(self.instances) || has(self.ocpus) || has(self.memoryGB)",message="at least one of instances, ocpus and memoryGB must be set"
 type FamilyBudget struct {
-	// family is the shape's name without VM. or BM., sizes and Flex: Standard.A1 for VM.Standard.A1.Flex, Standard.E2.Micro for
-	// VM.Standard.E2.1.Micro, Standard3 for VM.Standard3.Flex.
+	// family is the shape's name without VM. or BM., sizes and Flex: Standard.A1 for
+	// VM.Standard.A1.Flex, Standard.E2.Micro for VM.Standard.E2.1.Micro, Standard3 for
+	// VM.Standard3.Flex.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
@@ -137,7 +142,8 @@ type OCICredentials struct {
 	// +required
 	Type CredentialsType `json:"type,omitempty"`
 
-	// secretRef names the Secret with the keys tenancy, user, fingerprint, key and, for an encrypted key, passphrase.
+	// secretRef names the Secret with the keys tenancy, user, fingerprint, key and, for an
+	// encrypted key, passphrase.
 	// +optional
 	SecretRef SecretReference `json:"secretRef,omitempty,omitzero"`
 }
@@ -160,13 +166,15 @@ type OCIAccountStatus struct {
 	// +kubebuilder:validation:MaxItems=16
 	AvailabilityDomains []AvailabilityDomain `json:"availabilityDomains,omitempty"`
 
-	// users are the OCIMeshClusters that use the account; it cannot be deleted while there are any. At most 64 are named.
+	// users are the OCIMeshClusters that use the account; it cannot be deleted while there are any.
+	// At most 64 are named.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
 	Users []ObjectUser `json:"users,omitempty"`
 
-	// machines is the number of OCIMeshMachines placed in the account, those that are not launched yet included.
+	// machines is the number of OCIMeshMachines placed in the account, those that are not launched
+	// yet included.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Machines *int32 `json:"machines,omitempty"`
@@ -182,7 +190,8 @@ type OCIAccountStatus struct {
 	// +optional
 	Volumes VolumeUsage `json:"volumes,omitempty,omitzero"`
 
-	// limits are OCI's own service limits for the families in usage, by availability domain, read every few minutes.
+	// limits are OCI's own service limits for the families in usage, by availability domain, read
+	// every few minutes.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=128
@@ -194,8 +203,9 @@ type OCIAccountStatus struct {
 	// +kubebuilder:validation:MaxLength=1024
 	LimitsMessage string `json:"limitsMessage,omitempty"`
 
-	// shortages are the places that had no room for some machine. Each is left out until its time, and tried by one machine then;
-	// the others wait for the outcome. Machines of all clusters share them.
+	// shortages are the places that had no room for some machine. Each is left out until its time,
+	// and tried by one machine then; the others wait for the outcome. Machines of all clusters
+	// share them.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
@@ -283,11 +293,13 @@ type FamilyUsage struct {
 	// +kubebuilder:validation:MaxLength=63
 	Family string `json:"family,omitempty"`
 
-	// used is what the provider's machines use, with what is reserved for those that are placed and not launched yet.
+	// used is what the provider's machines use, with what is reserved for those that are placed and
+	// not launched yet.
 	// +optional
 	Used ResourceAmount `json:"used,omitempty,omitzero"`
 
-	// others is what other instances of the compartment use. It counts for OCI's limits, not for the budget.
+	// others is what other instances of the compartment use. It counts for OCI's limits, not for
+	// the budget.
 	// +optional
 	Others ResourceAmount `json:"others,omitempty,omitzero"`
 
@@ -391,7 +403,8 @@ type AvailabilityDomain struct {
 	FaultDomains []string `json:"faultDomains,omitempty"`
 }
 
-// OCIAccount is one Oracle Cloud account in one region: where it is, how to act in it and who may use it.
+// OCIAccount is one Oracle Cloud account in one region: where it is, how to act in it and who may
+// use it.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:path=ociaccounts,scope=Cluster,categories=cluster-api,shortName=ociacc

@@ -8,7 +8,8 @@ import (
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 )
 
-// OCIMeshClusterFinalizer keeps a cluster until its networks, its load balancer and its VIP are given back.
+// OCIMeshClusterFinalizer keeps a cluster until its networks, its load balancer and its VIP are
+// given back.
 const OCIMeshClusterFinalizer = "ocimeshcluster.infrastructure.cluster.x-k8s.io"
 
 // EndpointType is how the API server is reached.
@@ -16,14 +17,18 @@ const OCIMeshClusterFinalizer = "ocimeshcluster.infrastructure.cluster.x-k8s.io"
 type EndpointType string
 
 const (
-	// EndpointTailnetVIP is an address of the tailnet's VIP range that the healthy control planes advertise as a route.
-	// It works across accounts and needs no load balancer; clients must be on the tailnet and accept routes.
+	// EndpointTailnetVIP is an address of the tailnet's VIP range that the healthy control planes
+	// advertise as a route. It works across accounts and needs no load balancer; clients must be on
+	// the tailnet and accept routes.
 	EndpointTailnetVIP EndpointType = "TailnetVIP"
-	// EndpointNetworkLoadBalancer is a network load balancer of OCI in front of control planes that are all in one account.
+	// EndpointNetworkLoadBalancer is a network load balancer of OCI in front of control planes that
+	// are all in one account.
 	EndpointNetworkLoadBalancer EndpointType = "NetworkLoadBalancer"
-	// EndpointLoadBalancer is a load balancer of OCI's classic kind in front of control planes that are all in one account.
+	// EndpointLoadBalancer is a load balancer of OCI's classic kind in front of control planes that
+	// are all in one account.
 	EndpointLoadBalancer EndpointType = "LoadBalancer"
-	// EndpointExternal is an address that the user provides and keeps pointed at the control planes.
+	// EndpointExternal is an address that the user provides and keeps pointed at the control
+	// planes.
 	EndpointExternal EndpointType = "External"
 )
 
@@ -34,7 +39,8 @@ type PodNetworkMode string
 const (
 	// PodNetworkVXLAN encapsulates pod traffic; it needs nothing but UDP between nodes.
 	PodNetworkVXLAN PodNetworkMode = "VXLAN"
-	// PodNetworkTailnetRoutes has each node advertise its own pod CIDR on the tailnet; pod traffic is not encapsulated.
+	// PodNetworkTailnetRoutes has each node advertise its own pod CIDR on the tailnet; pod traffic
+	// is not encapsulated.
 	PodNetworkTailnetRoutes PodNetworkMode = "TailnetRoutes"
 )
 
@@ -43,7 +49,8 @@ const (
 type GatewayType string
 
 const (
-	// GatewayInternet gives machines public addresses behind an Internet gateway: direct tailnet connections.
+	// GatewayInternet gives machines public addresses behind an Internet gateway: direct tailnet
+	// connections.
 	GatewayInternet GatewayType = "Internet"
 	// GatewayNAT keeps machines private behind a NAT gateway.
 	GatewayNAT GatewayType = "NAT"
@@ -61,8 +68,9 @@ const (
 // +kubebuilder:validation:XValidation:rule="!has(self.loadBalancer) || self.loadBalancer.scope != 'Public' || !self.accounts.exists(a, (!has(a.controlPlane) || a.controlPlane) && has(a.network) && has(a.network.managed) && a.network.managed.gateway == 'NAT')",message="a public load balancer needs a public subnet: use gateway Internet for the control planes' account, an existing network, or scope Private"
 // +kubebuilder:validation:XValidation:rule="!has(self.loadBalancer) || !has(self.loadBalancer.bandwidth) || self.endpointType == 'LoadBalancer'",message="loadBalancer.bandwidth is for endpointType LoadBalancer: a network load balancer has no limit of its own"
 type OCIMeshClusterSpec struct {
-	// controlPlaneEndpoint is the API server's address: allocated by the provider with TailnetVIP, the load balancer's with
-	// NetworkLoadBalancer and LoadBalancer, given by the user with External.
+	// controlPlaneEndpoint is the API server's address: allocated by the provider with TailnetVIP,
+	// the load balancer's with NetworkLoadBalancer and LoadBalancer, given by the user with
+	// External.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="!has(oldSelf.host) || (has(self.host) && self.host == oldSelf.host)",message="controlPlaneEndpoint.host is immutable once set"
 	// +kubebuilder:validation:XValidation:rule="!has(oldSelf.port) || (has(self.port) && self.port == oldSelf.port)",message="controlPlaneEndpoint.port is immutable once set"
@@ -74,7 +82,8 @@ type OCIMeshClusterSpec struct {
 	// +kubebuilder:default=TailnetVIP
 	EndpointType EndpointType `json:"endpointType,omitempty"`
 
-	// loadBalancer is the load balancer in front of the control planes, with endpointType NetworkLoadBalancer or LoadBalancer.
+	// loadBalancer is the load balancer in front of the control planes, with endpointType
+	// NetworkLoadBalancer or LoadBalancer.
 	// +optional
 	LoadBalancer LoadBalancerSpec `json:"loadBalancer,omitempty,omitzero"`
 
@@ -87,8 +96,8 @@ type OCIMeshClusterSpec struct {
 	// +kubebuilder:default={mode: VXLAN, mtu: 1280}
 	PodNetwork PodNetwork `json:"podNetwork,omitempty,omitzero"`
 
-	// accounts are the OCI accounts that the cluster may use. Each one's availability domains become failure domains named
-	// <account>-<ad>, such as alice-ad-1.
+	// accounts are the OCI accounts that the cluster may use. Each one's availability domains
+	// become failure domains named <account>-<ad>, such as alice-ad-1.
 	// +required
 	// +listType=map
 	// +listMapKey=name
@@ -138,7 +147,8 @@ type PodNetwork struct {
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="podNetwork.mode is immutable: running pods would lose each other"
 	Mode PodNetworkMode `json:"mode,omitempty"`
 
-	// mtu is the tailnet interface's, in bytes: the underlay MTU of the pod network, which takes its own overhead off it.
+	// mtu is the tailnet interface's, in bytes: the underlay MTU of the pod network, which takes
+	// its own overhead off it.
 	// +optional
 	// +default=1280
 	// +kubebuilder:default=1280
@@ -146,9 +156,9 @@ type PodNetwork struct {
 	// +kubebuilder:validation:Maximum=1420
 	MTU int32 `json:"mtu,omitempty"`
 
-	// nodeCIDRMaskSize is the prefix length of a node's part of the pod network, in bits: the controller manager's
-	// --node-cidr-mask-size, whose default is the same. With mode TailnetRoutes exactly one route of this size is approved
-	// for each node.
+	// nodeCIDRMaskSize is the prefix length of a node's part of the pod network, in bits: the
+	// controller manager's --node-cidr-mask-size, whose default is the same. With mode
+	// TailnetRoutes exactly one route of this size is approved for each node.
 	// +optional
 	// +default=24
 	// +kubebuilder:default=24
@@ -171,8 +181,8 @@ type ClusterAccount struct {
 	// +kubebuilder:default=true
 	ControlPlane *bool `json:"controlPlane,omitempty"`
 
-	// weight is the account's share of the machines: one of weight 2 gets two for each that one of weight 1 gets, as far as there
-	// is room and failure domains allow.
+	// weight is the account's share of the machines: one of weight 2 gets two for each that one of
+	// weight 1 gets, as far as there is room and failure domains allow.
 	// +optional
 	// +default=1
 	// +kubebuilder:default=1
@@ -180,7 +190,8 @@ type ClusterAccount struct {
 	// +kubebuilder:validation:Maximum=100
 	Weight int32 `json:"weight,omitempty"`
 
-	// network is the account's network for this cluster: made by the provider, or brought by the user.
+	// network is the account's network for this cluster: made by the provider, or brought by the
+	// user.
 	// +optional
 	// +kubebuilder:default={managed: {vcnCIDR: "10.0.0.0/16", subnetCIDR: "10.0.0.0/20", gateway: Internet}}
 	Network AccountNetwork `json:"network,omitempty,omitzero"`
@@ -203,7 +214,8 @@ type AccountNetwork struct {
 // ManagedNetwork is a VCN made by the provider.
 // +kubebuilder:validation:XValidation:rule="!has(self.vcnCIDR) || !has(self.subnetCIDR) || !isCIDR(self.vcnCIDR) || !isCIDR(self.subnetCIDR) || cidr(self.vcnCIDR).containsCIDR(self.subnetCIDR)",message="subnetCIDR must lie within vcnCIDR"
 type ManagedNetwork struct {
-	// vcnCIDR is the VCN's IPv4 range, between /16 and /30. Different accounts may use the same range.
+	// vcnCIDR is the VCN's IPv4 range, between /16 and /30. Different accounts may use the same
+	// range.
 	// +optional
 	// +default="10.0.0.0/16"
 	// +kubebuilder:default="10.0.0.0/16"
@@ -231,7 +243,8 @@ type ManagedNetwork struct {
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="gateway is immutable"
 	Gateway GatewayType `json:"gateway,omitempty"`
 
-	// sshFrom are IPv4 ranges from which SSH is let in. Nothing is when it is empty: the tailnet is the way in.
+	// sshFrom are IPv4 ranges from which SSH is let in. Nothing is when it is empty: the tailnet is
+	// the way in.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=16
@@ -243,8 +256,8 @@ type ManagedNetwork struct {
 
 // ExistingNetwork is a network of the user's.
 type ExistingNetwork struct {
-	// subnetID is the OCID of the nodes' subnet. It must let out udp and tcp/443, and let in udp/41641 for direct
-	// tailnet connections.
+	// subnetID is the OCID of the nodes' subnet. It must let out udp and tcp/443, and let in
+	// udp/41641 for direct tailnet connections.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=255
@@ -263,7 +276,8 @@ type ExistingNetwork struct {
 // OCIMeshClusterStatus is what was seen of the cluster's infrastructure.
 // +kubebuilder:validation:MinProperties=1
 type OCIMeshClusterStatus struct {
-	// conditions tell the cluster's state: Ready, AccountsReady, NetworkReady, TailnetReady, EndpointReady, Paused, Deleting.
+	// conditions tell the cluster's state: Ready, AccountsReady, NetworkReady, TailnetReady,
+	// EndpointReady, Paused, Deleting.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -281,7 +295,8 @@ type OCIMeshClusterStatus struct {
 	// +kubebuilder:validation:MaxItems=100
 	FailureDomains []clusterv1.FailureDomain `json:"failureDomains,omitempty"`
 
-	// accounts are the networks per account, also of accounts that left the spec while their network still exists.
+	// accounts are the networks per account, also of accounts that left the spec while their
+	// network still exists.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
@@ -293,7 +308,8 @@ type OCIMeshClusterStatus struct {
 	LoadBalancer LoadBalancerStatus `json:"loadBalancer,omitempty,omitzero"`
 }
 
-// OCIMeshClusterInitializationStatus is the cluster's initialization, as the Cluster API contract names it.
+// OCIMeshClusterInitializationStatus is the cluster's initialization, as the Cluster API contract
+// names it.
 // +kubebuilder:validation:MinProperties=1
 type OCIMeshClusterInitializationStatus struct {
 	// provisioned is true once the endpoint is known and machines may be made.
@@ -354,7 +370,8 @@ type ClusterAccountStatus struct {
 	Claim ClaimStatus `json:"claim,omitempty,omitzero"`
 }
 
-// OCIMeshCluster is the infrastructure of one cluster: its networks in several accounts, its endpoint and its tailnet.
+// OCIMeshCluster is the infrastructure of one cluster: its networks in several accounts, its
+// endpoint and its tailnet.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:path=ocimeshclusters,scope=Namespaced,categories=cluster-api,shortName=omc

@@ -7,7 +7,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// OCIMeshMachineFinalizer keeps a machine until its instance, its volumes, its device and its key are gone.
+// OCIMeshMachineFinalizer keeps a machine until its instance, its volumes, its device and its key
+// are gone.
 const OCIMeshMachineFinalizer = "ocimeshmachine.infrastructure.cluster.x-k8s.io"
 
 // BootstrapMode says where a node's Kubernetes software comes from.
@@ -15,10 +16,11 @@ const OCIMeshMachineFinalizer = "ocimeshmachine.infrastructure.cluster.x-k8s.io"
 type BootstrapMode string
 
 const (
-	// BootstrapPreinstalled expects containerd, kubelet and kubeadm of the Machine's version in the image.
+	// BootstrapPreinstalled expects containerd, kubelet and kubeadm of the Machine's version in the
+	// image.
 	BootstrapPreinstalled BootstrapMode = "Preinstalled"
-	// BootstrapInstall installs them at first boot from the community's package repositories, so that a stock platform
-	// image works in every account.
+	// BootstrapInstall installs them at first boot from the community's package repositories, so
+	// that a stock platform image works in every account.
 	BootstrapInstall BootstrapMode = "Install"
 )
 
@@ -51,7 +53,8 @@ type OCIMeshMachineSpec struct {
 	// +optional
 	Accounts AccountSelection `json:"accounts,omitempty,omitzero"`
 
-	// shapes in order of preference: the next one is tried when an account has no capacity for the one before.
+	// shapes in order of preference: the next one is tried when an account has no capacity for the
+	// one before.
 	// +required
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
@@ -75,7 +78,8 @@ type OCIMeshMachineSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.all(a, self.exists_one(b, b.mountPath == a.mountPath))",message="two data volumes cannot have the same mountPath"
 	DataVolumes []DataVolume `json:"dataVolumes,omitempty"`
 
-	// bootstrap says whether containerd, kubelet and kubeadm are in the image or installed at first boot.
+	// bootstrap says whether containerd, kubelet and kubeadm are in the image or installed at first
+	// boot.
 	// +optional
 	// +default="Install"
 	// +kubebuilder:default=Install
@@ -86,7 +90,8 @@ type OCIMeshMachineSpec struct {
 	// +kubebuilder:default={source: Packages}
 	Tailscale Tailscale `json:"tailscale,omitempty,omitzero"`
 
-	// sshAuthorizedKeys are let in for the image's default user. Nothing in this provider needs them.
+	// sshAuthorizedKeys are let in for the image's default user. Nothing in this provider needs
+	// them.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=16
@@ -98,8 +103,9 @@ type OCIMeshMachineSpec struct {
 	// +optional
 	Preemptible *bool `json:"preemptible,omitempty"`
 
-	// tags are freeform tags of the instance. Names that start with ocimesh- are the provider's. OCI allows 10 in all, with names of
-	// up to 100 and values of up to 256 characters (OCI documentation, "Tagging Overview"); the provider sets 5.
+	// tags are freeform tags of the instance. Names that start with ocimesh- are the provider's.
+	// OCI allows 10 in all, with names of up to 100 and values of up to 256 characters (OCI
+	// documentation, "Tagging Overview"); the provider sets 5.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=5
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('ocimesh-'))",message="tags that start with ocimesh- are the provider's own"
@@ -153,7 +159,8 @@ type Shape struct {
 // +kubebuilder:validation:XValidation:rule="[has(self.id), has(self.name), has(self.platform)].filter(x, x).size() == 1",message="exactly one of id, name and platform must be set"
 // +kubebuilder:validation:MinProperties=1
 type Image struct {
-	// id is an image's OCID. It exists in one account only, unless it is a platform image of the region.
+	// id is an image's OCID. It exists in one account only, unless it is a platform image of the
+	// region.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=255
@@ -166,7 +173,8 @@ type Image struct {
 	// +kubebuilder:validation:MaxLength=255
 	Name string `json:"name,omitempty"`
 
-	// platform is Oracle's newest platform image of an operating system for the shape's architecture.
+	// platform is Oracle's newest platform image of an operating system for the shape's
+	// architecture.
 	// +optional
 	Platform PlatformImage `json:"platform,omitempty,omitzero"`
 }
@@ -250,7 +258,8 @@ type Tailscale struct {
 	// +kubebuilder:default=Packages
 	Source TailscaleSource `json:"source,omitempty"`
 
-	// version to install from packages, such as 1.98.4; the provider's tested version when it is absent.
+	// version to install from packages, such as 1.98.4; the provider's tested version when it is
+	// absent.
 	// +optional
 	// +kubebuilder:validation:MinLength=5
 	// +kubebuilder:validation:MaxLength=32

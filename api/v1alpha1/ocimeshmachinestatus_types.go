@@ -11,7 +11,8 @@ import (
 // OCIMeshMachineStatus is what was seen of the machine. All of it can be found again from tags.
 // +kubebuilder:validation:MinProperties=1
 type OCIMeshMachineStatus struct {
-	// conditions tell the machine's state: Ready, Placed, InstanceReady, TailnetReady, LoadBalancerReady, Paused, Deleting.
+	// conditions tell the machine's state: Ready, Placed, InstanceReady, TailnetReady,
+	// LoadBalancerReady, Paused, Deleting.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -34,7 +35,8 @@ type OCIMeshMachineStatus struct {
 	// +kubebuilder:validation:MaxLength=256
 	FailureDomain string `json:"failureDomain,omitempty"`
 
-	// placement is the decision where to launch. It is written before the launch, so that a restart repeats it.
+	// placement is the decision where to launch. It is written before the launch, so that a restart
+	// repeats it.
 	// +optional
 	Placement Placement `json:"placement,omitempty,omitzero"`
 
@@ -52,8 +54,8 @@ type OCIMeshMachineStatus struct {
 	// +optional
 	Tailnet TailnetDeviceStatus `json:"tailnet,omitempty,omitzero"`
 
-	// leaving are the instances that are to be ended and the data volumes that go with them, recorded before their end is asked
-	// for: volumes that are detached by then stay.
+	// leaving are the instances that are to be ended and the data volumes that go with them,
+	// recorded before their end is asked for: volumes that are detached by then stay.
 	// +optional
 	Leaving LeavingStatus `json:"leaving,omitempty,omitzero"`
 
@@ -102,7 +104,8 @@ type BackendStatus struct {
 	WorkRequestID string `json:"workRequestID,omitempty"`
 }
 
-// OCIMeshMachineInitializationStatus is the machine's initialization, as the Cluster API contract names it.
+// OCIMeshMachineInitializationStatus is the machine's initialization, as the Cluster API contract
+// names it.
 // +kubebuilder:validation:MinProperties=1
 type OCIMeshMachineInitializationStatus struct {
 	// provisioned is true once the machine runs and is on the tailnet.
@@ -112,7 +115,8 @@ type OCIMeshMachineInitializationStatus struct {
 
 // Placement is where a machine is launched.
 type Placement struct {
-	// attempt counts the decisions, from 1. The launch's retry token is made of it and the machine's UID.
+	// attempt counts the decisions, from 1. The launch's retry token is made of it and the
+	// machine's UID.
 	// +required
 	// +kubebuilder:validation:Minimum=1
 	Attempt int32 `json:"attempt,omitempty"`
@@ -186,7 +190,8 @@ type Shortage struct {
 	// +kubebuilder:validation:MaxLength=64
 	Reason string `json:"reason,omitempty"`
 
-	// count is how often in a row the place had no room; the time that it is left out doubles with it.
+	// count is how often in a row the place had no room; the time that it is left out doubles with
+	// it.
 	// +required
 	// +kubebuilder:validation:Minimum=1
 	Count int32 `json:"count,omitempty"`
@@ -204,7 +209,8 @@ type InstanceStatus struct {
 	// +kubebuilder:validation:MaxLength=255
 	ID string `json:"id,omitempty"`
 
-	// state is OCI's life-cycle state, such as RUNNING. A new instance is PROVISIONING until it is RUNNING.
+	// state is OCI's life-cycle state, such as RUNNING. A new instance is PROVISIONING until it is
+	// RUNNING.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64

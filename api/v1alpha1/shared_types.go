@@ -8,29 +8,36 @@ import (
 )
 
 const (
-	// ClusterUIDTag is the OCI freeform tag with the UID of the OCIMeshCluster that a resource belongs to. It marks the
-	// networks and machines of one cluster in every account; nothing without it is ever changed or deleted.
+	// ClusterUIDTag is the OCI freeform tag with the UID of the OCIMeshCluster that a resource
+	// belongs to. It marks the networks and machines of one cluster in every account; nothing
+	// without it is ever changed or deleted.
 	ClusterUIDTag = "ocimesh-cluster-uid"
-	// MachineUIDTag is the OCI freeform tag with the UID of the OCIMeshMachine that an instance belongs to. An instance
-	// is found and adopted by it, never by name.
+	// MachineUIDTag is the OCI freeform tag with the UID of the OCIMeshMachine that an instance
+	// belongs to. An instance is found and adopted by it, never by name.
 	MachineUIDTag = "ocimesh-machine-uid"
-	// HeldByTag is the OCI freeform tag that says which management cluster holds an instance, a VCN or a load balancer, and
-	// since when: the UID of its namespace kube-system and a time.
+	// HeldByTag is the OCI freeform tag that says which management cluster holds an instance, a VCN
+	// or a load balancer, and since when: the UID of its namespace kube-system and a time.
 	HeldByTag = "ocimesh-held-by"
-	// RoleTag is the OCI freeform tag that tells resources of one kind and cluster apart; the nodes' own have none.
+	// RoleTag is the OCI freeform tag that tells resources of one kind and cluster apart; the
+	// nodes' own have none.
 	RoleTag = "ocimesh-role"
-	// MachinePoolUIDTag is the OCI freeform tag with the UID of the OCIMeshMachinePool that an instance pool, its instance
-	// configurations, instances and data volumes belong to. They are found by it, never by name.
+	// MachinePoolUIDTag is the OCI freeform tag with the UID of the OCIMeshMachinePool that an
+	// instance pool, its instance configurations, instances and data volumes belong to. They are
+	// found by it, never by name.
 	MachinePoolUIDTag = "ocimesh-machine-pool-uid"
-	// MachinePoolNameTag is the OCI freeform tag with namespace/name of the OCIMeshMachinePool, for people only.
+	// MachinePoolNameTag is the OCI freeform tag with namespace/name of the OCIMeshMachinePool, for
+	// people only.
 	MachinePoolNameTag = "ocimesh-machine-pool"
-	// ClusterNameTag is the OCI freeform tag with namespace/name of the OCIMeshCluster, for people only.
+	// ClusterNameTag is the OCI freeform tag with namespace/name of the OCIMeshCluster, for people
+	// only.
 	ClusterNameTag = "ocimesh-cluster"
-	// MachineNameTag is the OCI freeform tag with namespace/name of the OCIMeshMachine, for people only.
+	// MachineNameTag is the OCI freeform tag with namespace/name of the OCIMeshMachine, for people
+	// only.
 	MachineNameTag = "ocimesh-machine"
 )
 
-// SecretReference names a Secret. Both parts are required, since the kinds that use it are cluster-scoped.
+// SecretReference names a Secret. Both parts are required, since the kinds that use it are
+// cluster-scoped.
 type SecretReference struct {
 	// name of the Secret.
 	// +required
@@ -79,19 +86,20 @@ type ObjectUser struct {
 	Name string `json:"name,omitempty"`
 }
 
-// FailureDomainName is the name of an availability domain of an account as a failure domain of a cluster, such as
-// alice-ad-1.
+// FailureDomainName is the name of an availability domain of an account as a failure domain of a
+// cluster, such as alice-ad-1.
 func FailureDomainName(account, shortName string) string { return account + "-" + shortName }
 
 // RoleLoadBalancer is the RoleTag of what belongs to the cluster's load balancer.
 const RoleLoadBalancer = "load-balancer"
 
-// NetworkAccountsAnnotation of an OCIMeshCluster names the OCIAccounts, separated by commas, in which the provider may have
-// made a network or a load balancer for the cluster. It is written before the first call that makes one, and holds an account
-// until both are proven gone. It is metadata, not status, since it must survive clusterctl move.
+// NetworkAccountsAnnotation of an OCIMeshCluster names the OCIAccounts, separated by commas, in
+// which the provider may have made a network or a load balancer for the cluster. It is written
+// before the first call that makes one, and holds an account until both are proven gone. It is
+// metadata, not status, since it must survive clusterctl move.
 const NetworkAccountsAnnotation = "infrastructure.cluster.x-k8s.io/ocimesh-network-accounts"
 
-// IdentityAnnotation holds namespace/name/UID of an OCIMeshCluster or OCIMeshMachine as it was first seen. "clusterctl move"
-// gives an object a new UID; the tags of its networks and instances, the name of its device and the description of its key
-// keep the first one.
+// IdentityAnnotation holds namespace/name/UID of an OCIMeshCluster or OCIMeshMachine as it was
+// first seen. "clusterctl move" gives an object a new UID; the tags of its networks and instances,
+// the name of its device and the description of its key keep the first one.
 const IdentityAnnotation = "infrastructure.cluster.x-k8s.io/ocimesh-identity"

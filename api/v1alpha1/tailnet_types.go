@@ -36,7 +36,8 @@ const (
 type RouteApproval string
 
 const (
-	// RouteApprovalProvider lets this provider approve exactly the routes that it asked a node to advertise.
+	// RouteApprovalProvider lets this provider approve exactly the routes that it asked a node to
+	// advertise.
 	RouteApprovalProvider RouteApproval = "Provider"
 	// RouteApprovalPolicy leaves it to autoApprovers of the tailnet's policy.
 	RouteApprovalPolicy RouteApproval = "Policy"
@@ -46,15 +47,16 @@ const (
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.vipRange) || (has(self.vipRange) && self.vipRange == oldSelf.vipRange)",message="vipRange is immutable: clusters hold addresses of it"
 // +kubebuilder:validation:XValidation:rule="self.nodeTags.all(t, !(t in self.controlPlaneTags))",message="nodeTags and controlPlaneTags must have no tag in common: with it a worker could pass for a control plane"
 type TailnetSpec struct {
-	// loginServer is the URL that nodes log in to (tailscale up --login-server). Empty means Tailscale's own; Headscale's
-	// users set their server's.
+	// loginServer is the URL that nodes log in to (tailscale up --login-server). Empty means
+	// Tailscale's own; Headscale's users set their server's.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
 	// +kubebuilder:validation:XValidation:rule="self.startsWith('https://') || self.startsWith('http://')",message="loginServer must be an http or https URL"
 	LoginServer string `json:"loginServer,omitempty"`
 
-	// apiURL is the base URL of the API v2. Empty means the login server's, or Tailscale's own when that is empty too.
+	// apiURL is the base URL of the API v2. Empty means the login server's, or Tailscale's own when
+	// that is empty too.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
@@ -83,8 +85,8 @@ type TailnetSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.all(t, t.matches('^tag:[a-zA-Z][a-zA-Z0-9-]*$'))",message="tags have the form tag:name, with letters, digits and hyphens"
 	NodeTags []string `json:"nodeTags,omitempty"`
 
-	// controlPlaneTags are the tags of control-plane nodes' keys. Only these tags should be able to have the VIP range's
-	// routes approved: who advertises the VIP is the API server.
+	// controlPlaneTags are the tags of control-plane nodes' keys. Only these tags should be able to
+	// have the VIP range's routes approved: who advertises the VIP is the API server.
 	// +required
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -94,8 +96,8 @@ type TailnetSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.all(t, t.matches('^tag:[a-zA-Z][a-zA-Z0-9-]*$'))",message="tags have the form tag:name, with letters, digits and hyphens"
 	ControlPlaneTags []string `json:"controlPlaneTags,omitempty"`
 
-	// vipRange is the IPv4 range that control-plane VIPs are allocated from. It must overlap neither 100.64.0.0/10 nor any
-	// VCN, pod or service range of the clusters that use it.
+	// vipRange is the IPv4 range that control-plane VIPs are allocated from. It must overlap
+	// neither 100.64.0.0/10 nor any VCN, pod or service range of the clusters that use it.
 	// +optional
 	// +kubebuilder:validation:MinLength=9
 	// +kubebuilder:validation:MaxLength=18
@@ -105,7 +107,8 @@ type TailnetSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!isCIDR(self) || !['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/4', '255.255.255.255/32'].exists(r, cidr(r).containsCIDR(self) || cidr(self).containsCIDR(r))",message="vipRange must not overlap addresses that no machine can hold: 0.0.0.0/8, loopback 127.0.0.0/8, link-local 169.254.0.0/16, multicast 224.0.0.0/4, broadcast"
 	VIPRange string `json:"vipRange,omitempty"`
 
-	// routeApproval says who approves the routes that nodes advertise: the VIP's and, with TailnetRoutes, the pods'.
+	// routeApproval says who approves the routes that nodes advertise: the VIP's and, with
+	// TailnetRoutes, the pods'.
 	// +optional
 	// +default="Provider"
 	// +kubebuilder:default=Provider
@@ -122,7 +125,8 @@ type TailnetCredentials struct {
 	// +required
 	Type TailnetCredentialsType `json:"type,omitempty"`
 
-	// secretRef names the Secret: keys clientID and clientSecret for OAuthClient, apiKey for APIKey.
+	// secretRef names the Secret: keys clientID and clientSecret for OAuthClient, apiKey for
+	// APIKey.
 	// +required
 	SecretRef SecretReference `json:"secretRef,omitempty,omitzero"`
 }
@@ -137,15 +141,17 @@ type TailnetStatus struct {
 	// +kubebuilder:validation:MaxItems=32
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// vipAllocations are the addresses given to clusters. The list is the lock: an address is taken by an update of this
-	// object that fails on conflict, so that two clusters never get the same one.
+	// vipAllocations are the addresses given to clusters. The list is the lock: an address is taken
+	// by an update of this object that fails on conflict, so that two clusters never get the same
+	// one.
 	// +optional
 	// +listType=map
 	// +listMapKey=address
 	// +kubebuilder:validation:MaxItems=1024
 	VIPAllocations []VIPAllocation `json:"vipAllocations,omitempty"`
 
-	// users are the OCIMeshClusters that use the tailnet; it cannot be deleted while there are any. At most 64 are named.
+	// users are the OCIMeshClusters that use the tailnet; it cannot be deleted while there are any.
+	// At most 64 are named.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64

@@ -3,7 +3,8 @@
 
 // Package capacity remembers which places had no room, and for how long they are left out.
 //
-// It is pure: the caller passes the time. It may import the standard library, the API types and package cloud.
+// It is pure: the caller passes the time. It may import the standard library, the API types and
+// package cloud.
 package capacity
 
 import (
@@ -39,9 +40,9 @@ func IsShortage(err error) bool {
 	return cloud.IsKind(err, cloud.OutOfCapacity, cloud.LimitExceeded, cloud.QuotaExceeded)
 }
 
-// Record returns the shortages with the one that a failed launch showed. Hosts run out by fault domain and shape; limits and
-// quotas count in the whole account. What ended longer than Max ago is forgotten, so that a shortage after it is a first one
-// again.
+// Record returns the shortages with the one that a failed launch showed. Hosts run out by fault
+// domain and shape; limits and quotas count in the whole account. What ended longer than Max ago is
+// forgotten, so that a shortage after it is a first one again.
 func Record(known []infrav1.Shortage, place Place, kind cloud.Kind, now time.Time, policy Policy) []infrav1.Shortage {
 	first, longest := policy.durations()
 	shortage := shortageOf(place, kind)
@@ -72,8 +73,9 @@ func shortageOf(place Place, kind cloud.Kind) infrav1.Shortage {
 	return shortage
 }
 
-// fit widens shortages until they are no more than the API allows. A place that was forgotten instead would be tried again at
-// once and, with more places than that, the machine would never rest; a neighbour that is left out with it is only tried later.
+// fit widens shortages until they are no more than the API allows. A place that was forgotten
+// instead would be tried again at once and, with more places than that, the machine would never
+// rest; a neighbour that is left out with it is only tried later.
 func fit(shortages []infrav1.Shortage) []infrav1.Shortage {
 	for _, widen := range []func(*infrav1.Shortage){
 		func(s *infrav1.Shortage) { s.FaultDomain = "" },
@@ -88,7 +90,8 @@ func fit(shortages []infrav1.Shortage) []infrav1.Shortage {
 	return shortages
 }
 
-// merge makes one of the shortages that are of the same place once they are widened: the one that ends last.
+// merge makes one of the shortages that are of the same place once they are widened: the one that
+// ends last.
 func merge(shortages []infrav1.Shortage, widen func(*infrav1.Shortage)) []infrav1.Shortage {
 	var merged []infrav1.Shortage
 	for _, wide := range shortages {

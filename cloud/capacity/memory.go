@@ -13,12 +13,13 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 )
 
-// ProbeTime is how long others wait for the machine that tries a place again. It takes a key and a launch, a few seconds.
+// ProbeTime is how long others wait for the machine that tries a place again. It takes a key and a
+// launch, a few seconds.
 const ProbeTime = 2 * time.Minute
 
-// Memory is what is known of the places without room in one account. It is shared by all machines, of all clusters, and safe for
-// concurrent use. A place whose time has run out is tried by one machine; to the others it stays short until that machine has its
-// answer, or ProbeTime is over.
+// Memory is what is known of the places without room in one account. It is shared by all machines,
+// of all clusters, and safe for concurrent use. A place whose time has run out is tried by one
+// machine; to the others it stays short until that machine has its answer, or ProbeTime is over.
 type Memory struct {
 	policy Policy
 
@@ -38,7 +39,8 @@ func NewMemory(policy Policy, known []infrav1.Shortage) *Memory {
 	return &Memory{policy: policy, known: slices.Clone(known), probes: map[Place]probe{}}
 }
 
-// Known are all shortages, those whose time has run out included until a machine has found room or they are too old to matter.
+// Known are all shortages, those whose time has run out included until a machine has found room or
+// they are too old to matter.
 func (m *Memory) Known(now time.Time) []infrav1.Shortage {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -53,7 +55,8 @@ func (m *Memory) Known(now time.Time) []infrav1.Shortage {
 	return slices.Clone(kept)
 }
 
-// For are the shortages as they are for one machine: a place that another machine tries again is short until that one's time.
+// For are the shortages as they are for one machine: a place that another machine tries again is
+// short until that one's time.
 func (m *Memory) For(machine string, now time.Time) []infrav1.Shortage {
 	known := m.Known(now)
 	m.mu.Lock()
@@ -67,7 +70,8 @@ func (m *Memory) For(machine string, now time.Time) []infrav1.Shortage {
 	return known
 }
 
-// Claim says that the machine is about to be launched in the place, and lets go of what it claimed before.
+// Claim says that the machine is about to be launched in the place, and lets go of what it claimed
+// before.
 func (m *Memory) Claim(place Place, machine string, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -95,7 +99,8 @@ func (m *Memory) release(machine string) {
 	}
 }
 
-// Found says that a launch in the place was accepted: whatever was short there is no longer. It tells whether something was.
+// Found says that a launch in the place was accepted: whatever was short there is no longer. It
+// tells whether something was.
 func (m *Memory) Found(place Place) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -111,7 +116,8 @@ func (m *Memory) Found(place Place) bool {
 	return len(m.known) < before
 }
 
-// Record remembers what a failed launch showed, as the function of the name does, and returns that shortage.
+// Record remembers what a failed launch showed, as the function of the name does, and returns that
+// shortage.
 func (m *Memory) Record(place Place, kind cloud.Kind, now time.Time) infrav1.Shortage {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -120,7 +126,8 @@ func (m *Memory) Record(place Place, kind cloud.Kind, now time.Time) infrav1.Sho
 			delete(m.probes, placeOf(shortage))
 		}
 	}
-	// Several machines may have been on their way when the first found no room: they say the same again, and no more.
+	// Several machines may have been on their way when the first found no room: they say the same
+	// again, and no more.
 	for _, shortage := range m.known {
 		if shortage.Until.After(now) && samePlace(shortage, shortageOf(place, kind)) && shortage.Reason == string(kind) {
 			return shortage

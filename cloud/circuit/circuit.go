@@ -1,7 +1,8 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package circuit keeps calls from services that do not answer. It is pure: its callers pass the time.
+// Package circuit keeps calls from services that do not answer. It is pure: its callers pass the
+// time.
 //
 // It may import cloud alone.
 package circuit
@@ -27,12 +28,13 @@ const (
 	Open     = 2
 )
 
-// Circuit keeps calls from a service that does not answer: open after some failures in a row, then one try at a time, later and
-// later. It is not safe for concurrent use.
+// Circuit keeps calls from a service that does not answer: open after some failures in a row, then
+// one try at a time, later and later. It is not safe for concurrent use.
 type Circuit struct {
 	threshold, failures int
 	cooldown            time.Duration
-	// opened is how many times in a row; until is when the next try may be made, probing that it is.
+	// opened is how many times in a row; until is when the next try may be made, probing that it
+	// is.
 	opened  int
 	until   time.Time
 	probing bool
@@ -40,13 +42,14 @@ type Circuit struct {
 	last string
 }
 
-// New returns a closed circuit that opens after threshold failures in a row, for the cooldown at first.
+// New returns a closed circuit that opens after threshold failures in a row, for the cooldown at
+// first.
 func New(threshold int, cooldown time.Duration) *Circuit {
 	return &Circuit{threshold: threshold, cooldown: cooldown}
 }
 
-// Admit is nil if a call may be made, which Answered, Failed or Back has to follow; else Unavailable, NotSent, with the time to
-// ask again.
+// Admit is nil if a call may be made, which Answered, Failed or Back has to follow; else
+// Unavailable, NotSent, with the time to ask again.
 func (c *Circuit) Admit(now time.Time) *cloud.Error {
 	if c.failures < c.threshold {
 		return nil
@@ -73,8 +76,8 @@ func (c *Circuit) Back() { c.probing = false }
 // Answered follows any answer but a server's failure.
 func (c *Circuit) Answered() { *c = Circuit{threshold: c.threshold, cooldown: c.cooldown} }
 
-// Failed follows a call without an answer, or with a server's failure. The message must not differ from call to call without need:
-// conditions repeat it.
+// Failed follows a call without an answer, or with a server's failure. The message must not differ
+// from call to call without need: conditions repeat it.
 func (c *Circuit) Failed(now time.Time, message string) {
 	probed := c.probing
 	c.probing, c.last = false, message

@@ -17,8 +17,8 @@ import (
 
 const soon = 20 * time.Second
 
-// bootNode lays out what cloud-init leaves before scripts-user: our script under its part's name, runcmd beside it, and
-// the files of the bootstrap data.
+// bootNode lays out what cloud-init leaves before scripts-user: our script under its part's name,
+// runcmd beside it, and the files of the bootstrap data.
 func bootNode(t *testing.T, in Input) *testNode {
 	t.Helper()
 	n := newTestNode(t, in)

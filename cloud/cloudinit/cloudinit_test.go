@@ -23,7 +23,8 @@ type seenByCloudInit struct {
 	Order []string
 }
 
-// cloudInitPython is the interpreter that the installed cloud-init runs under: the first line of its command.
+// cloudInitPython is the interpreter that the installed cloud-init runs under: the first line of
+// its command.
 func cloudInitPython(t *testing.T) string {
 	t.Helper()
 	command, err := os.Open(requireTool(t, "cloud-init", "cloud-init"))

@@ -8,7 +8,8 @@ import (
 	"fmt"
 )
 
-// UnsupportedFormatError says that the bootstrap data is in a format that no user data can be rendered from.
+// UnsupportedFormatError says that the bootstrap data is in a format that no user data can be
+// rendered from.
 type UnsupportedFormatError struct {
 	// Format is what the bootstrap Secret's "format" key says, for example "ignition".
 	Format string
@@ -32,7 +33,8 @@ func (e *InvalidInputError) Error() string {
 	return fmt.Sprintf("user data cannot be rendered: %s: %s", e.Field, e.Reason)
 }
 
-// TooLargeError says that an instance's metadata would exceed what OCI accepts. It matches ErrTooLarge.
+// TooLargeError says that an instance's metadata would exceed what OCI accepts. It matches
+// ErrTooLarge.
 type TooLargeError struct {
 	// Size is the size of all metadata in bytes, as Size counts it.
 	Size int

@@ -21,8 +21,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// golden shows what differs between machines: the node's settings and volumes. The scripts are the same for all and
-// are reviewed where they lie.
+// golden shows what differs between machines: the node's settings and volumes. The scripts are the
+// same for all and are reviewed where they lie.
 func golden(t *testing.T, in Input) string {
 	t.Helper()
 	userData, err := Render(in)

@@ -8,29 +8,32 @@ import (
 	"time"
 )
 
-// FormatCloudConfig is the only bootstrap format that Render accepts; the empty string means the same.
+// FormatCloudConfig is the only bootstrap format that Render accepts; the empty string means the
+// same.
 const FormatCloudConfig = "cloud-config"
 
 // Input is everything that decides a machine's user data.
 type Input struct {
-	// Bootstrap is the bootstrap Secret's "value": a cloud-config, usually headed "## template: jinja".
-	// It reaches cloud-init unchanged.
+	// Bootstrap is the bootstrap Secret's "value": a cloud-config, usually headed "## template:
+	// jinja". It reaches cloud-init unchanged.
 	Bootstrap []byte
-	// BootstrapFormat is the bootstrap Secret's "format": "cloud-config" or empty. Anything else is refused
-	// with *UnsupportedFormatError.
+	// BootstrapFormat is the bootstrap Secret's "format": "cloud-config" or empty. Anything else is
+	// refused with *UnsupportedFormatError.
 	BootstrapFormat string
 	// Hostname is the machine's name on the tailnet: a DNS label.
 	Hostname string
-	// HostnameOfInstance says that the user data is shared by many instances: Hostname is only how each one's name begins, see
-	// InstanceHostname.
+	// HostnameOfInstance says that the user data is shared by many instances: Hostname is only how
+	// each one's name begins, see InstanceHostname.
 	HostnameOfInstance bool
 	// ControlPlane says that the machine runs an API server.
 	ControlPlane bool
 	// KubernetesVersion is the Machine's version, for example "v1.36.1".
 	KubernetesVersion string
-	// BootstrapMode says whether the image holds Kubernetes already. Empty means BootstrapPreinstalled.
+	// BootstrapMode says whether the image holds Kubernetes already. Empty means
+	// BootstrapPreinstalled.
 	BootstrapMode BootstrapMode
-	// ProviderIDPrefix precedes the instance OCID in the node's provider ID. Empty means DefaultProviderIDPrefix.
+	// ProviderIDPrefix precedes the instance OCID in the node's provider ID. Empty means
+	// DefaultProviderIDPrefix.
 	ProviderIDPrefix string
 
 	Tailnet    Tailnet
@@ -42,14 +45,16 @@ type Input struct {
 	DataVolumes []DataVolume
 }
 
-// instanceSuffix is how much of an instance's OCID its hostname ends with: 60 random bits. The node's lib.sh counts alike.
+// instanceSuffix is how much of an instance's OCID its hostname ends with: 60 random bits. The
+// node's lib.sh counts alike.
 const instanceSuffix = 12
 
 // MaxHostnamePrefix is the length in characters of the longest Hostname with HostnameOfInstance.
 const MaxHostnamePrefix = 63 - 1 - instanceSuffix
 
-// InstanceHostname is the name on the tailnet of an instance whose user data has HostnameOfInstance: the prefix and the end of the
-// instance's OCID, which is made of lower-case letters and digits. Node and provider make it of what both know.
+// InstanceHostname is the name on the tailnet of an instance whose user data has
+// HostnameOfInstance: the prefix and the end of the instance's OCID, which is made of lower-case
+// letters and digits. Node and provider make it of what both know.
 func InstanceHostname(prefix, instanceID string) string {
 	return prefix + "-" + instanceID[max(0, len(instanceID)-instanceSuffix):]
 }
@@ -73,7 +78,8 @@ type Tailnet struct {
 	LoginServer string
 	// AuthKey is a single-use, tagged, pre-authorised, short-lived key.
 	AuthKey Secret
-	// JoinTimeout bounds one attempt, not all of them: the machine tries until it has joined. Zero means two minutes.
+	// JoinTimeout bounds one attempt, not all of them: the machine tries until it has joined. Zero
+	// means two minutes.
 	JoinTimeout time.Duration
 }
 
@@ -81,7 +87,8 @@ type Tailnet struct {
 type TailscaleSource string
 
 const (
-	// TailscalePackage installs the distribution's package from Tailscale's repository or Repository.
+	// TailscalePackage installs the distribution's package from Tailscale's repository or
+	// Repository.
 	TailscalePackage TailscaleSource = "package"
 	// TailscaleArchive unpacks a release archive whose checksum is given.
 	TailscaleArchive TailscaleSource = "archive"
@@ -93,7 +100,8 @@ const (
 type Tailscale struct {
 	// Source is empty for TailscalePackage.
 	Source TailscaleSource
-	// Version is exact, for example "1.102.3". Required but for TailscaleImage, where it is not used.
+	// Version is exact, for example "1.102.3". Required but for TailscaleImage, where it is not
+	// used.
 	Version string
 	// Repository replaces https://pkgs.tailscale.com/stable for TailscalePackage.
 	Repository string
@@ -114,9 +122,11 @@ type Archive struct {
 
 // Packages are mirrors for BootstrapInstall. Each replaces the public default when not empty.
 type Packages struct {
-	// KubernetesRepository replaces https://pkgs.k8s.io/core:/stable: and is followed by /v<minor>/{deb,rpm}/.
+	// KubernetesRepository replaces https://pkgs.k8s.io/core:/stable: and is followed by
+	// /v<minor>/{deb,rpm}/.
 	KubernetesRepository string
-	// ContainerdRepository replaces https://download.docker.com/linux and is followed by /ubuntu or /rhel.
+	// ContainerdRepository replaces https://download.docker.com/linux and is followed by /ubuntu or
+	// /rhel.
 	ContainerdRepository string
 	// KubernetesKeys and ContainerdKeys are the fingerprints of the keys that may sign the
 	// repositories, 40 upper-case hexadecimal digits each. Empty means the keys of the public

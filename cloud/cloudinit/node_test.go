@@ -15,7 +15,8 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// requireTool skips a test that needs a program of the machine, and says what to install; in CI it fails instead.
+// requireTool skips a test that needs a program of the machine, and says what to install; in CI it
+// fails instead.
 func requireTool(t *testing.T, program, install string) string {
 	t.Helper()
 	found, err := exec.LookPath(program)
@@ -30,8 +31,9 @@ func requireTool(t *testing.T, program, install string) string {
 	return ""
 }
 
-// testNode is a directory in which the node's scripts run, with stand-ins for the programs they call. Every call of a
-// stand-in is a line in calls; what it prints and returns is a shell fragment set by stub.
+// testNode is a directory in which the node's scripts run, with stand-ins for the programs they
+// call. Every call of a stand-in is a line in calls; what it prints and returns is a shell fragment
+// set by stub.
 type testNode struct {
 	t     *testing.T
 	root  string
@@ -85,7 +87,8 @@ func newTestNode(t *testing.T, in Input) *testNode {
 	return n
 }
 
-// onTailnet has tailscale and ip answer as on a node that has joined, once "joined" exists; it is created by "up".
+// onTailnet has tailscale and ip answer as on a node that has joined, once "joined" exists; it is
+// created by "up".
 func (n *testNode) onTailnet(address string) {
 	n.stub("tailscale", fmt.Sprintf(`case $1 in
 version) echo 1.102.3 ;;
@@ -141,7 +144,8 @@ func (n *testNode) run(script string, args ...string) (string, error) {
 	return string(out), err
 }
 
-// start runs a script that does not end by itself; it is stopped with the test, and output goes to the file "output".
+// start runs a script that does not end by itself; it is stopped with the test, and output goes to
+// the file "output".
 func (n *testNode) start(program string, args ...string) *exec.Cmd {
 	n.t.Helper()
 	output, err := os.Create(filepath.Join(n.root, "output"))

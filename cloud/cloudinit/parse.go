@@ -27,13 +27,15 @@ type Parsed struct {
 	HostnameOfInstance bool
 	// LoginServer is the coordination server's URL, empty for Tailscale's own.
 	LoginServer string
-	// ControlPlane, KubernetesVersion, BootstrapMode, ProviderIDPrefix and PodNetworkMode are Input's, with defaults.
+	// ControlPlane, KubernetesVersion, BootstrapMode, ProviderIDPrefix and PodNetworkMode are
+	// Input's, with defaults.
 	ControlPlane      bool
 	KubernetesVersion string
 	BootstrapMode     BootstrapMode
 	ProviderIDPrefix  string
 	PodNetworkMode    PodNetworkMode
-	// EndpointHost and EndpointPort are the control plane's endpoint; VIP says that control planes hold and advertise it.
+	// EndpointHost and EndpointPort are the control plane's endpoint; VIP says that control planes
+	// hold and advertise it.
 	EndpointHost string
 	EndpointPort string
 	VIP          bool
@@ -45,9 +47,9 @@ type Parsed struct {
 	Files map[string][]byte
 }
 
-// Parse reads user data as a node would and refuses what a node could not come up with: data that is not gzip'd
-// multi-part MIME, a missing bootstrap or node part, a damaged archive, missing settings or key. Every error wraps
-// ErrMalformed, and none repeats the data.
+// Parse reads user data as a node would and refuses what a node could not come up with: data that
+// is not gzip'd multi-part MIME, a missing bootstrap or node part, a damaged archive, missing
+// settings or key. Every error wraps ErrMalformed, and none repeats the data.
 func Parse(userData []byte) (Parsed, error) {
 	message, err := decompress(userData)
 	if err != nil {

@@ -48,7 +48,8 @@ type file struct {
 	content []byte
 }
 
-// installPath says where an embedded file goes: node/bin to the scripts, node/lib beside them, node/etc to /etc.
+// installPath says where an embedded file goes: node/bin to the scripts, node/lib beside them,
+// node/etc to /etc.
 func installPath(embedded string) (target string, mode int64) {
 	dir, rest, _ := strings.Cut(strings.TrimPrefix(embedded, "node/"), "/")
 	switch dir {
@@ -71,7 +72,8 @@ func machineFiles(in Input) []file {
 	}
 }
 
-// packedScripts are the files that all machines have, packed once: compressing them takes most of the time that user data takes.
+// packedScripts are the files that all machines have, packed once: compressing them takes most of
+// the time that user data takes.
 var packedScripts = sync.OnceValues(func() ([]byte, error) {
 	files, err := scripts()
 	if err != nil {
@@ -97,8 +99,9 @@ func scripts() (files []file, err error) {
 	return files, err
 }
 
-// stripComments drops lines that are nothing but a comment, the "#!" line excepted: user data has 32,000 bytes, and the
-// comments are for readers of the repository. No script may rely on such a line, in a here-document for instance.
+// stripComments drops lines that are nothing but a comment, the "#!" line excepted: user data has
+// 32,000 bytes, and the comments are for readers of the repository. No script may rely on such a
+// line, in a here-document for instance.
 func stripComments(content []byte) []byte {
 	var out strings.Builder
 	for line := range strings.Lines(string(content)) {
@@ -111,8 +114,9 @@ func stripComments(content []byte) []byte {
 	return []byte(out.String())
 }
 
-// nodeScript is the shell script that cloud-init runs: the entry script, a marker line, and the files as a tar archive
-// in base64. Equal input gives equal bytes: entries are in an order and carry no times or owners.
+// nodeScript is the shell script that cloud-init runs: the entry script, a marker line, and the
+// files as a tar archive in base64. Equal input gives equal bytes: entries are in an order and
+// carry no times or owners.
 func nodeScript(in Input) ([]byte, error) {
 	entry, err := nodeFiles.ReadFile(entryScript)
 	if err != nil {

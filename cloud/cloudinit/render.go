@@ -13,25 +13,28 @@ import (
 	"net/textproto"
 )
 
-// Names of the two parts. cloud-init stores shell scripts under their part's name and runs them in the order of names,
-// together with "runcmd", the script made of the bootstrap data's runcmd: digits sort before letters, so ours is first
-// (cloudinit/subp.py runparts).
+// Names of the two parts. cloud-init stores shell scripts under their part's name and runs them in
+// the order of names, together with "runcmd", the script made of the bootstrap data's runcmd:
+// digits sort before letters, so ours is first (cloudinit/subp.py runparts).
 const (
 	bootstrapPart = "bootstrap"
 	nodePart      = "00-capom-node"
 )
 
 const (
-	// typeFound has cloud-init look at the first line, exactly as it does for user data of one part; text/cloud-config
-	// would leave a Jinja header unrendered (cloudinit/user_data.py TYPE_NEEDED).
+	// typeFound has cloud-init look at the first line, exactly as it does for user data of one
+	// part; text/cloud-config would leave a Jinja header unrendered (cloudinit/user_data.py
+	// TYPE_NEEDED).
 	typeFound  = "text/plain"
 	typeScript = "text/x-shellscript"
-	// preamble comes first because cloud-init looks for "mime-version:" in the first 4096 bytes only.
+	// preamble comes first because cloud-init looks for "mime-version:" in the first 4096 bytes
+	// only.
 	preamble = "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=\"%s\"\n\n"
 )
 
-// Render gives the user data of a machine: gzip'd multi-part MIME, the form that goes, in base64, into the instance's
-// metadata. It returns *UnsupportedFormatError or *InvalidInputError; it does not check the size, see CheckSize.
+// Render gives the user data of a machine: gzip'd multi-part MIME, the form that goes, in base64,
+// into the instance's metadata. It returns *UnsupportedFormatError or *InvalidInputError; it does
+// not check the size, see CheckSize.
 func Render(in Input) ([]byte, error) {
 	in = in.withDefaults()
 	if err := in.validate(); err != nil {
@@ -69,8 +72,9 @@ func compose(bootstrap, script []byte) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// addPart writes plain ASCII as it is, which compresses best, and anything else as quoted-printable: Python's email
-// package does not return other characters, or carriage returns, of an unencoded part as they were.
+// addPart writes plain ASCII as it is, which compresses best, and anything else as
+// quoted-printable: Python's email package does not return other characters, or carriage returns,
+// of an unencoded part as they were.
 func addPart(parts *multipart.Writer, name, contentType string, content []byte) error {
 	header := textproto.MIMEHeader{}
 	header.Set("Content-Type", contentType)

@@ -37,7 +37,8 @@ var (
 	defaultContainerdKeys = []string{"9DC858229FC7DD38854AE2D88D81803C0EBFCD88", "060A61C51B558A7F742B77AAC52FEB6B621E9F35"}
 )
 
-// nodeSettings is the content of /etc/capom/node.env, which every script on the node reads. in has its defaults.
+// nodeSettings is the content of /etc/capom/node.env, which every script on the node reads. in has
+// its defaults.
 func nodeSettings(in Input) map[string]string {
 	role := "worker"
 	if in.ControlPlane {
@@ -94,7 +95,8 @@ func joinPrefixes(prefixes []netip.Prefix) string {
 	return strings.Join(words, " ")
 }
 
-// marshalEnv writes sorted KEY='value' lines that both a POSIX shell and unmarshalEnv read back exactly.
+// marshalEnv writes sorted KEY='value' lines that both a POSIX shell and unmarshalEnv read back
+// exactly.
 func marshalEnv(settings map[string]string) []byte {
 	var out strings.Builder
 	for _, key := range slices.Sorted(maps.Keys(settings)) {
@@ -103,8 +105,8 @@ func marshalEnv(settings map[string]string) []byte {
 	return []byte(out.String())
 }
 
-// unmarshalEnv is the inverse of marshalEnv and refuses everything else, so that a test or a simulated node never
-// reads a line that the shell would read differently.
+// unmarshalEnv is the inverse of marshalEnv and refuses everything else, so that a test or a
+// simulated node never reads a line that the shell would read differently.
 func unmarshalEnv(data []byte) (map[string]string, error) {
 	settings := map[string]string{}
 	for line := range strings.Lines(string(data)) {
@@ -120,8 +122,8 @@ func unmarshalEnv(data []byte) (map[string]string, error) {
 	return settings, nil
 }
 
-// volumeTable is the content of /etc/capom/volumes: one "device file-system mount-path" line each. Validation has kept
-// white space out of all three.
+// volumeTable is the content of /etc/capom/volumes: one "device file-system mount-path" line each.
+// Validation has kept white space out of all three.
 func volumeTable(volumes []DataVolume) []byte {
 	var out strings.Builder
 	for _, v := range volumes {

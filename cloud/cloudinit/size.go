@@ -12,7 +12,8 @@ const MaxMetadataBytes = 32000
 // UserDataKey is the metadata key under which OCI hands user data, in base64, to cloud-init.
 const UserDataKey = "user_data"
 
-// Size gives the bytes that the user data, in base64 and under its key, and all other metadata take: keys and values.
+// Size gives the bytes that the user data, in base64 and under its key, and all other metadata
+// take: keys and values.
 func Size(userData []byte, otherMetadata map[string]string) int {
 	size := len(UserDataKey) + base64.StdEncoding.EncodedLen(len(userData))
 	for key, value := range otherMetadata {
@@ -21,8 +22,9 @@ func Size(userData []byte, otherMetadata map[string]string) int {
 	return size
 }
 
-// CheckSize returns a *TooLargeError if OCI would refuse the launch for the size of its metadata. otherMetadata is all
-// metadata and extendedMetadata but the user data, for example ssh_authorized_keys.
+// CheckSize returns a *TooLargeError if OCI would refuse the launch for the size of its metadata.
+// otherMetadata is all metadata and extendedMetadata but the user data, for example
+// ssh_authorized_keys.
 func CheckSize(userData []byte, otherMetadata map[string]string) error {
 	size := Size(userData, otherMetadata)
 	if size <= MaxMetadataBytes {

@@ -73,8 +73,8 @@ func (in Input) withDefaults() Input {
 	return in
 }
 
-// validate refuses what a node could not use. Values are also kept to characters that no shell, unit or fstab reads
-// as anything but text: quoting is right already, this is the second lock.
+// validate refuses what a node could not use. Values are also kept to characters that no shell,
+// unit or fstab reads as anything but text: quoting is right already, this is the second lock.
 func (in Input) validate() error {
 	if in.BootstrapFormat != "" && in.BootstrapFormat != FormatCloudConfig {
 		return &UnsupportedFormatError{Format: in.BootstrapFormat}

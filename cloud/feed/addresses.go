@@ -9,7 +9,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 )
 
-// addresses is how far the search for an instance's addresses is: they are looked for only when somebody wants them, and once.
+// addresses is how far the search for an instance's addresses is: they are looked for only when
+// somebody wants them, and once.
 type addresses struct {
 	wanted bool
 	// untold says that nobody was told yet that the instance runs.
@@ -24,8 +25,8 @@ func (a *addresses) want() {
 	}
 }
 
-// Addresses returns the primary VNIC of a running instance, or asks for it: found is false until it was fetched, and err is what
-// the last try failed with. A Change follows.
+// Addresses returns the primary VNIC of a running instance, or asks for it: found is false until it
+// was fetched, and err is what the last try failed with. A Change follows.
 func (b *Book) Addresses(id string) (vnic oci.VNIC, found bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -43,7 +44,8 @@ func (b *Book) Addresses(id string) (vnic oci.VNIC, found bool, err error) {
 	return oci.VNIC{}, false, r.addresses.err
 }
 
-// Wanted are the running instances whose addresses are asked for, and how many instances a list of all shows.
+// Wanted are the running instances whose addresses are asked for, and how many instances a list of
+// all shows.
 func (b *Book) Wanted() (ids []string, all int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -60,7 +62,8 @@ func (r *record) wantsAddresses() bool {
 	return r.addresses.wanted && !r.missing && r.instance.State == oci.StateRunning
 }
 
-// Addressed takes over an instance's primary VNIC, or what the search for it failed with; nil for both if it has none yet.
+// Addressed takes over an instance's primary VNIC, or what the search for it failed with; nil for
+// both if it has none yet.
 func (b *Book) Addressed(id string, vnic *oci.VNIC, err error) []Change {
 	b.mu.Lock()
 	defer b.mu.Unlock()

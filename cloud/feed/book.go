@@ -24,25 +24,31 @@ type Change struct {
 	Account string
 	// InstanceID is the OCID of the instance that changed; empty if the change is not about one.
 	InstanceID string
-	// Machine is the namespace and name, with a slash between them, of the machine that waits for the change, or that the
-	// instance is tagged with. Empty with an empty InstanceID: the account answers again, or no longer does.
+	// Machine is the namespace and name, with a slash between them, of the machine that waits for
+	// the change, or that the instance is tagged with. Empty with an empty InstanceID: the account
+	// answers again, or no longer does.
 	Machine string
-	// MachinePool is the namespace and name, with a slash between them, of the machine pool that the instance is tagged with.
+	// MachinePool is the namespace and name, with a slash between them, of the machine pool that
+	// the instance is tagged with.
 	MachinePool string
-	// All says that nothing that is known of the account's machines is to be believed any more, or that all is again.
+	// All says that nothing that is known of the account's machines is to be believed any more, or
+	// that all is again.
 	All bool
 }
 
 // Sighting is what is known of an instance.
 type Sighting struct {
 	oci.Instance
-	// Listed is false if the last complete list did not show the instance, or none ever did: it may be gone, or new.
+	// Listed is false if the last complete list did not show the instance, or none ever did: it may
+	// be gone, or new.
 	Listed bool
-	// Since is from when on it was in this state, as far as was seen: when the first list was begun that has shown it, or when a call did.
+	// Since is from when on it was in this state, as far as was seen: when the first list was begun
+	// that has shown it, or when a call did.
 	Since time.Time
 }
 
-// Book is what is known of one account's instances with a machine's or a machine pool's tag. It is safe for concurrent use.
+// Book is what is known of one account's instances with a machine's or a machine pool's tag. It is
+// safe for concurrent use.
 type Book struct {
 	account string
 	// asked is called, without the lock, when the next poll may be due earlier than it was.
@@ -52,7 +58,8 @@ type Book struct {
 	instances map[string]*record
 	// strangers are what the last complete list has shown of instances without a machine's tag.
 	strangers []oci.Instance
-	// began is when the last complete poll was begun, ended when it was complete, started when the last one of any end was begun.
+	// began is when the last complete poll was begun, ended when it was complete, started when the
+	// last one of any end was begun.
 	began, ended, started time.Time
 	// underway says that a poll is, hurried that the next one is due at once.
 	underway, hurried bool
@@ -73,16 +80,18 @@ type record struct {
 	seen time.Time
 	// since is the first such time of its state.
 	since time.Time
-	// noted says that a call rather than a list has shown it; missing that a complete list did not show it.
+	// noted says that a call rather than a list has shown it; missing that a complete list did not
+	// show it.
 	noted, missing bool
-	// ours says that a reconciler of this process asked for it: the compartment may hold other managers' machines.
+	// ours says that a reconciler of this process asked for it: the compartment may hold other
+	// managers' machines.
 	ours bool
 	// addresses is how far the search for its addresses is.
 	addresses addresses
 }
 
-// NewBook is the empty book of an account. asked is called when somebody asks for what polls have not shown yet, so that the next
-// one may be due earlier; it must not call the Book.
+// NewBook is the empty book of an account. asked is called when somebody asks for what polls have
+// not shown yet, so that the next one may be due earlier; it must not call the Book.
 func NewBook(account string, asked func()) *Book {
 	return &Book{account: account, asked: asked, instances: map[string]*record{}, waiting: map[string]time.Time{}}
 }
@@ -99,8 +108,8 @@ func (b *Book) Instance(id string) (seen Sighting, known bool) {
 	return Sighting{Instance: r.instance, Listed: !r.missing, Since: r.since}, true
 }
 
-// Tagged lists the instances of a machine or of a machine pool, those that are TERMINATED included and those that are missing from the last complete list
-// left out.
+// Tagged lists the instances of a machine or of a machine pool, those that are TERMINATED included
+// and those that are missing from the last complete list left out.
 func (b *Book) Tagged(uid string) []oci.Instance {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -114,7 +123,8 @@ func (b *Book) Tagged(uid string) []oci.Instance {
 	return found
 }
 
-// ownerOf is the UID that an instance is tagged with; empty if it is neither a machine's nor a machine pool's.
+// ownerOf is the UID that an instance is tagged with; empty if it is neither a machine's nor a
+// machine pool's.
 func ownerOf(instance oci.Instance) string {
 	if uid := instance.Tags[infrav1.MachineUIDTag]; uid != "" {
 		return uid
@@ -122,8 +132,9 @@ func ownerOf(instance oci.Instance) string {
 	return instance.Tags[infrav1.MachinePoolUIDTag]
 }
 
-// Strays lists the instances with a machine's or a machine pool's tag that are not TERMINATED, as far as lists show them, and of no
-// machine that is known. The tag of a pool's instance names no machine: those are all strays.
+// Strays lists the instances with a machine's or a machine pool's tag that are not TERMINATED, as
+// far as lists show them, and of no machine that is known. The tag of a pool's instance names no
+// machine: those are all strays.
 func (b *Book) Strays(known func(machineUID string) bool) []oci.Instance {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -153,14 +164,16 @@ func (b *Book) Claimed() (instances []oci.Instance, began time.Time) {
 	return instances, b.began
 }
 
-// Others lists the instances of others in the compartment that are not TERMINATED. Only place, shape and size of them are known.
+// Others lists the instances of others in the compartment that are not TERMINATED. Only place,
+// shape and size of them are known.
 func (b *Book) Others() []oci.Instance {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.strangers
 }
 
-// Note takes over what a call about one instance has answered at the time, so that it is not forgotten until lists show it.
+// Note takes over what a call about one instance has answered at the time, so that it is not
+// forgotten until lists show it.
 func (b *Book) Note(instance oci.Instance, now time.Time) {
 	defer b.asked()
 	b.mu.Lock()
@@ -183,7 +196,8 @@ func (b *Book) PolledSince(since time.Time) bool {
 	return !b.began.IsZero() && !b.began.Before(since)
 }
 
-// Await asks for a poll that is begun at or after the time, and for a Change with the machine once it has ended, well or not.
+// Await asks for a poll that is begun at or after the time, and for a Change with the machine once
+// it has ended, well or not.
 func (b *Book) Await(machine string, since time.Time) {
 	defer b.asked()
 	b.mu.Lock()

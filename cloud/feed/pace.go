@@ -16,13 +16,14 @@ type Pace struct {
 	Rest, Progress time.Duration
 }
 
-// calming is how many times the present interval must pass without a change before it grows: an instance that is stuck is not
-// worth the haste that a booting one is.
+// calming is how many times the present interval must pass without a change before it grows: an
+// instance that is stuck is not worth the haste that a booting one is.
 const calming = 6
 
-// Next is when the next poll is due. It is one of three: soon, for a machine that waits for it; after a time that grows with
-// the time since the last change, while an instance is on its way from one state to another; and at rest. After a failure it is
-// as late as the service asks, and later with each failure.
+// Next is when the next poll is due. It is one of three: soon, for a machine that waits for it;
+// after a time that grows with the time since the last change, while an instance is on its way from
+// one state to another; and at rest. After a failure it is as late as the service asks, and later
+// with each failure.
 func (b *Book) Next(pace Pace) time.Time {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -12,7 +12,8 @@ import (
 )
 
 const (
-	// failing is how many polls in a row must fail before an account counts as one that does not answer.
+	// failing is how many polls in a row must fail before an account counts as one that does not
+	// answer.
 	failing = 2
 	// patience is for how long what is known is believed while the account does not answer.
 	patience = 2 * time.Minute
@@ -27,9 +28,9 @@ func (b *Book) Begin(now time.Time) {
 	b.started, b.underway, b.hurried = now, true, false
 }
 
-// Complete takes over a list that was read to its end, and returns what it changes. began is the time of its Begin. That an instance
-// runs is told together with its addresses, by Addressed, if those are wanted: they are looked for next, and who waits for the one
-// needs the other.
+// Complete takes over a list that was read to its end, and returns what it changes. began is the
+// time of its Begin. That an instance runs is told together with its addresses, by Addressed, if
+// those are wanted: they are looked for next, and who waits for the one needs the other.
 func (b *Book) Complete(listed []oci.Instance, began, now time.Time) []Change {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -71,8 +72,8 @@ func (b *Book) Complete(listed []oci.Instance, began, now time.Time) []Change {
 	return append(changes, b.served(began)...)
 }
 
-// show takes over what a list says of one instance, and tells whether that is new, and whether its addresses are looked for next. What
-// was noted after the list was begun is newer.
+// show takes over what a list says of one instance, and tells whether that is new, and whether its
+// addresses are looked for next. What was noted after the list was begun is newer.
 func (b *Book) show(instance oci.Instance, began time.Time) (fresh, addressed bool) {
 	r := b.instances[instance.ID]
 	if r == nil {
@@ -135,7 +136,8 @@ func (b *Book) served(began time.Time) []Change {
 	return changes
 }
 
-// Fail takes over what a poll failed with. Nothing that is known becomes less so: pages that were read before are dropped.
+// Fail takes over what a poll failed with. Nothing that is known becomes less so: pages that were
+// read before are dropped.
 func (b *Book) Fail(err error, began, now time.Time) []Change {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -150,8 +152,8 @@ func (b *Book) Fail(err error, began, now time.Time) []Change {
 	return changes
 }
 
-// Trouble is why what is known is not to be believed: nil, or what the last poll failed with. A refusal counts at once, silence
-// only once what is known is too old.
+// Trouble is why what is known is not to be believed: nil, or what the last poll failed with. A
+// refusal counts at once, silence only once what is known is too old.
 func (b *Book) Trouble(now time.Time) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -166,8 +168,8 @@ func (b *Book) trouble(now time.Time) error {
 	return b.failure
 }
 
-// Answering tells whether it is worth to wait for a poll: not for an account that failed more than once in a row, or that holds a
-// poll up.
+// Answering tells whether it is worth to wait for a poll: not for an account that failed more than
+// once in a row, or that holds a poll up.
 func (b *Book) Answering(now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -175,7 +177,8 @@ func (b *Book) Answering(now time.Time) bool {
 	return b.failures < failing && !held
 }
 
-// Last is when the last complete poll was begun, zero if there was none, and what those since have failed with.
+// Last is when the last complete poll was begun, zero if there was none, and what those since have
+// failed with.
 func (b *Book) Last() (began time.Time, failure error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -1,8 +1,8 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package image finds the image that a machine's boot volume is made from, in one account and for one shape. It may import
-// the API types, package cloud and cloud/oci's values.
+// Package image finds the image that a machine's boot volume is made from, in one account and for
+// one shape. It may import the API types, package cloud and cloud/oci's values.
 package image
 
 import (
@@ -34,8 +34,9 @@ type Query struct {
 	AvailabilityDomain string
 }
 
-// Find returns the image's OCID: the one given, if it can run on the shape; else the newest that can. Beside the account's
-// errors it returns *NotFoundError, *MismatchError and *ShapeNotFoundError, which repeat until something is mended.
+// Find returns the image's OCID: the one given, if it can run on the shape; else the newest that
+// can. Beside the account's errors it returns *NotFoundError, *MismatchError and
+// *ShapeNotFoundError, which repeat until something is mended.
 func Find(ctx context.Context, c client, query Query) (string, error) {
 	if query.Image.ID != "" {
 		return byID(ctx, c, query)
@@ -82,8 +83,9 @@ func byID(ctx context.Context, c client, query Query) (string, error) {
 	return image.ID, explain(ctx, c, query, nil)
 }
 
-// explain tells a shape that does not exist from what would otherwise be the reason, or the answer: an image is for a shape of
-// the region, and not each of the region's shapes is in each availability domain (VM.Standard.E2.1.Micro is in one).
+// explain tells a shape that does not exist from what would otherwise be the reason, or the answer:
+// an image is for a shape of the region, and not each of the region's shapes is in each
+// availability domain (VM.Standard.E2.1.Micro is in one).
 func explain(ctx context.Context, c client, query Query, otherwise error) error {
 	shapes, err := c.Shapes(ctx, query.AvailabilityDomain)
 	if err != nil {

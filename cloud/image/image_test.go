@@ -26,7 +26,8 @@ var (
 	goldenX86 = model.NewOCID("image", "iad")
 )
 
-// newClient acts in a simulated account with the platform images and a custom one for each architecture.
+// newClient acts in a simulated account with the platform images and a custom one for each
+// architecture.
 func newClient(t *testing.T) (*oci.Client, *sim.Sim) {
 	t.Helper()
 	g := NewWithT(t)

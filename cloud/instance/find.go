@@ -60,7 +60,8 @@ func Remaining(owner ownership.Owner, instances []oci.Instance) []Own {
 	return slices.DeleteFunc(Of(owner, instances), func(i Own) bool { return i.State == oci.StateTerminated })
 }
 
-// Ended tells whether all that OCI still lists of the owner is TERMINATED, and that it lists something.
+// Ended tells whether all that OCI still lists of the owner is TERMINATED, and that it lists
+// something.
 func Ended(ctx context.Context, c lister, owner ownership.Owner) (bool, error) {
 	all, err := c.ListInstances(ctx)
 	if err != nil {
@@ -70,8 +71,8 @@ func Ended(ctx context.Context, c lister, owner ownership.Owner) (bool, error) {
 	return len(own) > 0 && !slices.ContainsFunc(own, func(i Own) bool { return i.State != oci.StateTerminated }), nil
 }
 
-// Live returns the one instance among them that can be adopted: it is neither gone nor about to go. found is false if there
-// is none; two are a *DuplicatedError.
+// Live returns the one instance among them that can be adopted: it is neither gone nor about to go.
+// found is false if there is none; two are a *DuplicatedError.
 func Live(instances []Own) (live Own, found bool, err error) {
 	var ids []string
 	for _, candidate := range instances {

@@ -19,8 +19,8 @@ import (
 // account holds instances and volumes in memory and remembers what was ended.
 type account struct {
 	instances []oci.Instance
-	// boots are boot volumes by instance, data all data volumes, attached their attachments, goneSince from when on lists
-	// counted.
+	// boots are boot volumes by instance, data all data volumes, attached their attachments,
+	// goneSince from when on lists counted.
 	boots     map[string][]oci.Volume
 	data      []oci.Volume
 	attached  []oci.VolumeAttachment

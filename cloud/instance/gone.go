@@ -40,8 +40,9 @@ var (
 	_ attacher = (*oci.Client)(nil)
 )
 
-// Observe returns the instance. OCI answers 404 for what is gone and for what may not be seen: exists is false only if the
-// compartment can be read at the same time, and err is the 404 itself if not even that is allowed.
+// Observe returns the instance. OCI answers 404 for what is gone and for what may not be seen:
+// exists is false only if the compartment can be read at the same time, and err is the 404 itself
+// if not even that is allowed.
 func Observe(ctx context.Context, c observer, id string) (instance oci.Instance, exists bool, err error) {
 	instance, err = c.GetInstance(ctx, id)
 	if err == nil {
@@ -64,7 +65,8 @@ type Removal struct {
 	Gone bool
 }
 
-// Remove asks for the instance's end, unless that was done, and looks how far it is. It does not wait.
+// Remove asks for the instance's end, unless that was done, and looks how far it is. It does not
+// wait.
 func Remove(ctx context.Context, c remover, own ownership.Proof) (Removal, error) {
 	instance, exists, err := Observe(ctx, c, own.ID())
 	switch {
@@ -86,7 +88,8 @@ func End(ctx context.Context, c terminator, own ownership.Proof, state oci.Lifec
 	}
 	err := c.TerminateInstance(ctx, own)
 	if cloud.IsKind(err, cloud.Conflict) {
-		// OCI refuses to terminate an instance in the middle of another change; the next pass asks again.
+		// OCI refuses to terminate an instance in the middle of another change; the next pass asks
+		// again.
 		return Removal{State: state}, nil
 	}
 	return Removal{State: oci.StateTerminating}, err
@@ -97,16 +100,19 @@ type Volumes struct {
 	// Instance is proven; AvailabilityDomain is where it was.
 	Instance           ownership.Proof
 	AvailabilityDomain string
-	// Data are the data volumes that go with it: those that Leaving has shown and status has recorded.
+	// Data are the data volumes that go with it: those that Leaving has shown and status has
+	// recorded.
 	Data []ownership.Proof
-	// GoneSince is from when on OCI's lists count: what was listed before may be of an instance that was not gone, or not there yet.
+	// GoneSince is from when on OCI's lists count: what was listed before may be of an instance
+	// that was not gone, or not there yet.
 	GoneSince time.Time
 	// Age is how old a list may be besides: who waits for volumes to be gone has to see newer ones.
 	Age time.Duration
 }
 
-// RemoveVolumes deletes volumes that outlived their instance and tells whether all are gone. TerminateInstance takes them
-// along; this is for the launches and terminations that OCI did not finish.
+// RemoveVolumes deletes volumes that outlived their instance and tells whether all are gone.
+// TerminateInstance takes them along; this is for the launches and terminations that OCI did not
+// finish.
 func RemoveVolumes(ctx context.Context, c remover, volumes Volumes) (gone bool, err error) {
 	boots, err := c.BootVolumesOf(ctx, volumes.AvailabilityDomain, volumes.Instance.ID(), volumes.GoneSince, volumes.Age)
 	if err != nil {
@@ -162,9 +168,10 @@ type attacher interface {
 	DataVolumesSince(ctx context.Context, since time.Time, age time.Duration) ([]oci.Volume, error)
 }
 
-// Leaving are the OCIDs of the data volumes that go with an instance when it ends: those that are attached to it now and have
-// one of the names that the provider gave at its launch. What somebody has detached, to rescue it, stays; so does what
-// somebody else has attached. Ask before the end, and record the answer: afterwards nothing tells them apart.
+// Leaving are the OCIDs of the data volumes that go with an instance when it ends: those that are
+// attached to it now and have one of the names that the provider gave at its launch. What somebody
+// has detached, to rescue it, stays; so does what somebody else has attached. Ask before the end,
+// and record the answer: afterwards nothing tells them apart.
 func Leaving(ctx context.Context, c attacher, own ownership.Proof, names []string, since time.Time, age time.Duration) ([]string, error) {
 	if len(names) == 0 {
 		return nil, nil

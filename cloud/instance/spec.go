@@ -30,15 +30,17 @@ type Launch struct {
 	Tags map[string]string
 	// UserData as cloud-init is to see it.
 	UserData []byte
-	// KeyID is the id of the tailnet key in the user data. A launch with another key is another launch.
+	// KeyID is the id of the tailnet key in the user data. A launch with another key is another
+	// launch.
 	KeyID string
 }
 
-// deviceLetters are the last letters of the consistent device paths; a is the boot volume's. Source: OCI documentation,
-// "Connecting to Volumes With Consistent Device Paths".
+// deviceLetters are the last letters of the consistent device paths; a is the boot volume's.
+// Source: OCI documentation, "Connecting to Volumes With Consistent Device Paths".
 const deviceLetters = "bcdefghijklmnopqrstuvwxyz"
 
-// Spec builds what OCI is asked for. The same Launch gives the same Spec, on which the retry token depends.
+// Spec builds what OCI is asked for. The same Launch gives the same Spec, on which the retry token
+// depends.
 func Spec(launch Launch) oci.LaunchSpec {
 	spec := oci.LaunchSpec{
 		DisplayName:        launch.Hostname,
@@ -87,12 +89,13 @@ func Metadata(spec infrav1.OCIMeshMachineSpec) map[string]string {
 // Device is the path under which the machine sees its i-th data volume, from 0; the API allows 8.
 func Device(i int) string { return "/dev/oracleoci/oraclevd" + deviceLetters[i:i+1] }
 
-// VolumeName is the display name of a data volume. OCI takes no tags for a volume that is created with its instance; the
-// hostname, which holds a part of the machine's UID, tells it from volumes that others attached.
+// VolumeName is the display name of a data volume. OCI takes no tags for a volume that is created
+// with its instance; the hostname, which holds a part of the machine's UID, tells it from volumes
+// that others attached.
 func VolumeName(hostname, volume string) string { return hostname + "-" + volume }
 
-// RetryToken makes repeated launches of one attempt at one place with one key a single launch: all that is sent under one
-// token must be the same. It has 64 characters, the most that OCI takes.
+// RetryToken makes repeated launches of one attempt at one place with one key a single launch: all
+// that is sent under one token must be the same. It has 64 characters, the most that OCI takes.
 func RetryToken(owner ownership.Owner, placement infrav1.Placement, keyID string) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q", []string{
 		owner.Digest(), fmt.Sprint(placement.Attempt), placement.Account, placement.AvailabilityDomain, placement.FaultDomain,

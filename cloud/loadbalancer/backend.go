@@ -24,8 +24,9 @@ type Membership struct {
 	Failure *cloud.Error
 }
 
-// Join makes the machine a backend of the cluster's load balancer, unless it is one. It does not wait: call it again, with the
-// work request of the call before, until the membership has a name. id is the load balancer's OCID, if known.
+// Join makes the machine a backend of the cluster's load balancer, unless it is one. It does not
+// wait: call it again, with the work request of the call before, until the membership has a name.
+// id is the load balancer's OCID, if known.
 func (a Account) Join(ctx context.Context, owner ownership.Owner, id string, machine oci.Backend, workRequestID string) (Membership, error) {
 	found, exists, err := a.find(ctx, owner, id)
 	if err != nil {
@@ -57,8 +58,9 @@ func (a Account) Join(ctx context.Context, owner ownership.Owner, id string, mac
 	return Membership{Doing: "becoming a backend", WorkRequestID: workRequestID}, err
 }
 
-// Leave takes the machine out of the cluster's load balancer, and tells whether it is out. It does not wait: call it again until it
-// is. A load balancer that is gone, on its way out or somebody else's has no backends of ours.
+// Leave takes the machine out of the cluster's load balancer, and tells whether it is out. It does
+// not wait: call it again until it is. A load balancer that is gone, on its way out or somebody
+// else's has no backends of ours.
 func (a Account) Leave(ctx context.Context, owner ownership.Owner, id string, machine oci.Backend) (out bool, err error) {
 	found, exists, err := a.find(ctx, owner, id)
 	if err != nil {
@@ -86,7 +88,8 @@ func Has(backends []oci.Backend, machine oci.Backend) bool {
 	return indexOf(oci.BackendSet{Backends: backends}, machine) >= 0
 }
 
-// indexOf finds the machine by its address or, where the kind of load balancer takes one, by its name.
+// indexOf finds the machine by its address or, where the kind of load balancer takes one, by its
+// name.
 func indexOf(set oci.BackendSet, machine oci.Backend) int {
 	return slices.IndexFunc(set.Backends, func(b oci.Backend) bool {
 		return (machine.Address.IsValid() && b.Address == machine.Address && b.Port == machine.Port) ||

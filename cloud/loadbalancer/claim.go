@@ -12,7 +12,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
-// Claiming is what is done while the load balancer is claimed from another management cluster, and while that may mind.
+// Claiming is what is done while the load balancer is claimed from another management cluster, and
+// while that may mind.
 const Claiming = "claiming the load balancer from another management cluster"
 
 // claim writes a claim, once the caller has recorded that it was decided.

@@ -13,7 +13,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
-// codeIncorrectState is OCI's refusal of a change while another one is under way (OCI documentation, "API Errors").
+// codeIncorrectState is OCI's refusal of a change while another one is under way (OCI
+// documentation, "API Errors").
 const codeIncorrectState = "IncorrectState"
 
 // Removal is how far a Remove is.
@@ -26,13 +27,15 @@ type Removal struct {
 	Doing string
 	// Claim is what was decided about it; nil if there is none.
 	Claim *ownership.Judgement
-	// Elsewhere are the load balancers of the cluster that another management cluster holds: they are left.
+	// Elsewhere are the load balancers of the cluster that another management cluster holds: they
+	// are left.
 	Elsewhere []ownership.HeldElsewhereError
 }
 
-// Remove deletes the cluster's load balancer, and all others with its tags. It does not wait: call it again until it is Gone. id is
-// the one that was seen last, empty if none was: the proof that nothing is left is then only that an authorised list is empty,
-// which OCI's lists may be for a moment after a creation. What does not carry the cluster's tags is never touched.
+// Remove deletes the cluster's load balancer, and all others with its tags. It does not wait: call
+// it again until it is Gone. id is the one that was seen last, empty if none was: the proof that
+// nothing is left is then only that an authorised list is empty, which OCI's lists may be for a
+// moment after a creation. What does not carry the cluster's tags is never touched.
 func (a Account) Remove(ctx context.Context, owner ownership.Owner, id string) (Removal, error) {
 	left, err := a.List(ctx, owner.Tags())
 	if err != nil {

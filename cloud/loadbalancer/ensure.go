@@ -14,7 +14,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
-// Known is what to remember from one call to the next. Nothing of it is needed: what is lost is found again by the tag.
+// Known is what to remember from one call to the next. Nothing of it is needed: what is lost is
+// found again by the tag.
 type Known struct {
 	// ID is the load balancer's OCID.
 	ID string
@@ -45,9 +46,10 @@ type State struct {
 	Claim *ownership.Judgement
 }
 
-// Ensure brings the cluster's load balancer into being and mends what differs from spec: listener, health check, security groups,
-// bandwidth. It goes as far as OCI allows without waiting; call it again while the state is not Ready. All errors are the
-// client's, and the State is to be remembered also with an error.
+// Ensure brings the cluster's load balancer into being and mends what differs from spec: listener,
+// health check, security groups, bandwidth. It goes as far as OCI allows without waiting; call it
+// again while the state is not Ready. All errors are the client's, and the State is to be
+// remembered also with an error.
 func (a Account) Ensure(ctx context.Context, owner ownership.Owner, spec Spec, known Known) (State, error) {
 	state := State{Known: known}
 	found, exists, err := a.find(ctx, owner, known.ID)
@@ -104,9 +106,10 @@ func (a Account) Ensure(ctx context.Context, owner ownership.Owner, spec Spec, k
 // attempts bounds the search for a retry token that is still good.
 const attempts = 5
 
-// create makes a load balancer once, however often it is tried: the retry token is the same for the same owner and attempt, so
-// that OCI answers a repetition with what the first call made, also while its lists do not show that yet. A token is used up once
-// its load balancer is deleted (409 InvalidatedRetryToken, OCI documentation, "API Errors"); then the next one is taken.
+// create makes a load balancer once, however often it is tried: the retry token is the same for the
+// same owner and attempt, so that OCI answers a repetition with what the first call made, also
+// while its lists do not show that yet. A token is used up once its load balancer is deleted (409
+// InvalidatedRetryToken, OCI documentation, "API Errors"); then the next one is taken.
 func (a Account) create(ctx context.Context, owner ownership.Owner, spec Spec, state State) (State, error) {
 	state.ID, state.WorkRequestID = "", ""
 	if !spec.canHave(a.kind) {
@@ -129,7 +132,8 @@ func (a Account) create(ctx context.Context, owner ownership.Owner, spec Spec, s
 	return state, err
 }
 
-// failed looks why OCI gave the creation up, and deletes what is left of it, so that the next pass can try again.
+// failed looks why OCI gave the creation up, and deletes what is left of it, so that the next pass
+// can try again.
 func (a Account) failed(ctx context.Context, state State, own ownership.Proof) (State, error) {
 	state.Failure = &cloud.Error{Kind: cloud.Unknown, Message: "the load balancer is FAILED"}
 	if state.WorkRequestID != "" {

@@ -16,8 +16,8 @@ type claimClient interface {
 	UpdateVCNTag(ctx context.Context, own ownership.Proof, change oci.TagChange) error
 }
 
-// hold tells whether the VCN, and with it all that is in it, is for this management cluster to care for.
-// A claim is written once the caller has recorded that it was decided.
+// hold tells whether the VCN, and with it all that is in it, is for this management cluster to care
+// for. A claim is written once the caller has recorded that it was decided.
 func hold(
 	ctx context.Context, c claimClient, owner ownership.Owner, vcn oci.VCN, decided **ownership.Judgement,
 ) (ours bool, err error) {

@@ -36,19 +36,21 @@ type findClient interface {
 	ProbeCompartment(ctx context.Context) error
 }
 
-// Claiming is what a Removal is Doing while the VCN is claimed from another management cluster, and while that may mind.
+// Claiming is what a Removal is Doing while the VCN is claimed from another management cluster, and
+// while that may mind.
 const Claiming = "claiming the VCN from another management cluster"
 
 // Removal is how far a Delete is.
 type Removal struct {
 	// Gone is set once it is proven that no VCN of the cluster is left, and so nothing in one.
 	Gone bool
-	// InUse is set while something that is not the network's own is in the way: machines, or resources that others put into
-	// the VCN. It is OCI's message.
+	// InUse is set while something that is not the network's own is in the way: machines, or
+	// resources that others put into the VCN. It is OCI's message.
 	InUse string
 	// Doing is what is being deleted; empty once Gone.
 	Doing string
-	// VCNID is the VCN that is being deleted: remember it for the next call, which looks for proof of its end.
+	// VCNID is the VCN that is being deleted: remember it for the next call, which looks for proof
+	// of its end.
 	VCNID string
 	// Claim is what was decided about that VCN; nil if there is none.
 	Claim *ownership.Judgement
@@ -56,10 +58,11 @@ type Removal struct {
 	Elsewhere []ownership.HeldElsewhereError
 }
 
-// Delete removes the cluster's managed network in the client's account, in the reverse order of Ensure. It does not wait: call
-// it again until the network is Gone. vcnID is the VCN that was seen last, empty if none was: the proof that nothing is left is
-// then only that an authorised list is empty, which OCI's lists may be for a moment after a creation.
-// What does not carry the cluster's tag is never touched.
+// Delete removes the cluster's managed network in the client's account, in the reverse order of
+// Ensure. It does not wait: call it again until the network is Gone. vcnID is the VCN that was seen
+// last, empty if none was: the proof that nothing is left is then only that an authorised list is
+// empty, which OCI's lists may be for a moment after a creation. What does not carry the cluster's
+// tag is never touched.
 func Delete(ctx context.Context, c deleteClient, owner ownership.Owner, vcnID string) (Removal, error) {
 	vcns, err := c.ListVCNs(ctx, owner.Tags())
 	if err != nil {
@@ -106,8 +109,8 @@ func listed(vcns []oci.VCN, id string) bool {
 	return false
 }
 
-// lookUp reads a VCN that is not in the list. TERMINATED is proof that it is gone; a 404 is only together with an authorised
-// probe, since OCI answers it for lost permission too.
+// lookUp reads a VCN that is not in the list. TERMINATED is proof that it is gone; a 404 is only
+// together with an authorised probe, since OCI answers it for lost permission too.
 func lookUp(ctx context.Context, c findClient, owner ownership.Owner, id string) (vcn oci.VCN, gone bool, err error) {
 	vcn, err = c.GetVCN(ctx, id)
 	switch {
@@ -128,8 +131,9 @@ type removal struct {
 	delete func(context.Context, ownership.Proof) error
 }
 
-// deleteVCN deletes what is in the VCN, kind by kind, each once the kinds before are gone, and at last the VCN itself. It is
-// done, with nothing left to do, once the deletion of the VCN was accepted.
+// deleteVCN deletes what is in the VCN, kind by kind, each once the kinds before are gone, and at
+// last the VCN itself. It is done, with nothing left to do, once the deletion of the VCN was
+// accepted.
 func deleteVCN(ctx context.Context, c deleteClient, owner ownership.Owner, vcn oci.VCN) (Removal, error) {
 	if vcn.State == oci.StateTerminating {
 		return Removal{}, nil
@@ -206,7 +210,8 @@ func resources[T any](list func(context.Context, oci.ListFilter) ([]T, error), r
 	}
 }
 
-// ignoreNotFound is for deletions: whether it is gone or not to be seen is found out by the next list.
+// ignoreNotFound is for deletions: whether it is gone or not to be seen is found out by the next
+// list.
 func ignoreNotFound(err error) error {
 	if cloud.IsKind(err, cloud.NotFoundOrUnauthorized) {
 		return nil

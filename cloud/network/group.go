@@ -62,8 +62,9 @@ func (s groupStep) balancer(ctx context.Context, w *work) (bool, error) {
 	return err == nil, err
 }
 
-// balancerRules let clients reach the load balancer, and that the nodes. Connections to the nodes and health checks come from the
-// load balancer's own address, since it does not preserve the clients' (cloud/loadbalancer).
+// balancerRules let clients reach the load balancer, and that the nodes. Connections to the nodes
+// and health checks come from the load balancer's own address, since it does not preserve the
+// clients' (cloud/loadbalancer).
 func (s groupStep) balancerRules(ctx context.Context, w *work) (bool, error) {
 	if w.port == 0 {
 		return true, nil
@@ -124,8 +125,8 @@ func (s groupStep) repair(ctx context.Context, own ownership.Proof, want []oci.S
 	return nil
 }
 
-// difference returns the wanted rules that are not there, and the IDs of those that are there and not wanted, doubles
-// included.
+// difference returns the wanted rules that are not there, and the IDs of those that are there and
+// not wanted, doubles included.
 func difference(want, have []oci.SecurityRule) (missing []oci.SecurityRule, surplus []string) {
 	missing = slices.Clone(want)
 	for _, rule := range have {
@@ -146,8 +147,8 @@ const (
 	icmpUnreachable, icmpFragmentationNeeded = 3, 4
 )
 
-// wantedRules let in direct tailnet connections, what path MTU discovery needs, and SSH from where the user says; and let
-// everything out.
+// wantedRules let in direct tailnet connections, what path MTU discovery needs, and SSH from where
+// the user says; and let everything out.
 func wantedRules(spec infrav1.ManagedNetwork) ([]oci.SecurityRule, error) {
 	rules := []oci.SecurityRule{
 		{

@@ -28,7 +28,8 @@ type State struct {
 	// SubnetID and NetworkSecurityGroupIDs are where VNICs go.
 	SubnetID                string
 	NetworkSecurityGroupIDs []string
-	// LoadBalancerGroupID is the security group for the cluster's load balancer; empty if there is to be none.
+	// LoadBalancerGroupID is the security group for the cluster's load balancer; empty if there is
+	// to be none.
 	LoadBalancerGroupID string
 	// PublicIP says whether VNICs get public addresses.
 	PublicIP bool
@@ -55,17 +56,19 @@ type work struct {
 	tableID   string
 	groupID   string
 	subnetID  string
-	// port is the API server's if a load balancer leads to it, which then is in the group balancerGroupID.
+	// port is the API server's if a load balancer leads to it, which then is in the group
+	// balancerGroupID.
 	port            int
 	balancerGroupID string
 	balancerGroup   ownership.Proof
 	claim           *ownership.Judgement
 }
 
-// Ensure brings the cluster's managed network in the client's account into being and repairs what differs from spec: routes,
-// rules of the security group, rules that were added to the VCN's default security list. It goes as far as OCI allows without
-// waiting; call it again while the state is not Ready. All errors are the client's.
-// balancerPort is the API server's port if the cluster's load balancer is to be in the network, 0 if none is.
+// Ensure brings the cluster's managed network in the client's account into being and repairs what
+// differs from spec: routes, rules of the security group, rules that were added to the VCN's
+// default security list. It goes as far as OCI allows without waiting; call it again while the
+// state is not Ready. All errors are the client's. balancerPort is the API server's port if the
+// cluster's load balancer is to be in the network, 0 if none is.
 func Ensure(ctx context.Context, c ensureClient, owner ownership.Owner, spec infrav1.ManagedNetwork, balancerPort int) (State, error) {
 	w := &work{owner: owner, tags: owner.Tags(), spec: spec, port: balancerPort}
 	steps := []struct {
@@ -104,7 +107,8 @@ func (w *work) children() oci.ListFilter {
 // displayName is for people; it is not unique in an account.
 func (w *work) displayName() string { return w.owner.Namespace() + "-" + w.owner.Name() }
 
-// proof says that a resource which was listed by the owner's tags, or made with them, is the owner's.
+// proof says that a resource which was listed by the owner's tags, or made with them, is the
+// owner's.
 func proof(owner ownership.Owner, resource oci.Resource) (ownership.Proof, error) {
 	own, proven := owner.Tagged(resource.ID, resource.Tags)
 	if !proven {
@@ -117,9 +121,10 @@ func proof(owner ownership.Owner, resource oci.Resource) (ownership.Proof, error
 // attempts bounds the search for a retry token that is still good.
 const attempts = 5
 
-// create makes a resource once, however often it is tried: the retry token is the same for the same owner and payload, so
-// that OCI answers a repetition with what the first call made, also while its lists do not show that yet. A token is used up
-// once its resource is deleted (409 InvalidatedRetryToken, OCI documentation, "API Errors"); then the next one is taken.
+// create makes a resource once, however often it is tried: the retry token is the same for the same
+// owner and payload, so that OCI answers a repetition with what the first call made, also while its
+// lists do not show that yet. A token is used up once its resource is deleted (409
+// InvalidatedRetryToken, OCI documentation, "API Errors"); then the next one is taken.
 func create[T any](owner ownership.Owner, payload []string, call func(token string) (T, error)) (made T, err error) {
 	for attempt := range attempts {
 		sum := sha256.Sum256([]byte(strings.Join(append([]string{owner.Digest(), fmt.Sprint(attempt)}, payload...), "\n")))
@@ -138,8 +143,8 @@ func codeOf(err error) string {
 	return ""
 }
 
-// pick returns the resource to work with: the one with the lowest OCID of those that are not on their way out, so that every
-// call picks the same one. leaving is set if there are only such.
+// pick returns the resource to work with: the one with the lowest OCID of those that are not on
+// their way out, so that every call picks the same one. leaving is set if there are only such.
 func pick[T any](items []T, resource func(T) oci.Resource) (picked T, found, leaving bool) {
 	for _, item := range items {
 		state := resource(item).State

@@ -15,7 +15,8 @@ type subnetClient interface {
 	CreateSubnet(ctx context.Context, spec oci.SubnetSpec) (oci.Subnet, error)
 }
 
-// subnetStep makes one regional subnet for all nodes. It comes last: a machine can be placed in it as soon as it exists.
+// subnetStep makes one regional subnet for all nodes. It comes last: a machine can be placed in it
+// as soon as it exists.
 type subnetStep struct{ subnetClient }
 
 func (s subnetStep) run(ctx context.Context, w *work) (bool, error) {

@@ -14,8 +14,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 )
 
-// The states of load balancers, of which the classic kind knows no UPDATING. Source: the lifecycleState of NetworkLoadBalancer
-// and LoadBalancer in OCI's APIs of these names.
+// The states of load balancers, of which the classic kind knows no UPDATING. Source: the
+// lifecycleState of NetworkLoadBalancer and LoadBalancer in OCI's APIs of these names.
 const (
 	StateCreating LifecycleState = "CREATING"
 	StateActive   LifecycleState = "ACTIVE"
@@ -35,8 +35,8 @@ type Balancer struct {
 	Resource
 	// Private says that it has no public address.
 	Private bool
-	// Address is where clients reach it: the public IPv4 address, or the private one of a private load balancer. It is not valid
-	// before there is one.
+	// Address is where clients reach it: the public IPv4 address, or the private one of a private
+	// load balancer. It is not valid before there is one.
 	Address netip.Addr
 	// SubnetID and NSGIDs are where it is and what filters its traffic.
 	SubnetID string
@@ -58,8 +58,8 @@ type Listener struct {
 // BackendSet is a group of backends with their health check.
 type BackendSet struct {
 	Policy string
-	// PreserveSource and FailOpen are a network load balancer's only: whether backends see the client's address, and whether
-	// connections are passed on when no backend is healthy.
+	// PreserveSource and FailOpen are a network load balancer's only: whether backends see the
+	// client's address, and whether connections are passed on when no backend is healthy.
 	PreserveSource, FailOpen bool
 	Health                   HealthCheck
 	Backends                 []Backend
@@ -80,7 +80,8 @@ type HealthCheck struct {
 
 // Backend is a server behind a load balancer.
 type Backend struct {
-	// Name is unique in the backend set. A network load balancer takes one that is given; a classic one makes address:port.
+	// Name is unique in the backend set. A network load balancer takes one that is given; a classic
+	// one makes address:port.
 	Name    string
 	Address netip.Addr
 	Port    int
@@ -97,7 +98,8 @@ type BalancerSpec struct {
 	Private     bool
 	// ReservedIPID is the reserved public IP to take; empty leaves the choice to OCI.
 	ReservedIPID string
-	// PrivateIP is the address of the subnet to take; not valid leaves the choice to OCI. Of network load balancers only.
+	// PrivateIP is the address of the subnet to take; not valid leaves the choice to OCI. Of
+	// network load balancers only.
 	PrivateIP   netip.Addr
 	Listeners   map[string]Listener
 	BackendSets map[string]BackendSet
@@ -128,13 +130,15 @@ func balancerChange[Req any, Resp common.OCIResponse](
 	return value(work(response)), nil
 }
 
-// pathPart makes a backend's name a part of a path. The SDK does not escape it, and sends what is escaped as it is.
+// pathPart makes a backend's name a part of a path. The SDK does not escape it, and sends what is
+// escaped as it is.
 func pathPart(name string) *string {
 	escaped := url.QueryEscape(name)
 	return &escaped
 }
 
-// workFailure is the failure of a work request, scrubbed, of the kind it would have had as a direct answer.
+// workFailure is the failure of a work request, scrubbed, of the kind it would have had as a direct
+// answer.
 func workFailure(service, code, message string) *cloud.Error {
 	code, message = cloud.Scrub(code), cloud.Scrub(message)
 	return &cloud.Error{Kind: serviceKind(0, code, message), Service: service, Operation: "WorkRequest", Code: code, Message: message}

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// class is a kind of call with a budget of its own: launching many machines must not keep others from being deleted.
+// class is a kind of call with a budget of its own: launching many machines must not keep others
+// from being deleted.
 type class string
 
 const (
@@ -42,14 +43,16 @@ const (
 	smallest = 1.0 / 100
 	// recovery is the part of a budget that comes back with each call that is not throttled.
 	recovery = 1.0 / 50
-	// firstPause doubles with each throttled call in a row, up to longestPause, unless OCI says for how long to wait.
+	// firstPause doubles with each throttled call in a row, up to longestPause, unless OCI says for
+	// how long to wait.
 	firstPause   = time.Second
 	longestPause = time.Minute
 	// longestTurn bounds what a caller is told to wait for its turn.
 	longestTurn = 30 * time.Second
 )
 
-// bucket is a token bucket whose rate adapts to throttling: down by half, up in small steps. It is not safe for concurrent use.
+// bucket is a token bucket whose rate adapts to throttling: down by half, up in small steps. It is
+// not safe for concurrent use.
 type bucket struct {
 	most      Budget
 	perSecond float64
@@ -66,7 +69,8 @@ func newBucket(most Budget, now time.Time) *bucket {
 	return &bucket{most: most, perSecond: most.PerSecond, tokens: float64(most.Burst), filled: now}
 }
 
-// take takes a token, or says after how long to ask again and whether OCI's throttling is the reason.
+// take takes a token, or says after how long to ask again and whether OCI's throttling is the
+// reason.
 func (b *bucket) take(now time.Time) (wait time.Duration, throttled bool) {
 	if elapsed := now.Sub(b.filled).Seconds(); elapsed > 0 {
 		b.tokens = min(float64(b.most.Burst), b.tokens+elapsed*b.perSecond)
@@ -94,7 +98,8 @@ func (b *bucket) turn() time.Duration {
 	return turn
 }
 
-// slowDown follows a call that OCI has throttled. Calls that were under way at the time say nothing new.
+// slowDown follows a call that OCI has throttled. Calls that were under way at the time say nothing
+// new.
 func (b *bucket) slowDown(now time.Time, retryAfter time.Duration) {
 	b.tokens = min(b.tokens, 0)
 	if now.Before(b.paused) {

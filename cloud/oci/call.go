@@ -27,20 +27,22 @@ const (
 	serviceLB           = "loadbalancer"
 )
 
-// PageSize is the most items that OCI gives in a page. Lists that grow with the machines ask for it: what OCI gives unasked differs by
-// service, and is fewer. Source: "limit" of the operations in the reference of the same API,
+// PageSize is the most items that OCI gives in a page. Lists that grow with the machines ask for
+// it: what OCI gives unasked differs by service, and is fewer. Source: "limit" of the operations in
+// the reference of the same API,
 // https://docs.oracle.com/en/engineered-systems/private-cloud-appliance/3.0-latest/ceapi/op-20160918-instances-get.html
 const PageSize = 1000
 
-// instancePageSize keeps an answer below a few megabytes: an instance comes with its metadata, in which user data has up to 32,000
-// bytes, and a call has only the client's timeout. --request-timeout is what helps over a line of less than 2 Mbit/s.
+// instancePageSize keeps an answer below a few megabytes: an instance comes with its metadata, in
+// which user data has up to 32,000 bytes, and a call has only the client's timeout.
+// --request-timeout is what helps over a line of less than 2 Mbit/s.
 const instancePageSize = 250
 
 // callLogLevel is the verbosity at which each call is logged.
 const callLogLevel = 4
 
-// pathSafe is what may become a part of a request's path. The SDK does not escape it, so that an OCID given by a user could
-// lead to another resource.
+// pathSafe is what may become a part of a request's path. The SDK does not escape it, so that an
+// OCID given by a user could lead to another resource.
 var pathSafe = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]*$`)
 
 // operation describes a call to metrics, logs and errors.
@@ -59,8 +61,8 @@ func (o operation) on(id string) operation {
 	return o
 }
 
-// call makes one call, once the account's budget allows, within the client's timeout, measured, logged and with its error mapped. It never logs a body or a
-// header other than the request ID.
+// call makes one call, once the account's budget allows, within the client's timeout, measured,
+// logged and with its error mapped. It never logs a body or a header other than the request ID.
 func call[Req any, Resp common.OCIResponse](
 	ctx context.Context, c *Client, op operation, do func(context.Context, Req) (Resp, error), request Req,
 ) (Resp, error) {

@@ -77,7 +77,8 @@ func TestPageThatNamesItselfEndsTheList(t *testing.T) {
 	g.Expect(f.seen()).To(HaveLen(2))
 }
 
-// Identity's operations retry eight times by the SDK's default, and its client has a circuit breaker.
+// Identity's operations retry eight times by the SDK's default, and its client has a circuit
+// breaker.
 func TestNothingIsRetriedAndNoCircuitOpens(t *testing.T) {
 	g := NewWithT(t)
 	f := newFake(t)

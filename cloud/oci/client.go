@@ -23,7 +23,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 )
 
-// defaultRequestTimeout is well above OCI's slowest synchronous calls and well below a reconciler's patience.
+// defaultRequestTimeout is well above OCI's slowest synchronous calls and well below a reconciler's
+// patience.
 const defaultRequestTimeout = 30 * time.Second
 
 // Config says which account a Client acts in, and how.
@@ -32,13 +33,13 @@ type Config struct {
 	AccountName string
 	// Principal signs the requests.
 	Principal Principal
-	// Region is the region identifier, such as eu-frankfurt-1. OCI's SDK accepts any; one that does not exist shows as
-	// cloud.Unavailable when its host name is looked up.
+	// Region is the region identifier, such as eu-frankfurt-1. OCI's SDK accepts any; one that does
+	// not exist shows as cloud.Unavailable when its host name is looked up.
 	Region string
 	// CompartmentID is the OCID of the compartment that everything is listed and created in.
 	CompartmentID string
-	// Endpoint, if not empty, replaces OCI's public addresses: a URL without path, in which {service} (iaas, identity,
-	// limits, network-load-balancer-api) and {region} are replaced.
+	// Endpoint, if not empty, replaces OCI's public addresses: a URL without path, in which
+	// {service} (iaas, identity, limits, network-load-balancer-api) and {region} are replaced.
 	Endpoint string
 	// RequestTimeout bounds each request; 0 means 30 seconds.
 	RequestTimeout time.Duration
@@ -72,8 +73,8 @@ type Client struct {
 	loadBalancer        loadbalancer.LoadBalancerClient
 }
 
-// NewClient builds a Client. With a user principal it makes no call: what it refuses, with cloud.InvalidCredentials or
-// cloud.InvalidRequest, can never work.
+// NewClient builds a Client. With a user principal it makes no call: what it refuses, with
+// cloud.InvalidCredentials or cloud.InvalidRequest, can never work.
 func NewClient(config Config) (*Client, error) {
 	if config.Region == "" || config.CompartmentID == "" {
 		return nil, badConfig("an account needs a region and a compartment")
@@ -115,7 +116,8 @@ func (c *Client) CompartmentID() string { return c.compartmentID }
 // TenancyID returns the OCID of the principal's tenancy.
 func (c *Client) TenancyID() string { return c.tenancyID }
 
-// Close gives up idle connections. Calls that are under way are not disturbed, and the Client stays usable.
+// Close gives up idle connections. Calls that are under way are not disturbed, and the Client stays
+// usable.
 func (c *Client) Close() { c.transport.CloseIdleConnections() }
 
 // connect builds the services' clients.
@@ -143,7 +145,8 @@ func (c *Client) connect(provider common.ConfigurationProvider, endpoint string)
 		&c.pools.BaseClient:        "iaas",
 		&c.identity.BaseClient:     "identity",
 		&c.limits.BaseClient:       "limits",
-		// The two kinds of load balancers have hosts of their own: see New…ClientWithConfigurationProvider of the SDK's packages.
+		// The two kinds of load balancers have hosts of their own: see
+		// New…ClientWithConfigurationProvider of the SDK's packages.
 		&c.networkLoadBalancer.BaseClient: "network-load-balancer-api",
 		&c.loadBalancer.BaseClient:        "iaas",
 	} {
@@ -154,8 +157,9 @@ func (c *Client) connect(provider common.ConfigurationProvider, endpoint string)
 	return nil
 }
 
-// configure turns off what the SDK does behind its caller's back. Retries are on by default in some services (identity,
-// network load balancer) and circuit breakers in others; both are also governed by the environment.
+// configure turns off what the SDK does behind its caller's back. Retries are on by default in some
+// services (identity, network load balancer) and circuit breakers in others; both are also governed
+// by the environment.
 func (c *Client) configure(base *common.BaseClient, service, endpoint string) error {
 	noRetries := common.NoRetryPolicy()
 	base.Configuration.RetryPolicy = &noRetries
@@ -175,8 +179,9 @@ func (c *Client) configure(base *common.BaseClient, service, endpoint string) er
 	return nil
 }
 
-// quietSigner hides the SDK's signer: for a principal whose token can be refreshed, BaseClient would recognise it and repeat
-// every 401 three times, asleep in between (common/client.go, RefreshableTokenWrappedCallWithDetails).
+// quietSigner hides the SDK's signer: for a principal whose token can be refreshed, BaseClient
+// would recognise it and repeat every 401 three times, asleep in between (common/client.go,
+// RefreshableTokenWrappedCallWithDetails).
 type quietSigner struct{ common.HTTPRequestSigner }
 
 // Sign marks its errors, so that they can be told from those of the call.
@@ -196,14 +201,16 @@ func (e *signError) Unwrap() error { return e.err }
 // contextKey finds the caller's context in the one that the SDK is given.
 type contextKey struct{}
 
-// detached hides ctx's end from the SDK, which at that moment would return a variable that another of its goroutines still
-// writes (common/retry.go, Retry). The request itself ends with ctx: see wire.
+// detached hides ctx's end from the SDK, which at that moment would return a variable that another
+// of its goroutines still writes (common/retry.go, Retry). The request itself ends with ctx: see
+// wire.
 func detached(ctx context.Context) context.Context {
 	return context.WithValue(context.WithoutCancel(ctx), contextKey{}, ctx)
 }
 
-// wire makes the requests, within the caller's context. It refuses redirects: OCI sends none, a signature is not valid for
-// another address, and the SDK would take the redirect's empty body for an empty list.
+// wire makes the requests, within the caller's context. It refuses redirects: OCI sends none, a
+// signature is not valid for another address, and the SDK would take the redirect's empty body for
+// an empty list.
 type wire struct{ next http.RoundTripper }
 
 // RoundTrip makes one request.
@@ -219,7 +226,8 @@ func (t wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, err
 }
 
-// newTransport is one pool of connections per account, so that an account whose endpoint hangs holds up no other.
+// newTransport is one pool of connections per account, so that an account whose endpoint hangs
+// holds up no other.
 func newTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
@@ -236,7 +244,8 @@ func badConfig(format string, args ...any) error {
 	return &cloud.Error{Kind: cloud.InvalidRequest, Message: cloud.Scrub(fmt.Sprintf(format, args...))}
 }
 
-// silentLogger replaces the SDK's logger, which prints request bodies, and with them user data, if OCI_GO_SDK_DEBUG is set.
+// silentLogger replaces the SDK's logger, which prints request bodies, and with them user data, if
+// OCI_GO_SDK_DEBUG is set.
 type silentLogger struct{}
 
 // LogLevel is the SDK's "off".
@@ -245,5 +254,6 @@ func (silentLogger) LogLevel() int { return 0 }
 // Log drops the line.
 func (silentLogger) Log(int, string, ...any) error { return nil }
 
-// The SDK's logger is a global without a lock for its readers: it can be replaced safely only before the first call.
+// The SDK's logger is a global without a lock for its readers: it can be replaced safely only
+// before the first call.
 func init() { common.SetSDKLogger(silentLogger{}) }

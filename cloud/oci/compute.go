@@ -29,7 +29,8 @@ type Instance struct {
 	WorkRequestID string
 }
 
-// GetInstance returns the instance. A terminated one is still found, as TERMINATED, for about an hour.
+// GetInstance returns the instance. A terminated one is still found, as TERMINATED, for about an
+// hour.
 func (c *Client) GetInstance(ctx context.Context, id string) (Instance, error) {
 	response, err := call(ctx, c, operation{service: serviceCompute, name: "GetInstance"}.on(id),
 		c.compute.GetInstance, core.GetInstanceRequest{InstanceId: &id})
@@ -58,8 +59,8 @@ func (c *Client) ListInstances(ctx context.Context) ([]Instance, error) {
 	return instances, nil
 }
 
-// TerminateInstance asks for the end of the instance, of its boot volume and of the data volumes created with it. It returns
-// before that has happened.
+// TerminateInstance asks for the end of the instance, of its boot volume and of the data volumes
+// created with it. It returns before that has happened.
 func (c *Client) TerminateInstance(ctx context.Context, own ownership.Proof) error {
 	id := own.ID()
 	no := false

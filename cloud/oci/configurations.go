@@ -20,7 +20,8 @@ type InstanceConfiguration struct {
 	CreatedAt time.Time
 }
 
-// ListInstanceConfigurations lists the compartment's instance configurations that have all of the tags.
+// ListInstanceConfigurations lists the compartment's instance configurations that have all of the
+// tags.
 func (c *Client) ListInstanceConfigurations(ctx context.Context, tags map[string]string) ([]InstanceConfiguration, error) {
 	type request = core.ListInstanceConfigurationsRequest
 	type response = core.ListInstanceConfigurationsResponse
@@ -46,8 +47,9 @@ func (c *Client) ListInstanceConfigurations(ctx context.Context, tags map[string
 	return kept, nil
 }
 
-// CreateInstanceConfiguration makes a template of instances and returns its OCID. Of the spec, DisplayName, RetryToken and
-// configurationTags are the template's own; Tags are its instances' and their volumes'. Where an instance goes is the pool's to say.
+// CreateInstanceConfiguration makes a template of instances and returns its OCID. Of the spec,
+// DisplayName, RetryToken and configurationTags are the template's own; Tags are its instances' and
+// their volumes'. Where an instance goes is the pool's to say.
 func (c *Client) CreateInstanceConfiguration(ctx context.Context, spec LaunchSpec, configurationTags map[string]string) (string, error) {
 	userData := base64.StdEncoding.EncodeToString(spec.UserData)
 	op := operation{service: serviceCompute, name: "CreateInstanceConfiguration", secrets: []string{userData, string(spec.UserData)}}
@@ -66,7 +68,8 @@ func (c *Client) CreateInstanceConfiguration(ctx context.Context, spec LaunchSpe
 	return value(response.Id), nil
 }
 
-// DeleteInstanceConfiguration deletes a template; OCI refuses, with cloud.Conflict, while a pool uses it.
+// DeleteInstanceConfiguration deletes a template; OCI refuses, with cloud.Conflict, while a pool
+// uses it.
 func (c *Client) DeleteInstanceConfiguration(ctx context.Context, own ownership.Proof) error {
 	id := own.ID()
 	_, err := call(ctx, c, operation{service: serviceCompute, name: "DeleteInstanceConfiguration"}.on(id),

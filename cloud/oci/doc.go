@@ -1,12 +1,13 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package oci acts in one Oracle Cloud account and region: identity, network, compute, block volumes, limits. It is the only
-// package that imports the OCI SDK; nothing of the SDK shows in its API, which takes and returns small structs of plain
-// types. It imports package cloud and no other package of this module.
+// Package oci acts in one Oracle Cloud account and region: identity, network, compute, block
+// volumes, limits. It is the only package that imports the OCI SDK; nothing of the SDK shows in its
+// API, which takes and returns small structs of plain types. It imports package cloud and no other
+// package of this module.
 //
-// Every method makes its calls once: the SDK's retries and circuit breakers are off, so that callers see each failure and
-// decide. Every list is read to its last page. Every error is a *cloud.Error, except that a cancelled context stays
-// context.Canceled. A request that fails with cloud.Unavailable may have taken effect: creating calls take a retry token for
-// that reason.
+// Every method makes its calls once: the SDK's retries and circuit breakers are off, so that
+// callers see each failure and decide. Every list is read to its last page. Every error is a
+// *cloud.Error, except that a cancelled context stays context.Canceled. A request that fails with
+// cloud.Unavailable may have taken effect: creating calls take a retry token for that reason.
 package oci

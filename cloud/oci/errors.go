@@ -19,16 +19,18 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 )
 
-// codeBadErrorResponse is what the SDK makes of an error whose body is not OCI's JSON: a proxy or another server answered.
+// codeBadErrorResponse is what the SDK makes of an error whose body is not OCI's JSON: a proxy or
+// another server answered.
 const codeBadErrorResponse = "BadErrorResponse"
 
-// mapError is the one place where errors of the SDK become ours. ctx is the caller's: its cancellation passes through, the
-// client's own timeout does not. raw may be nil.
+// mapError is the one place where errors of the SDK become ours. ctx is the caller's: its
+// cancellation passes through, the client's own timeout does not. raw may be nil.
 func mapError(ctx context.Context, op operation, err error, raw *http.Response) error {
 	if err == nil {
 		return nil
 	}
-	// errors.As on the interface: the SDK's IsServiceError is a bare type assertion and does not see through wrapping.
+	// errors.As on the interface: the SDK's IsServiceError is a bare type assertion and does not
+	// see through wrapping.
 	var failure common.ServiceError
 	if errors.As(err, &failure) {
 		return serviceError(op, failure, err, raw)
@@ -74,8 +76,9 @@ func serviceError(op operation, failure common.ServiceError, err error, raw *htt
 	return e
 }
 
-// serviceKind judges an answer. Codes come first: some services send them with other statuses. Source: OCI documentation,
-// "API Errors"; the capacity text is also how work requests report it (karpenter-provider-oci #36).
+// serviceKind judges an answer. Codes come first: some services send them with other statuses.
+// Source: OCI documentation, "API Errors"; the capacity text is also how work requests report it
+// (karpenter-provider-oci #36).
 func serviceKind(status int, code, message string) cloud.Kind {
 	switch code {
 	case "LimitExceeded", "ServiceLimitExceeded":
@@ -120,8 +123,9 @@ func statusKind(status int) cloud.Kind {
 	return cloud.Unknown
 }
 
-// transportKind judges an error that came without an answer, and returns the part of it that callers may want to see. A
-// request that the SDK itself refuses to send matches none of the network's errors.
+// transportKind judges an error that came without an answer, and returns the part of it that
+// callers may want to see. A request that the SDK itself refuses to send matches none of the
+// network's errors.
 func transportKind(err error) (cloud.Kind, error) {
 	var signing *signError
 	var netErr net.Error

@@ -15,16 +15,18 @@ import (
 
 // Limits are what keeps one account's trouble its own. Zero values stand for the defaults.
 type Limits struct {
-	// Reads, Creates and Deletes are budgets of the account; creates are all calls that change something and delete nothing.
-	// 20 a second and 40 at once by default, and 5 and 20 for the others: OCI does not publish its own.
+	// Reads, Creates and Deletes are budgets of the account; creates are all calls that change
+	// something and delete nothing. 20 a second and 40 at once by default, and 5 and 20 for the
+	// others: OCI does not publish its own.
 	Reads, Creates, Deletes Budget
-	// InFlight is how many calls of callers that do not wait may be under way; 4 by default, so that an account that is slow to
-	// answer leaves most of a controller's workers to others.
+	// InFlight is how many calls of callers that do not wait may be under way; 4 by default, so
+	// that an account that is slow to answer leaves most of a controller's workers to others.
 	InFlight int
-	// Failures is how many calls in a row must get no answer, or a server's failure, before no more are made; 5 by default.
+	// Failures is how many calls in a row must get no answer, or a server's failure, before no more
+	// are made; 5 by default.
 	Failures int
-	// Cooldown is for how long no call is made to a service that did not answer several times in a row, at first; 10 seconds by
-	// default. It doubles up to a minute.
+	// Cooldown is for how long no call is made to a service that did not answer several times in a
+	// row, at first; 10 seconds by default. It doubles up to a minute.
 	Cooldown time.Duration
 	// Clock tells the time; time.Now by default.
 	Clock func() time.Time
@@ -62,8 +64,9 @@ func Unlimited() Limits {
 
 type patientKey struct{}
 
-// Patient marks calls of a caller that may wait for its turn, within ctx, because it holds no worker that others need. Without it
-// a call that would have to wait fails at once, with cloud.Throttled or cloud.Unavailable, NotSent, and the time to ask again.
+// Patient marks calls of a caller that may wait for its turn, within ctx, because it holds no
+// worker that others need. Without it a call that would have to wait fails at once, with
+// cloud.Throttled or cloud.Unavailable, NotSent, and the time to ask again.
 func Patient(ctx context.Context) context.Context { return context.WithValue(ctx, patientKey{}, true) }
 
 func isPatient(ctx context.Context) bool { return ctx.Value(patientKey{}) != nil }
@@ -92,8 +95,8 @@ func newGate(account string, limits Limits, metrics *Metrics) *gate {
 	}
 }
 
-// hostOf names what fails as one: compute, network and volumes are one host of OCI's. Load balancers of the classic kind share its
-// name and are another service behind it.
+// hostOf names what fails as one: compute, network and volumes are one host of OCI's. Load
+// balancers of the classic kind share its name and are another service behind it.
 func hostOf(service string) string {
 	switch service {
 	case serviceCompute, serviceNetwork, serviceBlockstorage, serviceWorkRequests:
@@ -218,7 +221,8 @@ func (g *gate) leave(p pass, err error) {
 	g.metrics.gate(g.account, p, b.perSecond, c.State(now))
 }
 
-// messageOf leaves out the request's identifier, which is another one each time: conditions repeat the message.
+// messageOf leaves out the request's identifier, which is another one each time: conditions repeat
+// the message.
 func messageOf(err error) string {
 	var e *cloud.Error
 	if !errors.As(err, &e) {

@@ -69,7 +69,8 @@ func (c *Client) GetInternetGateway(ctx context.Context, id string) (InternetGat
 	return internetGateway(response.InternetGateway), err
 }
 
-// CreateInternetGateway creates an enabled internet gateway. A VCN takes one: a second one is cloud.LimitExceeded.
+// CreateInternetGateway creates an enabled internet gateway. A VCN takes one: a second one is
+// cloud.LimitExceeded.
 func (c *Client) CreateInternetGateway(ctx context.Context, spec GatewaySpec) (InternetGateway, error) {
 	yes := true
 	response, err := call(ctx, c, operation{service: serviceNetwork, name: "CreateInternetGateway"},

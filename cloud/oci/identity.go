@@ -28,7 +28,8 @@ type RegionSubscription struct {
 	Ready bool
 }
 
-// AvailabilityDomains lists the region's availability domains with their fault domains: 1 + n calls.
+// AvailabilityDomains lists the region's availability domains with their fault domains: 1 + n
+// calls.
 func (c *Client) AvailabilityDomains(ctx context.Context) ([]AvailabilityDomain, error) {
 	response, err := call(ctx, c, operation{service: serviceIdentity, name: "ListAvailabilityDomains"},
 		c.identity.ListAvailabilityDomains, identity.ListAvailabilityDomainsRequest{CompartmentId: &c.compartmentID})
@@ -70,8 +71,9 @@ func (c *Client) RegionSubscriptions(ctx context.Context) ([]RegionSubscription,
 	return subscriptions, nil
 }
 
-// ProbeCompartment succeeds if instances and networks of the compartment can be listed: two calls. OCI answers 404 for what is
-// gone and for what may not be seen, so that a 404 is to be believed only together with a successful probe.
+// ProbeCompartment succeeds if instances and networks of the compartment can be listed: two calls.
+// OCI answers 404 for what is gone and for what may not be seen, so that a 404 is to be believed
+// only together with a successful probe.
 func (c *Client) ProbeCompartment(ctx context.Context) error {
 	one := 1
 	_, err := call(ctx, c, operation{service: serviceCompute, name: "ListInstances"},

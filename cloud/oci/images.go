@@ -27,7 +27,8 @@ type Shape struct {
 	GPUs int
 	// Processor describes it in words.
 	Processor string
-	// Architecture is amd64 or arm64. OCI does not say: it is read from the processor's description.
+	// Architecture is amd64 or arm64. OCI does not say: it is read from the processor's
+	// description.
 	Architecture string
 }
 
@@ -107,8 +108,8 @@ func (c *Client) Image(ctx context.Context, id string) (Image, error) {
 	return image(response.Image), nil
 }
 
-// ImageCompatibleWithShape tells whether instances of the shape can be launched from the image; an image of another
-// architecture is not compatible.
+// ImageCompatibleWithShape tells whether instances of the shape can be launched from the image; an
+// image of another architecture is not compatible.
 func (c *Client) ImageCompatibleWithShape(ctx context.Context, imageID, shapeName string) (bool, error) {
 	type request = core.ListImageShapeCompatibilityEntriesRequest
 	type response = core.ListImageShapeCompatibilityEntriesResponse

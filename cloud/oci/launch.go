@@ -34,13 +34,15 @@ type LaunchSpec struct {
 	AssignPublicIP bool
 	// HostnameLabel is the name in the VCN's DNS; empty for none.
 	HostnameLabel string
-	// UserData as cloud-init is to see it; it is encoded here. Base64 and all, OCI takes 32,000 bytes of metadata.
+	// UserData as cloud-init is to see it; it is encoded here. Base64 and all, OCI takes 32,000
+	// bytes of metadata.
 	UserData []byte
 	// SSHAuthorizedKeys are public keys, one line each.
 	SSHAuthorizedKeys []string
 	// Preemptible instances are cheaper and may be terminated by OCI at any time.
 	Preemptible bool
-	// EncryptInTransit encrypts the traffic to paravirtualized volumes; not all images and shapes can.
+	// EncryptInTransit encrypts the traffic to paravirtualized volumes; not all images and shapes
+	// can.
 	EncryptInTransit bool
 	// Tags are free-form.
 	Tags map[string]string
@@ -52,7 +54,8 @@ type LaunchSpec struct {
 type VolumeSize struct {
 	// GB is the size, in units of 2^30 bytes.
 	GB int64
-	// VPUsPerGB is the performance: 0 lower cost, 10 balanced, 20 higher, 30 to 120 ultra high. Nil is OCI's default.
+	// VPUsPerGB is the performance: 0 lower cost, 10 balanced, 20 higher, 30 to 120 ultra high. Nil
+	// is OCI's default.
 	VPUsPerGB *int64
 }
 
@@ -73,8 +76,8 @@ func (s LaunchSpec) Format(state fmt.State, _ rune) {
 // MarshalJSON keeps user data and keys out of structured logs.
 func (s LaunchSpec) MarshalJSON() ([]byte, error) { return fmt.Appendf(nil, "%q", fmt.Sprint(s)), nil }
 
-// LaunchInstance asks for an instance and returns it as PROVISIONING. IMDSv1 is always off. The launch may still fail: see
-// LaunchFailure.
+// LaunchInstance asks for an instance and returns it as PROVISIONING. IMDSv1 is always off. The
+// launch may still fail: see LaunchFailure.
 func (c *Client) LaunchInstance(ctx context.Context, spec LaunchSpec) (Instance, error) {
 	userData := base64.StdEncoding.EncodeToString(spec.UserData)
 	op := operation{service: serviceCompute, name: operationLaunch, secrets: []string{userData, string(spec.UserData)}}

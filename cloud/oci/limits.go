@@ -51,7 +51,8 @@ func (c *Client) LimitValues(ctx context.Context, service string) ([]LimitValue,
 	return values, nil
 }
 
-// ResourceAvailability returns what is used and left of a limit. The availability domain is empty for limits of a region.
+// ResourceAvailability returns what is used and left of a limit. The availability domain is empty
+// for limits of a region.
 func (c *Client) ResourceAvailability(
 	ctx context.Context, service, limit, availabilityDomain string,
 ) (ResourceAvailability, error) {

@@ -13,11 +13,13 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
-// shapeFlexible is the only shape that OCI still makes (oci-go-sdk loadbalancer/create_load_balancer_details.go).
+// shapeFlexible is the only shape that OCI still makes (oci-go-sdk
+// loadbalancer/create_load_balancer_details.go).
 const shapeFlexible = "flexible"
 
-// LoadBalancers are an account's load balancers of the classic kind, with NetworkLoadBalancers' methods. Operations of one name
-// in both services have names of their own here, in metrics and errors.
+// LoadBalancers are an account's load balancers of the classic kind, with NetworkLoadBalancers'
+// methods. Operations of one name in both services have names of their own here, in metrics and
+// errors.
 type LoadBalancers struct{ c *Client }
 
 // LoadBalancers gives access to the load balancers of the classic kind.
@@ -97,7 +99,8 @@ func (l LoadBalancers) CreateBackendSet(ctx context.Context, own ownership.Proof
 		}}, func(r lb.CreateBackendSetResponse) *string { return r.OpcWorkRequestId })
 }
 
-// UpdateBackendSet replaces a backend set by the one given, with its backends: this service leaves nothing out.
+// UpdateBackendSet replaces a backend set by the one given, with its backends: this service leaves
+// nothing out.
 func (l LoadBalancers) UpdateBackendSet(ctx context.Context, own ownership.Proof, name string, set BackendSet) (workRequestID string, err error) {
 	id := own.ID()
 	backends := []lb.BackendDetails{}

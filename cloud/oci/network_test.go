@@ -231,7 +231,8 @@ func securityRules() []oci.SecurityRule {
 	}
 }
 
-// What is added must be read back as the same rule, or a reconciler would add and remove it for ever.
+// What is added must be read back as the same rule, or a reconciler would add and remove it for
+// ever.
 func TestSecurityRulesSurviveTheRoundTrip(t *testing.T) {
 	g := NewWithT(t)
 	f := newFake(t)

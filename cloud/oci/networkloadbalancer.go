@@ -12,8 +12,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
-// NetworkLoadBalancers are an account's network load balancers. All changes are asynchronous: they return the OCID of a work
-// request, and answer cloud.Conflict while another change is under way.
+// NetworkLoadBalancers are an account's network load balancers. All changes are asynchronous: they
+// return the OCID of a work request, and answer cloud.Conflict while another change is under way.
 type NetworkLoadBalancers struct{ c *Client }
 
 // NetworkLoadBalancers gives access to the network load balancers.
@@ -107,8 +107,8 @@ func (n NetworkLoadBalancers) CreateBackendSet(ctx context.Context, own ownershi
 		}}, func(r nlb.CreateBackendSetResponse) *string { return r.OpcWorkRequestId })
 }
 
-// UpdateBackendSet replaces a backend set by the one given, with its backends: whether OCI keeps those that are left out is not
-// documented.
+// UpdateBackendSet replaces a backend set by the one given, with its backends: whether OCI keeps
+// those that are left out is not documented.
 func (n NetworkLoadBalancers) UpdateBackendSet(ctx context.Context, own ownership.Proof, name string, set BackendSet) (workRequestID string, err error) {
 	id := own.ID()
 	backends := []nlb.BackendDetails{}

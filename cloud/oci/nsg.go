@@ -56,7 +56,8 @@ func (c *Client) GetNetworkSecurityGroup(ctx context.Context, id string) (Networ
 	return networkSecurityGroup(response.NetworkSecurityGroup), err
 }
 
-// CreateNetworkSecurityGroup creates a network security group, which admits nothing until it has rules.
+// CreateNetworkSecurityGroup creates a network security group, which admits nothing until it has
+// rules.
 func (c *Client) CreateNetworkSecurityGroup(ctx context.Context, spec NetworkSecurityGroupSpec) (NetworkSecurityGroup, error) {
 	response, err := call(ctx, c, operation{service: serviceNetwork, name: "CreateNetworkSecurityGroup"},
 		c.network.CreateNetworkSecurityGroup, core.CreateNetworkSecurityGroupRequest{
@@ -80,7 +81,8 @@ func (c *Client) UpdateNetworkSecurityGroupTags(ctx context.Context, own ownersh
 	return err
 }
 
-// DeleteNetworkSecurityGroup deletes the network security group; cloud.Conflict while there are VNICs in it.
+// DeleteNetworkSecurityGroup deletes the network security group; cloud.Conflict while there are
+// VNICs in it.
 func (c *Client) DeleteNetworkSecurityGroup(ctx context.Context, own ownership.Proof) error {
 	id := own.ID()
 	_, err := call(ctx, c, operation{service: serviceNetwork, name: "DeleteNetworkSecurityGroup"}.on(id),

@@ -21,7 +21,8 @@ const StateScaling LifecycleState = "SCALING"
 // InstancePool keeps a number of instances of one instance configuration.
 type InstancePool struct {
 	Resource
-	// ConfigurationID is the OCID of the instance configuration that instances to come are launched from.
+	// ConfigurationID is the OCID of the instance configuration that instances to come are launched
+	// from.
 	ConfigurationID string
 	// Size is how many instances the pool should have.
 	Size int
@@ -31,7 +32,8 @@ type InstancePool struct {
 	CreatedAt time.Time
 }
 
-// PoolPlacement is an availability domain that a pool may launch in. Without fault domains OCI spreads over all.
+// PoolPlacement is an availability domain that a pool may launch in. Without fault domains OCI
+// spreads over all.
 type PoolPlacement struct {
 	AvailabilityDomain string
 	FaultDomains       []string
@@ -40,7 +42,8 @@ type PoolPlacement struct {
 
 // PoolSpec is an instance pool to create.
 type PoolSpec struct {
-	// DisplayName is the end of the names that OCI gives to the pool's instances: inst-, five random characters, and it.
+	// DisplayName is the end of the names that OCI gives to the pool's instances: inst-, five
+	// random characters, and it.
 	DisplayName string
 	// ConfigurationID is the OCID of the instance configuration.
 	ConfigurationID string
@@ -52,7 +55,8 @@ type PoolSpec struct {
 	RetryToken string
 }
 
-// PoolChange is what to change of a pool; nil and empty fields stay as they are. It concerns instances to come only.
+// PoolChange is what to change of a pool; nil and empty fields stay as they are. It concerns
+// instances to come only.
 type PoolChange struct {
 	ConfigurationID string
 	Placements      []PoolPlacement
@@ -69,7 +73,8 @@ func (c *Client) GetInstancePool(ctx context.Context, id string) (InstancePool, 
 	return instancePool(response.InstancePool), nil
 }
 
-// ListInstancePools lists the compartment's pools that have all of the tags, those that are TERMINATED included.
+// ListInstancePools lists the compartment's pools that have all of the tags, those that are
+// TERMINATED included.
 func (c *Client) ListInstancePools(ctx context.Context, tags map[string]string) ([]InstancePool, error) {
 	items, err := listAll(ctx, c, pager[core.ListInstancePoolsRequest, core.ListInstancePoolsResponse, core.InstancePoolSummary]{
 		op:      operation{service: serviceCompute, name: "ListInstancePools"},
@@ -166,8 +171,8 @@ func (c *Client) AllDataVolumeAttachments(ctx context.Context) ([]VolumeAttachme
 	return c.dataVolumeAttachments(ctx, core.ListVolumeAttachmentsRequest{CompartmentId: &c.compartmentID, Limit: new(PageSize)})
 }
 
-// DetachInstance takes an instance out of its pool, makes the pool smaller by one and ends the instance and its boot volume. Its
-// data volumes stay. It returns before that has happened.
+// DetachInstance takes an instance out of its pool, makes the pool smaller by one and ends the
+// instance and its boot volume. Its data volumes stay. It returns before that has happened.
 func (c *Client) DetachInstance(ctx context.Context, pool, own ownership.Proof) error {
 	poolID, instanceID, yes := pool.ID(), own.ID(), true
 	_, err := call(ctx, c, operation{service: serviceCompute, name: "DetachInstancePoolInstance"}.on(poolID), c.pools.DetachInstancePoolInstance,
@@ -177,8 +182,8 @@ func (c *Client) DetachInstance(ctx context.Context, pool, own ownership.Proof) 
 	return err
 }
 
-// TerminateInstancePool asks for the end of the pool and of all its instances and their volumes. It returns before that has
-// happened.
+// TerminateInstancePool asks for the end of the pool and of all its instances and their volumes. It
+// returns before that has happened.
 func (c *Client) TerminateInstancePool(ctx context.Context, own ownership.Proof) error {
 	id := own.ID()
 	_, err := call(ctx, c, operation{service: serviceCompute, name: "TerminateInstancePool"}.on(id), c.pools.TerminateInstancePool,
@@ -186,9 +191,9 @@ func (c *Client) TerminateInstancePool(ctx context.Context, own ownership.Proof)
 	return err
 }
 
-// ScalingFailure looks up why a pool does not get the size that it should have: an error of the newest of its failed work requests,
-// of the kind that a launch would have had. Of those it looks at one page: a pool that goes on trying leaves many. failure is nil if
-// none has failed.
+// ScalingFailure looks up why a pool does not get the size that it should have: an error of the
+// newest of its failed work requests, of the kind that a launch would have had. Of those it looks
+// at one page: a pool that goes on trying leaves many. failure is nil if none has failed.
 func (c *Client) ScalingFailure(ctx context.Context, id string) (failure error, err error) {
 	response, err := call(ctx, c, operation{service: serviceWorkRequests, name: "ListWorkRequests"}, c.workRequests.ListWorkRequests,
 		workrequests.ListWorkRequestsRequest{CompartmentId: &c.compartmentID, ResourceId: &id})

@@ -26,8 +26,9 @@ const (
 	UserPrincipalType PrincipalType = "UserPrincipal"
 	// InstancePrincipalType signs as the OCI instance that the process runs on.
 	InstancePrincipalType PrincipalType = "InstancePrincipal"
-	// WorkloadIdentityType signs as the service account of the pod on OKE. The SDK reads OCI_RESOURCE_PRINCIPAL_VERSION
-	// and OCI_RESOURCE_PRINCIPAL_REGION from the environment; they belong in the pod's manifest.
+	// WorkloadIdentityType signs as the service account of the pod on OKE. The SDK reads
+	// OCI_RESOURCE_PRINCIPAL_VERSION and OCI_RESOURCE_PRINCIPAL_REGION from the environment; they
+	// belong in the pod's manifest.
 	WorkloadIdentityType PrincipalType = "WorkloadIdentity"
 )
 
@@ -57,8 +58,8 @@ func (UserPrincipal) Format(state fmt.State, _ rune) { _, _ = state.Write([]byte
 // MarshalJSON keeps the key out of structured logs.
 func (UserPrincipal) MarshalJSON() ([]byte, error) { return []byte(`"[user principal]"`), nil }
 
-// newProvider builds the SDK's view of the principal. A user principal is checked without any call; the others ask the
-// metadata service or the cluster for a first token.
+// newProvider builds the SDK's view of the principal. A user principal is checked without any call;
+// the others ask the metadata service or the cluster for a first token.
 func newProvider(config Config) (common.ConfigurationProvider, error) {
 	var provider common.ConfigurationProvider
 	var err error
@@ -144,8 +145,8 @@ func isEncrypted(block *pem.Block) bool {
 	return block.Type == "ENCRYPTED PRIVATE KEY" || strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED")
 }
 
-// Fingerprint of an API key as OCI computes it: the MD5 of the public key's DER form, hex pairs with colons. Source: OCI
-// documentation, "Required Keys and OCIDs".
+// Fingerprint of an API key as OCI computes it: the MD5 of the public key's DER form, hex pairs
+// with colons. Source: OCI documentation, "Required Keys and OCIDs".
 func Fingerprint(key *rsa.PublicKey) (string, error) {
 	der, err := x509.MarshalPKIXPublicKey(key)
 	if err != nil {

@@ -19,7 +19,8 @@ type RouteTable struct {
 	Rules []RouteRule
 }
 
-// RouteRule sends a destination's traffic to a gateway. Rules of OCI's other kinds, to services, have no valid Destination.
+// RouteRule sends a destination's traffic to a gateway. Rules of OCI's other kinds, to services,
+// have no valid Destination.
 type RouteRule struct {
 	Destination netip.Prefix
 	// TargetID is the OCID of the gateway, or of a private IP.

@@ -11,8 +11,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
-// SecurityList filters the traffic of whole subnets, beside the network security groups of VNICs: what either admits passes.
-// A VCN's default list admits SSH from everywhere.
+// SecurityList filters the traffic of whole subnets, beside the network security groups of VNICs:
+// what either admits passes. A VCN's default list admits SSH from everywhere.
 type SecurityList struct {
 	Resource
 	VCNID string
@@ -31,8 +31,8 @@ func (c *Client) GetSecurityList(ctx context.Context, id string) (SecurityList, 
 	}, err
 }
 
-// ClearSecurityList removes all rules, so that network security groups alone decide. A VCN's default list cannot be deleted,
-// and a subnet without any list gets that one.
+// ClearSecurityList removes all rules, so that network security groups alone decide. A VCN's
+// default list cannot be deleted, and a subnet without any list gets that one.
 func (c *Client) ClearSecurityList(ctx context.Context, own ownership.Proof) error {
 	id := own.ID()
 	_, err := call(ctx, c, operation{service: serviceNetwork, name: "UpdateSecurityList"}.on(id), c.network.UpdateSecurityList,

@@ -13,8 +13,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
-// ruleBatch is how many rules OCI adds to or removes from a network security group in one call. Source: OCI documentation,
-// "Network Security Groups".
+// ruleBatch is how many rules OCI adds to or removes from a network security group in one call.
+// Source: OCI documentation, "Network Security Groups".
 const ruleBatch = 25
 
 // Direction of the traffic that a rule admits.

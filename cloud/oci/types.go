@@ -14,8 +14,8 @@ import (
 // LifecycleState is where in its life a resource is, in OCI's words.
 type LifecycleState string
 
-// The states that this package's resources go through; a resource has some of them. Source: the lifecycleState of Instance,
-// Vcn, Volume, Image and VnicAttachment in OCI's Core Services API.
+// The states that this package's resources go through; a resource has some of them. Source: the
+// lifecycleState of Instance, Vcn, Volume, Image and VnicAttachment in OCI's Core Services API.
 const (
 	StateProvisioning  LifecycleState = "PROVISIONING"
 	StateAvailable     LifecycleState = "AVAILABLE"

@@ -25,8 +25,8 @@ type VNIC struct {
 	HostnameLabel string
 }
 
-// AttachedVNICs lists the OCIDs of the VNICs that are attached, by instance: of one instance, or of all in the compartment if
-// instanceID is empty.
+// AttachedVNICs lists the OCIDs of the VNICs that are attached, by instance: of one instance, or of
+// all in the compartment if instanceID is empty.
 func (c *Client) AttachedVNICs(ctx context.Context, instanceID string) (map[string][]string, error) {
 	attachments, err := listAll(ctx, c,
 		pager[core.ListVnicAttachmentsRequest, core.ListVnicAttachmentsResponse, core.VnicAttachment]{
@@ -53,8 +53,9 @@ func (c *Client) AttachedVNICs(ctx context.Context, instanceID string) (map[stri
 	return attached, nil
 }
 
-// PrimaryVNIC finds the primary one of an instance's VNICs: a call, and one more per secondary VNIC that is looked at first.
-// found is false if none of them is, which is so before an instance is provisioned and after it is terminated.
+// PrimaryVNIC finds the primary one of an instance's VNICs: a call, and one more per secondary VNIC
+// that is looked at first. found is false if none of them is, which is so before an instance is
+// provisioned and after it is terminated.
 func (c *Client) PrimaryVNIC(ctx context.Context, ids []string) (vnic VNIC, found bool, err error) {
 	var unseen error
 	for _, id := range ids {
@@ -62,7 +63,8 @@ func (c *Client) PrimaryVNIC(ctx context.Context, ids []string) (vnic VNIC, foun
 			c.network.GetVnic, core.GetVnicRequest{VnicId: &id})
 		switch {
 		case cloud.IsKind(err, cloud.NotFoundOrUnauthorized):
-			// Detached since the list was made, or not ours to see. It does not matter if another one is the primary.
+			// Detached since the list was made, or not ours to see. It does not matter if another
+			// one is the primary.
 			unseen = err
 		case err != nil:
 			return VNIC{}, false, err

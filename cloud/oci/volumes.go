@@ -70,7 +70,8 @@ func (c *Client) bootVolumes(ctx context.Context, availabilityDomain string) ([]
 	}), err
 }
 
-// bootVolumeAttachments lists the attachments of all boot volumes in an availability domain, DETACHED ones included.
+// bootVolumeAttachments lists the attachments of all boot volumes in an availability domain,
+// DETACHED ones included.
 func (c *Client) bootVolumeAttachments(ctx context.Context, availabilityDomain string) ([]core.BootVolumeAttachment, error) {
 	return listAll(ctx, c,
 		pager[core.ListBootVolumeAttachmentsRequest, core.ListBootVolumeAttachmentsResponse, core.BootVolumeAttachment]{
@@ -86,8 +87,9 @@ func (c *Client) bootVolumeAttachments(ctx context.Context, availabilityDomain s
 		})
 }
 
-// DataVolumeAttachments lists the attachments of an instance's data volumes, DETACHED ones included. OCI keeps them for a while after
-// the instance is terminated, so that they lead to volumes that were left.
+// DataVolumeAttachments lists the attachments of an instance's data volumes, DETACHED ones
+// included. OCI keeps them for a while after the instance is terminated, so that they lead to
+// volumes that were left.
 func (c *Client) DataVolumeAttachments(ctx context.Context, instanceID string) ([]VolumeAttachment, error) {
 	return c.dataVolumeAttachments(ctx, core.ListVolumeAttachmentsRequest{
 		CompartmentId: &c.compartmentID, InstanceId: &instanceID, Limit: new(PageSize),

@@ -69,7 +69,8 @@ func TestOnlyWhatStatusHoldsIsTakenAsRecorded(t *testing.T) {
 	g.Expect(calls).To(BeNumerically(">", 1))
 }
 
-// recordedIn are the arguments of all calls of ownership.Recorded outside of tests, by file and position.
+// recordedIn are the arguments of all calls of ownership.Recorded outside of tests, by file and
+// position.
 func recordedIn(t *testing.T, root string) map[string]string {
 	t.Helper()
 	found := map[string]string{}

@@ -12,8 +12,8 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 )
 
-// skew is by how much the clock of another management cluster may be wrong. Only the first look after
-// a restart goes by it.
+// skew is by how much the clock of another management cluster may be wrong. Only the first look
+// after a restart goes by it.
 const skew = 2 * time.Minute
 
 // Claim says which management cluster holds a thing in OCI. Two may have the same objects: after a
@@ -41,13 +41,13 @@ func (c Claim) String() string {
 	return c.Holder + " " + c.Since.UTC().Format(time.RFC3339)
 }
 
-// Holder is a management cluster, and what it knows about its claim to a thing. The zero value claims
-// nothing and minds nobody's claim.
+// Holder is a management cluster, and what it knows about its claim to a thing. The zero value
+// claims nothing and minds nobody's claim.
 type Holder struct {
 	// ID is the UID of the management cluster's namespace kube-system.
 	ID string
-	// Since goes into the claim of what is made. It must be the same for each attempt: OCI refuses a
-	// retry token with another body.
+	// Since goes into the claim of what is made. It must be the same for each attempt: OCI refuses
+	// a retry token with another body.
 	Since time.Time
 	// Now is the time, Window how long a claim can be contested.
 	Now    time.Time
@@ -60,21 +60,24 @@ type Holder struct {
 	Status infrav1.ClaimStatus
 }
 
-// own tells whether the status was written in this management cluster. Another's comes with a backup.
+// own tells whether the status was written in this management cluster. Another's comes with a
+// backup.
 func (h Holder) own() bool { return h.Status.ManagementCluster == h.ID }
 
-// pending tells whether a claim was laid to what another had held, and has not stood for the window.
+// pending tells whether a claim was laid to what another had held, and has not stood for the
+// window.
 func (h Holder) pending() bool {
 	return h.own() && h.Status.State == infrav1.ClaimPending
 }
 
 // stale tells whether a decision to claim is too old to be carried out. A claim is written within a
-// quarter of the window after its decision, and contested within the next two; the last one is for the
-// writing of that. So whoever sees his claim stand for the window knows that nobody is about to mind.
+// quarter of the window after its decision, and contested within the next two; the last one is for
+// the writing of that. So whoever sees his claim stand for the window knows that nobody is about to
+// mind.
 func (h Holder) stale() bool { return h.Now.Sub(h.Status.TakenAt.Time) > h.Window/4 }
 
-// young tells whether somebody else's claim was laid so lately that it can be contested. What this process
-// saw counts: it needs nobody else's clock.
+// young tells whether somebody else's claim was laid so lately that it can be contested. What this
+// process saw counts: it needs nobody else's clock.
 func (h Holder) young(other Claim) bool {
 	if !h.Seen.IsZero() {
 		return h.Now.Sub(h.Seen) < h.Window/2+h.Rest
@@ -82,8 +85,8 @@ func (h Holder) young(other Claim) bool {
 	return h.Now.Sub(other.Since).Abs() < h.Window+h.Rest+skew
 }
 
-// HeldBy is the owner in a management cluster: what another management cluster holds is not proven to
-// be his.
+// HeldBy is the owner in a management cluster: what another management cluster holds is not proven
+// to be his.
 func (o Owner) HeldBy(holder Holder) Owner {
 	o.holder = holder
 	return o
@@ -92,8 +95,8 @@ func (o Owner) HeldBy(holder Holder) Owner {
 // Claim is what the owner claims things with that he makes.
 func (o Owner) Claim() Claim { return Claim{Holder: o.holder.ID, Since: o.holder.Since} }
 
-// Claimed adds the claim to the tags of what the owner makes, if it is a thing of its own: parts of a
-// VCN are whose the VCN is.
+// Claimed adds the claim to the tags of what the owner makes, if it is a thing of its own: parts of
+// a VCN are whose the VCN is.
 func (o Owner) Claimed(tags map[string]string) map[string]string {
 	claim := o.Claim().String()
 	if claim == "" {
@@ -118,8 +121,8 @@ const (
 	Foreign Outcome = "Foreign"
 	// Ours is to be cared for.
 	Ours Outcome = "Ours"
-	// Taken over from a management cluster is what a status that was lost, or came with a backup, knows
-	// nothing of.
+	// Taken over from a management cluster is what a status that was lost, or came with a backup,
+	// knows nothing of.
 	Taken Outcome = "Taken"
 	// Contested is what somebody else claimed a moment ago, under our eyes: it is claimed back.
 	Contested Outcome = "Contested"
@@ -133,8 +136,8 @@ type Judgement struct {
 	// Found is the claim that the thing carries, Tag its tag as it is.
 	Found Claim
 	Tag   string
-	// Proof is of what is Ours. Settled says that what changes it for good may be done: a claim that
-	// was laid to another's thing has to stand for the window first.
+	// Proof is of what is Ours. Settled says that what changes it for good may be done: a claim
+	// that was laid to another's thing has to stand for the window first.
 	Proof   Proof
 	Settled bool
 	// Laying is the proof with which a claim is laid to what is Taken or Contested.
@@ -154,7 +157,8 @@ func (o Owner) Judge(id string, tags map[string]string) Judgement {
 		j.Outcome, j.Proof = Ours, proof
 		j.Settled = !h.pending() && (h.own() || h.ID == "" || j.Found.Holder == "" || j.Found.Since.Equal(o.Claim().Since))
 	case !h.own():
-		// Whoever lost his status cannot know who is right: he claims, and sees whether somebody minds.
+		// Whoever lost his status cannot know who is right: he claims, and sees whether somebody
+		// minds.
 		j.Outcome, j.Laying = Taken, proof
 	case h.pending() && h.Status.TakenFrom == j.Tag && (!h.stale() || h.Seen.IsZero() || h.young(j.Found)):
 		j.Outcome, j.Laying, j.Again = Taken, proof, !h.stale()

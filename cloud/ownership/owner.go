@@ -1,12 +1,12 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package ownership decides what is whose. A thing in OCI or in a tailnet belongs to an object only if
-// what OCI or the coordination server holds says so, or if this provider's own status recorded it. What
-// users can write (annotations, providerID, names, host names) proves nothing.
+// Package ownership decides what is whose. A thing in OCI or in a tailnet belongs to an object only
+// if what OCI or the coordination server holds says so, or if this provider's own status recorded
+// it. What users can write (annotations, providerID, names, host names) proves nothing.
 //
-// The verbs of cloud/oci and cloud/tailnet that change or end something take a Proof, which only this
-// package makes. It has no I/O and no clock, and may import the API's constants only.
+// The verbs of cloud/oci and cloud/tailnet that change or end something take a Proof, which only
+// this package makes. It has no I/O and no clock, and may import the API's constants only.
 package ownership
 
 import (
@@ -18,12 +18,13 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 )
 
-// maxTagValue is the length of a freeform tag's value in OCI (OCI documentation, "Tagging Overview",
-// limits on tags).
+// maxTagValue is the length of a freeform tag's value in OCI (OCI documentation, "Tagging
+// Overview", limits on tags).
 const maxTagValue = 256
 
-// Owner is an object that things are made for. All three of identity, namespace and name count: users can
-// write the identity into an annotation, but cannot make an object in another's namespace.
+// Owner is an object that things are made for. All three of identity, namespace and name count:
+// users can write the identity into an annotation, but cannot make an object in another's
+// namespace.
 type Owner struct {
 	uidTag, nameTag           string
 	identity, namespace, name string
@@ -41,7 +42,8 @@ func Machine(identity, namespace, name string) Owner {
 	return Owner{uidTag: infrav1.MachineUIDTag, nameTag: infrav1.MachineNameTag, identity: identity, namespace: namespace, name: name}
 }
 
-// MachinePool is an OCIMeshMachinePool as an owner. identity is the UID that it was first seen with.
+// MachinePool is an OCIMeshMachinePool as an owner. identity is the UID that it was first seen
+// with.
 func MachinePool(identity, namespace, name string) Owner {
 	return Owner{uidTag: infrav1.MachinePoolUIDTag, nameTag: infrav1.MachinePoolNameTag, identity: identity, namespace: namespace, name: name}
 }
@@ -70,8 +72,8 @@ func (o Owner) TagsWith(other Owner) map[string]string {
 	return tags
 }
 
-// Digest stands for kind, identity, namespace and name where there is no room for them: 40 hexadecimal
-// digits. Nobody can make another object that has it.
+// Digest stands for kind, identity, namespace and name where there is no room for them: 40
+// hexadecimal digits. Nobody can make another object that has it.
 func (o Owner) Digest() string {
 	sum := sha256.Sum256([]byte(strings.Join([]string{o.uidTag, o.identity, o.namespace, o.name}, "\n")))
 	return hex.EncodeToString(sum[:20])

@@ -10,8 +10,8 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 )
 
-// DefaultBootVolumeGB is what a boot volume without a size counts as: platform images have 47 GB, and OCI takes no size below 50
-// (oci-go-sdk core/instance_source_via_image_details.go).
+// DefaultBootVolumeGB is what a boot volume without a size counts as: platform images have 47 GB,
+// and OCI takes no size below 50 (oci-go-sdk core/instance_source_via_image_details.go).
 const DefaultBootVolumeGB = 50
 
 // Size is what a machine, or several, use.
@@ -19,8 +19,8 @@ type Size struct {
 	Instances, OCPUs, MemoryGB, VolumeGB int64
 }
 
-// SizeOf is that of one instance with so many OCPUs and GB of memory, which OCI counts whole. Lists of instances do not show how
-// large a boot volume is: it is taken to be OCI's default.
+// SizeOf is that of one instance with so many OCPUs and GB of memory, which OCI counts whole. Lists
+// of instances do not show how large a boot volume is: it is taken to be OCI's default.
 func SizeOf(ocpus, memoryGB float64) Size {
 	return Size{
 		Instances: 1, OCPUs: int64(math.Ceil(ocpus)), MemoryGB: int64(math.Ceil(memoryGB)), VolumeGB: DefaultBootVolumeGB,
@@ -41,7 +41,8 @@ func (s Size) Times(n int64) Size {
 
 // Budget is what machines may use of an account. The zero value bounds nothing.
 type Budget struct {
-	// Families bound what is used of each shape family; nil allows all, otherwise one that is missing is not allowed.
+	// Families bound what is used of each shape family; nil allows all, otherwise one that is
+	// missing is not allowed.
 	Families map[string]Bound
 	// VolumeGB bounds volumes of all families; nil does not.
 	VolumeGB *int64
@@ -81,12 +82,14 @@ type Use struct {
 	AvailabilityDomain string
 	// Family is the shape's.
 	Family string
-	// Others says that it is an instance of somebody else: it counts for limits and not for the budget.
+	// Others says that it is an instance of somebody else: it counts for limits and not for the
+	// budget.
 	Others bool
 	Size   Size
 }
 
-// Limit is one of OCI's limits of a family in an availability domain; a figure that is not known is nil.
+// Limit is one of OCI's limits of a family in an availability domain; a figure that is not known is
+// nil.
 type Limit struct {
 	AvailabilityDomain, Family string
 	OCPUs, MemoryGB            *int64
@@ -156,8 +159,8 @@ func (a Account) overBudget(shape Shape) string {
 	return ""
 }
 
-// overLimit says which of OCI's limits a machine of the shape would exceed in the availability domain, as far as the compartment
-// shows; empty if none.
+// overLimit says which of OCI's limits a machine of the shape would exceed in the availability
+// domain, as far as the compartment shows; empty if none.
 func (a Account) overLimit(availabilityDomain string, shape Shape) string {
 	name := Family(shape.Name)
 	var used Size

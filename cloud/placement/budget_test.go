@@ -87,7 +87,8 @@ func TestAMemoryBudgetKeepsShapesOfUnknownMemoryOut(t *testing.T) {
 	g.Expect(decision.Rejections[0].Message).To(ContainSubstring("how much VM.Standard2.4 has is not known"))
 }
 
-// Decisions that each see the ones before, in any order and with machines that leave, never exceed a budget and give all of it away.
+// Decisions that each see the ones before, in any order and with machines that leave, never exceed
+// a budget and give all of it away.
 func TestDecisionsInAnyOrderFillABudgetAndNeverExceedIt(t *testing.T) {
 	for seed := range uint64(200) {
 		random := rand.New(rand.NewPCG(seed, 7))

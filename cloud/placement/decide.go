@@ -14,11 +14,13 @@ import (
 
 // Decide returns where the machine may be launched, best first.
 //
-// The order is, by falling importance: the availability domain with the fewest machines of the group for the account's weight;
-// the account with the fewest of the group, then of all, for its weight; the account's name. Within an account: the preferred
-// shape; the availability domain with the fewest machines, then its name; the fault domain with the fewest of the group, then of
-// all, then its name. Who goes down the list after a failed launch therefore changes the fault domain first, then the
-// availability domain, then the shape, then the account, as long as that does not make the spread worse.
+// The order is, by falling importance: the availability domain with the fewest machines of the
+// group for the account's weight; the account with the fewest of the group, then of all, for its
+// weight; the account's name. Within an account: the preferred shape; the availability domain with
+// the fewest machines, then its name; the fault domain with the fewest of the group, then of all,
+// then its name. Who goes down the list after a failed launch therefore changes the fault domain
+// first, then the availability domain, then the shape, then the account, as long as that does not
+// make the spread worse.
 func Decide(facts Facts) Decision {
 	decision := Decision{UnknownFailureDomain: !facts.knowsFailureDomain()}
 	if decision.UnknownFailureDomain {
@@ -44,8 +46,8 @@ func Decide(facts Facts) Decision {
 	return decision
 }
 
-// knowsFailureDomain tells whether the failure domain that was asked for exists, or may exist in an account whose
-// availability domains have never been seen.
+// knowsFailureDomain tells whether the failure domain that was asked for exists, or may exist in an
+// account whose availability domains have never been seen.
 func (f Facts) knowsFailureDomain() bool {
 	if f.FailureDomain == "" {
 		return true
@@ -119,7 +121,8 @@ func (f Facts) inDomain(account Account, domain infrav1.AvailabilityDomain, coun
 	return found, rejections
 }
 
-// without says why there is no room in an availability domain for a shape, whatever the fault domain.
+// without says why there is no room in an availability domain for a shape, whatever the fault
+// domain.
 func (a Account) without(availabilityDomain string, shape Shape) (Rejection, bool) {
 	rejection := Rejection{Place: Place{Account: a.Name, AvailabilityDomain: availabilityDomain, Shape: shape.Name}}
 	if message := a.overBudget(shape); message != "" {

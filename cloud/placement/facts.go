@@ -15,7 +15,8 @@ type Facts struct {
 	Now time.Time
 	// ControlPlane says that the machine is a control plane.
 	ControlPlane bool
-	// Group is what the machine is spread among: the control plane's or its MachineDeployment's name.
+	// Group is what the machine is spread among: the control plane's or its MachineDeployment's
+	// name.
 	Group string
 	// FailureDomain is Machine.spec.failureDomain; empty leaves the choice to the placement.
 	FailureDomain string
@@ -58,8 +59,8 @@ type Account struct {
 	Budget Budget
 	// Limits are OCI's own, as far as they are known.
 	Limits []Limit
-	// Used is what machines of all clusters use of the account or have reserved, this machine apart, and what other instances of
-	// the compartment use.
+	// Used is what machines of all clusters use of the account or have reserved, this machine
+	// apart, and what other instances of the compartment use.
 	Used []Use
 }
 
@@ -116,7 +117,8 @@ const (
 	Unsuitable RejectionReason = "Unsuitable"
 )
 
-// Rejection is a place that is no candidate, with what is within it: an empty part of the Place stands for all.
+// Rejection is a place that is no candidate, with what is within it: an empty part of the Place
+// stands for all.
 type Rejection struct {
 	Place
 	Reason RejectionReason

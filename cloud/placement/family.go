@@ -8,8 +8,9 @@ import (
 	"strings"
 )
 
-// Family is the shape family that budgets and OCI's limits count by: the shape's name without its first part (VM or BM), its
-// sizes and Flex, such as Standard.A1 for VM.Standard.A1.Flex and Standard.E2.Micro for VM.Standard.E2.1.Micro.
+// Family is the shape family that budgets and OCI's limits count by: the shape's name without its
+// first part (VM or BM), its sizes and Flex, such as Standard.A1 for VM.Standard.A1.Flex and
+// Standard.E2.Micro for VM.Standard.E2.1.Micro.
 func Family(shape string) string {
 	parts := strings.Split(shape, ".")
 	var family []string
@@ -21,10 +22,10 @@ func Family(shape string) string {
 	return strings.Join(family, ".")
 }
 
-// CoreLimit is the name of the service limit of a family's OCPUs, MemoryLimit that of its memory in GB; OCI has them for each
-// availability domain. Source: OCI documentation, "Service Limits", "Compute limits": standard-a1-core-count,
-// standard-a1-memory-count, standard3-core-count, standard-e2-micro-core-count. A family that OCI names otherwise has no
-// known limit.
+// CoreLimit is the name of the service limit of a family's OCPUs, MemoryLimit that of its memory in
+// GB; OCI has them for each availability domain. Source: OCI documentation, "Service Limits",
+// "Compute limits": standard-a1-core-count, standard-a1-memory-count, standard3-core-count,
+// standard-e2-micro-core-count. A family that OCI names otherwise has no known limit.
 func CoreLimit(family string) string { return limitPrefix(family) + "-core-count" }
 
 // MemoryLimit is explained at CoreLimit.
@@ -32,8 +33,8 @@ func MemoryLimit(family string) string { return limitPrefix(family) + "-memory-c
 
 func limitPrefix(family string) string { return strings.ToLower(strings.ReplaceAll(family, ".", "-")) }
 
-// FixedSize is the size of a shape that is not flexible. The number in its name is its OCPUs; memory is 0 where it is not known.
-// Source: OCI documentation, "Compute Shapes".
+// FixedSize is the size of a shape that is not flexible. The number in its name is its OCPUs;
+// memory is 0 where it is not known. Source: OCI documentation, "Compute Shapes".
 func FixedSize(shape string) Size {
 	size := Size{Instances: 1}
 	if shape == "VM.Standard.E2.1.Micro" {

@@ -14,8 +14,8 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 )
 
-// FuzzPlacement checks, for any world, that the decision is deterministic, complete, within the policy and spread as well as
-// the places allow.
+// FuzzPlacement checks, for any world, that the decision is deterministic, complete, within the
+// policy and spread as well as the places allow.
 func FuzzPlacement(f *testing.F) {
 	for seed := range uint64(32) {
 		f.Add(seed, uint8(seed%5), uint8(seed%4), seed%3 == 0)
@@ -223,7 +223,8 @@ func exceeds(a Account, at Candidate, wanted []Shape) string {
 	return ""
 }
 
-// spread: no candidate stands before one whose availability domain would be less full with the machine, for its weight.
+// spread: no candidate stands before one whose availability domain would be less full with the
+// machine, for its weight.
 func spread(facts Facts, decision Decision) error {
 	held := map[string]int{}
 	for _, machine := range facts.Placed {

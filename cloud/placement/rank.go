@@ -30,12 +30,14 @@ func compare(a, b ranked) int {
 	)
 }
 
-// weighed compares how full two places would be with one machine more, each for the weight of its account.
+// weighed compares how full two places would be with one machine more, each for the weight of its
+// account.
 func weighed(a, b ranked, heldByA, heldByB int) int {
 	return cmp.Compare((heldByA+1)*b.weight, (heldByB+1)*a.weight)
 }
 
-// counts are numbers of machines by place; a Place without fault domain, or without availability domain, counts all within.
+// counts are numbers of machines by place; a Place without fault domain, or without availability
+// domain, counts all within.
 type counts struct {
 	group, all map[Place]int
 }

@@ -1,7 +1,8 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package shared has lists that everybody reads together: what many machines look for costs no more calls than what one does.
+// Package shared has lists that everybody reads together: what many machines look for costs no more
+// calls than what one does.
 //
 // It imports the standard library only.
 package shared
@@ -18,15 +19,17 @@ var ErrSlow = errors.New("the list takes long to read")
 
 var errUnread = errors.New("the list was not read to its end")
 
-// List is a list of which one is read at a time, for all who ask meanwhile. It is safe for concurrent use; the zero value waits for
-// nobody.
+// List is a list of which one is read at a time, for all who ask meanwhile. It is safe for
+// concurrent use; the zero value waits for nobody.
 type List[T any] struct {
-	// Wait is for how long a caller waits for the list that another one reads, counted from when that was begun. took is how long
-	// the last one took that was read to its end; 0 if none was. All workers could be waiting.
+	// Wait is for how long a caller waits for the list that another one reads, counted from when
+	// that was begun. took is how long the last one took that was read to its end; 0 if none was.
+	// All workers could be waiting.
 	Wait func(took time.Duration) time.Duration
 
 	mu sync.Mutex
-	// began is when the last list was begun that was read to its end, took how long that was, value what it said.
+	// began is when the last list was begun that was read to its end, took how long that was, value
+	// what it said.
 	began time.Time
 	took  time.Duration
 	value T
@@ -41,8 +44,9 @@ type reading[T any] struct {
 	err   error
 }
 
-// Since returns a list that was begun at or after the time; the caller may read it only. Who waits for one that fails gets its error,
-// rather than the turn to wait for the next. Errors are those of read, of ctx, and ErrSlow.
+// Since returns a list that was begun at or after the time; the caller may read it only. Who waits
+// for one that fails gets its error, rather than the turn to wait for the next. Errors are those of
+// read, of ctx, and ErrSlow.
 func (l *List[T]) Since(ctx context.Context, notBefore time.Time, read func(context.Context) (T, error)) (T, error) {
 	for {
 		l.mu.Lock()
@@ -89,10 +93,12 @@ func (l *List[T]) Latest() (value T, began time.Time) {
 	return l.value, l.began
 }
 
-// busyPart bounds how much of the time is spent on a list: one that took a second is good for as many seconds.
+// busyPart bounds how much of the time is spent on a list: one that took a second is good for as
+// many seconds.
 const busyPart = 4
 
-// NotBefore is when a list must have been begun that is not older than age, or only as much as reading it takes.
+// NotBefore is when a list must have been begun that is not older than age, or only as much as
+// reading it takes.
 func (l *List[T]) NotBefore(age time.Duration) time.Time {
 	return time.Now().Add(-max(age, busyPart*l.Took()))
 }
@@ -131,7 +137,8 @@ func await(ctx context.Context, done <-chan struct{}, wait time.Duration) error 
 }
 
 func (l *List[T]) read(ctx context.Context, r *reading[T], read func(context.Context) (T, error)) {
-	// A panic in read, which controllers survive, must neither count as an empty list nor keep others from reading.
+	// A panic in read, which controllers survive, must neither count as an empty list nor keep
+	// others from reading.
 	r.err = errUnread
 	defer func() {
 		l.mu.Lock()

@@ -8,19 +8,21 @@ import (
 	"sync/atomic"
 )
 
-// CacheKey names a version of a tailnet's configuration. It is a struct, not a joined string, so that no two keys collide.
+// CacheKey names a version of a tailnet's configuration. It is a struct, not a joined string, so
+// that no two keys collide.
 type CacheKey struct {
 	// UID is the Tailnet object's.
 	UID string
 	// Generation is the Tailnet object's.
 	Generation int64
-	// SecretUID and SecretVersion are the UID and the resource version of the Secret with the credentials.
+	// SecretUID and SecretVersion are the UID and the resource version of the Secret with the
+	// credentials.
 	SecretUID     string
 	SecretVersion string
 }
 
-// Cache keeps one client per tailnet, so that its access token and connections are used again. The zero Cache is empty and
-// ready for use; it is safe for concurrent use.
+// Cache keeps one client per tailnet, so that its access token and connections are used again. The
+// zero Cache is empty and ready for use; it is safe for concurrent use.
 type Cache struct {
 	mu      sync.Mutex
 	entries map[string]*cacheEntry
@@ -33,8 +35,9 @@ type cacheEntry struct {
 	built atomic.Pointer[Client]
 }
 
-// Get returns the client of this version, built from the config if the cache has none, and lets go of the client of any
-// other version of the same tailnet. Concurrent calls build one client. A failure is not kept. Config is called only to build.
+// Get returns the client of this version, built from the config if the cache has none, and lets go
+// of the client of any other version of the same tailnet. Concurrent calls build one client. A
+// failure is not kept. Config is called only to build.
 func (c *Cache) Get(key CacheKey, config func() (Config, error)) (*Client, error) {
 	entry, replaced := c.entry(key, config)
 	if replaced != nil {
@@ -93,7 +96,8 @@ func (c *Cache) drop(entry *cacheEntry) {
 	}
 }
 
-// close gives up the connections of a client that nobody will get any more; whoever has it still may go on using it.
+// close gives up the connections of a client that nobody will get any more; whoever has it still
+// may go on using it.
 func (e *cacheEntry) close() {
 	if client := e.built.Load(); client != nil {
 		client.Close()

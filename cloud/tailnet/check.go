@@ -26,18 +26,20 @@ const (
 
 // CheckSpec says what the credentials must be good for.
 type CheckSpec struct {
-	// TagSets are the sets of tags that machines get, one set per kind of machine. For each a key is minted and revoked at
-	// once: no other request tells whether the tags may be used. So check when something changed, not on every reconcile.
-	// A Headscale takes any tag from an API key; it is strict with OAuth clients only.
+	// TagSets are the sets of tags that machines get, one set per kind of machine. For each a key
+	// is minted and revoked at once: no other request tells whether the tags may be used. So check
+	// when something changed, not on every reconcile. A Headscale takes any tag from an API key; it
+	// is strict with OAuth clients only.
 	TagSets [][]string
 	// ApproveRoutes tells that routes are to be approved through this client.
 	ApproveRoutes bool
 }
 
-// Check finds out whether the client can do its work, in the order in which an operator would mend things: the server is
-// there and new enough (ReasonUnreachable, ReasonNotControlServer, ReasonTooOld), it accepts the credentials
-// (ReasonCredentialsRefused), these have the scopes (ReasonMissingScope), and the tags may be given (ReasonTagRefused).
-// It asks also while the calls of others are held back, and ends that if the server answers again.
+// Check finds out whether the client can do its work, in the order in which an operator would mend
+// things: the server is there and new enough (ReasonUnreachable, ReasonNotControlServer,
+// ReasonTooOld), it accepts the credentials (ReasonCredentialsRefused), these have the scopes
+// (ReasonMissingScope), and the tags may be given (ReasonTagRefused). It asks also while the calls
+// of others are held back, and ends that if the server answers again.
 func (c *Client) Check(ctx context.Context, spec CheckSpec) error {
 	const operation = "Check"
 	ctx = probing(ctx)
@@ -70,8 +72,8 @@ func (c *Client) Check(ctx context.Context, spec CheckSpec) error {
 	return nil
 }
 
-// checkScopes fetches an access token, which is the first proof of an OAuth client. The scope of routes is looked up in the
-// token: there may be no device yet to try it on.
+// checkScopes fetches an access token, which is the first proof of an OAuth client. The scope of
+// routes is looked up in the token: there may be no device yet to try it on.
 func (c *Client) checkScopes(ctx context.Context, operation string, spec CheckSpec) error {
 	if c.tokens == nil {
 		return nil
@@ -92,14 +94,16 @@ func (c *Client) checkScopes(ctx context.Context, operation string, spec CheckSp
 	return nil
 }
 
-// headscaleTooOld tells whether the server is a Headscale before 0.30 and which. It answers false when in doubt: an error of
-// the operation itself says more then. Tailscale's own server is not asked. It fails only if no answer comes.
+// headscaleTooOld tells whether the server is a Headscale before 0.30 and which. It answers false
+// when in doubt: an error of the operation itself says more then. Tailscale's own server is not
+// asked. It fails only if no answer comes.
 func (c *Client) headscaleTooOld(ctx context.Context) (version string, old bool, err error) {
 	if !c.custom {
 		return "", false, nil
 	}
 	ctx = withOperation(ctx, "Version")
-	// Since 0.27 Headscale serves /version (its pull request 2821). Its JSON has the fields version, commit, buildTime and go.
+	// Since 0.27 Headscale serves /version (its pull request 2821). Its JSON has the fields
+	// version, commit, buildTime and go.
 	var build struct {
 		Version string `json:"version"`
 		Commit  string `json:"commit"`
@@ -118,7 +122,8 @@ func (c *Client) headscaleTooOld(ctx context.Context) (version string, old bool,
 	return "before 0.27", found && health.Status != "", err
 }
 
-// before030 reads versions such as v0.29.2 and v0.30.0-beta.1. A build without a version, such as "dev", is taken for new.
+// before030 reads versions such as v0.29.2 and v0.30.0-beta.1. A build without a version, such as
+// "dev", is taken for new.
 func before030(version string) bool {
 	var major, minor int
 	if _, err := fmt.Sscanf(strings.TrimPrefix(version, "v"), "%d.%d", &major, &minor); err != nil {
@@ -127,8 +132,8 @@ func before030(version string) bool {
 	return major == 0 && minor < 30
 }
 
-// getJSON gets a page that needs no credentials. It reports whether the page is there and holds JSON, and fails if no answer
-// comes at all.
+// getJSON gets a page that needs no credentials. It reports whether the page is there and holds
+// JSON, and fails if no answer comes at all.
 func (c *Client) getJSON(ctx context.Context, path string, into any) (found bool, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base.JoinPath(path).String(), nil)
 	if err != nil {

@@ -174,7 +174,8 @@ func TestCancelledContextEndsTheFetchOfAToken(t *testing.T) {
 	g.Expect(errors.Is(err, context.Canceled)).To(BeTrue())
 }
 
-// A Headscale behind a private CA: the access token must be fetched with the same trust as everything else.
+// A Headscale behind a private CA: the access token must be fetched with the same trust as
+// everything else.
 func TestCABundleIsUsedForTheAccessTokenToo(t *testing.T) {
 	g := NewWithT(t)
 	server := newServer(t)
@@ -220,7 +221,8 @@ func TestAnswersThatAreNotTheAPIs(t *testing.T) {
 	}
 }
 
-// Followed, a redirect would turn the minting of a key into a list of keys, and carry the token to another host.
+// Followed, a redirect would turn the minting of a key into a list of keys, and carry the token to
+// another host.
 func TestRedirectsAreNotFollowed(t *testing.T) {
 	g := NewWithT(t)
 	elsewhere := 0

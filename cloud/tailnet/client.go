@@ -14,8 +14,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/shared"
 )
 
-// Client serves one tailnet with one set of credentials. It is safe for concurrent use. All its errors are *cloud.Error;
-// ReasonOf tells them apart.
+// Client serves one tailnet with one set of credentials. It is safe for concurrent use. All its
+// errors are *cloud.Error; ReasonOf tells them apart.
 type Client struct {
 	base *url.URL
 	// custom tells that the server may be a Headscale.

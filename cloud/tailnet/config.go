@@ -24,31 +24,36 @@ const (
 	userAgent      = "cluster-api-provider-ocimesh"
 )
 
-// OAuth is an OAuth client of the tailnet. It needs the scopes auth_keys and devices:core, devices:routes too if routes are
-// approved through this package, and the tags that it is to give.
+// OAuth is an OAuth client of the tailnet. It needs the scopes auth_keys and devices:core,
+// devices:routes too if routes are approved through this package, and the tags that it is to give.
 type OAuth struct {
 	ClientID     string
 	ClientSecret Secret
-	// Scopes narrows the access tokens. Empty means everything the client was granted, which is right nearly always: to ask
-	// for a scope that the client was not granted is refused, and to narrow a client of scope "all" takes its tags away
-	// (github.com/tailscale/tailscale issue 8299).
+	// Scopes narrows the access tokens. Empty means everything the client was granted, which is
+	// right nearly always: to ask for a scope that the client was not granted is refused, and to
+	// narrow a client of scope "all" takes its tags away (github.com/tailscale/tailscale issue
+	// 8299).
 	Scopes []string
 }
 
-// Config says which tailnet a Client serves and how it gets there. Exactly one of OAuth and APIKey is needed.
+// Config says which tailnet a Client serves and how it gets there. Exactly one of OAuth and APIKey
+// is needed.
 type Config struct {
-	// Name is the name of the tailnet in metrics and errors, usually the name of the Tailnet object.
+	// Name is the name of the tailnet in metrics and errors, usually the name of the Tailnet
+	// object.
 	Name string
 	// APIURL is the address of the control server, without /api/v2. Empty means DefaultAPIURL.
 	APIURL string
-	// Tailnet is the tailnet's name at the control server. Empty means "-", the tailnet of the credentials, which is the only
-	// one Headscale knows.
+	// Tailnet is the tailnet's name at the control server. Empty means "-", the tailnet of the
+	// credentials, which is the only one Headscale knows.
 	Tailnet string
 	OAuth   *OAuth
 	APIKey  Secret
-	// CABundle holds the PEM certificates to trust instead of the system's. It is used for access tokens as well.
+	// CABundle holds the PEM certificates to trust instead of the system's. It is used for access
+	// tokens as well.
 	CABundle []byte
-	// Transport carries the requests, with its own trust. Nil means a transport of the client's own, which trusts CABundle.
+	// Transport carries the requests, with its own trust. Nil means a transport of the client's
+	// own, which trusts CABundle.
 	Transport http.RoundTripper
 	// Timeout bounds each request, fetching an access token included. Zero means 30 seconds.
 	Timeout time.Duration

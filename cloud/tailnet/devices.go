@@ -21,7 +21,8 @@ import (
 type Device struct {
 	// ID is the stable identifier, which the methods of Client take.
 	ID string
-	// Hostname is what the machine calls itself. Several devices may have the same: one that registers twice is there twice.
+	// Hostname is what the machine calls itself. Several devices may have the same: one that
+	// registers twice is there twice.
 	Hostname string
 	// Name is the name within the tailnet, unique; Tailscale's includes the tailnet's domain.
 	Name string
@@ -137,7 +138,8 @@ func deviceOf(operation string, device tailscale.Device) (Device, error) {
 		Expires:    device.Expires.Time,
 
 		KeyExpiryDisabled: device.KeyExpiryDisabled,
-		// Headscale has no connectedToControl; both leave lastSeen out while the device is connected.
+		// Headscale has no connectedToControl; both leave lastSeen out while the device is
+		// connected.
 		Online: device.ConnectedToControl || device.LastSeen == nil,
 	}
 	if !out.Online {

@@ -17,7 +17,8 @@ import (
 
 const service = "tailnet"
 
-// Reason says, finer than a cloud.Kind, why a call failed. It is the Code of every *cloud.Error of this package.
+// Reason says, finer than a cloud.Kind, why a call failed. It is the Code of every *cloud.Error of
+// this package.
 type Reason string
 
 const (
@@ -25,17 +26,20 @@ const (
 	ReasonInvalidConfig Reason = "InvalidConfig"
 	// ReasonInvalidCredentials are missing, incomplete or ambiguous credentials; nothing was sent.
 	ReasonInvalidCredentials Reason = "InvalidCredentials"
-	// ReasonCredentialsRefused means that the server does not know the API key, the OAuth client or its secret.
+	// ReasonCredentialsRefused means that the server does not know the API key, the OAuth client or
+	// its secret.
 	ReasonCredentialsRefused Reason = "CredentialsRefused"
 	// ReasonMissingScope means that the credentials are good and do not allow the operation.
 	ReasonMissingScope Reason = "MissingScope"
-	// ReasonTagRefused means that a tag is not in the tailnet's policy or not the credentials' to give; see TagError.
+	// ReasonTagRefused means that a tag is not in the tailnet's policy or not the credentials' to
+	// give; see TagError.
 	ReasonTagRefused Reason = "TagRefused"
 	// ReasonTooOld is a Headscale without the v2 API; see TooOldError.
 	ReasonTooOld Reason = "TooOld"
 	// ReasonUnreachable means that no answer came: name, route, certificate or time.
 	ReasonUnreachable Reason = "Unreachable"
-	// ReasonNotControlServer means that something answered which does not speak the v2 API: a proxy or a wrong address.
+	// ReasonNotControlServer means that something answered which does not speak the v2 API: a proxy
+	// or a wrong address.
 	ReasonNotControlServer Reason = "NotControlServer"
 	// ReasonTailnetNotFound means that the server has no tailnet of the configured name.
 	ReasonTailnetNotFound Reason = "TailnetNotFound"
@@ -80,7 +84,8 @@ func ReasonOf(err error) Reason {
 // IsNotFound tells whether err says that a device or key does not exist.
 func IsNotFound(err error) bool { return ReasonOf(err) == ReasonNotFound }
 
-// TagError names the tags that a tailnet refused. Tailscale names all tags of a request, Headscale the first refused one.
+// TagError names the tags that a tailnet refused. Tailscale names all tags of a request, Headscale
+// the first refused one.
 type TagError struct {
 	Tags []string
 }
@@ -102,7 +107,8 @@ func (e *TooOldError) Error() string {
 	return fmt.Sprintf("the control server is Headscale %s, which lacks the Tailscale-compatible API: upgrade it to 0.30 or later, one minor version at a time", e.Version)
 }
 
-// The refusals of a tag: Tailscale's (github.com/tailscale/tailscale issue 15456), then Headscale's (hscontrol/api/v2/keys.go).
+// The refusals of a tag: Tailscale's (github.com/tailscale/tailscale issue 15456), then Headscale's
+// (hscontrol/api/v2/keys.go).
 var tagRefusals = []*regexp.Regexp{
 	regexp.MustCompile(`requested tags \[([^\]]*)\] are invalid or not permitted`),
 	regexp.MustCompile(`tag (tag:\S+) is not defined in policy`),
@@ -125,8 +131,8 @@ func fail(operation string, reason Reason, cause error) *cloud.Error {
 		Message: cloud.Scrub(cause.Error()), Err: cause}
 }
 
-// translate turns any error of the client library into a *cloud.Error. The cause is kept where errors.Is or errors.As have
-// a use for it, which excludes the library's own.
+// translate turns any error of the client library into a *cloud.Error. The cause is kept where
+// errors.Is or errors.As have a use for it, which excludes the library's own.
 func (c *Client) translate(ctx context.Context, operation string, err error) error {
 	if err == nil {
 		return nil

@@ -15,15 +15,17 @@ import (
 
 // Limits are what keeps one tailnet's trouble its own. Zero values stand for the defaults.
 type Limits struct {
-	// InFlight is how many calls may be under way; 4 by default, so that a control server that is slow to answer leaves most of a
-	// controller's workers to others.
+	// InFlight is how many calls may be under way; 4 by default, so that a control server that is
+	// slow to answer leaves most of a controller's workers to others.
 	InFlight int
-	// Turn is how long a caller waits for one of them, or for a list that another one reads, before it is sent away; 2 seconds by
-	// default.
+	// Turn is how long a caller waits for one of them, or for a list that another one reads, before
+	// it is sent away; 2 seconds by default.
 	Turn time.Duration
-	// Failures is how many calls in a row must get no answer, or a server's failure, before no more are made; 5 by default.
+	// Failures is how many calls in a row must get no answer, or a server's failure, before no more
+	// are made; 5 by default.
 	Failures int
-	// Cooldown is for how long no call is made then, at first; 10 seconds by default. It doubles up to a minute.
+	// Cooldown is for how long no call is made then, at first; 10 seconds by default. It doubles up
+	// to a minute.
 	Cooldown time.Duration
 }
 
@@ -45,7 +47,8 @@ func (l Limits) withDefaults() Limits {
 
 type probeKey struct{}
 
-// probing marks calls that are made whatever the circuit says, because they are to find out whether the server answers again.
+// probing marks calls that are made whatever the circuit says, because they are to find out whether
+// the server answers again.
 func probing(ctx context.Context) context.Context { return context.WithValue(ctx, probeKey{}, true) }
 
 func isProbing(ctx context.Context) bool { return ctx.Value(probeKey{}) != nil }
@@ -69,7 +72,8 @@ func newGate(limits Limits, heldBack func(operation, reason string)) *gate {
 	}
 }
 
-// enter admits a call, which leave has to follow, or says why not. The circuit has admitted it too, unless uninvited.
+// enter admits a call, which leave has to follow, or says why not. The circuit has admitted it too,
+// unless uninvited.
 func (g *gate) enter(ctx context.Context, operation string) (uninvited bool, err error) {
 	if err := g.turn(ctx, operation); err != nil {
 		return false, err

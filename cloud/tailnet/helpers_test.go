@@ -45,7 +45,8 @@ func (c *clock) Advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// newServer starts a simulated control server with one API key and a policy that knows the two tags.
+// newServer starts a simulated control server with one API key and a policy that knows the two
+// tags.
 func newServer(t *testing.T, change ...func(*tailnetsim.Options)) *tailnetsim.Server {
 	t.Helper()
 	g := NewWithT(t)

@@ -15,20 +15,24 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
-// MaxKeyExpiry is the longest life that CreateKey gives a key: a machine that has not joined within the hour never will.
+// MaxKeyExpiry is the longest life that CreateKey gives a key: a machine that has not joined within
+// the hour never will.
 const MaxKeyExpiry = time.Hour
 
-// MaxReusableKeyExpiry is the longest life that CreateKey gives a key that lets many machines join. It is far below the servers'
-// own limit (90 days at Tailscale): whoever steals such a key is one of them for as long as it lives.
+// MaxReusableKeyExpiry is the longest life that CreateKey gives a key that lets many machines join.
+// It is far below the servers' own limit (90 days at Tailscale): whoever steals such a key is one
+// of them for as long as it lives.
 const MaxReusableKeyExpiry = 24 * time.Hour
 
-// MaxDescription is the length in characters that both servers allow a key's description (Headscale answers 422 beyond it).
+// MaxDescription is the length in characters that both servers allow a key's description (Headscale
+// answers 422 beyond it).
 const MaxDescription = 50
 
 // description is what Tailscale's api.md allows: letters, digits, hyphens, spaces.
 var description = regexp.MustCompile(`^[A-Za-z0-9 -]{0,50}$`)
 
-// authKeyType is the type of keys that let machines join. A list also holds API tokens and OAuth clients.
+// authKeyType is the type of keys that let machines join. A list also holds API tokens and OAuth
+// clients.
 const authKeyType = "auth"
 
 // KeySpec says what a new key is for. Every key is pre-authorised, tagged and not ephemeral.
@@ -37,7 +41,8 @@ type KeySpec struct {
 	Reusable bool
 	// Tags are what the machine gets, such as tag:k8s-node. At least one.
 	Tags []string
-	// Expiry is the life of the key, at most MaxKeyExpiry, or MaxReusableKeyExpiry; zero means the longest.
+	// Expiry is the life of the key, at most MaxKeyExpiry, or MaxReusableKeyExpiry; zero means the
+	// longest.
 	Expiry time.Duration
 	// Description is how the key is found again after a crash, and proven to be its owner's: see
 	// KeysSince and ownership.Owner.KeyDescription. At most MaxDescription letters, digits, hyphens
@@ -54,7 +59,8 @@ type Key struct {
 	Tags        []string
 	Created     time.Time
 	Expires     time.Time
-	// Invalid tells that the key was revoked, used or has expired. Tailscale forgets such keys after a while.
+	// Invalid tells that the key was revoked, used or has expired. Tailscale forgets such keys
+	// after a while.
 	Invalid bool
 }
 
@@ -90,8 +96,9 @@ func (s KeySpec) request() tailscale.CreateKeyRequest {
 	return req
 }
 
-// CreateKey mints a key. If the answer is lost the key exists nevertheless: KeysSince finds it by its description.
-// A tag that the tailnet does not know or the credentials may not give is a TagError.
+// CreateKey mints a key. If the answer is lost the key exists nevertheless: KeysSince finds it by
+// its description. A tag that the tailnet does not know or the credentials may not give is a
+// TagError.
 func (c *Client) CreateKey(ctx context.Context, spec KeySpec) (Key, error) {
 	const operation = "CreateKey"
 	if err := spec.validate(); err != nil {
@@ -130,7 +137,8 @@ func (c *Client) Keys(ctx context.Context) ([]Key, error) {
 	})
 }
 
-// completeKey gets a key of which the list gave the identifier only, as the client library says it does (keys.go of v2.9.0).
+// completeKey gets a key of which the list gave the identifier only, as the client library says it
+// does (keys.go of v2.9.0).
 func (c *Client) completeKey(ctx context.Context, key tailscale.Key) (_ tailscale.Key, found bool, _ error) {
 	if !key.Created.IsZero() {
 		return key, true, nil

@@ -94,7 +94,8 @@ func TestKeySpecIsRefusedBeforeAnythingIsSent(t *testing.T) {
 	}
 }
 
-// The manager dies after the key is minted and before its identifier is written down: the answer never arrives.
+// The manager dies after the key is minted and before its identifier is written down: the answer
+// never arrives.
 func TestKeyIsFoundAndRevokedAfterACrashBetweenMintAndPersist(t *testing.T) {
 	for name, listIDsOnly := range map[string]bool{"complete list": false, "list of identifiers": true} {
 		t.Run(name, func(t *testing.T) {

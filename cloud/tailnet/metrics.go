@@ -16,8 +16,9 @@ type metrics struct {
 	requests, held *prometheus.CounterVec
 }
 
-// newMetrics registers capom_tailnet_requests_total by tailnet, operation and code, and capom_tailnet_held_back_total by tailnet,
-// operation and reason (busy, circuit), or finds them registered by another tailnet's client.
+// newMetrics registers capom_tailnet_requests_total by tailnet, operation and code, and
+// capom_tailnet_held_back_total by tailnet, operation and reason (busy, circuit), or finds them
+// registered by another tailnet's client.
 func newMetrics(registerer prometheus.Registerer, tailnet string) (*metrics, error) {
 	if registerer == nil {
 		return nil, nil

@@ -11,7 +11,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
-// Routes are the subnet routes of a device. A route works if it is both advertised by the device and enabled.
+// Routes are the subnet routes of a device. A route works if it is both advertised by the device
+// and enabled.
 type Routes struct {
 	Advertised []netip.Prefix
 	Enabled    []netip.Prefix

@@ -123,8 +123,8 @@ func (c *Client) KeyIsLive(ctx context.Context, id string, notBefore time.Time) 
 	return live[id], err
 }
 
-// KeysSince returns the keys of exactly this description with which a machine could still join, by a list that was begun at or after
-// the time and that all callers share.
+// KeysSince returns the keys of exactly this description with which a machine could still join, by
+// a list that was begun at or after the time and that all callers share.
 func (c *Client) KeysSince(ctx context.Context, description string, notBefore time.Time) ([]Key, error) {
 	keys, err := since(ctx, c, "ListKeys", &c.keys, notBefore, c.Keys)
 	if err != nil {

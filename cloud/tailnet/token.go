@@ -17,12 +17,14 @@ import (
 // operationToken is the operation of access tokens in metrics.
 const operationToken = "Token"
 
-// tokenSource fetches and keeps the access token of an OAuth client. The client library's own way of doing this ignores the
-// caller's context, timeout and CA certificates (oauth.go of v2.9.0 uses context.Background and http.DefaultClient).
+// tokenSource fetches and keeps the access token of an OAuth client. The client library's own way
+// of doing this ignores the caller's context, timeout and CA certificates (oauth.go of v2.9.0 uses
+// context.Background and http.DefaultClient).
 type tokenSource struct {
 	conf   clientcredentials.Config
 	client *http.Client
-	// lock is held while current is used or fetched. It is a channel so that a caller can stop waiting for it.
+	// lock is held while current is used or fetched. It is a channel so that a caller can stop
+	// waiting for it.
 	lock    chan struct{}
 	current *oauth2.Token
 }
@@ -34,7 +36,8 @@ func newTokenSource(client *http.Client, tokenURL string, creds OAuth) *tokenSou
 			ClientSecret: creds.ClientSecret.Reveal(),
 			TokenURL:     tokenURL,
 			Scopes:       creds.Scopes,
-			// Both servers take the credentials in the form. To find out would cost a second request on each failure.
+			// Both servers take the credentials in the form. To find out would cost a second
+			// request on each failure.
 			AuthStyle: oauth2.AuthStyleInParams,
 		},
 		client: client,
@@ -91,8 +94,9 @@ type bearer struct {
 	next   http.RoundTripper
 }
 
-// RoundTrip repeats a request once, with a new token, if the server refuses the one that was kept: it may have been revoked
-// before its time. Nothing has happened then, so any request can be repeated.
+// RoundTrip repeats a request once, with a new token, if the server refuses the one that was kept:
+// it may have been revoked before its time. Nothing has happened then, so any request can be
+// repeated.
 func (b *bearer) RoundTrip(req *http.Request) (*http.Response, error) {
 	token, err := b.tokens.token(req.Context())
 	if err != nil {
@@ -131,8 +135,8 @@ func closeBody(req *http.Request) {
 	}
 }
 
-// grants tells whether the granted scopes include the wanted one. The scope devices is the one of OAuth clients made before
-// the scopes became finer (tailscale.com/kb/1215/oauth-clients).
+// grants tells whether the granted scopes include the wanted one. The scope devices is the one of
+// OAuth clients made before the scopes became finer (tailscale.com/kb/1215/oauth-clients).
 func grants(granted []string, want string) bool {
 	return slices.ContainsFunc(granted, func(have string) bool {
 		return have == want || have == "all" || have == "devices"

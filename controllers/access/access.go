@@ -1,10 +1,12 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package access gives controllers what they need to act in an account or a tailnet: the object if the namespace may use it,
-// and a client built once for each version of its credentials. Every error is a Problem, with a reason for a condition.
+// Package access gives controllers what they need to act in an account or a tailnet: the object if
+// the namespace may use it, and a client built once for each version of its credentials. Every
+// error is a Problem, with a reason for a condition.
 //
-// It may import api and cloud/*, and Kubernetes' clients. Controllers import it, never the other way round.
+// It may import api and cloud/*, and Kubernetes' clients. Controllers import it, never the other
+// way round.
 package access
 
 import (
@@ -39,12 +41,13 @@ type Options struct {
 	Namespace string
 	// WatchNamespace, if set, is the only one besides Namespace in which credentials may lie.
 	WatchNamespace string
-	// SecretMetadata, if not nil, reads the metadata of Secrets from a cache, such as the manager's. A Secret is then read
-	// only when its version has changed, not on every call.
+	// SecretMetadata, if not nil, reads the metadata of Secrets from a cache, such as the
+	// manager's. A Secret is then read only when its version has changed, not on every call.
 	SecretMetadata client.Reader
 	// OCIMetrics counts calls to OCI; nil means that nobody does.
 	OCIMetrics *oci.Metrics
-	// Forget, if not nil, is told of accounts that are gone, so that others let go of their series too.
+	// Forget, if not nil, is told of accounts that are gone, so that others let go of their series
+	// too.
 	Forget func(account string)
 	// Registerer receives the counter of calls to tailnets; nil means that there is none.
 	Registerer prometheus.Registerer
@@ -56,7 +59,8 @@ type Options struct {
 	RequestTimeout time.Duration
 }
 
-// Clients hands out accounts, tailnets and clients for them. It is safe for concurrent use; a process needs one.
+// Clients hands out accounts, tailnets and clients for them. It is safe for concurrent use; a
+// process needs one.
 type Clients struct {
 	options  Options
 	sessions session.Cache
@@ -66,8 +70,8 @@ type Clients struct {
 // New returns Clients with an empty cache.
 func New(options Options) *Clients { return &Clients{options: options} }
 
-// Account returns the OCIAccount if objects of the namespace may use it. Whether it is Ready is the caller's to judge.
-// Problems: AccountNotFound, NamespaceNotAllowed.
+// Account returns the OCIAccount if objects of the namespace may use it. Whether it is Ready is the
+// caller's to judge. Problems: AccountNotFound, NamespaceNotAllowed.
 func (c *Clients) Account(ctx context.Context, name, namespace string) (*infrav1.OCIAccount, error) {
 	account := &infrav1.OCIAccount{}
 	err := c.options.Client.Get(ctx, client.ObjectKey{Name: name}, account)
@@ -84,8 +88,8 @@ func (c *Clients) Account(ctx context.Context, name, namespace string) (*infrav1
 	return account, nil
 }
 
-// Tailnet returns the Tailnet if objects of the namespace may use it. Whether it is Ready is the caller's to judge.
-// Problems: TailnetNotFound, NamespaceNotAllowed.
+// Tailnet returns the Tailnet if objects of the namespace may use it. Whether it is Ready is the
+// caller's to judge. Problems: TailnetNotFound, NamespaceNotAllowed.
 func (c *Clients) Tailnet(ctx context.Context, name, namespace string) (*infrav1.Tailnet, error) {
 	tn := &infrav1.Tailnet{}
 	err := c.options.Client.Get(ctx, client.ObjectKey{Name: name}, tn)

@@ -17,8 +17,9 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 )
 
-// OCI returns the client of the account, built at the first call for a version of its credentials. With a user principal
-// nothing is sent. Problems: SecretNotFound, SecretInvalid, RequestRefused for a malformed endpoint.
+// OCI returns the client of the account, built at the first call for a version of its credentials.
+// With a user principal nothing is sent. Problems: SecretNotFound, SecretInvalid, RequestRefused
+// for a malformed endpoint.
 func (c *Clients) OCI(ctx context.Context, account *infrav1.OCIAccount) (*oci.Client, error) {
 	spec := account.Spec
 	key := session.Key{
@@ -78,8 +79,9 @@ func userPrincipal(secret *corev1.Secret) (oci.Principal, error) {
 	}}, nil
 }
 
-// TailnetClient returns the client of the tailnet, built at the first call for a version of its spec and credentials.
-// Nothing is sent. Problems: SecretNotFound, SecretInvalid, RequestRefused for a malformed URL.
+// TailnetClient returns the client of the tailnet, built at the first call for a version of its
+// spec and credentials. Nothing is sent. Problems: SecretNotFound, SecretInvalid, RequestRefused
+// for a malformed URL.
 func (c *Clients) TailnetClient(ctx context.Context, tn *infrav1.Tailnet) (*tailnet.Client, error) {
 	found, err := c.credentials(ctx, tn.Spec.Credentials.SecretRef)
 	if err != nil {

@@ -21,14 +21,15 @@ import (
 // "namespace=system" is the manager's own: kustomize names it.
 // +kubebuilder:rbac:groups="",namespace=system,resources=secrets,verbs=patch
 
-// MoveLabel on a Secret with credentials asks for it to be taken along by "clusterctl move". It is clusterctl's own label
-// (clusterctlv1.ClusterctlMoveLabel).
+// MoveLabel on a Secret with credentials asks for it to be taken along by "clusterctl move". It is
+// clusterctl's own label (clusterctlv1.ClusterctlMoveLabel).
 const MoveLabel = "clusterctl.cluster.x-k8s.io/move"
 
-// OwnSecret makes the account or tailnet an owner of its credentials if these are in the manager's namespace and carry
-// MoveLabel. Other Secrets are never written. The label alone makes clusterctl take a Secret along, but also delete it in
-// the source and overwrite one that is in the target, although the account stays in the source. clusterctl does neither to
-// what a cluster-scoped object owns (cluster-api v1.14.2, cmd/clusterctl/client/cluster/mover.go: createTargetObject,
+// OwnSecret makes the account or tailnet an owner of its credentials if these are in the manager's
+// namespace and carry MoveLabel. Other Secrets are never written. The label alone makes clusterctl
+// take a Secret along, but also delete it in the source and overwrite one that is in the target,
+// although the account stays in the source. clusterctl does neither to what a cluster-scoped object
+// owns (cluster-api v1.14.2, cmd/clusterctl/client/cluster/mover.go: createTargetObject,
 // deleteSourceObject). A Secret that does not exist is not this function's problem.
 func (c *Clients) OwnSecret(ctx context.Context, owner client.Object, ref infrav1.SecretReference) error {
 	if ref.Name == "" || ref.Namespace != c.options.Namespace {

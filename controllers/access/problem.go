@@ -15,8 +15,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 )
 
-// Problem is an error that a user is told about: the reason and the message of a condition. The message says what happened
-// and what to do; it holds no secret.
+// Problem is an error that a user is told about: the reason and the message of a condition. The
+// message says what happened and what to do; it holds no secret.
 type Problem struct {
 	// Reason is one of the condition reasons of the API.
 	Reason string
@@ -39,8 +39,8 @@ func (p *Problem) Error() string { return p.Reason + ": " + p.Message }
 // Unwrap returns the cause.
 func (p *Problem) Unwrap() error { return p.Err }
 
-// AsProblem turns any error into a Problem: the first one in its chain, else by the kind of cloud error, else InternalError.
-// It is nil for nil.
+// AsProblem turns any error into a Problem: the first one in its chain, else by the kind of cloud
+// error, else InternalError. It is nil for nil.
 func AsProblem(err error) *Problem {
 	if err == nil {
 		return nil
@@ -89,7 +89,8 @@ func reasonOf(err error) string {
 	if reason, ok := kindReasons[cloud.KindOf(err)]; ok {
 		return reason
 	}
-	// The end of a reconcile's context looks like a service that did not answer, and is one to whoever reads the condition.
+	// The end of a reconcile's context looks like a service that did not answer, and is one to
+	// whoever reads the condition.
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		return infrav1.UnavailableReason
 	}

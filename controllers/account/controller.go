@@ -1,8 +1,9 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package account reconciles OCIAccounts: whether the credentials work, whether the compartment answers, which availability
-// domains there are and which clusters use the account. It changes nothing in the account.
+// Package account reconciles OCIAccounts: whether the credentials work, whether the compartment
+// answers, which availability domains there are and which clusters use the account. It changes
+// nothing in the account.
 package account
 
 import (
@@ -45,12 +46,15 @@ import (
 type Options struct {
 	// PollInterval is how often a healthy account is looked at; 60 seconds by default.
 	PollInterval time.Duration
-	// ProgressInterval is how soon a service that did not answer is asked again; 10 seconds by default.
+	// ProgressInterval is how soon a service that did not answer is asked again; 10 seconds by
+	// default.
 	ProgressInterval time.Duration
-	// RefreshInterval is how often the domains and the region are read again; an hour by default, since they hardly change.
+	// RefreshInterval is how often the domains and the region are read again; an hour by default,
+	// since they hardly change.
 	RefreshInterval time.Duration
-	// LimitsInterval is how often OCI's service limits are read; 12 minutes by default. After a launch that was refused for one
-	// they are read at once, though not more often than PollInterval.
+	// LimitsInterval is how often OCI's service limits are read; 12 minutes by default. After a
+	// launch that was refused for one they are read at once, though not more often than
+	// PollInterval.
 	LimitsInterval time.Duration
 	// StrayAfter is for how long an instance must be seen without an object before it counts as a
 	// stray; 10 minutes by default, which is longer than a clusterctl move takes to make all
@@ -58,7 +62,8 @@ type Options struct {
 	StrayAfter time.Duration
 	// Concurrency is how many accounts are reconciled at once; 10 by default.
 	Concurrency int
-	// WatchFilterValue, if set, is the value of the label cluster.x-k8s.io/watch-filter of the accounts to reconcile.
+	// WatchFilterValue, if set, is the value of the label cluster.x-k8s.io/watch-filter of the
+	// accounts to reconcile.
 	WatchFilterValue string
 	// Namespace is the only one whose objects Client shows; empty means that it shows all.
 	Namespace string
@@ -90,11 +95,13 @@ func (o Options) withDefaults() Options {
 type Reconciler struct {
 	// Client reads from the manager's cache, Secrets excepted.
 	Client client.Client
-	// Reader reads without a cache, and sees all namespaces whatever the cache is restricted to; nil means Client.
+	// Reader reads without a cache, and sees all namespaces whatever the cache is restricted to;
+	// nil means Client.
 	Reader client.Reader
 	// Clients are shared by all controllers.
 	Clients *access.Clients
-	// Pollers poll the accounts; nil means that nobody does, and that accounts are asked whenever they are looked at.
+	// Pollers poll the accounts; nil means that nobody does, and that accounts are asked whenever
+	// they are looked at.
 	Pollers *poller.Pollers
 	// Recorder is set by SetupWithManager; nil means no events.
 	Recorder events.EventRecorder
@@ -108,12 +115,14 @@ type Reconciler struct {
 // scope is what one reconcile knows.
 type scope struct {
 	account *infrav1.OCIAccount
-	// users are the clusters that use the account, machines the number of machines placed in it. Set by findUsers.
+	// users are the clusters that use the account, machines the number of machines placed in it.
+	// Set by findUsers.
 	users    []infrav1.ObjectUser
 	machines int
 	// client is set by connect if there are usable credentials.
 	client *oci.Client
-	// credentials, compartment and unavailable are what is wrong; nil if nothing is. Set by connect and probe.
+	// credentials, compartment and unavailable are what is wrong; nil if nothing is. Set by connect
+	// and probe.
 	credentials, compartment, unavailable *access.Problem
 	// domains are set by domains if they were read.
 	domains []infrav1.AvailabilityDomain
@@ -176,8 +185,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (_ ctrl.Re
 
 	// What an account's own look may wait for takes at most one worker.
 	ctx = oci.Patient(ctx)
-	// The Secret is owned first: that makes a new version of it, and a new version a new client. Failing to is no reason to
-	// leave the rest undone.
+	// The Secret is owned first: that makes a new version of it, and a new version a new client.
+	// Failing to is no reason to leave the rest undone.
 	owning := r.ownSecret(ctx, s)
 	for _, phase := range []func(context.Context, *scope) error{
 		r.findUsers, r.connect, r.probe, r.domains, r.shortages, r.inventory, r.limits, r.strays, r.remove,
@@ -196,8 +205,8 @@ func (r *Reconciler) ownSecret(ctx context.Context, s *scope) error {
 	return r.Clients.OwnSecret(ctx, s.account, s.account.Spec.Credentials.SecretRef)
 }
 
-// next is when the account is looked at again: soon after what passes by itself, at the usual time otherwise. A deleted
-// account waits for the events of those that use it, and polls all the same.
+// next is when the account is looked at again: soon after what passes by itself, at the usual time
+// otherwise. A deleted account waits for the events of those that use it, and polls all the same.
 func (r *Reconciler) next(s *scope) time.Duration {
 	options := r.Options.withDefaults()
 	if s.unavailable != nil {

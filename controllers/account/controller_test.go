@@ -32,7 +32,8 @@ var env *helpers.Environment
 
 func TestMain(m *testing.M) { os.Exit(helpers.Run(m, &env)) }
 
-// reconciled reconciles the account until its finalizer is on and it has been looked at, and reads it.
+// reconciled reconciles the account until its finalizer is on and it has been looked at, and reads
+// it.
 func reconciled(t *testing.T, r *Reconciler, account *infrav1.OCIAccount) ctrl.Result {
 	t.Helper()
 	var result ctrl.Result

@@ -17,7 +17,8 @@ import (
 // named bounds how many users a message names.
 const named = 5
 
-// remove lets a deleted account go once nothing uses it: without the credentials, machines and networks could not be deleted.
+// remove lets a deleted account go once nothing uses it: without the credentials, machines and
+// networks could not be deleted.
 func (r *Reconciler) remove(_ context.Context, s *scope) error {
 	if s.account.DeletionTimestamp.IsZero() {
 		return nil

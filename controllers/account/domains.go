@@ -16,7 +16,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 )
 
-// refreshes remembers when the domains of an account were read last by this process. The zero value is ready.
+// refreshes remembers when the domains of an account were read last by this process. The zero value
+// is ready.
 type refreshes struct {
 	mu sync.Mutex
 	at map[types.UID]time.Time
@@ -44,8 +45,8 @@ func (r *refreshes) forget(uid types.UID) {
 	delete(r.at, uid)
 }
 
-// domains reads the availability and fault domains, and the region's subscription with them: once per interval, and whenever
-// the status has none.
+// domains reads the availability and fault domains, and the region's subscription with them: once
+// per interval, and whenever the status has none.
 func (r *Reconciler) domains(ctx context.Context, s *scope) error {
 	known := len(s.account.Status.AvailabilityDomains) > 0
 	if !s.usable() || (known && !r.refreshed.due(s.account.UID, r.Options.withDefaults().RefreshInterval)) {
@@ -70,8 +71,8 @@ func (r *Reconciler) domains(ctx context.Context, s *scope) error {
 
 var domainNumber = regexp.MustCompile(`ad-[0-9]+$`)
 
-// shortName is what follows the tenancy's prefix and the region in names such as Uocm:EU-FRANKFURT-1-AD-1, in lower case; a
-// name of another form loses its prefix only.
+// shortName is what follows the tenancy's prefix and the region in names such as
+// Uocm:EU-FRANKFURT-1-AD-1, in lower case; a name of another form loses its prefix only.
 func shortName(domain oci.AvailabilityDomain) string {
 	name := strings.ToLower(domain.Name)
 	if short := domainNumber.FindString(name); short != "" {

@@ -22,8 +22,9 @@ import (
 // maxFamilies is the API's limit of status.usage.
 const maxFamilies = 32
 
-// inventory counts what is used of the account, at most once in an interval: machines come and go by the hundred, and each write of
-// an account is seen by all who watch it. It asks nobody but the cache and the last poll.
+// inventory counts what is used of the account, at most once in an interval: machines come and go
+// by the hundred, and each write of an account is seen by all who watch it. It asks nobody but the
+// cache and the last poll.
 func (r *Reconciler) inventory(ctx context.Context, s *scope) error {
 	options := r.Options.withDefaults()
 	if !r.inventoried.due(s.account.UID, options.ProgressInterval) {

@@ -31,7 +31,8 @@ const (
 	instant = time.Nanosecond
 )
 
-// newStocked is an account with the Always Free budget and a machine of 1 OCPU and 6 GB placed in it.
+// newStocked is an account with the Always Free budget and a machine of 1 OCPU and 6 GB placed in
+// it.
 func newStocked(t *testing.T) (*helpers.World, *Reconciler, *infrav1.OCIAccount) {
 	t.Helper()
 	w, r := newPolled(t, helpers.WorldOptions{})

@@ -20,13 +20,14 @@ const limitsService = "compute"
 // maxLimits is the API's limit of status.limits.
 const maxLimits = 128
 
-// limitsNotAllowed is what a missing permission means: limits are not known, and nothing else. The policy's resource type is that
-// which Oracle gives auditors: github.com/oci-landing-zones/terraform-oci-modules-iam, policies/root_cmp_policy.tf.
+// limitsNotAllowed is what a missing permission means: limits are not known, and nothing else. The
+// policy's resource type is that which Oracle gives auditors:
+// github.com/oci-landing-zones/terraform-oci-modules-iam, policies/root_cmp_policy.tf.
 const limitsNotAllowed = "OCI does not let the credentials read its service limits, so that they are found out by launches only: " +
 	"add \"Allow group ... to read resource-availability in tenancy\" to the policy"
 
-// limits reads OCI's limits of the families in use or short, rarely, and soon after a launch was refused for one. What fails here spoils
-// nothing else.
+// limits reads OCI's limits of the families in use or short, rarely, and soon after a launch was
+// refused for one. What fails here spoils nothing else.
 func (r *Reconciler) limits(ctx context.Context, s *scope) error {
 	options := r.Options.withDefaults()
 	interval := options.LimitsInterval
@@ -59,8 +60,8 @@ func (r *Reconciler) limits(ctx context.Context, s *scope) error {
 	return ctx.Err()
 }
 
-// limit adds what is used and left, as far as OCI counts it: not all limits can be asked for that, and those answer 404
-// (oci-go-sdk limits, GetResourceAvailability).
+// limit adds what is used and left, as far as OCI counts it: not all limits can be asked for that,
+// and those answer 404 (oci-go-sdk limits, GetResourceAvailability).
 func (r *Reconciler) limit(ctx context.Context, s *scope, value oci.LimitValue) infrav1.ServiceLimit {
 	out := infrav1.ServiceLimit{Name: value.Name, AvailabilityDomain: value.AvailabilityDomain, Value: &value.Value}
 	availability, err := s.client.ResourceAvailability(ctx, limitsService, value.Name, value.AvailabilityDomain)
@@ -80,7 +81,8 @@ func limitsProblem(err error) string {
 	return "OCI's service limits could not be read: " + cloud.UserMessage(err)
 }
 
-// limitNames are the names of the limits of the families that are used, may be used or were found short.
+// limitNames are the names of the limits of the families that are used, may be used or were found
+// short.
 func limitNames(status infrav1.OCIAccountStatus) []string {
 	var names []string
 	for _, family := range status.Usage {

@@ -30,8 +30,9 @@ func (r *Reconciler) connect(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// probe asks whether the compartment answers to the credentials, or takes the last poll's word for it. That instances can be
-// listed says nothing about networks: that is asked as often as the domains are, and whenever the credentials have changed.
+// probe asks whether the compartment answers to the credentials, or takes the last poll's word for
+// it. That instances can be listed says nothing about networks: that is asked as often as the
+// domains are, and whenever the credentials have changed.
 func (r *Reconciler) probe(ctx context.Context, s *scope) error {
 	if s.client == nil {
 		return nil
@@ -71,8 +72,8 @@ func (s *scope) judge(ctx context.Context, err error) error {
 	return ctx.Err()
 }
 
-// regionUnknown tells whether the region's service has no address. OCI has one name for each service and region, so that a
-// region which does not exist is a name which does not.
+// regionUnknown tells whether the region's service has no address. OCI has one name for each
+// service and region, so that a region which does not exist is a name which does not.
 func (s *scope) regionUnknown(err error) bool {
 	var dns *net.DNSError
 	return s.account.Spec.Endpoint == "" && errors.As(err, &dns) && dns.IsNotFound
@@ -92,8 +93,8 @@ func (s *scope) usable() bool {
 	return s.client != nil && s.credentials == nil && s.compartment == nil && s.unavailable == nil
 }
 
-// checkRegion asks whether the tenancy is subscribed to the region. The list of subscriptions needs a permission of its own,
-// which is not asked for: without it there is nothing to say.
+// checkRegion asks whether the tenancy is subscribed to the region. The list of subscriptions needs
+// a permission of its own, which is not asked for: without it there is nothing to say.
 func (s *scope) checkRegion(ctx context.Context) error {
 	subscriptions, err := s.client.RegionSubscriptions(ctx)
 	if cloud.IsKind(err, cloud.NotFoundOrUnauthorized, cloud.Forbidden) {

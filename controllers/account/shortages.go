@@ -21,8 +21,8 @@ const (
 	shortageEnded    = "CapacityReturned"
 )
 
-// shortages writes down what machines have found out of places without room, so that it survives a restart, and tells of what
-// has changed.
+// shortages writes down what machines have found out of places without room, so that it survives a
+// restart, and tells of what has changed.
 func (r *Reconciler) shortages(ctx context.Context, s *scope) error {
 	if r.Pollers == nil {
 		return nil

@@ -54,7 +54,8 @@ func (r *Reconciler) strays(ctx context.Context, s *scope) error {
 		has, err := r.hasObject(ctx, suspects[id])
 		switch {
 		case apierrors.IsForbidden(err):
-			// A manager of one namespace may not look into the others: what it cannot see may be there.
+			// A manager of one namespace may not look into the others: what it cannot see may be
+			// there.
 			r.strayed.Owned(uid, id)
 		case err != nil:
 			return err

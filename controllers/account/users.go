@@ -21,8 +21,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/index"
 )
 
-// findUsers finds the clusters that name the account and may use it, those that have a network in it from when they might, and the
-// machines in it. Others have no effect here.
+// findUsers finds the clusters that name the account and may use it, those that have a network in
+// it from when they might, and the machines in it. Others have no effect here.
 func (r *Reconciler) findUsers(ctx context.Context, s *scope) error {
 	reader := r.readerFor(s)
 	clusters := &infrav1.OCIMeshClusterList{}
@@ -59,17 +59,19 @@ func (r *Reconciler) findUsers(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// hasNetworkIn tells whether the cluster's controller has seen a network of the cluster in the account: it writes one down only if the
-// cluster may use the account, or if the network carries the cluster's tags.
+// hasNetworkIn tells whether the cluster's controller has seen a network of the cluster in the
+// account: it writes one down only if the cluster may use the account, or if the network carries
+// the cluster's tags.
 func hasNetworkIn(cluster *infrav1.OCIMeshCluster, account string) bool {
 	return slices.ContainsFunc(cluster.Status.Accounts, func(a infrav1.ClusterAccountStatus) bool {
 		return a.Name == account && a.VCNID != ""
 	})
 }
 
-// readerFor asks the API server itself when an account is about to go: a cache may lag, and what it does not show would lose
-// its credentials. It does so too if the cache holds one namespace only: managers of different namespaces would take turns in
-// writing different users, each write waking the other.
+// readerFor asks the API server itself when an account is about to go: a cache may lag, and what it
+// does not show would lose its credentials. It does so too if the cache holds one namespace only:
+// managers of different namespaces would take turns in writing different users, each write waking
+// the other.
 func (r *Reconciler) readerFor(s *scope) client.Reader {
 	if r.Reader == nil || (s.account.DeletionTimestamp.IsZero() && r.Options.Namespace == "") {
 		return r.Client
@@ -77,7 +79,8 @@ func (r *Reconciler) readerFor(s *scope) client.Reader {
 	return r.Reader
 }
 
-// accountsOf names the accounts that the cluster uses: those of its spec, and those that left it but not yet its networks.
+// accountsOf names the accounts that the cluster uses: those of its spec, and those that left it
+// but not yet its networks.
 func accountsOf(cluster *infrav1.OCIMeshCluster) []string {
 	var names []string
 	for _, account := range cluster.Spec.Accounts {
@@ -105,8 +108,8 @@ func clusterToAccounts(_ context.Context, object client.Object) []reconcile.Requ
 	return requests
 }
 
-// clusterMatters leaves out updates that do not change which accounts a cluster uses: an account asks OCI whenever it is
-// looked at, and a cluster's status changes often.
+// clusterMatters leaves out updates that do not change which accounts a cluster uses: an account
+// asks OCI whenever it is looked at, and a cluster's status changes often.
 func clusterMatters() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		before, ok := e.ObjectOld.(*infrav1.OCIMeshCluster)
@@ -131,8 +134,8 @@ func machineToAccount(_ context.Context, object client.Object) []reconcile.Reque
 	return []reconcile.Request{{NamespacedName: types.NamespacedName{Name: machine.Status.Placement.Account}}}
 }
 
-// machineMatters lets only deletions through: machines can hold up the deletion of an account, and nothing else of them
-// concerns it.
+// machineMatters lets only deletions through: machines can hold up the deletion of an account, and
+// nothing else of them concerns it.
 func machineMatters() predicate.Predicate {
 	return predicate.Funcs{
 		CreateFunc:  func(event.CreateEvent) bool { return false },

@@ -1,8 +1,8 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package claims is a management cluster's side of who holds what in OCI, for all kinds: see package
-// ownership for the rules, and docs/decisions/0022-held-by.md for why they are so.
+// Package claims is a management cluster's side of who holds what in OCI, for all kinds: see
+// package ownership for the rules, and docs/decisions/0022-held-by.md for why they are so.
 package claims
 
 import (
@@ -29,8 +29,8 @@ type Claims struct {
 	seen map[string]time.Time
 }
 
-// New makes the claims of the management cluster whose namespace kube-system has the UID. A window of 0
-// is DefaultWindow.
+// New makes the claims of the management cluster whose namespace kube-system has the UID. A window
+// of 0 is DefaultWindow.
 func New(id string, window time.Duration) *Claims {
 	if window <= 0 {
 		window = DefaultWindow
@@ -54,8 +54,8 @@ func (c *Claims) Guard() ownership.Holder {
 	return ownership.Holder{ID: c.id}
 }
 
-// Holder is the management cluster for a thing of an object, whose status the object has. rest is how
-// often a thing at rest is looked at, if polls do not show it.
+// Holder is the management cluster for a thing of an object, whose status the object has. rest is
+// how often a thing at rest is looked at, if polls do not show it.
 func (c *Claims) Holder(object client.Object, status infrav1.ClaimStatus, id string, now time.Time, rest time.Duration) ownership.Holder {
 	if c == nil {
 		return ownership.Holder{}

@@ -78,8 +78,9 @@ func (r *Reconciler) findTailnet(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// recordAccounts writes down in which accounts networks, or the load balancer, are about to be made, before any is: whatever
-// happens between a creation and the next write of the status, what was made is looked for until it is proven gone.
+// recordAccounts writes down in which accounts networks, or the load balancer, are about to be
+// made, before any is: whatever happens between a creation and the next write of the status, what
+// was made is looked for until it is proven gone.
 func (r *Reconciler) recordAccounts(ctx context.Context, s *scope) error {
 	names := recorded(s.infra)
 	for _, account := range s.accounts {
@@ -106,7 +107,8 @@ func (r *Reconciler) record(ctx context.Context, s *scope, names []string) error
 	if text == s.infra.Annotations[infrav1.NetworkAccountsAnnotation] {
 		return nil
 	}
-	// Copies are compared: what the phases left in the object is not for this write, and its answer not for the object.
+	// Copies are compared: what the phases left in the object is not for this write, and its answer
+	// not for the object.
 	before := s.infra.DeepCopy()
 	if s.version != "" {
 		before.ResourceVersion = s.version
@@ -118,7 +120,8 @@ func (r *Reconciler) record(ctx context.Context, s *scope, names []string) error
 		metav1.SetMetaDataAnnotation(&after.ObjectMeta, infrav1.NetworkAccountsAnnotation, text)
 	}
 	annotations := maps.Clone(after.Annotations)
-	// With the lock, since the list is made from the one that was read: on an old copy, an account would be lost.
+	// With the lock, since the list is made from the one that was read: on an old copy, an account
+	// would be lost.
 	lock := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 	if err := r.Client.Patch(ctx, after, lock); err != nil {
 		return fmt.Errorf("recording the accounts that have networks: %w", err)

@@ -15,8 +15,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 )
 
-// forged is an OCIMeshCluster of a user whose namespace no account and no tailnet allows. It claims to be the victim, to have networks
-// in all accounts, and the victim's address.
+// forged is an OCIMeshCluster of a user whose namespace no account and no tailnet allows. It claims
+// to be the victim, to have networks in all accounts, and the victim's address.
 func (b *bench) forged(victim *infrav1.OCIMeshCluster) *infrav1.OCIMeshCluster {
 	b.t.Helper()
 	cluster := helpers.NewCluster(env.Namespace(b.t, nil), victim.Name)

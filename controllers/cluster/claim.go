@@ -33,8 +33,9 @@ func isClaiming(judgement *ownership.Judgement) bool {
 	return judgement != nil && (judgement.Outcome == ownership.Taken || judgement.Outcome == ownership.Contested)
 }
 
-// restFor is how long networks and the load balancer are believed to be as they were seen. Polls show at once
-// if another management cluster claims the cluster's machines: it then claims the rest too.
+// restFor is how long networks and the load balancer are believed to be as they were seen. Polls
+// show at once if another management cluster claims the cluster's machines: it then claims the rest
+// too.
 func (r *Reconciler) restFor(s *scope) time.Duration {
 	for i := range s.machines {
 		claim := s.machines[i].Status.Claim
@@ -45,7 +46,8 @@ func (r *Reconciler) restFor(s *scope) time.Duration {
 	return s.options.NetworkInterval
 }
 
-// waitsForClaim is what a deletion waits for after something was claimed from another management cluster.
+// waitsForClaim is what a deletion waits for after something was claimed from another management
+// cluster.
 func (r *Reconciler) waitsForClaim(what string) *access.Problem {
 	return access.NewProblem(infrav1.ClaimingReason, "%s was claimed from another management cluster, which has %s to mind: its end waits for that",
 		what, r.Claims.Window())

@@ -21,8 +21,8 @@ import (
 // window is for tests in which nobody minds; in the others it does not end.
 const window = 6 * time.Second
 
-// managed lets the bench be a management cluster that claims what it makes, in a new process. Networks are
-// looked at in each pass.
+// managed lets the bench be a management cluster that claims what it makes, in a new process.
+// Networks are looked at in each pass.
 func (b *bench) managed(id string, window time.Duration) {
 	b.r = &Reconciler{
 		Client: b.Client, Reader: b.Client, Options: Options{ListLag: time.Millisecond, NetworkInterval: time.Nanosecond},

@@ -1,8 +1,8 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package cluster reconciles OCIMeshClusters: the cluster's network in each of its accounts, the address of its API server,
-// and its failure domains. An account that fails affects only itself.
+// Package cluster reconciles OCIMeshClusters: the cluster's network in each of its accounts, the
+// address of its API server, and its failure domains. An account that fails affects only itself.
 package cluster
 
 import (
@@ -39,23 +39,26 @@ import (
 
 // Options tune the controller; zero values have defaults.
 type Options struct {
-	// PollInterval is how often a cluster is looked at while nothing happens; 60 seconds by default.
+	// PollInterval is how often a cluster is looked at while nothing happens; 60 seconds by
+	// default.
 	PollInterval time.Duration
-	// ProgressInterval is how soon a network that is being made or removed is looked at again; 2 seconds by default, about as
-	// long as OCI takes.
+	// ProgressInterval is how soon a network that is being made or removed is looked at again; 2
+	// seconds by default, about as long as OCI takes.
 	ProgressInterval time.Duration
-	// NetworkInterval is how often a network or a load balancer that is complete is compared with OCI, to repair it; 10 minutes
-	// by default.
+	// NetworkInterval is how often a network or a load balancer that is complete is compared with
+	// OCI, to repair it; 10 minutes by default.
 	NetworkInterval time.Duration
-	// AccountTimeout bounds what the network of one account, and the load balancer, may take in one pass; 20 seconds by default. Accounts are dealt with at once, so
-	// that one that hangs holds up no other for longer.
+	// AccountTimeout bounds what the network of one account, and the load balancer, may take in one
+	// pass; 20 seconds by default. Accounts are dealt with at once, so that one that hangs holds up
+	// no other for longer.
 	AccountTimeout time.Duration
-	// ListLag is how long OCI's lists may not show what was just made; 15 seconds by default. An empty list is believed once it
-	// was empty for that long.
+	// ListLag is how long OCI's lists may not show what was just made; 15 seconds by default. An
+	// empty list is believed once it was empty for that long.
 	ListLag time.Duration
 	// Concurrency is how many clusters are reconciled at once; 10 by default.
 	Concurrency int
-	// WatchFilterValue, if set, is the value of the label cluster.x-k8s.io/watch-filter of the clusters to reconcile.
+	// WatchFilterValue, if set, is the value of the label cluster.x-k8s.io/watch-filter of the
+	// clusters to reconcile.
 	WatchFilterValue string
 }
 
@@ -132,7 +135,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	return r.reconcile(ctx, &scope{cluster: cluster, infra: infra, options: r.Options.withDefaults()})
 }
 
-// phase is a step of a reconcile. An error is one of the API server or a bug; what the user is told about stays in the scope.
+// phase is a step of a reconcile. An error is one of the API server or a bug; what the user is told
+// about stays in the scope.
 type phase func(context.Context, *scope) error
 
 func (r *Reconciler) reconcile(ctx context.Context, s *scope) (_ ctrl.Result, reterr error) {
@@ -143,7 +147,8 @@ func (r *Reconciler) reconcile(ctx context.Context, s *scope) (_ ctrl.Result, re
 	before := conditions.Get(s.infra, infrav1.ReadyCondition).DeepCopy()
 	defer func() {
 		if apierrors.IsConflict(reterr) {
-			// The phases saw an old copy and did not get to the end: what they left is no state to tell of.
+			// The phases saw an old copy and did not get to the end: what they left is no state to
+			// tell of.
 			return
 		}
 		updateStatus(s)

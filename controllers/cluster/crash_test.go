@@ -19,7 +19,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 )
 
-// One account is enough: accounts are dealt with one beside the other, and share nothing but the object.
+// One account is enough: accounts are dealt with one beside the other, and share nothing but the
+// object.
 func TestAProcessKilledAtAnyCallDuplicatesNothingAndLeavesNothing(t *testing.T) {
 	for name, change := range map[string]change{
 		"VIP":                   func(*clusterv1.Cluster, *infrav1.OCIMeshCluster) {},

@@ -12,7 +12,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 )
 
-// waitForMachines holds the deletion up while the cluster has machines: they need its networks until they are gone.
+// waitForMachines holds the deletion up while the cluster has machines: they need its networks
+// until they are gone.
 func (r *Reconciler) waitForMachines(_ context.Context, s *scope) error {
 	if len(s.machines) > 0 {
 		s.waitsFor = access.NewProblem(infrav1.InUseReason, "%d OCIMeshMachines of the cluster still exist", len(s.machines))
@@ -20,7 +21,8 @@ func (r *Reconciler) waitForMachines(_ context.Context, s *scope) error {
 	return nil
 }
 
-// removeNetworks removes the networks in every account that may have one, also in those that left the spec.
+// removeNetworks removes the networks in every account that may have one, also in those that left
+// the spec.
 func (r *Reconciler) removeNetworks(ctx context.Context, s *scope) error {
 	for _, name := range recorded(s.infra) {
 		s.left = append(s.left, &accountState{name: name, network: lastSeen(s.infra, name), claim: lastClaim(s.infra, name)})

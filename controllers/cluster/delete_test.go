@@ -122,7 +122,8 @@ func TestANetworkWhoseOCIDWasLostIsWaitedForAndFound(t *testing.T) {
 	b := newBench(t, helpers.WorldOptions{Accounts: 1, Sim: sim.Options{Delays: &sim.Delays{ListLag: 300 * time.Millisecond, Retention: time.Hour}}})
 	b.r.Options.ListLag = time.Second
 	infra := b.cluster("c1")
-	// The VCN is made, the process dies before it is written down, and the lists do not show it yet.
+	// The VCN is made, the process dies before it is written down, and the lists do not show it
+	// yet.
 	b.OCI.AddFault(sim.Fault{Operation: "CreateVcn", AfterCommit: true, Reset: true})
 	b.g.Eventually(func() int { _, _ = b.reconcile(infra); return b.count("CreateVcn") }, patience, "1ms").Should(Equal(1))
 	b.g.Expect(infra.Status.Accounts[0].VCNID).To(BeEmpty())

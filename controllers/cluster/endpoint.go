@@ -17,7 +17,8 @@ import (
 
 const defaultPort = 6443
 
-// ensureEndpoint sees to the address of the API server, and writes it before anything is said about it.
+// ensureEndpoint sees to the address of the API server, and writes it before anything is said about
+// it.
 func (r *Reconciler) ensureEndpoint(ctx context.Context, s *scope) error {
 	before := s.infra.DeepCopy()
 	var err error
@@ -57,8 +58,8 @@ func external(s *scope) error {
 	return nil
 }
 
-// tailnetVIP takes an address of the tailnet's range, once. The address is the cluster's as soon as it is in the Tailnet's
-// status; a crash before it is in the spec does no harm.
+// tailnetVIP takes an address of the tailnet's range, once. The address is the cluster's as soon as
+// it is in the Tailnet's status; a crash before it is in the spec does no harm.
 func (r *Reconciler) tailnetVIP(ctx context.Context, s *scope) error {
 	if s.tailnet == nil {
 		return access.NewProblem(infrav1.WaitingReason, "waits for the tailnet, which gives the address")
@@ -102,7 +103,8 @@ func endpointPort(s *scope) int32 {
 	return defaultPort
 }
 
-// overlap refuses a VIP range in which the nodes reach something else: pods, services, or their own VCN.
+// overlap refuses a VIP range in which the nodes reach something else: pods, services, or their own
+// VCN.
 func overlap(s *scope) error {
 	vips, err := netip.ParsePrefix(s.tailnet.Spec.VIPRange)
 	if err != nil {

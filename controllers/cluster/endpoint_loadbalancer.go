@@ -25,7 +25,8 @@ import (
 // defaultBandwidth is what Always Free has, in Mbps.
 const defaultBandwidth = 10
 
-// loadBalancer sees to the load balancer in the account of the control planes, and takes its address once it is ACTIVE.
+// loadBalancer sees to the load balancer in the account of the control planes, and takes its
+// address once it is ACTIVE.
 func (r *Reconciler) loadBalancer(ctx context.Context, s *scope) error {
 	i := slices.IndexFunc(s.accounts, func(a *accountState) bool { return a.name == s.infra.LoadBalancerAccount() })
 	account := s.accounts[i]
@@ -67,8 +68,8 @@ func (r *Reconciler) loadBalancer(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// ensureLoadBalancer ensures the load balancer and, once it is as it should be, that every machine that was seen behind it still
-// is.
+// ensureLoadBalancer ensures the load balancer and, once it is as it should be, that every machine
+// that was seen behind it still is.
 func (r *Reconciler) ensureLoadBalancer(ctx context.Context, s *scope, c *oci.Client, spec loadbalancer.Spec) (loadbalancer.State, error) {
 	bounded, cancel := context.WithTimeout(oci.Patient(ctx), s.options.AccountTimeout)
 	defer cancel()
@@ -150,7 +151,8 @@ func takeAddress(s *scope, address netip.Addr) error {
 	return nil
 }
 
-// endpointProblem keeps the reasons that have a remedy of their own; other refusals are the endpoint's.
+// endpointProblem keeps the reasons that have a remedy of their own; other refusals are the
+// endpoint's.
 func endpointProblem(err error) error {
 	problem := *access.AsProblem(err)
 	switch problem.Reason {

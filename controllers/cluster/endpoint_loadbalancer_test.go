@@ -24,7 +24,8 @@ import (
 
 var balancedTypes = []infrav1.EndpointType{infrav1.EndpointNetworkLoadBalancer, infrav1.EndpointLoadBalancer}
 
-// balanced gives the cluster a public load balancer in its first account; the others are for workers.
+// balanced gives the cluster a public load balancer in its first account; the others are for
+// workers.
 func balanced(kind infrav1.EndpointType, more ...func(*infrav1.OCIMeshCluster)) change {
 	return func(_ *clusterv1.Cluster, infra *infrav1.OCIMeshCluster) {
 		infra.Spec.EndpointType = kind
@@ -179,7 +180,8 @@ func TestAnExistingNetworkTakesTheLoadBalancerWhereTheUserSays(t *testing.T) {
 	b.ExpectNothingLeft(t)
 }
 
-// A lost answer is what a manager that was killed during the call has: the work may be done, and nobody knows.
+// A lost answer is what a manager that was killed during the call has: the work may be done, and
+// nobody knows.
 func TestAnAnswerLostAnywhereMakesNoSecondLoadBalancerAndLeavesNone(t *testing.T) {
 	operations := map[infrav1.EndpointType][]string{
 		infrav1.EndpointNetworkLoadBalancer: {

@@ -17,8 +17,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 )
 
-// memory is what this process has seen with its own eyes. It spares calls and is not needed: a restart looks again. The zero
-// value is ready.
+// memory is what this process has seen with its own eyes. It spares calls and is not needed: a
+// restart looks again. The zero value is ready.
 type memory struct {
 	mu       sync.Mutex
 	networks map[memoryKey]seenNetwork
@@ -46,8 +46,8 @@ type seenBalancer struct {
 	at     time.Time
 }
 
-// balancer tells whether the cluster's load balancer was seen to be as it should be within the interval, with this client and for
-// this spec.
+// balancer tells whether the cluster's load balancer was seen to be as it should be within the
+// interval, with this client and for this spec.
 func (m *memory) balancer(cluster types.UID, client *oci.Client, spec loadbalancer.Spec, interval time.Duration) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -65,7 +65,8 @@ func (m *memory) rememberBalancer(cluster types.UID, client *oci.Client, spec lo
 	m.balancers[cluster] = seenBalancer{client: client, spec: spec, at: time.Now()}
 }
 
-// network is the account's complete network, if it was seen within the interval with this client and for this spec.
+// network is the account's complete network, if it was seen within the interval with this client
+// and for this spec.
 func (m *memory) network(key memoryKey, client *oci.Client, spec infrav1.AccountNetwork, interval time.Duration) (network.State, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -86,7 +87,8 @@ func (m *memory) remember(key memoryKey, client *oci.Client, spec infrav1.Accoun
 	m.networks[key] = seenNetwork{client: client, spec: *spec.DeepCopy(), state: state, at: time.Now()}
 }
 
-// emptyFor tells whether the account was seen to be empty of networks for at least that long, beginning with the first call.
+// emptyFor tells whether the account was seen to be empty of networks for at least that long,
+// beginning with the first call.
 func (m *memory) emptyFor(key memoryKey, least time.Duration) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

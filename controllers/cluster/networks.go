@@ -93,7 +93,8 @@ func balancerPort(s *scope, account *accountState) int {
 	return int(endpointPort(s))
 }
 
-// networkProblem keeps the reasons that have a remedy of their own; other refusals are the network's.
+// networkProblem keeps the reasons that have a remedy of their own; other refusals are the
+// network's.
 func networkProblem(err error, doing string) *access.Problem {
 	problem := *access.AsProblem(err)
 	switch problem.Reason {
@@ -107,8 +108,8 @@ func networkProblem(err error, doing string) *access.Problem {
 	return &problem
 }
 
-// lastSeen is the account's network as the status has it: not a basis for decisions, but better than nothing while the account
-// does not answer.
+// lastSeen is the account's network as the status has it: not a basis for decisions, but better
+// than nothing while the account does not answer.
 func lastSeen(infra *infrav1.OCIMeshCluster, account string) network.State {
 	for _, status := range infra.Status.Accounts {
 		if status.Name == account {

@@ -13,8 +13,9 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 )
 
-// provision says, once, that machines may be made: the endpoint and the tailnet are there, at least one account for control
-// planes is ready, and no account is about to be. An account in error is not waited for.
+// provision says, once, that machines may be made: the endpoint and the tailnet are there, at least
+// one account for control planes is ready, and no account is about to be. An account in error is
+// not waited for.
 func provision(_ context.Context, s *scope) error {
 	done := ptr.Deref(s.infra.Status.Initialization.Provisioned, false)
 	if done || s.tailnetProblem != nil || s.endpointProblem != nil || !s.infra.Spec.ControlPlaneEndpoint.IsValid() ||
@@ -36,8 +37,9 @@ const (
 // maxFailureDomains is the contract's limit.
 const maxFailureDomains = 100
 
-// failureDomains lists the availability domains of the ready accounts. Those of an account that is not ready just now stay
-// while there are machines in them: the control plane provider would move machines out of a failure domain that vanishes.
+// failureDomains lists the availability domains of the ready accounts. Those of an account that is
+// not ready just now stay while there are machines in them: the control plane provider would move
+// machines out of a failure domain that vanishes.
 func failureDomains(_ context.Context, s *scope) error {
 	var domains []clusterv1.FailureDomain
 	for _, account := range s.accounts {

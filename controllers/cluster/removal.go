@@ -21,7 +21,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 )
 
-// leaveAccounts removes the networks in accounts that are no longer in the spec, once no machine is there.
+// leaveAccounts removes the networks in accounts that are no longer in the spec, once no machine is
+// there.
 func (r *Reconciler) leaveAccounts(ctx context.Context, s *scope) error {
 	var empty []*accountState
 	for _, name := range recorded(s.infra) {
@@ -40,8 +41,8 @@ func (r *Reconciler) leaveAccounts(ctx context.Context, s *scope) error {
 	return r.removeFrom(ctx, s, empty)
 }
 
-// removeFrom removes the cluster's networks from the accounts, as far as it goes without waiting, and forgets those accounts
-// that are proven to have none.
+// removeFrom removes the cluster's networks from the accounts, as far as it goes without waiting,
+// and forgets those accounts that are proven to have none.
 func (r *Reconciler) removeFrom(ctx context.Context, s *scope, accounts []*accountState) error {
 	eachAccount(ctx, s, accounts, func(ctx context.Context, account *accountState) { r.removeNetwork(ctx, s, account) })
 	left := recorded(s.infra)
@@ -100,8 +101,8 @@ func (r *Reconciler) deleteNetwork(
 	return network.Delete(ctx, c, identity.OfCluster(s.infra).HeldBy(holder), account.network.VCNID)
 }
 
-// clientOf is the client of an account in which something has to go. Whether the namespace may still use the account does not
-// matter: what it made there has to go.
+// clientOf is the client of an account in which something has to go. Whether the namespace may
+// still use the account does not matter: what it made there has to go.
 func (r *Reconciler) clientOf(ctx context.Context, name string) (*oci.Client, error) {
 	found := &infrav1.OCIAccount{}
 	if err := r.Client.Get(ctx, client.ObjectKey{Name: name}, found); err != nil {

@@ -24,19 +24,23 @@ type scope struct {
 
 	// machines are the cluster's. Set by findMachines.
 	machines []infrav1.OCIMeshMachine
-	// accounts are those of the spec, in its order. Set by findAccounts, filled in by ensureNetworks.
+	// accounts are those of the spec, in its order. Set by findAccounts, filled in by
+	// ensureNetworks.
 	accounts []*accountState
-	// left are accounts that are no longer in the spec while their network is. Set by leaveAccounts and removeNetworks.
+	// left are accounts that are no longer in the spec while their network is. Set by leaveAccounts
+	// and removeNetworks.
 	left []*accountState
-	// tailnet is set by findTailnet if the cluster may use it, Ready or not; tailnetProblem if it cannot be used now.
+	// tailnet is set by findTailnet if the cluster may use it, Ready or not; tailnetProblem if it
+	// cannot be used now.
 	tailnet        *infrav1.Tailnet
 	tailnetProblem *access.Problem
 	// endpointProblem is set by ensureEndpoint.
 	endpointProblem *access.Problem
 	// waitsFor is what holds up a deletion. Set by the phases of the deletion.
 	waitsFor *access.Problem
-	// version is the object's resource version after a write of this pass; empty if there was none. The object keeps the one
-	// that was read: the patch at the end would take another one for a condition of the patch.
+	// version is the object's resource version after a write of this pass; empty if there was none.
+	// The object keeps the one that was read: the patch at the end would take another one for a
+	// condition of the patch.
 	version string
 	// removed is set once the finalizer is off.
 	removed bool

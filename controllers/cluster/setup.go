@@ -78,7 +78,8 @@ func (r *Reconciler) clusters(ctx context.Context, match func(*infrav1.OCIMeshCl
 	return requests
 }
 
-// tailnetMatters leaves out updates that only change the list of addresses: each cluster changes it, and none cares.
+// tailnetMatters leaves out updates that only change the list of addresses: each cluster changes
+// it, and none cares.
 func tailnetMatters() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		before, ok := e.ObjectOld.(*infrav1.Tailnet)
@@ -91,8 +92,8 @@ func tailnetMatters() predicate.Predicate {
 	}}
 }
 
-// machineMatters lets deletions through, since the last machine of an account or of the cluster is what removals wait for, and
-// what tells that another management cluster is at work.
+// machineMatters lets deletions through, since the last machine of an account or of the cluster is
+// what removals wait for, and what tells that another management cluster is at work.
 func machineMatters() predicate.Predicate {
 	return predicate.Funcs{
 		CreateFunc: func(event.CreateEvent) bool { return false },

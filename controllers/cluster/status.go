@@ -64,7 +64,8 @@ func accountsReady(s *scope) metav1.Condition {
 	return report.Of(infrav1.AccountsReadyCondition, joined(bad))
 }
 
-// networkReady tells about the networks of all accounts that can be used: failures first, then what is being made.
+// networkReady tells about the networks of all accounts that can be used: failures first, then what
+// is being made.
 func networkReady(s *scope) metav1.Condition {
 	var failed, making []*access.Problem
 	usable := 0
@@ -92,7 +93,8 @@ func networkReady(s *scope) metav1.Condition {
 	return report.Of(infrav1.NetworkReadyCondition, joined(append(failed, making...)))
 }
 
-// joined is one problem of the first one's reason that tells about the first few; nil if there is none.
+// joined is one problem of the first one's reason that tells about the first few; nil if there is
+// none.
 func joined(problems []*access.Problem) *access.Problem {
 	if len(problems) == 0 {
 		return nil

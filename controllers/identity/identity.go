@@ -1,8 +1,9 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package identity gives objects an identity that "clusterctl move" does not change. What is made in OCI and in a tailnet is
-// tagged with the UID that its object was first seen with; a moved object has a new UID and must still find it.
+// Package identity gives objects an identity that "clusterctl move" does not change. What is made
+// in OCI and in a tailnet is tagged with the UID that its object was first seen with; a moved
+// object has a new UID and must still find it.
 package identity
 
 import (
@@ -17,8 +18,9 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
-// Ensure writes the finalizer and the identity, before anything is made that they are there for. written says that the pass is
-// over: the write brings the next one. An object that is being deleted is left as it is.
+// Ensure writes the finalizer and the identity, before anything is made that they are there for.
+// written says that the pass is over: the write brings the next one. An object that is being
+// deleted is left as it is.
 func Ensure(ctx context.Context, c client.Client, object client.Object, finalizer string) (written bool, err error) {
 	if !object.GetDeletionTimestamp().IsZero() {
 		return false, nil
@@ -53,11 +55,12 @@ func OfMachine(machine *infrav1.OCIMeshMachine) ownership.Owner {
 	return ownership.Machine(Of(machine), machine.Namespace, machine.Name)
 }
 
-// IsNew tells whether the object has no identity yet: nothing can have been made for it under the one that it will get.
+// IsNew tells whether the object has no identity yet: nothing can have been made for it under the
+// one that it will get.
 func IsNew(object client.Object) bool { return recorded(object) == "" }
 
-// Of is the UID that the object was first seen with, as far as its annotation says. Users can write that:
-// it names what to look for and proves nothing. See package ownership.
+// Of is the UID that the object was first seen with, as far as its annotation says. Users can write
+// that: it names what to look for and proves nothing. See package ownership.
 func Of(object client.Object) string {
 	if uid := recorded(object); uid != "" {
 		return uid
@@ -65,7 +68,8 @@ func Of(object client.Object) string {
 	return string(object.GetUID())
 }
 
-// recorded is the UID in the annotation. An annotation that was copied from another object does not count.
+// recorded is the UID in the annotation. An annotation that was copied from another object does not
+// count.
 func recorded(object client.Object) string {
 	uid, ours := strings.CutPrefix(object.GetAnnotations()[infrav1.IdentityAnnotation], object.GetNamespace()+"/"+object.GetName()+"/")
 	if !ours || !isUID(uid) {
@@ -74,8 +78,8 @@ func recorded(object client.Object) string {
 	return uid
 }
 
-// isUID tells whether a text can be a UID. Users write annotations: what is none would be refused where it
-// ends up, in tags, names and other objects' statuses.
+// isUID tells whether a text can be a UID. Users write annotations: what is none would be refused
+// where it ends up, in tags, names and other objects' statuses.
 func isUID(text string) bool {
 	if text == "" || len(text) > maxUID {
 		return false
@@ -88,5 +92,6 @@ func isUID(text string) bool {
 	return true
 }
 
-// maxUID is the length of what Kubernetes gives as a UID, 36 (RFC 4122), with room for another generator.
+// maxUID is the length of what Kubernetes gives as a UID, 36 (RFC 4122), with room for another
+// generator.
 const maxUID = 64

@@ -1,7 +1,8 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package index has the manager's cache find machines by what it would otherwise look through all of them for.
+// Package index has the manager's cache find machines by what it would otherwise look through all
+// of them for.
 package index
 
 import (
@@ -15,13 +16,14 @@ import (
 )
 
 const (
-	// MachineByAccount finds OCIMeshMachines by the account that they are placed in. The API server knows the field too, for who
-	// reads without the cache: it is one of the CRD's selectable fields, which Kubernetes has had since v1.31.
+	// MachineByAccount finds OCIMeshMachines by the account that they are placed in. The API server
+	// knows the field too, for who reads without the cache: it is one of the CRD's selectable
+	// fields, which Kubernetes has had since v1.31.
 	MachineByAccount = "status.placement.account"
 	// MachineByInstance finds an OCIMeshMachine by its instance's OCID.
 	MachineByInstance = "status.instance.id"
-	// UnsettledMachine finds OCIMeshMachines that are not at rest: not provisioned, or on their way out. Values are the account
-	// that they are placed in, Nowhere, and Anywhere for each.
+	// UnsettledMachine finds OCIMeshMachines that are not at rest: not provisioned, or on their way
+	// out. Values are the account that they are placed in, Nowhere, and Anywhere for each.
 	UnsettledMachine = "unsettled"
 )
 
@@ -31,7 +33,8 @@ const (
 	Nowhere  = "-"
 )
 
-// AddTo has the indexes made; it is called once for each manager, before its controllers are set up.
+// AddTo has the indexes made; it is called once for each manager, before its controllers are set
+// up.
 func AddTo(ctx context.Context, indexer client.FieldIndexer) error {
 	for field, values := range map[string]func(*infrav1.OCIMeshMachine) []string{
 		MachineByAccount:  func(machine *infrav1.OCIMeshMachine) []string { return known(machine.Status.Placement.Account) },

@@ -1,8 +1,9 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package inventory counts accounts, tailnets, machines and devices for metrics: as the objects in the manager's cache are at the
-// time of a scrape, so that a restart makes no gap and an object that is gone no stale series.
+// Package inventory counts accounts, tailnets, machines and devices for metrics: as the objects in
+// the manager's cache are at the time of a scrape, so that a restart makes no gap and an object
+// that is gone no stale series.
 //
 // It may import api, and Kubernetes' clients.
 package inventory

@@ -1,9 +1,10 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package joinkey stores the tailnet keys of machines and machine pools in the manager's own namespace. A machine's Secret is
-// the write-ahead record of its launch: a placement without one was never launched. Users must not be able to delete or forge
-// that record, so it does not lie in their namespace (docs/decisions/0018-secrets.md).
+// Package joinkey stores the tailnet keys of machines and machine pools in the manager's own
+// namespace. A machine's Secret is the write-ahead record of its launch: a placement without one
+// was never launched. Users must not be able to delete or forge that record, so it does not lie in
+// their namespace (docs/decisions/0018-secrets.md).
 package joinkey
 
 import (
@@ -44,8 +45,8 @@ const (
 	dataExpires = "expires"
 )
 
-// Owner is the object that a key is for. Users can forge an identity, but not a namespace and a name that are another's, so
-// that all four are needed to tell owners apart.
+// Owner is the object that a key is for. Users can forge an identity, but not a namespace and a
+// name that are another's, so that all four are needed to tell owners apart.
 type Owner struct {
 	Kind, Namespace, Name string
 	// Identity is identity.Of the object.
@@ -84,8 +85,8 @@ type Store struct {
 	Namespace string
 }
 
-// Load returns the key of the owner. exists says that there is a Secret, whether or not its key can be read; one that names
-// another owner counts as none.
+// Load returns the key of the owner. exists says that there is a Secret, whether or not its key can
+// be read; one that names another owner counts as none.
 func (s Store) Load(ctx context.Context, owner Owner) (key Key, exists bool, err error) {
 	secret, err := s.get(ctx, owner)
 	if apierrors.IsNotFound(err) || errors.Is(err, errForeign) {

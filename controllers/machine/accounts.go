@@ -23,8 +23,9 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 )
 
-// accountOf returns the client of an account that the machine is in, and what is known of the account's instances. Whether the
-// account still allows the namespace does not matter here: what is there has to be seen, and to be taken away.
+// accountOf returns the client of an account that the machine is in, and what is known of the
+// account's instances. Whether the account still allows the namespace does not matter here: what is
+// there has to be seen, and to be taken away.
 func (r *Reconciler) accountOf(ctx context.Context, name string) (*oci.Client, *feed.Book, error) {
 	account, err := r.account(ctx, name)
 	if err != nil {
@@ -47,9 +48,10 @@ func (r *Reconciler) account(ctx context.Context, name string) (*infrav1.OCIAcco
 	return account, nil
 }
 
-// seenIn lists the machine's instances in an account that are not TERMINATED, oldest first, by a poll that was begun after the search
-// was, which is as good as a list of its own: what was launched since by this process is noted in the book, and a launch that was
-// not answered begins the search anew. If there was no such poll, one is asked for.
+// seenIn lists the machine's instances in an account that are not TERMINATED, oldest first, by a
+// poll that was begun after the search was, which is as good as a list of its own: what was
+// launched since by this process is noted in the book, and a launch that was not answered begins
+// the search anew. If there was no such poll, one is asked for.
 func (r *Reconciler) seenIn(s *scope, account *infrav1.OCIAccount) ([]instance.Own, error) {
 	own, err := r.seenUnasked(s, account)
 	if err != nil {
@@ -70,8 +72,8 @@ func (r *Reconciler) seenUnasked(s *scope, account *infrav1.OCIAccount) ([]insta
 	return nil, &notPolledError{account: account.Name}
 }
 
-// shownIn are the machine's instances in an account that are not TERMINATED, as far as polls have shown them up to now, whichever
-// management cluster holds them.
+// shownIn are the machine's instances in an account that are not TERMINATED, as far as polls have
+// shown them up to now, whichever management cluster holds them.
 func (r *Reconciler) shownIn(s *scope, account *infrav1.OCIAccount) []instance.Own {
 	return instance.Remaining(s.anybodys(), r.Pollers.Book(account).Tagged(s.identity))
 }
@@ -93,15 +95,17 @@ func (r *Reconciler) clientToPlaceIn(ctx context.Context, name, namespace string
 // candidate is an account that a machine may be in.
 type candidate struct {
 	*infrav1.OCIAccount
-	// far says that the namespace may not use the account: nobody causes calls there, but what its polls show anyway is looked at.
+	// far says that the namespace may not use the account: nobody causes calls there, but what its
+	// polls show anyway is looked at.
 	far bool
 	// named says that the cluster names it, so that it may well hold something of the machine.
 	named bool
 }
 
-// candidates are the accounts that the machine may be in, as far as nothing is recorded: the cluster's or, once the OCIMeshCluster is
-// gone, all that the namespace may use. An account can leave a cluster, or refuse a namespace, while machines are still in it, so that
-// an instance that is known to exist is looked for in all others too.
+// candidates are the accounts that the machine may be in, as far as nothing is recorded: the
+// cluster's or, once the OCIMeshCluster is gone, all that the namespace may use. An account can
+// leave a cluster, or refuse a namespace, while machines are still in it, so that an instance that
+// is known to exist is looked for in all others too.
 func (r *Reconciler) candidates(ctx context.Context, s *scope) ([]candidate, error) {
 	all := &infrav1.OCIAccountList{}
 	if err := r.Client.List(ctx, all); err != nil {
@@ -130,8 +134,8 @@ func (r *Reconciler) candidates(ctx context.Context, s *scope) ([]candidate, err
 	return candidates, nil
 }
 
-// seenBy lists the machine's instances in a candidate. An error is why that cannot be said; a far account that the cluster does not
-// name, and that does not answer, holds nobody up.
+// seenBy lists the machine's instances in a candidate. An error is why that cannot be said; a far
+// account that the cluster does not name, and that does not answer, holds nobody up.
 func (r *Reconciler) seenBy(s *scope, c candidate) ([]instance.Own, error) {
 	if !c.far {
 		return r.seenIn(s, c.OCIAccount)
@@ -145,7 +149,8 @@ func (r *Reconciler) seenBy(s *scope, c candidate) ([]instance.Own, error) {
 	return own, err
 }
 
-// accountsOf names the cluster's accounts: those of its spec, and those that left it but not yet its networks.
+// accountsOf names the cluster's accounts: those of its spec, and those that left it but not yet
+// its networks.
 func accountsOf(cluster *infrav1.OCIMeshCluster) []string {
 	names := strings.Split(cluster.Annotations[infrav1.NetworkAccountsAnnotation], ",")
 	for _, account := range cluster.Spec.Accounts {

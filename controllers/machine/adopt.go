@@ -21,8 +21,9 @@ type located struct {
 	account string
 }
 
-// adopt looks for an instance that is the machine's and that status does not know: after a launch whose answer was lost, a
-// move, or a restore. Status can be lost at any time, so that it is never taken for all that there is.
+// adopt looks for an instance that is the machine's and that status does not know: after a launch
+// whose answer was lost, a move, or a restore. Status can be lost at any time, so that it is never
+// taken for all that there is.
 func (r *Reconciler) adopt(ctx context.Context, s *scope) error {
 	if s.own.Status.Instance.ID != "" {
 		return nil
@@ -54,8 +55,8 @@ func (r *Reconciler) adopt(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// neverLaunched tells whether status says for certain that there is no instance: a placement is launched only once its key is
-// stored, and it is given up only after a refusal.
+// neverLaunched tells whether status says for certain that there is no instance: a placement is
+// launched only once its key is stored, and it is given up only after a refusal.
 func (s *scope) neverLaunched() bool {
 	if s.own.Spec.ProviderID != "" {
 		return false
@@ -66,20 +67,21 @@ func (s *scope) neverLaunched() bool {
 	return len(s.own.Status.Shortages) > 0
 }
 
-// isUnborn tells whether this process knows for certain that there is neither a key nor an instance: it has seen the machine without an
-// identity, and has made nothing for it since.
+// isUnborn tells whether this process knows for certain that there is neither a key nor an
+// instance: it has seen the machine without an identity, and has made nothing for it since.
 func (r *Reconciler) isUnborn(s *scope) bool {
 	return s.own.Spec.ProviderID == "" && r.ledger.isUnborn(client.ObjectKeyFromObject(s.own), s.identity)
 }
 
-// statusWasLost tells that there may be an instance of which status knows nothing: a key is made for a placement only, and a
-// placement with a key is given up only for a shortage.
+// statusWasLost tells that there may be an instance of which status knows nothing: a key is made
+// for a placement only, and a placement with a key is given up only for a shortage.
 func (s *scope) statusWasLost() bool {
 	return s.keyExists && s.own.Status.Placement.Account == "" && len(s.own.Status.Shortages) == 0
 }
 
-// missing judges a search without result. A machine that was provisioned never gets a second instance, and neither does one whose
-// providerID somebody else has written: that proves nothing, and nothing is done to what it names.
+// missing judges a search without result. A machine that was provisioned never gets a second
+// instance, and neither does one whose providerID somebody else has written: that proves nothing,
+// and nothing is done to what it names.
 func (r *Reconciler) missing(s *scope) error {
 	if s.own.Spec.ProviderID == "" {
 		return nil
@@ -152,8 +154,9 @@ func (s *scope) claimed(found []located) []located {
 	return slices.DeleteFunc(found, func(l located) bool { return providerIDPrefix+l.ID != s.own.Spec.ProviderID })
 }
 
-// passesOver tells whether a machine of which nothing is known is not looked for in an account: it cannot have been placed there,
-// or the account is known not to answer and would keep every new machine from being placed elsewhere.
+// passesOver tells whether a machine of which nothing is known is not looked for in an account: it
+// cannot have been placed there, or the account is known not to answer and would keep every new
+// machine from being placed elsewhere.
 func (r *Reconciler) passesOver(s *scope, account *infrav1.OCIAccount) bool {
 	selected, err := selects(s.own.Spec.Accounts, account)
 	return (err == nil && !selected) || !isReady(account) || !r.Pollers.Book(account).Answering(s.now)

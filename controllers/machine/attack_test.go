@@ -19,8 +19,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
 )
 
-// victims are what an attacker is after: a machine of ours with a data volume, and an instance that somebody else has launched in the
-// same compartment.
+// victims are what an attacker is after: a machine of ours with a data volume, and an instance that
+// somebody else has launched in the same compartment.
 type victims struct {
 	machine  *infrav1.OCIMeshMachine
 	stranger string
@@ -47,7 +47,8 @@ func withDataVolume(_ *clusterv1.Machine, own *infrav1.OCIMeshMachine) {
 	own.Spec.DataVolumes = []infrav1.DataVolume{{Name: "data", SizeGB: 50, VPUsPerGB: 10, FileSystem: "ext4", MountPath: "/data"}}
 }
 
-// forger is a user who may write our kinds in one namespace, which no account and no tailnet allows.
+// forger is a user who may write our kinds in one namespace, which no account and no tailnet
+// allows.
 type forger struct {
 	namespace string
 	cluster   *clusterv1.Cluster
@@ -133,7 +134,8 @@ func TestAProviderIDProvesNothing(t *testing.T) {
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	v := b.victims(t)
-	// No malice: an object made from a copy of a live machine, in a namespace that may use the account.
+	// No malice: an object made from a copy of a live machine, in a namespace that may use the
+	// account.
 	copied := b.machine(t, "copied", func(_ *clusterv1.Machine, own *infrav1.OCIMeshMachine) {
 		own.Spec.ProviderID = v.machine.Spec.ProviderID
 	})

@@ -23,7 +23,8 @@ func (s *scope) isBackend() bool {
 	return s.isControlPlane() && s.infraCluster != nil && s.infraCluster.Spec.EndpointType.HasLoadBalancer()
 }
 
-// backend is the machine as the load balancer knows it. Only the network kind takes the name, so that it may be known by either.
+// backend is the machine as the load balancer knows it. Only the network kind takes the name, so
+// that it may be known by either.
 func (s *scope) backend() oci.Backend {
 	address, _ := netip.ParseAddr(s.own.Status.Instance.PrivateIP)
 	return oci.Backend{Name: s.hostname, Address: address, Port: int(s.infraCluster.Spec.ControlPlaneEndpoint.Port)}
@@ -38,9 +39,9 @@ func (r *Reconciler) balancer(ctx context.Context, s *scope) (loadbalancer.Accou
 	return loadbalancer.In(c, s.infraCluster.Spec.EndpointType), c, identity.OfCluster(s.infraCluster).HeldBy(r.Claims.Guard()), nil
 }
 
-// joinLoadBalancer puts a control plane behind the cluster's load balancer as soon as it has an address: kubeadm calls the
-// endpoint while the machine boots. It holds nothing else up. One that was seen there is not looked for again: the cluster's
-// controller sees to it that it stays.
+// joinLoadBalancer puts a control plane behind the cluster's load balancer as soon as it has an
+// address: kubeadm calls the endpoint while the machine boots. It holds nothing else up. One that
+// was seen there is not looked for again: the cluster's controller sees to it that it stays.
 func (r *Reconciler) joinLoadBalancer(ctx context.Context, s *scope) error {
 	backend, options := &s.own.Status.Backend, r.Options.withDefaults()
 	if !s.isBackend() || s.own.Status.Instance.PrivateIP == "" || backend.Name != "" {
@@ -77,7 +78,8 @@ func (r *Reconciler) joinLoadBalancer(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// leaveLoadBalancer takes a control plane out of the cluster's load balancer, before anything else of it goes.
+// leaveLoadBalancer takes a control plane out of the cluster's load balancer, before anything else
+// of it goes.
 func (r *Reconciler) leaveLoadBalancer(ctx context.Context, s *scope) error {
 	if !s.isBackend() || !s.mayBeBehindLoadBalancer() {
 		return nil
@@ -110,8 +112,8 @@ func (r *Reconciler) leaveLoadBalancer(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// mayBeBehindLoadBalancer is false for a machine that was never launched, and for one whose instance is on its way out: it was
-// taken out of the load balancer before.
+// mayBeBehindLoadBalancer is false for a machine that was never launched, and for one whose
+// instance is on its way out: it was taken out of the load balancer before.
 func (s *scope) mayBeBehindLoadBalancer() bool {
 	if s.own.Status.Backend != (infrav1.BackendStatus{}) {
 		return true
@@ -120,7 +122,8 @@ func (s *scope) mayBeBehindLoadBalancer() bool {
 	return s.launched() && state != oci.StateTerminating && state != oci.StateTerminated
 }
 
-// addressOf asks for the address of the machine's instance; it is not valid if that has none any more.
+// addressOf asks for the address of the machine's instance; it is not valid if that has none any
+// more.
 func addressOf(ctx context.Context, c *oci.Client, s *scope) (netip.Addr, error) {
 	id := s.own.Status.Instance.ID
 	attached, err := c.AttachedVNICs(ctx, id)

@@ -42,8 +42,8 @@ func (b bootstrap) render(key cloudinit.Secret, spec infrav1.OCIMeshMachineSpec)
 	return userData, nil
 }
 
-// bootstrapData reads the bootstrap provider's data and tries to render it, so that no key is made for data that no instance
-// can be launched with.
+// bootstrapData reads the bootstrap provider's data and tries to render it, so that no key is made
+// for data that no instance can be launched with.
 func (r *Reconciler) bootstrapData(ctx context.Context, s *scope) error {
 	if s.launched() {
 		return nil

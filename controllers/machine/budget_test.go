@@ -56,7 +56,8 @@ func TestABudgetIsSharedByAllClustersAndFreedByWhatGoes(t *testing.T) {
 	g.Expect(b.instances(t)).To(HaveLen(2))
 }
 
-// The manager stops between the decision and the launch: what is placed keeps its part of the budget.
+// The manager stops between the decision and the launch: what is placed keeps its part of the
+// budget.
 func TestAReservationSurvivesARestart(t *testing.T) {
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
@@ -128,7 +129,8 @@ func TestTwoHundredMachinesAtOnceWithABudgetForFifty(t *testing.T) {
 		all = append(all, b.machine(t, fmt.Sprintf("worker-%d", i)))
 	}
 
-	// By workers at the same time who read from a cache, with a restart when some are placed and not launched.
+	// By workers at the same time who read from a cache, with a restart when some are placed and
+	// not launched.
 	mgr := b.Manager(t, func(context.Context, manager.Manager) error { return nil }, b.Namespace)
 	g.Expect(mgr.GetCache().WaitForCacheSync(t.Context())).To(BeTrue())
 	b.restart(t, mgr)
@@ -155,7 +157,8 @@ func TestTwoHundredMachinesAtOnceWithABudgetForFifty(t *testing.T) {
 	g.Expect(placed).To(Equal(map[string]int{"": asked - budget, b.Accounts[0].Name: budget - 20, b.Accounts[1].Name: 20}))
 }
 
-// restart begins with a reconciler that knows nothing, and reads from the manager's cache as under main.
+// restart begins with a reconciler that knows nothing, and reads from the manager's cache as under
+// main.
 func (b *bench) restart(t *testing.T, mgr manager.Manager) {
 	t.Helper()
 	b.r = b.reconciler()

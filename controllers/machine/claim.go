@@ -45,9 +45,9 @@ func lookedAt(s *scope, book *feed.Book) time.Time {
 	return s.now.Add(-age)
 }
 
-// hold decides about an instance that may be claimed by another management cluster. A decision to claim it
-// is recorded before the claim is written, so that whoever finds another claim then knows that somebody
-// minds.
+// hold decides about an instance that may be claimed by another management cluster. A decision to
+// claim it is recorded before the claim is written, so that whoever finds another claim then knows
+// that somebody minds.
 func (r *Reconciler) hold(ctx context.Context, s *scope, c *oci.Client, book *feed.Book, seen oci.Instance, at time.Time) (held, error) {
 	holder := r.holder(s)
 	s.owner = s.owner.HeldBy(holder)
@@ -111,8 +111,8 @@ func (r *Reconciler) notHeld(s *scope, h held, err error) error {
 	return nil
 }
 
-// holdToEnd lets a deletion go on once the instance is for this management cluster to end. What another
-// one holds is left, with its device: this object then stands for nothing.
+// holdToEnd lets a deletion go on once the instance is for this management cluster to end. What
+// another one holds is left, with its device: this object then stands for nothing.
 func (r *Reconciler) holdToEnd(ctx context.Context, s *scope) error {
 	account := s.own.Status.Placement.Account
 	if r.Claims == nil || account == "" {
@@ -162,8 +162,8 @@ func (r *Reconciler) recoverFrom(ctx context.Context, s *scope, account string) 
 	return nil
 }
 
-// sighting is the instance as polls show it. One that they do not show, and one whose claim has just stood
-// for the window, is asked for itself.
+// sighting is the instance as polls show it. One that they do not show, and one whose claim has
+// just stood for the window, is asked for itself.
 func (r *Reconciler) sighting(ctx context.Context, s *scope, c *oci.Client, book *feed.Book) (oci.Instance, time.Time, bool, error) {
 	holder, id := r.holder(s), s.own.Status.Instance.ID
 	seen, known := book.Instance(id)

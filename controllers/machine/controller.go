@@ -1,8 +1,9 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package machine makes OCIMeshMachines real: it places a machine, launches its instance, sees it join the tailnet and, in
-// reverse, takes it away. The order of the phases is in reconcileNormal and reconcileDelete; each phase is one file.
+// Package machine makes OCIMeshMachines real: it places a machine, launches its instance, sees it
+// join the tailnet and, in reverse, takes it away. The order of the phases is in reconcileNormal
+// and reconcileDelete; each phase is one file.
 //
 // It may import api, cloud/*, controllers/access and Cluster API's util packages.
 package machine
@@ -48,7 +49,8 @@ type Options struct {
 	PollInterval time.Duration
 	// ProgressInterval is how often a machine that changes is looked at; 10 seconds by default.
 	ProgressInterval time.Duration
-	// JoinTimeout is how long after its launch a machine should have joined the tailnet; 20 minutes by default.
+	// JoinTimeout is how long after its launch a machine should have joined the tailnet; 20 minutes
+	// by default.
 	JoinTimeout time.Duration
 	// Capacity is how long places without room are left out.
 	Capacity capacity.Policy
@@ -71,7 +73,8 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Reconciler reconciles OCIMeshMachines. Set it up with SetupWithManager, or call Reconcile directly.
+// Reconciler reconciles OCIMeshMachines. Set it up with SetupWithManager, or call Reconcile
+// directly.
 type Reconciler struct {
 	// Client reads from the manager's cache, but Secrets, which it reads from the API server.
 	Client client.Client
@@ -83,7 +86,8 @@ type Reconciler struct {
 	Pollers *poller.Pollers
 	// Recorder records events.
 	Recorder events.EventRecorder
-	// WatchFilterValue is the value of the label cluster.x-k8s.io/watch-filter that objects must have; empty means all.
+	// WatchFilterValue is the value of the label cluster.x-k8s.io/watch-filter that objects must
+	// have; empty means all.
 	WatchFilterValue string
 	// OtherDevices are lists of the kinds of objects, besides OCIMeshMachine, that have devices in
 	// tailnets.
@@ -105,7 +109,8 @@ type Reconciler struct {
 	fleetWatch toolscache.ResourceEventHandlerRegistration
 }
 
-// phase is one step. A phaseError of it goes into a condition; any other error is the API server's and is returned.
+// phase is one step. A phaseError of it goes into a condition; any other error is the API server's
+// and is returned.
 type phase struct {
 	name string
 	run  func(context.Context, *scope) error
@@ -125,7 +130,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if r.WatchFilterValue != "" && !labels.HasWatchLabel(own, r.WatchFilterValue) {
-		// An account or a tailnet that is this manager's may be used by machines that are another's.
+		// An account or a tailnet that is this manager's may be used by machines that are
+		// another's.
 		return ctrl.Result{}, nil
 	}
 	s, err := r.newScope(ctx, own)
@@ -217,7 +223,8 @@ func (r *Reconciler) save(ctx context.Context, s *scope) error {
 		report.Announce(r.Recorder, s.own, conditions.Get(s.before, infrav1.ReadyCondition), conditions.Get(s.own, infrav1.ReadyCondition))
 	}
 	if s.exclusive {
-		// A decision must not be written over one that this pass has not seen: the write fails if the cache was stale.
+		// A decision must not be written over one that this pass has not seen: the write fails if
+		// the cache was stale.
 		err := r.Client.Status().Update(ctx, s.own)
 		if apierrors.IsConflict(err) {
 			// Whoever wrote in between brings the next pass, which decides anew.
@@ -236,8 +243,9 @@ func (r *Reconciler) save(ctx context.Context, s *scope) error {
 	return err
 }
 
-// write writes what the pass has changed. If nobody has written since it was read, spec and status are a request each, and an event of
-// the watches; else, or if there is metadata to write, the parts are merged with what others wrote.
+// write writes what the pass has changed. If nobody has written since it was read, spec and status
+// are a request each, and an event of the watches; else, or if there is metadata to write, the
+// parts are merged with what others wrote.
 func (r *Reconciler) write(ctx context.Context, s *scope) error {
 	if equality.Semantic.DeepEqual(s.before.ObjectMeta, s.own.ObjectMeta) {
 		if err := r.overwrite(ctx, s.before, s.own); !apierrors.IsConflict(err) {
@@ -247,8 +255,9 @@ func (r *Reconciler) write(ctx context.Context, s *scope) error {
 	return s.patch.Patch(ctx, s.own, patch.WithOwnedConditions{Conditions: ownedConditions})
 }
 
-// overwrite makes one object's spec and status another's, unless somebody has written in between, which is a conflict. Nobody else
-// writes the status, so that it is written whole: that costs the API server a fifth less than a patch.
+// overwrite makes one object's spec and status another's, unless somebody has written in between,
+// which is a conflict. Nobody else writes the status, so that it is written whole: that costs the
+// API server a fifth less than a patch.
 func (r *Reconciler) overwrite(ctx context.Context, before, wanted *infrav1.OCIMeshMachine) error {
 	status := wanted.Status
 	base := before

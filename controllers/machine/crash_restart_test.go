@@ -28,8 +28,9 @@ var crashWorlds = map[string]func(*clusterv1.Machine, *infrav1.OCIMeshMachine){
 	"control plane": controlPlane,
 }
 
-// A process that is killed writes nothing any more, unlike one that gets an error, and what goes on remembers nothing. An
-// undisturbed life says where the boundaries are; then there is one life for each.
+// A process that is killed writes nothing any more, unlike one that gets an error, and what goes on
+// remembers nothing. An undisturbed life says where the boundaries are; then there is one life for
+// each.
 func TestAProcessKilledAtAnyCallDuplicatesNothingAndLeavesNothing(t *testing.T) {
 	for name, change := range crashWorlds {
 		t.Run(name, func(t *testing.T) {

@@ -29,8 +29,8 @@ type victim struct {
 	account, availabilityDomain string
 }
 
-// terminate ends the machine's instances and waits until they and their volumes are gone, on evidence. An account that does
-// not answer proves nothing, and keeps the machine.
+// terminate ends the machine's instances and waits until they and their volumes are gone, on
+// evidence. An account that does not answer proves nothing, and keeps the machine.
 func (r *Reconciler) terminate(ctx context.Context, s *scope) error {
 	if err := r.loadKey(ctx, s); err != nil {
 		return err
@@ -124,7 +124,8 @@ func (r *Reconciler) remove(ctx context.Context, s *scope, v victim) (gone bool,
 	return gone, err
 }
 
-// end asks for the end of an instance and looks how far it is: in what polls show or, if they do not show it, by asking for it.
+// end asks for the end of an instance and looks how far it is: in what polls show or, if they do
+// not show it, by asking for it.
 func (r *Reconciler) end(ctx context.Context, s *scope, c *oci.Client, book *feed.Book, own ownership.Proof) (instance.Removal, error) {
 	seen, known := book.Instance(own.ID())
 	if !known || !seen.Listed {
@@ -138,8 +139,8 @@ func (r *Reconciler) end(ctx context.Context, s *scope, c *oci.Client, book *fee
 	return removal, err
 }
 
-// goneSince is from when on the instance is known to be gone. All machines of the account whose end a poll has shown are told from lists
-// that they share.
+// goneSince is from when on the instance is known to be gone. All machines of the account whose end
+// a poll has shown are told from lists that they share.
 func goneSince(s *scope, book *feed.Book, id string) time.Time {
 	if seen, known := book.Instance(id); known && seen.Listed {
 		return seen.Since
@@ -147,8 +148,9 @@ func goneSince(s *scope, book *feed.Book, id string) time.Time {
 	return s.now
 }
 
-// victims are the instance that is recorded and all others that carry the machine's tags. With a notPolledError it is the recorded one
-// only, whose end need not wait for the look that finds the others.
+// victims are the instance that is recorded and all others that carry the machine's tags. With a
+// notPolledError it is the recorded one only, whose end need not wait for the look that finds the
+// others.
 func (r *Reconciler) victims(ctx context.Context, s *scope) ([]victim, error) {
 	account := s.own.Status.Placement.Account
 	switch {
@@ -185,8 +187,9 @@ func (r *Reconciler) victims(ctx context.Context, s *scope) ([]victim, error) {
 	return victims, nil
 }
 
-// victimsElsewhere are the machine's instances in the cluster's other accounts, as far as their polls have shown them: none is launched
-// there by a machine whose status holds, but a status can be an old one, from a backup. An account that does not answer holds nobody up.
+// victimsElsewhere are the machine's instances in the cluster's other accounts, as far as their
+// polls have shown them: none is launched there by a machine whose status holds, but a status can
+// be an old one, from a backup. An account that does not answer holds nobody up.
 func (r *Reconciler) victimsElsewhere(ctx context.Context, s *scope) ([]victim, error) {
 	candidates, err := r.candidates(ctx, s)
 	if err != nil {

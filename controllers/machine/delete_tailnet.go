@@ -20,8 +20,9 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/devices"
 )
 
-// withdrawRoutes takes the VIP from a control plane before it dies, so that clients are sent to another one at once. The
-// deletion goes on if that fails: the coordination server notices a dead device by itself, only later.
+// withdrawRoutes takes the VIP from a control plane before it dies, so that clients are sent to
+// another one at once. The deletion goes on if that fails: the coordination server notices a dead
+// device by itself, only later.
 func (r *Reconciler) withdrawRoutes(ctx context.Context, s *scope) error {
 	recorded := ownership.Recorded(s.own.Status.Tailnet.DeviceID)
 	if recorded.IsZero() || !s.isControlPlane() || s.infraCluster == nil {
@@ -48,7 +49,8 @@ func (r *Reconciler) leaveTailnet(ctx context.Context, s *scope) error {
 			Message: "The machine's device and key cannot be removed from the tailnet: " + problem.Message,
 		}}
 	case err != nil:
-		// No key was ever received, so that no machine can have joined; one whose answer was lost expires within the hour.
+		// No key was ever received, so that no machine can have joined; one whose answer was lost
+		// expires within the hour.
 		ctrl.LoggerFrom(ctx).Info("Cannot look for keys of the machine", "reason", problemReason(err), "message", problemMessage(err))
 	}
 	if !s.keyExists {

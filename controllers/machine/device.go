@@ -17,7 +17,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/devices"
 )
 
-// observeDevice looks for the machine's device in the tailnet, approves its routes and takes away the key that it used.
+// observeDevice looks for the machine's device in the tailnet, approves its routes and takes away
+// the key that it used.
 func (r *Reconciler) observeDevice(ctx context.Context, s *scope) error {
 	if s.tailnet == nil || s.instance == nil {
 		return nil
@@ -36,7 +37,8 @@ func (r *Reconciler) observeDevice(ctx context.Context, s *scope) error {
 	if err != nil {
 		return unseen(infrav1.TailnetReadyCondition, err)
 	}
-	// Less than the interval at which the machine is looked at, and little beside it while somebody waits for the machine.
+	// Less than the interval at which the machine is looked at, and little beside it while somebody
+	// waits for the machine.
 	age := r.joinInterval()
 	if status.DeviceID != "" {
 		age = r.Options.withDefaults().PollInterval / 2

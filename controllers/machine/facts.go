@@ -90,8 +90,9 @@ func (r *Reconciler) accountFacts(
 	return out, r.Pollers.Shortages(account).For(client.ObjectKeyFromObject(s.own).String(), s.now), nil
 }
 
-// awaitFirstPoll keeps anything from being placed in an account of which this process has seen nothing yet: what others use of it, pools
-// and machines that lost their status, is known from polls only.
+// awaitFirstPoll keeps anything from being placed in an account of which this process has seen
+// nothing yet: what others use of it, pools and machines that lost their status, is known from
+// polls only.
 func (r *Reconciler) awaitFirstPoll(s *scope, account *infrav1.OCIAccount) error {
 	book := r.Pollers.Book(account)
 	if _, polled := book.Age(s.now); polled {

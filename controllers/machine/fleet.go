@@ -14,17 +14,19 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 )
 
-// fleet knows where the machines of all clusters are and what they use, as sums that each change of a machine corrects, so that a
-// decision costs as much among ten thousand machines as among ten. A placement in a machine's status is a reservation, whether the
-// instance is launched or not, until the machine is gone. Decisions that the watch does not show yet are booked here; after a
-// restart there are none, and what counts by then is in the machines' status. The zero value is ready.
+// fleet knows where the machines of all clusters are and what they use, as sums that each change of
+// a machine corrects, so that a decision costs as much among ten thousand machines as among ten. A
+// placement in a machine's status is a reservation, whether the instance is launched or not, until
+// the machine is gone. Decisions that the watch does not show yet are booked here; after a restart
+// there are none, and what counts by then is in the machines' status. The zero value is ready.
 type fleet struct {
 	// deciding is held while a machine is placed: read, decide, book.
 	deciding sync.Mutex
 
 	mu        sync.Mutex
 	residents map[client.ObjectKey]resident
-	// used is what machines use of each account; tagged are the machines in it, by identity; placed are those of each cluster.
+	// used is what machines use of each account; tagged are the machines in it, by identity; placed
+	// are those of each cluster.
 	used   map[string]map[placement.Use]placement.Size
 	tagged map[string]map[string]int
 	placed map[client.ObjectKey]map[placement.Placed]int
@@ -115,7 +117,8 @@ func (f *fleet) keepOnly(present map[client.ObjectKey]bool) {
 	}
 }
 
-// tell adds to the facts what all machines but one use of the accounts, and where the cluster's are.
+// tell adds to the facts what all machines but one use of the accounts, and where the cluster's
+// are.
 func (f *fleet) tell(facts *placement.Facts, but, cluster client.ObjectKey) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -157,7 +160,8 @@ func (f *fleet) count(r resident, sign int) {
 		f.used, f.tagged = map[string]map[placement.Use]placement.Size{}, map[string]map[string]int{}
 		f.placed = map[client.ObjectKey]map[placement.Placed]int{}
 	}
-	// A machine that moves from one place to another may be launched in either until that is written.
+	// A machine that moves from one place to another may be launched in either until that is
+	// written.
 	for _, s := range []stay{r.written, r.booked} {
 		if s.at.Account == "" {
 			continue

@@ -38,7 +38,8 @@ func at(attempt int32, account string) infrav1.Placement {
 	return infrav1.Placement{Attempt: attempt, Account: account, AvailabilityDomain: account + "-ad", FaultDomain: "fd", Shape: arm}
 }
 
-// tells is what is used of the accounts alice and bob, in OCPUs, and how many of the cluster's machines are in each.
+// tells is what is used of the accounts alice and bob, in OCPUs, and how many of the cluster's
+// machines are in each.
 func (f *fleet) tells(but client.ObjectKey) (used map[string]int64, placed map[string]int) {
 	facts := placement.Facts{Accounts: []placement.Account{{Name: "alice"}, {Name: "bob"}}}
 	f.tell(&facts, but, blue)

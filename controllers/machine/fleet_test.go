@@ -26,7 +26,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
 )
 
-// manage runs pollers and the machine controller as main does, for the bench's namespace and others.
+// manage runs pollers and the machine controller as main does, for the bench's namespace and
+// others.
 func (b *bench) manage(t *testing.T, pace poller.Options, options Options, workers int, others ...string) {
 	t.Helper()
 	b.Manager(t, func(ctx context.Context, mgr manager.Manager) error {
@@ -51,8 +52,9 @@ func (b *bench) eventuallyIs(t *testing.T, own *infrav1.OCIMeshMachine, want str
 	}).WithTimeout(9 * patience).WithPolling(100 * time.Millisecond).Should(Succeed())
 }
 
-// The design allows 2.5 calls a machine to Running, of a hundred that are made at once. Two of them are the machine's own here; lists go
-// by time and accounts, and are counted against the pace that they may have, since this may be a slow machine.
+// The design allows 2.5 calls a machine to Running, of a hundred that are made at once. Two of them
+// are the machine's own here; lists go by time and accounts, and are counted against the pace that
+// they may have, since this may be a slow machine.
 func TestAHundredMachinesTakeFewCalls(t *testing.T) {
 	const machines = 100
 	const progress = 3 * time.Second
@@ -84,7 +86,8 @@ func TestAHundredMachinesTakeFewCalls(t *testing.T) {
 	g.Expect(counts["GetInstance"]).To(BeZero())
 	lists := counts["ListInstances"] + counts["ListVnicAttachments"]
 	g.Expect(total - lists).To(BeNumerically("<=", 2.1*machines))
-	// A machine that waits for a look has its account polled after a fifth of the interval; a list has a page or two.
+	// A machine that waits for a look has its account polled after a fifth of the interval; a list
+	// has a page or two.
 	polls := int(time.Since(begun)/(progress/5)) + 1
 	g.Expect(lists).To(BeNumerically("<=", len(b.Accounts)*polls*2))
 }
@@ -94,7 +97,8 @@ func roomy(_ int, tenancy *sim.Tenancy) {
 	tenancy.Limits = map[string]int64{"standard-a1-core-count": 10000, "standard-a1-memory-count": 100000}
 }
 
-// The machine controller looks at machines at rest once an hour here: what it sees, polls have told it.
+// The machine controller looks at machines at rest once an hour here: what it sees, polls have told
+// it.
 func TestAnInstanceLostBehindOurBackIsNoticedByAPoll(t *testing.T) {
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})

@@ -22,8 +22,8 @@ const (
 	imageWait = time.Second
 )
 
-// images remembers which image was found for what, so that machines that are made together ask once. What was not found is not
-// remembered. The zero value is ready.
+// images remembers which image was found for what, so that machines that are made together ask
+// once. What was not found is not remembered. The zero value is ready.
 type images struct {
 	mu    sync.Mutex
 	known map[imageKey]foundImage
@@ -41,8 +41,8 @@ type foundImage struct {
 	until time.Time
 }
 
-// find is image.Find once for all who ask at the same time: the others are told to ask again, rather than to wait here for an
-// account that may not answer.
+// find is image.Find once for all who ask at the same time: the others are told to ask again,
+// rather than to wait here for an account that may not answer.
 func (i *images) find(ctx context.Context, c *oci.Client, query image.Query, now time.Time) (string, error) {
 	key := imageKey{c, query}
 	if found, known := i.begin(key, now); known {

@@ -15,8 +15,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 )
 
-// observeInstance looks at the instance, every pass. The machine's state is what the account's last poll has shown, not what was
-// said before.
+// observeInstance looks at the instance, every pass. The machine's state is what the account's last
+// poll has shown, not what was said before.
 func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
 	status := &s.own.Status.Instance
 	c, book, err := r.accountOf(ctx, s.own.Status.Placement.Account)
@@ -59,8 +59,8 @@ func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// look finds the instance in what the account's polls have shown. One that the last did not show is asked for itself: a list
-// is no evidence that something is gone, and may not show yet what is new.
+// look finds the instance in what the account's polls have shown. One that the last did not show is
+// asked for itself: a list is no evidence that something is gone, and may not show yet what is new.
 func (r *Reconciler) look(ctx context.Context, s *scope, c *oci.Client, book *feed.Book) (oci.Instance, bool, error) {
 	id := s.own.Status.Instance.ID
 	if trouble := book.Trouble(s.now); trouble != nil {
@@ -82,7 +82,8 @@ func (r *Reconciler) look(ctx context.Context, s *scope, c *oci.Client, book *fe
 	return found, exists, err
 }
 
-// observeAddresses asks for the instance's addresses once: they stay for its life. A poll fetches them and brings the next pass.
+// observeAddresses asks for the instance's addresses once: they stay for its life. A poll fetches
+// them and brings the next pass.
 func (r *Reconciler) observeAddresses(s *scope, book *feed.Book) error {
 	status := &s.own.Status.Instance
 	if status.PrivateIP != "" {
@@ -102,8 +103,8 @@ func (r *Reconciler) observeAddresses(s *scope, book *feed.Book) error {
 	return nil
 }
 
-// ended judges an instance that is no more. One that never came to be for lack of room is placed anew; any other is for Cluster
-// API to replace.
+// ended judges an instance that is no more. One that never came to be for lack of room is placed
+// anew; any other is for Cluster API to replace.
 func (r *Reconciler) ended(ctx context.Context, s *scope, c *oci.Client, listed bool) error {
 	why := "this provider did not ask for it"
 	if listed && !s.provisioned() {

@@ -18,8 +18,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 )
 
-// joins looks for the devices of all machines that run and have not joined their tailnet yet, by one list for all, and brings each its
-// next pass once it has. The zero value only takes notes.
+// joins looks for the devices of all machines that run and have not joined their tailnet yet, by
+// one list for all, and brings each its next pass once it has. The zero value only takes notes.
 type joins struct {
 	mu sync.Mutex
 	// waiting are the machines by their tailnet.
@@ -106,13 +106,14 @@ func (r *Reconciler) watchJoins(ctx context.Context) error {
 	}
 }
 
-// joinInterval is how often a tailnet is looked at in which a machine is to join: little beside the time that a boot takes.
+// joinInterval is how often a tailnet is looked at in which a machine is to join: little beside the
+// time that a boot takes.
 func (r *Reconciler) joinInterval() time.Duration {
 	return r.Options.withDefaults().ProgressInterval / 4
 }
 
-// lookForJoins brings each machine of which there is another device than before its next pass. What keeps it from looking is told by
-// the passes that come all the same.
+// lookForJoins brings each machine of which there is another device than before its next pass. What
+// keeps it from looking is told by the passes that come all the same.
 func (r *Reconciler) lookForJoins(ctx context.Context, name string, machines map[client.ObjectKey]waiting, age time.Duration) {
 	of := &infrav1.Tailnet{}
 	if err := r.Client.Get(ctx, client.ObjectKey{Name: name}, of); err != nil {

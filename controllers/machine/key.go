@@ -29,8 +29,8 @@ type joinKey struct {
 	expires time.Time
 }
 
-// tailnetKey makes sure of a key that lives long enough to boot with. The key is kept, since launches under one retry token
-// must be the same to the last byte.
+// tailnetKey makes sure of a key that lives long enough to boot with. The key is kept, since
+// launches under one retry token must be the same to the last byte.
 func (r *Reconciler) tailnetKey(ctx context.Context, s *scope) error {
 	if s.launched() {
 		if s.key.id != "" && s.own.Status.Tailnet.KeyID == "" && s.own.Status.Tailnet.DeviceID == "" {
@@ -39,7 +39,8 @@ func (r *Reconciler) tailnetKey(ctx context.Context, s *scope) error {
 		}
 		return nil
 	}
-	// However patient an operator is, a fresh key is not too old at once: each pass would launch under another retry token.
+	// However patient an operator is, a fresh key is not too old at once: each pass would launch
+	// under another retry token.
 	margin := min(r.Options.withDefaults().JoinTimeout, tailnet.MaxKeyExpiry/2)
 	if s.key.expires.Sub(s.now) < margin || !joinedIn(s.own.Status.Tailnet, s.tailnet.Name) {
 		if err := r.mint(ctx, s); err != nil {
@@ -57,15 +58,15 @@ func (s *scope) recordKey() {
 	status.KeyExpires = metav1.NewTime(s.key.expires)
 }
 
-// mint makes a key. Keys that an earlier pass made and could not write down are revoked first: there are none if there was no pass that
-// could.
+// mint makes a key. Keys that an earlier pass made and could not write down are revoked first:
+// there are none if there was no pass that could.
 func (r *Reconciler) mint(ctx context.Context, s *scope) error {
 	c, err := r.Access.TailnetClient(ctx, s.tailnet)
 	if err != nil {
 		return failed(infrav1.TailnetReadyCondition, err)
 	}
-	// Nobody but this process makes keys of the machine: since it looks, there can have come only the one that is replaced, or one
-	// that was lost, after which the search begins anew.
+	// Nobody but this process makes keys of the machine: since it looks, there can have come only
+	// the one that is replaced, or one that was lost, after which the search begins anew.
 	since := r.ledger.searchedSince(s.search(), s.now)
 	if s.keyExists {
 		since = s.now
@@ -91,7 +92,8 @@ func (r *Reconciler) mint(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// keyProblem gives a refusal that is about this key, rather than about the credentials, its own reason.
+// keyProblem gives a refusal that is about this key, rather than about the credentials, its own
+// reason.
 func keyProblem(err error) error {
 	problem := access.AsProblem(err)
 	if problem.Reason == infrav1.RequestRefusedReason {
@@ -138,7 +140,8 @@ func (r *Reconciler) keys(s *scope) (joinkey.Store, joinkey.Owner) {
 	return joinkey.Store{Client: r.Client, Namespace: r.KeyNamespace}, joinkey.OwnerOf(Kind, s.own, s.identity)
 }
 
-// loadKey reads the key that an earlier pass stored. One that is malformed counts as none, though its Secret exists.
+// loadKey reads the key that an earlier pass stored. One that is malformed counts as none, though
+// its Secret exists.
 func (r *Reconciler) loadKey(ctx context.Context, s *scope) error {
 	store, owner := r.keys(s)
 	stored, exists, err := store.Load(ctx, owner)

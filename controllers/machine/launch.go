@@ -20,8 +20,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 )
 
-// codeInvalidatedRetryToken is OCI's answer to a token that was used for something that is gone or different (OCI
-// documentation, "API Errors").
+// codeInvalidatedRetryToken is OCI's answer to a token that was used for something that is gone or
+// different (OCI documentation, "API Errors").
 const codeInvalidatedRetryToken = "InvalidatedRetryToken"
 
 // launch asks for the instance. Nothing that can fail follows the request in this pass.
@@ -68,8 +68,8 @@ func refusedForCertain(err error) bool {
 		cloud.InvalidCredentials, cloud.Forbidden, cloud.NotFoundOrUnauthorized)
 }
 
-// note tells the account's book of the instance, so that it is known before lists show it, and its memory that there was room.
-// Nothing depends on it: nothing that can fail follows a launch.
+// note tells the account's book of the instance, so that it is known before lists show it, and its
+// memory that there was room. Nothing depends on it: nothing that can fail follows a launch.
 func (r *Reconciler) note(ctx context.Context, s *scope, launched oci.Instance) {
 	if account, err := r.account(ctx, s.own.Status.Placement.Account); err == nil {
 		r.Pollers.Book(account).Note(launched, r.Options.withDefaults().Clock())
@@ -79,8 +79,8 @@ func (r *Reconciler) note(ctx context.Context, s *scope, launched oci.Instance) 
 	}
 }
 
-// isFresh tells whether this pass has seen the newest placement. A stale cache could show one that was given up since, and
-// launch a second instance.
+// isFresh tells whether this pass has seen the newest placement. A stale cache could show one that
+// was given up since, and launch a second instance.
 func (r *Reconciler) isFresh(ctx context.Context, s *scope) (bool, error) {
 	current := &infrav1.OCIMeshMachine{}
 	if err := r.APIReader.Get(ctx, client.ObjectKeyFromObject(s.own), current); err != nil {
@@ -111,7 +111,8 @@ func (r *Reconciler) launchSpec(ctx context.Context, s *scope) (oci.LaunchSpec, 
 	}), c, nil
 }
 
-// launchFailed decides what a refusal means. Where the answer is not known the next pass repeats the same launch.
+// launchFailed decides what a refusal means. Where the answer is not known the next pass repeats
+// the same launch.
 func (r *Reconciler) launchFailed(ctx context.Context, s *scope, c *oci.Client, err error) error {
 	switch kind := cloud.KindOf(err); {
 	case kind == cloud.Throttled && cloud.WasNotSent(err):
@@ -131,9 +132,10 @@ func (r *Reconciler) launchFailed(ctx context.Context, s *scope, c *oci.Client, 
 	return failed(infrav1.InstanceReadyCondition, err)
 }
 
-// usedToken handles a retry token under which something was launched before, with other user data or since terminated. Another
-// attempt has another token, but is made only on evidence that the instance ended: a list may not show a new one yet. The next
-// pass looks for it again, and a new key brings a new token within the hour.
+// usedToken handles a retry token under which something was launched before, with other user data
+// or since terminated. Another attempt has another token, but is made only on evidence that the
+// instance ended: a list may not show a new one yet. The next pass looks for it again, and a new
+// key brings a new token within the hour.
 func (r *Reconciler) usedToken(ctx context.Context, s *scope, c *oci.Client, refusal error) error {
 	ended, err := instance.Ended(ctx, c, s.anybodys())
 	if err != nil {
@@ -149,14 +151,15 @@ func (r *Reconciler) usedToken(ctx context.Context, s *scope, c *oci.Client, ref
 	return nil
 }
 
-// short remembers that the place has no room, for every machine of every cluster, and decides anew at once. The machine's own
-// status counts its attempts.
+// short remembers that the place has no room, for every machine of every cluster, and decides anew
+// at once. The machine's own status counts its attempts.
 func (r *Reconciler) short(ctx context.Context, s *scope, err error) error {
 	at, kind := s.own.Status.Placement, cloud.KindOf(err)
 	s.own.Status.Shortages = capacity.Record(s.own.Status.Shortages, placeOf(at), kind, s.now, r.Options.Capacity)
 	s.own.Status.Instance = infrav1.InstanceStatus{}
 	s.instance = nil
-	// Also when no new decision comes of it: a stale pass must not wipe out an instance that it has not seen.
+	// Also when no new decision comes of it: a stale pass must not wipe out an instance that it has
+	// not seen.
 	s.exclusive = true
 	if account, err := r.account(ctx, at.Account); err == nil {
 		r.Pollers.Shortages(account).Record(placeOf(at), kind, s.now)

@@ -10,16 +10,18 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// ledger holds since when instances of machines are looked for, and for which there cannot be one. After a restart it is empty, and all are
-// looked for anew.
+// ledger holds since when instances of machines are looked for, and for which there cannot be one.
+// After a restart it is empty, and all are looked for anew.
 type ledger struct {
 	mu       sync.Mutex
 	searched map[search]time.Time
-	// unborn are the machines that this process gave their identity and made nothing for, no key either, with that identity.
+	// unborn are the machines that this process gave their identity and made nothing for, no key
+	// either, with that identity.
 	unborn map[client.ObjectKey]string
 }
 
-// conceive notes that the machine has got its identity just now: there is nothing yet that can be tagged with it.
+// conceive notes that the machine has got its identity just now: there is nothing yet that can be
+// tagged with it.
 func (l *ledger) conceive(key client.ObjectKey, identity string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -56,8 +56,8 @@ type Metrics struct {
 	phases     *prometheus.HistogramVec
 
 	mu sync.Mutex
-	// counted are the phases that a machine on its way up was counted for: a pass that reads a cache that is behind finds them
-	// to be reached again.
+	// counted are the phases that a machine on its way up was counted for: a pass that reads a
+	// cache that is behind finds them to be reached again.
 	counted map[client.ObjectKey]counted
 }
 
@@ -66,9 +66,10 @@ type counted struct {
 	phases map[string]bool
 }
 
-// NewMetrics registers capom_placements_total by account and reason, capom_placement_refusals_total by reason, which are those of
-// the condition Placed, capom_capacity_shortages_total by account, shape and reason, and capom_machine_phase_duration_seconds by
-// account and phase. now is when the process began.
+// NewMetrics registers capom_placements_total by account and reason, capom_placement_refusals_total
+// by reason, which are those of the condition Placed, capom_capacity_shortages_total by account,
+// shape and reason, and capom_machine_phase_duration_seconds by account and phase. now is when the
+// process began.
 func NewMetrics(registerer prometheus.Registerer, now time.Time) (*Metrics, error) {
 	m := &Metrics{
 		since: now, counted: map[client.ObjectKey]counted{},
@@ -189,7 +190,8 @@ func placedFor(s *scope) string {
 	return placedBySpread
 }
 
-// refusedFor is why the machine has no place since this pass; empty if it has, or had none before for the same reason.
+// refusedFor is why the machine has no place since this pass; empty if it has, or had none before
+// for the same reason.
 func refusedFor(s *scope) string {
 	before, after := conditions.Get(s.before, infrav1.PlacedCondition), conditions.Get(s.own, infrav1.PlacedCondition)
 	switch {
@@ -212,8 +214,9 @@ type reached struct {
 	began, ended time.Time
 }
 
-// phasesReached are those that this pass has brought. Times are those of the objects and conditions, so that they are the same
-// whichever process looks. A machine of which status was lost, and one that was provisioned before, reaches nothing.
+// phasesReached are those that this pass has brought. Times are those of the objects and
+// conditions, so that they are the same whichever process looks. A machine of which status was
+// lost, and one that was provisioned before, reaches nothing.
 func phasesReached(s *scope) []reached {
 	before, after := s.before.Status, s.own.Status
 	if s.before.Spec.ProviderID != "" || before.Placement.Account == "" {
@@ -228,7 +231,8 @@ func phasesReached(s *scope) []reached {
 	if before.Instance.ID == "" && after.Instance.ID != "" {
 		placed := trueSince(s.before, infrav1.PlacedCondition)
 		if !placed.IsZero() {
-			// Counted with the launch, which comes once, so that a place that is given up again counts as time without one.
+			// Counted with the launch, which comes once, so that a place that is given up again
+			// counts as time without one.
 			add(phasePlaced, s.couldBeginAt(), placed)
 		}
 		add(phaseLaunched, placed, s.now)
@@ -246,7 +250,8 @@ func phasesReached(s *scope) []reached {
 	return all
 }
 
-// couldBeginAt is since when there was something to do: the machine's own existence and its bootstrap data's.
+// couldBeginAt is since when there was something to do: the machine's own existence and its
+// bootstrap data's.
 func (s *scope) couldBeginAt() time.Time {
 	began := s.own.CreationTimestamp.Time
 	if data := trueSince(s.machine, clusterv1.MachineBootstrapConfigReadyCondition); data.After(began) {

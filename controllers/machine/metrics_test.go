@@ -18,7 +18,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
 )
 
-// measure has the bench's reconciler count from an hour ago on, as a process that has run for so long.
+// measure has the bench's reconciler count from an hour ago on, as a process that has run for so
+// long.
 func (b *bench) measure(t *testing.T, since time.Time) *prometheus.Registry {
 	t.Helper()
 	registry := prometheus.NewRegistry()
@@ -28,7 +29,8 @@ func (b *bench) measure(t *testing.T, since time.Time) *prometheus.Registry {
 	return registry
 }
 
-// samples are the counts of all series, as "name label value … = count". The test's namespace is taken out of account names.
+// samples are the counts of all series, as "name label value … = count". The test's namespace is
+// taken out of account names.
 func samples(t *testing.T, b *bench, registry *prometheus.Registry) []string {
 	t.Helper()
 	families, err := registry.Gather()

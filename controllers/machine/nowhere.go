@@ -16,8 +16,8 @@ import (
 // maxMessage bounds what a condition lists.
 const maxMessage = 1024
 
-// nowhere says why there is no place, what helps, and when the next try is. The reason is that of the cause which goes away with the
-// least ado; the message has all causes.
+// nowhere says why there is no place, what helps, and when the next try is. The reason is that of
+// the cause which goes away with the least ado; the message has all causes.
 func (r *Reconciler) nowhere(s *scope, facts placement.Facts, decision placement.Decision, refusals []error) {
 	poll := r.Options.withDefaults().PollInterval
 	if decision.UnknownFailureDomain {
@@ -43,7 +43,8 @@ func (r *Reconciler) nowhere(s *scope, facts placement.Facts, decision placement
 			reason = infrav1.BudgetExceededReason
 		}
 		if len(images) == 0 {
-			// What is freed changes the account's status, which wakes the machine; this is for the case that it does not.
+			// What is freed changes the account's status, which wakes the machine; this is for the
+			// case that it does not.
 			wait = 5 * poll
 		}
 		remedies = append(remedies, fmt.Sprintf("or wait: the next try is when something is freed, or at the latest in %s", wait))
@@ -60,7 +61,8 @@ func (r *Reconciler) nowhere(s *scope, facts placement.Facts, decision placement
 	s.waitFor(wait, infrav1.PlacedCondition, reason, "%s", message)
 }
 
-// remediesFor are what a person can do so that there is room. What is wrong with images and accounts says itself what to mend.
+// remediesFor are what a person can do so that there is room. What is wrong with images and
+// accounts says itself what to mend.
 func remediesFor(decision placement.Decision) []string {
 	var remedies []string
 	if accounts := accountsWith(decision, placement.OverBudget); len(accounts) > 0 {

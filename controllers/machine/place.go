@@ -20,8 +20,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 )
 
-// place decides where the machine is launched, writes that down and ends the pass: the launch is the next one's, so that a
-// restart in between repeats the same launch and not another.
+// place decides where the machine is launched, writes that down and ends the pass: the launch is
+// the next one's, so that a restart in between repeats the same launch and not another.
 func (r *Reconciler) place(ctx context.Context, s *scope) error {
 	if s.launched() || (s.own.Status.Placement.Account != "" && !r.mayLeave(ctx, s)) {
 		return nil
@@ -29,14 +29,15 @@ func (r *Reconciler) place(ctx context.Context, s *scope) error {
 	return r.choose(ctx, s)
 }
 
-// mayLeave tells whether a placement can be given up because its account fails, without the chance that it holds an instance:
-// before there was a key there was no launch.
+// mayLeave tells whether a placement can be given up because its account fails, without the chance
+// that it holds an instance: before there was a key there was no launch.
 func (r *Reconciler) mayLeave(ctx context.Context, s *scope) bool {
 	if s.keyExists {
 		return false
 	}
 	account, err := r.Access.Account(ctx, s.own.Status.Placement.Account, s.own.Namespace)
-	// As in facts, one whose state is not known may be placed in: else it would be left and chosen again for ever.
+	// As in facts, one whose state is not known may be placed in: else it would be left and chosen
+	// again for ever.
 	return err != nil || conditions.IsFalse(account, infrav1.ReadyCondition) || !r.Pollers.Book(account).Answering(s.now)
 }
 
@@ -59,7 +60,8 @@ func (r *Reconciler) choose(ctx context.Context, s *scope) error {
 	if len(decision.Candidates) == 0 {
 		s.own.Status.Placement = infrav1.Placement{}
 		s.own.Status.FailureDomain = ""
-		// The search for an instance, which there was none of, need not begin anew: nothing was launched.
+		// The search for an instance, which there was none of, need not begin anew: nothing was
+		// launched.
 		r.unbook(ctx, key)
 		r.nowhere(s, facts, decision, refusals)
 		return nil
@@ -68,14 +70,16 @@ func (r *Reconciler) choose(ctx context.Context, s *scope) error {
 	s.own.Status.Placement = r.fleet.where(key)
 	s.own.Status.Placement.ImageID = imageID
 	s.own.Status.FailureDomain = choice.FailureDomain
-	// The write of the decision brings the next pass; this is for the case that the watch is behind.
+	// The write of the decision brings the next pass; this is for the case that the watch is
+	// behind.
 	s.requeue(time.Second)
 	r.placed(ctx, choice)
 	return nil
 }
 
-// isBehind tells whether this pass was given the machine as it was before a decision of this process: that one is written, its place
-// is reserved, and another must not take that away. What was decided and never written is decided anew.
+// isBehind tells whether this pass was given the machine as it was before a decision of this
+// process: that one is written, its place is reserved, and another must not take that away. What
+// was decided and never written is decided anew.
 func (r *Reconciler) isBehind(ctx context.Context, s *scope) (bool, error) {
 	if r.fleet.where(client.ObjectKeyFromObject(s.own)).Attempt <= s.before.Status.Placement.Attempt {
 		return false, nil
@@ -99,8 +103,8 @@ func (r *Reconciler) placed(ctx context.Context, choice placement.Candidate) {
 		"faultDomain", choice.FaultDomain, "shape", choice.Shape, "reason", choice.Reason)
 }
 
-// decide reads the facts and books the best place at once, so that machines that are placed at the same time see each other, and
-// the last of a budget is given away once.
+// decide reads the facts and books the best place at once, so that machines that are placed at the
+// same time see each other, and the last of a budget is given away once.
 func (r *Reconciler) decide(ctx context.Context, s *scope, refused []placement.Place) (placement.Facts, placement.Decision, error) {
 	r.fleet.deciding.Lock()
 	defer r.fleet.deciding.Unlock()
@@ -116,7 +120,8 @@ func (r *Reconciler) decide(ctx context.Context, s *scope, refused []placement.P
 	return facts, decision, err
 }
 
-// book notes the place for the machine, and that it is the one that tries the place if that was short.
+// book notes the place for the machine, and that it is the one that tries the place if that was
+// short.
 func (r *Reconciler) book(ctx context.Context, s *scope, best placement.Candidate) error {
 	key := client.ObjectKeyFromObject(s.own)
 	r.letGo(ctx, key)
@@ -146,8 +151,8 @@ func placeOf(at infrav1.Placement) capacity.Place {
 	}
 }
 
-// nextAttempt counts on also when the placement was given up for lack of room: a launch that failed after OCI had accepted it
-// must not be repeated under its retry token.
+// nextAttempt counts on also when the placement was given up for lack of room: a launch that failed
+// after OCI had accepted it must not be repeated under its retry token.
 func nextAttempt(own *infrav1.OCIMeshMachine) int32 {
 	var failures int32
 	for _, shortage := range own.Status.Shortages {
@@ -156,8 +161,9 @@ func nextAttempt(own *infrav1.OCIMeshMachine) int32 {
 	return max(own.Status.Placement.Attempt, failures) + 1
 }
 
-// firstWithImage decides until the best place has the machine's image. A place without it is passed over like one without room;
-// one that does not answer is waited for. Each time is a decision of its own, since what was not booked may be gone.
+// firstWithImage decides until the best place has the machine's image. A place without it is passed
+// over like one without room; one that does not answer is waited for. Each time is a decision of
+// its own, since what was not booked may be gone.
 func (r *Reconciler) firstWithImage(ctx context.Context, s *scope) (
 	facts placement.Facts, decision placement.Decision, imageID string, refusals []error, err error,
 ) {

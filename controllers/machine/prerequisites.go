@@ -11,7 +11,8 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 )
 
-// prerequisites waits for what others make, and finds the tailnet. A machine that has its instance needs the tailnet only.
+// prerequisites waits for what others make, and finds the tailnet. A machine that has its instance
+// needs the tailnet only.
 func (r *Reconciler) prerequisites(ctx context.Context, s *scope) error {
 	if s.infraCluster == nil {
 		// The watch on OCIMeshClusters does not wake machines at rest.

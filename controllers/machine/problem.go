@@ -17,7 +17,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
 )
 
-// phaseError is an error that belongs to a condition. Errors of phases that are none are the API server's.
+// phaseError is an error that belongs to a condition. Errors of phases that are none are the API
+// server's.
 type phaseError struct {
 	condition string
 	// unknown says that the condition's truth is not known, rather than that it is False.
@@ -42,8 +43,9 @@ func unseen(condition string, err error) error {
 	return &phaseError{condition: condition, unknown: true, problem: access.AsProblem(err)}
 }
 
-// settle ends a pass with an error: what a user is told about goes into a condition and is tried again at an interval; only
-// what is nobody's fault but ours, or the API server's, is returned, to be logged and tried again with back-off.
+// settle ends a pass with an error: what a user is told about goes into a condition and is tried
+// again at an interval; only what is nobody's fault but ours, or the API server's, is returned, to
+// be logged and tried again with back-off.
 func (s *scope) settle(ctx context.Context, phase string, err error, options Options) error {
 	s.stop()
 	if s.awaits(err) {
@@ -71,8 +73,8 @@ func (s *scope) settle(ctx context.Context, phase string, err error, options Opt
 	return nil
 }
 
-// retryAfter is as long as the service asks for; soon for what passes by itself; and at rest's pace for what waits for a
-// person, whose mending is also seen by the watches.
+// retryAfter is as long as the service asks for; soon for what passes by itself; and at rest's pace
+// for what waits for a person, whose mending is also seen by the watches.
 func (s *scope) retryAfter(problem *access.Problem, options Options) time.Duration {
 	switch {
 	case problem.RetryAfter > 0:

@@ -12,8 +12,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 )
 
-// provision hands the machine over to Cluster API once it runs, has joined and, if it is to be, is behind the load balancer. That is never taken back: what goes wrong later
-// is for conditions.
+// provision hands the machine over to Cluster API once it runs, has joined and, if it is to be, is
+// behind the load balancer. That is never taken back: what goes wrong later is for conditions.
 func (r *Reconciler) provision(_ context.Context, s *scope) error {
 	options := r.Options.withDefaults()
 	s.requeue(options.PollInterval)
@@ -40,7 +40,8 @@ func (s *scope) provisionedForGood() bool {
 	return s.own.Spec.ProviderID != "" && provisioned != nil && *provisioned
 }
 
-// addressesOf puts the tailnet's IPv4 address first: it is the one that the kubelet registers, and that other machines reach.
+// addressesOf puts the tailnet's IPv4 address first: it is the one that the kubelet registers, and
+// that other machines reach.
 func addressesOf(s *scope) []clusterv1.MachineAddress {
 	var addresses []clusterv1.MachineAddress
 	for _, address := range s.own.Status.Tailnet.Addresses {

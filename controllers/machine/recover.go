@@ -14,9 +14,10 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 )
 
-// recoverStatus is for a deletion of a machine of which nothing is recorded. It was never launched, unless status was lost; so it is
-// looked for where accounts answer, and one that is known not to does not hold up the deletion unless a key or a providerID says
-// otherwise. What is found is recorded, and ended by the phases after this one.
+// recoverStatus is for a deletion of a machine of which nothing is recorded. It was never launched,
+// unless status was lost; so it is looked for where accounts answer, and one that is known not to
+// does not hold up the deletion unless a key or a providerID says otherwise. What is found is
+// recorded, and ended by the phases after this one.
 func (r *Reconciler) recoverStatus(ctx context.Context, s *scope) error {
 	if s.own.Status.Placement.Account != "" {
 		return nil
@@ -56,8 +57,8 @@ func (r *Reconciler) recoverStatus(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// shownEver is an instance of the machine's in an account, as far as polls show them: one that is not TERMINATED, else the one of the
-// providerID, whose end is evidence too.
+// shownEver is an instance of the machine's in an account, as far as polls show them: one that is
+// not TERMINATED, else the one of the providerID, whose end is evidence too.
 func (r *Reconciler) shownEver(s *scope, c candidate) (located, bool) {
 	if remaining := r.shownIn(s, c.OCIAccount); len(remaining) > 0 {
 		return located{Own: remaining[0], account: c.Name}, true

@@ -16,9 +16,10 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 )
 
-// repeatLaunch finds out, for a deletion, what a launch whose answer was lost has made: a key says that one may have been sent, and
-// lists may not show it yet. The same request under the same retry token is answered with the instance that the first one made, or
-// makes one, which the next pass ends (OCI documentation, "Retry Token": the same token and payload run once within 24 hours). It
+// repeatLaunch finds out, for a deletion, what a launch whose answer was lost has made: a key says
+// that one may have been sent, and lists may not show it yet. The same request under the same retry
+// token is answered with the instance that the first one made, or makes one, which the next pass
+// ends (OCI documentation, "Retry Token": the same token and payload run once within 24 hours). It
 // returns nil once it is certain that there is nothing.
 func (r *Reconciler) repeatLaunch(ctx context.Context, s *scope) error {
 	spec, c, err := r.repeatedSpec(ctx, s)
@@ -44,7 +45,8 @@ func (r *Reconciler) repeatLaunch(ctx context.Context, s *scope) error {
 	case cloud.WasNotSent(err):
 		return err
 	case capacity.IsShortage(err), cloud.IsKind(err, cloud.InvalidRequest, cloud.NotFoundOrUnauthorized):
-		// OCI has judged the launch, which it does not for a token that was used. An answer to the credentials says nothing of it.
+		// OCI has judged the launch, which it does not for a token that was used. An answer to the
+		// credentials says nothing of it.
 		return nil
 	}
 	return err
@@ -56,8 +58,9 @@ func (r *Reconciler) waitForRepeated(format string, args ...any) error {
 	return problem
 }
 
-// repeatedSpec is the launch as it was sent. Where the bootstrap data is gone it is a launch without user data: OCI then tells by the
-// retry token whether there was another. Whether the namespace may still use the account does not matter: what is made is ended.
+// repeatedSpec is the launch as it was sent. Where the bootstrap data is gone it is a launch
+// without user data: OCI then tells by the retry token whether there was another. Whether the
+// namespace may still use the account does not matter: what is made is ended.
 func (r *Reconciler) repeatedSpec(ctx context.Context, s *scope) (oci.LaunchSpec, *oci.Client, error) {
 	account := s.own.Status.Placement.Account
 	c, _, err := r.accountOf(ctx, account)

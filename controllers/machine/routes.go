@@ -21,8 +21,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 )
 
-// approve approves exactly the routes that this provider has the machine advertise: a control plane's VIP, and the node's own
-// part of the pod network.
+// approve approves exactly the routes that this provider has the machine advertise: a control
+// plane's VIP, and the node's own part of the pod network.
 func (r *Reconciler) approve(ctx context.Context, s *scope, c *tailnet.Client, list *tailnet.DeviceList) error {
 	if s.tailnet.Spec.RouteApproval != infrav1.RouteApprovalProvider {
 		return nil

@@ -44,7 +44,8 @@ type scope struct {
 	cluster      *clusterv1.Cluster
 	infraCluster *infrav1.OCIMeshCluster
 
-	// identity is the UID that own was first seen with, hostname its name in the tailnet, owner what its tags say. Set by identify.
+	// identity is the UID that own was first seen with, hostname its name in the tailnet, owner
+	// what its tags say. Set by identify.
 	identity, hostname string
 	owner              ownership.Owner
 
@@ -52,7 +53,8 @@ type scope struct {
 	tailnet *infrav1.Tailnet
 	// bootstrap is what user data is rendered from, but for the key. Set by bootstrapData.
 	bootstrap bootstrap
-	// key is what the machine joins with; keyExists says that its Secret exists, usable or not. Set by loadKey.
+	// key is what the machine joins with; keyExists says that its Secret exists, usable or not. Set
+	// by loadKey.
 	key       joinKey
 	keyExists bool
 
@@ -66,16 +68,18 @@ type scope struct {
 
 	// findings are the conditions that are not as they should be, by type.
 	findings map[string]metav1.Condition
-	// hadInstance says that there was something to terminate, endedIn in which accounts. Set by terminate.
+	// hadInstance says that there was something to terminate, endedIn in which accounts. Set by
+	// terminate.
 	hadInstance bool
 	endedIn     []string
 	// deletion is what a deletion waits for; nil if it does not.
 	deletion *access.Problem
 
-	// unseen says that the account was not polled yet since the process began, or that the machine is older than what this process
-	// wrote: nothing new is known, and nothing is written.
+	// unseen says that the account was not polled yet since the process began, or that the machine
+	// is older than what this process wrote: nothing new is known, and nothing is written.
 	unseen bool
-	// handedOver says that this pass hands the machine over to Cluster API, which has an event of its own. Set by provision.
+	// handedOver says that this pass hands the machine over to Cluster API, which has an event of
+	// its own. Set by provision.
 	handedOver bool
 	// released says that nothing is left that the object stood for. Set by release.
 	released     bool
@@ -100,7 +104,8 @@ func (s *scope) requeue(after time.Duration) {
 	}
 }
 
-// waitFor notes a condition, stops the list and asks for a next pass; after 0 leaves that to the watches.
+// waitFor notes a condition, stops the list and asks for a next pass; after 0 leaves that to the
+// watches.
 func (s *scope) waitFor(after time.Duration, condition, reason, format string, args ...any) {
 	s.note(condition, reason, format, args...)
 	s.stop()
@@ -117,10 +122,12 @@ func (s *scope) isPaused() bool {
 // isControlPlane tells whether the machine runs an API server.
 func (s *scope) isControlPlane() bool { return util.IsControlPlaneMachine(s.machine) }
 
-// launched tells whether an instance was made, as far as is recorded or claimed: none is launched for an object with a providerID.
+// launched tells whether an instance was made, as far as is recorded or claimed: none is launched
+// for an object with a providerID.
 func (s *scope) launched() bool { return s.own.Status.Instance.ID != "" || s.own.Spec.ProviderID != "" }
 
-// newScope reads the objects around own; nil if there is nothing to do before somebody else has done his part.
+// newScope reads the objects around own; nil if there is nothing to do before somebody else has
+// done his part.
 func (r *Reconciler) newScope(ctx context.Context, own *infrav1.OCIMeshMachine) (*scope, error) {
 	log := ctrl.LoggerFrom(ctx)
 	s := &scope{own: own, now: r.Options.withDefaults().Clock(), findings: map[string]metav1.Condition{}}

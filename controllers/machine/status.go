@@ -32,7 +32,8 @@ func updateStatus(s *scope) {
 	// Ready tells the cause: what only waits for another comes after it.
 	slices.SortStableFunc(all, func(a, b metav1.Condition) int { return cmp.Compare(consequence(a), consequence(b)) })
 	report.Set(s.own, all...)
-	// A machine that is paused has no pass. That it is not is written together with the rest, rather than before it.
+	// A machine that is paused has no pass. That it is not is written together with the rest,
+	// rather than before it.
 	conditions.Set(s.own, metav1.Condition{
 		Type: clusterv1.PausedCondition, Status: metav1.ConditionFalse, Reason: clusterv1.NotPausedReason,
 	})

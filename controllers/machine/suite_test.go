@@ -44,7 +44,8 @@ const (
 	vip      = "10.250.0.1"
 )
 
-// bench is a provisioned cluster in simulated accounts, and a reconciler that the test drives pass by pass.
+// bench is a provisioned cluster in simulated accounts, and a reconciler that the test drives pass
+// by pass.
 type bench struct {
 	*helpers.World
 	r       *Reconciler
@@ -85,7 +86,8 @@ func (b *bench) reconciler() *Reconciler {
 	}
 }
 
-// ownAccounts lists the bench's accounts only: those of other tests, on the same API server, are not polled here.
+// ownAccounts lists the bench's accounts only: those of other tests, on the same API server, are
+// not polled here.
 type ownAccounts struct {
 	client.Client
 	names []string
@@ -194,7 +196,8 @@ func (b *bench) machine(t *testing.T, name string, change ...func(*clusterv1.Mac
 	return made
 }
 
-// forsake takes away a machine that a test leaves, whatever it stands for: decisions of other tests would list it.
+// forsake takes away a machine that a test leaves, whatever it stands for: decisions of other tests
+// would list it.
 func (b *bench) forsake(t *testing.T, name string) {
 	left := &infrav1.OCIMeshMachine{ObjectMeta: metav1.ObjectMeta{Namespace: b.Namespace, Name: name}}
 	free := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`))
@@ -287,7 +290,8 @@ func (b *bench) instances(t *testing.T) []sim.Machine {
 	return all
 }
 
-// expectNothingLeft expects that of machines there is neither instance, volume, device, key nor Secret.
+// expectNothingLeft expects that of machines there is neither instance, volume, device, key nor
+// Secret.
 func (b *bench) expectNothingLeft(t *testing.T) {
 	t.Helper()
 	g := NewWithT(t)
@@ -315,7 +319,8 @@ func (b *bench) calls(operation string) int {
 	return count
 }
 
-// joiner boots machines as far as the tailnet: it reads the user data as a node would and joins with the key in it.
+// joiner boots machines as far as the tailnet: it reads the user data as a node would and joins
+// with the key in it.
 type joiner struct {
 	control *tailnetsim.Server
 

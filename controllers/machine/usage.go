@@ -16,8 +16,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/placement"
 )
 
-// addMachines adds what is placed: the cluster's other machines, which the machine is spread among, and what machines of all
-// clusters use of the accounts or have reserved.
+// addMachines adds what is placed: the cluster's other machines, which the machine is spread among,
+// and what machines of all clusters use of the accounts or have reserved.
 func (r *Reconciler) addMachines(ctx context.Context, s *scope, facts *placement.Facts) error {
 	if err := r.seeAll(ctx); err != nil {
 		return err
@@ -31,7 +31,8 @@ func (r *Reconciler) addMachines(ctx context.Context, s *scope, facts *placement
 	return nil
 }
 
-// watchFleet has the manager's watch keep the fleet up to date. It sees all machines, those with another watch label included.
+// watchFleet has the manager's watch keep the fleet up to date. It sees all machines, those with
+// another watch label included.
 func (r *Reconciler) watchFleet(ctx context.Context, mgr manager.Manager) error {
 	informer, err := mgr.GetCache().GetInformer(ctx, &infrav1.OCIMeshMachine{})
 	if err != nil {
@@ -57,8 +58,9 @@ func (r *Reconciler) watchFleet(ctx context.Context, mgr manager.Manager) error 
 	return nil
 }
 
-// seeAll looks at all machines where no watch shows them. With one it waits until its first list is taken in, which is about to
-// happen when a controller begins to work: a decision before that could exceed a budget.
+// seeAll looks at all machines where no watch shows them. With one it waits until its first list is
+// taken in, which is about to happen when a controller begins to work: a decision before that could
+// exceed a budget.
 func (r *Reconciler) seeAll(ctx context.Context) error {
 	if r.fleetWatch != nil {
 		if !toolscache.WaitForCacheSync(ctx.Done(), r.fleetWatch.HasSynced) {
@@ -79,8 +81,8 @@ func (r *Reconciler) seeAll(ctx context.Context) error {
 	return nil
 }
 
-// addStrays adds instances with a machine's or a machine pool's tag that are of no machine in sight: of one that lost its status, of
-// another manager, or of a pool. They count for the budget.
+// addStrays adds instances with a machine's or a machine pool's tag that are of no machine in
+// sight: of one that lost its status, of another manager, or of a pool. They count for the budget.
 func (r *Reconciler) addStrays(ctx context.Context, s *scope, account *placement.Account) error {
 	if account.Budget.Families == nil && account.Budget.VolumeGB == nil {
 		return nil

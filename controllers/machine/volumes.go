@@ -19,9 +19,9 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 )
 
-// recordVolumes writes down which data volumes go with an instance, before its end is asked for: OCI takes no tags for a volume
-// that is made with its instance, and a display name proves nothing. What was detached by then stays. recorded is false while the
-// record is not written.
+// recordVolumes writes down which data volumes go with an instance, before its end is asked for:
+// OCI takes no tags for a volume that is made with its instance, and a display name proves nothing.
+// What was detached by then stays. recorded is false while the record is not written.
 func (r *Reconciler) recordVolumes(
 	ctx context.Context, s *scope, c *oci.Client, book *feed.Book, own ownership.Proof,
 ) (recorded bool, err error) {
@@ -30,7 +30,8 @@ func (r *Reconciler) recordVolumes(
 		return true, nil
 	}
 	if seen, known := book.Instance(own.ID()); known && seen.Listed && isEnding(seen.State) {
-		// It ends already, by somebody else's doing or by a pass whose record was lost: nothing tells its volumes apart any more.
+		// It ends already, by somebody else's doing or by a pass whose record was lost: nothing
+		// tells its volumes apart any more.
 		return true, nil
 	}
 	volumes, err := instance.Leaving(ctx, c, own, names, s.now, r.Options.withDefaults().ProgressInterval/2)
@@ -68,8 +69,8 @@ func (s *scope) volumeNames() []string {
 	return names
 }
 
-// tellVolumesLeft names the data volumes that bear the names of the machine's and were not recorded: they stay. Failing to look is no
-// reason to keep the machine.
+// tellVolumesLeft names the data volumes that bear the names of the machine's and were not
+// recorded: they stay. Failing to look is no reason to keep the machine.
 func (r *Reconciler) tellVolumesLeft(ctx context.Context, s *scope, account string) {
 	names := s.volumeNames()
 	if len(names) == 0 {

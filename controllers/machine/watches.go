@@ -33,8 +33,9 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/index"
 )
 
-// SetupWithManager adds the controller to the manager. Machines are looked at when they change, when their Machine, Cluster or
-// OCIMeshCluster does, when a poll of their account shows something new of their instance, when they join their tailnet and, while they are not provisioned or on
+// SetupWithManager adds the controller to the manager. Machines are looked at when they change,
+// when their Machine, Cluster or OCIMeshCluster does, when a poll of their account shows something
+// new of their instance, when they join their tailnet and, while they are not provisioned or on
 // their way out, when an account or a tailnet changes.
 func (r *Reconciler) SetupWithManager(ctx context.Context, mgr manager.Manager, options controller.Options) error {
 	log := ctrl.LoggerFrom(ctx).WithValues("controller", "ocimeshmachine")
@@ -71,8 +72,8 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr manager.Manager, 
 		Complete(ctx, r)
 }
 
-// changed are the machines that a change of the accounts' instances concerns. An instance that no machine knows of may be one
-// whose launch was not answered: its tag names the machine.
+// changed are the machines that a change of the accounts' instances concerns. An instance that no
+// machine knows of may be one whose launch was not answered: its tag names the machine.
 func (r *Reconciler) changed(ctx context.Context, change feed.Change) []reconcile.Request {
 	machines := &infrav1.OCIMeshMachineList{}
 	field := client.MatchingFields{index.MachineByAccount: change.Account}
@@ -123,7 +124,8 @@ func (r *Reconciler) unsettledOfCluster(ctx context.Context, object client.Objec
 	return r.unsettledAt(ctx, index.Anywhere, client.InNamespace(object.GetNamespace()), client.MatchingLabels{clusterv1.ClusterNameLabel: cluster})
 }
 
-// accountMatters leaves out updates that make no place better than it was: shortages are recorded and usage grows often.
+// accountMatters leaves out updates that make no place better than it was: shortages are recorded
+// and usage grows often.
 func accountMatters() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		before, ok := e.ObjectOld.(*infrav1.OCIAccount)
@@ -156,7 +158,8 @@ func freed(before, after infrav1.OCIAccountStatus) bool {
 	return false
 }
 
-// unsettledOfAccount are the machines that wait for an account: those in it, and those that are nowhere.
+// unsettledOfAccount are the machines that wait for an account: those in it, and those that are
+// nowhere.
 func (r *Reconciler) unsettledOfAccount(ctx context.Context, object client.Object) []reconcile.Request {
 	return append(r.unsettledAt(ctx, object.GetName()), r.unsettledAt(ctx, index.Nowhere)...)
 }

@@ -17,7 +17,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 )
 
-// writer tells what is patched, and refuses the first status as if somebody had written in between, if it is to.
+// writer tells what is patched, and refuses the first status as if somebody had written in between,
+// if it is to.
 type writer struct {
 	client.Client
 	writes  []string
@@ -50,7 +51,8 @@ func (s statusWriter) Patch(ctx context.Context, object client.Object, patch cli
 	return s.SubResourceWriter.Patch(ctx, object, patch, options...)
 }
 
-// lastPass reconciles until the machine is provisioned, and returns the writer as the last pass left it.
+// lastPass reconciles until the machine is provisioned, and returns the writer as the last pass
+// left it.
 func (b *bench) lastPass(t *testing.T, own *infrav1.OCIMeshMachine, before func(*writer)) *writer {
 	t.Helper()
 	w := &writer{Client: env.Client}

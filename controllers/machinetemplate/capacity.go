@@ -25,8 +25,8 @@ func CapacityOf(wanted infrav1.Shape, shape oci.Shape) corev1.ResourceList {
 	}
 }
 
-// threadsPerOCPU is how many CPUs Linux sees for an OCPU: one core of Ampere's A1, two threads or two cores of everything else.
-// Source: OCI documentation, "Compute Shapes".
+// threadsPerOCPU is how many CPUs Linux sees for an OCPU: one core of Ampere's A1, two threads or
+// two cores of everything else. Source: OCI documentation, "Compute Shapes".
 func threadsPerOCPU(shape string) int64 {
 	if strings.Contains(shape, ".A1.") {
 		return 1

@@ -1,8 +1,9 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package machinetemplate fills in what the cluster autoscaler needs to scale from zero: how large a node of a template would
-// be. It may import api, cloud/*, controllers/access and Cluster API's util packages.
+// Package machinetemplate fills in what the cluster autoscaler needs to scale from zero: how large
+// a node of a template would be. It may import api, cloud/*, controllers/access and Cluster API's
+// util packages.
 package machinetemplate
 
 import (
@@ -37,7 +38,8 @@ import (
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshmachinetemplates/status,verbs=patch
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ociaccounts,verbs=get;list;watch
 
-// retryInterval is how often a template whose shape nobody knows is looked at again, beside the watch on accounts.
+// retryInterval is how often a template whose shape nobody knows is looked at again, beside the
+// watch on accounts.
 const retryInterval = 5 * time.Minute
 
 // Reconciler reconciles OCIMeshMachineTemplates.
@@ -46,12 +48,13 @@ type Reconciler struct {
 	Client client.Client
 	// Access hands out clients of accounts.
 	Access *access.Clients
-	// WatchFilterValue is the value of the label cluster.x-k8s.io/watch-filter that objects must have; empty means all.
+	// WatchFilterValue is the value of the label cluster.x-k8s.io/watch-filter that objects must
+	// have; empty means all.
 	WatchFilterValue string
 }
 
-// SetupWithManager adds the controller to the manager. Templates whose capacity is not known are looked at when an account
-// changes.
+// SetupWithManager adds the controller to the manager. Templates whose capacity is not known are
+// looked at when an account changes.
 func (r *Reconciler) SetupWithManager(ctx context.Context, mgr manager.Manager, options controller.Options) error {
 	log := ctrl.LoggerFrom(ctx).WithValues("controller", "ocimeshmachinetemplate")
 	return capicontrollerutil.NewControllerManagedBy(mgr, log).

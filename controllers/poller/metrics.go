@@ -19,9 +19,9 @@ type Metrics struct {
 	last     *prometheus.GaugeVec
 }
 
-// NewMetrics registers capom_feed_polls_total by account and code ("OK" or a cloud.Kind), capom_feed_poll_duration_seconds by
-// account, and capom_feed_last_poll_timestamp_seconds by account, the beginning of the last complete poll: the age of what is
-// known is the time since.
+// NewMetrics registers capom_feed_polls_total by account and code ("OK" or a cloud.Kind),
+// capom_feed_poll_duration_seconds by account, and capom_feed_last_poll_timestamp_seconds by
+// account, the beginning of the last complete poll: the age of what is known is the time since.
 func NewMetrics(registerer prometheus.Registerer) (*Metrics, error) {
 	m := &Metrics{
 		polls: prometheus.NewCounterVec(prometheus.CounterOpts{

@@ -71,8 +71,8 @@ func (a *account) lastSearch() time.Time {
 	return a.searched
 }
 
-// Poll looks at one account now, whatever is due, and tells of what has changed. Errors are those of the API server; the
-// account's own are in its book.
+// Poll looks at one account now, whatever is due, and tells of what has changed. Errors are those
+// of the API server; the account's own are in its book.
 func (p *Pollers) Poll(ctx context.Context, name string) error {
 	of := &infrav1.OCIAccount{}
 	if err := p.client.Get(ctx, client.ObjectKey{Name: name}, of); err != nil {
@@ -153,7 +153,8 @@ func (p *Pollers) list(ctx context.Context, a *account, c *oci.Client) {
 	p.tell(ctx, a.book.Complete(instances, began, ended))
 }
 
-// addresses fetches the addresses that are asked for: from one list of all attachments if that is less than a list for each.
+// addresses fetches the addresses that are asked for: from one list of all attachments if that is
+// less than a list for each.
 func (p *Pollers) addresses(ctx context.Context, a *account, c *oci.Client) {
 	wanted, all := a.book.Wanted()
 	if len(wanted) == 0 {
@@ -183,7 +184,8 @@ func (p *Pollers) addresses(ctx context.Context, a *account, c *oci.Client) {
 	}
 }
 
-// address fetches the addresses of one instance; attached are all VNICs, nil if they were not listed.
+// address fetches the addresses of one instance; attached are all VNICs, nil if they were not
+// listed.
 func (p *Pollers) address(ctx context.Context, a *account, c *oci.Client, id string, attached map[string][]string) error {
 	if attached == nil {
 		var err error

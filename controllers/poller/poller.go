@@ -1,11 +1,12 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package poller polls accounts: one goroutine each, so that one that hangs holds up no other. It lists the account's instances,
-// fetches the addresses of those that need them, and tells controllers what has changed. What is known is in the accounts' books
-// (package cloud/feed).
+// Package poller polls accounts: one goroutine each, so that one that hangs holds up no other. It
+// lists the account's instances, fetches the addresses of those that need them, and tells
+// controllers what has changed. What is known is in the accounts' books (package cloud/feed).
 //
-// It may import api, cloud/*, controllers/access and controller-runtime. Controllers import it, never the other way round.
+// It may import api, cloud/*, controllers/access and controller-runtime. Controllers import it,
+// never the other way round.
 package poller
 
 import (
@@ -28,9 +29,11 @@ import (
 
 // Options tune the pollers; zero values have defaults.
 type Options struct {
-	// PollInterval is how often an account at rest is polled, at most; 60 seconds by default, which is also the longest.
+	// PollInterval is how often an account at rest is polled, at most; 60 seconds by default, which
+	// is also the longest.
 	PollInterval time.Duration
-	// ProgressInterval is how often an account is polled in which something changes; 10 seconds by default.
+	// ProgressInterval is how often an account is polled in which something changes; 10 seconds by
+	// default.
 	ProgressInterval time.Duration
 	// Clock tells the time; time.Now by default.
 	Clock func() time.Time
@@ -55,8 +58,8 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Pollers are the pollers of all accounts. Add them to the manager: they run while it leads. Without that nothing is polled but
-// by Poll.
+// Pollers are the pollers of all accounts. Add them to the manager: they run while it leads.
+// Without that nothing is polled but by Poll.
 type Pollers struct {
 	client  client.Reader
 	access  *access.Clients
@@ -93,7 +96,8 @@ func New(c client.Reader, clients *access.Clients, options Options) *Pollers {
 	return &Pollers{client: c, access: clients, options: options.withDefaults(), accounts: map[string]*account{}}
 }
 
-// Subscribe returns a channel of all changes. Call it before the manager starts, and read from it while that runs.
+// Subscribe returns a channel of all changes. Call it before the manager starts, and read from it
+// while that runs.
 func (p *Pollers) Subscribe() <-chan event.TypedGenericEvent[feed.Change] {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -102,11 +106,12 @@ func (p *Pollers) Subscribe() <-chan event.TypedGenericEvent[feed.Change] {
 	return changes
 }
 
-// Book returns what is known of the account, and sees to it that the account is polled from now on, until it is gone.
+// Book returns what is known of the account, and sees to it that the account is polled from now on,
+// until it is gone.
 func (p *Pollers) Book(of *infrav1.OCIAccount) *feed.Book { return p.account(of).book }
 
-// Shortages are the places without room in the account, remembered for all machines. They go on from the account's status, which
-// the account controller writes.
+// Shortages are the places without room in the account, remembered for all machines. They go on
+// from the account's status, which the account controller writes.
 func (p *Pollers) Shortages(of *infrav1.OCIAccount) *capacity.Memory { return p.account(of).shortages }
 
 // Announce tells the account's controller that there is something to write down.
@@ -142,8 +147,8 @@ func (a *account) wake() {
 	}
 }
 
-// Latest is how the last poll ended: nil if it was complete, else what it failed with. polled is false if there was none by this
-// client, or only one that is older than it should be.
+// Latest is how the last poll ended: nil if it was complete, else what it failed with. polled is
+// false if there was none by this client, or only one that is older than it should be.
 func (p *Pollers) Latest(of *infrav1.OCIAccount, c *oci.Client) (polled bool, failure error) {
 	a := p.account(of)
 	began, failure := a.book.Last()

@@ -1,8 +1,8 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package report turns what a reconcile found out into conditions, once, at its end, and into the time of the next one. It
-// decides nothing and imports nothing of this module but api and access.
+// Package report turns what a reconcile found out into conditions, once, at its end, and into the
+// time of the next one. It decides nothing and imports nothing of this module but api and access.
 package report
 
 import (
@@ -67,8 +67,8 @@ func Deleting(object metav1.Object, waitsFor *access.Problem) metav1.Condition {
 	return condition
 }
 
-// Set sets the conditions, and with them Ready: that of the first condition that is False and should be True, else of the first
-// that is not as it should be. Paused is not touched.
+// Set sets the conditions, and with them Ready: that of the first condition that is False and
+// should be True, else of the first that is not as it should be. Paused is not touched.
 func Set(object conditions.Setter, all ...metav1.Condition) {
 	for _, condition := range all {
 		conditions.Set(object, condition)
@@ -102,18 +102,19 @@ func asItShouldBe(condition metav1.Condition) bool {
 	}
 }
 
-// underWay are the reasons of Ready while what was begun takes the time that it takes. On the way up they are no news: the condition
-// shows them, and nobody is to be warned.
+// underWay are the reasons of Ready while what was begun takes the time that it takes. On the way
+// up they are no news: the condition shows them, and nobody is to be warned.
 var underWay = []string{
 	infrav1.WaitingReason, infrav1.NetworkProvisioningReason, infrav1.EndpointProvisioningReason, infrav1.InstanceProvisioningReason,
 	infrav1.JoiningReason,
 }
 
-// underWayDown are those on the way down, however the object was before: somebody asked for its end.
+// underWayDown are those on the way down, however the object was before: somebody asked for its
+// end.
 var underWayDown = []string{infrav1.DeletingReason, infrav1.WaitingForTerminationReason}
 
-// Announce emits an event if Ready has changed its status or reason, unless the object is merely under way; before and after are the
-// object's Ready, and may be nil. A nil recorder is silent.
+// Announce emits an event if Ready has changed its status or reason, unless the object is merely
+// under way; before and after are the object's Ready, and may be nil. A nil recorder is silent.
 func Announce(recorder events.EventRecorder, object runtime.Object, before, after *metav1.Condition) {
 	if recorder == nil || after == nil || (before != nil && before.Status == after.Status && before.Reason == after.Reason) {
 		return
@@ -133,7 +134,8 @@ func Announce(recorder events.EventRecorder, object runtime.Object, before, afte
 	recorder.Eventf(object, nil, kind, after.Reason, "Reconcile", "%s", note)
 }
 
-// Truncate shortens a message to at most limit bytes, at the end of a letter, and says so by an ellipsis.
+// Truncate shortens a message to at most limit bytes, at the end of a letter, and says so by an
+// ellipsis.
 func Truncate(message string, limit int) string {
 	if len(message) <= limit {
 		return message
@@ -142,7 +144,8 @@ func Truncate(message string, limit int) string {
 	return strings.ToValidUTF8(message[:limit-len(ellipsis)], "") + ellipsis
 }
 
-// Jitter spreads an interval by up to a tenth, so that objects created together do not come back together forever.
+// Jitter spreads an interval by up to a tenth, so that objects created together do not come back
+// together forever.
 func Jitter(interval time.Duration) time.Duration {
 	if interval <= 0 {
 		return interval

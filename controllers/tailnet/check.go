@@ -15,8 +15,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 )
 
-// passes remembers when a tailnet passed its full check, and with which client: there is one client for each version of spec
-// and credentials. The zero value is ready.
+// passes remembers when a tailnet passed its full check, and with which client: there is one client
+// for each version of spec and credentials. The zero value is ready.
 type passes struct {
 	mu sync.Mutex
 	at map[types.UID]pass
@@ -63,8 +63,8 @@ func (r *Reconciler) connect(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// check tries out all that machines will need once in a while, since it makes keys; in between it asks whether the server
-// still answers.
+// check tries out all that machines will need once in a while, since it makes keys; in between it
+// asks whether the server still answers.
 func (r *Reconciler) check(ctx context.Context, s *scope) error {
 	if s.client == nil {
 		return nil

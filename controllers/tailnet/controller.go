@@ -1,8 +1,9 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package tailnet reconciles Tailnets: whether the credentials can do what machines will need, which clusters use the tailnet,
-// and that the list of control-plane addresses agrees with the clusters there are.
+// Package tailnet reconciles Tailnets: whether the credentials can do what machines will need,
+// which clusters use the tailnet, and that the list of control-plane addresses agrees with the
+// clusters there are.
 package tailnet
 
 import (
@@ -42,13 +43,15 @@ import (
 
 // Options tune the controller; zero values have defaults.
 type Options struct {
-	// PollInterval is how often a healthy tailnet is asked whether it still answers; 5 minutes by default, since the answer
-	// is the list of all its devices.
+	// PollInterval is how often a healthy tailnet is asked whether it still answers; 5 minutes by
+	// default, since the answer is the list of all its devices.
 	PollInterval time.Duration
-	// ProgressInterval is how soon a server that did not answer is asked again; 10 seconds by default.
+	// ProgressInterval is how soon a server that did not answer is asked again; 10 seconds by
+	// default.
 	ProgressInterval time.Duration
-	// CheckInterval is how often all that machines will need is tried out, keys included; an hour by default, and at once
-	// when the spec or the credentials have changed or the last check failed.
+	// CheckInterval is how often all that machines will need is tried out, keys included; an hour
+	// by default, and at once when the spec or the credentials have changed or the last check
+	// failed.
 	CheckInterval time.Duration
 	// StrayAfter is for how long a device or key must be seen without an object before it counts as
 	// a stray; 10 minutes by default, which is longer than a clusterctl move takes to make all
@@ -56,7 +59,8 @@ type Options struct {
 	StrayAfter time.Duration
 	// Concurrency is how many tailnets are reconciled at once; 5 by default.
 	Concurrency int
-	// WatchFilterValue, if set, is the value of the label cluster.x-k8s.io/watch-filter of the tailnets to reconcile.
+	// WatchFilterValue, if set, is the value of the label cluster.x-k8s.io/watch-filter of the
+	// tailnets to reconcile.
 	WatchFilterValue string
 	// Namespace is the only one whose objects Client shows; empty means that it shows all.
 	Namespace string
@@ -125,7 +129,8 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, opt
 		For(&infrav1.Tailnet{}, builder.WithPredicates(
 			predicates.ResourceHasFilterLabel(mgr.GetScheme(), log, r.Options.WatchFilterValue))).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.secretToTailnets)).
-		// Not for each change of a cluster's status: a tailnet lists its devices whenever it is looked at.
+		// Not for each change of a cluster's status: a tailnet lists its devices whenever it is
+		// looked at.
 		Watches(&infrav1.OCIMeshCluster{}, handler.EnqueueRequestsFromMapFunc(clusterToTailnet), predicate.GenerationChangedPredicate{}).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.Options.Concurrency}).
 		Complete(ctx, r)
@@ -143,8 +148,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (_ ctrl.Re
 	if added, err := finalizers.EnsureFinalizer(ctx, r.Client, tn, infrav1.TailnetFinalizer); err != nil || added {
 		return ctrl.Result{}, err
 	}
-	// The list of addresses is written under a lock of its own, before anything else of the status is read.
-	// Failing to write it is no reason to leave the rest undone.
+	// The list of addresses is written under a lock of its own, before anything else of the status
+	// is read. Failing to write it is no reason to leave the rest undone.
 	ledger := vip.Ledger{Client: r.Client, Reader: r.Reader, Allowed: r.Clients.MayUseTailnet}
 	changed, auditing := ledger.Audit(ctx, tn.Name)
 	if apierrors.IsNotFound(auditing) {
@@ -170,8 +175,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (_ ctrl.Re
 		report.Announce(r.Recorder, tn, before, conditions.Get(tn, infrav1.ReadyCondition))
 	}()
 
-	// The Secret is owned first: that makes a new version of it, and a new version a new client. Failing to is no reason to
-	// leave the rest undone.
+	// The Secret is owned first: that makes a new version of it, and a new version a new client.
+	// Failing to is no reason to leave the rest undone.
 	owning := kerrors.NewAggregate([]error{auditing, r.ownSecret(ctx, s)})
 	for _, phase := range []func(context.Context, *scope) error{r.findUsers, r.connect, r.check, r.strays, r.remove} {
 		if err := phase(ctx, s); err != nil {
@@ -188,8 +193,8 @@ func (r *Reconciler) ownSecret(ctx context.Context, s *scope) error {
 	return r.Clients.OwnSecret(ctx, s.tailnet, s.tailnet.Spec.Credentials.SecretRef)
 }
 
-// next is when the tailnet is looked at again: soon after what passes by itself, after a minute if somebody has to mend
-// something outside of Kubernetes, of which no event comes.
+// next is when the tailnet is looked at again: soon after what passes by itself, after a minute if
+// somebody has to mend something outside of Kubernetes, of which no event comes.
 func (r *Reconciler) next(s *scope) time.Duration {
 	options := r.Options.withDefaults()
 	switch {

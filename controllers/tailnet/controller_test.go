@@ -24,7 +24,8 @@ var env *helpers.Environment
 
 func TestMain(m *testing.M) { os.Exit(helpers.Run(m, &env)) }
 
-// reconciled reconciles the tailnet until its finalizer is on and it has been looked at, and reads it.
+// reconciled reconciles the tailnet until its finalizer is on and it has been looked at, and reads
+// it.
 func reconciled(t *testing.T, r *Reconciler, tn *infrav1.Tailnet) ctrl.Result {
 	t.Helper()
 	var result ctrl.Result

@@ -17,7 +17,8 @@ import (
 // named bounds how many users a message names.
 const named = 5
 
-// remove lets a deleted tailnet go once no cluster uses it: without the credentials, devices and keys could not be deleted.
+// remove lets a deleted tailnet go once no cluster uses it: without the credentials, devices and
+// keys could not be deleted.
 func (r *Reconciler) remove(_ context.Context, s *scope) error {
 	if s.tailnet.DeletionTimestamp.IsZero() {
 		return nil

@@ -183,8 +183,8 @@ func serverOf(tn *infrav1.Tailnet) string {
 	return strings.TrimRight(url, "/")
 }
 
-// pausedOf names the first of the clusters that are here and paused. Those that may not use the tailnet
-// have no say.
+// pausedOf names the first of the clusters that are here and paused. Those that may not use the
+// tailnet have no say.
 func (r *Reconciler) pausedOf(
 	ctx context.Context, tn *infrav1.Tailnet, reader client.Reader, all clusters, of map[client.ObjectKey]bool,
 ) (string, error) {

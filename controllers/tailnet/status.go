@@ -16,7 +16,8 @@ var owned = report.Types(infrav1.CredentialsValidCondition, infrav1.StraysAbsent
 // maxUsers is the API's limit.
 const maxUsers = 64
 
-// updateStatus writes what the phases found out. The list of addresses is not touched: see package vip.
+// updateStatus writes what the phases found out. The list of addresses is not touched: see package
+// vip.
 func (r *Reconciler) updateStatus(s *scope) {
 	s.tailnet.Status.Users = s.users[:min(maxUsers, len(s.users))]
 	// A stray keeps nothing from working: it is no part of Ready.

@@ -18,11 +18,12 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/vip"
 )
 
-// findUsers finds the clusters that use the tailnet: those that name it and may use it, and those that did while they might. Others
-// have no effect here.
+// findUsers finds the clusters that use the tailnet: those that name it and may use it, and those
+// that did while they might. Others have no effect here.
 func (r *Reconciler) findUsers(ctx context.Context, s *scope) error {
-	// A cache may lag; what it does not show must not lose its credentials. If it holds one namespace only, managers of
-	// different namespaces would take turns in writing different users, each write waking the other.
+	// A cache may lag; what it does not show must not lose its credentials. If it holds one
+	// namespace only, managers of different namespaces would take turns in writing different users,
+	// each write waking the other.
 	reader := client.Reader(r.Client)
 	if !s.tailnet.DeletionTimestamp.IsZero() || r.Options.Namespace != "" {
 		reader = r.Reader
@@ -36,7 +37,8 @@ func (r *Reconciler) findUsers(ctx context.Context, s *scope) error {
 		if cluster.Spec.TailnetRef.Name != s.tailnet.Name {
 			continue
 		}
-		// A cluster is provisioned only while it may use its tailnet, and tailnetRef cannot be changed.
+		// A cluster is provisioned only while it may use its tailnet, and tailnetRef cannot be
+		// changed.
 		uses := ptr.Deref(cluster.Status.Initialization.Provisioned, false) || vip.HoldsAny(s.tailnet, cluster)
 		if !uses {
 			var err error

@@ -1,8 +1,8 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package userdata gathers what the user data of a node is rendered from, out of the objects that decide it. It has no I/O. It may
-// import api, cloud/* and controllers/access.
+// Package userdata gathers what the user data of a node is rendered from, out of the objects that
+// decide it. It has no I/O. It may import api, cloud/* and controllers/access.
 package userdata
 
 import (
@@ -18,7 +18,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 )
 
-// defaultTailscaleVersion is the version that is installed when the machine names none. The node scripts were tested with it.
+// defaultTailscaleVersion is the version that is installed when the machine names none. The node
+// scripts were tested with it.
 const defaultTailscaleVersion = "1.102.3"
 
 // Node is a node, or many that share their user data.

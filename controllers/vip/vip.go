@@ -1,11 +1,13 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package vip gives control-plane addresses out of a Tailnet's range, one to each cluster and never one to two.
+// Package vip gives control-plane addresses out of a Tailnet's range, one to each cluster and never
+// one to two.
 //
-// The list in Tailnet.status.vipAllocations is the lock: an address is taken by an update that fails if anybody else has
-// changed the Tailnet since it was read, in this process or in another. Status can be lost (clusterctl move, restore); what a
-// cluster was given is in its spec too, and addresses in specs count as taken.
+// The list in Tailnet.status.vipAllocations is the lock: an address is taken by an update that
+// fails if anybody else has changed the Tailnet since it was read, in this process or in another.
+// Status can be lost (clusterctl move, restore); what a cluster was given is in its spec too, and
+// addresses in specs count as taken.
 package vip
 
 import (
@@ -33,12 +35,13 @@ type Ledger struct {
 	Client client.Client
 	// Reader reads without a cache: a stale list of clusters would give an address out twice.
 	Reader client.Reader
-	// Allowed tells whether clusters of a namespace may use the tailnet. Those that may not have no effect on others.
+	// Allowed tells whether clusters of a namespace may use the tailnet. Those that may not have no
+	// effect on others.
 	Allowed func(ctx context.Context, tailnet *infrav1.Tailnet, namespace string) (bool, error)
 }
 
-// Allocate returns the cluster's address in the tailnet: the one it already has, or the lowest free one. Problems:
-// VIPRangeMissing, VIPRangeExhausted.
+// Allocate returns the cluster's address in the tailnet: the one it already has, or the lowest free
+// one. Problems: VIPRangeMissing, VIPRangeExhausted.
 func (l Ledger) Allocate(ctx context.Context, tailnet string, cluster *infrav1.OCIMeshCluster) (string, error) {
 	var address string
 	err := l.change(ctx, tailnet, func(tn *infrav1.Tailnet, clusters []infrav1.OCIMeshCluster) (bool, error) {
@@ -75,8 +78,9 @@ func (l Ledger) Release(ctx context.Context, tailnet string, cluster *infrav1.OC
 	return client.IgnoreNotFound(err)
 }
 
-// Audit brings the list in line with the clusters that there are: allocations of clusters that are gone are dropped, and those
-// that specs show and the list does not are entered. It tells whether anything had to be changed.
+// Audit brings the list in line with the clusters that there are: allocations of clusters that are
+// gone are dropped, and those that specs show and the list does not are entered. It tells whether
+// anything had to be changed.
 func (l Ledger) Audit(ctx context.Context, tailnet string) (changed bool, err error) {
 	err = l.change(ctx, tailnet, func(tn *infrav1.Tailnet, clusters []infrav1.OCIMeshCluster) (bool, error) {
 		audited := audit(tn, clusters)
@@ -87,14 +91,14 @@ func (l Ledger) Audit(ctx context.Context, tailnet string) (changed bool, err er
 	return changed, err
 }
 
-// change reads the tailnet and the clusters that use it, and writes the tailnet's status if edit says so: all again if somebody
-// else has written meanwhile.
+// change reads the tailnet and the clusters that use it, and writes the tailnet's status if edit
+// says so: all again if somebody else has written meanwhile.
 func (l Ledger) change(ctx context.Context, tailnet string,
 	edit func(*infrav1.Tailnet, []infrav1.OCIMeshCluster) (bool, error),
 ) error {
 	return retry.RetryOnConflict(retry.DefaultBackoff, func() error {
-		// The tailnet before the clusters: whoever takes an address after this read makes the update fail, and whoever has
-		// taken one before is in the list.
+		// The tailnet before the clusters: whoever takes an address after this read makes the
+		// update fail, and whoever has taken one before is in the list.
 		tn := &infrav1.Tailnet{}
 		if err := l.Reader.Get(ctx, client.ObjectKey{Name: tailnet}, tn); err != nil {
 			return err
@@ -117,7 +121,8 @@ func (l Ledger) change(ctx context.Context, tailnet string,
 	})
 }
 
-// users are the clusters that count: those that may use the tailnet, and those that hold an address from when they might.
+// users are the clusters that count: those that may use the tailnet, and those that hold an address
+// from when they might.
 func (l Ledger) users(ctx context.Context, tn *infrav1.Tailnet) ([]infrav1.OCIMeshCluster, error) {
 	all := &infrav1.OCIMeshClusterList{}
 	if err := l.Reader.List(ctx, all); err != nil {
@@ -143,7 +148,8 @@ func (l Ledger) users(ctx context.Context, tn *infrav1.Tailnet) ([]infrav1.OCIMe
 	return users, nil
 }
 
-// Holds tells whether an address is the cluster's. The UID alone would not do: users can write it into an annotation.
+// Holds tells whether an address is the cluster's. The UID alone would not do: users can write it
+// into an annotation.
 func Holds(held infrav1.VIPAllocation, cluster *infrav1.OCIMeshCluster) bool {
 	return held.UID == identity.Of(cluster) && held.Namespace == cluster.Namespace && held.Name == cluster.Name
 }
@@ -208,7 +214,8 @@ func lowestFree(tn *infrav1.Tailnet, clusters []infrav1.OCIMeshCluster) (string,
 	for i := range clusters {
 		taken[inSpec(&clusters[i], vips)] = true
 	}
-	// The first address names the network and the last one is for broadcasts: some systems refuse them as hosts.
+	// The first address names the network and the last one is for broadcasts: some systems refuse
+	// them as hosts.
 	address := vips.Masked().Addr().Next()
 	for next := address.Next(); vips.Contains(next) && len(tn.Status.VIPAllocations) < maxAllocations; address, next = next, next.Next() {
 		if !taken[address.String()] {

@@ -97,7 +97,8 @@ func TestConcurrentAllocationsNeverMeet(t *testing.T) {
 	for i := range clusters {
 		cluster := newCluster(t, w, fmt.Sprintf("c%d", i))
 		all.Go(func() {
-			// As a controller does, try until it works: the API server refuses an update made on an old version.
+			// As a controller does, try until it works: the API server refuses an update made on an
+			// old version.
 			for addresses[i] == "" && t.Context().Err() == nil {
 				// An address that comes with an error would be one that is not taken.
 				addresses[i], _ = ledger().Allocate(t.Context(), w.Tailnet.Name, cluster)

@@ -19,9 +19,9 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 )
 
-// OCIMeshMachineTemplate refuses changes of a template: machines that were made from it would silently differ. Cluster API's
-// topology controller tries changes in dry runs to see whether it needs a new template; those pass. CEL does not see whether a
-// request is a dry run.
+// OCIMeshMachineTemplate refuses changes of a template: machines that were made from it would
+// silently differ. Cluster API's topology controller tries changes in dry runs to see whether it
+// needs a new template; those pass. CEL does not see whether a request is a dry run.
 type OCIMeshMachineTemplate struct{}
 
 var _ admission.Validator[*infrav1.OCIMeshMachineTemplate] = OCIMeshMachineTemplate{}
@@ -38,7 +38,8 @@ func (OCIMeshMachineTemplate) ValidateCreate(_ context.Context, template *infrav
 	return nil, refusal(template, metadataErrors(template))
 }
 
-// ValidateUpdate refuses changes of spec.template.spec, except in the topology controller's dry runs.
+// ValidateUpdate refuses changes of spec.template.spec, except in the topology controller's dry
+// runs.
 func (OCIMeshMachineTemplate) ValidateUpdate(
 	ctx context.Context, before, after *infrav1.OCIMeshMachineTemplate,
 ) (admission.Warnings, error) {

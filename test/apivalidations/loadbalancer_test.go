@@ -12,7 +12,8 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 )
 
-// balancedCluster has its control planes in alice, behind a public network load balancer, and workers in bob too.
+// balancedCluster has its control planes in alice, behind a public network load balancer, and
+// workers in bob too.
 func balancedCluster() *infrav1.OCIMeshCluster {
 	cluster := goodCluster()
 	cluster.Spec.EndpointType = infrav1.EndpointNetworkLoadBalancer

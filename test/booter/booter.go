@@ -42,8 +42,9 @@ type tailnet interface {
 type Options struct {
 	// Tailnet is what nodes join, usually a tailnetsim.Server.
 	Tailnet tailnet
-	// Balanced tells whether a load balancer sends connections to an instance, by OCID. It is asked about control planes of clusters
-	// whose endpoint is nobody's in the tailnet; nil means that there is always one.
+	// Balanced tells whether a load balancer sends connections to an instance, by OCID. It is asked
+	// about control planes of clusters whose endpoint is nobody's in the tailnet; nil means that
+	// there is always one.
 	Balanced func(instance string) bool
 	Timings  Timings
 	// Log receives errors of the booter itself and, at V(1), the nodes' consoles.

@@ -18,8 +18,9 @@ import (
 
 const edgeNamespace = "edge"
 
-// tryEdge has a cluster come and go whose API server answers on a network load balancer of OCI's instead of an address in the
-// tailnet: its control planes are in one account, its worker in another.
+// tryEdge has a cluster come and go whose API server answers on a network load balancer of OCI's
+// instead of an address in the tailnet: its control planes are in one account, its worker in
+// another.
 func (d *demo) tryEdge(ctx context.Context) error {
 	main := d.last
 	defer func() { d.last = main }()

@@ -57,7 +57,8 @@ func (d *demo) spreadTable(table *tabwriter.Writer) {
 	}
 }
 
-// purposes are the operations that are made for each machine; all others go by accounts and by time.
+// purposes are the operations that are made for each machine; all others go by accounts and by
+// time.
 var purposes = []struct {
 	name       string
 	operations []string
@@ -88,7 +89,8 @@ func (d *demo) callTable(table *tabwriter.Writer) {
 		others -= calls
 		fmt.Fprintf(table, purpose.name+"\t%d\t%s\n", machines[i], calls, ratio(calls, machines[i]))
 	}
-	// Alone a machine takes three calls: the launch, its attachment and its VNIC. The target of 2.5 is for 100 at once.
+	// Alone a machine takes three calls: the launch, its attachment and its VNIC. The target of 2.5
+	// is for 100 at once.
 	fmt.Fprintf(table, "  of the former for all that came up together\t%d\t\n", counts["ListVnicAttachments"])
 	fmt.Fprintf(table, "launches refused\t%d\t\n", refused)
 	fmt.Fprintf(table, "polls of %d accounts, by time\t%d\t\n", len(d.accounts), counts["ListInstances"])

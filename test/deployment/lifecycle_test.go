@@ -30,7 +30,8 @@ import (
 // patience is how long anything may take.
 const patience = 90 * time.Second
 
-// notExercised are rights that no life cycle is sure to use, each with the reason why it is needed all the same.
+// notExercised are rights that no life cycle is sure to use, each with the reason why it is needed
+// all the same.
 var notExercised = map[string]string{
 	"delete ocimeshmachinepoolmachines infrastructure.cluster.x-k8s.io": "an instance that is gone before Cluster API made its Machine",
 	"patch machinepools cluster.x-k8s.io":                               "a pool whose size OCI's own autoscaling manages",
@@ -39,8 +40,8 @@ var notExercised = map[string]string{
 	"update secrets":                                                    "a key that is replaced before the launch",
 }
 
-// TestTheWholeLifeCycleOfEveryKindUnderTheShippedRoles has the manager make, change and delete one of each, as a release and
-// as a manager for one namespace.
+// TestTheWholeLifeCycleOfEveryKindUnderTheShippedRoles has the manager make, change and delete one
+// of each, as a release and as a manager for one namespace.
 func TestTheWholeLifeCycleOfEveryKindUnderTheShippedRoles(t *testing.T) {
 	for name, variant := range map[string]struct {
 		components []string
@@ -96,7 +97,8 @@ type life struct {
 	pool     *pool
 }
 
-// prepare moves one account's credentials into the manager's namespace, to be taken along by clusterctl.
+// prepare moves one account's credentials into the manager's namespace, to be taken along by
+// clusterctl.
 func (l *life) prepare(t *testing.T) {
 	t.Helper()
 	secret := l.Credentials[0].DeepCopy()
@@ -192,7 +194,8 @@ func (l *life) delete(t *testing.T) {
 	l.remove(t, l.Tailnet)
 }
 
-// scrape reads the metrics as Prometheus would, which has the manager ask who that is and what he may do.
+// scrape reads the metrics as Prometheus would, which has the manager ask who that is and what he
+// may do.
 func (l *life) scrape(t *testing.T, m *manager) {
 	t.Helper()
 	g := NewWithT(t)

@@ -1,8 +1,8 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package deployment tests config/: what kustomize renders is applied to a real API server, and the manager runs there with no
-// more rights than it is given.
+// Package deployment tests config/: what kustomize renders is applied to a real API server, and the
+// manager runs there with no more rights than it is given.
 package deployment
 
 import (

@@ -87,8 +87,8 @@ func (p *pool) until(t *testing.T, machines int) {
 	})
 }
 
-// core does what Cluster API's core does with MachinePool Machines: it makes a Machine for each infrastructure object, and deletes
-// that before the Machine goes.
+// core does what Cluster API's core does with MachinePool Machines: it makes a Machine for each
+// infrastructure object, and deletes that before the Machine goes.
 func (p *pool) core(ctx context.Context) error {
 	objects := &expv1.OCIMeshMachinePoolMachineList{}
 	if err := p.Client.List(ctx, objects, client.InNamespace(p.Namespace)); err != nil {

@@ -92,7 +92,8 @@ func TestWhoSeesTheWholeClusterSeesAccountsAndTailnetsAndWritesThemNot(t *testin
 		}
 	}
 
-	// The namespace enforces the restricted Pod Security Standard, which a Deployment is not checked against.
+	// The namespace enforces the restricted Pod Security Standard, which a Deployment is not
+	// checked against.
 	template := find[appsv1.Deployment](t, objects, "Deployment", deployment).Spec.Template
 	template.Namespace, template.Name = ownNamespace, "manager"
 	g.Expect(s.Client.Create(t.Context(), &corev1.Pod{ObjectMeta: template.ObjectMeta, Spec: template.Spec}, client.DryRunAll)).To(Succeed())
@@ -102,7 +103,8 @@ func TestWhoSeesTheWholeClusterSeesAccountsAndTailnetsAndWritesThemNot(t *testin
 		To(MatchError(ContainSubstring("restricted")))
 }
 
-// TestTheManagerWritesSecretsInItsOwnNamespaceOnly asks the API server rather than reading the roles.
+// TestTheManagerWritesSecretsInItsOwnNamespaceOnly asks the API server rather than reading the
+// roles.
 func TestTheManagerWritesSecretsInItsOwnNamespaceOnly(t *testing.T) {
 	g := NewWithT(t)
 	s := newServer(t)

@@ -75,8 +75,8 @@ func newServer(t *testing.T) *server {
 	return s
 }
 
-// apply applies the objects, and fails the test for a field that the API server does not know. cert-manager's kinds are not
-// installed; webhooks are directed at a local port.
+// apply applies the objects, and fails the test for a field that the API server does not know.
+// cert-manager's kinds are not installed; webhooks are directed at a local port.
 func (s *server) apply(t *testing.T, objects []unstructured.Unstructured) {
 	t.Helper()
 	g := NewWithT(t)
@@ -156,8 +156,8 @@ type right struct{ group, resource, verb string }
 
 type rights map[right]bool
 
-// uses tells whether a right was used. One way to read is as good as another: who may list may read each, and caches list or,
-// where the API server can stream what there is, only watch.
+// uses tells whether a right was used. One way to read is as good as another: who may list may read
+// each, and caches list or, where the API server can stream what there is, only watch.
 func (r rights) uses(wanted right) bool {
 	reads := []string{"get", "list", "watch"}
 	if !slices.Contains(reads, wanted.verb) {

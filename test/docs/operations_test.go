@@ -84,6 +84,7 @@ func shown(crd *unstructured.Unstructured) []string {
 
 func expectNamed(t *testing.T, page, word string) {
 	t.Helper()
-	text := strings.Join(read(t, page).prose, "\n")
+	// Lines are wrapped, also within a name.
+	text := strings.Join(strings.Fields(strings.Join(read(t, page).prose, " ")), " ")
 	NewWithT(t).Expect(strings.Contains(text, word)).To(BeTrue(), "%s does not name %s", page, word)
 }

@@ -1,8 +1,9 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package docs holds the documentation to the code: a real API server accepts every example, every reason of a condition is
-// explained, no link leads nowhere. It reads the repository's files and may import the API types.
+// Package docs holds the documentation to the code: a real API server accepts every example, every
+// reason of a condition is explained, no link leads nowhere. It reads the repository's files and
+// may import the API types.
 package docs
 
 import (

@@ -13,8 +13,9 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// Tilt of Cluster API runs "go build <go_main>" in the provider's folder, and go_main is main.go unless it is set (Cluster
-// API's Tiltfile, build_go_binary): of a package of several files, that alone does not compile.
+// Tilt of Cluster API runs "go build <go_main>" in the provider's folder, and go_main is main.go
+// unless it is set (Cluster API's Tiltfile, build_go_binary): of a package of several files, that
+// alone does not compile.
 func TestTiltBuildsTheWholeManager(t *testing.T) {
 	g := NewWithT(t)
 	content, err := os.ReadFile(filepath.Join(root, "tilt-provider.json"))

@@ -115,14 +115,15 @@ func (f *Fleet) awaitAccounts(ctx context.Context) error {
 	})
 }
 
-// joiner boots machines as far as the tailnet: some time after its start a machine joins with the key in its user data. The state
-// is on its disk: a second start is the same device.
+// joiner boots machines as far as the tailnet: some time after its start a machine joins with the
+// key in its user data. The state is on its disk: a second start is the same device.
 type joiner struct {
 	control *tailnetsim.Server
 	delay   time.Duration
 
 	mu sync.Mutex
-	// joined is the device of each instance; failure is why the first machine could not join that could not.
+	// joined is the device of each instance; failure is why the first machine could not join that
+	// could not.
 	joined  map[string]string
 	failure error
 }

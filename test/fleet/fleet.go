@@ -1,8 +1,9 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package fleet runs this provider's manager as a process over a real API server, simulated accounts and a simulated tailnet, and
-// makes as many machines as somebody wants to see. Cluster API's own controllers stay out: owners and bootstrap data are made here.
+// Package fleet runs this provider's manager as a process over a real API server, simulated
+// accounts and a simulated tailnet, and makes as many machines as somebody wants to see. Cluster
+// API's own controllers stay out: owners and bootstrap data are made here.
 //
 // Tests and benchmarks use it. It may import everything but main.
 package fleet
@@ -28,14 +29,16 @@ import (
 
 // Options say what a fleet runs on.
 type Options struct {
-	// Root is the folder of this repository; Dir receives the manager, its log and a kubeconfig, and must exist.
+	// Root is the folder of this repository; Dir receives the manager, its log and a kubeconfig,
+	// and must exist.
 	Root, Dir string
 	// Accounts are as many tenancies; each belongs to one of the Clusters, which must not be more.
 	Accounts, Clusters int
 	// Delays of OCI, and Join, the time from RUNNING until a machine has joined the tailnet.
 	Delays sim.Delays
 	Join   time.Duration
-	// RequestRate is the calls per second that OCI answers an account, RequestBurst how many at once; 0 is without limit.
+	// RequestRate is the calls per second that OCI answers an account, RequestBurst how many at
+	// once; 0 is without limit.
 	RequestRate  float64
 	RequestBurst int
 	// Tailnet is the kind of control server.
@@ -66,8 +69,8 @@ type Fleet struct {
 	clusters []*cluster
 }
 
-// Start brings everything up, until all accounts, the tailnet and the networks of all clusters are ready. On an error nothing is left
-// running.
+// Start brings everything up, until all accounts, the tailnet and the networks of all clusters are
+// ready. On an error nothing is left running.
 func Start(ctx context.Context, options Options) (*Fleet, error) {
 	f := &Fleet{options: options}
 	for _, step := range []func(context.Context) error{
@@ -123,7 +126,8 @@ func (f *Fleet) startServer(context.Context) error {
 	return err
 }
 
-// startManager builds and runs the manager as a release would: it serves its diagnostics to who may read them.
+// startManager builds and runs the manager as a release would: it serves its diagnostics to who may
+// read them.
 func (f *Fleet) startManager(ctx context.Context) error {
 	binary, kubeconfig := filepath.Join(f.options.Dir, "manager"), filepath.Join(f.options.Dir, "kubeconfig")
 	build := exec.CommandContext(ctx, "go", "build", "-o", binary, ".")

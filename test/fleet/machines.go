@@ -21,7 +21,8 @@ import (
 // creators is how many requests to create objects are under way at once.
 const creators = 8
 
-// bootstrapBytes is the size of a worker's bootstrap data, about that of kubeadm's with the templates' files.
+// bootstrapBytes is the size of a worker's bootstrap data, about that of kubeadm's with the
+// templates' files.
 const bootstrapBytes = 6 << 10
 
 // cluster is a Cluster with its infrastructure.
@@ -95,8 +96,8 @@ func (f *Fleet) Prepare(ctx context.Context, machines int) error {
 	return all.Wait()
 }
 
-// Launch creates the OCIMeshMachines of all that was prepared, as fast as the API server takes them, one of each cluster in turn: all
-// accounts have to do at the same time.
+// Launch creates the OCIMeshMachines of all that was prepared, as fast as the API server takes
+// them, one of each cluster in turn: all accounts have to do at the same time.
 func (f *Fleet) Launch(ctx context.Context) error {
 	all, ctx := errgroup.WithContext(ctx)
 	all.SetLimit(creators)
@@ -122,7 +123,8 @@ func (f *Fleet) Launch(ctx context.Context) error {
 	return all.Wait()
 }
 
-// Machine is one more OCIMeshMachine of the first cluster, which the caller may change before CreateMachine.
+// Machine is one more OCIMeshMachine of the first cluster, which the caller may change before
+// CreateMachine.
 func (f *Fleet) Machine(name string) *infrav1.OCIMeshMachine {
 	machine := helpers.NewMachine(f.clusters[0].of, name)
 	return helpers.NewOCIMeshMachine(machine)
@@ -144,7 +146,8 @@ func (f *Fleet) CreateMachine(ctx context.Context, own *infrav1.OCIMeshMachine) 
 	return nil
 }
 
-// Delete deletes all OCIMeshMachines, each by a request of its own: a deletion of all by one runs into the API server's time limit.
+// Delete deletes all OCIMeshMachines, each by a request of its own: a deletion of all by one runs
+// into the API server's time limit.
 func (f *Fleet) Delete(ctx context.Context) error {
 	machines := &infrav1.OCIMeshMachineList{}
 	if err := f.Client.List(ctx, machines, client.InNamespace(Namespace)); err != nil {

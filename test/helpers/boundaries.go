@@ -14,8 +14,8 @@ import (
 
 // Boundary is right before or right after a call.
 type Boundary struct {
-	// Call is a write with its number, as "POST oci instances#1": a process that is killed between two writes leaves the same
-	// behind, whichever read it was at.
+	// Call is a write with its number, as "POST oci instances#1": a process that is killed between
+	// two writes leaves the same behind, whichever read it was at.
 	Call  string
 	After bool
 }
@@ -33,13 +33,14 @@ func (b Boundary) Kind() string {
 	return kind
 }
 
-// firsts are the boundaries at the first write of each kind: a life writes many a status, and makes its second rule as its first.
+// firsts are the boundaries at the first write of each kind: a life writes many a status, and makes
+// its second rule as its first.
 func firsts(all []Boundary) []Boundary {
 	return slices.DeleteFunc(slices.Clone(all), func(b Boundary) bool { return !strings.HasSuffix(b.Call, "#1") })
 }
 
-// KillEverywhere runs a life of which nobody disturbs the process, and then, at once, one for each boundary of it at which the
-// process is killed.
+// KillEverywhere runs a life of which nobody disturbs the process, and then, at once, one for each
+// boundary of it at which the process is killed.
 func KillEverywhere(t *testing.T, live func(t *testing.T, at *Boundary) *Mortal) {
 	t.Helper()
 	var boundaries []Boundary
@@ -49,8 +50,8 @@ func KillEverywhere(t *testing.T, live func(t *testing.T, at *Boundary) *Mortal)
 	var mu sync.Mutex
 	reached, missed := map[string]bool{}, 0
 	t.Cleanup(func() {
-		// How often a status is written depends on how soon what is waited for happens, so that not every number is reached in
-		// every life. Every kind of call is.
+		// How often a status is written depends on how soon what is waited for happens, so that not
+		// every number is reached in every life. Every kind of call is.
 		g := NewWithT(t)
 		for _, at := range boundaries {
 			g.Expect(reached).To(HaveKey(at.Kind()), "no process was killed there")

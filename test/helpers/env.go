@@ -40,8 +40,9 @@ import (
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 )
 
-// Environment is a real API server with the CRDs of Cluster API's core and of this provider. No controller runs in it, not
-// even Kubernetes' own: owners are not garbage-collected and namespaces do not go away.
+// Environment is a real API server with the CRDs of Cluster API's core and of this provider. No
+// controller runs in it, not even Kubernetes' own: owners are not garbage-collected and namespaces
+// do not go away.
 type Environment struct {
 	// Config reaches the server as an administrator.
 	Config *rest.Config
@@ -51,7 +52,8 @@ type Environment struct {
 	Scheme *k8sruntime.Scheme
 }
 
-// Run starts an Environment, stores it in env, runs the package's tests and stops it. Call it from TestMain:
+// Run starts an Environment, stores it in env, runs the package's tests and stops it. Call it from
+// TestMain:
 //
 //	var env *helpers.Environment
 //
@@ -69,7 +71,8 @@ func Run(m *testing.M, env **Environment) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	// Tests that may run at once mostly wait for simulated clouds: two cores are room for more than two of them.
+	// Tests that may run at once mostly wait for simulated clouds: two cores are room for more than
+	// two of them.
 	if err := flag.Set("test.parallel", "6"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -137,9 +140,11 @@ func (e *Environment) Create(t *testing.T, objects ...client.Object) {
 	}
 }
 
-// Manager starts a manager as the product's main does, with the controllers that setup adds, and ends it with the test.
+// Manager starts a manager as the product's main does, with the controllers that setup adds, and
+// ends it with the test.
 //
-// Namespaces bound what it sees, so that what other tests left in theirs costs it no time; none means all.
+// Namespaces bound what it sees, so that what other tests left in theirs costs it no time; none
+// means all.
 func (e *Environment) Manager(t *testing.T, setup func(context.Context, manager.Manager) error, namespaces ...string) manager.Manager {
 	t.Helper()
 	skip := true
@@ -180,7 +185,8 @@ func (e *Environment) Manager(t *testing.T, setup func(context.Context, manager.
 	return mgr
 }
 
-// CRDs reads those of Cluster API's core and of this provider, with the contract labels that kustomize adds for a release.
+// CRDs reads those of Cluster API's core and of this provider, with the contract labels that
+// kustomize adds for a release.
 func CRDs() ([]*apiextensionsv1.CustomResourceDefinition, error) {
 	capi, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/cluster-api").Output() //nolint:noctx // A local look-up.
 	if err != nil {

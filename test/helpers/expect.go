@@ -27,8 +27,8 @@ func ConditionsOf(object conditions.Getter) []string {
 	return out
 }
 
-// ExpectConditions expects exactly these conditions, each as "Type Status Reason", in any order. Whatever is not as it should
-// be must have a message, since a user is to act on it.
+// ExpectConditions expects exactly these conditions, each as "Type Status Reason", in any order.
+// Whatever is not as it should be must have a message, since a user is to act on it.
 func ExpectConditions(t *testing.T, object conditions.Getter, want ...string) {
 	t.Helper()
 	g := NewWithT(t)

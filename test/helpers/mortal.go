@@ -22,8 +22,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Mortal is a process that can be killed at any of its calls: to OCI, to the tailnet, and those that write to the API server,
-// events excepted. Once it is dead, nothing that it says reaches anybody, as after a SIGKILL, until Restart begins the next one.
+// Mortal is a process that can be killed at any of its calls: to OCI, to the tailnet, and those
+// that write to the API server, events excepted. Once it is dead, nothing that it says reaches
+// anybody, as after a SIGKILL, until Restart begins the next one.
 type Mortal struct {
 	// Client is the API server as the process sees it.
 	Client client.Client
@@ -73,8 +74,8 @@ func (m *Mortal) Watch(at *Boundary) {
 	m.watched, m.at = true, at
 }
 
-// Boundaries are where a process can be killed that makes the calls that were seen. A read changes nothing, so that before and
-// after it are the same place.
+// Boundaries are where a process can be killed that makes the calls that were seen. A read changes
+// nothing, so that before and after it are the same place.
 func (m *Mortal) Boundaries() []Boundary {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -118,7 +119,8 @@ func (m *Mortal) enter(kind string, write bool) (last bool, err error) {
 		return false, errKilled
 	}
 	if !m.watched || !write {
-		// A process that is killed at a read leaves the same behind as one that is killed after the write before it.
+		// A process that is killed at a read leaves the same behind as one that is killed after the
+		// write before it.
 		return false, nil
 	}
 	m.writes[kind]++
@@ -189,7 +191,8 @@ func (a *mortalAPI) RoundTrip(r *http.Request) (*http.Response, error) {
 	return nil, errKilled
 }
 
-// Through stands between the process and the service at the address, which is OCI or the tailnet, and returns its own address.
+// Through stands between the process and the service at the address, which is OCI or the tailnet,
+// and returns its own address.
 func (m *Mortal) Through(t *testing.T, service, address string) string {
 	t.Helper()
 	target, err := url.Parse(address)
@@ -244,7 +247,8 @@ func kindOfKubernetes(r *http.Request) (kind string, write bool) {
 	return kind, r.Method != http.MethodGet && parts[skip] != "events"
 }
 
-// kindOfService is the kind of a call to OCI or the tailnet, as "POST oci instances" or "GET tailnet device/*/routes".
+// kindOfService is the kind of a call to OCI or the tailnet, as "POST oci instances" or "GET
+// tailnet device/*/routes".
 func kindOfService(service string, r *http.Request) (kind string, write bool) {
 	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
 	for len(parts) > 1 && (parts[0] == "api" || strings.Trim(parts[0], "v0123456789") == "") {

@@ -17,7 +17,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 )
 
-// Beside starts another API server, which stands for another management cluster. It ends with the test.
+// Beside starts another API server, which stands for another management cluster. It ends with the
+// test.
 func (e *Environment) Beside(t *testing.T) *Environment {
 	t.Helper()
 	server, err := start()
@@ -59,8 +60,8 @@ func (e *Environment) Restore(t *testing.T, objects ...client.Object) []client.O
 	return copies
 }
 
-// RestoredIn is the world as another management cluster sees it after a backup was restored there: the
-// same accounts and the same tailnet.
+// RestoredIn is the world as another management cluster sees it after a backup was restored there:
+// the same accounts and the same tailnet.
 func (w *World) RestoredIn(t *testing.T, env *Environment) *World {
 	t.Helper()
 	restored := *w

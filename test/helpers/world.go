@@ -30,7 +30,8 @@ type WorldOptions struct {
 	Accounts int
 	// Tenancy, if not nil, changes the i-th tenancy before the simulator starts.
 	Tenancy func(i int, tenancy *sim.Tenancy)
-	// Sim configures the OCI simulator, its tenancies apart. Delays are very short and pages small by default.
+	// Sim configures the OCI simulator, its tenancies apart. Delays are very short and pages small
+	// by default.
 	Sim sim.Options
 	// TailnetMode is Tailscale's by default.
 	TailnetMode tailnetsim.Mode
@@ -57,8 +58,9 @@ func (o WorldOptions) through(t *testing.T, service, address string) string {
 	return o.Mortal.Through(t, service, address)
 }
 
-// World is a namespace with simulated accounts and a simulated tailnet, and the objects and Secrets that stand for them.
-// Cluster-scoped objects are named after the namespace, so that the tests of a package do not meet.
+// World is a namespace with simulated accounts and a simulated tailnet, and the objects and Secrets
+// that stand for them. Cluster-scoped objects are named after the namespace, so that the tests of a
+// package do not meet.
 type World struct {
 	*Environment
 	// Namespace is the test's own.
@@ -184,8 +186,8 @@ func (w *World) AccountNames() []string {
 	return names
 }
 
-// MakeReady does what the account and the tailnet controllers would: it marks the accounts, all if none is named, and the
-// tailnet as Ready, and fills in the availability domains.
+// MakeReady does what the account and the tailnet controllers would: it marks the accounts, all if
+// none is named, and the tailnet as Ready, and fills in the availability domains.
 func (w *World) MakeReady(t *testing.T, accounts ...string) {
 	t.Helper()
 	for i, account := range w.Accounts {
@@ -205,7 +207,8 @@ func (w *World) MakeReady(t *testing.T, accounts ...string) {
 	w.SetReady(t, w.Tailnet, metav1.ConditionTrue, infrav1.ReadyReason, "")
 }
 
-// ExpectNothingLeft expects that no tenancy has a resource and the tailnet no device and no usable key.
+// ExpectNothingLeft expects that no tenancy has a resource and the tailnet no device and no usable
+// key.
 func (w *World) ExpectNothingLeft(t *testing.T) {
 	t.Helper()
 	g := NewWithT(t)

@@ -19,8 +19,8 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// gate stands between the managers and OCI, and can hold launches back: they were sent, and arrive when it is opened, whatever
-// became of the sender meanwhile.
+// gate stands between the managers and OCI, and can hold launches back: they were sent, and arrive
+// when it is opened, whatever became of the sender meanwhile.
 type gate struct {
 	mu sync.Mutex
 	// pass is how many launches are let through before they are held; closed says that they are.

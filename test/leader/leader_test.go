@@ -1,8 +1,8 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package leader tests what two managers do, of which one leads: both are real processes over one API server, OCI and the tailnet
-// are simulated.
+// Package leader tests what two managers do, of which one leads: both are real processes over one
+// API server, OCI and the tailnet are simulated.
 package leader
 
 import (
@@ -34,7 +34,8 @@ const (
 	patience = 2 * time.Minute
 	tick     = 100 * time.Millisecond
 
-	// machines are more than may be launched at once (inFlight), so that some wait in the process for their turn.
+	// machines are more than may be launched at once (inFlight), so that some wait in the process
+	// for their turn.
 	machines = 14
 	// passing are launched before launches are held.
 	passing  = 4
@@ -82,7 +83,8 @@ func TestAPausedLeaderThatLaunchesLateMakesNothingThatStays(t *testing.T) {
 	t.Cleanup(standby.Stop)
 	first := w.leader(g)
 
-	// The leader stops in the middle: some machines are launched, some launches are under way, some wait for their turn.
+	// The leader stops in the middle: some machines are launched, some launches are under way, some
+	// wait for their turn.
 	g.Expect(w.Prepare(t.Context(), machines)).To(Succeed())
 	g.Expect(w.Launch(t.Context())).To(Succeed())
 	g.Eventually(w.gate.waiting, patience, tick).Should(HaveLen(inFlight))
@@ -92,7 +94,8 @@ func TestAPausedLeaderThatLaunchesLateMakesNothingThatStays(t *testing.T) {
 	held := w.gate.waiting()
 	w.gate.letPass()
 
-	// Of the machines whose launches are under way one stays, the others are deleted while nobody leads.
+	// Of the machines whose launches are under way one stays, the others are deleted while nobody
+	// leads.
 	stays := w.machineOf(g, held[0])
 	for _, name := range held[1:] {
 		g.Expect(w.Client.Delete(t.Context(), w.machineOf(g, name))).To(Succeed())
@@ -129,8 +132,8 @@ func TestAPausedLeaderThatLaunchesLateMakesNothingThatStays(t *testing.T) {
 	w.awaitReady(g, 0)
 	w.expectInstances(g, 0)
 	g.Expect(w.Control.Leftovers().Devices).To(BeEmpty())
-	// A manager that wakes up may mint a key before it learns that it leads no more. Nobody has it, it ends by itself, and its
-	// Secret is swept.
+	// A manager that wakes up may mint a key before it learns that it leads no more. Nobody has it,
+	// it ends by itself, and its Secret is swept.
 	for _, key := range w.Control.Leftovers().Keys {
 		g.Expect(key.Reusable).To(BeFalse())
 		g.Expect(key.Used).To(BeFalse())
@@ -158,7 +161,8 @@ func (w *world) machines(g *WithT) []infrav1.OCIMeshMachine {
 	return list.Items
 }
 
-// machineOf is the machine whose instance has the name, which ends in a part of the machine's identity.
+// machineOf is the machine whose instance has the name, which ends in a part of the machine's
+// identity.
 func (w *world) machineOf(g *WithT, instance string) *infrav1.OCIMeshMachine {
 	own := &infrav1.OCIMeshMachine{}
 	name := instance[:strings.LastIndex(instance, "-")]
@@ -186,7 +190,8 @@ func (w *world) awaitReady(g *WithT, count int) {
 	}, patience, tick).Should(Succeed())
 }
 
-// expectInstances expects that so many instances with their boot volumes are left: one for each machine.
+// expectInstances expects that so many instances with their boot volumes are left: one for each
+// machine.
 func (w *world) expectInstances(g *WithT, count int) {
 	left, err := w.OCI.Leftovers(w.Accounts[0])
 	g.Expect(err).NotTo(HaveOccurred())

@@ -21,7 +21,8 @@ import (
 const (
 	// readyTimeout bounds how long managers may take until they are ready.
 	readyTimeout = 5 * time.Minute
-	// controlTimeout bounds starts and ends of etcd and kube-apiserver, and how long they take to serve what was installed.
+	// controlTimeout bounds starts and ends of etcd and kube-apiserver, and how long they take to
+	// serve what was installed.
 	controlTimeout = 2 * time.Minute
 )
 

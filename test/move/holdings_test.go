@@ -59,7 +59,8 @@ func (m *management) holdings(t *testing.T) map[string]string {
 }
 
 // essence is an object without what belongs to one management cluster only: UIDs, generations and
-// times, limits that OCI was asked for at some time, who holds what, and why a machine is where it is.
+// times, limits that OCI was asked for at some time, who holds what, and why a machine is where it
+// is.
 func essence(o unstructured.Unstructured) map[string]any {
 	annotations := map[string]string{}
 	for name, value := range o.GetAnnotations() {

@@ -39,7 +39,8 @@ func TestAClusterMovesToAnotherManagementClusterAndBackAndNothingOfItChanges(t *
 
 	w.move(t, second, first, 3)
 
-	// clusterctl leaves behind what is in no namespace. Once no cluster needs it there, it goes without a trace.
+	// clusterctl leaves behind what is in no namespace. Once no cluster needs it there, it goes
+	// without a trace.
 	second.delete(t, w.objects()...)
 	w.polled(t)
 	g.Expect(w.changes()).To(BeEmpty(), "calls that change something")
@@ -74,14 +75,15 @@ func (w *world) move(t *testing.T, from, to *management, workers int) {
 	g.Expect(left.Empty()).To(BeTrue(), "nothing of the cluster is left behind")
 }
 
-// withWorkers returns what is missing until the cluster is up with so many workers. A machine pool gets
-// a new key in a move, and with it a new instance configuration (decision 18): that is tested in exp.
+// withWorkers returns what is missing until the cluster is up with so many workers. A machine pool
+// gets a new key in a move, and with it a new instance configuration (decision 18): that is tested
+// in exp.
 func withWorkers(workers int) func(watch.Snapshot) string {
 	return func(s watch.Snapshot) string { return s.Complete(1, workers, version) }
 }
 
-// unchecked names a Machine that its MachineHealthCheck has not found healthy yet, which is the last
-// thing that happens to a new one.
+// unchecked names a Machine that its MachineHealthCheck has not found healthy yet, which is the
+// last thing that happens to a new one.
 func (m *management) unchecked(t *testing.T) string {
 	t.Helper()
 	machines := &clusterv1.MachineList{}

@@ -97,8 +97,8 @@ func (w *world) changeAndLose(t *testing.T, m *management, worker string) (stray
 	return strays
 }
 
-// deleteBesideStrays deletes a cluster in whose network there are instances that are no machine's. It
-// leaves them and their devices alone, and waits until somebody has terminated them.
+// deleteBesideStrays deletes a cluster in whose network there are instances that are no machine's.
+// It leaves them and their devices alone, and waits until somebody has terminated them.
 func (w *world) deleteBesideStrays(t *testing.T, m *management, cluster *clusterv1.Cluster, strays map[string]string) {
 	t.Helper()
 	g := NewWithT(t)

@@ -3,8 +3,8 @@
 
 // Package move tests what happens to a running cluster whose objects go to another management
 // cluster, by `clusterctl move` or from a backup: clusterctl, both management clusters with Cluster
-// API's managers and this provider are the real ones; Oracle Cloud, the tailnet and what runs on the
-// machines are simulated.
+// API's managers and this provider are the real ones; Oracle Cloud, the tailnet and what runs on
+// the machines are simulated.
 package move
 
 import (

@@ -105,8 +105,8 @@ func (w *world) clusterctlMove(t *testing.T, args ...string) {
 	NewWithT(t).Expect(operator.Move(ctx, programs.Clusterctl, w.dir, namespace, args...)).To(Succeed())
 }
 
-// claiming are the calls by which a management cluster claims what another one held. Nothing but a tag
-// of it changes.
+// claiming are the calls by which a management cluster claims what another one held. Nothing but a
+// tag of it changes.
 var claiming = []string{"UpdateInstance", "UpdateVcn", "UpdateLoadBalancer", "UpdateNetworkLoadBalancer"}
 
 // changes are the calls since it was last asked for them that changed something, or tried to, in an

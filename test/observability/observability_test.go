@@ -1,7 +1,8 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package observability checks that the dashboard and the alerts of config/observability are about metrics that exist.
+// Package observability checks that the dashboard and the alerts of config/observability are about
+// metrics that exist.
 package observability
 
 import (
@@ -170,7 +171,8 @@ func TestTextsReferToLabelsThatAreLeft(t *testing.T) {
 	}
 }
 
-// TestEveryMetricAndLabelExists compares with what the manager serves after a run in which everything happened that is counted.
+// TestEveryMetricAndLabelExists compares with what the manager serves after a run in which
+// everything happened that is counted.
 func TestEveryMetricAndLabelExists(t *testing.T) {
 	g := NewWithT(t)
 	metrics := scrape(t)
@@ -203,8 +205,8 @@ func TestEveryMetricAndLabelExists(t *testing.T) {
 	expectClientGoQueues(t, metrics)
 }
 
-// expectClientGoQueues tells the manager's queues by a label of theirs: controller-runtime's, whose items have priorities, can stop
-// for good at a shutdown (docs/decisions/0014-work-queue.md).
+// expectClientGoQueues tells the manager's queues by a label of theirs: controller-runtime's, whose
+// items have priorities, can stop for good at a shutdown (docs/decisions/0014-work-queue.md).
 func expectClientGoQueues(t *testing.T, metrics fleet.Metrics) {
 	t.Helper()
 	g := NewWithT(t)

@@ -82,8 +82,8 @@ func Generate(ctx context.Context, g Generation) ([]*unstructured.Unstructured, 
 	return parse(manifest)
 }
 
-// Move has clusterctl, a program, move what belongs to the clusters of a namespace. The arguments say
-// from where and to where; relative paths in them start from the folder dir.
+// Move has clusterctl, a program, move what belongs to the clusters of a namespace. The arguments
+// say from where and to where; relative paths in them start from the folder dir.
 func Move(ctx context.Context, program, dir, namespace string, args ...string) error {
 	// The configuration of whoever runs this has nothing to say here.
 	_, err := clusterctl(ctx, program, dir, []string{"XDG_CONFIG_HOME=" + dir}, append([]string{"move", "--namespace", namespace}, args...)...)

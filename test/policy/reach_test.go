@@ -105,7 +105,8 @@ func TestClustersWithTheSameTagsAreOpenToEachOther(t *testing.T) {
 func TestWhichRoutesThePolicyApproves(t *testing.T) {
 	cases := []struct {
 		device, route string
-		// vxlan and routes say whether a policy for routeApproval Policy approves the route in each mode.
+		// vxlan and routes say whether a policy for routeApproval Policy approves the route in each
+		// mode.
 		vxlan, routes bool
 	}{
 		{"mesh-control-plane-1", "10.250.0.1/32", true, true},

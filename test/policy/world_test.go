@@ -195,8 +195,8 @@ func openPorts(packets *filter.Filter, from, to end, protocol ipproto.Proto) str
 	return strings.Join(ranges, ",")
 }
 
-// routed is whether the device of from sends packets for to to the right device: whether it has that
-// as a peer and, for an address behind it, gets the route. Every device accepts routes.
+// routed is whether the device of from sends packets for to to the right device: whether it has
+// that as a peer and, for an address behind it, gets the route. Every device accepts routes.
 func (w world) routed(t *testing.T, from, to end) bool {
 	t.Helper()
 	g := NewWithT(t)

@@ -1,8 +1,9 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command promql parses PromQL expressions with Prometheus' own parser: a JSON list of texts in, a JSON list of what each is about
-// out. It is a module of its own, so that nothing of Prometheus' server is among the provider's requirements.
+// Command promql parses PromQL expressions with Prometheus' own parser: a JSON list of texts in, a
+// JSON list of what each is about out. It is a module of its own, so that nothing of Prometheus'
+// server is among the provider's requirements.
 package main
 
 import (
@@ -21,7 +22,8 @@ type answer struct {
 	Selectors []selector `json:"selectors"`
 }
 
-// selector names a metric and the labels that the expression takes it to have: in matchers, and in the groupings around it.
+// selector names a metric and the labels that the expression takes it to have: in matchers, and in
+// the groupings around it.
 type selector struct {
 	Metric string   `json:"metric"`
 	Labels []string `json:"labels"`

@@ -22,7 +22,8 @@ type principal struct {
 	tags   []string
 }
 
-// issueToken is the client-credentials grant. The secret holds the client's identifier, so only the secret matters.
+// issueToken is the client-credentials grant. The secret holds the client's identifier, so only the
+// secret matters.
 func (s *Server) issueToken(w http.ResponseWriter, r *http.Request) {
 	if err := r.ParseForm(); err != nil {
 		s.oauthError(w, http.StatusBadRequest, "invalid_request", "could not parse request body", "invalid form")
@@ -82,7 +83,8 @@ func (s *Server) oauthError(w http.ResponseWriter, status int, code, description
 	writeError(w, status, message)
 }
 
-// scopeRefused is 400 at Headscale, 403 at Tailscale (github.com/adinhodovic/tailscale-exporter issue 34).
+// scopeRefused is 400 at Headscale, 403 at Tailscale (github.com/adinhodovic/tailscale-exporter
+// issue 34).
 func (s *Server) scopeRefused(w http.ResponseWriter, scopes []string, refused string) {
 	status := http.StatusForbidden
 	if s.isHeadscale() {
@@ -132,8 +134,8 @@ func bearerToken(r *http.Request) (string, bool) {
 	return strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 }
 
-// granted tells whether the scopes include the wanted one: itself, the write scope of a read scope, all, all:read, and the
-// scope devices of Tailscale's older clients.
+// granted tells whether the scopes include the wanted one: itself, the write scope of a read scope,
+// all, all:read, and the scope devices of Tailscale's older clients.
 func granted(have []string, want string) bool {
 	read, isRead := strings.CutSuffix(want, ":read")
 	return slices.ContainsFunc(have, func(scope string) bool {

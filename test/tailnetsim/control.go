@@ -10,7 +10,8 @@ import (
 	"net/netip"
 )
 
-// The bodies of the control side over HTTP, below /sim/. Whoever reaches the server may use it: it is a simulator's.
+// The bodies of the control side over HTTP, below /sim/. Whoever reaches the server may use it: it
+// is a simulator's.
 type (
 	registerBody struct {
 		AuthKey  string `json:"authKey"`
@@ -55,7 +56,8 @@ func (s *Server) addControl(mux *http.ServeMux) {
 	control(mux, "revoke-client", func(in clientBody) (nothing, error) { s.RevokeClient(in.ID); return nothing{}, nil })
 }
 
-// control adds POST /sim/<verb>: a JSON body in, a JSON body out, 404 for a missing device and 403 for a refused machine.
+// control adds POST /sim/<verb>: a JSON body in, a JSON body out, 404 for a missing device and 403
+// for a refused machine.
 func control[In, Out any](mux *http.ServeMux, verb string, run func(In) (Out, error)) {
 	mux.HandleFunc("POST /sim/"+verb, func(w http.ResponseWriter, r *http.Request) {
 		var in In

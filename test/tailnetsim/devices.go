@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// listDevices filters by hostname and tags at Tailscale; Headscale takes the filters and ignores them.
+// listDevices filters by hostname and tags at Tailscale; Headscale takes the filters and ignores
+// them.
 func (s *Server) listDevices(w http.ResponseWriter, r *http.Request, _ principal) {
 	query := r.URL.Query()
 	s.mu.Lock()
@@ -86,7 +87,8 @@ func (s *Server) setRoutes(w http.ResponseWriter, r *http.Request, caller princi
 	s.getRoutes(w, r, caller, d)
 }
 
-// setTags refuses as creating a key does. Headscale cannot take the tags away (hscontrol/api/v2/devices.go).
+// setTags refuses as creating a key does. Headscale cannot take the tags away
+// (hscontrol/api/v2/devices.go).
 func (s *Server) setTags(w http.ResponseWriter, r *http.Request, caller principal, d *device) {
 	var req struct {
 		Tags []string `json:"tags"`
@@ -152,8 +154,8 @@ func (s *Server) setKey(w http.ResponseWriter, r *http.Request, _ principal, d *
 	writeJSON(w, http.StatusOK, map[string]any{})
 }
 
-// deviceBody is a device as the API shows it. Headscale has no connectedToControl; both leave lastSeen out while the device
-// is online, and the routes unless all fields are asked for.
+// deviceBody is a device as the API shows it. Headscale has no connectedToControl; both leave
+// lastSeen out while the device is online, and the routes unless all fields are asked for.
 func (s *Server) deviceBody(d *device, allFields bool) map[string]any {
 	addresses := []string{}
 	for _, address := range []netip.Addr{d.IPv4, d.IPv6} {

@@ -154,7 +154,8 @@ func (s *Server) observed(operation string, next http.HandlerFunc) http.HandlerF
 	}
 }
 
-// perform runs the operation with the fault that hits it. It reports whether the connection is to be cut.
+// perform runs the operation with the fault that hits it. It reports whether the connection is to
+// be cut.
 func (s *Server) perform(rec *recorder, r *http.Request, operation string, next http.HandlerFunc) (lost bool) {
 	s.mu.Lock()
 	unreachable := s.unreachable

@@ -62,7 +62,8 @@ func (s *Server) addHeadscalePages(mux *http.ServeMux) {
 	}))
 }
 
-// legacy answers below /api as Headscale 0.29 does: in plain text, and 401 to anything but a known bearer token.
+// legacy answers below /api as Headscale 0.29 does: in plain text, and 401 to anything but a known
+// bearer token.
 func (s *Server) legacy(w http.ResponseWriter, r *http.Request) {
 	token, isBearer := bearerToken(r)
 	s.mu.Lock()

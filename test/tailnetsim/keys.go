@@ -161,7 +161,8 @@ func (s *Server) refuseTags(tags []string, caller principal) *refusal {
 	return &refusal{status: http.StatusBadRequest, message: fmt.Sprintf("requested tags %v are invalid or not permitted", tags)}
 }
 
-// refuseTagsHeadscale follows createAuthKey in hscontrol/api/v2/keys.go: an API key's tags are checked for their form only.
+// refuseTagsHeadscale follows createAuthKey in hscontrol/api/v2/keys.go: an API key's tags are
+// checked for their form only.
 func (s *Server) refuseTagsHeadscale(tags []string, caller principal) *refusal {
 	for _, tag := range tags {
 		switch {
@@ -177,7 +178,8 @@ func (s *Server) refuseTagsHeadscale(tags []string, caller principal) *refusal {
 	return nil
 }
 
-// ownedByTag tells whether the policy names one of the tags, or a tag that one of them owns, as an owner of the tag.
+// ownedByTag tells whether the policy names one of the tags, or a tag that one of them owns, as an
+// owner of the tag.
 func (s *Server) ownedByTag(tag string, owners []string) bool {
 	visited := map[string]bool{}
 	var walk func(string) bool
@@ -228,7 +230,8 @@ func (s *Server) getKey(w http.ResponseWriter, r *http.Request, _ principal) {
 	s.keyNotFound(w)
 }
 
-// deleteKey revokes. A key that is revoked already is 404 at both servers (Headscale: RevokePreAuthKey in hscontrol/db).
+// deleteKey revokes. A key that is revoked already is 404 at both servers (Headscale:
+// RevokePreAuthKey in hscontrol/db).
 func (s *Server) deleteKey(w http.ResponseWriter, r *http.Request, _ principal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

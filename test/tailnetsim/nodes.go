@@ -52,7 +52,8 @@ type device struct {
 // ErrNoDevice says that there is no device of the identifier.
 var ErrNoDevice = errors.New("no such device")
 
-// RegisterError is a refused registration. Its text is what tailscaled reports after "backend error: ".
+// RegisterError is a refused registration. Its text is what tailscaled reports after "backend
+// error: ".
 type RegisterError struct {
 	Message string
 }
@@ -60,8 +61,9 @@ type RegisterError struct {
 // Error returns the message.
 func (e *RegisterError) Error() string { return e.Message }
 
-// Register is what `tailscale up --auth-key` does on a machine without state: a new device, online, with a new address.
-// Registering again makes another device of the same hostname. A refusal is a RegisterError.
+// Register is what `tailscale up --auth-key` does on a machine without state: a new device, online,
+// with a new address. Registering again makes another device of the same hostname. A refusal is a
+// RegisterError.
 func (s *Server) Register(authKey, hostname string) (Device, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -79,8 +81,9 @@ func (s *Server) Register(authKey, hostname string) (Device, error) {
 	return created.clone(), nil
 }
 
-// unknownKey answers a key that the server does not have (github.com/tailscale/tailscale issues 6215 and 17047; Headscale's
-// hscontrol/db/preauth_keys.go, which tailscaled reports with the HTTP status).
+// unknownKey answers a key that the server does not have (github.com/tailscale/tailscale issues
+// 6215 and 17047; Headscale's hscontrol/db/preauth_keys.go, which tailscaled reports with the HTTP
+// status).
 func (s *Server) unknownKey(authKey string) *RegisterError {
 	switch {
 	case s.isHeadscale():
@@ -92,8 +95,8 @@ func (s *Server) unknownKey(authKey string) *RegisterError {
 	}
 }
 
-// refuseRegistration answers a key that is of no use any more (github.com/tailscale/tailscale issue 9715; Headscale's
-// PreAuthKey.Validate).
+// refuseRegistration answers a key that is of no use any more (github.com/tailscale/tailscale issue
+// 9715; Headscale's PreAuthKey.Validate).
 func (s *Server) refuseRegistration(k *key) *RegisterError {
 	now := s.opts.Clock()
 	if k.usable(now) {
@@ -192,7 +195,8 @@ func (s *Server) SetOnline(id string, online bool) error {
 	})
 }
 
-// Logout is what `tailscale logout` does: the device stays listed until it is deleted, unless it is ephemeral.
+// Logout is what `tailscale logout` does: the device stays listed until it is deleted, unless it is
+// ephemeral.
 func (s *Server) Logout(id string) error {
 	return s.change(id, func(d *device) error {
 		d.Online, d.LoggedOut, d.LastSeen = false, true, s.opts.Clock()
@@ -203,8 +207,8 @@ func (s *Server) Logout(id string) error {
 	})
 }
 
-// Advertise replaces the routes that a device advertises, as `tailscale set --advertise-routes` does. Those that the policy
-// approves for the device's tags become enabled, and stay so.
+// Advertise replaces the routes that a device advertises, as `tailscale set --advertise-routes`
+// does. Those that the policy approves for the device's tags become enabled, and stay so.
 func (s *Server) Advertise(id string, prefixes ...netip.Prefix) error {
 	return s.change(id, func(d *device) error {
 		advertised := make([]netip.Prefix, 0, len(prefixes))
@@ -234,9 +238,10 @@ func (s *Server) autoApproved(d *device, prefix netip.Prefix) bool {
 	return false
 }
 
-// PrimaryRouter returns the device to which peers send traffic for the prefix: one that is online, advertises it and may.
-// At Tailscale that is the oldest one, which takes over again when it comes back (github.com/tailscale/tailscale issue 8389).
-// At Headscale the present one stays as long as it can (electPrimaryRoutes in hscontrol/state/node_store.go).
+// PrimaryRouter returns the device to which peers send traffic for the prefix: one that is online,
+// advertises it and may. At Tailscale that is the oldest one, which takes over again when it comes
+// back (github.com/tailscale/tailscale issue 8389). At Headscale the present one stays as long as
+// it can (electPrimaryRoutes in hscontrol/state/node_store.go).
 func (s *Server) PrimaryRouter(prefix netip.Prefix) (Device, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -267,7 +272,8 @@ func (s *Server) electPrimary(prefix netip.Prefix) *device {
 	return oldest
 }
 
-// reelect settles the primaries after a change, so that Headscale's stickiness does not depend on who asks when.
+// reelect settles the primaries after a change, so that Headscale's stickiness does not depend on
+// who asks when.
 func (s *Server) reelect(prefixes ...netip.Prefix) {
 	for _, prefix := range prefixes {
 		s.electPrimary(prefix)

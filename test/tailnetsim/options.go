@@ -11,8 +11,8 @@ type Mode string
 const (
 	// Tailscale answers as api.tailscale.com does.
 	Tailscale Mode = "Tailscale"
-	// Headscale answers as Headscale 0.30 does: /version, tailnet "-" only, no list filters, keys revoked but kept, devices
-	// always authorised, OAuth errors as in RFC 6749.
+	// Headscale answers as Headscale 0.30 does: /version, tailnet "-" only, no list filters, keys
+	// revoked but kept, devices always authorised, OAuth errors as in RFC 6749.
 	Headscale Mode = "Headscale"
 	// HeadscaleOld answers as Headscale 0.29 does: /version and /health, but no v2 API.
 	HeadscaleOld Mode = "HeadscaleOld"
@@ -26,13 +26,14 @@ type OAuthClient struct {
 	Tags   []string `json:"tags"`
 }
 
-// Options configure a Server. The zero value is a Tailscale without credentials on a free port of the loopback interface.
+// Options configure a Server. The zero value is a Tailscale without credentials on a free port of
+// the loopback interface.
 type Options struct {
 	Mode Mode
 	// Addr is where to listen. Empty means 127.0.0.1:0.
 	Addr string
-	// Version is what a Headscale reports. Empty means v0.30.0, or v0.29.2 if old. "none" means that there is no /version,
-	// as before 0.27.
+	// Version is what a Headscale reports. Empty means v0.30.0, or v0.29.2 if old. "none" means
+	// that there is no /version, as before 0.27.
 	Version string
 	// Tailnet is the tailnet's name, which Tailscale accepts beside "-". Empty means example.com.
 	Tailnet string
@@ -42,11 +43,14 @@ type Options struct {
 	APIKeys []string
 	// OAuthClients are the clients that exist from the start.
 	OAuthClients []OAuthClient
-	// TagOwners are the policy's tag owners: tags or users. A tag that is no key here does not exist.
+	// TagOwners are the policy's tag owners: tags or users. A tag that is no key here does not
+	// exist.
 	TagOwners map[string][]string
-	// AutoApprovers are the policy's approvers of routes: tags by prefix. A prefix covers the prefixes within it.
+	// AutoApprovers are the policy's approvers of routes: tags by prefix. A prefix covers the
+	// prefixes within it.
 	AutoApprovers map[string][]string
-	// ListKeyIDsOnly makes the list of keys hold identifiers only, as the comment in Tailscale's client library says it does.
+	// ListKeyIDsOnly makes the list of keys hold identifiers only, as the comment in Tailscale's
+	// client library says it does.
 	ListKeyIDsOnly bool
 	// Clock tells the time. Nil means the real one.
 	Clock func() time.Time

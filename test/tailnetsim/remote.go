@@ -14,7 +14,8 @@ import (
 	"strings"
 )
 
-// Remote is the control side of a Server in another process. Its methods mean what the Server's of the same names do.
+// Remote is the control side of a Server in another process. Its methods mean what the Server's of
+// the same names do.
 type Remote struct {
 	url    string
 	client *http.Client
@@ -25,7 +26,8 @@ func NewRemote(url string) *Remote {
 	return &Remote{url: strings.TrimRight(url, "/"), client: &http.Client{}}
 }
 
-// WithClient returns the same with another HTTP client, as one that trusts the server's certificate.
+// WithClient returns the same with another HTTP client, as one that trusts the server's
+// certificate.
 func (r *Remote) WithClient(client *http.Client) *Remote { return &Remote{url: r.url, client: client} }
 
 // Register registers a machine; a refusal is a RegisterError.
@@ -51,7 +53,8 @@ func (r *Remote) Logout(ctx context.Context, id string) error {
 	return err
 }
 
-// PrimaryRouter returns the device to which peers send traffic for the prefix; ErrNoDevice if there is none.
+// PrimaryRouter returns the device to which peers send traffic for the prefix; ErrNoDevice if there
+// is none.
 func (r *Remote) PrimaryRouter(ctx context.Context, prefix netip.Prefix) (Device, error) {
 	return post[Device](ctx, r, "primary", prefixBody{Prefix: prefix})
 }

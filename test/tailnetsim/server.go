@@ -18,7 +18,8 @@ import (
 	"time"
 )
 
-// Server is a simulated control server. Its methods are the control side and may be called at any time, Start or not.
+// Server is a simulated control server. Its methods are the control side and may be called at any
+// time, Start or not.
 type Server struct {
 	opts    Options
 	handler http.Handler
@@ -159,7 +160,8 @@ func (s *Server) SetPolicy(tagOwners, autoApprovers map[string][]string) error {
 	return nil
 }
 
-// SetUnreachable makes the server cut every connection of the API without an answer, or ends that. The control side goes on.
+// SetUnreachable makes the server cut every connection of the API without an answer, or ends that.
+// The control side goes on.
 func (s *Server) SetUnreachable(unreachable bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -168,7 +170,8 @@ func (s *Server) SetUnreachable(unreachable bool) {
 
 func (s *Server) isHeadscale() bool { return s.opts.Mode != Tailscale }
 
-// secretOf makes a credential in the form of the real ones: tskey-auth-<id>-<secret>, hskey-auth-<prefix>-<secret>.
+// secretOf makes a credential in the form of the real ones: tskey-auth-<id>-<secret>,
+// hskey-auth-<prefix>-<secret>.
 func (s *Server) secretOf(kind, id string) string {
 	vendor := "tskey"
 	if s.isHeadscale() {

@@ -16,8 +16,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/chart"
 )
 
-// ciliumSchema names the environment variable with the file values.schema.json of Cilium's chart, which is not part of
-// this repository.
+// ciliumSchema names the environment variable with the file values.schema.json of Cilium's chart,
+// which is not part of this repository.
 const ciliumSchema = "CAPOM_CILIUM_SCHEMA"
 
 func TestCiliumValuesFollowTheCluster(t *testing.T) {

@@ -181,7 +181,8 @@ func apply(t *testing.T, objects []unstructured.Unstructured) string {
 	for i := range objects {
 		object := objects[i].DeepCopy()
 		object.SetNamespace(namespace.Name)
-		// Strict validation refuses fields that the schema does not know, which would otherwise vanish silently.
+		// Strict validation refuses fields that the schema does not know, which would otherwise
+		// vanish silently.
 		err := apiServer.Create(context.Background(), object, client.FieldValidation(metav1.FieldValidationStrict))
 		g.Expect(err).NotTo(HaveOccurred(), "%s %s", object.GetKind(), object.GetName())
 	}

@@ -162,8 +162,9 @@ func (s Snapshot) Complete(controlPlanes, workers int, version string) string {
 	return ""
 }
 
-// PoolComplete returns what is missing until the MachinePool runs with so many machines, all ready. Cluster API 1.14 has a condition
-// Available for pools that it never writes, and a status.readyReplicas that is status.replicas (core/reconcilers/machinepool).
+// PoolComplete returns what is missing until the MachinePool runs with so many machines, all ready.
+// Cluster API 1.14 has a condition Available for pools that it never writes, and a
+// status.readyReplicas that is status.replicas (core/reconcilers/machinepool).
 func (s Snapshot) PoolComplete(members int) string {
 	switch {
 	case s.Pool == nil:
@@ -176,7 +177,8 @@ func (s Snapshot) PoolComplete(members int) string {
 	return s.ready(PoolMember, members, "")
 }
 
-// ready returns what is missing until there are so many machines of a role, all ready, and of a version unless it is empty.
+// ready returns what is missing until there are so many machines of a role, all ready, and of a
+// version unless it is empty.
 func (s Snapshot) ready(role Role, count int, version string) string {
 	ready, all := 0, 0
 	for _, m := range s.Machines {

@@ -1,8 +1,9 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package session keeps one *oci.Client per account, so that clients, their keys and connections are built once per version of
-// the credentials and not once per reconcile. It knows nothing of Kubernetes: keys are plain data.
+// Package session keeps one *oci.Client per account, so that clients, their keys and connections
+// are built once per version of the credentials and not once per reconcile. It knows nothing of
+// Kubernetes: keys are plain data.
 package session
 
 import (
@@ -13,18 +14,20 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 )
 
-// Key is everything a client depends on. It is compared as a whole and never hashed to something shorter: two accounts must
-// not share a session by accident.
+// Key is everything a client depends on. It is compared as a whole and never hashed to something
+// shorter: two accounts must not share a session by accident.
 type Key struct {
 	// AccountUID is the account's identity. There is one session per account.
 	AccountUID string
-	// SecretUID and SecretVersion are the credentials' identity and version; both empty if there is no Secret.
+	// SecretUID and SecretVersion are the credentials' identity and version; both empty if there is
+	// no Secret.
 	SecretUID, SecretVersion string
 	// Region, Endpoint and CompartmentID are the account's.
 	Region, Endpoint, CompartmentID string
 }
 
-// Cache holds the current session of each account. The zero value is ready; it is safe for concurrent use.
+// Cache holds the current session of each account. The zero value is ready; it is safe for
+// concurrent use.
 type Cache struct {
 	mu       sync.Mutex
 	sessions map[string]*session
@@ -38,9 +41,9 @@ type session struct {
 	err    error
 }
 
-// Client returns the session for the key. The first caller builds it, the others wait for that build. A new key of an account
-// replaces the account's old session. A failed build is reported to all who waited for it and is tried again by the next
-// caller.
+// Client returns the session for the key. The first caller builds it, the others wait for that
+// build. A new key of an account replaces the account's old session. A failed build is reported to
+// all who waited for it and is tried again by the next caller.
 func (c *Cache) Client(ctx context.Context, key Key, build func() (*oci.Client, error)) (*oci.Client, error) {
 	s, mine := c.session(key)
 	if mine {
@@ -101,7 +104,8 @@ func (c *Cache) drop(s *session) {
 	}
 }
 
-// close gives up the idle connections of a session that is no longer current, once it is built. Calls under way go on.
+// close gives up the idle connections of a session that is no longer current, once it is built.
+// Calls under way go on.
 func (s *session) close() {
 	if s == nil {
 		return

@@ -3,17 +3,20 @@
 
 package v1alpha1
 
-// Conditions of OCIMeshMachinePool and their reasons. Those that other kinds have too are in api/v1alpha1.
+// Conditions of OCIMeshMachinePool and their reasons. Those that other kinds have too are in
+// api/v1alpha1.
 const (
-	// ConfigurationReadyCondition is True once instances to come are launched from what the pool's spec, its bootstrap data and
-	// its tailnet key say.
+	// ConfigurationReadyCondition is True once instances to come are launched from what the pool's
+	// spec, its bootstrap data and its tailnet key say.
 	ConfigurationReadyCondition = "ConfigurationReady"
 	// WaitingForNetworkReason surfaces while the account has no ready network for the cluster.
 	WaitingForNetworkReason = "WaitingForNetwork"
-	// ConfigurationRefusedReason surfaces when OCI refuses the instance configuration. Remedy: in OCI's message.
+	// ConfigurationRefusedReason surfaces when OCI refuses the instance configuration. Remedy: in
+	// OCI's message.
 	ConfigurationRefusedReason = "ConfigurationRefused"
 
-	// PoolReadyCondition is True while the instance pool has the size that the MachinePool asks for.
+	// PoolReadyCondition is True while the instance pool has the size that the MachinePool asks
+	// for.
 	PoolReadyCondition = "PoolReady"
 	// PoolProvisioningReason surfaces while OCI makes the instance pool.
 	PoolProvisioningReason = "PoolProvisioning"
@@ -21,12 +24,14 @@ const (
 	PoolScalingReason = "PoolScaling"
 	// PoolRefusedReason surfaces when OCI refuses the instance pool. Remedy: in OCI's message.
 	PoolRefusedReason = "PoolRefused"
-	// PoolLostReason surfaces when the instance pool was terminated behind the provider's back; another one is made.
+	// PoolLostReason surfaces when the instance pool was terminated behind the provider's back;
+	// another one is made.
 	PoolLostReason = "PoolLost"
 	// PoolNotOwnedReason surfaces when the instance pool in status carries the tags of another
 	// machine pool: it is left alone.
 	PoolNotOwnedReason = "PoolNotOwned"
-	// PoolDuplicatedReason surfaces when two live instance pools carry the pool's tag. Remedy: terminate the wrong one.
+	// PoolDuplicatedReason surfaces when two live instance pools carry the pool's tag. Remedy:
+	// terminate the wrong one.
 	PoolDuplicatedReason = "PoolDuplicated"
 
 	// InstancesReadyCondition is True while all instances of the pool run and are on the tailnet.

@@ -1,8 +1,8 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package v1alpha1 is the API of the kinds behind a feature gate, in the group and version of the others, whose types it uses
-// where they mean the same.
+// Package v1alpha1 is the API of the kinds behind a feature gate, in the group and version of the
+// others, whose types it uses where they mean the same.
 //
 // +kubebuilder:object:generate=true
 // +groupName=infrastructure.cluster.x-k8s.io

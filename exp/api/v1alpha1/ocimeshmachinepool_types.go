@@ -10,12 +10,12 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 )
 
-// OCIMeshMachinePoolFinalizer keeps a machine pool until its instance pool, instances, volumes, configurations, devices and keys are
-// gone.
+// OCIMeshMachinePoolFinalizer keeps a machine pool until its instance pool, instances, volumes,
+// configurations, devices and keys are gone.
 const OCIMeshMachinePoolFinalizer = "ocimeshmachinepool.infrastructure.cluster.x-k8s.io"
 
-// OCIMeshMachinePoolSpec says what instances the pool has and in which account. What is changed concerns instances to come: those
-// that exist stay as they are until their Machines are deleted.
+// OCIMeshMachinePoolSpec says what instances the pool has and in which account. What is changed
+// concerns instances to come: those that exist stay as they are until their Machines are deleted.
 type OCIMeshMachinePoolSpec struct {
 	// providerIDList is written by the provider: the provider ID of each instance of the pool.
 	// +optional
@@ -25,14 +25,16 @@ type OCIMeshMachinePoolSpec struct {
 	// +kubebuilder:validation:items:MaxLength=512
 	ProviderIDList []string `json:"providerIDList,omitempty"`
 
-	// account is the OCIAccount that the pool is in: an instance pool cannot span accounts. It must be one of the cluster's.
+	// account is the OCIAccount that the pool is in: an instance pool cannot span accounts. It must
+	// be one of the cluster's.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	Account string `json:"account,omitempty"`
 
-	// faultDomains that instances are spread over, as OCI names them, in each availability domain; all when it is absent.
-	// Availability domains are the MachinePool's failureDomains, or all of the account's.
+	// faultDomains that instances are spread over, as OCI names them, in each availability domain;
+	// all when it is absent. Availability domains are the MachinePool's failureDomains, or all of
+	// the account's.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -61,7 +63,8 @@ type OCIMeshMachinePoolSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.all(a, self.exists_one(b, b.mountPath == a.mountPath))",message="two data volumes cannot have the same mountPath"
 	DataVolumes []infrav1.DataVolume `json:"dataVolumes,omitempty"`
 
-	// bootstrap says whether containerd, kubelet and kubeadm are in the image or installed at first boot.
+	// bootstrap says whether containerd, kubelet and kubeadm are in the image or installed at first
+	// boot.
 	// +optional
 	// +default="Install"
 	// +kubebuilder:default=Install
@@ -72,7 +75,8 @@ type OCIMeshMachinePoolSpec struct {
 	// +kubebuilder:default={source: Packages}
 	Tailscale infrav1.Tailscale `json:"tailscale,omitempty,omitzero"`
 
-	// sshAuthorizedKeys are let in for the image's default user. Nothing in this provider needs them.
+	// sshAuthorizedKeys are let in for the image's default user. Nothing in this provider needs
+	// them.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=16
@@ -84,8 +88,9 @@ type OCIMeshMachinePoolSpec struct {
 	// +optional
 	Preemptible *bool `json:"preemptible,omitempty"`
 
-	// tags are freeform tags of the instances. Names that start with ocimesh- are the provider's and those that start with oci: are
-	// OCI's. OCI allows 10 in all; the provider sets 4 and instance pools up to 3.
+	// tags are freeform tags of the instances. Names that start with ocimesh- are the provider's
+	// and those that start with oci: are OCI's. OCI allows 10 in all; the provider sets 4 and
+	// instance pools up to 3.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=3
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('ocimesh-') && !k.startsWith('oci:'))",message="tags that start with ocimesh- are the provider's own, and those that start with oci: are OCI's"
@@ -96,7 +101,8 @@ type OCIMeshMachinePoolSpec struct {
 // OCIMeshMachinePoolStatus is what was seen of the pool. All of it can be found again from tags.
 // +kubebuilder:validation:MinProperties=1
 type OCIMeshMachinePoolStatus struct {
-	// conditions tell the pool's state: Ready, ConfigurationReady, PoolReady, InstancesReady, Paused, Deleting.
+	// conditions tell the pool's state: Ready, ConfigurationReady, PoolReady, InstancesReady,
+	// Paused, Deleting.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -107,7 +113,8 @@ type OCIMeshMachinePoolStatus struct {
 	// +optional
 	Ready *bool `json:"ready,omitempty"`
 
-	// initialization is written once, when the pool exists and its first instance has joined, or none is wanted.
+	// initialization is written once, when the pool exists and its first instance has joined, or
+	// none is wanted.
 	// +optional
 	Initialization OCIMeshMachinePoolInitializationStatus `json:"initialization,omitempty,omitzero"`
 
@@ -122,7 +129,8 @@ type OCIMeshMachinePoolStatus struct {
 	// +kubebuilder:validation:MaxLength=63
 	InfrastructureMachineKind string `json:"infrastructureMachineKind,omitempty"`
 
-	// capacity of a node of the shape: cpu and memory. The cluster autoscaler scales from zero by it.
+	// capacity of a node of the shape: cpu and memory. The cluster autoscaler scales from zero by
+	// it.
 	// +optional
 	Capacity corev1.ResourceList `json:"capacity,omitempty"`
 
@@ -167,10 +175,12 @@ type LeavingStatus struct {
 	VolumeIDs []string `json:"volumeIDs,omitempty"`
 }
 
-// OCIMeshMachinePoolInitializationStatus is the pool's initialization, as the Cluster API contract names it.
+// OCIMeshMachinePoolInitializationStatus is the pool's initialization, as the Cluster API contract
+// names it.
 // +kubebuilder:validation:MinProperties=1
 type OCIMeshMachinePoolInitializationStatus struct {
-	// provisioned is true once the pool exists and its first instance has joined, or none is wanted.
+	// provisioned is true once the pool exists and its first instance has joined, or none is
+	// wanted.
 	// +optional
 	Provisioned *bool `json:"provisioned,omitempty"`
 }
@@ -195,7 +205,8 @@ type InstancePoolStatus struct {
 	// +kubebuilder:validation:Minimum=0
 	Size *int32 `json:"size,omitempty"`
 
-	// attempt counts the instance pools that were made, from 1. The creation's retry token is made of it and the object's UID.
+	// attempt counts the instance pools that were made, from 1. The creation's retry token is made
+	// of it and the object's UID.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	Attempt int32 `json:"attempt,omitempty"`
@@ -210,13 +221,15 @@ type InstanceConfigurationStatus struct {
 	// +kubebuilder:validation:MaxLength=255
 	ID string `json:"id,omitempty"`
 
-	// digest of all that is in the instance configuration. Another one is made when it changes, and only then.
+	// digest of all that is in the instance configuration. Another one is made when it changes, and
+	// only then.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
 	Digest string `json:"digest,omitempty"`
 
-	// keyID is the id of the reusable key that instances join the tailnet with; the key itself is in no status.
+	// keyID is the id of the reusable key that instances join the tailnet with; the key itself is
+	// in no status.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
@@ -227,7 +240,8 @@ type InstanceConfigurationStatus struct {
 	KeyExpires metav1.Time `json:"keyExpires,omitempty,omitzero"`
 }
 
-// PoolInstanceStatus is one instance of a pool; its OCIMeshMachinePoolMachine of the same name tells more.
+// PoolInstanceStatus is one instance of a pool; its OCIMeshMachinePoolMachine of the same name
+// tells more.
 type PoolInstanceStatus struct {
 	// instanceName is the instance's name in the tailnet and its OCIMeshMachinePoolMachine's.
 	// +required
@@ -252,7 +266,8 @@ type PoolInstanceStatus struct {
 	Ready *bool `json:"ready,omitempty"`
 }
 
-// OCIMeshMachinePool is an OCI instance pool in one of a cluster's accounts. It is the infrastructure of a MachinePool.
+// OCIMeshMachinePool is an OCI instance pool in one of a cluster's accounts. It is the
+// infrastructure of a MachinePool.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:path=ocimeshmachinepools,scope=Namespaced,categories=cluster-api,shortName=ommp
@@ -272,7 +287,8 @@ type PoolInstanceStatus struct {
 type OCIMeshMachinePool struct {
 	metav1.TypeMeta `json:",inline"`
 
-	// metadata is the standard object's metadata. The name is a part of the instances' names in the tailnet.
+	// metadata is the standard object's metadata. The name is a part of the instances' names in the
+	// tailnet.
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 

@@ -10,7 +10,8 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 )
 
-// OCIMeshMachinePoolMachineFinalizer keeps the object until its instance, its volumes and its device are gone.
+// OCIMeshMachinePoolMachineFinalizer keeps the object until its instance, its volumes and its
+// device are gone.
 const OCIMeshMachinePoolMachineFinalizer = "ocimeshmachinepoolmachine.infrastructure.cluster.x-k8s.io"
 
 // OCIMeshMachinePoolMachineSpec says which instance the object stands for.
@@ -82,8 +83,9 @@ type OCIMeshMachinePoolMachineStatus struct {
 	Tailnet infrav1.TailnetDeviceStatus `json:"tailnet,omitempty,omitzero"`
 }
 
-// OCIMeshMachinePoolMachine is one instance of a machine pool. The pool's controller makes it when OCI has launched the instance;
-// deleting its Machine removes exactly that instance and makes the pool smaller by one.
+// OCIMeshMachinePoolMachine is one instance of a machine pool. The pool's controller makes it when
+// OCI has launched the instance; deleting its Machine removes exactly that instance and makes the
+// pool smaller by one.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:path=ocimeshmachinepoolmachines,scope=Namespaced,categories=cluster-api,shortName=ommpm

@@ -15,8 +15,9 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/machinetemplate"
 )
 
-// capacity fills in how large a node would be, once for each change of the spec. The cluster autoscaler reads it from the object that
-// the MachinePool's infrastructureRef names, before there is any node (kubernetes/autoscaler, cloudprovider/clusterapi,
+// capacity fills in how large a node would be, once for each change of the spec. The cluster
+// autoscaler reads it from the object that the MachinePool's infrastructureRef names, before there
+// is any node (kubernetes/autoscaler, cloudprovider/clusterapi,
 // unstructuredScalableResource.InstanceCapacity).
 func (r *Reconciler) capacity(ctx context.Context, s *scope) error {
 	ready := conditions.Get(s.own, infrav1.ReadyCondition)

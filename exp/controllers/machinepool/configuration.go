@@ -43,9 +43,10 @@ type foundImage struct {
 	until      time.Time
 }
 
-// configuration sees to it that there is an instance configuration with all that instances to come need. What it holds is compared by
-// a digest of what was sent: what OCI returns has its defaults filled in, and compared with that each pass would make another
-// configuration (CAPOCI #485, #510, #513).
+// configuration sees to it that there is an instance configuration with all that instances to come
+// need. What it holds is compared by a digest of what was sent: what OCI returns has its defaults
+// filled in, and compared with that each pass would make another configuration (CAPOCI #485, #510,
+// #513).
 func (r *Reconciler) configuration(ctx context.Context, s *scope) error {
 	if s.idle() {
 		return nil
@@ -162,8 +163,9 @@ func isA[E error](err error) bool {
 	return errors.As(err, &found)
 }
 
-// userData renders the bootstrap provider's data of now. Cluster API's bootstrap provider writes it anew whenever its token is about
-// to expire (bootstrap/kubeadm, rotateMachinePoolBootstrapToken), which makes another configuration and leaves instances alone.
+// userData renders the bootstrap provider's data of now. Cluster API's bootstrap provider writes it
+// anew whenever its token is about to expire (bootstrap/kubeadm, rotateMachinePoolBootstrapToken),
+// which makes another configuration and leaves instances alone.
 func (r *Reconciler) userData(ctx context.Context, s *scope) ([]byte, error) {
 	template := s.machinePool.Spec.Template.Spec
 	key := client.ObjectKey{Namespace: s.own.Namespace, Name: *template.Bootstrap.DataSecretName}

@@ -1,9 +1,9 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package machinepool makes OCIMeshMachinePools real: instance configurations with a rotating tailnet key, an instance pool, an
-// object for each of its instances, and, in reverse, takes all of it away. The order of the phases is in normalPhases and
-// deletePhases; each phase is one file.
+// Package machinepool makes OCIMeshMachinePools real: instance configurations with a rotating
+// tailnet key, an instance pool, an object for each of its instances, and, in reverse, takes all of
+// it away. The order of the phases is in normalPhases and deletePhases; each phase is one file.
 //
 // It may import api, exp/api, cloud/*, controllers/* and Cluster API's util packages.
 package machinepool
@@ -47,14 +47,15 @@ type Options struct {
 	PollInterval time.Duration
 	// ProgressInterval is how often a pool that changes is looked at; 10 seconds by default.
 	ProgressInterval time.Duration
-	// KeyLife is for how long a tailnet key lets machines join; half of it after it was made another one takes its place. 24 hours by
-	// default, which is also the longest.
+	// KeyLife is for how long a tailnet key lets machines join; half of it after it was made
+	// another one takes its place. 24 hours by default, which is also the longest.
 	KeyLife time.Duration
 	// Clock tells the time; time.Now by default.
 	Clock func() time.Time
 }
 
-// Reconciler reconciles OCIMeshMachinePools. Set it up with SetupWithManager, or call Reconcile directly.
+// Reconciler reconciles OCIMeshMachinePools. Set it up with SetupWithManager, or call Reconcile
+// directly.
 type Reconciler struct {
 	// Client reads from the manager's cache, but Secrets, which it reads from the API server.
 	Client client.Client
@@ -64,7 +65,8 @@ type Reconciler struct {
 	Pollers *poller.Pollers
 	// Recorder records events.
 	Recorder events.EventRecorder
-	// WatchFilterValue is the value of the label cluster.x-k8s.io/watch-filter that objects must have; empty means all.
+	// WatchFilterValue is the value of the label cluster.x-k8s.io/watch-filter that objects must
+	// have; empty means all.
 	WatchFilterValue string
 	// KeyNamespace is the manager's own, in which tailnet keys are stored (package joinkey).
 	KeyNamespace string
@@ -115,7 +117,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 	return s.Result(), err
 }
 
-// normalPhases are the way up. Instances are looked at before anything that may fail, since they are there all the same.
+// normalPhases are the way up. Instances are looked at before anything that may fail, since they
+// are there all the same.
 func (r *Reconciler) normalPhases(s *scope) []pass.Phase {
 	return []pass.Phase{
 		{Name: "prerequisites", Condition: expv1.ConfigurationReadyCondition, Run: s.with(r.prerequisites)},

@@ -12,8 +12,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
 )
 
-// A lost answer is what a manager that was killed during the call has: the work may be done, and nobody knows. The reconcilers that go on
-// are new ones, which remember nothing.
+// A lost answer is what a manager that was killed during the call has: the work may be done, and
+// nobody knows. The reconcilers that go on are new ones, which remember nothing.
 func TestAnAnswerLostAnywhereDuplicatesNothingAndLeavesNothing(t *testing.T) {
 	faults := map[string]func(*bench){}
 	for _, operation := range []string{

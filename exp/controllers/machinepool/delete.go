@@ -30,11 +30,12 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/remains"
 )
 
-// settlingPasses is for how many intervals of progress a search without result is repeated: a list of OCI's may not show yet what was
-// just made.
+// settlingPasses is for how many intervals of progress a search without result is repeated: a list
+// of OCI's may not show yet what was just made.
 const settlingPasses = 3
 
-// connectToDelete finds account and tailnet, whatever their state. Without them nothing can be proven gone.
+// connectToDelete finds account and tailnet, whatever their state. Without them nothing can be
+// proven gone.
 func (r *Reconciler) connectToDelete(ctx context.Context, s *scope) error {
 	account := &infrav1.OCIAccount{}
 	if err := r.Client.Get(ctx, client.ObjectKey{Name: s.own.Spec.Account}, account); err != nil {
@@ -189,8 +190,8 @@ func (r *Reconciler) terminate(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// deleteMachines deletes the Machines of all instances and waits until their objects are gone. An object without a Machine is deleted
-// itself.
+// deleteMachines deletes the Machines of all instances and waits until their objects are gone. An
+// object without a Machine is deleted itself.
 func (r *Reconciler) deleteMachines(ctx context.Context, s *scope) error {
 	if err := r.listMachines(ctx, s); err != nil {
 		return err
@@ -219,8 +220,8 @@ func (r *Reconciler) deleteMachines(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// remains takes away what outlived pool and machines: instances that were never seen or left the pool, their devices, volumes and
-// configurations.
+// remains takes away what outlived pool and machines: instances that were never seen or left the
+// pool, their devices, volumes and configurations.
 func (r *Reconciler) remains(ctx context.Context, s *scope) error {
 	all, err := s.client.ListInstances(ctx)
 	if err != nil {

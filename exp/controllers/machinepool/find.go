@@ -59,8 +59,8 @@ func (r *Reconciler) findPool(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// observe returns the pool. OCI answers 404 for what is gone and for what may not be seen: exists is false only if the compartment
-// can be read at the same time.
+// observe returns the pool. OCI answers 404 for what is gone and for what may not be seen: exists
+// is false only if the compartment can be read at the same time.
 func observe(ctx context.Context, c *oci.Client, id string) (pool oci.InstancePool, exists bool, err error) {
 	pool, err = c.GetInstancePool(ctx, id)
 	if !cloud.IsKind(err, cloud.NotFoundOrUnauthorized) {

@@ -30,7 +30,8 @@ const (
 	providerIDPrefix = "oci://"
 )
 
-// instances makes an object for each instance that polls show, and records what the MachinePool is told of them.
+// instances makes an object for each instance that polls show, and records what the MachinePool is
+// told of them.
 func (r *Reconciler) instances(ctx context.Context, s *scope) error {
 	if trouble := s.book.Trouble(s.now); trouble != nil {
 		return trouble
@@ -84,7 +85,8 @@ func (s *scope) clusterName() string {
 	return s.own.Labels[clusterv1.ClusterNameLabel]
 }
 
-// ensureMachine makes the object of an instance. Its name follows from the instance, so that no crash makes two.
+// ensureMachine makes the object of an instance. Its name follows from the instance, so that no
+// crash makes two.
 func (r *Reconciler) ensureMachine(ctx context.Context, s *scope, live oci.Instance) error {
 	name := cloudinit.InstanceHostname(s.prefix, live.ID)
 	if slices.ContainsFunc(s.machines, func(m expv1.OCIMeshMachinePoolMachine) bool { return m.Name == name }) {
@@ -111,7 +113,8 @@ func (r *Reconciler) ensureMachine(ctx context.Context, s *scope, live oci.Insta
 	return nil
 }
 
-// record writes down what the contract asks for: replicas, and the provider IDs of the nodes that belong to the pool.
+// record writes down what the contract asks for: replicas, and the provider IDs of the nodes that
+// belong to the pool.
 func (s *scope) record() {
 	replicas := int32(len(s.live)) //nolint:gosec // OCI's pools hold far fewer.
 	s.own.Status.Replicas = &replicas

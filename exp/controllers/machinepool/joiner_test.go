@@ -14,7 +14,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
 )
 
-// joiner boots machines as far as the tailnet: it reads the user data as a node would and joins with the key in it.
+// joiner boots machines as far as the tailnet: it reads the user data as a node would and joins
+// with the key in it.
 type joiner struct {
 	control *tailnetsim.Server
 

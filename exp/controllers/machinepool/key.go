@@ -22,8 +22,9 @@ type joinKey struct {
 	expires time.Time
 }
 
-// tailnetKey reads the key, and makes another one once half of its life is over: an instance may be launched at any time, by OCI
-// itself, and must then have enough of it left to join. A pool without instances that wants none has no use for one.
+// tailnetKey reads the key, and makes another one once half of its life is over: an instance may be
+// launched at any time, by OCI itself, and must then have enough of it left to join. A pool without
+// instances that wants none has no use for one.
 func (r *Reconciler) tailnetKey(ctx context.Context, s *scope) error {
 	if s.idle() {
 		return nil

@@ -261,8 +261,8 @@ func TestStatusIsFoundAgainAfterItWasLost(t *testing.T) {
 	g.Expect(b.calls("CreateInstanceConfiguration")).To(Equal(1))
 }
 
-// clusterctl move makes objects anew, without status and with other UIDs, and lets go of the old ones
-// without their end.
+// clusterctl move makes objects anew, without status and with other UIDs, and lets go of the old
+// ones without their end.
 func (b *bench) move(t *testing.T) {
 	t.Helper()
 	g := NewWithT(t)

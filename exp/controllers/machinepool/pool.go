@@ -19,8 +19,8 @@ import (
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 )
 
-// codeInvalidatedRetryToken is OCI's for a token that was used for another request, or whose resource is gone (OCI documentation,
-// "API Errors").
+// codeInvalidatedRetryToken is OCI's for a token that was used for another request, or whose
+// resource is gone (OCI documentation, "API Errors").
 const codeInvalidatedRetryToken = "InvalidatedRetryToken"
 
 // pool makes the instance pool, and tells it what to launch and where from now on.
@@ -52,7 +52,8 @@ func (r *Reconciler) pool(ctx context.Context, s *scope) error {
 	return s.take(changed)
 }
 
-// createPool makes a pool of size 0, whatever is wanted: the request is then the same each time that it is repeated, and makes one.
+// createPool makes a pool of size 0, whatever is wanted: the request is then the same each time
+// that it is repeated, and makes one.
 func (r *Reconciler) createPool(ctx context.Context, s *scope, placements []oci.PoolPlacement) error {
 	pool, err := s.client.CreateInstancePool(ctx, oci.PoolSpec{
 		DisplayName: s.prefix, ConfigurationID: s.own.Status.Configuration.ID, Placements: placements, Tags: s.tags(),
@@ -74,8 +75,8 @@ func (r *Reconciler) createPool(ctx context.Context, s *scope, placements []oci.
 	return nil
 }
 
-// usedToken finds out whether a pool was made before with this attempt's token, by a pass that does not know of it: it exists, and
-// the next look shows it, or all of the pool's are gone.
+// usedToken finds out whether a pool was made before with this attempt's token, by a pass that does
+// not know of it: it exists, and the next look shows it, or all of the pool's are gone.
 func (r *Reconciler) usedToken(ctx context.Context, s *scope, refusal error) error {
 	pools, err := s.client.ListInstancePools(ctx, s.owner.Tags())
 	if err != nil {
@@ -88,7 +89,8 @@ func (r *Reconciler) usedToken(ctx context.Context, s *scope, refusal error) err
 	return refusal
 }
 
-// placements are the availability domains that the MachinePool allows, or all of the account's, with their fault domains.
+// placements are the availability domains that the MachinePool allows, or all of the account's,
+// with their fault domains.
 func (s *scope) placements() ([]oci.PoolPlacement, error) {
 	var out []oci.PoolPlacement
 	wanted := s.machinePool.Spec.FailureDomains

@@ -13,9 +13,10 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 )
 
-// provision hands the pool over to Cluster API, once it exists and its first instance has joined, or none is wanted. That is never
-// taken back. Cluster API 1.14's contract names initialization.provisioned and its code reads ready
-// (core/reconcilers/machinepool, external.IsReady; kubernetes-sigs/cluster-api#14030).
+// provision hands the pool over to Cluster API, once it exists and its first instance has joined,
+// or none is wanted. That is never taken back. Cluster API 1.14's contract names
+// initialization.provisioned and its code reads ready (core/reconcilers/machinepool,
+// external.IsReady; kubernetes-sigs/cluster-api#14030).
 func (r *Reconciler) provision(_ context.Context, s *scope) error {
 	joined := s.wanted() == 0
 	for i := range s.machines {
@@ -76,7 +77,8 @@ func (s *scope) deleteConfigurationsBut(ctx context.Context, current string) err
 	return nil
 }
 
-// dropAllKeys leaves a pool at rest at size 0 without a key that works. The next instance's is made with its configuration.
+// dropAllKeys leaves a pool at rest at size 0 without a key that works. The next instance's is made
+// with its configuration.
 func (r *Reconciler) dropAllKeys(ctx context.Context, s *scope) error {
 	status := &s.own.Status.Configuration
 	if status.KeyID == "" {

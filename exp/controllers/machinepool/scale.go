@@ -23,9 +23,10 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolid"
 )
 
-// scale makes the pool as large as wanted. More instances are OCI's to launch. Fewer are not OCI's to choose: the Machines that are to
-// go are deleted, so that their nodes are drained, and each takes its instance out of the pool (Cluster API's proposal
-// 20220209-machinepool-machines). Only places that no instance has taken are given back at once.
+// scale makes the pool as large as wanted. More instances are OCI's to launch. Fewer are not OCI's
+// to choose: the Machines that are to go are deleted, so that their nodes are drained, and each
+// takes its instance out of the pool (Cluster API's proposal 20220209-machinepool-machines). Only
+// places that no instance has taken are given back at once.
 func (r *Reconciler) scale(ctx context.Context, s *scope) error {
 	if s.external() {
 		return r.followOCI(ctx, s)
@@ -48,7 +49,8 @@ func (r *Reconciler) scale(ctx context.Context, s *scope) error {
 			}
 		}
 	}
-	// An instance that somebody took out of the pool still has its tag. It is no reason to end another one.
+	// An instance that somebody took out of the pool still has its tag. It is no reason to end
+	// another one.
 	if err := r.deleteSurplus(ctx, s, min(len(s.live), s.found.Size)-wanted); err != nil {
 		return err
 	}
@@ -96,8 +98,8 @@ func (r *Reconciler) deleteSurplus(ctx context.Context, s *scope, surplus int) e
 	return nil
 }
 
-// rank orders Machines by who goes first: those that somebody has marked, then those without a healthy node, then the rest, of which
-// the oldest comes first as its instance does.
+// rank orders Machines by who goes first: those that somebody has marked, then those without a
+// healthy node, then the rest, of which the oldest comes first as its instance does.
 func rank(machine *clusterv1.Machine) int {
 	if _, marked := machine.Annotations[clusterv1.DeleteMachineAnnotation]; marked {
 		return 0

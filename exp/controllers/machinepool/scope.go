@@ -44,8 +44,8 @@ type scope struct {
 	owner            ownership.Owner
 	identity, prefix string
 
-	// account, client, book and network are the account's, tailnet is the cluster's. Set by prerequisites; network and tailnet may be
-	// nil while own is being deleted.
+	// account, client, book and network are the account's, tailnet is the cluster's. Set by
+	// prerequisites; network and tailnet may be nil while own is being deleted.
 	account *infrav1.OCIAccount
 	client  *oci.Client
 	book    *feed.Book
@@ -70,7 +70,8 @@ type scope struct {
 	key joinKey
 }
 
-// memory is what would be asked for again at each pass. Nothing depends on it: after a restart it is empty.
+// memory is what would be asked for again at each pass. Nothing depends on it: after a restart it
+// is empty.
 type memory struct {
 	mu     sync.Mutex
 	images map[types.UID]foundImage
@@ -104,7 +105,8 @@ func (s *scope) with(run func(context.Context, *scope) error) func(context.Conte
 	return func(ctx context.Context) error { return run(ctx, s) }
 }
 
-// newScope reads the objects around own; nil if there is nothing to do before somebody else has done his part.
+// newScope reads the objects around own; nil if there is nothing to do before somebody else has
+// done his part.
 func (r *Reconciler) newScope(ctx context.Context, own *expv1.OCIMeshMachinePool) (*scope, error) {
 	options := r.Options.withDefaults()
 	s := &scope{own: own, now: options.Clock(), Pass: pass.Pass{Poll: options.PollInterval, Progress: options.ProgressInterval}}
@@ -164,8 +166,8 @@ func (o Options) withDefaults() Options {
 // tags are put on all that is made for the pool.
 func (s *scope) tags() map[string]string { return s.owner.TagsWith(identity.OfCluster(s.infraCluster)) }
 
-// wanted is how many instances the pool should have: the MachinePool's replicas, unless something else than Cluster API manages
-// them, which then is OCI's pool itself.
+// wanted is how many instances the pool should have: the MachinePool's replicas, unless something
+// else than Cluster API manages them, which then is OCI's pool itself.
 func (s *scope) wanted() int {
 	switch {
 	case s.external() && s.found != nil:
@@ -180,7 +182,8 @@ func (s *scope) external() bool {
 	return annotations.ReplicasManagedByExternalAutoscaler(s.machinePool)
 }
 
-// idle says that the pool neither has instances nor should get any before this provider says so: there is nobody who would join.
+// idle says that the pool neither has instances nor should get any before this provider says so:
+// there is nobody who would join.
 func (s *scope) idle() bool {
 	return !s.external() && s.found != nil && s.found.Size == 0 && len(s.live) == 0 && s.wanted() == 0
 }

@@ -15,7 +15,8 @@ import (
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 )
 
-// ownedConditions are the ones that this controller writes, besides Paused, which has its own helper.
+// ownedConditions are the ones that this controller writes, besides Paused, which has its own
+// helper.
 var ownedConditions = report.Types(infrav1.TailnetReadyCondition, expv1.ConfigurationReadyCondition, expv1.PoolReadyCondition,
 	expv1.InstancesReadyCondition, infrav1.DeletingCondition)
 

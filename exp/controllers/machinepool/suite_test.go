@@ -50,7 +50,8 @@ const (
 	drained = clusterv1.MachineFinalizer
 )
 
-// bench is a provisioned cluster in one simulated account, with a MachinePool, and reconcilers that the test drives pass by pass.
+// bench is a provisioned cluster in one simulated account, with a MachinePool, and reconcilers that
+// the test drives pass by pass.
 type bench struct {
 	*helpers.World
 	pools       *machinepool.Reconciler
@@ -248,8 +249,8 @@ func (b *bench) pass(ctx context.Context) error {
 	return err
 }
 
-// core does what Cluster API's core does with MachinePool Machines: it makes a Machine for each infrastructure object, owns that,
-// and deletes it before the Machine goes.
+// core does what Cluster API's core does with MachinePool Machines: it makes a Machine for each
+// infrastructure object, owns that, and deletes it before the Machine goes.
 func (b *bench) core(ctx context.Context) error {
 	machines, err := b.listMachines(ctx)
 	if err != nil {
@@ -317,7 +318,8 @@ func (b *bench) until(t *testing.T, check func(g Gomega)) {
 	})
 }
 
-// untilReady makes passes until the pool has so many instances and all of them are as they should be.
+// untilReady makes passes until the pool has so many instances and all of them are as they should
+// be.
 func (b *bench) untilReady(t *testing.T, replicas int) {
 	t.Helper()
 	b.until(t, func(g Gomega) {

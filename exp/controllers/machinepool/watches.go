@@ -24,8 +24,9 @@ import (
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 )
 
-// SetupWithManager adds the controller to the manager. A pool is looked at when its MachinePool, one of its machines, its cluster, its
-// account or one of its instances changes. There are few pools, so that what concerns any of them wakes all.
+// SetupWithManager adds the controller to the manager. A pool is looked at when its MachinePool,
+// one of its machines, its cluster, its account or one of its instances changes. There are few
+// pools, so that what concerns any of them wakes all.
 func (r *Reconciler) SetupWithManager(ctx context.Context, mgr manager.Manager, options controller.Options) error {
 	log := ctrl.LoggerFrom(ctx).WithValues("controller", "ocimeshmachinepool")
 	ofCluster, err := util.ClusterToTypedObjectsMapper(mgr.GetClient(), &expv1.OCIMeshMachinePoolList{}, mgr.GetScheme())
@@ -57,8 +58,8 @@ func ofMachinePool(_ context.Context, object client.Object) []reconcile.Request 
 	return []reconcile.Request{{NamespacedName: client.ObjectKey{Namespace: pool.Namespace, Name: pool.Spec.Template.Spec.InfrastructureRef.Name}}}
 }
 
-// changed is the pool that an instance is tagged with. The tag is for people, so that a wrong one only wakes the wrong pool; each looks
-// at its instances from time to time in any case.
+// changed is the pool that an instance is tagged with. The tag is for people, so that a wrong one
+// only wakes the wrong pool; each looks at its instances from time to time in any case.
 func changed(_ context.Context, change feed.Change) []reconcile.Request {
 	namespace, name, ok := strings.Cut(change.MachinePool, "/")
 	if !ok {

@@ -1,7 +1,8 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package pass is what the phases of one reconcile share: what was found, whether to go on, and when to look again.
+// Package pass is what the phases of one reconcile share: what was found, whether to go on, and
+// when to look again.
 //
 // It may import api, controllers/access and controllers/report.
 package pass
@@ -32,11 +33,13 @@ type Pass struct {
 	requeueAfter time.Duration
 }
 
-// Phase is one step. A problem of it goes into a condition; any other error is the API server's and is returned.
+// Phase is one step. A problem of it goes into a condition; any other error is the API server's and
+// is returned.
 type Phase struct {
 	// Name is for logs.
 	Name string
-	// Condition is the one that a problem of the phase is told in; DeletingCondition for phases of a deletion.
+	// Condition is the one that a problem of the phase is told in; DeletingCondition for phases of
+	// a deletion.
 	Condition string
 	// Run does the step.
 	Run func(context.Context) error
@@ -114,7 +117,8 @@ func (p *Pass) WaitFor(after time.Duration, condition, reason, format string, ar
 	p.Requeue(after)
 }
 
-// Result is for the workqueue. Jitter keeps objects that were made together from being looked at together for ever.
+// Result is for the workqueue. Jitter keeps objects that were made together from being looked at
+// together for ever.
 func (p *Pass) Result() ctrl.Result {
 	if p.requeueAfter <= 0 {
 		return ctrl.Result{}

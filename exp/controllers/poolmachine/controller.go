@@ -1,8 +1,9 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package poolmachine looks after OCIMeshMachinePoolMachines: each stands for one instance that a pool has launched. It sees the
-// instance join the tailnet and, when its Machine is deleted, takes exactly that instance out of the pool.
+// Package poolmachine looks after OCIMeshMachinePoolMachines: each stands for one instance that a
+// pool has launched. It sees the instance join the tailnet and, when its Machine is deleted, takes
+// exactly that instance out of the pool.
 //
 // It may import api, exp/api, cloud/*, controllers/* and Cluster API's util packages.
 package poolmachine
@@ -42,7 +43,8 @@ type Options struct {
 	PollInterval time.Duration
 	// ProgressInterval is how often a machine that changes is looked at; 10 seconds by default.
 	ProgressInterval time.Duration
-	// JoinTimeout is how long after its launch an instance should have joined the tailnet; 20 minutes by default.
+	// JoinTimeout is how long after its launch an instance should have joined the tailnet; 20
+	// minutes by default.
 	JoinTimeout time.Duration
 	// Clock tells the time; time.Now by default.
 	Clock func() time.Time
@@ -63,7 +65,8 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Reconciler reconciles OCIMeshMachinePoolMachines. Set it up with SetupWithManager, or call Reconcile directly.
+// Reconciler reconciles OCIMeshMachinePoolMachines. Set it up with SetupWithManager, or call
+// Reconcile directly.
 type Reconciler struct {
 	// Client reads from the manager's cache.
 	Client client.Client
@@ -73,7 +76,8 @@ type Reconciler struct {
 	Pollers *poller.Pollers
 	// Recorder records events.
 	Recorder events.EventRecorder
-	// WatchFilterValue is the value of the label cluster.x-k8s.io/watch-filter that objects must have; empty means all.
+	// WatchFilterValue is the value of the label cluster.x-k8s.io/watch-filter that objects must
+	// have; empty means all.
 	WatchFilterValue string
 	// Options are the controller's times.
 	Options Options

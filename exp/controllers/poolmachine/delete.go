@@ -116,7 +116,8 @@ func (r *Reconciler) end(ctx context.Context, s *scope) error {
 	}
 	switch {
 	case cloud.IsKind(err, cloud.Conflict):
-		// It is on its way out already, or the pool is in the middle of another change; the next pass looks again.
+		// It is on its way out already, or the pool is in the middle of another change; the next
+		// pass looks again.
 		return nil
 	case cloud.IsKind(err, cloud.NotFoundOrUnauthorized):
 		// It is no member of the pool, or not any more.

@@ -18,8 +18,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolid"
 )
 
-// observeInstance takes over what polls show. One that is gone on evidence takes its Machine along: OCI has another one in its place
-// (Cluster API's proposal 20220209-machinepool-machines).
+// observeInstance takes over what polls show. One that is gone on evidence takes its Machine along:
+// OCI has another one in its place (Cluster API's proposal 20220209-machinepool-machines).
 func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
 	if trouble := s.book.Trouble(s.now); trouble != nil {
 		return trouble
@@ -129,7 +129,8 @@ func (r *Reconciler) lost(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// provision hands the machine over to Cluster API once it runs and has joined. That is never taken back.
+// provision hands the machine over to Cluster API once it runs and has joined. That is never taken
+// back.
 func (r *Reconciler) provision(_ context.Context, s *scope) error {
 	s.Requeue(s.Poll)
 	if s.instance == nil || s.device == nil {

@@ -36,7 +36,8 @@ type scope struct {
 	// instanceID is the OCID of the instance that own says it is about.
 	instanceID string
 
-	// pool is the machine's, cluster and infraCluster are what it is a part of. They may be nil while own is being deleted.
+	// pool is the machine's, cluster and infraCluster are what it is a part of. They may be nil
+	// while own is being deleted.
 	pool         *expv1.OCIMeshMachinePool
 	cluster      *clusterv1.Cluster
 	infraCluster *infrav1.OCIMeshCluster
@@ -51,7 +52,8 @@ type scope struct {
 
 	// proof says that the instance is own's. Nothing is done to one that is not.
 	proof ownership.Proof
-	// instance is what is known of the instance; nil if it is gone. device is its in the tailnet; nil if it has not joined.
+	// instance is what is known of the instance; nil if it is gone. device is its in the tailnet;
+	// nil if it has not joined.
 	instance *oci.Instance
 	device   *tailnet.Device
 	// deviceWarning is what is going to take the device from the tailnet.

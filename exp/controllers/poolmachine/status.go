@@ -14,7 +14,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
 )
 
-// ownedConditions are the ones that this controller writes, besides Paused, which has its own helper.
+// ownedConditions are the ones that this controller writes, besides Paused, which has its own
+// helper.
 var ownedConditions = report.Types(infrav1.InstanceReadyCondition, infrav1.TailnetReadyCondition, infrav1.DeletingCondition)
 
 // updateStatus computes all conditions from what the phases found.

@@ -31,7 +31,8 @@ func DeviceKinds() []client.ObjectList {
 // providerIDIndex finds the machine of an instance.
 const providerIDIndex = "spec.providerID"
 
-// SetupWithManager adds the controller to the manager. A machine is looked at when its Machine, its cluster or its instance changes.
+// SetupWithManager adds the controller to the manager. A machine is looked at when its Machine, its
+// cluster or its instance changes.
 func (r *Reconciler) SetupWithManager(ctx context.Context, mgr manager.Manager, options controller.Options) error {
 	log := ctrl.LoggerFrom(ctx).WithValues("controller", "ocimeshmachinepoolmachine")
 	err := mgr.GetFieldIndexer().IndexField(ctx, &expv1.OCIMeshMachinePoolMachine{}, providerIDIndex, func(object client.Object) []string {

@@ -1,7 +1,8 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package remains takes away what is left of a pool's instances, for the pool and for each of its machines.
+// Package remains takes away what is left of a pool's instances, for the pool and for each of its
+// machines.
 //
 // It may import api, exp/api, cloud/* and controllers/devices.
 package remains

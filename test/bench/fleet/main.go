@@ -1,10 +1,11 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command fleet measures how this provider fares with many machines in many accounts: a real API server, the manager as a process
-// with its defaults, simulated accounts with a boot time and rate limits, a simulated tailnet that machines join. For each size it
-// makes all machines at once, leaves them at rest, takes some away behind the provider's back, and deletes them. It asserts nothing:
-// it prints a table, and writes it as CSV and SVG into out/bench.
+// Command fleet measures how this provider fares with many machines in many accounts: a real API
+// server, the manager as a process with its defaults, simulated accounts with a boot time and rate
+// limits, a simulated tailnet that machines join. For each size it makes all machines at once,
+// leaves them at rest, takes some away behind the provider's back, and deletes them. It asserts
+// nothing: it prints a table, and writes it as CSV and SVG into out/bench.
 //
 //	SIZES=100,1000    numbers of machines; 100, 1,000 and 10,000 are over 3, 10 and 50 accounts
 //	REST=3m           how long machines are watched at rest; what is counted then is told per hour

@@ -17,14 +17,17 @@ import (
 )
 
 const (
-	// requestRate and requestBurst are what a simulated account answers. Oracle publishes no figures; these are of the order of
-	// what users report to be throttled at, and below what the manager's own budgets would allow in all.
+	// requestRate and requestBurst are what a simulated account answers. Oracle publishes no
+	// figures; these are of the order of what users report to be throttled at, and below what the
+	// manager's own budgets would allow in all.
 	requestRate, requestBurst = 10, 40
-	// fewest is the calls that no provider can do without for a worker: the launch, and its address.
+	// fewest is the calls that no provider can do without for a worker: the launch, and its
+	// address.
 	fewest = 2
 	// machinesPerCluster is when another cluster is made.
 	machinesPerCluster = 1000
-	// scrapeInterval is short beside what is measured, and long beside what a scrape costs the manager.
+	// scrapeInterval is short beside what is measured, and long beside what a scrape costs the
+	// manager.
 	scrapeInterval = time.Second
 	// limit bounds each step, for the case that it never ends.
 	limit = 30 * time.Minute
@@ -91,7 +94,8 @@ func measure(ctx context.Context, s settings, machines int) (_ *result, err erro
 	return b.result, err
 }
 
-// delays share the boot time out as a real instance does: two fifths until RUNNING, the rest until it has joined.
+// delays share the boot time out as a real instance does: two fifths until RUNNING, the rest until
+// it has joined.
 func (b *bench) delays() sim.Delays {
 	return sim.Delays{
 		Provision: b.boot / 9 * 2, Start: b.boot / 9 * 2, Stop: b.boot / 9, Terminate: b.boot / 9,
@@ -126,8 +130,9 @@ func (b *bench) up(ctx context.Context) error {
 	})
 }
 
-// atRest watches for some time, which is extrapolated to an hour: the manager has its default intervals of a minute and less, so that
-// some minutes show everything but the resync every ten minutes.
+// atRest watches for some time, which is extrapolated to an hour: the manager has its default
+// intervals of a minute and less, so that some minutes show everything but the resync every ten
+// minutes.
 func (b *bench) atRest(ctx context.Context) error {
 	b.say("waiting for the last to settle")
 	if err := pause(ctx, 30*time.Second); err != nil {
@@ -191,7 +196,8 @@ func (b *bench) down(ctx context.Context) error {
 	})
 }
 
-// beside runs something beside what watches its effects; if it fails, the context ends with its error.
+// beside runs something beside what watches its effects; if it fails, the context ends with its
+// error.
 func (b *bench) beside(ctx context.Context, run func(context.Context) error) (context.Context, <-chan error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	ended := make(chan error, 1)
@@ -239,8 +245,8 @@ func (b *bench) say(format string, args ...any) {
 	fmt.Printf("%6s  %5d  %s\n", time.Since(b.result.at).Round(time.Second), b.result.machines, fmt.Sprintf(format, args...))
 }
 
-// profiled takes a CPU profile of a phase's first minute and, at its end, one of the heap, if that is asked for. The profile may outlast the
-// phase, whose time does not count it.
+// profiled takes a CPU profile of a phase's first minute and, at its end, one of the heap, if that
+// is asked for. The profile may outlast the phase, whose time does not count it.
 func (b *bench) profiled(ctx context.Context, name string) (stop func()) {
 	if !b.profile {
 		return func() {}

@@ -27,7 +27,8 @@ var plotted = []string{
 	"OCI calls at rest", "tailnet calls at rest", "all losses noticed after", "peak memory",
 }
 
-// plot draws, as SVG, how the machines came up over time, and a panel of bars for each figure, with its target as a line.
+// plot draws, as SVG, how the machines came up over time, and a panel of bars for each figure, with
+// its target as a line.
 func plot(results []*result) string {
 	var out strings.Builder
 	rows := (len(plotted) + 1 + perRow - 1) / perRow
@@ -50,7 +51,8 @@ func plot(results []*result) string {
 	return out.String()
 }
 
-// curves draws the part of the machines that is provisioned over time, and each floor as a dashed line.
+// curves draws the part of the machines that is provisioned over time, and each floor as a dashed
+// line.
 func curves(results []*result) string {
 	var out strings.Builder
 	longest := 1.0

@@ -21,7 +21,8 @@ type result struct {
 	at                           time.Time
 	floor                        time.Duration
 	up, rest, notice, down       span
-	// lost is how many instances were taken away, leftover how many instances, devices and keys were left at the end.
+	// lost is how many instances were taken away, leftover how many instances, devices and keys
+	// were left at the end.
 	lost, leftover int
 	// peak is the manager's largest resident memory in bytes.
 	peak int64
@@ -37,7 +38,8 @@ type point struct {
 // span is what a phase took.
 type span struct {
 	wall, cpu time.Duration
-	// load is the machine's load average at the phase's end: the figures are of a machine that does other things too.
+	// load is the machine's load average at the phase's end: the figures are of a machine that does
+	// other things too.
 	load float64
 	// oci and tailnet are calls by operation, throttled those that OCI answered with 429.
 	oci, tailnet map[string]int
@@ -104,7 +106,8 @@ func requests(metrics fleet.Metrics, method string) int {
 	return int(metrics.Sum("rest_client_requests_total", map[string]string{"method": method}))
 }
 
-// ticksPerSecond is what times in /proc/PID/stat are counted in on Linux (proc(5), sysconf(_SC_CLK_TCK)).
+// ticksPerSecond is what times in /proc/PID/stat are counted in on Linux (proc(5),
+// sysconf(_SC_CLK_TCK)).
 const ticksPerSecond = 100
 
 // cpuTime is what a process has used in user and kernel mode: fields 14 and 15 of /proc/PID/stat.

@@ -52,7 +52,8 @@ func theFirewallIsKept(_ *testing.T, a, _ *node) {
 	b.Expect(a.try("setpriv --reuid=nobody --clear-groups timeout 3 bash -c '</dev/tcp/169.254.0.2/3260'")).To(BeFalse(), "nobody but root reaches the boot volume")
 }
 
-// send sends a packet to a machine of the first account from the VCN, and returns what the kernel was told.
+// send sends a packet to a machine of the first account from the VCN, and returns what the kernel
+// was told.
 func (b *bench) send(address string) error {
 	conn, err := network.Dial(b.t.Context(), clouds.RouterNamespace(alpha), "udp", address)
 	if err != nil {
@@ -78,7 +79,8 @@ func whatOthersRemoveComesBack(_ *testing.T, a, z *node) {
 	rules := a.sh("ip -4 rule | grep ^5200 | sort")
 	table := a.sh("nft list table inet capom")
 
-	// systemd-networkd removes rules that it does not know, and Cilium's or an administrator's nft may flush all tables.
+	// systemd-networkd removes rules that it does not know, and Cilium's or an administrator's nft
+	// may flush all tables.
 	a.sh("while ip rule del pref 5200 2>/dev/null; do :; done; nft delete table inet capom; sysctl -q -w net.ipv4.conf.all.src_valid_mark=1")
 
 	b.Eventually(a.ask("ip -4 rule | grep ^5200 | sort"), soon).Should(Equal(rules))

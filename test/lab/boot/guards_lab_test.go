@@ -78,7 +78,8 @@ func TestHostGuards(t *testing.T) {
 	}
 }
 
-// untilListening waits for a tcpdump that runs in the background of a script, and not for one that has ended.
+// untilListening waits for a tcpdump that runs in the background of a script, and not for one that
+// has ended.
 const untilListening = "until grep -qs listening /run/capture.err; do kill -0 $! || exit 1; sleep 0.1; done"
 
 // makePodNetwork makes interfaces as Cilium would: its own address, a tunnel to the
@@ -279,7 +280,8 @@ func (n *node) arrive(source string) string {
 		}
 		defer func() { _ = conn.Close() }()
 		for range 3 {
-			// A packet that is let in is rejected by the image's firewall, which a later one is told instead of being sent.
+			// A packet that is let in is rejected by the image's firewall, which a later one is
+			// told instead of being sent.
 			if _, err := conn.Write([]byte("!")); err != nil && !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, syscall.EHOSTUNREACH) {
 				return err
 			}

@@ -81,7 +81,8 @@ func (s *solo) state() remembered {
 	return r
 }
 
-// leftGroup is a control group, as a container has one, which a reboot takes away: the lab is to do as a kernel would.
+// leftGroup is a control group, as a container has one, which a reboot takes away: the lab is to do
+// as a kernel would.
 const leftGroup = "find /sys/fs/cgroup -mindepth 1 -maxdepth 2 -type d -name left"
 
 func (s *solo) leaveGroup() {
@@ -118,7 +119,8 @@ type event struct {
 	message string
 }
 
-// events are the completed starts of a unit, or of the first program before its main one, on this boot.
+// events are the completed starts of a unit, or of the first program before its main one, on this
+// boot.
 func (s *solo) events(unit string) []event {
 	s.bench.t.Helper()
 	var events []event

@@ -51,7 +51,8 @@ func everyEncoding(filler string) []byte {
 		in.PreKubeadmCommands = []string{"false", "echo before >>/opt/files/commands"}
 		in.PostKubeadmCommands = []string{"echo after >>/opt/files/commands", "sh -c 'exit 7'"}
 	})
-	// Cluster API's bootstrap provider takes gzip without base64, but cannot write it; other providers can.
+	// Cluster API's bootstrap provider takes gzip without base64, but cannot write it; other
+	// providers can.
 	binary := "write_files:\n-   path: /opt/files/gzip\n    encoding: gzip\n    content: !!binary " + base64.StdEncoding.EncodeToString(zipped(text)) + "\n"
 	return bytes.Replace(data, []byte("write_files:\n"), []byte(binary), 1)
 }

@@ -22,7 +22,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/watch"
 )
 
-// joinTimeout is after how long a machine that has not joined says so: longer than a boot takes here.
+// joinTimeout is after how long a machine that has not joined says so: longer than a boot takes
+// here.
 const joinTimeout = 40 * time.Second
 
 func TestPodsByTheTailnetsRoutes(t *testing.T) {

@@ -88,7 +88,8 @@ func again() (int, error) {
 	if err != nil {
 		return 1, fmt.Errorf("find this program: %w", err)
 	}
-	// The kernel takes the end of the thread that starts a process for the end of its parent (Pdeathsig, below).
+	// The kernel takes the end of the thread that starts a process for the end of its parent
+	// (Pdeathsig, below).
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	args := []string{"--mount", "--pid", "--fork", "--kill-child=KILL", "--mount-proc", "--propagation=private",

@@ -60,7 +60,8 @@ func (m *Machine) makeGroups() error {
 		if filepath.Base(filepath.Dir(group)) != "cpuset" {
 			continue
 		}
-		// A group of the first version may use no CPU and no memory until it is told to, and so may those below it.
+		// A group of the first version may use no CPU and no memory until it is told to, and so may
+		// those below it.
 		for _, name := range []string{"cpuset.cpus", "cpuset.mems"} {
 			value, err := os.ReadFile(filepath.Join(filepath.Dir(group), name))
 			if err == nil {

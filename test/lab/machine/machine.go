@@ -16,7 +16,8 @@ import (
 )
 
 const (
-	// rebootStatus is how nspawn ends when the machine asked for a reboot (systemd-nspawn(1), --keep-unit).
+	// rebootStatus is how nspawn ends when the machine asked for a reboot (systemd-nspawn(1),
+	// --keep-unit).
 	rebootStatus = 133
 	bootTimeout  = 2 * time.Minute
 	stopTimeout  = 30 * time.Second
@@ -43,7 +44,8 @@ type Config struct {
 	Binds map[string]string
 	// Dir takes the disk and the console.
 	Dir string
-	// BeforeReboot is called before each boot but the first: it makes the network namespace as if nothing had run in it.
+	// BeforeReboot is called before each boot but the first: it makes the network namespace as if
+	// nothing had run in it.
 	BeforeReboot func(context.Context) error
 }
 
@@ -141,8 +143,8 @@ func (m *Machine) boot(ctx context.Context) error {
 	return m.connectVolumes()
 }
 
-// forget undoes what a reboot undoes: the machine's network, and its control groups, in which kubelet would otherwise look for
-// containers for three seconds each before it starts any.
+// forget undoes what a reboot undoes: the machine's network, and its control groups, in which
+// kubelet would otherwise look for containers for three seconds each before it starts any.
 func (m *Machine) forget(ctx context.Context) error {
 	if err := m.removeGroups(); err != nil {
 		return err

@@ -48,8 +48,8 @@ func (m *Machine) Kill() error {
 	if r == nil {
 		return nil
 	}
-	// nspawn does not take the machine along when it is killed; the machine's init takes everything in it along. Until that is gone it
-	// goes on writing into the machine's folders.
+	// nspawn does not take the machine along when it is killed; the machine's init takes everything
+	// in it along. Until that is gone it goes on writing into the machine's folders.
 	if err := m.sigkill(r.init); err != nil {
 		return err
 	}
@@ -72,8 +72,8 @@ func (m *Machine) sigkill(pid int) error {
 	return nil
 }
 
-// ended tells whether a process is gone or a zombie. An init is one only when everything in its namespace is gone
-// (the kernel's zap_pid_ns_processes).
+// ended tells whether a process is gone or a zombie. An init is one only when everything in its
+// namespace is gone (the kernel's zap_pid_ns_processes).
 func ended(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {

@@ -71,9 +71,10 @@ type VNIC struct {
 // page, "Upgrading to the Instance Metadata Service v2").
 var forwarded = []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host"}
 
-// ServeHTTP answers /opc/v2/instance/, /opc/v2/vnics/ and what lies below them. Version 1 is switched off, as
-// "areLegacyImdsEndpointsDisabled" does; its paths are not found. Version 2 wants its header; Oracle's page says
-// only that requests without it are rejected, so that the status 403 is an assumption.
+// ServeHTTP answers /opc/v2/instance/, /opc/v2/vnics/ and what lies below them. Version 1 is
+// switched off, as "areLegacyImdsEndpointsDisabled" does; its paths are not found. Version 2 wants
+// its header; Oracle's page says only that requests without it are rejected, so that the status 403
+// is an assumption.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rest, found := strings.CutPrefix(r.URL.Path, "/opc/v2/")
 	source, err := netip.ParseAddrPort(r.RemoteAddr)

@@ -31,8 +31,8 @@ const routerMAC = "02:00:17:00:00:01"
 // for its machines.
 type Account struct {
 	name, namespace string
-	// address is the router's on the Internet, hardware the one of its link there: an account that is made again has the same, or
-	// others would send to the old one until they find out.
+	// address is the router's on the Internet, hardware the one of its link there: an account that
+	// is made again has the same, or others would send to the old one until they find out.
 	address, hardware string
 
 	mu       sync.Mutex
@@ -119,7 +119,8 @@ func routerRules(public map[netip.Addr]netip.Addr) string {
 		" chain prerouting { type nat hook prerouting priority dstnat;\n" + in.String() + " }\n" +
 		" chain postrouting { type nat hook postrouting priority srcnat;\n" + out.String() + "  oifname \"up0\" masquerade\n }\n" +
 		" chain forward { type filter hook forward priority filter; policy drop;\n" +
-		// What connection tracking cannot place is not translated and would leave with its private address.
+		// What connection tracking cannot place is not translated and would leave with its private
+		// address.
 		"  ct state invalid drop\n  iifname \"vcn\" accept\n  iifname \"up0\" ct state established,related accept\n  iifname \"up0\" ct status dnat accept\n }\n}\n"
 }
 

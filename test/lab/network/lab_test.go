@@ -149,7 +149,8 @@ func (l *lab) ask(namespace, host string) string {
 	return exchange(conn, unanswered)
 }
 
-// answer is ask for what should be answered: the first packet of a connection that is lost is sent again after a second only.
+// answer is ask for what should be answered: the first packet of a connection that is lost is sent
+// again after a second only.
 func (l *lab) answer(namespace, host string) AsyncAssertion {
 	l.t.Helper()
 	return l.Eventually(func() string { return l.ask(namespace, host) }, soon)

@@ -35,7 +35,8 @@ func (c *Cluster) SetWorkers(ctx context.Context, n int) error {
 	return nil
 }
 
-// SetUnhealthyTimeout changes after how long the MachineHealthChecks have a machine replaced whose node is not ready.
+// SetUnhealthyTimeout changes after how long the MachineHealthChecks have a machine replaced whose
+// node is not ready.
 func (c *Cluster) SetUnhealthyTimeout(ctx context.Context, timeout time.Duration) error {
 	checks := &clusterv1.MachineHealthCheckList{}
 	if err := c.world.Client.List(ctx, checks, client.InNamespace(c.Name)); err != nil {

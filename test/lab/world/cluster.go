@@ -24,8 +24,8 @@ import (
 // machineShape is of amd64, which the lab's machines are.
 const machineShape = "VM.Standard.E5.Flex"
 
-// UnhealthyTimeout is after how long a node that is not ready is replaced, unless SetUnhealthyTimeout changes that: longer than all
-// machines together take to reboot.
+// UnhealthyTimeout is after how long a node that is not ready is replaced, unless
+// SetUnhealthyTimeout changes that: longer than all machines together take to reboot.
 const UnhealthyTimeout = 15 * time.Minute
 
 // ClusterOptions say what cluster to make.

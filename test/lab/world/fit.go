@@ -12,8 +12,8 @@ import (
 
 const (
 	patches = "/etc/kubernetes/patches"
-	// kubeletPatch is for kernels whose control groups are of the first version, and for control groups that
-	// systemd does not manage.
+	// kubeletPatch is for kernels whose control groups are of the first version, and for control
+	// groups that systemd does not manage.
 	kubeletPatch = `apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
 failCgroupV1: false

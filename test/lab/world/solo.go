@@ -155,7 +155,8 @@ func (s *Solo) VolumePath(device string) string {
 	return filepath.Join(s.world.Dir, enter.VolumesDir, short(s.volumeID(device)))
 }
 
-// volumeID ends in the device's last letter and the machine's last ones, so that short keeps it apart.
+// volumeID ends in the device's last letter and the machine's last ones, so that short keeps it
+// apart.
 func (s *Solo) volumeID(device string) string {
 	own := short(s.ID)
 	return "ocid1.volume.oc1.lab." + own[1:] + device[len(device)-1:]

@@ -17,10 +17,9 @@ type Leftover struct {
 	CompartmentID  string
 }
 
-// Leftovers lists every resource that is not TERMINATED: instances, their pools and
-// configurations, networks and what is in them, volumes, load balancers. What comes and goes with one of
-// these (default route tables and security lists, VNICs, attachments) and
-// platform images are not listed.
+// Leftovers lists every resource that is not TERMINATED: instances, their pools and configurations,
+// networks and what is in them, volumes, load balancers. What comes and goes with one of these
+// (default route tables and security lists, VNICs, attachments) and platform images are not listed.
 func (s *State) Leftovers() []Leftover {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -125,7 +124,8 @@ func (s *State) StopBehind(id string) error {
 	return nil
 }
 
-// ReserveBehind reserves a public IP in the tenancy's first compartment, as a user would in the console.
+// ReserveBehind reserves a public IP in the tenancy's first compartment, as a user would in the
+// console.
 func (s *State) ReserveBehind() (id, address string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -138,7 +138,8 @@ func (s *State) ReserveBehind() (id, address string) {
 	return reserved.ID, reserved.IPAddress
 }
 
-// IsBackend tells whether a network load balancer that is not gone sends connections to an instance.
+// IsBackend tells whether a network load balancer that is not gone sends connections to an
+// instance.
 func (s *State) IsBackend(instance string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

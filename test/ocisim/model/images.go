@@ -115,7 +115,8 @@ type ImageQuery struct {
 	Shape                  string
 }
 
-// imageStates are the life cycle states that a list can be narrowed to (core/image.go of oci-go-sdk).
+// imageStates are the life cycle states that a list can be narrowed to (core/image.go of
+// oci-go-sdk).
 var imageStates = []string{"PROVISIONING", "IMPORTING", "AVAILABLE", "EXPORTING", "DISABLED", "DELETED"}
 
 // ListImages lists platform images and the compartment's own.

@@ -29,7 +29,8 @@ type Instance struct {
 	bootVolume *BootVolume
 	attempt    int
 
-	// pool and configuration are where it comes from; empty for an instance that was launched by itself.
+	// pool and configuration are where it comes from; empty for an instance that was launched by
+	// itself.
 	pool, configuration string
 	detaching           bool
 }

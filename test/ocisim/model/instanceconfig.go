@@ -3,8 +3,9 @@
 
 package model
 
-// InstanceConfiguration is a template of instances. It has no life cycle and cannot be changed but for its name and tags
-// (oci-go-sdk core/instance_configuration.go, core/update_instance_configuration_details.go).
+// InstanceConfiguration is a template of instances. It has no life cycle and cannot be changed but
+// for its name and tags (oci-go-sdk core/instance_configuration.go,
+// core/update_instance_configuration_details.go).
 type InstanceConfiguration struct {
 	Meta
 	InstanceDetails ConfiguredInstance `json:"instanceDetails"`
@@ -19,8 +20,8 @@ type ConfiguredInstance struct {
 	SecondaryVnics []any              `json:"secondaryVnics,omitempty"`
 }
 
-// ConfiguredLaunch is the part of LaunchInstance's body that a configuration may hold; whoever launches fills in the rest
-// (oci-go-sdk core/instance_configuration_launch_instance_details.go).
+// ConfiguredLaunch is the part of LaunchInstance's body that a configuration may hold; whoever
+// launches fills in the rest (oci-go-sdk core/instance_configuration_launch_instance_details.go).
 type ConfiguredLaunch struct {
 	AvailabilityDomain             string              `json:"availabilityDomain,omitempty"`
 	CompartmentID                  string              `json:"compartmentId,omitempty"`
@@ -73,7 +74,8 @@ type ConfiguredVolumeCreate struct {
 	Tags
 }
 
-// CreateConfigurationDetails is the body of CreateInstanceConfiguration with the source NONE, the only one simulated.
+// CreateConfigurationDetails is the body of CreateInstanceConfiguration with the source NONE, the
+// only one simulated.
 type CreateConfigurationDetails struct {
 	Source          string              `json:"source" enum:"NONE"`
 	CompartmentID   string              `json:"compartmentId" oci:"required"`
@@ -82,7 +84,8 @@ type CreateConfigurationDetails struct {
 	Tags
 }
 
-// CreateConfiguration keeps a template. What it refers to is looked at when something is launched from it.
+// CreateConfiguration keeps a template. What it refers to is looked at when something is launched
+// from it.
 func (s *State) CreateConfiguration(caller *User, details CreateConfigurationDetails) (*InstanceConfiguration, error) {
 	if err := s.checkCompartment(caller, details.CompartmentID); err != nil {
 		return nil, err
@@ -132,8 +135,8 @@ func (s *State) ListConfigurations(caller *User, query ListQuery, _ string) ([]C
 	return summaries, next, err
 }
 
-// DeleteConfiguration removes a template that no pool uses (OCI documentation, "Deleting an Instance Configuration": not while
-// an instance pool is associated with it).
+// DeleteConfiguration removes a template that no pool uses (OCI documentation, "Deleting an
+// Instance Configuration": not while an instance pool is associated with it).
 func (s *State) DeleteConfiguration(caller *User, id, ifMatch string) error {
 	configuration, err := get[*InstanceConfiguration](s, caller, id)
 	if err != nil {

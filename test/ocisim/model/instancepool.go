@@ -74,8 +74,9 @@ type UpdatePoolDetails struct {
 	Tags
 }
 
-// DetachDetails is the body of DetachInstancePoolInstance; isDecrementSize is true and isAutoTerminate false when they are
-// absent (oci-go-sdk core/detach_instance_pool_instance_details.go).
+// DetachDetails is the body of DetachInstancePoolInstance; isDecrementSize is true and
+// isAutoTerminate false when they are absent (oci-go-sdk
+// core/detach_instance_pool_instance_details.go).
 type DetachDetails struct {
 	InstanceID      string `json:"instanceId" oci:"required"`
 	IsDecrementSize *bool  `json:"isDecrementSize"`

@@ -10,18 +10,20 @@ import (
 	"time"
 )
 
-// The tags that OCI puts on what a pool launches, beside those of its configuration. They are not in the API's reference, but in
-// what its answers and an instance's metadata hold (micronaut-oracle-cloud, OracleCloudMetadataResolver's tests).
+// The tags that OCI puts on what a pool launches, beside those of its configuration. They are not
+// in the API's reference, but in what its answers and an instance's metadata hold
+// (micronaut-oracle-cloud, OracleCloudMetadataResolver's tests).
 const (
 	poolTag          = "oci:compute:instancepool"
 	configurationTag = "oci:compute:instanceconfiguration"
 )
 
-// States of a pool, and of an instance in its relation to the pool (oci-go-sdk core/instance_pool.go,
-// core/instance_pool_instance.go).
+// States of a pool, and of an instance in its relation to the pool (oci-go-sdk
+// core/instance_pool.go, core/instance_pool_instance.go).
 const stateScaling = "SCALING"
 
-// PoolInstance is an instance as a member of a pool: lifecycleState is the membership's, state the instance's.
+// PoolInstance is an instance as a member of a pool: lifecycleState is the membership's, state the
+// instance's.
 type PoolInstance struct {
 	ID                      string    `json:"id"`
 	InstancePoolID          string    `json:"instancePoolId"`
@@ -99,8 +101,8 @@ func (s *State) GetPoolInstance(caller *User, id, instanceID string) (*PoolInsta
 	return memberOf(instance), nil
 }
 
-// DetachFromPool takes an instance out of its pool. Data volumes stay: DetachInstancePoolInstance promises the end of the instance
-// and its boot volume only.
+// DetachFromPool takes an instance out of its pool. Data volumes stay: DetachInstancePoolInstance
+// promises the end of the instance and its boot volume only.
 func (s *State) DetachFromPool(caller *User, id string, details DetachDetails) (*WorkRequest, error) {
 	pool, err := s.changeable(caller, id, "")
 	if err != nil {
@@ -133,8 +135,8 @@ func (s *State) DetachFromPool(caller *User, id string, details DetachDetails) (
 	return work, nil
 }
 
-// TerminatePool ends a pool and all that it made: instances, boot volumes and block volumes (oci-go-sdk,
-// ComputeManagementClient.TerminateInstancePool).
+// TerminatePool ends a pool and all that it made: instances, boot volumes and block volumes
+// (oci-go-sdk, ComputeManagementClient.TerminateInstancePool).
 func (s *State) TerminatePool(caller *User, id, ifMatch string) error {
 	pool, err := s.changeable(caller, id, ifMatch)
 	if err != nil {
@@ -217,7 +219,8 @@ func (s *State) converge(pool *InstancePool) {
 	s.look(pool)
 }
 
-// launchMember launches one instance, at the next place that takes it; a refusal is only seen in a work request.
+// launchMember launches one instance, at the next place that takes it; a refusal is only seen in a
+// work request.
 func (s *State) launchMember(pool *InstancePool) bool {
 	configuration, ok := s.items[pool.InstanceConfigurationID].(*InstanceConfiguration)
 	if !ok || configuration.InstanceDetails.LaunchDetails == nil {
@@ -249,7 +252,8 @@ func (s *State) launchMember(pool *InstancePool) bool {
 	return false
 }
 
-// domainsOf are the placement's fault domains, those with the fewest members first, or one that leaves the choice open.
+// domainsOf are the placement's fault domains, those with the fewest members first, or one that
+// leaves the choice open.
 func (s *State) domainsOf(pool *InstancePool, placement Placement) []string {
 	if len(placement.FaultDomains) == 0 {
 		return []string{""}
@@ -276,8 +280,9 @@ func (s *State) join(pool *InstancePool, configuration *InstanceConfiguration, i
 	}
 }
 
-// launch is what LaunchInstance would be asked for. Names are the pool's choice: inst-, five random characters, the pool's name.
-// What configuration and placement both say is the placement's (Oracle, "Working with Instance Pools").
+// launch is what LaunchInstance would be asked for. Names are the pool's choice: inst-, five random
+// characters, the pool's name. What configuration and placement both say is the placement's
+// (Oracle, "Working with Instance Pools").
 func (c *InstanceConfiguration) launch(pool *InstancePool, placement Placement, faultDomain string) LaunchDetails {
 	launch := c.InstanceDetails.LaunchDetails
 	vnic := CreateVnicDetails{}

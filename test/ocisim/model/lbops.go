@@ -73,7 +73,8 @@ func (s *State) lbWork(balancer *LoadBalancer, operation string, change func()) 
 	return work
 }
 
-// lbErrorCode is one of the two codes that the service knows (oci-go-sdk loadbalancer/work_request_error.go).
+// lbErrorCode is one of the two codes that the service knows (oci-go-sdk
+// loadbalancer/work_request_error.go).
 func lbErrorCode(failure *Error) string {
 	if failure.Code == "BAD_INPUT" {
 		return failure.Code

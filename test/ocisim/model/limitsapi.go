@@ -98,9 +98,9 @@ func (s *State) limitValues(name string) []LimitValue {
 	return values
 }
 
-// GetAvailability tells what of a limit is used and left. For a limit that
-// counts by availability domain, that domain is required; the compartment is
-// the root or one that has a quota (oci-go-sdk limits/get_resource_availability_request_response.go).
+// GetAvailability tells what of a limit is used and left. For a limit that counts by availability
+// domain, that domain is required; the compartment is the root or one that has a quota (oci-go-sdk
+// limits/get_resource_availability_request_response.go).
 func (s *State) GetAvailability(caller *User, service, name, compartment, ad string) (Availability, error) {
 	if compartment == "" {
 		return Availability{}, ErrMissing("compartmentId")

@@ -86,7 +86,8 @@ func (s *State) checkSets(caller *User, sets map[string]BackendSet) (map[string]
 			return nil, err
 		}
 		if set.IsPreserveSource == nil {
-			// oci-go-sdk networkloadbalancer/backend_set_details.go: "The value is true by default."
+			// oci-go-sdk networkloadbalancer/backend_set_details.go: "The value is true by
+			// default."
 			preserved := true
 			set.IsPreserveSource = &preserved
 		}

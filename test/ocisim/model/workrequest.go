@@ -35,7 +35,8 @@ type WorkError struct {
 	Timestamp time.Time `json:"timestamp"`
 }
 
-// FailWork lets the work requests of load balancers that are started from now on fail, until it is called with nil.
+// FailWork lets the work requests of load balancers that are started from now on fail, until it is
+// called with nil.
 func (s *State) FailWork(failure *Error) { s.failing = failure }
 
 func (s *State) newWorkRequest(operation, compartment, entity, id, action string) *WorkRequest {

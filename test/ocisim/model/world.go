@@ -64,7 +64,8 @@ type World struct {
 	Faults *Faults
 	Calls  *CallLog
 
-	// publicIPs counts the public addresses handed out of the range: there is one Internet for all tenancies.
+	// publicIPs counts the public addresses handed out of the range: there is one Internet for all
+	// tenancies.
 	publicRange netip.Prefix
 	publicIPs   atomic.Uint32
 
@@ -95,11 +96,13 @@ type State struct {
 	services   []Service
 	throttle   *bucket
 	createTime time.Time
-	// failing is what the work request of a load balancer that the call under way starts fails with.
+	// failing is what the work request of a load balancer that the call under way starts fails
+	// with.
 	failing *Error
 }
 
-// SetSkew moves the clock that the dates of requests are judged by: it is ahead of the wall clock by that much.
+// SetSkew moves the clock that the dates of requests are judged by: it is ahead of the wall clock
+// by that much.
 func (w *World) SetSkew(skew time.Duration) { w.skew.Store(int64(skew)) }
 
 // WallClock is what the dates of requests are judged by.

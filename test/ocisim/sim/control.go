@@ -19,7 +19,8 @@ func (s *Sim) AddFault(fault Fault) { s.world.Faults.Add(fault) }
 // ClearFaults drops the faults that have not happened yet.
 func (s *Sim) ClearFaults() { s.world.Faults.Clear() }
 
-// SetSkew sets how far the simulator's clock is ahead of the client's: beyond five minutes no signature is valid.
+// SetSkew sets how far the simulator's clock is ahead of the client's: beyond five minutes no
+// signature is valid.
 func (s *Sim) SetSkew(skew time.Duration) { s.world.SetSkew(skew) }
 
 // Calls returns the call log, oldest first.
@@ -142,7 +143,8 @@ func (s *Sim) Machines(tenancy string) ([]Machine, error) {
 	return machines, err
 }
 
-// IsBackend tells whether an instance is a backend of a network load balancer that is not gone, and not drained.
+// IsBackend tells whether an instance is a backend of a network load balancer that is not gone, and
+// not drained.
 func (s *Sim) IsBackend(instance string) bool {
 	for _, state := range s.world.States() {
 		if state.IsBackend(instance) {

@@ -28,8 +28,8 @@ type Options struct {
 	PageSize int
 	// Booter is told what machines do; nil boots nothing.
 	Booter Booter
-	// PublicIPs is the range of IPv4 addresses that public ones come from, 198.18.0.0/15 by default. One in 127.0.0.0/8 can be
-	// listened on, by what stands for a load balancer.
+	// PublicIPs is the range of IPv4 addresses that public ones come from, 198.18.0.0/15 by
+	// default. One in 127.0.0.0/8 can be listened on, by what stands for a load balancer.
 	PublicIPs netip.Prefix
 }
 

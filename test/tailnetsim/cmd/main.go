@@ -1,8 +1,8 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command cmd serves the simulated control server until it is interrupted. It prints one line of JSON with its address and
-// the credentials of an OAuth client that was made for this run.
+// Command cmd serves the simulated control server until it is interrupted. It prints one line of
+// JSON with its address and the credentials of an OAuth client that was made for this run.
 package main
 
 import (

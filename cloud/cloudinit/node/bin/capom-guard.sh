@@ -11,9 +11,9 @@ set -eu
 
 TAILNET=100.64.0.0/10
 
-# What must leave by the tailnet whatever its mark: Cilium writes identities into the bits that tailscale's bypass rules
-# (5210 and up) test. The kernel's local table still comes first, so an address of our own is still delivered locally.
-# CIDR lists are words on purpose.
+# What must leave by the tailnet whatever its mark: Cilium writes identities into the bits that
+# tailscale's bypass rules (5210 and up) test. The kernel's local table still comes first, so an
+# address of our own is still delivered locally. CIDR lists are words on purpose.
 # shellcheck disable=SC2086
 tailnet_destinations() {
 	echo "$TAILNET"
@@ -142,7 +142,8 @@ ensure_table() {
 	[ "$1" = once ] || log "the rules were not as they should be: restored"
 }
 
-# tailscaled sets it when its netfilter mode is on, and never back; Cilium's proxy needs 0 (cilium issue 48706).
+# tailscaled sets it when its netfilter mode is on, and never back; Cilium's proxy needs 0 (cilium
+# issue 48706).
 ensure_sysctl() {
 	if [ "$(sysctl -n net.ipv4.conf.all.src_valid_mark)" != 0 ]; then
 		sysctl -q -w net.ipv4.conf.all.src_valid_mark=0

@@ -2,12 +2,14 @@
 # Copyright The CAPOM Authors.
 # SPDX-License-Identifier: Apache-2.0
 #
-# Makes a stock Ubuntu or Oracle Linux image fit for a node. Everything is idempotent and survives a reboot.
+# Makes a stock Ubuntu or Oracle Linux image fit for a node. Everything is idempotent and survives a
+# reboot.
 set -eu
 # shellcheck source=../lib/lib.sh
 . "${CAPOM_ROOT:-}/usr/local/lib/capom/lib.sh"
 
-# The firewall openings, one "CHAIN rule" each. What may come over the tailnet is for the tailnet's policy to say.
+# The firewall openings, one "CHAIN rule" each. What may come over the tailnet is for the tailnet's
+# policy to say.
 openings() {
 	echo "INPUT -p udp -m udp --dport 41641 -j ACCEPT"
 	for interface in tailscale0 cilium_+ lxc+; do
@@ -26,9 +28,10 @@ openings() {
 	fi
 }
 
-# Oracle's Ubuntu images end INPUT and FORWARD in REJECT and load /etc/iptables/rules.v4 at boot. The openings go ahead
-# of the first REJECT; no other line changes, InstanceServices (the boot volume's iSCSI) least of all. The running
-# rules are never saved to the file, for they hold Cilium's.
+# Oracle's Ubuntu images end INPUT and FORWARD in REJECT and load /etc/iptables/rules.v4 at boot.
+# The openings go ahead of the first REJECT; no other line changes, InstanceServices (the boot
+# volume's iSCSI) least of all. The running rules are never saved to the file, for they hold
+# Cilium's.
 open_iptables() {
 	saved=$ROOT/etc/iptables/rules.v4
 	openings | grep -v : >"$RUN/openings"
@@ -48,8 +51,9 @@ open_iptables() {
 	done <"$RUN/openings"
 }
 
-# A source's zone wins over its interface's, so pod addresses cover the pods' own interfaces.
-# Both for now and for later, without a reload, which would drop the rules of others. Oracle's direct rules stay.
+# A source's zone wins over its interface's, so pod addresses cover the pods' own interfaces. Both
+# for now and for later, without a reload, which would drop the rules of others. Oracle's direct
+# rules stay.
 open_firewalld() {
 	systemctl is-active --quiet firewalld.service 2>/dev/null || return 0
 	for when in --permanent ""; do

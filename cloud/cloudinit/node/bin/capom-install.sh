@@ -2,8 +2,8 @@
 # Copyright The CAPOM Authors.
 # SPDX-License-Identifier: Apache-2.0
 #
-# Installs tailscale and, with bootstrap mode install, containerd, kubelet and kubeadm. What is there at the right
-# version is left alone.
+# Installs tailscale and, with bootstrap mode install, containerd, kubelet and kubeadm. What is
+# there at the right version is left alone.
 set -eu
 # shellcheck source=../lib/lib.sh
 . "${CAPOM_ROOT:-}/usr/local/lib/capom/lib.sh"
@@ -84,7 +84,8 @@ deb_repository() {
 	echo "deb [signed-by=/etc/apt/keyrings/$1.gpg] $4" >"$ROOT/etc/apt/sources.list.d/$1.list"
 }
 
-# install_held "NAME..." PACKAGE...: unattended upgrades must not replace what the Machine's version asks for.
+# install_held "NAME..." PACKAGE...: unattended upgrades must not replace what the Machine's version
+# asks for.
 install_held() {
 	held=$1
 	shift
@@ -149,7 +150,8 @@ install_tailscale() {
 	"tailscale_from_$CAPOM_TAILSCALE_SOURCE"
 }
 
-# Kernels before 6.8.5 lose time over VXLAN packets that tailscaled coalesced (tailscale issue 11026).
+# Kernels before 6.8.5 lose time over VXLAN packets that tailscaled coalesced (tailscale issue
+# 11026).
 tune_tailscaled() {
 	settings=
 	[ -z "$CAPOM_MTU" ] || settings="TS_DEBUG_MTU=$CAPOM_MTU"
@@ -192,8 +194,9 @@ kubernetes_from_rpm() {
 		fail "Kubernetes $1 cannot be installed from $base"
 }
 
-# kubeadm's own guide sets SELinux to permissive: kubelet's and containerd's packages carry no policy that kubeadm's
-# static pods run under. An image with Kubernetes preinstalled is left as its builder made it.
+# kubeadm's own guide sets SELinux to permissive: kubelet's and containerd's packages carry no
+# policy that kubeadm's static pods run under. An image with Kubernetes preinstalled is left as its
+# builder made it.
 relax_selinux() {
 	have setenforce || return 0
 	setenforce 0 2>/dev/null || true

@@ -2,9 +2,9 @@
 # Copyright The CAPOM Authors.
 # SPDX-License-Identifier: Apache-2.0
 #
-# One attempt to join the tailnet; with "wait", attempts until it has joined. The key is used only when tailscaled has
-# no identity: afterwards the state file is the identity, and the key is gone (k3s issues 10729 and 13597 are what
-# comes of using the key at every boot).
+# One attempt to join the tailnet; with "wait", attempts until it has joined. The key is used only
+# when tailscaled has no identity: afterwards the state file is the identity, and the key is gone
+# (k3s issues 10729 and 13597 are what comes of using the key at every boot).
 set -eu
 # shellcheck source=../lib/lib.sh
 . "${CAPOM_ROOT:-}/usr/local/lib/capom/lib.sh"
@@ -24,8 +24,8 @@ backend_state() {
 	tailscale status --json --peers=false 2>/dev/null | sed -n 's/.*"BackendState": *"\([A-Za-z]*\)".*/\1/p' | head -n 1
 }
 
-# Headscale refuses with an HTTP status, after which "tailscale up" waits until its time is over and does not say why;
-# tailscaled's health does (tailscale health/warnings.go, LoginStateWarnable).
+# Headscale refuses with an HTTP status, after which "tailscale up" waits until its time is over and
+# does not say why; tailscaled's health does (tailscale health/warnings.go, LoginStateWarnable).
 login_error() {
 	tailscale status --json --peers=false 2>/dev/null | sed -n 's/\\"/"/g; s/.*\(The last login error was: .*\)",*$/\1/p' | head -n 1
 }
@@ -37,8 +37,9 @@ up_message() {
 		END { print last }' "$RUN/up.log"
 }
 
-# Without netfilter, tailscaled neither sets src_valid_mark, which breaks Cilium's proxy, nor masquerades packets whose
-# mark happens to look like its own; capom-host opens the firewall and capom-guard drops spoofed sources in its stead.
+# Without netfilter, tailscaled neither sets src_valid_mark, which breaks Cilium's proxy, nor
+# masquerades packets whose mark happens to look like its own; capom-host opens the firewall and
+# capom-guard drops spoofed sources in its stead.
 up() {
 	name=$(tailnet_hostname) || fail "the instance's OCID is unknown, which the machine's name is made of: waiting for the metadata service"
 	set -- --hostname="$name" --accept-dns=false --accept-routes --snat-subnet-routes=false \
@@ -61,7 +62,8 @@ NeedsLogin | NoState)
 	fi
 	;;
 Running) ;;
-# Without any flag, or tailscale would ask for every setting made since, the advertised routes for one.
+# Without any flag, or tailscale would ask for every setting made since, the advertised routes for
+# one.
 Stopped) timeout "$CAPOM_JOIN_TIMEOUT" tailscale up >"$RUN/up.log" 2>&1 </dev/null || fail "tailscale up: $(up_message)" ;;
 NeedsMachineAuth) fail "the device waits for approval: approve it in the tailnet's administration, or use pre-authorised keys" ;;
 Starting) ;;
@@ -79,7 +81,8 @@ until [ "$(backend_state)" = Running ] && address=$(tailnet_address) &&
 	left=$((left - 1))
 done
 
-# The version is pinned; an update switched on in the tailnet's settings must not replace it under the cluster.
+# The version is pinned; an update switched on in the tailnet's settings must not replace it under
+# the cluster.
 tailscale set --auto-update=false 2>/dev/null || true
 rm -f "$KEY" "$RUN/up.log"
 log "tailnet address $address"

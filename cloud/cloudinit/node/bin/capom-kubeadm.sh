@@ -2,8 +2,9 @@
 # Copyright The CAPOM Authors.
 # SPDX-License-Identifier: Apache-2.0
 #
-# Sets the advertise address in the configuration that the bootstrap data wrote for kubeadm, between write_files and
-# runcmd. kubeadm would take the address of the default route's interface, which other accounts cannot reach.
+# Sets the advertise address in the configuration that the bootstrap data wrote for kubeadm, between
+# write_files and runcmd. kubeadm would take the address of the default route's interface, which
+# other accounts cannot reach.
 set -eu
 # shellcheck source=../lib/lib.sh
 . "${CAPOM_ROOT:-}/usr/local/lib/capom/lib.sh"

@@ -2,8 +2,9 @@
 # Copyright The CAPOM Authors.
 # SPDX-License-Identifier: Apache-2.0
 #
-# Runs before every start of kubelet and writes the environment file that kubelet's unit reads next. The arguments come
-# last on kubelet's command line, so they win, and what else stands in KUBELET_EXTRA_ARGS is kept.
+# Runs before every start of kubelet and writes the environment file that kubelet's unit reads next.
+# The arguments come last on kubelet's command line, so they win, and what else stands in
+# KUBELET_EXTRA_ARGS is kept.
 set -eu
 # shellcheck source=../lib/lib.sh
 . "${CAPOM_ROOT:-}/usr/local/lib/capom/lib.sh"

@@ -2,7 +2,8 @@
 # Copyright The CAPOM Authors.
 # SPDX-License-Identifier: Apache-2.0
 #
-# The order of a machine's first boot. $1 is cloud-init's script that runs kubeadm; it is made executable at the end.
+# The order of a machine's first boot. $1 is cloud-init's script that runs kubeadm; it is made
+# executable at the end.
 set -eu
 # shellcheck source=../lib/lib.sh
 . "${CAPOM_ROOT:-}/usr/local/lib/capom/lib.sh"

@@ -2,8 +2,9 @@
 # Copyright The CAPOM Authors.
 # SPDX-License-Identifier: Apache-2.0
 #
-# Advertises what this node answers for: the control plane's address while the local API server is ready, and in
-# TailnetRoutes mode the node's own pod CIDRs. It is the only writer of the node's advertised routes.
+# Advertises what this node answers for: the control plane's address while the local API server is
+# ready, and in TailnetRoutes mode the node's own pod CIDRs. It is the only writer of the node's
+# advertised routes.
 #   run        the agent
 #   withdraw   what systemd runs when the agent is gone
 #   wait-held  returns when the address is held, before kubeadm init
@@ -21,8 +22,9 @@ has_vip() {
 	[ "$CAPOM_ROLE" = control-plane ] && [ -n "$CAPOM_VIP" ]
 }
 
-# Prints ready, refused (nothing listens), silent (no answer in time) or unready. The node's own address is asked, never the VIP, which may be
-# another node's. The client certificate is for clusters that switched anonymous requests off.
+# Prints ready, refused (nothing listens), silent (no answer in time) or unready. The node's own
+# address is asked, never the VIP, which may be another node's. The client certificate is for
+# clusters that switched anonymous requests off.
 probe() {
 	address=$(tailnet_address) || { echo unready && return; }
 	set --
@@ -45,7 +47,8 @@ node_name() {
 	echo "${name:-$(hostname | tr '[:upper:]' '[:lower:]')}"
 }
 
-# The pod CIDRs that the controller manager gave this node, from its Node object; remembered in a tmpfs.
+# The pod CIDRs that the controller manager gave this node, from its Node object; remembered in a
+# tmpfs.
 pod_cidrs() {
 	[ "$CAPOM_POD_NETWORK" = TailnetRoutes ] || return 0
 	if [ ! -s "$RUN/pod-cidrs" ] && [ -r "$KUBELET_CERT" ]; then
@@ -70,7 +73,8 @@ advertise() {
 	log "advertising '$routes'"
 }
 
-# The address goes on lo: tailscaled does not offer loopback addresses as endpoints, and Cilium does not select lo.
+# The address goes on lo: tailscaled does not offer loopback addresses as endpoints, and Cilium does
+# not select lo.
 hold() {
 	if has_vip; then
 		ip addr replace "$CAPOM_VIP/32" dev lo
@@ -82,8 +86,8 @@ hold() {
 	fi
 }
 
-# The route goes first, so that nobody is sent here any more. Without the address, this node's own clients reach the
-# control plane that holds it now.
+# The route goes first, so that nobody is sent here any more. Without the address, this node's own
+# clients reach the control plane that holds it now.
 release() {
 	advertise no
 	if has_vip; then
@@ -95,8 +99,8 @@ release() {
 	fi
 }
 
-# The first control plane holds the address before kubeadm init, which talks to it; not for ever, lest a machine whose
-# init failed attracts the clients of its replacement.
+# The first control plane holds the address before kubeadm init, which talks to it; not for ever,
+# lest a machine whose init failed attracts the clients of its replacement.
 first_hold() {
 	[ -e "$RUN/vip-first" ] || return 1
 	age=$(($(date +%s) - $(stat -c %Y "$RUN/vip-first")))
@@ -108,8 +112,8 @@ pause() {
 	wait $! || true
 }
 
-# A refused connection means that the API server is gone, and silence that it hangs: neither need be watched for long. "unready" may
-# be an etcd election that passes on all control planes at once.
+# A refused connection means that the API server is gone, and silence that it hangs: neither need be
+# watched for long. "unready" may be an etcd election that passes on all control planes at once.
 run() {
 	trap 'release; exit 0' TERM INT
 	rm -f "$RUN/advertised"

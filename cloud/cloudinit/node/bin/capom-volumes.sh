@@ -2,8 +2,8 @@
 # Copyright The CAPOM Authors.
 # SPDX-License-Identifier: Apache-2.0
 #
-# Formats each data volume if it is blank and mounts it by UUID. A volume that does not appear is announced and left:
-# it must not stop the boot, and its fstab line would have nofail anyway.
+# Formats each data volume if it is blank and mounts it by UUID. A volume that does not appear is
+# announced and left: it must not stop the boot, and its fstab line would have nofail anyway.
 set -eu
 # shellcheck source=../lib/lib.sh
 . "${CAPOM_ROOT:-}/usr/local/lib/capom/lib.sh"
@@ -17,8 +17,8 @@ wait_for() {
 	done
 }
 
-# blkid answers 2 for a device on which it finds nothing at all: only then is it formatted. Anything else, a partition
-# table too, is somebody's data.
+# blkid answers 2 for a device on which it finds nothing at all: only then is it formatted. Anything
+# else, a partition table too, is somebody's data.
 format_if_blank() {
 	rc=0
 	blkid -p "$1" >/dev/null 2>&1 || rc=$?
@@ -40,8 +40,9 @@ mount_volume() {
 	fi
 	mkdir -p "$ROOT$2"
 	if ! grep -q "^UUID=$uuid " "$ROOT/etc/fstab" 2>/dev/null; then
-		# Oracle's options: without nofail and _netdev an instance may not boot when the volume is missing. systemd orders
-		# a nofail mount before nothing (systemd.mount(5)), so that etcd could start on the empty directory below it.
+		# Oracle's options: without nofail and _netdev an instance may not boot when the volume is
+		# missing. systemd orders a nofail mount before nothing (systemd.mount(5)), so that etcd
+		# could start on the empty directory below it.
 		printf 'UUID=%s %s %s defaults,_netdev,nofail,x-systemd.before=containerd.service,x-systemd.before=kubelet.service 0 2\n' \
 			"$uuid" "$2" "$type" >>"$ROOT/etc/fstab"
 	fi

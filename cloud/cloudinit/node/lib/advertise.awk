@@ -1,9 +1,10 @@
 # Copyright The CAPOM Authors.
 # SPDX-License-Identifier: Apache-2.0
 #
-# Sets localAPIEndpoint.advertiseAddress of kubeadm's InitConfiguration and of a control plane's JoinConfiguration to
-# the variable "address", where it is unset, unspecified or the placeholder 100.64.0.0. An address that a user chose
-# stays, and so does every other line. Exits 1 when a control plane's document would be left without an address.
+# Sets localAPIEndpoint.advertiseAddress of kubeadm's InitConfiguration and of a control plane's
+# JoinConfiguration to the variable "address", where it is unset, unspecified or the placeholder
+# 100.64.0.0. An address that a user chose stays, and so does every other line. Exits 1 when a
+# control plane's document would be left without an address.
 
 function indent_of(line) { match(line, /^ */); return RLENGTH }
 

@@ -18,7 +18,8 @@ log() {
 	printf 'capom: %s\n' "$*"
 }
 
-# Tells whoever reads the cloud-init log, and whoever reads the console history of a machine they cannot log in to.
+# Tells whoever reads the cloud-init log, and whoever reads the console history of a machine they
+# cannot log in to.
 announce() {
 	log "$*"
 	if [ -z "$ROOT" ] && [ -w /dev/console ]; then
@@ -36,8 +37,9 @@ have() {
 	command -v "$1" >/dev/null 2>&1
 }
 
-# until_done WHAT COMMAND...: runs COMMAND until it succeeds, waiting longer each time. kubeadm runs after the last step
-# only, so a failing step keeps it from running, and the machine recovers by itself when the cause goes away.
+# until_done WHAT COMMAND...: runs COMMAND until it succeeds, waiting longer each time. kubeadm runs
+# after the last step only, so a failing step keeps it from running, and the machine recovers by
+# itself when the cause goes away.
 until_done() {
 	what=$1
 	shift
@@ -80,8 +82,8 @@ tailnet_hostname() {
 	printf '%s-%s\n' "$CAPOM_HOSTNAME" "$(printf '%s' "$id" | tail -c 12)"
 }
 
-# The instance's OCID. cloud-init's copy needs no network; the metadata service is asked where the data source is
-# another one than Oracle's.
+# The instance's OCID. cloud-init's copy needs no network; the metadata service is asked where the
+# data source is another one than Oracle's.
 instance_id() {
 	id=$(cat "$ROOT/var/lib/cloud/data/instance-id" 2>/dev/null || true)
 	case $id in

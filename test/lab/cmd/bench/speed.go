@@ -27,7 +27,8 @@ const (
 // path is a way between two nodes, and how fast it is.
 type path struct {
 	name string
-	// megabits are a second's, the median of some streams; milliseconds are the median of requests on new connections.
+	// megabits are a second's, the median of some streams; milliseconds are the median of requests
+	// on new connections.
 	megabits, milliseconds float64
 }
 
@@ -61,7 +62,8 @@ func (b *bench) measure(ctx context.Context, c *world.Cluster, mode string, path
 	return append(paths, pods, hosts), err
 }
 
-// at asks from the machine itself: the API server's proxy is slow to answer while streams take the processors.
+// at asks from the machine itself: the API server's proxy is slow to answer while streams take the
+// processors.
 func (b *bench) at(e end, address string) asker {
 	return func(ctx context.Context, do, parameter, value string) (a podnetwork.Answer, err error) {
 		out, err := b.world.Machine(e.instance).Exec(ctx, "curl", "-sS", "--max-time", "30", "--retry", "5", "--retry-connrefused", "-G",
