@@ -24,6 +24,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/joinkey"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/machine"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/machinetemplate"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnet"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
@@ -89,6 +90,11 @@ func setupControllers(
 	return nil
 }
 
+// intervals are the ones of all controllers.
+func (o managerOptions) intervals() phases.Intervals {
+	return phases.Intervals{Poll: o.pollInterval, Retry: o.progressInterval, Progress: o.progressInterval}
+}
+
 // setupPools adds the controllers of machine pools, if their gate is open.
 func setupPools(ctx context.Context, mgr ctrl.Manager, clients *access.Clients, pollers *poller.Pollers, o managerOptions) error {
 	if !o.gates.Enabled(machinePoolGate) {
@@ -98,7 +104,7 @@ func setupPools(ctx context.Context, mgr ctrl.Manager, clients *access.Clients, 
 	err := (&machinepool.Reconciler{
 		Client: mgr.GetClient(), Access: clients, Pollers: pollers, WatchFilterValue: o.watchFilter,
 		Recorder: mgr.GetEventRecorder("ocimeshmachinepool-controller"), KeyNamespace: o.ownNamespace,
-		Options: machinepool.Options{PollInterval: o.pollInterval, ProgressInterval: o.progressInterval},
+		Options: machinepool.Options{Intervals: o.intervals()},
 	}).SetupWithManager(ctx, mgr, perKind)
 	if err != nil {
 		return fmt.Errorf("set up OCIMeshMachinePool: %w", err)
@@ -106,9 +112,7 @@ func setupPools(ctx context.Context, mgr ctrl.Manager, clients *access.Clients, 
 	err = (&poolmachine.Reconciler{
 		Client: mgr.GetClient(), Access: clients, Pollers: pollers, WatchFilterValue: o.watchFilter,
 		Recorder: mgr.GetEventRecorder("ocimeshmachinepoolmachine-controller"),
-		Options: poolmachine.Options{
-			PollInterval: o.pollInterval, ProgressInterval: o.progressInterval, JoinTimeout: o.joinTimeout,
-		},
+		Options:  poolmachine.Options{Intervals: o.intervals(), JoinTimeout: o.joinTimeout},
 	}).SetupWithManager(ctx, mgr, perKind)
 	if err != nil {
 		return fmt.Errorf("set up OCIMeshMachinePoolMachine: %w", err)

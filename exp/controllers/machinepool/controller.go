@@ -24,10 +24,10 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/pass"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolid"
 )
 
@@ -43,10 +43,8 @@ import (
 
 // Options are the controller's times. Zero values stand for the defaults.
 type Options struct {
-	// PollInterval is how often a pool at rest is looked at; 60 seconds by default.
-	PollInterval time.Duration
-	// ProgressInterval is how often a pool that changes is looked at; 10 seconds by default.
-	ProgressInterval time.Duration
+	// Intervals are between two passes over a pool.
+	Intervals phases.Intervals
 	// KeyLife is for how long a tailnet key lets machines join; half of it after it was made
 	// another one takes its place. 24 hours by default, which is also the longest.
 	KeyLife time.Duration
@@ -110,41 +108,41 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 		reterr = kerrors.NewAggregate([]error{reterr, err})
 	}()
 	if !own.DeletionTimestamp.IsZero() {
-		err = s.Run(ctx, r.deletePhases(s)...)
+		err = phases.Run(ctx, s, r.deletePhases())
 	} else {
-		err = s.Run(ctx, r.normalPhases(s)...)
+		err = phases.Run(ctx, s, r.normalPhases())
 	}
 	return s.Result(), err
 }
 
 // normalPhases are the way up. Instances are looked at before anything that may fail, since they
 // are there all the same.
-func (r *Reconciler) normalPhases(s *scope) []pass.Phase {
-	return []pass.Phase{
-		{Name: "prerequisites", Condition: expv1.ConfigurationReadyCondition, Run: s.with(r.prerequisites)},
-		{Name: "capacity", Condition: expv1.ConfigurationReadyCondition, Run: s.with(r.capacity)},
-		{Name: "find pool", Condition: expv1.PoolReadyCondition, Run: s.with(r.findPool)},
-		{Name: "instances", Condition: expv1.InstancesReadyCondition, Run: s.with(r.instances)},
-		{Name: "tailnet key", Condition: infrav1.TailnetReadyCondition, Run: s.with(r.tailnetKey)},
-		{Name: "configuration", Condition: expv1.ConfigurationReadyCondition, Run: s.with(r.configuration)},
-		{Name: "pool", Condition: expv1.PoolReadyCondition, Run: s.with(r.pool)},
-		{Name: "scale", Condition: expv1.PoolReadyCondition, Run: s.with(r.scale)},
-		{Name: "provision", Condition: expv1.PoolReadyCondition, Run: s.with(r.provision)},
-		{Name: "clean up", Condition: expv1.ConfigurationReadyCondition, Run: s.with(r.cleanUp)},
+func (r *Reconciler) normalPhases() []phases.Phase[*scope] {
+	return []phases.Phase[*scope]{
+		{Name: "prerequisites", Condition: expv1.ConfigurationReadyCondition, Run: r.prerequisites},
+		{Name: "capacity", Condition: expv1.ConfigurationReadyCondition, Run: r.capacity},
+		{Name: "find pool", Condition: expv1.PoolReadyCondition, Run: r.findPool},
+		{Name: "instances", Condition: expv1.InstancesReadyCondition, Run: r.instances},
+		{Name: "tailnet key", Condition: infrav1.TailnetReadyCondition, Run: r.tailnetKey},
+		{Name: "configuration", Condition: expv1.ConfigurationReadyCondition, Run: r.configuration},
+		{Name: "pool", Condition: expv1.PoolReadyCondition, Run: r.pool},
+		{Name: "scale", Condition: expv1.PoolReadyCondition, Run: r.scale},
+		{Name: "provision", Condition: expv1.PoolReadyCondition, Run: r.provision},
+		{Name: "clean up", Condition: expv1.ConfigurationReadyCondition, Run: r.cleanUp},
 	}
 }
 
 // deletePhases are the way down.
-func (r *Reconciler) deletePhases(s *scope) []pass.Phase {
+func (r *Reconciler) deletePhases() []phases.Phase[*scope] {
 	const deleting = infrav1.DeletingCondition
-	return []pass.Phase{
-		{Name: "connect", Condition: deleting, Run: s.with(r.connectToDelete)},
-		{Name: "revoke keys", Condition: deleting, Run: s.with(r.revokeKeys)},
-		{Name: "find pools", Condition: deleting, Run: s.with(r.findPools)},
-		{Name: "record volumes", Condition: deleting, Run: s.with(r.recordVolumes)},
-		{Name: "terminate", Condition: deleting, Run: s.with(r.terminate)},
-		{Name: "delete machines", Condition: deleting, Run: s.with(r.deleteMachines)},
-		{Name: "remains", Condition: deleting, Run: s.with(r.remains)},
-		{Name: "release", Condition: deleting, Run: s.with(r.release)},
+	return []phases.Phase[*scope]{
+		{Name: "connect", Condition: deleting, Run: r.connectToDelete},
+		{Name: "revoke keys", Condition: deleting, Run: r.revokeKeys},
+		{Name: "find pools", Condition: deleting, Run: r.findPools},
+		{Name: "record volumes", Condition: deleting, Run: r.recordVolumes},
+		{Name: "terminate", Condition: deleting, Run: r.terminate},
+		{Name: "delete machines", Condition: deleting, Run: r.deleteMachines},
+		{Name: "remains", Condition: deleting, Run: r.remains},
+		{Name: "release", Condition: deleting, Run: r.release},
 	}
 }

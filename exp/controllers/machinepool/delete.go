@@ -183,8 +183,8 @@ func (r *Reconciler) terminate(ctx context.Context, s *scope) error {
 	case live > 0:
 		// The machines' objects are deleted meanwhile.
 		s.Deletion = access.NewProblem(infrav1.WaitingForTerminationReason, "Waiting for the instance pool to be TERMINATED")
-		s.Requeue(s.Progress)
-	case len(s.pools) == 0 && s.own.Status.Configuration.ID != "" && s.now.Sub(r.memory.searchedSince(s.own.UID, s.now)) < settlingPasses*s.Progress:
+		s.Requeue(s.Intervals.Progress)
+	case len(s.pools) == 0 && s.own.Status.Configuration.ID != "" && s.now.Sub(r.memory.searchedSince(s.own.UID, s.now)) < settlingPasses*s.Intervals.Progress:
 		return access.NewProblem(infrav1.WaitingForTerminationReason, "the instance pool's creation may be under way, it is looked for once more")
 	}
 	return nil
@@ -215,7 +215,7 @@ func (r *Reconciler) deleteMachines(ctx context.Context, s *scope) error {
 	}
 	if s.Deletion != nil {
 		s.Stop()
-		s.Requeue(s.Progress)
+		s.Requeue(s.Intervals.Progress)
 	}
 	return nil
 }

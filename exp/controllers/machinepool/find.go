@@ -50,7 +50,7 @@ func (r *Reconciler) findPool(ctx context.Context, s *scope) error {
 	case !exists, pool.State == oci.StateTerminated:
 		s.lost()
 	case pool.State == oci.StateTerminating:
-		s.WaitFor(s.Progress, expv1.PoolReadyCondition, expv1.PoolLostReason,
+		s.WaitFor(s.Intervals.Progress, expv1.PoolReadyCondition, expv1.PoolLostReason,
 			"The instance pool is TERMINATING and this provider did not ask for it: another one is made when it is gone")
 		status.State = string(pool.State)
 	default:
@@ -75,7 +75,7 @@ func (s *scope) take(pool oci.InstancePool) error {
 	proof, proven := poolid.Prove(s.owner, ownership.Recorded(s.own.Status.Pool.ID), pool.ID, pool.Tags)
 	if !proven {
 		s.own.Status.Pool = expv1.InstancePoolStatus{Attempt: s.own.Status.Pool.Attempt}
-		s.Requeue(s.Progress)
+		s.Requeue(s.Intervals.Progress)
 		return access.NewProblem(expv1.PoolNotOwnedReason, "instance pool %s carries the tags of another machine pool, it is left alone", pool.ID)
 	}
 	s.found, s.proof = &pool, proof

@@ -38,7 +38,7 @@ func (r *Reconciler) instances(ctx context.Context, s *scope) error {
 	}
 	if _, polled := s.book.Age(s.now); !polled {
 		s.book.Hurry()
-		s.WaitFor(s.Progress, expv1.InstancesReadyCondition, infrav1.WaitingReason, "Waiting for a look at account %s", s.account.Name)
+		s.WaitFor(s.Intervals.Progress, expv1.InstancesReadyCondition, infrav1.WaitingReason, "Waiting for a look at account %s", s.account.Name)
 		return nil
 	}
 	for _, own := range instance.Of(s.owner, s.book.Tagged(s.identity)) {

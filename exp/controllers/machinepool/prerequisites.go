@@ -18,16 +18,16 @@ import (
 func (r *Reconciler) prerequisites(ctx context.Context, s *scope) error {
 	s.own.Status.InfrastructureMachineKind = poolid.MachineKind
 	if s.infraCluster == nil {
-		s.WaitFor(s.Poll, expv1.ConfigurationReadyCondition, infrav1.WaitingForClusterInfrastructureReason, "Waiting for the Cluster's OCIMeshCluster")
+		s.WaitFor(s.Intervals.Poll, expv1.ConfigurationReadyCondition, infrav1.WaitingForClusterInfrastructureReason, "Waiting for the Cluster's OCIMeshCluster")
 		return nil
 	}
 	if provisioned := s.cluster.Status.Initialization.InfrastructureProvisioned; provisioned == nil || !*provisioned {
-		s.WaitFor(s.Poll, expv1.ConfigurationReadyCondition, infrav1.WaitingForClusterInfrastructureReason,
+		s.WaitFor(s.Intervals.Poll, expv1.ConfigurationReadyCondition, infrav1.WaitingForClusterInfrastructureReason,
 			"Waiting for OCIMeshCluster %s to be provisioned", s.infraCluster.Name)
 		return nil
 	}
 	if s.machinePool.Spec.Template.Spec.Bootstrap.DataSecretName == nil {
-		s.WaitFor(s.Poll, expv1.ConfigurationReadyCondition, infrav1.WaitingForBootstrapDataReason,
+		s.WaitFor(s.Intervals.Poll, expv1.ConfigurationReadyCondition, infrav1.WaitingForBootstrapDataReason,
 			"Waiting for the bootstrap provider to make the bootstrap data")
 		return nil
 	}

@@ -126,10 +126,10 @@ func (r *Reconciler) followOCI(ctx context.Context, s *scope) error {
 // settled says what is missing.
 func (s *scope) settled(ctx context.Context, wanted int) error {
 	if s.found.State == oci.StateRunning && s.found.Size == wanted && len(s.live) == wanted {
-		s.Requeue(s.Poll)
+		s.Requeue(s.Intervals.Poll)
 		return nil
 	}
-	s.Requeue(s.Progress)
+	s.Requeue(s.Intervals.Progress)
 	switch s.found.State {
 	case oci.StateRunning, oci.StateScaling, oci.StateProvisioning:
 	default:

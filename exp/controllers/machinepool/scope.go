@@ -24,13 +24,13 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/pass"
 )
 
 // scope is what the phases of one pass know.
 type scope struct {
-	pass.Pass
+	phases.Pass
 	own *expv1.OCIMeshMachinePool
 	now time.Time
 
@@ -100,16 +100,11 @@ func (m *memory) forget(uid types.UID) {
 	delete(m.searched, uid)
 }
 
-// with makes a phase of a method.
-func (s *scope) with(run func(context.Context, *scope) error) func(context.Context) error {
-	return func(ctx context.Context) error { return run(ctx, s) }
-}
-
 // newScope reads the objects around own; nil if there is nothing to do before somebody else has
 // done his part.
 func (r *Reconciler) newScope(ctx context.Context, own *expv1.OCIMeshMachinePool) (*scope, error) {
 	options := r.Options.withDefaults()
-	s := &scope{own: own, now: options.Clock(), Pass: pass.Pass{Poll: options.PollInterval, Progress: options.ProgressInterval}}
+	s := &scope{own: own, now: options.Clock(), Pass: phases.Pass{Intervals: options.Intervals}}
 	s.configurationBefore = own.Status.Configuration
 	deleting := !own.DeletionTimestamp.IsZero()
 	if deleting && !controllerutil.ContainsFinalizer(own, expv1.OCIMeshMachinePoolFinalizer) {
@@ -154,8 +149,7 @@ func (o Options) withDefaults() Options {
 			*value = otherwise
 		}
 	}
-	set(&o.PollInterval, time.Minute)
-	set(&o.ProgressInterval, 10*time.Second)
+	o.Intervals = o.Intervals.WithDefaults()
 	set(&o.KeyLife, tailnet.MaxReusableKeyExpiry)
 	if o.Clock == nil {
 		o.Clock = time.Now

@@ -28,6 +28,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/machinepool"
@@ -104,11 +105,11 @@ func (b *bench) restart() {
 	b.pollers = poller.New(env.Client, b.Clients, poller.Options{PollInterval: tick, ProgressInterval: tick, Clock: b.now})
 	b.pools = &machinepool.Reconciler{
 		Client: api, Access: b.Clients, Pollers: b.pollers, KeyNamespace: b.ManagerNamespace, Recorder: b.recorder,
-		Options: machinepool.Options{PollInterval: tick, ProgressInterval: tick, Clock: b.now},
+		Options: machinepool.Options{Intervals: phases.Intervals{Poll: tick, Retry: tick}, Clock: b.now},
 	}
 	b.members = &poolmachine.Reconciler{
 		Client: api, Access: b.Clients, Pollers: b.pollers, Recorder: b.recorder,
-		Options: poolmachine.Options{PollInterval: tick, ProgressInterval: tick, Clock: b.now},
+		Options: poolmachine.Options{Intervals: phases.Intervals{Poll: tick, Retry: tick}, Clock: b.now},
 	}
 }
 

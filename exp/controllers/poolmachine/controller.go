@@ -24,10 +24,10 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/pass"
 )
 
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshmachinepoolmachines,verbs=get;list;watch;patch;delete
@@ -39,10 +39,8 @@ import (
 
 // Options are the controller's times. Zero values stand for the defaults.
 type Options struct {
-	// PollInterval is how often a machine at rest is looked at; 60 seconds by default.
-	PollInterval time.Duration
-	// ProgressInterval is how often a machine that changes is looked at; 10 seconds by default.
-	ProgressInterval time.Duration
+	// Intervals are between two passes over a machine.
+	Intervals phases.Intervals
 	// JoinTimeout is how long after its launch an instance should have joined the tailnet; 20
 	// minutes by default.
 	JoinTimeout time.Duration
@@ -56,8 +54,7 @@ func (o Options) withDefaults() Options {
 			*value = otherwise
 		}
 	}
-	set(&o.PollInterval, time.Minute)
-	set(&o.ProgressInterval, 10*time.Second)
+	o.Intervals = o.Intervals.WithDefaults()
 	set(&o.JoinTimeout, 20*time.Minute)
 	if o.Clock == nil {
 		o.Clock = time.Now
@@ -113,26 +110,36 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 		err := helper.Patch(ctx, own, patch.WithOwnedConditions{Conditions: ownedConditions})
 		reterr = kerrors.NewAggregate([]error{reterr, err})
 	}()
-	const deleting = infrav1.DeletingCondition
 	if !own.DeletionTimestamp.IsZero() {
-		err = s.Run(ctx,
-			pass.Phase{Name: "connect", Condition: deleting, Run: s.with(r.connect)},
-			pass.Phase{Name: "look", Condition: deleting, Run: s.with(r.look)},
-			pass.Phase{Name: "record volumes", Condition: deleting, Run: s.with(r.recordVolumes)},
-			pass.Phase{Name: "detach", Condition: deleting, Run: s.with(r.detach)},
-			pass.Phase{Name: "remove volumes", Condition: deleting, Run: s.with(r.removeVolumes)},
-			pass.Phase{Name: "connect tailnet", Condition: deleting, Run: s.with(r.connectTailnet)},
-			pass.Phase{Name: "leave tailnet", Condition: deleting, Run: s.with(r.leaveTailnet)},
-			pass.Phase{Name: "release", Condition: deleting, Run: s.with(r.release)},
-		)
+		err = phases.Run(ctx, s, r.deletePhases())
 	} else {
-		err = s.Run(ctx,
-			pass.Phase{Name: "connect", Condition: infrav1.InstanceReadyCondition, Run: s.with(r.connect)},
-			pass.Phase{Name: "observe instance", Condition: infrav1.InstanceReadyCondition, Run: s.with(r.observeInstance)},
-			pass.Phase{Name: "connect tailnet", Condition: infrav1.TailnetReadyCondition, Run: s.with(r.connectTailnet)},
-			pass.Phase{Name: "observe device", Condition: infrav1.TailnetReadyCondition, Run: s.with(r.observeDevice)},
-			pass.Phase{Name: "provision", Condition: infrav1.TailnetReadyCondition, Run: s.with(r.provision)},
-		)
+		err = phases.Run(ctx, s, r.normalPhases())
 	}
 	return s.Result(), err
+}
+
+// normalPhases are the way up.
+func (r *Reconciler) normalPhases() []phases.Phase[*scope] {
+	return []phases.Phase[*scope]{
+		{Name: "connect", Condition: infrav1.InstanceReadyCondition, Run: r.connect},
+		{Name: "observe instance", Condition: infrav1.InstanceReadyCondition, Run: r.observeInstance},
+		{Name: "connect tailnet", Condition: infrav1.TailnetReadyCondition, Run: r.connectTailnet},
+		{Name: "observe device", Condition: infrav1.TailnetReadyCondition, Run: r.observeDevice},
+		{Name: "provision", Condition: infrav1.TailnetReadyCondition, Run: r.provision},
+	}
+}
+
+// deletePhases are the way down.
+func (r *Reconciler) deletePhases() []phases.Phase[*scope] {
+	const deleting = infrav1.DeletingCondition
+	return []phases.Phase[*scope]{
+		{Name: "connect", Condition: deleting, Run: r.connect},
+		{Name: "look", Condition: deleting, Run: r.look},
+		{Name: "record volumes", Condition: deleting, Run: r.recordVolumes},
+		{Name: "detach", Condition: deleting, Run: r.detach},
+		{Name: "remove volumes", Condition: deleting, Run: r.removeVolumes},
+		{Name: "connect tailnet", Condition: deleting, Run: r.connectTailnet},
+		{Name: "leave tailnet", Condition: deleting, Run: r.leaveTailnet},
+		{Name: "release", Condition: deleting, Run: r.release},
+	}
 }

@@ -26,9 +26,9 @@ func (r *Reconciler) observeDevice(ctx context.Context, s *scope) error {
 			"The machine joined Tailnet %s, and its cluster is in %s now: delete the Machine", status.Name, s.tailnet.Name)
 		return nil
 	}
-	age := s.Progress / 2
+	age := s.Intervals.Progress / 2
 	if status.DeviceID != "" {
-		age = s.Poll / 2
+		age = s.Intervals.Poll / 2
 	}
 	list, err := s.joins.RecentDevices(ctx, age)
 	if err != nil {
@@ -46,7 +46,7 @@ func (r *Reconciler) observeDevice(ctx context.Context, s *scope) error {
 	devices.Record(status, s.tailnet.Name, s.own.Name, device)
 	if trouble := devices.Trouble(device, s.now); trouble != nil {
 		s.Note(infrav1.TailnetReadyCondition, trouble.Reason, "%s", trouble.Message)
-		s.Requeue(s.Progress)
+		s.Requeue(s.Intervals.Progress)
 		return nil
 	}
 	s.device, s.deviceWarning = found.Device, devices.Warning(device)
@@ -87,7 +87,7 @@ func (r *Reconciler) claim(s *scope, instance *oci.Instance) ownership.DeviceCla
 }
 
 func (r *Reconciler) notJoined(s *scope, found devices.Found) {
-	s.Requeue(s.Progress)
+	s.Requeue(s.Intervals.Progress)
 	if found.Finding != nil {
 		s.Note(infrav1.TailnetReadyCondition, found.Finding.Reason, "%s", found.Finding.Message)
 	}
@@ -114,7 +114,7 @@ func (s *scope) approve(ctx context.Context, proof ownership.Proof) error {
 		Device: *s.device, Proof: proof, Tailnet: s.tailnet, Cluster: s.cluster, Network: s.infraCluster.Spec.PodNetwork,
 	})
 	if approval.Pending {
-		s.Requeue(s.Progress)
+		s.Requeue(s.Intervals.Progress)
 	}
 	if approval.Finding != nil {
 		s.Note(infrav1.TailnetReadyCondition, approval.Finding.Reason, "%s", approval.Finding.Message)
@@ -132,7 +132,7 @@ func (r *Reconciler) leaveTailnet(ctx context.Context, s *scope) error {
 		instance = &seen.Instance
 	}
 	claim := r.claim(s, instance)
-	list, err := s.joins.RecentDevices(ctx, s.Progress)
+	list, err := s.joins.RecentDevices(ctx, s.Intervals.Progress)
 	if err != nil {
 		return err
 	}

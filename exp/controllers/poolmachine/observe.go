@@ -33,7 +33,7 @@ func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
 		}
 	}
 	if exists && !s.take(found) {
-		s.WaitFor(s.Poll, infrav1.InstanceReadyCondition, expv1.InstanceNotOwnedReason, "%s", s.notOwned())
+		s.WaitFor(s.Intervals.Poll, infrav1.InstanceReadyCondition, expv1.InstanceNotOwnedReason, "%s", s.notOwned())
 		return nil
 	}
 	if !exists {
@@ -62,7 +62,7 @@ func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
 		s.Note(infrav1.InstanceReadyCondition, infrav1.InstanceProvisioningReason, "Instance is %s", found.State)
 	}
 	s.instance = &found
-	s.Requeue(s.Progress)
+	s.Requeue(s.Intervals.Progress)
 	return nil
 }
 
@@ -99,7 +99,7 @@ func (s *scope) observeAddresses() error {
 	}
 	vnic, found, err := s.book.Addresses(s.instanceID)
 	if err != nil || !found {
-		s.Requeue(s.Progress)
+		s.Requeue(s.Intervals.Progress)
 		return err
 	}
 	status.PrivateIP = vnic.PrivateIP.String()
@@ -111,7 +111,7 @@ func (s *scope) observeAddresses() error {
 
 // lost deletes the Machine of an instance that is gone, or the object itself if it has none.
 func (r *Reconciler) lost(ctx context.Context, s *scope) error {
-	s.WaitFor(s.Progress, infrav1.InstanceReadyCondition, infrav1.InstanceTerminatedReason,
+	s.WaitFor(s.Intervals.Progress, infrav1.InstanceReadyCondition, infrav1.InstanceTerminatedReason,
 		"Instance is gone and this provider did not ask for it: its Machine is deleted, OCI launches another one")
 	machine := &clusterv1.Machine{}
 	found, err := r.find(ctx, s.own, s.own.Name, machine)
@@ -132,7 +132,7 @@ func (r *Reconciler) lost(ctx context.Context, s *scope) error {
 // provision hands the machine over to Cluster API once it runs and has joined. That is never taken
 // back.
 func (r *Reconciler) provision(_ context.Context, s *scope) error {
-	s.Requeue(s.Poll)
+	s.Requeue(s.Intervals.Poll)
 	if s.instance == nil || s.device == nil {
 		return nil
 	}

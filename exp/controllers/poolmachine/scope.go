@@ -20,8 +20,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/pass"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolid"
 )
 
@@ -30,7 +30,7 @@ const providerIDPrefix = "oci://"
 
 // scope is what the phases of one pass know.
 type scope struct {
-	pass.Pass
+	phases.Pass
 	own *expv1.OCIMeshMachinePoolMachine
 	now time.Time
 	// instanceID is the OCID of the instance that own says it is about.
@@ -62,16 +62,11 @@ type scope struct {
 	left []string
 }
 
-// with makes a phase of a method.
-func (s *scope) with(run func(context.Context, *scope) error) func(context.Context) error {
-	return func(ctx context.Context) error { return run(ctx, s) }
-}
-
 // newScope reads the objects around own; nil if there is nothing to do.
 func (r *Reconciler) newScope(ctx context.Context, own *expv1.OCIMeshMachinePoolMachine) (*scope, error) {
 	options := r.Options.withDefaults()
 	s := &scope{
-		own: own, now: options.Clock(), Pass: pass.Pass{Poll: options.PollInterval, Progress: options.ProgressInterval},
+		own: own, now: options.Clock(), Pass: phases.Pass{Intervals: options.Intervals},
 		instanceID: strings.TrimPrefix(own.Spec.ProviderID, providerIDPrefix),
 	}
 	deleting := !own.DeletionTimestamp.IsZero()

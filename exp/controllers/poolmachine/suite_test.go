@@ -24,6 +24,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/image"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolmachine"
@@ -162,7 +163,7 @@ func (b *bench) pass(t *testing.T, g Gomega, object *expv1.OCIMeshMachinePoolMac
 	pollers := poller.New(env.Client, b.Clients, poller.Options{PollInterval: tick, ProgressInterval: tick})
 	r := &poolmachine.Reconciler{
 		Client: env.Client, Access: b.Clients, Pollers: pollers, Recorder: b.recorder,
-		Options: poolmachine.Options{PollInterval: tick, ProgressInterval: tick},
+		Options: poolmachine.Options{Intervals: phases.Intervals{Poll: tick, Retry: tick}},
 	}
 	_ = pollers.Poll(t.Context(), b.Accounts[0].Name)
 	_, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(object)})

@@ -1,0 +1,168 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package phases_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
+)
+
+const first, second = "FirstReady", "SecondReady"
+
+type scope struct {
+	phases.Pass
+	ran []string
+}
+
+func newScope() *scope {
+	return &scope{Pass: phases.Pass{Intervals: phases.Intervals{
+		Poll: time.Hour, Retry: time.Minute, Progress: time.Second,
+	}}}
+}
+
+// phase notes that it ran, and returns what run does.
+func phase(name, condition string, run func(*scope) error) phases.Phase[*scope] {
+	return phases.Phase[*scope]{Name: name, Condition: condition, Run: func(_ context.Context, s *scope) error {
+		s.ran = append(s.ran, name)
+		return run(s)
+	}}
+}
+
+func fine(*scope) error { return nil }
+
+func failing(err error) func(*scope) error { return func(*scope) error { return err } }
+
+var conflict = apierrors.NewConflict(schema.GroupResource{Resource: "things"}, "thing", errors.New("changed"))
+
+func TestThePassEndsWithTheFirstPhaseThatCannotGoOn(t *testing.T) {
+	problem := access.NewProblem(infrav1.SecretNotFoundReason, "no Secret")
+	independent := phase("one", first, failing(problem))
+	independent.Independent = true
+	for name, test := range map[string]struct {
+		one phases.Phase[*scope]
+		ran []string
+	}{
+		"all is well":                 {phase("one", first, fine), []string{"one", "two"}},
+		"a problem":                   {phase("one", first, failing(problem)), []string{"one"}},
+		"an independent one":          {independent, []string{"one", "two"}},
+		"an error of the API server":  {phase("one", first, failing(conflict)), []string{"one"}},
+		"the phase stopped the pass":  {phase("one", first, func(s *scope) error { s.Stop(); return nil }), []string{"one"}},
+		"the phase waits for a while": {phase("one", first, failing(phases.Later(time.Second))), []string{"one"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScope()
+			_ = phases.Run(t.Context(), s, []phases.Phase[*scope]{test.one, phase("two", second, fine)})
+			NewWithT(t).Expect(s.ran).To(Equal(test.ran))
+		})
+	}
+}
+
+func TestAProblemGoesIntoTheConditionOfItsPhase(t *testing.T) {
+	problem := access.NewProblem(infrav1.SecretNotFoundReason, "no Secret")
+	type told struct {
+		condition, status, reason string
+	}
+	for name, test := range map[string]struct {
+		err      error
+		told     told
+		deletion bool
+		returned bool
+	}{
+		"a problem":        {err: problem, told: told{first, "False", infrav1.SecretNotFoundReason}},
+		"a wrapped one":    {err: fmt.Errorf("connecting: %w", problem), told: told{first, "False", infrav1.SecretNotFoundReason}},
+		"of another":       {err: phases.In(second, problem), told: told{second, "False", infrav1.SecretNotFoundReason}},
+		"not seen":         {err: phases.Unseen("", problem), told: told{first, "Unknown", infrav1.SecretNotFoundReason}},
+		"of a deletion":    {err: phases.In(infrav1.DeletingCondition, problem), deletion: true},
+		"a cloud's error":  {err: &cloud.Error{Kind: cloud.Unavailable}, told: told{first, "False", infrav1.UnavailableReason}},
+		"a bug":            {err: errors.New("nil map"), told: told{first, "False", infrav1.InternalErrorReason}, returned: true},
+		"the API server's": {err: fmt.Errorf("reading: %w", conflict), returned: true},
+		"a silent wait":    {err: phases.Later(time.Second)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			s := newScope()
+			err := phases.Run(t.Context(), s, []phases.Phase[*scope]{phase("one", first, failing(test.err))})
+			g.Expect(err != nil).To(Equal(test.returned))
+			var all []told
+			for _, condition := range []string{first, second} {
+				if found, ok := s.Noted(condition); ok {
+					all = append(all, told{found.Type, string(found.Status), found.Reason})
+				}
+			}
+			if test.told == (told{}) {
+				g.Expect(all).To(BeEmpty())
+			} else {
+				g.Expect(all).To(ConsistOf(test.told))
+			}
+			g.Expect(s.Deletion != nil).To(Equal(test.deletion))
+		})
+	}
+}
+
+func TestTheFirstFindingOfAConditionStays(t *testing.T) {
+	g := NewWithT(t)
+	s := newScope()
+	s.Note(first, "Cause", "message of %s", "the cause")
+	s.Note(first, "Consequence", "another")
+	s.NoteUnknown(second, "NotSeen", "nobody looked")
+	fallback := func() metav1.Condition { return metav1.Condition{Reason: "Fallback"} }
+	g.Expect(s.Found(first, fallback).Reason).To(Equal("Cause"))
+	g.Expect(s.Found(first, fallback).Message).To(Equal("message of the cause"))
+	g.Expect(s.Found(second, fallback).Status).To(Equal(metav1.ConditionUnknown))
+	g.Expect(s.Found("ThirdReady", fallback).Reason).To(Equal("Fallback"))
+}
+
+func TestTheNextPassIsDueByTheKindOfTheProblem(t *testing.T) {
+	due := func(reason string, after time.Duration) error {
+		return &access.Problem{Reason: reason, Message: "message", RetryAfter: after}
+	}
+	for name, test := range map[string]struct {
+		err  error
+		want time.Duration
+	}{
+		"a person has to fix it":     {due(infrav1.SecretInvalidReason, 0), time.Hour},
+		"it passes by itself":        {due(infrav1.UnavailableReason, 0), time.Minute},
+		"something is being made":    {due(infrav1.NetworkProvisioningReason, 0), time.Second},
+		"the service asks for time":  {due(infrav1.ThrottledReason, 5*time.Minute), 5 * time.Minute},
+		"the wait was given":         {phases.Later(7 * time.Minute), 7 * time.Minute},
+		"the workqueue has to retry": {conflict, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			s := newScope()
+			_ = phases.Run(t.Context(), s, []phases.Phase[*scope]{phase("one", first, failing(test.err))})
+			after := s.Result().RequeueAfter
+			g.Expect(after).To(And(BeNumerically(">=", test.want), BeNumerically("<=", test.want+test.want/10)))
+		})
+	}
+}
+
+func TestTheEarliestNextPassCounts(t *testing.T) {
+	g := NewWithT(t)
+	s := newScope()
+	g.Expect(s.Result().RequeueAfter).To(BeZero())
+	s.Requeue(time.Hour)
+	s.WaitFor(time.Minute, first, "Reason", "message")
+	s.WaitFor(0, second, "Reason", "message")
+	g.Expect(s.Result().RequeueAfter).To(BeNumerically("~", time.Minute, 6*time.Second))
+}
+
+func TestIntervalsHaveDefaults(t *testing.T) {
+	NewWithT(t).Expect(phases.Intervals{}.WithDefaults()).To(Equal(phases.Intervals{
+		Poll: time.Minute, Retry: 10 * time.Second, Progress: 10 * time.Second,
+	}))
+}
