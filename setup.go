@@ -72,9 +72,7 @@ func setupControllers(
 				Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Access: clients, Pollers: pollers, WatchFilterValue: o.watchFilter,
 				Recorder: mgr.GetEventRecorder("ocimeshmachine-controller"), Metrics: machines, KeyNamespace: o.ownNamespace,
 				OtherDevices: otherDevices, Claims: held,
-				Options: machine.Options{
-					PollInterval: o.pollInterval, ProgressInterval: o.progressInterval, JoinTimeout: o.joinTimeout,
-				},
+				Options: machine.Options{Intervals: o.intervals(), JoinTimeout: o.joinTimeout},
 			}).SetupWithManager(ctx, mgr, perKind)
 		}},
 		{"OCIMeshMachineTemplate", func() error {

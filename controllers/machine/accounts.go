@@ -78,11 +78,6 @@ func (r *Reconciler) shownIn(s *scope, account *infrav1.OCIAccount) []instance.O
 	return instance.Remaining(s.anybodys(), r.Pollers.Book(account).Tagged(s.identity))
 }
 
-// notPolledError says that an account is about to be polled, which brings the next pass.
-type notPolledError struct{ account string }
-
-func (e *notPolledError) Error() string { return "waiting for a look at account " + e.account }
-
 // clientToPlaceIn is the client of an account that something new is to be made in.
 func (r *Reconciler) clientToPlaceIn(ctx context.Context, name, namespace string) (*oci.Client, error) {
 	account, err := r.Access.Account(ctx, name, namespace)

@@ -43,7 +43,7 @@ func (r *Reconciler) adopt(ctx context.Context, s *scope) error {
 	case errors.As(err, &notPolled):
 		return err
 	case err != nil:
-		return failed(infrav1.InstanceReadyCondition, asDuplicate(err))
+		return asDuplicate(err)
 	}
 	if found == nil {
 		return r.missing(s)
@@ -86,7 +86,7 @@ func (r *Reconciler) missing(s *scope) error {
 	if s.own.Spec.ProviderID == "" {
 		return nil
 	}
-	s.waitFor(r.Options.withDefaults().PollInterval, infrav1.InstanceReadyCondition, infrav1.InstanceNotOwnedReason,
+	s.WaitFor(s.Intervals.Poll, infrav1.InstanceReadyCondition, infrav1.InstanceNotOwnedReason,
 		"No account has an instance %s with the tags of this machine, %s=%s and %s=%s/%s: if the instance is gone, delete the Machine, or let a "+
 			"MachineHealthCheck do so; if providerID was written by hand or came from a copy, make the object anew without it",
 		instanceIDOf(s.own.Spec.ProviderID), infrav1.MachineUIDTag, s.identity, infrav1.MachineNameTag, s.own.Namespace, s.own.Name)

@@ -43,7 +43,7 @@ func (r *Reconciler) balancer(ctx context.Context, s *scope) (loadbalancer.Accou
 // address: kubeadm calls the endpoint while the machine boots. It holds nothing else up. One that
 // was seen there is not looked for again: the cluster's controller sees to it that it stays.
 func (r *Reconciler) joinLoadBalancer(ctx context.Context, s *scope) error {
-	backend, options := &s.own.Status.Backend, r.Options.withDefaults()
+	backend := &s.own.Status.Backend
 	if !s.isBackend() || s.own.Status.Instance.PrivateIP == "" || backend.Name != "" {
 		return nil
 	}
@@ -63,15 +63,15 @@ func (r *Reconciler) joinLoadBalancer(ctx context.Context, s *scope) error {
 		if problem.Reason == infrav1.RequestRefusedReason || problem.Reason == infrav1.LimitExceededReason {
 			problem = &access.Problem{Reason: infrav1.BackendFailedReason, Message: problem.Message}
 		}
-		s.note(infrav1.LoadBalancerReadyCondition, problem.Reason, "The machine cannot be put behind the load balancer: %s", problem.Message)
-		s.requeue(s.retryAfter(problem, options))
+		s.Note(infrav1.LoadBalancerReadyCondition, problem.Reason, "The machine cannot be put behind the load balancer: %s", problem.Message)
+		s.Requeue(s.Intervals.After(problem))
 	case membership.Failure != nil:
-		s.note(infrav1.LoadBalancerReadyCondition, infrav1.BackendFailedReason,
+		s.Note(infrav1.LoadBalancerReadyCondition, infrav1.BackendFailedReason,
 			"OCI gave the change of the load balancer up: %s; it is tried again", cloud.UserMessage(membership.Failure))
-		s.requeue(options.PollInterval)
+		s.Requeue(s.Intervals.Poll)
 	case membership.Name == "":
-		s.note(infrav1.LoadBalancerReadyCondition, infrav1.BackendRegisteringReason, "The load balancer: %s", membership.Doing)
-		s.requeue(options.ProgressInterval)
+		s.Note(infrav1.LoadBalancerReadyCondition, infrav1.BackendRegisteringReason, "The load balancer: %s", membership.Doing)
+		s.Requeue(s.Intervals.Progress)
 	default:
 		r.event(s, "BackendRegistered", "Register", "Machine is behind the load balancer as %s", membership.Name)
 	}
@@ -100,9 +100,9 @@ func (r *Reconciler) leaveLoadBalancer(ctx context.Context, s *scope) error {
 		return stuckInLoadBalancer(err)
 	}
 	if !out {
-		s.deletion = access.NewProblem(infrav1.LeavingLoadBalancerReason, "Taking the machine out of the load balancer")
-		s.stop()
-		s.requeue(r.Options.withDefaults().ProgressInterval)
+		s.Deletion = access.NewProblem(infrav1.LeavingLoadBalancerReason, "Taking the machine out of the load balancer")
+		s.Stop()
+		s.Requeue(s.Intervals.Progress)
 		return nil
 	}
 	if s.own.Status.Backend != (infrav1.BackendStatus{}) {
@@ -140,8 +140,8 @@ func stuckInLoadBalancer(err error) error {
 	if problem.Reason == infrav1.InternalErrorReason {
 		return err
 	}
-	return &phaseError{condition: infrav1.DeletingCondition, problem: &access.Problem{
+	return &access.Problem{
 		Reason: infrav1.WaitingForAccountReason, RetryAfter: problem.RetryAfter, Err: err,
 		Message: "The machine cannot be taken out of the load balancer: " + problem.Message,
-	}}
+	}
 }

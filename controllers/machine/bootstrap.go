@@ -49,10 +49,10 @@ func (r *Reconciler) bootstrapData(ctx context.Context, s *scope) error {
 		return nil
 	}
 	if err := r.readBootstrap(ctx, s); err != nil {
-		return failed(infrav1.InstanceReadyCondition, err)
+		return err
 	}
 	_, err := s.bootstrap.render(placeholderKey, s.own.Spec)
-	return failed(infrav1.InstanceReadyCondition, err)
+	return err
 }
 
 // readBootstrap reads what user data is rendered from.

@@ -19,6 +19,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/claims"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 )
 
 // held is how this management cluster stands to an instance of the machine's.
@@ -100,12 +101,12 @@ func (r *Reconciler) layClaim(ctx context.Context, s *scope, c *oci.Client, book
 func (r *Reconciler) notHeld(s *scope, h held, err error) error {
 	switch {
 	case err != nil:
-		return unseen(infrav1.InstanceReadyCondition, err)
+		return phases.Unseen(err)
 	case h.elsewhere:
-		s.waitFor(r.Options.withDefaults().PollInterval, infrav1.InstanceReadyCondition, infrav1.HeldElsewhereReason,
+		s.WaitFor(s.Intervals.Poll, infrav1.InstanceReadyCondition, infrav1.HeldElsewhereReason,
 			"%s", "Instance "+h.claim.Elsewhere(h.id))
 	default:
-		s.waitFor(time.Second, infrav1.InstanceReadyCondition, infrav1.ClaimingReason,
+		s.WaitFor(time.Second, infrav1.InstanceReadyCondition, infrav1.ClaimingReason,
 			"Claiming the instance from management cluster %s", h.claim.Holder)
 	}
 	return nil
@@ -141,10 +142,10 @@ func (r *Reconciler) holdToEnd(ctx context.Context, s *scope) error {
 	case h.elsewhere:
 		return r.leaveElsewhere(ctx, s, h)
 	case !h.settled:
-		s.deletion = access.NewProblem(infrav1.ClaimingReason, "Instance %s was claimed from another management cluster, which has %s to mind: "+
+		s.Deletion = access.NewProblem(infrav1.ClaimingReason, "Instance %s was claimed from another management cluster, which has %s to mind: "+
 			"its end waits for that", h.id, r.Claims.Window())
-		s.stop()
-		s.requeue(min(r.Options.withDefaults().ProgressInterval, r.Claims.Window()))
+		s.Stop()
+		s.Requeue(min(s.Intervals.Progress, r.Claims.Window()))
 	}
 	return nil
 }
@@ -188,6 +189,6 @@ func (r *Reconciler) leaveElsewhere(ctx context.Context, s *scope, h held) error
 	ctrl.LoggerFrom(ctx).Info("Left the instance to the management cluster that holds it", "instance", h.id, "holder", h.claim.Holder)
 	r.Claims.Forget(h.id)
 	s.released = true
-	s.stop()
+	s.Stop()
 	return nil
 }

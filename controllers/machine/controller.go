@@ -2,10 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package machine makes OCIMeshMachines real: it places a machine, launches its instance, sees it
-// join the tailnet and, in reverse, takes it away. The order of the phases is in reconcileNormal
-// and reconcileDelete; each phase is one file.
-//
-// It may import api, cloud/*, controllers/access and Cluster API's util packages.
+// join the tailnet and, in reverse, takes it away. The order of the phases is in normalPhases and
+// deletePhases; each phase is one file.
 package machine
 
 import (
@@ -16,7 +14,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	kerrors "k8s.io/apimachinery/pkg/util/errors"
-	"k8s.io/apimachinery/pkg/util/wait"
 	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/cluster-api/util/conditions"
@@ -32,6 +29,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/claims"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
 )
@@ -45,10 +43,8 @@ import (
 
 // Options are the controller's times. Zero values stand for the defaults.
 type Options struct {
-	// PollInterval is how often a machine at rest is looked at; 60 seconds by default.
-	PollInterval time.Duration
-	// ProgressInterval is how often a machine that changes is looked at; 10 seconds by default.
-	ProgressInterval time.Duration
+	// Intervals are between two passes over a machine.
+	Intervals phases.Intervals
 	// JoinTimeout is how long after its launch a machine should have joined the tailnet; 20 minutes
 	// by default.
 	JoinTimeout time.Duration
@@ -59,14 +55,10 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
-	set := func(value *time.Duration, otherwise time.Duration) {
-		if *value <= 0 {
-			*value = otherwise
-		}
+	o.Intervals = o.Intervals.WithDefaults()
+	if o.JoinTimeout <= 0 {
+		o.JoinTimeout = 20 * time.Minute
 	}
-	set(&o.PollInterval, time.Minute)
-	set(&o.ProgressInterval, 10*time.Second)
-	set(&o.JoinTimeout, 20*time.Minute)
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
@@ -107,13 +99,6 @@ type Reconciler struct {
 	joins  joins
 	// fleetWatch keeps the fleet up to date; nil without a manager.
 	fleetWatch toolscache.ResourceEventHandlerRegistration
-}
-
-// phase is one step. A phaseError of it goes into a condition; any other error is the API server's
-// and is returned.
-type phase struct {
-	name string
-	run  func(context.Context, *scope) error
 }
 
 // Reconcile brings one machine a step further.
@@ -161,53 +146,41 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 		reterr = kerrors.NewAggregate([]error{reterr, r.save(ctx, s)})
 	}()
 	if !own.DeletionTimestamp.IsZero() {
-		err = r.run(ctx, s, r.deletePhases())
+		err = phases.Run(ctx, s, r.deletePhases())
 	} else {
-		err = r.run(ctx, s, r.normalPhases())
+		err = phases.Run(ctx, s, r.normalPhases())
 	}
-	return s.result(), err
+	return s.Result(), err
 }
 
 // normalPhases are the way up. A phase that has to wait stops the list.
-func (r *Reconciler) normalPhases() []phase {
-	return []phase{
-		{"prerequisites", r.prerequisites},
-		{"adopt", r.adopt},
-		{"place", r.place},
-		{"bootstrap data", r.bootstrapData},
-		{"tailnet key", r.tailnetKey},
-		{"launch", r.launch},
-		{"observe instance", r.observeInstance},
-		{"join the load balancer", r.joinLoadBalancer},
-		{"observe device", r.observeDevice},
-		{"provision", r.provision},
+func (r *Reconciler) normalPhases() []phases.Phase[*scope] {
+	return []phases.Phase[*scope]{
+		{Name: "prerequisites", Condition: infrav1.PlacedCondition, Run: r.prerequisites},
+		{Name: "adopt", Condition: infrav1.InstanceReadyCondition, Run: r.adopt},
+		{Name: "place", Condition: infrav1.PlacedCondition, Run: r.place},
+		{Name: "bootstrap data", Condition: infrav1.InstanceReadyCondition, Run: r.bootstrapData},
+		{Name: "tailnet key", Condition: infrav1.TailnetReadyCondition, Run: r.tailnetKey},
+		{Name: "launch", Condition: infrav1.InstanceReadyCondition, Run: r.launch},
+		{Name: "observe instance", Condition: infrav1.InstanceReadyCondition, Run: r.observeInstance},
+		{Name: "join load balancer", Condition: infrav1.LoadBalancerReadyCondition, Run: r.joinLoadBalancer},
+		{Name: "observe device", Condition: infrav1.TailnetReadyCondition, Run: r.observeDevice},
+		{Name: "provision", Condition: infrav1.TailnetReadyCondition, Run: r.provision},
 	}
 }
 
 // deletePhases are the way down.
-func (r *Reconciler) deletePhases() []phase {
-	return []phase{
-		{"recover status", r.recoverStatus},
-		{"hold", r.holdToEnd},
-		{"leave the load balancer", r.leaveLoadBalancer},
-		{"withdraw routes", r.withdrawRoutes},
-		{"terminate", r.terminate},
-		{"leave tailnet", r.leaveTailnet},
-		{"release", r.release},
+func (r *Reconciler) deletePhases() []phases.Phase[*scope] {
+	const deleting = infrav1.DeletingCondition
+	return []phases.Phase[*scope]{
+		{Name: "recover status", Condition: deleting, Run: r.recoverStatus},
+		{Name: "hold", Condition: deleting, Run: r.holdToEnd},
+		{Name: "leave load balancer", Condition: deleting, Run: r.leaveLoadBalancer},
+		{Name: "withdraw routes", Condition: deleting, Run: r.withdrawRoutes},
+		{Name: "terminate", Condition: deleting, Run: r.terminate},
+		{Name: "leave tailnet", Condition: deleting, Run: r.leaveTailnet},
+		{Name: "release", Condition: deleting, Run: r.release},
 	}
-}
-
-// run calls the phases in order until one stops.
-func (r *Reconciler) run(ctx context.Context, s *scope, phases []phase) error {
-	for _, p := range phases {
-		if err := p.run(ctx, s); err != nil {
-			return s.settle(ctx, p.name, err, r.Options.withDefaults())
-		}
-		if s.stopped {
-			return nil
-		}
-	}
-	return nil
 }
 
 // save computes the conditions and writes everything, once.
@@ -291,12 +264,4 @@ func (r *Reconciler) event(s *scope, reason, action, note string, args ...any) {
 	if r.Recorder != nil {
 		r.Recorder.Eventf(s.own, nil, corev1.EventTypeNormal, reason, action, note, args...)
 	}
-}
-
-func (s *scope) result() ctrl.Result {
-	if s.requeueAfter <= 0 {
-		return ctrl.Result{}
-	}
-	// Jitter keeps machines that were made together from being looked at together for ever.
-	return ctrl.Result{RequeueAfter: wait.Jitter(s.requeueAfter, 0.1)}
 }

@@ -112,7 +112,7 @@ func TestAStalePlacementIsNotLaunched(t *testing.T) {
 
 	s := b.scopeOf(t, stale)
 	g.Expect(b.r.launch(t.Context(), s)).To(Succeed())
-	g.Expect(s.stopped).To(BeTrue())
+	g.Expect(s.Stopped()).To(BeTrue())
 	g.Expect(b.calls("LaunchInstance")).To(BeZero())
 
 	// Nor is a new decision written over one that was not seen, by a process that knows of neither.

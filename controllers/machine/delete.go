@@ -45,21 +45,21 @@ func (r *Reconciler) terminate(ctx context.Context, s *scope) error {
 		if cloud.IsKind(err, cloud.Throttled) && cloud.WasNotSent(err) {
 			// It is this machine's turn later: nothing that anybody has to know of.
 			s.asBefore()
-			s.stop()
-			s.requeue(cloud.RetryAfterOf(err))
+			s.Stop()
+			s.Requeue(cloud.RetryAfterOf(err))
 			continue
 		}
 		if err != nil {
 			return waitingForAccount(fmt.Errorf("account %s: %w", v.account, err))
 		}
 		if !gone {
-			s.stop()
-			s.requeue(r.Options.withDefaults().ProgressInterval)
+			s.Stop()
+			s.Requeue(s.Intervals.Progress)
 		}
 		s.endedIn = append(s.endedIn, v.account)
 	}
 	s.hadInstance = len(victims) > 0
-	if notPolled != nil && !s.stopped {
+	if notPolled != nil && !s.Stopped() {
 		return r.lookForOthers(ctx, s)
 	}
 	return nil
@@ -69,7 +69,7 @@ func (r *Reconciler) terminate(ctx context.Context, s *scope) error {
 func (s *scope) asBefore() {
 	before := conditions.Get(s.before, infrav1.DeletingCondition)
 	if before != nil && before.Reason == infrav1.WaitingForTerminationReason {
-		s.deletion = access.NewProblem(before.Reason, "%s", before.Message)
+		s.Deletion = access.NewProblem(before.Reason, "%s", before.Message)
 	}
 }
 
@@ -84,12 +84,12 @@ func waitingForAccount(err error) error {
 	case infrav1.InternalErrorReason:
 		return err
 	case infrav1.WaitingForTerminationReason:
-		return &phaseError{condition: infrav1.DeletingCondition, problem: problem}
+		return problem
 	}
-	return &phaseError{condition: infrav1.DeletingCondition, problem: &access.Problem{
+	return &access.Problem{
 		Reason: infrav1.WaitingForAccountReason, RetryAfter: problem.RetryAfter, Err: err,
 		Message: "The instance cannot be proven gone: " + problem.Message,
-	}}
+	}
 }
 
 // remove ends one instance; gone says that nothing is left of it.
@@ -110,16 +110,16 @@ func (r *Reconciler) remove(ctx context.Context, s *scope, v victim) (gone bool,
 		s.own.Status.Instance.State = string(removal.State)
 	}
 	if !removal.Gone {
-		s.deletion = access.NewProblem(infrav1.WaitingForTerminationReason, "Waiting for instance %s, which is %s, to be TERMINATED",
+		s.Deletion = access.NewProblem(infrav1.WaitingForTerminationReason, "Waiting for instance %s, which is %s, to be TERMINATED",
 			id, removal.State)
 		return false, nil
 	}
 	gone, err = instance.RemoveVolumes(ctx, c, instance.Volumes{
 		Instance: v.own, AvailabilityDomain: v.availabilityDomain, Data: s.leaving(),
-		GoneSince: goneSince(s, book, id), Age: r.Options.withDefaults().ProgressInterval / 2,
+		GoneSince: goneSince(s, book, id), Age: s.Intervals.Progress / 2,
 	})
 	if err == nil && !gone {
-		s.deletion = access.NewProblem(infrav1.WaitingForTerminationReason, "Waiting for the volumes of instance %s to be gone", id)
+		s.Deletion = access.NewProblem(infrav1.WaitingForTerminationReason, "Waiting for the volumes of instance %s to be gone", id)
 	}
 	return gone, err
 }
@@ -214,8 +214,8 @@ func (r *Reconciler) lookForOthers(ctx context.Context, s *scope) error {
 		return waitingForAccount(err)
 	}
 	// The poll has come meanwhile.
-	s.stop()
-	s.requeue(time.Second)
+	s.Stop()
+	s.Requeue(time.Second)
 	return nil
 }
 
@@ -248,6 +248,6 @@ func (r *Reconciler) release(ctx context.Context, s *scope) error {
 	}
 	r.ledger.forget(client.ObjectKeyFromObject(s.own))
 	r.Claims.Forget(s.own.Status.Instance.ID)
-	ctrl.LoggerFrom(ctx).Info("Nothing is left of the machine")
+	ctrl.LoggerFrom(ctx).Info("Deleted the machine's instance, volumes and device")
 	return nil
 }

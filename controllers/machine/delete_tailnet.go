@@ -44,10 +44,10 @@ func (r *Reconciler) leaveTailnet(ctx context.Context, s *scope) error {
 		if problem.Reason == infrav1.InternalErrorReason {
 			return err
 		}
-		return &phaseError{condition: infrav1.DeletingCondition, problem: &access.Problem{
+		return &access.Problem{
 			Reason: problem.Reason, RetryAfter: problem.RetryAfter, Err: err,
 			Message: "The machine's device and key cannot be removed from the tailnet: " + problem.Message,
-		}}
+		}
 	case err != nil:
 		// No key was ever received, so that no machine can have joined; one whose answer was lost
 		// expires within the hour.
@@ -95,7 +95,7 @@ func (r *Reconciler) leftBehind(
 ) (devices.Found, error) {
 	age := time.Duration(0)
 	if claim.Recorded != "" {
-		age = r.Options.withDefaults().ProgressInterval
+		age = s.Intervals.Progress
 	} else {
 		launched, err := r.launchedAt(ctx, s)
 		if err != nil {

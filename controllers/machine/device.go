@@ -15,6 +15,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/devices"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 )
 
 // observeDevice looks for the machine's device in the tailnet, approves its routes and takes away
@@ -29,27 +30,27 @@ func (r *Reconciler) observeDevice(ctx context.Context, s *scope) error {
 		return nil
 	}
 	if status.DeviceID != "" && !joinedIn(*status, s.tailnet.Name) {
-		s.note(infrav1.TailnetReadyCondition, infrav1.DeviceLostReason,
+		s.Note(infrav1.TailnetReadyCondition, infrav1.DeviceLostReason,
 			"The machine joined Tailnet %s, and its cluster is in %s now: replace the Machine", status.Name, s.tailnet.Name)
 		return nil
 	}
 	c, err := r.Access.TailnetClient(ctx, s.tailnet)
 	if err != nil {
-		return unseen(infrav1.TailnetReadyCondition, err)
+		return phases.Unseen(err)
 	}
 	// Less than the interval at which the machine is looked at, and little beside it while somebody
 	// waits for the machine.
 	age := r.joinInterval()
 	if status.DeviceID != "" {
-		age = r.Options.withDefaults().PollInterval / 2
+		age = s.Intervals.Poll / 2
 	}
 	list, err := c.RecentDevices(ctx, age)
 	if err != nil {
-		return unseen(infrav1.TailnetReadyCondition, err)
+		return phases.Unseen(err)
 	}
 	found, err := r.statuses().Find(ctx, c, list, devices.Claimant{Object: s.own, Tailnet: s.tailnet.Name}, r.claim(s, s.tailnet, s.instance.CreatedAt))
 	if err != nil {
-		return unseen(infrav1.TailnetReadyCondition, err)
+		return phases.Unseen(err)
 	}
 	if found.Device == nil {
 		r.missesDevice(s, list, found)
@@ -61,21 +62,20 @@ func (r *Reconciler) observeDevice(ctx context.Context, s *scope) error {
 // missesDevice says what is known of a machine whose device is not there, or is not proven to be
 // its own.
 func (r *Reconciler) missesDevice(s *scope, list *tailnet.DeviceList, found devices.Found) {
-	options := r.Options.withDefaults()
 	if found.Finding != nil {
-		s.note(infrav1.TailnetReadyCondition, found.Finding.Reason, "%s", found.Finding.Message)
+		s.Note(infrav1.TailnetReadyCondition, found.Finding.Reason, "%s", found.Finding.Message)
 	}
 	switch {
 	case s.own.Status.Tailnet.DeviceID != "":
 		// No other device is waited for.
-		s.requeue(options.PollInterval)
+		s.Requeue(s.Intervals.Poll)
 	case s.instance.State == oci.StateRunning:
 		r.awaitJoin(s, list)
 	}
 	if len(found.Strangers) > 0 {
 		// A server may show the device before it shows that the key is used; another machine may
 		// let go of it.
-		s.requeue(options.ProgressInterval)
+		s.Requeue(s.Intervals.Progress)
 	}
 	r.notJoined(s, found.Strangers)
 }
@@ -86,21 +86,21 @@ func (r *Reconciler) hasDevice(ctx context.Context, s *scope, c *tailnet.Client,
 	devices.Record(&s.own.Status.Tailnet, s.tailnet.Name, s.hostname, device)
 	if s.own.Status.Tailnet.KeyID != "" || s.keyExists || !s.provisioned() {
 		if err := r.dropKey(ctx, s, c, found.KeyUsed); err != nil {
-			return failed(infrav1.TailnetReadyCondition, err)
+			return err
 		}
 	}
 	if trouble := devices.Trouble(device, s.now); trouble != nil {
-		s.note(infrav1.TailnetReadyCondition, trouble.Reason, "%s", trouble.Message)
-		s.requeue(r.Options.withDefaults().ProgressInterval)
+		s.Note(infrav1.TailnetReadyCondition, trouble.Reason, "%s", trouble.Message)
+		s.Requeue(s.Intervals.Progress)
 		return nil
 	}
 	s.device, s.deviceProof, s.deviceWarning = found.Device, found.Proof, devices.Warning(device)
 	if !device.Online && s.instance.State == oci.StateRunning {
-		s.note(infrav1.TailnetReadyCondition, infrav1.DeviceOfflineReason,
+		s.Note(infrav1.TailnetReadyCondition, infrav1.DeviceOfflineReason,
 			"Device %s lost the coordination server at %s: see that the instance reaches the Internet, and tailscaled's log%s",
 			device.Name, device.LastSeen.UTC().Format(time.RFC3339), registeredAnew(found.Strangers))
 	}
-	return failed(infrav1.TailnetReadyCondition, r.approve(ctx, s, c, list))
+	return r.approve(ctx, s, c, list)
 }
 
 // registeredAnew says what it can mean that there are others of the machine's name.
@@ -139,15 +139,14 @@ func joinedIn(status infrav1.TailnetDeviceStatus, tailnetName string) bool {
 // long. One that is overdue is looked for pass by pass, which costs fewer lists; so is any without
 // somebody who looks.
 func (r *Reconciler) awaitJoin(s *scope, list *tailnet.DeviceList) {
-	options := r.Options.withDefaults()
-	left := options.JoinTimeout - s.now.Sub(s.instance.CreatedAt)
+	left := r.Options.withDefaults().JoinTimeout - s.now.Sub(s.instance.CreatedAt)
 	w := waiting{hostname: s.hostname, keyID: s.own.Status.Tailnet.KeyID}
 	w.seen = w.fingerprint(list)
 	if !s.provisioned() && left > 0 && r.joins.await(s.tailnet.Name, client.ObjectKeyFromObject(s.own), w) {
-		s.requeue(left + time.Second)
+		s.Requeue(left + time.Second)
 		return
 	}
-	s.requeue(options.ProgressInterval)
+	s.Requeue(s.Intervals.Progress)
 }
 
 // notJoined says what the machine is waited for, and from when on that is too long.
@@ -158,10 +157,10 @@ func (r *Reconciler) notJoined(s *scope, strangers []string) {
 	}
 	timeout := r.Options.withDefaults().JoinTimeout
 	if s.now.Sub(s.instance.CreatedAt) < timeout {
-		s.note(infrav1.TailnetReadyCondition, infrav1.JoiningReason, joiningMessage+"%s", s.hostname, others)
+		s.Note(infrav1.TailnetReadyCondition, infrav1.JoiningReason, joiningMessage+"%s", s.hostname, others)
 		return
 	}
-	s.note(infrav1.TailnetReadyCondition, infrav1.JoinTimeoutReason,
+	s.Note(infrav1.TailnetReadyCondition, infrav1.JoinTimeoutReason,
 		"The machine has not joined the tailnet within %s: look for capom in the instance's console log for the reason, then delete the Machine%s",
 		timeout, others)
 }
@@ -169,5 +168,5 @@ func (r *Reconciler) notJoined(s *scope, strangers []string) {
 const joiningMessage = "Waiting for the machine to boot and join the tailnet as %s"
 
 func (s *scope) noteJoining() {
-	s.note(infrav1.TailnetReadyCondition, infrav1.JoiningReason, joiningMessage, s.hostname)
+	s.Note(infrav1.TailnetReadyCondition, infrav1.JoiningReason, joiningMessage, s.hostname)
 }

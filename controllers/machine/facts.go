@@ -14,6 +14,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/placement"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 )
 
 // facts gathers what the placement depends on.
@@ -51,7 +52,7 @@ func (r *Reconciler) accountFacts(
 	}
 	selected, err := selects(s.own.Spec.Accounts, account)
 	if err != nil {
-		return out, nil, failed(infrav1.PlacedCondition, err)
+		return out, nil, phases.In(infrav1.PlacedCondition, err)
 	}
 	// An account that does not exist has no labels; by name it may still be selected.
 	out.Selected = selected || (account.Name == "" && selectsName(s.own.Spec.Accounts, listed.Name))

@@ -20,6 +20,7 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
@@ -69,7 +70,7 @@ func TestAHundredMachinesTakeFewCalls(t *testing.T) {
 	b.OCI.ResetCalls()
 	begun := time.Now()
 	b.manage(t, poller.Options{PollInterval: 20 * time.Second, ProgressInterval: progress},
-		Options{PollInterval: 20 * time.Second, ProgressInterval: time.Second}, 10)
+		Options{Intervals: phases.Intervals{Poll: 20 * time.Second, Retry: time.Second}}, 10)
 
 	for _, own := range all {
 		b.eventuallyIs(t, own, "Ready True Ready")
@@ -103,7 +104,7 @@ func TestAnInstanceLostBehindOurBackIsNoticedByAPoll(t *testing.T) {
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	b.manage(t, poller.Options{PollInterval: 50 * time.Millisecond, ProgressInterval: 20 * time.Millisecond},
-		Options{PollInterval: time.Hour, ProgressInterval: 50 * time.Millisecond}, 4)
+		Options{Intervals: phases.Intervals{Poll: time.Hour, Retry: 50 * time.Millisecond}}, 4)
 	lost, stopped := b.machine(t, "lost"), b.machine(t, "stopped")
 	b.eventuallyIs(t, lost, "Ready True Ready")
 	b.eventuallyIs(t, stopped, "Ready True Ready")
@@ -125,7 +126,7 @@ func TestADeadAndASlowAccountTakeNoWorkerFromAnother(t *testing.T) {
 	limits.InFlight, limits.Failures, limits.Cooldown = 2, 5, time.Hour
 	b := newBench(t, helpers.WorldOptions{Accounts: 3, Limits: &limits, RequestTimeout: 10 * time.Minute, Tenancy: roomy})
 	b.manage(t, poller.Options{PollInterval: time.Second, ProgressInterval: 200 * time.Millisecond},
-		Options{PollInterval: time.Second, ProgressInterval: 200 * time.Millisecond}, 6)
+		Options{Intervals: phases.Intervals{Poll: time.Second, Retry: 200 * time.Millisecond}}, 6)
 	early := b.machine(t, "early", inAccount(b, 2))
 	b.eventuallyIs(t, early, "Ready True Ready")
 	// All that is slow is still under way when the test ends.
@@ -159,7 +160,7 @@ func TestADeadTailnetTakesNoWorkerFromAnother(t *testing.T) {
 				Tenancy: roomy, RequestTimeout: 10 * time.Minute, TailnetLimits: &tailnet.Limits{},
 			})
 			b.manage(t, poller.Options{PollInterval: time.Second, ProgressInterval: 200 * time.Millisecond},
-				Options{PollInterval: time.Second, ProgressInterval: 200 * time.Millisecond}, 6, dead.Namespace)
+				Options{Intervals: phases.Intervals{Poll: time.Second, Retry: 200 * time.Millisecond}}, 6, dead.Namespace)
 			var joined []*infrav1.OCIMeshMachine
 			for i := range 10 {
 				joined = append(joined, dead.machine(t, fmt.Sprintf("joined-%d", i)))

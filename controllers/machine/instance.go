@@ -13,6 +13,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 )
 
 // observeInstance looks at the instance, every pass. The machine's state is what the account's last
@@ -21,14 +22,14 @@ func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
 	status := &s.own.Status.Instance
 	c, book, err := r.accountOf(ctx, s.own.Status.Placement.Account)
 	if err != nil {
-		return unseen(infrav1.InstanceReadyCondition, err)
+		return phases.Unseen(err)
 	}
 	seen, exists, err := r.look(ctx, s, c, book)
 	switch {
 	case s.unseen:
 		return err
 	case err != nil:
-		return unseen(infrav1.InstanceReadyCondition, err)
+		return phases.Unseen(err)
 	}
 	if !exists {
 		seen.State = oci.StateTerminated
@@ -47,13 +48,13 @@ func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
 	case oci.StateTerminated:
 		return r.ended(ctx, s, c, exists)
 	case oci.StateTerminating:
-		s.note(infrav1.InstanceReadyCondition, infrav1.InstanceTerminatedReason,
+		s.Note(infrav1.InstanceReadyCondition, infrav1.InstanceTerminatedReason,
 			"Instance is TERMINATING and this provider did not ask for it")
 	case oci.StateStopping, oci.StateStopped:
-		s.note(infrav1.InstanceReadyCondition, infrav1.InstanceStoppedReason,
+		s.Note(infrav1.InstanceReadyCondition, infrav1.InstanceStoppedReason,
 			"Instance is %s and this provider did not ask for it: start it, or delete the Machine", seen.State)
 	default:
-		s.note(infrav1.InstanceReadyCondition, infrav1.InstanceProvisioningReason, "Instance is %s", seen.State)
+		s.Note(infrav1.InstanceReadyCondition, infrav1.InstanceProvisioningReason, "Instance is %s", seen.State)
 	}
 	s.instance = &seen
 	return nil
@@ -91,7 +92,7 @@ func (r *Reconciler) observeAddresses(s *scope, book *feed.Book) error {
 	}
 	vnic, found, err := book.Addresses(status.ID)
 	if err != nil {
-		return unseen(infrav1.InstanceReadyCondition, err)
+		return phases.Unseen(err)
 	}
 	if !found {
 		return nil
@@ -110,7 +111,7 @@ func (r *Reconciler) ended(ctx context.Context, s *scope, c *oci.Client, listed 
 	if listed && !s.provisioned() {
 		failure, err := c.LaunchFailure(ctx, s.own.Status.Instance.ID)
 		if err != nil {
-			return unseen(infrav1.InstanceReadyCondition, err)
+			return phases.Unseen(err)
 		}
 		if failure != nil && capacity.IsShortage(failure) {
 			return r.short(ctx, s, failure)
@@ -119,7 +120,7 @@ func (r *Reconciler) ended(ctx context.Context, s *scope, c *oci.Client, listed 
 			why = "OCI gave the launch up: " + failure.Message
 		}
 	}
-	s.waitFor(r.Options.withDefaults().PollInterval, infrav1.InstanceReadyCondition, infrav1.InstanceTerminatedReason,
+	s.WaitFor(s.Intervals.Poll, infrav1.InstanceReadyCondition, infrav1.InstanceTerminatedReason,
 		"Instance is gone: %s; delete the Machine, or let a MachineHealthCheck do so", why)
 	return nil
 }

@@ -109,7 +109,7 @@ func (r *Reconciler) watchJoins(ctx context.Context) error {
 // joinInterval is how often a tailnet is looked at in which a machine is to join: little beside the
 // time that a boot takes.
 func (r *Reconciler) joinInterval() time.Duration {
-	return r.Options.withDefaults().ProgressInterval / 4
+	return r.Options.withDefaults().Intervals.Progress / 4
 }
 
 // lookForJoins brings each machine of which there is another device than before its next pass. What

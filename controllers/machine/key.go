@@ -63,7 +63,7 @@ func (s *scope) recordKey() {
 func (r *Reconciler) mint(ctx context.Context, s *scope) error {
 	c, err := r.Access.TailnetClient(ctx, s.tailnet)
 	if err != nil {
-		return failed(infrav1.TailnetReadyCondition, err)
+		return err
 	}
 	// Nobody but this process makes keys of the machine: since it looks, there can have come only
 	// the one that is replaced, or one that was lost, after which the search begins anew.
@@ -73,7 +73,7 @@ func (r *Reconciler) mint(ctx context.Context, s *scope) error {
 	}
 	if !r.isUnborn(s) {
 		if err := revokeKeys(ctx, c, s.owner, since); err != nil {
-			return failed(infrav1.TailnetReadyCondition, err)
+			return err
 		}
 	}
 	r.ledger.born(client.ObjectKeyFromObject(s.own))
@@ -82,7 +82,7 @@ func (r *Reconciler) mint(ctx context.Context, s *scope) error {
 	})
 	if err != nil {
 		r.ledger.searchAnew(client.ObjectKeyFromObject(s.own), r.Options.withDefaults().Clock())
-		return failed(infrav1.TailnetReadyCondition, keyProblem(err))
+		return keyProblem(err)
 	}
 	s.key = joinKey{id: made.ID, secret: cloudinit.Secret(made.Secret.Reveal()), expires: made.Expires.UTC().Truncate(time.Second)}
 	if err := r.writeKey(ctx, s); err != nil {

@@ -34,8 +34,8 @@ func (r *Reconciler) launch(ctx context.Context, s *scope) error {
 		return err
 	}
 	if !fresh {
-		s.stop()
-		s.requeue(time.Second)
+		s.Stop()
+		s.Requeue(time.Second)
 		return nil
 	}
 	spec, c, err := r.launchSpec(ctx, s)
@@ -54,11 +54,11 @@ func (r *Reconciler) launch(ctx context.Context, s *scope) error {
 	s.own.Status.Claim = r.Claims.Made()
 	r.event(s, "InstanceLaunched", "Launch", "Launched instance %s in account %s", launched.ID, s.own.Status.Placement.Account)
 	ctrl.LoggerFrom(ctx).Info("Launched the instance", "instance", launched.ID, "Account", s.own.Status.Placement.Account)
-	s.note(infrav1.InstanceReadyCondition, infrav1.InstanceProvisioningReason, "Instance is %s", launched.State)
+	s.Note(infrav1.InstanceReadyCondition, infrav1.InstanceProvisioningReason, "Instance is %s", launched.State)
 	s.noteJoining()
-	s.stop()
+	s.Stop()
 	// The account's poll brings the next pass; this is for the case that it does not.
-	s.requeue(r.Options.withDefaults().PollInterval)
+	s.Requeue(s.Intervals.Poll)
 	return nil
 }
 
@@ -94,16 +94,16 @@ func (r *Reconciler) launchSpec(ctx context.Context, s *scope) (oci.LaunchSpec, 
 	account := s.own.Status.Placement.Account
 	network := networkOf(s.infraCluster, account)
 	if network == nil || network.SubnetID == "" {
-		return oci.LaunchSpec{}, nil, failed(infrav1.InstanceReadyCondition, access.NewProblem(infrav1.WaitingReason,
-			"Waiting for the cluster's network in account %s", account))
+		return oci.LaunchSpec{}, nil, access.NewProblem(infrav1.WaitingReason,
+			"Waiting for the cluster's network in account %s", account)
 	}
 	c, err := r.clientToPlaceIn(ctx, account, s.own.Namespace)
 	if err != nil {
-		return oci.LaunchSpec{}, nil, failed(infrav1.InstanceReadyCondition, err)
+		return oci.LaunchSpec{}, nil, err
 	}
 	userData, err := s.bootstrap.render(s.key.secret, s.own.Spec)
 	if err != nil {
-		return oci.LaunchSpec{}, nil, failed(infrav1.InstanceReadyCondition, err)
+		return oci.LaunchSpec{}, nil, err
 	}
 	return instance.Spec(instance.Launch{
 		Machine: s.own.Spec, Placement: s.own.Status.Placement, Network: *network,
@@ -117,19 +117,19 @@ func (r *Reconciler) launchFailed(ctx context.Context, s *scope, c *oci.Client, 
 	switch kind := cloud.KindOf(err); {
 	case kind == cloud.Throttled && cloud.WasNotSent(err):
 		// It is this machine's turn later: nothing that anybody has to know of.
-		s.stop()
-		s.requeue(cloud.RetryAfterOf(err))
+		s.Stop()
+		s.Requeue(cloud.RetryAfterOf(err))
 		return nil
 	case capacity.IsShortage(err):
 		return r.short(ctx, s, err)
 	case kind == cloud.InvalidRequest:
-		return failed(infrav1.InstanceReadyCondition, &access.Problem{
+		return &access.Problem{
 			Reason: infrav1.LaunchRefusedReason, Message: "OCI refuses the launch: " + cloud.UserMessage(err), Err: err,
-		})
+		}
 	case kind == cloud.Conflict && codeOf(err) == codeInvalidatedRetryToken:
 		return r.usedToken(ctx, s, c, err)
 	}
-	return failed(infrav1.InstanceReadyCondition, err)
+	return err
 }
 
 // usedToken handles a retry token under which something was launched before, with other user data
@@ -139,15 +139,15 @@ func (r *Reconciler) launchFailed(ctx context.Context, s *scope, c *oci.Client, 
 func (r *Reconciler) usedToken(ctx context.Context, s *scope, c *oci.Client, refusal error) error {
 	ended, err := instance.Ended(ctx, c, s.anybodys())
 	if err != nil {
-		return failed(infrav1.InstanceReadyCondition, err)
+		return err
 	}
 	if !ended {
-		return failed(infrav1.InstanceReadyCondition, refusal)
+		return refusal
 	}
 	s.own.Status.Placement.Attempt = nextAttempt(s.own)
 	s.exclusive = true
-	s.stop()
-	s.requeue(time.Second)
+	s.Stop()
+	s.Requeue(time.Second)
 	return nil
 }
 

@@ -19,9 +19,9 @@ const maxMessage = 1024
 // nowhere says why there is no place, what helps, and when the next try is. The reason is that of
 // the cause which goes away with the least ado; the message has all causes.
 func (r *Reconciler) nowhere(s *scope, facts placement.Facts, decision placement.Decision, refusals []error) {
-	poll := r.Options.withDefaults().PollInterval
+	poll := s.Intervals.Poll
 	if decision.UnknownFailureDomain {
-		s.waitFor(poll, infrav1.PlacedCondition, infrav1.FailureDomainUnknownReason,
+		s.WaitFor(poll, infrav1.PlacedCondition, infrav1.FailureDomainUnknownReason,
 			"Failure domain %s is none of the cluster's: mend the failureDomain of the Machine or of what made it", facts.FailureDomain)
 		return
 	}
@@ -58,7 +58,7 @@ func (r *Reconciler) nowhere(s *scope, facts placement.Facts, decision placement
 	if len(remedies) > 0 {
 		message += ". What helps: " + strings.Join(remedies, "; ")
 	}
-	s.waitFor(wait, infrav1.PlacedCondition, reason, "%s", message)
+	s.WaitFor(wait, infrav1.PlacedCondition, reason, "%s", message)
 }
 
 // remediesFor are what a person can do so that there is room. What is wrong with images and

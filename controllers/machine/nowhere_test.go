@@ -8,11 +8,11 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/placement"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 )
 
 func TestOfSeveralCausesTheOneThatGoesAwayWithTheLeastAdoIsTheReason(t *testing.T) {
@@ -73,14 +73,14 @@ func TestOfSeveralCausesTheOneThatGoesAwayWithTheLeastAdoIsTheReason(t *testing.
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			s := &scope{now: now, findings: map[string]metav1.Condition{}}
+			s := &scope{now: now, Pass: phases.Pass{Intervals: phases.Intervals{}.WithDefaults()}}
 			(&Reconciler{}).nowhere(s, placement.Facts{}, placement.Decision{Rejections: world.rejections}, world.images)
 
-			found := s.findings[infrav1.PlacedCondition]
+			found, _ := s.Noted(infrav1.PlacedCondition)
 			g.Expect(found.Reason).To(Equal(world.reason))
 			g.Expect(found.Message).To(Equal("No account can take the machine: " + world.message))
-			g.Expect(s.requeueAfter).To(Equal(world.wait))
-			g.Expect(s.stopped).To(BeTrue())
+			g.Expect(s.Result().RequeueAfter).To(And(BeNumerically(">=", world.wait), BeNumerically("<=", world.wait+world.wait/10)))
+			g.Expect(s.Stopped()).To(BeTrue())
 		})
 	}
 }

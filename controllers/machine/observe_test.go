@@ -230,7 +230,7 @@ func TestALaunchWhoseAnswerWasLostIsRepeatedWhenTheMachineIsDeleted(t *testing.T
 	b.OCI.AddFault(sim.Fault{Operation: "LaunchInstance", AfterCommit: true, Reset: true})
 	own := b.machine(t, "machine")
 	b.until(t, own, func(g Gomega) { g.Expect(b.calls("LaunchInstance")).To(Equal(1)) })
-	b.r.Options.ProgressInterval = time.Second
+	b.r.Options.Intervals.Retry, b.r.Options.Intervals.Progress = time.Second, time.Second
 
 	b.delete(t, own)
 	g.Expect(b.calls("LaunchInstance")).To(Equal(2), "under the same retry token")

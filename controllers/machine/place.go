@@ -18,6 +18,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/image"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/placement"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 )
 
 // place decides where the machine is launched, writes that down and ends the pass: the launch is
@@ -45,8 +46,8 @@ func (r *Reconciler) mayLeave(ctx context.Context, s *scope) bool {
 func (r *Reconciler) choose(ctx context.Context, s *scope) error {
 	if behind, err := r.isBehind(ctx, s); err != nil || behind {
 		s.unseen = true
-		s.stop()
-		s.requeue(time.Second)
+		s.Stop()
+		s.Requeue(time.Second)
 		return err
 	}
 	key := client.ObjectKeyFromObject(s.own)
@@ -56,7 +57,7 @@ func (r *Reconciler) choose(ctx context.Context, s *scope) error {
 		return err
 	}
 	s.exclusive = true
-	s.stop()
+	s.Stop()
 	if len(decision.Candidates) == 0 {
 		s.own.Status.Placement = infrav1.Placement{}
 		s.own.Status.FailureDomain = ""
@@ -72,7 +73,7 @@ func (r *Reconciler) choose(ctx context.Context, s *scope) error {
 	s.own.Status.FailureDomain = choice.FailureDomain
 	// The write of the decision brings the next pass; this is for the case that the watch is
 	// behind.
-	s.requeue(time.Second)
+	s.Requeue(time.Second)
 	r.placed(ctx, choice)
 	return nil
 }
@@ -127,7 +128,7 @@ func (r *Reconciler) book(ctx context.Context, s *scope, best placement.Candidat
 	r.letGo(ctx, key)
 	account, err := r.account(ctx, best.Account)
 	if err != nil {
-		return failed(infrav1.PlacedCondition, err)
+		return phases.In(infrav1.PlacedCondition, err)
 	}
 	booked := infrav1.Placement{
 		Attempt: nextAttempt(s.own), Account: best.Account, AvailabilityDomain: best.AvailabilityDomain,
@@ -176,7 +177,7 @@ func (r *Reconciler) firstWithImage(ctx context.Context, s *scope) (
 		best := decision.Candidates[0]
 		c, err := r.clientToPlaceIn(ctx, best.Account, s.own.Namespace)
 		if err != nil {
-			return facts, decision, "", nil, failed(infrav1.PlacedCondition, err)
+			return facts, decision, "", nil, phases.In(infrav1.PlacedCondition, err)
 		}
 		imageID, err = r.images.find(ctx, c, image.Query{
 			Image: s.own.Spec.Image, Shape: best.Shape, AvailabilityDomain: best.AvailabilityDomain,
@@ -185,7 +186,7 @@ func (r *Reconciler) firstWithImage(ctx context.Context, s *scope) (
 			return facts, decision, imageID, nil, nil
 		}
 		if imageReason(err) == "" {
-			return facts, decision, "", nil, failed(infrav1.PlacedCondition, err)
+			return facts, decision, "", nil, phases.In(infrav1.PlacedCondition, err)
 		}
 		refused = append(refused, placement.Place{
 			Account: best.Account, AvailabilityDomain: best.AvailabilityDomain, Shape: best.Shape,

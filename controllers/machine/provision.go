@@ -15,8 +15,7 @@ import (
 // provision hands the machine over to Cluster API once it runs, has joined and, if it is to be, is
 // behind the load balancer. That is never taken back: what goes wrong later is for conditions.
 func (r *Reconciler) provision(_ context.Context, s *scope) error {
-	options := r.Options.withDefaults()
-	s.requeue(options.PollInterval)
+	s.Requeue(s.Intervals.Poll)
 	if s.instance == nil || s.device == nil {
 		return nil
 	}

@@ -32,14 +32,14 @@ func (r *Reconciler) repeatLaunch(ctx context.Context, s *scope) error {
 		r.note(ctx, s, launched)
 		s.own.Status.Instance = infrav1.InstanceStatus{ID: launched.ID, State: string(launched.State)}
 		ctrl.LoggerFrom(ctx).Info("Found the instance of a launch whose answer was lost", "instance", launched.ID)
-		return r.waitForRepeated("Instance %s is ended next", launched.ID)
+		return waitForRepeated("Instance %s is ended next", launched.ID)
 	case cloud.IsKind(err, cloud.Conflict) && codeOf(err) == codeInvalidatedRetryToken:
 		ended, err := instance.Ended(ctx, c, s.anybodys())
 		if err != nil {
 			return err
 		}
 		if !ended {
-			return r.waitForRepeated("A launch was sent in account %s, and its instance is not listed yet", s.own.Status.Placement.Account)
+			return waitForRepeated("A launch was sent in account %s, and its instance is not listed yet", s.own.Status.Placement.Account)
 		}
 		return nil
 	case cloud.WasNotSent(err):
@@ -52,10 +52,8 @@ func (r *Reconciler) repeatLaunch(ctx context.Context, s *scope) error {
 	return err
 }
 
-func (r *Reconciler) waitForRepeated(format string, args ...any) error {
-	problem := access.NewProblem(infrav1.WaitingForTerminationReason, format, args...)
-	problem.RetryAfter = r.Options.withDefaults().ProgressInterval
-	return problem
+func waitForRepeated(format string, args ...any) error {
+	return access.NewProblem(infrav1.WaitingForTerminationReason, format, args...)
 }
 
 // repeatedSpec is the launch as it was sent. Where the bootstrap data is gone it is a launch

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
@@ -101,9 +102,9 @@ func TestAPassThatIsBehindTakesNoReservationAway(t *testing.T) {
 	s := b.scopeOf(t, behind.DeepCopy())
 	g.Expect(b.r.choose(t.Context(), s)).To(Succeed())
 
-	g.Expect(s.stopped).To(BeTrue())
+	g.Expect(s.Stopped()).To(BeTrue())
 	g.Expect(s.unseen).To(BeTrue(), "nothing is written")
-	g.Expect(s.result().RequeueAfter).NotTo(BeZero())
+	g.Expect(s.Result().RequeueAfter).NotTo(BeZero())
 	g.Expect(b.r.fleet.where(client.ObjectKeyFromObject(placed)).Account).To(Equal(b.Accounts[0].Name))
 }
 
@@ -132,8 +133,8 @@ func TestUnderAManagerABudgetIsKeptAndWhatGoesIsGivenToOthers(t *testing.T) {
 	for i := range asked {
 		b.machine(t, fmt.Sprintf("worker-%d", i))
 	}
-	pace := Options{PollInterval: time.Second, ProgressInterval: 200 * time.Millisecond}
-	b.manage(t, poller.Options{PollInterval: pace.PollInterval, ProgressInterval: pace.ProgressInterval}, pace, 10)
+	pace := Options{Intervals: phases.Intervals{Poll: time.Second, Retry: 200 * time.Millisecond}}
+	b.manage(t, poller.Options{PollInterval: pace.Intervals.Poll, ProgressInterval: pace.Intervals.Retry}, pace, 10)
 	settled := func(left int) (ready []*infrav1.OCIMeshMachine) {
 		t.Helper()
 		g.Eventually(func(g Gomega) {

@@ -39,10 +39,10 @@ func (r *Reconciler) approve(ctx context.Context, s *scope, c *tailnet.Client, l
 		Device: *s.device, Proof: s.deviceProof, Tailnet: s.tailnet, Cluster: s.cluster, Network: s.infraCluster.Spec.PodNetwork,
 	})
 	if approval.Pending {
-		s.requeue(r.Options.withDefaults().ProgressInterval)
+		s.Requeue(s.Intervals.Progress)
 	}
 	if approval.Finding != nil {
-		s.note(infrav1.TailnetReadyCondition, approval.Finding.Reason, "%s", approval.Finding.Message)
+		s.Note(infrav1.TailnetReadyCondition, approval.Finding.Reason, "%s", approval.Finding.Message)
 	}
 	return err
 }
@@ -53,15 +53,15 @@ func (r *Reconciler) approveVIP(ctx context.Context, s *scope, c *tailnet.Client
 	address := s.infraCluster.Spec.ControlPlaneEndpoint.Host
 	vip, held := identity.OfCluster(s.infraCluster).HeldVIP(address, s.tailnet.Status.VIPAllocations)
 	if !held {
-		s.requeue(r.Options.withDefaults().ProgressInterval)
-		s.note(infrav1.TailnetReadyCondition, infrav1.VIPNotHeldReason,
+		s.Requeue(s.Intervals.Progress)
+		s.Note(infrav1.TailnetReadyCondition, infrav1.VIPNotHeldReason,
 			"Tailnet %s does not say that OCIMeshCluster %s holds %s, so that the address's route is not approved: see the cluster's condition %s",
 			s.tailnet.Name, s.infraCluster.Name, address, infrav1.EndpointReadyCondition)
 		return nil
 	}
 	if s.before.Status.Tailnet.DeviceID != s.device.ID {
 		// Other control planes take the VIP from devices that no status has recorded.
-		s.requeue(time.Second)
+		s.Requeue(time.Second)
 		return nil
 	}
 	if !slices.Contains(s.device.Routes.Enabled, vip.Route()) {

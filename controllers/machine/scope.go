@@ -25,13 +25,13 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 )
 
 // scope is what the phases of one pass know.
 type scope struct {
+	phases.Pass
 	// own is the object; before is how it was when the pass began; patch writes the difference.
 	own, before *infrav1.OCIMeshMachine
 	patch       *patch.Helper
@@ -66,14 +66,10 @@ type scope struct {
 	deviceProof   ownership.Proof
 	deviceWarning string
 
-	// findings are the conditions that are not as they should be, by type.
-	findings map[string]metav1.Condition
 	// hadInstance says that there was something to terminate, endedIn in which accounts. Set by
 	// terminate.
 	hadInstance bool
 	endedIn     []string
-	// deletion is what a deletion waits for; nil if it does not.
-	deletion *access.Problem
 
 	// unseen says that the account was not polled yet since the process began, or that the machine
 	// is older than what this process wrote: nothing new is known, and nothing is written.
@@ -82,36 +78,7 @@ type scope struct {
 	// its own. Set by provision.
 	handedOver bool
 	// released says that nothing is left that the object stood for. Set by release.
-	released     bool
-	stopped      bool
-	requeueAfter time.Duration
-}
-
-// note keeps the first finding of a condition: later ones follow from it.
-func (s *scope) note(condition, reason, format string, args ...any) {
-	if _, known := s.findings[condition]; !known {
-		s.findings[condition] = report.NotOK(condition, reason, fmt.Sprintf(format, args...))
-	}
-}
-
-// stop ends the pass after this phase.
-func (s *scope) stop() { s.stopped = true }
-
-// requeue asks for a next pass after the time, or earlier if one was asked for earlier.
-func (s *scope) requeue(after time.Duration) {
-	if s.requeueAfter == 0 || after < s.requeueAfter {
-		s.requeueAfter = after
-	}
-}
-
-// waitFor notes a condition, stops the list and asks for a next pass; after 0 leaves that to the
-// watches.
-func (s *scope) waitFor(after time.Duration, condition, reason, format string, args ...any) {
-	s.note(condition, reason, format, args...)
-	s.stop()
-	if after > 0 {
-		s.requeue(after)
-	}
+	released bool
 }
 
 // isPaused tells whether somebody wants the machine left alone.
@@ -130,7 +97,8 @@ func (s *scope) launched() bool { return s.own.Status.Instance.ID != "" || s.own
 // done his part.
 func (r *Reconciler) newScope(ctx context.Context, own *infrav1.OCIMeshMachine) (*scope, error) {
 	log := ctrl.LoggerFrom(ctx)
-	s := &scope{own: own, now: r.Options.withDefaults().Clock(), findings: map[string]metav1.Condition{}}
+	options := r.Options.withDefaults()
+	s := &scope{Pass: phases.Pass{Intervals: options.Intervals}, own: own, now: options.Clock()}
 	deleting := !own.DeletionTimestamp.IsZero()
 	if deleting && !controllerutil.ContainsFinalizer(own, infrav1.OCIMeshMachineFinalizer) {
 		return nil, nil

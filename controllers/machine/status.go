@@ -25,7 +25,7 @@ const notPlaced = "The machine is not placed yet"
 
 // updateStatus computes all conditions from what the phases found.
 func updateStatus(s *scope) {
-	all := []metav1.Condition{report.Deleting(s.own, s.deletion), placed(s), instanceReady(s), tailnetReady(s)}
+	all := []metav1.Condition{report.Deleting(s.own, s.Deletion), placed(s), instanceReady(s), tailnetReady(s)}
 	if s.isBackend() {
 		all = append(all, loadBalancerReady(s))
 	}
@@ -55,7 +55,7 @@ func consequence(condition metav1.Condition) int {
 }
 
 func placed(s *scope) metav1.Condition {
-	if found, ok := s.findings[infrav1.PlacedCondition]; ok {
+	if found, ok := s.Noted(infrav1.PlacedCondition); ok {
 		return found
 	}
 	if s.own.Status.Placement.Account == "" {
@@ -67,7 +67,7 @@ func placed(s *scope) metav1.Condition {
 }
 
 func instanceReady(s *scope) metav1.Condition {
-	if found, ok := s.findings[infrav1.InstanceReadyCondition]; ok {
+	if found, ok := s.Noted(infrav1.InstanceReadyCondition); ok {
 		return found
 	}
 	switch {
@@ -80,7 +80,7 @@ func instanceReady(s *scope) metav1.Condition {
 }
 
 func tailnetReady(s *scope) metav1.Condition {
-	if found, ok := s.findings[infrav1.TailnetReadyCondition]; ok {
+	if found, ok := s.Noted(infrav1.TailnetReadyCondition); ok {
 		return found
 	}
 	switch {
@@ -98,7 +98,7 @@ func tailnetReady(s *scope) metav1.Condition {
 }
 
 func loadBalancerReady(s *scope) metav1.Condition {
-	if found, ok := s.findings[infrav1.LoadBalancerReadyCondition]; ok {
+	if found, ok := s.Noted(infrav1.LoadBalancerReadyCondition); ok {
 		return found
 	}
 	switch {

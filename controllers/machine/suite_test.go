@@ -27,6 +27,7 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
@@ -82,7 +83,7 @@ func (b *bench) reconciler() *Reconciler {
 	return &Reconciler{
 		Client: ownAccounts{b.Client, b.AccountNames()}, APIReader: b.Client, Access: b.Clients, Pollers: b.pollers,
 		KeyNamespace: b.ManagerNamespace,
-		Options:      Options{PollInterval: tick, ProgressInterval: tick, Clock: b.now},
+		Options:      Options{Intervals: phases.Intervals{Poll: tick, Retry: tick}, Clock: b.now},
 	}
 }
 

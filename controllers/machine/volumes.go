@@ -34,7 +34,7 @@ func (r *Reconciler) recordVolumes(
 		// tells its volumes apart any more.
 		return true, nil
 	}
-	volumes, err := instance.Leaving(ctx, c, own, names, s.now, r.Options.withDefaults().ProgressInterval/2)
+	volumes, err := instance.Leaving(ctx, c, own, names, s.now, s.Intervals.Progress/2)
 	if err != nil {
 		return false, err
 	}
@@ -43,8 +43,8 @@ func (r *Reconciler) recordVolumes(
 	if len(volumes) == 0 {
 		return true, nil
 	}
-	s.deletion = access.NewProblem(infrav1.WaitingForTerminationReason, "Recording the volumes of instance %s before it is ended", own.ID())
-	s.requeue(time.Second)
+	s.Deletion = access.NewProblem(infrav1.WaitingForTerminationReason, "Recording the volumes of instance %s before it is ended", own.ID())
+	s.Requeue(time.Second)
 	return false, nil
 }
 
@@ -80,7 +80,7 @@ func (r *Reconciler) tellVolumesLeft(ctx context.Context, s *scope, account stri
 	if err != nil {
 		return
 	}
-	volumes, err := c.DataVolumesSince(ctx, s.now, r.Options.withDefaults().ProgressInterval)
+	volumes, err := c.DataVolumesSince(ctx, s.now, s.Intervals.Progress)
 	if err != nil {
 		return
 	}

@@ -5,7 +5,6 @@ package phases
 
 import (
 	"errors"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
@@ -13,11 +12,19 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 )
 
+// Waiter is an error that is no problem: something has to come first, and whatever brings it brings
+// the next pass as well.
+type Waiter interface {
+	error
+	// Waiting is what a deletion is said to wait for meanwhile. Its RetryAfter bounds the wait.
+	Waiting() *access.Problem
+}
+
 // toldError is an error that says in which condition it belongs.
 type toldError struct {
-	condition       string
-	unknown, silent bool
-	problem         *access.Problem
+	condition string
+	unknown   bool
+	problem   *access.Problem
 }
 
 func (e *toldError) Error() string { return e.problem.Error() }
@@ -32,34 +39,37 @@ func In(condition string, err error) error {
 	return &toldError{condition: condition, problem: access.AsProblem(err)}
 }
 
-// Unseen says that the truth of a condition is not known, because it could not be looked at.
-func Unseen(condition string, err error) error {
-	return &toldError{condition: condition, unknown: true, problem: access.AsProblem(err)}
-}
-
-// Later ends the pass without a word: nothing is wrong, and the next pass is due after the time.
-func Later(after time.Duration) error {
-	return &toldError{silent: true, problem: &access.Problem{
-		Reason: infrav1.WaitingReason, Message: "Waiting for the next pass", RetryAfter: after,
-	}}
+// Unseen says that the truth of the phase's condition is not known, because it could not be looked
+// at. It is nil for nil.
+func Unseen(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &toldError{unknown: true, problem: access.AsProblem(err)}
 }
 
 // told is what becomes of an error.
 type told struct {
-	condition                  string
-	unknown, silent, apiServer bool
-	problem                    *access.Problem
+	condition string
+	problem   *access.Problem
+	// unknown says that the truth of the condition is not known, waiting that nothing is wrong, and
+	// apiServer that the error is returned and not told.
+	unknown, waiting, apiServer bool
 }
 
 // describe says what becomes of an error of a phase with the condition. Errors of the API server
 // are not told in conditions: they pass, or the condition could not be written either.
 func describe(condition string, err error) told {
+	var waiter Waiter
+	if errors.As(err, &waiter) {
+		return told{condition: condition, problem: waiter.Waiting(), waiting: true}
+	}
 	var known *toldError
 	if errors.As(err, &known) {
 		if known.condition != "" {
 			condition = known.condition
 		}
-		return told{condition: condition, unknown: known.unknown, silent: known.silent, problem: known.problem}
+		return told{condition: condition, problem: known.problem, unknown: known.unknown}
 	}
 	problem := access.AsProblem(err)
 	var status apierrors.APIStatus

@@ -64,6 +64,9 @@ func (p *Pass) Found(condition string, otherwise func() metav1.Condition) metav1
 // Stop ends the pass after this phase.
 func (p *Pass) Stop() { p.stopped = true }
 
+// Stopped tells whether the pass ends after this phase.
+func (p *Pass) Stopped() bool { return p.stopped }
+
 // Requeue asks for a next pass after the time, or earlier if one was asked for earlier.
 func (p *Pass) Requeue(after time.Duration) {
 	if p.requeueAfter == 0 || after < p.requeueAfter {

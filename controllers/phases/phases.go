@@ -57,8 +57,12 @@ func Run[S Scope](ctx context.Context, scope S, phases []Phase[S]) error {
 // API server's.
 func (p *Pass) settle(ctx context.Context, phase, condition string, err error) error {
 	told := describe(condition, err)
-	if told.silent {
-		p.Requeue(p.Intervals.WithDefaults().After(told.problem))
+	intervals := p.Intervals.WithDefaults()
+	if told.waiting {
+		if told.condition == infrav1.DeletingCondition && p.Deletion == nil {
+			p.Deletion = told.problem
+		}
+		p.Requeue(min(intervals.Poll, intervals.After(told.problem)))
 		return nil
 	}
 	if told.apiServer {
@@ -77,6 +81,6 @@ func (p *Pass) settle(ctx context.Context, phase, condition string, err error) e
 	}
 	ctrl.LoggerFrom(ctx).Info("The phase failed", "phase", phase,
 		"reason", told.problem.Reason, "message", told.problem.Message)
-	p.Requeue(p.Intervals.WithDefaults().After(told.problem))
+	p.Requeue(intervals.After(told.problem))
 	return nil
 }

@@ -48,6 +48,15 @@ func failing(err error) func(*scope) error { return func(*scope) error { return 
 
 var conflict = apierrors.NewConflict(schema.GroupResource{Resource: "things"}, "thing", errors.New("changed"))
 
+// waiting is a Waiter.
+type waiting struct{ after time.Duration }
+
+func (w waiting) Error() string { return "waiting" }
+
+func (w waiting) Waiting() *access.Problem {
+	return &access.Problem{Reason: infrav1.WaitingReason, Message: "Waiting for a poll", RetryAfter: w.after}
+}
+
 func TestThePassEndsWithTheFirstPhaseThatCannotGoOn(t *testing.T) {
 	problem := access.NewProblem(infrav1.SecretNotFoundReason, "no Secret")
 	independent := phase("one", first, failing(problem))
@@ -61,7 +70,7 @@ func TestThePassEndsWithTheFirstPhaseThatCannotGoOn(t *testing.T) {
 		"an independent one":          {independent, []string{"one", "two"}},
 		"an error of the API server":  {phase("one", first, failing(conflict)), []string{"one"}},
 		"the phase stopped the pass":  {phase("one", first, func(s *scope) error { s.Stop(); return nil }), []string{"one"}},
-		"the phase waits for a while": {phase("one", first, failing(phases.Later(time.Second))), []string{"one"}},
+		"the phase waits for a while": {phase("one", first, failing(waiting{time.Second})), []string{"one"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScope()
@@ -85,12 +94,12 @@ func TestAProblemGoesIntoTheConditionOfItsPhase(t *testing.T) {
 		"a problem":        {err: problem, told: told{first, "False", infrav1.SecretNotFoundReason}},
 		"a wrapped one":    {err: fmt.Errorf("connecting: %w", problem), told: told{first, "False", infrav1.SecretNotFoundReason}},
 		"of another":       {err: phases.In(second, problem), told: told{second, "False", infrav1.SecretNotFoundReason}},
-		"not seen":         {err: phases.Unseen("", problem), told: told{first, "Unknown", infrav1.SecretNotFoundReason}},
+		"not seen":         {err: phases.Unseen(problem), told: told{first, "Unknown", infrav1.SecretNotFoundReason}},
 		"of a deletion":    {err: phases.In(infrav1.DeletingCondition, problem), deletion: true},
 		"a cloud's error":  {err: &cloud.Error{Kind: cloud.Unavailable}, told: told{first, "False", infrav1.UnavailableReason}},
 		"a bug":            {err: errors.New("nil map"), told: told{first, "False", infrav1.InternalErrorReason}, returned: true},
 		"the API server's": {err: fmt.Errorf("reading: %w", conflict), returned: true},
-		"a silent wait":    {err: phases.Later(time.Second)},
+		"a silent wait":    {err: waiting{time.Second}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -111,6 +120,14 @@ func TestAProblemGoesIntoTheConditionOfItsPhase(t *testing.T) {
 			g.Expect(s.Deletion != nil).To(Equal(test.deletion))
 		})
 	}
+}
+
+func TestADeletionSaysWhatItWaitsFor(t *testing.T) {
+	g := NewWithT(t)
+	s := newScope()
+	one := phase("one", infrav1.DeletingCondition, failing(waiting{time.Second}))
+	g.Expect(phases.Run(t.Context(), s, []phases.Phase[*scope]{one})).To(Succeed())
+	g.Expect(s.Deletion.Message).To(Equal("Waiting for a poll"))
 }
 
 func TestTheFirstFindingOfAConditionStays(t *testing.T) {
@@ -138,7 +155,8 @@ func TestTheNextPassIsDueByTheKindOfTheProblem(t *testing.T) {
 		"it passes by itself":        {due(infrav1.UnavailableReason, 0), time.Minute},
 		"something is being made":    {due(infrav1.NetworkProvisioningReason, 0), time.Second},
 		"the service asks for time":  {due(infrav1.ThrottledReason, 5*time.Minute), 5 * time.Minute},
-		"the wait was given":         {phases.Later(7 * time.Minute), 7 * time.Minute},
+		"the wait was given":         {waiting{7 * time.Minute}, 7 * time.Minute},
+		"the wait is too long":       {waiting{24 * time.Hour}, time.Hour},
 		"the workqueue has to retry": {conflict, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
