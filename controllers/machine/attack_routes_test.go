@@ -56,18 +56,6 @@ func TestT4TheVIPIsTakenFromEveryOtherDevice(t *testing.T) {
 	}
 }
 
-func TestTheVIPIsNobodysToTakeWhereThePolicyApproves(t *testing.T) {
-	g := NewWithT(t)
-	b := newBench(t, helpers.WorldOptions{})
-	helpers.Update(t, b.Environment, b.Tailnet, func(tn *infrav1.Tailnet) { tn.Spec.RouteApproval = infrav1.RouteApprovalPolicy })
-	own := b.machine(t, "first", controlPlane)
-	b.untilProvisioned(t, own)
-	router := b.Control.Add("router", func(d *tailnetsim.Device) { d.Enabled = prefixes(vip + "/32") })
-	b.settle(t, own, 20)
-	g.Expect(b.enabled(router.ID)).To(ConsistOf(prefixes(vip + "/32")))
-	g.Expect(b.enabled(own.Status.Tailnet.DeviceID)).To(BeEmpty())
-}
-
 // neighbours are what else is in a tailnet that people use.
 func (b *bench) neighbours(t *testing.T) map[string]tailnetsim.Device {
 	t.Helper()

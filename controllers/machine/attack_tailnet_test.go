@@ -11,7 +11,6 @@ import (
 
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/cluster-api/util/conditions"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
@@ -263,98 +262,4 @@ func TestT1GetsNoDeviceThatIsAnotherMachinesOrMayBe(t *testing.T) {
 			g.Expect(found.Finding == nil).To(Equal(world.want))
 		})
 	}
-}
-
-func TestDeletionGoesByRecordedIdentifiersOnlyInTheRecordedTailnet(t *testing.T) {
-	g := NewWithT(t)
-	b := newBench(t, helpers.WorldOptions{TailnetMode: tailnetsim.Headscale})
-	own := b.machine(t, "worker")
-	b.untilProvisioned(t, own)
-
-	elsewhere, err := tailnetsim.New(tailnetsim.Options{
-		Mode: tailnetsim.Headscale, TagOwners: map[string][]string{helpers.ProviderTag: nil, helpers.NodeTag: nil, helpers.ControlPlaneTag: nil},
-		APIKeys: []string{"hskey-api-elsewhere"},
-	})
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(elsewhere.Start()).To(Succeed())
-	t.Cleanup(elsewhere.Close)
-	for i := range 20 {
-		elsewhere.Add(fmt.Sprint("person-", i), func(d *tailnetsim.Device) { d.Tags = []string{helpers.NodeTag} })
-	}
-	secret := b.TailnetCredentials.DeepCopy()
-	secret.ObjectMeta = metav1.ObjectMeta{Namespace: b.Namespace, Name: "elsewhere"}
-	secret.Data = map[string][]byte{infrav1.TailnetAPIKeyKey: []byte("hskey-api-elsewhere")}
-	other := helpers.NewTailnet(b.Namespace+"-elsewhere", secret, elsewhere.URL(), "10.251.0.0/24")
-	other.Spec.Credentials.Type = infrav1.APIKey
-	other.Spec.AllowedNamespaces.List = []string{b.Namespace}
-	b.Create(t, secret, other)
-	// The cluster is made anew, and says that it is in the other tailnet.
-	spec := *b.infra.DeepCopy()
-	g.Expect(b.Client.Delete(t.Context(), b.infra)).To(Succeed())
-	again := helpers.NewOCIMeshCluster(b.cluster, other.Name, b.AccountNames())
-	again.Spec.ControlPlaneEndpoint = spec.Spec.ControlPlaneEndpoint
-	b.Create(t, again)
-
-	b.settle(t, own, 5)
-	g.Expect(helpers.ConditionsOf(own)).To(ContainElement("TailnetReady False DeviceLost"))
-	b.delete(t, own)
-
-	g.Expect(elsewhere.Devices()).To(HaveLen(20))
-	g.Expect(b.Control.Devices()).To(BeEmpty(), "its own is removed")
-}
-
-func TestAMachineWhoseDeviceCannotTalkHasNotJoined(t *testing.T) {
-	for name, world := range map[string]struct {
-		spoil, mend func(*tailnetsim.Device)
-		reason, say string
-	}{
-		"not authorised": {
-			func(d *tailnetsim.Device) { d.Authorized = false }, func(d *tailnetsim.Device) { d.Authorized = true },
-			infrav1.DeviceNotAuthorizedReason, "approve it",
-		},
-		"Tailnet Lock": {
-			func(d *tailnetsim.Device) { d.LockError = "node key is not signed" }, func(d *tailnetsim.Device) { d.LockError = "" },
-			infrav1.DeviceLockedReason, "node key is not signed",
-		},
-		"expired key": {
-			func(d *tailnetsim.Device) { d.KeyExpiryDisabled, d.Expires = false, time.Now().Add(-time.Hour) },
-			func(d *tailnetsim.Device) { d.KeyExpiryDisabled = true },
-			infrav1.DeviceKeyExpiredReason, "disable key expiry",
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			g := NewWithT(t)
-			b := newBench(t, helpers.WorldOptions{})
-			own := b.launchedAsleep(t)
-			b.wake(t, own)
-			id := b.Control.Devices()[0].ID
-			g.Expect(b.Control.Change(id, world.spoil)).To(Succeed())
-			b.untilCondition(t, own, "TailnetReady False "+world.reason)
-			b.settle(t, own, 10)
-			g.Expect(own.Spec.ProviderID).To(BeEmpty(), "not handed over")
-			g.Expect(helpers.MessageOf(own, infrav1.TailnetReadyCondition)).To(ContainSubstring(world.say))
-
-			g.Expect(b.Control.Change(id, world.mend)).To(Succeed())
-			b.untilProvisioned(t, own)
-			g.Expect(b.Control.Change(id, world.spoil)).To(Succeed())
-			b.untilCondition(t, own, "Ready False "+world.reason)
-			b.delete(t, own)
-			b.expectNothingLeft(t)
-		})
-	}
-}
-
-func TestKeyExpiryThatWasSwitchedOnIsToldWithItsDate(t *testing.T) {
-	g := NewWithT(t)
-	b := newBench(t, helpers.WorldOptions{})
-	own := b.machine(t, "worker")
-	b.untilProvisioned(t, own)
-	g.Expect(helpers.MessageOf(own, infrav1.TailnetReadyCondition)).To(BeEmpty())
-	expires := time.Date(2099, 1, 2, 3, 4, 5, 0, time.UTC)
-	g.Expect(b.Control.Change(own.Status.Tailnet.DeviceID, func(d *tailnetsim.Device) { d.KeyExpiryDisabled, d.Expires = false, expires })).To(Succeed())
-	b.until(t, own, func(g Gomega) {
-		condition := conditions.Get(own, infrav1.TailnetReadyCondition)
-		g.Expect(condition.Status).To(Equal(metav1.ConditionTrue))
-		g.Expect(condition.Message).To(ContainSubstring("2099-01-02T03:04:05Z"))
-	})
 }

@@ -4,8 +4,6 @@
 package machine
 
 import (
-	"crypto/rand"
-	"encoding/base64"
 	"strings"
 	"testing"
 
@@ -17,7 +15,6 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
 )
 
 // bootstrapSecret is the machine's.
@@ -27,61 +24,6 @@ func (b *bench) bootstrapSecret(t *testing.T, own *infrav1.OCIMeshMachine) *core
 	key := client.ObjectKey{Namespace: own.Namespace, Name: own.Name + "-bootstrap"}
 	NewWithT(t).Expect(b.Client.Get(t.Context(), key, secret)).To(Succeed())
 	return secret
-}
-
-func TestBadBootstrapDataIsToldAndHealsWhenMended(t *testing.T) {
-	noise := make([]byte, 40_000)
-	_, _ = rand.Read(noise)
-	for name, world := range map[string]struct {
-		spoil   func(*corev1.Secret)
-		reason  string
-		message string
-	}{
-		"Ignition": {
-			func(secret *corev1.Secret) { secret.Data["format"] = []byte("ignition") },
-			"BootstrapDataInvalid", "cloud-config",
-		},
-		"no cloud-config": {
-			func(secret *corev1.Secret) { secret.Data["value"] = []byte("#!/bin/sh\n") },
-			"BootstrapDataInvalid", "#cloud-config",
-		},
-		"no value": {func(secret *corev1.Secret) { delete(secret.Data, "value") }, "BootstrapDataInvalid", "no key value"},
-		"over the limit": {
-			func(secret *corev1.Secret) {
-				secret.Data["value"] = []byte("#cloud-config\n# " + base64.StdEncoding.EncodeToString(noise))
-			},
-			"UserDataTooLarge", "32000",
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			g := NewWithT(t)
-			b := newBench(t, helpers.WorldOptions{})
-			own := b.machine(t, "machine")
-			secret := b.bootstrapSecret(t, own)
-			good := secret.DeepCopy().Data
-			helpers.Update(t, b.Environment, secret, world.spoil)
-
-			b.untilCondition(t, own, "Ready False "+world.reason)
-			g.Expect(helpers.MessageOf(own, infrav1.ReadyCondition)).To(ContainSubstring(world.message))
-			g.Expect(b.calls("LaunchInstance")).To(BeZero())
-			g.Expect(b.Control.Keys()).To(BeEmpty(), "no key is made for data that cannot be used")
-
-			helpers.Update(t, b.Environment, secret, func(secret *corev1.Secret) { secret.Data = good })
-			b.untilProvisioned(t, own)
-		})
-	}
-}
-
-func TestAMissingBootstrapSecretIsToldAndHealsWhenItAppears(t *testing.T) {
-	g := NewWithT(t)
-	b := newBench(t, helpers.WorldOptions{})
-	own := b.machine(t, "machine")
-	secret := b.bootstrapSecret(t, own)
-	g.Expect(b.Client.Delete(t.Context(), secret)).To(Succeed())
-	b.untilCondition(t, own, "Ready False BootstrapDataInvalid")
-	secret.ResourceVersion, secret.UID = "", ""
-	g.Expect(b.Client.Create(t.Context(), secret)).To(Succeed())
-	b.untilProvisioned(t, own)
 }
 
 func TestShapesAndImagesThatDoNotExistAreTold(t *testing.T) {
@@ -124,90 +66,5 @@ func TestShapesAndImagesThatDoNotExistAreTold(t *testing.T) {
 			b.delete(t, own)
 		})
 	}
-	b.expectNothingLeft(t)
-}
-
-func TestALaunchThatOCIRefusesSaysOCIsReason(t *testing.T) {
-	g := NewWithT(t)
-	b := newBench(t, helpers.WorldOptions{})
-	b.OCI.AddFault(sim.Fault{Operation: "LaunchInstance", Status: 400, Code: "InvalidParameter", Message: "Boot volume is too small", Times: 3})
-	own := b.machine(t, "machine")
-	b.untilCondition(t, own, "Ready False LaunchRefused")
-	g.Expect(helpers.MessageOf(own, infrav1.ReadyCondition)).To(ContainSubstring("Boot volume is too small"))
-	b.untilProvisioned(t, own)
-}
-
-func TestABadTailnetIsToldAndHealsWhenMended(t *testing.T) {
-	for name, world := range map[string]struct {
-		spoil  func(*testing.T, *bench)
-		reason string
-		mend   func(*testing.T, *bench)
-	}{
-		"a revoked OAuth client": {
-			func(_ *testing.T, b *bench) {
-				b.Control.RevokeClient(string(b.TailnetCredentials.Data[infrav1.TailnetClientIDKey]))
-			},
-			"AuthenticationFailed",
-			func(t *testing.T, b *bench) {
-				fresh := b.Control.AddClient([]string{"auth_keys", "devices:core", "devices:routes"}, []string{helpers.ProviderTag})
-				helpers.Update(t, b.Environment, b.TailnetCredentials, func(secret *corev1.Secret) {
-					secret.Data = map[string][]byte{
-						infrav1.TailnetClientIDKey: []byte(fresh.ID), infrav1.TailnetClientSecretKey: []byte(fresh.Secret),
-					}
-				})
-			},
-		},
-		"a tag that the policy does not have": {
-			func(_ *testing.T, b *bench) { _ = b.Control.SetPolicy(nil, nil) }, "TagNotPermitted",
-			func(_ *testing.T, b *bench) {
-				_ = b.Control.SetPolicy(map[string][]string{helpers.ProviderTag: {}, helpers.NodeTag: {helpers.ProviderTag}}, nil)
-			},
-		},
-		"an unreachable server": {
-			func(_ *testing.T, b *bench) { b.Control.SetUnreachable(true) }, "Unavailable",
-			func(_ *testing.T, b *bench) { b.Control.SetUnreachable(false) },
-		},
-		"a server that throttles": {
-			func(_ *testing.T, b *bench) {
-				b.Control.Inject(tailnetsim.Fault{Operation: tailnetsim.OpCreateKey, Status: 429, RetryAfter: 1, Times: 1})
-			},
-			"Throttled", func(*testing.T, *bench) {},
-		},
-		"a tailnet that does not allow the namespace": {
-			func(t *testing.T, b *bench) {
-				helpers.Update(t, b.Environment, b.Tailnet, func(tn *infrav1.Tailnet) {
-					tn.Spec.AllowedNamespaces.List = []string{"somebody-elses"}
-				})
-			},
-			"NamespaceNotAllowed",
-			func(t *testing.T, b *bench) {
-				helpers.Update(t, b.Environment, b.Tailnet, func(tn *infrav1.Tailnet) {
-					tn.Spec.AllowedNamespaces.List = []string{b.Namespace}
-				})
-			},
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			g := NewWithT(t)
-			b := newBench(t, helpers.WorldOptions{})
-			world.spoil(t, b)
-			own := b.machine(t, "machine")
-			b.untilCondition(t, own, "Ready False "+world.reason)
-			g.Expect(b.calls("LaunchInstance")).To(BeZero())
-			world.mend(t, b)
-			b.untilProvisioned(t, own)
-			b.delete(t, own)
-			b.expectNothingLeft(t)
-		})
-	}
-}
-
-// A cluster with a tailnet that never worked can be deleted: no key was ever received.
-func TestAMachineWithoutAKeyIsDeletedWithoutTheTailnet(t *testing.T) {
-	b := newBench(t, helpers.WorldOptions{})
-	b.Control.SetUnreachable(true)
-	own := b.machine(t, "machine")
-	b.untilCondition(t, own, "Ready False Unavailable")
-	b.delete(t, own)
 	b.expectNothingLeft(t)
 }

@@ -4,16 +4,12 @@
 package machine
 
 import (
-	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
@@ -63,39 +59,6 @@ func TestAWorkerComesToBeAndLeavesNothing(t *testing.T) {
 	b.expectNothingLeft(t)
 }
 
-func TestOnlyTheVIPOfAControlPlaneIsApproved(t *testing.T) {
-	b := newBench(t, helpers.WorldOptions{})
-	own := b.machine(t, "control-plane", controlPlane)
-
-	b.untilProvisioned(t, own)
-
-	// The device is recorded first, so that no other control plane takes the route from it.
-	b.until(t, own, func(g Gomega) {
-		devices := b.Control.Devices()
-		g.Expect(devices).To(HaveLen(1))
-		g.Expect(devices[0].Tags).To(ConsistOf(helpers.ControlPlaneTag))
-		g.Expect(devices[0].Enabled).To(Equal([]netip.Prefix{netip.MustParsePrefix(vip + "/32")}), "it advertises another network as well")
-	})
-
-	b.delete(t, own)
-	b.expectNothingLeft(t)
-}
-
-func TestTheVIPLeavesAControlPlaneBeforeItsInstanceEnds(t *testing.T) {
-	g := NewWithT(t)
-	b := newBench(t, helpers.WorldOptions{})
-	own := b.machine(t, "control-plane", controlPlane)
-	b.untilProvisioned(t, own)
-
-	g.Expect(b.Client.Delete(t.Context(), own)).To(Succeed())
-	b.pass(t, own)
-
-	devices := b.Control.Devices()
-	g.Expect(devices).To(HaveLen(1))
-	g.Expect(devices[0].Enabled).To(BeEmpty())
-	b.delete(t, own)
-}
-
 func TestHostnamesAreLabelsThatNobodyElseHas(t *testing.T) {
 	g := NewWithT(t)
 	const uid = "6f1b4a8e-0c5d-4a53-9f0a-0d8c5f6e7a11"
@@ -106,55 +69,6 @@ func TestHostnamesAreLabelsThatNobodyElseHas(t *testing.T) {
 		strings.Repeat("a", 53) + "-bcde": strings.Repeat("a", 53) + "-6f1b4a8e",
 	} {
 		g.Expect(hostnameOf(name, uid)).To(Equal(want))
-	}
-}
-
-func TestThePlacementIsWrittenBeforeTheLaunch(t *testing.T) {
-	g := NewWithT(t)
-	b := newBench(t, helpers.WorldOptions{})
-	own := b.machine(t, "worker")
-
-	for own.Status.Placement.Account == "" {
-		b.pass(t, own)
-		b.Reload(t, own)
-		g.Expect(b.calls("LaunchInstance")).To(BeZero())
-		g.Expect(b.Control.Keys()).To(BeEmpty())
-	}
-	g.Expect(own.Status.Placement.Attempt).To(BeEquivalentTo(1))
-	g.Expect(own.Finalizers).To(ContainElement(infrav1.OCIMeshMachineFinalizer))
-	b.pass(t, own)
-	g.Expect(b.calls("LaunchInstance")).To(Equal(1))
-}
-
-func TestNothingIsDoneBeforeItsTime(t *testing.T) {
-	g := NewWithT(t)
-	b := newBench(t, helpers.WorldOptions{})
-
-	waiting := b.machine(t, "waiting", func(machine *clusterv1.Machine, _ *infrav1.OCIMeshMachine) {
-		machine.Spec.Bootstrap = clusterv1.Bootstrap{ConfigRef: clusterv1.ContractVersionedObjectReference{
-			APIGroup: "bootstrap.cluster.x-k8s.io", Kind: "KubeadmConfig", Name: "waiting",
-		}}
-	})
-	b.untilCondition(t, waiting, "Placed False WaitingForBootstrapData")
-	helpers.ExpectConditions(t, waiting,
-		"Ready False WaitingForBootstrapData", "Placed False WaitingForBootstrapData", "InstanceReady False Waiting",
-		"TailnetReady False Waiting", "Deleting False NotDeleting", "Paused False NotPaused")
-
-	orphan := helpers.NewOCIMeshMachine(&clusterv1.Machine{ObjectMeta: metav1.ObjectMeta{Namespace: b.Namespace, Name: "orphan"}})
-	orphan.OwnerReferences = nil
-	b.Create(t, orphan)
-	b.pass(t, orphan)
-	b.Reload(t, orphan)
-	g.Expect(orphan.Finalizers).To(BeEmpty(), "the Machine controller comes first")
-
-	b.cluster.Status.Initialization.InfrastructureProvisioned = nil
-	g.Expect(b.Client.Status().Update(t.Context(), b.cluster)).To(Succeed())
-	early := b.machine(t, "early")
-	b.untilCondition(t, early, "Placed False WaitingForClusterInfrastructureReady")
-	g.Expect(b.calls("LaunchInstance")).To(BeZero())
-	g.Expect(b.calls("ListImages")).To(BeZero())
-	for _, own := range []*infrav1.OCIMeshMachine{waiting, early} {
-		b.delete(t, own)
 	}
 }
 
@@ -204,27 +118,6 @@ func TestTwoMachinesOfOneNameInTwoNamespacesDoNotMeet(t *testing.T) {
 	helpers.ExpectConditions(t, first, allIsWell...)
 	b.Namespace = home
 	b.delete(t, first)
-	b.expectNothingLeft(t)
-}
-
-func TestTheKeyIsNowhereButInItsSecret(t *testing.T) {
-	g := NewWithT(t)
-	b := newBench(t, helpers.WorldOptions{})
-	b.booter.setAsleep(true)
-	own := b.machine(t, "worker")
-	b.untilCondition(t, own, "TailnetReady False Joining")
-
-	secrets := &corev1.SecretList{}
-	g.Expect(b.Client.List(t.Context(), secrets, client.InNamespace(b.ManagerNamespace))).To(Succeed())
-	g.Expect(secrets.Items).To(HaveLen(1))
-	keys := b.Control.Leftovers().Keys
-	g.Expect(keys).To(HaveLen(1))
-	g.Expect(keys[0].Reusable).To(BeFalse())
-	g.Expect(keys[0].Ephemeral).To(BeFalse())
-	g.Expect(keys[0].Tags).To(ConsistOf(helpers.NodeTag))
-	g.Expect(fmt.Sprintf("%+v", own.Status)).NotTo(ContainSubstring(string(secrets.Items[0].Data["authKey"])))
-
-	b.delete(t, own)
 	b.expectNothingLeft(t)
 }
 

@@ -13,8 +13,11 @@ import (
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
+	"sigs.k8s.io/cluster-api/util/conditions"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 const arm = "VM.Standard.A1.Flex"
@@ -128,22 +131,6 @@ func TestWhenNothingIsLeftTheConditionSaysWhatWasTriedAndWhenTheNextTryIs(t *tes
 	b.expectNothingLeft(t)
 }
 
-func TestALaunchThatFailsAfterItWasAcceptedCountsAsAShortage(t *testing.T) {
-	g := NewWithT(t)
-	b := newBench(t, helpers.WorldOptions{})
-	b.OCI.AddFault(sim.Fault{
-		Operation: "LaunchInstance", WorkRequestFails: true, Code: "InternalError", Message: "Out of host capacity.",
-	})
-	own := b.machine(t, "worker")
-	b.untilProvisioned(t, own)
-
-	g.Expect(own.Status.Shortages).To(HaveLen(1))
-	g.Expect(own.Status.Placement.FaultDomain).To(Equal("FAULT-DOMAIN-2"))
-	g.Expect(b.instances(t)).To(HaveLen(1))
-	b.delete(t, own)
-	b.expectNothingLeft(t)
-}
-
 func TestTheMachinesFailureDomainIsHonoured(t *testing.T) {
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{Accounts: 2})
@@ -223,5 +210,50 @@ func TestAccountsAreSelectedByNameOrLabel(t *testing.T) {
 		own := b.machine(t, name, func(_ *clusterv1.Machine, own *infrav1.OCIMeshMachine) { own.Spec.Accounts = selection })
 		b.untilProvisioned(t, own)
 		g.Expect(own.Status.Placement.Account).To(Equal(b.Accounts[2].Name), name)
+	}
+}
+
+func TestThePlacementIsWrittenBeforeTheLaunch(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{})
+	own := b.machine(t, "worker")
+
+	for own.Status.Placement.Account == "" {
+		b.pass(t, own)
+		b.Reload(t, own)
+		g.Expect(b.calls("LaunchInstance")).To(BeZero())
+		g.Expect(b.Control.Keys()).To(BeEmpty())
+	}
+	g.Expect(own.Status.Placement.Attempt).To(BeEquivalentTo(1))
+	g.Expect(own.Finalizers).To(ContainElement(infrav1.OCIMeshMachineFinalizer))
+	b.pass(t, own)
+	g.Expect(b.calls("LaunchInstance")).To(Equal(1))
+}
+
+func TestAnAccountInDoubtIsNotLeftAndChosenAgainForEver(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{})
+	b.setReady(t, b.Accounts[0].Name, report.Unknown(infrav1.ReadyCondition, infrav1.UnavailableReason, "no answer"))
+	own := b.machine(t, "worker")
+	b.untilProvisioned(t, own)
+	g.Expect(own.Status.Placement.Attempt).To(BeEquivalentTo(1))
+}
+
+// setReady gives an account another Ready condition, whatever its simulator answers.
+func (b *bench) setReady(t *testing.T, name string, ready metav1.Condition) {
+	t.Helper()
+	g := NewWithT(t)
+	account := &infrav1.OCIAccount{}
+	g.Expect(b.Client.Get(t.Context(), client.ObjectKey{Name: name}, account)).To(Succeed())
+	conditions.Set(account, ready)
+	g.Expect(b.Client.Status().Update(t.Context(), account)).To(Succeed())
+}
+
+// untilPlaced reconciles until the machine has its place and not yet its key.
+func (b *bench) untilPlaced(t *testing.T, own *infrav1.OCIMeshMachine) {
+	t.Helper()
+	for own.Status.Placement.Account == "" {
+		b.pass(t, own)
+		b.Reload(t, own)
 	}
 }

@@ -70,22 +70,6 @@ func (b *bench) lastPass(t *testing.T, own *infrav1.OCIMeshMachine, before func(
 	return w
 }
 
-func TestTheLastStepUpIsOneWriteOfTheSpecAndOneOfTheStatus(t *testing.T) {
-	b := newBench(t, helpers.WorldOptions{})
-	own := b.machine(t, "worker")
-
-	w := b.lastPass(t, own, func(*writer) {})
-
-	g := NewWithT(t)
-	g.Expect(w.writes).To(Equal([]string{"object", "status"}))
-	helpers.ExpectConditions(t, own, allIsWell...)
-	for _, condition := range own.Status.Conditions {
-		g.Expect(condition.ObservedGeneration).To(Equal(own.Generation), condition.Type)
-	}
-	b.pass(t, own)
-	g.Expect(w.writes).To(Equal([]string{"object", "status"}), "nothing is left to be written")
-}
-
 // writesUntil reconciles until the machine is as wanted, and returns what was written.
 func (b *bench) writesUntil(t *testing.T, own *infrav1.OCIMeshMachine, wanted func() bool) []string {
 	t.Helper()
@@ -149,17 +133,6 @@ func TestANewMachineIsPlacedWithoutALookForAnInstanceThatCannotBe(t *testing.T) 
 	b.Reload(t, old)
 	g.Expect(old.Status.Placement.Account).To(BeEmpty(), "another process may have launched it")
 	b.untilProvisioned(t, old)
-}
-
-func TestTheLastStepUpIsMergedWithWhatOthersWroteMeanwhile(t *testing.T) {
-	b := newBench(t, helpers.WorldOptions{})
-	own := b.machine(t, "worker")
-
-	w := b.lastPass(t, own, func(w *writer) { w.refuses = true })
-
-	NewWithT(t).Expect(w.writes).To(Equal([]string{"object", "merged status", "object", "merged status"}), "what was refused is merged in the same pass")
-	NewWithT(t).Expect(own.Spec.ProviderID).To(Equal(providerIDPrefix + own.Status.Instance.ID))
-	helpers.ExpectConditions(t, own, allIsWell...)
 }
 
 func TestALaunchedMachineSaysAtOnceThatItIsToJoin(t *testing.T) {

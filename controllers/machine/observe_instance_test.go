@@ -4,12 +4,10 @@
 package machine
 
 import (
-	"slices"
 	"testing"
 	"time"
 
 	. "github.com/onsi/gomega"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
@@ -128,113 +126,6 @@ func TestAnAddressThatIsRefusedKeepsNoOtherFromBeingFound(t *testing.T) {
 	}
 	g.Expect(found).To(Equal(2))
 	g.Expect(refused).To(Equal(1))
-}
-
-func TestAMachineThatDoesNotJoinIsToldFromOneThatBoots(t *testing.T) {
-	b := newBench(t, helpers.WorldOptions{})
-	b.booter.setAsleep(true)
-	own := b.machine(t, "machine")
-	b.untilCondition(t, own, "Ready False Joining")
-	b.sleep(21 * time.Minute)
-	b.untilCondition(t, own, "Ready False JoinTimeout")
-	b.delete(t, own)
-	b.expectNothingLeft(t)
-}
-
-func TestAnAccountThatRefusesEverythingProvesNothing(t *testing.T) {
-	for name, fault := range map[string]sim.Fault{
-		"404 to everything": {Status: 404, Code: "NotAuthorizedOrNotFound", Times: -1},
-		"401 to everything": {Status: 401, Code: "NotAuthenticated", Times: -1},
-		"no answer":         {Reset: true, Times: -1},
-	} {
-		t.Run(name, func(t *testing.T) {
-			g := NewWithT(t)
-			b := newBench(t, helpers.WorldOptions{})
-			own := b.machine(t, "machine")
-			b.untilProvisioned(t, own)
-			b.OCI.AddFault(fault)
-			g.Expect(b.Client.Delete(t.Context(), own)).To(Succeed())
-
-			b.untilCondition(t, own, "Deleting True WaitingForAccount")
-			for range 5 {
-				b.pass(t, own)
-			}
-			b.Reload(t, own)
-			g.Expect(own.Finalizers).To(ContainElement(infrav1.OCIMeshMachineFinalizer))
-			g.Expect(b.instances(t)).To(HaveLen(1))
-			g.Expect(b.Control.Devices()).To(HaveLen(1), "the device goes after the instance")
-
-			b.OCI.ClearFaults()
-			b.delete(t, own)
-			b.expectNothingLeft(t)
-		})
-	}
-}
-
-func TestAMachineThatWasNeverLaunchedIsDeletedAtOnce(t *testing.T) {
-	g := NewWithT(t)
-	b := newBench(t, helpers.WorldOptions{})
-	own := b.machine(t, "machine")
-	for own.Status.Placement.Account == "" {
-		b.pass(t, own)
-		b.Reload(t, own)
-	}
-	g.Expect(b.Client.Delete(t.Context(), own)).To(Succeed())
-	b.pass(t, own)
-	b.ExpectGone(t, own)
-	b.expectNothingLeft(t)
-}
-
-func TestAMachineIsDeletedAfterItsClusterIsGone(t *testing.T) {
-	g := NewWithT(t)
-	b := newBench(t, helpers.WorldOptions{Accounts: 2})
-	own := b.machine(t, "machine")
-	b.untilProvisioned(t, own)
-	g.Expect(b.Client.Delete(t.Context(), b.infra)).To(Succeed())
-	g.Expect(b.Client.Delete(t.Context(), b.cluster)).To(Succeed())
-
-	b.delete(t, own)
-	b.expectNothingLeft(t)
-}
-
-func TestADeletionWithoutStatusFindsTheInstance(t *testing.T) {
-	g := NewWithT(t)
-	b := newBench(t, helpers.WorldOptions{Accounts: 2})
-	own := b.machine(t, "machine")
-	b.untilProvisioned(t, own)
-	g.Expect(b.Client.Status().Patch(t.Context(), own, client.RawPatch("application/merge-patch+json", []byte(`{"status":null}`)))).To(Succeed())
-
-	b.delete(t, own)
-	b.expectNothingLeft(t)
-}
-
-func TestADeletionWithoutStatusFindsTheInstanceInAnAccountThatLeftTheCluster(t *testing.T) {
-	g := NewWithT(t)
-	b := newBench(t, helpers.WorldOptions{Accounts: 2})
-	own := b.machine(t, "machine")
-	b.untilProvisioned(t, own)
-	leaves := own.Status.Placement.Account
-	helpers.Update(t, b.Environment, b.infra, func(infra *infrav1.OCIMeshCluster) {
-		infra.Spec.Accounts = slices.DeleteFunc(infra.Spec.Accounts, func(a infrav1.ClusterAccount) bool { return a.Name == leaves })
-	})
-	g.Expect(b.Client.Status().Patch(t.Context(), b.infra, client.RawPatch("application/merge-patch+json", []byte(`{"status":{"accounts":null}}`)))).To(Succeed())
-	g.Expect(b.Client.Status().Patch(t.Context(), own, client.RawPatch("application/merge-patch+json", []byte(`{"status":null}`)))).To(Succeed())
-
-	b.delete(t, own)
-	b.expectNothingLeft(t)
-}
-
-func TestALaunchWhoseAnswerWasLostIsRepeatedWhenTheMachineIsDeleted(t *testing.T) {
-	g := NewWithT(t)
-	b := newBench(t, helpers.WorldOptions{Sim: sim.Options{Delays: laggingLists()}})
-	b.OCI.AddFault(sim.Fault{Operation: "LaunchInstance", AfterCommit: true, Reset: true})
-	own := b.machine(t, "machine")
-	b.until(t, own, func(g Gomega) { g.Expect(b.calls("LaunchInstance")).To(Equal(1)) })
-	b.r.Options.Intervals.Retry, b.r.Options.Intervals.Progress = time.Second, time.Second
-
-	b.delete(t, own)
-	g.Expect(b.calls("LaunchInstance")).To(Equal(2), "under the same retry token")
-	b.expectNothingLeft(t)
 }
 
 func laggingLists() *sim.Delays {

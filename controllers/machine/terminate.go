@@ -7,12 +7,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"sigs.k8s.io/cluster-api/util/conditions"
-	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
@@ -237,17 +234,4 @@ func appendVictim(victims []victim, recorded victim) []victim {
 		}
 	}
 	return append(victims, recorded)
-}
-
-// release lets the object go: nothing is left that it stood for.
-func (r *Reconciler) release(ctx context.Context, s *scope) error {
-	s.released = true
-	slices.Sort(s.endedIn)
-	for _, account := range slices.Compact(s.endedIn) {
-		r.tellVolumesLeft(ctx, s, account)
-	}
-	r.ledger.forget(client.ObjectKeyFromObject(s.own))
-	r.Claims.Forget(s.own.Status.Instance.ID)
-	ctrl.LoggerFrom(ctx).Info("Deleted the machine's instance, volumes and device")
-	return nil
 }

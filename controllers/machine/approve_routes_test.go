@@ -13,6 +13,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
 )
 
 // prefixes reads networks.
@@ -96,4 +97,34 @@ func TestAPodRouteOfAnotherDeviceIsApprovedOnceThatIsGone(t *testing.T) {
 	b.delete(t, leaving)
 	b.until(t, coming, func(g Gomega) { g.Expect(enabled(coming)).To(Equal(route)) })
 	b.delete(t, coming)
+}
+
+func TestTheVIPIsNobodysToTakeWhereThePolicyApproves(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{})
+	helpers.Update(t, b.Environment, b.Tailnet, func(tn *infrav1.Tailnet) { tn.Spec.RouteApproval = infrav1.RouteApprovalPolicy })
+	own := b.machine(t, "first", controlPlane)
+	b.untilProvisioned(t, own)
+	router := b.Control.Add("router", func(d *tailnetsim.Device) { d.Enabled = prefixes(vip + "/32") })
+	b.settle(t, own, 20)
+	g.Expect(b.enabled(router.ID)).To(ConsistOf(prefixes(vip + "/32")))
+	g.Expect(b.enabled(own.Status.Tailnet.DeviceID)).To(BeEmpty())
+}
+
+func TestOnlyTheVIPOfAControlPlaneIsApproved(t *testing.T) {
+	b := newBench(t, helpers.WorldOptions{})
+	own := b.machine(t, "control-plane", controlPlane)
+
+	b.untilProvisioned(t, own)
+
+	// The device is recorded first, so that no other control plane takes the route from it.
+	b.until(t, own, func(g Gomega) {
+		devices := b.Control.Devices()
+		g.Expect(devices).To(HaveLen(1))
+		g.Expect(devices[0].Tags).To(ConsistOf(helpers.ControlPlaneTag))
+		g.Expect(devices[0].Enabled).To(Equal([]netip.Prefix{netip.MustParsePrefix(vip + "/32")}), "it advertises another network as well")
+	})
+
+	b.delete(t, own)
+	b.expectNothingLeft(t)
 }

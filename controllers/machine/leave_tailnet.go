@@ -20,21 +20,6 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/devices"
 )
 
-// withdrawRoutes takes the VIP from a control plane before it dies, so that clients are sent to
-// another one at once. The deletion goes on if that fails: the coordination server notices a dead
-// device by itself, only later.
-func (r *Reconciler) withdrawRoutes(ctx context.Context, s *scope) error {
-	recorded := ownership.Recorded(s.own.Status.Tailnet.DeviceID)
-	if recorded.IsZero() || !s.isControlPlane() || s.infraCluster == nil {
-		return nil
-	}
-	err := r.eachTailnet(ctx, s, func(c *tailnet.Client, _ *infrav1.Tailnet) error { return c.DisableRoutes(ctx, recorded) })
-	if err != nil {
-		ctrl.LoggerFrom(ctx).Info("Cannot withdraw the control plane's routes", "reason", problemReason(err), "message", problemMessage(err))
-	}
-	return nil
-}
-
 // leaveTailnet deletes the machine's device, revokes its keys and deletes the Secret with the key.
 func (r *Reconciler) leaveTailnet(ctx context.Context, s *scope) error {
 	err := r.eachTailnet(ctx, s, func(c *tailnet.Client, in *infrav1.Tailnet) error { return r.leave(ctx, s, c, in) })

@@ -1,0 +1,83 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package machine
+
+import (
+	"context"
+	"net/netip"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+)
+
+// leaveLoadBalancer takes a control plane out of the cluster's load balancer, before anything else
+// of it goes.
+func (r *Reconciler) leaveLoadBalancer(ctx context.Context, s *scope) error {
+	if !s.isBackend() || !s.mayBeBehindLoadBalancer() {
+		return nil
+	}
+	balancers, c, owner, err := r.balancer(ctx, s)
+	if err != nil {
+		return stuckInLoadBalancer(err)
+	}
+	machine := s.backend()
+	if !machine.Address.IsValid() && s.own.Status.Instance.ID != "" {
+		// Status was lost, and the instance found again.
+		if machine.Address, err = addressOf(ctx, c, s); err != nil {
+			return stuckInLoadBalancer(err)
+		}
+	}
+	out, err := balancers.Leave(ctx, owner, s.infraCluster.Status.LoadBalancer.ID, machine)
+	if err != nil {
+		return stuckInLoadBalancer(err)
+	}
+	if !out {
+		s.Deletion = access.NewProblem(infrav1.LeavingLoadBalancerReason, "Taking the machine out of the load balancer")
+		s.Stop()
+		s.Requeue(s.Intervals.Progress)
+		return nil
+	}
+	if s.own.Status.Backend != (infrav1.BackendStatus{}) {
+		ctrl.LoggerFrom(ctx).Info("Left the load balancer")
+	}
+	s.own.Status.Backend = infrav1.BackendStatus{}
+	return nil
+}
+
+// mayBeBehindLoadBalancer is false for a machine that was never launched, and for one whose
+// instance is on its way out: it was taken out of the load balancer before.
+func (s *scope) mayBeBehindLoadBalancer() bool {
+	if s.own.Status.Backend != (infrav1.BackendStatus{}) {
+		return true
+	}
+	state := oci.LifecycleState(s.own.Status.Instance.State)
+	return s.launched() && state != oci.StateTerminating && state != oci.StateTerminated
+}
+
+// addressOf asks for the address of the machine's instance; it is not valid if that has none any
+// more.
+func addressOf(ctx context.Context, c *oci.Client, s *scope) (netip.Addr, error) {
+	id := s.own.Status.Instance.ID
+	attached, err := c.AttachedVNICs(ctx, id)
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	vnic, _, err := c.PrimaryVNIC(ctx, attached[id])
+	return vnic.PrivateIP, err
+}
+
+// stuckInLoadBalancer says that the machine cannot be taken out for the moment.
+func stuckInLoadBalancer(err error) error {
+	problem := access.AsProblem(err)
+	if problem.Reason == infrav1.InternalErrorReason {
+		return err
+	}
+	return &access.Problem{
+		Reason: infrav1.WaitingForAccountReason, RetryAfter: problem.RetryAfter, Err: err,
+		Message: "The machine cannot be taken out of the load balancer: " + problem.Message,
+	}
+}
