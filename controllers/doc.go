@@ -3,23 +3,39 @@
 
 // Package controllers has no code: it is the map of the controllers below it.
 //
-//	account   OCIAccount      are the credentials good, what domains are there, who uses it
-//	tailnet   Tailnet         the same for a tailnet; keeps the list of control-plane VIPs
-//	cluster   OCIMeshCluster  networks in every account, the endpoint, failure domains
-//	machine   OCIMeshMachine  place, launch, join, observe, delete
-//	machinetemplate  OCIMeshMachineTemplate  capacity, for autoscaling from zero
-//	access    what is needed to act in an account or a tailnet, and errors as reasons
-//	vip       control-plane addresses out of a Tailnet's range
-//	joinkey   tailnet keys of machines and pools in the manager's own namespace
-//	report    conditions from outcomes
-//	strays    when something that carries the provider's tags counts as belonging to no object
-//	index     how machines are found in the cache
+//	account          OCIAccount: credentials, domains, limits, users, strays
+//	tailnet          Tailnet: credentials and permissions, users, the list of control-plane VIPs
+//	cluster          OCIMeshCluster: networks in every account, the endpoint, failure domains
+//	machine          OCIMeshMachine: place, launch, join, observe, delete
+//	machinetemplate  OCIMeshMachineTemplate: capacity, for scaling from zero
 //
-// All have one shape: a controller.go with set-up, watches and the Reconcile skeleton; one file for
-// each phase; a status.go that computes all conditions once, at the end, from what the phases left
-// in a scope of plain data. Decisions are taken from observation, never from conditions that the
-// same controller wrote.
+// Machine pools are experimental and live in exp/controllers, behind a feature gate:
 //
-// Controllers may import api, cloud and Cluster API's util packages; neither OCI's SDK nor
-// Tailscale's client.
+//	exp/controllers/machinepool  OCIMeshMachinePool: instance configuration, pool, its machines
+//	exp/controllers/poolmachine  OCIMeshMachinePoolMachine: one instance of a pool
+//	exp/controllers/poolid       the identity of a pool and of what is made for it
+//	exp/controllers/remains      volumes that a pool's instances left
+//
+// What they share, each rule with one owner:
+//
+//	phases     the flow of every reconcile: phases, problems, waits, the time of the next pass
+//	report     conditions from outcomes
+//	access     accounts and tailnets that a namespace may use, their clients, errors as reasons
+//	identity   the identity that an object keeps when it is moved
+//	claims     which management cluster holds what is in OCI
+//	poller     what every account's instances are, by polls that all controllers share
+//	devices    a machine's devices in a tailnet: which is its own, routes, leaving
+//	joinkey    tailnet keys of machines and pools in the manager's own namespace
+//	userdata   user data from bootstrap data
+//	vip        control-plane addresses out of a Tailnet's range
+//	strays     when something with the provider's tags counts as belonging to no object
+//	index      how machines are found in the cache
+//	inventory  metrics of what there is
+//
+// All kinds have one shape: a controller.go with the reconcile skeleton and the order of the phases;
+// one file for each phase, with its test beside it; a status.go that computes all conditions once,
+// at the end, from what the phases left in a scope of plain data. Decisions are taken from
+// observation, never from conditions that the same controller wrote.
+//
+// Who may import whom is in .golangci.yml: no controller imports OCI's SDK or Tailscale's client.
 package controllers

@@ -77,7 +77,7 @@ func (c *Clients) Account(ctx context.Context, name, namespace string) (*infrav1
 	err := c.options.Client.Get(ctx, client.ObjectKey{Name: name}, account)
 	if apierrors.IsNotFound(err) {
 		return nil, NewProblem(infrav1.AccountNotFoundReason,
-			"there is no OCIAccount %s: create it, or take it off the list of accounts", name)
+			"OCIAccount %s does not exist: create it, or remove it from the list of accounts", name)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading OCIAccount %s: %w", name, err)
@@ -94,7 +94,7 @@ func (c *Clients) Tailnet(ctx context.Context, name, namespace string) (*infrav1
 	tn := &infrav1.Tailnet{}
 	err := c.options.Client.Get(ctx, client.ObjectKey{Name: name}, tn)
 	if apierrors.IsNotFound(err) {
-		return nil, NewProblem(infrav1.TailnetNotFoundReason, "there is no Tailnet %s: create it", name)
+		return nil, NewProblem(infrav1.TailnetNotFoundReason, "Tailnet %s does not exist: create it", name)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading Tailnet %s: %w", name, err)

@@ -41,7 +41,7 @@ func (r *Reconciler) account(ctx context.Context, name string) (*infrav1.OCIAcco
 	switch {
 	case apierrors.IsNotFound(err):
 		return nil, access.NewProblem(infrav1.AccountNotFoundReason,
-			"there is no OCIAccount %s, which the machine is in: create it again", name)
+			"OCIAccount %s, which the machine is in, does not exist: create it again", name)
 	case err != nil:
 		return nil, fmt.Errorf("reading OCIAccount %s: %w", name, err)
 	}

@@ -81,7 +81,7 @@ func (r *Reconciler) bootstrapSecret(ctx context.Context, s *scope) (*corev1.Sec
 		return nil, fmt.Errorf("reading the bootstrap data: %w", err)
 	case len(secret.Data["value"]) == 0:
 		return nil, access.NewProblem(infrav1.BootstrapDataInvalidReason,
-			"Secret %s has no key value with the bootstrap data: delete the Machine, or mend the Secret", key.Name)
+			"Secret %s has no bootstrap data in its key value: delete the Machine, or fix the Secret", key.Name)
 	}
 	return secret, nil
 }

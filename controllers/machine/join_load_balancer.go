@@ -65,7 +65,7 @@ func (r *Reconciler) joinLoadBalancer(ctx context.Context, s *scope) error {
 		s.Requeue(s.Intervals.After(problem))
 	case membership.Failure != nil:
 		s.Note(infrav1.LoadBalancerReadyCondition, infrav1.BackendFailedReason,
-			"OCI gave the change of the load balancer up: %s; it is tried again", cloud.UserMessage(membership.Failure))
+			"OCI failed to change the load balancer: %s; retrying", cloud.UserMessage(membership.Failure))
 		s.Requeue(s.Intervals.Poll)
 	case membership.Name == "":
 		s.Note(infrav1.LoadBalancerReadyCondition, infrav1.BackendRegisteringReason, "The load balancer: %s", membership.Doing)

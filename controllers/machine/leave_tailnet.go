@@ -153,7 +153,7 @@ func (r *Reconciler) possibleTailnets(ctx context.Context, s *scope) ([]infrav1.
 		err := r.Client.Get(ctx, client.ObjectKey{Name: name}, tn)
 		switch {
 		case apierrors.IsNotFound(err):
-			return nil, access.NewProblem(infrav1.TailnetNotFoundReason, "there is no Tailnet %s: create it again", name)
+			return nil, access.NewProblem(infrav1.TailnetNotFoundReason, "Tailnet %s does not exist: create it again", name)
 		case err != nil:
 			return nil, fmt.Errorf("reading Tailnet %s: %w", name, err)
 		}

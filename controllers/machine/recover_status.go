@@ -32,7 +32,7 @@ func (r *Reconciler) recoverStatus(ctx context.Context, s *scope) error {
 	id := instanceIDOf(s.own.Spec.ProviderID)
 	if len(candidates) == 0 && id != "" {
 		return waitingForAccount(access.NewProblem(infrav1.AccountNotFoundReason,
-			"there is no OCIAccount left that instance %s may be in: create the one that it is in again", id))
+			"No OCIAccount is left that may hold instance %s: create its account again", id))
 	}
 	var silent error
 	for _, c := range candidates {

@@ -129,7 +129,7 @@ func Announce(recorder events.EventRecorder, object runtime.Object, before, afte
 		kind = corev1.EventTypeWarning
 	}
 	if note == "" {
-		note = "All is well"
+		note = "The object is ready"
 	}
 	recorder.Eventf(object, nil, kind, after.Reason, "Reconcile", "%s", note)
 }

@@ -128,7 +128,7 @@ func prefixesOf(what string, blocks []string) ([]netip.Prefix, error) {
 		prefix, err := netip.ParsePrefix(strings.TrimSpace(block))
 		if err != nil {
 			return nil, access.NewProblem(infrav1.BootstrapDataInvalidReason,
-				"the Cluster's clusterNetwork.%s holds %q, which is no network: mend it", what, block)
+				"The Cluster's clusterNetwork.%s holds %q, which is not a CIDR: fix it", what, block)
 		}
 		out = append(out, prefix)
 	}

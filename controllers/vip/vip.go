@@ -223,6 +223,6 @@ func lowestFree(tn *infrav1.Tailnet, clusters []infrav1.OCIMeshCluster) (string,
 		}
 	}
 	return "", access.NewProblem(infrav1.VIPRangeExhaustedReason,
-		"all addresses of the vipRange %s of Tailnet %s are taken: delete clusters, or use another Tailnet object with its own range",
+		"All addresses of the vipRange %s of Tailnet %s are taken: delete clusters, or use another Tailnet object with its own range",
 		vips, tn.Name)
 }

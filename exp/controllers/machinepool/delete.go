@@ -40,7 +40,7 @@ func (r *Reconciler) connectToDelete(ctx context.Context, s *scope) error {
 	account := &infrav1.OCIAccount{}
 	if err := r.Client.Get(ctx, client.ObjectKey{Name: s.own.Spec.Account}, account); err != nil {
 		if apierrors.IsNotFound(err) {
-			return access.NewProblem(infrav1.AccountNotFoundReason, "there is no OCIAccount %s, which the machine pool is in: create it again", s.own.Spec.Account)
+			return access.NewProblem(infrav1.AccountNotFoundReason, "OCIAccount %s, which the machine pool is in, does not exist: create it again", s.own.Spec.Account)
 		}
 		return fmt.Errorf("reading OCIAccount %s: %w", s.own.Spec.Account, err)
 	}
@@ -57,7 +57,7 @@ func (r *Reconciler) connectToDelete(ctx context.Context, s *scope) error {
 	name := s.infraCluster.Spec.TailnetRef.Name
 	if err := r.Client.Get(ctx, client.ObjectKey{Name: name}, s.tailnet); err != nil {
 		if apierrors.IsNotFound(err) {
-			return access.NewProblem(infrav1.TailnetNotFoundReason, "there is no Tailnet %s: create it again", name)
+			return access.NewProblem(infrav1.TailnetNotFoundReason, "Tailnet %s does not exist: create it again", name)
 		}
 		return fmt.Errorf("reading Tailnet %s: %w", name, err)
 	}
@@ -185,7 +185,7 @@ func (r *Reconciler) terminate(ctx context.Context, s *scope) error {
 		s.Deletion = access.NewProblem(infrav1.WaitingForTerminationReason, "Waiting for the instance pool to be TERMINATED")
 		s.Requeue(s.Intervals.Progress)
 	case len(s.pools) == 0 && s.own.Status.Configuration.ID != "" && s.now.Sub(r.memory.searchedSince(s.own.UID, s.now)) < settlingPasses*s.Intervals.Progress:
-		return access.NewProblem(infrav1.WaitingForTerminationReason, "the instance pool's creation may be under way, it is looked for once more")
+		return access.NewProblem(infrav1.WaitingForTerminationReason, "The instance pool may be being created: looking for it once more")
 	}
 	return nil
 }
@@ -299,7 +299,7 @@ func (s *scope) deviceClaim(instance oci.Instance) (claim ownership.DeviceClaim,
 func (r *Reconciler) release(ctx context.Context, s *scope) error {
 	if s.infraCluster == nil && (s.own.Status.Pool.ID != "" || s.own.Status.Configuration.ID != "") {
 		return access.NewProblem(infrav1.TailnetNotFoundReason,
-			"the OCIMeshCluster is gone, which says in which tailnet the pool's devices and keys are: remove them there, then this object's finalizer")
+			"The OCIMeshCluster is gone, which says in which tailnet the pool's devices and keys are: remove them there, then this object's finalizer")
 	}
 	controllerutil.RemoveFinalizer(s.own, expv1.OCIMeshMachinePoolFinalizer)
 	r.memory.forget(s.own.UID)

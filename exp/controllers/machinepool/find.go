@@ -76,7 +76,7 @@ func (s *scope) take(pool oci.InstancePool) error {
 	if !proven {
 		s.own.Status.Pool = expv1.InstancePoolStatus{Attempt: s.own.Status.Pool.Attempt}
 		s.Requeue(s.Intervals.Progress)
-		return access.NewProblem(expv1.PoolNotOwnedReason, "instance pool %s carries the tags of another machine pool, it is left alone", pool.ID)
+		return access.NewProblem(expv1.PoolNotOwnedReason, "Instance pool %s carries the tags of another machine pool and is left alone", pool.ID)
 	}
 	s.found, s.proof = &pool, proof
 	size := int32(pool.Size) //nolint:gosec // OCI's pools hold far fewer.

@@ -162,7 +162,7 @@ func (r *Reconciler) connect(ctx context.Context, s *scope) error {
 	err := r.Client.Get(ctx, client.ObjectKey{Name: name}, account)
 	switch {
 	case apierrors.IsNotFound(err):
-		return access.NewProblem(infrav1.AccountNotFoundReason, "there is no OCIAccount %s, which the machine is in: create it again", name)
+		return access.NewProblem(infrav1.AccountNotFoundReason, "OCIAccount %s, which the machine is in, does not exist: create it again", name)
 	case err != nil:
 		return fmt.Errorf("reading OCIAccount %s: %w", name, err)
 	}
@@ -179,14 +179,14 @@ func (r *Reconciler) connectTailnet(ctx context.Context, s *scope) error {
 	}
 	if s.infraCluster == nil {
 		return access.NewProblem(infrav1.TailnetNotFoundReason,
-			"the OCIMeshCluster is gone, which says in which tailnet device %s is: remove the device, then this object's finalizer", s.own.Name)
+			"The OCIMeshCluster is gone, which says in which tailnet device %s is: remove the device, then this object's finalizer", s.own.Name)
 	}
 	s.tailnet = &infrav1.Tailnet{}
 	name := s.infraCluster.Spec.TailnetRef.Name
 	err := r.Client.Get(ctx, client.ObjectKey{Name: name}, s.tailnet)
 	switch {
 	case apierrors.IsNotFound(err):
-		return access.NewProblem(infrav1.TailnetNotFoundReason, "there is no Tailnet %s, which the machine is in: create it again", name)
+		return access.NewProblem(infrav1.TailnetNotFoundReason, "Tailnet %s, which the machine is in, does not exist: create it again", name)
 	case err != nil:
 		return fmt.Errorf("reading Tailnet %s: %w", name, err)
 	}

@@ -1,0 +1,92 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package house
+
+import (
+	"go/ast"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode"
+
+	. "github.com/onsi/gomega"
+)
+
+// messageAt is which argument of a call users read, by the name of what is called. Conditions,
+// events and logs are all told by one of these.
+var messageAt = map[string]int{
+	"NewProblem":  1, // access
+	"Note":        2, // phases
+	"NoteUnknown": 2,
+	"WaitFor":     3,
+	"NotOK":       2, // report
+	"Unknown":     2,
+	"event":       3, // machine and pools
+	"Eventf":      5, // events.EventRecorder
+	"Info":        0, // logr
+	"Error":       1,
+}
+
+// message is what a user reads.
+type message struct{ at, text string }
+
+// messages are all that the code has as literals.
+func messages(s *source) []message {
+	var all []message
+	add := func(node ast.Expr) {
+		if words, ok := text(node); ok && words != "%s" {
+			all = append(all, message{s.position(node), words})
+		}
+	}
+	for _, f := range s.all {
+		ast.Inspect(f.File, func(node ast.Node) bool {
+			switch n := node.(type) {
+			case *ast.CallExpr:
+				if at, ok := messageAt[called(n)]; ok && at < len(n.Args) {
+					add(n.Args[at])
+				}
+			case *ast.KeyValueExpr:
+				if key, ok := n.Key.(*ast.Ident); ok && key.Name == "Message" {
+					add(n.Value)
+				}
+			case *ast.AssignStmt:
+				if to, ok := n.Lhs[0].(*ast.SelectorExpr); ok && to.Sel.Name == "Message" && len(n.Rhs) == 1 {
+					add(n.Rhs[0])
+				}
+			}
+			return true
+		})
+	}
+	return all
+}
+
+// homegrown are words for which the field has others.
+var homegrown = regexp.MustCompile(`(?i)\b(mend(s|ed|ing)?|all is well|ado|none of the cluster's|gave .* up)\b`)
+
+func TestMessagesAreInSentenceCaseAndInTheFieldsWords(t *testing.T) {
+	g := NewWithT(t)
+	s, err := read(".")
+	g.Expect(err).NotTo(HaveOccurred())
+	// Errors of cloud go into the middle of messages.
+	product := &source{files: s.files}
+	for _, f := range s.all {
+		if !strings.HasPrefix(f.path, "test/") && !strings.HasPrefix(f.path, "hack/") && !strings.HasPrefix(f.path, "cloud/") {
+			product.all = append(product.all, f)
+		}
+	}
+	all := messages(product)
+	g.Expect(len(all)).To(BeNumerically(">", 100), "the messages of the code are not found")
+	for _, m := range all {
+		first := []rune(m.text)[0]
+		if !unicode.IsUpper(first) && first != '%' && !strings.HasPrefix(m.text, "spec.") {
+			t.Errorf("%s: begins with a lower-case letter: %q", m.at, m.text)
+		}
+		if strings.HasSuffix(m.text, ".") || strings.HasSuffix(m.text, "!") {
+			t.Errorf("%s: ends with a full stop: %q", m.at, m.text)
+		}
+		if found := homegrown.FindString(m.text); found != "" {
+			t.Errorf("%s: says %q, for which the field has another word: %q", m.at, found, m.text)
+		}
+	}
+}
