@@ -19,7 +19,8 @@ type Limits struct {
 	// slow to answer leaves most of a controller's workers to others.
 	InFlight int
 	// Turn is how long a caller waits for one of them, or for a list that another one reads, before
-	// it is sent away; 2 seconds by default.
+	// it is sent away; 2 seconds by default. Once one has waited in vain, others are sent away at
+	// once until a call ends.
 	Turn time.Duration
 	// Failures is how many calls in a row must get no answer, or a server's failure, before no more
 	// are made; 5 by default.
@@ -62,6 +63,9 @@ type gate struct {
 
 	mu      sync.Mutex
 	circuit *circuit.Circuit
+	// stuck says that a caller waited its turn in vain and that no call has ended since: nobody else
+	// waits, since each of them would hold a worker for as long.
+	stuck bool
 }
 
 func newGate(limits Limits, heldBack func(operation, reason string)) *gate {
@@ -100,17 +104,34 @@ func (g *gate) turn(ctx context.Context, operation string) error {
 		return nil
 	default:
 	}
+	if g.isStuck() {
+		g.heldBack(operation, "busy")
+		return slow(operation, g.limits.Turn)
+	}
 	timer := time.NewTimer(g.limits.Turn)
 	defer timer.Stop()
 	select {
 	case g.slots <- struct{}{}:
 		return nil
 	case <-timer.C:
+		g.getStuck()
 		g.heldBack(operation, "busy")
 		return slow(operation, g.limits.Turn)
 	case <-ctx.Done():
 		return fail(operation, ReasonUnreachable, ctx.Err())
 	}
+}
+
+func (g *gate) isStuck() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.stuck
+}
+
+func (g *gate) getStuck() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.stuck = true
 }
 
 // slow is what a caller is told that was not served in its time.
@@ -126,6 +147,7 @@ func (g *gate) leave(uninvited bool, err error) {
 	<-g.slots
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.stuck = false
 	switch {
 	case errors.Is(err, context.Canceled):
 		if !uninvited {

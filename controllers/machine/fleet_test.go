@@ -154,6 +154,7 @@ func TestADeadTailnetTakesNoWorkerFromAnother(t *testing.T) {
 		"that errs":  {Status: 500, Message: "broken", Times: 1 << 30},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			g := NewWithT(t)
 			dead := newBench(t, helpers.WorldOptions{Tenancy: roomy})
 			b := newBench(t, helpers.WorldOptions{

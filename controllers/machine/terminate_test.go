@@ -106,7 +106,7 @@ func TestALaunchThatMayBeUnderWayIsRepeatedHoweverLongAgoTheDeletionWas(t *testi
 	s.keyExists = true
 
 	_, err := b.r.victims(t.Context(), s)
-	g.Expect(err).To(MatchError(ContainSubstring("waiting for a look")))
+	g.Expect(err).To(MatchError(ContainSubstring("to be polled")))
 	g.Expect(b.poll(t.Context())).To(Succeed())
 	_, err = b.r.victims(t.Context(), s)
 	g.Expect(err).To(MatchError(ContainSubstring("is ended next")), "the launch is repeated, and what it made is known")
