@@ -21,12 +21,12 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/claims"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/cluster"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/index"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/joinkey"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/machine"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/machinetemplate"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnet"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/machinepool"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolmachine"
@@ -151,9 +151,9 @@ func setupKeys(ctx context.Context, mgr ctrl.Manager, o managerOptions) error {
 	if o.gates.Enabled(machinePoolGate) {
 		kinds[machinepool.Kind] = func() client.Object { return &expv1.OCIMeshMachinePool{} }
 	}
-	return mgr.Add(&joinkey.Sweeper{
-		Store: joinkey.Store{Client: mgr.GetClient(), Namespace: o.ownNamespace},
-		Cache: mgr.GetClient(), Reader: mgr.GetAPIReader(), Kinds: kinds, WatchNamespace: o.namespace,
+	return mgr.Add(&tailnetnode.KeySweeper{
+		KeyStore: tailnetnode.KeyStore{Client: mgr.GetClient(), Namespace: o.ownNamespace},
+		Cache:    mgr.GetClient(), Reader: mgr.GetAPIReader(), Kinds: kinds, WatchNamespace: o.namespace,
 	})
 }
 

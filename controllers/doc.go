@@ -24,8 +24,7 @@
 //	identity   the identity that an object keeps when it is moved
 //	claims     which management cluster holds what is in OCI
 //	poller     what every account's instances are, by polls that all controllers share
-//	devices    a machine's devices in a tailnet: which is its own, routes, leaving
-//	joinkey    tailnet keys of machines and pools in the manager's own namespace
+//	tailnetnode  a machine's key, device, routes, joining and leaving on a tailnet
 //	userdata   user data from bootstrap data
 //	vip        control-plane addresses out of a Tailnet's range
 //	strays     when something with the provider's tags counts as belonging to no object

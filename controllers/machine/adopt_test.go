@@ -119,7 +119,7 @@ func TestTwoLiveInstancesOfOneMachineAreAnErrorAndBothAreDeleted(t *testing.T) {
 	copied := own.DeepCopy()
 	copied.Status.Instance, copied.Spec.ProviderID = infrav1.InstanceStatus{}, ""
 	copied.Status.Placement.Attempt = 99
-	s.own, s.key.secret = copied, placeholderKey
+	s.own, s.key.Value = copied, placeholderKey
 	g.Expect(b.r.bootstrapData(t.Context(), s)).To(Succeed())
 	spec, c, err := b.r.launchSpec(t.Context(), s)
 	g.Expect(err).NotTo(HaveOccurred())

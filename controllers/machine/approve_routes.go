@@ -10,39 +10,27 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/devices"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 )
 
 // approve approves exactly the routes that this provider has the machine advertise: a control
 // plane's VIP, and the node's own part of the pod network.
-func (r *Reconciler) approve(ctx context.Context, s *scope, c *tailnet.Client, list *tailnet.DeviceList) error {
+func (r *Reconciler) approve(ctx context.Context, s *scope, c *tailnet.Client) error {
 	if s.tailnet.Spec.RouteApproval != infrav1.RouteApprovalProvider {
 		return nil
 	}
 	if s.isControlPlane() && s.infraCluster.Spec.EndpointType == infrav1.EndpointTailnetVIP {
-		if err := r.approveVIP(ctx, s, c, list); err != nil {
+		if err := r.approveVIP(ctx, s, c); err != nil {
 			return err
 		}
 	}
-	if s.infraCluster.Spec.PodNetwork.Mode != infrav1.PodNetworkTailnetRoutes {
-		return nil
-	}
-	approval, err := devices.ApprovePodRoute(ctx, c, devices.Node{
-		Device: *s.device, Proof: s.deviceProof, Tailnet: s.tailnet, Cluster: s.cluster, Network: s.infraCluster.Spec.PodNetwork,
-	})
-	if approval.Pending {
-		s.Requeue(s.Intervals.Progress)
-	}
-	if approval.Finding != nil {
-		s.Note(infrav1.TailnetReadyCondition, approval.Finding.Reason, "%s", approval.Finding.Message)
-	}
-	return err
+	return tailnetnode.ApprovePodRoute(ctx, &s.Pass, c, s.observed, s.tailnet, s.cluster, s.infraCluster)
 }
 
 // approveVIP approves the VIP of the cluster for the machine, and takes it from every device that
 // is no control plane of the cluster: who has the route is the API server for all nodes.
-func (r *Reconciler) approveVIP(ctx context.Context, s *scope, c *tailnet.Client, list *tailnet.DeviceList) error {
+func (r *Reconciler) approveVIP(ctx context.Context, s *scope, c *tailnet.Client) error {
 	address := s.infraCluster.Spec.ControlPlaneEndpoint.Host
 	vip, held := identity.OfCluster(s.infraCluster).HeldVIP(address, s.tailnet.Status.VIPAllocations)
 	if !held {
@@ -52,15 +40,15 @@ func (r *Reconciler) approveVIP(ctx context.Context, s *scope, c *tailnet.Client
 			s.tailnet.Name, s.infraCluster.Name, address, infrav1.EndpointReadyCondition)
 		return nil
 	}
-	if s.before.Status.Tailnet.DeviceID != s.device.ID {
+	if s.before.Status.Tailnet.DeviceID != s.observed.Device.ID {
 		// Other control planes take the VIP from devices that no status has recorded.
 		s.Requeue(time.Second)
 		return nil
 	}
-	if !slices.Contains(s.device.Routes.Enabled, vip.Route()) {
-		if err := c.ApproveRoutes(ctx, s.deviceProof, vip.Route()); err != nil {
+	if !slices.Contains(s.observed.Device.Routes.Enabled, vip.Route()) {
+		if err := c.ApproveRoutes(ctx, s.observed.Proof, vip.Route()); err != nil {
 			return err
 		}
 	}
-	return r.withdrawVIP(ctx, s, c, vip, list.WithRoute(vip.Route()))
+	return r.withdrawVIP(ctx, s, c, vip, s.observed.List.WithRoute(vip.Route()))
 }

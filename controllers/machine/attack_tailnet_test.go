@@ -15,7 +15,7 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/devices"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
 )
@@ -253,7 +253,7 @@ func TestT1GetsNoDeviceThatIsAnotherMachinesOrMayBe(t *testing.T) {
 			device := tailnet.Device{
 				ID: "d1", Name: "worker.ts.net", Hostname: "worker", Tags: claim.Tags, Created: now, Addresses: []netip.Addr{netip.MustParseAddr("100.64.0.9")},
 			}
-			of := devices.Claimant{Object: own, Tailnet: b.Tailnet.Name}
+			of := tailnetnode.Claimant{Object: own, Tailnet: b.Tailnet.Name}
 			found, err := b.r.statuses().Find(t.Context(), nil, tailnet.NewDeviceList(now, []tailnet.Device{device}), of, claim)
 
 			g.Expect(err).NotTo(HaveOccurred())

@@ -32,6 +32,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 )
 
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshmachines,verbs=get;list;watch;patch
@@ -96,7 +97,7 @@ type Reconciler struct {
 	fleet  fleet
 	ledger ledger
 	images images
-	joins  joins
+	joins  tailnetnode.Joins
 	// fleetWatch keeps the fleet up to date; nil without a manager.
 	fleetWatch toolscache.ResourceEventHandlerRegistration
 }
@@ -104,7 +105,7 @@ type Reconciler struct {
 // Reconcile brings one machine a step further.
 func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctrl.Result, reterr error) {
 	// Only the pass that ends with waiting for it notes the machine anew.
-	r.joins.forget(request.NamespacedName)
+	r.joins.Forget(request.NamespacedName)
 	own := &infrav1.OCIMeshMachine{}
 	if err := r.Client.Get(ctx, request.NamespacedName, own); err != nil {
 		if apierrors.IsNotFound(err) {

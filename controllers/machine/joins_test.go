@@ -10,9 +10,9 @@ import (
 
 	. "github.com/onsi/gomega"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
 )
@@ -20,10 +20,10 @@ import (
 // watchJoins looks for devices, as a manager does, until the test ends.
 func (b *bench) watchJoins(t *testing.T) {
 	t.Helper()
-	b.r.joins.joined = make(chan event.TypedGenericEvent[client.ObjectKey])
+	b.r.joins.Joined()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- b.r.watchJoins(ctx) }()
+	go func() { ended <- b.r.joins.Watch(ctx, b.r.Client, b.r.Access, tailnetnode.JoinInterval(tick)) }()
 	t.Cleanup(func() {
 		cancel()
 		NewWithT(t).Expect(<-ended).To(Succeed())
@@ -31,17 +31,7 @@ func (b *bench) watchJoins(t *testing.T) {
 }
 
 // waits are the machines that are waited for.
-func (b *bench) waits() []client.ObjectKey {
-	b.r.joins.mu.Lock()
-	defer b.r.joins.mu.Unlock()
-	var keys []client.ObjectKey
-	for _, machines := range b.r.joins.waiting {
-		for key := range machines {
-			keys = append(keys, key)
-		}
-	}
-	return keys
-}
+func (b *bench) waits() []client.ObjectKey { return b.r.joins.Waiting() }
 
 // instanceOf is the machine's instance.
 func (b *bench) instanceOf(t *testing.T, id string) sim.Machine {
@@ -70,7 +60,7 @@ func TestAMachineIsLookedAtOnceItHasJoined(t *testing.T) {
 	b.booter.Boot(t.Context(), b.instanceOf(t, own.Status.Instance.ID))
 	b.Control.SetUnreachable(false)
 
-	g.Eventually(b.r.joins.joined).WithTimeout(patience).Should(Receive(HaveField("Object", client.ObjectKeyFromObject(own))))
+	g.Eventually(b.r.joins.Joined()).WithTimeout(patience).Should(Receive(HaveField("Object", client.ObjectKeyFromObject(own))))
 	g.Expect(b.waits()).To(ConsistOf(client.ObjectKeyFromObject(other)))
 	b.untilProvisioned(t, own)
 
@@ -93,8 +83,8 @@ func TestADeviceThatIsNotTheMachinesOwnBringsOnePass(t *testing.T) {
 	_, err = b.Control.Register(key.Secret.Reveal(), own.Status.Tailnet.Hostname)
 	g.Expect(err).NotTo(HaveOccurred())
 	b.watchJoins(t)
-	g.Eventually(b.r.joins.joined).WithTimeout(patience).Should(Receive())
+	g.Eventually(b.r.joins.Joined()).WithTimeout(patience).Should(Receive())
 
 	b.until(t, own, func(g Gomega) { g.Expect(b.waits()).To(HaveLen(1)) })
-	g.Consistently(b.r.joins.joined, 20*b.r.joinInterval()+100*time.Millisecond).ShouldNot(Receive())
+	g.Consistently(b.r.joins.Joined(), 20*tailnetnode.JoinInterval(tick)+100*time.Millisecond).ShouldNot(Receive())
 }

@@ -101,13 +101,13 @@ func (r *Reconciler) launchSpec(ctx context.Context, s *scope) (oci.LaunchSpec, 
 	if err != nil {
 		return oci.LaunchSpec{}, nil, err
 	}
-	userData, err := s.bootstrap.render(s.key.secret, s.own.Spec)
+	userData, err := s.bootstrap.render(s.key.Value, s.own.Spec)
 	if err != nil {
 		return oci.LaunchSpec{}, nil, err
 	}
 	return instance.Spec(instance.Launch{
 		Machine: s.own.Spec, Placement: s.own.Status.Placement, Network: *network,
-		Owner: s.owner, Hostname: s.hostname, Tags: s.tags(), UserData: userData, KeyID: s.key.id,
+		Owner: s.owner, Hostname: s.hostname, Tags: s.tags(), UserData: userData, KeyID: s.key.ID,
 	}), c, nil
 }
 

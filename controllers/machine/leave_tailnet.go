@@ -17,7 +17,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/devices"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 )
 
 // leaveTailnet deletes the machine's device, revokes its keys and deletes the Secret with the key.
@@ -67,32 +67,32 @@ func (r *Reconciler) leave(ctx context.Context, s *scope, c *tailnet.Client, in 
 			return err
 		}
 	}
-	if err := revokeKeys(ctx, c, s.owner, r.ledger.searchedSince(s.search(), s.now)); err != nil {
+	if err := tailnetnode.RevokeKeys(ctx, c, s.owner, r.ledger.searchedSince(s.search(), s.now), ""); err != nil {
 		return err
 	}
-	return devices.Leave(ctx, c, found, r.Recorder, s.own)
+	return tailnetnode.Leave(ctx, c, found, r.Recorder, s.own)
 }
 
 // leftBehind finds the device to remove, and those of its name that stay. It comes before the keys
 // are revoked, for whether the machine's was used is a part of the proof.
 func (r *Reconciler) leftBehind(
 	ctx context.Context, s *scope, c *tailnet.Client, in *infrav1.Tailnet, claim ownership.DeviceClaim,
-) (devices.Found, error) {
+) (tailnetnode.Found, error) {
 	age := time.Duration(0)
 	if claim.Recorded != "" {
 		age = s.Intervals.Progress
 	} else {
 		launched, err := r.launchedAt(ctx, s)
 		if err != nil {
-			return devices.Found{}, err
+			return tailnetnode.Found{}, err
 		}
 		claim.Launched = launched
 	}
 	list, err := c.RecentDevices(ctx, age)
 	if err != nil {
-		return devices.Found{}, err
+		return tailnetnode.Found{}, err
 	}
-	found, err := r.statuses().Find(ctx, c, list, devices.Claimant{Object: s.own, Tailnet: in.Name}, claim)
+	found, err := r.statuses().Find(ctx, c, list, tailnetnode.Claimant{Object: s.own, Tailnet: in.Name}, claim)
 	if claim.Recorded != "" {
 		// Also if the list does not show it: that may be older than the device.
 		found.Proof = ownership.Recorded(s.own.Status.Tailnet.DeviceID)

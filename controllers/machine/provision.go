@@ -16,7 +16,7 @@ import (
 // behind the load balancer. That is never taken back: what goes wrong later is for conditions.
 func (r *Reconciler) provision(_ context.Context, s *scope) error {
 	s.Requeue(s.Intervals.Poll)
-	if s.instance == nil || s.device == nil {
+	if s.instance == nil || s.observed.Device == nil {
 		return nil
 	}
 	s.own.Status.Addresses = addressesOf(s)

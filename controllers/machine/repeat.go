@@ -66,7 +66,7 @@ func (r *Reconciler) repeatedSpec(ctx context.Context, s *scope) (oci.LaunchSpec
 		return oci.LaunchSpec{}, nil, err
 	}
 	launch := instance.Launch{
-		Machine: s.own.Spec, Placement: s.own.Status.Placement, Owner: s.owner, Hostname: s.hostname, Tags: s.tags(), KeyID: s.key.id,
+		Machine: s.own.Spec, Placement: s.own.Status.Placement, Owner: s.owner, Hostname: s.hostname, Tags: s.tags(), KeyID: s.key.ID,
 	}
 	if s.infraCluster != nil {
 		if network := networkOf(s.infraCluster, account); network != nil {
@@ -89,7 +89,7 @@ func (r *Reconciler) repeatedUserData(ctx context.Context, s *scope) []byte {
 	if err := r.readBootstrap(ctx, s); err != nil {
 		return nil
 	}
-	userData, err := s.bootstrap.render(s.key.secret, s.own.Spec)
+	userData, err := s.bootstrap.render(s.key.Value, s.own.Spec)
 	if err != nil {
 		return nil
 	}

@@ -24,9 +24,9 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 )
 
 // scope is what the phases of one pass know.
@@ -55,16 +55,13 @@ type scope struct {
 	bootstrap bootstrap
 	// key is what the machine joins with; keyExists says that its Secret exists, usable or not. Set
 	// by loadKey.
-	key       joinKey
+	key       tailnetnode.Key
 	keyExists bool
 
 	// instance is what OCI said in this pass; nil if it was not asked or the instance is gone.
 	instance *oci.Instance
-	// device is the machine's in the tailnet; nil if it has not joined. deviceProof is of it;
-	// deviceWarning is what is going to take it from the tailnet.
-	device        *tailnet.Device
-	deviceProof   ownership.Proof
-	deviceWarning string
+	// observed is the machine's device in the tailnet. Set by observeDevice.
+	observed tailnetnode.Observed
 
 	// hadInstance says that there was something to terminate, endedIn in which accounts. Set by
 	// terminate.

@@ -86,9 +86,9 @@ func tailnetReady(s *scope) metav1.Condition {
 	switch {
 	case !s.own.DeletionTimestamp.IsZero():
 		return report.NotOK(infrav1.TailnetReadyCondition, infrav1.DeletingReason, "The machine is being deleted")
-	case s.device != nil && s.device.Online:
+	case s.observed.Device != nil && s.observed.Device.Online:
 		condition := report.OK(infrav1.TailnetReadyCondition)
-		condition.Message = s.deviceWarning
+		condition.Message = s.observed.Warning
 		return condition
 	case s.own.Status.Tailnet.DeviceID != "":
 		// The device was there; why it was not looked at is in an earlier condition.

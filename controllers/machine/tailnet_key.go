@@ -5,35 +5,26 @@ package machine
 
 import (
 	"context"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/joinkey"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 )
 
 // Kind is the kind of object whose keys this package stores.
 const Kind = "OCIMeshMachine"
 
-// joinKey is the key that a machine joins with.
-type joinKey struct {
-	id      string
-	secret  cloudinit.Secret
-	expires time.Time
-}
-
 // tailnetKey makes sure of a key that lives long enough to boot with. The key is kept, since
 // launches under one retry token must be the same to the last byte.
 func (r *Reconciler) tailnetKey(ctx context.Context, s *scope) error {
 	if s.launched() {
-		if s.key.id != "" && s.own.Status.Tailnet.KeyID == "" && s.own.Status.Tailnet.DeviceID == "" {
+		if s.key.ID != "" && s.own.Status.Tailnet.KeyID == "" && s.own.Status.Tailnet.DeviceID == "" {
 			// The pass that launched the machine could not write it down.
 			s.recordKey()
 		}
@@ -42,7 +33,7 @@ func (r *Reconciler) tailnetKey(ctx context.Context, s *scope) error {
 	// However patient an operator is, a fresh key is not too old at once: each pass would launch
 	// under another retry token.
 	margin := min(r.Options.withDefaults().JoinTimeout, tailnet.MaxKeyExpiry/2)
-	if s.key.expires.Sub(s.now) < margin || !joinedIn(s.own.Status.Tailnet, s.tailnet.Name) {
+	if s.key.Expires.Sub(s.now) < margin || !tailnetnode.JoinedIn(s.own.Status.Tailnet, s.tailnet.Name) {
 		if err := r.mint(ctx, s); err != nil {
 			return err
 		}
@@ -54,8 +45,8 @@ func (r *Reconciler) tailnetKey(ctx context.Context, s *scope) error {
 // recordKey writes down which key the machine joins with, and where.
 func (s *scope) recordKey() {
 	status := &s.own.Status.Tailnet
-	status.Name, status.Hostname, status.KeyID = s.tailnet.Name, s.hostname, s.key.id
-	status.KeyExpires = metav1.NewTime(s.key.expires)
+	status.Name, status.Hostname, status.KeyID = s.tailnet.Name, s.hostname, s.key.ID
+	status.KeyExpires = metav1.NewTime(s.key.Expires)
 }
 
 // mint makes a key. Keys that an earlier pass made and could not write down are revoked first:
@@ -72,22 +63,18 @@ func (r *Reconciler) mint(ctx context.Context, s *scope) error {
 		since = s.now
 	}
 	if !r.isUnborn(s) {
-		if err := revokeKeys(ctx, c, s.owner, since); err != nil {
+		if err := tailnetnode.RevokeKeys(ctx, c, s.owner, since, ""); err != nil {
 			return err
 		}
 	}
 	r.ledger.born(client.ObjectKeyFromObject(s.own))
-	made, err := c.CreateKey(ctx, tailnet.KeySpec{
+	store, owner := r.keys(s)
+	s.key, err = store.Mint(ctx, c, owner, tailnet.KeySpec{
 		Tags: s.deviceTags(s.tailnet), Expiry: tailnet.MaxKeyExpiry, Description: s.owner.KeyDescription(),
 	})
 	if err != nil {
 		r.ledger.searchAnew(client.ObjectKeyFromObject(s.own), r.Options.withDefaults().Clock())
 		return keyProblem(err)
-	}
-	s.key = joinKey{id: made.ID, secret: cloudinit.Secret(made.Secret.Reveal()), expires: made.Expires.UTC().Truncate(time.Second)}
-	if err := r.writeKey(ctx, s); err != nil {
-		r.ledger.searchAnew(client.ObjectKeyFromObject(s.own), r.Options.withDefaults().Clock())
-		return err
 	}
 	return nil
 }
@@ -102,31 +89,6 @@ func keyProblem(err error) error {
 	return err
 }
 
-// keyRevoker finds and revokes keys.
-type keyRevoker interface {
-	KeysSince(ctx context.Context, description string, notBefore time.Time) ([]tailnet.Key, error)
-	RevokeKey(ctx context.Context, proof ownership.Proof) error
-}
-
-// revokeKeys goes by a list that was begun at or after the time. A key is the machine's by its
-// description, which no other object's keys have, whatever users write.
-func revokeKeys(ctx context.Context, c keyRevoker, owner ownership.Owner, since time.Time) error {
-	keys, err := c.KeysSince(ctx, owner.KeyDescription(), since)
-	if err != nil {
-		return err
-	}
-	for _, key := range keys {
-		proof, proven := owner.Described(key.ID, key.Description)
-		if !proven {
-			continue
-		}
-		if err := c.RevokeKey(ctx, proof); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // deviceTags are what the machine's device is tagged with in a tailnet.
 func (s *scope) deviceTags(in *infrav1.Tailnet) []string {
 	if s.isControlPlane() {
@@ -136,26 +98,16 @@ func (s *scope) deviceTags(in *infrav1.Tailnet) []string {
 }
 
 // keys is where the machine's key is kept until it has joined.
-func (r *Reconciler) keys(s *scope) (joinkey.Store, joinkey.Owner) {
-	return joinkey.Store{Client: r.Client, Namespace: r.KeyNamespace}, joinkey.OwnerOf(Kind, s.own, s.identity)
+func (r *Reconciler) keys(s *scope) (tailnetnode.KeyStore, tailnetnode.KeyOwner) {
+	return tailnetnode.KeyStore{Client: r.Client, Namespace: r.KeyNamespace}, tailnetnode.KeyOwnerOf(Kind, s.own, s.identity)
 }
 
 // loadKey reads the key that an earlier pass stored. One that is malformed counts as none, though
 // its Secret exists.
-func (r *Reconciler) loadKey(ctx context.Context, s *scope) error {
+func (r *Reconciler) loadKey(ctx context.Context, s *scope) (err error) {
 	store, owner := r.keys(s)
-	stored, exists, err := store.Load(ctx, owner)
-	if err != nil {
-		return err
-	}
-	s.keyExists = exists
-	s.key = joinKey{id: stored.ID, secret: stored.Value, expires: stored.Expires}
-	return nil
-}
-
-func (r *Reconciler) writeKey(ctx context.Context, s *scope) error {
-	store, owner := r.keys(s)
-	return store.Write(ctx, owner, joinkey.Key{ID: s.key.id, Value: s.key.secret, Expires: s.key.expires})
+	s.key, s.keyExists, err = store.Load(ctx, owner)
+	return err
 }
 
 // dropKey revokes the machine's key, unless it was seen to be used, and forgets it.

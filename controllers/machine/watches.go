@@ -29,8 +29,8 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/capacity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/devices"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/index"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 )
 
 // SetupWithManager adds the controller to the manager. Machines are looked at when they change,
@@ -42,11 +42,11 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr manager.Manager, 
 	if err := r.watchFleet(ctx, mgr); err != nil {
 		return err
 	}
-	if err := devices.AddTo(ctx, mgr.GetFieldIndexer(), &infrav1.OCIMeshMachine{}); err != nil {
+	if err := tailnetnode.AddTo(ctx, mgr.GetFieldIndexer(), &infrav1.OCIMeshMachine{}); err != nil {
 		return err
 	}
-	r.joins.joined = make(chan event.TypedGenericEvent[client.ObjectKey])
-	if err := mgr.Add(manager.RunnableFunc(r.watchJoins)); err != nil {
+	joined, err := r.joins.Source(mgr, r.Access, r.Options.withDefaults().Intervals.Progress)
+	if err != nil {
 		return err
 	}
 	ofCluster, err := util.ClusterToTypedObjectsMapper(mgr.GetClient(), &infrav1.OCIMeshMachineList{}, mgr.GetScheme())
@@ -67,8 +67,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr manager.Manager, 
 		Watches(&infrav1.Tailnet{}, handler.EnqueueRequestsFromMapFunc(r.unsettled)).
 		WatchesRawSource(source.Channel(r.Pollers.Subscribe(),
 			handler.TypedEnqueueRequestsFromMapFunc[feed.Change, reconcile.Request](r.changed))).
-		WatchesRawSource(source.Channel(r.joins.joined,
-			handler.TypedEnqueueRequestsFromMapFunc[client.ObjectKey, reconcile.Request](joined))).
+		WatchesRawSource(joined).
 		Complete(ctx, r)
 }
 
@@ -95,11 +94,6 @@ func (r *Reconciler) changed(ctx context.Context, change feed.Change) []reconcil
 		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&machines.Items[i])})
 	}
 	return requests
-}
-
-// joined is the machine that has joined its tailnet.
-func joined(_ context.Context, machine client.ObjectKey) []reconcile.Request {
-	return []reconcile.Request{{NamespacedName: machine}}
 }
 
 func named(machine string) []reconcile.Request {

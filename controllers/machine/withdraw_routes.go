@@ -16,6 +16,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 	corev1 "k8s.io/api/core/v1"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 )
@@ -38,7 +39,7 @@ func (r *Reconciler) withdrawRoutes(ctx context.Context, s *scope) error {
 // withdrawVIP takes the VIP from devices that have it and are no control plane of the cluster. All
 // else that they have stays.
 func (r *Reconciler) withdrawVIP(ctx context.Context, s *scope, c *tailnet.Client, vip ownership.VIP, holders []tailnet.Device) error {
-	if !slices.ContainsFunc(holders, func(d tailnet.Device) bool { return d.ID != s.device.ID }) {
+	if !slices.ContainsFunc(holders, func(d tailnet.Device) bool { return d.ID != s.observed.Device.ID }) {
 		return nil
 	}
 	controlPlanes := &infrav1.OCIMeshMachineList{}
@@ -73,7 +74,7 @@ func (r *Reconciler) withdrawVIP(ctx context.Context, s *scope, c *tailnet.Clien
 func (s *scope) mayHoldVIP(machine *infrav1.OCIMeshMachine, device tailnet.Device) bool {
 	status := machine.Status.Tailnet
 	if status.DeviceID != "" {
-		return status.DeviceID == device.ID && joinedIn(status, s.tailnet.Name)
+		return status.DeviceID == device.ID && tailnetnode.JoinedIn(status, s.tailnet.Name)
 	}
 	missing := func(tag string) bool { return !slices.Contains(device.Tags, tag) }
 	return device.Hostname == hostnameOf(machine.Name, identity.Of(machine)) && !slices.ContainsFunc(s.tailnet.Spec.ControlPlaneTags, missing)

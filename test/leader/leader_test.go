@@ -23,7 +23,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/joinkey"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/fleet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/operator"
@@ -173,7 +173,7 @@ func (w *world) machineOf(g *WithT, instance string) *infrav1.OCIMeshMachine {
 // keys are the tailnet keys that the managers keep.
 func (w *world) keys(g *WithT) []corev1.Secret {
 	list := &corev1.SecretList{}
-	err := w.Client.List(context.Background(), list, client.InNamespace(operator.SecretsNamespace), client.HasLabels{joinkey.KindLabel})
+	err := w.Client.List(context.Background(), list, client.InNamespace(operator.SecretsNamespace), client.HasLabels{tailnetnode.KindLabel})
 	g.Expect(err).NotTo(HaveOccurred())
 	return list.Items
 }

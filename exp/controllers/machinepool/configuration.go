@@ -70,7 +70,7 @@ func (r *Reconciler) configuration(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	*status = expv1.InstanceConfigurationStatus{ID: id, Digest: digest, KeyID: s.key.id, KeyExpires: metav1.NewTime(s.key.expires)}
+	*status = expv1.InstanceConfigurationStatus{ID: id, Digest: digest, KeyID: s.key.ID, KeyExpires: metav1.NewTime(s.key.Expires)}
 	return nil
 }
 
@@ -186,7 +186,7 @@ func (r *Reconciler) userData(ctx context.Context, s *scope) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	input.Tailnet.AuthKey = s.key.secret
+	input.Tailnet.AuthKey = s.key.Value
 	rendered, err := cloudinit.Render(input)
 	if err == nil {
 		err = cloudinit.CheckSize(rendered, instance.Metadata(machineSpecOf(s.own.Spec)))

@@ -23,7 +23,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/devices"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolid"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolmachine"
@@ -70,7 +70,7 @@ func (r *Reconciler) revokeKeys(ctx context.Context, s *scope) error {
 	if s.joins == nil {
 		return nil
 	}
-	if err := s.revokeAllKeysBut(ctx, ""); err != nil {
+	if err := tailnetnode.RevokeKeys(ctx, s.joins, s.owner, time.Now(), ""); err != nil {
 		return err
 	}
 	return r.deleteKeySecret(ctx, s)
@@ -246,8 +246,8 @@ func (r *Reconciler) remains(ctx context.Context, s *scope) error {
 			if !orphaned {
 				continue
 			}
-			statuses := devices.Statuses{Client: r.Client, Others: poolmachine.DeviceKinds()}
-			if err := remains.LeaveTailnet(ctx, s.joins, statuses, devices.Claimant{Object: s.own, Tailnet: s.tailnet.Name}, claim); err != nil {
+			statuses := tailnetnode.Statuses{Client: r.Client, Others: poolmachine.DeviceKinds()}
+			if err := remains.LeaveTailnet(ctx, s.joins, statuses, tailnetnode.Claimant{Object: s.own, Tailnet: s.tailnet.Name}, claim); err != nil {
 				return err
 			}
 		}

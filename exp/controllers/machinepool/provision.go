@@ -5,12 +5,14 @@ package machinepool
 
 import (
 	"context"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/cluster-api/util/conditions"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 )
 
 // provision hands the pool over to Cluster API, once it exists and its first instance has joined,
@@ -55,7 +57,7 @@ func (r *Reconciler) cleanUp(ctx context.Context, s *scope) error {
 	if len(s.live) < s.wanted() {
 		return nil
 	}
-	return s.revokeAllKeysBut(ctx, status.KeyID)
+	return tailnetnode.RevokeKeys(ctx, s.joins, s.owner, time.Now(), status.KeyID)
 }
 
 // deleteConfigurationsBut deletes the pool's instance configurations but one.
@@ -84,7 +86,7 @@ func (r *Reconciler) dropAllKeys(ctx context.Context, s *scope) error {
 	if status.KeyID == "" {
 		return nil
 	}
-	if err := s.revokeAllKeysBut(ctx, ""); err != nil {
+	if err := tailnetnode.RevokeKeys(ctx, s.joins, s.owner, time.Now(), ""); err != nil {
 		return err
 	}
 	if err := r.deleteKeySecret(ctx, s); err != nil {

@@ -25,6 +25,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 )
 
@@ -67,7 +68,7 @@ type scope struct {
 	// configurationBefore is what was recorded when the pass began.
 	configurationBefore expv1.InstanceConfigurationStatus
 	// key is what instances to come join with. Set by tailnetKey.
-	key joinKey
+	key tailnetnode.Key
 }
 
 // memory is what would be asked for again at each pass. Nothing depends on it: after a restart it

@@ -27,6 +27,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 )
 
@@ -78,10 +79,14 @@ type Reconciler struct {
 	WatchFilterValue string
 	// Options are the controller's times.
 	Options Options
+
+	joins tailnetnode.Joins
 }
 
 // Reconcile brings one machine a step further.
 func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctrl.Result, reterr error) {
+	// Only the pass that ends with waiting for it notes the machine anew.
+	r.joins.Forget(request.NamespacedName)
 	own := &expv1.OCIMeshMachinePoolMachine{}
 	if err := r.Client.Get(ctx, request.NamespacedName, own); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)

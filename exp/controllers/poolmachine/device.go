@@ -5,66 +5,46 @@ package poolmachine
 
 import (
 	"context"
-	"strings"
-	"time"
 
-	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/devices"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
+	"k8s.io/utils/ptr"
 )
 
 // observeDevice looks for the instance's device in the tailnet and approves its part of the pod
 // network.
 func (r *Reconciler) observeDevice(ctx context.Context, s *scope) error {
-	status := &s.own.Status.Tailnet
-	if s.instance == nil || (s.instance.State != oci.StateRunning && status.DeviceID == "") {
+	if s.instance == nil || s.tailnet == nil {
 		return nil
 	}
-	if status.DeviceID != "" && status.Name != "" && status.Name != s.tailnet.Name {
-		s.Note(infrav1.TailnetReadyCondition, infrav1.DeviceLostReason,
-			"The machine joined Tailnet %s, and its cluster is in %s now: delete the Machine", status.Name, s.tailnet.Name)
+	node := tailnetnode.Node{
+		Object: s.own, Status: &s.own.Status.Tailnet, Tailnet: s.tailnet, Claim: r.claim(s, s.instance),
+		Launched: s.instance.CreatedAt, Running: s.instance.State == oci.StateRunning, Settled: s.provisioned(), Now: s.now,
+	}
+	if node.MovedTailnet(&s.Pass) {
 		return nil
 	}
-	age := s.Intervals.Progress / 2
-	if status.DeviceID != "" {
-		age = s.Intervals.Poll / 2
-	}
-	list, err := s.joins.RecentDevices(ctx, age)
-	if err != nil {
+	observed, err := tailnetnode.Observe(ctx, &s.Pass, s.joins, r.statuses(), &r.joins, node)
+	if err != nil || observed.Device == nil {
 		return err
 	}
-	found, err := r.statuses().Find(ctx, s.joins, list, s.claimant(), r.claim(s, s.instance))
-	if err != nil {
-		return err
-	}
-	if found.Device == nil {
-		r.notJoined(s, found)
-		return nil
-	}
-	device := *found.Device
-	devices.Record(status, s.tailnet.Name, s.own.Name, device)
-	if trouble := devices.Trouble(device, s.now); trouble != nil {
-		s.Note(infrav1.TailnetReadyCondition, trouble.Reason, "%s", trouble.Message)
-		s.Requeue(s.Intervals.Progress)
-		return nil
-	}
-	s.device, s.deviceWarning = found.Device, devices.Warning(device)
-	if !device.Online && s.instance.State == oci.StateRunning {
-		s.Note(infrav1.TailnetReadyCondition, infrav1.DeviceOfflineReason,
-			"Device %s lost the coordination server at %s: see that the instance reaches the Internet, and tailscaled's log",
-			device.Name, device.LastSeen.UTC().Format(time.RFC3339))
-	}
-	return s.approve(ctx, found.Proof)
+	s.observed = observed
+	return tailnetnode.ApprovePodRoute(ctx, &s.Pass, s.joins, observed, s.tailnet, s.cluster, s.infraCluster)
+}
+
+// provisioned tells whether Cluster API was told that the machine is there.
+func (s *scope) provisioned() bool {
+	return ptr.Deref(s.own.Status.Initialization.Provisioned, false)
 }
 
 // statuses know which devices objects have recorded.
-func (r *Reconciler) statuses() devices.Statuses {
-	return devices.Statuses{Client: r.Client, Others: DeviceKinds()}
+func (r *Reconciler) statuses() tailnetnode.Statuses {
+	return tailnetnode.Statuses{Client: r.Client, Others: DeviceKinds()}
 }
 
-func (s *scope) claimant() devices.Claimant {
-	return devices.Claimant{Object: s.own, Tailnet: s.tailnet.Name}
+func (s *scope) claimant() tailnetnode.Claimant {
+	return tailnetnode.Claimant{Object: s.own, Tailnet: s.tailnet.Name}
 }
 
 // claim is what the machine knows of its device. Many machines join with the pool's key, so that
@@ -74,7 +54,7 @@ func (r *Reconciler) claim(s *scope, instance *oci.Instance) ownership.DeviceCla
 	claim := ownership.DeviceClaim{
 		Hostname: s.own.Name, Tags: s.tailnet.Spec.NodeTags, JoinTimeout: r.Options.withDefaults().JoinTimeout,
 	}
-	if status := s.own.Status.Tailnet; status.Name == "" || status.Name == s.tailnet.Name {
+	if status := s.own.Status.Tailnet; tailnetnode.JoinedIn(status, s.tailnet.Name) {
 		claim.Recorded = status.DeviceID
 	}
 	if instance == nil {
@@ -84,42 +64,6 @@ func (r *Reconciler) claim(s *scope, instance *oci.Instance) ownership.DeviceCla
 		claim.Launched = instance.CreatedAt
 	}
 	return claim
-}
-
-func (r *Reconciler) notJoined(s *scope, found devices.Found) {
-	s.Requeue(s.Intervals.Progress)
-	if found.Finding != nil {
-		s.Note(infrav1.TailnetReadyCondition, found.Finding.Reason, "%s", found.Finding.Message)
-	}
-	others := ""
-	if len(found.Strangers) > 0 {
-		others = "; not taken for it, since nothing proves that they are its own: " + strings.Join(found.Strangers, ", ")
-	}
-	timeout := r.Options.withDefaults().JoinTimeout
-	if s.now.Sub(s.instance.CreatedAt) < timeout {
-		s.Note(infrav1.TailnetReadyCondition, infrav1.JoiningReason, "Waiting for the machine to boot and join the tailnet as %s%s", s.own.Name, others)
-		return
-	}
-	s.Note(infrav1.TailnetReadyCondition, infrav1.JoinTimeoutReason,
-		"The machine has not joined the tailnet within %s: look for capom in the instance's console log for the reason, then delete the Machine%s",
-		timeout, others)
-}
-
-// approve approves the node's own part of the pod network, as for other machines.
-func (s *scope) approve(ctx context.Context, proof ownership.Proof) error {
-	if s.infraCluster.Spec.PodNetwork.Mode != infrav1.PodNetworkTailnetRoutes || s.tailnet.Spec.RouteApproval != infrav1.RouteApprovalProvider {
-		return nil
-	}
-	approval, err := devices.ApprovePodRoute(ctx, s.joins, devices.Node{
-		Device: *s.device, Proof: proof, Tailnet: s.tailnet, Cluster: s.cluster, Network: s.infraCluster.Spec.PodNetwork,
-	})
-	if approval.Pending {
-		s.Requeue(s.Intervals.Progress)
-	}
-	if approval.Finding != nil {
-		s.Note(infrav1.TailnetReadyCondition, approval.Finding.Reason, "%s", approval.Finding.Message)
-	}
-	return err
 }
 
 // leaveTailnet removes the device that is recorded, or proven by the instance as polls show it.
@@ -144,5 +88,5 @@ func (r *Reconciler) leaveTailnet(ctx context.Context, s *scope) error {
 		// Also if the list does not show it: that may be older than the device.
 		found.Proof = ownership.Recorded(s.own.Status.Tailnet.DeviceID)
 	}
-	return devices.Leave(ctx, s.joins, found, r.Recorder, s.own)
+	return tailnetnode.Leave(ctx, s.joins, found, r.Recorder, s.own)
 }

@@ -133,7 +133,7 @@ func (r *Reconciler) lost(ctx context.Context, s *scope) error {
 // back.
 func (r *Reconciler) provision(_ context.Context, s *scope) error {
 	s.Requeue(s.Intervals.Poll)
-	if s.instance == nil || s.device == nil {
+	if s.instance == nil || s.observed.Device == nil {
 		return nil
 	}
 	s.own.Status.Addresses = nil

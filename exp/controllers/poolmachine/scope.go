@@ -21,6 +21,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolid"
 )
@@ -52,12 +53,10 @@ type scope struct {
 
 	// proof says that the instance is own's. Nothing is done to one that is not.
 	proof ownership.Proof
-	// instance is what is known of the instance; nil if it is gone. device is its in the tailnet;
-	// nil if it has not joined.
+	// instance is what is known of the instance; nil if it is gone. observed is its device in the
+	// tailnet.
 	instance *oci.Instance
-	device   *tailnet.Device
-	// deviceWarning is what is going to take the device from the tailnet.
-	deviceWarning string
+	observed tailnetnode.Observed
 	// left are the OCIDs of data volumes that stay after own is gone. Set by removeVolumes.
 	left []string
 }

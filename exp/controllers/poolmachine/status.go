@@ -26,8 +26,8 @@ func updateStatus(s *scope) {
 			return s.otherwise(infrav1.InstanceReadyCondition, s.instance != nil && s.instance.State == oci.StateRunning, "The instance was not looked at yet")
 		}),
 		s.Found(infrav1.TailnetReadyCondition, func() metav1.Condition {
-			condition := s.otherwise(infrav1.TailnetReadyCondition, s.device != nil && s.device.Online, "The machine does not run yet")
-			condition.Message = cmp.Or(condition.Message, s.deviceWarning)
+			condition := s.otherwise(infrav1.TailnetReadyCondition, s.observed.Device != nil && s.observed.Device.Online, "The machine does not run yet")
+			condition.Message = cmp.Or(condition.Message, s.observed.Warning)
 			return condition
 		}),
 	)

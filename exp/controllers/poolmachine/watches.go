@@ -19,7 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/devices"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 )
 
@@ -44,7 +44,11 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr manager.Manager, 
 	if err != nil {
 		return err
 	}
-	if err := devices.AddTo(ctx, mgr.GetFieldIndexer(), &expv1.OCIMeshMachinePoolMachine{}); err != nil {
+	if err := tailnetnode.AddTo(ctx, mgr.GetFieldIndexer(), &expv1.OCIMeshMachinePoolMachine{}); err != nil {
+		return err
+	}
+	joined, err := r.joins.Source(mgr, r.Access, r.Options.withDefaults().Intervals.Progress)
+	if err != nil {
 		return err
 	}
 	ofCluster, err := util.ClusterToTypedObjectsMapper(mgr.GetClient(), &expv1.OCIMeshMachinePoolMachineList{}, mgr.GetScheme())
@@ -61,6 +65,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr manager.Manager, 
 			predicates.ClusterPausedTransitionsOrInfrastructureProvisioned(mgr.GetScheme(), log)).
 		WatchesRawSource(source.Channel(r.Pollers.Subscribe(),
 			handler.TypedEnqueueRequestsFromMapFunc[feed.Change, reconcile.Request](r.changed))).
+		WatchesRawSource(joined).
 		Complete(ctx, r)
 }
 

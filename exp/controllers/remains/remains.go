@@ -4,7 +4,7 @@
 // Package remains takes away what is left of a pool's instances, for the pool and for each of its
 // machines.
 //
-// It may import api, exp/api, cloud/* and controllers/devices.
+// It may import api, exp/api, cloud/* and controllers/tailnetnode.
 package remains
 
 import (
@@ -21,7 +21,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/devices"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 )
 
@@ -38,7 +38,7 @@ const (
 // hostname and the pool's tags, and was made when the instance was, and there is but one. Devices
 // that are not proven stay.
 func LeaveTailnet(
-	ctx context.Context, c *tailnet.Client, statuses devices.Statuses, pool devices.Claimant, claim ownership.DeviceClaim,
+	ctx context.Context, c *tailnet.Client, statuses tailnetnode.Statuses, pool tailnetnode.Claimant, claim ownership.DeviceClaim,
 ) error {
 	list, err := c.RecentDevices(ctx, 0)
 	if err != nil {
@@ -48,7 +48,7 @@ func LeaveTailnet(
 	if err != nil {
 		return err
 	}
-	return devices.Leave(ctx, c, found, nil, pool.Object)
+	return tailnetnode.Leave(ctx, c, found, nil, pool.Object)
 }
 
 // Mark are those of an instance's tags that its data volumes have as well: its pool's.

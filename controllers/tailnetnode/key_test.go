@@ -1,7 +1,7 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package joinkey_test
+package tailnetnode_test
 
 import (
 	"os"
@@ -15,7 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/joinkey"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 )
 
@@ -26,16 +26,16 @@ func TestMain(m *testing.M) { os.Exit(helpers.Run(m, &env)) }
 const kind = "OCIMeshMachine"
 
 var (
-	victim = joinkey.Owner{Kind: kind, Namespace: "team-a", Name: "worker", Identity: "0b5c3a1e-7d52-4f0e-9a53-3f2f0d1c9b11"}
-	key    = joinkey.Key{ID: "k1", Value: "tskey-auth-1", Expires: time.Now().Add(time.Hour).UTC().Truncate(time.Second)}
+	victim = tailnetnode.KeyOwner{Kind: kind, Namespace: "team-a", Name: "worker", Identity: "0b5c3a1e-7d52-4f0e-9a53-3f2f0d1c9b11"}
+	key    = tailnetnode.Key{ID: "k1", Value: "tskey-auth-1", Expires: time.Now().Add(time.Hour).UTC().Truncate(time.Second)}
 )
 
-func newStore(t *testing.T) joinkey.Store {
+func newStore(t *testing.T) tailnetnode.KeyStore {
 	t.Helper()
-	return joinkey.Store{Client: env.Client, Namespace: env.Namespace(t, nil)}
+	return tailnetnode.KeyStore{Client: env.Client, Namespace: env.Namespace(t, nil)}
 }
 
-func secretOf(t *testing.T, store joinkey.Store, owner joinkey.Owner) (*corev1.Secret, error) {
+func secretOf(t *testing.T, store tailnetnode.KeyStore, owner tailnetnode.KeyOwner) (*corev1.Secret, error) {
 	t.Helper()
 	secret := &corev1.Secret{}
 	err := env.Client.Get(t.Context(), client.ObjectKey{Namespace: store.Namespace, Name: owner.SecretName()}, secret)
@@ -55,7 +55,7 @@ func TestAKeyIsStoredReplacedAndDeleted(t *testing.T) {
 	g.Expect(exists).To(BeTrue())
 	g.Expect(found).To(Equal(key))
 
-	second := joinkey.Key{ID: "k2", Value: "tskey-auth-2", Expires: key.Expires.Add(time.Minute)}
+	second := tailnetnode.Key{ID: "k2", Value: "tskey-auth-2", Expires: key.Expires.Add(time.Minute)}
 	g.Expect(store.Write(t.Context(), victim, second)).To(Succeed())
 	found, _, err = store.Load(t.Context(), victim)
 	g.Expect(err).NotTo(HaveOccurred())
@@ -86,7 +86,7 @@ func TestAMalformedSecretSaysThatThereWasAKey(t *testing.T) {
 }
 
 func TestWhoForgesAnIdentityGetsAnotherSecret(t *testing.T) {
-	for name, forger := range map[string]joinkey.Owner{
+	for name, forger := range map[string]tailnetnode.KeyOwner{
 		"from another namespace": {Kind: kind, Namespace: "team-b", Name: victim.Name, Identity: victim.Identity},
 		"by another name":        {Kind: kind, Namespace: victim.Namespace, Name: "other", Identity: victim.Identity},
 		"by another kind":        {Kind: "OCIMeshMachinePool", Namespace: victim.Namespace, Name: victim.Name, Identity: victim.Identity},
@@ -102,7 +102,7 @@ func TestWhoForgesAnIdentityGetsAnotherSecret(t *testing.T) {
 			_, exists, err := store.Load(t.Context(), forger)
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(exists).To(BeFalse())
-			g.Expect(store.Write(t.Context(), forger, joinkey.Key{Value: "theirs"})).To(Succeed())
+			g.Expect(store.Write(t.Context(), forger, tailnetnode.Key{Value: "theirs"})).To(Succeed())
 			g.Expect(store.Delete(t.Context(), forger)).To(Succeed())
 
 			found, _, err := store.Load(t.Context(), victim)
@@ -117,9 +117,9 @@ func TestASecretThatNamesAnotherObjectIsLeftAlone(t *testing.T) {
 	store := newStore(t)
 	foreign := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace: store.Namespace, Name: victim.SecretName(), Labels: map[string]string{joinkey.KindLabel: kind},
+			Namespace: store.Namespace, Name: victim.SecretName(), Labels: map[string]string{tailnetnode.KindLabel: kind},
 			Annotations: map[string]string{
-				joinkey.NamespaceAnnotation: "team-b", joinkey.NameAnnotation: "theirs", joinkey.IdentityAnnotation: "0b5c3a1e-7d52-4f0e-9a53-3f2f0d1c9b11",
+				tailnetnode.NamespaceAnnotation: "team-b", tailnetnode.NameAnnotation: "theirs", tailnetnode.IdentityAnnotation: "0b5c3a1e-7d52-4f0e-9a53-3f2f0d1c9b11",
 			},
 		},
 		Data: map[string][]byte{"authKey": []byte("theirs"), "expires": []byte("2100-01-01T00:00:00Z")},
@@ -146,17 +146,17 @@ func TestSecretsWhoseObjectIsGoneAreSwept(t *testing.T) {
 		watches string
 		swept   bool
 	}{
-		"gone":                        {age: 2 * joinkey.Grace, swept: true},
-		"gone a moment ago":           {age: joinkey.Grace / 2},
-		"made anew under the name":    {object: newMachine, age: 2 * joinkey.Grace, swept: true},
-		"there":                       {object: sameMachine, age: 2 * joinkey.Grace},
-		"of a kind that is not known": {kind: "Other", age: 2 * joinkey.Grace},
-		"gone from a namespace that is another's": {age: 2 * joinkey.Grace, watches: "elsewhere"},
+		"gone":                        {age: 2 * tailnetnode.KeyGrace, swept: true},
+		"gone a moment ago":           {age: tailnetnode.KeyGrace / 2},
+		"made anew under the name":    {object: newMachine, age: 2 * tailnetnode.KeyGrace, swept: true},
+		"there":                       {object: sameMachine, age: 2 * tailnetnode.KeyGrace},
+		"of a kind that is not known": {kind: "Other", age: 2 * tailnetnode.KeyGrace},
+		"gone from a namespace that is another's": {age: 2 * tailnetnode.KeyGrace, watches: "elsewhere"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			store, namespace := newStore(t), env.Namespace(t, nil)
-			owner := joinkey.Owner{Kind: kind, Namespace: namespace, Name: "worker", Identity: "0b5c3a1e-7d52-4f0e-9a53-3f2f0d1c9b11"}
+			owner := tailnetnode.KeyOwner{Kind: kind, Namespace: namespace, Name: "worker", Identity: "0b5c3a1e-7d52-4f0e-9a53-3f2f0d1c9b11"}
 			if world.kind != "" {
 				owner.Kind = world.kind
 			}
@@ -166,8 +166,8 @@ func TestSecretsWhoseObjectIsGoneAreSwept(t *testing.T) {
 			g.Expect(store.Write(t.Context(), owner, key)).To(Succeed())
 			other := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: store.Namespace, Name: "credentials"}}
 			g.Expect(env.Client.Create(t.Context(), other)).To(Succeed())
-			sweeper := &joinkey.Sweeper{
-				Store: store, Cache: env.Client, Reader: env.Client, WatchNamespace: world.watches,
+			sweeper := &tailnetnode.KeySweeper{
+				KeyStore: store, Cache: env.Client, Reader: env.Client, WatchNamespace: world.watches,
 				Kinds: map[string]func() client.Object{kind: func() client.Object { return &infrav1.OCIMeshMachine{} }},
 				Clock: func() time.Time { return time.Now().Add(world.age) },
 			}

@@ -1,11 +1,7 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package joinkey stores the tailnet keys of machines and machine pools in the manager's own
-// namespace. A machine's Secret is the write-ahead record of its launch: a placement without one
-// was never launched. Users must not be able to delete or forge that record, so it does not lie in
-// their namespace (docs/decisions/0018-secrets.md).
-package joinkey
+package tailnetnode
 
 import (
 	"context"
@@ -23,12 +19,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 )
 
 // "namespace=system" is the manager's own: kustomize names it.
 // +kubebuilder:rbac:groups="",namespace=system,resources=secrets,verbs=create;update;delete
 
-// KindLabel marks the Secrets of this package. Its value is the kind of the object whose key it is.
+// KindLabel marks the Secrets with keys. Its value is the kind of the object whose key it is.
 const KindLabel = "infrastructure.cluster.x-k8s.io/tailnet-key-of"
 
 // Annotations name the object whose key a Secret holds: names are longer than a label may be.
@@ -45,26 +43,26 @@ const (
 	dataExpires = "expires"
 )
 
-// Owner is the object that a key is for. Users can forge an identity, but not a namespace and a
+// KeyOwner is the object that a key is for. Users can forge an identity, but not a namespace and a
 // name that are another's, so that all four are needed to tell owners apart.
-type Owner struct {
+type KeyOwner struct {
 	Kind, Namespace, Name string
 	// Identity is identity.Of the object.
 	Identity string
 }
 
-// SecretName is a digest: whoever forges one part of an Owner gets another name.
-func (o Owner) SecretName() string {
+// SecretName is a digest: whoever forges one part of a KeyOwner gets another name.
+func (o KeyOwner) SecretName() string {
 	digest := sha256.Sum256([]byte(strings.Join([]string{o.Kind, o.Namespace, o.Name, o.Identity}, "\x00")))
 	return "tailnet-key-" + hex.EncodeToString(digest[:20])
 }
 
-func (o Owner) String() string { return fmt.Sprintf("%s %s/%s", o.Kind, o.Namespace, o.Name) }
+func (o KeyOwner) String() string { return fmt.Sprintf("%s %s/%s", o.Kind, o.Namespace, o.Name) }
 
-// ownerIn is the Owner that a Secret names.
-func ownerIn(secret metav1.Object) Owner {
+// ownerIn is the KeyOwner that a Secret names.
+func ownerIn(secret metav1.Object) KeyOwner {
 	annotations := secret.GetAnnotations()
-	return Owner{
+	return KeyOwner{
 		Kind: secret.GetLabels()[KindLabel], Namespace: annotations[NamespaceAnnotation], Name: annotations[NameAnnotation],
 		Identity: annotations[IdentityAnnotation],
 	}
@@ -77,8 +75,11 @@ type Key struct {
 	Expires time.Time
 }
 
-// Store reads and writes the Secrets.
-type Store struct {
+// KeyStore reads and writes the Secrets with the keys of machines and machine pools, in the manager's
+// own namespace. A machine's Secret is the write-ahead record of its launch: a placement without one
+// was never launched. Users must not be able to delete or forge that record, so it does not lie in
+// their namespace (docs/decisions/0018-secrets.md).
+type KeyStore struct {
 	// Client reads Secrets from the API server rather than from a cache.
 	Client client.Client
 	// Namespace is the manager's own.
@@ -87,7 +88,7 @@ type Store struct {
 
 // Load returns the key of the owner. exists says that there is a Secret, whether or not its key can
 // be read; one that names another owner counts as none.
-func (s Store) Load(ctx context.Context, owner Owner) (key Key, exists bool, err error) {
+func (s KeyStore) Load(ctx context.Context, owner KeyOwner) (key Key, exists bool, err error) {
 	secret, err := s.get(ctx, owner)
 	if apierrors.IsNotFound(err) || errors.Is(err, errForeign) {
 		return Key{}, false, nil
@@ -103,7 +104,7 @@ func (s Store) Load(ctx context.Context, owner Owner) (key Key, exists bool, err
 }
 
 // Write stores the key of the owner in place of an earlier one.
-func (s Store) Write(ctx context.Context, owner Owner, key Key) error {
+func (s KeyStore) Write(ctx context.Context, owner KeyOwner, key Key) error {
 	secret := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: s.Namespace, Name: owner.SecretName(), Labels: map[string]string{KindLabel: owner.Kind},
@@ -131,7 +132,7 @@ func (s Store) Write(ctx context.Context, owner Owner, key Key) error {
 }
 
 // Delete deletes the owner's Secret, if there is one.
-func (s Store) Delete(ctx context.Context, owner Owner) error {
+func (s KeyStore) Delete(ctx context.Context, owner KeyOwner) error {
 	secret, err := s.get(ctx, owner)
 	if err == nil {
 		err = s.delete(ctx, secret)
@@ -143,7 +144,7 @@ func (s Store) Delete(ctx context.Context, owner Owner) error {
 }
 
 // delete deletes the Secret as it was read: one that took its place is not it.
-func (s Store) delete(ctx context.Context, secret client.Object) error {
+func (s KeyStore) delete(ctx context.Context, secret client.Object) error {
 	uid, version := secret.GetUID(), secret.GetResourceVersion()
 	return s.Client.Delete(ctx, secret, client.Preconditions{UID: &uid, ResourceVersion: &version})
 }
@@ -151,7 +152,7 @@ func (s Store) delete(ctx context.Context, secret client.Object) error {
 // errForeign says that a Secret of the owner's name is not the owner's.
 var errForeign = errors.New("the Secret is not this object's")
 
-func (s Store) get(ctx context.Context, owner Owner) (*corev1.Secret, error) {
+func (s KeyStore) get(ctx context.Context, owner KeyOwner) (*corev1.Secret, error) {
 	secret := &corev1.Secret{}
 	if err := s.Client.Get(ctx, client.ObjectKey{Namespace: s.Namespace, Name: owner.SecretName()}, secret); err != nil {
 		return nil, err
@@ -162,7 +163,49 @@ func (s Store) get(ctx context.Context, owner Owner) (*corev1.Secret, error) {
 	return secret, nil
 }
 
-// OwnerOf describes an object by its kind and identity.
-func OwnerOf(kind string, object client.Object, identity string) Owner {
-	return Owner{Kind: kind, Namespace: object.GetNamespace(), Name: object.GetName(), Identity: identity}
+// KeyOwnerOf describes an object by its kind and identity.
+func KeyOwnerOf(kind string, object client.Object, identity string) KeyOwner {
+	return KeyOwner{Kind: kind, Namespace: object.GetNamespace(), Name: object.GetName(), Identity: identity}
+}
+
+// KeyMaker makes keys.
+type KeyMaker interface {
+	CreateKey(ctx context.Context, spec tailnet.KeySpec) (tailnet.Key, error)
+}
+
+// Mint makes a key for the owner and stores it. A key whose answer was lost, or that cannot be
+// stored, is found by its description: see RevokeKeys.
+func (s KeyStore) Mint(ctx context.Context, c KeyMaker, owner KeyOwner, spec tailnet.KeySpec) (Key, error) {
+	made, err := c.CreateKey(ctx, spec)
+	if err != nil {
+		return Key{}, err
+	}
+	key := Key{ID: made.ID, Value: cloudinit.Secret(made.Secret.Reveal()), Expires: made.Expires.UTC().Truncate(time.Second)}
+	return key, s.Write(ctx, owner, key)
+}
+
+// KeyRevoker finds and revokes keys.
+type KeyRevoker interface {
+	KeysSince(ctx context.Context, description string, notBefore time.Time) ([]tailnet.Key, error)
+	RevokeKey(ctx context.Context, proof ownership.Proof) error
+}
+
+// RevokeKeys revokes the keys of the owner but one, by a list that was begun at or after the time;
+// an empty but spares none. A key is the owner's by its description, which no other object's keys
+// have, whatever users write.
+func RevokeKeys(ctx context.Context, c KeyRevoker, owner ownership.Owner, since time.Time, but string) error {
+	keys, err := c.KeysSince(ctx, owner.KeyDescription(), since)
+	if err != nil {
+		return err
+	}
+	for _, key := range keys {
+		proof, proven := owner.Described(key.ID, key.Description)
+		if !proven || key.ID == but {
+			continue
+		}
+		if err := c.RevokeKey(ctx, proof); err != nil {
+			return err
+		}
+	}
+	return nil
 }

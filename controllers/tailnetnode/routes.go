@@ -1,7 +1,7 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package devices
+package tailnetnode
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 )
 
 // Router approves routes of devices, and lists all devices with theirs.
@@ -22,8 +23,8 @@ type Router interface {
 	Devices(ctx context.Context) ([]tailnet.Device, error)
 }
 
-// Node is a node whose part of the pod network is to be approved.
-type Node struct {
+// podRoute is a node's part of the pod network.
+type podRoute struct {
 	Device  tailnet.Device
 	Proof   ownership.Proof
 	Tailnet *infrav1.Tailnet
@@ -59,10 +60,31 @@ func lockOf(tailnetName string) *sync.Mutex {
 	return approving.of[tailnetName]
 }
 
-// ApprovePodRoute approves the one route that can be the node's pod CIDR. Nodes are not trusted:
+// ApprovePodRoute approves the node's part of the pod network if the cluster routes pods by the
+// tailnet and this provider approves, and notes what keeps it from doing so in TailnetReady.
+func ApprovePodRoute(
+	ctx context.Context, p *phases.Pass, c Router, observed Observed, in *infrav1.Tailnet, cluster *clusterv1.Cluster, infra *infrav1.OCIMeshCluster,
+) error {
+	network := infra.Spec.PodNetwork
+	if network.Mode != infrav1.PodNetworkTailnetRoutes || in.Spec.RouteApproval != infrav1.RouteApprovalProvider {
+		return nil
+	}
+	approval, err := approvePodRoute(ctx, c, podRoute{
+		Device: *observed.Device, Proof: observed.Proof, Tailnet: in, Cluster: cluster, Network: network,
+	})
+	if approval.Pending {
+		p.Requeue(p.Intervals.Progress)
+	}
+	if approval.Finding != nil {
+		p.Note(infrav1.TailnetReadyCondition, approval.Finding.Reason, "%s", approval.Finding.Message)
+	}
+	return err
+}
+
+// approvePodRoute approves the one route that can be the node's pod CIDR. Nodes are not trusted:
 // whoever may advertise a larger part of the pod network, or another node's, draws other pods'
 // traffic.
-func ApprovePodRoute(ctx context.Context, c Router, n Node) (Approval, error) {
+func approvePodRoute(ctx context.Context, c Router, n podRoute) (Approval, error) {
 	networks, size := podNetworks(n.Cluster), int(n.Network.NodeCIDRMaskSize)
 	advertised := slices.DeleteFunc(slices.Clone(n.Device.Routes.Advertised), func(p netip.Prefix) bool { return !concerns(p, networks) })
 	switch {
@@ -105,7 +127,7 @@ func ApprovePodRoute(ctx context.Context, c Router, n Node) (Approval, error) {
 // takes the most specific route (tailscale.com/kb/1019/subnets), so that what goes anywhere, or to
 // more than the whole pod network, is another's only by default: an exit node's 0.0.0.0/0, an
 // office's 10.0.0.0/8. A node's never is.
-func (n Node) conflicts(other tailnet.Device, route netip.Prefix, networks []netip.Prefix) bool {
+func (n podRoute) conflicts(other tailnet.Device, route netip.Prefix, networks []netip.Prefix) bool {
 	return slices.ContainsFunc(other.Routes.Enabled, func(enabled netip.Prefix) bool {
 		if !enabled.Overlaps(route) || enabled.Bits() == 0 {
 			return false
@@ -118,7 +140,7 @@ func (n Node) conflicts(other tailnet.Device, route netip.Prefix, networks []net
 }
 
 // isNode tells whether the device has a tag of this tailnet's nodes, of any cluster.
-func (n Node) isNode(device tailnet.Device) bool {
+func (n podRoute) isNode(device tailnet.Device) bool {
 	return slices.ContainsFunc(device.Tags, func(tag string) bool {
 		return slices.Contains(n.Tailnet.Spec.NodeTags, tag) || slices.Contains(n.Tailnet.Spec.ControlPlaneTags, tag)
 	})

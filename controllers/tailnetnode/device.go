@@ -1,13 +1,7 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package devices is what machines and the machines of pools do alike on a tailnet: find the device
-// that is their own, say what keeps it from talking to others, approve its routes, and leave. Whose
-// a device is, is decided in package ownership; the reasons are in
-// docs/decisions/0020-proof-on-the-tailnet.md.
-//
-// It may import api, cloud/*, controllers/access and controllers/identity, and Kubernetes' clients.
-package devices
+package tailnetnode
 
 import (
 	"context"
@@ -44,6 +38,12 @@ type Found struct {
 // KeyTeller tells whether a key is live.
 type KeyTeller interface {
 	KeyIsLive(ctx context.Context, id string, notBefore time.Time) (bool, error)
+}
+
+// JoinedIn tells whether key and device in the status are of the tailnet. Versions that did not
+// write the name knew the cluster's only.
+func JoinedIn(status infrav1.TailnetDeviceStatus, tailnetName string) bool {
+	return status.Name == "" || status.Name == tailnetName
 }
 
 // Find finds the object's device among all. A device that another object has recorded is not looked
@@ -114,9 +114,9 @@ func views(devices []tailnet.Device) []ownership.Device {
 	return out
 }
 
-// Key is the key in an object's status. Servers count its life from its creation, by their own
+// KeyIn is the key in an object's status. Servers count its life from its creation, by their own
 // clock.
-func Key(status infrav1.TailnetDeviceStatus, life time.Duration) ownership.JoinKey {
+func KeyIn(status infrav1.TailnetDeviceStatus, life time.Duration) ownership.JoinKey {
 	if status.KeyID == "" || status.KeyExpires.IsZero() {
 		return ownership.JoinKey{}
 	}
@@ -126,8 +126,8 @@ func Key(status infrav1.TailnetDeviceStatus, life time.Duration) ownership.JoinK
 	}
 }
 
-// Record writes the device into an object's status.
-func Record(status *infrav1.TailnetDeviceStatus, tailnetName, hostname string, device tailnet.Device) {
+// record writes the device into an object's status.
+func record(status *infrav1.TailnetDeviceStatus, tailnetName, hostname string, device tailnet.Device) {
 	status.Name, status.Hostname, status.DeviceID = tailnetName, hostname, device.ID
 	status.Addresses = nil
 	if v4 := device.IPv4(); v4.IsValid() {
@@ -138,9 +138,9 @@ func Record(status *infrav1.TailnetDeviceStatus, tailnetName, hostname string, d
 	}
 }
 
-// Trouble is what keeps the device from talking to others; nil if nothing does. The machine has
+// trouble is what keeps the device from talking to others; nil if nothing does. The machine has
 // then not joined.
-func Trouble(device tailnet.Device, now time.Time) *Finding {
+func trouble(device tailnet.Device, now time.Time) *Finding {
 	switch {
 	case !device.Authorized:
 		return finding(infrav1.DeviceNotAuthorizedReason,
@@ -157,9 +157,9 @@ func Trouble(device tailnet.Device, now time.Time) *Finding {
 	return nil
 }
 
-// Warning is what is going to keep the device from talking to others, and when; empty if nothing
+// warning is what is going to keep the device from talking to others, and when; empty if nothing
 // is.
-func Warning(device tailnet.Device) string {
+func warning(device tailnet.Device) string {
 	if !expires(device) {
 		return ""
 	}

@@ -1,7 +1,7 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package joinkey
+package tailnetnode
 
 import (
 	"context"
@@ -21,18 +21,18 @@ import (
 
 const (
 	sweepInterval = time.Hour
-	// Grace is how old a Secret is before it is swept. A machine's key has expired by then, and a
+	// KeyGrace is how old a Secret is before it is swept. A machine's key has expired by then, and a
 	// restore that brings Secrets back before their objects has time to finish.
-	Grace = time.Hour
+	KeyGrace = time.Hour
 	// pageSize bounds what one answer of the API server holds in memory.
 	pageSize = 500
 )
 
-// Sweeper deletes Secrets whose object is gone. Owner references would do that within a namespace;
+// KeySweeper deletes Secrets whose object is gone. Owner references would do that within a namespace;
 // across namespaces there are none. An object deletes its own Secret before its finalizer goes, so
 // that what is left comes from finalizers that were removed by hand and from "clusterctl move".
-type Sweeper struct {
-	Store
+type KeySweeper struct {
+	KeyStore
 	// Cache finds objects without a request; Reader asks the API server before anything is deleted.
 	Cache, Reader client.Reader
 	// Kinds make an empty object of each kind that has keys. Secrets of other kinds are left alone.
@@ -44,7 +44,7 @@ type Sweeper struct {
 }
 
 // Start sweeps every hour until the context ends. Only the leader does.
-func (s *Sweeper) Start(ctx context.Context) error {
+func (s *KeySweeper) Start(ctx context.Context) error {
 	wait.JitterUntilWithContext(ctx, func(ctx context.Context) {
 		if err := s.Sweep(ctx); err != nil {
 			ctrl.LoggerFrom(ctx).Error(err, "Failed to sweep tailnet keys whose objects are gone; retrying in an hour")
@@ -54,7 +54,7 @@ func (s *Sweeper) Start(ctx context.Context) error {
 }
 
 // Sweep looks through all Secrets once. A failure of one does not keep the others.
-func (s *Sweeper) Sweep(ctx context.Context) error {
+func (s *KeySweeper) Sweep(ctx context.Context) error {
 	var failures []error
 	page := &metav1.PartialObjectMetadataList{}
 	page.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))
@@ -75,11 +75,11 @@ func (s *Sweeper) Sweep(ctx context.Context) error {
 	}
 }
 
-func (s *Sweeper) sweepOne(ctx context.Context, secret *metav1.PartialObjectMetadata) error {
+func (s *KeySweeper) sweepOne(ctx context.Context, secret *metav1.PartialObjectMetadata) error {
 	owner := ownerIn(secret)
 	newObject, known := s.Kinds[owner.Kind]
 	switch {
-	case !known, secret.Name != owner.SecretName(), s.now().Sub(secret.CreationTimestamp.Time) < Grace:
+	case !known, secret.Name != owner.SecretName(), s.now().Sub(secret.CreationTimestamp.Time) < KeyGrace:
 		return nil
 	case s.WatchNamespace != "" && s.WatchNamespace != owner.Namespace:
 		return nil
@@ -106,7 +106,7 @@ func (s *Sweeper) sweepOne(ctx context.Context, secret *metav1.PartialObjectMeta
 	return nil
 }
 
-func (s *Sweeper) now() time.Time {
+func (s *KeySweeper) now() time.Time {
 	if s.Clock != nil {
 		return s.Clock()
 	}
