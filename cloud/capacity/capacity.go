@@ -3,8 +3,7 @@
 
 // Package capacity remembers which places had no room, and for how long they are left out.
 //
-// It is pure: the caller passes the time. It may import the standard library, the API types and
-// package cloud.
+// It is pure: the caller passes the time.
 package capacity
 
 import (

@@ -3,8 +3,6 @@
 
 // Package circuit keeps calls from services that do not answer. It is pure: its callers pass the
 // time.
-//
-// It may import cloud alone.
 package circuit
 
 import (

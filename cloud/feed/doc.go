@@ -7,6 +7,5 @@
 //
 // Its rules of evidence: only a list that was read to its end says anything about what it does not
 // show; an instance that is missing from one is to be asked for itself before anybody calls it
-// gone; and a list says nothing about what was done after it was begun. The package may import api,
-// package cloud and cloud/oci's values.
+// gone; and a list says nothing about what was done after it was begun.
 package feed

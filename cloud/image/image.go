@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package image finds the image that a machine's boot volume is made from, in one account and for
-// one shape. It may import the API types, package cloud and cloud/oci's values.
+// one shape.
 package image
 
 import (

@@ -6,7 +6,7 @@
 // it. What users can write (annotations, providerID, names, host names) proves nothing.
 //
 // The verbs of cloud/oci and cloud/tailnet that change or end something take a Proof, which only
-// this package makes. It has no I/O and no clock, and may import the API's constants only.
+// this package makes.
 package ownership
 
 import (

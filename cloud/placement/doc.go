@@ -5,5 +5,5 @@
 // nowhere else.
 //
 // It is a pure function of facts: it reads no clock, calls nobody and gives the same answer to the
-// same facts. It may import the standard library and the API types.
+// same facts.
 package placement

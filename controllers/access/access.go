@@ -4,9 +4,6 @@
 // Package access gives controllers what they need to act in an account or a tailnet: the object if
 // the namespace may use it, and a client built once for each version of its credentials. Every
 // error is a Problem, with a reason for a condition.
-//
-// It may import api and cloud/*, and Kubernetes' clients. Controllers import it, never the other
-// way round.
 package access
 
 import (

@@ -4,8 +4,6 @@
 // Package inventory counts accounts, tailnets, machines and devices for metrics: as the objects in
 // the manager's cache are at the time of a scrape, so that a restart makes no gap and an object
 // that is gone no stale series.
-//
-// It may import api, and Kubernetes' clients.
 package inventory
 
 import (

@@ -5,8 +5,7 @@
 // lists the account's instances, fetches the addresses of those that need them, and tells
 // controllers what has changed. What is known is in the accounts' books (package cloud/feed).
 //
-// It may import api, cloud/*, controllers/access and controller-runtime. Controllers import it,
-// never the other way round.
+
 package poller
 
 import (

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package userdata gathers what the user data of a node is rendered from, out of the objects that
-// decide it. It has no I/O. It may import api, cloud/* and controllers/access.
+// decide it. It has no I/O.
 package userdata
 
 import (

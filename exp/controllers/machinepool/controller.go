@@ -4,8 +4,6 @@
 // Package machinepool makes OCIMeshMachinePools real: instance configurations with a rotating
 // tailnet key, an instance pool, an object for each of its instances, and, in reverse, takes all of
 // it away. The order of the phases is in normalPhases and deletePhases; each phase is one file.
-//
-// It may import api, exp/api, cloud/*, controllers/* and Cluster API's util packages.
 package machinepool
 
 import (

@@ -3,8 +3,6 @@
 
 // Package poolid says what is a machine pool's: what it is called in OCI and in the tailnet, and
 // which things and objects are its own.
-//
-// It may import api, exp/api, cloud/* and controllers/identity.
 package poolid
 
 import (

@@ -4,8 +4,6 @@
 // Package poolmachine looks after OCIMeshMachinePoolMachines: each stands for one instance that a
 // pool has launched. It sees the instance join the tailnet and, when its Machine is deleted, takes
 // exactly that instance out of the pool.
-//
-// It may import api, exp/api, cloud/*, controllers/* and Cluster API's util packages.
 package poolmachine
 
 import (

@@ -3,8 +3,6 @@
 
 // Package remains takes away what is left of a pool's instances, for the pool and for each of its
 // machines.
-//
-// It may import api, exp/api, cloud/* and controllers/tailnetnode.
 package remains
 
 import (
