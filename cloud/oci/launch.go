@@ -32,8 +32,6 @@ type LaunchSpec struct {
 	NSGIDs   []string
 	// AssignPublicIP gives the primary VNIC an ephemeral public address.
 	AssignPublicIP bool
-	// HostnameLabel is the name in the VCN's DNS; empty for none.
-	HostnameLabel string
 	// UserData as cloud-init is to see it; it is encoded here. Base64 and all, OCI takes 32,000
 	// bytes of metadata.
 	UserData []byte
@@ -41,9 +39,6 @@ type LaunchSpec struct {
 	SSHAuthorizedKeys []string
 	// Preemptible instances are cheaper and may be terminated by OCI at any time.
 	Preemptible bool
-	// EncryptInTransit encrypts the traffic to paravirtualized volumes; not all images and shapes
-	// can.
-	EncryptInTransit bool
 	// Tags are free-form.
 	Tags map[string]string
 	// RetryToken, at most 64 bytes, makes repeated launches with the same spec one, for 24 hours.
@@ -111,7 +106,6 @@ func (c *Client) launchDetails(spec LaunchSpec, userData string) core.LaunchInst
 			SubnetId:       &spec.SubnetID,
 			NsgIds:         spec.NSGIDs,
 			AssignPublicIp: &spec.AssignPublicIP,
-			HostnameLabel:  optional(spec.HostnameLabel),
 			FreeformTags:   spec.Tags,
 		},
 		InstanceOptions:         &core.InstanceOptions{AreLegacyImdsEndpointsDisabled: &yes},
@@ -124,9 +118,6 @@ func (c *Client) launchDetails(spec LaunchSpec, userData string) core.LaunchInst
 			Ocpus:       optional(float32(spec.OCPUs)),
 			MemoryInGBs: optional(float32(spec.MemoryGB)),
 		}
-	}
-	if spec.EncryptInTransit {
-		details.IsPvEncryptionInTransitEnabled = &yes
 	}
 	if spec.Preemptible {
 		no := false
@@ -141,9 +132,8 @@ func (c *Client) launchVolumes(spec LaunchSpec) []core.LaunchAttachVolumeDetails
 	var attachments []core.LaunchAttachVolumeDetails
 	for _, volume := range spec.DataVolumes {
 		attachments = append(attachments, core.LaunchAttachParavirtualizedVolumeDetails{
-			Device:                         optional(volume.Device),
-			DisplayName:                    optional(volume.DisplayName),
-			IsPvEncryptionInTransitEnabled: optional(spec.EncryptInTransit),
+			Device:      optional(volume.Device),
+			DisplayName: optional(volume.DisplayName),
 			LaunchCreateVolumeDetails: core.LaunchCreateVolumeFromAttributes{
 				CompartmentId: &c.compartmentID,
 				DisplayName:   optional(volume.DisplayName),

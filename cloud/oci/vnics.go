@@ -21,8 +21,6 @@ type VNIC struct {
 	NSGIDs   []string
 	// PrivateIP is its IPv4 address in the subnet; PublicIP is not valid if there is none.
 	PrivateIP, PublicIP netip.Addr
-	// HostnameLabel is its name in the VCN's DNS; may be empty.
-	HostnameLabel string
 }
 
 // AttachedVNICs lists the OCIDs of the VNICs that are attached, by instance: of one instance, or of
@@ -78,6 +76,6 @@ func (c *Client) PrimaryVNIC(ctx context.Context, ids []string) (vnic VNIC, foun
 func newVNIC(v core.Vnic) VNIC {
 	return VNIC{
 		ID: value(v.Id), SubnetID: value(v.SubnetId), NSGIDs: v.NsgIds,
-		PrivateIP: address(v.PrivateIp), PublicIP: address(v.PublicIp), HostnameLabel: value(v.HostnameLabel),
+		PrivateIP: address(v.PrivateIp), PublicIP: address(v.PublicIp),
 	}
 }

@@ -4,8 +4,6 @@
 // Package poller polls accounts: one goroutine each, so that one that hangs holds up no other. It
 // lists the account's instances, fetches the addresses of those that need them, and tells
 // controllers what has changed. What is known is in the accounts' books (package cloud/feed).
-//
-
 package poller
 
 import (
