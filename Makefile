@@ -11,6 +11,8 @@ VERSION ?= v0.1.0
 IMAGE ?= ghcr.io/ocimesh/cluster-api-provider-ocimesh
 TAG ?= $(VERSION)
 PLATFORMS ?= linux/amd64,linux/arm64
+# DOCKERFLAGS go to docker buildx build.
+DOCKERFLAGS ?=
 OUT ?= out
 FUZZTIME ?= 20s
 # TESTS narrows "make test", for example TESTS=./cloud/... ; TESTFLAGS goes to go test.
@@ -48,7 +50,7 @@ binaries: ## Build the programs that tests and the demo run into the cache; only
 
 .PHONY: docker-build
 docker-build: ## Build the image for amd64 and arm64; PUSH=1 pushes it
-	docker buildx build --platform $(PLATFORMS) --build-arg VERSION=$(VERSION) --tag $(IMAGE):$(TAG) $(if $(PUSH),--push) .
+	docker buildx build --platform $(PLATFORMS) --build-arg VERSION=$(VERSION) --tag $(IMAGE):$(TAG) $(if $(PUSH),--push) $(DOCKERFLAGS) .
 
 .PHONY: release-manifests
 release-manifests: ## Write components, templates and metadata as a clusterctl repository into out/release
@@ -144,7 +146,8 @@ verify-headers: ## Fail when a file lacks the licence header
 	hack/verify-headers.sh
 
 .PHONY: verify-release
-verify-release: ## Fail when the release cannot be written
+verify-release: ## Fail when the release, or its notes, cannot be written
+	hack/release-notes.sh $(VERSION)
 	hack/release-manifests.sh $(VERSION) $(IMAGE):$(TAG) $(OUT)/verify
 
 ##@ Demo
