@@ -104,7 +104,7 @@ fuzz: ## Run each fuzz target for FUZZTIME (20s)
 	hack/fuzz.sh $(FUZZTIME)
 
 .PHONY: lint
-lint: lint-go lint-api ## Lint the code and the API
+lint: lint-go lint-api lint-workflows ## Lint the code, the API and the GitHub workflows
 
 .PHONY: lint-go
 lint-go: ## Lint the code; "Who may import whom" is in .golangci.yml
@@ -115,6 +115,12 @@ lint-go: ## Lint the code; "Who may import whom" is in .golangci.yml
 lint-api: ## Lint the API types with kube-api-linter
 	lint=$$($(BINARIES) golangci-lint); \
 	$$lint run --config .golangci-kal.yml ./api/... ./exp/api/...
+
+.PHONY: lint-workflows
+lint-workflows: ## Lint the GitHub workflows with actionlint, and their scripts with shellcheck
+	hack/ensure-packages.sh shellcheck
+	lint=$$($(BINARIES) actionlint); \
+	$$lint -pyflakes= .github/workflows/*.yml
 
 .PHONY: verify
 verify: verify-generated verify-toolchain verify-modules verify-vulnerabilities verify-scripts verify-headers verify-release ## Check that generated files, modules, scripts, headers and the release are in order
