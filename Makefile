@@ -11,6 +11,8 @@ VERSION ?= v0.1.0
 IMAGE ?= ghcr.io/ocimesh/cluster-api-provider-ocimesh
 TAG ?= $(VERSION)
 PLATFORMS ?= linux/amd64,linux/arm64
+# DOCKERFLAGS go to docker buildx build.
+DOCKERFLAGS ?=
 OUT ?= out
 FUZZTIME ?= 20s
 # TESTS narrows "make test", for example TESTS=./cloud/... ; TESTFLAGS goes to go test.
@@ -49,7 +51,7 @@ binaries: ## Build the programs that tests and the demo run into the cache; only
 
 .PHONY: docker-build
 docker-build: ## Build the image for amd64 and arm64; PUSH=1 pushes it
-	docker buildx build --platform $(PLATFORMS) --build-arg VERSION=$(VERSION) --tag $(IMAGE):$(TAG) $(if $(PUSH),--push) .
+	docker buildx build --platform $(PLATFORMS) --build-arg VERSION=$(VERSION) --tag $(IMAGE):$(TAG) $(if $(PUSH),--push) $(DOCKERFLAGS) .
 
 .PHONY: release-manifests
 release-manifests: ## Write components, templates and metadata as a clusterctl repository into out/release
@@ -103,7 +105,7 @@ fuzz: ## Run each fuzz target for FUZZTIME (20s)
 	hack/fuzz.sh $(FUZZTIME)
 
 .PHONY: lint
-lint: lint-go lint-api lint-width ## Lint the code, the API and the width of comments and Markdown
+lint: lint-go lint-api lint-width lint-workflows ## Lint the code, the API, the GitHub workflows and the width of prose
 
 .PHONY: lint-go
 lint-go: ## Lint the code; "Who may import whom" is in .golangci.yml
@@ -118,6 +120,12 @@ lint-api: ## Lint the API types with kube-api-linter
 .PHONY: lint-width
 lint-width: ## Fail when comments or Markdown are wider than 100 columns
 	hack/lint-width.sh
+
+.PHONY: lint-workflows
+lint-workflows: ## Lint the GitHub workflows with actionlint, and their scripts with shellcheck
+	hack/ensure-packages.sh shellcheck
+	lint=$$($(BINARIES) actionlint); \
+	$$lint -pyflakes= .github/workflows/*.yml
 
 .PHONY: verify
 verify: verify-generated verify-toolchain verify-modules verify-vulnerabilities verify-scripts verify-headers verify-release ## Check that generated files, modules, scripts, headers and the release are in order
@@ -149,7 +157,8 @@ verify-headers: ## Fail when a file lacks the licence header
 	hack/verify-headers.sh
 
 .PHONY: verify-release
-verify-release: ## Fail when the release cannot be written
+verify-release: ## Fail when the release, or its notes, cannot be written
+	hack/release-notes.sh $(VERSION)
 	hack/release-manifests.sh $(VERSION) $(IMAGE):$(TAG) $(OUT)/verify
 
 ##@ Demo

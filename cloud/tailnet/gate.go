@@ -63,8 +63,8 @@ type gate struct {
 
 	mu      sync.Mutex
 	circuit *circuit.Circuit
-	// stuck says that a caller waited its turn in vain and that no call has ended since: nobody else
-	// waits, since each of them would hold a worker for as long.
+	// stuck says that a caller waited its turn in vain and that no call has ended since: nobody
+	// else waits, since each of them would hold a worker for as long.
 	stuck bool
 }
 

@@ -75,10 +75,10 @@ type Key struct {
 	Expires time.Time
 }
 
-// KeyStore reads and writes the Secrets with the keys of machines and machine pools, in the manager's
-// own namespace. A machine's Secret is the write-ahead record of its launch: a placement without one
-// was never launched. Users must not be able to delete or forge that record, so it does not lie in
-// their namespace (docs/decisions/0018-secrets.md).
+// KeyStore reads and writes the Secrets with the keys of machines and machine pools, in the
+// manager's own namespace. A machine's Secret is the write-ahead record of its launch: a placement
+// without one was never launched. Users must not be able to delete or forge that record, so it does
+// not lie in their namespace (docs/decisions/0018-secrets.md).
 type KeyStore struct {
 	// Client reads Secrets from the API server rather than from a cache.
 	Client client.Client

@@ -21,16 +21,17 @@ import (
 
 const (
 	sweepInterval = time.Hour
-	// KeyGrace is how old a Secret is before it is swept. A machine's key has expired by then, and a
-	// restore that brings Secrets back before their objects has time to finish.
+	// KeyGrace is how old a Secret is before it is swept. A machine's key has expired by then, and
+	// a restore that brings Secrets back before their objects has time to finish.
 	KeyGrace = time.Hour
 	// pageSize bounds what one answer of the API server holds in memory.
 	pageSize = 500
 )
 
-// KeySweeper deletes Secrets whose object is gone. Owner references would do that within a namespace;
-// across namespaces there are none. An object deletes its own Secret before its finalizer goes, so
-// that what is left comes from finalizers that were removed by hand and from "clusterctl move".
+// KeySweeper deletes Secrets whose object is gone. Owner references would do that within a
+// namespace; across namespaces there are none. An object deletes its own Secret before its
+// finalizer goes, so that what is left comes from finalizers that were removed by hand and from
+// "clusterctl move".
 type KeySweeper struct {
 	KeyStore
 	// Cache finds objects without a request; Reader asks the API server before anything is deleted.
