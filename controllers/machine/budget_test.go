@@ -69,9 +69,8 @@ func TestAReservationSurvivesARestart(t *testing.T) {
 	}
 	g.Expect(b.calls("LaunchInstance")).To(BeZero())
 
-	b.r = b.reconciler()
 	b.pollers = poller.New(env.Client, b.Clients, poller.Options{PollInterval: tick, ProgressInterval: tick, Clock: b.now})
-	b.r.Pollers = b.pollers
+	b.r = b.reconciler()
 	late := b.machine(t, "late")
 	b.untilCondition(t, late, "Ready False BudgetExceeded")
 	b.untilProvisioned(t, placed)
@@ -163,7 +162,8 @@ func (b *bench) restart(t *testing.T, mgr manager.Manager) {
 	t.Helper()
 	b.r = b.reconciler()
 	b.r.Client = mgr.GetClient()
-	NewWithT(t).Expect(b.r.watchFleet(t.Context(), mgr)).To(Succeed())
+	b.r.Scheduler = b.scheduler(mgr.GetClient(), b.r.Options)
+	NewWithT(t).Expect(b.r.Scheduler.Watch(t.Context(), mgr.GetCache())).To(Succeed())
 }
 
 // round reconciles all machines once, some at the same time.

@@ -17,7 +17,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	kerrors "k8s.io/apimachinery/pkg/util/errors"
 	"k8s.io/apimachinery/pkg/util/wait"
-	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/cluster-api/util/conditions"
 	"sigs.k8s.io/cluster-api/util/labels"
@@ -34,6 +33,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/scheduling"
 )
 
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshmachines,verbs=get;list;watch;patch
@@ -84,6 +84,8 @@ type Reconciler struct {
 	Access *access.Clients
 	// Pollers know the instances of all accounts.
 	Pollers *poller.Pollers
+	// Scheduler decides where machines go.
+	Scheduler *scheduling.Scheduler
 	// Recorder records events.
 	Recorder events.EventRecorder
 	// WatchFilterValue is the value of the label cluster.x-k8s.io/watch-filter that objects must
@@ -101,12 +103,8 @@ type Reconciler struct {
 	// Metrics tell how machines come up; nil means that nobody counts.
 	Metrics *Metrics
 
-	fleet  fleet
 	ledger ledger
-	images images
 	joins  joins
-	// fleetWatch keeps the fleet up to date; nil without a manager.
-	fleetWatch toolscache.ResourceEventHandlerRegistration
 }
 
 // phase is one step. A phaseError of it goes into a condition; any other error is the API server's
@@ -124,7 +122,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 	if err := r.Client.Get(ctx, request.NamespacedName, own); err != nil {
 		if apierrors.IsNotFound(err) {
 			r.ledger.forget(request.NamespacedName)
-			r.fleet.forget(request.NamespacedName)
+			r.Scheduler.Forget(request.NamespacedName)
 			r.Metrics.forget(request.NamespacedName)
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
@@ -228,7 +226,7 @@ func (r *Reconciler) save(ctx context.Context, s *scope) error {
 		err := r.Client.Status().Update(ctx, s.own)
 		if apierrors.IsConflict(err) {
 			// Whoever wrote in between brings the next pass, which decides anew.
-			r.fleet.cancel(client.ObjectKeyFromObject(s.own))
+			r.Scheduler.Cancel(ctx, client.ObjectKeyFromObject(s.own))
 			return nil
 		}
 		if err == nil {

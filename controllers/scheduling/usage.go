@@ -1,15 +1,15 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package machine
+package scheduling
 
 import (
 	"context"
 	"fmt"
 
 	toolscache "k8s.io/client-go/tools/cache"
+	ctrlcache "sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
@@ -18,37 +18,37 @@ import (
 
 // addMachines adds what is placed: the cluster's other machines, which the machine is spread among,
 // and what machines of all clusters use of the accounts or have reserved.
-func (r *Reconciler) addMachines(ctx context.Context, s *scope, facts *placement.Facts) error {
-	if err := r.seeAll(ctx); err != nil {
+func (s *Scheduler) addMachines(ctx context.Context, request Request, facts *placement.Facts) error {
+	if err := s.observeAll(ctx); err != nil {
 		return err
 	}
-	r.fleet.tell(facts, client.ObjectKeyFromObject(s.own), client.ObjectKeyFromObject(s.cluster))
+	s.reservations.addTo(facts, request.Key, request.Cluster)
 	for i := range facts.Accounts {
-		if err := r.addStrays(ctx, s, &facts.Accounts[i]); err != nil {
+		if err := s.addStrays(ctx, request.Identity, &facts.Accounts[i]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// watchFleet has the manager's watch keep the fleet up to date. It sees all machines, those with
-// another watch label included.
-func (r *Reconciler) watchFleet(ctx context.Context, mgr manager.Manager) error {
-	informer, err := mgr.GetCache().GetInformer(ctx, &infrav1.OCIMeshMachine{})
+// Watch has the manager's watch keep the reservations up to date. It sees all machines, those with
+// another watch label included. Call it before the manager starts.
+func (s *Scheduler) Watch(ctx context.Context, informers ctrlcache.Informers) error {
+	informer, err := informers.GetInformer(ctx, &infrav1.OCIMeshMachine{})
 	if err != nil {
 		return fmt.Errorf("watching the machines: %w", err)
 	}
-	see := func(object any) {
+	observe := func(object any) {
 		if machine, ok := object.(*infrav1.OCIMeshMachine); ok {
-			r.fleet.see(machine)
+			s.reservations.observe(machine)
 		}
 	}
-	r.fleetWatch, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
-		AddFunc:    see,
-		UpdateFunc: func(_, object any) { see(object) },
+	s.watch, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+		AddFunc:    observe,
+		UpdateFunc: func(_, object any) { observe(object) },
 		DeleteFunc: func(object any) {
 			if name, err := toolscache.DeletionHandlingObjectToName(object); err == nil {
-				r.fleet.forget(client.ObjectKey{Namespace: name.Namespace, Name: name.Name})
+				s.Forget(client.ObjectKey{Namespace: name.Namespace, Name: name.Name})
 			}
 		},
 	})
@@ -58,41 +58,41 @@ func (r *Reconciler) watchFleet(ctx context.Context, mgr manager.Manager) error 
 	return nil
 }
 
-// seeAll looks at all machines where no watch shows them. With one it waits until its first list is
-// taken in, which is about to happen when a controller begins to work: a decision before that could
-// exceed a budget.
-func (r *Reconciler) seeAll(ctx context.Context) error {
-	if r.fleetWatch != nil {
-		if !toolscache.WaitForCacheSync(ctx.Done(), r.fleetWatch.HasSynced) {
+// observeAll looks at all machines where no watch shows them. With one it waits until its first
+// list is taken in, which is about to happen when a controller begins to work: a decision before
+// that could exceed a budget.
+func (s *Scheduler) observeAll(ctx context.Context) error {
+	if s.watch != nil {
+		if !toolscache.WaitForCacheSync(ctx.Done(), s.watch.HasSynced) {
 			return fmt.Errorf("waiting for the list of machines: %w", context.Cause(ctx))
 		}
 		return nil
 	}
 	all := &infrav1.OCIMeshMachineList{}
-	if err := r.Client.List(ctx, all, client.UnsafeDisableDeepCopy); err != nil {
+	if err := s.options.Client.List(ctx, all, client.UnsafeDisableDeepCopy); err != nil {
 		return fmt.Errorf("listing the machines: %w", err)
 	}
 	present := map[client.ObjectKey]bool{}
 	for i := range all.Items {
 		present[client.ObjectKeyFromObject(&all.Items[i])] = true
-		r.fleet.see(&all.Items[i])
+		s.reservations.observe(&all.Items[i])
 	}
-	r.fleet.keepOnly(present)
+	s.reservations.keepOnly(present)
 	return nil
 }
 
 // addStrays adds instances with a machine's or a machine pool's tag that are of no machine in
 // sight: of one that lost its status, of another manager, or of a pool. They count for the budget.
-func (r *Reconciler) addStrays(ctx context.Context, s *scope, account *placement.Account) error {
+func (s *Scheduler) addStrays(ctx context.Context, identity string, account *placement.Account) error {
 	if account.Budget.Families == nil && account.Budget.VolumeGB == nil {
 		return nil
 	}
-	of := &infrav1.OCIAccount{}
-	if err := r.Client.Get(ctx, client.ObjectKey{Name: account.Name}, of); err != nil {
-		return fmt.Errorf("reading OCIAccount %s: %w", account.Name, err)
+	of, err := s.account(ctx, account.Name)
+	if err != nil {
+		return err
 	}
-	strays := r.Pollers.Book(of).Strays(func(identity string) bool {
-		return identity == s.identity || r.fleet.has(account.Name, identity)
+	strays := s.options.Pollers.Book(of).Strays(func(tagged string) bool {
+		return tagged == identity || s.reservations.has(account.Name, tagged)
 	})
 	for _, seen := range strays {
 		account.Used = append(account.Used, useOf(seen, false))

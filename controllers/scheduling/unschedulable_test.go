@@ -1,14 +1,13 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package machine
+package scheduling
 
 import (
 	"testing"
 	"time"
 
 	. "github.com/onsi/gomega"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/placement"
@@ -73,14 +72,11 @@ func TestOfSeveralCausesTheOneThatGoesAwayWithTheLeastAdoIsTheReason(t *testing.
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			s := &scope{now: now, findings: map[string]metav1.Condition{}}
-			(&Reconciler{}).nowhere(s, placement.Facts{}, placement.Decision{Rejections: world.rejections}, world.images)
+			refusal := refuse("", placement.Decision{Rejections: world.rejections}, world.images, now, time.Minute)
 
-			found := s.findings[infrav1.PlacedCondition]
-			g.Expect(found.Reason).To(Equal(world.reason))
-			g.Expect(found.Message).To(Equal("No account can take the machine: " + world.message))
-			g.Expect(s.requeueAfter).To(Equal(world.wait))
-			g.Expect(s.stopped).To(BeTrue())
+			g.Expect(refusal.Reason).To(Equal(world.reason))
+			g.Expect(refusal.Message).To(Equal("No account can take the machine: " + world.message))
+			g.Expect(refusal.RetryAfter).To(Equal(world.wait))
 		})
 	}
 }
