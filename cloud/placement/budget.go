@@ -137,7 +137,7 @@ func (a Account) overBudget(shape Shape) string {
 	bound, listed := a.Budget.Families[name]
 	switch {
 	case a.Budget.Families != nil && !listed:
-		return "its budget has none of family " + name
+		return "its budget does not list family " + name
 	case bound.MemoryGB != nil && shape.Size.MemoryGB == 0:
 		return fmt.Sprintf("its budget bounds memory of family %s, and how much %s has is not known", name, shape.Name)
 	}

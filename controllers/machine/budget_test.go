@@ -113,7 +113,7 @@ func TestAlwaysFreeStaysFree(t *testing.T) {
 		own.Spec.Shapes = []infrav1.Shape{{Name: "VM.Standard.E5.Flex", OCPUs: 1, MemoryGB: 8}}
 	})
 	b.untilCondition(t, costly, "Ready False BudgetExceeded")
-	g.Expect(helpers.MessageOf(costly, infrav1.PlacedCondition)).To(ContainSubstring("its budget has none of family Standard.E5"))
+	g.Expect(helpers.MessageOf(costly, infrav1.PlacedCondition)).To(ContainSubstring("its budget does not list family Standard.E5"))
 	g.Expect(b.instances(t)).To(HaveLen(2))
 }
 

@@ -141,15 +141,15 @@ func NetworkOf(cluster *infrav1.OCIMeshCluster, account string) *infrav1.Cluster
 	return nil
 }
 
-// groupOf is what a machine is spread among.
+// groupOf is what a machine is spread among, in words.
 func groupOf(labels map[string]string) string {
 	if _, ok := labels[clusterv1.MachineControlPlaneLabel]; ok {
-		return "the control plane"
+		return "control plane machines"
 	}
 	for _, label := range []string{clusterv1.MachineDeploymentNameLabel, clusterv1.MachineSetNameLabel} {
 		if name := labels[label]; name != "" {
-			return name
+			return "machines of " + name
 		}
 	}
-	return "the single machines"
+	return "machines without an owner"
 }

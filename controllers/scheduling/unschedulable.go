@@ -17,8 +17,8 @@ import (
 // maxMessage bounds what a condition lists.
 const maxMessage = 1024
 
-// Refusal says why a machine has no place, what helps, and when to ask again. Reason is that of the
-// cause which goes away with the least ado; the message has all causes.
+// Refusal says why a machine has no place, what helps, and when to ask again. With several causes,
+// the reason is the one that is easiest to resolve; the message has all.
 type Refusal struct {
 	Reason, Message string
 	RetryAfter      time.Duration
@@ -30,7 +30,7 @@ func refuse(failureDomain string, decision placement.Decision, problems []error,
 	if decision.UnknownFailureDomain {
 		return &Refusal{
 			Reason:     infrav1.FailureDomainUnknownReason,
-			Message:    fmt.Sprintf("Failure domain %s is none of the cluster's: mend the failureDomain of the Machine or of what made it", failureDomain),
+			Message:    fmt.Sprintf("Failure domain %s does not exist in this cluster: fix failureDomain on the Machine or its owner", failureDomain),
 			RetryAfter: poll,
 		}
 	}
@@ -71,7 +71,7 @@ func refuse(failureDomain string, decision placement.Decision, problems []error,
 }
 
 // remediesFor are what a person can do so that there is room. What is wrong with images and
-// accounts says itself what to mend.
+// accounts says itself what to fix.
 func remediesFor(decision placement.Decision) []string {
 	var remedies []string
 	if accounts := accountsWith(decision, placement.OverBudget); len(accounts) > 0 {
@@ -135,7 +135,7 @@ func messagesOf(errs []error) []string {
 // enumerate joins the texts, as many as a message has room for.
 func enumerate(texts []string) string {
 	if len(texts) == 0 {
-		return "the cluster has none"
+		return "the cluster lists none"
 	}
 	var out strings.Builder
 	for i, text := range texts {

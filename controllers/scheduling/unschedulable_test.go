@@ -14,7 +14,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 )
 
-func TestOfSeveralCausesTheOneThatGoesAwayWithTheLeastAdoIsTheReason(t *testing.T) {
+func TestTheReasonIsTheCauseThatIsEasiestToResolve(t *testing.T) {
 	now := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
 	place := func(account string) placement.Place {
 		return placement.Place{Account: account, AvailabilityDomain: "ad-1", FaultDomain: "fd-1", Shape: arm}
@@ -68,7 +68,7 @@ func TestOfSeveralCausesTheOneThatGoesAwayWithTheLeastAdoIsTheReason(t *testing.
 		"no account is allowed or ready": {
 			[]placement.Rejection{dead, other}, nil, "NoAccount", "dave: the key was revoked; erin: left out", time.Minute,
 		},
-		"there are no accounts": {nil, nil, "NoAccount", "the cluster has none", time.Minute},
+		"there are no accounts": {nil, nil, "NoAccount", "the cluster lists none", time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
