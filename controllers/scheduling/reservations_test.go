@@ -139,31 +139,3 @@ func TestAfterAnyChangesTheSumsAreThoseOfTheMachinesThere(t *testing.T) {
 	g.Expect(used).To(BeEmpty())
 	g.Expect(placed).To(BeEmpty())
 }
-
-// BenchmarkADecision is one decision and its reservation among machines that are there.
-func BenchmarkADecision(b *testing.B) {
-	for _, machines := range []int{100, 1000, 10000} {
-		b.Run(fmt.Sprintf("among %d machines", machines), func(b *testing.B) {
-			r := &reservations{}
-			var accounts []placement.Account
-			for i := range 10 {
-				accounts = append(accounts, placement.Account{
-					Name: fmt.Sprintf("account-%d", i), Selected: true, Ready: true,
-					Domains: []infrav1.AvailabilityDomain{{Name: fmt.Sprintf("account-%d-ad", i), ShortName: "ad-1", FaultDomains: []string{"fd"}}},
-				})
-			}
-			for i := range machines {
-				r.observe(machineIn(fmt.Sprintf("worker-%d", i), at(1, accounts[i%10].Name)))
-			}
-			own := machineIn("own", infrav1.Placement{})
-			key := client.ObjectKeyFromObject(own)
-			for b.Loop() {
-				facts := placement.Facts{Accounts: append([]placement.Account(nil), accounts...), Shapes: []placement.Shape{{Name: arm}}}
-				r.addTo(&facts, key, blue)
-				best := placement.Decide(facts).Candidates[0]
-				r.reserve(requestOf(own), at(1, best.Account))
-				r.release(key)
-			}
-		})
-	}
-}

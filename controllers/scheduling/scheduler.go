@@ -1,9 +1,10 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package scheduling decides where machines go. It knows what machines of all clusters use of the
-// accounts, reserves what is decided until that is written, remembers images, and says why there is
-// no place. Plain values go in and out. The decision itself is pure: cloud/placement.
+// Package scheduling decides where machines go and how large machine pools may be. It knows what
+// machines and pools of all clusters use of the accounts, reserves what is decided until that is
+// written, remembers images, and says why there is no place. Plain values go in and out. The
+// decision itself is pure: cloud/placement.
 package scheduling
 
 import (
@@ -57,6 +58,8 @@ type Options struct {
 	Access *access.Clients
 	// Pollers know the instances of all accounts, and where there is no room.
 	Pollers *poller.Pollers
+	// Pools lists the machine pools of all clusters; nil means that there are none.
+	Pools func(context.Context) ([]Pool, error)
 	// PollInterval is when to ask again if a person has to fix something; 60 seconds by default.
 	PollInterval time.Duration
 	// Clock tells the time; time.Now by default.
@@ -68,6 +71,8 @@ type Scheduler struct {
 	options      Options
 	reservations reservations
 	images       images
+	// grants are the sizes that pools were allowed; whoever decides holds reservations.deciding.
+	grants map[client.ObjectKey]grant
 	// watch keeps the reservations up to date; nil without a manager.
 	watch toolscache.ResourceEventHandlerRegistration
 }
@@ -249,6 +254,17 @@ func (s *Scheduler) clientOf(ctx context.Context, name, namespace string) (*oci.
 		return nil, err
 	}
 	return s.options.Access.OCI(ctx, account)
+}
+
+// Image finds the image that a pool's instances are launched from.
+func (s *Scheduler) Image(ctx context.Context, c *oci.Client, account string, query image.Query) (string, error) {
+	id, err := s.images.find(ctx, c, query, s.options.Clock())
+	if err != nil {
+		if problem := imageProblem("OCIAccount "+account, err); problem != nil {
+			return "", problem
+		}
+	}
+	return id, err
 }
 
 // PlaceOf is the place of a placement, as shortages name it.

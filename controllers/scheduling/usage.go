@@ -23,8 +23,12 @@ func (s *Scheduler) addMachines(ctx context.Context, request Request, facts *pla
 		return err
 	}
 	s.reservations.addTo(facts, request.Key, request.Cluster)
+	pools, err := s.pools(ctx)
+	if err != nil {
+		return err
+	}
 	for i := range facts.Accounts {
-		if err := s.addStrays(ctx, request.Identity, &facts.Accounts[i]); err != nil {
+		if _, err := s.addStrays(ctx, request.Identity, &facts.Accounts[i], pools, client.ObjectKey{}); err != nil {
 			return err
 		}
 	}
@@ -82,22 +86,53 @@ func (s *Scheduler) observeAll(ctx context.Context) error {
 }
 
 // addStrays adds instances with a machine's or a machine pool's tag that are of no machine in
-// sight: of one that lost its status, of another manager, or of a pool. They count for the budget.
-func (s *Scheduler) addStrays(ctx context.Context, identity string, account *placement.Account) error {
+// sight: of one that lost its status, of another manager, or of a pool. They count for the budget, as
+// do instances of pools that polls have yet to show; unseen is how many of those are one pool's.
+func (s *Scheduler) addStrays(
+	ctx context.Context, identity string, account *placement.Account, pools []Pool, one client.ObjectKey,
+) (unseen int, err error) {
 	if account.Budget.Families == nil && account.Budget.VolumeGB == nil {
-		return nil
+		return 0, nil
 	}
 	of, err := s.account(ctx, account.Name)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	strays := s.options.Pollers.Book(of).Strays(func(tagged string) bool {
-		return tagged == identity || s.reservations.has(account.Name, tagged)
-	})
-	for _, seen := range strays {
-		account.Used = append(account.Used, useOf(seen, false))
+	book := s.options.Pollers.Book(of)
+	seen := map[string]*members{}
+	volumes := map[string]int64{}
+	for _, pool := range pools {
+		if pool.Account == account.Name {
+			seen[pool.Identity] = &members{}
+			volumes[pool.Identity] = shapeOf(pool).Size.VolumeGB
+		}
 	}
-	return nil
+	for _, stray := range book.Strays(func(tagged string) bool { return tagged == identity || s.reservations.has(account.Name, tagged) }) {
+		use := useOf(stray, false)
+		if pool := stray.Tags[infrav1.MachinePoolUIDTag]; seen[pool] != nil {
+			seen[pool].add(stray.State)
+			use.Size.VolumeGB = volumes[pool]
+		}
+		account.Used = append(account.Used, use)
+	}
+	for _, pool := range pools {
+		if pool.Account != account.Name {
+			continue
+		}
+		number := s.unseen(pool, *seen[pool.Identity], book)
+		if pool.Key == one {
+			unseen = number
+		}
+		if shape := shapeOf(pool); number > 0 {
+			account.Used = append(account.Used, placement.Use{Family: placement.Family(shape.Name), Size: shape.Size.Times(int64(number))})
+		}
+	}
+	return unseen, nil
+}
+
+// shapeOf is the shape of a pool's machines.
+func shapeOf(pool Pool) placement.Shape {
+	return placement.ShapeOf(pool.Machine, pool.Machine.Shapes[0])
 }
 
 // useOf is what an instance uses.
