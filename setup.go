@@ -97,13 +97,15 @@ func (o managerOptions) intervals() phases.Intervals {
 }
 
 // setupPools adds the controllers of machine pools, if their gate is open.
-func setupPools(ctx context.Context, mgr ctrl.Manager, clients *access.Clients, pollers *poller.Pollers, o managerOptions) error {
+func setupPools(
+	ctx context.Context, mgr ctrl.Manager, clients *access.Clients, pollers *poller.Pollers, scheduler *scheduling.Scheduler, o managerOptions,
+) error {
 	if !o.gates.Enabled(machinePoolGate) {
 		return nil
 	}
 	perKind := controller.Options{MaxConcurrentReconciles: o.concurrency}
 	err := (&machinepool.Reconciler{
-		Client: mgr.GetClient(), Access: clients, Pollers: pollers, WatchFilterValue: o.watchFilter,
+		Client: mgr.GetClient(), Access: clients, Pollers: pollers, Scheduler: scheduler, WatchFilterValue: o.watchFilter,
 		Recorder: mgr.GetEventRecorder("ocimeshmachinepool-controller"), KeyNamespace: o.ownNamespace,
 		Options: machinepool.Options{Intervals: o.intervals()},
 	}).SetupWithManager(ctx, mgr, perKind)
@@ -176,9 +178,13 @@ func setupPollers(mgr ctrl.Manager, clients *access.Clients, o managerOptions) (
 func setupScheduler(
 	ctx context.Context, mgr ctrl.Manager, clients *access.Clients, pollers *poller.Pollers, o managerOptions,
 ) (*scheduling.Scheduler, error) {
-	scheduler := scheduling.New(scheduling.Options{
+	options := scheduling.Options{
 		Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Access: clients, Pollers: pollers, PollInterval: o.pollInterval,
-	})
+	}
+	if o.gates.Enabled(machinePoolGate) {
+		options.Pools = machinepool.Reservations(mgr.GetClient())
+	}
+	scheduler := scheduling.New(options)
 	if err := scheduler.Watch(ctx, mgr.GetCache()); err != nil {
 		return nil, fmt.Errorf("set up scheduling: %w", err)
 	}

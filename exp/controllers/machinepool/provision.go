@@ -52,7 +52,7 @@ func (r *Reconciler) cleanUp(ctx context.Context, s *scope) error {
 			return nil
 		}
 	}
-	if len(s.live) < s.wanted() {
+	if len(s.live) < s.granted {
 		return nil
 	}
 	return s.revokeAllKeysBut(ctx, status.KeyID)
