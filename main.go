@@ -111,10 +111,14 @@ func run(ctx context.Context, options managerOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := setupControllers(ctx, mgr, clients, pollers, machineMetrics, held, options); err != nil {
+	scheduler, err := setupScheduler(ctx, mgr, clients, pollers, options)
+	if err != nil {
 		return err
 	}
-	if err := setupPools(ctx, mgr, clients, pollers, options); err != nil {
+	if err := setupControllers(ctx, mgr, clients, pollers, scheduler, machineMetrics, held, options); err != nil {
+		return err
+	}
+	if err := setupPools(ctx, mgr, clients, pollers, scheduler, options); err != nil {
 		return err
 	}
 	if err := setupKeys(ctx, mgr, options); err != nil {

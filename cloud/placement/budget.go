@@ -121,8 +121,9 @@ func ShapeNamed(spec infrav1.OCIMeshMachineSpec, name string) Shape {
 	return ShapeOf(spec, infrav1.Shape{Name: name})
 }
 
-// overBudget says which figure of the budget a machine of the shape would exceed; empty if none.
-func (a Account) overBudget(shape Shape) string {
+// Room is how many of the wanted machines of a shape the budget has room for; why says which figure
+// leaves no more, and is empty if there is room for all.
+func (a Account) Room(shape Shape, wanted int64) (number int64, why string) {
 	var family, all Size
 	for _, use := range a.Used {
 		if use.Others {
@@ -137,26 +138,38 @@ func (a Account) overBudget(shape Shape) string {
 	bound, listed := a.Budget.Families[name]
 	switch {
 	case a.Budget.Families != nil && !listed:
-		return "its budget has none of family " + name
+		return 0, "its budget does not list family " + name
 	case bound.MemoryGB != nil && shape.Size.MemoryGB == 0:
-		return fmt.Sprintf("its budget bounds memory of family %s, and how much %s has is not known", name, shape.Name)
+		return 0, fmt.Sprintf("its budget bounds memory of family %s, and how much %s has is not known", name, shape.Name)
 	}
+	number = wanted
 	for _, figure := range []struct {
-		unit         string
-		used, wanted int64
-		bound        *int64
+		unit       string
+		used, each int64
+		bound      *int64
 	}{
 		{"instances of " + name, family.Instances, shape.Size.Instances, bound.Instances},
 		{"OCPUs of " + name, family.OCPUs, shape.Size.OCPUs, bound.OCPUs},
 		{"GB of memory of " + name, family.MemoryGB, shape.Size.MemoryGB, bound.MemoryGB},
 		{"GB of volumes", all.VolumeGB, shape.Size.VolumeGB, a.Budget.VolumeGB},
 	} {
-		if figure.bound != nil && figure.used+figure.wanted > *figure.bound {
-			return fmt.Sprintf("its budget has %d of %d %s left, and %d are needed",
-				max(0, *figure.bound-figure.used), *figure.bound, figure.unit, figure.wanted)
+		if figure.bound == nil || number == 0 || figure.used+number*figure.each <= *figure.bound {
+			continue
 		}
+		free := max(0, *figure.bound-figure.used)
+		number = free / max(1, figure.each)
+		why = fmt.Sprintf("its budget has %d of %d %s left, and %d are needed", free, *figure.bound, figure.unit, wanted*figure.each)
 	}
-	return ""
+	return number, why
+}
+
+// overBudget says which figure of the budget a machine of the shape would exceed; empty if none.
+func (a Account) overBudget(shape Shape) string {
+	number, why := a.Room(shape, 1)
+	if number > 0 {
+		return ""
+	}
+	return why
 }
 
 // overLimit says which of OCI's limits a machine of the shape would exceed in the availability

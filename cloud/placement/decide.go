@@ -69,7 +69,7 @@ func (f Facts) rejectAccount(account Account) (Rejection, bool) {
 	rejection := Rejection{Place: Place{Account: account.Name}}
 	switch {
 	case !account.Selected:
-		rejection.Reason, rejection.Message = NotSelected, "the machine's spec.accounts leaves it out"
+		rejection.Reason, rejection.Message = NotSelected, "the machine's spec.accounts does not select it"
 	case f.ControlPlane && !account.ControlPlane:
 		rejection.Reason, rejection.Message = ControlPlaneNotAllowed, "the cluster allows no control planes in it"
 	case !account.Ready:
@@ -179,9 +179,9 @@ func (f Facts) rank(place Place, failureDomain string, preference int, weight in
 	if place.FaultDomain != "" {
 		out.faultGroup, out.faultAll = group(fault), count.all[fault]
 	}
-	out.Reason = fmt.Sprintf("%s holds %d of %s", failureDomain, out.domainGroup, cmp.Or(f.Group, "the group"))
+	out.Reason = fmt.Sprintf("Least loaded: %d %s in %s", out.domainGroup, cmp.Or(f.Group, "machines"), failureDomain)
 	if f.FailureDomain != "" {
-		out.Reason = "asked for by the Machine's failureDomain"
+		out.Reason = "Required by the Machine's failureDomain"
 	}
 	if weight > 1 {
 		out.Reason += fmt.Sprintf(", weight %d", weight)

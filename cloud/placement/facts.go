@@ -15,8 +15,8 @@ type Facts struct {
 	Now time.Time
 	// ControlPlane says that the machine is a control plane.
 	ControlPlane bool
-	// Group is what the machine is spread among: the control plane's or its MachineDeployment's
-	// name.
+	// Group is what the machine is spread among, in words: "control plane machines", or those of
+	// its MachineDeployment.
 	Group string
 	// FailureDomain is Machine.spec.failureDomain; empty leaves the choice to the placement.
 	FailureDomain string

@@ -69,9 +69,8 @@ func TestAReservationSurvivesARestart(t *testing.T) {
 	}
 	g.Expect(b.calls("LaunchInstance")).To(BeZero())
 
-	b.r = b.reconciler()
 	b.pollers = poller.New(env.Client, b.Clients, poller.Options{PollInterval: tick, ProgressInterval: tick, Clock: b.now})
-	b.r.Pollers = b.pollers
+	b.r = b.reconciler()
 	late := b.machine(t, "late")
 	b.untilCondition(t, late, "Ready False BudgetExceeded")
 	b.untilProvisioned(t, placed)
@@ -114,7 +113,7 @@ func TestAlwaysFreeStaysFree(t *testing.T) {
 		own.Spec.Shapes = []infrav1.Shape{{Name: "VM.Standard.E5.Flex", OCPUs: 1, MemoryGB: 8}}
 	})
 	b.untilCondition(t, costly, "Ready False BudgetExceeded")
-	g.Expect(helpers.MessageOf(costly, infrav1.PlacedCondition)).To(ContainSubstring("its budget has none of family Standard.E5"))
+	g.Expect(helpers.MessageOf(costly, infrav1.PlacedCondition)).To(ContainSubstring("its budget does not list family Standard.E5"))
 	g.Expect(b.instances(t)).To(HaveLen(2))
 }
 
@@ -163,7 +162,8 @@ func (b *bench) restart(t *testing.T, mgr manager.Manager) {
 	t.Helper()
 	b.r = b.reconciler()
 	b.r.Client = mgr.GetClient()
-	NewWithT(t).Expect(b.r.watchFleet(t.Context(), mgr)).To(Succeed())
+	b.r.Scheduler = b.scheduler(mgr.GetClient(), b.r.Options)
+	NewWithT(t).Expect(b.r.Scheduler.Watch(t.Context(), mgr.GetCache())).To(Succeed())
 }
 
 // round reconciles all machines once, some at the same time.

@@ -91,15 +91,17 @@ func TestAProblemGoesIntoTheConditionOfItsPhase(t *testing.T) {
 		deletion bool
 		returned bool
 	}{
-		"a problem":        {err: problem, told: told{first, "False", infrav1.SecretNotFoundReason}},
-		"a wrapped one":    {err: fmt.Errorf("connecting: %w", problem), told: told{first, "False", infrav1.SecretNotFoundReason}},
-		"of another":       {err: phases.In(second, problem), told: told{second, "False", infrav1.SecretNotFoundReason}},
-		"not seen":         {err: phases.Unseen(problem), told: told{first, "Unknown", infrav1.SecretNotFoundReason}},
-		"of a deletion":    {err: phases.In(infrav1.DeletingCondition, problem), deletion: true},
-		"a cloud's error":  {err: &cloud.Error{Kind: cloud.Unavailable}, told: told{first, "False", infrav1.UnavailableReason}},
-		"a bug":            {err: errors.New("nil map"), told: told{first, "False", infrav1.InternalErrorReason}, returned: true},
-		"the API server's": {err: fmt.Errorf("reading: %w", conflict), returned: true},
-		"a silent wait":    {err: waiting{time.Second}},
+		"a problem":                           {err: problem, told: told{first, "False", infrav1.SecretNotFoundReason}},
+		"a wrapped one":                       {err: fmt.Errorf("connecting: %w", problem), told: told{first, "False", infrav1.SecretNotFoundReason}},
+		"of another":                          {err: phases.In(second, problem), told: told{second, "False", infrav1.SecretNotFoundReason}},
+		"not seen":                            {err: phases.Unseen(problem), told: told{first, "Unknown", infrav1.SecretNotFoundReason}},
+		"of a deletion":                       {err: phases.In(infrav1.DeletingCondition, problem), deletion: true},
+		"a cloud's error":                     {err: &cloud.Error{Kind: cloud.Unavailable}, told: told{first, "False", infrav1.UnavailableReason}},
+		"a bug":                               {err: errors.New("nil map"), told: told{first, "False", infrav1.InternalErrorReason}, returned: true},
+		"the API server's":                    {err: fmt.Errorf("reading: %w", conflict), returned: true},
+		"a silent wait":                       {err: waiting{time.Second}},
+		"a wait of another condition":         {err: phases.In(second, waiting{time.Second})},
+		"the API server's in another's place": {err: phases.In(second, conflict), returned: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)

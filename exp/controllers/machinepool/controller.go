@@ -25,6 +25,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/scheduling"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolid"
 )
@@ -59,6 +60,8 @@ type Reconciler struct {
 	Access *access.Clients
 	// Pollers know the instances of all accounts.
 	Pollers *poller.Pollers
+	// Scheduler says how large pools may be, and finds their images.
+	Scheduler *scheduling.Scheduler
 	// Recorder records events.
 	Recorder events.EventRecorder
 	// WatchFilterValue is the value of the label cluster.x-k8s.io/watch-filter that objects must

@@ -1,7 +1,7 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package machine
+package scheduling
 
 import (
 	"testing"
@@ -12,10 +12,9 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/placement"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 )
 
-func TestOfSeveralCausesTheOneThatGoesAwayWithTheLeastAdoIsTheReason(t *testing.T) {
+func TestTheReasonIsTheCauseThatIsEasiestToResolve(t *testing.T) {
 	now := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
 	place := func(account string) placement.Place {
 		return placement.Place{Account: account, AvailabilityDomain: "ad-1", FaultDomain: "fd-1", Shape: arm}
@@ -69,18 +68,15 @@ func TestOfSeveralCausesTheOneThatGoesAwayWithTheLeastAdoIsTheReason(t *testing.
 		"no account is allowed or ready": {
 			[]placement.Rejection{dead, other}, nil, "NoAccount", "dave: the key was revoked; erin: left out", time.Minute,
 		},
-		"there are no accounts": {nil, nil, "NoAccount", "the cluster has none", time.Minute},
+		"there are no accounts": {nil, nil, "NoAccount", "the cluster lists none", time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			s := &scope{now: now, Pass: phases.Pass{Intervals: phases.Intervals{}.WithDefaults()}}
-			(&Reconciler{}).nowhere(s, placement.Facts{}, placement.Decision{Rejections: world.rejections}, world.images)
+			refusal := refuse("", placement.Decision{Rejections: world.rejections}, world.images, now, time.Minute)
 
-			found, _ := s.Noted(infrav1.PlacedCondition)
-			g.Expect(found.Reason).To(Equal(world.reason))
-			g.Expect(found.Message).To(Equal("No account can take the machine: " + world.message))
-			g.Expect(s.Result().RequeueAfter).To(And(BeNumerically(">=", world.wait), BeNumerically("<=", world.wait+world.wait/10)))
-			g.Expect(s.Stopped()).To(BeTrue())
+			g.Expect(refusal.Reason).To(Equal(world.reason))
+			g.Expect(refusal.Message).To(Equal("No account can take the machine: " + world.message))
+			g.Expect(refusal.RetryAfter).To(Equal(world.wait))
 		})
 	}
 }

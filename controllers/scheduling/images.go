@@ -1,10 +1,11 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package machine
+package scheduling
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -47,7 +48,7 @@ func (i *images) find(ctx context.Context, c *oci.Client, query image.Query, now
 	key := imageKey{c, query}
 	if found, known := i.begin(key, now); known {
 		if found.id == "" {
-			return "", waitingForImage(imageWait)
+			return "", waitForImage(imageWait)
 		}
 		return found.id, nil
 	}
@@ -57,7 +58,7 @@ func (i *images) find(ctx context.Context, c *oci.Client, query image.Query, now
 	if err != nil {
 		delete(i.known, key)
 		if cloud.IsKind(err, cloud.Throttled) && cloud.WasNotSent(err) {
-			err = waitingForImage(cloud.RetryAfterOf(err))
+			err = waitForImage(cloud.RetryAfterOf(err))
 		}
 		return "", err
 	}
@@ -65,9 +66,8 @@ func (i *images) find(ctx context.Context, c *oci.Client, query image.Query, now
 	return id, nil
 }
 
-// waitingForImage says no more than a machine's condition does anyway.
-func waitingForImage(wait time.Duration) error {
-	return &access.Problem{Reason: infrav1.WaitingReason, Message: notPlaced, RetryAfter: wait}
+func waitForImage(after time.Duration) error {
+	return waitFor(after, "Waiting for the image to be found")
 }
 
 // begin returns what is known of the image; if that is nothing, the caller is to look for it.
@@ -87,4 +87,24 @@ func (i *images) begin(key imageKey, now time.Time) (found foundImage, known boo
 	}
 	i.known[key] = foundImage{}
 	return foundImage{}, false
+}
+
+// imageProblem is the problem of an account that has no image for the machine; nil if that is not
+// what the error says.
+func imageProblem(account string, err error) *access.Problem {
+	var notFound *image.NotFoundError
+	var mismatch *image.MismatchError
+	var noShape *image.ShapeNotFoundError
+	problem := &access.Problem{Message: account + ": " + err.Error(), Err: err}
+	switch {
+	case errors.As(err, &notFound):
+		problem.Reason = infrav1.ImageNotFoundReason
+	case errors.As(err, &mismatch):
+		problem.Reason = infrav1.ImageArchitectureMismatchReason
+	case errors.As(err, &noShape):
+		problem.Reason = infrav1.ShapeNotFoundReason
+	default:
+		return nil
+	}
+	return problem
 }

@@ -1,7 +1,7 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package machine
+package scheduling
 
 import (
 	"fmt"
@@ -11,28 +11,37 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/placement"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 )
 
 // maxMessage bounds what a condition lists.
 const maxMessage = 1024
 
-// nowhere says why there is no place, what helps, and when the next try is. The reason is that of
-// the cause which goes away with the least ado; the message has all causes.
-func (r *Reconciler) nowhere(s *scope, facts placement.Facts, decision placement.Decision, refusals []error) {
-	poll := s.Intervals.Poll
+// Refusal says why a machine has no place, what helps, and when to ask again. With several causes,
+// the reason is the one that is easiest to resolve; the message has all.
+type Refusal struct {
+	Reason, Message string
+	RetryAfter      time.Duration
+}
+
+// refuse makes the refusal of a decision without candidates. problems are those of images; poll is
+// when to ask again if a person has to fix something.
+func refuse(failureDomain string, decision placement.Decision, problems []error, now time.Time, poll time.Duration) *Refusal {
 	if decision.UnknownFailureDomain {
-		s.WaitFor(poll, infrav1.PlacedCondition, infrav1.FailureDomainUnknownReason,
-			"Failure domain %s is none of the cluster's: mend the failureDomain of the Machine or of what made it", facts.FailureDomain)
-		return
+		return &Refusal{
+			Reason:     infrav1.FailureDomainUnknownReason,
+			Message:    fmt.Sprintf("Failure domain %s does not exist in this cluster: fix failureDomain on the Machine or its owner", failureDomain),
+			RetryAfter: poll,
+		}
 	}
 	short, budget, limit := causes(decision, placement.Short), causes(decision, placement.OverBudget), causes(decision, placement.OverLimit)
-	images := messagesOf(refusals)
+	images := messagesOf(problems)
 	all := slices.Concat(short, budget, limit, images, causes(decision, placement.AccountNotReady))
 	wait, reason, remedies := poll, infrav1.NoCapacityReason, remediesFor(decision)
 	switch {
 	case len(short) > 0:
 		next := decision.NextTry()
-		wait = max(time.Second, next.Sub(s.now))
+		wait = max(time.Second, next.Sub(now))
 		remedies = append(remedies, "or wait: the next try is at "+next.UTC().Format(time.RFC3339))
 		if len(images) > 0 {
 			// Whoever adds an image is not seen.
@@ -49,7 +58,7 @@ func (r *Reconciler) nowhere(s *scope, facts placement.Facts, decision placement
 		}
 		remedies = append(remedies, fmt.Sprintf("or wait: the next try is when something is freed, or at the latest in %s", wait))
 	case len(images) > 0:
-		reason = problemReason(refusals[0])
+		reason = access.AsProblem(problems[0]).Reason
 	default:
 		reason = infrav1.NoAccountReason
 		all = causes(decision, placement.NotSelected, placement.ControlPlaneNotAllowed, placement.AccountNotReady)
@@ -58,11 +67,11 @@ func (r *Reconciler) nowhere(s *scope, facts placement.Facts, decision placement
 	if len(remedies) > 0 {
 		message += ". What helps: " + strings.Join(remedies, "; ")
 	}
-	s.WaitFor(wait, infrav1.PlacedCondition, reason, "%s", message)
+	return &Refusal{Reason: reason, Message: message, RetryAfter: wait}
 }
 
 // remediesFor are what a person can do so that there is room. What is wrong with images and
-// accounts says itself what to mend.
+// accounts says itself what to fix.
 func remediesFor(decision placement.Decision) []string {
 	var remedies []string
 	if accounts := accountsWith(decision, placement.OverBudget); len(accounts) > 0 {
@@ -118,7 +127,7 @@ func causeOf(rejection placement.Rejection) string {
 func messagesOf(errs []error) []string {
 	var out []string
 	for _, err := range errs {
-		out = append(out, problemMessage(err))
+		out = append(out, access.AsProblem(err).Message)
 	}
 	return out
 }
@@ -126,7 +135,7 @@ func messagesOf(errs []error) []string {
 // enumerate joins the texts, as many as a message has room for.
 func enumerate(texts []string) string {
 	if len(texts) == 0 {
-		return "the cluster has none"
+		return "the cluster lists none"
 	}
 	var out strings.Builder
 	for i, text := range texts {
