@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/scheduling"
 )
@@ -90,7 +91,7 @@ func (r *Reconciler) missing(s *scope) error {
 	s.WaitFor(s.Intervals.Poll, infrav1.InstanceReadyCondition, infrav1.InstanceNotOwnedReason,
 		"No account has an instance %s with the tags of this machine, %s=%s and %s=%s/%s: if the instance is gone, delete the Machine, or let a "+
 			"MachineHealthCheck do so; if providerID was written by hand or came from a copy, make the object anew without it",
-		instanceIDOf(s.own.Spec.ProviderID), infrav1.MachineUIDTag, s.identity, infrav1.MachineNameTag, s.own.Namespace, s.own.Name)
+		cloud.InstanceIDOf(s.own.Spec.ProviderID), infrav1.MachineUIDTag, s.identity, infrav1.MachineNameTag, s.own.Namespace, s.own.Name)
 	return nil
 }
 
@@ -152,7 +153,7 @@ func (s *scope) claimed(found []located) []located {
 	if s.own.Spec.ProviderID == "" {
 		return found
 	}
-	return slices.DeleteFunc(found, func(l located) bool { return providerIDPrefix+l.ID != s.own.Spec.ProviderID })
+	return slices.DeleteFunc(found, func(l located) bool { return cloud.ProviderID(l.ID) != s.own.Spec.ProviderID })
 }
 
 // passesOver tells whether a machine of which nothing is known is not looked for in an account: it

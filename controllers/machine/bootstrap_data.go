@@ -64,7 +64,7 @@ func (r *Reconciler) readBootstrap(ctx context.Context, s *scope) error {
 	s.bootstrap.input, err = userdata.Input(userdata.Node{
 		Secret: secret, Hostname: s.hostname, ControlPlane: s.isControlPlane(), KubernetesVersion: s.machine.Spec.Version,
 		Bootstrap: s.own.Spec.Bootstrap, Tailscale: s.own.Spec.Tailscale, DataVolumes: s.own.Spec.DataVolumes,
-		Cluster: s.cluster, InfraCluster: s.infraCluster, Tailnet: s.tailnet, ProviderIDPrefix: providerIDPrefix,
+		Cluster: s.cluster, InfraCluster: s.infraCluster, Tailnet: s.tailnet,
 	})
 	return err
 }

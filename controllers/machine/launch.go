@@ -5,7 +5,6 @@ package machine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -20,10 +19,6 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/scheduling"
 )
-
-// codeInvalidatedRetryToken is OCI's answer to a token that was used for something that is gone or
-// different (OCI documentation, "API Errors").
-const codeInvalidatedRetryToken = "InvalidatedRetryToken"
 
 // launch asks for the instance. Nothing that can fail follows the request in this pass.
 func (r *Reconciler) launch(ctx context.Context, s *scope) error {
@@ -127,7 +122,7 @@ func (r *Reconciler) launchFailed(ctx context.Context, s *scope, c *oci.Client, 
 		return &access.Problem{
 			Reason: infrav1.LaunchRefusedReason, Message: "OCI refuses the launch: " + cloud.UserMessage(err), Err: err,
 		}
-	case kind == cloud.Conflict && codeOf(err) == codeInvalidatedRetryToken:
+	case kind == cloud.Conflict && cloud.CodeOf(err) == cloud.CodeInvalidatedRetryToken:
 		return r.usedToken(ctx, s, c, err)
 	}
 	return err
@@ -172,12 +167,4 @@ func (r *Reconciler) short(ctx context.Context, s *scope, err error) error {
 	ctrl.LoggerFrom(ctx).Info("Found no room", "Account", at.Account, "availabilityDomain", at.AvailabilityDomain,
 		"faultDomain", at.FaultDomain, "shape", at.Shape, "reason", kind)
 	return r.choose(ctx, s)
-}
-
-func codeOf(err error) string {
-	var failure *cloud.Error
-	if errors.As(err, &failure) {
-		return failure.Code
-	}
-	return ""
 }

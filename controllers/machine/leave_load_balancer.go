@@ -54,8 +54,7 @@ func (s *scope) mayBeBehindLoadBalancer() bool {
 	if s.own.Status.Backend != (infrav1.BackendStatus{}) {
 		return true
 	}
-	state := oci.LifecycleState(s.own.Status.Instance.State)
-	return s.launched() && state != oci.StateTerminating && state != oci.StateTerminated
+	return s.launched() && !oci.LifecycleState(s.own.Status.Instance.State).IsEnding()
 }
 
 // addressOf asks for the address of the machine's instance; it is not valid if that has none any

@@ -10,6 +10,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 )
@@ -29,7 +30,7 @@ func (r *Reconciler) recoverStatus(ctx context.Context, s *scope) error {
 	if err != nil {
 		return waitingForAccount(err)
 	}
-	id := instanceIDOf(s.own.Spec.ProviderID)
+	id := cloud.InstanceIDOf(s.own.Spec.ProviderID)
 	if len(candidates) == 0 && id != "" {
 		return waitingForAccount(access.NewProblem(infrav1.AccountNotFoundReason,
 			"No OCIAccount is left that may hold instance %s: create its account again", id))
@@ -64,7 +65,7 @@ func (r *Reconciler) shownEver(s *scope, c candidate) (located, bool) {
 		return located{Own: remaining[0], account: c.Name}, true
 	}
 	for _, own := range instance.Of(s.anybodys(), r.Pollers.Book(c.OCIAccount).Tagged(s.identity)) {
-		if providerIDPrefix+own.ID == s.own.Spec.ProviderID {
+		if cloud.ProviderID(own.ID) == s.own.Spec.ProviderID {
 			return located{Own: own, account: c.Name}, true
 		}
 	}

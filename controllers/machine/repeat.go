@@ -34,7 +34,7 @@ func (r *Reconciler) repeatLaunch(ctx context.Context, s *scope) error {
 		s.own.Status.Instance = infrav1.InstanceStatus{ID: launched.ID, State: string(launched.State)}
 		ctrl.LoggerFrom(ctx).Info("Found the instance of a launch whose answer was lost", "instance", launched.ID)
 		return waitForRepeated("Instance %s is ended next", launched.ID)
-	case cloud.IsKind(err, cloud.Conflict) && codeOf(err) == codeInvalidatedRetryToken:
+	case cloud.IsKind(err, cloud.Conflict) && cloud.CodeOf(err) == cloud.CodeInvalidatedRetryToken:
 		ended, err := instance.Ended(ctx, c, s.anybodys())
 		if err != nil {
 			return err

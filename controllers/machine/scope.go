@@ -6,7 +6,6 @@ package machine
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -165,8 +164,3 @@ func (s *scope) tags() map[string]string {
 
 // anybodys is the machine as the owner of what any management cluster holds for it.
 func (s *scope) anybodys() ownership.Owner { return s.owner.HeldBy(ownership.Holder{}) }
-
-// providerIDPrefix makes provider IDs of OCIDs; the kubelet is told the same one.
-const providerIDPrefix = "oci://"
-
-func instanceIDOf(providerID string) string { return strings.TrimPrefix(providerID, providerIDPrefix) }

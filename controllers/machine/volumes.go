@@ -29,7 +29,7 @@ func (r *Reconciler) recordVolumes(
 	if len(names) == 0 || slices.Contains(leaving.InstanceIDs, own.ID()) {
 		return true, nil
 	}
-	if seen, known := book.Instance(own.ID()); known && seen.Listed && isEnding(seen.State) {
+	if seen, known := book.Instance(own.ID()); known && seen.Listed && seen.State.IsEnding() {
 		// It ends already, by somebody else's doing or by a pass whose record was lost: nothing
 		// tells its volumes apart any more.
 		return true, nil
@@ -46,10 +46,6 @@ func (r *Reconciler) recordVolumes(
 	s.Deletion = access.NewProblem(infrav1.WaitingForTerminationReason, "Recording the volumes of instance %s before it is ended", own.ID())
 	s.Requeue(time.Second)
 	return false, nil
-}
-
-func isEnding(state oci.LifecycleState) bool {
-	return state == oci.StateTerminating || state == oci.StateTerminated
 }
 
 // leaving are the recorded data volumes.

@@ -13,6 +13,7 @@ import (
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
@@ -40,8 +41,6 @@ type Node struct {
 	Cluster      *clusterv1.Cluster
 	InfraCluster *infrav1.OCIMeshCluster
 	Tailnet      *infrav1.Tailnet
-	// ProviderIDPrefix comes before the instance's OCID.
-	ProviderIDPrefix string
 }
 
 // Input is what the user data is rendered from, but for the tailnet key. Errors are Problems.
@@ -54,7 +53,7 @@ func Input(n Node) (cloudinit.Input, error) {
 		ControlPlane:       n.ControlPlane,
 		KubernetesVersion:  n.KubernetesVersion,
 		BootstrapMode:      cloudinit.BootstrapInstall,
-		ProviderIDPrefix:   n.ProviderIDPrefix,
+		ProviderIDPrefix:   cloud.ProviderIDPrefix,
 		Tailnet:            cloudinit.Tailnet{LoginServer: n.Tailnet.Spec.LoginServer},
 		Tailscale:          tailscaleOf(n.Tailscale),
 		PodNetwork: cloudinit.PodNetwork{

@@ -52,7 +52,7 @@ func (r *Reconciler) configuration(ctx context.Context, s *scope) error {
 	}
 	tags := s.tags()
 	tags[digestTag] = digest
-	spec.DisplayName, spec.RetryToken = s.prefix+"-"+digest[:8], token(s.owner.Digest(), digest, status.ID)
+	spec.DisplayName, spec.RetryToken = s.prefix+"-"+digest[:8], cloud.RetryToken(s.owner.Digest(), digest, status.ID)
 	id, err := r.findOrCreate(ctx, s, spec, tags)
 	if err != nil {
 		return err
@@ -126,7 +126,7 @@ func (r *Reconciler) userData(ctx context.Context, s *scope) ([]byte, error) {
 	input, err := userdata.Input(userdata.Node{
 		Secret: secret, Hostname: s.prefix, HostnameOfInstance: true, KubernetesVersion: template.Version,
 		Bootstrap: s.own.Spec.Bootstrap, Tailscale: s.own.Spec.Tailscale, DataVolumes: s.own.Spec.DataVolumes,
-		Cluster: s.cluster, InfraCluster: s.infraCluster, Tailnet: s.tailnet, ProviderIDPrefix: providerIDPrefix,
+		Cluster: s.cluster, InfraCluster: s.infraCluster, Tailnet: s.tailnet,
 	})
 	if err != nil {
 		return nil, err
@@ -155,10 +155,4 @@ func digestOf(spec oci.LaunchSpec) (string, error) {
 	}
 	sum := sha256.Sum256(content)
 	return hex.EncodeToString(sum[:]), nil
-}
-
-// token is a retry token of what decides a request. It has 64 characters, the most that OCI takes.
-func token(parts ...string) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q", parts))
-	return hex.EncodeToString(sum[:])
 }

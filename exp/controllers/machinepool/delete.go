@@ -111,7 +111,7 @@ func (r *Reconciler) findPools(ctx context.Context, s *scope) error {
 // detached a volume meanwhile, to rescue it.
 func (r *Reconciler) recordVolumes(ctx context.Context, s *scope) error {
 	leaving := &s.own.Status.Leaving
-	stays := slices.ContainsFunc(s.pools, func(p ownPool) bool { return !isEnding(p.State) })
+	stays := slices.ContainsFunc(s.pools, func(p ownPool) bool { return !p.State.IsEnding() })
 	if remains.IsRecent(*leaving, s.now) || !leaving.RecordedAt.IsZero() && !stays {
 		return nil
 	}
@@ -127,7 +127,7 @@ func (r *Reconciler) recordVolumes(ctx context.Context, s *scope) error {
 func staying(instances []instance.Own) []string {
 	var ids []string
 	for _, own := range instances {
-		if !isEnding(own.State) {
+		if !own.State.IsEnding() {
 			ids = append(ids, own.ID)
 		}
 	}
@@ -156,10 +156,6 @@ func (r *Reconciler) record(ctx context.Context, s *scope, ids []string) (writte
 	s.Stop()
 	s.Requeue(time.Second)
 	return true, nil
-}
-
-func isEnding(state oci.LifecycleState) bool {
-	return state == oci.StateTerminating || state == oci.StateTerminated
 }
 
 // terminate ends the instance pool, and with it all that it has launched, and waits until it is
@@ -291,7 +287,7 @@ const joinTimeout = 20 * time.Minute
 // somebody else's.
 func (s *scope) deviceClaim(instance oci.Instance) (claim ownership.DeviceClaim, orphaned bool) {
 	orphaned = !slices.ContainsFunc(s.own.Status.Instances, func(i expv1.PoolInstanceStatus) bool {
-		return i.ProviderID == providerIDPrefix+instance.ID
+		return i.ProviderID == cloud.ProviderID(instance.ID)
 	})
 	return ownership.DeviceClaim{
 		Hostname: cloudinit.InstanceHostname(s.prefix, instance.ID), Tags: s.tailnet.Spec.NodeTags,

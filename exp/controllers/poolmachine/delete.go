@@ -142,7 +142,7 @@ func (s *scope) instancePool(ctx context.Context) (ownership.Proof, error) {
 		return ownership.Proof{}, err
 	}
 	for _, pool := range pools {
-		if proof, proven := owner.Tagged(pool.ID, pool.Tags); proven && pool.State != oci.StateTerminating && pool.State != oci.StateTerminated {
+		if proof, proven := owner.Tagged(pool.ID, pool.Tags); proven && !pool.State.IsEnding() {
 			return proof, nil
 		}
 	}
