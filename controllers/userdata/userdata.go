@@ -6,6 +6,7 @@
 package userdata
 
 import (
+	"errors"
 	"net/netip"
 	"strings"
 
@@ -79,6 +80,22 @@ func Input(n Node) (cloudinit.Input, error) {
 	}
 	input.PodNetwork.ServiceCIDRs, err = prefixesOf("services", network.Services.CIDRBlocks)
 	return input, err
+}
+
+// Render gives the user data of an instance with the key and the spec. Errors are Problems.
+func Render(input cloudinit.Input, key cloudinit.Secret, spec infrav1.OCIMeshMachineSpec) ([]byte, error) {
+	input.Tailnet.AuthKey = key
+	rendered, err := cloudinit.Render(input)
+	if err == nil {
+		err = cloudinit.CheckSize(rendered, instance.Metadata(spec))
+	}
+	switch {
+	case errors.Is(err, cloudinit.ErrTooLarge):
+		return nil, &access.Problem{Reason: infrav1.UserDataTooLargeReason, Message: err.Error(), Err: err}
+	case err != nil:
+		return nil, &access.Problem{Reason: infrav1.BootstrapDataInvalidReason, Message: err.Error(), Err: err}
+	}
+	return rendered, nil
 }
 
 func endpointOf(n Node) (cloudinit.Endpoint, error) {

@@ -8,7 +8,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
@@ -18,7 +17,6 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/image"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
@@ -131,18 +129,7 @@ func (r *Reconciler) userData(ctx context.Context, s *scope) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	input.Tailnet.AuthKey = s.key.Value
-	rendered, err := cloudinit.Render(input)
-	if err == nil {
-		err = cloudinit.CheckSize(rendered, instance.Metadata(machineSpecOf(s.own.Spec)))
-	}
-	switch {
-	case errors.Is(err, cloudinit.ErrTooLarge):
-		return nil, &access.Problem{Reason: infrav1.UserDataTooLargeReason, Message: err.Error(), Err: err}
-	case err != nil:
-		return nil, &access.Problem{Reason: infrav1.BootstrapDataInvalidReason, Message: err.Error(), Err: err}
-	}
-	return rendered, nil
+	return userdata.Render(input, s.key.Value, machineSpecOf(s.own.Spec))
 }
 
 // digestOf is the digest of everything in the configuration.

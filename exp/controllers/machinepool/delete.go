@@ -37,15 +37,11 @@ const settlingPasses = 3
 // connectToDelete finds account and tailnet, whatever their state. Without them nothing can be
 // proven gone.
 func (r *Reconciler) connectToDelete(ctx context.Context, s *scope) error {
-	account := &infrav1.OCIAccount{}
-	if err := r.Client.Get(ctx, client.ObjectKey{Name: s.own.Spec.Account}, account); err != nil {
-		if apierrors.IsNotFound(err) {
-			return access.NewProblem(infrav1.AccountNotFoundReason, "OCIAccount %s, which the machine pool is in, does not exist: create it again", s.own.Spec.Account)
-		}
-		return fmt.Errorf("reading OCIAccount %s: %w", s.own.Spec.Account, err)
+	account, err := r.Access.AccountOf(ctx, s.own.Spec.Account, "machine pool")
+	if err != nil {
+		return err
 	}
 	s.account, s.book = account, r.Pollers.Book(account)
-	var err error
 	if s.client, err = r.Access.OCI(ctx, account); err != nil {
 		return err
 	}
@@ -53,13 +49,8 @@ func (r *Reconciler) connectToDelete(ctx context.Context, s *scope) error {
 		// What is in OCI ends all the same.
 		return nil
 	}
-	s.tailnet = &infrav1.Tailnet{}
-	name := s.infraCluster.Spec.TailnetRef.Name
-	if err := r.Client.Get(ctx, client.ObjectKey{Name: name}, s.tailnet); err != nil {
-		if apierrors.IsNotFound(err) {
-			return access.NewProblem(infrav1.TailnetNotFoundReason, "Tailnet %s does not exist: create it again", name)
-		}
-		return fmt.Errorf("reading Tailnet %s: %w", name, err)
+	if s.tailnet, err = r.Access.TailnetOf(ctx, s.infraCluster.Spec.TailnetRef.Name); err != nil {
+		return err
 	}
 	s.joins, err = r.Access.TailnetClient(ctx, s.tailnet)
 	return err
@@ -247,7 +238,12 @@ func (r *Reconciler) remains(ctx context.Context, s *scope) error {
 				continue
 			}
 			statuses := tailnetnode.Statuses{Client: r.Client, Others: poolmachine.DeviceKinds()}
-			if err := remains.LeaveTailnet(ctx, s.joins, statuses, tailnetnode.Claimant{Object: s.own, Tailnet: s.tailnet.Name}, claim); err != nil {
+			of := tailnetnode.Claimant{Object: s.own, Tailnet: s.tailnet.Name}
+			found, err := statuses.FindToRemove(ctx, s.joins, of, claim, 0)
+			if err != nil {
+				return err
+			}
+			if err := tailnetnode.Leave(ctx, s.joins, found, nil, s.own); err != nil {
 				return err
 			}
 		}

@@ -33,7 +33,7 @@ func (r *Reconciler) look(ctx context.Context, s *scope) error {
 	seen, exists, err := instance.Observe(ctx, s.client, s.instanceID)
 	switch {
 	case err != nil:
-		return waitingForAccount(err)
+		return access.NotProvenGone(err)
 	case !exists:
 		if s.proof = s.recorded(); !s.proof.IsZero() {
 			s.own.Status.Instance.State = string(oci.StateTerminated)
@@ -68,11 +68,11 @@ func (r *Reconciler) recordVolumes(ctx context.Context, s *scope) error {
 	}
 	attachments, err := s.client.DataVolumeAttachments(ctx, s.proof.ID())
 	if err != nil {
-		return waitingForAccount(err)
+		return access.NotProvenGone(err)
 	}
 	leaving, err := remains.Leaving(ctx, s.client, attachments, []string{s.proof.ID()}, s.mark(), s.now)
 	if err != nil {
-		return waitingForAccount(err)
+		return access.NotProvenGone(err)
 	}
 	known := remains.IsKnown(s.own.Status.Leaving, leaving)
 	s.own.Status.Leaving = leaving
@@ -97,7 +97,7 @@ func (r *Reconciler) detach(ctx context.Context, s *scope) error {
 	}
 	if s.instance.State != oci.StateTerminating {
 		if err := r.end(ctx, s); err != nil {
-			return waitingForAccount(err)
+			return access.NotProvenGone(err)
 		}
 	}
 	s.book.Hurry()
@@ -149,18 +149,6 @@ func (s *scope) instancePool(ctx context.Context) (ownership.Proof, error) {
 	return ownership.Proof{}, nil
 }
 
-// waitingForAccount says that nothing can be proven gone for the moment.
-func waitingForAccount(err error) error {
-	problem := access.AsProblem(err)
-	if problem.Reason == infrav1.InternalErrorReason {
-		return err
-	}
-	return &access.Problem{
-		Reason: infrav1.WaitingForAccountReason, RetryAfter: problem.RetryAfter, Err: err,
-		Message: "The instance cannot be proven gone: " + problem.Message,
-	}
-}
-
 // removeVolumes deletes the recorded data volumes, which a detached instance leaves behind, and
 // tells of others that were the instance's.
 func (r *Reconciler) removeVolumes(ctx context.Context, s *scope) error {
@@ -169,7 +157,7 @@ func (r *Reconciler) removeVolumes(ctx context.Context, s *scope) error {
 	}
 	attachments, err := s.client.DataVolumeAttachments(ctx, s.proof.ID())
 	if err != nil {
-		return waitingForAccount(err)
+		return access.NotProvenGone(err)
 	}
 	volumes := remains.Volumes{Instances: []string{s.proof.ID()}, Told: s.wasOwn(attachments)}
 	for i := range s.own.Status.Leaving.VolumeIDs {
@@ -180,7 +168,7 @@ func (r *Reconciler) removeVolumes(ctx context.Context, s *scope) error {
 	}
 	gone, left, err := remains.RemoveVolumes(ctx, s.client, volumes)
 	if err != nil {
-		return waitingForAccount(err)
+		return access.NotProvenGone(err)
 	}
 	if !gone {
 		return access.NewProblem(infrav1.WaitingForTerminationReason, "Waiting for the data volumes of instance %s to be gone", s.proof.ID())

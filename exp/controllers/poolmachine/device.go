@@ -6,10 +6,11 @@ package poolmachine
 import (
 	"context"
 
+	"k8s.io/utils/ptr"
+
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
-	"k8s.io/utils/ptr"
 )
 
 // observeDevice looks for the instance's device in the tailnet and approves its part of the pod
@@ -43,10 +44,6 @@ func (r *Reconciler) statuses() tailnetnode.Statuses {
 	return tailnetnode.Statuses{Client: r.Client, Others: DeviceKinds()}
 }
 
-func (s *scope) claimant() tailnetnode.Claimant {
-	return tailnetnode.Claimant{Object: s.own, Tailnet: s.tailnet.Name}
-}
-
 // claim is what the machine knows of its device. Many machines join with the pool's key, so that
 // the instance bounds when the device can have been made, if it carries the pool's tags: users make
 // objects of this kind too, with names and provider IDs as they like.
@@ -76,17 +73,10 @@ func (r *Reconciler) leaveTailnet(ctx context.Context, s *scope) error {
 		instance = &seen.Instance
 	}
 	claim := r.claim(s, instance)
-	list, err := s.joins.RecentDevices(ctx, s.Intervals.Progress)
+	of := tailnetnode.Claimant{Object: s.own, Tailnet: s.tailnet.Name}
+	found, err := r.statuses().FindToRemove(ctx, s.joins, of, claim, s.Intervals.Progress)
 	if err != nil {
 		return err
-	}
-	found, err := r.statuses().Find(ctx, s.joins, list, s.claimant(), claim)
-	if err != nil {
-		return err
-	}
-	if claim.Recorded != "" {
-		// Also if the list does not show it: that may be older than the device.
-		found.Proof = ownership.Recorded(s.own.Status.Tailnet.DeviceID)
 	}
 	return tailnetnode.Leave(ctx, s.joins, found, r.Recorder, s.own)
 }

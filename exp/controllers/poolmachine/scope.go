@@ -154,13 +154,9 @@ func (r *Reconciler) connect(ctx context.Context, s *scope) error {
 	if name == "" {
 		return nil
 	}
-	account := &infrav1.OCIAccount{}
-	err := r.Client.Get(ctx, client.ObjectKey{Name: name}, account)
-	switch {
-	case apierrors.IsNotFound(err):
-		return access.NewProblem(infrav1.AccountNotFoundReason, "OCIAccount %s, which the machine is in, does not exist: create it again", name)
-	case err != nil:
-		return fmt.Errorf("reading OCIAccount %s: %w", name, err)
+	account, err := r.Access.AccountOf(ctx, name, "machine")
+	if err != nil {
+		return err
 	}
 	s.account, s.book = account, r.Pollers.Book(account)
 	s.client, err = r.Access.OCI(ctx, account)
