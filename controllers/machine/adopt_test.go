@@ -26,7 +26,7 @@ func TestALaunchThatListsDoNotShowYetIsNotRepeated(t *testing.T) {
 	own := b.machine(t, "machine")
 	b.until(t, own, func(g Gomega) { g.Expect(b.calls("LaunchInstance")).To(Equal(1)) })
 	s := b.scopeOf(t, own)
-	g.Expect(b.r.loadKey(t.Context(), s)).To(Succeed())
+	g.Expect(s.key.load(t.Context())).To(Succeed())
 	g.Expect(b.r.prerequisites(t.Context(), s)).To(Succeed())
 	g.Expect(b.r.bootstrapData(t.Context(), s)).To(Succeed())
 	g.Expect(b.r.tailnetKey(t.Context(), s)).To(Succeed())
@@ -121,7 +121,7 @@ func TestTwoLiveInstancesOfOneMachineAreAnErrorAndBothAreDeleted(t *testing.T) {
 	copied.Status.Placement.Attempt = 99
 	s.own, s.key.Value = copied, placeholderKey
 	g.Expect(b.r.bootstrapData(t.Context(), s)).To(Succeed())
-	spec, c, err := b.r.launchSpec(t.Context(), s)
+	spec, c, err := b.r.requests().first(t.Context(), s)
 	g.Expect(err).NotTo(HaveOccurred())
 	_, err = c.LaunchInstance(t.Context(), spec)
 	g.Expect(err).NotTo(HaveOccurred())
@@ -139,7 +139,7 @@ func TestTwoLiveInstancesOfOneMachineAreAnErrorAndBothAreDeleted(t *testing.T) {
 	b.expectNothingLeft(t)
 }
 
-// The key's Secret tells a machine whose status was lost from one that never had an instance.
+// The key's Secret tells a machine with a lost status from one without an instance ever.
 func TestALostStatusIsLookedForInAccountsThatAreNotReadyToo(t *testing.T) {
 	lose := func(t *testing.T) (*bench, *infrav1.OCIMeshMachine) {
 		b := newBench(t, helpers.WorldOptions{Accounts: 2})
@@ -173,7 +173,7 @@ func TestAKnownInstanceIsLookedForInAccountsThatRefuseTheNamespace(t *testing.T)
 	s := b.scopeOf(t, own)
 	s.infraCluster = nil
 	s.own.Spec.ProviderID = "oci://ocid1.instance.known"
-	candidates, err := b.r.candidates(t.Context(), s)
+	candidates, err := b.r.finder().candidates(t.Context(), s.wanted())
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(candidates).To(HaveLen(1))
 	g.Expect(candidates[0].Name).To(Equal(b.Accounts[0].Name))

@@ -25,7 +25,7 @@ func prefixes(texts ...string) []netip.Prefix {
 	return out
 }
 
-// routedBench is a world with a cluster whose pods travel by the tailnet's routes.
+// routedBench is a world with a cluster with pods on the tailnet's routes.
 func routedBench(t *testing.T) *bench {
 	t.Helper()
 	b := newBench(t, helpers.WorldOptions{})

@@ -47,14 +47,14 @@ func withDataVolume(_ *clusterv1.Machine, own *infrav1.OCIMeshMachine) {
 	own.Spec.DataVolumes = []infrav1.DataVolume{{Name: "data", SizeGB: 50, VPUsPerGB: 10, FileSystem: "ext4", MountPath: "/data"}}
 }
 
-// forger is a user who may write our kinds in one namespace, which no account and no tailnet
-// allows.
+// forger is a user with write access to our kinds in one namespace, closed to all accounts and
+// tailnets.
 type forger struct {
 	namespace string
 	cluster   *clusterv1.Cluster
 }
 
-// newForger gives him a cluster that names the victim's accounts and tailnet.
+// newForger gives him a cluster with the victim's accounts and tailnet.
 func (b *bench) newForger(t *testing.T) forger {
 	t.Helper()
 	f := forger{namespace: b.Environment.Namespace(t, nil)}
@@ -189,6 +189,7 @@ func TestWhoLostPermissionStillEndsWhatIsHis(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			g := NewWithT(t)
 			b := newBench(t, helpers.WorldOptions{})
 			own := b.machine(t, "machine")
@@ -216,7 +217,7 @@ func TestARefusalOfTheCredentialsDoesNotProveThatNothingWasLaunched(t *testing.T
 	own := b.machine(t, "machine")
 	b.untilPlaced(t, own)
 	s := b.scopeOf(t, own)
-	s.keyExists = true
+	s.key.exists = true
 	b.OCI.AddFault(sim.Fault{Operation: "LaunchInstance", Status: 401, Code: "NotAuthenticated"})
 	g.Expect(b.r.repeatLaunch(t.Context(), s)).NotTo(Succeed())
 	g.Expect(b.r.repeatLaunch(t.Context(), s)).To(MatchError(ContainSubstring("is ended next")))

@@ -24,7 +24,7 @@ func inAccount(b *bench, i int) func(*clusterv1.Machine, *infrav1.OCIMeshMachine
 	}
 }
 
-// expectOnly expects conditions of a machine after a pass, and that nobody has lost an instance.
+// expectOnly expects conditions of a machine after a pass, and all instances.
 func (b *bench) expectOnly(t *testing.T, own *infrav1.OCIMeshMachine, instances int, want string) {
 	t.Helper()
 	g := NewWithT(t)
@@ -66,7 +66,7 @@ func TestTenMinutesOfThrottlingOfOneAccount(t *testing.T) {
 func TestATenancyThatAnswersNothingUsefulLosesNoMachine(t *testing.T) {
 	for name, world := range map[string]struct {
 		begins, ends func(*bench)
-		// everywhere says that no account answers.
+		// everywhere is set if no account answers.
 		everywhere bool
 		want       string
 	}{

@@ -15,7 +15,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 )
 
-func TestBadBootstrapDataIsToldAndHealsWhenMended(t *testing.T) {
+func TestBadBootstrapDataIsToldAndHealsWhenFixed(t *testing.T) {
 	noise := make([]byte, 40_000)
 	_, _ = rand.Read(noise)
 	for name, world := range map[string]struct {
@@ -31,7 +31,7 @@ func TestBadBootstrapDataIsToldAndHealsWhenMended(t *testing.T) {
 			func(secret *corev1.Secret) { secret.Data["value"] = []byte("#!/bin/sh\n") },
 			"BootstrapDataInvalid", "#cloud-config",
 		},
-		"no value": {func(secret *corev1.Secret) { delete(secret.Data, "value") }, "BootstrapDataInvalid", "no key value"},
+		"no value": {func(secret *corev1.Secret) { delete(secret.Data, "value") }, "BootstrapDataInvalid", "no bootstrap data in its key value"},
 		"over the limit": {
 			func(secret *corev1.Secret) {
 				secret.Data["value"] = []byte("#cloud-config\n# " + base64.StdEncoding.EncodeToString(noise))

@@ -78,7 +78,7 @@ func TestAReservationSurvivesARestart(t *testing.T) {
 	g.Expect(b.instances(t)).To(HaveLen(1))
 }
 
-// A machine that lost its status is not counted by it, but its instance is there.
+// A machine without its status is not counted by it, but its instance is there.
 func TestAnInstanceWhoseMachineLostItsStatusCountsForTheBudget(t *testing.T) {
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})

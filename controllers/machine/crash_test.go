@@ -18,8 +18,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
 )
 
-// A lost answer is what a manager that was killed during the call has: the work may be done, and
-// nobody knows.
+// A lost answer is like a manager killed during the call: the work may be done, and nobody knows.
 func TestAnAnswerLostAnywhereDuplicatesNothingAndLeavesNothing(t *testing.T) {
 	onOCI := func(operation string, fault sim.Fault) func(*bench) {
 		return func(b *bench) {

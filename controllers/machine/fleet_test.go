@@ -48,7 +48,7 @@ func (b *bench) manage(t *testing.T, pace poller.Options, options Options, worke
 	}, append(others, b.Namespace)...)
 }
 
-// eventuallyIs waits until a machine that a manager reconciles has a condition.
+// eventuallyIs waits for a condition of a machine under a manager.
 func (b *bench) eventuallyIs(t *testing.T, own *infrav1.OCIMeshMachine, want string) {
 	t.Helper()
 	NewWithT(t).Eventually(func(g Gomega) {
@@ -57,9 +57,9 @@ func (b *bench) eventuallyIs(t *testing.T, own *infrav1.OCIMeshMachine, want str
 	}).WithTimeout(9 * patience).WithPolling(100 * time.Millisecond).Should(Succeed())
 }
 
-// The design allows 2.5 calls a machine to Running, of a hundred that are made at once. Two of them
-// are the machine's own here; lists go by time and accounts, and are counted against the pace that
-// they may have, since this may be a slow machine.
+// The design allows 2.5 calls a machine to Running, of a hundred made at once. Two of them are the
+// machine's own here; lists go by time and accounts, and are counted against their permitted pace,
+// since this may be a slow machine.
 func TestAHundredMachinesTakeFewCalls(t *testing.T) {
 	const machines = 100
 	const progress = 3 * time.Second
@@ -133,7 +133,7 @@ func TestADeadAndASlowAccountTakeNoWorkerFromAnother(t *testing.T) {
 		Options{Intervals: phases.Intervals{Poll: time.Second, Retry: 200 * time.Millisecond}}, 6)
 	early := b.machine(t, "early", inAccount(b, 2))
 	b.eventuallyIs(t, early, "Ready True Ready")
-	// All that is slow is still under way when the test ends.
+	// All slow work is still under way when the test ends.
 	b.OCI.AddFault(sim.Fault{Tenancy: b.Tenancies[0].Name, Delay: 10 * time.Minute, Times: -1})
 	b.OCI.AddFault(sim.Fault{Tenancy: b.Tenancies[1].Name, Status: 500, Code: "InternalError", Times: -1})
 	for i := range 10 {

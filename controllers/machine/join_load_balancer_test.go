@@ -21,7 +21,7 @@ import (
 
 var balancedTypes = []infrav1.EndpointType{infrav1.EndpointNetworkLoadBalancer, infrav1.EndpointLoadBalancer}
 
-// newBalancedBench has a cluster with a load balancer that is ACTIVE, as its controller leaves it.
+// newBalancedBench has a cluster with an ACTIVE load balancer, as its controller leaves it.
 func newBalancedBench(t *testing.T, kind infrav1.EndpointType, options helpers.WorldOptions) *bench {
 	t.Helper()
 	g := NewWithT(t)

@@ -30,7 +30,7 @@ func (b *bench) watchJoins(t *testing.T) {
 	})
 }
 
-// waits are the machines that are waited for.
+// waits are the machines still to join.
 func (b *bench) waits() []client.ObjectKey { return b.r.joins.Waiting() }
 
 // instanceOf is the machine's instance.

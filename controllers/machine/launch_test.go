@@ -41,12 +41,12 @@ func TestAStalePlacementIsNotLaunched(t *testing.T) {
 	g.Expect(s.Stopped()).To(BeTrue())
 	g.Expect(b.calls("LaunchInstance")).To(BeZero())
 
-	// Nor is a new decision written over one that was not seen, by a process that knows of neither.
+	// Nor is a new decision written over an unseen one, by a process without memory of either.
 	b.r = b.reconciler()
 	stale.Status.Placement = infrav1.Placement{}
 	s = b.scopeOf(t, stale)
 	g.Expect(b.r.choose(t.Context(), s)).To(Succeed())
-	g.Expect(b.r.save(t.Context(), s)).To(Succeed())
+	g.Expect(b.r.saver().save(t.Context(), s)).To(Succeed())
 	b.Reload(t, own)
 	g.Expect(own.Status.Placement.Account).To(Equal(b.Accounts[1].Name))
 }
@@ -66,7 +66,7 @@ func TestAStalePassThatFindsNoRoomWipesNoInstanceOut(t *testing.T) {
 	b.OCI.AddFault(sim.Fault{Operation: "ListImages", Status: 503, Code: "ServiceUnavailable"})
 	g.Expect(b.r.short(t.Context(), s, &cloud.Error{Kind: cloud.OutOfCapacity})).NotTo(Succeed())
 	g.Expect(s.exclusive).To(BeTrue())
-	g.Expect(b.r.save(t.Context(), s)).To(Succeed())
+	g.Expect(b.r.saver().save(t.Context(), s)).To(Succeed())
 	b.Reload(t, own)
 	g.Expect(own.Status.Instance.ID).To(Equal("ocid1.instance.new"))
 }

@@ -38,7 +38,7 @@ func TestDeletionGoesByRecordedIdentifiersOnlyInTheRecordedTailnet(t *testing.T)
 	other.Spec.Credentials.Type = infrav1.APIKey
 	other.Spec.AllowedNamespaces.List = []string{b.Namespace}
 	b.Create(t, secret, other)
-	// The cluster is made anew, and says that it is in the other tailnet.
+	// The cluster is made anew, and names the other tailnet.
 	spec := *b.infra.DeepCopy()
 	g.Expect(b.Client.Delete(t.Context(), b.infra)).To(Succeed())
 	again := helpers.NewOCIMeshCluster(b.cluster, other.Name, b.AccountNames())

@@ -48,11 +48,11 @@ func TestNothingIsDoneBeforeItsTime(t *testing.T) {
 	}
 }
 
-func TestABadTailnetIsToldAndHealsWhenMended(t *testing.T) {
+func TestABadTailnetIsToldAndHealsWhenFixed(t *testing.T) {
 	for name, world := range map[string]struct {
 		spoil  func(*testing.T, *bench)
 		reason string
-		mend   func(*testing.T, *bench)
+		fix    func(*testing.T, *bench)
 	}{
 		"a revoked OAuth client": {
 			func(_ *testing.T, b *bench) {
@@ -105,7 +105,7 @@ func TestABadTailnetIsToldAndHealsWhenMended(t *testing.T) {
 			own := b.machine(t, "machine")
 			b.untilCondition(t, own, "Ready False "+world.reason)
 			g.Expect(b.calls("LaunchInstance")).To(BeZero())
-			world.mend(t, b)
+			world.fix(t, b)
 			b.untilProvisioned(t, own)
 			b.delete(t, own)
 			b.expectNothingLeft(t)

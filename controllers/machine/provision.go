@@ -40,8 +40,8 @@ func (s *scope) provisionedForGood() bool {
 	return s.own.Spec.ProviderID != "" && provisioned != nil && *provisioned
 }
 
-// addressesOf puts the tailnet's IPv4 address first: it is the one that the kubelet registers, and
-// that other machines reach.
+// addressesOf puts the tailnet's IPv4 address first: the kubelet registers it, and other machines
+// reach it.
 func addressesOf(s *scope) []clusterv1.MachineAddress {
 	var addresses []clusterv1.MachineAddress
 	for _, address := range s.own.Status.Tailnet.Addresses {

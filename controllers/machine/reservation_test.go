@@ -74,7 +74,7 @@ func TestABookingIsTakenBackWhenItIsNotWritten(t *testing.T) {
 	g.Expect(s.own.Status.Placement.Account).To(Equal(b.Accounts[0].Name))
 
 	helpers.Update(t, b.Environment, first, func(own *infrav1.OCIMeshMachine) { own.Labels["written"] = "in-between" })
-	g.Expect(b.r.save(t.Context(), s)).To(Succeed())
+	g.Expect(b.r.saver().save(t.Context(), s)).To(Succeed())
 
 	second := b.machine(t, "second")
 	b.untilPlaced(t, second)

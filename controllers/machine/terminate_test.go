@@ -9,11 +9,12 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 func TestADeletionThatWaitsForItsTurnDoesNotBlameTheAccount(t *testing.T) {
@@ -103,12 +104,12 @@ func TestALaunchThatMayBeUnderWayIsRepeatedHoweverLongAgoTheDeletionWas(t *testi
 	b.untilPlaced(t, own)
 	own.DeletionTimestamp = &metav1.Time{Time: b.now().Add(-time.Hour)}
 	s := b.scopeOf(t, own)
-	s.keyExists = true
+	s.key.exists = true
 
-	_, err := b.r.victims(t.Context(), s)
+	_, err := b.r.instancesToEnd(t.Context(), s)
 	g.Expect(err).To(MatchError(ContainSubstring("to be polled")))
 	g.Expect(b.poll(t.Context())).To(Succeed())
-	_, err = b.r.victims(t.Context(), s)
+	_, err = b.r.instancesToEnd(t.Context(), s)
 	g.Expect(err).To(MatchError(ContainSubstring("is ended next")), "the launch is repeated, and what it made is known")
 	g.Expect(s.own.Status.Instance.ID).NotTo(BeEmpty())
 	g.Expect(b.instances(t)).To(HaveLen(1))
