@@ -19,6 +19,7 @@ import (
 )
 
 func TestALaunchThatListsDoNotShowYetIsNotRepeated(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	b.OCI.AddFault(sim.Fault{Operation: "LaunchInstance", AfterCommit: true, Reset: true})
@@ -38,11 +39,13 @@ func TestALaunchThatListsDoNotShowYetIsNotRepeated(t *testing.T) {
 }
 
 func TestStatusIsFoundAgainAfterItWasLost(t *testing.T) {
+	t.Parallel()
 	for name, when := range map[string]string{
 		"while the machine boots": "TailnetReady False Joining",
 		"when it runs":            "Ready True Ready",
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			g := NewWithT(t)
 			b := newBench(t, helpers.WorldOptions{Accounts: 3})
 			b.booter.setAsleep(when != "Ready True Ready")
@@ -72,6 +75,7 @@ func TestStatusIsFoundAgainAfterItWasLost(t *testing.T) {
 }
 
 func TestAMovedMachineKeepsItsInstance(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{Accounts: 2})
 	own := b.machine(t, "machine")
@@ -98,6 +102,7 @@ func TestAMovedMachineKeepsItsInstance(t *testing.T) {
 }
 
 func TestACopiedIdentityDoesNotCount(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	first := b.machine(t, "first")
@@ -109,6 +114,7 @@ func TestACopiedIdentityDoesNotCount(t *testing.T) {
 }
 
 func TestTwoLiveInstancesOfOneMachineAreAnErrorAndBothAreDeleted(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	own := b.machine(t, "machine")
@@ -141,6 +147,7 @@ func TestTwoLiveInstancesOfOneMachineAreAnErrorAndBothAreDeleted(t *testing.T) {
 
 // The key's Secret tells a machine with a lost status from one without an instance ever.
 func TestALostStatusIsLookedForInAccountsThatAreNotReadyToo(t *testing.T) {
+	t.Parallel()
 	lose := func(t *testing.T) (*bench, *infrav1.OCIMeshMachine) {
 		b := newBench(t, helpers.WorldOptions{Accounts: 2})
 		b.booter.setAsleep(true)
@@ -164,6 +171,7 @@ func TestALostStatusIsLookedForInAccountsThatAreNotReadyToo(t *testing.T) {
 }
 
 func TestAKnownInstanceIsLookedForInAccountsThatRefuseTheNamespace(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	own := b.machine(t, "worker")

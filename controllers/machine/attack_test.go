@@ -82,6 +82,7 @@ func (f forger) machine(t *testing.T, b *bench, name string, forge func(*infrav1
 }
 
 func TestAForgedMachineHarmsNobodyAndIsLetGo(t *testing.T) {
+	t.Parallel()
 	identityOf := func(namespace string, of *infrav1.OCIMeshMachine) map[string]string {
 		return map[string]string{infrav1.IdentityAnnotation: fmt.Sprintf("%s/%s/%s", namespace, of.Name, of.UID)}
 	}
@@ -131,6 +132,7 @@ func TestAForgedMachineHarmsNobodyAndIsLetGo(t *testing.T) {
 }
 
 func TestAProviderIDProvesNothing(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	v := b.victims(t)
@@ -148,6 +150,7 @@ func TestAProviderIDProvesNothing(t *testing.T) {
 }
 
 func TestATemplateWithAProviderIDIsRefused(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	own := helpers.NewOCIMeshMachine(helpers.NewMachine(b.cluster, "any"))
@@ -160,6 +163,7 @@ func TestATemplateWithAProviderIDIsRefused(t *testing.T) {
 }
 
 func TestARescuedVolumeOutlivesItsMachine(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	own := b.machine(t, "machine", withDataVolume, func(_ *clusterv1.Machine, own *infrav1.OCIMeshMachine) {
@@ -181,6 +185,7 @@ func TestARescuedVolumeOutlivesItsMachine(t *testing.T) {
 }
 
 func TestWhoLostPermissionStillEndsWhatIsHis(t *testing.T) {
+	t.Parallel()
 	for name, prepare := range map[string]func(*testing.T, *bench, *infrav1.OCIMeshMachine){
 		"and status is there": func(*testing.T, *bench, *infrav1.OCIMeshMachine) {},
 		"and status was lost": func(t *testing.T, b *bench, own *infrav1.OCIMeshMachine) {
@@ -212,6 +217,7 @@ func (b *bench) loseStatus(t *testing.T, own *infrav1.OCIMeshMachine) {
 }
 
 func TestARefusalOfTheCredentialsDoesNotProveThatNothingWasLaunched(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	own := b.machine(t, "machine")

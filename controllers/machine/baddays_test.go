@@ -36,6 +36,7 @@ func (b *bench) expectOnly(t *testing.T, own *infrav1.OCIMeshMachine, instances 
 }
 
 func TestTenMinutesOfThrottlingOfOneAccount(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	limits := oci.Unlimited()
 	b := newBench(t, helpers.WorldOptions{Accounts: 2, Limits: &limits})
@@ -64,6 +65,7 @@ func TestTenMinutesOfThrottlingOfOneAccount(t *testing.T) {
 }
 
 func TestATenancyThatAnswersNothingUsefulLosesNoMachine(t *testing.T) {
+	t.Parallel()
 	for name, world := range map[string]struct {
 		begins, ends func(*bench)
 		// everywhere is set if no account answers.
@@ -84,6 +86,7 @@ func TestATenancyThatAnswersNothingUsefulLosesNoMachine(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			b := newBench(t, helpers.WorldOptions{Accounts: 2})
 			first, second := b.machine(t, "first", inAccount(b, 0)), b.machine(t, "second", inAccount(b, 1))
 			b.untilProvisioned(t, first)
@@ -108,6 +111,7 @@ func TestATenancyThatAnswersNothingUsefulLosesNoMachine(t *testing.T) {
 }
 
 func TestAPollThatFailsHalfWayTakesNothingAway(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	var all []*infrav1.OCIMeshMachine
@@ -135,6 +139,7 @@ func TestAPollThatFailsHalfWayTakesNothingAway(t *testing.T) {
 }
 
 func TestInstancesOfOthersAreNotTouched(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	own := b.machine(t, "worker")

@@ -34,6 +34,7 @@ func (b *bench) setBudget(t *testing.T, i int, instances int32) {
 }
 
 func TestABudgetIsSharedByAllClustersAndFreedByWhatGoes(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	b.setBudget(t, 0, 2)
@@ -59,6 +60,7 @@ func TestABudgetIsSharedByAllClustersAndFreedByWhatGoes(t *testing.T) {
 // The manager stops between the decision and the launch: what is placed keeps its part of the
 // budget.
 func TestAReservationSurvivesARestart(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	b.setBudget(t, 0, 1)
@@ -80,6 +82,7 @@ func TestAReservationSurvivesARestart(t *testing.T) {
 
 // A machine without its status is not counted by it, but its instance is there.
 func TestAnInstanceWhoseMachineLostItsStatusCountsForTheBudget(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	b.setBudget(t, 0, 1)
@@ -95,6 +98,7 @@ func TestAnInstanceWhoseMachineLostItsStatusCountsForTheBudget(t *testing.T) {
 }
 
 func TestAlwaysFreeStaysFree(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	helpers.Update(t, b.Environment, b.Accounts[0], func(account *infrav1.OCIAccount) {
@@ -189,6 +193,7 @@ func (b *bench) round(t *testing.T, all []*infrav1.OCIMeshMachine, workers int) 
 }
 
 func TestWeightsShareMachinesOut(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{Accounts: 2})
 	helpers.Update(t, b.Environment, b.infra, func(infra *infrav1.OCIMeshCluster) { infra.Spec.Accounts[1].Weight = 2 })
@@ -202,6 +207,7 @@ func TestWeightsShareMachinesOut(t *testing.T) {
 }
 
 func TestAllAccountsAreDryAndCapacityReturnsInOne(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{Accounts: 3})
 	for i := range b.Accounts {
@@ -233,6 +239,7 @@ func TestAllAccountsAreDryAndCapacityReturnsInOne(t *testing.T) {
 }
 
 func TestALimitBelowUseAndInstancesOfOthersKeepNewMachinesOut(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{Accounts: 2})
 	own := b.machine(t, "worker", inAccount(b, 0))

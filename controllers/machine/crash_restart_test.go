@@ -31,6 +31,7 @@ var crashWorlds = map[string]func(*clusterv1.Machine, *infrav1.OCIMeshMachine){
 // A killed process writes nothing any more, unlike one with an error, and the next remembers
 // nothing. An undisturbed life finds the boundaries; then there is one life for each.
 func TestAProcessKilledAtAnyCallDuplicatesNothingAndLeavesNothing(t *testing.T) {
+	t.Parallel()
 	for name, change := range crashWorlds {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

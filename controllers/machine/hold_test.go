@@ -73,11 +73,13 @@ func isGone(b *bench, t *testing.T, own *infrav1.OCIMeshMachine) bool {
 }
 
 func TestADrillIsToldThatItHoldsNothingAndEndsNothing(t *testing.T) {
+	t.Parallel()
 	for name, role := range map[string]func(*clusterv1.Machine, *infrav1.OCIMeshMachine){
 		"worker": func(*clusterv1.Machine, *infrav1.OCIMeshMachine) {}, "control plane": controlPlane,
 	} {
 		for when, deletedAtOnce := range map[string]bool{"deleted at once": true, "deleted when told": false} {
 			t.Run(name+" "+when, func(t *testing.T) {
+				t.Parallel()
 				g := NewWithT(t)
 				production := newBench(t, helpers.WorldOptions{})
 				production.managed("production")
@@ -132,6 +134,7 @@ func TestADrillIsToldThatItHoldsNothingAndEndsNothing(t *testing.T) {
 }
 
 func TestAfterADisasterTheSecondTakesOverAndTheFirstIsTold(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	first := newBench(t, helpers.WorldOptions{})
 	first.managed("first")
@@ -165,6 +168,7 @@ func TestAfterADisasterTheSecondTakesOverAndTheFirstIsTold(t *testing.T) {
 }
 
 func TestAMachineThatIsMovedAndDeletedWaitsForTheWindow(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	first := newBench(t, helpers.WorldOptions{})
 	first.managed("first")
@@ -185,6 +189,7 @@ func TestAMachineThatIsMovedAndDeletedWaitsForTheWindow(t *testing.T) {
 }
 
 func TestACrashWhileClaimingClaimsOnce(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	first := newBench(t, helpers.WorldOptions{})
 	first.managed("first")

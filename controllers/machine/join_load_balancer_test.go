@@ -82,6 +82,7 @@ func (b *bench) expectNothingLeftButTheLoadBalancer(t *testing.T) {
 }
 
 func TestAControlPlaneIsBehindTheLoadBalancerFromBeforeItIsProvisionedUntilBeforeItGoes(t *testing.T) {
+	t.Parallel()
 	for _, kind := range balancedTypes {
 		t.Run(string(kind), func(t *testing.T) {
 			g := NewWithT(t)
@@ -124,6 +125,7 @@ func TestAControlPlaneIsBehindTheLoadBalancerFromBeforeItIsProvisionedUntilBefor
 }
 
 func TestAWorkerHasNothingToDoWithTheLoadBalancer(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBalancedBench(t, infrav1.EndpointNetworkLoadBalancer, helpers.WorldOptions{})
 	own := b.machine(t, "machine")
@@ -138,6 +140,7 @@ func TestAWorkerHasNothingToDoWithTheLoadBalancer(t *testing.T) {
 }
 
 func TestControlPlanesJoinAndLeaveTheLoadBalancerAtTheSameTime(t *testing.T) {
+	t.Parallel()
 	for _, kind := range balancedTypes {
 		t.Run(string(kind), func(t *testing.T) {
 			g := NewWithT(t)
@@ -166,6 +169,7 @@ func TestControlPlanesJoinAndLeaveTheLoadBalancerAtTheSameTime(t *testing.T) {
 }
 
 func TestAnAnswerOfTheLoadBalancerLostAnywhereLeavesNoBackend(t *testing.T) {
+	t.Parallel()
 	operations := map[infrav1.EndpointType][]string{
 		infrav1.EndpointNetworkLoadBalancer: {
 			"GetNetworkLoadBalancer", "CreateBackend", "GetNetworkLoadBalancerWorkRequest", "DeleteBackend",
@@ -206,6 +210,7 @@ func TestAnAnswerOfTheLoadBalancerLostAnywhereLeavesNoBackend(t *testing.T) {
 }
 
 func TestARegistrationThatOCIGivesUpIsToldOfAndTriedAgain(t *testing.T) {
+	t.Parallel()
 	for kind, operation := range map[infrav1.EndpointType]string{
 		infrav1.EndpointNetworkLoadBalancer: "CreateBackend", infrav1.EndpointLoadBalancer: "CreateLoadBalancerBackend",
 	} {

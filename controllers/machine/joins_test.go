@@ -46,6 +46,7 @@ func (b *bench) instanceOf(t *testing.T, id string) sim.Machine {
 }
 
 func TestAMachineIsLookedAtOnceItHasJoined(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	b.booter.setAsleep(true)
@@ -71,6 +72,7 @@ func TestAMachineIsLookedAtOnceItHasJoined(t *testing.T) {
 }
 
 func TestADeviceThatIsNotTheMachinesOwnBringsOnePass(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	b.booter.setAsleep(true)

@@ -15,6 +15,7 @@ import (
 )
 
 func TestALaunchThatOCIRefusesSaysOCIsReason(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	b.OCI.AddFault(sim.Fault{Operation: "LaunchInstance", Status: 400, Code: "InvalidParameter", Message: "Boot volume is too small", Times: 3})
@@ -25,6 +26,7 @@ func TestALaunchThatOCIRefusesSaysOCIsReason(t *testing.T) {
 }
 
 func TestAStalePlacementIsNotLaunched(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{Accounts: 2})
 	own := b.machine(t, "machine")
@@ -52,6 +54,7 @@ func TestAStalePlacementIsNotLaunched(t *testing.T) {
 }
 
 func TestAStalePassThatFindsNoRoomWipesNoInstanceOut(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	own := b.machine(t, "worker")
@@ -72,6 +75,7 @@ func TestAStalePassThatFindsNoRoomWipesNoInstanceOut(t *testing.T) {
 }
 
 func TestALaunchThatFailsAfterItWasAcceptedCountsAsAShortage(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	b.OCI.AddFault(sim.Fault{

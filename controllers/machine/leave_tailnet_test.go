@@ -16,6 +16,7 @@ import (
 )
 
 func TestDeletionGoesByRecordedIdentifiersOnlyInTheRecordedTailnet(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{TailnetMode: tailnetsim.Headscale})
 	own := b.machine(t, "worker")
@@ -55,6 +56,7 @@ func TestDeletionGoesByRecordedIdentifiersOnlyInTheRecordedTailnet(t *testing.T)
 
 // A cluster with a tailnet that never worked can be deleted: no key was ever received.
 func TestAMachineWithoutAKeyIsDeletedWithoutTheTailnet(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{})
 	b.Control.SetUnreachable(true)
 	own := b.machine(t, "machine")

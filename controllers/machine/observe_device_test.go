@@ -18,6 +18,7 @@ import (
 )
 
 func TestAMachineThatDoesNotJoinIsToldFromOneThatBoots(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{})
 	b.booter.setAsleep(true)
 	own := b.machine(t, "machine")
@@ -29,6 +30,7 @@ func TestAMachineThatDoesNotJoinIsToldFromOneThatBoots(t *testing.T) {
 }
 
 func TestAMachineWhoseDeviceCannotTalkHasNotJoined(t *testing.T) {
+	t.Parallel()
 	for name, world := range map[string]struct {
 		spoil, fix  func(*tailnetsim.Device)
 		reason, say string
@@ -48,6 +50,7 @@ func TestAMachineWhoseDeviceCannotTalkHasNotJoined(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			g := NewWithT(t)
 			b := newBench(t, helpers.WorldOptions{})
 			own := b.launchedAsleep(t)
@@ -70,6 +73,7 @@ func TestAMachineWhoseDeviceCannotTalkHasNotJoined(t *testing.T) {
 }
 
 func TestKeyExpiryThatWasSwitchedOnIsToldWithItsDate(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	own := b.machine(t, "worker")

@@ -17,6 +17,7 @@ import (
 )
 
 func TestNothingIsDoneBeforeItsTime(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 
@@ -49,6 +50,7 @@ func TestNothingIsDoneBeforeItsTime(t *testing.T) {
 }
 
 func TestABadTailnetIsToldAndHealsWhenFixed(t *testing.T) {
+	t.Parallel()
 	for name, world := range map[string]struct {
 		spoil  func(*testing.T, *bench)
 		reason string
@@ -99,6 +101,7 @@ func TestABadTailnetIsToldAndHealsWhenFixed(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			g := NewWithT(t)
 			b := newBench(t, helpers.WorldOptions{})
 			world.spoil(t, b)

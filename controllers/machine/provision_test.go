@@ -13,6 +13,7 @@ import (
 )
 
 func TestTheLastStepUpIsOneWriteOfTheSpecAndOneOfTheStatus(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{})
 	own := b.machine(t, "worker")
 
@@ -29,6 +30,7 @@ func TestTheLastStepUpIsOneWriteOfTheSpecAndOneOfTheStatus(t *testing.T) {
 }
 
 func TestTheLastStepUpIsMergedWithWhatOthersWroteMeanwhile(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{})
 	own := b.machine(t, "worker")
 

@@ -25,6 +25,7 @@ func ofImage(name string) func(*clusterv1.Machine, *infrav1.OCIMeshMachine) {
 }
 
 func TestAMachineThatMovesOnForWantOfAnImageKeepsNothingBooked(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{Accounts: 2, Tenancy: func(i int, tenancy *sim.Tenancy) {
 		if i == 1 {
@@ -49,6 +50,7 @@ func TestAMachineThatMovesOnForWantOfAnImageKeepsNothingBooked(t *testing.T) {
 }
 
 func TestABookingIsTakenBackWhenTheImageCannotBeLookedUp(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	b.setBudget(t, 0, 1)
@@ -63,6 +65,7 @@ func TestABookingIsTakenBackWhenTheImageCannotBeLookedUp(t *testing.T) {
 }
 
 func TestABookingIsTakenBackWhenItIsNotWritten(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	b.setBudget(t, 0, 1)
@@ -83,6 +86,7 @@ func TestABookingIsTakenBackWhenItIsNotWritten(t *testing.T) {
 
 // The cache shows a pass the machine as it was before its placement was written.
 func TestAPassThatIsBehindTakesNoReservationAway(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{Accounts: 2})
 	b.setBudget(t, 0, 1)
@@ -106,6 +110,7 @@ func TestAPassThatIsBehindTakesNoReservationAway(t *testing.T) {
 }
 
 func TestAMachineThatWaitsForABudgetIsAtRest(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	b.setBudget(t, 0, 0)

@@ -18,6 +18,7 @@ import (
 )
 
 func TestTheKeyIsNowhereButInItsSecret(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	b.booter.setAsleep(true)
@@ -39,6 +40,7 @@ func TestTheKeyIsNowhereButInItsSecret(t *testing.T) {
 }
 
 func TestPatienceBeyondAKeysLifeMakesNoKeyAPass(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	b.r.Options.JoinTimeout = 2 * time.Hour

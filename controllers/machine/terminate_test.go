@@ -18,6 +18,7 @@ import (
 )
 
 func TestADeletionThatWaitsForItsTurnDoesNotBlameTheAccount(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	limits := oci.Unlimited()
 	limits.Deletes = oci.Budget{PerSecond: 1.0 / 60, Burst: 1}
@@ -41,6 +42,7 @@ func TestADeletionThatWaitsForItsTurnDoesNotBlameTheAccount(t *testing.T) {
 }
 
 func TestAMachineThatWasNeverLaunchedIsDeletedAtOnce(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	own := b.machine(t, "machine")
@@ -55,12 +57,14 @@ func TestAMachineThatWasNeverLaunchedIsDeletedAtOnce(t *testing.T) {
 }
 
 func TestAnAccountThatRefusesEverythingProvesNothing(t *testing.T) {
+	t.Parallel()
 	for name, fault := range map[string]sim.Fault{
 		"404 to everything": {Status: 404, Code: "NotAuthorizedOrNotFound", Times: -1},
 		"401 to everything": {Status: 401, Code: "NotAuthenticated", Times: -1},
 		"no answer":         {Reset: true, Times: -1},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			g := NewWithT(t)
 			b := newBench(t, helpers.WorldOptions{})
 			own := b.machine(t, "machine")
@@ -85,6 +89,7 @@ func TestAnAccountThatRefusesEverythingProvesNothing(t *testing.T) {
 }
 
 func TestALaunchWhoseAnswerWasLostIsRepeatedWhenTheMachineIsDeleted(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{Sim: sim.Options{Delays: laggingLists()}})
 	b.OCI.AddFault(sim.Fault{Operation: "LaunchInstance", AfterCommit: true, Reset: true})
@@ -98,6 +103,7 @@ func TestALaunchWhoseAnswerWasLostIsRepeatedWhenTheMachineIsDeleted(t *testing.T
 }
 
 func TestALaunchThatMayBeUnderWayIsRepeatedHoweverLongAgoTheDeletionWas(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	own := b.machine(t, "worker")
