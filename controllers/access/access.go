@@ -102,8 +102,8 @@ func (c *Clients) Tailnet(ctx context.Context, name, namespace string) (*infrav1
 	return tn, nil
 }
 
-// AccountOf returns the OCIAccount of something that exists, such as a "machine", whether or not its
-// namespace may still use the account. Problems: AccountNotFound.
+// AccountOf returns the OCIAccount of something that exists, such as a "machine", whether or not
+// its namespace may still use the account. Problems: AccountNotFound.
 func (c *Clients) AccountOf(ctx context.Context, name, of string) (*infrav1.OCIAccount, error) {
 	account := &infrav1.OCIAccount{}
 	err := c.options.Client.Get(ctx, client.ObjectKey{Name: name}, account)

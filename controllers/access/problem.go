@@ -61,8 +61,8 @@ func AsProblem(err error) *Problem {
 	}
 }
 
-// NotProvenGone makes an error of looking at an instance, or of ending it, the reason why its object
-// cannot be let go yet. An error without a reason of its own stays as it is.
+// NotProvenGone makes an error of looking at an instance, or of ending it, the reason why its
+// object cannot be let go yet. An error without a reason of its own stays as it is.
 func NotProvenGone(err error) error {
 	problem := AsProblem(err)
 	switch problem.Reason {

@@ -29,7 +29,7 @@ func (r *Reconciler) adopt(ctx context.Context, s *scope) error {
 	if s.neverLaunched() {
 		return nil
 	}
-	found, err := r.finder().live(ctx, s.wanted())
+	found, err := r.finder().live(ctx, s.target())
 	var notPolled *notPolledError
 	switch {
 	case errors.As(err, &notPolled):
@@ -41,7 +41,7 @@ func (r *Reconciler) adopt(ctx context.Context, s *scope) error {
 		s.noteMissing()
 		return nil
 	}
-	s.record(*found)
+	s.recordInstance(*found)
 	r.event(s, "InstanceAdopted", "Adopt", "Adopted instance %s in account %s", found.ID, found.account.Name)
 	return nil
 }
@@ -83,8 +83,8 @@ func (s *scope) noteMissing() {
 		cloud.InstanceIDOf(s.own.Spec.ProviderID), infrav1.MachineUIDTag, s.identity, infrav1.MachineNameTag, s.own.Namespace, s.own.Name)
 }
 
-// record takes a found instance over into status.
-func (s *scope) record(found located) {
+// recordInstance takes a found instance over into status.
+func (s *scope) recordInstance(found located) {
 	s.own.Status.Instance = infrav1.InstanceStatus{ID: found.ID, State: string(found.State)}
 	if s.own.Status.Placement.Account == found.account.Name {
 		return

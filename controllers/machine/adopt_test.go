@@ -181,7 +181,7 @@ func TestAKnownInstanceIsLookedForInAccountsThatRefuseTheNamespace(t *testing.T)
 	s := b.scopeOf(t, own)
 	s.infraCluster = nil
 	s.own.Spec.ProviderID = "oci://ocid1.instance.known"
-	candidates, err := b.r.finder().candidates(t.Context(), s.wanted())
+	candidates, err := b.r.finder().candidates(t.Context(), s.target())
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(candidates).To(HaveLen(1))
 	g.Expect(candidates[0].Name).To(Equal(b.Accounts[0].Name))

@@ -122,6 +122,7 @@ func TestAlwaysFreeStaysFree(t *testing.T) {
 }
 
 func TestTwoHundredMachinesAtOnceWithABudgetForFifty(t *testing.T) {
+	t.Parallel()
 	const asked, budget, workers = 200, 50, 10
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{Accounts: 2, Sim: sim.Options{PageSize: 100}, Tenancy: roomy})
@@ -165,8 +166,8 @@ func TestTwoHundredMachinesAtOnceWithABudgetForFifty(t *testing.T) {
 func (b *bench) restart(t *testing.T, mgr manager.Manager) {
 	t.Helper()
 	b.r = b.reconciler()
-	b.r.Client = mgr.GetClient()
-	b.r.Scheduler = b.scheduler(mgr.GetClient(), b.r.Options)
+	own := ownAccounts{mgr.GetClient(), b.AccountNames()}
+	b.r.Client, b.r.Scheduler = own, b.scheduler(own, b.r.Options)
 	NewWithT(t).Expect(b.r.Scheduler.Watch(t.Context(), mgr.GetCache())).To(Succeed())
 }
 

@@ -18,7 +18,7 @@ type notPolledError struct{ account string }
 
 func (e *notPolledError) Error() string { return "waiting for account " + e.account + " to be polled" }
 
-// Waiting implements phases.Waiter. The time is for an account too slow to be polled.
+// Waiting implements phases.Waiter. The time is in case the account holds up the poll.
 func (e *notPolledError) Waiting() *access.Problem {
 	return &access.Problem{
 		Reason:     infrav1.WaitingForTerminationReason,

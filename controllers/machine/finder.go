@@ -37,8 +37,8 @@ func (r *Reconciler) finder() finder {
 	return finder{client: r.Client, access: r.Access, pollers: r.Pollers, creations: &r.creations}
 }
 
-// wanted is a machine, as the object of a search for its instances.
-type wanted struct {
+// target is a machine, as the object of a search for its instances.
+type target struct {
 	search
 	now time.Time
 	// owner is the machine, whatever management cluster holds its instances.
@@ -52,9 +52,9 @@ type wanted struct {
 	statusLost bool
 }
 
-// wanted is the machine of this pass.
-func (s *scope) wanted() wanted {
-	return wanted{
+// target is the machine of this pass.
+func (s *scope) target() target {
+	return target{
 		search: s.search(), now: s.now, owner: s.anybodys(),
 		providerID: s.own.Spec.ProviderID, account: s.own.Status.Placement.Account,
 		accounts: s.own.Spec.Accounts, cluster: s.infraCluster, statusLost: s.statusWasLost(),
@@ -66,8 +66,8 @@ func (s *scope) search() search {
 	return search{client.ObjectKeyFromObject(s.own), !s.own.DeletionTimestamp.IsZero()}
 }
 
-// isKnown tells whether there is an instance for certain.
-func (w wanted) isKnown() bool { return w.providerID != "" || w.statusLost }
+// isKnown tells whether something hints at an instance.
+func (t target) isKnown() bool { return t.providerID != "" || t.statusLost }
 
 // account is an account with a client, and the cache of its instances.
 type account struct {
@@ -91,19 +91,19 @@ func (f finder) connect(ctx context.Context, name string) (account, error) {
 // ones, by a poll begun after the search. Such a poll is as good as a list of its own: a launch by
 // this process is noted in the cache, and a launch without an answer begins the search anew. If
 // there was no such poll, one is asked for.
-func (f finder) instancesIn(w wanted, account *infrav1.OCIAccount) ([]instance.Own, error) {
-	own, err := f.polledIn(w, account)
+func (f finder) instancesIn(t target, account *infrav1.OCIAccount) ([]instance.Own, error) {
+	own, err := f.polledIn(t, account)
 	if err != nil {
-		f.pollers.Book(account).Await(w.machine.String(), f.creations.searchedSince(w.search, w.now))
+		f.pollers.Book(account).Await(t.machine.String(), f.creations.searchedSince(t.search, t.now))
 	}
 	return own, err
 }
 
 // polledIn is instancesIn for a caller with time to wait for the regular poll.
-func (f finder) polledIn(w wanted, account *infrav1.OCIAccount) ([]instance.Own, error) {
+func (f finder) polledIn(t target, account *infrav1.OCIAccount) ([]instance.Own, error) {
 	book := f.pollers.Book(account)
-	if book.PolledSince(f.creations.searchedSince(w.search, w.now)) {
-		return f.knownIn(w, account), nil
+	if book.PolledSince(f.creations.searchedSince(t.search, t.now)) {
+		return f.knownIn(t, account), nil
 	}
 	if _, failure := book.Last(); failure != nil {
 		return nil, failure
@@ -113,8 +113,8 @@ func (f finder) polledIn(w wanted, account *infrav1.OCIAccount) ([]instance.Own,
 
 // knownIn are the machine's instances in an account without TERMINATED ones, as far as polls have
 // shown them up to now, whatever management cluster holds them.
-func (f finder) knownIn(w wanted, account *infrav1.OCIAccount) []instance.Own {
-	return instance.Remaining(w.owner, f.pollers.Book(account).Tagged(w.owner.Identity()))
+func (f finder) knownIn(t target, account *infrav1.OCIAccount) []instance.Own {
+	return instance.Remaining(t.owner, f.pollers.Book(account).Tagged(t.owner.Identity()))
 }
 
 // candidate is a possible account of a machine.
@@ -131,27 +131,27 @@ type candidate struct {
 // OCIMeshCluster is gone, all accounts open to the namespace. An account can leave a cluster, or
 // refuse a namespace, while machines are still in it. So the search for a known instance goes on in
 // all others too.
-func (f finder) candidates(ctx context.Context, w wanted) ([]candidate, error) {
+func (f finder) candidates(ctx context.Context, t target) ([]candidate, error) {
 	all := &infrav1.OCIAccountList{}
 	if err := f.client.List(ctx, all); err != nil {
 		return nil, fmt.Errorf("listing OCIAccounts: %w", err)
 	}
 	var names []string
-	if w.cluster != nil {
-		names = accountsOf(w.cluster)
+	if t.cluster != nil {
+		names = accountsOf(t.cluster)
 	}
 	var candidates []candidate
 	for i := range all.Items {
 		account := &all.Items[i]
 		named := slices.Contains(names, account.Name)
-		if !named && !w.isKnown() && w.cluster != nil {
+		if !named && !t.isKnown() && t.cluster != nil {
 			continue
 		}
-		allowed, err := f.access.MayUseAccount(ctx, account, w.machine.Namespace)
+		allowed, err := f.access.MayUseAccount(ctx, account, t.machine.Namespace)
 		if err != nil {
 			return nil, err
 		}
-		if allowed || named || w.isKnown() {
+		if allowed || named || t.isKnown() {
 			candidates = append(candidates, candidate{OCIAccount: account, far: !allowed, named: named})
 		}
 	}
@@ -160,11 +160,11 @@ func (f finder) candidates(ctx context.Context, w wanted) ([]candidate, error) {
 
 // instancesOf lists the machine's instances in a candidate. An error says why this is impossible. A
 // far account without a name in the cluster holds nobody up if it does not answer.
-func (f finder) instancesOf(w wanted, c candidate) ([]instance.Own, error) {
+func (f finder) instancesOf(t target, c candidate) ([]instance.Own, error) {
 	if !c.far {
-		return f.instancesIn(w, c.OCIAccount)
+		return f.instancesIn(t, c.OCIAccount)
 	}
-	own, err := f.polledIn(w, c.OCIAccount)
+	own, err := f.polledIn(t, c.OCIAccount)
 	var notPolled *notPolledError
 	willAnswer := errors.As(err, &notPolled) && isReady(c.OCIAccount)
 	if err != nil && !c.named && !willAnswer {
@@ -180,33 +180,33 @@ type located struct {
 }
 
 // live returns the one live instance; nil if the accounts within reach have none.
-func (f finder) live(ctx context.Context, w wanted) (*located, error) {
-	if w.account != "" {
-		in, err := f.access.AccountOf(ctx, w.account, "machine")
+func (f finder) live(ctx context.Context, t target) (*located, error) {
+	if t.account != "" {
+		in, err := f.access.AccountOf(ctx, t.account, "machine")
 		if err != nil {
 			return nil, err
 		}
-		own, err := f.instancesIn(w, in)
+		own, err := f.instancesIn(t, in)
 		if err != nil {
 			return nil, err
 		}
-		return pickLive(w.claimed(own, in))
+		return pickLive(t.claimed(own, in))
 	}
-	candidates, err := f.candidates(ctx, w)
+	candidates, err := f.candidates(ctx, t)
 	if err != nil {
 		return nil, err
 	}
 	var all []located
 	for _, c := range candidates {
-		if !w.isKnown() && f.passesOver(w, c.OCIAccount) {
+		if !t.isKnown() && f.passesOver(t, c.OCIAccount) {
 			continue
 		}
-		own, err := f.instancesOf(w, c)
+		own, err := f.instancesOf(t, c)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, w.claimed(own, c.OCIAccount)...)
-		if w.providerID != "" && len(all) > 0 {
+		all = append(all, t.claimed(own, c.OCIAccount)...)
+		if t.providerID != "" && len(all) > 0 {
 			// There is one instance of an OCID: the answers of other accounts do not matter.
 			break
 		}
@@ -215,10 +215,10 @@ func (f finder) live(ctx context.Context, w wanted) (*located, error) {
 }
 
 // claimed leaves out all but the instance of a providerID: the Node has this one.
-func (w wanted) claimed(own []instance.Own, in *infrav1.OCIAccount) []located {
+func (t target) claimed(own []instance.Own, in *infrav1.OCIAccount) []located {
 	found := make([]located, 0, len(own))
 	for _, one := range own {
-		if w.providerID == "" || cloud.ProviderID(one.ID) == w.providerID {
+		if t.providerID == "" || cloud.ProviderID(one.ID) == t.providerID {
 			found = append(found, located{Own: one, account: in})
 		}
 	}
@@ -228,9 +228,9 @@ func (w wanted) claimed(own []instance.Own, in *infrav1.OCIAccount) []located {
 // passesOver tells whether the search for an unknown instance leaves out an account: the machine
 // cannot have been placed there, or the account is known not to answer and would keep every new
 // machine from being placed elsewhere.
-func (f finder) passesOver(w wanted, account *infrav1.OCIAccount) bool {
-	selected, err := scheduling.Selects(w.accounts, account)
-	return (err == nil && !selected) || !isReady(account) || !f.pollers.Book(account).Answering(w.now)
+func (f finder) passesOver(t target, account *infrav1.OCIAccount) bool {
+	selected, err := scheduling.Selects(t.accounts, account)
+	return (err == nil && !selected) || !isReady(account) || !f.pollers.Book(account).Answering(t.now)
 }
 
 // pickLive returns the one live instance of all accounts.
@@ -250,12 +250,12 @@ func pickLive(all []located) (*located, error) {
 
 // lastKnown is an instance of the machine's in an account, as far as polls show them: one not
 // TERMINATED, else the one of the providerID, since its end is evidence too.
-func (f finder) lastKnown(w wanted, account *infrav1.OCIAccount) (located, bool) {
-	if remaining := f.knownIn(w, account); len(remaining) > 0 {
+func (f finder) lastKnown(t target, account *infrav1.OCIAccount) (located, bool) {
+	if remaining := f.knownIn(t, account); len(remaining) > 0 {
 		return located{Own: remaining[0], account: account}, true
 	}
-	for _, own := range instance.Of(w.owner, f.pollers.Book(account).Tagged(w.owner.Identity())) {
-		if cloud.ProviderID(own.ID) == w.providerID {
+	for _, own := range instance.Of(t.owner, f.pollers.Book(account).Tagged(t.owner.Identity())) {
+		if cloud.ProviderID(own.ID) == t.providerID {
 			return located{Own: own, account: account}, true
 		}
 	}

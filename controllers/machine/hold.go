@@ -28,11 +28,11 @@ func (r *Reconciler) holdToEnd(ctx context.Context, s *scope) error {
 		if err != nil {
 			return access.NotProvenGone(err)
 		}
-		shown := r.finder().knownIn(s.wanted(), placed)
+		shown := r.finder().knownIn(s.target(), placed)
 		if len(shown) == 0 {
 			return nil
 		}
-		s.record(located{Own: shown[0], account: placed})
+		s.recordInstance(located{Own: shown[0], account: placed})
 	}
 	in, err := r.finder().connect(ctx, name)
 	if err != nil {

@@ -52,7 +52,7 @@ func (r *Reconciler) launch(ctx context.Context, s *scope) error {
 	s.Note(infrav1.InstanceReadyCondition, infrav1.InstanceProvisioningReason, "Instance is %s", launched.State)
 	s.noteJoining()
 	s.Stop()
-	// The account's poll brings the next pass. This is for a poll too late.
+	// The account's poll brings the next pass; this is in case it is late.
 	s.Requeue(s.Intervals.Poll)
 	return nil
 }

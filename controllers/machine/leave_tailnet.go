@@ -50,7 +50,7 @@ func (s *scope) mayHaveJoined() bool {
 // identifiers only in their own tailnet: Headscale counts devices and keys from 1, and another
 // tailnet may use the same numbers.
 func (r *Reconciler) leaveOne(ctx context.Context, s *scope, c *tailnet.Client, in *infrav1.Tailnet) error {
-	claim := s.deviceClaim(in, time.Time{})
+	claim := s.claimIn(in, time.Time{})
 	if s.infraCluster == nil && s.own.Status.Tailnet.Name == "" {
 		claim.Recorded, claim.Key = "", ownership.JoinKey{}
 	}

@@ -24,7 +24,7 @@ func (r *Reconciler) observeDevice(ctx context.Context, s *scope) error {
 		return nil
 	}
 	node := tailnetnode.Node{
-		Object: s.own, Status: &s.own.Status.Tailnet, Tailnet: s.tailnet, Claim: s.deviceClaim(s.tailnet, s.instance.CreatedAt),
+		Object: s.own, Status: &s.own.Status.Tailnet, Tailnet: s.tailnet, Claim: s.claimIn(s.tailnet, s.instance.CreatedAt),
 		Launched: s.instance.CreatedAt, Running: s.instance.State == oci.StateRunning, Settled: s.provisioned(), Now: s.now,
 	}
 	if node.MovedTailnet(&s.Pass) {
@@ -57,8 +57,8 @@ func (r *Reconciler) deviceStatuses() tailnetnode.Statuses {
 	return tailnetnode.Statuses{Client: r.Client, Others: r.OtherDevices}
 }
 
-// deviceClaim is what the machine knows of its device in a tailnet.
-func (s *scope) deviceClaim(in *infrav1.Tailnet, launched time.Time) ownership.DeviceClaim {
+// claimIn is what the machine knows of its device in a tailnet.
+func (s *scope) claimIn(in *infrav1.Tailnet, launched time.Time) ownership.DeviceClaim {
 	claim := ownership.DeviceClaim{
 		Hostname: s.hostname, Tags: s.deviceTags(in), Launched: launched, JoinTimeout: s.options.JoinTimeout,
 	}

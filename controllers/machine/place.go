@@ -19,7 +19,7 @@ import (
 // place asks the scheduler, records its decision and ends the pass. The launch is the next pass's:
 // a restart in between repeats the same launch and not another.
 func (r *Reconciler) place(ctx context.Context, s *scope) error {
-	if s.launched() || (s.own.Status.Placement.Account != "" && !r.finder().mayLeave(ctx, s.wanted(), s.key.exists)) {
+	if s.launched() || (s.own.Status.Placement.Account != "" && !r.finder().mayLeave(ctx, s.target(), s.key.exists)) {
 		return nil
 	}
 	return r.choose(ctx, s)
@@ -27,14 +27,14 @@ func (r *Reconciler) place(ctx context.Context, s *scope) error {
 
 // mayLeave tells whether a placement can be given up because its account fails, with no risk of an
 // instance there: before there was a key there was no launch.
-func (f finder) mayLeave(ctx context.Context, w wanted, keyExists bool) bool {
+func (f finder) mayLeave(ctx context.Context, t target, keyExists bool) bool {
 	if keyExists {
 		return false
 	}
-	account, err := f.access.Account(ctx, w.account, w.machine.Namespace)
+	account, err := f.access.Account(ctx, t.account, t.machine.Namespace)
 	// As for the scheduler, an account in doubt may be placed in: else it would be left and chosen
 	// again for ever.
-	return err != nil || conditions.IsFalse(account, infrav1.ReadyCondition) || !f.pollers.Book(account).Answering(w.now)
+	return err != nil || conditions.IsFalse(account, infrav1.ReadyCondition) || !f.pollers.Book(account).Answering(t.now)
 }
 
 // choose has the scheduler decide anew and ends the pass.
@@ -57,7 +57,7 @@ func (r *Reconciler) choose(ctx context.Context, s *scope) error {
 		return nil
 	}
 	s.Stop()
-	// The write of the decision brings the next pass. This is for a watch too late.
+	// The write of the decision brings the next pass; this is in case the watch is late.
 	s.Requeue(time.Second)
 	return nil
 }

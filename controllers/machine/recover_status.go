@@ -25,8 +25,8 @@ func (r *Reconciler) recoverStatus(ctx context.Context, s *scope) error {
 	if err := s.key.load(ctx); err != nil {
 		return err
 	}
-	finder, wanted := r.finder(), s.wanted()
-	candidates, err := finder.candidates(ctx, wanted)
+	finder, target := r.finder(), s.target()
+	candidates, err := finder.candidates(ctx, target)
 	if err != nil {
 		return access.NotProvenGone(err)
 	}
@@ -40,13 +40,13 @@ func (r *Reconciler) recoverStatus(ctx context.Context, s *scope) error {
 		if !isReady(c.OCIAccount) && id == "" && !s.statusWasLost() {
 			continue
 		}
-		if _, err := finder.instancesOf(wanted, c); err != nil {
+		if _, err := finder.instancesOf(target, c); err != nil {
 			silent = fmt.Errorf("account %s: %w", c.Name, err)
 			continue
 		}
-		if found, ok := finder.lastKnown(wanted, c.OCIAccount); ok {
+		if found, ok := finder.lastKnown(target, c.OCIAccount); ok {
 			ctrl.LoggerFrom(ctx).Info("Found the machine's instance again", "instance", found.ID, "Account", found.account.Name)
-			s.record(found)
+			s.recordInstance(found)
 			return nil
 		}
 	}

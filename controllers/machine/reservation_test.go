@@ -128,6 +128,7 @@ func TestAMachineThatWaitsForABudgetIsAtRest(t *testing.T) {
 
 // The watch of a manager keeps the sums here, where other tests read all machines.
 func TestUnderAManagerABudgetIsKeptAndWhatGoesIsGivenToOthers(t *testing.T) {
+	t.Parallel()
 	const asked, budget = 12, 5
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{Tenancy: roomy})

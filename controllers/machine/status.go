@@ -4,9 +4,6 @@
 package machine
 
 import (
-	"cmp"
-	"slices"
-
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
@@ -29,9 +26,7 @@ func updateStatus(s *scope) {
 	if s.isBackend() {
 		all = append(all, loadBalancerReady(s))
 	}
-	// Ready tells the cause: what only waits for another comes after it.
-	slices.SortStableFunc(all, func(a, b metav1.Condition) int { return cmp.Compare(consequence(a), consequence(b)) })
-	report.Set(s.own, all...)
+	report.SetCausesFirst(s.own, all...)
 	// A paused machine has no pass. NotPaused is written together with the rest, rather than before
 	// it.
 	conditions.Set(s.own, metav1.Condition{
@@ -45,13 +40,6 @@ func observed(conditions []metav1.Condition, generation int64) {
 	for i := range conditions {
 		conditions[i].ObservedGeneration = generation
 	}
-}
-
-func consequence(condition metav1.Condition) int {
-	if condition.Reason == infrav1.WaitingReason {
-		return 1
-	}
-	return 0
 }
 
 func placed(s *scope) metav1.Condition {

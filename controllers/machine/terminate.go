@@ -54,7 +54,7 @@ func (r *Reconciler) terminate(ctx context.Context, s *scope) error {
 	if err != nil {
 		return access.NotProvenGone(err)
 	}
-	if _, err = r.finder().instancesIn(s.wanted(), placed); err != nil {
+	if _, err = r.finder().instancesIn(s.target(), placed); err != nil {
 		return access.NotProvenGone(err)
 	}
 	// The poll has come meanwhile.
@@ -66,7 +66,7 @@ func (r *Reconciler) terminate(ctx context.Context, s *scope) error {
 // instancesToEnd are all instances of the machine. If there is none, a launch without an answer is
 // repeated to be sure. See finder.toEnd for the error.
 func (r *Reconciler) instancesToEnd(ctx context.Context, s *scope) ([]ending, error) {
-	all, err := r.finder().toEnd(ctx, s.wanted(), s.recordedInstance())
+	all, err := r.finder().toEnd(ctx, s.target(), s.recordedInstance())
 	mayBeLaunched := s.own.Status.Placement.Account != "" && s.own.Status.Instance.ID == "" && s.key.exists
 	if err == nil && len(all) == 0 && mayBeLaunched {
 		return nil, r.repeatLaunch(ctx, s)

@@ -32,35 +32,35 @@ type recordedInstance struct {
 
 // toEnd are the recorded instance and all others with the machine's tags. With a notPolledError it
 // is the recorded one only: its end need not wait for a poll for the others.
-func (f finder) toEnd(ctx context.Context, w wanted, status recordedInstance) ([]ending, error) {
+func (f finder) toEnd(ctx context.Context, t target, status recordedInstance) ([]ending, error) {
 	switch {
-	case w.account == "":
+	case t.account == "":
 		// Nothing was found anywhere: see recoverStatus.
 		return nil, nil
 	case status.instanceID == "" && !status.keyExists:
 		// Placed and never launched.
-		return f.toEndElsewhere(ctx, w, status.owner)
+		return f.toEndElsewhere(ctx, t, status.owner)
 	}
-	placed, err := f.access.AccountOf(ctx, w.account, "machine")
+	placed, err := f.access.AccountOf(ctx, t.account, "machine")
 	if err != nil {
 		return nil, err
 	}
-	elsewhere, err := f.toEndElsewhere(ctx, w, status.owner)
+	elsewhere, err := f.toEndElsewhere(ctx, t, status.owner)
 	if err != nil {
 		return nil, err
 	}
 	if status.instanceID == "" {
-		tagged, err := f.instancesIn(w, placed)
+		tagged, err := f.instancesIn(t, placed)
 		if err != nil {
 			return nil, err
 		}
-		return append(endingsIn(status.owner, w.account, tagged), elsewhere...), nil
+		return append(endingsIn(status.owner, t.account, tagged), elsewhere...), nil
 	}
 	// While the instance ends, a poll comes by itself.
-	tagged, err := f.polledIn(w, placed)
-	all := endingsIn(status.owner, w.account, tagged)
+	tagged, err := f.polledIn(t, placed)
+	all := endingsIn(status.owner, t.account, tagged)
 	if !slices.ContainsFunc(all, func(e ending) bool { return e.proof.ID() == status.instanceID }) {
-		all = append(all, ending{ownership.Recorded(status.instanceID), w.account, status.availabilityDomain})
+		all = append(all, ending{ownership.Recorded(status.instanceID), t.account, status.availabilityDomain})
 	}
 	return append(all, elsewhere...), err
 }
@@ -68,15 +68,15 @@ func (f finder) toEnd(ctx context.Context, w wanted, status recordedInstance) ([
 // toEndElsewhere are the machine's instances in the cluster's other accounts, as far as their polls
 // have shown them. A machine with its status launches none there, but a status can be an old one,
 // from a backup. A silent account holds nobody up.
-func (f finder) toEndElsewhere(ctx context.Context, w wanted, owner ownership.Owner) ([]ending, error) {
-	candidates, err := f.candidates(ctx, w)
+func (f finder) toEndElsewhere(ctx context.Context, t target, owner ownership.Owner) ([]ending, error) {
+	candidates, err := f.candidates(ctx, t)
 	if err != nil {
 		return nil, err
 	}
 	var all []ending
 	for _, c := range candidates {
-		if c.Name != w.account {
-			all = append(all, endingsIn(owner, c.Name, f.knownIn(w, c.OCIAccount))...)
+		if c.Name != t.account {
+			all = append(all, endingsIn(owner, c.Name, f.knownIn(t, c.OCIAccount))...)
 		}
 	}
 	return all, nil
@@ -123,7 +123,7 @@ func waitingFor(format string, args ...any) *access.Problem {
 // advance does what can be done now.
 func (t termination) advance(ctx context.Context) (progress, error) {
 	id := t.proof.ID()
-	recorded, err := t.recordVolumes(ctx)
+	recorded, err := t.recordLeaving(ctx)
 	switch {
 	case err != nil:
 		return progress{}, err
@@ -149,10 +149,10 @@ func (t termination) advance(ctx context.Context) (progress, error) {
 	return p, err
 }
 
-// recordVolumes records the instance's data volumes, before its end is asked for: OCI takes no tags
+// recordLeaving records the instance's data volumes, before its end is asked for: OCI takes no tags
 // for a volume made with its instance, and a display name proves nothing. Volumes detached by then
 // stay. recorded is false while the record is not written.
-func (t termination) recordVolumes(ctx context.Context) (recorded bool, err error) {
+func (t termination) recordLeaving(ctx context.Context) (recorded bool, err error) {
 	if len(t.volumeNames) == 0 || slices.Contains(t.leaving.InstanceIDs, t.proof.ID()) {
 		return true, nil
 	}

@@ -68,7 +68,7 @@ func (w waker) ofCluster(ctx context.Context, object client.Object) []reconcile.
 	if cluster == "" {
 		return nil
 	}
-	return w.at(ctx, index.Anywhere, client.InNamespace(object.GetNamespace()), client.MatchingLabels{clusterv1.ClusterNameLabel: cluster})
+	return w.unsettledAt(ctx, index.Anywhere, client.InNamespace(object.GetNamespace()), client.MatchingLabels{clusterv1.ClusterNameLabel: cluster})
 }
 
 // accountMatters leaves out updates without a gain for any place: shortages are recorded and usage
@@ -107,16 +107,16 @@ func freed(before, after infrav1.OCIAccountStatus) bool {
 
 // ofAccount are the machines waiting for an account: those in it, and those without a placement.
 func (w waker) ofAccount(ctx context.Context, object client.Object) []reconcile.Request {
-	return append(w.at(ctx, object.GetName()), w.at(ctx, index.Nowhere)...)
+	return append(w.unsettledAt(ctx, object.GetName()), w.unsettledAt(ctx, index.Nowhere)...)
 }
 
-// all are the machines not at rest.
-func (w waker) all(ctx context.Context, _ client.Object) []reconcile.Request {
-	return w.at(ctx, index.Anywhere)
+// unsettled are the machines not at rest.
+func (w waker) unsettled(ctx context.Context, _ client.Object) []reconcile.Request {
+	return w.unsettledAt(ctx, index.Anywhere)
 }
 
-// at are the machines not at rest by their placement.
-func (w waker) at(ctx context.Context, place string, options ...client.ListOption) []reconcile.Request {
+// unsettledAt are the machines not at rest by their placement.
+func (w waker) unsettledAt(ctx context.Context, place string, options ...client.ListOption) []reconcile.Request {
 	machines := &infrav1.OCIMeshMachineList{}
 	// Only names are taken of it.
 	if err := w.List(ctx, machines, append(options, client.MatchingFields{index.UnsettledMachine: place}, client.UnsafeDisableDeepCopy)...); err != nil {

@@ -51,7 +51,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr manager.Manager, 
 		Watches(&infrav1.OCIMeshCluster{}, handler.EnqueueRequestsFromMapFunc(wake.ofCluster)).
 		Watches(&infrav1.OCIAccount{}, handler.EnqueueRequestsFromMapFunc(wake.ofAccount),
 			accountMatters()).
-		Watches(&infrav1.Tailnet{}, handler.EnqueueRequestsFromMapFunc(wake.all)).
+		Watches(&infrav1.Tailnet{}, handler.EnqueueRequestsFromMapFunc(wake.unsettled)).
 		WatchesRawSource(source.Channel(r.Pollers.Subscribe(),
 			handler.TypedEnqueueRequestsFromMapFunc[feed.Change, reconcile.Request](wake.ofChange))).
 		WatchesRawSource(joined).
