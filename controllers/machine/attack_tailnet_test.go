@@ -240,8 +240,8 @@ func TestT1GetsNoDeviceThatIsAnotherMachinesOrMayBe(t *testing.T) {
 		"another's of the name, with its own":   {"", "", infrav1.TailnetDeviceStatus{DeviceID: "d2", Hostname: "worker"}, true},
 		"another tailnet's of the same counter": {"", "", infrav1.TailnetDeviceStatus{Name: "other", DeviceID: "d1", Hostname: "worker"}, true},
 	} {
+		// One after the other: all have the same name and device, on one API server.
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			g := NewWithT(t)
 			b := newBench(t, helpers.WorldOptions{})
 			own, other := b.machine(t, "own"), b.machine(t, "other")

@@ -59,9 +59,10 @@ func (b *bench) eventuallyIs(t *testing.T, own *infrav1.OCIMeshMachine, want str
 	NewWithT(t).Eventually(func(g Gomega) {
 		g.Expect(b.Client.Get(t.Context(), client.ObjectKeyFromObject(own), own)).To(Succeed())
 		g.Expect(helpers.ConditionsOf(own)).To(ContainElement(want), "conditions: %v", own.Status.Conditions)
-	}).WithTimeout(9 * patience).WithPolling(100 * time.Millisecond).Should(Succeed())
+	}).WithTimeout(3 * patience).WithPolling(100 * time.Millisecond).Should(Succeed())
 }
 
+// It runs alone: a change of another test's Tailnet would wake machines before a list shows them.
 // The design allows 2.5 calls a machine to Running, of a hundred made at once. Two of them are the
 // machine's own here; lists go by time and accounts, and are counted against their permitted pace,
 // since this may be a slow machine.
@@ -131,6 +132,7 @@ func TestAnInstanceLostBehindOurBackIsNoticedByAPoll(t *testing.T) {
 }
 
 func TestADeadAndASlowAccountTakeNoWorkerFromAnother(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	limits := oci.Unlimited()
 	limits.InFlight, limits.Failures, limits.Cooldown = 2, 5, time.Hour
@@ -159,6 +161,7 @@ func TestADeadAndASlowAccountTakeNoWorkerFromAnother(t *testing.T) {
 }
 
 func TestADeadTailnetTakesNoWorkerFromAnother(t *testing.T) {
+	t.Parallel()
 	for name, fault := range map[string]tailnetsim.Fault{
 		"that hangs": {Delay: 10 * time.Minute, Times: 1 << 30},
 		"that errs":  {Status: 500, Message: "broken", Times: 1 << 30},

@@ -157,7 +157,7 @@ func TestUnderAManagerABudgetIsKeptAndWhatGoesIsGivenToOthers(t *testing.T) {
 			}
 			g.Expect(ready).To(HaveLen(budget), "conditions: %v", states)
 			g.Expect(waiting).To(Equal(left-budget), "conditions: %v", states)
-		}).WithTimeout(9 * patience).WithPolling(500 * time.Millisecond).Should(Succeed())
+		}).WithTimeout(3 * patience).WithPolling(500 * time.Millisecond).Should(Succeed())
 		return ready
 	}
 

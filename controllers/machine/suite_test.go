@@ -40,8 +40,8 @@ var env *helpers.Environment
 func TestMain(m *testing.M) { os.Exit(helpers.Run(m, &env)) }
 
 const (
-	// patience is how long anything may take.
-	patience = 20 * time.Second
+	// patience is how long anything may take, on a busy machine too.
+	patience = time.Minute
 	tick     = 5 * time.Millisecond
 	vip      = "10.250.0.1"
 )
