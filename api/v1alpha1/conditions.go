@@ -281,6 +281,7 @@ const (
 // CapacityKnownCondition of OCIMeshMachineTemplate is True once status.capacity is filled.
 const CapacityKnownCondition = "CapacityKnown"
 
-// ShapeUnknownReason surfaces when no account in reach knows the template's first shape. Remedy:
-// mend shapes.
+// ShapeUnknownReason surfaces when no account in reach knows the template's first shape, and on
+// Placed when OCI does not tell how large a shape is of which a budget bounds OCPUs or memory.
+// Remedy: use another shape, or bound instances.
 const ShapeUnknownReason = "ShapeUnknown"

@@ -41,7 +41,7 @@ func (r *Reconciler) inventory(ctx context.Context, s *scope) error {
 		machine := &machines.Items[i]
 		at := machine.Status.Placement
 		sums.machines++
-		add(sums.ours, at.Shape, placement.ShapeNamed(machine.Spec, at.Shape).Size)
+		add(sums.ours, at.Shape, r.sizeOf(s, machine))
 		known[identity.Of(machine)] = true
 	}
 	if r.Pollers != nil {
@@ -56,6 +56,21 @@ func (r *Reconciler) inventory(ctx context.Context, s *scope) error {
 	r.inventoried.done(s.account.UID)
 	sums.write(&s.account.Status, placement.BudgetOf(s.account.Spec.Budget))
 	return nil
+}
+
+// sizeOf is what a machine uses. The size of a shape that is not flexible is known once a poll has
+// shown the instance.
+func (r *Reconciler) sizeOf(s *scope, machine *infrav1.OCIMeshMachine) placement.Size {
+	shape := placement.ShapeNamed(machine.Spec, machine.Status.Placement.Shape, nil)
+	if !shape.Unsized || r.Pollers == nil {
+		return shape.Size
+	}
+	if seen, known := r.Pollers.Book(s.account).Instance(machine.Status.Instance.ID); known {
+		size := placement.SizeOf(seen.OCPUs, seen.MemoryGB)
+		size.VolumeGB = shape.Size.VolumeGB
+		return size
+	}
+	return shape.Size
 }
 
 // tally is what is used, by shape family.

@@ -31,7 +31,7 @@ func (s *Scheduler) facts(ctx context.Context, request Request, now time.Time) (
 		FailureDomain: request.FailureDomain,
 	}
 	for _, shape := range request.Spec.Shapes {
-		facts.Shapes = append(facts.Shapes, placement.ShapeOf(request.Spec, shape))
+		facts.Shapes = append(facts.Shapes, s.reservations.shapeOf(request.Spec, shape))
 	}
 	for _, listed := range request.InfraCluster.Spec.Accounts {
 		account, shortages, err := s.accountFacts(ctx, request, listed, now)

@@ -4,6 +4,8 @@
 package scheduling
 
 import (
+	"maps"
+	"slices"
 	"sync"
 
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
@@ -31,6 +33,8 @@ type reservations struct {
 	used   map[string]map[placement.Use]placement.Size
 	tagged map[string]map[string]int
 	placed map[client.ObjectKey]map[placement.Placed]int
+	// sizes are those of shapes that are not flexible, as far as they are known.
+	sizes placement.Sizes
 }
 
 // machine is where a machine counts.
@@ -48,10 +52,22 @@ type machine struct {
 type share struct {
 	at   infrav1.Placement
 	size placement.Size
+	// unsized says that OCPUs and memory are not known.
+	unsized bool
 }
 
-func shareAt(at infrav1.Placement, spec infrav1.OCIMeshMachineSpec) share {
-	return share{at, placement.ShapeNamed(spec, at.Shape).Size}
+func (r *reservations) shareAt(at infrav1.Placement, spec infrav1.OCIMeshMachineSpec) share {
+	shape := placement.ShapeNamed(spec, at.Shape, r.sizes)
+	return share{at, shape.Size, shape.Unsized}
+}
+
+// use is what the sums are kept by.
+func (s share) use() placement.Use {
+	use := placement.Use{AvailabilityDomain: s.at.AvailabilityDomain, Family: placement.Family(s.at.Shape)}
+	if s.unsized {
+		use.Unsized = s.at.Shape
+	}
+	return use
 }
 
 // observe takes over what a machine's object shows.
@@ -62,7 +78,7 @@ func (r *reservations) observe(object *infrav1.OCIMeshMachine) {
 		}
 		m.cluster = client.ObjectKey{Namespace: object.Namespace, Name: object.Labels[clusterv1.ClusterNameLabel]}
 		m.group, m.leaving = groupOf(object.Labels), !object.DeletionTimestamp.IsZero()
-		m.recorded = shareAt(object.Status.Placement, object.Spec)
+		m.recorded = r.shareAt(object.Status.Placement, object.Spec)
 	})
 }
 
@@ -72,9 +88,9 @@ func (r *reservations) reserve(request Request, at infrav1.Placement) {
 		// What was seen of it may be newer than the request.
 		if m.identity == "" {
 			m.identity, m.cluster, m.group = request.Identity, request.Cluster, groupOf(request.Labels)
-			m.recorded = shareAt(request.Recorded, request.Spec)
+			m.recorded = r.shareAt(request.Recorded, request.Spec)
 		}
-		m.reserved = shareAt(at, request.Spec)
+		m.reserved = r.shareAt(at, request.Spec)
 	})
 }
 
@@ -138,6 +154,67 @@ func (r *reservations) addTo(facts *placement.Facts, but, cluster client.ObjectK
 	}
 }
 
+// shapeOf is a shape of a machine with its size, as far as that is known.
+func (r *reservations) shapeOf(spec infrav1.OCIMeshMachineSpec, shape infrav1.Shape) placement.Shape {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return placement.ShapeOf(spec, shape, r.sizes)
+}
+
+// unsized are those of the shapes whose size is not known, each once.
+func (r *reservations) unsized(shapes []string) []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	slices.Sort(shapes)
+	return slices.DeleteFunc(slices.Compact(shapes), func(name string) bool {
+		_, known := r.sizes[name]
+		return known || placement.IsFlexible(name)
+	})
+}
+
+// unsizedThere are the shapes of the machines whose size is not known.
+func (r *reservations) unsizedThere() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var names []string
+	for _, uses := range r.used {
+		for use := range uses {
+			if use.Unsized != "" {
+				names = append(names, use.Unsized)
+			}
+		}
+	}
+	return names
+}
+
+// learn takes over sizes of shapes, and corrects the sums of machines that have them.
+func (r *reservations) learn(sizes placement.Sizes) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.sizes == nil {
+		r.sizes = placement.Sizes{}
+	}
+	maps.Copy(r.sizes, sizes)
+	for key, m := range r.machines {
+		recorded, reserved := m.recorded.sized(sizes), m.reserved.sized(sizes)
+		if recorded != m.recorded || reserved != m.reserved {
+			r.count(m, -1)
+			m.recorded, m.reserved = recorded, reserved
+			r.machines[key] = m
+			r.count(m, 1)
+		}
+	}
+}
+
+// sized is the share with OCPUs and memory, if these are told now.
+func (s share) sized(sizes placement.Sizes) share {
+	size, told := sizes[s.at.Shape]
+	if s.unsized && told {
+		s.size.OCPUs, s.size.MemoryGB, s.unsized = size.OCPUs, size.MemoryGB, false
+	}
+	return s
+}
+
 func (r *reservations) change(key client.ObjectKey, change func(*machine)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -166,7 +243,7 @@ func (r *reservations) count(m machine, sign int) {
 		if s.at.Account == "" {
 			continue
 		}
-		use := placement.Use{AvailabilityDomain: s.at.AvailabilityDomain, Family: placement.Family(s.at.Shape)}
+		use := s.use()
 		sums := inner(r.used, s.at.Account)
 		if sums[use] = sums[use].Plus(s.size.Times(int64(sign))); sums[use] == (placement.Size{}) {
 			delete(sums, use)

@@ -71,6 +71,7 @@ type Scheduler struct {
 	options      Options
 	reservations reservations
 	images       images
+	shapeLists   shapeLists
 	// grants are the sizes that pools were allowed; whoever decides holds reservations.deciding.
 	grants map[client.ObjectKey]grant
 	// watch keeps the reservations up to date; nil without a manager.
@@ -164,6 +165,13 @@ func (s *Scheduler) checkBehind(ctx context.Context, request Request) error {
 // like one without room; one that does not answer is waited for. Each time is a decision of its
 // own, since what was not reserved may be gone.
 func (s *Scheduler) schedule(ctx context.Context, request Request, now time.Time) (Placement, *Refusal, error) {
+	var accounts []string
+	for _, listed := range request.InfraCluster.Spec.Accounts {
+		accounts = append(accounts, listed.Name)
+	}
+	if err := s.learnSizes(ctx, accounts, request.Key.Namespace, request.Spec.Shapes, now); err != nil {
+		return Placement{}, nil, err
+	}
 	var unsuitable []placement.Place
 	var problems []error
 	for {

@@ -149,7 +149,7 @@ func TestWhyThereIsNoPlace(t *testing.T) {
 		},
 		"the account is not there": {
 			func(w *world, _ *Request) { w.cluster.Spec.Accounts[0].Name = "carol" }, infrav1.NoAccountReason,
-			"No account can take the machine: carol: there is no OCIAccount carol: create it, or take it off the list of accounts", time.Minute,
+			"No account can take the machine: carol: OCIAccount carol does not exist: create it, or remove it from the list of accounts", time.Minute,
 		},
 		"the network is not ready": {
 			func(w *world, _ *Request) { w.cluster.Status.Accounts = nil }, infrav1.NoAccountReason,

@@ -104,7 +104,7 @@ func (s *Scheduler) addStrays(
 	for _, pool := range pools {
 		if pool.Account == account.Name {
 			seen[pool.Identity] = &members{}
-			volumes[pool.Identity] = shapeOf(pool).Size.VolumeGB
+			volumes[pool.Identity] = s.shapeOf(pool).Size.VolumeGB
 		}
 	}
 	for _, stray := range book.Strays(func(tagged string) bool { return tagged == identity || s.reservations.has(account.Name, tagged) }) {
@@ -123,16 +123,16 @@ func (s *Scheduler) addStrays(
 		if pool.Key == one {
 			unseen = number
 		}
-		if shape := shapeOf(pool); number > 0 {
-			account.Used = append(account.Used, placement.Use{Family: placement.Family(shape.Name), Size: shape.Size.Times(int64(number))})
+		if number > 0 {
+			account.Used = append(account.Used, useBy(s.shapeOf(pool), number))
 		}
 	}
 	return unseen, nil
 }
 
 // shapeOf is the shape of a pool's machines.
-func shapeOf(pool Pool) placement.Shape {
-	return placement.ShapeOf(pool.Machine, pool.Machine.Shapes[0])
+func (s *Scheduler) shapeOf(pool Pool) placement.Shape {
+	return s.reservations.shapeOf(pool.Machine, pool.Machine.Shapes[0])
 }
 
 // useOf is what an instance uses.
@@ -141,6 +141,15 @@ func useOf(seen oci.Instance, others bool) placement.Use {
 		AvailabilityDomain: seen.AvailabilityDomain, Family: placement.Family(seen.Shape), Others: others,
 		Size: placement.SizeOf(seen.OCPUs, seen.MemoryGB),
 	}
+}
+
+// useBy is what so many instances of a shape use, wherever they are.
+func useBy(shape placement.Shape, number int) placement.Use {
+	use := placement.Use{Family: placement.Family(shape.Name), Size: shape.Size.Times(int64(number))}
+	if shape.Unsized {
+		use.Unsized = shape.Name
+	}
+	return use
 }
 
 // limitsOf are OCI's limits of the shapes' families, as the account's controller has read them.
