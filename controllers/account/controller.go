@@ -10,25 +10,16 @@ import (
 	"context"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	kerrors "k8s.io/apimachinery/pkg/util/errors"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/cluster-api/util/conditions"
-	capicontrollerutil "sigs.k8s.io/cluster-api/util/controller"
 	"sigs.k8s.io/cluster-api/util/finalizers"
 	"sigs.k8s.io/cluster-api/util/labels"
 	"sigs.k8s.io/cluster-api/util/patch"
-	"sigs.k8s.io/cluster-api/util/predicates"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
@@ -112,50 +103,6 @@ type Reconciler struct {
 	strayed                         strays.Watch
 }
 
-// scope is what one reconcile knows.
-type scope struct {
-	account *infrav1.OCIAccount
-	// users are the clusters that use the account, machines the number of machines placed in it.
-	// Set by findUsers.
-	users    []infrav1.ObjectUser
-	machines int
-	// client is set by connect if there are usable credentials.
-	client *oci.Client
-	// credentials, compartment and unavailable are what is wrong; nil if nothing is. Set by connect
-	// and probe.
-	credentials, compartment, unavailable *access.Problem
-	// domains are set by domains if they were read.
-	domains []infrav1.AvailabilityDomain
-	// later says that the inventory was made a short while ago, and is due soon. Set by inventory.
-	later bool
-	// limitHit says that a launch was refused for a limit since the last look. Set by shortages.
-	limitHit bool
-	// strays are what a new poll has shown of them; nil if there was none. Set by strays.
-	strays *straysSeen
-	// waitsFor is what holds up a deletion. Set by remove.
-	waitsFor *access.Problem
-}
-
-// SetupWithManager adds the controller to the manager.
-func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, options Options) error {
-	r.Options = options.withDefaults()
-	r.Recorder = mgr.GetEventRecorder("ociaccount-controller")
-	log := ctrl.LoggerFrom(ctx).WithValues("controller", "ociaccount")
-	b := capicontrollerutil.NewControllerManagedBy(mgr, log)
-	if r.Pollers != nil {
-		b = b.WatchesRawSource(source.Channel(r.Pollers.Subscribe(),
-			handler.TypedEnqueueRequestsFromMapFunc[feed.Change, reconcile.Request](changed)))
-	}
-	return b.
-		For(&infrav1.OCIAccount{}, builder.WithPredicates(
-			predicates.ResourceHasFilterLabel(mgr.GetScheme(), log, r.Options.WatchFilterValue))).
-		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.secretToAccounts)).
-		Watches(&infrav1.OCIMeshCluster{}, handler.EnqueueRequestsFromMapFunc(clusterToAccounts), clusterMatters()).
-		Watches(&infrav1.OCIMeshMachine{}, handler.EnqueueRequestsFromMapFunc(machineToAccount), machineMatters()).
-		WithOptions(controller.Options{MaxConcurrentReconciles: r.Options.Concurrency}).
-		Complete(ctx, r)
-}
-
 // Reconcile looks at one account.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (_ ctrl.Result, reterr error) {
 	account := &infrav1.OCIAccount{}
@@ -196,13 +143,6 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (_ ctrl.Re
 		}
 	}
 	return ctrl.Result{RequeueAfter: r.next(s)}, owning
-}
-
-func (r *Reconciler) ownSecret(ctx context.Context, s *scope) error {
-	if !s.account.DeletionTimestamp.IsZero() {
-		return nil
-	}
-	return r.Clients.OwnSecret(ctx, s.account, s.account.Spec.Credentials.SecretRef)
 }
 
 // next is when the account is looked at again: soon after what passes by itself, at the usual time

@@ -8,27 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 )
-
-// connect builds the client from the credentials.
-func (r *Reconciler) connect(ctx context.Context, s *scope) error {
-	client, err := r.Clients.OCI(ctx, s.account)
-	if err != nil {
-		s.credentials = access.AsProblem(err)
-		if s.credentials.Reason == infrav1.InternalErrorReason {
-			return err
-		}
-		return nil
-	}
-	s.client = client
-	return nil
-}
 
 // probe asks whether the compartment answers to the credentials, or takes the last poll's word for
 // it. That instances can be listed says nothing about networks: that is asked as often as the
@@ -79,35 +63,7 @@ func (s *scope) regionUnknown(err error) bool {
 	return s.account.Spec.Endpoint == "" && errors.As(err, &dns) && dns.IsNotFound
 }
 
-func unknownRegion(account *infrav1.OCIAccount, err error) *access.Problem {
-	return &access.Problem{
-		Reason: infrav1.RegionUnknownReason,
-		Message: fmt.Sprintf("the tenancy is not subscribed to region %s, or it does not exist: correct it by a new OCIAccount, "+
-			"or subscribe to the region", account.Spec.Region),
-		Err: err,
-	}
-}
-
 // usable tells whether nothing was found to be wrong so far.
 func (s *scope) usable() bool {
 	return s.client != nil && s.credentials == nil && s.compartment == nil && s.unavailable == nil
-}
-
-// checkRegion asks whether the tenancy is subscribed to the region. The list of subscriptions needs
-// a permission of its own, which is not asked for: without it there is nothing to say.
-func (s *scope) checkRegion(ctx context.Context) error {
-	subscriptions, err := s.client.RegionSubscriptions(ctx)
-	if cloud.IsKind(err, cloud.NotFoundOrUnauthorized, cloud.Forbidden) {
-		return nil
-	}
-	if err != nil {
-		return s.judge(ctx, err)
-	}
-	subscribed := slices.ContainsFunc(subscriptions, func(r oci.RegionSubscription) bool {
-		return r.Name == s.account.Spec.Region && r.Ready
-	})
-	if !subscribed {
-		s.compartment = unknownRegion(s.account, nil)
-	}
-	return nil
 }

@@ -14,6 +14,23 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 )
 
+func TestAManagerOfOneNamespaceSeesTheUsersInAll(t *testing.T) {
+	g := NewWithT(t)
+	w, r := newWorld(t)
+	elsewhere := helpers.NewCluster(env.Namespace(t, nil), "c1")
+	env.Create(t, elsewhere)
+	env.Create(t, helpers.NewOCIMeshCluster(elsewhere, w.Tailnet.Name, w.AccountNames()))
+	helpers.Update(t, env, w.Accounts[0], func(account *infrav1.OCIAccount) {
+		account.Spec.AllowedNamespaces.List = []string{w.Namespace, elsewhere.Namespace}
+	})
+	r.Client, r.Reader = client.NewNamespacedClient(env.Client, w.Namespace), env.Client
+	r.Options.Namespace = w.Namespace
+
+	reconciled(t, r, w.Accounts[0])
+
+	g.Expect(w.Accounts[0].Status.Users).To(HaveLen(1), "else managers of two namespaces would overwrite each other for ever")
+}
+
 func TestAClusterThatMayNotUseAnAccountDoesNotKeepIt(t *testing.T) {
 	g := NewWithT(t)
 	w, r := newWorld(t)
