@@ -10,25 +10,17 @@ import (
 	"context"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	kerrors "k8s.io/apimachinery/pkg/util/errors"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/cluster-api/util/conditions"
-	capicontrollerutil "sigs.k8s.io/cluster-api/util/controller"
 	"sigs.k8s.io/cluster-api/util/finalizers"
 	"sigs.k8s.io/cluster-api/util/labels"
 	"sigs.k8s.io/cluster-api/util/patch"
-	"sigs.k8s.io/cluster-api/util/predicates"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/strays"
@@ -102,40 +94,6 @@ type Reconciler struct {
 	strayed, strayedKeys strays.Watch
 }
 
-// scope is what one reconcile knows.
-type scope struct {
-	tailnet *infrav1.Tailnet
-	// users are the clusters that use the tailnet. Set by findUsers.
-	users []infrav1.ObjectUser
-	// client is set by connect if there are usable credentials.
-	client *tailnet.Client
-	// checked is set by check; problem is what is wrong, nil if nothing is.
-	checked bool
-	problem *access.Problem
-	// full says that the check tried out all, which it does once in a while. Set by check.
-	full bool
-	// strays are what the lists have shown of them; nil if there was none. Set by strays.
-	strays *straysSeen
-	// waitsFor is what holds up a deletion. Set by remove.
-	waitsFor *access.Problem
-}
-
-// SetupWithManager adds the controller to the manager.
-func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, options Options) error {
-	r.Options = options.withDefaults()
-	r.Recorder = mgr.GetEventRecorder("tailnet-controller")
-	log := ctrl.LoggerFrom(ctx).WithValues("controller", "tailnet")
-	return capicontrollerutil.NewControllerManagedBy(mgr, log).
-		For(&infrav1.Tailnet{}, builder.WithPredicates(
-			predicates.ResourceHasFilterLabel(mgr.GetScheme(), log, r.Options.WatchFilterValue))).
-		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.secretToTailnets)).
-		// Not for each change of a cluster's status: a tailnet lists its devices whenever it is
-		// looked at.
-		Watches(&infrav1.OCIMeshCluster{}, handler.EnqueueRequestsFromMapFunc(clusterToTailnet), predicate.GenerationChangedPredicate{}).
-		WithOptions(controller.Options{MaxConcurrentReconciles: r.Options.Concurrency}).
-		Complete(ctx, r)
-}
-
 // Reconcile looks at one tailnet.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (_ ctrl.Result, reterr error) {
 	tn := &infrav1.Tailnet{}
@@ -184,13 +142,6 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (_ ctrl.Re
 		}
 	}
 	return ctrl.Result{RequeueAfter: r.next(s)}, owning
-}
-
-func (r *Reconciler) ownSecret(ctx context.Context, s *scope) error {
-	if !s.tailnet.DeletionTimestamp.IsZero() {
-		return nil
-	}
-	return r.Clients.OwnSecret(ctx, s.tailnet, s.tailnet.Spec.Credentials.SecretRef)
 }
 
 // next is when the tailnet is looked at again: soon after what passes by itself, after a minute if
