@@ -53,8 +53,7 @@ func setupControllers(
 	}{
 		{"OCIAccount", func() error {
 			return (&account.Reconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clients: clients, Pollers: pollers}).SetupWithManager(ctx, mgr, account.Options{
-				PollInterval: o.pollInterval, ProgressInterval: o.progressInterval, Concurrency: o.concurrency, WatchFilterValue: o.watchFilter,
-				Namespace: o.namespace,
+				Intervals: o.intervals(), Concurrency: o.concurrency, WatchFilterValue: o.watchFilter, Namespace: o.namespace,
 			})
 		}},
 		{"Tailnet", func() error {

@@ -10,6 +10,7 @@ import (
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 )
 
@@ -35,4 +36,14 @@ func TestAnAccountOfAnotherManagerIsLeftAlone(t *testing.T) {
 	helpers.Update(t, env, w.Accounts[0], func(a *infrav1.OCIAccount) { a.Labels = map[string]string{clusterv1.WatchLabel: "mine"} })
 	reconciled(t, r, w.Accounts[0])
 	g.Expect(w.Accounts[0].Finalizers).NotTo(BeEmpty())
+}
+
+func TestAPassWaitsForItsTurnAmongTheCallsOfTheAccount(t *testing.T) {
+	limits := oci.Unlimited()
+	limits.Reads = oci.Budget{PerSecond: 50, Burst: 1}
+	w, r := newPolled(t, helpers.WorldOptions{Limits: &limits})
+
+	reconciled(t, r, w.Accounts[0])
+
+	NewWithT(t).Expect(helpers.ConditionsOf(w.Accounts[0])).To(ContainElement("Ready True Ready"))
 }

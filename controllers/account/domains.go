@@ -20,23 +20,23 @@ import (
 // per interval, and whenever the status has none.
 func (r *Reconciler) domains(ctx context.Context, s *scope) error {
 	known := len(s.account.Status.AvailabilityDomains) > 0
-	if !s.usable() || (known && !r.refreshed.due(s.account.UID, r.Options.withDefaults().RefreshInterval)) {
+	if known && !r.domainsRead.due(s.account.UID, r.Options.withDefaults().RefreshInterval) {
 		return nil
 	}
-	if err := s.checkRegion(ctx); err != nil || !s.usable() {
+	if err := s.checkRegion(ctx); err != nil {
 		return err
 	}
 	domains, err := s.client.AvailabilityDomains(ctx)
 	if err != nil {
-		return s.judge(ctx, err)
+		return s.classify(err)
 	}
-	s.domains = []infrav1.AvailabilityDomain{}
+	s.availabilityDomains = []infrav1.AvailabilityDomain{}
 	for _, domain := range domains {
-		s.domains = append(s.domains, infrav1.AvailabilityDomain{
+		s.availabilityDomains = append(s.availabilityDomains, infrav1.AvailabilityDomain{
 			Name: domain.Name, ShortName: shortName(domain), FaultDomains: domain.FaultDomains,
 		})
 	}
-	r.refreshed.done(s.account.UID)
+	r.domainsRead.mark(s.account.UID)
 	return nil
 }
 
@@ -64,13 +64,13 @@ func (s *scope) checkRegion(ctx context.Context) error {
 		return nil
 	}
 	if err != nil {
-		return s.judge(ctx, err)
+		return s.classify(err)
 	}
 	subscribed := slices.ContainsFunc(subscriptions, func(r oci.RegionSubscription) bool {
 		return r.Name == s.account.Spec.Region && r.Ready
 	})
 	if !subscribed {
-		s.compartment = unknownRegion(s.account, nil)
+		return unknownRegion(s.account, nil)
 	}
 	return nil
 }
@@ -78,8 +78,8 @@ func (s *scope) checkRegion(ctx context.Context) error {
 func unknownRegion(account *infrav1.OCIAccount, err error) *access.Problem {
 	return &access.Problem{
 		Reason: infrav1.RegionUnknownReason,
-		Message: fmt.Sprintf("the tenancy is not subscribed to region %s, or it does not exist: correct it by a new OCIAccount, "+
-			"or subscribe to the region", account.Spec.Region),
+		Message: fmt.Sprintf("The tenancy is not subscribed to region %s, or there is no such region: subscribe to it, "+
+			"or create an OCIAccount for another region", account.Spec.Region),
 		Err: err,
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
 )
@@ -17,7 +18,7 @@ import (
 func TestWithoutThePermissionLimitsAreUnknownAndNothingElse(t *testing.T) {
 	g := NewWithT(t)
 	w, r := newPolled(t, helpers.WorldOptions{})
-	r.Options = Options{ProgressInterval: instant, LimitsInterval: instant}
+	r.Options = Options{Intervals: phases.Intervals{Progress: instant}, LimitsInterval: instant}
 	account := w.Accounts[0]
 	helpers.Update(t, w.Environment, account, func(a *infrav1.OCIAccount) { a.Spec.Budget.AlwaysFree = ptr.To(true) })
 	w.OCI.AddFault(sim.Fault{Operation: "ListLimitValues", Status: 404, Code: "NotAuthorizedOrNotFound", Times: -1})

@@ -10,6 +10,7 @@ import (
 
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -27,7 +28,7 @@ func TestASecretThatCannotBeOwnedDoesNotSpoilTheAccount(t *testing.T) {
 	refusing := interceptor.NewClient(direct, interceptor.Funcs{
 		Patch: func(ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
 			if object.GetObjectKind().GroupVersionKind().Kind == "Secret" {
-				return errors.New("somebody was faster")
+				return apierrors.NewConflict(corev1.Resource("secrets"), object.GetName(), errors.New("somebody was faster"))
 			}
 			return c.Patch(ctx, object, patch, options...)
 		},

@@ -4,59 +4,31 @@
 package account
 
 import (
-	"context"
 	"net"
 	"testing"
 	"time"
 
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
 )
 
-// Bad input, each shown by a condition with a remedy, and healed by itself once it is mended.
-func TestABadAccountSaysWhatIsWrongAndHeals(t *testing.T) {
-	for name, world := range map[string]struct {
-		spoil   func(*testing.T, *helpers.World)
-		mend    func(*testing.T, *helpers.World)
-		want    []string
-		message string
-	}{
-		"Secret missing": {
-			spoil: func(t *testing.T, w *helpers.World) {
-				NewWithT(t).Expect(env.Client.Delete(t.Context(), w.Credentials[0].DeepCopy())).To(Succeed())
-			},
-			mend: func(t *testing.T, w *helpers.World) {
-				w.Credentials[0].ResourceVersion, w.Credentials[0].UID = "", ""
-				env.Create(t, w.Credentials[0])
-			},
-			want:    []string{"CredentialsValid False SecretNotFound", "CompartmentAccessible Unknown Waiting", "Ready False SecretNotFound"},
-			message: "create it",
-		},
-		"key malformed": {
-			spoil:   changeSecret("key", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"),
-			mend:    restoreSecret,
-			want:    []string{"CredentialsValid False SecretInvalid", "CompartmentAccessible Unknown Waiting", "Ready False SecretInvalid"},
-			message: "private key",
-		},
-		"wrong fingerprint": {
-			spoil:   changeSecret("fingerprint", "00:11:22:33:44:55:66:77:88:99:aa:bb:cc:dd:ee:ff"),
-			mend:    restoreSecret,
-			want:    []string{"CredentialsValid False SecretInvalid", "CompartmentAccessible Unknown Waiting", "Ready False SecretInvalid"},
-			message: "does not belong to the key",
-		},
+func TestWhatACallFailsWithIsToldAndHeals(t *testing.T) {
+	for name, world := range map[string]badAccount{
 		"key of another tenancy": {
 			spoil: func(t *testing.T, w *helpers.World) {
 				helpers.Update(t, env, w.Credentials[0], func(s *corev1.Secret) {
 					s.Data["key"], s.Data["fingerprint"] = w.Credentials[1].Data["key"], w.Credentials[1].Data["fingerprint"]
 				})
 			},
-			mend:    restoreSecret,
+			fix:     restoreSecret,
 			want:    []string{"CredentialsValid False AuthenticationFailed", "CompartmentAccessible Unknown Waiting", "Ready False AuthenticationFailed"},
 			message: "credentials belong to this account",
 		},
@@ -64,7 +36,7 @@ func TestABadAccountSaysWhatIsWrongAndHeals(t *testing.T) {
 			spoil: func(t *testing.T, w *helpers.World) {
 				NewWithT(t).Expect(w.OCI.RevokeKey(w.Tenancies[0].Name, string(w.Credentials[0].Data["fingerprint"]))).To(Succeed())
 			},
-			mend: func(t *testing.T, w *helpers.World) {
+			fix: func(t *testing.T, w *helpers.World) {
 				NewWithT(t).Expect(w.OCI.RestoreUsers(w.Tenancies[0])).To(Succeed())
 			},
 			want:    []string{"CredentialsValid False AuthenticationFailed", "CompartmentAccessible Unknown Waiting", "Ready False AuthenticationFailed"},
@@ -78,7 +50,7 @@ func TestABadAccountSaysWhatIsWrongAndHeals(t *testing.T) {
 					s.Data = helpers.NewCredentials("", "", stranger).Data
 				})
 			},
-			mend: restoreSecret,
+			fix: restoreSecret,
 			want: []string{
 				"CredentialsValid True Ready", "CompartmentAccessible False NotAuthorizedOrNotFound", "Ready False NotAuthorizedOrNotFound",
 			},
@@ -88,7 +60,7 @@ func TestABadAccountSaysWhatIsWrongAndHeals(t *testing.T) {
 			spoil: func(_ *testing.T, w *helpers.World) {
 				w.OCI.AddFault(sim.Fault{Operation: "ListInstances", Status: 503, Code: "ServiceUnavailable", Times: -1})
 			},
-			mend:    func(_ *testing.T, w *helpers.World) { w.OCI.ClearFaults() },
+			fix:     func(_ *testing.T, w *helpers.World) { w.OCI.ClearFaults() },
 			want:    []string{"CredentialsValid Unknown Unavailable", "CompartmentAccessible False Unavailable", "Ready False Unavailable"},
 			message: "repeated later",
 		},
@@ -96,28 +68,12 @@ func TestABadAccountSaysWhatIsWrongAndHeals(t *testing.T) {
 			spoil: func(_ *testing.T, w *helpers.World) {
 				w.OCI.AddFault(sim.Fault{Status: 429, Code: "TooManyRequests", Times: -1})
 			},
-			mend:    func(_ *testing.T, w *helpers.World) { w.OCI.ClearFaults() },
+			fix:     func(_ *testing.T, w *helpers.World) { w.OCI.ClearFaults() },
 			want:    []string{"CredentialsValid Unknown Throttled", "CompartmentAccessible False Throttled", "Ready False Throttled"},
 			message: "repeated later",
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			g := NewWithT(t)
-			w, r := newWorld(t, func(int, *sim.Tenancy) {})
-			account := w.Accounts[0]
-			world.spoil(t, w)
-
-			reconciled(t, r, account)
-
-			helpers.ExpectConditions(t, account, append(world.want, "StraysAbsent Unknown Waiting", "Deleting False NotDeleting")...)
-			g.Expect(helpers.MessageOf(account, infrav1.ReadyCondition)).To(ContainSubstring(world.message))
-
-			world.mend(t, w)
-			reconciled(t, r, account)
-
-			g.Expect(helpers.ConditionsOf(account)).To(ContainElement("Ready True Ready"))
-			g.Expect(account.Status.AvailabilityDomains).NotTo(BeEmpty())
-		})
+		t.Run(name, world.expectToldAndHealed)
 	}
 }
 
@@ -125,19 +81,22 @@ func TestARegionThatDoesNotExistHasNoAddress(t *testing.T) {
 	g := NewWithT(t)
 	s := &scope{account: &infrav1.OCIAccount{}}
 
-	g.Expect(s.judge(context.Background(), &cloud.Error{Kind: cloud.Unavailable, Err: &net.DNSError{IsNotFound: true}})).To(Succeed())
+	err := s.classify(&cloud.Error{Kind: cloud.Unavailable, Err: &net.DNSError{IsNotFound: true}})
 
-	g.Expect(s.compartment.Reason).To(Equal(infrav1.RegionUnknownReason))
+	g.Expect(access.AsProblem(err).Reason).To(Equal(infrav1.RegionUnknownReason))
+	credentials, _ := s.Noted(infrav1.CredentialsValidCondition)
+	g.Expect(credentials.Status).To(Equal(metav1.ConditionUnknown), "nobody could be asked")
 }
 
 func TestAnUnreachableEndpoint(t *testing.T) {
 	w, r := newWorld(t)
 	helpers.Update(t, env, w.Accounts[0], func(a *infrav1.OCIAccount) { a.Spec.Endpoint = "http://127.0.0.1:1" })
 
-	reconciled(t, r, w.Accounts[0])
+	result := reconciled(t, r, w.Accounts[0])
 
 	helpers.ExpectConditions(t, w.Accounts[0], "Ready False Unavailable", "CredentialsValid Unknown Unavailable",
 		"CompartmentAccessible False Unavailable", "StraysAbsent Unknown Waiting", "Deleting False NotDeleting")
+	NewWithT(t).Expect(result.RequeueAfter).To(BeNumerically("~", 10*time.Second, 2*time.Second))
 }
 
 func TestAPolledAccountIsNotAskedAgain(t *testing.T) {

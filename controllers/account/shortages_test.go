@@ -19,7 +19,7 @@ func TestShortagesAreWrittenDownToldAndEnd(t *testing.T) {
 	w, r, account := newStocked(t)
 	recorder := events.NewFakeRecorder(100)
 	r.Recorder = recorder
-	r.Options.PollInterval = instant
+	r.Options.Intervals.Poll = instant
 	at := capacity.Place{Account: account.Name, AvailabilityDomain: w.Tenancies[0].AvailabilityDomains()[0], FaultDomain: "FAULT-DOMAIN-1", Shape: arm}
 	reconciled(t, r, account)
 	for len(recorder.Events) > 0 {

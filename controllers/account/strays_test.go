@@ -23,6 +23,7 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/strays"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
@@ -71,7 +72,7 @@ func newWard(t *testing.T) *ward {
 func (w *ward) restart() {
 	w.events = events.NewFakeRecorder(100)
 	pollers := poller.New(env.Client, w.Clients, poller.Options{Clock: func() time.Time { return w.now }})
-	w.r = &Reconciler{Client: env.Client, Clients: w.Clients, Pollers: pollers, Recorder: w.events, Options: Options{ProgressInterval: time.Hour}}
+	w.r = &Reconciler{Client: env.Client, Clients: w.Clients, Pollers: pollers, Recorder: w.events, Options: Options{Intervals: phases.Intervals{Progress: time.Hour}}}
 }
 
 // launch launches an instance behind everybody's back.

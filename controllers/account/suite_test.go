@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
@@ -83,7 +84,7 @@ const (
 func newStocked(t *testing.T) (*helpers.World, *Reconciler, *infrav1.OCIAccount) {
 	t.Helper()
 	w, r := newPolled(t, helpers.WorldOptions{})
-	r.Options = Options{ProgressInterval: instant, LimitsInterval: time.Hour, PollInterval: time.Minute}
+	r.Options = Options{Intervals: phases.Intervals{Progress: instant}, LimitsInterval: time.Hour}
 	account := w.Accounts[0]
 	helpers.Update(t, w.Environment, account, func(a *infrav1.OCIAccount) { a.Spec.Budget.AlwaysFree = ptr.To(true) })
 	reconciled(t, r, account)
@@ -100,4 +101,30 @@ func newStocked(t *testing.T) (*helpers.World, *Reconciler, *infrav1.OCIAccount)
 	}
 	NewWithT(t).Expect(w.Client.Status().Update(t.Context(), machine)).To(Succeed())
 	return w, r, account
+}
+
+// badAccount is bad input, or trouble. A condition tells it, with a remedy, until it is fixed.
+type badAccount struct {
+	spoil, fix func(*testing.T, *helpers.World)
+	want       []string
+	message    string
+}
+
+func (b badAccount) expectToldAndHealed(t *testing.T) {
+	t.Helper()
+	g := NewWithT(t)
+	w, r := newWorld(t, func(int, *sim.Tenancy) {})
+	account := w.Accounts[0]
+	b.spoil(t, w)
+
+	reconciled(t, r, account)
+
+	helpers.ExpectConditions(t, account, append(b.want, "StraysAbsent Unknown Waiting", "Deleting False NotDeleting")...)
+	g.Expect(helpers.MessageOf(account, infrav1.ReadyCondition)).To(ContainSubstring(b.message))
+
+	b.fix(t, w)
+	reconciled(t, r, account)
+
+	g.Expect(helpers.ConditionsOf(account)).To(ContainElement("Ready True Ready"))
+	g.Expect(account.Status.AvailabilityDomains).NotTo(BeEmpty())
 }

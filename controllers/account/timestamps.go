@@ -10,31 +10,30 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// refreshes remembers when the domains of an account were read last by this process. The zero value
-// is ready.
-type refreshes struct {
+// timestamps are when this process did something for an account last. The zero value is ready.
+type timestamps struct {
 	mu sync.Mutex
 	at map[types.UID]time.Time
 }
 
-func (r *refreshes) due(uid types.UID, interval time.Duration) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	last, ok := r.at[uid]
+func (t *timestamps) due(uid types.UID, interval time.Duration) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	last, ok := t.at[uid]
 	return !ok || time.Since(last) >= interval
 }
 
-func (r *refreshes) done(uid types.UID) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.at == nil {
-		r.at = map[types.UID]time.Time{}
+func (t *timestamps) mark(uid types.UID) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.at == nil {
+		t.at = map[types.UID]time.Time{}
 	}
-	r.at[uid] = time.Now()
+	t.at[uid] = time.Now()
 }
 
-func (r *refreshes) forget(uid types.UID) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.at, uid)
+func (t *timestamps) forget(uid types.UID) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.at, uid)
 }

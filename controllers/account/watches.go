@@ -33,14 +33,14 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, opt
 	b := capicontrollerutil.NewControllerManagedBy(mgr, log)
 	if r.Pollers != nil {
 		b = b.WatchesRawSource(source.Channel(r.Pollers.Subscribe(),
-			handler.TypedEnqueueRequestsFromMapFunc[feed.Change, reconcile.Request](changed)))
+			handler.TypedEnqueueRequestsFromMapFunc[feed.Change, reconcile.Request](changeToAccount)))
 	}
 	return b.
 		For(&infrav1.OCIAccount{}, builder.WithPredicates(
 			predicates.ResourceHasFilterLabel(mgr.GetScheme(), log, r.Options.WatchFilterValue))).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.secretToAccounts)).
-		Watches(&infrav1.OCIMeshCluster{}, handler.EnqueueRequestsFromMapFunc(clusterToAccounts), clusterMatters()).
-		Watches(&infrav1.OCIMeshMachine{}, handler.EnqueueRequestsFromMapFunc(machineToAccount), machineMatters()).
+		Watches(&infrav1.OCIMeshCluster{}, handler.EnqueueRequestsFromMapFunc(clusterToAccounts), accountsChanged()).
+		Watches(&infrav1.OCIMeshMachine{}, handler.EnqueueRequestsFromMapFunc(machineToAccount), onlyDeletions()).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.Options.Concurrency}).
 		Complete(ctx, r)
 }
@@ -57,9 +57,9 @@ func clusterToAccounts(_ context.Context, object client.Object) []reconcile.Requ
 	return requests
 }
 
-// clusterMatters leaves out updates that do not change which accounts a cluster uses: an account
+// accountsChanged leaves out updates that do not change which accounts a cluster uses: an account
 // asks OCI whenever it is looked at, and a cluster's status changes often.
-func clusterMatters() predicate.Predicate {
+func accountsChanged() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		before, ok := e.ObjectOld.(*infrav1.OCIMeshCluster)
 		after, isCluster := e.ObjectNew.(*infrav1.OCIMeshCluster)
@@ -67,8 +67,8 @@ func clusterMatters() predicate.Predicate {
 	}}
 }
 
-// changed is the account that answers again, or no longer does; what changes in it is for others.
-func changed(_ context.Context, change feed.Change) []reconcile.Request {
+// changeToAccount is the account that answers again, or no longer does; what changes in it is for others.
+func changeToAccount(_ context.Context, change feed.Change) []reconcile.Request {
 	if change.InstanceID != "" || change.Machine != "" {
 		return nil
 	}
@@ -83,9 +83,9 @@ func machineToAccount(_ context.Context, object client.Object) []reconcile.Reque
 	return []reconcile.Request{{NamespacedName: types.NamespacedName{Name: machine.Status.Placement.Account}}}
 }
 
-// machineMatters lets only deletions through: machines can hold up the deletion of an account, and
+// onlyDeletions lets only deletions through: machines can hold up the deletion of an account, and
 // nothing else of them concerns it.
-func machineMatters() predicate.Predicate {
+func onlyDeletions() predicate.Predicate {
 	return predicate.Funcs{
 		CreateFunc:  func(event.CreateEvent) bool { return false },
 		UpdateFunc:  func(event.UpdateEvent) bool { return false },

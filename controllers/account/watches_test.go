@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 )
 
@@ -23,7 +24,7 @@ func TestAManagerNoticesAMendedSecretWithoutAPoll(t *testing.T) {
 	changeSecret("fingerprint", "aa")(t, w)
 	env.Manager(t, func(ctx context.Context, mgr manager.Manager) error {
 		r := &Reconciler{Client: mgr.GetClient(), Clients: w.Clients}
-		return r.SetupWithManager(ctx, mgr, Options{PollInterval: time.Hour, WatchFilterValue: ""})
+		return r.SetupWithManager(ctx, mgr, Options{Intervals: phases.Intervals{Poll: time.Hour}})
 	})
 	account := w.Accounts[0]
 	ready := func(g Gomega) metav1.ConditionStatus {
@@ -49,7 +50,7 @@ func TestOnlyWhatAccountsAClusterUsesWakesAnAccount(t *testing.T) {
 	seen.Status.Conditions = []metav1.Condition{{Type: infrav1.ReadyCondition, Status: metav1.ConditionTrue}}
 	more.Spec.Accounts = append(more.Spec.Accounts, infrav1.ClusterAccount{Name: "bob"})
 
-	g.Expect(clusterMatters().Update(event.UpdateEvent{ObjectOld: before, ObjectNew: seen})).To(BeFalse())
-	g.Expect(clusterMatters().Update(event.UpdateEvent{ObjectOld: before, ObjectNew: more})).To(BeTrue())
-	g.Expect(clusterMatters().Delete(event.DeleteEvent{Object: before})).To(BeTrue())
+	g.Expect(accountsChanged().Update(event.UpdateEvent{ObjectOld: before, ObjectNew: seen})).To(BeFalse())
+	g.Expect(accountsChanged().Update(event.UpdateEvent{ObjectOld: before, ObjectNew: more})).To(BeTrue())
+	g.Expect(accountsChanged().Delete(event.DeleteEvent{Object: before})).To(BeTrue())
 }
