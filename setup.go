@@ -58,8 +58,7 @@ func setupControllers(
 		}},
 		{"Tailnet", func() error {
 			return (&tailnet.Reconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clients: clients}).SetupWithManager(ctx, mgr, tailnet.Options{
-				ProgressInterval: o.progressInterval, Concurrency: o.concurrency, WatchFilterValue: o.watchFilter,
-				Namespace: o.namespace,
+				Intervals: o.seldom(), Concurrency: o.concurrency, WatchFilterValue: o.watchFilter, Namespace: o.namespace,
 			})
 		}},
 		{"OCIMeshCluster", func() error {
@@ -91,6 +90,11 @@ func setupControllers(
 // intervals are the ones of all controllers.
 func (o managerOptions) intervals() phases.Intervals {
 	return phases.Intervals{Poll: o.pollInterval, Retry: o.progressInterval, Progress: o.progressInterval}
+}
+
+// seldom are those of kinds with an interval at rest of their own.
+func (o managerOptions) seldom() phases.Intervals {
+	return phases.Intervals{Retry: o.progressInterval, Progress: o.progressInterval}
 }
 
 // setupPools adds the controllers of machine pools, if their gate is open.

@@ -18,7 +18,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 )
 
-func TestAManagerNoticesAMendedSecretWithoutAPoll(t *testing.T) {
+func TestAManagerNoticesAFixedSecretWithoutAPoll(t *testing.T) {
 	g := NewWithT(t)
 	w, _ := newWorld(t)
 	changeSecret("fingerprint", "aa")(t, w)

@@ -47,81 +47,43 @@ func TestKeysAreTriedOutOnceForAVersionOfSpecAndCredentials(t *testing.T) {
 	g.Expect(w.Control.CallCount(tailnetsim.OpCreateKey)).To(Equal(4))
 }
 
-// Bad input, each shown by a condition with a remedy, and healed by itself once it is mended.
-func TestABadTailnetSaysWhatIsWrongAndHeals(t *testing.T) {
+func TestWhatACheckFailsWithIsToldAndHeals(t *testing.T) {
 	goodTag := func(t *testing.T, w *helpers.World) {
 		t.Helper()
 		helpers.Update(t, env, w.Tailnet, func(n *infrav1.Tailnet) { n.Spec.NodeTags = []string{helpers.NodeTag} })
 	}
-	for name, world := range map[string]struct {
-		mode    tailnetsim.Mode
-		spoil   func(*testing.T, *helpers.World)
-		mend    func(*testing.T, *helpers.World)
-		reason  string
-		message string
-	}{
-		"Secret missing": {
-			spoil: func(t *testing.T, w *helpers.World) {
-				NewWithT(t).Expect(env.Client.Delete(t.Context(), w.TailnetCredentials.DeepCopy())).To(Succeed())
-			},
-			mend: func(t *testing.T, w *helpers.World) {
-				w.TailnetCredentials.ResourceVersion, w.TailnetCredentials.UID = "", ""
-				env.Create(t, w.TailnetCredentials)
-			},
-			reason: infrav1.SecretNotFoundReason, message: "create it",
-		},
-		"client secret missing": {
-			spoil:  changeSecret(infrav1.TailnetClientSecretKey, ""),
-			mend:   newClient("auth_keys", "devices:core", "devices:routes"),
-			reason: infrav1.SecretInvalidReason, message: "clientSecret",
-		},
+	for name, world := range map[string]badTailnet{
 		"bad OAuth client": {
 			spoil:  changeSecret(infrav1.TailnetClientSecretKey, "tskey-client-wrong"),
-			mend:   newClient("auth_keys", "devices:core", "devices:routes"),
+			fix:    newClient("auth_keys", "devices:core", "devices:routes"),
 			reason: infrav1.AuthenticationFailedReason, message: "credentials",
 		},
 		"scope missing": {
 			spoil:  newClient("auth_keys", "devices:core"),
-			mend:   newClient("auth_keys", "devices:core", "devices:routes"),
+			fix:    newClient("auth_keys", "devices:core", "devices:routes"),
 			reason: infrav1.ScopeMissingReason, message: "devices:routes",
 		},
 		"unknown tag": {
 			spoil: func(t *testing.T, w *helpers.World) {
 				helpers.Update(t, env, w.Tailnet, func(n *infrav1.Tailnet) { n.Spec.NodeTags = []string{"tag:stranger"} })
 			},
-			mend:   goodTag,
+			fix:    goodTag,
 			reason: infrav1.TagNotPermittedReason, message: "tagOwners",
 		},
 		"unreachable": {
 			spoil:  func(_ *testing.T, w *helpers.World) { w.Control.SetUnreachable(true) },
-			mend:   func(_ *testing.T, w *helpers.World) { w.Control.SetUnreachable(false) },
+			fix:    func(_ *testing.T, w *helpers.World) { w.Control.SetUnreachable(false) },
 			reason: infrav1.UnavailableReason, message: "repeated later",
 		},
 		"too many requests": {
 			spoil: func(_ *testing.T, w *helpers.World) {
 				w.Control.Inject(tailnetsim.Fault{Status: 429, Times: 100})
 			},
-			mend:   func(_ *testing.T, w *helpers.World) { w.Control.ClearFaults() },
+			fix:    func(_ *testing.T, w *helpers.World) { w.Control.ClearFaults() },
 			reason: infrav1.ThrottledReason, message: "repeated later",
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			g := NewWithT(t)
-			w, r := newWorld(t, tailnetsim.Tailscale)
-			world.spoil(t, w)
-
-			reconciled(t, r, w.Tailnet)
-
-			helpers.ExpectConditions(t, w.Tailnet, "Ready False "+world.reason, "CredentialsValid False "+world.reason,
-				"StraysAbsent Unknown Waiting", "Deleting False NotDeleting")
-			g.Expect(helpers.MessageOf(w.Tailnet, infrav1.ReadyCondition)).To(ContainSubstring(world.message))
-
-			world.mend(t, w)
-			reconciled(t, r, w.Tailnet)
-
-			g.Expect(helpers.ConditionsOf(w.Tailnet)).To(ContainElement("Ready True Ready"))
-			w.ExpectNothingLeft(t)
-		})
+		t.Run(name, world.expectToldAndHealed)
 	}
 }
 
@@ -133,4 +95,33 @@ func TestAHeadscaleThatIsTooOldIsNamed(t *testing.T) {
 	helpers.ExpectConditions(t, w.Tailnet, "Ready False HeadscaleTooOld", "CredentialsValid False HeadscaleTooOld",
 		"StraysAbsent Unknown Waiting", "Deleting False NotDeleting")
 	NewWithT(t).Expect(helpers.MessageOf(w.Tailnet, infrav1.ReadyCondition)).To(ContainSubstring("0.29.2"))
+}
+
+func TestTheNextCheckComesByWhoHasToFixTheProblem(t *testing.T) {
+	for name, world := range map[string]struct {
+		spoil func(*testing.T, *helpers.World)
+		want  time.Duration
+	}{
+		"the server is down": {
+			func(_ *testing.T, w *helpers.World) { w.Control.SetUnreachable(true) }, 10 * time.Second,
+		},
+		"the server asks for a second": {
+			func(_ *testing.T, w *helpers.World) {
+				w.Control.Inject(tailnetsim.Fault{Status: 429, RetryAfter: 1, Times: 100})
+			}, 10 * time.Second,
+		},
+		"somebody has to give the client a scope": {newClient("auth_keys", "devices:core"), time.Minute},
+		"somebody has to write the Secret, which is watched": {
+			changeSecret(infrav1.TailnetClientSecretKey, ""), 5 * time.Minute,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, r := newWorld(t, tailnetsim.Tailscale)
+			world.spoil(t, w)
+
+			result := reconciled(t, r, w.Tailnet)
+
+			NewWithT(t).Expect(result.RequeueAfter).To(BeNumerically("~", world.want, world.want/8))
+		})
+	}
 }

@@ -30,6 +30,7 @@ func (r *Reconciler) findUsers(ctx context.Context, s *scope) error {
 	if err := reader.List(ctx, clusters); err != nil {
 		return fmt.Errorf("listing OCIMeshClusters: %w", err)
 	}
+	users := []infrav1.ObjectUser{}
 	for i := range clusters.Items {
 		cluster := &clusters.Items[i]
 		if cluster.Spec.TailnetRef.Name != s.tailnet.Name {
@@ -45,11 +46,12 @@ func (r *Reconciler) findUsers(ctx context.Context, s *scope) error {
 			}
 		}
 		if uses {
-			s.users = append(s.users, infrav1.ObjectUser{Namespace: cluster.Namespace, Name: cluster.Name})
+			users = append(users, infrav1.ObjectUser{Namespace: cluster.Namespace, Name: cluster.Name})
 		}
 	}
-	slices.SortFunc(s.users, func(a, b infrav1.ObjectUser) int {
+	slices.SortFunc(users, func(a, b infrav1.ObjectUser) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 	})
+	s.users = users
 	return nil
 }

@@ -12,36 +12,36 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 )
 
-// passes remembers when a tailnet passed its full check, and with which client: there is one client
-// for each version of spec and credentials. The zero value is ready.
-type passes struct {
+// lastChecks are when tailnets passed their last full checks, and with which client: there is one
+// client for each version of spec and credentials. The zero value is ready.
+type lastChecks struct {
 	mu sync.Mutex
-	at map[types.UID]pass
+	at map[types.UID]lastCheck
 }
 
-type pass struct {
+type lastCheck struct {
 	client *tailnet.Client
 	at     time.Time
 }
 
-func (p *passes) fresh(uid types.UID, client *tailnet.Client, interval time.Duration) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	last, ok := p.at[uid]
+func (l *lastChecks) isFresh(uid types.UID, client *tailnet.Client, interval time.Duration) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	last, ok := l.at[uid]
 	return ok && last.client == client && time.Since(last.at) < interval
 }
 
-func (p *passes) put(uid types.UID, client *tailnet.Client) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.at == nil {
-		p.at = map[types.UID]pass{}
+func (l *lastChecks) record(uid types.UID, client *tailnet.Client) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.at == nil {
+		l.at = map[types.UID]lastCheck{}
 	}
-	p.at[uid] = pass{client: client, at: time.Now()}
+	l.at[uid] = lastCheck{client: client, at: time.Now()}
 }
 
-func (p *passes) forget(uid types.UID) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.at, uid)
+func (l *lastChecks) forget(uid types.UID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.at, uid)
 }

@@ -7,9 +7,8 @@ import (
 	"context"
 )
 
+// ownSecret has the credentials moved with the tailnet. Failing to is no reason to leave the rest
+// undone.
 func (r *Reconciler) ownSecret(ctx context.Context, s *scope) error {
-	if !s.tailnet.DeletionTimestamp.IsZero() {
-		return nil
-	}
 	return r.Clients.OwnSecret(ctx, s.tailnet, s.tailnet.Spec.Credentials.SecretRef)
 }

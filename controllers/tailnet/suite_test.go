@@ -74,3 +74,28 @@ func reconcileOnce(t *testing.T, r *Reconciler, tn *infrav1.Tailnet) {
 	_, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(tn)})
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 }
+
+// badTailnet is bad input, or trouble. A condition tells it, with a remedy, until it is fixed.
+type badTailnet struct {
+	spoil, fix      func(*testing.T, *helpers.World)
+	reason, message string
+}
+
+func (b badTailnet) expectToldAndHealed(t *testing.T) {
+	t.Helper()
+	g := NewWithT(t)
+	w, r := newWorld(t, tailnetsim.Tailscale)
+	b.spoil(t, w)
+
+	reconciled(t, r, w.Tailnet)
+
+	helpers.ExpectConditions(t, w.Tailnet, "Ready False "+b.reason, "CredentialsValid False "+b.reason,
+		"StraysAbsent Unknown Waiting", "Deleting False NotDeleting")
+	g.Expect(helpers.MessageOf(w.Tailnet, infrav1.ReadyCondition)).To(ContainSubstring(b.message))
+
+	b.fix(t, w)
+	reconciled(t, r, w.Tailnet)
+
+	g.Expect(helpers.ConditionsOf(w.Tailnet)).To(ContainElement("Ready True Ready"))
+	w.ExpectNothingLeft(t)
+}

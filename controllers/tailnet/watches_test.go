@@ -12,17 +12,18 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
 )
 
-func TestAManagerNoticesAMendedSecretWithoutAPoll(t *testing.T) {
+func TestAManagerNoticesAFixedSecretWithoutAPoll(t *testing.T) {
 	g := NewWithT(t)
 	w, _ := newWorld(t, tailnetsim.Tailscale)
 	changeSecret(infrav1.TailnetClientSecretKey, "wrong")(t, w)
 	env.Manager(t, func(ctx context.Context, mgr manager.Manager) error {
 		r := &Reconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clients: w.Clients}
-		return r.SetupWithManager(ctx, mgr, Options{PollInterval: time.Hour})
+		return r.SetupWithManager(ctx, mgr, Options{Intervals: phases.Intervals{Poll: time.Hour}})
 	})
 	seen := func() []string {
 		env.Reload(t, w.Tailnet)
