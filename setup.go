@@ -75,8 +75,9 @@ func setupControllers(
 			}).SetupWithManager(ctx, mgr, perKind)
 		}},
 		{"OCIMeshMachineTemplate", func() error {
-			return (&machinetemplate.Reconciler{Client: mgr.GetClient(), Access: clients, WatchFilterValue: o.watchFilter}).
-				SetupWithManager(ctx, mgr, perKind)
+			return (&machinetemplate.Reconciler{
+				Client: mgr.GetClient(), Access: clients, WatchFilterValue: o.watchFilter, Options: machinetemplate.Options{Intervals: o.seldom()},
+			}).SetupWithManager(ctx, mgr, perKind)
 		}},
 		{"OCIMeshMachineTemplate's webhook", func() error { return webhooks.OCIMeshMachineTemplate{}.SetupWithManager(mgr) }},
 	} {

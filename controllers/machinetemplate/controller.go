@@ -2,24 +2,22 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package machinetemplate fills in what the cluster autoscaler needs to scale from zero: how large
-// a node of a template would be. It may import api, cloud/*, controllers/access and Cluster API's
-// util packages.
+// a node of a template would be. The order of the phases is in normalPhases; each phase is one file.
 package machinetemplate
 
 import (
 	"context"
 	"time"
 
-	kerrors "k8s.io/apimachinery/pkg/util/errors"
 	"sigs.k8s.io/cluster-api/util/annotations"
 	"sigs.k8s.io/cluster-api/util/conditions"
-	"sigs.k8s.io/cluster-api/util/labels"
-	"sigs.k8s.io/cluster-api/util/patch"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
 )
 
@@ -27,9 +25,24 @@ import (
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshmachinetemplates/status,verbs=patch
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ociaccounts,verbs=get;list;watch
 
-// retryInterval is how often a template whose shape nobody knows is looked at again, beside the
-// watch on accounts.
-const retryInterval = 5 * time.Minute
+// Options are the controller's times. Zero values stand for the defaults.
+type Options struct {
+	// Intervals are between two passes over a template whose capacity is not known: 5 minutes by
+	// default while somebody has to do something, beside the watch on accounts.
+	Intervals phases.Intervals
+}
+
+func (o Options) withDefaults() Options {
+	if o.Intervals.Poll <= 0 {
+		o.Intervals.Poll = 5 * time.Minute
+	}
+	o.Intervals = o.Intervals.WithDefaults()
+	if o.Intervals.Least <= 0 {
+		// A pass asks all accounts.
+		o.Intervals.Least = o.Intervals.Retry
+	}
+	return o
+}
 
 // Reconciler reconciles OCIMeshMachineTemplates.
 type Reconciler struct {
@@ -40,44 +53,65 @@ type Reconciler struct {
 	// WatchFilterValue is the value of the label cluster.x-k8s.io/watch-filter that objects must
 	// have; empty means all.
 	WatchFilterValue string
+	// Options are the controller's times.
+	Options Options
 }
+
+// scope is what one reconcile knows.
+type scope struct {
+	phases.Pass
+	template *infrav1.OCIMeshMachineTemplate
+	// accounts are ready, and machines of the template may be in them. Set by findAccounts.
+	accounts []infrav1.OCIAccount
+	// shape is what an account says of the template's first one. Set by findShape.
+	shape oci.Shape
+}
+
+// wanted is the shape that machines get if there is room for it.
+func (s *scope) wanted() infrav1.Shape { return s.template.Spec.Template.Spec.Shapes[0] }
 
 // Reconcile fills in the capacity of one template, once: its spec cannot change.
 func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctrl.Result, reterr error) {
 	template := &infrav1.OCIMeshMachineTemplate{}
-	if err := r.Client.Get(ctx, request.NamespacedName, template); err != nil {
-		return ctrl.Result{}, client.IgnoreNotFound(err)
+	if ours, err := phases.Get(ctx, r.Client, request.NamespacedName, template, r.WatchFilterValue); err != nil || !ours {
+		return ctrl.Result{}, err
 	}
-	if r.WatchFilterValue != "" && !labels.HasWatchLabel(template, r.WatchFilterValue) {
-		// An account that is this manager's may be in reach of templates that are another's.
+	if annotations.HasPaused(template) || !template.DeletionTimestamp.IsZero() || isKnown(template) {
 		return ctrl.Result{}, nil
 	}
-	if annotations.HasPaused(template) || !template.DeletionTimestamp.IsZero() ||
-		conditions.IsTrue(template, infrav1.CapacityKnownCondition) && len(template.Status.Capacity) > 0 {
-		return ctrl.Result{}, nil
-	}
-	helper, err := patch.NewHelper(template, r.Client)
+	s := &scope{Pass: phases.Pass{Intervals: r.Options.withDefaults().Intervals}, template: template}
+	saver, err := phases.NewSaver(r.Client, nil, template, []string{infrav1.CapacityKnownCondition})
 	if err != nil {
 		return ctrl.Result{}, err
 	}
 	defer func() {
-		err := helper.Patch(ctx, template, patch.WithOwnedConditions{Conditions: []string{infrav1.CapacityKnownCondition}})
-		reterr = kerrors.NewAggregate([]error{reterr, err})
+		updateStatus(s)
+		reterr = saver.Save(ctx, reterr)
 	}()
-	wanted := template.Spec.Template.Spec.Shapes[0]
-	shape, err := r.find(ctx, template, wanted.Name)
-	if err != nil {
-		problem := access.AsProblem(err)
-		conditions.Set(template, report.NotOK(infrav1.CapacityKnownCondition, problem.Reason, problem.Message))
-		if problem.Reason == infrav1.InternalErrorReason {
-			return ctrl.Result{}, err
-		}
-		return ctrl.Result{RequeueAfter: max(retryInterval, problem.RetryAfter)}, nil
+	err = phases.Run(ctx, s, r.normalPhases())
+	return s.Result(), err
+}
+
+func isKnown(template *infrav1.OCIMeshMachineTemplate) bool {
+	return conditions.IsTrue(template, infrav1.CapacityKnownCondition) && len(template.Status.Capacity) > 0
+}
+
+// normalPhases have no counterpart: nothing is made for a template.
+func (r *Reconciler) normalPhases() []phases.Phase[*scope] {
+	const known = infrav1.CapacityKnownCondition
+	return []phases.Phase[*scope]{
+		{Name: "find accounts", Condition: known, Run: r.findAccounts},
+		{Name: "find shape", Condition: known, Run: r.findShape},
+		{Name: "capacity", Condition: known, Run: r.capacity},
 	}
-	template.Status.Capacity = CapacityOf(wanted, shape)
-	template.Status.NodeInfo = infrav1.NodeInfo{
-		Architecture: infrav1.Architecture(shape.Architecture), OperatingSystem: "linux",
+}
+
+// updateStatus leaves the condition as it is if the API server did not answer.
+func updateStatus(s *scope) {
+	const known = infrav1.CapacityKnownCondition
+	if found, ok := s.Noted(known); ok {
+		conditions.Set(s.template, found)
+	} else if len(s.template.Status.Capacity) > 0 {
+		conditions.Set(s.template, report.OK(known))
 	}
-	conditions.Set(template, report.OK(infrav1.CapacityKnownCondition))
-	return ctrl.Result{}, nil
 }

@@ -17,6 +17,17 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 )
 
+// findAccounts finds who may be asked for the shape.
+func (r *Reconciler) findAccounts(ctx context.Context, s *scope) (err error) {
+	s.accounts, err = r.inReach(ctx, s.template)
+	if err == nil && len(s.accounts) == 0 {
+		return access.NewProblem(infrav1.NoAccountReason,
+			"No ready OCIAccount allows namespace %s and fits spec.template.spec.accounts, so the size of shape %s is unknown: make one ready",
+			s.template.Namespace, s.wanted().Name)
+	}
+	return err
+}
+
 // inReach lists the ready accounts that machines of the template may be in, by name.
 func (r *Reconciler) inReach(ctx context.Context, template *infrav1.OCIMeshMachineTemplate) ([]infrav1.OCIAccount, error) {
 	all := &infrav1.OCIAccountList{}
@@ -25,7 +36,7 @@ func (r *Reconciler) inReach(ctx context.Context, template *infrav1.OCIMeshMachi
 	if selection.Selector != nil {
 		selector, err := metav1.LabelSelectorAsSelector(selection.Selector)
 		if err != nil {
-			return nil, access.NewProblem(infrav1.NoAccountReason, "spec.template.spec.accounts.selector is malformed: %s", err)
+			return nil, access.NewProblem(infrav1.NoAccountReason, "The selector of spec.template.spec.accounts is malformed: %s", err)
 		}
 		options = append(options, client.MatchingLabelsSelector{Selector: selector})
 	}
