@@ -53,14 +53,12 @@ func setupControllers(
 	}{
 		{"OCIAccount", func() error {
 			return (&account.Reconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clients: clients, Pollers: pollers}).SetupWithManager(ctx, mgr, account.Options{
-				PollInterval: o.pollInterval, ProgressInterval: o.progressInterval, Concurrency: o.concurrency, WatchFilterValue: o.watchFilter,
-				Namespace: o.namespace,
+				Intervals: o.intervals(), Concurrency: o.concurrency, WatchFilterValue: o.watchFilter, Namespace: o.namespace,
 			})
 		}},
 		{"Tailnet", func() error {
 			return (&tailnet.Reconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clients: clients}).SetupWithManager(ctx, mgr, tailnet.Options{
-				ProgressInterval: o.progressInterval, Concurrency: o.concurrency, WatchFilterValue: o.watchFilter,
-				Namespace: o.namespace,
+				Intervals: o.seldom(), Concurrency: o.concurrency, WatchFilterValue: o.watchFilter, Namespace: o.namespace,
 			})
 		}},
 		{"OCIMeshCluster", func() error {
@@ -77,8 +75,9 @@ func setupControllers(
 			}).SetupWithManager(ctx, mgr, perKind)
 		}},
 		{"OCIMeshMachineTemplate", func() error {
-			return (&machinetemplate.Reconciler{Client: mgr.GetClient(), Access: clients, WatchFilterValue: o.watchFilter}).
-				SetupWithManager(ctx, mgr, perKind)
+			return (&machinetemplate.Reconciler{
+				Client: mgr.GetClient(), Access: clients, WatchFilterValue: o.watchFilter, Options: machinetemplate.Options{Intervals: o.seldom()},
+			}).SetupWithManager(ctx, mgr, perKind)
 		}},
 		{"OCIMeshMachineTemplate's webhook", func() error { return webhooks.OCIMeshMachineTemplate{}.SetupWithManager(mgr) }},
 	} {
@@ -92,6 +91,11 @@ func setupControllers(
 // intervals are the ones of all controllers.
 func (o managerOptions) intervals() phases.Intervals {
 	return phases.Intervals{Poll: o.pollInterval, Retry: o.progressInterval, Progress: o.progressInterval}
+}
+
+// seldom are those of kinds with an interval at rest of their own.
+func (o managerOptions) seldom() phases.Intervals {
+	return phases.Intervals{Retry: o.progressInterval, Progress: o.progressInterval}
 }
 
 // setupPools adds the controllers of machine pools, if their gate is open.

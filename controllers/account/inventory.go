@@ -26,9 +26,8 @@ const maxFamilies = 32
 // by the hundred, and each write of an account is seen by all who watch it. It asks nobody but the
 // cache and the last poll.
 func (r *Reconciler) inventory(ctx context.Context, s *scope) error {
-	options := r.Options.withDefaults()
-	if !r.inventoried.due(s.account.UID, options.ProgressInterval) {
-		s.later = true
+	if !r.inventoried.due(s.account.UID, s.Intervals.Progress) {
+		s.Requeue(s.Intervals.Progress)
 		return nil
 	}
 	machines := &infrav1.OCIMeshMachineList{}
@@ -53,7 +52,7 @@ func (r *Reconciler) inventory(ctx context.Context, s *scope) error {
 			add(sums.others, seen.Shape, placement.SizeOf(seen.OCPUs, seen.MemoryGB))
 		}
 	}
-	r.inventoried.done(s.account.UID)
+	r.inventoried.mark(s.account.UID)
 	sums.write(&s.account.Status, placement.BudgetOf(s.account.Spec.Budget))
 	return nil
 }
@@ -107,10 +106,10 @@ func (t *tally) write(status *infrav1.OCIAccountStatus, budget placement.Budget)
 		if bound, listed := budget.Families[family]; listed {
 			used := t.ours[family]
 			usage.Budget = infrav1.ResourceAmount{
-				Instances: narrow(bound.Instances), OCPUs: narrow(bound.OCPUs), MemoryGB: narrow(bound.MemoryGB),
+				Instances: toInt32(bound.Instances), OCPUs: toInt32(bound.OCPUs), MemoryGB: toInt32(bound.MemoryGB),
 			}
 			usage.Free = infrav1.ResourceAmount{
-				Instances: left(bound.Instances, used.Instances), OCPUs: left(bound.OCPUs, used.OCPUs), MemoryGB: left(bound.MemoryGB, used.MemoryGB),
+				Instances: remaining(bound.Instances, used.Instances), OCPUs: remaining(bound.OCPUs, used.OCPUs), MemoryGB: remaining(bound.MemoryGB, used.MemoryGB),
 			}
 		}
 		status.Usage = append(status.Usage, usage)
@@ -119,27 +118,28 @@ func (t *tally) write(status *infrav1.OCIAccountStatus, budget placement.Budget)
 		t.volumes += used.VolumeGB
 	}
 	status.Volumes = infrav1.VolumeUsage{
-		UsedGB: narrow(&t.volumes), BudgetGB: narrow(budget.VolumeGB), FreeGB: left(budget.VolumeGB, t.volumes),
+		UsedGB: toInt32(&t.volumes), BudgetGB: toInt32(budget.VolumeGB), FreeGB: remaining(budget.VolumeGB, t.volumes),
 	}
 }
 
 func amount(size placement.Size) infrav1.ResourceAmount {
 	return infrav1.ResourceAmount{
-		Instances: narrow(&size.Instances), OCPUs: narrow(&size.OCPUs), MemoryGB: narrow(&size.MemoryGB),
+		Instances: toInt32(&size.Instances), OCPUs: toInt32(&size.OCPUs), MemoryGB: toInt32(&size.MemoryGB),
 	}
 }
 
-func narrow(figure *int64) *int32 {
+// toInt32 is the figure as a status has it.
+func toInt32(figure *int64) *int32 {
 	if figure == nil {
 		return nil
 	}
 	return ptr.To(int32(min(*figure, math.MaxInt32)))
 }
 
-func left(bound *int64, used int64) *int32 {
+func remaining(bound *int64, used int64) *int32 {
 	if bound == nil {
 		return nil
 	}
 	free := max(0, *bound-used)
-	return narrow(&free)
+	return toInt32(&free)
 }

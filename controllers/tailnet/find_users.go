@@ -9,10 +9,8 @@ import (
 	"fmt"
 	"slices"
 
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/vip"
@@ -32,6 +30,7 @@ func (r *Reconciler) findUsers(ctx context.Context, s *scope) error {
 	if err := reader.List(ctx, clusters); err != nil {
 		return fmt.Errorf("listing OCIMeshClusters: %w", err)
 	}
+	users := []infrav1.ObjectUser{}
 	for i := range clusters.Items {
 		cluster := &clusters.Items[i]
 		if cluster.Spec.TailnetRef.Name != s.tailnet.Name {
@@ -47,34 +46,12 @@ func (r *Reconciler) findUsers(ctx context.Context, s *scope) error {
 			}
 		}
 		if uses {
-			s.users = append(s.users, infrav1.ObjectUser{Namespace: cluster.Namespace, Name: cluster.Name})
+			users = append(users, infrav1.ObjectUser{Namespace: cluster.Namespace, Name: cluster.Name})
 		}
 	}
-	slices.SortFunc(s.users, func(a, b infrav1.ObjectUser) int {
+	slices.SortFunc(users, func(a, b infrav1.ObjectUser) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 	})
+	s.users = users
 	return nil
-}
-
-func clusterToTailnet(_ context.Context, object client.Object) []reconcile.Request {
-	cluster, ok := object.(*infrav1.OCIMeshCluster)
-	if !ok {
-		return nil
-	}
-	return []reconcile.Request{{NamespacedName: types.NamespacedName{Name: cluster.Spec.TailnetRef.Name}}}
-}
-
-func (r *Reconciler) secretToTailnets(ctx context.Context, secret client.Object) []reconcile.Request {
-	tailnets := &infrav1.TailnetList{}
-	if err := r.Client.List(ctx, tailnets); err != nil {
-		return nil
-	}
-	var requests []reconcile.Request
-	for i := range tailnets.Items {
-		ref := tailnets.Items[i].Spec.Credentials.SecretRef
-		if ref.Namespace == secret.GetNamespace() && ref.Name == secret.GetName() {
-			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&tailnets.Items[i])})
-		}
-	}
-	return requests
 }

@@ -14,34 +14,31 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 )
 
-// named bounds how many users a message names.
-const named = 5
+// maxNamed bounds how many users a message names.
+const maxNamed = 5
 
-// remove lets a deleted account go once nothing uses it: without the credentials, machines and
+// release lets a deleted account go once nothing uses it: without the credentials, machines and
 // networks could not be deleted.
-func (r *Reconciler) remove(_ context.Context, s *scope) error {
-	if s.account.DeletionTimestamp.IsZero() {
-		return nil
-	}
+func (r *Reconciler) release(_ context.Context, s *scope) error {
 	if len(s.users) > 0 || s.machines > 0 {
-		s.waitsFor = access.NewProblem(infrav1.InUseReason, "%s", inUse(s.users, s.machines))
-		return nil
+		return access.NewProblem(infrav1.InUseReason, "%s", inUse(s.users, s.machines))
 	}
 	controllerutil.RemoveFinalizer(s.account, infrav1.OCIAccountFinalizer)
 	r.Clients.ForgetAccount(s.account)
 	if r.Pollers != nil {
 		r.Pollers.Forget(s.account)
 	}
-	for _, times := range []*refreshes{&r.refreshed, &r.inventoried, &r.limited} {
+	for _, times := range []*timestamps{&r.domainsRead, &r.inventoried, &r.limitsRead} {
 		times.forget(s.account.UID)
 	}
-	r.strayed.Forget(s.account.UID)
+	r.strayWatch.Forget(s.account.UID)
+	s.Stop()
 	return nil
 }
 
 func inUse(users []infrav1.ObjectUser, machines int) string {
 	var names []string
-	for _, user := range users[:min(named, len(users))] {
+	for _, user := range users[:min(maxNamed, len(users))] {
 		names = append(names, user.Namespace+"/"+user.Name)
 	}
 	if more := len(users) - len(names); more > 0 {
@@ -54,5 +51,5 @@ func inUse(users []infrav1.ObjectUser, machines int) string {
 	if machines > 0 {
 		parts = append(parts, fmt.Sprintf("%d OCIMeshMachines", machines))
 	}
-	return "the account is still used by " + strings.Join(parts, " and ") + ": delete these, or take the account off their lists"
+	return "The account is still used by " + strings.Join(parts, " and ") + ": delete them, or remove the account from their lists"
 }

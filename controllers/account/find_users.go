@@ -10,14 +10,9 @@ import (
 	"slices"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/event"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/index"
 )
 
@@ -29,6 +24,7 @@ func (r *Reconciler) findUsers(ctx context.Context, s *scope) error {
 	if err := reader.List(ctx, clusters); err != nil {
 		return fmt.Errorf("listing OCIMeshClusters: %w", err)
 	}
+	users := []infrav1.ObjectUser{}
 	for i := range clusters.Items {
 		cluster := &clusters.Items[i]
 		if !slices.Contains(accountsOf(cluster), s.account.Name) {
@@ -42,12 +38,13 @@ func (r *Reconciler) findUsers(ctx context.Context, s *scope) error {
 			}
 		}
 		if uses {
-			s.users = append(s.users, infrav1.ObjectUser{Namespace: cluster.Namespace, Name: cluster.Name})
+			users = append(users, infrav1.ObjectUser{Namespace: cluster.Namespace, Name: cluster.Name})
 		}
 	}
-	slices.SortFunc(s.users, func(a, b infrav1.ObjectUser) int {
+	slices.SortFunc(users, func(a, b infrav1.ObjectUser) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 	})
+	s.users = users
 	if s.account.DeletionTimestamp.IsZero() {
 		return nil
 	}
@@ -94,67 +91,4 @@ func accountsOf(cluster *infrav1.OCIMeshCluster) []string {
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
-}
-
-func clusterToAccounts(_ context.Context, object client.Object) []reconcile.Request {
-	cluster, ok := object.(*infrav1.OCIMeshCluster)
-	if !ok {
-		return nil
-	}
-	var requests []reconcile.Request
-	for _, name := range accountsOf(cluster) {
-		requests = append(requests, reconcile.Request{NamespacedName: types.NamespacedName{Name: name}})
-	}
-	return requests
-}
-
-// clusterMatters leaves out updates that do not change which accounts a cluster uses: an account
-// asks OCI whenever it is looked at, and a cluster's status changes often.
-func clusterMatters() predicate.Predicate {
-	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
-		before, ok := e.ObjectOld.(*infrav1.OCIMeshCluster)
-		after, isCluster := e.ObjectNew.(*infrav1.OCIMeshCluster)
-		return ok && isCluster && !slices.Equal(accountsOf(before), accountsOf(after))
-	}}
-}
-
-// changed is the account that answers again, or no longer does; what changes in it is for others.
-func changed(_ context.Context, change feed.Change) []reconcile.Request {
-	if change.InstanceID != "" || change.Machine != "" {
-		return nil
-	}
-	return []reconcile.Request{{NamespacedName: types.NamespacedName{Name: change.Account}}}
-}
-
-func machineToAccount(_ context.Context, object client.Object) []reconcile.Request {
-	machine, ok := object.(*infrav1.OCIMeshMachine)
-	if !ok || machine.Status.Placement.Account == "" {
-		return nil
-	}
-	return []reconcile.Request{{NamespacedName: types.NamespacedName{Name: machine.Status.Placement.Account}}}
-}
-
-// machineMatters lets only deletions through: machines can hold up the deletion of an account, and
-// nothing else of them concerns it.
-func machineMatters() predicate.Predicate {
-	return predicate.Funcs{
-		CreateFunc:  func(event.CreateEvent) bool { return false },
-		UpdateFunc:  func(event.UpdateEvent) bool { return false },
-		GenericFunc: func(event.GenericEvent) bool { return false },
-	}
-}
-
-func (r *Reconciler) secretToAccounts(ctx context.Context, secret client.Object) []reconcile.Request {
-	accounts := &infrav1.OCIAccountList{}
-	if err := r.Client.List(ctx, accounts, client.UnsafeDisableDeepCopy); err != nil {
-		return nil
-	}
-	var requests []reconcile.Request
-	for i := range accounts.Items {
-		ref := accounts.Items[i].Spec.Credentials.SecretRef
-		if ref.Namespace == secret.GetNamespace() && ref.Name == secret.GetName() {
-			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&accounts.Items[i])})
-		}
-	}
-	return requests
 }

@@ -14,31 +14,28 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 )
 
-// named bounds how many users a message names.
-const named = 5
+// maxNamed bounds how many users a message names.
+const maxNamed = 5
 
-// remove lets a deleted tailnet go once no cluster uses it: without the credentials, devices and
+// release lets a deleted tailnet go once no cluster uses it: without the credentials, devices and
 // keys could not be deleted.
-func (r *Reconciler) remove(_ context.Context, s *scope) error {
-	if s.tailnet.DeletionTimestamp.IsZero() {
-		return nil
-	}
+func (r *Reconciler) release(_ context.Context, s *scope) error {
 	if len(s.users) > 0 {
-		s.waitsFor = access.NewProblem(infrav1.InUseReason,
-			"the tailnet is still used by OCIMeshClusters %s: delete these first", list(s.users))
-		return nil
+		return access.NewProblem(infrav1.InUseReason,
+			"The tailnet is still used by OCIMeshClusters %s: delete them first", namesOf(s.users))
 	}
 	controllerutil.RemoveFinalizer(s.tailnet, infrav1.TailnetFinalizer)
 	r.Clients.ForgetTailnet(s.tailnet)
-	r.passed.forget(s.tailnet.UID)
-	r.strayed.Forget(s.tailnet.UID)
-	r.strayedKeys.Forget(s.tailnet.UID)
+	r.lastChecks.forget(s.tailnet.UID)
+	r.deviceWatch.Forget(s.tailnet.UID)
+	r.keyWatch.Forget(s.tailnet.UID)
+	s.Stop()
 	return nil
 }
 
-func list(users []infrav1.ObjectUser) string {
+func namesOf(users []infrav1.ObjectUser) string {
 	var names []string
-	for _, user := range users[:min(named, len(users))] {
+	for _, user := range users[:min(maxNamed, len(users))] {
 		names = append(names, user.Namespace+"/"+user.Name)
 	}
 	if more := len(users) - len(names); more > 0 {

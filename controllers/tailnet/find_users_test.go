@@ -9,13 +9,29 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
 )
+
+func TestAManagerOfOneNamespaceSeesTheUsersInAll(t *testing.T) {
+	g := NewWithT(t)
+	w, r := newWorld(t, tailnetsim.Tailscale)
+	elsewhere := helpers.NewCluster(env.Namespace(t, nil), "c1")
+	env.Create(t, elsewhere)
+	env.Create(t, helpers.NewOCIMeshCluster(elsewhere, w.Tailnet.Name, w.AccountNames()))
+	helpers.Update(t, env, w.Tailnet, func(tn *infrav1.Tailnet) {
+		tn.Spec.AllowedNamespaces.List = []string{w.Namespace, elsewhere.Namespace}
+	})
+	r.Client = client.NewNamespacedClient(env.Client, w.Namespace)
+	r.Options.Namespace = w.Namespace
+
+	reconciled(t, r, w.Tailnet)
+
+	g.Expect(w.Tailnet.Status.Users).To(HaveLen(1), "else managers of two namespaces would overwrite each other for ever")
+}
 
 func TestAClusterThatMayNotUseATailnetNeitherStopsItNorKeepsIt(t *testing.T) {
 	g := NewWithT(t)
@@ -38,10 +54,4 @@ func TestAClusterThatMayNotUseATailnetNeitherStopsItNorKeepsIt(t *testing.T) {
 	g.Expect(env.Client.Delete(t.Context(), w.Tailnet)).To(Succeed())
 	reconcileOnce(t, r, w.Tailnet)
 	env.ExpectGone(t, w.Tailnet)
-}
-
-func reconcileOnce(t *testing.T, r *Reconciler, tn *infrav1.Tailnet) {
-	t.Helper()
-	_, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(tn)})
-	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 }

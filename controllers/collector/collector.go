@@ -1,10 +1,10 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package inventory counts accounts, tailnets, machines and devices for metrics: as the objects in
+// Package collector counts accounts, tailnets, machines and devices for metrics: as the objects in
 // the manager's cache are at the time of a scrape, so that a restart makes no gap and an object
 // that is gone no stale series.
-package inventory
+package collector
 
 import (
 	"context"
@@ -77,7 +77,7 @@ type Collector struct {
 // and kind (device, key).
 func Register(registerer prometheus.Registerer, reader client.Reader) error {
 	if err := registerer.Register(&Collector{Reader: reader}); err != nil {
-		return fmt.Errorf("registering the inventory's metrics: %w", err)
+		return fmt.Errorf("registering the collector of objects: %w", err)
 	}
 	return nil
 }
