@@ -3,8 +3,8 @@
 
 // Package tailnet reconciles Tailnets: whether the credentials can do what machines will need,
 // which clusters use the tailnet, and that the list of control-plane addresses agrees with the
-// clusters there are. The order of the phases is in normalPhases and deletePhases; each phase is one
-// file.
+// clusters there are. The order of the phases is in normalPhases and deletePhases; each phase is
+// one file.
 package tailnet
 
 import (
@@ -31,9 +31,9 @@ import (
 
 // Options tune the controller; zero values have defaults.
 type Options struct {
-	// Intervals are between two looks at a tailnet. At rest they are 5 minutes by default, since the
-	// answer is the list of all its devices; what a person has to fix at the server is looked at
-	// after a minute.
+	// Intervals are between two looks at a tailnet. At rest they are 5 minutes by default, since
+	// the answer is the list of all its devices; what a person has to fix at the server is looked
+	// at after a minute.
 	Intervals phases.Intervals
 	// CheckInterval is how often all that machines will need is tried out, keys included; an hour
 	// by default, and at once when the spec or the credentials have changed or the last check
