@@ -2,8 +2,8 @@
 # Copyright The CAPOM Authors.
 # SPDX-License-Identifier: Apache-2.0
 #
-# Makes the cluster templates in templates/ from the parts in templates/src: every flavor is a list
-# of parts, so that what is common is written once. `hack/templates.sh [DIR]` writes to DIR instead.
+# Makes the cluster templates in templates/ from the parts in templates/src: every flavor is a list of parts, so that
+# what is common is written once. `hack/templates.sh [DIR]` writes to DIR instead.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -40,8 +40,7 @@ assemble cluster-template-development.yaml cluster ocimeshcluster-one-account co
 # shellcheck disable=SC2016 # clusterctl's variables, not the shell's.
 sed -i -e 's/\${CONTROL_PLANE_MACHINE_COUNT}/1/' -e 's/\${WORKER_MACHINE_COUNT}/1/' "$out/cluster-template-development.yaml"
 
-# The same chart and policy for every cluster of a namespace that carries the label with the value
-# fleet.
+# The same chart and policy for every cluster of a namespace that carries the label with the value fleet.
 assemble cilium-fleet.yaml "${addons[@]}"
 # shellcheck disable=SC2016 # ${CLUSTER_NAME} is clusterctl's variable, not the shell's.
 sed -i -e 's/\${CLUSTER_NAME}/fleet/' "$out/cilium-fleet.yaml"

@@ -87,7 +87,7 @@ func (r *Reconciler) accountFacts(
 			out.Used = append(out.Used, useOf(other, true))
 		}
 	}
-	return out, r.Pollers.Shortages(account).For(client.ObjectKeyFromObject(s.own).String(), s.now), nil
+	return out, r.Pollers.Shortages(account).For(client.ObjectKeyFromObject(s.own).String(), sizeOf(s.own), s.now), nil
 }
 
 // awaitFirstPoll keeps anything from being placed in an account of which this process has seen

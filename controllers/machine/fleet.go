@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/placement"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 )
@@ -25,18 +26,18 @@ type fleet struct {
 
 	mu        sync.Mutex
 	residents map[client.ObjectKey]resident
-	// used is what machines use of each account; tagged are the machines in it, by identity; placed
-	// are those of each cluster.
+	// used is what machines use of each account; marked is that by what instances of theirs are
+	// tagged with; placed are those of each cluster.
 	used   map[string]map[placement.Use]placement.Size
-	tagged map[string]map[string]int
+	marked map[string]map[ownership.Mark]placement.Size
 	placed map[client.ObjectKey]map[placement.Placed]int
 }
 
 // resident is a machine and where it counts.
 type resident struct {
-	identity string
-	cluster  client.ObjectKey
-	group    string
+	mark    ownership.Mark
+	cluster client.ObjectKey
+	group   string
 	// leaving says that it is being deleted: it uses what it uses, but for the spread it has left.
 	leaving bool
 	// written is what its status shows; booked is what was decided after that.
@@ -59,8 +60,8 @@ func (f *fleet) see(machine *infrav1.OCIMeshMachine) {
 }
 
 func (r *resident) show(machine *infrav1.OCIMeshMachine) {
-	if id := identity.Of(machine); r.identity != id {
-		*r = resident{identity: id}
+	if mark := identity.OfMachine(machine).Mark(); r.mark != mark {
+		*r = resident{mark: mark}
 	}
 	r.cluster = client.ObjectKey{Namespace: machine.Namespace, Name: machine.Labels[clusterv1.ClusterNameLabel]}
 	r.group, r.leaving = groupOf(machine.Labels), !machine.DeletionTimestamp.IsZero()
@@ -71,7 +72,7 @@ func (r *resident) show(machine *infrav1.OCIMeshMachine) {
 func (f *fleet) book(machine *infrav1.OCIMeshMachine, at infrav1.Placement) {
 	f.change(client.ObjectKeyFromObject(machine), func(r *resident) {
 		// What was seen of it may be newer than what this pass was given.
-		if r.identity == "" {
+		if r.mark == (ownership.Mark{}) {
 			r.show(machine)
 		}
 		r.booked = stayAt(at, machine.Spec)
@@ -98,11 +99,11 @@ func (f *fleet) where(key client.ObjectKey) infrav1.Placement {
 	return f.residents[key].newest().at
 }
 
-// has tells whether a machine with the identity is in the account.
-func (f *fleet) has(account, identity string) bool {
+// counted is what the machine that instances are tagged with counts for in the account.
+func (f *fleet) counted(account string, mark ownership.Mark) placement.Size {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.tagged[account][identity] > 0
+	return f.marked[account][mark]
 }
 
 // keepOnly lets go of all machines but those.
@@ -157,7 +158,7 @@ func (f *fleet) change(key client.ObjectKey, change func(*resident)) {
 // count adds the machine to the sums, or takes it away.
 func (f *fleet) count(r resident, sign int) {
 	if f.used == nil {
-		f.used, f.tagged = map[string]map[placement.Use]placement.Size{}, map[string]map[string]int{}
+		f.used, f.marked = map[string]map[placement.Use]placement.Size{}, map[string]map[ownership.Mark]placement.Size{}
 		f.placed = map[client.ObjectKey]map[placement.Placed]int{}
 	}
 	// A machine that moves from one place to another may be launched in either until that is
@@ -167,11 +168,8 @@ func (f *fleet) count(r resident, sign int) {
 			continue
 		}
 		use := placement.Use{AvailabilityDomain: s.at.AvailabilityDomain, Family: placement.Family(s.at.Shape)}
-		sums := inner(f.used, s.at.Account)
-		if sums[use] = sums[use].Plus(s.size.Times(int64(sign))); sums[use] == (placement.Size{}) {
-			delete(sums, use)
-		}
-		add(inner(f.tagged, s.at.Account), r.identity, sign)
+		sum(inner(f.used, s.at.Account), use, s.size.Times(int64(sign)))
+		sum(inner(f.marked, s.at.Account), r.mark, s.size.Times(int64(sign)))
 	}
 	if at := r.newest().at; at.Account != "" && !r.leaving {
 		add(inner(f.placed, r.cluster), placement.Placed{
@@ -194,6 +192,13 @@ func inner[K, L comparable, V any](of map[K]map[L]V, key K) map[L]V {
 		of[key] = map[L]V{}
 	}
 	return of[key]
+}
+
+// sum adds up, and keeps nothing that is 0.
+func sum[K comparable](sums map[K]placement.Size, key K, size placement.Size) {
+	if sums[key] = sums[key].Plus(size); sums[key] == (placement.Size{}) {
+		delete(sums, key)
+	}
 }
 
 // add counts, and keeps nothing that is 0.

@@ -17,6 +17,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/placement"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 )
 
 var (
@@ -76,8 +77,9 @@ func TestABookingCountsUntilItIsWrittenOrCancelled(t *testing.T) {
 	used, placed = f.tells(nobodysName)
 	g.Expect(used).To(Equal(map[string]int64{"alice": 2, "bob": 2}), "it may be launched in either")
 	g.Expect(placed).To(Equal(map[string]int{"bob": 1}))
-	g.Expect(f.has("alice", "uid-worker")).To(BeTrue())
-	g.Expect(f.has("bob", "uid-worker")).To(BeTrue())
+	mark := identity.OfMachine(own).Mark()
+	g.Expect(f.counted("alice", mark).Instances).To(BeEquivalentTo(1))
+	g.Expect(f.counted("bob", mark).Instances).To(BeEquivalentTo(1))
 
 	f.cancel(key)
 	used, _ = f.tells(nobodysName)
@@ -92,7 +94,7 @@ func TestABookingCountsUntilItIsWrittenOrCancelled(t *testing.T) {
 	f.forget(key)
 	used, _ = f.tells(nobodysName)
 	g.Expect(used).To(BeEmpty())
-	g.Expect(f.has("alice", "uid-worker")).To(BeFalse())
+	g.Expect(f.counted("alice", mark)).To(BeZero())
 }
 
 func TestAMachineThatWasMadeAnewHasNothingBooked(t *testing.T) {
@@ -133,7 +135,7 @@ func TestAfterAnyChangesTheSumsAreThoseOfTheMachinesThere(t *testing.T) {
 		again.change(key, func(other *resident) { *other = r })
 	}
 	g.Expect(f.used).To(Equal(again.used))
-	g.Expect(f.tagged).To(Equal(again.tagged))
+	g.Expect(f.marked).To(Equal(again.marked))
 	f.keepOnly(nil)
 	used, placed := f.tells(nobodysName)
 	g.Expect(used).To(BeEmpty())

@@ -145,6 +145,14 @@ func (r *Reconciler) letGo(ctx context.Context, key client.ObjectKey) {
 	}
 }
 
+// sizeOf is what the machine asks of its shapes.
+func sizeOf(own *infrav1.OCIMeshMachine) func(shape string) capacity.Size {
+	return func(shape string) capacity.Size {
+		size := placement.ShapeNamed(own.Spec, shape).Size
+		return capacity.Size{OCPUs: size.OCPUs, MemoryGB: size.MemoryGB}
+	}
+}
+
 func placeOf(at infrav1.Placement) capacity.Place {
 	return capacity.Place{
 		Account: at.Account, AvailabilityDomain: at.AvailabilityDomain, FaultDomain: at.FaultDomain, Shape: at.Shape,

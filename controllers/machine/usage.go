@@ -13,6 +13,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/placement"
 )
 
@@ -81,8 +82,9 @@ func (r *Reconciler) seeAll(ctx context.Context) error {
 	return nil
 }
 
-// addStrays adds instances with a machine's or a machine pool's tag that are of no machine in
-// sight: of one that lost its status, of another manager, or of a pool. They count for the budget.
+// addStrays adds what instances with a machine's or a machine pool's tag use that no machine counts
+// for: those of a machine that lost its status, of another manager, or of a pool. They count for
+// the budget.
 func (r *Reconciler) addStrays(ctx context.Context, s *scope, account *placement.Account) error {
 	if account.Budget.Families == nil && account.Budget.VolumeGB == nil {
 		return nil
@@ -91,11 +93,14 @@ func (r *Reconciler) addStrays(ctx context.Context, s *scope, account *placement
 	if err := r.Client.Get(ctx, client.ObjectKey{Name: account.Name}, of); err != nil {
 		return fmt.Errorf("reading OCIAccount %s: %w", account.Name, err)
 	}
-	strays := r.Pollers.Book(of).Strays(func(identity string) bool {
-		return identity == s.identity || r.fleet.has(account.Name, identity)
-	})
-	for _, seen := range strays {
-		account.Used = append(account.Used, useOf(seen, false))
+	own := s.owner.Mark()
+	for _, seen := range r.Pollers.Book(of).Uncounted(func(mark ownership.Mark) placement.Size { return r.fleet.counted(account.Name, mark) }) {
+		if ownership.MachineIn(seen.Tags) == own {
+			continue
+		}
+		use := useOf(seen.Instance, false)
+		use.Size = seen.Size
+		account.Used = append(account.Used, use)
 	}
 	return nil
 }

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"slices"
 
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -37,14 +36,9 @@ func (r *Reconciler) findUsers(ctx context.Context, s *scope) error {
 		if cluster.Spec.TailnetRef.Name != s.tailnet.Name {
 			continue
 		}
-		// A cluster is provisioned only while it may use its tailnet, and tailnetRef cannot be
-		// changed.
-		uses := ptr.Deref(cluster.Status.Initialization.Provisioned, false) || vip.HoldsAny(s.tailnet, cluster)
-		if !uses {
-			var err error
-			if uses, err = r.Clients.MayUseTailnet(ctx, s.tailnet, cluster.Namespace); err != nil {
-				return err
-			}
+		uses, err := r.uses(ctx, s.tailnet, cluster)
+		if err != nil {
+			return err
 		}
 		if uses {
 			s.users = append(s.users, infrav1.ObjectUser{Namespace: cluster.Namespace, Name: cluster.Name})
@@ -56,12 +50,30 @@ func (r *Reconciler) findUsers(ctx context.Context, s *scope) error {
 	return nil
 }
 
-func clusterToTailnet(_ context.Context, object client.Object) []reconcile.Request {
+// uses tells whether a cluster that names the tailnet may use it, or did while it might: it is
+// provisioned only while it may, and tailnetRef cannot be changed.
+func (r *Reconciler) uses(ctx context.Context, tn *infrav1.Tailnet, cluster *infrav1.OCIMeshCluster) (bool, error) {
+	if ptr.Deref(cluster.Status.Initialization.Provisioned, false) || vip.HoldsAny(tn, cluster) {
+		return true, nil
+	}
+	return r.Clients.MayUseTailnet(ctx, tn, cluster.Namespace)
+}
+
+// clusterToTailnet is the tailnet that the cluster uses. It lists its devices whenever it is looked
+// at: not for who may not use it.
+func (r *Reconciler) clusterToTailnet(ctx context.Context, object client.Object) []reconcile.Request {
 	cluster, ok := object.(*infrav1.OCIMeshCluster)
 	if !ok {
 		return nil
 	}
-	return []reconcile.Request{{NamespacedName: types.NamespacedName{Name: cluster.Spec.TailnetRef.Name}}}
+	tn := &infrav1.Tailnet{}
+	if err := r.Client.Get(ctx, client.ObjectKey{Name: cluster.Spec.TailnetRef.Name}, tn); err != nil {
+		return nil
+	}
+	if uses, err := r.uses(ctx, tn, cluster); err == nil && !uses {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: client.ObjectKeyFromObject(tn)}}
 }
 
 func (r *Reconciler) secretToTailnets(ctx context.Context, secret client.Object) []reconcile.Request {

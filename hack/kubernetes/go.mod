@@ -195,8 +195,7 @@ require (
 	sigs.k8s.io/yaml v1.6.0 // indirect
 )
 
-// Kubernetes requires its staging modules at v0.0.0 and replaces them by folders; a consumer names
-// the published ones.
+// Kubernetes requires its staging modules at v0.0.0 and replaces them by folders; a consumer names the published ones.
 replace (
 	k8s.io/api => k8s.io/api v0.37.2
 	k8s.io/apiextensions-apiserver => k8s.io/apiextensions-apiserver v0.37.2

@@ -84,7 +84,6 @@ func shown(crd *unstructured.Unstructured) []string {
 
 func expectNamed(t *testing.T, page, word string) {
 	t.Helper()
-	// Lines are wrapped, also within a name.
-	text := strings.Join(strings.Fields(strings.Join(read(t, page).prose, " ")), " ")
+	text := strings.Join(read(t, page).prose, "\n")
 	NewWithT(t).Expect(strings.Contains(text, word)).To(BeTrue(), "%s does not name %s", page, word)
 }
