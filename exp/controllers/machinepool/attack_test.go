@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -18,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 )
@@ -92,6 +94,34 @@ func TestADeletedForgeryTakesNothingAlong(t *testing.T) {
 			g.Expect(b.calls("DeleteInstanceConfiguration")).To(BeZero())
 		})
 	}
+}
+
+// However many pools of namespaces that an account refuses say that they are in it, the account
+// works for its own, and so does the tailnet.
+func TestForgedPoolsCauseNextToNoCalls(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t, 1)
+	b.untilReady(t, 1)
+	elsewhere := env.Namespace(t, nil)
+	cluster := helpers.NewCluster(elsewhere, b.cluster.Name)
+	b.Create(t, cluster)
+	b.Create(t, helpers.NewOCIMeshCluster(cluster, b.Tailnet.Name, b.AccountNames()))
+	b.pools.Access = access.New(access.Options{Client: b.Client, RequestTimeout: 10 * time.Second})
+	b.OCI.ResetCalls()
+	b.Control.ResetCalls()
+	const forgers = 10
+	for i := range forgers {
+		forged := b.forged(elsewhere, fmt.Sprint("forgery-", i))
+		b.Create(t, forged)
+		g.Expect(b.Client.Delete(t.Context(), forged)).To(Succeed())
+		for range 3 {
+			_, err := b.pools.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(forged)})
+			g.Expect(err).NotTo(HaveOccurred())
+		}
+	}
+	g.Expect(len(b.OCI.Calls())).To(BeNumerically("<", forgers), "%v", b.OCI.CallCounts(""))
+	g.Expect(len(b.Control.Calls())).To(BeNumerically("<", forgers))
 }
 
 // neighbour is another namespace that the account and the tailnet allow, with a cluster and a pool

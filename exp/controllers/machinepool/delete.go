@@ -44,6 +44,11 @@ func (r *Reconciler) connectToDelete(ctx context.Context, s *scope) error {
 		}
 		return fmt.Errorf("reading OCIAccount %s: %w", s.own.Spec.Account, err)
 	}
+	if !s.isRecorded() {
+		if err := r.Access.MayLookInAccount(ctx, account, s.own.Namespace); err != nil {
+			return err
+		}
+	}
 	s.account, s.book = account, r.Pollers.Book(account)
 	var err error
 	if s.client, err = r.Access.OCI(ctx, account); err != nil {
@@ -61,8 +66,19 @@ func (r *Reconciler) connectToDelete(ctx context.Context, s *scope) error {
 		}
 		return fmt.Errorf("reading Tailnet %s: %w", name, err)
 	}
+	if !s.isRecorded() {
+		if err := r.Access.MayLookInTailnet(ctx, s.tailnet, s.own.Namespace); err != nil {
+			return err
+		}
+	}
 	s.joins, err = r.Access.TailnetClient(ctx, s.tailnet)
 	return err
+}
+
+// isRecorded tells whether status says that there is, or was, something of the pool. Users can
+// write all else.
+func (s *scope) isRecorded() bool {
+	return s.own.Status.Pool.Attempt != 0 || s.own.Status.Configuration.ID != ""
 }
 
 // revokeKeys comes first: nobody is to join any more.

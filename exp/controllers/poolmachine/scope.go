@@ -11,6 +11,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/cluster-api/util/conditions"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
@@ -150,8 +151,8 @@ func (s *scope) accountName() string {
 	return ""
 }
 
-// connect finds the account, whatever its state and whomever it allows: the machine is there.
-// Without one nothing was ever proven of the machine.
+// connect finds the account, whatever its state and whomever it allows, if the machine is known to
+// be there. Without one nothing was ever proven of the machine.
 func (r *Reconciler) connect(ctx context.Context, s *scope) error {
 	name := s.accountName()
 	if name == "" {
@@ -166,8 +167,35 @@ func (r *Reconciler) connect(ctx context.Context, s *scope) error {
 		return fmt.Errorf("reading OCIAccount %s: %w", name, err)
 	}
 	s.account, s.book = account, r.Pollers.Book(account)
+	if stranger, err := r.isStranger(ctx, s); err != nil || stranger {
+		return err
+	}
 	s.client, err = r.Access.OCI(ctx, account)
 	return err
+}
+
+// isStranger tells whether nothing says that the machine is in the account, which does not allow
+// the namespace: no call is made for it. A deletion goes by what the account's polls show anyway.
+func (r *Reconciler) isStranger(ctx context.Context, s *scope) (bool, error) {
+	if s.own.Status.Account != "" {
+		return false, nil
+	}
+	allowed, err := r.Access.MayUseAccount(ctx, s.account, s.own.Namespace)
+	if err != nil || allowed {
+		return false, err
+	}
+	if s.own.DeletionTimestamp.IsZero() {
+		_, err := r.Access.Account(ctx, s.account.Name, s.own.Namespace)
+		return true, err
+	}
+	if seen, known := s.book.Instance(s.instanceID); known {
+		_, proven := s.prove(seen.ID, seen.Tags)
+		return !proven, nil
+	}
+	if _, polled := s.book.Age(s.now); !polled && conditions.IsTrue(s.account, infrav1.ReadyCondition) {
+		return true, access.NewProblem(infrav1.WaitingForTerminationReason, "Waiting for a look at account %s", s.account.Name)
+	}
+	return true, nil
 }
 
 // connectTailnet finds the tailnet, whatever its state.
@@ -188,6 +216,12 @@ func (r *Reconciler) connectTailnet(ctx context.Context, s *scope) error {
 		return access.NewProblem(infrav1.TailnetNotFoundReason, "Tailnet %s, which the machine is in, does not exist: create it again", name)
 	case err != nil:
 		return fmt.Errorf("reading Tailnet %s: %w", name, err)
+	}
+	if s.own.DeletionTimestamp.IsZero() && s.own.Status.Tailnet.DeviceID == "" {
+		// It has yet to join, and the cluster is the one that its labels say.
+		if _, err := r.Access.Tailnet(ctx, name, s.own.Namespace); err != nil {
+			return err
+		}
 	}
 	s.joins, err = r.Access.TailnetClient(ctx, s.tailnet)
 	return err
