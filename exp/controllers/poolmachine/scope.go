@@ -11,7 +11,6 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
-	"sigs.k8s.io/cluster-api/util/conditions"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
@@ -20,7 +19,6 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
@@ -149,80 +147,4 @@ func (s *scope) accountName() string {
 		return s.pool.Spec.Account
 	}
 	return ""
-}
-
-// connect finds the account, whatever its state and whomever it allows, if the machine is known to
-// be there. Without one nothing was ever proven of the machine.
-func (r *Reconciler) connect(ctx context.Context, s *scope) error {
-	name := s.accountName()
-	if name == "" {
-		return nil
-	}
-	account := &infrav1.OCIAccount{}
-	err := r.Client.Get(ctx, client.ObjectKey{Name: name}, account)
-	switch {
-	case apierrors.IsNotFound(err):
-		return access.NewProblem(infrav1.AccountNotFoundReason, "OCIAccount %s, which the machine is in, does not exist: create it again", name)
-	case err != nil:
-		return fmt.Errorf("reading OCIAccount %s: %w", name, err)
-	}
-	s.account, s.book = account, r.Pollers.Book(account)
-	if stranger, err := r.isStranger(ctx, s); err != nil || stranger {
-		return err
-	}
-	s.client, err = r.Access.OCI(ctx, account)
-	return err
-}
-
-// isStranger tells whether nothing says that the machine is in the account, which does not allow
-// the namespace: no call is made for it. A deletion goes by what the account's polls show anyway.
-func (r *Reconciler) isStranger(ctx context.Context, s *scope) (bool, error) {
-	if s.own.Status.Account != "" {
-		return false, nil
-	}
-	allowed, err := r.Access.MayUseAccount(ctx, s.account, s.own.Namespace)
-	if err != nil || allowed {
-		return false, err
-	}
-	if s.own.DeletionTimestamp.IsZero() {
-		_, err := r.Access.Account(ctx, s.account.Name, s.own.Namespace)
-		return true, err
-	}
-	if seen, known := s.book.Instance(s.instanceID); known {
-		_, proven := s.prove(seen.ID, seen.Tags)
-		return !proven, nil
-	}
-	if _, polled := s.book.Age(s.now); !polled && conditions.IsTrue(s.account, infrav1.ReadyCondition) {
-		return true, access.NewProblem(infrav1.WaitingForTerminationReason, "Waiting for a look at account %s", s.account.Name)
-	}
-	return true, nil
-}
-
-// connectTailnet finds the tailnet, whatever its state.
-func (r *Reconciler) connectTailnet(ctx context.Context, s *scope) error {
-	if !s.own.DeletionTimestamp.IsZero() && s.proof.IsZero() {
-		// The name of a device follows from an instance; that of somebody else's proves nothing.
-		return nil
-	}
-	if s.infraCluster == nil {
-		return access.NewProblem(infrav1.TailnetNotFoundReason,
-			"The OCIMeshCluster is gone, which says in which tailnet device %s is: remove the device, then this object's finalizer", s.own.Name)
-	}
-	s.tailnet = &infrav1.Tailnet{}
-	name := s.infraCluster.Spec.TailnetRef.Name
-	err := r.Client.Get(ctx, client.ObjectKey{Name: name}, s.tailnet)
-	switch {
-	case apierrors.IsNotFound(err):
-		return access.NewProblem(infrav1.TailnetNotFoundReason, "Tailnet %s, which the machine is in, does not exist: create it again", name)
-	case err != nil:
-		return fmt.Errorf("reading Tailnet %s: %w", name, err)
-	}
-	if s.own.DeletionTimestamp.IsZero() && s.own.Status.Tailnet.DeviceID == "" {
-		// It has yet to join, and the cluster is the one that its labels say.
-		if _, err := r.Access.Tailnet(ctx, name, s.own.Namespace); err != nil {
-			return err
-		}
-	}
-	s.joins, err = r.Access.TailnetClient(ctx, s.tailnet)
-	return err
 }
