@@ -3,8 +3,8 @@
 
 // Package account reconciles OCIAccounts: whether the credentials work, whether the compartment
 // answers, which availability domains there are and which clusters use the account. It changes
-// nothing in the account. The order of the phases is in normalPhases and deletePhases; each phase is
-// one file.
+// nothing in the account. The order of the phases is in normalPhases and deletePhases; each phase
+// is one file.
 package account
 
 import (

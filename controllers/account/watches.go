@@ -67,7 +67,8 @@ func accountsChanged() predicate.Predicate {
 	}}
 }
 
-// changeToAccount is the account that answers again, or no longer does; what changes in it is for others.
+// changeToAccount is the account that answers again, or no longer does; what changes in it is for
+// others.
 func changeToAccount(_ context.Context, change feed.Change) []reconcile.Request {
 	if change.InstanceID != "" || change.Machine != "" {
 		return nil

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package machinetemplate fills in what the cluster autoscaler needs to scale from zero: how large
-// a node of a template would be. The order of the phases is in normalPhases; each phase is one file.
+// a node of a template would be. The order of the phases is in normalPhases; each phase is one
+// file.
 package machinetemplate
 
 import (

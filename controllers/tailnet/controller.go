@@ -3,8 +3,8 @@
 
 // Package tailnet reconciles Tailnets: whether the credentials can do what machines will need,
 // which clusters use the tailnet, and that the list of control-plane addresses agrees with the
-// clusters there are. The order of the phases is in normalPhases and deletePhases; each phase is one
-// file.
+// clusters there are. The order of the phases is in normalPhases and deletePhases; each phase is
+// one file.
 package tailnet
 
 import (
