@@ -33,6 +33,8 @@ type reservations struct {
 	used   map[string]map[placement.Use]placement.Size
 	tagged map[string]map[string]int
 	placed map[client.ObjectKey]map[placement.Placed]int
+	// moves count, by account, which machines came and went.
+	moves map[string]uint64
 	// sizes are those of shapes that are not flexible, as far as they are known.
 	sizes placement.Sizes
 }
@@ -103,7 +105,12 @@ func (r *reservations) release(key client.ObjectKey) {
 func (r *reservations) forget(key client.ObjectKey) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.drop(key)
+}
+
+func (r *reservations) drop(key client.ObjectKey) {
 	r.count(r.machines[key], -1)
+	r.moved(r.machines[key], machine{})
 	delete(r.machines, key)
 }
 
@@ -125,10 +132,9 @@ func (r *reservations) has(account, identity string) bool {
 func (r *reservations) keepOnly(present map[client.ObjectKey]bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for key, m := range r.machines {
+	for key := range r.machines {
 		if !present[key] {
-			r.count(m, -1)
-			delete(r.machines, key)
+			r.drop(key)
 		}
 	}
 }
@@ -219,6 +225,7 @@ func (r *reservations) change(key client.ObjectKey, change func(*machine)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	m := r.machines[key]
+	before := m
 	r.count(m, -1)
 	change(&m)
 	if m.reserved.at.Attempt <= m.recorded.at.Attempt {
@@ -229,6 +236,32 @@ func (r *reservations) change(key client.ObjectKey, change func(*machine)) {
 	}
 	r.machines[key] = m
 	r.count(m, 1)
+	r.moved(before, m)
+}
+
+// moved notes the accounts that a machine came to or left.
+func (r *reservations) moved(before, after machine) {
+	if r.moves == nil {
+		r.moves = map[string]uint64{}
+	}
+	for _, m := range []machine{before, after} {
+		for _, s := range []share{m.recorded, m.reserved} {
+			if account := s.at.Account; before.isIn(account) != after.isIn(account) || before.identity != after.identity {
+				r.moves[account]++
+			}
+		}
+	}
+}
+
+func (m machine) isIn(account string) bool {
+	return m.recorded.at.Account == account || m.reserved.at.Account == account
+}
+
+// movesIn changes with the machines that are in the account.
+func (r *reservations) movesIn(account string) uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.moves[account]
 }
 
 // count adds the machine to the sums, or takes it away.

@@ -12,13 +12,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/placement"
 )
 
 // addMachines adds what is placed: the cluster's other machines, which the machine is spread among,
 // and what machines of all clusters use of the accounts or have reserved.
-func (s *Scheduler) addMachines(ctx context.Context, request Request, facts *placement.Facts) error {
+func (s *Scheduler) addMachines(ctx context.Context, request Request, objects []infrav1.OCIAccount, facts *placement.Facts) error {
 	if err := s.observeAll(ctx); err != nil {
 		return err
 	}
@@ -28,9 +29,7 @@ func (s *Scheduler) addMachines(ctx context.Context, request Request, facts *pla
 		return err
 	}
 	for i := range facts.Accounts {
-		if _, err := s.addStrays(ctx, request.Identity, &facts.Accounts[i], pools, client.ObjectKey{}); err != nil {
-			return err
-		}
+		s.addStrays(request.Identity, &objects[i], &facts.Accounts[i], pools, client.ObjectKey{})
 	}
 	return nil
 }
@@ -89,14 +88,10 @@ func (s *Scheduler) observeAll(ctx context.Context) error {
 // sight: of one that lost its status, of another manager, or of a pool. They count for the budget,
 // as do instances of pools that polls have yet to show; unseen is how many of those are one pool's.
 func (s *Scheduler) addStrays(
-	ctx context.Context, identity string, account *placement.Account, pools []Pool, one client.ObjectKey,
-) (unseen int, err error) {
+	identity string, of *infrav1.OCIAccount, account *placement.Account, pools []Pool, one client.ObjectKey,
+) (unseen int) {
 	if account.Budget.Families == nil && account.Budget.VolumeGB == nil {
-		return 0, nil
-	}
-	of, err := s.account(ctx, account.Name)
-	if err != nil {
-		return 0, err
+		return 0
 	}
 	book := s.options.Pollers.Book(of)
 	seen := map[string]*members{}
@@ -107,7 +102,10 @@ func (s *Scheduler) addStrays(
 			volumes[pool.Identity] = s.shapeOf(pool).Size.VolumeGB
 		}
 	}
-	for _, stray := range book.Strays(func(tagged string) bool { return tagged == identity || s.reservations.has(account.Name, tagged) }) {
+	for _, stray := range s.strays(account.Name, book) {
+		if identity != "" && stray.Tags[infrav1.MachineUIDTag] == identity {
+			continue
+		}
 		use := useOf(stray, false)
 		if pool := stray.Tags[infrav1.MachinePoolUIDTag]; seen[pool] != nil {
 			seen[pool].add(stray.State)
@@ -127,7 +125,30 @@ func (s *Scheduler) addStrays(
 			account.Used = append(account.Used, useBy(s.shapeOf(pool), number))
 		}
 	}
-	return unseen, nil
+	return unseen
+}
+
+// strayList are the strays of an account, as polls and reservations had them.
+type strayList struct {
+	book      *feed.Book
+	polled    uint64
+	moves     uint64
+	instances []oci.Instance
+}
+
+// strays looks through the account's instances only if these, or the machines there, are others
+// than at the decision before.
+func (s *Scheduler) strays(account string, book *feed.Book) []oci.Instance {
+	now := strayList{book: book, polled: book.Version(), moves: s.reservations.movesIn(account)}
+	if known := s.strayLists[account]; known.book == now.book && known.polled == now.polled && known.moves == now.moves {
+		return known.instances
+	}
+	now.instances = book.Strays(func(tagged string) bool { return s.reservations.has(account, tagged) })
+	if s.strayLists == nil {
+		s.strayLists = map[string]strayList{}
+	}
+	s.strayLists[account] = now
+	return now.instances
 }
 
 // shapeOf is the shape of a pool's machines.
