@@ -60,6 +60,8 @@ type Book struct {
 	instances map[string]*record
 	// strangers are what the last complete list has shown of instances without a machine's tag.
 	strangers []oci.Instance
+	// version counts what was taken over of instances.
+	version uint64
 	// began is when the last complete poll was begun, ended when it was complete, started when the
 	// last one of any end was begun.
 	began, ended, started time.Time
@@ -166,6 +168,14 @@ func (b *Book) Uncounted(counted func(ownership.Mark) placement.Size) []Uncounte
 	return uncounted
 }
 
+// Version changes with what is known of instances: what was derived from it holds as long as the
+// version does.
+func (b *Book) Version() uint64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.version
+}
+
 // Claimed lists the instances with a machine's or a machine pool's tag that are there to stay, as
 // of the last complete list: neither on their way out nor missing. began is when that list was
 // begun; zero if there was none.
@@ -203,6 +213,7 @@ func (b *Book) Note(instance oci.Instance, now time.Time) {
 		b.changed, r.since = now, now
 	}
 	r.instance, r.seen, r.noted, r.missing, r.ours = instance, now, true, false, true
+	b.version++
 }
 
 // PolledSince tells whether a list that was begun at or after the time was read to its end.

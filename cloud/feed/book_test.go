@@ -344,3 +344,18 @@ func TestUncountedIsWhatNoMachineInSightCountsFor(t *testing.T) {
 	g.Expect(d.Others()).To(HaveLen(1))
 	g.Expect(d.Others()[0].Shape).To(Equal("somebody-elses"))
 }
+
+func TestTheVersionChangesWithWhatIsKnownOfInstances(t *testing.T) {
+	g := NewWithT(t)
+	d := newDiary()
+	instance := machineInstance("one", oci.StateRunning)
+	changes := func(change func()) bool {
+		before := d.Version()
+		change()
+		return d.Version() != before
+	}
+	g.Expect(changes(func() { d.poll(instance) })).To(BeTrue())
+	g.Expect(changes(func() { d.Note(instance, d.now) })).To(BeTrue())
+	g.Expect(changes(func() { d.fail(errSilent) })).To(BeFalse())
+	g.Expect(changes(func() { d.Tagged("uid") })).To(BeFalse())
+}

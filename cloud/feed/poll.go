@@ -64,6 +64,7 @@ func (b *Book) Complete(listed []oci.Instance, began, now time.Time) []Change {
 		}
 	}
 	b.strangers = strangers
+	b.version++
 	b.began, b.ended, b.underway = began, now, false
 	if b.told || b.failures >= failing {
 		changes = append(changes, Change{Account: b.account, All: b.told})
