@@ -13,19 +13,19 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 )
 
-// ProbeTime is how long others wait for the machine that tries a place again. It takes a key and a
+// ProbeTime is how long others wait for the machine trying a place again. It takes a key and a
 // launch, a few seconds.
 const ProbeTime = 2 * time.Minute
 
-// Memory is what is known of the places without room in one account. It is shared by all machines,
-// of all clusters, and safe for concurrent use. A place whose time has run out is tried by one
-// machine; to the others it stays short until that machine has its answer, or ProbeTime is over.
+// Memory holds the known places without room in one account. It is shared by all machines, of all
+// clusters, and safe for concurrent use. Once its time has run out, a place is tried by one
+// machine; for the others it stays short until this machine has its answer, or ProbeTime is over.
 type Memory struct {
 	policy Policy
 
 	mu    sync.Mutex
 	known []infrav1.Shortage
-	// probes are the machines that try a place whose time has run out.
+	// probes are the machines trying a place after its time has run out.
 	probes map[Place]probe
 }
 
@@ -39,8 +39,8 @@ func NewMemory(policy Policy, known []infrav1.Shortage) *Memory {
 	return &Memory{policy: policy, known: slices.Clone(known), probes: map[Place]probe{}}
 }
 
-// Known are all shortages, those whose time has run out included until a machine has found room or
-// they are too old to matter.
+// Known are all shortages. Expired ones are included until a machine has found room or they are too
+// old to matter.
 func (m *Memory) Known(now time.Time) []infrav1.Shortage {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -55,8 +55,8 @@ func (m *Memory) Known(now time.Time) []infrav1.Shortage {
 	return slices.Clone(kept)
 }
 
-// For are the shortages as they are for one machine: a place that another machine tries again is
-// short until that one's time.
+// For are the shortages as they are for one machine: a place being tried by another machine is
+// short until that machine's time.
 func (m *Memory) For(machine string, now time.Time) []infrav1.Shortage {
 	known := m.Known(now)
 	m.mu.Lock()
@@ -70,8 +70,8 @@ func (m *Memory) For(machine string, now time.Time) []infrav1.Shortage {
 	return known
 }
 
-// Claim says that the machine is about to be launched in the place, and lets go of what it claimed
-// before.
+// Claim notes a launch of the machine in the place, just before it, and releases the machine's
+// earlier claim.
 func (m *Memory) Claim(place Place, machine string, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -84,7 +84,7 @@ func (m *Memory) Claim(place Place, machine string, now time.Time) {
 	}
 }
 
-// Release lets go of what the machine claimed: it is launched elsewhere, or not at all.
+// Release drops the machine's claim: it is launched elsewhere, or not at all.
 func (m *Memory) Release(machine string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -99,8 +99,8 @@ func (m *Memory) release(machine string) {
 	}
 }
 
-// Found says that a launch in the place was accepted: whatever was short there is no longer. It
-// tells whether something was.
+// Found notes an accepted launch in the place: nothing is short there any more. It tells whether
+// something was.
 func (m *Memory) Found(place Place) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -116,8 +116,7 @@ func (m *Memory) Found(place Place) bool {
 	return len(m.known) < before
 }
 
-// Record remembers what a failed launch showed, as the function of the name does, and returns that
-// shortage.
+// Record remembers the shortage from a failed launch, like the function Record, and returns it.
 func (m *Memory) Record(place Place, kind cloud.Kind, now time.Time) infrav1.Shortage {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -126,8 +125,8 @@ func (m *Memory) Record(place Place, kind cloud.Kind, now time.Time) infrav1.Sho
 			delete(m.probes, placeOf(shortage))
 		}
 	}
-	// Several machines may have been on their way when the first found no room: they say the same
-	// again, and no more.
+	// Several launches may have been in flight when the first found no room: the others add
+	// nothing.
 	for _, shortage := range m.known {
 		if shortage.Until.After(now) && samePlace(shortage, shortageOf(place, kind)) && shortage.Reason == string(kind) {
 			return shortage
@@ -138,7 +137,7 @@ func (m *Memory) Record(place Place, kind cloud.Kind, now time.Time) infrav1.Sho
 	return m.known[at]
 }
 
-// Difference says which shortages are new or longer than they were, and which have ended.
+// Difference returns the new and lengthened shortages, and the ended ones.
 func Difference(before, after []infrav1.Shortage) (recorded, ended []infrav1.Shortage) {
 	for _, shortage := range after {
 		if !slices.ContainsFunc(before, func(old infrav1.Shortage) bool { return same(old, shortage) }) {

@@ -34,7 +34,7 @@ func newDiary() *diary {
 
 func (d *diary) pass(duration time.Duration) { d.now = d.now.Add(duration) }
 
-// poll is a poll that takes a second and shows the instances.
+// poll is a poll of one second showing the instances.
 func (d *diary) poll(instances ...oci.Instance) []feed.Change {
 	d.began = d.now
 	d.Begin(d.began)

@@ -104,7 +104,7 @@ func TestWhyThereIsNoImage(t *testing.T) {
 	}
 }
 
-// oneDomain has no shape in any availability domain but AD-1.
+// oneDomain has shapes in the availability domain AD-1 only.
 type oneDomain struct{ *oci.Client }
 
 func (c oneDomain) Shapes(ctx context.Context, availabilityDomain string) ([]oci.Shape, error) {

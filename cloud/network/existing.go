@@ -18,8 +18,8 @@ type existingClient interface {
 	GetNetworkSecurityGroup(ctx context.Context, id string) (oci.NetworkSecurityGroup, error)
 }
 
-// Verify looks at a network of the user's and changes nothing. Machines get public addresses where
-// the subnet allows them. With an error, Doing names the field that it is about.
+// Verify checks a network of the user's and changes nothing. Machines get public addresses where
+// the subnet allows them. With an error, Doing names the field at fault.
 func Verify(ctx context.Context, c existingClient, spec infrav1.ExistingNetwork) (State, error) {
 	subnet, err := c.GetSubnet(ctx, spec.SubnetID)
 	if err != nil {
