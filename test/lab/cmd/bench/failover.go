@@ -17,7 +17,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/watch"
 )
 
-// disturbance takes the VIP from its holder, and undoes that.
+// disturbance takes the VIP from its holder, and gives it back.
 type disturbance struct {
 	name         string
 	begin, mend  string
@@ -95,7 +95,7 @@ func (b *bench) disturb(ctx context.Context, m watch.Machine, command string, li
 	return err
 }
 
-// holder is the machine to which the tailnet sends clients.
+// holder is the machine receiving clients from the tailnet.
 func (b *bench) holder(ctx context.Context, c *world.Cluster) (watch.Machine, error) {
 	s, err := c.Snapshot(ctx)
 	if err != nil {
