@@ -82,9 +82,9 @@ func byID(ctx context.Context, c client, query Query) (string, error) {
 	return image.ID, explain(ctx, c, query, nil)
 }
 
-// explain detects a nonexistent shape; otherwise it returns the other reason, or the answer: an
-// image is for a shape of the region, and not each of the region's shapes is in each availability
-// domain (VM.Standard.E2.1.Micro is in one).
+// explain returns a *ShapeNotFoundError if the shape does not exist, else otherwise: an image is
+// for a shape of the region, and not each of the region's shapes is in each availability domain
+// (VM.Standard.E2.1.Micro is in one).
 func explain(ctx context.Context, c client, query Query, otherwise error) error {
 	shapes, err := c.Shapes(ctx, query.AvailabilityDomain)
 	if err != nil {

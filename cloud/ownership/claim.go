@@ -64,8 +64,7 @@ type Holder struct {
 // backup.
 func (h Holder) own() bool { return h.Status.ManagementCluster == h.ID }
 
-// pending tells whether a claim to another holder's resource was written and has not yet stood for
-// the window.
+// pending tells whether a claim to another holder's resource has yet to stand for the window.
 func (h Holder) pending() bool {
 	return h.own() && h.Status.State == infrav1.ClaimPending
 }

@@ -96,8 +96,8 @@ func (l *List[T]) Latest() (value T, began time.Time) {
 // busyPart seconds.
 const busyPart = 4
 
-// NotBefore is the earliest start for a list not older than age, or only by the time it takes to
-// read.
+// NotBefore is the earliest start for a list not older than age or, if that is longer, busyPart
+// times the duration of a list.
 func (l *List[T]) NotBefore(age time.Duration) time.Time {
 	return time.Now().Add(-max(age, busyPart*l.Took()))
 }

@@ -14,8 +14,8 @@ import (
 
 // Boundary is right before or right after a call.
 type Boundary struct {
-	// Call is a write with its number, as "POST oci instances#1": a process that is killed between
-	// two writes leaves the same behind, whichever read it was at.
+	// Call is a write with its number, as "POST oci instances#1": a process killed between two
+	// writes leaves the same state behind at every read.
 	Call  string
 	After bool
 }
@@ -33,14 +33,14 @@ func (b Boundary) Kind() string {
 	return kind
 }
 
-// firsts are the boundaries at the first write of each kind: a life writes many a status, and makes
-// its second rule as its first.
+// firsts are the boundaries at the first write of each kind: a life writes a status many times, and
+// makes its second rule like its first.
 func firsts(all []Boundary) []Boundary {
 	return slices.DeleteFunc(slices.Clone(all), func(b Boundary) bool { return !strings.HasSuffix(b.Call, "#1") })
 }
 
-// KillEverywhere runs a life of which nobody disturbs the process, and then, at once, one for each
-// boundary of it at which the process is killed.
+// KillEverywhere runs an undisturbed life, and then, in parallel, one for each of its boundaries,
+// killing the process there.
 func KillEverywhere(t *testing.T, live func(t *testing.T, at *Boundary) *Mortal) {
 	t.Helper()
 	var boundaries []Boundary
@@ -50,8 +50,8 @@ func KillEverywhere(t *testing.T, live func(t *testing.T, at *Boundary) *Mortal)
 	var mu sync.Mutex
 	reached, missed := map[string]bool{}, 0
 	t.Cleanup(func() {
-		// How often a status is written depends on how soon what is waited for happens, so that not
-		// every number is reached in every life. Every kind of call is.
+		// The number of writes to a status depends on timing, so not every number is reached in
+		// every life. Every kind of call is.
 		g := NewWithT(t)
 		for _, at := range boundaries {
 			g.Expect(reached).To(HaveKey(at.Kind()), "no process was killed there")
