@@ -19,7 +19,7 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 // golden shows the differences between machines: the node's settings and volumes. The scripts are
 // the same for all and are reviewed where they lie.

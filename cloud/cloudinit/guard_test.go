@@ -148,13 +148,13 @@ func TestAGroupThatIsMadeAnewIsPutIntoTheTable(t *testing.T) {
 func TestTheFirstRoundIsTriedUntilItSucceeds(t *testing.T) {
 	g := NewWithT(t)
 	n := newTestNode(t, controlPlaneInput())
-	n.stub("nft", `[ -e "$CAPOM_ROOT/mended" ] || { echo "netlink: no" >&2; exit 1; }`)
+	n.stub("nft", `[ -e "$CAPOM_ROOT/repaired" ] || { echo "netlink: no" >&2; exit 1; }`)
 
 	n.start(scriptsDir+"/capom-guard", "first")
 
 	g.Eventually(func() string { return n.read("output") }, soon).Should(ContainSubstring("Guarding the tailnet's packets failed (attempt 3): netlink: no"))
 	g.Expect(n.read("output")).NotTo(ContainSubstring("run as root"), "nothing is loaded, not even the weaker rules")
-	n.write("mended", "", 0o644)
+	n.write("repaired", "", 0o644)
 	g.Eventually(func() string { return n.read("output") }, soon).Should(ContainSubstring("Guarding the tailnet's packets: done"))
 }
 

@@ -72,7 +72,7 @@ func TestOnlyWhatIsNewIsAChange(t *testing.T) {
 	stranger := oci.Instance{Resource: oci.Resource{ID: "stranger", State: oci.StateRunning}}
 	g.Expect(d.poll(machineInstance("a", oci.StateRunning), stranger)).To(ConsistOf(changeOf("a")))
 	_, known := d.Instance("stranger")
-	g.Expect(known).To(BeFalse(), "instances of other owners are nobody's business")
+	g.Expect(known).To(BeFalse(), "instances of other owners are left out")
 
 	d.pass(time.Minute)
 	g.Expect(d.poll(machineInstance("a", oci.StateRunning), stranger)).To(BeEmpty())

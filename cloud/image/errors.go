@@ -18,7 +18,7 @@ func (e *NotFoundError) Error() string {
 	if e.State != "" {
 		return fmt.Sprintf("image %s is %s: wait until it is AVAILABLE, or use another one", e.Image, e.State)
 	}
-	return fmt.Sprintf("image %s does not exist or may not be read: mend spec.image, or import the image there", e.Image)
+	return fmt.Sprintf("image %s does not exist or may not be read: fix spec.image, or import the image there", e.Image)
 }
 
 // MismatchError reports an image unable to run on the shape.
@@ -29,7 +29,7 @@ type MismatchError struct {
 
 // Error names both and the remedy.
 func (e *MismatchError) Error() string {
-	return fmt.Sprintf("image %s cannot run on shape %s, probably for its architecture: mend spec.image or spec.shapes", e.Image, e.Shape)
+	return fmt.Sprintf("image %s cannot run on shape %s, probably for its architecture: fix spec.image or spec.shapes", e.Image, e.Shape)
 }
 
 // ShapeNotFoundError reports a shape missing from the availability domain.
@@ -44,5 +44,5 @@ func (e *ShapeNotFoundError) Error() string {
 	if e.AvailabilityDomain != "" {
 		where = e.AvailabilityDomain
 	}
-	return fmt.Sprintf("shape %s does not exist in %s: mend spec.shapes", e.Shape, where)
+	return fmt.Sprintf("shape %s does not exist in %s: fix spec.shapes", e.Shape, where)
 }

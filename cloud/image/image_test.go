@@ -100,7 +100,7 @@ func TestWhyThereIsNoImage(t *testing.T) {
 	} {
 		_, err := Find(t.Context(), c, world.query)
 		g.Expect(err).To(Equal(world.want), name)
-		g.Expect(err.Error()).To(ContainSubstring("mend spec."), name)
+		g.Expect(err.Error()).To(ContainSubstring("fix spec."), name)
 	}
 }
 

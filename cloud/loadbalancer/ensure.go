@@ -177,7 +177,7 @@ func (a Account) active(ctx context.Context, spec Spec, state State, have oci.Ba
 		state.Ready, state.Backends = true, have.BackendSets[setName].Backends
 		return state, nil
 	}
-	state.Doing = "mending " + repair.name
+	state.Doing = "repairing " + repair.name
 	var err error
 	if state.WorkRequestID, err = repair.run(ctx); cloud.IsKind(err, cloud.Conflict) {
 		// Another change is under way, for a machine joining or leaving.

@@ -103,10 +103,10 @@ func TestAnArchiveWithAWrongChecksumIsRefusedUntilItIsRight(t *testing.T) {
 	b := newBench(t)
 	archive := b.archive()
 	sum := sha256.Sum256(archive)
-	var mended atomic.Bool
+	var repaired atomic.Bool
 	address := b.serve(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		content := archive
-		if !mended.Load() {
+		if !repaired.Load() {
 			content = append([]byte("damaged"), archive...)
 		}
 		_, _ = w.Write(content)
@@ -124,7 +124,7 @@ func TestAnArchiveWithAWrongChecksumIsRefusedUntilItIsRight(t *testing.T) {
 	b.Expect(s.try("test -e /usr/sbin/tailscaled")).To(BeFalse())
 	b.Expect(s.kubeadmRan()).To(BeFalse())
 
-	mended.Store(true)
+	repaired.Store(true)
 
 	s.joined()
 	s.hasKubernetes(kit.NewVersion)

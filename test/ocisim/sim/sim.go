@@ -54,7 +54,7 @@ func New(options Options) (*Sim, error) {
 		config.PageSize = model.MaxPage
 	}
 	if !config.PublicIPs.IsValid() {
-		config.PublicIPs = netip.MustParsePrefix("198.18.0.0/15") // RFC 2544: of benchmarks, nobody's
+		config.PublicIPs = netip.MustParsePrefix("198.18.0.0/15") // RFC 2544: for benchmarks, unused on the Internet
 	}
 	for _, tenancy := range options.Tenancies {
 		config.Tenancies = append(config.Tenancies, &tenancy.Tenancy)
