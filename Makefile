@@ -100,6 +100,11 @@ test: ## Build, vet and test everything with the race detector, template tests i
 test-policy: ## Test the tailnet policies of docs/policies with Tailscale's and Headscale's code; part of "make test"
 	for modfile in go.mod headscale-0.28.mod; do echo "go test: test/policy/$$modfile"; go -C test/policy test -modfile=$$modfile $(TESTFLAGS) ./...; done
 
+.PHONY: test-crashes
+test-crashes: ## Kill the processes of the crash tests at every write, not only the first of each kind; about an hour
+	assets=$$($(BINARIES) envtest); \
+	CAPOM_KILL_AT=every KUBEBUILDER_ASSETS=$$assets go test -timeout 3h -run 'TestAProcessKilled' ./controllers/... ./exp/controllers/...
+
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME (20s)
 	hack/fuzz.sh $(FUZZTIME)

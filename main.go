@@ -33,7 +33,7 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/inventory"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/collector"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/machine"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 )
@@ -88,7 +88,7 @@ func run(ctx context.Context, options managerOptions) error {
 	if err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
-	if err := inventory.Register(metrics.Registry, mgr.GetClient()); err != nil {
+	if err := collector.Register(metrics.Registry, mgr.GetClient()); err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
 	clients := access.New(access.Options{
@@ -111,10 +111,14 @@ func run(ctx context.Context, options managerOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := setupControllers(ctx, mgr, clients, pollers, machineMetrics, held, options); err != nil {
+	scheduler, err := setupScheduler(ctx, mgr, clients, pollers, options)
+	if err != nil {
 		return err
 	}
-	if err := setupPools(ctx, mgr, clients, pollers, options); err != nil {
+	if err := setupControllers(ctx, mgr, clients, pollers, scheduler, machineMetrics, held, options); err != nil {
+		return err
+	}
+	if err := setupPools(ctx, mgr, clients, pollers, scheduler, options); err != nil {
 		return err
 	}
 	if err := setupKeys(ctx, mgr, options); err != nil {

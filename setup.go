@@ -25,6 +25,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/machinetemplate"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/scheduling"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
@@ -35,8 +36,8 @@ import (
 
 // setupControllers adds every controller and webhook to the manager.
 func setupControllers(
-	ctx context.Context, mgr ctrl.Manager, clients *access.Clients, pollers *poller.Pollers, machines *machine.Metrics, held *claims.Claims,
-	o managerOptions,
+	ctx context.Context, mgr ctrl.Manager, clients *access.Clients, pollers *poller.Pollers, scheduler *scheduling.Scheduler,
+	machines *machine.Metrics, held *claims.Claims, o managerOptions,
 ) error {
 	if err := index.AddTo(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
@@ -52,14 +53,12 @@ func setupControllers(
 	}{
 		{"OCIAccount", func() error {
 			return (&account.Reconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clients: clients, Pollers: pollers}).SetupWithManager(ctx, mgr, account.Options{
-				PollInterval: o.pollInterval, ProgressInterval: o.progressInterval, Concurrency: o.concurrency, WatchFilterValue: o.watchFilter,
-				Namespace: o.namespace,
+				Intervals: o.intervals(), Concurrency: o.concurrency, WatchFilterValue: o.watchFilter, Namespace: o.namespace,
 			})
 		}},
 		{"Tailnet", func() error {
 			return (&tailnet.Reconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clients: clients}).SetupWithManager(ctx, mgr, tailnet.Options{
-				ProgressInterval: o.progressInterval, Concurrency: o.concurrency, WatchFilterValue: o.watchFilter,
-				Namespace: o.namespace,
+				Intervals: o.seldom(), Concurrency: o.concurrency, WatchFilterValue: o.watchFilter, Namespace: o.namespace,
 			})
 		}},
 		{"OCIMeshCluster", func() error {
@@ -71,13 +70,14 @@ func setupControllers(
 			return (&machine.Reconciler{
 				Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Access: clients, Pollers: pollers, WatchFilterValue: o.watchFilter,
 				Recorder: mgr.GetEventRecorder("ocimeshmachine-controller"), Metrics: machines, KeyNamespace: o.ownNamespace,
-				OtherDevices: otherDevices, Claims: held,
+				OtherDevices: otherDevices, Claims: held, Scheduler: scheduler,
 				Options: machine.Options{Intervals: o.intervals(), JoinTimeout: o.joinTimeout},
 			}).SetupWithManager(ctx, mgr, perKind)
 		}},
 		{"OCIMeshMachineTemplate", func() error {
-			return (&machinetemplate.Reconciler{Client: mgr.GetClient(), Access: clients, WatchFilterValue: o.watchFilter}).
-				SetupWithManager(ctx, mgr, perKind)
+			return (&machinetemplate.Reconciler{
+				Client: mgr.GetClient(), Access: clients, WatchFilterValue: o.watchFilter, Options: machinetemplate.Options{Intervals: o.seldom()},
+			}).SetupWithManager(ctx, mgr, perKind)
 		}},
 		{"OCIMeshMachineTemplate's webhook", func() error { return webhooks.OCIMeshMachineTemplate{}.SetupWithManager(mgr) }},
 	} {
@@ -93,14 +93,21 @@ func (o managerOptions) intervals() phases.Intervals {
 	return phases.Intervals{Poll: o.pollInterval, Retry: o.progressInterval, Progress: o.progressInterval}
 }
 
+// seldom are those of kinds with an interval at rest of their own.
+func (o managerOptions) seldom() phases.Intervals {
+	return phases.Intervals{Retry: o.progressInterval, Progress: o.progressInterval}
+}
+
 // setupPools adds the controllers of machine pools, if their gate is open.
-func setupPools(ctx context.Context, mgr ctrl.Manager, clients *access.Clients, pollers *poller.Pollers, o managerOptions) error {
+func setupPools(
+	ctx context.Context, mgr ctrl.Manager, clients *access.Clients, pollers *poller.Pollers, scheduler *scheduling.Scheduler, o managerOptions,
+) error {
 	if !o.gates.Enabled(machinePoolGate) {
 		return nil
 	}
 	perKind := controller.Options{MaxConcurrentReconciles: o.concurrency}
 	err := (&machinepool.Reconciler{
-		Client: mgr.GetClient(), Access: clients, Pollers: pollers, WatchFilterValue: o.watchFilter,
+		Client: mgr.GetClient(), Access: clients, Pollers: pollers, Scheduler: scheduler, WatchFilterValue: o.watchFilter,
 		Recorder: mgr.GetEventRecorder("ocimeshmachinepool-controller"), KeyNamespace: o.ownNamespace,
 		Options: machinepool.Options{Intervals: o.intervals()},
 	}).SetupWithManager(ctx, mgr, perKind)
@@ -166,6 +173,23 @@ func setupPollers(mgr ctrl.Manager, clients *access.Clients, o managerOptions) (
 		PollInterval: o.pollInterval, ProgressInterval: o.progressInterval, Metrics: polls,
 	})
 	return pollers, mgr.Add(pollers)
+}
+
+// setupScheduler has where machines go decided for machines and pools alike.
+func setupScheduler(
+	ctx context.Context, mgr ctrl.Manager, clients *access.Clients, pollers *poller.Pollers, o managerOptions,
+) (*scheduling.Scheduler, error) {
+	options := scheduling.Options{
+		Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Access: clients, Pollers: pollers, PollInterval: o.pollInterval,
+	}
+	if o.gates.Enabled(machinePoolGate) {
+		options.Pools = machinepool.Reservations(mgr.GetClient())
+	}
+	scheduler := scheduling.New(options)
+	if err := scheduler.Watch(ctx, mgr.GetCache()); err != nil {
+		return nil, fmt.Errorf("set up scheduling: %w", err)
+	}
+	return scheduler, nil
 }
 
 // setupChecks has /healthz and /readyz answer once the webhook server does.

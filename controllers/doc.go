@@ -18,18 +18,19 @@
 //
 // What they share, each rule with one owner:
 //
-//	phases     the flow of every reconcile: phases, problems, waits, the time of the next pass
-//	report     conditions from outcomes
-//	access     accounts and tailnets that a namespace may use, their clients, errors as reasons
-//	identity   the identity that an object keeps when it is moved
-//	claims     which management cluster holds what is in OCI
-//	poller     what every account's instances are, by polls that all controllers share
+//	phases       the flow of every reconcile: phases, problems, waits, the time of the next pass
+//	report       conditions from outcomes
+//	access       accounts and tailnets that a namespace may use, their clients, errors as reasons
+//	identity     the identity that an object keeps when it is moved
+//	claims       which management cluster holds what is in OCI
+//	poller       what every account's instances are, by polls that all controllers share
 //	tailnetnode  a machine's key, device, routes, joining and leaving on a tailnet
-//	userdata   user data from bootstrap data
-//	vip        control-plane addresses out of a Tailnet's range
-//	strays     when something with the provider's tags counts as belonging to no object
-//	index      how machines are found in the cache
-//	inventory  metrics of what there is
+//	userdata     user data from bootstrap data
+//	scheduling   where machines go and how large pools may be: budgets, reservations, images
+//	vip          control-plane addresses out of a Tailnet's range
+//	strays       when something with the provider's tags counts as belonging to no object
+//	index        how machines are found in the cache
+//	collector    metrics of what there is
 //
 // All kinds have one shape: a controller.go with the reconcile skeleton and the order of the
 // phases; one file for each phase, with its test beside it; a status.go that computes all

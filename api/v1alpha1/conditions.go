@@ -280,6 +280,7 @@ const (
 // CapacityKnownCondition of OCIMeshMachineTemplate is True once status.capacity is filled.
 const CapacityKnownCondition = "CapacityKnown"
 
-// ShapeUnknownReason surfaces when no account in reach knows the template's first shape. Remedy:
-// fix shapes.
+// ShapeUnknownReason surfaces when no account in reach knows the template's first shape, and on
+// Placed when OCI does not tell the size of a shape under a budget of OCPUs or memory. Remedy: use
+// another shape, or bound instances.
 const ShapeUnknownReason = "ShapeUnknown"

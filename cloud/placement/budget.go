@@ -85,7 +85,10 @@ type Use struct {
 	// Others says that it is an instance of somebody else: it counts for limits and not for the
 	// budget.
 	Others bool
-	Size   Size
+	// Unsized is the name of a shape whose OCPUs and memory are not known: Size has none of them;
+	// empty if all is known.
+	Unsized string
+	Size    Size
 }
 
 // Limit is one of OCI's limits of a family in an availability domain; a figure that is not known is
@@ -95,11 +98,17 @@ type Limit struct {
 	OCPUs, MemoryGB            *int64
 }
 
+// Sizes are OCPUs and memory of shapes that are not flexible, by name, as far as they are known.
+type Sizes map[string]Size
+
 // ShapeOf is a machine's shape with its size. The machine's volumes are part of it.
-func ShapeOf(spec infrav1.OCIMeshMachineSpec, shape infrav1.Shape) Shape {
-	size := FixedSize(shape.Name)
-	if shape.OCPUs > 0 {
-		size = Size{Instances: 1, OCPUs: int64(shape.OCPUs), MemoryGB: int64(shape.MemoryGB)}
+func ShapeOf(spec infrav1.OCIMeshMachineSpec, shape infrav1.Shape, sizes Sizes) Shape {
+	size := Size{Instances: 1, OCPUs: int64(shape.OCPUs), MemoryGB: int64(shape.MemoryGB)}
+	known := IsFlexible(shape.Name)
+	if !known {
+		var fixed Size
+		fixed, known = sizes[shape.Name]
+		size.OCPUs, size.MemoryGB = fixed.OCPUs, fixed.MemoryGB
 	}
 	size.VolumeGB = DefaultBootVolumeGB
 	if spec.BootVolume.SizeGB > 0 {
@@ -108,21 +117,56 @@ func ShapeOf(spec infrav1.OCIMeshMachineSpec, shape infrav1.Shape) Shape {
 	for _, volume := range spec.DataVolumes {
 		size.VolumeGB += int64(volume.SizeGB)
 	}
-	return Shape{Name: shape.Name, Size: size}
+	return Shape{Name: shape.Name, Size: size, Unsized: !known}
 }
 
 // ShapeNamed is the machine's shape of the name, or one of its size if the spec has none such.
-func ShapeNamed(spec infrav1.OCIMeshMachineSpec, name string) Shape {
+func ShapeNamed(spec infrav1.OCIMeshMachineSpec, name string, sizes Sizes) Shape {
 	for _, shape := range spec.Shapes {
 		if shape.Name == name {
-			return ShapeOf(spec, shape)
+			return ShapeOf(spec, shape, sizes)
 		}
 	}
-	return ShapeOf(spec, infrav1.Shape{Name: name})
+	return ShapeOf(spec, infrav1.Shape{Name: name}, sizes)
 }
 
-// overBudget says which figure of the budget a machine of the shape would exceed; empty if none.
-func (a Account) overBudget(shape Shape) string {
+// CountsSize tells whether it matters how many OCPUs and how much memory machines of a family have.
+func (a Account) CountsSize(family string) bool {
+	bound := a.Budget.Families[family]
+	return bound.OCPUs != nil || bound.MemoryGB != nil
+}
+
+// unsized is the name of a shape whose size is not known and has to be, since machines of the
+// family have it that are there, or are to come; empty if there is none.
+func (a Account) unsized(shape Shape) string {
+	family := Family(shape.Name)
+	switch {
+	case !a.CountsSize(family):
+		return ""
+	case shape.Unsized:
+		return shape.Name
+	}
+	for _, use := range a.Used {
+		if use.Family == family && use.Unsized != "" && !use.Others {
+			return use.Unsized
+		}
+	}
+	return ""
+}
+
+// Unsized says that the budget cannot be kept, since it is not known how large machines are; empty
+// if it can.
+func (a Account) Unsized(shape Shape) string {
+	name := a.unsized(shape)
+	if name == "" {
+		return ""
+	}
+	return fmt.Sprintf("its budget bounds OCPUs or memory of family %s, and OCI has not told the size of shape %s", Family(name), name)
+}
+
+// Room is how many of the wanted machines of a shape the budget has room for, if Unsized is empty;
+// why says which figure leaves no more, and is empty if there is room for all.
+func (a Account) Room(shape Shape, wanted int64) (number int64, why string) {
 	var family, all Size
 	for _, use := range a.Used {
 		if use.Others {
@@ -135,33 +179,46 @@ func (a Account) overBudget(shape Shape) string {
 	}
 	name := Family(shape.Name)
 	bound, listed := a.Budget.Families[name]
-	switch {
-	case a.Budget.Families != nil && !listed:
-		return "its budget has none of family " + name
-	case bound.MemoryGB != nil && shape.Size.MemoryGB == 0:
-		return fmt.Sprintf("its budget bounds memory of family %s, and how much %s has is not known", name, shape.Name)
+	if a.Budget.Families != nil && !listed {
+		return 0, "its budget does not list family " + name
 	}
+	number = wanted
 	for _, figure := range []struct {
-		unit         string
-		used, wanted int64
-		bound        *int64
+		unit       string
+		used, each int64
+		bound      *int64
 	}{
 		{"instances of " + name, family.Instances, shape.Size.Instances, bound.Instances},
 		{"OCPUs of " + name, family.OCPUs, shape.Size.OCPUs, bound.OCPUs},
 		{"GB of memory of " + name, family.MemoryGB, shape.Size.MemoryGB, bound.MemoryGB},
 		{"GB of volumes", all.VolumeGB, shape.Size.VolumeGB, a.Budget.VolumeGB},
 	} {
-		if figure.bound != nil && figure.used+figure.wanted > *figure.bound {
-			return fmt.Sprintf("its budget has %d of %d %s left, and %d are needed",
-				max(0, *figure.bound-figure.used), *figure.bound, figure.unit, figure.wanted)
+		if figure.bound == nil || number == 0 || figure.used+number*figure.each <= *figure.bound {
+			continue
 		}
+		free := max(0, *figure.bound-figure.used)
+		number = free / max(1, figure.each)
+		why = fmt.Sprintf("its budget has %d of %d %s left, and %d are needed", free, *figure.bound, figure.unit, wanted*figure.each)
 	}
-	return ""
+	return number, why
+}
+
+// overBudget says which figure of the budget a machine of the shape would exceed; empty if none.
+func (a Account) overBudget(shape Shape) string {
+	number, why := a.Room(shape, 1)
+	if number > 0 {
+		return ""
+	}
+	return why
 }
 
 // overLimit says which of OCI's limits a machine of the shape would exceed in the availability
 // domain, as far as the compartment shows; empty if none.
 func (a Account) overLimit(availabilityDomain string, shape Shape) string {
+	if shape.Unsized {
+		// A launch finds it out.
+		return ""
+	}
 	name := Family(shape.Name)
 	var used Size
 	for _, use := range a.Used {

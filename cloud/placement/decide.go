@@ -69,7 +69,7 @@ func (f Facts) rejectAccount(account Account) (Rejection, bool) {
 	rejection := Rejection{Place: Place{Account: account.Name}}
 	switch {
 	case !account.Selected:
-		rejection.Reason, rejection.Message = NotSelected, "the machine's spec.accounts leaves it out"
+		rejection.Reason, rejection.Message = NotSelected, "the machine's spec.accounts does not select it"
 	case f.ControlPlane && !account.ControlPlane:
 		rejection.Reason, rejection.Message = ControlPlaneNotAllowed, "the cluster allows no control planes in it"
 	case !account.Ready:
@@ -125,6 +125,10 @@ func (f Facts) inDomain(account Account, domain infrav1.AvailabilityDomain, coun
 // domain.
 func (a Account) without(availabilityDomain string, shape Shape) (Rejection, bool) {
 	rejection := Rejection{Place: Place{Account: a.Name, AvailabilityDomain: availabilityDomain, Shape: shape.Name}}
+	if message := a.Unsized(shape); message != "" {
+		rejection.Reason, rejection.Message = SizeUnknown, message
+		return rejection, true
+	}
 	if message := a.overBudget(shape); message != "" {
 		rejection.Reason, rejection.Message = OverBudget, message
 		return rejection, true
@@ -179,9 +183,9 @@ func (f Facts) rank(place Place, failureDomain string, preference int, weight in
 	if place.FaultDomain != "" {
 		out.faultGroup, out.faultAll = group(fault), count.all[fault]
 	}
-	out.Reason = fmt.Sprintf("%s holds %d of %s", failureDomain, out.domainGroup, cmp.Or(f.Group, "the group"))
+	out.Reason = fmt.Sprintf("Least loaded: %d %s in %s", out.domainGroup, cmp.Or(f.Group, "machines"), failureDomain)
 	if f.FailureDomain != "" {
-		out.Reason = "asked for by the Machine's failureDomain"
+		out.Reason = "Required by the Machine's failureDomain"
 	}
 	if weight > 1 {
 		out.Reason += fmt.Sprintf(", weight %d", weight)

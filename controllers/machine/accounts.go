@@ -11,8 +11,6 @@ import (
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/cluster-api/util/conditions"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -160,19 +158,4 @@ func accountsOf(cluster *infrav1.OCIMeshCluster) []string {
 // isReady tells whether the account answered when its own controller last asked.
 func isReady(account *infrav1.OCIAccount) bool {
 	return conditions.IsTrue(account, infrav1.ReadyCondition)
-}
-
-// selects tells whether the machine's spec.accounts includes the account.
-func selects(selection infrav1.AccountSelection, account *infrav1.OCIAccount) (bool, error) {
-	switch {
-	case selection.Selector != nil:
-		selector, err := metav1.LabelSelectorAsSelector(selection.Selector)
-		if err != nil {
-			return false, access.NewProblem(infrav1.NoAccountReason, "spec.accounts.selector is malformed: %s", err)
-		}
-		return selector.Matches(labels.Set(account.Labels)), nil
-	case len(selection.Names) > 0:
-		return slices.Contains(selection.Names, account.Name), nil
-	}
-	return true, nil
 }

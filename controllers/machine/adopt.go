@@ -13,6 +13,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/scheduling"
 )
 
 // located is an instance that is proven to be the machine's, and the account that it is in.
@@ -158,7 +159,7 @@ func (s *scope) claimed(found []located) []located {
 // cannot have been placed there, or the account is known not to answer and would keep every new
 // machine from being placed elsewhere.
 func (r *Reconciler) passesOver(s *scope, account *infrav1.OCIAccount) bool {
-	selected, err := selects(s.own.Spec.Accounts, account)
+	selected, err := scheduling.Selects(s.own.Spec.Accounts, account)
 	return (err == nil && !selected) || !isReady(account) || !r.Pollers.Book(account).Answering(s.now)
 }
 

@@ -31,7 +31,7 @@ func TestBadBootstrapDataIsToldAndHealsWhenMended(t *testing.T) {
 			func(secret *corev1.Secret) { secret.Data["value"] = []byte("#!/bin/sh\n") },
 			"BootstrapDataInvalid", "#cloud-config",
 		},
-		"no value": {func(secret *corev1.Secret) { delete(secret.Data, "value") }, "BootstrapDataInvalid", "no key value"},
+		"no value": {func(secret *corev1.Secret) { delete(secret.Data, "value") }, "BootstrapDataInvalid", "no bootstrap data in its key value"},
 		"over the limit": {
 			func(secret *corev1.Secret) {
 				secret.Data["value"] = []byte("#cloud-config\n# " + base64.StdEncoding.EncodeToString(noise))

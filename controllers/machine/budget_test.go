@@ -20,6 +20,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/model"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
 )
 
@@ -69,9 +70,8 @@ func TestAReservationSurvivesARestart(t *testing.T) {
 	}
 	g.Expect(b.calls("LaunchInstance")).To(BeZero())
 
-	b.r = b.reconciler()
 	b.pollers = poller.New(env.Client, b.Clients, poller.Options{PollInterval: tick, ProgressInterval: tick, Clock: b.now})
-	b.r.Pollers = b.pollers
+	b.r = b.reconciler()
 	late := b.machine(t, "late")
 	b.untilCondition(t, late, "Ready False BudgetExceeded")
 	b.untilProvisioned(t, placed)
@@ -114,8 +114,29 @@ func TestAlwaysFreeStaysFree(t *testing.T) {
 		own.Spec.Shapes = []infrav1.Shape{{Name: "VM.Standard.E5.Flex", OCPUs: 1, MemoryGB: 8}}
 	})
 	b.untilCondition(t, costly, "Ready False BudgetExceeded")
-	g.Expect(helpers.MessageOf(costly, infrav1.PlacedCondition)).To(ContainSubstring("its budget has none of family Standard.E5"))
+	g.Expect(helpers.MessageOf(costly, infrav1.PlacedCondition)).To(ContainSubstring("its budget does not list family Standard.E5"))
 	g.Expect(b.instances(t)).To(HaveLen(2))
+}
+
+func TestAGPUCountsWithItsOwnOCPUs(t *testing.T) {
+	const gpu = "VM.GPU.A10.1"
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{Tenancy: func(_ int, tenancy *sim.Tenancy) {
+		tenancy.Shapes = append(model.DefaultShapes(), model.Shape{
+			Shape: gpu, ProcessorDescription: "2.6 GHz Intel Xeon Platinum 8358 (Ice Lake)", Ocpus: 15, MemoryInGBs: 240, MaxVnicAttachments: 2, Arch: "amd64",
+		})
+	}})
+	helpers.Update(t, b.Environment, b.Accounts[0], func(account *infrav1.OCIAccount) {
+		account.Spec.Budget = infrav1.AccountBudget{Families: []infrav1.FamilyBudget{{Family: "GPU.A10", OCPUs: ptr.To[int32](16)}}}
+	})
+	ofGPU := func(_ *clusterv1.Machine, own *infrav1.OCIMeshMachine) {
+		own.Spec.Shapes = []infrav1.Shape{{Name: gpu}}
+	}
+	b.untilProvisioned(t, b.machine(t, "first", ofGPU))
+	second := b.machine(t, "second", ofGPU)
+	b.untilCondition(t, second, "Placed False BudgetExceeded")
+	g.Expect(helpers.MessageOf(second, infrav1.PlacedCondition)).To(
+		ContainSubstring("its budget has 1 of 16 OCPUs of GPU.A10 left, and 15 are needed"))
 }
 
 func TestTwoHundredMachinesAtOnceWithABudgetForFifty(t *testing.T) {
@@ -163,7 +184,8 @@ func (b *bench) restart(t *testing.T, mgr manager.Manager) {
 	t.Helper()
 	b.r = b.reconciler()
 	b.r.Client = mgr.GetClient()
-	NewWithT(t).Expect(b.r.watchFleet(t.Context(), mgr)).To(Succeed())
+	b.r.Scheduler = b.scheduler(mgr.GetClient(), b.r.Options)
+	NewWithT(t).Expect(b.r.Scheduler.Watch(t.Context(), mgr.GetCache())).To(Succeed())
 }
 
 // round reconciles all machines once, some at the same time.

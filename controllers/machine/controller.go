@@ -14,7 +14,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	kerrors "k8s.io/apimachinery/pkg/util/errors"
-	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/cluster-api/util/conditions"
 	"sigs.k8s.io/cluster-api/util/labels"
@@ -32,6 +31,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/scheduling"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 )
 
@@ -77,6 +77,8 @@ type Reconciler struct {
 	Access *access.Clients
 	// Pollers know the instances of all accounts.
 	Pollers *poller.Pollers
+	// Scheduler decides where machines go.
+	Scheduler *scheduling.Scheduler
 	// Recorder records events.
 	Recorder events.EventRecorder
 	// WatchFilterValue is the value of the label cluster.x-k8s.io/watch-filter that objects must
@@ -94,12 +96,8 @@ type Reconciler struct {
 	// Metrics tell how machines come up; nil means that nobody counts.
 	Metrics *Metrics
 
-	fleet  fleet
 	ledger ledger
-	images images
 	joins  tailnetnode.Joins
-	// fleetWatch keeps the fleet up to date; nil without a manager.
-	fleetWatch toolscache.ResourceEventHandlerRegistration
 }
 
 // Reconcile brings one machine a step further.
@@ -110,7 +108,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 	if err := r.Client.Get(ctx, request.NamespacedName, own); err != nil {
 		if apierrors.IsNotFound(err) {
 			r.ledger.forget(request.NamespacedName)
-			r.fleet.forget(request.NamespacedName)
+			r.Scheduler.Forget(request.NamespacedName)
 			r.Metrics.forget(request.NamespacedName)
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
@@ -202,7 +200,7 @@ func (r *Reconciler) save(ctx context.Context, s *scope) error {
 		err := r.Client.Status().Update(ctx, s.own)
 		if apierrors.IsConflict(err) {
 			// Whoever wrote in between brings the next pass, which decides anew.
-			r.fleet.cancel(client.ObjectKeyFromObject(s.own))
+			r.Scheduler.Cancel(ctx, client.ObjectKeyFromObject(s.own))
 			return nil
 		}
 		if err == nil {

@@ -36,8 +36,12 @@ func (b *bench) manage(t *testing.T, pace poller.Options, options Options, worke
 		if err := mgr.Add(b.pollers); err != nil {
 			return err
 		}
+		scheduler := b.scheduler(mgr.GetClient(), options)
+		if err := scheduler.Watch(ctx, mgr.GetCache()); err != nil {
+			return err
+		}
 		r := &Reconciler{
-			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Access: b.Clients, Pollers: b.pollers, Options: options,
+			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Access: b.Clients, Pollers: b.pollers, Options: options, Scheduler: scheduler,
 			Recorder: mgr.GetEventRecorder("ocimeshmachine-controller"), KeyNamespace: b.ManagerNamespace,
 		}
 		return r.SetupWithManager(ctx, mgr, controller.Options{MaxConcurrentReconciles: workers})

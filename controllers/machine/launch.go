@@ -18,6 +18,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/scheduling"
 )
 
 // codeInvalidatedRetryToken is OCI's answer to a token that was used for something that is gone or
@@ -73,7 +74,7 @@ func refusedForCertain(err error) bool {
 func (r *Reconciler) note(ctx context.Context, s *scope, launched oci.Instance) {
 	if account, err := r.account(ctx, s.own.Status.Placement.Account); err == nil {
 		r.Pollers.Book(account).Note(launched, r.Options.withDefaults().Clock())
-		if r.Pollers.Shortages(account).Found(placeOf(s.own.Status.Placement)) {
+		if r.Pollers.Shortages(account).Found(scheduling.PlaceOf(s.own.Status.Placement)) {
 			r.Pollers.Announce(ctx, account.Name)
 		}
 	}
@@ -92,7 +93,7 @@ func (r *Reconciler) isFresh(ctx context.Context, s *scope) (bool, error) {
 
 func (r *Reconciler) launchSpec(ctx context.Context, s *scope) (oci.LaunchSpec, *oci.Client, error) {
 	account := s.own.Status.Placement.Account
-	network := networkOf(s.infraCluster, account)
+	network := scheduling.NetworkOf(s.infraCluster, account)
 	if network == nil || network.SubnetID == "" {
 		return oci.LaunchSpec{}, nil, access.NewProblem(infrav1.WaitingReason,
 			"Waiting for the cluster's network in account %s", account)
@@ -155,14 +156,14 @@ func (r *Reconciler) usedToken(ctx context.Context, s *scope, c *oci.Client, ref
 // at once. The machine's own status counts its attempts.
 func (r *Reconciler) short(ctx context.Context, s *scope, err error) error {
 	at, kind := s.own.Status.Placement, cloud.KindOf(err)
-	s.own.Status.Shortages = capacity.Record(s.own.Status.Shortages, placeOf(at), kind, s.now, r.Options.Capacity)
+	s.own.Status.Shortages = capacity.Record(s.own.Status.Shortages, scheduling.PlaceOf(at), kind, s.now, r.Options.Capacity)
 	s.own.Status.Instance = infrav1.InstanceStatus{}
 	s.instance = nil
 	// Also when no new decision comes of it: a stale pass must not wipe out an instance that it has
 	// not seen.
 	s.exclusive = true
 	if account, err := r.account(ctx, at.Account); err == nil {
-		r.Pollers.Shortages(account).Record(placeOf(at), kind, s.now)
+		r.Pollers.Shortages(account).Record(scheduling.PlaceOf(at), kind, s.now)
 		r.Pollers.Announce(ctx, account.Name)
 	}
 	r.Metrics.short(at, kind)

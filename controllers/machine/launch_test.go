@@ -62,7 +62,7 @@ func TestAStalePassThatFindsNoRoomWipesNoInstanceOut(t *testing.T) {
 
 	stale.Status.Instance.ID = "ocid1.instance.old"
 	s := b.scopeOf(t, stale)
-	b.r.images = images{}
+	b.r.Scheduler = b.scheduler(b.Client, b.r.Options)
 	b.OCI.AddFault(sim.Fault{Operation: "ListImages", Status: 503, Code: "ServiceUnavailable"})
 	g.Expect(b.r.short(t.Context(), s, &cloud.Error{Kind: cloud.OutOfCapacity})).NotTo(Succeed())
 	g.Expect(s.exclusive).To(BeTrue())

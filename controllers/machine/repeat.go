@@ -14,6 +14,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/scheduling"
 )
 
 // repeatLaunch finds out, for a deletion, what a launch whose answer was lost has made: a key says
@@ -69,7 +70,7 @@ func (r *Reconciler) repeatedSpec(ctx context.Context, s *scope) (oci.LaunchSpec
 		Machine: s.own.Spec, Placement: s.own.Status.Placement, Owner: s.owner, Hostname: s.hostname, Tags: s.tags(), KeyID: s.key.ID,
 	}
 	if s.infraCluster != nil {
-		if network := networkOf(s.infraCluster, account); network != nil {
+		if network := scheduling.NetworkOf(s.infraCluster, account); network != nil {
 			launch.Network = *network
 		}
 		launch.UserData = r.repeatedUserData(ctx, s)

@@ -29,6 +29,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/scheduling"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
@@ -80,11 +81,19 @@ func newBench(t *testing.T, options helpers.WorldOptions) *bench {
 }
 
 func (b *bench) reconciler() *Reconciler {
+	options := Options{Intervals: phases.Intervals{Poll: tick, Retry: tick}, Clock: b.now}
 	return &Reconciler{
 		Client: ownAccounts{b.Client, b.AccountNames()}, APIReader: b.Client, Access: b.Clients, Pollers: b.pollers,
-		KeyNamespace: b.ManagerNamespace,
-		Options:      Options{Intervals: phases.Intervals{Poll: tick, Retry: tick}, Clock: b.now},
+		KeyNamespace: b.ManagerNamespace, Options: options, Scheduler: b.scheduler(b.Client, options),
 	}
+}
+
+// scheduler is one that has seen nothing yet.
+func (b *bench) scheduler(reader client.Reader, options Options) *scheduling.Scheduler {
+	return scheduling.New(scheduling.Options{
+		Client: reader, APIReader: b.Client, Access: b.Clients, Pollers: b.pollers,
+		PollInterval: options.Intervals.Poll, Clock: options.Clock,
+	})
 }
 
 // ownAccounts lists the bench's accounts only: those of other tests, on the same API server, are

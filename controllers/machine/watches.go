@@ -39,9 +39,6 @@ import (
 // their way out, when an account or a tailnet changes.
 func (r *Reconciler) SetupWithManager(ctx context.Context, mgr manager.Manager, options controller.Options) error {
 	log := ctrl.LoggerFrom(ctx).WithValues("controller", "ocimeshmachine")
-	if err := r.watchFleet(ctx, mgr); err != nil {
-		return err
-	}
 	if err := tailnetnode.AddTo(ctx, mgr.GetFieldIndexer(), &infrav1.OCIMeshMachine{}); err != nil {
 		return err
 	}

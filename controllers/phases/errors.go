@@ -31,10 +31,12 @@ func (e *toldError) Error() string { return e.problem.Error() }
 
 func (e *toldError) Unwrap() error { return e.problem }
 
-// In makes the error a problem of another condition than the phase's. It is nil for nil.
+// In makes the error a problem of another condition than the phase's. What is told in no condition,
+// a Waiter or an error of the API server, stays as it is.
 func In(condition string, err error) error {
-	if err == nil {
-		return nil
+	var waiter Waiter
+	if err == nil || errors.As(err, &waiter) || isAPIServers(err) {
+		return err
 	}
 	return &toldError{condition: condition, problem: access.AsProblem(err)}
 }
@@ -71,10 +73,10 @@ func describe(condition string, err error) told {
 		}
 		return told{condition: condition, problem: known.problem, unknown: known.unknown}
 	}
-	problem := access.AsProblem(err)
+	return told{condition: condition, problem: access.AsProblem(err), apiServer: isAPIServers(err)}
+}
+
+func isAPIServers(err error) bool {
 	var status apierrors.APIStatus
-	return told{
-		condition: condition, problem: problem,
-		apiServer: problem.Reason == infrav1.InternalErrorReason && errors.As(err, &status),
-	}
+	return errors.As(err, &status) && access.AsProblem(err).Reason == infrav1.InternalErrorReason
 }

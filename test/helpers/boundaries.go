@@ -4,6 +4,7 @@
 package helpers
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -33,9 +34,15 @@ func (b Boundary) Kind() string {
 	return kind
 }
 
-// firsts are the boundaries at the first write of each kind: a life writes a status many times, and
-// makes its second rule like its first.
-func firsts(all []Boundary) []Boundary {
+// KillEverywhereVariable, set to "every", has processes killed at every write.
+const KillEverywhereVariable = "CAPOM_KILL_AT"
+
+// chosen are the boundaries at the first write of each kind, unless every one is asked for: a life
+// writes a status many times, and makes its second rule like its first.
+func chosen(all []Boundary) []Boundary {
+	if os.Getenv(KillEverywhereVariable) == "every" {
+		return all
+	}
 	return slices.DeleteFunc(slices.Clone(all), func(b Boundary) bool { return !strings.HasSuffix(b.Call, "#1") })
 }
 
@@ -44,7 +51,7 @@ func firsts(all []Boundary) []Boundary {
 func KillEverywhere(t *testing.T, live func(t *testing.T, at *Boundary) *Mortal) {
 	t.Helper()
 	var boundaries []Boundary
-	if !t.Run("undisturbed", func(t *testing.T) { boundaries = firsts(live(t, nil).Boundaries()) }) {
+	if !t.Run("undisturbed", func(t *testing.T) { boundaries = chosen(live(t, nil).Boundaries()) }) {
 		return
 	}
 	var mu sync.Mutex

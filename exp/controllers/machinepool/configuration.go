@@ -10,12 +10,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
@@ -29,19 +27,8 @@ import (
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 )
 
-const (
-	// digestTag is the tag of an instance configuration with the digest of what is in it.
-	digestTag = "ocimesh-configuration-digest"
-	// imageLife is for how long an image that was found is taken for the newest one.
-	imageLife = time.Hour
-)
-
-// foundImage is an image's OCID, for a generation of the spec.
-type foundImage struct {
-	id         string
-	generation int64
-	until      time.Time
-}
+// digestTag is the tag of an instance configuration with the digest of what is in it.
+const digestTag = "ocimesh-configuration-digest"
 
 // configuration sees to it that there is an instance configuration with all that instances to come
 // need. What it holds is compared by a digest of what was sent: what OCI returns has its defaults
@@ -96,7 +83,7 @@ func (r *Reconciler) findOrCreate(ctx context.Context, s *scope, spec oci.Launch
 
 // launchSpec is all that an instance is launched with, but the place.
 func (r *Reconciler) launchSpec(ctx context.Context, s *scope) (oci.LaunchSpec, error) {
-	imageID, err := r.image(ctx, s)
+	imageID, err := r.Scheduler.Image(ctx, s.client, s.account.Name, image.Query{Image: s.own.Spec.Image, Shape: s.own.Spec.Shape.Name})
 	if err != nil {
 		return oci.LaunchSpec{}, err
 	}
@@ -119,48 +106,6 @@ func machineSpecOf(spec expv1.OCIMeshMachinePoolSpec) infrav1.OCIMeshMachineSpec
 		Bootstrap: spec.Bootstrap, Tailscale: spec.Tailscale, SSHAuthorizedKeys: spec.SSHAuthorizedKeys,
 		Preemptible: spec.Preemptible, Tags: spec.Tags,
 	}
-}
-
-func (r *Reconciler) image(ctx context.Context, s *scope) (string, error) {
-	r.memory.mu.Lock()
-	known := r.memory.images[s.own.UID]
-	r.memory.mu.Unlock()
-	if known.generation == s.own.Generation && s.now.Before(known.until) {
-		return known.id, nil
-	}
-	id, err := image.Find(ctx, s.client, image.Query{Image: s.own.Spec.Image, Shape: s.own.Spec.Shape.Name})
-	if err != nil {
-		return "", imageProblem(err, s.account.Name)
-	}
-	r.memory.mu.Lock()
-	defer r.memory.mu.Unlock()
-	if r.memory.images == nil {
-		r.memory.images = map[types.UID]foundImage{}
-	}
-	r.memory.images[s.own.UID] = foundImage{id: id, generation: s.own.Generation, until: s.now.Add(imageLife)}
-	return id, nil
-}
-
-func imageProblem(err error, account string) error {
-	reasons := []struct {
-		is     func(error) bool
-		reason string
-	}{
-		{isA[*image.NotFoundError], infrav1.ImageNotFoundReason},
-		{isA[*image.MismatchError], infrav1.ImageArchitectureMismatchReason},
-		{isA[*image.ShapeNotFoundError], infrav1.ShapeNotFoundReason},
-	}
-	for _, known := range reasons {
-		if known.is(err) {
-			return &access.Problem{Reason: known.reason, Message: "account " + account + ": " + err.Error(), Err: err}
-		}
-	}
-	return err
-}
-
-func isA[E error](err error) bool {
-	var found E
-	return errors.As(err, &found)
 }
 
 // userData renders the bootstrap provider's data of now. Cluster API's bootstrap provider writes it

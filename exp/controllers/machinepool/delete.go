@@ -179,6 +179,10 @@ func (r *Reconciler) terminate(ctx context.Context, s *scope) error {
 		}
 	}
 	s.book.Hurry()
+	if live == 0 {
+		// Nothing is launched any more: what is left counts as polls show it.
+		s.own.Status.Pool.Size = new(int32)
+	}
 	switch {
 	case live > 0:
 		// The machines' objects are deleted meanwhile.

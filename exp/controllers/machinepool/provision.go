@@ -54,7 +54,7 @@ func (r *Reconciler) cleanUp(ctx context.Context, s *scope) error {
 			return nil
 		}
 	}
-	if len(s.live) < s.wanted() {
+	if len(s.live) < s.granted {
 		return nil
 	}
 	return tailnetnode.RevokeKeys(ctx, s.joins, s.owner, time.Now(), status.KeyID)

@@ -23,17 +23,24 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolid"
 )
 
-// scale makes the pool as large as wanted. More instances are OCI's to launch. Fewer are not OCI's
+// scale makes the pool as large as wanted, as far as the account's budget has room. More instances
+// are OCI's to launch. Fewer are not OCI's
 // to choose: the Machines that are to go are deleted, so that their nodes are drained, and each
 // takes its instance out of the pool (Cluster API's proposal 20220209-machinepool-machines). Only
 // places that no instance has taken are given back at once.
 func (r *Reconciler) scale(ctx context.Context, s *scope) error {
+	if err := r.grant(ctx, s); err != nil {
+		return err
+	}
 	if s.external() {
 		return r.followOCI(ctx, s)
 	}
-	wanted := s.wanted()
+	wanted := s.granted
 	switch {
 	case s.found.Size < wanted:
+		if err := r.reserve(ctx, s, wanted); err != nil {
+			return err
+		}
 		if err := s.resize(ctx, wanted); err != nil {
 			return err
 		}

@@ -62,6 +62,9 @@ type scope struct {
 	pools []ownPool
 	// left are the OCIDs of data volumes that stay after own is gone. Set by remains.
 	left []string
+	// granted is how many instances of those that are wanted the account has room for. Set by
+	// scale.
+	granted int
 	// live are the instances that stay, machines the objects of all. Set by instances.
 	live     []oci.Instance
 	machines []expv1.OCIMeshMachinePoolMachine
@@ -74,8 +77,7 @@ type scope struct {
 // memory is what would be asked for again at each pass. Nothing depends on it: after a restart it
 // is empty.
 type memory struct {
-	mu     sync.Mutex
-	images map[types.UID]foundImage
+	mu sync.Mutex
 	// searched is since when the pool of a deleted object is looked for.
 	searched map[types.UID]time.Time
 }
@@ -97,7 +99,6 @@ func (m *memory) searchedSince(uid types.UID, now time.Time) time.Time {
 func (m *memory) forget(uid types.UID) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.images, uid)
 	delete(m.searched, uid)
 }
 

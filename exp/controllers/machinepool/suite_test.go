@@ -30,6 +30,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/scheduling"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/machinepool"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolmachine"
@@ -58,6 +59,7 @@ type bench struct {
 	pools       *machinepool.Reconciler
 	members     *poolmachine.Reconciler
 	pollers     *poller.Pollers
+	scheduler   *scheduling.Scheduler
 	booter      *joiner
 	cluster     *clusterv1.Cluster
 	machinePool *clusterv1.MachinePool
@@ -103,8 +105,12 @@ func (b *bench) restart() {
 	}
 	api := &mortal{Client: env.Client, crash: b.crash}
 	b.pollers = poller.New(env.Client, b.Clients, poller.Options{PollInterval: tick, ProgressInterval: tick, Clock: b.now})
+	b.scheduler = scheduling.New(scheduling.Options{
+		Client: env.Client, APIReader: env.Client, Access: b.Clients, Pollers: b.pollers, Pools: machinepool.Reservations(env.Client),
+		PollInterval: tick, Clock: b.now,
+	})
 	b.pools = &machinepool.Reconciler{
-		Client: api, Access: b.Clients, Pollers: b.pollers, KeyNamespace: b.ManagerNamespace, Recorder: b.recorder,
+		Client: api, Access: b.Clients, Pollers: b.pollers, Scheduler: b.scheduler, KeyNamespace: b.ManagerNamespace, Recorder: b.recorder,
 		Options: machinepool.Options{Intervals: phases.Intervals{Poll: tick, Retry: tick}, Clock: b.now},
 	}
 	b.members = &poolmachine.Reconciler{

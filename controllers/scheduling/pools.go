@@ -1,0 +1,180 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package scheduling
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/placement"
+)
+
+// Pool is a machine pool: OCI launches its instances in one account.
+type Pool struct {
+	// Key is the pool's namespace and name, Identity the UID that it was first seen with.
+	Key      client.ObjectKey
+	Identity string
+	// Account is the OCIAccount's name.
+	Account string
+	// Size is how many instances OCI has been told to keep or, in a status, is about to be.
+	Size int
+	// Ending says that the pool is being deleted: OCI puts nothing in the place of what ends.
+	Ending bool
+	// Machine is the spec of its machines, with one shape.
+	Machine infrav1.OCIMeshMachineSpec
+}
+
+// grant is the size that a pool was last allowed. The pool's status shows it soon.
+type grant struct {
+	identity string
+	size     int
+	// unseen are the instances that polls were yet to show at the time: what they showed before
+	// may include some that were about to leave the pool.
+	unseen int
+	at     time.Time
+}
+
+// Resize decides how large a pool may be, between the size that it has and the one that it should
+// have, and reserves that until the pool's status shows it. pool.Size is what OCI says. A Refusal
+// says why the pool cannot be as large as wanted. What OCI keeps already is never taken back.
+func (s *Scheduler) Resize(ctx context.Context, pool Pool, wanted int) (int, *Refusal, error) {
+	now := s.options.Clock()
+	if wanted > pool.Size {
+		if err := s.learnSizes(ctx, []string{pool.Account}, pool.Key.Namespace, pool.Machine.Shapes, now); err != nil {
+			return 0, nil, err
+		}
+	}
+	s.reservations.deciding.Lock()
+	defer s.reservations.deciding.Unlock()
+	of, err := s.account(ctx, pool.Account)
+	if err != nil {
+		return 0, nil, err
+	}
+	book := s.options.Pollers.Book(of)
+	granted := s.settle(pool, book)
+	if wanted <= pool.Size {
+		return wanted, nil, nil
+	}
+	if _, polled := book.Age(now); !polled {
+		book.Hurry()
+		return 0, nil, waitFor(feed.Slow+time.Second, "Waiting for account %s to be polled", pool.Account)
+	}
+	facts := placement.Facts{Accounts: []placement.Account{{Name: pool.Account, Budget: placement.BudgetOf(of.Spec.Budget)}}}
+	unseen, err := s.addUsage(ctx, pool, &facts)
+	if err != nil {
+		return 0, nil, err
+	}
+	if why := facts.Accounts[0].Unsized(s.shapeOf(pool)); why != "" {
+		return pool.Size, s.refusePool(pool, pool.Size, wanted, infrav1.ShapeUnknownReason, why), nil
+	}
+	more, why := facts.Accounts[0].Room(s.shapeOf(pool), int64(wanted-pool.Size))
+	granted.size += int(more)
+	if more > 0 {
+		granted.unseen, granted.at = unseen+int(more), now
+	}
+	s.grants[pool.Key] = granted
+	if why == "" {
+		return granted.size, nil, nil
+	}
+	return granted.size, s.refusePool(pool, granted.size, wanted, infrav1.BudgetExceededReason, why), nil
+}
+
+// refusePool says why a pool is smaller than wanted.
+func (s *Scheduler) refusePool(pool Pool, size, wanted int, reason, why string) *Refusal {
+	// What is freed changes the account's status, which wakes the pool; this is for the case that
+	// it does not.
+	wait := 5 * s.options.PollInterval
+	remedy := "raise its spec.budget, or delete machines in it; or wait: the next try is when something is freed, or at the latest in " + wait.String()
+	if reason == infrav1.ShapeUnknownReason {
+		wait, remedy = s.options.PollInterval, unsizedRemedy
+	}
+	return &Refusal{
+		Reason:     reason,
+		Message:    fmt.Sprintf("OCIAccount %s has room for %d of %d instances: %s. What helps: %s", pool.Account, size, wanted, why, remedy),
+		RetryAfter: wait,
+	}
+}
+
+// settle brings the pool's grant up to what OCI says: what was granted and not asked for is free
+// again.
+func (s *Scheduler) settle(pool Pool, book *feed.Book) grant {
+	granted := grant{identity: pool.Identity, size: pool.Size}
+	if before := s.grants[pool.Key]; before.identity == pool.Identity && !book.PolledSince(before.at) {
+		granted.at, granted.unseen = before.at, max(0, before.unseen-max(0, before.size-pool.Size))
+	}
+	if s.grants == nil {
+		s.grants = map[client.ObjectKey]grant{}
+	}
+	s.grants[pool.Key] = granted
+	return granted
+}
+
+// addUsage adds what machines and pools use of the one account, as OCI's size of the pool has it,
+// and returns how many instances of the pool polls have yet to show.
+func (s *Scheduler) addUsage(ctx context.Context, pool Pool, facts *placement.Facts) (unseen int, err error) {
+	if err := s.observeAll(ctx); err != nil {
+		return 0, err
+	}
+	s.reservations.addTo(facts, client.ObjectKey{}, client.ObjectKey{})
+	pools, err := s.pools(ctx)
+	if err != nil {
+		return 0, err
+	}
+	others := slices.DeleteFunc(pools, func(other Pool) bool { return other.Key == pool.Key })
+	return s.addStrays(ctx, "", &facts.Accounts[0], append(others, pool), pool.Key)
+}
+
+// pools are all pools that there are. Grants of others are forgotten.
+func (s *Scheduler) pools(ctx context.Context) ([]Pool, error) {
+	if s.options.Pools == nil {
+		return nil, nil
+	}
+	all, err := s.options.Pools(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("listing the machine pools: %w", err)
+	}
+	identities := map[client.ObjectKey]string{}
+	for _, pool := range all {
+		identities[pool.Key] = pool.Identity
+	}
+	for key, granted := range s.grants {
+		if identities[key] != granted.identity {
+			delete(s.grants, key)
+		}
+	}
+	return all, nil
+}
+
+// members are a pool's instances as polls show them.
+type members struct{ live, terminating int }
+
+func (m *members) add(state oci.LifecycleState) {
+	if state == oci.StateTerminating {
+		m.terminating++
+		return
+	}
+	m.live++
+}
+
+// unseen is how many instances of the pool there may be that polls do not show.
+func (s *Scheduler) unseen(pool Pool, seen members, book *feed.Book) int {
+	if pool.Ending {
+		return max(0, pool.Size-seen.live-seen.terminating)
+	}
+	size, pending := pool.Size, 0
+	if granted := s.grants[pool.Key]; granted.identity == pool.Identity {
+		size = max(size, granted.size)
+		if !book.PolledSince(granted.at) {
+			pending = granted.unseen
+		}
+	}
+	return max(0, size-seen.live, pending)
+}

@@ -1,0 +1,281 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package scheduling
+
+import (
+	"maps"
+	"slices"
+	"sync"
+
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/placement"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
+)
+
+// reservations are where the machines of all clusters are and what they use, as sums that each
+// change of a machine corrects, so that a decision costs as much among ten thousand machines as
+// among ten. A placement in a machine's status is a reservation, whether the instance is launched
+// or not, until the machine is gone. Decisions that the watch does not show yet are reserved here;
+// after a restart there are none, and what counts by then is in the machines' status. The zero
+// value is ready.
+type reservations struct {
+	// deciding is held while a machine is placed: read, decide, reserve.
+	deciding sync.Mutex
+
+	mu       sync.Mutex
+	machines map[client.ObjectKey]machine
+	// used is what machines use of each account; tagged are the machines in it, by identity; placed
+	// are those of each cluster.
+	used   map[string]map[placement.Use]placement.Size
+	tagged map[string]map[string]int
+	placed map[client.ObjectKey]map[placement.Placed]int
+	// sizes are those of shapes that are not flexible, as far as they are known.
+	sizes placement.Sizes
+}
+
+// machine is where a machine counts.
+type machine struct {
+	identity string
+	cluster  client.ObjectKey
+	group    string
+	// leaving says that it is being deleted: it uses what it uses, but for the spread it has left.
+	leaving bool
+	// recorded is what its status shows; reserved is what was decided after that.
+	recorded, reserved share
+}
+
+// share is a placement and what the machine uses there.
+type share struct {
+	at   infrav1.Placement
+	size placement.Size
+	// unsized says that OCPUs and memory are not known.
+	unsized bool
+}
+
+func (r *reservations) shareAt(at infrav1.Placement, spec infrav1.OCIMeshMachineSpec) share {
+	shape := placement.ShapeNamed(spec, at.Shape, r.sizes)
+	return share{at, shape.Size, shape.Unsized}
+}
+
+// use is what the sums are kept by.
+func (s share) use() placement.Use {
+	use := placement.Use{AvailabilityDomain: s.at.AvailabilityDomain, Family: placement.Family(s.at.Shape)}
+	if s.unsized {
+		use.Unsized = s.at.Shape
+	}
+	return use
+}
+
+// observe takes over what a machine's object shows.
+func (r *reservations) observe(object *infrav1.OCIMeshMachine) {
+	r.change(client.ObjectKeyFromObject(object), func(m *machine) {
+		if id := identity.Of(object); m.identity != id {
+			*m = machine{identity: id}
+		}
+		m.cluster = client.ObjectKey{Namespace: object.Namespace, Name: object.Labels[clusterv1.ClusterNameLabel]}
+		m.group, m.leaving = groupOf(object.Labels), !object.DeletionTimestamp.IsZero()
+		m.recorded = r.shareAt(object.Status.Placement, object.Spec)
+	})
+}
+
+// reserve notes a decision, until the machine's status shows it or it is released.
+func (r *reservations) reserve(request Request, at infrav1.Placement) {
+	r.change(request.Key, func(m *machine) {
+		// What was seen of it may be newer than the request.
+		if m.identity == "" {
+			m.identity, m.cluster, m.group = request.Identity, request.Cluster, groupOf(request.Labels)
+			m.recorded = r.shareAt(request.Recorded, request.Spec)
+		}
+		m.reserved = r.shareAt(at, request.Spec)
+	})
+}
+
+// release takes back a decision that will not be written.
+func (r *reservations) release(key client.ObjectKey) {
+	r.change(key, func(m *machine) { m.reserved = share{} })
+}
+
+// forget lets go of a machine that is gone.
+func (r *reservations) forget(key client.ObjectKey) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.count(r.machines[key], -1)
+	delete(r.machines, key)
+}
+
+// placement is the newest placement of the machine that is known.
+func (r *reservations) placement(key client.ObjectKey) infrav1.Placement {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.machines[key].newest().at
+}
+
+// has tells whether a machine with the identity is in the account.
+func (r *reservations) has(account, identity string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.tagged[account][identity] > 0
+}
+
+// keepOnly lets go of all machines but those.
+func (r *reservations) keepOnly(present map[client.ObjectKey]bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for key, m := range r.machines {
+		if !present[key] {
+			r.count(m, -1)
+			delete(r.machines, key)
+		}
+	}
+}
+
+// addTo adds to the facts what all machines but one use of the accounts, and where the cluster's
+// are.
+func (r *reservations) addTo(facts *placement.Facts, but, cluster client.ObjectKey) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	own := r.machines[but]
+	r.count(own, -1)
+	defer r.count(own, 1)
+	for i := range facts.Accounts {
+		account := &facts.Accounts[i]
+		for use, size := range r.used[account.Name] {
+			use.Size = size
+			account.Used = append(account.Used, use)
+		}
+	}
+	for placed, number := range r.placed[cluster] {
+		placed.Number = number
+		facts.Placed = append(facts.Placed, placed)
+	}
+}
+
+// shapeOf is a shape of a machine with its size, as far as that is known.
+func (r *reservations) shapeOf(spec infrav1.OCIMeshMachineSpec, shape infrav1.Shape) placement.Shape {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return placement.ShapeOf(spec, shape, r.sizes)
+}
+
+// unsized are those of the shapes whose size is not known, each once.
+func (r *reservations) unsized(shapes []string) []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	slices.Sort(shapes)
+	return slices.DeleteFunc(slices.Compact(shapes), func(name string) bool {
+		_, known := r.sizes[name]
+		return known || placement.IsFlexible(name)
+	})
+}
+
+// unsizedThere are the shapes of the machines whose size is not known.
+func (r *reservations) unsizedThere() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var names []string
+	for _, uses := range r.used {
+		for use := range uses {
+			if use.Unsized != "" {
+				names = append(names, use.Unsized)
+			}
+		}
+	}
+	return names
+}
+
+// learn takes over sizes of shapes, and corrects the sums of machines that have them.
+func (r *reservations) learn(sizes placement.Sizes) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.sizes == nil {
+		r.sizes = placement.Sizes{}
+	}
+	maps.Copy(r.sizes, sizes)
+	for key, m := range r.machines {
+		recorded, reserved := m.recorded.sized(sizes), m.reserved.sized(sizes)
+		if recorded != m.recorded || reserved != m.reserved {
+			r.count(m, -1)
+			m.recorded, m.reserved = recorded, reserved
+			r.machines[key] = m
+			r.count(m, 1)
+		}
+	}
+}
+
+// sized is the share with OCPUs and memory, if these are told now.
+func (s share) sized(sizes placement.Sizes) share {
+	size, told := sizes[s.at.Shape]
+	if s.unsized && told {
+		s.size.OCPUs, s.size.MemoryGB, s.unsized = size.OCPUs, size.MemoryGB, false
+	}
+	return s
+}
+
+func (r *reservations) change(key client.ObjectKey, change func(*machine)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m := r.machines[key]
+	r.count(m, -1)
+	change(&m)
+	if m.reserved.at.Attempt <= m.recorded.at.Attempt {
+		m.reserved = share{}
+	}
+	if r.machines == nil {
+		r.machines = map[client.ObjectKey]machine{}
+	}
+	r.machines[key] = m
+	r.count(m, 1)
+}
+
+// count adds the machine to the sums, or takes it away.
+func (r *reservations) count(m machine, sign int) {
+	if r.used == nil {
+		r.used, r.tagged = map[string]map[placement.Use]placement.Size{}, map[string]map[string]int{}
+		r.placed = map[client.ObjectKey]map[placement.Placed]int{}
+	}
+	// A machine that moves from one place to another may be launched in either until that is
+	// written.
+	for _, s := range []share{m.recorded, m.reserved} {
+		if s.at.Account == "" {
+			continue
+		}
+		use := s.use()
+		sums := inner(r.used, s.at.Account)
+		if sums[use] = sums[use].Plus(s.size.Times(int64(sign))); sums[use] == (placement.Size{}) {
+			delete(sums, use)
+		}
+		add(inner(r.tagged, s.at.Account), m.identity, sign)
+	}
+	if at := m.newest().at; at.Account != "" && !m.leaving {
+		add(inner(r.placed, m.cluster), placement.Placed{
+			Group: m.group, Account: at.Account, AvailabilityDomain: at.AvailabilityDomain, FaultDomain: at.FaultDomain,
+		}, sign)
+	}
+}
+
+// newest is the decision that is reserved, or what is recorded if there is none.
+func (m machine) newest() share {
+	if m.reserved.at.Account != "" {
+		return m.reserved
+	}
+	return m.recorded
+}
+
+// inner is the map within the map, made when it is missing.
+func inner[K, L comparable, V any](of map[K]map[L]V, key K) map[L]V {
+	if of[key] == nil {
+		of[key] = map[L]V{}
+	}
+	return of[key]
+}
+
+// add counts, and keeps nothing that is 0.
+func add[K comparable](counts map[K]int, key K, by int) {
+	if counts[key] += by; counts[key] == 0 {
+		delete(counts, key)
+	}
+}

@@ -1,0 +1,179 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package scheduling
+
+import (
+	"context"
+	"fmt"
+
+	toolscache "k8s.io/client-go/tools/cache"
+	ctrlcache "sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/placement"
+)
+
+// addMachines adds what is placed: the cluster's other machines, which the machine is spread among,
+// and what machines of all clusters use of the accounts or have reserved.
+func (s *Scheduler) addMachines(ctx context.Context, request Request, facts *placement.Facts) error {
+	if err := s.observeAll(ctx); err != nil {
+		return err
+	}
+	s.reservations.addTo(facts, request.Key, request.Cluster)
+	pools, err := s.pools(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range facts.Accounts {
+		if _, err := s.addStrays(ctx, request.Identity, &facts.Accounts[i], pools, client.ObjectKey{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Watch has the manager's watch keep the reservations up to date. It sees all machines, those with
+// another watch label included. Call it before the manager starts.
+func (s *Scheduler) Watch(ctx context.Context, informers ctrlcache.Informers) error {
+	informer, err := informers.GetInformer(ctx, &infrav1.OCIMeshMachine{})
+	if err != nil {
+		return fmt.Errorf("watching the machines: %w", err)
+	}
+	observe := func(object any) {
+		if machine, ok := object.(*infrav1.OCIMeshMachine); ok {
+			s.reservations.observe(machine)
+		}
+	}
+	s.watch, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+		AddFunc:    observe,
+		UpdateFunc: func(_, object any) { observe(object) },
+		DeleteFunc: func(object any) {
+			if name, err := toolscache.DeletionHandlingObjectToName(object); err == nil {
+				s.Forget(client.ObjectKey{Namespace: name.Namespace, Name: name.Name})
+			}
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("watching the machines: %w", err)
+	}
+	return nil
+}
+
+// observeAll looks at all machines where no watch shows them. With one it waits until its first
+// list is taken in, which is about to happen when a controller begins to work: a decision before
+// that could exceed a budget.
+func (s *Scheduler) observeAll(ctx context.Context) error {
+	if s.watch != nil {
+		if !toolscache.WaitForCacheSync(ctx.Done(), s.watch.HasSynced) {
+			return fmt.Errorf("waiting for the list of machines: %w", context.Cause(ctx))
+		}
+		return nil
+	}
+	all := &infrav1.OCIMeshMachineList{}
+	if err := s.options.Client.List(ctx, all, client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("listing the machines: %w", err)
+	}
+	present := map[client.ObjectKey]bool{}
+	for i := range all.Items {
+		present[client.ObjectKeyFromObject(&all.Items[i])] = true
+		s.reservations.observe(&all.Items[i])
+	}
+	s.reservations.keepOnly(present)
+	return nil
+}
+
+// addStrays adds instances with a machine's or a machine pool's tag that are of no machine in
+// sight: of one that lost its status, of another manager, or of a pool. They count for the budget,
+// as do instances of pools that polls have yet to show; unseen is how many of those are one pool's.
+func (s *Scheduler) addStrays(
+	ctx context.Context, identity string, account *placement.Account, pools []Pool, one client.ObjectKey,
+) (unseen int, err error) {
+	if account.Budget.Families == nil && account.Budget.VolumeGB == nil {
+		return 0, nil
+	}
+	of, err := s.account(ctx, account.Name)
+	if err != nil {
+		return 0, err
+	}
+	book := s.options.Pollers.Book(of)
+	seen := map[string]*members{}
+	volumes := map[string]int64{}
+	for _, pool := range pools {
+		if pool.Account == account.Name {
+			seen[pool.Identity] = &members{}
+			volumes[pool.Identity] = s.shapeOf(pool).Size.VolumeGB
+		}
+	}
+	for _, stray := range book.Strays(func(tagged string) bool { return tagged == identity || s.reservations.has(account.Name, tagged) }) {
+		use := useOf(stray, false)
+		if pool := stray.Tags[infrav1.MachinePoolUIDTag]; seen[pool] != nil {
+			seen[pool].add(stray.State)
+			use.Size.VolumeGB = volumes[pool]
+		}
+		account.Used = append(account.Used, use)
+	}
+	for _, pool := range pools {
+		if pool.Account != account.Name {
+			continue
+		}
+		number := s.unseen(pool, *seen[pool.Identity], book)
+		if pool.Key == one {
+			unseen = number
+		}
+		if number > 0 {
+			account.Used = append(account.Used, useBy(s.shapeOf(pool), number))
+		}
+	}
+	return unseen, nil
+}
+
+// shapeOf is the shape of a pool's machines.
+func (s *Scheduler) shapeOf(pool Pool) placement.Shape {
+	return s.reservations.shapeOf(pool.Machine, pool.Machine.Shapes[0])
+}
+
+// useOf is what an instance uses.
+func useOf(seen oci.Instance, others bool) placement.Use {
+	return placement.Use{
+		AvailabilityDomain: seen.AvailabilityDomain, Family: placement.Family(seen.Shape), Others: others,
+		Size: placement.SizeOf(seen.OCPUs, seen.MemoryGB),
+	}
+}
+
+// useBy is what so many instances of a shape use, wherever they are.
+func useBy(shape placement.Shape, number int) placement.Use {
+	use := placement.Use{Family: placement.Family(shape.Name), Size: shape.Size.Times(int64(number))}
+	if shape.Unsized {
+		use.Unsized = shape.Name
+	}
+	return use
+}
+
+// limitsOf are OCI's limits of the shapes' families, as the account's controller has read them.
+func limitsOf(account *infrav1.OCIAccount, shapes []infrav1.Shape) []placement.Limit {
+	var out []placement.Limit
+	seen := map[string]bool{}
+	for _, shape := range shapes {
+		family := placement.Family(shape.Name)
+		if seen[family] {
+			continue
+		}
+		seen[family] = true
+		for _, limit := range account.Status.Limits {
+			found := placement.Limit{AvailabilityDomain: limit.AvailabilityDomain, Family: family}
+			switch limit.Name {
+			case placement.CoreLimit(family):
+				found.OCPUs = limit.Value
+			case placement.MemoryLimit(family):
+				found.MemoryGB = limit.Value
+			default:
+				continue
+			}
+			out = append(out, found)
+		}
+	}
+	return out
+}
