@@ -45,7 +45,7 @@ type Sighting struct {
 	Since time.Time
 }
 
-// Book caches one account's instances with a machine's or a machine pool's tag. It is safe for
+// Book holds one account's instances with a machine's or a machine pool's tag. It is safe for
 // concurrent use.
 type Book struct {
 	account string

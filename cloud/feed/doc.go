@@ -1,7 +1,7 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package feed caches the instances of one account as polls show them, reports changes, and says
+// Package feed holds the instances of one account as polls show them, reports changes, and says
 // when to poll next. It makes no call and reads no clock: controllers/poller polls and tells it.
 //
 // Its rules of evidence: only a list read to its end says anything about absence; a missing
