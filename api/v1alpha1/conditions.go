@@ -158,8 +158,8 @@ const (
 	EndpointMissingReason = "EndpointMissing"
 	// EndpointProvisioningReason surfaces while the load balancer is being created or repaired.
 	EndpointProvisioningReason = "EndpointProvisioning"
-	// EndpointFailedReason surfaces when OCI refuses the load balancer, or gives it up. Remedy: in
-	// the message.
+	// EndpointFailedReason surfaces when OCI refuses, or fails to create or update, the load
+	// balancer. Remedy: in the message.
 	EndpointFailedReason = "EndpointFailed"
 	// EndpointLostReason surfaces when the load balancer is gone and a new one would have another
 	// address than spec.controlPlaneEndpoint, as held by certificates and nodes. Remedy: in the
@@ -185,8 +185,8 @@ const (
 	// UserDataTooLargeReason surfaces when user data and metadata exceed OCI's 32,000 bytes.
 	// Remedy: make the KubeadmConfig's files smaller.
 	UserDataTooLargeReason = "UserDataTooLarge"
-	// NoCapacityReason surfaces when every place had no room. The message lists what was tried and
-	// when the next try is.
+	// NoCapacityReason surfaces when no place had room. The message lists the tried places and the
+	// time of the next try.
 	NoCapacityReason = "NoCapacity"
 	// BudgetExceededReason surfaces when the machine would exceed an account's budget and no other
 	// place is expected to have room soon. Remedy: raise the budget, add accounts or delete
@@ -234,8 +234,8 @@ const (
 
 	// JoiningReason surfaces on TailnetReady while the machine boots and has not joined.
 	JoiningReason = "Joining"
-	// JoinTimeoutReason surfaces when the machine has not joined for long after it started. Remedy:
-	// in the message.
+	// JoinTimeoutReason surfaces when the machine has not joined long after its start. Remedy: in
+	// the message.
 	JoinTimeoutReason = "JoinTimeout"
 	// KeyRefusedReason surfaces when the tailnet refuses to make a key. Remedy: in the message.
 	KeyRefusedReason = "KeyRefused"
@@ -269,8 +269,8 @@ const (
 	LoadBalancerReadyCondition = "LoadBalancerReady"
 	// BackendRegisteringReason surfaces while the machine is being made a backend.
 	BackendRegisteringReason = "BackendRegistering"
-	// BackendFailedReason surfaces when OCI refuses the backend, or gives the change up. Remedy: in
-	// the message.
+	// BackendFailedReason surfaces when OCI refuses the backend, or fails to add it. Remedy: in the
+	// message.
 	BackendFailedReason = "BackendFailed"
 	// LeavingLoadBalancerReason surfaces on Deleting while the machine is taken out of the load
 	// balancer, the first step.

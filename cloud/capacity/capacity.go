@@ -56,7 +56,7 @@ func Record(known []infrav1.Shortage, place Place, kind cloud.Kind, now time.Tim
 	}
 	shortage.Until.Time = now.Add(backoff(first, longest, shortage.Count))
 	kept = fit(append(kept, shortage))
-	// The oldest knowledge is the least worth keeping.
+	// The oldest shortages matter least.
 	slices.SortStableFunc(kept, func(a, b infrav1.Shortage) int { return a.Until.Compare(b.Until.Time) })
 	return kept[max(0, len(kept)-maxShortages):]
 }

@@ -34,7 +34,7 @@ type probe struct {
 	until   time.Time
 }
 
-// NewMemory goes on from what a status holds.
+// NewMemory starts from the shortages in a status.
 func NewMemory(policy Policy, known []infrav1.Shortage) *Memory {
 	return &Memory{policy: policy, known: slices.Clone(known), probes: map[Place]probe{}}
 }

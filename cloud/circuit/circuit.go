@@ -14,7 +14,7 @@ import (
 const (
 	// longestCooldown bounds the time between two tries.
 	longestCooldown = time.Minute
-	// probeWait is when a caller asks again while another one tries.
+	// probeWait is how long a caller waits while another one tries.
 	probeWait = time.Second
 )
 
@@ -69,11 +69,11 @@ func (c *Circuit) Admit(now time.Time) *cloud.Error {
 // Back gives up an unused admission.
 func (c *Circuit) Back() { c.probing = false }
 
-// Answered follows any answer but a server's failure.
+// Answered is called after any answer but a server's failure.
 func (c *Circuit) Answered() { *c = Circuit{threshold: c.threshold, cooldown: c.cooldown} }
 
-// Failed follows a call without an answer, or with a server's failure. The message must not differ
-// from call to call without need: conditions repeat it.
+// Failed is called after a call without an answer, or with a server's failure. The message must not
+// differ from call to call without need: conditions repeat it.
 func (c *Circuit) Failed(now time.Time, message string) {
 	probed := c.probing
 	c.probing, c.last = false, message

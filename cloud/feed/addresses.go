@@ -9,8 +9,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 )
 
-// addresses is how far the search for an instance's addresses is: they are looked for only when
-// somebody wants them, and once.
+// addresses is the progress of the search for an instance's addresses: it runs on request only, and
+// once.
 type addresses struct {
 	wanted bool
 	// untold is set while no Change has reported the instance as running.

@@ -85,7 +85,7 @@ type record struct {
 	// ours is set if a reconciler of this process asked for it: the compartment may hold other
 	// managers' machines.
 	ours bool
-	// addresses is how far the search for its addresses is.
+	// addresses is the progress of the search for its addresses.
 	addresses addresses
 }
 

@@ -16,7 +16,7 @@ const (
 	failing = 2
 	// patience is how long facts stay trustworthy while the account does not answer.
 	patience = 2 * time.Minute
-	// Slow is how long a poll may take before nobody waits for its end.
+	// Slow is how long callers wait for the end of a poll.
 	Slow = 10 * time.Second
 )
 

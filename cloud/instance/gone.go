@@ -57,7 +57,7 @@ func Observe(ctx context.Context, c observer, id string) (instance oci.Instance,
 	return oci.Instance{}, false, nil
 }
 
-// Removal is how far the end of an instance is.
+// Removal is the progress of an instance's termination.
 type Removal struct {
 	// State is OCI's of the instance; empty once it is not even listed.
 	State oci.LifecycleState

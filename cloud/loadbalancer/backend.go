@@ -20,7 +20,7 @@ type Membership struct {
 	Doing string
 	// WorkRequestID is to be remembered for the next call.
 	WorkRequestID string
-	// Failure is the reason if OCI gave the change up; else nil.
+	// Failure is the reason of a failed change; else nil.
 	Failure *cloud.Error
 }
 

@@ -17,7 +17,7 @@ import (
 // documentation, "API Errors").
 const codeIncorrectState = "IncorrectState"
 
-// Removal is how far a Remove is.
+// Removal is the progress of a Remove.
 type Removal struct {
 	// Gone is set once no load balancer of the cluster is left, on proof.
 	Gone bool

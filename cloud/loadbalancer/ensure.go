@@ -32,7 +32,7 @@ type State struct {
 	Ready bool
 	// Doing names the unfinished work; empty once Ready.
 	Doing string
-	// Failure is the reason if OCI gave a change up; else nil.
+	// Failure is the reason of a failed change; else nil.
 	Failure *cloud.Error
 	// Lost is set if there is none, and a new one would not have the address in use.
 	Lost bool
@@ -132,7 +132,7 @@ func (a Account) create(ctx context.Context, owner ownership.Owner, spec Spec, s
 	return state, err
 }
 
-// failed finds out why OCI gave the creation up, and deletes its remains, so the next pass can try
+// failed finds out why the creation failed, and deletes its remains, so the next pass can try
 // again.
 func (a Account) failed(ctx context.Context, state State, own ownership.Proof) (State, error) {
 	state.Failure = &cloud.Error{Kind: cloud.Unknown, Message: "the load balancer is FAILED"}

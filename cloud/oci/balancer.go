@@ -115,7 +115,7 @@ type BalancerWork struct {
 	Ended bool
 	// BalancerID is the load balancer's OCID; may be empty at first.
 	BalancerID string
-	// Failure is the reason if OCI gave the change up; else nil.
+	// Failure is the reason of a failed change; else nil.
 	Failure *cloud.Error
 }
 

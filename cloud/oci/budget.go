@@ -69,8 +69,7 @@ func newBucket(most Budget, now time.Time) *bucket {
 	return &bucket{most: most, perSecond: most.PerSecond, tokens: float64(most.Burst), filled: now}
 }
 
-// take takes a token, or says after how long to ask again and whether OCI's throttling is the
-// reason.
+// take takes a token, or returns how long to wait and whether OCI's throttling is the reason.
 func (b *bucket) take(now time.Time) (wait time.Duration, throttled bool) {
 	if elapsed := now.Sub(b.filled).Seconds(); elapsed > 0 {
 		b.tokens = min(float64(b.most.Burst), b.tokens+elapsed*b.perSecond)
@@ -98,7 +97,7 @@ func (b *bucket) turn() time.Duration {
 	return turn
 }
 
-// slowDown follows a call throttled by OCI. Calls in flight at the time say nothing new.
+// slowDown is called after a call throttled by OCI. Calls in flight at the time say nothing new.
 func (b *bucket) slowDown(now time.Time, retryAfter time.Duration) {
 	b.tokens = min(b.tokens, 0)
 	if now.Before(b.paused) {
@@ -111,7 +110,7 @@ func (b *bucket) slowDown(now time.Time, retryAfter time.Duration) {
 	b.perSecond = max(b.most.PerSecond*smallest, b.perSecond/2)
 }
 
-// speedUp follows any other answer.
+// speedUp is called after any other answer.
 func (b *bucket) speedUp() {
 	b.throttled = 0
 	b.perSecond = min(b.most.PerSecond, b.perSecond+b.most.PerSecond*recovery)

@@ -12,8 +12,8 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 )
 
-// skew is by how much the clock of another management cluster may be wrong. Only the first look
-// after a restart goes by it.
+// skew bounds the error of another management cluster's clock. It matters only for the first
+// observation after a restart.
 const skew = 2 * time.Minute
 
 // Claim names the management cluster holding a resource in OCI. Two may have the same objects:
@@ -22,7 +22,7 @@ const skew = 2 * time.Minute
 type Claim struct {
 	// Holder is empty for an unclaimed resource: an older version made it.
 	Holder string
-	// Since is of the holder's clock; zero if the tag does not say.
+	// Since is by the holder's clock; zero if the tag does not say.
 	Since time.Time
 }
 

@@ -11,8 +11,8 @@ import (
 const (
 	// clockSkew is how far the clocks of OCI and of a coordination server may be apart.
 	clockSkew = 5 * time.Minute
-	// joinSlack is how much later than a join times out a device may still be its machine's: a key
-	// lives an hour, and a machine tries for as long.
+	// joinSlack is how long after the join timeout a device may still be its machine's: a key lives
+	// an hour, and a machine tries for as long.
 	joinSlack = time.Hour
 )
 

@@ -169,8 +169,8 @@ func (s *State) pickAddress(subnet *Subnet, wanted string) (string, error) {
 	return "", ErrInvalid("The subnet %s has no free IP addresses", subnet.ID)
 }
 
-// newPublicIP hands out addresses of 198.18.0.0/15, RFC 2544's range for benchmarks: they are
-// nobody's on the Internet.
+// newPublicIP hands out addresses of 198.18.0.0/15, RFC 2544's range for benchmarks: it is unused
+// on the Internet.
 func (s *State) newPublicIP() string {
 	address := s.world.publicRange.Addr().As4()
 	binary.BigEndian.PutUint32(address[:], binary.BigEndian.Uint32(address[:])+s.world.publicIPs.Add(1))
