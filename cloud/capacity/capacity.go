@@ -74,9 +74,7 @@ func shortageOf(place Place, kind cloud.Kind) infrav1.Shortage {
 
 // fit widens shortages until they are no more than the API allows. Forgetting a place instead would
 // have it tried again at once and, with more places than the bound, the machine would never rest; a
-// neighbour left out with it is only tried later.A place that was forgotten instead would be tried
-// again at once and, with more places than that, the machine would never rest; a neighbour that is
-// left out with it is only tried later.
+// neighbour left out with it is only tried later.
 func fit(shortages []infrav1.Shortage) []infrav1.Shortage {
 	for _, widen := range []func(*infrav1.Shortage){
 		func(s *infrav1.Shortage) { s.FaultDomain = "" },

@@ -257,7 +257,7 @@ func validateURL(field, value string) error {
 		return invalid(field, "no http or https URL")
 	}
 	if parsed.User != nil {
-		return invalid(field, "holds a password: user data can be read by anyone with access to the instance")
+		return invalid(field, "holds a password: user data can be read by anyone who can read the instance")
 	}
 	return nil
 }

@@ -9,6 +9,8 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/placement"
 )
 
 const (
@@ -130,21 +132,36 @@ func ownerOf(instance oci.Instance) string {
 	return instance.Tags[infrav1.MachinePoolUIDTag]
 }
 
-// Strays lists the listed, not TERMINATED instances with a machine's or a machine pool's tag but
-// without a known machine. The tag of a pool's instance names no machine: those are all strays.
-func (b *Book) Strays(known func(machineUID string) bool) []oci.Instance {
+// Uncounted is an instance and its use not counted for any machine.
+type Uncounted struct {
+	oci.Instance
+	Size placement.Size
+}
+
+// Uncounted lists the listed, not TERMINATED instances with a machine's or a machine pool's tag and
+// a larger use than counted for the machine in the tag: the machine is unknown, has another
+// instance, or claims to be smaller. Users can write all of this. The tag of a pool's instance
+// names no machine: those are all uncounted.
+func (b *Book) Uncounted(counted func(ownership.Mark) placement.Size) []Uncounted {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	var strays []oci.Instance
+	left := map[ownership.Mark]placement.Size{}
+	var uncounted []Uncounted
 	for _, r := range b.instances {
 		if r.missing || r.instance.State == oci.StateTerminated {
 			continue
 		}
-		if uid := r.instance.Tags[infrav1.MachineUIDTag]; uid == "" || !known(uid) {
-			strays = append(strays, r.instance)
+		mark, size := ownership.MachineIn(r.instance.Tags), placement.SizeOf(r.instance.OCPUs, r.instance.MemoryGB)
+		rest, begun := left[mark]
+		if !begun {
+			rest = counted(mark)
+		}
+		left[mark] = rest.Beyond(size)
+		if size = size.Beyond(rest); size != (placement.Size{}) {
+			uncounted = append(uncounted, Uncounted{r.instance, size})
 		}
 	}
-	return strays
+	return uncounted
 }
 
 // Claimed lists the lasting instances with a machine's or a machine pool's tag, as of the last

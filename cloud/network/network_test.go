@@ -252,7 +252,7 @@ func TestAnExistingNetworkIsLookedAtAndNothingElse(t *testing.T) {
 	theirs.Claim = nil
 	b.sim.ResetCalls()
 
-	state, err := Verify(t.Context(), b.client, infrav1.ExistingNetwork{
+	state, err := Verify(t.Context(), b.client, b.owner, infrav1.ExistingNetwork{
 		SubnetID: theirs.SubnetID, NetworkSecurityGroupIDs: theirs.NetworkSecurityGroupIDs,
 	})
 
@@ -285,7 +285,7 @@ func TestAnExistingNetworkThatCannotBeUsed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			_, err := Verify(t.Context(), b.client, world.spec)
+			_, err := Verify(t.Context(), b.client, b.owner, world.spec)
 			g.Expect(cloud.KindOf(err)).To(Equal(world.kind))
 			g.Expect(err).To(MatchError(ContainSubstring(world.message)))
 		})

@@ -71,6 +71,23 @@ func (o Owner) TagsWith(other Owner) map[string]string {
 	return tags
 }
 
+// Mark is kind, identity, namespace and name as tags hold them, to look an owner up by.
+type Mark struct{ kind, identity, name string }
+
+// Mark is what the owner's tags say.
+func (o Owner) Mark() Mark { return Mark{o.uidTag, o.identity, nameValue(o.namespace, o.name)} }
+
+// MachineIn is the machine named by an instance's tags.
+func MachineIn(tags map[string]string) Mark {
+	return Mark{infrav1.MachineUIDTag, tags[infrav1.MachineUIDTag], tags[infrav1.MachineNameTag]}
+}
+
+// IsNeighbours tells whether tags name an owner of the kind in another namespace.
+func (o Owner) IsNeighbours(tags map[string]string) bool {
+	namespace, _, named := strings.Cut(tags[o.nameTag], "/")
+	return named && namespace != o.namespace
+}
+
 // Digest stands for kind, identity, namespace and name where there is no room for them: 40
 // hexadecimal digits. It is infeasible to make another object with the same digest.
 func (o Owner) Digest() string {

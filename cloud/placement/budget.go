@@ -34,6 +34,13 @@ func (s Size) Plus(other Size) Size {
 	}
 }
 
+// Beyond is by how much it exceeds the other, figure by figure.
+func (s Size) Beyond(other Size) Size {
+	return Size{
+		max(0, s.Instances-other.Instances), max(0, s.OCPUs-other.OCPUs), max(0, s.MemoryGB-other.MemoryGB), max(0, s.VolumeGB-other.VolumeGB),
+	}
+}
+
 // Times is the size of so many.
 func (s Size) Times(n int64) Size {
 	return Size{s.Instances * n, s.OCPUs * n, s.MemoryGB * n, s.VolumeGB * n}

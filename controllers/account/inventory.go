@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/placement"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/index"
@@ -35,18 +36,19 @@ func (r *Reconciler) inventory(ctx context.Context, s *scope) error {
 		return fmt.Errorf("listing OCIMeshMachines: %w", err)
 	}
 	sums := tally{ours: map[string]placement.Size{}, others: map[string]placement.Size{}}
-	known := map[string]bool{}
+	counted := map[ownership.Mark]placement.Size{}
 	for i := range machines.Items {
 		machine := &machines.Items[i]
 		at := machine.Status.Placement
 		sums.machines++
-		add(sums.ours, at.Shape, r.sizeOf(s, machine))
-		known[identity.Of(machine)] = true
+		size := r.sizeOf(s, machine)
+		add(sums.ours, at.Shape, size)
+		counted[identity.OfMachine(machine).Mark()] = size
 	}
 	if r.Pollers != nil {
 		book := r.Pollers.Book(s.account)
-		for _, seen := range book.Strays(func(machineUID string) bool { return known[machineUID] }) {
-			add(sums.ours, seen.Shape, placement.SizeOf(seen.OCPUs, seen.MemoryGB))
+		for _, seen := range book.Uncounted(func(mark ownership.Mark) placement.Size { return counted[mark] }) {
+			add(sums.ours, seen.Shape, seen.Size)
 		}
 		for _, seen := range book.Others() {
 			add(sums.others, seen.Shape, placement.SizeOf(seen.OCPUs, seen.MemoryGB))

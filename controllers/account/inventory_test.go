@@ -63,7 +63,7 @@ func TestTheColumnsAreAnOperatorsPage(t *testing.T) {
 	g := NewWithT(t)
 	_, r, account := newStocked(t)
 	at := capacity.Place{Account: account.Name, AvailabilityDomain: "ad", Shape: arm}
-	r.Pollers.Shortages(account).Record(at, cloud.LimitExceeded, time.Now())
+	r.Pollers.Shortages(account).Record(at, capacity.Size{OCPUs: 1, MemoryGB: 6}, cloud.LimitExceeded, time.Now())
 	reconciled(t, r, account)
 
 	columns, cells := table(t.Context(), g, account)

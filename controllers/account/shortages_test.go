@@ -27,7 +27,7 @@ func TestShortagesAreWrittenDownToldAndEnd(t *testing.T) {
 	}
 	w.OCI.ResetCalls()
 
-	r.Pollers.Shortages(account).Record(at, cloud.LimitExceeded, time.Now())
+	r.Pollers.Shortages(account).Record(at, capacity.Size{OCPUs: 1, MemoryGB: 6}, cloud.LimitExceeded, time.Now())
 	reconciled(t, r, account)
 
 	g.Expect(account.Status.Shortages).To(HaveLen(1))
@@ -35,7 +35,7 @@ func TestShortagesAreWrittenDownToldAndEnd(t *testing.T) {
 	g.Expect(<-recorder.Events).To(And(ContainSubstring("CapacityShortage"), ContainSubstring("left out until")))
 	g.Expect(w.OCI.CallCounts("")["ListLimitValues"]).NotTo(BeZero(), "the limits are read without delay")
 
-	g.Expect(r.Pollers.Shortages(account).Found(at)).To(BeTrue())
+	g.Expect(r.Pollers.Shortages(account).Found(at, capacity.Size{OCPUs: 1, MemoryGB: 6})).To(BeTrue())
 	reconciled(t, r, account)
 	g.Expect(account.Status.Shortages).To(BeEmpty())
 	g.Expect(<-recorder.Events).To(ContainSubstring("CapacityReturned"))

@@ -16,6 +16,7 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/loadbalancer"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/network"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/claims"
@@ -40,6 +41,9 @@ func (r *Reconciler) loadBalancer(ctx context.Context, s *scope) error {
 	spec := balancerSpec(s, account)
 	if r.memory.balancer(s.infra.UID, c, spec, r.restFor(s)) {
 		return nil
+	}
+	if err := verifyPlace(ctx, s, c); err != nil {
+		return endpointProblem(err)
 	}
 	state, err := r.ensureLoadBalancer(ctx, s, c, spec)
 	status := &s.infra.Status.LoadBalancer
@@ -66,6 +70,13 @@ func (r *Reconciler) loadBalancer(ctx context.Context, s *scope) error {
 		r.memory.rememberBalancer(s.infra.UID, c, balancerSpec(s, account))
 	}
 	return nil
+}
+
+// verifyPlace looks whether the load balancer may be where the user wants it.
+func verifyPlace(ctx context.Context, s *scope, c *oci.Client) error {
+	bounded, cancel := context.WithTimeout(oci.Patient(ctx), s.options.AccountTimeout)
+	defer cancel()
+	return network.VerifyBalancer(bounded, c, identity.OfCluster(s.infra), s.infra.Spec.LoadBalancer)
 }
 
 // ensureLoadBalancer ensures the load balancer and, once it is as it should be, that every machine
@@ -206,7 +217,7 @@ func (r *Reconciler) removeLoadBalancer(ctx context.Context, s *scope) error {
 const balancerKey = "/load-balancer"
 
 func (r *Reconciler) deleteLoadBalancer(ctx context.Context, s *scope, name string) (loadbalancer.Removal, error) {
-	c, err := r.clientOf(ctx, name)
+	c, err := r.clientOf(ctx, s, name)
 	if err != nil {
 		return loadbalancer.Removal{}, err
 	}

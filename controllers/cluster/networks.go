@@ -64,7 +64,7 @@ func (r *Reconciler) ensureNetwork(ctx context.Context, s *scope, account *accou
 	if managed := account.spec.Network.Managed; managed != nil {
 		state, err = network.Ensure(ctx, client, identity.OfCluster(s.infra).HeldBy(holder), *managed, balancerPort(s, account))
 	} else {
-		state, err = network.Verify(ctx, client, account.spec.Network.Existing)
+		state, err = network.Verify(ctx, client, identity.OfCluster(s.infra), account.spec.Network.Existing)
 	}
 	if state.VCNID != "" {
 		account.network = state

@@ -94,7 +94,7 @@ func (r *Reconciler) removeNetwork(ctx context.Context, s *scope, account *accou
 func (r *Reconciler) deleteNetwork(
 	ctx context.Context, s *scope, account *accountState, holder ownership.Holder,
 ) (network.Removal, error) {
-	c, err := r.clientOf(ctx, account.name)
+	c, err := r.clientOf(ctx, s, account.name)
 	if err != nil {
 		return network.Removal{}, err
 	}
@@ -102,14 +102,21 @@ func (r *Reconciler) deleteNetwork(
 }
 
 // clientOf is the client of an account in which something has to go. Whether the namespace may
-// still use the account does not matter: what it made there has to go.
-func (r *Reconciler) clientOf(ctx context.Context, name string) (*oci.Client, error) {
+// still use the account does not matter if status has recorded something there; users can write the
+// annotation.
+func (r *Reconciler) clientOf(ctx context.Context, s *scope, name string) (*oci.Client, error) {
 	found := &infrav1.OCIAccount{}
 	if err := r.Client.Get(ctx, client.ObjectKey{Name: name}, found); err != nil {
 		if apierrors.IsNotFound(err) {
 			return nil, access.NewProblem(infrav1.AccountNotFoundReason, "create the OCIAccount again")
 		}
 		return nil, fmt.Errorf("reading OCIAccount %s: %w", name, err)
+	}
+	recorded := lastSeen(s.infra, name).VCNID != "" || name == s.infra.LoadBalancerAccount() && s.infra.Status.LoadBalancer.ID != ""
+	if !recorded {
+		if err := r.Clients.MayLookInAccount(ctx, found, s.infra.Namespace); err != nil {
+			return nil, err
+		}
 	}
 	return r.Clients.OCI(ctx, found)
 }

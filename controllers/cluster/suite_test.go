@@ -47,7 +47,7 @@ func newBench(t *testing.T, options helpers.WorldOptions) *bench {
 func (b *bench) restart() {
 	b.r = &Reconciler{
 		Client: b.Client, Reader: b.Client, Options: Options{ListLag: time.Millisecond},
-		Clients: access.New(access.Options{Client: b.Client, RequestTimeout: 10 * time.Second}),
+		Clients: access.New(access.Options{Client: b.Client, RequestTimeout: 10 * time.Second, StrangerInterval: time.Nanosecond}),
 	}
 }
 

@@ -74,7 +74,7 @@ func refusedForCertain(err error) bool {
 func (r *Reconciler) note(ctx context.Context, s *scope, launched oci.Instance) {
 	if account, err := r.account(ctx, s.own.Status.Placement.Account); err == nil {
 		r.Pollers.Book(account).Note(launched, r.Options.withDefaults().Clock())
-		if r.Pollers.Shortages(account).Found(scheduling.PlaceOf(s.own.Status.Placement)) {
+		if r.Pollers.Shortages(account).Found(scheduling.PlaceOf(s.own.Status.Placement), s.sizeIn(s.own.Status.Placement.Shape)) {
 			r.Pollers.Announce(ctx, account.Name)
 		}
 	}
@@ -163,7 +163,7 @@ func (r *Reconciler) short(ctx context.Context, s *scope, err error) error {
 	// not seen.
 	s.exclusive = true
 	if account, err := r.account(ctx, at.Account); err == nil {
-		r.Pollers.Shortages(account).Record(scheduling.PlaceOf(at), kind, s.now)
+		r.Pollers.Shortages(account).Record(scheduling.PlaceOf(at), s.sizeIn(at.Shape), kind, s.now)
 		r.Pollers.Announce(ctx, account.Name)
 	}
 	r.Metrics.short(at, kind)

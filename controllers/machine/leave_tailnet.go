@@ -44,10 +44,11 @@ func (r *Reconciler) leaveTailnet(ctx context.Context, s *scope) error {
 	return r.deleteKeySecret(ctx, s)
 }
 
-// mayHaveJoined tells whether a device or a usable key of the machine may exist.
+// mayHaveJoined tells whether a device or a usable key of the machine may exist, as far as is
+// recorded or proven: a providerID is neither.
 func (s *scope) mayHaveJoined() bool {
 	recorded := s.own.Status.Tailnet
-	return s.keyExists || s.hadInstance || s.launched() || recorded.KeyID != "" || recorded.DeviceID != ""
+	return s.keyExists || s.hadInstance || s.own.Status.Instance.ID != "" || recorded.KeyID != "" || recorded.DeviceID != ""
 }
 
 // leave removes what is proven to be the machine's, and goes by the recorded identifiers only in

@@ -94,7 +94,7 @@ func (s *Scheduler) accountFacts(
 			out.Used = append(out.Used, useOf(other, true))
 		}
 	}
-	return out, s.options.Pollers.Shortages(account).For(request.Key.String(), now), nil
+	return out, s.options.Pollers.Shortages(account).For(request.Key.String(), request.sizeIn, now), nil
 }
 
 // awaitFirstPoll keeps anything from being placed in an account of which this process has seen

@@ -14,6 +14,7 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/placement"
 )
 
@@ -129,7 +130,7 @@ func (s *Scheduler) addUsage(ctx context.Context, pool Pool, facts *placement.Fa
 		return 0, err
 	}
 	others := slices.DeleteFunc(pools, func(other Pool) bool { return other.Key == pool.Key })
-	return s.addStrays(ctx, "", &facts.Accounts[0], append(others, pool), pool.Key)
+	return s.addStrays(ctx, ownership.Mark{}, &facts.Accounts[0], append(others, pool), pool.Key)
 }
 
 // pools are all pools that there are. Grants of others are forgotten.

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/placement"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 )
@@ -28,10 +29,10 @@ type reservations struct {
 
 	mu       sync.Mutex
 	machines map[client.ObjectKey]machine
-	// used is what machines use of each account; tagged are the machines in it, by identity; placed
-	// are those of each cluster.
+	// used is what machines use of each account; marked is that by what instances of theirs are
+	// tagged with; placed are those of each cluster.
 	used   map[string]map[placement.Use]placement.Size
-	tagged map[string]map[string]int
+	marked map[string]map[ownership.Mark]placement.Size
 	placed map[client.ObjectKey]map[placement.Placed]int
 	// sizes are those of shapes that are not flexible, as far as they are known.
 	sizes placement.Sizes
@@ -39,9 +40,9 @@ type reservations struct {
 
 // machine is where a machine counts.
 type machine struct {
-	identity string
-	cluster  client.ObjectKey
-	group    string
+	mark    ownership.Mark
+	cluster client.ObjectKey
+	group   string
 	// leaving says that it is being deleted: it uses what it uses, but for the spread it has left.
 	leaving bool
 	// recorded is what its status shows; reserved is what was decided after that.
@@ -73,8 +74,8 @@ func (s share) use() placement.Use {
 // observe takes over what a machine's object shows.
 func (r *reservations) observe(object *infrav1.OCIMeshMachine) {
 	r.change(client.ObjectKeyFromObject(object), func(m *machine) {
-		if id := identity.Of(object); m.identity != id {
-			*m = machine{identity: id}
+		if mark := identity.OfMachine(object).Mark(); m.mark != mark {
+			*m = machine{mark: mark}
 		}
 		m.cluster = client.ObjectKey{Namespace: object.Namespace, Name: object.Labels[clusterv1.ClusterNameLabel]}
 		m.group, m.leaving = groupOf(object.Labels), !object.DeletionTimestamp.IsZero()
@@ -86,8 +87,8 @@ func (r *reservations) observe(object *infrav1.OCIMeshMachine) {
 func (r *reservations) reserve(request Request, at infrav1.Placement) {
 	r.change(request.Key, func(m *machine) {
 		// What was seen of it may be newer than the request.
-		if m.identity == "" {
-			m.identity, m.cluster, m.group = request.Identity, request.Cluster, groupOf(request.Labels)
+		if m.mark == (ownership.Mark{}) {
+			m.mark, m.cluster, m.group = request.mark(), request.Cluster, groupOf(request.Labels)
 			m.recorded = r.shareAt(request.Recorded, request.Spec)
 		}
 		m.reserved = r.shareAt(at, request.Spec)
@@ -114,11 +115,11 @@ func (r *reservations) placement(key client.ObjectKey) infrav1.Placement {
 	return r.machines[key].newest().at
 }
 
-// has tells whether a machine with the identity is in the account.
-func (r *reservations) has(account, identity string) bool {
+// counted is what the machine counts for in the account that instances are tagged with.
+func (r *reservations) counted(account string, mark ownership.Mark) placement.Size {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.tagged[account][identity] > 0
+	return r.marked[account][mark]
 }
 
 // keepOnly lets go of all machines but those.
@@ -234,7 +235,7 @@ func (r *reservations) change(key client.ObjectKey, change func(*machine)) {
 // count adds the machine to the sums, or takes it away.
 func (r *reservations) count(m machine, sign int) {
 	if r.used == nil {
-		r.used, r.tagged = map[string]map[placement.Use]placement.Size{}, map[string]map[string]int{}
+		r.used, r.marked = map[string]map[placement.Use]placement.Size{}, map[string]map[ownership.Mark]placement.Size{}
 		r.placed = map[client.ObjectKey]map[placement.Placed]int{}
 	}
 	// A machine that moves from one place to another may be launched in either until that is
@@ -243,12 +244,8 @@ func (r *reservations) count(m machine, sign int) {
 		if s.at.Account == "" {
 			continue
 		}
-		use := s.use()
-		sums := inner(r.used, s.at.Account)
-		if sums[use] = sums[use].Plus(s.size.Times(int64(sign))); sums[use] == (placement.Size{}) {
-			delete(sums, use)
-		}
-		add(inner(r.tagged, s.at.Account), m.identity, sign)
+		sum(inner(r.used, s.at.Account), s.use(), s.size.Times(int64(sign)))
+		sum(inner(r.marked, s.at.Account), m.mark, s.size.Times(int64(sign)))
 	}
 	if at := m.newest().at; at.Account != "" && !m.leaving {
 		add(inner(r.placed, m.cluster), placement.Placed{
@@ -271,6 +268,13 @@ func inner[K, L comparable, V any](of map[K]map[L]V, key K) map[L]V {
 		of[key] = map[L]V{}
 	}
 	return of[key]
+}
+
+// sum adds up, and keeps nothing that is 0.
+func sum[K comparable](sums map[K]placement.Size, key K, size placement.Size) {
+	if sums[key] = sums[key].Plus(size); sums[key] == (placement.Size{}) {
+		delete(sums, key)
+	}
 }
 
 // add counts, and keeps nothing that is 0.

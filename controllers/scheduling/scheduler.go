@@ -21,6 +21,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/capacity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/image"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/placement"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
@@ -109,6 +110,19 @@ type Request struct {
 	// Cluster names the Cluster, InfraCluster is its infrastructure.
 	Cluster      client.ObjectKey
 	InfraCluster *infrav1.OCIMeshCluster
+}
+
+// mark is what instances of the machine are tagged with.
+func (r Request) mark() ownership.Mark {
+	return ownership.Machine(r.Identity, r.Key.Namespace, r.Key.Name).Mark()
+}
+
+func (r Request) sizeIn(shape string) capacity.Size { return SizeIn(r.Spec, shape) }
+
+// SizeIn is what a machine asks of a shape.
+func SizeIn(spec infrav1.OCIMeshMachineSpec, shape string) capacity.Size {
+	size := placement.ShapeNamed(spec, shape, nil).Size
+	return capacity.Size{OCPUs: size.OCPUs, MemoryGB: size.MemoryGB}
 }
 
 // Placement is where a machine goes.

@@ -18,6 +18,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/capacity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
 )
 
@@ -169,7 +170,7 @@ func TestWhyThereIsNoPlace(t *testing.T) {
 		"there was no room": {
 			func(w *world, _ *Request) {
 				place := PlaceOf(infrav1.Placement{Account: "alice"})
-				w.scheduler.options.Pollers.Shortages(w.accounts[0]).Record(place, cloud.OutOfCapacity, w.now())
+				w.scheduler.options.Pollers.Shortages(w.accounts[0]).Record(place, capacity.Size{OCPUs: 1, MemoryGB: 6}, cloud.OutOfCapacity, w.now())
 			}, infrav1.NoCapacityReason,
 			"No account can take the machine: alice ", 5 * time.Minute,
 		},

@@ -13,6 +13,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/placement"
 )
 
@@ -28,7 +29,7 @@ func (s *Scheduler) addMachines(ctx context.Context, request Request, facts *pla
 		return err
 	}
 	for i := range facts.Accounts {
-		if _, err := s.addStrays(ctx, request.Identity, &facts.Accounts[i], pools, client.ObjectKey{}); err != nil {
+		if _, err := s.addStrays(ctx, request.mark(), &facts.Accounts[i], pools, client.ObjectKey{}); err != nil {
 			return err
 		}
 	}
@@ -85,11 +86,12 @@ func (s *Scheduler) observeAll(ctx context.Context) error {
 	return nil
 }
 
-// addStrays adds instances with a machine's or a machine pool's tag that are of no machine in
-// sight: of one that lost its status, of another manager, or of a pool. They count for the budget,
-// as do instances of pools that polls have yet to show; unseen is how many of those are one pool's.
+// addStrays adds what instances with a machine's or a machine pool's tag use that no machine counts
+// for: those of a machine that lost its status, of another manager, or of a pool. They count for
+// the budget, as do instances of pools that polls have yet to show; unseen is how many of those are
+// one pool's.
 func (s *Scheduler) addStrays(
-	ctx context.Context, identity string, account *placement.Account, pools []Pool, one client.ObjectKey,
+	ctx context.Context, own ownership.Mark, account *placement.Account, pools []Pool, one client.ObjectKey,
 ) (unseen int, err error) {
 	if account.Budget.Families == nil && account.Budget.VolumeGB == nil {
 		return 0, nil
@@ -107,8 +109,13 @@ func (s *Scheduler) addStrays(
 			volumes[pool.Identity] = s.shapeOf(pool).Size.VolumeGB
 		}
 	}
-	for _, stray := range book.Strays(func(tagged string) bool { return tagged == identity || s.reservations.has(account.Name, tagged) }) {
-		use := useOf(stray, false)
+	counted := func(mark ownership.Mark) placement.Size { return s.reservations.counted(account.Name, mark) }
+	for _, stray := range book.Uncounted(counted) {
+		if own != (ownership.Mark{}) && ownership.MachineIn(stray.Tags) == own {
+			continue
+		}
+		use := useOf(stray.Instance, false)
+		use.Size = stray.Size
 		if pool := stray.Tags[infrav1.MachinePoolUIDTag]; seen[pool] != nil {
 			seen[pool].add(stray.State)
 			use.Size.VolumeGB = volumes[pool]

@@ -36,14 +36,9 @@ func (r *Reconciler) findUsers(ctx context.Context, s *scope) error {
 		if cluster.Spec.TailnetRef.Name != s.tailnet.Name {
 			continue
 		}
-		// A cluster is provisioned only while it may use its tailnet, and tailnetRef cannot be
-		// changed.
-		uses := ptr.Deref(cluster.Status.Initialization.Provisioned, false) || vip.HoldsAny(s.tailnet, cluster)
-		if !uses {
-			var err error
-			if uses, err = r.Clients.MayUseTailnet(ctx, s.tailnet, cluster.Namespace); err != nil {
-				return err
-			}
+		uses, err := r.uses(ctx, s.tailnet, cluster)
+		if err != nil {
+			return err
 		}
 		if uses {
 			users = append(users, infrav1.ObjectUser{Namespace: cluster.Namespace, Name: cluster.Name})
@@ -54,4 +49,13 @@ func (r *Reconciler) findUsers(ctx context.Context, s *scope) error {
 	})
 	s.users = users
 	return nil
+}
+
+// uses tells whether a cluster that names the tailnet may use it, or did while it might: it is
+// provisioned only while it may, and tailnetRef cannot be changed.
+func (r *Reconciler) uses(ctx context.Context, tn *infrav1.Tailnet, cluster *infrav1.OCIMeshCluster) (bool, error) {
+	if ptr.Deref(cluster.Status.Initialization.Provisioned, false) || vip.HoldsAny(tn, cluster) {
+		return true, nil
+	}
+	return r.Clients.MayUseTailnet(ctx, tn, cluster.Namespace)
 }

@@ -9,7 +9,9 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
@@ -54,4 +56,24 @@ func TestAClusterThatMayNotUseATailnetNeitherStopsItNorKeepsIt(t *testing.T) {
 	g.Expect(env.Client.Delete(t.Context(), w.Tailnet)).To(Succeed())
 	reconcileOnce(t, r, w.Tailnet)
 	env.ExpectGone(t, w.Tailnet)
+}
+
+// A tailnet lists its devices whenever it is looked at, and whoever writes objects can have that
+// happen as often as he likes.
+func TestOnlyClustersThatUseATailnetHaveItLookedAt(t *testing.T) {
+	g := NewWithT(t)
+	w, r := newWorld(t, tailnetsim.Tailscale)
+	made := func(namespace string) *infrav1.OCIMeshCluster {
+		cluster := helpers.NewCluster(namespace, "any")
+		env.Create(t, cluster)
+		infra := helpers.NewOCIMeshCluster(cluster, w.Tailnet.Name, w.AccountNames())
+		env.Create(t, infra)
+		return infra
+	}
+	request := ConsistOf(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(w.Tailnet)})
+	forged := made(env.Namespace(t, nil))
+	g.Expect(r.clusterToTailnet(t.Context(), forged)).To(BeEmpty())
+	g.Expect(r.clusterToTailnet(t.Context(), made(w.Namespace))).To(request)
+	forged.Status.Initialization.Provisioned = ptr.To(true)
+	g.Expect(r.clusterToTailnet(t.Context(), forged)).To(request, "the namespace has lost permission")
 }

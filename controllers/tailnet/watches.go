@@ -7,7 +7,6 @@ import (
 	"context"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
 	capicontrollerutil "sigs.k8s.io/cluster-api/util/controller"
 	"sigs.k8s.io/cluster-api/util/predicates"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -32,17 +31,26 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, opt
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.secretToTailnets)).
 		// Not for each change of a cluster's status: a tailnet lists its devices whenever it is
 		// looked at.
-		Watches(&infrav1.OCIMeshCluster{}, handler.EnqueueRequestsFromMapFunc(clusterToTailnet), predicate.GenerationChangedPredicate{}).
+		Watches(&infrav1.OCIMeshCluster{}, handler.EnqueueRequestsFromMapFunc(r.clusterToTailnet), predicate.GenerationChangedPredicate{}).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.Options.Concurrency}).
 		Complete(ctx, r)
 }
 
-func clusterToTailnet(_ context.Context, object client.Object) []reconcile.Request {
+// clusterToTailnet is the tailnet of a cluster with permission to use it. A pass over a tailnet
+// lists its devices: no cluster without permission causes one.
+func (r *Reconciler) clusterToTailnet(ctx context.Context, object client.Object) []reconcile.Request {
 	cluster, ok := object.(*infrav1.OCIMeshCluster)
 	if !ok {
 		return nil
 	}
-	return []reconcile.Request{{NamespacedName: types.NamespacedName{Name: cluster.Spec.TailnetRef.Name}}}
+	tn := &infrav1.Tailnet{}
+	if err := r.Client.Get(ctx, client.ObjectKey{Name: cluster.Spec.TailnetRef.Name}, tn); err != nil {
+		return nil
+	}
+	if uses, err := r.uses(ctx, tn, cluster); err == nil && !uses {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: client.ObjectKeyFromObject(tn)}}
 }
 
 func (r *Reconciler) secretToTailnets(ctx context.Context, secret client.Object) []reconcile.Request {

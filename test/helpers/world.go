@@ -99,7 +99,7 @@ func NewWorld(t *testing.T, env *Environment, options WorldOptions) *World {
 	w := &World{Environment: env, Namespace: env.Namespace(t, nil), ManagerNamespace: env.Namespace(t, nil)}
 	w.Clients = access.New(access.Options{
 		Client: env.Client, Namespace: w.ManagerNamespace, RequestTimeout: options.RequestTimeout, Limits: limits,
-		TailnetLimits: tailnetLimits,
+		TailnetLimits: tailnetLimits, StrangerInterval: time.Nanosecond,
 	})
 	w.startTailnet(t, options)
 	w.startOCI(t, options)

@@ -102,6 +102,10 @@ func TestAForgedMachineAdoptsNothing(t *testing.T) {
 			t.Parallel()
 			g := NewWithT(t)
 			b, attacker := newBench(t), env.Namespace(t, nil)
+			// Not even if the attacker may use the account.
+			helpers.Update(t, b.Environment, b.Accounts[0], func(a *infrav1.OCIAccount) {
+				a.Spec.AllowedNamespaces.List = append(a.Spec.AllowedNamespaces.List, attacker)
+			})
 			b.launch(t, attack.tags(b.Namespace, attacker))
 			b.cluster(t, attacker)
 			object := attack.object(t, b, attacker)

@@ -157,18 +157,28 @@ func tagsOf(identity, namespace, name string) map[string]string {
 	return map[string]string{infrav1.MachinePoolUIDTag: identity, infrav1.MachinePoolNameTag: namespace + "/" + name}
 }
 
-// pass polls the first account and reconciles the object once, in a new process.
-func (b *bench) pass(t *testing.T, g Gomega, object *expv1.OCIMeshMachinePoolMachine) {
+// reconciler is one of a new process, which has polled the first account.
+func (b *bench) reconciler(t *testing.T) *poolmachine.Reconciler {
 	t.Helper()
 	pollers := poller.New(env.Client, b.Clients, poller.Options{PollInterval: tick, ProgressInterval: tick})
-	r := &poolmachine.Reconciler{
+	_ = pollers.Poll(t.Context(), b.Accounts[0].Name)
+	return &poolmachine.Reconciler{
 		Client: env.Client, Access: b.Clients, Pollers: pollers, Recorder: b.recorder,
 		Options: poolmachine.Options{Intervals: phases.Intervals{Poll: tick, Retry: tick}},
 	}
-	_ = pollers.Poll(t.Context(), b.Accounts[0].Name)
+}
+
+func (b *bench) reconcile(t *testing.T, g Gomega, r *poolmachine.Reconciler, object *expv1.OCIMeshMachinePoolMachine) {
+	t.Helper()
 	_, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(object)})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(client.IgnoreNotFound(b.Client.Get(t.Context(), client.ObjectKeyFromObject(object), object))).To(Succeed())
+}
+
+// pass polls the first account and reconciles the object once, in a new process.
+func (b *bench) pass(t *testing.T, g Gomega, object *expv1.OCIMeshMachinePoolMachine) {
+	t.Helper()
+	b.reconcile(t, g, b.reconciler(t), object)
 }
 
 // delete deletes the object and makes passes until it is gone.

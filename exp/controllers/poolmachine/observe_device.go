@@ -65,28 +65,3 @@ func (r *Reconciler) claim(s *scope, instance *oci.Instance) ownership.DeviceCla
 	}
 	return claim
 }
-
-// leaveTailnet removes the device that is recorded, or proven by the instance as polls show it.
-func (r *Reconciler) leaveTailnet(ctx context.Context, s *scope) error {
-	if s.joins == nil {
-		return nil
-	}
-	instance := s.instance
-	if seen, known := s.book.Instance(s.instanceID); instance == nil && known {
-		instance = &seen.Instance
-	}
-	claim := r.claim(s, instance)
-	list, err := s.joins.RecentDevices(ctx, s.Intervals.Progress)
-	if err != nil {
-		return err
-	}
-	found, err := r.statuses().Find(ctx, s.joins, list, s.claimant(), claim)
-	if err != nil {
-		return err
-	}
-	if claim.Recorded != "" {
-		// Also if the list does not show it: that may be older than the device.
-		found.Proof = ownership.Recorded(s.own.Status.Tailnet.DeviceID)
-	}
-	return tailnetnode.Leave(ctx, s.joins, found, r.Recorder, s.own)
-}

@@ -1,0 +1,45 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package machinepool_test
+
+import (
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
+)
+
+func TestTheKeyIsRotatedAheadOfItsEnd(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t, 1)
+	b.untilReady(t, 1)
+	first := b.own.Status.Configuration
+	keys := b.Control.Keys()
+	g.Expect(keys).To(HaveLen(1))
+	g.Expect(keys[0].Reusable).To(BeTrue())
+	g.Expect(keys[0].Ephemeral).To(BeFalse())
+	g.Expect(keys[0].Preauthorized).To(BeTrue())
+	g.Expect(keys[0].Tags).To(ConsistOf(helpers.NodeTag))
+	kept := names(b.machines(t))
+
+	b.sleep(11 * time.Hour)
+	b.untilReady(t, 1)
+	g.Expect(b.own.Status.Configuration).To(Equal(first), "not yet")
+	b.sleep(2 * time.Hour)
+	b.until(t, func(g Gomega) {
+		g.Expect(b.own.Status.Configuration.KeyID).NotTo(Equal(first.KeyID))
+		g.Expect(b.left(t, "instanceconfiguration")).To(Equal(1), "the old one is deleted")
+		g.Expect(b.Control.Leftovers().Keys).To(HaveLen(1), "the old one is revoked")
+		g.Expect(b.own.Status.Pool.State).To(Equal("RUNNING"))
+	})
+	g.Expect(names(b.machines(t))).To(Equal(kept), "no instance is replaced")
+
+	b.scaleTo(t, 2)
+	b.untilReady(t, 2)
+	b.delete(t)
+	b.expectNothingLeft(t)
+}

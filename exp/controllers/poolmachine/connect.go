@@ -1,0 +1,63 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package poolmachine
+
+import (
+	"context"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/cluster-api/util/conditions"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+)
+
+// connect finds the account, whatever its state and whomever it allows, if the machine is known to
+// be there. Without one nothing was ever proven of the machine.
+func (r *Reconciler) connect(ctx context.Context, s *scope) error {
+	name := s.accountName()
+	if name == "" {
+		return nil
+	}
+	account := &infrav1.OCIAccount{}
+	err := r.Client.Get(ctx, client.ObjectKey{Name: name}, account)
+	switch {
+	case apierrors.IsNotFound(err):
+		return access.NewProblem(infrav1.AccountNotFoundReason, "OCIAccount %s, which the machine is in, does not exist: create it again", name)
+	case err != nil:
+		return fmt.Errorf("reading OCIAccount %s: %w", name, err)
+	}
+	s.account, s.book = account, r.Pollers.Book(account)
+	if stranger, err := r.isStranger(ctx, s); err != nil || stranger {
+		return err
+	}
+	s.client, err = r.Access.OCI(ctx, account)
+	return err
+}
+
+// isStranger tells whether nothing says that the machine is in the account, which does not allow
+// the namespace: no call is made for it. A deletion goes by what the account's polls show anyway.
+func (r *Reconciler) isStranger(ctx context.Context, s *scope) (bool, error) {
+	if s.own.Status.Account != "" {
+		return false, nil
+	}
+	allowed, err := r.Access.MayUseAccount(ctx, s.account, s.own.Namespace)
+	if err != nil || allowed {
+		return false, err
+	}
+	if s.own.DeletionTimestamp.IsZero() {
+		_, err := r.Access.Account(ctx, s.account.Name, s.own.Namespace)
+		return true, err
+	}
+	if seen, known := s.book.Instance(s.instanceID); known {
+		_, proven := s.prove(seen.ID, seen.Tags)
+		return !proven, nil
+	}
+	if _, polled := s.book.Age(s.now); !polled && conditions.IsTrue(s.account, infrav1.ReadyCondition) {
+		return true, access.NewProblem(infrav1.WaitingForTerminationReason, "Waiting for a look at account %s", s.account.Name)
+	}
+	return true, nil
+}
