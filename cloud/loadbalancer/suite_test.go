@@ -23,7 +23,7 @@ var (
 	owner = ownership.Cluster("uid-1", "ns", "c1")
 )
 
-// operations are the names in the simulator of what both kinds do.
+// operations are the simulator's names of the operations common to both kinds.
 var operations = map[infrav1.EndpointType]map[string]string{
 	infrav1.EndpointNetworkLoadBalancer: {
 		"create": "CreateNetworkLoadBalancer", "delete": "DeleteNetworkLoadBalancer", "get": "GetNetworkLoadBalancer",
@@ -98,7 +98,7 @@ func (b *bench) group() string {
 	return group.ID
 }
 
-// ensure is one pass, which remembers what it is told to.
+// ensure is one pass; it remembers the returned facts.
 func (b *bench) ensure() (State, error) {
 	state, err := b.Ensure(b.t.Context(), owner, b.spec, b.known)
 	b.known = state.Known
@@ -127,7 +127,7 @@ func (b *bench) gone(id string) {
 	b.g.Expect(b.balancers()).To(BeEmpty())
 }
 
-// balancers are the OCIDs of those that there are.
+// balancers are the OCIDs of the existing load balancers.
 func (b *bench) balancers() []string {
 	left, err := b.sim.Leftovers("one")
 	b.g.Expect(err).NotTo(HaveOccurred())

@@ -255,7 +255,7 @@ func TestAnInstanceCountsOnceWhetherItsMachineKnowsItOrNot(t *testing.T) {
 		Resource: oci.Resource{ID: "instance", State: oci.StateRunning, Tags: map[string]string{
 			infrav1.MachineUIDTag: own.Identity, infrav1.MachineNameTag: own.Key.String(),
 		}},
-		Shape:    arm, OCPUs: 2, MemoryGB: 12,
+		Shape: arm, OCPUs: 2, MemoryGB: 12,
 	}}
 	w.written(own, Placement{})
 	g.Expect(fits(other, 1)).To(BeTrue())
