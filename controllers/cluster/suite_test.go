@@ -119,3 +119,5 @@ func (b *bench) machineIn(infra *infrav1.OCIMeshCluster, name, account string) *
 
 // created counts the calls of a kind that made something, over all tenancies.
 func (b *bench) count(operation string) int { return b.OCI.CallCounts("")[operation] }
+
+type change = func(*clusterv1.Cluster, *infrav1.OCIMeshCluster)

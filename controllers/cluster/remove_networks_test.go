@@ -14,24 +14,6 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
 )
 
-func TestDeletionWaitsForTheMachines(t *testing.T) {
-	b := newBench(t, helpers.WorldOptions{Accounts: 1})
-	infra := b.cluster("c1")
-	b.until(infra, "Ready True Ready")
-	machine := b.machineIn(infra, "m1", b.Accounts[0].Name)
-	b.g.Expect(env.Client.Delete(t.Context(), infra.DeepCopy())).To(Succeed())
-
-	b.until(infra, "Deleting True InUse")
-
-	helpers.ExpectConditions(t, infra, "Ready False InUse", "Deleting True InUse", "AccountsReady False Deleting",
-		"NetworkReady False Deleting", "TailnetReady False Deleting", "EndpointReady False Deleting", "Paused False NotPaused")
-	b.g.Expect(b.count("DeleteSubnet")).To(BeZero())
-
-	b.g.Expect(env.Client.Delete(t.Context(), machine)).To(Succeed())
-	b.untilGone(infra)
-	b.ExpectNothingLeft(t)
-}
-
 func TestAnAccountThatDoesNotAnswerKeepsTheFinalizer(t *testing.T) {
 	for name, world := range map[string]struct {
 		spoil func(*bench)
@@ -105,17 +87,6 @@ func TestAnAccountThatDoesNotAllowTheNamespaceAnyMoreIsCleanedUpAllTheSame(t *te
 	b.deleted(infra)
 
 	b.ExpectNothingLeft(t)
-}
-
-func TestAClusterThatNeverGotAnywhereGoesAtOnce(t *testing.T) {
-	b := newBench(t, helpers.WorldOptions{Accounts: 1})
-	b.g.Expect(env.Client.Delete(t.Context(), b.Accounts[0])).To(Succeed())
-	infra := b.cluster("c1")
-	b.until(infra, "AccountsReady False AccountNotFound")
-
-	b.deleted(infra)
-
-	b.g.Expect(b.OCI.Calls()).To(BeEmpty())
 }
 
 func TestANetworkWhoseOCIDWasLostIsWaitedForAndFound(t *testing.T) {

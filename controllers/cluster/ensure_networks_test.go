@@ -4,16 +4,17 @@
 package cluster
 
 import (
+	"slices"
 	"testing"
 	"time"
 
 	. "github.com/onsi/gomega"
-	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
-
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
 )
 
 func TestANetworkOfTheUsersIsUsedAndNeitherChangedNorDeleted(t *testing.T) {
@@ -100,4 +101,31 @@ func TestAMovedClusterKeepsItsNetworks(t *testing.T) {
 	b.g.Expect(b.count("CreateVcn")).To(Equal(2), "one for each account")
 	b.deleted(moved)
 	b.ExpectNothingLeft(t)
+}
+
+func TestALostAnswerMakesNothingTwice(t *testing.T) {
+	for _, operation := range []string{
+		"CreateVcn", "CreateInternetGateway", "CreateRouteTable", "CreateNetworkSecurityGroup",
+		"AddNetworkSecurityGroupSecurityRules", "CreateSubnet", "UpdateSecurityList",
+	} {
+		t.Run(operation, func(t *testing.T) {
+			b := newBench(t, helpers.WorldOptions{Accounts: 1})
+			infra := b.cluster("c1")
+			b.OCI.AddFault(sim.Fault{Operation: operation, AfterCommit: true, Reset: true})
+
+			b.g.Eventually(func() bool {
+				// A process that dies at the lost answer knows nothing afterwards.
+				b.restart()
+				_, err := b.reconcile(infra)
+				b.g.Expect(err).NotTo(HaveOccurred())
+				return slices.Contains(helpers.ConditionsOf(infra), "Ready True Ready")
+			}, patience, "5ms").Should(BeTrue())
+
+			left, err := b.OCI.Leftovers(b.Tenancies[0].Name)
+			b.g.Expect(err).NotTo(HaveOccurred())
+			b.g.Expect(left).To(HaveLen(5), "VCN, gateway, route table, group, subnet: %v", left)
+			b.deleted(infra)
+			b.ExpectNothingLeft(t)
+		})
+	}
 }

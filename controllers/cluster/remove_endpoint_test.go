@@ -53,14 +53,3 @@ func TestALoadBalancerThatOCIKeepsIsTheUsersToFree(t *testing.T) {
 	b.untilGone(infra)
 	b.ExpectNothingLeft(t)
 }
-
-func TestAClusterWithALoadBalancerThatNeverGotAnywhereGoesAtOnce(t *testing.T) {
-	b := newBench(t, helpers.WorldOptions{Accounts: 1})
-	b.g.Expect(env.Client.Delete(t.Context(), b.Accounts[0])).To(Succeed())
-	infra := b.cluster("c1", balanced(infrav1.EndpointNetworkLoadBalancer))
-	b.until(infra, "EndpointReady False Waiting")
-
-	b.deleted(infra)
-
-	b.g.Expect(b.OCI.Calls()).To(BeEmpty())
-}
