@@ -3,11 +3,6 @@
 
 package v1alpha1
 
-// HasLoadBalancer tells whether the endpoint is a load balancer that the provider makes.
-func (t EndpointType) HasLoadBalancer() bool {
-	return t == EndpointNetworkLoadBalancer || t == EndpointLoadBalancer
-}
-
 // LoadBalancerScope is from where a load balancer can be reached.
 // +kubebuilder:validation:Enum=Public;Private
 type LoadBalancerScope string

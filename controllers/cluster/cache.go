@@ -17,22 +17,22 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 )
 
-// memory is what this process has seen with its own eyes. It spares calls and is not needed: a
-// restart looks again. The zero value is ready.
-type memory struct {
+// cache is what this process has seen of networks and load balancers. It spares calls and is not
+// needed: a restart looks again. The zero value is ready.
+type cache struct {
 	mu       sync.Mutex
-	networks map[memoryKey]seenNetwork
-	empty    map[memoryKey]time.Time
-	// balancers go by the cluster's UID.
-	balancers map[types.UID]seenBalancer
+	networks map[accountKey]cachedNetwork
+	empty    map[accountKey]time.Time
+	// loadBalancers go by the cluster's UID.
+	loadBalancers map[types.UID]cachedLoadBalancer
 }
 
-type memoryKey struct {
+type accountKey struct {
 	cluster types.UID
 	account string
 }
 
-type seenNetwork struct {
+type cachedNetwork struct {
 	// client stands for the version of the credentials that it was seen with.
 	client *oci.Client
 	spec   infrav1.AccountNetwork
@@ -40,82 +40,82 @@ type seenNetwork struct {
 	at     time.Time
 }
 
-type seenBalancer struct {
+type cachedLoadBalancer struct {
 	client *oci.Client
 	spec   loadbalancer.Spec
 	at     time.Time
 }
 
-// balancer tells whether the cluster's load balancer was seen to be as it should be within the
-// interval, with this client and for this spec.
-func (m *memory) balancer(cluster types.UID, client *oci.Client, spec loadbalancer.Spec, interval time.Duration) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	seen, ok := m.balancers[cluster]
-	return ok && seen.client == client && seen.spec.Equal(spec) && time.Since(seen.at) < interval
+// hasLoadBalancer tells whether the cluster's load balancer was seen to be as it should be within
+// the TTL, with this client and for this spec.
+func (c *cache) hasLoadBalancer(cluster types.UID, client *oci.Client, spec loadbalancer.Spec, ttl time.Duration) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	seen, ok := c.loadBalancers[cluster]
+	return ok && seen.client == client && seen.spec.Equal(spec) && time.Since(seen.at) < ttl
 }
 
-// rememberBalancer keeps that the load balancer is as it should be.
-func (m *memory) rememberBalancer(cluster types.UID, client *oci.Client, spec loadbalancer.Spec) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.balancers == nil {
-		m.balancers = map[types.UID]seenBalancer{}
+// setLoadBalancer keeps that the load balancer is as it should be.
+func (c *cache) setLoadBalancer(cluster types.UID, client *oci.Client, spec loadbalancer.Spec) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.loadBalancers == nil {
+		c.loadBalancers = map[types.UID]cachedLoadBalancer{}
 	}
-	m.balancers[cluster] = seenBalancer{client: client, spec: spec, at: time.Now()}
+	c.loadBalancers[cluster] = cachedLoadBalancer{client: client, spec: spec, at: time.Now()}
 }
 
-// network is the account's complete network, if it was seen within the interval with this client
+// network is the account's complete network, if it was seen within the TTL with this client
 // and for this spec.
-func (m *memory) network(key memoryKey, client *oci.Client, spec infrav1.AccountNetwork, interval time.Duration) (network.State, bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	seen, ok := m.networks[key]
-	if !ok || seen.client != client || !equality.Semantic.DeepEqual(seen.spec, spec) || time.Since(seen.at) >= interval {
+func (c *cache) network(key accountKey, client *oci.Client, spec infrav1.AccountNetwork, ttl time.Duration) (network.State, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	seen, ok := c.networks[key]
+	if !ok || seen.client != client || !equality.Semantic.DeepEqual(seen.spec, spec) || time.Since(seen.at) >= ttl {
 		return network.State{}, false
 	}
 	return seen.state, true
 }
 
-// remember keeps a complete network.
-func (m *memory) remember(key memoryKey, client *oci.Client, spec infrav1.AccountNetwork, state network.State) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.networks == nil {
-		m.networks = map[memoryKey]seenNetwork{}
+// setNetwork keeps a complete network.
+func (c *cache) setNetwork(key accountKey, client *oci.Client, spec infrav1.AccountNetwork, state network.State) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.networks == nil {
+		c.networks = map[accountKey]cachedNetwork{}
 	}
-	m.networks[key] = seenNetwork{client: client, spec: *spec.DeepCopy(), state: state, at: time.Now()}
+	c.networks[key] = cachedNetwork{client: client, spec: *spec.DeepCopy(), state: state, at: time.Now()}
 }
 
 // emptyFor tells whether the account was seen to be empty of networks for at least that long,
 // beginning with the first call.
-func (m *memory) emptyFor(key memoryKey, least time.Duration) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	since, ok := m.empty[key]
+func (c *cache) emptyFor(key accountKey, least time.Duration) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	since, ok := c.empty[key]
 	if !ok {
-		if m.empty == nil {
-			m.empty = map[memoryKey]time.Time{}
+		if c.empty == nil {
+			c.empty = map[accountKey]time.Time{}
 		}
 		since = time.Now()
-		m.empty[key] = since
+		c.empty[key] = since
 	}
 	return time.Since(since) >= least
 }
 
-// forget drops what is known of the account's network.
-func (m *memory) forget(key memoryKey) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	delete(m.networks, key)
-	delete(m.empty, key)
+// dropNetwork drops what is known of the account's network.
+func (c *cache) dropNetwork(key accountKey) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.networks, key)
+	delete(c.empty, key)
 }
 
-// forgetCluster drops what is known of the cluster.
-func (m *memory) forgetCluster(cluster types.UID) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	maps.DeleteFunc(m.networks, func(key memoryKey, _ seenNetwork) bool { return key.cluster == cluster })
-	maps.DeleteFunc(m.empty, func(key memoryKey, _ time.Time) bool { return key.cluster == cluster })
-	delete(m.balancers, cluster)
+// dropCluster drops what is known of the cluster.
+func (c *cache) dropCluster(cluster types.UID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	maps.DeleteFunc(c.networks, func(key accountKey, _ cachedNetwork) bool { return key.cluster == cluster })
+	maps.DeleteFunc(c.empty, func(key accountKey, _ time.Time) bool { return key.cluster == cluster })
+	delete(c.loadBalancers, cluster)
 }

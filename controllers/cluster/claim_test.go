@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/claims"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
@@ -26,7 +27,7 @@ const window = 6 * time.Second
 func (b *bench) managed(id string, window time.Duration) {
 	b.r = &Reconciler{
 		Client: b.Client, Reader: b.Client, Options: Options{ListLag: time.Millisecond, NetworkInterval: time.Nanosecond},
-		Clients: access.New(access.Options{Client: b.Client, RequestTimeout: 10 * time.Second}), Claims: claims.New(id, window),
+		Clients: access.New(access.Options{Client: b.Client, RequestTimeout: 10 * time.Second, Limits: oci.Unlimited()}), Claims: claims.New(id, window),
 	}
 }
 
@@ -62,7 +63,7 @@ func (b *bench) untilClaim(infra *infrav1.OCIMeshCluster, state infrav1.ClaimSta
 		if infra.Spec.EndpointType.HasLoadBalancer() {
 			g.Expect(infra.Status.LoadBalancer.Claim.State).To(Equal(state))
 		}
-	}, patience, 5*time.Millisecond).Should(Succeed())
+	}, timeout, 5*time.Millisecond).Should(Succeed())
 }
 
 func withEndpoint(kind infrav1.EndpointType) change {
@@ -102,7 +103,7 @@ func TestADrillIsToldThatTheNetworksAreNotItsOwnAndEndsNothing(t *testing.T) {
 			drill.until(copied, "NetworkReady False HeldElsewhere")
 			production.g.Expect(helpers.MessageOf(copied, infrav1.NetworkReadyCondition)).To(ContainSubstring("production"))
 			production.g.Expect(drill.Client.Delete(t.Context(), copied.DeepCopy())).To(Succeed())
-			production.g.Eventually(func(g Gomega) { g.Expect(drill.pass(g, copied)).To(BeFalse()) }, patience, "5ms").Should(Succeed())
+			production.g.Eventually(func(g Gomega) { g.Expect(drill.pass(g, copied)).To(BeFalse()) }, timeout, "5ms").Should(Succeed())
 			production.g.Expect(production.endings()).To(BeZero())
 			production.until(infra, "Ready True Ready")
 
@@ -126,11 +127,11 @@ func TestAMovedClusterIsTakenOverAndDeletedOnceNobodyMinded(t *testing.T) {
 			second.untilClaim(moved, infrav1.ClaimHeld)
 			first.until(infra, "NetworkReady False HeldElsewhere")
 			first.g.Expect(first.Client.Delete(t.Context(), infra.DeepCopy())).To(Succeed())
-			first.g.Eventually(func(g Gomega) { g.Expect(first.pass(g, infra)).To(BeFalse()) }, patience, "5ms").Should(Succeed())
+			first.g.Eventually(func(g Gomega) { g.Expect(first.pass(g, infra)).To(BeFalse()) }, timeout, "5ms").Should(Succeed())
 			first.g.Expect(first.endings()).To(BeZero())
 
 			second.g.Expect(second.Client.Delete(t.Context(), moved.DeepCopy())).To(Succeed())
-			second.g.Eventually(func(g Gomega) { g.Expect(second.pass(g, moved)).To(BeFalse()) }, patience, "5ms").Should(Succeed())
+			second.g.Eventually(func(g Gomega) { g.Expect(second.pass(g, moved)).To(BeFalse()) }, timeout, "5ms").Should(Succeed())
 			second.ExpectNothingLeft(t)
 		})
 	}
@@ -150,6 +151,6 @@ func TestADeletionRightAfterAMoveWaits(t *testing.T) {
 	}
 	second.g.Expect(second.endings()).To(BeZero())
 	second.managed("second", window)
-	second.g.Eventually(func(g Gomega) { g.Expect(second.pass(g, moved)).To(BeFalse()) }, patience, "5ms").Should(Succeed())
+	second.g.Eventually(func(g Gomega) { g.Expect(second.pass(g, moved)).To(BeFalse()) }, timeout, "5ms").Should(Succeed())
 	second.ExpectNothingLeft(t)
 }

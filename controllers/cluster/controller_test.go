@@ -4,6 +4,9 @@
 package cluster
 
 import (
+	"os"
+	"regexp"
+	"slices"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -15,7 +18,25 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 )
 
+func TestThePackageCommentListsThePhases(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	r := &Reconciler{}
+	var names []string
+	for _, phase := range slices.Concat(r.normalPhases(), r.deletePhases()) {
+		names = append(names, phase.Name)
+	}
+	source, err := os.ReadFile("controller.go")
+	g.Expect(err).NotTo(HaveOccurred())
+	var listed []string
+	for _, line := range regexp.MustCompile(`(?m)^//\t(.+?) {2,}`).FindAllStringSubmatch(string(source), -1) {
+		listed = append(listed, line[1])
+	}
+	g.Expect(listed).To(Equal(names))
+}
+
 func TestAClusterOverThreeAccountsComesAndGoes(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{})
 	infra := b.cluster("c1", func(_ *clusterv1.Cluster, infra *infrav1.OCIMeshCluster) {
 		if len(infra.Spec.Accounts) > 0 {
@@ -55,6 +76,7 @@ func TestAClusterOverThreeAccountsComesAndGoes(t *testing.T) {
 }
 
 func TestAClusterThatNobodyOwnsOrThatIsPausedOrForeignIsLeftAlone(t *testing.T) {
+	t.Parallel()
 	for name, change := range map[string]func(*clusterv1.Cluster, *infrav1.OCIMeshCluster){
 		"not owned": func(_ *clusterv1.Cluster, infra *infrav1.OCIMeshCluster) { infra.OwnerReferences = nil },
 		"paused":    func(cluster *clusterv1.Cluster, _ *infrav1.OCIMeshCluster) { cluster.Spec.Paused = ptr.To(true) },
@@ -63,6 +85,7 @@ func TestAClusterThatNobodyOwnsOrThatIsPausedOrForeignIsLeftAlone(t *testing.T) 
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			b := newBench(t, helpers.WorldOptions{Accounts: 1})
 			infra := b.cluster("c1", change)
 
@@ -78,6 +101,7 @@ func TestAClusterThatNobodyOwnsOrThatIsPausedOrForeignIsLeftAlone(t *testing.T) 
 }
 
 func TestAClusterAtRestMakesNoCalls(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{})
 	infra := b.cluster("c1")
 	b.until(infra, "Ready True Ready")
@@ -94,6 +118,7 @@ func TestAClusterAtRestMakesNoCalls(t *testing.T) {
 }
 
 func TestTwoClustersOfOneNameInTwoNamespacesDoNotMeet(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{Accounts: 1})
 	other := env.Namespace(t, nil)
 	helpers.Update(t, env, b.Accounts[0], func(a *infrav1.OCIAccount) {
@@ -126,6 +151,7 @@ func TestTwoClustersOfOneNameInTwoNamespacesDoNotMeet(t *testing.T) {
 }
 
 func TestStatusThatWasLostIsFoundAgain(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{})
 	infra := b.cluster("c1")
 	b.until(infra, "Ready True Ready")
@@ -143,6 +169,7 @@ func TestStatusThatWasLostIsFoundAgain(t *testing.T) {
 }
 
 func TestAClusterOfAnotherManagerIsLeftAlone(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{Accounts: 1})
 	b.r.Options.WatchFilterValue = "mine"
 	infra := b.cluster("c1")

@@ -80,7 +80,7 @@ func (l *life) live(change change) {
 		g.Expect(l.step(infra)).To(Succeed())
 		g.Expect(env.Client.Get(l.t.Context(), key, infra)).To(Succeed())
 		g.Expect(helpers.ConditionsOf(infra)).To(ContainElement("Ready True Ready"), "%v", infra.Status)
-	}, patience, 5*time.Millisecond).Should(Succeed())
+	}, timeout, 5*time.Millisecond).Should(Succeed())
 	left, err := l.OCI.Leftovers(l.Tenancies[0].Name)
 	l.g.Expect(err).NotTo(HaveOccurred())
 	known := map[string]bool{}
@@ -95,7 +95,7 @@ func (l *life) live(change change) {
 		g.Expect(l.step(infra)).To(Succeed())
 		err := env.Client.Get(l.t.Context(), key, infra)
 		g.Expect(apierrors.IsNotFound(err)).To(BeTrue(), "%v", infra.Status)
-	}, patience, 5*time.Millisecond).Should(Succeed())
+	}, timeout, 5*time.Millisecond).Should(Succeed())
 	l.ExpectNothingLeft(l.t)
 	l.Reload(l.t, l.Tailnet)
 	l.g.Expect(l.Tailnet.Status.VIPAllocations).To(BeEmpty())

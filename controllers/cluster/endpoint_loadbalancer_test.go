@@ -46,7 +46,9 @@ func balanced(kind infrav1.EndpointType, more ...func(*infrav1.OCIMeshCluster)) 
 func (b *bench) service(kind infrav1.EndpointType) loadbalancer.Account {
 	c, err := b.Clients.OCI(b.t.Context(), b.Accounts[0])
 	b.g.Expect(err).NotTo(HaveOccurred())
-	return loadbalancer.In(c, kind)
+	balancers, err := loadbalancer.In(c, kind)
+	b.g.Expect(err).NotTo(HaveOccurred())
+	return balancers
 }
 
 func (b *bench) balancerOf(infra *infrav1.OCIMeshCluster) oci.Balancer {
@@ -224,7 +226,7 @@ func (b *bench) untilRestarting(infra *infrav1.OCIMeshCluster, met func() bool) 
 		b.restart()
 		b.r.Options.ListLag = 100 * time.Millisecond
 		return met()
-	}, patience, time.Millisecond).Should(BeTrue(), "%v", infra.Status)
+	}, timeout, time.Millisecond).Should(BeTrue(), "%v", infra.Status)
 }
 
 func TestAStatusThatIsLostFindsItsLoadBalancerAgain(t *testing.T) {
@@ -256,7 +258,7 @@ func TestAStatusThatIsLostFindsItsLoadBalancerAgain(t *testing.T) {
 	}
 }
 
-func TestALoadBalancerThatOCIGivesUpIsToldOfAndTriedAgain(t *testing.T) {
+func TestALoadBalancerThatOCIGivesUpIsReportedAndTriedAgain(t *testing.T) {
 	for kind, operation := range map[infrav1.EndpointType]string{
 		infrav1.EndpointNetworkLoadBalancer: "CreateNetworkLoadBalancer", infrav1.EndpointLoadBalancer: "CreateLoadBalancer",
 	} {
@@ -325,7 +327,7 @@ func TestALostLoadBalancerIsNotReplacedByOneWithAnotherAddress(t *testing.T) {
 	b.ExpectNothingLeft(t)
 }
 
-func TestChangesBehindTheProvidersBackAreMended(t *testing.T) {
+func TestChangesBehindTheProvidersBackAreRepaired(t *testing.T) {
 	for _, kind := range balancedTypes {
 		t.Run(string(kind), func(t *testing.T) {
 			b := newBench(t, helpers.WorldOptions{Accounts: 1})
@@ -340,7 +342,7 @@ func TestChangesBehindTheProvidersBackAreMended(t *testing.T) {
 			service, id := b.service(kind), infra.Status.LoadBalancer.ID
 			_, err := service.UpdateListener(t.Context(), ownership.Recorded(id), "api-server", oci.Listener{Port: 443, Protocol: "TCP", BackendSet: "control-planes"})
 			b.g.Expect(err).NotTo(HaveOccurred())
-			b.g.Eventually(func() int { return b.balancerOf(infra).Listeners["api-server"].Port }, patience, time.Millisecond).Should(Equal(443))
+			b.g.Eventually(func() int { return b.balancerOf(infra).Listeners["api-server"].Port }, timeout, time.Millisecond).Should(Equal(443))
 
 			b.until(infra, "EndpointReady False EndpointProvisioning")
 			b.until(infra, "Ready True Ready")

@@ -13,18 +13,21 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/vip"
 )
 
-// tailnetVIP takes an address of the tailnet's range, once. The address is the cluster's as soon as
-// it is in the Tailnet's status; a crash before it is in the spec does no harm.
-func (r *Reconciler) tailnetVIP(ctx context.Context, s *scope) error {
+// vipEndpoint is an address of the tailnet's VIP range.
+type vipEndpoint struct{ r *Reconciler }
+
+// Ensure takes an address of the range, once. The address is the cluster's as soon as it is in the
+// Tailnet's status; a crash before it is in the spec does no harm.
+func (e vipEndpoint) Ensure(ctx context.Context, s *scope) error {
 	if s.tailnet == nil {
-		return access.NewProblem(infrav1.WaitingReason, "waits for the tailnet, which gives the address")
+		return waiting(s, "Waiting for the tailnet, which provides the address")
 	}
 	if err := overlap(s); err != nil {
 		return err
 	}
 	endpoint := &s.infra.Spec.ControlPlaneEndpoint
 	if endpoint.Host == "" {
-		address, err := r.ledger().Allocate(ctx, s.tailnet.Name, s.infra)
+		address, err := e.r.vipAllocator().Allocate(ctx, s.tailnet.Name, s.infra)
 		if err != nil {
 			return err
 		}
@@ -34,17 +37,29 @@ func (r *Reconciler) tailnetVIP(ctx context.Context, s *scope) error {
 	vips, err := netip.ParsePrefix(s.tailnet.Spec.VIPRange)
 	if address, notIP := netip.ParseAddr(endpoint.Host); err == nil && (notIP != nil || !vips.Contains(address)) {
 		return access.NewProblem(infrav1.EndpointOutOfRangeReason,
-			"spec.controlPlaneEndpoint.host %s is not in the vipRange %s of Tailnet %s: make the cluster anew without it, or with endpointType External",
+			"Address %s is not in the vipRange %s of Tailnet %s: recreate the cluster without spec.controlPlaneEndpoint.host, or with endpointType External",
 			endpoint.Host, vips, s.tailnet.Name)
 	}
 	for _, held := range s.tailnet.Status.VIPAllocations {
 		if held.Address == endpoint.Host && !vip.Holds(held, s.infra) {
 			return access.NewProblem(infrav1.EndpointInUseReason,
-				"%s is the address of OCIMeshCluster %s/%s: leave spec.controlPlaneEndpoint out, so that a free one is taken",
+				"Address %s belongs to OCIMeshCluster %s/%s: leave spec.controlPlaneEndpoint out to get a free one",
 				held.Address, held.Namespace, held.Name)
 		}
 	}
 	return nil
+}
+
+// Remove does nothing: the address is needed until the machines and their networks are gone.
+func (vipEndpoint) Remove(context.Context, *scope) error { return nil }
+
+// Release gives the address back to the range.
+func (e vipEndpoint) Release(ctx context.Context, s *scope) error {
+	return e.r.vipAllocator().Release(ctx, s.infra.Spec.TailnetRef.Name, s.infra)
+}
+
+func (r *Reconciler) vipAllocator() vip.Ledger {
+	return vip.Ledger{Client: r.Client, Reader: r.Reader, Allowed: r.Clients.MayUseTailnet}
 }
 
 // overlap refuses a VIP range in which the nodes reach something else: pods, services, or their own
@@ -61,7 +76,7 @@ func overlap(s *scope) error {
 			continue
 		}
 		return access.NewProblem(infrav1.VIPRangeOverlapReason,
-			"the vipRange %s of Tailnet %s overlaps %s %s: change one of them, or use a Tailnet object with another range",
+			"The vipRange %s of Tailnet %s overlaps %s %s: change one of them, or use a Tailnet object with another range",
 			vips, s.tailnet.Name, other.name, other.cidr)
 	}
 	return nil

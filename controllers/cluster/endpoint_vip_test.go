@@ -15,6 +15,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 )
 
@@ -61,7 +62,7 @@ func TestAnAddressOfAnotherClusterIsRefused(t *testing.T) {
 func TestACrashBetweenTheAddressAndTheSpecKeepsTheAddress(t *testing.T) {
 	b := newBench(t, helpers.WorldOptions{Accounts: 1})
 	crashed, other := b.cluster("c1"), b.cluster("c2")
-	address, err := b.r.ledger().Allocate(t.Context(), b.Tailnet.Name, crashed)
+	address, err := b.r.vipAllocator().Allocate(t.Context(), b.Tailnet.Name, crashed)
 	b.g.Expect(err).NotTo(HaveOccurred())
 
 	b.until(other, "Ready True Ready")
@@ -84,7 +85,7 @@ func TestTwoManagersNeverGiveOneAddressTwice(t *testing.T) {
 				Client: mgr.GetClient(), Reader: mgr.GetAPIReader(),
 				Clients: access.New(access.Options{Client: mgr.GetClient(), SecretMetadata: mgr.GetCache()}),
 			}
-			return r.SetupWithManager(ctx, mgr, Options{ProgressInterval: 100 * time.Millisecond})
+			return r.SetupWithManager(ctx, mgr, Options{Intervals: phases.Intervals{Progress: 100 * time.Millisecond}})
 		})
 	}
 

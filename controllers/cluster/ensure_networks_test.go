@@ -5,9 +5,11 @@ package cluster
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr/funcr"
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
@@ -60,7 +62,7 @@ func TestACompleteNetworkIsComparedWithOCIOnceInAWhile(t *testing.T) {
 	b.until(infra, "Ready True Ready")
 	b.OCI.ResetCalls()
 
-	b.g.Eventually(func() int { b.until(infra, "Ready True Ready"); return b.count("ListSubnets") }, patience).Should(BeNumerically(">", 0))
+	b.g.Eventually(func() int { b.until(infra, "Ready True Ready"); return b.count("ListSubnets") }, timeout).Should(BeNumerically(">", 0))
 }
 
 func TestAChangeOfTheSpecIsNotHeldUpByWhatWasSeen(t *testing.T) {
@@ -119,7 +121,7 @@ func TestALostAnswerMakesNothingTwice(t *testing.T) {
 				_, err := b.reconcile(infra)
 				b.g.Expect(err).NotTo(HaveOccurred())
 				return slices.Contains(helpers.ConditionsOf(infra), "Ready True Ready")
-			}, patience, "5ms").Should(BeTrue())
+			}, timeout, "5ms").Should(BeTrue())
 
 			left, err := b.OCI.Leftovers(b.Tenancies[0].Name)
 			b.g.Expect(err).NotTo(HaveOccurred())
@@ -127,5 +129,24 @@ func TestALostAnswerMakesNothingTwice(t *testing.T) {
 			b.deleted(infra)
 			b.ExpectNothingLeft(t)
 		})
+	}
+}
+
+func TestNetworksAndLoadBalancersThatComeAndGoAreLogged(t *testing.T) {
+	b := newBench(t, helpers.WorldOptions{Accounts: 1})
+	var lines []string
+	b.log = funcr.New(func(_, line string) { lines = append(lines, line) }, funcr.Options{})
+	infra := b.cluster("c1", balanced(infrav1.EndpointNetworkLoadBalancer))
+
+	b.until(infra, "Ready True Ready")
+	b.deleted(infra)
+
+	for _, message := range []string{
+		"Creating the network", "The network is ready", "Creating the load balancer", "The load balancer is active",
+		"Deleted the load balancer", "Deleted the network",
+	} {
+		told := slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return !strings.Contains(line, `"`+message+`"`) })
+		b.g.Expect(told).To(HaveLen(1), message)
+		b.g.Expect(told[0]).To(And(ContainSubstring(`"OCIAccount"=`), ContainSubstring(b.Accounts[0].Name)))
 	}
 }

@@ -15,9 +15,10 @@ import (
 
 // findAccounts finds the accounts of the spec and says of each whether the cluster can use it.
 func (r *Reconciler) findAccounts(ctx context.Context, s *scope) error {
+	var accounts []*accountState
 	for i := range s.infra.Spec.Accounts {
 		state := &accountState{name: s.infra.Spec.Accounts[i].Name, spec: &s.infra.Spec.Accounts[i]}
-		s.accounts = append(s.accounts, state)
+		accounts = append(accounts, state)
 		account, err := r.Clients.Account(ctx, state.name, s.infra.Namespace)
 		if err != nil {
 			if state.problem = access.AsProblem(err); state.problem.Reason == infrav1.InternalErrorReason {
@@ -29,12 +30,13 @@ func (r *Reconciler) findAccounts(ctx context.Context, s *scope) error {
 		ready := conditions.Get(account, infrav1.ReadyCondition)
 		switch {
 		case ready == nil:
-			state.unseen = true
-			state.problem = access.NewProblem(infrav1.AccountNotReadyReason, "OCIAccount %s has not been looked at yet", state.name)
+			state.unchecked = true
+			state.problem = access.NewProblem(infrav1.AccountNotReadyReason, "Waiting for OCIAccount %s to be checked", state.name)
 		case ready.Status != metav1.ConditionTrue:
 			state.problem = access.NewProblem(infrav1.AccountNotReadyReason,
 				"OCIAccount %s is not Ready: %s: %s", state.name, ready.Reason, ready.Message)
 		}
 	}
+	s.accounts = accounts
 	return nil
 }

@@ -14,18 +14,18 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
 )
 
-// An account in error is shown, affects nothing else, and is used once it is mended.
+// An account in error is shown, affects nothing else, and is used once it is fixed.
 func TestAnAccountInErrorAffectsOnlyItself(t *testing.T) {
 	for name, world := range map[string]struct {
 		spoil  func(*bench)
-		mend   func(*bench)
+		fix    func(*bench)
 		ready  string
 		reason string
 		show   string
 	}{
 		"missing": {
 			spoil: func(b *bench) { b.g.Expect(env.Client.Delete(b.t.Context(), b.Accounts[1].DeepCopy())).To(Succeed()) },
-			mend: func(b *bench) {
+			fix: func(b *bench) {
 				b.Accounts[1].ResourceVersion, b.Accounts[1].UID = "", ""
 				env.Create(b.t, b.Accounts[1])
 				b.MakeReady(b.t)
@@ -36,7 +36,7 @@ func TestAnAccountInErrorAffectsOnlyItself(t *testing.T) {
 			spoil: func(b *bench) {
 				helpers.Update(b.t, env, b.Accounts[1], func(a *infrav1.OCIAccount) { a.Spec.AllowedNamespaces.List = []string{"else"} })
 			},
-			mend: func(b *bench) {
+			fix: func(b *bench) {
 				helpers.Update(b.t, env, b.Accounts[1], func(a *infrav1.OCIAccount) { a.Spec.AllowedNamespaces.List = []string{b.Namespace} })
 			},
 			ready: "AccountsReady False NamespaceNotAllowed", reason: infrav1.NamespaceNotAllowedReason, show: "allowedNamespaces",
@@ -44,14 +44,14 @@ func TestAnAccountInErrorAffectsOnlyItself(t *testing.T) {
 		"not Ready": {
 			spoil: func(b *bench) {
 				b.Reload(b.t, b.Accounts[1])
-				b.SetReady(b.t, b.Accounts[1], metav1.ConditionFalse, "AuthenticationFailed", "mend the Secret")
+				b.SetReady(b.t, b.Accounts[1], metav1.ConditionFalse, "AuthenticationFailed", "fix the Secret")
 			},
-			mend:  func(b *bench) { b.MakeReady(b.t) },
-			ready: "AccountsReady False AccountNotReady", reason: infrav1.AccountNotReadyReason, show: "mend the Secret",
+			fix:   func(b *bench) { b.MakeReady(b.t) },
+			ready: "AccountsReady False AccountNotReady", reason: infrav1.AccountNotReadyReason, show: "fix the Secret",
 		},
 		"limit of VCNs used up": {
 			spoil: func(b *bench) { b.g.Expect(b.OCI.SetLimit(b.Tenancies[1].Name, "vcn-count", 0)).To(Succeed()) },
-			mend:  func(b *bench) { b.g.Expect(b.OCI.SetLimit(b.Tenancies[1].Name, "vcn-count", 10)).To(Succeed()) },
+			fix:   func(b *bench) { b.g.Expect(b.OCI.SetLimit(b.Tenancies[1].Name, "vcn-count", 10)).To(Succeed()) },
 			ready: "NetworkReady False NetworkFailed", reason: infrav1.NetworkFailedReason, show: "service limit",
 		},
 		"no permission": {
@@ -60,14 +60,14 @@ func TestAnAccountInErrorAffectsOnlyItself(t *testing.T) {
 					Tenancy: b.Tenancies[1].Name, Operation: "CreateVcn", Status: 404, Code: "NotAuthorizedOrNotFound", Times: -1,
 				})
 			},
-			mend:  func(b *bench) { b.OCI.ClearFaults() },
+			fix:   func(b *bench) { b.OCI.ClearFaults() },
 			ready: "NetworkReady False NotAuthorizedOrNotFound", reason: infrav1.NotAuthorizedOrNotFoundReason, show: "policies",
 		},
 		"service unavailable": {
 			spoil: func(b *bench) {
 				b.OCI.AddFault(sim.Fault{Tenancy: b.Tenancies[1].Name, Status: 503, Code: "ServiceUnavailable", Times: -1})
 			},
-			mend:  func(b *bench) { b.OCI.ClearFaults() },
+			fix:   func(b *bench) { b.OCI.ClearFaults() },
 			ready: "NetworkReady False Unavailable", reason: infrav1.UnavailableReason, show: "repeated later",
 		},
 	} {
@@ -77,7 +77,7 @@ func TestAnAccountInErrorAffectsOnlyItself(t *testing.T) {
 			infra := b.cluster("c1")
 
 			b.until(infra, world.ready)
-			b.g.Eventually(func() *bool { b.until(infra, world.ready); return infra.Status.Accounts[0].Ready }, patience, "5ms").
+			b.g.Eventually(func() *bool { b.until(infra, world.ready); return infra.Status.Accounts[0].Ready }, timeout, "5ms").
 				Should(HaveValue(BeTrue()))
 
 			b.g.Expect(infra.Status.Initialization.Provisioned).To(HaveValue(BeTrue()), "the other account is enough")
@@ -88,7 +88,7 @@ func TestAnAccountInErrorAffectsOnlyItself(t *testing.T) {
 			b.g.Expect(bad.Message).To(ContainSubstring(world.show))
 			b.g.Expect(helpers.MessageOf(infra, infrav1.ReadyCondition)).To(ContainSubstring(world.show))
 
-			world.mend(b)
+			world.fix(b)
 			b.until(infra, "Ready True Ready")
 
 			b.g.Expect(infra.Status.FailureDomains).To(HaveLen(2))
@@ -98,7 +98,7 @@ func TestAnAccountInErrorAffectsOnlyItself(t *testing.T) {
 	}
 }
 
-func TestAnAccountThatWasNotLookedAtYetIsWaitedFor(t *testing.T) {
+func TestAnAccountThatWasNotCheckedYetIsWaitedFor(t *testing.T) {
 	b := newBench(t, helpers.WorldOptions{Accounts: 2})
 	b.Reload(t, b.Accounts[1])
 	b.Accounts[1].Status = infrav1.OCIAccountStatus{AvailabilityDomains: b.Accounts[1].Status.AvailabilityDomains}

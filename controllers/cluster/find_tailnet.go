@@ -18,19 +18,15 @@ func (r *Reconciler) findTailnet(ctx context.Context, s *scope) error {
 	name := s.infra.Spec.TailnetRef.Name
 	tn, err := r.Clients.Tailnet(ctx, name, s.infra.Namespace)
 	if err != nil {
-		if s.tailnetProblem = access.AsProblem(err); s.tailnetProblem.Reason == infrav1.InternalErrorReason {
-			return err
-		}
-		return nil
+		return s.stopUnlessTold(err)
 	}
 	s.tailnet = tn
 	ready := conditions.Get(tn, infrav1.ReadyCondition)
 	switch {
 	case ready == nil:
-		s.tailnetProblem = access.NewProblem(infrav1.TailnetNotReadyReason, "Tailnet %s has not been looked at yet", name)
+		return access.NewProblem(infrav1.TailnetNotReadyReason, "Waiting for Tailnet %s to be checked", name)
 	case ready.Status != metav1.ConditionTrue:
-		s.tailnetProblem = access.NewProblem(infrav1.TailnetNotReadyReason,
-			"Tailnet %s is not Ready: %s: %s", name, ready.Reason, ready.Message)
+		return access.NewProblem(infrav1.TailnetNotReadyReason, "Tailnet %s is not Ready: %s: %s", name, ready.Reason, ready.Message)
 	}
 	return nil
 }

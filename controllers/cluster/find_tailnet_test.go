@@ -16,13 +16,13 @@ import (
 func TestTailnetsThatCannotBeUsed(t *testing.T) {
 	for name, world := range map[string]struct {
 		spoil    func(*bench)
-		mend     func(*bench)
+		fix      func(*bench)
 		tailnet  string
 		endpoint string
 	}{
 		"missing": {
 			spoil: func(b *bench) { b.g.Expect(env.Client.Delete(b.t.Context(), b.Tailnet.DeepCopy())).To(Succeed()) },
-			mend: func(b *bench) {
+			fix: func(b *bench) {
 				b.Tailnet.ResourceVersion, b.Tailnet.UID = "", ""
 				env.Create(b.t, b.Tailnet)
 				b.MakeReady(b.t)
@@ -33,7 +33,7 @@ func TestTailnetsThatCannotBeUsed(t *testing.T) {
 			spoil: func(b *bench) {
 				helpers.Update(b.t, env, b.Tailnet, func(n *infrav1.Tailnet) { n.Spec.AllowedNamespaces.List = []string{"else"} })
 			},
-			mend: func(b *bench) {
+			fix: func(b *bench) {
 				helpers.Update(b.t, env, b.Tailnet, func(n *infrav1.Tailnet) { n.Spec.AllowedNamespaces.List = []string{b.Namespace} })
 			},
 			tailnet: infrav1.NamespaceNotAllowedReason, endpoint: "EndpointReady False Waiting",
@@ -43,7 +43,7 @@ func TestTailnetsThatCannotBeUsed(t *testing.T) {
 				b.Reload(b.t, b.Tailnet)
 				b.SetReady(b.t, b.Tailnet, metav1.ConditionFalse, "ScopeMissing", "grant it")
 			},
-			mend:    func(b *bench) { b.MakeReady(b.t) },
+			fix:     func(b *bench) { b.MakeReady(b.t) },
 			tailnet: infrav1.TailnetNotReadyReason, endpoint: "EndpointReady True Ready",
 		},
 	} {
@@ -57,7 +57,7 @@ func TestTailnetsThatCannotBeUsed(t *testing.T) {
 			b.g.Expect(helpers.ConditionsOf(infra)).To(ContainElements("TailnetReady False "+world.tailnet, world.endpoint))
 			b.g.Expect(infra.Status.Initialization.Provisioned).To(BeNil())
 
-			world.mend(b)
+			world.fix(b)
 			b.until(infra, "Ready True Ready")
 			b.g.Expect(infra.Status.Initialization.Provisioned).To(HaveValue(BeTrue()))
 		})

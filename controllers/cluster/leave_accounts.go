@@ -19,11 +19,11 @@ func (r *Reconciler) leaveAccounts(ctx context.Context, s *scope) error {
 		if slices.ContainsFunc(s.accounts, func(a *accountState) bool { return a.name == name }) {
 			continue
 		}
-		account := &accountState{name: name, network: lastSeen(s.infra, name), claim: lastClaim(s.infra, name)}
-		s.left = append(s.left, account)
+		account := lastState(s.infra, name)
+		s.former = append(s.former, account)
 		if machines := s.machinesIn(name); machines > 0 {
 			account.networkProblem = access.NewProblem(infrav1.NetworkInUseReason,
-				"the account left spec.accounts, %d of the cluster's machines are still in it: delete them", machines)
+				"The account is no longer in spec.accounts, but %d of the cluster's machines are in it: delete them", machines)
 			continue
 		}
 		empty = append(empty, account)

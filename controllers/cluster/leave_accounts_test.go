@@ -32,7 +32,7 @@ func TestAnAccountThatLeavesTheSpecLosesItsNetworkAfterItsMachines(t *testing.T)
 		b.until(infra, "Ready True Ready")
 		return infra.Status.Accounts
 	},
-		patience, "5ms").Should(HaveLen(1))
+		timeout, "5ms").Should(HaveLen(1))
 
 	left, err := b.OCI.Leftovers(b.Tenancies[1].Name)
 	b.g.Expect(err).NotTo(HaveOccurred())

@@ -22,10 +22,10 @@ const (
 // maxFailureDomains is the contract's limit.
 const maxFailureDomains = 100
 
-// failureDomains lists the availability domains of the ready accounts. Those of an account that is
-// not ready just now stay while there are machines in them: the control plane provider would move
-// machines out of a failure domain that vanishes.
-func failureDomains(_ context.Context, s *scope) error {
+// listFailureDomains lists the availability domains of the ready accounts. Those of an account that
+// is not ready just now stay while there are machines in them: the control plane provider would
+// move machines out of a failure domain that vanishes.
+func listFailureDomains(_ context.Context, s *scope) error {
 	var domains []clusterv1.FailureDomain
 	for _, account := range s.accounts {
 		if account.ready() {
@@ -35,7 +35,7 @@ func failureDomains(_ context.Context, s *scope) error {
 			continue
 		}
 		for _, known := range s.infra.Status.FailureDomains {
-			if known.Attributes[attributeAccount] == account.name && (account.passing() || s.machinesIn(account.name) > 0) {
+			if known.Attributes[attributeAccount] == account.name && (account.transient() || s.machinesIn(account.name) > 0) {
 				known.ControlPlane = ptr.To(account.controlPlane())
 				domains = append(domains, known)
 			}
@@ -57,8 +57,8 @@ func failureDomain(account *accountState, domain infrav1.AvailabilityDomain) clu
 	}
 }
 
-// passing tells whether the account is not ready for a reason that passes by itself.
-func (a *accountState) passing() bool {
+// transient tells whether the account is not ready for a reason that passes by itself.
+func (a *accountState) transient() bool {
 	if a.inProgress() {
 		return true
 	}

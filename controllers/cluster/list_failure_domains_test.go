@@ -21,7 +21,7 @@ func TestAFailureDomainStaysWhileMachinesAreInIt(t *testing.T) {
 	b.machineIn(infra, "m1", b.Accounts[1].Name)
 	for _, account := range b.Accounts[1:] {
 		b.Reload(t, account)
-		b.SetReady(t, account, metav1.ConditionFalse, "AuthenticationFailed", "mend the Secret")
+		b.SetReady(t, account, metav1.ConditionFalse, "AuthenticationFailed", "fix the Secret")
 	}
 
 	b.until(infra, "AccountsReady False AccountNotReady")

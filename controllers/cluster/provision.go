@@ -8,14 +8,18 @@ import (
 	"slices"
 
 	"k8s.io/utils/ptr"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 )
 
 // provision says, once, that machines may be made: the endpoint and the tailnet are there, at least
 // one account for control planes is ready, and no account is about to be. An account in error is
 // not waited for.
 func provision(_ context.Context, s *scope) error {
+	_, noTailnet := s.Noted(infrav1.TailnetReadyCondition)
+	_, noEndpoint := s.Noted(infrav1.EndpointReadyCondition)
 	done := ptr.Deref(s.infra.Status.Initialization.Provisioned, false)
-	if done || s.tailnetProblem != nil || s.endpointProblem != nil || !s.infra.Spec.ControlPlaneEndpoint.IsValid() ||
+	if done || noTailnet || noEndpoint || !s.infra.Spec.ControlPlaneEndpoint.IsValid() ||
 		slices.ContainsFunc(s.accounts, (*accountState).inProgress) ||
 		!slices.ContainsFunc(s.accounts, func(a *accountState) bool { return a.ready() && a.controlPlane() }) {
 		return nil

@@ -42,9 +42,7 @@ func TestAPassOverAnOldCopyDoesNotSpoilTheStatus(t *testing.T) {
 	stale := infra.DeepCopy()
 	helpers.Update(t, env, infra, func(c *infrav1.OCIMeshCluster) { c.Labels = map[string]string{"team": "red"} })
 	seen := infra.Status.DeepCopy()
-	direct, err := client.NewWithWatch(env.Config, client.Options{Scheme: env.Scheme})
-	b.g.Expect(err).NotTo(HaveOccurred())
-	b.r.Client = interceptor.NewClient(direct, interceptor.Funcs{
+	b.intercept(interceptor.Funcs{
 		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
 			if cluster, ok := object.(*infrav1.OCIMeshCluster); ok && stale != nil {
 				stale.DeepCopyInto(cluster)
@@ -55,7 +53,7 @@ func TestAPassOverAnOldCopyDoesNotSpoilTheStatus(t *testing.T) {
 		},
 	})
 
-	_, err = b.reconcile(infra)
+	_, err := b.reconcile(infra)
 
 	b.g.Expect(apierrors.IsConflict(err)).To(BeTrue(), "%v", err)
 	b.g.Expect(&infra.Status).To(Equal(seen), "machines find their subnets in it")

@@ -28,7 +28,7 @@ func TestALoadBalancerThatCannotBeProvenGoneKeepsTheFinalizer(t *testing.T) {
 
 			b.until(infra, "Deleting True WaitingForAccount")
 
-			b.g.Expect(helpers.MessageOf(infra, infrav1.DeletingCondition)).To(ContainSubstring("the load balancer in OCIAccount"))
+			b.g.Expect(helpers.MessageOf(infra, infrav1.DeletingCondition)).To(ContainSubstring("The load balancer in OCIAccount"))
 			b.g.Expect(b.count("DeleteSubnet")).To(BeZero(), "its network comes after it")
 			b.OCI.ClearFaults()
 			b.restart()

@@ -13,11 +13,8 @@ import (
 
 // removeFinalizer lets the object go once nothing of it is left.
 func (r *Reconciler) removeFinalizer(_ context.Context, s *scope) error {
-	if s.waitsFor != nil {
-		return nil
-	}
 	controllerutil.RemoveFinalizer(s.infra, infrav1.OCIMeshClusterFinalizer)
-	r.memory.forgetCluster(s.infra.UID)
+	r.cache.dropCluster(s.infra.UID)
 	s.removed = true
 	return nil
 }

@@ -7,24 +7,23 @@ import (
 	"context"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 )
 
 // removeNetworks removes the networks in every account that may have one, also in those that left
 // the spec.
 func (r *Reconciler) removeNetworks(ctx context.Context, s *scope) error {
-	for _, name := range recorded(s.infra) {
-		s.left = append(s.left, &accountState{name: name, network: lastSeen(s.infra, name), claim: lastClaim(s.infra, name)})
-	}
-	if s.waitsFor != nil {
-		return nil
-	}
-	if err := r.removeFrom(ctx, s, s.left); err != nil {
+	if err := r.removeFrom(ctx, s, s.former); err != nil {
 		return err
 	}
-	for _, account := range s.left {
-		if s.waitsFor == nil || s.waitsFor.Reason == infrav1.DeletingReason {
-			s.waitsFor = account.networkProblem
+	var problem *access.Problem
+	for _, account := range s.former {
+		if problem == nil || problem.Reason == infrav1.DeletingReason {
+			problem = account.networkProblem
 		}
 	}
-	return nil
+	if problem == nil {
+		return nil
+	}
+	return problem
 }

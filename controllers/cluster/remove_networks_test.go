@@ -17,7 +17,7 @@ import (
 func TestAnAccountThatDoesNotAnswerKeepsTheFinalizer(t *testing.T) {
 	for name, world := range map[string]struct {
 		spoil func(*bench)
-		mend  func(*bench)
+		fix   func(*bench)
 	}{
 		"service unavailable": {
 			func(b *bench) {
@@ -66,12 +66,12 @@ func TestAnAccountThatDoesNotAnswerKeepsTheFinalizer(t *testing.T) {
 			b.g.Eventually(func() []infrav1.ClusterAccountStatus {
 				b.until(infra, "Deleting True WaitingForAccount")
 				return infra.Status.Accounts
-			}, patience, "5ms").Should(HaveLen(1), "the other account is done with")
+			}, timeout, "5ms").Should(HaveLen(1), "the other account is done with")
 			b.g.Expect(helpers.MessageOf(infra, infrav1.DeletingCondition)).To(ContainSubstring(b.Accounts[1].Name))
 			b.Reload(t, b.Tailnet)
 			b.g.Expect(b.Tailnet.Status.VIPAllocations).To(HaveLen(1), "the address is given back last")
 
-			world.mend(b)
+			world.fix(b)
 			b.untilGone(infra)
 			b.ExpectNothingLeft(t)
 		})
@@ -96,7 +96,7 @@ func TestANetworkWhoseOCIDWasLostIsWaitedForAndFound(t *testing.T) {
 	// The VCN is made, the process dies before it is written down, and the lists do not show it
 	// yet.
 	b.OCI.AddFault(sim.Fault{Operation: "CreateVcn", AfterCommit: true, Reset: true})
-	b.g.Eventually(func() int { _, _ = b.reconcile(infra); return b.count("CreateVcn") }, patience, "1ms").Should(Equal(1))
+	b.g.Eventually(func() int { _, _ = b.reconcile(infra); return b.count("CreateVcn") }, timeout, "1ms").Should(Equal(1))
 	b.g.Expect(infra.Status.Accounts[0].VCNID).To(BeEmpty())
 
 	b.deleted(infra)

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 )
 
@@ -25,27 +26,29 @@ func TestAManagerIsWokenByAccountsTailnetsAndMachines(t *testing.T) {
 	b.SetReady(t, b.Tailnet, metav1.ConditionFalse, "ScopeMissing", "grant it")
 	env.Manager(t, func(ctx context.Context, mgr manager.Manager) error {
 		r := &Reconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clients: b.Clients}
-		return r.SetupWithManager(ctx, mgr, Options{PollInterval: time.Hour, ProgressInterval: 100 * time.Millisecond, ListLag: time.Millisecond})
-	})
+		return r.SetupWithManager(ctx, mgr, Options{
+			Intervals: phases.Intervals{Poll: time.Hour, Progress: 100 * time.Millisecond}, ListLag: time.Millisecond,
+		})
+	}, b.Namespace)
 	infra := b.cluster("c1")
 	seen := func() []string {
 		env.Reload(t, infra)
 		return helpers.ConditionsOf(infra)
 	}
-	b.g.Eventually(seen, patience).Should(ContainElements("AccountsReady False AccountNotReady", "TailnetReady False TailnetNotReady"))
+	b.g.Eventually(seen, timeout).Should(ContainElements("AccountsReady False AccountNotReady", "TailnetReady False TailnetNotReady"))
 
 	b.MakeReady(t)
-	b.g.Eventually(seen, patience).Should(ContainElement("Ready True Ready"))
+	b.g.Eventually(seen, timeout).Should(ContainElement("Ready True Ready"))
 
 	machine := b.machineIn(infra, "m1", b.Accounts[0].Name)
 	b.g.Expect(env.Client.Delete(t.Context(), infra.DeepCopy())).To(Succeed())
-	b.g.Eventually(seen, patience).Should(ContainElement("Deleting True InUse"))
+	b.g.Eventually(seen, timeout).Should(ContainElement("Deleting True InUse"))
 	b.g.Expect(env.Client.Delete(t.Context(), machine)).To(Succeed())
 
 	b.g.Eventually(func(g Gomega) {
 		list := &infrav1.OCIMeshClusterList{}
 		g.Expect(env.Client.List(t.Context(), list, client.InNamespace(b.Namespace))).To(Succeed())
 		g.Expect(list.Items).To(BeEmpty())
-	}, patience).Should(Succeed())
+	}, timeout).Should(Succeed())
 	b.ExpectNothingLeft(t)
 }

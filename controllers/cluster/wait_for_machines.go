@@ -12,9 +12,9 @@ import (
 
 // waitForMachines holds the deletion up while the cluster has machines: they need its networks
 // until they are gone.
-func (r *Reconciler) waitForMachines(_ context.Context, s *scope) error {
+func waitForMachines(_ context.Context, s *scope) error {
 	if len(s.machines) > 0 {
-		s.waitsFor = access.NewProblem(infrav1.InUseReason, "%d OCIMeshMachines of the cluster still exist", len(s.machines))
+		return access.NewProblem(infrav1.InUseReason, "Waiting for %d OCIMeshMachines of the cluster to be deleted", len(s.machines))
 	}
 	return nil
 }
