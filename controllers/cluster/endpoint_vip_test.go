@@ -14,12 +14,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 )
 
 func TestAFullRangeHealsWhenAClusterGoes(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{Accounts: 1, VIPRange: "10.250.0.0/30"})
 	first, second, third := b.cluster("c1"), b.cluster("c2"), b.cluster("c3")
 	b.until(first, "EndpointReady True Ready")
@@ -33,6 +35,7 @@ func TestAFullRangeHealsWhenAClusterGoes(t *testing.T) {
 }
 
 func TestAnAddressOutsideTheRangeIsRefused(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{Accounts: 1})
 	infra := b.cluster("c1", func(_ *clusterv1.Cluster, infra *infrav1.OCIMeshCluster) {
 		infra.Spec.ControlPlaneEndpoint.Host = "10.9.9.9"
@@ -46,6 +49,7 @@ func TestAnAddressOutsideTheRangeIsRefused(t *testing.T) {
 }
 
 func TestAnAddressOfAnotherClusterIsRefused(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{Accounts: 1})
 	first := b.cluster("c1")
 	b.until(first, "Ready True Ready")
@@ -60,6 +64,7 @@ func TestAnAddressOfAnotherClusterIsRefused(t *testing.T) {
 }
 
 func TestACrashBetweenTheAddressAndTheSpecKeepsTheAddress(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{Accounts: 1})
 	crashed, other := b.cluster("c1"), b.cluster("c2")
 	address, err := b.r.vipAllocator().Allocate(t.Context(), b.Tailnet.Name, crashed)
@@ -73,6 +78,7 @@ func TestACrashBetweenTheAddressAndTheSpecKeepsTheAddress(t *testing.T) {
 }
 
 func TestTwoManagersNeverGiveOneAddressTwice(t *testing.T) {
+	t.Parallel()
 	const clusters = 8
 	b := newBench(t, helpers.WorldOptions{Accounts: 1})
 	var all []*infrav1.OCIMeshCluster
@@ -83,10 +89,10 @@ func TestTwoManagersNeverGiveOneAddressTwice(t *testing.T) {
 		env.Manager(t, func(ctx context.Context, mgr manager.Manager) error {
 			r := &Reconciler{
 				Client: mgr.GetClient(), Reader: mgr.GetAPIReader(),
-				Clients: access.New(access.Options{Client: mgr.GetClient(), SecretMetadata: mgr.GetCache()}),
+				Clients: access.New(access.Options{Client: mgr.GetClient(), SecretMetadata: mgr.GetCache(), Limits: oci.Unlimited()}),
 			}
 			return r.SetupWithManager(ctx, mgr, Options{Intervals: phases.Intervals{Progress: 100 * time.Millisecond}})
-		})
+		}, b.Namespace)
 	}
 
 	for _, infra := range all {

@@ -14,6 +14,7 @@ import (
 )
 
 func TestEndpoints(t *testing.T) {
+	t.Parallel()
 	for name, world := range map[string]struct {
 		change change
 		host   string
@@ -47,6 +48,7 @@ func TestEndpoints(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			b := newBench(t, helpers.WorldOptions{Accounts: 1})
 			infra := b.cluster("c1", world.change)
 
@@ -59,6 +61,7 @@ func TestEndpoints(t *testing.T) {
 }
 
 func TestEndpointsThatCannotBeHad(t *testing.T) {
+	t.Parallel()
 	for name, world := range map[string]struct {
 		change  change
 		options helpers.WorldOptions
@@ -90,6 +93,7 @@ func TestEndpointsThatCannotBeHad(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			world.options.Accounts = 1
 			b := newBench(t, world.options)
 			infra := b.cluster("c1", world.change)

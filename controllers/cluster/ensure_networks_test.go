@@ -20,6 +20,7 @@ import (
 )
 
 func TestANetworkOfTheUsersIsUsedAndNeitherChangedNorDeleted(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{Accounts: 1})
 	theirs := b.cluster("theirs")
 	b.until(theirs, "Ready True Ready")
@@ -42,6 +43,7 @@ func TestANetworkOfTheUsersIsUsedAndNeitherChangedNorDeleted(t *testing.T) {
 }
 
 func TestAnExistingSubnetThatIsMissingIsNamed(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{Accounts: 1})
 	infra := b.cluster("c1", func(_ *clusterv1.Cluster, infra *infrav1.OCIMeshCluster) {
 		if len(infra.Spec.Accounts) > 0 {
@@ -56,6 +58,7 @@ func TestAnExistingSubnetThatIsMissingIsNamed(t *testing.T) {
 }
 
 func TestACompleteNetworkIsComparedWithOCIOnceInAWhile(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{Accounts: 1})
 	b.r.Options.NetworkInterval = time.Millisecond
 	infra := b.cluster("c1")
@@ -66,6 +69,7 @@ func TestACompleteNetworkIsComparedWithOCIOnceInAWhile(t *testing.T) {
 }
 
 func TestAChangeOfTheSpecIsNotHeldUpByWhatWasSeen(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{Accounts: 1})
 	infra := b.cluster("c1")
 	b.until(infra, "Ready True Ready")
@@ -80,6 +84,7 @@ func TestAChangeOfTheSpecIsNotHeldUpByWhatWasSeen(t *testing.T) {
 }
 
 func TestAMovedClusterKeepsItsNetworks(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{Accounts: 2})
 	infra := b.cluster("c1")
 	b.until(infra, "Ready True Ready")
@@ -106,11 +111,13 @@ func TestAMovedClusterKeepsItsNetworks(t *testing.T) {
 }
 
 func TestALostAnswerMakesNothingTwice(t *testing.T) {
+	t.Parallel()
 	for _, operation := range []string{
 		"CreateVcn", "CreateInternetGateway", "CreateRouteTable", "CreateNetworkSecurityGroup",
 		"AddNetworkSecurityGroupSecurityRules", "CreateSubnet", "UpdateSecurityList",
 	} {
 		t.Run(operation, func(t *testing.T) {
+			t.Parallel()
 			b := newBench(t, helpers.WorldOptions{Accounts: 1})
 			infra := b.cluster("c1")
 			b.OCI.AddFault(sim.Fault{Operation: operation, AfterCommit: true, Reset: true})
@@ -133,6 +140,7 @@ func TestALostAnswerMakesNothingTwice(t *testing.T) {
 }
 
 func TestNetworksAndLoadBalancersThatComeAndGoAreLogged(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{Accounts: 1})
 	var lines []string
 	b.log = funcr.New(func(_, line string) { lines = append(lines, line) }, funcr.Options{})

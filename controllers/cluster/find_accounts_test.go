@@ -16,6 +16,7 @@ import (
 
 // An account in error is shown, affects nothing else, and is used once it is fixed.
 func TestAnAccountInErrorAffectsOnlyItself(t *testing.T) {
+	t.Parallel()
 	for name, world := range map[string]struct {
 		spoil  func(*bench)
 		fix    func(*bench)
@@ -72,6 +73,7 @@ func TestAnAccountInErrorAffectsOnlyItself(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			b := newBench(t, helpers.WorldOptions{Accounts: 2})
 			world.spoil(b)
 			infra := b.cluster("c1")
@@ -99,6 +101,7 @@ func TestAnAccountInErrorAffectsOnlyItself(t *testing.T) {
 }
 
 func TestAnAccountThatWasNotCheckedYetIsWaitedFor(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{Accounts: 2})
 	b.Reload(t, b.Accounts[1])
 	b.Accounts[1].Status = infrav1.OCIAccountStatus{AvailabilityDomains: b.Accounts[1].Status.AvailabilityDomains}

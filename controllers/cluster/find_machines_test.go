@@ -18,6 +18,7 @@ import (
 )
 
 func TestMachinesOfAnotherClusterDoNotCount(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{Accounts: 1})
 	infra, other, twin := b.cluster("c1"), b.cluster("c2"), &infrav1.OCIMeshCluster{}
 	twin.Namespace, twin.Name = env.Namespace(t, nil), infra.Name
@@ -33,14 +34,16 @@ func TestMachinesOfAnotherClusterDoNotCount(t *testing.T) {
 }
 
 func TestMachinesThatCannotBeListedDoNotSpoilTheStatus(t *testing.T) {
+	t.Parallel()
 	for name, world := range map[string]struct {
 		err   error
 		ready string
 	}{
-		"the API server is busy":       {apierrors.NewServiceUnavailable("try later"), "AccountsReady True Ready"},
+		"the API server is busy":         {apierrors.NewServiceUnavailable("try later"), "AccountsReady True Ready"},
 		"the API server does not answer": {errors.New("connection refused"), "AccountsReady False InternalError"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			b := newBench(t, helpers.WorldOptions{Accounts: 1})
 			infra := b.cluster("c1")
 			b.until(infra, "Ready True Ready")

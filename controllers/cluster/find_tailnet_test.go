@@ -14,6 +14,7 @@ import (
 )
 
 func TestTailnetsThatCannotBeUsed(t *testing.T) {
+	t.Parallel()
 	for name, world := range map[string]struct {
 		spoil    func(*bench)
 		fix      func(*bench)
@@ -48,6 +49,7 @@ func TestTailnetsThatCannotBeUsed(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			b := newBench(t, helpers.WorldOptions{Accounts: 1})
 			world.spoil(b)
 			infra := b.cluster("c1")

@@ -13,6 +13,7 @@ import (
 )
 
 func TestAnAccountThatLeavesTheSpecLosesItsNetworkAfterItsMachines(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{Accounts: 2})
 	infra := b.cluster("c1")
 	b.until(infra, "Ready True Ready")

@@ -15,6 +15,7 @@ import (
 )
 
 func TestAFailureDomainStaysWhileMachinesAreInIt(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{Accounts: 3})
 	infra := b.cluster("c1")
 	b.until(infra, "Ready True Ready")
@@ -37,6 +38,7 @@ func TestAFailureDomainStaysWhileMachinesAreInIt(t *testing.T) {
 }
 
 func TestAFailureDomainOutlivesAHiccup(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{Accounts: 2})
 	infra := b.cluster("c1")
 	b.until(infra, "Ready True Ready")

@@ -15,6 +15,7 @@ import (
 )
 
 func TestWithoutAnAccountForControlPlanesTheClusterIsNotProvisioned(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{Accounts: 2})
 	b.Reload(t, b.Accounts[0])
 	b.SetReady(t, b.Accounts[0], metav1.ConditionFalse, "SecretNotFound", "create it")

@@ -18,6 +18,7 @@ import (
 )
 
 func TestNothingIsMadeBeforeFinalizerAndAccountsAreWrittenDown(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{Accounts: 1})
 	infra := b.cluster("c1")
 	for b.count("CreateVcn") == 0 {
@@ -30,6 +31,7 @@ func TestNothingIsMadeBeforeFinalizerAndAccountsAreWrittenDown(t *testing.T) {
 }
 
 func TestAPassOverAnOldCopyDoesNotSpoilTheStatus(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{Accounts: 2})
 	infra := b.cluster("c1", func(_ *clusterv1.Cluster, infra *infrav1.OCIMeshCluster) {
 		if len(infra.Spec.Accounts) > 0 {

@@ -14,6 +14,7 @@ import (
 )
 
 func TestTheAddressIsGivenBackLastAndOnlyByWhomItIsOf(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{Accounts: 1})
 	infra := b.cluster("c1")
 	b.until(infra, "Ready True Ready")

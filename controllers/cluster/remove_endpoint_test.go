@@ -14,11 +14,13 @@ import (
 )
 
 func TestALoadBalancerThatCannotBeProvenGoneKeepsTheFinalizer(t *testing.T) {
+	t.Parallel()
 	for name, fault := range map[string]sim.Fault{
 		"service unavailable": {Status: 503, Code: "ServiceUnavailable", Times: -1},
 		"permission lost":     {Status: 404, Code: "NotAuthorizedOrNotFound", Times: -1},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			b := newBench(t, helpers.WorldOptions{Accounts: 1})
 			infra := b.cluster("c1", balanced(infrav1.EndpointNetworkLoadBalancer))
 			b.until(infra, "Ready True Ready")
@@ -39,6 +41,7 @@ func TestALoadBalancerThatCannotBeProvenGoneKeepsTheFinalizer(t *testing.T) {
 }
 
 func TestALoadBalancerThatOCIKeepsIsTheUsersToFree(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{Accounts: 1})
 	infra := b.cluster("c1", balanced(infrav1.EndpointLoadBalancer))
 	b.until(infra, "Ready True Ready")

@@ -13,6 +13,7 @@ import (
 )
 
 func TestAClusterThatNeverGotAnywhereGoesAtOnce(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{Accounts: 1})
 	b.g.Expect(env.Client.Delete(t.Context(), b.Accounts[0])).To(Succeed())
 	infra := b.cluster("c1")
@@ -24,6 +25,7 @@ func TestAClusterThatNeverGotAnywhereGoesAtOnce(t *testing.T) {
 }
 
 func TestAClusterWithALoadBalancerThatNeverGotAnywhereGoesAtOnce(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{Accounts: 1})
 	b.g.Expect(env.Client.Delete(t.Context(), b.Accounts[0])).To(Succeed())
 	infra := b.cluster("c1", balanced(infrav1.EndpointNetworkLoadBalancer))

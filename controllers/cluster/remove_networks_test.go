@@ -15,6 +15,7 @@ import (
 )
 
 func TestAnAccountThatDoesNotAnswerKeepsTheFinalizer(t *testing.T) {
+	t.Parallel()
 	for name, world := range map[string]struct {
 		spoil func(*bench)
 		fix   func(*bench)
@@ -56,6 +57,7 @@ func TestAnAccountThatDoesNotAnswerKeepsTheFinalizer(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			b := newBench(t, helpers.WorldOptions{Accounts: 2})
 			infra := b.cluster("c1")
 			b.until(infra, "Ready True Ready")
@@ -79,6 +81,7 @@ func TestAnAccountThatDoesNotAnswerKeepsTheFinalizer(t *testing.T) {
 }
 
 func TestAnAccountThatDoesNotAllowTheNamespaceAnyMoreIsCleanedUpAllTheSame(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{Accounts: 1})
 	infra := b.cluster("c1")
 	b.until(infra, "Ready True Ready")
@@ -90,6 +93,7 @@ func TestAnAccountThatDoesNotAllowTheNamespaceAnyMoreIsCleanedUpAllTheSame(t *te
 }
 
 func TestANetworkWhoseOCIDWasLostIsWaitedForAndFound(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{Accounts: 1, Sim: sim.Options{Delays: &sim.Delays{ListLag: 300 * time.Millisecond, Retention: time.Hour}}})
 	b.r.Options.ListLag = time.Second
 	infra := b.cluster("c1")
@@ -106,6 +110,7 @@ func TestANetworkWhoseOCIDWasLostIsWaitedForAndFound(t *testing.T) {
 }
 
 func TestForeignResourcesInTheVCNAreNotTouched(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{Accounts: 1})
 	infra := b.cluster("c1")
 	b.until(infra, "Ready True Ready")

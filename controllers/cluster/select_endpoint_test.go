@@ -18,6 +18,7 @@ import (
 const unknownType infrav1.EndpointType = "Anycast"
 
 func TestEachEndpointTypeHasAStrategyOfItsOwn(t *testing.T) {
+	t.Parallel()
 	r := &Reconciler{}
 	for endpointType, want := range map[infrav1.EndpointType]struct {
 		strategy             endpoint
@@ -31,6 +32,7 @@ func TestEachEndpointTypeHasAStrategyOfItsOwn(t *testing.T) {
 		"":                                  {},
 	} {
 		t.Run(string(endpointType), func(t *testing.T) {
+			t.Parallel()
 			g := NewWithT(t)
 			strategy, err := r.endpointOf(endpointType)
 			if want.strategy == nil {
@@ -59,6 +61,7 @@ func (b *bench) ofNewerVersion() {
 }
 
 func TestForAnUnknownEndpointTypeNothingIsMadeOrRemoved(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{Accounts: 1})
 	infra := b.cluster("c1")
 	b.ofNewerVersion()

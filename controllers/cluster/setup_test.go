@@ -19,6 +19,7 @@ import (
 )
 
 func TestAManagerIsWokenByAccountsTailnetsAndMachines(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{Accounts: 1})
 	b.Reload(t, b.Accounts[0])
 	b.SetReady(t, b.Accounts[0], metav1.ConditionFalse, "SecretNotFound", "create it")

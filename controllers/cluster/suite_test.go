@@ -20,6 +20,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
 )
 
 var env *helpers.Environment
@@ -27,7 +28,7 @@ var env *helpers.Environment
 func TestMain(m *testing.M) { os.Exit(helpers.Run(m, &env)) }
 
 // timeout is how long a test waits for what should take a fraction of a second.
-const timeout = 30 * time.Second
+const timeout = time.Minute
 
 // bench is a world with a reconciler that is called by hand.
 type bench struct {
@@ -37,12 +38,18 @@ type bench struct {
 	r *Reconciler
 	// log is the log of passes; nobody reads it by default.
 	log logr.Logger
+	// pause is between two passes of those that wait for something.
+	pause time.Duration
 }
 
 // newBench starts a world whose accounts and tailnet are Ready.
 func newBench(t *testing.T, options helpers.WorldOptions) *bench {
 	t.Helper()
-	b := &bench{World: helpers.NewWorld(t, env, options), t: t, g: NewWithT(t)}
+	if options.Sim.Delays == nil {
+		// A pass finds done what the one before has begun.
+		options.Sim.Delays = &sim.Delays{Network: time.Millisecond, Retention: time.Minute}
+	}
+	b := &bench{World: helpers.NewWorld(t, env, options), t: t, g: NewWithT(t), pause: 5 * time.Millisecond}
 	b.restart()
 	b.MakeReady(t)
 	return b
@@ -90,7 +97,7 @@ func (b *bench) until(infra *infrav1.OCIMeshCluster, condition string) {
 		_, err := b.reconcile(infra)
 		g.Expect(err).NotTo(HaveOccurred())
 		return helpers.ConditionsOf(infra)
-	}, timeout, 5*time.Millisecond).Should(ContainElement(condition), "%v", infra.Status.Accounts)
+	}, timeout, b.pause).Should(ContainElement(condition), "%v", infra.Status.Accounts)
 }
 
 // deleted deletes the infrastructure and reconciles until it is gone.
@@ -106,7 +113,7 @@ func (b *bench) untilGone(infra *infrav1.OCIMeshCluster) {
 		_, err := b.reconcile(infra)
 		g.Expect(err).NotTo(HaveOccurred())
 		return apierrors.IsNotFound(b.Client.Get(b.t.Context(), client.ObjectKeyFromObject(infra), infra.DeepCopy()))
-	}, timeout, 5*time.Millisecond).Should(BeTrue(), "%v", infra.Status)
+	}, timeout, b.pause).Should(BeTrue(), "%v", infra.Status)
 }
 
 // machineIn creates a machine of the cluster that is placed in the account.
@@ -134,3 +141,18 @@ func (b *bench) intercept(functions interceptor.Funcs) {
 func (b *bench) count(operation string) int { return b.OCI.CallCounts("")[operation] }
 
 type change = func(*clusterv1.Cluster, *infrav1.OCIMeshCluster)
+
+// withEndpoint makes an endpoint of the type, and more changes.
+func withEndpoint(kind infrav1.EndpointType, more ...func(*infrav1.OCIMeshCluster)) change {
+	if kind.HasLoadBalancer() {
+		return balanced(kind, more...)
+	}
+	return func(_ *clusterv1.Cluster, infra *infrav1.OCIMeshCluster) {
+		infra.Spec.EndpointType = kind
+		for _, f := range more {
+			if len(infra.Spec.Accounts) > 0 {
+				f(infra)
+			}
+		}
+	}
+}
