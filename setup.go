@@ -63,7 +63,7 @@ func setupControllers(
 		}},
 		{"OCIMeshCluster", func() error {
 			return (&cluster.Reconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clients: clients, Claims: held}).SetupWithManager(ctx, mgr, cluster.Options{
-				PollInterval: o.pollInterval, ProgressInterval: o.progressInterval, Concurrency: o.concurrency, WatchFilterValue: o.watchFilter,
+				Intervals: o.intervals(), Concurrency: o.concurrency, WatchFilterValue: o.watchFilter,
 			})
 		}},
 		{"OCIMeshMachine", func() error {

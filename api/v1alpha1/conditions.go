@@ -138,6 +138,9 @@ const (
 
 	// EndpointReadyCondition is True once the API server's address is known.
 	EndpointReadyCondition = "EndpointReady"
+	// EndpointTypeUnknownReason surfaces when this version of the provider does not know
+	// spec.endpointType: a newer one made the cluster. Remedy: upgrade the provider.
+	EndpointTypeUnknownReason = "EndpointTypeUnknown"
 	// VIPRangeMissingReason surfaces when the tailnet has no vipRange. Remedy: set it, or use
 	// endpointType External.
 	VIPRangeMissingReason = "VIPRangeMissing"

@@ -3,11 +3,6 @@
 
 package v1alpha1
 
-// HasLoadBalancer tells whether the endpoint is a load balancer made by the provider.
-func (t EndpointType) HasLoadBalancer() bool {
-	return t == EndpointNetworkLoadBalancer || t == EndpointLoadBalancer
-}
-
 // LoadBalancerScope says where a load balancer can be reached from.
 // +kubebuilder:validation:Enum=Public;Private
 type LoadBalancerScope string

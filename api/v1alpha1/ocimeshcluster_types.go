@@ -32,6 +32,29 @@ const (
 	EndpointExternal EndpointType = "External"
 )
 
+// HasVIP tells whether the endpoint is an address of the tailnet's VIP range. An unknown type has
+// neither a VIP nor a load balancer.
+func (t EndpointType) HasVIP() bool {
+	switch t {
+	case EndpointTailnetVIP:
+		return true
+	case EndpointNetworkLoadBalancer, EndpointLoadBalancer, EndpointExternal:
+		return false
+	}
+	return false
+}
+
+// HasLoadBalancer tells whether the endpoint is a load balancer that the provider makes.
+func (t EndpointType) HasLoadBalancer() bool {
+	switch t {
+	case EndpointNetworkLoadBalancer, EndpointLoadBalancer:
+		return true
+	case EndpointTailnetVIP, EndpointExternal:
+		return false
+	}
+	return false
+}
+
 // PodNetworkMode is how pod traffic crosses between nodes.
 // +kubebuilder:validation:Enum=VXLAN;TailnetRoutes
 type PodNetworkMode string

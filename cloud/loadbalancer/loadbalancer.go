@@ -6,6 +6,7 @@ package loadbalancer
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
@@ -43,14 +44,16 @@ type Account struct {
 	probe func(context.Context) error
 }
 
-// In is the client's account. kind is infrav1.EndpointNetworkLoadBalancer or
-// infrav1.EndpointLoadBalancer.
-func In(c *oci.Client, kind infrav1.EndpointType) Account {
+// In is the client's account. kind is one that has a load balancer.
+func In(c *oci.Client, kind infrav1.EndpointType) (Account, error) {
+	if !kind.HasLoadBalancer() {
+		return Account{}, fmt.Errorf("endpoint type %q has no load balancer", kind)
+	}
 	account := Account{service: c.NetworkLoadBalancers(), kind: kind, probe: c.ProbeCompartment}
 	if kind == infrav1.EndpointLoadBalancer {
 		account.service = c.LoadBalancers()
 	}
-	return account
+	return account, nil
 }
 
 // find looks for the load balancer by its OCID or, if that is unknown, by its tags. A DELETED one

@@ -70,7 +70,8 @@ func newBench(t *testing.T, kind infrav1.EndpointType, change ...func(*sim.Optio
 		}},
 	})
 	b.g.Expect(err).NotTo(HaveOccurred())
-	b.Account = In(b.client, kind)
+	b.Account, err = In(b.client, kind)
+	b.g.Expect(err).NotTo(HaveOccurred())
 	b.spec = Spec{SubnetID: b.subnet(), Port: 6443, Bandwidth: oci.Bandwidth{Minimum: 10, Maximum: 10}}
 	return b
 }
