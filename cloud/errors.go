@@ -122,6 +122,19 @@ func IsKind(err error, kinds ...Kind) bool {
 	return err != nil && slices.Contains(kinds, KindOf(err))
 }
 
+// CodeInvalidatedRetryToken is OCI's code for a retry token that was used for another request, or
+// for a resource that is gone since (OCI documentation, "API Errors").
+const CodeInvalidatedRetryToken = "InvalidatedRetryToken"
+
+// CodeOf returns the service's own code of the first Error in err's tree; empty if there is none.
+func CodeOf(err error) string {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return ""
+}
+
 // WasNotSent tells whether err comes from a request that was never sent.
 func WasNotSent(err error) bool {
 	var e *Error

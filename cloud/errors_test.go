@@ -18,12 +18,13 @@ import (
 
 func TestKindIsFoundThroughWrapping(t *testing.T) {
 	g := NewWithT(t)
-	err := fmt.Errorf("placing the machine: %w", &cloud.Error{Kind: cloud.OutOfCapacity, RetryAfter: time.Second})
+	err := fmt.Errorf("placing the machine: %w", &cloud.Error{Kind: cloud.OutOfCapacity, Code: "OutOfHostCapacity", RetryAfter: time.Second})
 
 	g.Expect(cloud.KindOf(err)).To(Equal(cloud.OutOfCapacity))
 	g.Expect(cloud.IsKind(err, cloud.LimitExceeded, cloud.OutOfCapacity)).To(BeTrue())
 	g.Expect(cloud.IsKind(err, cloud.LimitExceeded)).To(BeFalse())
 	g.Expect(cloud.RetryAfterOf(err)).To(Equal(time.Second))
+	g.Expect(cloud.CodeOf(err)).To(Equal("OutOfHostCapacity"))
 }
 
 func TestKindOfOtherErrors(t *testing.T) {
@@ -32,6 +33,8 @@ func TestKindOfOtherErrors(t *testing.T) {
 	g.Expect(cloud.IsKind(nil, "")).To(BeFalse())
 	g.Expect(cloud.KindOf(errors.New("boom"))).To(Equal(cloud.Unknown))
 	g.Expect(cloud.RetryAfterOf(errors.New("boom"))).To(BeZero())
+	g.Expect(cloud.CodeOf(errors.New("boom"))).To(BeEmpty())
+	g.Expect(cloud.CodeOf(nil)).To(BeEmpty())
 }
 
 func TestErrorUnwrapsToItsCause(t *testing.T) {

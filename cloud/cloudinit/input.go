@@ -33,7 +33,7 @@ type Input struct {
 	// BootstrapPreinstalled.
 	BootstrapMode BootstrapMode
 	// ProviderIDPrefix precedes the instance OCID in the node's provider ID. Empty means
-	// DefaultProviderIDPrefix.
+	// cloud.ProviderIDPrefix.
 	ProviderIDPrefix string
 
 	Tailnet    Tailnet
@@ -58,9 +58,6 @@ const MaxHostnamePrefix = 63 - 1 - instanceSuffix
 func InstanceHostname(prefix, instanceID string) string {
 	return prefix + "-" + instanceID[max(0, len(instanceID)-instanceSuffix):]
 }
-
-// DefaultProviderIDPrefix makes provider IDs "oci://<instance OCID>".
-const DefaultProviderIDPrefix = "oci://"
 
 // BootstrapMode says where containerd, kubelet and kubeadm come from.
 type BootstrapMode string

@@ -9,6 +9,8 @@ import (
 	"path"
 	"regexp"
 	"strings"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 )
 
 var (
@@ -35,7 +37,7 @@ func (in Input) withDefaults() Input {
 		in.BootstrapMode = BootstrapPreinstalled
 	}
 	if in.ProviderIDPrefix == "" {
-		in.ProviderIDPrefix = DefaultProviderIDPrefix
+		in.ProviderIDPrefix = cloud.ProviderIDPrefix
 	}
 	if in.Tailnet.JoinTimeout == 0 {
 		in.Tailnet.JoinTimeout = defaultJoinTimeout

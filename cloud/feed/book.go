@@ -181,7 +181,7 @@ func (b *Book) Claimed() (instances []oci.Instance, began time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, r := range b.instances {
-		if !r.missing && r.instance.State != oci.StateTerminating && r.instance.State != oci.StateTerminated {
+		if !r.missing && !r.instance.State.IsEnding() {
 			instances = append(instances, r.instance)
 		}
 	}

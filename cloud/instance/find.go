@@ -75,7 +75,7 @@ func Ended(ctx context.Context, c lister, owner ownership.Owner) (bool, error) {
 func Live(instances []Own) (live Own, found bool, err error) {
 	var ids []string
 	for _, candidate := range instances {
-		if candidate.State != oci.StateTerminating && candidate.State != oci.StateTerminated {
+		if !candidate.State.IsEnding() {
 			live = candidate
 			ids = append(ids, candidate.ID)
 		}

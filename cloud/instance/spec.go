@@ -4,13 +4,12 @@
 package instance
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"maps"
 	"strings"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
@@ -97,11 +96,10 @@ func VolumeName(hostname, volume string) string { return hostname + "-" + volume
 // RetryToken makes repeated launches of one attempt at one place with one key a single launch: all
 // requests with one token must be the same. It has 64 characters, OCI's maximum.
 func RetryToken(owner ownership.Owner, placement infrav1.Placement, keyID string) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q", []string{
+	return cloud.RetryToken(
 		owner.Digest(), fmt.Sprint(placement.Attempt), placement.Account, placement.AvailabilityDomain, placement.FaultDomain,
 		placement.Shape, placement.ImageID, keyID,
-	}))
-	return hex.EncodeToString(sum[:])
+	)
 }
 
 func volumeSize(sizeGB, vpusPerGB int32) oci.VolumeSize {

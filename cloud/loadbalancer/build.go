@@ -4,12 +4,8 @@
 package loadbalancer
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
@@ -115,10 +111,4 @@ func balancer(kind infrav1.EndpointType, owner ownership.Owner, spec Spec) oci.B
 		out.PrivateIP = spec.Address
 	}
 	return out
-}
-
-// retryToken is the same for the same attempt of the same owner.
-func retryToken(kind infrav1.EndpointType, owner ownership.Owner, attempt int32) string {
-	sum := sha256.Sum256([]byte(strings.Join([]string{owner.Digest(), string(kind), fmt.Sprint(attempt)}, "\n")))
-	return hex.EncodeToString(sum[:])
 }

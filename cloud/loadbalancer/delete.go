@@ -70,7 +70,7 @@ func (a Account) Remove(ctx context.Context, owner ownership.Owner, id string) (
 		_, err := a.Delete(ctx, judgement.Proof)
 		var refusal *cloud.Error
 		switch {
-		case err == nil, cloud.IsKind(err, cloud.NotFoundOrUnauthorized), codeOf(err) == codeIncorrectState:
+		case err == nil, cloud.IsKind(err, cloud.NotFoundOrUnauthorized), cloud.CodeOf(err) == codeIncorrectState:
 			// The next call finds out whether it is gone.
 		case errors.As(err, &refusal) && refusal.Kind == cloud.Conflict:
 			removal.InUse = refusal.Message

@@ -119,9 +119,9 @@ func (a Account) create(ctx context.Context, owner ownership.Owner, spec Spec, s
 	wanted := balancer(a.kind, owner, spec)
 	var err error
 	for range attempts {
-		wanted.RetryToken = retryToken(a.kind, owner, state.Attempt)
+		wanted.RetryToken = cloud.RetryToken(owner.Digest(), string(a.kind), fmt.Sprint(state.Attempt))
 		state.ID, state.WorkRequestID, err = a.Create(ctx, wanted)
-		if codeOf(err) != "InvalidatedRetryToken" {
+		if cloud.CodeOf(err) != cloud.CodeInvalidatedRetryToken {
 			break
 		}
 		state.Attempt++

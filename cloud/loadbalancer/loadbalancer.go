@@ -5,7 +5,6 @@ package loadbalancer
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
@@ -91,12 +90,4 @@ func (a Account) ended(ctx context.Context, workRequestID string) (oci.BalancerW
 		return oci.BalancerWork{Ended: true}, nil
 	}
 	return work, err
-}
-
-func codeOf(err error) string {
-	var e *cloud.Error
-	if errors.As(err, &e) {
-		return e.Code
-	}
-	return ""
 }

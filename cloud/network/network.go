@@ -5,11 +5,8 @@ package network
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"net/netip"
-	"strings"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
@@ -126,28 +123,19 @@ const attempts = 5
 // InvalidatedRetryToken, OCI documentation, "API Errors"); then the next one is taken.
 func create[T any](owner ownership.Owner, payload []string, call func(token string) (T, error)) (made T, err error) {
 	for attempt := range attempts {
-		sum := sha256.Sum256([]byte(strings.Join(append([]string{owner.Digest(), fmt.Sprint(attempt)}, payload...), "\n")))
-		made, err = call(hex.EncodeToString(sum[:]))
-		if codeOf(err) != "InvalidatedRetryToken" {
+		made, err = call(cloud.RetryToken(append([]string{owner.Digest(), fmt.Sprint(attempt)}, payload...)...))
+		if cloud.CodeOf(err) != cloud.CodeInvalidatedRetryToken {
 			break
 		}
 	}
 	return made, err
 }
 
-func codeOf(err error) string {
-	if e, ok := asCloudError(err); ok {
-		return e.Code
-	}
-	return ""
-}
-
 // pick returns the resource to work with: the one with the lowest OCID, so every call picks the
 // same one. Resources on their way out are skipped; leaving is set if there are no others.
 func pick[T any](items []T, resource func(T) oci.Resource) (picked T, found, leaving bool) {
 	for _, item := range items {
-		state := resource(item).State
-		if state == oci.StateTerminating || state == oci.StateTerminated {
+		if resource(item).State.IsEnding() {
 			leaving = true
 			continue
 		}

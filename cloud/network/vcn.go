@@ -5,10 +5,8 @@ package network
 
 import (
 	"context"
-	"errors"
 	"net/netip"
 
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
@@ -69,10 +67,4 @@ func (s defaultListStep) run(ctx context.Context, w *work) (bool, error) {
 		return true, s.ClearSecurityList(ctx, own.Part(list.ID))
 	}
 	return true, nil
-}
-
-func asCloudError(err error) (*cloud.Error, bool) {
-	var e *cloud.Error
-	ok := errors.As(err, &e)
-	return e, ok
 }

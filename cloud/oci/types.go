@@ -35,6 +35,9 @@ const (
 	StateDetached      LifecycleState = "DETACHED"
 )
 
+// IsEnding tells whether the resource is on its way out, or gone.
+func (s LifecycleState) IsEnding() bool { return s == StateTerminating || s == StateTerminated }
+
 // Resource has the fields common to all resources.
 type Resource struct {
 	// ID is the OCID.

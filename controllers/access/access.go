@@ -111,6 +111,50 @@ func (c *Clients) Tailnet(ctx context.Context, name, namespace string) (*infrav1
 	return tn, nil
 }
 
+// AccountOf returns the OCIAccount of something that exists, such as a "machine", whether or not
+// its namespace may still use the account. Problems: AccountNotFound.
+func (c *Clients) AccountOf(ctx context.Context, name, of string) (*infrav1.OCIAccount, error) {
+	account := &infrav1.OCIAccount{}
+	err := c.options.Client.Get(ctx, client.ObjectKey{Name: name}, account)
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, NewProblem(infrav1.AccountNotFoundReason,
+			"OCIAccount %s, which the %s is in, does not exist: create it again", name, of)
+	case err != nil:
+		return nil, fmt.Errorf("reading OCIAccount %s: %w", name, err)
+	}
+	return account, nil
+}
+
+// TailnetOf returns the Tailnet of something that exists, whether or not its namespace may still
+// use the tailnet. Problems: TailnetNotFound.
+func (c *Clients) TailnetOf(ctx context.Context, name string) (*infrav1.Tailnet, error) {
+	tn := &infrav1.Tailnet{}
+	err := c.options.Client.Get(ctx, client.ObjectKey{Name: name}, tn)
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, NewProblem(infrav1.TailnetNotFoundReason, "Tailnet %s does not exist: create it again", name)
+	case err != nil:
+		return nil, fmt.Errorf("reading Tailnet %s: %w", name, err)
+	}
+	return tn, nil
+}
+
+// Tailnets returns all Tailnets that objects of the namespace may use.
+func (c *Clients) Tailnets(ctx context.Context, namespace string) ([]infrav1.Tailnet, error) {
+	all := &infrav1.TailnetList{}
+	if err := c.options.Client.List(ctx, all); err != nil {
+		return nil, fmt.Errorf("listing Tailnets: %w", err)
+	}
+	var allowed []infrav1.Tailnet
+	for _, tn := range all.Items {
+		if _, err := c.Tailnet(ctx, tn.Name, namespace); err == nil {
+			allowed = append(allowed, tn)
+		}
+	}
+	return allowed, nil
+}
+
 // MayUseAccount tells whether objects of the namespace may use the account.
 func (c *Clients) MayUseAccount(ctx context.Context, account *infrav1.OCIAccount, namespace string) (bool, error) {
 	return isAllowed(c.allow(ctx, account.Spec.AllowedNamespaces, namespace, "OCIAccount "+account.Name))

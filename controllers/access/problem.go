@@ -61,6 +61,22 @@ func AsProblem(err error) *Problem {
 	}
 }
 
+// NotProvenGone makes an error of looking at an instance, or of ending it, the reason why its
+// object cannot be let go yet. An error without a reason of its own stays as it is.
+func NotProvenGone(err error) error {
+	problem := AsProblem(err)
+	switch problem.Reason {
+	case infrav1.InternalErrorReason:
+		return err
+	case infrav1.WaitingForTerminationReason:
+		return problem
+	}
+	return &Problem{
+		Reason: infrav1.WaitingForAccountReason, RetryAfter: problem.RetryAfter, Err: err,
+		Message: "The instance cannot be proven gone: " + problem.Message,
+	}
+}
+
 // tailnetReasons are finer than the kinds of cloud errors.
 var tailnetReasons = map[tailnet.Reason]string{
 	tailnet.ReasonMissingScope: infrav1.ScopeMissingReason,

@@ -43,7 +43,7 @@ func (b *bench) subnet() string {
 	b.g.Eventually(func(g Gomega) {
 		subnet, err = c.CreateSubnet(b.t.Context(), oci.SubnetSpec{VCNID: vcn.ID, DisplayName: "own", CIDR: netip.MustParsePrefix("10.0.0.0/20")})
 		g.Expect(err).NotTo(HaveOccurred())
-	}, patience, 5*time.Millisecond).Should(Succeed())
+	}, time.Minute, 5*time.Millisecond).Should(Succeed())
 	return subnet.ID
 }
 

@@ -58,8 +58,8 @@ import (
 
 // Options tune the controller; zero values have defaults.
 type Options struct {
-	// Intervals are between two passes. Progress is 2 seconds by default, about as long as OCI takes
-	// for a part of a network.
+	// Intervals are between two passes. Progress is 2 seconds by default, about as long as OCI
+	// takes for a part of a network.
 	Intervals phases.Intervals
 	// NetworkInterval is how often a network or a load balancer that is complete is compared with
 	// OCI, to repair it; 10 minutes by default.

@@ -192,8 +192,8 @@ func TestAnExistingNetworkTakesTheLoadBalancerWhereTheUserSays(t *testing.T) {
 }
 
 // A lost answer is what a manager that was killed during the call has: the work may be done, and
-// nobody knows. The load balancers are in a network that is there: those of networks are tested with
-// these.
+// nobody knows. The load balancers are in a network that is there: those of networks are tested
+// with these.
 func TestAnAnswerLostAnywhereMakesNoSecondLoadBalancerAndLeavesNone(t *testing.T) {
 	t.Parallel()
 	operations := map[infrav1.EndpointType][]string{

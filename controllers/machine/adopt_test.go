@@ -19,6 +19,7 @@ import (
 )
 
 func TestALaunchThatListsDoNotShowYetIsNotRepeated(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	b.OCI.AddFault(sim.Fault{Operation: "LaunchInstance", AfterCommit: true, Reset: true})
@@ -26,7 +27,7 @@ func TestALaunchThatListsDoNotShowYetIsNotRepeated(t *testing.T) {
 	own := b.machine(t, "machine")
 	b.until(t, own, func(g Gomega) { g.Expect(b.calls("LaunchInstance")).To(Equal(1)) })
 	s := b.scopeOf(t, own)
-	g.Expect(b.r.loadKey(t.Context(), s)).To(Succeed())
+	g.Expect(s.key.load(t.Context())).To(Succeed())
 	g.Expect(b.r.prerequisites(t.Context(), s)).To(Succeed())
 	g.Expect(b.r.bootstrapData(t.Context(), s)).To(Succeed())
 	g.Expect(b.r.tailnetKey(t.Context(), s)).To(Succeed())
@@ -38,11 +39,13 @@ func TestALaunchThatListsDoNotShowYetIsNotRepeated(t *testing.T) {
 }
 
 func TestStatusIsFoundAgainAfterItWasLost(t *testing.T) {
+	t.Parallel()
 	for name, when := range map[string]string{
 		"while the machine boots": "TailnetReady False Joining",
 		"when it runs":            "Ready True Ready",
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			g := NewWithT(t)
 			b := newBench(t, helpers.WorldOptions{Accounts: 3})
 			b.booter.setAsleep(when != "Ready True Ready")
@@ -72,6 +75,7 @@ func TestStatusIsFoundAgainAfterItWasLost(t *testing.T) {
 }
 
 func TestAMovedMachineKeepsItsInstance(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{Accounts: 2})
 	own := b.machine(t, "machine")
@@ -98,6 +102,7 @@ func TestAMovedMachineKeepsItsInstance(t *testing.T) {
 }
 
 func TestACopiedIdentityDoesNotCount(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	first := b.machine(t, "first")
@@ -109,6 +114,7 @@ func TestACopiedIdentityDoesNotCount(t *testing.T) {
 }
 
 func TestTwoLiveInstancesOfOneMachineAreAnErrorAndBothAreDeleted(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	own := b.machine(t, "machine")
@@ -121,7 +127,7 @@ func TestTwoLiveInstancesOfOneMachineAreAnErrorAndBothAreDeleted(t *testing.T) {
 	copied.Status.Placement.Attempt = 99
 	s.own, s.key.Value = copied, placeholderKey
 	g.Expect(b.r.bootstrapData(t.Context(), s)).To(Succeed())
-	spec, c, err := b.r.launchSpec(t.Context(), s)
+	spec, c, err := b.r.requests().first(t.Context(), s)
 	g.Expect(err).NotTo(HaveOccurred())
 	_, err = c.LaunchInstance(t.Context(), spec)
 	g.Expect(err).NotTo(HaveOccurred())
@@ -139,8 +145,9 @@ func TestTwoLiveInstancesOfOneMachineAreAnErrorAndBothAreDeleted(t *testing.T) {
 	b.expectNothingLeft(t)
 }
 
-// The key's Secret tells a machine whose status was lost from one that never had an instance.
+// The key's Secret tells a machine with a lost status from one without an instance ever.
 func TestALostStatusIsLookedForInAccountsThatAreNotReadyToo(t *testing.T) {
+	t.Parallel()
 	lose := func(t *testing.T) (*bench, *infrav1.OCIMeshMachine) {
 		b := newBench(t, helpers.WorldOptions{Accounts: 2})
 		b.booter.setAsleep(true)
@@ -164,6 +171,7 @@ func TestALostStatusIsLookedForInAccountsThatAreNotReadyToo(t *testing.T) {
 }
 
 func TestAKnownInstanceIsLookedForInAccountsThatRefuseTheNamespace(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	own := b.machine(t, "worker")
@@ -173,7 +181,7 @@ func TestAKnownInstanceIsLookedForInAccountsThatRefuseTheNamespace(t *testing.T)
 	s := b.scopeOf(t, own)
 	s.infraCluster = nil
 	s.own.Spec.ProviderID = "oci://ocid1.instance.known"
-	candidates, err := b.r.candidates(t.Context(), s)
+	candidates, err := b.r.finder().candidates(t.Context(), s.target())
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(candidates).To(HaveLen(1))
 	g.Expect(candidates[0].Name).To(Equal(b.Accounts[0].Name))

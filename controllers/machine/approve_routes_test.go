@@ -25,7 +25,7 @@ func prefixes(texts ...string) []netip.Prefix {
 	return out
 }
 
-// routedBench is a world with a cluster whose pods travel by the tailnet's routes.
+// routedBench is a world with a cluster with pods on the tailnet's routes.
 func routedBench(t *testing.T) *bench {
 	t.Helper()
 	b := newBench(t, helpers.WorldOptions{})
@@ -36,6 +36,7 @@ func routedBench(t *testing.T) *bench {
 }
 
 func TestOnlyTheNodesOwnPartOfThePodNetworkIsApproved(t *testing.T) {
+	t.Parallel()
 	for name, world := range map[string]struct {
 		advertised, enabled []netip.Prefix
 		refused             bool
@@ -67,6 +68,7 @@ func TestOnlyTheNodesOwnPartOfThePodNetworkIsApproved(t *testing.T) {
 }
 
 func TestAPodRouteOfAnotherDeviceIsApprovedOnceThatIsGone(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := routedBench(t)
 	leaving, coming := b.machine(t, "leaving"), b.machine(t, "coming")
@@ -100,6 +102,7 @@ func TestAPodRouteOfAnotherDeviceIsApprovedOnceThatIsGone(t *testing.T) {
 }
 
 func TestTheVIPIsNobodysToTakeWhereThePolicyApproves(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	helpers.Update(t, b.Environment, b.Tailnet, func(tn *infrav1.Tailnet) { tn.Spec.RouteApproval = infrav1.RouteApprovalPolicy })
@@ -112,6 +115,7 @@ func TestTheVIPIsNobodysToTakeWhereThePolicyApproves(t *testing.T) {
 }
 
 func TestOnlyTheVIPOfAControlPlaneIsApproved(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{})
 	own := b.machine(t, "control-plane", controlPlane)
 

@@ -15,6 +15,7 @@ import (
 )
 
 func TestT1GetsNoVIPThatItsClusterDoesNotHold(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	victim := b.infra
@@ -35,6 +36,7 @@ func TestT1GetsNoVIPThatItsClusterDoesNotHold(t *testing.T) {
 }
 
 func TestT4TheVIPIsTakenFromEveryOtherDevice(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	first, second := b.machine(t, "first", controlPlane), b.machine(t, "second", controlPlane)
@@ -78,6 +80,7 @@ func (b *bench) neighbours(t *testing.T) map[string]tailnetsim.Device {
 }
 
 func TestT4OtherRoutersNeitherHinderAMachineNorAreTouched(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := routedBench(t)
 	neighbours := b.neighbours(t)
@@ -96,6 +99,7 @@ func TestT4OtherRoutersNeitherHinderAMachineNorAreTouched(t *testing.T) {
 }
 
 func TestT2APodRouteThatWouldDrawOthersTrafficIsRefused(t *testing.T) {
+	t.Parallel()
 	for name, world := range map[string]struct {
 		tag     string
 		enabled []netip.Prefix

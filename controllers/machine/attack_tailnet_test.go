@@ -81,8 +81,10 @@ func (b *bench) wake(t *testing.T, own *infrav1.OCIMeshMachine) {
 }
 
 func TestT2AYoungerDeviceOfTheNameTakesNothing(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []tailnetsim.Mode{tailnetsim.Tailscale, tailnetsim.Headscale} {
 		t.Run(string(mode), func(t *testing.T) {
+			t.Parallel()
 			g := NewWithT(t)
 			b := newBench(t, helpers.WorldOptions{TailnetMode: mode})
 			own := b.machine(t, "victim", controlPlane)
@@ -109,8 +111,10 @@ func TestT2AYoungerDeviceOfTheNameTakesNothing(t *testing.T) {
 }
 
 func TestT2ADeviceThatComesBeforeTheMachineIsNotTakenForIt(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []tailnetsim.Mode{tailnetsim.Tailscale, tailnetsim.Headscale} {
 		t.Run(string(mode), func(t *testing.T) {
+			t.Parallel()
 			g := NewWithT(t)
 			b := newBench(t, helpers.WorldOptions{TailnetMode: mode})
 			own := b.launchedAsleep(t)
@@ -142,6 +146,7 @@ func TestT2ADeviceThatComesBeforeTheMachineIsNotTakenForIt(t *testing.T) {
 }
 
 func TestT2AnOlderNodeThatRenamesItselfIsNotTakenForTheMachine(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	node := b.intruder(t, "another-node", helpers.NodeTag)
@@ -161,6 +166,7 @@ func TestT2AnOlderNodeThatRenamesItselfIsNotTakenForTheMachine(t *testing.T) {
 }
 
 func TestT2ADeviceThatReplacesALostOneIsNotTakenForIt(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	own := b.machine(t, "victim", controlPlane)
@@ -180,6 +186,7 @@ func TestT2ADeviceThatReplacesALostOneIsNotTakenForIt(t *testing.T) {
 }
 
 func TestT1CannotHaveDevicesOfATailnetDeletedByTheirNames(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	database := b.intruder(t, "database-0badcafe", helpers.NodeTag)
@@ -197,6 +204,7 @@ func TestT1CannotHaveDevicesOfATailnetDeletedByTheirNames(t *testing.T) {
 }
 
 func TestT1CannotHaveKeysOfAnotherMachineRevoked(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	own := b.launchedAsleep(t)
@@ -214,6 +222,7 @@ func TestT1CannotHaveKeysOfAnotherMachineRevoked(t *testing.T) {
 }
 
 func TestT1GetsNoDeviceThatIsAnotherMachinesOrMayBe(t *testing.T) {
+	t.Parallel()
 	const forged = "0badcafe-0000-4000-8000-000000000000"
 	for name, world := range map[string]struct {
 		// own and other are the annotation's identities; empty stands for the object's UID.
@@ -232,6 +241,7 @@ func TestT1GetsNoDeviceThatIsAnotherMachinesOrMayBe(t *testing.T) {
 		"another tailnet's of the same counter": {"", "", infrav1.TailnetDeviceStatus{Name: "other", DeviceID: "d1", Hostname: "worker"}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			g := NewWithT(t)
 			b := newBench(t, helpers.WorldOptions{})
 			own, other := b.machine(t, "own"), b.machine(t, "other")
@@ -254,7 +264,7 @@ func TestT1GetsNoDeviceThatIsAnotherMachinesOrMayBe(t *testing.T) {
 				ID: "d1", Name: "worker.ts.net", Hostname: "worker", Tags: claim.Tags, Created: now, Addresses: []netip.Addr{netip.MustParseAddr("100.64.0.9")},
 			}
 			of := tailnetnode.Claimant{Object: own, Tailnet: b.Tailnet.Name}
-			found, err := b.r.statuses().Find(t.Context(), nil, tailnet.NewDeviceList(now, []tailnet.Device{device}), of, claim)
+			found, err := b.r.deviceStatuses().Find(t.Context(), nil, tailnet.NewDeviceList(now, []tailnet.Device{device}), of, claim)
 
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(!found.Proof.IsZero()).To(Equal(world.want))

@@ -47,14 +47,14 @@ func withDataVolume(_ *clusterv1.Machine, own *infrav1.OCIMeshMachine) {
 	own.Spec.DataVolumes = []infrav1.DataVolume{{Name: "data", SizeGB: 50, VPUsPerGB: 10, FileSystem: "ext4", MountPath: "/data"}}
 }
 
-// forger is a user who may write our kinds in one namespace, which no account and no tailnet
-// allows.
+// forger is a user with write access to our kinds in one namespace, closed to all accounts and
+// tailnets.
 type forger struct {
 	namespace string
 	cluster   *clusterv1.Cluster
 }
 
-// newForger gives him a cluster that names the victim's accounts and tailnet.
+// newForger gives him a cluster with the victim's accounts and tailnet.
 func (b *bench) newForger(t *testing.T) forger {
 	t.Helper()
 	f := forger{namespace: b.Environment.Namespace(t, nil)}
@@ -82,6 +82,7 @@ func (f forger) machine(t *testing.T, b *bench, name string, forge func(*infrav1
 }
 
 func TestAForgedMachineHarmsNobodyAndIsLetGo(t *testing.T) {
+	t.Parallel()
 	identityOf := func(namespace string, of *infrav1.OCIMeshMachine) map[string]string {
 		return map[string]string{infrav1.IdentityAnnotation: fmt.Sprintf("%s/%s/%s", namespace, of.Name, of.UID)}
 	}
@@ -131,6 +132,7 @@ func TestAForgedMachineHarmsNobodyAndIsLetGo(t *testing.T) {
 }
 
 func TestAProviderIDProvesNothing(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	v := b.victims(t)
@@ -148,6 +150,7 @@ func TestAProviderIDProvesNothing(t *testing.T) {
 }
 
 func TestATemplateWithAProviderIDIsRefused(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	own := helpers.NewOCIMeshMachine(helpers.NewMachine(b.cluster, "any"))
@@ -160,6 +163,7 @@ func TestATemplateWithAProviderIDIsRefused(t *testing.T) {
 }
 
 func TestARescuedVolumeOutlivesItsMachine(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	own := b.machine(t, "machine", withDataVolume, func(_ *clusterv1.Machine, own *infrav1.OCIMeshMachine) {
@@ -181,6 +185,7 @@ func TestARescuedVolumeOutlivesItsMachine(t *testing.T) {
 }
 
 func TestWhoLostPermissionStillEndsWhatIsHis(t *testing.T) {
+	t.Parallel()
 	for name, prepare := range map[string]func(*testing.T, *bench, *infrav1.OCIMeshMachine){
 		"and status is there": func(*testing.T, *bench, *infrav1.OCIMeshMachine) {},
 		"and status was lost": func(t *testing.T, b *bench, own *infrav1.OCIMeshMachine) {
@@ -189,6 +194,7 @@ func TestWhoLostPermissionStillEndsWhatIsHis(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			g := NewWithT(t)
 			b := newBench(t, helpers.WorldOptions{})
 			own := b.machine(t, "machine")
@@ -211,12 +217,13 @@ func (b *bench) loseStatus(t *testing.T, own *infrav1.OCIMeshMachine) {
 }
 
 func TestARefusalOfTheCredentialsDoesNotProveThatNothingWasLaunched(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	own := b.machine(t, "machine")
 	b.untilPlaced(t, own)
 	s := b.scopeOf(t, own)
-	s.keyExists = true
+	s.key.exists = true
 	b.OCI.AddFault(sim.Fault{Operation: "LaunchInstance", Status: 401, Code: "NotAuthenticated"})
 	g.Expect(b.r.repeatLaunch(t.Context(), s)).NotTo(Succeed())
 	g.Expect(b.r.repeatLaunch(t.Context(), s)).To(MatchError(ContainSubstring("is ended next")))

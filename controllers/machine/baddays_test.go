@@ -24,7 +24,7 @@ func inAccount(b *bench, i int) func(*clusterv1.Machine, *infrav1.OCIMeshMachine
 	}
 }
 
-// expectOnly expects conditions of a machine after a pass, and that nobody has lost an instance.
+// expectOnly expects conditions of a machine after a pass, and all instances.
 func (b *bench) expectOnly(t *testing.T, own *infrav1.OCIMeshMachine, instances int, want string) {
 	t.Helper()
 	g := NewWithT(t)
@@ -36,6 +36,7 @@ func (b *bench) expectOnly(t *testing.T, own *infrav1.OCIMeshMachine, instances 
 }
 
 func TestTenMinutesOfThrottlingOfOneAccount(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	limits := oci.Unlimited()
 	b := newBench(t, helpers.WorldOptions{Accounts: 2, Limits: &limits})
@@ -64,9 +65,10 @@ func TestTenMinutesOfThrottlingOfOneAccount(t *testing.T) {
 }
 
 func TestATenancyThatAnswersNothingUsefulLosesNoMachine(t *testing.T) {
+	t.Parallel()
 	for name, world := range map[string]struct {
 		begins, ends func(*bench)
-		// everywhere says that no account answers.
+		// everywhere is set if no account answers.
 		everywhere bool
 		want       string
 	}{
@@ -84,6 +86,7 @@ func TestATenancyThatAnswersNothingUsefulLosesNoMachine(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			b := newBench(t, helpers.WorldOptions{Accounts: 2})
 			first, second := b.machine(t, "first", inAccount(b, 0)), b.machine(t, "second", inAccount(b, 1))
 			b.untilProvisioned(t, first)
@@ -108,6 +111,7 @@ func TestATenancyThatAnswersNothingUsefulLosesNoMachine(t *testing.T) {
 }
 
 func TestAPollThatFailsHalfWayTakesNothingAway(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	var all []*infrav1.OCIMeshMachine
@@ -135,6 +139,7 @@ func TestAPollThatFailsHalfWayTakesNothingAway(t *testing.T) {
 }
 
 func TestInstancesOfOthersAreNotTouched(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	own := b.machine(t, "worker")

@@ -27,6 +27,7 @@ func (b *bench) bootstrapSecret(t *testing.T, own *infrav1.OCIMeshMachine) *core
 }
 
 func TestShapesAndImagesThatDoNotExistAreTold(t *testing.T) {
+	t.Parallel()
 	custom := func(_ int, tenancy *sim.Tenancy) {
 		tenancy.Images = append(tenancy.Images, sim.ImageSpec{
 			Name: "golden", OperatingSystem: "Canonical Ubuntu", OperatingSystemVersion: "24.04", Arch: "amd64",

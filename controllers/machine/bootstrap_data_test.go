@@ -15,7 +15,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 )
 
-func TestBadBootstrapDataIsToldAndHealsWhenMended(t *testing.T) {
+func TestBadBootstrapDataIsToldAndHealsWhenFixed(t *testing.T) {
+	t.Parallel()
 	noise := make([]byte, 40_000)
 	_, _ = rand.Read(noise)
 	for name, world := range map[string]struct {
@@ -40,6 +41,7 @@ func TestBadBootstrapDataIsToldAndHealsWhenMended(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			g := NewWithT(t)
 			b := newBench(t, helpers.WorldOptions{})
 			own := b.machine(t, "machine")
@@ -59,6 +61,7 @@ func TestBadBootstrapDataIsToldAndHealsWhenMended(t *testing.T) {
 }
 
 func TestAMissingBootstrapSecretIsToldAndHealsWhenItAppears(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	own := b.machine(t, "machine")

@@ -35,6 +35,7 @@ func (b *bench) setBudget(t *testing.T, i int, instances int32) {
 }
 
 func TestABudgetIsSharedByAllClustersAndFreedByWhatGoes(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	b.setBudget(t, 0, 2)
@@ -60,6 +61,7 @@ func TestABudgetIsSharedByAllClustersAndFreedByWhatGoes(t *testing.T) {
 // The manager stops between the decision and the launch: what is placed keeps its part of the
 // budget.
 func TestAReservationSurvivesARestart(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	b.setBudget(t, 0, 1)
@@ -79,8 +81,9 @@ func TestAReservationSurvivesARestart(t *testing.T) {
 	g.Expect(b.instances(t)).To(HaveLen(1))
 }
 
-// A machine that lost its status is not counted by it, but its instance is there.
+// A machine without its status is not counted by it, but its instance is there.
 func TestAnInstanceWhoseMachineLostItsStatusCountsForTheBudget(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	b.setBudget(t, 0, 1)
@@ -96,6 +99,7 @@ func TestAnInstanceWhoseMachineLostItsStatusCountsForTheBudget(t *testing.T) {
 }
 
 func TestAlwaysFreeStaysFree(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	helpers.Update(t, b.Environment, b.Accounts[0], func(account *infrav1.OCIAccount) {
@@ -140,6 +144,7 @@ func TestAGPUCountsWithItsOwnOCPUs(t *testing.T) {
 }
 
 func TestTwoHundredMachinesAtOnceWithABudgetForFifty(t *testing.T) {
+	t.Parallel()
 	const asked, budget, workers = 200, 50, 10
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{Accounts: 2, Sim: sim.Options{PageSize: 100}, Tenancy: roomy})
@@ -183,8 +188,8 @@ func TestTwoHundredMachinesAtOnceWithABudgetForFifty(t *testing.T) {
 func (b *bench) restart(t *testing.T, mgr manager.Manager) {
 	t.Helper()
 	b.r = b.reconciler()
-	b.r.Client = mgr.GetClient()
-	b.r.Scheduler = b.scheduler(mgr.GetClient(), b.r.Options)
+	own := ownAccounts{mgr.GetClient(), b.AccountNames()}
+	b.r.Client, b.r.Scheduler = own, b.scheduler(own, b.r.Options)
 	NewWithT(t).Expect(b.r.Scheduler.Watch(t.Context(), mgr.GetCache())).To(Succeed())
 }
 
@@ -211,6 +216,7 @@ func (b *bench) round(t *testing.T, all []*infrav1.OCIMeshMachine, workers int) 
 }
 
 func TestWeightsShareMachinesOut(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{Accounts: 2})
 	helpers.Update(t, b.Environment, b.infra, func(infra *infrav1.OCIMeshCluster) { infra.Spec.Accounts[1].Weight = 2 })
@@ -224,6 +230,7 @@ func TestWeightsShareMachinesOut(t *testing.T) {
 }
 
 func TestAllAccountsAreDryAndCapacityReturnsInOne(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{Accounts: 3})
 	for i := range b.Accounts {
@@ -255,6 +262,7 @@ func TestAllAccountsAreDryAndCapacityReturnsInOne(t *testing.T) {
 }
 
 func TestALimitBelowUseAndInstancesOfOthersKeepNewMachinesOut(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{Accounts: 2})
 	own := b.machine(t, "worker", inAccount(b, 0))

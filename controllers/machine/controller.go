@@ -11,17 +11,14 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	kerrors "k8s.io/apimachinery/pkg/util/errors"
 	"k8s.io/client-go/tools/events"
-	"sigs.k8s.io/cluster-api/util/conditions"
 	"sigs.k8s.io/cluster-api/util/labels"
 	"sigs.k8s.io/cluster-api/util/patch"
 	"sigs.k8s.io/cluster-api/util/paused"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/capacity"
@@ -30,7 +27,6 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/scheduling"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 )
@@ -69,7 +65,7 @@ func (o Options) withDefaults() Options {
 // Reconciler reconciles OCIMeshMachines. Set it up with SetupWithManager, or call Reconcile
 // directly.
 type Reconciler struct {
-	// Client reads from the manager's cache, but Secrets, which it reads from the API server.
+	// Client reads from the manager's cache, but Secrets from the API server.
 	Client client.Client
 	// APIReader reads from the API server.
 	APIReader client.Reader
@@ -81,41 +77,39 @@ type Reconciler struct {
 	Scheduler *scheduling.Scheduler
 	// Recorder records events.
 	Recorder events.EventRecorder
-	// WatchFilterValue is the value of the label cluster.x-k8s.io/watch-filter that objects must
-	// have; empty means all.
+	// WatchFilterValue is the value required of objects in the label cluster.x-k8s.io/watch-filter;
+	// empty means all objects.
 	WatchFilterValue string
-	// OtherDevices are lists of the kinds of objects, besides OCIMeshMachine, that have devices in
-	// tailnets.
+	// OtherDevices are lists of the other kinds with devices in tailnets, besides OCIMeshMachine.
 	OtherDevices []client.ObjectList
-	// KeyNamespace is the manager's own, in which tailnet keys are stored (package joinkey).
+	// KeyNamespace is the manager's own. It holds the tailnet keys (tailnetnode.KeyStore).
 	KeyNamespace string
 	// Options are the controller's times.
 	Options Options
 	// Claims tell what other management clusters hold; nil minds nobody's claims.
 	Claims *claims.Claims
-	// Metrics tell how machines come up; nil means that nobody counts.
+	// Metrics tell how machines come up; nil counts nothing.
 	Metrics *Metrics
 
-	ledger ledger
-	joins  tailnetnode.Joins
+	creations creations
+	joins     tailnetnode.Joins
 }
 
 // Reconcile brings one machine a step further.
 func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctrl.Result, reterr error) {
-	// Only the pass that ends with waiting for it notes the machine anew.
+	// A pass notes the machine anew if it ends with waiting for the device.
 	r.joins.Forget(request.NamespacedName)
 	own := &infrav1.OCIMeshMachine{}
 	if err := r.Client.Get(ctx, request.NamespacedName, own); err != nil {
 		if apierrors.IsNotFound(err) {
-			r.ledger.forget(request.NamespacedName)
+			r.creations.forget(request.NamespacedName)
 			r.Scheduler.Forget(request.NamespacedName)
 			r.Metrics.forget(request.NamespacedName)
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if r.WatchFilterValue != "" && !labels.HasWatchLabel(own, r.WatchFilterValue) {
-		// An account or a tailnet that is this manager's may be used by machines that are
-		// another's.
+		// Machines of another manager may use this manager's accounts and tailnets.
 		return ctrl.Result{}, nil
 	}
 	s, err := r.newScope(ctx, own)
@@ -126,12 +120,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 	isNew := identity.IsNew(own)
 	if added, err := identity.Ensure(ctx, r.Client, own, infrav1.OCIMeshMachineFinalizer); err != nil || added {
 		if err == nil && isNew {
-			r.ledger.conceive(request.NamespacedName, identity.Of(own))
+			r.creations.begin(request.NamespacedName, identity.Of(own))
 		}
 		return ctrl.Result{}, err
 	}
 	s.identify()
-	s.owner = s.owner.HeldBy(r.holder(s))
+	s.owner = s.owner.HeldBy(r.claimer().holder(own, own.Status.Claim, s.now))
 	if s.isPaused() {
 		_, _, err := paused.EnsurePausedCondition(ctx, r.Client, s.cluster, own)
 		return ctrl.Result{}, err
@@ -142,7 +136,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 		return ctrl.Result{}, err
 	}
 	defer func() {
-		reterr = kerrors.NewAggregate([]error{reterr, r.save(ctx, s)})
+		reterr = kerrors.NewAggregate([]error{reterr, r.saver().save(ctx, s)})
 	}()
 	if !own.DeletionTimestamp.IsZero() {
 		err = phases.Run(ctx, s, r.deletePhases())
@@ -152,7 +146,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 	return s.Result(), err
 }
 
-// normalPhases are the way up. A phase that has to wait stops the list.
+// normalPhases are the way up. A waiting phase stops the list.
 func (r *Reconciler) normalPhases() []phases.Phase[*scope] {
 	return []phases.Phase[*scope]{
 		{Name: "prerequisites", Condition: infrav1.PlacedCondition, Run: r.prerequisites},
@@ -182,83 +176,7 @@ func (r *Reconciler) deletePhases() []phases.Phase[*scope] {
 	}
 }
 
-// save computes the conditions and writes everything, once.
-func (r *Reconciler) save(ctx context.Context, s *scope) error {
-	if s.unseen {
-		return nil
-	}
-	if s.released {
-		return r.removeFinalizer(ctx, s)
-	}
-	updateStatus(s)
-	if !s.handedOver || !conditions.IsTrue(s.own, infrav1.ReadyCondition) {
-		report.Announce(r.Recorder, s.own, conditions.Get(s.before, infrav1.ReadyCondition), conditions.Get(s.own, infrav1.ReadyCondition))
-	}
-	if s.exclusive {
-		// A decision must not be written over one that this pass has not seen: the write fails if
-		// the cache was stale.
-		err := r.Client.Status().Update(ctx, s.own)
-		if apierrors.IsConflict(err) {
-			// Whoever wrote in between brings the next pass, which decides anew.
-			r.Scheduler.Cancel(ctx, client.ObjectKeyFromObject(s.own))
-			return nil
-		}
-		if err == nil {
-			r.Metrics.saved(s)
-		}
-		return err
-	}
-	err := r.write(ctx, s)
-	if err == nil {
-		r.Metrics.saved(s)
-	}
-	return err
-}
-
-// write writes what the pass has changed. If nobody has written since it was read, spec and status
-// are a request each, and an event of the watches; else, or if there is metadata to write, the
-// parts are merged with what others wrote.
-func (r *Reconciler) write(ctx context.Context, s *scope) error {
-	if equality.Semantic.DeepEqual(s.before.ObjectMeta, s.own.ObjectMeta) {
-		if err := r.overwrite(ctx, s.before, s.own); !apierrors.IsConflict(err) {
-			return err
-		}
-	}
-	return s.patch.Patch(ctx, s.own, patch.WithOwnedConditions{Conditions: ownedConditions})
-}
-
-// overwrite makes one object's spec and status another's, unless somebody has written in between,
-// which is a conflict. Nobody else writes the status, so that it is written whole: that costs the
-// API server a fifth less than a patch.
-func (r *Reconciler) overwrite(ctx context.Context, before, wanted *infrav1.OCIMeshMachine) error {
-	status := wanted.Status
-	base := before
-	if !equality.Semantic.DeepEqual(before.Spec, wanted.Spec) {
-		changed := before.DeepCopy()
-		changed.Spec = wanted.Spec
-		if err := r.Client.Patch(ctx, changed, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
-			return err
-		}
-		base = changed
-		// The conditions are those of the spec that was just written.
-		observed(status.Conditions, base.Generation)
-	}
-	if equality.Semantic.DeepEqual(base.Status, status) {
-		return nil
-	}
-	changed := base.DeepCopy()
-	changed.Status = status
-	return r.Client.Status().Update(ctx, changed)
-}
-
-// removeFinalizer lets the object go. Its status is nobody's to read any more.
-func (r *Reconciler) removeFinalizer(ctx context.Context, s *scope) error {
-	released := s.before.DeepCopy()
-	controllerutil.RemoveFinalizer(released, infrav1.OCIMeshMachineFinalizer)
-	return client.IgnoreNotFound(r.Client.Patch(ctx, released, client.MergeFrom(s.before)))
-}
-
-// event records something that happened once.
+// event records a single occurrence.
 func (r *Reconciler) event(s *scope, reason, action, note string, args ...any) {
 	if r.Recorder != nil {
 		r.Recorder.Eventf(s.own, nil, corev1.EventTypeNormal, reason, action, note, args...)

@@ -20,7 +20,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 )
 
-// crashWorlds are machines that make all calls that machines make.
+// crashWorlds are machines with, together, every call of a machine.
 var crashWorlds = map[string]func(*clusterv1.Machine, *infrav1.OCIMeshMachine){
 	"worker with a data volume": func(_ *clusterv1.Machine, own *infrav1.OCIMeshMachine) {
 		own.Spec.DataVolumes = []infrav1.DataVolume{{Name: "data", SizeGB: 50, MountPath: "/var/lib/data"}}
@@ -28,10 +28,10 @@ var crashWorlds = map[string]func(*clusterv1.Machine, *infrav1.OCIMeshMachine){
 	"control plane": controlPlane,
 }
 
-// A process that is killed writes nothing any more, unlike one that gets an error, and what goes on
-// remembers nothing. An undisturbed life says where the boundaries are; then there is one life for
-// each.
+// A killed process writes nothing any more, unlike one with an error, and the next remembers
+// nothing. An undisturbed life finds the boundaries; then there is one life for each.
 func TestAProcessKilledAtAnyCallDuplicatesNothingAndLeavesNothing(t *testing.T) {
+	t.Parallel()
 	for name, change := range crashWorlds {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -44,7 +44,7 @@ func TestAProcessKilledAtAnyCallDuplicatesNothingAndLeavesNothing(t *testing.T) 
 	}
 }
 
-// life is a bench whose processes can be killed.
+// life is a bench with mortal processes.
 type life struct {
 	*bench
 	mortal *helpers.Mortal
@@ -70,7 +70,7 @@ func (l *life) begin() {
 	l.r.Client, l.r.APIReader = ownAccounts{l.mortal.Client, l.AccountNames()}, l.mortal.Client
 }
 
-// step is a poll and a pass of the process that lives. One that dies leaves the rest to the next.
+// step is a poll and a pass of the live process. If it dies, the rest is for the next.
 func (l *life) step(own *infrav1.OCIMeshMachine) error {
 	ctx := l.mortal.Context()
 	err := l.poll(ctx)

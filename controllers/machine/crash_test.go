@@ -18,9 +18,9 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
 )
 
-// A lost answer is what a manager that was killed during the call has: the work may be done, and
-// nobody knows.
+// A lost answer is like a manager killed during the call: the work may be done, and nobody knows.
 func TestAnAnswerLostAnywhereDuplicatesNothingAndLeavesNothing(t *testing.T) {
+	t.Parallel()
 	onOCI := func(operation string, fault sim.Fault) func(*bench) {
 		return func(b *bench) {
 			fault.Operation = operation
@@ -78,11 +78,12 @@ func (b *bench) scopeOf(t *testing.T, own *infrav1.OCIMeshMachine) *scope {
 
 // TestUnderAManager drives the watches: nobody calls Reconcile.
 func TestUnderAManager(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{Accounts: 3})
 	b.Manager(t, func(ctx context.Context, mgr manager.Manager) error {
 		r := b.reconciler()
-		r.Client, r.APIReader = mgr.GetClient(), mgr.GetAPIReader()
+		r.Client, r.APIReader = ownAccounts{mgr.GetClient(), b.AccountNames()}, mgr.GetAPIReader()
 		if err := mgr.Add(b.pollers); err != nil {
 			return err
 		}

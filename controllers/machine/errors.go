@@ -13,12 +13,12 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 )
 
-// notPolledError says that an account is about to be polled, which brings the next pass.
+// notPolledError waits for the poll of an account. The poll brings the next pass.
 type notPolledError struct{ account string }
 
 func (e *notPolledError) Error() string { return "waiting for account " + e.account + " to be polled" }
 
-// Waiting implements phases.Waiter. The time is for the case that the account holds up the poll.
+// Waiting implements phases.Waiter. The time is in case the account holds up the poll.
 func (e *notPolledError) Waiting() *access.Problem {
 	return &access.Problem{
 		Reason:     infrav1.WaitingForTerminationReason,

@@ -27,28 +27,33 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
 )
 
-// manage runs pollers and the machine controller as main does, for the bench's namespace and
-// others.
-func (b *bench) manage(t *testing.T, pace poller.Options, options Options, workers int, others ...string) {
+// manage runs pollers and the machine controller as main does, for the namespaces and accounts of
+// the bench and of others.
+func (b *bench) manage(t *testing.T, pace poller.Options, options Options, workers int, others ...*bench) {
 	t.Helper()
+	namespaces, accounts := []string{b.Namespace}, b.AccountNames()
+	for _, other := range others {
+		namespaces, accounts = append(namespaces, other.Namespace), append(accounts, other.AccountNames()...)
+	}
 	b.Manager(t, func(ctx context.Context, mgr manager.Manager) error {
-		b.pollers = poller.New(mgr.GetClient(), b.Clients, pace)
+		own := ownAccounts{mgr.GetClient(), accounts}
+		b.pollers = poller.New(own, b.Clients, pace)
 		if err := mgr.Add(b.pollers); err != nil {
 			return err
 		}
-		scheduler := b.scheduler(mgr.GetClient(), options)
+		scheduler := b.scheduler(own, options)
 		if err := scheduler.Watch(ctx, mgr.GetCache()); err != nil {
 			return err
 		}
 		r := &Reconciler{
-			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Access: b.Clients, Pollers: b.pollers, Options: options, Scheduler: scheduler,
+			Client: own, APIReader: mgr.GetAPIReader(), Access: b.Clients, Pollers: b.pollers, Options: options, Scheduler: scheduler,
 			Recorder: mgr.GetEventRecorder("ocimeshmachine-controller"), KeyNamespace: b.ManagerNamespace,
 		}
 		return r.SetupWithManager(ctx, mgr, controller.Options{MaxConcurrentReconciles: workers})
-	}, append(others, b.Namespace)...)
+	}, namespaces...)
 }
 
-// eventuallyIs waits until a machine that a manager reconciles has a condition.
+// eventuallyIs waits for a condition of a machine under a manager.
 func (b *bench) eventuallyIs(t *testing.T, own *infrav1.OCIMeshMachine, want string) {
 	t.Helper()
 	NewWithT(t).Eventually(func(g Gomega) {
@@ -57,9 +62,9 @@ func (b *bench) eventuallyIs(t *testing.T, own *infrav1.OCIMeshMachine, want str
 	}).WithTimeout(9 * patience).WithPolling(100 * time.Millisecond).Should(Succeed())
 }
 
-// The design allows 2.5 calls a machine to Running, of a hundred that are made at once. Two of them
-// are the machine's own here; lists go by time and accounts, and are counted against the pace that
-// they may have, since this may be a slow machine.
+// The design allows 2.5 calls a machine to Running, of a hundred made at once. Two of them are the
+// machine's own here; lists go by time and accounts, and are counted against their permitted pace,
+// since this may be a slow machine.
 func TestAHundredMachinesTakeFewCalls(t *testing.T) {
 	const machines = 100
 	const progress = 3 * time.Second
@@ -105,6 +110,7 @@ func roomy(_ int, tenancy *sim.Tenancy) {
 // The machine controller looks at machines at rest once an hour here: what it sees, polls have told
 // it.
 func TestAnInstanceLostBehindOurBackIsNoticedByAPoll(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	b.manage(t, poller.Options{PollInterval: 50 * time.Millisecond, ProgressInterval: 20 * time.Millisecond},
@@ -133,7 +139,7 @@ func TestADeadAndASlowAccountTakeNoWorkerFromAnother(t *testing.T) {
 		Options{Intervals: phases.Intervals{Poll: time.Second, Retry: 200 * time.Millisecond}}, 6)
 	early := b.machine(t, "early", inAccount(b, 2))
 	b.eventuallyIs(t, early, "Ready True Ready")
-	// All that is slow is still under way when the test ends.
+	// All slow work is still under way when the test ends.
 	b.OCI.AddFault(sim.Fault{Tenancy: b.Tenancies[0].Name, Delay: 10 * time.Minute, Times: -1})
 	b.OCI.AddFault(sim.Fault{Tenancy: b.Tenancies[1].Name, Status: 500, Code: "InternalError", Times: -1})
 	for i := range 10 {
@@ -165,7 +171,7 @@ func TestADeadTailnetTakesNoWorkerFromAnother(t *testing.T) {
 				Tenancy: roomy, RequestTimeout: 10 * time.Minute, TailnetLimits: &tailnet.Limits{},
 			})
 			b.manage(t, poller.Options{PollInterval: time.Second, ProgressInterval: 200 * time.Millisecond},
-				Options{Intervals: phases.Intervals{Poll: time.Second, Retry: 200 * time.Millisecond}}, 6, dead.Namespace)
+				Options{Intervals: phases.Intervals{Poll: time.Second, Retry: 200 * time.Millisecond}}, 6, dead)
 			var joined []*infrav1.OCIMeshMachine
 			for i := range 10 {
 				joined = append(joined, dead.machine(t, fmt.Sprintf("joined-%d", i)))

@@ -22,12 +22,12 @@ import (
 // window is long enough that no test gets to its end but by sleep.
 const window = time.Hour
 
-// managed lets the bench be a management cluster that claims what it makes.
+// managed lets the bench be a management cluster with claims to its work.
 func (b *bench) managed(id string) {
 	b.r.Claims = claims.New(id, window)
 }
 
-// restored is another management cluster into which a backup of the machine was restored.
+// restored is another management cluster with a restored backup of the machine.
 func (b *bench) restored(t *testing.T, id string, own *infrav1.OCIMeshMachine) (*bench, *infrav1.OCIMeshMachine) {
 	t.Helper()
 	g := NewWithT(t)
@@ -50,7 +50,7 @@ func (b *bench) restored(t *testing.T, id string, own *infrav1.OCIMeshMachine) (
 	return other, copies[3].(*infrav1.OCIMeshMachine)
 }
 
-// holder is who claims the one instance.
+// holder is the claimant of the one instance.
 func (b *bench) holder(t *testing.T) string {
 	t.Helper()
 	c, err := b.Clients.OCI(t.Context(), b.Accounts[0])
@@ -73,11 +73,13 @@ func isGone(b *bench, t *testing.T, own *infrav1.OCIMeshMachine) bool {
 }
 
 func TestADrillIsToldThatItHoldsNothingAndEndsNothing(t *testing.T) {
+	t.Parallel()
 	for name, role := range map[string]func(*clusterv1.Machine, *infrav1.OCIMeshMachine){
 		"worker": func(*clusterv1.Machine, *infrav1.OCIMeshMachine) {}, "control plane": controlPlane,
 	} {
 		for when, deletedAtOnce := range map[string]bool{"deleted at once": true, "deleted when told": false} {
 			t.Run(name+" "+when, func(t *testing.T) {
+				t.Parallel()
 				g := NewWithT(t)
 				production := newBench(t, helpers.WorldOptions{})
 				production.managed("production")
@@ -132,6 +134,7 @@ func TestADrillIsToldThatItHoldsNothingAndEndsNothing(t *testing.T) {
 }
 
 func TestAfterADisasterTheSecondTakesOverAndTheFirstIsTold(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	first := newBench(t, helpers.WorldOptions{})
 	first.managed("first")
@@ -165,6 +168,7 @@ func TestAfterADisasterTheSecondTakesOverAndTheFirstIsTold(t *testing.T) {
 }
 
 func TestAMachineThatIsMovedAndDeletedWaitsForTheWindow(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	first := newBench(t, helpers.WorldOptions{})
 	first.managed("first")
@@ -185,6 +189,7 @@ func TestAMachineThatIsMovedAndDeletedWaitsForTheWindow(t *testing.T) {
 }
 
 func TestACrashWhileClaimingClaimsOnce(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	first := newBench(t, helpers.WorldOptions{})
 	first.managed("first")

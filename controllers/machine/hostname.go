@@ -12,8 +12,8 @@ const (
 	uidLength = 8
 )
 
-// hostnameOf is the machine's name in the tailnet and its instance's display name: a DNS label that
-// no other machine of any namespace or management cluster has.
+// hostnameOf is the machine's name in the tailnet and its instance's display name: a DNS label of
+// its own among the machines of all namespaces and management clusters.
 func hostnameOf(name, identity string) string {
 	suffix := "-" + strings.ReplaceAll(identity, "-", "")
 	suffix = suffix[:min(len(suffix), 1+uidLength)]

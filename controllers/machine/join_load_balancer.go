@@ -21,26 +21,26 @@ func (s *scope) isBackend() bool {
 	return s.isControlPlane() && s.infraCluster != nil && s.infraCluster.Spec.EndpointType.HasLoadBalancer()
 }
 
-// backend is the machine as the load balancer knows it. Only the network kind takes the name, so
-// that it may be known by either.
+// backend is the machine in the load balancer. Only the network kind takes the name, so the machine
+// may be known by either.
 func (s *scope) backend() oci.Backend {
 	address, _ := netip.ParseAddr(s.own.Status.Instance.PrivateIP)
 	return oci.Backend{Name: s.hostname, Address: address, Port: int(s.infraCluster.Spec.ControlPlaneEndpoint.Port)}
 }
 
-// balancer is the cluster's load balancer's account, and who owns it.
+// balancer is the account of the cluster's load balancer, and its owner.
 func (r *Reconciler) balancer(ctx context.Context, s *scope) (loadbalancer.Account, *oci.Client, ownership.Owner, error) {
-	c, _, err := r.accountOf(ctx, s.infraCluster.LoadBalancerAccount())
+	in, err := r.finder().connect(ctx, s.infraCluster.LoadBalancerAccount())
 	if err != nil {
 		return loadbalancer.Account{}, nil, ownership.Owner{}, err
 	}
-	balancers, err := loadbalancer.In(c, s.infraCluster.Spec.EndpointType)
-	return balancers, c, identity.OfCluster(s.infraCluster).HeldBy(r.Claims.Guard()), err
+	balancers, err := loadbalancer.In(in.client, s.infraCluster.Spec.EndpointType)
+	return balancers, in.client, identity.OfCluster(s.infraCluster).HeldBy(r.Claims.Guard()), err
 }
 
 // joinLoadBalancer puts a control plane behind the cluster's load balancer as soon as it has an
-// address: kubeadm calls the endpoint while the machine boots. It holds nothing else up. One that
-// was seen there is not looked for again: the cluster's controller sees to it that it stays.
+// address: kubeadm calls the endpoint while the machine boots. It holds nothing else up. Once seen
+// there, the machine is not looked for again: the cluster's controller keeps it there.
 func (r *Reconciler) joinLoadBalancer(ctx context.Context, s *scope) error {
 	backend := &s.own.Status.Backend
 	if !s.isBackend() || s.own.Status.Instance.PrivateIP == "" || backend.Name != "" {

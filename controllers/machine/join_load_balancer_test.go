@@ -21,7 +21,7 @@ import (
 
 var balancedTypes = []infrav1.EndpointType{infrav1.EndpointNetworkLoadBalancer, infrav1.EndpointLoadBalancer}
 
-// newBalancedBench has a cluster with a load balancer that is ACTIVE, as its controller leaves it.
+// newBalancedBench has a cluster with an ACTIVE load balancer, as its controller leaves it.
 func newBalancedBench(t *testing.T, kind infrav1.EndpointType, options helpers.WorldOptions) *bench {
 	t.Helper()
 	g := NewWithT(t)
@@ -84,6 +84,7 @@ func (b *bench) expectNothingLeftButTheLoadBalancer(t *testing.T) {
 }
 
 func TestAControlPlaneIsBehindTheLoadBalancerFromBeforeItIsProvisionedUntilBeforeItGoes(t *testing.T) {
+	t.Parallel()
 	for _, kind := range balancedTypes {
 		t.Run(string(kind), func(t *testing.T) {
 			g := NewWithT(t)
@@ -126,6 +127,7 @@ func TestAControlPlaneIsBehindTheLoadBalancerFromBeforeItIsProvisionedUntilBefor
 }
 
 func TestAWorkerHasNothingToDoWithTheLoadBalancer(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBalancedBench(t, infrav1.EndpointNetworkLoadBalancer, helpers.WorldOptions{})
 	own := b.machine(t, "machine")
@@ -140,6 +142,7 @@ func TestAWorkerHasNothingToDoWithTheLoadBalancer(t *testing.T) {
 }
 
 func TestControlPlanesJoinAndLeaveTheLoadBalancerAtTheSameTime(t *testing.T) {
+	t.Parallel()
 	for _, kind := range balancedTypes {
 		t.Run(string(kind), func(t *testing.T) {
 			g := NewWithT(t)
@@ -168,6 +171,7 @@ func TestControlPlanesJoinAndLeaveTheLoadBalancerAtTheSameTime(t *testing.T) {
 }
 
 func TestAnAnswerOfTheLoadBalancerLostAnywhereLeavesNoBackend(t *testing.T) {
+	t.Parallel()
 	operations := map[infrav1.EndpointType][]string{
 		infrav1.EndpointNetworkLoadBalancer: {
 			"GetNetworkLoadBalancer", "CreateBackend", "GetNetworkLoadBalancerWorkRequest", "DeleteBackend",
@@ -208,6 +212,7 @@ func TestAnAnswerOfTheLoadBalancerLostAnywhereLeavesNoBackend(t *testing.T) {
 }
 
 func TestARegistrationThatOCIGivesUpIsToldOfAndTriedAgain(t *testing.T) {
+	t.Parallel()
 	for kind, operation := range map[infrav1.EndpointType]string{
 		infrav1.EndpointNetworkLoadBalancer: "CreateBackend", infrav1.EndpointLoadBalancer: "CreateLoadBalancerBackend",
 	} {

@@ -30,7 +30,7 @@ func (b *bench) watchJoins(t *testing.T) {
 	})
 }
 
-// waits are the machines that are waited for.
+// waits are the machines still to join.
 func (b *bench) waits() []client.ObjectKey { return b.r.joins.Waiting() }
 
 // instanceOf is the machine's instance.
@@ -46,6 +46,7 @@ func (b *bench) instanceOf(t *testing.T, id string) sim.Machine {
 }
 
 func TestAMachineIsLookedAtOnceItHasJoined(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	b.booter.setAsleep(true)
@@ -71,6 +72,7 @@ func TestAMachineIsLookedAtOnceItHasJoined(t *testing.T) {
 }
 
 func TestADeviceThatIsNotTheMachinesOwnBringsOnePass(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	b.booter.setAsleep(true)

@@ -15,6 +15,7 @@ import (
 )
 
 func TestALaunchThatOCIRefusesSaysOCIsReason(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	b.OCI.AddFault(sim.Fault{Operation: "LaunchInstance", Status: 400, Code: "InvalidParameter", Message: "Boot volume is too small", Times: 3})
@@ -25,6 +26,7 @@ func TestALaunchThatOCIRefusesSaysOCIsReason(t *testing.T) {
 }
 
 func TestAStalePlacementIsNotLaunched(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{Accounts: 2})
 	own := b.machine(t, "machine")
@@ -41,17 +43,18 @@ func TestAStalePlacementIsNotLaunched(t *testing.T) {
 	g.Expect(s.Stopped()).To(BeTrue())
 	g.Expect(b.calls("LaunchInstance")).To(BeZero())
 
-	// Nor is a new decision written over one that was not seen, by a process that knows of neither.
+	// Nor is a new decision written over an unseen one, by a process without memory of either.
 	b.r = b.reconciler()
 	stale.Status.Placement = infrav1.Placement{}
 	s = b.scopeOf(t, stale)
 	g.Expect(b.r.choose(t.Context(), s)).To(Succeed())
-	g.Expect(b.r.save(t.Context(), s)).To(Succeed())
+	g.Expect(b.r.saver().save(t.Context(), s)).To(Succeed())
 	b.Reload(t, own)
 	g.Expect(own.Status.Placement.Account).To(Equal(b.Accounts[1].Name))
 }
 
 func TestAStalePassThatFindsNoRoomWipesNoInstanceOut(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	own := b.machine(t, "worker")
@@ -66,12 +69,13 @@ func TestAStalePassThatFindsNoRoomWipesNoInstanceOut(t *testing.T) {
 	b.OCI.AddFault(sim.Fault{Operation: "ListImages", Status: 503, Code: "ServiceUnavailable"})
 	g.Expect(b.r.short(t.Context(), s, &cloud.Error{Kind: cloud.OutOfCapacity})).NotTo(Succeed())
 	g.Expect(s.exclusive).To(BeTrue())
-	g.Expect(b.r.save(t.Context(), s)).To(Succeed())
+	g.Expect(b.r.saver().save(t.Context(), s)).To(Succeed())
 	b.Reload(t, own)
 	g.Expect(own.Status.Instance.ID).To(Equal("ocid1.instance.new"))
 }
 
 func TestALaunchThatFailsAfterItWasAcceptedCountsAsAShortage(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	b.OCI.AddFault(sim.Fault{

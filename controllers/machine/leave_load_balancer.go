@@ -55,18 +55,17 @@ func (r *Reconciler) leaveLoadBalancer(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// mayBeBehindLoadBalancer is false for a machine that was never launched, and for one whose
-// instance is on its way out: it was taken out of the load balancer before.
+// mayBeBehindLoadBalancer is false for a machine without a launch, and for one with an instance on
+// its way out: it was taken out of the load balancer before.
 func (s *scope) mayBeBehindLoadBalancer() bool {
 	if s.own.Status.Backend != (infrav1.BackendStatus{}) {
 		return true
 	}
-	state := oci.LifecycleState(s.own.Status.Instance.State)
-	return s.launched() && state != oci.StateTerminating && state != oci.StateTerminated
+	return s.launched() && !oci.LifecycleState(s.own.Status.Instance.State).IsEnding()
 }
 
-// addressOf asks for the address of the machine's instance; it is not valid if that has none any
-// more.
+// addressOf asks for the address of the machine's instance; it is not valid if the instance has
+// lost it.
 func addressOf(ctx context.Context, c *oci.Client, s *scope) (netip.Addr, error) {
 	id := s.own.Status.Instance.ID
 	attached, err := c.AttachedVNICs(ctx, id)
@@ -77,7 +76,7 @@ func addressOf(ctx context.Context, c *oci.Client, s *scope) (netip.Addr, error)
 	return vnic.PrivateIP, err
 }
 
-// stuckInLoadBalancer says that the machine cannot be taken out for the moment.
+// stuckInLoadBalancer tells why the machine cannot be taken out for the moment.
 func stuckInLoadBalancer(err error) error {
 	problem := access.AsProblem(err)
 	if problem.Reason == infrav1.InternalErrorReason {

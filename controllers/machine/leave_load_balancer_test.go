@@ -16,6 +16,7 @@ import (
 )
 
 func TestAMachineThatLostItsStatusLeavesTheLoadBalancerAllTheSame(t *testing.T) {
+	t.Parallel()
 	for _, kind := range balancedTypes {
 		t.Run(string(kind), func(t *testing.T) {
 			g := NewWithT(t)
@@ -37,6 +38,7 @@ func TestAMachineThatLostItsStatusLeavesTheLoadBalancerAllTheSame(t *testing.T) 
 }
 
 func TestALoadBalancerThatDoesNotAnswerHoldsUpTheEndOfAControlPlane(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBalancedBench(t, infrav1.EndpointNetworkLoadBalancer, helpers.WorldOptions{})
 	own := b.machine(t, "machine", controlPlane)
@@ -54,6 +56,7 @@ func TestALoadBalancerThatDoesNotAnswerHoldsUpTheEndOfAControlPlane(t *testing.T
 }
 
 func TestALoadBalancerThatIsGoneHoldsUpNothing(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBalancedBench(t, infrav1.EndpointNetworkLoadBalancer, helpers.WorldOptions{})
 	own := b.machine(t, "machine", controlPlane)

@@ -16,6 +16,7 @@ import (
 )
 
 func TestDeletionGoesByRecordedIdentifiersOnlyInTheRecordedTailnet(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{TailnetMode: tailnetsim.Headscale})
 	own := b.machine(t, "worker")
@@ -38,7 +39,7 @@ func TestDeletionGoesByRecordedIdentifiersOnlyInTheRecordedTailnet(t *testing.T)
 	other.Spec.Credentials.Type = infrav1.APIKey
 	other.Spec.AllowedNamespaces.List = []string{b.Namespace}
 	b.Create(t, secret, other)
-	// The cluster is made anew, and says that it is in the other tailnet.
+	// The cluster is made anew, and names the other tailnet.
 	spec := *b.infra.DeepCopy()
 	g.Expect(b.Client.Delete(t.Context(), b.infra)).To(Succeed())
 	again := helpers.NewOCIMeshCluster(b.cluster, other.Name, b.AccountNames())
@@ -55,6 +56,7 @@ func TestDeletionGoesByRecordedIdentifiersOnlyInTheRecordedTailnet(t *testing.T)
 
 // A cluster with a tailnet that never worked can be deleted: no key was ever received.
 func TestAMachineWithoutAKeyIsDeletedWithoutTheTailnet(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{})
 	b.Control.SetUnreachable(true)
 	own := b.machine(t, "machine")

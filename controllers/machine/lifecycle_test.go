@@ -21,6 +21,7 @@ var allIsWell = []string{
 }
 
 func TestAWorkerComesToBeAndLeavesNothing(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	own := b.machine(t, "worker", func(_ *clusterv1.Machine, own *infrav1.OCIMeshMachine) {
@@ -60,6 +61,7 @@ func TestAWorkerComesToBeAndLeavesNothing(t *testing.T) {
 }
 
 func TestHostnamesAreLabelsThatNobodyElseHas(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	const uid = "6f1b4a8e-0c5d-4a53-9f0a-0d8c5f6e7a11"
 	for name, want := range map[string]string{
@@ -73,6 +75,7 @@ func TestHostnamesAreLabelsThatNobodyElseHas(t *testing.T) {
 }
 
 func TestAPausedMachineIsLeftAlone(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	own := b.machine(t, "worker")
@@ -91,6 +94,7 @@ func TestAPausedMachineIsLeftAlone(t *testing.T) {
 }
 
 func TestTwoMachinesOfOneNameInTwoNamespacesDoNotMeet(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	first := b.machine(t, "worker")
@@ -122,6 +126,7 @@ func TestTwoMachinesOfOneNameInTwoNamespacesDoNotMeet(t *testing.T) {
 }
 
 func TestAMachineOfAnotherManagerIsLeftAlone(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	b.r.WatchFilterValue = "mine"

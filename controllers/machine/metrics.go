@@ -38,7 +38,7 @@ const (
 	refusedForAnotherCause = "Other"
 )
 
-// refusals are the reasons of the condition Placed that are counted by name.
+// refusals are the reasons of the condition Placed with a count of their own.
 var refusals = map[string]bool{
 	infrav1.NoCapacityReason: true, infrav1.BudgetExceededReason: true, infrav1.NoAccountReason: true,
 	infrav1.FailureDomainUnknownReason: true,
@@ -47,7 +47,7 @@ var refusals = map[string]bool{
 
 // Metrics tell how machines come up. A nil Metrics counts nothing.
 type Metrics struct {
-	// since is when the process began: what began earlier was not watched all the time.
+	// since is the start of the process: nobody watched all the time before.
 	since time.Time
 
 	placements *prometheus.CounterVec
@@ -56,8 +56,8 @@ type Metrics struct {
 	phases     *prometheus.HistogramVec
 
 	mu sync.Mutex
-	// counted are the phases that a machine on its way up was counted for: a pass that reads a
-	// cache that is behind finds them to be reached again.
+	// counted are the phases of machines on their way up that were counted: a pass with a stale
+	// cache finds them to be reached again.
 	counted map[client.ObjectKey]counted
 }
 
@@ -67,9 +67,9 @@ type counted struct {
 }
 
 // NewMetrics registers capom_placements_total by account and reason, capom_placement_refusals_total
-// by reason, which are those of the condition Placed, capom_capacity_shortages_total by account,
-// shape and reason, and capom_machine_phase_duration_seconds by account and phase. now is when the
-// process began.
+// by reason, as in the condition Placed, capom_capacity_shortages_total by account, shape and
+// reason, and capom_machine_phase_duration_seconds by account and phase. now is the start of the
+// process.
 func NewMetrics(registerer prometheus.Registerer, now time.Time) (*Metrics, error) {
 	m := &Metrics{
 		since: now, counted: map[client.ObjectKey]counted{},
@@ -100,7 +100,7 @@ func NewMetrics(registerer prometheus.Registerer, now time.Time) (*Metrics, erro
 	return m, nil
 }
 
-// ForgetAccount drops the series of an account that is gone.
+// ForgetAccount drops the series of a deleted account.
 func (m *Metrics) ForgetAccount(account string) {
 	if m == nil {
 		return
@@ -111,14 +111,14 @@ func (m *Metrics) ForgetAccount(account string) {
 	m.phases.DeletePartialMatch(labels)
 }
 
-// short counts a launch that found no room.
+// short counts a launch without room.
 func (m *Metrics) short(at infrav1.Placement, kind cloud.Kind) {
 	if m != nil {
 		m.shortages.WithLabelValues(at.Account, at.Shape, string(kind)).Inc()
 	}
 }
 
-// forget lets go of a machine that is gone.
+// forget drops a deleted machine.
 func (m *Metrics) forget(key client.ObjectKey) {
 	if m == nil {
 		return
@@ -128,7 +128,7 @@ func (m *Metrics) forget(key client.ObjectKey) {
 	delete(m.counted, key)
 }
 
-// saved counts what a pass has changed, once that is written.
+// saved counts the changes of a pass, once they are written.
 func (m *Metrics) saved(s *scope) {
 	if m == nil || !s.own.DeletionTimestamp.IsZero() {
 		return
@@ -141,7 +141,7 @@ func (m *Metrics) saved(s *scope) {
 		m.refused.WithLabelValues(reason).Inc()
 	}
 	for _, reached := range phasesReached(s) {
-		// Time in which no process watched says nothing about the machine.
+		// Time without a watching process says nothing about the machine.
 		if reached.began.After(m.since) && m.isFirst(s.own, reached.phase) {
 			m.phases.WithLabelValues(account, reached.phase).Observe(max(0, reached.ended.Sub(reached.began)).Seconds())
 		}
@@ -208,15 +208,15 @@ func refusedFor(s *scope) string {
 	return refusedForAnotherCause
 }
 
-// reached is a phase that a machine has come to.
+// reached is a phase at its end.
 type reached struct {
 	phase        string
 	began, ended time.Time
 }
 
-// phasesReached are those that this pass has brought. Times are those of the objects and
-// conditions, so that they are the same whichever process looks. A machine of which status was
-// lost, and one that was provisioned before, reaches nothing.
+// phasesReached are the phases that ended in this pass. Times are those of the objects and
+// conditions, and so the same for every process. A machine with a lost status, and one already
+// provisioned, reaches nothing.
 func phasesReached(s *scope) []reached {
 	before, after := s.before.Status, s.own.Status
 	if s.before.Spec.ProviderID != "" || before.Placement.Account == "" {
@@ -231,8 +231,8 @@ func phasesReached(s *scope) []reached {
 	if before.Instance.ID == "" && after.Instance.ID != "" {
 		placed := trueSince(s.before, infrav1.PlacedCondition)
 		if !placed.IsZero() {
-			// Counted with the launch, which comes once, so that a place that is given up again
-			// counts as time without one.
+			// Counted with the launch, since there is only one: a place given up again counts as
+			// time without a place.
 			add(phasePlaced, s.couldBeginAt(), placed)
 		}
 		add(phaseLaunched, placed, s.now)

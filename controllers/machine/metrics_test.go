@@ -53,6 +53,7 @@ func samples(t *testing.T, b *bench, registry *prometheus.Registry) []string {
 }
 
 func TestEachPhaseOfAMachineIsCountedOnce(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	registry := b.measure(t, time.Now().Add(-time.Hour))
@@ -78,6 +79,7 @@ func TestEachPhaseOfAMachineIsCountedOnce(t *testing.T) {
 }
 
 func TestAPhaseThatBeganBeforeTheProcessIsNotCounted(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	own := b.machine(t, "worker")
@@ -90,6 +92,7 @@ func TestAPhaseThatBeganBeforeTheProcessIsNotCounted(t *testing.T) {
 }
 
 func TestARefusalForABudgetIsCountedOnceAndByName(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	b.setBudget(t, 0, 0)
@@ -101,6 +104,7 @@ func TestARefusalForABudgetIsCountedOnceAndByName(t *testing.T) {
 }
 
 func TestShortagesAndRefusalsAreCountedByReason(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{Accounts: 2, Tenancy: func(_ int, tenancy *sim.Tenancy) { tenancy.FDs = 1 }})
 	registry := b.measure(t, time.Now().Add(-time.Hour))

@@ -7,6 +7,8 @@ import (
 	"context"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
@@ -16,13 +18,13 @@ import (
 )
 
 // observeDevice looks for the machine's device in the tailnet, approves its routes and takes away
-// the key that it used.
+// its key.
 func (r *Reconciler) observeDevice(ctx context.Context, s *scope) error {
 	if s.tailnet == nil || s.instance == nil {
 		return nil
 	}
 	node := tailnetnode.Node{
-		Object: s.own, Status: &s.own.Status.Tailnet, Tailnet: s.tailnet, Claim: r.claim(s, s.tailnet, s.instance.CreatedAt),
+		Object: s.own, Status: &s.own.Status.Tailnet, Tailnet: s.tailnet, Claim: s.claimIn(s.tailnet, s.instance.CreatedAt),
 		Launched: s.instance.CreatedAt, Running: s.instance.State == oci.StateRunning, Settled: s.provisioned(), Now: s.now,
 	}
 	if node.MovedTailnet(&s.Pass) {
@@ -32,33 +34,35 @@ func (r *Reconciler) observeDevice(ctx context.Context, s *scope) error {
 	if err != nil {
 		return phases.Unseen(err)
 	}
-	observed, err := tailnetnode.Observe(ctx, &s.Pass, c, r.statuses(), &r.joins, node)
+	observed, err := tailnetnode.Observe(ctx, &s.Pass, c, r.deviceStatuses(), &r.joins, node)
 	if err != nil {
 		return err
 	}
-	if observed.Joined && (s.own.Status.Tailnet.KeyID != "" || s.keyExists || !s.provisioned()) {
-		if err := r.dropKey(ctx, s, c, observed.KeyUsed); err != nil {
+	if observed.Joined && (s.own.Status.Tailnet.KeyID != "" || s.key.exists || !s.provisioned()) {
+		recorded := ownership.Recorded(s.own.Status.Tailnet.KeyID)
+		if err := s.key.drop(ctx, c, recorded, observed.KeyUsed); err != nil {
 			return err
 		}
+		s.own.Status.Tailnet.KeyID, s.own.Status.Tailnet.KeyExpires = "", metav1.Time{}
 	}
 	if observed.Device == nil {
 		return nil
 	}
 	s.observed = observed
-	return r.approve(ctx, s, c)
+	return approveRoutes(ctx, s, vipRoute{tailnet: s.tailnet, client: c, reader: r.APIReader, recorder: r.Recorder})
 }
 
-// statuses know which devices objects have recorded.
-func (r *Reconciler) statuses() tailnetnode.Statuses {
+// deviceStatuses know the devices recorded in the status of any object.
+func (r *Reconciler) deviceStatuses() tailnetnode.Statuses {
 	return tailnetnode.Statuses{Client: r.Client, Others: r.OtherDevices}
 }
 
-// claim is what the machine knows of its device in a tailnet. What its status records of another's
-// is not of this one.
-func (r *Reconciler) claim(s *scope, in *infrav1.Tailnet, launched time.Time) ownership.DeviceClaim {
+// claimIn is what the machine knows of its device in a tailnet.
+func (s *scope) claimIn(in *infrav1.Tailnet, launched time.Time) ownership.DeviceClaim {
 	claim := ownership.DeviceClaim{
-		Hostname: s.hostname, Tags: s.deviceTags(in), Launched: launched, JoinTimeout: r.Options.withDefaults().JoinTimeout,
+		Hostname: s.hostname, Tags: s.deviceTags(in), Launched: launched, JoinTimeout: s.options.JoinTimeout,
 	}
+	// A status of another tailnet says nothing of this one.
 	if status := s.own.Status.Tailnet; tailnetnode.JoinedIn(status, in.Name) {
 		claim.Recorded, claim.Key = status.DeviceID, tailnetnode.KeyIn(status, tailnet.MaxKeyExpiry)
 	}

@@ -9,14 +9,16 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/cluster-api/util/conditions"
+
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/cluster-api/util/conditions"
 )
 
 func TestAMachineThatDoesNotJoinIsToldFromOneThatBoots(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{})
 	b.booter.setAsleep(true)
 	own := b.machine(t, "machine")
@@ -28,8 +30,9 @@ func TestAMachineThatDoesNotJoinIsToldFromOneThatBoots(t *testing.T) {
 }
 
 func TestAMachineWhoseDeviceCannotTalkHasNotJoined(t *testing.T) {
+	t.Parallel()
 	for name, world := range map[string]struct {
-		spoil, mend func(*tailnetsim.Device)
+		spoil, fix  func(*tailnetsim.Device)
 		reason, say string
 	}{
 		"not authorised": {
@@ -47,6 +50,7 @@ func TestAMachineWhoseDeviceCannotTalkHasNotJoined(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			g := NewWithT(t)
 			b := newBench(t, helpers.WorldOptions{})
 			own := b.launchedAsleep(t)
@@ -58,7 +62,7 @@ func TestAMachineWhoseDeviceCannotTalkHasNotJoined(t *testing.T) {
 			g.Expect(own.Spec.ProviderID).To(BeEmpty(), "not handed over")
 			g.Expect(helpers.MessageOf(own, infrav1.TailnetReadyCondition)).To(ContainSubstring(world.say))
 
-			g.Expect(b.Control.Change(id, world.mend)).To(Succeed())
+			g.Expect(b.Control.Change(id, world.fix)).To(Succeed())
 			b.untilProvisioned(t, own)
 			g.Expect(b.Control.Change(id, world.spoil)).To(Succeed())
 			b.untilCondition(t, own, "Ready False "+world.reason)
@@ -69,6 +73,7 @@ func TestAMachineWhoseDeviceCannotTalkHasNotJoined(t *testing.T) {
 }
 
 func TestKeyExpiryThatWasSwitchedOnIsToldWithItsDate(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	own := b.machine(t, "worker")

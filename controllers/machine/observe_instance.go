@@ -5,6 +5,7 @@ package machine
 
 import (
 	"context"
+	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -16,15 +17,15 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 )
 
-// observeInstance looks at the instance, every pass. The machine's state is what the account's last
-// poll has shown, not what was said before.
+// observeInstance looks at the instance, every pass. The machine's state comes from the account's
+// last poll, not from an earlier status.
 func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
 	status := &s.own.Status.Instance
-	c, book, err := r.accountOf(ctx, s.own.Status.Placement.Account)
+	in, err := r.finder().connect(ctx, s.own.Status.Placement.Account)
 	if err != nil {
 		return phases.Unseen(err)
 	}
-	seen, exists, err := r.look(ctx, s, c, book)
+	seen, exists, err := s.currentInstance(ctx, in)
 	switch {
 	case s.unseen:
 		return err
@@ -33,20 +34,28 @@ func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
 	}
 	if !exists {
 		seen.State = oci.StateTerminated
-	} else if h, err := r.hold(ctx, s, c, book, seen, lookedAt(s, book)); err != nil || !h.ours {
-		return r.notHeld(s, h, err)
+	} else {
+		h, err := r.claimer().hold(ctx, s.own, s.owner, in, sighting{seen, shownAt(in.book, s.now)}, s.now)
+		s.hold(h)
+		switch {
+		case err != nil:
+			return phases.Unseen(err)
+		case !h.ours:
+			s.waitForClaim(h)
+			return nil
+		}
 	}
 	if status.State == string(oci.StateProvisioning) && seen.State == oci.StateStarting {
-		// On the way up RUNNING follows within seconds: that is not worth a write for each machine.
+		// On the way up RUNNING follows within seconds: not worth a write for each machine.
 		seen.State = oci.StateProvisioning
 	}
 	status.State = string(seen.State)
 	switch seen.State {
 	case oci.StateRunning:
 		s.instance = &seen
-		return r.observeAddresses(s, book)
+		return s.recordAddresses(in.book)
 	case oci.StateTerminated:
-		return r.ended(ctx, s, c, exists)
+		return r.lostInstance(ctx, s, in.client, exists)
 	case oci.StateTerminating:
 		s.Note(infrav1.InstanceReadyCondition, infrav1.InstanceTerminatedReason,
 			"Instance is TERMINATING and this provider did not ask for it")
@@ -60,10 +69,21 @@ func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// look finds the instance in what the account's polls have shown. One that the last did not show is
-// asked for itself: a list is no evidence that something is gone, and may not show yet what is new.
-func (r *Reconciler) look(ctx context.Context, s *scope, c *oci.Client, book *feed.Book) (oci.Instance, bool, error) {
-	id := s.own.Status.Instance.ID
+// waitForClaim ends a pass over an instance outside our care.
+func (s *scope) waitForClaim(h held) {
+	if h.elsewhere {
+		s.WaitFor(s.Intervals.Poll, infrav1.InstanceReadyCondition, infrav1.HeldElsewhereReason,
+			"%s", "Instance "+h.claim.Elsewhere(h.id))
+		return
+	}
+	s.WaitFor(time.Second, infrav1.InstanceReadyCondition, infrav1.ClaimingReason,
+		"Claiming the instance from management cluster %s", h.claim.Holder)
+}
+
+// currentInstance finds the instance by the account's polls. A call asks for an instance missing
+// from the last one: a list is no evidence of an end, and may miss a new instance.
+func (s *scope) currentInstance(ctx context.Context, in account) (oci.Instance, bool, error) {
+	id, book := s.own.Status.Instance.ID, in.book
 	if trouble := book.Trouble(s.now); trouble != nil {
 		return oci.Instance{}, false, trouble
 	}
@@ -74,18 +94,18 @@ func (r *Reconciler) look(ctx context.Context, s *scope, c *oci.Client, book *fe
 	if _, polled := book.Age(s.now); !polled && s.before.Status.Instance.ID == id {
 		s.unseen = true
 		book.Await(client.ObjectKeyFromObject(s.own).String(), s.now)
-		return oci.Instance{}, false, &notPolledError{account: s.own.Status.Placement.Account}
+		return oci.Instance{}, false, &notPolledError{account: in.name}
 	}
-	found, exists, err := instance.Observe(ctx, c, id)
+	found, exists, err := instance.Observe(ctx, in.client, id)
 	if exists {
 		book.Note(found, s.now)
 	}
 	return found, exists, err
 }
 
-// observeAddresses asks for the instance's addresses once: they stay for its life. A poll fetches
+// recordAddresses asks for the instance's addresses once: they stay for its life. A poll fetches
 // them and brings the next pass.
-func (r *Reconciler) observeAddresses(s *scope, book *feed.Book) error {
+func (s *scope) recordAddresses(book *feed.Book) error {
 	status := &s.own.Status.Instance
 	if status.PrivateIP != "" {
 		return nil
@@ -104,9 +124,9 @@ func (r *Reconciler) observeAddresses(s *scope, book *feed.Book) error {
 	return nil
 }
 
-// ended judges an instance that is no more. One that never came to be for lack of room is placed
-// anew; any other is for Cluster API to replace.
-func (r *Reconciler) ended(ctx context.Context, s *scope, c *oci.Client, listed bool) error {
+// lostInstance judges an instance after its end. A launch without room is placed anew; any other is
+// for Cluster API to replace.
+func (r *Reconciler) lostInstance(ctx context.Context, s *scope, c *oci.Client, listed bool) error {
 	why := "this provider did not ask for it"
 	if listed && !s.provisioned() {
 		failure, err := c.LaunchFailure(ctx, s.own.Status.Instance.ID)

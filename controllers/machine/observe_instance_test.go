@@ -17,6 +17,7 @@ import (
 )
 
 func TestWhatHappensBehindTheProvidersBackIsSeen(t *testing.T) {
+	t.Parallel()
 	for name, world := range map[string]struct {
 		happens func(*testing.T, *bench, *infrav1.OCIMeshMachine) error
 		want    string
@@ -75,6 +76,7 @@ func TestWhatHappensBehindTheProvidersBackIsSeen(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			g := NewWithT(t)
 			b := newBench(t, helpers.WorldOptions{})
 			own := b.machine(t, "machine")
@@ -97,6 +99,7 @@ func TestWhatHappensBehindTheProvidersBackIsSeen(t *testing.T) {
 }
 
 func TestAnAddressThatIsRefusedKeepsNoOtherFromBeingFound(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	b.OCI.AddFault(sim.Fault{Operation: "GetVnic", Status: 503, Code: "ServiceUnavailable", Times: -1})

@@ -17,25 +17,25 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/scheduling"
 )
 
-// place asks where the machine is launched, writes that down and ends the pass: the launch is the
-// next one's, so that a restart in between repeats the same launch and not another.
+// place asks the scheduler, records its decision and ends the pass. The launch is the next pass's:
+// a restart in between repeats the same launch and not another.
 func (r *Reconciler) place(ctx context.Context, s *scope) error {
-	if s.launched() || (s.own.Status.Placement.Account != "" && !r.mayLeave(ctx, s)) {
+	if s.launched() || (s.own.Status.Placement.Account != "" && !r.finder().mayLeave(ctx, s.target(), s.key.exists)) {
 		return nil
 	}
 	return r.choose(ctx, s)
 }
 
-// mayLeave tells whether a placement can be given up because its account fails, without the chance
-// that it holds an instance: before there was a key there was no launch.
-func (r *Reconciler) mayLeave(ctx context.Context, s *scope) bool {
-	if s.keyExists {
+// mayLeave tells whether a placement can be given up because its account fails, with no risk of an
+// instance there: before there was a key there was no launch.
+func (f finder) mayLeave(ctx context.Context, t target, keyExists bool) bool {
+	if keyExists {
 		return false
 	}
-	account, err := r.Access.Account(ctx, s.own.Status.Placement.Account, s.own.Namespace)
-	// As for the scheduler, one whose state is not known may be placed in: else it would be left
-	// and chosen again for ever.
-	return err != nil || conditions.IsFalse(account, infrav1.ReadyCondition) || !r.Pollers.Book(account).Answering(s.now)
+	account, err := f.access.Account(ctx, t.account, t.machine.Namespace)
+	// As for the scheduler, an account in doubt may be placed in: else it would be left and chosen
+	// again for ever.
+	return err != nil || conditions.IsFalse(account, infrav1.ReadyCondition) || !f.pollers.Book(account).Answering(t.now)
 }
 
 // choose has the scheduler decide anew and ends the pass.
@@ -53,19 +53,17 @@ func (r *Reconciler) choose(ctx context.Context, s *scope) error {
 	s.exclusive = true
 	s.own.Status.Placement, s.own.Status.FailureDomain = placed.Placement, placed.FailureDomain
 	if refusal != nil {
-		// The search for an instance, which there was none of, need not begin anew: nothing was
-		// launched.
+		// The search for an instance found none and need not begin anew: nothing was launched.
 		s.WaitFor(refusal.RetryAfter, infrav1.PlacedCondition, refusal.Reason, "%s", refusal.Message)
 		return nil
 	}
 	s.Stop()
-	// The write of the decision brings the next pass; this is for the case that the watch is
-	// behind.
+	// The write of the decision brings the next pass; this is in case the watch is late.
 	s.Requeue(time.Second)
 	return nil
 }
 
-// request is the machine as one that needs a place.
+// request is the machine in need of a place.
 func (s *scope) request() scheduling.Request {
 	return scheduling.Request{
 		Key: client.ObjectKeyFromObject(s.own), ResourceVersion: s.before.ResourceVersion, Identity: s.identity,
@@ -75,8 +73,8 @@ func (s *scope) request() scheduling.Request {
 	}
 }
 
-// nextAttempt counts on also when the placement was given up for lack of room: a launch that failed
-// after OCI had accepted it must not be repeated under its retry token.
+// nextAttempt counts on also after a placement given up for lack of room: a launch failed after OCI
+// had accepted it must not be repeated under its retry token.
 func nextAttempt(own *infrav1.OCIMeshMachine) int32 {
 	var failures int32
 	for _, shortage := range own.Status.Shortages {

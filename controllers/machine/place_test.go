@@ -12,12 +12,13 @@ import (
 	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 
+	"sigs.k8s.io/cluster-api/util/conditions"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
-	"sigs.k8s.io/cluster-api/util/conditions"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 const arm = "VM.Standard.A1.Flex"
@@ -28,6 +29,7 @@ func (b *bench) setCapacity(t *testing.T, account int, key sim.CapacityKey, inst
 }
 
 func TestMachinesOfAGroupAreSpreadOverAccounts(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{Accounts: 3})
 	domains := map[string]int{}
@@ -40,6 +42,7 @@ func TestMachinesOfAGroupAreSpreadOverAccounts(t *testing.T) {
 }
 
 func TestWithoutRoomTheMachineMovesOnByFaultDomainThenAvailabilityDomainThenAccount(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{Accounts: 2, Tenancy: func(_ int, tenancy *sim.Tenancy) { tenancy.ADs = 3 }})
 	ads := b.Tenancies[0].AvailabilityDomains()
@@ -76,6 +79,7 @@ func TestWithoutRoomTheMachineMovesOnByFaultDomainThenAvailabilityDomainThenAcco
 }
 
 func TestALimitLeavesTheShapeOutInTheWholeAccount(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{Accounts: 2, Tenancy: func(i int, tenancy *sim.Tenancy) {
 		if i == 0 {
@@ -93,6 +97,7 @@ func TestALimitLeavesTheShapeOutInTheWholeAccount(t *testing.T) {
 }
 
 func TestAnotherShapeIsTakenBeforeAnotherAccount(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{Accounts: 2})
 	b.setCapacity(t, 0, sim.CapacityKey{Shape: arm}, 0)
@@ -107,6 +112,7 @@ func TestAnotherShapeIsTakenBeforeAnotherAccount(t *testing.T) {
 }
 
 func TestWhenNothingIsLeftTheConditionSaysWhatWasTriedAndWhenTheNextTryIs(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	b.setCapacity(t, 0, sim.CapacityKey{}, 0)
@@ -132,6 +138,7 @@ func TestWhenNothingIsLeftTheConditionSaysWhatWasTriedAndWhenTheNextTryIs(t *tes
 }
 
 func TestTheMachinesFailureDomainIsHonoured(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{Accounts: 2})
 	asked := b.Accounts[1].Name + "-ad-1"
@@ -145,6 +152,7 @@ func TestTheMachinesFailureDomainIsHonoured(t *testing.T) {
 }
 
 func TestAnAccountThatFailsDoesNotKeepMachinesFromTheOthers(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{Accounts: 2})
 	b.Reload(t, b.Accounts[0])
@@ -158,6 +166,7 @@ func TestAnAccountThatFailsDoesNotKeepMachinesFromTheOthers(t *testing.T) {
 }
 
 func TestAPlacementWithoutALaunchLeavesAnAccountThatFails(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{Accounts: 2})
 	own := b.machine(t, "worker")
@@ -175,6 +184,7 @@ func TestAPlacementWithoutALaunchLeavesAnAccountThatFails(t *testing.T) {
 }
 
 func TestWithoutAnAccountTheConditionSaysWhyEachIsOut(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{Accounts: 3})
 	b.Reload(t, b.Accounts[0])
@@ -200,6 +210,7 @@ func TestWithoutAnAccountTheConditionSaysWhyEachIsOut(t *testing.T) {
 }
 
 func TestAccountsAreSelectedByNameOrLabel(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{Accounts: 3})
 	helpers.Update(t, b.Environment, b.Accounts[2], func(account *infrav1.OCIAccount) { account.Labels = map[string]string{"tier": "gold"} })
@@ -214,6 +225,7 @@ func TestAccountsAreSelectedByNameOrLabel(t *testing.T) {
 }
 
 func TestThePlacementIsWrittenBeforeTheLaunch(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	own := b.machine(t, "worker")
@@ -231,6 +243,7 @@ func TestThePlacementIsWrittenBeforeTheLaunch(t *testing.T) {
 }
 
 func TestAnAccountInDoubtIsNotLeftAndChosenAgainForEver(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	b.setReady(t, b.Accounts[0].Name, report.Unknown(infrav1.ReadyCondition, infrav1.UnavailableReason, "no answer"))

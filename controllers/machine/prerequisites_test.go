@@ -17,6 +17,7 @@ import (
 )
 
 func TestNothingIsDoneBeforeItsTime(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 
@@ -48,11 +49,12 @@ func TestNothingIsDoneBeforeItsTime(t *testing.T) {
 	}
 }
 
-func TestABadTailnetIsToldAndHealsWhenMended(t *testing.T) {
+func TestABadTailnetIsToldAndHealsWhenFixed(t *testing.T) {
+	t.Parallel()
 	for name, world := range map[string]struct {
 		spoil  func(*testing.T, *bench)
 		reason string
-		mend   func(*testing.T, *bench)
+		fix    func(*testing.T, *bench)
 	}{
 		"a revoked OAuth client": {
 			func(_ *testing.T, b *bench) {
@@ -99,13 +101,14 @@ func TestABadTailnetIsToldAndHealsWhenMended(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			g := NewWithT(t)
 			b := newBench(t, helpers.WorldOptions{})
 			world.spoil(t, b)
 			own := b.machine(t, "machine")
 			b.untilCondition(t, own, "Ready False "+world.reason)
 			g.Expect(b.calls("LaunchInstance")).To(BeZero())
-			world.mend(t, b)
+			world.fix(t, b)
 			b.untilProvisioned(t, own)
 			b.delete(t, own)
 			b.expectNothingLeft(t)

@@ -9,6 +9,7 @@ import (
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 )
 
@@ -26,7 +27,7 @@ func (r *Reconciler) provision(_ context.Context, s *scope) error {
 	if s.isBackend() && s.own.Status.Backend.Name == "" {
 		return nil
 	}
-	s.own.Spec.ProviderID = providerIDPrefix + s.own.Status.Instance.ID
+	s.own.Spec.ProviderID = cloud.ProviderID(s.own.Status.Instance.ID)
 	provisioned := true
 	s.own.Status.Initialization.Provisioned = &provisioned
 	s.handedOver = true
@@ -39,8 +40,8 @@ func (s *scope) provisionedForGood() bool {
 	return s.own.Spec.ProviderID != "" && provisioned != nil && *provisioned
 }
 
-// addressesOf puts the tailnet's IPv4 address first: it is the one that the kubelet registers, and
-// that other machines reach.
+// addressesOf puts the tailnet's IPv4 address first: the kubelet registers it, and other machines
+// reach it.
 func addressesOf(s *scope) []clusterv1.MachineAddress {
 	var addresses []clusterv1.MachineAddress
 	for _, address := range s.own.Status.Tailnet.Addresses {

@@ -8,10 +8,12 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 )
 
 func TestTheLastStepUpIsOneWriteOfTheSpecAndOneOfTheStatus(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{})
 	own := b.machine(t, "worker")
 
@@ -28,12 +30,13 @@ func TestTheLastStepUpIsOneWriteOfTheSpecAndOneOfTheStatus(t *testing.T) {
 }
 
 func TestTheLastStepUpIsMergedWithWhatOthersWroteMeanwhile(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{})
 	own := b.machine(t, "worker")
 
 	w := b.lastPass(t, own, func(w *writer) { w.refuses = true })
 
 	NewWithT(t).Expect(w.writes).To(Equal([]string{"object", "merged status", "object", "merged status"}), "what was refused is merged in the same pass")
-	NewWithT(t).Expect(own.Spec.ProviderID).To(Equal(providerIDPrefix + own.Status.Instance.ID))
+	NewWithT(t).Expect(own.Spec.ProviderID).To(Equal(cloud.ProviderID(own.Status.Instance.ID)))
 	helpers.ExpectConditions(t, own, allIsWell...)
 }

@@ -15,6 +15,7 @@ import (
 )
 
 func TestADeletionWithoutStatusFindsTheInstance(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{Accounts: 2})
 	own := b.machine(t, "machine")
@@ -26,6 +27,7 @@ func TestADeletionWithoutStatusFindsTheInstance(t *testing.T) {
 }
 
 func TestADeletionWithoutStatusFindsTheInstanceInAnAccountThatLeftTheCluster(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{Accounts: 2})
 	own := b.machine(t, "machine")

@@ -6,20 +6,38 @@ package machine
 import (
 	"context"
 	"slices"
+	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
 )
 
-// release lets the object go: nothing is left that it stood for.
+// release lets the object go: it stands for nothing any more.
 func (r *Reconciler) release(ctx context.Context, s *scope) error {
 	s.released = true
 	slices.Sort(s.endedIn)
 	for _, account := range slices.Compact(s.endedIn) {
-		r.tellVolumesLeft(ctx, s, account)
+		left := r.finder().volumesLeft(ctx, account, s.volumeNames(), s.own.Status.Leaving, s.now, s.Intervals.Progress)
+		if len(left) > 0 && r.Recorder != nil {
+			r.Recorder.Eventf(s.own, nil, corev1.EventTypeWarning, "VolumesLeft", "Delete",
+				"Volumes %s in account %s were not attached when the instance's end was asked for, and stay: remove each that nobody needs with "+
+					"oci bv volume delete --volume-id", strings.Join(left, ", "), account)
+		}
 	}
-	r.ledger.forget(client.ObjectKeyFromObject(s.own))
+	r.creations.forget(client.ObjectKeyFromObject(s.own))
 	r.Claims.Forget(s.own.Status.Instance.ID)
 	ctrl.LoggerFrom(ctx).Info("Deleted the machine's instance, volumes and device")
 	return nil
+}
+
+// volumeNames are the display names of the machine's data volumes.
+func (s *scope) volumeNames() []string {
+	names := make([]string, 0, len(s.own.Spec.DataVolumes))
+	for _, volume := range s.own.Spec.DataVolumes {
+		names = append(names, instance.VolumeName(s.hostname, volume.Name))
+	}
+	return names
 }

@@ -12,6 +12,7 @@ import (
 )
 
 func TestAMachineIsDeletedAfterItsClusterIsGone(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{Accounts: 2})
 	own := b.machine(t, "machine")

@@ -25,6 +25,7 @@ func ofImage(name string) func(*clusterv1.Machine, *infrav1.OCIMeshMachine) {
 }
 
 func TestAMachineThatMovesOnForWantOfAnImageKeepsNothingBooked(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{Accounts: 2, Tenancy: func(i int, tenancy *sim.Tenancy) {
 		if i == 1 {
@@ -49,6 +50,7 @@ func TestAMachineThatMovesOnForWantOfAnImageKeepsNothingBooked(t *testing.T) {
 }
 
 func TestABookingIsTakenBackWhenTheImageCannotBeLookedUp(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	b.setBudget(t, 0, 1)
@@ -63,6 +65,7 @@ func TestABookingIsTakenBackWhenTheImageCannotBeLookedUp(t *testing.T) {
 }
 
 func TestABookingIsTakenBackWhenItIsNotWritten(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	b.setBudget(t, 0, 1)
@@ -74,7 +77,7 @@ func TestABookingIsTakenBackWhenItIsNotWritten(t *testing.T) {
 	g.Expect(s.own.Status.Placement.Account).To(Equal(b.Accounts[0].Name))
 
 	helpers.Update(t, b.Environment, first, func(own *infrav1.OCIMeshMachine) { own.Labels["written"] = "in-between" })
-	g.Expect(b.r.save(t.Context(), s)).To(Succeed())
+	g.Expect(b.r.saver().save(t.Context(), s)).To(Succeed())
 
 	second := b.machine(t, "second")
 	b.untilPlaced(t, second)
@@ -83,6 +86,7 @@ func TestABookingIsTakenBackWhenItIsNotWritten(t *testing.T) {
 
 // The cache shows a pass the machine as it was before its placement was written.
 func TestAPassThatIsBehindTakesNoReservationAway(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{Accounts: 2})
 	b.setBudget(t, 0, 1)
@@ -106,6 +110,7 @@ func TestAPassThatIsBehindTakesNoReservationAway(t *testing.T) {
 }
 
 func TestAMachineThatWaitsForABudgetIsAtRest(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	b.setBudget(t, 0, 0)
@@ -123,6 +128,7 @@ func TestAMachineThatWaitsForABudgetIsAtRest(t *testing.T) {
 
 // The watch of a manager keeps the sums here, where other tests read all machines.
 func TestUnderAManagerABudgetIsKeptAndWhatGoesIsGivenToOthers(t *testing.T) {
+	t.Parallel()
 	const asked, budget = 12, 5
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{Tenancy: roomy})

@@ -6,7 +6,6 @@ package machine
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -22,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
@@ -35,46 +35,48 @@ type scope struct {
 	// own is the object; before is how it was when the pass began; patch writes the difference.
 	own, before *infrav1.OCIMeshMachine
 	patch       *patch.Helper
-	// exclusive says that status holds a decision, to be written only over what was read.
+	// exclusive is set for a decision in status, to be written only over the version it was read
+	// from.
 	exclusive bool
-	now       time.Time
+	// options are the controller's, with their defaults; now is the time of the pass.
+	options Options
+	now     time.Time
 
 	// machine owns own. cluster and infraCluster may be nil while own is being deleted.
 	machine      *clusterv1.Machine
 	cluster      *clusterv1.Cluster
 	infraCluster *infrav1.OCIMeshCluster
 
-	// identity is the UID that own was first seen with, hostname its name in the tailnet, owner
-	// what its tags say. Set by identify.
+	// identity is own's UID at its first pass, hostname its name in the tailnet, owner the source
+	// of its tags. Set by identify.
 	identity, hostname string
 	owner              ownership.Owner
 
 	// tailnet is the cluster's. Set by prerequisites.
 	tailnet *infrav1.Tailnet
 	// bootstrap is what user data is rendered from, but for the key. Set by bootstrapData.
-	bootstrap bootstrap
-	// key is what the machine joins with; keyExists says that its Secret exists, usable or not. Set
-	// by loadKey.
-	key       tailnetnode.Key
-	keyExists bool
+	bootstrap cloudinit.Input
+	// key is the machine's key for its tailnet. It has its place from newScope and identify; load
+	// reads it.
+	key storedKey
 
 	// instance is what OCI said in this pass; nil if it was not asked or the instance is gone.
 	instance *oci.Instance
 	// observed is the machine's device in the tailnet. Set by observeDevice.
 	observed tailnetnode.Observed
 
-	// hadInstance says that there was something to terminate, endedIn in which accounts. Set by
+	// hadInstance is set if there was something to terminate, endedIn has its accounts. Set by
 	// terminate.
 	hadInstance bool
 	endedIn     []string
 
-	// unseen says that the account was not polled yet since the process began, or that the machine
-	// is older than what this process wrote: nothing new is known, and nothing is written.
+	// unseen is set if the account was not polled yet since the process began, or the machine is
+	// older than the last write of this process: nothing new is known, and nothing is written.
 	unseen bool
-	// handedOver says that this pass hands the machine over to Cluster API, which has an event of
-	// its own. Set by provision.
+	// handedOver is set if this pass hands the machine over to Cluster API, with an event of its
+	// own. Set by provision.
 	handedOver bool
-	// released says that nothing is left that the object stood for. Set by release.
+	// released is set once the object stands for nothing any more. Set by release.
 	released bool
 }
 
@@ -95,7 +97,8 @@ func (s *scope) launched() bool { return s.own.Status.Instance.ID != "" || s.own
 func (r *Reconciler) newScope(ctx context.Context, own *infrav1.OCIMeshMachine) (*scope, error) {
 	log := ctrl.LoggerFrom(ctx)
 	options := r.Options.withDefaults()
-	s := &scope{Pass: phases.Pass{Intervals: options.Intervals}, own: own, now: options.Clock()}
+	s := &scope{Pass: phases.Pass{Intervals: options.Intervals}, own: own, options: options, now: options.Clock()}
+	s.key.store = tailnetnode.KeyStore{Client: r.Client, Namespace: r.KeyNamespace}
 	deleting := !own.DeletionTimestamp.IsZero()
 	if deleting && !controllerutil.ContainsFinalizer(own, infrav1.OCIMeshMachineFinalizer) {
 		return nil, nil
@@ -121,18 +124,18 @@ func (r *Reconciler) newScope(ctx context.Context, own *infrav1.OCIMeshMachine) 
 	default:
 		return nil, fmt.Errorf("reading the Cluster: %w", err)
 	}
-	s.infraCluster, err = r.infraClusterOf(ctx, s.cluster)
+	s.infraCluster, err = infraClusterOf(ctx, r.Client, s.cluster)
 	return s, err
 }
 
 // infraClusterOf is nil if the cluster has no OCIMeshCluster, or no longer.
-func (r *Reconciler) infraClusterOf(ctx context.Context, cluster *clusterv1.Cluster) (*infrav1.OCIMeshCluster, error) {
+func infraClusterOf(ctx context.Context, reader client.Reader, cluster *clusterv1.Cluster) (*infrav1.OCIMeshCluster, error) {
 	if cluster.Spec.InfrastructureRef.Name == "" {
 		return nil, nil
 	}
 	found := &infrav1.OCIMeshCluster{}
 	key := client.ObjectKey{Namespace: cluster.Namespace, Name: cluster.Spec.InfrastructureRef.Name}
-	if err := r.Client.Get(ctx, key, found); err != nil {
+	if err := reader.Get(ctx, key, found); err != nil {
 		if apierrors.IsNotFound(err) {
 			return nil, nil
 		}
@@ -149,10 +152,11 @@ func (s *scope) logContext(ctx context.Context) context.Context {
 	return ctrl.LoggerInto(ctx, log)
 }
 
-// identify takes over the identity that identity.Ensure has made sure of.
+// identify takes over the identity ensured by identity.Ensure.
 func (s *scope) identify() {
 	s.identity, s.owner = identity.Of(s.own), identity.OfMachine(s.own)
 	s.hostname = hostnameOf(s.own.Name, s.identity)
+	s.key.owner = tailnetnode.KeyOwnerOf(Kind, s.own, s.identity)
 }
 
 // tags are put on the instance.
@@ -165,8 +169,3 @@ func (s *scope) tags() map[string]string {
 
 // anybodys is the machine as the owner of what any management cluster holds for it.
 func (s *scope) anybodys() ownership.Owner { return s.owner.HeldBy(ownership.Holder{}) }
-
-// providerIDPrefix makes provider IDs of OCIDs; the kubelet is told the same one.
-const providerIDPrefix = "oci://"
-
-func instanceIDOf(providerID string) string { return strings.TrimPrefix(providerID, providerIDPrefix) }

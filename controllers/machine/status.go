@@ -4,9 +4,6 @@
 package machine
 
 import (
-	"cmp"
-	"slices"
-
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
@@ -17,7 +14,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
 )
 
-// ownedConditions are the ones that this controller writes.
+// ownedConditions are written by this controller.
 var ownedConditions = report.Types(clusterv1.PausedCondition, infrav1.PlacedCondition, infrav1.InstanceReadyCondition, infrav1.TailnetReadyCondition,
 	infrav1.LoadBalancerReadyCondition, infrav1.DeletingCondition)
 
@@ -29,29 +26,20 @@ func updateStatus(s *scope) {
 	if s.isBackend() {
 		all = append(all, loadBalancerReady(s))
 	}
-	// Ready tells the cause: what only waits for another comes after it.
-	slices.SortStableFunc(all, func(a, b metav1.Condition) int { return cmp.Compare(consequence(a), consequence(b)) })
-	report.Set(s.own, all...)
-	// A machine that is paused has no pass. That it is not is written together with the rest,
-	// rather than before it.
+	report.SetCausesFirst(s.own, all...)
+	// A paused machine has no pass. NotPaused is written together with the rest, rather than before
+	// it.
 	conditions.Set(s.own, metav1.Condition{
 		Type: clusterv1.PausedCondition, Status: metav1.ConditionFalse, Reason: clusterv1.NotPausedReason,
 	})
 	observed(s.own.Status.Conditions, s.own.Generation)
 }
 
-// observed says of which generation of the spec the conditions are.
+// observed notes the generation of the conditions' spec.
 func observed(conditions []metav1.Condition, generation int64) {
 	for i := range conditions {
 		conditions[i].ObservedGeneration = generation
 	}
-}
-
-func consequence(condition metav1.Condition) int {
-	if condition.Reason == infrav1.WaitingReason {
-		return 1
-	}
-	return 0
 }
 
 func placed(s *scope) metav1.Condition {

@@ -88,7 +88,7 @@ func (b *bench) reconciler() *Reconciler {
 	}
 }
 
-// scheduler is one that has seen nothing yet.
+// scheduler is a fresh one.
 func (b *bench) scheduler(reader client.Reader, options Options) *scheduling.Scheduler {
 	return scheduling.New(scheduling.Options{
 		Client: reader, APIReader: b.Client, Access: b.Clients, Pollers: b.pollers,
@@ -126,7 +126,7 @@ func (b *bench) sleep(d time.Duration) {
 	b.advance += d
 }
 
-// newCluster is a Cluster whose networks exist in all accounts.
+// newCluster is a Cluster with networks in all accounts.
 func (b *bench) newCluster(t *testing.T, name string, change ...func(*infrav1.OCIMeshCluster)) (*clusterv1.Cluster, *infrav1.OCIMeshCluster) {
 	t.Helper()
 	cluster := helpers.NewCluster(b.Namespace, name)
@@ -148,7 +148,7 @@ func (b *bench) newCluster(t *testing.T, name string, change ...func(*infrav1.OC
 	return cluster, infra
 }
 
-// allocateVIP has the Tailnet say that the cluster, and no other, holds its address.
+// allocateVIP has the Tailnet name the cluster, and no other, as the holder of its address.
 func (b *bench) allocateVIP(t *testing.T, infra *infrav1.OCIMeshCluster) {
 	t.Helper()
 	b.Reload(t, b.Tailnet)
@@ -288,7 +288,7 @@ func (b *bench) delete(t *testing.T, own *infrav1.OCIMeshMachine) {
 	})
 }
 
-// instances are all instances of all accounts that are not TERMINATED.
+// instances are all instances of all accounts but TERMINATED ones.
 func (b *bench) instances(t *testing.T) []sim.Machine {
 	t.Helper()
 	var all []sim.Machine

@@ -10,14 +10,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 )
 
-// Kind is the kind of object whose keys this package stores.
+// Kind is the kind of object for stored keys.
 const Kind = "OCIMeshMachine"
 
 // tailnetKey makes sure of a key that lives long enough to boot with. The key is kept, since
@@ -25,14 +23,14 @@ const Kind = "OCIMeshMachine"
 func (r *Reconciler) tailnetKey(ctx context.Context, s *scope) error {
 	if s.launched() {
 		if s.key.ID != "" && s.own.Status.Tailnet.KeyID == "" && s.own.Status.Tailnet.DeviceID == "" {
-			// The pass that launched the machine could not write it down.
+			// The pass of the launch could not write it down.
 			s.recordKey()
 		}
 		return nil
 	}
 	// However patient an operator is, a fresh key is not too old at once: each pass would launch
 	// under another retry token.
-	margin := min(r.Options.withDefaults().JoinTimeout, tailnet.MaxKeyExpiry/2)
+	margin := min(s.options.JoinTimeout, tailnet.MaxKeyExpiry/2)
 	if s.key.Expires.Sub(s.now) < margin || !tailnetnode.JoinedIn(s.own.Status.Tailnet, s.tailnet.Name) {
 		if err := r.mint(ctx, s); err != nil {
 			return err
@@ -42,45 +40,43 @@ func (r *Reconciler) tailnetKey(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// recordKey writes down which key the machine joins with, and where.
+// recordKey writes down the machine's key, and its tailnet.
 func (s *scope) recordKey() {
 	status := &s.own.Status.Tailnet
 	status.Name, status.Hostname, status.KeyID = s.tailnet.Name, s.hostname, s.key.ID
 	status.KeyExpires = metav1.NewTime(s.key.Expires)
 }
 
-// mint makes a key. Keys that an earlier pass made and could not write down are revoked first:
-// there are none if there was no pass that could.
+// mint makes a key. Keys from earlier passes, made and never written down, are revoked first; a new
+// machine has none.
 func (r *Reconciler) mint(ctx context.Context, s *scope) error {
 	c, err := r.Access.TailnetClient(ctx, s.tailnet)
 	if err != nil {
 		return err
 	}
 	// Nobody but this process makes keys of the machine: since it looks, there can have come only
-	// the one that is replaced, or one that was lost, after which the search begins anew.
-	since := r.ledger.searchedSince(s.search(), s.now)
-	if s.keyExists {
+	// the replaced one, or one with a lost answer. The search begins anew after the latter.
+	since := r.creations.searchedSince(s.search(), s.now)
+	if s.key.exists {
 		since = s.now
 	}
-	if !r.isUnborn(s) {
+	if !s.isNew(&r.creations) {
 		if err := tailnetnode.RevokeKeys(ctx, c, s.owner, since, ""); err != nil {
 			return err
 		}
 	}
-	r.ledger.born(client.ObjectKeyFromObject(s.own))
-	store, owner := r.keys(s)
-	s.key, err = store.Mint(ctx, c, owner, tailnet.KeySpec{
+	r.creations.mayHaveMade(client.ObjectKeyFromObject(s.own))
+	err = s.key.mint(ctx, c, tailnet.KeySpec{
 		Tags: s.deviceTags(s.tailnet), Expiry: tailnet.MaxKeyExpiry, Description: s.owner.KeyDescription(),
 	})
 	if err != nil {
-		r.ledger.searchAnew(client.ObjectKeyFromObject(s.own), r.Options.withDefaults().Clock())
+		r.creations.searchAnew(client.ObjectKeyFromObject(s.own), s.options.Clock())
 		return keyProblem(err)
 	}
 	return nil
 }
 
-// keyProblem gives a refusal that is about this key, rather than about the credentials, its own
-// reason.
+// keyProblem gives a refusal of this key, rather than of the credentials, its own reason.
 func keyProblem(err error) error {
 	problem := access.AsProblem(err)
 	if problem.Reason == infrav1.RequestRefusedReason {
@@ -95,38 +91,4 @@ func (s *scope) deviceTags(in *infrav1.Tailnet) []string {
 		return in.Spec.ControlPlaneTags
 	}
 	return in.Spec.NodeTags
-}
-
-// keys is where the machine's key is kept until it has joined.
-func (r *Reconciler) keys(s *scope) (tailnetnode.KeyStore, tailnetnode.KeyOwner) {
-	return tailnetnode.KeyStore{Client: r.Client, Namespace: r.KeyNamespace}, tailnetnode.KeyOwnerOf(Kind, s.own, s.identity)
-}
-
-// loadKey reads the key that an earlier pass stored. One that is malformed counts as none, though
-// its Secret exists.
-func (r *Reconciler) loadKey(ctx context.Context, s *scope) (err error) {
-	store, owner := r.keys(s)
-	s.key, s.keyExists, err = store.Load(ctx, owner)
-	return err
-}
-
-// dropKey revokes the machine's key, unless it was seen to be used, and forgets it.
-func (r *Reconciler) dropKey(ctx context.Context, s *scope, c *tailnet.Client, used bool) error {
-	if key := ownership.Recorded(s.own.Status.Tailnet.KeyID); !key.IsZero() && !used {
-		err := c.RevokeKey(ctx, key)
-		if err != nil && !cloud.IsKind(err, cloud.NotFoundOrUnauthorized) {
-			return err
-		}
-	}
-	if err := r.deleteKeySecret(ctx, s); err != nil {
-		return err
-	}
-	s.own.Status.Tailnet.KeyID = ""
-	s.own.Status.Tailnet.KeyExpires = metav1.Time{}
-	return nil
-}
-
-func (r *Reconciler) deleteKeySecret(ctx context.Context, s *scope) error {
-	store, owner := r.keys(s)
-	return store.Delete(ctx, owner)
 }

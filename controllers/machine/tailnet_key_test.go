@@ -18,6 +18,7 @@ import (
 )
 
 func TestTheKeyIsNowhereButInItsSecret(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	b.booter.setAsleep(true)
@@ -39,6 +40,7 @@ func TestTheKeyIsNowhereButInItsSecret(t *testing.T) {
 }
 
 func TestPatienceBeyondAKeysLifeMakesNoKeyAPass(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	b.r.Options.JoinTimeout = 2 * time.Hour
@@ -47,7 +49,7 @@ func TestPatienceBeyondAKeysLifeMakesNoKeyAPass(t *testing.T) {
 	b.untilPlaced(t, own)
 	for range 2 {
 		s := b.scopeOf(t, own)
-		g.Expect(b.r.loadKey(t.Context(), s)).To(Succeed())
+		g.Expect(s.key.load(t.Context())).To(Succeed())
 		g.Expect(b.r.prerequisites(t.Context(), s)).To(Succeed())
 		g.Expect(b.r.bootstrapData(t.Context(), s)).To(Succeed())
 		g.Expect(b.r.tailnetKey(t.Context(), s)).To(Succeed())

@@ -9,14 +9,16 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 func TestADeletionThatWaitsForItsTurnDoesNotBlameTheAccount(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	limits := oci.Unlimited()
 	limits.Deletes = oci.Budget{PerSecond: 1.0 / 60, Burst: 1}
@@ -40,6 +42,7 @@ func TestADeletionThatWaitsForItsTurnDoesNotBlameTheAccount(t *testing.T) {
 }
 
 func TestAMachineThatWasNeverLaunchedIsDeletedAtOnce(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	own := b.machine(t, "machine")
@@ -54,12 +57,14 @@ func TestAMachineThatWasNeverLaunchedIsDeletedAtOnce(t *testing.T) {
 }
 
 func TestAnAccountThatRefusesEverythingProvesNothing(t *testing.T) {
+	t.Parallel()
 	for name, fault := range map[string]sim.Fault{
 		"404 to everything": {Status: 404, Code: "NotAuthorizedOrNotFound", Times: -1},
 		"401 to everything": {Status: 401, Code: "NotAuthenticated", Times: -1},
 		"no answer":         {Reset: true, Times: -1},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			g := NewWithT(t)
 			b := newBench(t, helpers.WorldOptions{})
 			own := b.machine(t, "machine")
@@ -84,6 +89,7 @@ func TestAnAccountThatRefusesEverythingProvesNothing(t *testing.T) {
 }
 
 func TestALaunchWhoseAnswerWasLostIsRepeatedWhenTheMachineIsDeleted(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{Sim: sim.Options{Delays: laggingLists()}})
 	b.OCI.AddFault(sim.Fault{Operation: "LaunchInstance", AfterCommit: true, Reset: true})
@@ -97,18 +103,19 @@ func TestALaunchWhoseAnswerWasLostIsRepeatedWhenTheMachineIsDeleted(t *testing.T
 }
 
 func TestALaunchThatMayBeUnderWayIsRepeatedHoweverLongAgoTheDeletionWas(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	own := b.machine(t, "worker")
 	b.untilPlaced(t, own)
 	own.DeletionTimestamp = &metav1.Time{Time: b.now().Add(-time.Hour)}
 	s := b.scopeOf(t, own)
-	s.keyExists = true
+	s.key.exists = true
 
-	_, err := b.r.victims(t.Context(), s)
+	_, err := b.r.instancesToEnd(t.Context(), s)
 	g.Expect(err).To(MatchError(ContainSubstring("to be polled")))
 	g.Expect(b.poll(t.Context())).To(Succeed())
-	_, err = b.r.victims(t.Context(), s)
+	_, err = b.r.instancesToEnd(t.Context(), s)
 	g.Expect(err).To(MatchError(ContainSubstring("is ended next")), "the launch is repeated, and what it made is known")
 	g.Expect(s.own.Status.Instance.ID).NotTo(BeEmpty())
 	g.Expect(b.instances(t)).To(HaveLen(1))

@@ -12,6 +12,7 @@ import (
 )
 
 func TestTheVIPLeavesAControlPlaneBeforeItsInstanceEnds(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	own := b.machine(t, "control-plane", controlPlane)

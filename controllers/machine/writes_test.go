@@ -80,6 +80,7 @@ func (b *bench) writesUntil(t *testing.T, own *infrav1.OCIMeshMachine, wanted fu
 }
 
 func TestAMachineIsWrittenOnceForEachStep(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	b.booter.setAsleep(true)
@@ -110,6 +111,7 @@ func TestAMachineIsWrittenOnceForEachStep(t *testing.T) {
 }
 
 func TestANewMachineIsPlacedWithoutALookForAnInstanceThatCannotBe(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	own := b.machine(t, "worker")
@@ -136,6 +138,7 @@ func TestANewMachineIsPlacedWithoutALookForAnInstanceThatCannotBe(t *testing.T) 
 }
 
 func TestALaunchedMachineSaysAtOnceThatItIsToJoin(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	own := b.machine(t, "worker")
@@ -149,6 +152,7 @@ func TestALaunchedMachineSaysAtOnceThatItIsToJoin(t *testing.T) {
 }
 
 func TestNothingIsPlacedInAnAccountThatNobodyHasLookedAt(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	own := b.machine(t, "worker")

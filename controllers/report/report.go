@@ -6,6 +6,7 @@
 package report
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -74,6 +75,19 @@ func Set(object conditions.Setter, all ...metav1.Condition) {
 		conditions.Set(object, condition)
 	}
 	conditions.Set(object, summary(all))
+}
+
+// SetCausesFirst is Set with Ready from a cause: conditions that only wait for another come after
+// it.
+func SetCausesFirst(object conditions.Setter, all ...metav1.Condition) {
+	waits := func(c metav1.Condition) int {
+		if c.Reason == infrav1.WaitingReason {
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(all, func(a, b metav1.Condition) int { return cmp.Compare(waits(a), waits(b)) })
+	Set(object, all...)
 }
 
 func summary(all []metav1.Condition) metav1.Condition {

@@ -6,6 +6,7 @@ package tailnetnode
 import (
 	"context"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -13,6 +14,23 @@ import (
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
+
+// FindToRemove finds the device of an object that goes, by a list of the age at most, and those of
+// its name that stay.
+func (s Statuses) FindToRemove(
+	ctx context.Context, c Client, of Claimant, claim ownership.DeviceClaim, age time.Duration,
+) (Found, error) {
+	list, err := c.RecentDevices(ctx, age)
+	if err != nil {
+		return Found{}, err
+	}
+	found, err := s.Find(ctx, c, list, of, claim)
+	if claim.Recorded != "" {
+		// Also if the list does not show it: that may be older than the device.
+		found.Proof = ownership.Recorded(claim.Recorded)
+	}
+	return found, err
+}
 
 // Remover removes devices.
 type Remover interface {

@@ -48,7 +48,7 @@ type Observed struct {
 	List *tailnet.DeviceList
 }
 
-// Client is what Observe needs of a tailnet.
+// Client is what Observe and FindToRemove need of a tailnet.
 type Client interface {
 	KeyTeller
 	RecentDevices(ctx context.Context, age time.Duration) (*tailnet.DeviceList, error)

@@ -6,6 +6,7 @@
 package userdata
 
 import (
+	"errors"
 	"net/netip"
 	"strings"
 
@@ -13,6 +14,7 @@ import (
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
@@ -40,8 +42,6 @@ type Node struct {
 	Cluster      *clusterv1.Cluster
 	InfraCluster *infrav1.OCIMeshCluster
 	Tailnet      *infrav1.Tailnet
-	// ProviderIDPrefix comes before the instance's OCID.
-	ProviderIDPrefix string
 }
 
 // Input is what the user data is rendered from, but for the tailnet key. Errors are Problems.
@@ -54,7 +54,7 @@ func Input(n Node) (cloudinit.Input, error) {
 		ControlPlane:       n.ControlPlane,
 		KubernetesVersion:  n.KubernetesVersion,
 		BootstrapMode:      cloudinit.BootstrapInstall,
-		ProviderIDPrefix:   n.ProviderIDPrefix,
+		ProviderIDPrefix:   cloud.ProviderIDPrefix,
 		Tailnet:            cloudinit.Tailnet{LoginServer: n.Tailnet.Spec.LoginServer},
 		Tailscale:          tailscaleOf(n.Tailscale),
 		PodNetwork: cloudinit.PodNetwork{
@@ -80,6 +80,22 @@ func Input(n Node) (cloudinit.Input, error) {
 	}
 	input.PodNetwork.ServiceCIDRs, err = prefixesOf("services", network.Services.CIDRBlocks)
 	return input, err
+}
+
+// Render gives the user data of an instance with the key and the spec. Errors are Problems.
+func Render(input cloudinit.Input, key cloudinit.Secret, spec infrav1.OCIMeshMachineSpec) ([]byte, error) {
+	input.Tailnet.AuthKey = key
+	rendered, err := cloudinit.Render(input)
+	if err == nil {
+		err = cloudinit.CheckSize(rendered, instance.Metadata(spec))
+	}
+	switch {
+	case errors.Is(err, cloudinit.ErrTooLarge):
+		return nil, &access.Problem{Reason: infrav1.UserDataTooLargeReason, Message: err.Error(), Err: err}
+	case err != nil:
+		return nil, &access.Problem{Reason: infrav1.BootstrapDataInvalidReason, Message: err.Error(), Err: err}
+	}
+	return rendered, nil
 }
 
 func endpointOf(n Node) (cloudinit.Endpoint, error) {

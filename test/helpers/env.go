@@ -66,7 +66,12 @@ func Run(m *testing.M, env **Environment) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer func() { _ = server.Stop() }()
+	defer func() {
+		_ = server.Stop()
+		if beside.stop != nil {
+			beside.stop()
+		}
+	}()
 	if *env, err = newEnvironment(server.Config); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

@@ -4,6 +4,7 @@
 package helpers
 
 import (
+	"sync"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -17,19 +18,33 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 )
 
-// Beside starts another API server, for another management cluster. It ends with the test.
-func (e *Environment) Beside(t *testing.T) *Environment {
-	t.Helper()
+// beside is the API server of another management cluster, for all tests of a package.
+var beside struct {
+	once  sync.Once
+	stop  func()
+	other *Environment
+	err   error
+}
+
+func startBeside() {
 	server, err := start()
 	if err != nil {
-		t.Fatalf("starting another API server: %s", err)
+		beside.err = err
+		return
 	}
-	t.Cleanup(func() { _ = server.Stop() })
-	other, err := newEnvironment(server.Config)
-	if err != nil {
-		t.Fatalf("reaching another API server: %s", err)
+	beside.stop = func() { _ = server.Stop() }
+	beside.other, beside.err = newEnvironment(server.Config)
+}
+
+// Beside is another API server for another management cluster. All tests of a package share it:
+// their namespaces have names of their own. It ends with the last of them.
+func (e *Environment) Beside(t *testing.T) *Environment {
+	t.Helper()
+	beside.once.Do(startBeside)
+	if beside.err != nil {
+		t.Fatalf("starting another API server: %s", beside.err)
 	}
-	return other
+	return beside.other
 }
 
 // Restore creates copies of the objects as a restored backup has them: with metadata and spec, and

@@ -4,8 +4,10 @@
 package helpers
 
 import (
+	"crypto/rsa"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -124,7 +126,9 @@ func (w *World) startOCI(t *testing.T, options WorldOptions) {
 		if options.Tenancy != nil {
 			options.Tenancy(i, tenancy)
 		}
-		user, err := tenancy.NewUser()
+		key, err := userKey(i)
+		g.Expect(err).NotTo(HaveOccurred())
+		user, err := tenancy.NewUserWith(key)
 		g.Expect(err).NotTo(HaveOccurred())
 		w.Tenancies = append(w.Tenancies, tenancy)
 		w.Credentials = append(w.Credentials, NewCredentials(w.Namespace, name, user))
@@ -167,6 +171,26 @@ func (w *World) startTailnet(t *testing.T, options WorldOptions) {
 	}
 	w.Tailnet = NewTailnet(w.Namespace, w.TailnetCredentials, options.through(t, "tailnet", w.Control.URL()), options.VIPRange)
 	w.Create(t, w.TailnetCredentials, w.Tailnet)
+}
+
+// userKeys are the keys of the accounts, by their number, in all worlds of a process: to make one
+// takes longer than all else a small world needs. Tenancies and users have OCIDs of their own.
+var userKeys struct {
+	sync.Mutex
+	keys []*rsa.PrivateKey
+}
+
+func userKey(i int) (*rsa.PrivateKey, error) {
+	userKeys.Lock()
+	defer userKeys.Unlock()
+	for len(userKeys.keys) <= i {
+		key, err := sim.NewKey()
+		if err != nil {
+			return nil, err
+		}
+		userKeys.keys = append(userKeys.keys, key)
+	}
+	return userKeys.keys[i], nil
 }
 
 // FastDelays let life cycles take as long as a poll of a test.

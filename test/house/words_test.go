@@ -23,6 +23,7 @@ var messageAt = map[string]int{
 	"NotOK":       2, // report
 	"Unknown":     2,
 	"event":       3, // machine and pools
+	"waitingFor":  0, // machine
 	"Eventf":      5, // events.EventRecorder
 	"Info":        0, // logr
 	"Error":       1,

@@ -8,7 +8,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
@@ -18,7 +17,6 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/image"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
@@ -52,7 +50,7 @@ func (r *Reconciler) configuration(ctx context.Context, s *scope) error {
 	}
 	tags := s.tags()
 	tags[digestTag] = digest
-	spec.DisplayName, spec.RetryToken = s.prefix+"-"+digest[:8], token(s.owner.Digest(), digest, status.ID)
+	spec.DisplayName, spec.RetryToken = s.prefix+"-"+digest[:8], cloud.RetryToken(s.owner.Digest(), digest, status.ID)
 	id, err := r.findOrCreate(ctx, s, spec, tags)
 	if err != nil {
 		return err
@@ -126,23 +124,12 @@ func (r *Reconciler) userData(ctx context.Context, s *scope) ([]byte, error) {
 	input, err := userdata.Input(userdata.Node{
 		Secret: secret, Hostname: s.prefix, HostnameOfInstance: true, KubernetesVersion: template.Version,
 		Bootstrap: s.own.Spec.Bootstrap, Tailscale: s.own.Spec.Tailscale, DataVolumes: s.own.Spec.DataVolumes,
-		Cluster: s.cluster, InfraCluster: s.infraCluster, Tailnet: s.tailnet, ProviderIDPrefix: providerIDPrefix,
+		Cluster: s.cluster, InfraCluster: s.infraCluster, Tailnet: s.tailnet,
 	})
 	if err != nil {
 		return nil, err
 	}
-	input.Tailnet.AuthKey = s.key.Value
-	rendered, err := cloudinit.Render(input)
-	if err == nil {
-		err = cloudinit.CheckSize(rendered, instance.Metadata(machineSpecOf(s.own.Spec)))
-	}
-	switch {
-	case errors.Is(err, cloudinit.ErrTooLarge):
-		return nil, &access.Problem{Reason: infrav1.UserDataTooLargeReason, Message: err.Error(), Err: err}
-	case err != nil:
-		return nil, &access.Problem{Reason: infrav1.BootstrapDataInvalidReason, Message: err.Error(), Err: err}
-	}
-	return rendered, nil
+	return userdata.Render(input, s.key.Value, machineSpecOf(s.own.Spec))
 }
 
 // digestOf is the digest of everything in the configuration.
@@ -155,10 +142,4 @@ func digestOf(spec oci.LaunchSpec) (string, error) {
 	}
 	sum := sha256.Sum256(content)
 	return hex.EncodeToString(sum[:]), nil
-}
-
-// token is a retry token of what decides a request. It has 64 characters, the most that OCI takes.
-func token(parts ...string) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q", parts))
-	return hex.EncodeToString(sum[:])
 }

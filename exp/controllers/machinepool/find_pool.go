@@ -29,9 +29,7 @@ func (r *Reconciler) findPool(ctx context.Context, s *scope) error {
 		if err != nil {
 			return err
 		}
-		live := slices.DeleteFunc(pools, func(p oci.InstancePool) bool {
-			return p.State == oci.StateTerminating || p.State == oci.StateTerminated
-		})
+		live := slices.DeleteFunc(pools, func(p oci.InstancePool) bool { return p.State.IsEnding() })
 		switch len(live) {
 		case 0:
 			return nil

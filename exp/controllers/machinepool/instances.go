@@ -17,17 +17,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolid"
-)
-
-const (
-	// providerIDPrefix makes provider IDs of OCIDs; the kubelet is told the same one.
-	providerIDPrefix = "oci://"
 )
 
 // instances makes an object for each instance that polls show, and records what the MachinePool is
@@ -42,7 +38,7 @@ func (r *Reconciler) instances(ctx context.Context, s *scope) error {
 		return nil
 	}
 	for _, own := range instance.Of(s.owner, s.book.Tagged(s.identity)) {
-		if own.State != oci.StateTerminating && own.State != oci.StateTerminated {
+		if !own.State.IsEnding() {
 			s.live = append(s.live, own.Instance)
 		}
 	}
@@ -99,7 +95,7 @@ func (r *Reconciler) ensureMachine(ctx context.Context, s *scope, live oci.Insta
 				APIVersion: expv1.GroupVersion.String(), Kind: poolid.Kind, Name: s.own.Name, UID: s.own.UID,
 			}},
 		},
-		Spec: expv1.OCIMeshMachinePoolMachineSpec{ProviderID: providerIDPrefix + live.ID},
+		Spec: expv1.OCIMeshMachinePoolMachineSpec{ProviderID: cloud.ProviderID(live.ID)},
 	}
 	for key, value := range s.own.Labels {
 		if key == clusterv1.WatchLabel {
@@ -125,9 +121,9 @@ func (s *scope) record() {
 		for i := range s.machines {
 			ready = ready || s.machines[i].Name == name && conditions.IsTrue(&s.machines[i], infrav1.ReadyCondition)
 		}
-		s.own.Spec.ProviderIDList = append(s.own.Spec.ProviderIDList, providerIDPrefix+live.ID)
+		s.own.Spec.ProviderIDList = append(s.own.Spec.ProviderIDList, cloud.ProviderID(live.ID))
 		s.own.Status.Instances = append(s.own.Status.Instances, expv1.PoolInstanceStatus{
-			InstanceName: name, ProviderID: providerIDPrefix + live.ID, State: string(live.State), Ready: &ready,
+			InstanceName: name, ProviderID: cloud.ProviderID(live.ID), State: string(live.State), Ready: &ready,
 		})
 	}
 }

@@ -5,7 +5,6 @@ package machinepool
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strconv"
 
@@ -18,10 +17,6 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 )
-
-// codeInvalidatedRetryToken is OCI's for a token that was used for another request, or whose
-// resource is gone (OCI documentation, "API Errors").
-const codeInvalidatedRetryToken = "InvalidatedRetryToken"
 
 // pool makes the instance pool, and tells it what to launch and where from now on.
 func (r *Reconciler) pool(ctx context.Context, s *scope) error {
@@ -57,9 +52,9 @@ func (r *Reconciler) pool(ctx context.Context, s *scope) error {
 func (r *Reconciler) createPool(ctx context.Context, s *scope, placements []oci.PoolPlacement) error {
 	pool, err := s.client.CreateInstancePool(ctx, oci.PoolSpec{
 		DisplayName: s.prefix, ConfigurationID: s.own.Status.Configuration.ID, Placements: placements, Tags: s.tags(),
-		RetryToken: token(s.owner.Digest(), "pool", strconv.Itoa(int(s.own.Status.Pool.Attempt))),
+		RetryToken: cloud.RetryToken(s.owner.Digest(), "pool", strconv.Itoa(int(s.own.Status.Pool.Attempt))),
 	})
-	if codeOf(err) == codeInvalidatedRetryToken {
+	if cloud.CodeOf(err) == cloud.CodeInvalidatedRetryToken {
 		return r.usedToken(ctx, s, err)
 	}
 	if err != nil {
@@ -122,12 +117,4 @@ func refused(err error) error {
 		return err
 	}
 	return &access.Problem{Reason: expv1.PoolRefusedReason, Message: "OCI refuses the instance pool: " + cloud.UserMessage(err), Err: err}
-}
-
-func codeOf(err error) string {
-	var failure *cloud.Error
-	if errors.As(err, &failure) {
-		return failure.Code
-	}
-	return ""
 }

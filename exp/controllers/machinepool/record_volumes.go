@@ -20,7 +20,7 @@ import (
 // detached a volume meanwhile, to rescue it.
 func (r *Reconciler) recordVolumes(ctx context.Context, s *scope) error {
 	leaving := &s.own.Status.Leaving
-	stays := slices.ContainsFunc(s.pools, func(p ownPool) bool { return !isEnding(p.State) })
+	stays := slices.ContainsFunc(s.pools, func(p ownPool) bool { return !p.State.IsEnding() })
 	if remains.IsRecent(*leaving, s.now) || !leaving.RecordedAt.IsZero() && !stays {
 		return nil
 	}
@@ -36,7 +36,7 @@ func (r *Reconciler) recordVolumes(ctx context.Context, s *scope) error {
 func staying(instances []instance.Own) []string {
 	var ids []string
 	for _, own := range instances {
-		if !isEnding(own.State) {
+		if !own.State.IsEnding() {
 			ids = append(ids, own.ID)
 		}
 	}
@@ -65,8 +65,4 @@ func (r *Reconciler) record(ctx context.Context, s *scope, ids []string) (writte
 	s.Stop()
 	s.Requeue(time.Second)
 	return true, nil
-}
-
-func isEnding(state oci.LifecycleState) bool {
-	return state == oci.StateTerminating || state == oci.StateTerminated
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
@@ -57,7 +58,12 @@ func (r *Reconciler) remains(ctx context.Context, s *scope) error {
 				continue
 			}
 			statuses := tailnetnode.Statuses{Client: r.Client, Others: poolmachine.DeviceKinds()}
-			if err := remains.LeaveTailnet(ctx, s.joins, statuses, tailnetnode.Claimant{Object: s.own, Tailnet: s.tailnet.Name}, claim); err != nil {
+			of := tailnetnode.Claimant{Object: s.own, Tailnet: s.tailnet.Name}
+			found, err := statuses.FindToRemove(ctx, s.joins, of, claim, 0)
+			if err != nil {
+				return err
+			}
+			if err := tailnetnode.Leave(ctx, s.joins, found, nil, s.own); err != nil {
 				return err
 			}
 		}
@@ -97,7 +103,7 @@ const joinTimeout = 20 * time.Minute
 // somebody else's.
 func (s *scope) deviceClaim(instance oci.Instance) (claim ownership.DeviceClaim, orphaned bool) {
 	orphaned = !slices.ContainsFunc(s.own.Status.Instances, func(i expv1.PoolInstanceStatus) bool {
-		return i.ProviderID == providerIDPrefix+instance.ID
+		return i.ProviderID == cloud.ProviderID(instance.ID)
 	})
 	return ownership.DeviceClaim{
 		Hostname: cloudinit.InstanceHostname(s.prefix, instance.ID), Tags: s.tailnet.Spec.NodeTags,

@@ -4,9 +4,6 @@
 package machinepool
 
 import (
-	"cmp"
-	"slices"
-
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 
@@ -40,9 +37,7 @@ func updateStatus(s *scope) {
 			return s.since(expv1.InstancesReadyCondition, s.own.Status.Replicas != nil, "Instances were not looked at yet")
 		}),
 	}
-	// Ready tells the cause: what only waits for another comes after it.
-	slices.SortStableFunc(all, func(a, b metav1.Condition) int { return cmp.Compare(consequence(a), consequence(b)) })
-	report.Set(s.own, all...)
+	report.SetCausesFirst(s.own, all...)
 	for i := range s.own.Status.Conditions {
 		if s.own.Status.Conditions[i].Type != clusterv1.PausedCondition {
 			s.own.Status.Conditions[i].ObservedGeneration = s.own.Generation
@@ -62,10 +57,3 @@ func (s *scope) since(condition string, there bool, otherwise string) metav1.Con
 }
 
 func (s *scope) idleBefore() bool { return s.found != nil && s.found.ConfigurationID != "" }
-
-func consequence(condition metav1.Condition) int {
-	if condition.Reason == infrav1.WaitingReason {
-		return 1
-	}
-	return 0
-}

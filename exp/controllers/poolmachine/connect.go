@@ -5,11 +5,8 @@ package poolmachine
 
 import (
 	"context"
-	"fmt"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/cluster-api/util/conditions"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
@@ -22,13 +19,9 @@ func (r *Reconciler) connect(ctx context.Context, s *scope) error {
 	if name == "" {
 		return nil
 	}
-	account := &infrav1.OCIAccount{}
-	err := r.Client.Get(ctx, client.ObjectKey{Name: name}, account)
-	switch {
-	case apierrors.IsNotFound(err):
-		return access.NewProblem(infrav1.AccountNotFoundReason, "OCIAccount %s, which the machine is in, does not exist: create it again", name)
-	case err != nil:
-		return fmt.Errorf("reading OCIAccount %s: %w", name, err)
+	account, err := r.Access.AccountOf(ctx, name, "machine")
+	if err != nil {
+		return err
 	}
 	s.account, s.book = account, r.Pollers.Book(account)
 	if stranger, err := r.isStranger(ctx, s); err != nil || stranger {
@@ -57,7 +50,7 @@ func (r *Reconciler) isStranger(ctx context.Context, s *scope) (bool, error) {
 		return !proven, nil
 	}
 	if _, polled := s.book.Age(s.now); !polled && conditions.IsTrue(s.account, infrav1.ReadyCondition) {
-		return true, access.NewProblem(infrav1.WaitingForTerminationReason, "Waiting for a look at account %s", s.account.Name)
+		return true, access.NewProblem(infrav1.WaitingForTerminationReason, "Waiting for account %s to be polled", s.account.Name)
 	}
 	return true, nil
 }

@@ -23,7 +23,7 @@ func (r *Reconciler) detach(ctx context.Context, s *scope) error {
 	}
 	if s.instance.State != oci.StateTerminating {
 		if err := r.end(ctx, s); err != nil {
-			return waitingForAccount(err)
+			return access.NotProvenGone(err)
 		}
 	}
 	s.book.Hurry()
@@ -68,21 +68,9 @@ func (s *scope) instancePool(ctx context.Context) (ownership.Proof, error) {
 		return ownership.Proof{}, err
 	}
 	for _, pool := range pools {
-		if proof, proven := owner.Tagged(pool.ID, pool.Tags); proven && pool.State != oci.StateTerminating && pool.State != oci.StateTerminated {
+		if proof, proven := owner.Tagged(pool.ID, pool.Tags); proven && !pool.State.IsEnding() {
 			return proof, nil
 		}
 	}
 	return ownership.Proof{}, nil
-}
-
-// waitingForAccount says that nothing can be proven gone for the moment.
-func waitingForAccount(err error) error {
-	problem := access.AsProblem(err)
-	if problem.Reason == infrav1.InternalErrorReason {
-		return err
-	}
-	return &access.Problem{
-		Reason: infrav1.WaitingForAccountReason, RetryAfter: problem.RetryAfter, Err: err,
-		Message: "The instance cannot be proven gone: " + problem.Message,
-	}
 }

@@ -6,7 +6,6 @@ package poolmachine
 import (
 	"context"
 
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 )
 
@@ -20,17 +19,10 @@ func (r *Reconciler) leaveTailnet(ctx context.Context, s *scope) error {
 		instance = &seen.Instance
 	}
 	claim := r.claim(s, instance)
-	list, err := s.joins.RecentDevices(ctx, s.Intervals.Progress)
+	of := tailnetnode.Claimant{Object: s.own, Tailnet: s.tailnet.Name}
+	found, err := r.statuses().FindToRemove(ctx, s.joins, of, claim, s.Intervals.Progress)
 	if err != nil {
 		return err
-	}
-	found, err := r.statuses().Find(ctx, s.joins, list, s.claimant(), claim)
-	if err != nil {
-		return err
-	}
-	if claim.Recorded != "" {
-		// Also if the list does not show it: that may be older than the device.
-		found.Proof = ownership.Recorded(s.own.Status.Tailnet.DeviceID)
 	}
 	return tailnetnode.Leave(ctx, s.joins, found, r.Recorder, s.own)
 }

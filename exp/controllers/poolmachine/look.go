@@ -10,6 +10,7 @@ import (
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 )
 
@@ -23,7 +24,7 @@ func (r *Reconciler) look(ctx context.Context, s *scope) error {
 	seen, exists, err := instance.Observe(ctx, s.client, s.instanceID)
 	switch {
 	case err != nil:
-		return waitingForAccount(err)
+		return access.NotProvenGone(err)
 	case !exists:
 		if s.proof = s.recorded(); !s.proof.IsZero() {
 			s.own.Status.Instance.State = string(oci.StateTerminated)

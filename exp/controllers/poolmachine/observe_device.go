@@ -6,10 +6,11 @@ package poolmachine
 import (
 	"context"
 
+	"k8s.io/utils/ptr"
+
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
-	"k8s.io/utils/ptr"
 )
 
 // observeDevice looks for the instance's device in the tailnet and approves its part of the pod
@@ -41,10 +42,6 @@ func (s *scope) provisioned() bool {
 // statuses know which devices objects have recorded.
 func (r *Reconciler) statuses() tailnetnode.Statuses {
 	return tailnetnode.Statuses{Client: r.Client, Others: DeviceKinds()}
-}
-
-func (s *scope) claimant() tailnetnode.Claimant {
-	return tailnetnode.Claimant{Object: s.own, Tailnet: s.tailnet.Name}
 }
 
 // claim is what the machine knows of its device. Many machines join with the pool's key, so that

@@ -22,11 +22,11 @@ func (r *Reconciler) recordVolumes(ctx context.Context, s *scope) error {
 	}
 	attachments, err := s.client.DataVolumeAttachments(ctx, s.proof.ID())
 	if err != nil {
-		return waitingForAccount(err)
+		return access.NotProvenGone(err)
 	}
 	leaving, err := remains.Leaving(ctx, s.client, attachments, []string{s.proof.ID()}, s.mark(), s.now)
 	if err != nil {
-		return waitingForAccount(err)
+		return access.NotProvenGone(err)
 	}
 	known := remains.IsKnown(s.own.Status.Leaving, leaving)
 	s.own.Status.Leaving = leaving

@@ -23,7 +23,7 @@ func (r *Reconciler) removeVolumes(ctx context.Context, s *scope) error {
 	}
 	attachments, err := s.client.DataVolumeAttachments(ctx, s.proof.ID())
 	if err != nil {
-		return waitingForAccount(err)
+		return access.NotProvenGone(err)
 	}
 	volumes := remains.Volumes{Instances: []string{s.proof.ID()}, Told: s.wasOwn(attachments)}
 	for i := range s.own.Status.Leaving.VolumeIDs {
@@ -34,7 +34,7 @@ func (r *Reconciler) removeVolumes(ctx context.Context, s *scope) error {
 	}
 	gone, left, err := remains.RemoveVolumes(ctx, s.client, volumes)
 	if err != nil {
-		return waitingForAccount(err)
+		return access.NotProvenGone(err)
 	}
 	if !gone {
 		return access.NewProblem(infrav1.WaitingForTerminationReason, "Waiting for the data volumes of instance %s to be gone", s.proof.ID())

@@ -6,7 +6,6 @@ package poolmachine
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -15,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
@@ -24,9 +24,6 @@ import (
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolid"
 )
-
-// providerIDPrefix makes provider IDs of OCIDs.
-const providerIDPrefix = "oci://"
 
 // scope is what the phases of one pass know.
 type scope struct {
@@ -65,7 +62,7 @@ func (r *Reconciler) newScope(ctx context.Context, own *expv1.OCIMeshMachinePool
 	options := r.Options.withDefaults()
 	s := &scope{
 		own: own, now: options.Clock(), Pass: phases.Pass{Intervals: options.Intervals},
-		instanceID: strings.TrimPrefix(own.Spec.ProviderID, providerIDPrefix),
+		instanceID: cloud.InstanceIDOf(own.Spec.ProviderID),
 	}
 	deleting := !own.DeletionTimestamp.IsZero()
 	if deleting && !controllerutil.ContainsFinalizer(own, expv1.OCIMeshMachinePoolMachineFinalizer) {

@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
@@ -75,7 +76,7 @@ func (r *Reconciler) changed(ctx context.Context, change feed.Change) []reconcil
 		return nil
 	}
 	machines := &expv1.OCIMeshMachinePoolMachineList{}
-	if err := r.Client.List(ctx, machines, client.MatchingFields{providerIDIndex: providerIDPrefix + change.InstanceID}); err != nil {
+	if err := r.Client.List(ctx, machines, client.MatchingFields{providerIDIndex: cloud.ProviderID(change.InstanceID)}); err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "Cannot find the machine of an instance", "Account", change.Account)
 		return nil
 	}

@@ -18,8 +18,6 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 )
 
@@ -31,23 +29,6 @@ const (
 	// maxVolumes is how many volumes a record holds; see LeavingStatus.
 	maxVolumes = 10000
 )
-
-// LeaveTailnet removes the device of an instance that no object stands for: it has the instance's
-// hostname and the pool's tags, and was made when the instance was, and there is but one. Devices
-// that are not proven stay.
-func LeaveTailnet(
-	ctx context.Context, c *tailnet.Client, statuses tailnetnode.Statuses, pool tailnetnode.Claimant, claim ownership.DeviceClaim,
-) error {
-	list, err := c.RecentDevices(ctx, 0)
-	if err != nil {
-		return err
-	}
-	found, err := statuses.Find(ctx, c, list, pool, claim)
-	if err != nil {
-		return err
-	}
-	return tailnetnode.Leave(ctx, c, found, nil, pool.Object)
-}
 
 // Mark are those of an instance's tags that its data volumes have as well: its pool's.
 func Mark(instanceTags map[string]string) map[string]string {

@@ -64,7 +64,11 @@ func (s *Sim) SetRequestRate(tenancy string, rate float64, burst int) error {
 
 // NewUser adds a user while the simulator runs.
 func (s *Sim) NewUser(tenancy *Tenancy, compartments ...string) (Credentials, error) {
-	user, credentials, err := tenancy.makeUser(compartments)
+	key, err := NewKey()
+	if err != nil {
+		return Credentials{}, err
+	}
+	user, credentials, err := tenancy.makeUser(key, compartments)
 	if err != nil {
 		return credentials, err
 	}

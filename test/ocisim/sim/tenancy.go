@@ -83,18 +83,32 @@ type Credentials struct {
 // NewUser adds a user with a fresh key. Without compartments the user may use
 // the whole tenancy, otherwise only those (OCIDs).
 func (t *Tenancy) NewUser(compartments ...string) (Credentials, error) {
-	user, credentials, err := t.makeUser(compartments)
+	key, err := NewKey()
+	if err != nil {
+		return Credentials{}, err
+	}
+	return t.NewUserWith(key, compartments...)
+}
+
+// NewUserWith is NewUser with a key that is there already.
+func (t *Tenancy) NewUserWith(key *rsa.PrivateKey, compartments ...string) (Credentials, error) {
+	user, credentials, err := t.makeUser(key, compartments)
 	if err == nil {
 		t.Users = append(t.Users, user)
 	}
 	return credentials, err
 }
 
-func (t *Tenancy) makeUser(compartments []string) (*model.User, Credentials, error) {
+// NewKey makes a key for a user.
+func NewKey() (*rsa.PrivateKey, error) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
-		return nil, Credentials{}, fmt.Errorf("generating a key for a user of %s: %w", t.Name, err)
+		return nil, fmt.Errorf("generating a user's key: %w", err)
 	}
+	return key, nil
+}
+
+func (t *Tenancy) makeUser(key *rsa.PrivateKey, compartments []string) (*model.User, Credentials, error) {
 	fingerprint, err := Fingerprint(&key.PublicKey)
 	if err != nil {
 		return nil, Credentials{}, err

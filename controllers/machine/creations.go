@@ -1,0 +1,86 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package machine
+
+import (
+	"sync"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// creations tracks the machines without an instance, as this process knows them, and since when the
+// instances of others are searched for. After a restart it is empty, and every search begins anew.
+type creations struct {
+	mu       sync.Mutex
+	searched map[search]time.Time
+	// begun maps machines to the identity given by this process, until it may have made something
+	// for them, be it only a key.
+	begun map[client.ObjectKey]string
+}
+
+// begin notes that the machine got its identity just now: nothing can carry it in a tag yet.
+func (c *creations) begin(key client.ObjectKey, identity string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.begun == nil {
+		c.begun = map[client.ObjectKey]string{}
+	}
+	c.begun[key] = identity
+}
+
+// mayHaveMade notes the chance of a key, and with it of an instance, from now on.
+func (c *creations) mayHaveMade(key client.ObjectKey) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.begun, key)
+}
+
+// isNew tells whether there cannot be a key or an instance with the identity yet.
+func (c *creations) isNew(key client.ObjectKey, identity string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	known, isNew := c.begun[key]
+	return isNew && known == identity
+}
+
+// search tells the search for an instance to adopt from the one for instances to end.
+type search struct {
+	machine  client.ObjectKey
+	deleting bool
+}
+
+// forget drops a machine when it is gone.
+func (c *creations) forget(key client.ObjectKey) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.searched, search{key, false})
+	delete(c.searched, search{key, true})
+	delete(c.begun, key)
+}
+
+// searchAnew begins the search for an instance to adopt anew: one may have been launched by now.
+func (c *creations) searchAnew(key client.ObjectKey, now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.searched == nil {
+		c.searched = map[search]time.Time{}
+	}
+	c.searched[search{key, false}] = now
+}
+
+// searchedSince is the time of the first call for the search: after a restart it begins anew.
+func (c *creations) searchedSince(key search, now time.Time) time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	since, known := c.searched[key]
+	if known {
+		return since
+	}
+	if c.searched == nil {
+		c.searched = map[search]time.Time{}
+	}
+	c.searched[key] = now
+	return now
+}
