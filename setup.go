@@ -63,7 +63,7 @@ func setupControllers(
 		}},
 		{"OCIMeshCluster", func() error {
 			return (&cluster.Reconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clients: clients, Claims: held}).SetupWithManager(ctx, mgr, cluster.Options{
-				PollInterval: o.pollInterval, ProgressInterval: o.progressInterval, Concurrency: o.concurrency, WatchFilterValue: o.watchFilter,
+				Intervals: o.intervals(), Concurrency: o.concurrency, WatchFilterValue: o.watchFilter,
 			})
 		}},
 		{"OCIMeshMachine", func() error {
@@ -88,7 +88,7 @@ func setupControllers(
 	return nil
 }
 
-// intervals are the ones of all controllers.
+// intervals are those of all controllers.
 func (o managerOptions) intervals() phases.Intervals {
 	return phases.Intervals{Poll: o.pollInterval, Retry: o.progressInterval, Progress: o.progressInterval}
 }
@@ -127,9 +127,8 @@ func setupPools(
 
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get
 
-// findClaims finds out under which name this management cluster claims what it makes in OCI. A
-// namespace kube-system cannot be deleted, so that its UID is the management cluster's for its
-// life.
+// findClaims finds out this management cluster's name for claiming its resources in OCI. The
+// namespace kube-system cannot be deleted, so its UID is the management cluster's for its life.
 func findClaims(ctx context.Context, mgr ctrl.Manager, o managerOptions) (*claims.Claims, error) {
 	id := o.managementID
 	if id == "" {
@@ -145,8 +144,8 @@ func findClaims(ctx context.Context, mgr ctrl.Manager, o managerOptions) (*claim
 	return claims.New(id, o.contestWindow), nil
 }
 
-// setupKeys checks that there is a place for tailnet keys, and has those swept whose objects are
-// gone.
+// setupKeys checks that there is a place for tailnet keys, and starts sweeping keys without an
+// object.
 func setupKeys(ctx context.Context, mgr ctrl.Manager, o managerOptions) error {
 	namespace := &corev1.Namespace{}
 	if err := mgr.GetAPIReader().Get(ctx, client.ObjectKey{Name: o.ownNamespace}, namespace); err != nil {

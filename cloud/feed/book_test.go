@@ -37,7 +37,7 @@ func newDiary() *diary {
 
 func (d *diary) pass(duration time.Duration) { d.now = d.now.Add(duration) }
 
-// poll is a poll that takes a second and shows the instances.
+// poll is a poll of one second showing the instances.
 func (d *diary) poll(instances ...oci.Instance) []feed.Change {
 	d.began = d.now
 	d.Begin(d.began)
@@ -75,7 +75,7 @@ func TestOnlyWhatIsNewIsAChange(t *testing.T) {
 	stranger := oci.Instance{Resource: oci.Resource{ID: "stranger", State: oci.StateRunning}}
 	g.Expect(d.poll(machineInstance("a", oci.StateRunning), stranger)).To(ConsistOf(changeOf("a")))
 	_, known := d.Instance("stranger")
-	g.Expect(known).To(BeFalse(), "instances of other owners are nobody's business")
+	g.Expect(known).To(BeFalse(), "instances of other owners are left out")
 
 	d.pass(time.Minute)
 	g.Expect(d.poll(machineInstance("a", oci.StateRunning), stranger)).To(BeEmpty())
@@ -343,4 +343,19 @@ func TestUncountedIsWhatNoMachineInSightCountsFor(t *testing.T) {
 	}))
 	g.Expect(d.Others()).To(HaveLen(1))
 	g.Expect(d.Others()[0].Shape).To(Equal("somebody-elses"))
+}
+
+func TestTheVersionChangesWithWhatIsKnownOfInstances(t *testing.T) {
+	g := NewWithT(t)
+	d := newDiary()
+	instance := machineInstance("one", oci.StateRunning)
+	changes := func(change func()) bool {
+		before := d.Version()
+		change()
+		return d.Version() != before
+	}
+	g.Expect(changes(func() { d.poll(instance) })).To(BeTrue())
+	g.Expect(changes(func() { d.Note(instance, d.now) })).To(BeTrue())
+	g.Expect(changes(func() { d.fail(errSilent) })).To(BeFalse())
+	g.Expect(changes(func() { d.Tagged("uid") })).To(BeFalse())
 }

@@ -19,10 +19,10 @@ type existingClient interface {
 	GetNetworkSecurityGroup(ctx context.Context, id string) (oci.NetworkSecurityGroup, error)
 }
 
-// Verify looks at a network of the user's and changes nothing. Machines get public addresses where
-// the subnet allows them. With an error, Doing names the field that it is about. The network that
-// the provider has made for a cluster of another namespace is refused: what is put into it would
-// keep it from being removed.
+// Verify checks a network of the user's and changes nothing. Machines get public addresses where
+// the subnet allows them. With an error, Doing names the field at fault. A network made by the
+// provider for a cluster of another namespace is refused: resources put into it would block its
+// deletion.
 func Verify(ctx context.Context, c existingClient, owner ownership.Owner, spec infrav1.ExistingNetwork) (State, error) {
 	subnet, err := c.GetSubnet(ctx, spec.SubnetID)
 	if err != nil {
@@ -60,8 +60,8 @@ func Verify(ctx context.Context, c existingClient, owner ownership.Owner, spec i
 	return state, nil
 }
 
-// VerifyBalancer refuses what is made for a cluster of another namespace as the place of a load
-// balancer. All else is OCI's to judge.
+// VerifyBalancer refuses resources of a cluster of another namespace as the place of a load
+// balancer. OCI judges everything else.
 func VerifyBalancer(ctx context.Context, c existingClient, owner ownership.Owner, spec infrav1.LoadBalancerSpec) error {
 	if spec.SubnetID != "" {
 		subnet, err := c.GetSubnet(ctx, spec.SubnetID)

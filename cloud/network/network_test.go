@@ -21,7 +21,7 @@ import (
 
 const patience = 20 * time.Second
 
-// bench is a simulated account, with the real client of a user who may use all of it.
+// bench is a simulated account, with the real client of a user with full access.
 type bench struct {
 	t       *testing.T
 	g       *WithT
@@ -116,7 +116,7 @@ func (b *bench) rulesOf(groupID string) []string {
 	return out
 }
 
-// admitted is what nodes need, and nothing more.
+// admitted is the nodes' traffic, and nothing more.
 var admitted = []string{
 	"INGRESS 17 0.0.0.0/0 41641-41641", "INGRESS 1 0.0.0.0/0 0-0 type 3 code 4", "EGRESS all 0.0.0.0/0 0-0",
 }

@@ -20,7 +20,7 @@ func (r *Reconciler) approve(ctx context.Context, s *scope, c *tailnet.Client) e
 	if s.tailnet.Spec.RouteApproval != infrav1.RouteApprovalProvider {
 		return nil
 	}
-	if s.isControlPlane() && s.infraCluster.Spec.EndpointType == infrav1.EndpointTailnetVIP {
+	if s.isControlPlane() && s.infraCluster.Spec.EndpointType.HasVIP() {
 		if err := r.approveVIP(ctx, s, c); err != nil {
 			return err
 		}

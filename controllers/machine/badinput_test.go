@@ -62,7 +62,7 @@ func TestShapesAndImagesThatDoNotExistAreTold(t *testing.T) {
 			for _, account := range b.AccountNames() {
 				g.Expect(strings.Count(message, account+": ")).To(Equal(1), message)
 			}
-			g.Expect(message).To(ContainSubstring("mend spec."))
+			g.Expect(message).To(ContainSubstring("fix spec."))
 			b.delete(t, own)
 		})
 	}

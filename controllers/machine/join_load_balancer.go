@@ -34,7 +34,8 @@ func (r *Reconciler) balancer(ctx context.Context, s *scope) (loadbalancer.Accou
 	if err != nil {
 		return loadbalancer.Account{}, nil, ownership.Owner{}, err
 	}
-	return loadbalancer.In(c, s.infraCluster.Spec.EndpointType), c, identity.OfCluster(s.infraCluster).HeldBy(r.Claims.Guard()), nil
+	balancers, err := loadbalancer.In(c, s.infraCluster.Spec.EndpointType)
+	return balancers, c, identity.OfCluster(s.infraCluster).HeldBy(r.Claims.Guard()), err
 }
 
 // joinLoadBalancer puts a control plane behind the cluster's load balancer as soon as it has an

@@ -53,7 +53,8 @@ var underWay = []string{
 // passing are the reasons of problems that pass by themselves.
 var passing = []string{
 	infrav1.UnavailableReason, infrav1.ThrottledReason, infrav1.ConflictReason,
-	infrav1.WaitingForTerminationReason, infrav1.NetworkInUseReason, infrav1.LoadBalancerInUseReason,
+	infrav1.WaitingForTerminationReason, infrav1.WaitingForAccountReason, infrav1.NetworkInUseReason,
+	infrav1.LoadBalancerInUseReason,
 }
 
 // outside are the reasons of problems that a person has to fix at OCI or at the control server.

@@ -156,6 +156,7 @@ func TestTheNextPassIsDueByTheKindOfTheProblem(t *testing.T) {
 		"a person has to fix it":     {due(infrav1.SecretInvalidReason, 0), time.Hour},
 		"nobody watches the fix":     {due(infrav1.AuthenticationFailedReason, 0), 30 * time.Minute},
 		"it passes by itself":        {due(infrav1.UnavailableReason, 0), time.Minute},
+		"an account does not answer": {due(infrav1.WaitingForAccountReason, 0), time.Minute},
 		"something is being made":    {due(infrav1.NetworkProvisioningReason, 0), time.Second},
 		"the service asks for time":  {due(infrav1.ThrottledReason, 5*time.Minute), 5 * time.Minute},
 		"it asks for too little":     {due(infrav1.ThrottledReason, time.Second), 10 * time.Second},

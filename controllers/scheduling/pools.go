@@ -69,7 +69,7 @@ func (s *Scheduler) Resize(ctx context.Context, pool Pool, wanted int) (int, *Re
 		return 0, nil, waitFor(feed.Slow+time.Second, "Waiting for account %s to be polled", pool.Account)
 	}
 	facts := placement.Facts{Accounts: []placement.Account{{Name: pool.Account, Budget: placement.BudgetOf(of.Spec.Budget)}}}
-	unseen, err := s.addUsage(ctx, pool, &facts)
+	unseen, err := s.addUsage(ctx, pool, of, &facts)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -120,7 +120,7 @@ func (s *Scheduler) settle(pool Pool, book *feed.Book) grant {
 
 // addUsage adds what machines and pools use of the one account, as OCI's size of the pool has it,
 // and returns how many instances of the pool polls have yet to show.
-func (s *Scheduler) addUsage(ctx context.Context, pool Pool, facts *placement.Facts) (unseen int, err error) {
+func (s *Scheduler) addUsage(ctx context.Context, pool Pool, of *infrav1.OCIAccount, facts *placement.Facts) (unseen int, err error) {
 	if err := s.observeAll(ctx); err != nil {
 		return 0, err
 	}
@@ -130,7 +130,7 @@ func (s *Scheduler) addUsage(ctx context.Context, pool Pool, facts *placement.Fa
 		return 0, err
 	}
 	others := slices.DeleteFunc(pools, func(other Pool) bool { return other.Key == pool.Key })
-	return s.addStrays(ctx, ownership.Mark{}, &facts.Accounts[0], append(others, pool), pool.Key)
+	return s.addStrays(ownership.Mark{}, of, &facts.Accounts[0], append(others, pool), pool.Key), nil
 }
 
 // pools are all pools that there are. Grants of others are forgotten.

@@ -34,6 +34,8 @@ type reservations struct {
 	used   map[string]map[placement.Use]placement.Size
 	marked map[string]map[ownership.Mark]placement.Size
 	placed map[client.ObjectKey]map[placement.Placed]int
+	// moves count, by account, how often what machines count for has changed.
+	moves map[string]uint64
 	// sizes are those of shapes that are not flexible, as far as they are known.
 	sizes placement.Sizes
 }
@@ -104,7 +106,12 @@ func (r *reservations) release(key client.ObjectKey) {
 func (r *reservations) forget(key client.ObjectKey) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.drop(key)
+}
+
+func (r *reservations) drop(key client.ObjectKey) {
 	r.count(r.machines[key], -1)
+	r.moved(r.machines[key], machine{})
 	delete(r.machines, key)
 }
 
@@ -126,10 +133,9 @@ func (r *reservations) counted(account string, mark ownership.Mark) placement.Si
 func (r *reservations) keepOnly(present map[client.ObjectKey]bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for key, m := range r.machines {
+	for key := range r.machines {
 		if !present[key] {
-			r.count(m, -1)
-			delete(r.machines, key)
+			r.drop(key)
 		}
 	}
 }
@@ -199,10 +205,12 @@ func (r *reservations) learn(sizes placement.Sizes) {
 	for key, m := range r.machines {
 		recorded, reserved := m.recorded.sized(sizes), m.reserved.sized(sizes)
 		if recorded != m.recorded || reserved != m.reserved {
+			before := m
 			r.count(m, -1)
 			m.recorded, m.reserved = recorded, reserved
 			r.machines[key] = m
 			r.count(m, 1)
+			r.moved(before, m)
 		}
 	}
 }
@@ -220,6 +228,7 @@ func (r *reservations) change(key client.ObjectKey, change func(*machine)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	m := r.machines[key]
+	before := m
 	r.count(m, -1)
 	change(&m)
 	if m.reserved.at.Attempt <= m.recorded.at.Attempt {
@@ -230,6 +239,39 @@ func (r *reservations) change(key client.ObjectKey, change func(*machine)) {
 	}
 	r.machines[key] = m
 	r.count(m, 1)
+	r.moved(before, m)
+}
+
+// moved notes the accounts in which a machine counts for more or less than before.
+func (r *reservations) moved(before, after machine) {
+	if r.moves == nil {
+		r.moves = map[string]uint64{}
+	}
+	for _, m := range []machine{before, after} {
+		for _, s := range []share{m.recorded, m.reserved} {
+			if account := s.at.Account; before.sizeIn(account) != after.sizeIn(account) || before.mark != after.mark {
+				r.moves[account]++
+			}
+		}
+	}
+}
+
+// sizeIn is what the machine counts for in the account.
+func (m machine) sizeIn(account string) placement.Size {
+	var size placement.Size
+	for _, s := range []share{m.recorded, m.reserved} {
+		if s.at.Account == account {
+			size = size.Plus(s.size)
+		}
+	}
+	return size
+}
+
+// movesIn changes with what machines count for in the account.
+func (r *reservations) movesIn(account string) uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.moves[account]
 }
 
 // count adds the machine to the sums, or takes it away.

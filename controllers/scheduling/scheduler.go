@@ -73,8 +73,10 @@ type Scheduler struct {
 	reservations reservations
 	images       images
 	shapeLists   shapeLists
-	// grants are the sizes that pools were allowed; whoever decides holds reservations.deciding.
-	grants map[client.ObjectKey]grant
+	// grants are the sizes that pools were allowed; strayLists are by account. Whoever decides
+	// holds reservations.deciding.
+	grants     map[client.ObjectKey]grant
+	strayLists map[string]strayList
 	// watch keeps the reservations up to date; nil without a manager.
 	watch toolscache.ResourceEventHandlerRegistration
 }

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/placement"
@@ -19,7 +20,7 @@ import (
 
 // addMachines adds what is placed: the cluster's other machines, which the machine is spread among,
 // and what machines of all clusters use of the accounts or have reserved.
-func (s *Scheduler) addMachines(ctx context.Context, request Request, facts *placement.Facts) error {
+func (s *Scheduler) addMachines(ctx context.Context, request Request, objects []infrav1.OCIAccount, facts *placement.Facts) error {
 	if err := s.observeAll(ctx); err != nil {
 		return err
 	}
@@ -29,9 +30,7 @@ func (s *Scheduler) addMachines(ctx context.Context, request Request, facts *pla
 		return err
 	}
 	for i := range facts.Accounts {
-		if _, err := s.addStrays(ctx, request.mark(), &facts.Accounts[i], pools, client.ObjectKey{}); err != nil {
-			return err
-		}
+		s.addStrays(request.mark(), &objects[i], &facts.Accounts[i], pools, client.ObjectKey{})
 	}
 	return nil
 }
@@ -91,14 +90,10 @@ func (s *Scheduler) observeAll(ctx context.Context) error {
 // the budget, as do instances of pools that polls have yet to show; unseen is how many of those are
 // one pool's.
 func (s *Scheduler) addStrays(
-	ctx context.Context, own ownership.Mark, account *placement.Account, pools []Pool, one client.ObjectKey,
-) (unseen int, err error) {
+	own ownership.Mark, of *infrav1.OCIAccount, account *placement.Account, pools []Pool, one client.ObjectKey,
+) (unseen int) {
 	if account.Budget.Families == nil && account.Budget.VolumeGB == nil {
-		return 0, nil
-	}
-	of, err := s.account(ctx, account.Name)
-	if err != nil {
-		return 0, err
+		return 0
 	}
 	book := s.options.Pollers.Book(of)
 	seen := map[string]*members{}
@@ -109,8 +104,7 @@ func (s *Scheduler) addStrays(
 			volumes[pool.Identity] = s.shapeOf(pool).Size.VolumeGB
 		}
 	}
-	counted := func(mark ownership.Mark) placement.Size { return s.reservations.counted(account.Name, mark) }
-	for _, stray := range book.Uncounted(counted) {
+	for _, stray := range s.strays(account.Name, book) {
 		if own != (ownership.Mark{}) && ownership.MachineIn(stray.Tags) == own {
 			continue
 		}
@@ -134,7 +128,30 @@ func (s *Scheduler) addStrays(
 			account.Used = append(account.Used, useBy(s.shapeOf(pool), number))
 		}
 	}
-	return unseen, nil
+	return unseen
+}
+
+// strayList are the strays of an account, as polls and reservations had them.
+type strayList struct {
+	book      *feed.Book
+	polled    uint64
+	moves     uint64
+	instances []feed.Uncounted
+}
+
+// strays looks through the account's instances only if these, or the machines there, are others
+// than at the decision before.
+func (s *Scheduler) strays(account string, book *feed.Book) []feed.Uncounted {
+	now := strayList{book: book, polled: book.Version(), moves: s.reservations.movesIn(account)}
+	if known := s.strayLists[account]; known.book == now.book && known.polled == now.polled && known.moves == now.moves {
+		return known.instances
+	}
+	now.instances = book.Uncounted(func(mark ownership.Mark) placement.Size { return s.reservations.counted(account, mark) })
+	if s.strayLists == nil {
+		s.strayLists = map[string]strayList{}
+	}
+	s.strayLists[account] = now
+	return now.instances
 }
 
 // shapeOf is the shape of a pool's machines.

@@ -85,7 +85,7 @@ func Input(n Node) (cloudinit.Input, error) {
 func endpointOf(n Node) (cloudinit.Endpoint, error) {
 	endpoint := cloudinit.Endpoint{
 		Host: n.Cluster.Spec.ControlPlaneEndpoint.Host, Port: int(n.Cluster.Spec.ControlPlaneEndpoint.Port),
-		VIP: n.InfraCluster.Spec.EndpointType == infrav1.EndpointTailnetVIP,
+		VIP: n.InfraCluster.Spec.EndpointType.HasVIP(),
 	}
 	if endpoint.Host == "" {
 		endpoint.Host = n.InfraCluster.Spec.ControlPlaneEndpoint.Host

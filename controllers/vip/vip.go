@@ -199,7 +199,7 @@ func audit(tn *infrav1.Tailnet, clusters []infrav1.OCIMeshCluster) []infrav1.VIP
 // inSpec is the cluster's address of the range, as its spec has it; empty if there is none.
 func inSpec(cluster *infrav1.OCIMeshCluster, vips netip.Prefix) string {
 	address, err := netip.ParseAddr(cluster.Spec.ControlPlaneEndpoint.Host)
-	if err != nil || cluster.Spec.EndpointType != infrav1.EndpointTailnetVIP || !vips.Contains(address) {
+	if err != nil || !cluster.Spec.EndpointType.HasVIP() || !vips.Contains(address) {
 		return ""
 	}
 	return address.String()

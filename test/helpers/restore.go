@@ -17,8 +17,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 )
 
-// Beside starts another API server, which stands for another management cluster. It ends with the
-// test.
+// Beside starts another API server, for another management cluster. It ends with the test.
 func (e *Environment) Beside(t *testing.T) *Environment {
 	t.Helper()
 	server, err := start()

@@ -9,6 +9,9 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/klog/v2"
+	ctrl "sigs.k8s.io/controller-runtime"
+
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/network"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
@@ -16,17 +19,17 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 )
 
-// atOnce is how many accounts of a cluster are dealt with at once.
-const atOnce = 10
+// maxConcurrentAccounts is how many accounts of a cluster are dealt with at once.
+const maxConcurrentAccounts = 10
 
 // eachAccount runs work for the accounts at once, each within the account's time.
 func eachAccount(ctx context.Context, s *scope, accounts []*accountState, work func(context.Context, *accountState)) {
-	places := make(chan struct{}, atOnce)
+	slots := make(chan struct{}, maxConcurrentAccounts)
 	var all sync.WaitGroup
 	for _, account := range accounts {
-		places <- struct{}{}
+		slots <- struct{}{}
 		all.Go(func() {
-			defer func() { <-places }()
+			defer func() { <-slots }()
 			bounded, cancel := context.WithTimeout(ctx, s.options.AccountTimeout)
 			defer cancel()
 			work(oci.Patient(bounded), account)
@@ -39,7 +42,8 @@ func eachAccount(ctx context.Context, s *scope, accounts []*accountState, work f
 func (r *Reconciler) ensureNetworks(ctx context.Context, s *scope) error {
 	var usable []*accountState
 	for _, account := range s.accounts {
-		account.network, account.claim = lastSeen(s.infra, account.name), lastClaim(s.infra, account.name)
+		last := lastState(s.infra, account.name)
+		account.network, account.claim = last.network, last.claim
 		if account.usable() {
 			usable = append(usable, account)
 		}
@@ -54,8 +58,8 @@ func (r *Reconciler) ensureNetwork(ctx context.Context, s *scope, account *accou
 		account.problem = access.AsProblem(err)
 		return
 	}
-	key := memoryKey{s.infra.UID, account.name}
-	if state, ok := r.memory.network(key, client, account.spec.Network, r.restFor(s)); ok {
+	key := accountKey{s.infra.UID, account.name}
+	if state, ok := r.cache.network(key, client, account.spec.Network, r.cacheTTL(s)); ok {
 		account.network = state
 		return
 	}
@@ -63,25 +67,37 @@ func (r *Reconciler) ensureNetwork(ctx context.Context, s *scope, account *accou
 	holder, began := r.holder(s, account.claim, account.network.VCNID), time.Now()
 	if managed := account.spec.Network.Managed; managed != nil {
 		state, err = network.Ensure(ctx, client, identity.OfCluster(s.infra).HeldBy(holder), *managed, balancerPort(s, account))
+		logNetwork(ctx, account, state)
 	} else {
 		state, err = network.Verify(ctx, client, identity.OfCluster(s.infra), account.spec.Network.Existing)
 	}
 	if state.VCNID != "" {
 		account.network = state
 	}
-	account.claim = r.decided(s, holder, state.Claim, state.VCNID, began)
+	account.claim = r.nextClaim(s, holder, state.Claim, state.VCNID, began)
 	claiming := isClaiming(state.Claim)
 	state.Claim, account.network.Claim = nil, nil
 	switch {
 	case claiming && err == nil:
-		account.networkProblem = access.NewProblem(infrav1.ClaimingReason, network.Claiming)
+		account.networkProblem = access.NewProblem(infrav1.ClaimingReason, "%s", sentence(network.Claiming))
 	case err != nil:
 		account.network.Ready = false
 		account.networkProblem = networkProblem(err, state.Doing)
 	case !state.Ready:
-		account.networkProblem = access.NewProblem(infrav1.NetworkProvisioningReason, "making %s", state.Doing)
+		account.networkProblem = access.NewProblem(infrav1.NetworkProvisioningReason, "Creating or updating %s", state.Doing)
 	case account.claim.State != infrav1.ClaimPending:
-		r.memory.remember(key, client, account.spec.Network, state)
+		r.cache.setNetwork(key, client, account.spec.Network, state)
+	}
+}
+
+// logNetwork logs what became of the account's network since the last pass.
+func logNetwork(ctx context.Context, account *accountState, now network.State) {
+	log := ctrl.LoggerFrom(ctx).WithValues("OCIAccount", klog.KObj(account.account), "vcn", now.VCNID)
+	switch {
+	case now.Ready && now.SubnetID != account.network.SubnetID:
+		log.Info("The network is ready", "subnet", now.SubnetID)
+	case !now.Ready && now.VCNID != "" && now.VCNID != account.network.VCNID:
+		log.Info("Creating the network")
 	}
 }
 
@@ -103,21 +119,23 @@ func networkProblem(err error, doing string) *access.Problem {
 		problem.Reason = infrav1.NetworkFailedReason
 	}
 	if doing != "" {
-		problem.Message = fmt.Sprintf("%s: %s", doing, problem.Message)
+		problem.Message = fmt.Sprintf("%s: %s", sentence(doing), problem.Message)
 	}
 	return &problem
 }
 
-// lastSeen is the account's network as the status has it: not a basis for decisions, but better
+// lastState is the account's network as the status has it: not a basis for decisions, but better
 // than nothing while the account does not answer.
-func lastSeen(infra *infrav1.OCIMeshCluster, account string) network.State {
+func lastState(infra *infrav1.OCIMeshCluster, account string) *accountState {
+	state := &accountState{name: account}
 	for _, status := range infra.Status.Accounts {
 		if status.Name == account {
-			return network.State{
+			state.claim = status.Claim
+			state.network = network.State{
 				VCNID: status.VCNID, SubnetID: status.SubnetID, NetworkSecurityGroupIDs: status.NetworkSecurityGroupIDs,
 				PublicIP: status.PublicIP != nil && *status.PublicIP,
 			}
 		}
 	}
-	return network.State{}
+	return state
 }

@@ -14,28 +14,11 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
 )
 
-func TestDeletionWaitsForTheMachines(t *testing.T) {
-	b := newBench(t, helpers.WorldOptions{Accounts: 1})
-	infra := b.cluster("c1")
-	b.until(infra, "Ready True Ready")
-	machine := b.machineIn(infra, "m1", b.Accounts[0].Name)
-	b.g.Expect(env.Client.Delete(t.Context(), infra.DeepCopy())).To(Succeed())
-
-	b.until(infra, "Deleting True InUse")
-
-	helpers.ExpectConditions(t, infra, "Ready False InUse", "Deleting True InUse", "AccountsReady False Deleting",
-		"NetworkReady False Deleting", "TailnetReady False Deleting", "EndpointReady False Deleting", "Paused False NotPaused")
-	b.g.Expect(b.count("DeleteSubnet")).To(BeZero())
-
-	b.g.Expect(env.Client.Delete(t.Context(), machine)).To(Succeed())
-	b.untilGone(infra)
-	b.ExpectNothingLeft(t)
-}
-
 func TestAnAccountThatDoesNotAnswerKeepsTheFinalizer(t *testing.T) {
+	t.Parallel()
 	for name, world := range map[string]struct {
 		spoil func(*bench)
-		mend  func(*bench)
+		fix   func(*bench)
 	}{
 		"service unavailable": {
 			func(b *bench) {
@@ -74,6 +57,7 @@ func TestAnAccountThatDoesNotAnswerKeepsTheFinalizer(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			b := newBench(t, helpers.WorldOptions{Accounts: 2})
 			infra := b.cluster("c1")
 			b.until(infra, "Ready True Ready")
@@ -84,12 +68,12 @@ func TestAnAccountThatDoesNotAnswerKeepsTheFinalizer(t *testing.T) {
 			b.g.Eventually(func() []infrav1.ClusterAccountStatus {
 				b.until(infra, "Deleting True WaitingForAccount")
 				return infra.Status.Accounts
-			}, patience, "5ms").Should(HaveLen(1), "the other account is done with")
+			}, timeout, "5ms").Should(HaveLen(1), "the other account is done with")
 			b.g.Expect(helpers.MessageOf(infra, infrav1.DeletingCondition)).To(ContainSubstring(b.Accounts[1].Name))
 			b.Reload(t, b.Tailnet)
 			b.g.Expect(b.Tailnet.Status.VIPAllocations).To(HaveLen(1), "the address is given back last")
 
-			world.mend(b)
+			world.fix(b)
 			b.untilGone(infra)
 			b.ExpectNothingLeft(t)
 		})
@@ -97,6 +81,7 @@ func TestAnAccountThatDoesNotAnswerKeepsTheFinalizer(t *testing.T) {
 }
 
 func TestAnAccountThatDoesNotAllowTheNamespaceAnyMoreIsCleanedUpAllTheSame(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{Accounts: 1})
 	infra := b.cluster("c1")
 	b.until(infra, "Ready True Ready")
@@ -107,25 +92,15 @@ func TestAnAccountThatDoesNotAllowTheNamespaceAnyMoreIsCleanedUpAllTheSame(t *te
 	b.ExpectNothingLeft(t)
 }
 
-func TestAClusterThatNeverGotAnywhereGoesAtOnce(t *testing.T) {
-	b := newBench(t, helpers.WorldOptions{Accounts: 1})
-	b.g.Expect(env.Client.Delete(t.Context(), b.Accounts[0])).To(Succeed())
-	infra := b.cluster("c1")
-	b.until(infra, "AccountsReady False AccountNotFound")
-
-	b.deleted(infra)
-
-	b.g.Expect(b.OCI.Calls()).To(BeEmpty())
-}
-
 func TestANetworkWhoseOCIDWasLostIsWaitedForAndFound(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{Accounts: 1, Sim: sim.Options{Delays: &sim.Delays{ListLag: 300 * time.Millisecond, Retention: time.Hour}}})
 	b.r.Options.ListLag = time.Second
 	infra := b.cluster("c1")
 	// The VCN is made, the process dies before it is written down, and the lists do not show it
 	// yet.
 	b.OCI.AddFault(sim.Fault{Operation: "CreateVcn", AfterCommit: true, Reset: true})
-	b.g.Eventually(func() int { _, _ = b.reconcile(infra); return b.count("CreateVcn") }, patience, "1ms").Should(Equal(1))
+	b.g.Eventually(func() int { _, _ = b.reconcile(infra); return b.count("CreateVcn") }, timeout, "1ms").Should(Equal(1))
 	b.g.Expect(infra.Status.Accounts[0].VCNID).To(BeEmpty())
 
 	b.deleted(infra)
@@ -135,6 +110,7 @@ func TestANetworkWhoseOCIDWasLostIsWaitedForAndFound(t *testing.T) {
 }
 
 func TestForeignResourcesInTheVCNAreNotTouched(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{Accounts: 1})
 	infra := b.cluster("c1")
 	b.until(infra, "Ready True Ready")

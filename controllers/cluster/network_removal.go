@@ -10,6 +10,8 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/klog/v2"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
@@ -21,40 +23,20 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 )
 
-// leaveAccounts removes the networks in accounts that are no longer in the spec, once no machine is
-// there.
-func (r *Reconciler) leaveAccounts(ctx context.Context, s *scope) error {
-	var empty []*accountState
-	for _, name := range recorded(s.infra) {
-		if slices.ContainsFunc(s.accounts, func(a *accountState) bool { return a.name == name }) {
-			continue
-		}
-		account := &accountState{name: name, network: lastSeen(s.infra, name), claim: lastClaim(s.infra, name)}
-		s.left = append(s.left, account)
-		if machines := s.machinesIn(name); machines > 0 {
-			account.networkProblem = access.NewProblem(infrav1.NetworkInUseReason,
-				"the account left spec.accounts, %d of the cluster's machines are still in it: delete them", machines)
-			continue
-		}
-		empty = append(empty, account)
-	}
-	return r.removeFrom(ctx, s, empty)
-}
-
 // removeFrom removes the cluster's networks from the accounts, as far as it goes without waiting,
 // and forgets those accounts that are proven to have none.
 func (r *Reconciler) removeFrom(ctx context.Context, s *scope, accounts []*accountState) error {
 	eachAccount(ctx, s, accounts, func(ctx context.Context, account *accountState) { r.removeNetwork(ctx, s, account) })
-	left := recorded(s.infra)
+	remaining := recorded(s.infra)
 	for _, account := range accounts {
 		if account.gone {
-			left = slices.DeleteFunc(left, func(name string) bool { return name == account.name })
+			remaining = slices.DeleteFunc(remaining, func(name string) bool { return name == account.name })
 		}
 	}
-	if err := r.record(ctx, s, left); err != nil {
+	if err := r.record(ctx, s, remaining); err != nil {
 		return client.IgnoreNotFound(err)
 	}
-	s.left = slices.DeleteFunc(s.left, func(account *accountState) bool { return account.gone })
+	s.former = slices.DeleteFunc(s.former, func(account *accountState) bool { return account.gone })
 	return nil
 }
 
@@ -64,31 +46,39 @@ func (r *Reconciler) removeNetwork(ctx context.Context, s *scope, account *accou
 	if removal.VCNID != "" {
 		account.network.VCNID = removal.VCNID
 	}
-	account.claim = r.decided(s, holder, removal.Claim, removal.VCNID, began)
-	key := memoryKey{s.infra.UID, account.name}
+	account.claim = r.nextClaim(s, holder, removal.Claim, removal.VCNID, began)
+	key := accountKey{s.infra.UID, account.name}
 	switch {
 	case err != nil:
-		problem := *access.AsProblem(err)
-		account.networkProblem = &problem
-		problem.Message = fmt.Sprintf("the network in OCIAccount %s cannot be removed: %s: %s", account.name, problem.Reason, problem.Message)
-		problem.Reason = infrav1.WaitingForAccountReason
+		account.networkProblem = cannotDelete("network", account.name, err)
 	case removal.Doing == network.Claiming:
 		account.networkProblem = r.waitsForClaim("The network in OCIAccount " + account.name)
 	case removal.InUse != "":
-		account.networkProblem = access.NewProblem(infrav1.NetworkInUseReason,
-			"%s in OCIAccount %s cannot be deleted while something is in it: %s", removal.Doing, account.name, removal.InUse)
+		account.networkProblem = access.NewProblem(infrav1.NetworkInUseReason, "%s in OCIAccount %s cannot be deleted while something is in it: %s",
+			sentence(removal.Doing), account.name, removal.InUse)
 	case !removal.Gone:
-		account.networkProblem = access.NewProblem(infrav1.DeletingReason, "deleting %s in OCIAccount %s", removal.Doing, account.name)
-	case account.network.VCNID == "" && len(removal.Elsewhere) == 0 && !r.memory.emptyFor(key, s.options.ListLag):
+		account.networkProblem = access.NewProblem(infrav1.DeletingReason, "Deleting %s in OCIAccount %s", removal.Doing, account.name)
+	case account.network.VCNID == "" && len(removal.Elsewhere) == 0 && !r.cache.emptyFor(key, s.options.ListLag):
 		// A VCN made a moment ago, whose OCID was lost in a crash, may not be listed yet.
-		account.networkProblem = access.NewProblem(infrav1.DeletingReason, "making sure that OCIAccount %s has no network", account.name)
+		account.networkProblem = access.NewProblem(infrav1.DeletingReason, "Making sure that OCIAccount %s has no network", account.name)
 	default:
 		account.gone = true
-		for _, left := range removal.Elsewhere {
-			claims.Left(r.Recorder, s.infra, left.Claim, "VCN "+left.ID)
+		r.cache.dropNetwork(key)
+		for _, other := range removal.Elsewhere {
+			claims.Left(r.Recorder, s.infra, other.Claim, "VCN "+other.ID)
 		}
-		r.memory.forget(key)
+		if account.network.VCNID != "" && len(removal.Elsewhere) == 0 {
+			ctrl.LoggerFrom(ctx).Info("Deleted the network", "OCIAccount", klog.KRef("", account.name), "vcn", account.network.VCNID)
+		}
 	}
+}
+
+// cannotDelete is the problem of something that can neither be deleted nor proven gone.
+func cannotDelete(what, account string, err error) *access.Problem {
+	problem := *access.AsProblem(err)
+	problem.Message = fmt.Sprintf("The %s in OCIAccount %s cannot be deleted: %s: %s", what, account, problem.Reason, problem.Message)
+	problem.Reason = infrav1.WaitingForAccountReason
+	return &problem
 }
 
 func (r *Reconciler) deleteNetwork(
@@ -108,11 +98,11 @@ func (r *Reconciler) clientOf(ctx context.Context, s *scope, name string) (*oci.
 	found := &infrav1.OCIAccount{}
 	if err := r.Client.Get(ctx, client.ObjectKey{Name: name}, found); err != nil {
 		if apierrors.IsNotFound(err) {
-			return nil, access.NewProblem(infrav1.AccountNotFoundReason, "create the OCIAccount again")
+			return nil, access.NewProblem(infrav1.AccountNotFoundReason, "Create the OCIAccount again")
 		}
 		return nil, fmt.Errorf("reading OCIAccount %s: %w", name, err)
 	}
-	recorded := lastSeen(s.infra, name).VCNID != "" || name == s.infra.LoadBalancerAccount() && s.infra.Status.LoadBalancer.ID != ""
+	recorded := lastState(s.infra, name).network.VCNID != "" || name == s.infra.LoadBalancerAccount() && s.infra.Status.LoadBalancer.ID != ""
 	if !recorded {
 		if err := r.Clients.MayLookInAccount(ctx, found, s.infra.Namespace); err != nil {
 			return nil, err

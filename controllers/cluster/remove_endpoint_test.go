@@ -14,11 +14,13 @@ import (
 )
 
 func TestALoadBalancerThatCannotBeProvenGoneKeepsTheFinalizer(t *testing.T) {
+	t.Parallel()
 	for name, fault := range map[string]sim.Fault{
 		"service unavailable": {Status: 503, Code: "ServiceUnavailable", Times: -1},
 		"permission lost":     {Status: 404, Code: "NotAuthorizedOrNotFound", Times: -1},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			b := newBench(t, helpers.WorldOptions{Accounts: 1})
 			infra := b.cluster("c1", balanced(infrav1.EndpointNetworkLoadBalancer))
 			b.until(infra, "Ready True Ready")
@@ -28,7 +30,7 @@ func TestALoadBalancerThatCannotBeProvenGoneKeepsTheFinalizer(t *testing.T) {
 
 			b.until(infra, "Deleting True WaitingForAccount")
 
-			b.g.Expect(helpers.MessageOf(infra, infrav1.DeletingCondition)).To(ContainSubstring("the load balancer in OCIAccount"))
+			b.g.Expect(helpers.MessageOf(infra, infrav1.DeletingCondition)).To(ContainSubstring("The load balancer in OCIAccount"))
 			b.g.Expect(b.count("DeleteSubnet")).To(BeZero(), "its network comes after it")
 			b.OCI.ClearFaults()
 			b.restart()
@@ -39,6 +41,7 @@ func TestALoadBalancerThatCannotBeProvenGoneKeepsTheFinalizer(t *testing.T) {
 }
 
 func TestALoadBalancerThatOCIKeepsIsTheUsersToFree(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{Accounts: 1})
 	infra := b.cluster("c1", balanced(infrav1.EndpointLoadBalancer))
 	b.until(infra, "Ready True Ready")
@@ -52,15 +55,4 @@ func TestALoadBalancerThatOCIKeepsIsTheUsersToFree(t *testing.T) {
 	b.g.Expect(helpers.MessageOf(infra, infrav1.DeletingCondition)).To(ContainSubstring("protected against deletion"))
 	b.untilGone(infra)
 	b.ExpectNothingLeft(t)
-}
-
-func TestAClusterWithALoadBalancerThatNeverGotAnywhereGoesAtOnce(t *testing.T) {
-	b := newBench(t, helpers.WorldOptions{Accounts: 1})
-	b.g.Expect(env.Client.Delete(t.Context(), b.Accounts[0])).To(Succeed())
-	infra := b.cluster("c1", balanced(infrav1.EndpointNetworkLoadBalancer))
-	b.until(infra, "EndpointReady False Waiting")
-
-	b.deleted(infra)
-
-	b.g.Expect(b.OCI.Calls()).To(BeEmpty())
 }
