@@ -6,7 +6,11 @@ package machinepool
 import (
 	"context"
 
+	"sigs.k8s.io/cluster-api/util/conditions"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 )
 
@@ -28,6 +32,10 @@ func (r *Reconciler) tailnetKey(ctx context.Context, s *scope) error {
 	life := r.Options.withDefaults().KeyLife
 	if s.key.Expires.Sub(s.now) > life/2 {
 		return nil
+	}
+	if conditions.IsFalse(s.tailnet, infrav1.ReadyCondition) {
+		return access.NewProblem(infrav1.TailnetNotReadyReason, "Tailnet %s is not ready: %s", s.tailnet.Name,
+			conditions.GetMessage(s.tailnet, infrav1.ReadyCondition))
 	}
 	s.key, err = store.Mint(ctx, s.joins, owner, tailnet.KeySpec{
 		Reusable: true, Tags: s.tailnet.Spec.NodeTags, Expiry: life, Description: s.owner.KeyDescription(),

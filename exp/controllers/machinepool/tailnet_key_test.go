@@ -8,7 +8,9 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 )
 
@@ -42,4 +44,25 @@ func TestTheKeyIsRotatedAheadOfItsEnd(t *testing.T) {
 	b.untilReady(t, 2)
 	b.delete(t)
 	b.expectNothingLeft(t)
+}
+
+// An instance whose key the tailnet does not take would run and never join.
+func TestNoKeyIsMadeInATailnetThatIsNotReady(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t, 1)
+	b.SetReady(t, b.Tailnet, metav1.ConditionFalse, "TagNotPermitted", "Add the tag to the policy")
+	b.untilConditions(t, "Ready False TailnetNotReady", "TailnetReady False TailnetNotReady", "ConfigurationReady False Waiting",
+		"PoolReady False Waiting", "InstancesReady True Ready")
+	g.Expect(helpers.MessageOf(b.own, infrav1.TailnetReadyCondition)).To(And(
+		ContainSubstring(b.Tailnet.Name), ContainSubstring("Add the tag to the policy")))
+	g.Expect(b.Control.Keys()).To(BeEmpty())
+	g.Expect(b.calls("CreateInstancePool")).To(BeZero())
+
+	b.MakeReady(t)
+	b.untilReady(t, 1)
+	// One that is there is good for those that come meanwhile.
+	b.SetReady(t, b.Tailnet, metav1.ConditionFalse, "TagNotPermitted", "Add the tag to the policy")
+	b.scaleTo(t, 2)
+	b.untilReady(t, 2)
 }

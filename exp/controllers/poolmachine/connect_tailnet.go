@@ -20,6 +20,9 @@ func (r *Reconciler) connectTailnet(ctx context.Context, s *scope) error {
 		// The name of a device follows from an instance; that of somebody else's proves nothing.
 		return nil
 	}
+	if s.infraCluster == nil && s.own.DeletionTimestamp.IsZero() {
+		return access.NewProblem(infrav1.TailnetNotFoundReason, "The OCIMeshCluster, which says in which tailnet the machine is, does not exist: create it again")
+	}
 	if s.infraCluster == nil {
 		return access.NewProblem(infrav1.TailnetNotFoundReason,
 			"The OCIMeshCluster is gone, which says in which tailnet device %s is: remove the device, then this object's finalizer", s.own.Name)
