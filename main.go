@@ -33,7 +33,7 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/inventory"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/collector"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/machine"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 )
@@ -43,12 +43,12 @@ var version = "dev"
 
 const controllerName = "capom-controller-manager"
 
-// gracefulShutdown is how long what is under way may take to end; the lease is released afterwards.
-// A pod must be given more than that (terminationGracePeriodSeconds in config/manager).
+// gracefulShutdown is how long running work may take to end; the lease is released afterwards. A
+// pod must be given more time (terminationGracePeriodSeconds in config/manager).
 const gracefulShutdown = 30 * time.Second
 
-// minimumKubernetes is the version of the management cluster from which on CRDs have selectable
-// fields: by one the machines of an account are found before it is deleted (controllers/index).
+// minimumKubernetes is the first version of the management cluster with selectable fields in CRDs:
+// one of them finds the machines of an account before it is deleted (controllers/index).
 const minimumKubernetes = "v1.31.0"
 
 // +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
@@ -88,7 +88,7 @@ func run(ctx context.Context, options managerOptions) error {
 	if err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
-	if err := inventory.Register(metrics.Registry, mgr.GetClient()); err != nil {
+	if err := collector.Register(metrics.Registry, mgr.GetClient()); err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
 	clients := access.New(access.Options{
@@ -98,7 +98,7 @@ func run(ctx context.Context, options managerOptions) error {
 		SecretMetadata: mgr.GetCache(),
 		OCIMetrics:     ociMetrics,
 		Forget:         machineMetrics.ForgetAccount,
-		// A third, so that two accounts that are slow to answer leave workers to the others.
+		// A third, so two slow accounts leave workers to the others.
 		Limits:         oci.Limits{InFlight: max(1, options.concurrency/3)},
 		Registerer:     metrics.Registry,
 		RequestTimeout: options.requestTimeout,
@@ -162,7 +162,8 @@ func newManager(options managerOptions) (ctrl.Manager, error) {
 		return nil, fmt.Errorf("check the management cluster: %w", err)
 	}
 
-	// Credentials lie in any namespace or, if the manager is for one, in that one and its own.
+	// Credentials lie in any namespace or, if the manager is for one, in this one and the manager's
+	// own.
 	var namespaces map[string]ctrlcache.Config
 	secretNamespaces := map[string]ctrlcache.Config{ctrlcache.AllNamespaces: {}}
 	if options.namespace != "" {
@@ -185,7 +186,7 @@ func newManager(options managerOptions) (ctrl.Manager, error) {
 		Cache: ctrlcache.Options{
 			DefaultNamespaces: namespaces,
 			SyncPeriod:        &options.syncPeriod,
-			// Nobody reads who wrote which field, which is a third of a machine.
+			// The managed fields are never read, and are a third of a machine's size.
 			DefaultTransform: ctrlcache.TransformStripManagedFields(),
 			ByObject:         map[client.Object]ctrlcache.ByObject{&corev1.Secret{}: {Namespaces: secretNamespaces}},
 		},

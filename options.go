@@ -53,7 +53,7 @@ type managerOptions struct {
 
 func defaultOptions() managerOptions {
 	gates := featuregate.NewFeatureGate()
-	// It fails for a gate that is known already, and this one has none.
+	// It fails only for a gate known already, and this one has no gates.
 	utilruntime.Must(gates.Add(map[featuregate.Feature]featuregate.FeatureSpec{
 		machinePoolGate: {Default: true, PreRelease: featuregate.Beta},
 	}))

@@ -53,19 +53,17 @@ func setupControllers(
 	}{
 		{"OCIAccount", func() error {
 			return (&account.Reconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clients: clients, Pollers: pollers}).SetupWithManager(ctx, mgr, account.Options{
-				PollInterval: o.pollInterval, ProgressInterval: o.progressInterval, Concurrency: o.concurrency, WatchFilterValue: o.watchFilter,
-				Namespace: o.namespace,
+				Intervals: o.intervals(), Concurrency: o.concurrency, WatchFilterValue: o.watchFilter, Namespace: o.namespace,
 			})
 		}},
 		{"Tailnet", func() error {
 			return (&tailnet.Reconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clients: clients}).SetupWithManager(ctx, mgr, tailnet.Options{
-				ProgressInterval: o.progressInterval, Concurrency: o.concurrency, WatchFilterValue: o.watchFilter,
-				Namespace: o.namespace,
+				Intervals: o.seldom(), Concurrency: o.concurrency, WatchFilterValue: o.watchFilter, Namespace: o.namespace,
 			})
 		}},
 		{"OCIMeshCluster", func() error {
 			return (&cluster.Reconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clients: clients, Claims: held}).SetupWithManager(ctx, mgr, cluster.Options{
-				PollInterval: o.pollInterval, ProgressInterval: o.progressInterval, Concurrency: o.concurrency, WatchFilterValue: o.watchFilter,
+				Intervals: o.intervals(), Concurrency: o.concurrency, WatchFilterValue: o.watchFilter,
 			})
 		}},
 		{"OCIMeshMachine", func() error {
@@ -77,8 +75,9 @@ func setupControllers(
 			}).SetupWithManager(ctx, mgr, perKind)
 		}},
 		{"OCIMeshMachineTemplate", func() error {
-			return (&machinetemplate.Reconciler{Client: mgr.GetClient(), Access: clients, WatchFilterValue: o.watchFilter}).
-				SetupWithManager(ctx, mgr, perKind)
+			return (&machinetemplate.Reconciler{
+				Client: mgr.GetClient(), Access: clients, WatchFilterValue: o.watchFilter, Options: machinetemplate.Options{Intervals: o.seldom()},
+			}).SetupWithManager(ctx, mgr, perKind)
 		}},
 		{"OCIMeshMachineTemplate's webhook", func() error { return webhooks.OCIMeshMachineTemplate{}.SetupWithManager(mgr) }},
 	} {
@@ -89,9 +88,14 @@ func setupControllers(
 	return nil
 }
 
-// intervals are the ones of all controllers.
+// intervals are those of all controllers.
 func (o managerOptions) intervals() phases.Intervals {
 	return phases.Intervals{Poll: o.pollInterval, Retry: o.progressInterval, Progress: o.progressInterval}
+}
+
+// seldom are those of kinds with an interval at rest of their own.
+func (o managerOptions) seldom() phases.Intervals {
+	return phases.Intervals{Retry: o.progressInterval, Progress: o.progressInterval}
 }
 
 // setupPools adds the controllers of machine pools, if their gate is open.
@@ -123,9 +127,8 @@ func setupPools(
 
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get
 
-// findClaims finds out under which name this management cluster claims what it makes in OCI. A
-// namespace kube-system cannot be deleted, so that its UID is the management cluster's for its
-// life.
+// findClaims finds out this management cluster's name for claiming its resources in OCI. The
+// namespace kube-system cannot be deleted, so its UID is the management cluster's for its life.
 func findClaims(ctx context.Context, mgr ctrl.Manager, o managerOptions) (*claims.Claims, error) {
 	id := o.managementID
 	if id == "" {
@@ -141,8 +144,8 @@ func findClaims(ctx context.Context, mgr ctrl.Manager, o managerOptions) (*claim
 	return claims.New(id, o.contestWindow), nil
 }
 
-// setupKeys checks that there is a place for tailnet keys, and has those swept whose objects are
-// gone.
+// setupKeys checks that there is a place for tailnet keys, and starts sweeping keys without an
+// object.
 func setupKeys(ctx context.Context, mgr ctrl.Manager, o managerOptions) error {
 	namespace := &corev1.Namespace{}
 	if err := mgr.GetAPIReader().Get(ctx, client.ObjectKey{Name: o.ownNamespace}, namespace); err != nil {

@@ -1,7 +1,7 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package cloud holds what every cloud service this provider speaks to has in common: one error
-// type, a few kinds of error that callers branch on, and the removal of secrets from messages. It
-// imports the standard library only.
+// Package cloud holds the common ground of this provider's cloud services: one error type, a few
+// kinds of error for callers to branch on, and the removal of secrets from messages. It imports the
+// standard library only.
 package cloud

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Kind says what an error means to a caller: kinds differ where the right reaction differs.
+// Kind classifies an error for the caller: kinds differ where the right reaction differs.
 type Kind string
 
 const (
@@ -24,15 +24,14 @@ const (
 	Unauthenticated Kind = "Unauthenticated"
 	// Forbidden is 403: the caller is known and may not do this.
 	Forbidden Kind = "Forbidden"
-	// InvalidCredentials are credentials that cannot work and were never sent, such as a key that
-	// is not PEM.
+	// InvalidCredentials are unusable credentials, never sent, such as a malformed PEM key.
 	InvalidCredentials Kind = "InvalidCredentials"
-	// OutOfCapacity means that the data centre has no host left for the shape in the place that was
-	// asked for.
+	// OutOfCapacity means that the data centre has no host left for the shape in the requested
+	// place.
 	OutOfCapacity Kind = "OutOfCapacity"
-	// LimitExceeded means that a service limit, set by the cloud, is used up.
+	// LimitExceeded means an exhausted service limit, set by the cloud.
 	LimitExceeded Kind = "LimitExceeded"
-	// QuotaExceeded means that a quota, set by the account's administrators, is used up.
+	// QuotaExceeded means an exhausted quota, set by the account's administrators.
 	QuotaExceeded Kind = "QuotaExceeded"
 	// Throttled is 429: too many requests; see Error.RetryAfter.
 	Throttled Kind = "Throttled"
@@ -50,7 +49,7 @@ const (
 // Error is a failed call to a cloud service. Its message has been scrubbed (see Scrub); it never
 // holds a request body.
 type Error struct {
-	// Kind is what callers branch on.
+	// Kind is for callers to branch on.
 	Kind Kind
 	// Service is the service's short name, such as compute.
 	Service string
@@ -68,7 +67,7 @@ type Error struct {
 	Status int
 	// RetryAfter is how long the service asks to wait; 0 if it does not say.
 	RetryAfter time.Duration
-	// NotSent says that the request was held back by this provider and never sent: it has certainly
+	// NotSent is set if this provider held the request back and never sent it: it has certainly
 	// taken no effect.
 	NotSent bool
 	// Err is the cause, if it is of use to errors.Is and errors.As.
@@ -136,7 +135,7 @@ func CodeOf(err error) string {
 	return ""
 }
 
-// WasNotSent tells whether err is of a request that was never sent.
+// WasNotSent tells whether err comes from a request that was never sent.
 func WasNotSent(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && e.NotSent
@@ -151,7 +150,7 @@ func RetryAfterOf(err error) time.Duration {
 	return 0
 }
 
-// remedies say what the user can do about a kind of error, as the end of a sentence.
+// remedies tell the user how to react to a kind of error, as the end of a sentence.
 var remedies = map[Kind]string{
 	NotFoundOrUnauthorized: "check that the resource exists and that the policies of the account allow it to be used",
 	Unauthenticated:        "check that the credentials belong to this account and that the key has not been deleted",
@@ -166,8 +165,8 @@ var remedies = map[Kind]string{
 	Unavailable:            "check the region, the endpoint and the network if it persists, the request is repeated later",
 }
 
-// UserMessage renders err for a condition or an event: one line of bounded length that says what
-// happened and what to do, without secrets. It is empty if err is nil.
+// UserMessage renders err for a condition or an event: one line of bounded length with the fault
+// and the remedy, without secrets. It is empty if err is nil.
 func UserMessage(err error) string {
 	switch {
 	case err == nil:

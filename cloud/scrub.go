@@ -17,33 +17,33 @@ const (
 	// texts.
 	maxMessage = 600
 
-	// minSecretPart is the length from which a word of a message counts as a part of a secret.
+	// minSecretPart is the minimum length for a word of a message to count as a part of a secret.
 	// Shorter words, such as "user" or a port number, occur in any text.
 	minSecretPart = 12
 )
 
 var (
-	// pemBlock also covers a block that was cut off.
+	// pemBlock also covers a truncated block.
 	pemBlock = regexp.MustCompile(`(?s)-----BEGIN [A-Z0-9 ]+-----.*?(-----END [A-Z0-9 ]+-----|\z)`)
 	// tailnetSecret is a key or a client secret of Tailscale (tskey-…) or Headscale (hskey-…).
 	tailnetSecret = regexp.MustCompile(`\b(ts|hs)key-[A-Za-z0-9_-]+`)
 	// bearer is an Authorization header's value: a token, or OCI's request signature.
 	bearer = regexp.MustCompile(`(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]+|\bsignature\s*=\s*"[^"]*"`)
-	// secretField is a JSON or form field that holds secrets by its name.
+	// secretField is a JSON or form field holding secrets by its name.
 	secretField = regexp.MustCompile(`(?i)("?\b(user_data|userdata|ssh_authorized_keys|private_?key|passphrase|password|client_secret|token)"?\s*[:=]\s*)("[^"]*"?|[^\s"][^\s,;}]*)`)
-	// blob is what base64 data looks like. The longest part of an OCID has 60 characters, a SHA-256
-	// in hex has 64.
+	// blob matches base64 data. The longest part of an OCID has 60 characters, a SHA-256 in hex has
+	// 64.
 	blob = regexp.MustCompile(`[A-Za-z0-9+/=_-]{65,}`)
-	// ownEnd is this side of a connection, as package net tells it: another port each time, which
-	// would make a condition new each time.
+	// ownEnd is this side of a connection, as package net prints it: its port differs each time,
+	// and would change a condition each time.
 	ownEnd = regexp.MustCompile(`\b((?:read|write) (?:tcp|udp)[46]?) \S+->`)
-	// word is what a secret, or a part of one, can be quoted as.
+	// word matches a secret, or a part of one, as quoted in a message.
 	word = regexp.MustCompile(`[A-Za-z0-9+/=_.:-]+`)
 )
 
-// Scrub makes a message from elsewhere fit to be shown: keys, tokens, base64 data and every longer
-// part of the given secrets are replaced, this side's ports are left out, control characters become
-// spaces, and the result is one line of at most 600 bytes.
+// Scrub makes a foreign message fit to be shown: keys, tokens, base64 data and every longer part of
+// the given secrets are replaced, this side's ports are left out, control characters become spaces,
+// and the result is one line of at most 600 bytes.
 func Scrub(message string, secrets ...string) string {
 	message = strings.ToValidUTF8(message, "")
 	message = ownEnd.ReplaceAllString(message, "$1 ")

@@ -76,7 +76,7 @@ func FuzzScrub(f *testing.F) {
 		if len(text) > 600 || !utf8.ValidString(text) || strings.ContainsAny(text, "\r\n") {
 			t.Fatalf("not one bounded line: %q", text)
 		}
-		// What is said before and after may hold the same characters by chance.
+		// The text before and after may hold the same characters by chance.
 		if len(part) >= 12 && strings.Contains(text, part) && !strings.Contains(before, part) && !strings.Contains(after, part) {
 			t.Fatalf("%q shows in %q", part, text)
 		}

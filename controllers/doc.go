@@ -30,7 +30,7 @@
 //	vip          control-plane addresses out of a Tailnet's range
 //	strays       when something with the provider's tags counts as belonging to no object
 //	index        how machines are found in the cache
-//	inventory    metrics of what there is
+//	collector    metrics of what there is
 //
 // All kinds have one shape: a controller.go with the reconcile skeleton and the order of the
 // phases; one file for each phase, with its test beside it; a status.go that computes all

@@ -137,7 +137,7 @@ path() {
     mkdir -p "${folder}"
     exec {lock}>"${folder}/.lock"
     flock "${lock}"
-    # Whoever held the lock may have built it.
+    # The last holder of the lock may have built it.
     [[ -x ${folder}/${name} ]] || build "${name}" "${version}" "${folder}"
     exec {lock}>&-
   fi

@@ -5,26 +5,26 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// ClaimState is how a management cluster stands to something in OCI.
+// ClaimState is a management cluster's relation to a resource in OCI.
 // +kubebuilder:validation:Enum=Held;Pending;Elsewhere
 type ClaimState string
 
 const (
-	// ClaimHeld says that this management cluster holds it.
+	// ClaimHeld means held by this management cluster.
 	ClaimHeld ClaimState = "Held"
-	// ClaimPending says that this management cluster claims it from another, which may still mind:
-	// until then nothing is ended.
+	// ClaimPending means claimed from another management cluster, while that one may still object:
+	// until then nothing is deleted.
 	ClaimPending ClaimState = "Pending"
-	// ClaimElsewhere says that another management cluster holds it: nothing is done to it.
+	// ClaimElsewhere means held by another management cluster: nothing is done to it.
 	ClaimElsewhere ClaimState = "Elsewhere"
 )
 
-// ClaimStatus tells which management cluster holds something in OCI, as far as this one knows. It
-// is told by the tag ocimesh-held-by.
+// ClaimStatus names the management cluster holding a resource in OCI, as far as this one knows. The
+// tag ocimesh-held-by tells it.
 // +kubebuilder:validation:MinProperties=1
 type ClaimStatus struct {
-	// managementCluster is the UID of the namespace kube-system of the management cluster that
-	// wrote this. A backup may bring another's.
+	// managementCluster is the UID of the writing management cluster's namespace kube-system. A
+	// backup may bring another's.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
@@ -38,7 +38,7 @@ type ClaimStatus struct {
 	// +optional
 	TakenAt metav1.Time `json:"takenAt,omitempty,omitzero"`
 
-	// takenFrom is the claim of that management cluster: the UID of its namespace kube-system and a
+	// takenFrom is the other management cluster's claim: the UID of its namespace kube-system and a
 	// time.
 	// +optional
 	// +kubebuilder:validation:MinLength=1

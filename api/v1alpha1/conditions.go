@@ -6,16 +6,16 @@ package v1alpha1
 import clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 
 // ReadyCondition sums up an object: it is True when all others are as they should be, and otherwise
-// carries the reason and the message of the first that is not. Cluster API mirrors it as
+// carries the reason and the message of the first exception. Cluster API mirrors it as
 // InfrastructureReady.
 const ReadyCondition = clusterv1.ReadyCondition
 
-// DeletingCondition tells how far a deletion is and what it waits for.
+// DeletingCondition tells the progress of a deletion and its present wait.
 const DeletingCondition = clusterv1.DeletingCondition
 
-// Reasons that every condition may have.
+// Reasons for every condition.
 const (
-	// ReadyReason surfaces when all is well.
+	// ReadyReason surfaces when the condition is met.
 	ReadyReason = "Ready"
 	// NotDeletingReason surfaces on Deleting while the object is not being deleted.
 	NotDeletingReason = "NotDeleting"
@@ -26,14 +26,13 @@ const (
 	InUseReason = "InUse"
 	// WaitingReason surfaces while an earlier step is not done.
 	WaitingReason = "Waiting"
-	// HeldElsewhereReason surfaces when another management cluster with the same objects holds what
-	// this object stands for: one of the two was restored from a backup. Remedy: in the message.
+	// HeldElsewhereReason surfaces when another management cluster with the same objects holds this
+	// object's resource: one of the two was restored from a backup. Remedy: in the message.
 	HeldElsewhereReason = "HeldElsewhere"
-	// ClaimingReason surfaces while something is claimed from another management cluster, which may
-	// still mind.
+	// ClaimingReason surfaces while a resource is claimed from another management cluster, and that
+	// one may still object.
 	ClaimingReason = "Claiming"
-	// InternalErrorReason surfaces on errors that nobody but the provider's authors can mend; it is
-	// retried.
+	// InternalErrorReason surfaces on errors only the provider's authors can fix; it is retried.
 	InternalErrorReason = "InternalError"
 	// ThrottledReason surfaces while OCI or the tailnet asks to slow down; it is retried.
 	ThrottledReason = "Throttled"
@@ -63,11 +62,11 @@ const (
 	CredentialsValidCondition = "CredentialsValid"
 	// SecretNotFoundReason surfaces when the Secret does not exist. Remedy: create it.
 	SecretNotFoundReason = "SecretNotFound"
-	// SecretInvalidReason surfaces when a key of the Secret is missing or malformed. Remedy: mend
+	// SecretInvalidReason surfaces when a key of the Secret is missing or malformed. Remedy: fix
 	// the Secret.
 	SecretInvalidReason = "SecretInvalid"
 	// AuthenticationFailedReason surfaces when the service refuses the credentials: key of another
-	// user or tenancy, revoked key, clock far off. Remedy: mend the Secret.
+	// user or tenancy, revoked key, clock far off. Remedy: fix the Secret.
 	AuthenticationFailedReason = "AuthenticationFailed"
 
 	// CompartmentAccessibleCondition is True while the compartment answers to the credentials.
@@ -76,15 +75,15 @@ const (
 	// the policy does not allow it. Remedy: check the OCID and the policy.
 	NotAuthorizedOrNotFoundReason = "NotAuthorizedOrNotFound"
 	// RegionUnknownReason surfaces when the region does not exist or the tenancy is not subscribed
-	// to it. Remedy: mend the region, or subscribe.
+	// to it. Remedy: fix the region, or subscribe.
 	RegionUnknownReason = "RegionUnknown"
 )
 
-// Conditions of OCIAccount and Tailnet about what belongs to no object, and their reasons.
+// Conditions of OCIAccount and Tailnet about resources without an object, and their reasons.
 const (
-	// StraysAbsentCondition is True while nothing carries the provider's tags without belonging to
-	// an object. It does not count for Ready: a stray costs money or may be misused, and keeps
-	// nothing from working.
+	// StraysAbsentCondition is True while every resource with the provider's tags belongs to an
+	// object. It does not count for Ready: a stray costs money or may be misused, but everything
+	// still works.
 	StraysAbsentCondition = "StraysAbsent"
 	// StraysFoundReason surfaces when there are some. Remedy: in the message; nothing removes them
 	// by itself.
@@ -106,14 +105,14 @@ const (
 
 // Conditions of OCIMeshCluster and their reasons.
 const (
-	// AccountsReadyCondition is True while every account is usable by the cluster. One that is not
+	// AccountsReadyCondition is True while every account is usable by the cluster. An unusable one
 	// affects its own machines only.
 	AccountsReadyCondition = "AccountsReady"
 	// AccountNotFoundReason surfaces when an OCIAccount does not exist. Remedy: create it or take
 	// it off the list.
 	AccountNotFoundReason = "AccountNotFound"
-	// AccountNotReadyReason surfaces when an OCIAccount is not Ready. Remedy: look at that
-	// account's conditions.
+	// AccountNotReadyReason surfaces when an OCIAccount is not Ready. Remedy: look at its
+	// conditions.
 	AccountNotReadyReason = "AccountNotReady"
 	// NamespaceNotAllowedReason surfaces when the account or the tailnet does not allow the
 	// cluster's namespace. Remedy: have its owner add the namespace to allowedNamespaces.
@@ -139,6 +138,9 @@ const (
 
 	// EndpointReadyCondition is True once the API server's address is known.
 	EndpointReadyCondition = "EndpointReady"
+	// EndpointTypeUnknownReason surfaces when this version of the provider does not know
+	// spec.endpointType: a newer one made the cluster. Remedy: upgrade the provider.
+	EndpointTypeUnknownReason = "EndpointTypeUnknown"
 	// VIPRangeMissingReason surfaces when the tailnet has no vipRange. Remedy: set it, or use
 	// endpointType External.
 	VIPRangeMissingReason = "VIPRangeMissing"
@@ -149,21 +151,21 @@ const (
 	// Remedy: change one of them.
 	VIPRangeOverlapReason = "VIPRangeOverlap"
 	// EndpointInUseReason surfaces when the address in spec.controlPlaneEndpoint is held by another
-	// cluster of the tailnet. Remedy: leave it out, so that a free one is taken.
+	// cluster of the tailnet. Remedy: leave it out to get a free one.
 	EndpointInUseReason = "EndpointInUse"
-	// EndpointOutOfRangeReason surfaces with type TailnetVIP when the address that the user gave is
-	// not in the tailnet's vipRange, so that nobody could advertise it. Remedy: in the message.
+	// EndpointOutOfRangeReason surfaces with type TailnetVIP when the user's address is not in the
+	// tailnet's vipRange, so no machine could advertise it. Remedy: in the message.
 	EndpointOutOfRangeReason = "EndpointOutOfRange"
 	// EndpointMissingReason surfaces with type External while no address is given. Remedy: set
 	// spec.controlPlaneEndpoint.
 	EndpointMissingReason = "EndpointMissing"
-	// EndpointProvisioningReason surfaces while the load balancer is being made or mended.
+	// EndpointProvisioningReason surfaces while the load balancer is being created or repaired.
 	EndpointProvisioningReason = "EndpointProvisioning"
-	// EndpointFailedReason surfaces when OCI refuses the load balancer, or gives it up. Remedy: in
-	// the message.
+	// EndpointFailedReason surfaces when OCI refuses, or fails to create or update, the load
+	// balancer. Remedy: in the message.
 	EndpointFailedReason = "EndpointFailed"
-	// EndpointLostReason surfaces when the load balancer is gone and another one would have another
-	// address than spec.controlPlaneEndpoint, which is in certificates and on nodes. Remedy: in the
+	// EndpointLostReason surfaces when the load balancer is gone and a new one would have another
+	// address than spec.controlPlaneEndpoint, as held by certificates and nodes. Remedy: in the
 	// message.
 	EndpointLostReason = "EndpointLost"
 	// LoadBalancerInUseReason surfaces on Deleting while OCI refuses to delete the load balancer.
@@ -186,8 +188,8 @@ const (
 	// UserDataTooLargeReason surfaces when user data and metadata exceed OCI's 32,000 bytes.
 	// Remedy: make the KubeadmConfig's files smaller.
 	UserDataTooLargeReason = "UserDataTooLarge"
-	// NoCapacityReason surfaces when every place had no room. The message lists what was tried and
-	// when the next try is.
+	// NoCapacityReason surfaces when no place had room. The message lists the tried places and the
+	// time of the next try.
 	NoCapacityReason = "NoCapacity"
 	// BudgetExceededReason surfaces when the machine would exceed an account's budget and no other
 	// place is expected to have room soon. Remedy: raise the budget, add accounts or delete
@@ -196,15 +198,15 @@ const (
 	// NoAccountReason surfaces when no ready account is allowed for the machine. Remedy: in the
 	// message.
 	NoAccountReason = "NoAccount"
-	// FailureDomainUnknownReason surfaces when Machine.spec.failureDomain is none of the cluster's.
-	// Remedy: mend it.
+	// FailureDomainUnknownReason surfaces when Machine.spec.failureDomain does not exist in the
+	// cluster. Remedy: fix it.
 	FailureDomainUnknownReason = "FailureDomainUnknown"
-	// ImageNotFoundReason surfaces when an account has no such image for the shape. Remedy: mend
+	// ImageNotFoundReason surfaces when an account has no such image for the shape. Remedy: fix
 	// image, or import it there.
 	ImageNotFoundReason = "ImageNotFound"
-	// ShapeNotFoundReason surfaces when an account does not know the shape. Remedy: mend shapes.
+	// ShapeNotFoundReason surfaces when an account does not know the shape. Remedy: fix shapes.
 	ShapeNotFoundReason = "ShapeNotFound"
-	// ImageArchitectureMismatchReason surfaces when the image cannot run on the shape. Remedy: mend
+	// ImageArchitectureMismatchReason surfaces when the image cannot run on the shape. Remedy: fix
 	// image or shapes.
 	ImageArchitectureMismatchReason = "ImageArchitectureMismatch"
 
@@ -221,27 +223,27 @@ const (
 	// InstanceTerminatedReason surfaces when the instance was terminated behind the provider's
 	// back. Remedy: delete the Machine; a MachineHealthCheck does so.
 	InstanceTerminatedReason = "InstanceTerminated"
-	// InstanceNotOwnedReason surfaces when spec.providerID names an instance that no account has
-	// with this machine's tags: it is gone, or it is somebody else's. Remedy: in the message.
+	// InstanceNotOwnedReason surfaces when no account has the instance in spec.providerID with this
+	// machine's tags: it is gone, or it belongs to something else. Remedy: in the message.
 	InstanceNotOwnedReason = "InstanceNotOwned"
 	// InstanceDuplicatedReason surfaces when two live instances carry the machine's tag. Remedy:
 	// terminate the wrong one.
 	InstanceDuplicatedReason = "InstanceDuplicated"
 	// WaitingForTerminationReason surfaces on Deleting while the instance is not TERMINATED.
 	WaitingForTerminationReason = "WaitingForTermination"
-	// WaitingForAccountReason surfaces on Deleting while the account does not answer, so that
-	// nothing can be proven gone.
+	// WaitingForAccountReason surfaces on Deleting while the account does not answer, so nothing
+	// can be proven gone.
 	WaitingForAccountReason = "WaitingForAccount"
 
 	// JoiningReason surfaces on TailnetReady while the machine boots and has not joined.
 	JoiningReason = "Joining"
-	// JoinTimeoutReason surfaces when the machine has not joined for long after it started. Remedy:
-	// in the message.
+	// JoinTimeoutReason surfaces when the machine has not joined long after its start. Remedy: in
+	// the message.
 	JoinTimeoutReason = "JoinTimeout"
 	// KeyRefusedReason surfaces when the tailnet refuses to make a key. Remedy: in the message.
 	KeyRefusedReason = "KeyRefused"
 	// DeviceAmbiguousReason surfaces when several devices could be the machine's and nothing tells
-	// which. Nothing is done with any of them. Remedy: remove the wrong ones from the tailnet.
+	// them apart. Nothing is done with any of them. Remedy: remove the wrong ones from the tailnet.
 	DeviceAmbiguousReason = "DeviceAmbiguous"
 	// DeviceLostReason surfaces when the recorded device is gone from the tailnet: no other is
 	// taken for it. Remedy: replace the machine.
@@ -255,14 +257,14 @@ const (
 	// DeviceKeyExpiredReason surfaces when the device's node key has expired. Remedy: switch key
 	// expiry off for it.
 	DeviceKeyExpiredReason = "DeviceKeyExpired"
-	// VIPNotHeldReason surfaces on a control plane while the Tailnet's status does not say that its
-	// cluster holds the VIP, so that the VIP's route is not approved. Remedy: look at EndpointReady
-	// of the OCIMeshCluster.
+	// VIPNotHeldReason surfaces on a control plane while its cluster does not hold the VIP in the
+	// Tailnet's status, so the VIP's route is not approved. Remedy: look at EndpointReady of the
+	// OCIMeshCluster.
 	VIPNotHeldReason = "VIPNotHeld"
 	// DeviceOfflineReason surfaces when the device lost its connection to the coordination server.
 	DeviceOfflineReason = "DeviceOffline"
-	// PodRouteRefusedReason surfaces with pod network mode TailnetRoutes when a node advertises
-	// what cannot be its pod CIDR, or what is another device's. Remedy: in the message.
+	// PodRouteRefusedReason surfaces with pod network mode TailnetRoutes when a node advertises a
+	// route that cannot be its pod CIDR, or is another device's. Remedy: in the message.
 	PodRouteRefusedReason = "PodRouteRefused"
 
 	// LoadBalancerReadyCondition is True while a control plane is a backend of the cluster's load
@@ -270,17 +272,18 @@ const (
 	LoadBalancerReadyCondition = "LoadBalancerReady"
 	// BackendRegisteringReason surfaces while the machine is being made a backend.
 	BackendRegisteringReason = "BackendRegistering"
-	// BackendFailedReason surfaces when OCI refuses the backend, or gives the change up. Remedy: in
-	// the message.
+	// BackendFailedReason surfaces when OCI refuses the backend, or fails to add it. Remedy: in the
+	// message.
 	BackendFailedReason = "BackendFailed"
 	// LeavingLoadBalancerReason surfaces on Deleting while the machine is taken out of the load
-	// balancer, which comes first.
+	// balancer, the first step.
 	LeavingLoadBalancerReason = "LeavingLoadBalancer"
 )
 
 // CapacityKnownCondition of OCIMeshMachineTemplate is True once status.capacity is filled.
 const CapacityKnownCondition = "CapacityKnown"
 
-// ShapeUnknownReason surfaces when no account in reach knows the template's first shape. Remedy:
-// mend shapes.
+// ShapeUnknownReason surfaces when no account in reach knows the template's first shape, and on
+// Placed when OCI does not tell the size of a shape under a budget of OCPUs or memory. Remedy: use
+// another shape, or bound instances.
 const ShapeUnknownReason = "ShapeUnknown"

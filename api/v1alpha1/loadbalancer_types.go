@@ -3,12 +3,7 @@
 
 package v1alpha1
 
-// HasLoadBalancer tells whether the endpoint is a load balancer that the provider makes.
-func (t EndpointType) HasLoadBalancer() bool {
-	return t == EndpointNetworkLoadBalancer || t == EndpointLoadBalancer
-}
-
-// LoadBalancerScope is from where a load balancer can be reached.
+// LoadBalancerScope says where a load balancer can be reached from.
 // +kubebuilder:validation:Enum=Public;Private
 type LoadBalancerScope string
 
@@ -30,25 +25,25 @@ type LoadBalancerSpec struct {
 	// +required
 	Scope LoadBalancerScope `json:"scope,omitempty"`
 
-	// reservedPublicIPID is the OCID of a reserved public IP of the user's, which the load balancer
-	// takes as its address and which outlives it.
+	// reservedPublicIPID is the OCID of a reserved public IP of the user's for the load balancer.
+	// It is kept when the load balancer is deleted.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=255
 	// +kubebuilder:validation:XValidation:rule="self.startsWith('ocid1.publicip.')",message="reservedPublicIPID must be a public IP's OCID (ocid1.publicip.…)"
 	ReservedPublicIPID string `json:"reservedPublicIPID,omitempty"`
 
-	// subnetID is the OCID of the subnet that the load balancer is put into, in an existing
-	// network; the nodes' subnet by default.
+	// subnetID is the OCID of the load balancer's subnet, in an existing network; the nodes' subnet
+	// by default.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=255
 	// +kubebuilder:validation:XValidation:rule="self.startsWith('ocid1.subnet.')",message="subnetID must be a subnet's OCID (ocid1.subnet.…)"
 	SubnetID string `json:"subnetID,omitempty"`
 
-	// networkSecurityGroupIDs are the OCIDs of groups that the load balancer is put into, in an
-	// existing network. They, or its subnet's security lists, must let clients in and the control
-	// planes be reached on the API server's port.
+	// networkSecurityGroupIDs are the OCIDs of the load balancer's groups, in an existing network.
+	// They, or its subnet's security lists, must let clients in and the control planes be reached
+	// on the API server's port.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -57,8 +52,8 @@ type LoadBalancerSpec struct {
 	// +kubebuilder:validation:items:MaxLength=255
 	NetworkSecurityGroupIDs []string `json:"networkSecurityGroupIDs,omitempty"`
 
-	// bandwidth of a load balancer of type LoadBalancer; 10 Mbps by default, which is what Always
-	// Free has.
+	// bandwidth of a load balancer of type LoadBalancer; 10 Mbps by default, the size in Always
+	// Free.
 	// +optional
 	Bandwidth LoadBalancerBandwidth `json:"bandwidth,omitempty,omitzero"`
 }
@@ -66,21 +61,21 @@ type LoadBalancerSpec struct {
 // LoadBalancerBandwidth is the bandwidth of a flexible load balancer.
 // +kubebuilder:validation:XValidation:rule="self.minimumMbps <= self.maximumMbps",message="minimumMbps must not exceed maximumMbps"
 type LoadBalancerBandwidth struct {
-	// minimumMbps is what is always there, in megabits per second.
+	// minimumMbps is always available, in megabits per second.
 	// +required
 	// +kubebuilder:validation:Minimum=10
 	// +kubebuilder:validation:Maximum=8000
 	MinimumMbps int32 `json:"minimumMbps,omitempty"`
 
-	// maximumMbps is what it grows to, in megabits per second.
+	// maximumMbps is the most it grows to, in megabits per second.
 	// +required
 	// +kubebuilder:validation:Minimum=10
 	// +kubebuilder:validation:Maximum=8000
 	MaximumMbps int32 `json:"maximumMbps,omitempty"`
 }
 
-// LoadBalancerStatus is what was seen of the load balancer. All of it can be found again from its
-// tag.
+// LoadBalancerStatus is the observed state of the load balancer. All of it can be found again by
+// its tag.
 // +kubebuilder:validation:MinProperties=1
 type LoadBalancerStatus struct {
 	// id is the load balancer's OCID.
@@ -101,18 +96,18 @@ type LoadBalancerStatus struct {
 	// +kubebuilder:validation:MaxLength=255
 	WorkRequestID string `json:"workRequestID,omitempty"`
 
-	// attempt counts creations that failed. The retry token is made of it and the cluster's UID.
+	// attempt counts failed creations. The retry token is made of it and the cluster's UID.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	Attempt int32 `json:"attempt,omitempty"`
 
-	// claim tells which management cluster holds the load balancer.
+	// claim names the management cluster holding the load balancer.
 	// +optional
 	Claim ClaimStatus `json:"claim,omitempty,omitzero"`
 }
 
-// LoadBalancerAccount is the account of the load balancer: the one that allows control planes. It
-// is empty if the endpoint is no load balancer.
+// LoadBalancerAccount is the account of the load balancer: the one allowing control planes. It is
+// empty if the endpoint is not a load balancer.
 func (c *OCIMeshCluster) LoadBalancerAccount() string {
 	if !c.Spec.EndpointType.HasLoadBalancer() {
 		return ""

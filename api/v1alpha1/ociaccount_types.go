@@ -7,8 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// OCIAccountFinalizer keeps an account, and with it the credentials, until nothing uses it any
-// more.
+// OCIAccountFinalizer keeps an account, and with it the credentials, until it is unused.
 const OCIAccountFinalizer = "ociaccount.infrastructure.cluster.x-k8s.io"
 
 // Keys of the Secret of a user principal, named as in OCI's own configuration file.
@@ -32,13 +31,13 @@ type CredentialsType string
 const (
 	// UserPrincipal signs with a user's API key from a Secret.
 	UserPrincipal CredentialsType = "UserPrincipal"
-	// InstancePrincipal signs as the OCI instance that the provider runs on.
+	// InstancePrincipal signs as the provider's own OCI instance.
 	InstancePrincipal CredentialsType = "InstancePrincipal"
 	// WorkloadIdentity signs as the service account of the provider's pod on OKE.
 	WorkloadIdentity CredentialsType = "WorkloadIdentity"
 )
 
-// OCIAccountSpec says where an account is and how the provider acts in it.
+// OCIAccountSpec describes an account and the provider's access to it.
 // +kubebuilder:validation:XValidation:rule="self.region == oldSelf.region",message="region is immutable: make a second OCIAccount for another region"
 // +kubebuilder:validation:XValidation:rule="self.compartmentID == oldSelf.compartmentID",message="compartmentID is immutable: make a second OCIAccount for another compartment"
 type OCIAccountSpec struct {
@@ -49,8 +48,8 @@ type OCIAccountSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z]+(-[a-z0-9]+)+$')",message="region must be a region identifier such as eu-frankfurt-1"
 	Region string `json:"region,omitempty"`
 
-	// compartmentID is the OCID of the compartment that networks and machines are made in. The
-	// tenancy's OCID is its root compartment.
+	// compartmentID is the OCID of the compartment for networks and machines. The tenancy's OCID is
+	// its root compartment.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=255
@@ -71,28 +70,27 @@ type OCIAccountSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.startsWith('https://') || self.startsWith('http://')",message="endpoint must be an http or https URL"
 	Endpoint string `json:"endpoint,omitempty"`
 
-	// allowedNamespaces says from which namespaces clusters may use this account.
+	// allowedNamespaces limits the namespaces of clusters using this account.
 	// +required
 	AllowedNamespaces AllowedNamespaces `json:"allowedNamespaces,omitempty,omitzero"`
 
-	// budget is what the provider's machines may use of the account, all clusters together; it is
-	// never exceeded. Without it only OCI's own limits count. Machines that are there when it is
-	// lowered stay.
+	// budget limits the use of the account by the provider's machines, all clusters together; it is
+	// never exceeded. Without it only OCI's own limits count. Lowering it removes no machines.
 	// +optional
 	Budget AccountBudget `json:"budget,omitempty,omitzero"`
 }
 
-// AccountBudget is either the Always Free preset or figures of the user's.
+// AccountBudget is either the Always Free preset or the user's own figures.
 // +kubebuilder:validation:XValidation:rule="(has(self.alwaysFree) && self.alwaysFree) != (has(self.families) || has(self.volumeGB))",message="exactly one of alwaysFree and figures (families, volumeGB) must be set"
 // +kubebuilder:validation:MinProperties=1
 type AccountBudget struct {
-	// alwaysFree stands for what Oracle gives away for good, as this version of the provider knows
-	// it: see status.usage and status.volumes for the figures.
+	// alwaysFree stands for Oracle's Always Free resources, as known to this version of the
+	// provider: see status.usage and status.volumes for the figures.
 	// +optional
 	AlwaysFree *bool `json:"alwaysFree,omitempty"`
 
-	// families are the shape families that may be used, and how much of each. When it is set,
-	// families that are not named are not used.
+	// families are the permitted shape families, each with its limits. When it is set, other
+	// families are not used.
 	// +optional
 	// +listType=map
 	// +listMapKey=family
@@ -107,7 +105,7 @@ type AccountBudget struct {
 	VolumeGB *int32 `json:"volumeGB,omitempty"`
 }
 
-// FamilyBudget is what may be used of a shape family. What is absent is not bounded.
+// FamilyBudget limits the use of a shape family. An absent figure sets no limit.
 // +kubebuilder:validation:XValidation:rule="has(self.instances) || has(self.ocpus) || has(self.memoryGB)",message="at least one of instances, ocpus and memoryGB must be set"
 type FamilyBudget struct {
 	// family is the shape's name without VM. or BM., sizes and Flex: Standard.A1 for
@@ -135,7 +133,7 @@ type FamilyBudget struct {
 	MemoryGB *int32 `json:"memoryGB,omitempty"`
 }
 
-// OCICredentials is a union, told apart by type.
+// OCICredentials is a union, discriminated by type.
 // +kubebuilder:validation:XValidation:rule="self.type == 'UserPrincipal' ? has(self.secretRef) : !has(self.secretRef)",message="secretRef must be set for UserPrincipal and only then"
 type OCICredentials struct {
 	// type of the principal.
@@ -148,7 +146,7 @@ type OCICredentials struct {
 	SecretRef SecretReference `json:"secretRef,omitempty,omitzero"`
 }
 
-// OCIAccountStatus is what was seen of the account.
+// OCIAccountStatus is the observed state of the account.
 // +kubebuilder:validation:MinProperties=1
 type OCIAccountStatus struct {
 	// conditions tell the account's state: Ready, CredentialsValid, CompartmentAccessible,
@@ -166,27 +164,27 @@ type OCIAccountStatus struct {
 	// +kubebuilder:validation:MaxItems=16
 	AvailabilityDomains []AvailabilityDomain `json:"availabilityDomains,omitempty"`
 
-	// users are the OCIMeshClusters that use the account; it cannot be deleted while there are any.
-	// At most 64 are named.
+	// users are the OCIMeshClusters using the account; it cannot be deleted while there are any. At
+	// most 64 are named.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
 	Users []ObjectUser `json:"users,omitempty"`
 
-	// machines is the number of OCIMeshMachines placed in the account, those that are not launched
-	// yet included.
+	// machines is the number of OCIMeshMachines placed in the account, including those not launched
+	// yet.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Machines *int32 `json:"machines,omitempty"`
 
-	// usage is what is used and left of each shape family, of those that machines use or may use.
+	// usage is the used and the remaining part of each shape family that machines use or may use.
 	// +optional
 	// +listType=map
 	// +listMapKey=family
 	// +kubebuilder:validation:MaxItems=32
 	Usage []FamilyUsage `json:"usage,omitempty"`
 
-	// volumes is what machines use and what is left for boot and data volumes.
+	// volumes is the used and the remaining size of boot and data volumes.
 	// +optional
 	Volumes VolumeUsage `json:"volumes,omitempty,omitzero"`
 
@@ -197,15 +195,15 @@ type OCIAccountStatus struct {
 	// +kubebuilder:validation:MaxItems=128
 	Limits []ServiceLimit `json:"limits,omitempty"`
 
-	// limitsMessage is why limits are not known, and what to do.
+	// limitsMessage is why limits are unknown, and what to do.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	LimitsMessage string `json:"limitsMessage,omitempty"`
 
-	// shortages are the places that had no room for some machine. Each is left out until its time,
-	// and tried by one machine then; the others wait for the outcome. Machines of all clusters
-	// share them.
+	// shortages are the places without room for some machine. Each is left out until its time, and
+	// then tried by one machine; the others wait for the outcome. Machines of all clusters share
+	// them.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
@@ -215,22 +213,21 @@ type OCIAccountStatus struct {
 	// +optional
 	Summary AccountSummary `json:"summary,omitempty,omitzero"`
 
-	// strays are instances of the compartment that carry this provider's tags and belong to no
-	// object of this management cluster. Nothing removes them: they may be another management
-	// cluster's.
+	// strays are instances of the compartment with this provider's tags but no object in this
+	// management cluster. Nothing removes them: they may be another management cluster's.
 	// +optional
 	Strays AccountStrays `json:"strays,omitempty,omitzero"`
 }
 
-// AccountStrays are instances that carry this provider's tags and belong to no object.
+// AccountStrays are instances with this provider's tags but no object.
 // +kubebuilder:validation:MinProperties=1
 type AccountStrays struct {
-	// count is their number; absent until a poll was looked at.
+	// count is their number; absent until the first poll.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Count *int32 `json:"count,omitempty"`
 
-	// instances are those that were seen first, at most 16.
+	// instances are the earliest seen, at most 16.
 	// +optional
 	// +listType=map
 	// +listMapKey=id
@@ -238,7 +235,7 @@ type AccountStrays struct {
 	Instances []StrayInstance `json:"instances,omitempty"`
 }
 
-// StrayInstance is an instance that carries this provider's tags and belongs to no object.
+// StrayInstance is an instance with this provider's tags but no object.
 type StrayInstance struct {
 	// id is the instance's OCID.
 	// +required
@@ -252,21 +249,21 @@ type StrayInstance struct {
 	// +kubebuilder:validation:MaxLength=255
 	DisplayName string `json:"displayName,omitempty"`
 
-	// owner is namespace/name of the object that the instance was made for, as its tag has it.
+	// owner is namespace/name of the instance's original object, as in its tag.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	Owner string `json:"owner,omitempty"`
 
-	// since is when the provider first saw the instance without an object; a restart begins anew.
+	// since is when the provider first saw the instance without an object; a restart starts over.
 	// +optional
 	Since metav1.Time `json:"since,omitempty,omitzero"`
 }
 
-// AccountSummary is what the columns of "kubectl get ociaccounts" show.
+// AccountSummary has the columns of "kubectl get ociaccounts".
 // +kubebuilder:validation:MinProperties=1
 type AccountSummary struct {
-	// used is what machines use, and of how much: "A1 2/2 OCPU 12/12 GB".
+	// used is the use by machines, with the limits: "A1 2/2 OCPU 12/12 GB".
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
@@ -278,14 +275,14 @@ type AccountSummary struct {
 	// +kubebuilder:validation:MaxLength=64
 	Volumes string `json:"volumes,omitempty"`
 
-	// short is what has no room: "A1 OutOfCapacity until 12:05Z".
+	// short names the shortages: "A1 OutOfCapacity until 12:05Z".
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	Short string `json:"short,omitempty"`
 }
 
-// FamilyUsage is what is used and left of a shape family.
+// FamilyUsage is the used and the remaining part of a shape family.
 type FamilyUsage struct {
 	// family is the shape family, as in spec.budget.
 	// +required
@@ -293,21 +290,21 @@ type FamilyUsage struct {
 	// +kubebuilder:validation:MaxLength=63
 	Family string `json:"family,omitempty"`
 
-	// used is what the provider's machines use, with what is reserved for those that are placed and
+	// used is the use by the provider's machines, including reservations for machines placed but
 	// not launched yet.
 	// +optional
 	Used ResourceAmount `json:"used,omitempty,omitzero"`
 
-	// others is what other instances of the compartment use. It counts for OCI's limits, not for
+	// others is the use by other instances of the compartment. It counts for OCI's limits, not for
 	// the budget.
 	// +optional
 	Others ResourceAmount `json:"others,omitempty,omitzero"`
 
-	// budget is what the provider's machines may use; a figure that is absent is not bounded.
+	// budget is the limit for the provider's machines; an absent figure sets no limit.
 	// +optional
 	Budget ResourceAmount `json:"budget,omitempty,omitzero"`
 
-	// free is what is left of the budget, never below 0.
+	// free is the remaining budget, never below 0.
 	// +optional
 	Free ResourceAmount `json:"free,omitempty,omitzero"`
 }
@@ -331,20 +328,20 @@ type ResourceAmount struct {
 	MemoryGB *int32 `json:"memoryGB,omitempty"`
 }
 
-// VolumeUsage is what is used and left for boot and data volumes, in GB.
+// VolumeUsage is the used and the remaining size of boot and data volumes, in GB.
 // +kubebuilder:validation:MinProperties=1
 type VolumeUsage struct {
-	// usedGB is what the provider's machines use.
+	// usedGB is the use by the provider's machines.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	UsedGB *int32 `json:"usedGB,omitempty"`
 
-	// budgetGB is what they may use; absent if it is not bounded.
+	// budgetGB is the limit; absent without one.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	BudgetGB *int32 `json:"budgetGB,omitempty"`
 
-	// freeGB is what is left of the budget.
+	// freeGB is the remaining budget.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	FreeGB *int32 `json:"freeGB,omitempty"`
@@ -358,7 +355,7 @@ type ServiceLimit struct {
 	// +kubebuilder:validation:MaxLength=255
 	Name string `json:"name,omitempty"`
 
-	// availabilityDomain that the limit counts in; empty for a limit of the region.
+	// availabilityDomain of the limit; empty for a limit of the region.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=255
@@ -369,12 +366,12 @@ type ServiceLimit struct {
 	// +kubebuilder:validation:Minimum=0
 	Value *int64 `json:"value,omitempty"`
 
-	// used is what the whole tenancy uses of it, as far as OCI counts it.
+	// used is the use by the whole tenancy, as far as OCI counts it.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Used *int64 `json:"used,omitempty"`
 
-	// available is what is left to the compartment, with its quotas.
+	// available is the amount left to the compartment, quotas included.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Available *int64 `json:"available,omitempty"`
@@ -388,7 +385,7 @@ type AvailabilityDomain struct {
 	// +kubebuilder:validation:MaxLength=255
 	Name string `json:"name,omitempty"`
 
-	// shortName is the part that is the same in every tenancy, in lower case, such as ad-1.
+	// shortName is the part common to all tenancies, in lower case, such as ad-1.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
@@ -403,8 +400,8 @@ type AvailabilityDomain struct {
 	FaultDomains []string `json:"faultDomains,omitempty"`
 }
 
-// OCIAccount is one Oracle Cloud account in one region: where it is, how to act in it and who may
-// use it.
+// OCIAccount is one Oracle Cloud account in one region: its compartment, its credentials and the
+// namespaces that may use it.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:path=ociaccounts,scope=Cluster,categories=cluster-api,shortName=ociacc

@@ -17,20 +17,43 @@ const OCIMeshClusterFinalizer = "ocimeshcluster.infrastructure.cluster.x-k8s.io"
 type EndpointType string
 
 const (
-	// EndpointTailnetVIP is an address of the tailnet's VIP range that the healthy control planes
-	// advertise as a route. It works across accounts and needs no load balancer; clients must be on
-	// the tailnet and accept routes.
+	// EndpointTailnetVIP is an address of the tailnet's VIP range, advertised as a route by the
+	// healthy control planes. It works across accounts and needs no load balancer; clients must be
+	// on the tailnet and accept routes.
 	EndpointTailnetVIP EndpointType = "TailnetVIP"
-	// EndpointNetworkLoadBalancer is a network load balancer of OCI in front of control planes that
-	// are all in one account.
+	// EndpointNetworkLoadBalancer is an OCI network load balancer in front of control planes in one
+	// account.
 	EndpointNetworkLoadBalancer EndpointType = "NetworkLoadBalancer"
-	// EndpointLoadBalancer is a load balancer of OCI's classic kind in front of control planes that
-	// are all in one account.
+	// EndpointLoadBalancer is a load balancer of OCI's classic kind in front of control planes in
+	// one account.
 	EndpointLoadBalancer EndpointType = "LoadBalancer"
-	// EndpointExternal is an address that the user provides and keeps pointed at the control
+	// EndpointExternal is an address provided by the user, who keeps it pointed at the control
 	// planes.
 	EndpointExternal EndpointType = "External"
 )
+
+// HasVIP tells whether the endpoint is an address of the tailnet's VIP range. An unknown type has
+// neither a VIP nor a load balancer.
+func (t EndpointType) HasVIP() bool {
+	switch t {
+	case EndpointTailnetVIP:
+		return true
+	case EndpointNetworkLoadBalancer, EndpointLoadBalancer, EndpointExternal:
+		return false
+	}
+	return false
+}
+
+// HasLoadBalancer tells whether the endpoint is a load balancer that the provider makes.
+func (t EndpointType) HasLoadBalancer() bool {
+	switch t {
+	case EndpointNetworkLoadBalancer, EndpointLoadBalancer:
+		return true
+	case EndpointTailnetVIP, EndpointExternal:
+		return false
+	}
+	return false
+}
 
 // PodNetworkMode is how pod traffic crosses between nodes.
 // +kubebuilder:validation:Enum=VXLAN;TailnetRoutes
@@ -56,7 +79,7 @@ const (
 	GatewayNAT GatewayType = "NAT"
 )
 
-// OCIMeshClusterSpec says which accounts and which tailnet a cluster is spread over.
+// OCIMeshClusterSpec names a cluster's accounts and its tailnet.
 // +kubebuilder:validation:XValidation:rule="self.tailnetRef == oldSelf.tailnetRef",message="tailnetRef is immutable: nodes cannot change their tailnet"
 // +kubebuilder:validation:XValidation:rule="self.endpointType == oldSelf.endpointType",message="endpointType is immutable: certificates and nodes hold the endpoint"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.controlPlaneEndpoint) || has(self.controlPlaneEndpoint)",message="controlPlaneEndpoint cannot be taken away once set"
@@ -87,7 +110,7 @@ type OCIMeshClusterSpec struct {
 	// +optional
 	LoadBalancer LoadBalancerSpec `json:"loadBalancer,omitempty,omitzero"`
 
-	// tailnetRef names the Tailnet that connects the nodes.
+	// tailnetRef names the nodes' Tailnet.
 	// +required
 	TailnetRef TailnetReference `json:"tailnetRef,omitempty,omitzero"`
 
@@ -96,8 +119,8 @@ type OCIMeshClusterSpec struct {
 	// +kubebuilder:default={mode: VXLAN, mtu: 1280}
 	PodNetwork PodNetwork `json:"podNetwork,omitempty,omitzero"`
 
-	// accounts are the OCI accounts that the cluster may use. Each one's availability domains
-	// become failure domains named <account>-<ad>, such as alice-ad-1.
+	// accounts are the cluster's OCI accounts. Each one's availability domains become failure
+	// domains named <account>-<ad>, such as alice-ad-1.
 	// +required
 	// +listType=map
 	// +listMapKey=name
@@ -147,8 +170,8 @@ type PodNetwork struct {
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="podNetwork.mode is immutable: running pods would lose each other"
 	Mode PodNetworkMode `json:"mode,omitempty"`
 
-	// mtu is the tailnet interface's, in bytes: the underlay MTU of the pod network, which takes
-	// its own overhead off it.
+	// mtu is the tailnet interface's, in bytes: the underlay MTU of the pod network, before the pod
+	// network's own overhead.
 	// +optional
 	// +default=1280
 	// +kubebuilder:default=1280
@@ -157,8 +180,8 @@ type PodNetwork struct {
 	MTU int32 `json:"mtu,omitempty"`
 
 	// nodeCIDRMaskSize is the prefix length of a node's part of the pod network, in bits: the
-	// controller manager's --node-cidr-mask-size, whose default is the same. With mode
-	// TailnetRoutes exactly one route of this size is approved for each node.
+	// controller manager's --node-cidr-mask-size, with the same default. With mode TailnetRoutes
+	// exactly one route of this size is approved for each node.
 	// +optional
 	// +default=24
 	// +kubebuilder:default=24
@@ -167,7 +190,7 @@ type PodNetwork struct {
 	NodeCIDRMaskSize int32 `json:"nodeCIDRMaskSize,omitempty"`
 }
 
-// ClusterAccount is an account that a cluster may use.
+// ClusterAccount is an account of a cluster.
 type ClusterAccount struct {
 	// name of the OCIAccount.
 	// +required
@@ -181,8 +204,8 @@ type ClusterAccount struct {
 	// +kubebuilder:default=true
 	ControlPlane *bool `json:"controlPlane,omitempty"`
 
-	// weight is the account's share of the machines: one of weight 2 gets two for each that one of
-	// weight 1 gets, as far as there is room and failure domains allow.
+	// weight is the account's share of the machines: an account of weight 2 gets two machines for
+	// each one in an account of weight 1, as far as there is room and failure domains allow.
 	// +optional
 	// +default=1
 	// +kubebuilder:default=1
@@ -202,7 +225,7 @@ type ClusterAccount struct {
 // +kubebuilder:validation:XValidation:rule="has(self.managed) == has(oldSelf.managed)",message="a network cannot change between managed and existing: add the account under another OCIAccount"
 // +kubebuilder:validation:MinProperties=1
 type AccountNetwork struct {
-	// managed has the provider make a VCN with all that the nodes need and nothing more.
+	// managed has the provider make a VCN with everything for the nodes and nothing more.
 	// +optional
 	Managed *ManagedNetwork `json:"managed,omitempty"`
 
@@ -236,15 +259,15 @@ type ManagedNetwork struct {
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="subnetCIDR is immutable"
 	SubnetCIDR string `json:"subnetCIDR,omitempty"`
 
-	// gateway is how machines reach the Internet, and whether they have public addresses.
+	// gateway is the machines' way to the Internet, with or without public addresses.
 	// +optional
 	// +default="Internet"
 	// +kubebuilder:default=Internet
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="gateway is immutable"
 	Gateway GatewayType `json:"gateway,omitempty"`
 
-	// sshFrom are IPv4 ranges from which SSH is let in. Nothing is when it is empty: the tailnet is
-	// the way in.
+	// sshFrom are the IPv4 ranges SSH is admitted from; none when it is empty: the tailnet is the
+	// way in.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=16
@@ -264,7 +287,7 @@ type ExistingNetwork struct {
 	// +kubebuilder:validation:XValidation:rule="self.startsWith('ocid1.subnet.')",message="subnetID must be a subnet's OCID (ocid1.subnet.…)"
 	SubnetID string `json:"subnetID,omitempty"`
 
-	// networkSecurityGroupIDs are the OCIDs of groups that nodes' VNICs are put into.
+	// networkSecurityGroupIDs are the OCIDs of the groups of nodes' VNICs.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=5
@@ -273,7 +296,7 @@ type ExistingNetwork struct {
 	NetworkSecurityGroupIDs []string `json:"networkSecurityGroupIDs,omitempty"`
 }
 
-// OCIMeshClusterStatus is what was seen of the cluster's infrastructure.
+// OCIMeshClusterStatus is the observed state of the cluster's infrastructure.
 // +kubebuilder:validation:MinProperties=1
 type OCIMeshClusterStatus struct {
 	// conditions tell the cluster's state: Ready, AccountsReady, NetworkReady, TailnetReady,
@@ -295,7 +318,7 @@ type OCIMeshClusterStatus struct {
 	// +kubebuilder:validation:MaxItems=100
 	FailureDomains []clusterv1.FailureDomain `json:"failureDomains,omitempty"`
 
-	// accounts are the networks per account, also of accounts that left the spec while their
+	// accounts are the networks per account, also of accounts removed from the spec while their
 	// network still exists.
 	// +optional
 	// +listType=map
@@ -303,7 +326,7 @@ type OCIMeshClusterStatus struct {
 	// +kubebuilder:validation:MaxItems=100
 	Accounts []ClusterAccountStatus `json:"accounts,omitempty"`
 
-	// loadBalancer is the load balancer in front of the control planes, if there is to be one.
+	// loadBalancer is the load balancer in front of the control planes, if the endpoint is one.
 	// +optional
 	LoadBalancer LoadBalancerStatus `json:"loadBalancer,omitempty,omitzero"`
 }
@@ -353,7 +376,7 @@ type ClusterAccountStatus struct {
 	// +kubebuilder:validation:MaxLength=255
 	SubnetID string `json:"subnetID,omitempty"`
 
-	// networkSecurityGroupIDs are the groups that nodes' VNICs are put into.
+	// networkSecurityGroupIDs are the groups of nodes' VNICs.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=5
@@ -365,7 +388,7 @@ type ClusterAccountStatus struct {
 	// +optional
 	PublicIP *bool `json:"publicIP,omitempty"`
 
-	// claim tells which management cluster holds the VCN.
+	// claim names the management cluster holding the VCN.
 	// +optional
 	Claim ClaimStatus `json:"claim,omitempty,omitzero"`
 }

@@ -11,7 +11,7 @@ import (
 // are gone.
 const OCIMeshMachineFinalizer = "ocimeshmachine.infrastructure.cluster.x-k8s.io"
 
-// BootstrapMode says where a node's Kubernetes software comes from.
+// BootstrapMode is the source of a node's Kubernetes software.
 // +kubebuilder:validation:Enum=Preinstalled;Install
 type BootstrapMode string
 
@@ -19,12 +19,12 @@ const (
 	// BootstrapPreinstalled expects containerd, kubelet and kubeadm of the Machine's version in the
 	// image.
 	BootstrapPreinstalled BootstrapMode = "Preinstalled"
-	// BootstrapInstall installs them at first boot from the community's package repositories, so
-	// that a stock platform image works in every account.
+	// BootstrapInstall installs them at first boot from the community's package repositories: a
+	// stock platform image works in every account.
 	BootstrapInstall BootstrapMode = "Install"
 )
 
-// TailscaleSource says where a node's tailscale comes from.
+// TailscaleSource is the source of a node's tailscale.
 // +kubebuilder:validation:Enum=Packages;Mirror;Preinstalled
 type TailscaleSource string
 
@@ -41,7 +41,7 @@ const (
 // +kubebuilder:validation:Enum=ext4;xfs
 type FileSystem string
 
-// OCIMeshMachineSpec says what machine to make and where it may be.
+// OCIMeshMachineSpec describes a machine and its permitted places.
 type OCIMeshMachineSpec struct {
 	// providerID is set by the provider: oci:// and the instance's OCID.
 	// +optional
@@ -62,7 +62,7 @@ type OCIMeshMachineSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.all(a, self.exists_one(b, b.name == a.name))",message="a shape can be named once: a shortage counts for all of its sizes"
 	Shapes []Shape `json:"shapes,omitempty"`
 
-	// image is what the boot volume is made from.
+	// image of the boot volume.
 	// +required
 	Image Image `json:"image,omitempty,omitzero"`
 
@@ -85,7 +85,7 @@ type OCIMeshMachineSpec struct {
 	// +kubebuilder:default=Install
 	Bootstrap BootstrapMode `json:"bootstrap,omitempty"`
 
-	// tailscale says where tailscale comes from and which version it is.
+	// tailscale is the source and the version of tailscale.
 	// +optional
 	// +kubebuilder:default={source: Packages}
 	Tailscale Tailscale `json:"tailscale,omitempty,omitzero"`
@@ -99,12 +99,12 @@ type OCIMeshMachineSpec struct {
 	// +kubebuilder:validation:items:MaxLength=2048
 	SSHAuthorizedKeys []string `json:"sshAuthorizedKeys,omitempty"`
 
-	// preemptible asks for a cheaper instance that OCI may take back at any time.
+	// preemptible asks for a cheaper instance. OCI may take it back at any time.
 	// +optional
 	Preemptible *bool `json:"preemptible,omitempty"`
 
-	// tags are freeform tags of the instance. Names that start with ocimesh- are the provider's.
-	// OCI allows 10 in all, with names of up to 100 and values of up to 256 characters (OCI
+	// tags are freeform tags of the instance. Names starting with ocimesh- are the provider's. OCI
+	// allows 10 in all, with names of up to 100 and values of up to 256 characters (OCI
 	// documentation, "Tagging Overview"); the provider sets 5.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=5
@@ -167,7 +167,7 @@ type Image struct {
 	// +kubebuilder:validation:XValidation:rule="self.startsWith('ocid1.image.')",message="id must be an image's OCID (ocid1.image.…)"
 	ID string `json:"id,omitempty"`
 
-	// name is looked up in each account's compartment: the newest image of that display name.
+	// name is looked up in each account's compartment: the newest image of this display name.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=255
@@ -234,7 +234,7 @@ type DataVolume struct {
 	// +kubebuilder:validation:MultipleOf=10
 	VPUsPerGB int32 `json:"vpusPerGB,omitempty"`
 
-	// fileSystem that a blank volume is formatted with.
+	// fileSystem for formatting a blank volume.
 	// +optional
 	// +default="ext4"
 	// +kubebuilder:default=ext4
@@ -248,7 +248,7 @@ type DataVolume struct {
 	MountPath string `json:"mountPath,omitempty"`
 }
 
-// Tailscale says where tailscale comes from and which version it is.
+// Tailscale is the source and the version of tailscale.
 // +kubebuilder:validation:XValidation:rule="!has(self.source) || (self.source == 'Mirror') == has(self.mirror)",message="mirror must be set for source Mirror and only then"
 // +kubebuilder:validation:MinProperties=1
 type Tailscale struct {
@@ -277,7 +277,7 @@ type Tailscale struct {
 
 // TailscaleArchive is a tailscale .tgz as Tailscale publishes it.
 type TailscaleArchive struct {
-	// architecture that the archive is for.
+	// architecture of the archive.
 	// +required
 	Architecture Architecture `json:"architecture,omitempty"`
 
@@ -348,7 +348,7 @@ type OCIMeshMachineList struct {
 // GetConditions returns the conditions.
 func (m *OCIMeshMachine) GetConditions() []metav1.Condition { return m.Status.Conditions }
 
-// GetTailnetDevice returns what is recorded of the object's device in a tailnet.
+// GetTailnetDevice returns the record of the object's device in a tailnet.
 func (m *OCIMeshMachine) GetTailnetDevice() TailnetDeviceStatus { return m.Status.Tailnet }
 
 // SetConditions replaces the conditions.

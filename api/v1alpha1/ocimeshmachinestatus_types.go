@@ -8,7 +8,7 @@ import (
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 )
 
-// OCIMeshMachineStatus is what was seen of the machine. All of it can be found again from tags.
+// OCIMeshMachineStatus is the observed state of the machine. All of it can be found again by tags.
 // +kubebuilder:validation:MinProperties=1
 type OCIMeshMachineStatus struct {
 	// conditions tell the machine's state: Ready, Placed, InstanceReady, TailnetReady,
@@ -29,18 +29,18 @@ type OCIMeshMachineStatus struct {
 	// +kubebuilder:validation:MaxItems=32
 	Addresses []clusterv1.MachineAddress `json:"addresses,omitempty"`
 
-	// failureDomain is the one that the machine is placed in, <account>-<ad>.
+	// failureDomain of the machine, <account>-<ad>.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	FailureDomain string `json:"failureDomain,omitempty"`
 
-	// placement is the decision where to launch. It is written before the launch, so that a restart
+	// placement is the decision where to launch. It is written before the launch, so a restart
 	// repeats it.
 	// +optional
 	Placement Placement `json:"placement,omitempty,omitzero"`
 
-	// shortages are the places that had no room for this machine, and until when they are left out.
+	// shortages are the places without room for this machine, each left out until its time.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
@@ -54,21 +54,21 @@ type OCIMeshMachineStatus struct {
 	// +optional
 	Tailnet TailnetDeviceStatus `json:"tailnet,omitempty,omitzero"`
 
-	// leaving are the instances that are to be ended and the data volumes that go with them,
-	// recorded before their end is asked for: volumes that are detached by then stay.
+	// leaving are the instances to terminate and the data volumes to delete with them, recorded
+	// before the termination is requested: volumes detached by then stay.
 	// +optional
 	Leaving LeavingStatus `json:"leaving,omitempty,omitzero"`
 
-	// backend is a control plane's part in the cluster's load balancer, if that has one.
+	// backend is a control plane's part in the cluster's load balancer, if there is one.
 	// +optional
 	Backend BackendStatus `json:"backend,omitempty,omitzero"`
 
-	// claim tells which management cluster holds the instance.
+	// claim names the management cluster holding the instance.
 	// +optional
 	Claim ClaimStatus `json:"claim,omitempty,omitzero"`
 }
 
-// LeavingStatus are instances that are to be ended, and what goes with them.
+// LeavingStatus are instances to terminate, and the volumes to delete with them.
 // +kubebuilder:validation:MinProperties=1
 type LeavingStatus struct {
 	// instanceIDs are the OCIDs of the instances.
@@ -145,7 +145,7 @@ type Placement struct {
 	// +kubebuilder:validation:MaxLength=255
 	Shape string `json:"shape,omitempty"`
 
-	// imageID is the image's OCID in that account.
+	// imageID is the image's OCID in the account.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=255
@@ -158,7 +158,7 @@ type Placement struct {
 	Reason string `json:"reason,omitempty"`
 }
 
-// Shortage is a place that had no room.
+// Shortage is a place without room.
 type Shortage struct {
 	// account is the OCIAccount's name.
 	// +required
@@ -190,8 +190,7 @@ type Shortage struct {
 	// +kubebuilder:validation:MaxLength=64
 	Reason string `json:"reason,omitempty"`
 
-	// count is how often in a row the place had no room; the time that it is left out doubles with
-	// it.
+	// count is how often in a row the place had no room; each time doubles the time it is left out.
 	// +required
 	// +kubebuilder:validation:Minimum=1
 	Count int32 `json:"count,omitempty"`
@@ -232,19 +231,19 @@ type InstanceStatus struct {
 // TailnetDeviceStatus is the machine's device in the tailnet.
 // +kubebuilder:validation:MinProperties=1
 type TailnetDeviceStatus struct {
-	// name of the Tailnet that the key and the device are in: their ids are no other tailnet's.
+	// name of the Tailnet with the key and the device: their ids are no other tailnet's.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name,omitempty"`
 
-	// keyID is the id of the key that the machine joins with; the key itself is in no status.
+	// keyID is the id of the machine's key for joining; the key itself is in no status.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	KeyID string `json:"keyID,omitempty"`
 
-	// keyExpires is when that key expires.
+	// keyExpires is when the key expires.
 	// +optional
 	KeyExpires metav1.Time `json:"keyExpires,omitempty,omitzero"`
 

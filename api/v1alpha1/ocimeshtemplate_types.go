@@ -9,7 +9,7 @@ import (
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 )
 
-// OCIMeshClusterTemplateSpec holds the template that a ClusterClass makes OCIMeshClusters from.
+// OCIMeshClusterTemplateSpec holds a ClusterClass's template of OCIMeshClusters.
 type OCIMeshClusterTemplateSpec struct {
 	// template of the OCIMeshCluster.
 	// +required
@@ -54,7 +54,7 @@ type OCIMeshClusterTemplateList struct {
 	Items           []OCIMeshClusterTemplate `json:"items"`
 }
 
-// OCIMeshMachineTemplateSpec holds the template that machines are made from.
+// OCIMeshMachineTemplateSpec holds the template of machines.
 type OCIMeshMachineTemplateSpec struct {
 	// template of the OCIMeshMachine.
 	// +required
@@ -103,7 +103,7 @@ const (
 	ArchitectureArm64 Architecture = "arm64"
 )
 
-// NodeInfo is what the cluster autoscaler reads of a node that does not exist yet.
+// NodeInfo describes a future node to the cluster autoscaler.
 // +kubebuilder:validation:MinProperties=1
 type NodeInfo struct {
 	// architecture of the node.
@@ -139,7 +139,7 @@ type OCIMeshMachineTemplate struct {
 	// +required
 	Spec OCIMeshMachineTemplateSpec `json:"spec,omitempty,omitzero"`
 
-	// status is what is known of machines made from the template.
+	// status has known facts about machines made from the template.
 	// +optional
 	Status OCIMeshMachineTemplateStatus `json:"status,omitempty,omitzero"`
 }

@@ -8,22 +8,22 @@ import (
 )
 
 const (
-	// ClusterUIDTag is the OCI freeform tag with the UID of the OCIMeshCluster that a resource
-	// belongs to. It marks the networks and machines of one cluster in every account; nothing
-	// without it is ever changed or deleted.
+	// ClusterUIDTag is the OCI freeform tag with the UID of a resource's OCIMeshCluster. It marks
+	// the networks and machines of one cluster in every account; nothing without it is ever changed
+	// or deleted.
 	ClusterUIDTag = "ocimesh-cluster-uid"
-	// MachineUIDTag is the OCI freeform tag with the UID of the OCIMeshMachine that an instance
-	// belongs to. An instance is found and adopted by it, never by name.
+	// MachineUIDTag is the OCI freeform tag with the UID of an instance's OCIMeshMachine. An
+	// instance is found and adopted by it, never by name.
 	MachineUIDTag = "ocimesh-machine-uid"
-	// HeldByTag is the OCI freeform tag that says which management cluster holds an instance, a VCN
-	// or a load balancer, and since when: the UID of its namespace kube-system and a time.
+	// HeldByTag is the OCI freeform tag naming the management cluster holding an instance, a VCN or
+	// a load balancer, and since when: the UID of its namespace kube-system and a time.
 	HeldByTag = "ocimesh-held-by"
-	// RoleTag is the OCI freeform tag that tells resources of one kind and cluster apart; the
+	// RoleTag is the OCI freeform tag for telling resources of one kind and cluster apart; the
 	// nodes' own have none.
 	RoleTag = "ocimesh-role"
-	// MachinePoolUIDTag is the OCI freeform tag with the UID of the OCIMeshMachinePool that an
-	// instance pool, its instance configurations, instances and data volumes belong to. They are
-	// found by it, never by name.
+	// MachinePoolUIDTag is the OCI freeform tag with the UID of the OCIMeshMachinePool on its
+	// instance pool, instance configurations, instances and data volumes. They are found by it,
+	// never by name.
 	MachinePoolUIDTag = "ocimesh-machine-pool-uid"
 	// MachinePoolNameTag is the OCI freeform tag with namespace/name of the OCIMeshMachinePool, for
 	// people only.
@@ -36,7 +36,7 @@ const (
 	MachineNameTag = "ocimesh-machine"
 )
 
-// SecretReference names a Secret. Both parts are required, since the kinds that use it are
+// SecretReference names a Secret. Both parts are required, since the kinds using it are
 // cluster-scoped.
 type SecretReference struct {
 	// name of the Secret.
@@ -52,8 +52,8 @@ type SecretReference struct {
 	Namespace string `json:"namespace,omitempty"`
 }
 
-// AllowedNamespaces says from which namespaces a cluster-scoped account or tailnet may be used.
-// Exactly one of its fields is set.
+// AllowedNamespaces limits the namespaces of users of a cluster-scoped account or tailnet. Exactly
+// one of its fields is set.
 // +kubebuilder:validation:XValidation:rule="has(self.list) != has(self.selector)",message="exactly one of list and selector must be set"
 // +kubebuilder:validation:MinProperties=1
 type AllowedNamespaces struct {
@@ -71,7 +71,7 @@ type AllowedNamespaces struct {
 	Selector *metav1.LabelSelector `json:"selector,omitempty"`
 }
 
-// ObjectUser names an object that uses an account or a tailnet.
+// ObjectUser names an object using an account or a tailnet.
 type ObjectUser struct {
 	// namespace of the object.
 	// +required
@@ -90,13 +90,13 @@ type ObjectUser struct {
 // cluster, such as alice-ad-1.
 func FailureDomainName(account, shortName string) string { return account + "-" + shortName }
 
-// RoleLoadBalancer is the RoleTag of what belongs to the cluster's load balancer.
+// RoleLoadBalancer is the RoleTag of the resources for the cluster's load balancer.
 const RoleLoadBalancer = "load-balancer"
 
-// NetworkAccountsAnnotation of an OCIMeshCluster names the OCIAccounts, separated by commas, in
-// which the provider may have made a network or a load balancer for the cluster. It is written
-// before the first call that makes one, and holds an account until both are proven gone. It is
-// metadata, not status, since it must survive clusterctl move.
+// NetworkAccountsAnnotation of an OCIMeshCluster names the OCIAccounts, separated by commas, with a
+// possible network or load balancer of the cluster made by the provider. It is written before the
+// first call to make one, and holds an account until both are proven gone. It is metadata, not
+// status, since it must survive clusterctl move.
 const NetworkAccountsAnnotation = "infrastructure.cluster.x-k8s.io/ocimesh-network-accounts"
 
 // IdentityAnnotation holds namespace/name/UID of an OCIMeshCluster or OCIMeshMachine as it was

@@ -7,7 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// TailnetFinalizer keeps a tailnet, and with it the credentials, until nothing uses it any more.
+// TailnetFinalizer keeps a tailnet, and with it the credentials, until it is unused.
 const TailnetFinalizer = "tailnet.infrastructure.cluster.x-k8s.io"
 
 // Keys of the Secret of a tailnet's credentials.
@@ -31,23 +31,23 @@ const (
 	APIKey TailnetCredentialsType = "APIKey"
 )
 
-// RouteApproval says who approves the routes that nodes advertise.
+// RouteApproval says who approves the nodes' advertised routes.
 // +kubebuilder:validation:Enum=Provider;Policy
 type RouteApproval string
 
 const (
-	// RouteApprovalProvider lets this provider approve exactly the routes that it asked a node to
+	// RouteApprovalProvider lets this provider approve exactly the routes it asked a node to
 	// advertise.
 	RouteApprovalProvider RouteApproval = "Provider"
 	// RouteApprovalPolicy leaves it to autoApprovers of the tailnet's policy.
 	RouteApprovalPolicy RouteApproval = "Policy"
 )
 
-// TailnetSpec says where a tailnet is, how the provider acts in it and what nodes get from it.
+// TailnetSpec describes a tailnet, the provider's access to it and the settings for its nodes.
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.vipRange) || (has(self.vipRange) && self.vipRange == oldSelf.vipRange)",message="vipRange is immutable: clusters hold addresses of it"
 // +kubebuilder:validation:XValidation:rule="self.nodeTags.all(t, !(t in self.controlPlaneTags))",message="nodeTags and controlPlaneTags must have no tag in common: with it a worker could pass for a control plane"
 type TailnetSpec struct {
-	// loginServer is the URL that nodes log in to (tailscale up --login-server). Empty means
+	// loginServer is the URL for nodes to log in to (tailscale up --login-server). Empty means
 	// Tailscale's own; Headscale's users set their server's.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
@@ -56,7 +56,7 @@ type TailnetSpec struct {
 	LoginServer string `json:"loginServer,omitempty"`
 
 	// apiURL is the base URL of the API v2. Empty means the login server's, or Tailscale's own when
-	// that is empty too.
+	// loginServer is empty too.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
@@ -86,7 +86,7 @@ type TailnetSpec struct {
 	NodeTags []string `json:"nodeTags,omitempty"`
 
 	// controlPlaneTags are the tags of control-plane nodes' keys. Only these tags should be able to
-	// have the VIP range's routes approved: who advertises the VIP is the API server.
+	// have the VIP range's routes approved: the node advertising the VIP is the API server.
 	// +required
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -96,8 +96,8 @@ type TailnetSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.all(t, t.matches('^tag:[a-zA-Z][a-zA-Z0-9-]*$'))",message="tags have the form tag:name, with letters, digits and hyphens"
 	ControlPlaneTags []string `json:"controlPlaneTags,omitempty"`
 
-	// vipRange is the IPv4 range that control-plane VIPs are allocated from. It must overlap
-	// neither 100.64.0.0/10 nor any VCN, pod or service range of the clusters that use it.
+	// vipRange is the IPv4 range for control-plane VIPs. It must overlap neither 100.64.0.0/10 nor
+	// any VCN, pod or service range of the clusters using it.
 	// +optional
 	// +kubebuilder:validation:MinLength=9
 	// +kubebuilder:validation:MaxLength=18
@@ -107,19 +107,19 @@ type TailnetSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!isCIDR(self) || !['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/4', '255.255.255.255/32'].exists(r, cidr(r).containsCIDR(self) || cidr(self).containsCIDR(r))",message="vipRange must not overlap addresses that no machine can hold: 0.0.0.0/8, loopback 127.0.0.0/8, link-local 169.254.0.0/16, multicast 224.0.0.0/4, broadcast"
 	VIPRange string `json:"vipRange,omitempty"`
 
-	// routeApproval says who approves the routes that nodes advertise: the VIP's and, with
+	// routeApproval says who approves the nodes' advertised routes: the VIP's and, with
 	// TailnetRoutes, the pods'.
 	// +optional
 	// +default="Provider"
 	// +kubebuilder:default=Provider
 	RouteApproval RouteApproval `json:"routeApproval,omitempty"`
 
-	// allowedNamespaces says from which namespaces clusters may use this tailnet.
+	// allowedNamespaces limits the namespaces of clusters using this tailnet.
 	// +required
 	AllowedNamespaces AllowedNamespaces `json:"allowedNamespaces,omitempty,omitzero"`
 }
 
-// TailnetCredentials is a union, told apart by type.
+// TailnetCredentials is a union, discriminated by type.
 type TailnetCredentials struct {
 	// type of the credentials.
 	// +required
@@ -131,7 +131,7 @@ type TailnetCredentials struct {
 	SecretRef SecretReference `json:"secretRef,omitempty,omitzero"`
 }
 
-// TailnetStatus is what was seen of the tailnet.
+// TailnetStatus is the observed state of the tailnet.
 // +kubebuilder:validation:MinProperties=1
 type TailnetStatus struct {
 	// conditions tell the tailnet's state: Ready, CredentialsValid, StraysAbsent, Deleting.
@@ -142,50 +142,48 @@ type TailnetStatus struct {
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
 	// vipAllocations are the addresses given to clusters. The list is the lock: an address is taken
-	// by an update of this object that fails on conflict, so that two clusters never get the same
-	// one.
+	// by an update of this object, failing on conflict, so two clusters never get the same one.
 	// +optional
 	// +listType=map
 	// +listMapKey=address
 	// +kubebuilder:validation:MaxItems=1024
 	VIPAllocations []VIPAllocation `json:"vipAllocations,omitempty"`
 
-	// users are the OCIMeshClusters that use the tailnet; it cannot be deleted while there are any.
-	// At most 64 are named.
+	// users are the OCIMeshClusters using the tailnet; it cannot be deleted while there are any. At
+	// most 64 are named.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
 	Users []ObjectUser `json:"users,omitempty"`
 
-	// strays are devices and keys of the tailnet that look like this provider's and belong to no
-	// object of this management cluster. Nothing removes them: they may be another management
-	// cluster's.
+	// strays are devices and keys of the tailnet with this provider's marks but no object in this
+	// management cluster. Nothing removes them: they may be another management cluster's.
 	// +optional
 	Strays TailnetStrays `json:"strays,omitempty,omitzero"`
 }
 
-// TailnetStrays are devices with this provider's tags, and keys with its description, that belong
-// to no object.
+// TailnetStrays are devices with this provider's tags, and keys with its description, but no
+// object.
 // +kubebuilder:validation:MinProperties=1
 type TailnetStrays struct {
-	// deviceCount is the number of devices; absent until a list was looked at.
+	// deviceCount is the number of devices; absent until the first list.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	DeviceCount *int32 `json:"deviceCount,omitempty"`
 
-	// devices are those that were seen first, at most 16.
+	// devices are the earliest seen, at most 16.
 	// +optional
 	// +listType=map
 	// +listMapKey=id
 	// +kubebuilder:validation:MaxItems=16
 	Devices []StrayDevice `json:"devices,omitempty"`
 
-	// keyCount is the number of keys; absent until a list was looked at.
+	// keyCount is the number of keys; absent until the first list.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	KeyCount *int32 `json:"keyCount,omitempty"`
 
-	// keys are those that were seen first, at most 16.
+	// keys are the earliest seen, at most 16.
 	// +optional
 	// +listType=map
 	// +listMapKey=id
@@ -193,7 +191,7 @@ type TailnetStrays struct {
 	Keys []StrayKey `json:"keys,omitempty"`
 }
 
-// StrayDevice is a device with this provider's tags that no object's status has recorded.
+// StrayDevice is a device with this provider's tags but in no object's status.
 type StrayDevice struct {
 	// id is the coordination server's.
 	// +required
@@ -201,18 +199,18 @@ type StrayDevice struct {
 	// +kubebuilder:validation:MaxLength=64
 	ID string `json:"id,omitempty"`
 
-	// hostname is what the device calls itself, shortened if it is longer.
+	// hostname is the device's own, shortened if it is longer.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=255
 	Hostname string `json:"hostname,omitempty"`
 
-	// since is when the provider first saw the device without an object; a restart begins anew.
+	// since is when the provider first saw the device without an object; a restart starts over.
 	// +optional
 	Since metav1.Time `json:"since,omitempty,omitzero"`
 }
 
-// StrayKey is a key with this provider's description that was made for no object there is.
+// StrayKey is a key with this provider's description but no existing object.
 type StrayKey struct {
 	// id is the coordination server's.
 	// +required
@@ -226,12 +224,12 @@ type StrayKey struct {
 	// +kubebuilder:validation:MaxLength=64
 	Description string `json:"description,omitempty"`
 
-	// since is when the provider first saw the key without an object; a restart begins anew.
+	// since is when the provider first saw the key without an object; a restart starts over.
 	// +optional
 	Since metav1.Time `json:"since,omitempty,omitzero"`
 }
 
-// VIPAllocation is an address that a cluster holds.
+// VIPAllocation is an address held by a cluster.
 type VIPAllocation struct {
 	// address is the control-plane VIP.
 	// +required
@@ -258,7 +256,7 @@ type VIPAllocation struct {
 	UID string `json:"uid,omitempty"`
 }
 
-// Tailnet is a Tailscale or Headscale network that connects the nodes of clusters.
+// Tailnet is a Tailscale or Headscale network connecting the nodes of clusters.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:path=tailnets,scope=Cluster,categories=cluster-api,shortName=tnet

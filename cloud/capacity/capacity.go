@@ -1,7 +1,7 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package capacity remembers which places had no room, and for how long they are left out.
+// Package capacity remembers the places without room, and how long to leave them out.
 //
 // It is pure: the caller passes the time.
 package capacity
@@ -17,9 +17,9 @@ import (
 const (
 	// DefaultFirst is how long a place is left out after its first shortage.
 	DefaultFirst = 5 * time.Minute
-	// DefaultMax is the longest that a place is left out.
+	// DefaultMax is the longest time a place is left out.
 	DefaultMax = 30 * time.Minute
-	// maxShortages is the bound that the API sets on status.shortages.
+	// maxShortages is the API's bound on status.shortages.
 	maxShortages = 64
 )
 
@@ -34,14 +34,14 @@ type Place struct {
 	Account, AvailabilityDomain, FaultDomain, Shape string
 }
 
-// IsShortage tells whether the error means that a place had no room.
+// IsShortage tells whether the error means a place without room.
 func IsShortage(err error) bool {
 	return cloud.IsKind(err, cloud.OutOfCapacity, cloud.LimitExceeded, cloud.QuotaExceeded)
 }
 
-// Record returns the shortages with the one that a failed launch showed. Hosts run out by fault
-// domain and shape; limits and quotas count in the whole account. What ended longer than Max ago is
-// forgotten, so that a shortage after it is a first one again.
+// Record returns the shortages with the one from a failed launch. Hosts run out by fault domain and
+// shape; limits and quotas count in the whole account. A shortage that ended longer than Max ago is
+// forgotten: the next one there counts as the first.
 func Record(known []infrav1.Shortage, place Place, kind cloud.Kind, now time.Time, policy Policy) []infrav1.Shortage {
 	first, longest := policy.durations()
 	shortage := shortageOf(place, kind)
@@ -56,7 +56,7 @@ func Record(known []infrav1.Shortage, place Place, kind cloud.Kind, now time.Tim
 	}
 	shortage.Until.Time = now.Add(backoff(first, longest, shortage.Count))
 	kept = fit(append(kept, shortage))
-	// The oldest knowledge is the least worth keeping.
+	// The oldest shortages matter least.
 	slices.SortStableFunc(kept, func(a, b infrav1.Shortage) int { return a.Until.Compare(b.Until.Time) })
 	return kept[max(0, len(kept)-maxShortages):]
 }
@@ -72,9 +72,9 @@ func shortageOf(place Place, kind cloud.Kind) infrav1.Shortage {
 	return shortage
 }
 
-// fit widens shortages until they are no more than the API allows. A place that was forgotten
-// instead would be tried again at once and, with more places than that, the machine would never
-// rest; a neighbour that is left out with it is only tried later.
+// fit widens shortages until they are no more than the API allows. Forgetting a place instead would
+// have it tried again at once and, with more places than the bound, the machine would never rest; a
+// neighbour left out with it is only tried later.
 func fit(shortages []infrav1.Shortage) []infrav1.Shortage {
 	for _, widen := range []func(*infrav1.Shortage){
 		func(s *infrav1.Shortage) { s.FaultDomain = "" },
@@ -89,8 +89,7 @@ func fit(shortages []infrav1.Shortage) []infrav1.Shortage {
 	return shortages
 }
 
-// merge makes one of the shortages that are of the same place once they are widened: the one that
-// ends last.
+// merge makes one of the shortages of the same place, once they are widened: the last to end.
 func merge(shortages []infrav1.Shortage, widen func(*infrav1.Shortage)) []infrav1.Shortage {
 	var merged []infrav1.Shortage
 	for _, wide := range shortages {

@@ -14,10 +14,12 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 )
 
+var small = Size{OCPUs: 2, MemoryGB: 12}
+
 // short tells for how long the place is short for a machine; 0 if it is not.
 func short(m *Memory, machine string, now time.Time) time.Duration {
 	var longest time.Duration
-	for _, shortage := range m.For(machine, now) {
+	for _, shortage := range m.For(machine, func(string) Size { return small }, now) {
 		if covers(placeOf(shortage), place) {
 			longest = max(longest, shortage.Until.Sub(now))
 		}
@@ -30,8 +32,8 @@ func TestOneMachineTriesAPlaceAgainAndTheOthersWaitForItsAnswer(t *testing.T) {
 		answer func(*Memory, time.Time)
 		want   time.Duration
 	}{
-		"it finds room":                 {func(m *Memory, _ time.Time) { m.Found(place) }, 0},
-		"it finds none":                 {func(m *Memory, now time.Time) { m.Record(place, cloud.OutOfCapacity, now) }, 10 * time.Minute},
+		"it finds room":                 {func(m *Memory, _ time.Time) { m.Found(place, small) }, 0},
+		"it finds none":                 {func(m *Memory, now time.Time) { m.Record(place, small, cloud.OutOfCapacity, now) }, 10 * time.Minute},
 		"it goes elsewhere":             {func(m *Memory, _ time.Time) { m.Release("first") }, 0},
 		"it is placed in another":       {func(m *Memory, now time.Time) { m.Claim(Place{Account: "bob"}, "first", now) }, 0},
 		"nothing is heard of it so far": {func(*Memory, time.Time) {}, ProbeTime},
@@ -39,7 +41,7 @@ func TestOneMachineTriesAPlaceAgainAndTheOthersWaitForItsAnswer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			m := NewMemory(Policy{}, nil)
-			m.Record(place, cloud.OutOfCapacity, noon)
+			m.Record(place, small, cloud.OutOfCapacity, noon)
 			g.Expect(short(m, "first", noon)).To(Equal(DefaultFirst))
 			now := noon.Add(DefaultFirst)
 			g.Expect(short(m, "first", now)).To(BeZero())
@@ -60,11 +62,11 @@ func TestOneMachineTriesAPlaceAgainAndTheOthersWaitForItsAnswer(t *testing.T) {
 func TestARestartGoesOnFromTheStatus(t *testing.T) {
 	g := NewWithT(t)
 	before := NewMemory(Policy{}, nil)
-	before.Record(place, cloud.LimitExceeded, noon)
+	before.Record(place, small, cloud.LimitExceeded, noon)
 	after := NewMemory(Policy{}, before.Known(noon))
 	g.Expect(short(after, "any", noon)).To(Equal(DefaultFirst))
 	later := noon.Add(DefaultFirst)
-	after.Record(place, cloud.LimitExceeded, later)
+	after.Record(place, small, cloud.LimitExceeded, later)
 	g.Expect(short(after, "any", later)).To(Equal(2*DefaultFirst), "it also knows that it was not the first time")
 	g.Expect(after.Known(later.Add(2*DefaultFirst+DefaultMax))).To(BeEmpty(), "what is long past is forgotten")
 }
@@ -72,16 +74,16 @@ func TestARestartGoesOnFromTheStatus(t *testing.T) {
 func TestMachinesThatWereOnTheirWaySayTheSameAgain(t *testing.T) {
 	g := NewWithT(t)
 	m := NewMemory(Policy{}, nil)
-	first := m.Record(place, cloud.OutOfCapacity, noon)
+	first := m.Record(place, small, cloud.OutOfCapacity, noon)
 	for i := range 50 {
-		g.Expect(m.Record(place, cloud.OutOfCapacity, noon.Add(time.Duration(i)*time.Second))).To(Equal(first))
+		g.Expect(m.Record(place, small, cloud.OutOfCapacity, noon.Add(time.Duration(i)*time.Second))).To(Equal(first))
 	}
 }
 
 func TestWhatChangedIsTold(t *testing.T) {
 	g := NewWithT(t)
 	m := NewMemory(Policy{}, nil)
-	m.Record(place, cloud.OutOfCapacity, noon)
+	m.Record(place, small, cloud.OutOfCapacity, noon)
 	one := m.Known(noon)
 	recorded, ended := Difference(nil, one)
 	g.Expect(recorded).To(Equal(one))
@@ -98,8 +100,52 @@ func TestTheMemoryIsBounded(t *testing.T) {
 	m := NewMemory(Policy{}, nil)
 	var last infrav1.Shortage
 	for i := range 500 {
-		last = m.Record(Place{"alice", "AD-1", fmt.Sprint("FD-", i%3), fmt.Sprint("shape-", i)}, cloud.OutOfCapacity, noon)
+		last = m.Record(Place{"alice", "AD-1", fmt.Sprint("FD-", i%3), fmt.Sprint("shape-", i)}, small, cloud.OutOfCapacity, noon)
 	}
 	g.Expect(len(m.Known(noon))).To(BeNumerically("<=", maxShortages))
 	g.Expect(last.Account).To(Equal("alice"))
+}
+
+func TestAPlaceIsShortForWhatIsAsLargeAsWhatFoundNoRoom(t *testing.T) {
+	g := NewWithT(t)
+	m := NewMemory(Policy{}, nil)
+	shortFor := func(size Size, now time.Time) bool {
+		return len(m.For("any", func(string) Size { return size }, now)) > 0
+	}
+	m.Record(place, Size{64, 256}, cloud.LimitExceeded, noon)
+	g.Expect(shortFor(Size{64, 256}, noon)).To(BeTrue())
+	g.Expect(shortFor(Size{80, 512}, noon)).To(BeTrue())
+	g.Expect(shortFor(Size{2, 12}, noon)).To(BeFalse())
+	g.Expect(shortFor(Size{2, 512}, noon)).To(BeFalse(), "nobody has tried")
+	m.Record(place, Size{2, 512}, cloud.LimitExceeded, noon)
+	g.Expect(shortFor(Size{2, 512}, noon)).To(BeTrue())
+	g.Expect(shortFor(Size{2, 12}, noon)).To(BeFalse(), "two that are each too large say nothing together")
+
+	g.Expect(m.Found(place, Size{2, 12})).To(BeFalse(), "and room for it says nothing about them")
+	g.Expect(shortFor(Size{64, 256}, noon)).To(BeTrue())
+	m.Record(place, Size{2, 12}, cloud.LimitExceeded, noon)
+	g.Expect(shortFor(Size{2, 12}, noon)).To(BeTrue())
+
+	later := noon.Add(DefaultFirst)
+	m.Record(place, Size{64, 256}, cloud.LimitExceeded, later)
+	g.Expect(shortFor(Size{2, 12}, later)).To(BeFalse(), "its own time is over, whatever larger ones try")
+	g.Expect(m.Found(place, Size{64, 256})).To(BeTrue())
+	g.Expect(m.Known(later)).To(BeEmpty())
+
+	m = NewMemory(Policy{}, []infrav1.Shortage{shortageOf(place, cloud.LimitExceeded)})
+	m.known[0].Until.Time = later
+	g.Expect(shortFor(Size{1, 1}, noon)).To(BeTrue(), "after a restart, any")
+	m.Record(place, Size{64, 256}, cloud.LimitExceeded, noon)
+	g.Expect(shortFor(Size{1, 1}, noon)).To(BeTrue())
+}
+
+func TestPlacesThatAreMergedKeepTheirSizes(t *testing.T) {
+	g := NewWithT(t)
+	m := NewMemory(Policy{}, nil)
+	for i := range maxShortages + 1 {
+		m.Record(Place{"alice", "AD-1", fmt.Sprint("FD-", i), "shape"}, Size{int64(64 + i), 256}, cloud.OutOfCapacity, noon)
+	}
+	g.Expect(m.Known(noon)).To(HaveLen(1))
+	g.Expect(m.For("any", func(string) Size { return Size{63, 256} }, noon)).To(BeEmpty())
+	g.Expect(m.For("any", func(string) Size { return Size{64, 256} }, noon)).To(HaveLen(1))
 }

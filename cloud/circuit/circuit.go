@@ -1,8 +1,7 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package circuit keeps calls from services that do not answer. It is pure: its callers pass the
-// time.
+// Package circuit keeps calls from unresponsive services. It is pure: its callers pass the time.
 package circuit
 
 import (
@@ -15,7 +14,7 @@ import (
 const (
 	// longestCooldown bounds the time between two tries.
 	longestCooldown = time.Minute
-	// probeWait is when a caller asks again while another one tries.
+	// probeWait is how long a caller waits while another one tries.
 	probeWait = time.Second
 )
 
@@ -26,28 +25,27 @@ const (
 	Open     = 2
 )
 
-// Circuit keeps calls from a service that does not answer: open after some failures in a row, then
-// one try at a time, later and later. It is not safe for concurrent use.
+// Circuit keeps calls from an unresponsive service: it opens after some failures in a row, then
+// allows one try at a time, at growing intervals. It is not safe for concurrent use.
 type Circuit struct {
 	threshold, failures int
 	cooldown            time.Duration
-	// opened is how many times in a row; until is when the next try may be made, probing that it
-	// is.
+	// opened counts openings in a row; until is the time of the next try, probing is set during it.
 	opened  int
 	until   time.Time
 	probing bool
-	// last is what the last call failed with.
+	// last is the last call's error.
 	last string
 }
 
-// New returns a closed circuit that opens after threshold failures in a row, for the cooldown at
+// New returns a closed circuit. It opens after threshold failures in a row, for the cooldown at
 // first.
 func New(threshold int, cooldown time.Duration) *Circuit {
 	return &Circuit{threshold: threshold, cooldown: cooldown}
 }
 
-// Admit is nil if a call may be made, which Answered, Failed or Back has to follow; else
-// Unavailable, NotSent, with the time to ask again.
+// Admit is nil if a call may be made; the caller must then call Answered, Failed or Back. Else it
+// is Unavailable, NotSent, with the time to ask again.
 func (c *Circuit) Admit(now time.Time) *cloud.Error {
 	if c.failures < c.threshold {
 		return nil
@@ -68,20 +66,20 @@ func (c *Circuit) Admit(now time.Time) *cloud.Error {
 	}
 }
 
-// Back gives up an admission that was not used.
+// Back gives up an unused admission.
 func (c *Circuit) Back() { c.probing = false }
 
-// Answered follows any answer but a server's failure.
+// Answered is called after any answer but a server's failure.
 func (c *Circuit) Answered() { *c = Circuit{threshold: c.threshold, cooldown: c.cooldown} }
 
-// Failed follows a call without an answer, or with a server's failure. The message must not differ
-// from call to call without need: conditions repeat it.
+// Failed is called after a call without an answer, or with a server's failure. The message must not
+// differ from call to call without need: conditions repeat it.
 func (c *Circuit) Failed(now time.Time, message string) {
 	probed := c.probing
 	c.probing, c.last = false, message
 	c.failures++
 	if c.failures < c.threshold || (now.Before(c.until) && !probed) {
-		// What was under way when the circuit opened says nothing new.
+		// A call in flight when the circuit opened says nothing new.
 		return
 	}
 	c.until = now.Add(min(longestCooldown, c.cooldown<<min(c.opened, 10)))

@@ -17,7 +17,7 @@ const cooldown = 10 * time.Second
 
 var start = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
 
-// opened is a circuit that opened at start.
+// opened is a circuit opened at start.
 func opened() *circuit.Circuit {
 	c := circuit.New(3, cooldown)
 	for range 3 {

@@ -17,8 +17,8 @@ import (
 
 const soon = 20 * time.Second
 
-// bootNode lays out what cloud-init leaves before scripts-user: our script under its part's name,
-// runcmd beside it, and the files of the bootstrap data.
+// bootNode lays out the files as cloud-init leaves them before scripts-user: our script under its
+// part's name, runcmd beside it, and the files of the bootstrap data.
 func bootNode(t *testing.T, in Input) *testNode {
 	t.Helper()
 	n := newTestNode(t, in)
@@ -43,7 +43,7 @@ func (n *testNode) mode(name string) os.FileMode {
 	return info.Mode().Perm()
 }
 
-// order gives the position of the first call that starts with each prefix.
+// order gives, for each prefix, the position of the first call starting with it.
 func order(g *WithT, calls []string, prefixes ...string) []int {
 	positions := make([]int, 0, len(prefixes))
 	for _, prefix := range prefixes {

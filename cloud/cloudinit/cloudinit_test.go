@@ -16,15 +16,14 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// seenByCloudInit is what testdata/consume.py prints.
+// seenByCloudInit is the output of testdata/consume.py.
 type seenByCloudInit struct {
 	Parts []struct{ Type, Name, Content string }
 	Files map[string]string
 	Order []string
 }
 
-// cloudInitPython is the interpreter that the installed cloud-init runs under: the first line of
-// its command.
+// cloudInitPython is the installed cloud-init's interpreter: the first line of its command.
 func cloudInitPython(t *testing.T) string {
 	t.Helper()
 	command, err := os.Open(requireTool(t, "cloud-init", "cloud-init"))

@@ -4,8 +4,8 @@
 // Package cloudinit renders the user data of one machine and reads it back.
 //
 // The bootstrap provider's cloud-config is passed on byte for byte. Beside it lies one shell script
-// that carries the node's scripts, units and configuration; cloud-init runs it after write_files
-// and before runcmd, and it lets runcmd (kubeadm) run only once the machine has joined the tailnet.
+// with the node's scripts, units and configuration; cloud-init runs it after write_files and before
+// runcmd, and it lets runcmd (kubeadm) run only once the machine has joined the tailnet.
 // docs/decisions/0002-user-data.md gives the reasons.
 //
 // The package is pure: it imports the standard library only, reads no clock, and the same Input

@@ -8,10 +8,9 @@ import (
 	"fmt"
 )
 
-// UnsupportedFormatError says that the bootstrap data is in a format that no user data can be
-// rendered from.
+// UnsupportedFormatError reports bootstrap data in a format that cannot be rendered.
 type UnsupportedFormatError struct {
-	// Format is what the bootstrap Secret's "format" key says, for example "ignition".
+	// Format is the value of the bootstrap Secret's key "format", for example "ignition".
 	Format string
 }
 
@@ -20,7 +19,7 @@ func (e *UnsupportedFormatError) Error() string {
 	return fmt.Sprintf("bootstrap data of format %q is not supported: set the bootstrap config's format to cloud-config", e.Format)
 }
 
-// InvalidInputError names the one field of Input that cannot be rendered.
+// InvalidInputError names the invalid field of Input.
 type InvalidInputError struct {
 	// Field is the path inside Input, for example "Tailnet.LoginServer".
 	Field string
@@ -33,18 +32,17 @@ func (e *InvalidInputError) Error() string {
 	return fmt.Sprintf("user data cannot be rendered: %s: %s", e.Field, e.Reason)
 }
 
-// TooLargeError says that an instance's metadata would exceed what OCI accepts. It matches
-// ErrTooLarge.
+// TooLargeError reports instance metadata above OCI's limit. It matches ErrTooLarge.
 type TooLargeError struct {
 	// Size is the size of all metadata in bytes, as Size counts it.
 	Size int
-	// UserData is the part of Size that the base64 form of the user data takes.
+	// UserData is the user data's part of Size, in base64.
 	UserData int
 	// Limit is MaxMetadataBytes.
 	Limit int
 }
 
-// ErrTooLarge is what errors.Is finds in a TooLargeError.
+// ErrTooLarge is matched by a TooLargeError under errors.Is.
 var ErrTooLarge = errors.New("instance metadata is too large")
 
 // Error gives the sizes and the remedy.

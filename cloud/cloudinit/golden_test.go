@@ -19,10 +19,10 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
-// golden shows what differs between machines: the node's settings and volumes. The scripts are the
-// same for all and are reviewed where they lie.
+// golden shows the differences between machines: the node's settings and volumes. The scripts are
+// the same for all and are reviewed where they lie.
 func golden(t *testing.T, in Input) string {
 	t.Helper()
 	userData, err := Render(in)
@@ -212,7 +212,7 @@ func FuzzRender(f *testing.F) {
 	})
 }
 
-// FuzzParse feeds the message before compression, so that the fuzzer reaches what lies inside.
+// FuzzParse feeds the message before compression, so the fuzzer reaches its content.
 func FuzzParse(f *testing.F) {
 	script, err := nodeScript(controlPlaneInput().withDefaults())
 	if err != nil {

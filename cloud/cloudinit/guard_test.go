@@ -53,7 +53,7 @@ func TestTheGuardsPutBackOnlyWhatIsMissing(t *testing.T) {
 	g.Expect(n.calls()).To(ContainElement("sysctl -q -w net.ipv4.conf.all.src_valid_mark=0"))
 }
 
-// groups makes control groups of version 2, of which the first holds all others.
+// groups makes control groups of version 2; the first holds all others.
 func (n *testNode) groups(names ...string) {
 	n.write("sys/fs/cgroup/cgroup.controllers", "cpu memory\n", 0o644)
 	for _, name := range names {
@@ -61,7 +61,7 @@ func (n *testNode) groups(names ...string) {
 	}
 }
 
-// tables has nft keep what it is given in "table" and list it.
+// tables has nft keep its input in "table" and list it.
 func (n *testNode) tables() {
 	n.stub("nft", `case $1 in -f) cp "$2" "$CAPOM_ROOT/table" ;; list) cat "$CAPOM_ROOT/table" ;; esac`)
 }
@@ -129,7 +129,7 @@ func TestAGroupThatIsMadeAnewIsPutIntoTheTable(t *testing.T) {
 	for _, change := range []func(){
 		func() { n.groups("user.slice") },
 		func() {
-			// The old folder stays, so that the new one has another number.
+			// The old folder stays, so the new one has another number.
 			g.Expect(os.Rename(filepath.Join(n.root, "sys/fs/cgroup/user.slice"), filepath.Join(n.root, "old"))).To(Succeed())
 			n.groups("user.slice")
 		},
@@ -148,13 +148,13 @@ func TestAGroupThatIsMadeAnewIsPutIntoTheTable(t *testing.T) {
 func TestTheFirstRoundIsTriedUntilItSucceeds(t *testing.T) {
 	g := NewWithT(t)
 	n := newTestNode(t, controlPlaneInput())
-	n.stub("nft", `[ -e "$CAPOM_ROOT/mended" ] || { echo "netlink: no" >&2; exit 1; }`)
+	n.stub("nft", `[ -e "$CAPOM_ROOT/repaired" ] || { echo "netlink: no" >&2; exit 1; }`)
 
 	n.start(scriptsDir+"/capom-guard", "first")
 
 	g.Eventually(func() string { return n.read("output") }, soon).Should(ContainSubstring("Guarding the tailnet's packets failed (attempt 3): netlink: no"))
 	g.Expect(n.read("output")).NotTo(ContainSubstring("run as root"), "nothing is loaded, not even the weaker rules")
-	n.write("mended", "", 0o644)
+	n.write("repaired", "", 0o644)
 	g.Eventually(func() string { return n.read("output") }, soon).Should(ContainSubstring("Guarding the tailnet's packets: done"))
 }
 
@@ -162,7 +162,7 @@ func TestRoundsDoNotRunAtOnce(t *testing.T) {
 	g := NewWithT(t)
 	n := newTestNode(t, controlPlaneInput())
 	n.groups("system.slice")
-	// Whoever finds another one loading fails, which would load the weaker rules.
+	// A run that finds another one loading fails; otherwise it would load the weaker rules.
 	n.stub("nft", `case $1 in -f) mkdir "$CAPOM_ROOT/loading" || exit 1; sleep 0.1; cp "$2" "$CAPOM_ROOT/table"; rmdir "$CAPOM_ROOT/loading" ;; esac`)
 	guard := filepath.Join(n.root, scriptsDir, "capom-guard")
 	cmd := exec.Command("sh", "-c", "for round in 1 2 3 4; do "+guard+" once & done; wait")
@@ -175,8 +175,8 @@ func TestRoundsDoNotRunAtOnce(t *testing.T) {
 	g.Expect(n.read("table")).To(ContainSubstring("cgroupv2"))
 }
 
-// inKernel runs a shell script in namespaces of its own, in which the guard meets the real nft, ip
-// and sysctl. The script finds the guard in $guard.
+// inKernel runs a shell script in namespaces of its own, where the guard meets the real nft, ip and
+// sysctl. The script finds the guard in $guard.
 func (n *testNode) inKernel(script string, unshared ...string) (string, error) {
 	n.t.Helper()
 	requireTool(n.t, "nft", "nftables")
@@ -238,9 +238,9 @@ $guard again
 	}
 }
 
-// metadataScript asks addresses of the cloud, another network namespace, from control groups, of
-// which the guard's are there when it starts and kubelet's is not. Nothing listens: what gets out
-// is refused at once, what is dropped is not answered.
+// metadataScript sends to addresses of the cloud, another network namespace, from control groups;
+// the guard's groups exist when it starts, kubelet's does not. Nothing listens: a packet that gets
+// out is refused at once, a dropped one is not answered.
 const metadataScript = `
 mount -t cgroup2 none /sys/fs/cgroup
 mkdir -p "$CAPOM_ROOT/sys/fs"
@@ -278,8 +278,8 @@ func newerThan(t *testing.T, major, minor int) bool {
 	return x > major || x == major && y >= minor
 }
 
-// inGroups runs metadataScript and what follows it in namespaces whose root control group is its
-// own.
+// inGroups runs metadataScript and the script after it in namespaces with a root control group of
+// their own.
 func (n *testNode) inGroups(script string) string {
 	n.t.Helper()
 	requireTool(n.t, "setpriv", "util-linux")

@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// FormatCloudConfig is the only bootstrap format that Render accepts; the empty string means the
+// FormatCloudConfig is the only bootstrap format accepted by Render; the empty string means the
 // same.
 const FormatCloudConfig = "cloud-config"
 
-// Input is everything that decides a machine's user data.
+// Input holds everything that decides a machine's user data.
 type Input struct {
 	// Bootstrap is the bootstrap Secret's "value": a cloud-config, usually headed "## template:
 	// jinja". It reaches cloud-init unchanged.
@@ -22,10 +22,10 @@ type Input struct {
 	BootstrapFormat string
 	// Hostname is the machine's name on the tailnet: a DNS label.
 	Hostname string
-	// HostnameOfInstance says that the user data is shared by many instances: Hostname is only how
-	// each one's name begins, see InstanceHostname.
+	// HostnameOfInstance is set if many instances share the user data: Hostname is then only the
+	// prefix of each name, see InstanceHostname.
 	HostnameOfInstance bool
-	// ControlPlane says that the machine runs an API server.
+	// ControlPlane is set if the machine runs an API server.
 	ControlPlane bool
 	// KubernetesVersion is the Machine's version, for example "v1.36.1".
 	KubernetesVersion string
@@ -52,9 +52,9 @@ const instanceSuffix = 12
 // MaxHostnamePrefix is the length in characters of the longest Hostname with HostnameOfInstance.
 const MaxHostnamePrefix = 63 - 1 - instanceSuffix
 
-// InstanceHostname is the name on the tailnet of an instance whose user data has
-// HostnameOfInstance: the prefix and the end of the instance's OCID, which is made of lower-case
-// letters and digits. Node and provider make it of what both know.
+// InstanceHostname is an instance's name on the tailnet if its user data has HostnameOfInstance:
+// the prefix and the end of the instance's OCID, in lower-case letters and digits. Node and
+// provider derive it independently, from facts known to both.
 func InstanceHostname(prefix, instanceID string) string {
 	return prefix + "-" + instanceID[max(0, len(instanceID)-instanceSuffix):]
 }
@@ -87,13 +87,13 @@ const (
 	// TailscalePackage installs the distribution's package from Tailscale's repository or
 	// Repository.
 	TailscalePackage TailscaleSource = "package"
-	// TailscaleArchive unpacks a release archive whose checksum is given.
+	// TailscaleArchive unpacks a release archive with a given checksum.
 	TailscaleArchive TailscaleSource = "archive"
 	// TailscaleImage expects tailscale in the image.
 	TailscaleImage TailscaleSource = "image"
 )
 
-// Tailscale is the client that the machine runs.
+// Tailscale is the machine's tailscale client.
 type Tailscale struct {
 	// Source is empty for TailscalePackage.
 	Source TailscaleSource
@@ -102,7 +102,7 @@ type Tailscale struct {
 	Version string
 	// Repository replaces https://pkgs.tailscale.com/stable for TailscalePackage.
 	Repository string
-	// RepositoryKeys are the fingerprints of the keys that may sign Repository. Empty means
+	// RepositoryKeys are the fingerprints of the keys trusted to sign Repository. Empty means
 	// Tailscale's own.
 	RepositoryKeys []string
 	// Archives are the release archives by architecture, "amd64" and "arm64", for TailscaleArchive.
@@ -125,12 +125,12 @@ type Packages struct {
 	// ContainerdRepository replaces https://download.docker.com/linux and is followed by /ubuntu or
 	// /rhel.
 	ContainerdRepository string
-	// KubernetesKeys and ContainerdKeys are the fingerprints of the keys that may sign the
+	// KubernetesKeys and ContainerdKeys are the fingerprints of the keys trusted to sign the
 	// repositories, 40 upper-case hexadecimal digits each. Empty means the keys of the public
 	// repositories.
 	KubernetesKeys []string
 	ContainerdKeys []string
-	// ContainerdVersion is exact, for example "2.2.6". Empty means the version that is tested.
+	// ContainerdVersion is exact, for example "2.2.6". Empty means the tested version.
 	ContainerdVersion string
 }
 
@@ -140,9 +140,9 @@ type Endpoint struct {
 	Host string
 	// Port is the API server's port. Zero means 6443.
 	Port int
-	// VIP says that Host is an address that the control planes hold and advertise on the tailnet.
+	// VIP is set if the control planes hold the address Host and advertise it on the tailnet.
 	VIP bool
-	// VIPRange is the Tailnet's range that Host was taken from. Required with VIP.
+	// VIPRange is the Tailnet's range containing Host. Required with VIP.
 	VIPRange netip.Prefix
 }
 

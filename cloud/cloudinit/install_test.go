@@ -41,7 +41,7 @@ func (n *testNode) fresh() {
 	n.stub("containerd", `echo "            SystemdCgroup = false"`)
 }
 
-// keys has curl fetch files of testdata/keys, one after the other, whatever it is asked for.
+// keys has curl fetch files of testdata/keys, one after the other, for any URL.
 func (n *testNode) keys(names ...string) {
 	var content strings.Builder
 	for _, name := range names {

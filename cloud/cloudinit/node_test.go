@@ -15,8 +15,8 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// requireTool skips a test that needs a program of the machine, and says what to install; in CI it
-// fails instead.
+// requireTool skips a test if the machine lacks a program, and names the package to install; in CI
+// it fails instead.
 func requireTool(t *testing.T, program, install string) string {
 	t.Helper()
 	found, err := exec.LookPath(program)
@@ -31,16 +31,16 @@ func requireTool(t *testing.T, program, install string) string {
 	return ""
 }
 
-// testNode is a directory in which the node's scripts run, with stand-ins for the programs they
-// call. Every call of a stand-in is a line in calls; what it prints and returns is a shell fragment
-// set by stub.
+// testNode is a directory for running the node's scripts, with stand-ins for the programs they
+// call. Every call of a stand-in is a line in calls; its output and exit status come from a shell
+// fragment set by stub.
 type testNode struct {
 	t     *testing.T
 	root  string
 	stubs string
 }
 
-// stubbed are the programs that must not touch the machine the tests run on.
+// stubbed are the programs with stand-ins: the real ones would touch the machine the tests run on.
 var stubbed = []string{
 	"systemctl", "tailscale", "tailscaled", "ip", "modprobe", "sysctl", "swapoff", "iptables", "firewall-cmd", "nft", "curl",
 	"apt-get", "apt-mark", "dnf", "containerd", "kubeadm", "kubelet", "mkfs.ext4", "mkfs.xfs", "blkid", "mount", "mountpoint",
@@ -87,8 +87,7 @@ func newTestNode(t *testing.T, in Input) *testNode {
 	return n
 }
 
-// onTailnet has tailscale and ip answer as on a node that has joined, once "joined" exists; it is
-// created by "up".
+// onTailnet has tailscale and ip answer as on a joined node once "joined" exists; "up" creates it.
 func (n *testNode) onTailnet(address string) {
 	n.stub("tailscale", fmt.Sprintf(`case $1 in
 version) echo 1.102.3 ;;
@@ -138,14 +137,14 @@ func (n *testNode) command(program string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// run runs one script to its end and gives what it printed.
+// run runs one script to its end and returns its output.
 func (n *testNode) run(script string, args ...string) (string, error) {
 	out, err := n.command(filepath.Join(scriptsDir, script), args...).CombinedOutput()
 	return string(out), err
 }
 
-// start runs a script that does not end by itself; it is stopped with the test, and output goes to
-// the file "output".
+// start runs a long-running script; it is stopped with the test, and output goes to the file
+// "output".
 func (n *testNode) start(program string, args ...string) *exec.Cmd {
 	n.t.Helper()
 	output, err := os.Create(filepath.Join(n.root, "output"))

@@ -15,11 +15,11 @@ import (
 	"strings"
 )
 
-// Parsed is what a node finds in its user data.
+// Parsed is a node's view of its user data.
 type Parsed struct {
 	// Bootstrap is the bootstrap provider's data, byte for byte.
 	Bootstrap []byte
-	// AuthKey is the tailnet key that the node joins with.
+	// AuthKey is the node's tailnet key for joining.
 	AuthKey Secret
 	// Hostname is the node's name on the tailnet, or the beginning of it: see HostnameOf.
 	Hostname string
@@ -34,7 +34,7 @@ type Parsed struct {
 	BootstrapMode     BootstrapMode
 	ProviderIDPrefix  string
 	PodNetworkMode    PodNetworkMode
-	// EndpointHost and EndpointPort are the control plane's endpoint; VIP says that control planes
+	// EndpointHost and EndpointPort are the control plane's endpoint; VIP is set if control planes
 	// hold and advertise it.
 	EndpointHost string
 	EndpointPort string
@@ -47,9 +47,9 @@ type Parsed struct {
 	Files map[string][]byte
 }
 
-// Parse reads user data as a node would and refuses what a node could not come up with: data that
-// is not gzip'd multi-part MIME, a missing bootstrap or node part, a damaged archive, missing
-// settings or key. Every error wraps ErrMalformed, and none repeats the data.
+// Parse reads user data as a node would and refuses data a node could not come up with: anything
+// but gzip'd multi-part MIME, a missing bootstrap or node part, a damaged archive, missing settings
+// or key. Every error wraps ErrMalformed, and none repeats the data.
 func Parse(userData []byte) (Parsed, error) {
 	message, err := decompress(userData)
 	if err != nil {
@@ -120,7 +120,7 @@ func parseFiles(bootstrap []byte, files map[string][]byte) (Parsed, error) {
 	}, nil
 }
 
-// HostnameOf is the name on the tailnet of the instance that has this user data.
+// HostnameOf is the name on the tailnet of the instance with this user data.
 func (p Parsed) HostnameOf(instanceID string) string {
 	if p.HostnameOfInstance {
 		return InstanceHostname(p.Hostname, instanceID)

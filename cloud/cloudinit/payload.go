@@ -63,7 +63,7 @@ func installPath(embedded string) (target string, mode int64) {
 	return "", 0
 }
 
-// machineFiles are those that differ from machine to machine.
+// machineFiles are the files that differ between machines.
 func machineFiles(in Input) []file {
 	return []file{
 		{path: nodeEnvPath, mode: 0o600, content: marshalEnv(nodeSettings(in))},
@@ -72,8 +72,8 @@ func machineFiles(in Input) []file {
 	}
 }
 
-// packedScripts are the files that all machines have, packed once: compressing them takes most of
-// the time that user data takes.
+// packedScripts are the files common to all machines, packed once: compressing them takes most of
+// the time of a rendering.
 var packedScripts = sync.OnceValues(func() ([]byte, error) {
 	files, err := scripts()
 	if err != nil {
@@ -99,9 +99,9 @@ func scripts() (files []file, err error) {
 	return files, err
 }
 
-// stripComments drops lines that are nothing but a comment, the "#!" line excepted: user data has
-// 32,000 bytes, and the comments are for readers of the repository. No script may rely on such a
-// line, in a here-document for instance.
+// stripComments drops comment-only lines, except the "#!" line: user data has 32,000 bytes, and the
+// comments are for readers of the repository. No script may rely on such a line, in a here-document
+// for instance.
 func stripComments(content []byte) []byte {
 	var out strings.Builder
 	for line := range strings.Lines(string(content)) {
@@ -114,9 +114,9 @@ func stripComments(content []byte) []byte {
 	return []byte(out.String())
 }
 
-// nodeScript is the shell script that cloud-init runs: the entry script, a marker line, and the
-// files as a tar archive in base64. Equal input gives equal bytes: entries are in an order and
-// carry no times or owners.
+// nodeScript is the shell script run by cloud-init: the entry script, a marker line, and the files
+// as a tar archive in base64. Equal input gives equal bytes: entries are in an order and carry no
+// times or owners.
 func nodeScript(in Input) ([]byte, error) {
 	entry, err := nodeFiles.ReadFile(entryScript)
 	if err != nil {
@@ -143,7 +143,7 @@ func nodeScript(in Input) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// pack makes a tar archive, or the beginning of one that another follows, and compresses it.
+// pack makes a tar archive, or the beginning of one continued by another, and compresses it.
 func pack(files []file, whole bool) ([]byte, error) {
 	var archive bytes.Buffer
 	out := tar.NewWriter(&archive)
@@ -188,7 +188,7 @@ func unpack(packed []byte) (map[string][]byte, error) {
 
 // compressors are kept, since each takes most of a megabyte, and every launch needs several.
 var compressors = sync.Pool{New: func() any {
-	// The level is one that there is.
+	// The level is valid, so there is no error.
 	writer, _ := gzip.NewWriterLevel(nil, gzip.BestCompression)
 	return writer
 }}

@@ -32,9 +32,9 @@ const (
 	preamble = "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=\"%s\"\n\n"
 )
 
-// Render gives the user data of a machine: gzip'd multi-part MIME, the form that goes, in base64,
-// into the instance's metadata. It returns *UnsupportedFormatError or *InvalidInputError; it does
-// not check the size, see CheckSize.
+// Render returns the user data of a machine: gzip'd multi-part MIME, ready to go, in base64, into
+// the instance's metadata. It returns *UnsupportedFormatError or *InvalidInputError; it does not
+// check the size, see CheckSize.
 func Render(in Input) ([]byte, error) {
 	in = in.withDefaults()
 	if err := in.validate(); err != nil {
@@ -72,7 +72,7 @@ func compose(bootstrap, script []byte) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// addPart writes plain ASCII as it is, which compresses best, and anything else as
+// addPart writes plain ASCII unchanged, since that compresses best, and anything else as
 // quoted-printable: Python's email package does not return other characters, or carriage returns,
 // of an unencoded part as they were.
 func addPart(parts *multipart.Writer, name, contentType string, content []byte) error {

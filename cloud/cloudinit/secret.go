@@ -10,7 +10,7 @@ import (
 
 const redacted = "[redacted]"
 
-// Secret is a string that no formatting, logging or JSON encoding shows. string(s) gives the value.
+// Secret is a string hidden from formatting, logging and JSON encoding. string(s) gives the value.
 type Secret string
 
 // String hides the value.

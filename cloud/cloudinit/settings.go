@@ -23,8 +23,8 @@ const (
 	defaultContainerdVersion = "2.2.6"
 )
 
-// Fingerprints of the keys that sign the public repositories. A key whose expiry is put off keeps
-// its fingerprint.
+// Fingerprints of the signing keys of the public repositories. A key keeps its fingerprint when its
+// expiry is extended.
 var (
 	// Tailscale's is "Package repository signing key", for deb and rpm (tailscale issues 3540,
 	// 13284, 15221).
@@ -37,8 +37,8 @@ var (
 	defaultContainerdKeys = []string{"9DC858229FC7DD38854AE2D88D81803C0EBFCD88", "060A61C51B558A7F742B77AAC52FEB6B621E9F35"}
 )
 
-// nodeSettings is the content of /etc/capom/node.env, which every script on the node reads. in has
-// its defaults.
+// nodeSettings is the content of /etc/capom/node.env, read by every script on the node. in has its
+// defaults.
 func nodeSettings(in Input) map[string]string {
 	role := "worker"
 	if in.ControlPlane {
@@ -95,7 +95,7 @@ func joinPrefixes(prefixes []netip.Prefix) string {
 	return strings.Join(words, " ")
 }
 
-// marshalEnv writes sorted KEY='value' lines that both a POSIX shell and unmarshalEnv read back
+// marshalEnv writes sorted KEY='value' lines; both a POSIX shell and unmarshalEnv read them back
 // exactly.
 func marshalEnv(settings map[string]string) []byte {
 	var out strings.Builder
@@ -105,8 +105,8 @@ func marshalEnv(settings map[string]string) []byte {
 	return []byte(out.String())
 }
 
-// unmarshalEnv is the inverse of marshalEnv and refuses everything else, so that a test or a
-// simulated node never reads a line that the shell would read differently.
+// unmarshalEnv is the inverse of marshalEnv and refuses everything else: a test or a simulated node
+// never reads a line differently from the shell.
 func unmarshalEnv(data []byte) (map[string]string, error) {
 	settings := map[string]string{}
 	for line := range strings.Lines(string(data)) {

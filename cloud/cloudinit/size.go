@@ -5,15 +5,15 @@ package cloudinit
 
 import "encoding/base64"
 
-// MaxMetadataBytes is what OCI accepts for metadata and extendedMetadata of one instance together
+// MaxMetadataBytes is OCI's limit for metadata and extendedMetadata of one instance together
 // (Oracle's documentation, "Updating Instance Metadata").
 const MaxMetadataBytes = 32000
 
-// UserDataKey is the metadata key under which OCI hands user data, in base64, to cloud-init.
+// UserDataKey is OCI's metadata key for cloud-init's user data, in base64.
 const UserDataKey = "user_data"
 
-// Size gives the bytes that the user data, in base64 and under its key, and all other metadata
-// take: keys and values.
+// Size is the total size in bytes of the user data, in base64 and under its key, and all other
+// metadata: keys and values.
 func Size(userData []byte, otherMetadata map[string]string) int {
 	size := len(UserDataKey) + base64.StdEncoding.EncodedLen(len(userData))
 	for key, value := range otherMetadata {

@@ -32,7 +32,7 @@ func TestKubeletDoesNotRunWithoutTheGuard(t *testing.T) {
 	g.Expect(slices.ContainsFunc(kubelet, func(line string) bool {
 		return strings.HasPrefix(line, "After=") && strings.Contains(line, "capom-guard.service")
 	})).To(BeTrue())
-	// systemd does not start a unit again whose requirement failed, and stops it with its
+	// systemd does not restart a unit after a failed requirement, and stops it with its
 	// requirement.
 	g.Expect(guard).To(ContainElements("ExecStartPre=/usr/local/sbin/capom-guard first", "TimeoutStartSec=infinity", "Restart=always", "StartLimitIntervalSec=0"))
 	g.Expect(strings.Join(guard, "\n")).NotTo(ContainSubstring("PartOf="), "a restart of tailscaled would restart kubelet, a stop would stop it for good")

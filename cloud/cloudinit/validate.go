@@ -31,7 +31,7 @@ const (
 	maxMTU = 65535
 )
 
-// withDefaults fills in what the field comments of Input promise for empty fields.
+// withDefaults fills empty fields with the defaults from the field comments of Input.
 func (in Input) withDefaults() Input {
 	if in.BootstrapMode == "" {
 		in.BootstrapMode = BootstrapPreinstalled
@@ -75,8 +75,8 @@ func (in Input) withDefaults() Input {
 	return in
 }
 
-// validate refuses what a node could not use. Values are also kept to characters that no shell,
-// unit or fstab reads as anything but text: quoting is right already, this is the second lock.
+// validate refuses values a node could not use. It also limits them to characters without a special
+// meaning in shells, units and fstab: a second safeguard beside the quoting.
 func (in Input) validate() error {
 	if in.BootstrapFormat != "" && in.BootstrapFormat != FormatCloudConfig {
 		return &UnsupportedFormatError{Format: in.BootstrapFormat}
@@ -259,7 +259,7 @@ func validateURL(field, value string) error {
 		return invalid(field, "no http or https URL")
 	}
 	if parsed.User != nil {
-		return invalid(field, "holds a password: user data can be read by whoever can read the instance")
+		return invalid(field, "holds a password: user data can be read by anyone who can read the instance")
 	}
 	return nil
 }

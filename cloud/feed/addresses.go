@@ -9,11 +9,11 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 )
 
-// addresses is how far the search for an instance's addresses is: they are looked for only when
-// somebody wants them, and once.
+// addresses is the progress of the search for an instance's addresses: it runs on request only, and
+// once.
 type addresses struct {
 	wanted bool
-	// untold says that nobody was told yet that the instance runs.
+	// untold is set while no Change has reported the instance as running.
 	untold bool
 	vnic   *oci.VNIC
 	err    error
@@ -26,7 +26,7 @@ func (a *addresses) want() {
 }
 
 // Addresses returns the primary VNIC of a running instance, or asks for it: found is false until it
-// was fetched, and err is what the last try failed with. A Change follows.
+// is fetched, and err is the error of the last try. A Change follows.
 func (b *Book) Addresses(id string) (vnic oci.VNIC, found bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -44,8 +44,8 @@ func (b *Book) Addresses(id string) (vnic oci.VNIC, found bool, err error) {
 	return oci.VNIC{}, false, r.addresses.err
 }
 
-// Wanted are the running instances whose addresses are asked for, and how many instances a list of
-// all shows.
+// Wanted are the running instances with requested addresses, and the number of instances in a list
+// of all.
 func (b *Book) Wanted() (ids []string, all int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -62,8 +62,8 @@ func (r *record) wantsAddresses() bool {
 	return r.addresses.wanted && !r.missing && r.instance.State == oci.StateRunning
 }
 
-// Addressed takes over an instance's primary VNIC, or what the search for it failed with; nil for
-// both if it has none yet.
+// Addressed records an instance's primary VNIC, or the error of the search for it; both are nil if
+// it has none yet.
 func (b *Book) Addressed(id string, vnic *oci.VNIC, err error) []Change {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -9,46 +9,46 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/placement"
 )
 
 const (
-	// listLag is for how long a list may not show an instance that was just launched.
+	// listLag is how long a list may miss a newly launched instance.
 	listLag = 30 * time.Second
-	// retention is for how long an instance that is no longer listed is remembered.
+	// retention is how long an unlisted instance is remembered.
 	retention = time.Hour
 )
 
-// Change is something that a reconciler has not seen yet.
+// Change is news for a reconciler.
 type Change struct {
 	// Account is the account's name.
 	Account string
-	// InstanceID is the OCID of the instance that changed; empty if the change is not about one.
+	// InstanceID is the OCID of the changed instance; empty if the change is not about one.
 	InstanceID string
-	// Machine is the namespace and name, with a slash between them, of the machine that waits for
-	// the change, or that the instance is tagged with. Empty with an empty InstanceID: the account
-	// answers again, or no longer does.
+	// Machine is the namespace/name of the machine waiting for the change, or of the machine in the
+	// instance's tag. Empty with an empty InstanceID: the account answers again, or no longer does.
 	Machine string
-	// MachinePool is the namespace and name, with a slash between them, of the machine pool that
-	// the instance is tagged with.
+	// MachinePool is the namespace/name of the machine pool in the instance's tag.
 	MachinePool string
-	// All says that nothing that is known of the account's machines is to be believed any more, or
-	// that all is again.
+	// All is set when the facts about the account's machines stop being trustworthy, or become so
+	// again.
 	All bool
 }
 
-// Sighting is what is known of an instance.
+// Sighting holds the known facts about an instance.
 type Sighting struct {
 	oci.Instance
 	// Listed is false if the last complete list did not show the instance, or none ever did: it may
 	// be gone, or new.
 	Listed bool
-	// Since is from when on it was in this state, as far as was seen: when the first list was begun
-	// that has shown it, or when a call did.
+	// Since is the earliest known time of this state: the start of the first list that showed it,
+	// or the time of a call that did.
 	Since time.Time
 }
 
-// Book is what is known of one account's instances with a machine's or a machine pool's tag. It is
-// safe for concurrent use.
+// Book holds one account's instances with a machine's or a machine pool's tag. It is safe for
+// concurrent use.
 type Book struct {
 	account string
 	// asked is called, without the lock, when the next poll may be due earlier than it was.
@@ -56,47 +56,50 @@ type Book struct {
 
 	mu        sync.Mutex
 	instances map[string]*record
-	// strangers are what the last complete list has shown of instances without a machine's tag.
+	// strangers are the instances without a machine's tag in the last complete list.
 	strangers []oci.Instance
+	// version counts what was taken over of instances.
+	version uint64
 	// began is when the last complete poll was begun, ended when it was complete, started when the
 	// last one of any end was begun.
 	began, ended, started time.Time
-	// underway says that a poll is, hurried that the next one is due at once.
+	// underway is set during a poll, hurried when the next one is due at once.
 	underway, hurried bool
-	// failure is what the last poll ended with, failures how many have since the last complete one.
+	// failure is the last poll's error, failures the number of failed polls since the last complete
+	// one.
 	failure  error
 	failures int
-	// told says that machines were woken to see the failure.
+	// told is set once machines were woken to see the failure.
 	told bool
-	// waiting are the machines that wait for a poll begun after a time.
+	// waiting are the machines waiting for a poll begun after a time.
 	waiting map[string]time.Time
-	// changed is when an instance that somebody asked for changed last.
+	// changed is the time of the last change of a requested instance.
 	changed time.Time
 }
 
 type record struct {
 	instance oci.Instance
-	// seen is when what is known was true: when its list was begun, or when it was noted.
+	// seen is the time of the facts: the start of their list, or the time of the call.
 	seen time.Time
 	// since is the first such time of its state.
 	since time.Time
-	// noted says that a call rather than a list has shown it; missing that a complete list did not
-	// show it.
+	// noted is set if a call rather than a list showed it; missing if a complete list did not show
+	// it.
 	noted, missing bool
-	// ours says that a reconciler of this process asked for it: the compartment may hold other
+	// ours is set if a reconciler of this process asked for it: the compartment may hold other
 	// managers' machines.
 	ours bool
-	// addresses is how far the search for its addresses is.
+	// addresses is the progress of the search for its addresses.
 	addresses addresses
 }
 
-// NewBook is the empty book of an account. asked is called when somebody asks for what polls have
-// not shown yet, so that the next one may be due earlier; it must not call the Book.
+// NewBook returns the empty cache of an account. asked is called when a caller needs facts no poll
+// has shown yet, so the next one may be due earlier; it must not call the Book.
 func NewBook(account string, asked func()) *Book {
 	return &Book{account: account, asked: asked, instances: map[string]*record{}, waiting: map[string]time.Time{}}
 }
 
-// Instance returns what is known of an instance; known is false if nothing is.
+// Instance returns the known facts about an instance; known is false if there are none.
 func (b *Book) Instance(id string) (seen Sighting, known bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -108,8 +111,8 @@ func (b *Book) Instance(id string) (seen Sighting, known bool) {
 	return Sighting{Instance: r.instance, Listed: !r.missing, Since: r.since}, true
 }
 
-// Tagged lists the instances of a machine or of a machine pool, those that are TERMINATED included
-// and those that are missing from the last complete list left out.
+// Tagged lists the instances of a machine or of a machine pool, including TERMINATED ones and
+// excluding those missing from the last complete list.
 func (b *Book) Tagged(uid string) []oci.Instance {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -123,8 +126,7 @@ func (b *Book) Tagged(uid string) []oci.Instance {
 	return found
 }
 
-// ownerOf is the UID that an instance is tagged with; empty if it is neither a machine's nor a
-// machine pool's.
+// ownerOf is the UID in an instance's tag; empty if it is neither a machine's nor a machine pool's.
 func ownerOf(instance oci.Instance) string {
 	if uid := instance.Tags[infrav1.MachineUIDTag]; uid != "" {
 		return uid
@@ -132,27 +134,49 @@ func ownerOf(instance oci.Instance) string {
 	return instance.Tags[infrav1.MachinePoolUIDTag]
 }
 
-// Strays lists the instances with a machine's or a machine pool's tag that are not TERMINATED, as
-// far as lists show them, and of no machine that is known. The tag of a pool's instance names no
-// machine: those are all strays.
-func (b *Book) Strays(known func(machineUID string) bool) []oci.Instance {
+// Uncounted is an instance and its use not counted for any machine.
+type Uncounted struct {
+	oci.Instance
+	Size placement.Size
+}
+
+// Uncounted lists the listed, not TERMINATED instances with a machine's or a machine pool's tag and
+// a larger use than counted for the machine in the tag: the machine is unknown, has another
+// instance, or claims to be smaller. Users can write all of this. The tag of a pool's instance
+// names no machine: those are all uncounted.
+func (b *Book) Uncounted(counted func(ownership.Mark) placement.Size) []Uncounted {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	var strays []oci.Instance
+	left := map[ownership.Mark]placement.Size{}
+	var uncounted []Uncounted
 	for _, r := range b.instances {
 		if r.missing || r.instance.State == oci.StateTerminated {
 			continue
 		}
-		if uid := r.instance.Tags[infrav1.MachineUIDTag]; uid == "" || !known(uid) {
-			strays = append(strays, r.instance)
+		mark, size := ownership.MachineIn(r.instance.Tags), placement.SizeOf(r.instance.OCPUs, r.instance.MemoryGB)
+		rest, begun := left[mark]
+		if !begun {
+			rest = counted(mark)
+		}
+		left[mark] = rest.Beyond(size)
+		if size = size.Beyond(rest); size != (placement.Size{}) {
+			uncounted = append(uncounted, Uncounted{r.instance, size})
 		}
 	}
-	return strays
+	return uncounted
 }
 
-// Claimed lists the instances with a machine's or a machine pool's tag that are there to stay, as
-// of the last complete list: neither on their way out nor missing. began is when that list was
-// begun; zero if there was none.
+// Version changes with what is known of instances: what was derived from it holds as long as the
+// version does.
+func (b *Book) Version() uint64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.version
+}
+
+// Claimed lists the lasting instances with a machine's or a machine pool's tag, as of the last
+// complete list: neither on their way out nor missing. began is the start of this list; zero if
+// there was none.
 func (b *Book) Claimed() (instances []oci.Instance, began time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -164,16 +188,15 @@ func (b *Book) Claimed() (instances []oci.Instance, began time.Time) {
 	return instances, b.began
 }
 
-// Others lists the instances of others in the compartment that are not TERMINATED. Only place,
-// shape and size of them are known.
+// Others lists the not TERMINATED instances of others in the compartment. Only their place, shape
+// and size are known.
 func (b *Book) Others() []oci.Instance {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.strangers
 }
 
-// Note takes over what a call about one instance has answered at the time, so that it is not
-// forgotten until lists show it.
+// Note records a call's answer about one instance, with its time, and keeps it until lists show it.
 func (b *Book) Note(instance oci.Instance, now time.Time) {
 	defer b.asked()
 	b.mu.Lock()
@@ -187,17 +210,18 @@ func (b *Book) Note(instance oci.Instance, now time.Time) {
 		b.changed, r.since = now, now
 	}
 	r.instance, r.seen, r.noted, r.missing, r.ours = instance, now, true, false, true
+	b.version++
 }
 
-// PolledSince tells whether a list that was begun at or after the time was read to its end.
+// PolledSince tells whether a list begun at or after the time was read to its end.
 func (b *Book) PolledSince(since time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return !b.began.IsZero() && !b.began.Before(since)
 }
 
-// Await asks for a poll that is begun at or after the time, and for a Change with the machine once
-// it has ended, well or not.
+// Await asks for a poll begun at or after the time, and for a Change with the machine once it has
+// ended, successfully or not.
 func (b *Book) Await(machine string, since time.Time) {
 	defer b.asked()
 	b.mu.Lock()
@@ -215,7 +239,7 @@ func (b *Book) Hurry() {
 	b.hurried = true
 }
 
-// Age is for how long nothing newer is known; ok is false before the first complete poll.
+// Age is the time since the last complete list was begun; ok is false before the first one.
 func (b *Book) Age(now time.Time) (age time.Duration, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

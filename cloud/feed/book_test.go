@@ -5,6 +5,7 @@ package feed_test
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,6 +15,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/placement"
 )
 
 var start = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
@@ -34,7 +37,7 @@ func newDiary() *diary {
 
 func (d *diary) pass(duration time.Duration) { d.now = d.now.Add(duration) }
 
-// poll is a poll that takes a second and shows the instances.
+// poll is a poll of one second showing the instances.
 func (d *diary) poll(instances ...oci.Instance) []feed.Change {
 	d.began = d.now
 	d.Begin(d.began)
@@ -72,7 +75,7 @@ func TestOnlyWhatIsNewIsAChange(t *testing.T) {
 	stranger := oci.Instance{Resource: oci.Resource{ID: "stranger", State: oci.StateRunning}}
 	g.Expect(d.poll(machineInstance("a", oci.StateRunning), stranger)).To(ConsistOf(changeOf("a")))
 	_, known := d.Instance("stranger")
-	g.Expect(known).To(BeFalse(), "instances of other owners are nobody's business")
+	g.Expect(known).To(BeFalse(), "instances of other owners are left out")
 
 	d.pass(time.Minute)
 	g.Expect(d.poll(machineInstance("a", oci.StateRunning), stranger)).To(BeEmpty())
@@ -311,20 +314,48 @@ func TestInstancesOfAMachinePoolAreKeptForIt(t *testing.T) {
 	g.Expect(d.Tagged("uid-pool")).To(ConsistOf(pooled))
 }
 
-func TestStraysAreInstancesOfNoMachineInSight(t *testing.T) {
+func TestUncountedIsWhatNoMachineInSightCountsFor(t *testing.T) {
 	g := NewWithT(t)
 	d := newDiary()
-	ofPool := oci.Instance{Resource: oci.Resource{ID: "pooled", State: oci.StateRunning, Tags: map[string]string{
+	sized := func(id string, state oci.LifecycleState, machine string, ocpus float64) oci.Instance {
+		return oci.Instance{OCPUs: ocpus, MemoryGB: 6, Resource: oci.Resource{ID: id, State: state, Tags: map[string]string{
+			infrav1.MachineUIDTag: "uid", infrav1.MachineNameTag: "ns/" + machine,
+		}}}
+	}
+	ofPool := oci.Instance{OCPUs: 1, Resource: oci.Resource{ID: "pooled", State: oci.StateRunning, Tags: map[string]string{
 		infrav1.MachinePoolUIDTag: "uid-pool",
 	}}}
-	d.poll(machineInstance("known", oci.StateRunning), machineInstance("lost", oci.StateStopped), ofPool,
-		machineInstance("ended", oci.StateTerminated), oci.Instance{Shape: "somebody-elses", Resource: oci.Resource{State: oci.StateRunning}})
-
-	var strays []string
-	for _, stray := range d.Strays(func(machineUID string) bool { return machineUID == "uid-known" }) {
-		strays = append(strays, stray.ID)
+	d.poll(sized("known", oci.StateRunning, "known", 2), sized("larger", oci.StateRunning, "larger", 4), sized("lost", oci.StateStopped, "lost", 2),
+		sized("twin-1", oci.StateRunning, "twin", 2), sized("twin-2", oci.StateRunning, "twin", 2), ofPool,
+		sized("ended", oci.StateTerminated, "gone", 2), oci.Instance{Shape: "somebody-elses", Resource: oci.Resource{State: oci.StateRunning}})
+	of := func(machine string) ownership.Mark { return ownership.Machine("uid", "ns", machine).Mark() }
+	counted := map[ownership.Mark]placement.Size{}
+	for _, machine := range []string{"known", "larger", "twin"} {
+		counted[of(machine)] = placement.SizeOf(2, 6)
 	}
-	g.Expect(strays).To(ConsistOf("lost", "pooled"))
+
+	uncounted := map[string]placement.Size{}
+	for _, instance := range d.Uncounted(func(mark ownership.Mark) placement.Size { return counted[mark] }) {
+		uncounted[strings.TrimRight(instance.ID, "-12")] = instance.Size
+	}
+	g.Expect(uncounted).To(Equal(map[string]placement.Size{
+		"larger": {OCPUs: 2}, "lost": placement.SizeOf(2, 6), "twin": placement.SizeOf(2, 6), "pooled": placement.SizeOf(1, 0),
+	}))
 	g.Expect(d.Others()).To(HaveLen(1))
 	g.Expect(d.Others()[0].Shape).To(Equal("somebody-elses"))
+}
+
+func TestTheVersionChangesWithWhatIsKnownOfInstances(t *testing.T) {
+	g := NewWithT(t)
+	d := newDiary()
+	instance := machineInstance("one", oci.StateRunning)
+	changes := func(change func()) bool {
+		before := d.Version()
+		change()
+		return d.Version() != before
+	}
+	g.Expect(changes(func() { d.poll(instance) })).To(BeTrue())
+	g.Expect(changes(func() { d.Note(instance, d.now) })).To(BeTrue())
+	g.Expect(changes(func() { d.fail(errSilent) })).To(BeFalse())
+	g.Expect(changes(func() { d.Tagged("uid") })).To(BeFalse())
 }

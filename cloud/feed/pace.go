@@ -16,14 +16,13 @@ type Pace struct {
 	Rest, Progress time.Duration
 }
 
-// calming is how many times the present interval must pass without a change before it grows: an
-// instance that is stuck is not worth the haste that a booting one is.
+// calming is how many times the present interval must pass without a change before it grows: a
+// stuck instance deserves less haste than a booting one.
 const calming = 6
 
-// Next is when the next poll is due. It is one of three: soon, for a machine that waits for it;
-// after a time that grows with the time since the last change, while an instance is on its way from
-// one state to another; and at rest. After a failure it is as late as the service asks, and later
-// with each failure.
+// Next is when the next poll is due. It is one of three: soon, if a machine waits for it; after an
+// interval that grows with the time since the last change, while an instance changes state; and at
+// rest. After a failure it is as late as the service asks, and later with each failure.
 func (b *Book) Next(pace Pace) time.Time {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -44,7 +43,7 @@ func (b *Book) Next(pace Pace) time.Time {
 	return b.started.Add(interval)
 }
 
-// busy tells whether an instance that was asked for is on its way.
+// busy tells whether a requested instance is changing state.
 func (b *Book) busy() bool {
 	for _, r := range b.instances {
 		if r.ours && !r.missing && onItsWay(r.instance.State) || r.wantsAddresses() {

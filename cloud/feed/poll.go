@@ -12,12 +12,11 @@ import (
 )
 
 const (
-	// failing is how many polls in a row must fail before an account counts as one that does not
-	// answer.
+	// failing is how many polls in a row must fail before an account counts as unresponsive.
 	failing = 2
-	// patience is for how long what is known is believed while the account does not answer.
+	// patience is how long facts stay trustworthy while the account does not answer.
 	patience = 2 * time.Minute
-	// Slow is how long a poll may take before nobody waits for its end.
+	// Slow is how long callers wait for the end of a poll.
 	Slow = 10 * time.Second
 )
 
@@ -28,9 +27,9 @@ func (b *Book) Begin(now time.Time) {
 	b.started, b.underway, b.hurried = now, true, false
 }
 
-// Complete takes over a list that was read to its end, and returns what it changes. began is the
-// time of its Begin. That an instance runs is told together with its addresses, by Addressed, if
-// those are wanted: they are looked for next, and who waits for the one needs the other.
+// Complete takes over a list read to its end, and returns the changes. began is the time of its
+// Begin. A running instance with wanted addresses is reported by Addressed, together with them:
+// they are looked for next, and its waiters need both.
 func (b *Book) Complete(listed []oci.Instance, began, now time.Time) []Change {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -64,6 +63,7 @@ func (b *Book) Complete(listed []oci.Instance, began, now time.Time) []Change {
 		}
 	}
 	b.strangers = strangers
+	b.version++
 	b.began, b.ended, b.underway = began, now, false
 	if b.told || b.failures >= failing {
 		changes = append(changes, Change{Account: b.account, All: b.told})
@@ -72,8 +72,8 @@ func (b *Book) Complete(listed []oci.Instance, began, now time.Time) []Change {
 	return append(changes, b.served(began)...)
 }
 
-// show takes over what a list says of one instance, and tells whether that is new, and whether its
-// addresses are looked for next. What was noted after the list was begun is newer.
+// show takes over a list's entry for one instance, and tells whether it is new, and whether its
+// addresses are looked for next. Facts noted after the list was begun are newer.
 func (b *Book) show(instance oci.Instance, began time.Time) (fresh, addressed bool) {
 	r := b.instances[instance.ID]
 	if r == nil {
@@ -89,7 +89,7 @@ func (b *Book) show(instance oci.Instance, began time.Time) (fresh, addressed bo
 	missing, claimed := r.missing, r.instance.Tags[infrav1.HeldByTag] != instance.Tags[infrav1.HeldByTag]
 	fresh = missing || r.instance.State != instance.State
 	if fresh && instance.State == oci.StateRunning && r.ours {
-		// It came up under our eyes: its addresses are what is asked for next.
+		// It came up while we watched: its addresses are needed next.
 		r.addresses.want()
 	}
 	r.instance, r.seen, r.noted, r.missing = instance, began, false, false
@@ -97,7 +97,7 @@ func (b *Book) show(instance oci.Instance, began time.Time) (fresh, addressed bo
 	return fresh || claimed, fresh && r.addresses.untold
 }
 
-// vanish marks an instance that a complete list does not show, and tells whether that is new.
+// vanish marks an instance missing from a complete list, and tells whether that is new.
 func (r *record) vanish(began time.Time) bool {
 	since := r.seen
 	if r.noted {
@@ -124,7 +124,7 @@ func (b *Book) about(instance oci.Instance) Change {
 	}
 }
 
-// served are the machines that waited for a poll begun by then.
+// served are the machines waiting for a poll begun by then.
 func (b *Book) served(began time.Time) []Change {
 	var changes []Change
 	for machine, since := range b.waiting {
@@ -136,8 +136,7 @@ func (b *Book) served(began time.Time) []Change {
 	return changes
 }
 
-// Fail takes over what a poll failed with. Nothing that is known becomes less so: pages that were
-// read before are dropped.
+// Fail records a poll's error. Known facts stay known: pages read before the error are dropped.
 func (b *Book) Fail(err error, began, now time.Time) []Change {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -152,8 +151,8 @@ func (b *Book) Fail(err error, began, now time.Time) []Change {
 	return changes
 }
 
-// Trouble is why what is known is not to be believed: nil, or what the last poll failed with. A
-// refusal counts at once, silence only once what is known is too old.
+// Trouble is why the facts are not to be trusted: nil, or the last poll's error. A refusal counts
+// at once, silence only once the facts are too old.
 func (b *Book) Trouble(now time.Time) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -168,8 +167,8 @@ func (b *Book) trouble(now time.Time) error {
 	return b.failure
 }
 
-// Answering tells whether it is worth to wait for a poll: not for an account that failed more than
-// once in a row, or that holds a poll up.
+// Answering tells whether it is worth waiting for a poll: not if the account failed more than once
+// in a row, or holds a poll up.
 func (b *Book) Answering(now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -177,8 +176,8 @@ func (b *Book) Answering(now time.Time) bool {
 	return b.failures < failing && !held
 }
 
-// Last is when the last complete poll was begun, zero if there was none, and what those since have
-// failed with.
+// Last is the start of the last complete poll, zero if there was none, and the error of those
+// since.
 func (b *Book) Last() (began time.Time, failure error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -5,11 +5,11 @@ package image
 
 import "fmt"
 
-// NotFoundError says that the account has no such image.
+// NotFoundError reports an image missing from the account.
 type NotFoundError struct {
 	// Image is the image as the machine names it.
 	Image string
-	// State is OCI's state of an image that exists and cannot be used; empty otherwise.
+	// State is OCI's state of an existing but unusable image; empty otherwise.
 	State string
 }
 
@@ -18,10 +18,10 @@ func (e *NotFoundError) Error() string {
 	if e.State != "" {
 		return fmt.Sprintf("image %s is %s: wait until it is AVAILABLE, or use another one", e.Image, e.State)
 	}
-	return fmt.Sprintf("image %s does not exist or may not be read: mend spec.image, or import the image there", e.Image)
+	return fmt.Sprintf("image %s does not exist or may not be read: fix spec.image, or import the image there", e.Image)
 }
 
-// MismatchError says that the image cannot run on the shape.
+// MismatchError reports an image unable to run on the shape.
 type MismatchError struct {
 	// Image is the image as the machine names it, Shape the shape's name.
 	Image, Shape string
@@ -29,10 +29,10 @@ type MismatchError struct {
 
 // Error names both and the remedy.
 func (e *MismatchError) Error() string {
-	return fmt.Sprintf("image %s cannot run on shape %s, probably for its architecture: mend spec.image or spec.shapes", e.Image, e.Shape)
+	return fmt.Sprintf("image %s cannot run on shape %s, probably for its architecture: fix spec.image or spec.shapes", e.Image, e.Shape)
 }
 
-// ShapeNotFoundError says that the availability domain does not have the shape.
+// ShapeNotFoundError reports a shape missing from the availability domain.
 type ShapeNotFoundError struct {
 	// Shape is its name; AvailabilityDomain OCI's name, empty for the whole region.
 	Shape, AvailabilityDomain string
@@ -44,5 +44,5 @@ func (e *ShapeNotFoundError) Error() string {
 	if e.AvailabilityDomain != "" {
 		where = e.AvailabilityDomain
 	}
-	return fmt.Sprintf("shape %s does not exist in %s: mend spec.shapes", e.Shape, where)
+	return fmt.Sprintf("shape %s does not exist in %s: fix spec.shapes", e.Shape, where)
 }

@@ -1,8 +1,7 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package image finds the image that a machine's boot volume is made from, in one account and for
-// one shape.
+// Package image finds the image of a machine's boot volume, in one account and for one shape.
 package image
 
 import (
@@ -14,7 +13,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 )
 
-// client is what is asked of an account.
+// client has the calls made to an account.
 type client interface {
 	Image(ctx context.Context, id string) (oci.Image, error)
 	Images(ctx context.Context, filter oci.ImageFilter) ([]oci.Image, error)
@@ -28,15 +27,15 @@ var _ client = (*oci.Client)(nil)
 type Query struct {
 	// Image is the machine's choice: an OCID, a display name or a platform image.
 	Image infrav1.Image
-	// Shape is the name of the shape that it has to run on.
+	// Shape is the name of the shape to run on.
 	Shape string
-	// AvailabilityDomain is OCI's name of the one that the shape has to exist in.
+	// AvailabilityDomain is OCI's name of the availability domain to have the shape.
 	AvailabilityDomain string
 }
 
-// Find returns the image's OCID: the one given, if it can run on the shape; else the newest that
-// can. Beside the account's errors it returns *NotFoundError, *MismatchError and
-// *ShapeNotFoundError, which repeat until something is mended.
+// Find returns the image's OCID: the given one, if it can run on the shape; else the newest able
+// to. Beside the account's errors it returns *NotFoundError, *MismatchError and
+// *ShapeNotFoundError; these repeat until the user fixes the cause.
 func Find(ctx context.Context, c client, query Query) (string, error) {
 	if query.Image.ID != "" {
 		return byID(ctx, c, query)
@@ -83,9 +82,9 @@ func byID(ctx context.Context, c client, query Query) (string, error) {
 	return image.ID, explain(ctx, c, query, nil)
 }
 
-// explain tells a shape that does not exist from what would otherwise be the reason, or the answer:
-// an image is for a shape of the region, and not each of the region's shapes is in each
-// availability domain (VM.Standard.E2.1.Micro is in one).
+// explain returns a *ShapeNotFoundError if the shape does not exist, else otherwise: an image is
+// for a shape of the region, and not each of the region's shapes is in each availability domain
+// (VM.Standard.E2.1.Micro is in one).
 func explain(ctx context.Context, c client, query Query, otherwise error) error {
 	shapes, err := c.Shapes(ctx, query.AvailabilityDomain)
 	if err != nil {

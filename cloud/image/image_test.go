@@ -100,11 +100,11 @@ func TestWhyThereIsNoImage(t *testing.T) {
 	} {
 		_, err := Find(t.Context(), c, world.query)
 		g.Expect(err).To(Equal(world.want), name)
-		g.Expect(err.Error()).To(ContainSubstring("mend spec."), name)
+		g.Expect(err.Error()).To(ContainSubstring("fix spec."), name)
 	}
 }
 
-// oneDomain has no shape in any availability domain but AD-1.
+// oneDomain has shapes in the availability domain AD-1 only.
 type oneDomain struct{ *oci.Client }
 
 func (c oneDomain) Shapes(ctx context.Context, availabilityDomain string) ([]oci.Shape, error) {

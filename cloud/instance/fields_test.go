@@ -12,7 +12,8 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 )
 
-// notLaunched are the fields of a machine's spec that a launch does not have, and what has them.
+// notLaunched are the fields of a machine's spec without a place in a launch, and where they go
+// instead.
 var notLaunched = map[string]string{
 	"ProviderID": "it says what was launched",
 	"Accounts":   "the placement, which chooses the account",

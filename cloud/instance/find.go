@@ -22,7 +22,7 @@ type lister interface {
 
 var _ lister = (*oci.Client)(nil)
 
-// DuplicatedError says that several live instances carry the machine's tag.
+// DuplicatedError reports several live instances with the machine's tag.
 type DuplicatedError struct {
 	// IDs are the instances' OCIDs, sorted.
 	IDs []string
@@ -34,14 +34,14 @@ func (e *DuplicatedError) Error() string {
 		len(e.IDs), infrav1.MachineUIDTag, strings.Join(e.IDs, ", "))
 }
 
-// Own is an instance that is proven to be an object's.
+// Own is an instance proven to be an object's.
 type Own struct {
 	oci.Instance
-	// Proof is what verbs that change or end it take.
+	// Proof is for the verbs that change or terminate it.
 	Proof ownership.Proof
 }
 
-// Of are those of the instances that carry the owner's tags, oldest first.
+// Of are the instances with the owner's tags, oldest first.
 func Of(owner ownership.Owner, instances []oci.Instance) []Own {
 	var own []Own
 	for _, found := range instances {
@@ -55,13 +55,12 @@ func Of(owner ownership.Owner, instances []oci.Instance) []Own {
 	return own
 }
 
-// Remaining are those of an owner's instances that are not TERMINATED, oldest first.
+// Remaining are an owner's instances except TERMINATED ones, oldest first.
 func Remaining(owner ownership.Owner, instances []oci.Instance) []Own {
 	return slices.DeleteFunc(Of(owner, instances), func(i Own) bool { return i.State == oci.StateTerminated })
 }
 
-// Ended tells whether all that OCI still lists of the owner is TERMINATED, and that it lists
-// something.
+// Ended tells whether OCI still lists instances of the owner, and all of them as TERMINATED.
 func Ended(ctx context.Context, c lister, owner ownership.Owner) (bool, error) {
 	all, err := c.ListInstances(ctx)
 	if err != nil {
@@ -71,8 +70,8 @@ func Ended(ctx context.Context, c lister, owner ownership.Owner) (bool, error) {
 	return len(own) > 0 && !slices.ContainsFunc(own, func(i Own) bool { return i.State != oci.StateTerminated }), nil
 }
 
-// Live returns the one instance among them that can be adopted: it is neither gone nor about to go.
-// found is false if there is none; two are a *DuplicatedError.
+// Live returns the one adoptable instance among them: neither gone nor about to go. found is false
+// if there is none; two are a *DuplicatedError.
 func Live(instances []Own) (live Own, found bool, err error) {
 	var ids []string
 	for _, candidate := range instances {

@@ -16,7 +16,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
-// account holds instances and volumes in memory and remembers what was ended.
+// account holds instances and volumes in memory and remembers the terminated ones.
 type account struct {
 	instances []oci.Instance
 	// boots are boot volumes by instance, data all data volumes, attached their attachments,
@@ -25,7 +25,7 @@ type account struct {
 	data      []oci.Volume
 	attached  []oci.VolumeAttachment
 	goneSince time.Time
-	// getErr, probeErr and terminateErr are what the calls fail with.
+	// getErr, probeErr and terminateErr are the errors of the calls.
 	getErr, probeErr, terminateErr error
 	terminated, deleted            []string
 }

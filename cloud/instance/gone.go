@@ -24,7 +24,7 @@ type terminator interface {
 	TerminateInstance(ctx context.Context, own ownership.Proof) error
 }
 
-// remover ends an instance and its volumes.
+// remover terminates an instance and deletes its volumes.
 type remover interface {
 	observer
 	terminator
@@ -40,9 +40,9 @@ var (
 	_ attacher = (*oci.Client)(nil)
 )
 
-// Observe returns the instance. OCI answers 404 for what is gone and for what may not be seen:
-// exists is false only if the compartment can be read at the same time, and err is the 404 itself
-// if not even that is allowed.
+// Observe returns the instance. OCI answers 404 for a resource that is gone and for one that may
+// not be seen: exists is false only if the compartment can be read at the same time, and err is the
+// 404 itself if not even that is allowed.
 func Observe(ctx context.Context, c observer, id string) (instance oci.Instance, exists bool, err error) {
 	instance, err = c.GetInstance(ctx, id)
 	if err == nil {
@@ -57,16 +57,16 @@ func Observe(ctx context.Context, c observer, id string) (instance oci.Instance,
 	return oci.Instance{}, false, nil
 }
 
-// Removal is how far the end of an instance is.
+// Removal is the progress of an instance's termination.
 type Removal struct {
 	// State is OCI's of the instance; empty once it is not even listed.
 	State oci.LifecycleState
-	// Gone says that the instance is gone, on evidence.
+	// Gone is set once the instance is gone, on evidence.
 	Gone bool
 }
 
-// Remove asks for the instance's end, unless that was done, and looks how far it is. It does not
-// wait.
+// Remove asks for the instance's termination, unless that was done, and returns its progress. It
+// does not wait.
 func Remove(ctx context.Context, c remover, own ownership.Proof) (Removal, error) {
 	instance, exists, err := Observe(ctx, c, own.ID())
 	switch {
@@ -78,7 +78,7 @@ func Remove(ctx context.Context, c remover, own ownership.Proof) (Removal, error
 	return End(ctx, c, own, instance.State)
 }
 
-// End is Remove for an instance that was seen in the state.
+// End is Remove for an instance seen in the state.
 func End(ctx context.Context, c terminator, own ownership.Proof, state oci.LifecycleState) (Removal, error) {
 	switch state {
 	case oci.StateTerminated:
@@ -95,24 +95,23 @@ func End(ctx context.Context, c terminator, own ownership.Proof, state oci.Lifec
 	return Removal{State: oci.StateTerminating}, err
 }
 
-// Volumes are what to look for after an instance is gone.
+// Volumes says which volumes to look for after an instance is gone.
 type Volumes struct {
 	// Instance is proven; AvailabilityDomain is where it was.
 	Instance           ownership.Proof
 	AvailabilityDomain string
-	// Data are the data volumes that go with it: those that Leaving has shown and status has
-	// recorded.
+	// Data are the data volumes to delete with it, from Leaving and as recorded in status.
 	Data []ownership.Proof
-	// GoneSince is from when on OCI's lists count: what was listed before may be of an instance
-	// that was not gone, or not there yet.
+	// GoneSince is the time from which OCI's lists count: an earlier list may predate the end of
+	// the instance, or its launch.
 	GoneSince time.Time
-	// Age is how old a list may be besides: who waits for volumes to be gone has to see newer ones.
+	// Age is how old a list may be besides: a caller waiting for the end of volumes needs newer
+	// ones.
 	Age time.Duration
 }
 
-// RemoveVolumes deletes volumes that outlived their instance and tells whether all are gone.
-// TerminateInstance takes them along; this is for the launches and terminations that OCI did not
-// finish.
+// RemoveVolumes deletes volumes left behind by their instance and tells whether all are gone.
+// TerminateInstance deletes them too; this is for launches and terminations OCI did not finish.
 func RemoveVolumes(ctx context.Context, c remover, volumes Volumes) (gone bool, err error) {
 	boots, err := c.BootVolumesOf(ctx, volumes.AvailabilityDomain, volumes.Instance.ID(), volumes.GoneSince, volumes.Age)
 	if err != nil {
@@ -162,16 +161,16 @@ func unlessGone(err error) error {
 	return err
 }
 
-// attacher shows what is attached to instances.
+// attacher shows the attachments of instances.
 type attacher interface {
 	DataVolumeAttachments(ctx context.Context, instanceID string) ([]oci.VolumeAttachment, error)
 	DataVolumesSince(ctx context.Context, since time.Time, age time.Duration) ([]oci.Volume, error)
 }
 
-// Leaving are the OCIDs of the data volumes that go with an instance when it ends: those that are
-// attached to it now and have one of the names that the provider gave at its launch. What somebody
-// has detached, to rescue it, stays; so does what somebody else has attached. Ask before the end,
-// and record the answer: afterwards nothing tells them apart.
+// Leaving are the OCIDs of the data volumes to delete with an instance: attached to it now, under
+// one of the names given by the provider at its launch. A volume detached by a user, to rescue it,
+// stays; so does a volume attached by others. Ask before the termination, and record the answer:
+// afterwards nothing tells them apart.
 func Leaving(ctx context.Context, c attacher, own ownership.Proof, names []string, since time.Time, age time.Duration) ([]string, error) {
 	if len(names) == 0 {
 		return nil, nil

@@ -14,7 +14,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
-// Launch is everything that decides a launch.
+// Launch holds everything that decides a launch.
 type Launch struct {
 	// Machine is the machine's spec.
 	Machine infrav1.OCIMeshMachineSpec
@@ -27,7 +27,7 @@ type Launch struct {
 	Hostname string
 	// Tags are put on the instance beside the machine's own.
 	Tags map[string]string
-	// UserData as cloud-init is to see it.
+	// UserData as cloud-init will see it.
 	UserData []byte
 	// KeyID is the id of the tailnet key in the user data. A launch with another key is another
 	// launch.
@@ -38,8 +38,8 @@ type Launch struct {
 // Source: OCI documentation, "Connecting to Volumes With Consistent Device Paths".
 const deviceLetters = "bcdefghijklmnopqrstuvwxyz"
 
-// Spec builds what OCI is asked for. The same Launch gives the same Spec, on which the retry token
-// depends.
+// Spec builds the request to OCI. The same Launch gives the same Spec: the retry token depends on
+// it.
 func Spec(launch Launch) oci.LaunchSpec {
 	spec := oci.LaunchSpec{
 		DisplayName:        launch.Hostname,
@@ -77,7 +77,7 @@ func Spec(launch Launch) oci.LaunchSpec {
 	return spec
 }
 
-// Metadata is what counts, beside the user data, towards OCI's limit of an instance's metadata.
+// Metadata counts, beside the user data, towards OCI's limit of an instance's metadata.
 func Metadata(spec infrav1.OCIMeshMachineSpec) map[string]string {
 	if len(spec.SSHAuthorizedKeys) == 0 {
 		return nil
@@ -85,16 +85,16 @@ func Metadata(spec infrav1.OCIMeshMachineSpec) map[string]string {
 	return map[string]string{"ssh_authorized_keys": strings.Join(spec.SSHAuthorizedKeys, "\n")}
 }
 
-// Device is the path under which the machine sees its i-th data volume, from 0; the API allows 8.
+// Device is the device path of the machine's i-th data volume, from 0; the API allows 8.
 func Device(i int) string { return "/dev/oracleoci/oraclevd" + deviceLetters[i:i+1] }
 
-// VolumeName is the display name of a data volume. OCI takes no tags for a volume that is created
-// with its instance; the hostname, which holds a part of the machine's UID, tells it from volumes
-// that others attached.
+// VolumeName is the display name of a data volume. OCI takes no tags for a volume created with its
+// instance; the hostname, with its part of the machine's UID, tells it from volumes attached by
+// others.
 func VolumeName(hostname, volume string) string { return hostname + "-" + volume }
 
 // RetryToken makes repeated launches of one attempt at one place with one key a single launch: all
-// that is sent under one token must be the same. It has 64 characters, the most that OCI takes.
+// requests with one token must be the same. It has 64 characters, OCI's maximum.
 func RetryToken(owner ownership.Owner, placement infrav1.Placement, keyID string) string {
 	return cloud.RetryToken(
 		owner.Digest(), fmt.Sprint(placement.Attempt), placement.Account, placement.AvailabilityDomain, placement.FaultDomain,

@@ -16,11 +16,11 @@ import (
 type Membership struct {
 	// Name is the backend's, once it is seen in the load balancer.
 	Name string
-	// Doing is what is waited for; empty once Name is set.
+	// Doing is the change to wait for; empty once Name is set.
 	Doing string
 	// WorkRequestID is to be remembered for the next call.
 	WorkRequestID string
-	// Failure is why OCI gave the change up; nil if it did not.
+	// Failure is the reason of a failed change; else nil.
 	Failure *cloud.Error
 }
 
@@ -44,7 +44,7 @@ func (a Account) Join(ctx context.Context, owner ownership.Owner, id string, mac
 		if !work.Ended {
 			return Membership{Doing: "becoming a backend", WorkRequestID: workRequestID}, nil
 		}
-		// If it did not fail, the load balancer was looked at just before its end.
+		// If it did not fail, the load balancer was read just before its end.
 		return Membership{Doing: "becoming a backend", Failure: work.Failure}, nil
 	}
 	own, proven := owner.Tagged(found.ID, found.Tags)
@@ -59,8 +59,8 @@ func (a Account) Join(ctx context.Context, owner ownership.Owner, id string, mac
 }
 
 // Leave takes the machine out of the cluster's load balancer, and tells whether it is out. It does
-// not wait: call it again until it is. A load balancer that is gone, on its way out or somebody
-// else's has no backends of ours.
+// not wait: call it again until it is. A load balancer of other owners, one already gone and one
+// being deleted have no backends of ours.
 func (a Account) Leave(ctx context.Context, owner ownership.Owner, id string, machine oci.Backend) (out bool, err error) {
 	found, exists, err := a.find(ctx, owner, id)
 	if err != nil {

@@ -19,17 +19,17 @@ const (
 	setName      = "control-planes"
 )
 
-// Spec is what a load balancer should be like.
+// Spec is the desired load balancer.
 type Spec struct {
 	// SubnetID and NSGIDs are where it is put.
 	SubnetID string
 	NSGIDs   []string
-	// Private says that it gets no public address.
+	// Private gives it no public address.
 	Private bool
 	// ReservedIPID is the OCID of the public IP to take; empty leaves the choice to OCI.
 	ReservedIPID string
-	// Address is what the cluster's clients use already, if that is an IP address; not valid
-	// otherwise.
+	// Address is in use by the cluster's clients already; not valid if they use none or a host
+	// name.
 	Address netip.Addr
 	// Port is the API server's, on the load balancer and behind it.
 	Port int
@@ -43,9 +43,8 @@ func (s Spec) Equal(other Spec) bool {
 		s.Address == other.Address && s.Port == other.Port && s.Bandwidth == other.Bandwidth
 }
 
-// canHave tells whether a new load balancer would have the address that is in use: a reserved one
-// is taken again, and a network load balancer's private one can be asked for. OCI chooses all
-// others.
+// canHave tells whether a new load balancer would have the address in use: a reserved one is taken
+// again, and a network load balancer's private one can be asked for. OCI chooses all others.
 func (s Spec) canHave(kind infrav1.EndpointType) bool {
 	return !s.Address.IsValid() || s.ReservedIPID != "" || (s.Private && kind == infrav1.EndpointNetworkLoadBalancer)
 }
@@ -58,7 +57,7 @@ const (
 	checkOK       = 200
 )
 
-// listener passes TCP on as it comes: clients end TLS at the API server, which asks for their
+// listener passes TCP through unchanged: TLS ends at the API server, because it asks for clients'
 // certificates.
 func listener(spec Spec) oci.Listener {
 	return oci.Listener{Port: spec.Port, Protocol: oci.BalancerTCP, BackendSet: setName}
@@ -66,15 +65,15 @@ func listener(spec Spec) oci.Listener {
 
 // backendSet has no backends.
 //
-// A network load balancer asks the API servers for /readyz, which they answer to anybody
-// (ClusterRole system:public-info-viewer). It does not preserve the clients' addresses, which is
-// OCI's default and would keep a control plane that is sent to itself from getting an answer: the
-// packet would come back to its own address. It is open when no backend is healthy, which is so
-// until the first control plane's health check has succeeded.
+// A network load balancer asks the API servers for /readyz, open to everybody (ClusterRole
+// system:public-info-viewer). It does not preserve the clients' addresses. OCI's default is to
+// preserve them, but then a control plane sent to itself would get no answer: the packet would come
+// back to its own address. It fails open while no backend is healthy, as before the first control
+// plane's health check has succeeded.
 //
-// The classic kind checks TCP only: its HTTP checks speak TLS only if it does so with the backends
-// altogether (oci-go-sdk loadbalancer/health_checker_details.go, isForcePlainText), which would
-// wrap the clients' TLS once more.
+// The classic kind checks TCP only: its HTTP checks speak TLS only if it uses TLS for all traffic
+// to the backends (oci-go-sdk loadbalancer/health_checker_details.go, isForcePlainText), and this
+// would wrap the clients' TLS once more.
 func backendSet(kind infrav1.EndpointType, spec Spec) oci.BackendSet {
 	check := oci.HealthCheck{Port: spec.Port, Interval: checkInterval, Timeout: checkTimeout, Retries: checkRetries}
 	if kind == infrav1.EndpointLoadBalancer {
@@ -85,8 +84,8 @@ func backendSet(kind infrav1.EndpointType, spec Spec) oci.BackendSet {
 	return oci.BackendSet{Policy: "FIVE_TUPLE", FailOpen: true, Health: check}
 }
 
-// sameSet tells whether two backend sets are alike but for their backends. What a check of TCP
-// answers for HTTP does not matter.
+// sameSet tells whether two backend sets are alike but for their backends. A TCP check's fields for
+// HTTP do not matter.
 func sameSet(want, have oci.BackendSet) bool {
 	if want.Health.Protocol == oci.BalancerTCP {
 		have.Health.Path, have.Health.ReturnCode = "", 0

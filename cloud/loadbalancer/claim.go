@@ -12,11 +12,11 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
-// Claiming is what is done while the load balancer is claimed from another management cluster, and
-// while that may mind.
+// Claiming is reported while the load balancer is claimed from another management cluster, and
+// while that one may object.
 const Claiming = "claiming the load balancer from another management cluster"
 
-// claim writes a claim, once the caller has recorded that it was decided.
+// claim writes a claim, once the caller has recorded the decision.
 func (a Account) claim(ctx context.Context, owner ownership.Owner, found oci.Balancer, judgement ownership.Judgement) error {
 	if !judgement.Again || found.State != oci.StateActive {
 		return nil

@@ -17,25 +17,25 @@ import (
 // documentation, "API Errors").
 const codeIncorrectState = "IncorrectState"
 
-// Removal is how far a Remove is.
+// Removal is the progress of a Remove.
 type Removal struct {
-	// Gone is set once it is proven that no load balancer of the cluster is left.
+	// Gone is set once no load balancer of the cluster is left, on proof.
 	Gone bool
-	// InUse is OCI's message if it refuses the deletion for a reason that does not pass by itself.
+	// InUse is OCI's message if it refuses the deletion for a lasting reason.
 	InUse string
 	// Doing is Claiming while it is claimed from another management cluster.
 	Doing string
-	// Claim is what was decided about it; nil if there is none.
+	// Claim is the decision about it; nil if there is no load balancer.
 	Claim *ownership.Judgement
-	// Elsewhere are the load balancers of the cluster that another management cluster holds: they
-	// are left.
+	// Elsewhere are the load balancers of the cluster held by another management cluster: they are
+	// left.
 	Elsewhere []ownership.HeldElsewhereError
 }
 
 // Remove deletes the cluster's load balancer, and all others with its tags. It does not wait: call
-// it again until it is Gone. id is the one that was seen last, empty if none was: the proof that
-// nothing is left is then only that an authorised list is empty, which OCI's lists may be for a
-// moment after a creation. What does not carry the cluster's tags is never touched.
+// it again until it is Gone. id is the one seen last, empty if none was: the only proof of absence
+// is then an empty authorised list, and OCI's lists may be empty for a moment after a creation.
+// Load balancers without the cluster's tags are never touched.
 func (a Account) Remove(ctx context.Context, owner ownership.Owner, id string) (Removal, error) {
 	left, err := a.List(ctx, owner.Tags())
 	if err != nil {
@@ -71,7 +71,7 @@ func (a Account) Remove(ctx context.Context, owner ownership.Owner, id string) (
 		var refusal *cloud.Error
 		switch {
 		case err == nil, cloud.IsKind(err, cloud.NotFoundOrUnauthorized), cloud.CodeOf(err) == codeIncorrectState:
-			// Whether it is gone is found out by the next call.
+			// The next call finds out whether it is gone.
 		case errors.As(err, &refusal) && refusal.Kind == cloud.Conflict:
 			removal.InUse = refusal.Message
 			return removal, nil

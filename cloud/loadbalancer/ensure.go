@@ -14,27 +14,27 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
-// Known is what to remember from one call to the next. Nothing of it is needed: what is lost is
-// found again by the tag.
+// Known holds facts to remember from one call to the next. All are optional: lost ones are found
+// again by the tag.
 type Known struct {
 	// ID is the load balancer's OCID.
 	ID string
 	// WorkRequestID is the OCID of the work request of the last change, until its end was seen.
 	WorkRequestID string
-	// Attempt counts creations that failed.
+	// Attempt counts failed creations.
 	Attempt int32
 }
 
-// State is a load balancer as it is.
+// State is the observed state of a load balancer.
 type State struct {
 	Known
-	// Ready is set once it is as it should be.
+	// Ready is set once it matches the spec.
 	Ready bool
-	// Doing is what is not finished; empty once Ready.
+	// Doing names the unfinished work; empty once Ready.
 	Doing string
-	// Failure is why OCI gave a change up; nil if it did not.
+	// Failure is the reason of a failed change; else nil.
 	Failure *cloud.Error
-	// Lost says that there is none, and that a new one would not have the address that is in use.
+	// Lost is set if there is none, and a new one would not have the address in use.
 	Lost bool
 	// Lifecycle is OCI's.
 	Lifecycle oci.LifecycleState
@@ -42,14 +42,14 @@ type State struct {
 	Address netip.Addr
 	// Backends are those behind it.
 	Backends []oci.Backend
-	// Claim is what was decided about it; nil if there is none.
+	// Claim is the decision about it; nil if there is no load balancer.
 	Claim *ownership.Judgement
 }
 
-// Ensure brings the cluster's load balancer into being and mends what differs from spec: listener,
-// health check, security groups, bandwidth. It goes as far as OCI allows without waiting; call it
-// again while the state is not Ready. All errors are the client's, and the State is to be
-// remembered also with an error.
+// Ensure creates the cluster's load balancer and repairs differences from spec: listener, health
+// check, security groups, bandwidth. It goes as far as OCI allows without waiting; call it again
+// while the state is not Ready. All errors are the client's, and the State is to be remembered also
+// with an error.
 func (a Account) Ensure(ctx context.Context, owner ownership.Owner, spec Spec, known Known) (State, error) {
 	state := State{Known: known}
 	found, exists, err := a.find(ctx, owner, known.ID)
@@ -103,12 +103,12 @@ func (a Account) Ensure(ctx context.Context, owner ownership.Owner, spec Spec, k
 	return state, nil
 }
 
-// attempts bounds the search for a retry token that is still good.
+// attempts bounds the search for a usable retry token.
 const attempts = 5
 
-// create makes a load balancer once, however often it is tried: the retry token is the same for the
-// same owner and attempt, so that OCI answers a repetition with what the first call made, also
-// while its lists do not show that yet. A token is used up once its load balancer is deleted (409
+// create creates one load balancer, however often it is called: the retry token is the same for the
+// same owner and attempt, so OCI answers a repetition with the first call's load balancer, even
+// while its lists do not show it yet. A token is used up once its load balancer is deleted (409
 // InvalidatedRetryToken, OCI documentation, "API Errors"); then the next one is taken.
 func (a Account) create(ctx context.Context, owner ownership.Owner, spec Spec, state State) (State, error) {
 	state.ID, state.WorkRequestID = "", ""
@@ -132,8 +132,8 @@ func (a Account) create(ctx context.Context, owner ownership.Owner, spec Spec, s
 	return state, err
 }
 
-// failed looks why OCI gave the creation up, and deletes what is left of it, so that the next pass
-// can try again.
+// failed finds out why the creation failed, and deletes its remains, so the next pass can try
+// again.
 func (a Account) failed(ctx context.Context, state State, own ownership.Proof) (State, error) {
 	state.Failure = &cloud.Error{Kind: cloud.Unknown, Message: "the load balancer is FAILED"}
 	if state.WorkRequestID != "" {
@@ -154,7 +154,7 @@ func (a Account) failed(ctx context.Context, state State, own ownership.Proof) (
 	return state, nil
 }
 
-// active looks how the last change went, and mends what differs.
+// active checks the result of the last change, and repairs differences from the spec.
 func (a Account) active(ctx context.Context, spec Spec, state State, have oci.Balancer, own ownership.Proof) (State, error) {
 	state.Address = have.Address
 	if state.WorkRequestID != "" {
@@ -177,10 +177,10 @@ func (a Account) active(ctx context.Context, spec Spec, state State, have oci.Ba
 		state.Ready, state.Backends = true, have.BackendSets[setName].Backends
 		return state, nil
 	}
-	state.Doing = "mending " + repair.name
+	state.Doing = "repairing " + repair.name
 	var err error
 	if state.WorkRequestID, err = repair.run(ctx); cloud.IsKind(err, cloud.Conflict) {
-		// Another change is under way, of a machine that comes or goes.
+		// Another change is under way, for a machine joining or leaving.
 		return state, nil
 	}
 	return state, err
@@ -191,7 +191,7 @@ type repair struct {
 	run  func(context.Context) (workRequestID string, err error)
 }
 
-// difference is the first thing to mend; nil if there is none.
+// difference is the first thing to repair; nil if there is none.
 func (a Account) difference(spec Spec, have oci.Balancer, own ownership.Proof) *repair {
 	wantSet, wantListener := backendSet(a.kind, spec), listener(spec)
 	set, hasSet := have.BackendSets[setName]

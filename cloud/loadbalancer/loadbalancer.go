@@ -5,6 +5,7 @@ package loadbalancer
 
 import (
 	"context"
+	"fmt"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
@@ -42,20 +43,22 @@ type Account struct {
 	probe func(context.Context) error
 }
 
-// In is the client's account. kind is infrav1.EndpointNetworkLoadBalancer or
-// infrav1.EndpointLoadBalancer.
-func In(c *oci.Client, kind infrav1.EndpointType) Account {
+// In is the client's account. kind is one that has a load balancer.
+func In(c *oci.Client, kind infrav1.EndpointType) (Account, error) {
+	if !kind.HasLoadBalancer() {
+		return Account{}, fmt.Errorf("endpoint type %q has no load balancer", kind)
+	}
 	account := Account{service: c.NetworkLoadBalancers(), kind: kind, probe: c.ProbeCompartment}
 	if kind == infrav1.EndpointLoadBalancer {
 		account.service = c.LoadBalancers()
 	}
-	return account
+	return account, nil
 }
 
-// find looks for the load balancer by its OCID or, if that is not known, by its tags. One that is
-// DELETED is not found; a 404 is proof only together with an authorised probe, since OCI answers it
-// for lost permission too. Of several with the tags it is the one with the lowest OCID of those
-// that are not on their way out, so that every call finds the same one.
+// find looks for the load balancer by its OCID or, if that is unknown, by its tags. A DELETED one
+// is not found; a 404 is proof only together with an authorised probe, since OCI answers it for
+// lost permission too. Of several with the tags, not on their way out, it is the one with the
+// lowest OCID: every call finds the same one.
 func (a Account) find(ctx context.Context, owner ownership.Owner, id string) (balancer oci.Balancer, found bool, err error) {
 	if id != "" {
 		balancer, err = a.Get(ctx, id)
@@ -80,8 +83,7 @@ func rank(b oci.Balancer) string {
 	return "1" + b.ID
 }
 
-// ended looks how far a work request is. OCI forgets them after a while: one that it does not know
-// has ended.
+// ended checks a work request's progress. OCI forgets them after a while: an unknown one has ended.
 func (a Account) ended(ctx context.Context, workRequestID string) (oci.BalancerWork, error) {
 	work, err := a.Work(ctx, workRequestID)
 	if cloud.IsKind(err, cloud.NotFoundOrUnauthorized) {

@@ -23,7 +23,7 @@ var (
 	owner = ownership.Cluster("uid-1", "ns", "c1")
 )
 
-// operations are the names in the simulator of what both kinds do.
+// operations are the simulator's names of the operations common to both kinds.
 var operations = map[infrav1.EndpointType]map[string]string{
 	infrav1.EndpointNetworkLoadBalancer: {
 		"create": "CreateNetworkLoadBalancer", "delete": "DeleteNetworkLoadBalancer", "get": "GetNetworkLoadBalancer",
@@ -70,7 +70,8 @@ func newBench(t *testing.T, kind infrav1.EndpointType, change ...func(*sim.Optio
 		}},
 	})
 	b.g.Expect(err).NotTo(HaveOccurred())
-	b.Account = In(b.client, kind)
+	b.Account, err = In(b.client, kind)
+	b.g.Expect(err).NotTo(HaveOccurred())
 	b.spec = Spec{SubnetID: b.subnet(), Port: 6443, Bandwidth: oci.Bandwidth{Minimum: 10, Maximum: 10}}
 	return b
 }
@@ -98,7 +99,7 @@ func (b *bench) group() string {
 	return group.ID
 }
 
-// ensure is one pass, which remembers what it is told to.
+// ensure is one pass; it remembers the returned facts.
 func (b *bench) ensure() (State, error) {
 	state, err := b.Ensure(b.t.Context(), owner, b.spec, b.known)
 	b.known = state.Known
@@ -127,7 +128,7 @@ func (b *bench) gone(id string) {
 	b.g.Expect(b.balancers()).To(BeEmpty())
 }
 
-// balancers are the OCIDs of those that there are.
+// balancers are the OCIDs of the existing load balancers.
 func (b *bench) balancers() []string {
 	left, err := b.sim.Leftovers("one")
 	b.g.Expect(err).NotTo(HaveOccurred())

@@ -16,8 +16,8 @@ type claimClient interface {
 	UpdateVCNTag(ctx context.Context, own ownership.Proof, change oci.TagChange) error
 }
 
-// hold tells whether the VCN, and with it all that is in it, is for this management cluster to care
-// for. A claim is written once the caller has recorded that it was decided.
+// hold tells whether this management cluster manages the VCN and everything in it. A claim is
+// written once the caller has recorded the decision.
 func hold(
 	ctx context.Context, c claimClient, owner ownership.Owner, vcn oci.VCN, decided **ownership.Judgement,
 ) (ours bool, err error) {
@@ -38,7 +38,7 @@ func hold(
 		Key: infrav1.HeldByTag, From: judgement.Tag, To: owner.Laid(),
 	})
 	if cloud.IsKind(err, cloud.Conflict) {
-		// Somebody else has changed it: the next pass decides anew.
+		// It was changed concurrently: the next pass decides again.
 		return false, nil
 	}
 	return false, err

@@ -13,7 +13,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
-// deleteClient is what Delete needs of *oci.Client.
+// deleteClient has the methods of *oci.Client for Delete.
 type deleteClient interface {
 	findClient
 	ListSubnets(ctx context.Context, filter oci.ListFilter) ([]oci.Subnet, error)
@@ -36,33 +36,32 @@ type findClient interface {
 	ProbeCompartment(ctx context.Context) error
 }
 
-// Claiming is what a Removal is Doing while the VCN is claimed from another management cluster, and
-// while that may mind.
+// Claiming is a Removal's Doing while the VCN is claimed from another management cluster, and while
+// that one may object.
 const Claiming = "claiming the VCN from another management cluster"
 
-// Removal is how far a Delete is.
+// Removal is the progress of a Delete.
 type Removal struct {
-	// Gone is set once it is proven that no VCN of the cluster is left, and so nothing in one.
+	// Gone is set once no VCN of the cluster is left, and so nothing in one, on proof.
 	Gone bool
-	// InUse is set while something that is not the network's own is in the way: machines, or
-	// resources that others put into the VCN. It is OCI's message.
+	// InUse is set while foreign resources are in the way: machines, or resources put into the VCN
+	// by others. It is OCI's message.
 	InUse string
-	// Doing is what is being deleted; empty once Gone.
+	// Doing names the resource being deleted; empty once Gone.
 	Doing string
-	// VCNID is the VCN that is being deleted: remember it for the next call, which looks for proof
-	// of its end.
+	// VCNID is the VCN being deleted: remember it for the next call, to look for proof of its end.
 	VCNID string
-	// Claim is what was decided about that VCN; nil if there is none.
+	// Claim is the decision about this VCN; nil if there is no VCN.
 	Claim *ownership.Judgement
-	// Elsewhere are the VCNs of the cluster that another management cluster holds: they are left.
+	// Elsewhere are the VCNs of the cluster held by another management cluster: they are left.
 	Elsewhere []ownership.HeldElsewhereError
 }
 
 // Delete removes the cluster's managed network in the client's account, in the reverse order of
-// Ensure. It does not wait: call it again until the network is Gone. vcnID is the VCN that was seen
-// last, empty if none was: the proof that nothing is left is then only that an authorised list is
-// empty, which OCI's lists may be for a moment after a creation. What does not carry the cluster's
-// tag is never touched.
+// Ensure. It does not wait: call it again until the network is Gone. vcnID is the VCN seen last,
+// empty if none was: the only proof of absence is then an empty authorised list, and OCI's lists
+// may be empty for a moment after a creation. Resources without the cluster's tag are never
+// touched.
 func Delete(ctx context.Context, c deleteClient, owner ownership.Owner, vcnID string) (Removal, error) {
 	vcns, err := c.ListVCNs(ctx, owner.Tags())
 	if err != nil {
@@ -109,8 +108,8 @@ func listed(vcns []oci.VCN, id string) bool {
 	return false
 }
 
-// lookUp reads a VCN that is not in the list. TERMINATED is proof that it is gone; a 404 is only
-// together with an authorised probe, since OCI answers it for lost permission too.
+// lookUp reads a VCN missing from the list. TERMINATED proves its end; a 404 does so only together
+// with an authorised probe, since OCI answers it for lost permission too.
 func lookUp(ctx context.Context, c findClient, owner ownership.Owner, id string) (vcn oci.VCN, gone bool, err error) {
 	vcn, err = c.GetVCN(ctx, id)
 	switch {
@@ -131,7 +130,7 @@ type removal struct {
 	delete func(context.Context, ownership.Proof) error
 }
 
-// deleteVCN deletes what is in the VCN, kind by kind, each once the kinds before are gone, and at
+// deleteVCN deletes the VCN's resources, kind by kind, each once the kinds before are gone, and at
 // last the VCN itself. It is done, with nothing left to do, once the deletion of the VCN was
 // accepted.
 func deleteVCN(ctx context.Context, c deleteClient, owner ownership.Owner, vcn oci.VCN) (Removal, error) {
@@ -210,8 +209,7 @@ func resources[T any](list func(context.Context, oci.ListFilter) ([]T, error), r
 	}
 }
 
-// ignoreNotFound is for deletions: whether it is gone or not to be seen is found out by the next
-// list.
+// ignoreNotFound is for deletions: the next list tells a missing resource from an invisible one.
 func ignoreNotFound(err error) error {
 	if cloud.IsKind(err, cloud.NotFoundOrUnauthorized) {
 		return nil
@@ -219,7 +217,7 @@ func ignoreNotFound(err error) error {
 	return err
 }
 
-// conflict is OCI's message if a deletion was refused because of what is in the resource.
+// conflict is OCI's message if a deletion was refused because of the resource's content.
 func conflict(err error) string {
 	var e *cloud.Error
 	if errors.As(err, &e) && e.Kind == cloud.Conflict {

@@ -11,6 +11,7 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
 type existingClient interface {
@@ -18,9 +19,11 @@ type existingClient interface {
 	GetNetworkSecurityGroup(ctx context.Context, id string) (oci.NetworkSecurityGroup, error)
 }
 
-// Verify looks at a network of the user's and changes nothing. Machines get public addresses where
-// the subnet allows them. With an error, Doing names the field that it is about.
-func Verify(ctx context.Context, c existingClient, spec infrav1.ExistingNetwork) (State, error) {
+// Verify checks a network of the user's and changes nothing. Machines get public addresses where
+// the subnet allows them. With an error, Doing names the field at fault. A network made by the
+// provider for a cluster of another namespace is refused: resources put into it would block its
+// deletion.
+func Verify(ctx context.Context, c existingClient, owner ownership.Owner, spec infrav1.ExistingNetwork) (State, error) {
 	subnet, err := c.GetSubnet(ctx, spec.SubnetID)
 	if err != nil {
 		return State{Doing: "existing.subnetID"}, fmt.Errorf("existing.subnetID: %w", err)
@@ -29,6 +32,9 @@ func Verify(ctx context.Context, c existingClient, spec infrav1.ExistingNetwork)
 		VCNID: subnet.VCNID, SubnetID: subnet.ID, PublicIP: !subnet.Private,
 		NetworkSecurityGroupIDs: slices.Clone(spec.NetworkSecurityGroupIDs),
 	}
+	if owner.IsNeighbours(subnet.Tags) {
+		return State{}, neighbours("subnet", subnet.Resource)
+	}
 	if !usable(subnet.Resource) {
 		return State{}, unusable("subnet", subnet.Resource)
 	}
@@ -36,6 +42,9 @@ func Verify(ctx context.Context, c existingClient, spec infrav1.ExistingNetwork)
 		group, err := c.GetNetworkSecurityGroup(ctx, id)
 		if err != nil {
 			return State{Doing: "existing.networkSecurityGroupIDs"}, fmt.Errorf("existing.networkSecurityGroupIDs: %w", err)
+		}
+		if owner.IsNeighbours(group.Tags) {
+			return State{}, neighbours("network security group", group.Resource)
 		}
 		if !usable(group.Resource) {
 			return State{}, unusable("network security group", group.Resource)
@@ -49,6 +58,36 @@ func Verify(ctx context.Context, c existingClient, spec infrav1.ExistingNetwork)
 	}
 	state.Ready = true
 	return state, nil
+}
+
+// VerifyBalancer refuses resources of a cluster of another namespace as the place of a load
+// balancer. OCI judges everything else.
+func VerifyBalancer(ctx context.Context, c existingClient, owner ownership.Owner, spec infrav1.LoadBalancerSpec) error {
+	if spec.SubnetID != "" {
+		subnet, err := c.GetSubnet(ctx, spec.SubnetID)
+		if err != nil {
+			return fmt.Errorf("loadBalancer.subnetID: %w", err)
+		}
+		if owner.IsNeighbours(subnet.Tags) {
+			return neighbours("subnet", subnet.Resource)
+		}
+	}
+	for _, id := range spec.NetworkSecurityGroupIDs {
+		group, err := c.GetNetworkSecurityGroup(ctx, id)
+		if err != nil {
+			return fmt.Errorf("loadBalancer.networkSecurityGroupIDs: %w", err)
+		}
+		if owner.IsNeighbours(group.Tags) {
+			return neighbours("network security group", group.Resource)
+		}
+	}
+	return nil
+}
+
+func neighbours(kind string, r oci.Resource) error {
+	return &cloud.Error{
+		Kind: cloud.InvalidRequest, Message: fmt.Sprintf("%s %s is another namespace's: use one of your own", kind, r.ID),
+	}
 }
 
 func unusable(kind string, r oci.Resource) error {

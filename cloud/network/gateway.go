@@ -17,7 +17,7 @@ type gatewayClient interface {
 	CreateNATGateway(ctx context.Context, spec oci.GatewaySpec) (oci.NATGateway, error)
 }
 
-// gatewayStep makes the one gateway that the spec asks for.
+// gatewayStep makes the one gateway of the spec.
 type gatewayStep struct{ gatewayClient }
 
 func (s gatewayStep) run(ctx context.Context, w *work) (bool, error) {

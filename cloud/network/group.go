@@ -24,7 +24,7 @@ type groupClient interface {
 // groupStep keeps the groups' rules exactly as wanted: missing ones are added, others removed.
 type groupStep struct{ groupClient }
 
-// run sees to the nodes' group.
+// run ensures the nodes' group.
 func (s groupStep) run(ctx context.Context, w *work) (bool, error) {
 	group, ok, err := s.ensure(ctx, w, "")
 	if err != nil || !ok {
@@ -48,7 +48,7 @@ func (s groupStep) run(ctx context.Context, w *work) (bool, error) {
 	return true, s.repair(ctx, own, rules)
 }
 
-// balancer makes the load balancer's group, which the rules of the nodes' name.
+// balancer makes the load balancer's group; the nodes' rules refer to it.
 func (s groupStep) balancer(ctx context.Context, w *work) (bool, error) {
 	if w.port == 0 {
 		return true, nil
@@ -62,9 +62,9 @@ func (s groupStep) balancer(ctx context.Context, w *work) (bool, error) {
 	return err == nil, err
 }
 
-// balancerRules let clients reach the load balancer, and that the nodes. Connections to the nodes
-// and health checks come from the load balancer's own address, since it does not preserve the
-// clients' (cloud/loadbalancer).
+// balancerRules let clients reach the load balancer, and the load balancer reach the nodes.
+// Connections to the nodes and health checks come from the load balancer's own address, since it
+// does not preserve the clients' (cloud/loadbalancer).
 func (s groupStep) balancerRules(ctx context.Context, w *work) (bool, error) {
 	if w.port == 0 {
 		return true, nil
@@ -113,7 +113,7 @@ func (s groupStep) repair(ctx context.Context, own ownership.Proof, want []oci.S
 		return err
 	}
 	missing, surplus := difference(want, have)
-	// What is missing comes first: a node must not lose the tailnet while its rules are put right.
+	// Missing rules come first: a node must not lose the tailnet while its rules are repaired.
 	if len(missing) > 0 {
 		if err := s.AddSecurityRules(ctx, own, missing); err != nil {
 			return err
@@ -125,8 +125,7 @@ func (s groupStep) repair(ctx context.Context, own ownership.Proof, want []oci.S
 	return nil
 }
 
-// difference returns the wanted rules that are not there, and the IDs of those that are there and
-// not wanted, doubles included.
+// difference returns the missing rules, and the IDs of the unwanted ones, duplicates included.
 func difference(want, have []oci.SecurityRule) (missing []oci.SecurityRule, surplus []string) {
 	missing = slices.Clone(want)
 	for _, rule := range have {
@@ -143,12 +142,12 @@ func difference(want, have []oci.SecurityRule) (missing []oci.SecurityRule, surp
 const (
 	tailscalePort = 41641
 	sshPort       = 22
-	// ICMP type 3 code 4, "fragmentation needed", without which path MTU discovery fails.
+	// ICMP type 3 code 4, "fragmentation needed": path MTU discovery fails without it.
 	icmpUnreachable, icmpFragmentationNeeded = 3, 4
 )
 
-// wantedRules let in direct tailnet connections, what path MTU discovery needs, and SSH from where
-// the user says; and let everything out.
+// wantedRules let in direct tailnet connections, the ICMP of path MTU discovery, and SSH from the
+// networks in the spec; and let everything out.
 func wantedRules(spec infrav1.ManagedNetwork) ([]oci.SecurityRule, error) {
 	rules := []oci.SecurityRule{
 		{

@@ -14,11 +14,11 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
-// State is a network as it is.
+// State is the observed state of a network.
 type State struct {
 	// Ready is set once machines may be placed in the subnet.
 	Ready bool
-	// Doing is what is not finished; empty once Ready.
+	// Doing names the unfinished work; empty once Ready.
 	Doing string
 	// VCNID is set as soon as the VCN is known, Ready or not.
 	VCNID string
@@ -30,11 +30,11 @@ type State struct {
 	LoadBalancerGroupID string
 	// PublicIP says whether VNICs get public addresses.
 	PublicIP bool
-	// Claim is what was decided about the VCN; nil if there is none.
+	// Claim is the decision about the VCN; nil if there is no VCN.
 	Claim *ownership.Judgement
 }
 
-// ensureClient is what Ensure needs of *oci.Client.
+// ensureClient has the methods of *oci.Client for Ensure.
 type ensureClient interface {
 	vcnClient
 	gatewayClient
@@ -53,19 +53,19 @@ type work struct {
 	tableID   string
 	groupID   string
 	subnetID  string
-	// port is the API server's if a load balancer leads to it, which then is in the group
-	// balancerGroupID.
+	// port is the API server's if a load balancer leads to it; the load balancer is then in the
+	// group balancerGroupID.
 	port            int
 	balancerGroupID string
 	balancerGroup   ownership.Proof
 	claim           *ownership.Judgement
 }
 
-// Ensure brings the cluster's managed network in the client's account into being and repairs what
-// differs from spec: routes, rules of the security group, rules that were added to the VCN's
-// default security list. It goes as far as OCI allows without waiting; call it again while the
-// state is not Ready. All errors are the client's. balancerPort is the API server's port if the
-// cluster's load balancer is to be in the network, 0 if none is.
+// Ensure creates the cluster's managed network in the client's account and repairs differences from
+// spec: routes, rules of the security group, rules added to the VCN's default security list. It
+// goes as far as OCI allows without waiting; call it again while the state is not Ready. All errors
+// are the client's. balancerPort is the API server's port if the cluster's load balancer is to be
+// in the network, 0 if none is.
 func Ensure(ctx context.Context, c ensureClient, owner ownership.Owner, spec infrav1.ManagedNetwork, balancerPort int) (State, error) {
 	w := &work{owner: owner, tags: owner.Tags(), spec: spec, port: balancerPort}
 	steps := []struct {
@@ -96,7 +96,7 @@ func Ensure(ctx context.Context, c ensureClient, owner ownership.Owner, spec inf
 	}, nil
 }
 
-// children narrows lists to what this cluster has in its VCN.
+// children narrows lists to this cluster's resources in its VCN.
 func (w *work) children() oci.ListFilter {
 	return oci.ListFilter{VCNID: w.vcn.ID, Tags: w.owner.Tags()}
 }
@@ -104,8 +104,7 @@ func (w *work) children() oci.ListFilter {
 // displayName is for people; it is not unique in an account.
 func (w *work) displayName() string { return w.owner.Namespace() + "-" + w.owner.Name() }
 
-// proof says that a resource which was listed by the owner's tags, or made with them, is the
-// owner's.
+// proof proves a resource to be the owner's: it was listed by the owner's tags, or made with them.
 func proof(owner ownership.Owner, resource oci.Resource) (ownership.Proof, error) {
 	own, proven := owner.Tagged(resource.ID, resource.Tags)
 	if !proven {
@@ -115,12 +114,12 @@ func proof(owner ownership.Owner, resource oci.Resource) (ownership.Proof, error
 	return own, nil
 }
 
-// attempts bounds the search for a retry token that is still good.
+// attempts bounds the search for a usable retry token.
 const attempts = 5
 
-// create makes a resource once, however often it is tried: the retry token is the same for the same
-// owner and payload, so that OCI answers a repetition with what the first call made, also while its
-// lists do not show that yet. A token is used up once its resource is deleted (409
+// create creates one resource, however often it is called: the retry token is the same for the same
+// owner and payload, so OCI answers a repetition with the first call's resource, even while its
+// lists do not show it yet. A token is used up once its resource is deleted (409
 // InvalidatedRetryToken, OCI documentation, "API Errors"); then the next one is taken.
 func create[T any](owner ownership.Owner, payload []string, call func(token string) (T, error)) (made T, err error) {
 	for attempt := range attempts {
@@ -132,8 +131,8 @@ func create[T any](owner ownership.Owner, payload []string, call func(token stri
 	return made, err
 }
 
-// pick returns the resource to work with: the one with the lowest OCID of those that are not on
-// their way out, so that every call picks the same one. leaving is set if there are only such.
+// pick returns the resource to work with: the one with the lowest OCID, so every call picks the
+// same one. Resources on their way out are skipped; leaving is set if there are no others.
 func pick[T any](items []T, resource func(T) oci.Resource) (picked T, found, leaving bool) {
 	for _, item := range items {
 		if resource(item).State.IsEnding() {

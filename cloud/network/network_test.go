@@ -21,7 +21,7 @@ import (
 
 const patience = 20 * time.Second
 
-// bench is a simulated account, with the real client of a user who may use all of it.
+// bench is a simulated account, with the real client of a user with full access.
 type bench struct {
 	t       *testing.T
 	g       *WithT
@@ -116,7 +116,7 @@ func (b *bench) rulesOf(groupID string) []string {
 	return out
 }
 
-// admitted is what nodes need, and nothing more.
+// admitted is the nodes' traffic, and nothing more.
 var admitted = []string{
 	"INGRESS 17 0.0.0.0/0 41641-41641", "INGRESS 1 0.0.0.0/0 0-0 type 3 code 4", "EGRESS all 0.0.0.0/0 0-0",
 }
@@ -252,7 +252,7 @@ func TestAnExistingNetworkIsLookedAtAndNothingElse(t *testing.T) {
 	theirs.Claim = nil
 	b.sim.ResetCalls()
 
-	state, err := Verify(t.Context(), b.client, infrav1.ExistingNetwork{
+	state, err := Verify(t.Context(), b.client, b.owner, infrav1.ExistingNetwork{
 		SubnetID: theirs.SubnetID, NetworkSecurityGroupIDs: theirs.NetworkSecurityGroupIDs,
 	})
 
@@ -285,7 +285,7 @@ func TestAnExistingNetworkThatCannotBeUsed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			_, err := Verify(t.Context(), b.client, world.spec)
+			_, err := Verify(t.Context(), b.client, b.owner, world.spec)
 			g.Expect(cloud.KindOf(err)).To(Equal(world.kind))
 			g.Expect(err).To(MatchError(ContainSubstring(world.message)))
 		})

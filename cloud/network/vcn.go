@@ -49,9 +49,9 @@ func (s vcnStep) run(ctx context.Context, w *work) (bool, error) {
 	return ours && usable(vcn.Resource), err
 }
 
-// defaultListStep empties the list that every VCN comes with. It applies to all subnets, cannot be
-// deleted, and admits SSH from everywhere; rules of security groups can only add to it (OCI
-// documentation, "Security Lists").
+// defaultListStep empties the default security list of the VCN. This list applies to all subnets,
+// cannot be deleted, and admits SSH from everywhere; rules of security groups can only add to it
+// (OCI documentation, "Security Lists").
 type defaultListStep struct{ vcnClient }
 
 func (s defaultListStep) run(ctx context.Context, w *work) (bool, error) {

@@ -14,8 +14,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 )
 
-// The states of load balancers, of which the classic kind knows no UPDATING. Source: the
-// lifecycleState of NetworkLoadBalancer and LoadBalancer in OCI's APIs of these names.
+// The states of load balancers; the classic kind has no UPDATING. Source: the lifecycleState of
+// NetworkLoadBalancer and LoadBalancer in OCI's APIs of these names.
 const (
 	StateCreating LifecycleState = "CREATING"
 	StateActive   LifecycleState = "ACTIVE"
@@ -33,18 +33,18 @@ const (
 // Balancer is a load balancer, of either kind.
 type Balancer struct {
 	Resource
-	// Private says that it has no public address.
+	// Private is set if it has no public address.
 	Private bool
 	// Address is where clients reach it: the public IPv4 address, or the private one of a private
 	// load balancer. It is not valid before there is one.
 	Address netip.Addr
-	// SubnetID and NSGIDs are where it is and what filters its traffic.
+	// SubnetID is its subnet; NSGIDs are the groups filtering its traffic.
 	SubnetID string
 	NSGIDs   []string
 	// Listeners and BackendSets go by name.
 	Listeners   map[string]Listener
 	BackendSets map[string]BackendSet
-	// Bandwidth is that of a flexible load balancer; a network load balancer has none.
+	// Bandwidth is a flexible load balancer's; a network load balancer has none.
 	Bandwidth Bandwidth
 }
 
@@ -80,8 +80,8 @@ type HealthCheck struct {
 
 // Backend is a server behind a load balancer.
 type Backend struct {
-	// Name is unique in the backend set. A network load balancer takes one that is given; a classic
-	// one makes address:port.
+	// Name is unique in the backend set. A network load balancer takes a given one; a classic one
+	// makes address:port.
 	Name    string
 	Address netip.Addr
 	Port    int
@@ -109,17 +109,17 @@ type BalancerSpec struct {
 	RetryToken string
 }
 
-// BalancerWork is how far a change of a load balancer is.
+// BalancerWork is the progress of a change of a load balancer.
 type BalancerWork struct {
-	// Ended says that OCI is done with it, one way or the other.
+	// Ended is set once OCI is done with it, successfully or not.
 	Ended bool
 	// BalancerID is the load balancer's OCID; may be empty at first.
 	BalancerID string
-	// Failure is why OCI gave the change up; nil if it did not.
+	// Failure is the reason of a failed change; else nil.
 	Failure *cloud.Error
 }
 
-// balancerChange makes a call whose answer is nothing but a work request.
+// balancerChange makes a call answered with a work request only.
 func balancerChange[Req any, Resp common.OCIResponse](
 	ctx context.Context, c *Client, op operation, do func(context.Context, Req) (Resp, error), request Req, work func(Resp) *string,
 ) (workRequestID string, err error) {
@@ -130,8 +130,8 @@ func balancerChange[Req any, Resp common.OCIResponse](
 	return value(work(response)), nil
 }
 
-// pathPart makes a backend's name a part of a path. The SDK does not escape it, and sends what is
-// escaped as it is.
+// pathPart makes a backend's name a part of a path. The SDK does not escape it, and sends escaped
+// text unchanged.
 func pathPart(name string) *string {
 	escaped := url.QueryEscape(name)
 	return &escaped

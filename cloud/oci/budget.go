@@ -18,7 +18,7 @@ const (
 	classDelete class = "delete"
 )
 
-// classOf goes by OCI's verbs. What neither reads nor deletes changes something.
+// classOf goes by OCI's verbs. A call that neither reads nor deletes changes something.
 func classOf(operation string) class {
 	switch {
 	case strings.HasPrefix(operation, "List"), strings.HasPrefix(operation, "Get"):
@@ -32,27 +32,27 @@ func classOf(operation string) class {
 
 // Budget is how many calls of a class an account is asked for.
 type Budget struct {
-	// PerSecond is the rate, and the most that it grows back to after OCI has throttled.
+	// PerSecond is the rate, and the limit of its recovery after throttling by OCI.
 	PerSecond float64
 	// Burst is how many calls may be made at once after a pause.
 	Burst int
 }
 
 const (
-	// smallest is the part of a budget that OCI's throttling leaves at least.
+	// smallest is the part of a budget left at least by OCI's throttling.
 	smallest = 1.0 / 100
-	// recovery is the part of a budget that comes back with each call that is not throttled.
+	// recovery is the part of a budget regained with each call that is not throttled.
 	recovery = 1.0 / 50
-	// firstPause doubles with each throttled call in a row, up to longestPause, unless OCI says for
-	// how long to wait.
+	// firstPause doubles with each throttled call in a row, up to longestPause, unless OCI says how
+	// long to wait.
 	firstPause   = time.Second
 	longestPause = time.Minute
-	// longestTurn bounds what a caller is told to wait for its turn.
+	// longestTurn bounds the wait a caller is asked for.
 	longestTurn = 30 * time.Second
 )
 
-// bucket is a token bucket whose rate adapts to throttling: down by half, up in small steps. It is
-// not safe for concurrent use.
+// bucket is a token bucket with a rate adapting to throttling: down by half, up in small steps. It
+// is not safe for concurrent use.
 type bucket struct {
 	most      Budget
 	perSecond float64
@@ -69,14 +69,13 @@ func newBucket(most Budget, now time.Time) *bucket {
 	return &bucket{most: most, perSecond: most.PerSecond, tokens: float64(most.Burst), filled: now}
 }
 
-// take takes a token, or says after how long to ask again and whether OCI's throttling is the
-// reason.
+// take takes a token, or returns how long to wait and whether OCI's throttling is the reason.
 func (b *bucket) take(now time.Time) (wait time.Duration, throttled bool) {
 	if elapsed := now.Sub(b.filled).Seconds(); elapsed > 0 {
 		b.tokens = min(float64(b.most.Burst), b.tokens+elapsed*b.perSecond)
 		b.filled = now
 		if b.tokens >= float64(b.most.Burst) {
-			// Whoever was turned away has had the time to come back.
+			// The callers turned away have had the time to come back.
 			b.turned = 0
 		}
 	}
@@ -91,15 +90,14 @@ func (b *bucket) take(now time.Time) (wait time.Duration, throttled bool) {
 	return 0, false
 }
 
-// turn spreads those who are turned away over the time that their calls will take.
+// turn spreads the callers turned away over the time their calls will take.
 func (b *bucket) turn() time.Duration {
 	turn := min(longestTurn, time.Duration(b.turned/b.perSecond*float64(time.Second)))
 	b.turned++
 	return turn
 }
 
-// slowDown follows a call that OCI has throttled. Calls that were under way at the time say nothing
-// new.
+// slowDown is called after a call throttled by OCI. Calls in flight at the time say nothing new.
 func (b *bucket) slowDown(now time.Time, retryAfter time.Duration) {
 	b.tokens = min(b.tokens, 0)
 	if now.Before(b.paused) {
@@ -112,7 +110,7 @@ func (b *bucket) slowDown(now time.Time, retryAfter time.Duration) {
 	b.perSecond = max(b.most.PerSecond*smallest, b.perSecond/2)
 }
 
-// speedUp follows any other answer.
+// speedUp is called after any other answer.
 func (b *bucket) speedUp() {
 	b.throttled = 0
 	b.perSecond = min(b.most.PerSecond, b.perSecond+b.most.PerSecond*recovery)

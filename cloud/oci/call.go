@@ -27,35 +27,35 @@ const (
 	serviceLB           = "loadbalancer"
 )
 
-// PageSize is the most items that OCI gives in a page. Lists that grow with the machines ask for
-// it: what OCI gives unasked differs by service, and is fewer. Source: "limit" of the operations in
-// the reference of the same API,
+// PageSize is OCI's maximum of items in a page. Lists that grow with the machines ask for it: OCI's
+// default differs by service, and is lower. Source: "limit" of the operations in the reference of
+// the same API,
 // https://docs.oracle.com/en/engineered-systems/private-cloud-appliance/3.0-latest/ceapi/op-20160918-instances-get.html
 const PageSize = 1000
 
-// instancePageSize keeps an answer below a few megabytes: an instance comes with its metadata, in
-// which user data has up to 32,000 bytes, and a call has only the client's timeout.
-// --request-timeout is what helps over a line of less than 2 Mbit/s.
+// instancePageSize keeps an answer below a few megabytes: an instance comes with its metadata, with
+// up to 32,000 bytes of user data, and a call has only the client's timeout. Over a line of less
+// than 2 Mbit/s, raise --request-timeout.
 const instancePageSize = 250
 
-// callLogLevel is the verbosity at which each call is logged.
+// callLogLevel is the verbosity for logging each call.
 const callLogLevel = 4
 
-// pathSafe is what may become a part of a request's path. The SDK does not escape it, so that an
-// OCID given by a user could lead to another resource.
+// pathSafe matches text safe to become a part of a request's path. The SDK does not escape it, so
+// an OCID given by a user could lead to another resource.
 var pathSafe = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]*$`)
 
 // operation describes a call to metrics, logs and errors.
 type operation struct {
 	service, name string
-	// onResource means that id is a part of the path.
+	// onResource is set if id is a part of the path.
 	onResource bool
 	id         string
-	// secrets are texts that must not show in an error.
+	// secrets must not show in an error.
 	secrets []string
 }
 
-// on says that the operation's path holds the resource's OCID.
+// on marks an operation with the resource's OCID in its path.
 func (o operation) on(id string) operation {
 	o.onResource, o.id = true, id
 	return o

@@ -17,7 +17,7 @@ import (
 
 // TagChange changes one free-form tag of a resource, and leaves the others. It is refused with
 // cloud.Conflict if the tag is not From any more, or anything else of the resource has changed
-// between the look and the change: the calls replace all tags (oci-go-sdk
+// between the read and the change: the calls replace all tags (oci-go-sdk
 // core/update_instance_details.go).
 type TagChange struct{ Key, From, To string }
 

@@ -27,25 +27,25 @@ import (
 // patience.
 const defaultRequestTimeout = 30 * time.Second
 
-// Config says which account a Client acts in, and how.
+// Config names a Client's account, and how to reach it.
 type Config struct {
 	// AccountName is the account's label in metrics and logs.
 	AccountName string
 	// Principal signs the requests.
 	Principal Principal
-	// Region is the region identifier, such as eu-frankfurt-1. OCI's SDK accepts any; one that does
-	// not exist shows as cloud.Unavailable when its host name is looked up.
+	// Region is the region identifier, such as eu-frankfurt-1. OCI's SDK accepts any; a nonexistent
+	// one shows as cloud.Unavailable when its host name is looked up.
 	Region string
-	// CompartmentID is the OCID of the compartment that everything is listed and created in.
+	// CompartmentID is the OCID of the compartment for all lists and creations.
 	CompartmentID string
-	// Endpoint, if not empty, replaces OCI's public addresses: a URL without path, in which
-	// {service} (iaas, identity, limits, network-load-balancer-api) and {region} are replaced.
+	// Endpoint, if not empty, replaces OCI's public addresses: a URL without path; {service} (iaas,
+	// identity, limits, network-load-balancer-api) and {region} in it are replaced.
 	Endpoint string
 	// RequestTimeout bounds each request; 0 means 30 seconds.
 	RequestTimeout time.Duration
 	// Limits keep the account's trouble its own.
 	Limits Limits
-	// Metrics counts the requests; nil means that nobody does.
+	// Metrics counts the requests; nil means no metrics.
 	Metrics *Metrics
 }
 
@@ -73,8 +73,8 @@ type Client struct {
 	loadBalancer        loadbalancer.LoadBalancerClient
 }
 
-// NewClient builds a Client. With a user principal it makes no call: what it refuses, with
-// cloud.InvalidCredentials or cloud.InvalidRequest, can never work.
+// NewClient builds a Client. With a user principal it makes no call: a config refused with
+// cloud.InvalidCredentials or cloud.InvalidRequest can never work.
 func NewClient(config Config) (*Client, error) {
 	if config.Region == "" || config.CompartmentID == "" {
 		return nil, badConfig("an account needs a region and a compartment")
@@ -116,8 +116,7 @@ func (c *Client) CompartmentID() string { return c.compartmentID }
 // TenancyID returns the OCID of the principal's tenancy.
 func (c *Client) TenancyID() string { return c.tenancyID }
 
-// Close gives up idle connections. Calls that are under way are not disturbed, and the Client stays
-// usable.
+// Close closes idle connections. Calls in flight are not disturbed, and the Client stays usable.
 func (c *Client) Close() { c.transport.CloseIdleConnections() }
 
 // connect builds the services' clients.
@@ -157,9 +156,9 @@ func (c *Client) connect(provider common.ConfigurationProvider, endpoint string)
 	return nil
 }
 
-// configure turns off what the SDK does behind its caller's back. Retries are on by default in some
-// services (identity, network load balancer) and circuit breakers in others; both are also governed
-// by the environment.
+// configure turns off the SDK's hidden behaviour. Retries are on by default in some services
+// (identity, network load balancer) and circuit breakers in others; both are also governed by the
+// environment.
 func (c *Client) configure(base *common.BaseClient, service, endpoint string) error {
 	noRetries := common.NoRetryPolicy()
 	base.Configuration.RetryPolicy = &noRetries
@@ -179,12 +178,12 @@ func (c *Client) configure(base *common.BaseClient, service, endpoint string) er
 	return nil
 }
 
-// quietSigner hides the SDK's signer: for a principal whose token can be refreshed, BaseClient
-// would recognise it and repeat every 401 three times, asleep in between (common/client.go,
+// quietSigner hides the SDK's signer: for a principal with a refreshable token, BaseClient would
+// recognise it and repeat every 401 three times, asleep in between (common/client.go,
 // RefreshableTokenWrappedCallWithDetails).
 type quietSigner struct{ common.HTTPRequestSigner }
 
-// Sign marks its errors, so that they can be told from those of the call.
+// Sign marks its errors, to tell them from the call's.
 func (s quietSigner) Sign(r *http.Request) error {
 	if err := s.HTTPRequestSigner.Sign(r); err != nil {
 		return &signError{err}
@@ -198,12 +197,11 @@ func (e *signError) Error() string { return "signing the request: " + e.err.Erro
 
 func (e *signError) Unwrap() error { return e.err }
 
-// contextKey finds the caller's context in the one that the SDK is given.
+// contextKey finds the caller's context in the one given to the SDK.
 type contextKey struct{}
 
-// detached hides ctx's end from the SDK, which at that moment would return a variable that another
-// of its goroutines still writes (common/retry.go, Retry). The request itself ends with ctx: see
-// wire.
+// detached hides ctx's end from the SDK: at this moment it would return a variable still written by
+// another of its goroutines (common/retry.go, Retry). The request itself ends with ctx: see wire.
 func detached(ctx context.Context) context.Context {
 	return context.WithValue(context.WithoutCancel(ctx), contextKey{}, ctx)
 }
@@ -226,8 +224,8 @@ func (t wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, err
 }
 
-// newTransport is one pool of connections per account, so that an account whose endpoint hangs
-// holds up no other.
+// newTransport is one pool of connections per account, so an account with a hanging endpoint holds
+// up no other.
 func newTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
@@ -244,8 +242,8 @@ func badConfig(format string, args ...any) error {
 	return &cloud.Error{Kind: cloud.InvalidRequest, Message: cloud.Scrub(fmt.Sprintf(format, args...))}
 }
 
-// silentLogger replaces the SDK's logger, which prints request bodies, and with them user data, if
-// OCI_GO_SDK_DEBUG is set.
+// silentLogger replaces the SDK's logger: with OCI_GO_SDK_DEBUG set, that one prints request
+// bodies, and with them user data.
 type silentLogger struct{}
 
 // LogLevel is the SDK's "off".

@@ -21,7 +21,7 @@ type Instance struct {
 	Shape string
 	// OCPUs and MemoryGB are its size; 1 OCPU is two threads on x86 and one core on Arm.
 	OCPUs, MemoryGB float64
-	// ImageID is the OCID of the image that it was launched from.
+	// ImageID is the OCID of the image it was launched from.
 	ImageID string
 	// CreatedAt is OCI's time of the launch.
 	CreatedAt time.Time
@@ -40,7 +40,7 @@ func (c *Client) GetInstance(ctx context.Context, id string) (Instance, error) {
 	return instance(response.Instance), nil
 }
 
-// ListInstances lists all instances of the compartment, those that are TERMINATED included.
+// ListInstances lists all instances of the compartment, TERMINATED ones included.
 func (c *Client) ListInstances(ctx context.Context) ([]Instance, error) {
 	items, err := listAll(ctx, c, pager[core.ListInstancesRequest, core.ListInstancesResponse, core.Instance]{
 		op:      operation{service: serviceCompute, name: "ListInstances"},
@@ -60,7 +60,7 @@ func (c *Client) ListInstances(ctx context.Context) ([]Instance, error) {
 }
 
 // TerminateInstance asks for the end of the instance, of its boot volume and of the data volumes
-// created with it. It returns before that has happened.
+// created with it. It does not wait for it.
 func (c *Client) TerminateInstance(ctx context.Context, own ownership.Proof) error {
 	id := own.ID()
 	no := false

@@ -13,15 +13,14 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
-// InstanceConfiguration is a template of instances as a list shows it: without what is in it.
+// InstanceConfiguration is a template of instances as a list shows it: without its content.
 type InstanceConfiguration struct {
 	Resource
 	// CreatedAt is OCI's time of its creation.
 	CreatedAt time.Time
 }
 
-// ListInstanceConfigurations lists the compartment's instance configurations that have all of the
-// tags.
+// ListInstanceConfigurations lists the compartment's instance configurations with all of the tags.
 func (c *Client) ListInstanceConfigurations(ctx context.Context, tags map[string]string) ([]InstanceConfiguration, error) {
 	type request = core.ListInstanceConfigurationsRequest
 	type response = core.ListInstanceConfigurationsResponse
@@ -49,7 +48,7 @@ func (c *Client) ListInstanceConfigurations(ctx context.Context, tags map[string
 
 // CreateInstanceConfiguration makes a template of instances and returns its OCID. Of the spec,
 // DisplayName, RetryToken and configurationTags are the template's own; Tags are its instances' and
-// their volumes'. Where an instance goes is the pool's to say.
+// their volumes'. The pool decides where an instance goes.
 func (c *Client) CreateInstanceConfiguration(ctx context.Context, spec LaunchSpec, configurationTags map[string]string) (string, error) {
 	userData := base64.StdEncoding.EncodeToString(spec.UserData)
 	op := operation{service: serviceCompute, name: "CreateInstanceConfiguration", secrets: []string{userData, string(spec.UserData)}}

@@ -2,12 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package oci acts in one Oracle Cloud account and region: identity, network, compute, block
-// volumes, limits. It is the only package that imports the OCI SDK; nothing of the SDK shows in its
-// API, which takes and returns small structs of plain types. It imports package cloud and no other
-// package of this module.
+// volumes, limits. It alone imports the OCI SDK; nothing of the SDK shows in its API: small structs
+// of plain types go in and out. It imports package cloud and no other package of this module.
 //
-// Every method makes its calls once: the SDK's retries and circuit breakers are off, so that
-// callers see each failure and decide. Every list is read to its last page. Every error is a
-// *cloud.Error, except that a cancelled context stays context.Canceled. A request that fails with
-// cloud.Unavailable may have taken effect: creating calls take a retry token for that reason.
+// Every method makes its calls once: the SDK's retries and circuit breakers are off, so callers see
+// each failure and decide. Every list is read to its last page. Every error is a *cloud.Error, but
+// for context.Canceled from a cancelled context. A request failing with cloud.Unavailable may have
+// taken effect: creating calls take a retry token for that reason.
 package oci

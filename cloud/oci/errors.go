@@ -19,7 +19,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 )
 
-// codeBadErrorResponse is what the SDK makes of an error whose body is not OCI's JSON: a proxy or
+// codeBadErrorResponse is the SDK's code for an error body other than OCI's JSON: a proxy or
 // another server answered.
 const codeBadErrorResponse = "BadErrorResponse"
 
@@ -42,7 +42,7 @@ func mapError(ctx context.Context, op operation, err error, raw *http.Response) 
 	e.Kind, e.Err = transportKind(err)
 	e.Message = cloud.Scrub(transportMessage(err), op.secrets...)
 	if raw != nil {
-		// An answer that cannot be read: the request has probably taken effect.
+		// An unreadable answer: the request has probably taken effect.
 		e.Kind, e.Status, e.RequestID = cloud.Unavailable, raw.StatusCode, raw.Header.Get("opc-request-id")
 		e.Message = "the service's answer cannot be read"
 	}
@@ -123,9 +123,8 @@ func statusKind(status int) cloud.Kind {
 	return cloud.Unknown
 }
 
-// transportKind judges an error that came without an answer, and returns the part of it that
-// callers may want to see. A request that the SDK itself refuses to send matches none of the
-// network's errors.
+// transportKind judges an error without an answer, and returns its useful part for callers. A
+// request refused by the SDK itself matches none of the network's errors.
 func transportKind(err error) (cloud.Kind, error) {
 	var signing *signError
 	var netErr net.Error
@@ -145,7 +144,7 @@ func transportKind(err error) (cloud.Kind, error) {
 	return cloud.InvalidRequest, nil
 }
 
-// transportMessage leaves out the URL: it is long and says nothing that the operation does not.
+// transportMessage leaves out the URL: it is long and adds nothing to the operation.
 func transportMessage(err error) string {
 	var urlErr *url.Error
 	var dnsErr *net.DNSError

@@ -36,7 +36,7 @@ type received struct {
 	body         string
 }
 
-// fake is an OCI endpoint that answers what a test tells it to, and remembers what it was asked.
+// fake is an OCI endpoint with a test's answers, and remembers its requests.
 type fake struct {
 	*httptest.Server
 

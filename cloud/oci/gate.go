@@ -13,20 +13,20 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/circuit"
 )
 
-// Limits are what keeps one account's trouble its own. Zero values stand for the defaults.
+// Limits isolate one account's trouble from the others. Zero values stand for the defaults.
 type Limits struct {
 	// Reads, Creates and Deletes are budgets of the account; creates are all calls that change
-	// something and delete nothing. 20 a second and 40 at once by default, and 5 and 20 for the
+	// something without deleting. 20 a second and 40 at once by default, and 5 and 20 for the
 	// others: OCI does not publish its own.
 	Reads, Creates, Deletes Budget
-	// InFlight is how many calls of callers that do not wait may be under way; 4 by default, so
-	// that an account that is slow to answer leaves most of a controller's workers to others.
+	// InFlight is how many calls without Patient may be in flight; 4 by default, so a slow account
+	// leaves most of a controller's workers to others.
 	InFlight int
 	// Failures is how many calls in a row must get no answer, or a server's failure, before no more
 	// are made; 5 by default.
 	Failures int
-	// Cooldown is for how long no call is made to a service that did not answer several times in a
-	// row, at first; 10 seconds by default. It doubles up to a minute.
+	// Cooldown is how long no call is made to a service after several failures in a row, at first;
+	// 10 seconds by default. It doubles up to a minute.
 	Cooldown time.Duration
 	// Clock tells the time; time.Now by default.
 	Clock func() time.Time
@@ -56,7 +56,7 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// Unlimited are limits that hold nothing back until OCI throttles: for tests of something else.
+// Unlimited are limits without effect until OCI throttles: for tests of something else.
 func Unlimited() Limits {
 	much := Budget{PerSecond: 1e6, Burst: 1e6}
 	return Limits{Reads: much, Creates: much, Deletes: much, InFlight: 1e6, Failures: 1e6}
@@ -64,14 +64,14 @@ func Unlimited() Limits {
 
 type patientKey struct{}
 
-// Patient marks calls of a caller that may wait for its turn, within ctx, because it holds no
-// worker that others need. Without it a call that would have to wait fails at once, with
-// cloud.Throttled or cloud.Unavailable, NotSent, and the time to ask again.
+// Patient marks calls of a caller able to wait for its turn, within ctx, because it holds no worker
+// needed by others. Without it a call fails at once instead of waiting, with cloud.Throttled or
+// cloud.Unavailable, NotSent, and the time to ask again.
 func Patient(ctx context.Context) context.Context { return context.WithValue(ctx, patientKey{}, true) }
 
 func isPatient(ctx context.Context) bool { return ctx.Value(patientKey{}) != nil }
 
-// gate is what an account's calls go through. The zero value is not usable.
+// gate admits an account's calls. The zero value is not usable.
 type gate struct {
 	account string
 	limits  Limits
@@ -95,8 +95,8 @@ func newGate(account string, limits Limits, metrics *Metrics) *gate {
 	}
 }
 
-// hostOf names what fails as one: compute, network and volumes are one host of OCI's. Load
-// balancers of the classic kind share its name and are another service behind it.
+// hostOf names the services failing together: compute, network and volumes are one host of OCI's.
+// Load balancers of the classic kind share its name and are another service behind it.
 func hostOf(service string) string {
 	switch service {
 	case serviceCompute, serviceNetwork, serviceBlockstorage, serviceWorkRequests:
@@ -136,7 +136,7 @@ const (
 	reasonBudget    = "budget"
 )
 
-// busyWait is when a caller asks again that found as many calls under way as may be.
+// busyWait is when a caller asks again after it found all InFlight calls taken.
 const busyWait = time.Second
 
 func (g *gate) try(p pass) (refusal *cloud.Error, reason string) {
@@ -197,7 +197,7 @@ func (g *gate) wait(ctx context.Context, of class, turn time.Duration) bool {
 	}
 }
 
-// leave takes over how an admitted call went.
+// leave records the result of an admitted call.
 func (g *gate) leave(p pass, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -221,8 +221,8 @@ func (g *gate) leave(p pass, err error) {
 	g.metrics.gate(g.account, p, b.perSecond, c.State(now))
 }
 
-// messageOf leaves out the request's identifier, which is another one each time: conditions repeat
-// the message.
+// messageOf leaves out the request's identifier: it differs each time, and conditions repeat the
+// message.
 func messageOf(err error) string {
 	var e *cloud.Error
 	if !errors.As(err, &e) {

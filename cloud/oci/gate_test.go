@@ -41,7 +41,7 @@ func newTurnstile(t *testing.T) *turnstile {
 	return s
 }
 
-// call makes a call that ends with an error, or without one.
+// call makes a call, ending with an error or without one.
 func (s *turnstile) call(op operation, end error) error {
 	p, err := s.enter(context.Background(), op)
 	if err == nil {

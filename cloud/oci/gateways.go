@@ -24,7 +24,7 @@ type InternetGateway struct {
 type NATGateway struct {
 	Resource
 	VCNID string
-	// PublicIP is the address that the Internet sees.
+	// PublicIP is the address seen by the Internet.
 	PublicIP netip.Addr
 	// BlockTraffic is the traffic's switch.
 	BlockTraffic bool
@@ -39,7 +39,7 @@ type GatewaySpec struct {
 	RetryToken string
 }
 
-// ListInternetGateways lists the internet gateways that the filter keeps.
+// ListInternetGateways lists the internet gateways matching the filter.
 func (c *Client) ListInternetGateways(ctx context.Context, filter ListFilter) ([]InternetGateway, error) {
 	type request = core.ListInternetGatewaysRequest
 	type response = core.ListInternetGatewaysResponse
@@ -102,7 +102,7 @@ func (c *Client) DeleteInternetGateway(ctx context.Context, own ownership.Proof)
 	return err
 }
 
-// ListNATGateways lists the NAT gateways that the filter keeps.
+// ListNATGateways lists the NAT gateways matching the filter.
 func (c *Client) ListNATGateways(ctx context.Context, filter ListFilter) ([]NATGateway, error) {
 	type request = core.ListNatGatewaysRequest
 	type response = core.ListNatGatewaysResponse

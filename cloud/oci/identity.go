@@ -18,7 +18,7 @@ type AvailabilityDomain struct {
 	FaultDomains []string
 }
 
-// RegionSubscription is a region that the tenancy may use.
+// RegionSubscription is a region the tenancy may use.
 type RegionSubscription struct {
 	// Name is the region identifier, such as eu-frankfurt-1.
 	Name string
@@ -53,7 +53,7 @@ func (c *Client) AvailabilityDomains(ctx context.Context) ([]AvailabilityDomain,
 	return domains, nil
 }
 
-// RegionSubscriptions lists the regions that the tenancy may use.
+// RegionSubscriptions lists the regions the tenancy may use.
 func (c *Client) RegionSubscriptions(ctx context.Context) ([]RegionSubscription, error) {
 	response, err := call(ctx, c, operation{service: serviceIdentity, name: "ListRegionSubscriptions"}.on(c.tenancyID),
 		c.identity.ListRegionSubscriptions, identity.ListRegionSubscriptionsRequest{TenancyId: &c.tenancyID})
@@ -72,8 +72,8 @@ func (c *Client) RegionSubscriptions(ctx context.Context) ([]RegionSubscription,
 }
 
 // ProbeCompartment succeeds if instances and networks of the compartment can be listed: two calls.
-// OCI answers 404 for what is gone and for what may not be seen, so that a 404 is to be believed
-// only together with a successful probe.
+// OCI answers 404 both for missing resources and for missing permissions, so trust a 404 only
+// together with a successful probe.
 func (c *Client) ProbeCompartment(ctx context.Context) error {
 	one := 1
 	_, err := call(ctx, c, operation{service: serviceCompute, name: "ListInstances"},

@@ -11,13 +11,13 @@ import (
 	"github.com/oracle/oci-go-sdk/v65/core"
 )
 
-// Shape is a shape that the compartment may use.
+// Shape is a shape the compartment may use.
 type Shape struct {
 	// Name such as VM.Standard.A1.Flex.
 	Name string
 	// Flexible shapes take OCPUs and memory within the ranges below.
 	Flexible bool
-	// OCPUs and MemoryGB are those of a shape that is not flexible.
+	// OCPUs and MemoryGB are the size of a fixed shape.
 	OCPUs, MemoryGB float64
 	// MinOCPUs to MaxOCPUs and MinMemoryGB to MaxMemoryGB are the ranges of a flexible shape.
 	MinOCPUs, MaxOCPUs, MinMemoryGB, MaxMemoryGB float64
@@ -45,7 +45,7 @@ type Image struct {
 type ImageFilter struct {
 	// OperatingSystem and OperatingSystemVersion as OCI spells them.
 	OperatingSystem, OperatingSystemVersion string
-	// Shape keeps the images that can run on it.
+	// Shape keeps the images able to run on it.
 	Shape string
 	// DisplayName is compared whole.
 	DisplayName string

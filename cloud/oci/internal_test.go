@@ -30,7 +30,7 @@ func (r refusal) GetMessage() string      { return r.message }
 func (r refusal) GetCode() string         { return r.code }
 func (r refusal) GetOpcRequestID() string { return "req-1" }
 
-// badSigner is a principal whose token service fails.
+// badSigner is a principal with a failing token service.
 type badSigner struct{ err error }
 
 func (s badSigner) Sign(*http.Request) error { return s.err }

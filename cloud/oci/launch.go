@@ -32,7 +32,7 @@ type LaunchSpec struct {
 	NSGIDs   []string
 	// AssignPublicIP gives the primary VNIC an ephemeral public address.
 	AssignPublicIP bool
-	// UserData as cloud-init is to see it; it is encoded here. Base64 and all, OCI takes 32,000
+	// UserData as cloud-init will see it; it is encoded here. Base64 and all, OCI takes 32,000
 	// bytes of metadata.
 	UserData []byte
 	// SSHAuthorizedKeys are public keys, one line each.
@@ -54,16 +54,16 @@ type VolumeSize struct {
 	VPUsPerGB *int64
 }
 
-// LaunchVolume is a data volume that is created with the instance. OCI takes no tags for it.
+// LaunchVolume is a data volume created with the instance. OCI takes no tags for it.
 type LaunchVolume struct {
 	VolumeSize
 	// DisplayName of the volume.
 	DisplayName string
-	// Device is the path under which the instance sees it, such as /dev/oracleoci/oraclevdb.
+	// Device is its device path on the instance, such as /dev/oracleoci/oraclevdb.
 	Device string
 }
 
-// Format prints what identifies the launch, and neither user data nor keys, whatever the verb.
+// Format prints the launch's identifying fields, and neither user data nor keys, whatever the verb.
 func (s LaunchSpec) Format(state fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(state, "[launch of %s, shape %s in %s]", s.DisplayName, s.Shape, s.AvailabilityDomain)
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 )
 
-// notConfigured are the fields of a launch that an instance configuration does not have, and why.
+// notConfigured are the fields of a launch missing from an instance configuration, with reasons.
 var notConfigured = map[string]string{
 	"AvailabilityDomain": "the pool says where its instances go",
 	"FaultDomain":        "the pool says where its instances go",
@@ -58,7 +58,7 @@ func TestEveryFieldOfALaunchReachesBothBodies(t *testing.T) {
 	}
 }
 
-// fill gives a value, and all that is in it, something that is not zero.
+// fill sets a value, and everything in it, to something other than zero.
 func fill(value reflect.Value) {
 	switch value.Kind() {
 	case reflect.String:

@@ -104,8 +104,7 @@ func TestLaunchLeavesOutWhatIsNotAskedFor(t *testing.T) {
 		"instanceOptions": {"areLegacyImdsEndpointsDisabled": true}}`, compartmentID)))
 }
 
-// An API that quotes the request in its error must not bring user data into logs, conditions or
-// events.
+// An API error quoting the request must not bring user data into logs, conditions or events.
 func TestUserDataAndKeyNeverShow(t *testing.T) {
 	encoded := base64.StdEncoding.EncodeToString([]byte(userData))
 	echoes := map[string]func(body string) string{

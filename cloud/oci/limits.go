@@ -13,15 +13,15 @@ import (
 type LimitValue struct {
 	// Name of the limit, such as standard-a1-core-count.
 	Name string
-	// AvailabilityDomain that the limit is for; empty for a limit of the region or of the tenancy.
+	// AvailabilityDomain of the limit; empty for a limit of the region or of the tenancy.
 	AvailabilityDomain string
 	// Value is the limit, in the limit's own unit.
 	Value int64
 }
 
-// ResourceAvailability is how much of a limit is left to the compartment, quotas included.
+// ResourceAvailability is the compartment's remaining part of a limit, quotas included.
 type ResourceAvailability struct {
-	// Known is not set for limits whose use OCI does not count.
+	// Known is not set for limits without a usage count at OCI.
 	Known bool
 	// Used and Available are in the limit's own unit.
 	Used, Available int64
@@ -51,8 +51,8 @@ func (c *Client) LimitValues(ctx context.Context, service string) ([]LimitValue,
 	return values, nil
 }
 
-// ResourceAvailability returns what is used and left of a limit. The availability domain is empty
-// for limits of a region.
+// ResourceAvailability returns the used and the remaining part of a limit. The availability domain
+// is empty for limits of a region.
 func (c *Client) ResourceAvailability(
 	ctx context.Context, service, limit, availabilityDomain string,
 ) (ResourceAvailability, error) {

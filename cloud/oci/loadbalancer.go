@@ -13,7 +13,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
-// shapeFlexible is the only shape that OCI still makes (oci-go-sdk
+// shapeFlexible is the only shape still offered by OCI (oci-go-sdk
 // loadbalancer/create_load_balancer_details.go).
 const shapeFlexible = "flexible"
 
@@ -27,7 +27,7 @@ func (c *Client) LoadBalancers() LoadBalancers { return LoadBalancers{c} }
 
 func lbOperation(name string) operation { return operation{service: serviceLB, name: name} }
 
-// List lists those that have the tags and are not DELETED.
+// List lists the load balancers with the tags, except DELETED ones.
 func (l LoadBalancers) List(ctx context.Context, tags map[string]string) ([]Balancer, error) {
 	type request = lb.ListLoadBalancersRequest
 	type response = lb.ListLoadBalancersResponse
@@ -99,8 +99,8 @@ func (l LoadBalancers) CreateBackendSet(ctx context.Context, own ownership.Proof
 		}}, func(r lb.CreateBackendSetResponse) *string { return r.OpcWorkRequestId })
 }
 
-// UpdateBackendSet replaces a backend set by the one given, with its backends: this service leaves
-// nothing out.
+// UpdateBackendSet replaces a backend set by the one given, with its backends: this service keeps
+// no omitted part.
 func (l LoadBalancers) UpdateBackendSet(ctx context.Context, own ownership.Proof, name string, set BackendSet) (workRequestID string, err error) {
 	id := own.ID()
 	backends := []lb.BackendDetails{}
@@ -131,7 +131,7 @@ func (l LoadBalancers) UpdateListener(ctx context.Context, own ownership.Proof, 
 		}}, func(r lb.UpdateListenerResponse) *string { return r.OpcWorkRequestId })
 }
 
-// UpdateSecurityGroups replaces the network security groups that it is in.
+// UpdateSecurityGroups replaces its network security groups.
 func (l LoadBalancers) UpdateSecurityGroups(ctx context.Context, own ownership.Proof, nsgIDs []string) (workRequestID string, err error) {
 	id := own.ID()
 	return balancerChange(ctx, l.c, lbOperation("UpdateLoadBalancerNetworkSecurityGroups").on(id),
@@ -167,7 +167,7 @@ func (l LoadBalancers) DeleteBackend(ctx context.Context, own ownership.Proof, s
 		func(r lb.DeleteBackendResponse) *string { return r.OpcWorkRequestId })
 }
 
-// Work looks how far a change is.
+// Work returns the progress of a change.
 func (l LoadBalancers) Work(ctx context.Context, workRequestID string) (BalancerWork, error) {
 	response, err := call(ctx, l.c, lbOperation("GetLoadBalancerWorkRequest").on(workRequestID),
 		l.c.loadBalancer.GetWorkRequest, lb.GetWorkRequestRequest{WorkRequestId: &workRequestID})

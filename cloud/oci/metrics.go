@@ -14,8 +14,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 )
 
-// Metrics counts and times calls to OCI, for all accounts. No label holds an OCID, so that the
-// number of series is bounded by accounts and operations.
+// Metrics counts and times calls to OCI, for all accounts. No label holds an OCID: accounts and
+// operations bound the number of series.
 type Metrics struct {
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
@@ -28,8 +28,8 @@ type Metrics struct {
 // NewMetrics registers the metrics: capom_oci_requests_total by account, service, operation and
 // code ("OK" or a cloud.Kind); capom_oci_request_duration_seconds by account, service and
 // operation; capom_oci_held_back_total by account, class (read, create, delete) and reason (budget,
-// throttled, busy, circuit) and capom_oci_wait_seconds_total by account and class, of requests that
-// had to wait for their turn; capom_oci_budget_per_second by account and class; and
+// throttled, busy, circuit) and capom_oci_wait_seconds_total by account and class, of requests kept
+// waiting for their turn; capom_oci_budget_per_second by account and class; and
 // capom_oci_circuit_state by account and host: 0 closed, 1 half-open, 2 open.
 func NewMetrics(registerer prometheus.Registerer) (*Metrics, error) {
 	m := &Metrics{
@@ -67,7 +67,7 @@ func NewMetrics(registerer prometheus.Registerer) (*Metrics, error) {
 	return m, nil
 }
 
-// Forget drops the series of an account that is gone.
+// Forget drops the series of a deleted account.
 func (m *Metrics) Forget(account string) {
 	if m == nil {
 		return

@@ -231,7 +231,7 @@ func securityRules() []oci.SecurityRule {
 	}
 }
 
-// What is added must be read back as the same rule, or a reconciler would add and remove it for
+// An added rule must be read back as the same rule, or a reconciler would add and remove it for
 // ever.
 func TestSecurityRulesSurviveTheRoundTrip(t *testing.T) {
 	g := NewWithT(t)

@@ -21,7 +21,7 @@ func (c *Client) NetworkLoadBalancers() NetworkLoadBalancers { return NetworkLoa
 
 func nlbOperation(name string) operation { return operation{service: serviceNLB, name: name} }
 
-// List lists those that have the tags and are not DELETED.
+// List lists the load balancers with the tags, except DELETED ones.
 func (n NetworkLoadBalancers) List(ctx context.Context, tags map[string]string) ([]Balancer, error) {
 	type request = nlb.ListNetworkLoadBalancersRequest
 	type response = nlb.ListNetworkLoadBalancersResponse
@@ -107,8 +107,8 @@ func (n NetworkLoadBalancers) CreateBackendSet(ctx context.Context, own ownershi
 		}}, func(r nlb.CreateBackendSetResponse) *string { return r.OpcWorkRequestId })
 }
 
-// UpdateBackendSet replaces a backend set by the one given, with its backends: whether OCI keeps
-// those that are left out is not documented.
+// UpdateBackendSet replaces a backend set by the one given, with its backends: OCI does not
+// document whether it keeps omitted ones.
 func (n NetworkLoadBalancers) UpdateBackendSet(ctx context.Context, own ownership.Proof, name string, set BackendSet) (workRequestID string, err error) {
 	id := own.ID()
 	backends := []nlb.BackendDetails{}
@@ -142,7 +142,7 @@ func (n NetworkLoadBalancers) UpdateListener(ctx context.Context, own ownership.
 		}}, func(r nlb.UpdateListenerResponse) *string { return r.OpcWorkRequestId })
 }
 
-// UpdateSecurityGroups replaces the network security groups that it is in.
+// UpdateSecurityGroups replaces its network security groups.
 func (n NetworkLoadBalancers) UpdateSecurityGroups(ctx context.Context, own ownership.Proof, nsgIDs []string) (workRequestID string, err error) {
 	id := own.ID()
 	return balancerChange(ctx, n.c, nlbOperation("UpdateNetworkSecurityGroups").on(id), n.c.networkLoadBalancer.UpdateNetworkSecurityGroups,
@@ -157,7 +157,7 @@ func (NetworkLoadBalancers) UpdateBandwidth(context.Context, ownership.Proof, Ba
 	return "", nil
 }
 
-// CreateBackend adds a backend to a backend set, under the name that it is given.
+// CreateBackend adds a backend to a backend set, under the given name.
 func (n NetworkLoadBalancers) CreateBackend(ctx context.Context, own ownership.Proof, set string, b Backend) (workRequestID string, err error) {
 	id := own.ID()
 	return balancerChange(ctx, n.c, nlbOperation("CreateBackend").on(id), n.c.networkLoadBalancer.CreateBackend,
@@ -174,7 +174,7 @@ func (n NetworkLoadBalancers) DeleteBackend(ctx context.Context, own ownership.P
 		func(r nlb.DeleteBackendResponse) *string { return r.OpcWorkRequestId })
 }
 
-// Work looks how far a change is.
+// Work returns the progress of a change.
 func (n NetworkLoadBalancers) Work(ctx context.Context, workRequestID string) (BalancerWork, error) {
 	response, err := call(ctx, n.c, nlbOperation("GetNetworkLoadBalancerWorkRequest").on(workRequestID),
 		n.c.networkLoadBalancer.GetWorkRequest, nlb.GetWorkRequestRequest{WorkRequestId: &workRequestID})

@@ -26,7 +26,7 @@ type NetworkSecurityGroupSpec struct {
 	RetryToken string
 }
 
-// ListNetworkSecurityGroups lists the network security groups that the filter keeps.
+// ListNetworkSecurityGroups lists the network security groups matching the filter.
 func (c *Client) ListNetworkSecurityGroups(ctx context.Context, filter ListFilter) ([]NetworkSecurityGroup, error) {
 	type request = core.ListNetworkSecurityGroupsRequest
 	type response = core.ListNetworkSecurityGroupsResponse
@@ -56,7 +56,7 @@ func (c *Client) GetNetworkSecurityGroup(ctx context.Context, id string) (Networ
 	return networkSecurityGroup(response.NetworkSecurityGroup), err
 }
 
-// CreateNetworkSecurityGroup creates a network security group, which admits nothing until it has
+// CreateNetworkSecurityGroup creates a network security group. It admits nothing until it has
 // rules.
 func (c *Client) CreateNetworkSecurityGroup(ctx context.Context, spec NetworkSecurityGroupSpec) (NetworkSecurityGroup, error) {
 	response, err := call(ctx, c, operation{service: serviceNetwork, name: "CreateNetworkSecurityGroup"},

@@ -15,14 +15,13 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
-// StateScaling is an instance pool's state while it has not the size that it should have.
+// StateScaling is an instance pool's state while its size differs from the desired one.
 const StateScaling LifecycleState = "SCALING"
 
 // InstancePool keeps a number of instances of one instance configuration.
 type InstancePool struct {
 	Resource
-	// ConfigurationID is the OCID of the instance configuration that instances to come are launched
-	// from.
+	// ConfigurationID is the OCID of the instance configuration for new instances.
 	ConfigurationID string
 	// Size is how many instances the pool should have.
 	Size int
@@ -32,8 +31,8 @@ type InstancePool struct {
 	CreatedAt time.Time
 }
 
-// PoolPlacement is an availability domain that a pool may launch in. Without fault domains OCI
-// spreads over all.
+// PoolPlacement is an availability domain for a pool's instances. Without fault domains OCI spreads
+// over all.
 type PoolPlacement struct {
 	AvailabilityDomain string
 	FaultDomains       []string
@@ -42,7 +41,7 @@ type PoolPlacement struct {
 
 // PoolSpec is an instance pool to create.
 type PoolSpec struct {
-	// DisplayName is the end of the names that OCI gives to the pool's instances: inst-, five
+	// DisplayName is the end of the names of the pool's instances, as given by OCI: inst-, five
 	// random characters, and it.
 	DisplayName string
 	// ConfigurationID is the OCID of the instance configuration.
@@ -55,8 +54,8 @@ type PoolSpec struct {
 	RetryToken string
 }
 
-// PoolChange is what to change of a pool; nil and empty fields stay as they are. It concerns
-// instances to come only.
+// PoolChange is a change of a pool; nil and empty fields stay as they are. It applies to new
+// instances only.
 type PoolChange struct {
 	ConfigurationID string
 	Placements      []PoolPlacement
@@ -73,8 +72,7 @@ func (c *Client) GetInstancePool(ctx context.Context, id string) (InstancePool, 
 	return instancePool(response.InstancePool), nil
 }
 
-// ListInstancePools lists the compartment's pools that have all of the tags, those that are
-// TERMINATED included.
+// ListInstancePools lists the compartment's pools with all of the tags, TERMINATED ones included.
 func (c *Client) ListInstancePools(ctx context.Context, tags map[string]string) ([]InstancePool, error) {
 	items, err := listAll(ctx, c, pager[core.ListInstancePoolsRequest, core.ListInstancePoolsResponse, core.InstancePoolSummary]{
 		op:      operation{service: serviceCompute, name: "ListInstancePools"},
@@ -139,7 +137,7 @@ func (c *Client) UpdateInstancePool(ctx context.Context, own ownership.Proof, ch
 	return instancePool(response.InstancePool), nil
 }
 
-// PoolInstances lists the OCIDs of the pool's instances that are not on their way out.
+// PoolInstances lists the OCIDs of the pool's instances, except those on their way out.
 func (c *Client) PoolInstances(ctx context.Context, id string) ([]string, error) {
 	items, err := listAll(ctx, c, pager[core.ListInstancePoolInstancesRequest, core.ListInstancePoolInstancesResponse, core.InstanceSummary]{
 		op:      operation{service: serviceCompute, name: "ListInstancePoolInstances"}.on(id),
@@ -172,7 +170,7 @@ func (c *Client) AllDataVolumeAttachments(ctx context.Context) ([]VolumeAttachme
 }
 
 // DetachInstance takes an instance out of its pool, makes the pool smaller by one and ends the
-// instance and its boot volume. Its data volumes stay. It returns before that has happened.
+// instance and its boot volume. Its data volumes stay. The call does not wait for the end.
 func (c *Client) DetachInstance(ctx context.Context, pool, own ownership.Proof) error {
 	poolID, instanceID, yes := pool.ID(), own.ID(), true
 	_, err := call(ctx, c, operation{service: serviceCompute, name: "DetachInstancePoolInstance"}.on(poolID), c.pools.DetachInstancePoolInstance,
@@ -183,7 +181,7 @@ func (c *Client) DetachInstance(ctx context.Context, pool, own ownership.Proof) 
 }
 
 // TerminateInstancePool asks for the end of the pool and of all its instances and their volumes. It
-// returns before that has happened.
+// does not wait for it.
 func (c *Client) TerminateInstancePool(ctx context.Context, own ownership.Proof) error {
 	id := own.ID()
 	_, err := call(ctx, c, operation{service: serviceCompute, name: "TerminateInstancePool"}.on(id), c.pools.TerminateInstancePool,
@@ -191,9 +189,9 @@ func (c *Client) TerminateInstancePool(ctx context.Context, own ownership.Proof)
 	return err
 }
 
-// ScalingFailure looks up why a pool does not get the size that it should have: an error of the
-// newest of its failed work requests, of the kind that a launch would have had. Of those it looks
-// at one page: a pool that goes on trying leaves many. failure is nil if none has failed.
+// ScalingFailure looks up why a pool does not reach its desired size: an error of its newest failed
+// work request, of the same kind as from a launch. It looks at one page of them: a pool that keeps
+// trying leaves many. failure is nil if none has failed.
 func (c *Client) ScalingFailure(ctx context.Context, id string) (failure error, err error) {
 	response, err := call(ctx, c, operation{service: serviceWorkRequests, name: "ListWorkRequests"}, c.workRequests.ListWorkRequests,
 		workrequests.ListWorkRequestsRequest{CompartmentId: &c.compartmentID, ResourceId: &id})
@@ -230,7 +228,7 @@ func instancePool(p core.InstancePool) InstancePool {
 	return pool
 }
 
-// Format prints what identifies the pool, whatever the verb.
+// Format prints the pool's identifying fields, whatever the verb.
 func (s PoolSpec) Format(state fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(state, "[pool %s of size %d]", s.DisplayName, s.Size)
 }

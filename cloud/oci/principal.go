@@ -24,7 +24,7 @@ type PrincipalType string
 const (
 	// UserPrincipalType signs with a user's API key.
 	UserPrincipalType PrincipalType = "UserPrincipal"
-	// InstancePrincipalType signs as the OCI instance that the process runs on.
+	// InstancePrincipalType signs as the process's own OCI instance.
 	InstancePrincipalType PrincipalType = "InstancePrincipal"
 	// WorkloadIdentityType signs as the service account of the pod on OKE. The SDK reads
 	// OCI_RESOURCE_PRINCIPAL_VERSION and OCI_RESOURCE_PRINCIPAL_REGION from the environment; they
@@ -180,7 +180,7 @@ func (p *userProvider) KeyFingerprint() (string, error) { return p.user.Fingerpr
 // Region returns the account's region.
 func (p *userProvider) Region() (string, error) { return p.region, nil }
 
-// AuthType says that there is nothing to refresh.
+// AuthType reports nothing to refresh.
 func (p *userProvider) AuthType() (common.AuthConfig, error) {
 	return common.AuthConfig{AuthType: common.UnknownAuthenticationType}, nil
 }

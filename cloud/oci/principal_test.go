@@ -22,7 +22,7 @@ import (
 
 const passphrase = "correct horse"
 
-// encryptedKeyPEM is the old OpenSSL form, which OCI's own instructions produce.
+// encryptedKeyPEM is the old OpenSSL form, as produced by OCI's own instructions.
 func encryptedKeyPEM(t *testing.T) []byte {
 	t.Helper()
 	//nolint:staticcheck // Users have such keys.

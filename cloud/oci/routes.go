@@ -38,7 +38,7 @@ type RouteTableSpec struct {
 	RetryToken string
 }
 
-// RouteTableUpdate changes a route table; what is nil stays as it is.
+// RouteTableUpdate changes a route table; nil fields stay as they are.
 type RouteTableUpdate struct {
 	// Rules replace all rules; empty but not nil removes them.
 	Rules []RouteRule
@@ -46,7 +46,7 @@ type RouteTableUpdate struct {
 	Tags map[string]string
 }
 
-// ListRouteTables lists the route tables that the filter keeps, the VCNs' default ones among them.
+// ListRouteTables lists the route tables matching the filter, the VCNs' default ones among them.
 func (c *Client) ListRouteTables(ctx context.Context, filter ListFilter) ([]RouteTable, error) {
 	items, err := listAll(ctx, c, pager[core.ListRouteTablesRequest, core.ListRouteTablesResponse, core.RouteTable]{
 		op:      operation{service: serviceNetwork, name: "ListRouteTables"},

@@ -12,7 +12,7 @@ import (
 )
 
 // SecurityList filters the traffic of whole subnets, beside the network security groups of VNICs:
-// what either admits passes. A VCN's default list admits SSH from everywhere.
+// traffic passes if either admits it. A VCN's default list admits SSH from everywhere.
 type SecurityList struct {
 	Resource
 	VCNID string
@@ -31,8 +31,8 @@ func (c *Client) GetSecurityList(ctx context.Context, id string) (SecurityList, 
 	}, err
 }
 
-// ClearSecurityList removes all rules, so that network security groups alone decide. A VCN's
-// default list cannot be deleted, and a subnet without any list gets that one.
+// ClearSecurityList removes all rules, so network security groups alone decide. A VCN's default
+// list cannot be deleted, and applies to every subnet without a list.
 func (c *Client) ClearSecurityList(ctx context.Context, own ownership.Proof) error {
 	id := own.ID()
 	_, err := call(ctx, c, operation{service: serviceNetwork, name: "UpdateSecurityList"}.on(id), c.network.UpdateSecurityList,

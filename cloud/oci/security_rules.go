@@ -17,7 +17,7 @@ import (
 // Source: OCI documentation, "Network Security Groups".
 const ruleBatch = 25
 
-// Direction of the traffic that a rule admits.
+// Direction of the traffic admitted by a rule.
 type Direction string
 
 // The two directions.
@@ -34,7 +34,7 @@ const (
 	ProtocolUDP  = "17"
 )
 
-// AnyICMPCode is the ICMPMatch.Code that matches every code of the type.
+// AnyICMPCode is the ICMPMatch.Code matching every code of the type.
 const AnyICMPCode = -1
 
 // SecurityRule admits traffic to or from the VNICs of a network security group.

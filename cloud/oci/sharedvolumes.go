@@ -13,17 +13,16 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/shared"
 )
 
-// sharedWait is for how long a caller waits for a list that another one reads: short, so that an
-// account that is slow to answer leaves workers to others.
+// sharedWait is how long a caller waits for a list being read by another: short, so a slow account
+// leaves workers to others.
 const sharedWait = 500 * time.Millisecond
 
-// sharedVolumes are lists of volumes that all callers share.
+// sharedVolumes are lists of volumes shared by all callers.
 type sharedVolumes struct {
 	data *shared.List[[]Volume]
 
 	mu sync.Mutex
-	// boot are the boot volumes by the instance that they are or were attached to, a list for each
-	// availability domain.
+	// boot are the boot volumes by present or former instance, a list for each availability domain.
 	boot map[string]*shared.List[map[string][]Volume]
 }
 
@@ -44,10 +43,10 @@ func (s *sharedVolumes) bootOf(availabilityDomain string) *shared.List[map[strin
 	return s.boot[availabilityDomain]
 }
 
-// BootVolumesOf lists the boot volumes that are or were attached to an instance of the availability
-// domain and that are not TERMINATED, by lists that all callers share. They were begun at or after
-// since and are not older than age, or only as much as reading them takes. OCI keeps attachments
-// for a while after the instance is terminated.
+// BootVolumesOf lists the boot volumes attached now or formerly to an instance of the availability
+// domain, except TERMINATED ones, from lists shared by all callers. The lists were begun at or
+// after since and are not older than age, or only by the time it takes to read them. OCI keeps
+// attachments for a while after the instance is terminated.
 func (c *Client) BootVolumesOf(
 	ctx context.Context, availabilityDomain, instanceID string, since time.Time, age time.Duration,
 ) ([]Volume, error) {
@@ -58,14 +57,13 @@ func (c *Client) BootVolumesOf(
 	return byInstance[instanceID], err
 }
 
-// DataVolumesSince is DataVolumes by a list that all callers share, to be read only; since and age
-// are as in BootVolumesOf.
+// DataVolumesSince is DataVolumes from a list shared by all callers, for reading only; since and
+// age are as in BootVolumesOf.
 func (c *Client) DataVolumesSince(ctx context.Context, since time.Time, age time.Duration) ([]Volume, error) {
 	return sinceShared(ctx, c.volumes.data, "ListVolumes", since, age, c.DataVolumes)
 }
 
-// attachedBootVolumes are an availability domain's boot volumes by the instance that they are or
-// were attached to.
+// attachedBootVolumes are an availability domain's boot volumes by present or former instance.
 func (c *Client) attachedBootVolumes(ctx context.Context, availabilityDomain string) (map[string][]Volume, error) {
 	attachments, err := c.bootVolumeAttachments(ctx, availabilityDomain)
 	if err != nil {

@@ -44,7 +44,7 @@ type SubnetSpec struct {
 	RetryToken string
 }
 
-// ListSubnets lists the subnets that the filter keeps.
+// ListSubnets lists the subnets matching the filter.
 func (c *Client) ListSubnets(ctx context.Context, filter ListFilter) ([]Subnet, error) {
 	items, err := listAll(ctx, c, pager[core.ListSubnetsRequest, core.ListSubnetsResponse, core.Subnet]{
 		op:      operation{service: serviceNetwork, name: "ListSubnets"},

@@ -11,11 +11,11 @@ import (
 	"github.com/oracle/oci-go-sdk/v65/common"
 )
 
-// LifecycleState is where in its life a resource is, in OCI's words.
+// LifecycleState is a resource's lifecycle state, in OCI's words.
 type LifecycleState string
 
-// The states that this package's resources go through; a resource has some of them. Source: the
-// lifecycleState of Instance, Vcn, Volume, Image and VnicAttachment in OCI's Core Services API.
+// The states of this package's resources; a resource has some of them. Source: the lifecycleState
+// of Instance, Vcn, Volume, Image and VnicAttachment in OCI's Core Services API.
 const (
 	StateProvisioning  LifecycleState = "PROVISIONING"
 	StateAvailable     LifecycleState = "AVAILABLE"
@@ -38,7 +38,7 @@ const (
 // IsEnding tells whether the resource is on its way out, or gone.
 func (s LifecycleState) IsEnding() bool { return s == StateTerminating || s == StateTerminated }
 
-// Resource is what all resources have.
+// Resource has the fields common to all resources.
 type Resource struct {
 	// ID is the OCID.
 	ID string
@@ -60,11 +60,11 @@ func (r Resource) HasTags(tags map[string]string) bool {
 	return true
 }
 
-// ListFilter narrows a list of network resources. Resources that are TERMINATED are never listed.
+// ListFilter narrows a list of network resources. TERMINATED ones are never listed.
 type ListFilter struct {
 	// VCNID keeps the resources of one VCN; empty means all of the compartment.
 	VCNID string
-	// Tags keeps the resources that have all of these free-form tags.
+	// Tags keeps the resources with all of these free-form tags.
 	Tags map[string]string
 }
 
@@ -77,7 +77,7 @@ func resource[State ~string](id, name *string, state State, tags map[string]stri
 	return Resource{ID: value(id), DisplayName: value(name), State: LifecycleState(state), Tags: maps.Clone(tags)}
 }
 
-// value is what p points to, or the zero value.
+// value is *p, or the zero value if p is nil.
 func value[T any](p *T) T {
 	var zero T
 	if p == nil {
@@ -86,7 +86,7 @@ func value[T any](p *T) T {
 	return *p
 }
 
-// optional is nil for the zero value: a field that is not sent.
+// optional is nil for the zero value: the field is not sent.
 func optional[T comparable](v T) *T {
 	var zero T
 	if v == zero {

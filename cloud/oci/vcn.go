@@ -34,7 +34,7 @@ type VCNSpec struct {
 	RetryToken string
 }
 
-// ListVCNs lists the compartment's VCNs that have all of the tags and are not TERMINATED.
+// ListVCNs lists the compartment's VCNs with all of the tags, except TERMINATED ones.
 func (c *Client) ListVCNs(ctx context.Context, tags map[string]string) ([]VCN, error) {
 	items, err := listAll(ctx, c, pager[core.ListVcnsRequest, core.ListVcnsResponse, core.Vcn]{
 		op:      operation{service: serviceNetwork, name: "ListVcns"},

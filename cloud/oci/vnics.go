@@ -16,15 +16,15 @@ import (
 type VNIC struct {
 	// ID is the OCID.
 	ID string
-	// SubnetID and NSGIDs are where it is and what filters its traffic.
+	// SubnetID is its subnet; NSGIDs are the groups filtering its traffic.
 	SubnetID string
 	NSGIDs   []string
 	// PrivateIP is its IPv4 address in the subnet; PublicIP is not valid if there is none.
 	PrivateIP, PublicIP netip.Addr
 }
 
-// AttachedVNICs lists the OCIDs of the VNICs that are attached, by instance: of one instance, or of
-// all in the compartment if instanceID is empty.
+// AttachedVNICs lists the OCIDs of the attached VNICs, by instance: of one instance, or of all in
+// the compartment if instanceID is empty.
 func (c *Client) AttachedVNICs(ctx context.Context, instanceID string) (map[string][]string, error) {
 	attachments, err := listAll(ctx, c,
 		pager[core.ListVnicAttachmentsRequest, core.ListVnicAttachmentsResponse, core.VnicAttachment]{
@@ -52,8 +52,8 @@ func (c *Client) AttachedVNICs(ctx context.Context, instanceID string) (map[stri
 }
 
 // PrimaryVNIC finds the primary one of an instance's VNICs: a call, and one more per secondary VNIC
-// that is looked at first. found is false if none of them is, which is so before an instance is
-// provisioned and after it is terminated.
+// read first. found is false if none of them is primary, as before an instance is provisioned and
+// after it is terminated.
 func (c *Client) PrimaryVNIC(ctx context.Context, ids []string) (vnic VNIC, found bool, err error) {
 	var unseen error
 	for _, id := range ids {

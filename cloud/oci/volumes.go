@@ -16,25 +16,25 @@ type Volume struct {
 	Resource
 	// Boot tells the two apart: they are deleted by different calls.
 	Boot bool
-	// AvailabilityDomain that it lies in.
+	// AvailabilityDomain of the volume.
 	AvailabilityDomain string
 	// GB is the size, in units of 2^30 bytes.
 	GB int64
 }
 
-// VolumeAttachment says that a data volume is, was or is about to be attached to an instance.
+// VolumeAttachment is a present, past or coming attachment of a data volume to an instance.
 type VolumeAttachment struct {
 	// VolumeID is the OCID of the volume.
 	VolumeID string
 	// InstanceID is the OCID of the instance.
 	InstanceID string
-	// Device is the path under which the instance sees the volume; may be empty.
+	// Device is the volume's device path on the instance; may be empty.
 	Device string
 	// State is ATTACHING, ATTACHED, DETACHING or DETACHED.
 	State LifecycleState
 }
 
-// DataVolumes lists the compartment's block volumes that are not TERMINATED.
+// DataVolumes lists the compartment's block volumes, except TERMINATED ones.
 func (c *Client) DataVolumes(ctx context.Context) ([]Volume, error) {
 	items, err := listAll(ctx, c, pager[core.ListVolumesRequest, core.ListVolumesResponse, core.Volume]{
 		op:      operation{service: serviceBlockstorage, name: "ListVolumes"},
@@ -51,7 +51,7 @@ func (c *Client) DataVolumes(ctx context.Context) ([]Volume, error) {
 	}), err
 }
 
-// bootVolumes lists the boot volumes of an availability domain that are not TERMINATED.
+// bootVolumes lists the boot volumes of an availability domain, except TERMINATED ones.
 func (c *Client) bootVolumes(ctx context.Context, availabilityDomain string) ([]Volume, error) {
 	items, err := listAll(ctx, c, pager[core.ListBootVolumesRequest, core.ListBootVolumesResponse, core.BootVolume]{
 		op: operation{service: serviceBlockstorage, name: "ListBootVolumes"},
@@ -88,8 +88,8 @@ func (c *Client) bootVolumeAttachments(ctx context.Context, availabilityDomain s
 }
 
 // DataVolumeAttachments lists the attachments of an instance's data volumes, DETACHED ones
-// included. OCI keeps them for a while after the instance is terminated, so that they lead to
-// volumes that were left.
+// included. OCI keeps them for a while after the instance is terminated, so they lead to the
+// volumes left behind.
 func (c *Client) DataVolumeAttachments(ctx context.Context, instanceID string) ([]VolumeAttachment, error) {
 	return c.dataVolumeAttachments(ctx, core.ListVolumeAttachmentsRequest{
 		CompartmentId: &c.compartmentID, InstanceId: &instanceID, Limit: new(PageSize),
@@ -112,7 +112,7 @@ func (c *Client) dataVolumeAttachments(ctx context.Context, request core.ListVol
 	}
 	var attachments []VolumeAttachment
 	for _, item := range items {
-		// An attachment of a type that the SDK does not know decodes to nothing.
+		// An attachment of a type unknown to the SDK decodes to nothing.
 		if item == nil {
 			continue
 		}

@@ -11,12 +11,12 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 )
 
-// operationLaunch is what failures of a launch are reported under, those of its work request too.
+// operationLaunch is the name for reporting failures of a launch, those of its work request too.
 const operationLaunch = "LaunchInstance"
 
-// LaunchFailure looks up why a resource that OCI accepted did not come to be: the first error of
-// its failed work requests, of the kind it would have had as a direct answer, such as
-// cloud.OutOfCapacity. failure is nil if no work request of the resource has failed.
+// LaunchFailure looks up why an accepted resource was not created: the first error of its failed
+// work requests, of the kind it would have had as a direct answer, such as cloud.OutOfCapacity.
+// failure is nil if no work request of the resource has failed.
 func (c *Client) LaunchFailure(ctx context.Context, resourceID string) (failure *cloud.Error, err error) {
 	type request = workrequests.ListWorkRequestsRequest
 	type response = workrequests.ListWorkRequestsResponse

@@ -24,7 +24,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 )
 
-// changing are the beginnings of verbs that change or end something.
+// changing are the beginnings of verbs for changes and deletions.
 var changing = regexp.MustCompile("^(Terminate|Delete|Detach|Update|Clear|Add|Remove|Revoke|Approve|Disable)|^Create(Backend|Listener)")
 
 func TestEveryVerbThatChangesOrEndsSomethingTakesAProof(t *testing.T) {
@@ -47,7 +47,7 @@ func TestEveryVerbThatChangesOrEndsSomethingTakesAProof(t *testing.T) {
 	}
 }
 
-// elements are the calls whose argument is an element of a list in status.
+// elements are the calls with an element of a list in status as their argument.
 var elements = []string{
 	"controllers/machine/volumes.go: id", // of own.Status.Leaving.VolumeIDs
 }

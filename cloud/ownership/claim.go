@@ -12,21 +12,21 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 )
 
-// skew is by how much the clock of another management cluster may be wrong. Only the first look
-// after a restart goes by it.
+// skew bounds the error of another management cluster's clock. It matters only for the first
+// observation after a restart.
 const skew = 2 * time.Minute
 
-// Claim says which management cluster holds a thing in OCI. Two may have the same objects: after a
-// clusterctl move only one has, beside a drill with a restored backup both have. The value of the
-// claim's tag is "<UID of the namespace kube-system> <time>".
+// Claim names the management cluster holding a resource in OCI. Two may have the same objects:
+// after a clusterctl move only one has, during a drill with a restored backup both have. The value
+// of the claim's tag is "<UID of the namespace kube-system> <time>".
 type Claim struct {
-	// Holder is empty if nobody claims the thing: it was made by an older version.
+	// Holder is empty for an unclaimed resource: an older version made it.
 	Holder string
-	// Since is of the holder's clock; zero if the tag does not say.
+	// Since is by the holder's clock; zero if the tag does not say.
 	Since time.Time
 }
 
-// ClaimIn reads the claim from a thing's tags.
+// ClaimIn reads the claim from a resource's tags.
 func ClaimIn(tags map[string]string) Claim {
 	holder, since, _ := strings.Cut(tags[infrav1.HeldByTag], " ")
 	at, _ := time.Parse(time.RFC3339, since)
@@ -41,22 +41,22 @@ func (c Claim) String() string {
 	return c.Holder + " " + c.Since.UTC().Format(time.RFC3339)
 }
 
-// Holder is a management cluster, and what it knows about its claim to a thing. The zero value
-// claims nothing and minds nobody's claim.
+// Holder is a management cluster with its knowledge about its claim to a resource. The zero value
+// claims nothing and ignores all claims.
 type Holder struct {
 	// ID is the UID of the management cluster's namespace kube-system.
 	ID string
-	// Since goes into the claim of what is made. It must be the same for each attempt: OCI refuses
-	// a retry token with another body.
+	// Since goes into the claim of a new resource. It must be the same for each attempt: OCI
+	// refuses a retry token with another body.
 	Since time.Time
 	// Now is the time, Window how long a claim can be contested.
 	Now    time.Time
 	Window time.Duration
-	// Rest is how often a thing at rest is looked at: a claim is noticed that much later.
+	// Rest is the interval for observing a resource at rest: a claim may be noticed so much later.
 	Rest time.Duration
 	// Seen is when this process last saw its own claim, if it did.
 	Seen time.Time
-	// Status is what the object's status recorded.
+	// Status is the record in the object's status.
 	Status infrav1.ClaimStatus
 }
 
@@ -64,20 +64,19 @@ type Holder struct {
 // backup.
 func (h Holder) own() bool { return h.Status.ManagementCluster == h.ID }
 
-// pending tells whether a claim was laid to what another had held, and has not stood for the
-// window.
+// pending tells whether a claim to another holder's resource has yet to stand for the window.
 func (h Holder) pending() bool {
 	return h.own() && h.Status.State == infrav1.ClaimPending
 }
 
 // stale tells whether a decision to claim is too old to be carried out. A claim is written within a
-// quarter of the window after its decision, and contested within the next two; the last one is for
-// the writing of that. So whoever sees his claim stand for the window knows that nobody is about to
-// mind.
+// quarter of the window after its decision, and contested within the next two; the last quarter is
+// for writing the contest. So a claim that has stood for the window is safe: no contest is on its
+// way.
 func (h Holder) stale() bool { return h.Now.Sub(h.Status.TakenAt.Time) > h.Window/4 }
 
-// young tells whether somebody else's claim was laid so lately that it can be contested. What this
-// process saw counts: it needs nobody else's clock.
+// young tells whether another holder's claim is recent enough to be contested. The time seen by
+// this process counts: it needs no other clock.
 func (h Holder) young(other Claim) bool {
 	if !h.Seen.IsZero() {
 		return h.Now.Sub(h.Seen) < h.Window/2+h.Rest
@@ -85,18 +84,18 @@ func (h Holder) young(other Claim) bool {
 	return h.Now.Sub(other.Since).Abs() < h.Window+h.Rest+skew
 }
 
-// HeldBy is the owner in a management cluster: what another management cluster holds is not proven
-// to be his.
+// HeldBy is the owner in a management cluster: resources held by another management cluster are not
+// proven to be the owner's.
 func (o Owner) HeldBy(holder Holder) Owner {
 	o.holder = holder
 	return o
 }
 
-// Claim is what the owner claims things with that he makes.
+// Claim is the owner's claim for new resources.
 func (o Owner) Claim() Claim { return Claim{Holder: o.holder.ID, Since: o.holder.Since} }
 
-// Claimed adds the claim to the tags of what the owner makes, if it is a thing of its own: parts of
-// a VCN are whose the VCN is.
+// Claimed adds the claim to the tags of a new resource, if it is independent: parts of a VCN belong
+// to the holder of the VCN.
 func (o Owner) Claimed(tags map[string]string) map[string]string {
 	claim := o.Claim().String()
 	if claim == "" {
@@ -107,46 +106,46 @@ func (o Owner) Claimed(tags map[string]string) map[string]string {
 	return claimed
 }
 
-// holds tells whether nobody else claims a thing with the tags.
+// holds tells whether a resource with the tags is free of other holders' claims.
 func (o Owner) holds(tags map[string]string) bool {
 	holder := ClaimIn(tags).Holder
 	return o.holder.ID == "" || holder == "" || holder == o.holder.ID
 }
 
-// Outcome is what follows from a thing's tags for a management cluster.
+// Outcome is the consequence of a resource's tags for a management cluster.
 type Outcome string
 
 const (
-	// Foreign things do not carry the owner's tags.
+	// Foreign resources do not carry the owner's tags.
 	Foreign Outcome = "Foreign"
-	// Ours is to be cared for.
+	// Ours is to be managed.
 	Ours Outcome = "Ours"
-	// Taken over from a management cluster is what a status that was lost, or came with a backup,
-	// knows nothing of.
+	// Taken is a resource to take over from another management cluster: the status was lost, or
+	// came with a backup, and knows nothing of it.
 	Taken Outcome = "Taken"
-	// Contested is what somebody else claimed a moment ago, under our eyes: it is claimed back.
+	// Contested was claimed by another holder a moment ago, while we watched: it is claimed back.
 	Contested Outcome = "Contested"
-	// Elsewhere is what another management cluster holds: nothing is done to it.
+	// Elsewhere is held by another management cluster: nothing is done to it.
 	Elsewhere Outcome = "Elsewhere"
 )
 
-// Judgement is an outcome with what may be done.
+// Judgement is an outcome with the permitted actions.
 type Judgement struct {
 	Outcome Outcome
-	// Found is the claim that the thing carries, Tag its tag as it is.
+	// Found is the resource's claim, Tag its raw tag.
 	Found Claim
 	Tag   string
-	// Proof is of what is Ours. Settled says that what changes it for good may be done: a claim
-	// that was laid to another's thing has to stand for the window first.
+	// Proof is for Ours. Settled is set if irreversible changes may be made: a claim to another's
+	// resource has to stand for the window first.
 	Proof   Proof
 	Settled bool
-	// Laying is the proof with which a claim is laid to what is Taken or Contested.
+	// Laying is the proof for writing a claim to a resource that is Taken or Contested.
 	Laying Proof
-	// Again says that the claim was decided by an earlier pass, and status has recorded it.
+	// Again is set if an earlier pass decided the claim, and status has recorded it.
 	Again bool
 }
 
-// Judge decides about a thing that may be claimed by another management cluster.
+// Judge decides about a resource, possibly claimed by another management cluster.
 func (o Owner) Judge(id string, tags map[string]string) Judgement {
 	h := o.holder
 	proof, tagged := o.HeldBy(Holder{}).Tagged(id, tags)
@@ -157,13 +156,13 @@ func (o Owner) Judge(id string, tags map[string]string) Judgement {
 		j.Outcome, j.Proof = Ours, proof
 		j.Settled = !h.pending() && (h.own() || h.ID == "" || j.Found.Holder == "" || j.Found.Since.Equal(o.Claim().Since))
 	case !h.own():
-		// Whoever lost his status cannot know who is right: he claims, and sees whether somebody
-		// minds.
+		// Without a status there is no telling which claim is right: claim, and see whether it is
+		// contested.
 		j.Outcome, j.Laying = Taken, proof
 	case h.pending() && h.Status.TakenFrom == j.Tag && (!h.stale() || h.Seen.IsZero() || h.young(j.Found)):
 		j.Outcome, j.Laying, j.Again = Taken, proof, !h.stale()
 	case h.pending(), h.Status.State == infrav1.ClaimElsewhere, !h.young(j.Found):
-		// Who was contested never claims again.
+		// A contested holder never claims again.
 		j.Outcome = Elsewhere
 	default:
 		j.Outcome, j.Laying = Contested, proof
@@ -171,7 +170,7 @@ func (o Owner) Judge(id string, tags map[string]string) Judgement {
 	return j
 }
 
-// Next is the status that follows from a judgement of what was seen at the time.
+// Next is the new status after a judgement of an observation at the time.
 func (h Holder) Next(j Judgement, seen time.Time) infrav1.ClaimStatus {
 	next := h.Status
 	switch j.Outcome {
@@ -179,7 +178,7 @@ func (h Holder) Next(j Judgement, seen time.Time) infrav1.ClaimStatus {
 		switch {
 		case h.ID == "":
 		case !h.own() && !j.Settled:
-			// The claim was laid, and the record of it lost.
+			// The claim was written, and the record of it lost.
 			next = infrav1.ClaimStatus{State: infrav1.ClaimPending}
 			next.TakenAt.Time = j.Found.Since
 		case !h.own():
@@ -201,19 +200,19 @@ func (h Holder) Next(j Judgement, seen time.Time) infrav1.ClaimStatus {
 	return next
 }
 
-// Stands tells whether a claim that was seen at the time has stood for the window.
+// Stands tells whether a claim seen at the time has stood for the window.
 func (h Holder) Stands(seen time.Time) bool {
 	return !seen.Before(h.Status.TakenAt.Add(h.Window))
 }
 
-// Laid is the claim that status has recorded, as it is written into the tag.
+// Laid is the claim recorded in status, as it is written into the tag.
 func (o Owner) Laid() string {
 	return Claim{Holder: o.holder.ID, Since: o.holder.Status.TakenAt.Time}.String()
 }
 
-// HeldElsewhereError says that another management cluster holds a thing.
+// HeldElsewhereError reports a resource held by another management cluster.
 type HeldElsewhereError struct {
-	// ID is the thing's OCID.
+	// ID is the resource's OCID.
 	ID string
 	// Claim is the other's.
 	Claim Claim
@@ -222,7 +221,7 @@ type HeldElsewhereError struct {
 // Error says what to do.
 func (e *HeldElsewhereError) Error() string { return e.Claim.Elsewhere(e.ID) }
 
-// Elsewhere tells of a thing that the claim's holder holds, and what to do.
+// Elsewhere reports a resource held by the claim's holder, and the remedy.
 func (c Claim) Elsewhere(id string) string {
 	since := "an unknown time"
 	if !c.Since.IsZero() {

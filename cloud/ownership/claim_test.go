@@ -121,8 +121,8 @@ func TestAClaimOnAStrangersThingIsNoneOfOurs(t *testing.T) {
 	g.Expect(j.Laying.IsZero()).To(BeTrue())
 }
 
-// Two management clusters that see the same thing in any order come to rest, and one of them holds
-// it.
+// Two management clusters observing the same resource in any order come to rest, and one of them
+// holds it.
 func TestTwoManagementClustersComeToRestInAnyOrder(t *testing.T) {
 	for order := range 1 << 12 {
 		g := NewWithT(t)

@@ -11,17 +11,17 @@ import (
 const (
 	// clockSkew is how far the clocks of OCI and of a coordination server may be apart.
 	clockSkew = 5 * time.Minute
-	// joinSlack is how much later than a join times out a device may still be its machine's: a key
-	// lives an hour, and a machine tries for as long.
+	// joinSlack is how long after the join timeout a device may still be its machine's: a key lives
+	// an hour, and a machine tries for as long.
 	joinSlack = time.Hour
 )
 
-// KeyDescription marks a key as the owner's: 46 letters, digits and spaces, of which Tailscale
-// allows 50 (api.md, "Create auth key"). Keys have no tags of their own.
+// KeyDescription marks a key as the owner's: 46 letters, digits and spaces; Tailscale allows 50
+// (api.md, "Create auth key"). Keys have no tags of their own.
 func (o Owner) KeyDescription() string { return "capom " + o.Digest() }
 
-// Described proves a key that has the owner's description. Only who holds the tailnet's credentials
-// describes keys, and no other object's description is the same.
+// Described proves a key with the owner's description. Describing keys takes the tailnet's
+// credentials, and no other object's description is the same.
 func (o Owner) Described(id, description string) (Proof, bool) {
 	if o.identity == "" || o.namespace == "" || o.name == "" || id == "" || description != o.KeyDescription() {
 		return Proof{}, false
@@ -29,63 +29,62 @@ func (o Owner) Described(id, description string) (Proof, bool) {
 	return Proof{id}, true
 }
 
-// Device is what a coordination server says of a device, as far as it tells whose it is. Root on a
-// device chooses its hostname, and nothing else of this.
+// Device has a coordination server's facts about a device, as far as they identify its owner. Root
+// on a device chooses its hostname, and nothing else of this.
 type Device struct {
 	ID string
 	// Name is the device's within the tailnet, for messages.
 	Name     string
 	Hostname string
 	Tags     []string
-	// KeyID is the key that the device joined with; empty if the server does not tell.
+	// KeyID is the key the device joined with; empty if the server does not tell.
 	KeyID   string
 	Created time.Time
-	// Reachable tells that it has an IPv4 address.
+	// Reachable is set if it has an IPv4 address.
 	Reachable bool
 }
 
-// JoinKey is the key that a machine joins with. The zero value stands for none that is known.
+// JoinKey is a machine's key for joining. The zero value stands for no known key.
 type JoinKey struct {
 	ID string
 	// Created and Expires are times of the coordination server's clock, as devices' are.
 	Created, Expires time.Time
 }
 
-// DeviceClaim is what an object knows of the device that is to be its own.
+// DeviceClaim has an object's knowledge about its future device.
 type DeviceClaim struct {
-	// Recorded is the device in the object's status; once there is one, no other will do.
+	// Recorded is the device in the object's status; once it is set, no other is accepted.
 	Recorded string
 	// Hostname and Tags are what the device has by the object's instance and by its key.
 	Hostname string
 	Tags     []string
-	// Key is the single-use key that was made for the object, as its status records it.
+	// Key is the object's single-use key, as its status records it.
 	Key JoinKey
-	// Launched is when the instance was made by OCI's clock, zero if that is not known. It is the
-	// bound where no key is known: after a move or a restore, and for keys that many join with.
+	// Launched is the time of the launch by OCI's clock, zero if unknown. It is the bound where no
+	// key is known: after a move or a restore, and for keys shared by many machines.
 	Launched time.Time
 	// JoinTimeout is how long after its launch an instance should have joined.
 	JoinTimeout time.Duration
 }
 
-// DeviceVerdict is which device is an object's.
+// DeviceVerdict identifies an object's device.
 type DeviceVerdict struct {
 	// Proof is of the object's device; zero if none is proven.
 	Proof Proof
-	// IfKeyUsed says that the proof holds only if the claim's key cannot be used any more: the
-	// device that came by another way is there while the object's own has yet to join.
+	// IfKeyUsed is set if the proof holds only once the claim's key is unusable: a device that came
+	// by another way exists already while the object's own has yet to join.
 	IfKeyUsed bool
-	// Rivals are the names of devices of which at most one can be the object's: nobody can tell
-	// which.
+	// Rivals are the names of competing devices: at most one can be the object's, and there is no
+	// telling them apart.
 	Rivals []string
-	// Lost says that the recorded device is gone. Strangers may then be the same machine,
-	// registered anew.
+	// Lost is set if the recorded device is gone. Strangers may then be the same machine,
+	// registered again.
 	Lost bool
-	// Strangers are the names of tagged devices that call themselves like the object's and are not
-	// proven.
+	// Strangers are the names of tagged, unproven devices with the hostname of the object's.
 	Strangers []string
 }
 
-// Judge decides which of the devices is the object's.
+// Judge finds the object's device among the devices.
 func (c DeviceClaim) Judge(devices []Device) DeviceVerdict {
 	var verdict DeviceVerdict
 	switch {
@@ -112,7 +111,7 @@ func (c DeviceClaim) recorded(devices []Device) DeviceVerdict {
 func (c DeviceClaim) unrecorded(devices []Device) DeviceVerdict {
 	if c.Key.ID != "" {
 		for _, device := range devices {
-			// Whatever it calls itself: the server says how it came.
+			// Its hostname does not matter: the server says how it joined.
 			if device.KeyID == c.Key.ID {
 				return DeviceVerdict{Proof: Proof{device.ID}}
 			}
@@ -137,9 +136,9 @@ func (c DeviceClaim) unrecorded(devices []Device) DeviceVerdict {
 	return verdict
 }
 
-// fits tells whether the device can be the object's where the server does not say which key it
-// joined with. A node of longer ago that calls itself like the object is too old; a node of other
-// tags joined by other keys.
+// fits tells whether the device can be the object's, for servers that do not name the key of a
+// join. An earlier node with the object's hostname is too old; a node with other tags joined by
+// other keys.
 func (c DeviceClaim) fits(device Device) bool {
 	if device.ID == "" || c.Hostname == "" || device.Hostname != c.Hostname || !device.Reachable {
 		return false

@@ -134,7 +134,7 @@ func TestAVIPIsHeldByIdentityNamespaceAndName(t *testing.T) {
 		"one that nobody holds":            {holder, "10.250.0.3", false},
 		"a forged identity":                {Cluster("uid-1", "team-b", "blue"), "10.250.0.1", false},
 		"a forged identity, same space":    {Cluster("uid-1", "team-a", "green"), "10.250.0.1", false},
-		"the same name, made anew":         {Cluster("uid-3", "team-a", "blue"), "10.250.0.1", false},
+		"the same name, recreated":         {Cluster("uid-3", "team-a", "blue"), "10.250.0.1", false},
 		"a machine of the same identity":   {Machine("uid-1", "team-a", "blue"), "10.250.0.1", false},
 		"a name instead of an address":     {holder, "api.example.com", false},
 		"an empty address":                 {holder, "", false},

@@ -10,11 +10,11 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 )
 
-// VIP is a control plane's address that a cluster holds. The zero value is nobody's.
+// VIP is a cluster's control plane address. The zero value belongs to no cluster.
 type VIP struct{ route netip.Prefix }
 
-// HeldVIP is the address if the Tailnet's status says that the cluster holds it: identity,
-// namespace and name all three. Its spec alone proves nothing, users write it.
+// HeldVIP is the address if the cluster holds it by the Tailnet's status: identity, namespace and
+// name all three. Its spec alone proves nothing, users write it.
 func (o Owner) HeldVIP(address string, allocations []infrav1.VIPAllocation) (VIP, bool) {
 	parsed, err := netip.ParseAddr(address)
 	if err != nil || o.uidTag != infrav1.ClusterUIDTag || o.identity == "" {
@@ -33,9 +33,8 @@ func (o Owner) HeldVIP(address string, allocations []infrav1.VIPAllocation) (VIP
 // Route is the address as a route of one host.
 func (v VIP) Route() netip.Prefix { return v.route }
 
-// Usurped proves that the address may be taken from a device: it has the route enabled, and the
-// address is not that device's to have. It is for taking that one route back, and nothing else of
-// the device.
+// Usurped is a proof for withdrawing the address from a device: it has the route enabled, without a
+// right to the address. It is for withdrawing this one route, and nothing else of the device.
 func (v VIP) Usurped(id string, enabled []netip.Prefix) (Proof, bool) {
 	if id == "" || !v.route.IsValid() || !slices.Contains(enabled, v.route) {
 		return Proof{}, false

@@ -3,18 +3,18 @@
 
 package ownership
 
-// Proof says that one thing is an object's own. The zero value proves nothing, and every verb
+// Proof proves one resource to be an object's own. The zero value proves nothing, and every verb
 // refuses it.
 type Proof struct{ id string }
 
-// ID is the OCID, or the tailnet's identifier, of what is proven.
+// ID is the OCID, or the tailnet's identifier, of the proven resource.
 func (p Proof) ID() string { return p.id }
 
 // IsZero tells whether nothing is proven.
 func (p Proof) IsZero() bool { return p.id == "" }
 
-// Part proves a thing that exists only as a part of a proven one, and was read from it: the boot
-// volume of an instance, the default security list of a VCN.
+// Part proves a resource existing only as a part of a proven one, and read from it: the boot volume
+// of an instance, the default security list of a VCN.
 func (p Proof) Part(id string) Proof {
 	if p.IsZero() {
 		return Proof{}
@@ -22,8 +22,8 @@ func (p Proof) Part(id string) Proof {
 	return Proof{id}
 }
 
-// Tagged proves what carries the owner's tags: identity, namespace and name. What another
-// management cluster claims is not proven: see Judge.
+// Tagged proves a resource with the owner's tags: identity, namespace and name. A resource claimed
+// by another management cluster is not proven: see Judge.
 func (o Owner) Tagged(id string, tags map[string]string) (Proof, bool) {
 	if o.identity == "" || o.namespace == "" || o.name == "" || id == "" {
 		return Proof{}, false
@@ -39,6 +39,6 @@ func (o Owner) Tagged(id string, tags map[string]string) (Proof, bool) {
 	return Proof{id}, true
 }
 
-// Recorded proves what this provider wrote into an object's status: users may not write that. A
-// test holds all callers to it.
+// Recorded proves a resource recorded in an object's status: users may not write there. A test
+// holds all callers to it.
 func Recorded(id string) Proof { return Proof{id} }

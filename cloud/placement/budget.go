@@ -34,6 +34,13 @@ func (s Size) Plus(other Size) Size {
 	}
 }
 
+// Beyond is by how much it exceeds the other, figure by figure.
+func (s Size) Beyond(other Size) Size {
+	return Size{
+		max(0, s.Instances-other.Instances), max(0, s.OCPUs-other.OCPUs), max(0, s.MemoryGB-other.MemoryGB), max(0, s.VolumeGB-other.VolumeGB),
+	}
+}
+
 // Times is the size of so many.
 func (s Size) Times(n int64) Size {
 	return Size{s.Instances * n, s.OCPUs * n, s.MemoryGB * n, s.VolumeGB * n}
@@ -85,7 +92,10 @@ type Use struct {
 	// Others says that it is an instance of somebody else: it counts for limits and not for the
 	// budget.
 	Others bool
-	Size   Size
+	// Unsized is the name of a shape whose OCPUs and memory are not known: Size has none of them;
+	// empty if all is known.
+	Unsized string
+	Size    Size
 }
 
 // Limit is one of OCI's limits of a family in an availability domain; a figure that is not known is
@@ -95,11 +105,17 @@ type Limit struct {
 	OCPUs, MemoryGB            *int64
 }
 
+// Sizes are OCPUs and memory of shapes that are not flexible, by name, as far as they are known.
+type Sizes map[string]Size
+
 // ShapeOf is a machine's shape with its size. The machine's volumes are part of it.
-func ShapeOf(spec infrav1.OCIMeshMachineSpec, shape infrav1.Shape) Shape {
-	size := FixedSize(shape.Name)
-	if shape.OCPUs > 0 {
-		size = Size{Instances: 1, OCPUs: int64(shape.OCPUs), MemoryGB: int64(shape.MemoryGB)}
+func ShapeOf(spec infrav1.OCIMeshMachineSpec, shape infrav1.Shape, sizes Sizes) Shape {
+	size := Size{Instances: 1, OCPUs: int64(shape.OCPUs), MemoryGB: int64(shape.MemoryGB)}
+	known := IsFlexible(shape.Name)
+	if !known {
+		var fixed Size
+		fixed, known = sizes[shape.Name]
+		size.OCPUs, size.MemoryGB = fixed.OCPUs, fixed.MemoryGB
 	}
 	size.VolumeGB = DefaultBootVolumeGB
 	if spec.BootVolume.SizeGB > 0 {
@@ -108,21 +124,55 @@ func ShapeOf(spec infrav1.OCIMeshMachineSpec, shape infrav1.Shape) Shape {
 	for _, volume := range spec.DataVolumes {
 		size.VolumeGB += int64(volume.SizeGB)
 	}
-	return Shape{Name: shape.Name, Size: size}
+	return Shape{Name: shape.Name, Size: size, Unsized: !known}
 }
 
 // ShapeNamed is the machine's shape of the name, or one of its size if the spec has none such.
-func ShapeNamed(spec infrav1.OCIMeshMachineSpec, name string) Shape {
+func ShapeNamed(spec infrav1.OCIMeshMachineSpec, name string, sizes Sizes) Shape {
 	for _, shape := range spec.Shapes {
 		if shape.Name == name {
-			return ShapeOf(spec, shape)
+			return ShapeOf(spec, shape, sizes)
 		}
 	}
-	return ShapeOf(spec, infrav1.Shape{Name: name})
+	return ShapeOf(spec, infrav1.Shape{Name: name}, sizes)
 }
 
-// Room is how many of the wanted machines of a shape the budget has room for; why says which figure
-// leaves no more, and is empty if there is room for all.
+// CountsSize tells whether it matters how many OCPUs and how much memory machines of a family have.
+func (a Account) CountsSize(family string) bool {
+	bound := a.Budget.Families[family]
+	return bound.OCPUs != nil || bound.MemoryGB != nil
+}
+
+// unsized is the name of a shape whose size is not known and has to be, since machines of the
+// family have it that are there, or are to come; empty if there is none.
+func (a Account) unsized(shape Shape) string {
+	family := Family(shape.Name)
+	switch {
+	case !a.CountsSize(family):
+		return ""
+	case shape.Unsized:
+		return shape.Name
+	}
+	for _, use := range a.Used {
+		if use.Family == family && use.Unsized != "" && !use.Others {
+			return use.Unsized
+		}
+	}
+	return ""
+}
+
+// Unsized says that the budget cannot be kept, since it is not known how large machines are; empty
+// if it can.
+func (a Account) Unsized(shape Shape) string {
+	name := a.unsized(shape)
+	if name == "" {
+		return ""
+	}
+	return fmt.Sprintf("its budget bounds OCPUs or memory of family %s, and OCI has not told the size of shape %s", Family(name), name)
+}
+
+// Room is how many of the wanted machines of a shape the budget has room for, if Unsized is empty;
+// why says which figure leaves no more, and is empty if there is room for all.
 func (a Account) Room(shape Shape, wanted int64) (number int64, why string) {
 	var family, all Size
 	for _, use := range a.Used {
@@ -136,11 +186,8 @@ func (a Account) Room(shape Shape, wanted int64) (number int64, why string) {
 	}
 	name := Family(shape.Name)
 	bound, listed := a.Budget.Families[name]
-	switch {
-	case a.Budget.Families != nil && !listed:
+	if a.Budget.Families != nil && !listed {
 		return 0, "its budget does not list family " + name
-	case bound.MemoryGB != nil && shape.Size.MemoryGB == 0:
-		return 0, fmt.Sprintf("its budget bounds memory of family %s, and how much %s has is not known", name, shape.Name)
 	}
 	number = wanted
 	for _, figure := range []struct {
@@ -175,6 +222,10 @@ func (a Account) overBudget(shape Shape) string {
 // overLimit says which of OCI's limits a machine of the shape would exceed in the availability
 // domain, as far as the compartment shows; empty if none.
 func (a Account) overLimit(availabilityDomain string, shape Shape) string {
+	if shape.Unsized {
+		// A launch finds it out.
+		return ""
+	}
 	name := Family(shape.Name)
 	var used Size
 	for _, use := range a.Used {

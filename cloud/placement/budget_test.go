@@ -18,28 +18,26 @@ func figure(n int64) *int64 { return &n }
 func TestFamiliesOfShapes(t *testing.T) {
 	for shape, want := range map[string]struct {
 		family, limit string
-		size          Size
 	}{
-		arm:                      {"Standard.A1", "standard-a1-core-count", Size{Instances: 1}},
-		"VM.Standard.E2.1.Micro": {"Standard.E2.Micro", "standard-e2-micro-core-count", Size{Instances: 1, OCPUs: 1, MemoryGB: 1}},
-		"VM.Standard3.Flex":      {"Standard3", "standard3-core-count", Size{Instances: 1}},
-		"VM.Standard2.4":         {"Standard2", "standard2-core-count", Size{Instances: 1, OCPUs: 4}},
-		"BM.Standard.E4.128":     {"Standard.E4", "standard-e4-core-count", Size{Instances: 1, OCPUs: 128}},
-		"":                       {"", "-core-count", Size{Instances: 1}},
+		arm:                      {"Standard.A1", "standard-a1-core-count"},
+		"VM.Standard.E2.1.Micro": {"Standard.E2.Micro", "standard-e2-micro-core-count"},
+		"VM.Standard3.Flex":      {"Standard3", "standard3-core-count"},
+		"VM.Standard2.4":         {"Standard2", "standard2-core-count"},
+		"BM.Standard.E4.128":     {"Standard.E4", "standard-e4-core-count"},
+		"":                       {"", "-core-count"},
 	} {
 		g := NewWithT(t)
 		g.Expect(Family(shape)).To(Equal(want.family), shape)
 		g.Expect(CoreLimit(Family(shape))).To(Equal(want.limit), shape)
-		g.Expect(FixedSize(shape)).To(Equal(want.size), shape)
 	}
 }
 
 func TestAMachinesSizeHasItsVolumes(t *testing.T) {
 	g := NewWithT(t)
 	spec := infrav1.OCIMeshMachineSpec{Shapes: []infrav1.Shape{{Name: arm, OCPUs: 2, MemoryGB: 12}}}
-	g.Expect(ShapeNamed(spec, arm).Size).To(Equal(Size{1, 2, 12, DefaultBootVolumeGB}))
+	g.Expect(ShapeNamed(spec, arm, nil).Size).To(Equal(Size{1, 2, 12, DefaultBootVolumeGB}))
 	spec.BootVolume.SizeGB, spec.DataVolumes = 100, []infrav1.DataVolume{{SizeGB: 50}, {SizeGB: 60}}
-	g.Expect(ShapeNamed(spec, arm).Size).To(Equal(Size{1, 2, 12, 210}))
+	g.Expect(ShapeNamed(spec, arm, nil).Size).To(Equal(Size{1, 2, 12, 210}))
 }
 
 func TestABudgetSaysWhatIsMissing(t *testing.T) {
@@ -57,7 +55,7 @@ func TestABudgetSaysWhatIsMissing(t *testing.T) {
 		"lowered below use":    {Budget{Families: map[string]Bound{Family(arm): {OCPUs: figure(1)}}}, used(Size{2, 2, 6, 50}), nil, "its budget has 0 of 1 OCPUs of Standard.A1 left, and 1 are needed"},
 		"another family":       {Budget{Families: map[string]Bound{Family(x86): {}}}, nil, nil, "its budget does not list family Standard.A1"},
 		"others do not count":  {Budget{VolumeGB: figure(50)}, []Use{{Family: Family(arm), Others: true, Size: Size{1, 1, 6, 50}}}, nil, ""},
-		"but for OCI's limits": {Budget{}, []Use{{"alice:ad-1", Family(arm), true, Size{1, 1, 6, 50}}}, []Limit{{"alice:ad-1", Family(arm), figure(1), nil}}, "OCI's limit standard-a1-core-count is 1 and 1 are in use"},
+		"but for OCI's limits": {Budget{}, []Use{{"alice:ad-1", Family(arm), true, "", Size{1, 1, 6, 50}}}, []Limit{{"alice:ad-1", Family(arm), figure(1), nil}}, "OCI's limit standard-a1-core-count is 1 and 1 are in use"},
 		"a limit elsewhere":    {Budget{}, nil, []Limit{{"alice:ad-2", Family(arm), figure(0), nil}}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -76,15 +74,61 @@ func TestABudgetSaysWhatIsMissing(t *testing.T) {
 	}
 }
 
-// What a shape that is not flexible has in memory is not known from its name.
-func TestAMemoryBudgetKeepsShapesOfUnknownMemoryOut(t *testing.T) {
-	g := NewWithT(t)
-	a := account("alice", "ad-1")
-	a.Budget.Families = map[string]Bound{"Standard2": {MemoryGB: figure(1000)}}
-	fixed := ShapeOf(infrav1.OCIMeshMachineSpec{}, infrav1.Shape{Name: "VM.Standard2.4"})
-	decision := Decide(Facts{Shapes: []Shape{fixed}, Accounts: []Account{a}})
-	g.Expect(decision.Candidates).To(BeEmpty())
-	g.Expect(decision.Rejections[0].Message).To(ContainSubstring("how much VM.Standard2.4 has is not known"))
+const (
+	gpu   = "VM.GPU.A10.1"
+	metal = "BM.GPU.A10.4"
+)
+
+// Sizes of docs.oracle.com, Compute/References/computeshapes.htm.
+var gpuSizes = Sizes{gpu: {OCPUs: 15, MemoryGB: 240}, metal: {OCPUs: 64, MemoryGB: 1024}}
+
+func TestAShapeThatIsNotFlexibleHasItsOwnSize(t *testing.T) {
+	for name, test := range map[string]struct {
+		shape   infrav1.Shape
+		size    Size
+		unsized bool
+	}{
+		"a flexible one":        {infrav1.Shape{Name: arm, OCPUs: 2, MemoryGB: 12}, Size{1, 2, 12, 50}, false},
+		"a GPU":                 {infrav1.Shape{Name: gpu}, Size{1, 15, 240, 50}, false},
+		"bare metal":            {infrav1.Shape{Name: metal}, Size{1, 64, 1024, 50}, false},
+		"one that is not known": {infrav1.Shape{Name: "VM.Standard2.4"}, Size{1, 0, 0, 50}, true},
+	} {
+		NewWithT(t).Expect(ShapeOf(infrav1.OCIMeshMachineSpec{}, test.shape, gpuSizes)).To(
+			Equal(Shape{Name: test.shape.Name, Size: test.size, Unsized: test.unsized}), name)
+	}
+}
+
+func TestABudgetOfSizesNeedsSizes(t *testing.T) {
+	const unknown = "its budget bounds OCPUs or memory of family GPU.A10, and OCI has not told the size of shape "
+	ocpus := Bound{OCPUs: figure(64)}
+	for name, world := range map[string]struct {
+		sizes Sizes
+		bound Bound
+		used  []Use
+		want  string
+	}{
+		"15 OCPUs fit":                         {gpuSizes, Bound{OCPUs: figure(15)}, nil, ""},
+		"more do not":                          {gpuSizes, Bound{OCPUs: figure(14)}, nil, "its budget has 14 of 14 OCPUs of GPU.A10 left, and 15 are needed"},
+		"bare metal counts":                    {gpuSizes, ocpus, []Use{{Family: "GPU.A10", Size: gpuSizes[metal]}}, "its budget has 0 of 64 OCPUs of GPU.A10 left, and 15 are needed"},
+		"the size is not known":                {nil, ocpus, nil, unknown + gpu},
+		"nor that of memory":                   {nil, Bound{MemoryGB: figure(1000)}, nil, unknown + gpu},
+		"it is not bounded":                    {nil, Bound{Instances: figure(1)}, nil, ""},
+		"the size of what is there is unknown": {gpuSizes, ocpus, []Use{{Family: "GPU.A10", Unsized: metal}}, unknown + metal},
+		"what is there is another family":      {gpuSizes, ocpus, []Use{{Family: "Standard2", Unsized: "VM.Standard2.4"}}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			a := account("alice", "ad-1")
+			a.Budget.Families, a.Used = map[string]Bound{"GPU.A10": world.bound}, world.used
+			decision := Decide(Facts{Shapes: []Shape{ShapeOf(infrav1.OCIMeshMachineSpec{}, infrav1.Shape{Name: gpu}, world.sizes)}, Accounts: []Account{a}})
+			if world.want == "" {
+				g.Expect(decision.Candidates).NotTo(BeEmpty())
+				return
+			}
+			g.Expect(decision.Candidates).To(BeEmpty())
+			g.Expect(decision.Rejections[0].Message).To(Equal(world.want))
+		})
+	}
 }
 
 // Decisions that each see the ones before, in any order and with machines that leave, never exceed

@@ -125,6 +125,10 @@ func (f Facts) inDomain(account Account, domain infrav1.AvailabilityDomain, coun
 // domain.
 func (a Account) without(availabilityDomain string, shape Shape) (Rejection, bool) {
 	rejection := Rejection{Place: Place{Account: a.Name, AvailabilityDomain: availabilityDomain, Shape: shape.Name}}
+	if message := a.Unsized(shape); message != "" {
+		rejection.Reason, rejection.Message = SizeUnknown, message
+		return rejection, true
+	}
 	if message := a.overBudget(shape); message != "" {
 		rejection.Reason, rejection.Message = OverBudget, message
 		return rejection, true

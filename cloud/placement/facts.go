@@ -38,6 +38,8 @@ type Shape struct {
 	Name string
 	// Size is one machine's, volumes included.
 	Size Size
+	// Unsized says that OCPUs and memory are not known: Size has none of them.
+	Unsized bool
 }
 
 // Account is one of the cluster's accounts.
@@ -111,6 +113,9 @@ const (
 	Short RejectionReason = "Short"
 	// OverBudget means that the account's budget would be exceeded.
 	OverBudget RejectionReason = "OverBudget"
+	// SizeUnknown means that it is not known how large machines are of which the budget bounds the
+	// size.
+	SizeUnknown RejectionReason = "SizeUnknown"
 	// OverLimit means that one of OCI's own limits would be exceeded.
 	OverLimit RejectionReason = "OverLimit"
 	// Unsuitable means that the place has been refused for this machine.

@@ -33,18 +33,7 @@ func MemoryLimit(family string) string { return limitPrefix(family) + "-memory-c
 
 func limitPrefix(family string) string { return strings.ToLower(strings.ReplaceAll(family, ".", "-")) }
 
-// FixedSize is the size of a shape that is not flexible. The number in its name is its OCPUs;
-// memory is 0 where it is not known. Source: OCI documentation, "Compute Shapes".
-func FixedSize(shape string) Size {
-	size := Size{Instances: 1}
-	if shape == "VM.Standard.E2.1.Micro" {
-		size.OCPUs, size.MemoryGB = 1, 1
-		return size
-	}
-	for part := range strings.SplitSeq(shape, ".") {
-		if ocpus, err := strconv.ParseInt(part, 10, 32); err == nil {
-			size.OCPUs = ocpus
-		}
-	}
-	return size
-}
+// IsFlexible tells whether the size of a shape's instances is whoever launches them to choose. That
+// of all others is the shape's, and its name does not tell it: VM.GPU.A10.1 has 15 OCPUs. Source:
+// OCI documentation, "Compute Shapes".
+func IsFlexible(shape string) bool { return strings.HasSuffix(shape, ".Flex") }

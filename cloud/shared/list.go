@@ -1,8 +1,8 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package shared has lists that everybody reads together: what many machines look for costs no more
-// calls than what one does.
+// Package shared has lists with one read for all callers: a search for many machines costs no more
+// calls than for one.
 //
 // It imports the standard library only.
 package shared
@@ -14,26 +14,25 @@ import (
 	"time"
 )
 
-// ErrSlow is what a caller gets who does not wait any longer for the list that another one reads.
+// ErrSlow is returned to a caller after its wait for the list being read by another has timed out.
 var ErrSlow = errors.New("the list takes long to read")
 
 var errUnread = errors.New("the list was not read to its end")
 
-// List is a list of which one is read at a time, for all who ask meanwhile. It is safe for
-// concurrent use; the zero value waits for nobody.
+// List reads one list at a time, for all concurrent callers. It is safe for concurrent use; the
+// zero value waits for no other caller.
 type List[T any] struct {
-	// Wait is for how long a caller waits for the list that another one reads, counted from when
-	// that was begun. took is how long the last one took that was read to its end; 0 if none was.
-	// All workers could be waiting.
+	// Wait is how long a caller waits for the list being read by another, counted from its begin.
+	// took is the duration of the last complete list; 0 if there was none. All workers could be
+	// waiting.
 	Wait func(took time.Duration) time.Duration
 
 	mu sync.Mutex
-	// began is when the last list was begun that was read to its end, took how long that was, value
-	// what it said.
+	// began, took and value are the start, the duration and the content of the last complete list.
 	began time.Time
 	took  time.Duration
 	value T
-	// underway is the list that is being read; nil if none is.
+	// underway is the list being read; nil if none is.
 	underway *reading[T]
 }
 
@@ -44,9 +43,9 @@ type reading[T any] struct {
 	err   error
 }
 
-// Since returns a list that was begun at or after the time; the caller may read it only. Who waits
-// for one that fails gets its error, rather than the turn to wait for the next. Errors are those of
-// read, of ctx, and ErrSlow.
+// Since returns a list begun at or after the time; the caller may only read it. The waiters for a
+// failed list get its error, rather than a turn to wait for the next. Errors are those of read, of
+// ctx, and ErrSlow.
 func (l *List[T]) Since(ctx context.Context, notBefore time.Time, read func(context.Context) (T, error)) (T, error) {
 	for {
 		l.mu.Lock()
@@ -75,8 +74,8 @@ func (l *List[T]) Since(ctx context.Context, notBefore time.Time, read func(cont
 	}
 }
 
-// Put takes over a list that was begun at the time and read to its end by other means, unless a
-// newer one is known.
+// Put takes over a list begun at the time and read to its end by other means, unless a newer one is
+// known.
 func (l *List[T]) Put(began time.Time, value T) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -85,25 +84,25 @@ func (l *List[T]) Put(began time.Time, value T) {
 	}
 }
 
-// Latest is the newest list that is known, and when it was begun; zero if none is. The caller may
-// read it only.
+// Latest is the newest known list, and its start; zero if there is none. The caller may only read
+// it.
 func (l *List[T]) Latest() (value T, began time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.value, l.began
 }
 
-// busyPart bounds how much of the time is spent on a list: one that took a second is good for as
-// many seconds.
+// busyPart bounds the part of the time spent on a list: a list read in one second is good for
+// busyPart seconds.
 const busyPart = 4
 
-// NotBefore is when a list must have been begun that is not older than age, or only as much as
-// reading it takes.
+// NotBefore is the earliest start for a list not older than age or, if that is longer, busyPart
+// times the duration of a list.
 func (l *List[T]) NotBefore(age time.Duration) time.Time {
 	return time.Now().Add(-max(age, busyPart*l.Took()))
 }
 
-// Took is how long the last list took that was read to its end; 0 if none was.
+// Took is the duration of the last complete list; 0 if there was none.
 func (l *List[T]) Took() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -137,8 +136,8 @@ func await(ctx context.Context, done <-chan struct{}, wait time.Duration) error 
 }
 
 func (l *List[T]) read(ctx context.Context, r *reading[T], read func(context.Context) (T, error)) {
-	// A panic in read, which controllers survive, must neither count as an empty list nor keep
-	// others from reading.
+	// Controllers survive a panic in read: it must neither count as an empty list nor keep others
+	// from reading.
 	r.err = errUnread
 	defer func() {
 		l.mu.Lock()

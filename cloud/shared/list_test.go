@@ -17,8 +17,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/shared"
 )
 
-// slowly reads a list that takes a second of the fake clock that each test runs by
-// (testing/synctest), and counts.
+// slowly reads a list in a second of the test's fake clock (testing/synctest), and counts.
 func slowly(reads *atomic.Int32, err error) func(context.Context) (int32, error) {
 	return func(context.Context) (int32, error) {
 		time.Sleep(time.Second)

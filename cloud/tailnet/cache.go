@@ -8,8 +8,8 @@ import (
 	"sync/atomic"
 )
 
-// CacheKey names a version of a tailnet's configuration. It is a struct, not a joined string, so
-// that no two keys collide.
+// CacheKey names a version of a tailnet's configuration. It is a struct, not a joined string: no
+// two keys collide.
 type CacheKey struct {
 	// UID is the Tailnet object's.
 	UID string
@@ -21,8 +21,8 @@ type CacheKey struct {
 	SecretVersion string
 }
 
-// Cache keeps one client per tailnet, so that its access token and connections are used again. The
-// zero Cache is empty and ready for use; it is safe for concurrent use.
+// Cache keeps one client per tailnet, to reuse its access token and connections. The zero Cache is
+// empty and ready for use; it is safe for concurrent use.
 type Cache struct {
 	mu      sync.Mutex
 	entries map[string]*cacheEntry
@@ -35,9 +35,9 @@ type cacheEntry struct {
 	built atomic.Pointer[Client]
 }
 
-// Get returns the client of this version, built from the config if the cache has none, and lets go
-// of the client of any other version of the same tailnet. Concurrent calls build one client. A
-// failure is not kept. Config is called only to build.
+// Get returns the client of this version, built from the config if the cache has none, and drops
+// the client of any other version of the same tailnet. Concurrent calls build one client. A failure
+// is not kept. Config is called only to build.
 func (c *Cache) Get(key CacheKey, config func() (Config, error)) (*Client, error) {
 	entry, replaced := c.entry(key, config)
 	if replaced != nil {
@@ -51,7 +51,7 @@ func (c *Cache) Get(key CacheKey, config func() (Config, error)) (*Client, error
 	return client, nil
 }
 
-// Forget lets go of the client of a tailnet that is gone.
+// Forget drops the client of a deleted tailnet.
 func (c *Cache) Forget(uid string) {
 	c.mu.Lock()
 	entry := c.entries[uid]
@@ -96,8 +96,7 @@ func (c *Cache) drop(entry *cacheEntry) {
 	}
 }
 
-// close gives up the connections of a client that nobody will get any more; whoever has it still
-// may go on using it.
+// close closes the idle connections of a dropped client; its present users may go on using it.
 func (e *cacheEntry) close() {
 	if client := e.built.Load(); client != nil {
 		client.Close()

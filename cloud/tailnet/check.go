@@ -19,27 +19,27 @@ const (
 	scopeDevices  = "devices:core"
 	scopeRoutes   = "devices:routes"
 
-	// checkDescription marks the keys that Check mints, should one ever be left over.
+	// checkDescription marks the keys minted by Check, should one ever be left over.
 	checkDescription = "capom check"
 	checkExpiry      = time.Minute
 )
 
-// CheckSpec says what the credentials must be good for.
+// CheckSpec names the required abilities of the credentials.
 type CheckSpec struct {
-	// TagSets are the sets of tags that machines get, one set per kind of machine. For each a key
-	// is minted and revoked at once: no other request tells whether the tags may be used. So check
-	// when something changed, not on every reconcile. A Headscale takes any tag from an API key; it
-	// is strict with OAuth clients only.
+	// TagSets are the machines' sets of tags, one per kind of machine. For each a key is minted and
+	// revoked at once: no other request tells whether the tags may be used. So check after a
+	// change, not on every reconcile. A Headscale takes any tag from an API key; it is strict with
+	// OAuth clients only.
 	TagSets [][]string
-	// ApproveRoutes tells that routes are to be approved through this client.
+	// ApproveRoutes is set if this client approves routes.
 	ApproveRoutes bool
 }
 
-// Check finds out whether the client can do its work, in the order in which an operator would mend
-// things: the server is there and new enough (ReasonUnreachable, ReasonNotControlServer,
-// ReasonTooOld), it accepts the credentials (ReasonCredentialsRefused), these have the scopes
-// (ReasonMissingScope), and the tags may be given (ReasonTagRefused). It asks also while the calls
-// of others are held back, and ends that if the server answers again.
+// Check finds out whether the client can do its work, in the order of an operator's repairs: the
+// server is there and new enough (ReasonUnreachable, ReasonNotControlServer, ReasonTooOld), it
+// accepts the credentials (ReasonCredentialsRefused), these have the scopes (ReasonMissingScope),
+// and the tags may be given (ReasonTagRefused). It asks even while the circuit is open, and closes
+// it if the server answers again.
 func (c *Client) Check(ctx context.Context, spec CheckSpec) error {
 	const operation = "Check"
 	ctx = probing(ctx)
@@ -58,7 +58,7 @@ func (c *Client) Check(ctx context.Context, spec CheckSpec) error {
 	if err != nil {
 		return err
 	}
-	// Whoever looks for devices needs no list of its own for a while.
+	// Callers looking for devices need no list of their own for a while.
 	c.keep(began, devices)
 	for _, tags := range spec.TagSets {
 		key, err := c.CreateKey(ctx, KeySpec{Tags: tags, Expiry: checkExpiry, Description: checkDescription})
@@ -72,8 +72,8 @@ func (c *Client) Check(ctx context.Context, spec CheckSpec) error {
 	return nil
 }
 
-// checkScopes fetches an access token, which is the first proof of an OAuth client. The scope of
-// routes is looked up in the token: there may be no device yet to try it on.
+// checkScopes fetches an access token, the first proof of an OAuth client. The scope of routes is
+// looked up in the token: there may be no device yet to try it on.
 func (c *Client) checkScopes(ctx context.Context, operation string, spec CheckSpec) error {
 	if c.tokens == nil {
 		return nil
@@ -94,9 +94,9 @@ func (c *Client) checkScopes(ctx context.Context, operation string, spec CheckSp
 	return nil
 }
 
-// headscaleTooOld tells whether the server is a Headscale before 0.30 and which. It answers false
-// when in doubt: an error of the operation itself says more then. Tailscale's own server is not
-// asked. It fails only if no answer comes.
+// headscaleTooOld tells whether the server is a Headscale before 0.30, with its version. It is
+// false when in doubt: an error of the operation itself says more then. Tailscale's own server is
+// not asked. It fails only if no answer comes.
 func (c *Client) headscaleTooOld(ctx context.Context) (version string, old bool, err error) {
 	if !c.custom {
 		return "", false, nil
@@ -132,8 +132,8 @@ func before030(version string) bool {
 	return major == 0 && minor < 30
 }
 
-// getJSON gets a page that needs no credentials. It reports whether the page is there and holds
-// JSON, and fails if no answer comes at all.
+// getJSON gets a page without credentials. It reports whether the page is there and holds JSON, and
+// fails if no answer comes at all.
 func (c *Client) getJSON(ctx context.Context, path string, into any) (found bool, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base.JoinPath(path).String(), nil)
 	if err != nil {

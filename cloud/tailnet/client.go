@@ -18,7 +18,7 @@ import (
 // errors are *cloud.Error; ReasonOf tells them apart.
 type Client struct {
 	base *url.URL
-	// custom tells that the server may be a Headscale.
+	// custom is set if the server may be a Headscale.
 	custom  bool
 	api     *tailscale.Client
 	plain   *http.Client
@@ -27,7 +27,7 @@ type Client struct {
 	gate    *gate
 	devices shared.List[*DeviceList]
 	keys    shared.List[[]Key]
-	// live are the keys with which somebody could join.
+	// live are the keys still good for joining.
 	live shared.List[map[string]bool]
 }
 

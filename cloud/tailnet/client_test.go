@@ -57,7 +57,7 @@ func TestSecretShowsItselfNowhere(t *testing.T) {
 	g.Expect(key.Secret.Reveal()).To(Equal(value))
 }
 
-// A server, or a proxy in between, may echo what it was sent.
+// A server, or a proxy in between, may echo the request.
 func TestErrorsShowNoSecretThatTheServerEchoes(t *testing.T) {
 	g := NewWithT(t)
 	const odd = "AnAPIKeyInNoKnownForm0123"

@@ -25,19 +25,17 @@ const (
 )
 
 // OAuth is an OAuth client of the tailnet. It needs the scopes auth_keys and devices:core,
-// devices:routes too if routes are approved through this package, and the tags that it is to give.
+// devices:routes too if this package approves routes, and the machines' tags.
 type OAuth struct {
 	ClientID     string
 	ClientSecret Secret
-	// Scopes narrows the access tokens. Empty means everything the client was granted, which is
-	// right nearly always: to ask for a scope that the client was not granted is refused, and to
-	// narrow a client of scope "all" takes its tags away (github.com/tailscale/tailscale issue
-	// 8299).
+	// Scopes narrows the access tokens. Empty means everything granted to the client. This is
+	// nearly always right: asking for a scope not granted is refused, and narrowing a client of
+	// scope "all" takes its tags away (github.com/tailscale/tailscale issue 8299).
 	Scopes []string
 }
 
-// Config says which tailnet a Client serves and how it gets there. Exactly one of OAuth and APIKey
-// is needed.
+// Config names a Client's tailnet and how to reach it. Exactly one of OAuth and APIKey is needed.
 type Config struct {
 	// Name is the name of the tailnet in metrics and errors, usually the name of the Tailnet
 	// object.
@@ -45,7 +43,7 @@ type Config struct {
 	// APIURL is the address of the control server, without /api/v2. Empty means DefaultAPIURL.
 	APIURL string
 	// Tailnet is the tailnet's name at the control server. Empty means "-", the tailnet of the
-	// credentials, which is the only one Headscale knows.
+	// credentials, and the only one at a Headscale.
 	Tailnet string
 	OAuth   *OAuth
 	APIKey  Secret
@@ -53,11 +51,11 @@ type Config struct {
 	// tokens as well.
 	CABundle []byte
 	// Transport carries the requests, with its own trust. Nil means a transport of the client's
-	// own, which trusts CABundle.
+	// own, trusting CABundle.
 	Transport http.RoundTripper
 	// Timeout bounds each request, fetching an access token included. Zero means 30 seconds.
 	Timeout time.Duration
-	// Limits keep the tailnet's trouble its own; zero values are the defaults.
+	// Limits isolate the tailnet's trouble from the others; zero values are the defaults.
 	Limits Limits
 	// Metrics receives the request counter. Nil means no metrics.
 	Metrics prometheus.Registerer
@@ -82,7 +80,7 @@ func (c Config) baseURL() (*url.URL, error) {
 	}
 	base, err := url.Parse(raw)
 	if err != nil {
-		// url.Error repeats the input, which may hold a password.
+		// url.Error repeats the input, and this may hold a password.
 		return nil, errors.New("the API URL is malformed: give it as https://host[:port]")
 	}
 	switch {

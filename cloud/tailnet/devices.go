@@ -19,10 +19,10 @@ import (
 
 // Device is a machine of the tailnet.
 type Device struct {
-	// ID is the stable identifier, which the methods of Client take.
+	// ID is the stable identifier, for the methods of Client.
 	ID string
-	// Hostname is what the machine calls itself. Several devices may have the same: one that
-	// registers twice is there twice.
+	// Hostname is chosen by the machine. Several devices may have the same: a machine that
+	// registers twice is two devices.
 	Hostname string
 	// Name is the name within the tailnet, unique; Tailscale's includes the tailnet's domain.
 	Name string
@@ -36,21 +36,21 @@ type Device struct {
 	Online bool
 	// LastSeen is zero while the device is online.
 	LastSeen time.Time
-	// KeyID is the auth key that the device joined with. It is empty where the server does not
-	// tell: the v2 API has no such field, Headscale's v1 has (preAuthKey.id of a node).
+	// KeyID is the auth key the device joined with. It is empty where the server does not tell: the
+	// v2 API has no such field, Headscale's v1 has (preAuthKey.id of a node).
 	KeyID string
 	// Authorized is false while an administrator has yet to approve the device.
 	Authorized bool
-	// External tells that the device is another tailnet's and shared into this one.
+	// External is set for another tailnet's device, shared into this one.
 	External bool
 	// LockError says why Tailnet Lock keeps the device from talking to others; empty if it does
 	// not.
 	LockError string
-	// Expires is when the device's node key expires, unless KeyExpiryDisabled, which tagged devices
-	// are by default (tailscale.com/kb/1028/key-expiry). It is zero if the server names no time.
+	// Expires is when the device's node key expires, unless KeyExpiryDisabled, the default for
+	// tagged devices (tailscale.com/kb/1028/key-expiry). It is zero if the server names no time.
 	Expires           time.Time
 	KeyExpiryDisabled bool
-	// Routes are those that the device advertises and those that are enabled for it.
+	// Routes are the device's advertised and enabled routes.
 	Routes Routes
 }
 
@@ -105,8 +105,7 @@ func (c *Client) Device(ctx context.Context, id string) (Device, error) {
 	})
 }
 
-// DeleteDevice removes a device that is proven from the tailnet. One that does not exist any more
-// is no error.
+// DeleteDevice removes a proven device from the tailnet. A missing one is no error.
 func (c *Client) DeleteDevice(ctx context.Context, proof ownership.Proof) error {
 	if proof.IsZero() {
 		return fail("DeleteDevice", ReasonInvalidRequest, errUnproven)

@@ -22,32 +22,31 @@ const service = "tailnet"
 type Reason string
 
 const (
-	// ReasonInvalidConfig is a Config that cannot work, its credentials apart; nothing was sent.
+	// ReasonInvalidConfig is an unusable Config, its credentials apart; nothing was sent.
 	ReasonInvalidConfig Reason = "InvalidConfig"
 	// ReasonInvalidCredentials are missing, incomplete or ambiguous credentials; nothing was sent.
 	ReasonInvalidCredentials Reason = "InvalidCredentials"
-	// ReasonCredentialsRefused means that the server does not know the API key, the OAuth client or
-	// its secret.
+	// ReasonCredentialsRefused means an API key, OAuth client or secret unknown to the server.
 	ReasonCredentialsRefused Reason = "CredentialsRefused"
-	// ReasonMissingScope means that the credentials are good and do not allow the operation.
+	// ReasonMissingScope means valid credentials without permission for the operation.
 	ReasonMissingScope Reason = "MissingScope"
-	// ReasonTagRefused means that a tag is not in the tailnet's policy or not the credentials' to
+	// ReasonTagRefused means a tag missing from the tailnet's policy or not the credentials' to
 	// give; see TagError.
 	ReasonTagRefused Reason = "TagRefused"
 	// ReasonTooOld is a Headscale without the v2 API; see TooOldError.
 	ReasonTooOld Reason = "TooOld"
-	// ReasonUnreachable means that no answer came: name, route, certificate or time.
+	// ReasonUnreachable means no answer: name, route, certificate or time.
 	ReasonUnreachable Reason = "Unreachable"
-	// ReasonNotControlServer means that something answered which does not speak the v2 API: a proxy
-	// or a wrong address.
+	// ReasonNotControlServer means an answer from something other than the v2 API: a proxy or a
+	// wrong address.
 	ReasonNotControlServer Reason = "NotControlServer"
-	// ReasonTailnetNotFound means that the server has no tailnet of the configured name.
+	// ReasonTailnetNotFound means no tailnet of the configured name at the server.
 	ReasonTailnetNotFound Reason = "TailnetNotFound"
-	// ReasonNotFound means that the device or key does not exist.
+	// ReasonNotFound means a missing device or key.
 	ReasonNotFound Reason = "NotFound"
 	// ReasonThrottled means too many requests.
 	ReasonThrottled Reason = "Throttled"
-	// ReasonConflict means that the resource's state does not allow the operation.
+	// ReasonConflict means a resource in a state forbidding the operation.
 	ReasonConflict Reason = "Conflict"
 	// ReasonInvalidRequest is any other refusal.
 	ReasonInvalidRequest Reason = "InvalidRequest"
@@ -81,16 +80,16 @@ func ReasonOf(err error) Reason {
 	return ""
 }
 
-// IsNotFound tells whether err says that a device or key does not exist.
+// IsNotFound tells whether err reports a missing device or key.
 func IsNotFound(err error) bool { return ReasonOf(err) == ReasonNotFound }
 
-// TagError names the tags that a tailnet refused. Tailscale names all tags of a request, Headscale
+// TagError names the tags refused by a tailnet. Tailscale names all tags of a request, Headscale
 // the first refused one.
 type TagError struct {
 	Tags []string
 }
 
-// Error says which tags were refused and what to change.
+// Error names the refused tags and the remedy.
 func (e *TagError) Error() string {
 	return fmt.Sprintf("the tailnet refuses %s: declare each tag in tagOwners of the tailnet's policy, and let the OAuth client hold exactly these tags or a tag that owns them",
 		strings.Join(e.Tags, ", "))
@@ -102,7 +101,7 @@ type TooOldError struct {
 	Version string
 }
 
-// Error says which version was found and which is needed.
+// Error names the version found and the version needed.
 func (e *TooOldError) Error() string {
 	return fmt.Sprintf("the control server is Headscale %s, which lacks the Tailscale-compatible API: upgrade it to 0.30 or later, one minor version at a time", e.Version)
 }
@@ -125,14 +124,14 @@ func refusedTags(message string) []string {
 	return nil
 }
 
-// fail builds an error of a reason that does not come from one answer alone.
+// fail builds an error for a reason found from more than one answer.
 func fail(operation string, reason Reason, cause error) *cloud.Error {
 	return &cloud.Error{Kind: kinds[reason], Service: service, Operation: operation, Code: string(reason),
 		Message: cloud.Scrub(cause.Error()), Err: cause}
 }
 
 // translate turns any error of the client library into a *cloud.Error. The cause is kept where
-// errors.Is or errors.As have a use for it, which excludes the library's own.
+// errors.Is or errors.As have a use for it; the library's own is dropped.
 func (c *Client) translate(ctx context.Context, operation string, err error) error {
 	if err == nil {
 		return nil
@@ -188,7 +187,7 @@ func contextError(err error) error {
 	return nil
 }
 
-// secrets are what no message may show.
+// secrets must not show in any message.
 func (c *Client) secrets() []string {
 	secrets := []string{c.apiKey.Reveal()}
 	if c.tokens != nil {

@@ -13,20 +13,20 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/circuit"
 )
 
-// Limits are what keeps one tailnet's trouble its own. Zero values stand for the defaults.
+// Limits isolate one tailnet's trouble from the others. Zero values stand for the defaults.
 type Limits struct {
-	// InFlight is how many calls may be under way; 4 by default, so that a control server that is
-	// slow to answer leaves most of a controller's workers to others.
+	// InFlight is how many calls may be in flight; 4 by default, so a slow control server leaves
+	// most of a controller's workers to others.
 	InFlight int
-	// Turn is how long a caller waits for one of them, or for a list that another one reads, before
-	// it is sent away; 2 seconds by default. Once one has waited in vain, others are sent away at
-	// once until a call ends.
+	// Turn is how long a caller waits for one of them, or for a list being read by another, before
+	// it is refused; 2 seconds by default. Once one has waited in vain, others are refused at once
+	// until a call ends.
 	Turn time.Duration
 	// Failures is how many calls in a row must get no answer, or a server's failure, before no more
 	// are made; 5 by default.
 	Failures int
-	// Cooldown is for how long no call is made then, at first; 10 seconds by default. It doubles up
-	// to a minute.
+	// Cooldown is how long no call is made then, at first; 10 seconds by default. It doubles up to
+	// a minute.
 	Cooldown time.Duration
 }
 
@@ -48,23 +48,22 @@ func (l Limits) withDefaults() Limits {
 
 type probeKey struct{}
 
-// probing marks calls that are made whatever the circuit says, because they are to find out whether
-// the server answers again.
+// probing marks calls exempt from the circuit: they find out whether the server answers again.
 func probing(ctx context.Context) context.Context { return context.WithValue(ctx, probeKey{}, true) }
 
 func isProbing(ctx context.Context) bool { return ctx.Value(probeKey{}) != nil }
 
-// gate is what a tailnet's calls go through.
+// gate admits a tailnet's calls.
 type gate struct {
 	limits Limits
 	slots  chan struct{}
-	// heldBack is told of each call that is sent away, and why.
+	// heldBack is called with the reason of each refused call.
 	heldBack func(operation, reason string)
 
 	mu      sync.Mutex
 	circuit *circuit.Circuit
-	// stuck says that a caller waited its turn in vain and that no call has ended since: nobody
-	// else waits, since each of them would hold a worker for as long.
+	// stuck is set after a caller waited its turn in vain, until a call ends: no other caller
+	// waits, since each would hold a worker for as long.
 	stuck bool
 }
 
@@ -76,8 +75,8 @@ func newGate(limits Limits, heldBack func(operation, reason string)) *gate {
 	}
 }
 
-// enter admits a call, which leave has to follow, or says why not. The circuit has admitted it too,
-// unless uninvited.
+// enter admits a call, or says why not; leave has to follow an admitted one. The circuit has
+// admitted it too, unless uninvited.
 func (g *gate) enter(ctx context.Context, operation string) (uninvited bool, err error) {
 	if err := g.turn(ctx, operation); err != nil {
 		return false, err
@@ -134,7 +133,7 @@ func (g *gate) getStuck() {
 	g.stuck = true
 }
 
-// slow is what a caller is told that was not served in its time.
+// slow is the error for a caller not served in time.
 func slow(operation string, turn time.Duration) error {
 	return &cloud.Error{
 		Kind: cloud.Throttled, Service: service, Operation: operation, NotSent: true, RetryAfter: 2 * turn,
@@ -142,7 +141,7 @@ func slow(operation string, turn time.Duration) error {
 	}
 }
 
-// leave takes over how an admitted call went.
+// leave records the result of an admitted call.
 func (g *gate) leave(uninvited bool, err error) {
 	<-g.slots
 	g.mu.Lock()

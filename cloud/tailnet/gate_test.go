@@ -66,8 +66,8 @@ func TestARefusalIsAnAnswer(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 }
 
-// Of a controller's workers a server that hangs may hold as many as calls are under way, not one
-// for each machine that asks.
+// A hanging server may hold as many of a controller's workers as it has calls in flight, not one
+// for each machine's request.
 func TestNobodyWaitsLongForAServerThatHangs(t *testing.T) {
 	for name, ask := range map[string]func(*testing.T, *tailnet.Client, int) error{
 		"for a list that all share": func(t *testing.T, client *tailnet.Client, i int) error {

@@ -25,7 +25,7 @@ const (
 
 var allScopes = []string{"auth_keys", "devices:core", "devices:routes"}
 
-// clock is a time that only moves when told to.
+// clock is a time moved by tests only.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -45,8 +45,7 @@ func (c *clock) Advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// newServer starts a simulated control server with one API key and a policy that knows the two
-// tags.
+// newServer starts a simulated control server with one API key and a policy with the two tags.
 func newServer(t *testing.T, change ...func(*tailnetsim.Options)) *tailnetsim.Server {
 	t.Helper()
 	g := NewWithT(t)
@@ -89,7 +88,7 @@ func asClient(client tailnetsim.OAuthClient) func(*tailnet.Config) {
 	}
 }
 
-// answering starts a server that is no control server.
+// answering starts a server other than a control server.
 func answering(t *testing.T, handle http.HandlerFunc) string {
 	t.Helper()
 	server := httptest.NewServer(handle)

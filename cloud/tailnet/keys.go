@@ -15,42 +15,39 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
-// MaxKeyExpiry is the longest life that CreateKey gives a key: a machine that has not joined within
+// MaxKeyExpiry is the longest life of a key from CreateKey: a machine that has not joined within
 // the hour never will.
 const MaxKeyExpiry = time.Hour
 
-// MaxReusableKeyExpiry is the longest life that CreateKey gives a key that lets many machines join.
-// It is far below the servers' own limit (90 days at Tailscale): whoever steals such a key is one
-// of them for as long as it lives.
+// MaxReusableKeyExpiry is the longest life of a reusable key from CreateKey. It is far below the
+// servers' own limit (90 days at Tailscale): a thief of such a key can join as long as it lives.
 const MaxReusableKeyExpiry = 24 * time.Hour
 
-// MaxDescription is the length in characters that both servers allow a key's description (Headscale
-// answers 422 beyond it).
+// MaxDescription is the maximum length in characters of a key's description at both servers
+// (Headscale answers 422 beyond it).
 const MaxDescription = 50
 
-// description is what Tailscale's api.md allows: letters, digits, hyphens, spaces.
+// description follows Tailscale's api.md: letters, digits, hyphens, spaces.
 var description = regexp.MustCompile(`^[A-Za-z0-9 -]{0,50}$`)
 
-// authKeyType is the type of keys that let machines join. A list also holds API tokens and OAuth
-// clients.
+// authKeyType is the type of the keys for joining. A list also holds API tokens and OAuth clients.
 const authKeyType = "auth"
 
-// KeySpec says what a new key is for. Every key is pre-authorised, tagged and not ephemeral.
+// KeySpec describes a new key. Every key is pre-authorised, tagged and not ephemeral.
 type KeySpec struct {
-	// Reusable lets any number of machines join until the key expires; otherwise it is one.
+	// Reusable lets any number of machines join until the key expires; otherwise one may.
 	Reusable bool
-	// Tags are what the machine gets, such as tag:k8s-node. At least one.
+	// Tags are the machine's, such as tag:k8s-node. At least one.
 	Tags []string
 	// Expiry is the life of the key, at most MaxKeyExpiry, or MaxReusableKeyExpiry; zero means the
 	// longest.
 	Expiry time.Duration
-	// Description is how the key is found again after a crash, and proven to be its owner's: see
-	// KeysSince and ownership.Owner.KeyDescription. At most MaxDescription letters, digits, hyphens
-	// and spaces.
+	// Description identifies the key after a crash, and proves its owner: see KeysSince and
+	// ownership.Owner.KeyDescription. At most MaxDescription letters, digits, hyphens and spaces.
 	Description string
 }
 
-// Key is a key with which a machine joins the tailnet.
+// Key is a machine's key for joining the tailnet.
 type Key struct {
 	ID string
 	// Secret is set by CreateKey only: no server shows it twice.
@@ -59,7 +56,7 @@ type Key struct {
 	Tags        []string
 	Created     time.Time
 	Expires     time.Time
-	// Invalid tells that the key was revoked, used or has expired. Tailscale forgets such keys
+	// Invalid is set once the key was revoked, used or has expired. Tailscale forgets such keys
 	// after a while.
 	Invalid bool
 }
@@ -97,8 +94,7 @@ func (s KeySpec) request() tailscale.CreateKeyRequest {
 }
 
 // CreateKey mints a key. If the answer is lost the key exists nevertheless: KeysSince finds it by
-// its description. A tag that the tailnet does not know or the credentials may not give is a
-// TagError.
+// its description. A tag unknown to the tailnet or not the credentials' to give is a TagError.
 func (c *Client) CreateKey(ctx context.Context, spec KeySpec) (Key, error) {
 	const operation = "CreateKey"
 	if err := spec.validate(); err != nil {
@@ -116,7 +112,7 @@ func (c *Client) CreateKey(ctx context.Context, spec KeySpec) (Key, error) {
 	})
 }
 
-// Keys lists all keys with which machines can or could join, whoever minted them.
+// Keys lists all keys for joining, usable or not, regardless of their creator.
 func (c *Client) Keys(ctx context.Context) ([]Key, error) {
 	return call(ctx, c, "ListKeys", func(ctx context.Context) ([]Key, error) {
 		listed, err := c.api.Keys().List(ctx, true)
@@ -137,8 +133,8 @@ func (c *Client) Keys(ctx context.Context) ([]Key, error) {
 	})
 }
 
-// completeKey gets a key of which the list gave the identifier only, as the client library says it
-// does (keys.go of v2.9.0).
+// completeKey gets a key in full: the list may give its identifier only, according to the client
+// library (keys.go of v2.9.0).
 func (c *Client) completeKey(ctx context.Context, key tailscale.Key) (_ tailscale.Key, found bool, _ error) {
 	if !key.Created.IsZero() {
 		return key, true, nil
@@ -154,8 +150,7 @@ func (c *Client) completeKey(ctx context.Context, key tailscale.Key) (_ tailscal
 	return *complete, true, nil
 }
 
-// RevokeKey makes a key that is proven useless. One that does not exist any more, or was revoked
-// before, is no error.
+// RevokeKey revokes a proven key. A missing one, or one revoked before, is no error.
 func (c *Client) RevokeKey(ctx context.Context, proof ownership.Proof) error {
 	if proof.IsZero() {
 		// An empty identifier would address the list of keys.

@@ -133,7 +133,7 @@ func TestMissingKeyCountsAsRevoked(t *testing.T) {
 	})
 }
 
-// A proxy's 404 page is no evidence that the key is gone.
+// A proxy's 404 page is no evidence for the end of the key.
 func TestForeign404IsNotTakenForRevoked(t *testing.T) {
 	g := NewWithT(t)
 	server := newServer(t)

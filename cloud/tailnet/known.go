@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// keep has a list of all devices, begun at the time, serve those who ask for a recent one.
+// keep makes a list of all devices, begun at the time, available as a recent one.
 func (c *Client) keep(began time.Time, devices []Device) {
 	c.devices.Put(began, NewDeviceList(began, devices))
 }
 
-// KnownDevices are all devices as the newest list shows them that anybody has read, and when that
-// was begun; zero if nobody has. It asks nobody.
+// KnownDevices are all devices in the newest list read by any caller, and its start; zero if there
+// is none. It sends no request.
 func (c *Client) KnownDevices() (devices []Device, began time.Time) {
 	list, began := c.devices.Latest()
 	if list == nil {
@@ -24,8 +24,8 @@ func (c *Client) KnownDevices() (devices []Device, began time.Time) {
 	return list.All, began
 }
 
-// UsableKeys are the keys with which a machine could still join, whoever minted them, by a list
-// that is not older than age and that all callers share.
+// UsableKeys are the keys still good for joining, regardless of their creator, from a list not
+// older than age and shared by all callers.
 func (c *Client) UsableKeys(ctx context.Context, age time.Duration) ([]Key, error) {
 	keys, err := since(ctx, c, "ListKeys", &c.keys, c.keys.NotBefore(age), c.Keys)
 	if err != nil {

@@ -42,8 +42,8 @@ func (c *Client) Routes(ctx context.Context, deviceID string) (Routes, error) {
 	})
 }
 
-// ApproveRoutes enables the prefixes for a device that is proven, advertised or not yet, and keeps
-// what is enabled already.
+// ApproveRoutes enables the prefixes for a proven device, advertised or not yet, and keeps its
+// enabled ones.
 func (c *Client) ApproveRoutes(ctx context.Context, proof ownership.Proof, prefixes ...netip.Prefix) error {
 	if proof.IsZero() {
 		return fail("SetRoutes", ReasonInvalidRequest, errUnproven)
@@ -64,15 +64,14 @@ func (c *Client) ApproveRoutes(ctx context.Context, proof ownership.Proof, prefi
 	return c.setRoutes(ctx, proof, enabled)
 }
 
-// DisableRoutes takes the approval of all routes of a device that is proven back: the tailnet sends
-// nothing there any more, whatever the device advertises. A device that does not exist any more is
-// no error.
+// DisableRoutes withdraws the approval of all routes of a proven device: the tailnet sends nothing
+// there any more, whatever the device advertises. A missing device is no error.
 func (c *Client) DisableRoutes(ctx context.Context, proof ownership.Proof) error {
 	return c.disable(ctx, proof, func(netip.Prefix) bool { return true })
 }
 
-// DisableRoute takes the approval of exactly this route back and leaves all others of the device as
-// they are. A device that does not exist any more is no error.
+// DisableRoute withdraws the approval of exactly this route and leaves all others of the device as
+// they are. A missing device is no error.
 func (c *Client) DisableRoute(ctx context.Context, proof ownership.Proof, route netip.Prefix) error {
 	return c.disable(ctx, proof, func(enabled netip.Prefix) bool { return enabled == route })
 }
@@ -93,7 +92,7 @@ func (c *Client) disable(ctx context.Context, proof ownership.Proof, which func(
 	return c.setRoutes(ctx, proof, slices.DeleteFunc(slices.Clone(routes.Enabled), which))
 }
 
-// setRoutes replaces all routes that are enabled: the API has no other way.
+// setRoutes replaces all enabled routes: the API has no other way.
 func (c *Client) setRoutes(ctx context.Context, proof ownership.Proof, enabled []netip.Prefix) error {
 	return do(ctx, c, "SetRoutes", func(ctx context.Context) error {
 		return c.api.Devices().SetSubnetRoutes(ctx, proof.ID(), textOf(enabled))

@@ -11,8 +11,7 @@ import (
 
 const redacted = "REDACTED"
 
-// Secret is a string that does not show itself: not in logs, in errors, in JSON, in YAML, nor under
-// any verb of package fmt.
+// Secret is a string hidden from logs, errors, JSON, YAML and every verb of package fmt.
 type Secret string
 
 // Reveal returns the secret itself. Call it only where the secret is used.
@@ -24,8 +23,8 @@ func (s Secret) String() string { return redacted }
 // GoString hides the secret.
 func (s Secret) GoString() string { return redacted }
 
-// Format hides the secret. Without it, a verb that does not fit a string, such as %d, would print
-// the value.
+// Format hides the secret. Without it, a verb unfit for a string, such as %d, would print the
+// value.
 func (s Secret) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, redacted) }
 
 // MarshalText hides the secret.

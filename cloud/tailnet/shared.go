@@ -29,8 +29,8 @@ func since[T any](
 	return value, fail(operation, ReasonUnreachable, err)
 }
 
-// DeviceList is all devices of a tailnet, oldest first, as one request has shown them. It is to be
-// read only: many share it.
+// DeviceList is all devices of a tailnet, oldest first, as one request has shown them. It is
+// read-only: many callers share it.
 type DeviceList struct {
 	// Began is when the request was sent.
 	Began time.Time
@@ -42,8 +42,7 @@ type DeviceList struct {
 	byRoute    map[netip.Prefix][]int
 }
 
-// NewDeviceList is a list of devices, oldest first, as a request that was sent at the time has
-// shown them.
+// NewDeviceList is a list of devices, oldest first, from a request sent at the time.
 func NewDeviceList(began time.Time, devices []Device) *DeviceList {
 	l := &DeviceList{
 		Began: began, All: devices, byHostname: make(map[string][]int, len(devices)),
@@ -62,9 +61,8 @@ func NewDeviceList(began time.Time, devices []Device) *DeviceList {
 	return l
 }
 
-// Of are the devices that have to do with a machine: the one of the identifier, the one that joined
-// with the key as far as the server tells, and all that call themselves by the hostname. Empty
-// texts find none.
+// Of are a machine's possible devices: the one of the identifier, the one joined with the key as
+// far as the server tells, and all with the hostname. Empty arguments find none.
 func (l *DeviceList) Of(id, keyID, hostname string) []Device {
 	found := slices.Clone(l.byHostname[hostname])
 	if i, known := l.byID[id]; known {
@@ -77,7 +75,7 @@ func (l *DeviceList) Of(id, keyID, hostname string) []Device {
 	return l.at(slices.Compact(found))
 }
 
-// WithRoute are the devices for which exactly this route is enabled.
+// WithRoute are the devices with exactly this route enabled.
 func (l *DeviceList) WithRoute(route netip.Prefix) []Device { return l.at(l.byRoute[route]) }
 
 func (l *DeviceList) at(indexes []int) []Device {
@@ -88,8 +86,8 @@ func (l *DeviceList) at(indexes []int) []Device {
 	return devices
 }
 
-// RecentDevices is a list of all devices that is not older than age, or only as much as reading it
-// takes, and that all callers share: what many machines look for costs no more than what one does.
+// RecentDevices is a list of all devices, not older than age or only by the time it takes to read,
+// and shared by all callers: a search for many machines costs no more than for one.
 func (c *Client) RecentDevices(ctx context.Context, age time.Duration) (*DeviceList, error) {
 	notBefore := c.devices.NotBefore(age)
 	return since(ctx, c, "ListDevices", &c.devices, notBefore, func(ctx context.Context) (*DeviceList, error) {
@@ -102,10 +100,10 @@ func (c *Client) RecentDevices(ctx context.Context, age time.Duration) (*DeviceL
 	})
 }
 
-// KeyIsLive tells whether somebody could join with the key, by a list of keys that was begun at or
-// after the time and that all callers share. A single-use key that is not live any more was used,
-// revoked, or has expired: Tailscale lists active keys only (api.md, "List tailnet keys"),
-// Headscale marks others as invalid.
+// KeyIsLive tells whether the key is still good for joining, from a list of keys begun at or after
+// the time and shared by all callers. A single-use key no longer live was used, revoked, or has
+// expired: Tailscale lists active keys only (api.md, "List tailnet keys"), Headscale marks others
+// as invalid.
 func (c *Client) KeyIsLive(ctx context.Context, id string, notBefore time.Time) (bool, error) {
 	live, err := since(ctx, c, "ListKeys", &c.live, notBefore, func(ctx context.Context) (map[string]bool, error) {
 		return call(ctx, c, "ListKeys", func(ctx context.Context) (map[string]bool, error) {
@@ -123,8 +121,8 @@ func (c *Client) KeyIsLive(ctx context.Context, id string, notBefore time.Time) 
 	return live[id], err
 }
 
-// KeysSince returns the keys of exactly this description with which a machine could still join, by
-// a list that was begun at or after the time and that all callers share.
+// KeysSince returns the keys of exactly this description still good for joining, from a list begun
+// at or after the time and shared by all callers.
 func (c *Client) KeysSince(ctx context.Context, description string, notBefore time.Time) ([]Key, error) {
 	keys, err := since(ctx, c, "ListKeys", &c.keys, notBefore, c.Keys)
 	if err != nil {
@@ -133,7 +131,7 @@ func (c *Client) KeysSince(ctx context.Context, description string, notBefore ti
 	return usable(keys, description), nil
 }
 
-// usable are the keys of exactly this description with which a machine could still join.
+// usable are the keys of exactly this description still good for joining.
 func usable(keys []Key, description string) []Key {
 	return slices.DeleteFunc(slices.Clone(keys), func(key Key) bool { return key.Description != description || key.Invalid })
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
 )
 
-// operations counts the calls that a server has seen.
+// operations counts the calls at a server.
 func operations(server *tailnetsim.Server) map[string]int {
 	counts := map[string]int{}
 	for _, call := range server.Calls() {

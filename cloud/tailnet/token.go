@@ -23,8 +23,8 @@ const operationToken = "Token"
 type tokenSource struct {
 	conf   clientcredentials.Config
 	client *http.Client
-	// lock is held while current is used or fetched. It is a channel so that a caller can stop
-	// waiting for it.
+	// lock is held while current is used or fetched. It is a channel, so a caller can stop waiting
+	// for it.
 	lock    chan struct{}
 	current *oauth2.Token
 }
@@ -65,7 +65,7 @@ func (s *tokenSource) token(ctx context.Context) (*oauth2.Token, error) {
 	return token, nil
 }
 
-// forget drops a token that the server refused, so that the next request fetches another.
+// forget drops a token refused by the server: the next request fetches another.
 func (s *tokenSource) forget(ctx context.Context, refused *oauth2.Token) {
 	select {
 	case s.lock <- struct{}{}:
@@ -94,9 +94,8 @@ type bearer struct {
 	next   http.RoundTripper
 }
 
-// RoundTrip repeats a request once, with a new token, if the server refuses the one that was kept:
-// it may have been revoked before its time. Nothing has happened then, so any request can be
-// repeated.
+// RoundTrip repeats a request once, with a new token, if the server refuses the cached one: it may
+// have been revoked before its time. Nothing has happened then, so any request can be repeated.
 func (b *bearer) RoundTrip(req *http.Request) (*http.Response, error) {
 	token, err := b.tokens.token(req.Context())
 	if err != nil {
@@ -128,7 +127,7 @@ func (b *bearer) send(req *http.Request, token *oauth2.Token) (*http.Response, e
 	return b.next.RoundTrip(authorized)
 }
 
-// closeBody does what http.RoundTripper asks of a transport that does not send the request.
+// closeBody follows http.RoundTripper's rule for a transport not sending the request.
 func closeBody(req *http.Request) {
 	if req.Body != nil {
 		_ = req.Body.Close()

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// maxErrorBody bounds what is read of an answer that is an error.
+// maxErrorBody bounds the part read of an error answer.
 const maxErrorBody = 64 << 10
 
 type operationKey struct{}
@@ -35,7 +35,7 @@ type responseError struct {
 	status int
 	// json tells whether the body was a JSON object, as every error of the v2 API is.
 	json bool
-	// oauth is the error code of RFC 6749 section 5.2, which Headscale uses; Tailscale sends a
+	// oauth is the error code of RFC 6749 section 5.2, as sent by Headscale; Tailscale sends a
 	// message only.
 	oauth      string
 	message    string
@@ -45,8 +45,8 @@ type responseError struct {
 func (e *responseError) Error() string { return fmt.Sprintf("%d: %s", e.status, e.message) }
 
 // observer counts requests and turns answers of status 300 and above into errors. The client
-// library would lose a status whose body is not JSON, take a redirect for success, and repeat a
-// POST as a GET; and a token would follow a redirect.
+// library would lose a status without a JSON body, take a redirect for success, and repeat a POST
+// as a GET; and a token would follow a redirect.
 type observer struct {
 	next    http.RoundTripper
 	metrics *metrics

@@ -54,18 +54,27 @@ type Options struct {
 	TailnetLimits tailnet.Limits
 	// RequestTimeout bounds each call to OCI or a tailnet; 0 means 30 seconds.
 	RequestTimeout time.Duration
+	// StrangerInterval is how often an account or a tailnet is looked at for objects of namespaces
+	// that it does not allow, all of them together; 10 seconds by default.
+	StrangerInterval time.Duration
 }
 
 // Clients hands out accounts, tailnets and clients for them. It is safe for concurrent use; a
 // process needs one.
 type Clients struct {
-	options  Options
-	sessions session.Cache
-	tailnets tailnet.Cache
+	options   Options
+	sessions  session.Cache
+	tailnets  tailnet.Cache
+	strangers turns
 }
 
 // New returns Clients with an empty cache.
-func New(options Options) *Clients { return &Clients{options: options} }
+func New(options Options) *Clients {
+	if options.StrangerInterval <= 0 {
+		options.StrangerInterval = 10 * time.Second
+	}
+	return &Clients{options: options}
+}
 
 // Account returns the OCIAccount if objects of the namespace may use it. Whether it is Ready is the
 // caller's to judge. Problems: AccountNotFound, NamespaceNotAllowed.
@@ -166,6 +175,7 @@ func isAllowed(err error) (bool, error) {
 
 // ForgetAccount lets go of the session and the metrics of an account that is gone.
 func (c *Clients) ForgetAccount(account *infrav1.OCIAccount) {
+	c.strangers.forget(account.UID)
 	c.sessions.Forget(string(account.UID))
 	c.options.OCIMetrics.Forget(account.Name)
 	if c.options.Forget != nil {
@@ -174,7 +184,10 @@ func (c *Clients) ForgetAccount(account *infrav1.OCIAccount) {
 }
 
 // ForgetTailnet lets go of the client of a tailnet that is gone.
-func (c *Clients) ForgetTailnet(tn *infrav1.Tailnet) { c.tailnets.Forget(string(tn.UID)) }
+func (c *Clients) ForgetTailnet(tn *infrav1.Tailnet) {
+	c.strangers.forget(tn.UID)
+	c.tailnets.Forget(string(tn.UID))
+}
 
 func (c *Clients) allow(ctx context.Context, allowed infrav1.AllowedNamespaces, namespace, owner string) error {
 	refusal := NewProblem(infrav1.NamespaceNotAllowedReason,

@@ -74,6 +74,27 @@ func TestAnAccountIsForTheNamespacesThatItAllows(t *testing.T) {
 	}
 }
 
+func TestStrangersShareATurn(t *testing.T) {
+	g := NewWithT(t)
+	w := helpers.NewWorld(t, env, helpers.WorldOptions{Accounts: 2})
+	clients := access.New(access.Options{Client: env.Client})
+	stranger := env.Namespace(t, nil)
+	for range 3 {
+		g.Expect(clients.MayLookInAccount(t.Context(), w.Accounts[0], w.Namespace)).To(Succeed(), "it is allowed")
+		g.Expect(clients.MayLookInTailnet(t.Context(), w.Tailnet, w.Namespace)).To(Succeed())
+	}
+	for name, look := range map[string]func() error{
+		"an account":      func() error { return clients.MayLookInAccount(t.Context(), w.Accounts[0], stranger) },
+		"another account": func() error { return clients.MayLookInAccount(t.Context(), w.Accounts[1], stranger) },
+		"a tailnet":       func() error { return clients.MayLookInTailnet(t.Context(), w.Tailnet, stranger) },
+	} {
+		g.Expect(look()).To(Succeed(), name)
+		err := look()
+		g.Expect(reason(err)).To(Equal(infrav1.NamespaceNotAllowedReason), name)
+		g.Expect(access.AsProblem(err).RetryAfter).To(And(BeNumerically(">", 0), BeNumerically("<=", 10*time.Second)), name)
+	}
+}
+
 func labelled(team string) *metav1.LabelSelector {
 	return &metav1.LabelSelector{MatchLabels: map[string]string{"team": team}}
 }

@@ -3,36 +3,24 @@
 
 // Package account reconciles OCIAccounts: whether the credentials work, whether the compartment
 // answers, which availability domains there are and which clusters use the account. It changes
-// nothing in the account.
+// nothing in the account. The order of the phases is in normalPhases and deletePhases; each phase
+// is one file.
 package account
 
 import (
 	"context"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	kerrors "k8s.io/apimachinery/pkg/util/errors"
 	"k8s.io/client-go/tools/events"
-	"sigs.k8s.io/cluster-api/util/conditions"
-	capicontrollerutil "sigs.k8s.io/cluster-api/util/controller"
 	"sigs.k8s.io/cluster-api/util/finalizers"
-	"sigs.k8s.io/cluster-api/util/labels"
-	"sigs.k8s.io/cluster-api/util/patch"
-	"sigs.k8s.io/cluster-api/util/predicates"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/strays"
 )
 
@@ -44,17 +32,14 @@ import (
 
 // Options tune the controller; zero values have defaults.
 type Options struct {
-	// PollInterval is how often a healthy account is looked at; 60 seconds by default.
-	PollInterval time.Duration
-	// ProgressInterval is how soon a service that did not answer is asked again; 10 seconds by
-	// default.
-	ProgressInterval time.Duration
+	// Intervals are between two looks at an account.
+	Intervals phases.Intervals
 	// RefreshInterval is how often the domains and the region are read again; an hour by default,
 	// since they hardly change.
 	RefreshInterval time.Duration
 	// LimitsInterval is how often OCI's service limits are read; 12 minutes by default. After a
 	// launch that was refused for one they are read at once, though not more often than
-	// PollInterval.
+	// Intervals.Poll.
 	LimitsInterval time.Duration
 	// StrayAfter is for how long an instance must be seen without an object before it counts as a
 	// stray; 10 minutes by default, which is longer than a clusterctl move takes to make all
@@ -70,11 +55,10 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
-	if o.PollInterval <= 0 {
-		o.PollInterval = time.Minute
-	}
-	if o.ProgressInterval <= 0 {
-		o.ProgressInterval = 10 * time.Second
+	o.Intervals = o.Intervals.WithDefaults()
+	if o.Intervals.Least <= 0 {
+		// A pass counts machines and writes status: no service can ask for one each second.
+		o.Intervals.Least = o.Intervals.Retry
 	}
 	if o.RefreshInterval <= 0 {
 		o.RefreshInterval = time.Hour
@@ -108,112 +92,71 @@ type Reconciler struct {
 	// Options are set by SetupWithManager; tests that call Reconcile set them.
 	Options Options
 
-	refreshed, inventoried, limited refreshes
-	strayed                         strays.Watch
+	domainsRead, inventoried, limitsRead timestamps
+	strayWatch                           strays.Watch
 }
 
-// scope is what one reconcile knows.
-type scope struct {
-	account *infrav1.OCIAccount
-	// users are the clusters that use the account, machines the number of machines placed in it.
-	// Set by findUsers.
-	users    []infrav1.ObjectUser
-	machines int
-	// client is set by connect if there are usable credentials.
-	client *oci.Client
-	// credentials, compartment and unavailable are what is wrong; nil if nothing is. Set by connect
-	// and probe.
-	credentials, compartment, unavailable *access.Problem
-	// domains are set by domains if they were read.
-	domains []infrav1.AvailabilityDomain
-	// later says that the inventory was made a short while ago, and is due soon. Set by inventory.
-	later bool
-	// limitHit says that a launch was refused for a limit since the last look. Set by shortages.
-	limitHit bool
-	// strays are what a new poll has shown of them; nil if there was none. Set by strays.
-	strays *straysSeen
-	// waitsFor is what holds up a deletion. Set by remove.
-	waitsFor *access.Problem
-}
-
-// SetupWithManager adds the controller to the manager.
-func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, options Options) error {
-	r.Options = options.withDefaults()
-	r.Recorder = mgr.GetEventRecorder("ociaccount-controller")
-	log := ctrl.LoggerFrom(ctx).WithValues("controller", "ociaccount")
-	b := capicontrollerutil.NewControllerManagedBy(mgr, log)
-	if r.Pollers != nil {
-		b = b.WatchesRawSource(source.Channel(r.Pollers.Subscribe(),
-			handler.TypedEnqueueRequestsFromMapFunc[feed.Change, reconcile.Request](changed)))
-	}
-	return b.
-		For(&infrav1.OCIAccount{}, builder.WithPredicates(
-			predicates.ResourceHasFilterLabel(mgr.GetScheme(), log, r.Options.WatchFilterValue))).
-		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.secretToAccounts)).
-		Watches(&infrav1.OCIMeshCluster{}, handler.EnqueueRequestsFromMapFunc(clusterToAccounts), clusterMatters()).
-		Watches(&infrav1.OCIMeshMachine{}, handler.EnqueueRequestsFromMapFunc(machineToAccount), machineMatters()).
-		WithOptions(controller.Options{MaxConcurrentReconciles: r.Options.Concurrency}).
-		Complete(ctx, r)
-}
+// maxPass bounds a pass. Its calls wait for their turn among those of the account, other than
+// machines' do: limits are more calls than may be made at once, and a call that was held back says
+// nothing about the account, whose Ready every placement goes by. That takes one worker for each
+// account, of a controller that does nothing else.
+const maxPass = time.Minute
 
 // Reconcile looks at one account.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (_ ctrl.Result, reterr error) {
 	account := &infrav1.OCIAccount{}
-	if err := r.Client.Get(ctx, req.NamespacedName, account); err != nil {
-		return ctrl.Result{}, client.IgnoreNotFound(err)
-	}
-	if !labels.HasWatchLabel(account, r.Options.WatchFilterValue) && r.Options.WatchFilterValue != "" {
-		return ctrl.Result{}, nil
+	if ours, err := phases.Get(ctx, r.Client, req.NamespacedName, account, r.Options.WatchFilterValue); err != nil || !ours {
+		return ctrl.Result{}, err
 	}
 	if added, err := finalizers.EnsureFinalizer(ctx, r.Client, account, infrav1.OCIAccountFinalizer); err != nil || added {
 		return ctrl.Result{}, err
 	}
-	helper, err := patch.NewHelper(account, r.Client)
+	s := r.newScope(account)
+	saver, err := phases.NewSaver(r.Client, r.Recorder, account, owned)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	s := &scope{account: account}
-	before := conditions.Get(account, infrav1.ReadyCondition).DeepCopy()
 	defer func() {
 		r.updateStatus(s)
-		if err := helper.Patch(ctx, account, patch.WithOwnedConditions{Conditions: owned}); err != nil {
-			// What is gone needs no status.
-			reterr = kerrors.NewAggregate([]error{reterr, client.IgnoreNotFound(err)})
-		}
-		report.Announce(r.Recorder, account, before, conditions.Get(account, infrav1.ReadyCondition))
+		reterr = saver.Save(ctx, reterr)
 	}()
-
-	// What an account's own look may wait for takes at most one worker.
-	ctx = oci.Patient(ctx)
-	// The Secret is owned first: that makes a new version of it, and a new version a new client.
-	// Failing to is no reason to leave the rest undone.
-	owning := r.ownSecret(ctx, s)
-	for _, phase := range []func(context.Context, *scope) error{
-		r.findUsers, r.connect, r.probe, r.domains, r.shortages, r.inventory, r.limits, r.strays, r.remove,
-	} {
-		if err := phase(ctx, s); err != nil {
-			return ctrl.Result{}, kerrors.NewAggregate([]error{err, owning})
-		}
+	bounded, cancel := context.WithTimeout(oci.Patient(ctx), maxPass)
+	defer cancel()
+	if !account.DeletionTimestamp.IsZero() {
+		err = phases.Run(bounded, s, r.deletePhases())
+	} else {
+		err = phases.Run(bounded, s, r.normalPhases())
 	}
-	return ctrl.Result{RequeueAfter: r.next(s)}, owning
+	s.Rest()
+	return s.Result(), err
 }
 
-func (r *Reconciler) ownSecret(ctx context.Context, s *scope) error {
-	if !s.account.DeletionTimestamp.IsZero() {
-		return nil
-	}
-	return r.Clients.OwnSecret(ctx, s.account, s.account.Spec.Credentials.SecretRef)
+// normalPhases own the Secret before anything else: that makes a new version of it, and a new
+// version a new client.
+func (r *Reconciler) normalPhases() []phases.Phase[*scope] {
+	return append([]phases.Phase[*scope]{
+		{Name: "own secret", Condition: infrav1.CredentialsValidCondition, Independent: true, Run: r.ownSecret},
+		{Name: "find users", Condition: infrav1.DeletingCondition, Independent: true, Run: r.findUsers},
+	}, r.observePhases()...)
 }
 
-// next is when the account is looked at again: soon after what passes by itself, at the usual time
-// otherwise. A deleted account waits for the events of those that use it, and polls all the same.
-func (r *Reconciler) next(s *scope) time.Duration {
-	options := r.Options.withDefaults()
-	if s.unavailable != nil {
-		return report.Jitter(max(options.ProgressInterval, s.unavailable.RetryAfter))
+// deletePhases observe an account for as long as somebody uses it.
+func (r *Reconciler) deletePhases() []phases.Phase[*scope] {
+	return append([]phases.Phase[*scope]{
+		{Name: "find users", Condition: infrav1.DeletingCondition, Run: r.findUsers},
+		{Name: "release", Condition: infrav1.DeletingCondition, Independent: true, Run: r.release},
+	}, r.observePhases()...)
+}
+
+// observePhases begin with what is known without a call to OCI.
+func (r *Reconciler) observePhases() []phases.Phase[*scope] {
+	return []phases.Phase[*scope]{
+		{Name: "shortages", Condition: infrav1.CompartmentAccessibleCondition, Independent: true, Run: r.shortages},
+		{Name: "inventory", Condition: infrav1.CompartmentAccessibleCondition, Independent: true, Run: r.inventory},
+		{Name: "strays", Condition: infrav1.StraysAbsentCondition, Independent: true, Run: r.strays},
+		{Name: "connect", Condition: infrav1.CredentialsValidCondition, Run: r.connect},
+		{Name: "probe", Condition: infrav1.CompartmentAccessibleCondition, Run: r.probe},
+		{Name: "domains", Condition: infrav1.CompartmentAccessibleCondition, Run: r.domains},
+		{Name: "limits", Condition: infrav1.CompartmentAccessibleCondition, Run: r.limits},
 	}
-	if s.later {
-		return report.Jitter(options.ProgressInterval)
-	}
-	return report.Jitter(options.PollInterval)
 }

@@ -5,67 +5,38 @@ package account
 
 import (
 	"context"
+	"fmt"
 	"regexp"
+	"slices"
 	"strings"
-	"sync"
-	"time"
-
-	"k8s.io/apimachinery/pkg/types"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 )
-
-// refreshes remembers when the domains of an account were read last by this process. The zero value
-// is ready.
-type refreshes struct {
-	mu sync.Mutex
-	at map[types.UID]time.Time
-}
-
-func (r *refreshes) due(uid types.UID, interval time.Duration) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	last, ok := r.at[uid]
-	return !ok || time.Since(last) >= interval
-}
-
-func (r *refreshes) done(uid types.UID) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.at == nil {
-		r.at = map[types.UID]time.Time{}
-	}
-	r.at[uid] = time.Now()
-}
-
-func (r *refreshes) forget(uid types.UID) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.at, uid)
-}
 
 // domains reads the availability and fault domains, and the region's subscription with them: once
 // per interval, and whenever the status has none.
 func (r *Reconciler) domains(ctx context.Context, s *scope) error {
 	known := len(s.account.Status.AvailabilityDomains) > 0
-	if !s.usable() || (known && !r.refreshed.due(s.account.UID, r.Options.withDefaults().RefreshInterval)) {
+	if known && !r.domainsRead.due(s.account.UID, r.Options.withDefaults().RefreshInterval) {
 		return nil
 	}
-	if err := s.checkRegion(ctx); err != nil || !s.usable() {
+	if err := s.checkRegion(ctx); err != nil {
 		return err
 	}
 	domains, err := s.client.AvailabilityDomains(ctx)
 	if err != nil {
-		return s.judge(ctx, err)
+		return s.classify(err)
 	}
-	s.domains = []infrav1.AvailabilityDomain{}
+	s.availabilityDomains = []infrav1.AvailabilityDomain{}
 	for _, domain := range domains {
-		s.domains = append(s.domains, infrav1.AvailabilityDomain{
+		s.availabilityDomains = append(s.availabilityDomains, infrav1.AvailabilityDomain{
 			Name: domain.Name, ShortName: shortName(domain), FaultDomains: domain.FaultDomains,
 		})
 	}
-	r.refreshed.done(s.account.UID)
+	r.domainsRead.mark(s.account.UID)
 	return nil
 }
 
@@ -83,4 +54,32 @@ func shortName(domain oci.AvailabilityDomain) string {
 		return name
 	}
 	return rest
+}
+
+// checkRegion asks whether the tenancy is subscribed to the region. The list of subscriptions needs
+// a permission of its own, which is not asked for: without it there is nothing to say.
+func (s *scope) checkRegion(ctx context.Context) error {
+	subscriptions, err := s.client.RegionSubscriptions(ctx)
+	if cloud.IsKind(err, cloud.NotFoundOrUnauthorized, cloud.Forbidden) {
+		return nil
+	}
+	if err != nil {
+		return s.classify(err)
+	}
+	subscribed := slices.ContainsFunc(subscriptions, func(r oci.RegionSubscription) bool {
+		return r.Name == s.account.Spec.Region && r.Ready
+	})
+	if !subscribed {
+		return unknownRegion(s.account, nil)
+	}
+	return nil
+}
+
+func unknownRegion(account *infrav1.OCIAccount, err error) *access.Problem {
+	return &access.Problem{
+		Reason: infrav1.RegionUnknownReason,
+		Message: fmt.Sprintf("The tenancy is not subscribed to region %s, or there is no such region: subscribe to it, "+
+			"or create an OCIAccount for another region", account.Spec.Region),
+		Err: err,
+	}
 }

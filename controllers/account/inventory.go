@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/placement"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/index"
@@ -26,9 +27,8 @@ const maxFamilies = 32
 // by the hundred, and each write of an account is seen by all who watch it. It asks nobody but the
 // cache and the last poll.
 func (r *Reconciler) inventory(ctx context.Context, s *scope) error {
-	options := r.Options.withDefaults()
-	if !r.inventoried.due(s.account.UID, options.ProgressInterval) {
-		s.later = true
+	if !r.inventoried.due(s.account.UID, s.Intervals.Progress) {
+		s.Requeue(s.Intervals.Progress)
 		return nil
 	}
 	machines := &infrav1.OCIMeshMachineList{}
@@ -36,26 +36,42 @@ func (r *Reconciler) inventory(ctx context.Context, s *scope) error {
 		return fmt.Errorf("listing OCIMeshMachines: %w", err)
 	}
 	sums := tally{ours: map[string]placement.Size{}, others: map[string]placement.Size{}}
-	known := map[string]bool{}
+	counted := map[ownership.Mark]placement.Size{}
 	for i := range machines.Items {
 		machine := &machines.Items[i]
 		at := machine.Status.Placement
 		sums.machines++
-		add(sums.ours, at.Shape, placement.ShapeNamed(machine.Spec, at.Shape).Size)
-		known[identity.Of(machine)] = true
+		size := r.sizeOf(s, machine)
+		add(sums.ours, at.Shape, size)
+		counted[identity.OfMachine(machine).Mark()] = size
 	}
 	if r.Pollers != nil {
 		book := r.Pollers.Book(s.account)
-		for _, seen := range book.Strays(func(machineUID string) bool { return known[machineUID] }) {
-			add(sums.ours, seen.Shape, placement.SizeOf(seen.OCPUs, seen.MemoryGB))
+		for _, seen := range book.Uncounted(func(mark ownership.Mark) placement.Size { return counted[mark] }) {
+			add(sums.ours, seen.Shape, seen.Size)
 		}
 		for _, seen := range book.Others() {
 			add(sums.others, seen.Shape, placement.SizeOf(seen.OCPUs, seen.MemoryGB))
 		}
 	}
-	r.inventoried.done(s.account.UID)
+	r.inventoried.mark(s.account.UID)
 	sums.write(&s.account.Status, placement.BudgetOf(s.account.Spec.Budget))
 	return nil
+}
+
+// sizeOf is what a machine uses. The size of a shape that is not flexible is known once a poll has
+// shown the instance.
+func (r *Reconciler) sizeOf(s *scope, machine *infrav1.OCIMeshMachine) placement.Size {
+	shape := placement.ShapeNamed(machine.Spec, machine.Status.Placement.Shape, nil)
+	if !shape.Unsized || r.Pollers == nil {
+		return shape.Size
+	}
+	if seen, known := r.Pollers.Book(s.account).Instance(machine.Status.Instance.ID); known {
+		size := placement.SizeOf(seen.OCPUs, seen.MemoryGB)
+		size.VolumeGB = shape.Size.VolumeGB
+		return size
+	}
+	return shape.Size
 }
 
 // tally is what is used, by shape family.
@@ -92,10 +108,10 @@ func (t *tally) write(status *infrav1.OCIAccountStatus, budget placement.Budget)
 		if bound, listed := budget.Families[family]; listed {
 			used := t.ours[family]
 			usage.Budget = infrav1.ResourceAmount{
-				Instances: narrow(bound.Instances), OCPUs: narrow(bound.OCPUs), MemoryGB: narrow(bound.MemoryGB),
+				Instances: toInt32(bound.Instances), OCPUs: toInt32(bound.OCPUs), MemoryGB: toInt32(bound.MemoryGB),
 			}
 			usage.Free = infrav1.ResourceAmount{
-				Instances: left(bound.Instances, used.Instances), OCPUs: left(bound.OCPUs, used.OCPUs), MemoryGB: left(bound.MemoryGB, used.MemoryGB),
+				Instances: remaining(bound.Instances, used.Instances), OCPUs: remaining(bound.OCPUs, used.OCPUs), MemoryGB: remaining(bound.MemoryGB, used.MemoryGB),
 			}
 		}
 		status.Usage = append(status.Usage, usage)
@@ -104,27 +120,28 @@ func (t *tally) write(status *infrav1.OCIAccountStatus, budget placement.Budget)
 		t.volumes += used.VolumeGB
 	}
 	status.Volumes = infrav1.VolumeUsage{
-		UsedGB: narrow(&t.volumes), BudgetGB: narrow(budget.VolumeGB), FreeGB: left(budget.VolumeGB, t.volumes),
+		UsedGB: toInt32(&t.volumes), BudgetGB: toInt32(budget.VolumeGB), FreeGB: remaining(budget.VolumeGB, t.volumes),
 	}
 }
 
 func amount(size placement.Size) infrav1.ResourceAmount {
 	return infrav1.ResourceAmount{
-		Instances: narrow(&size.Instances), OCPUs: narrow(&size.OCPUs), MemoryGB: narrow(&size.MemoryGB),
+		Instances: toInt32(&size.Instances), OCPUs: toInt32(&size.OCPUs), MemoryGB: toInt32(&size.MemoryGB),
 	}
 }
 
-func narrow(figure *int64) *int32 {
+// toInt32 is the figure as a status has it.
+func toInt32(figure *int64) *int32 {
 	if figure == nil {
 		return nil
 	}
 	return ptr.To(int32(min(*figure, math.MaxInt32)))
 }
 
-func left(bound *int64, used int64) *int32 {
+func remaining(bound *int64, used int64) *int32 {
 	if bound == nil {
 		return nil
 	}
 	free := max(0, *bound-used)
-	return narrow(&free)
+	return toInt32(&free)
 }

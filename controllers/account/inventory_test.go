@@ -16,44 +16,13 @@ import (
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/ptr"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/capacity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
 )
-
-const (
-	arm     = "VM.Standard.A1.Flex"
-	instant = time.Nanosecond
-)
-
-// newStocked is an account with the Always Free budget and a machine of 1 OCPU and 6 GB placed in
-// it.
-func newStocked(t *testing.T) (*helpers.World, *Reconciler, *infrav1.OCIAccount) {
-	t.Helper()
-	w, r := newPolled(t, helpers.WorldOptions{})
-	r.Options = Options{ProgressInterval: instant, LimitsInterval: time.Hour, PollInterval: time.Minute}
-	account := w.Accounts[0]
-	helpers.Update(t, w.Environment, account, func(a *infrav1.OCIAccount) { a.Spec.Budget.AlwaysFree = ptr.To(true) })
-	reconciled(t, r, account)
-	machine := &infrav1.OCIMeshMachine{
-		ObjectMeta: metav1.ObjectMeta{Namespace: w.Namespace, Name: "worker"},
-		Spec: infrav1.OCIMeshMachineSpec{
-			Shapes: []infrav1.Shape{{Name: arm, OCPUs: 1, MemoryGB: 6}},
-			Image:  infrav1.Image{Name: "node"}, BootVolume: infrav1.BootVolume{SizeGB: 60},
-		},
-	}
-	w.Create(t, machine)
-	machine.Status.Placement = infrav1.Placement{
-		Attempt: 1, Account: account.Name, AvailabilityDomain: w.Tenancies[0].AvailabilityDomains()[0], Shape: arm,
-	}
-	NewWithT(t).Expect(w.Client.Status().Update(t.Context(), machine)).To(Succeed())
-	return w, r, account
-}
 
 func TestTheInventoryShowsWhatIsUsedAndLeft(t *testing.T) {
 	g := NewWithT(t)
@@ -89,60 +58,12 @@ func TestTheInventoryShowsWhatIsUsedAndLeft(t *testing.T) {
 	g.Expect(w.OCI.CallCounts("")["ListLimitValues"]).To(BeZero(), "limits are read rarely")
 }
 
-func TestWithoutThePermissionLimitsAreUnknownAndNothingElse(t *testing.T) {
-	g := NewWithT(t)
-	w, r := newPolled(t, helpers.WorldOptions{})
-	r.Options = Options{ProgressInterval: instant, LimitsInterval: instant}
-	account := w.Accounts[0]
-	helpers.Update(t, w.Environment, account, func(a *infrav1.OCIAccount) { a.Spec.Budget.AlwaysFree = ptr.To(true) })
-	w.OCI.AddFault(sim.Fault{Operation: "ListLimitValues", Status: 404, Code: "NotAuthorizedOrNotFound", Times: -1})
-
-	reconciled(t, r, account)
-
-	helpers.ExpectConditions(t, account, "Ready True Ready", "CredentialsValid True Ready", "CompartmentAccessible True Ready",
-		"StraysAbsent Unknown Waiting", "Deleting False NotDeleting")
-	g.Expect(account.Status.Limits).To(BeEmpty())
-	g.Expect(account.Status.LimitsMessage).To(ContainSubstring("to read resource-availability in tenancy"))
-
-	w.OCI.ClearFaults()
-	reconciled(t, r, account)
-	g.Expect(account.Status.LimitsMessage).To(BeEmpty())
-	g.Expect(account.Status.Limits).NotTo(BeEmpty())
-}
-
-func TestShortagesAreWrittenDownToldAndEnd(t *testing.T) {
-	g := NewWithT(t)
-	w, r, account := newStocked(t)
-	recorder := events.NewFakeRecorder(100)
-	r.Recorder = recorder
-	r.Options.PollInterval = instant
-	at := capacity.Place{Account: account.Name, AvailabilityDomain: w.Tenancies[0].AvailabilityDomains()[0], FaultDomain: "FAULT-DOMAIN-1", Shape: arm}
-	reconciled(t, r, account)
-	for len(recorder.Events) > 0 {
-		<-recorder.Events
-	}
-	w.OCI.ResetCalls()
-
-	r.Pollers.Shortages(account).Record(at, cloud.LimitExceeded, time.Now())
-	reconciled(t, r, account)
-
-	g.Expect(account.Status.Shortages).To(HaveLen(1))
-	g.Expect(account.Status.Summary.Short).To(HavePrefix("A1 LimitExceeded until "))
-	g.Expect(<-recorder.Events).To(And(ContainSubstring("CapacityShortage"), ContainSubstring("left out until")))
-	g.Expect(w.OCI.CallCounts("")["ListLimitValues"]).NotTo(BeZero(), "the limits are read without delay")
-
-	g.Expect(r.Pollers.Shortages(account).Found(at)).To(BeTrue())
-	reconciled(t, r, account)
-	g.Expect(account.Status.Shortages).To(BeEmpty())
-	g.Expect(<-recorder.Events).To(ContainSubstring("CapacityReturned"))
-}
-
 // What "kubectl get ociaccounts" asks the API server for.
 func TestTheColumnsAreAnOperatorsPage(t *testing.T) {
 	g := NewWithT(t)
 	_, r, account := newStocked(t)
 	at := capacity.Place{Account: account.Name, AvailabilityDomain: "ad", Shape: arm}
-	r.Pollers.Shortages(account).Record(at, cloud.LimitExceeded, time.Now())
+	r.Pollers.Shortages(account).Record(at, capacity.Size{OCPUs: 1, MemoryGB: 6}, cloud.LimitExceeded, time.Now())
 	reconciled(t, r, account)
 
 	columns, cells := table(t.Context(), g, account)

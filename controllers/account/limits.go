@@ -5,7 +5,6 @@ package account
 
 import (
 	"context"
-	"reflect"
 	"slices"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
@@ -23,62 +22,77 @@ const maxLimits = 128
 // limitsNotAllowed is what a missing permission means: limits are not known, and nothing else. The
 // policy's resource type is that which Oracle gives auditors:
 // github.com/oci-landing-zones/terraform-oci-modules-iam, policies/root_cmp_policy.tf.
-const limitsNotAllowed = "OCI does not let the credentials read its service limits, so that they are found out by launches only: " +
+const limitsNotAllowed = "OCI does not let the credentials read its service limits, so that only launches find them out: " +
 	"add \"Allow group ... to read resource-availability in tenancy\" to the policy"
 
 // limits reads OCI's limits of the families in use or short, rarely, and soon after a launch was
 // refused for one. What fails here spoils nothing else.
 func (r *Reconciler) limits(ctx context.Context, s *scope) error {
-	options := r.Options.withDefaults()
-	interval := options.LimitsInterval
+	interval := r.Options.withDefaults().LimitsInterval
 	if s.limitHit {
-		interval = options.PollInterval
+		interval = s.Intervals.Poll
 	}
 	names := limitNames(s.account.Status)
-	if !s.usable() || len(names) == 0 || !r.limited.due(s.account.UID, interval) {
+	if len(names) == 0 || !r.limitsRead.due(s.account.UID, interval) {
 		return nil
 	}
-	r.limited.done(s.account.UID)
-	values, err := s.client.LimitValues(ctx, limitsService)
-	if err != nil {
-		s.account.Status.LimitsMessage = limitsProblem(err)
-		if cloud.IsKind(err, cloud.NotFoundOrUnauthorized, cloud.Forbidden) {
-			s.account.Status.Limits = nil
-		}
-		return ctx.Err()
+	r.limitsRead.mark(s.account.UID)
+	limits, err := s.readLimits(ctx, names)
+	if ctx.Err() != nil {
+		// It took longer than a pass may: what was read by then is not all.
+		return nil
 	}
-	s.account.Status.LimitsMessage = ""
-	var limits []infrav1.ServiceLimit
-	for _, value := range values {
-		if slices.Contains(names, value.Name) && len(limits) < maxLimits {
-			limits = append(limits, r.limit(ctx, s, value))
-		}
+	status := &s.account.Status
+	status.LimitsMessage = limitsProblem(err)
+	if limits != nil || isNotAllowed(err) {
+		status.Limits = limits
 	}
-	if !reflect.DeepEqual(limits, s.account.Status.Limits) {
-		s.account.Status.Limits = limits
-	}
-	return ctx.Err()
+	return nil
 }
 
-// limit adds what is used and left, as far as OCI counts it: not all limits can be asked for that,
-// and those answer 404 (oci-go-sdk limits, GetResourceAvailability).
-func (r *Reconciler) limit(ctx context.Context, s *scope, value oci.LimitValue) infrav1.ServiceLimit {
+// readLimits returns the limits of the names, nil if they cannot be listed, and the first error.
+func (s *scope) readLimits(ctx context.Context, names []string) ([]infrav1.ServiceLimit, error) {
+	values, err := s.client.LimitValues(ctx, limitsService)
+	if err != nil {
+		return nil, err
+	}
+	limits := []infrav1.ServiceLimit{}
+	for _, value := range values {
+		if !slices.Contains(names, value.Name) || len(limits) == maxLimits {
+			continue
+		}
+		limit, failed := s.readLimit(ctx, value)
+		limits = append(limits, limit)
+		if err == nil {
+			err = failed
+		}
+	}
+	return limits, err
+}
+
+// readLimit adds what is used and left, as far as OCI counts it: not all limits can be asked for
+// that, and those answer 404 (oci-go-sdk limits, GetResourceAvailability).
+func (s *scope) readLimit(ctx context.Context, value oci.LimitValue) (infrav1.ServiceLimit, error) {
 	out := infrav1.ServiceLimit{Name: value.Name, AvailabilityDomain: value.AvailabilityDomain, Value: &value.Value}
 	availability, err := s.client.ResourceAvailability(ctx, limitsService, value.Name, value.AvailabilityDomain)
-	switch {
-	case err == nil && availability.Known:
+	if err == nil && availability.Known {
 		out.Used, out.Available = &availability.Used, &availability.Available
-	case err != nil && s.account.Status.LimitsMessage == "":
-		s.account.Status.LimitsMessage = limitsProblem(err)
 	}
-	return out
+	return out, err
+}
+
+func isNotAllowed(err error) bool {
+	return cloud.IsKind(err, cloud.NotFoundOrUnauthorized, cloud.Forbidden)
 }
 
 func limitsProblem(err error) string {
-	if cloud.IsKind(err, cloud.NotFoundOrUnauthorized, cloud.Forbidden) {
+	switch {
+	case err == nil:
+		return ""
+	case isNotAllowed(err):
 		return limitsNotAllowed
 	}
-	return "OCI's service limits could not be read: " + cloud.UserMessage(err)
+	return "Cannot read OCI's service limits: " + cloud.UserMessage(err)
 }
 
 // limitNames are the names of the limits of the families that are used, may be used or were found

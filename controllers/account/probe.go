@@ -8,68 +8,50 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 )
-
-// connect builds the client from the credentials.
-func (r *Reconciler) connect(ctx context.Context, s *scope) error {
-	client, err := r.Clients.OCI(ctx, s.account)
-	if err != nil {
-		s.credentials = access.AsProblem(err)
-		if s.credentials.Reason == infrav1.InternalErrorReason {
-			return err
-		}
-		return nil
-	}
-	s.client = client
-	return nil
-}
 
 // probe asks whether the compartment answers to the credentials, or takes the last poll's word for
 // it. That instances can be listed says nothing about networks: that is asked as often as the
 // domains are, and whenever the credentials have changed.
 func (r *Reconciler) probe(ctx context.Context, s *scope) error {
-	if s.client == nil {
-		return nil
-	}
 	if r.Pollers != nil {
 		polled, failure := r.Pollers.Latest(s.account, s.client)
-		if polled && (failure != nil || !r.refreshed.due(s.account.UID, r.Options.withDefaults().RefreshInterval)) {
-			return s.judge(ctx, failure)
+		if polled && (failure != nil || !r.domainsRead.due(s.account.UID, r.Options.withDefaults().RefreshInterval)) {
+			return s.classify(failure)
 		}
 	}
-	return s.judge(ctx, s.client.ProbeCompartment(ctx))
+	return s.classify(s.client.ProbeCompartment(ctx))
 }
 
-// judge files an error of a call under what it says something about.
-func (s *scope) judge(ctx context.Context, err error) error {
+// classify tells an error of a call in the condition that it says something about. What leaves the
+// credentials unproven is told there as well.
+func (s *scope) classify(err error) error {
 	if err == nil {
 		return nil
 	}
-	problem := access.AsProblem(err)
 	switch cloud.KindOf(err) {
 	case cloud.Unauthenticated, cloud.InvalidCredentials:
-		s.credentials = problem
+		return phases.In(infrav1.CredentialsValidCondition, err)
 	case cloud.NotFoundOrUnauthorized, cloud.Forbidden:
-		s.compartment = &access.Problem{
+		return &access.Problem{
 			Reason: infrav1.NotAuthorizedOrNotFoundReason,
 			Message: fmt.Sprintf("OCI does not let the credentials use compartment %s, or it does not exist: check the OCID "+
 				"and the policies of the account", s.account.Spec.CompartmentID),
 			Err: err,
 		}
-	default:
-		if s.regionUnknown(err) {
-			s.compartment = unknownRegion(s.account, err)
-			return nil
-		}
-		s.unavailable = problem
 	}
-	return ctx.Err()
+	if s.regionUnknown(err) {
+		s.NoteUnknown(infrav1.CredentialsValidCondition, infrav1.WaitingReason, "No OCI service could be reached in this region")
+		return unknownRegion(s.account, err)
+	}
+	problem := access.AsProblem(err)
+	s.NoteUnknown(infrav1.CredentialsValidCondition, problem.Reason, "%s", problem.Message)
+	return problem
 }
 
 // regionUnknown tells whether the region's service has no address. OCI has one name for each
@@ -77,37 +59,4 @@ func (s *scope) judge(ctx context.Context, err error) error {
 func (s *scope) regionUnknown(err error) bool {
 	var dns *net.DNSError
 	return s.account.Spec.Endpoint == "" && errors.As(err, &dns) && dns.IsNotFound
-}
-
-func unknownRegion(account *infrav1.OCIAccount, err error) *access.Problem {
-	return &access.Problem{
-		Reason: infrav1.RegionUnknownReason,
-		Message: fmt.Sprintf("the tenancy is not subscribed to region %s, or it does not exist: correct it by a new OCIAccount, "+
-			"or subscribe to the region", account.Spec.Region),
-		Err: err,
-	}
-}
-
-// usable tells whether nothing was found to be wrong so far.
-func (s *scope) usable() bool {
-	return s.client != nil && s.credentials == nil && s.compartment == nil && s.unavailable == nil
-}
-
-// checkRegion asks whether the tenancy is subscribed to the region. The list of subscriptions needs
-// a permission of its own, which is not asked for: without it there is nothing to say.
-func (s *scope) checkRegion(ctx context.Context) error {
-	subscriptions, err := s.client.RegionSubscriptions(ctx)
-	if cloud.IsKind(err, cloud.NotFoundOrUnauthorized, cloud.Forbidden) {
-		return nil
-	}
-	if err != nil {
-		return s.judge(ctx, err)
-	}
-	subscribed := slices.ContainsFunc(subscriptions, func(r oci.RegionSubscription) bool {
-		return r.Name == s.account.Spec.Region && r.Ready
-	})
-	if !subscribed {
-		s.compartment = unknownRegion(s.account, nil)
-	}
-	return nil
 }

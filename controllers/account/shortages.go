@@ -35,17 +35,17 @@ func (r *Reconciler) shortages(ctx context.Context, s *scope) error {
 	s.account.Status.Shortages = known
 	for _, shortage := range recorded {
 		s.limitHit = s.limitHit || shortage.Reason == string(cloud.LimitExceeded) || shortage.Reason == string(cloud.QuotaExceeded)
-		r.tell(s, corev1.EventTypeWarning, shortageRecorded, "No room for shape %s in %s: %s, left out until %s", shortage.Shape,
+		r.emit(s, corev1.EventTypeWarning, shortageRecorded, "No room for shape %s in %s: %s, left out until %s", shortage.Shape,
 			placeName(shortage), shortage.Reason, shortage.Until.UTC().Format(time.RFC3339))
 	}
 	for _, shortage := range ended {
-		r.tell(s, corev1.EventTypeNormal, shortageEnded, "Shape %s in %s is short no longer", shortage.Shape, placeName(shortage))
+		r.emit(s, corev1.EventTypeNormal, shortageEnded, "There may be room for shape %s in %s again", shortage.Shape, placeName(shortage))
 	}
 	ctrl.LoggerFrom(ctx).V(2).Info("Shortages changed", "recorded", len(recorded), "ended", len(ended))
 	return nil
 }
 
-func (r *Reconciler) tell(s *scope, kind, reason, note string, args ...any) {
+func (r *Reconciler) emit(s *scope, kind, reason, note string, args ...any) {
 	if r.Recorder != nil {
 		r.Recorder.Eventf(s.account, nil, kind, reason, "Place", note, args...)
 	}

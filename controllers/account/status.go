@@ -5,6 +5,7 @@ package account
 
 import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/cluster-api/util/conditions"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
@@ -19,42 +20,43 @@ const maxUsers = 64
 
 // updateStatus writes what the phases found out.
 func (r *Reconciler) updateStatus(s *scope) {
-	s.account.Status.Users = s.users[:min(maxUsers, len(s.users))]
-	if s.domains != nil {
-		s.account.Status.AvailabilityDomains = s.domains
+	if s.users != nil {
+		s.account.Status.Users = s.users[:min(maxUsers, len(s.users))]
+	}
+	if s.availabilityDomains != nil {
+		s.account.Status.AvailabilityDomains = s.availabilityDomains
 	}
 	summarize(&s.account.Status)
 	// A stray keeps nothing from working: it is no part of Ready.
 	r.updateStrays(s)
 	report.Set(s.account,
-		report.Deleting(s.account, s.waitsFor),
-		s.credentialsValid(),
-		s.compartmentAccessible(),
+		report.Deleting(s.account, s.Deletion),
+		s.Found(infrav1.CredentialsValidCondition, s.credentialsValid),
+		s.Found(infrav1.CompartmentAccessibleCondition, s.compartmentAccessible),
 	)
 }
 
 func (s *scope) credentialsValid() metav1.Condition {
-	switch {
-	case s.credentials != nil:
-		return report.NotOK(infrav1.CredentialsValidCondition, s.credentials.Reason, s.credentials.Message)
-	case s.client == nil:
-		return report.Unknown(infrav1.CredentialsValidCondition, infrav1.WaitingReason, "not looked at yet")
-	case s.unavailable != nil:
-		return report.Unknown(infrav1.CredentialsValidCondition, s.unavailable.Reason, s.unavailable.Message)
-	case s.compartment != nil && s.compartment.Reason == infrav1.RegionUnknownReason && s.compartment.Err != nil:
-		return report.Unknown(infrav1.CredentialsValidCondition, infrav1.WaitingReason, "no service was there to ask")
+	if s.client == nil {
+		return s.asBefore(infrav1.CredentialsValidCondition)
 	}
 	return report.OK(infrav1.CredentialsValidCondition)
 }
 
 func (s *scope) compartmentAccessible() metav1.Condition {
-	switch {
-	case s.compartment != nil:
-		return report.NotOK(infrav1.CompartmentAccessibleCondition, s.compartment.Reason, s.compartment.Message)
-	case s.unavailable != nil:
-		return report.NotOK(infrav1.CompartmentAccessibleCondition, s.unavailable.Reason, s.unavailable.Message)
-	case s.credentials != nil, s.client == nil:
-		return report.Unknown(infrav1.CompartmentAccessibleCondition, infrav1.WaitingReason, "waits for valid credentials")
+	if _, wrong := s.Noted(infrav1.CredentialsValidCondition); wrong {
+		return report.Unknown(infrav1.CompartmentAccessibleCondition, infrav1.WaitingReason, "Waiting for valid credentials")
+	}
+	if s.client == nil {
+		return s.asBefore(infrav1.CompartmentAccessibleCondition)
 	}
 	return report.OK(infrav1.CompartmentAccessibleCondition)
+}
+
+// asBefore leaves a condition as it is if the pass did not get to what it is about.
+func (s *scope) asBefore(condition string) metav1.Condition {
+	if known := conditions.Get(s.account, condition); known != nil {
+		return *known
+	}
+	return report.Unknown(condition, infrav1.WaitingReason, "Waiting for the first look at the account")
 }

@@ -34,7 +34,7 @@ func (r *Reconciler) strays(ctx context.Context, s *scope) error {
 	}
 	uid := s.account.UID
 	claimed, began := r.Pollers.Book(s.account).Claimed()
-	if began.IsZero() || !r.strayed.Fresh(uid, began) {
+	if began.IsZero() || !r.strayWatch.Fresh(uid, began) {
 		return nil
 	}
 	owned, err := r.ownersIn(ctx, s, claimed)
@@ -50,22 +50,22 @@ func (r *Reconciler) strays(ctx context.Context, s *scope) error {
 		}
 	}
 	policy := strays.Policy{Looks: strayLooks, Age: r.Options.withDefaults().StrayAfter}
-	for _, id := range r.strayed.Look(uid, began, policy, ids) {
+	for _, id := range r.strayWatch.Look(uid, began, policy, ids) {
 		has, err := r.hasObject(ctx, suspects[id])
 		switch {
 		case apierrors.IsForbidden(err):
 			// A manager of one namespace may not look into the others: what it cannot see may be
 			// there.
-			r.strayed.Owned(uid, id)
+			r.strayWatch.Owned(uid, id)
 		case err != nil:
 			return err
 		case has:
-			r.strayed.Owned(uid, id)
+			r.strayWatch.Owned(uid, id)
 		default:
-			r.strayed.Alone(uid, id, began)
+			r.strayWatch.Alone(uid, id, began)
 		}
 	}
-	found, waiting := r.strayed.All(uid)
+	found, waiting := r.strayWatch.All(uid)
 	s.strays = &straysSeen{status: straysStatus(found, suspects)}
 	s.strays.finding = strays.Finding{
 		Count: len(found), Suspects: waiting,

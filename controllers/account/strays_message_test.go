@@ -51,7 +51,7 @@ func TestTheMessageHoldsTheCommandsWhateverNamesThereAre(t *testing.T) {
 
 func TestTheAPIServerTakesTheLongestStatus(t *testing.T) {
 	g := NewWithT(t)
-	w := newWard(t)
+	w := newFixture(t)
 	instances := map[string]oci.Instance{}
 	var found []strays.Stray
 	for i := range 20 {
@@ -71,7 +71,7 @@ func TestTheAPIServerTakesTheLongestStatus(t *testing.T) {
 
 func TestNothingIsAStrayOfWhichTheObjectMayNotBeLookedFor(t *testing.T) {
 	g := NewWithT(t)
-	w := newWard(t)
+	w := newFixture(t)
 	w.launch(t, "worker-1", ownership.Machine("uid", w.Namespace, "worker").Tags())
 	watching, err := client.NewWithWatch(env.Config, client.Options{Scheme: env.Scheme})
 	g.Expect(err).NotTo(HaveOccurred())

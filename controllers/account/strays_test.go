@@ -23,14 +23,15 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/strays"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
 )
 
-// ward is an account of which the test tells the time.
-type ward struct {
+// fixture is an account of which the test tells the time.
+type fixture struct {
 	*helpers.World
 	r       *Reconciler
 	account *infrav1.OCIAccount
@@ -40,15 +41,15 @@ type ward struct {
 	events  *events.FakeRecorder
 }
 
-const wardImage = "ocid1.image.oc1..node"
+const nodeImage = "ocid1.image.oc1..node"
 
-func newWard(t *testing.T) *ward {
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	g := NewWithT(t)
-	w := &ward{now: time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)}
+	w := &fixture{now: time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)}
 	w.World = helpers.NewWorld(t, env, helpers.WorldOptions{Accounts: 1, Tenancy: func(_ int, tenancy *sim.Tenancy) {
 		tenancy.Images = []sim.ImageSpec{{
-			Name: "node", OperatingSystem: "Canonical Ubuntu", OperatingSystemVersion: "24.04", Arch: "arm64", OCID: wardImage,
+			Name: "node", OperatingSystem: "Canonical Ubuntu", OperatingSystemVersion: "24.04", Arch: "arm64", OCID: nodeImage,
 		}}
 	}})
 	w.account = w.Accounts[0]
@@ -68,20 +69,20 @@ func newWard(t *testing.T) *ward {
 }
 
 // restart is a new process: nothing that was seen is known any more.
-func (w *ward) restart() {
+func (w *fixture) restart() {
 	w.events = events.NewFakeRecorder(100)
 	pollers := poller.New(env.Client, w.Clients, poller.Options{Clock: func() time.Time { return w.now }})
-	w.r = &Reconciler{Client: env.Client, Clients: w.Clients, Pollers: pollers, Recorder: w.events, Options: Options{ProgressInterval: time.Hour}}
+	w.r = &Reconciler{Client: env.Client, Clients: w.Clients, Pollers: pollers, Recorder: w.events, Options: Options{Intervals: phases.Intervals{Progress: time.Hour}}}
 }
 
 // launch launches an instance behind everybody's back.
-func (w *ward) launch(t *testing.T, name string, tags map[string]string) string {
+func (w *fixture) launch(t *testing.T, name string, tags map[string]string) string {
 	t.Helper()
 	var launched oci.Instance
 	NewWithT(t).Eventually(func() (err error) {
 		launched, err = w.oci.LaunchInstance(t.Context(), oci.LaunchSpec{
 			DisplayName: name, AvailabilityDomain: w.Tenancies[0].AvailabilityDomains()[0], Shape: arm, OCPUs: 1, MemoryGB: 6,
-			ImageID: wardImage, SubnetID: w.subnet, Tags: tags,
+			ImageID: nodeImage, SubnetID: w.subnet, Tags: tags,
 		})
 		return err
 	}, 10*time.Second).Should(Succeed())
@@ -89,7 +90,7 @@ func (w *ward) launch(t *testing.T, name string, tags map[string]string) string 
 }
 
 // look polls and reconciles once for each time that passes before.
-func (w *ward) look(t *testing.T, after ...time.Duration) {
+func (w *fixture) look(t *testing.T, after ...time.Duration) {
 	t.Helper()
 	for _, passed := range after {
 		w.now = w.now.Add(passed)
@@ -101,7 +102,7 @@ func (w *ward) look(t *testing.T, after ...time.Duration) {
 // long is often enough and for long enough.
 var long = []time.Duration{time.Minute, 5 * time.Minute, 6 * time.Minute}
 
-func (w *ward) expect(t *testing.T, want string, count int) {
+func (w *fixture) expect(t *testing.T, want string, count int) {
 	t.Helper()
 	helpers.ExpectConditions(t, w.account, "Ready True Ready", "CredentialsValid True Ready", "CompartmentAccessible True Ready",
 		"StraysAbsent "+want, "Deleting False NotDeleting")
@@ -111,7 +112,7 @@ func (w *ward) expect(t *testing.T, want string, count int) {
 }
 
 // machine makes an OCIMeshMachine; identity is its annotation's UID.
-func (w *ward) machine(t *testing.T, namespace, name, identity string, change ...func(*infrav1.OCIMeshMachine)) *infrav1.OCIMeshMachine {
+func (w *fixture) machine(t *testing.T, namespace, name, identity string, change ...func(*infrav1.OCIMeshMachine)) *infrav1.OCIMeshMachine {
 	t.Helper()
 	machine := &infrav1.OCIMeshMachine{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Annotations: map[string]string{
@@ -148,88 +149,88 @@ func TestAnInstanceIsAStrayIfNoObjectIsProvenToOwnIt(t *testing.T) {
 	const uid = "11111111-2222-3333-4444-555555555555"
 	for name, world := range map[string]struct {
 		// tags of the instance, before the objects are made.
-		tags func(w *ward) map[string]string
-		make func(t *testing.T, w *ward, instance string)
+		tags func(w *fixture) map[string]string
+		make func(t *testing.T, w *fixture, instance string)
 		want string
 	}{
 		"its machine is there": {
-			make: func(t *testing.T, w *ward, _ string) { w.machine(t, w.Namespace, "worker", uid) }, want: present,
+			make: func(t *testing.T, w *fixture, _ string) { w.machine(t, w.Namespace, "worker", uid) }, want: present,
 		},
 		"its machine was moved here and has no status yet": {
-			make: func(t *testing.T, w *ward, _ string) { w.machine(t, w.Namespace, "worker", uid, unplaced) }, want: present,
+			make: func(t *testing.T, w *fixture, _ string) { w.machine(t, w.Namespace, "worker", uid, unplaced) }, want: present,
 		},
 		"its machine is being deleted": {
-			make: func(t *testing.T, w *ward, _ string) {
+			make: func(t *testing.T, w *fixture, _ string) {
 				machine := w.machine(t, w.Namespace, "worker", uid, func(m *infrav1.OCIMeshMachine) { m.Finalizers = []string{"test.example/held"} })
 				NewWithT(t).Expect(w.Client.Delete(t.Context(), machine)).To(Succeed())
 			}, want: present,
 		},
 		"its machine's status has recorded it, and its tags were changed": {
-			tags: func(*ward) map[string]string { return map[string]string{infrav1.MachineUIDTag: "another"} },
-			make: func(t *testing.T, w *ward, instance string) {
+			tags: func(*fixture) map[string]string { return map[string]string{infrav1.MachineUIDTag: "another"} },
+			make: func(t *testing.T, w *fixture, instance string) {
 				w.machine(t, w.Namespace, "worker", uid, func(m *infrav1.OCIMeshMachine) { m.Status.Instance = infrav1.InstanceStatus{ID: instance} })
 			}, want: present,
 		},
 		"its pool is there": {
-			tags: func(w *ward) map[string]string { return ownership.MachinePool(uid, w.Namespace, "pool").Tags() },
-			make: func(t *testing.T, w *ward, _ string) { w.pool(t, w.Namespace, uid) }, want: present,
+			tags: func(w *fixture) map[string]string { return ownership.MachinePool(uid, w.Namespace, "pool").Tags() },
+			make: func(t *testing.T, w *fixture, _ string) { w.pool(t, w.Namespace, uid) }, want: present,
 		},
 		"its pool is another management cluster's": {
-			tags: func(w *ward) map[string]string { return ownership.MachinePool(uid, w.Namespace, "pool").Tags() }, want: stray,
+			tags: func(w *fixture) map[string]string { return ownership.MachinePool(uid, w.Namespace, "pool").Tags() }, want: stray,
 		},
 		"a pool in another namespace has its identity": {
-			tags: func(w *ward) map[string]string { return ownership.MachinePool(uid, w.Namespace, "pool").Tags() },
-			make: func(t *testing.T, w *ward, _ string) { w.pool(t, w.Environment.Namespace(t, nil), uid) }, want: stray,
+			tags: func(w *fixture) map[string]string { return ownership.MachinePool(uid, w.Namespace, "pool").Tags() },
+			make: func(t *testing.T, w *fixture, _ string) { w.pool(t, w.Environment.Namespace(t, nil), uid) }, want: stray,
 		},
 		"its machine is another management cluster's": {want: stray},
 		"a machine in another namespace has its identity": {
-			make: func(t *testing.T, w *ward, _ string) { w.machine(t, w.Environment.Namespace(t, nil), "worker", uid) }, want: stray,
+			make: func(t *testing.T, w *fixture, _ string) { w.machine(t, w.Environment.Namespace(t, nil), "worker", uid) }, want: stray,
 		},
 		"a machine of another name has its identity": {
-			make: func(t *testing.T, w *ward, _ string) { w.machine(t, w.Namespace, "other", uid) }, want: stray,
+			make: func(t *testing.T, w *fixture, _ string) { w.machine(t, w.Namespace, "other", uid) }, want: stray,
 		},
 		"a machine of its name has another identity": {
-			make: func(t *testing.T, w *ward, _ string) { w.machine(t, w.Namespace, "worker", "another") }, want: stray,
+			make: func(t *testing.T, w *fixture, _ string) { w.machine(t, w.Namespace, "worker", "another") }, want: stray,
 		},
 		"only one of its tags is left": {
-			tags: func(*ward) map[string]string { return map[string]string{infrav1.MachineUIDTag: uid} },
-			make: func(t *testing.T, w *ward, _ string) { w.machine(t, w.Namespace, "worker", uid) }, want: stray,
+			tags: func(*fixture) map[string]string { return map[string]string{infrav1.MachineUIDTag: uid} },
+			make: func(t *testing.T, w *fixture, _ string) { w.machine(t, w.Namespace, "worker", uid) }, want: stray,
 		},
 		"its name tag is no name": {
-			tags: func(*ward) map[string]string {
+			tags: func(*fixture) map[string]string {
 				return map[string]string{infrav1.MachineUIDTag: uid, infrav1.MachineNameTag: "../../etc\n/passwd"}
 			}, want: stray,
 		},
 		"it has no tags of ours": {
-			tags: func(*ward) map[string]string { return map[string]string{"owner": "somebody"} }, want: present,
+			tags: func(*fixture) map[string]string { return map[string]string{"owner": "somebody"} }, want: present,
 		},
 		"it is gone": {
-			make: func(t *testing.T, w *ward, instance string) {
+			make: func(t *testing.T, w *fixture, instance string) {
 				NewWithT(t).Expect(w.OCI.TerminateInstance(instance)).To(Succeed())
 			},
 			want: present,
 		},
 		"its cluster is paused, as during a move": {
-			tags: func(w *ward) map[string]string {
+			tags: func(w *fixture) map[string]string {
 				return ownership.Machine(uid, w.Namespace, "worker").TagsWith(ownership.Cluster("c-uid", w.Namespace, "c1"))
 			},
-			make: func(t *testing.T, w *ward, _ string) { w.cluster(t, "c-uid", true) }, want: present,
+			make: func(t *testing.T, w *fixture, _ string) { w.cluster(t, "c-uid", true) }, want: present,
 		},
 		"its cluster is here and goes on": {
-			tags: func(w *ward) map[string]string {
+			tags: func(w *fixture) map[string]string {
 				return ownership.Machine(uid, w.Namespace, "worker").TagsWith(ownership.Cluster("c-uid", w.Namespace, "c1"))
 			},
-			make: func(t *testing.T, w *ward, _ string) { w.cluster(t, "c-uid", false) }, want: stray,
+			make: func(t *testing.T, w *fixture, _ string) { w.cluster(t, "c-uid", false) }, want: stray,
 		},
 		"a paused cluster of the name is another": {
-			tags: func(w *ward) map[string]string {
+			tags: func(w *fixture) map[string]string {
 				return ownership.Machine(uid, w.Namespace, "worker").TagsWith(ownership.Cluster("c-uid", w.Namespace, "c1"))
 			},
-			make: func(t *testing.T, w *ward, _ string) { w.cluster(t, "another", true) }, want: stray,
+			make: func(t *testing.T, w *fixture, _ string) { w.cluster(t, "another", true) }, want: stray,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWard(t)
+			w := newFixture(t)
 			tags := ownership.Machine(uid, w.Namespace, "worker").Tags()
 			if world.tags != nil {
 				tags = world.tags(w)
@@ -253,12 +254,12 @@ func TestAnInstanceIsAStrayIfNoObjectIsProvenToOwnIt(t *testing.T) {
 	}
 }
 
-func (w *ward) pool(t *testing.T, namespace, identity string) {
+func (w *fixture) pool(t *testing.T, namespace, identity string) {
 	t.Helper()
 	w.Create(t, helpers.NewOCIMeshMachinePool(namespace, "pool", w.account.Name, identity))
 }
 
-func (w *ward) cluster(t *testing.T, identity string, paused bool) {
+func (w *fixture) cluster(t *testing.T, identity string, paused bool) {
 	t.Helper()
 	cluster := helpers.NewCluster(w.Namespace, "c1", func(c *clusterv1.Cluster) { c.Spec.Paused = ptr.To(paused) })
 	w.Create(t, cluster)
@@ -269,7 +270,7 @@ func (w *ward) cluster(t *testing.T, identity string, paused bool) {
 
 func TestAnInstanceCountsOnlyOnceItWasSeenForAWhile(t *testing.T) {
 	g := NewWithT(t)
-	w := newWard(t)
+	w := newFixture(t)
 	helpers.ExpectConditions(t, w.account, "Ready True Ready", "CredentialsValid True Ready", "CompartmentAccessible True Ready",
 		"StraysAbsent Unknown Waiting", "Deleting False NotDeleting")
 	w.look(t, 0)
@@ -309,7 +310,7 @@ func TestAnInstanceCountsOnlyOnceItWasSeenForAWhile(t *testing.T) {
 }
 
 func TestAnObjectThatComesBackIsNoticedWithTheNextPoll(t *testing.T) {
-	w := newWard(t)
+	w := newFixture(t)
 	w.launch(t, "worker-1", ownership.Machine("uid", w.Namespace, "worker").Tags())
 	w.look(t, long...)
 	w.expect(t, stray, 1)
@@ -322,7 +323,7 @@ func TestAnObjectThatComesBackIsNoticedWithTheNextPoll(t *testing.T) {
 
 func TestAfterARestartTheTimeBeginsAnew(t *testing.T) {
 	g := NewWithT(t)
-	w := newWard(t)
+	w := newFixture(t)
 	w.launch(t, "worker-1", ownership.Machine("uid", w.Namespace, "worker").Tags())
 	w.look(t, long...)
 	w.expect(t, stray, 1)
@@ -342,7 +343,7 @@ func TestAfterARestartTheTimeBeginsAnew(t *testing.T) {
 
 func TestNothingIsAStrayWhileTheAPIServerOrTheAccountDoesNotAnswer(t *testing.T) {
 	g := NewWithT(t)
-	w := newWard(t)
+	w := newFixture(t)
 	w.launch(t, "worker-1", ownership.Machine("uid", w.Namespace, "worker").Tags())
 	failing := true
 	watching, err := client.NewWithWatch(env.Config, client.Options{Scheme: env.Scheme})
@@ -379,7 +380,7 @@ func TestNothingIsAStrayWhileTheAPIServerOrTheAccountDoesNotAnswer(t *testing.T)
 
 func TestManyStraysAreCountedAndSomeAreNamed(t *testing.T) {
 	g := NewWithT(t)
-	w := newWard(t)
+	w := newFixture(t)
 	const many = 18
 	for i := range many {
 		w.launch(t, fmt.Sprintf("worker-%d", i), ownership.Machine(fmt.Sprintf("uid-%d", i), w.Namespace, fmt.Sprintf("worker-%d", i)).Tags())

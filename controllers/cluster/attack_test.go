@@ -40,12 +40,14 @@ func (b *bench) forged(victim *infrav1.OCIMeshCluster) *infrav1.OCIMeshCluster {
 }
 
 func TestAForgedClusterTakesNeitherNetworkNorBalancerNorAddress(t *testing.T) {
+	t.Parallel()
 	kinds := map[string][]func(*clusterv1.Cluster, *infrav1.OCIMeshCluster){"an address of the tailnet": nil}
 	for _, kind := range balancedTypes {
 		kinds[string(kind)] = append(kinds[string(kind)], balanced(kind))
 	}
 	for name, change := range kinds {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			b := newBench(t, helpers.WorldOptions{Accounts: 2})
 			victim := b.cluster("c1", change...)
 			b.until(victim, "Ready True Ready")

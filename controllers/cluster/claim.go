@@ -17,8 +17,8 @@ func (r *Reconciler) holder(s *scope, status infrav1.ClaimStatus, id string) own
 	return r.Claims.Holder(s.infra, status, id, time.Now(), s.options.NetworkInterval)
 }
 
-// decided records what was decided about something in a look that began at the time.
-func (r *Reconciler) decided(
+// nextClaim is the status that follows from what was decided about something at the time.
+func (r *Reconciler) nextClaim(
 	s *scope, holder ownership.Holder, judgement *ownership.Judgement, id string, began time.Time,
 ) infrav1.ClaimStatus {
 	if judgement == nil {
@@ -33,10 +33,9 @@ func isClaiming(judgement *ownership.Judgement) bool {
 	return judgement != nil && (judgement.Outcome == ownership.Taken || judgement.Outcome == ownership.Contested)
 }
 
-// restFor is how long networks and the load balancer are believed to be as they were seen. Polls
-// show at once if another management cluster claims the cluster's machines: it then claims the rest
-// too.
-func (r *Reconciler) restFor(s *scope) time.Duration {
+// cacheTTL is how long networks and the load balancer are taken to be as they were seen. Polls show
+// at once if another management cluster claims the cluster's machines: it then claims the rest too.
+func (r *Reconciler) cacheTTL(s *scope) time.Duration {
 	for i := range s.machines {
 		claim := s.machines[i].Status.Claim
 		if claim.State == infrav1.ClaimElsewhere || time.Since(claim.TakenAt.Time) < 2*r.Claims.Window() {
@@ -49,16 +48,6 @@ func (r *Reconciler) restFor(s *scope) time.Duration {
 // waitsForClaim is what a deletion waits for after something was claimed from another management
 // cluster.
 func (r *Reconciler) waitsForClaim(what string) *access.Problem {
-	return access.NewProblem(infrav1.ClaimingReason, "%s was claimed from another management cluster, which has %s to mind: its end waits for that",
+	return access.NewProblem(infrav1.ClaimingReason, "%s was claimed from another management cluster, which may contest that for %s: the deletion waits until then",
 		what, r.Claims.Window())
-}
-
-// lastClaim is the claim to the account's network as the status has it.
-func lastClaim(infra *infrav1.OCIMeshCluster, account string) infrav1.ClaimStatus {
-	for _, status := range infra.Status.Accounts {
-		if status.Name == account {
-			return status.Claim
-		}
-	}
-	return infrav1.ClaimStatus{}
 }

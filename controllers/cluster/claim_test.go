@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/claims"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
@@ -21,12 +22,16 @@ import (
 // window is for tests in which nobody minds; in the others it does not end.
 const window = 6 * time.Second
 
+// rarely is between two passes that only wait for the end of a window.
+const rarely = 250 * time.Millisecond
+
 // managed lets the bench be a management cluster that claims what it makes, in a new process.
-// Networks are looked at in each pass.
+// Networks are looked at in each pass, and most passes only wait for the end of the window.
 func (b *bench) managed(id string, window time.Duration) {
+	b.pause = 150 * time.Millisecond
 	b.r = &Reconciler{
 		Client: b.Client, Reader: b.Client, Options: Options{ListLag: time.Millisecond, NetworkInterval: time.Nanosecond},
-		Clients: access.New(access.Options{Client: b.Client, RequestTimeout: 10 * time.Second}), Claims: claims.New(id, window),
+		Clients: access.New(access.Options{Client: b.Client, RequestTimeout: 10 * time.Second, Limits: oci.Unlimited()}), Claims: claims.New(id, window),
 	}
 }
 
@@ -62,14 +67,7 @@ func (b *bench) untilClaim(infra *infrav1.OCIMeshCluster, state infrav1.ClaimSta
 		if infra.Spec.EndpointType.HasLoadBalancer() {
 			g.Expect(infra.Status.LoadBalancer.Claim.State).To(Equal(state))
 		}
-	}, patience, 5*time.Millisecond).Should(Succeed())
-}
-
-func withEndpoint(kind infrav1.EndpointType) change {
-	if kind == infrav1.EndpointTailnetVIP {
-		return func(*clusterv1.Cluster, *infrav1.OCIMeshCluster) {}
-	}
-	return balanced(kind)
+	}, timeout, b.pause).Should(Succeed())
 }
 
 func kinds() []infrav1.EndpointType {
@@ -81,8 +79,10 @@ func (b *bench) endings() int {
 }
 
 func TestADrillIsToldThatTheNetworksAreNotItsOwnAndEndsNothing(t *testing.T) {
+	t.Parallel()
 	for _, kind := range kinds() {
 		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
 			production := newBench(t, helpers.WorldOptions{Accounts: 1})
 			production.managed("production", time.Hour)
 			infra := production.cluster("c1", withEndpoint(kind))
@@ -102,11 +102,12 @@ func TestADrillIsToldThatTheNetworksAreNotItsOwnAndEndsNothing(t *testing.T) {
 			drill.until(copied, "NetworkReady False HeldElsewhere")
 			production.g.Expect(helpers.MessageOf(copied, infrav1.NetworkReadyCondition)).To(ContainSubstring("production"))
 			production.g.Expect(drill.Client.Delete(t.Context(), copied.DeepCopy())).To(Succeed())
-			production.g.Eventually(func(g Gomega) { g.Expect(drill.pass(g, copied)).To(BeFalse()) }, patience, "5ms").Should(Succeed())
+			production.g.Eventually(func(g Gomega) { g.Expect(drill.pass(g, copied)).To(BeFalse()) }, timeout, rarely).Should(Succeed())
 			production.g.Expect(production.endings()).To(BeZero())
 			production.until(infra, "Ready True Ready")
 
 			production.managed("production", window)
+			production.pause = rarely
 			production.deleted(infra)
 			production.ExpectNothingLeft(t)
 		})
@@ -114,8 +115,10 @@ func TestADrillIsToldThatTheNetworksAreNotItsOwnAndEndsNothing(t *testing.T) {
 }
 
 func TestAMovedClusterIsTakenOverAndDeletedOnceNobodyMinded(t *testing.T) {
+	t.Parallel()
 	for _, kind := range kinds() {
 		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
 			first := newBench(t, helpers.WorldOptions{Accounts: 1})
 			first.managed("first", window)
 			infra := first.cluster("c1", withEndpoint(kind))
@@ -126,17 +129,18 @@ func TestAMovedClusterIsTakenOverAndDeletedOnceNobodyMinded(t *testing.T) {
 			second.untilClaim(moved, infrav1.ClaimHeld)
 			first.until(infra, "NetworkReady False HeldElsewhere")
 			first.g.Expect(first.Client.Delete(t.Context(), infra.DeepCopy())).To(Succeed())
-			first.g.Eventually(func(g Gomega) { g.Expect(first.pass(g, infra)).To(BeFalse()) }, patience, "5ms").Should(Succeed())
+			first.g.Eventually(func(g Gomega) { g.Expect(first.pass(g, infra)).To(BeFalse()) }, timeout, rarely).Should(Succeed())
 			first.g.Expect(first.endings()).To(BeZero())
 
 			second.g.Expect(second.Client.Delete(t.Context(), moved.DeepCopy())).To(Succeed())
-			second.g.Eventually(func(g Gomega) { g.Expect(second.pass(g, moved)).To(BeFalse()) }, patience, "5ms").Should(Succeed())
+			second.g.Eventually(func(g Gomega) { g.Expect(second.pass(g, moved)).To(BeFalse()) }, timeout, rarely).Should(Succeed())
 			second.ExpectNothingLeft(t)
 		})
 	}
 }
 
 func TestADeletionRightAfterAMoveWaits(t *testing.T) {
+	t.Parallel()
 	first := newBench(t, helpers.WorldOptions{Accounts: 1})
 	first.managed("first", window)
 	infra := first.cluster("c1", withEndpoint(infrav1.EndpointNetworkLoadBalancer))
@@ -150,6 +154,6 @@ func TestADeletionRightAfterAMoveWaits(t *testing.T) {
 	}
 	second.g.Expect(second.endings()).To(BeZero())
 	second.managed("second", window)
-	second.g.Eventually(func(g Gomega) { g.Expect(second.pass(g, moved)).To(BeFalse()) }, patience, "5ms").Should(Succeed())
+	second.g.Eventually(func(g Gomega) { g.Expect(second.pass(g, moved)).To(BeFalse()) }, timeout, rarely).Should(Succeed())
 	second.ExpectNothingLeft(t)
 }

@@ -3,21 +3,41 @@
 
 // Package cluster reconciles OCIMeshClusters: the cluster's network in each of its accounts, the
 // address of its API server, and its failure domains. An account that fails affects only itself.
+//
+// These are the phases of a pass, in their order. Each has the file of its name.
+//
+//	select endpoint        the strategy for the endpoint type; nothing is made for an unknown one
+//	find machines          the cluster's machines
+//	find accounts          which accounts of the spec can be used
+//	find tailnet           whether the tailnet can be used
+//	record accounts        where something is about to be made
+//	ensure networks        the networks of all accounts that can be used, at once
+//	leave accounts         removes the networks in accounts that left the spec
+//	ensure endpoint        the address of the API server
+//	provision              says, once, that machines may be made
+//	list failure domains   the availability domains of the accounts that are ready
+//
+// These are the phases of a deletion. Each waits until the ones before it are done.
+//
+//	find machines          the cluster's machines
+//	wait for machines      they need the networks until they are gone
+//	select endpoint        the strategy for the endpoint type
+//	remove endpoint        what the endpoint has in the networks: the load balancer
+//	remove networks        the networks in all accounts
+//	release endpoint       gives the address back
+//	remove finalizer       nothing is left
 package cluster
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	kerrors "k8s.io/apimachinery/pkg/util/errors"
 	"k8s.io/client-go/tools/events"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/util"
 	"sigs.k8s.io/cluster-api/util/annotations"
-	"sigs.k8s.io/cluster-api/util/conditions"
-	"sigs.k8s.io/cluster-api/util/labels"
-	"sigs.k8s.io/cluster-api/util/patch"
 	"sigs.k8s.io/cluster-api/util/paused"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -26,8 +46,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/claims"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/vip"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 )
 
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshclusters,verbs=get;list;watch;patch
@@ -39,12 +58,9 @@ import (
 
 // Options tune the controller; zero values have defaults.
 type Options struct {
-	// PollInterval is how often a cluster is looked at while nothing happens; 60 seconds by
-	// default.
-	PollInterval time.Duration
-	// ProgressInterval is how soon a network that is being made or removed is looked at again; 2
-	// seconds by default, about as long as OCI takes.
-	ProgressInterval time.Duration
+	// Intervals are between two passes. Progress is 2 seconds by default, about as long as OCI
+	// takes for a part of a network.
+	Intervals phases.Intervals
 	// NetworkInterval is how often a network or a load balancer that is complete is compared with
 	// OCI, to repair it; 10 minutes by default.
 	NetworkInterval time.Duration
@@ -67,8 +83,7 @@ func (o Options) withDefaults() Options {
 		value    *time.Duration
 		standard time.Duration
 	}{
-		{&o.PollInterval, time.Minute},
-		{&o.ProgressInterval, 2 * time.Second},
+		{&o.Intervals.Progress, 2 * time.Second},
 		{&o.NetworkInterval, 10 * time.Minute},
 		{&o.AccountTimeout, 20 * time.Second},
 		{&o.ListLag, 15 * time.Second},
@@ -77,6 +92,7 @@ func (o Options) withDefaults() Options {
 			*option.value = option.standard
 		}
 	}
+	o.Intervals = o.Intervals.WithDefaults()
 	if o.Concurrency <= 0 {
 		o.Concurrency = 10
 	}
@@ -98,21 +114,14 @@ type Reconciler struct {
 	// Options are set by SetupWithManager; tests that call Reconcile set them.
 	Options Options
 
-	memory memory
-}
-
-func (r *Reconciler) ledger() vip.Ledger {
-	return vip.Ledger{Client: r.Client, Reader: r.Reader, Allowed: r.Clients.MayUseTailnet}
+	cache cache
 }
 
 // Reconcile brings one cluster's infrastructure nearer to its spec.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	infra := &infrav1.OCIMeshCluster{}
-	if err := r.Client.Get(ctx, req.NamespacedName, infra); err != nil {
-		return ctrl.Result{}, client.IgnoreNotFound(err)
-	}
-	if r.Options.WatchFilterValue != "" && !labels.HasWatchLabel(infra, r.Options.WatchFilterValue) {
-		return ctrl.Result{}, nil
+	if ours, err := phases.Get(ctx, r.Client, req.NamespacedName, infra, r.Options.WatchFilterValue); err != nil || !ours {
+		return ctrl.Result{}, err
 	}
 	if annotations.IsExternallyManaged(infra) {
 		ctrl.LoggerFrom(ctx).V(4).Info("The cluster is managed by somebody else")
@@ -132,52 +141,71 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if written, err := identity.Ensure(ctx, r.Client, infra, infrav1.OCIMeshClusterFinalizer); err != nil || written {
 		return ctrl.Result{}, err
 	}
-	return r.reconcile(ctx, &scope{cluster: cluster, infra: infra, options: r.Options.withDefaults()})
+	return r.reconcile(ctx, newScope(cluster, infra, r.Options.withDefaults()))
 }
 
-// phase is a step of a reconcile. An error is one of the API server or a bug; what the user is told
-// about stays in the scope.
-type phase func(context.Context, *scope) error
-
 func (r *Reconciler) reconcile(ctx context.Context, s *scope) (_ ctrl.Result, reterr error) {
-	helper, err := patch.NewHelper(s.infra, r.Client)
+	saver, err := phases.NewSaver(r.Client, r.Recorder, s.infra, owned)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	before := conditions.Get(s.infra, infrav1.ReadyCondition).DeepCopy()
 	defer func() {
 		if apierrors.IsConflict(reterr) {
 			// The phases saw an old copy and did not get to the end: what they left is no state to
 			// tell of.
 			return
 		}
-		updateStatus(s)
-		if err := helper.Patch(ctx, s.infra, patch.WithOwnedConditions{Conditions: owned}); err != nil {
-			// What is gone needs no status.
-			reterr = kerrors.NewAggregate([]error{reterr, client.IgnoreNotFound(err)})
+		if !isAPIError(reterr) {
+			updateStatus(s)
 		}
-		report.Announce(r.Recorder, s.infra, before, conditions.Get(s.infra, infrav1.ReadyCondition))
+		reterr = saver.Save(ctx, reterr)
 	}()
-	phases := []phase{
-		r.findMachines,
-		r.findAccounts,
-		r.findTailnet,
-		r.recordAccounts,
-		r.ensureNetworks,
-		r.leaveAccounts,
-		r.ensureEndpoint,
-		provision,
-		failureDomains,
+	todo := r.normalPhases()
+	if s.deleting() {
+		todo = r.deletePhases()
 	}
-	if !s.infra.DeletionTimestamp.IsZero() {
-		phases = []phase{r.findMachines, r.waitForMachines, r.removeLoadBalancer, r.removeNetworks, r.releaseEndpoint, r.removeFinalizer}
+	if err := phases.Run(ctx, s, todo); err != nil || s.removed {
+		return ctrl.Result{}, err
 	}
-	for _, run := range phases {
-		if err := run(ctx, s); err != nil {
-			return ctrl.Result{}, err
-		}
+	s.requeue()
+	return s.Result(), nil
+}
+
+// normalPhases are those of a cluster that is to exist.
+func (r *Reconciler) normalPhases() []phases.Phase[*scope] {
+	return []phases.Phase[*scope]{
+		{Name: "select endpoint", Condition: infrav1.EndpointReadyCondition, Run: r.selectEndpoint},
+		{Name: "find machines", Condition: infrav1.AccountsReadyCondition, Run: r.findMachines},
+		{Name: "find accounts", Condition: infrav1.AccountsReadyCondition, Run: r.findAccounts},
+		{Name: "find tailnet", Condition: infrav1.TailnetReadyCondition, Independent: true, Run: r.findTailnet},
+		{Name: "record accounts", Condition: infrav1.NetworkReadyCondition, Run: r.recordAccounts},
+		{Name: "ensure networks", Condition: infrav1.NetworkReadyCondition, Run: r.ensureNetworks},
+		{Name: "leave accounts", Condition: infrav1.NetworkReadyCondition, Run: r.leaveAccounts},
+		{Name: "ensure endpoint", Condition: infrav1.EndpointReadyCondition, Independent: true, Run: r.ensureEndpoint},
+		{Name: "provision", Condition: infrav1.EndpointReadyCondition, Run: provision},
+		{Name: "list failure domains", Condition: infrav1.AccountsReadyCondition, Run: listFailureDomains},
 	}
-	return ctrl.Result{RequeueAfter: s.next()}, nil
+}
+
+// deletePhases are those of a cluster that is being deleted.
+func (r *Reconciler) deletePhases() []phases.Phase[*scope] {
+	const deleting = infrav1.DeletingCondition
+	return []phases.Phase[*scope]{
+		{Name: "find machines", Condition: deleting, Run: r.findMachines},
+		{Name: "wait for machines", Condition: deleting, Run: waitForMachines},
+		{Name: "select endpoint", Condition: deleting, Run: r.selectEndpoint},
+		{Name: "remove endpoint", Condition: deleting, Run: removeEndpoint},
+		{Name: "remove networks", Condition: deleting, Run: r.removeNetworks},
+		{Name: "release endpoint", Condition: deleting, Run: releaseEndpoint},
+		{Name: "remove finalizer", Condition: deleting, Run: r.removeFinalizer},
+	}
+}
+
+// isAPIError tells whether an error is the API server's. The phases did not see everything then, so
+// that conditions and rows stay as they are until the next try.
+func isAPIError(err error) bool {
+	var status apierrors.APIStatus
+	return errors.As(err, &status)
 }
 
 // clusterName is the name of the Cluster, also after that is gone.

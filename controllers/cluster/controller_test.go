@@ -4,19 +4,39 @@
 package cluster
 
 import (
+	"os"
+	"regexp"
 	"slices"
 	"testing"
 
 	. "github.com/onsi/gomega"
 	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	ctrl "sigs.k8s.io/controller-runtime"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
 )
 
+func TestThePackageCommentListsThePhases(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	r := &Reconciler{}
+	var names []string
+	for _, phase := range slices.Concat(r.normalPhases(), r.deletePhases()) {
+		names = append(names, phase.Name)
+	}
+	source, err := os.ReadFile("controller.go")
+	g.Expect(err).NotTo(HaveOccurred())
+	var listed []string
+	for _, line := range regexp.MustCompile(`(?m)^//\t(.+?) {2,}`).FindAllStringSubmatch(string(source), -1) {
+		listed = append(listed, line[1])
+	}
+	g.Expect(listed).To(Equal(names))
+}
+
 func TestAClusterOverThreeAccountsComesAndGoes(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{})
 	infra := b.cluster("c1", func(_ *clusterv1.Cluster, infra *infrav1.OCIMeshCluster) {
 		if len(infra.Spec.Accounts) > 0 {
@@ -55,19 +75,8 @@ func TestAClusterOverThreeAccountsComesAndGoes(t *testing.T) {
 	b.g.Expect(b.Tailnet.Status.VIPAllocations).To(BeEmpty())
 }
 
-func TestNothingIsMadeBeforeFinalizerAndAccountsAreWrittenDown(t *testing.T) {
-	b := newBench(t, helpers.WorldOptions{Accounts: 1})
-	infra := b.cluster("c1")
-	for b.count("CreateVcn") == 0 {
-		b.g.Expect(infra.Status.Accounts).To(BeEmpty())
-		_, err := b.reconcile(infra)
-		b.g.Expect(err).NotTo(HaveOccurred())
-	}
-	b.g.Expect(infra.Finalizers).To(ConsistOf(infrav1.OCIMeshClusterFinalizer))
-	b.g.Expect(infra.Annotations).To(HaveKeyWithValue(infrav1.NetworkAccountsAnnotation, b.Accounts[0].Name))
-}
-
 func TestAClusterThatNobodyOwnsOrThatIsPausedOrForeignIsLeftAlone(t *testing.T) {
+	t.Parallel()
 	for name, change := range map[string]func(*clusterv1.Cluster, *infrav1.OCIMeshCluster){
 		"not owned": func(_ *clusterv1.Cluster, infra *infrav1.OCIMeshCluster) { infra.OwnerReferences = nil },
 		"paused":    func(cluster *clusterv1.Cluster, _ *infrav1.OCIMeshCluster) { cluster.Spec.Paused = ptr.To(true) },
@@ -76,6 +85,7 @@ func TestAClusterThatNobodyOwnsOrThatIsPausedOrForeignIsLeftAlone(t *testing.T) 
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			b := newBench(t, helpers.WorldOptions{Accounts: 1})
 			infra := b.cluster("c1", change)
 
@@ -91,6 +101,7 @@ func TestAClusterThatNobodyOwnsOrThatIsPausedOrForeignIsLeftAlone(t *testing.T) 
 }
 
 func TestAClusterAtRestMakesNoCalls(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{})
 	infra := b.cluster("c1")
 	b.until(infra, "Ready True Ready")
@@ -107,6 +118,7 @@ func TestAClusterAtRestMakesNoCalls(t *testing.T) {
 }
 
 func TestTwoClustersOfOneNameInTwoNamespacesDoNotMeet(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{Accounts: 1})
 	other := env.Namespace(t, nil)
 	helpers.Update(t, env, b.Accounts[0], func(a *infrav1.OCIAccount) {
@@ -138,34 +150,8 @@ func TestTwoClustersOfOneNameInTwoNamespacesDoNotMeet(t *testing.T) {
 	b.ExpectNothingLeft(t)
 }
 
-func TestALostAnswerMakesNothingTwice(t *testing.T) {
-	for _, operation := range []string{
-		"CreateVcn", "CreateInternetGateway", "CreateRouteTable", "CreateNetworkSecurityGroup",
-		"AddNetworkSecurityGroupSecurityRules", "CreateSubnet", "UpdateSecurityList",
-	} {
-		t.Run(operation, func(t *testing.T) {
-			b := newBench(t, helpers.WorldOptions{Accounts: 1})
-			infra := b.cluster("c1")
-			b.OCI.AddFault(sim.Fault{Operation: operation, AfterCommit: true, Reset: true})
-
-			b.g.Eventually(func() bool {
-				// A process that dies at the lost answer knows nothing afterwards.
-				b.restart()
-				_, err := b.reconcile(infra)
-				b.g.Expect(err).NotTo(HaveOccurred())
-				return slices.Contains(helpers.ConditionsOf(infra), "Ready True Ready")
-			}, patience, "5ms").Should(BeTrue())
-
-			left, err := b.OCI.Leftovers(b.Tenancies[0].Name)
-			b.g.Expect(err).NotTo(HaveOccurred())
-			b.g.Expect(left).To(HaveLen(5), "VCN, gateway, route table, group, subnet: %v", left)
-			b.deleted(infra)
-			b.ExpectNothingLeft(t)
-		})
-	}
-}
-
 func TestStatusThatWasLostIsFoundAgain(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{})
 	infra := b.cluster("c1")
 	b.until(infra, "Ready True Ready")
@@ -180,4 +166,17 @@ func TestStatusThatWasLostIsFoundAgain(t *testing.T) {
 	b.g.Expect(infra.Status.FailureDomains).To(Equal(before.Status.FailureDomains))
 	b.g.Expect(infra.Spec.ControlPlaneEndpoint).To(Equal(before.Spec.ControlPlaneEndpoint))
 	b.g.Expect(b.count("CreateVcn")).To(Equal(3))
+}
+
+func TestAClusterOfAnotherManagerIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, helpers.WorldOptions{Accounts: 1})
+	b.r.Options.WatchFilterValue = "mine"
+	infra := b.cluster("c1")
+
+	result, err := b.reconcile(infra)
+
+	b.g.Expect(err).NotTo(HaveOccurred())
+	b.g.Expect(result).To(Equal(ctrl.Result{}))
+	b.g.Expect(infra.Finalizers).To(BeEmpty())
 }

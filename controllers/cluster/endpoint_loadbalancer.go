@@ -5,17 +5,19 @@ package cluster
 
 import (
 	"context"
-	"fmt"
 	"net/netip"
 	"slices"
 	"time"
 
+	"k8s.io/klog/v2"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/loadbalancer"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/network"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/claims"
@@ -25,61 +27,93 @@ import (
 // defaultBandwidth is what Always Free has, in Mbps.
 const defaultBandwidth = 10
 
-// loadBalancer sees to the load balancer in the account of the control planes, and takes its
-// address once it is ACTIVE.
-func (r *Reconciler) loadBalancer(ctx context.Context, s *scope) error {
+// loadBalancerEndpoint is a load balancer of OCI in the account of the control planes, of the
+// network kind or the classic one.
+type loadBalancerEndpoint struct{ r *Reconciler }
+
+// Ensure sees to the load balancer, and takes its address once it is ACTIVE.
+func (e loadBalancerEndpoint) Ensure(ctx context.Context, s *scope) error {
 	i := slices.IndexFunc(s.accounts, func(a *accountState) bool { return a.name == s.infra.LoadBalancerAccount() })
 	account := s.accounts[i]
 	if !account.ready() {
-		return access.NewProblem(infrav1.WaitingReason, "waits for account %s and its network, where the load balancer is", account.name)
+		return waiting(s, "Waiting for account %s and its network, where the load balancer is", account.name)
 	}
-	c, err := r.Clients.OCI(ctx, account.account)
+	c, err := e.r.Clients.OCI(ctx, account.account)
 	if err != nil {
 		return err
 	}
 	spec := balancerSpec(s, account)
-	if r.memory.balancer(s.infra.UID, c, spec, r.restFor(s)) {
+	if e.r.cache.hasLoadBalancer(s.infra.UID, c, spec, e.r.cacheTTL(s)) {
 		return nil
 	}
-	state, err := r.ensureLoadBalancer(ctx, s, c, spec)
+	if err := verifyPlace(ctx, s, c); err != nil {
+		return endpointProblem(err)
+	}
+	before := s.infra.Status.LoadBalancer
+	state, err := e.ensure(ctx, s, c, spec)
 	status := &s.infra.Status.LoadBalancer
 	status.ID, status.WorkRequestID, status.Attempt, status.State = state.ID, state.WorkRequestID, state.Attempt, string(state.Lifecycle)
+	logLoadBalancer(ctx, s, before)
 	switch {
 	case err != nil:
 		return endpointProblem(err)
 	case isClaiming(state.Claim):
-		return access.NewProblem(infrav1.ClaimingReason, loadbalancer.Claiming)
+		return access.NewProblem(infrav1.ClaimingReason, "%s", sentence(loadbalancer.Claiming))
 	case state.Failure != nil:
-		return access.NewProblem(infrav1.EndpointFailedReason, "OCI gave the load balancer, or a change of it, up: %s; it is tried again",
+		return access.NewProblem(infrav1.EndpointFailedReason, "OCI failed to create or update the load balancer: %s; retrying",
 			cloud.UserMessage(state.Failure))
 	case state.Lost:
 		return access.NewProblem(infrav1.EndpointLostReason,
-			"there is no load balancer of the cluster's in account %s, and OCI gives a new one another address than %s, which certificates and nodes "+
-				"hold: make the cluster anew, with loadBalancer.reservedPublicIPID to keep the address", account.name, spec.Address)
+			"The load balancer in account %s is gone, and a new one would get another address than %s, which certificates and nodes hold: "+
+				"recreate the cluster, with loadBalancer.reservedPublicIPID to keep the address", account.name, spec.Address)
 	case !state.Ready:
-		return access.NewProblem(infrav1.EndpointProvisioningReason, "%s", state.Doing)
+		return access.NewProblem(infrav1.EndpointProvisioningReason, "%s", sentence(state.Doing))
 	}
 	if err := takeAddress(s, state.Address); err != nil {
 		return err
 	}
 	if status.Claim.State != infrav1.ClaimPending {
-		r.memory.rememberBalancer(s.infra.UID, c, balancerSpec(s, account))
+		e.r.cache.setLoadBalancer(s.infra.UID, c, balancerSpec(s, account))
 	}
 	return nil
 }
 
-// ensureLoadBalancer ensures the load balancer and, once it is as it should be, that every machine
-// that was seen behind it still is.
-func (r *Reconciler) ensureLoadBalancer(ctx context.Context, s *scope, c *oci.Client, spec loadbalancer.Spec) (loadbalancer.State, error) {
+// verifyPlace looks whether the load balancer may be where the user wants it.
+func verifyPlace(ctx context.Context, s *scope, c *oci.Client) error {
 	bounded, cancel := context.WithTimeout(oci.Patient(ctx), s.options.AccountTimeout)
 	defer cancel()
+	return network.VerifyBalancer(bounded, c, identity.OfCluster(s.infra), s.infra.Spec.LoadBalancer)
+}
+
+// logLoadBalancer logs what became of the load balancer since the last pass.
+func logLoadBalancer(ctx context.Context, s *scope, before infrav1.LoadBalancerStatus) {
+	now := s.infra.Status.LoadBalancer
+	log := ctrl.LoggerFrom(ctx).WithValues("OCIAccount", klog.KRef("", s.infra.LoadBalancerAccount()), "loadBalancer", now.ID)
+	switch {
+	case now.State == before.State || before.State == string(oci.StateUpdating):
+	case now.State == string(oci.StateCreating):
+		log.Info("Creating the load balancer")
+	case now.State == string(oci.StateActive):
+		log.Info("The load balancer is active")
+	}
+}
+
+// ensure ensures the load balancer and, once it is as it should be, that every machine that was
+// seen behind it still is.
+func (e loadBalancerEndpoint) ensure(ctx context.Context, s *scope, c *oci.Client, spec loadbalancer.Spec) (loadbalancer.State, error) {
+	bounded, cancel := context.WithTimeout(oci.Patient(ctx), s.options.AccountTimeout)
+	defer cancel()
+	balancers, err := loadbalancer.In(c, s.infra.Spec.EndpointType)
+	if err != nil {
+		return loadbalancer.State{}, err
+	}
 	status := s.infra.Status.LoadBalancer
-	holder, began := r.holder(s, status.Claim, status.ID), time.Now()
-	balancers, owner := loadbalancer.In(c, s.infra.Spec.EndpointType), identity.OfCluster(s.infra).HeldBy(holder)
+	holder, began := e.r.holder(s, status.Claim, status.ID), time.Now()
+	owner := identity.OfCluster(s.infra).HeldBy(holder)
 	state, err := balancers.Ensure(bounded, owner, spec, loadbalancer.Known{
 		ID: status.ID, WorkRequestID: status.WorkRequestID, Attempt: status.Attempt,
 	})
-	s.infra.Status.LoadBalancer.Claim = r.decided(s, holder, state.Claim, state.ID, began)
+	s.infra.Status.LoadBalancer.Claim = e.r.nextClaim(s, holder, state.Claim, state.ID, began)
 	if err != nil || !state.Ready {
 		return state, err
 	}
@@ -90,7 +124,7 @@ func (r *Reconciler) ensureLoadBalancer(ctx context.Context, s *scope, c *oci.Cl
 		}
 		// The machine may have left since the list was read.
 		current := &infrav1.OCIMeshMachine{}
-		if err := r.Reader.Get(ctx, client.ObjectKeyFromObject(&s.machines[i]), current); err != nil {
+		if err := e.r.Reader.Get(ctx, client.ObjectKeyFromObject(&s.machines[i]), current); err != nil {
 			return state, client.IgnoreNotFound(err)
 		}
 		if _, ok := backendOf(current, spec.Port); !ok {
@@ -136,12 +170,12 @@ func balancerSpec(s *scope, account *accountState) loadbalancer.Spec {
 func takeAddress(s *scope, address netip.Addr) error {
 	endpoint := &s.infra.Spec.ControlPlaneEndpoint
 	if !address.IsValid() {
-		return access.NewProblem(infrav1.EndpointProvisioningReason, "waiting for the load balancer's address")
+		return access.NewProblem(infrav1.EndpointProvisioningReason, "Waiting for the load balancer's address")
 	}
 	given, err := netip.ParseAddr(endpoint.Host)
 	if err == nil && given != address {
 		return access.NewProblem(infrav1.EndpointLostReason,
-			"load balancer %s has the address %s, but spec.controlPlaneEndpoint.host, which certificates and nodes hold, is %s: make the cluster anew",
+			"Load balancer %s has address %s, but certificates and nodes hold %s, which is in spec.controlPlaneEndpoint.host: recreate the cluster",
 			s.infra.Status.LoadBalancer.ID, address, given)
 	}
 	if endpoint.Host == "" {
@@ -164,40 +198,38 @@ func endpointProblem(err error) error {
 	default:
 		problem.Reason = infrav1.EndpointFailedReason
 	}
-	problem.Message = "the load balancer: " + problem.Message
+	problem.Message = "The load balancer cannot be created or updated: " + problem.Message
 	return &problem
 }
 
-// removeLoadBalancer removes the load balancer, which is in the way of its network's end.
-func (r *Reconciler) removeLoadBalancer(ctx context.Context, s *scope) error {
+// Remove removes the load balancer, which its network cannot be deleted with.
+func (e loadBalancerEndpoint) Remove(ctx context.Context, s *scope) error {
 	name := s.infra.LoadBalancerAccount()
 	status := &s.infra.Status.LoadBalancer
-	if s.waitsFor != nil || !slices.Contains(recorded(s.infra), name) || status.State == string(oci.StateDeleted) {
+	if !slices.Contains(recorded(s.infra), name) || status.State == string(oci.StateDeleted) {
 		// None was ever asked for, or it is proven gone.
 		return nil
 	}
-	removal, err := r.deleteLoadBalancer(ctx, s, name)
+	removal, err := e.remove(ctx, s, name)
 	switch {
 	case err != nil:
-		problem := *access.AsProblem(err)
-		problem.Message = fmt.Sprintf("the load balancer in OCIAccount %s cannot be removed: %s: %s", name, problem.Reason, problem.Message)
-		problem.Reason = infrav1.WaitingForAccountReason
-		s.waitsFor = &problem
+		return cannotDelete("load balancer", name, err)
 	case removal.Doing == loadbalancer.Claiming:
-		s.waitsFor = r.waitsForClaim("The load balancer in OCIAccount " + name)
+		return e.r.waitsForClaim("The load balancer in OCIAccount " + name)
 	case removal.InUse != "":
-		s.waitsFor = access.NewProblem(infrav1.LoadBalancerInUseReason,
-			"OCI refuses to delete the load balancer in OCIAccount %s: %s", name, removal.InUse)
+		return access.NewProblem(infrav1.LoadBalancerInUseReason, "OCI refuses to delete the load balancer in OCIAccount %s: %s", name, removal.InUse)
 	case !removal.Gone:
-		s.waitsFor = access.NewProblem(infrav1.DeletingReason, "deleting the load balancer in OCIAccount %s", name)
-	case status.ID == "" && len(removal.Elsewhere) == 0 && !r.memory.emptyFor(memoryKey{s.infra.UID, balancerKey}, s.options.ListLag):
+		return access.NewProblem(infrav1.DeletingReason, "Deleting the load balancer in OCIAccount %s", name)
+	case status.ID == "" && len(removal.Elsewhere) == 0 && !e.r.cache.emptyFor(accountKey{s.infra.UID, balancerKey}, s.options.ListLag):
 		// One made a moment ago, whose OCID was lost in a crash, may not be listed yet.
-		s.waitsFor = access.NewProblem(infrav1.DeletingReason, "making sure that OCIAccount %s has no load balancer", name)
-	default:
-		status.State = string(oci.StateDeleted)
-		for _, left := range removal.Elsewhere {
-			claims.Left(r.Recorder, s.infra, left.Claim, "Load balancer "+left.ID)
-		}
+		return access.NewProblem(infrav1.DeletingReason, "Making sure that OCIAccount %s has no load balancer", name)
+	}
+	status.State = string(oci.StateDeleted)
+	for _, other := range removal.Elsewhere {
+		claims.Left(e.r.Recorder, s.infra, other.Claim, "Load balancer "+other.ID)
+	}
+	if status.ID != "" && len(removal.Elsewhere) == 0 {
+		ctrl.LoggerFrom(ctx).Info("Deleted the load balancer", "OCIAccount", klog.KRef("", name), "loadBalancer", status.ID)
 	}
 	return nil
 }
@@ -205,16 +237,23 @@ func (r *Reconciler) removeLoadBalancer(ctx context.Context, s *scope) error {
 // balancerKey stands for the load balancer among names of accounts, in which there is no slash.
 const balancerKey = "/load-balancer"
 
-func (r *Reconciler) deleteLoadBalancer(ctx context.Context, s *scope, name string) (loadbalancer.Removal, error) {
-	c, err := r.clientOf(ctx, name)
+func (e loadBalancerEndpoint) remove(ctx context.Context, s *scope, name string) (loadbalancer.Removal, error) {
+	c, err := e.r.clientOf(ctx, s, name)
+	if err != nil {
+		return loadbalancer.Removal{}, err
+	}
+	balancers, err := loadbalancer.In(c, s.infra.Spec.EndpointType)
 	if err != nil {
 		return loadbalancer.Removal{}, err
 	}
 	bounded, cancel := context.WithTimeout(oci.Patient(ctx), s.options.AccountTimeout)
 	defer cancel()
 	status := &s.infra.Status.LoadBalancer
-	holder, began := r.holder(s, status.Claim, status.ID), time.Now()
-	removal, err := loadbalancer.In(c, s.infra.Spec.EndpointType).Remove(bounded, identity.OfCluster(s.infra).HeldBy(holder), status.ID)
-	status.Claim = r.decided(s, holder, removal.Claim, status.ID, began)
+	holder, began := e.r.holder(s, status.Claim, status.ID), time.Now()
+	removal, err := balancers.Remove(bounded, identity.OfCluster(s.infra).HeldBy(holder), status.ID)
+	status.Claim = e.r.nextClaim(s, holder, removal.Claim, status.ID, began)
 	return removal, err
 }
+
+// Release does nothing: the address went with the load balancer, or is the user's.
+func (loadBalancerEndpoint) Release(context.Context, *scope) error { return nil }

@@ -4,8 +4,10 @@
 package cluster
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -46,7 +48,9 @@ func balanced(kind infrav1.EndpointType, more ...func(*infrav1.OCIMeshCluster)) 
 func (b *bench) service(kind infrav1.EndpointType) loadbalancer.Account {
 	c, err := b.Clients.OCI(b.t.Context(), b.Accounts[0])
 	b.g.Expect(err).NotTo(HaveOccurred())
-	return loadbalancer.In(c, kind)
+	balancers, err := loadbalancer.In(c, kind)
+	b.g.Expect(err).NotTo(HaveOccurred())
+	return balancers
 }
 
 func (b *bench) balancerOf(infra *infrav1.OCIMeshCluster) oci.Balancer {
@@ -69,8 +73,10 @@ func (b *bench) balancers(i int) []string {
 }
 
 func TestALoadBalancerIsTheEndpoint(t *testing.T) {
+	t.Parallel()
 	for _, kind := range balancedTypes {
 		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
 			b := newBench(t, helpers.WorldOptions{Accounts: 2})
 			infra := b.cluster("c1", balanced(kind))
 
@@ -101,6 +107,7 @@ func TestALoadBalancerIsTheEndpoint(t *testing.T) {
 }
 
 func TestLoadBalancersOfAllSorts(t *testing.T) {
+	t.Parallel()
 	for name, world := range map[string]struct {
 		change func(*infrav1.OCIMeshCluster)
 		expect func(*bench, *infrav1.OCIMeshCluster, oci.Balancer)
@@ -122,6 +129,7 @@ func TestLoadBalancersOfAllSorts(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			b := newBench(t, helpers.WorldOptions{Accounts: 1})
 			infra := b.cluster("c1", balanced(infrav1.EndpointNetworkLoadBalancer, world.change))
 			b.until(infra, "Ready True Ready")
@@ -133,8 +141,10 @@ func TestLoadBalancersOfAllSorts(t *testing.T) {
 }
 
 func TestAReservedAddressIsUsedAndKept(t *testing.T) {
+	t.Parallel()
 	for _, kind := range balancedTypes {
 		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
 			b := newBench(t, helpers.WorldOptions{Accounts: 1})
 			id, address, err := b.OCI.ReservePublicIP(b.Tenancies[0].Name)
 			b.g.Expect(err).NotTo(HaveOccurred())
@@ -159,6 +169,7 @@ func TestAReservedAddressIsUsedAndKept(t *testing.T) {
 }
 
 func TestAnExistingNetworkTakesTheLoadBalancerWhereTheUserSays(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{Accounts: 1})
 	theirs := b.cluster("theirs")
 	b.until(theirs, "Ready True Ready")
@@ -181,8 +192,10 @@ func TestAnExistingNetworkTakesTheLoadBalancerWhereTheUserSays(t *testing.T) {
 }
 
 // A lost answer is what a manager that was killed during the call has: the work may be done, and
-// nobody knows.
+// nobody knows. The load balancers are in a network that is there: those of networks are tested
+// with these.
 func TestAnAnswerLostAnywhereMakesNoSecondLoadBalancerAndLeavesNone(t *testing.T) {
+	t.Parallel()
 	operations := map[infrav1.EndpointType][]string{
 		infrav1.EndpointNetworkLoadBalancer: {
 			"ListNetworkLoadBalancers", "CreateNetworkLoadBalancer", "GetNetworkLoadBalancer", "GetNetworkLoadBalancerWorkRequest",
@@ -192,27 +205,50 @@ func TestAnAnswerLostAnywhereMakesNoSecondLoadBalancerAndLeavesNone(t *testing.T
 			"ListLoadBalancers", "CreateLoadBalancer", "GetLoadBalancer", "GetLoadBalancerWorkRequest", "DeleteLoadBalancer",
 		},
 	}
-	for kind, names := range operations {
-		for _, operation := range names {
-			for name, fault := range map[string]sim.Fault{
-				"refused with 503": {Status: 503, Code: "ServiceUnavailable"}, "throttled": {Status: 429, Code: "TooManyRequests"},
-				"done and its answer lost": {AfterCommit: true, Reset: true},
-			} {
-				t.Run(operation+" "+name, func(t *testing.T) {
-					b := newBench(t, helpers.WorldOptions{Accounts: 1, Sim: sim.Options{Delays: &sim.Delays{
-						Network: 5 * time.Millisecond, ListLag: 50 * time.Millisecond, Retention: time.Minute,
-					}}})
-					fault.Operation = operation
-					b.OCI.AddFault(fault)
-					infra := b.cluster("c1", balanced(kind))
-					b.untilRestarting(infra, func() bool { return slices.Contains(helpers.ConditionsOf(infra), "Ready True Ready") })
-					b.g.Expect(b.balancers(0)).To(HaveLen(1))
-					b.deleted(infra)
-					b.ExpectNothingLeft(t)
-				})
-			}
-		}
+	faults := map[string]sim.Fault{
+		"refused with 503": {Status: 503, Code: "ServiceUnavailable"}, "throttled": {Status: 429, Code: "TooManyRequests"},
+		"done and its answer lost": {AfterCommit: true, Reset: true},
 	}
+	for kind, names := range operations {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, helpers.WorldOptions{Accounts: 1, Sim: sim.Options{Delays: &sim.Delays{
+				Network: 5 * time.Millisecond, ListLag: 50 * time.Millisecond, Retention: time.Minute,
+			}}})
+			theirs := b.cluster("theirs")
+			b.until(theirs, "Ready True Ready")
+			for n, operation := range names {
+				for name, fault := range faults {
+					fault.Operation = operation
+					infra := b.cluster(fmt.Sprintf("c%d-%s", n, strings.ReplaceAll(name, " ", "-")), balanced(kind, inNetworkOf(theirs)))
+					b.lostAnswer(infra, fault)
+				}
+			}
+			b.restart()
+			b.deleted(theirs)
+			b.ExpectNothingLeft(t)
+		})
+	}
+}
+
+// inNetworkOf puts nodes and load balancer into the network that another cluster has in the first
+// account.
+func inNetworkOf(other *infrav1.OCIMeshCluster) func(*infrav1.OCIMeshCluster) {
+	return func(infra *infrav1.OCIMeshCluster) {
+		infra.Spec.Accounts[0].Network.Managed = nil
+		infra.Spec.Accounts[0].Network.Existing = infrav1.ExistingNetwork{SubnetID: other.Status.Accounts[0].SubnetID}
+	}
+}
+
+// lostAnswer has a cluster made and deleted with a fault on the way.
+func (b *bench) lostAnswer(infra *infrav1.OCIMeshCluster, fault sim.Fault) {
+	b.t.Helper()
+	b.OCI.AddFault(fault)
+	b.untilRestarting(infra, func() bool { return slices.Contains(helpers.ConditionsOf(infra), "Ready True Ready") })
+	b.g.Expect(b.balancers(0)).To(HaveLen(1), "%v", fault)
+	b.deleted(infra)
+	b.g.Expect(b.balancers(0)).To(BeEmpty(), "%v", fault)
+	b.OCI.ClearFaults()
 }
 
 // untilRestarting reconciles, each time in a new process, until the condition is met.
@@ -224,12 +260,14 @@ func (b *bench) untilRestarting(infra *infrav1.OCIMeshCluster, met func() bool) 
 		b.restart()
 		b.r.Options.ListLag = 100 * time.Millisecond
 		return met()
-	}, patience, time.Millisecond).Should(BeTrue(), "%v", infra.Status)
+	}, timeout, b.pause).Should(BeTrue(), "%v", infra.Status)
 }
 
 func TestAStatusThatIsLostFindsItsLoadBalancerAgain(t *testing.T) {
+	t.Parallel()
 	for _, kind := range balancedTypes {
 		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
 			b := newBench(t, helpers.WorldOptions{Accounts: 1})
 			infra := b.cluster("c1", balanced(kind))
 			b.until(infra, "Ready True Ready")
@@ -256,11 +294,13 @@ func TestAStatusThatIsLostFindsItsLoadBalancerAgain(t *testing.T) {
 	}
 }
 
-func TestALoadBalancerThatOCIGivesUpIsToldOfAndTriedAgain(t *testing.T) {
+func TestALoadBalancerThatOCIGivesUpIsReportedAndTriedAgain(t *testing.T) {
+	t.Parallel()
 	for kind, operation := range map[infrav1.EndpointType]string{
 		infrav1.EndpointNetworkLoadBalancer: "CreateNetworkLoadBalancer", infrav1.EndpointLoadBalancer: "CreateLoadBalancer",
 	} {
 		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
 			b := newBench(t, helpers.WorldOptions{Accounts: 1})
 			b.OCI.AddFault(sim.Fault{Operation: operation, WorkRequestFails: true, Code: "InternalError", Message: "No host for it."})
 			infra := b.cluster("c1", balanced(kind))
@@ -280,6 +320,7 @@ func TestALoadBalancerThatOCIGivesUpIsToldOfAndTriedAgain(t *testing.T) {
 }
 
 func TestRefusalsOfALoadBalancerSayWhatToDo(t *testing.T) {
+	t.Parallel()
 	for name, world := range map[string]struct {
 		fault   sim.Fault
 		reason  string
@@ -294,6 +335,7 @@ func TestRefusalsOfALoadBalancerSayWhatToDo(t *testing.T) {
 		"unavailable": {sim.Fault{Status: 503, Code: "ServiceUnavailable"}, "Unavailable", "repeated later"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			b := newBench(t, helpers.WorldOptions{Accounts: 1})
 			world.fault.Operation = "CreateNetworkLoadBalancer"
 			b.OCI.AddFault(world.fault)
@@ -309,6 +351,7 @@ func TestRefusalsOfALoadBalancerSayWhatToDo(t *testing.T) {
 }
 
 func TestALostLoadBalancerIsNotReplacedByOneWithAnotherAddress(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{Accounts: 1})
 	infra := b.cluster("c1", balanced(infrav1.EndpointNetworkLoadBalancer))
 	b.until(infra, "Ready True Ready")
@@ -325,9 +368,11 @@ func TestALostLoadBalancerIsNotReplacedByOneWithAnotherAddress(t *testing.T) {
 	b.ExpectNothingLeft(t)
 }
 
-func TestChangesBehindTheProvidersBackAreMended(t *testing.T) {
+func TestChangesBehindTheProvidersBackAreRepaired(t *testing.T) {
+	t.Parallel()
 	for _, kind := range balancedTypes {
 		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
 			b := newBench(t, helpers.WorldOptions{Accounts: 1})
 			b.r.Options.NetworkInterval = time.Nanosecond
 			infra := b.cluster("c1", balanced(kind))
@@ -340,7 +385,7 @@ func TestChangesBehindTheProvidersBackAreMended(t *testing.T) {
 			service, id := b.service(kind), infra.Status.LoadBalancer.ID
 			_, err := service.UpdateListener(t.Context(), ownership.Recorded(id), "api-server", oci.Listener{Port: 443, Protocol: "TCP", BackendSet: "control-planes"})
 			b.g.Expect(err).NotTo(HaveOccurred())
-			b.g.Eventually(func() int { return b.balancerOf(infra).Listeners["api-server"].Port }, patience, time.Millisecond).Should(Equal(443))
+			b.g.Eventually(func() int { return b.balancerOf(infra).Listeners["api-server"].Port }, timeout, time.Millisecond).Should(Equal(443))
 
 			b.until(infra, "EndpointReady False EndpointProvisioning")
 			b.until(infra, "Ready True Ready")

@@ -5,39 +5,35 @@ package cluster
 
 import (
 	"slices"
-	"time"
 
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/network"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 )
 
-// scope is what one reconcile knows.
+// scope is what one pass knows.
 type scope struct {
+	phases.Pass
 	// cluster is nil only if it is gone while its infrastructure is being deleted.
 	cluster *clusterv1.Cluster
 	infra   *infrav1.OCIMeshCluster
 	options Options
 
+	// endpoint is the strategy for the endpoint type. Set by selectEndpoint.
+	endpoint endpoint
 	// machines are the cluster's. Set by findMachines.
 	machines []infrav1.OCIMeshMachine
-	// accounts are those of the spec, in its order. Set by findAccounts, filled in by
-	// ensureNetworks.
+	// accounts are those of the spec, in its order; nil in a deletion and until they are found. Set
+	// by findAccounts, filled in by ensureNetworks.
 	accounts []*accountState
-	// left are accounts that are no longer in the spec while their network is. Set by leaveAccounts
-	// and removeNetworks.
-	left []*accountState
-	// tailnet is set by findTailnet if the cluster may use it, Ready or not; tailnetProblem if it
-	// cannot be used now.
-	tailnet        *infrav1.Tailnet
-	tailnetProblem *access.Problem
-	// endpointProblem is set by ensureEndpoint.
-	endpointProblem *access.Problem
-	// waitsFor is what holds up a deletion. Set by the phases of the deletion.
-	waitsFor *access.Problem
+	// former are accounts that are no longer in the spec while their network is; in a deletion, all
+	// that have one. Set by leaveAccounts and newScope.
+	former []*accountState
+	// tailnet is set by findTailnet if the cluster may use it, Ready or not.
+	tailnet *infrav1.Tailnet
 	// version is the object's resource version after a write of this pass; empty if there was none.
 	// The object keeps the one that was read: the patch at the end would take another one for a
 	// condition of the patch.
@@ -46,7 +42,19 @@ type scope struct {
 	removed bool
 }
 
-// accountState is what one reconcile knows of an account.
+func newScope(cluster *clusterv1.Cluster, infra *infrav1.OCIMeshCluster, options Options) *scope {
+	s := &scope{Pass: phases.Pass{Intervals: options.Intervals}, cluster: cluster, infra: infra, options: options}
+	if s.deleting() {
+		for _, name := range recorded(infra) {
+			s.former = append(s.former, lastState(infra, name))
+		}
+	}
+	return s
+}
+
+func (s *scope) deleting() bool { return !s.infra.DeletionTimestamp.IsZero() }
+
+// accountState is what one pass knows of an account.
 type accountState struct {
 	name string
 	// spec is nil for an account that left the spec.
@@ -55,8 +63,8 @@ type accountState struct {
 	account *infrav1.OCIAccount
 	// problem is why the account cannot be used.
 	problem *access.Problem
-	// unseen is set if the account's controller has not looked at the account yet.
-	unseen bool
+	// unchecked is set if the account's controller has not checked the account yet.
+	unchecked bool
 	// network is what is there, as far as known; networkProblem why it is not Ready.
 	network        network.State
 	networkProblem *access.Problem
@@ -76,7 +84,7 @@ func (a *accountState) controlPlane() bool {
 
 // inProgress tells whether the account will soon be usable by itself.
 func (a *accountState) inProgress() bool {
-	return a.unseen || (a.networkProblem != nil && (a.networkProblem.Reason == infrav1.NetworkProvisioningReason ||
+	return a.unchecked || (a.networkProblem != nil && (a.networkProblem.Reason == infrav1.NetworkProvisioningReason ||
 		a.networkProblem.Reason == infrav1.ClaimingReason))
 }
 
@@ -91,32 +99,22 @@ func (s *scope) machinesIn(account string) int {
 	return n
 }
 
-// next is when the cluster is looked at again.
-func (s *scope) next() time.Duration {
-	if s.removed {
-		return 0
-	}
-	wait := s.options.PollInterval
-	for _, account := range slices.Concat(s.accounts, s.left) {
+// requeue asks for the next pass: soon, if the network of an account changes or will be back by
+// itself.
+func (s *scope) requeue() {
+	s.Requeue(s.Intervals.After(nil))
+	for _, account := range slices.Concat(s.accounts, s.former) {
 		for _, problem := range []*access.Problem{account.problem, account.networkProblem} {
-			wait = min(wait, s.patience(problem))
+			s.Requeue(s.Intervals.After(problem))
 		}
 	}
-	wait = min(wait, s.patience(s.endpointProblem), s.patience(s.waitsFor))
-	return report.Jitter(wait)
 }
 
-// patience is how long to wait before a problem is looked at again.
-func (s *scope) patience(problem *access.Problem) time.Duration {
-	if problem == nil {
-		return s.options.PollInterval
+// stopUnlessTold ends the pass with an error that is no problem of the user's: what the phase looks
+// at is not known then. It returns the error.
+func (s *scope) stopUnlessTold(err error) error {
+	if err != nil && access.AsProblem(err).Reason == infrav1.InternalErrorReason {
+		s.Stop()
 	}
-	switch problem.Reason {
-	case infrav1.NetworkProvisioningReason, infrav1.EndpointProvisioningReason, infrav1.DeletingReason, infrav1.ClaimingReason:
-		return s.options.ProgressInterval
-	case infrav1.UnavailableReason, infrav1.ThrottledReason, infrav1.NetworkInUseReason,
-		infrav1.LoadBalancerInUseReason, infrav1.WaitingForAccountReason:
-		return max(5*s.options.ProgressInterval, problem.RetryAfter)
-	}
-	return s.options.PollInterval
+	return err
 }

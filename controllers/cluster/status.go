@@ -24,37 +24,60 @@ const (
 	// maxAccountMessage and maxAccounts are the API's limits.
 	maxAccountMessage = 1024
 	maxAccounts       = 100
-	// named bounds how many accounts a message tells about.
-	named = 5
+	// maxNamedAccounts bounds how many accounts a message tells about.
+	maxNamedAccounts = 5
 )
 
-// updateStatus writes what the phases found out.
+// updateStatus writes what the phases found out. What they did not get to is not known; of the
+// accounts it stays as it was, since machines find their subnets there.
 func updateStatus(s *scope) {
-	var rows []infrav1.ClusterAccountStatus
-	for _, account := range slices.Concat(s.accounts, s.left) {
-		rows = append(rows, row(account))
+	if s.accounts != nil || s.deleting() {
+		var rows []infrav1.ClusterAccountStatus
+		for _, account := range slices.Concat(s.accounts, s.former) {
+			rows = append(rows, row(account))
+		}
+		s.infra.Status.Accounts = rows[:min(maxAccounts, len(rows))]
 	}
-	s.infra.Status.Accounts = rows[:min(maxAccounts, len(rows))]
-	deleting := report.Deleting(s.infra, s.waitsFor)
-	if !s.infra.DeletionTimestamp.IsZero() {
+	deleting := report.Deleting(s.infra, s.Deletion)
+	if s.deleting() {
 		gone := func(conditionType string) metav1.Condition {
-			return report.NotOK(conditionType, infrav1.DeletingReason, "the cluster is being deleted")
+			return report.NotOK(conditionType, infrav1.DeletingReason, "The cluster is being deleted")
 		}
 		report.Set(s.infra, deleting, gone(infrav1.AccountsReadyCondition), gone(infrav1.NetworkReadyCondition),
 			gone(infrav1.TailnetReadyCondition), gone(infrav1.EndpointReadyCondition))
 		return
 	}
-	endpoint := report.Of(infrav1.EndpointReadyCondition, s.endpointProblem)
-	all := []metav1.Condition{deleting, report.Of(infrav1.TailnetReadyCondition, s.tailnetProblem), endpoint, accountsReady(s), networkReady(s)}
+	accounts := s.Found(infrav1.AccountsReadyCondition, s.accountsReady)
+	network := s.Found(infrav1.NetworkReadyCondition, s.networkReady)
+	tailnet := s.Found(infrav1.TailnetReadyCondition, s.tailnetReady)
+	endpoint := s.Found(infrav1.EndpointReadyCondition, s.endpointReady)
 	if s.infra.Spec.EndpointType.HasLoadBalancer() {
 		// Ready tells the cause: a load balancer waits for its account and network.
-		all = append(slices.Delete(all, 2, 3), endpoint)
+		report.Set(s.infra, deleting, tailnet, accounts, network, endpoint)
+		return
 	}
-	report.Set(s.infra, all...)
+	report.Set(s.infra, deleting, tailnet, endpoint, accounts, network)
+}
+
+func (s *scope) tailnetReady() metav1.Condition {
+	if s.tailnet == nil {
+		return report.Unknown(infrav1.TailnetReadyCondition, infrav1.WaitingReason, "Waiting for the tailnet to be found")
+	}
+	return report.OK(infrav1.TailnetReadyCondition)
+}
+
+func (s *scope) endpointReady() metav1.Condition {
+	if !s.infra.Spec.ControlPlaneEndpoint.IsValid() {
+		return report.Unknown(infrav1.EndpointReadyCondition, infrav1.WaitingReason, "Waiting for the address")
+	}
+	return report.OK(infrav1.EndpointReadyCondition)
 }
 
 // accountsReady tells about all accounts that cannot be used.
-func accountsReady(s *scope) metav1.Condition {
+func (s *scope) accountsReady() metav1.Condition {
+	if s.accounts == nil {
+		return report.Unknown(infrav1.AccountsReadyCondition, infrav1.WaitingReason, "Waiting for the accounts to be found")
+	}
 	var bad []*access.Problem
 	for _, account := range s.accounts {
 		if account.problem != nil {
@@ -65,9 +88,9 @@ func accountsReady(s *scope) metav1.Condition {
 }
 
 // networkReady tells about the networks of all accounts that can be used: failures first, then what
-// is being made.
-func networkReady(s *scope) metav1.Condition {
-	var failed, making []*access.Problem
+// is in progress.
+func (s *scope) networkReady() metav1.Condition {
+	var failed, inProgress []*access.Problem
 	usable := 0
 	for _, account := range s.accounts {
 		if !account.usable() {
@@ -79,18 +102,18 @@ func networkReady(s *scope) metav1.Condition {
 		}
 		problem := &access.Problem{
 			Reason:  account.networkProblem.Reason,
-			Message: fmt.Sprintf("account %s: %s", account.name, account.networkProblem.Message),
+			Message: fmt.Sprintf("Account %s: %s", account.name, account.networkProblem.Message),
 		}
 		if account.inProgress() {
-			making = append(making, problem)
+			inProgress = append(inProgress, problem)
 		} else {
 			failed = append(failed, problem)
 		}
 	}
 	if usable == 0 {
-		return report.Unknown(infrav1.NetworkReadyCondition, infrav1.WaitingReason, "no account can be used")
+		return report.Unknown(infrav1.NetworkReadyCondition, infrav1.WaitingReason, "No account can be used")
 	}
-	return report.Of(infrav1.NetworkReadyCondition, joined(append(failed, making...)))
+	return report.Of(infrav1.NetworkReadyCondition, joined(append(failed, inProgress...)))
 }
 
 // joined is one problem of the first one's reason that tells about the first few; nil if there is
@@ -100,7 +123,7 @@ func joined(problems []*access.Problem) *access.Problem {
 		return nil
 	}
 	var messages []string
-	for _, problem := range problems[:min(named, len(problems))] {
+	for _, problem := range problems[:min(maxNamedAccounts, len(problems))] {
 		messages = append(messages, problem.Message)
 	}
 	if more := len(problems) - len(messages); more > 0 {
@@ -124,4 +147,12 @@ func row(account *accountState) infrav1.ClusterAccountStatus {
 		}
 	}
 	return status
+}
+
+// sentence makes a sentence of a clause.
+func sentence(clause string) string {
+	if clause == "" {
+		return clause
+	}
+	return strings.ToUpper(clause[:1]) + clause[1:]
 }

@@ -8,23 +8,27 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	. "github.com/onsi/gomega"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
 )
 
 var env *helpers.Environment
 
 func TestMain(m *testing.M) { os.Exit(helpers.Run(m, &env)) }
 
-// patience is how long a test waits for what should take a fraction of a second.
-const patience = 30 * time.Second
+// timeout is how long a test waits for what should take a fraction of a second.
+const timeout = time.Minute
 
 // bench is a world with a reconciler that is called by hand.
 type bench struct {
@@ -32,12 +36,20 @@ type bench struct {
 	t *testing.T
 	g *WithT
 	r *Reconciler
+	// log is the log of passes; nobody reads it by default.
+	log logr.Logger
+	// pause is between two passes of those that wait for something.
+	pause time.Duration
 }
 
 // newBench starts a world whose accounts and tailnet are Ready.
 func newBench(t *testing.T, options helpers.WorldOptions) *bench {
 	t.Helper()
-	b := &bench{World: helpers.NewWorld(t, env, options), t: t, g: NewWithT(t)}
+	if options.Sim.Delays == nil {
+		// A pass finds done what the one before has begun.
+		options.Sim.Delays = &sim.Delays{Network: time.Millisecond, Retention: time.Minute}
+	}
+	b := &bench{World: helpers.NewWorld(t, env, options), t: t, g: NewWithT(t), pause: 5 * time.Millisecond}
 	b.restart()
 	b.MakeReady(t)
 	return b
@@ -47,7 +59,7 @@ func newBench(t *testing.T, options helpers.WorldOptions) *bench {
 func (b *bench) restart() {
 	b.r = &Reconciler{
 		Client: b.Client, Reader: b.Client, Options: Options{ListLag: time.Millisecond},
-		Clients: access.New(access.Options{Client: b.Client, RequestTimeout: 10 * time.Second}),
+		Clients: access.New(access.Options{Client: b.Client, RequestTimeout: 10 * time.Second, Limits: oci.Unlimited(), StrangerInterval: time.Nanosecond}),
 	}
 }
 
@@ -71,7 +83,7 @@ func (b *bench) cluster(name string, change ...func(*clusterv1.Cluster, *infrav1
 func (b *bench) reconcile(infra *infrav1.OCIMeshCluster) (ctrl.Result, error) {
 	b.t.Helper()
 	key := client.ObjectKeyFromObject(infra)
-	result, err := b.r.Reconcile(b.t.Context(), ctrl.Request{NamespacedName: key})
+	result, err := b.r.Reconcile(ctrl.LoggerInto(b.t.Context(), b.log), ctrl.Request{NamespacedName: key})
 	if readErr := b.Client.Get(b.t.Context(), key, infra); !apierrors.IsNotFound(readErr) {
 		b.g.Expect(readErr).NotTo(HaveOccurred())
 	}
@@ -85,7 +97,7 @@ func (b *bench) until(infra *infrav1.OCIMeshCluster, condition string) {
 		_, err := b.reconcile(infra)
 		g.Expect(err).NotTo(HaveOccurred())
 		return helpers.ConditionsOf(infra)
-	}, patience, 5*time.Millisecond).Should(ContainElement(condition), "%v", infra.Status.Accounts)
+	}, timeout, b.pause).Should(ContainElement(condition), "%v", infra.Status.Accounts)
 }
 
 // deleted deletes the infrastructure and reconciles until it is gone.
@@ -101,7 +113,7 @@ func (b *bench) untilGone(infra *infrav1.OCIMeshCluster) {
 		_, err := b.reconcile(infra)
 		g.Expect(err).NotTo(HaveOccurred())
 		return apierrors.IsNotFound(b.Client.Get(b.t.Context(), client.ObjectKeyFromObject(infra), infra.DeepCopy()))
-	}, patience, 5*time.Millisecond).Should(BeTrue(), "%v", infra.Status)
+	}, timeout, b.pause).Should(BeTrue(), "%v", infra.Status)
 }
 
 // machineIn creates a machine of the cluster that is placed in the account.
@@ -117,5 +129,30 @@ func (b *bench) machineIn(infra *infrav1.OCIMeshCluster, name, account string) *
 	return placed
 }
 
-// created counts the calls of a kind that made something, over all tenancies.
+// intercept lets the functions stand between the reconciler and the API server.
+func (b *bench) intercept(functions interceptor.Funcs) {
+	b.t.Helper()
+	direct, err := client.NewWithWatch(env.Config, client.Options{Scheme: env.Scheme, Mapper: env.Client.RESTMapper()})
+	b.g.Expect(err).NotTo(HaveOccurred())
+	b.r.Client = interceptor.NewClient(direct, functions)
+}
+
+// count counts the calls of a kind, over all tenancies.
 func (b *bench) count(operation string) int { return b.OCI.CallCounts("")[operation] }
+
+type change = func(*clusterv1.Cluster, *infrav1.OCIMeshCluster)
+
+// withEndpoint makes an endpoint of the type, and more changes.
+func withEndpoint(kind infrav1.EndpointType, more ...func(*infrav1.OCIMeshCluster)) change {
+	if kind.HasLoadBalancer() {
+		return balanced(kind, more...)
+	}
+	return func(_ *clusterv1.Cluster, infra *infrav1.OCIMeshCluster) {
+		infra.Spec.EndpointType = kind
+		for _, f := range more {
+			if len(infra.Spec.Accounts) > 0 {
+				f(infra)
+			}
+		}
+	}
+}

@@ -16,7 +16,7 @@ func approveRoutes(ctx context.Context, s *scope, route vipRoute) error {
 	if s.tailnet.Spec.RouteApproval != infrav1.RouteApprovalProvider {
 		return nil
 	}
-	if s.isControlPlane() && s.infraCluster.Spec.EndpointType == infrav1.EndpointTailnetVIP {
+	if s.isControlPlane() && s.infraCluster.Spec.EndpointType.HasVIP() {
 		if err := route.approve(ctx, s); err != nil {
 			return err
 		}

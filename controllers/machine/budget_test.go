@@ -20,6 +20,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/model"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
 )
 
@@ -119,6 +120,27 @@ func TestAlwaysFreeStaysFree(t *testing.T) {
 	b.untilCondition(t, costly, "Ready False BudgetExceeded")
 	g.Expect(helpers.MessageOf(costly, infrav1.PlacedCondition)).To(ContainSubstring("its budget does not list family Standard.E5"))
 	g.Expect(b.instances(t)).To(HaveLen(2))
+}
+
+func TestAGPUCountsWithItsOwnOCPUs(t *testing.T) {
+	const gpu = "VM.GPU.A10.1"
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{Tenancy: func(_ int, tenancy *sim.Tenancy) {
+		tenancy.Shapes = append(model.DefaultShapes(), model.Shape{
+			Shape: gpu, ProcessorDescription: "2.6 GHz Intel Xeon Platinum 8358 (Ice Lake)", Ocpus: 15, MemoryInGBs: 240, MaxVnicAttachments: 2, Arch: "amd64",
+		})
+	}})
+	helpers.Update(t, b.Environment, b.Accounts[0], func(account *infrav1.OCIAccount) {
+		account.Spec.Budget = infrav1.AccountBudget{Families: []infrav1.FamilyBudget{{Family: "GPU.A10", OCPUs: ptr.To[int32](16)}}}
+	})
+	ofGPU := func(_ *clusterv1.Machine, own *infrav1.OCIMeshMachine) {
+		own.Spec.Shapes = []infrav1.Shape{{Name: gpu}}
+	}
+	b.untilProvisioned(t, b.machine(t, "first", ofGPU))
+	second := b.machine(t, "second", ofGPU)
+	b.untilCondition(t, second, "Placed False BudgetExceeded")
+	g.Expect(helpers.MessageOf(second, infrav1.PlacedCondition)).To(
+		ContainSubstring("its budget has 1 of 16 OCPUs of GPU.A10 left, and 15 are needed"))
 }
 
 func TestTwoHundredMachinesAtOnceWithABudgetForFifty(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/capacity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
@@ -282,21 +283,21 @@ func (f finder) launchedAt(ctx context.Context, owner ownership.Owner) (time.Tim
 
 // noteLaunch tells the account's caches of the instance, before lists show it, and of the room for
 // it. Nothing depends on it: after a launch nothing may fail.
-func (f finder) noteLaunch(ctx context.Context, at infrav1.Placement, launched oci.Instance, now time.Time) {
+func (f finder) noteLaunch(ctx context.Context, at infrav1.Placement, size capacity.Size, launched oci.Instance, now time.Time) {
 	account, err := f.access.AccountOf(ctx, at.Account, "machine")
 	if err != nil {
 		return
 	}
 	f.pollers.Book(account).Note(launched, now)
-	if f.pollers.Shortages(account).Found(scheduling.PlaceOf(at)) {
+	if f.pollers.Shortages(account).Found(scheduling.PlaceOf(at), size) {
 		f.pollers.Announce(ctx, account.Name)
 	}
 }
 
 // noteShortage tells the machines of all clusters of a place without room.
-func (f finder) noteShortage(ctx context.Context, at infrav1.Placement, kind cloud.Kind, now time.Time) {
+func (f finder) noteShortage(ctx context.Context, at infrav1.Placement, size capacity.Size, kind cloud.Kind, now time.Time) {
 	if account, err := f.access.AccountOf(ctx, at.Account, "machine"); err == nil {
-		f.pollers.Shortages(account).Record(scheduling.PlaceOf(at), kind, now)
+		f.pollers.Shortages(account).Record(scheduling.PlaceOf(at), size, kind, now)
 		f.pollers.Announce(ctx, account.Name)
 	}
 }

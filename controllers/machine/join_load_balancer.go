@@ -34,7 +34,8 @@ func (r *Reconciler) balancer(ctx context.Context, s *scope) (loadbalancer.Accou
 	if err != nil {
 		return loadbalancer.Account{}, nil, ownership.Owner{}, err
 	}
-	return loadbalancer.In(in.client, s.infraCluster.Spec.EndpointType), in.client, identity.OfCluster(s.infraCluster).HeldBy(r.Claims.Guard()), nil
+	balancers, err := loadbalancer.In(in.client, s.infraCluster.Spec.EndpointType)
+	return balancers, in.client, identity.OfCluster(s.infraCluster).HeldBy(r.Claims.Guard()), err
 }
 
 // joinLoadBalancer puts a control plane behind the cluster's load balancer as soon as it has an

@@ -53,7 +53,9 @@ func (b *bench) service(t *testing.T) loadbalancer.Account {
 	t.Helper()
 	c, err := b.Clients.OCI(t.Context(), b.Accounts[0])
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
-	return loadbalancer.In(c, b.infra.Spec.EndpointType)
+	balancers, err := loadbalancer.In(c, b.infra.Spec.EndpointType)
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	return balancers
 }
 
 // backends are the addresses behind the load balancer.

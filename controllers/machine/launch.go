@@ -44,7 +44,7 @@ func (r *Reconciler) launch(ctx context.Context, s *scope) error {
 		}
 		return r.launchFailed(ctx, s, c, err)
 	}
-	r.finder().noteLaunch(ctx, s.own.Status.Placement, launched, s.options.Clock())
+	r.finder().noteLaunch(ctx, s.own.Status.Placement, s.sizeIn(s.own.Status.Placement.Shape), launched, s.options.Clock())
 	s.own.Status.Instance = infrav1.InstanceStatus{ID: launched.ID, State: string(launched.State)}
 	s.own.Status.Claim = r.Claims.Made()
 	r.event(s, "InstanceLaunched", "Launch", "Launched instance %s in account %s", launched.ID, s.own.Status.Placement.Account)
@@ -112,7 +112,7 @@ func (r *Reconciler) short(ctx context.Context, s *scope, err error) error {
 	s.instance = nil
 	// Also when no new decision comes of it: a stale pass must not wipe out an unseen instance.
 	s.exclusive = true
-	r.finder().noteShortage(ctx, at, kind, s.now)
+	r.finder().noteShortage(ctx, at, s.sizeIn(at.Shape), kind, s.now)
 	r.Metrics.short(at, kind)
 	r.event(s, string(kind), "Launch", "No room in account %s, %s %s, for shape %s", at.Account,
 		at.AvailabilityDomain, at.FaultDomain, at.Shape)

@@ -20,6 +20,13 @@ func (r *Reconciler) leaveLoadBalancer(ctx context.Context, s *scope) error {
 	if !s.isBackend() || !s.mayBeBehindLoadBalancer() {
 		return nil
 	}
+	if s.own.Status.Instance.ID == "" && s.own.Status.Backend == (infrav1.BackendStatus{}) {
+		// Only its providerID says that there was an instance, and users can write that.
+		_, err := r.Access.Account(ctx, s.infraCluster.LoadBalancerAccount(), s.own.Namespace)
+		if err != nil && problemReason(err) == infrav1.NamespaceNotAllowedReason {
+			return nil
+		}
+	}
 	balancers, c, owner, err := r.balancer(ctx, s)
 	if err != nil {
 		return stuckInLoadBalancer(err)

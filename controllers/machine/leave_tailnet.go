@@ -40,10 +40,11 @@ func (r *Reconciler) leaveTailnet(ctx context.Context, s *scope) error {
 	return s.key.deleteSecret(ctx)
 }
 
-// mayHaveJoined tells whether a device or a usable key of the machine may exist.
+// mayHaveJoined tells whether a device or a usable key of the machine may exist, as far as is
+// recorded or proven: a providerID is neither.
 func (s *scope) mayHaveJoined() bool {
 	recorded := s.own.Status.Tailnet
-	return s.key.exists || s.hadInstance || s.launched() || recorded.KeyID != "" || recorded.DeviceID != ""
+	return s.key.exists || s.hadInstance || s.own.Status.Instance.ID != "" || recorded.KeyID != "" || recorded.DeviceID != ""
 }
 
 // leaveOne removes the device and the keys proven to be the machine's, and goes by the recorded

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/capacity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/scheduling"
 )
@@ -81,3 +82,6 @@ func nextAttempt(own *infrav1.OCIMeshMachine) int32 {
 	}
 	return max(own.Status.Placement.Attempt, failures) + 1
 }
+
+// sizeIn is what the machine asks of a shape.
+func (s *scope) sizeIn(shape string) capacity.Size { return scheduling.SizeIn(s.own.Spec, shape) }

@@ -27,7 +27,7 @@ func (r *Reconciler) repeatLaunch(ctx context.Context, s *scope) error {
 	launched, err := c.LaunchInstance(ctx, spec)
 	switch {
 	case err == nil:
-		r.finder().noteLaunch(ctx, s.own.Status.Placement, launched, s.options.Clock())
+		r.finder().noteLaunch(ctx, s.own.Status.Placement, s.sizeIn(s.own.Status.Placement.Shape), launched, s.options.Clock())
 		s.own.Status.Instance = infrav1.InstanceStatus{ID: launched.ID, State: string(launched.State)}
 		ctrl.LoggerFrom(ctx).Info("Found the instance of a launch whose answer was lost", "instance", launched.ID)
 		return waitingFor("Instance %s is ended next", launched.ID)

@@ -4,6 +4,7 @@
 package machinetemplate
 
 import (
+	"context"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -12,6 +13,15 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 )
+
+// capacity fills in the size of a node.
+func (r *Reconciler) capacity(_ context.Context, s *scope) error {
+	s.template.Status.Capacity = CapacityOf(s.wanted(), s.shape)
+	s.template.Status.NodeInfo = infrav1.NodeInfo{
+		Architecture: infrav1.Architecture(s.shape.Architecture), OperatingSystem: "linux",
+	}
+	return nil
+}
 
 // CapacityOf is the size of a node: the wanted size of a flexible shape, the shape's own otherwise.
 func CapacityOf(wanted infrav1.Shape, shape oci.Shape) corev1.ResourceList {

@@ -2,35 +2,23 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package machinetemplate fills in what the cluster autoscaler needs to scale from zero: how large
-// a node of a template would be. It may import api, cloud/*, controllers/access and Cluster API's
-// util packages.
+// a node of a template would be. The order of the phases is in normalPhases; each phase is one
+// file.
 package machinetemplate
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"slices"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	kerrors "k8s.io/apimachinery/pkg/util/errors"
 	"sigs.k8s.io/cluster-api/util/annotations"
 	"sigs.k8s.io/cluster-api/util/conditions"
-	capicontrollerutil "sigs.k8s.io/cluster-api/util/controller"
-	"sigs.k8s.io/cluster-api/util/labels"
-	"sigs.k8s.io/cluster-api/util/patch"
-	"sigs.k8s.io/cluster-api/util/predicates"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/manager"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
 )
 
@@ -38,9 +26,24 @@ import (
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshmachinetemplates/status,verbs=patch
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ociaccounts,verbs=get;list;watch
 
-// retryInterval is how often a template whose shape nobody knows is looked at again, beside the
-// watch on accounts.
-const retryInterval = 5 * time.Minute
+// Options are the controller's times. Zero values stand for the defaults.
+type Options struct {
+	// Intervals are between two passes over a template whose capacity is not known: 5 minutes by
+	// default while somebody has to do something, beside the watch on accounts.
+	Intervals phases.Intervals
+}
+
+func (o Options) withDefaults() Options {
+	if o.Intervals.Poll <= 0 {
+		o.Intervals.Poll = 5 * time.Minute
+	}
+	o.Intervals = o.Intervals.WithDefaults()
+	if o.Intervals.Least <= 0 {
+		// A pass asks all accounts.
+		o.Intervals.Least = o.Intervals.Retry
+	}
+	return o
+}
 
 // Reconciler reconciles OCIMeshMachineTemplates.
 type Reconciler struct {
@@ -51,142 +54,65 @@ type Reconciler struct {
 	// WatchFilterValue is the value of the label cluster.x-k8s.io/watch-filter that objects must
 	// have; empty means all.
 	WatchFilterValue string
+	// Options are the controller's times.
+	Options Options
 }
 
-// SetupWithManager adds the controller to the manager. Templates whose capacity is not known are
-// looked at when an account changes.
-func (r *Reconciler) SetupWithManager(ctx context.Context, mgr manager.Manager, options controller.Options) error {
-	log := ctrl.LoggerFrom(ctx).WithValues("controller", "ocimeshmachinetemplate")
-	return capicontrollerutil.NewControllerManagedBy(mgr, log).
-		For(&infrav1.OCIMeshMachineTemplate{}).
-		WithOptions(options).
-		WithEventFilter(predicates.ResourceHasFilterLabel(mgr.GetScheme(), log, r.WatchFilterValue)).
-		Watches(&infrav1.OCIAccount{}, handler.EnqueueRequestsFromMapFunc(r.unknown)).
-		Complete(ctx, r)
+// scope is what one reconcile knows.
+type scope struct {
+	phases.Pass
+	template *infrav1.OCIMeshMachineTemplate
+	// accounts are ready, and machines of the template may be in them. Set by findAccounts.
+	accounts []infrav1.OCIAccount
+	// shape is what an account says of the template's first one. Set by findShape.
+	shape oci.Shape
 }
 
-// unknown are the templates whose capacity is not known.
-func (r *Reconciler) unknown(ctx context.Context, _ client.Object) []reconcile.Request {
-	templates := &infrav1.OCIMeshMachineTemplateList{}
-	if err := r.Client.List(ctx, templates); err != nil {
-		ctrl.LoggerFrom(ctx).Error(err, "Cannot list the templates to reconcile")
-		return nil
-	}
-	var requests []reconcile.Request
-	for i := range templates.Items {
-		if len(templates.Items[i].Status.Capacity) == 0 {
-			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&templates.Items[i])})
-		}
-	}
-	return requests
-}
+// wanted is the shape that machines get if there is room for it.
+func (s *scope) wanted() infrav1.Shape { return s.template.Spec.Template.Spec.Shapes[0] }
 
 // Reconcile fills in the capacity of one template, once: its spec cannot change.
 func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctrl.Result, reterr error) {
 	template := &infrav1.OCIMeshMachineTemplate{}
-	if err := r.Client.Get(ctx, request.NamespacedName, template); err != nil {
-		return ctrl.Result{}, client.IgnoreNotFound(err)
+	if ours, err := phases.Get(ctx, r.Client, request.NamespacedName, template, r.WatchFilterValue); err != nil || !ours {
+		return ctrl.Result{}, err
 	}
-	if r.WatchFilterValue != "" && !labels.HasWatchLabel(template, r.WatchFilterValue) {
-		// An account that is this manager's may be in reach of templates that are another's.
+	if annotations.HasPaused(template) || !template.DeletionTimestamp.IsZero() || isKnown(template) {
 		return ctrl.Result{}, nil
 	}
-	if annotations.HasPaused(template) || !template.DeletionTimestamp.IsZero() ||
-		conditions.IsTrue(template, infrav1.CapacityKnownCondition) && len(template.Status.Capacity) > 0 {
-		return ctrl.Result{}, nil
-	}
-	helper, err := patch.NewHelper(template, r.Client)
+	s := &scope{Pass: phases.Pass{Intervals: r.Options.withDefaults().Intervals}, template: template}
+	saver, err := phases.NewSaver(r.Client, nil, template, []string{infrav1.CapacityKnownCondition})
 	if err != nil {
 		return ctrl.Result{}, err
 	}
 	defer func() {
-		err := helper.Patch(ctx, template, patch.WithOwnedConditions{Conditions: []string{infrav1.CapacityKnownCondition}})
-		reterr = kerrors.NewAggregate([]error{reterr, err})
+		updateStatus(s)
+		reterr = saver.Save(ctx, reterr)
 	}()
-	wanted := template.Spec.Template.Spec.Shapes[0]
-	shape, err := r.find(ctx, template, wanted.Name)
-	if err != nil {
-		problem := access.AsProblem(err)
-		conditions.Set(template, report.NotOK(infrav1.CapacityKnownCondition, problem.Reason, problem.Message))
-		if problem.Reason == infrav1.InternalErrorReason {
-			return ctrl.Result{}, err
-		}
-		return ctrl.Result{RequeueAfter: max(retryInterval, problem.RetryAfter)}, nil
-	}
-	template.Status.Capacity = CapacityOf(wanted, shape)
-	template.Status.NodeInfo = infrav1.NodeInfo{
-		Architecture: infrav1.Architecture(shape.Architecture), OperatingSystem: "linux",
-	}
-	conditions.Set(template, report.OK(infrav1.CapacityKnownCondition))
-	return ctrl.Result{}, nil
+	err = phases.Run(ctx, s, r.normalPhases())
+	return s.Result(), err
 }
 
-// find asks the accounts that machines of the template may be in for the shape, until one knows it.
-func (r *Reconciler) find(ctx context.Context, template *infrav1.OCIMeshMachineTemplate, name string) (oci.Shape, error) {
-	accounts, err := r.inReach(ctx, template)
-	if err != nil {
-		return oci.Shape{}, err
-	}
-	if len(accounts) == 0 {
-		return oci.Shape{}, access.NewProblem(infrav1.NoAccountReason,
-			"no ready OCIAccount allows namespace %s and fits spec.template.spec.accounts, so that nobody can say how large shape %s is: make one ready",
-			template.Namespace, name)
-	}
-	var silent error
-	for i := range accounts {
-		shapes, err := r.shapes(ctx, &accounts[i])
-		if err != nil {
-			silent = fmt.Errorf("account %s: %w", accounts[i].Name, err)
-			continue
-		}
-		if at := slices.IndexFunc(shapes, func(shape oci.Shape) bool { return shape.Name == name }); at >= 0 {
-			return shapes[at], nil
-		}
-	}
-	if silent != nil {
-		return oci.Shape{}, silent
-	}
-	return oci.Shape{}, access.NewProblem(infrav1.ShapeUnknownReason,
-		"none of the accounts knows shape %s: use a shape of their regions in a new template", name)
+func isKnown(template *infrav1.OCIMeshMachineTemplate) bool {
+	return conditions.IsTrue(template, infrav1.CapacityKnownCondition) && len(template.Status.Capacity) > 0
 }
 
-func (r *Reconciler) shapes(ctx context.Context, account *infrav1.OCIAccount) ([]oci.Shape, error) {
-	c, err := r.Access.OCI(ctx, account)
-	if err != nil {
-		return nil, err
+// normalPhases have no counterpart: nothing is made for a template.
+func (r *Reconciler) normalPhases() []phases.Phase[*scope] {
+	const known = infrav1.CapacityKnownCondition
+	return []phases.Phase[*scope]{
+		{Name: "find accounts", Condition: known, Run: r.findAccounts},
+		{Name: "find shape", Condition: known, Run: r.findShape},
+		{Name: "capacity", Condition: known, Run: r.capacity},
 	}
-	return c.Shapes(oci.Patient(ctx), "")
 }
 
-// inReach lists the ready accounts that machines of the template may be in, by name.
-func (r *Reconciler) inReach(ctx context.Context, template *infrav1.OCIMeshMachineTemplate) ([]infrav1.OCIAccount, error) {
-	all := &infrav1.OCIAccountList{}
-	selection := template.Spec.Template.Spec.Accounts
-	var options []client.ListOption
-	if selection.Selector != nil {
-		selector, err := metav1.LabelSelectorAsSelector(selection.Selector)
-		if err != nil {
-			return nil, access.NewProblem(infrav1.NoAccountReason, "spec.template.spec.accounts.selector is malformed: %s", err)
-		}
-		options = append(options, client.MatchingLabelsSelector{Selector: selector})
+// updateStatus leaves the condition as it is if the API server did not answer.
+func updateStatus(s *scope) {
+	const known = infrav1.CapacityKnownCondition
+	if found, ok := s.Noted(known); ok {
+		conditions.Set(s.template, found)
+	} else if len(s.template.Status.Capacity) > 0 {
+		conditions.Set(s.template, report.OK(known))
 	}
-	if err := r.Client.List(ctx, all, options...); err != nil {
-		return nil, fmt.Errorf("listing OCIAccounts: %w", err)
-	}
-	var reachable []infrav1.OCIAccount
-	for _, account := range all.Items {
-		if !conditions.IsTrue(&account, infrav1.ReadyCondition) ||
-			(len(selection.Names) > 0 && !slices.Contains(selection.Names, account.Name)) {
-			continue
-		}
-		_, err := r.Access.Account(ctx, account.Name, template.Namespace)
-		var refused *access.Problem
-		switch {
-		case err == nil:
-			reachable = append(reachable, account)
-		case !errors.As(err, &refused):
-			return nil, err
-		}
-	}
-	return reachable, nil
 }

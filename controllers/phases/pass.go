@@ -74,6 +74,13 @@ func (p *Pass) Requeue(after time.Duration) {
 	}
 }
 
+// Rest asks for the next pass at rest's pace, unless one was asked for.
+func (p *Pass) Rest() {
+	if p.requeueAfter == 0 {
+		p.requeueAfter = p.Intervals.WithDefaults().Poll
+	}
+}
+
 // WaitFor notes a condition, ends the pass and asks for a next one; after 0 leaves that to the
 // watches.
 func (p *Pass) WaitFor(after time.Duration, condition, reason, format string, args ...any) {

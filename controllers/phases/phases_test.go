@@ -30,7 +30,7 @@ type scope struct {
 
 func newScope() *scope {
 	return &scope{Pass: phases.Pass{Intervals: phases.Intervals{
-		Poll: time.Hour, Retry: time.Minute, Progress: time.Second,
+		Poll: time.Hour, Retry: time.Minute, Progress: time.Second, Outside: 30 * time.Minute, Least: 10 * time.Second,
 	}}}
 }
 
@@ -154,9 +154,12 @@ func TestTheNextPassIsDueByTheKindOfTheProblem(t *testing.T) {
 		want time.Duration
 	}{
 		"a person has to fix it":     {due(infrav1.SecretInvalidReason, 0), time.Hour},
+		"nobody watches the fix":     {due(infrav1.AuthenticationFailedReason, 0), 30 * time.Minute},
 		"it passes by itself":        {due(infrav1.UnavailableReason, 0), time.Minute},
+		"an account does not answer": {due(infrav1.WaitingForAccountReason, 0), time.Minute},
 		"something is being made":    {due(infrav1.NetworkProvisioningReason, 0), time.Second},
 		"the service asks for time":  {due(infrav1.ThrottledReason, 5*time.Minute), 5 * time.Minute},
+		"it asks for too little":     {due(infrav1.ThrottledReason, time.Second), 10 * time.Second},
 		"the wait was given":         {waiting{7 * time.Minute}, 7 * time.Minute},
 		"the wait is too long":       {waiting{24 * time.Hour}, time.Hour},
 		"the workqueue has to retry": {conflict, 0},
@@ -183,6 +186,18 @@ func TestTheEarliestNextPassCounts(t *testing.T) {
 
 func TestIntervalsHaveDefaults(t *testing.T) {
 	NewWithT(t).Expect(phases.Intervals{}.WithDefaults()).To(Equal(phases.Intervals{
-		Poll: time.Minute, Retry: 10 * time.Second, Progress: 10 * time.Second,
+		Poll: time.Minute, Retry: 10 * time.Second, Progress: 10 * time.Second, Outside: time.Minute,
 	}))
+}
+
+func TestAPassAtRestAsksForTheNextOneOnlyIfNoOtherWasAskedFor(t *testing.T) {
+	g := NewWithT(t)
+	s := newScope()
+	s.Rest()
+	g.Expect(s.Result().RequeueAfter).To(BeNumerically("~", time.Hour, 6*time.Minute))
+
+	s = newScope()
+	s.Requeue(5 * time.Hour)
+	s.Rest()
+	g.Expect(s.Result().RequeueAfter).To(BeNumerically(">=", 5*time.Hour), "the service asked for that")
 }

@@ -31,27 +31,28 @@ func (s *Scheduler) facts(ctx context.Context, request Request, now time.Time) (
 		FailureDomain: request.FailureDomain,
 	}
 	for _, shape := range request.Spec.Shapes {
-		facts.Shapes = append(facts.Shapes, placement.ShapeOf(request.Spec, shape))
+		facts.Shapes = append(facts.Shapes, s.reservations.shapeOf(request.Spec, shape))
 	}
-	for _, listed := range request.InfraCluster.Spec.Accounts {
-		account, shortages, err := s.accountFacts(ctx, request, listed, now)
+	objects := make([]infrav1.OCIAccount, len(request.InfraCluster.Spec.Accounts))
+	for i, listed := range request.InfraCluster.Spec.Accounts {
+		account, shortages, err := s.accountFacts(ctx, request, listed, &objects[i], now)
 		if err != nil {
 			return placement.Facts{}, err
 		}
 		facts.Accounts = append(facts.Accounts, account)
 		facts.Shortages = append(facts.Shortages, shortages...)
 	}
-	return facts, s.addMachines(ctx, request, &facts)
+	return facts, s.addMachines(ctx, request, objects, &facts)
 }
 
-// accountFacts are what is known of an account, but for its machines, and its shortages.
+// accountFacts reads an account, and are what is known of it, but for its machines, and its
+// shortages.
 func (s *Scheduler) accountFacts(
-	ctx context.Context, request Request, listed infrav1.ClusterAccount, now time.Time,
+	ctx context.Context, request Request, listed infrav1.ClusterAccount, account *infrav1.OCIAccount, now time.Time,
 ) (placement.Account, []infrav1.Shortage, error) {
 	out := placement.Account{
 		Name: listed.Name, Selected: true, ControlPlane: listed.ControlPlane == nil || *listed.ControlPlane, Weight: listed.Weight,
 	}
-	account := &infrav1.OCIAccount{}
 	if err := s.options.Client.Get(ctx, client.ObjectKey{Name: listed.Name}, account); client.IgnoreNotFound(err) != nil {
 		return out, nil, fmt.Errorf("reading OCIAccount %s: %w", listed.Name, err)
 	}
@@ -94,7 +95,7 @@ func (s *Scheduler) accountFacts(
 			out.Used = append(out.Used, useOf(other, true))
 		}
 	}
-	return out, s.options.Pollers.Shortages(account).For(request.Key.String(), now), nil
+	return out, s.options.Pollers.Shortages(account).For(request.Key.String(), request.sizeIn, now), nil
 }
 
 // awaitFirstPoll keeps anything from being placed in an account of which this process has seen

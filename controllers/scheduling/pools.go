@@ -14,6 +14,7 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/placement"
 )
 
@@ -47,6 +48,11 @@ type grant struct {
 // says why the pool cannot be as large as wanted. What OCI keeps already is never taken back.
 func (s *Scheduler) Resize(ctx context.Context, pool Pool, wanted int) (int, *Refusal, error) {
 	now := s.options.Clock()
+	if wanted > pool.Size {
+		if err := s.learnSizes(ctx, []string{pool.Account}, pool.Key.Namespace, pool.Machine.Shapes, now); err != nil {
+			return 0, nil, err
+		}
+	}
 	s.reservations.deciding.Lock()
 	defer s.reservations.deciding.Unlock()
 	of, err := s.account(ctx, pool.Account)
@@ -63,11 +69,14 @@ func (s *Scheduler) Resize(ctx context.Context, pool Pool, wanted int) (int, *Re
 		return 0, nil, waitFor(feed.Slow+time.Second, "Waiting for account %s to be polled", pool.Account)
 	}
 	facts := placement.Facts{Accounts: []placement.Account{{Name: pool.Account, Budget: placement.BudgetOf(of.Spec.Budget)}}}
-	unseen, err := s.addUsage(ctx, pool, &facts)
+	unseen, err := s.addUsage(ctx, pool, of, &facts)
 	if err != nil {
 		return 0, nil, err
 	}
-	more, why := facts.Accounts[0].Room(shapeOf(pool), int64(wanted-pool.Size))
+	if why := facts.Accounts[0].Unsized(s.shapeOf(pool)); why != "" {
+		return pool.Size, s.refusePool(pool, pool.Size, wanted, infrav1.ShapeUnknownReason, why), nil
+	}
+	more, why := facts.Accounts[0].Room(s.shapeOf(pool), int64(wanted-pool.Size))
 	granted.size += int(more)
 	if more > 0 {
 		granted.unseen, granted.at = unseen+int(more), now
@@ -76,18 +85,21 @@ func (s *Scheduler) Resize(ctx context.Context, pool Pool, wanted int) (int, *Re
 	if why == "" {
 		return granted.size, nil, nil
 	}
-	return granted.size, s.refusePool(pool.Account, granted.size, wanted, why), nil
+	return granted.size, s.refusePool(pool, granted.size, wanted, infrav1.BudgetExceededReason, why), nil
 }
 
 // refusePool says why a pool is smaller than wanted.
-func (s *Scheduler) refusePool(account string, size, wanted int, why string) *Refusal {
+func (s *Scheduler) refusePool(pool Pool, size, wanted int, reason, why string) *Refusal {
+	// What is freed changes the account's status, which wakes the pool; this is for the case that
+	// it does not.
 	wait := 5 * s.options.PollInterval
+	remedy := "raise its spec.budget, or delete machines in it; or wait: the next try is when something is freed, or at the latest in " + wait.String()
+	if reason == infrav1.ShapeUnknownReason {
+		wait, remedy = s.options.PollInterval, unsizedRemedy
+	}
 	return &Refusal{
-		Reason: infrav1.BudgetExceededReason,
-		Message: fmt.Sprintf("OCIAccount %s has room for %d of %d instances: %s. What helps: raise its spec.budget, or delete machines in it; "+
-			"or wait: the next try is when something is freed, or at the latest in %s", account, size, wanted, why, wait),
-		// What is freed changes the account's status, which wakes the pool; this is for the case
-		// that it does not.
+		Reason:     reason,
+		Message:    fmt.Sprintf("OCIAccount %s has room for %d of %d instances: %s. What helps: %s", pool.Account, size, wanted, why, remedy),
 		RetryAfter: wait,
 	}
 }
@@ -108,7 +120,7 @@ func (s *Scheduler) settle(pool Pool, book *feed.Book) grant {
 
 // addUsage adds what machines and pools use of the one account, as OCI's size of the pool has it,
 // and returns how many instances of the pool polls have yet to show.
-func (s *Scheduler) addUsage(ctx context.Context, pool Pool, facts *placement.Facts) (unseen int, err error) {
+func (s *Scheduler) addUsage(ctx context.Context, pool Pool, of *infrav1.OCIAccount, facts *placement.Facts) (unseen int, err error) {
 	if err := s.observeAll(ctx); err != nil {
 		return 0, err
 	}
@@ -118,7 +130,7 @@ func (s *Scheduler) addUsage(ctx context.Context, pool Pool, facts *placement.Fa
 		return 0, err
 	}
 	others := slices.DeleteFunc(pools, func(other Pool) bool { return other.Key == pool.Key })
-	return s.addStrays(ctx, "", &facts.Accounts[0], append(others, pool), pool.Key)
+	return s.addStrays(ownership.Mark{}, of, &facts.Accounts[0], append(others, pool), pool.Key), nil
 }
 
 // pools are all pools that there are. Grants of others are forgotten.

@@ -4,12 +4,15 @@
 package scheduling
 
 import (
+	"maps"
+	"slices"
 	"sync"
 
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/placement"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 )
@@ -26,18 +29,22 @@ type reservations struct {
 
 	mu       sync.Mutex
 	machines map[client.ObjectKey]machine
-	// used is what machines use of each account; tagged are the machines in it, by identity; placed
-	// are those of each cluster.
+	// used is what machines use of each account; marked is that by what instances of theirs are
+	// tagged with; placed are those of each cluster.
 	used   map[string]map[placement.Use]placement.Size
-	tagged map[string]map[string]int
+	marked map[string]map[ownership.Mark]placement.Size
 	placed map[client.ObjectKey]map[placement.Placed]int
+	// moves count, by account, how often what machines count for has changed.
+	moves map[string]uint64
+	// sizes are those of shapes that are not flexible, as far as they are known.
+	sizes placement.Sizes
 }
 
 // machine is where a machine counts.
 type machine struct {
-	identity string
-	cluster  client.ObjectKey
-	group    string
+	mark    ownership.Mark
+	cluster client.ObjectKey
+	group   string
 	// leaving says that it is being deleted: it uses what it uses, but for the spread it has left.
 	leaving bool
 	// recorded is what its status shows; reserved is what was decided after that.
@@ -48,21 +55,33 @@ type machine struct {
 type share struct {
 	at   infrav1.Placement
 	size placement.Size
+	// unsized says that OCPUs and memory are not known.
+	unsized bool
 }
 
-func shareAt(at infrav1.Placement, spec infrav1.OCIMeshMachineSpec) share {
-	return share{at, placement.ShapeNamed(spec, at.Shape).Size}
+func (r *reservations) shareAt(at infrav1.Placement, spec infrav1.OCIMeshMachineSpec) share {
+	shape := placement.ShapeNamed(spec, at.Shape, r.sizes)
+	return share{at, shape.Size, shape.Unsized}
+}
+
+// use is what the sums are kept by.
+func (s share) use() placement.Use {
+	use := placement.Use{AvailabilityDomain: s.at.AvailabilityDomain, Family: placement.Family(s.at.Shape)}
+	if s.unsized {
+		use.Unsized = s.at.Shape
+	}
+	return use
 }
 
 // observe takes over what a machine's object shows.
 func (r *reservations) observe(object *infrav1.OCIMeshMachine) {
 	r.change(client.ObjectKeyFromObject(object), func(m *machine) {
-		if id := identity.Of(object); m.identity != id {
-			*m = machine{identity: id}
+		if mark := identity.OfMachine(object).Mark(); m.mark != mark {
+			*m = machine{mark: mark}
 		}
 		m.cluster = client.ObjectKey{Namespace: object.Namespace, Name: object.Labels[clusterv1.ClusterNameLabel]}
 		m.group, m.leaving = groupOf(object.Labels), !object.DeletionTimestamp.IsZero()
-		m.recorded = shareAt(object.Status.Placement, object.Spec)
+		m.recorded = r.shareAt(object.Status.Placement, object.Spec)
 	})
 }
 
@@ -70,11 +89,11 @@ func (r *reservations) observe(object *infrav1.OCIMeshMachine) {
 func (r *reservations) reserve(request Request, at infrav1.Placement) {
 	r.change(request.Key, func(m *machine) {
 		// What was seen of it may be newer than the request.
-		if m.identity == "" {
-			m.identity, m.cluster, m.group = request.Identity, request.Cluster, groupOf(request.Labels)
-			m.recorded = shareAt(request.Recorded, request.Spec)
+		if m.mark == (ownership.Mark{}) {
+			m.mark, m.cluster, m.group = request.mark(), request.Cluster, groupOf(request.Labels)
+			m.recorded = r.shareAt(request.Recorded, request.Spec)
 		}
-		m.reserved = shareAt(at, request.Spec)
+		m.reserved = r.shareAt(at, request.Spec)
 	})
 }
 
@@ -87,7 +106,12 @@ func (r *reservations) release(key client.ObjectKey) {
 func (r *reservations) forget(key client.ObjectKey) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.drop(key)
+}
+
+func (r *reservations) drop(key client.ObjectKey) {
 	r.count(r.machines[key], -1)
+	r.moved(r.machines[key], machine{})
 	delete(r.machines, key)
 }
 
@@ -98,21 +122,20 @@ func (r *reservations) placement(key client.ObjectKey) infrav1.Placement {
 	return r.machines[key].newest().at
 }
 
-// has tells whether a machine with the identity is in the account.
-func (r *reservations) has(account, identity string) bool {
+// counted is what the machine counts for in the account that instances are tagged with.
+func (r *reservations) counted(account string, mark ownership.Mark) placement.Size {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.tagged[account][identity] > 0
+	return r.marked[account][mark]
 }
 
 // keepOnly lets go of all machines but those.
 func (r *reservations) keepOnly(present map[client.ObjectKey]bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for key, m := range r.machines {
+	for key := range r.machines {
 		if !present[key] {
-			r.count(m, -1)
-			delete(r.machines, key)
+			r.drop(key)
 		}
 	}
 }
@@ -138,10 +161,74 @@ func (r *reservations) addTo(facts *placement.Facts, but, cluster client.ObjectK
 	}
 }
 
+// shapeOf is a shape of a machine with its size, as far as that is known.
+func (r *reservations) shapeOf(spec infrav1.OCIMeshMachineSpec, shape infrav1.Shape) placement.Shape {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return placement.ShapeOf(spec, shape, r.sizes)
+}
+
+// unsized are those of the shapes whose size is not known, each once.
+func (r *reservations) unsized(shapes []string) []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	slices.Sort(shapes)
+	return slices.DeleteFunc(slices.Compact(shapes), func(name string) bool {
+		_, known := r.sizes[name]
+		return known || placement.IsFlexible(name)
+	})
+}
+
+// unsizedThere are the shapes of the machines whose size is not known.
+func (r *reservations) unsizedThere() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var names []string
+	for _, uses := range r.used {
+		for use := range uses {
+			if use.Unsized != "" {
+				names = append(names, use.Unsized)
+			}
+		}
+	}
+	return names
+}
+
+// learn takes over sizes of shapes, and corrects the sums of machines that have them.
+func (r *reservations) learn(sizes placement.Sizes) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.sizes == nil {
+		r.sizes = placement.Sizes{}
+	}
+	maps.Copy(r.sizes, sizes)
+	for key, m := range r.machines {
+		recorded, reserved := m.recorded.sized(sizes), m.reserved.sized(sizes)
+		if recorded != m.recorded || reserved != m.reserved {
+			before := m
+			r.count(m, -1)
+			m.recorded, m.reserved = recorded, reserved
+			r.machines[key] = m
+			r.count(m, 1)
+			r.moved(before, m)
+		}
+	}
+}
+
+// sized is the share with OCPUs and memory, if these are told now.
+func (s share) sized(sizes placement.Sizes) share {
+	size, told := sizes[s.at.Shape]
+	if s.unsized && told {
+		s.size.OCPUs, s.size.MemoryGB, s.unsized = size.OCPUs, size.MemoryGB, false
+	}
+	return s
+}
+
 func (r *reservations) change(key client.ObjectKey, change func(*machine)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	m := r.machines[key]
+	before := m
 	r.count(m, -1)
 	change(&m)
 	if m.reserved.at.Attempt <= m.recorded.at.Attempt {
@@ -152,12 +239,45 @@ func (r *reservations) change(key client.ObjectKey, change func(*machine)) {
 	}
 	r.machines[key] = m
 	r.count(m, 1)
+	r.moved(before, m)
+}
+
+// moved notes the accounts in which a machine counts for more or less than before.
+func (r *reservations) moved(before, after machine) {
+	if r.moves == nil {
+		r.moves = map[string]uint64{}
+	}
+	for _, m := range []machine{before, after} {
+		for _, s := range []share{m.recorded, m.reserved} {
+			if account := s.at.Account; before.sizeIn(account) != after.sizeIn(account) || before.mark != after.mark {
+				r.moves[account]++
+			}
+		}
+	}
+}
+
+// sizeIn is what the machine counts for in the account.
+func (m machine) sizeIn(account string) placement.Size {
+	var size placement.Size
+	for _, s := range []share{m.recorded, m.reserved} {
+		if s.at.Account == account {
+			size = size.Plus(s.size)
+		}
+	}
+	return size
+}
+
+// movesIn changes with what machines count for in the account.
+func (r *reservations) movesIn(account string) uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.moves[account]
 }
 
 // count adds the machine to the sums, or takes it away.
 func (r *reservations) count(m machine, sign int) {
 	if r.used == nil {
-		r.used, r.tagged = map[string]map[placement.Use]placement.Size{}, map[string]map[string]int{}
+		r.used, r.marked = map[string]map[placement.Use]placement.Size{}, map[string]map[ownership.Mark]placement.Size{}
 		r.placed = map[client.ObjectKey]map[placement.Placed]int{}
 	}
 	// A machine that moves from one place to another may be launched in either until that is
@@ -166,12 +286,8 @@ func (r *reservations) count(m machine, sign int) {
 		if s.at.Account == "" {
 			continue
 		}
-		use := placement.Use{AvailabilityDomain: s.at.AvailabilityDomain, Family: placement.Family(s.at.Shape)}
-		sums := inner(r.used, s.at.Account)
-		if sums[use] = sums[use].Plus(s.size.Times(int64(sign))); sums[use] == (placement.Size{}) {
-			delete(sums, use)
-		}
-		add(inner(r.tagged, s.at.Account), m.identity, sign)
+		sum(inner(r.used, s.at.Account), s.use(), s.size.Times(int64(sign)))
+		sum(inner(r.marked, s.at.Account), m.mark, s.size.Times(int64(sign)))
 	}
 	if at := m.newest().at; at.Account != "" && !m.leaving {
 		add(inner(r.placed, m.cluster), placement.Placed{
@@ -194,6 +310,13 @@ func inner[K, L comparable, V any](of map[K]map[L]V, key K) map[L]V {
 		of[key] = map[L]V{}
 	}
 	return of[key]
+}
+
+// sum adds up, and keeps nothing that is 0.
+func sum[K comparable](sums map[K]placement.Size, key K, size placement.Size) {
+	if sums[key] = sums[key].Plus(size); sums[key] == (placement.Size{}) {
+		delete(sums, key)
+	}
 }
 
 // add counts, and keeps nothing that is 0.

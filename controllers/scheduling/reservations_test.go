@@ -17,6 +17,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/placement"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 )
 
 var (
@@ -76,8 +77,9 @@ func TestADecisionCountsUntilItIsWrittenOrTakenBack(t *testing.T) {
 	used, placed = r.tells(nobodysName)
 	g.Expect(used).To(Equal(map[string]int64{"alice": 2, "bob": 2}), "it may be launched in either")
 	g.Expect(placed).To(Equal(map[string]int{"bob": 1}))
-	g.Expect(r.has("alice", "uid-worker")).To(BeTrue())
-	g.Expect(r.has("bob", "uid-worker")).To(BeTrue())
+	mark := identity.OfMachine(own).Mark()
+	g.Expect(r.counted("alice", mark).Instances).To(BeEquivalentTo(1))
+	g.Expect(r.counted("bob", mark).Instances).To(BeEquivalentTo(1))
 
 	r.release(key)
 	used, _ = r.tells(nobodysName)
@@ -92,7 +94,7 @@ func TestADecisionCountsUntilItIsWrittenOrTakenBack(t *testing.T) {
 	r.forget(key)
 	used, _ = r.tells(nobodysName)
 	g.Expect(used).To(BeEmpty())
-	g.Expect(r.has("alice", "uid-worker")).To(BeFalse())
+	g.Expect(r.counted("alice", mark)).To(BeZero())
 }
 
 func TestAMachineThatWasMadeAnewHasNothingReserved(t *testing.T) {
@@ -133,7 +135,7 @@ func TestAfterAnyChangesTheSumsAreThoseOfTheMachinesThere(t *testing.T) {
 		again.change(key, func(other *machine) { *other = m })
 	}
 	g.Expect(r.used).To(Equal(again.used))
-	g.Expect(r.tagged).To(Equal(again.tagged))
+	g.Expect(r.marked).To(Equal(again.marked))
 	r.keepOnly(nil)
 	used, placed := r.tells(nobodysName)
 	g.Expect(used).To(BeEmpty())

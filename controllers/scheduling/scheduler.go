@@ -21,6 +21,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/capacity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/image"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/placement"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
@@ -71,8 +72,11 @@ type Scheduler struct {
 	options      Options
 	reservations reservations
 	images       images
-	// grants are the sizes that pools were allowed; whoever decides holds reservations.deciding.
-	grants map[client.ObjectKey]grant
+	shapeLists   shapeLists
+	// grants are the sizes that pools were allowed; strayLists are by account. Whoever decides
+	// holds reservations.deciding.
+	grants     map[client.ObjectKey]grant
+	strayLists map[string]strayList
 	// watch keeps the reservations up to date; nil without a manager.
 	watch toolscache.ResourceEventHandlerRegistration
 }
@@ -108,6 +112,19 @@ type Request struct {
 	// Cluster names the Cluster, InfraCluster is its infrastructure.
 	Cluster      client.ObjectKey
 	InfraCluster *infrav1.OCIMeshCluster
+}
+
+// mark is what instances of the machine are tagged with.
+func (r Request) mark() ownership.Mark {
+	return ownership.Machine(r.Identity, r.Key.Namespace, r.Key.Name).Mark()
+}
+
+func (r Request) sizeIn(shape string) capacity.Size { return SizeIn(r.Spec, shape) }
+
+// SizeIn is what a machine asks of a shape.
+func SizeIn(spec infrav1.OCIMeshMachineSpec, shape string) capacity.Size {
+	size := placement.ShapeNamed(spec, shape, nil).Size
+	return capacity.Size{OCPUs: size.OCPUs, MemoryGB: size.MemoryGB}
 }
 
 // Placement is where a machine goes.
@@ -164,6 +181,13 @@ func (s *Scheduler) checkBehind(ctx context.Context, request Request) error {
 // like one without room; one that does not answer is waited for. Each time is a decision of its
 // own, since what was not reserved may be gone.
 func (s *Scheduler) schedule(ctx context.Context, request Request, now time.Time) (Placement, *Refusal, error) {
+	var accounts []string
+	for _, listed := range request.InfraCluster.Spec.Accounts {
+		accounts = append(accounts, listed.Name)
+	}
+	if err := s.learnSizes(ctx, accounts, request.Key.Namespace, request.Spec.Shapes, now); err != nil {
+		return Placement{}, nil, err
+	}
 	var unsuitable []placement.Place
 	var problems []error
 	for {

@@ -18,6 +18,8 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/capacity"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
 )
 
@@ -149,7 +151,7 @@ func TestWhyThereIsNoPlace(t *testing.T) {
 		},
 		"the account is not there": {
 			func(w *world, _ *Request) { w.cluster.Spec.Accounts[0].Name = "carol" }, infrav1.NoAccountReason,
-			"No account can take the machine: carol: there is no OCIAccount carol: create it, or take it off the list of accounts", time.Minute,
+			"No account can take the machine: carol: OCIAccount carol does not exist: create it, or remove it from the list of accounts", time.Minute,
 		},
 		"the network is not ready": {
 			func(w *world, _ *Request) { w.cluster.Status.Accounts = nil }, infrav1.NoAccountReason,
@@ -169,7 +171,7 @@ func TestWhyThereIsNoPlace(t *testing.T) {
 		"there was no room": {
 			func(w *world, _ *Request) {
 				place := PlaceOf(infrav1.Placement{Account: "alice"})
-				w.scheduler.options.Pollers.Shortages(w.accounts[0]).Record(place, cloud.OutOfCapacity, w.now())
+				w.scheduler.options.Pollers.Shortages(w.accounts[0]).Record(place, capacity.Size{OCPUs: 1, MemoryGB: 6}, cloud.OutOfCapacity, w.now())
 			}, infrav1.NoCapacityReason,
 			"No account can take the machine: alice ", 5 * time.Minute,
 		},
@@ -234,4 +236,40 @@ func TestAccountsAreSelected(t *testing.T) {
 		g.Expect(err).NotTo(HaveOccurred(), name)
 		g.Expect(selected).To(Equal(test.selected), name)
 	}
+}
+
+// An instance with a machine's tag counts once: as a stray, or with its machine.
+func TestAnInstanceCountsOnceWhetherItsMachineKnowsItOrNot(t *testing.T) {
+	g := NewWithT(t)
+	w := newWorld(t, nil, "alice")
+	own, other := w.request("own"), w.request("other")
+	w.written(other, Placement{})
+	fits := func(request Request, budget int32) bool {
+		w.budget(0, instances(budget))
+		_, refusal, err := w.scheduler.Schedule(t.Context(), request)
+		g.Expect(err).NotTo(HaveOccurred())
+		w.scheduler.Cancel(t.Context(), request.Key)
+		return refusal == nil
+	}
+	shown := shows{{
+		Resource: oci.Resource{ID: "instance", State: oci.StateRunning, Tags: map[string]string{
+			infrav1.MachineUIDTag: own.Identity, infrav1.MachineNameTag: own.Key.String(),
+		}},
+		Shape: arm, OCPUs: 2, MemoryGB: 12,
+	}}
+	w.written(own, Placement{})
+	g.Expect(fits(other, 1)).To(BeTrue())
+	w.polled(t, shown)
+	g.Expect(fits(other, 1)).To(BeFalse(), "its machine has lost its status")
+	g.Expect(fits(own, 1)).To(BeTrue(), "it is the machine's own")
+	w.polled(t, nil)
+	g.Expect(fits(other, 1)).To(BeTrue(), "it is gone")
+	w.polled(t, shown)
+
+	w.written(own, Placement{Placement: at(1, "alice")})
+	g.Expect(fits(other, 1)).To(BeFalse())
+	g.Expect(fits(other, 2)).To(BeTrue(), "with its machine")
+	delete(w.all, idOf(own.Key, machineIn("own", infrav1.Placement{})))
+	g.Expect(fits(other, 1)).To(BeFalse(), "its machine is gone, and it is not")
+	g.Expect(fits(other, 2)).To(BeTrue())
 }

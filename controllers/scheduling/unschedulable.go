@@ -14,6 +14,9 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 )
 
+// unsizedRemedy is what a person can do where OCI does not tell the size of a shape.
+const unsizedRemedy = "bound instances of the family rather than OCPUs and memory, or use a shape of the account's region"
+
 // maxMessage bounds what a condition lists.
 const maxMessage = 1024
 
@@ -36,14 +39,15 @@ func refuse(failureDomain string, decision placement.Decision, problems []error,
 	}
 	short, budget, limit := causes(decision, placement.Short), causes(decision, placement.OverBudget), causes(decision, placement.OverLimit)
 	images := messagesOf(problems)
-	all := slices.Concat(short, budget, limit, images, causes(decision, placement.AccountNotReady))
+	unsized := causes(decision, placement.SizeUnknown)
+	all := slices.Concat(short, budget, limit, unsized, images, causes(decision, placement.AccountNotReady))
 	wait, reason, remedies := poll, infrav1.NoCapacityReason, remediesFor(decision)
 	switch {
 	case len(short) > 0:
 		next := decision.NextTry()
 		wait = max(time.Second, next.Sub(now))
 		remedies = append(remedies, "or wait: the next try is at "+next.UTC().Format(time.RFC3339))
-		if len(images) > 0 {
+		if len(images)+len(unsized) > 0 {
 			// Whoever adds an image is not seen.
 			wait = min(wait, poll)
 		}
@@ -51,12 +55,14 @@ func refuse(failureDomain string, decision placement.Decision, problems []error,
 		if len(budget) > 0 {
 			reason = infrav1.BudgetExceededReason
 		}
-		if len(images) == 0 {
+		if len(images)+len(unsized) == 0 {
 			// What is freed changes the account's status, which wakes the machine; this is for the
 			// case that it does not.
 			wait = 5 * poll
 		}
 		remedies = append(remedies, fmt.Sprintf("or wait: the next try is when something is freed, or at the latest in %s", wait))
+	case len(unsized) > 0:
+		reason = infrav1.ShapeUnknownReason
 	case len(images) > 0:
 		reason = access.AsProblem(problems[0]).Reason
 	default:
@@ -80,6 +86,9 @@ func remediesFor(decision placement.Decision) []string {
 	if accounts := accountsWith(decision, placement.OverLimit); len(accounts) > 0 {
 		remedies = append(remedies,
 			fmt.Sprintf("ask Oracle for a higher limit of account %s, or delete instances in it", strings.Join(accounts, " or ")))
+	}
+	if len(accountsWith(decision, placement.SizeUnknown)) > 0 {
+		remedies = append(remedies, unsizedRemedy)
 	}
 	if len(remedies)+len(accountsWith(decision, placement.Short)) > 0 {
 		remedies = append(remedies, "add accounts to the OCIMeshCluster", "allow other shapes")
@@ -114,7 +123,7 @@ func causes(decision placement.Decision, reasons ...placement.RejectionReason) [
 // causeOf names the place as far as the cause depends on it.
 func causeOf(rejection placement.Rejection) string {
 	words := []string{rejection.Account, rejection.AvailabilityDomain, rejection.FaultDomain, rejection.Shape}
-	if rejection.Reason == placement.OverBudget {
+	if rejection.Reason == placement.OverBudget || rejection.Reason == placement.SizeUnknown {
 		words = words[:1]
 	}
 	words = slices.DeleteFunc(words, func(word string) bool { return word == "" })

@@ -23,6 +23,7 @@ func TestTheReasonIsTheCauseThatIsEasiestToResolve(t *testing.T) {
 	budget := placement.Rejection{Place: place("bob"), Reason: placement.OverBudget, Message: "its budget has 0 of 2 left"}
 	limit := placement.Rejection{Place: place("carol"), Reason: placement.OverLimit, Message: "OCI's limit is 2"}
 	dead := placement.Rejection{Place: placement.Place{Account: "dave"}, Reason: placement.AccountNotReady, Message: "the key was revoked"}
+	unsized := placement.Rejection{Place: place("grace"), Reason: placement.SizeUnknown, Message: "OCI has not told the size"}
 	other := placement.Rejection{Place: placement.Place{Account: "erin"}, Reason: placement.NotSelected, Message: "left out"}
 	noImage := &access.Problem{Reason: infrav1.ImageNotFoundReason, Message: "frank: there is no image"}
 	const (
@@ -61,6 +62,10 @@ func TestTheReasonIsTheCauseThatIsEasiestToResolve(t *testing.T) {
 		"a limit is Oracle's to raise": {
 			[]placement.Rejection{limit, dead}, nil, "NoCapacity",
 			inCarol + "; dave: the key was revoked. What helps: " + ask + "; " + more + "; " + later + "5m0s", 5 * time.Minute,
+		},
+		"a size is not known": {
+			[]placement.Rejection{unsized, dead}, nil, "ShapeUnknown",
+			"grace: OCI has not told the size; dave: the key was revoked. What helps: " + unsizedRemedy + "; " + more, time.Minute,
 		},
 		"an image is missing": {
 			[]placement.Rejection{dead}, []error{noImage}, "ImageNotFound", "frank: there is no image; dave: the key was revoked", time.Minute,

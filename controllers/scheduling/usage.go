@@ -12,13 +12,15 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/placement"
 )
 
 // addMachines adds what is placed: the cluster's other machines, which the machine is spread among,
 // and what machines of all clusters use of the accounts or have reserved.
-func (s *Scheduler) addMachines(ctx context.Context, request Request, facts *placement.Facts) error {
+func (s *Scheduler) addMachines(ctx context.Context, request Request, objects []infrav1.OCIAccount, facts *placement.Facts) error {
 	if err := s.observeAll(ctx); err != nil {
 		return err
 	}
@@ -28,9 +30,7 @@ func (s *Scheduler) addMachines(ctx context.Context, request Request, facts *pla
 		return err
 	}
 	for i := range facts.Accounts {
-		if _, err := s.addStrays(ctx, request.Identity, &facts.Accounts[i], pools, client.ObjectKey{}); err != nil {
-			return err
-		}
+		s.addStrays(request.mark(), &objects[i], &facts.Accounts[i], pools, client.ObjectKey{})
 	}
 	return nil
 }
@@ -85,18 +85,15 @@ func (s *Scheduler) observeAll(ctx context.Context) error {
 	return nil
 }
 
-// addStrays adds instances with a machine's or a machine pool's tag that are of no machine in
-// sight: of one that lost its status, of another manager, or of a pool. They count for the budget,
-// as do instances of pools that polls have yet to show; unseen is how many of those are one pool's.
+// addStrays adds what instances with a machine's or a machine pool's tag use that no machine counts
+// for: those of a machine that lost its status, of another manager, or of a pool. They count for
+// the budget, as do instances of pools that polls have yet to show; unseen is how many of those are
+// one pool's.
 func (s *Scheduler) addStrays(
-	ctx context.Context, identity string, account *placement.Account, pools []Pool, one client.ObjectKey,
-) (unseen int, err error) {
+	own ownership.Mark, of *infrav1.OCIAccount, account *placement.Account, pools []Pool, one client.ObjectKey,
+) (unseen int) {
 	if account.Budget.Families == nil && account.Budget.VolumeGB == nil {
-		return 0, nil
-	}
-	of, err := s.account(ctx, account.Name)
-	if err != nil {
-		return 0, err
+		return 0
 	}
 	book := s.options.Pollers.Book(of)
 	seen := map[string]*members{}
@@ -104,11 +101,15 @@ func (s *Scheduler) addStrays(
 	for _, pool := range pools {
 		if pool.Account == account.Name {
 			seen[pool.Identity] = &members{}
-			volumes[pool.Identity] = shapeOf(pool).Size.VolumeGB
+			volumes[pool.Identity] = s.shapeOf(pool).Size.VolumeGB
 		}
 	}
-	for _, stray := range book.Strays(func(tagged string) bool { return tagged == identity || s.reservations.has(account.Name, tagged) }) {
-		use := useOf(stray, false)
+	for _, stray := range s.strays(account.Name, book) {
+		if own != (ownership.Mark{}) && ownership.MachineIn(stray.Tags) == own {
+			continue
+		}
+		use := useOf(stray.Instance, false)
+		use.Size = stray.Size
 		if pool := stray.Tags[infrav1.MachinePoolUIDTag]; seen[pool] != nil {
 			seen[pool].add(stray.State)
 			use.Size.VolumeGB = volumes[pool]
@@ -123,16 +124,39 @@ func (s *Scheduler) addStrays(
 		if pool.Key == one {
 			unseen = number
 		}
-		if shape := shapeOf(pool); number > 0 {
-			account.Used = append(account.Used, placement.Use{Family: placement.Family(shape.Name), Size: shape.Size.Times(int64(number))})
+		if number > 0 {
+			account.Used = append(account.Used, useBy(s.shapeOf(pool), number))
 		}
 	}
-	return unseen, nil
+	return unseen
+}
+
+// strayList are the strays of an account, as polls and reservations had them.
+type strayList struct {
+	book      *feed.Book
+	polled    uint64
+	moves     uint64
+	instances []feed.Uncounted
+}
+
+// strays looks through the account's instances only if these, or the machines there, are others
+// than at the decision before.
+func (s *Scheduler) strays(account string, book *feed.Book) []feed.Uncounted {
+	now := strayList{book: book, polled: book.Version(), moves: s.reservations.movesIn(account)}
+	if known := s.strayLists[account]; known.book == now.book && known.polled == now.polled && known.moves == now.moves {
+		return known.instances
+	}
+	now.instances = book.Uncounted(func(mark ownership.Mark) placement.Size { return s.reservations.counted(account, mark) })
+	if s.strayLists == nil {
+		s.strayLists = map[string]strayList{}
+	}
+	s.strayLists[account] = now
+	return now.instances
 }
 
 // shapeOf is the shape of a pool's machines.
-func shapeOf(pool Pool) placement.Shape {
-	return placement.ShapeOf(pool.Machine, pool.Machine.Shapes[0])
+func (s *Scheduler) shapeOf(pool Pool) placement.Shape {
+	return s.reservations.shapeOf(pool.Machine, pool.Machine.Shapes[0])
 }
 
 // useOf is what an instance uses.
@@ -141,6 +165,15 @@ func useOf(seen oci.Instance, others bool) placement.Use {
 		AvailabilityDomain: seen.AvailabilityDomain, Family: placement.Family(seen.Shape), Others: others,
 		Size: placement.SizeOf(seen.OCPUs, seen.MemoryGB),
 	}
+}
+
+// useBy is what so many instances of a shape use, wherever they are.
+func useBy(shape placement.Shape, number int) placement.Use {
+	use := placement.Use{Family: placement.Family(shape.Name), Size: shape.Size.Times(int64(number))}
+	if shape.Unsized {
+		use.Unsized = shape.Name
+	}
+	return use
 }
 
 // limitsOf are OCI's limits of the shapes' families, as the account's controller has read them.

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -21,6 +20,7 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 )
 
@@ -158,7 +158,7 @@ func (r *Reconciler) clustersOf(ctx context.Context, reader client.Reader, tn *i
 	}
 	elsewhere := map[string]bool{}
 	for i := range tailnets.Items {
-		elsewhere[tailnets.Items[i].Name] = serverOf(&tailnets.Items[i]) != serverOf(tn)
+		elsewhere[tailnets.Items[i].Name] = tailnetnode.ServerOf(&tailnets.Items[i]) != tailnetnode.ServerOf(tn)
 	}
 	all := &infrav1.OCIMeshClusterList{}
 	if err := reader.List(ctx, all); err != nil {
@@ -172,15 +172,6 @@ func (r *Reconciler) clustersOf(ctx context.Context, reader client.Reader, tn *i
 		}
 	}
 	return out, nil
-}
-
-// serverOf tells control servers apart. Several Tailnets may be of one.
-func serverOf(tn *infrav1.Tailnet) string {
-	url := tn.Spec.APIURL
-	if url == "" {
-		url = tn.Spec.LoginServer
-	}
-	return strings.TrimRight(url, "/")
 }
 
 // pausedOf names the first of the clusters that are here and paused. Those that may not use the

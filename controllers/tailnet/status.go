@@ -5,6 +5,7 @@ package tailnet
 
 import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/cluster-api/util/conditions"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
@@ -19,15 +20,24 @@ const maxUsers = 64
 // updateStatus writes what the phases found out. The list of addresses is not touched: see package
 // vip.
 func (r *Reconciler) updateStatus(s *scope) {
-	s.tailnet.Status.Users = s.users[:min(maxUsers, len(s.users))]
+	if s.users != nil {
+		s.tailnet.Status.Users = s.users[:min(maxUsers, len(s.users))]
+	}
 	// A stray keeps nothing from working: it is no part of Ready.
 	r.updateStrays(s)
-	report.Set(s.tailnet, report.Deleting(s.tailnet, s.waitsFor), s.credentialsValid())
+	report.Set(s.tailnet,
+		report.Deleting(s.tailnet, s.Deletion),
+		s.Found(infrav1.CredentialsValidCondition, s.credentialsValid),
+	)
 }
 
+// credentialsValid leaves the condition as it is if the pass did not get to the check.
 func (s *scope) credentialsValid() metav1.Condition {
-	if !s.checked && s.problem == nil {
-		return report.Unknown(infrav1.CredentialsValidCondition, infrav1.WaitingReason, "not looked at yet")
+	if s.checked {
+		return report.OK(infrav1.CredentialsValidCondition)
 	}
-	return report.Of(infrav1.CredentialsValidCondition, s.problem)
+	if known := conditions.Get(s.tailnet, infrav1.CredentialsValidCondition); known != nil {
+		return *known
+	}
+	return report.Unknown(infrav1.CredentialsValidCondition, infrav1.WaitingReason, "Waiting for the first check of the tailnet")
 }

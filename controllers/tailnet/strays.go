@@ -37,7 +37,8 @@ const (
 // straysSeen are what new lists have shown.
 type straysSeen struct {
 	devices map[string]tailnet.Device
-	keys    map[string]tailnet.Key
+	// keys are nil if they were not listed.
+	keys map[string]tailnet.Key
 	// held says that a cluster is paused whose machines' devices are not recorded yet.
 	held string
 }
@@ -46,10 +47,7 @@ type straysSeen struct {
 // to no object: the devices from the list that the check has just read, the keys once with each
 // full check. It removes nothing, since they may be another management cluster's.
 func (r *Reconciler) strays(ctx context.Context, s *scope) error {
-	if s.client == nil || !s.checked || s.problem != nil {
-		return nil
-	}
-	seen := &straysSeen{devices: map[string]tailnet.Device{}, keys: map[string]tailnet.Key{}}
+	seen := &straysSeen{devices: map[string]tailnet.Device{}}
 	for _, look := range []func(context.Context, *scope, *straysSeen) error{r.strayDevices, r.strayKeys} {
 		err := look(ctx, s, seen)
 		if apierrors.IsForbidden(err) {
@@ -87,7 +85,7 @@ func (r *Reconciler) strayDevices(ctx context.Context, s *scope, seen *straysSee
 		}
 	}
 	seen.held = recorded.paused
-	ask := r.strayed.Look(uid, began, strays.Policy{Looks: deviceLooks, Age: r.Options.withDefaults().StrayAfter}, ids)
+	ask := r.deviceWatch.Look(uid, began, strays.Policy{Looks: deviceLooks, Age: r.Options.withDefaults().StrayAfter}, ids)
 	if len(ask) == 0 || recorded.paused != "" {
 		return nil
 	}
@@ -97,9 +95,9 @@ func (r *Reconciler) strayDevices(ctx context.Context, s *scope, seen *straysSee
 	}
 	for _, id := range ask {
 		if now[id] {
-			r.strayed.Owned(uid, id)
+			r.deviceWatch.Owned(uid, id)
 		} else {
-			r.strayed.Alone(uid, id, began)
+			r.deviceWatch.Alone(uid, id, began)
 		}
 	}
 	return nil
@@ -122,8 +120,9 @@ func (r *Reconciler) strayKeys(ctx context.Context, s *scope, seen *straysSeen) 
 	if err != nil {
 		// That is the condition CredentialsValid's, at the next check at the latest.
 		ctrl.LoggerFrom(ctx).Info("Cannot list the tailnet's keys", "message", err.Error())
-		return ctx.Err()
+		return nil
 	}
+	seen.keys = map[string]tailnet.Key{}
 	for _, key := range keys {
 		if strings.HasPrefix(key.Description, keyPrefix) && key.Expires.After(began) {
 			seen.keys[key.ID] = key
@@ -139,9 +138,9 @@ func (r *Reconciler) strayKeys(ctx context.Context, s *scope, seen *straysSeen) 
 			ids = append(ids, id)
 		}
 	}
-	for _, id := range r.strayedKeys.Look(s.tailnet.UID, began, strays.Policy{Looks: keyLooks, Age: r.Options.withDefaults().StrayAfter}, ids) {
+	for _, id := range r.keyWatch.Look(s.tailnet.UID, began, strays.Policy{Looks: keyLooks, Age: r.Options.withDefaults().StrayAfter}, ids) {
 		// The objects were read from the API server, after the keys.
-		r.strayedKeys.Alone(s.tailnet.UID, id, began)
+		r.keyWatch.Alone(s.tailnet.UID, id, began)
 	}
 	return nil
 }
@@ -157,10 +156,10 @@ func (r *Reconciler) updateStrays(s *scope) {
 	}
 	before := s.tailnet.Status.Strays
 	status := infrav1.TailnetStrays{KeyCount: before.KeyCount, Keys: before.Keys}
-	devices, possibleDevices := r.strayed.All(s.tailnet.UID)
-	keys, possibleKeys := r.strayedKeys.All(s.tailnet.UID)
+	devices, possibleDevices := r.deviceWatch.All(s.tailnet.UID)
+	keys, possibleKeys := r.keyWatch.All(s.tailnet.UID)
 	status.DeviceCount, status.Devices = strays.Count(len(devices)), devicesStatus(devices, s.strays.devices)
-	if s.full {
+	if s.strays.keys != nil {
 		status.KeyCount, status.Keys = strays.Count(len(keys)), keysStatus(keys, s.strays.keys)
 	}
 	finding := strays.Finding{
@@ -239,7 +238,7 @@ const (
 func suspectedMessage(devices, keys int, paused string) string {
 	if paused != "" {
 		return fmt.Sprintf("%s with this provider's tags and no object that has recorded them. Cluster %s is paused, and its machines' "+
-			"devices are not recorded yet: looked at again once it goes on", counted(devices+keys), paused)
+			"devices are not recorded yet: they are checked again once it goes on", counted(devices+keys), paused)
 	}
 	return fmt.Sprintf("%s with this provider's tags or description and no object in this management cluster: counted as strays if that "+
 		"stays so for the next lists, of which devices have one in five minutes and keys one in an hour", counted(devices+keys))

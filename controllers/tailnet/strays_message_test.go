@@ -47,7 +47,7 @@ func TestTheMessageHoldsTheCommandsWhateverNamesThereAre(t *testing.T) {
 
 func TestTheAPIServerTakesTheLongestStatus(t *testing.T) {
 	g := NewWithT(t)
-	w := newWard(t)
+	w := newFixture(t)
 	devices, keys := map[string]tailnet.Device{}, map[string]tailnet.Key{}
 	var found []strays.Stray
 	for i := range 20 {

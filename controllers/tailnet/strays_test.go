@@ -16,40 +16,41 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/strays"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
 )
 
-// ward is a tailnet whose time passes with each look.
-type ward struct {
+// fixture is a tailnet whose time passes with each look.
+type fixture struct {
 	*helpers.World
 	r      *Reconciler
 	events *events.FakeRecorder
 }
 
-func newWard(t *testing.T) *ward {
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	w := &ward{}
+	w := &fixture{}
 	w.World, w.r = newWorld(t, tailnetsim.Tailscale)
 	w.restart()
 	return w
 }
 
 // restart is a new process: nothing that was seen is known any more.
-func (w *ward) restart() {
+func (w *fixture) restart() {
 	w.events = events.NewFakeRecorder(100)
 	w.r = &Reconciler{Client: env.Client, Reader: env.Client, Clients: w.Clients, Recorder: w.events, Options: Options{StrayAfter: time.Nanosecond}}
 }
 
 // look reconciles as often as a stray must be seen, and once more for the finalizer.
-func (w *ward) look(t *testing.T) {
+func (w *fixture) look(t *testing.T) {
 	t.Helper()
 	reconciled(t, w.r, w.Tailnet)
 	reconciled(t, w.r, w.Tailnet)
 }
 
-func (w *ward) expect(t *testing.T, want string, devices, keys int) {
+func (w *fixture) expect(t *testing.T, want string, devices, keys int) {
 	t.Helper()
 	helpers.ExpectConditions(t, w.Tailnet, "Ready True Ready", "CredentialsValid True Ready", "StraysAbsent "+want, "Deleting False NotDeleting")
 	g := NewWithT(t)
@@ -60,7 +61,7 @@ func (w *ward) expect(t *testing.T, want string, devices, keys int) {
 }
 
 // key makes a key behind everybody's back.
-func (w *ward) key(t *testing.T, tag, description string) tailnet.Key {
+func (w *fixture) key(t *testing.T, tag, description string) tailnet.Key {
 	t.Helper()
 	g := NewWithT(t)
 	c, err := w.Clients.TailnetClient(t.Context(), w.Tailnet)
@@ -71,7 +72,7 @@ func (w *ward) key(t *testing.T, tag, description string) tailnet.Key {
 }
 
 // join has a device join.
-func (w *ward) join(t *testing.T, hostname, tag string) string {
+func (w *fixture) join(t *testing.T, hostname, tag string) string {
 	t.Helper()
 	device, err := w.Control.Register(w.key(t, tag, "by hand").Secret.Reveal(), hostname)
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
@@ -79,7 +80,7 @@ func (w *ward) join(t *testing.T, hostname, tag string) string {
 }
 
 // cluster makes a Cluster that uses a Tailnet.
-func (w *ward) cluster(t *testing.T, tailnetName string, paused bool) *clusterv1.Cluster {
+func (w *fixture) cluster(t *testing.T, tailnetName string, paused bool) *clusterv1.Cluster {
 	t.Helper()
 	cluster := helpers.NewCluster(w.Namespace, "c1", func(c *clusterv1.Cluster) { c.Spec.Paused = ptr.To(paused) })
 	w.Create(t, cluster)
@@ -88,7 +89,7 @@ func (w *ward) cluster(t *testing.T, tailnetName string, paused bool) *clusterv1
 }
 
 // machine makes an OCIMeshMachine of the cluster that has recorded the device.
-func (w *ward) machine(t *testing.T, cluster *clusterv1.Cluster, name, identity, device string) {
+func (w *fixture) machine(t *testing.T, cluster *clusterv1.Cluster, name, identity, device string) {
 	t.Helper()
 	machine := &infrav1.OCIMeshMachine{
 		ObjectMeta: metav1.ObjectMeta{
@@ -107,7 +108,7 @@ func (w *ward) machine(t *testing.T, cluster *clusterv1.Cluster, name, identity,
 }
 
 // another makes a second Tailnet object.
-func (w *ward) another(t *testing.T, url string) *infrav1.Tailnet {
+func (w *fixture) another(t *testing.T, url string) *infrav1.Tailnet {
 	t.Helper()
 	other := helpers.NewTailnet(w.Namespace+"-2", w.TailnetCredentials, url, "10.251.0.0/24")
 	w.Create(t, other)
@@ -126,29 +127,29 @@ const (
 func TestADeviceIsAStrayIfNoStatusHasRecordedIt(t *testing.T) {
 	for name, world := range map[string]struct {
 		tag  string
-		make func(t *testing.T, w *ward, device string)
+		make func(t *testing.T, w *fixture, device string)
 		want string
 	}{
 		"a machine has recorded it": {
-			make: func(t *testing.T, w *ward, device string) {
+			make: func(t *testing.T, w *fixture, device string) {
 				w.machine(t, w.cluster(t, w.Tailnet.Name, false), "worker", "uid", device)
 			},
 			want: present,
 		},
 		"a pool machine has recorded it": {
-			make: func(t *testing.T, w *ward, device string) {
+			make: func(t *testing.T, w *fixture, device string) {
 				w.poolMachine(t, w.cluster(t, w.Tailnet.Name, false), device)
 			},
 			want: present,
 		},
 		"a machine of another Tailnet of the same server has recorded it": {
-			make: func(t *testing.T, w *ward, device string) {
+			make: func(t *testing.T, w *fixture, device string) {
 				w.machine(t, w.cluster(t, w.another(t, w.Control.URL()+"/").Name, false), "worker", "uid", device)
 			},
 			want: present,
 		},
 		"a machine of another server's tailnet has a device of the same number": {
-			make: func(t *testing.T, w *ward, device string) {
+			make: func(t *testing.T, w *fixture, device string) {
 				w.machine(t, w.cluster(t, w.another(t, "https://headscale.example.com").Name, false), "worker", "uid", device)
 			},
 			want: stray,
@@ -157,39 +158,39 @@ func TestADeviceIsAStrayIfNoStatusHasRecordedIt(t *testing.T) {
 		"nobody has, and it is a controller's": {tag: helpers.ControlPlaneTag, want: stray},
 		"it has other tags":                    {tag: otherTag, want: present},
 		"it calls itself like a machine that has recorded another": {
-			make: func(t *testing.T, w *ward, _ string) {
+			make: func(t *testing.T, w *fixture, _ string) {
 				w.machine(t, w.cluster(t, w.Tailnet.Name, false), "worker", "uid", "another")
 			},
 			want: stray,
 		},
 		"a paused cluster's machine has lost its status, as in a move": {
-			make: func(t *testing.T, w *ward, _ string) {
+			make: func(t *testing.T, w *fixture, _ string) {
 				w.machine(t, w.cluster(t, w.Tailnet.Name, true), "worker", "uid", "")
 			},
 			want: possible,
 		},
 		"the paused cluster may not use the tailnet": {
-			make: func(t *testing.T, w *ward, _ string) {
+			make: func(t *testing.T, w *fixture, _ string) {
 				w.machine(t, w.cluster(t, w.Tailnet.Name, true), "worker", "uid", "")
 				helpers.Update(t, env, w.Tailnet, func(tn *infrav1.Tailnet) { tn.Spec.AllowedNamespaces.List = []string{"another"} })
 			},
 			want: stray,
 		},
 		"a machine has not joined and its cluster goes on": {
-			make: func(t *testing.T, w *ward, _ string) {
+			make: func(t *testing.T, w *fixture, _ string) {
 				w.machine(t, w.cluster(t, w.Tailnet.Name, false), "worker", "uid", "")
 			},
 			want: stray,
 		},
 		"a paused cluster has nothing to find again": {
-			make: func(t *testing.T, w *ward, _ string) {
+			make: func(t *testing.T, w *fixture, _ string) {
 				w.machine(t, w.cluster(t, w.Tailnet.Name, true), "worker", "uid", "another")
 			},
 			want: stray,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWard(t)
+			w := newFixture(t)
 			tag := world.tag
 			if tag == "" {
 				tag = helpers.NodeTag
@@ -215,7 +216,7 @@ func TestADeviceIsAStrayIfNoStatusHasRecordedIt(t *testing.T) {
 	}
 }
 
-func (w *ward) poolMachine(t *testing.T, cluster *clusterv1.Cluster, device string) {
+func (w *fixture) poolMachine(t *testing.T, cluster *clusterv1.Cluster, device string) {
 	t.Helper()
 	machine := helpers.NewOCIMeshMachinePoolMachine(w.Namespace, "pool-1")
 	machine.Labels = map[string]string{clusterv1.ClusterNameLabel: cluster.Name}
@@ -226,36 +227,44 @@ func (w *ward) poolMachine(t *testing.T, cluster *clusterv1.Cluster, device stri
 
 func TestAKeyIsAStrayIfItWasMadeForNoObject(t *testing.T) {
 	for name, world := range map[string]struct {
-		description func(w *ward) string
-		make        func(t *testing.T, w *ward)
+		description func(w *fixture) string
+		make        func(t *testing.T, w *fixture)
 		want        string
 	}{
 		"its machine is there": {
-			description: func(w *ward) string { return "capom " + w.uid() },
-			make:        func(t *testing.T, w *ward) { w.machine(t, w.cluster(t, w.Tailnet.Name, false), "worker", w.uid(), "") }, want: present,
+			description: func(w *fixture) string { return "capom " + w.uid() },
+			make: func(t *testing.T, w *fixture) {
+				w.machine(t, w.cluster(t, w.Tailnet.Name, false), "worker", w.uid(), "")
+			}, want: present,
 		},
 		"its machine is there, by its digest": {
-			description: func(w *ward) string { return "capom " + ownership.Machine(w.uid(), w.Namespace, "worker").Digest() },
-			make:        func(t *testing.T, w *ward) { w.machine(t, w.cluster(t, w.Tailnet.Name, false), "worker", w.uid(), "") }, want: present,
+			description: func(w *fixture) string { return "capom " + ownership.Machine(w.uid(), w.Namespace, "worker").Digest() },
+			make: func(t *testing.T, w *fixture) {
+				w.machine(t, w.cluster(t, w.Tailnet.Name, false), "worker", w.uid(), "")
+			}, want: present,
 		},
 		"a machine elsewhere has the identity, and not the digest": {
-			description: func(w *ward) string { return "capom " + ownership.Machine(w.uid(), "another", "worker").Digest() },
-			make:        func(t *testing.T, w *ward) { w.machine(t, w.cluster(t, w.Tailnet.Name, false), "worker", w.uid(), "") }, want: stray,
+			description: func(w *fixture) string { return "capom " + ownership.Machine(w.uid(), "another", "worker").Digest() },
+			make: func(t *testing.T, w *fixture) {
+				w.machine(t, w.cluster(t, w.Tailnet.Name, false), "worker", w.uid(), "")
+			}, want: stray,
 		},
 		"its pool is there": {
-			description: func(w *ward) string { return "capom pool " + w.uid() }, make: func(t *testing.T, w *ward) { w.pool(t, w.uid()) }, want: present,
+			description: func(w *fixture) string { return "capom pool " + w.uid() }, make: func(t *testing.T, w *fixture) { w.pool(t, w.uid()) }, want: present,
 		},
 		"its pool is there, by its digest": {
-			description: func(w *ward) string { return "capom " + ownership.MachinePool(w.uid(), w.Namespace, "pool").Digest() },
-			make:        func(t *testing.T, w *ward) { w.pool(t, w.uid()) }, want: present,
+			description: func(w *fixture) string {
+				return "capom " + ownership.MachinePool(w.uid(), w.Namespace, "pool").Digest()
+			},
+			make: func(t *testing.T, w *fixture) { w.pool(t, w.uid()) }, want: present,
 		},
-		"its machine is gone":           {description: func(w *ward) string { return "capom " + w.uid() }, want: stray},
-		"its pool is gone":              {description: func(w *ward) string { return "capom pool " + w.uid() }, want: stray},
-		"it is somebody else's":         {description: func(*ward) string { return "the printer in the hall" }, want: present},
-		"it begins like a word of ours": {description: func(*ward) string { return "capomat" }, want: present},
+		"its machine is gone":           {description: func(w *fixture) string { return "capom " + w.uid() }, want: stray},
+		"its pool is gone":              {description: func(w *fixture) string { return "capom pool " + w.uid() }, want: stray},
+		"it is somebody else's":         {description: func(*fixture) string { return "the printer in the hall" }, want: present},
+		"it begins like a word of ours": {description: func(*fixture) string { return "capomat" }, want: present},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWard(t)
+			w := newFixture(t)
 			w.r.Options.CheckInterval = time.Nanosecond
 			w.key(t, helpers.NodeTag, world.description(w))
 			if world.make != nil {
@@ -276,16 +285,16 @@ func TestAKeyIsAStrayIfItWasMadeForNoObject(t *testing.T) {
 
 // uid is another one in each world: an identity alone, as older descriptions have it, is found in
 // any namespace.
-func (w *ward) uid() string { return "uid-" + w.Namespace }
+func (w *fixture) uid() string { return "uid-" + w.Namespace }
 
-func (w *ward) pool(t *testing.T, identity string) {
+func (w *fixture) pool(t *testing.T, identity string) {
 	t.Helper()
 	w.Create(t, helpers.NewOCIMeshMachinePool(w.Namespace, "pool", w.Accounts[0].Name, identity))
 }
 
 func TestADeviceThatJustJoinedIsNotCountedYet(t *testing.T) {
 	g := NewWithT(t)
-	w := newWard(t)
+	w := newFixture(t)
 	w.r.Options.StrayAfter = time.Hour
 	reconciled(t, w.r, w.Tailnet)
 	w.expect(t, present, 0, 0)
@@ -313,7 +322,7 @@ func TestADeviceThatJustJoinedIsNotCountedYet(t *testing.T) {
 }
 
 func TestAfterARestartTheTimeOfDevicesBeginsAnew(t *testing.T) {
-	w := newWard(t)
+	w := newFixture(t)
 	w.join(t, "worker-1", helpers.NodeTag)
 	w.look(t)
 	w.expect(t, stray, 1, 0)
@@ -327,7 +336,7 @@ func TestAfterARestartTheTimeOfDevicesBeginsAnew(t *testing.T) {
 
 func TestAnObjectThatRecordsAStrayEndsIt(t *testing.T) {
 	g := NewWithT(t)
-	w := newWard(t)
+	w := newFixture(t)
 	device := w.join(t, "worker-1", helpers.NodeTag)
 	w.look(t)
 	w.expect(t, stray, 1, 0)
@@ -342,7 +351,7 @@ func TestAnObjectThatRecordsAStrayEndsIt(t *testing.T) {
 
 func TestStraysStayAsTheyAreWhileTheServerDoesNotAnswer(t *testing.T) {
 	g := NewWithT(t)
-	w := newWard(t)
+	w := newFixture(t)
 	w.join(t, "worker-1", helpers.NodeTag)
 	w.look(t)
 	w.expect(t, stray, 1, 0)
@@ -353,4 +362,20 @@ func TestStraysStayAsTheyAreWhileTheServerDoesNotAnswer(t *testing.T) {
 	helpers.ExpectConditions(t, w.Tailnet, "Ready False Unavailable", "CredentialsValid False Unavailable", "StraysAbsent "+stray,
 		"Deleting False NotDeleting")
 	g.Expect(w.Tailnet.Status.Strays.DeviceCount).To(HaveValue(BeEquivalentTo(1)))
+}
+
+func TestKeysStayAsTheyAreWhileTheyCannotBeListed(t *testing.T) {
+	g := NewWithT(t)
+	w := newFixture(t)
+	w.r.Options.CheckInterval = time.Nanosecond
+	w.key(t, helpers.NodeTag, "capom "+w.uid())
+	w.look(t)
+	w.expect(t, stray, 0, 1)
+
+	w.Control.Inject(tailnetsim.Fault{Operation: tailnetsim.OpListKeys, Status: 503, Times: 100})
+	w.r.Clients = access.New(access.Options{Client: env.Client})
+	reconciled(t, w.r, w.Tailnet)
+
+	w.expect(t, stray, 0, 1)
+	g.Expect(w.Tailnet.Status.Strays.Keys[0].Description).To(Equal("capom " + w.uid()))
 }

@@ -40,24 +40,30 @@ type Approval struct {
 	Finding *Finding
 }
 
-// approving has a lock for each tailnet, held while a pod route is approved: look at all devices,
-// decide, approve. All nodes of a tailnet share it, whatever kind of object they are: two that
-// claim the same must see each other.
+// approving has a lock for each coordination server, held while a pod route is approved: look at
+// all devices, decide, approve. All its nodes share it, whatever kind of object and whichever
+// Tailnet they are of: two that claim the same must see each other.
 var approving struct {
 	sync.Mutex
 	of map[string]*sync.Mutex
 }
 
-func lockOf(tailnetName string) *sync.Mutex {
+func lockOf(server string) *sync.Mutex {
 	approving.Lock()
 	defer approving.Unlock()
 	if approving.of == nil {
 		approving.of = map[string]*sync.Mutex{}
 	}
-	if approving.of[tailnetName] == nil {
-		approving.of[tailnetName] = &sync.Mutex{}
+	if approving.of[server] == nil {
+		approving.of[server] = &sync.Mutex{}
 	}
-	return approving.of[tailnetName]
+	return approving.of[server]
+}
+
+// private is what pod networks lie in. Users choose their Cluster's, and routes are for the whole
+// tailnet. Source: RFC 1918.
+var private = []netip.Prefix{
+	netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("172.16.0.0/12"), netip.MustParsePrefix("192.168.0.0/16"),
 }
 
 // ApprovePodRoute approves the node's part of the pod network if the cluster routes pods by the
@@ -100,12 +106,17 @@ func approvePodRoute(ctx context.Context, c Router, n podRoute) (Approval, error
 		return Approval{}, nil
 	}
 	route := advertised[0]
+	if !slices.ContainsFunc(private, func(p netip.Prefix) bool { return p.Overlaps(route) && p.Bits() <= route.Bits() }) {
+		return Approval{Finding: finding(infrav1.PodRouteRefusedReason,
+			"Device %s advertises %s, which is no private address space: it is not approved, since it would draw what all of the tailnet sends "+
+				"to the Internet; give the cluster a pod network within %v", n.Device.Name, route, private)}, nil
+	}
 	if vips, err := netip.ParsePrefix(n.Tailnet.Spec.VIPRange); err == nil && vips.Overlaps(route) {
 		return Approval{Finding: finding(infrav1.PodRouteRefusedReason,
 			"Device %s advertises %s, which lies in the vipRange %s of Tailnet %s: it is not approved; give the cluster another pod network",
 			n.Device.Name, route, vips, n.Tailnet.Name)}, nil
 	}
-	lock := lockOf(n.Tailnet.Name)
+	lock := lockOf(ServerOf(n.Tailnet))
 	lock.Lock()
 	defer lock.Unlock()
 	all, err := c.Devices(ctx)

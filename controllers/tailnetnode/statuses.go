@@ -4,9 +4,12 @@
 package tailnetnode
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"strings"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -59,8 +62,12 @@ func (s Statuses) refuse(ctx context.Context, of Claimant, device tailnet.Device
 	}
 	for _, other := range append(recorded, named...) {
 		status := other.GetTailnetDevice()
+		here, err := s.sameServer(ctx, of.Tailnet, status.Name)
+		if err != nil {
+			return nil, err
+		}
 		switch {
-		case other.GetUID() == of.GetUID(), status.Name != of.Tailnet && status.Name != "":
+		case other.GetUID() == of.GetUID(), !here:
 		case status.DeviceID == device.ID:
 			return finding(infrav1.DeviceAmbiguousReason,
 				"Device %s calls itself like the machine and is another machine's: nothing is done with it; "+
@@ -72,6 +79,32 @@ func (s Statuses) refuse(ctx context.Context, of Claimant, device tailnet.Device
 		}
 	}
 	return nil, nil
+}
+
+// sameServer tells whether two Tailnet objects are of one coordination server: each vipRange has
+// one of its own. Identifiers count nowhere else. A status without a name is of before there were
+// several.
+func (s Statuses) sameServer(ctx context.Context, one, other string) (bool, error) {
+	if other == "" || other == one {
+		return true, nil
+	}
+	servers := map[string]bool{}
+	for _, name := range []string{one, other} {
+		found := &infrav1.Tailnet{}
+		if err := s.Client.Get(ctx, client.ObjectKey{Name: name}, found); err != nil {
+			if apierrors.IsNotFound(err) {
+				return false, nil
+			}
+			return false, fmt.Errorf("reading Tailnet %s: %w", name, err)
+		}
+		servers[ServerOf(found)] = true
+	}
+	return len(servers) == 1, nil
+}
+
+// ServerOf tells coordination servers apart. Several Tailnets may be of one.
+func ServerOf(tn *infrav1.Tailnet) string {
+	return strings.TrimRight(cmp.Or(tn.Spec.APIURL, tn.Spec.LoginServer), "/")
 }
 
 // isOriginal tells whether the object's identity is its own UID: it was neither moved, nor given

@@ -101,7 +101,7 @@ func Render(input cloudinit.Input, key cloudinit.Secret, spec infrav1.OCIMeshMac
 func endpointOf(n Node) (cloudinit.Endpoint, error) {
 	endpoint := cloudinit.Endpoint{
 		Host: n.Cluster.Spec.ControlPlaneEndpoint.Host, Port: int(n.Cluster.Spec.ControlPlaneEndpoint.Port),
-		VIP: n.InfraCluster.Spec.EndpointType == infrav1.EndpointTailnetVIP,
+		VIP: n.InfraCluster.Spec.EndpointType.HasVIP(),
 	}
 	if endpoint.Host == "" {
 		endpoint.Host = n.InfraCluster.Spec.ControlPlaneEndpoint.Host

@@ -79,6 +79,38 @@ func TestClustersOfNamespacesThatAreNotAllowedHaveNoEffectOnTheList(t *testing.T
 	}
 }
 
+// A restore or a move loses the list. Who wrote another cluster's address into his spec before must
+// not get it then.
+func TestAnAddressThatTwoSpecsShowIsNobodysOnceTheListIsLost(t *testing.T) {
+	g := NewWithT(t)
+	w := helpers.NewWorld(t, env, helpers.WorldOptions{Accounts: 1})
+	w.MakeReady(t)
+	at := func(address string) func(*infrav1.OCIMeshCluster) {
+		return func(own *infrav1.OCIMeshCluster) {
+			own.Spec.ControlPlaneEndpoint = infrav1.APIEndpoint{Host: address, Port: 6443}
+		}
+	}
+	squatter, victim, third := newCluster(t, w, "a-squatter"), newCluster(t, w, "victim"), newCluster(t, w, "third")
+	for cluster, address := range map[*infrav1.OCIMeshCluster]string{squatter: "10.250.0.9", victim: "10.250.0.9", third: "10.250.0.8"} {
+		helpers.Update(t, env, cluster, at(address))
+	}
+	audited := func() []string {
+		_, err := ledger().Audit(t.Context(), w.Tailnet.Name)
+		g.Expect(err).NotTo(HaveOccurred())
+		env.Reload(t, w.Tailnet)
+		var held []string
+		for _, allocation := range w.Tailnet.Status.VIPAllocations {
+			held = append(held, allocation.Name+" "+allocation.Address)
+		}
+		return held
+	}
+	g.Expect(audited()).To(ConsistOf("third 10.250.0.8"))
+	g.Expect(allocate(t, w, newCluster(t, w, "honest"))).To(Equal("10.250.0.1"))
+
+	g.Expect(env.Client.Delete(t.Context(), squatter)).To(Succeed())
+	g.Expect(audited()).To(ContainElement("victim 10.250.0.9"))
+}
+
 func TestABadIdentityInAnAllowedNamespaceStopsNobody(t *testing.T) {
 	g := NewWithT(t)
 	w := helpers.NewWorld(t, env, helpers.WorldOptions{Accounts: 1})

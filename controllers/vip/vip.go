@@ -175,9 +175,16 @@ func audit(tn *infrav1.Tailnet, clusters []infrav1.OCIMeshCluster) []infrav1.VIP
 		}
 	}
 	vips, _ := netip.ParsePrefix(tn.Spec.VIPRange)
+	claims := map[string]int{}
 	for i := range clusters {
+		claims[inSpec(&clusters[i], vips)]++
+	}
+	for i := range clusters {
+		// If the list was lost, nobody can tell whose an address is that several write into their
+		// specs: who holds it would take it from the others' control planes, which go on with it as
+		// long as nobody does.
 		address := inSpec(&clusters[i], vips)
-		if address != "" && !taken[address] && len(audited) < maxAllocations {
+		if address != "" && !taken[address] && claims[address] == 1 && len(audited) < maxAllocations {
 			audited, taken[address] = append(audited, allocation(&clusters[i], address)), true
 		}
 	}
@@ -192,7 +199,7 @@ func audit(tn *infrav1.Tailnet, clusters []infrav1.OCIMeshCluster) []infrav1.VIP
 // inSpec is the cluster's address of the range, as its spec has it; empty if there is none.
 func inSpec(cluster *infrav1.OCIMeshCluster, vips netip.Prefix) string {
 	address, err := netip.ParseAddr(cluster.Spec.ControlPlaneEndpoint.Host)
-	if err != nil || cluster.Spec.EndpointType != infrav1.EndpointTailnetVIP || !vips.Contains(address) {
+	if err != nil || !cluster.Spec.EndpointType.HasVIP() || !vips.Contains(address) {
 		return ""
 	}
 	return address.String()

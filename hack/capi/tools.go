@@ -3,9 +3,9 @@
 
 //go:build tools
 
-// Package capi pins the Cluster API managers and clusterctl that the demo and
-// tests run as processes. It is a module of its own so that they are built with
-// the dependencies Cluster API was released with.
+// Package capi pins the Cluster API managers and clusterctl for the demo and tests to run as
+// processes. It is a module of its own: they are built with the dependencies of Cluster API's
+// release.
 package capi
 
 import (

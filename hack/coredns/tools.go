@@ -3,9 +3,8 @@
 
 //go:build tools
 
-// Package coredns pins the name server that kubeadm installs, for the lab's
-// clusters. It is a module of its own because it is built with other versions of
-// Kubernetes' libraries than the rest.
+// Package coredns pins kubeadm's name server, for the lab's clusters. It is a module of its own
+// because it is built with other versions of Kubernetes' libraries than the rest.
 package coredns
 
 import (

@@ -3,9 +3,8 @@
 
 //go:build tools
 
-// Package kubernetes pins the Kubernetes and etcd programs that tests, the
-// demo and the lab run. It is a module of its own, so that their dependencies
-// never enter the product's go.mod.
+// Package kubernetes pins the Kubernetes and etcd programs of tests, the demo and the lab. It is a
+// module of its own: their dependencies never enter the product's go.mod.
 package kubernetes
 
 import (

@@ -3,8 +3,8 @@
 
 //go:build tools
 
-// Package node pins the container runtime that the lab's machines run. It is a
-// module of its own, so that its dependencies never enter the product's go.mod.
+// Package node pins the container runtime of the lab's machines. It is a module of its own: its
+// dependencies never enter the product's go.mod.
 package node
 
 import (

@@ -3,9 +3,8 @@
 
 //go:build tools
 
-// Package tools pins the programs that generate and check this repository. It
-// is a module of its own, so that their dependencies never enter the product's
-// go.mod.
+// Package tools pins the programs for generating and checking this repository. It is a module of
+// its own: their dependencies never enter the product's go.mod.
 package tools
 
 import (

@@ -3,14 +3,14 @@
 
 //go:build tools
 
-// Package tools pins govulncheck and the database that it reads: golang.org/x/vulndb
-// holds every published report in data/osv. It is a module of its own, so that what they
-// require does not change the programs of hack/tools.
+// Package tools pins govulncheck and its database: golang.org/x/vulndb holds every published report
+// in data/osv. It is a module of its own: its requirements do not change the programs of
+// hack/tools.
 package tools
 
 import (
 	_ "golang.org/x/vuln/cmd/govulncheck"
-	// Nothing of vulndb is built: it is required for its data, and this package of it
-	// imports nothing, so that what the others import stays out of go.mod.
+	// Nothing of vulndb is built: it is required for its data, and this package of it imports
+	// nothing, so the imports of the others stay out of go.mod.
 	_ "golang.org/x/vulndb/cmd/vulnreport/color"
 )

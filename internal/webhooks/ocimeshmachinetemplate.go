@@ -1,7 +1,7 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package webhooks holds the admission webhooks: only what CEL in the CRDs cannot say.
+// Package webhooks holds the admission webhooks: only rules beyond CEL in the CRDs.
 package webhooks
 
 import (
@@ -19,9 +19,9 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 )
 
-// OCIMeshMachineTemplate refuses changes of a template: machines that were made from it would
-// silently differ. Cluster API's topology controller tries changes in dry runs to see whether it
-// needs a new template; those pass. CEL does not see whether a request is a dry run.
+// OCIMeshMachineTemplate refuses changes of a template: machines made from it would silently
+// differ. Cluster API's topology controller tries changes in dry runs to see whether it needs a new
+// template; those pass. CEL does not see whether a request is a dry run.
 type OCIMeshMachineTemplate struct{}
 
 var _ admission.Validator[*infrav1.OCIMeshMachineTemplate] = OCIMeshMachineTemplate{}
@@ -33,7 +33,7 @@ func (w OCIMeshMachineTemplate) SetupWithManager(mgr manager.Manager) error {
 	return ctrl.NewWebhookManagedBy(mgr, &infrav1.OCIMeshMachineTemplate{}).WithValidator(w).Complete()
 }
 
-// ValidateCreate checks the metadata that is put on the machines.
+// ValidateCreate checks the metadata for the machines.
 func (OCIMeshMachineTemplate) ValidateCreate(_ context.Context, template *infrav1.OCIMeshMachineTemplate) (admission.Warnings, error) {
 	return nil, refusal(template, metadataErrors(template))
 }

@@ -33,7 +33,7 @@ var env *helpers.Environment
 
 func TestMain(m *testing.M) { os.Exit(helpers.Run(m, &env)) }
 
-// serve installs the webhook configuration that is shipped, and the webhook behind it.
+// serve installs the shipped webhook configuration, and the webhook behind it.
 func serve(t *testing.T) {
 	t.Helper()
 	g := NewWithT(t)

@@ -16,7 +16,7 @@ import (
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 )
 
-// machineValues are two valid values, which differ, of every field of a machine's spec.
+// machineValues are two different valid values of every field of a machine's spec.
 func machineValues() map[string][2]any {
 	return map[string][2]any{
 		"ProviderID": {"oci://ocid1.instance.oc1..a", "oci://ocid1.instance.oc1..b"},
@@ -66,7 +66,7 @@ func setField(object client.Object, field string, value any) {
 	at.Set(reflect.ValueOf(value))
 }
 
-// expectImmutable tries to change, to take away and to add every field of a spec.
+// expectImmutable tries to change, to remove and to add every field of a spec.
 func expectImmutable[T client.Object](t *testing.T, spec reflect.Type, good func() T, values map[string][2]any, changeable map[string]string) {
 	t.Helper()
 	for field := range spec.Fields() {
@@ -86,7 +86,7 @@ func expectImmutable[T client.Object](t *testing.T, spec reflect.Type, good func
 				object := good()
 				setField(object, field.Name, change[0])
 				if err := apiServer.Create(t.Context(), object); err != nil {
-					// The field is required, so that it can neither be added nor taken away.
+					// The field is required: it can be neither added nor removed.
 					g.Expect(change[0]).To(BeNil(), err)
 					return
 				}

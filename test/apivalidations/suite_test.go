@@ -1,8 +1,8 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package apivalidations holds tables of what the API server accepts, refuses and fills in, by the
-// CRDs alone: defaults, enums, CEL rules. A real API server answers.
+// Package apivalidations holds tables of the API server's acceptances, refusals and defaults, by
+// the CRDs alone: defaults, enums, CEL rules. A real API server answers.
 package apivalidations
 
 import (
@@ -54,8 +54,7 @@ func run(m *testing.M) (int, error) {
 	return m.Run(), nil
 }
 
-// refusal is a row of a table: what is wrong with an otherwise good object, and what the API server
-// says.
+// refusal is a row of a table: the fault in an otherwise good object, and the API server's message.
 type refusal[T client.Object] struct {
 	world  string
 	change func(T)

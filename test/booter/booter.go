@@ -26,25 +26,25 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
 )
 
-// tailnet is what nodes do to the tailnet simulator, tailnetsim.Server.
+// tailnet has the nodes' calls to the tailnet simulator, tailnetsim.Server.
 type tailnet interface {
-	// Register joins with an auth key; it fails as the coordination server
-	// would, for a key that is unknown, expired or used.
+	// Register joins with an auth key; it fails as the coordination server would, for an unknown,
+	// expired or used key.
 	Register(authKey, hostname string) (tailnetsim.Device, error)
 	SetOnline(device string, online bool) error
 	// Advertise replaces the routes the device offers.
 	Advertise(device string, routes ...netip.Prefix) error
-	// PrimaryRouter is the device that gets the traffic for a route.
+	// PrimaryRouter is the device receiving the traffic for a route.
 	PrimaryRouter(route netip.Prefix) (tailnetsim.Device, bool)
 }
 
-// Options are what a booter needs.
+// Options configure a booter.
 type Options struct {
-	// Tailnet is what nodes join, usually a tailnetsim.Server.
+	// Tailnet is the nodes' tailnet, usually a tailnetsim.Server.
 	Tailnet tailnet
-	// Balanced tells whether a load balancer sends connections to an instance, by OCID. It is asked
-	// about control planes of clusters whose endpoint is nobody's in the tailnet; nil means that
-	// there is always one.
+	// Balanced tells whether a load balancer sends connections to an instance, by OCID. It is
+	// called for control planes of clusters with an endpoint outside of the tailnet; nil means
+	// always.
 	Balanced func(instance string) bool
 	Timings  Timings
 	// Log receives errors of the booter itself and, at V(1), the nodes' consoles.
@@ -66,7 +66,7 @@ type Booter struct {
 	mu       sync.Mutex
 	nodes    map[string]*node
 	clusters map[string]*runningCluster
-	// terminated are the instances that never boot again.
+	// terminated are instances that never boot again.
 	terminated map[string]bool
 }
 
@@ -115,14 +115,14 @@ func (b *Booter) Close() {
 	b.wait.Wait()
 }
 
-// Boot starts an instance: for the first time, or again after a stop. The node
-// runs until ctx ends, Stop or Terminate; Boot does not wait for that.
+// Boot starts an instance: for the first time, or again after a stop. The node runs until ctx ends,
+// Stop or Terminate; Boot does not wait for its end.
 func (b *Booter) Boot(ctx context.Context, i Instance) {
 	b.mu.Lock()
 	n := b.nodes[i.ID]
 	switch {
 	case ctx.Err() != nil || b.ctx.Err() != nil || b.terminated[i.ID]:
-		// The simulator tells of events in goroutines: this one came too late.
+		// The simulator reports events in goroutines: this one came too late.
 		b.mu.Unlock()
 		return
 	case n == nil:
@@ -133,7 +133,7 @@ func (b *Booter) Boot(ctx context.Context, i Instance) {
 	n.start(ctx)
 }
 
-// Stop takes an instance's power away; its disk stays.
+// Stop switches an instance off; its disk stays.
 func (b *Booter) Stop(id string) {
 	b.mu.Lock()
 	n := b.nodes[id]
@@ -143,8 +143,8 @@ func (b *Booter) Stop(id string) {
 	}
 }
 
-// Terminate ends an instance for good. A cluster whose last control plane is
-// gone has lost its data, and is forgotten.
+// Terminate ends an instance for good. A cluster without its last control plane has lost its data,
+// and is forgotten.
 func (b *Booter) Terminate(id string) {
 	b.Stop(id)
 	b.mu.Lock()
@@ -176,8 +176,7 @@ func (b *Booter) Console(id string) ([]string, error) {
 	return slices.Clone(n.console), nil
 }
 
-// cluster returns the workload cluster of an endpoint, which need not be
-// initialised yet.
+// cluster returns the workload cluster of an endpoint, initialised or not.
 func (b *Booter) cluster(endpoint string) *cluster {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -24,7 +24,7 @@ const (
 	pkiPath        = "/etc/kubernetes/pki/"
 )
 
-// kubeadmRun is what a node's bootstrap data tells kubeadm to do.
+// kubeadmRun holds the instructions for kubeadm in a node's bootstrap data.
 type kubeadmRun struct {
 	initialise   bool
 	controlPlane bool
@@ -33,8 +33,8 @@ type kubeadmRun struct {
 	nodeName string
 	taints   []corev1.Taint
 
-	// clusterConfiguration is the document that `kubeadm init` uploads, and
-	// kubernetesVersion the version in it, empty when it names none.
+	// clusterConfiguration is the document uploaded by `kubeadm init`, and kubernetesVersion the
+	// version in it, empty when it names none.
 	clusterConfiguration string
 	kubernetesVersion    string
 
@@ -45,8 +45,8 @@ type kubeadmRun struct {
 	kubernetes, etcd authority
 }
 
-// cloudConfig is the part of a cloud-config that Cluster API's kubeadm
-// bootstrap provider uses and that a simulated node acts upon.
+// cloudConfig is the part of a cloud-config written by Cluster API's kubeadm bootstrap provider and
+// followed by a simulated node.
 type cloudConfig struct {
 	WriteFiles []struct {
 		Path     string `json:"path"`
@@ -81,9 +81,8 @@ type joinConfiguration struct {
 	} `json:"discovery"`
 }
 
-// parseBootstrapData reads what the kubeadm bootstrap provider wrote, a
-// cloud-config that may carry a Jinja header. metadata are the values of
-// ds.meta_data by name.
+// parseBootstrapData reads the kubeadm bootstrap provider's cloud-config, with or without a Jinja
+// header. metadata are the values of ds.meta_data by name.
 func parseBootstrapData(data []byte, metadata map[string]string) (kubeadmRun, error) {
 	text := string(data)
 	header, rest, _ := strings.Cut(text, "\n")
@@ -117,8 +116,8 @@ func parseBootstrapData(data []byte, metadata map[string]string) (kubeadmRun, er
 
 var jinjaVariable = regexp.MustCompile(`\{\{\s*(?:ds\.meta_data|v1)\.([A-Za-z0-9_]+)\s*\}\}`)
 
-// renderJinja fills in instance metadata the way cloud-init does; a name it
-// does not know becomes a marker, not an error.
+// renderJinja fills in instance metadata the way cloud-init does; an unknown name becomes a marker,
+// not an error.
 func renderJinja(text string, metadata map[string]string) string {
 	return jinjaVariable.ReplaceAllStringFunc(text, func(match string) string {
 		name := jinjaVariable.FindStringSubmatch(match)[1]

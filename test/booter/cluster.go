@@ -37,8 +37,7 @@ type member struct {
 	// nil for workers.
 	reachable func() bool
 
-	// running is false from the moment the instance stops; since is when that
-	// last changed.
+	// running is false from the moment the instance stops; since is the time of its last change.
 	running bool
 	since   time.Time
 	// lost is set once the node was declared unreachable.
@@ -84,9 +83,8 @@ func newCluster(address string, m inmemoryruntime.Manager, timings Timings, log 
 	return c
 }
 
-// certificate chooses the certificate to serve: a client that asks for an etcd
-// pod by name came through a port-forward, which ends at that member or, when
-// it is not running, nowhere.
+// certificate chooses the certificate to serve: a client asking for an etcd pod by name came
+// through a port-forward, to this member or, when it is not running, nowhere.
 func (c *cluster) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -224,8 +222,7 @@ func (c *cluster) stop(name string) {
 	}
 }
 
-// apiVersion is the version of the API server that answers: the oldest one's,
-// since any may.
+// apiVersion is the answering API server's version: the oldest one's, since any may answer.
 func (c *cluster) apiVersion() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -17,10 +17,9 @@ import (
 	"time"
 )
 
-// endpoint is the address a workload cluster's API server is reached at. It
-// accepts connections only while it is open: a VIP that no approved and healthy
-// control plane advertises has no host behind it, and a client sees its
-// connections refused and its established ones cut.
+// endpoint is the address a workload cluster's API server is reached at. It accepts connections
+// only while it is open: without an approved and healthy control plane advertising it, a VIP has no
+// host behind it, and a client sees its connections refused and its established ones cut.
 type endpoint struct {
 	address string
 	handler http.Handler
@@ -48,12 +47,12 @@ func (e *endpoint) open(ctx context.Context) error {
 		TLSConfig:         e.tls,
 		ReadHeaderTimeout: 10 * time.Second,
 		ConnState:         e.track,
-		// Clients that give up, and watches cut by a failover, are no news.
+		// Impatient clients, and watches cut by a failover, are not worth logging.
 		ErrorLog: log.New(io.Discard, "", 0),
 	}
 	e.listener, e.server, e.conns = l, server, map[net.Conn]struct{}{}
-	// Serve ends with ErrServerClosed on close; there is nobody to tell of
-	// anything else but the clients, who see the connection fail.
+	// Serve ends with ErrServerClosed on close; clients notice any other error by a failed
+	// connection.
 	go func() { _ = server.ServeTLS(l, "", "") }()
 	return nil
 }
@@ -90,8 +89,8 @@ func (e *endpoint) isOpen() bool {
 	return e.listener != nil
 }
 
-// track keeps hijacked connections too: http.Server forgets those, and
-// port-forwards to etcd are exactly such.
+// track keeps hijacked connections too: http.Server forgets those, and port-forwards to etcd are
+// hijacked.
 func (e *endpoint) track(c net.Conn, state http.ConnState) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -50,9 +50,8 @@ func (c *cluster) hasQuorumLocked() bool {
 	return running > len(pods)/2
 }
 
-// annotateEtcd makes the pod a member of the etcd cluster there is, or the
-// first of a new one. Cluster API's in-memory etcd keeps its state in these
-// annotations.
+// annotateEtcd makes the pod a member of the existing etcd cluster, or the first of a new one.
+// Cluster API's in-memory etcd keeps its state in these annotations.
 func (c *cluster) annotateEtcd(ctx context.Context, pod *corev1.Pod) error {
 	pods, err := c.etcdPods(ctx)
 	if err != nil {

@@ -17,9 +17,9 @@ import (
 	inmemoryetcd "sigs.k8s.io/cluster-api/test/infrastructure/inmemory/pkg/server/etcd"
 )
 
-// apiHandler serves one workload cluster: Cluster API's in-memory API server
-// and etcd, with what they lack in front: client authentication, quorum, and
-// the routes that drain, node conditions and Helm need.
+// apiHandler serves one workload cluster: Cluster API's in-memory API server and etcd, with
+// additions in front: client authentication, quorum, and the routes for drain, node conditions and
+// Helm.
 type apiHandler struct {
 	cluster *cluster
 	api     http.Handler
@@ -27,7 +27,7 @@ type apiHandler struct {
 }
 
 func newAPIHandler(c *cluster, m inmemoryruntime.Manager, log logr.Logger) *apiHandler {
-	// An endpoint belongs to one cluster, so the host that was asked does not matter.
+	// An endpoint belongs to one cluster, so the request's host does not matter.
 	group := func(string) (string, error) { return c.group, nil }
 	return &apiHandler{
 		cluster: c,

@@ -17,14 +17,14 @@ import (
 	bootstrapapi "k8s.io/cluster-bootstrap/token/api"
 )
 
-// errUnreachable is what a node sees while nobody answers at the endpoint.
+// errUnreachable is a node's error while nothing answers at the endpoint.
 var errUnreachable = errors.New("the API server is not reachable at the control plane endpoint")
 
-// errToken is what a node sees while the cluster does not know its token;
-// kubeadm keeps asking, since the token may be on its way.
+// errToken is a node's error while the cluster does not know its token; kubeadm keeps asking, since
+// the token may be on its way.
 var errToken = errors.New("the bootstrap token is unknown to the cluster, or expired")
 
-// refusalError is an answer that trying again does not change.
+// refusalError is a final answer: trying again does not change it.
 type refusalError struct{ message string }
 
 func (e *refusalError) Error() string { return e.message }
@@ -49,8 +49,8 @@ func (r kubeadmRun) checkInit(nodeVersion string) error {
 	return nil
 }
 
-// discover is the first step of `kubeadm join`: the endpoint answers, its CA is
-// the one that was pinned, and it knows the token.
+// discover is the first step of `kubeadm join`: the endpoint answers, its CA is the pinned one, and
+// it knows the token.
 func (c *cluster) discover(ctx context.Context, run kubeadmRun) error {
 	if !c.endpoint.isOpen() {
 		return errUnreachable
@@ -75,9 +75,8 @@ func (c *cluster) discover(ctx context.Context, run kubeadmRun) error {
 	return nil
 }
 
-// checkSkewLocked is the version skew that kubeadm join allows: a control plane
-// of the cluster's minor or the next, a worker not newer than the API server
-// and at most three minors older.
+// checkSkewLocked checks kubeadm join's permitted version skew: a control plane of the cluster's
+// minor or the next, a worker not newer than the API server and at most three minors older.
 func (c *cluster) checkSkewLocked(m member) error {
 	cluster := c.apiVersionLocked()
 	ahead, err := minorsAhead(m.version, cluster)

@@ -16,8 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// run does what kube-controller-manager, etcd and the tailnet do by themselves,
-// until ctx ends.
+// run plays the part of kube-controller-manager, etcd and the tailnet, until ctx ends.
 func (c *cluster) run(ctx context.Context) {
 	ticker := time.NewTicker(c.timings.Tick)
 	defer ticker.Stop()
@@ -56,9 +55,9 @@ func (c *cluster) tick(ctx context.Context) error {
 	return err
 }
 
-// routeLocked decides who holds the endpoint: a control plane keeps it as long
-// as its API server is ready and the tailnet routes to it; after that it is
-// nobody's for as long as a failover takes, and then the oldest other's.
+// routeLocked decides who holds the endpoint: a control plane keeps it as long as its API server is
+// ready and the tailnet routes to it; then it has no holder for the time of a failover, and then
+// the oldest other control plane holds it.
 func (c *cluster) routeLocked() (answers, moved bool) {
 	quorum := c.hasQuorumLocked()
 	able := func(m *member) bool {
@@ -100,7 +99,7 @@ func (c *cluster) loseNodesLocked(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// reportLocked writes a node's state, and that of its pods, to the API.
+// reportLocked writes a node's state, and its pods', to the API.
 func (c *cluster) reportLocked(ctx context.Context, m *member) error {
 	node := &corev1.Node{}
 	if err := c.store.Get(ctx, client.ObjectKey{Name: m.name}, node); err != nil {
@@ -135,9 +134,9 @@ func (c *cluster) reportLocked(ctx context.Context, m *member) error {
 	return nil
 }
 
-// collectPodsLocked is the pod garbage collector: pods of a Node that was
-// deleted go, except an etcd pod that is still a member - it carries etcd's
-// member list, which outlives the Node until somebody removes the member.
+// collectPodsLocked is the pod garbage collector: pods of a deleted Node go, except an etcd pod
+// that is still a member - it carries etcd's member list, and this outlives the Node until the
+// member is removed.
 func (c *cluster) collectPodsLocked(ctx context.Context) error {
 	for name, m := range c.members {
 		err := c.store.Get(ctx, client.ObjectKey{Name: name}, &corev1.Node{})
@@ -177,7 +176,7 @@ func (c *cluster) podsOn(ctx context.Context, node string) ([]corev1.Pod, error)
 	return slices.DeleteFunc(list.Items, func(p corev1.Pod) bool { return p.Spec.NodeName != node }), nil
 }
 
-// empty tells whether no control plane is left that could ever run again.
+// empty tells whether no control plane is left to ever run again.
 func (c *cluster) empty(exists func(instance string) bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// Instance is what a booter needs to know of a simulated OCI instance.
+// Instance describes a simulated OCI instance to a booter.
 type Instance struct {
 	// ID is the instance's OCID.
 	ID string
-	// Name is its display name, which is also its host name.
+	// Name is its display name and its host name.
 	Name string
 	// Architecture is amd64 or arm64.
 	Architecture string
@@ -36,7 +36,7 @@ type node struct {
 	mu      sync.Mutex
 	console []string
 
-	// What is on the node's disk, and so outlives a stop.
+	// The content of the node's disk: it outlives a stop.
 	device  string // tailnet device
 	address string // its tailnet address
 	cluster *cluster
@@ -59,7 +59,7 @@ func (n *node) start(ctx context.Context) {
 	}()
 }
 
-// stop takes the power away and waits until the node is off.
+// stop switches the node off and waits for its end.
 func (n *node) stop() {
 	n.power.Lock()
 	defer n.power.Unlock()
@@ -107,9 +107,9 @@ func (n *node) boot(ctx context.Context) error {
 	return n.bootstrap(ctx, config)
 }
 
-// joinTailnet registers the device once; afterwards its state file is its
-// identity. Like the join unit of a real node it tries for as long as the node
-// runs, since the key may be mended from outside but the node cannot.
+// joinTailnet registers the device once; afterwards its state file is its identity. Like the join
+// unit of a real node it tries for as long as the node runs, since the key can be repaired from
+// outside but the node cannot.
 func (n *node) joinTailnet(ctx context.Context, config nodeConfig) error {
 	if n.device != "" {
 		if err := n.booter.tailnet.SetOnline(n.device, true); err != nil {
@@ -190,8 +190,8 @@ func (n *node) initialise(ctx context.Context, config nodeConfig, run kubeadmRun
 	return nil
 }
 
-// join runs `kubeadm join`, which waits for the API server and its token for as
-// long as kubeadm's discovery timeout.
+// join runs `kubeadm join`: it waits for the API server and its token for as long as kubeadm's
+// discovery timeout.
 func (n *node) join(ctx context.Context, config nodeConfig, run kubeadmRun, m member) error {
 	deadline := time.Now().Add(n.booter.timings.DiscoveryTimeout)
 	said := ""
@@ -247,8 +247,8 @@ func (n *node) advertise(config nodeConfig) {
 	}
 }
 
-// complain says on the console that the tailnet no longer knows the device,
-// which is all a node can do about it.
+// complain reports on the console that the tailnet no longer knows the device: a node can do no
+// more about it.
 func (n *node) complain(err error) {
 	if err != nil {
 		n.say("tailscale: %v", err)

@@ -25,8 +25,8 @@ const (
 // staticPods are the components kubeadm runs on a control plane.
 var staticPods = []string{componentEtcd, componentAPIServer, "kube-controller-manager", "kube-scheduler"}
 
-// initialObjects are what a cluster has right after `kubeadm init`, as far as
-// Cluster API reads it. kube-proxy is absent: the templates skip its phase.
+// initialObjects are a cluster's objects right after `kubeadm init`, as far as Cluster API reads
+// it. kube-proxy is absent: the templates skip its phase.
 func initialObjects(clusterConfiguration, caPEM, address string) []client.Object {
 	system := func(name string) metav1.ObjectMeta {
 		return metav1.ObjectMeta{Namespace: metav1.NamespaceSystem, Name: name}
@@ -141,8 +141,7 @@ func isMember(pod corev1.Pod) bool {
 	return pod.Labels["component"] == componentEtcd && !removed
 }
 
-// defaultTaints are what kubeadm registers a node with when its configuration
-// names none.
+// defaultTaints are kubeadm's taints for a node when its configuration names none.
 func defaultTaints(controlPlane bool) []corev1.Taint {
 	if !controlPlane {
 		return nil
@@ -150,8 +149,7 @@ func defaultTaints(controlPlane bool) []corev1.Taint {
 	return []corev1.Taint{{Key: controlPlaneLabel, Effect: corev1.TaintEffectNoSchedule}}
 }
 
-// unreachableTaints are what the node lifecycle controller puts on a node whose
-// heartbeat stopped.
+// unreachableTaints are the node lifecycle controller's for a node without a heartbeat.
 func unreachableTaints(taints []corev1.Taint) []corev1.Taint {
 	now := metav1.Now()
 	for _, effect := range []corev1.TaintEffect{corev1.TaintEffectNoSchedule, corev1.TaintEffectNoExecute} {

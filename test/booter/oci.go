@@ -17,7 +17,7 @@ type OCI struct {
 
 var _ sim.Booter = OCI{}
 
-// Boot starts the machine's node, which runs until ctx ends.
+// Boot starts the machine's node; it runs until ctx ends.
 func (o OCI) Boot(ctx context.Context, machine sim.Machine) {
 	o.Booter.Boot(ctx, Instance{
 		ID: machine.ID, Name: machine.DisplayName, Architecture: machine.Arch,

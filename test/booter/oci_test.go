@@ -13,7 +13,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
 )
 
-// simulated is the instance as the OCI simulator tells of it.
+// simulated is the instance as the OCI simulator reports it.
 func simulated(i Instance) sim.Machine {
 	return sim.Machine{ID: i.ID, DisplayName: i.Name, Arch: i.Architecture, Metadata: map[string]string{cloudinit.UserDataKey: i.UserData}}
 }

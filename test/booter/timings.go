@@ -5,8 +5,8 @@ package booter
 
 import "time"
 
-// Timings are how long a simulated node takes and waits. The zero value of a
-// field means its default, which is short enough for unit tests.
+// Timings are how long a simulated node takes and waits. The zero value of a field means its
+// default, short enough for unit tests.
 type Timings struct {
 	// Boot is the time from RUNNING until cloud-init reads the user data.
 	Boot time.Duration
@@ -22,10 +22,10 @@ type Timings struct {
 	// condition becomes Unknown (kube-controller-manager's
 	// --node-monitor-grace-period, 50 s by default).
 	NodeGrace time.Duration
-	// Failover is how long the VIP is gone when the control plane that held it
-	// fails; facts of a real tailnet: 4 to 12 s.
+	// Failover is how long the VIP is gone when its control plane fails; on a real tailnet: 4 to 12
+	// s.
 	Failover time.Duration
-	// Tick is how often the state of a workload cluster is looked at.
+	// Tick is the interval for checking the state of a workload cluster.
 	Tick time.Duration
 }
 

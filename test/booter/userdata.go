@@ -12,15 +12,15 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
 )
 
-// nodeConfig is what a node finds in its user data.
+// nodeConfig is the content of a node's user data.
 type nodeConfig struct {
 	hostname          string
 	controlPlane      bool
 	authKey           string
 	kubernetesVersion string
 	providerID        string
-	// vip is the route to the address that the control planes hold and
-	// advertise; invalid when the endpoint is nobody's in the tailnet.
+	// vip is the route to the control planes' advertised address; invalid when the endpoint is
+	// outside of the tailnet.
 	vip netip.Prefix
 	// bootstrap is the bootstrap provider's data.
 	bootstrap []byte
@@ -54,7 +54,7 @@ func readUserData(i Instance) (nodeConfig, error) {
 	return config, nil
 }
 
-// check refuses what would leave a real node half set up.
+// check refuses data that would leave a real node half set up.
 func (c nodeConfig) check(run kubeadmRun) error {
 	if c.controlPlane != run.controlPlane {
 		return refusal("the node's role and the kubeadm configuration do not agree about being a control plane")

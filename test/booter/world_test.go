@@ -243,7 +243,7 @@ func pemOf(der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }
 
-// approveRoutes enables what the devices advertise, as the provider would.
+// approveRoutes enables the devices' advertised routes, as the provider would.
 func (w *world) approveRoutes() {
 	for _, d := range w.tailnet.Devices() {
 		body, err := json.Marshal(map[string]any{"routes": d.Advertised})

@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// Objects are what a template may refer to, as unstructured objects.
+// Objects are the objects a template may refer to, unstructured.
 type Objects struct {
 	Cluster, ControlPlane, InfraCluster map[string]any
 }

@@ -1,8 +1,8 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package clouds is what clusters are made of, simulated on one machine: accounts of Oracle Cloud,
-// a tailnet, and nodes that run on the instances.
+// Package clouds simulates the surroundings of clusters on one machine: accounts of Oracle Cloud, a
+// tailnet, and nodes on the instances.
 package clouds
 
 import (
@@ -32,14 +32,14 @@ const (
 	controlPlaneTag = "tag:capom-control-plane"
 )
 
-// Options are what the clouds are made from.
+// Options configure the clouds.
 type Options struct {
 	Accounts []*operator.Account
 	// Tailnet is the kind of control server; Tailscale's by default.
 	Tailnet tailnetsim.Mode
-	// VIPRange is the Tailnet's, and PublicIPs is where OCI's public addresses come from. Both are
-	// to be in the loopback network, all of which is local on Linux: API servers listen on these
-	// addresses without root.
+	// VIPRange is the Tailnet's, and PublicIPs is where OCI's public addresses come from. Both must
+	// be in the loopback network, local as a whole on Linux: API servers listen on these addresses
+	// without root.
 	VIPRange  string
 	PublicIPs netip.Prefix
 	// Timings of the nodes.
@@ -108,7 +108,7 @@ func (c *Clouds) Close() error {
 	return err
 }
 
-// Objects are the Tailnet and the OCIAccounts that stand for the clouds, each after its Secret.
+// Objects are the clouds' Tailnet and OCIAccounts, each after its Secret.
 func (c *Clouds) Objects(allowed infrav1.AllowedNamespaces) []client.Object {
 	spec := infrav1.TailnetSpec{
 		NodeTags: []string{nodeTag}, ControlPlaneTags: []string{controlPlaneTag}, VIPRange: c.options.VIPRange,

@@ -1,9 +1,9 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command coordination is a coordination server that real tailscaled registers
-// with: Tailscale's control protocol, a DERP relay and STUN over the keys,
-// devices and routes of test/tailnetsim, whose API it serves as well.
+// Command coordination is a coordination server for real tailscaled: Tailscale's control protocol,
+// a DERP relay and STUN over the keys, devices and routes of test/tailnetsim. It serves the API of
+// test/tailnetsim as well.
 package main
 
 import (
@@ -77,7 +77,7 @@ func serve(ctx context.Context, f flags) error {
 	defer s.close()
 	server := &http.Server{
 		Addr: f.listen, Handler: s.handler(), ReadHeaderTimeout: 10 * time.Second,
-		// Both protocols upgrade the connection, which HTTP/2 cannot.
+		// Both protocols upgrade the connection; HTTP/2 cannot.
 		TLSConfig:    &tls.Config{Certificates: []tls.Certificate{certificate}, NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12},
 		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){},
 	}

@@ -16,8 +16,8 @@ import (
 	"tailscale.com/util/zstdframe"
 )
 
-// keepAlive is how often an idle stream says that it is alive; tailscaled gives
-// a silent one up after two minutes (controlclient's watchdog).
+// keepAlive is how often an idle stream sends a sign of life; tailscaled gives a silent one up
+// after two minutes (controlclient's watchdog).
 const keepAlive = 50 * time.Second
 
 // stream is an open map request of a node.
@@ -26,7 +26,7 @@ type stream struct {
 	pong chan struct{}
 }
 
-// kick has the stream send the state; a nil stream has nobody to send it to.
+// kick has the stream send the state; a nil stream has no receiver.
 func (st *stream) kick() {
 	if st == nil {
 		return
@@ -56,8 +56,8 @@ func (s *server) serveMap(w http.ResponseWriter, r *http.Request) {
 	s.follow(r.Context(), n, sender{w: w, compress: req.Compress == "zstd"})
 }
 
-// update takes over what a node says of itself. A stream's request carries none
-// of it since version 68 (tailcfg.MapRequest.Stream).
+// update takes over a node's facts about itself. A stream's request carries none of them since
+// version 68 (tailcfg.MapRequest.Stream).
 func (s *server) update(n *node, req tailcfg.MapRequest) {
 	if req.ReadOnly {
 		return

@@ -15,8 +15,8 @@ import (
 
 const domain = "lab.example"
 
-// mapResponse is the whole state as a node sees it, and whether the node still
-// exists. sent are the peers that the node knows, and is brought up to date.
+// mapResponse is the whole state as a node sees it, and whether the node still exists. sent are the
+// node's known peers, and is brought up to date.
 func (s *server) mapResponse(n *node, sent map[tailcfg.NodeID]bool) (*tailcfg.MapResponse, bool) {
 	devices := s.devices()
 	routes := s.primaryRoutes(devices)
@@ -25,7 +25,7 @@ func (s *server) mapResponse(n *node, sent map[tailcfg.NodeID]bool) (*tailcfg.Ma
 	self, exists := devices[n.device]
 	if !exists || self.LoggedOut {
 		delete(s.nodes, n.device)
-		// An expired key is how a node learns that it has been deleted.
+		// An expired key tells a node about its deletion.
 		gone := n.config(tailnetsim.Device{ID: n.device}, nil)
 		gone.KeyExpiry = time.Now().Add(-time.Hour)
 		return &tailcfg.MapResponse{Node: gone}, false
@@ -58,7 +58,7 @@ func (s *server) mapResponse(n *node, sent map[tailcfg.NodeID]bool) (*tailcfg.Ma
 	return res, true
 }
 
-// primaryRoutes are the routes by the device that gets their traffic.
+// primaryRoutes are the routes by the device receiving their traffic.
 func (s *server) primaryRoutes(devices map[string]tailnetsim.Device) map[string][]netip.Prefix {
 	prefixes := map[netip.Prefix]bool{}
 	for _, d := range devices {

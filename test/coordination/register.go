@@ -18,7 +18,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
 )
 
-// taggedUser owns all devices, which have tags instead of users.
+// taggedUser owns all devices: they have tags instead of users.
 var taggedUser = tailcfg.UserProfile{ID: 1, LoginName: "tagged-devices", DisplayName: "Tagged Devices"}
 
 func (s *server) serveRegister(w http.ResponseWriter, r *http.Request) {
@@ -29,7 +29,7 @@ func (s *server) serveRegister(w http.ResponseWriter, r *http.Request) {
 	}
 	machine, _ := r.Context().Value(machineKey{}).(key.MachinePublic)
 	if req.Followup != "" {
-		// Nobody logs in interactively here.
+		// There are no interactive logins here.
 		<-r.Context().Done()
 		return
 	}
@@ -86,7 +86,7 @@ func (s *server) register(machine key.MachinePublic, req tailcfg.RegisterRequest
 	}, nil
 }
 
-// known is the node of a machine whose device still exists and is logged in.
+// known is the node of a machine with an existing, logged-in device.
 func (s *server) known(machine key.MachinePublic) *node {
 	devices := s.devices()
 	s.mu.Lock()

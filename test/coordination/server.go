@@ -32,7 +32,7 @@ type options struct {
 	probe, timeout, absence time.Duration
 }
 
-// server holds what the control protocol needs beside the simulator's devices.
+// server holds the control protocol's own state beside the simulator's devices.
 type server struct {
 	options
 	sim   *tailnetsim.Server
@@ -45,7 +45,7 @@ type server struct {
 	nodes map[string]*node
 }
 
-// node is the part of a device that only the control protocol deals with.
+// node is the control protocol's part of a device.
 type node struct {
 	device    string
 	id        tailcfg.NodeID
@@ -58,7 +58,7 @@ type node struct {
 	hostinfo  *tailcfg.Hostinfo
 	// stream is the open map request; nil while there is none.
 	stream *stream
-	// absent counts disconnections, so that a timer knows whether it is stale.
+	// absent counts disconnections, so a timer knows whether it is stale.
 	absent int
 }
 
@@ -94,7 +94,7 @@ func quiet(string, ...any) {}
 
 func (s *server) close() { _ = s.derp.Close() }
 
-// handler is all that is served over TLS.
+// handler serves everything over TLS.
 func (s *server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/derp", derpserver.Handler(s.derp))
@@ -137,8 +137,7 @@ func (s *server) serveNoise(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// nodeOf finds the node of a request, and only if the machine that sent it owns
-// the key.
+// nodeOf finds the node of a request, and only if the sending machine owns the key.
 func (s *server) nodeOf(r *http.Request, nodeKey key.NodePublic) *node {
 	machine, _ := r.Context().Value(machineKey{}).(key.MachinePublic)
 	s.mu.Lock()

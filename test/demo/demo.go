@@ -18,7 +18,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/watch"
 )
 
-// demo is all that runs, in the order it was started in.
+// demo holds the running parts, in the order of their start.
 type demo struct {
 	root, dir string
 	keep      bool
@@ -36,16 +36,16 @@ type demo struct {
 	client   client.Client
 
 	phases []*phase
-	// spread are the machines per account after each phase that changed them.
+	// spread are the machines per account after each phase with a change.
 	spread []spread
 	// applied are the objects of the generated cluster template.
 	applied []client.Object
 	last    watch.Snapshot
-	// pooled are the instances that OCI has launched for the machine pool.
+	// pooled are the instances launched by OCI for the machine pool.
 	pooled int
 }
 
-// phase is one step that ran.
+// phase is one completed step.
 type phase struct {
 	name     string
 	start    time.Time
@@ -89,9 +89,8 @@ func (d *demo) close() error {
 	return errors.Join(errs...)
 }
 
-// waitFor looks at the cluster until what is wanted is there, and shows the
-// progress. what returns the empty string when it is, and otherwise what is
-// missing.
+// waitFor polls the cluster until nothing is missing, and shows the progress. what returns the
+// missing part, empty for none.
 func (d *demo) waitFor(ctx context.Context, timeout time.Duration, what func(watch.Snapshot) string) error {
 	return d.waitIn(ctx, namespace, timeout, what)
 }

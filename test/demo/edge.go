@@ -18,7 +18,7 @@ import (
 
 const edgeNamespace = "edge"
 
-// tryEdge has a cluster come and go whose API server answers on a network load balancer of OCI's
+// tryEdge creates and deletes a cluster with its API server behind an OCI network load balancer
 // instead of an address in the tailnet: its control planes are in one account, its worker in
 // another.
 func (d *demo) tryEdge(ctx context.Context) error {

@@ -20,8 +20,8 @@ import (
 )
 
 const (
-	// vipRange lies in the loopback network, all of which is local on Linux, so
-	// that API servers can listen on their VIPs without root.
+	// vipRange lies in the loopback network, local as a whole on Linux: API servers can listen on
+	// their VIPs without root.
 	vipRange = "127.100.0.0/16"
 	// publicRange is where OCI's public addresses come from, for the same reason.
 	publicRange = "127.101.0.0/16"
@@ -30,8 +30,8 @@ const (
 	workerShape       = "VM.Standard.E5.Flex"
 )
 
-// build makes the manager and the release as the Makefile's targets do, and
-// finds the other programs, of which the first run builds those not cached.
+// build makes the manager and the release as the Makefile's targets do, and finds the other
+// programs; the first run builds those not cached.
 func (d *demo) build(ctx context.Context) error {
 	var err error
 	if d.binaries, err = mgmt.FindBinaries(ctx, d.root, d.screen); err != nil {

@@ -1,11 +1,10 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command demo makes a Kubernetes cluster over three Oracle Cloud accounts on
-// one machine, changes it, and deletes it, with nothing simulated but what costs
-// money: Oracle Cloud (test/ocisim), the tailnet (test/tailnetsim) and what runs
-// on the machines (test/booter). The management cluster, Cluster API's managers,
-// clusterctl and this provider are the real ones.
+// Command demo makes a Kubernetes cluster over three Oracle Cloud accounts on one machine, changes
+// it, and deletes it, with nothing simulated but the paid services: Oracle Cloud (test/ocisim), the
+// tailnet (test/tailnetsim) and the nodes on the machines (test/booter). The management cluster,
+// Cluster API's managers, clusterctl and this provider are the real ones.
 //
 //	go run ./test/demo          goes all the way and cleans up
 //	KEEP=1 go run ./test/demo   stops once the cluster is up, until Ctrl-C
@@ -42,8 +41,7 @@ func main() {
 	}
 }
 
-// run goes through the demo. unseen is called when nobody can see its output
-// any more.
+// run goes through the demo. unseen is called when its output has no reader any more.
 func run(ctx context.Context, unseen func()) (err error) {
 	root, err := repositoryRoot()
 	if err != nil {

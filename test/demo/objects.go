@@ -24,8 +24,8 @@ const (
 	clusterName = "demo"
 )
 
-// createAccounts does what an operator does once: a Secret and an OCIAccount
-// for each account, a Secret and a Tailnet.
+// createAccounts plays the operator's one-time part: a Secret and an OCIAccount for each account, a
+// Secret and a Tailnet.
 func (d *demo) createAccounts(ctx context.Context) error {
 	objects := d.clouds.Objects(infrav1.AllowedNamespaces{List: []string{namespace, edgeNamespace}})
 	if err := operator.Create(ctx, d.client, objects); err != nil {
@@ -41,7 +41,7 @@ func (d *demo) createAccounts(ctx context.Context) error {
 	})
 }
 
-// generation is how clusterctl is asked for the cluster.
+// generation is the request to clusterctl for the cluster.
 func (d *demo) generation() operator.Generation {
 	variables := []string{"OCIMESH_TAILNET=" + clouds.TailnetName, "OCIMESH_WORKER_SHAPE=" + workerShape,
 		"OCIMESH_NODE_STARTUP_TIMEOUT=180", "OCIMESH_NODE_UNHEALTHY_TIMEOUT=5"}
@@ -55,7 +55,7 @@ func (d *demo) generation() operator.Generation {
 	}
 }
 
-// applyTemplate has clusterctl generate the cluster, and creates what it prints.
+// applyTemplate has clusterctl generate the cluster, and creates its objects.
 func (d *demo) applyTemplate(ctx context.Context) error {
 	objects, err := operator.Generate(ctx, d.generation())
 	if err != nil {
@@ -92,8 +92,7 @@ func (d *demo) startDeletion(ctx context.Context) error {
 	return nil
 }
 
-// deleteRest deletes what the garbage collector would, if one ran here, and
-// what the operator made.
+// deleteRest deletes the objects left to a garbage collector, absent here, and the operator's own.
 func (d *demo) deleteRest(ctx context.Context) error {
 	rest := d.applied
 	for _, a := range d.accounts {

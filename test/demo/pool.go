@@ -17,8 +17,7 @@ import (
 // poolSizes are the machine pool's sizes, one after the other. It goes with the cluster.
 var poolSizes = []int{2, 3, 1}
 
-// resizePool takes the machine pool of the flavor of that name into the cluster, and changes its
-// size.
+// resizePool adds the machine pool of the named flavor to the cluster, and changes its size.
 func (d *demo) resizePool(ctx context.Context) error {
 	if err := d.createPool(ctx); err != nil {
 		return err

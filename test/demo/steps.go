@@ -45,8 +45,7 @@ var steps = []step{
 	{name: "Look for anything left behind", run: (*demo).proveNothingLeft, unlessKept: true},
 }
 
-// How long a step may take at the most, on a machine with two cores that does
-// other things besides.
+// The limit of a step's time, on a busy machine with two cores.
 const (
 	readyTimeout   = time.Minute
 	createTimeout  = 4 * time.Minute

@@ -57,8 +57,7 @@ func (d *demo) spreadTable(table *tabwriter.Writer) {
 	}
 }
 
-// purposes are the operations that are made for each machine; all others go by accounts and by
-// time.
+// purposes are the operations made for each machine; all others go by accounts and by time.
 var purposes = []struct {
 	name       string
 	operations []string
@@ -108,7 +107,7 @@ func (d *demo) callTable(table *tabwriter.Writer) {
 	fmt.Fprintf(table, "all\t%d\n", sum(counts))
 }
 
-// callsTo counts the calls to an operation that did what they ask for, and those that OCI refused.
+// callsTo counts the successful calls to an operation, and those refused by OCI.
 func (d *demo) callsTo(operation string) (done, refused int) {
 	for _, call := range d.oci.Calls() {
 		switch {
@@ -137,7 +136,7 @@ func ratio(calls, machines int) string {
 	return fmt.Sprintf("%.1f", float64(calls)/float64(machines))
 }
 
-// explain says what helps to find out why a step failed.
+// explain prints hints for finding out why a step failed.
 func (d *demo) explain(ctx context.Context) {
 	fmt.Fprintf(d.screen.Out(), "\nLogs, one for each process: %s\n", d.dir)
 	if ctx.Err() != nil || d.clouds == nil {
@@ -177,7 +176,7 @@ OCI is simulated at %[5]s, the tailnet at %[6]s.
 	}
 }
 
-// short is the tail of an OCID, which is the part that differs.
+// short is the tail of an OCID, the distinctive part.
 func short(ocid string) string {
 	if len(ocid) <= 12 {
 		return ocid

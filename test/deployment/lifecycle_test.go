@@ -30,8 +30,8 @@ import (
 // patience is how long anything may take.
 const patience = 90 * time.Second
 
-// notExercised are rights that no life cycle is sure to use, each with the reason why it is needed
-// all the same.
+// notExercised are rights not certain to be used in a life cycle, each with the reason why it is
+// needed.
 var notExercised = map[string]string{
 	"delete ocimeshmachinepoolmachines infrastructure.cluster.x-k8s.io": "an instance that is gone before Cluster API made its Machine",
 	"patch machinepools cluster.x-k8s.io":                               "a pool whose size OCI's own autoscaling manages",
@@ -163,7 +163,7 @@ func (l *life) change(t *testing.T) {
 	l.pause(t, false)
 }
 
-// pause pauses the first cluster with all that is in it, or resumes it.
+// pause pauses the first cluster with everything in it, or resumes it.
 func (l *life) pause(t *testing.T, wanted bool) {
 	t.Helper()
 	helpers.Update(t, l.Environment, l.clusters[0], func(cluster *clusterv1.Cluster) { cluster.Spec.Paused = ptr.To(wanted) })
@@ -194,8 +194,8 @@ func (l *life) delete(t *testing.T) {
 	l.remove(t, l.Tailnet)
 }
 
-// scrape reads the metrics as Prometheus would, which has the manager ask who that is and what he
-// may do.
+// scrape reads the metrics as Prometheus would: the manager has to ask for the reader's identity
+// and rights.
 func (l *life) scrape(t *testing.T, m *manager) {
 	t.Helper()
 	g := NewWithT(t)

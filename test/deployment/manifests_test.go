@@ -1,8 +1,8 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package deployment tests config/: what kustomize renders is applied to a real API server, and the
-// manager runs there with no more rights than it is given.
+// Package deployment tests config/: kustomize's output is applied to a real API server, and the
+// manager runs there with no more rights than granted.
 package deployment
 
 import (
@@ -55,7 +55,7 @@ func program(t *testing.T, name string, stdin []byte, args ...string) []byte {
 	return out
 }
 
-// render does what docs/operations.md says: kustomize, then clusterctl for the variables.
+// render follows docs/operations.md: kustomize, then clusterctl for the variables.
 func render(t *testing.T, watchNamespace string, components ...string) []unstructured.Unstructured {
 	t.Helper()
 	g := NewWithT(t)
@@ -93,7 +93,7 @@ func parse(t *testing.T, text []byte) []unstructured.Unstructured {
 	}
 }
 
-// find converts the object of that kind and name.
+// find converts the object of the kind and name.
 func find[T any](t *testing.T, objects []unstructured.Unstructured, kind, name string) T {
 	t.Helper()
 	var found T
@@ -137,7 +137,7 @@ func TestAPodEndsOnlyAfterItsLeaseIsReleased(t *testing.T) {
 
 	pod := find[appsv1.Deployment](t, render(t, ""), "Deployment", deployment).Spec.Template.Spec
 
-	// The lease's release is a call or two, which may take as long as a renewal: 10 seconds.
+	// The lease's release is a call or two, each taking as long as a renewal at most: 10 seconds.
 	g.Expect(time.Duration(*pod.TerminationGracePeriodSeconds) * time.Second).
 		To(BeNumerically(">=", time.Duration(seconds)*time.Second+10*time.Second))
 }

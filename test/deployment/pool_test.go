@@ -28,7 +28,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
 )
 
-// pool is a machine pool, and what Cluster API's core does with its Machines.
+// pool is a machine pool, with the part of Cluster API's core for its Machines.
 type pool struct {
 	*life
 	machinePool *clusterv1.MachinePool
@@ -87,8 +87,8 @@ func (p *pool) until(t *testing.T, machines int) {
 	})
 }
 
-// core does what Cluster API's core does with MachinePool Machines: it makes a Machine for each
-// infrastructure object, and deletes that before the Machine goes.
+// core plays the part of Cluster API's core for MachinePool Machines: it makes a Machine for each
+// infrastructure object, and deletes the object before the Machine goes.
 func (p *pool) core(ctx context.Context) error {
 	objects := &expv1.OCIMeshMachinePoolMachineList{}
 	if err := p.Client.List(ctx, objects, client.InNamespace(p.Namespace)); err != nil {
@@ -128,7 +128,7 @@ func (p *pool) core(ctx context.Context) error {
 	return nil
 }
 
-// letGo deletes the infrastructure of a deleted Machine, and then the Machine's finalizer.
+// letGo deletes the infrastructure of a deleted Machine, and then removes the Machine's finalizer.
 func (p *pool) letGo(ctx context.Context, machine *clusterv1.Machine) error {
 	object := &expv1.OCIMeshMachinePoolMachine{ObjectMeta: metav1.ObjectMeta{Namespace: machine.Namespace, Name: machine.Name}}
 	err := p.Client.Delete(ctx, object)
@@ -156,7 +156,7 @@ func (j *joiner) problem() error {
 	return j.failure
 }
 
-// Boot joins, and advertises the VIP on a control plane that has one.
+// Boot joins, and advertises the VIP on a control plane of a cluster with one.
 func (j *joiner) Boot(_ context.Context, machine sim.Machine) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -189,5 +189,5 @@ func (j *joiner) Stop(_ context.Context, machine sim.Machine) {
 	}
 }
 
-// Terminate takes the device offline; it stays in the tailnet until somebody deletes it.
+// Terminate takes the device offline; it stays in the tailnet until it is deleted.
 func (j *joiner) Terminate(ctx context.Context, machine sim.Machine) { j.Stop(ctx, machine) }

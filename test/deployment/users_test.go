@@ -23,7 +23,7 @@ func managerArgs(t *testing.T, objects []unstructured.Unstructured) []string {
 	return managerOf(find[appsv1.Deployment](t, objects, "Deployment", deployment)).Args
 }
 
-// readVerbs and writeVerbs are all that there are for an object.
+// readVerbs and writeVerbs are all verbs for an object.
 var (
 	readVerbs  = []string{"get", "list", "watch"}
 	writeVerbs = []string{"create", "delete", "deletecollection", "patch", "update"}
@@ -92,8 +92,8 @@ func TestWhoSeesTheWholeClusterSeesAccountsAndTailnetsAndWritesThemNot(t *testin
 		}
 	}
 
-	// The namespace enforces the restricted Pod Security Standard, which a Deployment is not
-	// checked against.
+	// The namespace enforces the restricted Pod Security Standard, but a Deployment is not checked
+	// against it.
 	template := find[appsv1.Deployment](t, objects, "Deployment", deployment).Spec.Template
 	template.Namespace, template.Name = ownNamespace, "manager"
 	g.Expect(s.Client.Create(t.Context(), &corev1.Pod{ObjectMeta: template.ObjectMeta, Spec: template.Spec}, client.DryRunAll)).To(Succeed())

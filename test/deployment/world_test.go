@@ -32,10 +32,10 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/process"
 )
 
-// managerUser is who the API server takes the manager for.
+// managerUser is the manager's user at the API server.
 const managerUser = "system:serviceaccount:" + ownNamespace + ":capom-manager"
 
-// auditPolicy has the API server write down what the manager asks for.
+// auditPolicy has the API server record the manager's requests.
 const auditPolicy = `apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
@@ -75,7 +75,7 @@ func newServer(t *testing.T) *server {
 	return s
 }
 
-// apply applies the objects, and fails the test for a field that the API server does not know.
+// apply applies the objects, and fails the test for a field unknown to the API server.
 // cert-manager's kinds are not installed; webhooks are directed at a local port.
 func (s *server) apply(t *testing.T, objects []unstructured.Unstructured) {
 	t.Helper()
@@ -151,13 +151,14 @@ func (s *server) startManager(t *testing.T, args ...string) *manager {
 	return m
 }
 
-// right is something that a rule of RBAC allows.
+// right is something allowed by a rule of RBAC.
 type right struct{ group, resource, verb string }
 
 type rights map[right]bool
 
-// uses tells whether a right was used. One way to read is as good as another: who may list may read
-// each, and caches list or, where the API server can stream what there is, only watch.
+// uses tells whether a right was used. One way to read is as good as another: the right to list
+// includes reading each, and caches list or, where the API server can stream the initial state,
+// only watch.
 func (r rights) uses(wanted right) bool {
 	reads := []string{"get", "list", "watch"}
 	if !slices.Contains(reads, wanted.verb) {
@@ -166,7 +167,7 @@ func (r rights) uses(wanted right) bool {
 	return slices.ContainsFunc(reads, func(verb string) bool { return r[right{wanted.group, wanted.resource, verb}] })
 }
 
-// requests are what the manager has asked for, and those that it was forbidden.
+// requests are the manager's, allowed and forbidden.
 func (s *server) requests(t *testing.T) (made rights, forbidden []string) {
 	t.Helper()
 	g := NewWithT(t)
@@ -194,7 +195,7 @@ func (s *server) requests(t *testing.T) (made rights, forbidden []string) {
 	return made, slices.Compact(forbidden)
 }
 
-// unused are what the roles of the manager allow and nobody has asked for.
+// unused are rights in the manager's roles without a request.
 func unused(t *testing.T, objects []unstructured.Unstructured, made rights) []string {
 	t.Helper()
 	var out []string

@@ -22,7 +22,7 @@ import (
 
 var conditionsFiles = []string{"api/v1alpha1/conditions.go", "exp/api/v1alpha1/conditions.go"}
 
-// borrowed are the names of Cluster API that conditions.go gives to conditions and reasons of ours.
+// borrowed are Cluster API's names in conditions.go for conditions and reasons of ours.
 var borrowed = map[string]string{
 	"ReadyCondition":    clusterv1.ReadyCondition,
 	"DeletingCondition": clusterv1.DeletingCondition,
@@ -53,7 +53,7 @@ func TestNoPageExplainsWhatDoesNotExist(t *testing.T) {
 	g.Expect(without(reasons, append(constants(t, "Reason"), foreignReasons...))).To(BeEmpty(), "reasons in docs/kinds")
 }
 
-// A reason that no code sets would be a promise that nobody keeps.
+// A reason without code to set it would be a broken promise.
 func TestTheCodeSetsEveryReason(t *testing.T) {
 	unused := names(t, "Reason")
 	for _, folder := range []string{"controllers", "cloud", "internal", "exp"} {
@@ -62,7 +62,7 @@ func TestTheCodeSetsEveryReason(t *testing.T) {
 	NewWithT(t).Expect(unused).To(BeEmpty(), "constants of %v that nothing uses", conditionsFiles)
 }
 
-// Whoever looks for a remedy finds it at the same place on each page.
+// Readers find a remedy at the same place on each page.
 func TestPagesOfKindsHaveOneShape(t *testing.T) {
 	for _, name := range []string{"ociaccount", "tailnet", "ocimeshcluster", "ocimeshmachine", "ocimeshmachinetemplate", "ocimeshmachinepool"} {
 		var headings []string
@@ -77,7 +77,7 @@ func TestPagesOfKindsHaveOneShape(t *testing.T) {
 	}
 }
 
-// specs are the constants in the files of conditions whose names have the ending.
+// specs are the constants in the files of conditions with names of this ending.
 func specs(t *testing.T, ending string) []*ast.ValueSpec {
 	t.Helper()
 	g := NewWithT(t)

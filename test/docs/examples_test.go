@@ -19,8 +19,8 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 )
 
-// An example that is cut short cannot be tried, so every one must be a whole object. A field that
-// the CRDs do not have is refused as well as a wrong value.
+// An abridged example cannot be tried, so every one must be a whole object. A field unknown to the
+// CRDs is refused as well as a wrong value.
 func TestTheAPIServerAcceptsEveryExample(t *testing.T) {
 	for _, example := range examples(t) {
 		t.Run(example.name, func(t *testing.T) {

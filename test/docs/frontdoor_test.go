@@ -18,7 +18,7 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 )
 
-// folders lists the folders below one that hold a file of a name, as paths from it.
+// folders lists the folders below one with a file of a name, as paths from it.
 func folders(t *testing.T, below, pattern string) []string {
 	t.Helper()
 	g := NewWithT(t)

@@ -44,7 +44,7 @@ func expectTarget(t *testing.T, file, target string) {
 	}
 }
 
-// anchors are what GitHub makes of a page's headings.
+// anchors are GitHub's for a page's headings.
 func anchors(t *testing.T, path string) []string {
 	t.Helper()
 	var found []string

@@ -69,7 +69,7 @@ func TestPagesNameEveryColumnAndShortName(t *testing.T) {
 	}
 }
 
-// shown are the columns that kubectl get shows, and the short names that it takes.
+// shown are kubectl get's columns and short names.
 func shown(crd *unstructured.Unstructured) []string {
 	words, _, _ := unstructured.NestedStringSlice(crd.Object, "spec", "names", "shortNames")
 	versions, _, _ := unstructured.NestedSlice(crd.Object, "spec", "versions")

@@ -2,8 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package docs holds the documentation to the code: a real API server accepts every example, every
-// reason of a condition is explained, no link leads nowhere. It reads the repository's files and
-// may import the API types.
+// reason of a condition is explained, no link leads nowhere. It reads the repository's files.
 package docs
 
 import (
@@ -61,7 +60,7 @@ func pages(t *testing.T, folder string) []string {
 			return err
 		}
 		name := entry.Name()
-		// Hidden folders are tools', out holds what the Makefile makes, testdata is input of tests.
+		// Hidden folders are tools', out holds the Makefile's output, testdata is input of tests.
 		if entry.IsDir() && (len(name) > 2 && name[0] == '.' || name == "out" || name == "testdata") {
 			return fs.SkipDir
 		}
@@ -88,7 +87,7 @@ type page struct {
 
 // block is a fenced block.
 type block struct {
-	// line is the number of its first line, from 1; language is what follows the fence.
+	// line is the number of its first line, from 1; language is the word after the fence.
 	line           int
 	language, text string
 }

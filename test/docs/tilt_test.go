@@ -14,7 +14,7 @@ import (
 )
 
 // Tilt of Cluster API runs "go build <go_main>" in the provider's folder, and go_main is main.go
-// unless it is set (Cluster API's Tiltfile, build_go_binary): of a package of several files, that
+// unless it is set (Cluster API's Tiltfile, build_go_binary): of a package of several files, one
 // alone does not compile.
 func TestTiltBuildsTheWholeManager(t *testing.T) {
 	g := NewWithT(t)

@@ -21,9 +21,9 @@ import (
 // tokenLife is longer than any run.
 const tokenLife = 6 * time.Hour
 
-// newToken makes a service account that may do what it likes, and returns its token. In a cluster a
-// manager has a token too; an API server remembers it, whereas it verifies a client's certificate
-// anew with each request.
+// newToken makes a service account with all rights, and returns its token. In a cluster a manager
+// has a token too; an API server remembers it, but verifies a client's certificate again with each
+// request.
 func (f *Fleet) newToken(ctx context.Context) (string, error) {
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: Namespace, Name: "manager"}}
 	if err := f.Client.Create(ctx, account); err != nil {

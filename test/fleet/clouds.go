@@ -26,7 +26,7 @@ const (
 	Namespace = "default"
 	// TailnetName names the Tailnet.
 	TailnetName = "home"
-	// plenty is a service limit that nobody reaches.
+	// plenty is a service limit out of reach.
 	plenty = 1_000_000
 )
 
@@ -122,8 +122,8 @@ type joiner struct {
 	delay   time.Duration
 
 	mu sync.Mutex
-	// joined is the device of each instance; failure is why the first machine could not join that
-	// could not.
+	// joined is the device of each instance; failure is the error of the first machine unable to
+	// join.
 	joined  map[string]string
 	failure error
 }
@@ -160,7 +160,7 @@ func (j *joiner) Stop(_ context.Context, machine sim.Machine) {
 	}
 }
 
-// Terminate takes the device offline; it stays in the tailnet until somebody deletes it.
+// Terminate takes the device offline; it stays in the tailnet until it is deleted.
 func (j *joiner) Terminate(ctx context.Context, machine sim.Machine) { j.Stop(ctx, machine) }
 
 func (j *joiner) device(instance string) (id string, known bool) {
@@ -178,7 +178,7 @@ func (j *joiner) fail(err error) {
 	}
 }
 
-// JoinFailure is why a machine could not join the tailnet; nil if all could that tried.
+// JoinFailure is why a machine could not join the tailnet; nil without a failed attempt.
 func (f *Fleet) JoinFailure() error {
 	f.joiner.mu.Lock()
 	defer f.joiner.mu.Unlock()

@@ -21,13 +21,13 @@ import (
 // Metrics are the families of a scrape by name.
 type Metrics map[string]*dto.MetricFamily
 
-// Diagnostics reads what the manager serves there.
+// Diagnostics reads the manager's diagnostics.
 type Diagnostics struct {
 	url, token string
 	client     *http.Client
 }
 
-// newDiagnostics reads with the token of an account that may read what it likes.
+// newDiagnostics reads with the token of an account with all rights.
 func newDiagnostics(address, token string) *Diagnostics {
 	return &Diagnostics{
 		url: "https://" + address, token: token,
@@ -38,7 +38,7 @@ func newDiagnostics(address, token string) *Diagnostics {
 	}
 }
 
-// Get returns what is at a path, such as /debug/pprof/heap.
+// Get returns the content of a path, such as /debug/pprof/heap.
 func (d *Diagnostics) Get(ctx context.Context, path string) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, d.url+path, nil)
 	if err != nil {
@@ -74,7 +74,7 @@ func (d *Diagnostics) Scrape(ctx context.Context) (Metrics, error) {
 	return families, nil
 }
 
-// Sum adds up the counters and gauges of a family whose labels have these values.
+// Sum adds up the counters and gauges of a family with these label values.
 func (m Metrics) Sum(name string, labels map[string]string) float64 {
 	total := 0.0
 	for _, metric := range m[name].GetMetric() {

@@ -2,10 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package fleet runs this provider's manager as a process over a real API server, simulated
-// accounts and a simulated tailnet, and makes as many machines as somebody wants to see. Cluster
-// API's own controllers stay out: owners and bootstrap data are made here.
+// accounts and a simulated tailnet, and makes any number of machines. Cluster API's own controllers
+// stay out: owners and bootstrap data are made here.
 //
-// Tests and benchmarks use it. It may import everything but main.
+// Tests and benchmarks use it.
 package fleet
 
 import (
@@ -27,39 +27,40 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
 )
 
-// Options say what a fleet runs on.
+// Options configure a fleet.
 type Options struct {
 	// Root is the folder of this repository; Dir receives the manager, its log and a kubeconfig,
 	// and must exist.
 	Root, Dir string
-	// Accounts are as many tenancies; each belongs to one of the Clusters, which must not be more.
+	// Accounts is the number of tenancies, Clusters that of clusters: not more than Accounts, since
+	// each account belongs to one cluster.
 	Accounts, Clusters int
 	// Delays of OCI, and Join, the time from RUNNING until a machine has joined the tailnet.
 	Delays sim.Delays
 	Join   time.Duration
-	// RequestRate is the calls per second that OCI answers an account, RequestBurst how many at
-	// once; 0 is without limit.
+	// RequestRate is the calls per second an account gets from OCI, RequestBurst how many at once;
+	// 0 is without limit.
 	RequestRate  float64
 	RequestBurst int
 	// Tailnet is the kind of control server.
 	Tailnet tailnetsim.Mode
 	// Args are flags of the manager besides addresses and certificates.
 	Args []string
-	// Between, if not nil, is given OCI's address and returns the one that accounts have instead.
+	// Between, if not nil, gets OCI's address and returns the one for accounts instead.
 	Between func(oci string) string
 }
 
-// Fleet is what runs. Close ends it.
+// Fleet is a running fleet. Close ends it.
 type Fleet struct {
 	Client client.Client
 	// OCI and Control are the simulators, Accounts the accounts' names.
 	OCI      *sim.Sim
 	Control  *tailnetsim.Server
 	Accounts []string
-	// Manager is the process, Diagnostics what it serves.
+	// Manager is the process, Diagnostics its endpoint.
 	Manager     *process.Process
 	Diagnostics *Diagnostics
-	// Failed has the error of a manager that ended by itself.
+	// Failed has the error of a manager's unexpected end.
 	Failed <-chan error
 
 	options  Options
@@ -126,8 +127,8 @@ func (f *Fleet) startServer(context.Context) error {
 	return err
 }
 
-// startManager builds and runs the manager as a release would: it serves its diagnostics to who may
-// read them.
+// startManager builds and runs the manager as a release would: it serves its diagnostics to
+// authorised readers.
 func (f *Fleet) startManager(ctx context.Context) error {
 	binary, kubeconfig := filepath.Join(f.options.Dir, "manager"), filepath.Join(f.options.Dir, "kubeconfig")
 	build := exec.CommandContext(ctx, "go", "build", "-o", binary, ".")
@@ -170,7 +171,7 @@ func (f *Fleet) startManager(ctx context.Context) error {
 	return f.Manager.WaitReady(ctx, health)
 }
 
-// Await polls until done returns the empty string; otherwise it is what is missing.
+// Await polls until done returns the empty string; otherwise done names the missing part.
 func (f *Fleet) Await(ctx context.Context, interval time.Duration, done func(context.Context) (string, error)) error {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()

@@ -21,7 +21,7 @@ import (
 // creators is how many requests to create objects are under way at once.
 const creators = 8
 
-// bootstrapBytes is the size of a worker's bootstrap data, about that of kubeadm's with the
+// bootstrapBytes is the size of a worker's bootstrap data, about as large as kubeadm's with the
 // templates' files.
 const bootstrapBytes = 6 << 10
 
@@ -96,8 +96,8 @@ func (f *Fleet) Prepare(ctx context.Context, machines int) error {
 	return all.Wait()
 }
 
-// Launch creates the OCIMeshMachines of all that was prepared, as fast as the API server takes
-// them, one of each cluster in turn: all accounts have to do at the same time.
+// Launch creates the OCIMeshMachines of all prepared Machines, as fast as the API server takes
+// them, one of each cluster in turn: all accounts are busy at the same time.
 func (f *Fleet) Launch(ctx context.Context) error {
 	all, ctx := errgroup.WithContext(ctx)
 	all.SetLimit(creators)
@@ -123,7 +123,7 @@ func (f *Fleet) Launch(ctx context.Context) error {
 	return all.Wait()
 }
 
-// Machine is one more OCIMeshMachine of the first cluster, which the caller may change before
+// Machine is one more OCIMeshMachine of the first cluster; the caller may change it before
 // CreateMachine.
 func (f *Fleet) Machine(name string) *infrav1.OCIMeshMachine {
 	machine := helpers.NewMachine(f.clusters[0].of, name)
@@ -166,7 +166,7 @@ func (f *Fleet) Delete(ctx context.Context) error {
 	return all.Wait()
 }
 
-// bootstrapData is as long as a worker's; what is in it does not matter to anybody here.
+// bootstrapData is as long as a worker's; its content does not matter here.
 func bootstrapData() string {
 	var out strings.Builder
 	out.WriteString("#cloud-config\nwrite_files:\n- path: /run/kubeadm/kubeadm-join-config.yaml\n  content: |\n")

@@ -11,8 +11,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/process"
 )
 
-// AddManager runs another manager with the same flags beside the first, which must elect a leader,
-// until Stop of what is returned. The API server's webhooks stay the first one's.
+// AddManager runs another manager with the same flags beside the first, until Stop of the returned
+// process. The two must elect a leader. The API server's webhooks stay the first one's.
 func (f *Fleet) AddManager(ctx context.Context, name string) (*process.Process, error) {
 	var addresses [3]string
 	for i := range addresses {

@@ -15,8 +15,8 @@ import (
 
 // Boundary is right before or right after a call.
 type Boundary struct {
-	// Call is a write with its number, as "POST oci instances#1": a process that is killed between
-	// two writes leaves the same behind, whichever read it was at.
+	// Call is a write with its number, as "POST oci instances#1": a process killed between two
+	// writes leaves the same state behind at every read.
 	Call  string
 	After bool
 }
@@ -38,7 +38,7 @@ func (b Boundary) Kind() string {
 const KillEverywhereVariable = "CAPOM_KILL_AT"
 
 // chosen are the boundaries at the first write of each kind, unless every one is asked for: a life
-// writes many a status, and makes its second rule as its first.
+// writes a status many times, and makes its second rule like its first.
 func chosen(all []Boundary) []Boundary {
 	if os.Getenv(KillEverywhereVariable) == "every" {
 		return all
@@ -46,8 +46,8 @@ func chosen(all []Boundary) []Boundary {
 	return slices.DeleteFunc(slices.Clone(all), func(b Boundary) bool { return !strings.HasSuffix(b.Call, "#1") })
 }
 
-// KillEverywhere runs a life of which nobody disturbs the process, and then, at once, one for each
-// boundary of it at which the process is killed.
+// KillEverywhere runs an undisturbed life, and then, in parallel, one for each of its boundaries,
+// killing the process there.
 func KillEverywhere(t *testing.T, live func(t *testing.T, at *Boundary) *Mortal) {
 	t.Helper()
 	var boundaries []Boundary
@@ -57,8 +57,8 @@ func KillEverywhere(t *testing.T, live func(t *testing.T, at *Boundary) *Mortal)
 	var mu sync.Mutex
 	reached, missed := map[string]bool{}, 0
 	t.Cleanup(func() {
-		// How often a status is written depends on how soon what is waited for happens, so that not
-		// every number is reached in every life. Every kind of call is.
+		// The number of writes to a status depends on timing, so not every number is reached in
+		// every life. Every kind of call is.
 		g := NewWithT(t)
 		for _, at := range boundaries {
 			g.Expect(reached).To(HaveKey(at.Kind()), "no process was killed there")

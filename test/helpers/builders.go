@@ -15,7 +15,7 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 )
 
-// NewCluster is a Cluster whose infrastructure is the OCIMeshCluster of the same name.
+// NewCluster is a Cluster with the OCIMeshCluster of the same name as its infrastructure.
 func NewCluster(namespace, name string, change ...func(*clusterv1.Cluster)) *clusterv1.Cluster {
 	cluster := &clusterv1.Cluster{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
@@ -32,8 +32,8 @@ func NewCluster(namespace, name string, change ...func(*clusterv1.Cluster)) *clu
 	return with(cluster, change)
 }
 
-// NewOCIMeshCluster is the infrastructure of the Cluster, which owns it as Cluster API would have
-// it, in the accounts, with a TailnetVIP. The Cluster must have been created.
+// NewOCIMeshCluster is the infrastructure of the Cluster, owned by it as Cluster API would have it,
+// in the accounts, with a TailnetVIP. The Cluster must have been created.
 func NewOCIMeshCluster(cluster *clusterv1.Cluster, tailnet string, accounts []string,
 	change ...func(*infrav1.OCIMeshCluster),
 ) *infrav1.OCIMeshCluster {
@@ -54,8 +54,8 @@ func NewOCIMeshCluster(cluster *clusterv1.Cluster, tailnet string, accounts []st
 	return with(infra, change)
 }
 
-// NewMachine is a Machine of the Cluster whose infrastructure is the OCIMeshMachine of the same
-// name and whose bootstrap data is in the Secret of the same name with the ending -bootstrap.
+// NewMachine is a Machine of the Cluster. Its infrastructure is the OCIMeshMachine of the same
+// name, its bootstrap data is in the Secret of the same name with the ending -bootstrap.
 func NewMachine(cluster *clusterv1.Cluster, name string, change ...func(*clusterv1.Machine)) *clusterv1.Machine {
 	machine := &clusterv1.Machine{
 		ObjectMeta: metav1.ObjectMeta{
@@ -78,8 +78,8 @@ func ControlPlane(machine *clusterv1.Machine) {
 	machine.Labels[clusterv1.MachineControlPlaneLabel] = ""
 }
 
-// NewOCIMeshMachine is the infrastructure of the Machine, which owns it as Cluster API would have
-// it: a small Arm machine from Oracle's Ubuntu image. The Machine must have been created.
+// NewOCIMeshMachine is the infrastructure of the Machine, owned by it as Cluster API would have it:
+// a small Arm machine from Oracle's Ubuntu image. The Machine must have been created.
 func NewOCIMeshMachine(machine *clusterv1.Machine, change ...func(*infrav1.OCIMeshMachine)) *infrav1.OCIMeshMachine {
 	infra := &infrav1.OCIMeshMachine{
 		ObjectMeta: metav1.ObjectMeta{
@@ -110,8 +110,8 @@ func NewBootstrapSecret(machine *clusterv1.Machine, data string) *corev1.Secret 
 	}
 }
 
-// ProvisionInfrastructure does to the Cluster what Cluster API's core does once the OCIMeshCluster
-// is provisioned.
+// ProvisionInfrastructure updates the Cluster as Cluster API's core does once the OCIMeshCluster is
+// provisioned.
 func (e *Environment) ProvisionInfrastructure(t *testing.T, cluster *clusterv1.Cluster) {
 	t.Helper()
 	cluster.Status.Initialization.InfrastructureProvisioned = ptr.To(true)

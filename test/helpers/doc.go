@@ -1,9 +1,9 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package helpers is what tests of controllers share: one real API server per test package,
-// simulated accounts and a simulated tailnet with the objects that stand for them, builders of
-// objects, and expectations that read as sentences.
+// Package helpers has the common parts of controllers' tests: one real API server per test package,
+// simulated accounts and a simulated tailnet with their objects, builders of objects, and
+// expectations in the form of sentences.
 //
-// Only tests and benchmarks import it. It may import everything but main.
+// Only tests and benchmarks import it.
 package helpers

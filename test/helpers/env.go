@@ -76,8 +76,8 @@ func Run(m *testing.M, env **Environment) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	// Tests that may run at once mostly wait for simulated clouds: two cores are room for more than
-	// two of them.
+	// Parallel tests mostly wait for simulated clouds: two cores are room for more than two of
+	// them.
 	if err := flag.Set("test.parallel", "6"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -151,11 +151,10 @@ func (e *Environment) Create(t *testing.T, objects ...client.Object) {
 	}
 }
 
-// Manager starts a manager as the product's main does, with the controllers that setup adds, and
+// Manager starts a manager as the product's main does, with the controllers added by setup, and
 // ends it with the test.
 //
-// Namespaces bound what it sees, so that what other tests left in theirs costs it no time; none
-// means all.
+// Namespaces bound its view, so the remains of other tests cost it no time; none means all.
 func (e *Environment) Manager(t *testing.T, setup func(context.Context, manager.Manager) error, namespaces ...string) manager.Manager {
 	t.Helper()
 	skip := true
@@ -196,8 +195,8 @@ func (e *Environment) Manager(t *testing.T, setup func(context.Context, manager.
 	return mgr
 }
 
-// CRDs reads those of Cluster API's core and of this provider, with the contract labels that
-// kustomize adds for a release.
+// CRDs reads those of Cluster API's core and of this provider, with the contract labels added by
+// kustomize for a release.
 func CRDs() ([]*apiextensionsv1.CustomResourceDefinition, error) {
 	capi, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/cluster-api").Output() //nolint:noctx // A local look-up.
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// negative are the types of conditions that are as they should be when False.
+// negative are the types of conditions that should be False.
 var negative = map[string]bool{clusterv1.DeletingCondition: true, clusterv1.PausedCondition: true}
 
 // ConditionsOf renders all conditions in the object's order, each as "Type Status Reason".
@@ -27,8 +27,8 @@ func ConditionsOf(object conditions.Getter) []string {
 	return out
 }
 
-// ExpectConditions expects exactly these conditions, each as "Type Status Reason", in any order.
-// Whatever is not as it should be must have a message, since a user is to act on it.
+// ExpectConditions expects exactly these conditions, each as "Type Status Reason", in any order. A
+// condition that is not as it should be must have a message, since a user has to act on it.
 func ExpectConditions(t *testing.T, object conditions.Getter, want ...string) {
 	t.Helper()
 	g := NewWithT(t)
@@ -48,7 +48,7 @@ func MessageOf(object conditions.Getter, conditionType string) string {
 	return ""
 }
 
-// Reload reads the object anew, and fails the test if it cannot.
+// Reload reads the object again, and fails the test if it cannot.
 func (e *Environment) Reload(t *testing.T, object client.Object) {
 	t.Helper()
 	if err := e.Client.Get(t.Context(), client.ObjectKeyFromObject(object), object); err != nil {
@@ -63,7 +63,7 @@ func (e *Environment) ExpectGone(t *testing.T, object client.Object) {
 	NewWithT(t).Expect(apierrors.IsNotFound(err)).To(BeTrue(), "%T %s is still there, or: %v", object, object.GetName(), err)
 }
 
-// Update reads the object anew, changes it and writes its spec and metadata.
+// Update reads the object again, changes it and writes its spec and metadata.
 func Update[T client.Object](t *testing.T, e *Environment, object T, change func(T)) {
 	t.Helper()
 	e.Reload(t, object)

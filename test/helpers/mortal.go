@@ -22,9 +22,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Mortal is a process that can be killed at any of its calls: to OCI, to the tailnet, and those
-// that write to the API server, events excepted. Once it is dead, nothing that it says reaches
-// anybody, as after a SIGKILL, until Restart begins the next one.
+// Mortal is a process that can be killed at any of its calls: to OCI, to the tailnet, and writes to
+// the API server, except events. Once it is dead, none of its requests reach a server, as after a
+// SIGKILL, until Restart begins the next one.
 type Mortal struct {
 	// Client is the API server as the process sees it.
 	Client client.Client
@@ -32,7 +32,7 @@ type Mortal struct {
 	mu     sync.Mutex
 	ctx    context.Context //nolint:containedctx // The process's life: each pass ends with it.
 	cancel context.CancelFunc
-	// watched says that calls are noted: those of a test's preparations are not.
+	// watched is set while calls are noted: those of a test's preparations are not.
 	watched bool
 	calls   []Boundary
 	writes  map[string]int
@@ -44,7 +44,7 @@ type Mortal struct {
 
 var errKilled = errors.New("the process was killed")
 
-// NewMortal makes a process that lives.
+// NewMortal makes a living process.
 func NewMortal(t *testing.T, env *Environment) *Mortal {
 	t.Helper()
 	m := &Mortal{writes: map[string]int{}, made: map[string][]string{}}
@@ -60,7 +60,7 @@ func NewMortal(t *testing.T, env *Environment) *Mortal {
 
 func (m *Mortal) begin() { m.ctx, m.cancel = context.WithCancel(context.Background()) }
 
-// Context is that of the process's work; it ends when the process is killed.
+// Context is for the process's work; it ends when the process is killed.
 func (m *Mortal) Context() context.Context {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -74,15 +74,15 @@ func (m *Mortal) Watch(at *Boundary) {
 	m.watched, m.at = true, at
 }
 
-// Boundaries are where a process can be killed that makes the calls that were seen. A read changes
-// nothing, so that before and after it are the same place.
+// Boundaries are the places for killing a process with the observed calls. A read changes nothing:
+// before and after it are the same place.
 func (m *Mortal) Boundaries() []Boundary {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.Clone(m.calls)
 }
 
-// Dead tells whether the process was killed and no other was begun.
+// Dead tells whether the process was killed and not restarted.
 func (m *Mortal) Dead() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -104,14 +104,14 @@ func (m *Mortal) Restart() {
 	m.begin()
 }
 
-// Made are the OCIDs of what calls of a kind have made, each once.
+// Made are the OCIDs of the resources made by calls of a kind, each once.
 func (m *Mortal) Made(kind string) []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.Clone(m.made[kind])
 }
 
-// enter is called before a call. last says that the process is to die of it once it is done.
+// enter is called before a call. last is set if the process dies right after it.
 func (m *Mortal) enter(kind string, write bool) (last bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -119,8 +119,7 @@ func (m *Mortal) enter(kind string, write bool) (last bool, err error) {
 		return false, errKilled
 	}
 	if !m.watched || !write {
-		// A process that is killed at a read leaves the same behind as one that is killed after the
-		// write before it.
+		// A process killed at a read leaves the same state behind as after the write before it.
 		return false, nil
 	}
 	m.writes[kind]++
@@ -191,8 +190,8 @@ func (a *mortalAPI) RoundTrip(r *http.Request) (*http.Response, error) {
 	return nil, errKilled
 }
 
-// Through stands between the process and the service at the address, which is OCI or the tailnet,
-// and returns its own address.
+// Through stands between the process and the service at the address, OCI or the tailnet, and
+// returns its own address.
 func (m *Mortal) Through(t *testing.T, service, address string) string {
 	t.Helper()
 	target, err := url.Parse(address)

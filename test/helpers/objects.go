@@ -24,8 +24,8 @@ func NewCredentials(namespace, name string, user sim.Credentials) *corev1.Secret
 	}
 }
 
-// NewOCIAccount is an account that signs with the user's key in the Secret and may be used from the
-// Secret's namespace.
+// NewOCIAccount is an account with the user's key in the Secret, usable from the Secret's
+// namespace.
 func NewOCIAccount(name string, credentials *corev1.Secret, region, compartmentID, endpoint string) *infrav1.OCIAccount {
 	return &infrav1.OCIAccount{
 		ObjectMeta: metav1.ObjectMeta{Name: name},
@@ -42,8 +42,7 @@ func NewOCIAccount(name string, credentials *corev1.Secret, region, compartmentI
 	}
 }
 
-// NewTailnet is a tailnet whose Secret holds an OAuth client; it may be used from the Secret's
-// namespace.
+// NewTailnet is a tailnet with an OAuth client in the Secret, usable from the Secret's namespace.
 func NewTailnet(name string, credentials *corev1.Secret, url, vipRange string) *infrav1.Tailnet {
 	return &infrav1.Tailnet{
 		ObjectMeta: metav1.ObjectMeta{Name: name},
@@ -61,8 +60,8 @@ func NewTailnet(name string, credentials *corev1.Secret, url, vipRange string) *
 	}
 }
 
-// The tags that the simulated tailnet's policy knows. The OAuth client holds the provider's, which
-// owns the others: a client gives only its own tags, all together, or tags that these own.
+// The tags in the simulated tailnet's policy. The OAuth client holds the provider's, and this owns
+// the others: a client gives only its own tags, all together, or tags owned by these.
 const (
 	ProviderTag     = "tag:capom"
 	NodeTag         = "tag:capom-node"

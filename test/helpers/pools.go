@@ -10,7 +10,7 @@ import (
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 )
 
-// NewOCIMeshMachinePool is a pool of small Arm machines that was first seen with the identity.
+// NewOCIMeshMachinePool is a pool of small Arm machines, first seen with the identity.
 func NewOCIMeshMachinePool(namespace, name, account, identity string) *expv1.OCIMeshMachinePool {
 	return &expv1.OCIMeshMachinePool{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Annotations: map[string]string{

@@ -26,7 +26,7 @@ import (
 // Region of the simulated accounts.
 const Region = "us-ashburn-1"
 
-// WorldOptions say what a World is made of.
+// WorldOptions configure a World.
 type WorldOptions struct {
 	// Accounts is the number of tenancies; 3 by default.
 	Accounts int
@@ -47,7 +47,7 @@ type WorldOptions struct {
 	RequestTimeout time.Duration
 	// VIPRange of the Tailnet; 10.250.0.0/24 by default.
 	VIPRange string
-	// Mortal, if not nil, stands between the simulators and whoever reads the objects.
+	// Mortal, if not nil, stands between the simulators and the readers of the objects.
 	Mortal *Mortal
 }
 
@@ -60,14 +60,14 @@ func (o WorldOptions) through(t *testing.T, service, address string) string {
 	return o.Mortal.Through(t, service, address)
 }
 
-// World is a namespace with simulated accounts and a simulated tailnet, and the objects and Secrets
-// that stand for them. Cluster-scoped objects are named after the namespace, so that the tests of a
-// package do not meet.
+// World is a namespace with simulated accounts and a simulated tailnet, and their objects and
+// Secrets. Cluster-scoped objects are named after the namespace, so the tests of a package do not
+// meet.
 type World struct {
 	*Environment
 	// Namespace is the test's own.
 	Namespace string
-	// ManagerNamespace stands for the one that the manager runs in.
+	// ManagerNamespace stands for the manager's own.
 	ManagerNamespace string
 	// OCI has the tenancies, named as the accounts are.
 	OCI       *sim.Sim
@@ -80,7 +80,7 @@ type World struct {
 	// Tailnet is named as the namespace is, TailnetCredentials its Secret with an OAuth client.
 	Tailnet            *infrav1.Tailnet
 	TailnetCredentials *corev1.Secret
-	// Clients read Secrets anew at every call.
+	// Clients read Secrets again at every call.
 	Clients *access.Clients
 }
 
@@ -101,7 +101,7 @@ func NewWorld(t *testing.T, env *Environment, options WorldOptions) *World {
 	w := &World{Environment: env, Namespace: env.Namespace(t, nil), ManagerNamespace: env.Namespace(t, nil)}
 	w.Clients = access.New(access.Options{
 		Client: env.Client, Namespace: w.ManagerNamespace, RequestTimeout: options.RequestTimeout, Limits: limits,
-		TailnetLimits: tailnetLimits,
+		TailnetLimits: tailnetLimits, StrangerInterval: time.Nanosecond,
 	})
 	w.startTailnet(t, options)
 	w.startOCI(t, options)
@@ -210,8 +210,8 @@ func (w *World) AccountNames() []string {
 	return names
 }
 
-// MakeReady does what the account and the tailnet controllers would: it marks the accounts, all if
-// none is named, and the tailnet as Ready, and fills in the availability domains.
+// MakeReady plays the part of the account and the tailnet controllers: it marks the accounts, all
+// if none is named, and the tailnet as Ready, and fills in the availability domains.
 func (w *World) MakeReady(t *testing.T, accounts ...string) {
 	t.Helper()
 	for i, account := range w.Accounts {
@@ -231,8 +231,8 @@ func (w *World) MakeReady(t *testing.T, accounts ...string) {
 	w.SetReady(t, w.Tailnet, metav1.ConditionTrue, infrav1.ReadyReason, "")
 }
 
-// ExpectNothingLeft expects that no tenancy has a resource and the tailnet no device and no usable
-// key.
+// ExpectNothingLeft expects no resource in any tenancy, and no device and no usable key in the
+// tailnet.
 func (w *World) ExpectNothingLeft(t *testing.T) {
 	t.Helper()
 	g := NewWithT(t)

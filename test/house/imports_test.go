@@ -15,7 +15,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// depguard is what .golangci.yml says of who may import whom.
+// depguard is .golangci.yml's rules of imports.
 type depguard struct {
 	Linters struct {
 		Settings struct {
@@ -39,7 +39,7 @@ func pattern(glob string) *regexp.Regexp {
 	return regexp.MustCompile("^" + quoted + "$")
 }
 
-// An allowance that nobody uses is an open door.
+// An unused allowance is an open door.
 func TestEveryAllowanceToImportIsUsed(t *testing.T) {
 	g := NewWithT(t)
 	content, err := os.ReadFile(filepath.Join(root, ".golangci.yml"))

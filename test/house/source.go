@@ -1,8 +1,8 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package house holds the tree to the rules of the house that no linter knows: phases, files and
-// tests have the same names, the map of the controllers is true, and messages are in sentence case.
+// Package house holds the tree to the rules of the house beyond linters: phases, files and tests
+// have the same names, the map of the controllers is true, and messages are in sentence case.
 package house
 
 import (
@@ -32,7 +32,7 @@ type source struct {
 	all   []file
 }
 
-// read parses the folders, which are relative to the repository.
+// read parses the folders, given relative to the repository.
 func read(folders ...string) (*source, error) {
 	s := &source{files: token.NewFileSet()}
 	for _, folder := range folders {
@@ -70,7 +70,7 @@ func (s *source) position(node ast.Node) string {
 	return fmt.Sprintf("%s:%d", filepath.ToSlash(relative), at.Line)
 }
 
-// text is the value of a string literal, or of several that are added up; false for anything else.
+// text is the value of a string literal, or of a sum of several; false for anything else.
 func text(expression ast.Expr) (string, bool) {
 	switch e := expression.(type) {
 	case *ast.BasicLit:
@@ -80,7 +80,7 @@ func text(expression ast.Expr) (string, bool) {
 		value, err := strconv.Unquote(e.Value)
 		return value, err == nil
 	case *ast.BinaryExpr:
-		// The beginning is what counts of a text that is put together.
+		// Only the beginning of a composed text counts.
 		left, ok := text(e.X)
 		if right, known := text(e.Y); known {
 			return left + right, ok
@@ -90,7 +90,7 @@ func text(expression ast.Expr) (string, bool) {
 	return "", false
 }
 
-// called is the name of the function or method that is called.
+// called is the name of the called function or method.
 func called(call *ast.CallExpr) string {
 	switch f := call.Fun.(type) {
 	case *ast.Ident:

@@ -13,8 +13,8 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// messageAt is which argument of a call users read, by the name of what is called. Conditions,
-// events and logs are all told by one of these.
+// messageAt is the position of the users' message in a call's arguments, by the name of the
+// function. Conditions, events and logs all go through one of these.
 var messageAt = map[string]int{
 	"NewProblem":  1, // access
 	"Note":        2, // phases
@@ -29,10 +29,10 @@ var messageAt = map[string]int{
 	"Error":       1,
 }
 
-// message is what a user reads.
+// message is a text for users.
 type message struct{ at, text string }
 
-// messages are all that the code has as literals.
+// messages are all messages in the code with a literal.
 func messages(s *source) []message {
 	var all []message
 	add := func(node ast.Expr) {
@@ -62,7 +62,7 @@ func messages(s *source) []message {
 	return all
 }
 
-// homegrown are words for which the field has others.
+// homegrown are words with better ones in the field.
 var homegrown = regexp.MustCompile(`(?i)\b(mend(s|ed|ing)?|all is well|ado|none of the cluster's|gave .* up)\b`)
 
 func TestMessagesAreInSentenceCaseAndInTheFieldsWords(t *testing.T) {

@@ -20,18 +20,19 @@ import (
 )
 
 // gate stands between the managers and OCI, and can hold launches back: they were sent, and arrive
-// when it is opened, whatever became of the sender meanwhile.
+// when it is opened, even if the sender has ended meanwhile.
 type gate struct {
 	mu sync.Mutex
-	// pass is how many launches are let through before they are held; closed says that they are.
+	// pass is how many launches are let through before the rest is held; closed is set while
+	// launches are held.
 	pass   int
 	closed bool
 	opened chan struct{}
-	// held are the names of the instances whose launches wait, oldest first.
+	// held are the names of the instances with waiting launches, oldest first.
 	held []string
-	// late are OCI's answers to launches that were held.
+	// late are OCI's answers to held launches.
 	late []int
-	// made are the names of the instances that launches were answered with, by OCID.
+	// made are the names of the instances in answers to launches, by OCID.
 	made map[string]string
 }
 
@@ -60,7 +61,7 @@ func (g *gate) forward(w http.ResponseWriter, r *http.Request, target *url.URL) 
 	}
 	launch := r.Method == http.MethodPost && strings.HasSuffix(strings.Trim(r.URL.Path, "/"), "/instances")
 	waited := launch && g.wait(nameIn(body))
-	// What was sent arrives, also if the sender does not wait for the answer any more.
+	// A sent launch arrives, even if the sender no longer waits for the answer.
 	out := r.Clone(context.WithoutCancel(r.Context()))
 	out.URL.Scheme, out.URL.Host, out.RequestURI = target.Scheme, target.Host, ""
 	out.Body, out.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
@@ -97,14 +98,14 @@ func (g *gate) wait(name string) (waited bool) {
 	return true
 }
 
-// letPass lets launches pass from now on. Those that wait go on waiting.
+// letPass lets launches pass from now on. Waiting ones go on waiting.
 func (g *gate) letPass() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.closed = false
 }
 
-// open lets the launches go that wait.
+// open releases the waiting launches.
 func (g *gate) open() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -127,14 +128,14 @@ func (g *gate) note(status int, answer []byte, waited bool) {
 	}
 }
 
-// waiting are the names of the instances whose launches wait.
+// waiting are the names of the instances with waiting launches.
 func (g *gate) waiting() []string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return slices.Clone(g.held)
 }
 
-// arrived are OCI's answers to the launches that waited.
+// arrived are OCI's answers to the released launches.
 func (g *gate) arrived() []int {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -1,8 +1,8 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package leader tests what two managers do, of which one leads: both are real processes over one
-// API server, OCI and the tailnet are simulated.
+// Package leader tests two managers with one leader: both are real processes over one API server,
+// OCI and the tailnet are simulated.
 package leader
 
 import (
@@ -34,8 +34,8 @@ const (
 	patience = 2 * time.Minute
 	tick     = 100 * time.Millisecond
 
-	// machines are more than may be launched at once (inFlight), so that some wait in the process
-	// for their turn.
+	// machines are more than may be launched at once (inFlight), so some wait in the process for
+	// their turn.
 	machines = 14
 	// passing are launched before launches are held.
 	passing  = 4
@@ -94,8 +94,8 @@ func TestAPausedLeaderThatLaunchesLateMakesNothingThatStays(t *testing.T) {
 	held := w.gate.waiting()
 	w.gate.letPass()
 
-	// Of the machines whose launches are under way one stays, the others are deleted while nobody
-	// leads.
+	// Of the machines with launches in flight one stays, the others are deleted while there is no
+	// leader.
 	stays := w.machineOf(g, held[0])
 	for _, name := range held[1:] {
 		g.Expect(w.Client.Delete(t.Context(), w.machineOf(g, name))).To(Succeed())
@@ -132,8 +132,8 @@ func TestAPausedLeaderThatLaunchesLateMakesNothingThatStays(t *testing.T) {
 	w.awaitReady(g, 0)
 	w.expectInstances(g, 0)
 	g.Expect(w.Control.Leftovers().Devices).To(BeEmpty())
-	// A manager that wakes up may mint a key before it learns that it leads no more. Nobody has it,
-	// it ends by itself, and its Secret is swept.
+	// A manager waking up may mint a key before it learns about its lost lease. No machine has the
+	// key, it expires, and its Secret is swept.
 	for _, key := range w.Control.Leftovers().Keys {
 		g.Expect(key.Reusable).To(BeFalse())
 		g.Expect(key.Used).To(BeFalse())
@@ -143,7 +143,7 @@ func TestAPausedLeaderThatLaunchesLateMakesNothingThatStays(t *testing.T) {
 	g.Expect(standby.Done()).NotTo(BeClosed(), "the new leader runs")
 }
 
-// leader is who holds the lease.
+// leader is the holder of the lease.
 func (w *world) leader(g *WithT) string {
 	held := &coordinationv1.Lease{}
 	err := w.Client.Get(context.Background(), client.ObjectKey{Namespace: operator.SecretsNamespace, Name: lease}, held)
@@ -154,14 +154,14 @@ func (w *world) leader(g *WithT) string {
 	return *held.Spec.HolderIdentity
 }
 
-// machines are the OCIMeshMachines that exist.
+// machines are the existing OCIMeshMachines.
 func (w *world) machines(g *WithT) []infrav1.OCIMeshMachine {
 	list := &infrav1.OCIMeshMachineList{}
 	g.Expect(w.Client.List(context.Background(), list)).To(Succeed())
 	return list.Items
 }
 
-// machineOf is the machine whose instance has the name, which ends in a part of the machine's
+// machineOf is the machine of the instance with the name: it ends in a part of the machine's
 // identity.
 func (w *world) machineOf(g *WithT, instance string) *infrav1.OCIMeshMachine {
 	own := &infrav1.OCIMeshMachine{}
@@ -170,7 +170,7 @@ func (w *world) machineOf(g *WithT, instance string) *infrav1.OCIMeshMachine {
 	return own
 }
 
-// keys are the tailnet keys that the managers keep.
+// keys are the tailnet keys kept by the managers.
 func (w *world) keys(g *WithT) []corev1.Secret {
 	list := &corev1.SecretList{}
 	err := w.Client.List(context.Background(), list, client.InNamespace(operator.SecretsNamespace), client.HasLabels{tailnetnode.KindLabel})
@@ -190,8 +190,7 @@ func (w *world) awaitReady(g *WithT, count int) {
 	}, patience, tick).Should(Succeed())
 }
 
-// expectInstances expects that so many instances with their boot volumes are left: one for each
-// machine.
+// expectInstances expects so many instances with their boot volumes: one for each machine.
 func (w *world) expectInstances(g *WithT, count int) {
 	left, err := w.OCI.Leftovers(w.Accounts[0])
 	g.Expect(err).NotTo(HaveOccurred())

@@ -16,7 +16,7 @@ import (
 
 // Binaries are the paths of the programs a management cluster is made of.
 type Binaries struct {
-	// Envtest is the folder that holds etcd and kube-apiserver.
+	// Envtest is the folder with etcd and kube-apiserver.
 	Envtest string
 	// Core, Bootstrap and ControlPlane are Cluster API's managers.
 	Core, Bootstrap, ControlPlane string
@@ -71,8 +71,7 @@ func run(ctx context.Context, dir, program string, args ...string) ([]byte, erro
 	return out, nil
 }
 
-// moduleDir is where the Go module cache holds a module at the version that the
-// repository requires.
+// moduleDir is a module's folder in the Go module cache, at the repository's version.
 func moduleDir(ctx context.Context, root, module string) (string, error) {
 	out, err := run(ctx, root, "go", "list", "-m", "-f", "{{.Dir}}", module)
 	if err != nil {

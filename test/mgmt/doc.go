@@ -8,8 +8,8 @@
 // Deployments in the manifests are left out, certificates are made here, and
 // objects with owner references are not garbage collected.
 //
-// Binaries come from hack/binaries.sh and are built on the first use, which
-// takes minutes; afterwards a management cluster is up in a few seconds.
+// Binaries come from hack/binaries.sh. The first use builds them, in minutes; afterwards a
+// management cluster is up in a few seconds.
 //
-// It may import Cluster API and controller-runtime, and nothing of ours.
+// It imports nothing of ours.
 package mgmt

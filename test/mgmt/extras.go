@@ -23,9 +23,8 @@ import (
 //go:embed crds
 var standIns embed.FS
 
-// installExtras installs what `clusterctl init` would beside the managers: the
-// providers' namespaces, clusterctl's inventory of them, and the CRDs of the
-// add-on provider.
+// installExtras installs the additions of `clusterctl init` to the managers: the providers'
+// namespaces, clusterctl's inventory of them, and the CRDs of the add-on provider.
 func installExtras(ctx context.Context, config *rest.Config, o Options, managers []*manager) error {
 	capi, err := moduleDir(ctx, o.Root, capiModule)
 	if err != nil {
@@ -87,7 +86,7 @@ func createInventory(ctx context.Context, config *rest.Config, managers []*manag
 	return nil
 }
 
-// providerName is the manifest label without the prefix that tells its type.
+// providerName is the manifest label without its prefix for the type.
 func providerName(label string) string {
 	for _, prefix := range []string{"bootstrap-", "control-plane-", "infrastructure-"} {
 		if name, ok := strings.CutPrefix(label, prefix); ok {

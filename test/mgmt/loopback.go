@@ -14,9 +14,9 @@ import (
 // tailnets is the name of the Tailnets' CRD.
 const tailnets = "tailnets.infrastructure.cluster.x-k8s.io"
 
-// allowLoopback takes the rule from Tailnets that keeps a vipRange from being loopback's. Real
-// machines cannot hold such an address; the booters' machines are processes here, and have no other
-// that an ordinary user may listen at.
+// allowLoopback removes the Tailnets' rule against a vipRange in loopback's. Real machines cannot
+// hold such an address; the booters' machines are processes here, and an ordinary user may listen
+// at no other.
 func allowLoopback(crds []*apiextensionsv1.CustomResourceDefinition) error {
 	for _, crd := range crds {
 		if crd.Name != tailnets {

@@ -45,9 +45,9 @@ func managersOf(ctx context.Context, o Options) ([]*manager, error) {
 		{name: "control-plane-kubeadm", namespace: "capi-kubeadm-control-plane-system", kind: "ControlPlaneProvider", version: version,
 			binary: o.Binaries.ControlPlane, folder: filepath.Join(capi, "controlplane/kubeadm/config/default"),
 			// The default of 15 s is for real disks and networks; one lost call would hold a
-			// rollout up that long. Once a control plane is Available, its nodes are looked at when
-			// something in the management cluster changes, or at each sync, which is every ten
-			// minutes by default.
+			// rollout up that long. Once a control plane is Available, its nodes are checked when
+			// something in the management cluster changes, or at each sync, every ten minutes by
+			// default.
 			args: []string{gates, "--etcd-dial-timeout-duration=5s", "--etcd-call-timeout-duration=5s", "--sync-period=30s"}},
 	}
 	if o.Provider != nil {

@@ -23,16 +23,15 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// manifests are the objects of a provider's components that mean something
-// without containers.
+// manifests are the objects of a provider's components with a use without containers.
 type manifests struct {
 	crds       []*apiextensionsv1.CustomResourceDefinition
 	mutating   []*admissionregistrationv1.MutatingWebhookConfiguration
 	validating []*admissionregistrationv1.ValidatingWebhookConfiguration
 }
 
-// buildManifests runs kustomize on a folder, as a release does, so that the
-// contract labels and the names of the webhook configurations are the real ones.
+// buildManifests runs kustomize on a folder, as a release does: the contract labels and the names
+// of the webhook configurations are the real ones.
 func buildManifests(ctx context.Context, kustomize, folder string) (manifests, error) {
 	out, err := run(ctx, folder, kustomize, "build", ".")
 	if err != nil {
@@ -73,7 +72,7 @@ func (m *manifests) add(document []byte) error {
 		if err := yaml.Unmarshal(document, crd); err != nil {
 			return err
 		}
-		// clusterctl finds what it may describe and move by this label.
+		// clusterctl finds the objects to describe and move by this label.
 		metav1.SetMetaDataLabel(&crd.ObjectMeta, clusterctlv1.ClusterctlLabel, "")
 		m.crds = append(m.crds, crd)
 	case "MutatingWebhookConfiguration":
@@ -92,8 +91,8 @@ func (m *manifests) add(document []byte) error {
 	return nil
 }
 
-// install creates the objects, with webhooks and conversion directed at a local
-// port, and returns that port and the folder of its certificate.
+// install creates the objects, with webhooks and conversion directed at a local port, and returns
+// the port and the folder of its certificate.
 func (m manifests) install(config *rest.Config, certDir string) (port int, err error) {
 	hooks := envtest.WebhookInstallOptions{
 		MutatingWebhooks: m.mutating, ValidatingWebhooks: m.validating,

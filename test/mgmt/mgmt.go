@@ -21,12 +21,12 @@ import (
 const (
 	// readyTimeout bounds how long managers may take until they are ready.
 	readyTimeout = 5 * time.Minute
-	// controlTimeout bounds starts and ends of etcd and kube-apiserver, and how long they take to
-	// serve what was installed.
+	// controlTimeout bounds starts and ends of etcd and kube-apiserver, and the time until they
+	// serve the installed kinds.
 	controlTimeout = 2 * time.Minute
 )
 
-// Options are what a management cluster is made from.
+// Options configure a management cluster.
 type Options struct {
 	// Root is the folder of this repository.
 	Root string
@@ -36,8 +36,8 @@ type Options struct {
 	Binaries Binaries
 	// Provider is this repository's manager; nil leaves it out.
 	Provider *Provider
-	// CAAPHCRDs is a folder with the CRDs of Cluster API's add-on provider for
-	// Helm. Empty means a stand-in that accepts any HelmChartProxy.
+	// CAAPHCRDs is a folder with the CRDs of Cluster API's add-on provider for Helm. Empty means a
+	// stand-in for any HelmChartProxy.
 	CAAPHCRDs string
 	// Progress, when set, receives one line for each step.
 	Progress io.Writer
@@ -119,7 +119,7 @@ func (e *Environment) startAPIServer(o Options) error {
 	return nil
 }
 
-// Failed yields the error of a manager that ended before Stop.
+// Failed yields the error of a manager's end before Stop.
 func (e *Environment) Failed() <-chan error { return e.failed }
 
 // Stop ends all processes, managers first, and waits for them.

@@ -23,7 +23,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/operator"
 )
 
-// kinds are those whose objects have to be the same in both management clusters.
+// kinds are those with objects to be the same in both management clusters.
 var kinds = []schema.GroupVersionKind{
 	infrav1.GroupVersion.WithKind("OCIAccount"),
 	infrav1.GroupVersion.WithKind("Tailnet"),
@@ -32,8 +32,8 @@ var kinds = []schema.GroupVersionKind{
 	clusterv1.GroupVersion.WithKind("Machine"),
 }
 
-// holdings are the objects in a management cluster that a cluster consists of, as text by kind and
-// name. Of Secrets it is a digest.
+// holdings are a cluster's objects in a management cluster, as text by kind and name. Of Secrets it
+// is a digest.
 func (m *management) holdings(t *testing.T) map[string]string {
 	t.Helper()
 	g := NewWithT(t)
@@ -58,9 +58,8 @@ func (m *management) holdings(t *testing.T) map[string]string {
 	return out
 }
 
-// essence is an object without what belongs to one management cluster only: UIDs, generations and
-// times, limits that OCI was asked for at some time, who holds what, and why a machine is where it
-// is.
+// essence is an object without facts of one management cluster only: UIDs, generations and times,
+// OCI's limits at some time, claims, and the reason of a machine's placement.
 func essence(o unstructured.Unstructured) map[string]any {
 	annotations := map[string]string{}
 	for name, value := range o.GetAnnotations() {
@@ -97,7 +96,7 @@ func essence(o unstructured.Unstructured) map[string]any {
 	}
 }
 
-// difference shows the lines that are not the same; it is empty if there are none.
+// difference shows the differing lines; it is empty if there are none.
 func difference(want, have map[string]string) string {
 	names := slices.AppendSeq(slices.Collect(maps.Keys(want)), maps.Keys(have))
 	slices.Sort(names)

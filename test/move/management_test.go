@@ -62,7 +62,7 @@ func (m *management) create(t *testing.T, objects []client.Object) {
 	NewWithT(t).Expect(operator.Create(t.Context(), m.client, objects)).To(Succeed())
 }
 
-// await looks at the cluster until nothing is missing any more.
+// await polls the cluster until nothing is missing any more.
 func (m *management) await(t *testing.T, missing func(watch.Snapshot) string) watch.Snapshot {
 	t.Helper()
 	var last watch.Snapshot
@@ -97,12 +97,12 @@ func (m *management) scale(t *testing.T, deployment *clusterv1.MachineDeployment
 	NewWithT(t).Expect(m.client.Patch(t.Context(), changed, client.MergeFrom(deployment))).To(Succeed())
 }
 
-// complete returns what is missing until the cluster is up with so many workers.
+// complete returns the missing part until the cluster is up with so many workers.
 func complete(workers int) func(watch.Snapshot) string {
 	return func(s watch.Snapshot) string { return s.Complete(1, workers, version) }
 }
 
-// gone returns what is missing until nothing is left of the cluster.
+// gone returns the remains until nothing is left of the cluster.
 func gone(s watch.Snapshot) string {
 	if s.Empty() {
 		return ""

@@ -31,7 +31,7 @@ func TestAClusterMovesToAnotherManagementClusterAndBackAndNothingOfItChanges(t *
 
 	w.move(t, first, second, 2)
 
-	// There it is as alive as it was.
+	// There the cluster works as before.
 	second.scale(t, second.await(t, withWorkers(2)).Deployment, 3)
 	second.await(t, withWorkers(3))
 	g.Expect(w.changes()).To(Equal([]string{"LaunchInstance"}))
@@ -39,7 +39,7 @@ func TestAClusterMovesToAnotherManagementClusterAndBackAndNothingOfItChanges(t *
 
 	w.move(t, second, first, 3)
 
-	// clusterctl leaves behind what is in no namespace. Once no cluster needs it there, it goes
+	// clusterctl leaves cluster-scoped objects behind. Once no cluster uses them there, they go
 	// without a trace.
 	second.delete(t, w.objects()...)
 	w.polled(t)
@@ -75,15 +75,14 @@ func (w *world) move(t *testing.T, from, to *management, workers int) {
 	g.Expect(left.Empty()).To(BeTrue(), "nothing of the cluster is left behind")
 }
 
-// withWorkers returns what is missing until the cluster is up with so many workers. A machine pool
-// gets a new key in a move, and with it a new instance configuration (decision 18): that is tested
-// in exp.
+// withWorkers returns the missing part until the cluster is up with so many workers. A machine pool
+// gets a new key in a move, and with it a new instance configuration (decision 18): exp tests this.
 func withWorkers(workers int) func(watch.Snapshot) string {
 	return func(s watch.Snapshot) string { return s.Complete(1, workers, version) }
 }
 
-// unchecked names a Machine that its MachineHealthCheck has not found healthy yet, which is the
-// last thing that happens to a new one.
+// unchecked names a Machine not yet found healthy by its MachineHealthCheck, the last step of a new
+// one.
 func (m *management) unchecked(t *testing.T) string {
 	t.Helper()
 	machines := &clusterv1.MachineList{}

@@ -30,7 +30,7 @@ func TestAClusterIsRestoredFromABackupThatIsOlderThanItsMachines(t *testing.T) {
 	lost, fresh := both[0], both[1]
 	outside := w.objects()
 	lost.create(t, outside)
-	// Nobody but the operator replaces a machine.
+	// Only the operator replaces a machine.
 	objects := slices.DeleteFunc(w.generate(t, lost, "single-account", 2), func(o client.Object) bool {
 		return o.GetObjectKind().GroupVersionKind().Kind == "MachineHealthCheck"
 	})
@@ -49,7 +49,7 @@ func TestAClusterIsRestoredFromABackupThatIsOlderThanItsMachines(t *testing.T) {
 
 	w.clusterctlMove(t, "--from-directory", backup, "--to-kubeconfig", fresh.Kubeconfig)
 
-	// All that still exists is as it was; the account has more instances than the backup knows of.
+	// Everything still existing is unchanged; the account has more instances than the backup.
 	others := []string{"Machine " + replaced.Name, "OCIMeshMachine " + replaced.Name, "OCIAccount " + w.accounts[0]}
 	same := func() string { return difference(without(old, others), without(fresh.holdings(t), others)) }
 	g.Eventually(same, timeout, interval).Should(BeEmpty())
@@ -63,7 +63,7 @@ func TestAClusterIsRestoredFromABackupThatIsOlderThanItsMachines(t *testing.T) {
 	helpers.ExpectConditions(t, dead, "Ready False InstanceNotOwned", "InstanceReady False InstanceNotOwned",
 		"Placed False Waiting", "TailnetReady False Waiting", "Paused False NotPaused", "Deleting False NotDeleting")
 
-	// The operator replaces what is gone.
+	// The operator replaces missing machines.
 	fresh.delete(t, machine(replaced.Name))
 	cluster := fresh.await(t, complete(2)).Cluster
 	g.Expect(w.changes()).To(Equal([]string{"LaunchInstance"}))
@@ -97,8 +97,8 @@ func (w *world) changeAndLose(t *testing.T, m *management, worker string) (stray
 	return strays
 }
 
-// deleteBesideStrays deletes a cluster in whose network there are instances that are no machine's.
-// It leaves them and their devices alone, and waits until somebody has terminated them.
+// deleteBesideStrays deletes a cluster with stray instances in its network. The deletion leaves
+// them and their devices alone, and waits for their termination by a user.
 func (w *world) deleteBesideStrays(t *testing.T, m *management, cluster *clusterv1.Cluster, strays map[string]string) {
 	t.Helper()
 	g := NewWithT(t)

@@ -1,10 +1,10 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package move tests what happens to a running cluster whose objects go to another management
-// cluster, by `clusterctl move` or from a backup: clusterctl, both management clusters with Cluster
-// API's managers and this provider are the real ones; Oracle Cloud, the tailnet and what runs on
-// the machines are simulated.
+// Package move tests a running cluster while its objects go to another management cluster, by
+// `clusterctl move` or from a backup: clusterctl, both management clusters with Cluster API's
+// managers and this provider are the real ones; Oracle Cloud, the tailnet and the nodes on the
+// machines are simulated.
 package move
 
 import (
@@ -22,7 +22,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/operator"
 )
 
-// programs are what the tests run, built once.
+// programs are the tests' programs, built once.
 var programs struct {
 	mgmt.Binaries
 	root, manager, release string

@@ -31,12 +31,12 @@ const (
 	clusterName = "traveller"
 	version     = "v1.36.2"
 
-	// timeout is how long anything may take on a machine that does other things besides.
+	// timeout is the time limit of any step on a busy machine.
 	timeout  = 4 * time.Minute
 	interval = 200 * time.Millisecond
 )
 
-// world is what a cluster is made of, outside of any management cluster.
+// world holds a cluster's surroundings, outside of any management cluster.
 type world struct {
 	*clouds.Clouds
 	accounts []string
@@ -44,8 +44,8 @@ type world struct {
 	seen     int // calls of OCI's log that changes has looked at
 }
 
-// newWorld starts as many accounts and a tailnet of a kind. VIPs come from a range that no other
-// test's do, since all listen on the same machine.
+// newWorld starts so many accounts and a tailnet of a kind. VIPs come from a range of this test
+// alone, since all listen on the same machine.
 func newWorld(t *testing.T, accounts int, tailnet tailnetsim.Mode, vipRange string) *world {
 	t.Helper()
 	g := NewWithT(t)
@@ -65,8 +65,8 @@ func newWorld(t *testing.T, accounts int, tailnet tailnetsim.Mode, vipRange stri
 	return w
 }
 
-// objects are the Tailnet and the accounts with their Secrets, which ask clusterctl to take them
-// along.
+// objects are the Tailnet and the accounts with their Secrets, labelled for clusterctl to move them
+// too.
 func (w *world) objects() []client.Object {
 	objects := w.Objects(infrav1.AllowedNamespaces{List: []string{namespace}})
 	for _, o := range objects {
@@ -97,7 +97,7 @@ func (w *world) generate(t *testing.T, m *management, flavor string, workers int
 	return out
 }
 
-// clusterctlMove moves the namespace, from where and to where the arguments say.
+// clusterctlMove moves the namespace, with source and target from the arguments.
 func (w *world) clusterctlMove(t *testing.T, args ...string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)
@@ -105,12 +105,12 @@ func (w *world) clusterctlMove(t *testing.T, args ...string) {
 	NewWithT(t).Expect(operator.Move(ctx, programs.Clusterctl, w.dir, namespace, args...)).To(Succeed())
 }
 
-// claiming are the calls by which a management cluster claims what another one held. Nothing but a
-// tag of it changes.
+// claiming are a management cluster's calls to claim another one's resources. They change nothing
+// but a tag.
 var claiming = []string{"UpdateInstance", "UpdateVcn", "UpdateLoadBalancer", "UpdateNetworkLoadBalancer"}
 
-// changes are the calls since it was last asked for them that changed something, or tried to, in an
-// account or at a device of the tailnet.
+// changes are the calls since the last query that changed something, or tried to, in an account or
+// at a device of the tailnet.
 func (w *world) changes() []string {
 	var changes []string
 	calls := w.OCI.Calls()
@@ -129,7 +129,7 @@ func (w *world) changes() []string {
 	return changes
 }
 
-// polled waits until each account was polled twice more: what was found out before was acted upon.
+// polled waits until each account was polled twice more: earlier findings have been acted upon.
 func (w *world) polled(t *testing.T) {
 	t.Helper()
 	for _, account := range w.accounts {
@@ -138,7 +138,7 @@ func (w *world) polled(t *testing.T) {
 	}
 }
 
-// devices are those of the tailnet, without the time at which they were last seen.
+// devices are those of the tailnet, without the times of their last contact.
 func (w *world) devices() []tailnetsim.Device {
 	devices := w.Tailnet.Devices()
 	for i := range devices {
@@ -147,7 +147,7 @@ func (w *world) devices() []tailnetsim.Device {
 	return devices
 }
 
-// instances are all that are not TERMINATED, by OCID.
+// instances are all but TERMINATED ones, by OCID.
 func (w *world) instances(t *testing.T) []string {
 	t.Helper()
 	var ids []string

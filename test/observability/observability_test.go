@@ -1,8 +1,8 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package observability checks that the dashboard and the alerts of config/observability are about
-// metrics that exist.
+// Package observability checks the dashboard and the alerts of config/observability for missing
+// metrics.
 package observability
 
 import (
@@ -28,10 +28,10 @@ const (
 	folder = root + "/config/observability"
 )
 
-// query is an expression and where it is.
+// query is an expression and its place.
 type query struct{ where, expression string }
 
-// selector is what an expression says of a metric.
+// selector is an expression's use of a metric.
 type selector struct {
 	Metric string   `json:"metric"`
 	Labels []string `json:"labels"`
@@ -104,7 +104,7 @@ func queries(t *testing.T) []query {
 	return all
 }
 
-// parse has Prometheus' own parser say what each query is about; the test fails where it cannot.
+// parse has Prometheus' own parser name each query's metrics; the test fails where it cannot.
 func parse(t *testing.T, all []query) [][]selector {
 	t.Helper()
 	g := NewWithT(t)
@@ -171,8 +171,8 @@ func TestTextsReferToLabelsThatAreLeft(t *testing.T) {
 	}
 }
 
-// TestEveryMetricAndLabelExists compares with what the manager serves after a run in which
-// everything happened that is counted.
+// TestEveryMetricAndLabelExists compares with the manager's metrics after a run with every counted
+// event.
 func TestEveryMetricAndLabelExists(t *testing.T) {
 	g := NewWithT(t)
 	metrics := scrape(t)
@@ -205,8 +205,8 @@ func TestEveryMetricAndLabelExists(t *testing.T) {
 	expectClientGoQueues(t, metrics)
 }
 
-// expectClientGoQueues tells the manager's queues by a label of theirs: controller-runtime's, whose
-// items have priorities, can stop for good at a shutdown (docs/decisions/0014-work-queue.md).
+// expectClientGoQueues recognises the manager's queues by their label: controller-runtime's, with
+// priorities, can stop for good at a shutdown (docs/decisions/0014-work-queue.md).
 func expectClientGoQueues(t *testing.T, metrics fleet.Metrics) {
 	t.Helper()
 	g := NewWithT(t)
@@ -221,5 +221,5 @@ func expectClientGoQueues(t *testing.T, metrics fleet.Metrics) {
 	}
 }
 
-// ofTarget are labels that Prometheus adds to what it scrapes.
+// ofTarget are the labels added by Prometheus to scraped metrics.
 var ofTarget = []string{"job", "pod", "instance", "namespace"}

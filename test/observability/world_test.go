@@ -19,9 +19,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
 )
 
-// scrape runs the manager until there is something of everything: machines that come up, one that
-// finds no room at first, one that is placed nowhere, throttled calls. It returns what is served at
-// the end.
+// scrape runs the manager until every kind of event has occurred: machines come up, one finds no
+// room at first, one is never placed, calls are throttled. It returns the metrics at the end.
 func scrape(t *testing.T) fleet.Metrics {
 	t.Helper()
 	g := NewWithT(t)
@@ -42,15 +41,15 @@ func scrape(t *testing.T) fleet.Metrics {
 
 	g.Expect(f.OCI.SetCapacity(f.Accounts[0], sim.CapacityKey{FaultDomain: "FAULT-DOMAIN-1"}, 0)).To(Succeed())
 	// A poll waits for its turn after the one; machines' launches are held back after the other,
-	// for long enough that one comes.
+	// for long enough to see one.
 	for operation, pause := range map[string]time.Duration{"ListInstances": 0, "LaunchInstance": 5 * time.Second} {
 		f.OCI.AddFault(sim.Fault{
 			Tenancy: f.Accounts[1], Operation: operation, Status: 429, Code: "TooManyRequests", Message: "Too many requests", RetryAfter: pause,
 		})
 	}
 	g.Expect(f.Prepare(ctx, 4)).To(Succeed())
-	// One more than the five in a row after which calls are held back: a call that was under way
-	// may succeed in between.
+	// Calls are held back after five in a row; one more, since a call in flight may succeed in
+	// between.
 	f.Control.Inject(tailnetsim.Fault{Status: 503, Message: "busy", Times: 6})
 	g.Expect(f.Launch(ctx)).To(Succeed())
 	nowhere := f.Machine("nowhere")
@@ -79,7 +78,7 @@ func scrape(t *testing.T) fleet.Metrics {
 	return metrics
 }
 
-// labelsOf are the labels that samples of a name have; a histogram has three kinds.
+// labelsOf are the labels of a name's samples; a histogram has three kinds.
 func labelsOf(metrics fleet.Metrics, name string) (names []string, known bool) {
 	family := metrics[name]
 	for _, ending := range []string{"_bucket", "_sum", "_count"} {

@@ -110,7 +110,7 @@ func serve(ctx context.Context, chosen settings, out io.Writer) (err error) {
 	return nil
 }
 
-// writeCredentials writes what a client of the tenancy needs, readable by the owner only.
+// writeCredentials writes the credentials for a client of the tenancy, readable by the owner only.
 func writeCredentials(folder, endpoint string, tenancy *sim.Tenancy, user sim.Credentials) error {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return fmt.Errorf("making the folder for credentials: %w", err)

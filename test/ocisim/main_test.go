@@ -18,7 +18,7 @@ import (
 	"github.com/oracle/oci-go-sdk/v65/identity"
 )
 
-// output is a writer that a test may read while the server writes.
+// output is a writer for a test to read while the server writes.
 type output struct {
 	mu     sync.Mutex
 	buffer bytes.Buffer

@@ -24,7 +24,7 @@ import (
 // SecretsNamespace is where the Secrets with credentials are.
 const SecretsNamespace = "capom-system"
 
-// NewClient returns a client that knows Cluster API's types and ours.
+// NewClient returns a client with Cluster API's types and ours.
 func NewClient(config *rest.Config) (client.Client, error) {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
@@ -70,8 +70,8 @@ func Tenancies(accounts []*Account) []*sim.Tenancy {
 	return tenancies
 }
 
-// Objects are the account's Secret and its OCIAccount, whose API is at an
-// endpoint and which clusters of some namespaces may use.
+// Objects are the account's Secret and its OCIAccount, with the API at an endpoint, for clusters of
+// some namespaces.
 func (a *Account) Objects(endpoint string, allowed infrav1.AllowedNamespaces) []client.Object {
 	name := "oci-" + a.Name
 	return []client.Object{
@@ -95,14 +95,14 @@ func (a *Account) Objects(endpoint string, allowed infrav1.AllowedNamespaces) []
 	}
 }
 
-// credentialsMeta has clusterctl's label, without which "clusterctl move" leaves a Secret behind.
+// credentialsMeta has clusterctl's label: "clusterctl move" leaves a Secret without it behind.
 func credentialsMeta(name string) metav1.ObjectMeta {
 	return metav1.ObjectMeta{
 		Namespace: SecretsNamespace, Name: name, Labels: map[string]string{"clusterctl.cluster.x-k8s.io/move": ""},
 	}
 }
 
-// TailnetObjects are a Tailnet of that name and its Secret.
+// TailnetObjects are a Tailnet of the name and its Secret.
 func TailnetObjects(name string, credentials infrav1.TailnetCredentialsType, secret map[string]string, spec infrav1.TailnetSpec) []client.Object {
 	spec.Credentials = infrav1.TailnetCredentials{
 		Type: credentials, SecretRef: infrav1.SecretReference{Namespace: SecretsNamespace, Name: "tailnet-" + name},
@@ -113,8 +113,8 @@ func TailnetObjects(name string, credentials infrav1.TailnetCredentialsType, sec
 	}
 }
 
-// NotReady tells which of the objects is not Ready and why; it is empty when all
-// are that have conditions.
+// NotReady names the objects that are not Ready, and why; it is empty when all objects with
+// conditions are Ready.
 func NotReady(objects []client.Object) string {
 	for _, o := range objects {
 		if g, ok := o.(conditions.Getter); ok && !conditions.IsTrue(g, infrav1.ReadyCondition) {

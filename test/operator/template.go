@@ -21,7 +21,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// ReleaseVersion is the version of the release that Release makes.
+// ReleaseVersion is the version of Release's release.
 const ReleaseVersion = "v0.1.0"
 
 // Release writes a clusterctl repository of the working tree at root into the
@@ -33,8 +33,7 @@ func Release(ctx context.Context, root, dir string) error {
 	return Command(ctx, root, filepath.Join(root, "hack", "release-manifests.sh"), ReleaseVersion, "capom:"+ReleaseVersion, dir)
 }
 
-// Command runs a program in a folder; what it prints is shown only when it
-// fails.
+// Command runs a program in a folder; its output is shown only when it fails.
 func Command(ctx context.Context, dir, program string, args ...string) error {
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir = dir
@@ -44,10 +43,10 @@ func Command(ctx context.Context, dir, program string, args ...string) error {
 	return nil
 }
 
-// Generation is what clusterctl needs to generate a cluster.
+// Generation is the input of clusterctl for generating a cluster.
 type Generation struct {
-	// Clusterctl is the program, Kubeconfig the management cluster's, Release
-	// the folder that Release wrote, and Dir takes clusterctl's files and the result.
+	// Clusterctl is the program, Kubeconfig the management cluster's, Release the folder written by
+	// Release, and Dir takes clusterctl's files and the result.
 	Clusterctl, Kubeconfig, Release, Dir string
 
 	Name, Namespace, Version string
@@ -82,10 +81,10 @@ func Generate(ctx context.Context, g Generation) ([]*unstructured.Unstructured, 
 	return parse(manifest)
 }
 
-// Move has clusterctl, a program, move what belongs to the clusters of a namespace. The arguments
-// say from where and to where; relative paths in them start from the folder dir.
+// Move has clusterctl, a program, move the objects of the clusters of a namespace. The arguments
+// name source and target; relative paths in them start from the folder dir.
 func Move(ctx context.Context, program, dir, namespace string, args ...string) error {
-	// The configuration of whoever runs this has nothing to say here.
+	// The configuration of the user running this must have no effect.
 	_, err := clusterctl(ctx, program, dir, []string{"XDG_CONFIG_HOME=" + dir}, append([]string{"move", "--namespace", namespace}, args...)...)
 	return err
 }
@@ -103,8 +102,7 @@ func clusterctl(ctx context.Context, program, dir string, environment []string, 
 	return out, nil
 }
 
-// writeClusterctlConfig writes a clusterctl configuration in which the provider
-// comes from the release just made.
+// writeClusterctlConfig writes a clusterctl configuration with the provider from the new release.
 func writeClusterctlConfig(g Generation) (string, error) {
 	components := filepath.Join(g.Release, "infrastructure-ocimesh", ReleaseVersion, "infrastructure-components.yaml")
 	data, err := yaml.Marshal(map[string]any{"providers": []map[string]string{

@@ -38,7 +38,7 @@ var files = []file{
 }
 
 func TestMain(m *testing.M) {
-	// Headscale logs each policy that it loads.
+	// Headscale logs each policy it loads.
 	zerolog.SetGlobalLevel(zerolog.WarnLevel)
 	os.Exit(m.Run())
 }
@@ -85,7 +85,7 @@ func read(t *testing.T, path string) string {
 	return string(content)
 }
 
-// text is the policy as somebody pastes it who chose the mode of the pods' network.
+// text is the policy as pasted by a user with the mode of the pods' network.
 func (f file) text(t *testing.T, tailnetRoutes bool) string {
 	t.Helper()
 	text := read(t, filepath.Join(folder, f.name))
@@ -96,12 +96,12 @@ func (f file) text(t *testing.T, tailnetRoutes bool) string {
 	return text
 }
 
-// edge makes the policy of a second cluster, edge, from that of the first, mesh.
+// edge makes the policy of a second cluster, edge, from the first one's, mesh.
 var edge = strings.NewReplacer("mesh", "edge", `"tag:capom"`, `"tag:capom-edge"`,
 	"10.250.", "10.251.", "10.244.", "10.245.")
 
-// household are the parts of the tailnet's policy that are no cluster's: two users, an exit node,
-// and a router of the home's network.
+// household are the parts of the tailnet's policy outside of clusters: two users, an exit node, and
+// a router of the home's network.
 func (f file) household() string {
 	rules := `"acls": [
 		{"action": "accept", "src": ["admin@", "guest@"], "dst": ["autogroup:internet:*"]},
@@ -116,8 +116,8 @@ func (f file) household() string {
 		"tagOwners": {"tag:exit": ["admin@"], "tag:home": ["admin@"]},` + rules + `}`
 }
 
-// tailnet is the policy of a tailnet with two clusters and a household. Where it was written for
-// Tailscale, a group stands in for autogroup:admin, which Headscale does not have.
+// tailnet is the policy of a tailnet with two clusters and a household. In one for Tailscale, a
+// group stands in for autogroup:admin, missing in Headscale.
 func (f file) tailnet(t *testing.T, tailnetRoutes bool) map[string]any {
 	t.Helper()
 	mesh := f.text(t, tailnetRoutes)
@@ -138,8 +138,7 @@ func parse(t *testing.T, text string) map[string]any {
 	return out
 }
 
-// merge adds what more has to policy: rules are appended, the entries of objects put beside the
-// others.
+// merge adds more to policy: rules are appended, the entries of objects put beside the others.
 func merge(policy, more map[string]any) {
 	for key, value := range more {
 		switch value := value.(type) {

@@ -15,7 +15,7 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// opening says what each of from reaches of each of to.
+// opening is the part of each of to that each of from reaches.
 type opening struct {
 	from, to []string
 	open     string
@@ -31,7 +31,7 @@ var (
 	edgeAll           = []string{"edge-control-plane-1", "edge-node-1"}
 )
 
-// openings is all that is to be open; what is not in it is to be closed.
+// openings is everything to be open; the rest must be closed.
 var openings = []opening{
 	{meshControlPlanes, meshControlPlanes, "tcp:2379-2380,4240,4244,6443,9962-9964,10250 udp:8472 icmp"},
 	{meshNodes, meshControlPlanes, "tcp:4240,4244,6443,9962-9964,10250 udp:8472 icmp"},
@@ -164,7 +164,8 @@ func (f file) needsItsRules(t *testing.T) {
 }
 
 // approver approves the household's routes as its administrator does, and a cluster's as the
-// provider does: all in this world are as they should be. Without the provider the policy must.
+// provider does: all routes in this world are legitimate. Without the provider the policy must
+// approve them.
 func (f file) approver() func(*policyv2.PolicyManager, types.NodeView, netip.Prefix) bool {
 	return func(manager *policyv2.PolicyManager, node types.NodeView, route netip.Prefix) bool {
 		household := node.HasTag("tag:exit") || node.HasTag("tag:home")
@@ -172,7 +173,7 @@ func (f file) approver() func(*policyv2.PolicyManager, types.NodeView, netip.Pre
 	}
 }
 
-// differences are the ends between which more or less is open than is to be.
+// differences are the pairs of ends with more or less open than expected.
 func differences(t *testing.T, w world, tailnetRoutes bool) []string {
 	t.Helper()
 	wanted := map[[2]string]string{}
@@ -191,7 +192,7 @@ func differences(t *testing.T, w world, tailnetRoutes bool) []string {
 	for _, from := range ends() {
 		for _, to := range ends() {
 			want := wanted[[2]string{from.name, to.name}]
-			// What a device has for itself does not pass the tailnet.
+			// A device's traffic to itself does not pass the tailnet.
 			if from.device == to.device {
 				continue
 			}

@@ -26,7 +26,7 @@ import (
 // device is a device of the tailnet. It belongs to its tags or, without tags, to a user.
 type device struct {
 	name, tag, user string
-	// vip and pods are the routes that a cluster's nodes advertise, routes those of the household.
+	// vip and pods are the routes advertised by a cluster's nodes, routes those of the household.
 	vip, pods string
 	routes    []string
 }
@@ -47,13 +47,13 @@ var devices = []device{
 	{name: "home", tag: "tag:home", routes: []string{"192.168.1.0/24"}},
 }
 
-// end is where a connection begins or ends: an address that a device has or routes.
+// end is where a connection begins or ends: a device's own or routed address.
 type end struct {
 	name, device string
 	address      netip.Addr
 }
 
-// ends are all devices by their own addresses, and what is behind them.
+// ends are all devices by their own addresses, and the addresses behind them.
 func ends() []end {
 	out := []end{
 		{"mesh VIP", "mesh-control-plane-1", netip.MustParseAddr("10.250.0.1")},
@@ -81,7 +81,7 @@ type world struct {
 	filters map[string]*filter.Filter
 }
 
-// newWorld has the routes approved that approve says.
+// newWorld approves the routes accepted by approve.
 func newWorld(t *testing.T, devices []device, text []byte, tailnetRoutes bool,
 	approve func(*policyv2.PolicyManager, types.NodeView, netip.Prefix) bool,
 ) world {
@@ -137,7 +137,7 @@ func (d device) node(i int, users []types.User, tailnetRoutes bool) *types.Node 
 	return node
 }
 
-// filterOf is the packet filter of the device's tailscaled, with the rules that Headscale sends it.
+// filterOf is the packet filter of the device's tailscaled, with the rules sent by Headscale.
 func filterOf(t *testing.T, manager *policyv2.PolicyManager, node *types.Node) *filter.Filter {
 	t.Helper()
 	g := NewWithT(t)
@@ -155,7 +155,7 @@ func filterOf(t *testing.T, manager *policyv2.PolicyManager, node *types.Node) *
 	return filter.New(matches, nil, localNets, &netipx.IPSet{}, nil, logger.Discard)
 }
 
-// open is what from reaches of to, as "tcp:2379-2380,6443 udp:8472 icmp".
+// open is the part of to that from reaches, as "tcp:2379-2380,6443 udp:8472 icmp".
 func (w world) open(t *testing.T, from, to end) string {
 	t.Helper()
 	if !w.routed(t, from, to) || !w.routed(t, to, from) {
@@ -195,8 +195,8 @@ func openPorts(packets *filter.Filter, from, to end, protocol ipproto.Proto) str
 	return strings.Join(ranges, ",")
 }
 
-// routed is whether the device of from sends packets for to to the right device: whether it has
-// that as a peer and, for an address behind it, gets the route. Every device accepts routes.
+// routed is whether the device of from sends packets for to to the right device: it must have the
+// device as a peer and, for an address behind it, get the route. Every device accepts routes.
 func (w world) routed(t *testing.T, from, to end) bool {
 	t.Helper()
 	g := NewWithT(t)

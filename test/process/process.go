@@ -21,7 +21,7 @@ import (
 // stopGrace is how long a program may take to end after SIGTERM.
 const stopGrace = 10 * time.Second
 
-// Process is a program that runs beside us. Its output goes to a log file.
+// Process is a program running beside us. Its output goes to a log file.
 type Process struct {
 	// Log is the path of the log file.
 	Log string
@@ -66,7 +66,7 @@ func (p *Process) Done() <-chan struct{} { return p.done }
 // Expected tells whether the process ended because Stop was called.
 func (p *Process) Expected() bool { return p.expected.Load() }
 
-// PID is the process id, which is also its group's.
+// PID is the id of the process and of its group.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
 // Stop ends the process by its id, with force when it does not end by itself.
@@ -107,7 +107,7 @@ func (p *Process) WaitReady(ctx context.Context, address string) error {
 	}
 }
 
-// Ended describes a process that ended by itself.
+// Ended describes the unexpected end of a process.
 func (p *Process) Ended() error {
 	if p.err == nil {
 		return fmt.Errorf("%s ended by itself (log: %s)", p.name, p.Log)

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command promql parses PromQL expressions with Prometheus' own parser: a JSON list of texts in, a
-// JSON list of what each is about out. It is a module of its own, so that nothing of Prometheus'
+// JSON list of their metrics and labels out. It is a module of its own: nothing of Prometheus'
 // server is among the provider's requirements.
 package main
 
@@ -16,14 +16,14 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
-// answer is what an expression is about, or why it is none.
+// answer is an expression's metrics and labels, or the parser's error.
 type answer struct {
 	Error     string     `json:"error,omitempty"`
 	Selectors []selector `json:"selectors"`
 }
 
-// selector names a metric and the labels that the expression takes it to have: in matchers, and in
-// the groupings around it.
+// selector names a metric and its labels according to the expression: in matchers, and in the
+// groupings around it.
 type selector struct {
 	Metric string   `json:"metric"`
 	Labels []string `json:"labels"`

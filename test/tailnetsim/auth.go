@@ -14,9 +14,9 @@ import (
 // tokenLife is the life of an access token, an hour at both servers.
 const tokenLife = time.Hour
 
-// principal is who a request comes from.
+// principal is a request's sender.
 type principal struct {
-	// oauth tells that the request carries an access token. An API key may do everything.
+	// oauth is set if the request carries an access token. An API key may do everything.
 	oauth  bool
 	scopes []string
 	tags   []string

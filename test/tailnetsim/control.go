@@ -10,8 +10,8 @@ import (
 	"net/netip"
 )
 
-// The bodies of the control side over HTTP, below /sim/. Whoever reaches the server may use it: it
-// is a simulator's.
+// The bodies of the control side over HTTP, below /sim/. Everybody with access to the server may
+// use it: it is a simulator's.
 type (
 	registerBody struct {
 		AuthKey  string `json:"authKey"`

@@ -2,11 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package tailnetsim is a control server of one tailnet, in memory: the part of Tailscale's v2 API
-// that deals with keys, devices and routes, as Tailscale answers it or as Headscale does, and a
-// control side by which simulated machines register, advertise routes, go away and come back. It
-// refuses what the real servers refuse.
+// for keys, devices and routes, with Tailscale's answers or Headscale's, and a control side for
+// simulated machines to register, advertise routes, go away and come back. It refuses what the real
+// servers refuse.
 //
-// It imports nothing of this module, so that it cannot share a mistake with the client that it
-// tests. What it answers comes from Headscale's hscontrol/api/v2, Tailscale's api.md and the issues
-// named at the places.
+// It imports nothing of this module: it cannot share a mistake with the client under test. Its
+// answers follow Headscale's hscontrol/api/v2, Tailscale's api.md and the issues named at the
+// places.
 package tailnetsim

@@ -37,19 +37,19 @@ type Fault struct {
 	Times int `json:"times"`
 	// Delay is how long a call waits before anything else happens to it, in nanoseconds.
 	Delay time.Duration `json:"delay"`
-	// Status is answered instead of the operation. Zero means that the operation happens.
+	// Status is answered instead of the operation. With zero the operation happens.
 	Status int `json:"status"`
-	// Message is the message of that answer.
+	// Message is the message of this answer.
 	Message string `json:"message"`
-	// Body is a body that is no JSON, such as a proxy's, in place of the message.
+	// Body is a body other than JSON, such as a proxy's, in place of the message.
 	Body string `json:"body"`
-	// RetryAfter is the Retry-After header of that answer, in seconds; zero means none.
+	// RetryAfter is the Retry-After header of this answer, in seconds; zero means none.
 	RetryAfter int `json:"retryAfter"`
 	// LoseAnswer makes the operation happen and cuts the connection before the answer.
 	LoseAnswer bool `json:"loseAnswer"`
 }
 
-// Call is a request that arrived at the API.
+// Call is a request to the API.
 type Call struct {
 	Time      time.Time `json:"time"`
 	Operation string    `json:"operation"`
@@ -59,7 +59,7 @@ type Call struct {
 	Status int `json:"status"`
 }
 
-// Inject adds a fault. Faults of one operation hit in the order in which they were added.
+// Inject adds a fault. Faults of one operation hit in the order of their addition.
 func (s *Server) Inject(fault Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -67,7 +67,7 @@ func (s *Server) Inject(fault Fault) {
 	s.faults = append(s.faults, &fault)
 }
 
-// ClearFaults removes the faults that have not hit yet.
+// ClearFaults removes the pending faults.
 func (s *Server) ClearFaults() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -99,7 +99,7 @@ func (s *Server) ResetCalls() {
 	s.calls = nil
 }
 
-// takeFault returns the fault that hits this call, if any.
+// takeFault returns the fault for this call, if any.
 func (s *Server) takeFault(operation string) *Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -154,8 +154,7 @@ func (s *Server) observed(operation string, next http.HandlerFunc) http.HandlerF
 	}
 }
 
-// perform runs the operation with the fault that hits it. It reports whether the connection is to
-// be cut.
+// perform runs the operation with its fault. It reports whether the connection is to be cut.
 func (s *Server) perform(rec *recorder, r *http.Request, operation string, next http.HandlerFunc) (lost bool) {
 	s.mu.Lock()
 	unreachable := s.unreachable

@@ -28,7 +28,7 @@ type Key struct {
 	Preauthorized bool      `json:"preauthorized"`
 	Created       time.Time `json:"created"`
 	Expires       time.Time `json:"expires"`
-	// Revoked is zero for a key that was not revoked.
+	// Revoked is zero unless the key was revoked.
 	Revoked time.Time `json:"revoked"`
 	Used    bool      `json:"used"`
 }
@@ -106,10 +106,10 @@ func (s *Server) createKey(w http.ResponseWriter, r *http.Request, caller princi
 	writeJSON(w, http.StatusOK, body)
 }
 
-// keyDescription is the form that Tailscale's api.md gives for a key's description.
+// keyDescription is the form of a key's description in Tailscale's api.md.
 var keyDescription = regexp.MustCompile(`^[A-Za-z0-9 -]*$`)
 
-// refusal is an error answer; nil means that there is nothing to refuse.
+// refusal is an error answer; nil means no refusal.
 type refusal struct {
 	status  int
 	message string
@@ -119,7 +119,7 @@ type refusal struct {
 
 func (r *refusal) write(w http.ResponseWriter) { writeError(w, r.status, r.message, r.details...) }
 
-// refuseKey refuses what the server refuses whatever the tags.
+// refuseKey applies the server's refusals regardless of tags.
 func (s *Server) refuseKey(req createKeyRequest, caller principal) *refusal {
 	expiry := time.Duration(req.ExpirySeconds) * time.Second
 	switch {
@@ -143,14 +143,14 @@ func (s *Server) refuseKey(req createKeyRequest, caller principal) *refusal {
 	return nil
 }
 
-// refuseTags refuses tags that the caller may not give.
+// refuseTags refuses tags the caller may not give.
 func (s *Server) refuseTags(tags []string, caller principal) *refusal {
 	if s.isHeadscale() {
 		return s.refuseTagsHeadscale(tags, caller)
 	}
 	allowed := !caller.oauth || sameSet(tags, caller.tags)
 	if !allowed {
-		// A client of several tags may give all of them together, or tags that one of its own owns
+		// A client of several tags may give all of them together, or tags owned by one of its own
 		// (github.com/frankbria/auto-author pull request 490, tailscale.com/kb/1215/oauth-clients).
 		allowed = !slices.ContainsFunc(tags, func(tag string) bool { return !s.ownedByTag(tag, caller.tags) })
 	}
@@ -178,7 +178,7 @@ func (s *Server) refuseTagsHeadscale(tags []string, caller principal) *refusal {
 	return nil
 }
 
-// ownedByTag tells whether the policy names one of the tags, or a tag that one of them owns, as an
+// ownedByTag tells whether the policy names one of the tags, or a tag owned by one of them, as an
 // owner of the tag.
 func (s *Server) ownedByTag(tag string, owners []string) bool {
 	visited := map[string]bool{}
@@ -202,7 +202,7 @@ func sameSet(a, b []string) bool {
 	return slices.Equal(slices.Compact(a), slices.Compact(b))
 }
 
-// listKeys leaves out, at Tailscale, the keys that are of no use any more.
+// listKeys leaves out, at Tailscale, the keys of no use any more.
 func (s *Server) listKeys(w http.ResponseWriter, _ *http.Request, _ principal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -230,8 +230,8 @@ func (s *Server) getKey(w http.ResponseWriter, r *http.Request, _ principal) {
 	s.keyNotFound(w)
 }
 
-// deleteKey revokes. A key that is revoked already is 404 at both servers (Headscale:
-// RevokePreAuthKey in hscontrol/db).
+// deleteKey revokes. A key revoked already is 404 at both servers (Headscale: RevokePreAuthKey in
+// hscontrol/db).
 func (s *Server) deleteKey(w http.ResponseWriter, r *http.Request, _ principal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -244,7 +244,7 @@ func (s *Server) deleteKey(w http.ResponseWriter, r *http.Request, _ principal) 
 	writeJSON(w, http.StatusOK, map[string]any{})
 }
 
-// shownKey finds a key that the API shows. Tailscale forgets single-use keys that were used
+// shownKey finds a key as shown by the API. Tailscale forgets used single-use keys
 // (github.com/tailscale/terraform-provider-tailscale pull request 61).
 func (s *Server) shownKey(id string) *key {
 	i := slices.IndexFunc(s.keys, func(k *key) bool { return k.ID == id })

@@ -12,11 +12,11 @@ import (
 	"time"
 )
 
-// Device is a machine that registered.
+// Device is a registered machine.
 type Device struct {
 	// ID is the stable identifier: decimal at Headscale, n…CNTRL at Tailscale.
 	ID string `json:"id"`
-	// LegacyID is Tailscale's decimal identifier, by which a device can be addressed too.
+	// LegacyID is Tailscale's decimal identifier; a device can be addressed by it too.
 	LegacyID          string         `json:"legacyId"`
 	Hostname          string         `json:"hostname"`
 	Name              string         `json:"name"`
@@ -33,12 +33,12 @@ type Device struct {
 	Advertised        []netip.Prefix `json:"advertised"`
 	Enabled           []netip.Prefix `json:"enabled"`
 	// Expires is when the node key expires, unless KeyExpiryDisabled; 180 days after Created if
-	// zero, which is Tailscale's default (tailscale.com/kb/1028/key-expiry).
+	// zero, Tailscale's default (tailscale.com/kb/1028/key-expiry).
 	Expires time.Time `json:"expires"`
-	// External marks a device of another tailnet that is shared into this one
+	// External marks a device of another tailnet, shared into this one
 	// (tailscale.com/kb/1084/sharing).
 	External bool `json:"external"`
-	// LockError is what Tailnet Lock has against the device; empty if nothing (api.md,
+	// LockError is Tailnet Lock's objection to the device; empty if nothing (api.md,
 	// "tailnetLockError").
 	LockError string `json:"lockError"`
 }
@@ -49,11 +49,10 @@ type device struct {
 	serial int
 }
 
-// ErrNoDevice says that there is no device of the identifier.
+// ErrNoDevice reports a missing device.
 var ErrNoDevice = errors.New("no such device")
 
-// RegisterError is a refused registration. Its text is what tailscaled reports after "backend
-// error: ".
+// RegisterError is a refused registration. Its text is tailscaled's report after "backend error: ".
 type RegisterError struct {
 	Message string
 }
@@ -61,7 +60,7 @@ type RegisterError struct {
 // Error returns the message.
 func (e *RegisterError) Error() string { return e.Message }
 
-// Register is what `tailscale up --auth-key` does on a machine without state: a new device, online,
+// Register acts like `tailscale up --auth-key` on a machine without state: a new device, online,
 // with a new address. Registering again makes another device of the same hostname. A refusal is a
 // RegisterError.
 func (s *Server) Register(authKey, hostname string) (Device, error) {
@@ -81,9 +80,8 @@ func (s *Server) Register(authKey, hostname string) (Device, error) {
 	return created.clone(), nil
 }
 
-// unknownKey answers a key that the server does not have (github.com/tailscale/tailscale issues
-// 6215 and 17047; Headscale's hscontrol/db/preauth_keys.go, which tailscaled reports with the HTTP
-// status).
+// unknownKey answers a key unknown to the server (github.com/tailscale/tailscale issues 6215 and
+// 17047; Headscale's hscontrol/db/preauth_keys.go, reported by tailscaled with the HTTP status).
 func (s *Server) unknownKey(authKey string) *RegisterError {
 	switch {
 	case s.isHeadscale():
@@ -95,8 +93,8 @@ func (s *Server) unknownKey(authKey string) *RegisterError {
 	}
 }
 
-// refuseRegistration answers a key that is of no use any more (github.com/tailscale/tailscale issue
-// 9715; Headscale's PreAuthKey.Validate).
+// refuseRegistration answers a key of no use any more (github.com/tailscale/tailscale issue 9715;
+// Headscale's PreAuthKey.Validate).
 func (s *Server) refuseRegistration(k *key) *RegisterError {
 	now := s.opts.Clock()
 	if k.usable(now) {
@@ -126,9 +124,9 @@ func (s *Server) newDevice(k *key, hostname string) *device {
 	return d
 }
 
-// Add makes a device that did not come by a key: a person's, a router's, one that is shared in. It
-// is online and has addresses, but for what the change says. What the API does not show of external
-// devices is empty.
+// Add makes a device that did not join by a key: a person's, a router's, a shared one. It is online
+// and has addresses, unless the change says otherwise. Fields the API does not show for external
+// devices are empty.
 func (s *Server) Add(hostname string, change func(*Device)) Device {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -195,7 +193,7 @@ func (s *Server) SetOnline(id string, online bool) error {
 	})
 }
 
-// Logout is what `tailscale logout` does: the device stays listed until it is deleted, unless it is
+// Logout acts like `tailscale logout`: the device stays listed until it is deleted, unless it is
 // ephemeral.
 func (s *Server) Logout(id string) error {
 	return s.change(id, func(d *device) error {
@@ -207,8 +205,8 @@ func (s *Server) Logout(id string) error {
 	})
 }
 
-// Advertise replaces the routes that a device advertises, as `tailscale set --advertise-routes`
-// does. Those that the policy approves for the device's tags become enabled, and stay so.
+// Advertise replaces a device's advertised routes, as `tailscale set --advertise-routes` does.
+// Those approved by the policy for the device's tags become enabled, and stay so.
 func (s *Server) Advertise(id string, prefixes ...netip.Prefix) error {
 	return s.change(id, func(d *device) error {
 		advertised := make([]netip.Prefix, 0, len(prefixes))
@@ -238,10 +236,10 @@ func (s *Server) autoApproved(d *device, prefix netip.Prefix) bool {
 	return false
 }
 
-// PrimaryRouter returns the device to which peers send traffic for the prefix: one that is online,
-// advertises it and may. At Tailscale that is the oldest one, which takes over again when it comes
-// back (github.com/tailscale/tailscale issue 8389). At Headscale the present one stays as long as
-// it can (electPrimaryRoutes in hscontrol/state/node_store.go).
+// PrimaryRouter returns the device receiving peers' traffic for the prefix: it is online,
+// advertises the prefix and may. At Tailscale it is the oldest one, and this takes over again when
+// it comes back (github.com/tailscale/tailscale issue 8389). At Headscale the present one stays as
+// long as it can (electPrimaryRoutes in hscontrol/state/node_store.go).
 func (s *Server) PrimaryRouter(prefix netip.Prefix) (Device, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -272,8 +270,8 @@ func (s *Server) electPrimary(prefix netip.Prefix) *device {
 	return oldest
 }
 
-// reelect settles the primaries after a change, so that Headscale's stickiness does not depend on
-// who asks when.
+// reelect settles the primaries after a change: Headscale's stickiness must not depend on the time
+// of a query.
 func (s *Server) reelect(prefixes ...netip.Prefix) {
 	for _, prefix := range prefixes {
 		s.electPrimary(prefix)
@@ -291,14 +289,14 @@ func (s *Server) Devices() []Device {
 	return out
 }
 
-// Leftovers are what a cluster that was deleted must not leave behind.
+// Leftovers are resources a deleted cluster must not leave behind.
 type Leftovers struct {
 	Devices []Device `json:"devices"`
-	// Keys are those with which a machine could still join.
+	// Keys are those still good for joining.
 	Keys []Key `json:"keys"`
 }
 
-// Leftovers returns all devices and all keys that are neither used, nor revoked, nor expired.
+// Leftovers returns all devices and all keys neither used, nor revoked, nor expired.
 func (s *Server) Leftovers() Leftovers {
 	out := Leftovers{Devices: s.Devices()}
 	s.mu.Lock()

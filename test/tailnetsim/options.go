@@ -18,7 +18,7 @@ const (
 	HeadscaleOld Mode = "HeadscaleOld"
 )
 
-// OAuthClient is a client that may fetch access tokens.
+// OAuthClient is a client for fetching access tokens.
 type OAuthClient struct {
 	ID     string   `json:"id"`
 	Secret string   `json:"secret"`
@@ -32,25 +32,25 @@ type Options struct {
 	Mode Mode
 	// Addr is where to listen. Empty means 127.0.0.1:0.
 	Addr string
-	// Version is what a Headscale reports. Empty means v0.30.0, or v0.29.2 if old. "none" means
-	// that there is no /version, as before 0.27.
+	// Version is a Headscale's. Empty means v0.30.0, or v0.29.2 if old. "none" means no /version,
+	// as before 0.27.
 	Version string
-	// Tailnet is the tailnet's name, which Tailscale accepts beside "-". Empty means example.com.
+	// Tailnet is the tailnet's name, accepted by Tailscale beside "-". Empty means example.com.
 	Tailnet string
 	// Domain is the DNS suffix of device names at Tailscale. Empty means tail51ab.ts.net.
 	Domain string
 	// APIKeys are the keys with full access.
 	APIKeys []string
-	// OAuthClients are the clients that exist from the start.
+	// OAuthClients are the clients existing from the start.
 	OAuthClients []OAuthClient
-	// TagOwners are the policy's tag owners: tags or users. A tag that is no key here does not
+	// TagOwners are the policy's tag owners: tags or users. A tag without a key here does not
 	// exist.
 	TagOwners map[string][]string
 	// AutoApprovers are the policy's approvers of routes: tags by prefix. A prefix covers the
 	// prefixes within it.
 	AutoApprovers map[string][]string
 	// ListKeyIDsOnly makes the list of keys hold identifiers only, as the comment in Tailscale's
-	// client library says it does.
+	// client library says.
 	ListKeyIDsOnly bool
 	// Clock tells the time. Nil means the real one.
 	Clock func() time.Time

@@ -26,8 +26,7 @@ func NewRemote(url string) *Remote {
 	return &Remote{url: strings.TrimRight(url, "/"), client: &http.Client{}}
 }
 
-// WithClient returns the same with another HTTP client, as one that trusts the server's
-// certificate.
+// WithClient returns the same with another HTTP client, as one trusting the server's certificate.
 func (r *Remote) WithClient(client *http.Client) *Remote { return &Remote{url: r.url, client: client} }
 
 // Register registers a machine; a refusal is a RegisterError.
@@ -35,7 +34,7 @@ func (r *Remote) Register(ctx context.Context, authKey, hostname string) (Device
 	return post[Device](ctx, r, "register", registerBody{AuthKey: authKey, Hostname: hostname})
 }
 
-// Advertise replaces the routes that a device advertises.
+// Advertise replaces a device's advertised routes.
 func (r *Remote) Advertise(ctx context.Context, id string, prefixes ...netip.Prefix) error {
 	_, err := post[nothing](ctx, r, "advertise", changeBody{ID: id, Prefixes: prefixes})
 	return err
@@ -53,8 +52,8 @@ func (r *Remote) Logout(ctx context.Context, id string) error {
 	return err
 }
 
-// PrimaryRouter returns the device to which peers send traffic for the prefix; ErrNoDevice if there
-// is none.
+// PrimaryRouter returns the device receiving peers' traffic for the prefix; ErrNoDevice if there is
+// none.
 func (r *Remote) PrimaryRouter(ctx context.Context, prefix netip.Prefix) (Device, error) {
 	return post[Device](ctx, r, "primary", prefixBody{Prefix: prefix})
 }
@@ -69,7 +68,7 @@ func (r *Remote) Calls(ctx context.Context) ([]Call, error) {
 	return post[[]Call](ctx, r, "calls", nothing{})
 }
 
-// Leftovers returns all devices and all keys with which a machine could still join.
+// Leftovers returns all devices and all keys still good for joining.
 func (r *Remote) Leftovers(ctx context.Context) (Leftovers, error) {
 	return post[Leftovers](ctx, r, "leftovers", nothing{})
 }
@@ -80,7 +79,7 @@ func (r *Remote) Inject(ctx context.Context, fault Fault) error {
 	return err
 }
 
-// SetUnreachable makes the API cut every connection, or ends that.
+// SetUnreachable makes the API cut every connection, or stop doing so.
 func (r *Remote) SetUnreachable(ctx context.Context, unreachable bool) error {
 	_, err := post[nothing](ctx, r, "unreachable", flagBody{On: unreachable})
 	return err

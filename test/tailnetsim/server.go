@@ -48,7 +48,7 @@ type accessToken struct {
 	expires time.Time
 }
 
-// New returns a server that does not listen yet. Malformed prefixes in the options are an error.
+// New returns a server. It does not listen yet. Malformed prefixes in the options are an error.
 func New(opts Options) (*Server, error) {
 	s := &Server{
 		opts:      opts.withDefaults(),
@@ -87,7 +87,7 @@ func (s *Server) Start() error {
 	return nil
 }
 
-// Handler serves what Start serves, for a server that listens by itself.
+// Handler is Start's handler, for a server with a listener of its own.
 func (s *Server) Handler() http.Handler { return s.handler }
 
 // URL is the server's address, without /api/v2. It is empty before Start.
@@ -160,8 +160,8 @@ func (s *Server) SetPolicy(tagOwners, autoApprovers map[string][]string) error {
 	return nil
 }
 
-// SetUnreachable makes the server cut every connection of the API without an answer, or ends that.
-// The control side goes on.
+// SetUnreachable makes the server cut every connection of the API without an answer, or stop doing
+// so. The control side goes on.
 func (s *Server) SetUnreachable(unreachable bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -46,8 +46,8 @@ func newWorld(t *testing.T, opts tailnetsim.Options) *world {
 	return w
 }
 
-// send makes a request with a bearer token and returns the status and the decoded body, nil if that
-// is no JSON.
+// send makes a request with a bearer token and returns the status and the decoded body, nil if it
+// is not JSON.
 func (w *world) send(token, method, path, body string) (int, map[string]any) {
 	w.t.Helper()
 	g := NewWithT(w.t)

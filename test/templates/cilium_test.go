@@ -17,7 +17,7 @@ import (
 )
 
 // ciliumSchema names the environment variable with the file values.schema.json of Cilium's chart,
-// which is not part of this repository.
+// not part of this repository.
 const ciliumSchema = "CAPOM_CILIUM_SCHEMA"
 
 func TestCiliumValuesFollowTheCluster(t *testing.T) {

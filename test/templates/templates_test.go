@@ -23,7 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// accounts are the variables that every template asks for.
+// accounts are the variables of every template.
 var accounts = map[string]string{
 	"OCIMESH_TAILNET":   "home",
 	"OCIMESH_ACCOUNT_1": "alice",
@@ -181,8 +181,8 @@ func apply(t *testing.T, objects []unstructured.Unstructured) string {
 	for i := range objects {
 		object := objects[i].DeepCopy()
 		object.SetNamespace(namespace.Name)
-		// Strict validation refuses fields that the schema does not know, which would otherwise
-		// vanish silently.
+		// Strict validation refuses fields unknown to the schema; they would otherwise vanish
+		// silently.
 		err := apiServer.Create(context.Background(), object, client.FieldValidation(metav1.FieldValidationStrict))
 		g.Expect(err).NotTo(HaveOccurred(), "%s %s", object.GetKind(), object.GetName())
 	}

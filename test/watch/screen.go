@@ -21,8 +21,8 @@ type Row struct {
 	Key, Text string
 }
 
-// Screen shows progress: on a terminal as a tree that is redrawn in place,
-// elsewhere as a line for each change.
+// Screen shows progress: on a terminal as a tree redrawn in place, elsewhere as a line for each
+// change.
 type Screen struct {
 	out   io.Writer
 	width func() int // nil when this is no terminal
@@ -31,12 +31,12 @@ type Screen struct {
 	// drawn is how many lines of the tree are on the terminal.
 	drawn int
 	seen  map[string]string
-	// partial is what was written without a newline yet.
+	// partial is the output without a newline yet.
 	partial bytes.Buffer
 }
 
-// NewScreen shows progress on a file. unseen is called when that fails, as when
-// a pipe has no reader any more.
+// NewScreen shows progress on a file. unseen is called when writing fails, as when a pipe has no
+// reader any more.
 func NewScreen(file *os.File, unseen func()) *Screen {
 	s := &Screen{out: watchedWriter{file, unseen}, seen: map[string]string{}}
 	fd := int(file.Fd())
@@ -90,7 +90,7 @@ func (s *Screen) Done(took time.Duration) {
 	fmt.Fprintf(s.out, "    done in %s\n", Seconds(took))
 }
 
-// Write shows whole lines as notes, so that programs can report through it.
+// Write shows whole lines as notes, for programs to report through it.
 func (s *Screen) Write(p []byte) (int, error) {
 	s.partial.Write(p)
 	for bytes.Contains(s.partial.Bytes(), []byte("\n")) {
@@ -103,7 +103,7 @@ func (s *Screen) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Show draws the tree, or prints what changed in it.
+// Show draws the tree, or prints its changes.
 func (s *Screen) Show(rows []Row, elapsed time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -162,8 +162,7 @@ func (s *Screen) eraseLocked() {
 	}
 }
 
-// cut shortens a line to so many characters: one that wraps would make the
-// redrawing miss its place.
+// cut shortens a line to so many characters: a wrapped one would make the redrawing miss its place.
 func cut(line string, width int) string {
 	runes := []rune(line)
 	if len(runes) <= width {

@@ -38,8 +38,8 @@ type Machine struct {
 	Ready, Deleting      bool
 	// Account is the OCIAccount's name, Instance the OCID, Place the fault domain's number.
 	Account, Instance, Place string
-	// State is the life-cycle state of the OCI instance, Problem what keeps
-	// the machine from being Ready.
+	// State is the life-cycle state of the OCI instance, Problem the reason if the machine is not
+	// Ready.
 	State, Problem string
 }
 
@@ -53,7 +53,7 @@ type Snapshot struct {
 	Machines     []Machine
 }
 
-// Take looks at the one cluster of a namespace.
+// Take reads the one cluster of a namespace.
 func Take(ctx context.Context, c client.Client, namespace string) (Snapshot, error) {
 	var s Snapshot
 	var clusters clusterv1.ClusterList
@@ -139,8 +139,8 @@ func Message(object conditions.Getter, condition string) string {
 	return line
 }
 
-// Complete returns what is missing until so many machines are ready, control
-// planes of the version, and everything is available.
+// Complete returns the missing part until so many machines are ready, control planes of the
+// version, and everything is available.
 func (s Snapshot) Complete(controlPlanes, workers int, version string) string {
 	if s.Cluster == nil || s.ControlPlane == nil || s.Deployment == nil {
 		return "the Cluster, its KubeadmControlPlane and its MachineDeployment to exist"
@@ -162,9 +162,9 @@ func (s Snapshot) Complete(controlPlanes, workers int, version string) string {
 	return ""
 }
 
-// PoolComplete returns what is missing until the MachinePool runs with so many machines, all ready.
-// Cluster API 1.14 has a condition Available for pools that it never writes, and a
-// status.readyReplicas that is status.replicas (core/reconcilers/machinepool).
+// PoolComplete returns the missing part until the MachinePool runs with so many machines, all
+// ready. Cluster API 1.14 never writes the condition Available of pools, and its
+// status.readyReplicas equals status.replicas (core/reconcilers/machinepool).
 func (s Snapshot) PoolComplete(members int) string {
 	switch {
 	case s.Pool == nil:
@@ -177,7 +177,7 @@ func (s Snapshot) PoolComplete(members int) string {
 	return s.ready(PoolMember, members, "")
 }
 
-// ready returns what is missing until there are so many machines of a role, all ready, and of a
+// ready returns the missing part until there are so many machines of a role, all ready, and of a
 // version unless it is empty.
 func (s Snapshot) ready(role Role, count int, version string) string {
 	ready, all := 0, 0
@@ -212,7 +212,7 @@ func (s Snapshot) AccountsOf(r Role) map[string]int {
 	return counts
 }
 
-// Has tells whether a Machine of that name exists.
+// Has tells whether a Machine of the name exists.
 func (s Snapshot) Has(name string) bool {
 	return slices.ContainsFunc(s.Machines, func(m Machine) bool { return m.Name == name })
 }

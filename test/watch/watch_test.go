@@ -86,7 +86,7 @@ func available() []metav1.Condition {
 	return []metav1.Condition{{Type: clusterv1.AvailableCondition, Status: metav1.ConditionTrue, Reason: "Available"}}
 }
 
-// whole is a cluster of one control plane and one worker that lacks nothing.
+// whole is a complete cluster of one control plane and one worker.
 func whole() Snapshot {
 	return Snapshot{
 		Cluster:      &clusterv1.Cluster{Status: clusterv1.ClusterStatus{Conditions: available()}},

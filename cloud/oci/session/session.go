@@ -1,9 +1,9 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package session keeps one *oci.Client per account, so that clients, their keys and connections
-// are built once per version of the credentials and not once per reconcile. It knows nothing of
-// Kubernetes: keys are plain data.
+// Package session keeps one *oci.Client per account: clients, their keys and connections are built
+// once per version of the credentials and not once per reconcile. It knows nothing of Kubernetes:
+// keys are plain data.
 package session
 
 import (
@@ -14,7 +14,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 )
 
-// Key is everything a client depends on. It is compared as a whole and never hashed to something
+// Key holds everything a client depends on. It is compared as a whole and never hashed to something
 // shorter: two accounts must not share a session by accident.
 type Key struct {
 	// AccountUID is the account's identity. There is one session per account.
@@ -41,9 +41,9 @@ type session struct {
 	err    error
 }
 
-// Client returns the session for the key. The first caller builds it, the others wait for that
+// Client returns the session for the key. The first caller builds it, the others wait for this
 // build. A new key of an account replaces the account's old session. A failed build is reported to
-// all who waited for it and is tried again by the next caller.
+// all its waiters; the next caller tries again.
 func (c *Cache) Client(ctx context.Context, key Key, build func() (*oci.Client, error)) (*oci.Client, error) {
 	s, mine := c.session(key)
 	if mine {
@@ -57,7 +57,7 @@ func (c *Cache) Client(ctx context.Context, key Key, build func() (*oci.Client, 
 	}
 }
 
-// Forget drops the session of an account that is gone.
+// Forget drops the session of a deleted account.
 func (c *Cache) Forget(accountUID string) {
 	c.mu.Lock()
 	old := c.sessions[accountUID]
@@ -104,8 +104,7 @@ func (c *Cache) drop(s *session) {
 	}
 }
 
-// close gives up the idle connections of a session that is no longer current, once it is built.
-// Calls under way go on.
+// close closes the idle connections of a replaced session, once it is built. Calls under way go on.
 func (s *session) close() {
 	if s == nil {
 		return

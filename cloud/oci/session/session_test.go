@@ -34,7 +34,7 @@ var testKey = sync.OnceValue(func() *rsa.PrivateKey {
 	return key
 })
 
-// newClient builds a client that nobody calls.
+// newClient builds a client without calling it.
 func newClient() (*oci.Client, error) {
 	fingerprint, err := oci.Fingerprint(&testKey().PublicKey)
 	if err != nil {

@@ -3,11 +3,11 @@
 
 package v1alpha1
 
-// Conditions of OCIMeshMachinePool and their reasons. Those that other kinds have too are in
+// Conditions of OCIMeshMachinePool and their reasons. Those common to other kinds are in
 // api/v1alpha1.
 const (
-	// ConfigurationReadyCondition is True once instances to come are launched from what the pool's
-	// spec, its bootstrap data and its tailnet key say.
+	// ConfigurationReadyCondition is True once the configuration for new instances matches the
+	// pool's spec, its bootstrap data and its tailnet key.
 	ConfigurationReadyCondition = "ConfigurationReady"
 	// WaitingForNetworkReason surfaces while the account has no ready network for the cluster.
 	WaitingForNetworkReason = "WaitingForNetwork"
@@ -15,8 +15,7 @@ const (
 	// OCI's message.
 	ConfigurationRefusedReason = "ConfigurationRefused"
 
-	// PoolReadyCondition is True while the instance pool has the size that the MachinePool asks
-	// for.
+	// PoolReadyCondition is True while the instance pool has the MachinePool's size.
 	PoolReadyCondition = "PoolReady"
 	// PoolProvisioningReason surfaces while OCI makes the instance pool.
 	PoolProvisioningReason = "PoolProvisioning"
@@ -40,6 +39,6 @@ const (
 	InstancesJoiningReason = "InstancesJoining"
 
 	// InstanceNotOwnedReason surfaces when spec.providerID names an instance without the tags of
-	// the object's pool: it is somebody else's, and left alone. Remedy: in the message.
+	// the object's pool: it belongs to something else, and is left alone. Remedy: in the message.
 	InstanceNotOwnedReason = "InstanceNotOwned"
 )

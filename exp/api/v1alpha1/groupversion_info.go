@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package v1alpha1 is the API of the kinds behind a feature gate, in the group and version of the
-// others, whose types it uses where they mean the same.
+// others. It uses the others' types where they mean the same.
 //
 // +kubebuilder:object:generate=true
 // +groupName=infrastructure.cluster.x-k8s.io

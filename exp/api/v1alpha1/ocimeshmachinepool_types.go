@@ -14,8 +14,8 @@ import (
 // configurations, devices and keys are gone.
 const OCIMeshMachinePoolFinalizer = "ocimeshmachinepool.infrastructure.cluster.x-k8s.io"
 
-// OCIMeshMachinePoolSpec says what instances the pool has and in which account. What is changed
-// concerns instances to come: those that exist stay as they are until their Machines are deleted.
+// OCIMeshMachinePoolSpec describes the pool's instances and their account. Changes apply to new
+// instances: existing ones stay as they are until their Machines are deleted.
 type OCIMeshMachinePoolSpec struct {
 	// providerIDList is written by the provider: the provider ID of each instance of the pool.
 	// +optional
@@ -25,16 +25,16 @@ type OCIMeshMachinePoolSpec struct {
 	// +kubebuilder:validation:items:MaxLength=512
 	ProviderIDList []string `json:"providerIDList,omitempty"`
 
-	// account is the OCIAccount that the pool is in: an instance pool cannot span accounts. It must
-	// be one of the cluster's.
+	// account is the pool's OCIAccount: an instance pool cannot span accounts. It must be one of
+	// the cluster's.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	Account string `json:"account,omitempty"`
 
-	// faultDomains that instances are spread over, as OCI names them, in each availability domain;
-	// all when it is absent. Availability domains are the MachinePool's failureDomains, or all of
-	// the account's.
+	// faultDomains for spreading instances, as OCI names them, in each availability domain; all
+	// when it is absent. Availability domains are the MachinePool's failureDomains, or all of the
+	// account's.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -47,7 +47,7 @@ type OCIMeshMachinePoolSpec struct {
 	// +required
 	Shape infrav1.Shape `json:"shape,omitempty,omitzero"`
 
-	// image is what boot volumes are made from.
+	// image of boot volumes.
 	// +required
 	Image infrav1.Image `json:"image,omitempty,omitzero"`
 
@@ -70,7 +70,7 @@ type OCIMeshMachinePoolSpec struct {
 	// +kubebuilder:default=Install
 	Bootstrap infrav1.BootstrapMode `json:"bootstrap,omitempty"`
 
-	// tailscale says where tailscale comes from and which version it is.
+	// tailscale is the source and the version of tailscale.
 	// +optional
 	// +kubebuilder:default={source: Packages}
 	Tailscale infrav1.Tailscale `json:"tailscale,omitempty,omitzero"`
@@ -84,13 +84,13 @@ type OCIMeshMachinePoolSpec struct {
 	// +kubebuilder:validation:items:MaxLength=2048
 	SSHAuthorizedKeys []string `json:"sshAuthorizedKeys,omitempty"`
 
-	// preemptible asks for cheaper instances that OCI may take back at any time.
+	// preemptible asks for cheaper instances. OCI may take them back at any time.
 	// +optional
 	Preemptible *bool `json:"preemptible,omitempty"`
 
-	// tags are freeform tags of the instances. Names that start with ocimesh- are the provider's
-	// and those that start with oci: are OCI's. OCI allows 10 in all; the provider sets 4 and
-	// instance pools up to 3.
+	// tags are freeform tags of the instances. Names starting with ocimesh- are the provider's, and
+	// names starting with oci: are OCI's. OCI allows 10 in all; the provider sets 4 and instance
+	// pools up to 3.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=3
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('ocimesh-') && !k.startsWith('oci:'))",message="tags that start with ocimesh- are the provider's own, and those that start with oci: are OCI's"
@@ -98,7 +98,7 @@ type OCIMeshMachinePoolSpec struct {
 	Tags map[string]string `json:"tags,omitempty"`
 }
 
-// OCIMeshMachinePoolStatus is what was seen of the pool. All of it can be found again from tags.
+// OCIMeshMachinePoolStatus is the observed state of the pool. All of it can be found again by tags.
 // +kubebuilder:validation:MinProperties=1
 type OCIMeshMachinePoolStatus struct {
 	// conditions tell the pool's state: Ready, ConfigurationReady, PoolReady, InstancesReady,
@@ -109,7 +109,7 @@ type OCIMeshMachinePoolStatus struct {
 	// +kubebuilder:validation:MaxItems=32
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// ready is what Cluster API 1.14 reads in place of initialization.provisioned.
+	// ready is for Cluster API 1.14: it reads this in place of initialization.provisioned.
 	// +optional
 	Ready *bool `json:"ready,omitempty"`
 
@@ -118,12 +118,12 @@ type OCIMeshMachinePoolStatus struct {
 	// +optional
 	Initialization OCIMeshMachinePoolInitializationStatus `json:"initialization,omitempty,omitzero"`
 
-	// replicas is how many instances the pool has that stay.
+	// replicas is the number of the pool's instances, except those being deleted.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Replicas *int32 `json:"replicas,omitempty"`
 
-	// infrastructureMachineKind is the kind of the objects that stand for the pool's instances.
+	// infrastructureMachineKind is the kind of the objects for the pool's instances.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
@@ -142,7 +142,7 @@ type OCIMeshMachinePoolStatus struct {
 	// +optional
 	Pool InstancePoolStatus `json:"pool,omitempty,omitzero"`
 
-	// configuration is what instances to come are launched from.
+	// configuration is the instance configuration for new instances.
 	// +optional
 	Configuration InstanceConfigurationStatus `json:"configuration,omitempty,omitzero"`
 
@@ -153,16 +153,16 @@ type OCIMeshMachinePoolStatus struct {
 	// +kubebuilder:validation:MaxItems=1000
 	Instances []PoolInstanceStatus `json:"instances,omitempty"`
 
-	// leaving are the data volumes that go with the pool's instances, recorded before the end of
-	// the pool is asked for.
+	// leaving are the data volumes to delete with the pool's instances, recorded before the pool's
+	// termination is requested.
 	// +optional
 	Leaving LeavingStatus `json:"leaving,omitempty,omitzero"`
 }
 
-// LeavingStatus are the data volumes that go with instances that are to be ended: those that were
-// attached to them. Volumes that were detached by then stay.
+// LeavingStatus are the data volumes to delete with terminated instances: those attached to them
+// when it was recorded. Volumes detached by then stay.
 type LeavingStatus struct {
-	// recordedAt is when it was looked what is attached.
+	// recordedAt is when the attachments were read.
 	// +required
 	RecordedAt metav1.Time `json:"recordedAt,omitempty,omitzero"`
 
@@ -200,13 +200,13 @@ type InstancePoolStatus struct {
 	// +kubebuilder:validation:MaxLength=64
 	State string `json:"state,omitempty"`
 
-	// size is how many instances OCI has been told to keep.
+	// size is the number of instances requested from OCI.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Size *int32 `json:"size,omitempty"`
 
-	// attempt counts the instance pools that were made, from 1. The creation's retry token is made
-	// of it and the object's UID.
+	// attempt counts the instance pools made so far, from 1. The creation's retry token is made of
+	// it and the object's UID.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	Attempt int32 `json:"attempt,omitempty"`
@@ -221,21 +221,21 @@ type InstanceConfigurationStatus struct {
 	// +kubebuilder:validation:MaxLength=255
 	ID string `json:"id,omitempty"`
 
-	// digest of all that is in the instance configuration. Another one is made when it changes, and
-	// only then.
+	// digest of the whole content of the instance configuration. A new configuration is made when
+	// it changes, and only then.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
 	Digest string `json:"digest,omitempty"`
 
-	// keyID is the id of the reusable key that instances join the tailnet with; the key itself is
-	// in no status.
+	// keyID is the id of the instances' reusable key for joining the tailnet; the key itself is in
+	// no status.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	KeyID string `json:"keyID,omitempty"`
 
-	// keyExpires is when that key expires; another one takes its place long before.
+	// keyExpires is when the key expires; another one takes its place long before.
 	// +optional
 	KeyExpires metav1.Time `json:"keyExpires,omitempty,omitzero"`
 }

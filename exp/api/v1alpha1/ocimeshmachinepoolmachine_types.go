@@ -14,10 +14,10 @@ import (
 // device are gone.
 const OCIMeshMachinePoolMachineFinalizer = "ocimeshmachinepoolmachine.infrastructure.cluster.x-k8s.io"
 
-// OCIMeshMachinePoolMachineSpec says which instance the object stands for.
+// OCIMeshMachinePoolMachineSpec names the object's instance.
 type OCIMeshMachinePoolMachineSpec struct {
-	// providerID is oci:// and the instance's OCID. It says which instance the object is about and
-	// proves nothing: the instance must have the tags of the pool that owns the object.
+	// providerID is oci:// and the instance's OCID. It names the object's instance and proves
+	// nothing: the instance must have the tags of the pool owning the object.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
@@ -25,7 +25,7 @@ type OCIMeshMachinePoolMachineSpec struct {
 	ProviderID string `json:"providerID,omitempty"`
 }
 
-// OCIMeshMachinePoolMachineStatus is what was seen of the instance.
+// OCIMeshMachinePoolMachineStatus is the observed state of the instance.
 // +kubebuilder:validation:MinProperties=1
 type OCIMeshMachinePoolMachineStatus struct {
 	// conditions tell the instance's state: Ready, InstanceReady, TailnetReady, Paused, Deleting.
@@ -45,26 +45,26 @@ type OCIMeshMachinePoolMachineStatus struct {
 	// +kubebuilder:validation:MaxItems=32
 	Addresses []clusterv1.MachineAddress `json:"addresses,omitempty"`
 
-	// failureDomain that OCI has placed the instance in, <account>-<ad>.
+	// failureDomain of the instance, as placed by OCI, <account>-<ad>.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	FailureDomain string `json:"failureDomain,omitempty"`
 
-	// faultDomain that OCI has placed the instance in.
+	// faultDomain of the instance, as placed by OCI.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=255
 	FaultDomain string `json:"faultDomain,omitempty"`
 
-	// availabilityDomain that OCI has placed the instance in, as OCI names it.
+	// availabilityDomain of the instance, as placed and named by OCI.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=255
 	AvailabilityDomain string `json:"availabilityDomain,omitempty"`
 
-	// account is the OCIAccount that the instance is in. It is recorded together with the instance,
-	// once the instance's tags have proven that it is the pool's.
+	// account is the instance's OCIAccount. It is recorded together with the instance, once the
+	// instance's tags have proven it to be the pool's.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
@@ -74,7 +74,8 @@ type OCIMeshMachinePoolMachineStatus struct {
 	// +optional
 	Instance infrav1.InstanceStatus `json:"instance,omitempty,omitzero"`
 
-	// leaving are the data volumes that go with the instance, recorded before its end is asked for.
+	// leaving are the data volumes to delete with the instance, recorded before its termination is
+	// requested.
 	// +optional
 	Leaving LeavingStatus `json:"leaving,omitempty,omitzero"`
 
@@ -84,7 +85,7 @@ type OCIMeshMachinePoolMachineStatus struct {
 }
 
 // OCIMeshMachinePoolMachine is one instance of a machine pool. The pool's controller makes it when
-// OCI has launched the instance; deleting its Machine removes exactly that instance and makes the
+// OCI has launched the instance; deleting its Machine removes exactly this instance and makes the
 // pool smaller by one.
 //
 // +kubebuilder:object:root=true
@@ -110,7 +111,7 @@ type OCIMeshMachinePoolMachine struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// spec says which instance the object stands for.
+	// spec names the object's instance.
 	// +required
 	Spec OCIMeshMachinePoolMachineSpec `json:"spec,omitempty,omitzero"`
 
@@ -131,7 +132,7 @@ type OCIMeshMachinePoolMachineList struct {
 // GetConditions returns the conditions.
 func (m *OCIMeshMachinePoolMachine) GetConditions() []metav1.Condition { return m.Status.Conditions }
 
-// GetTailnetDevice returns what is recorded of the object's device in a tailnet.
+// GetTailnetDevice returns the record of the object's device in a tailnet.
 func (m *OCIMeshMachinePoolMachine) GetTailnetDevice() infrav1.TailnetDeviceStatus {
 	return m.Status.Tailnet
 }

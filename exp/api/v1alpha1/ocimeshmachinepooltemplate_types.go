@@ -8,8 +8,7 @@ import (
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 )
 
-// OCIMeshMachinePoolTemplateSpec holds the template that a ClusterClass makes OCIMeshMachinePools
-// from.
+// OCIMeshMachinePoolTemplateSpec holds a ClusterClass's template of OCIMeshMachinePools.
 type OCIMeshMachinePoolTemplateSpec struct {
 	// template of the OCIMeshMachinePool.
 	// +required

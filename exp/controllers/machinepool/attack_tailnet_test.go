@@ -14,7 +14,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
@@ -145,20 +144,4 @@ func TestT1APoolMachineOfAnotherDevicesNameEndsNothing(t *testing.T) {
 	})
 	_, left := b.device(database.ID)
 	g.Expect(left).To(BeTrue())
-}
-
-func TestAPoolMachineWhoseDeviceCannotTalkHasNotJoined(t *testing.T) {
-	g := NewWithT(t)
-	b, node := routedBench(t)
-	id := node.Status.Tailnet.DeviceID
-	g.Expect(b.Control.Change(id, func(d *tailnetsim.Device) { d.LockError = "node key is not signed" })).To(Succeed())
-	b.until(t, func(g Gomega) {
-		now := b.machines(t)[0]
-		g.Expect(conditions.GetReason(&now, infrav1.ReadyCondition)).To(Equal(infrav1.DeviceLockedReason))
-	})
-	g.Expect(b.tailnetClient(t).DeleteDevice(t.Context(), ownership.Recorded(id))).To(Succeed())
-	b.until(t, func(g Gomega) {
-		now := b.machines(t)[0]
-		g.Expect(conditions.GetReason(&now, infrav1.ReadyCondition)).To(Equal(infrav1.DeviceLostReason))
-	})
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -18,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 )
@@ -92,6 +94,34 @@ func TestADeletedForgeryTakesNothingAlong(t *testing.T) {
 			g.Expect(b.calls("DeleteInstanceConfiguration")).To(BeZero())
 		})
 	}
+}
+
+// However many pools of namespaces that an account refuses say that they are in it, the account
+// works for its own, and so does the tailnet.
+func TestForgedPoolsCauseNextToNoCalls(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t, 1)
+	b.untilReady(t, 1)
+	elsewhere := env.Namespace(t, nil)
+	cluster := helpers.NewCluster(elsewhere, b.cluster.Name)
+	b.Create(t, cluster)
+	b.Create(t, helpers.NewOCIMeshCluster(cluster, b.Tailnet.Name, b.AccountNames()))
+	b.pools.Access = access.New(access.Options{Client: b.Client, RequestTimeout: 10 * time.Second})
+	b.OCI.ResetCalls()
+	b.Control.ResetCalls()
+	const forgers = 10
+	for i := range forgers {
+		forged := b.forged(elsewhere, fmt.Sprint("forgery-", i))
+		b.Create(t, forged)
+		g.Expect(b.Client.Delete(t.Context(), forged)).To(Succeed())
+		for range 3 {
+			_, err := b.pools.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(forged)})
+			g.Expect(err).NotTo(HaveOccurred())
+		}
+	}
+	g.Expect(len(b.OCI.Calls())).To(BeNumerically("<", forgers), "%v", b.OCI.CallCounts(""))
+	g.Expect(len(b.Control.Calls())).To(BeNumerically("<", forgers))
 }
 
 // neighbour is another namespace that the account and the tailnet allow, with a cluster and a pool
@@ -178,57 +208,4 @@ func TestTagsOfTheProviderAreRefusedInSpecs(t *testing.T) {
 	listed := spec
 	listed.ProviderIDList = []string{"oci://ocid1.instance.oc1..somebody"}
 	g.Expect(env.Client.Create(t.Context(), template(listed))).To(MatchError(ContainSubstring("providerIDList cannot be set in a template")))
-}
-
-// A user who may make pools and their machines, but not delete Machines, must not have the provider
-// do it for him.
-func TestAMachineOfAnotherKindThatHasTheNameStays(t *testing.T) {
-	t.Parallel()
-	g := NewWithT(t)
-	b := newBench(t, 1)
-	b.untilReady(t, 1)
-	bystander := helpers.NewMachine(b.cluster, "bystander")
-	b.Create(t, bystander)
-	object := b.machines(t)[0].DeepCopy()
-	object.ObjectMeta = metav1.ObjectMeta{
-		Namespace: b.Namespace, Name: bystander.Name, Labels: object.Labels, OwnerReferences: object.OwnerReferences,
-	}
-	b.Create(t, object)
-	b.delete(t)
-	b.Reload(t, bystander)
-	g.Expect(bystander.DeletionTimestamp.IsZero()).To(BeTrue())
-	g.Expect(b.Client.Delete(t.Context(), bystander)).To(Succeed())
-}
-
-func TestANamespaceThatLostPermissionEndsWhatIsItsOwn(t *testing.T) {
-	t.Parallel()
-	b := newBench(t, 2)
-	b.untilReady(t, 2)
-	helpers.Update(t, b.Environment, b.Accounts[0], func(a *infrav1.OCIAccount) { a.Spec.AllowedNamespaces.List = []string{"somebody-else"} })
-	helpers.Update(t, b.Environment, b.Tailnet, func(tn *infrav1.Tailnet) { tn.Spec.AllowedNamespaces.List = []string{"somebody-else"} })
-	b.until(t, func(g Gomega) {
-		g.Expect(helpers.ConditionsOf(b.own)).To(ContainElement("ConfigurationReady False NamespaceNotAllowed"))
-	})
-
-	b.delete(t)
-	b.expectNothingLeft(t)
-}
-
-// Whoever deletes the OCIMeshCluster by force leaves devices to remove by hand, but no instances.
-func TestWithoutItsClusterAPoolEndsWhatIsInOCIAndSaysWhatIsLeft(t *testing.T) {
-	t.Parallel()
-	g := NewWithT(t)
-	b := newBench(t, 2)
-	b.untilReady(t, 2)
-	infra := &infrav1.OCIMeshCluster{ObjectMeta: metav1.ObjectMeta{Namespace: b.Namespace, Name: b.cluster.Name}}
-	g.Expect(b.Client.Delete(t.Context(), infra)).To(Succeed())
-	g.Expect(b.Client.Delete(t.Context(), b.own)).To(Succeed())
-
-	b.until(t, func(g Gomega) {
-		g.Expect(b.instances(t)).To(BeEmpty())
-		g.Expect(b.left(t, "instancepool") + b.left(t, "volume")).To(BeZero())
-		for _, machine := range b.machines(t) {
-			g.Expect(helpers.ConditionsOf(&machine)).To(ContainElement("Deleting True TailnetNotFound"))
-		}
-	})
 }

@@ -58,7 +58,7 @@ func (r *Reconciler) grant(ctx context.Context, s *scope) error {
 // between counts it.
 func (r *Reconciler) reserve(ctx context.Context, s *scope, size int) error {
 	reserved := s.own.DeepCopy()
-	reserved.Status.Pool.Size = ptr.To(int32(size)) //nolint:gosec // A MachinePool's replicas are an int32.
+	reserved.Status.Pool.Size = ptr.To(int32(size))
 	if err := r.Client.Status().Patch(ctx, reserved, client.MergeFrom(s.own)); err != nil {
 		return fmt.Errorf("reserving %d instances: %w", size, err)
 	}

@@ -112,8 +112,8 @@ func TestWhatAPoolMayLaunchCountsAfterARestart(t *testing.T) {
 func TestASizeIsReservedBeforeOCIIsTold(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
-	b := newBench(t, 0)
-	b.untilReady(t, 0)
+	b := newBench(t, 1)
+	b.untilReady(t, 1)
 	b.setBudget(t, 2)
 	b.OCI.AddFault(sim.Fault{Operation: "UpdateInstancePool", Status: 503, Code: "ServiceUnavailable", Times: -1})
 	b.scaleTo(t, 2)
@@ -125,9 +125,9 @@ func TestASizeIsReservedBeforeOCIIsTold(t *testing.T) {
 	g.Expect(b.pollers.Poll(t.Context(), b.Accounts[0].Name)).To(Succeed())
 	g.Expect(b.refusesAMachine(t)).To(BeTrue())
 
-	b.scaleTo(t, 0)
+	b.scaleTo(t, 1)
 	b.OCI.ClearFaults()
-	b.untilReady(t, 0)
+	b.untilReady(t, 1)
 	g.Expect(b.refusesAMachine(t)).To(BeFalse())
 }
 

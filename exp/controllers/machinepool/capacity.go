@@ -31,7 +31,7 @@ func (r *Reconciler) capacity(ctx context.Context, s *scope) error {
 	wanted := s.own.Spec.Shape
 	at := slices.IndexFunc(shapes, func(shape oci.Shape) bool { return shape.Name == wanted.Name })
 	if at < 0 {
-		return access.NewProblem(infrav1.ShapeNotFoundReason, "account %s does not know shape %s: use a shape of its region", s.account.Name, wanted.Name)
+		return access.NewProblem(infrav1.ShapeNotFoundReason, "Account %s does not know shape %s: use a shape of its region", s.account.Name, wanted.Name)
 	}
 	s.own.Status.Capacity = machinetemplate.CapacityOf(wanted, shapes[at])
 	s.own.Status.NodeInfo = infrav1.NodeInfo{Architecture: infrav1.Architecture(shapes[at].Architecture), OperatingSystem: "linux"}

@@ -102,7 +102,7 @@ func (s *scope) placements() ([]oci.PoolPlacement, error) {
 	}
 	if len(out) == 0 {
 		return nil, access.NewProblem(infrav1.FailureDomainUnknownReason,
-			"none of the MachinePool's failureDomains is one of account %s: leave them out, or use those that the OCIMeshCluster lists for the account", s.account.Name)
+			"No failure domain of the MachinePool is in account %s: remove failureDomains, or use those of the OCIMeshCluster for the account", s.account.Name)
 	}
 	return out, nil
 }

@@ -10,6 +10,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolid"
 )
@@ -45,10 +46,10 @@ func (r *Reconciler) prerequisites(ctx context.Context, s *scope) error {
 	}
 	var err error
 	if s.tailnet, err = r.Access.Tailnet(ctx, s.infraCluster.Spec.TailnetRef.Name, s.own.Namespace); err != nil {
-		return err
+		return phases.In(infrav1.TailnetReadyCondition, err)
 	}
 	s.joins, err = r.Access.TailnetClient(ctx, s.tailnet)
-	return err
+	return phases.In(infrav1.TailnetReadyCondition, err)
 }
 
 // connect finds the account and its client.

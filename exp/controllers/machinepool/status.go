@@ -28,6 +28,9 @@ func updateStatus(s *scope) {
 			return s.since(expv1.ConfigurationReadyCondition, s.own.Status.Configuration.ID != "" || s.idleBefore(), "There is no instance configuration yet")
 		}),
 		s.Found(expv1.PoolReadyCondition, func() metav1.Condition {
+			if s.own.Status.Pool.ID != "" {
+				return s.since(expv1.PoolReadyCondition, s.found != nil, "The instance pool was not looked at")
+			}
 			return s.since(expv1.PoolReadyCondition, s.found != nil, "There is no instance pool yet")
 		}),
 		s.Found(expv1.InstancesReadyCondition, func() metav1.Condition {

@@ -53,20 +53,6 @@ func TestADetachedVolumeOutlivesItsMachineAndItsPool(t *testing.T) {
 	g.Expect(b.events()).To(ContainElement(And(ContainSubstring("VolumesLeft"), ContainSubstring(volume))))
 }
 
-func TestADetachedVolumeOutlivesItsPoolWithoutItsMachineHavingGone(t *testing.T) {
-	t.Parallel()
-	g := NewWithT(t)
-	b := newBench(t, 2)
-	b.untilReady(t, 2)
-	_, _, volume := b.rescue(t)
-
-	b.delete(t)
-
-	g.Expect(b.console(t).volumeState(t, volume)).To(Equal("AVAILABLE"))
-	g.Expect(b.left(t, "volume")).To(Equal(1))
-	g.Expect(b.events()).To(ContainElement(And(ContainSubstring("VolumesLeft"), ContainSubstring(volume))))
-}
-
 // OCI refuses to take an instance out of a pool that changes, for as long as it likes.
 func TestAVolumeThatIsDetachedWhileTheEndIsRefusedStays(t *testing.T) {
 	t.Parallel()
@@ -115,21 +101,4 @@ func TestAVolumeThatSomebodyAttachedToAnotherInstanceHoldsNobodyUp(t *testing.T)
 
 	g.Expect(c.volumeState(t, volume)).To(Equal("AVAILABLE"))
 	g.Expect(b.events()).To(ContainElement(And(ContainSubstring("VolumesLeft"), ContainSubstring(volume))))
-}
-
-// The pool's end takes its volumes along. What OCI fails to delete is deleted if it was attached
-// before.
-func TestVolumesThatOCILeavesAtThePoolsEndAreDeleted(t *testing.T) {
-	t.Parallel()
-	g := NewWithT(t)
-	b := newBench(t, 2)
-	b.untilReady(t, 2)
-	g.Expect(b.left(t, "volume")).To(Equal(2))
-	// The first machine's instance leaves the pool while OCI ends it: its volume is left behind.
-	b.deleteMachine(t, b.machines(t)[0].Name)
-	b.until(t, func(g Gomega) { g.Expect(b.calls("DetachInstancePoolInstance")).NotTo(BeZero()) })
-
-	b.delete(t)
-
-	b.expectNothingLeft(t)
 }

@@ -14,7 +14,6 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
 )
 
 // attack is an object that somebody has made with the providerID of an instance that is not his.
@@ -102,6 +101,10 @@ func TestAForgedMachineAdoptsNothing(t *testing.T) {
 			t.Parallel()
 			g := NewWithT(t)
 			b, attacker := newBench(t), env.Namespace(t, nil)
+			// Not even if the attacker may use the account.
+			helpers.Update(t, b.Environment, b.Accounts[0], func(a *infrav1.OCIAccount) {
+				a.Spec.AllowedNamespaces.List = append(a.Spec.AllowedNamespaces.List, attacker)
+			})
 			b.launch(t, attack.tags(b.Namespace, attacker))
 			b.cluster(t, attacker)
 			object := attack.object(t, b, attacker)
@@ -158,62 +161,4 @@ func TestARecordCountsOnlyWithAccountAndUnlessTagsNameAnother(t *testing.T) {
 			b.expectUntouched(t)
 		})
 	}
-}
-
-func TestWhatIsProvenIsEnded(t *testing.T) {
-	for name, world := range map[string]struct {
-		tags func(namespace string) map[string]string
-		// status is what was recorded; withoutPool says that the pool is gone.
-		status      string
-		withoutPool bool
-	}{
-		"by tags, status was lost":         {tags: func(namespace string) map[string]string { return tagsOf(uid, namespace, "workers") }},
-		"by status, somebody removed tags": {tags: func(string) map[string]string { return nil }, status: `{"account":%q,"instance":{"id":%q}}`},
-		"by status, the pool is gone": {
-			tags:   func(namespace string) map[string]string { return tagsOf(uid, namespace, "workers") },
-			status: `{"account":%q,"instance":{"id":%q}}`, withoutPool: true,
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			g := NewWithT(t)
-			b := newBench(t)
-			b.launch(t, world.tags(b.Namespace))
-			b.cluster(t, b.Namespace)
-			if !world.withoutPool {
-				b.pool(t, b.Namespace, "workers", uid)
-			}
-			object := b.machine(b.Namespace, "workers", uid)
-			b.Create(t, object)
-			if world.status != "" {
-				b.status(t, object, world.status, b.Accounts[0].Name, b.instance)
-			}
-
-			b.delete(t, object)
-
-			g.Expect(b.state()).To(Equal("TERMINATED"))
-		})
-	}
-}
-
-func TestAnAccountThatDoesNotAnswerKeepsTheObject(t *testing.T) {
-	t.Parallel()
-	g := NewWithT(t)
-	b := newBench(t)
-	b.launch(t, tagsOf(uid, b.Namespace, "workers"))
-	b.cluster(t, b.Namespace)
-	object := forgery(t, b, b.Namespace)
-	b.Create(t, object)
-	b.OCI.AddFault(sim.Fault{Operation: "GetInstance", Status: 503, Code: "ServiceUnavailable", Times: -1})
-	g.Expect(b.Client.Delete(t.Context(), object)).To(Succeed())
-	for range 5 {
-		b.pass(t, g, object)
-		b.Reload(t, object)
-	}
-	g.Expect(helpers.ConditionsOf(object)).To(ContainElement("Deleting True WaitingForAccount"))
-	b.expectUntouched(t)
-
-	b.OCI.ClearFaults()
-	b.untilGone(t, object)
-	g.Expect(b.state()).To(Equal("TERMINATED"))
 }

@@ -10,12 +10,8 @@ import (
 	"context"
 	"time"
 
-	kerrors "k8s.io/apimachinery/pkg/util/errors"
 	"k8s.io/client-go/tools/events"
-	"sigs.k8s.io/cluster-api/util/conditions"
 	"sigs.k8s.io/cluster-api/util/finalizers"
-	"sigs.k8s.io/cluster-api/util/labels"
-	"sigs.k8s.io/cluster-api/util/patch"
 	"sigs.k8s.io/cluster-api/util/paused"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -24,7 +20,6 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 )
@@ -86,11 +81,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 	// Only the pass that ends with waiting for it notes the machine anew.
 	r.joins.Forget(request.NamespacedName)
 	own := &expv1.OCIMeshMachinePoolMachine{}
-	if err := r.Client.Get(ctx, request.NamespacedName, own); err != nil {
-		return ctrl.Result{}, client.IgnoreNotFound(err)
-	}
-	if r.WatchFilterValue != "" && !labels.HasWatchLabel(own, r.WatchFilterValue) {
-		return ctrl.Result{}, nil
+	if ours, err := phases.Get(ctx, r.Client, request.NamespacedName, own, r.WatchFilterValue); err != nil || !ours {
+		return ctrl.Result{}, err
 	}
 	s, err := r.newScope(ctx, own)
 	if err != nil || s == nil {
@@ -102,16 +94,13 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 	if isPaused, requeue, err := paused.EnsurePausedCondition(ctx, r.Client, s.cluster, own); err != nil || isPaused || requeue {
 		return ctrl.Result{}, err
 	}
-	before := conditions.Get(own, infrav1.ReadyCondition)
-	helper, err := patch.NewHelper(own, r.Client)
+	saver, err := phases.NewSaver(r.Client, r.Recorder, own, ownedConditions)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
 	defer func() {
 		updateStatus(s)
-		report.Announce(r.Recorder, own, before, conditions.Get(own, infrav1.ReadyCondition))
-		err := helper.Patch(ctx, own, patch.WithOwnedConditions{Conditions: ownedConditions})
-		reterr = kerrors.NewAggregate([]error{reterr, err})
+		reterr = saver.Save(ctx, reterr)
 	}()
 	if !own.DeletionTimestamp.IsZero() {
 		err = phases.Run(ctx, s, r.deletePhases())

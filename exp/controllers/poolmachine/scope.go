@@ -19,7 +19,6 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
@@ -145,43 +144,4 @@ func (s *scope) accountName() string {
 		return s.pool.Spec.Account
 	}
 	return ""
-}
-
-// connect finds the account, whatever its state and whomever it allows: the machine is there.
-// Without one nothing was ever proven of the machine.
-func (r *Reconciler) connect(ctx context.Context, s *scope) error {
-	name := s.accountName()
-	if name == "" {
-		return nil
-	}
-	account, err := r.Access.AccountOf(ctx, name, "machine")
-	if err != nil {
-		return err
-	}
-	s.account, s.book = account, r.Pollers.Book(account)
-	s.client, err = r.Access.OCI(ctx, account)
-	return err
-}
-
-// connectTailnet finds the tailnet, whatever its state.
-func (r *Reconciler) connectTailnet(ctx context.Context, s *scope) error {
-	if !s.own.DeletionTimestamp.IsZero() && s.proof.IsZero() {
-		// The name of a device follows from an instance; that of somebody else's proves nothing.
-		return nil
-	}
-	if s.infraCluster == nil {
-		return access.NewProblem(infrav1.TailnetNotFoundReason,
-			"The OCIMeshCluster is gone, which says in which tailnet device %s is: remove the device, then this object's finalizer", s.own.Name)
-	}
-	s.tailnet = &infrav1.Tailnet{}
-	name := s.infraCluster.Spec.TailnetRef.Name
-	err := r.Client.Get(ctx, client.ObjectKey{Name: name}, s.tailnet)
-	switch {
-	case apierrors.IsNotFound(err):
-		return access.NewProblem(infrav1.TailnetNotFoundReason, "Tailnet %s, which the machine is in, does not exist: create it again", name)
-	case err != nil:
-		return fmt.Errorf("reading Tailnet %s: %w", name, err)
-	}
-	s.joins, err = r.Access.TailnetClient(ctx, s.tailnet)
-	return err
 }

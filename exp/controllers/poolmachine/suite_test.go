@@ -29,6 +29,7 @@ import (
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolmachine"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
 )
 
 var env *helpers.Environment
@@ -53,6 +54,8 @@ type bench struct {
 	image    string
 	// instance is the OCID of the one in the first account.
 	instance string
+	// advance is by how much the reconcilers' time is ahead of the real one.
+	advance time.Duration
 }
 
 func newBench(t *testing.T) *bench {
@@ -157,18 +160,130 @@ func tagsOf(identity, namespace, name string) map[string]string {
 	return map[string]string{infrav1.MachinePoolUIDTag: identity, infrav1.MachinePoolNameTag: namespace + "/" + name}
 }
 
-// pass polls the first account and reconciles the object once, in a new process.
-func (b *bench) pass(t *testing.T, g Gomega, object *expv1.OCIMeshMachinePoolMachine) {
+// reconciler is one of a new process, which has polled the first account.
+func (b *bench) reconciler(t *testing.T) *poolmachine.Reconciler {
 	t.Helper()
-	pollers := poller.New(env.Client, b.Clients, poller.Options{PollInterval: tick, ProgressInterval: tick})
-	r := &poolmachine.Reconciler{
-		Client: env.Client, Access: b.Clients, Pollers: pollers, Recorder: b.recorder,
-		Options: poolmachine.Options{Intervals: phases.Intervals{Poll: tick, Retry: tick}},
-	}
+	now := func() time.Time { return time.Now().Add(b.advance) }
+	pollers := poller.New(env.Client, b.Clients, poller.Options{PollInterval: tick, ProgressInterval: tick, Clock: now})
 	_ = pollers.Poll(t.Context(), b.Accounts[0].Name)
+	return &poolmachine.Reconciler{
+		Client: env.Client, Access: b.Clients, Pollers: pollers, Recorder: b.recorder,
+		Options: poolmachine.Options{Intervals: phases.Intervals{Poll: tick, Retry: tick}, Clock: now},
+	}
+}
+
+func (b *bench) reconcile(t *testing.T, g Gomega, r *poolmachine.Reconciler, object *expv1.OCIMeshMachinePoolMachine) {
+	t.Helper()
 	_, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(object)})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(client.IgnoreNotFound(b.Client.Get(t.Context(), client.ObjectKeyFromObject(object), object))).To(Succeed())
+}
+
+// node is an object of a pool that is there, for a running instance of that.
+func (b *bench) node(t *testing.T) *expv1.OCIMeshMachinePoolMachine {
+	t.Helper()
+	b.launch(t, tagsOf(uid, b.Namespace, "workers"))
+	return b.nodeOf(t)
+}
+
+// nodeOf is an object for the instance, of a pool that is there.
+func (b *bench) nodeOf(t *testing.T) *expv1.OCIMeshMachinePoolMachine {
+	t.Helper()
+	b.cluster(t, b.Namespace)
+	b.pool(t, b.Namespace, "workers", uid)
+	object := b.machine(b.Namespace, "workers", uid)
+	b.Create(t, object)
+	return object
+}
+
+// join is what the instance does once it has booted: it has a device of the object's name.
+func (b *bench) join(object client.Object) tailnetsim.Device {
+	return b.Control.Add(object.GetName(), func(d *tailnetsim.Device) { d.Tags, d.KeyExpiryDisabled = []string{helpers.NodeTag}, true })
+}
+
+// joined is a node that is handed over to Cluster API, and its device.
+func (b *bench) joined(t *testing.T) (*expv1.OCIMeshMachinePoolMachine, tailnetsim.Device) {
+	t.Helper()
+	object := b.node(t)
+	device := b.join(object)
+	b.until(t, object, func(g Gomega) {
+		g.Expect(object.Status.Initialization.Provisioned).To(HaveValue(BeTrue()), "conditions: %v", object.Status.Conditions)
+	})
+	return object, device
+}
+
+// until polls and reconciles, in one process, until all is as expected.
+func (b *bench) until(t *testing.T, object *expv1.OCIMeshMachinePoolMachine, check func(g Gomega)) {
+	t.Helper()
+	r := b.reconciler(t)
+	eventually(NewWithT(t), func(g Gomega) {
+		g.Expect(r.Pollers.Poll(t.Context(), b.Accounts[0].Name)).To(Succeed())
+		b.reconcile(t, g, r, object)
+		check(g)
+	})
+}
+
+// untilConditions polls and reconciles until Ready, InstanceReady and TailnetReady of an object
+// that nobody deletes are as expected, each as "Status Reason".
+func (b *bench) untilConditions(t *testing.T, object *expv1.OCIMeshMachinePoolMachine, ready, instance, tailnet string) {
+	t.Helper()
+	want := []string{
+		"Ready " + ready, "InstanceReady " + instance, "TailnetReady " + tailnet, "Deleting False NotDeleting", "Paused False NotPaused",
+	}
+	b.until(t, object, func(g Gomega) { g.Expect(helpers.ConditionsOf(object)).To(ConsistOf(want)) })
+	helpers.ExpectConditions(t, object, want...)
+}
+
+// untilDeletionWaits deletes the object, polls and reconciles until its deletion waits for the
+// reason.
+func (b *bench) untilDeletionWaits(t *testing.T, object *expv1.OCIMeshMachinePoolMachine, reason string) {
+	t.Helper()
+	NewWithT(t).Expect(b.Client.Delete(t.Context(), object)).To(Succeed())
+	want := []string{
+		"Ready False " + reason, "InstanceReady False Deleting", "TailnetReady False Deleting", "Deleting True " + reason, "Paused False NotPaused",
+	}
+	b.until(t, object, func(g Gomega) { g.Expect(helpers.ConditionsOf(object)).To(ConsistOf(want)) })
+	helpers.ExpectConditions(t, object, want...)
+}
+
+// again makes an object anew that somebody has deleted.
+func again[T client.Object](t *testing.T, b *bench, object T) T {
+	t.Helper()
+	copied := object.DeepCopyObject().(T)
+	copied.SetResourceVersion("")
+	copied.SetUID("")
+	b.Create(t, copied)
+	return copied
+}
+
+// infraCluster is the OCIMeshCluster of the test's namespace.
+func (b *bench) infraCluster(t *testing.T) *infrav1.OCIMeshCluster {
+	t.Helper()
+	infra := &infrav1.OCIMeshCluster{ObjectMeta: metav1.ObjectMeta{Namespace: b.Namespace, Name: "blue"}}
+	b.Reload(t, infra)
+	return infra
+}
+
+// volumes are how many data volumes the first account has.
+func (b *bench) volumes(t *testing.T) int {
+	t.Helper()
+	left, err := b.OCI.Leftovers(b.Tenancies[0].Name)
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	count := 0
+	for _, resource := range left {
+		if resource.Kind == "volume" {
+			count++
+		}
+	}
+	return count
+}
+
+func (b *bench) calls(operation string) int { return b.OCI.CallCounts(b.Tenancies[0].Name)[operation] }
+
+// pass polls the first account and reconciles the object once, in a new process.
+func (b *bench) pass(t *testing.T, g Gomega, object *expv1.OCIMeshMachinePoolMachine) {
+	t.Helper()
+	b.reconcile(t, g, b.reconciler(t), object)
 }
 
 // delete deletes the object and makes passes until it is gone.
@@ -192,18 +307,9 @@ func (b *bench) expectUntouched(t *testing.T) {
 	t.Helper()
 	g := NewWithT(t)
 	g.Expect(b.OCI.InstanceState(b.instance)).To(Equal("RUNNING"))
-	left, err := b.OCI.Leftovers(b.Tenancies[0].Name)
-	g.Expect(err).NotTo(HaveOccurred())
-	volumes := 0
-	for _, resource := range left {
-		if resource.Kind == "volume" {
-			volumes++
-		}
-	}
-	g.Expect(volumes).To(Equal(1))
-	calls := b.OCI.CallCounts(b.Tenancies[0].Name)
+	g.Expect(b.volumes(t)).To(Equal(1))
 	for _, operation := range []string{"TerminateInstance", "DetachInstancePoolInstance", "DeleteVolume", "DeleteBootVolume"} {
-		g.Expect(calls[operation]).To(BeZero(), operation)
+		g.Expect(b.calls(operation)).To(BeZero(), operation)
 	}
 }
 

@@ -1,11 +1,11 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command fleet measures how this provider fares with many machines in many accounts: a real API
-// server, the manager as a process with its defaults, simulated accounts with a boot time and rate
-// limits, a simulated tailnet that machines join. For each size it makes all machines at once,
-// leaves them at rest, takes some away behind the provider's back, and deletes them. It asserts
-// nothing: it prints a table, and writes it as CSV and SVG into out/bench.
+// Command fleet measures this provider with many machines in many accounts: a real API server, the
+// manager as a process with its defaults, simulated accounts with a boot time and rate limits, a
+// simulated tailnet. For each size it makes all machines at once, leaves them at rest, takes some
+// away behind the provider's back, and deletes them. It asserts nothing: it prints a table, and
+// writes it as CSV and SVG into out/bench.
 //
 //	SIZES=100,1000    numbers of machines; 100, 1,000 and 10,000 are over 3, 10 and 50 accounts
 //	REST=3m           how long machines are watched at rest; what is counted then is told per hour
@@ -34,7 +34,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
 )
 
-// settings are what the environment asks for.
+// settings come from the environment.
 type settings struct {
 	root, out  string
 	sizes      []int
@@ -71,7 +71,7 @@ func run(ctx context.Context) error {
 			return fmt.Errorf("%d machines: %w", size, err)
 		}
 		results = append(results, r)
-		// What was measured is kept, whatever becomes of a larger size.
+		// The results so far are kept, even if a larger size fails.
 		if err := write(s.out, results); err != nil {
 			return err
 		}

@@ -17,19 +17,18 @@ import (
 )
 
 const (
-	// requestRate and requestBurst are what a simulated account answers. Oracle publishes no
-	// figures; these are of the order of what users report to be throttled at, and below what the
-	// manager's own budgets would allow in all.
+	// requestRate and requestBurst limit a simulated account. Oracle publishes no figures; these
+	// are of the order of users' reports of throttling, and below the sum of the manager's own
+	// budgets.
 	requestRate, requestBurst = 10, 40
-	// fewest is the calls that no provider can do without for a worker: the launch, and its
-	// address.
+	// fewest is the minimum of calls for a worker, for any provider: the launch, and its address.
 	fewest = 2
 	// machinesPerCluster is when another cluster is made.
 	machinesPerCluster = 1000
-	// scrapeInterval is short beside what is measured, and long beside what a scrape costs the
-	// manager.
+	// scrapeInterval is short beside the measured times, and long beside the cost of a scrape to
+	// the manager.
 	scrapeInterval = time.Second
-	// limit bounds each step, for the case that it never ends.
+	// limit bounds each step, in case it never ends.
 	limit = 30 * time.Minute
 )
 
@@ -130,9 +129,8 @@ func (b *bench) up(ctx context.Context) error {
 	})
 }
 
-// atRest watches for some time, which is extrapolated to an hour: the manager has its default
-// intervals of a minute and less, so that some minutes show everything but the resync every ten
-// minutes.
+// atRest watches for some time and extrapolates to an hour: the manager has its default intervals
+// of a minute and less, so some minutes show everything but the resync every ten minutes.
 func (b *bench) atRest(ctx context.Context) error {
 	b.say("waiting for the last to settle")
 	if err := pause(ctx, 30*time.Second); err != nil {
@@ -196,8 +194,8 @@ func (b *bench) down(ctx context.Context) error {
 	})
 }
 
-// beside runs something beside what watches its effects; if it fails, the context ends with its
-// error.
+// beside runs something in the background, for an observer of its effects; if it fails, the context
+// ends with its error.
 func (b *bench) beside(ctx context.Context, run func(context.Context) error) (context.Context, <-chan error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	ended := make(chan error, 1)
@@ -245,8 +243,8 @@ func (b *bench) say(format string, args ...any) {
 	fmt.Printf("%6s  %5d  %s\n", time.Since(b.result.at).Round(time.Second), b.result.machines, fmt.Sprintf(format, args...))
 }
 
-// profiled takes a CPU profile of a phase's first minute and, at its end, one of the heap, if that
-// is asked for. The profile may outlast the phase, whose time does not count it.
+// profiled takes, on request, a CPU profile of a phase's first minute and, at its end, one of the
+// heap. The profile may outlast the phase; its time does not count as the phase's.
 func (b *bench) profiled(ctx context.Context, name string) (stop func()) {
 	if !b.profile {
 		return func() {}

@@ -21,7 +21,7 @@ const (
 // colours tell sizes apart, also for the colour-blind (Okabe and Ito, 2008).
 var colours = []string{"#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00"}
 
-// plotted are the columns that have a panel.
+// plotted are the columns with a panel.
 var plotted = []string{
 	"times the floor", "OCI calls per machine", "tailnet calls per machine", "API writes per machine", "CPU up per machine",
 	"OCI calls at rest", "tailnet calls at rest", "all losses noticed after", "peak memory",
@@ -51,8 +51,7 @@ func plot(results []*result) string {
 	return out.String()
 }
 
-// curves draws the part of the machines that is provisioned over time, and each floor as a dashed
-// line.
+// curves draws the provisioned part of the machines over time, and each floor as a dashed line.
 func curves(results []*result) string {
 	var out strings.Builder
 	longest := 1.0

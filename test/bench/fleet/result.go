@@ -15,7 +15,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/fleet"
 )
 
-// result is what was measured of one size.
+// result has the measurements of one size.
 type result struct {
 	machines, accounts, clusters int
 	at                           time.Time
@@ -26,7 +26,7 @@ type result struct {
 	lost, leftover int
 	// peak is the manager's largest resident memory in bytes.
 	peak int64
-	// curve is the part of the machines that is provisioned, over time.
+	// curve is the provisioned part of the machines, over time.
 	curve []point
 }
 
@@ -35,13 +35,12 @@ type point struct {
 	part float64
 }
 
-// span is what a phase took.
+// span is a phase's use of time and resources.
 type span struct {
 	wall, cpu time.Duration
-	// load is the machine's load average at the phase's end: the figures are of a machine that does
-	// other things too.
+	// load is the machine's load average at the phase's end: the machine does other things too.
 	load float64
-	// oci and tailnet are calls by operation, throttled those that OCI answered with 429.
+	// oci and tailnet are calls by operation, throttled those answered by OCI with 429.
 	oci, tailnet map[string]int
 	throttled    int
 	// writes and reads are the manager's requests to the API server.
@@ -56,7 +55,7 @@ func total(calls map[string]int) int {
 	return sum
 }
 
-// phase measures what run does.
+// phase measures run.
 func (b *bench) phase(ctx context.Context, into *span, run func(context.Context) error) error {
 	before, err := b.Diagnostics.Scrape(ctx)
 	if err != nil {
@@ -101,16 +100,15 @@ func (b *bench) phase(ctx context.Context, into *span, run func(context.Context)
 	return err
 }
 
-// requests are the manager's to the API server, which client-go counts.
+// requests are the manager's to the API server, as counted by client-go.
 func requests(metrics fleet.Metrics, method string) int {
 	return int(metrics.Sum("rest_client_requests_total", map[string]string{"method": method}))
 }
 
-// ticksPerSecond is what times in /proc/PID/stat are counted in on Linux (proc(5),
-// sysconf(_SC_CLK_TCK)).
+// ticksPerSecond is the unit of times in /proc/PID/stat on Linux (proc(5), sysconf(_SC_CLK_TCK)).
 const ticksPerSecond = 100
 
-// cpuTime is what a process has used in user and kernel mode: fields 14 and 15 of /proc/PID/stat.
+// cpuTime is a process's time in user and kernel mode: fields 14 and 15 of /proc/PID/stat.
 func cpuTime(pid int) (time.Duration, error) {
 	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -144,7 +142,7 @@ func peakMemory(pid int) (int64, error) {
 	return 0, fmt.Errorf("/proc/%d/status has no VmHWM", pid)
 }
 
-// loadAverage is that of the last minute.
+// loadAverage is the last minute's.
 func loadAverage() (float64, error) {
 	content, err := os.ReadFile("/proc/loadavg")
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// column is a figure of a result. target, if not empty, is what design asks for.
+// column is a figure of a result. target, if not empty, is the design's goal.
 type column struct {
 	name, unit, target string
 	value              func(*result) float64
@@ -73,7 +73,7 @@ func printTable(out io.Writer, results []*result) {
 	_ = table.Flush()
 }
 
-// number has as many digits as mean something.
+// number has as many digits as are significant.
 func number(value float64) string {
 	switch {
 	case value == float64(int64(value)) || value >= 1000:

@@ -32,7 +32,7 @@ func theFirewallIsKept(_ *testing.T, a, _ *node) {
 		}
 	}
 	b.Expect(kept.String()).To(Equal(string(original)), "for the next boot")
-	// What the kernel makes of the original, to compare with what it has.
+	// The kernel's form of the original, to compare with the present rules.
 	a.sh("cat >/run/original <<'EOF'\n" + string(original) + "EOF\n")
 	for _, chain := range []string{"InstanceServices", "OUTPUT"} {
 		b.Expect(a.sh("iptables -S "+chain)).To(Equal(a.sh("unshare --net sh -c 'iptables-restore </run/original && iptables -S "+chain+"'")), chain)
@@ -52,8 +52,8 @@ func theFirewallIsKept(_ *testing.T, a, _ *node) {
 	b.Expect(a.try("setpriv --reuid=nobody --clear-groups timeout 3 bash -c '</dev/tcp/169.254.0.2/3260'")).To(BeFalse(), "nobody but root reaches the boot volume")
 }
 
-// send sends a packet to a machine of the first account from the VCN, and returns what the kernel
-// was told.
+// send sends a packet to a machine of the first account from the VCN, and returns the kernel's
+// error.
 func (b *bench) send(address string) error {
 	conn, err := network.Dial(b.t.Context(), clouds.RouterNamespace(alpha), "udp", address)
 	if err != nil {
@@ -79,8 +79,8 @@ func whatOthersRemoveComesBack(_ *testing.T, a, z *node) {
 	rules := a.sh("ip -4 rule | grep ^5200 | sort")
 	table := a.sh("nft list table inet capom")
 
-	// systemd-networkd removes rules that it does not know, and Cilium's or an administrator's nft
-	// may flush all tables.
+	// systemd-networkd removes unknown rules, and Cilium's or an administrator's nft may flush all
+	// tables.
 	a.sh("while ip rule del pref 5200 2>/dev/null; do :; done; nft delete table inet capom; sysctl -q -w net.ipv4.conf.all.src_valid_mark=1")
 
 	b.Eventually(a.ask("ip -4 rule | grep ^5200 | sort"), soon).Should(Equal(rules))

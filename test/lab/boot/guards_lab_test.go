@@ -18,8 +18,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/world"
 )
 
-// Marks that Cilium's identities put on packets and that tailscale's own rules look
-// for, in decimal as ping takes them.
+// Marks of packets, from Cilium's identities and in tailscale's own rules, in decimal as ping takes
+// them.
 const (
 	bypassMark     = "524288" // 0x00080000
 	masqueradeMark = "262144" // 0x00040000
@@ -33,8 +33,8 @@ type node struct {
 	gateway, pod, pods string
 }
 
-// TestHostGuards boots two nodes in two accounts and takes one guard away at a
-// time, so that each is seen to be needed.
+// TestHostGuards boots two nodes in two accounts and takes one guard away at a time, to show the
+// need for each.
 func TestHostGuards(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
@@ -78,8 +78,7 @@ func TestHostGuards(t *testing.T) {
 	}
 }
 
-// untilListening waits for a tcpdump that runs in the background of a script, and not for one that
-// has ended.
+// untilListening waits for a tcpdump in the background of a script, and fails once it has ended.
 const untilListening = "until grep -qs listening /run/capture.err; do kill -0 $! || exit 1; sleep 0.1; done"
 
 // makePodNetwork makes interfaces as Cilium would: its own address, a tunnel to the
@@ -111,11 +110,11 @@ echo 'table ip pods { chain postrouting { type nat hook postrouting priority src
 // hardware is a hardware address for a node's end of the tunnel.
 func hardware(n *node) string { return "0a:58:00:00:00:0" + n.gateway[len("10.244."):len("10.244.")+1] }
 
-// without takes a guard away, has the rest look at what happens, and puts it back.
+// without takes a guard away, runs the check, and puts it back.
 func (n *node) without(remove string, look func()) {
 	n.bench.t.Helper()
 	n.sh("systemctl stop capom-guard.service && " + remove)
-	// A check that fails ends the test, but not the guards of those that follow.
+	// A failed check ends the test, but leaves the guards in place for the following ones.
 	defer n.sh("systemctl start capom-guard.service")
 	look()
 }
@@ -136,7 +135,7 @@ func markedPacketsLeaveByTheTailnet(_ *testing.T, a, z *node) {
 	b.Eventually(a.ask("ping -c 1 -W 2 -m "+bypassMark+" "+z.tailnet), soon).Should(ContainSubstring(" 0% packet loss"), "after the guard is back")
 }
 
-// sourceOnTailnet is the source that a marked packet from the pod network leaves with.
+// sourceOnTailnet is the source address of a marked packet leaving the pod network.
 func (n *node) sourceOnTailnet(to *node) string {
 	n.bench.t.Helper()
 	return n.sh(fmt.Sprintf(`rm -f /run/capture.err
@@ -163,8 +162,8 @@ func markedPacketsKeepTheirSource(_ *testing.T, a, z *node) {
 	b.Eventually(func() string { return a.sourceOnTailnet(z) }, soon).Should(Equal(a.gateway))
 }
 
-// tunnelled shows tailscaled's packets on Cilium's interfaces while it looks for
-// ways to its peer anew.
+// tunnelled shows tailscaled's packets on Cilium's interfaces while it looks for paths to its peer
+// again.
 func (n *node) tunnelled(to *node) string {
 	n.bench.t.Helper()
 	return n.sh(fmt.Sprintf(`rm -f /run/capture.err
@@ -264,8 +263,8 @@ func spoofedSourcesAreDropped(_ *testing.T, a, z *node) {
 	b.Expect(a.arrive("10.0.0.1")).NotTo(Equal("0"), "a neighbour with an address of the VCN")
 }
 
-// arrive sends three packets from the VCN with a source and counts, behind the
-// guard's chain, those that came in.
+// arrive sends three packets from the VCN with a source and counts, behind the guard's chain, the
+// received ones.
 func (n *node) arrive(source string) string {
 	n.bench.t.Helper()
 	b := n.bench
@@ -280,8 +279,8 @@ func (n *node) arrive(source string) string {
 		}
 		defer func() { _ = conn.Close() }()
 		for range 3 {
-			// A packet that is let in is rejected by the image's firewall, which a later one is
-			// told instead of being sent.
+			// A packet let in is rejected by the image's firewall, and the next one gets this
+			// rejection as an error instead of being sent.
 			if _, err := conn.Write([]byte("!")); err != nil && !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, syscall.EHOSTUNREACH) {
 				return err
 			}

@@ -27,7 +27,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/world"
 )
 
-// tailscaleVersion is the lab's, which the mirror packages.
+// tailscaleVersion is the lab's, as packaged by the mirror.
 func tailscaleVersion() string {
 	return strings.TrimPrefix(filepath.Base(filepath.Dir(clouds.Programs.Assets.Tailscale)), "tailscale-v")
 }
@@ -51,7 +51,7 @@ func TestAStockImageInstallsTheAskedVersionsFromRepositories(t *testing.T) {
 	b.Expect(s.sh("apt-get -q -y upgrade >/dev/null; kubelet --version")).To(Equal("Kubernetes "+kit.OldVersion), "an upgrade of all packages leaves it")
 }
 
-// fromMirror trusts the key of the lab's mirror, and asks for the containerd that it has.
+// fromMirror trusts the key of the lab's mirror, and asks for its version of containerd.
 func (b *bench) fromMirror(in *cloudinit.Input) {
 	b.t.Helper()
 	key := filepath.Join(clouds.Programs.Mirror, "pkgs.tailscale.com/stable/debian/bookworm.noarmor.gpg")
@@ -83,7 +83,7 @@ func TestARepositoryWithAKeyThatIsNotKnownIsNotTrusted(t *testing.T) {
 	b.Expect(s.kubeadmRan()).To(BeFalse())
 }
 
-// hasKubernetes looks for what a node needs of a version.
+// hasKubernetes looks for a node's programs of a version.
 func (s *solo) hasKubernetes(version string) {
 	s.bench.t.Helper()
 	b := s.bench
@@ -103,10 +103,10 @@ func TestAnArchiveWithAWrongChecksumIsRefusedUntilItIsRight(t *testing.T) {
 	b := newBench(t)
 	archive := b.archive()
 	sum := sha256.Sum256(archive)
-	var mended atomic.Bool
+	var repaired atomic.Bool
 	address := b.serve(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		content := archive
-		if !mended.Load() {
+		if !repaired.Load() {
 			content = append([]byte("damaged"), archive...)
 		}
 		_, _ = w.Write(content)
@@ -124,7 +124,7 @@ func TestAnArchiveWithAWrongChecksumIsRefusedUntilItIsRight(t *testing.T) {
 	b.Expect(s.try("test -e /usr/sbin/tailscaled")).To(BeFalse())
 	b.Expect(s.kubeadmRan()).To(BeFalse())
 
-	mended.Store(true)
+	repaired.Store(true)
 
 	s.joined()
 	s.hasKubernetes(kit.NewVersion)

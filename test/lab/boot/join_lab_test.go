@@ -21,7 +21,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
 )
 
-// gate is cloud-init's script that runs kubeadm.
+// gate is cloud-init's script for running kubeadm.
 const gate = "/var/lib/cloud/instance/scripts/runcmd"
 
 func TestKubeadmWaitsForTheCoordinationServerAndRunsWhenItReturns(t *testing.T) {
@@ -75,7 +75,7 @@ func (s *solo) keyIsOnlyInTheUserData() {
 	g.Expect(carriers).To(ContainSubstring("/scripts/00-capom-node"))
 }
 
-// payload is a line of the packed files, which the key is in.
+// payload is a line of the packed files, with the key in it.
 func (s *solo) payload() string {
 	script := s.sh("cat /var/lib/cloud/instance/scripts/00-capom-node")
 	lines := strings.Split(script, "\n")

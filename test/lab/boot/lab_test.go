@@ -30,24 +30,24 @@ import (
 )
 
 const (
-	// booted is how long a machine may take to come up, beside others.
+	// booted is how long a machine may take to come up, alongside others.
 	booted = 10 * time.Minute
-	// soon is how long anything else may take that should happen.
+	// soon is the time limit of any other expected event.
 	soon = 3 * time.Minute
 	// interval is how often machines are asked.
 	interval = 500 * time.Millisecond
 
 	nodeTag = "tag:capom-node"
-	// record is what the stand-in for kubeadm writes.
+	// record is the file written by the stand-in for kubeadm.
 	record = "/var/log/kubeadm-stand-in"
 	vip    = "10.250.0.1"
 )
 
-// clouds is shared by all tests: machines of one do not meet those of another,
-// and whoever cuts something off has an account of its own.
+// clouds is shared by all tests: machines of one do not meet those of another, and tests with
+// disconnections have an account of their own.
 var clouds *world.World
 
-// Accounts that tests cut off from the coordination server.
+// Accounts for tests to cut off from the coordination server.
 const (
 	alpha, bravo        = "alpha", "bravo"
 	blockedAtFirst      = "charlie"
@@ -105,7 +105,7 @@ func newBench(t *testing.T) *bench {
 	return b
 }
 
-// input is a worker's, whose tailscale and Kubernetes are in the image.
+// input is a worker's, with tailscale and Kubernetes in the image.
 func input(name string, bootstrap []byte) cloudinit.Input {
 	return cloudinit.Input{
 		Bootstrap: bootstrap, Hostname: name,
@@ -116,7 +116,7 @@ func input(name string, bootstrap []byte) cloudinit.Input {
 	}
 }
 
-// standIn takes kubeadm's place in PATH when it is to join, and writes down what it finds.
+// standIn takes kubeadm's place in PATH for the join, and records its surroundings.
 const standIn = `#!/bin/sh
 [ "$1" = join ] || exec /usr/bin/kubeadm "$@"
 {
@@ -138,7 +138,7 @@ discovery:
     apiServerEndpoint: ` + vip + `:6443
 `
 
-// workerData is what Cluster API's bootstrap provider writes for a worker, changed by change.
+// workerData is Cluster API's bootstrap data for a worker, changed by change.
 func workerData(change func(*kubeadmcloudinit.NodeInput)) []byte {
 	in := &kubeadmcloudinit.NodeInput{JoinConfiguration: joinConfiguration}
 	in.WriteFiles = []bootstrapv1.File{{Path: "/usr/local/bin/kubeadm", Owner: "root:root", Permissions: "0755", Content: standIn}}
@@ -181,11 +181,11 @@ type solo struct {
 	bench *bench
 }
 
-// asService has systemd run a command. What tests run otherwise is in no control group of the
-// machine's, and the guard keeps that from the metadata service.
+// asService has systemd run a command. Other commands of tests are in no control group of the
+// machine's, and the guard keeps them from the metadata service.
 const asService = "systemd-run --quiet --pipe --wait "
 
-// sh runs a script in the machine, which must succeed.
+// sh runs a script in the machine; it must succeed.
 func (s *solo) sh(script string) string {
 	s.bench.t.Helper()
 	out, err := s.Exec(s.bench.t.Context(), script)
@@ -199,7 +199,7 @@ func (s *solo) try(script string) bool {
 	return err == nil
 }
 
-// ask is sh for polling: what fails is the answer.
+// ask is sh for polling: a failure is an answer.
 func (s *solo) ask(script string) func() string {
 	return func() string {
 		out, err := s.Exec(s.bench.t.Context(), script)
@@ -216,7 +216,7 @@ func (s *solo) console(timeout time.Duration, text string) {
 	s.consoleMatches(timeout, regexp.QuoteMeta(text))
 }
 
-// consoleMatches waits until the console shows what matches an expression.
+// consoleMatches waits until the console matches an expression.
 func (s *solo) consoleMatches(timeout time.Duration, expression string) {
 	s.bench.t.Helper()
 	pattern := regexp.MustCompile(expression)
@@ -247,7 +247,7 @@ func inNamespace(ctx context.Context, namespace, script string) (string, error) 
 	return strings.TrimSpace(string(out)), nil
 }
 
-// block drops what an account sends to the coordination server, or ends that.
+// block drops an account's packets to the coordination server, or stops doing so.
 func (b *bench) block(account string, blocked bool) {
 	b.t.Helper()
 	rules := "add table ip lab_block; delete table ip lab_block; "

@@ -56,7 +56,7 @@ func TestAJoinedMachineComesBackFromAnyRebootWithoutItsKey(t *testing.T) {
 	b.Expect(s.sh("wc -l <"+record)).To(Equal(before.record), "kubeadm ran once")
 }
 
-// remembered is what must be the same after each boot.
+// remembered is the state to be the same after each boot.
 type remembered struct {
 	device        tailnetsim.Device
 	rules, guards string
@@ -81,8 +81,8 @@ func (s *solo) state() remembered {
 	return r
 }
 
-// leftGroup is a control group, as a container has one, which a reboot takes away: the lab is to do
-// as a kernel would.
+// leftGroup is a control group like a container's. A reboot must remove it: the lab has to act as a
+// kernel would.
 const leftGroup = "find /sys/fs/cgroup -mindepth 1 -maxdepth 2 -type d -name left"
 
 func (s *solo) leaveGroup() {
@@ -91,7 +91,7 @@ func (s *solo) leaveGroup() {
 	s.bench.Expect(s.sh(leftGroup)).NotTo(BeEmpty())
 }
 
-// isBack waits until the machine is what it was.
+// isBack waits until the machine is in its former state.
 func (s *solo) isBack(before remembered, after string) {
 	s.bench.t.Helper()
 	b := s.bench

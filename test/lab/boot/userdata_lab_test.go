@@ -33,8 +33,8 @@ func zipped(content string) []byte {
 	return out.Bytes()
 }
 
-// everyEncoding is bootstrap data with files of every kind, and commands that fail;
-// filler makes it as large as one likes.
+// everyEncoding is bootstrap data with files of every kind, and failing commands; filler makes it
+// as large as needed.
 func everyEncoding(filler string) []byte {
 	data := workerData(func(in *kubeadmcloudinit.NodeInput) {
 		in.AdditionalFiles = []bootstrapv1.File{
@@ -57,7 +57,7 @@ func everyEncoding(filler string) []byte {
 	return bytes.Replace(data, []byte("write_files:\n"), []byte(binary), 1)
 }
 
-// fill finds the input whose user data is just under the limit.
+// fill finds the input for user data just under the limit.
 func (b *bench) fill(in cloudinit.Input) cloudinit.Input {
 	b.t.Helper()
 	random := make([]byte, 24000)
@@ -75,7 +75,7 @@ func (b *bench) fill(in cloudinit.Input) cloudinit.Input {
 	return in
 }
 
-// sshKeys is a key of metadata that OCI knows.
+// sshKeys is a metadata key known to OCI.
 const sshKeys = "ssh_authorized_keys"
 
 func TestUserDataOfEveryKindAndOfTheGreatestSizeIsCarriedOut(t *testing.T) {

@@ -41,7 +41,7 @@ func TestDataVolumesAreFormattedOnceAndMountedAtEveryBoot(t *testing.T) {
 		Before: func(s *world.Solo) error {
 			b.run("truncate", "--size=1G", b.folderOf(s.VolumePath(oldVolume)), s.VolumePath(foreignVolume))
 			b.run("mkfs.ext4", "-q", "-L", "old", s.VolumePath(oldVolume))
-			// A partition table, whose partition may hold anything.
+			// A partition table: its partition may hold anything.
 			b.run("sh", "-c", "echo 'label: gpt\n,100M' | sfdisk -q "+s.VolumePath(foreignVolume))
 			foreign = b.sum(s.VolumePath(foreignVolume))
 			return nil
@@ -98,7 +98,7 @@ func (b *bench) folderOf(file string) string {
 	return file
 }
 
-// sum is the digest of a volume's first megabytes, where everything that is looked for is.
+// sum is the digest of a volume's first megabytes: file systems and partition tables begin there.
 func (b *bench) sum(file string) [sha256.Size]byte {
 	b.t.Helper()
 	f, err := os.Open(file)

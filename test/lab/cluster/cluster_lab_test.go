@@ -46,7 +46,7 @@ func (s *suite) comesUp() {
 	s.Expect(accounts).To(Equal(map[string]int{"alpha": 1, "bravo": 1, "charlie": 1}))
 }
 
-// joinedFirst reads what machines have written down of their first boot.
+// joinedFirst reads the machines' records of their first boot.
 func (s *suite) joinedFirst() {
 	for _, m := range s.snapshot().Machines {
 		log := s.exec(m, "cat /var/log/cloud-init-output.log")
@@ -84,15 +84,16 @@ func (s *suite) vipFollowsReadiness() {
 	fmt.Fprintf(os.Stderr, "an API server hung: %s\n", o.Stop())
 }
 
-// expectHeldAfterStart compares when the machine took the VIP with when its API
-// server began to run: one that joins must not be its own endpoint. The first
-// control plane holds it before kubeadm init.
+// expectHeldAfterStart compares the time the machine took the VIP with the start of its API server:
+// a joining machine must not be its own endpoint. The first control plane holds it before kubeadm
+// init.
 func (s *suite) expectHeldAfterStart(m watch.Machine) {
 	if s.exec(m, "test -e /run/kubeadm/kubeadm.yaml && echo first || true") == "first" {
 		return
 	}
 	var line []string
-	// The agent says so after it has told the tailnet, which comes after the address.
+	// The agent logs this after it has told the tailnet, and it tells the tailnet after taking the
+	// address.
 	s.Eventually(func() []string {
 		line = strings.Fields(s.exec(m, "journalctl -u capom-routes -o short-unix --no-pager | grep ': capom: holding' | head -n 1"))
 		return line
@@ -184,8 +185,8 @@ func (s *suite) reboots() {
 	s.Expect(s.addresses()).To(Equal(addresses))
 }
 
-// heardOf waits until a node's kubelet has been heard of since a moment, which it
-// gets from the clock of this machine as all do.
+// heardOf waits until a node's kubelet has reported since a moment, by this machine's clock: all
+// machines share it.
 func (s *suite) heardOf(node string, since time.Time) {
 	s.t.Helper()
 	s.Eventually(func(g Gomega) {
@@ -224,7 +225,7 @@ func (s *suite) accountCutOff() {
 	s.expectNothingDoubled()
 }
 
-// expectNothingDoubled compares what the clouds have with what the cluster has.
+// expectNothingDoubled compares the clouds' resources with the cluster's objects.
 func (s *suite) expectNothingDoubled() {
 	s.t.Helper()
 	all := s.cluster.ControlPlanes + s.cluster.Workers

@@ -22,8 +22,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/watch"
 )
 
-// joinTimeout is after how long a machine that has not joined says so: longer than a boot takes
-// here.
+// joinTimeout is the time until a machine's condition reports that it has not joined: longer than a
+// boot takes here.
 const joinTimeout = 40 * time.Second
 
 func TestPodsByTheTailnetsRoutes(t *testing.T) {
@@ -48,7 +48,7 @@ func (s *suite) podsRouted() {
 	}
 }
 
-// routes are what is enabled for the machines' devices in the tailnet, by machine.
+// routes are the enabled routes of the machines' devices in the tailnet, by machine.
 func (s *suite) routes() map[string][]netip.Prefix {
 	s.t.Helper()
 	devices, err := s.world.Tailnet.Devices(s.t.Context())
@@ -64,7 +64,7 @@ func (s *suite) routes() map[string][]netip.Prefix {
 	return routes
 }
 
-// ownRoutes are what should be enabled.
+// ownRoutes are the routes to be enabled.
 func (s *suite) ownRoutes() map[string][]netip.Prefix {
 	s.t.Helper()
 	routes := map[string][]netip.Prefix{}
@@ -127,7 +127,7 @@ func (s *suite) routeLeaves() {
 	}
 }
 
-// revokedKeyReplaced takes the key of a new worker away before that has joined.
+// revokedKeyReplaced revokes the key of a new worker before it has joined.
 func (s *suite) revokedKeyReplaced() {
 	before := s.machines(watch.Worker)
 	s.Expect(s.cluster.SetWorkers(s.t.Context(), len(before)+1)).To(Succeed())
@@ -151,7 +151,7 @@ func (s *suite) revokedKeyReplaced() {
 	s.Expect(rest.Keys).To(BeEmpty())
 }
 
-// newWorker is the worker that was not there before.
+// newWorker is the worker added since.
 func (s *suite) newWorker(before []watch.Machine) watch.Machine {
 	s.t.Helper()
 	var found watch.Machine

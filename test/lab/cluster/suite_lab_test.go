@@ -29,7 +29,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/watch"
 )
 
-// How long something may take on two cores; nothing is measured by these.
+// Time limits on two cores; nothing is measured by these.
 const (
 	clusterTimeout = 25 * time.Minute
 	settleTimeout  = 15 * time.Minute
@@ -49,8 +49,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// prepare builds what is missing, outside, where there is an Internet; inside it
-// only finds it again.
+// prepare builds missing parts outside, with Internet access; inside it only finds them again.
 func prepare() (world.Programs, error) {
 	root, err := filepath.Abs("../../..")
 	if err != nil {
@@ -64,7 +63,7 @@ func prepare() (world.Programs, error) {
 	return world.Prepare(context.Background(), root, filepath.Join(root, "out", "test-lab", "programs"), os.Stderr)
 }
 
-// twoAccounts takes the third account, which templates have, off the cluster.
+// twoAccounts removes the templates' third account from the cluster.
 func twoAccounts(object *unstructured.Unstructured) error {
 	if object.GetKind() != "OCIMeshCluster" {
 		return nil
@@ -86,7 +85,7 @@ type suite struct {
 	version string
 }
 
-// start makes a world and a cluster in it, which it does not wait for.
+// start makes a world and a cluster in it, without waiting for the cluster.
 func start(t *testing.T, accounts []string, o world.ClusterOptions, change ...func(*world.Options)) *suite {
 	t.Helper()
 	s := &suite{WithT: NewWithT(t), t: t, version: o.Version}
@@ -116,13 +115,14 @@ func (s *suite) in(t *testing.T) *suite {
 	return &sub
 }
 
-// stage is a subtest that works on what those before it left.
+// stage is a subtest on the result of those before it.
 type stage struct {
 	name string
 	run  func(*suite)
 }
 
-// walk runs stages in order; after one that failed the cluster is not what the next expects.
+// walk runs stages in order and stops at a failure: the cluster is then not as the next stage
+// expects.
 func (s *suite) walk(stages []stage) {
 	for _, st := range stages {
 		begun := time.Now()
@@ -133,8 +133,8 @@ func (s *suite) walk(stages []stage) {
 	}
 }
 
-// whole waits until the cluster is as it should be: all machines ready and
-// Available, one node for each, and pods that reach each other.
+// whole waits until the cluster is complete: all machines ready and Available, one node for each,
+// and all pods reaching each other.
 func (s *suite) whole() {
 	s.t.Helper()
 	s.Expect(s.cluster.WaitComplete(s.t.Context(), clusterTimeout, s.version, nil)).To(Succeed())
@@ -193,7 +193,7 @@ func (s *suite) holds(m watch.Machine) bool {
 	return err == nil && strings.Contains(out, " "+s.vip().String()+"/32 ")
 }
 
-// primary is the control plane to which the tailnet sends clients.
+// primary is the control plane receiving clients from the tailnet.
 func (s *suite) primary() watch.Machine {
 	s.t.Helper()
 	var found watch.Machine
@@ -228,7 +228,7 @@ func (s *suite) nodes() []corev1.Node {
 	return nodes
 }
 
-// seen is when a node's kubelet was heard of last.
+// seen is the time of the kubelet's last report.
 func (s *suite) seen(ctx context.Context, node string) (time.Time, error) {
 	workload, err := s.cluster.Client(ctx)
 	if err != nil {

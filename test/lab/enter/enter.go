@@ -1,10 +1,9 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package enter moves a program into the lab: namespaces of mounts and processes
-// of its own, and the network namespace of the management host. When the program
-// ends, however it ends, the kernel ends all its processes and takes its mounts
-// away; what the kernel keeps, Clean removes.
+// Package enter moves a program into the lab: namespaces of mounts and processes of its own, and
+// the network namespace of the management host. When the program ends, however it ends, the kernel
+// ends all its processes and removes its mounts; Clean removes the rest.
 package enter
 
 import (
@@ -25,7 +24,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/network"
 )
 
-// inside is set in the environment of a program that has entered.
+// inside is set in the environment of a program inside the lab.
 const inside = "CAPOM_LAB_INSIDE"
 
 // HostPID is this process's id outside. Processes learn ids of their own
@@ -41,7 +40,7 @@ func HostPID() int {
 // Inside tells whether the program has entered.
 func Inside() bool { return os.Getenv(inside) != "" }
 
-// lockFile keeps two labs apart, which would use the same names.
+// lockFile keeps two labs apart: they would use the same names.
 const (
 	lockFile = "/run/lock/capom-lab.lock"
 	pidFile  = "/run/lock/capom-lab.pid"
@@ -88,8 +87,8 @@ func again() (int, error) {
 	if err != nil {
 		return 1, fmt.Errorf("find this program: %w", err)
 	}
-	// The kernel takes the end of the thread that starts a process for the end of its parent
-	// (Pdeathsig, below).
+	// The kernel takes the end of a process's starting thread for the end of its parent (Pdeathsig,
+	// below).
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	args := []string{"--mount", "--pid", "--fork", "--kill-child=KILL", "--mount-proc", "--propagation=private",
@@ -160,14 +159,13 @@ func lock() (func(), error) {
 	return func() { _ = file.Close() }, nil
 }
 
-// Clean removes what a lab that ended leaves behind: network namespaces, control
-// groups and loop devices. Of a lab that runs it must not be called.
+// Clean removes the remains of an ended lab: network namespaces, control groups and loop devices.
+// It must not be called while the lab runs.
 func Clean(ctx context.Context) error {
 	return errors.Join(network.Clean(ctx), machine.CleanGroups(), cleanLoops(ctx))
 }
 
-// VolumesDir is in the path of every file behind a block volume, so that Clean
-// knows the lab's.
+// VolumesDir is in the path of every file behind a block volume: Clean recognises the lab's by it.
 const VolumesDir = "/capom-lab-volumes/"
 
 // cleanLoops detaches loop devices over volumes of the lab.

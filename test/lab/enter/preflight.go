@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// commands are the programs that the lab calls, with the Debian packages that bring them.
+// commands are the lab's external programs, with their Debian packages.
 var commands = []struct{ name, packaged string }{
 	{"systemd-nspawn", "systemd-container"}, {"ip", "iproute2"}, {"nft", "nftables"}, {"conntrack", "conntrack"},
 	{"unshare", "util-linux"}, {"nsenter", "util-linux"}, {"losetup", "mount"}, {"sysctl", "procps"},
@@ -20,7 +20,7 @@ var commands = []struct{ name, packaged string }{
 	{"mkfs.ext4", "e2fsprogs"}, {"sfdisk", "fdisk"}, {"systemctl", "systemd"},
 }
 
-// trials try what the lab needs of the kernel, with a command, in namespaces that end with them.
+// trials test the lab's requirements of the kernel, with a command, in namespaces of their own.
 var trials = []struct{ lacking, with, script string }{
 	{"network namespaces (CONFIG_NET_NS; in a container: more privileges)", "unshare", "true"},
 	{"TUN devices (modprobe tun; CONFIG_TUN)", "ip", "ip tuntap add dev lab0 mode tun"},
@@ -34,8 +34,7 @@ var trials = []struct{ lacking, with, script string }{
 	{"connection tracking that can be listed (CONFIG_NF_CT_NETLINK)", "conntrack", "conntrack -L"},
 }
 
-// Preflight tells everything that this machine lacks, so that nobody has to try
-// again and again.
+// Preflight reports all missing requirements of this machine at once, to save repeated attempts.
 func Preflight(ctx context.Context) error {
 	if os.Geteuid() != 0 {
 		return errors.New("the lab boots machines and makes networks: run it as root")
@@ -47,7 +46,7 @@ func Preflight(ctx context.Context) error {
 	return nil
 }
 
-// commandsMissing says what to install, given how to look for a command.
+// commandsMissing lists the packages to install, given a function for looking up commands.
 func commandsMissing(look func(string) (string, error)) []string {
 	var missing []string
 	for _, c := range commands {
@@ -73,7 +72,7 @@ func kernelLacks(ctx context.Context) []string {
 		missing = append(missing, "control groups below /sys/fs/cgroup")
 	}
 	for _, try := range trials {
-		// Without its command a trial would accuse the kernel.
+		// Without its command a trial would wrongly blame the kernel.
 		if _, err := exec.LookPath(try.with); err != nil {
 			continue
 		}

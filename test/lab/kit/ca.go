@@ -21,10 +21,10 @@ import (
 	"time"
 )
 
-// serverAddress is the management host's, at which all of the lab's servers are.
+// serverAddress is the management host's, for all of the lab's servers.
 const serverAddress = "198.51.100.2"
 
-// ServerNames are the package repositories that the lab stands in for.
+// ServerNames are the package repositories imitated by the lab.
 var ServerNames = []string{"pkgs.k8s.io", "download.docker.com", "pkgs.tailscale.com"}
 
 // CA is a certification authority for the lab alone, and a certificate of it for

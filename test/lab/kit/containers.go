@@ -21,15 +21,14 @@ import (
 // BaseImage is empty: pods of the lab bring their programs from the host.
 const BaseImage = "localhost/capom-lab/base:1"
 
-// containerImage is an image of one layer that holds one program.
+// containerImage is an image of one layer with one program.
 type containerImage struct {
 	name string
 	// program is the file's path on the host, empty for none; it goes to path, from the root.
 	program, path string
 }
 
-// containerImages are those that "kubeadm config images list" names for both
-// versions.
+// containerImages are those of "kubeadm config images list" for both versions.
 func (b *builder) containerImages(ctx context.Context, pause string) ([]containerImage, error) {
 	shared, err := b.programs(ctx, "", "etcd", "coredns")
 	if err != nil {

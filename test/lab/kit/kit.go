@@ -20,31 +20,31 @@ import (
 	"strings"
 )
 
-// image are the files that images get beside their packages.
+// image are the files of images beside their packages.
 //
 //go:embed image
 var image embed.FS
 
 const (
-	// NewVersion is that of hack/kubernetes/go.mod.
+	// NewVersion is the version in hack/kubernetes/go.mod.
 	NewVersion = "v1.37.2"
 	// OldVersion is linked from the same sources.
 	OldVersion = "v1.37.1"
 )
 
-// Assets are folders and files in the cache, none of which may be written to.
+// Assets are folders and files in the cache, all read-only.
 type Assets struct {
 	// Stock is a root file system without Kubernetes; Preinstalled are those with it, by version.
 	Stock        string
 	Preinstalled map[string]string
-	// ContainerdRoot is a /var/lib/containerd that holds all images that the lab's clusters run.
+	// ContainerdRoot is a /var/lib/containerd with all images of the lab's clusters.
 	ContainerdRoot string
 	CA             CA
 	// Tailscale and Tailscaled are the programs, for the management host.
 	Tailscale, Tailscaled string
 }
 
-// Versions are those of Kubernetes that images exist for, oldest first.
+// Versions are the versions of Kubernetes with images, oldest first.
 func (a Assets) Versions() []string { return slices.Sorted(maps.Keys(a.Preinstalled)) }
 
 // builder knows where things are and go.
@@ -53,8 +53,8 @@ type builder struct {
 	progress    io.Writer
 }
 
-// Ensure builds what the cache lacks, with lines of progress. root is the
-// repository. It must run as root, with debootstrap installed.
+// Ensure builds parts missing from the cache, with lines of progress. root is the repository. It
+// must run as root, with debootstrap installed.
 func Ensure(ctx context.Context, root string, progress io.Writer) (Assets, error) {
 	cache, err := cacheDir()
 	if err != nil {
@@ -115,9 +115,8 @@ func (b *builder) programs(ctx context.Context, stamp string, names ...string) (
 	return programs, nil
 }
 
-// folder returns the cached folder of a name and of everything that decides its
-// content, and fills it when it is not there. What fill leaves unfinished is
-// never taken for whole.
+// folder returns the cached folder for a name and the inputs of its content, and fills it when it
+// is not there. An unfinished folder is never taken for a complete one.
 func (b *builder) folder(name string, inputs []string, fill func(dir string) error) (string, error) {
 	sum := sha256.New()
 	for _, input := range inputs {
@@ -131,7 +130,7 @@ func (b *builder) folder(name string, inputs []string, fill func(dir string) err
 		return dir, nil
 	}
 	fmt.Fprintf(b.progress, "building the lab's %s ...\n", name)
-	// The lab can be the first thing that is built on a machine.
+	// The lab can be the first thing built on a machine.
 	if err := os.MkdirAll(b.cache, 0o755); err != nil {
 		return "", fmt.Errorf("make the cache: %w", err)
 	}
@@ -152,7 +151,7 @@ func (b *builder) folder(name string, inputs []string, fill func(dir string) err
 	return dir, nil
 }
 
-// hashImage adds the embedded files: whoever changes one gets new images.
+// hashImage adds the embedded files: changing one leads to new images.
 func hashImage(sum io.Writer) error {
 	return fs.WalkDir(image, ".", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
@@ -183,7 +182,7 @@ func put(part, dir string) error {
 	})
 }
 
-// run runs a program; what it prints is shown only when it fails.
+// run runs a program; its output is shown only when it fails.
 func run(ctx context.Context, program string, args ...string) error {
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C")

@@ -14,14 +14,14 @@ import (
 
 const release = "bookworm"
 
-// packages are what Oracle's Ubuntu images have of what nodes need. cloud-init
-// comes after them: debootstrap cannot resolve its virtual dependencies.
+// packages are the nodes' packages in Oracle's Ubuntu images. cloud-init comes after them:
+// debootstrap cannot resolve its virtual dependencies.
 var packages = []string{
 	"systemd", "systemd-sysv", "dbus", "udev", "iproute2", "iptables", "nftables", "ca-certificates", "curl", "kmod", "conntrack",
 	"socat", "ethtool", "procps", "netbase", "e2fsprogs", "xfsprogs", "openssl", "gpg", "iputils-ping", "tcpdump",
 }
 
-// masked are units that a machine of the lab has no use for.
+// masked are units without a use in a machine of the lab.
 var masked = []string{
 	"console-getty.service", "getty@.service", "systemd-logind.service", "e2scrub_reap.service", "apt-daily.timer",
 	"apt-daily-upgrade.timer", "dpkg-db-backup.timer", "fstrim.timer", "e2scrub_all.timer", "systemd-timesyncd.service",
@@ -56,15 +56,15 @@ func (b *builder) stock(ctx context.Context, ca CA) (string, error) {
 	})
 }
 
-// nodePrograms are what the image of a Kubernetes version has, by path.
+// nodePrograms are the programs in the image of a Kubernetes version, by path.
 var nodePrograms = map[string]string{
 	"containerd": "usr/bin", "containerd-shim-runc-v2": "usr/bin", "ctr": "usr/bin", "runc": "usr/bin",
 	"kubelet": "usr/bin", "kubeadm": "usr/bin", "kubectl": "usr/bin", "tailscale": "usr/bin", "tailscaled": "usr/sbin",
 	"cni-bridge": "opt/cni/bin", "cni-host-local": "opt/cni/bin", "cni-loopback": "opt/cni/bin",
 }
 
-// preinstalled makes a root file system with a Kubernetes version. It shares the
-// files of the stock one, which is why none of those may be changed.
+// preinstalled makes a root file system with a Kubernetes version. It shares the files of the stock
+// one, so none of those may be changed.
 func (b *builder) preinstalled(ctx context.Context, stock, version string) (string, error) {
 	names := sortedKeys(nodePrograms)
 	programs, err := b.programs(ctx, version, names...)

@@ -55,8 +55,8 @@ func (m *Machine) makeDisk() error {
 	return copyContainerdRoot(m.config.ContainerdRoot, m.path("containerd"))
 }
 
-// databases are the files that containerd changes in place; blobs and committed
-// snapshots never change, so that copies can share them.
+// databases are the files containerd changes in place; blobs and committed snapshots never change,
+// so copies can share them.
 var databases = []string{
 	"io.containerd.metadata.v1.bolt/meta.db", "io.containerd.snapshotter.v1.overlayfs/metadata.db",
 }

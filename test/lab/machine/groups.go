@@ -18,9 +18,9 @@ import (
 // groupPrefix begins the names of the lab's control groups.
 const groupPrefix = "capomlab-"
 
-// controllers are the mounted hierarchies of control groups, version 1 or 2. A
-// machine is put into a group of its own in each: nspawn gives it a namespace of
-// groups whose root that is, so that kubelets do not meet.
+// controllers are the mounted hierarchies of control groups, version 1 or 2. A machine is put into
+// a group of its own in each: nspawn gives it a namespace of groups with this one as its root, so
+// kubelets do not meet.
 func controllers() ([]string, error) {
 	file, err := os.Open("/proc/self/mounts")
 	if err != nil {
@@ -91,7 +91,7 @@ func (m *Machine) removeGroups() error {
 	return err
 }
 
-// CleanGroups removes the control groups of machines that no longer run.
+// CleanGroups removes the control groups of ended machines.
 func CleanGroups() error {
 	mounts, err := controllers()
 	for _, mount := range mounts {

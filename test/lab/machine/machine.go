@@ -21,22 +21,22 @@ const (
 	rebootStatus = 133
 	bootTimeout  = 2 * time.Minute
 	stopTimeout  = 30 * time.Second
-	// rebootTimeout has room for systemd's own limit of 90 seconds for a service that does not end.
+	// rebootTimeout has room for systemd's own limit of 90 seconds for stopping a service.
 	rebootTimeout = 5 * time.Minute
-	// killTimeout is for a kernel that is busy writing what the machine's processes wrote.
+	// killTimeout is for a kernel busy writing the dirty pages of the machine's processes.
 	killTimeout = time.Minute
 )
 
-// Config says what a machine is.
+// Config describes a machine.
 type Config struct {
 	// Name is unique in the lab: letters, digits and hyphens.
 	Name string
 	// Namespace is the machine's network namespace, below /run/netns.
 	Namespace string
-	// InstanceID and Hostname are what cloud-init is told.
+	// InstanceID and Hostname are for cloud-init.
 	InstanceID, Hostname string
 	UserData             []byte
-	// Image is the root file system's folder, which is not written to.
+	// Image is the root file system's folder, read-only.
 	Image string
 	// ContainerdRoot is copied to /var/lib/containerd; empty for none.
 	ContainerdRoot string
@@ -57,7 +57,7 @@ type Machine struct {
 	run     *running
 	booted  bool
 	volumes map[string]*volume
-	// off is set when the machine is not to come up again by itself.
+	// off is set when the machine must not come up again by itself.
 	off bool
 }
 
@@ -78,7 +78,7 @@ func New(config Config) (*Machine, error) {
 	return m, nil
 }
 
-// Console is the path of the file that holds all the machine ever wrote to its console.
+// Console is the path of the file with the whole output to the machine's console.
 func (m *Machine) Console() string { return filepath.Join(m.config.Dir, "console.log") }
 
 // Running tells whether the machine runs.
@@ -100,8 +100,7 @@ func (m *Machine) alive() bool {
 	}
 }
 
-// Boot starts the machine and returns when its init runs. A machine that runs is
-// left alone.
+// Boot starts the machine and returns when its init runs. A running machine is left alone.
 func (m *Machine) Boot(ctx context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -143,8 +142,8 @@ func (m *Machine) boot(ctx context.Context) error {
 	return m.connectVolumes()
 }
 
-// forget undoes what a reboot undoes: the machine's network, and its control groups, in which
-// kubelet would otherwise look for containers for three seconds each before it starts any.
+// forget undoes everything undone by a reboot: the machine's network, and its control groups. In
+// leftover groups kubelet would look for containers for three seconds each before it starts any.
 func (m *Machine) forget(ctx context.Context) error {
 	if err := m.removeGroups(); err != nil {
 		return err
@@ -155,9 +154,9 @@ func (m *Machine) forget(ctx context.Context) error {
 	return m.config.BeforeReboot(ctx)
 }
 
-// makeUdev makes the machine's /run/udev, empty but for the socket's name: in a
-// container systemd looks for it when it starts, and without it waits in vain for
-// every device that a mount needs (sd-device's device-monitor.c).
+// makeUdev makes the machine's /run/udev, empty but for the socket's name: in a container systemd
+// looks for it when it starts, and without it waits in vain for the device of every mount
+// (sd-device's device-monitor.c).
 func (m *Machine) makeUdev() error {
 	return errors.Join(os.RemoveAll(m.path("udev")), os.Mkdir(m.path("udev"), 0o755), os.WriteFile(m.path("udev", "control"), nil, 0o600))
 }
@@ -165,9 +164,8 @@ func (m *Machine) makeUdev() error {
 // enterGroups moves itself into the machine's control groups and becomes nspawn.
 const enterGroups = `for group in $CAPOM_LAB_GROUPS; do echo $$ >"$group/cgroup.procs" || exit 1; done; unset CAPOM_LAB_GROUPS; exec systemd-nspawn "$@"`
 
-// nspawn are the arguments that lab.md's measurements led to: capabilities and
-// system calls that a node needs, the kernel's interfaces writable, nothing
-// registered with a systemd of the host.
+// nspawn are the arguments found by lab.md's measurements: a node's capabilities and system calls,
+// the kernel's interfaces writable, nothing registered with a systemd of the host.
 func (m *Machine) nspawn() []string {
 	args := []string{
 		"--directory=" + m.path("root"), "--machine=" + m.config.Name, "--network-namespace-path=/run/netns/" + m.config.Namespace,
@@ -209,7 +207,7 @@ func (m *Machine) writeConsole(text string) {
 	}
 }
 
-// findInit waits until nspawn has started the machine's init and that is systemd.
+// findInit waits until nspawn has started the machine's init and it has become systemd.
 func (m *Machine) findInit(ctx context.Context, r *running) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, bootTimeout)
 	defer cancel()

@@ -22,8 +22,8 @@ const (
 	reboot   = syscall.Signal(34 + 5)
 )
 
-// Shutdown ends the machine as its power button would, or by force when that
-// takes too long. Its disk stays.
+// Shutdown ends the machine as its power button would, or by force when this takes too long. Its
+// disk stays.
 func (m *Machine) Shutdown(ctx context.Context) error {
 	r := m.switchOff()
 	if r == nil {
@@ -42,14 +42,14 @@ func (m *Machine) Shutdown(ctx context.Context) error {
 	}
 }
 
-// Kill takes the machine's power away. Its disk stays as it is at this moment.
+// Kill cuts the machine's power. Its disk stays as it is at this moment.
 func (m *Machine) Kill() error {
 	r := m.switchOff()
 	if r == nil {
 		return nil
 	}
-	// nspawn does not take the machine along when it is killed; the machine's init takes everything
-	// in it along. Until that is gone it goes on writing into the machine's folders.
+	// Killing nspawn does not end the machine; killing the machine's init ends everything in it.
+	// Until init is gone, the machine goes on writing into its folders.
 	if err := m.sigkill(r.init); err != nil {
 		return err
 	}
@@ -126,8 +126,7 @@ func (m *Machine) Reboot(ctx context.Context) error {
 	}
 }
 
-// Exec runs a program in the machine and returns what it printed; its errors are
-// in the error.
+// Exec runs a program in the machine and returns its output; its errors are in the error.
 func (m *Machine) Exec(ctx context.Context, args ...string) (string, error) {
 	m.mu.Lock()
 	r, alive := m.run, m.alive()
@@ -140,7 +139,7 @@ func (m *Machine) Exec(ctx context.Context, args ...string) (string, error) {
 	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LC_ALL=C"}
 	var out, problems bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &problems
-	// What the program left running may hold its output open.
+	// Processes left running by the program may hold its output open.
 	cmd.WaitDelay = 5 * time.Second
 	if err := cmd.Run(); err != nil {
 		return out.String(), fmt.Errorf("%s: %s: %w: %s", m.config.Name, strings.Join(args, " "), err, strings.TrimSpace(problems.String()))

@@ -22,8 +22,8 @@ import (
 type volume struct{ loop string }
 
 // AttachVolume shows a file of so many bytes as a block device, for example
-// /dev/oracleoci/oraclevdb. The file is made, sparse, when it is not there. What
-// is attached already is left alone.
+// /dev/oracleoci/oraclevdb. The file is made, sparse, when it is not there. An attached one is left
+// alone.
 func (m *Machine) AttachVolume(ctx context.Context, device, backing string, size int64) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -59,7 +59,7 @@ func makeBacking(backing string, size int64) error {
 	return errors.Join(err, file.Close())
 }
 
-// DetachVolume takes a block device away, as from a machine that is off.
+// DetachVolume takes a block device away, as from a powered-off machine.
 func (m *Machine) DetachVolume(device string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -88,8 +88,8 @@ func (m *Machine) connectVolumes() error {
 	return nil
 }
 
-// connect makes a volume's node and the consistent path that Oracle's udev rules
-// would make, and has the machine's udev look at it.
+// connect makes a volume's node and the consistent path of Oracle's udev rules, and has the
+// machine's udev look at it.
 func (m *Machine) connect(device string) error {
 	loop := m.volumes[device].loop
 	var stat unix.Stat_t
@@ -107,6 +107,6 @@ func (m *Machine) connect(device string) error {
 	if err := os.Symlink(loop, path.Join(root, device)); err != nil && !errors.Is(err, os.ErrExist) {
 		return fmt.Errorf("attach %s to %s: %w", device, m.config.Name, err)
 	}
-	// The kernel's own event was for all udevs, most of which have no such node.
+	// The kernel's own event was for all udevs, and most have no such node.
 	return os.WriteFile(path.Join("/sys/class/block", path.Base(loop), "uevent"), []byte("change"), 0o200)
 }

@@ -12,9 +12,8 @@ import (
 	"strings"
 )
 
-// Instance is what the service tells of a machine, in OCI's words
-// (docs.oracle.com, Compute/Tasks/gettingmetadata.htm). Fields that are not set
-// are left out.
+// Instance is a machine's metadata, in OCI's words (docs.oracle.com,
+// Compute/Tasks/gettingmetadata.htm). Unset fields are left out.
 type Instance struct {
 	ID                  string                    `json:"id"`
 	DisplayName         string                    `json:"displayName"`
@@ -48,7 +47,7 @@ type RegionInfo struct {
 	RegionIdentifier     string `json:"regionIdentifier"`
 }
 
-// ShapeConfig is what a flexible shape was given.
+// ShapeConfig is a flexible shape's size.
 type ShapeConfig struct {
 	OCPUs                     float64 `json:"ocpus"`
 	MemoryInGBs               float64 `json:"memoryInGBs"`
@@ -56,8 +55,7 @@ type ShapeConfig struct {
 	MaxVNICAttachments        int     `json:"maxVnicAttachments,omitempty"`
 }
 
-// VNIC is one of the machine's interfaces. A public address is not told here, as
-// by OCI.
+// VNIC is one of the machine's interfaces. As at OCI, a public address is not in it.
 type VNIC struct {
 	VNICID          string `json:"vnicId"`
 	PrivateIP       string `json:"privateIp"`
@@ -71,10 +69,10 @@ type VNIC struct {
 // page, "Upgrading to the Instance Metadata Service v2").
 var forwarded = []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host"}
 
-// ServeHTTP answers /opc/v2/instance/, /opc/v2/vnics/ and what lies below them. Version 1 is
-// switched off, as "areLegacyImdsEndpointsDisabled" does; its paths are not found. Version 2 wants
-// its header; Oracle's page says only that requests without it are rejected, so that the status 403
-// is an assumption.
+// ServeHTTP answers /opc/v2/instance/, /opc/v2/vnics/ and the paths below them. Version 1 is
+// switched off, as "areLegacyImdsEndpointsDisabled" does; its paths are not found. Version 2
+// requires its header; Oracle's page says only that requests without it are rejected, so the status
+// 403 is an assumption.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rest, found := strings.CutPrefix(r.URL.Path, "/opc/v2/")
 	source, err := netip.ParseAddrPort(r.RemoteAddr)

@@ -1,9 +1,9 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package metadata serves what every OCI subnet has at link-local addresses: the
-// instance metadata service (version 2), the resolver, and iSCSI targets, of
-// which there is only the open port. Machines are told apart by their address.
+// Package metadata serves the link-local addresses of every OCI subnet: the instance metadata
+// service (version 2), the resolver, and iSCSI targets, these as open ports only. Machines are told
+// apart by their address.
 package metadata
 
 import (
@@ -22,7 +22,7 @@ import (
 
 // Service serves one account.
 type Service struct {
-	// Names are what the resolver answers, by name without the last dot.
+	// Names are the resolver's answers, by name without the last dot.
 	names map[string]netip.Addr
 
 	mu        sync.Mutex
@@ -63,7 +63,7 @@ func (s *Service) serve(ctx context.Context, namespace string) error {
 		if err != nil {
 			return fmt.Errorf("stand in for iSCSI: %w", err)
 		}
-		// An open port shows that a volume could be reached.
+		// An open port shows a reachable volume.
 		go accept(target, func(net.Conn) {})
 	}
 	return nil
@@ -110,7 +110,7 @@ func (s *Service) Delete(address netip.Addr) {
 func (s *Service) Close() error {
 	var errs []error
 	for _, c := range s.closers {
-		// The web server closes its listener, which is then closed a second time.
+		// The web server closes its listener, so it is closed a second time.
 		if err := c.Close(); !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, err)
 		}

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// streamTimeout ends connections on which nothing is asked.
+// streamTimeout ends connections without queries.
 const streamTimeout = 10 * time.Second
 
 // resolve answers queries until the socket is closed.
@@ -56,7 +56,7 @@ func (s *Service) resolveStream(conn net.Conn) {
 	}
 }
 
-// reply answers a query for addresses; what is not in names does not exist.
+// reply answers a query for addresses; anything else than names does not exist.
 func reply(query []byte, names map[string]netip.Addr) ([]byte, error) {
 	var parser dnsmessage.Parser
 	header, err := parser.Start(query)

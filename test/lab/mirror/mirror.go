@@ -1,14 +1,14 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package mirror stands in for the package repositories that a machine without
-// preinstalled Kubernetes installs from: pkgs.k8s.io, download.docker.com and
-// pkgs.tailscale.com, for Debian bookworm on amd64. Paths, package names, versions
-// and signatures are as there; the programs are those of hack/binaries.sh.
+// Package mirror stands in for the package repositories of a machine without preinstalled
+// Kubernetes: pkgs.k8s.io, download.docker.com and pkgs.tailscale.com, for Debian bookworm on
+// amd64. Paths, package names, versions and signatures are as there; the programs are those of
+// hack/binaries.sh.
 //
-// Two things differ. cri-tools, on which kubeadm depends there, is left out, for
-// kubeadm does without it. And containerd.io brings a file in /etc/containerd/conf.d
-// that hosts with cgroup v1 and without CAP_SYS_RESOURCE need.
+// Two things differ. cri-tools, a dependency of kubeadm there, is left out, for kubeadm does
+// without it. And containerd.io brings a file in /etc/containerd/conf.d for hosts with cgroup v1
+// and without CAP_SYS_RESOURCE.
 package mirror
 
 import (
@@ -35,7 +35,7 @@ const (
 	tailscaleHost  = "pkgs.tailscale.com"
 )
 
-// Hosts are the names that the mirror answers for. kit.CA's certificate has them.
+// Hosts are the names of the mirror. kit.CA's certificate has them.
 var Hosts = []string{kubernetesHost, dockerHost, tailscaleHost}
 
 // signScript makes a key and signs repositories with it.
@@ -43,8 +43,8 @@ var Hosts = []string{kubernetesHost, dockerHost, tailscaleHost}
 //go:embed sign.sh
 var signScript []byte
 
-// recipe is part of the folder's name: raise it when the code below makes
-// something else from the same programs.
+// recipe is part of the folder's name: raise it when the code below changes its output for the same
+// programs.
 const recipe = "1"
 
 // builder builds a mirror.
@@ -87,8 +87,8 @@ func Ensure(ctx context.Context, root string, progress io.Writer) (string, error
 	return folder, nil
 }
 
-// Handler serves the folder that Ensure returned, each host's part under its name.
-// It is meant to be served over HTTPS with kit.CA's certificate.
+// Handler serves the folder returned by Ensure, each host's part under its name. It is meant to be
+// served over HTTPS with kit.CA's certificate.
 func Handler(folder string) http.Handler {
 	servers := map[string]http.Handler{}
 	for _, host := range Hosts {
@@ -108,8 +108,7 @@ func Handler(folder string) http.Handler {
 	})
 }
 
-// key is a digest over what the mirror is made from. The programs' paths have
-// their versions in them.
+// key is a digest over the mirror's inputs. The programs' paths have their versions in them.
 func (b *builder) key() string {
 	sum := sha256.New()
 	fmt.Fprintf(sum, "%s\n%s\n", recipe, signScript)
@@ -119,7 +118,7 @@ func (b *builder) key() string {
 	return hex.EncodeToString(sum.Sum(nil))[:12]
 }
 
-// findPrograms has hack/binaries.sh build the programs that are packaged.
+// findPrograms has hack/binaries.sh build the packaged programs.
 func (b *builder) findPrograms(ctx context.Context) error {
 	shared := []string{
 		"containerd", "containerd-shim-runc-v2", "ctr", "runc", "cni-bridge", "cni-host-local", "cni-loopback", "tailscale", "tailscaled",
@@ -176,7 +175,7 @@ func (b *builder) build(ctx context.Context, folder string) error {
 	return output(exec.CommandContext(ctx, "unshare", arguments...))
 }
 
-// output runs a command. What it prints is part of the error only.
+// output runs a command. Its output is part of the error only.
 func output(command *exec.Cmd) error {
 	if out, err := command.CombinedOutput(); err != nil {
 		return fmt.Errorf("%s: %w: %s", filepath.Base(command.Path), err, strings.TrimSpace(string(out)))

@@ -29,11 +29,11 @@ type debian struct {
 	// by path in the package, without the leading slash.
 	programs map[string]string
 	texts    map[string][]byte
-	// unit is a service that is enabled and started when the package is installed.
+	// unit is a service enabled and started by the package's installation.
 	unit string
 }
 
-// startUnit is what debhelper puts into packages that start a service.
+// startUnit is debhelper's script for packages with a service.
 //
 //nolint:dupword // The shell ends two ifs.
 const startUnit = `#!/bin/sh
@@ -72,10 +72,10 @@ ExecStart=
 ExecStart=/usr/bin/kubelet $KUBELET_KUBECONFIG_ARGS $KUBELET_CONFIG_ARGS $KUBELET_KUBEADM_ARGS $KUBELET_EXTRA_ARGS
 `
 
-// containerdConfig is what Docker's package brings: no CRI, for Docker needs none.
+// containerdConfig is the configuration in Docker's package: no CRI, for Docker needs none.
 const containerdConfig = "disabled_plugins = [\"cri\"]\n"
 
-// labConfig is read beside whatever configuration a machine has.
+// labConfig is read in addition to any configuration of a machine.
 const labConfig = `version = 3
 
 [plugins.'io.containerd.cri.v1.runtime']
@@ -106,7 +106,7 @@ func (b *builder) kubernetes(version string) []debian {
 	}
 }
 
-// cni is a package of pkgs.k8s.io that all versions share.
+// cni is a package of pkgs.k8s.io common to all versions.
 func (b *builder) cni() debian {
 	programs := map[string]string{}
 	for _, plugin := range []string{"bridge", "host-local", "loopback"} {
@@ -118,7 +118,7 @@ func (b *builder) cni() debian {
 	}
 }
 
-// containerd is Docker's package, which brings runc along.
+// containerd is Docker's package, including runc.
 func (b *builder) containerd(ctx context.Context) (debian, error) {
 	unit, err := b.moduleFile(ctx, "hack/node", "github.com/containerd/containerd/v2", "containerd.service")
 	if err != nil {
@@ -159,7 +159,7 @@ func versionOf(path string) string {
 	return strings.TrimPrefix(filepath.Base(filepath.Dir(path)), filepath.Base(path)+"-v")
 }
 
-// moduleFile reads a file of a Go module that a module of this repository requires.
+// moduleFile reads a file of a Go module required by a module of this repository.
 func (b *builder) moduleFile(ctx context.Context, module, dependency, file string) ([]byte, error) {
 	command := exec.CommandContext(ctx, "go", "list", "-C", filepath.Join(b.root, module), "-m", "-f", "{{.Dir}}", dependency)
 	folder, err := command.Output()
@@ -172,7 +172,7 @@ func (b *builder) moduleFile(ctx context.Context, module, dependency, file strin
 // fileName is the package's, as repositories spell it.
 func (d debian) fileName() string { return d.name + "_" + d.version + "_" + architecture + ".deb" }
 
-// control is what the package says of itself.
+// control is the package's description of itself.
 func (d debian) control() string {
 	control := fmt.Sprintf("Package: %s\nVersion: %s\nArchitecture: %s\nMaintainer: CAPOM lab <lab@example.com>\n", d.name, d.version, architecture)
 	if d.depends != "" {

@@ -24,7 +24,7 @@ type repository struct {
 	// keyFile is the public key's, release the folder of Release, index the folder of
 	// Packages and pool the packages' own.
 	keyFile, release, index, pool string
-	// base is what Packages names files from: the address in a sources.list line.
+	// base is the root of file names in Packages: the address in a sources.list line.
 	base     string
 	packages []debian
 }
@@ -101,7 +101,7 @@ func (r repository) write(ctx context.Context, folder string) error {
 	return writeFile(filepath.Join(folder, r.release, "Release"), strings.NewReader(r.releaseText(name, size, sum)), 0o644)
 }
 
-// releaseText is what is signed. A repository with suites names its own.
+// releaseText is the signed text. A repository with suites names its own.
 func (r repository) releaseText(index string, size int64, sum string) string {
 	text := fmt.Sprintf("Origin: CAPOM lab\nLabel: %s\n", r.host)
 	if component := filepath.Dir(filepath.Dir(index)); component != "." {

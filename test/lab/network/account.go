@@ -14,7 +14,7 @@ import (
 	"sync"
 )
 
-// Addresses that every account has on its own link-local network, as in OCI.
+// Addresses on each account's own link-local network, as in OCI.
 const (
 	MetadataAddress = "169.254.169.254"
 	// BootVolumeAddress and DataVolumeAddress are iSCSI targets.
@@ -22,17 +22,16 @@ const (
 	DataVolumeAddress = "169.254.2.2"
 )
 
-// routerMAC is an account's router's. Without one of its own a bridge takes that of
-// one of its ports, and a machine that comes or goes would change it: for seconds
-// the others would send to nobody.
+// routerMAC is an account's router's. Without one of its own a bridge takes one of its ports', and
+// would change it with machines coming or going: for seconds the others' packets would be lost.
 const routerMAC = "02:00:17:00:00:01"
 
 // Account is an OCI account's network: a router to the Internet with a bridge
 // for its machines.
 type Account struct {
 	name, namespace string
-	// address is the router's on the Internet, hardware the one of its link there: an account that
-	// is made again has the same, or others would send to the old one until they find out.
+	// address is the router's on the Internet, hardware its link's there: a recreated account has
+	// the same, or others would send to the old one until they notice.
 	address, hardware string
 
 	mu       sync.Mutex
@@ -40,8 +39,8 @@ type Account struct {
 	machines map[string]*Machine
 }
 
-// AddAccount makes an account's router. Names differ in their first 12
-// characters, which name its link.
+// AddAccount makes an account's router. Names differ in their first 12 characters: these name its
+// link.
 func (n *Network) AddAccount(ctx context.Context, name string) (*Account, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -91,8 +90,8 @@ func (a *Account) create(ctx context.Context) error {
 // characters at most.
 func (a *Account) port() string { return "a-" + a.name[:min(len(a.name), 12)] }
 
-// reload replaces the router's rules. Only translated packets leave, and only
-// answers and what is translated to a machine come in.
+// reload replaces the router's rules. Only translated packets leave, and only answers and packets
+// translated to a machine come in.
 func (a *Account) reload(ctx context.Context) error {
 	return nft(ctx, a.namespace, routerRules(a.publicAddresses()))
 }
@@ -119,8 +118,8 @@ func routerRules(public map[netip.Addr]netip.Addr) string {
 		" chain prerouting { type nat hook prerouting priority dstnat;\n" + in.String() + " }\n" +
 		" chain postrouting { type nat hook postrouting priority srcnat;\n" + out.String() + "  oifname \"up0\" masquerade\n }\n" +
 		" chain forward { type filter hook forward priority filter; policy drop;\n" +
-		// What connection tracking cannot place is not translated and would leave with its private
-		// address.
+		// Packets unknown to connection tracking are not translated and would leave with their
+		// private address.
 		"  ct state invalid drop\n  iifname \"vcn\" accept\n  iifname \"up0\" ct state established,related accept\n  iifname \"up0\" ct status dnat accept\n }\n}\n"
 }
 

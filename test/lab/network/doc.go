@@ -1,10 +1,9 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package network makes the lab's networks out of network namespaces: an
-// Internet, a management host on it, accounts as routers behind whose NAT
-// machines live, and the machines' wires. Accounts use the same private ranges
-// and cannot reach each other, as VCNs that are not peered.
+// Package network makes the lab's networks out of network namespaces: an Internet, a management
+// host on it, accounts as routers with machines behind their NAT, and the machines' wires. Accounts
+// use the same private ranges and cannot reach each other, like VCNs without peering.
 //
-// Names begin with "capomlab-", so that Clean finds what a crashed run left.
+// Names begin with "capomlab-", so Clean finds the remains of a crashed run.
 package network

@@ -23,11 +23,11 @@ import (
 )
 
 const (
-	// port is where everybody in these tests listens.
+	// port is the port of all servers in these tests.
 	port = "7000"
-	// unanswered is how long an attempt may take that should fail.
+	// unanswered is how long to wait for an answer that should not come.
 	unanswered = 400 * time.Millisecond
-	// soon is how long anything may take that should happen.
+	// soon is the time limit of any expected event.
 	soon = time.Minute
 
 	alphaRouter = "198.51.100.10"
@@ -124,8 +124,8 @@ func (l *lab) dial(namespace, host string) net.Conn {
 	return conn
 }
 
-// exchange asks on a connection; a failure is empty. Of several answers, as to a
-// question that was cut off and one after that, it takes the first.
+// exchange asks on a connection; a failure is empty. Of several answers, as after a question cut
+// off before, it takes the first.
 func exchange(conn net.Conn, patience time.Duration) string {
 	if conn.SetDeadline(time.Now().Add(patience)) != nil {
 		return ""
@@ -149,24 +149,24 @@ func (l *lab) ask(namespace, host string) string {
 	return exchange(conn, unanswered)
 }
 
-// answer is ask for what should be answered: the first packet of a connection that is lost is sent
-// again after a second only.
+// answer is ask for an expected answer: a connection's lost first packet is sent again after a
+// second only.
 func (l *lab) answer(namespace, host string) AsyncAssertion {
 	l.t.Helper()
 	return l.Eventually(func() string { return l.ask(namespace, host) }, soon)
 }
 
-// connect is dial for what should succeed.
+// connect is dial for an expected success.
 func (l *lab) connect(namespace, host string) (conn net.Conn) {
 	l.t.Helper()
 	l.Eventually(func() net.Conn { conn = l.dial(namespace, host); return conn }, soon).ShouldNot(BeNil())
 	return conn
 }
 
-// run runs a program in a namespace and returns what it prints.
+// run runs a program in a namespace and returns its output.
 func (l *lab) run(namespace, program string, args ...string) string {
 	l.t.Helper()
-	// Also when the test cleans up, which its context does not see.
+	// The test's context is over when it cleans up.
 	ctx := context.WithoutCancel(l.t.Context())
 	out, err := exec.CommandContext(ctx, "nsenter", append([]string{"--net=" + network.Path(namespace), program}, args...)...).CombinedOutput()
 	l.Expect(err).NotTo(HaveOccurred(), "%s %v: %s", program, args, out)

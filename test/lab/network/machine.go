@@ -10,7 +10,7 @@ import (
 	"net/netip"
 )
 
-// MachineConfig is where a machine is in its account.
+// MachineConfig is a machine's place in its account.
 type MachineConfig struct {
 	// ID names the wire: at most 12 letters and digits, unique over all accounts.
 	ID        string
@@ -67,7 +67,7 @@ func (a *Account) connect(ctx context.Context, m *Machine) error {
 
 func (m *Machine) port() string { return "m-" + m.config.ID }
 
-// addresses are what OCI's DHCP gives, 169.254.0.0/16 on the link included.
+// addresses are as from OCI's DHCP, 169.254.0.0/16 on the link included.
 func (m *Machine) addresses() []string {
 	return []string{
 		fmt.Sprintf("addr replace %s/%d dev ens3", m.config.PrivateIP, m.config.Subnet.Bits()),
@@ -80,8 +80,8 @@ func (m *Machine) addresses() []string {
 // Namespace is the name of the machine's network namespace.
 func (m *Machine) Namespace() string { return m.namespace }
 
-// Reset makes the namespace again what it is after a boot: without the rules,
-// routes, firewall and interfaces that the machine's programs made.
+// Reset brings the namespace back to its state after a boot: without the rules, routes, firewall
+// and interfaces of the machine's programs.
 func (m *Machine) Reset(ctx context.Context) error {
 	a := m.account
 	a.mu.Lock()
@@ -125,8 +125,8 @@ func (a *Account) release(ctx context.Context, m *Machine) error {
 	return errors.Join(err, a.reload(ctx))
 }
 
-// unplug deletes the machine's namespace and its wire. The wire is deleted by
-// name: a process that still holds the namespace would keep it otherwise.
+// unplug deletes the machine's namespace and its wire. The wire is deleted by name: a process still
+// holding the namespace would keep it otherwise.
 func (a *Account) unplug(ctx context.Context, m *Machine) error {
 	return errors.Join(
 		ip(ctx, a.namespace, "link del "+m.port()),

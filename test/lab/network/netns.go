@@ -23,19 +23,19 @@ const (
 	folder = "/run/netns"
 )
 
-// Path is where a network namespace of that name is found.
+// Path is the path of the network namespace of the name.
 func Path(namespace string) string { return filepath.Join(folder, namespace) }
 
-// Do runs a function in a network namespace. The function must not start
-// goroutines that rely on it; sockets it opens stay in the namespace.
+// Do runs a function in a network namespace. The function must not start goroutines relying on it;
+// sockets it opens stay in the namespace.
 func Do(namespace string, run func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- doLocked(namespace, run) }()
 	return <-done
 }
 
-// doLocked goes to the namespace and back with a thread of its own. A thread that
-// cannot go back stays locked and ends with the goroutine.
+// doLocked goes to the namespace and back with a thread of its own. A thread unable to go back
+// stays locked and ends with the goroutine.
 func doLocked(namespace string, run func() error) error {
 	runtime.LockOSThread()
 	own, err := os.Open("/proc/thread-self/ns/net")
@@ -87,8 +87,7 @@ func ListenPacket(ctx context.Context, namespace, network, address string) (conn
 	return conn, err
 }
 
-// run runs a program with text on its standard input, in a namespace unless that
-// is empty.
+// run runs a program with text on its standard input, in the namespace, if one is given.
 func run(ctx context.Context, namespace, input, program string, args ...string) error {
 	if namespace != "" {
 		program, args = "nsenter", append([]string{"--net=" + Path(namespace), program}, args...)
@@ -106,11 +105,11 @@ func ip(ctx context.Context, namespace string, lines ...string) error {
 	return run(ctx, namespace, strings.Join(lines, "\n")+"\n", "ip", "-batch", "-")
 }
 
-// forget ends what a router remembers of a private address, so that the next
-// machine with that address is not translated to the last one's public address.
+// forget drops a router's connections of a private address, so the next machine with this address
+// is not translated to the last one's public address.
 func forget(ctx context.Context, namespace string, address netip.Addr) error {
 	for _, side := range []string{"--orig-src", "--reply-src"} {
-		// It fails when there is nothing to delete, in words that have not changed since 2006.
+		// It fails when there is nothing to delete, with a message unchanged since 2006.
 		err := run(ctx, namespace, "", "conntrack", "-D", side, address.String())
 		if err != nil && !strings.Contains(err.Error(), "0 flow entries have been deleted") {
 			return err

@@ -14,18 +14,18 @@ import (
 )
 
 const (
-	// Internet is the namespace of what is between the accounts.
+	// Internet is the namespace between the accounts.
 	Internet = Prefix + "internet"
 	// Management is the management host's namespace.
 	Management = Prefix + "mgmt"
 
 	// ManagementAddress is the management host's, on the Internet.
 	ManagementAddress = "198.51.100.2"
-	// MirrorAddress is a second one of it, for servers that need a port of their own.
+	// MirrorAddress is its second one, for servers in need of a port of their own.
 	MirrorAddress = "198.51.100.3"
 
 	internetBridge = "inet"
-	// publicRange is what the OCI simulator hands out (RFC 2544's range for benchmarks).
+	// publicRange is the OCI simulator's (RFC 2544's range for benchmarks).
 	publicRange = "198.18.0.0/15"
 	// firstRouter is the last number of the first account's address on the Internet.
 	firstRouter = 10
@@ -63,7 +63,7 @@ func Create(ctx context.Context) error {
 	)
 }
 
-// Open returns the Network that Create made.
+// Open returns the Network made by Create.
 func Open() (*Network, error) {
 	if _, err := os.Stat(Path(Internet)); err != nil {
 		return nil, errors.New("the lab's network does not exist: call enter.Enter first")
@@ -71,8 +71,8 @@ func Open() (*Network, error) {
 	return &Network{accounts: map[string]*Account{}}, nil
 }
 
-// Clean removes every namespace of the lab, and with them all links between
-// them, whoever made them.
+// Clean removes every namespace of the lab, and with them all links between them, including those
+// of other runs.
 func Clean(ctx context.Context) error {
 	entries, err := os.ReadDir(folder)
 	if err != nil && !os.IsNotExist(err) {
@@ -87,9 +87,8 @@ func Clean(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// addNamespaces makes namespaces with loopback up, that forward nothing, filter
-// no sources and give bridged packets to nobody's firewall: a new namespace has
-// the settings of the machine that runs the lab.
+// addNamespaces makes namespaces with loopback up, without forwarding, source filters and firewalls
+// on bridges: a new namespace has the settings of the lab's host.
 func addNamespaces(ctx context.Context, names ...string) error {
 	for _, name := range names {
 		if err := run(ctx, "", "", "ip", "netns", "add", name); err != nil {
@@ -107,8 +106,8 @@ func addNamespaces(ctx context.Context, names ...string) error {
 	return nil
 }
 
-// Block drops what goes to one port of the management host, or ends that: the
-// server behind it cannot be reached, though it runs. protocol is tcp or udp.
+// Block drops packets to one port of the management host, or stops doing so: the server behind it
+// cannot be reached, though it runs. protocol is tcp or udp.
 func (n *Network) Block(ctx context.Context, protocol string, server netip.AddrPort, blocked bool) error {
 	return nft(ctx, Management, blockRules(protocol, server, blocked))
 }
@@ -137,5 +136,5 @@ func (n *Network) Close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// gateway is the first host of a subnet, which OCI keeps for its router.
+// gateway is the first host of a subnet, kept by OCI for its router.
 func gateway(subnet netip.Prefix) netip.Addr { return subnet.Masked().Addr().Next() }

@@ -26,7 +26,7 @@ import (
 )
 
 const (
-	// host is where the agent's pod sees the node's root.
+	// host is the node's root in the agent's pod.
 	host     = "/host"
 	conflist = host + "/etc/cni/net.d/05-lab.conflist"
 	interval = 2 * time.Second
@@ -55,7 +55,7 @@ func readSettings() (settings, error) {
 	return s, nil
 }
 
-// agent keeps the node's pod network and Services as the cluster wants them.
+// agent keeps the node's pod network and Services as the cluster specifies them.
 func agent(ctx context.Context) error {
 	s, err := readSettings()
 	if err != nil {
@@ -104,8 +104,7 @@ func health(ready *atomic.Bool) {
 	log.Print(server.ListenAndServe())
 }
 
-// reconcile applies what the cluster says, unless that is what was applied last,
-// which it returns.
+// reconcile applies the cluster's state, unless it equals the last one, and returns it.
 func (s settings) reconcile(ctx context.Context, c client.Client, applied string) (string, error) {
 	var nodes corev1.NodeList
 	var services corev1.ServiceList
@@ -151,7 +150,7 @@ func apply(ctx context.Context, input string, args ...string) error {
 	return nil
 }
 
-// writeFile replaces a file, so that nobody reads half of it.
+// writeFile replaces a file atomically: no reader sees half of it.
 func writeFile(path, content string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err

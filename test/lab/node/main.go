@@ -6,10 +6,9 @@
 //	node agent   takes Cilium's place: pod network and Services
 //	node serve   a pod that answers, and asks others on request
 //
-// Cilium itself cannot be had in the lab, whose only source is the Go module
-// proxy. The agent uses the kernel's VXLAN, or the tailnet's routes, with the
-// MTU and addresses of our Cilium values, and names its interfaces as Cilium
-// does, since the host's guards go by names.
+// Cilium itself is not available in the lab: the only source is the Go module proxy. The agent uses
+// the kernel's VXLAN, or the tailnet's routes, with the MTU and addresses of our Cilium values, and
+// names its interfaces as Cilium does, since the host's guards go by names.
 package main
 
 import (

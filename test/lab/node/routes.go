@@ -14,7 +14,7 @@ import (
 const (
 	bridge = "cilium_host"
 	tunnel = "cilium_vxlan"
-	// overhead is VXLAN's, which Cilium takes off the MTU as well.
+	// overhead is VXLAN's; Cilium takes it off the MTU as well.
 	overhead = 50
 )
 
@@ -24,7 +24,7 @@ type member struct {
 	cidr    netip.Prefix
 }
 
-// nodes finds this node and the others that have an address and a pod range.
+// nodes finds this node and the others with an address and a pod range.
 func (s settings) nodes(all []corev1.Node) (own member, peers []member, err error) {
 	for _, node := range all {
 		m, ok := memberOf(node)
@@ -56,9 +56,8 @@ func memberOf(node corev1.Node) (member, bool) {
 	return member{}, false
 }
 
-// routes are the commands that make the way to other nodes' pods. With native
-// routing there is nothing to do: the tailnet's routes are in tailscaled's table.
-// made says that the tunnel's interface exists.
+// routes are the commands for reaching other nodes' pods. With native routing there is nothing to
+// do: the tailnet's routes are in tailscaled's table. made is set if the tunnel's interface exists.
 func (s settings) routes(own member, peers []member, made bool) []string {
 	if s.native {
 		return nil

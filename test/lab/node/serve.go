@@ -56,7 +56,7 @@ func serve(ctx context.Context) error {
 	return nil
 }
 
-// answer is what came of a question.
+// answer is the result of a question.
 type answer struct {
 	Value any     `json:"value"`
 	Error string  `json:"error,omitempty"`
@@ -71,8 +71,8 @@ func reply(w http.ResponseWriter, begun time.Time, value any, err error) {
 	_ = json.NewEncoder(w).Encode(a)
 }
 
-// asking does not keep connections: each question finds the way anew. Who
-// answers is not the question, so certificates are not checked.
+// asking does not keep connections: each question finds its path again. The identity of the server
+// does not matter, so certificates are not checked.
 var asking = &http.Client{Timeout: askTimeout, Transport: &http.Transport{
 	DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // see above
 }}

@@ -13,9 +13,9 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 )
 
-// rules are the node's whole nftables table: Services, masquerading of what pods
-// send out of the pod network or by a Service to this node's pods, which may be
-// themselves, and marks on the tunnel's packets.
+// rules are the node's whole nftables table: Services, masquerading of pods' packets out of the pod
+// network or by a Service to this node's pods (possibly themselves), and marks on the tunnel's
+// packets.
 func (s settings) rules(services string) string {
 	marks := ""
 	if s.mark != "" {
@@ -28,8 +28,8 @@ func (s settings) rules(services string) string {
 			"ip saddr %[1]s ip daddr %[1]s oifname %[2]q ct status dnat masquerade; }\n}\n", s.podCIDR, bridge)
 }
 
-// serviceRules are the chain "services" and those it jumps to: one for each port,
-// which chooses among the endpoints at random.
+// serviceRules are the chain "services" and those it jumps to: one for each port, choosing among
+// the endpoints at random.
 func serviceRules(services []corev1.Service, endpoints []discoveryv1.EndpointSlice) string {
 	var chains, jumps strings.Builder
 	n := 0
@@ -52,7 +52,7 @@ func serviceRules(services []corev1.Service, endpoints []discoveryv1.EndpointSli
 	return chains.String() + " chain services {\n" + jumps.String() + " }\n"
 }
 
-// choice is a chain that sends to one of the targets.
+// choice is a chain sending to one of the targets.
 func choice(n int, protocol string, targets []string) string {
 	var out, choices strings.Builder
 	for i, target := range targets {
@@ -63,7 +63,7 @@ func choice(n int, protocol string, targets []string) string {
 	return out.String()
 }
 
-// targetsOf are the address:port pairs that are ready to serve a port.
+// targetsOf are the address:port pairs ready to serve a port.
 func targetsOf(service corev1.Service, port corev1.ServicePort, endpoints []discoveryv1.EndpointSlice) []string {
 	var targets []string
 	for _, slice := range endpoints {

@@ -19,7 +19,7 @@ import (
 //go:embed manifests.yaml
 var manifests []byte
 
-// owner is the field manager of what Install applies.
+// owner is the field manager of Install.
 const owner = client.FieldOwner("capom-lab")
 
 // Install installs the agent and the probes on a cluster, or changes their

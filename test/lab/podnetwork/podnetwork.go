@@ -1,13 +1,12 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package podnetwork installs, on a cluster of the lab, what takes Cilium's
-// place, with settings from the values that our HelmChartProxy gives to Cilium,
-// and asks its pods whether they reach each other.
+// Package podnetwork installs the stand-in for Cilium on a cluster of the lab, with settings from
+// our HelmChartProxy's values for Cilium, and asks its pods whether they reach each other.
 //
-// What Cilium alone can do is not here: the CiliumClusterwideNetworkPolicy that
-// our templates ship. Of the two that keep pods from the metadata service, only
-// the host's rules are tried out in the lab.
+// One feature is Cilium's alone and not here: the CiliumClusterwideNetworkPolicy in our templates.
+// Of the two protections of the metadata service from pods, only the host's rules are tested in the
+// lab.
 package podnetwork
 
 import (
@@ -19,7 +18,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/chart"
 )
 
-// Settings are what the agent on the nodes needs to know.
+// Settings are for the agent on the nodes.
 type Settings struct {
 	// RoutingMode is tunnel or native, as Cilium's routingMode.
 	RoutingMode string
@@ -27,7 +26,7 @@ type Settings struct {
 	Host, Port string
 	// MTU is the underlay's.
 	MTU int
-	// PodCIDR is what is not masqueraded.
+	// PodCIDR is the range without masquerading.
 	PodCIDR string
 	// Mark is put on the tunnel's packets; empty for none.
 	Mark string

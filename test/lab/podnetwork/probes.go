@@ -18,20 +18,20 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// Probes are the pods that answer and ask, one on each node.
+// Probes are the pods for answering and asking, one on each node.
 type Probes struct {
 	clientset *kubernetes.Clientset
 	Pods      []corev1.Pod
 }
 
-// Answer is what a probe was told, or why it was told nothing.
+// Answer is a probe's result, or its error.
 type Answer struct {
 	Value   any     `json:"value"`
 	Error   string  `json:"error"`
 	Seconds float64 `json:"seconds"`
 }
 
-// FindProbes finds the probes that run, and fails unless there are so many.
+// FindProbes finds the running probes, and fails unless there are so many.
 func FindProbes(ctx context.Context, config *rest.Config, nodes int) (*Probes, error) {
 	clientset, err := kubernetes.NewForConfig(config)
 	if err != nil {
@@ -77,9 +77,8 @@ func (p *Probes) Ask(ctx context.Context, pod corev1.Pod, do, parameter, value s
 	return a, nil
 }
 
-// Missing asks every probe to reach every other one, the API server by its
-// Service, and a Service by its name. It tells what does not work; it is empty
-// when everything does.
+// Missing asks every probe to reach every other one, the API server by its Service, and a Service
+// by its name. It describes the failures; it is empty when everything works.
 func (p *Probes) Missing(ctx context.Context) string {
 	missing := make([][]string, len(p.Pods))
 	var asked sync.WaitGroup

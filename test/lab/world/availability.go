@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// askEvery and answerWithin are the pace of a client that watches the endpoint.
+	// askEvery and answerWithin are the pace of a client watching the endpoint.
 	askEvery     = 200 * time.Millisecond
 	answerWithin = 2 * time.Second
 )
@@ -22,8 +22,8 @@ const (
 // Availability is how the endpoint answered over some time.
 type Availability struct {
 	Asked, Failed int
-	// Longest is the longest time from the beginning of the first request that failed to the
-	// end of the next that did not.
+	// Longest is the longest time from the beginning of the first failed request to the end of the
+	// next successful one.
 	Longest time.Duration
 }
 
@@ -31,9 +31,8 @@ func (a Availability) String() string {
 	return fmt.Sprintf("%d of %d requests failed, the longest outage took %.1f s", a.Failed, a.Asked, a.Longest.Seconds())
 }
 
-// Observer asks the API server for its readiness through the endpoint, five
-// times a second and on a new connection each time, as a client would that is
-// cut off.
+// Observer asks the API server for its readiness through the endpoint, five times a second and on a
+// new connection each time, like a disconnected client.
 type Observer struct {
 	client *http.Client
 	url    string
@@ -114,14 +113,14 @@ func (o *Observer) count(err error, begun time.Time) {
 	}
 }
 
-// Seen is what was seen so far, and whether the last request was answered.
+// Seen is the result so far, and whether the last request was answered.
 func (o *Observer) Seen() (Availability, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.result, o.result.Asked > 0 && o.failing.IsZero()
 }
 
-// Stop ends it and tells what was seen.
+// Stop ends it and returns the result.
 func (o *Observer) Stop() Availability {
 	o.stop()
 	<-o.done

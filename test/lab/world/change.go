@@ -35,8 +35,8 @@ func (c *Cluster) SetWorkers(ctx context.Context, n int) error {
 	return nil
 }
 
-// SetUnhealthyTimeout changes after how long the MachineHealthChecks have a machine replaced whose
-// node is not ready.
+// SetUnhealthyTimeout changes the MachineHealthChecks' time until the replacement of a machine
+// without a ready node.
 func (c *Cluster) SetUnhealthyTimeout(ctx context.Context, timeout time.Duration) error {
 	checks := &clusterv1.MachineHealthCheckList{}
 	if err := c.world.Client.List(ctx, checks, client.InNamespace(c.Name)); err != nil {
@@ -55,8 +55,8 @@ func (c *Cluster) SetUnhealthyTimeout(ctx context.Context, timeout time.Duration
 	return nil
 }
 
-// Upgrade rolls the control plane to a version: its images hold Kubernetes, so
-// that it needs a template of its own. It does not wait.
+// Upgrade rolls the control plane to a version: its images hold Kubernetes, so it needs a template
+// of its own. It does not wait.
 func (c *Cluster) Upgrade(ctx context.Context, version string) error {
 	s, err := c.Snapshot(ctx)
 	if err != nil {
@@ -90,7 +90,7 @@ func (c *Cluster) Upgrade(ctx context.Context, version string) error {
 	return nil
 }
 
-// DeleteMachine deletes a Machine, which its owner replaces; it does not wait.
+// DeleteMachine deletes a Machine, for its owner to replace; it does not wait.
 func (c *Cluster) DeleteMachine(ctx context.Context, m watch.Machine) error {
 	object := &unstructured.Unstructured{}
 	object.SetAPIVersion("cluster.x-k8s.io/v1beta2")

@@ -56,7 +56,7 @@ func (w *World) openNetwork(context.Context) error {
 	return nil
 }
 
-// startServers starts what is on the lab's Internet.
+// startServers starts the servers on the lab's Internet.
 func (w *World) startServers(ctx context.Context) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", network.MirrorAddress+":443")
 	if err != nil {
@@ -109,8 +109,8 @@ func certPool(path string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// startOCI starts the simulator with one tenancy an account, whose instances are
-// machines behind the account's NAT.
+// startOCI starts the simulator with one tenancy an account; its instances are machines behind the
+// account's NAT.
 func (w *World) startOCI(ctx context.Context, names []string) error {
 	for _, name := range names {
 		account, err := operator.NewAccount(name, regionOfAccounts)
@@ -142,7 +142,7 @@ func (w *World) startOCI(ctx context.Context, names []string) error {
 	return nil
 }
 
-// hostNames are all that the lab's resolvers know: package repositories.
+// hostNames are all names of the lab's resolvers: package repositories.
 func hostNames() map[string]netip.Addr {
 	all := map[string]netip.Addr{}
 	for _, name := range mirror.Hosts {
@@ -161,11 +161,11 @@ func (w *World) images(compartment string) []sim.ImageSpec {
 	return specs
 }
 
-// imageName is the display name of the image that holds a Kubernetes version.
+// imageName is the display name of the image with a Kubernetes version.
 func imageName(version string) string { return "lab-" + version }
 
-// joinManagement puts the management host on the tailnet: the managers reach
-// workload clusters by their VIPs, which are routes.
+// joinManagement puts the management host on the tailnet: the managers reach workload clusters by
+// their VIPs, as routes.
 func (w *World) joinManagement(ctx context.Context) error {
 	key, err := w.keyFile(ctx, operatorTag)
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 
 const (
 	patches = "/etc/kubernetes/patches"
-	// kubeletPatch is for kernels whose control groups are of the first version, and for control
-	// groups that systemd does not manage.
+	// kubeletPatch is for kernels with control groups of the first version, and for control groups
+	// not managed by systemd.
 	kubeletPatch = `apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
 failCgroupV1: false
@@ -28,8 +28,8 @@ evictionHard:
 `
 )
 
-// fit changes what the lab's machines need otherwise than a cloud's: the image,
-// tailscale from it, and kubelet's settings for the host's control groups.
+// fit changes settings for the lab's machines: the image, tailscale from it, and kubelet's settings
+// for the host's control groups.
 func fit(object *unstructured.Unstructured, version string) error {
 	switch object.GetKind() {
 	case "OCIMeshMachineTemplate":
@@ -53,7 +53,7 @@ func kubeadm(prefix string, configurations ...string) map[string]any {
 	}}}
 	for _, name := range configurations {
 		fields[prefix+name+".patches"] = map[string]any{"directory": patches}
-		// The kernel is the host's, whose memory and modules all machines share.
+		// The kernel is the host's: all machines share its memory and modules.
 		fields[prefix+name+".nodeRegistration.ignorePreflightErrors"] = []any{"SystemVerification", "Mem", "NumCPU", "Swap", "ImagePull"}
 	}
 	return fields

@@ -34,7 +34,7 @@ func (w *World) api() *tailscale.Client {
 	return &tailscale.Client{BaseURL: &url.URL{Scheme: "https", Host: serverAddress}, APIKey: w.apiKey, Tailnet: "-", HTTP: w.http}
 }
 
-// keyFile makes a key and returns the path of a file that holds it.
+// keyFile makes a key and returns the path of a file with it.
 func (w *World) keyFile(ctx context.Context, tag string) (string, error) {
 	key, err := w.CreateKey(ctx, time.Hour, tag)
 	if err != nil {

@@ -33,8 +33,8 @@ type machines struct {
 
 var _ sim.Booter = (*machines)(nil)
 
-// instance is one simulated instance. Its lock orders the simulator's events,
-// which come in goroutines of their own.
+// instance is one simulated instance. Its lock orders the simulator's events: they come in
+// goroutines of their own.
 type instance struct {
 	mu      sync.Mutex
 	wire    *network.Machine
@@ -194,10 +194,10 @@ func (m *machines) close() error {
 	return errors.Join(errs...)
 }
 
-// short is the tail of an OCID, which is the part that differs.
+// short is the tail of an OCID, the distinctive part.
 func short(ocid string) string { return ocid[max(0, len(ocid)-8):] }
 
-// Booter boots instances of the simulator; tests that need none boot machines with it.
+// Booter boots instances of the simulator; tests without instances boot machines with it.
 func (w *World) Booter() sim.Booter { return w.machines }
 
 // Machine is the machine of an instance; nil when it never booted or is gone.
@@ -219,7 +219,7 @@ func (w *World) Wire(instanceID string) *network.Machine {
 // Account is the network of an OCI account.
 func (w *World) Account(name string) *network.Account { return w.networks[name] }
 
-// Running are the OCIDs of all instances whose machines run.
+// Running are the OCIDs of all instances with a running machine.
 func (w *World) Running() []string {
 	w.machines.mu.Lock()
 	all := maps.Clone(w.machines.byID)

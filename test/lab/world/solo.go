@@ -20,20 +20,20 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
 )
 
-// SoloOptions are what a machine without a cluster is made from.
+// SoloOptions configure a machine without a cluster.
 type SoloOptions struct {
 	// Account is one of the World's.
 	Account string
-	// Input is rendered as the manager does. Hostname names the machine: its last 8
-	// letters and digits are its own in this World. An empty login server is the
-	// World's, an empty key is made, and an empty Kubernetes version with
-	// bootstrap mode preinstalled is the newest that there is an image of.
+	// Input is rendered as the manager does. Hostname names the machine: its last 8 letters and
+	// digits are its own in this World. An empty login server is the World's, an empty key is made,
+	// and an empty Kubernetes version with bootstrap mode preinstalled is the newest one with an
+	// image.
 	Input cloudinit.Input
 	// Metadata is the instance's beside its user data.
 	Metadata map[string]string
 	// Public gives the machine a public address.
 	Public bool
-	// Volumes are the sizes in GB of the volumes that are attached, by device.
+	// Volumes are the sizes in GB of the attached volumes, by device.
 	Volumes map[string]int64
 	// Files are put on the disk, by absolute path, before the first boot; those
 	// in a folder bin are executable.
@@ -42,10 +42,10 @@ type SoloOptions struct {
 	Before func(*Solo) error
 }
 
-// Solo is a machine that no cluster knows: an instance that nobody launched.
+// Solo is a machine without a cluster and without a launch.
 type Solo struct {
 	Name, ID string
-	// Key is the auth key in its user data, UserData what the metadata service gives, in base64.
+	// Key is the auth key in its user data, UserData the metadata service's answer, in base64.
 	Key, UserData string
 	PrivateIP     string
 
@@ -145,7 +145,7 @@ func (s *Solo) putFiles(files map[string]string) error {
 	return nil
 }
 
-// DiskPath is where the lab sees a path of the machine's disk, running or not.
+// DiskPath is the lab's path to a path of the machine's disk, running or not.
 func (s *Solo) DiskPath(path string) string {
 	return filepath.Join(s.world.Dir, "machines", short(s.ID), "root", path)
 }
@@ -155,8 +155,7 @@ func (s *Solo) VolumePath(device string) string {
 	return filepath.Join(s.world.Dir, enter.VolumesDir, short(s.volumeID(device)))
 }
 
-// volumeID ends in the device's last letter and the machine's last ones, so that short keeps it
-// apart.
+// volumeID ends in the device's last letter and the machine's last ones, so short keeps it apart.
 func (s *Solo) volumeID(device string) string {
 	own := short(s.ID)
 	return "ocid1.volume.oc1.lab." + own[1:] + device[len(device)-1:]
@@ -165,7 +164,7 @@ func (s *Solo) volumeID(device string) string {
 // Machine is the machine itself.
 func (s *Solo) Machine() *machine.Machine { return s.world.Machine(s.ID) }
 
-// Exec runs a shell's script in the machine and returns what it printed.
+// Exec runs a shell script in the machine and returns its output.
 func (s *Solo) Exec(ctx context.Context, script string) (string, error) {
 	m := s.Machine()
 	if m == nil {
@@ -174,7 +173,7 @@ func (s *Solo) Exec(ctx context.Context, script string) (string, error) {
 	return m.Exec(ctx, "sh", "-c", script)
 }
 
-// Console is all that the machine ever wrote to its console.
+// Console is the whole output to the machine's console.
 func (s *Solo) Console() (string, error) {
 	m := s.Machine()
 	if m == nil {
@@ -207,8 +206,8 @@ func (s *Solo) Device(ctx context.Context) (tailnetsim.Device, error) {
 	}
 }
 
-// RouterNamespace is the network namespace of an account's router, to which a
-// machine's neighbours on its VCN are connected.
+// RouterNamespace is the network namespace of an account's router; a machine's neighbours on its
+// VCN are connected to it.
 func (w *World) RouterNamespace(account string) string { return w.networks[account].Namespace() }
 
 // Destroy ends the machine and removes its disk.

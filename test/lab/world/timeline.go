@@ -18,7 +18,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/watch"
 )
 
-// Event is something that happened to a machine on its way to a node.
+// Event is a step of a machine on its way to a node.
 type Event struct {
 	Name string
 	At   time.Time

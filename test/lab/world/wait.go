@@ -111,7 +111,7 @@ func InternalIP(node corev1.Node) netip.Addr {
 	return netip.Addr{}
 }
 
-// MissingPods tells what the pods do not reach; it is empty when all reach all.
+// MissingPods describes failed connections of pods; it is empty when all reach all.
 func (c *Cluster) MissingPods(ctx context.Context) string {
 	probes, err := c.Probes(ctx)
 	if err != nil {
@@ -120,7 +120,7 @@ func (c *Cluster) MissingPods(ctx context.Context) string {
 	return probes.Missing(ctx)
 }
 
-// Probes are the pods that answer and ask, one on each node.
+// Probes are the pods for answering and asking, one on each node.
 func (c *Cluster) Probes(ctx context.Context) (*podnetwork.Probes, error) {
 	config, err := c.Config(ctx)
 	if err != nil {
@@ -129,9 +129,8 @@ func (c *Cluster) Probes(ctx context.Context) (*podnetwork.Probes, error) {
 	return podnetwork.FindProbes(ctx, config, c.ControlPlanes+c.Workers)
 }
 
-// NothingLeft asks the clouds themselves what is left: no resource in any
-// tenancy, no device but the management host's, no key with which a machine
-// could join.
+// NothingLeft checks the clouds themselves: no resource in any tenancy, no device but the
+// management host's, no key still good for joining.
 func (w *World) NothingLeft() error {
 	var left []string
 	for _, a := range w.accounts {

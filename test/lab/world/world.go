@@ -27,10 +27,10 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
 )
 
-// TailnetName is the Tailnet that Start creates.
+// TailnetName is the Tailnet created by Start.
 const TailnetName = "mesh"
 
-// Options are what a World is made from.
+// Options configure a World.
 type Options struct {
 	// Dir takes logs, disks and consoles. It is emptied first.
 	Dir string
@@ -75,14 +75,14 @@ type World struct {
 	http   *http.Client
 }
 
-// Programs are the files that a World runs.
+// Programs are the executables of a World.
 type Programs struct {
 	// Root is the repository.
 	Root       string
 	Management mgmt.Binaries
 	// Manager is this repository's, Release the clusterctl repository.
 	Manager, Release string
-	// Coordination is the coordination server, Node what runs in the place of Cilium.
+	// Coordination is the coordination server, Node the stand-in for Cilium.
 	Coordination, Node string
 	Assets             kit.Assets
 	// Mirror is the folder of package repositories.
@@ -128,7 +128,7 @@ func (w *World) onClose(f func() error) { w.closers = append(w.closers, f) }
 
 func (w *World) note(format string, args ...any) { fmt.Fprintf(w.progress, format+"\n", args...) }
 
-// run starts a program that ends with the World.
+// run starts a program, to end with the World.
 func (w *World) run(name string, environment []string, program string, args ...string) error {
 	p, err := process.Start(w.Dir, name, environment, program, args...)
 	if err != nil {
@@ -138,15 +138,14 @@ func (w *World) run(name string, environment []string, program string, args ...s
 	return nil
 }
 
-// HostPID is the process id, on the machine that runs the lab, of a process in
-// the lab's namespaces.
+// HostPID is the process id, on the lab's host, of a process in the lab's namespaces.
 func (w *World) HostPID() int { return enter.HostPID() }
 
 // Log is the path of a program's log file.
 func (w *World) Log(name string) string { return filepath.Join(w.Dir, name+".log") }
 
-// WaitFor asks until nothing is missing: what returns the empty string then. It
-// fails after the timeout with what was missing last, and when a manager ends.
+// WaitFor polls until nothing is missing: what returns the empty string then. It fails after the
+// timeout with the last missing part, and when a manager ends.
 func (w *World) WaitFor(ctx context.Context, timeout time.Duration, what func(context.Context) string) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("not done after %s", timeout))
 	defer cancel()

@@ -104,7 +104,7 @@ func checkDevice(device string, taken map[string]bool) error {
 	return nil
 }
 
-// checkAttach refuses volumes that are elsewhere, not ready, or attached and not shareable.
+// checkAttach refuses volumes elsewhere, not ready, or attached and not shareable.
 func (s *State) checkAttach(caller *User, id, ad string, shareable bool) error {
 	volume, err := getAlive[*Volume](s, caller, id)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// Leftover is a resource that still exists and that nobody gets for free.
+// Leftover is an existing resource of a kind that costs something.
 type Leftover struct {
 	Kind           string
 	ID             string
@@ -17,9 +17,9 @@ type Leftover struct {
 	CompartmentID  string
 }
 
-// Leftovers lists every resource that is not TERMINATED: instances, their pools and configurations,
-// networks and what is in them, volumes, load balancers. What comes and goes with one of these
-// (default route tables and security lists, VNICs, attachments) and platform images are not listed.
+// Leftovers lists every resource but TERMINATED ones: instances, their pools and configurations,
+// networks with their content, volumes, load balancers. Dependent resources (default route tables
+// and security lists, VNICs, attachments) and platform images are not listed.
 func (s *State) Leftovers() []Leftover {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -65,7 +65,7 @@ func metas[T resource](s *State) []*Meta {
 	return found
 }
 
-// Machines returns every instance that is not TERMINATED.
+// Machines returns every instance but TERMINATED ones.
 func (s *State) Machines() []Machine {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -99,7 +99,7 @@ func (s *State) TerminateBehind(id string) error {
 	return nil
 }
 
-// DetachBehind detaches the data volume of a display name, as an owner who rescues it would.
+// DetachBehind detaches the data volume of a display name, as an owner rescuing it would.
 func (s *State) DetachBehind(volumeName string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -138,8 +138,7 @@ func (s *State) ReserveBehind() (id, address string) {
 	return reserved.ID, reserved.IPAddress
 }
 
-// IsBackend tells whether a network load balancer that is not gone sends connections to an
-// instance.
+// IsBackend tells whether an existing network load balancer sends connections to an instance.
 func (s *State) IsBackend(instance string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -165,7 +164,7 @@ func (s *State) IsBackend(instance string) bool {
 	return len(balancers) > 0
 }
 
-// vcnOf is the VCN of a subnet, empty for one that is gone.
+// vcnOf is the VCN of a subnet, empty for a missing subnet.
 func (s *State) vcnOf(subnet string) string {
 	if found, ok := s.items[subnet].(*Subnet); ok {
 		return found.VcnID

@@ -9,8 +9,8 @@ import (
 	"maps"
 )
 
-// Booter is told what simulated machines do. Its methods are called in
-// goroutines of their own and must return when ctx ends.
+// Booter follows the simulated machines' life cycles. Its methods are called in goroutines of their
+// own and must return when ctx ends.
 type Booter interface {
 	// Boot is called when an instance becomes RUNNING, also after a stop or a
 	// reset. ctx ends when the instance stops or the simulator closes.
@@ -58,7 +58,7 @@ type DataVolume struct {
 }
 
 func (s *State) machine(instance *Instance) Machine {
-	// checkMetadata has refused user data that cannot be decoded.
+	// checkMetadata has refused malformed user data.
 	userData, _ := base64.StdEncoding.DecodeString(instance.Metadata["user_data"])
 	machine := Machine{
 		Tenancy: s.name, TenancyOCID: s.config.OCID, CompartmentID: instance.CompartmentID, ID: instance.ID,
@@ -99,7 +99,7 @@ func (s *State) boot(instance *Instance) {
 	go s.world.booter.Boot(ctx, s.machine(instance))
 }
 
-// unboot tells the booter that a machine no longer runs.
+// unboot tells the booter about a machine's end.
 func (s *State) unboot(instance *Instance, terminated bool) {
 	s.endBoot(instance.ID)
 	if s.world.booter == nil {

@@ -13,8 +13,8 @@ import (
 type Clock interface {
 	// Now is the present time of the simulation.
 	Now() time.Time
-	// AfterFunc runs f once d has passed, in a goroutine of its own or inside
-	// whoever advances the clock.
+	// AfterFunc runs f once d has passed, in a goroutine of its own or inside the call that
+	// advances the clock.
 	AfterFunc(d time.Duration, f func())
 }
 
@@ -35,7 +35,7 @@ type ManualClock struct {
 	timers timerHeap
 }
 
-// NewManualClock returns a clock that stands at start.
+// NewManualClock returns a clock standing at start.
 func NewManualClock(start time.Time) *ManualClock {
 	return &ManualClock{now: start}
 }
@@ -47,7 +47,7 @@ func (c *ManualClock) Now() time.Time {
 	return c.now
 }
 
-// AfterFunc runs f inside the Advance that passes d from now.
+// AfterFunc runs f inside the Advance past d from now.
 func (c *ManualClock) AfterFunc(d time.Duration, f func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -55,8 +55,8 @@ func (c *ManualClock) AfterFunc(d time.Duration, f func()) {
 	heap.Push(&c.timers, timer{at: c.now.Add(d), seq: c.seq, run: f})
 }
 
-// Advance moves the clock by d and runs, in order of time, everything that
-// falls due, including what those functions schedule within d.
+// Advance moves the clock by d and runs, in order of time, all functions due, including those
+// scheduled by them within d.
 func (c *ManualClock) Advance(d time.Duration) {
 	c.mu.Lock()
 	end := c.now.Add(d)

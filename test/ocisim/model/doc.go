@@ -6,7 +6,6 @@
 // capacity, faults, retry tokens, clock and call log. It knows nothing of HTTP
 // and imports only the standard library.
 //
-// All state of one tenancy hangs off a State and is guarded by its lock:
-// callers run model operations inside State.Do, one call at a time, and
-// marshal what they got before they leave it.
+// All state of one tenancy hangs off a State and is guarded by its lock: callers run model
+// operations inside State.Do, one call at a time, and marshal their result before they leave it.
 package model

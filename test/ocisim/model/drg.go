@@ -14,7 +14,7 @@ type DrgAttachment struct {
 	NetworkDetails DrgNetwork `json:"networkDetails"`
 }
 
-// DrgNetwork is what an attachment leads to; only networks are simulated.
+// DrgNetwork is the target of an attachment; only networks are simulated.
 type DrgNetwork struct {
 	Type string `json:"type" oci:"required" enum:"VCN"`
 	ID   string `json:"id" oci:"required"`
@@ -71,7 +71,7 @@ func (s *State) CreateDrg(caller *User, details CreateDrgDetails) (*Drg, error) 
 	return drg, nil
 }
 
-// drgFor finds the gateway that something is to be joined to; it must be AVAILABLE.
+// drgFor finds the gateway to join; it must be AVAILABLE.
 func (s *State) drgFor(caller *User, id string) (*Drg, error) {
 	drg, err := getAlive[*Drg](s, caller, id)
 	if err == nil && drg.LifecycleState != StateAvailable {
@@ -88,7 +88,7 @@ func (s *State) ListDrgs(caller *User, query ListQuery, _ string) ([]*Drg, strin
 	return list(s, caller, query, func(*Drg) bool { return true })
 }
 
-// DeleteDrg removes a gateway that nothing is joined to.
+// DeleteDrg removes a gateway without attachments.
 func (s *State) DeleteDrg(caller *User, id, ifMatch string) error {
 	drg, err := getAlive[*Drg](s, caller, id)
 	if err != nil {

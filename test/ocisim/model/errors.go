@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Error is what OCI answers a refused call with: an HTTP status, a code of the
-// API errors page (docs.oracle.com, API/References/apierrors.htm) and a message.
+// Error is OCI's answer to a refused call: an HTTP status, a code of the API errors page
+// (docs.oracle.com, API/References/apierrors.htm) and a message.
 type Error struct {
 	Status  int
 	Code    string
@@ -38,7 +38,7 @@ func ErrNotFound() *Error {
 		Message: "Authorization failed or requested resource not found."}
 }
 
-// ErrCannotParse refuses a body that is not the JSON the operation expects.
+// ErrCannotParse refuses a body other than the operation's JSON.
 func ErrCannotParse(format string, args ...any) *Error {
 	return &Error{Status: http.StatusBadRequest, Code: "CannotParseRequest", Message: fmt.Sprintf(format, args...)}
 }
@@ -53,12 +53,12 @@ func ErrMissing(name string) *Error {
 	return &Error{Status: http.StatusBadRequest, Code: "MissingParameter", Message: "Missing parameter: " + name}
 }
 
-// ErrIncorrectState refuses a call that the resource's present state forbids.
+// ErrIncorrectState refuses a call forbidden by the resource's present state.
 func ErrIncorrectState(format string, args ...any) *Error {
 	return &Error{Status: http.StatusConflict, Code: "IncorrectState", Message: fmt.Sprintf(format, args...)}
 }
 
-// ErrNoEtagMatch refuses a change whose if-match is stale.
+// ErrNoEtagMatch refuses a change with a stale if-match.
 func ErrNoEtagMatch() *Error {
 	return &Error{Status: http.StatusPreconditionFailed, Code: "NoEtagMatch",
 		Message: "The if-match header does not match the etag of the resource."}
@@ -71,7 +71,7 @@ func ErrReferenced(kind, id, byKind, byID string) *Error {
 		Message: fmt.Sprintf("The %s %s references the %s %s. You must remove the reference to proceed with this operation.", kind, id, byKind, byID)}
 }
 
-// ErrConflict refuses a call that collides with another resource.
+// ErrConflict refuses a call in conflict with another resource.
 func ErrConflict(format string, args ...any) *Error {
 	return &Error{Status: http.StatusConflict, Code: "Conflict", Message: fmt.Sprintf(format, args...)}
 }

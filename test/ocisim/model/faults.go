@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Fault is something that goes wrong with the next calls of an operation.
+// Fault is a failure of the next calls of an operation.
 type Fault struct {
 	// Tenancy is the name of the tenancy, any when empty.
 	Tenancy string
@@ -17,7 +17,7 @@ type Fault struct {
 	Operation string
 	// Times is how many calls are hit; 0 means one, a negative number all.
 	Times int
-	// Skip lets that many matching calls pass first.
+	// Skip lets so many matching calls pass first.
 	Skip int
 
 	// Status, Code and Message are the answer, unless the call hangs, is reset
@@ -28,7 +28,7 @@ type Fault struct {
 	// RetryAfter is sent as the retry-after header when it is not zero.
 	RetryAfter time.Duration
 
-	// AfterCommit lets the call do its work first, so that only its answer is lost.
+	// AfterCommit lets the call do its work first: only its answer is lost.
 	AfterCommit bool
 	// Delay holds the call back, on the wall clock.
 	Delay time.Duration
@@ -36,9 +36,9 @@ type Fault struct {
 	Hang bool
 	// Reset breaks the connection instead of answering.
 	Reset bool
-	// WorkRequestFails, for LaunchInstance and changes of load balancers: the call
-	// is accepted, but its work request fails with Code and Message; the instance
-	// ends TERMINATED, a load balancer that was to be made FAILED.
+	// WorkRequestFails, for LaunchInstance and changes of load balancers: the call is accepted, but
+	// its work request fails with Code and Message; the instance ends TERMINATED, a load balancer
+	// being created FAILED.
 	WorkRequestFails bool
 }
 
@@ -50,7 +50,7 @@ func (f Fault) Err() *Error {
 	return &Error{Status: f.Status, Code: f.Code, Message: f.Message, RetryAfter: f.RetryAfter}
 }
 
-// Faults is the list of what is to go wrong.
+// Faults is the list of pending faults.
 type Faults struct {
 	mu      sync.Mutex
 	pending []*Fault
@@ -73,7 +73,7 @@ func (f *Faults) Clear() {
 	f.pending = nil
 }
 
-// Take uses up the first fault that hits this call.
+// Take uses up the first fault for this call.
 func (f *Faults) Take(tenancy, operation string) (Fault, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -70,8 +70,8 @@ func (s *State) gatewaysOf(vcn string) int {
 		len(alive(s, func(g *ServiceGateway) bool { return g.VcnID == vcn }))
 }
 
-// gatewayVcn checks what all gateways need: a compartment, an AVAILABLE network,
-// and a route table of it, when one is given.
+// gatewayVcn checks the requirements of all gateways: a compartment, an AVAILABLE network, and a
+// route table of it, when one is given.
 func (s *State) gatewayVcn(caller *User, compartment, vcn, table string) error {
 	if err := s.checkCompartment(caller, compartment); err != nil {
 		return err
@@ -135,7 +135,7 @@ func (s *State) UpdateInternetGateway(caller *User, id, ifMatch string, details 
 	return gateway, nil
 }
 
-// DeleteInternetGateway removes a gateway that no route rule names.
+// DeleteInternetGateway removes a gateway without a route rule to it.
 func (s *State) DeleteInternetGateway(caller *User, id, ifMatch string) error {
 	gateway, err := getAlive[*InternetGateway](s, caller, id)
 	if err != nil {
@@ -207,7 +207,7 @@ func (s *State) UpdateNatGateway(caller *User, id, ifMatch string, details Updat
 	return gateway, nil
 }
 
-// DeleteNatGateway removes a gateway that no route rule names.
+// DeleteNatGateway removes a gateway without a route rule to it.
 func (s *State) DeleteNatGateway(caller *User, id, ifMatch string) error {
 	gateway, err := getAlive[*NatGateway](s, caller, id)
 	if err != nil {

@@ -5,7 +5,7 @@ package model
 
 import "time"
 
-// RegionSubscription says that the tenancy uses a region.
+// RegionSubscription is a region used by the tenancy.
 type RegionSubscription struct {
 	RegionKey    string `json:"regionKey"`
 	RegionName   string `json:"regionName"`
@@ -53,8 +53,8 @@ func (s *State) hasCompartment(id string) bool {
 	return false
 }
 
-// checkCompartment answers 404 for a compartment that is not the tenancy's or
-// that the caller has no permission in.
+// checkCompartment answers 404 for a compartment outside of the tenancy or without permission for
+// the caller.
 func (s *State) checkCompartment(caller *User, id string) error {
 	if !s.hasCompartment(id) || !caller.may(id) {
 		return ErrNotFound()
@@ -62,8 +62,8 @@ func (s *State) checkCompartment(caller *User, id string) error {
 	return nil
 }
 
-// readable is checkCompartment for what every user of a tenancy may inspect in
-// the root compartment too: domains, shapes, images, limits.
+// readable is checkCompartment for resources every user of a tenancy may inspect in the root
+// compartment too: domains, shapes, images, limits.
 func (s *State) readable(caller *User, id string) error {
 	if id == s.config.OCID {
 		return nil
@@ -106,7 +106,7 @@ func (s *State) GetCompartment(caller *User, id string) (CompartmentInfo, error)
 	return s.compartmentInfo(Compartment{Name: s.name, OCID: s.config.OCID}), nil
 }
 
-// ListCompartments lists those below the root that the caller may use.
+// ListCompartments lists the caller's compartments below the root.
 func (s *State) ListCompartments(caller *User, query ListQuery, name string) ([]CompartmentInfo, string, error) {
 	if query.CompartmentID == "" {
 		return nil, "", ErrMissing("compartmentId")

@@ -18,7 +18,7 @@ type ImageSpec struct {
 	// Arch is amd64 or arm64.
 	Arch    string
 	Created time.Time
-	// Compartment owns a custom image; empty means a platform image, which every compartment shows.
+	// Compartment owns a custom image; empty means a platform image, shown by every compartment.
 	Compartment string
 	// OCID is made up when empty.
 	OCID string
@@ -36,7 +36,7 @@ type Image struct {
 	arch string
 }
 
-// ImageShape says that an image runs on a shape.
+// ImageShape is a shape able to run an image.
 type ImageShape struct {
 	ImageID string `json:"imageId"`
 	Shape   string `json:"shape"`
@@ -89,7 +89,7 @@ func (s *State) newImage(spec ImageSpec) *Image {
 	return image
 }
 
-// image finds an image that the tenancy can use; platform images belong to no compartment.
+// image finds an image usable by the tenancy; platform images belong to no compartment.
 func (s *State) image(id string) (*Image, error) {
 	image, ok := s.items[id].(*Image)
 	if !ok {
@@ -115,8 +115,7 @@ type ImageQuery struct {
 	Shape                  string
 }
 
-// imageStates are the life cycle states that a list can be narrowed to (core/image.go of
-// oci-go-sdk).
+// imageStates are the life cycle states for narrowing a list (core/image.go of oci-go-sdk).
 var imageStates = []string{"PROVISIONING", "IMPORTING", "AVAILABLE", "EXPORTING", "DISABLED", "DELETED"}
 
 // ListImages lists platform images and the compartment's own.

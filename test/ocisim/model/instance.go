@@ -29,13 +29,12 @@ type Instance struct {
 	bootVolume *BootVolume
 	attempt    int
 
-	// pool and configuration are where it comes from; empty for an instance that was launched by
-	// itself.
+	// pool and configuration are its origin; empty for an instance launched by itself.
 	pool, configuration string
 	detaching           bool
 }
 
-// InstanceShape is the size that an instance got.
+// InstanceShape is an instance's size.
 type InstanceShape struct {
 	Ocpus                     float64 `json:"ocpus"`
 	Vcpus                     int     `json:"vcpus"`

@@ -12,7 +12,7 @@ type InstanceConfiguration struct {
 	DeferredFields  []string           `json:"deferredFields"`
 }
 
-// ConfiguredInstance is what an instance is made of.
+// ConfiguredInstance describes the parts of an instance.
 type ConfiguredInstance struct {
 	InstanceType   string             `json:"instanceType" oci:"required" enum:"compute"`
 	LaunchDetails  *ConfiguredLaunch  `json:"launchDetails,omitempty"`
@@ -20,8 +20,8 @@ type ConfiguredInstance struct {
 	SecondaryVnics []any              `json:"secondaryVnics,omitempty"`
 }
 
-// ConfiguredLaunch is the part of LaunchInstance's body that a configuration may hold; whoever
-// launches fills in the rest (oci-go-sdk core/instance_configuration_launch_instance_details.go).
+// ConfiguredLaunch is the part of LaunchInstance's body a configuration may hold; the launch fills
+// in the rest (oci-go-sdk core/instance_configuration_launch_instance_details.go).
 type ConfiguredLaunch struct {
 	AvailabilityDomain             string              `json:"availabilityDomain,omitempty"`
 	CompartmentID                  string              `json:"compartmentId,omitempty"`
@@ -45,7 +45,7 @@ type ConfiguredLaunch struct {
 	Tags
 }
 
-// ConfiguredVolume is a data volume that each instance gets.
+// ConfiguredVolume is a data volume of each instance.
 type ConfiguredVolume struct {
 	AttachDetails *ConfiguredAttachment   `json:"attachDetails,omitempty"`
 	CreateDetails *ConfiguredVolumeCreate `json:"createDetails,omitempty"`
@@ -63,7 +63,7 @@ type ConfiguredAttachment struct {
 	IsPvEncryptionInTransitEnabled *bool  `json:"isPvEncryptionInTransitEnabled,omitempty"`
 }
 
-// ConfiguredVolumeCreate says what volume is made. Other than in a launch, it takes tags.
+// ConfiguredVolumeCreate describes the volume to make. Other than in a launch, it takes tags.
 type ConfiguredVolumeCreate struct {
 	AvailabilityDomain string `json:"availabilityDomain,omitempty"`
 	CompartmentID      string `json:"compartmentId,omitempty"`
@@ -84,8 +84,7 @@ type CreateConfigurationDetails struct {
 	Tags
 }
 
-// CreateConfiguration keeps a template. What it refers to is looked at when something is launched
-// from it.
+// CreateConfiguration keeps a template. Its references are checked at a launch.
 func (s *State) CreateConfiguration(caller *User, details CreateConfigurationDetails) (*InstanceConfiguration, error) {
 	if err := s.checkCompartment(caller, details.CompartmentID); err != nil {
 		return nil, err
@@ -121,8 +120,8 @@ func (s *State) GetConfiguration(caller *User, id string) (*InstanceConfiguratio
 	return get[*InstanceConfiguration](s, caller, id)
 }
 
-// ConfigurationSummary is a template in a list, which does not show what is in it
-// (oci-go-sdk core/instance_configuration_summary.go).
+// ConfigurationSummary is a template in a list, without its content (oci-go-sdk
+// core/instance_configuration_summary.go).
 type ConfigurationSummary struct{ Meta }
 
 // ListConfigurations lists a compartment's templates.
@@ -135,8 +134,8 @@ func (s *State) ListConfigurations(caller *User, query ListQuery, _ string) ([]C
 	return summaries, next, err
 }
 
-// DeleteConfiguration removes a template that no pool uses (OCI documentation, "Deleting an
-// Instance Configuration": not while an instance pool is associated with it).
+// DeleteConfiguration removes a template unused by pools (OCI documentation, "Deleting an Instance
+// Configuration": not while an instance pool is associated with it).
 func (s *State) DeleteConfiguration(caller *User, id, ifMatch string) error {
 	configuration, err := get[*InstanceConfiguration](s, caller, id)
 	if err != nil {

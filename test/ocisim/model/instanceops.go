@@ -21,9 +21,9 @@ type UpdateInstanceDetails struct {
 	Tags
 }
 
-// UpdateInstance changes an instance in place: name, tags, metadata (but neither
-// user_data nor ssh_authorized_keys, oci-go-sdk core/update_instance_details.go),
-// options, and the shape, which restarts it.
+// UpdateInstance changes an instance in place: name, tags, metadata (but neither user_data nor
+// ssh_authorized_keys, oci-go-sdk core/update_instance_details.go), options, and the shape, by a
+// restart.
 func (s *State) UpdateInstance(caller *User, id, ifMatch string, details UpdateInstanceDetails) (*Instance, *WorkRequest, error) {
 	instance, err := getAlive[*Instance](s, caller, id)
 	if err != nil {
@@ -200,7 +200,7 @@ func (s *State) terminate(instance *Instance, work *WorkRequest, preserveBoot, p
 	})
 }
 
-// terminated ends an instance and everything that ends with it.
+// terminated ends an instance and its dependent resources.
 func (s *State) terminated(instance *Instance, preserveBoot, preserveData bool) {
 	for _, attachment := range alive(s, func(a *VnicAttachment) bool { return a.InstanceID == instance.ID }) {
 		s.end(attachment, StateDetached)

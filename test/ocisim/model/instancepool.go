@@ -16,11 +16,11 @@ type InstancePool struct {
 	InstanceDisplayNameFormatter string      `json:"instanceDisplayNameFormatter,omitempty"`
 	InstanceHostnameFormatter    string      `json:"instanceHostnameFormatter,omitempty"`
 
-	// owner is who the pool launches for; due that a look at the pool is scheduled.
+	// owner is the user of the pool's launches; due is set when a check of the pool is scheduled.
 	owner *User
 	due   bool
 	next  int
-	// told says that a work request tells of the shortage already.
+	// told is set if a work request reports the shortage already.
 	told bool
 }
 
@@ -62,7 +62,7 @@ type CreatePoolDetails struct {
 	Tags
 }
 
-// UpdatePoolDetails is the body of UpdateInstancePool. It concerns instances to come only.
+// UpdatePoolDetails is the body of UpdateInstancePool. It applies to new instances only.
 type UpdatePoolDetails struct {
 	DisplayName                  *string        `json:"displayName"`
 	InstanceConfigurationID      *string        `json:"instanceConfigurationId"`
@@ -83,7 +83,7 @@ type DetachDetails struct {
 	IsAutoTerminate *bool  `json:"isAutoTerminate"`
 }
 
-// CreatePool makes a pool, which then launches its instances one after another.
+// CreatePool makes a pool; it then launches its instances one after another.
 func (s *State) CreatePool(caller *User, details CreatePoolDetails) (*InstancePool, error) {
 	if err := s.checkCompartment(caller, details.CompartmentID); err != nil {
 		return nil, err
@@ -105,7 +105,7 @@ func (s *State) CreatePool(caller *User, details CreatePoolDetails) (*InstancePo
 	return pool, nil
 }
 
-// checkPool checks what both creation and update take. A pool may be of size 0.
+// checkPool checks the fields common to creation and update. A pool may be of size 0.
 func (s *State) checkPool(caller *User, placements []Placement, size *int) error {
 	if size != nil && (*size < 0 || *size > 1000) {
 		return ErrInvalid("size must be between 0 and 1000")
@@ -173,7 +173,7 @@ type PoolSummary struct {
 	CurrentSize             int      `json:"currentSize"`
 }
 
-// UpdatePool changes what the pool launches from now on, and how many instances it keeps.
+// UpdatePool changes the pool's future launches, and its number of instances.
 func (s *State) UpdatePool(caller *User, id, ifMatch string, details UpdatePoolDetails) (*InstancePool, error) {
 	pool, err := s.changeable(caller, id, ifMatch)
 	if err != nil {
@@ -206,7 +206,7 @@ func (s *State) UpdatePool(caller *User, id, ifMatch string, details UpdatePoolD
 	return pool, nil
 }
 
-// changeable is a pool that is not on its way out.
+// changeable is a pool not on its way out.
 func (s *State) changeable(caller *User, id, ifMatch string) (*InstancePool, error) {
 	pool, err := getAlive[*InstancePool](s, caller, id)
 	if err != nil {

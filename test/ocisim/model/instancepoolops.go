@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// The tags that OCI puts on what a pool launches, beside those of its configuration. They are not
-// in the API's reference, but in what its answers and an instance's metadata hold
-// (micronaut-oracle-cloud, OracleCloudMetadataResolver's tests).
+// The tags OCI puts on a pool's instances, beside those of its configuration. They are not in the
+// API's reference, but in its answers and an instance's metadata (micronaut-oracle-cloud,
+// OracleCloudMetadataResolver's tests).
 const (
 	poolTag          = "oci:compute:instancepool"
 	configurationTag = "oci:compute:instanceconfiguration"
@@ -61,12 +61,12 @@ func memberOf(instance *Instance) *PoolInstance {
 	}
 }
 
-// members are the pool's instances that are not TERMINATED, in order of creation.
+// members are the pool's instances but TERMINATED ones, in order of creation.
 func (s *State) members(pool *InstancePool) []*Instance {
 	return alive(s, func(i *Instance) bool { return i.pool == pool.ID })
 }
 
-// counted are the members that the pool's size is about: those that stay.
+// counted are the members counting for the pool's size: those not on their way out.
 func (s *State) counted(pool *InstancePool) []*Instance {
 	return slices.DeleteFunc(s.members(pool), func(i *Instance) bool { return i.detaching || i.LifecycleState == StateTerminating })
 }
@@ -135,7 +135,7 @@ func (s *State) DetachFromPool(caller *User, id string, details DetachDetails) (
 	return work, nil
 }
 
-// TerminatePool ends a pool and all that it made: instances, boot volumes and block volumes
+// TerminatePool ends a pool and everything made by it: instances, boot volumes and block volumes
 // (oci-go-sdk, ComputeManagementClient.TerminateInstancePool).
 func (s *State) TerminatePool(caller *User, id, ifMatch string) error {
 	pool, err := s.changeable(caller, id, ifMatch)
@@ -152,7 +152,7 @@ func (s *State) TerminatePool(caller *User, id, ifMatch string) error {
 	return nil
 }
 
-// look has the pool compare what it has with what it should have, after a while.
+// look has the pool compare its instances with its size, after a while.
 func (s *State) look(pool *InstancePool) { s.lookAfter(pool, s.world.delays.Start) }
 
 func (s *State) lookAfter(pool *InstancePool, delay time.Duration) {
@@ -169,7 +169,7 @@ func (s *State) lookAfter(pool *InstancePool, delay time.Duration) {
 	})
 }
 
-// leaves is told of each instance that begins to go, or fails to come: its pool replaces it.
+// leaves is called for each instance ending or failing to start: its pool replaces it.
 func (s *State) leaves(instance *Instance) {
 	if pool, ok := s.items[instance.pool].(*InstancePool); ok && pool.Alive() {
 		s.look(pool)
@@ -189,7 +189,7 @@ func (s *State) converge(pool *InstancePool) {
 		return
 	}
 	counted := s.counted(pool)
-	// The oldest go first, so that nobody may rely on a choice of his.
+	// The oldest go first, so no client may rely on a choice of its own.
 	for ; len(counted) > pool.Size; counted = counted[1:] {
 		s.terminate(counted[0], nil, false, false)
 	}
@@ -219,8 +219,8 @@ func (s *State) converge(pool *InstancePool) {
 	s.look(pool)
 }
 
-// launchMember launches one instance, at the next place that takes it; a refusal is only seen in a
-// work request.
+// launchMember launches one instance, at the next place with room; a refusal is only seen in a work
+// request.
 func (s *State) launchMember(pool *InstancePool) bool {
 	configuration, ok := s.items[pool.InstanceConfigurationID].(*InstanceConfiguration)
 	if !ok || configuration.InstanceDetails.LaunchDetails == nil {
@@ -252,8 +252,8 @@ func (s *State) launchMember(pool *InstancePool) bool {
 	return false
 }
 
-// domainsOf are the placement's fault domains, those with the fewest members first, or one that
-// leaves the choice open.
+// domainsOf are the placement's fault domains, those with the fewest members first, or an empty one
+// for a free choice.
 func (s *State) domainsOf(pool *InstancePool, placement Placement) []string {
 	if len(placement.FaultDomains) == 0 {
 		return []string{""}
@@ -280,9 +280,9 @@ func (s *State) join(pool *InstancePool, configuration *InstanceConfiguration, i
 	}
 }
 
-// launch is what LaunchInstance would be asked for. Names are the pool's choice: inst-, five random
-// characters, the pool's name. What configuration and placement both say is the placement's
-// (Oracle, "Working with Instance Pools").
+// launch is the equivalent request to LaunchInstance. Names are the pool's choice: inst-, five
+// random characters, the pool's name. The placement overrides the configuration (Oracle, "Working
+// with Instance Pools").
 func (c *InstanceConfiguration) launch(pool *InstancePool, placement Placement, faultDomain string) LaunchDetails {
 	launch := c.InstanceDetails.LaunchDetails
 	vnic := CreateVnicDetails{}

@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// launchPlan is a checked launch: everything it needs has been found.
+// launchPlan is a checked launch: all its references have been found.
 type launchPlan struct {
 	shape       Shape
 	size        InstanceShape
@@ -131,7 +131,7 @@ func (s *State) planLaunch(caller *User, details LaunchDetails) (launchPlan, err
 	return plan, err
 }
 
-// demand is what a launch counts against limits: whole OCPUs and gigabytes.
+// demand is a launch's count against limits: whole OCPUs and gigabytes.
 func (p launchPlan) demand(dataVolumes []int64) demand {
 	wanted := demand{p.shape.CoreLimit: int64(p.size.Ocpus + 0.999)}
 	if p.shape.MemoryLimit != "" {
@@ -168,8 +168,7 @@ func (d LaunchDetails) vnic() (CreateVnicDetails, error) {
 	return vnic, nil
 }
 
-// checkReferences answers 404 for kinds of resources that the simulator has
-// none of: whatever OCID is given cannot exist.
+// checkReferences answers 404 for kinds of resources not simulated: no OCID of them can exist.
 func (d LaunchDetails) checkReferences() error {
 	for _, id := range []string{d.CapacityReservationID, d.DedicatedVMHostID, d.ComputeClusterID, d.ClusterPlacementGroupID, d.InstanceConfigurationID} {
 		if id != "" {

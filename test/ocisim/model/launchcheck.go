@@ -9,12 +9,12 @@ import (
 	"math"
 )
 
-// maxMetadata is the size that metadata and extended metadata may have together
-// (oci-go-sdk core/launch_instance_details.go: "a maximum of 32,000 bytes").
+// maxMetadata is the limit of metadata and extended metadata together (oci-go-sdk
+// core/launch_instance_details.go: "a maximum of 32,000 bytes").
 const maxMetadata = 32000
 
-// checkMetadata refuses what is too large, user data that is not base64 (the
-// same file asks for it), and extended metadata that repeats a key of the metadata.
+// checkMetadata refuses too large metadata, user data other than base64 (the same file asks for
+// it), and extended metadata with a key of the metadata.
 func checkMetadata(metadata map[string]string, extended map[string]any) error {
 	size := 0
 	for key, value := range metadata {
@@ -118,7 +118,7 @@ const (
 	maxVolumeGBs         = 32768
 )
 
-// planSource finds what the instance boots from, which must suit the shape's architecture.
+// planSource finds the instance's boot source; it must suit the shape's architecture.
 func (s *State) planSource(caller *User, details LaunchDetails, plan *launchPlan) error {
 	source := details.SourceDetails
 	if source == nil {

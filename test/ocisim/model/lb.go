@@ -75,8 +75,8 @@ type LbBackend struct {
 	Offline   bool   `json:"offline"`
 }
 
-// LbWorkRequest follows a change of a classic load balancer, of which the
-// service has work requests of its own form (oci-go-sdk loadbalancer/work_request.go).
+// LbWorkRequest follows a change of a classic load balancer, in the service's own form of work
+// requests (oci-go-sdk loadbalancer/work_request.go).
 type LbWorkRequest struct {
 	ID             string     `json:"id"`
 	LoadBalancerID string     `json:"loadBalancerId"`

@@ -33,8 +33,8 @@ type UpdateLbDetails struct {
 	Tags
 }
 
-// planLb checks everything that a load balancer refers to. One regional subnet
-// is simulated, not the older pair of subnets in two availability domains.
+// planLb checks a load balancer's references. One regional subnet is simulated, not the older pair
+// of subnets in two availability domains.
 func (s *State) planLb(caller *User, details CreateLbDetails) (*Subnet, error) {
 	if err := s.checkCompartment(caller, details.CompartmentID); err != nil {
 		return nil, err

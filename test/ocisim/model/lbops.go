@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// CreateLb makes a classic load balancer; it is ACTIVE when its work request,
-// which alone names it, has succeeded.
+// CreateLb makes a classic load balancer; it is ACTIVE when its work request has succeeded. The
+// work request alone names it.
 func (s *State) CreateLb(caller *User, details CreateLbDetails) (*LbWorkRequest, error) {
 	subnet, err := s.planLb(caller, details)
 	if err != nil {
@@ -41,8 +41,8 @@ func (s *State) CreateLb(caller *User, details CreateLbDetails) (*LbWorkRequest,
 	return s.lbWork(balancer, "CreateLoadBalancer", func() { balancer.setState(StateActive) }), nil
 }
 
-// lbWork starts a work request at whose end the change is there to be seen. One
-// that fails leaves the load balancer as it was; a creation leaves it FAILED.
+// lbWork starts a work request; the change is visible at its end. A failed one leaves the load
+// balancer as it was; a failed creation leaves it FAILED.
 func (s *State) lbWork(balancer *LoadBalancer, operation string, change func()) *LbWorkRequest {
 	work := &LbWorkRequest{
 		LoadBalancerID: balancer.ID, CompartmentID: balancer.CompartmentID, Type: operation, LifecycleState: "ACCEPTED",
@@ -73,8 +73,7 @@ func (s *State) lbWork(balancer *LoadBalancer, operation string, change func()) 
 	return work
 }
 
-// lbErrorCode is one of the two codes that the service knows (oci-go-sdk
-// loadbalancer/work_request_error.go).
+// lbErrorCode is one of the service's two codes (oci-go-sdk loadbalancer/work_request_error.go).
 func lbErrorCode(failure *Error) string {
 	if failure.Code == "BAD_INPUT" {
 		return failure.Code
@@ -119,7 +118,7 @@ func (s *State) UpdateLb(caller *User, id, ifMatch string, details UpdateLbDetai
 	}), nil
 }
 
-// DeleteLb removes a load balancer, ACTIVE or FAILED, that is not protected.
+// DeleteLb removes an unprotected load balancer, ACTIVE or FAILED.
 func (s *State) DeleteLb(caller *User, id, ifMatch string) (*LbWorkRequest, error) {
 	balancer, err := getAlive[*LoadBalancer](s, caller, id)
 	if err != nil {
@@ -140,8 +139,7 @@ func (s *State) DeleteLb(caller *User, id, ifMatch string) (*LbWorkRequest, erro
 	}), nil
 }
 
-// changeLbSet replaces, at the end of a work request, one backend set by what
-// change makes of it.
+// changeLbSet replaces, at the end of a work request, one backend set by the result of change.
 func (s *State) changeLbSet(caller *User, id, name, ifMatch, operation string, change func(*LbBackendSet) error) (*LbWorkRequest, error) {
 	balancer, err := s.lbFor(caller, id, ifMatch)
 	if err != nil {

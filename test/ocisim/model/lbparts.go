@@ -5,8 +5,8 @@ package model
 
 import "maps"
 
-// UpdateLbSetDetails is the body of UpdateBackendSet of a classic load
-// balancer, which replaces all of the set.
+// UpdateLbSetDetails is the body of UpdateBackendSet of a classic load balancer; it replaces all of
+// the set.
 type UpdateLbSetDetails struct {
 	Policy        string           `json:"policy" oci:"required" enum:"ROUND_ROBIN|LEAST_CONNECTIONS|IP_HASH"`
 	HealthChecker *LbHealthChecker `json:"healthChecker" oci:"required"`
@@ -21,8 +21,8 @@ type CreateLbSetDetails struct {
 	Backends      []LbBackend      `json:"backends"`
 }
 
-// UpdateLbListenerDetails is the body of UpdateListener of a classic load
-// balancer, which replaces all of the listener.
+// UpdateLbListenerDetails is the body of UpdateListener of a classic load balancer; it replaces all
+// of the listener.
 type UpdateLbListenerDetails struct {
 	DefaultBackendSetName string `json:"defaultBackendSetName" oci:"required"`
 	Port                  *int   `json:"port" oci:"required"`
@@ -83,7 +83,7 @@ func (s *State) putLbSet(balancer *LoadBalancer, operation, name string, set LbB
 	}), nil
 }
 
-// DeleteLbSet takes a backend set that no listener uses off a classic load balancer.
+// DeleteLbSet removes a backend set without listeners from a classic load balancer.
 func (s *State) DeleteLbSet(caller *User, id, name, ifMatch string) (*LbWorkRequest, error) {
 	balancer, err := s.lbFor(caller, id, ifMatch)
 	if err != nil {
@@ -160,7 +160,7 @@ func (s *State) DeleteLbListener(caller *User, id, name, ifMatch string) (*LbWor
 	}), nil
 }
 
-// UpdateLbGroups replaces the groups that a classic load balancer is in.
+// UpdateLbGroups replaces a classic load balancer's groups.
 func (s *State) UpdateLbGroups(caller *User, id, ifMatch string, details UpdateGroupsDetails) (*LbWorkRequest, error) {
 	balancer, err := s.lbFor(caller, id, ifMatch)
 	if err != nil {

@@ -57,7 +57,7 @@ func perDomain(name string) bool {
 	return service == "compute" || service == "block-storage"
 }
 
-// usage counts what exists against a limit; empty ad or compartment mean all.
+// usage counts existing resources against a limit; empty ad or compartment mean all.
 func (s *State) usage(limit, ad, compartment string) int64 {
 	in := func(meta *Meta, domain string) bool {
 		return (ad == "" || domain == ad) && (compartment == "" || meta.CompartmentID == compartment)
@@ -101,7 +101,7 @@ func (s *State) allVolumes(in func(*Meta, string) bool) []int64 {
 	return sizes
 }
 
-// demand is what a create call wants of each limit.
+// demand is a create call's demand on each limit.
 type demand map[string]int64
 
 // checkLimits refuses a demand beyond the tenancy's service limits

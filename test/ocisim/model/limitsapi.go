@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// LimitService is a service that has limits.
+// LimitService is a service with limits.
 type LimitService struct {
 	Name        string `json:"name"`
 	Description string `json:"description"`
@@ -22,15 +22,15 @@ type LimitValue struct {
 	Value              int64  `json:"value"`
 }
 
-// Availability is what GetResourceAvailability gives.
+// Availability is GetResourceAvailability's answer.
 type Availability struct {
 	Used                int64    `json:"used"`
 	Available           int64    `json:"available"`
 	EffectiveQuotaValue *float64 `json:"effectiveQuotaValue,omitempty"`
 }
 
-// ListLimitServices lists the services that have limits. The limits service
-// takes the tenancy's OCID for a compartment (oci-go-sdk limits/list_services_request_response.go).
+// ListLimitServices lists the services with limits. The limits service takes the tenancy's OCID for
+// a compartment (oci-go-sdk limits/list_services_request_response.go).
 func (s *State) ListLimitServices(query ListQuery) ([]LimitService, string, error) {
 	if err := s.rootOnly(query.CompartmentID); err != nil {
 		return nil, "", err
@@ -98,8 +98,8 @@ func (s *State) limitValues(name string) []LimitValue {
 	return values
 }
 
-// GetAvailability tells what of a limit is used and left. For a limit that counts by availability
-// domain, that domain is required; the compartment is the root or one that has a quota (oci-go-sdk
+// GetAvailability returns the used and the remaining part of a limit. A limit by availability
+// domain requires the domain; the compartment is the root or one with a quota (oci-go-sdk
 // limits/get_resource_availability_request_response.go).
 func (s *State) GetAvailability(caller *User, service, name, compartment, ad string) (Availability, error) {
 	if compartment == "" {

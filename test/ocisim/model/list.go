@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// ListQuery is what all list operations take. Zero values do not filter.
+// ListQuery has the parameters of all list operations. Zero values do not filter.
 type ListQuery struct {
 	CompartmentID  string
 	DisplayName    string
@@ -23,9 +23,9 @@ type ListQuery struct {
 }
 
 const (
-	// MaxPage is the largest page that OCI's list operations give.
+	// MaxPage is the largest page of OCI's list operations.
 	MaxPage = 1000
-	// standardPage is the largest page that is given unasked. Oracle does not publish it.
+	// standardPage is the largest page by default. Oracle does not publish it.
 	standardPage = 50
 )
 
@@ -84,8 +84,8 @@ func sortItems[T resource](items []T, query ListQuery) {
 	})
 }
 
-// paginate cuts a page. The token names the last item given and its place, so
-// that a page neither repeats nor skips when others come or go meanwhile.
+// paginate cuts a page. The token names the last item given and its place, so a page neither
+// repeats nor skips items when others come or go meanwhile.
 func paginate[T any](s *State, items []T, query ListQuery, id func(T) string) ([]T, string, error) {
 	limit, err := pageSize(query.Limit, s.world.pageSize)
 	if err != nil {

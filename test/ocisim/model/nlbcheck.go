@@ -48,7 +48,7 @@ func isPrivateNlb(details CreateNlbDetails) bool {
 	return details.IsPrivate == nil || *details.IsPrivate
 }
 
-// planBalancer checks everything that a load balancer refers to.
+// planBalancer checks a load balancer's references.
 func (s *State) planBalancer(caller *User, details CreateNlbDetails) (*Subnet, error) {
 	if err := s.checkCompartment(caller, details.CompartmentID); err != nil {
 		return nil, err

@@ -9,8 +9,8 @@ import (
 	"slices"
 )
 
-// defaultBackendName is <address or target>:<port>; OCI says only that a name
-// is made up (oci-go-sdk networkloadbalancer/create_backend_details.go).
+// defaultBackendName is <address or target>:<port>; OCI only documents a generated name (oci-go-sdk
+// networkloadbalancer/create_backend_details.go).
 func defaultBackendName(backend Backend) string {
 	target := backend.IPAddress
 	if target == "" {
@@ -52,8 +52,8 @@ func (s *State) CreateNlb(caller *User, details CreateNlbDetails) (*NetworkLoadB
 	return balancer, s.balancerWork(balancer, "CREATE_NETWORK_LOAD_BALANCER", "CREATED", func() { balancer.setState(StateActive) }), nil
 }
 
-// balancerWork starts a work request at whose end the change is there to be
-// seen. One that fails leaves the load balancer as it was; a creation leaves it FAILED.
+// balancerWork starts a work request; the change is visible at its end. A failed one leaves the
+// load balancer as it was; a failed creation leaves it FAILED.
 func (s *State) balancerWork(balancer *NetworkLoadBalancer, operation, action string, change func()) *WorkRequest {
 	work := s.newWorkRequest(operation, balancer.CompartmentID, "networkloadbalancer", balancer.ID, action)
 	work.nlb = true
@@ -148,7 +148,7 @@ func (s *State) DeleteNlb(caller *User, id, ifMatch string) (*WorkRequest, error
 	}), nil
 }
 
-// changeSet replaces one backend set, at the end of a work request, by what change makes of it.
+// changeSet replaces one backend set, at the end of a work request, by the result of change.
 func (s *State) changeSet(caller *User, id, name, ifMatch, operation string, change func(*BackendSet) error) (*WorkRequest, error) {
 	balancer, err := s.balancerFor(caller, id, ifMatch)
 	if err != nil {

@@ -63,7 +63,7 @@ func (s *State) CreateBackendSet(caller *User, id, ifMatch string, details Creat
 	return s.changeBalancer(balancer, "CREATE_BACKENDSET", func() { balancer.putSet(sets[details.Name]) }), nil
 }
 
-// UpdateBackendSet changes those fields of a backend set that are given.
+// UpdateBackendSet changes the given fields of a backend set.
 func (s *State) UpdateBackendSet(caller *User, id, name, ifMatch string, details UpdateBackendSetDetails) (*WorkRequest, error) {
 	return s.changeSet(caller, id, name, ifMatch, "UPDATE_BACKENDSET", func(set *BackendSet) error {
 		if details.HealthChecker != nil {
@@ -103,7 +103,7 @@ func (s *State) CreateListener(caller *User, id, ifMatch string, listener Listen
 	return s.putListener(balancer, "CREATE_LISTENER", listener)
 }
 
-// UpdateListener changes those fields of a listener that are given.
+// UpdateListener changes the given fields of a listener.
 func (s *State) UpdateListener(caller *User, id, name, ifMatch string, details UpdateListenerDetails) (*WorkRequest, error) {
 	balancer, err := s.balancerFor(caller, id, ifMatch)
 	if err != nil {
@@ -150,7 +150,7 @@ func (s *State) DeleteListener(caller *User, id, name, ifMatch string) (*WorkReq
 	}), nil
 }
 
-// DeleteBackendSet takes a backend set that no listener uses off a network load balancer.
+// DeleteBackendSet removes a backend set without listeners from a network load balancer.
 func (s *State) DeleteBackendSet(caller *User, id, name, ifMatch string) (*WorkRequest, error) {
 	balancer, err := s.balancerFor(caller, id, ifMatch)
 	if err != nil {
@@ -170,7 +170,7 @@ func (s *State) DeleteBackendSet(caller *User, id, name, ifMatch string) (*WorkR
 	}), nil
 }
 
-// UpdateNlbGroups replaces the groups that a network load balancer is in.
+// UpdateNlbGroups replaces a network load balancer's groups.
 func (s *State) UpdateNlbGroups(caller *User, id, ifMatch string, details UpdateGroupsDetails) (*WorkRequest, error) {
 	balancer, err := s.balancerFor(caller, id, ifMatch)
 	if err != nil {

@@ -25,7 +25,7 @@ type CreateNsgDetails struct {
 	Tags
 }
 
-// RulesDetails is the body of the operations that add and update rules.
+// RulesDetails is the body of the operations for adding and updating rules.
 type RulesDetails struct {
 	SecurityRules []RuleDetails `json:"securityRules"`
 }
@@ -92,8 +92,8 @@ func (s *State) UpdateNsg(caller *User, id, ifMatch string, details UpdateDetail
 	return group, nil
 }
 
-// DeleteNsg removes a group without members. Rules of other groups that name it
-// become invalid (oci-go-sdk core/security_rule.go, isValid).
+// DeleteNsg removes a group without members. Other groups' rules with its name become invalid
+// (oci-go-sdk core/security_rule.go, isValid).
 func (s *State) DeleteNsg(caller *User, id, ifMatch string) error {
 	group, err := getAlive[*NetworkSecurityGroup](s, caller, id)
 	if err != nil {

@@ -3,8 +3,7 @@
 
 package model
 
-// PublicIP is a reserved public IP. Ephemeral ones are parts of what they are
-// assigned to.
+// PublicIP is a reserved public IP. Ephemeral ones are parts of their VNIC or load balancer.
 type PublicIP struct {
 	Meta
 	IPAddress        string `json:"ipAddress"`
@@ -21,7 +20,7 @@ type CreatePublicIPDetails struct {
 	Tags
 }
 
-// CreatePublicIP reserves an address that is not assigned to anything yet.
+// CreatePublicIP reserves an unassigned address.
 func (s *State) CreatePublicIP(caller *User, details CreatePublicIPDetails) (*PublicIP, error) {
 	if err := s.checkCompartment(caller, details.CompartmentID); err != nil {
 		return nil, err
@@ -43,8 +42,8 @@ func (s *State) GetPublicIP(caller *User, id string) (*PublicIP, error) {
 	return get[*PublicIP](s, caller, id)
 }
 
-// DeletePublicIP gives a reserved public IP back, also one that is assigned
-// (oci-go-sdk core, DeletePublicIp: "Unassigns and deletes").
+// DeletePublicIP releases a reserved public IP, assigned or not (oci-go-sdk core, DeletePublicIp:
+// "Unassigns and deletes").
 func (s *State) DeletePublicIP(caller *User, id, ifMatch string) error {
 	address, err := getAlive[*PublicIP](s, caller, id)
 	if err != nil {
@@ -57,9 +56,9 @@ func (s *State) DeletePublicIP(caller *User, id, ifMatch string) error {
 	return nil
 }
 
-// checkReserved checks the reserved public IP that a load balancer asks for:
-// one at most, not assigned, and only for a public one (oci-go-sdk
-// networkloadbalancer/reserved_ip.go). Reserved private IPs are not simulated.
+// checkReserved checks a load balancer's reserved public IP: one at most, not assigned, and only
+// for a public one (oci-go-sdk networkloadbalancer/reserved_ip.go). Reserved private IPs are not
+// simulated.
 func (s *State) checkReserved(caller *User, reserved []ReservedIP, private bool) error {
 	if len(reserved) > 1 {
 		return ErrInvalid("At most one reserved public IP can be given")
@@ -78,8 +77,8 @@ func (s *State) checkReserved(caller *User, reserved []ReservedIP, private bool)
 	return nil
 }
 
-// publicAddress assigns the reserved public IP, which checkReserved has found
-// free under the same lock, or makes an ephemeral one.
+// publicAddress assigns the reserved public IP, found free by checkReserved under the same lock, or
+// makes an ephemeral one.
 func (s *State) publicAddress(owner string, reserved []ReservedIP) string {
 	if len(reserved) == 0 {
 		return s.newPublicIP()
@@ -90,7 +89,7 @@ func (s *State) publicAddress(owner string, reserved []ReservedIP) string {
 	return address.IPAddress
 }
 
-// releasePublicIPs unassigns what was assigned to a load balancer; it is not deleted with it.
+// releasePublicIPs unassigns a load balancer's addresses; they are not deleted with it.
 func (s *State) releasePublicIPs(owner string) {
 	for _, address := range alive(s, func(p *PublicIP) bool { return p.AssignedEntityID == owner }) {
 		address.AssignedEntityID = ""

@@ -19,7 +19,7 @@ type retry struct {
 	at      time.Time
 }
 
-// Created is what a create operation leaves for its retries.
+// Created is a create operation's record for its retries.
 type Created struct {
 	ID          string
 	WorkRequest string
@@ -27,10 +27,9 @@ type Created struct {
 	Bare bool
 }
 
-// Retried looks a retry token up. It returns what the first call made, or an
-// error when the token was used with another payload (OCI refuses that, see
-// oracle/karpenter-provider-oci issue 97) or when what it made is gone
-// (409 InvalidatedRetryToken on the API errors page).
+// Retried looks a retry token up. It returns the first call's resource, or an error when the token
+// was used with another payload (OCI refuses this, see oracle/karpenter-provider-oci issue 97) or
+// when the resource is gone (409 InvalidatedRetryToken on the API errors page).
 func (s *State) Retried(operation, token string, payload []byte) (Created, bool, error) {
 	known, ok := s.retries[operation+"\n"+token]
 	if !ok || token == "" || s.world.clock.Now().Sub(known.at) > retryLifetime {
@@ -47,7 +46,7 @@ func (s *State) Retried(operation, token string, payload []byte) (Created, bool,
 	return known.made, true, nil
 }
 
-// Remember keeps what a create operation made for its retry token.
+// Remember keeps a create operation's resource for its retry token.
 func (s *State) Remember(operation, token string, payload []byte, made Created) {
 	if token != "" {
 		s.retries[operation+"\n"+token] = retry{payload: sha256.Sum256(payload), made: made, at: s.world.clock.Now()}

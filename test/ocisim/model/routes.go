@@ -172,7 +172,7 @@ func (s *State) UpdateRouteTable(caller *User, id, ifMatch string, details Updat
 	return table, nil
 }
 
-// DeleteRouteTable removes a table that is neither a network's default nor used by a subnet.
+// DeleteRouteTable removes a table, unless it is a network's default or used by a subnet.
 func (s *State) DeleteRouteTable(caller *User, id, ifMatch string) error {
 	table, err := getAlive[*RouteTable](s, caller, id)
 	if err != nil {

@@ -70,9 +70,9 @@ func (d RuleDetails) rule() SecurityRule {
 	}
 }
 
-// checkRule refuses what oci-go-sdk core/add_security_rule_details.go forbids in
-// words: the peer and its type belong to the direction, options to the protocol.
-// vcn is that of the group, for rules that name another group.
+// checkRule refuses the combinations that oci-go-sdk core/add_security_rule_details.go forbids in
+// words: the peer and its type belong to the direction, options to the protocol. vcn is the
+// group's, for rules with another group.
 func (s *State) checkRule(caller *User, vcn string, rule SecurityRule) error {
 	peer, kind, other := rule.Source, rule.SourceType, rule.Destination
 	side := "source"

@@ -147,7 +147,7 @@ func (s *State) UpdateSecurityList(caller *User, id, ifMatch string, details Upd
 	return list, nil
 }
 
-// DeleteSecurityList removes a list that is neither a network's default nor used by a subnet.
+// DeleteSecurityList removes a list, unless it is a network's default or used by a subnet.
 func (s *State) DeleteSecurityList(caller *User, id, ifMatch string) error {
 	list, err := getAlive[*SecurityList](s, caller, id)
 	if err != nil {

@@ -5,7 +5,7 @@ package model
 
 import "strings"
 
-// Service is a group of Oracle services that a service gateway reaches.
+// Service is a group of Oracle services behind a service gateway.
 type Service struct {
 	ID          string `json:"id"`
 	Name        string `json:"name"`
@@ -47,8 +47,7 @@ type UpdateServiceGatewayDetails struct {
 	Tags
 }
 
-// servicesOf returns a region's two service groups, of which the second is the
-// one that routes to all Oracle services.
+// servicesOf returns a region's two service groups; the second routes to all Oracle services.
 func servicesOf(region string) []Service {
 	key, _ := regionKey(region)
 	short := strings.ToLower(key)
@@ -136,7 +135,7 @@ func (s *State) UpdateServiceGateway(caller *User, id, ifMatch string, details U
 	return gateway, nil
 }
 
-// DeleteServiceGateway removes a gateway that no route rule names.
+// DeleteServiceGateway removes a gateway without a route rule to it.
 func (s *State) DeleteServiceGateway(caller *User, id, ifMatch string) error {
 	gateway, err := getAlive[*ServiceGateway](s, caller, id)
 	if err != nil {

@@ -19,7 +19,7 @@ type Shape struct {
 
 	// Arch is amd64 or arm64; OCI shows it only through image compatibility.
 	Arch string `json:"-"`
-	// CoreLimit and MemoryLimit name the service limits that instances of the shape count against.
+	// CoreLimit and MemoryLimit name the service limits for instances of the shape.
 	CoreLimit   string `json:"-"`
 	MemoryLimit string `json:"-"`
 }

@@ -10,13 +10,13 @@ import (
 	"time"
 )
 
-// Tags are the free-form and defined tags that a caller gives a resource.
+// Tags are a caller's free-form and defined tags of a resource.
 type Tags struct {
 	FreeformTags map[string]string         `json:"freeformTags"`
 	DefinedTags  map[string]map[string]any `json:"definedTags"`
 }
 
-// Meta is what all simulated resources have in common.
+// Meta has the fields common to all simulated resources.
 type Meta struct {
 	ID             string                    `json:"id"`
 	CompartmentID  string                    `json:"compartmentId,omitempty"`
@@ -36,7 +36,7 @@ func (m *Meta) meta() *Meta { return m }
 // Etag changes whenever the resource does.
 func (m *Meta) Etag() string { return fmt.Sprintf("%s-%d", m.ID[len(m.ID)-12:], m.revision) }
 
-// OCID is the identifier, for callers that hold any kind of resource.
+// OCID is the identifier, for callers holding any kind of resource.
 func (m *Meta) OCID() string { return m.ID }
 
 // Alive tells whether the resource exists: it does until it is TERMINATED,
@@ -116,8 +116,7 @@ func put[T resource](s *State, item T) {
 	s.kinds[kind] = append(s.kinds[kind], item)
 }
 
-// all returns the resources of one type in order of creation, including those
-// that are TERMINATED but still kept.
+// all returns the resources of one type in order of creation, including TERMINATED ones still kept.
 func all[T resource](s *State) []T {
 	kept := s.kinds[reflect.TypeFor[T]()]
 	items := make([]T, 0, len(kept))
@@ -127,7 +126,7 @@ func all[T resource](s *State) []T {
 	return items
 }
 
-// alive returns the resources of one type that exist and that keep accepts.
+// alive returns the existing resources of one type accepted by keep.
 func alive[T resource](s *State, keep func(T) bool) []T {
 	var items []T
 	for _, item := range s.kinds[reflect.TypeFor[T]()] {
@@ -138,7 +137,7 @@ func alive[T resource](s *State, keep func(T) bool) []T {
 	return items
 }
 
-// get returns a resource by OCID, also a TERMINATED one that is still kept.
+// get returns a resource by OCID, also a TERMINATED one still kept.
 func get[T resource](s *State, caller *User, id string) (T, error) {
 	var none T
 	item, ok := s.items[id].(T)
@@ -148,7 +147,7 @@ func get[T resource](s *State, caller *User, id string) (T, error) {
 	return item, nil
 }
 
-// getAlive is get for those who want to change or use the resource.
+// getAlive is get for changing or using the resource.
 func getAlive[T resource](s *State, caller *User, id string) (T, error) {
 	item, err := get[T](s, caller, id)
 	if err == nil && !item.meta().Alive() {
@@ -166,7 +165,7 @@ func checkMatch(item stored, ifMatch string) error {
 	return nil
 }
 
-// forget drops a resource of which the retention time is over.
+// forget drops a resource after its retention time.
 func (s *State) forget(item stored) {
 	delete(s.items, item.meta().ID)
 	kind := reflect.TypeOf(item)

@@ -106,9 +106,8 @@ func (s *State) CreateSubnet(caller *User, details CreateSubnetDetails) (*Subnet
 	return subnet, nil
 }
 
-// setIngress applies the two flags that say the same thing of IPv4: only one
-// should be given (oci-go-sdk core/create_subnet_details.go), so two that
-// disagree are refused.
+// setIngress applies the two flags with the same meaning for IPv4: only one should be given
+// (oci-go-sdk core/create_subnet_details.go), so two different ones are refused.
 func (n *Subnet) setIngress(details CreateSubnetDetails) error {
 	ingress, public := details.ProhibitInternetIngress, details.ProhibitPublicIPOnVnic
 	if ingress != nil && public != nil && *ingress != *public {
@@ -119,7 +118,7 @@ func (n *Subnet) setIngress(details CreateSubnetDetails) error {
 	return nil
 }
 
-// subnetPrefix checks that a CIDR lies in the network and overlaps no other subnet.
+// subnetPrefix refuses a CIDR outside of the network or overlapping another subnet.
 func (s *State) subnetPrefix(vcn *Vcn, text, except string) (netip.Prefix, error) {
 	prefix, err := parseCidr("cidrBlock", text, 16, 30)
 	if err != nil {
@@ -215,7 +214,7 @@ func (s *State) UpdateSubnet(caller *User, id, ifMatch string, details UpdateSub
 	return subnet, nil
 }
 
-// DeleteSubnet removes a subnet that no VNIC and no load balancer uses.
+// DeleteSubnet removes a subnet without VNICs and load balancers.
 func (s *State) DeleteSubnet(caller *User, id, ifMatch string) error {
 	subnet, err := getAlive[*Subnet](s, caller, id)
 	if err != nil {

@@ -28,7 +28,7 @@ type Tenancy struct {
 	Compartments []Compartment
 	// Users may call the API of this tenancy.
 	Users []*User
-	// Capacity says how many instances the hosts can hold; what no rule names is unlimited.
+	// Capacity says how many instances the hosts can hold; hosts without a rule are unlimited.
 	Capacity map[CapacityKey]int
 	// Limits are the service limits by OCI's limit name, added to DefaultLimits.
 	Limits map[string]int64
@@ -49,7 +49,7 @@ type Compartment struct {
 	OCID string
 }
 
-// User is someone who signs requests.
+// User signs requests.
 type User struct {
 	OCID string
 	// Keys are the API keys by fingerprint.
@@ -63,7 +63,7 @@ func (u *User) may(compartment string) bool {
 	return len(u.Compartments) == 0 || slices.Contains(u.Compartments, compartment)
 }
 
-// Complete fills in the defaults and refuses what cannot be simulated.
+// Complete fills in the defaults and refuses tenancies it cannot simulate.
 func (t *Tenancy) Complete() error {
 	if t.Name == "" {
 		return fmt.Errorf("a tenancy needs a name")

@@ -36,7 +36,7 @@ type CreateVcnDetails struct {
 	Tags
 }
 
-// UpdateDetails is the body of the updates that change only name and tags.
+// UpdateDetails is the body of updates changing only name and tags.
 type UpdateDetails struct {
 	DisplayName        *string        `json:"displayName"`
 	SecurityAttributes map[string]any `json:"securityAttributes"`
@@ -54,7 +54,7 @@ func (m *Meta) update(name *string, tags Tags) {
 
 var dnsLabel = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9]{0,14}$`)
 
-// parseCidr refuses what is no IPv4 prefix of the allowed length, and one with host bits set.
+// parseCidr refuses anything but an IPv4 prefix of the allowed length, and one with host bits set.
 func parseCidr(name, text string, shortest, longest int) (netip.Prefix, error) {
 	prefix, err := netip.ParsePrefix(text)
 	if err != nil || !prefix.Addr().Is4() || prefix.Masked() != prefix {
@@ -203,7 +203,7 @@ func (s *State) deletable(caller *User, id, ifMatch string) (*Vcn, error) {
 	return vcn, nil
 }
 
-// checkDelete refuses a stale if-match and a resource that is already on its way out.
+// checkDelete refuses a stale if-match and a resource already on its way out.
 func checkDelete(item stored, ifMatch string) error {
 	if state := item.meta().LifecycleState; state == StateTerminating || state == StateDeleting || state == StateDetaching {
 		return ErrIncorrectState("The resource %s is in the state %s", item.meta().ID, state)
@@ -211,7 +211,7 @@ func checkDelete(item stored, ifMatch string) error {
 	return checkMatch(item, ifMatch)
 }
 
-// vcnFor finds the network that something is to be created in; it must be AVAILABLE.
+// vcnFor finds the network for a new resource; it must be AVAILABLE.
 func (s *State) vcnFor(caller *User, id string) (*Vcn, error) {
 	vcn, err := getAlive[*Vcn](s, caller, id)
 	if err == nil && vcn.LifecycleState != StateAvailable {

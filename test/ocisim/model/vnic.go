@@ -95,7 +95,7 @@ func (s *State) planVnic(caller *User, ad string, details CreateVnicDetails) (*S
 	return subnet, err
 }
 
-// checkHostname refuses a label that the subnet's DNS could not serve.
+// checkHostname refuses a label the subnet's DNS could not serve.
 func (s *State) checkHostname(subnet *Subnet, label string) error {
 	if label == "" {
 		return nil
@@ -113,7 +113,7 @@ func (s *State) checkHostname(subnet *Subnet, label string) error {
 	return nil
 }
 
-// checkNsgs refuses groups of another network and more than the five that OCI allows a VNIC.
+// checkNsgs refuses groups of another network and more than OCI's five for a VNIC.
 func (s *State) checkNsgs(caller *User, vcn string, ids []string) error {
 	if len(ids) > 5 {
 		return ErrInvalid("A VNIC can be in at most 5 network security groups")
@@ -169,8 +169,8 @@ func (s *State) pickAddress(subnet *Subnet, wanted string) (string, error) {
 	return "", ErrInvalid("The subnet %s has no free IP addresses", subnet.ID)
 }
 
-// newPublicIP hands out addresses of 198.18.0.0/15, which RFC 2544 sets aside
-// for benchmarks, so that nobody takes them for someone's.
+// newPublicIP hands out addresses of 198.18.0.0/15, RFC 2544's range for benchmarks: it is unused
+// on the Internet.
 func (s *State) newPublicIP() string {
 	address := s.world.publicRange.Addr().As4()
 	binary.BigEndian.PutUint32(address[:], binary.BigEndian.Uint32(address[:])+s.world.publicIPs.Add(1))
@@ -219,7 +219,7 @@ func (a *VnicAttachment) attach() {
 	}
 }
 
-// GetVnic describes a VNIC; one whose instance is gone is not found.
+// GetVnic describes a VNIC; without its instance it is not found.
 func (s *State) GetVnic(caller *User, id string) (*Vnic, error) {
 	return getAlive[*Vnic](s, caller, id)
 }

@@ -58,7 +58,7 @@ type CreateBootVolumeDetails struct {
 	Tags
 }
 
-// BootVolumeSource is what a boot volume is copied from; only another boot volume is simulated.
+// BootVolumeSource is the source of a copied boot volume; only another boot volume is simulated.
 type BootVolumeSource struct {
 	Type string `json:"type" oci:"required" enum:"bootVolume|bootVolumeBackup|bootVolumeReplica|bootVolumeBackupDelta"`
 	ID   string `json:"id" oci:"required"`
@@ -147,7 +147,7 @@ type UpdateVolumeDetails struct {
 	Tags
 }
 
-// UpdateVolume changes name, tags, performance, and size, which can only grow.
+// UpdateVolume changes name, tags, performance, and size; this can only grow.
 func (s *State) UpdateVolume(caller *User, id, ifMatch string, details UpdateVolumeDetails) (*Volume, error) {
 	volume, err := getAlive[*Volume](s, caller, id)
 	if err != nil {
@@ -171,7 +171,7 @@ func (s *State) UpdateVolume(caller *User, id, ifMatch string, details UpdateVol
 	return volume, nil
 }
 
-// DeleteVolume removes a volume that is not attached.
+// DeleteVolume removes an unattached volume.
 func (s *State) DeleteVolume(caller *User, id, ifMatch string) error {
 	volume, err := getAlive[*Volume](s, caller, id)
 	if err != nil {
@@ -230,7 +230,7 @@ func (s *State) ListBootVolumes(caller *User, query ListQuery, ad string) ([]*Bo
 	return list(s, caller, query, func(v *BootVolume) bool { return ad == "" || v.AvailabilityDomain == ad })
 }
 
-// DeleteBootVolume removes a boot volume that no instance uses.
+// DeleteBootVolume removes a boot volume unused by instances.
 func (s *State) DeleteBootVolume(caller *User, id, ifMatch string) error {
 	volume, err := getAlive[*BootVolume](s, caller, id)
 	if err != nil {

@@ -21,7 +21,7 @@ type WorkRequest struct {
 	nlb    bool
 }
 
-// WorkResource is what a work request works on.
+// WorkResource is a work request's subject.
 type WorkResource struct {
 	ActionType string `json:"actionType"`
 	EntityType string `json:"entityType"`
@@ -35,8 +35,7 @@ type WorkError struct {
 	Timestamp time.Time `json:"timestamp"`
 }
 
-// FailWork lets the work requests of load balancers that are started from now on fail, until it is
-// called with nil.
+// FailWork lets new work requests of load balancers fail, until it is called with nil.
 func (s *State) FailWork(failure *Error) { s.failing = failure }
 
 func (s *State) newWorkRequest(operation, compartment, entity, id, action string) *WorkRequest {
@@ -53,7 +52,7 @@ func (s *State) newWorkRequest(operation, compartment, entity, id, action string
 	return work
 }
 
-// succeed ends a work request; a nil one belongs to nobody.
+// succeed ends a work request, if there is one.
 func (w *WorkRequest) succeed(s *State) {
 	if w == nil || w.TimeFinished != nil {
 		return

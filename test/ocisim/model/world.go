@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// Delays are the times that life cycles take.
+// Delays are the times of life cycles.
 type Delays struct {
 	// Provision is PROVISIONING to STARTING, Start is STARTING to RUNNING.
 	Provision, Start time.Duration
@@ -25,9 +25,9 @@ type Delays struct {
 	Network time.Duration
 	// Volume is how long volumes and attachments take to come and to go.
 	Volume time.Duration
-	// Retention is how long what is TERMINATED stays listed.
+	// Retention is how long TERMINATED resources stay listed.
 	Retention time.Duration
-	// ListLag is how long a list does not show what was just created.
+	// ListLag is how long a list misses a new resource.
 	ListLag time.Duration
 }
 
@@ -41,19 +41,19 @@ func DefaultDelays() Delays {
 	}
 }
 
-// Config is what a World is made of.
+// Config configures a World.
 type Config struct {
 	Tenancies []*Tenancy
 	Clock     Clock
 	Delays    Delays
-	// PageSize is the largest page a list gives, whatever is asked for.
+	// PageSize is the largest page of a list, whatever limit the caller asks for.
 	PageSize int
 	Booter   Booter
 	// PublicIPs is where public addresses come from.
 	PublicIPs netip.Prefix
 }
 
-// World holds all tenancies and what they share.
+// World holds all tenancies and their common state.
 type World struct {
 	clock    Clock
 	delays   Delays
@@ -69,7 +69,7 @@ type World struct {
 	publicRange netip.Prefix
 	publicIPs   atomic.Uint32
 
-	// skew is how far the clock that signatures are judged by is ahead, in nanoseconds.
+	// skew is how far the clock for judging signatures is ahead, in nanoseconds.
 	skew atomic.Int64
 
 	// done is closed by Close.
@@ -96,16 +96,14 @@ type State struct {
 	services   []Service
 	throttle   *bucket
 	createTime time.Time
-	// failing is what the work request of a load balancer that the call under way starts fails
-	// with.
+	// failing is the error for the load balancer's work request started by the present call.
 	failing *Error
 }
 
-// SetSkew moves the clock that the dates of requests are judged by: it is ahead of the wall clock
-// by that much.
+// SetSkew sets how far the clock for judging the dates of requests is ahead of the wall clock.
 func (w *World) SetSkew(skew time.Duration) { w.skew.Store(int64(skew)) }
 
-// WallClock is what the dates of requests are judged by.
+// WallClock judges the dates of requests.
 func (w *World) WallClock() time.Time { return time.Now().Add(time.Duration(w.skew.Load())) }
 
 // NewWorld completes the tenancies and builds their states.
@@ -171,8 +169,8 @@ func (w *World) States() []*State { return w.states }
 // Now is the simulation's time.
 func (w *World) Now() time.Time { return w.clock.Now() }
 
-// Close ends all life cycles: whatever the clock still has to do is dropped,
-// and the contexts of running booters end.
+// Close ends all life cycles: functions still due are dropped, and the contexts of running booters
+// end.
 func (w *World) Close() { w.once.Do(func() { close(w.done) }) }
 
 func (w *World) isClosed() bool {
@@ -184,7 +182,7 @@ func (w *World) isClosed() bool {
 	}
 }
 
-// life returns a context that ends with the world, or before it with cancel.
+// life returns a context ending with the world, or before it with cancel.
 func (w *World) life() (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
@@ -200,7 +198,7 @@ func (w *World) life() (context.Context, context.CancelFunc) {
 // Name is the tenancy's name, the one in fault and call records.
 func (s *State) Name() string { return s.name }
 
-// OCID is the tenancy's identifier and that of its root compartment.
+// OCID is the identifier of the tenancy and of its root compartment.
 func (s *State) OCID() string { return s.config.OCID }
 
 // Do runs f with the tenancy locked.
@@ -221,7 +219,7 @@ func (s *State) Admit() error {
 // SetRequestRate changes calls per second and burst; a rate of 0 is unlimited.
 func (s *State) SetRequestRate(rate float64, burst int) { s.throttle.set(rate, burst) }
 
-// Key finds the public key that a request of this user and fingerprint must be signed with.
+// Key finds the public key for signatures of this user and fingerprint.
 func (s *State) Key(user, fingerprint string) (*User, *rsa.PublicKey, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -240,8 +238,8 @@ func (s *State) AddUser(user *User) {
 	})
 }
 
-// RevokeKey makes every signature of that key invalid from now on. It reports
-// whether the tenancy had the key.
+// RevokeKey makes every signature of the key invalid from now on. It reports whether the tenancy
+// had the key.
 func (s *State) RevokeKey(fingerprint string) bool {
 	revoked := false
 	s.Do(func() {

@@ -102,8 +102,8 @@ func createBalancer(c *call) (any, error) {
 	return result(balancer, err)
 }
 
-// balancerChange answers with nothing but the header of a work request. A retry
-// with the same token gets that of the first call.
+// balancerChange answers with nothing but the header of a work request. A retry with the same token
+// gets the first call's.
 func balancerChange(operation func(*call) (*model.WorkRequest, error)) handler {
 	return func(c *call) (any, error) {
 		work, err := operation(c)
@@ -118,14 +118,14 @@ func balancerChange(operation func(*call) (*model.WorkRequest, error)) handler {
 // partChange changes a named part of a load balancer: of an OCID, a name and an if-match header.
 type partChange[D, W any] func(*model.State, *model.User, string, string, string, D) (W, error)
 
-// noName is for changes that find the name in their body, or need none.
+// noName is for changes with the name in their body, or without one.
 func noName[D, W any](operation func(*model.State, *model.User, string, string, D) (W, error)) partChange[D, W] {
 	return func(s *model.State, u *model.User, id, _, ifMatch string, details D) (W, error) {
 		return operation(s, u, id, ifMatch, details)
 	}
 }
 
-// change reads the body and the name, which is the path's value of that name.
+// change reads the body and the part's name, from the path's value of this name.
 func (p partChange[D, W]) change(c *call, name string) (W, error) {
 	var details D
 	if err := decode(c.body, &details); err != nil {

@@ -20,8 +20,7 @@ type call struct {
 	header  http.Header
 	// failure lets the work request of a launch or of a load balancer fail.
 	failure *model.Error
-	// accepted is, of a change that answers with nothing but a work request, the
-	// OCID that its retry token stands for.
+	// accepted is, for a change answered with a work request only, the OCID behind its retry token.
 	accepted string
 }
 
@@ -80,8 +79,7 @@ func (c *call) token() string {
 	return c.request.Header.Get("opc-retry-token")
 }
 
-// retried answers a call that was made before with the same retry token, and
-// tells whether it was.
+// retried answers a repeated call with the same retry token, and tells whether it did.
 func (c *call) retried(entry route) (any, bool, error) {
 	made, found, err := c.state.Retried(c.operationKey(entry), c.token(), c.body)
 	if err != nil || !found {
@@ -132,7 +130,7 @@ func (c *call) flag(name string, standard bool) (bool, error) {
 	return value, nil
 }
 
-// listQuery reads what all lists take.
+// listQuery reads the parameters common to all lists.
 func (c *call) listQuery() (model.ListQuery, error) {
 	query := model.ListQuery{
 		CompartmentID: c.query("compartmentId"), DisplayName: c.query("displayName"), LifecycleState: c.query("lifecycleState"),
@@ -148,7 +146,7 @@ func (c *call) listQuery() (model.ListQuery, error) {
 	return query, nil
 }
 
-// page sets the header that leads to the next page.
+// page sets the header for the next page.
 func page[T any](c *call, items []T, next string, err error) (any, error) {
 	if err != nil {
 		return nil, err

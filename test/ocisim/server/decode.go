@@ -32,7 +32,7 @@ func decode(raw []byte, target any) error {
 		return err
 	}
 	if err := json.Unmarshal(raw, target); err != nil {
-		// The decoder's own message may quote values, which may be secret.
+		// The decoder's own message may quote values, and these may be secret.
 		return model.ErrCannotParse("Incorrectly formatted request. A value is out of range.")
 	}
 	return nil

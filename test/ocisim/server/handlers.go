@@ -36,7 +36,7 @@ func deletes(operation func(*model.State, *model.User, string, string) error) ha
 	return func(c *call) (any, error) { return nil, operation(c.state, c.user, c.path("id"), c.ifMatch()) }
 }
 
-// lists reads, besides what all lists take, one filter of the given name.
+// lists reads the common parameters of lists and one filter of the given name.
 func lists[R any](filter string, operation func(*model.State, *model.User, model.ListQuery, string) ([]R, string, error)) handler {
 	return func(c *call) (any, error) {
 		query, err := c.listQuery()
@@ -48,7 +48,7 @@ func lists[R any](filter string, operation func(*model.State, *model.User, model
 	}
 }
 
-// result keeps a nil pointer that comes with an error from becoming a value.
+// result keeps a nil pointer returned with an error from becoming a value.
 func result[R any](value R, err error) (any, error) {
 	if err != nil {
 		return nil, err

@@ -78,8 +78,8 @@ func lbPart[D any](name string, operation partChange[D, *model.LbWorkRequest]) h
 	return lbChange(func(c *call) (*model.LbWorkRequest, error) { return operation.change(c, name) })
 }
 
-// createLb ties the retry token to the load balancer rather than to the work
-// request, so that the token ends with what it made.
+// createLb ties the retry token to the load balancer rather than to the work request, so the token
+// ends with the load balancer.
 func createLb(c *call) (any, error) {
 	var details model.CreateLbDetails
 	if err := decode(c.body, &details); err != nil {

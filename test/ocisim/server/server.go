@@ -18,8 +18,7 @@ import (
 // maxBody is far above the largest request OCI takes.
 const maxBody = 1 << 20
 
-// Server is an http.Handler that answers as OCI's regional endpoints do, all
-// services on one host.
+// Server is an http.Handler in the role of OCI's regional endpoints, all services on one host.
 type Server struct {
 	world *model.World
 	mux   *http.ServeMux
@@ -43,7 +42,7 @@ func New(world *model.World) *Server {
 	return server
 }
 
-// Close ends calls that hang.
+// Close ends hanging calls.
 func (s *Server) Close() { close(s.done) }
 
 // ServeHTTP answers one call.
@@ -168,7 +167,7 @@ func (s *Server) write(w http.ResponseWriter, result answer, record model.Call) 
 		w.Header().Set("Content-Type", "application/json")
 	}
 	w.WriteHeader(result.status)
-	// A client that is gone cannot be told about it.
+	// A client already gone cannot be told about it.
 	_, _ = w.Write(result.body)
 }
 

@@ -24,9 +24,9 @@ const maxSkew = 5 * time.Minute
 
 var signatureField = regexp.MustCompile(`(\w+)="([^"]*)"`)
 
-// authenticate verifies a request's signature (draft-cavage-http-signatures-08
-// as OCI uses it, docs.oracle.com, API/Concepts/signingrequests.htm) and returns
-// whose it is. Whatever is wrong, the answer is the same.
+// authenticate verifies a request's signature (draft-cavage-http-signatures-08 as OCI uses it,
+// docs.oracle.com, API/Concepts/signingrequests.htm) and returns the signer. The answer is the same
+// for every fault.
 func authenticate(world *model.World, r *http.Request, body []byte, now time.Time) (*model.State, *model.User, error) {
 	fields := map[string]string{}
 	scheme, rest, _ := strings.Cut(r.Header.Get("Authorization"), " ")
@@ -115,8 +115,8 @@ func signingString(r *http.Request, headers []string) string {
 	return strings.Join(lines, "\n")
 }
 
-// header returns what the client signed under a name; net/http moves some of
-// the headers elsewhere.
+// header returns the client's signed value under a name; net/http moves some of the headers
+// elsewhere.
 func header(r *http.Request, name string) string {
 	switch name {
 	case "(request-target)":

@@ -15,7 +15,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
 )
 
-// nlbRequest is a network load balancer that OCI takes.
+// nlbRequest is a network load balancer OCI accepts.
 func (b *bench) nlbRequest(subnet core.Subnet) networkloadbalancer.CreateNetworkLoadBalancerRequest {
 	return networkloadbalancer.CreateNetworkLoadBalancerRequest{
 		CreateNetworkLoadBalancerDetails: networkloadbalancer.CreateNetworkLoadBalancerDetails{

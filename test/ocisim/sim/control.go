@@ -16,7 +16,7 @@ import (
 // AddFault makes the next calls of an operation go wrong.
 func (s *Sim) AddFault(fault Fault) { s.world.Faults.Add(fault) }
 
-// ClearFaults drops the faults that have not happened yet.
+// ClearFaults drops the pending faults.
 func (s *Sim) ClearFaults() { s.world.Faults.Clear() }
 
 // SetSkew sets how far the simulator's clock is ahead of the client's: beyond five minutes no
@@ -56,8 +56,8 @@ func (s *Sim) SetQuota(tenancy, compartment, name string, value int64) error {
 	return s.with(tenancy, func(state *model.State) error { state.SetQuota(compartment, name, value); return nil })
 }
 
-// SetRequestRate limits a tenancy to that many calls per second, with bursts; a
-// rate of 0 lifts the limit.
+// SetRequestRate limits a tenancy to so many calls per second, with bursts; a rate of 0 lifts the
+// limit.
 func (s *Sim) SetRequestRate(tenancy string, rate float64, burst int) error {
 	return s.with(tenancy, func(state *model.State) error { state.SetRequestRate(rate, burst); return nil })
 }
@@ -85,8 +85,8 @@ func (s *Sim) RevokeKey(tenancy, fingerprint string) error {
 	})
 }
 
-// RestoreUsers gives the users of a tenancy the keys and permissions they have
-// in its description, so that revoked keys work again.
+// RestoreUsers resets the users of a tenancy to their keys and permissions in its description:
+// revoked keys work again.
 func (s *Sim) RestoreUsers(tenancy *Tenancy) error {
 	return s.with(tenancy.OCID, func(state *model.State) error {
 		for _, user := range tenancy.Users {
@@ -140,15 +140,15 @@ func (s *Sim) InstanceState(id string) string {
 	return ""
 }
 
-// Machines returns a tenancy's instances that are not TERMINATED.
+// Machines returns a tenancy's instances but TERMINATED ones.
 func (s *Sim) Machines(tenancy string) ([]Machine, error) {
 	var machines []Machine
 	err := s.with(tenancy, func(state *model.State) error { machines = state.Machines(); return nil })
 	return machines, err
 }
 
-// IsBackend tells whether an instance is a backend of a network load balancer that is not gone, and
-// not drained.
+// IsBackend tells whether an instance is a backend of an existing network load balancer, and not
+// drained.
 func (s *Sim) IsBackend(instance string) bool {
 	for _, state := range s.world.States() {
 		if state.IsBackend(instance) {
@@ -158,7 +158,7 @@ func (s *Sim) IsBackend(instance string) bool {
 	return false
 }
 
-// Leftovers returns every resource of a tenancy that is not TERMINATED.
+// Leftovers returns every resource of a tenancy but TERMINATED ones.
 func (s *Sim) Leftovers(tenancy string) ([]Leftover, error) {
 	var left []Leftover
 	err := s.with(tenancy, func(state *model.State) error { left = state.Leftovers(); return nil })

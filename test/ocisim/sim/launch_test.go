@@ -42,7 +42,7 @@ func TestLaunchIsRefused(t *testing.T) {
 	b.g.Expect(left).To(HaveLen(3), "a VCN and two subnets: a refused launch leaves nothing")
 }
 
-// badLaunch changes a good launch into one that OCI refuses.
+// badLaunch changes a good launch into one refused by OCI.
 type badLaunch struct {
 	change func(*core.LaunchInstanceDetails)
 	expect string

@@ -13,7 +13,7 @@ import (
 	"github.com/oracle/oci-go-sdk/v65/loadbalancer"
 )
 
-// lbDetails is a classic load balancer that OCI takes.
+// lbDetails is a classic load balancer OCI accepts.
 func (b *bench) lbDetails(subnet core.Subnet) loadbalancer.CreateLoadBalancerDetails {
 	return loadbalancer.CreateLoadBalancerDetails{
 		CompartmentId: b.compartment(), DisplayName: common.String("api"), SubnetIds: []string{*subnet.Id}, ShapeName: common.String("flexible"),

@@ -18,7 +18,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
 )
 
-// recorder is a booter that writes down what it is told.
+// recorder is a booter for recording its calls.
 type recorder struct {
 	mu       sync.Mutex
 	events   []string

@@ -130,7 +130,7 @@ func TestSecurityRulesRoundTrip(t *testing.T) {
 	b.g.Expect(listed.Items).To(HaveLen(1))
 }
 
-// routedSubnet makes a subnet whose own route table leads to an internet gateway.
+// routedSubnet makes a subnet with its own route table to an internet gateway.
 func (b *bench) routedSubnet(vcn core.Vcn) (core.InternetGateway, core.RouteTable, core.Subnet) {
 	g := b.g
 	gateway, err := b.network.CreateInternetGateway(b.t.Context(), core.CreateInternetGatewayRequest{CreateInternetGatewayDetails: core.CreateInternetGatewayDetails{

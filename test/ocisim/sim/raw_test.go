@@ -18,8 +18,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
 )
 
-// raw sends a request signed by the SDK's signer, for what the SDK's clients
-// would not send. spoil may change the request after it was signed.
+// raw sends a request signed by the SDK's signer, for requests the SDK's clients would not send.
+// spoil may change the request after it was signed.
 func (b *bench) raw(c sim.Credentials, method, path, body string, date time.Time, spoil func(*http.Request)) string {
 	provider := common.NewRawConfigurationProvider(c.TenancyOCID, c.UserOCID, c.Region, c.Fingerprint, c.PrivateKeyPEM, nil)
 	request, err := http.NewRequestWithContext(b.t.Context(), method, b.sim.URL()+path, bytes.NewBufferString(body))

@@ -23,13 +23,13 @@ type Options struct {
 	Clock Clock
 	// Delays are DefaultDelays when nil.
 	Delays *Delays
-	// PageSize is the largest page a list gives, whatever limit is asked for; OCI's
-	// 1,000 by default. Small ones find clients that read only the first page.
+	// PageSize is the largest page of a list, whatever limit the caller asks for; OCI's 1,000 by
+	// default. Small ones find clients reading only the first page.
 	PageSize int
-	// Booter is told what machines do; nil boots nothing.
+	// Booter follows the machines' life cycles; nil boots nothing.
 	Booter Booter
-	// PublicIPs is the range of IPv4 addresses that public ones come from, 198.18.0.0/15 by
-	// default. One in 127.0.0.0/8 can be listened on, by what stands for a load balancer.
+	// PublicIPs is the range of public IPv4 addresses, 198.18.0.0/15 by default. A stand-in for a
+	// load balancer can listen on one in 127.0.0.0/8.
 	PublicIPs netip.Prefix
 }
 
@@ -41,7 +41,7 @@ type Sim struct {
 	listener net.Listener
 }
 
-// New builds a simulator that does not listen yet.
+// New builds a simulator. It does not listen yet.
 func New(options Options) (*Sim, error) {
 	config := model.Config{Clock: options.Clock, PageSize: options.PageSize, Booter: options.Booter, Delays: DefaultDelays(), PublicIPs: options.PublicIPs}
 	if config.Clock == nil {
@@ -54,7 +54,7 @@ func New(options Options) (*Sim, error) {
 		config.PageSize = model.MaxPage
 	}
 	if !config.PublicIPs.IsValid() {
-		config.PublicIPs = netip.MustParsePrefix("198.18.0.0/15") // RFC 2544: of benchmarks, nobody's
+		config.PublicIPs = netip.MustParsePrefix("198.18.0.0/15") // RFC 2544: for benchmarks, unused on the Internet
 	}
 	for _, tenancy := range options.Tenancies {
 		config.Tenancies = append(config.Tenancies, &tenancy.Tenancy)

@@ -21,8 +21,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
 )
 
-// bench is one simulator on a manual clock, a tenancy, and the real SDK's
-// clients of a user who may use all of it.
+// bench is one simulator on a manual clock, a tenancy, and the real SDK's clients of a user with
+// full access.
 type bench struct {
 	g       *WithT
 	t       *testing.T
@@ -104,7 +104,7 @@ func (b *bench) connect(c sim.Credentials) clients {
 	return made
 }
 
-// aim points a client at the simulator and switches everything off that hides errors.
+// aim points a client at the simulator and switches off everything that hides errors.
 func (b *bench) aim(base *common.BaseClient) {
 	base.Host = b.sim.URL()
 	base.HTTPClient = &http.Client{Timeout: 10 * time.Second}
@@ -117,7 +117,7 @@ func (b *bench) compartment() *string { return common.String(b.tenancy.Compartme
 // domain is the name of the n-th availability domain.
 func (b *bench) domain(n int) *string { return common.String(b.tenancy.AvailabilityDomains()[n]) }
 
-// refusal is what an SDK error says, as "400 InvalidParameter".
+// refusal is an SDK error's status and code, as "400 InvalidParameter".
 func refusal(err error) string {
 	failure, ok := common.IsServiceError(err)
 	if !ok {
@@ -154,7 +154,7 @@ func (b *bench) image(shape string) *string {
 	return response.Items[0].Id
 }
 
-// launchDetails is a launch that succeeds.
+// launchDetails is a successful launch.
 func (b *bench) launchDetails(subnet core.Subnet) core.LaunchInstanceDetails {
 	return core.LaunchInstanceDetails{
 		CompartmentId: b.compartment(), AvailabilityDomain: b.domain(0), DisplayName: common.String("machine"),

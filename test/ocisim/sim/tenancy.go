@@ -15,11 +15,11 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/model"
 )
 
-// The vocabulary of the model that users of a simulator need.
+// The model's vocabulary for users of a simulator.
 type (
-	// Delays are the times that life cycles take.
+	// Delays are the times of life cycles.
 	Delays = model.Delays
-	// Fault is something that goes wrong with the next calls of an operation.
+	// Fault is a failure of the next calls of an operation.
 	Fault = model.Fault
 	// Call is one entry of the call log.
 	Call = model.Call
@@ -29,7 +29,7 @@ type (
 	CapacityKey = model.CapacityKey
 	// ImageSpec describes an image to offer.
 	ImageSpec = model.ImageSpec
-	// Booter is told what simulated machines do.
+	// Booter follows the simulated machines' life cycles.
 	Booter = model.Booter
 	// Machine is an instance as a Booter sees it.
 	Machine = model.Machine
@@ -43,10 +43,10 @@ type (
 	ManualClock = model.ManualClock
 )
 
-// NewManualClock returns a clock that stands at the present and moves by Advance.
+// NewManualClock returns a clock standing at the present; Advance moves it.
 var NewManualClock = model.NewManualClock
 
-// DefaultImages are the platform images that tenancies have when they list none.
+// DefaultImages are the platform images of tenancies without a list of their own.
 var DefaultImages = model.DefaultImages
 
 // DefaultDelays are short life cycles for the real clock.
@@ -57,10 +57,9 @@ type Tenancy struct {
 	model.Tenancy
 }
 
-// NewTenancy returns an account of that name with all defaults filled in: one
-// availability domain with three fault domains in us-ashburn-1, one compartment
-// named "mesh", the default shapes and images, no user. Change what you like
-// before New.
+// NewTenancy returns an account of the name with all defaults filled in: one availability domain
+// with three fault domains in us-ashburn-1, one compartment named "mesh", the default shapes and
+// images, no user. Change what you like before New.
 func NewTenancy(name string) *Tenancy {
 	tenancy := &Tenancy{Tenancy: model.Tenancy{Name: name, OCID: model.NewOCID("tenancy", "")}}
 	tenancy.Compartments = []Compartment{{Name: "mesh", OCID: model.NewOCID("compartment", "")}}
@@ -70,8 +69,7 @@ func NewTenancy(name string) *Tenancy {
 // Compartment returns the OCID of the first compartment below the root.
 func (t *Tenancy) Compartment() string { return t.Compartments[0].OCID }
 
-// Credentials are what an OCI configuration file holds: what an SDK needs to
-// sign as a user.
+// Credentials are the content of an OCI configuration file: an SDK signs as a user with them.
 type Credentials struct {
 	TenancyOCID string
 	UserOCID    string

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command cmd serves the simulated control server until it is interrupted. It prints one line of
-// JSON with its address and the credentials of an OAuth client that was made for this run.
+// JSON with its address and the credentials of an OAuth client for this run.
 package main
 
 import (

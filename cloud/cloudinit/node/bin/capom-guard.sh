@@ -48,7 +48,7 @@ underlay_interfaces() {
 # services of the system (cloud-init, Oracle's agent, time) and root's sessions. Pods of the host's
 # network run below kubelet's group, as any user. These two groups, and not kubelet's, are named:
 # they are there before kubelet runs, and the kernel compares groups by the number that a path had
-# when the rule was loaded. A group made anew changes the comment.
+# when the rule was loaded. A recreated group changes the comment.
 readers_by_group() {
 	groups=/sys/fs/cgroup
 	[ -e "$ROOT$groups/cgroup.controllers" ] || groups=$groups/unified

@@ -18,8 +18,7 @@ log() {
 	printf 'capom: %s\n' "$*"
 }
 
-# Tells whoever reads the cloud-init log, and whoever reads the console history of a machine they
-# cannot log in to.
+# Writes to the cloud-init log, and to the console: its history can be read without a login.
 announce() {
 	log "$*"
 	if [ -z "$ROOT" ] && [ -w /dev/console ]; then

@@ -1,7 +1,7 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command assets builds what the lab's machines are made of into the cache.
+// Command assets builds the parts of the lab's machines into the cache.
 package main
 
 import (

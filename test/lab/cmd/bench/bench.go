@@ -79,7 +79,7 @@ func (b *bench) remove(ctx context.Context, c *world.Cluster) error {
 	return c.WaitGone(ctx, settleTimeout, nil)
 }
 
-// timeline has one more worker come up while nothing else does.
+// timeline adds one worker while nothing else happens.
 func (b *bench) timeline(ctx context.Context, c *world.Cluster) error {
 	before, err := c.Snapshot(ctx)
 	if err != nil {

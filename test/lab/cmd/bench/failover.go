@@ -17,12 +17,12 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/watch"
 )
 
-// disturbance takes the VIP from its holder, and undoes that.
+// disturbance takes the VIP from its holder, and gives it back.
 type disturbance struct {
-	name         string
-	begin, mend  string
-	link         bool
-	observations []time.Duration
+	name          string
+	begin, repair string
+	link          bool
+	observations  []time.Duration
 }
 
 // failovers has a client watch the endpoint while its holder is disturbed.
@@ -30,8 +30,8 @@ func (b *bench) failovers(ctx context.Context, c *world.Cluster) error {
 	disturbances := []*disturbance{
 		{name: "the holder's network is cut", link: true},
 		{name: "its API server ends, so that the route is withdrawn",
-			begin: "mv /etc/kubernetes/manifests/kube-apiserver.yaml /etc/kubernetes/", mend: "mv /etc/kubernetes/kube-apiserver.yaml /etc/kubernetes/manifests/"},
-		{name: "its tailscaled ends", begin: "systemctl stop tailscaled", mend: "systemctl start tailscaled"},
+			begin: "mv /etc/kubernetes/manifests/kube-apiserver.yaml /etc/kubernetes/", repair: "mv /etc/kubernetes/kube-apiserver.yaml /etc/kubernetes/manifests/"},
+		{name: "its tailscaled ends", begin: "systemctl stop tailscaled", repair: "systemctl start tailscaled"},
 	}
 	for _, d := range disturbances {
 		for run := range b.runs {
@@ -72,7 +72,7 @@ func (b *bench) failover(ctx context.Context, c *world.Cluster, d *disturbance) 
 		return 0, err
 	}
 	outage := o.Stop().Longest
-	if err := b.disturb(ctx, holder, d.mend, d.link, true); err != nil {
+	if err := b.disturb(ctx, holder, d.repair, d.link, true); err != nil {
 		return 0, err
 	}
 	return outage, b.world.WaitFor(ctx, settleTimeout, func(ctx context.Context) string {
@@ -95,7 +95,7 @@ func (b *bench) disturb(ctx context.Context, m watch.Machine, command string, li
 	return err
 }
 
-// holder is the machine to which the tailnet sends clients.
+// holder is the machine receiving clients from the tailnet.
 func (b *bench) holder(ctx context.Context, c *world.Cluster) (watch.Machine, error) {
 	s, err := c.Snapshot(ctx)
 	if err != nil {

@@ -8,7 +8,7 @@
 //
 //	RUNS=10 go run ./test/lab/cmd/bench
 //
-// It must run as root, and says what else is missing.
+// It must run as root, and reports other missing requirements.
 package main
 
 import (

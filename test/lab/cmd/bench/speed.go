@@ -32,10 +32,10 @@ type path struct {
 	megabits, milliseconds float64
 }
 
-// asker asks a probe, or a host that runs one, to do something.
+// asker asks a probe, or a host with one, to do something.
 type asker func(ctx context.Context, do, parameter, value string) (podnetwork.Answer, error)
 
-// measure measures from the pod on one worker to that on another, and from host to host.
+// measure measures from the pod on one worker to the pod on another, and from host to host.
 func (b *bench) measure(ctx context.Context, c *world.Cluster, mode string, paths []path) ([]path, error) {
 	probes, err := c.Probes(ctx)
 	if err != nil {
@@ -53,7 +53,7 @@ func (b *bench) measure(ctx context.Context, c *world.Cluster, mode string, path
 		if _, err := b.world.Machine(end.instance).Exec(ctx, "systemd-run", "--quiet", "--unit=lab-serve", "/opt/capom-lab/node", "serve"); err != nil {
 			return nil, err
 		}
-		// It is there to be streamed to once it answers.
+		// It can be streamed to once it answers.
 		if _, err := b.at(end, "127.0.0.1")(ctx, "ask", "url", "http://127.0.0.1:8080/"); err != nil {
 			return nil, err
 		}

@@ -1,7 +1,7 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command check tells whether this machine can run the lab, and what it lacks.
+// Command check tells whether this machine can run the lab, and lists missing requirements.
 package main
 
 import (

@@ -1,7 +1,7 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command clean removes what a lab left behind that could not clean up itself.
+// Command clean removes the remains of a lab killed before its own clean-up.
 package main
 
 import (

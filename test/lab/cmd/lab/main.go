@@ -1,15 +1,14 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command lab does what the demo does, with real machines: Cluster API's
-// managers and this repository's make a cluster over three simulated OCI
-// accounts whose instances are systemd-nspawn machines that run the user data,
-// join a real tailnet with tailscaled and become nodes with kubeadm.
+// Command lab is the demo with real machines: Cluster API's managers and this repository's make a
+// cluster over three simulated OCI accounts. Their instances are systemd-nspawn machines; these run
+// the user data, join a real tailnet with tailscaled and become nodes with kubeadm.
 //
 //	go run ./test/lab/cmd/lab          goes all the way and cleans up
 //	KEEP=1 go run ./test/lab/cmd/lab   stops once the cluster is up, until Ctrl-C
 //
-// It must run as root, and says what else is missing.
+// It must run as root, and reports other missing requirements.
 package main
 
 import (
@@ -58,8 +57,7 @@ func run(ctx context.Context, unseen func()) (err error) {
 	return l.run(ctx)
 }
 
-// prepare builds what is missing, outside, where there is an Internet; inside it
-// only finds it again.
+// prepare builds missing parts outside, with Internet access; inside it only finds them again.
 func prepare(ctx context.Context, root, dir string, screen *watch.Screen) (world.Programs, error) {
 	if !enter.Inside() {
 		if err := enter.Preflight(ctx); err != nil {

@@ -1,0 +1,14 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package account
+
+import (
+	"context"
+)
+
+// ownSecret has the credentials moved with the account. Failing to is no reason to leave the rest
+// undone.
+func (r *Reconciler) ownSecret(ctx context.Context, s *scope) error {
+	return r.Clients.OwnSecret(ctx, s.account, s.account.Spec.Credentials.SecretRef)
+}

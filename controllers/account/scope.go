@@ -1,0 +1,32 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package account
+
+import (
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
+)
+
+// scope is what one reconcile knows.
+type scope struct {
+	phases.Pass
+	account *infrav1.OCIAccount
+	// users are the clusters that use the account, machines the number of machines placed in it.
+	// Set by findUsers; users are nil if it failed.
+	users    []infrav1.ObjectUser
+	machines int
+	// client is set by connect if there are usable credentials.
+	client *oci.Client
+	// availabilityDomains are set by domains if they were read.
+	availabilityDomains []infrav1.AvailabilityDomain
+	// limitHit says that a launch was refused for a limit since the last look. Set by shortages.
+	limitHit bool
+	// strays are what a new poll has shown of them; nil if there was none. Set by strays.
+	strays *straysSeen
+}
+
+func (r *Reconciler) newScope(account *infrav1.OCIAccount) *scope {
+	return &scope{Pass: phases.Pass{Intervals: r.Options.withDefaults().Intervals}, account: account}
+}

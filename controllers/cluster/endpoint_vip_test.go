@@ -1,0 +1,117 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
+)
+
+func TestAFullRangeHealsWhenAClusterGoes(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, helpers.WorldOptions{Accounts: 1, VIPRange: "10.250.0.0/30"})
+	first, second, third := b.cluster("c1"), b.cluster("c2"), b.cluster("c3")
+	b.until(first, "EndpointReady True Ready")
+	b.until(second, "EndpointReady True Ready")
+	b.until(third, "EndpointReady False VIPRangeExhausted")
+
+	b.deleted(first)
+
+	b.until(third, "Ready True Ready")
+	b.g.Expect(third.Spec.ControlPlaneEndpoint.Host).To(Equal("10.250.0.1"))
+}
+
+func TestAnAddressOutsideTheRangeIsRefused(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, helpers.WorldOptions{Accounts: 1})
+	infra := b.cluster("c1", func(_ *clusterv1.Cluster, infra *infrav1.OCIMeshCluster) {
+		infra.Spec.ControlPlaneEndpoint.Host = "10.9.9.9"
+	})
+
+	b.until(infra, "EndpointReady False EndpointOutOfRange")
+
+	b.g.Expect(helpers.MessageOf(infra, infrav1.EndpointReadyCondition)).To(ContainSubstring("10.9.9.9 is not in the vipRange"))
+	b.g.Expect(infra.Status.Initialization.Provisioned).To(BeNil())
+	b.deleted(infra)
+}
+
+func TestAnAddressOfAnotherClusterIsRefused(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, helpers.WorldOptions{Accounts: 1})
+	first := b.cluster("c1")
+	b.until(first, "Ready True Ready")
+	thief := b.cluster("c2", func(_ *clusterv1.Cluster, infra *infrav1.OCIMeshCluster) {
+		infra.Spec.ControlPlaneEndpoint.Host = first.Spec.ControlPlaneEndpoint.Host
+	})
+
+	b.until(thief, "EndpointReady False EndpointInUse")
+
+	b.g.Expect(helpers.MessageOf(thief, infrav1.EndpointReadyCondition)).To(ContainSubstring(b.Namespace + "/c1"))
+	b.g.Expect(thief.Status.Initialization.Provisioned).To(BeNil())
+}
+
+func TestACrashBetweenTheAddressAndTheSpecKeepsTheAddress(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, helpers.WorldOptions{Accounts: 1})
+	crashed, other := b.cluster("c1"), b.cluster("c2")
+	address, err := b.r.vipAllocator().Allocate(t.Context(), b.Tailnet.Name, crashed)
+	b.g.Expect(err).NotTo(HaveOccurred())
+
+	b.until(other, "Ready True Ready")
+	b.until(crashed, "Ready True Ready")
+
+	b.g.Expect(crashed.Spec.ControlPlaneEndpoint.Host).To(Equal(address))
+	b.g.Expect(other.Spec.ControlPlaneEndpoint.Host).NotTo(Equal(address))
+}
+
+func TestTwoManagersNeverGiveOneAddressTwice(t *testing.T) {
+	t.Parallel()
+	const clusters = 8
+	b := newBench(t, helpers.WorldOptions{Accounts: 1})
+	var all []*infrav1.OCIMeshCluster
+	for i := range clusters {
+		all = append(all, b.cluster(fmt.Sprintf("c%d", i)))
+	}
+	for range 2 {
+		env.Manager(t, func(ctx context.Context, mgr manager.Manager) error {
+			r := &Reconciler{
+				Client: mgr.GetClient(), Reader: mgr.GetAPIReader(),
+				Clients: access.New(access.Options{Client: mgr.GetClient(), SecretMetadata: mgr.GetCache(), Limits: oci.Unlimited()}),
+			}
+			return r.SetupWithManager(ctx, mgr, Options{Intervals: phases.Intervals{Progress: 100 * time.Millisecond}})
+		}, b.Namespace)
+	}
+
+	for _, infra := range all {
+		// Conditions are written before the rest of the status.
+		b.g.Eventually(func() *bool {
+			env.Reload(t, infra)
+			return infra.Status.Initialization.Provisioned
+		}, 60*time.Second, 100*time.Millisecond).Should(HaveValue(BeTrue()))
+	}
+
+	hosts := map[string]bool{}
+	networks := map[string]bool{}
+	for _, infra := range all {
+		hosts[infra.Spec.ControlPlaneEndpoint.Host] = true
+		networks[infra.Status.Accounts[0].VCNID] = true
+	}
+	b.g.Expect(hosts).To(HaveLen(clusters))
+	b.g.Expect(networks).To(HaveLen(clusters))
+	left, err := b.OCI.Leftovers(b.Tenancies[0].Name)
+	b.g.Expect(err).NotTo(HaveOccurred())
+	b.g.Expect(left).To(HaveLen(5*clusters), "two managers at once make no network twice")
+}

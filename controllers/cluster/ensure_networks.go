@@ -1,0 +1,141 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"k8s.io/klog/v2"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/network"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
+)
+
+// maxConcurrentAccounts is how many accounts of a cluster are dealt with at once.
+const maxConcurrentAccounts = 10
+
+// eachAccount runs work for the accounts at once, each within the account's time.
+func eachAccount(ctx context.Context, s *scope, accounts []*accountState, work func(context.Context, *accountState)) {
+	slots := make(chan struct{}, maxConcurrentAccounts)
+	var all sync.WaitGroup
+	for _, account := range accounts {
+		slots <- struct{}{}
+		all.Go(func() {
+			defer func() { <-slots }()
+			bounded, cancel := context.WithTimeout(ctx, s.options.AccountTimeout)
+			defer cancel()
+			work(oci.Patient(bounded), account)
+		})
+	}
+	all.Wait()
+}
+
+// ensureNetworks makes the networks of all usable accounts, or looks at those of the user's.
+func (r *Reconciler) ensureNetworks(ctx context.Context, s *scope) error {
+	var usable []*accountState
+	for _, account := range s.accounts {
+		last := lastState(s.infra, account.name)
+		account.network, account.claim = last.network, last.claim
+		if account.usable() {
+			usable = append(usable, account)
+		}
+	}
+	eachAccount(ctx, s, usable, func(ctx context.Context, account *accountState) { r.ensureNetwork(ctx, s, account) })
+	return ctx.Err()
+}
+
+func (r *Reconciler) ensureNetwork(ctx context.Context, s *scope, account *accountState) {
+	client, err := r.Clients.OCI(ctx, account.account)
+	if err != nil {
+		account.problem = access.AsProblem(err)
+		return
+	}
+	key := accountKey{s.infra.UID, account.name}
+	if state, ok := r.cache.network(key, client, account.spec.Network, r.cacheTTL(s)); ok {
+		account.network = state
+		return
+	}
+	var state network.State
+	holder, began := r.holder(s, account.claim, account.network.VCNID), time.Now()
+	if managed := account.spec.Network.Managed; managed != nil {
+		state, err = network.Ensure(ctx, client, identity.OfCluster(s.infra).HeldBy(holder), *managed, balancerPort(s, account))
+		logNetwork(ctx, account, state)
+	} else {
+		state, err = network.Verify(ctx, client, identity.OfCluster(s.infra), account.spec.Network.Existing)
+	}
+	if state.VCNID != "" {
+		account.network = state
+	}
+	account.claim = r.nextClaim(s, holder, state.Claim, state.VCNID, began)
+	claiming := isClaiming(state.Claim)
+	state.Claim, account.network.Claim = nil, nil
+	switch {
+	case claiming && err == nil:
+		account.networkProblem = access.NewProblem(infrav1.ClaimingReason, "%s", sentence(network.Claiming))
+	case err != nil:
+		account.network.Ready = false
+		account.networkProblem = networkProblem(err, state.Doing)
+	case !state.Ready:
+		account.networkProblem = access.NewProblem(infrav1.NetworkProvisioningReason, "Creating or updating %s", state.Doing)
+	case account.claim.State != infrav1.ClaimPending:
+		r.cache.setNetwork(key, client, account.spec.Network, state)
+	}
+}
+
+// logNetwork logs what became of the account's network since the last pass.
+func logNetwork(ctx context.Context, account *accountState, now network.State) {
+	log := ctrl.LoggerFrom(ctx).WithValues("OCIAccount", klog.KObj(account.account), "vcn", now.VCNID)
+	switch {
+	case now.Ready && now.SubnetID != account.network.SubnetID:
+		log.Info("The network is ready", "subnet", now.SubnetID)
+	case !now.Ready && now.VCNID != "" && now.VCNID != account.network.VCNID:
+		log.Info("Creating the network")
+	}
+}
+
+// balancerPort is the API server's port if the load balancer is in the account, else 0.
+func balancerPort(s *scope, account *accountState) int {
+	if s.infra.LoadBalancerAccount() != account.name {
+		return 0
+	}
+	return int(endpointPort(s))
+}
+
+// networkProblem keeps the reasons that have a remedy of their own; other refusals are the
+// network's.
+func networkProblem(err error, doing string) *access.Problem {
+	problem := *access.AsProblem(err)
+	switch problem.Reason {
+	case infrav1.LimitExceededReason, infrav1.QuotaExceededReason, infrav1.RequestRefusedReason, infrav1.ConflictReason,
+		infrav1.OutOfCapacityReason:
+		problem.Reason = infrav1.NetworkFailedReason
+	}
+	if doing != "" {
+		problem.Message = fmt.Sprintf("%s: %s", sentence(doing), problem.Message)
+	}
+	return &problem
+}
+
+// lastState is the account's network as the status has it: not a basis for decisions, but better
+// than nothing while the account does not answer.
+func lastState(infra *infrav1.OCIMeshCluster, account string) *accountState {
+	state := &accountState{name: account}
+	for _, status := range infra.Status.Accounts {
+		if status.Name == account {
+			state.claim = status.Claim
+			state.network = network.State{
+				VCNID: status.VCNID, SubnetID: status.SubnetID, NetworkSecurityGroupIDs: status.NetworkSecurityGroupIDs,
+				PublicIP: status.PublicIP != nil && *status.PublicIP,
+			}
+		}
+	}
+	return state
+}

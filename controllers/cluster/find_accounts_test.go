@@ -1,0 +1,117 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"testing"
+
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
+)
+
+// An account in error is shown, affects nothing else, and is used once it is fixed.
+func TestAnAccountInErrorAffectsOnlyItself(t *testing.T) {
+	t.Parallel()
+	for name, world := range map[string]struct {
+		spoil  func(*bench)
+		fix    func(*bench)
+		ready  string
+		reason string
+		show   string
+	}{
+		"missing": {
+			spoil: func(b *bench) { b.g.Expect(env.Client.Delete(b.t.Context(), b.Accounts[1].DeepCopy())).To(Succeed()) },
+			fix: func(b *bench) {
+				b.Accounts[1].ResourceVersion, b.Accounts[1].UID = "", ""
+				env.Create(b.t, b.Accounts[1])
+				b.MakeReady(b.t)
+			},
+			ready: "AccountsReady False AccountNotFound", reason: infrav1.AccountNotFoundReason, show: "create it",
+		},
+		"not for this namespace": {
+			spoil: func(b *bench) {
+				helpers.Update(b.t, env, b.Accounts[1], func(a *infrav1.OCIAccount) { a.Spec.AllowedNamespaces.List = []string{"else"} })
+			},
+			fix: func(b *bench) {
+				helpers.Update(b.t, env, b.Accounts[1], func(a *infrav1.OCIAccount) { a.Spec.AllowedNamespaces.List = []string{b.Namespace} })
+			},
+			ready: "AccountsReady False NamespaceNotAllowed", reason: infrav1.NamespaceNotAllowedReason, show: "allowedNamespaces",
+		},
+		"not Ready": {
+			spoil: func(b *bench) {
+				b.Reload(b.t, b.Accounts[1])
+				b.SetReady(b.t, b.Accounts[1], metav1.ConditionFalse, "AuthenticationFailed", "fix the Secret")
+			},
+			fix:   func(b *bench) { b.MakeReady(b.t) },
+			ready: "AccountsReady False AccountNotReady", reason: infrav1.AccountNotReadyReason, show: "fix the Secret",
+		},
+		"limit of VCNs used up": {
+			spoil: func(b *bench) { b.g.Expect(b.OCI.SetLimit(b.Tenancies[1].Name, "vcn-count", 0)).To(Succeed()) },
+			fix:   func(b *bench) { b.g.Expect(b.OCI.SetLimit(b.Tenancies[1].Name, "vcn-count", 10)).To(Succeed()) },
+			ready: "NetworkReady False NetworkFailed", reason: infrav1.NetworkFailedReason, show: "service limit",
+		},
+		"no permission": {
+			spoil: func(b *bench) {
+				b.OCI.AddFault(sim.Fault{
+					Tenancy: b.Tenancies[1].Name, Operation: "CreateVcn", Status: 404, Code: "NotAuthorizedOrNotFound", Times: -1,
+				})
+			},
+			fix:   func(b *bench) { b.OCI.ClearFaults() },
+			ready: "NetworkReady False NotAuthorizedOrNotFound", reason: infrav1.NotAuthorizedOrNotFoundReason, show: "policies",
+		},
+		"service unavailable": {
+			spoil: func(b *bench) {
+				b.OCI.AddFault(sim.Fault{Tenancy: b.Tenancies[1].Name, Status: 503, Code: "ServiceUnavailable", Times: -1})
+			},
+			fix:   func(b *bench) { b.OCI.ClearFaults() },
+			ready: "NetworkReady False Unavailable", reason: infrav1.UnavailableReason, show: "repeated later",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, helpers.WorldOptions{Accounts: 2})
+			world.spoil(b)
+			infra := b.cluster("c1")
+
+			b.until(infra, world.ready)
+			b.g.Eventually(func() *bool { b.until(infra, world.ready); return infra.Status.Accounts[0].Ready }, timeout, "5ms").
+				Should(HaveValue(BeTrue()))
+
+			b.g.Expect(infra.Status.Initialization.Provisioned).To(HaveValue(BeTrue()), "the other account is enough")
+			b.g.Expect(infra.Status.FailureDomains).To(HaveLen(1))
+			bad := infra.Status.Accounts[1]
+			b.g.Expect(bad.Ready).To(HaveValue(BeFalse()))
+			b.g.Expect(bad.Reason).To(Equal(world.reason))
+			b.g.Expect(bad.Message).To(ContainSubstring(world.show))
+			b.g.Expect(helpers.MessageOf(infra, infrav1.ReadyCondition)).To(ContainSubstring(world.show))
+
+			world.fix(b)
+			b.until(infra, "Ready True Ready")
+
+			b.g.Expect(infra.Status.FailureDomains).To(HaveLen(2))
+			b.deleted(infra)
+			b.ExpectNothingLeft(t)
+		})
+	}
+}
+
+func TestAnAccountThatWasNotCheckedYetIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, helpers.WorldOptions{Accounts: 2})
+	b.Reload(t, b.Accounts[1])
+	b.Accounts[1].Status = infrav1.OCIAccountStatus{AvailabilityDomains: b.Accounts[1].Status.AvailabilityDomains}
+	b.g.Expect(env.Client.Status().Update(t.Context(), b.Accounts[1])).To(Succeed())
+	infra := b.cluster("c1")
+
+	b.until(infra, "NetworkReady True Ready")
+	b.g.Expect(infra.Status.Initialization.Provisioned).To(BeNil(), "the control plane spreads over the accounts that there are")
+
+	b.MakeReady(t)
+	b.until(infra, "Ready True Ready")
+	b.g.Expect(infra.Status.Initialization.Provisioned).To(HaveValue(BeTrue()))
+}

@@ -1,0 +1,42 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
+)
+
+func TestAnAccountThatLeavesTheSpecLosesItsNetworkAfterItsMachines(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, helpers.WorldOptions{Accounts: 2})
+	infra := b.cluster("c1")
+	b.until(infra, "Ready True Ready")
+	machine := b.machineIn(infra, "m1", b.Accounts[1].Name)
+
+	helpers.Update(t, env, infra, func(c *infrav1.OCIMeshCluster) { c.Spec.Accounts = c.Spec.Accounts[:1] })
+	_, err := b.reconcile(infra)
+	b.g.Expect(err).NotTo(HaveOccurred())
+
+	b.g.Expect(infra.Status.FailureDomains).To(HaveLen(1))
+	b.g.Expect(infra.Status.Accounts[1].Reason).To(Equal(infrav1.NetworkInUseReason))
+	b.g.Expect(infra.Status.Accounts[1].Ready).To(HaveValue(BeFalse()))
+	b.g.Expect(b.count("DeleteSubnet")).To(BeZero())
+
+	b.g.Expect(env.Client.Delete(t.Context(), machine)).To(Succeed())
+	b.g.Eventually(func() []infrav1.ClusterAccountStatus {
+		b.until(infra, "Ready True Ready")
+		return infra.Status.Accounts
+	},
+		timeout, "5ms").Should(HaveLen(1))
+
+	left, err := b.OCI.Leftovers(b.Tenancies[1].Name)
+	b.g.Expect(err).NotTo(HaveOccurred())
+	b.g.Expect(left).To(BeEmpty())
+	b.g.Expect(infra.Annotations[infrav1.NetworkAccountsAnnotation]).To(Equal(b.Accounts[0].Name))
+}

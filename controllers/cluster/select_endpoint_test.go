@@ -1,0 +1,94 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"context"
+	"testing"
+
+	. "github.com/onsi/gomega"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
+)
+
+const unknownType infrav1.EndpointType = "Anycast"
+
+func TestEachEndpointTypeHasAStrategyOfItsOwn(t *testing.T) {
+	t.Parallel()
+	r := &Reconciler{}
+	for endpointType, want := range map[infrav1.EndpointType]struct {
+		strategy             endpoint
+		hasVIP, loadBalancer bool
+	}{
+		infrav1.EndpointTailnetVIP:          {strategy: vipEndpoint{r}, hasVIP: true},
+		infrav1.EndpointNetworkLoadBalancer: {strategy: loadBalancerEndpoint{r}, loadBalancer: true},
+		infrav1.EndpointLoadBalancer:        {strategy: loadBalancerEndpoint{r}, loadBalancer: true},
+		infrav1.EndpointExternal:            {strategy: externalEndpoint{}},
+		unknownType:                         {},
+		"":                                  {},
+	} {
+		t.Run(string(endpointType), func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			strategy, err := r.endpointOf(endpointType)
+			if want.strategy == nil {
+				g.Expect(err).To(MatchError(ContainSubstring("does not know endpointType")))
+			} else {
+				g.Expect(err).NotTo(HaveOccurred())
+				g.Expect(strategy).To(Equal(want.strategy))
+			}
+			g.Expect(endpointType.HasVIP()).To(Equal(want.hasVIP))
+			g.Expect(endpointType.HasLoadBalancer()).To(Equal(want.loadBalancer))
+		})
+	}
+}
+
+// ofNewerVersion has the reconciler read clusters whose endpoint type a newer version accepted.
+func (b *bench) ofNewerVersion() {
+	b.intercept(interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+			err := c.Get(ctx, key, object, options...)
+			if infra, ok := object.(*infrav1.OCIMeshCluster); ok {
+				infra.Spec.EndpointType = unknownType
+			}
+			return err
+		},
+	})
+}
+
+func TestForAnUnknownEndpointTypeNothingIsMadeOrRemoved(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, helpers.WorldOptions{Accounts: 1})
+	infra := b.cluster("c1")
+	b.ofNewerVersion()
+
+	b.until(infra, "EndpointReady False EndpointTypeUnknown")
+
+	helpers.ExpectConditions(t, infra, "Ready False EndpointTypeUnknown", "EndpointReady False EndpointTypeUnknown",
+		"AccountsReady Unknown Waiting", "NetworkReady Unknown Waiting", "TailnetReady Unknown Waiting",
+		"Deleting False NotDeleting", "Paused False NotPaused")
+	b.g.Expect(helpers.MessageOf(infra, infrav1.EndpointReadyCondition)).To(ContainSubstring("upgrade the provider"))
+	b.g.Expect(b.OCI.Calls()).To(BeEmpty())
+	b.g.Expect(infra.Annotations).NotTo(HaveKey(infrav1.NetworkAccountsAnnotation))
+	b.Reload(t, b.Tailnet)
+	b.g.Expect(b.Tailnet.Status.VIPAllocations).To(BeEmpty())
+
+	b.restart()
+	b.until(infra, "Ready True Ready")
+	accounts := infra.Status.Accounts
+	b.OCI.ResetCalls()
+	b.ofNewerVersion()
+	b.until(infra, "EndpointReady False EndpointTypeUnknown")
+	b.g.Expect(infra.Status.Accounts).To(Equal(accounts), "machines find their subnets in it")
+	b.g.Expect(env.Client.Delete(t.Context(), infra.DeepCopy())).To(Succeed())
+	b.until(infra, "Deleting True EndpointTypeUnknown")
+	b.g.Expect(b.OCI.Calls()).To(BeEmpty())
+
+	b.restart()
+	b.untilGone(infra)
+	b.ExpectNothingLeft(t)
+}

@@ -1,0 +1,20 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"context"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+)
+
+// waitForMachines holds the deletion up while the cluster has machines: they need its networks
+// until they are gone.
+func waitForMachines(_ context.Context, s *scope) error {
+	if len(s.machines) > 0 {
+		return access.NewProblem(infrav1.InUseReason, "Waiting for %d OCIMeshMachines of the cluster to be deleted", len(s.machines))
+	}
+	return nil
+}

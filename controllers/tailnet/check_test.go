@@ -1,0 +1,127 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package tailnet
+
+import (
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
+)
+
+func TestAGoodTailnetIsReady(t *testing.T) {
+	for _, mode := range []tailnetsim.Mode{tailnetsim.Tailscale, tailnetsim.Headscale} {
+		t.Run(string(mode), func(t *testing.T) {
+			g := NewWithT(t)
+			w, r := newWorld(t, mode)
+
+			result := reconciled(t, r, w.Tailnet)
+
+			helpers.ExpectConditions(t, w.Tailnet, "Ready True Ready", "CredentialsValid True Ready", "StraysAbsent True Ready",
+				"Deleting False NotDeleting")
+			g.Expect(w.Tailnet.Finalizers).To(ConsistOf(infrav1.TailnetFinalizer))
+			g.Expect(result.RequeueAfter).To(BeNumerically("~", 5*time.Minute, time.Minute))
+			w.ExpectNothingLeft(t)
+		})
+	}
+}
+
+func TestKeysAreTriedOutOnceForAVersionOfSpecAndCredentials(t *testing.T) {
+	g := NewWithT(t)
+	w, r := newWorld(t, tailnetsim.Tailscale)
+	reconciled(t, r, w.Tailnet)
+	g.Expect(w.Control.CallCount(tailnetsim.OpCreateKey)).To(Equal(2), "one for each set of tags")
+
+	reconciled(t, r, w.Tailnet)
+	g.Expect(w.Control.CallCount(tailnetsim.OpCreateKey)).To(Equal(2), "nothing has changed")
+
+	helpers.Update(t, env, w.Tailnet, func(n *infrav1.Tailnet) {
+		n.Spec.NodeTags, n.Spec.ControlPlaneTags = n.Spec.ControlPlaneTags, n.Spec.NodeTags
+	})
+	reconciled(t, r, w.Tailnet)
+	g.Expect(w.Control.CallCount(tailnetsim.OpCreateKey)).To(Equal(4))
+}
+
+func TestWhatACheckFailsWithIsToldAndHeals(t *testing.T) {
+	goodTag := func(t *testing.T, w *helpers.World) {
+		t.Helper()
+		helpers.Update(t, env, w.Tailnet, func(n *infrav1.Tailnet) { n.Spec.NodeTags = []string{helpers.NodeTag} })
+	}
+	for name, world := range map[string]badTailnet{
+		"bad OAuth client": {
+			spoil:  changeSecret(infrav1.TailnetClientSecretKey, "tskey-client-wrong"),
+			fix:    newClient("auth_keys", "devices:core", "devices:routes"),
+			reason: infrav1.AuthenticationFailedReason, message: "credentials",
+		},
+		"scope missing": {
+			spoil:  newClient("auth_keys", "devices:core"),
+			fix:    newClient("auth_keys", "devices:core", "devices:routes"),
+			reason: infrav1.ScopeMissingReason, message: "devices:routes",
+		},
+		"unknown tag": {
+			spoil: func(t *testing.T, w *helpers.World) {
+				helpers.Update(t, env, w.Tailnet, func(n *infrav1.Tailnet) { n.Spec.NodeTags = []string{"tag:stranger"} })
+			},
+			fix:    goodTag,
+			reason: infrav1.TagNotPermittedReason, message: "tagOwners",
+		},
+		"unreachable": {
+			spoil:  func(_ *testing.T, w *helpers.World) { w.Control.SetUnreachable(true) },
+			fix:    func(_ *testing.T, w *helpers.World) { w.Control.SetUnreachable(false) },
+			reason: infrav1.UnavailableReason, message: "repeated later",
+		},
+		"too many requests": {
+			spoil: func(_ *testing.T, w *helpers.World) {
+				w.Control.Inject(tailnetsim.Fault{Status: 429, Times: 100})
+			},
+			fix:    func(_ *testing.T, w *helpers.World) { w.Control.ClearFaults() },
+			reason: infrav1.ThrottledReason, message: "repeated later",
+		},
+	} {
+		t.Run(name, world.expectToldAndHealed)
+	}
+}
+
+func TestAHeadscaleThatIsTooOldIsNamed(t *testing.T) {
+	w, r := newWorld(t, tailnetsim.HeadscaleOld)
+
+	reconciled(t, r, w.Tailnet)
+
+	helpers.ExpectConditions(t, w.Tailnet, "Ready False HeadscaleTooOld", "CredentialsValid False HeadscaleTooOld",
+		"StraysAbsent Unknown Waiting", "Deleting False NotDeleting")
+	NewWithT(t).Expect(helpers.MessageOf(w.Tailnet, infrav1.ReadyCondition)).To(ContainSubstring("0.29.2"))
+}
+
+func TestTheNextCheckComesByWhoHasToFixTheProblem(t *testing.T) {
+	for name, world := range map[string]struct {
+		spoil func(*testing.T, *helpers.World)
+		want  time.Duration
+	}{
+		"the server is down": {
+			func(_ *testing.T, w *helpers.World) { w.Control.SetUnreachable(true) }, 10 * time.Second,
+		},
+		"the server asks for a second": {
+			func(_ *testing.T, w *helpers.World) {
+				w.Control.Inject(tailnetsim.Fault{Status: 429, RetryAfter: 1, Times: 100})
+			}, 10 * time.Second,
+		},
+		"somebody has to give the client a scope": {newClient("auth_keys", "devices:core"), time.Minute},
+		"somebody has to write the Secret, which is watched": {
+			changeSecret(infrav1.TailnetClientSecretKey, ""), 5 * time.Minute,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, r := newWorld(t, tailnetsim.Tailscale)
+			world.spoil(t, w)
+
+			result := reconciled(t, r, w.Tailnet)
+
+			NewWithT(t).Expect(result.RequeueAfter).To(BeNumerically("~", world.want, world.want/8))
+		})
+	}
+}

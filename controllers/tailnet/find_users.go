@@ -1,0 +1,61 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package tailnet
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/vip"
+)
+
+// findUsers finds the clusters that use the tailnet: those that name it and may use it, and those
+// that did while they might. Others have no effect here.
+func (r *Reconciler) findUsers(ctx context.Context, s *scope) error {
+	// A cache may lag; what it does not show must not lose its credentials. If it holds one
+	// namespace only, managers of different namespaces would take turns in writing different users,
+	// each write waking the other.
+	reader := client.Reader(r.Client)
+	if !s.tailnet.DeletionTimestamp.IsZero() || r.Options.Namespace != "" {
+		reader = r.Reader
+	}
+	clusters := &infrav1.OCIMeshClusterList{}
+	if err := reader.List(ctx, clusters); err != nil {
+		return fmt.Errorf("listing OCIMeshClusters: %w", err)
+	}
+	users := []infrav1.ObjectUser{}
+	for i := range clusters.Items {
+		cluster := &clusters.Items[i]
+		if cluster.Spec.TailnetRef.Name != s.tailnet.Name {
+			continue
+		}
+		uses, err := r.uses(ctx, s.tailnet, cluster)
+		if err != nil {
+			return err
+		}
+		if uses {
+			users = append(users, infrav1.ObjectUser{Namespace: cluster.Namespace, Name: cluster.Name})
+		}
+	}
+	slices.SortFunc(users, func(a, b infrav1.ObjectUser) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+	})
+	s.users = users
+	return nil
+}
+
+// uses tells whether a cluster that names the tailnet may use it, or did while it might: it is
+// provisioned only while it may, and tailnetRef cannot be changed.
+func (r *Reconciler) uses(ctx context.Context, tn *infrav1.Tailnet, cluster *infrav1.OCIMeshCluster) (bool, error) {
+	if ptr.Deref(cluster.Status.Initialization.Provisioned, false) || vip.HoldsAny(tn, cluster) {
+		return true, nil
+	}
+	return r.Clients.MayUseTailnet(ctx, tn, cluster.Namespace)
+}

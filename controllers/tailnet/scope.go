@@ -1,0 +1,29 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package tailnet
+
+import (
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
+)
+
+// scope is what one reconcile knows.
+type scope struct {
+	phases.Pass
+	tailnet *infrav1.Tailnet
+	// users are the clusters that use the tailnet. Set by findUsers; nil if it failed.
+	users []infrav1.ObjectUser
+	// client is set by connect if there are usable credentials.
+	client *tailnet.Client
+	// checked says that the check found nothing wrong, full that it tried out all, which it does
+	// once in a while. Set by check.
+	checked, full bool
+	// strays are what the lists have shown of them; nil if there was none. Set by strays.
+	strays *straysSeen
+}
+
+func (r *Reconciler) newScope(tn *infrav1.Tailnet) *scope {
+	return &scope{Pass: phases.Pass{Intervals: r.Options.withDefaults().Intervals}, tailnet: tn}
+}

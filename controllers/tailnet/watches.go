@@ -1,0 +1,69 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package tailnet
+
+import (
+	"context"
+
+	corev1 "k8s.io/api/core/v1"
+	capicontrollerutil "sigs.k8s.io/cluster-api/util/controller"
+	"sigs.k8s.io/cluster-api/util/predicates"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+)
+
+// SetupWithManager adds the controller to the manager.
+func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, options Options) error {
+	r.Options = options.withDefaults()
+	r.Recorder = mgr.GetEventRecorder("tailnet-controller")
+	log := ctrl.LoggerFrom(ctx).WithValues("controller", "tailnet")
+	return capicontrollerutil.NewControllerManagedBy(mgr, log).
+		For(&infrav1.Tailnet{}, builder.WithPredicates(
+			predicates.ResourceHasFilterLabel(mgr.GetScheme(), log, r.Options.WatchFilterValue))).
+		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.secretToTailnets)).
+		// Not for each change of a cluster's status: a tailnet lists its devices whenever it is
+		// looked at.
+		Watches(&infrav1.OCIMeshCluster{}, handler.EnqueueRequestsFromMapFunc(r.clusterToTailnet), predicate.GenerationChangedPredicate{}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: r.Options.Concurrency}).
+		Complete(ctx, r)
+}
+
+// clusterToTailnet is the tailnet of a cluster with permission to use it. A pass over a tailnet
+// lists its devices: no cluster without permission causes one.
+func (r *Reconciler) clusterToTailnet(ctx context.Context, object client.Object) []reconcile.Request {
+	cluster, ok := object.(*infrav1.OCIMeshCluster)
+	if !ok {
+		return nil
+	}
+	tn := &infrav1.Tailnet{}
+	if err := r.Client.Get(ctx, client.ObjectKey{Name: cluster.Spec.TailnetRef.Name}, tn); err != nil {
+		return nil
+	}
+	if uses, err := r.uses(ctx, tn, cluster); err == nil && !uses {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: client.ObjectKeyFromObject(tn)}}
+}
+
+func (r *Reconciler) secretToTailnets(ctx context.Context, secret client.Object) []reconcile.Request {
+	tailnets := &infrav1.TailnetList{}
+	if err := r.Client.List(ctx, tailnets); err != nil {
+		return nil
+	}
+	var requests []reconcile.Request
+	for i := range tailnets.Items {
+		ref := tailnets.Items[i].Spec.Credentials.SecretRef
+		if ref.Namespace == secret.GetNamespace() && ref.Name == secret.GetName() {
+			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&tailnets.Items[i])})
+		}
+	}
+	return requests
+}

@@ -1,0 +1,80 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package machinepool
+
+import (
+	"context"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/cluster-api/util/conditions"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
+)
+
+// cleanUp deletes the configurations that the pool no longer launches from and revokes the keys
+// that nobody is to join with any more. A configuration is the pool's by its tags, never by its
+// name: pool-1's name begins pool-10's. An instance that was launched with the last key may be
+// about to join with it, so that old keys stay until all have.
+func (r *Reconciler) cleanUp(ctx context.Context, s *scope) error {
+	status := &s.own.Status.Configuration
+	if s.idle() {
+		return r.dropAllKeys(ctx, s)
+	}
+	if s.found.ConfigurationID != status.ID || *status == s.configurationBefore && conditions.IsTrue(s.own, infrav1.ReadyCondition) {
+		return nil
+	}
+	if err := s.deleteConfigurationsBut(ctx, status.ID); err != nil {
+		return err
+	}
+	for i := range s.machines {
+		machine := &s.machines[i]
+		provisioned := machine.Status.Initialization.Provisioned
+		if machine.DeletionTimestamp.IsZero() && (provisioned == nil || !*provisioned) {
+			return nil
+		}
+	}
+	if len(s.live) < s.granted {
+		return nil
+	}
+	return tailnetnode.RevokeKeys(ctx, s.joins, s.owner, time.Now(), status.KeyID)
+}
+
+// deleteConfigurationsBut deletes the pool's instance configurations but one.
+func (s *scope) deleteConfigurationsBut(ctx context.Context, current string) error {
+	known, err := s.client.ListInstanceConfigurations(ctx, s.owner.Tags())
+	if err != nil {
+		return err
+	}
+	for _, old := range known {
+		proof, proven := s.owner.Tagged(old.ID, old.Tags)
+		if !proven || old.ID == current {
+			continue
+		}
+		err := s.client.DeleteInstanceConfiguration(ctx, proof)
+		if err != nil && !cloud.IsKind(err, cloud.NotFoundOrUnauthorized) {
+			return err
+		}
+	}
+	return nil
+}
+
+// dropAllKeys leaves a pool at rest at size 0 without a key that works. The next instance's is made
+// with its configuration.
+func (r *Reconciler) dropAllKeys(ctx context.Context, s *scope) error {
+	status := &s.own.Status.Configuration
+	if status.KeyID == "" {
+		return nil
+	}
+	if err := tailnetnode.RevokeKeys(ctx, s.joins, s.owner, time.Now(), ""); err != nil {
+		return err
+	}
+	if err := r.deleteKeySecret(ctx, s); err != nil {
+		return err
+	}
+	status.KeyID, status.KeyExpires = "", metav1.Time{}
+	return nil
+}

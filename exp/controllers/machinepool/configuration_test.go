@@ -1,0 +1,51 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package machinepool_test
+
+import (
+	"testing"
+
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
+)
+
+func TestBootstrapDataAndSpecConcernInstancesToCome(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t, 1)
+	b.untilReady(t, 1)
+	first, kept := b.own.Status.Configuration, names(b.machines(t))
+	made := b.calls("CreateInstanceConfiguration")
+	for range 10 {
+		g.Expect(b.pass(t.Context())).To(Succeed())
+	}
+	g.Expect(b.calls("CreateInstanceConfiguration")).To(Equal(made), "at rest no other configuration is made")
+
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: b.Namespace, Name: "workers-bootstrap"}}
+	helpers.Update(t, b.Environment, secret, func(s *corev1.Secret) { s.Data["value"] = []byte("#cloud-config\nruncmd:\n- kubeadm join --token b\n") })
+	b.until(t, func(g Gomega) { g.Expect(b.own.Status.Configuration.Digest).NotTo(Equal(first.Digest)) })
+	second := b.own.Status.Configuration
+	g.Expect(second.KeyID).To(Equal(first.KeyID), "the key stays")
+	helpers.Update(t, b.Environment, b.own, func(p *expv1.OCIMeshMachinePool) { p.Spec.Shape.OCPUs = 4 })
+	b.until(t, func(g Gomega) {
+		g.Expect(b.own.Status.Configuration.Digest).NotTo(Equal(second.Digest))
+		g.Expect(b.left(t, "instanceconfiguration")).To(Equal(1))
+		g.Expect(b.own.Status.Capacity).To(HaveKeyWithValue(corev1.ResourceCPU, resource.MustParse("4")))
+	})
+	b.untilReady(t, 1)
+	g.Expect(names(b.machines(t))).To(Equal(kept))
+
+	b.scaleTo(t, 2)
+	b.untilReady(t, 2)
+	var sizes []float64
+	for _, machine := range b.instances(t) {
+		sizes = append(sizes, machine.Ocpus)
+	}
+	g.Expect(sizes).To(ConsistOf(2.0, 4.0))
+}

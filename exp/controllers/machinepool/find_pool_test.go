@@ -1,0 +1,50 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package machinepool_test
+
+import (
+	"testing"
+
+	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
+)
+
+func TestStatusIsFoundAgainAfterItWasLost(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t, 2)
+	b.untilReady(t, 2)
+	before := b.own.DeepCopy()
+	g.Expect(b.Client.Status().Patch(t.Context(), b.own, client.RawPatch(types.MergePatchType, []byte(`{"status":null}`)))).To(Succeed())
+
+	b.restart()
+	b.untilReady(t, 2)
+
+	g.Expect(b.own.Status.Pool.ID).To(Equal(before.Status.Pool.ID))
+	g.Expect(b.own.Status.Configuration).To(Equal(before.Status.Configuration))
+	g.Expect(b.calls("CreateInstancePool")).To(Equal(1))
+	g.Expect(b.calls("CreateInstanceConfiguration")).To(Equal(1))
+}
+
+func TestAPoolThatWasTerminatedOutsideIsMadeAnew(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t, 1)
+	b.untilReady(t, 1)
+	c, err := b.Clients.OCI(t.Context(), b.Accounts[0])
+	g.Expect(err).NotTo(HaveOccurred())
+	first := b.own.Status.Pool.ID
+
+	g.Expect(c.TerminateInstancePool(t.Context(), ownership.Recorded(first))).To(Succeed())
+
+	b.until(t, func(g Gomega) {
+		g.Expect(b.own.Status.Pool.ID).NotTo(BeElementOf(first, ""))
+	})
+	b.untilReady(t, 1)
+	b.delete(t)
+	b.expectNothingLeft(t)
+}

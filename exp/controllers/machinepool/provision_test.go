@@ -1,0 +1,41 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package machinepool_test
+
+import (
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
+)
+
+func TestAPoolIsHandedOverOnceItsFirstInstanceHasJoinedAndNeverTakenBack(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t, 1)
+	g.Expect(b.OCI.SetCapacity(b.Tenancies[0].Name, sim.CapacityKey{}, 0)).To(Succeed())
+	b.untilConditions(t, "Ready False NoCapacity", "ConfigurationReady True Ready", "PoolReady False NoCapacity",
+		"InstancesReady True Ready", "TailnetReady True Ready")
+	g.Expect(helpers.MessageOf(b.own, expv1.PoolReadyCondition)).To(ContainSubstring("0 of 1 instances"))
+	g.Expect(b.own.Status.Ready).To(BeNil(), "nobody has joined")
+	g.Expect(b.own.Status.Initialization.Provisioned).To(BeNil())
+
+	g.Expect(b.OCI.SetCapacity(b.Tenancies[0].Name, sim.CapacityKey{}, -1)).To(Succeed())
+	b.untilReady(t, 1)
+	g.Expect(b.own.Status.Ready).To(HaveValue(BeTrue()))
+	g.Expect(b.own.Status.Initialization.Provisioned).To(HaveValue(BeTrue()))
+
+	machine := b.machines(t)[0]
+	g.Expect(b.OCI.StopInstance(strings.TrimPrefix(machine.Spec.ProviderID, "oci://"))).To(Succeed())
+	b.untilConditions(t, "Ready False InstancesJoining", "ConfigurationReady True Ready", "PoolReady True Ready",
+		"InstancesReady False InstancesJoining", "TailnetReady True Ready")
+	g.Expect(helpers.MessageOf(b.own, expv1.InstancesReadyCondition)).To(And(
+		HavePrefix("1 of 1 instances are not ready; "+machine.Name), ContainSubstring("start it, or delete the Machine")))
+	g.Expect(b.own.Status.Ready).To(HaveValue(BeTrue()))
+	g.Expect(b.own.Status.Initialization.Provisioned).To(HaveValue(BeTrue()))
+}

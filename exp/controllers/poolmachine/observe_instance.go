@@ -1,0 +1,130 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package poolmachine
+
+import (
+	"context"
+	"fmt"
+
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolid"
+)
+
+// observeInstance takes over what polls show. One that is gone on evidence takes its Machine along:
+// OCI has another one in its place (Cluster API's proposal 20220209-machinepool-machines).
+func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
+	if trouble := s.book.Trouble(s.now); trouble != nil {
+		return trouble
+	}
+	seen, known := s.book.Instance(s.instanceID)
+	found, exists := seen.Instance, true
+	if !known || !seen.Listed {
+		var err error
+		if found, exists, err = instance.Observe(ctx, s.client, s.instanceID); err != nil {
+			return err
+		}
+	}
+	if exists && !s.take(found) {
+		s.WaitFor(s.Intervals.Poll, infrav1.InstanceReadyCondition, expv1.InstanceNotOwnedReason, "%s", s.notOwned())
+		return nil
+	}
+	if !exists {
+		found.State = oci.StateTerminated
+	}
+	status := &s.own.Status
+	if !s.proof.IsZero() {
+		status.Instance.State = string(found.State)
+	}
+	if exists {
+		status.AvailabilityDomain, status.FaultDomain = found.AvailabilityDomain, found.FaultDomain
+		status.FailureDomain = s.failureDomain(found.AvailabilityDomain)
+	}
+	switch found.State {
+	case oci.StateRunning:
+		s.instance = &found
+		return s.observeAddresses()
+	case oci.StateTerminated:
+		return r.lost(ctx, s)
+	case oci.StateTerminating:
+		s.Note(infrav1.InstanceReadyCondition, infrav1.InstanceTerminatedReason, "Instance is TERMINATING and this provider did not ask for it")
+	case oci.StateStopping, oci.StateStopped:
+		s.Note(infrav1.InstanceReadyCondition, infrav1.InstanceStoppedReason,
+			"Instance is %s and this provider did not ask for it: start it, or delete the Machine", found.State)
+	default:
+		s.Note(infrav1.InstanceReadyCondition, infrav1.InstanceProvisioningReason, "Instance is %s", found.State)
+	}
+	s.instance = &found
+	s.Requeue(s.Intervals.Progress)
+	return nil
+}
+
+// take records the instance if it is own's.
+func (s *scope) take(found oci.Instance) (proven bool) {
+	s.proof, proven = s.prove(found.ID, found.Tags)
+	if proven {
+		s.own.Status.Account, s.own.Status.Instance.ID = s.account.Name, found.ID
+	}
+	return proven
+}
+
+// notOwned says what to do about an instance that is not proven to be own's.
+func (s *scope) notOwned() string {
+	pool := poolid.NameIn(s.own)
+	return fmt.Sprintf("Instance %s is left alone: it has not the tags of OCIMeshMachinePool %s of this namespace, %s and %s, or this object has not "+
+		"the name that follows from both. Delete this object; if the instance was the pool's, terminate it in OCI "+
+		"(oci compute instance terminate --instance-id)", s.instanceID, pool, infrav1.MachinePoolUIDTag, infrav1.MachinePoolNameTag)
+}
+
+func (s *scope) failureDomain(availabilityDomain string) string {
+	for _, domain := range s.account.Status.AvailabilityDomains {
+		if domain.Name == availabilityDomain {
+			return infrav1.FailureDomainName(s.account.Name, domain.ShortName)
+		}
+	}
+	return ""
+}
+
+func (s *scope) observeAddresses() error {
+	status := &s.own.Status.Instance
+	if status.PrivateIP != "" {
+		return nil
+	}
+	vnic, found, err := s.book.Addresses(s.instanceID)
+	if err != nil || !found {
+		s.Requeue(s.Intervals.Progress)
+		return err
+	}
+	status.PrivateIP = vnic.PrivateIP.String()
+	if vnic.PublicIP.IsValid() {
+		status.PublicIP = vnic.PublicIP.String()
+	}
+	return nil
+}
+
+// lost deletes the Machine of an instance that is gone, or the object itself if it has none.
+func (r *Reconciler) lost(ctx context.Context, s *scope) error {
+	s.WaitFor(s.Intervals.Progress, infrav1.InstanceReadyCondition, infrav1.InstanceTerminatedReason,
+		"Instance is gone and this provider did not ask for it: its Machine is deleted, OCI launches another one")
+	machine := &clusterv1.Machine{}
+	found, err := r.find(ctx, s.own, s.own.Name, machine)
+	if err != nil {
+		return err
+	}
+	var victim client.Object = s.own
+	if found && poolid.StandsFor(machine, s.own) {
+		victim = machine
+	}
+	if err := r.Client.Delete(ctx, victim); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("deleting machine %s: %w", s.own.Name, err)
+	}
+	ctrl.LoggerFrom(ctx).Info("Deleted the Machine of an instance that is gone", "instance", s.instanceID)
+	return nil
+}

@@ -1,0 +1,121 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package poolmachine_test
+
+import (
+	"testing"
+
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
+)
+
+func TestAnAccountThatDoesNotShowItsInstancesIsToldAndHeals(t *testing.T) {
+	for name, world := range map[string]struct {
+		fault                    sim.Fault
+		ready, instance, tailnet string
+	}{
+		"OCI does not answer": {
+			sim.Fault{Operation: "ListInstances", Status: 503, Code: "ServiceUnavailable", Times: -1},
+			"False Unavailable", "False Unavailable", "False Waiting",
+		},
+		"the account's key is refused": {
+			sim.Fault{Operation: "ListInstances", Status: 401, Code: "NotAuthenticated", Times: -1},
+			"False AuthenticationFailed", "False AuthenticationFailed", "False Waiting",
+		},
+		"its addresses cannot be read": {
+			sim.Fault{Operation: "ListVnicAttachments", Status: 404, Code: "NotAuthorizedOrNotFound", Times: -1},
+			"False NotAuthorizedOrNotFound", "False NotAuthorizedOrNotFound", "False Waiting",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			b := newBench(t)
+			object := b.node(t)
+			b.join(object)
+			b.OCI.AddFault(world.fault)
+			b.untilConditions(t, object, world.ready, world.instance, world.tailnet)
+			g.Expect(object.Status.Initialization.Provisioned).To(BeNil())
+			g.Expect(object.DeletionTimestamp.IsZero()).To(BeTrue(), "nothing is gone on evidence")
+
+			b.OCI.ClearFaults()
+			b.untilConditions(t, object, "True Ready", "True Ready", "True Ready")
+			b.until(t, object, func(g Gomega) { g.Expect(object.Status.Initialization.Provisioned).To(HaveValue(BeTrue())) })
+		})
+	}
+}
+
+func TestAnInstanceThatSomebodyStoppedIsTold(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t)
+	object := b.node(t)
+	g.Expect(b.OCI.StopInstance(b.instance)).To(Succeed())
+	b.untilConditions(t, object, "False InstanceStopped", "False InstanceStopped", "False Joining")
+	b.until(t, object, func(g Gomega) { g.Expect(object.Status.Instance.State).To(Equal("STOPPED")) })
+	g.Expect(helpers.MessageOf(object, infrav1.InstanceReadyCondition)).To(And(
+		HavePrefix("Instance is STOPPED"), ContainSubstring("start it, or delete the Machine")))
+}
+
+// OCI puts another instance in its place, for which there is another object: this one's Machine
+// has to go, so that its node does.
+func TestAnInstanceThatIsGoneTakesItsMachineAlong(t *testing.T) {
+	machine := func(b *bench, object *expv1.OCIMeshMachinePoolMachine, kind string) *clusterv1.Machine {
+		return &clusterv1.Machine{
+			ObjectMeta: metav1.ObjectMeta{Namespace: b.Namespace, Name: object.Name, Finalizers: []string{clusterv1.MachineFinalizer}},
+			Spec: clusterv1.MachineSpec{
+				ClusterName: "blue", Bootstrap: clusterv1.Bootstrap{DataSecretName: ptr.To("")},
+				InfrastructureRef: clusterv1.ContractVersionedObjectReference{APIGroup: expv1.GroupVersion.Group, Kind: kind, Name: object.Name},
+			},
+		}
+	}
+	for name, world := range map[string]struct {
+		// kind is what the Machine of the object's name is about; empty if there is none.
+		kind          string
+		machine, self bool
+	}{
+		"its Machine goes, and the object when that says so":    {kind: "OCIMeshMachinePoolMachine", machine: true},
+		"without a Machine the object goes":                     {self: true},
+		"a Machine of another kind that has its name is spared": {kind: "OCIMeshMachine", self: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			b := newBench(t)
+			object, _ := b.joined(t)
+			owner := machine(b, object, world.kind)
+			if world.kind != "" {
+				b.Create(t, owner)
+			}
+			g.Expect(b.OCI.TerminateInstance(b.instance)).To(Succeed())
+			want := []string{
+				"Ready False InstanceTerminated", "InstanceReady False InstanceTerminated", "TailnetReady False Waiting",
+				"Deleting False NotDeleting", "Paused False NotPaused",
+			}
+			b.until(t, object, func(g Gomega) {
+				g.Expect(object.Status.Instance.State).To(Equal("TERMINATED"))
+				g.Expect(helpers.ConditionsOf(object)).To(ConsistOf(want))
+			})
+			helpers.ExpectConditions(t, object, want...)
+			g.Expect(object.Status.Initialization.Provisioned).To(HaveValue(BeTrue()), "that is never taken back")
+
+			g.Expect(!object.DeletionTimestamp.IsZero()).To(Equal(world.self))
+			if world.kind != "" {
+				b.Reload(t, owner)
+				g.Expect(!owner.DeletionTimestamp.IsZero()).To(Equal(world.machine))
+			}
+			if world.self {
+				b.untilGone(t, object)
+				g.Expect(b.Control.Devices()).To(BeEmpty())
+			}
+		})
+	}
+}
