@@ -27,7 +27,8 @@ func TestAPoolIsHandedOverOnceItsFirstInstanceHasJoinedAndNeverTakenBack(t *test
 
 	g.Expect(b.OCI.SetCapacity(b.Tenancies[0].Name, sim.CapacityKey{}, -1)).To(Succeed())
 	b.untilReady(t, 1)
-	g.Expect(b.own.Status.Ready).To(HaveValue(BeTrue()))
+	// The machine's address may come after all else.
+	b.until(t, func(g Gomega) { g.Expect(b.own.Status.Ready).To(HaveValue(BeTrue())) })
 	g.Expect(b.own.Status.Initialization.Provisioned).To(HaveValue(BeTrue()))
 
 	machine := b.machines(t)[0]
