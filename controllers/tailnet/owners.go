@@ -20,8 +20,8 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 )
 
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshmachines;ocimeshmachinepools;ocimeshmachinepoolmachines,verbs=get;list;watch

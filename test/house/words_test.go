@@ -80,7 +80,7 @@ func TestMessagesAreInSentenceCaseAndInTheFieldsWords(t *testing.T) {
 	g.Expect(len(all)).To(BeNumerically(">", 100), "the messages of the code are not found")
 	for _, m := range all {
 		first := []rune(m.text)[0]
-		if !unicode.IsUpper(first) && first != '%' && !strings.HasPrefix(m.text, "spec.") {
+		if unicode.IsLower(first) && !strings.HasPrefix(m.text, "spec.") {
 			t.Errorf("%s: begins with a lower-case letter: %q", m.at, m.text)
 		}
 		if strings.HasSuffix(m.text, ".") || strings.HasSuffix(m.text, "!") {
