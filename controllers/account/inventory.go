@@ -46,11 +46,11 @@ func (r *Reconciler) inventory(ctx context.Context, s *scope) error {
 		counted[identity.OfMachine(machine).Mark()] = size
 	}
 	if r.Pollers != nil {
-		book := r.Pollers.Book(s.account)
-		for _, seen := range book.Uncounted(func(mark ownership.Mark) placement.Size { return counted[mark] }) {
+		cache := r.Pollers.Cache(s.account)
+		for _, seen := range cache.Uncounted(func(mark ownership.Mark) placement.Size { return counted[mark] }) {
 			add(sums.ours, seen.Shape, seen.Size)
 		}
-		for _, seen := range book.Others() {
+		for _, seen := range cache.Others() {
 			add(sums.others, seen.Shape, placement.SizeOf(seen.OCPUs, seen.MemoryGB))
 		}
 	}
@@ -66,7 +66,7 @@ func (r *Reconciler) sizeOf(s *scope, machine *infrav1.OCIMeshMachine) placement
 	if !shape.Unsized || r.Pollers == nil {
 		return shape.Size
 	}
-	if seen, known := r.Pollers.Book(s.account).Instance(machine.Status.Instance.ID); known {
+	if seen, known := r.Pollers.Cache(s.account).Instance(machine.Status.Instance.ID); known {
 		size := placement.SizeOf(seen.OCPUs, seen.MemoryGB)
 		size.VolumeGB = shape.Size.VolumeGB
 		return size

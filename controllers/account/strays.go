@@ -33,7 +33,7 @@ func (r *Reconciler) strays(ctx context.Context, s *scope) error {
 		return nil
 	}
 	uid := s.account.UID
-	claimed, began := r.Pollers.Book(s.account).Claimed()
+	claimed, began := r.Pollers.Cache(s.account).Claimed()
 	if began.IsZero() || !r.strayWatch.Fresh(uid, began) {
 		return nil
 	}

@@ -22,7 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instancecache"
 )
 
 // SetupWithManager adds the controller to the manager.
@@ -33,7 +33,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, opt
 	b := capicontrollerutil.NewControllerManagedBy(mgr, log)
 	if r.Pollers != nil {
 		b = b.WatchesRawSource(source.Channel(r.Pollers.Subscribe(),
-			handler.TypedEnqueueRequestsFromMapFunc[feed.Change, reconcile.Request](changeToAccount)))
+			handler.TypedEnqueueRequestsFromMapFunc[instancecache.Change, reconcile.Request](changeToAccount)))
 	}
 	return b.
 		For(&infrav1.OCIAccount{}, builder.WithPredicates(
@@ -69,7 +69,7 @@ func accountsChanged() predicate.Predicate {
 
 // changeToAccount is the account that answers again, or no longer does; what changes in it is for
 // others.
-func changeToAccount(_ context.Context, change feed.Change) []reconcile.Request {
+func changeToAccount(_ context.Context, change instancecache.Change) []reconcile.Request {
 	if change.InstanceID != "" || change.Machine != "" {
 		return nil
 	}

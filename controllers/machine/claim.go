@@ -13,8 +13,8 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instancecache"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/claims"
@@ -48,8 +48,8 @@ type sighting struct {
 }
 
 // shownAt is the time of the facts from polls.
-func shownAt(book *feed.Book, now time.Time) time.Time {
-	age, polled := book.Age(now)
+func shownAt(cache *instancecache.Cache, now time.Time) time.Time {
+	age, polled := cache.Age(now)
 	if !polled {
 		return now
 	}
@@ -65,9 +65,9 @@ func (c claimer) holder(own *infrav1.OCIMeshMachine, status infrav1.ClaimStatus,
 // for one whose claim has just stood for the window.
 func (c claimer) sight(ctx context.Context, own *infrav1.OCIMeshMachine, in account, now time.Time) (sighting, bool, error) {
 	holder, id := c.holder(own, own.Status.Claim, now), own.Status.Instance.ID
-	seen, known := in.book.Instance(id)
+	seen, known := in.cache.Instance(id)
 	if known && seen.Listed && (holder.Status.State != infrav1.ClaimPending || !holder.Stands(now)) {
-		return sighting{seen.Instance, shownAt(in.book, now)}, true, nil
+		return sighting{seen.Instance, shownAt(in.cache, now)}, true, nil
 	}
 	found, exists, err := instance.Observe(ctx, in.client, id)
 	return sighting{found, now}, exists, err
@@ -117,12 +117,12 @@ func (h held) lay(ctx context.Context, in account, judgement ownership.Judgement
 	switch {
 	case cloud.IsKind(err, cloud.Conflict):
 		// It has changed since the poll: the next one shows how.
-		in.book.Hurry()
+		in.cache.Hurry()
 		return nil
 	case err != nil:
 		return err
 	}
-	in.book.Note(updated, now)
+	in.cache.Note(updated, now)
 	ctrl.LoggerFrom(ctx).Info("Claimed the instance", "instance", updated.ID, "before", judgement.Tag)
 	return nil
 }

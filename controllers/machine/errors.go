@@ -8,8 +8,8 @@ import (
 	"time"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instancecache"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 )
 
@@ -23,7 +23,7 @@ func (e *notPolledError) Waiting() *access.Problem {
 	return &access.Problem{
 		Reason:     infrav1.WaitingForTerminationReason,
 		Message:    "Waiting for account " + e.account + " to be polled",
-		RetryAfter: feed.Slow + time.Second,
+		RetryAfter: instancecache.Slow + time.Second,
 	}
 }
 

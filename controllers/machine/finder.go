@@ -17,8 +17,8 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/capacity"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instancecache"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
@@ -74,7 +74,7 @@ func (t target) isKnown() bool { return t.providerID != "" || t.statusLost }
 type account struct {
 	name   string
 	client *oci.Client
-	book   *feed.Book
+	cache  *instancecache.Cache
 }
 
 // connect reaches an account of the machine. Whether the account still allows the namespace does
@@ -85,7 +85,7 @@ func (f finder) connect(ctx context.Context, name string) (account, error) {
 		return account{}, err
 	}
 	c, err := f.access.OCI(ctx, found)
-	return account{name: name, client: c, book: f.pollers.Book(found)}, err
+	return account{name: name, client: c, cache: f.pollers.Cache(found)}, err
 }
 
 // instancesIn lists the machine's instances in an account, oldest first and without TERMINATED
@@ -95,18 +95,18 @@ func (f finder) connect(ctx context.Context, name string) (account, error) {
 func (f finder) instancesIn(t target, account *infrav1.OCIAccount) ([]instance.Own, error) {
 	own, err := f.polledIn(t, account)
 	if err != nil {
-		f.pollers.Book(account).Await(t.machine.String(), f.creations.searchedSince(t.search, t.now))
+		f.pollers.Cache(account).Await(t.machine.String(), f.creations.searchedSince(t.search, t.now))
 	}
 	return own, err
 }
 
 // polledIn is instancesIn for a caller with time to wait for the regular poll.
 func (f finder) polledIn(t target, account *infrav1.OCIAccount) ([]instance.Own, error) {
-	book := f.pollers.Book(account)
-	if book.PolledSince(f.creations.searchedSince(t.search, t.now)) {
+	cache := f.pollers.Cache(account)
+	if cache.PolledSince(f.creations.searchedSince(t.search, t.now)) {
 		return f.knownIn(t, account), nil
 	}
-	if _, failure := book.Last(); failure != nil {
+	if _, failure := cache.Last(); failure != nil {
 		return nil, failure
 	}
 	return nil, &notPolledError{account: account.Name}
@@ -115,7 +115,7 @@ func (f finder) polledIn(t target, account *infrav1.OCIAccount) ([]instance.Own,
 // knownIn are the machine's instances in an account without TERMINATED ones, as far as polls have
 // shown them up to now, whatever management cluster holds them.
 func (f finder) knownIn(t target, account *infrav1.OCIAccount) []instance.Own {
-	return instance.Remaining(t.owner, f.pollers.Book(account).Tagged(t.owner.Identity()))
+	return instance.Remaining(t.owner, f.pollers.Cache(account).Tagged(t.owner.Identity()))
 }
 
 // candidate is a possible account of a machine.
@@ -231,7 +231,7 @@ func (t target) claimed(own []instance.Own, in *infrav1.OCIAccount) []located {
 // machine from being placed elsewhere.
 func (f finder) passesOver(t target, account *infrav1.OCIAccount) bool {
 	selected, err := scheduling.Selects(t.accounts, account)
-	return (err == nil && !selected) || !isReady(account) || !f.pollers.Book(account).Answering(t.now)
+	return (err == nil && !selected) || !isReady(account) || !f.pollers.Cache(account).Answering(t.now)
 }
 
 // pickLive returns the one live instance of all accounts.
@@ -255,7 +255,7 @@ func (f finder) lastKnown(t target, account *infrav1.OCIAccount) (located, bool)
 	if remaining := f.knownIn(t, account); len(remaining) > 0 {
 		return located{Own: remaining[0], account: account}, true
 	}
-	for _, own := range instance.Of(t.owner, f.pollers.Book(account).Tagged(t.owner.Identity())) {
+	for _, own := range instance.Of(t.owner, f.pollers.Cache(account).Tagged(t.owner.Identity())) {
 		if cloud.ProviderID(own.ID) == t.providerID {
 			return located{Own: own, account: account}, true
 		}
@@ -272,7 +272,7 @@ func (f finder) launchedAt(ctx context.Context, owner ownership.Owner) (time.Tim
 	}
 	var launched time.Time
 	for i := range accounts.Items {
-		for _, own := range instance.Of(owner, f.pollers.Book(&accounts.Items[i]).Tagged(owner.Identity())) {
+		for _, own := range instance.Of(owner, f.pollers.Cache(&accounts.Items[i]).Tagged(owner.Identity())) {
 			if own.CreatedAt.After(launched) {
 				launched = own.CreatedAt
 			}
@@ -288,7 +288,7 @@ func (f finder) noteLaunch(ctx context.Context, at infrav1.Placement, size capac
 	if err != nil {
 		return
 	}
-	f.pollers.Book(account).Note(launched, now)
+	f.pollers.Cache(account).Note(launched, now)
 	if f.pollers.Shortages(account).Found(scheduling.PlaceOf(at), size) {
 		f.pollers.Announce(ctx, account.Name)
 	}

@@ -11,8 +11,8 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/capacity"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instancecache"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 )
@@ -35,7 +35,7 @@ func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
 	if !exists {
 		seen.State = oci.StateTerminated
 	} else {
-		h, err := r.claimer().hold(ctx, s.own, s.owner, in, sighting{seen, shownAt(in.book, s.now)}, s.now)
+		h, err := r.claimer().hold(ctx, s.own, s.owner, in, sighting{seen, shownAt(in.cache, s.now)}, s.now)
 		s.hold(h)
 		switch {
 		case err != nil:
@@ -53,7 +53,7 @@ func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
 	switch seen.State {
 	case oci.StateRunning:
 		s.instance = &seen
-		return s.recordAddresses(in.book)
+		return s.recordAddresses(in.cache)
 	case oci.StateTerminated:
 		return r.lostInstance(ctx, s, in.client, exists)
 	case oci.StateTerminating:
@@ -83,34 +83,34 @@ func (s *scope) waitForClaim(h held) {
 // currentInstance finds the instance by the account's polls. A call asks for an instance missing
 // from the last one: a list is no evidence of an end, and may miss a new instance.
 func (s *scope) currentInstance(ctx context.Context, in account) (oci.Instance, bool, error) {
-	id, book := s.own.Status.Instance.ID, in.book
-	if trouble := book.Trouble(s.now); trouble != nil {
+	id, cache := s.own.Status.Instance.ID, in.cache
+	if trouble := cache.Trouble(s.now); trouble != nil {
 		return oci.Instance{}, false, trouble
 	}
-	seen, known := book.Instance(id)
+	seen, known := cache.Instance(id)
 	if known && seen.Listed {
 		return seen.Instance, true, nil
 	}
-	if _, polled := book.Age(s.now); !polled && s.before.Status.Instance.ID == id {
+	if _, polled := cache.Age(s.now); !polled && s.before.Status.Instance.ID == id {
 		s.unseen = true
-		book.Await(client.ObjectKeyFromObject(s.own).String(), s.now)
+		cache.Await(client.ObjectKeyFromObject(s.own).String(), s.now)
 		return oci.Instance{}, false, &notPolledError{account: in.name}
 	}
 	found, exists, err := instance.Observe(ctx, in.client, id)
 	if exists {
-		book.Note(found, s.now)
+		cache.Note(found, s.now)
 	}
 	return found, exists, err
 }
 
 // recordAddresses asks for the instance's addresses once: they stay for its life. A poll fetches
 // them and brings the next pass.
-func (s *scope) recordAddresses(book *feed.Book) error {
+func (s *scope) recordAddresses(cache *instancecache.Cache) error {
 	status := &s.own.Status.Instance
 	if status.PrivateIP != "" {
 		return nil
 	}
-	vnic, found, err := book.Addresses(status.ID)
+	vnic, found, err := cache.Addresses(status.ID)
 	if err != nil {
 		return phases.Unseen(err)
 	}

@@ -103,12 +103,12 @@ func TestAnAddressThatIsRefusedKeepsNoOtherFromBeingFound(t *testing.T) {
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	b.OCI.AddFault(sim.Fault{Operation: "GetVnic", Status: 503, Code: "ServiceUnavailable", Times: -1})
-	book := b.pollers.Book(b.Accounts[0])
+	cache := b.pollers.Cache(b.Accounts[0])
 	var ids []string
 	for _, name := range []string{"one", "two", "three"} {
 		own := b.machine(t, name)
 		b.until(t, own, func(g Gomega) {
-			seen, _ := book.Instance(own.Status.Instance.ID)
+			seen, _ := cache.Instance(own.Status.Instance.ID)
 			g.Expect(seen.State).To(Equal(oci.StateRunning))
 		})
 		ids = append(ids, own.Status.Instance.ID)
@@ -120,7 +120,7 @@ func TestAnAddressThatIsRefusedKeepsNoOtherFromBeingFound(t *testing.T) {
 
 	found, refused := 0, 0
 	for _, id := range ids {
-		switch _, addressed, err := book.Addresses(id); {
+		switch _, addressed, err := cache.Addresses(id); {
 		case addressed:
 			found++
 		case cloud.IsKind(err, cloud.NotFoundOrUnauthorized):

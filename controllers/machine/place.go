@@ -35,7 +35,7 @@ func (f finder) mayLeave(ctx context.Context, t target, keyExists bool) bool {
 	account, err := f.access.Account(ctx, t.account, t.machine.Namespace)
 	// As for the scheduler, an account in doubt may be placed in: else it would be left and chosen
 	// again for ever.
-	return err != nil || conditions.IsFalse(account, infrav1.ReadyCondition) || !f.pollers.Book(account).Answering(t.now)
+	return err != nil || conditions.IsFalse(account, infrav1.ReadyCondition) || !f.pollers.Cache(account).Answering(t.now)
 }
 
 // choose has the scheduler decide anew and ends the pass.

@@ -156,7 +156,7 @@ func (t termination) recordLeaving(ctx context.Context) (recorded bool, err erro
 	if len(t.volumeNames) == 0 || slices.Contains(t.leaving.InstanceIDs, t.proof.ID()) {
 		return true, nil
 	}
-	if seen, known := t.book.Instance(t.proof.ID()); known && seen.Listed && seen.State.IsEnding() {
+	if seen, known := t.cache.Instance(t.proof.ID()); known && seen.Listed && seen.State.IsEnding() {
 		// It ends already, by another hand or by a pass whose record was lost: nothing tells its
 		// volumes apart any more.
 		return true, nil
@@ -182,14 +182,14 @@ func (t termination) volumes() []ownership.Proof {
 // request asks for the end of the instance and looks how far it is: by polls, or by a call if they
 // do not show it.
 func (t termination) request(ctx context.Context) (instance.Removal, error) {
-	seen, known := t.book.Instance(t.proof.ID())
+	seen, known := t.cache.Instance(t.proof.ID())
 	if !known || !seen.Listed {
 		return instance.Remove(ctx, t.client, t.proof)
 	}
 	removal, err := instance.End(ctx, t.client, t.proof, seen.State)
 	if err == nil && removal.State != seen.State {
 		seen.State = removal.State
-		t.book.Note(seen.Instance, t.now)
+		t.cache.Note(seen.Instance, t.now)
 	}
 	return removal, err
 }
@@ -197,7 +197,7 @@ func (t termination) request(ctx context.Context) (instance.Removal, error) {
 // goneSince is the earliest known time of the instance's end. The time of a poll lets its machines
 // share their account's lists of volumes.
 func (t termination) goneSince() time.Time {
-	if seen, known := t.book.Instance(t.proof.ID()); known && seen.Listed {
+	if seen, known := t.cache.Instance(t.proof.ID()); known && seen.Listed {
 		return seen.Since
 	}
 	return t.now

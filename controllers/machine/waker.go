@@ -21,7 +21,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/capacity"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instancecache"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/index"
 )
 
@@ -30,7 +30,7 @@ type waker struct{ client.Reader }
 
 // ofChange are the machines concerned by a change of the accounts' instances. An instance without a
 // machine may come from a launch without an answer: its tag names the machine.
-func (w waker) ofChange(ctx context.Context, change feed.Change) []reconcile.Request {
+func (w waker) ofChange(ctx context.Context, change instancecache.Change) []reconcile.Request {
 	machines := &infrav1.OCIMeshMachineList{}
 	field := client.MatchingFields{index.MachineByAccount: change.Account}
 	switch {

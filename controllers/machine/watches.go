@@ -18,7 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instancecache"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 )
 
@@ -53,7 +53,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr manager.Manager, 
 			accountMatters()).
 		Watches(&infrav1.Tailnet{}, handler.EnqueueRequestsFromMapFunc(wake.unsettled)).
 		WatchesRawSource(source.Channel(r.Pollers.Subscribe(),
-			handler.TypedEnqueueRequestsFromMapFunc[feed.Change, reconcile.Request](wake.ofChange))).
+			handler.TypedEnqueueRequestsFromMapFunc[instancecache.Change, reconcile.Request](wake.ofChange))).
 		WatchesRawSource(joined).
 		Complete(ctx, r)
 }

@@ -16,7 +16,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instancecache"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 )
 
@@ -56,8 +56,8 @@ func (p *Pollers) run(ctx context.Context, a *account) {
 func (p *Pollers) due(a *account) time.Time {
 	// Spread, and below the interval: it is a promise.
 	rest := time.Duration(float64(p.options.PollInterval) * (0.75 + 0.2*rand.Float64()))
-	due := a.book.Next(feed.Pace{Rest: rest, Progress: min(rest, p.options.ProgressInterval)})
-	if wanted, _ := a.book.Wanted(); len(wanted) > 0 {
+	due := a.cache.Next(instancecache.Pace{Rest: rest, Progress: min(rest, p.options.ProgressInterval)})
+	if wanted, _ := a.cache.Wanted(); len(wanted) > 0 {
 		if search := a.lastSearch().Add(p.options.ProgressInterval / 5); search.Before(due) {
 			return search
 		}
@@ -72,7 +72,7 @@ func (a *account) lastSearch() time.Time {
 }
 
 // Poll looks at one account now, whatever is due, and tells of what has changed. Errors are those
-// of the API server; the account's own are in its book.
+// of the API server; the account's own are in its cache.
 func (p *Pollers) Poll(ctx context.Context, name string) error {
 	of := &infrav1.OCIAccount{}
 	if err := p.client.Get(ctx, client.ObjectKey{Name: name}, of); err != nil {
@@ -103,15 +103,15 @@ func (p *Pollers) poll(ctx context.Context, a *account) error {
 	if c == nil {
 		return nil
 	}
-	pace := feed.Pace{Rest: p.options.PollInterval * 3 / 4, Progress: min(p.options.PollInterval*3/4, p.options.ProgressInterval)}
-	if !p.options.Clock().Before(a.book.Next(pace)) {
+	pace := instancecache.Pace{Rest: p.options.PollInterval * 3 / 4, Progress: min(p.options.PollInterval*3/4, p.options.ProgressInterval)}
+	if !p.options.Clock().Before(a.cache.Next(pace)) {
 		p.list(ctx, a, c)
 	}
 	p.addresses(ctx, a, c)
 	return nil
 }
 
-// connect returns the account's client; nil if it has none, which the book then knows.
+// connect returns the account's client; nil if it has none, which the cache then knows.
 func (p *Pollers) connect(ctx context.Context, a *account, of *infrav1.OCIAccount) *oci.Client {
 	c, err := p.access.OCI(ctx, of)
 	if err != nil {
@@ -130,14 +130,14 @@ func (p *Pollers) fail(ctx context.Context, a *account, err error) {
 	a.mu.Lock()
 	a.searched = now
 	a.mu.Unlock()
-	a.book.Begin(now)
-	p.tell(ctx, a.book.Fail(err, now, now))
+	a.cache.Begin(now)
+	p.tell(ctx, a.cache.Fail(err, now, now))
 }
 
 // list reads all instances.
 func (p *Pollers) list(ctx context.Context, a *account, c *oci.Client) {
 	began := p.options.Clock()
-	a.book.Begin(began)
+	a.cache.Begin(began)
 	instances, err := c.ListInstances(ctx)
 	ended := p.options.Clock()
 	if ctx.Err() != nil {
@@ -147,16 +147,16 @@ func (p *Pollers) list(ctx context.Context, a *account, c *oci.Client) {
 	p.options.Metrics.polled(a.name, err, ended.Sub(began), began)
 	if err != nil {
 		ctrl.LoggerFrom(ctx).Info("Cannot list the instances of an account", "Account", a.name, "message", cloud.UserMessage(err))
-		p.tell(ctx, a.book.Fail(err, began, ended))
+		p.tell(ctx, a.cache.Fail(err, began, ended))
 		return
 	}
-	p.tell(ctx, a.book.Complete(instances, began, ended))
+	p.tell(ctx, a.cache.Complete(instances, began, ended))
 }
 
 // addresses fetches the addresses that are asked for: from one list of all attachments if that is
 // less than a list for each.
 func (p *Pollers) addresses(ctx context.Context, a *account, c *oci.Client) {
-	wanted, all := a.book.Wanted()
+	wanted, all := a.cache.Wanted()
 	if len(wanted) == 0 {
 		return
 	}
@@ -167,7 +167,7 @@ func (p *Pollers) addresses(ctx context.Context, a *account, c *oci.Client) {
 	if len(wanted) > 1+all/oci.PageSize {
 		var err error
 		if attached, err = c.AttachedVNICs(ctx, ""); err != nil {
-			p.tell(ctx, unaddressed(a.book, wanted, err))
+			p.tell(ctx, unaddressed(a.cache, wanted, err))
 			return
 		}
 	}
@@ -175,11 +175,11 @@ func (p *Pollers) addresses(ctx context.Context, a *account, c *oci.Client) {
 		err := p.address(ctx, a, c, id, attached)
 		if err != nil && !cloud.IsKind(err, cloud.NotFoundOrUnauthorized) {
 			// It is the account rather than the instance.
-			p.tell(ctx, unaddressed(a.book, wanted[i:], err))
+			p.tell(ctx, unaddressed(a.cache, wanted[i:], err))
 			return
 		}
 		if err != nil {
-			p.tell(ctx, a.book.Addressed(id, nil, err))
+			p.tell(ctx, a.cache.Addressed(id, nil, err))
 		}
 	}
 }
@@ -198,30 +198,30 @@ func (p *Pollers) address(ctx context.Context, a *account, c *oci.Client, id str
 	case err != nil:
 		return err
 	case !found:
-		p.tell(ctx, a.book.Addressed(id, nil, nil))
+		p.tell(ctx, a.cache.Addressed(id, nil, nil))
 	default:
-		p.tell(ctx, a.book.Addressed(id, &vnic, nil))
+		p.tell(ctx, a.cache.Addressed(id, &vnic, nil))
 	}
 	return nil
 }
 
-func unaddressed(book *feed.Book, wanted []string, err error) []feed.Change {
-	var changes []feed.Change
+func unaddressed(cache *instancecache.Cache, wanted []string, err error) []instancecache.Change {
+	var changes []instancecache.Change
 	for _, id := range wanted {
-		changes = append(changes, book.Addressed(id, nil, err)...)
+		changes = append(changes, cache.Addressed(id, nil, err)...)
 	}
 	return changes
 }
 
 // tell hands changes to all who subscribed, in order.
-func (p *Pollers) tell(ctx context.Context, changes []feed.Change) {
+func (p *Pollers) tell(ctx context.Context, changes []instancecache.Change) {
 	p.mu.Lock()
 	subscribers := p.subscribers
 	p.mu.Unlock()
 	for _, change := range changes {
 		for _, subscriber := range subscribers {
 			select {
-			case subscriber <- event.TypedGenericEvent[feed.Change]{Object: change}:
+			case subscriber <- event.TypedGenericEvent[instancecache.Change]{Object: change}:
 			case <-ctx.Done():
 				return
 			}

@@ -3,7 +3,8 @@
 
 // Package poller polls accounts: one goroutine each, so that one that hangs holds up no other. It
 // lists the account's instances, fetches the addresses of those that need them, and tells
-// controllers what has changed. What is known is in the accounts' books (package cloud/feed).
+// controllers what has changed. What is known is in the accounts' caches (package
+// cloud/instancecache).
 package poller
 
 import (
@@ -17,7 +18,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/capacity"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instancecache"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 )
@@ -66,16 +67,16 @@ type Pollers struct {
 	accounts map[string]*account
 	// launch starts an account's goroutine; nil before Start and after its end.
 	launch      func(*account)
-	subscribers []chan event.TypedGenericEvent[feed.Change]
+	subscribers []chan event.TypedGenericEvent[instancecache.Change]
 }
 
 // account is one account's poller.
 type account struct {
-	name string
-	uid  types.UID
-	book *feed.Book
+	name  string
+	uid   types.UID
+	cache *instancecache.Cache
 	// shortages are the places without room.
-	shortages *capacity.Memory
+	shortages *capacity.ShortageCache
 	// asked wakes the poller, stop ends it.
 	asked chan struct{}
 	stop  context.CancelFunc
@@ -95,25 +96,27 @@ func New(c client.Reader, clients *access.Clients, options Options) *Pollers {
 
 // Subscribe returns a channel of all changes. Call it before the manager starts, and read from it
 // while that runs.
-func (p *Pollers) Subscribe() <-chan event.TypedGenericEvent[feed.Change] {
+func (p *Pollers) Subscribe() <-chan event.TypedGenericEvent[instancecache.Change] {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	changes := make(chan event.TypedGenericEvent[feed.Change])
+	changes := make(chan event.TypedGenericEvent[instancecache.Change])
 	p.subscribers = append(p.subscribers, changes)
 	return changes
 }
 
-// Book returns what is known of the account, and sees to it that the account is polled from now on,
-// until it is gone.
-func (p *Pollers) Book(of *infrav1.OCIAccount) *feed.Book { return p.account(of).book }
+// Cache returns what is known of the account, and sees to it that the account is polled from now
+// on, until it is gone.
+func (p *Pollers) Cache(of *infrav1.OCIAccount) *instancecache.Cache { return p.account(of).cache }
 
 // Shortages are the places without room in the account, remembered for all machines. They go on
 // from the account's status, which the account controller writes.
-func (p *Pollers) Shortages(of *infrav1.OCIAccount) *capacity.Memory { return p.account(of).shortages }
+func (p *Pollers) Shortages(of *infrav1.OCIAccount) *capacity.ShortageCache {
+	return p.account(of).shortages
+}
 
 // Announce tells the account's controller that there is something to write down.
 func (p *Pollers) Announce(ctx context.Context, account string) {
-	p.tell(ctx, []feed.Change{{Account: account}})
+	p.tell(ctx, []instancecache.Change{{Account: account}})
 }
 
 func (p *Pollers) account(of *infrav1.OCIAccount) *account {
@@ -128,8 +131,8 @@ func (p *Pollers) account(of *infrav1.OCIAccount) *account {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	a := &account{name: of.Name, uid: of.UID, asked: make(chan struct{}, 1), stop: stop, done: ctx.Done()}
-	a.book = feed.NewBook(of.Name, a.wake)
-	a.shortages = capacity.NewMemory(p.options.Capacity, of.Status.Shortages)
+	a.cache = instancecache.New(of.Name, a.wake)
+	a.shortages = capacity.NewShortageCache(p.options.Capacity, of.Status.Shortages)
 	p.accounts[of.Name] = a
 	if p.launch != nil {
 		p.launch(a)
@@ -148,12 +151,12 @@ func (a *account) wake() {
 // false if there was none by this client, or only one that is older than it should be.
 func (p *Pollers) Latest(of *infrav1.OCIAccount, c *oci.Client) (polled bool, failure error) {
 	a := p.account(of)
-	began, failure := a.book.Last()
+	began, failure := a.cache.Last()
 	a.mu.Lock()
 	same, before := a.client == c, a.client != nil
 	a.mu.Unlock()
 	if !same && before {
-		a.book.Hurry()
+		a.cache.Hurry()
 	}
 	if !same {
 		return false, nil

@@ -72,7 +72,7 @@ func crowded(b *testing.B, machines, accounts int) (*Scheduler, *infrav1.OCIMesh
 		account.Status.AvailabilityDomains = []infrav1.AvailabilityDomain{{Name: name(i) + "-ad", ShortName: "ad-1", FaultDomains: []string{"fd"}}}
 		held.put(account)
 		now := time.Now()
-		s.options.Pollers.Book(account).Complete(seen[i], now, now)
+		s.options.Pollers.Cache(account).Complete(seen[i], now, now)
 		cluster.Spec.Accounts = append(cluster.Spec.Accounts, infrav1.ClusterAccount{Name: account.Name})
 		cluster.Status.Accounts = append(cluster.Status.Accounts, infrav1.ClusterAccountStatus{
 			Name: account.Name, Ready: ptr.To(true), SubnetID: "subnet",

@@ -16,7 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instancecache"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/placement"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 )
@@ -71,7 +71,7 @@ func (s *Scheduler) accountFacts(
 		out.Problem = access.AsProblem(err).Message
 	case conditions.IsFalse(account, infrav1.ReadyCondition):
 		out.Problem = conditions.GetMessage(account, infrav1.ReadyCondition)
-	case !s.options.Pollers.Book(account).Answering(now):
+	case !s.options.Pollers.Cache(account).Answering(now):
 		out.Problem = "it does not answer at present"
 	case network == nil || network.Ready == nil || !*network.Ready || network.SubnetID == "":
 		out.Problem = "its network for the cluster is not ready"
@@ -91,7 +91,7 @@ func (s *Scheduler) accountFacts(
 	}
 	out.Budget, out.Limits = placement.BudgetOf(account.Spec.Budget), limitsOf(account, request.Spec.Shapes)
 	if out.Ready && len(out.Limits) > 0 {
-		for _, other := range s.options.Pollers.Book(account).Others() {
+		for _, other := range s.options.Pollers.Cache(account).Others() {
 			out.Used = append(out.Used, useOf(other, true))
 		}
 	}
@@ -102,12 +102,12 @@ func (s *Scheduler) accountFacts(
 // nothing yet: what others use of it, pools and machines that lost their status, is known from
 // polls only. The poll wakes the machine; the wait is for the case that the account holds it up.
 func (s *Scheduler) awaitFirstPoll(key client.ObjectKey, account *infrav1.OCIAccount, now time.Time) error {
-	book := s.options.Pollers.Book(account)
-	if _, polled := book.Age(now); polled {
+	cache := s.options.Pollers.Cache(account)
+	if _, polled := cache.Age(now); polled {
 		return nil
 	}
-	book.Await(key.String(), now)
-	return waitFor(feed.Slow+time.Second, "Waiting for account %s to be polled", account.Name)
+	cache.Await(key.String(), now)
+	return waitFor(instancecache.Slow+time.Second, "Waiting for account %s to be polled", account.Name)
 }
 
 // Selects tells whether a machine's spec.accounts includes the account.

@@ -12,7 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instancecache"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/placement"
@@ -59,14 +59,14 @@ func (s *Scheduler) Resize(ctx context.Context, pool Pool, wanted int) (int, *Re
 	if err != nil {
 		return 0, nil, err
 	}
-	book := s.options.Pollers.Book(of)
-	granted := s.settle(pool, book)
+	cache := s.options.Pollers.Cache(of)
+	granted := s.settle(pool, cache)
 	if wanted <= pool.Size {
 		return wanted, nil, nil
 	}
-	if _, polled := book.Age(now); !polled {
-		book.Hurry()
-		return 0, nil, waitFor(feed.Slow+time.Second, "Waiting for account %s to be polled", pool.Account)
+	if _, polled := cache.Age(now); !polled {
+		cache.Hurry()
+		return 0, nil, waitFor(instancecache.Slow+time.Second, "Waiting for account %s to be polled", pool.Account)
 	}
 	facts := placement.Facts{Accounts: []placement.Account{{Name: pool.Account, Budget: placement.BudgetOf(of.Spec.Budget)}}}
 	unseen, err := s.addUsage(ctx, pool, of, &facts)
@@ -106,9 +106,9 @@ func (s *Scheduler) refusePool(pool Pool, size, wanted int, reason, why string) 
 
 // settle brings the pool's grant up to what OCI says: what was granted and not asked for is free
 // again.
-func (s *Scheduler) settle(pool Pool, book *feed.Book) grant {
+func (s *Scheduler) settle(pool Pool, cache *instancecache.Cache) grant {
 	granted := grant{identity: pool.Identity, size: pool.Size}
-	if before := s.grants[pool.Key]; before.identity == pool.Identity && !book.PolledSince(before.at) {
+	if before := s.grants[pool.Key]; before.identity == pool.Identity && !cache.PolledSince(before.at) {
 		granted.at, granted.unseen = before.at, max(0, before.unseen-max(0, before.size-pool.Size))
 	}
 	if s.grants == nil {
@@ -166,14 +166,14 @@ func (m *members) add(state oci.LifecycleState) {
 }
 
 // unseen is how many instances of the pool there may be that polls do not show.
-func (s *Scheduler) unseen(pool Pool, seen members, book *feed.Book) int {
+func (s *Scheduler) unseen(pool Pool, seen members, cache *instancecache.Cache) int {
 	if pool.Ending {
 		return max(0, pool.Size-seen.live-seen.terminating)
 	}
 	size, pending := pool.Size, 0
 	if granted := s.grants[pool.Key]; granted.identity == pool.Identity {
 		size = max(size, granted.size)
-		if !book.PolledSince(granted.at) {
+		if !cache.PolledSince(granted.at) {
 			pending = granted.unseen
 		}
 	}

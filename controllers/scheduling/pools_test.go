@@ -40,7 +40,7 @@ func (s shows) of(pool Pool, number int, state oci.LifecycleState) shows {
 func (w *world) polled(t *testing.T, instances shows) {
 	t.Helper()
 	w.advance += time.Second
-	w.pollers.Book(w.accounts[0]).Complete(instances, w.now(), w.now())
+	w.pollers.Cache(w.accounts[0]).Complete(instances, w.now(), w.now())
 	w.advance += time.Second
 }
 

@@ -83,7 +83,7 @@ func (s *Scheduler) learnSizes(ctx context.Context, accounts []string, namespace
 		}
 	}
 	for _, account := range counting {
-		seen, _ := s.options.Pollers.Book(account).Claimed()
+		seen, _ := s.options.Pollers.Cache(account).Claimed()
 		s.reservations.learn(sizesOf(seen))
 	}
 	for _, account := range counting {
@@ -123,7 +123,7 @@ func (s *Scheduler) unsized(ctx context.Context, wanted []infrav1.Shape) ([]stri
 
 // readSizes takes over the account's list of shapes. One that cannot be asked is passed over.
 func (s *Scheduler) readSizes(ctx context.Context, account *infrav1.OCIAccount, namespace string, now time.Time) error {
-	if conditions.IsFalse(account, infrav1.ReadyCondition) || !s.options.Pollers.Book(account).Answering(now) {
+	if conditions.IsFalse(account, infrav1.ReadyCondition) || !s.options.Pollers.Cache(account).Answering(now) {
 		return nil
 	}
 	c, err := s.clientOf(ctx, account.Name, namespace)

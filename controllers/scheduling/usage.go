@@ -12,7 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instancecache"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/placement"
@@ -95,7 +95,7 @@ func (s *Scheduler) addStrays(
 	if account.Budget.Families == nil && account.Budget.VolumeGB == nil {
 		return 0
 	}
-	book := s.options.Pollers.Book(of)
+	cache := s.options.Pollers.Cache(of)
 	seen := map[string]*members{}
 	volumes := map[string]int64{}
 	for _, pool := range pools {
@@ -104,7 +104,7 @@ func (s *Scheduler) addStrays(
 			volumes[pool.Identity] = s.shapeOf(pool).Size.VolumeGB
 		}
 	}
-	for _, stray := range s.strays(account.Name, book) {
+	for _, stray := range s.strays(account.Name, cache) {
 		if own != (ownership.Mark{}) && ownership.MachineIn(stray.Tags) == own {
 			continue
 		}
@@ -120,7 +120,7 @@ func (s *Scheduler) addStrays(
 		if pool.Account != account.Name {
 			continue
 		}
-		number := s.unseen(pool, *seen[pool.Identity], book)
+		number := s.unseen(pool, *seen[pool.Identity], cache)
 		if pool.Key == one {
 			unseen = number
 		}
@@ -133,20 +133,20 @@ func (s *Scheduler) addStrays(
 
 // strayList are the strays of an account, as polls and reservations had them.
 type strayList struct {
-	book      *feed.Book
+	cache     *instancecache.Cache
 	polled    uint64
 	moves     uint64
-	instances []feed.Uncounted
+	instances []instancecache.Uncounted
 }
 
 // strays looks through the account's instances only if these, or the machines there, are others
 // than at the decision before.
-func (s *Scheduler) strays(account string, book *feed.Book) []feed.Uncounted {
-	now := strayList{book: book, polled: book.Version(), moves: s.reservations.movesIn(account)}
-	if known := s.strayLists[account]; known.book == now.book && known.polled == now.polled && known.moves == now.moves {
+func (s *Scheduler) strays(account string, cache *instancecache.Cache) []instancecache.Uncounted {
+	now := strayList{cache: cache, polled: cache.Version(), moves: s.reservations.movesIn(account)}
+	if known := s.strayLists[account]; known.cache == now.cache && known.polled == now.polled && known.moves == now.moves {
 		return known.instances
 	}
-	now.instances = book.Uncounted(func(mark ownership.Mark) placement.Size { return s.reservations.counted(account, mark) })
+	now.instances = cache.Uncounted(func(mark ownership.Mark) placement.Size { return s.reservations.counted(account, mark) })
 	if s.strayLists == nil {
 		s.strayLists = map[string]strayList{}
 	}

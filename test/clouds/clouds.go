@@ -15,10 +15,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/booter"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/nodesim"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/operator"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/user"
 )
 
 // TailnetName is the name of the Tailnet.
@@ -34,7 +34,7 @@ const (
 
 // Options configure the clouds.
 type Options struct {
-	Accounts []*operator.Account
+	Accounts []*user.Account
 	// Tailnet is the kind of control server; Tailscale's by default.
 	Tailnet tailnetsim.Mode
 	// VIPRange is the Tailnet's, and PublicIPs is where OCI's public addresses come from. Both must
@@ -43,7 +43,7 @@ type Options struct {
 	VIPRange  string
 	PublicIPs netip.Prefix
 	// Timings of the nodes.
-	Timings booter.Timings
+	Timings nodesim.Timings
 	// Log receives the consoles of the nodes.
 	Log logr.Logger
 }
@@ -52,7 +52,7 @@ type Options struct {
 type Clouds struct {
 	OCI     *sim.Sim
 	Tailnet *tailnetsim.Server
-	Booter  *booter.Booter
+	Booter  *nodesim.Booter
 
 	options Options
 	oauth   tailnetsim.OAuthClient
@@ -79,14 +79,14 @@ func (c *Clouds) start(ctx context.Context) error {
 		return err
 	}
 	c.oauth = c.Tailnet.AddClient([]string{"auth_keys", "devices:core", "devices:routes"}, []string{providerTag})
-	if c.Booter, err = booter.New(context.WithoutCancel(ctx), booter.Options{
+	if c.Booter, err = nodesim.New(context.WithoutCancel(ctx), nodesim.Options{
 		Tailnet: c.Tailnet, Balanced: func(instance string) bool { return c.OCI.IsBackend(instance) },
 		Log: c.options.Log, Timings: c.options.Timings,
 	}); err != nil {
 		return err
 	}
 	if c.OCI, err = sim.New(sim.Options{
-		Tenancies: operator.Tenancies(c.options.Accounts), Booter: booter.OCI{Booter: c.Booter}, PublicIPs: c.options.PublicIPs,
+		Tenancies: user.Tenancies(c.options.Accounts), Booter: nodesim.OCI{Booter: c.Booter}, PublicIPs: c.options.PublicIPs,
 	}); err != nil {
 		return err
 	}
@@ -119,7 +119,7 @@ func (c *Clouds) Objects(allowed infrav1.AllowedNamespaces) []client.Object {
 	} else {
 		spec.APIURL = c.Tailnet.URL()
 	}
-	objects := operator.TailnetObjects(TailnetName, infrav1.OAuthClient,
+	objects := user.TailnetObjects(TailnetName, infrav1.OAuthClient,
 		map[string]string{infrav1.TailnetClientIDKey: c.oauth.ID, infrav1.TailnetClientSecretKey: c.oauth.Secret}, spec)
 	for _, account := range c.options.Accounts {
 		objects = append(objects, account.Objects(c.OCI.URL(), allowed)...)

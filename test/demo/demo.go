@@ -14,7 +14,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/clouds"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/mgmt"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/operator"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/user"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/watch"
 )
 
@@ -29,7 +29,7 @@ type demo struct {
 	manager  string // path of this provider's manager
 	release  string // folder of the clusterctl repository
 
-	accounts []*operator.Account
+	accounts []*user.Account
 	clouds   *clouds.Clouds
 	oci      *sim.Sim // the clouds'
 	mgmt     *mgmt.Environment

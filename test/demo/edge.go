@@ -12,7 +12,7 @@ import (
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/operator"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/user"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/watch"
 )
 
@@ -62,12 +62,12 @@ func (d *demo) createEdge(ctx context.Context) error {
 	generation := d.generation()
 	generation.Dir, generation.Name, generation.Namespace, generation.Flavor = dir, "edge", edgeNamespace, "network-load-balancer"
 	generation.ControlPlanes, generation.Workers, generation.Version = 1, 1, newVersion
-	objects, err := operator.Generate(ctx, generation)
+	objects, err := user.Generate(ctx, generation)
 	if err != nil {
 		return err
 	}
 	for _, o := range objects {
 		d.applied = append(d.applied, o)
 	}
-	return operator.Create(ctx, d.client, objects)
+	return user.Create(ctx, d.client, objects)
 }

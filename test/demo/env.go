@@ -12,11 +12,11 @@ import (
 
 	"k8s.io/klog/v2"
 
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/booter"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/clouds"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/mgmt"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/nodesim"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/operator"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/user"
 )
 
 const (
@@ -38,11 +38,11 @@ func (d *demo) build(ctx context.Context) error {
 		return err
 	}
 	d.manager = filepath.Join(d.dir, "manager")
-	if err := operator.Command(ctx, d.root, "go", "build", "-o", d.manager, "."); err != nil {
+	if err := user.Command(ctx, d.root, "go", "build", "-o", d.manager, "."); err != nil {
 		return err
 	}
 	d.release = filepath.Join(d.dir, "release")
-	return operator.Release(ctx, d.root, d.release)
+	return user.Release(ctx, d.root, d.release)
 }
 
 func (d *demo) startClouds(ctx context.Context) error {
@@ -52,7 +52,7 @@ func (d *demo) startClouds(ctx context.Context) error {
 	var err error
 	d.clouds, err = clouds.Start(ctx, clouds.Options{
 		Accounts: d.accounts, VIPRange: vipRange, PublicIPs: netip.MustParsePrefix(publicRange), Log: klog.Background(),
-		Timings: booter.Timings{
+		Timings: nodesim.Timings{
 			Boot: 500 * time.Millisecond, Init: time.Second, Join: 500 * time.Millisecond, Retry: time.Second,
 			NodeGrace: 3 * time.Second, Failover: time.Second, Tick: 200 * time.Millisecond,
 		},
@@ -70,7 +70,7 @@ func (d *demo) makeTenancies() error {
 	for _, a := range []struct{ name, region string }{
 		{"alpha", "eu-frankfurt-1"}, {"bravo", "uk-london-1"}, {"charlie", "us-phoenix-1"},
 	} {
-		account, err := operator.NewAccount(a.name, a.region)
+		account, err := user.NewAccount(a.name, a.region)
 		if err != nil {
 			return err
 		}
@@ -93,6 +93,6 @@ func (d *demo) startManagement(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.client, err = operator.NewClient(d.mgmt.Config)
+	d.client, err = user.NewClient(d.mgmt.Config)
 	return err
 }

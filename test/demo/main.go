@@ -3,7 +3,7 @@
 
 // Command demo makes a Kubernetes cluster over three Oracle Cloud accounts on one machine, changes
 // it, and deletes it, with nothing simulated but the paid services: Oracle Cloud (test/ocisim), the
-// tailnet (test/tailnetsim) and the nodes on the machines (test/booter). The management cluster,
+// tailnet (test/tailnetsim) and the nodes on the machines (test/nodesim). The management cluster,
 // Cluster API's managers, clusterctl and this provider are the real ones.
 //
 //	go run ./test/demo          goes all the way and cleans up

@@ -15,7 +15,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/clouds"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/operator"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/user"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/watch"
 )
 
@@ -28,7 +28,7 @@ const (
 // Secret and a Tailnet.
 func (d *demo) createAccounts(ctx context.Context) error {
 	objects := d.clouds.Objects(infrav1.AllowedNamespaces{List: []string{namespace, edgeNamespace}})
-	if err := operator.Create(ctx, d.client, objects); err != nil {
+	if err := user.Create(ctx, d.client, objects); err != nil {
 		return err
 	}
 	return d.waitFor(ctx, readyTimeout, func(watch.Snapshot) string {
@@ -37,18 +37,18 @@ func (d *demo) createAccounts(ctx context.Context) error {
 				return err.Error()
 			}
 		}
-		return operator.NotReady(objects)
+		return user.NotReady(objects)
 	})
 }
 
 // generation is the request to clusterctl for the cluster.
-func (d *demo) generation() operator.Generation {
+func (d *demo) generation() user.Generation {
 	variables := []string{"OCIMESH_TAILNET=" + clouds.TailnetName, "OCIMESH_WORKER_SHAPE=" + workerShape,
 		"OCIMESH_NODE_STARTUP_TIMEOUT=180", "OCIMESH_NODE_UNHEALTHY_TIMEOUT=5"}
 	for i, a := range d.accounts {
 		variables = append(variables, fmt.Sprintf("OCIMESH_ACCOUNT_%d=%s", i+1, a.Name))
 	}
-	return operator.Generation{
+	return user.Generation{
 		Clusterctl: d.binaries.Clusterctl, Kubeconfig: d.mgmt.Kubeconfig, Release: d.release, Dir: d.dir,
 		Name: clusterName, Namespace: namespace, Version: oldVersion, ControlPlanes: controlPlanes, Workers: workers,
 		Environment: variables,
@@ -57,14 +57,14 @@ func (d *demo) generation() operator.Generation {
 
 // applyTemplate has clusterctl generate the cluster, and creates its objects.
 func (d *demo) applyTemplate(ctx context.Context) error {
-	objects, err := operator.Generate(ctx, d.generation())
+	objects, err := user.Generate(ctx, d.generation())
 	if err != nil {
 		return err
 	}
 	for _, o := range objects {
 		d.applied = append(d.applied, o)
 	}
-	return operator.Create(ctx, d.client, objects)
+	return user.Create(ctx, d.client, objects)
 }
 
 func (d *demo) setWorkers(ctx context.Context, n int32) error {

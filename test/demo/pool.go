@@ -10,7 +10,7 @@ import (
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/operator"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/user"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/watch"
 )
 
@@ -47,14 +47,14 @@ func (d *demo) createPool(ctx context.Context) error {
 	}
 	generation := d.generation()
 	generation.Dir, generation.Flavor, generation.Workers = dir, "machine-pool", poolSizes[0]
-	objects, err := operator.Generate(ctx, generation)
+	objects, err := user.Generate(ctx, generation)
 	if err != nil {
 		return err
 	}
 	for _, o := range objects {
 		switch o.GetKind() {
 		case "MachinePool", "KubeadmConfig", "OCIMeshMachinePool":
-			if err := operator.Create(ctx, d.client, []client.Object{o}); err != nil {
+			if err := user.Create(ctx, d.client, []client.Object{o}); err != nil {
 				return err
 			}
 			d.applied = append(d.applied, o)

@@ -17,8 +17,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/operator"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/user"
 )
 
 const (
@@ -45,7 +45,7 @@ func (f *Fleet) startClouds(ctx context.Context) error {
 	if err := f.Control.Start(); err != nil {
 		return err
 	}
-	if err := f.Client.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: operator.SecretsNamespace}}); err != nil {
+	if err := f.Client.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: user.SecretsNamespace}}); err != nil {
 		return fmt.Errorf("create the namespace of credentials: %w", err)
 	}
 	return nil
@@ -53,9 +53,9 @@ func (f *Fleet) startClouds(ctx context.Context) error {
 
 // createAccounts creates the tenancies, the OCIAccounts and the Tailnet.
 func (f *Fleet) createAccounts(ctx context.Context) error {
-	var accounts []*operator.Account
+	var accounts []*user.Account
 	for i := range f.options.Accounts {
-		account, err := operator.NewAccount(fmt.Sprintf("account-%02d", i+1), helpers.Region)
+		account, err := user.NewAccount(fmt.Sprintf("account-%02d", i+1), helpers.Region)
 		if err != nil {
 			return err
 		}
@@ -68,7 +68,7 @@ func (f *Fleet) createAccounts(ctx context.Context) error {
 	}
 	f.joiner = &joiner{control: f.Control, delay: f.options.Join, joined: map[string]string{}}
 	var err error
-	f.OCI, err = sim.New(sim.Options{Tenancies: operator.Tenancies(accounts), Delays: &f.options.Delays, Booter: f.joiner})
+	f.OCI, err = sim.New(sim.Options{Tenancies: user.Tenancies(accounts), Delays: &f.options.Delays, Booter: f.joiner})
 	if err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func (f *Fleet) createAccounts(ctx context.Context) error {
 	}
 	allowed := infrav1.AllowedNamespaces{List: []string{Namespace}}
 	oauth := f.Control.AddClient([]string{"auth_keys", "devices:core", "devices:routes"}, []string{helpers.ProviderTag})
-	objects := operator.TailnetObjects(TailnetName, infrav1.OAuthClient,
+	objects := user.TailnetObjects(TailnetName, infrav1.OAuthClient,
 		map[string]string{infrav1.TailnetClientIDKey: oauth.ID, infrav1.TailnetClientSecretKey: oauth.Secret},
 		infrav1.TailnetSpec{
 			LoginServer: f.Control.URL(), NodeTags: []string{helpers.NodeTag}, ControlPlaneTags: []string{helpers.ControlPlaneTag},
@@ -111,7 +111,7 @@ func (f *Fleet) awaitAccounts(ctx context.Context) error {
 		for i := range accounts.Items {
 			objects = append(objects, &accounts.Items[i])
 		}
-		return operator.NotReady(objects), nil
+		return user.NotReady(objects), nil
 	})
 }
 

@@ -26,7 +26,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/fleet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/operator"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/user"
 )
 
 const (
@@ -146,7 +146,7 @@ func TestAPausedLeaderThatLaunchesLateMakesNothingThatStays(t *testing.T) {
 // leader is the holder of the lease.
 func (w *world) leader(g *WithT) string {
 	held := &coordinationv1.Lease{}
-	err := w.Client.Get(context.Background(), client.ObjectKey{Namespace: operator.SecretsNamespace, Name: lease}, held)
+	err := w.Client.Get(context.Background(), client.ObjectKey{Namespace: user.SecretsNamespace, Name: lease}, held)
 	g.Expect(err).NotTo(HaveOccurred())
 	if held.Spec.HolderIdentity == nil {
 		return ""
@@ -173,7 +173,7 @@ func (w *world) machineOf(g *WithT, instance string) *infrav1.OCIMeshMachine {
 // keys are the tailnet keys kept by the managers.
 func (w *world) keys(g *WithT) []corev1.Secret {
 	list := &corev1.SecretList{}
-	err := w.Client.List(context.Background(), list, client.InNamespace(operator.SecretsNamespace), client.HasLabels{tailnetnode.KindLabel})
+	err := w.Client.List(context.Background(), list, client.InNamespace(user.SecretsNamespace), client.HasLabels{tailnetnode.KindLabel})
 	g.Expect(err).NotTo(HaveOccurred())
 	return list.Items
 }

@@ -15,7 +15,7 @@ import (
 const tailnets = "tailnets.infrastructure.cluster.x-k8s.io"
 
 // allowLoopback removes the Tailnets' rule against a vipRange in loopback's. Real machines cannot
-// hold such an address; the booters' machines are processes here, and an ordinary user may listen
+// hold such an address; the simulated nodes are processes here, and an ordinary user may listen
 // at no other.
 func allowLoopback(crds []*apiextensionsv1.CustomResourceDefinition) error {
 	for _, crd := range crds {

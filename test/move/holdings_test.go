@@ -20,7 +20,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/operator"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/user"
 )
 
 // kinds are those with objects to be the same in both management clusters.
@@ -48,7 +48,7 @@ func (m *management) holdings(t *testing.T) map[string]string {
 			out[kind.Kind+" "+o.GetName()] = string(text)
 		}
 	}
-	for _, ns := range []string{namespace, operator.SecretsNamespace} {
+	for _, ns := range []string{namespace, user.SecretsNamespace} {
 		secrets := &corev1.SecretList{}
 		g.Expect(m.client.List(t.Context(), secrets, client.InNamespace(ns))).To(Succeed())
 		for _, secret := range secrets.Items {

@@ -17,7 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/mgmt"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/operator"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/user"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/watch"
 )
 
@@ -48,7 +48,7 @@ func (w *world) startManagement(t *testing.T, names ...string) []*management {
 			}
 			t.Cleanup(func() { _ = env.Stop() })
 			started[i] = &management{Environment: env}
-			started[i].client, err = operator.NewClient(env.Config)
+			started[i].client, err = user.NewClient(env.Config)
 			return err
 		})
 	}
@@ -59,7 +59,7 @@ func (w *world) startManagement(t *testing.T, names ...string) []*management {
 // create creates the objects in their order.
 func (m *management) create(t *testing.T, objects []client.Object) {
 	t.Helper()
-	NewWithT(t).Expect(operator.Create(t.Context(), m.client, objects)).To(Succeed())
+	NewWithT(t).Expect(user.Create(t.Context(), m.client, objects)).To(Succeed())
 }
 
 // await polls the cluster until nothing is missing any more.

@@ -19,7 +19,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/mgmt"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/operator"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/user"
 )
 
 // programs are the tests' programs, built once.
@@ -52,10 +52,10 @@ func run(ctx context.Context, m *testing.M) (int, error) {
 		return 0, err
 	}
 	programs.manager, programs.release = filepath.Join(dir, "manager"), filepath.Join(dir, "release")
-	if err := operator.Command(ctx, programs.root, "go", "build", "-o", programs.manager, "."); err != nil {
+	if err := user.Command(ctx, programs.root, "go", "build", "-o", programs.manager, "."); err != nil {
 		return 0, err
 	}
-	if err := operator.Release(ctx, programs.root, programs.release); err != nil {
+	if err := user.Release(ctx, programs.root, programs.release); err != nil {
 		return 0, err
 	}
 	return m.Run(), nil

@@ -22,8 +22,8 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/clouds"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/operator"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/user"
 )
 
 const (
@@ -54,7 +54,7 @@ func newWorld(t *testing.T, accounts int, tailnet tailnetsim.Mode, vipRange stri
 		Tailnet: tailnet, VIPRange: vipRange, PublicIPs: netip.MustParsePrefix("127.101.0.0/16"), Log: logr.Discard(),
 	}
 	for i := range accounts {
-		account, err := operator.NewAccount(fmt.Sprintf("account-%d", i+1), "eu-frankfurt-1")
+		account, err := user.NewAccount(fmt.Sprintf("account-%d", i+1), "eu-frankfurt-1")
 		g.Expect(err).NotTo(HaveOccurred())
 		options.Accounts, w.accounts = append(options.Accounts, account), append(w.accounts, account.Name)
 	}
@@ -84,7 +84,7 @@ func (w *world) generate(t *testing.T, m *management, flavor string, workers int
 	for i, account := range w.accounts {
 		variables = append(variables, fmt.Sprintf("OCIMESH_ACCOUNT_%d=%s", i+1, account))
 	}
-	objects, err := operator.Generate(t.Context(), operator.Generation{
+	objects, err := user.Generate(t.Context(), user.Generation{
 		Clusterctl: programs.Clusterctl, Kubeconfig: m.Kubeconfig, Release: programs.release, Dir: m.Dir,
 		Name: clusterName, Namespace: namespace, Version: version, Flavor: flavor, ControlPlanes: 1, Workers: workers,
 		Environment: variables,
@@ -102,7 +102,7 @@ func (w *world) clusterctlMove(t *testing.T, args ...string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
-	NewWithT(t).Expect(operator.Move(ctx, programs.Clusterctl, w.dir, namespace, args...)).To(Succeed())
+	NewWithT(t).Expect(user.Move(ctx, programs.Clusterctl, w.dir, namespace, args...)).To(Succeed())
 }
 
 // claiming are a management cluster's calls to claim another one's resources. They change nothing

@@ -14,7 +14,7 @@ func (r *Reconciler) connectToDelete(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	s.account, s.book = account, r.Pollers.Book(account)
+	s.account, s.cache = account, r.Pollers.Cache(account)
 	if s.client, err = r.Access.OCI(ctx, account); err != nil {
 		return err
 	}

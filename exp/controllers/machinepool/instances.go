@@ -29,15 +29,15 @@ import (
 // instances makes an object for each instance that polls show, and records what the MachinePool is
 // told of them.
 func (r *Reconciler) instances(ctx context.Context, s *scope) error {
-	if trouble := s.book.Trouble(s.now); trouble != nil {
+	if trouble := s.cache.Trouble(s.now); trouble != nil {
 		return trouble
 	}
-	if _, polled := s.book.Age(s.now); !polled {
-		s.book.Hurry()
+	if _, polled := s.cache.Age(s.now); !polled {
+		s.cache.Hurry()
 		s.WaitFor(s.Intervals.Progress, expv1.InstancesReadyCondition, infrav1.WaitingReason, "Waiting for a look at account %s", s.account.Name)
 		return nil
 	}
-	for _, own := range instance.Of(s.owner, s.book.Tagged(s.identity)) {
+	for _, own := range instance.Of(s.owner, s.cache.Tagged(s.identity)) {
 		if !own.State.IsEnding() {
 			s.live = append(s.live, own.Instance)
 		}

@@ -62,7 +62,7 @@ func (r *Reconciler) connect(ctx context.Context, s *scope) error {
 		return access.NewProblem(infrav1.AccountNotReadyReason, "OCIAccount %s is not ready: %s", account.Name,
 			conditions.GetMessage(account, infrav1.ReadyCondition))
 	}
-	s.account, s.book = account, r.Pollers.Book(account)
+	s.account, s.cache = account, r.Pollers.Cache(account)
 	s.client, err = r.Access.OCI(ctx, account)
 	return err
 }

@@ -70,7 +70,7 @@ func (s *scope) resize(ctx context.Context, to int) error {
 		return refused(err)
 	}
 	ctrl.LoggerFrom(ctx).Info("Resized the instance pool", "instancePool", s.found.ID, "size", to)
-	s.book.Hurry()
+	s.cache.Hurry()
 	return s.take(changed)
 }
 

@@ -19,7 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instancecache"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
@@ -45,11 +45,11 @@ type scope struct {
 	owner            ownership.Owner
 	identity, prefix string
 
-	// account, client, book and network are the account's, tailnet is the cluster's. Set by
+	// account, client, cache and network are the account's, tailnet is the cluster's. Set by
 	// prerequisites; network and tailnet may be nil while own is being deleted.
 	account *infrav1.OCIAccount
 	client  *oci.Client
-	book    *feed.Book
+	cache   *instancecache.Cache
 	network *infrav1.ClusterAccountStatus
 	tailnet *infrav1.Tailnet
 	joins   *tailnet.Client

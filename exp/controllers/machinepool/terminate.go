@@ -28,7 +28,7 @@ func (r *Reconciler) terminate(ctx context.Context, s *scope) error {
 			return err
 		}
 	}
-	s.book.Hurry()
+	s.cache.Hurry()
 	if live == 0 {
 		// Nothing is launched any more: what is left counts as polls show it.
 		s.own.Status.Pool.Size = new(int32)

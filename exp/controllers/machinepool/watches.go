@@ -20,7 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instancecache"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 )
 
@@ -45,7 +45,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr manager.Manager, 
 		Watches(&infrav1.OCIAccount{}, handler.EnqueueRequestsFromMapFunc(r.all)).
 		Watches(&infrav1.Tailnet{}, handler.EnqueueRequestsFromMapFunc(r.all)).
 		WatchesRawSource(source.Channel(r.Pollers.Subscribe(),
-			handler.TypedEnqueueRequestsFromMapFunc[feed.Change, reconcile.Request](changed))).
+			handler.TypedEnqueueRequestsFromMapFunc[instancecache.Change, reconcile.Request](changed))).
 		Complete(ctx, r)
 }
 
@@ -60,7 +60,7 @@ func ofMachinePool(_ context.Context, object client.Object) []reconcile.Request 
 
 // changed is the pool that an instance is tagged with. The tag is for people, so that a wrong one
 // only wakes the wrong pool; each looks at its instances from time to time in any case.
-func changed(_ context.Context, change feed.Change) []reconcile.Request {
+func changed(_ context.Context, change instancecache.Change) []reconcile.Request {
 	namespace, name, ok := strings.Cut(change.MachinePool, "/")
 	if !ok {
 		return nil

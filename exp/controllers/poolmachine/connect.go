@@ -23,7 +23,7 @@ func (r *Reconciler) connect(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	s.account, s.book = account, r.Pollers.Book(account)
+	s.account, s.cache = account, r.Pollers.Cache(account)
 	if stranger, err := r.isStranger(ctx, s); err != nil || stranger {
 		return err
 	}
@@ -45,11 +45,11 @@ func (r *Reconciler) isStranger(ctx context.Context, s *scope) (bool, error) {
 		_, err := r.Access.Account(ctx, s.account.Name, s.own.Namespace)
 		return true, err
 	}
-	if seen, known := s.book.Instance(s.instanceID); known {
+	if seen, known := s.cache.Instance(s.instanceID); known {
 		_, proven := s.prove(seen.ID, seen.Tags)
 		return !proven, nil
 	}
-	if _, polled := s.book.Age(s.now); !polled && conditions.IsTrue(s.account, infrav1.ReadyCondition) {
+	if _, polled := s.cache.Age(s.now); !polled && conditions.IsTrue(s.account, infrav1.ReadyCondition) {
 		return true, access.NewProblem(infrav1.WaitingForTerminationReason, "Waiting for account %s to be polled", s.account.Name)
 	}
 	return true, nil

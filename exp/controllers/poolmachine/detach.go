@@ -26,7 +26,7 @@ func (r *Reconciler) detach(ctx context.Context, s *scope) error {
 			return access.NotProvenGone(err)
 		}
 	}
-	s.book.Hurry()
+	s.cache.Hurry()
 	return access.NewProblem(infrav1.WaitingForTerminationReason, "Waiting for instance %s, which is %s, to be TERMINATED",
 		s.proof.ID(), s.instance.State)
 }

@@ -15,7 +15,7 @@ func (r *Reconciler) leaveTailnet(ctx context.Context, s *scope) error {
 		return nil
 	}
 	instance := s.instance
-	if seen, known := s.book.Instance(s.instanceID); instance == nil && known {
+	if seen, known := s.cache.Instance(s.instanceID); instance == nil && known {
 		instance = &seen.Instance
 	}
 	claim := r.claim(s, instance)

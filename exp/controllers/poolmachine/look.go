@@ -38,7 +38,7 @@ func (r *Reconciler) look(ctx context.Context, s *scope) error {
 	}
 	// What polls show is older: the pool would take the instance for one that stays, and make an
 	// object for it again.
-	s.book.Note(seen, s.now)
+	s.cache.Note(seen, s.now)
 	s.instance = &seen
 	s.own.Status.Instance.State, s.own.Status.AvailabilityDomain = string(seen.State), seen.AvailabilityDomain
 	return nil

@@ -21,10 +21,10 @@ import (
 // observeInstance takes over what polls show. One that is gone on evidence takes its Machine along:
 // OCI has another one in its place (Cluster API's proposal 20220209-machinepool-machines).
 func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
-	if trouble := s.book.Trouble(s.now); trouble != nil {
+	if trouble := s.cache.Trouble(s.now); trouble != nil {
 		return trouble
 	}
-	seen, known := s.book.Instance(s.instanceID)
+	seen, known := s.cache.Instance(s.instanceID)
 	found, exists := seen.Instance, true
 	if !known || !seen.Listed {
 		var err error
@@ -97,7 +97,7 @@ func (s *scope) observeAddresses() error {
 	if status.PrivateIP != "" {
 		return nil
 	}
-	vnic, found, err := s.book.Addresses(s.instanceID)
+	vnic, found, err := s.cache.Addresses(s.instanceID)
 	if err != nil || !found {
 		s.Requeue(s.Intervals.Progress)
 		return err

@@ -15,7 +15,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instancecache"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
@@ -39,11 +39,11 @@ type scope struct {
 	cluster      *clusterv1.Cluster
 	infraCluster *infrav1.OCIMeshCluster
 
-	// account, client, book and the tailnet's. Set by connect and connectTailnet; they may be nil
+	// account, client, cache and the tailnet's. Set by connect and connectTailnet; they may be nil
 	// while own is being deleted.
 	account *infrav1.OCIAccount
 	client  *oci.Client
-	book    *feed.Book
+	cache   *instancecache.Cache
 	tailnet *infrav1.Tailnet
 	joins   *tailnet.Client
 

@@ -19,7 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/feed"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instancecache"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/exp/api/v1alpha1"
 )
@@ -65,13 +65,13 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr manager.Manager, 
 		Watches(&clusterv1.Cluster{}, handler.EnqueueRequestsFromMapFunc(ofCluster),
 			predicates.ClusterPausedTransitionsOrInfrastructureProvisioned(mgr.GetScheme(), log)).
 		WatchesRawSource(source.Channel(r.Pollers.Subscribe(),
-			handler.TypedEnqueueRequestsFromMapFunc[feed.Change, reconcile.Request](r.changed))).
+			handler.TypedEnqueueRequestsFromMapFunc[instancecache.Change, reconcile.Request](r.changed))).
 		WatchesRawSource(joined).
 		Complete(ctx, r)
 }
 
 // changed is the machine of an instance.
-func (r *Reconciler) changed(ctx context.Context, change feed.Change) []reconcile.Request {
+func (r *Reconciler) changed(ctx context.Context, change instancecache.Change) []reconcile.Request {
 	if change.InstanceID == "" {
 		return nil
 	}

@@ -27,8 +27,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/network"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/mgmt"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/operator"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/user"
 )
 
 const (
@@ -113,7 +113,7 @@ func certPool(path string) (*x509.CertPool, error) {
 // account's NAT.
 func (w *World) startOCI(ctx context.Context, names []string) error {
 	for _, name := range names {
-		account, err := operator.NewAccount(name, regionOfAccounts)
+		account, err := user.NewAccount(name, regionOfAccounts)
 		if err != nil {
 			return err
 		}
@@ -129,7 +129,7 @@ func (w *World) startOCI(ctx context.Context, names []string) error {
 	}
 	w.machines = newMachines(w)
 	var err error
-	w.OCI, err = sim.New(sim.Options{Tenancies: operator.Tenancies(w.accounts), Booter: w.machines})
+	w.OCI, err = sim.New(sim.Options{Tenancies: user.Tenancies(w.accounts), Booter: w.machines})
 	if err != nil {
 		return err
 	}
@@ -219,7 +219,7 @@ func (w *World) startManagement(ctx context.Context, o Options) error {
 		return err
 	}
 	w.onClose(w.Management.Stop)
-	w.Client, err = operator.NewClient(w.Management.Config)
+	w.Client, err = user.NewClient(w.Management.Config)
 	return err
 }
 
@@ -227,14 +227,14 @@ func (w *World) startManagement(ctx context.Context, o Options) error {
 // are Ready.
 func (w *World) createAccounts(ctx context.Context) error {
 	everyone := infrav1.AllowedNamespaces{Selector: &metav1.LabelSelector{}}
-	objects := operator.TailnetObjects(TailnetName, infrav1.APIKey, map[string]string{infrav1.TailnetAPIKeyKey: w.apiKey}, infrav1.TailnetSpec{
+	objects := user.TailnetObjects(TailnetName, infrav1.APIKey, map[string]string{infrav1.TailnetAPIKeyKey: w.apiKey}, infrav1.TailnetSpec{
 		LoginServer: loginServer, NodeTags: []string{nodeTag}, ControlPlaneTags: []string{controlPlaneTag}, VIPRange: vipRange,
 		AllowedNamespaces: everyone,
 	})
 	for _, a := range w.accounts {
 		objects = append(objects, a.Objects(w.OCI.URL(), everyone)...)
 	}
-	if err := operator.Create(ctx, w.Client, objects); err != nil {
+	if err := user.Create(ctx, w.Client, objects); err != nil {
 		return err
 	}
 	err := w.WaitFor(ctx, startTimeout, func(ctx context.Context) string {
@@ -243,7 +243,7 @@ func (w *World) createAccounts(ctx context.Context) error {
 				return err.Error()
 			}
 		}
-		return operator.NotReady(objects)
+		return user.NotReady(objects)
 	})
 	if err == nil {
 		w.note("accounts and tailnet are Ready")

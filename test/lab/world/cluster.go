@@ -17,7 +17,7 @@ import (
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/chart"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/podnetwork"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/operator"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/user"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/watch"
 )
 
@@ -64,7 +64,7 @@ func (w *World) CreateCluster(ctx context.Context, o ClusterOptions) (*Cluster, 
 	for i := range 3 {
 		variables = append(variables, fmt.Sprintf("OCIMESH_ACCOUNT_%d=%s", i+1, w.accounts[i%len(w.accounts)].Name))
 	}
-	objects, err := operator.Generate(ctx, operator.Generation{
+	objects, err := user.Generate(ctx, user.Generation{
 		Clusterctl: w.Programs.Management.Clusterctl, Kubeconfig: w.Management.Kubeconfig, Release: w.Programs.Release, Dir: w.Dir,
 		Name: o.Name, Namespace: o.Name, Version: o.Version, Flavor: o.Flavor, ControlPlanes: o.ControlPlanes, Workers: o.Workers,
 		Environment: variables,
@@ -82,7 +82,7 @@ func (w *World) CreateCluster(ctx context.Context, o ClusterOptions) (*Cluster, 
 			}
 		}
 	}
-	return &Cluster{ClusterOptions: o, Objects: objects, world: w}, operator.Create(ctx, w.Client, objects)
+	return &Cluster{ClusterOptions: o, Objects: objects, world: w}, user.Create(ctx, w.Client, objects)
 }
 
 // Snapshot observes the cluster.

@@ -12,7 +12,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/kit"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/mirror"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/mgmt"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/operator"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/user"
 )
 
 // Prepare builds all programs and images. Inside the lab there is no Internet to
@@ -30,7 +30,7 @@ func Prepare(ctx context.Context, root, dir string, progress io.Writer) (Program
 	if err := build(ctx, root, p.Manager, "."); err != nil {
 		return p, err
 	}
-	return p, operator.Release(ctx, root, p.Release)
+	return p, user.Release(ctx, root, p.Release)
 }
 
 // PrepareClouds is Prepare for a World without a management cluster.
@@ -53,5 +53,5 @@ func PrepareClouds(ctx context.Context, root, dir string, progress io.Writer) (P
 }
 
 func build(ctx context.Context, folder, output, source string) error {
-	return operator.Command(ctx, folder, "env", "CGO_ENABLED=0", "go", "build", "-trimpath", "-o", output, source)
+	return user.Command(ctx, folder, "env", "CGO_ENABLED=0", "go", "build", "-trimpath", "-o", output, source)
 }

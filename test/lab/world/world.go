@@ -22,9 +22,9 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/network"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/mgmt"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/operator"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/process"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/user"
 )
 
 // TailnetName is the Tailnet created by Start.
@@ -60,7 +60,7 @@ type World struct {
 	Management *mgmt.Environment
 	Client     client.Client
 
-	accounts []*operator.Account
+	accounts []*user.Account
 	networks map[string]*network.Account
 	// services are the accounts' metadata services and resolvers.
 	services map[string]*metadata.Service
