@@ -6,6 +6,7 @@ FROM --platform=$BUILDPLATFORM golang:1.27.3-bookworm AS builder
 WORKDIR /workspace
 
 COPY go.mod go.sum ./
+COPY api/go.mod api/go.sum api/
 RUN --mount=type=cache,target=/go/pkg/mod \
     go mod download
 

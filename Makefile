@@ -65,12 +65,12 @@ generate: generate-go generate-manifests generate-templates generate-docs ## Gen
 .PHONY: generate-go
 generate-go: ## Generate deepcopy functions
 	gen=$$($(BINARIES) controller-gen); \
-	$$gen object:headerFile=hack/boilerplate.go.txt paths=./api/... paths=./exp/api/...
+	(cd api && $$gen object:headerFile=../hack/boilerplate.go.txt paths=./...)
 
 .PHONY: generate-manifests
 generate-manifests: ## Generate CRDs, RBAC and webhook configurations from the markers in the code
 	gen=$$($(BINARIES) controller-gen); \
-	$$gen crd:crdVersions=v1 paths=./api/... paths=./exp/api/... output:crd:dir=config/crd/bases; \
+	(cd api && $$gen crd:crdVersions=v1 paths=./... output:crd:dir=../config/crd/bases); \
 	$$gen rbac:roleName=manager-role paths=. paths=./controllers/... paths=./exp/... paths=./internal/webhooks/... output:rbac:dir=config/rbac; \
 	$$gen webhook paths=./internal/webhooks/... output:webhook:dir=config/webhook
 
@@ -82,8 +82,8 @@ generate-templates: ## Generate the cluster templates from their parts in templa
 generate-docs: ## Generate the API reference
 	@mkdir -p docs/reference
 	gen=$$($(BINARIES) crd-ref-docs); \
-	$$gen --config=hack/api-reference.yaml --renderer=markdown --source-path=api --output-path=docs/reference/api.md; \
-	$$gen --config=hack/exp-api-reference.yaml --renderer=markdown --source-path=exp/api --output-path=docs/reference/exp-api.md
+	$$gen --config=hack/api-reference.yaml --renderer=markdown --source-path=api/v1alpha1 --output-path=docs/reference/api.md; \
+	$$gen --config=hack/exp-api-reference.yaml --renderer=markdown --source-path=api/exp/v1alpha1 --output-path=docs/reference/exp-api.md
 
 ##@ Check
 
@@ -115,12 +115,12 @@ lint: lint-go lint-api lint-width lint-workflows ## Lint the code, the API, the 
 .PHONY: lint-go
 lint-go: ## Lint the code; "Who may import whom" is in .golangci.yml
 	lint=$$($(BINARIES) golangci-lint); \
-	$$lint run ./...
+	$$lint run ./... && cd api && $$lint run --config ../.golangci.yml ./...
 
 .PHONY: lint-api
 lint-api: ## Lint the API types with kube-api-linter
 	lint=$$($(BINARIES) golangci-lint); \
-	$$lint run --config .golangci-kal.yml ./api/... ./exp/api/...
+	cd api && $$lint run --config ../.golangci-kal.yml ./...
 
 .PHONY: lint-width
 lint-width: ## Fail when comments or Markdown are wider than 100 columns

@@ -125,3 +125,5 @@ require (
 )
 
 replace github.com/ocimesh/cluster-api-provider-ocimesh => ../..
+
+replace github.com/ocimesh/cluster-api-provider-ocimesh/api => ../../api
