@@ -16,7 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 )
 
 func TestASecretThatCannotBeOwnedDoesNotSpoilTheAccount(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 )
 
 // However many objects of namespaces that an account refuses say that they have something in it,

@@ -17,7 +17,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 )
 
 func TestAFullRangeHealsWhenAClusterGoes(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/claims"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 )
 
 // window is long enough that no test gets to its end but by sleep.

@@ -11,8 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/tailnetsim"
 )
 
 func TestDeletionGoesByRecordedIdentifiersOnlyInTheRecordedTailnet(t *testing.T) {

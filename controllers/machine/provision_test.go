@@ -9,7 +9,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 )
 
 func TestTheLastStepUpIsOneWriteOfTheSpecAndOneOfTheStatus(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 
 	"tailscale.com/tailcfg"
 
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/tailnetsim"
 )
 
 const domain = "lab.example"

@@ -2,12 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command demo makes a Kubernetes cluster over three Oracle Cloud accounts on one machine, changes
-// it, and deletes it, with nothing simulated but the paid services: Oracle Cloud (test/ocisim), the
-// tailnet (test/tailnetsim) and the nodes on the machines (test/nodesim). The management cluster,
+// it, and deletes it, with nothing simulated but the paid services: Oracle Cloud (internal/testing/ocisim), the
+// tailnet (internal/testing/tailnetsim) and the nodes on the machines (test/nodesim). The management cluster,
 // Cluster API's managers, clusterctl and this provider are the real ones.
 //
-//	go run ./test/demo          goes all the way and cleans up
-//	KEEP=1 go run ./test/demo   stops once the cluster is up, until Ctrl-C
+//	make demo          goes all the way and cleans up
+//	make demo KEEP=1   stops once the cluster is up, until Ctrl-C
 //
 // Steps are listed in steps.go. It exits non-zero with the reason when a step
 // fails; logs are then in out/demo.

@@ -20,7 +20,7 @@ import (
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 )
 
-var conditionsFiles = []string{"api/v1alpha1/conditions.go", "exp/api/v1alpha1/conditions.go"}
+var conditionsFiles = []string{"api/v1alpha1/conditions.go", "api/exp/v1alpha1/conditions.go"}
 
 // borrowed are Cluster API's names in conditions.go for conditions and reasons of ours.
 var borrowed = map[string]string{

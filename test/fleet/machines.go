@@ -15,7 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 )
 
 // creators is how many requests to create objects are under way at once.

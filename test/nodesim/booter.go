@@ -23,7 +23,7 @@ import (
 	inmemoryruntime "sigs.k8s.io/cluster-api/test/infrastructure/inmemory/pkg/runtime"
 	ctrl "sigs.k8s.io/controller-runtime"
 
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/tailnetsim"
 )
 
 // tailnet has the nodes' calls to the tailnet simulator, tailnetsim.Server.

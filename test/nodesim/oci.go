@@ -7,7 +7,7 @@ import (
 	"context"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 )
 
 // OCI hands the OCI simulator's events to a booter. It implements sim.Booter.

@@ -16,8 +16,8 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/scheduling"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 )
 
 // setBudget gives the account a budget of instances of the pool's shape.

@@ -11,7 +11,7 @@ import (
 	"github.com/oracle/oci-go-sdk/v65/core"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 )
 
 // console is somebody who works in the account by hand.

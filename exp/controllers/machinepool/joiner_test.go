@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/tailnetsim"
 )
 
 // joiner boots machines as far as the tailnet: it reads the user data as a node would and joins

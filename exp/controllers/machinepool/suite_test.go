@@ -34,8 +34,8 @@ import (
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/machinepool"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolmachine"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 )
 
 var env *helpers.Environment

@@ -9,7 +9,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 )
 
 func TestAMissingTailnetIsToldAndHeals(t *testing.T) {

@@ -10,8 +10,8 @@ import (
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/helpers"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/tailnetsim"
 )
 
 // Anybody on the tailnet can call himself as a node does. What nothing proves to be the node's

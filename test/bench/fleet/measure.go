@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/fleet"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 )
 
 const (

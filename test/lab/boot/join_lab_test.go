@@ -18,7 +18,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/kit"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/world"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/tailnetsim"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/tailnetsim"
 )
 
 // gate is cloud-init's script for running kubeadm.

@@ -19,7 +19,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/machine"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/metadata"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/network"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/ocisim/sim"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 )
 
 // machines boots the simulator's instances as real machines. It implements

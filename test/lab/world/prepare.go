@@ -49,7 +49,7 @@ func PrepareClouds(ctx context.Context, root, dir string, progress io.Writer) (P
 	if err := build(ctx, filepath.Join(root, "test", "coordination"), p.Coordination, "."); err != nil {
 		return p, err
 	}
-	return p, build(ctx, root, p.Node, "./test/lab/node")
+	return p, build(ctx, filepath.Join(root, "test"), p.Node, "./lab/node")
 }
 
 func build(ctx context.Context, folder, output, source string) error {

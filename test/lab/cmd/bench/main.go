@@ -6,7 +6,7 @@
 // pods are in both modes beside their hosts. It prints tables and asserts
 // nothing.
 //
-//	RUNS=10 go run ./test/lab/cmd/bench
+//	make bench-lab RUNS=10
 //
 // It must run as root, and reports other missing requirements.
 package main

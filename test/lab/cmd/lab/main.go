@@ -5,8 +5,8 @@
 // cluster over three simulated OCI accounts. Their instances are systemd-nspawn machines; these run
 // the user data, join a real tailnet with tailscaled and become nodes with kubeadm.
 //
-//	go run ./test/lab/cmd/lab          goes all the way and cleans up
-//	KEEP=1 go run ./test/lab/cmd/lab   stops once the cluster is up, until Ctrl-C
+//	make lab          goes all the way and cleans up
+//	make lab KEEP=1   stops once the cluster is up, until Ctrl-C
 //
 // It must run as root, and reports other missing requirements.
 package main
