@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
+	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/account"
@@ -28,7 +29,6 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/scheduling"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
-	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/machinepool"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolmachine"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/webhooks"

@@ -1,5 +1,5 @@
-// Suites, demo, benchmarks and the lab: a module of its own, so that the product's go.mod holds what
-// the product needs.
+// Suites, demo, benchmarks and the lab: a module of its own, so that the product's go.mod holds
+// what the product needs.
 module github.com/ocimesh/cluster-api-provider-ocimesh/test
 
 go 1.26.0

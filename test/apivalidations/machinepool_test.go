@@ -9,8 +9,8 @@ import (
 
 	. "github.com/onsi/gomega"
 
-	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 )
 
 func goodMachinePool() *expv1.OCIMeshMachinePool {

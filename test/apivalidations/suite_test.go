@@ -19,8 +19,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
-	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 )
 
 var apiServer client.Client

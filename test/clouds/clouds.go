@@ -15,9 +15,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/nodesim"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/tailnetsim"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/nodesim"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/user"
 )
 

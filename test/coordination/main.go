@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command coordination is a coordination server for real tailscaled: Tailscale's control protocol,
-// a DERP relay and STUN over the keys, devices and routes of internal/testing/tailnetsim. It serves the API of
-// internal/testing/tailnetsim as well.
+// a DERP relay and STUN over the keys, devices and routes of internal/testing/tailnetsim. It serves
+// the API of internal/testing/tailnetsim as well.
 package main
 
 import (

@@ -11,9 +11,9 @@ import (
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/clouds"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/mgmt"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/user"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/watch"
 )

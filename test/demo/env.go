@@ -12,10 +12,10 @@ import (
 
 	"k8s.io/klog/v2"
 
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/clouds"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/mgmt"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/nodesim"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/user"
 )
 

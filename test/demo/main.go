@@ -2,9 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command demo makes a Kubernetes cluster over three Oracle Cloud accounts on one machine, changes
-// it, and deletes it, with nothing simulated but the paid services: Oracle Cloud (internal/testing/ocisim), the
-// tailnet (internal/testing/tailnetsim) and the nodes on the machines (test/nodesim). The management cluster,
-// Cluster API's managers, clusterctl and this provider are the real ones.
+// it, and deletes it, with nothing simulated but the paid services: Oracle Cloud
+// (internal/testing/ocisim), the tailnet (internal/testing/tailnetsim) and the nodes on the
+// machines (test/nodesim). The management cluster, Cluster API's managers, clusterctl and this
+// provider are the real ones.
 //
 //	make demo          goes all the way and cleans up
 //	make demo KEEP=1   stops once the cluster is up, until Ctrl-C

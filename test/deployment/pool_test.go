@@ -20,9 +20,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
+	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
-	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/tailnetsim"

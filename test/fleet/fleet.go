@@ -23,8 +23,8 @@ import (
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/process"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/tailnetsim"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/process"
 )
 
 // Options configure a fleet.

@@ -24,8 +24,8 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/fleet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/fleet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/user"
 )
 

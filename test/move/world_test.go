@@ -21,8 +21,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/clouds"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/tailnetsim"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/clouds"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/user"
 )
 

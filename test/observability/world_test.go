@@ -14,9 +14,9 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/fleet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/tailnetsim"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/fleet"
 )
 
 // scrape runs the manager until every kind of event has occurred: machines come up, one finds no

@@ -18,9 +18,9 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
-	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 )
 

@@ -9,8 +9,8 @@ import (
 
 	. "github.com/onsi/gomega"
 
-	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 )
 
 // notAPools are the fields of a machine's spec that a pool has not under the same name, and why.

@@ -8,10 +8,10 @@ import (
 
 	"sigs.k8s.io/cluster-api/util/conditions"
 
+	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
-	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolid"
 )
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
@@ -16,7 +17,6 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
-	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolmachine"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/remains"
 )

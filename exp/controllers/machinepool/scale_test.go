@@ -9,9 +9,9 @@ import (
 	. "github.com/onsi/gomega"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 
+	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
-	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
 )
 
 func TestReplicasThatSomethingElseManagesAreFollowed(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
+	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instancecache"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
@@ -26,7 +27,6 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
-	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
 )
 
 // scope is what the phases of one pass know.

@@ -24,6 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
+	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
@@ -31,7 +32,6 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/scheduling"
-	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/machinepool"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolmachine"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"

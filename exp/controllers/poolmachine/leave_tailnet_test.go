@@ -8,8 +8,8 @@ import (
 
 	. "github.com/onsi/gomega"
 
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/tailnetsim"
 )

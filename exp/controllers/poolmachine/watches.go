@@ -18,10 +18,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
+	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instancecache"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
-	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
 )
 
 // DeviceKinds are lists of the kinds of this package that have devices in tailnets.

@@ -35,9 +35,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
+	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/index"
-	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
 )
 
 // Environment is a real API server with the CRDs of Cluster API's core and of this provider. No
@@ -205,7 +205,7 @@ func CRDs() ([]*apiextensionsv1.CustomResourceDefinition, error) {
 	_, here, _, _ := runtime.Caller(0)
 	var all []*apiextensionsv1.CustomResourceDefinition
 	for folder, version := range map[string]string{
-		filepath.Join(filepath.Dir(here), "..", "..", "..", "config", "crd", "bases"):          "v1alpha1",
+		filepath.Join(filepath.Dir(here), "..", "..", "..", "config", "crd", "bases"):    "v1alpha1",
 		filepath.Join(strings.TrimSpace(string(capi)), "core", "config", "crd", "bases"): "v1beta2",
 	} {
 		options := envtest.CRDInstallOptions{Paths: []string{folder}, ErrorIfPathMissing: true}

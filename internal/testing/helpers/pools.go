@@ -6,8 +6,8 @@ package helpers
 import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 )
 
 // NewOCIMeshMachinePool is a pool of small Arm machines, first seen with the identity.

@@ -12,8 +12,8 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/fleet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/fleet"
 )
 
 const (

@@ -16,9 +16,9 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/tailnetsim"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/kit"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/world"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/tailnetsim"
 )
 
 // gate is cloud-init's script for running kubeadm.

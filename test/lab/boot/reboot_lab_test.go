@@ -15,8 +15,8 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/world"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/tailnetsim"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/world"
 )
 
 func TestAJoinedMachineComesBackFromAnyRebootWithoutItsKey(t *testing.T) {

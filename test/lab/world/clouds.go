@@ -22,12 +22,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/tailnetsim"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/metadata"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/mirror"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/network"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/mgmt"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/tailnetsim"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/user"
 )
 

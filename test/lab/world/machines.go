@@ -15,11 +15,11 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/enter"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/machine"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/metadata"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/network"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 )
 
 // machines boots the simulator's instances as real machines. It implements

@@ -14,10 +14,10 @@ import (
 	"time"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/enter"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/machine"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/tailnetsim"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/enter"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/machine"
 )
 
 // SoloOptions configure a machine without a cluster.

@@ -16,14 +16,14 @@ import (
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/tailnetsim"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/enter"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/kit"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/metadata"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/network"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/mgmt"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/process"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/tailnetsim"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/user"
 )
 
