@@ -14,6 +14,11 @@ func (r *Reconciler) connectToDelete(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
+	if !s.isRecorded() {
+		if err := r.Access.MayLookInAccount(ctx, account, s.own.Namespace); err != nil {
+			return err
+		}
+	}
 	s.account, s.cache = account, r.Pollers.Cache(account)
 	if s.client, err = r.Access.OCI(ctx, account); err != nil {
 		return err
@@ -24,6 +29,11 @@ func (r *Reconciler) connectToDelete(ctx context.Context, s *scope) error {
 	}
 	if s.tailnet, err = r.Access.TailnetOf(ctx, s.infraCluster.Spec.TailnetRef.Name); err != nil {
 		return err
+	}
+	if !s.isRecorded() {
+		if err := r.Access.MayLookInTailnet(ctx, s.tailnet, s.own.Namespace); err != nil {
+			return err
+		}
 	}
 	s.joins, err = r.Access.TailnetClient(ctx, s.tailnet)
 	return err

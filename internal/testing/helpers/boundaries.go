@@ -34,7 +34,7 @@ func (b Boundary) Kind() string {
 	return kind
 }
 
-// KillEverywhereVariable, set to "every", has processes killed at every write.
+// KillEverywhereVariable is the variable by which processes are killed at every write: "every".
 const KillEverywhereVariable = "CAPOM_KILL_AT"
 
 // chosen are the boundaries at the first write of each kind, unless every one is asked for: a life
