@@ -33,6 +33,13 @@ awk -v major="${major}" -v minor="${minor}" '
   END { exit !found }' metadata.yaml ||
   fail "metadata.yaml has no release series with major: ${major} and minor: ${minor}"
 
+# The API is a module of its own, of the same version.
+for module in . test; do
+  grep -qxF "require github.com/ocimesh/cluster-api-provider-ocimesh/api ${version}" "${module}/go.mod" ||
+    grep -qE "^[[:space:]]github.com/ocimesh/cluster-api-provider-ocimesh/api ${version//./\\.}( //.*)?\$" "${module}/go.mod" ||
+    fail "${module}/go.mod does not require ${version} of the module api"
+done
+
 # A section ends with the next one, or with the links at the end of the file.
 notes="$(awk -v heading="## [${version#v}]" '
   /^## / || /^\[.*\]: / { inside = index($0, heading) == 1; next }
