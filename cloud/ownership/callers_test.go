@@ -49,7 +49,7 @@ func TestEveryVerbThatChangesOrEndsSomethingTakesAProof(t *testing.T) {
 
 // elements are the calls with an element of a list in status as their argument.
 var elements = []string{
-	"controllers/machine/volumes.go: id", // of own.Status.Leaving.VolumeIDs
+	"controllers/machine/termination.go: id", // of status.leaving.volumeIDs
 }
 
 func TestOnlyWhatStatusHoldsIsTakenAsRecorded(t *testing.T) {

@@ -84,6 +84,9 @@ type DeviceVerdict struct {
 	Strangers []string
 }
 
+// RecordedProof is of the recorded device; zero if there is none.
+func (c DeviceClaim) RecordedProof() Proof { return Proof{c.Recorded} }
+
 // Judge finds the object's device among the devices.
 func (c DeviceClaim) Judge(devices []Device) DeviceVerdict {
 	var verdict DeviceVerdict

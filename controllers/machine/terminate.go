@@ -13,6 +13,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 )
 
@@ -77,7 +78,7 @@ func (r *Reconciler) instancesToEnd(ctx context.Context, s *scope) ([]ending, er
 // recordedInstance says what status tells of the instance to end.
 func (s *scope) recordedInstance() recordedInstance {
 	return recordedInstance{
-		owner: s.owner, instanceID: s.own.Status.Instance.ID, availabilityDomain: s.own.Status.Placement.AvailabilityDomain,
+		owner: s.owner, proof: ownership.Recorded(s.own.Status.Instance.ID), availabilityDomain: s.own.Status.Placement.AvailabilityDomain,
 		keyExists: s.key.exists,
 	}
 }

@@ -24,8 +24,10 @@ type ending struct {
 // recordedInstance says what status tells of the instance to end.
 type recordedInstance struct {
 	// owner is the machine in this management cluster: instances of another one stay.
-	owner                          ownership.Owner
-	instanceID, availabilityDomain string
+	owner ownership.Owner
+	// proof is of the instance; zero if none is recorded.
+	proof              ownership.Proof
+	availabilityDomain string
 	// keyExists tells a placement with a launch from one without.
 	keyExists bool
 }
@@ -37,7 +39,7 @@ func (f finder) toEnd(ctx context.Context, t target, status recordedInstance) ([
 	case t.account == "":
 		// Nothing was found anywhere: see recoverStatus.
 		return nil, nil
-	case status.instanceID == "" && !status.keyExists:
+	case status.proof.IsZero() && !status.keyExists:
 		// Placed and never launched.
 		return f.toEndElsewhere(ctx, t, status.owner)
 	}
@@ -49,7 +51,7 @@ func (f finder) toEnd(ctx context.Context, t target, status recordedInstance) ([
 	if err != nil {
 		return nil, err
 	}
-	if status.instanceID == "" {
+	if status.proof.IsZero() {
 		tagged, err := f.instancesIn(t, placed)
 		if err != nil {
 			return nil, err
@@ -59,8 +61,8 @@ func (f finder) toEnd(ctx context.Context, t target, status recordedInstance) ([
 	// While the instance ends, a poll comes by itself.
 	tagged, err := f.polledIn(t, placed)
 	all := endingsIn(status.owner, t.account, tagged)
-	if !slices.ContainsFunc(all, func(e ending) bool { return e.proof.ID() == status.instanceID }) {
-		all = append(all, ending{ownership.Recorded(status.instanceID), t.account, status.availabilityDomain})
+	if !slices.ContainsFunc(all, func(e ending) bool { return e.proof.ID() == status.proof.ID() }) {
+		all = append(all, ending{status.proof, t.account, status.availabilityDomain})
 	}
 	return append(all, elsewhere...), err
 }

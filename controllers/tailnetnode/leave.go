@@ -27,7 +27,7 @@ func (s Statuses) FindToRemove(
 	found, err := s.Find(ctx, c, list, of, claim)
 	if claim.Recorded != "" {
 		// Also if the list does not show it: that may be older than the device.
-		found.Proof = ownership.Recorded(claim.Recorded)
+		found.Proof = claim.RecordedProof()
 	}
 	return found, err
 }
