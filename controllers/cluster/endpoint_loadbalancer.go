@@ -189,16 +189,17 @@ func takeAddress(s *scope, address netip.Addr) error {
 // endpoint's.
 func endpointProblem(err error) error {
 	problem := *access.AsProblem(err)
+	message := problem.Message
 	switch problem.Reason {
 	case infrav1.AuthenticationFailedReason, infrav1.UnavailableReason, infrav1.ThrottledReason, infrav1.HeldElsewhereReason:
 	case infrav1.NotAuthorizedOrNotFoundReason:
-		problem.Message += "; the policy must let the group manage network-load-balancers or load-balancers"
+		message += "; the policy must let the group manage network-load-balancers or load-balancers"
 	case infrav1.InternalErrorReason:
 		return err
 	default:
 		problem.Reason = infrav1.EndpointFailedReason
 	}
-	problem.Message = "The load balancer cannot be created or updated: " + problem.Message
+	problem.Message = "The load balancer cannot be created or updated: " + message
 	return &problem
 }
 
