@@ -8,6 +8,7 @@ package phases
 import (
 	"context"
 	"errors"
+	"slices"
 
 	ctrl "sigs.k8s.io/controller-runtime"
 
@@ -79,7 +80,12 @@ func (p *Pass) settle(ctx context.Context, phase, condition string, err error) e
 	if told.problem.Reason == infrav1.InternalErrorReason {
 		return err
 	}
-	ctrl.LoggerFrom(ctx).Info("The phase failed", "phase", phase,
+	log := ctrl.LoggerFrom(ctx)
+	if slices.Contains(underWay, told.problem.Reason) {
+		// Nothing failed: it takes its time, and the condition says so.
+		log = log.V(2)
+	}
+	log.Info("The phase is not done", "phase", phase,
 		"reason", told.problem.Reason, "message", told.problem.Message)
 	p.Requeue(intervals.After(told.problem))
 	return nil
