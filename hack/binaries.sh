@@ -30,7 +30,7 @@ export GOTOOLCHAIN
 NAMES=(kube-apiserver etcd kube-controller-manager kube-scheduler kubectl kubelet kubeadm
   containerd containerd-shim-runc-v2 ctr runc cni-bridge cni-host-local cni-loopback coredns tailscale tailscaled
   capi-core capi-kubeadm-bootstrap capi-kubeadm-control-plane clusterctl
-  controller-gen kustomize crd-ref-docs golangci-lint actionlint gotestsum govulncheck)
+  controller-gen kustomize crd-ref-docs golangci-lint actionlint govulncheck)
 
 # binary sets, for one name: module (the folder with its go.mod), package (what is
 # built), pin (the required module that gives the version), link (the package whose
@@ -74,8 +74,6 @@ binary() {
       module=tools package=./golangci-lint pin=github.com/golangci/golangci-lint/v2 reads=1 ;;
     actionlint)
       module=workflows pin=github.com/rhysd/actionlint package="${pin}/cmd/actionlint" ;;
-    gotestsum)
-      module=tools package=gotest.tools/gotestsum pin=$package ;;
     govulncheck)
       module=vulnerabilities package=golang.org/x/vuln/cmd/govulncheck pin=golang.org/x/vuln reads=1 ;;
     *)

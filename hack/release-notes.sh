@@ -35,8 +35,10 @@ awk -v major="${major}" -v minor="${minor}" '
 
 # The API is a module of its own, of the same version.
 for module in . test; do
-  grep -qxF "require github.com/ocimesh/cluster-api-provider-ocimesh/api ${version}" "${module}/go.mod" ||
-    grep -qE "^[[:space:]]github.com/ocimesh/cluster-api-provider-ocimesh/api ${version//./\\.}( //.*)?\$" "${module}/go.mod" ||
+  awk -v version="${version}" '
+    { sub(/^require /, "") }
+    $1 == "github.com/ocimesh/cluster-api-provider-ocimesh/api" && $2 == version { found = 1 }
+    END { exit !found }' "${module}/go.mod" ||
     fail "${module}/go.mod does not require ${version} of the module api"
 done
 

@@ -113,7 +113,7 @@ func (g *gate) turn(ctx context.Context, operation string) error {
 	case g.slots <- struct{}{}:
 		return nil
 	case <-timer.C:
-		g.getStuck()
+		g.markStuck()
 		g.heldBack(operation, "busy")
 		return slow(operation, g.limits.Turn)
 	case <-ctx.Done():
@@ -127,7 +127,7 @@ func (g *gate) isStuck() bool {
 	return g.stuck
 }
 
-func (g *gate) getStuck() {
+func (g *gate) markStuck() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.stuck = true

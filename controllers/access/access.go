@@ -200,7 +200,7 @@ func (c *Clients) allow(ctx context.Context, allowed infrav1.AllowedNamespaces, 
 	}
 	selector, err := metav1.LabelSelectorAsSelector(allowed.Selector)
 	if err != nil {
-		refusal.Message = fmt.Sprintf("%s has a malformed spec.allowedNamespaces.selector: have its owner mend it", owner)
+		refusal.Message = fmt.Sprintf("%s has a malformed spec.allowedNamespaces.selector: ask its owner to fix it", owner)
 		refusal.Err = err
 		return refusal
 	}

@@ -61,7 +61,7 @@ func secretProblem(key client.ObjectKey, err error) error {
 	if apierrors.IsNotFound(err) {
 		return &Problem{
 			Reason:  infrav1.SecretNotFoundReason,
-			Message: fmt.Sprintf("there is no Secret %s with the credentials: create it", key),
+			Message: fmt.Sprintf("Secret %s with the credentials does not exist: create it", key),
 			Err:     err,
 		}
 	}

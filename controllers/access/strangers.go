@@ -42,7 +42,8 @@ func (c *Clients) strangersTurn(uid types.UID, owner, namespace string) error {
 		return nil
 	}
 	problem := NewProblem(infrav1.NamespaceNotAllowedReason,
-		"%s does not allow namespace %s, and nothing is recorded that this object has in it: for such objects it is looked at once in %s",
+		"%s does not allow namespace %s, and nothing is recorded that this object has in it: allow the namespace in "+
+			"spec.allowedNamespaces, or wait, since such objects share one look in %s",
 		owner, namespace, c.options.StrangerInterval)
 	problem.RetryAfter = wait
 	return problem

@@ -29,7 +29,7 @@ func TestReadyIsTheFirstConditionThatIsNotAsItShouldBe(t *testing.T) {
 			[]metav1.Condition{OK("A"), Deleting(&metav1.ObjectMeta{}, nil)}, metav1.ConditionTrue, "Ready",
 		},
 		"the second is not": {
-			[]metav1.Condition{OK("A"), NotOK("B", "Broken", "mend it"), NotOK("C", "Other", "")}, metav1.ConditionFalse, "Broken",
+			[]metav1.Condition{OK("A"), NotOK("B", "Broken", "fix it"), NotOK("C", "Other", "")}, metav1.ConditionFalse, "Broken",
 		},
 		"one is not known, since another one is not": {
 			[]metav1.Condition{Unknown("A", "Waiting", "for B"), NotOK("B", "Broken", "")}, metav1.ConditionFalse, "Broken",

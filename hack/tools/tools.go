@@ -9,7 +9,6 @@ package tools
 
 import (
 	_ "github.com/elastic/crd-ref-docs"
-	_ "gotest.tools/gotestsum"
 	_ "sigs.k8s.io/controller-tools/cmd/controller-gen"
 	_ "sigs.k8s.io/kustomize/kustomize/v5"
 )

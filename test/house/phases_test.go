@@ -74,9 +74,6 @@ func rowOf(row *ast.CompositeLit) (name, method string) {
 	return name, method
 }
 
-// testedElsewhere are phases without a test file of their own.
-var testedElsewhere = map[string]string{}
-
 func TestEveryPhaseIsInTheFileOfItsNameBesideItsTest(t *testing.T) {
 	g := NewWithT(t)
 	s, err := read("controllers", "exp/controllers")
@@ -87,9 +84,6 @@ func TestEveryPhaseIsInTheFileOfItsNameBesideItsTest(t *testing.T) {
 		base := strings.ReplaceAll(p.name, " ", "_")
 		code := path.Join(p.folder, base+".go")
 		g.Expect(declares(s, code, p.method)).To(BeTrue(), "%s: phase %q: %s does not declare %s", p.at, p.name, code, p.method)
-		if why := testedElsewhere[path.Join(p.folder, base)]; why != "" {
-			continue
-		}
 		content, err := os.ReadFile(filepath.Join(root, path.Join(p.folder, base+"_test.go")))
 		g.Expect(err).NotTo(HaveOccurred(), "%s: phase %q has no test of its name", p.at, p.name)
 		g.Expect(string(content)).To(ContainSubstring("\nfunc Test"), "%s: phase %q: its test file tests nothing", p.at, p.name)

@@ -79,6 +79,11 @@ func text(expression ast.Expr) (string, bool) {
 		}
 		value, err := strconv.Unquote(e.Value)
 		return value, err == nil
+	case *ast.CallExpr:
+		// The format is what counts of a text that is printed.
+		if called(e) == "Sprintf" && len(e.Args) > 0 {
+			return text(e.Args[0])
+		}
 	case *ast.BinaryExpr:
 		// Only the beginning of a composed text counts.
 		left, ok := text(e.X)

@@ -34,7 +34,7 @@ func (r *Reconciler) instances(ctx context.Context, s *scope) error {
 	}
 	if _, polled := s.cache.Age(s.now); !polled {
 		s.cache.Hurry()
-		s.WaitFor(s.Intervals.Progress, expv1.InstancesReadyCondition, infrav1.WaitingReason, "Waiting for a look at account %s", s.account.Name)
+		s.WaitFor(s.Intervals.Progress, expv1.InstancesReadyCondition, infrav1.WaitingReason, "Waiting for account %s to be polled", s.account.Name)
 		return nil
 	}
 	for _, own := range instance.Of(s.owner, s.cache.Tagged(s.identity)) {

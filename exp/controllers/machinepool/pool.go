@@ -111,7 +111,7 @@ func samePlacement(a, b oci.PoolPlacement) bool {
 	return a.AvailabilityDomain == b.AvailabilityDomain && a.SubnetID == b.SubnetID && slices.Equal(slices.Sorted(slices.Values(a.FaultDomains)), slices.Sorted(slices.Values(b.FaultDomains)))
 }
 
-// refused tells what can only be mended by somebody from what is tried again.
+// refused tells what a person has to fix from what is tried again.
 func refused(err error) error {
 	if !cloud.IsKind(err, cloud.InvalidRequest) {
 		return err

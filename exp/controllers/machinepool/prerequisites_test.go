@@ -116,7 +116,7 @@ func TestWhatAPoolNeedsIsToldAndHeals(t *testing.T) {
 	}
 	const configuration, tailnet = expv1.ConfigurationReadyCondition, infrav1.TailnetReadyCondition
 	for name, world := range map[string]struct {
-		spoil, mend              func(t *testing.T)
+		spoil, heal              func(t *testing.T)
 		condition, reason, helps string
 	}{
 		"the OCIMeshCluster is gone": {
@@ -183,7 +183,7 @@ func TestWhatAPoolNeedsIsToldAndHeals(t *testing.T) {
 			g.Expect(helpers.MessageOf(b.own, world.condition)).To(ContainSubstring(world.helps))
 			g.Expect(helpers.MessageOf(b.own, expv1.PoolReadyCondition)).To(Equal("The instance pool was not looked at"), "there is one")
 			g.Expect(b.own.Status.Ready).To(HaveValue(BeTrue()), "that is never taken back")
-			world.mend(t)
+			world.heal(t)
 			b.untilReady(t, 0)
 		})
 	}

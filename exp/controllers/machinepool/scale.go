@@ -24,10 +24,9 @@ import (
 )
 
 // scale makes the pool as large as wanted, as far as the account's budget has room. More instances
-// are OCI's to launch. Fewer are not OCI's
-// to choose: the Machines that are to go are deleted, so that their nodes are drained, and each
-// takes its instance out of the pool (Cluster API's proposal 20220209-machinepool-machines). Only
-// places that no instance has taken are given back at once.
+// are OCI's to launch. Fewer are not OCI's to choose: the Machines that are to go are deleted, so
+// that their nodes are drained, and each takes its instance out of the pool (Cluster API's proposal
+// 20220209-machinepool-machines). Only places that no instance has taken are given back at once.
 func (r *Reconciler) scale(ctx context.Context, s *scope) error {
 	if err := r.grant(ctx, s); err != nil {
 		return err

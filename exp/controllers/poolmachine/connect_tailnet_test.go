@@ -21,7 +21,7 @@ func TestAMissingTailnetIsToldAndHeals(t *testing.T) {
 		helpers.Update(t, b.Environment, b.Tailnet, func(tn *infrav1.Tailnet) { tn.Spec.AllowedNamespaces.List = []string{namespace} })
 	}
 	for name, world := range map[string]struct {
-		spoil, mend   func(t *testing.T)
+		spoil, heal   func(t *testing.T)
 		reason, helps string
 	}{
 		"the tailnet does not allow the namespace": {
@@ -52,7 +52,7 @@ func TestAMissingTailnetIsToldAndHeals(t *testing.T) {
 			b.untilConditions(t, object, "False "+world.reason, "True Ready", "False "+world.reason)
 			g.Expect(helpers.MessageOf(object, infrav1.TailnetReadyCondition)).To(And(
 				ContainSubstring(world.helps), Not(ContainSubstring("finalizer"))), "nobody deletes the machine")
-			world.mend(t)
+			world.heal(t)
 			b.untilConditions(t, object, "False Joining", "True Ready", "False Joining")
 		})
 	}

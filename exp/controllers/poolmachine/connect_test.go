@@ -61,7 +61,7 @@ func TestAMissingAccountIsToldAndHeals(t *testing.T) {
 	}
 	for _, world := range []struct {
 		name          string
-		spoil, mend   func(t *testing.T)
+		spoil, heal   func(t *testing.T)
 		reason, helps string
 	}{
 		{
@@ -85,7 +85,7 @@ func TestAMissingAccountIsToldAndHeals(t *testing.T) {
 			world.spoil(t)
 			b.untilConditions(t, object, "False "+world.reason, "False "+world.reason, "False Waiting")
 			NewWithT(t).Expect(helpers.MessageOf(object, infrav1.InstanceReadyCondition)).To(ContainSubstring(world.helps))
-			world.mend(t)
+			world.heal(t)
 			b.untilConditions(t, object, "False Joining", "True Ready", "False Joining")
 		})
 	}

@@ -19,7 +19,7 @@ func TestWhatKeepsADeviceFromTalkingIsToldAndHeals(t *testing.T) {
 	b := newBench(t)
 	object, device := b.joined(t)
 	for name, world := range map[string]struct {
-		spoil, mend func(*tailnetsim.Device)
+		spoil, heal func(*tailnetsim.Device)
 		reason      string
 		helps       string
 	}{
@@ -47,7 +47,7 @@ func TestWhatKeepsADeviceFromTalkingIsToldAndHeals(t *testing.T) {
 			b.untilConditions(t, object, "False "+world.reason, "True Ready", "False "+world.reason)
 			g.Expect(helpers.MessageOf(object, infrav1.TailnetReadyCondition)).To(And(ContainSubstring(device.Name), ContainSubstring(world.helps)))
 
-			g.Expect(b.Control.Change(device.ID, world.mend)).To(Succeed())
+			g.Expect(b.Control.Change(device.ID, world.heal)).To(Succeed())
 			b.untilConditions(t, object, "True Ready", "True Ready", "True Ready")
 			g.Expect(helpers.MessageOf(object, infrav1.TailnetReadyCondition)).To(BeEmpty())
 		})
