@@ -24,8 +24,8 @@ var invisible = strings.NewReplacer(
 // quotes stand around what was copied out of a file or a sentence.
 const quotes = "\"'`“”‘’«»"
 
-// Pasted is a text as it was meant: without a byte order mark, invisible characters, UTF-16, escaped
-// line ends, quotes around it, a comma after it, and space.
+// Pasted is a text as it was meant: without a byte order mark, invisible characters, UTF-16,
+// escaped line ends, quotes around it, a comma after it, and space.
 func Pasted(data []byte) string {
 	text := escapedLineEnd.ReplaceAllString(invisible.Replace(decodeUTF16(data)), "\n")
 	for {
@@ -61,8 +61,8 @@ func decodeUTF16(data []byte) string {
 // maxEncodings bounds how often a value is taken for base64: once by hand and once by a tool.
 const maxEncodings = 2
 
-// PastedValue finds the one value of a form in a text: alone, broken over lines, behind its name, in
-// a whole configuration file, or in base64 once too often. It is empty if there is none, or more
+// PastedValue finds the one value of a form in a text: alone, broken over lines, behind its name,
+// in a whole configuration file, or in base64 once too often. It is empty if there is none, or more
 // than one.
 func PastedValue(data []byte, form *regexp.Regexp) string {
 	for range maxEncodings + 1 {

@@ -90,8 +90,8 @@ type ObjectUser struct {
 // cluster, such as alice-ad-1.
 func FailureDomainName(account, shortName string) string { return account + "-" + shortName }
 
-// Labels of Nodes, beside Kubernetes' own for region, zone and instance type. kubelet sets them when
-// it registers the Node.
+// Labels of Nodes, beside Kubernetes' own for region, zone and instance type. kubelet sets them
+// when it registers the Node.
 const (
 	// NodeAccountLabel has the name of the OCIAccount that the instance is in.
 	NodeAccountLabel = "infrastructure.cluster.x-k8s.io/ocimesh-account"

@@ -13,8 +13,9 @@ var jinjaEnds = map[string]string{"{{": "}}", "{%": "%}", "{#": "#}"}
 
 const endRaw = "endraw"
 
-// expression is how each of Jinja's begins: a name, a number, a text, a list, a dictionary or a sign.
-var expression = regexp.MustCompile(`^[-+]?\s*[\pL_0-9"'(\[{+~-]`)
+// expression is how each of Jinja's begins: a name, a number, a text, a list, a dictionary or a
+// sign.
+var expression = regexp.MustCompile(`^[-+]?\s*[\pL_0-9"'(\[{+-]`)
 
 // withoutJinja puts a word for each of Jinja's expressions and leaves statements and comments out:
 // enough to see the YAML that cloud-init gets to see. Lines keep their numbers. What Jinja itself

@@ -20,6 +20,8 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 )
 
 // noise replaces what differs from key to key.
@@ -96,9 +98,76 @@ func ownFile(bytes int) string {
 	return pkiFile("/etc/own", "DATA", noise(make([]byte, bytes), 0, bytes))
 }
 
+// templated is the bootstrap data of a first control plane of the templates, but for its keys.
+const templated = `## template: jinja
+#cloud-config
+
+write_files:
+%s-   path: /etc/kubernetes/patches/corednsdeployment.yaml
+    content: |
+      spec:
+        template:
+          spec:
+            topologySpreadConstraints:
+            - maxSkew: 1
+              topologyKey: topology.kubernetes.io/zone
+              whenUnsatisfiable: ScheduleAnyway
+              labelSelector: {matchLabels: {k8s-app: kube-dns}}
+-   path: /run/kubeadm/kubeadm.yaml
+    owner: root:root
+    permissions: '0640'
+    content: |
+      ---
+      apiServer: {}
+      apiVersion: kubeadm.k8s.io/v1beta4
+      clusterName: mesh
+      controlPlaneEndpoint: 10.250.0.1:6443
+      controllerManager: {}
+      dns: {}
+      etcd:
+        local:
+          extraArgs:
+          - name: heartbeat-interval
+            value: "300"
+          - name: election-timeout
+            value: "3000"
+      kind: ClusterConfiguration
+      kubernetesVersion: v1.36.3
+      networking:
+        dnsDomain: cluster.local
+        podSubnet: 10.244.0.0/16
+        serviceSubnet: 10.96.0.0/12
+      proxy: {}
+      scheduler: {}
+
+      ---
+      apiVersion: kubeadm.k8s.io/v1beta4
+      kind: InitConfiguration
+      localAPIEndpoint: {}
+      nodeRegistration:
+        imagePullPolicy: IfNotPresent
+        taints: null
+      patches:
+        directory: /etc/kubernetes/patches
+      skipPhases:
+      - addon/kube-proxy
+-   path: /run/cluster-api/placeholder
+    owner: root:root
+    permissions: '0640'
+    content: "This placeholder file is used to create the /run/cluster-api sub directory"
+runcmd:
+  - 'kubeadm init --config /run/kubeadm/kubeadm.yaml  && echo success > /run/cluster-api/bootstrap-success.complete'
+`
+
+// withAuthorities is a control plane of the templates.
 func withAuthorities(in Input, files string) Input {
-	in.Bootstrap = []byte(strings.Replace(bootstrapInit, "write_files:\n", "write_files:\n"+files, 1))
+	in.Bootstrap = fmt.Appendf(nil, templated, files)
 	in.Hostname = "mesh-control-plane-abcde-0123abcd"
+	in.Labels = map[string]string{
+		infrav1.NodeAccountLabel: "alice", infrav1.NodeFaultDomainLabel: "FAULT-DOMAIN-1",
+		"topology.kubernetes.io/region": "eu-frankfurt-1", "topology.kubernetes.io/zone": "alice-ad-1",
+		"node.kubernetes.io/instance-type": "VM.Standard.A1.Flex",
+	}
 	return in
 }
 

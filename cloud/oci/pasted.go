@@ -20,8 +20,8 @@ var (
 
 	// pemMarks are the lines around a key. Word processors make long dashes of several short ones.
 	pemMarks = regexp.MustCompile(`[-\x{2010}-\x{2015}]+[ ]*(BEGIN|END)[ ]+([A-Z0-9 ]*?)[ ]*[-\x{2010}-\x{2015}]+`)
-	// procType and dekInfo are the headers of an encrypted key in OpenSSL's old form (RFC 1421). The
-	// vector's length tells where it ends if the line end is lost: 16 bytes for AES, 8 for DES.
+	// procType and dekInfo are the headers of an encrypted key in OpenSSL's old form (RFC 1421).
+	// The vector's length tells where it ends if the line end is lost: 16 bytes for AES, 8 for DES.
 	procType = regexp.MustCompile(`Proc-Type:\s*4,\s*ENCRYPTED`)
 	dekInfo  = regexp.MustCompile(`DEK-Info:\s*((?:AES|DES)-[A-Z0-9-]+),\s*([0-9A-Fa-f]{32}|[0-9A-Fa-f]{16})`)
 	// around is what quoting of mails, YAML and shells leaves between a key's letters.

@@ -30,8 +30,8 @@ var keyKinds = map[string]string{
 	"webhook": "a key for webhooks: make an API key, or an OAuth client",
 }
 
-// tailnetValue is a value of a tailnet's credentials as it was meant, whatever it was pasted out of.
-// kind is the kind of key that it should be; empty for none. Messages repeat nothing of it.
+// tailnetValue is a value of a tailnet's credentials as it was meant, whatever it was pasted out
+// of. kind is the kind of key that it should be; empty for none. Messages repeat nothing of it.
 func tailnetValue(secret *corev1.Secret, name, kind string) (string, error) {
 	refuse := func(what string) (string, error) {
 		return "", NewProblem(infrav1.SecretInvalidReason, "Secret %s/%s: the key %s holds %s", secret.Namespace, secret.Name, name, what)

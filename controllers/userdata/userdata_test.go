@@ -22,6 +22,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 )
 
 const domain = "Uocm:EU-FRANKFURT-1-AD-1"
@@ -131,5 +132,5 @@ func TestAMessageForUsersIsASentence(t *testing.T) {
 
 	_, err := Render(input, "tskey-auth-x", infrav1.OCIMeshMachineSpec{})
 
-	g.Expect(err).To(MatchError(HavePrefix("The bootstrap data cannot make a node: the data is a script")))
+	g.Expect(access.AsProblem(err).Message).To(HavePrefix("The bootstrap data cannot make a node: the data is a script"))
 }
