@@ -38,7 +38,7 @@ type Node struct {
 	Bootstrap   infrav1.BootstrapMode
 	Tailscale   infrav1.Tailscale
 	DataVolumes []infrav1.DataVolume
-	// Place decides the Node's labels.
+	// Place decides the Node's labels; without an account there are none.
 	Place Place
 	// Cluster, InfraCluster and Tailnet are what it is a part of.
 	Cluster      *clusterv1.Cluster
@@ -67,9 +67,11 @@ func Input(n Node) (cloudinit.Input, error) {
 	if n.Bootstrap == infrav1.BootstrapPreinstalled {
 		input.BootstrapMode = cloudinit.BootstrapPreinstalled
 	}
-	input.Labels = n.Place.labels()
-	if n.Place.zone() == "" {
-		input.ZonePrefix = n.Place.zoneAccount() + "-"
+	if n.Place.Account != nil {
+		input.Labels = n.Place.labels()
+		if n.Place.zone() == "" {
+			input.ZonePrefix = n.Place.zoneAccount() + "-"
+		}
 	}
 	for i, volume := range n.DataVolumes {
 		input.DataVolumes = append(input.DataVolumes, cloudinit.DataVolume{
