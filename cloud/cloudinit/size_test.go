@@ -13,6 +13,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
 	"strings"
@@ -207,8 +208,7 @@ func TestTheKeysThatClusterAPICanMakeFitOrTheMessageSaysWhichDo(t *testing.T) {
 				return
 			}
 			var tooLarge *TooLargeError
-			g.Expect(err).To(BeAssignableToTypeOf(tooLarge))
-			tooLarge = err.(*TooLargeError)
+			g.Expect(errors.As(err, &tooLarge)).To(BeTrue())
 			tooLarge.Authorities = AuthoritiesIn(in.Bootstrap)
 			g.Expect(tooLarge.Error()).To(ContainSubstring(tc.advice))
 		})

@@ -45,7 +45,7 @@ func (u UserPrincipal) normalised() UserPrincipal {
 // colons writes hex digits in pairs.
 func colons(digits string) string {
 	var out strings.Builder
-	for i := 0; i < len(digits); i++ {
+	for i := range len(digits) {
 		if i > 0 && i%2 == 0 {
 			out.WriteByte(':')
 		}
