@@ -135,12 +135,16 @@ func (r *Reconciler) userData(ctx context.Context, s *scope, key cloudinit.Secre
 		return nil, fmt.Errorf("reading the bootstrap data: %w", err)
 	}
 	input, err := userdata.Input(userdata.Node{
+		Place:  userdata.Place{Account: s.account, Shape: s.own.Spec.Shape.Name, Preemptible: s.own.Spec.Preemptible},
 		Secret: secret, Hostname: s.prefix, HostnameOfInstance: true, KubernetesVersion: template.Version,
 		Bootstrap: s.own.Spec.Bootstrap, Tailscale: s.own.Spec.Tailscale, DataVolumes: s.own.Spec.DataVolumes,
 		Cluster: s.cluster, InfraCluster: s.infraCluster, Tailnet: s.tailnet,
 	})
 	if err != nil {
 		return nil, err
+	}
+	if note := userdata.ExternalCloudProvider(input); note != "" && r.Recorder != nil && s.own.Status.Configuration.ID == "" {
+		r.Recorder.Eventf(s.own, nil, corev1.EventTypeWarning, userdata.ExternalCloudProviderReason, "Configure", "%s", note)
 	}
 	return userdata.Render(input, key, machineSpecOf(s.own.Spec))
 }

@@ -213,7 +213,7 @@ func (b *bench) newPool(t *testing.T, replicas int32, change ...func(*clusterv1.
 	}
 	b.Create(t, b.machinePool, &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: b.Namespace, Name: "workers-bootstrap"},
-		Data:       map[string][]byte{"value": []byte("#cloud-config\nruncmd:\n- kubeadm join\n"), "format": []byte("cloud-config")},
+		Data:       map[string][]byte{"value": []byte(helpers.BootstrapData), "format": []byte("cloud-config")},
 	})
 	b.own.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(b.machinePool, clusterv1.GroupVersion.WithKind("MachinePool"))}
 	b.Create(t, b.own)
