@@ -6,6 +6,7 @@ package network
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
@@ -16,6 +17,7 @@ import (
 
 type existingClient interface {
 	GetSubnet(ctx context.Context, id string) (oci.Subnet, error)
+	GetVCN(ctx context.Context, id string) (oci.VCN, error)
 	GetNetworkSecurityGroup(ctx context.Context, id string) (oci.NetworkSecurityGroup, error)
 }
 
@@ -38,6 +40,9 @@ func Verify(ctx context.Context, c existingClient, owner ownership.Owner, spec i
 	if !usable(subnet.Resource) {
 		return State{}, unusable("subnet", subnet.Resource)
 	}
+	if state.Ranges, err = rangesOf(ctx, c, subnet); err != nil {
+		return State{Doing: "the VCN of existing.subnetID"}, err
+	}
 	for _, id := range spec.NetworkSecurityGroupIDs {
 		group, err := c.GetNetworkSecurityGroup(ctx, id)
 		if err != nil {
@@ -58,6 +63,20 @@ func Verify(ctx context.Context, c existingClient, owner ownership.Owner, spec i
 	}
 	state.Ready = true
 	return state, nil
+}
+
+// rangesOf are the ranges of the subnet and of its VCN. A policy may let the account use the one and
+// not read the other.
+func rangesOf(ctx context.Context, c existingClient, subnet oci.Subnet) ([]netip.Prefix, error) {
+	var ranges []netip.Prefix
+	if subnet.CIDR.IsValid() {
+		ranges = append(ranges, subnet.CIDR)
+	}
+	vcn, err := c.GetVCN(ctx, subnet.VCNID)
+	if cloud.IsKind(err, cloud.NotFoundOrUnauthorized, cloud.Forbidden) {
+		return ranges, nil
+	}
+	return append(vcn.CIDRs, ranges...), err
 }
 
 // VerifyBalancer refuses resources of a cluster of another namespace as the place of a load
