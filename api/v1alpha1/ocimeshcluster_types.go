@@ -410,7 +410,7 @@ type ClusterAccountStatus struct {
 	// +kubebuilder:validation:items:MaxLength=255
 	NetworkSecurityGroupIDs []string `json:"networkSecurityGroupIDs,omitempty"`
 
-	// ranges are the IPv4 ranges of VCN and subnet, as far as the account may read them.
+	// ranges are the VCN's IPv4 ranges, or the subnet's if the account may not read its VCN.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=32

@@ -65,18 +65,14 @@ func Verify(ctx context.Context, c existingClient, owner ownership.Owner, spec i
 	return state, nil
 }
 
-// rangesOf are the ranges of the subnet and of its VCN. A policy may let the account use the one and
-// not read the other.
+// rangesOf are the ranges of the subnet's VCN, or the subnet's where the policy lets the account use
+// that one and not read the other.
 func rangesOf(ctx context.Context, c existingClient, subnet oci.Subnet) ([]netip.Prefix, error) {
-	var ranges []netip.Prefix
-	if subnet.CIDR.IsValid() {
-		ranges = append(ranges, subnet.CIDR)
-	}
 	vcn, err := c.GetVCN(ctx, subnet.VCNID)
-	if cloud.IsKind(err, cloud.NotFoundOrUnauthorized, cloud.Forbidden) {
-		return ranges, nil
+	if cloud.IsKind(err, cloud.NotFoundOrUnauthorized, cloud.Forbidden) && subnet.CIDR.IsValid() {
+		return []netip.Prefix{subnet.CIDR}, nil
 	}
-	return append(vcn.CIDRs, ranges...), err
+	return vcn.CIDRs, err
 }
 
 // VerifyBalancer refuses resources of a cluster of another namespace as the place of a load

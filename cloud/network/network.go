@@ -28,7 +28,7 @@ type State struct {
 	// LoadBalancerGroupID is the security group for the cluster's load balancer; empty if there is
 	// to be none.
 	LoadBalancerGroupID string
-	// Ranges are the IPv4 ranges of VCN and subnet, as far as they may be read.
+	// Ranges are the VCN's IPv4 ranges, or the subnet's if the account may not read its VCN.
 	Ranges []netip.Prefix
 	// PublicIP says whether VNICs get public addresses.
 	PublicIP bool

@@ -189,7 +189,9 @@ func (r *Reconciler) met(ctx context.Context, s *scope, own []namedRange,
 	if err != nil {
 		return nil, phases.Unseen(err)
 	}
-	statuses := tailnetnode.Statuses{Client: r.Client, Others: r.OtherDevices}
+	// The cache may be of one namespace, and whose a device is decides on what people are told to
+	// do with it.
+	statuses := tailnetnode.Statuses{Client: r.Reader, Others: r.OtherDevices}
 	for _, device := range list.All {
 		for _, each := range own {
 			if !tailnetnode.Concerns(device, each.prefix) {

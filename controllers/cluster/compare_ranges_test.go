@@ -175,7 +175,7 @@ func TestWhatTheTailnetHasAlready(t *testing.T) {
 		"an exit node, a home and an office": {change: []change{routed}, enabled: []string{"0.0.0.0/0", "::/0", "192.168.1.0/24", "10.0.0.0/8"}, condition: "RangesDistinct True Ready"},
 		"a connector of the pods":            {change: []change{routed}, enabled: []string{"10.244.0.0/16"}, condition: "RangesDistinct False PodRangeInUse", says: "which is no node"},
 		"a connector, and VXLAN":             {enabled: []string{"10.244.0.0/16"}, condition: "RangesDistinct True Ready"},
-		"another management cluster's node":  {change: []change{routed}, enabled: []string{"10.244.7.0/24"}, tags: []string{helpers.NodeTag}, condition: "RangesDistinct False PodRangeInUse", says: "no machine's of this management cluster"},
+		"another management cluster's node":  {change: []change{routed}, enabled: []string{"10.244.7.0/24"}, tags: []string{helpers.NodeTag}, condition: "RangesDistinct False PodRangeInUse", says: "no machine that this manager knows"},
 		"a home, and pods in it":             {change: []change{routed, pods("192.168.1.0/25")}, enabled: []string{"192.168.1.0/24"}, condition: "RangesDistinct False PodRangeInUse"},
 		"not in podRanges":                   {change: []change{routed}, podRanges: []string{"10.128.0.0/14"}, condition: "RangesDistinct False PodRangeNotAllowed", says: "podRanges"},
 		"not in podRanges, and VXLAN":        {podRanges: []string{"10.128.0.0/14"}, condition: "RangesDistinct True Ready"},
@@ -258,6 +258,28 @@ func TestAfterAMoveTheClusterWithMachinesIsFirst(t *testing.T) {
 	b.refused(refused, infrav1.PodRangeInUseReason)
 }
 
+// Labels are written by users: a second infrastructure with the name of a living cluster is not
+// alive for that.
+func TestT1LendsNoMachinesToAnotherInfrastructure(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, helpers.WorldOptions{Accounts: 1})
+	other := b.cluster("other", pods("10.50.0.0/16"))
+	alive := b.machineIn(other, "other-1", b.AccountNames()[0])
+	alive.Status.Tailnet = infrav1.TailnetDeviceStatus{Name: b.Tailnet.Name, DeviceID: "1", Hostname: "other-1"}
+	b.g.Expect(b.Client.Status().Update(t.Context(), alive)).To(Succeed())
+	cluster, err := clusterOf(t.Context(), b.Client, other)
+	b.g.Expect(err).NotTo(HaveOccurred())
+
+	victim := b.cluster("victim")
+	forged := other.DeepCopy()
+	forged.Name, forged.UID, forged.CreationTimestamp.Time = "forged", "forged", victim.CreationTimestamp.Add(time.Hour)
+	for infra, first := range map[*infrav1.OCIMeshCluster]bool{other: true, forged: false} {
+		is, err := comesFirst(t.Context(), b.Client, infra, cluster, &scope{infra: victim})
+		b.g.Expect(err).NotTo(HaveOccurred())
+		b.g.Expect(is).To(Equal(first), infra.Name)
+	}
+}
+
 func TestWhoComesFirst(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{Accounts: 1})
@@ -296,7 +318,7 @@ func TestWhoComesFirst(t *testing.T) {
 				}
 				return infra
 			}
-			first, err := b.r.comesFirst(t.Context(), made("other", world.other), &scope{infra: made("own", world.own)})
+			first, err := comesFirst(t.Context(), b.Client, made("other", world.other), nil, &scope{infra: made("own", world.own)})
 			NewWithT(t).Expect(err).NotTo(HaveOccurred())
 			NewWithT(t).Expect(first).To(Equal(world.first))
 		})

@@ -54,14 +54,15 @@ func (r *Reconciler) metByClusters(
 			}
 			continue
 		}
-		a, b, found, err := r.meeting(ctx, reader, s, own, other)
+		cluster, err := clusterOf(ctx, reader, other)
 		if err != nil {
 			return nil, err
 		}
+		a, b, found := clash(own, rangesIn(other, cluster), routesPods(s.infra), routesPods(other))
 		if !found {
 			continue
 		}
-		first, err := r.comesFirst(ctx, other, s)
+		first, err := comesFirst(ctx, reader, other, cluster, s)
 		if err != nil {
 			return nil, err
 		}
@@ -108,27 +109,30 @@ func (r *Reconciler) counts(ctx context.Context, other *infrav1.OCIMeshCluster, 
 	return r.Clients.MayUseTailnet(ctx, &tailnets[i], other.Namespace)
 }
 
-// meeting finds ranges of the two clusters that must not meet: the pods' of one with routes to
-// them, and anything of the other's.
-func (r *Reconciler) meeting(ctx context.Context, reader client.Reader, s *scope, own ranges, infra *infrav1.OCIMeshCluster) (
-	a, b namedRange, found bool, err error,
-) {
+// clusterOf is the Cluster that the infrastructure says it is of; nil if there is none, or if it is
+// of a namespace that this manager is not for.
+func clusterOf(ctx context.Context, reader client.Reader, infra *infrav1.OCIMeshCluster) (*clusterv1.Cluster, error) {
 	cluster := &clusterv1.Cluster{}
-	err = reader.Get(ctx, client.ObjectKey{Namespace: infra.Namespace, Name: clusterName(infra)}, cluster)
+	err := reader.Get(ctx, client.ObjectKey{Namespace: infra.Namespace, Name: clusterName(infra)}, cluster)
 	switch {
-	case apierrors.IsNotFound(err):
-		cluster = nil
+	case apierrors.IsNotFound(err), apierrors.IsForbidden(err):
+		return nil, nil
 	case err != nil:
-		return a, b, false, fmt.Errorf("reading Cluster %s/%s: %w", infra.Namespace, clusterName(infra), err)
+		return nil, fmt.Errorf("reading Cluster %s/%s: %w", infra.Namespace, clusterName(infra), err)
 	}
-	other := rangesIn(infra, cluster)
-	if routesPods(s.infra) {
+	return cluster, nil
+}
+
+// clash finds ranges of two clusters that must not meet: the pods' of one with routes to them, and
+// anything of the other's.
+func clash(own, other ranges, ownRouted, otherRouted bool) (a, b namedRange, found bool) {
+	if ownRouted {
 		a, b, found = meeting(own.pods, other.all())
 	}
-	if !found && routesPods(infra) {
+	if !found && otherRouted {
 		a, b, found = meeting(own.all(), other.pods)
 	}
-	return a, b, found, nil
+	return a, b, found
 }
 
 // moveGrace is for how long a cluster waits for one that looks alive. Machines are found again
@@ -140,21 +144,31 @@ const moveGrace = 15 * time.Minute
 // status and make new times of creation in any order: for a while after them a cluster also waits
 // for one that only looks alive, since its machines may be yet to be found. What only looks alive
 // gains nothing by it, so that a user can hold up others no longer than that.
-func (r *Reconciler) comesFirst(ctx context.Context, other *infrav1.OCIMeshCluster, s *scope) (bool, error) {
-	machines := &infrav1.OCIMeshMachineList{}
-	err := r.Client.List(ctx, machines, client.InNamespace(other.Namespace), client.MatchingLabels{clusterv1.ClusterNameLabel: clusterName(other)})
+func comesFirst(ctx context.Context, reader client.Reader, other *infrav1.OCIMeshCluster, cluster *clusterv1.Cluster, s *scope) (bool, error) {
+	list := &infrav1.OCIMeshMachineList{}
+	err := reader.List(ctx, list, client.InNamespace(other.Namespace), client.MatchingLabels{clusterv1.ClusterNameLabel: clusterName(other)})
 	if err != nil {
 		return false, fmt.Errorf("listing OCIMeshMachines: %w", err)
 	}
-	theirs, ours := isAlive(other, machines.Items), isAlive(s.infra, s.machines)
+	theirMachines, ourMachines := machinesOf(other, cluster, list.Items), machinesOf(s.infra, s.cluster, s.machines)
+	theirs, ours := isAlive(other, theirMachines), isAlive(s.infra, ourMachines)
 	if theirs != ours {
 		return theirs, nil
 	}
 	waits := !ours && time.Since(began(s.infra)) < moveGrace
-	if waits && looksAlive(other, machines.Items) && !looksAlive(s.infra, s.machines) {
+	if waits && looksAlive(other, theirMachines) && !looksAlive(s.infra, ourMachines) {
 		return true, nil
 	}
 	return before(other, s.infra), nil
+}
+
+// machinesOf are the machines of the name in the label, if the Cluster of that name has this
+// infrastructure: users write labels. Without a Cluster nothing says so.
+func machinesOf(infra *infrav1.OCIMeshCluster, cluster *clusterv1.Cluster, named []infrav1.OCIMeshMachine) []infrav1.OCIMeshMachine {
+	if cluster == nil || cluster.Name != clusterName(infra) || cluster.Spec.InfrastructureRef.Name != infra.Name {
+		return nil
+	}
+	return named
 }
 
 // isAlive tells what status proves, which users cannot write.

@@ -61,7 +61,7 @@ func (s *scope) networkRanges(account string) []netip.Prefix {
 
 // rangesIn are the ranges of any cluster, as its objects have them. What nodes hold of pods and
 // services is in its status: users may change the Cluster afterwards. cluster is nil if there is
-// none.
+// none, or none that may be read.
 func rangesIn(infra *infrav1.OCIMeshCluster, cluster *clusterv1.Cluster) ranges {
 	pods, services := infra.Status.Ranges.Pods, infra.Status.Ranges.Services
 	if !holdsRanges(infra) && cluster != nil {

@@ -210,7 +210,7 @@ func TestARefusedRouteSaysWhoseTheOtherIs(t *testing.T) {
 			return green.Status.Tailnet.DeviceID
 		}, []string{"/green", "one of the two clusters"}},
 		"a left-over device": {func(b *bench) string { return b.intruder(t, "left-over", helpers.NodeTag).ID },
-			[]string{"no machine's of this management cluster", "delete the device if it is left over"}},
+			[]string{"no machine that this manager knows", "delete the device if it is left over"}},
 		"somebody's router": {func(b *bench) string { return b.Control.Add("router", func(*tailnetsim.Device) {}).ID },
 			[]string{"which is no node", "take the approval from that route"}},
 	} {

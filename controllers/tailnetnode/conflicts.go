@@ -144,7 +144,7 @@ func (h Holder) Describe(tn *infrav1.Tailnet, cluster *clusterv1.Cluster) string
 	case h.IsOf(cluster):
 		return ", a node of this cluster"
 	case h.object == nil && h.tagged:
-		return ", which has a tag of nodes and is no machine's of this management cluster"
+		return ", which has a tag of nodes and is of no machine that this manager knows"
 	case h.object == nil:
 		return ", which is no node"
 	case h.object.GetNamespace() == cluster.Namespace || JoinedIn(h.object.GetTailnetDevice(), tn.Name):
@@ -159,7 +159,7 @@ func (h Holder) Remedy(cluster *clusterv1.Cluster) string {
 	case h.IsOf(cluster):
 		return "wait until that node is gone"
 	case h.object == nil && h.tagged:
-		return "delete the device if it is left over; if it is another management cluster's, give the cluster another pod network"
+		return "delete the device if it is left over; if it is a node of another management cluster or namespace, give the cluster another pod network"
 	case h.object == nil:
 		return "give the cluster a pod network that nothing else in the tailnet has, or take the approval from that route"
 	}
