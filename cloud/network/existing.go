@@ -65,8 +65,8 @@ func Verify(ctx context.Context, c existingClient, owner ownership.Owner, spec i
 	return state, nil
 }
 
-// rangesOf are the ranges of the subnet's VCN, or the subnet's where the policy lets the account use
-// that one and not read the other.
+// rangesOf are the ranges of the subnet's VCN, or the subnet's where the policy lets the account
+// use that one and not read the other.
 func rangesOf(ctx context.Context, c existingClient, subnet oci.Subnet) ([]netip.Prefix, error) {
 	vcn, err := c.GetVCN(ctx, subnet.VCNID)
 	if cloud.IsKind(err, cloud.NotFoundOrUnauthorized, cloud.Forbidden) && subnet.CIDR.IsValid() {
