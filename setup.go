@@ -62,7 +62,9 @@ func setupControllers(
 			})
 		}},
 		{"OCIMeshCluster", func() error {
-			return (&cluster.Reconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clients: clients, Claims: held}).SetupWithManager(ctx, mgr, cluster.Options{
+			return (&cluster.Reconciler{
+				Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clients: clients, Claims: held, OtherDevices: otherDevices,
+			}).SetupWithManager(ctx, mgr, cluster.Options{
 				Intervals: o.intervals(), Concurrency: o.concurrency, WatchFilterValue: o.watchFilter,
 			})
 		}},
