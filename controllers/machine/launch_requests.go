@@ -114,7 +114,7 @@ func (q requests) bootstrap(ctx context.Context, s *scope) (cloudinit.Input, err
 	return userdata.Input(userdata.Node{
 		Secret: secret, Hostname: s.hostname, ControlPlane: s.isControlPlane(), KubernetesVersion: s.machine.Spec.Version,
 		Bootstrap: s.own.Spec.Bootstrap, Tailscale: s.own.Spec.Tailscale, DataVolumes: s.own.Spec.DataVolumes,
-		Cluster: s.cluster, InfraCluster: s.infraCluster, Tailnet: s.tailnet,
+		Account: s.own.Status.Placement.Account, Cluster: s.cluster, InfraCluster: s.infraCluster, Tailnet: s.tailnet,
 	})
 }
 

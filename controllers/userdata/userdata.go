@@ -38,6 +38,8 @@ type Node struct {
 	Bootstrap   infrav1.BootstrapMode
 	Tailscale   infrav1.Tailscale
 	DataVolumes []infrav1.DataVolume
+	// Account is where it is launched: its VCN's range is that of the cluster's network there.
+	Account string
 	// Cluster, InfraCluster and Tailnet are what it is a part of.
 	Cluster      *clusterv1.Cluster
 	InfraCluster *infrav1.OCIMeshCluster
@@ -60,6 +62,8 @@ func Input(n Node) (cloudinit.Input, error) {
 		PodNetwork: cloudinit.PodNetwork{
 			Mode: cloudinit.PodNetworkMode(n.InfraCluster.Spec.PodNetwork.Mode),
 			MTU:  int(n.InfraCluster.Spec.PodNetwork.MTU),
+
+			NodeCIDRMaskSize: int(n.InfraCluster.Spec.PodNetwork.NodeCIDRMaskSize),
 		},
 	}
 	if n.Bootstrap == infrav1.BootstrapPreinstalled {
@@ -74,11 +78,14 @@ func Input(n Node) (cloudinit.Input, error) {
 	if input.Endpoint, err = endpointOf(n); err != nil {
 		return cloudinit.Input{}, err
 	}
-	network := n.Cluster.Spec.ClusterNetwork
-	if input.PodNetwork.PodCIDRs, err = prefixesOf("pods", network.Pods.CIDRBlocks); err != nil {
+	if input.VCNCIDRs, err = vcnOf(n); err != nil {
 		return cloudinit.Input{}, err
 	}
-	input.PodNetwork.ServiceCIDRs, err = prefixesOf("services", network.Services.CIDRBlocks)
+	network := n.Cluster.Spec.ClusterNetwork
+	if input.PodNetwork.PodCIDRs, err = prefixesOf("The Cluster's clusterNetwork.pods", network.Pods.CIDRBlocks); err != nil {
+		return cloudinit.Input{}, err
+	}
+	input.PodNetwork.ServiceCIDRs, err = prefixesOf("The Cluster's clusterNetwork.services", network.Services.CIDRBlocks)
 	return input, err
 }
 
@@ -119,6 +126,17 @@ func endpointOf(n Node) (cloudinit.Endpoint, error) {
 	return endpoint, nil
 }
 
+// vcnOf is the range of the node's VCN. Of an existing network only the subnet is known, and that to
+// the node itself.
+func vcnOf(n Node) ([]netip.Prefix, error) {
+	for _, account := range n.InfraCluster.Spec.Accounts {
+		if account.Name == n.Account && account.Network.Managed != nil {
+			return prefixesOf("The network of account "+n.Account, []string{account.Network.Managed.VCNCIDR})
+		}
+	}
+	return nil, nil
+}
+
 func tailscaleOf(spec infrav1.Tailscale) cloudinit.Tailscale {
 	out := cloudinit.Tailscale{Version: spec.Version}
 	if out.Version == "" {
@@ -144,7 +162,7 @@ func prefixesOf(what string, blocks []string) ([]netip.Prefix, error) {
 		prefix, err := netip.ParsePrefix(strings.TrimSpace(block))
 		if err != nil {
 			return nil, access.NewProblem(infrav1.BootstrapDataInvalidReason,
-				"The Cluster's clusterNetwork.%s holds %q, which is not a CIDR: fix it", what, block)
+				"%s holds %q, which is not a CIDR: fix it", what, block)
 		}
 		out = append(out, prefix)
 	}

@@ -124,7 +124,7 @@ func (r *Reconciler) userData(ctx context.Context, s *scope) ([]byte, error) {
 	input, err := userdata.Input(userdata.Node{
 		Secret: secret, Hostname: s.prefix, HostnameOfInstance: true, KubernetesVersion: template.Version,
 		Bootstrap: s.own.Spec.Bootstrap, Tailscale: s.own.Spec.Tailscale, DataVolumes: s.own.Spec.DataVolumes,
-		Cluster: s.cluster, InfraCluster: s.infraCluster, Tailnet: s.tailnet,
+		Account: s.own.Spec.Account, Cluster: s.cluster, InfraCluster: s.infraCluster, Tailnet: s.tailnet,
 	})
 	if err != nil {
 		return nil, err

@@ -21,6 +21,7 @@ ol | rhel | centos | rocky | almalinux) family=rpm ;;
 *) fail "the operating system $ID is not supported: use Ubuntu or Oracle Linux" ;;
 esac
 # needrestart, on Ubuntu's images, would restart services under the boot that is under way.
+CONTAINERD=$ROOT/etc/containerd/config.toml
 export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
 
 # cloud images run apt by themselves at the first boot: wait for its lock.
@@ -77,8 +78,16 @@ trusted_key() {
 	rm -rf "$GNUPGHOME"
 }
 
+# kept FILE MARK: FILE is there, and not from us, since MARK is not in it. What a user or the image's
+# builder configured is used as it is.
+kept() {
+	[ -f "$1" ] && ! grep -qF "$2" "$1" || return 1
+	log "$1 is kept as it is"
+}
+
 # deb_repository NAME KEY-URL "FINGERPRINT..." LINE
 deb_repository() {
+	! kept "$ROOT/etc/apt/sources.list.d/$1.list" "=/etc/apt/keyrings/$1.gpg]" || return 0
 	trusted_key "$2" "$3" "$ROOT/etc/apt/keyrings/$1.gpg" --no-armor
 	mkdir -p "$ROOT/etc/apt/sources.list.d"
 	echo "deb [signed-by=/etc/apt/keyrings/$1.gpg] $4" >"$ROOT/etc/apt/sources.list.d/$1.list"
@@ -97,6 +106,7 @@ install_held() {
 # dnf's versionlock is a plugin that images need not have.
 rpm_repository() {
 	key=/etc/pki/rpm-gpg/RPM-GPG-KEY-capom-$1
+	! kept "$ROOT/etc/yum.repos.d/$1.repo" "$key" || return 0
 	trusted_key "$3" "$4" "$ROOT$key" --armor
 	printf '[%s]\nname=%s\nbaseurl=%s\nenabled=1\ngpgcheck=1\ngpgkey=file://%s\nexclude=%s\n' "$1" "$1" "$2" "$key" "$5" \
 		>"$ROOT/etc/yum.repos.d/$1.repo"
@@ -122,6 +132,10 @@ tailscale_from_archive() {
 		url=${CAPOM_TAILSCALE_URL_arm64:-} sum=${CAPOM_TAILSCALE_SHA256_arm64:-}
 	fi
 	[ -n "$url" ] || fail "no tailscale archive is configured for $arch"
+	# A later step that fails does not have it fetched again.
+	if [ "$sum" = "$(cat "$RUN/tailscale.sum" 2>/dev/null)" ]; then
+		return 0
+	fi
 	work=$RUN/tailscale
 	rm -rf "$work"
 	mkdir -p "$work"
@@ -131,12 +145,14 @@ tailscale_from_archive() {
 	mkdir -p "$ROOT/usr/sbin" "$ROOT/usr/bin" "$ROOT/etc/default"
 	install -m 0755 "$work/tailscaled" "$ROOT/usr/sbin/tailscaled"
 	install -m 0755 "$work/tailscale" "$ROOT/usr/bin/tailscale"
-	install -m 0644 "$work/systemd/tailscaled.service" "$ROOT/etc/systemd/system/tailscaled.service"
+	[ -e "$ROOT/etc/systemd/system/tailscaled.service" ] ||
+		install -m 0644 "$work/systemd/tailscaled.service" "$ROOT/etc/systemd/system/tailscaled.service"
 	[ -e "$ROOT/etc/default/tailscaled" ] || install -m 0644 "$work/systemd/tailscaled.defaults" "$ROOT/etc/default/tailscaled"
 	rm -rf "$work"
 	if have restorecon; then
 		restorecon -F "$ROOT/usr/sbin/tailscaled" "$ROOT/usr/bin/tailscale"
 	fi
+	echo "$sum" >"$RUN/tailscale.sum"
 }
 
 install_tailscale() {
@@ -144,7 +160,9 @@ install_tailscale() {
 		have tailscaled || fail "tailscale is not in the image: use an image that has it, or let the machine install it"
 		return 0
 	fi
-	if have tailscaled && [ "$(tailscale version 2>/dev/null | head -n 1)" = "$CAPOM_TAILSCALE_VERSION" ]; then
+	# An archive has a version of its own, and its sum alone tells whether it is the right one.
+	if [ "$CAPOM_TAILSCALE_SOURCE" = package ] && have tailscaled &&
+		[ "$(tailscale version 2>/dev/null | head -n 1)" = "$CAPOM_TAILSCALE_VERSION" ]; then
 		return 0
 	fi
 	"tailscale_from_$CAPOM_TAILSCALE_SOURCE"
@@ -205,11 +223,46 @@ relax_selinux() {
 	fi
 }
 
+# Whether containerd has runc use systemd's control groups, all of its files taken together: true or
+# false, or nothing if it cannot read them.
+systemd_cgroup() {
+	containerd -c "$CONTAINERD" config dump | awk '/^ *\[/ { runc = /runtimes\.runc\.options\]/ } runc && $1 == "SystemdCgroup" { print $3 }'
+}
+
+# containerd's own default, with what kubeadm and kubelet want: systemd's control groups and
+# kubeadm's pause image; and with what a user put beside it.
+default_configuration() {
+	set -- -e 's/(SystemdCgroup = )false/\1true/' -e "s|^(imports = )\[\]|\1['/etc/containerd/conf.d/*.toml']|"
+	[ ! -d "$folder/certs.d" ] || set -- "$@" -e "s|^( *config_path = ).*|\1'/etc/containerd/certs.d'|"
+	pause=$(kubeadm config images list --kubernetes-version "$CAPOM_KUBERNETES_VERSION" 2>/dev/null | grep /pause: || true)
+	[ -z "$pause" ] || set -- "$@" -e "s|^( *sandbox(_image)? = ).*|\1'$pause'|"
+	containerd config default | sed -E "$@"
+}
+
+# A configuration that is there is the user's, or the image's, and stays. One that only switches CRI
+# off is the package's. What says nothing of control groups is completed by a file that it imports
+# (containerd 2 merges them key by key; 1.7 would replace whole sections, and is left alone). A
+# user's "SystemdCgroup = false" is a choice.
 configure_containerd() {
-	mkdir -p "$ROOT/etc/containerd"
-	containerd config default | sed 's/SystemdCgroup = false/SystemdCgroup = true/' >"$RUN/containerd.toml"
-	grep -q 'SystemdCgroup = true' "$RUN/containerd.toml" || fail "containerd's default configuration has no SystemdCgroup to set"
-	cp "$RUN/containerd.toml" "$ROOT/etc/containerd/config.toml"
+	folder=${CONTAINERD%/*}
+	mkdir -p "$folder"
+	if ! grep -Evqs '^ *(#|$|disabled_plugins)' "$CONTAINERD"; then
+		default_configuration >"$RUN/containerd.toml"
+		cp "$RUN/containerd.toml" "$CONTAINERD"
+	fi
+	if [ "$(systemd_cgroup)" = false ] && ! grep -Eqs '^[^#]*SystemdCgroup *= *false' "$CONTAINERD" "$folder"/conf.d/*.toml &&
+		! containerd config default | grep -q '^version = 2'; then
+		mkdir -p "$folder/conf.d"
+		printf "version = 3\n[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc.options]\nSystemdCgroup = true\n" \
+			>"$folder/conf.d/90-capom.toml"
+		grep -q '^imports' "$CONTAINERD" || sed -i "1i imports = ['/etc/containerd/conf.d/*.toml']" "$CONTAINERD"
+	fi
+	case $(systemd_cgroup) in
+	true) ;;
+	false) announce "containerd's configuration has SystemdCgroup = false, which is kept: kubelet needs cgroupDriver cgroupfs" ;;
+	*) fail "containerd cannot read $CONTAINERD and the files that it imports" ;;
+	esac
+	! grep -Eq '^ *disabled_plugins.*cri' "$CONTAINERD" || fail "$CONTAINERD switches CRI off, which kubelet needs: take it out of disabled_plugins"
 	systemctl enable containerd.service kubelet.service
 	systemctl restart containerd.service
 }
