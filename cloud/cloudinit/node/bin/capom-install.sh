@@ -250,6 +250,7 @@ configure_containerd() {
 		default_configuration >"$RUN/containerd.toml"
 		cp "$RUN/containerd.toml" "$CONTAINERD"
 	fi
+	! grep -Eq '^ *disabled_plugins.*cri' "$CONTAINERD" || fail "$CONTAINERD switches CRI off, which kubelet needs: take it out of disabled_plugins"
 	if [ "$(systemd_cgroup)" = false ] && ! grep -Eqs '^[^#]*SystemdCgroup *= *false' "$CONTAINERD" "$folder"/conf.d/*.toml &&
 		! containerd config default | grep -q '^version = 2'; then
 		mkdir -p "$folder/conf.d"
@@ -262,7 +263,6 @@ configure_containerd() {
 	false) announce "containerd's configuration has SystemdCgroup = false, which is kept: kubelet needs cgroupDriver cgroupfs" ;;
 	*) fail "containerd cannot read $CONTAINERD and the files that it imports" ;;
 	esac
-	! grep -Eq '^ *disabled_plugins.*cri' "$CONTAINERD" || fail "$CONTAINERD switches CRI off, which kubelet needs: take it out of disabled_plugins"
 	systemctl enable containerd.service kubelet.service
 	systemctl restart containerd.service
 }
