@@ -246,7 +246,7 @@ ask 10.0.200.9`, "-n", "-r")
 			g.Expect(n.read("before")).To(ContainSubstring("5201:\tfrom all lookup main suppress_prefixlength 0"))
 			g.Expect(n.read("after")).To(Equal(n.read("before")))
 			g.Expect(asked(out)).To(HaveKeyWithValue("10.0.200.9", onVCN))
-			g.Expect(strings.Contains(out, "policy rules were not as they should be")).To(Equal(!strings.HasPrefix(name, "nothing")), out)
+			g.Expect(strings.Contains(out, "the rules were not as they should be")).To(Equal(!strings.HasPrefix(name, "nothing")), out)
 		})
 	}
 }

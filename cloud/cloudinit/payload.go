@@ -99,12 +99,13 @@ func scripts() (files []file, err error) {
 	return files, err
 }
 
-// stripComments drops comment-only lines, except the "#!" line: user data has 32,000 bytes, and the
-// comments are for readers of the repository. No script may rely on such a line, in a here-document
-// for instance.
+// stripComments drops comment-only lines, except the "#!" line, and the tabs that lines begin with:
+// user data has 32,000 bytes, and both are for readers of the repository. No script may rely on
+// them, in a here-document for instance.
 func stripComments(content []byte) []byte {
 	var out strings.Builder
 	for line := range strings.Lines(string(content)) {
+		line = strings.TrimLeft(line, "\t")
 		trimmed := strings.TrimSpace(line)
 		comment := strings.HasPrefix(trimmed, "#") && !strings.HasPrefix(line, "#!")
 		if !comment && trimmed != "" {

@@ -51,14 +51,14 @@ func TestContainerdsConfigurationOfAUserIsKeptAndCompleted(t *testing.T) {
 		},
 		"groups of cgroupfs": {
 			files:  map[string]string{containerdConfig: mirror + options + "  SystemdCgroup = false\n"},
-			config: mirror + options + "  SystemdCgroup = false\n", says: "has SystemdCgroup = false, which is kept",
+			config: mirror + options + "  SystemdCgroup = false\n", says: "SystemdCgroup = false is kept",
 		},
 		"what the package brings": {files: map[string]string{containerdConfig: "# Copyright\n\ndisabled_plugins = [\"cri\"]\n#root = \"/var/lib/containerd\"\n"}},
 		"nothing":                 {},
 		"hosts alone":             {files: map[string]string{"etc/containerd/certs.d/registry.example/hosts.toml": "server = \"https://mirror.example\"\n"}},
 		"CRI switched off": {
 			files:  map[string]string{containerdConfig: mirror + "disabled_plugins = [\"cri\"]\n"},
-			config: mirror + "disabled_plugins = [\"cri\"]\n", says: "switches CRI off, which kubelet needs", fails: true,
+			config: mirror + "disabled_plugins = [\"cri\"]\n", says: "or CRI is switched off there", fails: true,
 		},
 		"what containerd cannot read": {
 			files:  map[string]string{containerdConfig: "broken\n"},

@@ -58,25 +58,22 @@ policy_rules() {
 }
 
 own_rules() {
-	ip "-$1" rule show | grep '^520[0-9]:' || true
+	ip "-$1" rule show | grep '^520' || true
 }
 
 # What the kernel lists is compared with what it listed when the rules were made, as with the table
 # below: a rule that is gone, new, changed or in another place is noticed.
 ensure_rules() {
-	wanted=$(policy_rules "$1")
+	wanted=$(policy_rules "$1" | sed 's/^/rule add pref /')
 	listed=$(own_rules "$1")
-	if [ "$wanted" = "$(cat "$RUN/rules$1.wanted" 2>/dev/null)" ] && [ "$listed" = "$(cat "$RUN/rules$1.listed")" ]; then
-		return 0
-	fi
+	[ "$wanted $listed" != "$(cat "$RUN/rules$1" 2>/dev/null)" ] || return 0
 	{
-		printf '%s\n' "$listed" | sed -n 's/:.*//; s/^5/rule del pref &/p'
-		printf '%s\n' "$wanted" | sed 's/^/rule add pref /'
-	} >"$RUN/rules$1"
-	ip "-$1" -batch "$RUN/rules$1"
-	own_rules "$1" >"$RUN/rules$1.listed"
-	printf '%s\n' "$wanted" >"$RUN/rules$1.wanted"
-	[ "$2" = once ] || log "the policy rules were not as they should be: restored"
+		echo "$listed" | sed -n 's/:.*//; s/^5/rule del pref &/p'
+		echo "$wanted"
+	} >"$RUN/rules"
+	ip "-$1" -batch "$RUN/rules"
+	echo "$wanted $(own_rules "$1")" >"$RUN/rules$1"
+	[ "$2" = once ] || log "the rules were not as they should be: restored"
 }
 
 underlay_interfaces() {

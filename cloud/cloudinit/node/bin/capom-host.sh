@@ -85,37 +85,21 @@ disable_swap() {
 # Oracle Linux has its root on LVM, which cloud-init does not grow (cc_growpart, cc_resizefs): a
 # larger boot volume would have no effect. The root takes what was added to the volume, as
 # oci-growfs does. Space that the image's builder left free in the group stays so, unless the
-# partition grew. Systems other than Oracle Linux and its relatives are left as they are.
+# partition grew. Ubuntu and Debian are left as they are.
 grow_root() {
 	# shellcheck disable=SC1091
 	. "$ROOT/etc/os-release"
-	case $ID in
-	ol | rhel | centos | rocky | almalinux) ;;
+	volume=$(findmnt -n -o SOURCE "${ROOT:-/}")
+	# For example: ocivolume-root lvm sda3 part sda disk
+	# shellcheck disable=SC2046
+	set -- $(lsblk -snro NAME,TYPE "$volume")
+	case $ID:${2:-}:${4:-} in
+	[!ud]*:lvm:part) ;;
 	*) return 0 ;;
 	esac
-	volume=$(findmnt -n -o SOURCE "${ROOT:-/}")
-	group=$(lvs --noheadings -o vg_name "$volume" 2>/dev/null | tr -d ' ')
-	[ -n "$group" ] || return 0
-	for part in $(pvs --noheadings -o pv_name -S "vg_name=$group"); do
-		number=$(cat "$ROOT/sys/class/block/${part##*/}/partition" 2>/dev/null) || continue
-		rc=0
-		growpart "/dev/$(lsblk -dnro PKNAME "$part")" "$number" || rc=$?
-		# 1 says that there is nothing to grow.
-		case $rc in
-		0) : >"$RUN/grown" ;;
-		1) ;;
-		*) return 1 ;;
-		esac
-		[ ! -e "$RUN/grown" ] || pvresize "$part" || return 1
-	done
-	[ -e "$RUN/grown" ] || return 0
-	if [ "$(vgs --noheadings -o vg_free_count "$group" | tr -d ' ')" != 0 ]; then
-		lvextend -l +100%FREE "$volume" || return 1
-	fi
-	case $(findmnt -n -o FSTYPE "${ROOT:-/}") in
-	xfs) xfs_growfs "${ROOT:-/}" ;;
-	ext*) resize2fs "$volume" ;;
-	esac
+	# 1 says that there is nothing to grow.
+	growpart "/dev/$5" "${3##*[!0-9]}" || return $(($? - 1))
+	pvresize "/dev/$3" && lvextend -r -l +100%FREE "$volume"
 }
 
 # Built into some kernels, in which case modprobe fails and nothing is missing.
@@ -123,7 +107,7 @@ for module in overlay br_netfilter tun vxlan; do
 	modprobe "$module" 2>/dev/null || true
 done
 sysctl -q -e -p "$ROOT/etc/sysctl.d/90-capom.conf"
-grow_root || announce "the root file system could not be grown to the boot volume's size: see /var/log/cloud-init-output.log"
+grow_root || announce "the root file system was not grown to the boot volume's size"
 disable_swap
 open_iptables
 open_firewalld

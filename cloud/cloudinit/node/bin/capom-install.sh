@@ -21,7 +21,6 @@ ol | rhel | centos | rocky | almalinux) family=rpm ;;
 *) fail "the operating system $ID is not supported: use Ubuntu or Oracle Linux" ;;
 esac
 # needrestart, on Ubuntu's images, would restart services under the boot that is under way.
-CONTAINERD=$ROOT/etc/containerd/config.toml
 export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
 
 # cloud images run apt by themselves at the first boot: wait for its lock.
@@ -78,19 +77,16 @@ trusted_key() {
 	rm -rf "$GNUPGHOME"
 }
 
-# kept FILE MARK: FILE is there, and not from us, since MARK is not in it. What a user or the image's
-# builder configured is used as it is.
-kept() {
-	[ -f "$1" ] && ! grep -qF "$2" "$1" || return 1
-	log "$1 is kept as it is"
-}
-
+# A file of a repository that does not name our key is the user's, or the image's, and is used as it
+# is.
 # deb_repository NAME KEY-URL "FINGERPRINT..." LINE
 deb_repository() {
-	! kept "$ROOT/etc/apt/sources.list.d/$1.list" "=/etc/apt/keyrings/$1.gpg]" || return 0
-	trusted_key "$2" "$3" "$ROOT/etc/apt/keyrings/$1.gpg" --no-armor
-	mkdir -p "$ROOT/etc/apt/sources.list.d"
-	echo "deb [signed-by=/etc/apt/keyrings/$1.gpg] $4" >"$ROOT/etc/apt/sources.list.d/$1.list"
+	key=/etc/apt/keyrings/$1.gpg
+	list=$ROOT/etc/apt/sources.list.d/$1.list
+	[ ! -e "$list" ] || grep -qF "$key" "$list" || return 0
+	trusted_key "$2" "$3" "$ROOT$key" --no-armor
+	mkdir -p "${list%/*}"
+	echo "deb [signed-by=$key] $4" >"$list"
 }
 
 # install_held "NAME..." PACKAGE...: unattended upgrades must not replace what the Machine's version
@@ -106,10 +102,11 @@ install_held() {
 # dnf's versionlock is a plugin that images need not have.
 rpm_repository() {
 	key=/etc/pki/rpm-gpg/RPM-GPG-KEY-capom-$1
-	! kept "$ROOT/etc/yum.repos.d/$1.repo" "$key" || return 0
+	list=$ROOT/etc/yum.repos.d/$1.repo
+	[ ! -e "$list" ] || grep -qF "$key" "$list" || return 0
 	trusted_key "$3" "$4" "$ROOT$key" --armor
 	printf '[%s]\nname=%s\nbaseurl=%s\nenabled=1\ngpgcheck=1\ngpgkey=file://%s\nexclude=%s\n' "$1" "$1" "$2" "$key" "$5" \
-		>"$ROOT/etc/yum.repos.d/$1.repo"
+		>"$list"
 }
 
 tailscale_from_package() {
@@ -133,9 +130,7 @@ tailscale_from_archive() {
 	fi
 	[ -n "$url" ] || fail "no tailscale archive is configured for $arch"
 	# A later step that fails does not have it fetched again.
-	if [ "$sum" = "$(cat "$RUN/tailscale.sum" 2>/dev/null)" ]; then
-		return 0
-	fi
+	[ "$sum" != "$(cat "$RUN/tailscale.sum" 2>/dev/null)" ] || return 0
 	work=$RUN/tailscale
 	rm -rf "$work"
 	mkdir -p "$work"
@@ -145,8 +140,8 @@ tailscale_from_archive() {
 	mkdir -p "$ROOT/usr/sbin" "$ROOT/usr/bin" "$ROOT/etc/default"
 	install -m 0755 "$work/tailscaled" "$ROOT/usr/sbin/tailscaled"
 	install -m 0755 "$work/tailscale" "$ROOT/usr/bin/tailscale"
-	[ -e "$ROOT/etc/systemd/system/tailscaled.service" ] ||
-		install -m 0644 "$work/systemd/tailscaled.service" "$ROOT/etc/systemd/system/tailscaled.service"
+	# What a user put there stays.
+	[ -e "$ROOT/etc/systemd/system/tailscaled.service" ] || install -m 0644 "$work/systemd/tailscaled.service" "$ROOT/etc/systemd/system/tailscaled.service"
 	[ -e "$ROOT/etc/default/tailscaled" ] || install -m 0644 "$work/systemd/tailscaled.defaults" "$ROOT/etc/default/tailscaled"
 	rm -rf "$work"
 	if have restorecon; then
@@ -161,8 +156,7 @@ install_tailscale() {
 		return 0
 	fi
 	# An archive has a version of its own, and its sum alone tells whether it is the right one.
-	if [ "$CAPOM_TAILSCALE_SOURCE" = package ] && have tailscaled &&
-		[ "$(tailscale version 2>/dev/null | head -n 1)" = "$CAPOM_TAILSCALE_VERSION" ]; then
+	if have tailscaled && [ "$CAPOM_TAILSCALE_SOURCE $(tailscale version 2>/dev/null | head -n 1)" = "package $CAPOM_TAILSCALE_VERSION" ]; then
 		return 0
 	fi
 	"tailscale_from_$CAPOM_TAILSCALE_SOURCE"
@@ -226,42 +220,34 @@ relax_selinux() {
 # Whether containerd has runc use systemd's control groups, all of its files taken together: true or
 # false, or nothing if it cannot read them.
 systemd_cgroup() {
-	containerd -c "$CONTAINERD" config dump | awk '/^ *\[/ { runc = /runtimes\.runc\.options\]/ } runc && $1 == "SystemdCgroup" { print $3 }'
-}
-
-# containerd's own default, with what kubeadm and kubelet want: systemd's control groups and
-# kubeadm's pause image; and with what a user put beside it.
-default_configuration() {
-	set -- -e 's/(SystemdCgroup = )false/\1true/' -e "s|^(imports = )\[\]|\1['/etc/containerd/conf.d/*.toml']|"
-	[ ! -d "$folder/certs.d" ] || set -- "$@" -e "s|^( *config_path = ).*|\1'/etc/containerd/certs.d'|"
-	pause=$(kubeadm config images list --kubernetes-version "$CAPOM_KUBERNETES_VERSION" 2>/dev/null | grep /pause: || true)
-	[ -z "$pause" ] || set -- "$@" -e "s|^( *sandbox(_image)? = ).*|\1'$pause'|"
-	containerd config default | sed -E "$@"
+	containerd -c "$config" config dump | awk '/^ *\[/ { runc = /runtimes\.runc\.options\]/ } runc && $1 == "SystemdCgroup" { print $3 }'
 }
 
 # A configuration that is there is the user's, or the image's, and stays. One that only switches CRI
-# off is the package's. What says nothing of control groups is completed by a file that it imports
-# (containerd 2 merges them key by key; 1.7 would replace whole sections, and is left alone). A
-# user's "SystemdCgroup = false" is a choice.
+# off is the package's and makes room for containerd's default, with kubeadm's pause image and with
+# what a user put beside it. What says nothing of control groups is completed by a file that it
+# imports, which containerd 2 merges key by key. A user's "SystemdCgroup = false" is a choice.
 configure_containerd() {
-	folder=${CONTAINERD%/*}
-	mkdir -p "$folder"
-	if ! grep -Evqs '^ *(#|$|disabled_plugins)' "$CONTAINERD"; then
-		default_configuration >"$RUN/containerd.toml"
-		cp "$RUN/containerd.toml" "$CONTAINERD"
+	config=$ROOT/etc/containerd/config.toml
+	dropin=$ROOT/etc/containerd/conf.d/90-capom.toml
+	imports="'/etc/containerd/conf.d/*.toml'"
+	mkdir -p "${dropin%/*}"
+	if ! grep -Evqs '^ *(#|$|disabled_plugins)' "$config"; then
+		hosts=/etc/containerd/certs.d
+		[ -d "$ROOT$hosts" ] || hosts=
+		pause=$(kubeadm config images list --kubernetes-version "$CAPOM_KUBERNETES_VERSION" | grep /pause:)
+		containerd config default | sed -E "s/(SystemdCgroup = )false/\1true/; s|^(imports = \[)\]|\1$imports]|
+			s|^( *config_path = ).*|\1'$hosts'|; s|^( *sandbox(_image)? = ).*|\1'$pause'|" >"$RUN/containerd.toml"
+		cp "$RUN/containerd.toml" "$config"
 	fi
-	! grep -Eq '^ *disabled_plugins.*cri' "$CONTAINERD" || fail "$CONTAINERD switches CRI off, which kubelet needs: take it out of disabled_plugins"
-	if [ "$(systemd_cgroup)" = false ] && ! grep -Eqs '^[^#]*SystemdCgroup *= *false' "$CONTAINERD" "$folder"/conf.d/*.toml &&
-		! containerd config default | grep -q '^version = 2'; then
-		mkdir -p "$folder/conf.d"
-		printf "version = 3\n[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc.options]\nSystemdCgroup = true\n" \
-			>"$folder/conf.d/90-capom.toml"
-		grep -q '^imports' "$CONTAINERD" || sed -i "1i imports = ['/etc/containerd/conf.d/*.toml']" "$CONTAINERD"
+	if [ "$(systemd_cgroup)" = false ] && ! grep -Eqs '^[^#]*SystemdCgroup *= *false' "$config" "${dropin%/*}"/*; then
+		printf "version = 3\n[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc.options]\nSystemdCgroup = true\n" >"$dropin"
+		grep -q '^imports' "$config" || sed -i "1i imports = [$imports]" "$config"
 	fi
 	case $(systemd_cgroup) in
 	true) ;;
-	false) announce "containerd's configuration has SystemdCgroup = false, which is kept: kubelet needs cgroupDriver cgroupfs" ;;
-	*) fail "containerd cannot read $CONTAINERD and the files that it imports" ;;
+	false) announce "SystemdCgroup = false is kept: kubelet needs cgroupDriver cgroupfs" ;;
+	*) fail "containerd cannot read $config, or CRI is switched off there" ;;
 	esac
 	systemctl enable containerd.service kubelet.service
 	systemctl restart containerd.service
