@@ -41,7 +41,7 @@ const (
 	// record is the file written by the stand-in for kubeadm, preflight what kubeadm's own checks say.
 	record    = "/var/log/kubeadm-stand-in"
 	preflight = "/var/log/kubeadm-preflight"
-	vip    = "10.250.0.1"
+	vip       = "10.250.0.1"
 )
 
 // clouds is shared by all tests: machines of one do not meet those of another, and tests with
@@ -239,7 +239,7 @@ func (s *solo) joined() {
 	s.bench.t.Helper()
 	s.bench.Eventually(func() bool { return s.kubeadmRan() }, booted).Should(BeTrue(), "kubeadm runs on %s", s.Name)
 	s.bench.Eventually(s.ask("cloud-init status || true"), soon).Should(ContainSubstring("done"))
-	s.bench.Expect(s.sh("cat "+preflight)).To(And(ContainSubstring("[preflight] Running pre-flight checks"), Not(ContainSubstring("[ERROR "))))
+	s.bench.Expect(s.sh("cat " + preflight)).To(And(ContainSubstring("[preflight] Running pre-flight checks"), Not(ContainSubstring("[ERROR "))))
 }
 
 func (s *solo) kubeadmRan() bool { return s.try("test -s " + record) }
