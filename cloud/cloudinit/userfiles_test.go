@@ -90,6 +90,10 @@ func TestContainerdsConfigurationOfAUserIsKeptAndCompleted(t *testing.T) {
 				g.Expect(strings.Contains(n.read(containerdConfig), "config_path = '/etc/containerd/certs.d'")).To(Equal(n.exists("etc/containerd/certs.d")))
 			}
 			g.Expect(n.exists(containerdDropIn)).To(Equal(tc.completed))
+			if tc.completed {
+				version, _, _ := strings.Cut(strings.TrimPrefix(tc.config, imports), "\n")
+				g.Expect(n.read(containerdDropIn)).To(HavePrefix(version+"\n"), "containerd 2.2 drops a file of another version")
+			}
 			for file, content := range tc.files {
 				if file != containerdConfig {
 					g.Expect(n.read(file)).To(Equal(content), file)

@@ -241,7 +241,10 @@ configure_containerd() {
 		cp "$RUN/containerd.toml" "$config"
 	fi
 	if [ "$(systemd_cgroup)" = false ] && ! grep -Eqs '^[^#]*SystemdCgroup *= *false' "$config" "${dropin%/*}"/*; then
-		printf "version = 3\n[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc.options]\nSystemdCgroup = true\n" >"$dropin"
+		# Before 2.3 containerd loses one of two files that are of different versions.
+		version="3 io.containerd.cri.v1.runtime"
+		! grep -Eq '^version *= *2' "$config" || version="2 io.containerd.grpc.v1.cri"
+		printf "version = %s\n[plugins.'%s'.containerd.runtimes.runc.options]\nSystemdCgroup = true\n" "${version% *}" "${version#* }" >"$dropin"
 		grep -q '^imports' "$config" || sed -i "1i imports = [$imports]" "$config"
 	fi
 	case $(systemd_cgroup) in
