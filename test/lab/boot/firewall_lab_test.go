@@ -94,5 +94,7 @@ func whatOthersRemoveComesBack(_ *testing.T, a, z *node) {
 	a.sh("systemctl restart tailscaled.service")
 
 	b.Eventually(a.ask("ip -4 rule | grep ^520; ip -6 rule | grep ^520"), soon).Should(Equal(rules), "tailscaled flushes rules when it restarts")
+	b.Eventually(a.ask("ip route show table 52"), soon).Should(ContainSubstring("10.0.0.0/8 dev tailscale0"))
+	b.Expect(a.sh("ip route get 10.0.0.1")).To(ContainSubstring(" dev ens3 "), "the VCN's router, with an office's routes")
 	b.Eventually(a.ask("ping -c 1 -W 2 -m "+bypassMark+" "+z.tailnet), soon).Should(ContainSubstring(" 0% packet loss"))
 }

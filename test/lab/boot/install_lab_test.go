@@ -34,7 +34,8 @@ func tailscaleVersion() string {
 	return strings.TrimPrefix(filepath.Base(filepath.Dir(clouds.Programs.Assets.Tailscale)), "tailscale-v")
 }
 
-// mirrorConfig is a user's configuration of containerd, with registries and nothing else.
+// mirrorConfig is a user's configuration of containerd, with registries and nothing else. The lab's
+// package has a file in conf.d with SystemdCgroup = false.
 const mirrorConfig = `version = 3
 [plugins."io.containerd.cri.v1.images".registry]
   config_path = "/etc/containerd/certs.d"
@@ -55,7 +56,8 @@ func TestAStockImageInstallsTheAskedVersionsFromRepositories(t *testing.T) {
 	s.joined()
 	s.hasKubernetes(kit.OldVersion)
 	b.Expect(s.sh("grep -v ^imports /etc/containerd/config.toml")).To(Equal(strings.TrimSpace(mirrorConfig)), "the user's file is kept")
-	b.Expect(s.sh("containerd config dump 2>/dev/null")).To(And(ContainSubstring("SystemdCgroup = true"), ContainSubstring("config_path = '/etc/containerd/certs.d'")))
+	b.Expect(s.sh("containerd config dump 2>/dev/null")).To(ContainSubstring("config_path = '/etc/containerd/certs.d'"))
+	s.console(soon, "capom: SystemdCgroup = false is kept: kubelet needs cgroupDriver cgroupfs")
 	b.Expect(s.sh("apt-mark showhold")).To(Equal("containerd.io\nkubeadm\nkubectl\nkubelet\ntailscale"))
 	b.Expect(s.sh("dpkg-query -W -f '${Version}' tailscale")).To(Equal(tailscaleVersion()))
 	b.Expect(s.sh("tailscale version | head -n 1")).To(Equal(tailscaleVersion()))
