@@ -126,8 +126,8 @@ func endpointOf(n Node) (cloudinit.Endpoint, error) {
 	return endpoint, nil
 }
 
-// vcnOf is the range of the node's VCN. Of an existing network only the subnet is known, and that to
-// the node itself.
+// vcnOf is the range of the node's VCN. Of an existing network only the subnet is known, and that
+// to the node itself.
 func vcnOf(n Node) ([]netip.Prefix, error) {
 	for _, account := range n.InfraCluster.Spec.Accounts {
 		if account.Name == n.Account && account.Network.Managed != nil {

@@ -38,7 +38,8 @@ const (
 	interval = 500 * time.Millisecond
 
 	nodeTag = "tag:capom-node"
-	// record is the file written by the stand-in for kubeadm, preflight what kubeadm's own checks say.
+	// record is the file written by the stand-in for kubeadm, preflight what kubeadm's own checks
+	// say.
 	record    = "/var/log/kubeadm-stand-in"
 	preflight = "/var/log/kubeadm-preflight"
 	vip       = "10.250.0.1"
@@ -118,8 +119,8 @@ func input(name string, bootstrap []byte) cloudinit.Input {
 	}
 }
 
-// standIn takes kubeadm's place in PATH for the join, has kubeadm check the machine, and records its
-// surroundings. There is no cluster, so the checks end where it would be asked.
+// standIn takes kubeadm's place in PATH for the join, has kubeadm check the machine, and records
+// its surroundings. There is no cluster, so the checks end where it would be asked.
 const standIn = `#!/bin/sh
 [ "$1" = join ] || exec /usr/bin/kubeadm "$@"
 /usr/bin/kubeadm join phase preflight --config /run/kubeadm/kubeadm-join-config.yaml >` + preflight + ` 2>&1

@@ -15,8 +15,8 @@ import (
 
 const routersHostname = "routers"
 
-// routersRoutes are what other devices of a user's tailnet offer: an exit node, an office, a home, and
-// a Kubernetes operator's connector for a pod network that is like ours.
+// routersRoutes are what other devices of a user's tailnet offer: an exit node, an office, a home,
+// and a Kubernetes operator's connector for a pod network that is like ours.
 var routersRoutes = []string{"0.0.0.0/0", "::/0", "10.0.0.0/8", "192.168.1.0/24", "10.244.0.0/16"}
 
 // joinRouters puts a device on the tailnet whose routes overlap the clusters' networks. It is a
