@@ -42,6 +42,8 @@ const (
 type FileSystem string
 
 // OCIMeshMachineSpec describes a machine and its permitted places.
+// +kubebuilder:validation:XValidation:rule="!has(self.dataVolumes) || self.dataVolumes.size() == 0 || !self.shapes.exists(s, s.name.startsWith('BM.'))",message="bare metal takes no dataVolumes: they are attached paravirtualized, which OCI has for virtual machines only; use shapes that start with VM., a larger bootVolume, or volumes of a CSI driver"
+// +kubebuilder:validation:XValidation:rule="!has(self.bootVolume) || !has(self.bootVolume.vpusPerGB) || self.bootVolume.vpusPerGB <= 20 || !self.shapes.exists(s, s.name.startsWith('BM.'))",message="OCI gives boot volumes of bare metal at most 20 vpusPerGB: use 10 or 20"
 type OCIMeshMachineSpec struct {
 	// providerID is set by the provider: oci:// and the instance's OCID.
 	// +optional
@@ -225,16 +227,19 @@ type DataVolume struct {
 	// +kubebuilder:validation:Maximum=32768
 	SizeGB int32 `json:"sizeGB,omitempty"`
 
-	// vpusPerGB is the performance: 10 balanced, 20 higher, 30 to 120 ultra high.
+	// vpusPerGB is the performance: 10 balanced, 20 higher. More needs a multipath attachment, which
+	// this provider does not make; OCI would charge for it all the same.
 	// +optional
 	// +default=10
 	// +kubebuilder:default=10
 	// +kubebuilder:validation:Minimum=10
 	// +kubebuilder:validation:Maximum=120
 	// +kubebuilder:validation:MultipleOf=10
+	// +kubebuilder:validation:XValidation:rule="self <= 20",message="vpusPerGB of a data volume must be 10 or 20: ultra-high performance (30 to 120) needs a multipath attachment, which this provider does not make"
 	VPUsPerGB int32 `json:"vpusPerGB,omitempty"`
 
-	// fileSystem for formatting a blank volume.
+	// fileSystem for formatting a blank volume. A new one is empty, without lost+found: kubeadm takes
+	// it for etcd.
 	// +optional
 	// +default="ext4"
 	// +kubebuilder:default=ext4
@@ -250,6 +255,7 @@ type DataVolume struct {
 
 // Tailscale is the source and the version of tailscale.
 // +kubebuilder:validation:XValidation:rule="!has(self.source) || (self.source == 'Mirror') == has(self.mirror)",message="mirror must be set for source Mirror and only then"
+// +kubebuilder:validation:XValidation:rule="!has(self.version) || !has(self.source) || self.source == 'Packages'",message="version is for source Packages: a mirror's archives and an image bring their own version; leave it out"
 // +kubebuilder:validation:MinProperties=1
 type Tailscale struct {
 	// source is Packages, Mirror or Preinstalled.
@@ -258,8 +264,8 @@ type Tailscale struct {
 	// +kubebuilder:default=Packages
 	Source TailscaleSource `json:"source,omitempty"`
 
-	// version to install from packages, such as 1.98.4; the provider's tested version when it is
-	// absent.
+	// version to install with source Packages, such as 1.98.4; the provider's tested version when
+	// it is absent. A mirror's archives and an image bring their own.
 	// +optional
 	// +kubebuilder:validation:MinLength=5
 	// +kubebuilder:validation:MaxLength=32

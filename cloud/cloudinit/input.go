@@ -47,6 +47,9 @@ type Input struct {
 	Packages   Packages
 	Endpoint   Endpoint
 	PodNetwork PodNetwork
+	// VCNCIDRs are the ranges of the machine's VCN, as far as they are known: they are never reached
+	// over the tailnet.
+	VCNCIDRs []netip.Prefix
 	// DataVolumes are formatted once and mounted before kubeadm runs.
 	DataVolumes []DataVolume
 }
@@ -168,6 +171,9 @@ type PodNetwork struct {
 	Mode PodNetworkMode
 	// MTU of the tailnet interface in bytes, equal on all nodes. Zero means tailscale's own, 1280.
 	MTU int
+	// NodeCIDRMaskSize is the length of a node's IPv4 part of the pod network with
+	// PodNetworkTailnetRoutes: wider routes are not a node's. Zero means any.
+	NodeCIDRMaskSize int
 	// PodCIDRs and ServiceCIDRs are the Cluster's.
 	PodCIDRs     []netip.Prefix
 	ServiceCIDRs []netip.Prefix

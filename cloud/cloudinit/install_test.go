@@ -34,11 +34,29 @@ func installInput() Input {
 func (n *testNode) fresh() {
 	n.keys("known.asc")
 	n.stub("tailscale", `[ -e "$CAPOM_ROOT/has-tailscale" ] && echo 1.102.3`)
-	n.stub("kubeadm", `[ -e "$CAPOM_ROOT/has-kubeadm" ] && echo v1.36.1`)
 	install := `case "$*" in *install*tailscale*) touch "$CAPOM_ROOT/has-tailscale" ;; *install*kubeadm*) touch "$CAPOM_ROOT/has-kubeadm" ;; esac`
 	n.stub("apt-get", `[ "$NEEDRESTART_SUSPEND" = 1 ] || exit 1; `+install)
 	n.stub("dnf", install)
-	n.stub("containerd", `echo "            SystemdCgroup = false"`)
+	n.containerd("            SystemdCgroup = false")
+}
+
+// containerd answers as containerd 2 does: "config default" is the start of its default and a line,
+// and "config dump" takes the files of conf.d over the configuration that imports them.
+func (n *testNode) containerd(line string) {
+	n.write("default.toml", "version = 3\nimports = []\n[plugins.'io.containerd.cri.v1.images'.pinned_images]\n  sandbox = 'registry.k8s.io/pause:3.10.1'\n"+
+		"[plugins.'io.containerd.cri.v1.images'.registry]\n  config_path = ''\n"+
+		"[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc.options]\n"+line+"\n", 0o644)
+	n.stub("containerd", `case "$*" in
+"config default") cat "$CAPOM_ROOT/default.toml" ;;
+"-c "*" config dump")
+	! grep -q "broken\|^disabled_plugins" "$2" || exit 0
+	files=$2
+	! grep -q "^imports.*conf.d" "$2" || files="$2 $(ls "${2%/*}"/conf.d/*.toml 2>/dev/null)"
+	echo "[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc.options]"
+	cat $files | grep "^ *SystemdCgroup" | tail -n 1 | grep . || echo "SystemdCgroup = false" ;;
+esac`)
+	n.stub("kubeadm", `[ -e "$CAPOM_ROOT/has-kubeadm" ] || exit 1
+case $1 in config) printf 'registry.k8s.io/kube-proxy:v1.36.1\nregistry.k8s.io/pause:3.10.2\n' ;; *) echo v1.36.1 ;; esac`)
 }
 
 // keys has curl fetch files of testdata/keys, one after the other, for any URL.
@@ -94,7 +112,8 @@ func TestAStockUbuntuGetsThePinnedVersions(t *testing.T) {
 		"deb [signed-by=/etc/apt/keyrings/kubernetes.gpg] https://pkgs.k8s.io/core:/stable:/v1.36/deb/ /\n"))
 	g.Expect(n.read("etc/apt/sources.list.d/tailscale.list")).To(Equal(
 		"deb [signed-by=/etc/apt/keyrings/tailscale.gpg] https://pkgs.tailscale.com/stable/ubuntu noble main\n"))
-	g.Expect(n.read("etc/containerd/config.toml")).To(ContainSubstring("SystemdCgroup = true"))
+	g.Expect(n.read("etc/containerd/config.toml")).To(And(ContainSubstring("SystemdCgroup = true"), ContainSubstring("sandbox = 'registry.k8s.io/pause:3.10.2'"),
+		ContainSubstring("imports = ['/etc/containerd/conf.d/*.toml']"), ContainSubstring("config_path = ''")))
 }
 
 func TestAStockOracleLinuxGetsThePinnedVersionsAndPermissiveSELinux(t *testing.T) {
@@ -235,12 +254,19 @@ func TestAnArchiveIsUnpackedOnlyIfItsChecksumIsRight(t *testing.T) {
 			}}
 			n := newTestNode(t, in)
 			n.fresh()
+			n.write("etc/systemd/system/tailscaled.service", "# of the user\n", 0o644)
 			n.stub("curl", `while [ "$1" != -o ]; do shift; done; cp `+archive+` "$2"`)
 
 			out, err := n.run("capom-install")
+			if err == nil {
+				out, err = n.run("capom-install")
+			}
 
 			g.Expect(err == nil).To(Equal(tc.installed), out)
 			g.Expect(n.exists("usr/sbin/tailscaled")).To(Equal(tc.installed))
+			g.Expect(strings.Count(n.read("calls"), "https://mirror.example/tailscale.tgz")).To(Equal(1), "it is fetched once")
+			g.Expect(n.read("etc/systemd/system/tailscaled.service")).To(Equal("# of the user\n"))
+			g.Expect(n.exists("etc/default/tailscaled")).To(Equal(tc.installed))
 			if !tc.installed {
 				g.Expect(out).To(ContainSubstring("does not have the SHA-256 sum"))
 			}

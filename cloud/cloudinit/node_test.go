@@ -44,7 +44,7 @@ type testNode struct {
 var stubbed = []string{
 	"systemctl", "tailscale", "tailscaled", "ip", "modprobe", "sysctl", "swapoff", "iptables", "firewall-cmd", "nft", "curl",
 	"apt-get", "apt-mark", "dnf", "containerd", "kubeadm", "kubelet", "mkfs.ext4", "mkfs.xfs", "blkid", "mount", "mountpoint",
-	"restorecon", "setenforce", "openssl", "uname",
+	"restorecon", "setenforce", "openssl", "uname", "findmnt", "lsblk", "growpart", "pvresize", "lvextend",
 }
 
 const stubScript = `#!/bin/sh

@@ -40,6 +40,9 @@ func Render(in Input) ([]byte, error) {
 	if err := in.validate(); err != nil {
 		return nil, err
 	}
+	if err := in.checkClaims(); err != nil {
+		return nil, err
+	}
 	script, err := nodeScript(in)
 	if err != nil {
 		return nil, err

@@ -71,6 +71,10 @@ func nodeSettings(in Input) map[string]string {
 		"CAPOM_MTU":                "",
 		"CAPOM_POD_CIDRS":          joinPrefixes(in.PodNetwork.PodCIDRs),
 		"CAPOM_SERVICE_CIDRS":      joinPrefixes(in.PodNetwork.ServiceCIDRs),
+		"CAPOM_VCN_CIDRS":          joinPrefixes(in.VCNCIDRs),
+	}
+	if in.PodNetwork.Mode == PodNetworkTailnetRoutes && in.PodNetwork.NodeCIDRMaskSize > 0 {
+		settings["CAPOM_NODE_CIDR_MASK"] = strconv.Itoa(in.PodNetwork.NodeCIDRMaskSize)
 	}
 	if in.HostnameOfInstance {
 		settings["CAPOM_HOSTNAME_SUFFIX"] = "instance"

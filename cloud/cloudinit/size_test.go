@@ -173,7 +173,7 @@ func withAuthorities(in Input, files string) Input {
 }
 
 func TestTheKeysThatClusterAPICanMakeFitOrTheMessageSaysWhichDo(t *testing.T) {
-	const reserve = 900
+	const reserve = 400
 	for name, tc := range map[string]struct {
 		files  func(t *testing.T) string
 		advice string

@@ -38,7 +38,7 @@ type Node struct {
 	Bootstrap   infrav1.BootstrapMode
 	Tailscale   infrav1.Tailscale
 	DataVolumes []infrav1.DataVolume
-	// Place decides the Node's labels; without an account there are none.
+	// Place decides the Node's labels and which VCN's ranges it knows; without an account neither.
 	Place Place
 	// Cluster, InfraCluster and Tailnet are what it is a part of.
 	Cluster      *clusterv1.Cluster
@@ -62,6 +62,8 @@ func Input(n Node) (cloudinit.Input, error) {
 		PodNetwork: cloudinit.PodNetwork{
 			Mode: cloudinit.PodNetworkMode(n.InfraCluster.Spec.PodNetwork.Mode),
 			MTU:  int(n.InfraCluster.Spec.PodNetwork.MTU),
+
+			NodeCIDRMaskSize: int(n.InfraCluster.Spec.PodNetwork.NodeCIDRMaskSize),
 		},
 	}
 	if n.Bootstrap == infrav1.BootstrapPreinstalled {
@@ -82,11 +84,14 @@ func Input(n Node) (cloudinit.Input, error) {
 	if input.Endpoint, err = endpointOf(n); err != nil {
 		return cloudinit.Input{}, err
 	}
-	network := n.Cluster.Spec.ClusterNetwork
-	if input.PodNetwork.PodCIDRs, err = prefixesOf("pods", network.Pods.CIDRBlocks); err != nil {
+	if input.VCNCIDRs, err = vcnOf(n); err != nil {
 		return cloudinit.Input{}, err
 	}
-	input.PodNetwork.ServiceCIDRs, err = prefixesOf("services", network.Services.CIDRBlocks)
+	network := n.Cluster.Spec.ClusterNetwork
+	if input.PodNetwork.PodCIDRs, err = prefixesOf("The Cluster's clusterNetwork.pods", network.Pods.CIDRBlocks); err != nil {
+		return cloudinit.Input{}, err
+	}
+	input.PodNetwork.ServiceCIDRs, err = prefixesOf("The Cluster's clusterNetwork.services", network.Services.CIDRBlocks)
 	return input, err
 }
 
@@ -156,6 +161,26 @@ func endpointOf(n Node) (cloudinit.Endpoint, error) {
 	return endpoint, nil
 }
 
+// vcnOf are the ranges of the node's VCN: a managed one's from the spec, an existing one's as OCI
+// told them to the cluster.
+func vcnOf(n Node) ([]netip.Prefix, error) {
+	if n.Place.Account == nil {
+		return nil, nil
+	}
+	name := n.Place.Account.Name
+	for _, account := range n.InfraCluster.Spec.Accounts {
+		if account.Name == name && account.Network.Managed != nil {
+			return prefixesOf("The network of account "+name, []string{account.Network.Managed.VCNCIDR})
+		}
+	}
+	for _, account := range n.InfraCluster.Status.Accounts {
+		if account.Name == name {
+			return prefixesOf("The network of account "+name, account.Ranges)
+		}
+	}
+	return nil, nil
+}
+
 func tailscaleOf(spec infrav1.Tailscale) cloudinit.Tailscale {
 	out := cloudinit.Tailscale{Version: spec.Version}
 	if out.Version == "" {
@@ -181,7 +206,7 @@ func prefixesOf(what string, blocks []string) ([]netip.Prefix, error) {
 		prefix, err := netip.ParsePrefix(strings.TrimSpace(block))
 		if err != nil {
 			return nil, access.NewProblem(infrav1.BootstrapDataInvalidReason,
-				"The Cluster's clusterNetwork.%s holds %q, which is not a CIDR: fix it", what, block)
+				"%s holds %q, which is not a CIDR: fix it", what, block)
 		}
 		out = append(out, prefix)
 	}

@@ -59,6 +59,22 @@ func TestOCIMeshMachinesAreRefusedWithTheReason(t *testing.T) {
 		{"a mount path with a step back", func(m *infrav1.OCIMeshMachine) { m.Spec.DataVolumes[0].MountPath = "/var/../etc" }, "mountPath must be an absolute path"},
 		{"a mount path for the shell", func(m *infrav1.OCIMeshMachine) { m.Spec.DataVolumes[0].MountPath = "/data;reboot" }, "mountPath must be an absolute path"},
 		{"an unknown file system", func(m *infrav1.OCIMeshMachine) { m.Spec.DataVolumes[0].FileSystem = "zfs" }, "Unsupported value"},
+		{"a data volume on bare metal", func(m *infrav1.OCIMeshMachine) {
+			m.Spec.Shapes = append(m.Spec.Shapes, infrav1.Shape{Name: "BM.Standard.E4.128"})
+		}, "bare metal takes no dataVolumes"},
+		{"a boot volume of ultra-high performance on bare metal", func(m *infrav1.OCIMeshMachine) {
+			m.Spec.DataVolumes, m.Spec.Shapes = nil, []infrav1.Shape{{Name: "BM.Standard.E4.128"}}
+			m.Spec.BootVolume.VPUsPerGB = 30
+		}, "at most 20 vpusPerGB"},
+		{"a data volume of ultra-high performance", func(m *infrav1.OCIMeshMachine) { m.Spec.DataVolumes[0].VPUsPerGB = 30 }, "vpusPerGB of a data volume must be 10 or 20"},
+		{"the highest performance", func(m *infrav1.OCIMeshMachine) { m.Spec.DataVolumes[0].VPUsPerGB = 120 }, "vpusPerGB of a data volume must be 10 or 20"},
+		{"a version of an image's tailscale", func(m *infrav1.OCIMeshMachine) {
+			m.Spec.Tailscale = infrav1.Tailscale{Source: infrav1.TailscalePreinstalled, Version: "1.98.4"}
+		}, "version is for source Packages"},
+		{"a version of a mirror's tailscale", func(m *infrav1.OCIMeshMachine) {
+			m.Spec.Tailscale = infrav1.Tailscale{Source: infrav1.TailscaleMirror, Version: "1.98.4", Mirror: []infrav1.TailscaleArchive{
+				{Architecture: "arm64", URL: "https://mirror.example.com/t.tgz", SHA256: strings.Repeat("a", 64)}}}
+		}, "version is for source Packages"},
 		{"a mirror without archives", func(m *infrav1.OCIMeshMachine) { m.Spec.Tailscale.Source = infrav1.TailscaleMirror }, "mirror must be set for source Mirror and only then"},
 		{"archives without a mirror", func(m *infrav1.OCIMeshMachine) {
 			m.Spec.Tailscale.Mirror = []infrav1.TailscaleArchive{{Architecture: "arm64", URL: "https://mirror.example.com/t.tgz", SHA256: strings.Repeat("a", 64)}}
@@ -83,6 +99,25 @@ func TestOCIMeshMachinesAreRefusedWithTheReason(t *testing.T) {
 		}, "a shape can be named once"},
 		{"an unknown bootstrap mode", func(m *infrav1.OCIMeshMachine) { m.Spec.Bootstrap = "Ignition" }, "Unsupported value"},
 	})
+}
+
+func TestOCIMeshMachinesWithWhatOCIDelivers(t *testing.T) {
+	accepted := map[string]func(*infrav1.OCIMeshMachine){
+		"bare metal with a boot volume": func(m *infrav1.OCIMeshMachine) {
+			m.Spec.DataVolumes, m.Spec.Shapes = nil, []infrav1.Shape{{Name: "BM.Standard.E4.128"}}
+			m.Spec.BootVolume = infrav1.BootVolume{SizeGB: 200, VPUsPerGB: 20}
+		},
+		"a virtual machine with a boot volume of ultra-high performance": func(m *infrav1.OCIMeshMachine) { m.Spec.BootVolume.VPUsPerGB = 120 },
+		"a data volume of higher performance":                            func(m *infrav1.OCIMeshMachine) { m.Spec.DataVolumes[0].VPUsPerGB = 20 },
+		"a version from packages":                                        func(m *infrav1.OCIMeshMachine) { m.Spec.Tailscale.Version = "1.98.4" },
+	}
+	for name, change := range accepted {
+		t.Run(name, func(t *testing.T) {
+			machine := goodMachine()
+			change(machine)
+			created(t, machine)
+		})
+	}
 }
 
 func TestOCIMeshMachinesKeepWhatOCICannotChange(t *testing.T) {

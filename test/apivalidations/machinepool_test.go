@@ -39,6 +39,13 @@ func TestOCIMeshMachinePoolsAreRefusedWithTheReason(t *testing.T) {
 		{"no shape", func(p *pool) { p.Spec.Shape = infrav1.Shape{} }, "spec.shape"},
 		{"a flexible shape without OCPUs", func(p *pool) { p.Spec.Shape.OCPUs = 0 }, "ocpus must be set for shapes that end in .Flex"},
 		{"no image", func(p *pool) { p.Spec.Image = infrav1.Image{} }, "spec.image"},
+		{"a data volume on bare metal", func(p *pool) {
+			p.Spec.Shape = infrav1.Shape{Name: "BM.Standard.E4.128"}
+			p.Spec.DataVolumes = []infrav1.DataVolume{{Name: "data", SizeGB: 50, MountPath: "/data"}}
+		}, "bare metal takes no dataVolumes"},
+		{"a boot volume of ultra-high performance on bare metal", func(p *pool) {
+			p.Spec.Shape, p.Spec.BootVolume.VPUsPerGB = infrav1.Shape{Name: "BM.Standard.E4.128"}, 30
+		}, "at most 20 vpusPerGB"},
 		{"a tag of the provider's", func(p *pool) { p.Spec.Tags = map[string]string{"ocimesh-x": "y"} }, "the provider's own"},
 		{"a tag of OCI's", func(p *pool) { p.Spec.Tags = map[string]string{"oci:compute:instancepool": "y"} }, "are OCI's"},
 		{"more tags than OCI leaves room for", func(p *pool) {

@@ -16,6 +16,8 @@ const OCIMeshMachinePoolFinalizer = "ocimeshmachinepool.infrastructure.cluster.x
 
 // OCIMeshMachinePoolSpec describes the pool's instances and their account. Changes apply to new
 // instances: existing ones stay as they are until their Machines are deleted.
+// +kubebuilder:validation:XValidation:rule="!has(self.dataVolumes) || self.dataVolumes.size() == 0 || !self.shape.name.startsWith('BM.')",message="bare metal takes no dataVolumes: they are attached paravirtualized, which OCI has for virtual machines only; use shapes that start with VM., a larger bootVolume, or volumes of a CSI driver"
+// +kubebuilder:validation:XValidation:rule="!has(self.bootVolume) || !has(self.bootVolume.vpusPerGB) || self.bootVolume.vpusPerGB <= 20 || !self.shape.name.startsWith('BM.')",message="OCI gives boot volumes of bare metal at most 20 vpusPerGB: use 10 or 20"
 type OCIMeshMachinePoolSpec struct {
 	// providerIDList is written by the provider: the provider ID of each instance of the pool.
 	// +optional

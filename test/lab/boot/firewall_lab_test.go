@@ -76,14 +76,14 @@ func (b *bench) send(address string) error {
 
 func whatOthersRemoveComesBack(_ *testing.T, a, z *node) {
 	b := a.bench
-	rules := a.sh("ip -4 rule | grep ^5200 | sort")
+	rules := a.sh("ip -4 rule | grep ^520; ip -6 rule | grep ^520")
 	table := a.sh("nft list table inet capom")
 
 	// systemd-networkd removes unknown rules, and Cilium's or an administrator's nft may flush all
 	// tables.
-	a.sh("while ip rule del pref 5200 2>/dev/null; do :; done; nft delete table inet capom; sysctl -q -w net.ipv4.conf.all.src_valid_mark=1")
+	a.sh("for pref in 5200 5201 5203; do while ip rule del pref $pref 2>/dev/null; do :; done; done; ip -6 rule del pref 5201; nft delete table inet capom; sysctl -q -w net.ipv4.conf.all.src_valid_mark=1")
 
-	b.Eventually(a.ask("ip -4 rule | grep ^5200 | sort"), soon).Should(Equal(rules))
+	b.Eventually(a.ask("ip -4 rule | grep ^520; ip -6 rule | grep ^520"), soon).Should(Equal(rules))
 	b.Eventually(a.ask("nft list table inet capom"), soon).Should(Equal(table))
 	for _, damage := range []string{"nft flush chain inet capom metadata", "nft insert rule inet capom forward accept"} {
 		a.sh(damage)
@@ -93,6 +93,8 @@ func whatOthersRemoveComesBack(_ *testing.T, a, z *node) {
 
 	a.sh("systemctl restart tailscaled.service")
 
-	b.Eventually(a.ask("ip -4 rule | grep ^5200 | sort"), soon).Should(Equal(rules), "tailscaled flushes rules when it restarts")
+	b.Eventually(a.ask("ip -4 rule | grep ^520; ip -6 rule | grep ^520"), soon).Should(Equal(rules), "tailscaled flushes rules when it restarts")
+	b.Eventually(a.ask("ip route show table 52"), soon).Should(ContainSubstring("10.0.0.0/8 dev tailscale0"))
+	b.Expect(a.sh("ip route get 10.0.0.1")).To(ContainSubstring(" dev ens3 "), "the VCN's router, with an office's routes")
 	b.Eventually(a.ask("ping -c 1 -W 2 -m "+bypassMark+" "+z.tailnet), soon).Should(ContainSubstring(" 0% packet loss"))
 }

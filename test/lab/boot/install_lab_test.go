@@ -20,6 +20,8 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	bootstrapv1 "sigs.k8s.io/cluster-api/api/bootstrap/kubeadm/v1beta2"
+	kubeadmcloudinit "sigs.k8s.io/cluster-api/bootstrap/kubeadm/pkg/cloudinit"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/kit"
@@ -32,10 +34,19 @@ func tailscaleVersion() string {
 	return strings.TrimPrefix(filepath.Base(filepath.Dir(clouds.Programs.Assets.Tailscale)), "tailscale-v")
 }
 
+// mirrorConfig is a user's configuration of containerd, with registries and nothing else. The lab's
+// package has a file in conf.d with SystemdCgroup = false.
+const mirrorConfig = `version = 3
+[plugins."io.containerd.cri.v1.images".registry]
+  config_path = "/etc/containerd/certs.d"
+`
+
 func TestAStockImageInstallsTheAskedVersionsFromRepositories(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	in := input("stock-1", workerData(nil))
+	in := input("stock-1", workerData(func(in *kubeadmcloudinit.NodeInput) {
+		in.AdditionalFiles = []bootstrapv1.File{{Path: "/etc/containerd/config.toml", Content: mirrorConfig}}
+	}))
 	in.BootstrapMode, in.KubernetesVersion = cloudinit.BootstrapInstall, kit.OldVersion
 	in.Tailscale = cloudinit.Tailscale{Source: cloudinit.TailscalePackage, Version: tailscaleVersion()}
 	b.fromMirror(&in)
@@ -44,6 +55,9 @@ func TestAStockImageInstallsTheAskedVersionsFromRepositories(t *testing.T) {
 
 	s.joined()
 	s.hasKubernetes(kit.OldVersion)
+	b.Expect(s.sh("grep -v ^imports /etc/containerd/config.toml")).To(Equal(strings.TrimSpace(mirrorConfig)), "the user's file is kept")
+	b.Expect(s.sh("containerd config dump 2>/dev/null")).To(ContainSubstring("config_path = '/etc/containerd/certs.d'"))
+	s.console(soon, "capom: SystemdCgroup = false is kept: kubelet needs cgroupDriver cgroupfs")
 	b.Expect(s.sh("apt-mark showhold")).To(Equal("containerd.io\nkubeadm\nkubectl\nkubelet\ntailscale"))
 	b.Expect(s.sh("dpkg-query -W -f '${Version}' tailscale")).To(Equal(tailscaleVersion()))
 	b.Expect(s.sh("tailscale version | head -n 1")).To(Equal(tailscaleVersion()))

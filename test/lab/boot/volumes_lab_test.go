@@ -58,7 +58,9 @@ func TestDataVolumesAreFormattedOnceAndMountedAtEveryBoot(t *testing.T) {
 	b.Expect(s.sh("cat "+record)).To(And(ContainSubstring(" on "+blankPath+" type ext4"), ContainSubstring(" on "+oldPath+" type ext4"),
 		ContainSubstring(" on "+foreignPath+" type xfs"), Not(ContainSubstring(missingPath))), "what was mounted when kubeadm ran")
 	b.Expect(s.sh("blkid -p -s LABEL -o value "+oldVolume)).To(Equal("old"), "a file system is not formatted again")
+	s.takenByKubeadm()
 	s.sh("echo kept >" + blankPath + "/file")
+	b.Expect(s.ask(initPreflight)()).To(ContainSubstring("[ERROR DirAvailable--var-lib-etcd]"), "control: what is not empty is refused")
 	identity := s.sh("blkid -p -s UUID -o value " + blankVolume)
 
 	b.Expect(s.Machine().Reboot(b.t.Context())).To(Succeed())
@@ -82,6 +84,27 @@ func TestDataVolumesAreFormattedOnceAndMountedAtEveryBoot(t *testing.T) {
 	b.Eventually(s.ask("systemctl is-active containerd.service || true"), booted).Should(Equal("active"))
 	b.Expect(s.try("mountpoint -q " + blankPath)).To(BeFalse())
 	b.Expect(s.try("mountpoint -q " + oldPath)).To(BeTrue())
+}
+
+// initPreflight has kubeadm check the machine for a first control plane with etcd. Images are not
+// pulled: there is no registry.
+const initPreflight = `cat >/run/init.yaml <<EOF
+apiVersion: kubeadm.k8s.io/v1beta4
+kind: InitConfiguration
+localAPIEndpoint: {advertiseAddress: $(tailscale ip -4)}
+nodeRegistration: {imagePullPolicy: Never, ignorePreflightErrors: [SystemVerification, Mem, NumCPU, Swap]}
+---
+apiVersion: kubeadm.k8s.io/v1beta4
+kind: ClusterConfiguration
+kubernetesVersion: $(/usr/bin/kubeadm version -o short)
+EOF
+/usr/bin/kubeadm init phase preflight --config /run/init.yaml 2>&1`
+
+// takenByKubeadm runs kubeadm's own checks.
+func (s *solo) takenByKubeadm() {
+	s.bench.t.Helper()
+	s.bench.Expect(s.sh("ls -A "+blankPath)).To(BeEmpty(), "a new volume")
+	s.bench.Expect(s.sh(initPreflight)).To(And(ContainSubstring("[preflight] Running pre-flight checks"), Not(ContainSubstring("[ERROR "))))
 }
 
 // run runs a program beside the machines.

@@ -233,7 +233,7 @@ func (s *suite) expectNothingDoubled() {
 		g.Expect(s.world.Running()).To(HaveLen(all))
 		devices, err := s.world.Tailnet.Devices(s.t.Context())
 		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(devices).To(HaveLen(all+1), "one for each machine, and the management host's")
+		g.Expect(devices).To(HaveLen(all+2), "one for each machine, the management host's and the routers'")
 	}, settleTimeout, interval).Should(Succeed())
 }
 

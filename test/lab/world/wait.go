@@ -147,7 +147,7 @@ func (w *World) NothingLeft() error {
 		return err
 	}
 	for _, device := range rest.Devices {
-		if device.Hostname != managementHostname {
+		if device.Hostname != managementHostname && device.Hostname != routersHostname {
 			left = append(left, fmt.Sprintf("tailnet: device %q", device.Hostname))
 		}
 	}

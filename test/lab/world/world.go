@@ -100,7 +100,7 @@ func Start(ctx context.Context, o Options) (*World, error) {
 	w := &World{Dir: o.Dir, Programs: o.Programs, progress: o.Progress,
 		networks: map[string]*network.Account{}, services: map[string]*metadata.Service{}}
 	steps := []func(context.Context) error{
-		w.openNetwork, w.startServers,
+		w.openNetwork, w.startServers, w.joinRouters,
 		func(ctx context.Context) error { return w.startOCI(ctx, o.Accounts) },
 	}
 	if o.Management {

@@ -10,33 +10,70 @@ set -eu
 . "${CAPOM_ROOT:-}/usr/local/lib/capom/lib.sh"
 
 TAILNET=100.64.0.0/10
+# The metadata service's other address (cloud-init DataSourceOracle.py, IPV6_METADATA_ROOT).
+METADATA6=fd00:c1::a9fe:a9fe
 
-# What must leave by the tailnet whatever its mark: Cilium writes identities into the bits that
-# tailscale's bypass rules (5210 and up) test. The kernel's local table still comes first, so an
-# address of our own is still delivered locally. CIDR lists are words on purpose.
-# shellcheck disable=SC2086
-tailnet_destinations() {
-	echo "$TAILNET"
-	[ -z "$CAPOM_VIP_RANGE" ] || echo "$CAPOM_VIP_RANGE"
-	if [ "$CAPOM_POD_NETWORK" = TailnetRoutes ]; then
-		ipv4 $CAPOM_POD_CIDRS
-	fi
-}
-
-ipv4() {
+# of_family 4|6 CIDR...: those CIDRs that are of this family.
+of_family() {
+	family=$1
+	shift
 	for cidr in "$@"; do
-		case $cidr in
-		*:*) ;;
-		*) echo "$cidr" ;;
+		case $family$cidr in
+		4*:*) ;;
+		6*:* | 4*) echo "$cidr" ;;
 		esac
 	done
 }
 
-ensure_rules() {
-	for destination in $(tailnet_destinations); do
-		destination=${destination%/32}
-		ip -4 rule show | grep -Eq "^5200:.* to $destination lookup 52" || ip -4 rule add pref 5200 to "$destination" lookup 52
+# Policy rules in the order in which the kernel asks them, all of them ahead of tailscale's (5210 and
+# up). Its last one, 5270, would have any route that the tailnet offers win over the main table
+# (tailscale's router_linux.go, baseIPRules).
+# - 5200: what leaves by the tailnet whatever its mark, for Cilium writes identities into the bits
+#   that tailscale's bypass rules test. Of the VIPs' range only routes to single addresses count: a
+#   wider route is not to a VIP. The kernel's local table comes first, so an address of our own is
+#   still delivered locally.
+# - 5201: whatever the main table knows by more than its default route. That is the node's subnet,
+#   its own pods, and with VXLAN all pods.
+# - 5202: with TailnetRoutes the routes of nodes. A wider one is not a node's.
+# - 5203: what is never reached over the tailnet. Services are translated before they are routed; a
+#   packet that was not must not reach somebody else's. Link-local holds the boot volume.
+# CIDR lists are words on purpose.
+# shellcheck disable=SC2086
+policy_rules() {
+	wider=0
+	if [ "$1" = 4 ]; then
+		echo "5200 to $TAILNET lookup 52"
+		[ -z "$CAPOM_VIP_RANGE" ] || echo "5200 to $CAPOM_VIP_RANGE lookup 52 suppress_prefixlength 31"
+		wider=$((${CAPOM_NODE_CIDR_MASK:-1} - 1))
+	fi
+	echo "5201 lookup main suppress_prefixlength 0"
+	if [ "$CAPOM_POD_NETWORK" = TailnetRoutes ]; then
+		for pods in $(of_family "$1" $CAPOM_POD_CIDRS); do
+			echo "5202 to $pods lookup 52 suppress_prefixlength $wider"
+		done
+	fi
+	for kept in $(of_family "$1" $CAPOM_POD_CIDRS $CAPOM_SERVICE_CIDRS $CAPOM_VCN_CIDRS 169.254.0.0/16 $METADATA6); do
+		echo "5203 to $kept lookup main"
 	done
+}
+
+own_rules() {
+	ip "-$1" rule show | grep '^520' || true
+}
+
+# What the kernel lists is compared with what it listed when the rules were made, as with the table
+# below: a rule that is gone, new, changed or in another place is noticed.
+ensure_rules() {
+	wanted=$(policy_rules "$1" | sed 's/^/rule add pref /')
+	listed=$(own_rules "$1")
+	[ "$wanted $listed" != "$(cat "$RUN/rules$1" 2>/dev/null)" ] || return 0
+	{
+		echo "$listed" | sed -n 's/:.*//; s/^5/rule del pref &/p'
+		echo "$wanted"
+	} >"$RUN/rules"
+	ip "-$1" -batch "$RUN/rules"
+	echo "$wanted $(own_rules "$1")" >"$RUN/rules$1"
+	[ "$2" = once ] || log "the rules were not as they should be: restored"
 }
 
 underlay_interfaces() {
@@ -76,8 +113,6 @@ readers_by_user() {
 #   and 169.254.2.0/24 is never touched.
 # - forward: pods get no credentials from the metadata service and no iSCSI; name service alone is
 #   left. The host's own packets do not pass here.
-# The IPv6 address is the metadata service's too (cloud-init DataSourceOracle.py,
-# IPV6_METADATA_ROOT).
 # shellcheck disable=SC2086
 rule_table() {
 	echo 'table inet capom'
@@ -85,7 +120,7 @@ rule_table() {
 	echo 'table inet capom {'
 	echo ' chain prerouting { type filter hook prerouting priority -310;'
 	underlay_interfaces | while read -r interface; do
-		for source in $TAILNET $CAPOM_VIP_RANGE $(ipv4 $CAPOM_POD_CIDRS); do
+		for source in $TAILNET $CAPOM_VIP_RANGE $(of_family 4 $CAPOM_POD_CIDRS); do
 			echo "  iifname \"$interface\" ip saddr $source drop"
 		done
 	done
@@ -98,8 +133,8 @@ rule_table() {
 	echo ' }'
 	echo ' chain output { type filter hook output priority -310;'
 	echo '  ip daddr 169.254.169.254 jump metadata'
-	echo '  ip6 daddr fd00:c1::a9fe:a9fe jump metadata'
-	for destination in $CAPOM_VIP_RANGE $(ipv4 $CAPOM_POD_CIDRS $CAPOM_SERVICE_CIDRS); do
+	echo "  ip6 daddr $METADATA6 jump metadata"
+	for destination in $CAPOM_VIP_RANGE $(of_family 4 $CAPOM_POD_CIDRS $CAPOM_SERVICE_CIDRS); do
 		echo "  udp sport 41641 ip daddr $destination drop"
 	done
 	echo '  udp sport 41641 oifname "cilium_*" drop'
@@ -116,7 +151,7 @@ rule_table() {
 	echo ' }'
 	echo ' chain forward { type filter hook forward priority -310;'
 	echo '  ip daddr 169.254.0.0/16 jump cloud'
-	echo '  ip6 daddr fd00:c1::a9fe:a9fe jump cloud'
+	echo "  ip6 daddr $METADATA6 jump cloud"
 	echo ' }'
 	echo '}'
 }
@@ -155,7 +190,8 @@ once | again)
 	# tailscaled's unit runs a round too. Two at once would read each other's half-written files.
 	exec 9>"$RUN/guard.lock"
 	flock 9
-	ensure_rules
+	ensure_rules 4 "$1"
+	[ ! -e /proc/net/if_inet6 ] || ensure_rules 6 "$1"
 	ensure_table "$1"
 	ensure_sysctl
 	;;

@@ -82,11 +82,32 @@ disable_swap() {
 	fi
 }
 
+# Oracle Linux has its root on LVM, which cloud-init does not grow (cc_growpart, cc_resizefs): a
+# larger boot volume would have no effect. The root takes what was added to the volume, as
+# oci-growfs does. Space that the image's builder left free in the group stays so, unless the
+# partition grew. Ubuntu and Debian are left as they are.
+grow_root() {
+	# shellcheck disable=SC1091
+	. "$ROOT/etc/os-release"
+	volume=$(findmnt -n -o SOURCE "${ROOT:-/}")
+	# For example: ocivolume-root lvm sda3 part sda disk
+	# shellcheck disable=SC2046
+	set -- $(lsblk -snro NAME,TYPE "$volume")
+	case $ID:${2:-}:${4:-} in
+	[!ud]*:lvm:part) ;;
+	*) return 0 ;;
+	esac
+	# 1 says that there is nothing to grow.
+	growpart "/dev/$5" "${3##*[!0-9]}" || return $(($? - 1))
+	pvresize "/dev/$3" && lvextend -r -l +100%FREE "$volume"
+}
+
 # Built into some kernels, in which case modprobe fails and nothing is missing.
 for module in overlay br_netfilter tun vxlan; do
 	modprobe "$module" 2>/dev/null || true
 done
 sysctl -q -e -p "$ROOT/etc/sysctl.d/90-capom.conf"
+grow_root || announce "the root file system was not grown to the boot volume's size"
 disable_swap
 open_iptables
 open_firewalld

@@ -77,11 +77,16 @@ trusted_key() {
 	rm -rf "$GNUPGHOME"
 }
 
+# A file of a repository that does not name our key is the user's, or the image's, and is used as it
+# is.
 # deb_repository NAME KEY-URL "FINGERPRINT..." LINE
 deb_repository() {
-	trusted_key "$2" "$3" "$ROOT/etc/apt/keyrings/$1.gpg" --no-armor
-	mkdir -p "$ROOT/etc/apt/sources.list.d"
-	echo "deb [signed-by=/etc/apt/keyrings/$1.gpg] $4" >"$ROOT/etc/apt/sources.list.d/$1.list"
+	key=/etc/apt/keyrings/$1.gpg
+	list=$ROOT/etc/apt/sources.list.d/$1.list
+	[ ! -e "$list" ] || grep -qF "$key" "$list" || return 0
+	trusted_key "$2" "$3" "$ROOT$key" --no-armor
+	mkdir -p "${list%/*}"
+	echo "deb [signed-by=$key] $4" >"$list"
 }
 
 # install_held "NAME..." PACKAGE...: unattended upgrades must not replace what the Machine's version
@@ -97,9 +102,11 @@ install_held() {
 # dnf's versionlock is a plugin that images need not have.
 rpm_repository() {
 	key=/etc/pki/rpm-gpg/RPM-GPG-KEY-capom-$1
+	list=$ROOT/etc/yum.repos.d/$1.repo
+	[ ! -e "$list" ] || grep -qF "$key" "$list" || return 0
 	trusted_key "$3" "$4" "$ROOT$key" --armor
 	printf '[%s]\nname=%s\nbaseurl=%s\nenabled=1\ngpgcheck=1\ngpgkey=file://%s\nexclude=%s\n' "$1" "$1" "$2" "$key" "$5" \
-		>"$ROOT/etc/yum.repos.d/$1.repo"
+		>"$list"
 }
 
 tailscale_from_package() {
@@ -122,6 +129,8 @@ tailscale_from_archive() {
 		url=${CAPOM_TAILSCALE_URL_arm64:-} sum=${CAPOM_TAILSCALE_SHA256_arm64:-}
 	fi
 	[ -n "$url" ] || fail "no tailscale archive is configured for $arch"
+	# A later step that fails does not have it fetched again.
+	[ "$sum" != "$(cat "$RUN/tailscale.sum" 2>/dev/null)" ] || return 0
 	work=$RUN/tailscale
 	rm -rf "$work"
 	mkdir -p "$work"
@@ -131,12 +140,14 @@ tailscale_from_archive() {
 	mkdir -p "$ROOT/usr/sbin" "$ROOT/usr/bin" "$ROOT/etc/default"
 	install -m 0755 "$work/tailscaled" "$ROOT/usr/sbin/tailscaled"
 	install -m 0755 "$work/tailscale" "$ROOT/usr/bin/tailscale"
-	install -m 0644 "$work/systemd/tailscaled.service" "$ROOT/etc/systemd/system/tailscaled.service"
+	# What a user put there stays.
+	[ -e "$ROOT/etc/systemd/system/tailscaled.service" ] || install -m 0644 "$work/systemd/tailscaled.service" "$ROOT/etc/systemd/system/tailscaled.service"
 	[ -e "$ROOT/etc/default/tailscaled" ] || install -m 0644 "$work/systemd/tailscaled.defaults" "$ROOT/etc/default/tailscaled"
 	rm -rf "$work"
 	if have restorecon; then
 		restorecon -F "$ROOT/usr/sbin/tailscaled" "$ROOT/usr/bin/tailscale"
 	fi
+	echo "$sum" >"$RUN/tailscale.sum"
 }
 
 install_tailscale() {
@@ -144,7 +155,8 @@ install_tailscale() {
 		have tailscaled || fail "tailscale is not in the image: use an image that has it, or let the machine install it"
 		return 0
 	fi
-	if have tailscaled && [ "$(tailscale version 2>/dev/null | head -n 1)" = "$CAPOM_TAILSCALE_VERSION" ]; then
+	# An archive has a version of its own, and its sum alone tells whether it is the right one.
+	if have tailscaled && [ "$CAPOM_TAILSCALE_SOURCE $(tailscale version 2>/dev/null | head -n 1)" = "package $CAPOM_TAILSCALE_VERSION" ]; then
 		return 0
 	fi
 	"tailscale_from_$CAPOM_TAILSCALE_SOURCE"
@@ -205,11 +217,41 @@ relax_selinux() {
 	fi
 }
 
+# Whether containerd has runc use systemd's control groups, all of its files taken together: true or
+# false, or nothing if it cannot read them.
+systemd_cgroup() {
+	containerd -c "$config" config dump | awk '/^ *\[/ { runc = /runtimes\.runc\.options\]/ } runc && $1 == "SystemdCgroup" { print $3 }'
+}
+
+# A configuration that is there is the user's, or the image's, and stays. One that only switches CRI
+# off is the package's and makes room for containerd's default, with kubeadm's pause image and with
+# what a user put beside it. What says nothing of control groups is completed by a file that it
+# imports, which containerd 2 merges key by key. A user's "SystemdCgroup = false" is a choice.
 configure_containerd() {
-	mkdir -p "$ROOT/etc/containerd"
-	containerd config default | sed 's/SystemdCgroup = false/SystemdCgroup = true/' >"$RUN/containerd.toml"
-	grep -q 'SystemdCgroup = true' "$RUN/containerd.toml" || fail "containerd's default configuration has no SystemdCgroup to set"
-	cp "$RUN/containerd.toml" "$ROOT/etc/containerd/config.toml"
+	config=$ROOT/etc/containerd/config.toml
+	dropin=$ROOT/etc/containerd/conf.d/90-capom.toml
+	imports="'/etc/containerd/conf.d/*.toml'"
+	mkdir -p "${dropin%/*}"
+	if ! grep -Evqs '^ *(#|$|disabled_plugins)' "$config"; then
+		hosts=/etc/containerd/certs.d
+		[ -d "$ROOT$hosts" ] || hosts=
+		pause=$(kubeadm config images list --kubernetes-version "$CAPOM_KUBERNETES_VERSION" | grep /pause:)
+		containerd config default | sed -E "s/(SystemdCgroup = )false/\1true/; s|^(imports = \[)\]|\1$imports]|
+			s|^( *config_path = ).*|\1'$hosts'|; s|^( *sandbox(_image)? = ).*|\1'$pause'|" >"$RUN/containerd.toml"
+		cp "$RUN/containerd.toml" "$config"
+	fi
+	if [ "$(systemd_cgroup)" = false ] && ! grep -Eqs '^[^#]*SystemdCgroup *= *false' "$config" "${dropin%/*}"/*; then
+		# Before 2.3 containerd loses one of two files that are of different versions.
+		version="3 io.containerd.cri.v1.runtime"
+		! grep -Eq '^version *= *2' "$config" || version="2 io.containerd.grpc.v1.cri"
+		printf "version = %s\n[plugins.'%s'.containerd.runtimes.runc.options]\nSystemdCgroup = true\n" "${version% *}" "${version#* }" >"$dropin"
+		grep -q '^imports' "$config" || sed -i "1i imports = [$imports]" "$config"
+	fi
+	case $(systemd_cgroup) in
+	true) ;;
+	false) announce "SystemdCgroup = false is kept: kubelet needs cgroupDriver cgroupfs" ;;
+	*) fail "containerd cannot read $config, or CRI is switched off there" ;;
+	esac
 	systemctl enable containerd.service kubelet.service
 	systemctl restart containerd.service
 }

@@ -47,6 +47,12 @@ mount_volume() {
 			"$uuid" "$2" "$type" >>"$ROOT/etc/fstab"
 	fi
 	mountpoint -q "$ROOT$2" || mount "$2"
+	# Every new ext4 has it, and kubeadm refuses a directory for etcd that is not empty (kubeadm
+	# preflight, DirAvailableCheck). e2fsck makes it again when it has something to put there. Beside
+	# anything else, and with anything in it, it stays.
+	if [ "$(ls -A "$ROOT$2")" = lost+found ]; then
+		rmdir "$ROOT$2/lost+found" || true
+	fi
 	if have restorecon; then
 		restorecon "$ROOT$2" || true
 	fi

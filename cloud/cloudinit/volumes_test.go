@@ -1,0 +1,119 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cloudinit
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+)
+
+const etcdPath = "/var/lib/etcd"
+
+// volumeNode is a node with a blank data volume, a real block device, on etcd's directory.
+func volumeNode(t *testing.T, fileSystem string) (n *testNode, device string) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("NOT CHECKED: only root has block devices")
+	}
+	in := controlPlaneInput()
+	in.DataVolumes = []DataVolume{{Device: "/dev/oracleoci/oraclevdb", FileSystem: fileSystem, MountPath: etcdPath}}
+	n = newTestNode(t, in)
+	for _, program := range []string{"mkfs.ext4", "mkfs.xfs", "blkid", "mountpoint"} {
+		if err := os.Remove(filepath.Join(n.stubs, program)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	requireTool(t, "mkfs."+fileSystem, map[string]string{"ext4": "e2fsprogs", "xfs": "xfsprogs"}[fileSystem])
+	backing := filepath.Join(t.TempDir(), "volume")
+	if err := os.WriteFile(backing, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(backing, 512<<20); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command("losetup", "--find", "--show", backing).CombinedOutput()
+	if err != nil {
+		t.Skipf("NOT CHECKED: this machine gives no loop devices: %v: %s", err, out)
+	}
+	device = strings.TrimSpace(string(out))
+	t.Cleanup(func() {
+		if out, err := exec.Command("losetup", "--detach", device).CombinedOutput(); err != nil {
+			t.Errorf("%v: %s", err, out)
+		}
+	})
+	if err := os.MkdirAll(filepath.Join(n.root, "dev/oracleoci"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(device, filepath.Join(n.root, "dev/oracleoci/oraclevdb")); err != nil {
+		t.Fatal(err)
+	}
+	// The real mount would look the path up in this machine's fstab.
+	n.stub("mount", `exec /bin/mount `+device+` "$CAPOM_ROOT$1"`)
+	return n, device
+}
+
+// mounted runs capom-volumes and then a script, with mounts of their own that end with them.
+func (n *testNode) mounted(script string) (string, error) {
+	cmd := n.command(filepath.Join(scriptsDir, "capom-volumes"))
+	path := "PATH=" + n.stubs + ":/usr/sbin:/sbin:/usr/bin:/bin"
+	volumes := cmd.Path
+	cmd = exec.Command("unshare", "-m", "sh", "-euc", volumes+" && cd $CAPOM_ROOT"+etcdPath+" && "+script)
+	cmd.Env = append(n.command(volumes).Env, path)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+func TestANewVolumeIsEmptyAsKubeadmWantsIt(t *testing.T) {
+	for _, fileSystem := range []string{"ext4", "xfs"} {
+		t.Run(fileSystem, func(t *testing.T) {
+			g := NewWithT(t)
+			n, device := volumeNode(t, fileSystem)
+
+			out, err := n.mounted(`mountpoint -q . && echo "entries: $(ls -A)"`)
+
+			g.Expect(err).NotTo(HaveOccurred(), out)
+			g.Expect(out).To(HaveSuffix("entries: \n"), "kubeadm's DirAvailableCheck takes no entry at all")
+			out, err = n.mounted(`touch member && echo "entries: $(ls -A)"`)
+			g.Expect(err).NotTo(HaveOccurred(), out)
+			g.Expect(out).To(HaveSuffix("entries: member\n"))
+			g.Expect(strings.Count(n.read("etc/fstab"), " "+etcdPath+" ")).To(Equal(1))
+			if fileSystem == "ext4" {
+				check, err := exec.Command("e2fsck", "-f", "-p", device).CombinedOutput()
+				g.Expect(err == nil || strings.Contains(string(check), "lost+found not found")).To(BeTrue(), string(check))
+				out, err = n.mounted(`echo "entries:" $(ls -A)`)
+				g.Expect(err).NotTo(HaveOccurred(), out)
+				g.Expect(out).To(ContainSubstring("member"), "a check of the file system harms nothing")
+			}
+		})
+	}
+}
+
+func TestAVolumeWithDataIsKeptAsItIs(t *testing.T) {
+	cases := map[string]struct{ fill, want string }{
+		"data beside lost+found": {"mkdir member", "lost+found member"},
+		"data in lost+found":     {"touch lost+found/#12", "lost+found"},
+		"data alone":             {"rmdir lost+found; mkdir member", "member"},
+		"a former blank volume":  {"true", ""},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			n, device := volumeNode(t, "ext4")
+			made, err := exec.Command("unshare", "-m", "sh", "-euc",
+				"mkfs.ext4 -q "+device+" && mount "+device+" /mnt && cd /mnt && "+tc.fill).CombinedOutput()
+			g.Expect(err).NotTo(HaveOccurred(), string(made))
+
+			out, err := n.mounted(`echo "entries:" $(ls -A)`)
+
+			g.Expect(err).NotTo(HaveOccurred(), out)
+			g.Expect(strings.TrimSpace(out)).To(HaveSuffix(strings.TrimSpace("entries: " + tc.want)))
+			g.Expect(out).NotTo(ContainSubstring("formatting"))
+		})
+	}
+}
