@@ -12,7 +12,8 @@ import (
 )
 
 // owned are the conditions that this controller writes.
-var owned = report.Types(infrav1.CredentialsValidCondition, infrav1.StraysAbsentCondition, infrav1.DeletingCondition)
+var owned = report.Types(infrav1.CredentialsValidCondition, infrav1.PolicyReadyCondition, infrav1.StraysAbsentCondition,
+	infrav1.DeletingCondition)
 
 // maxUsers is the API's limit.
 const maxUsers = 64
@@ -25,10 +26,17 @@ func (r *Reconciler) updateStatus(s *scope) {
 	}
 	// A stray keeps nothing from working: it is no part of Ready.
 	r.updateStrays(s)
-	report.Set(s.tailnet,
+	counting := []metav1.Condition{
 		report.Deleting(s.tailnet, s.Deletion),
 		s.Found(infrav1.CredentialsValidCondition, s.credentialsValid),
-	)
+	}
+	// What the policy lacks may be of no use here. Machines that can reach nobody are.
+	policy := s.policyReady()
+	conditions.Set(s.tailnet, policy)
+	if policy.Reason == infrav1.NodesUnreachableReason {
+		counting = append(counting, policy)
+	}
+	report.Set(s.tailnet, counting...)
 }
 
 // credentialsValid leaves the condition as it is if the pass did not get to the check.

@@ -1,0 +1,74 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package tailnet
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/cluster-api/util/conditions"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
+)
+
+// policy compares the tailnet's policy with what machines will need, before there are any: a server
+// may give keys for tags that no rule knows, and the machine that joins with one reaches nobody. A
+// server that does not show the policy is asked again with the next full check.
+func (r *Reconciler) policy(ctx context.Context, s *scope) error {
+	if !s.checked || !s.full && conditions.GetReason(s.tailnet, infrav1.PolicyReadyCondition) == infrav1.PolicyNotReadableReason {
+		return nil
+	}
+	spec := s.tailnet.Spec
+	needs := tailnet.PolicyNeeds{
+		NodeTags: spec.NodeTags, ControlPlaneTags: spec.ControlPlaneTags,
+		Approves: spec.RouteApproval == infrav1.RouteApprovalPolicy,
+		VXLAN:    len(s.pods) == 0 || slices.Contains(s.pods, infrav1.PodNetworkVXLAN),
+	}
+	// The API allows no other values than a network and none.
+	needs.VIPRange, _ = netip.ParsePrefix(spec.VIPRange)
+	found, err := s.client.Policy(ctx, needs)
+	switch tailnet.ReasonOf(err) {
+	case "":
+		s.policy = &found
+	case tailnet.ReasonMissingScope, tailnet.ReasonNotFound:
+		s.NoteUnknown(infrav1.PolicyReadyCondition, infrav1.PolicyNotReadableReason, "The server does not show its policy to these "+
+			"credentials, so that nobody compares it with what nodes need: see docs/policies, or give an OAuth client the scope policy_file:read")
+	case tailnet.ReasonInvalidRequest:
+		s.NoteUnknown(infrav1.PolicyReadyCondition, infrav1.PolicyNotReadableReason, "%s", err)
+	default:
+		// The condition stays as it is, and CredentialsValid tells of a server in trouble.
+		ctrl.LoggerFrom(ctx).Info("Cannot read the tailnet's policy", "message", err.Error())
+	}
+	if s.policy != nil && s.policy.Nobody {
+		s.Requeue(s.Intervals.Outside)
+	}
+	return nil
+}
+
+// policyReady leaves the condition as it is if the policy was not read.
+func (s *scope) policyReady() metav1.Condition {
+	if found, noted := s.Noted(infrav1.PolicyReadyCondition); noted {
+		return found
+	}
+	known := conditions.Get(s.tailnet, infrav1.PolicyReadyCondition)
+	switch {
+	case s.policy == nil && known != nil:
+		return *known
+	case s.policy == nil:
+		return report.Unknown(infrav1.PolicyReadyCondition, infrav1.WaitingReason, "Waiting for the first look at the tailnet's policy")
+	case len(s.policy.Missing) == 0:
+		return report.OK(infrav1.PolicyReadyCondition)
+	}
+	reason, message := infrav1.PolicyIncompleteReason, "The tailnet's policy lacks some of what nodes need"
+	if s.policy.Nobody {
+		reason, message = infrav1.NodesUnreachableReason, "The tailnet's policy lets nodes reach nobody, so that no machine would join its cluster"
+	}
+	return report.NotOK(infrav1.PolicyReadyCondition, reason, message+". Add to "+strings.Join(s.policy.Missing, "; to "))
+}
