@@ -35,8 +35,10 @@ type WorldOptions struct {
 	// Sim configures the OCI simulator, its tenancies apart. Delays are very short and pages small
 	// by default.
 	Sim sim.Options
-	// TailnetMode is Tailscale's by default.
+	// TailnetMode is Tailscale's by default. A server without OAuth gets an API key in the Secret.
 	TailnetMode tailnetsim.Mode
+	// Neighbours, if not nil, are on the tailnet before anything of ours.
+	Neighbours *tailnetsim.Neighbours
 	// TailnetClock is the tailnet's; time.Now by default.
 	TailnetClock func() time.Time
 	// Limits of each account; none by default.
@@ -77,7 +79,8 @@ type World struct {
 	Credentials []*corev1.Secret
 	// Control is the tailnet's control server.
 	Control *tailnetsim.Server
-	// Tailnet is named as the namespace is, TailnetCredentials its Secret with an OAuth client.
+	// Tailnet is named as the namespace is, TailnetCredentials its Secret: an OAuth client's, or an
+	// API key.
 	Tailnet            *infrav1.Tailnet
 	TailnetCredentials *corev1.Secret
 	// Clients read Secrets again at every call.
@@ -162,14 +165,20 @@ func (w *World) startTailnet(t *testing.T, options WorldOptions) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(w.Control.Start()).To(Succeed())
 	t.Cleanup(w.Control.Close)
-	client := w.Control.AddClient([]string{"auth_keys", "devices:core", "devices:routes"}, []string{ProviderTag})
-	w.TailnetCredentials = &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: w.Namespace, Name: "tailnet"},
-		Data: map[string][]byte{
-			infrav1.TailnetClientIDKey: []byte(client.ID), infrav1.TailnetClientSecretKey: []byte(client.Secret),
-		},
+	if options.Neighbours != nil {
+		w.Control.AddNeighbours(*options.Neighbours)
 	}
+	w.TailnetCredentials = &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.Namespace, Name: "tailnet"}}
 	w.Tailnet = NewTailnet(w.Namespace, w.TailnetCredentials, options.through(t, "tailnet", w.Control.URL()), options.VIPRange)
+	if options.TailnetMode.HasOAuth() {
+		client := w.Control.AddClient([]string{"auth_keys", "devices:core", "devices:routes"}, []string{ProviderTag})
+		w.TailnetCredentials.Data = map[string][]byte{
+			infrav1.TailnetClientIDKey: []byte(client.ID), infrav1.TailnetClientSecretKey: []byte(client.Secret),
+		}
+	} else {
+		w.Tailnet.Spec.Credentials.Type = infrav1.APIKey
+		w.TailnetCredentials.Data = map[string][]byte{infrav1.TailnetAPIKeyKey: []byte(w.Control.AddAPIKey())}
+	}
 	w.Create(t, w.TailnetCredentials, w.Tailnet)
 }
 
