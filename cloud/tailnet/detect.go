@@ -136,16 +136,21 @@ func (c *Client) neither(ctx context.Context, failure error) error {
 		"let a proxy in between pass both on, with the header Authorization", c.base.Host, version))
 }
 
-// lookForNewer takes the API v2 as soon as the server has it.
+// lookForNewer takes the API v2 as soon as the server has it, and notes what v1 has learnt.
 func (c *Client) lookForNewer(ctx context.Context) error {
 	if _, isV1 := c.backends.get().(*v1); !isV1 {
 		return nil
 	}
-	speaksV2, _, err := c.probeV2(withOperation(ctx, operationProbe))
-	if err == nil && speaksV2 {
+	speaksV2, answer, err := c.probeV2(withOperation(ctx, operationProbe))
+	switch {
+	case err != nil:
+		return err
+	case speaksV2:
 		c.backends.set(c.v2)
+	default:
+		c.backends.set(c.newV1(answer))
 	}
-	return err
+	return nil
 }
 
 // headscale tells whether there is a Headscale, and what it says of its version. That is for

@@ -14,6 +14,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
 )
@@ -34,14 +35,16 @@ func (r *Reconciler) policy(ctx context.Context, s *scope) error {
 	// The API allows no other values than a network and none.
 	needs.VIPRange, _ = netip.ParsePrefix(spec.VIPRange)
 	found, err := s.client.Policy(ctx, needs)
-	switch tailnet.ReasonOf(err) {
-	case "":
+	reason := tailnet.ReasonOf(err)
+	first := slices.Contains([]string{"", infrav1.WaitingReason}, conditions.GetReason(s.tailnet, infrav1.PolicyReadyCondition))
+	switch {
+	case err == nil:
 		s.policy = &found
-	case tailnet.ReasonMissingScope, tailnet.ReasonNotFound:
+	case reason == tailnet.ReasonMissingScope, reason == tailnet.ReasonNotFound, reason == tailnet.ReasonNotControlServer && first:
 		s.NoteUnknown(infrav1.PolicyReadyCondition, infrav1.PolicyNotReadableReason, "The server does not show its policy to these "+
 			"credentials, so that nobody compares it with what nodes need: see docs/policies, or give an OAuth client the scope policy_file:read")
-	case tailnet.ReasonInvalidRequest:
-		s.NoteUnknown(infrav1.PolicyReadyCondition, infrav1.PolicyNotReadableReason, "%s", err)
+	case reason == tailnet.ReasonInvalidRequest:
+		s.NoteUnknown(infrav1.PolicyReadyCondition, infrav1.PolicyNotReadableReason, "%s", cloud.UserMessage(err))
 	default:
 		// The condition stays as it is, and CredentialsValid tells of a server in trouble.
 		ctrl.LoggerFrom(ctx).Info("Cannot read the tailnet's policy", "message", err.Error())
