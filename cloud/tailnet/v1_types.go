@@ -24,8 +24,8 @@ func (id *v1ID) UnmarshalJSON(raw []byte) error {
 	return json.Unmarshal(raw, (*string)(id))
 }
 
-// v1Key is a PreAuthKey of proto/headscale/v1/preauthkey.proto. Times and lists are null, or absent,
-// if there is nothing to tell.
+// v1Key is a PreAuthKey of proto/headscale/v1/preauthkey.proto. Times and lists are null, or
+// absent, if there is nothing to tell.
 type v1Key struct {
 	ID         v1ID       `json:"id"`
 	Secret     Secret     `json:"key"`
