@@ -57,7 +57,8 @@ type Options struct {
 	// Users are Headscale's users by name; their ids count from 1.
 	Users []string
 	// Policy is the text of Headscale's policy file. Empty means one that is made of TagOwners and
-	// AutoApprovers and lets everybody reach everything. The text has no effect.
+	// AutoApprovers and lets everybody reach everything; "none" that there is no file. The text has
+	// no effect.
 	Policy string
 	// APIKeys are the keys with full access.
 	APIKeys []string

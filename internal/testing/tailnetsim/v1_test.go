@@ -315,6 +315,10 @@ func TestThePolicyIsShownAsItActs(t *testing.T) {
 		w.SetPolicyText("{} // nothing")
 		w.call("GET", "/policy", "", &answer)
 		g.Expect(answer.Policy).To(Equal("{} // nothing"))
+		w.SetPolicyText("none")
+		status, text := w.call("GET", "/policy", "", nil)
+		g.Expect(status).To(Equal(500))
+		g.Expect(text).To(ContainSubstring("reading policy from path"))
 	})
 }
 

@@ -57,20 +57,24 @@ func (s *Server) v1ListUsers(r *http.Request) (any, *v1Error) {
 }
 
 // SetPolicyText replaces the text of Headscale's policy file; empty means one made of the tag
-// owners and the approvers again.
+// owners and the approvers again, "none" that the configuration names no file.
 func (s *Server) SetPolicyText(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.policy = text
 }
 
-// v1GetPolicy shows the file word for word.
+// v1GetPolicy shows the file word for word. That there is none was not recorded (GetPolicy in
+// hscontrol/grpcv1.go).
 func (s *Server) v1GetPolicy(*http.Request) (any, *v1Error) {
-	text := s.policy
-	if text == "" {
-		text = s.madePolicy()
+	switch s.policy {
+	case "":
+		return v1Policy{Policy: s.madePolicy()}, nil
+	case "none":
+		return nil, refuse(codeUnknown, "reading policy from path %q: open : no such file or directory", "")
+	default:
+		return v1Policy{Policy: s.policy}, nil
 	}
-	return v1Policy{Policy: text}, nil
 }
 
 // v1SetPolicy is refused as long as the policy is a file.
