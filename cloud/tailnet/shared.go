@@ -111,11 +111,15 @@ func (c *Client) KeyIsLive(ctx context.Context, id string, notBefore time.Time) 
 	return live[id], err
 }
 
+// DescribesKeys tells whether the server keeps keys' descriptions, as far as is known. Without them
+// a key is proven by its identifier in a status only.
+func (c *Client) DescribesKeys() bool { return c.backends.get().describesKeys() }
+
 // KeysSince returns the keys of exactly this description still good for joining, from a list begun
 // at or after the time and shared by all callers. There are none to be found where the server keeps
 // no descriptions: see v1.createKey.
 func (c *Client) KeysSince(ctx context.Context, description string, notBefore time.Time) ([]Key, error) {
-	if !c.backends.get().describesKeys() {
+	if !c.DescribesKeys() {
 		return nil, nil
 	}
 	keys, err := since(ctx, c, "ListKeys", &c.keys, notBefore, c.Keys)

@@ -69,7 +69,7 @@ func (r *Reconciler) dropAllKeys(ctx context.Context, s *scope) error {
 	if status.KeyID == "" {
 		return nil
 	}
-	if err := tailnetnode.RevokeKeys(ctx, s.joins, s.owner, time.Now(), ""); err != nil {
+	if err := endKeys(ctx, s); err != nil {
 		return err
 	}
 	if err := r.deleteKeySecret(ctx, s); err != nil {

@@ -36,6 +36,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolmachine"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/tailnetsim"
 )
 
 var env *helpers.Environment
@@ -66,6 +67,8 @@ type bench struct {
 	own         *expv1.OCIMeshMachinePool
 	// podNetwork is how the cluster's pods travel.
 	podNetwork infrav1.PodNetworkMode
+	// mode is the control server's kind; Tailscale's if empty.
+	mode tailnetsim.Mode
 	// restartEachPass makes each pass one of a new process.
 	restartEachPass bool
 	// crash kills one of the processes.
@@ -84,7 +87,7 @@ func newBench(t *testing.T, replicas int32, change ...func(*clusterv1.MachinePoo
 func (b *bench) begin(t *testing.T, replicas int32, change ...func(*clusterv1.MachinePool, *expv1.OCIMeshMachinePool)) *bench {
 	t.Helper()
 	b.booter, b.recorder = &joiner{joined: map[string]string{}}, &recorder{}
-	b.World = helpers.NewWorld(t, env, helpers.WorldOptions{Accounts: 1, Sim: sim.Options{Booter: b.booter}, TailnetClock: b.now})
+	b.World = helpers.NewWorld(t, env, helpers.WorldOptions{Accounts: 1, Sim: sim.Options{Booter: b.booter}, TailnetClock: b.now, TailnetMode: b.mode})
 	b.booter.control = b.Control
 	b.MakeReady(t)
 	b.restart()
