@@ -65,10 +65,9 @@ type bench struct {
 	cluster     *clusterv1.Cluster
 	machinePool *clusterv1.MachinePool
 	own         *expv1.OCIMeshMachinePool
-	// podNetwork is how the cluster's pods travel.
+	// podNetwork is how the cluster's pods travel, mode the control server's kind.
 	podNetwork infrav1.PodNetworkMode
-	// mode is the control server's kind; Tailscale's if empty.
-	mode tailnetsim.Mode
+	mode       tailnetsim.Mode
 	// restartEachPass makes each pass one of a new process.
 	restartEachPass bool
 	// crash kills one of the processes.
