@@ -5,32 +5,31 @@ package machinepool
 
 import (
 	"context"
-	"time"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 )
 
-// revokeKeys comes first: nobody is to join any more.
+// revokeKeys comes first of what a deletion takes away: nobody is to join any more.
 func (r *Reconciler) revokeKeys(ctx context.Context, s *scope) error {
 	if s.joins == nil {
 		return nil
 	}
-	if err := endKeys(ctx, s); err != nil {
+	ring := r.keyring(s)
+	if err := ring.end(ctx, s); err != nil {
 		return err
 	}
-	return r.deleteKeySecret(ctx, s)
+	return ring.forget(ctx)
 }
 
-// endKeys revokes all keys of the pool: by their description, or, where the server keeps none, the
-// one that status has recorded. A replaced one ends there within its day.
-func endKeys(ctx context.Context, s *scope) error {
-	if err := tailnetnode.RevokeKeys(ctx, s.joins, s.owner, time.Now(), ""); err != nil {
+// end revokes all keys of the pool: by their description, or, where the server keeps none, the one
+// that status has recorded. A replaced one ends there within its day.
+func (k keyring) end(ctx context.Context, s *scope) error {
+	if err := k.revokeBut(ctx, ""); err != nil {
 		return err
 	}
 	recorded := ownership.Recorded(s.own.Status.Configuration.KeyID)
-	if s.joins.DescribesKeys() || recorded.IsZero() {
+	if k.joins.DescribesKeys() || recorded.IsZero() {
 		return nil
 	}
-	return s.joins.RevokeKey(ctx, recorded)
+	return k.joins.RevokeKey(ctx, recorded)
 }
