@@ -64,16 +64,14 @@ type bench struct {
 	cluster     *clusterv1.Cluster
 	machinePool *clusterv1.MachinePool
 	own         *expv1.OCIMeshMachinePool
-	// podNetwork is how pods travel, mode the control server's kind, managementCluster the bench as
-	// one with claims; empty claims nothing.
+	// podNetwork is how pods travel, mode the control server's kind. An empty cluster claims nothing.
 	podNetwork        infrav1.PodNetworkMode
 	mode              tailnetsim.Mode
 	managementCluster string
-	// restartEachPass makes each pass one of a new process.
+	// restartEachPass makes each pass one of a new process; crash kills one of the processes.
 	restartEachPass bool
-	// crash kills one of the processes.
-	crash    *crash
-	recorder *recorder
+	crash           *crash
+	recorder        *recorder
 
 	mu      sync.Mutex
 	advance time.Duration
