@@ -64,7 +64,7 @@ type bench struct {
 	cluster     *clusterv1.Cluster
 	machinePool *clusterv1.MachinePool
 	own         *expv1.OCIMeshMachinePool
-	// podNetwork is how pods travel, mode the control server's kind. An empty cluster claims nothing.
+	// podNetwork is how pods travel, mode the control server's kind. Without a cluster no claims.
 	podNetwork        infrav1.PodNetworkMode
 	mode              tailnetsim.Mode
 	managementCluster string
