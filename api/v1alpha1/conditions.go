@@ -98,9 +98,22 @@ const (
 	// ScopeMissingReason surfaces when the OAuth client lacks a scope. Remedy: grant auth_keys,
 	// devices:core, devices:routes.
 	ScopeMissingReason = "ScopeMissing"
-	// HeadscaleTooOldReason surfaces when the server has no API v2. Remedy: upgrade Headscale to
-	// 0.30.
+	// HeadscaleTooOldReason surfaces when the server is a Headscale before 0.28, or, with an OAuth
+	// client, before 0.30. Remedy: upgrade it, or use an API key.
 	HeadscaleTooOldReason = "HeadscaleTooOld"
+
+	// PolicyReadyCondition is True while the tailnet's policy has what nodes need. It counts for
+	// Ready only with NodesUnreachable.
+	PolicyReadyCondition = "PolicyReady"
+	// PolicyIncompleteReason surfaces when the policy lacks owners of tags, rules between nodes,
+	// approvers of routes or attributes of nodes. Remedy: add what the message has.
+	PolicyIncompleteReason = "PolicyIncomplete"
+	// NodesUnreachableReason surfaces when no rule of the policy lets nodes, or control planes,
+	// reach any other. Remedy: add what the message has.
+	NodesUnreachableReason = "NodesUnreachable"
+	// PolicyNotReadableReason surfaces when the server does not show the policy to the credentials.
+	// Remedy: none is needed; the scope policy_file:read lets it be compared.
+	PolicyNotReadableReason = "PolicyNotReadable"
 )
 
 // Conditions of OCIMeshCluster and their reasons.

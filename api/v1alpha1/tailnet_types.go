@@ -25,7 +25,9 @@ const (
 type TailnetCredentialsType string
 
 const (
-	// OAuthClient uses an OAuth client with the scopes auth_keys, devices:core and devices:routes.
+	// OAuthClient uses an OAuth client with the scopes auth_keys, devices:core and devices:routes,
+	// and policy_file:read if the policy is to be compared with what nodes need. Headscale has them
+	// since 0.30.
 	OAuthClient TailnetCredentialsType = "OAuthClient"
 	// APIKey uses an API key, Tailscale's or Headscale's.
 	APIKey TailnetCredentialsType = "APIKey"
@@ -57,8 +59,8 @@ type TailnetSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.startsWith('https://') || self.startsWith('http://')",message="loginServer must be an http or https URL"
 	LoginServer string `json:"loginServer,omitempty"`
 
-	// apiURL is the base URL of the API v2. Empty means the login server's, or Tailscale's own when
-	// loginServer is empty too.
+	// apiURL is the base URL of the API, without its path. Empty means the login server's, or
+	// Tailscale's own when loginServer is empty too.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
@@ -151,7 +153,8 @@ type TailnetCredentials struct {
 // TailnetStatus is the observed state of the tailnet.
 // +kubebuilder:validation:MinProperties=1
 type TailnetStatus struct {
-	// conditions tell the tailnet's state: Ready, CredentialsValid, StraysAbsent, Deleting.
+	// conditions tell the tailnet's state: Ready, CredentialsValid, PolicyReady, StraysAbsent,
+	// Deleting.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

@@ -4,6 +4,7 @@
 package tailnet
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
@@ -19,14 +20,16 @@ import (
 type Client struct {
 	base *url.URL
 	// custom is set if the server may be a Headscale.
-	custom  bool
-	api     *tailscale.Client
-	plain   *http.Client
-	tokens  *tokenSource
-	apiKey  Secret
-	gate    *gate
-	devices shared.List[*DeviceList]
-	keys    shared.List[[]Key]
+	custom bool
+	// v2 is the API that every server is tried with first; backends has the one in use.
+	v2       *v2
+	backends selection
+	plain    *http.Client
+	tokens   *tokenSource
+	apiKey   Secret
+	gate     *gate
+	devices  shared.List[*DeviceList]
+	keys     shared.List[[]Key]
 	// live are the keys still good for joining.
 	live shared.List[map[string]bool]
 }
@@ -64,31 +67,28 @@ func New(cfg Config) (*Client, error) {
 		client.tokens = newTokenSource(client.plain, base.JoinPath("api/v2/oauth/token").String(), *cfg.OAuth)
 		observed = &bearer{tokens: client.tokens, next: observed}
 	}
-	client.api = &tailscale.Client{
+	client.v2 = &v2{api: &tailscale.Client{
 		BaseURL:   base,
 		UserAgent: userAgent,
 		APIKey:    cfg.APIKey.Reveal(),
-		Tailnet:   cfg.Tailnet,
+		Tailnet:   cmp.Or(cfg.Tailnet, defaultTailnet),
 		HTTP:      &http.Client{Transport: observed, Timeout: cfg.timeout()},
-	}
-	if client.api.Tailnet == "" {
-		client.api.Tailnet = defaultTailnet
-	}
+	}}
+	client.backends.set(client.v2)
 	return client, nil
 }
 
 // Close gives up idle connections. The client stays usable.
 func (c *Client) Close() { c.plain.CloseIdleConnections() }
 
-// call runs one operation of the client library.
-func call[T any](ctx context.Context, c *Client, operation string, run func(context.Context) (T, error)) (T, error) {
+// call runs one operation on the API that the server speaks.
+func call[T any](ctx context.Context, c *Client, operation string, run func(context.Context, backend) (T, error)) (T, error) {
 	var none T
 	uninvited, err := c.gate.enter(ctx, operation)
 	if err != nil {
 		return none, err
 	}
-	out, err := run(withOperation(ctx, operation))
-	err = c.translate(ctx, operation, err)
+	out, err := onBackend(ctx, c, operation, run)
 	c.gate.leave(uninvited, err)
 	if err != nil {
 		return none, err
@@ -97,7 +97,7 @@ func call[T any](ctx context.Context, c *Client, operation string, run func(cont
 }
 
 // do is call for operations without a result.
-func do(ctx context.Context, c *Client, operation string, run func(context.Context) error) error {
-	_, err := call(ctx, c, operation, func(ctx context.Context) (struct{}, error) { return struct{}{}, run(ctx) })
+func do(ctx context.Context, c *Client, operation string, run func(context.Context, backend) error) error {
+	_, err := call(ctx, c, operation, func(ctx context.Context, b backend) (struct{}, error) { return struct{}{}, run(ctx, b) })
 	return err
 }

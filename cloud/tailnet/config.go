@@ -40,7 +40,8 @@ type Config struct {
 	// Name is the name of the tailnet in metrics and errors, usually the name of the Tailnet
 	// object.
 	Name string
-	// APIURL is the address of the control server, without /api/v2. Empty means DefaultAPIURL.
+	// APIURL is the address of the control server, without the path of its API. Empty means
+	// DefaultAPIURL.
 	APIURL string
 	// Tailnet is the tailnet's name at the control server. Empty means "-", the tailnet of the
 	// credentials, and the only one at a Headscale.
@@ -90,8 +91,8 @@ func (c Config) baseURL() (*url.URL, error) {
 		return nil, errors.New("the API URL holds credentials: put them into the Secret")
 	case base.RawQuery != "" || base.Fragment != "":
 		return nil, errors.New("the API URL has a query or a fragment: give it as https://host[:port]")
-	case strings.HasSuffix(strings.TrimRight(base.Path, "/"), "/api/v2"):
-		return nil, errors.New("the API URL ends in /api/v2: leave that away, it is added to every request")
+	case strings.HasSuffix(strings.TrimRight(base.Path, "/"), "/api/v2"), strings.HasSuffix(strings.TrimRight(base.Path, "/"), "/api/v1"):
+		return nil, errors.New("the API URL ends in /api/v2 or /api/v1: leave that away, it is added to every request")
 	}
 	return base, nil
 }

@@ -12,8 +12,6 @@ import (
 	"slices"
 	"time"
 
-	tailscale "tailscale.com/client/tailscale/v2"
-
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
@@ -37,7 +35,8 @@ type Device struct {
 	// LastSeen is zero while the device is online.
 	LastSeen time.Time
 	// KeyID is the auth key the device joined with. It is empty where the server does not tell: the
-	// v2 API has no such field, Headscale's v1 has (preAuthKey.id of a node).
+	// API v2 has no such field, Headscale's v1 has (preAuthKey.id of a node) until the key is
+	// deleted.
 	KeyID string
 	// Authorized is false while an administrator has yet to approve the device.
 	Authorized bool
@@ -70,23 +69,12 @@ func (d Device) first(is func(netip.Addr) bool) netip.Addr {
 // Devices lists all devices of the tailnet, oldest first.
 func (c *Client) Devices(ctx context.Context) ([]Device, error) {
 	const operation = "ListDevices"
-	return call(ctx, c, operation, func(ctx context.Context) ([]Device, error) {
-		listed, err := c.api.Devices().List(ctx, tailscale.WithFields(tailscale.IncludeFieldsAll))
-		if err != nil {
-			return nil, err
-		}
-		out := make([]Device, 0, len(listed))
-		for _, device := range listed {
-			converted, err := deviceOf(operation, device)
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, converted)
-		}
-		slices.SortStableFunc(out, func(a, b Device) int {
+	return call(ctx, c, operation, func(ctx context.Context, b backend) ([]Device, error) {
+		listed, err := b.listDevices(ctx)
+		slices.SortStableFunc(listed, func(a, b Device) int {
 			return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(len(a.ID), len(b.ID)), cmp.Compare(a.ID, b.ID))
 		})
-		return out, nil
+		return listed, err
 	})
 }
 
@@ -96,13 +84,7 @@ func (c *Client) Device(ctx context.Context, id string) (Device, error) {
 	if id == "" {
 		return Device{}, fail(operation, ReasonInvalidRequest, errNoDeviceID)
 	}
-	return call(ctx, c, operation, func(ctx context.Context) (Device, error) {
-		device, err := c.api.Devices().GetWithAllFields(ctx, id)
-		if err != nil {
-			return Device{}, err
-		}
-		return deviceOf(operation, *device)
-	})
+	return call(ctx, c, operation, func(ctx context.Context, b backend) (Device, error) { return b.getDevice(ctx, id) })
 }
 
 // DeleteDevice removes a proven device from the tailnet. A missing one is no error.
@@ -110,7 +92,7 @@ func (c *Client) DeleteDevice(ctx context.Context, proof ownership.Proof) error 
 	if proof.IsZero() {
 		return fail("DeleteDevice", ReasonInvalidRequest, errUnproven)
 	}
-	err := do(ctx, c, "DeleteDevice", func(ctx context.Context) error { return c.api.Devices().Delete(ctx, proof.ID()) })
+	err := do(ctx, c, "DeleteDevice", func(ctx context.Context, b backend) error { return b.deleteDevice(ctx, proof.ID()) })
 	if IsNotFound(err) {
 		return nil
 	}
@@ -121,43 +103,6 @@ var (
 	errNoDeviceID = errors.New("the device's identifier is empty")
 	errUnproven   = errors.New("what is to be changed is not proven to be the caller's")
 )
-
-func deviceOf(operation string, device tailscale.Device) (Device, error) {
-	out := Device{
-		ID:         cmp.Or(device.NodeID, device.ID),
-		Hostname:   device.Hostname,
-		Name:       device.Name,
-		Tags:       device.Tags,
-		OS:         device.OS,
-		Version:    device.ClientVersion,
-		Created:    device.Created.Time,
-		Authorized: device.Authorized,
-		External:   device.IsExternal,
-		LockError:  device.TailnetLockError,
-		Expires:    device.Expires.Time,
-
-		KeyExpiryDisabled: device.KeyExpiryDisabled,
-		// Headscale has no connectedToControl; both leave lastSeen out while the device is
-		// connected.
-		Online: device.ConnectedToControl || device.LastSeen == nil,
-	}
-	if !out.Online {
-		out.LastSeen = device.LastSeen.Time
-	}
-	for _, text := range device.Addresses {
-		address, err := netip.ParseAddr(text)
-		if err != nil {
-			return Device{}, malformed(operation, device.ID, err)
-		}
-		out.Addresses = append(out.Addresses, address)
-	}
-	routes, err := routesOf(device.AdvertisedRoutes, device.EnabledRoutes)
-	if err != nil {
-		return Device{}, malformed(operation, device.ID, err)
-	}
-	out.Routes = routes
-	return out, nil
-}
 
 func malformed(operation, id string, err error) error {
 	return fail(operation, ReasonNotControlServer, fmt.Errorf("the server's description of device %s is malformed: %w", id, err))

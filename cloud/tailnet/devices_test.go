@@ -47,7 +47,7 @@ func TestDeviceIsFoundByHostnameNewestLast(t *testing.T) {
 		g.Expect(found[0].Online).To(BeFalse())
 		g.Expect(found[0].LastSeen).NotTo(BeZero())
 		g.Expect(found[1].Online).To(BeTrue())
-		g.Expect(found[1].Name).To(HavePrefix("node-1-1"))
+		g.Expect(found[1].Name).To(HavePrefix("node-1-"))
 		g.Expect(found[1].IPv4()).To(Equal(fresh.IPv4))
 		g.Expect(found[1].IPv6()).To(Equal(fresh.IPv6))
 		g.Expect(netip.MustParsePrefix("100.64.0.0/10").Contains(found[1].IPv4())).To(BeTrue())

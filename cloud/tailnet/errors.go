@@ -5,6 +5,7 @@ package tailnet
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -33,12 +34,12 @@ const (
 	// ReasonTagRefused means a tag missing from the tailnet's policy or not the credentials' to
 	// give; see TagError.
 	ReasonTagRefused Reason = "TagRefused"
-	// ReasonTooOld is a Headscale without the v2 API; see TooOldError.
+	// ReasonTooOld is a Headscale whose API lacks what the provider needs; see TooOldError.
 	ReasonTooOld Reason = "TooOld"
 	// ReasonUnreachable means no answer: name, route, certificate or time.
 	ReasonUnreachable Reason = "Unreachable"
-	// ReasonNotControlServer means an answer from something other than the v2 API: a proxy or a
-	// wrong address.
+	// ReasonNotControlServer means an answer from something other than the API: a proxy or a wrong
+	// address.
 	ReasonNotControlServer Reason = "NotControlServer"
 	// ReasonTailnetNotFound means no tailnet of the configured name at the server.
 	ReasonTailnetNotFound Reason = "TailnetNotFound"
@@ -95,15 +96,22 @@ func (e *TagError) Error() string {
 		strings.Join(e.Tags, ", "))
 }
 
-// TooOldError names the version of a Headscale that lacks the v2 API.
+// TooOldError names the version of a Headscale that lacks what is needed.
 type TooOldError struct {
-	// Version is as the server reports it, or "before 0.27" if it reports none.
+	// Version is as the server reports it, for the message alone.
 	Version string
+	// OAuth is set if the server lacks OAuth clients only.
+	OAuth bool
 }
 
-// Error names the version found and the version needed.
+// Error names the version found and the remedy.
 func (e *TooOldError) Error() string {
-	return fmt.Sprintf("the control server is Headscale %s, which lacks the Tailscale-compatible API: upgrade it to 0.30 or later, one minor version at a time", e.Version)
+	if e.OAuth {
+		return fmt.Sprintf("the control server is Headscale %s, which has no OAuth clients, as Headscale has since 0.30: "+
+			"make an API key (headscale apikeys create), and use it with credentials.type APIKey", e.Version)
+	}
+	return fmt.Sprintf("the control server is Headscale %s, which makes no keys for tags without a user, as Headscale does since 0.28: "+
+		"upgrade it to 0.28 or later, one minor version at a time", e.Version)
 }
 
 // The refusals of a tag: Tailscale's (github.com/tailscale/tailscale issue 15456), then Headscale's
@@ -130,9 +138,9 @@ func fail(operation string, reason Reason, cause error) *cloud.Error {
 		Message: cloud.Scrub(cause.Error()), Err: cause}
 }
 
-// translate turns any error of the client library into a *cloud.Error. The cause is kept where
-// errors.Is or errors.As have a use for it; the library's own is dropped.
-func (c *Client) translate(ctx context.Context, operation string, err error) error {
+// translate turns any error of a backend into a *cloud.Error. The cause is kept where errors.Is or
+// errors.As have a use for it; the client library's own is dropped.
+func (c *Client) translate(operation string, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -142,7 +150,10 @@ func (c *Client) translate(ctx context.Context, operation string, err error) err
 	}
 	var answer *responseError
 	if errors.As(err, &answer) {
-		return c.translateAnswer(ctx, operation, answer)
+		return c.translateAnswer(operation, answer)
+	}
+	if isForeign(err) {
+		return c.translateAnswer(operation, &responseError{status: http.StatusOK})
 	}
 	message := fmt.Sprintf("no usable answer from %s: %v", c.base.Host, err)
 	out := fail(operation, ReasonUnreachable, errors.New(message))
@@ -151,16 +162,15 @@ func (c *Client) translate(ctx context.Context, operation string, err error) err
 	return out
 }
 
-func (c *Client) translateAnswer(ctx context.Context, operation string, answer *responseError) error {
+// isForeign tells whether the client library could not read an answer of success.
+func isForeign(err error) bool {
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	return errors.As(err, &syntax) || errors.As(err, &kind)
+}
+
+func (c *Client) translateAnswer(operation string, answer *responseError) error {
 	reason := answer.reason()
-	if reason == ReasonNotControlServer {
-		// A Headscale before 0.30 answers 401 or 404 in plain text below /api/v2.
-		if version, old, err := c.headscaleTooOld(ctx); err == nil && old {
-			tooOld := fail(operation, ReasonTooOld, &TooOldError{Version: version})
-			tooOld.Status = answer.status
-			return tooOld
-		}
-	}
 	out := &cloud.Error{Kind: kinds[reason], Service: service, Operation: operation, Code: string(reason),
 		Status: answer.status, RetryAfter: answer.retryAfter, Message: cloud.Scrub(answer.message, c.secrets()...)}
 	switch reason {
@@ -168,11 +178,15 @@ func (c *Client) translateAnswer(ctx context.Context, operation string, answer *
 		tags := &TagError{Tags: refusedTags(answer.message)}
 		out.Err, out.Message = tags, tags.Error()
 	case ReasonNotControlServer:
-		out.Message = fmt.Sprintf("%s does not answer as Tailscale's v2 API does: check the API URL and any proxy in between", c.base.Host)
+		what := "does not answer as the API of Tailscale or Headscale does"
+		if answer.html {
+			what = "answers with a web page instead of the API's JSON"
+		}
+		out.Message = fmt.Sprintf("%s %s: check the API URL and any proxy in between", c.base.Host, what)
 	case ReasonMissingScope:
 		out.Message += " (needed are the scopes auth_keys, devices:core and, to approve routes, devices:routes)"
 	case ReasonTailnetNotFound:
-		out.Message = fmt.Sprintf("%s has no tailnet %q for these credentials: leave the tailnet's name empty to use the credentials' own", c.base.Host, c.api.Tailnet)
+		out.Message = fmt.Sprintf("%s has no tailnet %q for these credentials: leave the tailnet's name empty to use the credentials' own", c.base.Host, c.v2.api.Tailnet)
 	}
 	return out
 }
@@ -199,12 +213,14 @@ func (c *Client) secrets() []string {
 // reason classifies an answer of status 300 or above.
 func (e *responseError) reason() Reason {
 	switch {
-	case e.status >= http.StatusInternalServerError:
+	case e.code == 0 && e.status >= http.StatusInternalServerError:
 		return ReasonServerError
 	case e.status == http.StatusTooManyRequests:
 		return ReasonThrottled
 	case !e.json:
 		return ReasonNotControlServer
+	case e.code != 0:
+		return e.grpcReason()
 	case len(refusedTags(e.message)) > 0:
 		return ReasonTagRefused
 	case e.oauth == "invalid_client", e.status == http.StatusUnauthorized:
@@ -220,4 +236,55 @@ func (e *responseError) reason() Reason {
 	default:
 		return ReasonInvalidRequest
 	}
+}
+
+// Codes of gRPC in the errors of Headscale's API v1. The HTTP status is the gateway's translation,
+// or 500 for what a handler did not classify. Source: google.golang.org/grpc/codes.
+const (
+	grpcInvalidArgument   = 3
+	grpcNotFound          = 5
+	grpcAlreadyExists     = 6
+	grpcPermissionDenied  = 7
+	grpcResourceExhausted = 8
+	grpcFailedPrecond     = 9
+	grpcAborted           = 10
+	grpcUnauthenticated   = 16
+)
+
+// goneNode is what approving routes says of an unknown node, as an invalid argument: 0.28 and 0.29
+// were watched to.
+const goneNode = "node no longer exists in NodeStore"
+
+// unknownUser is what a Headscale before 0.28 says of a key for nobody (ErrUserNotFound in
+// hscontrol/db/users.go of 0.27; 0.25 looks for the user by the name, in the same words).
+const unknownUser = "user not found"
+
+func (e *responseError) grpcReason() Reason {
+	switch e.code {
+	case grpcNotFound:
+		return ReasonNotFound
+	case grpcUnauthenticated:
+		return ReasonCredentialsRefused
+	case grpcPermissionDenied:
+		return ReasonMissingScope
+	case grpcResourceExhausted:
+		return ReasonThrottled
+	case grpcAlreadyExists, grpcFailedPrecond, grpcAborted:
+		return ReasonConflict
+	case grpcInvalidArgument:
+		if strings.Contains(e.message, goneNode) {
+			return ReasonNotFound
+		}
+		return ReasonInvalidRequest
+	}
+	return ReasonServerError
+}
+
+// wantsUser tells whether an API v1 wants a user for a key.
+func (e *responseError) wantsUser() bool { return e.json && strings.Contains(e.message, unknownUser) }
+
+// isBareRefusal tells whether that is how Headscale refuses an API key: one word, no challenge, and
+// no JSON (httpAuthenticationMiddleware in hscontrol/app.go).
+func (e *responseError) isBareRefusal() bool {
+	return e.status == http.StatusUnauthorized && e.bare == http.StatusText(http.StatusUnauthorized)
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -98,8 +99,22 @@ func answering(t *testing.T, handle http.HandlerFunc) string {
 
 func prefix(text string) netip.Prefix { return netip.MustParsePrefix(text) }
 
-// modes runs a test against both kinds of server.
+// headscaleV1 are the servers that speak Headscale's own API.
+var headscaleV1 = []tailnetsim.Mode{tailnetsim.Headscale029, tailnetsim.Headscale028}
+
+func speaksV1(mode tailnetsim.Mode) bool { return slices.Contains(headscaleV1, mode) }
+
+// modes runs a test against every kind of server.
 func modes(t *testing.T, run func(t *testing.T, mode tailnetsim.Mode)) {
+	v2Modes(t, run)
+	for _, mode := range headscaleV1 {
+		t.Run(string(mode), func(t *testing.T) { run(t, mode) })
+	}
+}
+
+// v2Modes runs a test against the servers with Tailscale's API, which alone have OAuth clients and
+// describe keys.
+func v2Modes(t *testing.T, run func(t *testing.T, mode tailnetsim.Mode)) {
 	for _, mode := range []tailnetsim.Mode{tailnetsim.Tailscale, tailnetsim.Headscale} {
 		t.Run(string(mode), func(t *testing.T) { run(t, mode) })
 	}

@@ -4,13 +4,12 @@
 package tailnet
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"regexp"
 	"time"
-
-	tailscale "tailscale.com/client/tailscale/v2"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
@@ -43,7 +42,8 @@ type KeySpec struct {
 	// longest.
 	Expiry time.Duration
 	// Description identifies the key after a crash, and proves its owner: see KeysSince and
-	// ownership.Owner.KeyDescription. At most MaxDescription letters, digits, hyphens and spaces.
+	// ownership.Owner.KeyDescription. At most MaxDescription letters, digits, hyphens and spaces. A
+	// Headscale before 0.30 ignores it.
 	Description string
 }
 
@@ -82,72 +82,23 @@ func (s KeySpec) validate() error {
 	return nil
 }
 
-func (s KeySpec) request() tailscale.CreateKeyRequest {
-	expiry := s.Expiry
-	if expiry == 0 {
-		expiry = s.longest()
-	}
-	req := tailscale.CreateKeyRequest{ExpirySeconds: int64(expiry / time.Second), Description: s.Description}
-	create := &req.Capabilities.Devices.Create
-	create.Reusable, create.Preauthorized, create.Tags = s.Reusable, true, s.Tags
-	return req
-}
+// life is the key's.
+func (s KeySpec) life() time.Duration { return cmp.Or(s.Expiry, s.longest()) }
 
 // CreateKey mints a key. If the answer is lost the key exists nevertheless: KeysSince finds it by
-// its description. A tag unknown to the tailnet or not the credentials' to give is a TagError.
+// its description, where the server keeps one. A tag unknown to the tailnet or not the credentials'
+// to give is a TagError; a Headscale before 0.30 takes every tag.
 func (c *Client) CreateKey(ctx context.Context, spec KeySpec) (Key, error) {
 	const operation = "CreateKey"
 	if err := spec.validate(); err != nil {
 		return Key{}, fail(operation, ReasonInvalidRequest, err)
 	}
-	return call(ctx, c, operation, func(ctx context.Context) (Key, error) {
-		created, err := c.api.Keys().CreateAuthKey(ctx, spec.request())
-		if err != nil {
-			return Key{}, err
-		}
-		if created.ID == "" || created.Key == "" {
-			return Key{}, fail(operation, ReasonNotControlServer, errors.New("the answer holds no key"))
-		}
-		return keyOf(*created), nil
-	})
+	return call(ctx, c, operation, func(ctx context.Context, b backend) (Key, error) { return b.createKey(ctx, spec) })
 }
 
 // Keys lists all keys for joining, usable or not, regardless of their creator.
 func (c *Client) Keys(ctx context.Context) ([]Key, error) {
-	return call(ctx, c, "ListKeys", func(ctx context.Context) ([]Key, error) {
-		listed, err := c.api.Keys().List(ctx, true)
-		if err != nil {
-			return nil, err
-		}
-		var out []Key
-		for _, key := range listed {
-			complete, found, err := c.completeKey(ctx, key)
-			if err != nil {
-				return nil, err
-			}
-			if found && (complete.KeyType == "" || complete.KeyType == authKeyType) {
-				out = append(out, keyOf(complete))
-			}
-		}
-		return out, nil
-	})
-}
-
-// completeKey gets a key in full: the list may give its identifier only, according to the client
-// library (keys.go of v2.9.0).
-func (c *Client) completeKey(ctx context.Context, key tailscale.Key) (_ tailscale.Key, found bool, _ error) {
-	if !key.Created.IsZero() {
-		return key, true, nil
-	}
-	complete, err := c.api.Keys().Get(withOperation(ctx, "GetKey"), key.ID)
-	if err != nil {
-		err = c.translate(ctx, "GetKey", err)
-		if IsNotFound(err) {
-			return key, false, nil
-		}
-		return key, false, err
-	}
-	return *complete, true, nil
+	return call(ctx, c, "ListKeys", func(ctx context.Context, b backend) ([]Key, error) { return b.listKeys(ctx) })
 }
 
 // RevokeKey revokes a proven key. A missing one, or one revoked before, is no error.
@@ -160,25 +111,17 @@ func (c *Client) RevokeKey(ctx context.Context, proof ownership.Proof) error {
 }
 
 func (c *Client) revoke(ctx context.Context, id string) error {
-	err := do(ctx, c, "RevokeKey", func(ctx context.Context) error { return c.api.Keys().Delete(ctx, id) })
+	return endOfKey(do(ctx, c, "RevokeKey", func(ctx context.Context, b backend) error { return b.revokeKey(ctx, id) }))
+}
+
+// discard removes a key whose secret nobody has been given.
+func (c *Client) discard(ctx context.Context, id string) error {
+	return endOfKey(do(ctx, c, "RevokeKey", func(ctx context.Context, b backend) error { return b.discardKey(ctx, id) }))
+}
+
+func endOfKey(err error) error {
 	if IsNotFound(err) {
 		return nil
 	}
 	return err
-}
-
-func keyOf(key tailscale.Key) Key {
-	tags := key.Capabilities.Devices.Create.Tags
-	if len(tags) == 0 {
-		tags = key.Tags
-	}
-	return Key{
-		ID:          key.ID,
-		Secret:      Secret(key.Key),
-		Description: key.Description,
-		Tags:        tags,
-		Created:     key.Created,
-		Expires:     key.Expires,
-		Invalid:     key.Invalid || !key.Revoked.IsZero(),
-	}
 }

@@ -26,7 +26,7 @@ func TestKeyLetsOneMachineJoin(t *testing.T) {
 
 		key, err := client.CreateKey(t.Context(), tailnet.KeySpec{Tags: []string{nodeTag}, Description: "machine a1"})
 		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(key.Expires).To(BeTemporally("==", now.Now().Add(tailnet.MaxKeyExpiry)))
+		g.Expect(key.Expires).To(BeTemporally("~", begins(mode, now).Add(tailnet.MaxKeyExpiry), 5*time.Second))
 
 		minted := server.Keys()[0]
 		g.Expect(minted.Reusable).To(BeFalse())
@@ -56,19 +56,26 @@ func TestAReusableKeyLetsManyMachinesJoinForADay(t *testing.T) {
 		key, err := client.CreateKey(t.Context(), tailnet.KeySpec{Reusable: true, Tags: []string{nodeTag}, Description: "pool"})
 
 		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(key.Expires).To(BeTemporally("==", now.Now().Add(tailnet.MaxReusableKeyExpiry)))
+		g.Expect(key.Expires).To(BeTemporally("~", begins(mode, now).Add(tailnet.MaxReusableKeyExpiry), 5*time.Second))
 		for _, name := range []string{"a1", "a2"} {
 			_, err = server.Register(key.Secret.Reveal(), name)
 			g.Expect(err).NotTo(HaveOccurred())
 		}
 		g.Expect(server.Devices()).To(HaveEach(HaveField("Tags", ConsistOf(nodeTag))))
-		found, err := client.KeysSince(t.Context(), "pool", time.Now())
-		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(found).To(HaveLen(1), "it can still be used")
+		g.Expect(client.KeyIsLive(t.Context(), key.ID, time.Now())).To(BeTrue(), "it can still be used")
 		g.Expect(client.RevokeKey(t.Context(), ownership.Recorded(key.ID))).To(Succeed())
 		_, err = server.Register(key.Secret.Reveal(), "a3")
 		g.Expect(err).To(HaveOccurred())
 	})
+}
+
+// begins is when a new key's life does: by Headscale's own API the client names its end, by its own
+// clock.
+func begins(mode tailnetsim.Mode, server *clock) time.Time {
+	if speaksV1(mode) {
+		return time.Now()
+	}
+	return server.Now()
 }
 
 func TestKeySpecIsRefusedBeforeAnythingIsSent(t *testing.T) {
@@ -99,7 +106,7 @@ func TestKeySpecIsRefusedBeforeAnythingIsSent(t *testing.T) {
 func TestKeyIsFoundAndRevokedAfterACrashBetweenMintAndPersist(t *testing.T) {
 	for name, listIDsOnly := range map[string]bool{"complete list": false, "list of identifiers": true} {
 		t.Run(name, func(t *testing.T) {
-			modes(t, func(t *testing.T, mode tailnetsim.Mode) {
+			v2Modes(t, func(t *testing.T, mode tailnetsim.Mode) {
 				g := NewWithT(t)
 				server := newServer(t, inMode(mode), func(o *tailnetsim.Options) { o.ListKeyIDsOnly = listIDsOnly })
 				client := newClient(t, server)

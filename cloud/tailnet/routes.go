@@ -29,17 +29,7 @@ func (c *Client) Routes(ctx context.Context, deviceID string) (Routes, error) {
 	if deviceID == "" {
 		return Routes{}, fail(operation, ReasonInvalidRequest, errNoDeviceID)
 	}
-	return call(ctx, c, operation, func(ctx context.Context) (Routes, error) {
-		routes, err := c.api.Devices().SubnetRoutes(ctx, deviceID)
-		if err != nil {
-			return Routes{}, err
-		}
-		out, err := routesOf(routes.Advertised, routes.Enabled)
-		if err != nil {
-			return Routes{}, malformed(operation, deviceID, err)
-		}
-		return out, nil
-	})
+	return call(ctx, c, operation, func(ctx context.Context, b backend) (Routes, error) { return b.getRoutes(ctx, deviceID) })
 }
 
 // ApproveRoutes enables the prefixes for a proven device, advertised or not yet, and keeps its
@@ -89,14 +79,15 @@ func (c *Client) disable(ctx context.Context, proof ownership.Proof, which func(
 	case !slices.ContainsFunc(routes.Enabled, which):
 		return nil
 	}
-	return c.setRoutes(ctx, proof, slices.DeleteFunc(slices.Clone(routes.Enabled), which))
+	err = c.setRoutes(ctx, proof, slices.DeleteFunc(slices.Clone(routes.Enabled), which))
+	if IsNotFound(err) {
+		return nil
+	}
+	return err
 }
 
-// setRoutes replaces all enabled routes: the API has no other way.
 func (c *Client) setRoutes(ctx context.Context, proof ownership.Proof, enabled []netip.Prefix) error {
-	return do(ctx, c, "SetRoutes", func(ctx context.Context) error {
-		return c.api.Devices().SetSubnetRoutes(ctx, proof.ID(), textOf(enabled))
-	})
+	return do(ctx, c, "SetRoutes", func(ctx context.Context, b backend) error { return b.setRoutes(ctx, proof.ID(), enabled) })
 }
 
 func routesOf(advertised, enabled []string) (out Routes, err error) {

@@ -106,24 +106,22 @@ func (c *Client) RecentDevices(ctx context.Context, age time.Duration) (*DeviceL
 // as invalid.
 func (c *Client) KeyIsLive(ctx context.Context, id string, notBefore time.Time) (bool, error) {
 	live, err := since(ctx, c, "ListKeys", &c.live, notBefore, func(ctx context.Context) (map[string]bool, error) {
-		return call(ctx, c, "ListKeys", func(ctx context.Context) (map[string]bool, error) {
-			listed, err := c.api.Keys().List(ctx, true)
-			if err != nil {
-				return nil, err
-			}
-			live := make(map[string]bool, len(listed))
-			for _, key := range listed {
-				live[key.ID] = !keyOf(key).Invalid
-			}
-			return live, nil
-		})
+		return call(ctx, c, "ListKeys", func(ctx context.Context, b backend) (map[string]bool, error) { return b.liveKeys(ctx) })
 	})
 	return live[id], err
 }
 
+// DescribesKeys tells whether the server keeps keys' descriptions, as far as is known. Without them
+// a key is proven by its identifier in a status only.
+func (c *Client) DescribesKeys() bool { return c.backends.get().describesKeys() }
+
 // KeysSince returns the keys of exactly this description still good for joining, from a list begun
-// at or after the time and shared by all callers.
+// at or after the time and shared by all callers. There are none to be found where the server keeps
+// no descriptions: see v1.createKey.
 func (c *Client) KeysSince(ctx context.Context, description string, notBefore time.Time) ([]Key, error) {
+	if !c.DescribesKeys() {
+		return nil, nil
+	}
 	keys, err := since(ctx, c, "ListKeys", &c.keys, notBefore, c.Keys)
 	if err != nil {
 		return nil, err

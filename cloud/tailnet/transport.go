@@ -5,18 +5,24 @@ package tailnet
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// maxErrorBody bounds the part read of an error answer.
-const maxErrorBody = 64 << 10
+const (
+	// maxErrorBody bounds the part read of an error answer.
+	maxErrorBody = 64 << 10
+	// maxBare bounds what counts as one word.
+	maxBare = 32
+)
 
 type operationKey struct{}
 
@@ -30,11 +36,16 @@ func operationOf(ctx context.Context) string {
 	return operation
 }
 
-// responseError is an answer of status 300 or above.
+// responseError is an answer of status 300 or above, or of another content than the API's.
 type responseError struct {
 	status int
-	// json tells whether the body was a JSON object, as every error of the v2 API is.
-	json bool
+	// json tells whether the body was a JSON object, as every error of the APIs is but a refused
+	// key's of v1; html whether it was a web page.
+	json, html bool
+	// code is gRPC's, of an error of the API v1; 0 for none.
+	code int
+	// bare is the text of a refusal in one word, without a challenge.
+	bare string
 	// oauth is the error code of RFC 6749 section 5.2, as sent by Headscale; Tailscale sends a
 	// message only.
 	oauth      string
@@ -44,9 +55,10 @@ type responseError struct {
 
 func (e *responseError) Error() string { return fmt.Sprintf("%d: %s", e.status, e.message) }
 
-// observer counts requests and turns answers of status 300 and above into errors. The client
-// library would lose a status without a JSON body, take a redirect for success, and repeat a POST
-// as a GET; and a token would follow a redirect.
+// observer counts requests and turns answers of status 300 and above, and web pages, into errors.
+// The client library would lose a status without a JSON body, take a redirect for success, and
+// repeat a POST as a GET; and a token would follow a redirect. It would take a page for the success
+// of a deletion too: Headscale 0.28 has an empty one for every path that it does not know.
 type observer struct {
 	next    http.RoundTripper
 	metrics *metrics
@@ -59,7 +71,7 @@ func (o *observer) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	o.metrics.request(operationOf(req.Context()), strconv.Itoa(res.StatusCode))
-	if res.StatusCode < http.StatusMultipleChoices {
+	if res.StatusCode < http.StatusMultipleChoices && !isPage(res) {
 		return res, nil
 	}
 	defer func() { _ = res.Body.Close() }()
@@ -67,10 +79,15 @@ func (o *observer) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 func readError(res *http.Response) *responseError {
-	out := &responseError{status: res.StatusCode, message: http.StatusText(res.StatusCode), retryAfter: retryAfter(res.Header)}
+	out := &responseError{
+		status: res.StatusCode, message: http.StatusText(res.StatusCode), retryAfter: retryAfter(res.Header), html: isPage(res),
+	}
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxErrorBody))
 	if err != nil {
 		return out
+	}
+	if res.Header.Get("WWW-Authenticate") == "" && len(body) <= maxBare {
+		out.bare = strings.TrimSpace(string(body))
 	}
 	var answer struct {
 		Message     string `json:"message"`
@@ -79,12 +96,20 @@ func readError(res *http.Response) *responseError {
 		Data        []struct {
 			Errors []string `json:"errors"`
 		} `json:"data"`
+		// Code is gRPC's in the API v1; other servers may have anything there.
+		Code json.RawMessage `json:"code"`
+		// Title and Detail are RFC 9457's, as Headscale's API v1 has since 0.30.
+		Title  string `json:"title"`
+		Detail string `json:"detail"`
 	}
 	if !bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")) || json.Unmarshal(body, &answer) != nil {
 		return out
 	}
 	out.json, out.oauth = true, answer.Error
-	parts := []string{answer.Message, answer.Description}
+	if code, err := strconv.Atoi(string(answer.Code)); err == nil && code > 0 && code <= grpcUnauthenticated {
+		out.code = code
+	}
+	parts := []string{answer.Message, answer.Description, cmp.Or(answer.Detail, answer.Title)}
 	for _, data := range answer.Data {
 		parts = append(parts, data.Errors...)
 	}
@@ -92,6 +117,12 @@ func readError(res *http.Response) *responseError {
 		out.message = text
 	}
 	return out
+}
+
+// isPage tells whether the answer is a web page.
+func isPage(res *http.Response) bool {
+	kind, _, err := mime.ParseMediaType(res.Header.Get("Content-Type"))
+	return err == nil && kind == "text/html"
 }
 
 func nonEmpty(parts []string) []string {

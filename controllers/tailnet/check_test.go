@@ -8,6 +8,7 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
@@ -15,15 +16,18 @@ import (
 )
 
 func TestAGoodTailnetIsReady(t *testing.T) {
-	for _, mode := range []tailnetsim.Mode{tailnetsim.Tailscale, tailnetsim.Headscale} {
+	for mode, policy := range map[tailnetsim.Mode]string{
+		tailnetsim.Tailscale: "Unknown PolicyNotReadable", tailnetsim.Headscale: "Unknown PolicyNotReadable",
+		tailnetsim.Headscale029: "True Ready", tailnetsim.Headscale028: "True Ready",
+	} {
 		t.Run(string(mode), func(t *testing.T) {
 			g := NewWithT(t)
 			w, r := newWorld(t, mode)
 
 			result := reconciled(t, r, w.Tailnet)
 
-			helpers.ExpectConditions(t, w.Tailnet, "Ready True Ready", "CredentialsValid True Ready", "StraysAbsent True Ready",
-				"Deleting False NotDeleting")
+			helpers.ExpectConditions(t, w.Tailnet, "Ready True Ready", "CredentialsValid True Ready", "PolicyReady "+policy,
+				"StraysAbsent True Ready", "Deleting False NotDeleting")
 			g.Expect(w.Tailnet.Finalizers).To(ConsistOf(infrav1.TailnetFinalizer))
 			g.Expect(result.RequeueAfter).To(BeNumerically("~", 5*time.Minute, time.Minute))
 			w.ExpectNothingLeft(t)
@@ -88,13 +92,36 @@ func TestWhatACheckFailsWithIsToldAndHeals(t *testing.T) {
 }
 
 func TestAHeadscaleThatIsTooOldIsNamed(t *testing.T) {
-	w, r := newWorld(t, tailnetsim.HeadscaleOld)
+	for name, world := range map[string]struct {
+		mode  tailnetsim.Mode
+		spoil func(*testing.T, *helpers.World)
+		says  []string
+	}{
+		"users own all keys": {tailnetsim.Headscale026, nil, []string{"without a user", "upgrade it to 0.28"}},
+		"0.29, and an OAuth client": {
+			tailnetsim.Headscale029, func(t *testing.T, w *helpers.World) {
+				helpers.Update(t, env, w.TailnetCredentials, func(s *corev1.Secret) {
+					s.Data = map[string][]byte{infrav1.TailnetClientIDKey: []byte("id"), infrav1.TailnetClientSecretKey: []byte("hskey-client-x")}
+				})
+				helpers.Update(t, env, w.Tailnet, func(n *infrav1.Tailnet) { n.Spec.Credentials.Type = infrav1.OAuthClient })
+			}, []string{"v0.29.2", "credentials.type APIKey"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, r := newWorld(t, world.mode)
+			if world.spoil != nil {
+				world.spoil(t, w)
+			}
 
-	reconciled(t, r, w.Tailnet)
+			reconciled(t, r, w.Tailnet)
 
-	helpers.ExpectConditions(t, w.Tailnet, "Ready False HeadscaleTooOld", "CredentialsValid False HeadscaleTooOld",
-		"StraysAbsent Unknown Waiting", "Deleting False NotDeleting")
-	NewWithT(t).Expect(helpers.MessageOf(w.Tailnet, infrav1.ReadyCondition)).To(ContainSubstring("0.29.2"))
+			helpers.ExpectConditions(t, w.Tailnet, "Ready False HeadscaleTooOld", "CredentialsValid False HeadscaleTooOld",
+				"PolicyReady Unknown Waiting", "StraysAbsent Unknown Waiting", "Deleting False NotDeleting")
+			for _, text := range world.says {
+				NewWithT(t).Expect(helpers.MessageOf(w.Tailnet, infrav1.ReadyCondition)).To(ContainSubstring(text))
+			}
+		})
+	}
 }
 
 func TestTheNextCheckComesByWhoHasToFixTheProblem(t *testing.T) {

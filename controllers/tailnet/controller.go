@@ -145,6 +145,7 @@ func (r *Reconciler) observePhases() []phases.Phase[*scope] {
 	return []phases.Phase[*scope]{
 		{Name: "connect", Condition: infrav1.CredentialsValidCondition, Run: r.connect},
 		{Name: "check", Condition: infrav1.CredentialsValidCondition, Run: r.check},
+		{Name: "policy", Condition: infrav1.PolicyReadyCondition, Run: r.policy},
 		{Name: "strays", Condition: infrav1.StraysAbsentCondition, Run: r.strays},
 	}
 }

@@ -31,6 +31,7 @@ func (r *Reconciler) findUsers(ctx context.Context, s *scope) error {
 		return fmt.Errorf("listing OCIMeshClusters: %w", err)
 	}
 	users := []infrav1.ObjectUser{}
+	s.pods = nil
 	for i := range clusters.Items {
 		cluster := &clusters.Items[i]
 		if cluster.Spec.TailnetRef.Name != s.tailnet.Name {
@@ -42,6 +43,7 @@ func (r *Reconciler) findUsers(ctx context.Context, s *scope) error {
 		}
 		if uses {
 			users = append(users, infrav1.ObjectUser{Namespace: cluster.Namespace, Name: cluster.Name})
+			s.pods = append(s.pods, cluster.Spec.PodNetwork.Mode)
 		}
 	}
 	slices.SortFunc(users, func(a, b infrav1.ObjectUser) int {

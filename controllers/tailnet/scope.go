@@ -15,11 +15,15 @@ type scope struct {
 	tailnet *infrav1.Tailnet
 	// users are the clusters that use the tailnet. Set by findUsers; nil if it failed.
 	users []infrav1.ObjectUser
+	// pods are how the clusters that use the tailnet carry the pods' traffic. Set by findUsers.
+	pods []infrav1.PodNetworkMode
 	// client is set by connect if there are usable credentials.
 	client *tailnet.Client
 	// checked says that the check found nothing wrong, full that it tried out all, which it does
 	// once in a while. Set by check.
 	checked, full bool
+	// policy is what it lacks; nil if it was not read. Set by policy.
+	policy *tailnet.PolicyFindings
 	// strays are what the lists have shown of them; nil if there was none. Set by strays.
 	strays *straysSeen
 }

@@ -4,6 +4,8 @@
 package tailnet
 
 import (
+	"strings"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/cluster-api/util/conditions"
 
@@ -12,7 +14,8 @@ import (
 )
 
 // owned are the conditions that this controller writes.
-var owned = report.Types(infrav1.CredentialsValidCondition, infrav1.StraysAbsentCondition, infrav1.DeletingCondition)
+var owned = report.Types(infrav1.CredentialsValidCondition, infrav1.PolicyReadyCondition, infrav1.StraysAbsentCondition,
+	infrav1.DeletingCondition)
 
 // maxUsers is the API's limit.
 const maxUsers = 64
@@ -25,10 +28,17 @@ func (r *Reconciler) updateStatus(s *scope) {
 	}
 	// A stray keeps nothing from working: it is no part of Ready.
 	r.updateStrays(s)
-	report.Set(s.tailnet,
+	counting := []metav1.Condition{
 		report.Deleting(s.tailnet, s.Deletion),
 		s.Found(infrav1.CredentialsValidCondition, s.credentialsValid),
-	)
+	}
+	// What the policy lacks may be of no use here. Machines that can reach nobody are.
+	policy := s.policyReady()
+	conditions.Set(s.tailnet, policy)
+	if policy.Reason == infrav1.NodesUnreachableReason {
+		counting = append(counting, policy)
+	}
+	report.Set(s.tailnet, counting...)
 }
 
 // credentialsValid leaves the condition as it is if the pass did not get to the check.
@@ -40,4 +50,25 @@ func (s *scope) credentialsValid() metav1.Condition {
 		return *known
 	}
 	return report.Unknown(infrav1.CredentialsValidCondition, infrav1.WaitingReason, "Waiting for the first check of the tailnet")
+}
+
+// policyReady leaves the condition as it is if the policy was not read.
+func (s *scope) policyReady() metav1.Condition {
+	if found, noted := s.Noted(infrav1.PolicyReadyCondition); noted {
+		return found
+	}
+	known := conditions.Get(s.tailnet, infrav1.PolicyReadyCondition)
+	switch {
+	case s.policy == nil && known != nil:
+		return *known
+	case s.policy == nil:
+		return report.Unknown(infrav1.PolicyReadyCondition, infrav1.WaitingReason, "Waiting for the first look at the tailnet's policy")
+	case len(s.policy.Missing) == 0:
+		return report.OK(infrav1.PolicyReadyCondition)
+	}
+	reason, message := infrav1.PolicyIncompleteReason, "The tailnet's policy lacks some of what nodes need"
+	if s.policy.Nobody {
+		reason, message = infrav1.NodesUnreachableReason, "The tailnet's policy lets nodes reach nobody, so that no machine would join its cluster"
+	}
+	return report.NotOK(infrav1.PolicyReadyCondition, reason, message+". Add to "+strings.Join(s.policy.Missing, "; to "))
 }

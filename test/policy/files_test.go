@@ -23,16 +23,19 @@ const (
 
 // file is one of the policies of docs/policies.
 type file struct {
-	name string
-	// tailscale policies are written with grants, Headscale's with acls.
+	name      string
 	tailscale bool
+	// grants policies are written with grants and nodeAttrs, the others with acls.
+	grants bool
 	// approves is whether the policy approves routes itself, for routeApproval Policy.
 	approves bool
 }
 
 var files = []file{
-	{name: "tailscale-provider.hujson", tailscale: true},
-	{name: "tailscale-policy.hujson", tailscale: true, approves: true},
+	{name: "tailscale-provider.hujson", tailscale: true, grants: true},
+	{name: "tailscale-policy.hujson", tailscale: true, grants: true, approves: true},
+	{name: "headscale-0.29-provider.hujson", grants: true},
+	{name: "headscale-0.29-policy.hujson", grants: true, approves: true},
 	{name: "headscale-provider.hujson"},
 	{name: "headscale-policy.hujson", approves: true},
 }
@@ -106,7 +109,7 @@ func (f file) household() string {
 	rules := `"acls": [
 		{"action": "accept", "src": ["admin@", "guest@"], "dst": ["autogroup:internet:*"]},
 		{"action": "accept", "src": ["admin@"], "dst": ["192.168.1.0/24:*"]}]`
-	if f.tailscale {
+	if f.grants {
 		rules = `"grants": [
 			{"src": ["admin@", "guest@"], "dst": ["autogroup:internet"], "ip": ["*"]},
 			{"src": ["admin@"], "dst": ["192.168.1.0/24"], "ip": ["*"]}]`
@@ -148,7 +151,7 @@ func merge(policy, more map[string]any) {
 			}
 			merge(policy[key].(map[string]any), value)
 		case []any:
-			if key == "grants" || key == "acls" {
+			if key == "grants" || key == "acls" || key == "nodeAttrs" {
 				before, _ := policy[key].([]any)
 				value = append(before, value...)
 			}

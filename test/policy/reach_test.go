@@ -80,7 +80,7 @@ func TestARuleThatAllowsEverythingOpensClustersToEachOther(t *testing.T) {
 		t.Run(f.name, func(t *testing.T) {
 			f.needsItsRules(t)
 			policy := f.tailnet(t, false)
-			merge(policy, parse(t, rules[f.tailscale]))
+			merge(policy, parse(t, rules[f.grants]))
 			w := newWorld(t, devices, encode(t, policy), false, f.approver())
 			NewWithT(t).Expect(differences(t, w, false)).To(
 				ContainElement("mesh-node-1 to edge-node-1: is open " + everything + ", is to be open "))
@@ -155,11 +155,11 @@ func TestNobodyButAnAdministratorMakesADeviceANode(t *testing.T) {
 	}
 }
 
-// needsItsRules skips a policy for Tailscale where Headscale, before 0.29, has no grants.
+// needsItsRules skips a policy with grants where Headscale, before 0.29, has none.
 func (f file) needsItsRules(t *testing.T) {
 	t.Helper()
-	if _, ok := reflect.TypeFor[policyv2.Policy]().FieldByName("Grants"); f.tailscale && !ok {
-		t.Skip("this Headscale has no grants and cannot stand in for Tailscale")
+	if _, ok := reflect.TypeFor[policyv2.Policy]().FieldByName("Grants"); f.grants && !ok {
+		t.Skip("this Headscale has no grants")
 	}
 }
 
@@ -202,4 +202,20 @@ func differences(t *testing.T, w world, tailnetRoutes bool) []string {
 		}
 	}
 	return out
+}
+
+// A node that starts while the coordination server is away has no address without it.
+func TestNodesKeepTheirNetworkMapWhereThePolicyCanSaySo(t *testing.T) {
+	for _, f := range files {
+		for _, tag := range []string{"tag:mesh-control-plane", "tag:mesh-node"} {
+			attributes, _ := parse(t, f.text(t, false))["nodeAttrs"].([]any)
+			found := slices.ContainsFunc(attributes, func(rule any) bool {
+				grant, _ := rule.(map[string]any)
+				targets, _ := grant["target"].([]any)
+				names, _ := grant["attr"].([]any)
+				return slices.Contains(targets, any(tag)) && slices.Contains(names, any("cache-network-maps"))
+			})
+			NewWithT(t).Expect(found).To(Equal(f.grants), "%s: %s", f.name, tag)
+		}
+	}
 }

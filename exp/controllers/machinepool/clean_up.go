@@ -67,7 +67,7 @@ func (s *scope) dropAllKeys(ctx context.Context, ring keyring) error {
 	if status.KeyID == "" {
 		return nil
 	}
-	if err := ring.revokeBut(ctx, ""); err != nil {
+	if err := ring.end(ctx, s); err != nil {
 		return err
 	}
 	if err := ring.forget(ctx); err != nil {

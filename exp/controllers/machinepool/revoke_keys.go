@@ -5,6 +5,8 @@ package machinepool
 
 import (
 	"context"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
 // revokeKeys comes first of what a deletion takes away: nobody is to join any more.
@@ -13,8 +15,21 @@ func (r *Reconciler) revokeKeys(ctx context.Context, s *scope) error {
 		return nil
 	}
 	ring := r.keyring(s)
-	if err := ring.revokeBut(ctx, ""); err != nil {
+	if err := ring.end(ctx, s); err != nil {
 		return err
 	}
 	return ring.forget(ctx)
+}
+
+// end revokes all keys of the pool: by their description, or, where the server keeps none, the one
+// that status has recorded. A replaced one ends there within its day.
+func (k keyring) end(ctx context.Context, s *scope) error {
+	if err := k.revokeBut(ctx, ""); err != nil {
+		return err
+	}
+	recorded := ownership.Recorded(s.own.Status.Configuration.KeyID)
+	if k.joins.DescribesKeys() || recorded.IsZero() {
+		return nil
+	}
+	return k.joins.RevokeKey(ctx, recorded)
 }

@@ -5,10 +5,12 @@ package machinepool_test
 
 import (
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/tailnetsim"
 )
@@ -53,4 +55,30 @@ func TestAPoolThatMadeNothingGoesWithoutItsTailnet(t *testing.T) {
 
 	b.expectNothingLeft(t)
 	g.Expect(b.calls("CreateInstancePool") + b.calls("TerminateInstancePool")).To(BeZero())
+}
+
+// newBenchAt is at a control server of the mode.
+func newBenchAt(t *testing.T, mode tailnetsim.Mode, replicas int32) *bench {
+	t.Helper()
+	return (&bench{podNetwork: infrav1.PodNetworkVXLAN, mode: mode}).begin(t, replicas)
+}
+
+// Released Headscales keep no descriptions of keys.
+func TestAPoolsKeyEndsWithThePoolAtEveryControlServer(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []tailnetsim.Mode{tailnetsim.Tailscale, tailnetsim.Headscale, tailnetsim.Headscale029, tailnetsim.Headscale028} {
+		t.Run(string(mode), func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			b := newBenchAt(t, mode, 1)
+			b.untilReady(t, 1)
+			c, id := b.tailnetClient(t), b.own.Status.Configuration.KeyID
+			g.Expect(c.KeyIsLive(t.Context(), id, time.Now())).To(BeTrue(), "the next instance joins with it")
+
+			b.delete(t)
+
+			g.Expect(c.KeyIsLive(t.Context(), id, time.Now())).To(BeFalse())
+			b.expectNothingLeft(t)
+		})
+	}
 }

@@ -35,6 +35,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolmachine"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/tailnetsim"
 )
 
 var env *helpers.Environment
@@ -63,15 +64,14 @@ type bench struct {
 	cluster     *clusterv1.Cluster
 	machinePool *clusterv1.MachinePool
 	own         *expv1.OCIMeshMachinePool
-	// podNetwork is how the cluster's pods travel.
-	podNetwork infrav1.PodNetworkMode
-	// managementCluster is the bench as one with claims; empty claims nothing.
+	// podNetwork is how pods travel, mode the control server's kind. Without a cluster no claims.
+	podNetwork        infrav1.PodNetworkMode
+	mode              tailnetsim.Mode
 	managementCluster string
-	// restartEachPass makes each pass one of a new process.
+	// restartEachPass makes each pass one of a new process; crash kills one of the processes.
 	restartEachPass bool
-	// crash kills one of the processes.
-	crash    *crash
-	recorder *recorder
+	crash           *crash
+	recorder        *recorder
 
 	mu      sync.Mutex
 	advance time.Duration
@@ -85,7 +85,7 @@ func newBench(t *testing.T, replicas int32, change ...func(*clusterv1.MachinePoo
 func (b *bench) begin(t *testing.T, replicas int32, change ...func(*clusterv1.MachinePool, *expv1.OCIMeshMachinePool)) *bench {
 	t.Helper()
 	b.booter, b.recorder = &joiner{joined: map[string]string{}}, &recorder{}
-	b.World = helpers.NewWorld(t, env, helpers.WorldOptions{Accounts: 1, Sim: sim.Options{Booter: b.booter}, TailnetClock: b.now})
+	b.World = helpers.NewWorld(t, env, helpers.WorldOptions{Accounts: 1, Sim: sim.Options{Booter: b.booter}, TailnetClock: b.now, TailnetMode: b.mode})
 	b.booter.control = b.Control
 	b.MakeReady(t)
 	b.restart()
