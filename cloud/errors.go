@@ -93,6 +93,14 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
+// bounded is the error with as much of the service's message as leaves room for the request ID,
+// which comes last.
+func (e *Error) bounded() *Error {
+	short := *e
+	short.Message = shorten(e.Message, max(0, maxMessage-len(e.Error())+len(e.Message)))
+	return &short
+}
+
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
@@ -178,7 +186,7 @@ func UserMessage(err error) string {
 	if !errors.As(err, &e) {
 		return Scrub(err.Error())
 	}
-	text := strings.TrimRight(Scrub(e.Error()), ". ")
+	text := strings.TrimRight(Scrub(e.bounded().Error()), ". ")
 	if remedy := remedies[e.Kind]; remedy != "" {
 		text += ": " + remedy
 	}
