@@ -17,6 +17,9 @@ const (
 	// texts.
 	maxMessage = 600
 
+	// maxWords bounds one of several errors in a list.
+	maxWords = 512
+
 	// minSecretPart is the minimum length for a word of a message to count as a part of a secret.
 	// Shorter words, such as "user" or a port number, occur in any text.
 	minSecretPart = 12

@@ -43,8 +43,11 @@ func IsShortage(err error) bool {
 // shape; limits and quotas count in the whole account. A shortage that ended longer than Max ago is
 // forgotten: the next one there counts as the first.
 func Record(known []infrav1.Shortage, place Place, kind cloud.Kind, now time.Time, policy Policy) []infrav1.Shortage {
+	return record(known, shortageOf(place, kind), now, policy)
+}
+
+func record(known []infrav1.Shortage, shortage infrav1.Shortage, now time.Time, policy Policy) []infrav1.Shortage {
 	first, longest := policy.durations()
-	shortage := shortageOf(place, kind)
 	var kept []infrav1.Shortage
 	for _, old := range known {
 		switch {

@@ -93,10 +93,10 @@ func TestWhyThereIsNoImage(t *testing.T) {
 		query Query
 		want  error
 	}{
-		"no such OCID":       {Query{Image: infrav1.Image{ID: unknown}, Shape: arm}, &NotFoundError{Image: unknown}},
-		"not an OCID":        {Query{Image: infrav1.Image{ID: "ocid1.image../x"}, Shape: arm}, &NotFoundError{Image: "ocid1.image../x"}},
-		"no such name":       {Query{Image: infrav1.Image{Name: "silver"}, Shape: arm}, &NotFoundError{Image: `"silver"`}},
-		"no such version":    {Query{Image: ubuntu("99.04"), Shape: arm}, &NotFoundError{Image: "Canonical Ubuntu 99.04", Platform: true}},
+		"no such OCID":    {Query{Image: infrav1.Image{ID: unknown}, Shape: arm}, &NotFoundError{Image: unknown}},
+		"not an OCID":     {Query{Image: infrav1.Image{ID: "ocid1.image../x"}, Shape: arm}, &NotFoundError{Image: "ocid1.image../x"}},
+		"no such name":    {Query{Image: infrav1.Image{Name: "silver"}, Shape: arm}, &NotFoundError{Image: `"silver"`}},
+		"no such version": {Query{Image: ubuntu("99.04"), Shape: arm}, &NotFoundError{Image: "Canonical Ubuntu 99.04", Platform: true}},
 		"only a custom one": {
 			Query{Image: infrav1.Image{Platform: infrav1.PlatformImage{OperatingSystem: "Plan 9", Version: "4"}}, Shape: arm},
 			&NotFoundError{Image: "Plan 9 4", Platform: true},

@@ -127,7 +127,6 @@ func (s *scope) recordAddresses(cache *instancecache.Cache) error {
 // lostInstance judges an instance after its end. A launch without room is placed anew; any other is
 // for Cluster API to replace.
 func (r *Reconciler) lostInstance(ctx context.Context, s *scope, c *oci.Client, listed bool) error {
-	why := "this provider did not ask for it"
 	if listed && !s.provisioned() {
 		failure, err := c.LaunchFailure(ctx, s.own.Status.Instance.ID)
 		if err != nil {
@@ -137,11 +136,11 @@ func (r *Reconciler) lostInstance(ctx context.Context, s *scope, c *oci.Client, 
 			return r.short(ctx, s, failure)
 		}
 		if failure != nil {
-			why = "OCI gave the launch up: " + failure.Message
+			return r.refused(ctx, s, failure)
 		}
 	}
 	s.WaitFor(s.Intervals.Poll, infrav1.InstanceReadyCondition, infrav1.InstanceTerminatedReason,
-		"Instance is gone: %s; delete the Machine, or let a MachineHealthCheck do so", why)
+		"Instance is gone: this provider did not ask for it; delete the Machine, or let a MachineHealthCheck do so")
 	return nil
 }
 

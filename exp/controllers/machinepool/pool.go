@@ -54,7 +54,7 @@ func (r *Reconciler) createPool(ctx context.Context, s *scope, placements []oci.
 		DisplayName: s.prefix, ConfigurationID: s.own.Status.Configuration.ID, Placements: placements, Tags: s.tags(),
 		RetryToken: cloud.RetryToken(s.owner.Digest(), "pool", strconv.Itoa(int(s.own.Status.Pool.Attempt))),
 	})
-	if cloud.CodeOf(err) == cloud.CodeInvalidatedRetryToken {
+	if cloud.IsRetryTokenUsed(err) {
 		return r.usedToken(ctx, s, err)
 	}
 	if err != nil {
@@ -113,7 +113,7 @@ func samePlacement(a, b oci.PoolPlacement) bool {
 
 // refused tells what a person has to fix from what is tried again.
 func refused(err error) error {
-	if !cloud.IsKind(err, cloud.InvalidRequest) {
+	if !cloud.IsKind(err, cloud.InvalidRequest, cloud.RelatedNotFoundOrUnauthorized, cloud.ExistsOrUnauthorized) {
 		return err
 	}
 	return &access.Problem{Reason: expv1.PoolRefusedReason, Message: "OCI refuses the instance pool: " + cloud.UserMessage(err), Err: err}

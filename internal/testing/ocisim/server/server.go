@@ -149,10 +149,7 @@ func (s *Server) wait(r *http.Request, delay time.Duration) {
 
 // requestID continues the caller's opc-request-id, as OCI's front ends do.
 func requestID(r *http.Request) string {
-	if given := r.Header.Get("opc-request-id"); given != "" {
-		return given + "/" + model.NewRequestID()
-	}
-	return model.NewRequestID()
+	return model.NewRequestID(r.Header.Get("opc-request-id"))
 }
 
 func (s *Server) write(w http.ResponseWriter, result answer, record model.Call) {
