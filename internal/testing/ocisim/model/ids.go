@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"encoding/base32"
 	"fmt"
+	"strings"
 )
 
 var lowerBase32 = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
@@ -22,6 +23,11 @@ func randomText(bytes int) string {
 // ocid1.<kind>.oc1.<region>.<unique>; region is empty for global resources.
 func NewOCID(kind, region string) string {
 	return fmt.Sprintf("ocid1.%s.oc1.%s.aaaaaaaa%s", kind, region, randomText(32))
+}
+
+// IsOCID tells whether the text has the form of an OCID.
+func IsOCID(text string) bool {
+	return strings.HasPrefix(text, "ocid1.") && strings.Count(text, ".") >= 4
 }
 
 // NewRequestID returns an opc-request-id of OCI's form: three parts of 32 hexadecimal digits, of

@@ -127,7 +127,7 @@ func TestVolumesAreAttachedOnce(t *testing.T) {
 	b.g.Expect(err).NotTo(HaveOccurred())
 	attach := core.AttachVolumeRequest{AttachVolumeDetails: core.AttachParavirtualizedVolumeDetails{InstanceId: instance.Id, VolumeId: volume.Id}}
 	_, err = b.compute.AttachVolume(b.t.Context(), attach)
-	b.g.Expect(refusal(err)).To(Equal("409 IncorrectState"), "the instance is not RUNNING yet")
+	b.g.Expect(refusal(err)).To(Equal("409 Conflict"), "the instance is not RUNNING yet")
 	b.clock.Advance(step)
 	attached, err := b.compute.AttachVolume(b.t.Context(), attach)
 	b.g.Expect(err).NotTo(HaveOccurred())
@@ -198,12 +198,12 @@ func TestLoadBalancerTakesOneChangeAtATime(t *testing.T) {
 			CreateBackendDetails: networkloadbalancer.CreateBackendDetails{IpAddress: common.String(address), Port: common.Int(6443)}})
 	}
 	_, err = add("10.0.0.5")
-	g.Expect(refusal(err)).To(Equal("409 IncorrectState"))
+	g.Expect(refusal(err)).To(Equal("409 Conflict"))
 	b.clock.Advance(step)
 	added, err := add("10.0.0.5")
 	g.Expect(err).NotTo(HaveOccurred())
 	_, err = add("10.0.0.6")
-	g.Expect(refusal(err)).To(Equal("409 IncorrectState"))
+	g.Expect(refusal(err)).To(Equal("409 Conflict"))
 	b.clock.Advance(step)
 	work, err := b.balancers.GetWorkRequest(b.t.Context(), networkloadbalancer.GetWorkRequestRequest{WorkRequestId: added.OpcWorkRequestId})
 	g.Expect(err).NotTo(HaveOccurred())
