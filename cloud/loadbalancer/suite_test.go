@@ -55,7 +55,8 @@ func newBench(t *testing.T, kind infrav1.EndpointType, change ...func(*sim.Optio
 	tenancy := sim.NewTenancy("one")
 	user, err := tenancy.NewUser()
 	b.g.Expect(err).NotTo(HaveOccurred())
-	options := sim.Options{Tenancies: []*sim.Tenancy{tenancy}, Delays: &sim.Delays{Network: 5 * time.Millisecond, Retention: time.Minute}, PageSize: 2}
+	options := sim.Options{Tenancies: []*sim.Tenancy{tenancy}, Delays: &sim.Delays{Network: 5 * time.Millisecond, Retention: time.Minute}, PageSize: 2,
+		Seed: sim.SeedOfEnvironment()}
 	for _, f := range change {
 		f(&options)
 	}

@@ -127,7 +127,7 @@ func TestVolumesAreAttachedOnce(t *testing.T) {
 	b.g.Expect(err).NotTo(HaveOccurred())
 	attach := core.AttachVolumeRequest{AttachVolumeDetails: core.AttachParavirtualizedVolumeDetails{InstanceId: instance.Id, VolumeId: volume.Id}}
 	_, err = b.compute.AttachVolume(b.t.Context(), attach)
-	b.g.Expect(refusal(err)).To(Equal("409 Conflict"), "the instance is not RUNNING yet")
+	b.g.Expect(refusal(err)).To(Equal("409 IncorrectState"), "the instance is not RUNNING yet")
 	b.clock.Advance(step)
 	attached, err := b.compute.AttachVolume(b.t.Context(), attach)
 	b.g.Expect(err).NotTo(HaveOccurred())
@@ -209,7 +209,7 @@ func TestLoadBalancerTakesOneChangeAtATime(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(work.Status).To(Equal(networkloadbalancer.OperationStatusSucceeded))
 	_, err = add("10.0.0.5")
-	g.Expect(refusal(err)).To(Equal("409 Conflict"))
+	g.Expect(refusal(err)).To(Equal("409 NotAuthorizedOrResourceAlreadyExists"))
 
 	got, err := b.balancers.GetNetworkLoadBalancer(b.t.Context(), networkloadbalancer.GetNetworkLoadBalancerRequest{NetworkLoadBalancerId: created.Id})
 	g.Expect(err).NotTo(HaveOccurred())

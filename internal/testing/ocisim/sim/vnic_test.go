@@ -87,7 +87,7 @@ func TestSecondaryVnicsComeAndGo(t *testing.T) {
 	g.Expect(*updated.IsPrimary).To(BeFalse())
 	update.NsgIds = []string{"ocid1.networksecuritygroup.x"}
 	_, err = b.network.UpdateVnic(t.Context(), update)
-	g.Expect(refusal(err)).To(Equal("404 NotAuthorizedOrNotFound"))
+	g.Expect(refusal(err)).To(Equal("400 RelatedResourceNotAuthorizedOrNotFound"))
 
 	g.Expect(b.detachVnic(attached.Id)).To(Succeed())
 	g.Expect(refusal(b.detachVnic(attached.Id))).To(Equal("409 IncorrectState"))
