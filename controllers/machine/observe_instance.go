@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/capacity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instancecache"
@@ -124,9 +125,10 @@ func (s *scope) recordAddresses(cache *instancecache.Cache) error {
 	return nil
 }
 
-// lostInstance judges an instance after its end. A launch without room is placed anew; any other is
-// for Cluster API to replace.
+// lostInstance judges an instance after its end. A launch without room, or refused, is placed anew;
+// any other is for Cluster API to replace.
 func (r *Reconciler) lostInstance(ctx context.Context, s *scope, c *oci.Client, listed bool) error {
+	why := "this provider did not ask for it"
 	if listed && !s.provisioned() {
 		failure, err := c.LaunchFailure(ctx, s.own.Status.Instance.ID)
 		if err != nil {
@@ -135,12 +137,16 @@ func (r *Reconciler) lostInstance(ctx context.Context, s *scope, c *oci.Client, 
 		if failure != nil && capacity.IsShortage(failure) {
 			return r.short(ctx, s, failure)
 		}
-		if failure != nil {
+		if failure != nil && failure.Kind != cloud.Conflict {
 			return r.refused(ctx, s, failure)
+		}
+		if failure != nil {
+			// Somebody terminated it during its launch.
+			why = "OCI gave the launch up: " + failure.Message
 		}
 	}
 	s.WaitFor(s.Intervals.Poll, infrav1.InstanceReadyCondition, infrav1.InstanceTerminatedReason,
-		"Instance is gone: this provider did not ask for it; delete the Machine, or let a MachineHealthCheck do so")
+		"Instance is gone: %s; delete the Machine, or let a MachineHealthCheck do so", why)
 	return nil
 }
 

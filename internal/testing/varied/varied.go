@@ -13,8 +13,8 @@ import (
 )
 
 // Run runs a test without variety, with so many seeds that are the same each time, and with one
-// that differs; with the one of sim.SeedVariable only, if that is set. The name of a subtest says its
-// seed.
+// that differs; with the one of sim.SeedVariable only, if that is set. The name of a subtest says
+// its seed.
 func Run(t *testing.T, seeds int, run func(t *testing.T, seed uint64)) {
 	t.Helper()
 	all := []uint64{0}

@@ -10,9 +10,9 @@ import (
 	"slices"
 )
 
-// Variety chooses, by a seed, among the answers that OCI may give: where it promises no order, gives
-// shorter pages than asked for, or where several codes are seen or plausible. The zero value always
-// gives the answer that was seen most.
+// Variety chooses, by a seed, among the answers that OCI may give: where it promises no order,
+// gives shorter pages than asked for, or where several codes are seen or plausible. The zero value
+// always gives the answer that was seen most.
 type Variety struct {
 	// Seed is 0 for no variety.
 	Seed uint64
@@ -93,8 +93,8 @@ func (s *State) appear(item stored) {
 }
 
 // busy refuses a change of what is being changed. Network load balancers answer Conflict
-// (oracle/terraform-provider-oci issue 1456), and so do instances (issue 1282 there); IncorrectState
-// is documented for both.
+// (oracle/terraform-provider-oci issue 1456), and so do instances (issue 1282 there);
+// IncorrectState is documented for both.
 func (s *State) busy(format string, args ...any) *Error {
 	if s.world.variety.pick(2, "busy", s.sequence) == 1 {
 		return ErrIncorrectState(format, args...)

@@ -62,8 +62,8 @@ type route struct {
 	empty int
 }
 
-// wellFormed has routes refuse what is no OCID. Compute and block storage do so, networks answer 404
-// (answers of the real service in the cassettes of oracle/oci-cli, services/core/tests).
+// wellFormed has routes refuse what is no OCID. Compute and block storage do so, networks answer
+// 404 (answers of the real service in the cassettes of oracle/oci-cli, services/core/tests).
 func wellFormed(table []route) []route {
 	for i, entry := range table {
 		table[i].handle = func(c *call) (any, error) {
