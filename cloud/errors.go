@@ -99,8 +99,8 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// bounded is the error in at most so many bytes, with as much of the service's message as leaves room for the request ID,
-// which comes last.
+// bounded is the error in at most so many bytes, with as much of the service's message as leaves
+// room for the request ID, which comes last.
 func (e *Error) bounded(most int) *Error {
 	short := *e
 	short.Message = shorten(e.Message, max(0, most-len(e.Error())+len(e.Message)))

@@ -39,7 +39,7 @@ var (
 	blob = regexp.MustCompile(`[A-Za-z0-9+/=_-]{65,}`)
 	// requestID is a whole opc-request-id, which Oracle's support asks for first: parts of 32
 	// hexadecimal digits, the first of which may begin with csid (the form is shown in
-	// jpetazzo/ampernetacle issue 54 and r0b2g1t/k3s-cluster-on-oracle-cloud-infrastructure issue 2).
+	// jpetazzo/ampernetacle issue 54 and clusterinthecloud/terraform issue 29).
 	requestID = regexp.MustCompile(`^(csid[0-9A-Fa-f]{28}|[0-9A-Fa-f]{32})(/[0-9A-Fa-f]{32}){1,3}$`)
 	// ownEnd is this side of a connection, as package net prints it: its port differs each time,
 	// and would change a condition each time.

@@ -18,10 +18,10 @@ import (
 // ("API Errors").
 const codeIncorrectState = "IncorrectState"
 
-// isBusy tells the refusal of a change during another one from a lasting one. Network load balancers
-// answer with the code Conflict and "Invalid State Transition of NLB lifeCycle state from Updating
-// to Updating" (oracle/terraform-provider-oci issue 1456); whatever the words, one that is not
-// ACTIVE now is busy.
+// isBusy tells the refusal of a change during another one from a lasting one. Network load
+// balancers answer with the code Conflict and "Invalid State Transition of NLB lifeCycle state from
+// Updating to Updating" (oracle/terraform-provider-oci issue 1456); whatever the words, one that is
+// not ACTIVE now is busy.
 func (a Account) isBusy(ctx context.Context, id string, err error) bool {
 	var refusal *cloud.Error
 	if !errors.As(err, &refusal) || refusal.Kind != cloud.Conflict {
