@@ -7,6 +7,4 @@
 // A cluster's resources are known by a tag with the cluster's UID, never by name. Everything is
 // found again by it. OCI makes all changes in the background, one at a time: no call waits for one,
 // and the calls return the facts to remember for learning why a change failed.
-//
-// It imports api, cloud and, for its value structs, cloud/oci.
 package loadbalancer

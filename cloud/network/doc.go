@@ -9,6 +9,4 @@
 // found again by it, so nothing has to be remembered: resources of an earlier attempt are taken
 // over, whether or not its answer arrived. No call waits for OCI: the next call looks again at
 // unfinished work.
-//
-// It imports api, cloud and, for its value structs, cloud/oci.
 package network

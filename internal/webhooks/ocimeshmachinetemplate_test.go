@@ -27,6 +27,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ports"
 )
 
 var env *helpers.Environment
@@ -37,8 +38,11 @@ func TestMain(m *testing.M) { os.Exit(helpers.Run(m, &env)) }
 func serve(t *testing.T) {
 	t.Helper()
 	g := NewWithT(t)
+	port, err := ports.Reserve(t.Context())
+	g.Expect(err).NotTo(HaveOccurred())
 	install := envtest.WebhookInstallOptions{
-		Paths: []string{filepath.Join("..", "..", "config", "webhook", "manifests.yaml")},
+		Paths:            []string{filepath.Join("..", "..", "config", "webhook", "manifests.yaml")},
+		LocalServingHost: "127.0.0.1", LocalServingPort: port,
 	}
 	g.Expect(install.Install(env.Config)).To(Succeed())
 	t.Cleanup(func() { _ = install.Cleanup() })

@@ -21,6 +21,7 @@ import (
 
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ports"
 )
 
 var apiServer client.Client
@@ -35,6 +36,9 @@ func TestMain(m *testing.M) {
 
 func run(m *testing.M) (int, error) {
 	env := &envtest.Environment{CRDDirectoryPaths: []string{"../../config/crd/bases"}, ErrorIfCRDPathMissing: true}
+	if err := ports.ForServer(context.Background(), env); err != nil {
+		return 0, err
+	}
 	config, err := env.Start()
 	if err != nil {
 		return 0, fmt.Errorf("start the API server: %w", err)

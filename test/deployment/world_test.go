@@ -29,6 +29,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ports"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/process"
 )
 
@@ -62,6 +63,7 @@ func newServer(t *testing.T) *server {
 	control := &envtest.Environment{CRDs: crds, ControlPlaneStartTimeout: 2 * time.Minute, ControlPlaneStopTimeout: time.Minute}
 	control.ControlPlane.GetAPIServer().Configure().
 		Append("audit-policy-file", policy).Append("audit-log-path", s.audit).Append("audit-log-mode", "blocking")
+	g.Expect(ports.ForServer(t.Context(), control)).To(Succeed())
 	config, err := control.Start()
 	g.Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(func() { g.Expect(control.Stop()).To(Succeed()) })
@@ -86,8 +88,11 @@ func (s *server) apply(t *testing.T, objects []unstructured.Unstructured) {
 		case object.GroupVersionKind().Group == "cert-manager.io":
 		case object.GetKind() == "ValidatingWebhookConfiguration":
 			hook := find[admissionregistrationv1.ValidatingWebhookConfiguration](t, objects, object.GetKind(), object.GetName())
+			port, err := ports.Reserve(t.Context())
+			g.Expect(err).NotTo(HaveOccurred())
 			s.hooks = envtest.WebhookInstallOptions{
-				ValidatingWebhooks: []*admissionregistrationv1.ValidatingWebhookConfiguration{&hook}, LocalServingHost: "127.0.0.1",
+				ValidatingWebhooks: []*admissionregistrationv1.ValidatingWebhookConfiguration{&hook},
+				LocalServingHost:   "127.0.0.1", LocalServingPort: port,
 			}
 			g.Expect(s.hooks.PrepWithoutInstalling()).To(Succeed())
 			g.Expect(s.hooks.Install(s.Config)).To(Succeed())
@@ -128,9 +133,9 @@ func (s *server) startManager(t *testing.T, args ...string) *manager {
 		Contexts:       map[string]*clientcmdapi.Context{name: {Cluster: name, AuthInfo: name}},
 		CurrentContext: name,
 	}, m.kubeconfig)).To(Succeed())
-	health, err := process.FreeAddress(t.Context())
+	health, err := ports.Address(t.Context())
 	g.Expect(err).NotTo(HaveOccurred())
-	m.diagnostics, err = process.FreeAddress(t.Context())
+	m.diagnostics, err = ports.Address(t.Context())
 	g.Expect(err).NotTo(HaveOccurred())
 	m.Process, err = process.Start(dir, name, []string{"KUBECONFIG=" + m.kubeconfig, "POD_NAMESPACE=" + ownNamespace}, binary,
 		append([]string{

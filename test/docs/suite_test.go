@@ -6,6 +6,7 @@
 package docs
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"log"
@@ -17,6 +18,8 @@ import (
 	. "github.com/onsi/gomega"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ports"
 )
 
 // root is the repository's, seen from this package.
@@ -35,6 +38,9 @@ func TestMain(m *testing.M) {
 func run(m *testing.M) (int, error) {
 	env := &envtest.Environment{
 		CRDDirectoryPaths: []string{filepath.Join(root, "config/crd/bases")}, ErrorIfCRDPathMissing: true,
+	}
+	if err := ports.ForServer(context.Background(), env); err != nil {
+		return 0, err
 	}
 	config, err := env.Start()
 	if err != nil {

@@ -23,6 +23,7 @@ import (
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ports"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/tailnetsim"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/process"
 )
@@ -102,16 +103,24 @@ func (f *Fleet) Close() error {
 	return errors.Join(errs...)
 }
 
-func (f *Fleet) startServer(context.Context) error {
+func (f *Fleet) startServer(ctx context.Context) error {
 	crds, err := helpers.CRDs()
+	if err != nil {
+		return err
+	}
+	webhooks, err := ports.Reserve(ctx)
 	if err != nil {
 		return err
 	}
 	f.server = &envtest.Environment{
 		CRDs: crds, ControlPlaneStartTimeout: 2 * time.Minute,
 		WebhookInstallOptions: envtest.WebhookInstallOptions{
-			Paths: []string{filepath.Join(f.options.Root, "config", "webhook", "manifests.yaml")}, LocalServingHost: "127.0.0.1",
+			Paths:            []string{filepath.Join(f.options.Root, "config", "webhook", "manifests.yaml")},
+			LocalServingHost: "127.0.0.1", LocalServingPort: webhooks,
 		},
+	}
+	if err := ports.ForServer(ctx, f.server); err != nil {
+		return err
 	}
 	config, err := f.server.Start()
 	if err != nil {
@@ -143,11 +152,11 @@ func (f *Fleet) startManager(ctx context.Context) error {
 	if err := f.writeKubeconfig(kubeconfig, token); err != nil {
 		return err
 	}
-	health, err := process.FreeAddress(ctx)
+	health, err := ports.Address(ctx)
 	if err != nil {
 		return err
 	}
-	diagnostics, err := process.FreeAddress(ctx)
+	diagnostics, err := ports.Address(ctx)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"path/filepath"
 
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ports"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/process"
 )
 
@@ -17,7 +18,7 @@ func (f *Fleet) AddManager(ctx context.Context, name string) (*process.Process, 
 	var addresses [3]string
 	for i := range addresses {
 		var err error
-		if addresses[i], err = process.FreeAddress(ctx); err != nil {
+		if addresses[i], err = ports.Address(ctx); err != nil {
 			return nil, err
 		}
 	}

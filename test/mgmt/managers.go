@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ports"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/process"
 )
 
@@ -70,14 +71,14 @@ func (e *Environment) startManager(ctx context.Context, m *manager) error {
 	if err := os.MkdirAll(certDir, 0o700); err != nil {
 		return fmt.Errorf("make the certificate folder of %s: %w", m.name, err)
 	}
-	port, err := m.manifests.install(e.Config, certDir)
+	port, err := m.manifests.install(ctx, e.Config, certDir)
 	if err != nil {
 		return fmt.Errorf("%s: %w", m.name, err)
 	}
-	if m.health, err = process.FreeAddress(ctx); err != nil {
+	if m.health, err = ports.Address(ctx); err != nil {
 		return err
 	}
-	diagnostics, err := process.FreeAddress(ctx)
+	diagnostics, err := ports.Address(ctx)
 	if err != nil {
 		return err
 	}

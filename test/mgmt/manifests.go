@@ -21,6 +21,8 @@ import (
 	clusterctlv1 "sigs.k8s.io/cluster-api/cmd/clusterctl/api/v1alpha3"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/yaml"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ports"
 )
 
 // manifests are the objects of a provider's components with a use without containers.
@@ -93,10 +95,13 @@ func (m *manifests) add(document []byte) error {
 
 // install creates the objects, with webhooks and conversion directed at a local port, and returns
 // the port and the folder of its certificate.
-func (m manifests) install(config *rest.Config, certDir string) (port int, err error) {
+func (m manifests) install(ctx context.Context, config *rest.Config, certDir string) (port int, err error) {
+	if port, err = ports.Reserve(ctx); err != nil {
+		return 0, err
+	}
 	hooks := envtest.WebhookInstallOptions{
 		MutatingWebhooks: m.mutating, ValidatingWebhooks: m.validating,
-		IgnoreSchemeConvertible: true, LocalServingHost: "127.0.0.1",
+		IgnoreSchemeConvertible: true, LocalServingHost: "127.0.0.1", LocalServingPort: port,
 	}
 	if err := allowLoopback(m.crds); err != nil {
 		return 0, err
@@ -115,7 +120,7 @@ func (m manifests) install(config *rest.Config, certDir string) (port int, err e
 	if err := hooks.Install(config); err != nil {
 		return 0, fmt.Errorf("install webhook configurations: %w", err)
 	}
-	return hooks.LocalServingPort, nil
+	return port, nil
 }
 
 func moveFiles(from, to string) error {

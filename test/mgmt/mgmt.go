@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ports"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/process"
 )
 
@@ -78,7 +79,7 @@ func Start(ctx context.Context, o Options) (*Environment, error) {
 }
 
 func (e *Environment) start(ctx context.Context, o Options) error {
-	if err := e.startAPIServer(o); err != nil {
+	if err := e.startAPIServer(ctx, o); err != nil {
 		return err
 	}
 	fmt.Fprintln(o.Progress, "kube-apiserver and etcd are up")
@@ -101,9 +102,12 @@ func (e *Environment) start(ctx context.Context, o Options) error {
 	return e.waitReady(ctx, managers)
 }
 
-func (e *Environment) startAPIServer(o Options) error {
+func (e *Environment) startAPIServer(ctx context.Context, o Options) error {
 	e.control = &envtest.Environment{
 		BinaryAssetsDirectory: o.Binaries.Envtest, ControlPlaneStartTimeout: controlTimeout, ControlPlaneStopTimeout: controlTimeout,
+	}
+	if err := ports.ForServer(ctx, e.control); err != nil {
+		return err
 	}
 	config, err := e.control.Start()
 	if err != nil {

@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -113,14 +112,4 @@ func (p *Process) Ended() error {
 		return fmt.Errorf("%s ended by itself (log: %s)", p.name, p.Log)
 	}
 	return fmt.Errorf("%s ended: %w (log: %s)", p.name, p.err, p.Log)
-}
-
-// FreeAddress is a loopback address nobody listens on right now.
-func FreeAddress(ctx context.Context) (string, error) {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String(), nil
 }

@@ -22,6 +22,8 @@ import (
 	clusterctl "sigs.k8s.io/cluster-api/cmd/clusterctl/client"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ports"
 )
 
 // caaphCRDs names the environment variable with the folder of CAAPH's CRDs, not part of this
@@ -59,6 +61,9 @@ func run(m *testing.M) (int, error) {
 	} else {
 		log.Printf("%s is not set: HelmChartProxies are applied, but not validated against CAAPH's own schema", caaphCRDs)
 		env.CRDs = append(env.CRDs, standInHelmChartProxy())
+	}
+	if err := ports.ForServer(context.Background(), env); err != nil {
+		return 0, err
 	}
 	config, err := env.Start()
 	if err != nil {

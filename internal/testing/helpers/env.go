@@ -38,6 +38,7 @@ import (
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/index"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ports"
 )
 
 // Environment is a real API server with the CRDs of Cluster API's core and of this provider. No
@@ -116,6 +117,9 @@ func start() (*envtest.Environment, error) {
 	server := &envtest.Environment{CRDs: crds, ControlPlaneStartTimeout: 2 * time.Minute}
 	// Two tests never fight over the API server's budget of requests.
 	server.ControlPlane.GetAPIServer().Configure().Append("max-requests-inflight", "2000")
+	if err := ports.ForServer(context.Background(), server); err != nil {
+		return nil, err
+	}
 	if _, err := server.Start(); err != nil {
 		return nil, fmt.Errorf("starting the API server: %w", err)
 	}

@@ -4,8 +4,10 @@
 package helpers
 
 import (
+	"cmp"
 	"crypto/rsa"
 	"fmt"
+	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -26,6 +28,10 @@ import (
 // Region of the simulated accounts.
 const Region = "us-ashburn-1"
 
+// TailnetVariable is the variable by which suites run at another server than Tailscale:
+// "Headscale029".
+const TailnetVariable = "CAPOM_TAILNET"
+
 // WorldOptions configure a World.
 type WorldOptions struct {
 	// Accounts is the number of tenancies; 3 by default.
@@ -35,8 +41,14 @@ type WorldOptions struct {
 	// Sim configures the OCI simulator, its tenancies apart. Delays are very short and pages small
 	// by default.
 	Sim sim.Options
-	// TailnetMode is Tailscale's by default.
+	// TailnetMode is TailnetVariable's by default, and without that Tailscale's. A server without
+	// OAuth gets an API key in the Secret.
 	TailnetMode tailnetsim.Mode
+	// Neighbours are on the tailnet before anything of ours. Another cluster's node is one of them
+	// if it is given tags, such as NodeTag.
+	Neighbours tailnetsim.Neighbours
+	// Alone keeps the neighbours away.
+	Alone bool
 	// TailnetClock is the tailnet's; time.Now by default.
 	TailnetClock func() time.Time
 	// Limits of each account; none by default.
@@ -77,7 +89,8 @@ type World struct {
 	Credentials []*corev1.Secret
 	// Control is the tailnet's control server.
 	Control *tailnetsim.Server
-	// Tailnet is named as the namespace is, TailnetCredentials its Secret with an OAuth client.
+	// Tailnet is named as the namespace is, TailnetCredentials its Secret: an OAuth client's, or an
+	// API key.
 	Tailnet            *infrav1.Tailnet
 	TailnetCredentials *corev1.Secret
 	// Clients read Secrets again at every call.
@@ -169,6 +182,7 @@ func (w *World) startTailnet(t *testing.T, options WorldOptions) {
 	if options.VIPRange == "" {
 		options.VIPRange = "10.250.0.0/24"
 	}
+	options.TailnetMode = cmp.Or(options.TailnetMode, tailnetsim.Mode(os.Getenv(TailnetVariable)))
 	var err error
 	w.Control, err = tailnetsim.New(tailnetsim.Options{
 		Mode:      options.TailnetMode,
@@ -178,14 +192,20 @@ func (w *World) startTailnet(t *testing.T, options WorldOptions) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(w.Control.Start()).To(Succeed())
 	t.Cleanup(w.Control.Close)
-	client := w.Control.AddClient([]string{"auth_keys", "devices:core", "devices:routes"}, []string{ProviderTag})
-	w.TailnetCredentials = &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: w.Namespace, Name: "tailnet"},
-		Data: map[string][]byte{
-			infrav1.TailnetClientIDKey: []byte(client.ID), infrav1.TailnetClientSecretKey: []byte(client.Secret),
-		},
+	if !options.Alone {
+		w.Control.AddNeighbours(options.Neighbours)
 	}
+	w.TailnetCredentials = &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.Namespace, Name: "tailnet"}}
 	w.Tailnet = NewTailnet(w.Namespace, w.TailnetCredentials, options.through(t, "tailnet", w.Control.URL()), options.VIPRange)
+	if options.TailnetMode.HasOAuth() {
+		client := w.Control.AddClient([]string{"auth_keys", "devices:core", "devices:routes"}, []string{ProviderTag})
+		w.TailnetCredentials.Data = map[string][]byte{
+			infrav1.TailnetClientIDKey: []byte(client.ID), infrav1.TailnetClientSecretKey: []byte(client.Secret),
+		}
+	} else {
+		w.Tailnet.Spec.Credentials.Type = infrav1.APIKey
+		w.TailnetCredentials.Data = map[string][]byte{infrav1.TailnetAPIKeyKey: []byte(w.Control.AddAPIKey())}
+	}
 	w.Create(t, w.TailnetCredentials, w.Tailnet)
 }
 

@@ -4,6 +4,7 @@
 package tailnetsim
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -157,15 +158,9 @@ func (s *Server) setKey(w http.ResponseWriter, r *http.Request, _ principal, d *
 // deviceBody is a device as the API shows it. Headscale has no connectedToControl; both leave
 // lastSeen out while the device is online, and the routes unless all fields are asked for.
 func (s *Server) deviceBody(d *device, allFields bool) map[string]any {
-	addresses := []string{}
-	for _, address := range []netip.Addr{d.IPv4, d.IPv6} {
-		if address.IsValid() {
-			addresses = append(addresses, address.String())
-		}
-	}
 	body := map[string]any{
-		"addresses": addresses, "id": d.LegacyID, "nodeId": d.ID, "hostname": d.Hostname, "name": d.Name,
-		"user": "tagged-devices", "tags": d.Tags, "authorized": d.Authorized, "isEphemeral": d.Ephemeral, "created": d.Created,
+		"addresses": addresses(d), "id": d.LegacyID, "nodeId": d.ID, "hostname": d.Hostname, "name": d.Name,
+		"user": cmp.Or(d.User, "tagged-devices"), "tags": d.Tags, "authorized": d.Authorized, "isEphemeral": d.Ephemeral, "created": d.Created,
 		"keyExpiryDisabled": d.KeyExpiryDisabled, "os": "linux", "clientVersion": "1.102.3", "updateAvailable": false,
 		"machineKey": "mkey:" + d.LegacyID, "nodeKey": "nodekey:" + d.LegacyID,
 	}
@@ -192,6 +187,16 @@ func (s *Server) deviceBody(d *device, allFields bool) map[string]any {
 		body["advertisedRoutes"], body["enabledRoutes"] = texts(d.Advertised), texts(d.Enabled)
 	}
 	return body
+}
+
+func addresses(d *device) []string {
+	out := []string{}
+	for _, address := range []netip.Addr{d.IPv4, d.IPv6} {
+		if address.IsValid() {
+			out = append(out, address.String())
+		}
+	}
+	return out
 }
 
 func texts(prefixes []netip.Prefix) []string {

@@ -4,6 +4,7 @@
 package tailnetsim
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"time"
@@ -27,6 +28,15 @@ const (
 	OpSetKey       = "SetKey"
 	OpVersion      = "Version"
 	OpHealth       = "Health"
+	// The following are of Headscale's API v1 only. Of its others CreateKey, ListKeys, ListDevices,
+	// GetDevice, DeleteDevice, SetRoutes and SetName mean the same, and DeleteKey is the end of a
+	// key as a client should make it: it expires.
+	OpDestroyKey = "DestroyKey"
+	OpGetPolicy  = "GetPolicy"
+	OpSetPolicy  = "SetPolicy"
+	OpListUsers  = "ListUsers"
+	// OpOther is every path that the server does not know.
+	OpOther = "Other"
 )
 
 // Fault makes the next calls of an operation go wrong.
@@ -176,7 +186,7 @@ func (s *Server) perform(rec *recorder, r *http.Request, operation string, next 
 	}
 	switch {
 	case fault.Status != 0:
-		fault.answer(rec)
+		s.answerFault(rec, fault)
 	case fault.LoseAnswer:
 		rec.lose = true
 		next(rec, r)
@@ -187,19 +197,21 @@ func (s *Server) perform(rec *recorder, r *http.Request, operation string, next 
 	return false
 }
 
-func (f *Fault) answer(w http.ResponseWriter) {
+func (s *Server) answerFault(w http.ResponseWriter, f *Fault) {
 	if f.RetryAfter > 0 {
 		w.Header().Set("Retry-After", itoa(f.RetryAfter))
 	}
-	if f.Body != "" {
+	message := cmp.Or(f.Message, http.StatusText(f.Status))
+	switch {
+	case f.Body != "":
 		w.Header().Set("Content-Type", "text/html")
 		w.WriteHeader(f.Status)
 		_, _ = w.Write([]byte(f.Body))
-		return
+	case s.speaksV1() && f.Status == http.StatusUnauthorized:
+		writeUnauthorized(w)
+	case s.speaksV1():
+		s.writeProto(w, f.Status, v1Error{Code: codeOf(f.Status), Message: message, Details: []string{}})
+	default:
+		writeError(w, f.Status, message)
 	}
-	message := f.Message
-	if message == "" {
-		message = http.StatusText(f.Status)
-	}
-	writeError(w, f.Status, message)
 }

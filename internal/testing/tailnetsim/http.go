@@ -18,7 +18,11 @@ func (s *Server) routes() http.Handler {
 	switch s.opts.Mode {
 	case HeadscaleOld:
 		s.addHeadscalePages(mux)
-		mux.HandleFunc("/api/", s.observed("Legacy", s.legacy))
+		s.addLegacyPages(mux)
+	case Headscale029, Headscale028, Headscale026:
+		s.addHeadscalePages(mux)
+		s.addLegacyPages(mux)
+		s.addV1(mux)
 	case Headscale:
 		s.addHeadscalePages(mux)
 		s.addAPI(mux)
@@ -46,35 +50,6 @@ func (s *Server) addAPI(mux *http.ServeMux) {
 	add("POST /api/v2/device/{id}/authorized", OpAuthorize, "devices:core", s.ofDevice(s.authorize))
 	add("POST /api/v2/device/{id}/name", OpSetName, "devices:core", s.ofDevice(s.setName))
 	add("POST /api/v2/device/{id}/key", OpSetKey, "devices:core", s.ofDevice(s.setKey))
-}
-
-// addHeadscalePages adds what a Headscale serves beside its API (hscontrol/app.go).
-func (s *Server) addHeadscalePages(mux *http.ServeMux) {
-	if s.opts.Version != "none" {
-		mux.HandleFunc("GET /version", s.observed(OpVersion, func(w http.ResponseWriter, _ *http.Request) {
-			writeJSON(w, http.StatusOK, map[string]any{"version": s.opts.Version, "commit": "unknown", "buildTime": "unknown",
-				"go": map[string]string{"version": "go1.26.0", "os": "linux", "arch": "arm64"}, "dirty": false})
-		}))
-	}
-	mux.HandleFunc("GET /health", s.observed(OpHealth, func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/health+json; charset=utf-8")
-		_, _ = w.Write([]byte(`{"status":"pass"}`))
-	}))
-}
-
-// legacy answers below /api as Headscale 0.29 does: in plain text, and 401 to anything but a known
-// bearer token.
-func (s *Server) legacy(w http.ResponseWriter, r *http.Request) {
-	token, isBearer := bearerToken(r)
-	s.mu.Lock()
-	known := s.apiKeys[token]
-	s.mu.Unlock()
-	if !isBearer || !known {
-		w.WriteHeader(http.StatusUnauthorized)
-		_, _ = w.Write([]byte("Unauthorized"))
-		return
-	}
-	http.NotFound(w, r)
 }
 
 func writeJSON(w http.ResponseWriter, status int, body any) {

@@ -36,6 +36,10 @@ type Key struct {
 type key struct {
 	Key
 	secret string
+	// owner is the user of a key without tags, or who made one with tags; only API v1 has it.
+	owner *user
+	// destroyed keys are unknown to the API and to machines.
+	destroyed bool
 }
 
 // usable tells whether a machine could join with the key.
@@ -90,8 +94,8 @@ func (s *Server) createKey(w http.ResponseWriter, r *http.Request, caller princi
 	if expiry <= 0 {
 		expiry = maxKeyExpiry
 	}
-	s.serial++
-	id := itoa(s.serial)
+	s.keySerial++
+	id := itoa(s.keySerial)
 	secret := s.secretOf("auth", randomText(12))
 	if !s.isHeadscale() {
 		id = "k" + randomText(8) + "CNTRL"

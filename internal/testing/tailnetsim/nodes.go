@@ -38,6 +38,10 @@ type Device struct {
 	// External marks a device of another tailnet, shared into this one
 	// (tailscale.com/kb/1084/sharing).
 	External bool `json:"external"`
+	// User is the person whose device it is; empty if it has tags.
+	User string `json:"user"`
+	// KeyID is the auth key that it joined with, while the server knows.
+	KeyID string `json:"keyId"`
 	// LockError is Tailnet Lock's objection to the device; empty if nothing (api.md,
 	// "tailnetLockError").
 	LockError string `json:"lockError"`
@@ -47,6 +51,13 @@ type device struct {
 	Device
 	// serial is the order of registration.
 	serial int
+	// joinedWith is the key as it was then.
+	joinedWith *key
+	// connected is the begin of the present session.
+	connected time.Time
+	// hung and unhealthy are what SetHung and the probes say.
+	hung, unhealthy bool
+	neighbour       bool
 }
 
 // ErrNoDevice reports a missing device.
@@ -66,7 +77,7 @@ func (e *RegisterError) Error() string { return e.Message }
 func (s *Server) Register(authKey, hostname string) (Device, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	i := slices.IndexFunc(s.keys, func(k *key) bool { return k.secret == authKey })
+	i := slices.IndexFunc(s.keys, func(k *key) bool { return k.secret == authKey && !k.destroyed })
 	if i < 0 {
 		return Device{}, s.unknownKey(authKey)
 	}
@@ -84,6 +95,12 @@ func (s *Server) Register(authKey, hostname string) (Device, error) {
 // 17047; Headscale's hscontrol/db/preauth_keys.go, reported by tailscaled with the HTTP status).
 func (s *Server) unknownKey(authKey string) *RegisterError {
 	switch {
+	case s.opts.Mode == Headscale028:
+		// Not recorded. handleRegisterWithAuthKey in hscontrol/auth.go of v0.28.0 knows gorm's
+		// error only, so that the database's own comes through; 0.29 wraps the one in the other.
+		return &RegisterError{"handling register with auth key: auth-key not found"}
+	case s.speaksV1():
+		return &RegisterError{"invalid pre auth key"}
 	case s.isHeadscale():
 		return &RegisterError{"register request: http 401: auth-key not found"}
 	case strings.HasPrefix(authKey, "tskey-auth-"):
@@ -107,6 +124,10 @@ func (s *Server) refuseRegistration(k *key) *RegisterError {
 		return &RegisterError{"invalid key: API key does not exist"}
 	}
 	switch {
+	case s.speaksV1() && !now.Before(k.Expires):
+		return &RegisterError{"authkey expired"}
+	case s.speaksV1():
+		return &RegisterError{"authkey already used"}
 	case !k.Revoked.IsZero():
 		return &RegisterError{"register request: http 401: authkey revoked"}
 	case !now.Before(k.Expires):
@@ -121,6 +142,11 @@ func (s *Server) newDevice(k *key, hostname string) *device {
 	d.Tags, d.Authorized, d.Ephemeral = slices.Clone(k.Tags), k.Preauthorized, k.Ephemeral
 	// Tagged devices have no key expiry at either server.
 	d.KeyExpiryDisabled = len(k.Tags) > 0
+	joinedWith := *k
+	d.KeyID, d.joinedWith = k.ID, &joinedWith
+	if k.owner != nil && len(k.Tags) == 0 {
+		d.User = k.owner.name
+	}
 	return d
 }
 
@@ -130,12 +156,17 @@ func (s *Server) newDevice(k *key, hostname string) *device {
 func (s *Server) Add(hostname string, change func(*Device)) Device {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.add(hostname, change).clone()
+}
+
+func (s *Server) add(hostname string, change func(*Device)) *device {
+	s.settle()
 	d := s.blankDevice(hostname)
 	d.Authorized = true
 	change(&d.Device)
 	s.devices = append(s.devices, d)
 	s.reelect(d.Advertised...)
-	return d.clone()
+	return d
 }
 
 // Change changes a device as an administrator, its own root (the hostname) or the server itself
@@ -151,7 +182,7 @@ func (s *Server) blankDevice(hostname string) *device {
 	s.serial++
 	n := s.serial
 	now := s.opts.Clock()
-	d := &device{serial: n, Device: Device{
+	d := &device{serial: n, connected: now, Device: Device{
 		ID: itoa(n), LegacyID: itoa(n), Hostname: hostname, Name: s.freeName(hostname),
 		IPv4:   netip.AddrFrom4([4]byte{100, 64 + byte(n>>16)&0x3f, byte(n >> 8), byte(n)}),
 		IPv6:   netip.AddrFrom16([16]byte{0xfd, 0x7a, 0x11, 0x5c, 0xa1, 0xe0, 12: byte(n >> 24), 13: byte(n >> 16), 14: byte(n >> 8), 15: byte(n)}),
@@ -164,7 +195,8 @@ func (s *Server) blankDevice(hostname string) *device {
 	return d
 }
 
-// freeName is the hostname with the first free suffix: host, host-1, host-2.
+// freeName is the hostname with the first free suffix: host, host-1, host-2. Headscale 0.28 takes a
+// random one instead (EnsureUniqueGivenName in hscontrol/db/node.go of v0.28.0).
 func (s *Server) freeName(hostname string) string {
 	suffix := ""
 	if !s.isHeadscale() {
@@ -173,7 +205,10 @@ func (s *Server) freeName(hostname string) string {
 	label, _, _ := strings.Cut(strings.ToLower(hostname), ".")
 	for n := 0; ; n++ {
 		name := label + suffix
-		if n > 0 {
+		switch {
+		case n > 0 && s.opts.Mode == Headscale028:
+			name = label + "-" + strings.ToLower(randomText(8))
+		case n > 0:
 			name = label + "-" + itoa(n) + suffix
 		}
 		if !slices.ContainsFunc(s.devices, func(d *device) bool { return d.Name == name }) {
@@ -182,11 +217,15 @@ func (s *Server) freeName(hostname string) string {
 	}
 }
 
-// SetOnline connects a device to the control server or cuts it off.
+// SetOnline connects a device to the control server or cuts it off. The server knows at once;
+// Headscale waits ten seconds for a device that is cut off to come back (hscontrol/poll.go).
 func (s *Server) SetOnline(id string, online bool) error {
 	return s.change(id, func(d *device) error {
 		if online && d.LoggedOut {
 			return errors.New("the device is logged out: it has to register again")
+		}
+		if d.Online != online {
+			d.connected, d.unhealthy = s.opts.Clock(), false
 		}
 		d.Online, d.LastSeen = online, s.opts.Clock()
 		return nil
@@ -236,55 +275,19 @@ func (s *Server) autoApproved(d *device, prefix netip.Prefix) bool {
 	return false
 }
 
-// PrimaryRouter returns the device receiving peers' traffic for the prefix: it is online,
-// advertises the prefix and may. At Tailscale it is the oldest one, and this takes over again when
-// it comes back (github.com/tailscale/tailscale issue 8389). At Headscale the present one stays as
-// long as it can (electPrimaryRoutes in hscontrol/state/node_store.go).
-func (s *Server) PrimaryRouter(prefix netip.Prefix) (Device, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	primary := s.electPrimary(prefix)
-	if primary == nil {
-		return Device{}, false
-	}
-	return primary.clone(), true
-}
-
-func (s *Server) electPrimary(prefix netip.Prefix) *device {
-	var oldest *device
-	for _, d := range s.devices {
-		if !d.Online || !d.Authorized || !slices.Contains(d.Advertised, prefix) || !slices.Contains(d.Enabled, prefix) {
-			continue
-		}
-		if s.isHeadscale() && s.primaries[prefix] == d.ID {
-			return d
-		}
-		if oldest == nil {
-			oldest = d
-		}
-	}
-	delete(s.primaries, prefix)
-	if oldest != nil {
-		s.primaries[prefix] = oldest.ID
-	}
-	return oldest
-}
-
-// reelect settles the primaries after a change: Headscale's stickiness must not depend on the time
-// of a query.
-func (s *Server) reelect(prefixes ...netip.Prefix) {
-	for _, prefix := range prefixes {
-		s.electPrimary(prefix)
-	}
-}
-
-// Devices returns all devices, oldest first.
+// Devices returns all devices but the neighbours, oldest first.
 func (s *Server) Devices() []Device {
+	return s.devicesThat(func(d *device) bool { return !d.neighbour })
+}
+
+func (s *Server) devicesThat(match func(*device) bool) []Device {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := make([]Device, 0, len(s.devices))
 	for _, d := range s.devices {
-		out = append(out, d.clone())
+		if match(d) {
+			out = append(out, d.clone())
+		}
 	}
 	return out
 }
@@ -296,7 +299,8 @@ type Leftovers struct {
 	Keys []Key `json:"keys"`
 }
 
-// Leftovers returns all devices and all keys neither used, nor revoked, nor expired.
+// Leftovers returns all devices but the neighbours, and all keys neither used, nor revoked, nor
+// expired.
 func (s *Server) Leftovers() Leftovers {
 	out := Leftovers{Devices: s.Devices()}
 	s.mu.Lock()
@@ -317,6 +321,7 @@ func (s *Server) change(id string, apply func(*device) error) error {
 	if d == nil {
 		return fmt.Errorf("%w: %s", ErrNoDevice, id)
 	}
+	s.settle()
 	before := d.Advertised
 	err := apply(d)
 	s.reelect(slices.Concat(before, d.Advertised)...)

@@ -26,16 +26,21 @@ type Server struct {
 	http    *http.Server
 	url     string
 
-	mu          sync.Mutex
-	apiKeys     map[string]bool
-	clients     map[string]OAuthClient
-	tokens      map[string]accessToken
-	tagOwners   map[string][]string
-	approvers   map[netip.Prefix][]string
-	keys        []*key
-	devices     []*device
+	mu        sync.Mutex
+	apiKeys   map[string]bool
+	clients   map[string]OAuthClient
+	tokens    map[string]accessToken
+	tagOwners map[string][]string
+	approvers map[netip.Prefix][]string
+	keys      []*key
+	devices   []*device
+	users     []*user
+	policy    string
+	// serial and keySerial count the devices and the keys.
 	serial      int
+	keySerial   int
 	primaries   map[netip.Prefix]string
+	prober      prober
 	unreachable bool
 	faults      []*Fault
 	calls       []Call
@@ -59,6 +64,10 @@ func New(opts Options) (*Server, error) {
 	}
 	if err := s.SetPolicy(opts.TagOwners, opts.AutoApprovers); err != nil {
 		return nil, err
+	}
+	s.policy = opts.Policy
+	for _, name := range opts.Users {
+		s.userOf(name)
 	}
 	for _, apiKey := range opts.APIKeys {
 		s.apiKeys[apiKey] = true
@@ -170,12 +179,18 @@ func (s *Server) SetUnreachable(unreachable bool) {
 
 func (s *Server) isHeadscale() bool { return s.opts.Mode != Tailscale }
 
+// speaksV1 tells whether the server has Headscale's API v1 and no other.
+func (s *Server) speaksV1() bool { return !s.opts.Mode.HasOAuth() }
+
 // secretOf makes a credential in the form of the real ones: tskey-auth-<id>-<secret>,
-// hskey-auth-<prefix>-<secret>.
+// hskey-auth-<prefix>-<secret>, the latter with 64 letters (hscontrol/db/preauth_keys.go).
 func (s *Server) secretOf(kind, id string) string {
 	vendor := "tskey"
 	if s.isHeadscale() {
 		vendor = "hskey"
+	}
+	if s.speaksV1() {
+		return fmt.Sprintf("hskey-%s-%s-%s", kind, id, strings.ToLower(rand.Text() + rand.Text() + rand.Text())[:64])
 	}
 	return fmt.Sprintf("%s-%s-%s-%s", vendor, kind, id, strings.ToLower(rand.Text()))
 }

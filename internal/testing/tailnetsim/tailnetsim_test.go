@@ -29,6 +29,8 @@ type world struct {
 	*tailnetsim.Server
 	t   *testing.T
 	now time.Time
+	// firstKey is the secret of the first key that repeat made.
+	firstKey string
 }
 
 func newWorld(t *testing.T, opts tailnetsim.Options) *world {

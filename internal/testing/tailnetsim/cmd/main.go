@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command cmd serves the simulated control server until it is interrupted. It prints one line of
-// JSON with its address and the credentials of an OAuth client for this run.
+// JSON with its address and the credentials for this run: an OAuth client's, or an API key where
+// the server has no OAuth.
 package main
 
 import (
@@ -28,7 +29,7 @@ func main() {
 func run(ctx context.Context) error {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	mode := flag.String("mode", string(tailnetsim.Tailscale), "Tailscale, Headscale or HeadscaleOld")
+	mode := flag.String("mode", string(tailnetsim.Tailscale), "Tailscale, Headscale (0.30), Headscale029, Headscale028 or Headscale026")
 	addr := flag.String("addr", "127.0.0.1:0", "address to listen on")
 	tags := flag.String("tags", "tag:k8s-node,tag:k8s-control-plane", "tags that the policy knows and the client may give")
 	approve := flag.String("approve", "10.250.0.0/16=tag:k8s-control-plane", "prefix=tag: the routes that the policy approves")
@@ -51,8 +52,13 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer server.Close()
-	client := server.AddClient([]string{"auth_keys", "devices:core", "devices:routes"}, []string{operator})
-	if err := json.NewEncoder(os.Stdout).Encode(map[string]any{"url": server.URL(), "client": client}); err != nil {
+	access := map[string]any{"url": server.URL()}
+	if opts.Mode.HasOAuth() {
+		access["client"] = server.AddClient([]string{"auth_keys", "devices:core", "devices:routes"}, []string{operator})
+	} else {
+		access["apiKey"] = server.AddAPIKey()
+	}
+	if err := json.NewEncoder(os.Stdout).Encode(access); err != nil {
 		return err
 	}
 	<-ctx.Done()
