@@ -198,7 +198,8 @@ type Shortage struct {
 	// +kubebuilder:validation:MaxLength=1024
 	Message string `json:"message,omitempty"`
 
-	// count is how often in a row this happened in the place; each time doubles the time it is left out.
+	// count is how often in a row this happened in the place; each time doubles the time it is left
+	// out.
 	// +required
 	// +kubebuilder:validation:Minimum=1
 	Count int32 `json:"count,omitempty"`
