@@ -156,7 +156,8 @@ func newState(world *World, tenancy *Tenancy) *State {
 		put(state, state.newImage(spec))
 	}
 	if tenancy.Inhabited {
-		state.inhabit()
+		// Life cycles begin at once.
+		state.Do(state.inhabit)
 	}
 	return state
 }
