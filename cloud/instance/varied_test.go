@@ -5,6 +5,7 @@ package instance_test
 
 import (
 	"net/netip"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,13 +23,18 @@ const (
 	flexible = "VM.Standard.A1.Flex"
 )
 
+// userKey is the key of all users: to make one takes longer than most tests.
+var userKey = sync.OnceValues(sim.NewKey)
+
 // newClient acts in an account that other people use as well.
 func newClient(t *testing.T, seed uint64) (*oci.Client, *sim.Sim, *sim.Tenancy) {
 	t.Helper()
 	g := NewWithT(t)
 	tenancy := sim.NewTenancy("one")
 	tenancy.Inhabited = true
-	user, err := tenancy.NewUser()
+	key, err := userKey()
+	g.Expect(err).NotTo(HaveOccurred())
+	user, err := tenancy.NewUserWith(key)
 	g.Expect(err).NotTo(HaveOccurred())
 	const short = 5 * time.Millisecond
 	simulator, err := sim.New(sim.Options{Tenancies: []*sim.Tenancy{tenancy}, PageSize: 3, Seed: seed, Delays: &sim.Delays{
