@@ -118,7 +118,7 @@ func run(ctx context.Context, options managerOptions) error {
 	if err := setupControllers(ctx, mgr, clients, pollers, scheduler, machineMetrics, held, options); err != nil {
 		return err
 	}
-	if err := setupPools(ctx, mgr, clients, pollers, scheduler, options); err != nil {
+	if err := setupPools(ctx, mgr, clients, pollers, scheduler, held, options); err != nil {
 		return err
 	}
 	if err := setupKeys(ctx, mgr, options); err != nil {

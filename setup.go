@@ -62,7 +62,9 @@ func setupControllers(
 			})
 		}},
 		{"OCIMeshCluster", func() error {
-			return (&cluster.Reconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clients: clients, Claims: held}).SetupWithManager(ctx, mgr, cluster.Options{
+			return (&cluster.Reconciler{
+				Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clients: clients, Claims: held, OtherDevices: otherDevices,
+			}).SetupWithManager(ctx, mgr, cluster.Options{
 				Intervals: o.intervals(), Concurrency: o.concurrency, WatchFilterValue: o.watchFilter,
 			})
 		}},
@@ -100,7 +102,8 @@ func (o managerOptions) seldom() phases.Intervals {
 
 // setupPools adds the controllers of machine pools, if their gate is open.
 func setupPools(
-	ctx context.Context, mgr ctrl.Manager, clients *access.Clients, pollers *poller.Pollers, scheduler *scheduling.Scheduler, o managerOptions,
+	ctx context.Context, mgr ctrl.Manager, clients *access.Clients, pollers *poller.Pollers, scheduler *scheduling.Scheduler,
+	held *claims.Claims, o managerOptions,
 ) error {
 	if !o.gates.Enabled(machinePoolGate) {
 		return nil
@@ -109,15 +112,15 @@ func setupPools(
 	err := (&machinepool.Reconciler{
 		Client: mgr.GetClient(), Access: clients, Pollers: pollers, Scheduler: scheduler, WatchFilterValue: o.watchFilter,
 		Recorder: mgr.GetEventRecorder("ocimeshmachinepool-controller"), KeyNamespace: o.ownNamespace,
-		Options: machinepool.Options{Intervals: o.intervals()},
+		Claims: held, Options: machinepool.Options{Intervals: o.intervals()},
 	}).SetupWithManager(ctx, mgr, perKind)
 	if err != nil {
 		return fmt.Errorf("set up OCIMeshMachinePool: %w", err)
 	}
 	err = (&poolmachine.Reconciler{
 		Client: mgr.GetClient(), Access: clients, Pollers: pollers, WatchFilterValue: o.watchFilter,
-		Recorder: mgr.GetEventRecorder("ocimeshmachinepoolmachine-controller"),
-		Options:  poolmachine.Options{Intervals: o.intervals(), JoinTimeout: o.joinTimeout},
+		Recorder: mgr.GetEventRecorder("ocimeshmachinepoolmachine-controller"), Claims: held,
+		Options: poolmachine.Options{Intervals: o.intervals(), JoinTimeout: o.joinTimeout},
 	}).SetupWithManager(ctx, mgr, perKind)
 	if err != nil {
 		return fmt.Errorf("set up OCIMeshMachinePoolMachine: %w", err)

@@ -136,6 +136,26 @@ const (
 	// TailnetNotReadyReason surfaces when the Tailnet is not Ready. Remedy: look at its conditions.
 	TailnetNotReadyReason = "TailnetNotReady"
 
+	// RangesDistinctCondition is True while no range of the cluster meets another one, its own or
+	// of the tailnet. It counts for Ready until machines may be made.
+	RangesDistinctCondition = "RangesDistinct"
+	// RangesOverlapReason surfaces when two of the cluster's own ranges overlap: pods, services,
+	// VCNs. Remedy: in the message.
+	RangesOverlapReason = "RangesOverlap"
+	// RangesChangedReason surfaces when the Cluster's pod or service ranges are others than before
+	// the first machine. Remedy: change them back.
+	RangesChangedReason = "RangesChanged"
+	// PodRangeNotAllowedReason surfaces with pod network mode TailnetRoutes when the tailnet must
+	// not have the pod range: it is not in podRanges, not private, or has VIPs. Remedy: in the
+	// message.
+	PodRangeNotAllowedReason = "PodRangeNotAllowed"
+	// PodRangeInUseReason surfaces when a pod range on the tailnet's routes meets another cluster's
+	// range, or a device's approved route. Remedy: in the message.
+	PodRangeInUseReason = "PodRangeInUse"
+	// ServiceRangeRoutedReason surfaces when a device of the tailnet has a route to service
+	// addresses approved. Remedy: in the message.
+	ServiceRangeRoutedReason = "ServiceRangeRouted"
+
 	// EndpointReadyCondition is True once the API server's address is known.
 	EndpointReadyCondition = "EndpointReady"
 	// EndpointTypeUnknownReason surfaces when this version of the provider does not know

@@ -177,6 +177,7 @@ type PodNetwork struct {
 	// +kubebuilder:default=1280
 	// +kubebuilder:validation:Minimum=1280
 	// +kubebuilder:validation:Maximum=1420
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="podNetwork.mtu is immutable: nodes hold it from their boot, and packets between two sizes would get lost"
 	MTU int32 `json:"mtu,omitempty"`
 
 	// nodeCIDRMaskSize is the prefix length of a node's part of the pod network, in bits: the
@@ -187,6 +188,7 @@ type PodNetwork struct {
 	// +kubebuilder:default=24
 	// +kubebuilder:validation:Minimum=8
 	// +kubebuilder:validation:Maximum=30
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="podNetwork.nodeCIDRMaskSize is immutable: nodes keep the part of the pod network that they were given"
 	NodeCIDRMaskSize int32 `json:"nodeCIDRMaskSize,omitempty"`
 }
 
@@ -300,7 +302,7 @@ type ExistingNetwork struct {
 // +kubebuilder:validation:MinProperties=1
 type OCIMeshClusterStatus struct {
 	// conditions tell the cluster's state: Ready, AccountsReady, NetworkReady, TailnetReady,
-	// EndpointReady, Paused, Deleting.
+	// RangesDistinct, EndpointReady, Paused, Deleting.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -326,9 +328,33 @@ type OCIMeshClusterStatus struct {
 	// +kubebuilder:validation:MaxItems=100
 	Accounts []ClusterAccountStatus `json:"accounts,omitempty"`
 
+	// ranges are the cluster's own, for comparison with other clusters' of the tailnet.
+	// +optional
+	Ranges ClusterRanges `json:"ranges,omitempty,omitzero"`
+
 	// loadBalancer is the load balancer in front of the control planes, if the endpoint is one.
 	// +optional
 	LoadBalancer LoadBalancerStatus `json:"loadBalancer,omitempty,omitzero"`
+}
+
+// ClusterRanges are a cluster's ranges of addresses.
+// +kubebuilder:validation:MinProperties=1
+type ClusterRanges struct {
+	// pods are the Cluster's pod ranges from before the first machine. Nodes hold them.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=64
+	Pods []string `json:"pods,omitempty"`
+
+	// services are the Cluster's service ranges from before the first machine.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=64
+	Services []string `json:"services,omitempty"`
 }
 
 // OCIMeshClusterInitializationStatus is the cluster's initialization, as the Cluster API contract
@@ -383,6 +409,14 @@ type ClusterAccountStatus struct {
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=255
 	NetworkSecurityGroupIDs []string `json:"networkSecurityGroupIDs,omitempty"`
+
+	// ranges are the VCN's IPv4 ranges, or the subnet's if the account may not read its VCN.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=64
+	Ranges []string `json:"ranges,omitempty"`
 
 	// publicIP says whether machines of this network have public addresses.
 	// +optional

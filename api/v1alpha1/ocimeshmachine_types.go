@@ -59,7 +59,7 @@ type OCIMeshMachineSpec struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=8
-	// +kubebuilder:validation:XValidation:rule="self.all(a, self.exists_one(b, b.name == a.name))",message="a shape can be named once: a shortage counts for all of its sizes"
+	// +kubebuilder:validation:XValidation:rule="self.all(a, self.exists_one(b, b.name == a.name))",message="a shape can be named once: a placement names its shape and not its size"
 	Shapes []Shape `json:"shapes,omitempty"`
 
 	// image of the boot volume.

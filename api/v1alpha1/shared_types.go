@@ -90,6 +90,17 @@ type ObjectUser struct {
 // cluster, such as alice-ad-1.
 func FailureDomainName(account, shortName string) string { return account + "-" + shortName }
 
+// Labels of Nodes, beside Kubernetes' own for region, zone and instance type. kubelet sets them
+// when it registers the Node.
+const (
+	// NodeAccountLabel has the name of the OCIAccount that the instance is in.
+	NodeAccountLabel = "infrastructure.cluster.x-k8s.io/ocimesh-account"
+	// NodeFaultDomainLabel has OCI's name of the fault domain, such as FAULT-DOMAIN-1.
+	NodeFaultDomainLabel = "infrastructure.cluster.x-k8s.io/ocimesh-fault-domain"
+	// NodePreemptibleLabel is "true" on a preemptible instance and absent on others.
+	NodePreemptibleLabel = "infrastructure.cluster.x-k8s.io/ocimesh-preemptible"
+)
+
 // RoleLoadBalancer is the RoleTag of the resources for the cluster's load balancer.
 const RoleLoadBalancer = "load-balancer"
 

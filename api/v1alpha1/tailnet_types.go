@@ -45,6 +45,8 @@ const (
 
 // TailnetSpec describes a tailnet, the provider's access to it and the settings for its nodes.
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.vipRange) || (has(self.vipRange) && self.vipRange == oldSelf.vipRange)",message="vipRange is immutable: clusters hold addresses of it"
+// +kubebuilder:validation:XValidation:rule="has(self.loginServer) == has(oldSelf.loginServer) && (!has(self.loginServer) || self.loginServer == oldSelf.loginServer)",message="loginServer is immutable: nodes have logged in there; make another Tailnet"
+// +kubebuilder:validation:XValidation:rule="!has(self.podRanges) || !has(self.vipRange) || self.podRanges.all(r, !cidr(r).containsCIDR(self.vipRange) && !cidr(self.vipRange).containsCIDR(r))",message="podRanges must not overlap vipRange"
 // +kubebuilder:validation:XValidation:rule="self.nodeTags.all(t, !(t in self.controlPlaneTags))",message="nodeTags and controlPlaneTags must have no tag in common: with it a worker could pass for a control plane"
 type TailnetSpec struct {
 	// loginServer is the URL for nodes to log in to (tailscale up --login-server). Empty means
@@ -69,6 +71,7 @@ type TailnetSpec struct {
 	// +kubebuilder:default="-"
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=255
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="tailnetName is immutable: nodes have joined that tailnet; make another Tailnet"
 	TailnetName string `json:"tailnetName,omitempty"`
 
 	// credentials is how the provider authenticates.
@@ -106,6 +109,20 @@ type TailnetSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!isCIDR(self) || !(cidr('100.64.0.0/10').containsCIDR(self) || cidr(self).containsCIDR('100.64.0.0/10'))",message="vipRange must not overlap the tailnet's own range 100.64.0.0/10"
 	// +kubebuilder:validation:XValidation:rule="!isCIDR(self) || !['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/4', '255.255.255.255/32'].exists(r, cidr(r).containsCIDR(self) || cidr(self).containsCIDR(r))",message="vipRange must not overlap addresses that no machine can hold: 0.0.0.0/8, loopback 127.0.0.0/8, link-local 169.254.0.0/16, multicast 224.0.0.0/4, broadcast"
 	VIPRange string `json:"vipRange,omitempty"`
+
+	// podRanges are the IPv4 ranges to choose pod networks from, for clusters with pod network mode
+	// TailnetRoutes: the whole tailnet sends their addresses to nodes. Empty means all of RFC 1918:
+	// 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16. Name ranges that nothing else in the tailnet has;
+	// pods may then lie within a network with a router of its own, too.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MinLength=9
+	// +kubebuilder:validation:items:MaxLength=18
+	// +kubebuilder:validation:XValidation:rule="self.all(r, isCIDR(r) && cidr(r).ip().family() == 4 && cidr(r).masked() == cidr(r) && cidr(r).prefixLength() >= 8)",message="podRanges must hold IPv4 networks of /8 or longer, such as 10.244.0.0/14"
+	// +kubebuilder:validation:XValidation:rule="self.all(r, !isCIDR(r) || !['0.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/4', '255.255.255.255/32'].exists(x, cidr(x).containsCIDR(r) || cidr(r).containsCIDR(x)))",message="podRanges must overlap neither the tailnet's own range 100.64.0.0/10 nor addresses that no pod can hold: 0.0.0.0/8, loopback 127.0.0.0/8, link-local 169.254.0.0/16, multicast 224.0.0.0/4, broadcast"
+	PodRanges []string `json:"podRanges,omitempty"`
 
 	// routeApproval says who approves the nodes' advertised routes: the VIP's and, with
 	// TailnetRoutes, the pods'.

@@ -42,13 +42,28 @@ func IsShortage(err error) bool {
 // Record returns the shortages with the one from a failed launch. Hosts run out by fault domain and
 // shape; limits and quotas count in the whole account. A shortage that ended longer than Max ago is
 // forgotten: the next one there counts as the first.
+//
+// It is for the shortages that one machine has found: more than the API allows are widened.
+// ShortageCache is for those of all machines.
 func Record(known []infrav1.Shortage, place Place, kind cloud.Kind, now time.Time, policy Policy) []infrav1.Shortage {
-	return record(known, shortageOf(place, kind), now, policy)
+	return recordOne(known, shortageOf(place, kind), now, policy)
 }
 
-func record(known []infrav1.Shortage, shortage infrav1.Shortage, now time.Time, policy Policy) []infrav1.Shortage {
+// recordOne is Record for any shortage.
+func recordOne(known []infrav1.Shortage, one infrav1.Shortage, now time.Time, policy Policy) []infrav1.Shortage {
+	kept, shortage := record(known, one, now, policy)
+	kept = fit(append(kept, shortage))
+	// The oldest shortages matter least.
+	slices.SortStableFunc(kept, byEnd)
+	return kept[max(0, len(kept)-maxShortages):]
+}
+
+func byEnd(a, b infrav1.Shortage) int { return a.Until.Compare(b.Until.Time) }
+
+// record returns the shortages that are not too old, and the new one with its count and its end.
+func record(known []infrav1.Shortage, one infrav1.Shortage, now time.Time, policy Policy) (kept []infrav1.Shortage, shortage infrav1.Shortage) {
 	first, longest := policy.durations()
-	var kept []infrav1.Shortage
+	shortage = one
 	for _, old := range known {
 		switch {
 		case samePlace(old, shortage) && old.Until.Add(longest).After(now):
@@ -58,10 +73,7 @@ func record(known []infrav1.Shortage, shortage infrav1.Shortage, now time.Time, 
 		}
 	}
 	shortage.Until.Time = now.Add(backoff(first, longest, shortage.Count))
-	kept = fit(append(kept, shortage))
-	// The oldest shortages matter least.
-	slices.SortStableFunc(kept, func(a, b infrav1.Shortage) int { return a.Until.Compare(b.Until.Time) })
-	return kept[max(0, len(kept)-maxShortages):]
+	return kept, shortage
 }
 
 func shortageOf(place Place, kind cloud.Kind) infrav1.Shortage {

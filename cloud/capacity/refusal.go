@@ -33,7 +33,7 @@ func RecordRefusal(known []infrav1.Shortage, place Place, err error, now time.Ti
 	if kind == cloud.Unauthenticated || kind == cloud.Forbidden {
 		refusal.AvailabilityDomain, refusal.Shape = "", ""
 	}
-	return record(known, refusal, now, policy)
+	return recordOne(known, refusal, now, policy)
 }
 
 // Refusals are those of the shortages by which an account refused a launch.

@@ -4,6 +4,8 @@
 package capacity
 
 import (
+	"cmp"
+	"maps"
 	"reflect"
 	"slices"
 	"sync"
@@ -157,13 +159,32 @@ func (c *ShortageCache) Record(place Place, size Size, kind cloud.Kind, now time
 			return shortage
 		}
 	}
-	before, failed := slices.Clone(c.known), shortageOf(place, kind)
-	c.known = Record(c.known, place, kind, now, c.policy)
+	kept, failed := record(c.known, shortageOf(place, kind), now, c.policy)
+	c.known = append(fitOneMore(kept), failed)
+	slices.SortStableFunc(c.known, byEnd)
 	// What was too large for the place an earlier time may have room by now.
 	c.sizes[placeOf(failed)] = []Size{size}
-	c.keepSizes(append(before, failed))
-	at := slices.IndexFunc(c.known, func(s infrav1.Shortage) bool { return covers(placeOf(s), place) && s.Until.After(now) })
-	return c.known[at]
+	c.prune()
+	return failed
+}
+
+// fitOneMore forgets places until there is room for one more. Anybody can ask for shapes without
+// room, as many as there are: places that were short most often in a row stay, since they are in
+// demand, and none is widened, so that nobody makes other shapes short. What is forgotten is tried
+// once more, and each machine remembers by itself where it was.
+func fitOneMore(known []infrav1.Shortage) []infrav1.Shortage {
+	slices.SortStableFunc(known, func(a, b infrav1.Shortage) int { return cmp.Or(cmp.Compare(a.Count, b.Count), byEnd(a, b)) })
+	return known[max(0, len(known)-maxShortages+1):]
+}
+
+// prune forgets what is known of places that are short no more.
+func (c *ShortageCache) prune() {
+	short := map[Place]bool{}
+	for _, shortage := range c.known {
+		short[placeOf(shortage)] = true
+	}
+	maps.DeleteFunc(c.sizes, func(at Place, _ []Size) bool { return !short[at] })
+	maps.DeleteFunc(c.probes, func(at Place, _ probe) bool { return !short[at] })
 }
 
 // alsoShortFor adds a size to those without room in a place; where none is known, nothing has room.
@@ -174,35 +195,6 @@ func (c *ShortageCache) alsoShortFor(at Place, size Size) {
 	}
 	sizes = append(slices.DeleteFunc(sizes, func(larger Size) bool { return larger.atLeast(size) }), size)
 	c.sizes[at] = sizes[max(0, len(sizes)-maxSizes):]
-}
-
-// keepSizes keeps the sizes of the known places. A place merged of several, to save room in the
-// status, gets their sizes.
-func (c *ShortageCache) keepSizes(before []infrav1.Shortage) {
-	kept := map[Place][]Size{}
-	for _, shortage := range c.known {
-		at := placeOf(shortage)
-		merged := !slices.ContainsFunc(before, func(old infrav1.Shortage) bool { return placeOf(old) == at })
-		if !merged {
-			if sizes := c.sizes[at]; len(sizes) > 0 {
-				kept[at] = sizes
-			}
-			continue
-		}
-		var sizes []Size
-		for _, old := range before {
-			switch from := placeOf(old); {
-			case !covers(at, from):
-			case len(c.sizes[from]) == 0:
-				// For any size.
-				sizes = append(sizes, Size{})
-			default:
-				sizes = append(sizes, c.sizes[from]...)
-			}
-		}
-		kept[at] = sizes
-	}
-	c.sizes = kept
 }
 
 // Difference returns the new and lengthened shortages, and the ended ones.

@@ -5,6 +5,7 @@ package capacity
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -95,15 +96,25 @@ func TestWhatChangedIsTold(t *testing.T) {
 	g.Expect(ended).To(Equal(one))
 }
 
-func TestTheMemoryIsBounded(t *testing.T) {
+func TestStrangeShapesMakeNoOtherShapeShort(t *testing.T) {
 	g := NewWithT(t)
 	c := NewShortageCache(Policy{}, nil)
-	var last infrav1.Shortage
+	c.Record(place, small, cloud.OutOfCapacity, noon)
+	now := noon.Add(DefaultFirst)
+	wanted := c.Record(place, small, cloud.OutOfCapacity, now)
 	for i := range 500 {
-		last = c.Record(Place{"alice", "AD-1", fmt.Sprint("FD-", i%3), fmt.Sprint("shape-", i)}, small, cloud.OutOfCapacity, noon)
+		last := c.Record(Place{"alice", "AD-1", fmt.Sprint("FD-", i%3), fmt.Sprint("shape-", i)}, Size{}, cloud.OutOfCapacity, now)
+		g.Expect(last.Shape).To(Equal(fmt.Sprint("shape-", i)), "it is known where its own machine found no room")
+		g.Expect(c.Known(now)).To(ContainElements(last, wanted), "what is in demand is remembered")
 	}
-	g.Expect(len(c.Known(noon))).To(BeNumerically("<=", maxShortages))
-	g.Expect(last.Account).To(Equal("alice"))
+	g.Expect(c.Known(now)).To(HaveLen(maxShortages))
+	g.Expect(c.sizes).To(HaveLen(maxShortages))
+	for _, shortage := range c.For("any", func(string) Size { return small }, now) {
+		g.Expect(shortage.Shape).NotTo(BeEmpty(), "that would be all shapes")
+	}
+	neighbour := Place{place.Account, place.AvailabilityDomain, "FD-9", place.Shape}
+	g.Expect(slices.ContainsFunc(c.Known(now), func(s infrav1.Shortage) bool { return covers(placeOf(s), neighbour) })).
+		To(BeFalse(), "nor is another place of the same shape")
 }
 
 func TestAPlaceIsShortForWhatIsAsLargeAsWhatFoundNoRoom(t *testing.T) {
@@ -137,15 +148,4 @@ func TestAPlaceIsShortForWhatIsAsLargeAsWhatFoundNoRoom(t *testing.T) {
 	g.Expect(shortFor(Size{1, 1}, noon)).To(BeTrue(), "after a restart, any")
 	c.Record(place, Size{64, 256}, cloud.LimitExceeded, noon)
 	g.Expect(shortFor(Size{1, 1}, noon)).To(BeTrue())
-}
-
-func TestPlacesThatAreMergedKeepTheirSizes(t *testing.T) {
-	g := NewWithT(t)
-	c := NewShortageCache(Policy{}, nil)
-	for i := range maxShortages + 1 {
-		c.Record(Place{"alice", "AD-1", fmt.Sprint("FD-", i), "shape"}, Size{int64(64 + i), 256}, cloud.OutOfCapacity, noon)
-	}
-	g.Expect(c.Known(noon)).To(HaveLen(1))
-	g.Expect(c.For("any", func(string) Size { return Size{63, 256} }, noon)).To(BeEmpty())
-	g.Expect(c.For("any", func(string) Size { return Size{64, 256} }, noon)).To(HaveLen(1))
 }

@@ -90,7 +90,7 @@ esac`)
 		ContainSubstring("Joining the tailnet failed (attempt 3): tailscale up: timeout waiting for control server"),
 		ContainSubstring("kubeadm does not run before this succeeds")))
 	g.Expect(n.mode("scripts/runcmd")).To(Equal(os.FileMode(0o600)))
-	g.Expect(n.read(authKeyPath)).To(Equal(testKey))
+	g.Expect(n.read(authKeyPath)).To(Equal(testKey + "\n"))
 	g.Expect(n.read("output")).NotTo(ContainSubstring(testKey))
 
 	n.stub("tailscale", working)

@@ -40,6 +40,8 @@ type TooLargeError struct {
 	UserData int
 	// Limit is MaxMetadataBytes.
 	Limit int
+	// Authorities are the cluster's in the user data, as AuthoritiesIn finds them.
+	Authorities Authorities
 }
 
 // ErrTooLarge is matched by a TooLargeError under errors.Is.
@@ -47,8 +49,13 @@ var ErrTooLarge = errors.New("instance metadata is too large")
 
 // Error gives the sizes and the remedy.
 func (e *TooLargeError) Error() string {
-	return fmt.Sprintf("instance metadata is %d bytes (%d of them user data), OCI accepts %d: shorten the files and commands "+
-		"of the bootstrap config, or let its commands fetch large files", e.Size, e.UserData, e.Limit)
+	sizes := fmt.Sprintf("instance metadata is %d bytes (%d of them user data), OCI accepts %d", e.Size, e.UserData, e.Limit)
+	if fitting := e.Authorities.fitting(e.Size - e.Limit); fitting != "" {
+		return fmt.Sprintf("%s: about %d are keys and certificates of the cluster's certificate authorities, RSA-%d; %s fits. "+
+			"Create the cluster anew with that encryptionAlgorithm in the KubeadmControlPlane's clusterConfiguration, "+
+			"or with such authorities of your own", sizes, e.Authorities.Bytes, e.Authorities.Bits, fitting)
+	}
+	return sizes + ": shorten the files and commands of the bootstrap config, or let its commands fetch large files"
 }
 
 // Is makes errors.Is(err, ErrTooLarge) true.

@@ -165,7 +165,7 @@ func TestANodeRefusesUserDataItCouldNotComeUpWith(t *testing.T) {
 		"no bootstrap part":    composed("", string(good)),
 		"no node part":         composed(bootstrapInit, ""),
 		"a script of another":  composed(bootstrapInit, "#!/bin/sh\ntrue\n"),
-		"a damaged archive":    composed(bootstrapInit, string(good[:len(good)-200])),
+		"files cut short":      composed(bootstrapInit, string(good[:len(good)-200])),
 		"no key":               composed(bootstrapInit, string(keyless)),
 		"cut short":            composed(bootstrapInit, string(good))[:2000],
 	}

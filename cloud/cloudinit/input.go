@@ -32,6 +32,12 @@ type Input struct {
 	// BootstrapMode says whether the image holds Kubernetes already. Empty means
 	// BootstrapPreinstalled.
 	BootstrapMode BootstrapMode
+	// Labels are put on the Node when kubelet registers it. A label that the user gives kubelet as
+	// well keeps the user's value.
+	Labels map[string]string
+	// ZonePrefix is set if the availability domain is not known yet: the Node's zone is the prefix
+	// and the domain's short name, such as "ad-1", of the metadata service's answer.
+	ZonePrefix string
 	// ProviderIDPrefix precedes the instance OCID in the node's provider ID. Empty means
 	// cloud.ProviderIDPrefix.
 	ProviderIDPrefix string

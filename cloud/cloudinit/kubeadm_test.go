@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 )
 
 func TestTheAdvertiseAddressIsSetWhereItIsUnset(t *testing.T) {
@@ -140,6 +142,99 @@ func TestKubeletGetsTheNodesAddressAndProviderIDLast(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred(), string(out))
 	g.Expect(n.read("run/capom/kubelet.env")).To(Equal(
 		"KUBELET_EXTRA_ARGS=--v=2 --node-ip=100.64.0.7 --provider-id=oci://ocid1.instance.oc1..node\n"))
+}
+
+const instanceLabels = "topology.kubernetes.io/region=eu-frankfurt-1 topology.kubernetes.io/zone=alice-ad-1"
+
+func TestKubeletRegistersItsNodeWithLabels(t *testing.T) {
+	const fault = ",infrastructure.cluster.x-k8s.io/ocimesh-fault-domain=FAULT-DOMAIN-2"
+	for name, tc := range map[string]struct {
+		change func(*Input)
+		env    []string
+		labels string
+	}{
+		"of a machine": {
+			func(in *Input) { in.Labels[infrav1.NodeFaultDomainLabel] = "FAULT-DOMAIN-3" }, nil,
+			" --node-labels=infrastructure.cluster.x-k8s.io/ocimesh-fault-domain=FAULT-DOMAIN-3," +
+				"topology.kubernetes.io/region=eu-frankfurt-1,topology.kubernetes.io/zone=alice-ad-1",
+		},
+		"of a machine whose fault domain OCI chooses": {
+			func(*Input) {}, nil,
+			" --node-labels=topology.kubernetes.io/region=eu-frankfurt-1,topology.kubernetes.io/zone=alice-ad-1" + fault,
+		},
+		"of a pool's instance": {
+			func(in *Input) { delete(in.Labels, "topology.kubernetes.io/zone"); in.ZonePrefix = "alice-" }, nil,
+			" --node-labels=topology.kubernetes.io/region=eu-frankfurt-1,topology.kubernetes.io/zone=alice-ad-2" + fault,
+		},
+		"beside the user's in kubeadm's arguments": {
+			func(*Input) {}, []string{"KUBELET_KUBEADM_ARGS=--v=2 --node-labels=a=b,topology.kubernetes.io/zone=mine"},
+			" --node-labels=topology.kubernetes.io/region=eu-frankfurt-1" + fault,
+		},
+		"beside the user's in kubelet's arguments": {
+			func(*Input) {}, []string{"KUBELET_EXTRA_ARGS=--node-labels=topology.kubernetes.io/region=mine,c=d"},
+			" --node-labels=topology.kubernetes.io/zone=alice-ad-1" + fault,
+		},
+		"when the user sets them all": {
+			func(*Input) {}, []string{
+				"KUBELET_EXTRA_ARGS=--node-labels=topology.kubernetes.io/region=mine,topology.kubernetes.io/zone=mine",
+				"KUBELET_KUBEADM_ARGS=--node-labels=infrastructure.cluster.x-k8s.io/ocimesh-fault-domain=mine",
+			}, "",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			in := controlPlaneInput()
+			in.Labels = map[string]string{}
+			for _, word := range strings.Fields(instanceLabels) {
+				label, value, _ := strings.Cut(word, "=")
+				in.Labels[label] = value
+			}
+			tc.change(&in)
+			n := newTestNode(t, in)
+			n.write("joined", "", 0o644)
+			n.stub("curl", `case "$*" in
+*"Authorization: Bearer Oracle"*/opc/v2/instance/availabilityDomain) printf Uocm:EU-FRANKFURT-1-AD-2 ;;
+*"Authorization: Bearer Oracle"*/opc/v2/instance/faultDomain) printf FAULT-DOMAIN-2 ;;
+*) exit 22 ;;
+esac`)
+			cmd := n.command(filepath.Join(scriptsDir, "capom-kubelet"))
+			cmd.Env = append(cmd.Env, tc.env...)
+
+			out, err := cmd.CombinedOutput()
+
+			g.Expect(err).NotTo(HaveOccurred(), string(out))
+			kept := ""
+			for _, env := range tc.env {
+				if own, is := strings.CutPrefix(env, "KUBELET_EXTRA_ARGS="); is {
+					kept = own + " "
+				}
+			}
+			written := n.read("run/capom/kubelet.env")
+			g.Expect(written).To(Equal("KUBELET_EXTRA_ARGS=" + kept + "--node-ip=100.64.0.7 --provider-id=oci://ocid1.instance.oc1..node" + tc.labels + "\n"))
+
+			// systemd reads the written file before kubelet's next start.
+			again := n.command(filepath.Join(scriptsDir, "capom-kubelet"))
+			again.Env = append(append(again.Env, tc.env...), strings.TrimSpace(written))
+			out, err = again.CombinedOutput()
+			g.Expect(err).NotTo(HaveOccurred(), string(out))
+			g.Expect(strings.Count(n.read("run/capom/kubelet.env"), "=eu-frankfurt-1")).To(Equal(strings.Count(written, "=eu-frankfurt-1")), "a restart adds nothing")
+		})
+	}
+}
+
+func TestKubeletWaitsWhileThePoolsInstanceDoesNotKnowItsZone(t *testing.T) {
+	g := NewWithT(t)
+	in := controlPlaneInput()
+	in.ZonePrefix = "alice-"
+	n := newTestNode(t, in)
+	n.write("joined", "", 0o644)
+	n.stub("curl", "exit 22")
+
+	out, err := n.run("capom-kubelet")
+
+	g.Expect(err).To(HaveOccurred())
+	g.Expect(out).To(ContainSubstring("kubelet waits for the metadata service"))
+	g.Expect(n.exists("run/capom/kubelet.env")).To(BeFalse())
 }
 
 func TestTheMetadataServiceNamesTheInstanceWhereCloudInitDoesNot(t *testing.T) {

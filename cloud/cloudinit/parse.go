@@ -5,7 +5,6 @@ package cloudinit
 
 import (
 	"bytes"
-	"encoding/base64"
 	"errors"
 	"io"
 	"mime"
@@ -48,7 +47,7 @@ type Parsed struct {
 }
 
 // Parse reads user data as a node would and refuses data a node could not come up with: anything
-// but gzip'd multi-part MIME, a missing bootstrap or node part, a damaged archive, missing settings
+// but gzip'd multi-part MIME, a missing bootstrap or node part, damaged files, missing settings
 // or key. Every error wraps ErrMalformed, and none repeats the data.
 func Parse(userData []byte) (Parsed, error) {
 	message, err := decompress(userData)
@@ -66,15 +65,7 @@ func Parse(userData []byte) (Parsed, error) {
 	if !bytes.HasPrefix(script, []byte("#!")) {
 		return Parsed{}, malformed("no part %q that holds a script: kubeadm would run without the tailnet", nodePart)
 	}
-	_, encoded, found := strings.Cut(string(script), "\n"+payloadMarker+"\n")
-	if !found {
-		return Parsed{}, malformed("the node script carries no files")
-	}
-	packed, err := base64.StdEncoding.DecodeString(strings.ReplaceAll(encoded, "\n", ""))
-	if err != nil {
-		return Parsed{}, malformed("the node script's files are not base64")
-	}
-	files, err := unpack(packed)
+	files, err := unpack(script)
 	if err != nil {
 		return Parsed{}, err
 	}
@@ -95,12 +86,13 @@ func parseFiles(bootstrap []byte, files map[string][]byte) (Parsed, error) {
 	if err != nil {
 		return Parsed{}, err
 	}
-	if len(files[authKeyPath]) == 0 {
+	authKey := bytes.TrimSuffix(files[authKeyPath], []byte("\n"))
+	if len(authKey) == 0 {
 		return Parsed{}, malformed("no auth key: the node could not join the tailnet")
 	}
 	return Parsed{
 		Bootstrap:   bootstrap,
-		AuthKey:     Secret(files[authKeyPath]),
+		AuthKey:     Secret(authKey),
 		Hostname:    settings["CAPOM_HOSTNAME"],
 		LoginServer: settings["CAPOM_LOGIN_SERVER"],
 

@@ -48,7 +48,9 @@ func Render(in Input) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return compress(message)
+	// Keys come first in bootstrap data, the scripts last.
+	keys := max(0, bytes.LastIndex(message, []byte("-----END ")))
+	return compress(message[:keys], message[keys:])
 }
 
 func compose(bootstrap, script []byte) ([]byte, error) {

@@ -50,6 +50,8 @@ func nodeSettings(in Input) map[string]string {
 		"CAPOM_KUBERNETES_VERSION": in.KubernetesVersion,
 		"CAPOM_BOOTSTRAP_MODE":     string(in.BootstrapMode),
 		"CAPOM_PROVIDER_ID_PREFIX": in.ProviderIDPrefix,
+		"CAPOM_NODE_LABELS":        joinLabels(in.Labels),
+		"CAPOM_ZONE_PREFIX":        in.ZonePrefix,
 		"CAPOM_LOGIN_SERVER":       in.Tailnet.LoginServer,
 		"CAPOM_JOIN_TIMEOUT":       strconv.Itoa(max(1, int(in.Tailnet.JoinTimeout/time.Second))),
 		"CAPOM_TAILSCALE_SOURCE":   string(in.Tailscale.Source),
@@ -91,6 +93,15 @@ func joinPrefixes(prefixes []netip.Prefix) string {
 	words := make([]string, 0, len(prefixes))
 	for _, prefix := range prefixes {
 		words = append(words, prefix.Masked().String())
+	}
+	return strings.Join(words, " ")
+}
+
+// joinLabels writes NAME=VALUE words in the order of names.
+func joinLabels(labels map[string]string) string {
+	words := make([]string, 0, len(labels))
+	for _, name := range slices.Sorted(maps.Keys(labels)) {
+		words = append(words, name+"="+labels[name])
 	}
 	return strings.Join(words, " ")
 }

@@ -3,7 +3,13 @@
 
 package cloudinit
 
-import "encoding/base64"
+import (
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"strings"
+)
 
 // MaxMetadataBytes is OCI's limit for metadata and extendedMetadata of one instance together
 // (Oracle's documentation, "Updating Instance Metadata").
@@ -31,4 +37,54 @@ func CheckSize(userData []byte, otherMetadata map[string]string) error {
 		return nil
 	}
 	return &TooLargeError{Size: size, UserData: base64.StdEncoding.EncodedLen(len(userData)), Limit: MaxMetadataBytes}
+}
+
+// Authorities are what a control plane carries of its cluster's certificate authorities.
+type Authorities struct {
+	// Bytes are about what they take of the metadata. A letter of PEM is six bits, which gzip does
+	// not shorten, and base64 makes a letter of six bits again.
+	Bytes int
+	// Bits are the length of the longest RSA key; zero for none.
+	Bits int
+}
+
+// pkiDir is where kubeadm has its certificate authorities.
+const pkiDir = "/etc/kubernetes/pki/"
+
+// AuthoritiesIn finds them in bootstrap data.
+func AuthoritiesIn(bootstrap []byte) (found Authorities) {
+	config, err := readBootstrap(bootstrap)
+	if err != nil || config == nil {
+		return found
+	}
+	for _, f := range config.files {
+		if !strings.HasPrefix(f.path, pkiDir) {
+			continue
+		}
+		for block, rest := pem.Decode([]byte(f.content)); block != nil; block, rest = pem.Decode(rest) {
+			found.Bytes += base64.StdEncoding.EncodedLen(len(block.Bytes))
+			if key, err := x509.ParsePKCS1PrivateKey(block.Bytes); err == nil {
+				found.Bits = max(found.Bits, key.N.BitLen())
+			}
+			if parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes); err == nil {
+				if key, is := parsed.(*rsa.PrivateKey); is {
+					found.Bits = max(found.Bits, key.N.BitLen())
+				}
+			}
+		}
+	}
+	return found
+}
+
+// fitting names the algorithms with which over bytes less are needed; empty for none. The length of
+// keys and certificates grows with that of RSA's modulus; ECDSA-P256 takes an eighth of RSA-4096.
+func (a Authorities) fitting(over int) string {
+	const smaller, smallest = 3072, 512
+	switch {
+	case a.Bits > smaller && a.Bytes*(a.Bits-smaller)/a.Bits >= over:
+		return "RSA-3072 or ECDSA-P256"
+	case a.Bits > smallest && a.Bytes*(a.Bits-smallest)/a.Bits >= over:
+		return "ECDSA-P256"
+	}
+	return ""
 }

@@ -23,6 +23,7 @@ var (
 	safePath         = regexp.MustCompile(`^/[A-Za-z0-9._/-]+$`)
 	safeURL          = regexp.MustCompile(`^[A-Za-z0-9._~:/?#@!$&()*+,;=%\[\]-]+$`)
 	fingerprint      = regexp.MustCompile(`^[0-9A-F]{40}$`)
+	labelWord        = regexp.MustCompile(`^[A-Za-z0-9._/-]+$`)
 	idPrefix         = regexp.MustCompile(`^[a-z][a-z0-9+.-]*://$`)
 )
 
@@ -101,6 +102,14 @@ func (in Input) validate() error {
 	}
 	if !idPrefix.MatchString(in.ProviderIDPrefix) {
 		return invalid("ProviderIDPrefix", "%q is not of the form oci://", in.ProviderIDPrefix)
+	}
+	for name, value := range in.Labels {
+		if !labelWord.MatchString(name) || !labelWord.MatchString(value) {
+			return invalid("Labels", "%s=%q holds characters that no label has", name, value)
+		}
+	}
+	if in.ZonePrefix != "" && !labelWord.MatchString(in.ZonePrefix) {
+		return invalid("ZonePrefix", "%q holds characters that no label has", in.ZonePrefix)
 	}
 	for _, check := range []func() error{
 		in.Tailnet.validate, in.Tailscale.validate, in.Packages.validate, in.Endpoint.validate, in.PodNetwork.validate,

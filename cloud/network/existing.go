@@ -6,6 +6,7 @@ package network
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
@@ -16,6 +17,7 @@ import (
 
 type existingClient interface {
 	GetSubnet(ctx context.Context, id string) (oci.Subnet, error)
+	GetVCN(ctx context.Context, id string) (oci.VCN, error)
 	GetNetworkSecurityGroup(ctx context.Context, id string) (oci.NetworkSecurityGroup, error)
 }
 
@@ -38,6 +40,9 @@ func Verify(ctx context.Context, c existingClient, owner ownership.Owner, spec i
 	if !usable(subnet.Resource) {
 		return State{}, unusable("subnet", subnet.Resource)
 	}
+	if state.Ranges, err = rangesOf(ctx, c, subnet); err != nil {
+		return State{Doing: "the VCN of existing.subnetID"}, err
+	}
 	for _, id := range spec.NetworkSecurityGroupIDs {
 		group, err := c.GetNetworkSecurityGroup(ctx, id)
 		if err != nil {
@@ -58,6 +63,16 @@ func Verify(ctx context.Context, c existingClient, owner ownership.Owner, spec i
 	}
 	state.Ready = true
 	return state, nil
+}
+
+// rangesOf are the ranges of the subnet's VCN, or the subnet's where the policy lets the account
+// use that one and not read the other.
+func rangesOf(ctx context.Context, c existingClient, subnet oci.Subnet) ([]netip.Prefix, error) {
+	vcn, err := c.GetVCN(ctx, subnet.VCNID)
+	if cloud.IsKind(err, cloud.NotFoundOrUnauthorized, cloud.Forbidden) && subnet.CIDR.IsValid() {
+		return []netip.Prefix{subnet.CIDR}, nil
+	}
+	return vcn.CIDRs, err
 }
 
 // VerifyBalancer refuses resources of a cluster of another namespace as the place of a load

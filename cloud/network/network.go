@@ -28,6 +28,8 @@ type State struct {
 	// LoadBalancerGroupID is the security group for the cluster's load balancer; empty if there is
 	// to be none.
 	LoadBalancerGroupID string
+	// Ranges are the VCN's IPv4 ranges, or the subnet's if the account may not read its VCN.
+	Ranges []netip.Prefix
 	// PublicIP says whether VNICs get public addresses.
 	PublicIP bool
 	// Claim is the decision about the VCN; nil if there is no VCN.
@@ -91,7 +93,7 @@ func Ensure(ctx context.Context, c ensureClient, owner ownership.Owner, spec inf
 		}
 	}
 	return State{
-		Ready: true, VCNID: w.vcn.ID, SubnetID: w.subnetID, NetworkSecurityGroupIDs: []string{w.groupID},
+		Ready: true, Ranges: w.vcn.CIDRs, VCNID: w.vcn.ID, SubnetID: w.subnetID, NetworkSecurityGroupIDs: []string{w.groupID},
 		LoadBalancerGroupID: w.balancerGroupID, PublicIP: spec.Gateway != infrav1.GatewayNAT, Claim: w.claim,
 	}, nil
 }

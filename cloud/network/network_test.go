@@ -268,7 +268,20 @@ func TestAnExistingNetworkIsLookedAtAndNothingElse(t *testing.T) {
 
 	b.g.Expect(err).NotTo(HaveOccurred())
 	b.g.Expect(state).To(Equal(theirs))
-	b.g.Expect(b.sim.CallCounts("")).To(Equal(map[string]int{"GetSubnet": 1, "GetNetworkSecurityGroup": 1}))
+	b.g.Expect(b.sim.CallCounts("")).To(Equal(map[string]int{"GetSubnet": 1, "GetVcn": 1, "GetNetworkSecurityGroup": 1}))
+}
+
+// A policy may let an account use a subnet of a compartment whose VCN it cannot read.
+func TestTheSubnetsRangeStandsForAVCNThatCannotBeRead(t *testing.T) {
+	b := newBench(t)
+	theirs := b.ready(spec())
+	b.sim.AddFault(sim.Fault{Operation: "GetVcn", Status: 404, Code: "NotAuthorizedOrNotFound", Message: "Authorization failed or requested resource not found."})
+
+	state, err := Verify(t.Context(), b.client, b.owner, infrav1.ExistingNetwork{SubnetID: theirs.SubnetID})
+
+	b.g.Expect(err).NotTo(HaveOccurred())
+	b.g.Expect(state.Ready).To(BeTrue())
+	b.g.Expect(state.Ranges).To(Equal([]netip.Prefix{netip.MustParsePrefix(spec().SubnetCIDR)}))
 }
 
 func TestAnExistingNetworkThatCannotBeUsed(t *testing.T) {

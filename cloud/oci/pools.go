@@ -136,6 +136,30 @@ func (c *Client) UpdateInstancePool(ctx context.Context, own ownership.Proof, ch
 	return instancePool(response.InstancePool), nil
 }
 
+// UpdateInstancePoolTag changes one tag of a pool, and returns the pool as it is then. The pool's
+// instances keep theirs. OCI's Update calls replace all tags (oci-go-sdk
+// core/update_instance_pool_details.go).
+func (c *Client) UpdateInstancePoolTag(ctx context.Context, own ownership.Proof, change TagChange) (InstancePool, error) {
+	id := own.ID()
+	seen, err := call(ctx, c, operation{service: serviceCompute, name: "GetInstancePool"}.on(id),
+		c.pools.GetInstancePool, core.GetInstancePoolRequest{InstancePoolId: &id})
+	if err != nil {
+		return InstancePool{}, err
+	}
+	op := operation{service: serviceCompute, name: "UpdateInstancePool"}.on(id)
+	tags, err := change.apply(op, seen.FreeformTags)
+	if err != nil {
+		return InstancePool{}, err
+	}
+	response, err := call(ctx, c, op, c.pools.UpdateInstancePool, core.UpdateInstancePoolRequest{
+		InstancePoolId: &id, IfMatch: seen.Etag, UpdateInstancePoolDetails: core.UpdateInstancePoolDetails{FreeformTags: tags},
+	})
+	if err != nil {
+		return InstancePool{}, err
+	}
+	return instancePool(response.InstancePool), nil
+}
+
 // PoolInstances lists the OCIDs of the pool's instances, except those on their way out.
 func (c *Client) PoolInstances(ctx context.Context, id string) ([]string, error) {
 	items, err := listAll(ctx, c, pager[core.ListInstancePoolInstancesRequest, core.ListInstancePoolInstancesResponse, core.InstanceSummary]{

@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"encoding/pem"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/oracle/oci-go-sdk/v65/common"
@@ -26,9 +27,7 @@ const (
 	UserPrincipalType PrincipalType = "UserPrincipal"
 	// InstancePrincipalType signs as the process's own OCI instance.
 	InstancePrincipalType PrincipalType = "InstancePrincipal"
-	// WorkloadIdentityType signs as the service account of the pod on OKE. The SDK reads
-	// OCI_RESOURCE_PRINCIPAL_VERSION and OCI_RESOURCE_PRINCIPAL_REGION from the environment; they
-	// belong in the pod's manifest.
+	// WorkloadIdentityType signs as the service account of the pod on OKE.
 	WorkloadIdentityType PrincipalType = "WorkloadIdentity"
 )
 
@@ -58,6 +57,12 @@ func (UserPrincipal) Format(state fmt.State, _ rune) { _, _ = state.Write([]byte
 // MarshalJSON keeps the key out of structured logs.
 func (UserPrincipal) MarshalJSON() ([]byte, error) { return []byte(`"[user principal]"`), nil }
 
+// whereOf is where a process can have each principal.
+var whereOf = map[PrincipalType]string{
+	InstancePrincipalType: "an instance at OCI, with its metadata service in reach",
+	WorkloadIdentityType:  "a pod of an enhanced OKE cluster with its service account mounted",
+}
+
 // newProvider builds the SDK's view of the principal. A user principal is checked without any call;
 // the others ask the metadata service or the cluster for a first token.
 func newProvider(config Config) (common.ConfigurationProvider, error) {
@@ -69,14 +74,35 @@ func newProvider(config Config) (common.ConfigurationProvider, error) {
 	case InstancePrincipalType:
 		provider, err = auth.InstancePrincipalConfigurationProviderForRegion(common.StringToRegion(config.Region))
 	case WorkloadIdentityType:
-		provider, err = auth.OkeWorkloadIdentityConfigurationProvider()
+		provider, err = workloadIdentity(auth.NewDefaultServiceAccountTokenProvider(), config.Region)
 	default:
 		return nil, badCredentials("the principal type %q is not known", config.Principal.Type)
 	}
 	if err != nil {
-		return nil, badCredentials("the provider cannot act as %s where it runs: %s", config.Principal.Type, err)
+		return nil, badCredentials("the provider cannot act as %s where it runs, which must be %s: %s",
+			config.Principal.Type, whereOf[config.Principal.Type], err)
 	}
 	return regionalProvider{ConfigurationProvider: provider, region: config.Region}, nil
+}
+
+// workloadIdentity has OKE tell, at each renewal, that the pod's service account is asking. The SDK
+// reads which form of principals is spoken, and a region, from the environment only, and refuses to
+// begin without (common/auth/resource_principal_key_provider.go). Neither is for anybody to choose:
+// there is one form for OKE, and regionalProvider has each account's region. What stands in the
+// pod's manifest is left.
+func workloadIdentity(tokens auth.ServiceAccountTokenProvider, region string) (common.ConfigurationProvider, error) {
+	for name, value := range map[string]string{
+		auth.ResourcePrincipalVersionEnvVar: auth.ResourcePrincipalVersion2_2,
+		auth.ResourcePrincipalRegionEnvVar:  region,
+	} {
+		if os.Getenv(name) != "" {
+			continue
+		}
+		if err := os.Setenv(name, value); err != nil {
+			return nil, err
+		}
+	}
+	return auth.OkeWorkloadIdentityConfigurationProviderWithServiceAccountTokenProvider(tokens)
 }
 
 // regionalProvider acts in the account's region, whatever region the process runs in.
@@ -95,11 +121,14 @@ type userProvider struct {
 }
 
 func newUserProvider(user UserPrincipal, region string) (*userProvider, error) {
+	user = user.normalised()
 	switch {
-	case !strings.HasPrefix(user.TenancyID, "ocid1.tenancy."):
-		return nil, badCredentials("the tenancy in the Secret is not the OCID of a tenancy")
-	case !strings.HasPrefix(user.UserID, "ocid1.user."):
-		return nil, badCredentials("the user in the Secret is not the OCID of a user")
+	case strings.HasPrefix(user.TenancyID, "ocid1.user.") && strings.HasPrefix(user.UserID, "ocid1.tenancy."):
+		return nil, badCredentials("the tenancy in the Secret is not the OCID of a tenancy: tenancy and user are swapped")
+	case tenancyForm.FindString(user.TenancyID) != user.TenancyID || user.TenancyID == "":
+		return nil, badCredentials("the tenancy in the Secret is not the OCID of a tenancy, ocid1.tenancy.…")
+	case userForm.FindString(user.UserID) != user.UserID || user.UserID == "":
+		return nil, badCredentials("the user in the Secret is not the OCID of a user, ocid1.user.…")
 	case user.Fingerprint == "":
 		return nil, badCredentials("the fingerprint in the Secret is empty")
 	}
@@ -120,19 +149,23 @@ func newUserProvider(user UserPrincipal, region string) (*userProvider, error) {
 }
 
 func parseKey(text []byte, passphrase string) (*rsa.PrivateKey, error) {
-	block, _ := pem.Decode(text)
-	if block == nil || !strings.HasSuffix(block.Type, "PRIVATE KEY") {
-		return nil, badCredentials("the key in the Secret is not a PEM private key")
+	block, reason := pastedKey(text)
+	if reason != "" {
+		return nil, badCredentials("the key in the Secret %s", reason)
 	}
-	var password []byte
-	if passphrase != "" {
-		password = []byte(passphrase)
+	// A passphrase may begin and end with quotes of its own, or with those that it was pasted with.
+	for _, candidate := range []string{passphrase, cloud.Pasted([]byte(passphrase))} {
+		var password []byte
+		if candidate != "" {
+			password = []byte(candidate)
+		}
+		// The SDK's errors are not passed on: they come from decoding secret material.
+		key, err := common.PrivateKeyFromBytesWithPassword(pem.EncodeToMemory(block), password)
+		if err == nil && key != nil {
+			return key, nil
+		}
 	}
-	// The SDK's errors are not passed on: they come from decoding secret material.
-	key, err := common.PrivateKeyFromBytesWithPassword(text, password)
 	switch {
-	case err == nil && key != nil:
-		return key, nil
 	case isEncrypted(block) && passphrase == "":
 		return nil, badCredentials("the key in the Secret is encrypted and the Secret has no passphrase")
 	case isEncrypted(block):

@@ -139,7 +139,7 @@ func TestWorkloadIdentityOutsideOKE(t *testing.T) {
 	_, err := oci.NewClient(config)
 
 	g.Expect(cloud.KindOf(err)).To(Equal(cloud.InvalidCredentials))
-	g.Expect(err).To(MatchError(ContainSubstring("OCI_RESOURCE_PRINCIPAL_VERSION")))
+	g.Expect(err).To(MatchError(ContainSubstring("a pod of an enhanced OKE cluster")))
 }
 
 func TestPrincipalsDoNotPrint(t *testing.T) {

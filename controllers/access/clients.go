@@ -116,15 +116,24 @@ func (c *Clients) tailnetConfig(tn *infrav1.Tailnet, secret *corev1.Secret) (tai
 		if err := require(secret, infrav1.TailnetClientIDKey, infrav1.TailnetClientSecretKey); err != nil {
 			return tailnet.Config{}, err
 		}
-		config.OAuth = &tailnet.OAuth{
-			ClientID:     text(secret, infrav1.TailnetClientIDKey),
-			ClientSecret: tailnet.Secret(text(secret, infrav1.TailnetClientSecretKey)),
+		id, err := tailnetValue(secret, infrav1.TailnetClientIDKey, "")
+		if err != nil {
+			return tailnet.Config{}, err
 		}
+		clientSecret, err := tailnetValue(secret, infrav1.TailnetClientSecretKey, "client")
+		if err != nil {
+			return tailnet.Config{}, err
+		}
+		config.OAuth = &tailnet.OAuth{ClientID: id, ClientSecret: tailnet.Secret(clientSecret)}
 	case infrav1.APIKey:
 		if err := require(secret, infrav1.TailnetAPIKeyKey); err != nil {
 			return tailnet.Config{}, err
 		}
-		config.APIKey = tailnet.Secret(text(secret, infrav1.TailnetAPIKeyKey))
+		key, err := tailnetValue(secret, infrav1.TailnetAPIKeyKey, "api")
+		if err != nil {
+			return tailnet.Config{}, err
+		}
+		config.APIKey = tailnet.Secret(key)
 	default:
 		return tailnet.Config{}, fmt.Errorf("credentials type %q is not known", tn.Spec.Credentials.Type)
 	}

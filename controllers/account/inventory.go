@@ -4,6 +4,7 @@
 package account
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -87,20 +88,9 @@ func add(to map[string]placement.Size, shape string, size placement.Size) {
 }
 
 func (t *tally) write(status *infrav1.OCIAccountStatus, budget placement.Budget) {
-	families := map[string]bool{}
-	for _, names := range []func(yield func(string) bool){maps.Keys(t.ours), maps.Keys(t.others), maps.Keys(budget.Families)} {
-		for name := range names {
-			if name != "" {
-				families[name] = true
-			}
-		}
-	}
 	status.Machines = &t.machines
 	status.Usage = nil
-	for _, family := range slices.Sorted(maps.Keys(families)) {
-		if len(status.Usage) == maxFamilies {
-			break
-		}
+	for _, family := range t.families(budget) {
 		usage := infrav1.FamilyUsage{Family: family, Used: amount(t.ours[family])}
 		if others := t.others[family]; others.Instances > 0 {
 			usage.Others = amount(others)
@@ -122,6 +112,32 @@ func (t *tally) write(status *infrav1.OCIAccountStatus, budget placement.Budget)
 	status.Volumes = infrav1.VolumeUsage{
 		UsedGB: toInt32(&t.volumes), BudgetGB: toInt32(budget.VolumeGB), FreeGB: remaining(budget.VolumeGB, t.volumes),
 	}
+}
+
+// families are those that the status has room for, by name: those of the budget before others, then
+// those that are used most. Anybody can ask for strange shapes, which must hide no common one.
+func (t *tally) families(budget placement.Budget) []string {
+	all := map[string]bool{}
+	for _, names := range []func(yield func(string) bool){maps.Keys(t.ours), maps.Keys(t.others), maps.Keys(budget.Families)} {
+		for name := range names {
+			if name != "" {
+				all[name] = true
+			}
+		}
+	}
+	unlisted := func(family string) int {
+		if _, listed := budget.Families[family]; listed {
+			return 0
+		}
+		return 1
+	}
+	families := slices.SortedFunc(maps.Keys(all), func(a, b string) int {
+		return cmp.Or(cmp.Compare(unlisted(a), unlisted(b)), cmp.Compare(t.ours[b].Instances, t.ours[a].Instances),
+			cmp.Compare(t.others[b].Instances, t.others[a].Instances), cmp.Compare(a, b))
+	})
+	families = families[:min(len(families), maxFamilies)]
+	slices.Sort(families)
+	return families
 }
 
 func amount(size placement.Size) infrav1.ResourceAmount {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +22,7 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/capacity"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/placement"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 )
 
@@ -61,6 +63,22 @@ func TestTheInventoryShowsWhatIsUsedAndLeft(t *testing.T) {
 	}
 	g.Expect(account.ResourceVersion).To(Equal(version), "what has not changed is not written")
 	g.Expect(w.OCI.CallCounts("")["ListLimitValues"]).To(BeZero(), "limits are read rarely")
+}
+
+func TestStrangeFamiliesHideNoCommonOne(t *testing.T) {
+	g := NewWithT(t)
+	sums := tally{ours: map[string]placement.Size{"Standard.E5": {Instances: 2}}, others: map[string]placement.Size{}}
+	for i := range 2 * maxFamilies {
+		sums.ours[fmt.Sprintf("Aaa.%03d", i)] = placement.Size{Instances: 1}
+	}
+	status := infrav1.OCIAccountStatus{}
+	sums.write(&status, placement.Budget{Families: map[string]placement.Bound{"Standard.A1": {}}})
+	var families []string
+	for _, usage := range status.Usage {
+		families = append(families, usage.Family)
+	}
+	g.Expect(families).To(And(HaveLen(maxFamilies), ContainElements("Standard.A1", "Standard.E5")))
+	g.Expect(slices.IsSorted(families)).To(BeTrue())
 }
 
 // What "kubectl get ociaccounts" asks the API server for.

@@ -13,6 +13,7 @@
 //	record accounts        where something is about to be made
 //	ensure networks        the networks of all accounts that can be used, at once
 //	leave accounts         removes the networks in accounts that left the spec
+//	compare ranges         whether pods, services and networks meet other ranges of the tailnet
 //	ensure endpoint        the address of the API server
 //	provision              says, once, that machines may be made
 //	list failure domains   the availability domains of the accounts that are ready
@@ -109,6 +110,8 @@ type Reconciler struct {
 	Clients *access.Clients
 	// Recorder is set by SetupWithManager; nil means no events.
 	Recorder events.EventRecorder
+	// OtherDevices are lists of the kinds with devices in tailnets, besides OCIMeshMachine.
+	OtherDevices []client.ObjectList
 	// Claims tell what other management clusters hold; nil minds nobody's claims.
 	Claims *claims.Claims
 	// Options are set by SetupWithManager; tests that call Reconcile set them.
@@ -181,6 +184,7 @@ func (r *Reconciler) normalPhases() []phases.Phase[*scope] {
 		{Name: "record accounts", Condition: infrav1.NetworkReadyCondition, Run: r.recordAccounts},
 		{Name: "ensure networks", Condition: infrav1.NetworkReadyCondition, Run: r.ensureNetworks},
 		{Name: "leave accounts", Condition: infrav1.NetworkReadyCondition, Run: r.leaveAccounts},
+		{Name: "compare ranges", Condition: infrav1.RangesDistinctCondition, Run: r.compareRanges},
 		{Name: "ensure endpoint", Condition: infrav1.EndpointReadyCondition, Independent: true, Run: r.ensureEndpoint},
 		{Name: "provision", Condition: infrav1.EndpointReadyCondition, Run: provision},
 		{Name: "list failure domains", Condition: infrav1.AccountsReadyCondition, Run: listFailureDomains},

@@ -47,7 +47,7 @@ func TestAClusterOverThreeAccountsComesAndGoes(t *testing.T) {
 	b.until(infra, "Ready True Ready")
 
 	helpers.ExpectConditions(t, infra, "Ready True Ready", "AccountsReady True Ready", "NetworkReady True Ready",
-		"TailnetReady True Ready", "EndpointReady True Ready", "Deleting False NotDeleting", "Paused False NotPaused")
+		"TailnetReady True Ready", "RangesDistinct True Ready", "EndpointReady True Ready", "Deleting False NotDeleting", "Paused False NotPaused")
 	b.g.Expect(infra.Spec.ControlPlaneEndpoint).To(Equal(infrav1.APIEndpoint{Host: "10.250.0.1", Port: 6443}))
 	b.g.Expect(infra.Status.Initialization.Provisioned).To(HaveValue(BeTrue()))
 	b.g.Expect(infra.Status.Accounts).To(HaveLen(3))

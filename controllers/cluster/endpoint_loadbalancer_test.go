@@ -83,7 +83,7 @@ func TestALoadBalancerIsTheEndpoint(t *testing.T) {
 			b.until(infra, "Ready True Ready")
 
 			helpers.ExpectConditions(t, infra, "Ready True Ready", "Deleting False NotDeleting", "AccountsReady True Ready",
-				"NetworkReady True Ready", "TailnetReady True Ready", "EndpointReady True Ready", "Paused False NotPaused")
+				"NetworkReady True Ready", "TailnetReady True Ready", "RangesDistinct True Ready", "EndpointReady True Ready", "Paused False NotPaused")
 			found := b.balancerOf(infra)
 			b.g.Expect(infra.Spec.ControlPlaneEndpoint).To(Equal(infrav1.APIEndpoint{Host: found.Address.String(), Port: 6443}))
 			b.g.Expect(infra.Status.Initialization.Provisioned).To(HaveValue(BeTrue()))

@@ -5,11 +5,12 @@ package cluster
 
 import (
 	"context"
-	"fmt"
 	"net/netip"
+	"slices"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/vip"
 )
 
@@ -26,8 +27,16 @@ func (e vipEndpoint) Ensure(ctx context.Context, s *scope) error {
 		return err
 	}
 	endpoint := &s.infra.Spec.ControlPlaneEndpoint
+	ledger, isNew := e.r.vipAllocator(), len(s.machines) == 0 && !isProvisioned(s.infra)
+	if isNew {
+		routed, err := e.routedElsewhere(ctx, s)
+		if err != nil {
+			return phases.Unseen(err)
+		}
+		ledger.Routed = routed
+	}
 	if endpoint.Host == "" {
-		address, err := e.r.vipAllocator().Allocate(ctx, s.tailnet.Name, s.infra)
+		address, err := ledger.Allocate(ctx, s.tailnet.Name, s.infra)
 		if err != nil {
 			return err
 		}
@@ -39,6 +48,11 @@ func (e vipEndpoint) Ensure(ctx context.Context, s *scope) error {
 		return access.NewProblem(infrav1.EndpointOutOfRangeReason,
 			"Address %s is not in the vipRange %s of Tailnet %s: recreate the cluster without spec.controlPlaneEndpoint.host, or with endpointType External",
 			endpoint.Host, vips, s.tailnet.Name)
+	}
+	if address, err := netip.ParseAddr(endpoint.Host); err == nil && isNew && ledger.Routed(address) {
+		return access.NewProblem(infrav1.EndpointInUseReason,
+			"The tailnet leads to a device for address %s already, and no cluster of this management cluster has it: it may be another one's; "+
+				"recreate the cluster without spec.controlPlaneEndpoint to get a free one, or delete the device if it is left over", endpoint.Host)
 	}
 	for _, held := range s.tailnet.Status.VIPAllocations {
 		if held.Address == endpoint.Host && !vip.Holds(held, s.infra) {
@@ -70,32 +84,36 @@ func overlap(s *scope) error {
 		// Missing: the allocation says so.
 		return nil
 	}
-	for _, other := range rangesOf(s) {
-		prefix, err := netip.ParsePrefix(other.cidr)
-		if err != nil || !prefix.Overlaps(vips) {
-			continue
-		}
-		return access.NewProblem(infrav1.VIPRangeOverlapReason,
-			"The vipRange %s of Tailnet %s overlaps %s %s: change one of them, or use a Tailnet object with another range",
-			vips, s.tailnet.Name, other.name, other.cidr)
+	_, other, found := meeting([]namedRange{{prefix: vips}}, rangesOf(s).all())
+	if !found {
+		return nil
 	}
-	return nil
+	return access.NewProblem(infrav1.VIPRangeOverlapReason,
+		"The vipRange %s of Tailnet %s overlaps %s: change one of them, or use a Tailnet object with another range",
+		vips, s.tailnet.Name, other)
 }
 
-type namedRange struct{ name, cidr string }
-
-func rangesOf(s *scope) []namedRange {
-	var ranges []namedRange
-	for _, cidr := range s.cluster.Spec.ClusterNetwork.Pods.CIDRBlocks {
-		ranges = append(ranges, namedRange{"the pod range", cidr})
+// routedElsewhere tells which addresses of the VIP range the tailnet leads to a device for. A
+// route of the whole range or more is a way to everything, and says nothing of one address.
+func (e vipEndpoint) routedElsewhere(ctx context.Context, s *scope) (func(netip.Addr) bool, error) {
+	c, err := e.r.Clients.TailnetClient(ctx, s.tailnet)
+	if err != nil {
+		return nil, err
 	}
-	for _, cidr := range s.cluster.Spec.ClusterNetwork.Services.CIDRBlocks {
-		ranges = append(ranges, namedRange{"the service range", cidr})
+	list, err := c.RecentDevices(ctx, s.Intervals.WithDefaults().Progress)
+	if err != nil {
+		return nil, err
 	}
-	for _, account := range s.infra.Spec.Accounts {
-		if account.Network.Managed != nil {
-			ranges = append(ranges, namedRange{fmt.Sprintf("the VCN range of account %s,", account.Name), account.Network.Managed.VCNCIDR})
+	vips, _ := netip.ParsePrefix(s.tailnet.Spec.VIPRange)
+	var routes []netip.Prefix
+	for _, device := range list.All {
+		for _, route := range device.Routes.Enabled {
+			if route.Bits() > vips.Bits() && route.Overlaps(vips) {
+				routes = append(routes, route)
+			}
 		}
 	}
-	return ranges
+	return func(address netip.Addr) bool {
+		return slices.ContainsFunc(routes, func(route netip.Prefix) bool { return route.Contains(address) })
+	}, nil
 }

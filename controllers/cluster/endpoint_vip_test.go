@@ -18,6 +18,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/tailnetsim"
 )
 
 func TestAFullRangeHealsWhenAClusterGoes(t *testing.T) {
@@ -61,6 +62,26 @@ func TestAnAddressOfAnotherClusterIsRefused(t *testing.T) {
 
 	b.g.Expect(helpers.MessageOf(thief, infrav1.EndpointReadyCondition)).To(ContainSubstring(b.Namespace + "/c1"))
 	b.g.Expect(thief.Status.Initialization.Provisioned).To(BeNil())
+}
+
+// Another management cluster of the tailnet gives out of the same range, and is seen by the routes
+// of its control planes only.
+func TestAnAddressThatTheTailnetLeadsElsewhereIsNotTaken(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, helpers.WorldOptions{Accounts: 1})
+	b.Control.Add("other-control-plane", func(d *tailnetsim.Device) { d.Enabled = prefixes("10.250.0.1/32", "10.250.0.4/30") })
+	b.Control.Add("office", func(d *tailnetsim.Device) { d.Enabled = prefixes("10.0.0.0/8", "10.250.0.0/24", "0.0.0.0/0") })
+	for i, address := range []string{"10.250.0.2", "10.250.0.3", "10.250.0.8"} {
+		infra := b.cluster(fmt.Sprintf("c%d", i))
+		b.until(infra, "Ready True Ready")
+		b.g.Expect(infra.Spec.ControlPlaneEndpoint.Host).To(Equal(address))
+	}
+
+	infra := b.cluster("chosen", func(_ *clusterv1.Cluster, infra *infrav1.OCIMeshCluster) {
+		infra.Spec.ControlPlaneEndpoint.Host = "10.250.0.1"
+	})
+	b.until(infra, "EndpointReady False EndpointInUse")
+	b.g.Expect(infra.Status.Initialization.Provisioned).To(BeNil())
 }
 
 func TestACrashBetweenTheAddressAndTheSpecKeepsTheAddress(t *testing.T) {

@@ -133,7 +133,7 @@ func lastState(infra *infrav1.OCIMeshCluster, account string) *accountState {
 			state.claim = status.Claim
 			state.network = network.State{
 				VCNID: status.VCNID, SubnetID: status.SubnetID, NetworkSecurityGroupIDs: status.NetworkSecurityGroupIDs,
-				PublicIP: status.PublicIP != nil && *status.PublicIP,
+				PublicIP: status.PublicIP != nil && *status.PublicIP, Ranges: prefixesOf(status.Ranges),
 			}
 		}
 	}

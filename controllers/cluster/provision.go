@@ -18,12 +18,16 @@ import (
 func provision(_ context.Context, s *scope) error {
 	_, noTailnet := s.Noted(infrav1.TailnetReadyCondition)
 	_, noEndpoint := s.Noted(infrav1.EndpointReadyCondition)
-	done := ptr.Deref(s.infra.Status.Initialization.Provisioned, false)
-	if done || noTailnet || noEndpoint || !s.infra.Spec.ControlPlaneEndpoint.IsValid() ||
+	if isProvisioned(s.infra) || noTailnet || noEndpoint || !s.infra.Spec.ControlPlaneEndpoint.IsValid() ||
 		slices.ContainsFunc(s.accounts, (*accountState).inProgress) ||
 		!slices.ContainsFunc(s.accounts, func(a *accountState) bool { return a.ready() && a.controlPlane() }) {
 		return nil
 	}
 	s.infra.Status.Initialization.Provisioned = ptr.To(true)
 	return nil
+}
+
+// isProvisioned tells whether machines may be made.
+func isProvisioned(infra *infrav1.OCIMeshCluster) bool {
+	return ptr.Deref(infra.Status.Initialization.Provisioned, false)
 }

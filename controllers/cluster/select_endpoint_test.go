@@ -69,7 +69,7 @@ func TestForAnUnknownEndpointTypeNothingIsMadeOrRemoved(t *testing.T) {
 	b.until(infra, "EndpointReady False EndpointTypeUnknown")
 
 	helpers.ExpectConditions(t, infra, "Ready False EndpointTypeUnknown", "EndpointReady False EndpointTypeUnknown",
-		"AccountsReady Unknown Waiting", "NetworkReady Unknown Waiting", "TailnetReady Unknown Waiting",
+		"AccountsReady Unknown Waiting", "NetworkReady Unknown Waiting", "TailnetReady Unknown Waiting", "RangesDistinct Unknown Waiting",
 		"Deleting False NotDeleting", "Paused False NotPaused")
 	b.g.Expect(helpers.MessageOf(infra, infrav1.EndpointReadyCondition)).To(ContainSubstring("upgrade the provider"))
 	b.g.Expect(b.OCI.Calls()).To(BeEmpty())

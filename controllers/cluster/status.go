@@ -10,6 +10,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/cluster-api/util/conditions"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
@@ -19,12 +20,13 @@ import (
 
 // owned are the conditions that this controller writes.
 var owned = report.Types(infrav1.AccountsReadyCondition, infrav1.NetworkReadyCondition, infrav1.TailnetReadyCondition,
-	infrav1.EndpointReadyCondition, infrav1.DeletingCondition)
+	infrav1.RangesDistinctCondition, infrav1.EndpointReadyCondition, infrav1.DeletingCondition)
 
 const (
-	// maxAccountMessage and maxAccounts are the API's limits.
+	// maxAccountMessage, maxAccounts and maxNetworkRanges are the API's limits.
 	maxAccountMessage = 1024
 	maxAccounts       = 100
+	maxNetworkRanges  = 32
 	// maxNamedAccounts bounds how many accounts a message tells about.
 	maxNamedAccounts = 5
 )
@@ -45,19 +47,32 @@ func updateStatus(s *scope) {
 			return report.NotOK(conditionType, infrav1.DeletingReason, "The cluster is being deleted")
 		}
 		report.Set(s.infra, deleting, gone(infrav1.AccountsReadyCondition), gone(infrav1.NetworkReadyCondition),
-			gone(infrav1.TailnetReadyCondition), gone(infrav1.EndpointReadyCondition))
+			gone(infrav1.TailnetReadyCondition), gone(infrav1.RangesDistinctCondition), gone(infrav1.EndpointReadyCondition))
 		return
 	}
 	accounts := s.Found(infrav1.AccountsReadyCondition, s.accountsReady)
 	network := s.Found(infrav1.NetworkReadyCondition, s.networkReady)
 	tailnet := s.Found(infrav1.TailnetReadyCondition, s.tailnetReady)
 	endpoint := s.Found(infrav1.EndpointReadyCondition, s.endpointReady)
+	ranges := []metav1.Condition{s.Found(infrav1.RangesDistinctCondition, s.rangesDistinct)}
+	if isProvisioned(s.infra) {
+		// Machines that work are no less ready for it, and only a new cluster would mend it.
+		conditions.Set(s.infra, ranges[0])
+		ranges = nil
+	}
+	all := slices.Concat([]metav1.Condition{deleting, tailnet}, ranges, []metav1.Condition{endpoint, accounts, network})
 	if s.infra.Spec.EndpointType.HasLoadBalancer() {
 		// Ready tells the cause: a load balancer waits for its account and network.
-		report.Set(s.infra, deleting, tailnet, accounts, network, endpoint)
-		return
+		all = slices.Concat([]metav1.Condition{deleting, tailnet}, ranges, []metav1.Condition{accounts, network, endpoint})
 	}
-	report.Set(s.infra, deleting, tailnet, endpoint, accounts, network)
+	report.Set(s.infra, all...)
+}
+
+func (s *scope) rangesDistinct() metav1.Condition {
+	if s.tailnet == nil {
+		return report.Unknown(infrav1.RangesDistinctCondition, infrav1.WaitingReason, "Waiting for the tailnet to be found")
+	}
+	return report.OK(infrav1.RangesDistinctCondition)
 }
 
 func (s *scope) tailnetReady() metav1.Condition {
@@ -148,6 +163,9 @@ func row(account *accountState) infrav1.ClusterAccountStatus {
 		Name: account.name, Ready: ptr.To(account.spec != nil && account.ready()),
 		VCNID: account.network.VCNID, SubnetID: account.network.SubnetID,
 		NetworkSecurityGroupIDs: account.network.NetworkSecurityGroupIDs, Claim: account.claim,
+	}
+	for _, prefix := range account.network.Ranges[:min(maxNetworkRanges, len(account.network.Ranges))] {
+		status.Ranges = append(status.Ranges, prefix.String())
 	}
 	if account.network.SubnetID != "" {
 		status.PublicIP = ptr.To(account.network.PublicIP)

@@ -22,7 +22,8 @@ func TestDeletionWaitsForTheMachines(t *testing.T) {
 	b.until(infra, "Deleting True InUse")
 
 	helpers.ExpectConditions(t, infra, "Ready False InUse", "Deleting True InUse", "AccountsReady False Deleting",
-		"NetworkReady False Deleting", "TailnetReady False Deleting", "EndpointReady False Deleting", "Paused False NotPaused")
+		"NetworkReady False Deleting", "TailnetReady False Deleting", "RangesDistinct False Deleting", "EndpointReady False Deleting",
+		"Paused False NotPaused")
 	b.g.Expect(b.count("DeleteSubnet")).To(BeZero())
 
 	b.g.Expect(env.Client.Delete(t.Context(), machine)).To(Succeed())

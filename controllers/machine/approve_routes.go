@@ -12,7 +12,7 @@ import (
 
 // approveRoutes approves exactly the routes advertised on behalf of this provider: a control
 // plane's VIP, and the node's own part of the pod network.
-func approveRoutes(ctx context.Context, s *scope, route vipRoute) error {
+func approveRoutes(ctx context.Context, s *scope, statuses tailnetnode.Statuses, route vipRoute) error {
 	if s.tailnet.Spec.RouteApproval != infrav1.RouteApprovalProvider {
 		return nil
 	}
@@ -21,5 +21,5 @@ func approveRoutes(ctx context.Context, s *scope, route vipRoute) error {
 			return err
 		}
 	}
-	return tailnetnode.ApprovePodRoute(ctx, &s.Pass, route.client, s.observed, s.tailnet, s.cluster, s.infraCluster)
+	return tailnetnode.ApprovePodRoute(ctx, &s.Pass, route.client, statuses, s.observed, s.tailnet, s.cluster, s.infraCluster)
 }

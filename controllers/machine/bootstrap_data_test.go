@@ -10,6 +10,7 @@ import (
 
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/tools/events"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
@@ -32,10 +33,28 @@ func TestBadBootstrapDataIsToldAndHealsWhenFixed(t *testing.T) {
 			func(secret *corev1.Secret) { secret.Data["value"] = []byte("#!/bin/sh\n") },
 			"BootstrapDataInvalid", "#cloud-config",
 		},
+		"another provider's": {
+			func(secret *corev1.Secret) {
+				secret.Data["value"] = []byte("#cloud-config\nwrite_files:\n- {path: /etc/rancher/rke2/config.yaml, content: x}\nruncmd: [systemctl start rke2-server]\n")
+			},
+			"BootstrapDataInvalid", "CABPK",
+		},
+		"broken YAML": {
+			func(secret *corev1.Secret) {
+				secret.Data["value"] = []byte("#cloud-config\nruncmd:\n- [unterminated\n")
+			},
+			"BootstrapDataInvalid", "not valid YAML",
+		},
+		"kubeadm by an own path": {
+			func(secret *corev1.Secret) {
+				secret.Data["value"] = []byte("#cloud-config\nwrite_files:\n- {path: /etc/kubeadm/join.yaml, content: x}\nruncmd: [kubeadm join --config /etc/kubeadm/join.yaml]\n")
+			},
+			"BootstrapDataInvalid", "/run/kubeadm/kubeadm-join-config.yaml",
+		},
 		"no value": {func(secret *corev1.Secret) { delete(secret.Data, "value") }, "BootstrapDataInvalid", "no bootstrap data in its key value"},
 		"over the limit": {
 			func(secret *corev1.Secret) {
-				secret.Data["value"] = []byte("#cloud-config\n# " + base64.StdEncoding.EncodeToString(noise))
+				secret.Data["value"] = []byte(helpers.BootstrapData + "# " + base64.StdEncoding.EncodeToString(noise))
 			},
 			"UserDataTooLarge", "32000",
 		},
@@ -58,6 +77,23 @@ func TestBadBootstrapDataIsToldAndHealsWhenFixed(t *testing.T) {
 			b.untilProvisioned(t, own)
 		})
 	}
+}
+
+func TestAnExternalCloudProviderIsToldAndKeepsNoMachineFromBeingReady(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{})
+	recorder := events.NewFakeRecorder(100)
+	b.r.Recorder = recorder
+	own := b.machine(t, "machine")
+	helpers.Update(t, b.Environment, b.bootstrapSecret(t, own), func(secret *corev1.Secret) {
+		secret.Data["value"] = []byte("#cloud-config\nwrite_files:\n- path: /run/kubeadm/kubeadm-join-config.yaml\n  content: |\n" +
+			"    nodeRegistration:\n      kubeletExtraArgs: [{name: cloud-provider, value: external}]\nruncmd: [kubeadm join]\n")
+	})
+
+	b.untilProvisioned(t, own)
+
+	g.Eventually(recorder.Events).Should(Receive(ContainSubstring("Warning ExternalCloudProvider")))
 }
 
 func TestAMissingBootstrapSecretIsToldAndHealsWhenItAppears(t *testing.T) {

@@ -4,6 +4,7 @@
 package machine
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -11,11 +12,14 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 )
@@ -28,23 +32,28 @@ var crashWorlds = map[string]func(*clusterv1.Machine, *infrav1.OCIMeshMachine){
 	"control plane": controlPlane,
 }
 
-// A killed process writes nothing any more, unlike one with an error, and the next remembers
-// nothing. An undisturbed life finds the boundaries; then there is one life for each.
+// A killed process writes nothing any more, unlike one with an error, and the next has another
+// manager, with empty informers. An undisturbed life finds the boundaries; then there is one life
+// for each.
 func TestAProcessKilledAtAnyCallDuplicatesNothingAndLeavesNothing(t *testing.T) {
 	t.Parallel()
 	for name, change := range crashWorlds {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			helpers.KillEverywhere(t, func(t *testing.T, at *helpers.Boundary) *helpers.Mortal {
-				l := newLife(t, at)
-				l.live(t, change)
-				return l.mortal
+		for when, live := range map[string]func(*life, *testing.T, func(*clusterv1.Machine, *infrav1.OCIMeshMachine)){
+			"": (*life).live, ", deleted before it is Ready": (*life).liveShort,
+		} {
+			t.Run(name+when, func(t *testing.T) {
+				t.Parallel()
+				helpers.KillEverywhere(t, func(t *testing.T, at *helpers.Boundary) *helpers.Mortal {
+					l := newLife(t, at)
+					live(l, t, change)
+					return l.mortal
+				})
 			})
-		})
+		}
 	}
 }
 
-// life is a bench with mortal processes.
+// life is a bench with mortal processes, each with a manager: nobody calls Reconcile.
 type life struct {
 	*bench
 	mortal *helpers.Mortal
@@ -54,35 +63,42 @@ func newLife(t *testing.T, at *helpers.Boundary) *life {
 	t.Helper()
 	l := &life{mortal: helpers.NewMortal(t, env)}
 	l.bench = newBench(t, helpers.WorldOptions{Mortal: l.mortal})
-	l.begin()
+	l.begin(t)
 	l.mortal.Watch(at)
 	return l
 }
 
 // begin is the start of a process: nothing is remembered.
-func (l *life) begin() {
+func (l *life) begin(t *testing.T) {
+	t.Helper()
 	l.Clients = access.New(access.Options{
 		Client: l.mortal.Client, Namespace: l.ManagerNamespace, RequestTimeout: 10 * time.Second, Limits: oci.Unlimited(),
 		TailnetLimits: tailnet.Limits{Failures: 1e6},
 	})
-	l.pollers = poller.New(l.mortal.Client, l.Clients, poller.Options{PollInterval: tick, ProgressInterval: tick, Clock: l.now})
-	l.r = l.reconciler()
-	l.r.Client, l.r.APIReader = ownAccounts{l.mortal.Client, l.AccountNames()}, l.mortal.Client
+	l.mortal.Manager(t, func(ctx context.Context, mgr manager.Manager) error {
+		known := ownAccounts{mgr.GetClient(), l.AccountNames()}
+		l.pollers = poller.New(known, l.Clients, poller.Options{PollInterval: pace, ProgressInterval: pace, Clock: l.now})
+		r := l.reconciler()
+		r.Client, r.APIReader = known, mgr.GetAPIReader()
+		r.Options.Intervals = phases.Intervals{Poll: pace, Retry: pace}
+		r.Scheduler = l.scheduler(known, r.Options)
+		if err := mgr.Add(l.pollers); err != nil {
+			return err
+		}
+		return r.SetupWithManager(ctx, mgr, controller.Options{})
+	}, l.Namespace, l.ManagerNamespace)
 }
 
-// step is a poll and a pass of the live process. If it dies, the rest is for the next.
-func (l *life) step(own *infrav1.OCIMeshMachine) error {
-	ctx := l.mortal.Context()
-	err := l.poll(ctx)
-	if !l.mortal.Dead() && err == nil {
-		_, err = l.r.Reconcile(ctx, requestOf(own))
-	}
+// pace is the processes': a manager has other things to do than to poll.
+const pace = 20 * time.Millisecond
+
+// step has the next process begin, if the last one was killed.
+func (l *life) step(t *testing.T) {
+	t.Helper()
 	if l.mortal.Dead() {
 		l.mortal.Restart()
-		l.begin()
-		return nil
+		l.begin(t)
 	}
-	return err
 }
 
 // live has a machine made and deleted.
@@ -91,7 +107,7 @@ func (l *life) live(t *testing.T, change func(*clusterv1.Machine, *infrav1.OCIMe
 	g := NewWithT(t)
 	own := l.machine(t, "machine", change)
 	eventually(g, func(g Gomega) {
-		g.Expect(l.step(own)).To(Succeed())
+		l.step(t)
 		g.Expect(l.Client.Get(t.Context(), client.ObjectKeyFromObject(own), own)).To(Succeed())
 		g.Expect(helpers.ConditionsOf(own)).To(ContainElement("Ready True Ready"), "conditions: %v", own.Status.Conditions)
 	})
@@ -99,13 +115,36 @@ func (l *life) live(t *testing.T, change func(*clusterv1.Machine, *infrav1.OCIMe
 	g.Expect(l.Control.Devices()).To(HaveLen(1))
 	g.Expect(l.Control.Leftovers().Keys).To(BeEmpty())
 
-	g.Expect(l.Client.Delete(t.Context(), own)).To(Succeed())
+	l.die(t, own)
+	g.Expect(l.mortal.Made("POST oci instances")).To(HaveLen(1), "instances that were ever made")
+	g.Expect(l.booter.failures).To(BeEmpty(), "machines that could not join")
+}
+
+// liveShort has a machine deleted before it is Ready: once it is launched, or while nobody works
+// after the process was killed, who may not know what the killed one has made.
+func (l *life) liveShort(t *testing.T, change func(*clusterv1.Machine, *infrav1.OCIMeshMachine)) {
+	t.Helper()
+	g := NewWithT(t)
+	l.booter.setAsleep(true)
+	own := l.machine(t, "machine", change)
 	eventually(g, func(g Gomega) {
-		g.Expect(l.step(own)).To(Succeed())
+		g.Expect(l.Client.Get(t.Context(), client.ObjectKeyFromObject(own), own)).To(Succeed())
+		g.Expect(l.mortal.Dead() || own.Status.Instance.ID != "").To(BeTrue())
+	})
+	l.die(t, own)
+	g.Expect(len(l.mortal.Made("POST oci instances"))).To(BeNumerically("<=", 1), "instances that were ever made")
+	g.Expect(l.Control.Devices()).To(BeEmpty())
+}
+
+// die has the machine deleted.
+func (l *life) die(t *testing.T, own *infrav1.OCIMeshMachine) {
+	t.Helper()
+	g := NewWithT(t)
+	g.Expect(client.IgnoreNotFound(l.Client.Delete(t.Context(), own))).To(Succeed())
+	eventually(g, func(g Gomega) {
+		l.step(t)
 		err := l.Client.Get(t.Context(), client.ObjectKeyFromObject(own), own)
 		g.Expect(apierrors.IsNotFound(err)).To(BeTrue(), "conditions: %v", own.Status.Conditions)
 	})
 	l.expectNothingLeft(t)
-	g.Expect(l.mortal.Made("POST oci instances")).To(HaveLen(1), "instances that were ever made")
-	g.Expect(l.booter.failures).To(BeEmpty(), "machines that could not join")
 }

@@ -111,7 +111,16 @@ func (q requests) bootstrap(ctx context.Context, s *scope) (cloudinit.Input, err
 	if err != nil {
 		return cloudinit.Input{}, err
 	}
+	at := s.own.Status.Placement
+	account, err := q.access.AccountOf(ctx, at.Account, "machine")
+	if err != nil {
+		return cloudinit.Input{}, err
+	}
 	return userdata.Input(userdata.Node{
+		Place: userdata.Place{
+			Account: account, AvailabilityDomain: at.AvailabilityDomain, FaultDomain: at.FaultDomain,
+			Shape: at.Shape, Preemptible: s.own.Spec.Preemptible,
+		},
 		Secret: secret, Hostname: s.hostname, ControlPlane: s.isControlPlane(), KubernetesVersion: s.machine.Spec.Version,
 		Bootstrap: s.own.Spec.Bootstrap, Tailscale: s.own.Spec.Tailscale, DataVolumes: s.own.Spec.DataVolumes,
 		Cluster: s.cluster, InfraCluster: s.infraCluster, Tailnet: s.tailnet,

@@ -12,6 +12,7 @@ import (
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 )
 
@@ -70,7 +71,7 @@ func TestHostnamesAreLabelsThatNobodyElseHas(t *testing.T) {
 		strings.Repeat("a", 253):          strings.Repeat("a", 54) + "-6f1b4a8e",
 		strings.Repeat("a", 53) + "-bcde": strings.Repeat("a", 53) + "-6f1b4a8e",
 	} {
-		g.Expect(hostnameOf(name, uid)).To(Equal(want))
+		g.Expect(identity.Hostname(name, uid)).To(Equal(want))
 	}
 }
 

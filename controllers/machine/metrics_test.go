@@ -11,9 +11,11 @@ import (
 
 	. "github.com/onsi/gomega"
 	"github.com/prometheus/client_golang/prometheus"
+	"sigs.k8s.io/cluster-api/util/conditions"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 )
@@ -123,4 +125,17 @@ func TestShortagesAndRefusalsAreCountedByReason(t *testing.T) {
 	b.r.Metrics.ForgetAccount(b.Accounts[0].Name)
 	g.Expect(samples(t, b, registry)).NotTo(ContainElement(ContainSubstring(" a ")))
 	g.Expect(client.IgnoreNotFound(b.Client.Delete(t.Context(), own))).To(Succeed())
+}
+
+// The reasons of package scheduling's refusals, and of the search for an image.
+func TestEveryReasonOfARefusalHasACountOfItsOwn(t *testing.T) {
+	for _, reason := range []string{
+		infrav1.NoCapacityReason, infrav1.BudgetExceededReason, infrav1.NoAccountReason, infrav1.FailureDomainUnknownReason,
+		infrav1.ShapeUnknownReason, infrav1.ShapeNotFoundReason, infrav1.ImageNotFoundReason, infrav1.ImageArchitectureMismatchReason,
+	} {
+		own := &infrav1.OCIMeshMachine{}
+		s := &scope{own: own, before: own.DeepCopy()}
+		conditions.Set(own, report.NotOK(infrav1.PlacedCondition, reason, "There is no place"))
+		NewWithT(t).Expect(refusedFor(s)).To(Equal(reason))
+	}
 }

@@ -49,7 +49,7 @@ func (r *Reconciler) observeDevice(ctx context.Context, s *scope) error {
 		return nil
 	}
 	s.observed = observed
-	return approveRoutes(ctx, s, vipRoute{tailnet: s.tailnet, client: c, reader: r.APIReader, recorder: r.Recorder})
+	return approveRoutes(ctx, s, r.deviceStatuses(), vipRoute{tailnet: s.tailnet, client: c, reader: r.APIReader, recorder: r.Recorder})
 }
 
 // deviceStatuses know the devices recorded in the status of any object.

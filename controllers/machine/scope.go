@@ -155,7 +155,7 @@ func (s *scope) logContext(ctx context.Context) context.Context {
 // identify takes over the identity ensured by identity.Ensure.
 func (s *scope) identify() {
 	s.identity, s.owner = identity.Of(s.own), identity.OfMachine(s.own)
-	s.hostname = hostnameOf(s.own.Name, s.identity)
+	s.hostname = identity.Hostname(s.own.Name, s.identity)
 	s.key.owner = tailnetnode.KeyOwnerOf(Kind, s.own, s.identity)
 }
 

@@ -197,7 +197,7 @@ func (b *bench) machine(t *testing.T, name string, change ...func(*clusterv1.Mac
 	}
 	b.Create(t, machine)
 	if machine.Spec.Bootstrap.DataSecretName != nil {
-		b.Create(t, helpers.NewBootstrapSecret(machine, "#cloud-config\nruncmd:\n- kubeadm join\n"))
+		b.Create(t, helpers.NewBootstrapSecret(machine, helpers.BootstrapData))
 	}
 	made := helpers.NewOCIMeshMachine(machine)
 	made.Spec, made.Labels = own.Spec, machine.Labels

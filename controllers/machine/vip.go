@@ -99,5 +99,5 @@ func (v vipRoute) mayHold(machine *infrav1.OCIMeshMachine, device tailnet.Device
 		return status.DeviceID == device.ID && tailnetnode.JoinedIn(status, v.tailnet.Name)
 	}
 	missing := func(tag string) bool { return !slices.Contains(device.Tags, tag) }
-	return device.Hostname == hostnameOf(machine.Name, identity.Of(machine)) && !slices.ContainsFunc(v.tailnet.Spec.ControlPlaneTags, missing)
+	return device.Hostname == identity.Hostname(machine.Name, identity.Of(machine)) && !slices.ContainsFunc(v.tailnet.Spec.ControlPlaneTags, missing)
 }

@@ -13,7 +13,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 )
 
-// NodeCapacity is the size of a node: the wanted size of a flexible shape, the shape's own otherwise.
+// NodeCapacity is the size of a node: the wanted size of a flexible shape, the shape's own
+// otherwise.
 func NodeCapacity(wanted infrav1.Shape, shape oci.Shape) corev1.ResourceList {
 	ocpus, memoryGB := shape.OCPUs, shape.MemoryGB
 	if wanted.OCPUs != 0 {

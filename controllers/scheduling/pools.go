@@ -41,6 +41,10 @@ type grant struct {
 	// may include some that were about to leave the pool.
 	unseen int
 	at     time.Time
+	// asked says that OCI was seen to have been told of the whole size. A smaller one later is then
+	// an instance that has left, which polls show for a while, and no place that nobody has asked
+	// for.
+	asked bool
 }
 
 // Resize decides how large a pool may be, between the size that it has and the one that it should
@@ -79,7 +83,7 @@ func (s *Scheduler) Resize(ctx context.Context, pool Pool, wanted int) (int, *Re
 	more, why := facts.Accounts[0].Room(s.shapeOf(pool), int64(wanted-pool.Size))
 	granted.size += int(more)
 	if more > 0 {
-		granted.unseen, granted.at = unseen+int(more), now
+		granted.unseen, granted.at, granted.asked = unseen+int(more), now, false
 	}
 	s.grants[pool.Key] = granted
 	if why == "" {
@@ -109,7 +113,11 @@ func (s *Scheduler) refusePool(pool Pool, size, wanted int, reason, why string) 
 func (s *Scheduler) settle(pool Pool, cache *instancecache.Cache) grant {
 	granted := grant{identity: pool.Identity, size: pool.Size}
 	if before := s.grants[pool.Key]; before.identity == pool.Identity && !cache.PolledSince(before.at) {
-		granted.at, granted.unseen = before.at, max(0, before.unseen-max(0, before.size-pool.Size))
+		granted.at, granted.asked = before.at, before.asked || pool.Size >= before.size
+		granted.unseen = before.unseen
+		if !granted.asked {
+			granted.unseen = max(0, before.unseen-(before.size-pool.Size))
+		}
 	}
 	if s.grants == nil {
 		s.grants = map[client.ObjectKey]grant{}

@@ -164,6 +164,28 @@ func TestAnInstanceThatLeavesItsPoolCountsUntilItIsGone(t *testing.T) {
 	g.Expect(w.resize(t, other, 1)).To(Equal(1))
 }
 
+func TestADetachHidesNoInstanceThatIsToCome(t *testing.T) {
+	g := NewWithT(t)
+	w := newWorld(t, nil, "alice")
+	w.budget(0, instances(4))
+	pool, other := poolIn("one", 1), poolIn("other", 0)
+	w.pools = []Pool{pool, other}
+	w.polled(t, shows{}.of(pool, 1, oci.StateRunning))
+	g.Expect(w.resize(t, pool, 3)).To(Equal(3))
+	pool.Size = 3
+	g.Expect(w.resize(t, pool, 3)).To(Equal(3))
+
+	pool.Size = 2
+	w.pools[0] = pool
+	g.Expect(w.resize(t, pool, 2)).To(Equal(2))
+	g.Expect(w.resize(t, other, 2)).To(Equal(1), "one is leaving, and two are to come")
+
+	w.polled(t, shows{}.of(pool, 2, oci.StateRunning).of(pool, 1, oci.StateTerminating))
+	g.Expect(w.resize(t, other, 2)).To(Equal(1))
+	w.polled(t, shows{}.of(pool, 2, oci.StateRunning))
+	g.Expect(w.resize(t, other, 2)).To(Equal(2))
+}
+
 func TestVolumesOfPoolsCountAsTheirSpecsSay(t *testing.T) {
 	g := NewWithT(t)
 	w := newWorld(t, nil, "alice")

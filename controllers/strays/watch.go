@@ -36,7 +36,12 @@ type Policy struct {
 	// Looks is how often it must be seen without an object, Age for how long.
 	Looks int
 	Age   time.Duration
+	// Hold tells which are not asked for yet, since their object may only have lost its record. Nil
+	// holds none.
+	Hold func(id string) bool
 }
+
+func (p Policy) holds(id string) bool { return p.Hold != nil && p.Hold(id) }
 
 // Stray is something without an object.
 type Stray struct {
@@ -95,7 +100,7 @@ func (w *Watch) Look(in types.UID, at time.Time, policy Policy, ids []string) (a
 		}
 		s.looks++
 		v.suspects[id] = s
-		if s.looks >= policy.Looks && at.Sub(s.since) >= policy.Age && (s.asked.IsZero() || at.Sub(s.asked) >= recheck) {
+		if s.looks >= policy.Looks && at.Sub(s.since) >= policy.Age && (s.asked.IsZero() || at.Sub(s.asked) >= recheck) && !policy.holds(id) {
 			ask = append(ask, id)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -42,9 +43,22 @@ const pageSize = 500
 type records struct {
 	ids map[string]bool
 	// paused names a paused cluster with a machine of which no device is recorded: clusterctl moves
-	// no status, and nobody finds it again until the cluster goes on.
-	paused string
+	// no status, and nobody finds it again until the cluster goes on. hostnames are those of all
+	// such machines.
+	paused    string
+	hostnames []string
 }
+
+// mayBePaused tells whether a device may be that of a machine whose cluster is paused. Servers make
+// a name that is taken another one by a number at its end.
+func (a records) mayBePaused(device tailnet.Device) bool {
+	return slices.ContainsFunc(a.hostnames, func(hostname string) bool {
+		return device.Hostname == hostname || strings.HasPrefix(device.Hostname, hostname+"-")
+	})
+}
+
+// unrecorded are the hostnames of machines without a recorded device, by cluster.
+type unrecorded map[client.ObjectKey][]string
 
 // recordedDevices goes by the cache for machines, and asks the API server for pool machines if
 // devices are left: those are behind a feature gate, and there may be no cache of them.
@@ -62,13 +76,13 @@ func (r *Reconciler) recordedDevices(ctx context.Context, tn *infrav1.Tailnet, d
 	if err := reader.List(ctx, machines, client.UnsafeDisableDeepCopy); err != nil {
 		return all, fmt.Errorf("listing OCIMeshMachines: %w", err)
 	}
-	unrecorded := map[client.ObjectKey]bool{}
+	without := unrecorded{}
 	for i := range machines.Items {
 		machine := &machines.Items[i]
 		of := clusterOf(machine)
 		switch id := machine.Status.Tailnet.DeviceID; {
 		case id == "":
-			unrecorded[of] = true
+			without[of] = append(without[of], identity.Hostname(machine.Name, identity.Of(machine)))
 		case clusters.mayUse(of):
 			all.ids[id] = true
 		}
@@ -76,10 +90,10 @@ func (r *Reconciler) recordedDevices(ctx context.Context, tn *infrav1.Tailnet, d
 	if all.has(devices) {
 		return all, nil
 	}
-	if err := r.recorded(ctx, poolMachineKind, clusters, all.ids); err != nil {
+	if err := r.recorded(ctx, poolMachineKind, clusters, all.ids, without); err != nil {
 		return all, err
 	}
-	all.paused, err = r.pausedOf(ctx, tn, reader, clusters, unrecorded)
+	err = r.addPaused(ctx, tn, reader, clusters, without, &all)
 	return all, err
 }
 
@@ -100,11 +114,12 @@ func (r *Reconciler) recordedByServer(ctx context.Context, tn *infrav1.Tailnet) 
 		return nil, err
 	}
 	ids := map[string]bool{}
-	return ids, r.recorded(ctx, machineKind, clusters, ids)
+	return ids, r.recorded(ctx, machineKind, clusters, ids, unrecorded{})
 }
 
-// recorded adds the devices that objects of the kind have recorded, page by page.
-func (r *Reconciler) recorded(ctx context.Context, kind string, clusters clusters, ids map[string]bool) error {
+// recorded adds the devices that objects of the kind have recorded, page by page, and the names of
+// those that have none: a pool machine's hostname is its name.
+func (r *Reconciler) recorded(ctx context.Context, kind string, clusters clusters, ids map[string]bool, without unrecorded) error {
 	page := ""
 	for {
 		list := &unstructured.UnstructuredList{}
@@ -113,8 +128,11 @@ func (r *Reconciler) recorded(ctx context.Context, kind string, clusters cluster
 			return fmt.Errorf("listing %ss: %w", kind, err)
 		}
 		for i := range list.Items {
-			id, _, err := unstructured.NestedString(list.Items[i].Object, "status", "tailnet", "deviceID")
-			if err == nil && id != "" && clusters.mayUse(clusterOf(&list.Items[i])) {
+			of := clusterOf(&list.Items[i])
+			switch id, _, err := unstructured.NestedString(list.Items[i].Object, "status", "tailnet", "deviceID"); {
+			case err != nil || id == "":
+				without[of] = append(without[of], list.Items[i].GetName())
+			case clusters.mayUse(of):
 				ids[id] = true
 			}
 		}
@@ -174,11 +192,11 @@ func (r *Reconciler) clustersOf(ctx context.Context, reader client.Reader, tn *i
 	return out, nil
 }
 
-// pausedOf names the first of the clusters that are here and paused. Those that may not use the
-// tailnet have no say.
-func (r *Reconciler) pausedOf(
-	ctx context.Context, tn *infrav1.Tailnet, reader client.Reader, all clusters, of map[client.ObjectKey]bool,
-) (string, error) {
+// addPaused adds the machines of the clusters that are here and paused, and names the first of
+// these. Those that may not use the tailnet have no say.
+func (r *Reconciler) addPaused(
+	ctx context.Context, tn *infrav1.Tailnet, reader client.Reader, all clusters, of unrecorded, to *records,
+) error {
 	byName := func(a, b client.ObjectKey) int { return cmp.Compare(a.String(), b.String()) }
 	for _, key := range slices.SortedFunc(maps.Keys(of), byName) {
 		cluster, known := all[key]
@@ -187,20 +205,21 @@ func (r *Reconciler) pausedOf(
 		}
 		allowed, err := r.Clients.MayUseTailnet(ctx, tn, key.Namespace)
 		if err != nil {
-			return "", err
+			return err
 		}
 		if !allowed {
 			continue
 		}
 		paused, err := isPaused(ctx, reader, key, cluster.infra)
 		if err != nil {
-			return "", err
+			return err
 		}
 		if paused {
-			return key.String(), nil
+			to.paused = cmp.Or(to.paused, key.String())
+			to.hostnames = append(to.hostnames, of[key]...)
 		}
 	}
-	return "", nil
+	return nil
 }
 
 func isPaused(ctx context.Context, reader client.Reader, key client.ObjectKey, infra *infrav1.OCIMeshCluster) (bool, error) {

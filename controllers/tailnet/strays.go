@@ -39,7 +39,8 @@ type straysSeen struct {
 	devices map[string]tailnet.Device
 	// keys are nil if they were not listed.
 	keys map[string]tailnet.Key
-	// held says that a cluster is paused whose machines' devices are not recorded yet.
+	// held names a paused cluster, if one of the devices may be a machine's of it that has not
+	// recorded any.
 	held string
 }
 
@@ -78,15 +79,19 @@ func (r *Reconciler) strayDevices(ctx context.Context, s *scope, seen *straysSee
 	if err != nil {
 		return err
 	}
+	hold := func(id string) bool { return recorded.mayBePaused(seen.devices[id]) }
 	var ids []string
 	for id := range seen.devices {
-		if !recorded.ids[id] {
-			ids = append(ids, id)
+		if recorded.ids[id] {
+			continue
+		}
+		ids = append(ids, id)
+		if hold(id) {
+			seen.held = recorded.paused
 		}
 	}
-	seen.held = recorded.paused
-	ask := r.deviceWatch.Look(uid, began, strays.Policy{Looks: deviceLooks, Age: r.Options.withDefaults().StrayAfter}, ids)
-	if len(ask) == 0 || recorded.paused != "" {
+	ask := r.deviceWatch.Look(uid, began, strays.Policy{Looks: deviceLooks, Age: r.Options.withDefaults().StrayAfter, Hold: hold}, ids)
+	if len(ask) == 0 {
 		return nil
 	}
 	now, err := r.recordedByServer(ctx, s.tailnet)

@@ -4,6 +4,7 @@
 package tailnet
 
 import (
+	"cmp"
 	"testing"
 	"time"
 
@@ -125,10 +126,13 @@ const (
 )
 
 func TestADeviceIsAStrayIfNoStatusHasRecordedIt(t *testing.T) {
+	withoutRecord := func(t *testing.T, w *fixture, _ string) {
+		w.machine(t, w.cluster(t, w.Tailnet.Name, true), "worker", "uid", "")
+	}
 	for name, world := range map[string]struct {
-		tag  string
-		make func(t *testing.T, w *fixture, device string)
-		want string
+		tag, hostname string
+		make          func(t *testing.T, w *fixture, device string)
+		want          string
 	}{
 		"a machine has recorded it": {
 			make: func(t *testing.T, w *fixture, device string) {
@@ -164,17 +168,29 @@ func TestADeviceIsAStrayIfNoStatusHasRecordedIt(t *testing.T) {
 			want: stray,
 		},
 		"a paused cluster's machine has lost its status, as in a move": {
+			make:     withoutRecord,
+			hostname: "worker-uid", want: possible,
+		},
+		"it has that machine's name with a number": {
+			make:     withoutRecord,
+			hostname: "worker-uid-1", want: possible,
+		},
+		"a paused cluster's pool machine has lost its status, as in a move": {
 			make: func(t *testing.T, w *fixture, _ string) {
-				w.machine(t, w.cluster(t, w.Tailnet.Name, true), "worker", "uid", "")
+				w.poolMachine(t, w.cluster(t, w.Tailnet.Name, true), "")
 			},
-			want: possible,
+			hostname: "pool-1", want: possible,
+		},
+		"a paused cluster's machine has lost its status, and it is another's": {
+			make: withoutRecord,
+			want: stray,
 		},
 		"the paused cluster may not use the tailnet": {
 			make: func(t *testing.T, w *fixture, _ string) {
 				w.machine(t, w.cluster(t, w.Tailnet.Name, true), "worker", "uid", "")
 				helpers.Update(t, env, w.Tailnet, func(tn *infrav1.Tailnet) { tn.Spec.AllowedNamespaces.List = []string{"another"} })
 			},
-			want: stray,
+			hostname: "worker-uid", want: stray,
 		},
 		"a machine has not joined and its cluster goes on": {
 			make: func(t *testing.T, w *fixture, _ string) {
@@ -199,7 +215,7 @@ func TestADeviceIsAStrayIfNoStatusHasRecordedIt(t *testing.T) {
 				helpers.ProviderTag: nil, otherTag: {helpers.ProviderTag},
 				helpers.NodeTag: {helpers.ProviderTag}, helpers.ControlPlaneTag: {helpers.ProviderTag},
 			}, nil)).To(Succeed())
-			device := w.join(t, "worker-1", tag)
+			device := w.join(t, cmp.Or(world.hostname, "worker-1"), tag)
 			if world.make != nil {
 				world.make(t, w, device)
 			}
@@ -221,6 +237,9 @@ func (w *fixture) poolMachine(t *testing.T, cluster *clusterv1.Cluster, device s
 	machine := helpers.NewOCIMeshMachinePoolMachine(w.Namespace, "pool-1")
 	machine.Labels = map[string]string{clusterv1.ClusterNameLabel: cluster.Name}
 	w.Create(t, machine)
+	if device == "" {
+		return
+	}
 	machine.Status.Tailnet.DeviceID = device
 	NewWithT(t).Expect(w.Client.Status().Update(t.Context(), machine)).To(Succeed())
 }

@@ -44,8 +44,10 @@ func TestT1GetsNoRouteToTheInternet(t *testing.T) {
 			router := &routerOf{devices: []tailnet.Device{node}}
 			cluster := &clusterv1.Cluster{}
 			cluster.Spec.ClusterNetwork.Pods.CIDRBlocks = []string{world.pods}
+			infra := &infrav1.OCIMeshCluster{}
+			infra.Spec.PodNetwork.NodeCIDRMaskSize = world.size
 			approval, err := approvePodRoute(t.Context(), router, podRoute{
-				Device: node, Tailnet: &infrav1.Tailnet{}, Cluster: cluster, Network: infrav1.PodNetwork{NodeCIDRMaskSize: world.size},
+				Device: node, Tailnet: &infrav1.Tailnet{}, Cluster: cluster, Infra: infra,
 			})
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(router.approved).To(BeEmpty())

@@ -5,6 +5,7 @@ package tailnetnode
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"slices"
 	"sync"
@@ -25,11 +26,12 @@ type Router interface {
 
 // podRoute is a node's part of the pod network.
 type podRoute struct {
-	Device  tailnet.Device
-	Proof   ownership.Proof
-	Tailnet *infrav1.Tailnet
-	Cluster *clusterv1.Cluster
-	Network infrav1.PodNetwork
+	Device   tailnet.Device
+	Proof    ownership.Proof
+	Statuses Statuses
+	Tailnet  *infrav1.Tailnet
+	Cluster  *clusterv1.Cluster
+	Infra    *infrav1.OCIMeshCluster
 }
 
 // Approval is what became of a node's pod route.
@@ -60,23 +62,17 @@ func lockOf(server string) *sync.Mutex {
 	return approving.of[server]
 }
 
-// private is what pod networks lie in. Users choose their Cluster's, and routes are for the whole
-// tailnet. Source: RFC 1918.
-var private = []netip.Prefix{
-	netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("172.16.0.0/12"), netip.MustParsePrefix("192.168.0.0/16"),
-}
-
 // ApprovePodRoute approves the node's part of the pod network if the cluster routes pods by the
 // tailnet and this provider approves, and notes what keeps it from doing so in TailnetReady.
 func ApprovePodRoute(
-	ctx context.Context, p *phases.Pass, c Router, observed Observed, in *infrav1.Tailnet, cluster *clusterv1.Cluster, infra *infrav1.OCIMeshCluster,
+	ctx context.Context, p *phases.Pass, c Router, statuses Statuses, observed Observed,
+	in *infrav1.Tailnet, cluster *clusterv1.Cluster, infra *infrav1.OCIMeshCluster,
 ) error {
-	network := infra.Spec.PodNetwork
-	if network.Mode != infrav1.PodNetworkTailnetRoutes || in.Spec.RouteApproval != infrav1.RouteApprovalProvider {
+	if infra.Spec.PodNetwork.Mode != infrav1.PodNetworkTailnetRoutes || in.Spec.RouteApproval != infrav1.RouteApprovalProvider {
 		return nil
 	}
 	approval, err := approvePodRoute(ctx, c, podRoute{
-		Device: *observed.Device, Proof: observed.Proof, Tailnet: in, Cluster: cluster, Network: network,
+		Device: *observed.Device, Proof: observed.Proof, Statuses: statuses, Tailnet: in, Cluster: cluster, Infra: infra,
 	})
 	if approval.Pending {
 		p.Requeue(p.Intervals.Progress)
@@ -91,7 +87,7 @@ func ApprovePodRoute(
 // whoever may advertise a larger part of the pod network, or another node's, draws other pods'
 // traffic.
 func approvePodRoute(ctx context.Context, c Router, n podRoute) (Approval, error) {
-	networks, size := podNetworks(n.Cluster), int(n.Network.NodeCIDRMaskSize)
+	networks, size := podNetworks(n.Cluster, n.Infra), int(n.Infra.Spec.PodNetwork.NodeCIDRMaskSize)
 	advertised := slices.DeleteFunc(slices.Clone(n.Device.Routes.Advertised), func(p netip.Prefix) bool { return !concerns(p, networks) })
 	switch {
 	case len(advertised) == 0:
@@ -100,21 +96,17 @@ func approvePodRoute(ctx context.Context, c Router, n podRoute) (Approval, error
 	case len(advertised) > 1 || !isNodeCIDR(advertised[0], networks, size):
 		return Approval{Finding: finding(infrav1.PodRouteRefusedReason,
 			"Device %s advertises %v, and one /%d of the pod network is expected: no route of it is approved; "+
-				"set podNetwork.nodeCIDRMaskSize of the OCIMeshCluster to the controller manager's --node-cidr-mask-size, or replace the machine",
-			n.Device.Name, advertised, size)}, nil
+				"run the controller manager with --node-cidr-mask-size=%d and replace the machine, or recreate the cluster with the size that it has "+
+				"in podNetwork.nodeCIDRMaskSize of the OCIMeshCluster", n.Device.Name, advertised, size, size)}, nil
 	case slices.Contains(n.Device.Routes.Enabled, advertised[0]):
 		return Approval{}, nil
 	}
 	route := advertised[0]
-	if !slices.ContainsFunc(private, func(p netip.Prefix) bool { return p.Overlaps(route) && p.Bits() <= route.Bits() }) {
+	pods := networks[slices.IndexFunc(networks, route.Overlaps)]
+	if why := NotForPods(n.Tailnet, pods); why != "" {
 		return Approval{Finding: finding(infrav1.PodRouteRefusedReason,
-			"Device %s advertises %s, which is no private address space: it is not approved, since it would draw what all of the tailnet sends "+
-				"to the Internet; give the cluster a pod network within %v", n.Device.Name, route, private)}, nil
-	}
-	if vips, err := netip.ParsePrefix(n.Tailnet.Spec.VIPRange); err == nil && vips.Overlaps(route) {
-		return Approval{Finding: finding(infrav1.PodRouteRefusedReason,
-			"Device %s advertises %s, which lies in the vipRange %s of Tailnet %s: it is not approved; give the cluster another pod network",
-			n.Device.Name, route, vips, n.Tailnet.Name)}, nil
+			"Device %s advertises %s, a part of the pod network %s: it is not approved, since it would draw what all of the tailnet sends there, and %s",
+			n.Device.Name, route, pods, why)}, nil
 	}
 	lock := lockOf(ServerOf(n.Tailnet))
 	lock.Lock()
@@ -124,37 +116,47 @@ func approvePodRoute(ctx context.Context, c Router, n podRoute) (Approval, error
 		return Approval{}, err
 	}
 	for _, other := range all {
-		if other.ID != n.Device.ID && n.conflicts(other, route, networks) {
+		if other.ID == n.Device.ID {
+			continue
+		}
+		refused, err := n.refuse(ctx, other, route, pods)
+		if err != nil {
+			return Approval{}, err
+		}
+		if refused != nil {
 			// A node that left may still be on its way out; its route leaves with its device.
-			return Approval{Pending: true, Finding: finding(infrav1.PodRouteRefusedReason,
-				"Device %s advertises %s, which is approved for device %s: it is approved once that device or its route is gone; "+
-					"delete the device if it is no node any more", n.Device.Name, route, other.Name)}, nil
+			return Approval{Pending: true, Finding: refused}, nil
 		}
 	}
 	return Approval{}, c.ApproveRoutes(ctx, n.Proof, route)
 }
 
-// conflicts tells whether the route would draw traffic that goes to the other device now. Tailscale
-// takes the most specific route (tailscale.com/kb/1019/subnets), so that what goes anywhere, or to
-// more than the whole pod network, is another's only by default: an exit node's 0.0.0.0/0, an
-// office's 10.0.0.0/8. A node's never is.
-func (n podRoute) conflicts(other tailnet.Device, route netip.Prefix, networks []netip.Prefix) bool {
-	return slices.ContainsFunc(other.Routes.Enabled, func(enabled netip.Prefix) bool {
-		if !enabled.Overlaps(route) || enabled.Bits() == 0 {
-			return false
-		}
-		byDefault := slices.ContainsFunc(networks, func(pods netip.Prefix) bool {
-			return pods.Overlaps(route) && enabled.Bits() <= pods.Bits()
-		})
-		return !byDefault || n.isNode(other)
-	})
+// refuse says why the route is not approved, if the other device's routes stand against it.
+func (n podRoute) refuse(ctx context.Context, other tailnet.Device, route, pods netip.Prefix) (*Finding, error) {
+	if !Concerns(other, route) {
+		return nil, nil
+	}
+	holder, err := n.Statuses.HolderOf(ctx, n.Tailnet, other)
+	if err != nil {
+		return nil, err
+	}
+	taken, conflict := Conflict(n.Tailnet, other, holder.IsNode(), route, pods)
+	if !conflict {
+		return nil, nil
+	}
+	return finding(infrav1.PodRouteRefusedReason, "Device %s advertises %s, %s: it is not approved meanwhile; %s", n.Device.Name, route,
+		relation(taken, route, other.Name+holder.Describe(n.Tailnet, n.Cluster)), holder.Remedy(n.Cluster)), nil
 }
 
-// isNode tells whether the device has a tag of this tailnet's nodes, of any cluster.
-func (n podRoute) isNode(device tailnet.Device) bool {
-	return slices.ContainsFunc(device.Tags, func(tag string) bool {
-		return slices.Contains(n.Tailnet.Spec.NodeTags, tag) || slices.Contains(n.Tailnet.Spec.ControlPlaneTags, tag)
-	})
+// relation says how the other's approved route is related to this one.
+func relation(taken, route netip.Prefix, device string) string {
+	switch {
+	case taken == route:
+		return "which is approved for device " + device
+	case taken.Bits() < route.Bits():
+		return fmt.Sprintf("which lies in %s, approved for device %s", taken, device)
+	}
+	return fmt.Sprintf("of which %s is approved for device %s", taken, device)
 }
 
 // concerns tells whether the prefix has to do with the pod networks.
@@ -169,10 +171,15 @@ func isNodeCIDR(prefix netip.Prefix, networks []netip.Prefix, size int) bool {
 	})
 }
 
-// podNetworks are the Cluster's that the tailnet can carry: its routes are of IPv4.
-func podNetworks(cluster *clusterv1.Cluster) []netip.Prefix {
+// podNetworks are the cluster's that the tailnet can carry: its routes are of IPv4. What was
+// compared with other clusters counts, not what a user has made of the Cluster since.
+func podNetworks(cluster *clusterv1.Cluster, infra *infrav1.OCIMeshCluster) []netip.Prefix {
+	blocks := infra.Status.Ranges.Pods
+	if len(blocks) == 0 {
+		blocks = cluster.Spec.ClusterNetwork.Pods.CIDRBlocks
+	}
 	var networks []netip.Prefix
-	for _, block := range cluster.Spec.ClusterNetwork.Pods.CIDRBlocks {
+	for _, block := range blocks {
 		if pods, err := netip.ParsePrefix(block); err == nil && pods.Addr().Is4() {
 			networks = append(networks, pods.Masked())
 		}

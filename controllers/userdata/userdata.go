@@ -38,6 +38,8 @@ type Node struct {
 	Bootstrap   infrav1.BootstrapMode
 	Tailscale   infrav1.Tailscale
 	DataVolumes []infrav1.DataVolume
+	// Place decides the Node's labels; without an account there are none.
+	Place Place
 	// Cluster, InfraCluster and Tailnet are what it is a part of.
 	Cluster      *clusterv1.Cluster
 	InfraCluster *infrav1.OCIMeshCluster
@@ -65,6 +67,12 @@ func Input(n Node) (cloudinit.Input, error) {
 	if n.Bootstrap == infrav1.BootstrapPreinstalled {
 		input.BootstrapMode = cloudinit.BootstrapPreinstalled
 	}
+	if n.Place.Account != nil {
+		input.Labels = n.Place.labels()
+		if n.Place.zone() == "" {
+			input.ZonePrefix = n.Place.zoneAccount() + "-"
+		}
+	}
 	for i, volume := range n.DataVolumes {
 		input.DataVolumes = append(input.DataVolumes, cloudinit.DataVolume{
 			Device: instance.Device(i), FileSystem: string(volume.FileSystem), MountPath: volume.MountPath,
@@ -85,17 +93,46 @@ func Input(n Node) (cloudinit.Input, error) {
 // Render gives the user data of an instance with the key and the spec. Errors are Problems.
 func Render(input cloudinit.Input, key cloudinit.Secret, spec infrav1.OCIMeshMachineSpec) ([]byte, error) {
 	input.Tailnet.AuthKey = key
-	rendered, err := cloudinit.Render(input)
+	var rendered []byte
+	err := cloudinit.CheckBootstrap(input.Bootstrap, input.BootstrapFormat)
+	if err == nil {
+		rendered, err = cloudinit.Render(input)
+	}
 	if err == nil {
 		err = cloudinit.CheckSize(rendered, instance.Metadata(spec))
 	}
+	var tooLarge *cloudinit.TooLargeError
 	switch {
-	case errors.Is(err, cloudinit.ErrTooLarge):
-		return nil, &access.Problem{Reason: infrav1.UserDataTooLargeReason, Message: err.Error(), Err: err}
+	case errors.As(err, &tooLarge):
+		tooLarge.Authorities = cloudinit.AuthoritiesIn(input.Bootstrap)
+		return nil, &access.Problem{Reason: infrav1.UserDataTooLargeReason, Message: sentence(err), Err: err}
 	case err != nil:
-		return nil, &access.Problem{Reason: infrav1.BootstrapDataInvalidReason, Message: err.Error(), Err: err}
+		return nil, &access.Problem{Reason: infrav1.BootstrapDataInvalidReason, Message: sentence(err), Err: err}
 	}
 	return rendered, nil
+}
+
+// sentence is an error as a condition's message.
+func sentence(err error) string {
+	var refused *cloudinit.InvalidInputError
+	if errors.As(err, &refused) && refused.Field == "Bootstrap" {
+		return "The bootstrap data cannot make a node: " + refused.Reason
+	}
+	message := err.Error()
+	return strings.ToUpper(message[:1]) + message[1:]
+}
+
+// ExternalCloudProviderReason is the reason of the event with ExternalCloudProvider's note.
+const ExternalCloudProviderReason = "ExternalCloudProvider"
+
+// ExternalCloudProvider is a note for users whose node waits for a cloud controller manager; empty
+// for all others. It keeps no machine from being Ready, since there may be one.
+func ExternalCloudProvider(input cloudinit.Input) string {
+	if !cloudinit.CloudProviderExternal(input.Bootstrap) {
+		return ""
+	}
+	return "kubelet runs with cloud-provider external: the Node takes no pods before a cloud controller manager takes the taint " +
+		"node.cloudprovider.kubernetes.io/uninitialized away. This provider brings none: remove cloud-provider from kubeletExtraArgs, or run one"
 }
 
 func endpointOf(n Node) (cloudinit.Endpoint, error) {

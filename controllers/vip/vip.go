@@ -38,6 +38,9 @@ type Ledger struct {
 	// Allowed tells whether clusters of a namespace may use the tailnet. Those that may not have no
 	// effect on others.
 	Allowed func(ctx context.Context, tailnet *infrav1.Tailnet, namespace string) (bool, error)
+	// Routed tells whether the tailnet leads to a device for the address already: another
+	// management cluster may have given it out. Nil if nobody looked; only Allocate asks.
+	Routed func(address netip.Addr) bool
 }
 
 // Allocate returns the cluster's address in the tailnet: the one it already has, or the lowest free
@@ -51,7 +54,7 @@ func (l Ledger) Allocate(ctx context.Context, tailnet string, cluster *infrav1.O
 				return false, nil
 			}
 		}
-		free, err := lowestFree(tn, clusters)
+		free, err := l.lowestFree(tn, clusters)
 		if err != nil {
 			return false, err
 		}
@@ -205,7 +208,7 @@ func inSpec(cluster *infrav1.OCIMeshCluster, vips netip.Prefix) string {
 	return address.String()
 }
 
-func lowestFree(tn *infrav1.Tailnet, clusters []infrav1.OCIMeshCluster) (string, error) {
+func (l Ledger) lowestFree(tn *infrav1.Tailnet, clusters []infrav1.OCIMeshCluster) (string, error) {
 	if tn.Spec.VIPRange == "" {
 		return "", access.NewProblem(infrav1.VIPRangeMissingReason,
 			"Tailnet %s has no vipRange: set it, or use endpointType External", tn.Name)
@@ -225,7 +228,7 @@ func lowestFree(tn *infrav1.Tailnet, clusters []infrav1.OCIMeshCluster) (string,
 	// them as hosts.
 	address := vips.Masked().Addr().Next()
 	for next := address.Next(); vips.Contains(next) && len(tn.Status.VIPAllocations) < maxAllocations; address, next = next, next.Next() {
-		if !taken[address.String()] {
+		if !taken[address.String()] && (l.Routed == nil || !l.Routed(address)) {
 			return address.String(), nil
 		}
 	}

@@ -99,16 +99,34 @@ func TestTailnetsAreRefusedWithTheReason(t *testing.T) {
 		{"a VIP range around link-local", func(tn *infrav1.Tailnet) { tn.Spec.VIPRange = "169.0.0.0/8" }, "addresses that no machine can hold"},
 		{"a multicast VIP range", func(tn *infrav1.Tailnet) { tn.Spec.VIPRange = "239.1.0.0/16" }, "addresses that no machine can hold"},
 		{"a VIP range with the broadcast address", func(tn *infrav1.Tailnet) { tn.Spec.VIPRange = "255.255.255.0/24" }, "addresses that no machine can hold"},
+		{"a pod range with host bits", podRanges("10.244.0.1/16"), "podRanges must hold IPv4 networks"},
+		{"a pod range of IPv6", podRanges("fd00:1::/56"), "podRanges must hold IPv4 networks"},
+		{"a pod range that is no network", podRanges("everything"), "podRanges must hold IPv4 networks"},
+		{"a pod range of half the Internet", podRanges("128.0.0.0/1"), "podRanges must hold IPv4 networks"},
+		{"a pod range within the tailnet's own", podRanges("10.244.0.0/16", "100.64.0.0/16"), "podRanges must overlap neither"},
+		{"a pod range around the tailnet's own", podRanges("100.0.0.0/8"), "podRanges must overlap neither"},
+		{"a link-local pod range", podRanges("169.254.0.0/16"), "podRanges must overlap neither"},
+		{"a pod range with virtual addresses", podRanges("10.0.0.0/8"), "podRanges must not overlap vipRange"},
+		{"a pod range within the virtual addresses", podRanges("10.250.3.0/24"), "podRanges must not overlap vipRange"},
+		{"an empty list of pod ranges", func(tn *infrav1.Tailnet) { tn.Spec.PodRanges = []string{""} }, "podRanges"},
 		{"a login server without a scheme", func(tn *infrav1.Tailnet) { tn.Spec.LoginServer = "headscale.example.com" }, "loginServer must be an http or https URL"},
 		{"an API address without a scheme", func(tn *infrav1.Tailnet) { tn.Spec.APIURL = "headscale.example.com" }, "apiURL must be an http or https URL"},
 	})
 }
 
-func TestTailnetsKeepTheirVIPRange(t *testing.T) {
+func podRanges(ranges ...string) func(*infrav1.Tailnet) {
+	return func(tn *infrav1.Tailnet) { tn.Spec.PodRanges = ranges }
+}
+
+func TestTailnetsKeepWhatNodesHold(t *testing.T) {
 	expectRefusedUpdates(t, goodTailnet, []refusal[*infrav1.Tailnet]{
 		{"another range", func(tn *infrav1.Tailnet) { tn.Spec.VIPRange = "10.251.0.0/16" }, "vipRange is immutable"},
 		{"no range any more", func(tn *infrav1.Tailnet) { tn.Spec.VIPRange = "" }, "vipRange is immutable"},
 		{"a tag that workers have", func(tn *infrav1.Tailnet) { tn.Spec.ControlPlaneTags = append(tn.Spec.ControlPlaneTags, "tag:node") }, "must have no tag in common"},
+		{"a login server", func(tn *infrav1.Tailnet) { tn.Spec.LoginServer = "https://headscale.example.com" }, "loginServer is immutable"},
+		{"another tailnet", func(tn *infrav1.Tailnet) { tn.Spec.TailnetName = "example.com" }, "tailnetName is immutable"},
+		{"ranges for pods", podRanges("10.244.0.0/16", "172.16.0.0/12"), ""},
+		{"the default written out", func(tn *infrav1.Tailnet) { tn.Spec.TailnetName = "" }, ""},
 		{"more tags", func(tn *infrav1.Tailnet) { tn.Spec.NodeTags = append(tn.Spec.NodeTags, "tag:more") }, ""},
 	})
 }

@@ -87,6 +87,9 @@ func TestOCIMeshClustersKeepWhatNodesHold(t *testing.T) {
 		{"another tailnet", func(c *infrav1.OCIMeshCluster) { c.Spec.TailnetRef.Name = "work" }, "tailnetRef is immutable"},
 		{"another endpoint type", func(c *infrav1.OCIMeshCluster) { c.Spec.EndpointType = infrav1.EndpointExternal }, "endpointType is immutable"},
 		{"another pod network", func(c *infrav1.OCIMeshCluster) { c.Spec.PodNetwork.Mode = infrav1.PodNetworkTailnetRoutes }, "podNetwork.mode is immutable"},
+		{"another MTU", func(c *infrav1.OCIMeshCluster) { c.Spec.PodNetwork.MTU = 1400 }, "podNetwork.mtu is immutable"},
+		{"another size of nodes' parts", func(c *infrav1.OCIMeshCluster) { c.Spec.PodNetwork.NodeCIDRMaskSize = 25 }, "podNetwork.nodeCIDRMaskSize is immutable"},
+		{"no pod network, which is the default", func(c *infrav1.OCIMeshCluster) { c.Spec.PodNetwork = infrav1.PodNetwork{} }, ""},
 		{"another VCN range", func(c *infrav1.OCIMeshCluster) {
 			c.Spec.Accounts[0].Network.Managed.VCNCIDR = "10.0.0.0/17"
 		}, "vcnCIDR is immutable"},

@@ -5,6 +5,7 @@ package apivalidations
 
 import (
 	"reflect"
+	"slices"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -53,12 +54,32 @@ var changeableOfClusters = map[string]string{
 	"ControlPlaneEndpoint": "it is set once, when there is an address",
 	"Accounts":             "accounts come and go; what is immutable in one has tests of its own",
 	"LoadBalancer":         "the shape's bandwidth and the subnets of clients; the rest has tests of its own",
-	"PodNetwork":           "its mode is immutable, which has a test of its own; the rest is of nodes to come",
+	"PodNetwork":           "all of its fields are immutable, which has a test of its own",
 }
 
-// setField sets the field of the object's spec.
-func setField(object client.Object, field string, value any) {
-	at := reflect.ValueOf(object).Elem().FieldByName("Spec").FieldByName(field)
+var changeableOfTailnets = map[string]string{
+	"APIURL":            "nodes do not know it",
+	"Credentials":       "they are rotated; nodes have keys of their own",
+	"NodeTags":          "they are of nodes to come; docs/kinds/tailnet.md says how to change them",
+	"ControlPlaneTags":  "as nodeTags",
+	"VIPRange":          "it can be set once, and is then immutable, which has a test of its own",
+	"PodRanges":         "what was approved stays; they are for clusters to come",
+	"RouteApproval":     "nodes do not know it",
+	"AllowedNamespaces": "nodes do not know it",
+}
+
+// fieldOf is a field of the object, by its path.
+func fieldOf(object client.Object, path ...string) reflect.Value {
+	at := reflect.ValueOf(object).Elem()
+	for _, name := range path {
+		at = at.FieldByName(name)
+	}
+	return at
+}
+
+// setField sets the field of the object.
+func setField(object client.Object, value any, path ...string) {
+	at := fieldOf(object, path...)
 	if value == nil {
 		at.SetZero()
 		return
@@ -66,9 +87,13 @@ func setField(object client.Object, field string, value any) {
 	at.Set(reflect.ValueOf(value))
 }
 
-// expectImmutable tries to change, to remove and to add every field of a spec.
-func expectImmutable[T client.Object](t *testing.T, spec reflect.Type, good func() T, values map[string][2]any, changeable map[string]string) {
+// expectImmutable tries to change, to remove and to add every field of a spec, or of the struct at
+// the path in it.
+func expectImmutable[T client.Object](
+	t *testing.T, spec reflect.Type, good func() T, values map[string][2]any, changeable map[string]string, within ...string,
+) {
 	t.Helper()
+	within = append([]string{"Spec"}, within...)
 	for field := range spec.Fields() {
 		if why := changeable[field.Name]; why != "" {
 			continue
@@ -83,20 +108,20 @@ func expectImmutable[T client.Object](t *testing.T, spec reflect.Type, good func
 		} {
 			t.Run(field.Name+" "+name, func(t *testing.T) {
 				g := NewWithT(t)
-				object := good()
-				setField(object, field.Name, change[0])
+				object, path := good(), append(slices.Clone(within), field.Name)
+				setField(object, change[0], path...)
 				if err := apiServer.Create(t.Context(), object); err != nil {
 					// The field is required: it can be neither added nor removed.
 					g.Expect(change[0]).To(BeNil(), err)
 					return
 				}
 				t.Cleanup(func() { _ = apiServer.Delete(t.Context(), object) })
-				before := reflect.ValueOf(object).Elem().FieldByName("Spec").FieldByName(field.Name).Interface()
-				setField(object, field.Name, change[1])
+				before := fieldOf(object, path...).Interface()
+				setField(object, change[1], path...)
 				err := apiServer.Update(t.Context(), object)
 				if err == nil {
 					// The default has put it back.
-					after := reflect.ValueOf(object).Elem().FieldByName("Spec").FieldByName(field.Name).Interface()
+					after := fieldOf(object, path...).Interface()
 					g.Expect(after).To(Equal(before), "the change was accepted")
 				}
 			})
@@ -122,4 +147,19 @@ func TestEveryFieldOfAClustersSpecIsImmutableOrKnownNotToBe(t *testing.T) {
 		"TailnetRef":   {infrav1.TailnetReference{Name: "home"}, infrav1.TailnetReference{Name: "work"}},
 		"EndpointType": {infrav1.EndpointTailnetVIP, infrav1.EndpointExternal},
 	}, changeableOfClusters)
+}
+
+func TestEveryFieldOfAClustersPodNetworkIsImmutable(t *testing.T) {
+	expectImmutable(t, reflect.TypeFor[infrav1.PodNetwork](), goodCluster, map[string][2]any{
+		"Mode":             {infrav1.PodNetworkVXLAN, infrav1.PodNetworkTailnetRoutes},
+		"MTU":              {int32(1280), int32(1400)},
+		"NodeCIDRMaskSize": {int32(24), int32(25)},
+	}, nil, "PodNetwork")
+}
+
+func TestEveryFieldOfATailnetsSpecIsImmutableOrKnownNotToBe(t *testing.T) {
+	expectImmutable(t, reflect.TypeFor[infrav1.TailnetSpec](), goodTailnet, map[string][2]any{
+		"LoginServer": {"https://one.example.com", "https://two.example.com"},
+		"TailnetName": {"one.example.com", "two.example.com"},
+	}, changeableOfTailnets)
 }

@@ -233,7 +233,7 @@ func (l *life) cluster(t *testing.T, name string, account *infrav1.OCIAccount, c
 func (l *life) machine(t *testing.T, cluster *clusterv1.Cluster, name string, change ...func(*clusterv1.Machine)) {
 	t.Helper()
 	machine := helpers.NewMachine(cluster, name, change...)
-	l.Create(t, machine, helpers.NewBootstrapSecret(machine, "#cloud-config\nruncmd:\n- kubeadm join\n"))
+	l.Create(t, machine, helpers.NewBootstrapSecret(machine, helpers.BootstrapData))
 	own := helpers.NewOCIMeshMachine(machine)
 	l.Create(t, own)
 	l.machines = append(l.machines, own)

@@ -53,7 +53,7 @@ func newPool(t *testing.T, l *life, cluster *clusterv1.Cluster, account string) 
 	}}
 	l.Create(t, p.machinePool, &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: l.Namespace, Name: "pool-bootstrap"},
-		Data:       map[string][]byte{"value": []byte("#cloud-config\nruncmd:\n- kubeadm join\n"), "format": []byte("cloud-config")},
+		Data:       map[string][]byte{"value": []byte(helpers.BootstrapData), "format": []byte("cloud-config")},
 	})
 	p.own = &expv1.OCIMeshMachinePool{
 		ObjectMeta: metav1.ObjectMeta{

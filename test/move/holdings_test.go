@@ -19,7 +19,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
+	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/user"
 )
 
@@ -29,6 +31,8 @@ var kinds = []schema.GroupVersionKind{
 	infrav1.GroupVersion.WithKind("Tailnet"),
 	infrav1.GroupVersion.WithKind("OCIMeshCluster"),
 	infrav1.GroupVersion.WithKind("OCIMeshMachine"),
+	expv1.GroupVersion.WithKind("OCIMeshMachinePool"),
+	expv1.GroupVersion.WithKind("OCIMeshMachinePoolMachine"),
 	clusterv1.GroupVersion.WithKind("Machine"),
 }
 
@@ -52,6 +56,10 @@ func (m *management) holdings(t *testing.T) map[string]string {
 		secrets := &corev1.SecretList{}
 		g.Expect(m.client.List(t.Context(), secrets, client.InNamespace(ns))).To(Succeed())
 		for _, secret := range secrets.Items {
+			if _, key := secret.Labels[tailnetnode.KindLabel]; key {
+				// A pool's key does not travel: its instance configuration has it.
+				continue
+			}
 			out["Secret "+secret.Name] = fmt.Sprintf("%x", sha256.Sum256(fmt.Append(nil, secret.Data)))
 		}
 	}

@@ -97,6 +97,14 @@ func (m *management) scale(t *testing.T, deployment *clusterv1.MachineDeployment
 	NewWithT(t).Expect(m.client.Patch(t.Context(), changed, client.MergeFrom(deployment))).To(Succeed())
 }
 
+// resize changes the number of the pool's machines.
+func (m *management) resize(t *testing.T, pool *clusterv1.MachinePool, members int32) {
+	t.Helper()
+	changed := pool.DeepCopy()
+	changed.Spec.Replicas = ptr.To(members)
+	NewWithT(t).Expect(m.client.Patch(t.Context(), changed, client.MergeFrom(pool))).To(Succeed())
+}
+
 // complete returns the missing part until the cluster is up with so many workers.
 func complete(workers int) func(watch.Snapshot) string {
 	return func(s watch.Snapshot) string { return s.Complete(1, workers, version) }

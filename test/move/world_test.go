@@ -97,6 +97,15 @@ func (w *world) generate(t *testing.T, m *management, flavor string, workers int
 	return out
 }
 
+// pool are the objects of a MachinePool beside the cluster's other workers.
+func (w *world) pool(t *testing.T, m *management, members int) []client.Object {
+	t.Helper()
+	return slices.DeleteFunc(w.generate(t, m, "machine-pool", members), func(o client.Object) bool {
+		kind := o.GetObjectKind().GroupVersionKind().Kind
+		return kind != "MachinePool" && kind != "KubeadmConfig" && kind != "OCIMeshMachinePool"
+	})
+}
+
 // clusterctlMove moves the namespace, with source and target from the arguments.
 func (w *world) clusterctlMove(t *testing.T, args ...string) {
 	t.Helper()
@@ -106,8 +115,8 @@ func (w *world) clusterctlMove(t *testing.T, args ...string) {
 }
 
 // claiming are a management cluster's calls to claim another one's resources. They change nothing
-// but a tag.
-var claiming = []string{"UpdateInstance", "UpdateVcn", "UpdateLoadBalancer", "UpdateNetworkLoadBalancer"}
+// but a tag; that the one for a pool does not is what the pool's status shows.
+var claiming = []string{"UpdateInstance", "UpdateVcn", "UpdateLoadBalancer", "UpdateNetworkLoadBalancer", "UpdateInstancePool"}
 
 // changes are the calls since the last query that changed something, or tried to, in an account or
 // at a device of the tailnet.
@@ -145,6 +154,18 @@ func (w *world) devices() []tailnetsim.Device {
 		devices[i].LastSeen = time.Time{}
 	}
 	return devices
+}
+
+// keys are those of the tailnet that nobody has revoked, by identifier.
+func (w *world) keys() []string {
+	var ids []string
+	for _, key := range w.Tailnet.Keys() {
+		if key.Revoked.IsZero() {
+			ids = append(ids, key.ID)
+		}
+	}
+	slices.Sort(ids)
+	return ids
 }
 
 // instances are all but TERMINATED ones, by OCID.

@@ -146,6 +146,11 @@ type OCIMeshMachinePoolStatus struct {
 	// +optional
 	Configuration InstanceConfigurationStatus `json:"configuration,omitempty,omitzero"`
 
+	// claim tells which management cluster holds the instance pool, and with it the pool's
+	// instances and configurations.
+	// +optional
+	Claim infrav1.ClaimStatus `json:"claim,omitempty,omitzero"`
+
 	// instances of the pool, by name.
 	// +optional
 	// +listType=map

@@ -338,6 +338,7 @@ func (in *OCIMeshMachinePoolStatus) DeepCopyInto(out *OCIMeshMachinePoolStatus) 
 	out.NodeInfo = in.NodeInfo
 	in.Pool.DeepCopyInto(&out.Pool)
 	in.Configuration.DeepCopyInto(&out.Configuration)
+	in.Claim.DeepCopyInto(&out.Claim)
 	if in.Instances != nil {
 		in, out := &in.Instances, &out.Instances
 		*out = make([]PoolInstanceStatus, len(*in))

@@ -24,7 +24,7 @@ func TestCapacityFollowsTheShapeAndIsLookedUpOnceForEach(t *testing.T) {
 		own.Spec.Shape = infrav1.Shape{Name: "VM.Standard.A9.Flex", OCPUs: 1, MemoryGB: 6}
 	})
 	b.untilConditions(t, "Ready False ShapeNotFound", "ConfigurationReady False ShapeNotFound", "PoolReady False Waiting",
-		"InstancesReady False Waiting", "TailnetReady True Ready")
+		"InstancesReady True Ready", "TailnetReady True Ready")
 	g.Expect(helpers.MessageOf(b.own, expv1.ConfigurationReadyCondition)).To(And(
 		ContainSubstring("VM.Standard.A9.Flex"), ContainSubstring(b.Accounts[0].Name), ContainSubstring("use a shape of its region")))
 	g.Expect(b.own.Status.Capacity).To(BeEmpty())

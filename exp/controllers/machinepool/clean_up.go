@@ -5,14 +5,12 @@ package machinepool
 
 import (
 	"context"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/cluster-api/util/conditions"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 )
 
 // cleanUp deletes the configurations that the pool no longer launches from and revokes the keys
@@ -22,7 +20,7 @@ import (
 func (r *Reconciler) cleanUp(ctx context.Context, s *scope) error {
 	status := &s.own.Status.Configuration
 	if s.idle() {
-		return r.dropAllKeys(ctx, s)
+		return s.dropAllKeys(ctx, r.keyring(s))
 	}
 	if s.found.ConfigurationID != status.ID || *status == s.configurationBefore && conditions.IsTrue(s.own, infrav1.ReadyCondition) {
 		return nil
@@ -40,7 +38,7 @@ func (r *Reconciler) cleanUp(ctx context.Context, s *scope) error {
 	if len(s.live) < s.granted {
 		return nil
 	}
-	return tailnetnode.RevokeKeys(ctx, s.joins, s.owner, time.Now(), status.KeyID)
+	return r.keyring(s).revokeBut(ctx, status.KeyID)
 }
 
 // deleteConfigurationsBut deletes the pool's instance configurations but one.
@@ -64,15 +62,15 @@ func (s *scope) deleteConfigurationsBut(ctx context.Context, current string) err
 
 // dropAllKeys leaves a pool at rest at size 0 without a key that works. The next instance's is made
 // with its configuration.
-func (r *Reconciler) dropAllKeys(ctx context.Context, s *scope) error {
+func (s *scope) dropAllKeys(ctx context.Context, ring keyring) error {
 	status := &s.own.Status.Configuration
 	if status.KeyID == "" {
 		return nil
 	}
-	if err := tailnetnode.RevokeKeys(ctx, s.joins, s.owner, time.Now(), ""); err != nil {
+	if err := ring.revokeBut(ctx, ""); err != nil {
 		return err
 	}
-	if err := r.deleteKeySecret(ctx, s); err != nil {
+	if err := ring.forget(ctx); err != nil {
 		return err
 	}
 	status.KeyID, status.KeyExpires = "", metav1.Time{}

@@ -18,6 +18,7 @@ import (
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/image"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
@@ -25,8 +26,11 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/userdata"
 )
 
-// digestTag is the tag of an instance configuration with the digest of what is in it.
-const digestTag = "ocimesh-configuration-digest"
+// Tags of an instance configuration: the digest of what is in it, and the identifier of the key.
+const (
+	digestTag = "ocimesh-configuration-digest"
+	keyTag    = "ocimesh-configuration-key"
+)
 
 // configuration sees to it that there is an instance configuration with all that instances to come
 // need. What it holds is compared by a digest of what was sent: what OCI returns has its defaults
@@ -36,11 +40,7 @@ func (r *Reconciler) configuration(ctx context.Context, s *scope) error {
 	if s.idle() {
 		return nil
 	}
-	spec, err := r.launchSpec(ctx, s)
-	if err != nil {
-		return err
-	}
-	digest, err := digestOf(spec)
+	digest, err := r.digest(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -48,10 +48,23 @@ func (r *Reconciler) configuration(ctx context.Context, s *scope) error {
 	if status.ID != "" && status.Digest == digest {
 		return nil
 	}
+	if s.key.Value == "" {
+		// The Secret with the key of the last configuration stayed behind in a move.
+		if s.key, err = r.keyring(s).mint(ctx); err != nil {
+			return err
+		}
+		if digest, err = r.digest(ctx, s); err != nil {
+			return err
+		}
+	}
+	spec, err := r.launchSpec(ctx, s, s.key.Value)
+	if err != nil {
+		return err
+	}
 	tags := s.tags()
-	tags[digestTag] = digest
+	tags[digestTag], tags[keyTag] = digest, s.key.ID
 	spec.DisplayName, spec.RetryToken = s.prefix+"-"+digest[:8], cloud.RetryToken(s.owner.Digest(), digest, status.ID)
-	id, err := r.findOrCreate(ctx, s, spec, tags)
+	id, err := s.findOrCreate(ctx, spec, tags)
 	if err != nil {
 		return err
 	}
@@ -60,7 +73,7 @@ func (r *Reconciler) configuration(ctx context.Context, s *scope) error {
 }
 
 // findOrCreate adopts the configuration that a pass before this one may have made without knowing.
-func (r *Reconciler) findOrCreate(ctx context.Context, s *scope, spec oci.LaunchSpec, tags map[string]string) (string, error) {
+func (s *scope) findOrCreate(ctx context.Context, spec oci.LaunchSpec, tags map[string]string) (string, error) {
 	wanted := s.owner.Tags()
 	wanted[digestTag] = tags[digestTag]
 	known, err := s.client.ListInstanceConfigurations(ctx, wanted)
@@ -80,12 +93,12 @@ func (r *Reconciler) findOrCreate(ctx context.Context, s *scope, spec oci.Launch
 }
 
 // launchSpec is all that an instance is launched with, but the place.
-func (r *Reconciler) launchSpec(ctx context.Context, s *scope) (oci.LaunchSpec, error) {
+func (r *Reconciler) launchSpec(ctx context.Context, s *scope, key cloudinit.Secret) (oci.LaunchSpec, error) {
 	imageID, err := r.Scheduler.Image(ctx, s.client, s.account.Name, image.Query{Image: s.own.Spec.Image, Shape: s.own.Spec.Shape.Name})
 	if err != nil {
 		return oci.LaunchSpec{}, err
 	}
-	userData, err := r.userData(ctx, s)
+	userData, err := r.userData(ctx, s, key)
 	if err != nil {
 		return oci.LaunchSpec{}, err
 	}
@@ -109,19 +122,20 @@ func machineSpecOf(spec expv1.OCIMeshMachinePoolSpec) infrav1.OCIMeshMachineSpec
 // userData renders the bootstrap provider's data of now. Cluster API's bootstrap provider writes it
 // anew whenever its token is about to expire (bootstrap/kubeadm, rotateMachinePoolBootstrapToken),
 // which makes another configuration and leaves instances alone.
-func (r *Reconciler) userData(ctx context.Context, s *scope) ([]byte, error) {
+func (r *Reconciler) userData(ctx context.Context, s *scope, key cloudinit.Secret) ([]byte, error) {
 	template := s.machinePool.Spec.Template.Spec
-	key := client.ObjectKey{Namespace: s.own.Namespace, Name: *template.Bootstrap.DataSecretName}
+	name := *template.Bootstrap.DataSecretName
 	secret := &corev1.Secret{}
-	err := r.Client.Get(ctx, key, secret)
+	err := r.Client.Get(ctx, client.ObjectKey{Namespace: s.own.Namespace, Name: name}, secret)
 	switch {
 	case apierrors.IsNotFound(err) || err == nil && len(secret.Data["value"]) == 0:
 		return nil, access.NewProblem(infrav1.BootstrapDataInvalidReason,
-			"Secret %s has no bootstrap data: see the MachinePool's bootstrap configuration", key.Name)
+			"Secret %s has no bootstrap data: see the MachinePool's bootstrap configuration", name)
 	case err != nil:
 		return nil, fmt.Errorf("reading the bootstrap data: %w", err)
 	}
 	input, err := userdata.Input(userdata.Node{
+		Place:  userdata.Place{Account: s.account, Shape: s.own.Spec.Shape.Name, Preemptible: s.own.Spec.Preemptible},
 		Secret: secret, Hostname: s.prefix, HostnameOfInstance: true, KubernetesVersion: template.Version,
 		Bootstrap: s.own.Spec.Bootstrap, Tailscale: s.own.Spec.Tailscale, DataVolumes: s.own.Spec.DataVolumes,
 		Cluster: s.cluster, InfraCluster: s.infraCluster, Tailnet: s.tailnet,
@@ -129,11 +143,19 @@ func (r *Reconciler) userData(ctx context.Context, s *scope) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return userdata.Render(input, s.key.Value, machineSpecOf(s.own.Spec))
+	if note := userdata.ExternalCloudProvider(input); note != "" && r.Recorder != nil && s.own.Status.Configuration.ID == "" {
+		r.Recorder.Eventf(s.own, nil, corev1.EventTypeWarning, userdata.ExternalCloudProviderReason, "Configure", "%s", note)
+	}
+	return userdata.Render(input, key, machineSpecOf(s.own.Spec))
 }
 
-// digestOf is the digest of everything in the configuration.
-func digestOf(spec oci.LaunchSpec) (string, error) {
+// digest is that of everything in the configuration, with the key's identifier in the key's place:
+// who does not have the key can tell as well whether the configuration is still right.
+func (r *Reconciler) digest(ctx context.Context, s *scope) (string, error) {
+	spec, err := r.launchSpec(ctx, s, cloudinit.Secret(s.key.ID))
+	if err != nil {
+		return "", err
+	}
 	// The type with the methods hides its secrets from JSON.
 	type plain oci.LaunchSpec
 	content, err := json.Marshal(plain(spec))

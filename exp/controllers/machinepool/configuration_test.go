@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 )
 
@@ -28,7 +29,7 @@ func TestBootstrapDataAndSpecConcernInstancesToCome(t *testing.T) {
 	g.Expect(b.calls("CreateInstanceConfiguration")).To(Equal(made), "at rest no other configuration is made")
 
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: b.Namespace, Name: "workers-bootstrap"}}
-	helpers.Update(t, b.Environment, secret, func(s *corev1.Secret) { s.Data["value"] = []byte("#cloud-config\nruncmd:\n- kubeadm join --token b\n") })
+	helpers.Update(t, b.Environment, secret, func(s *corev1.Secret) { s.Data["value"] = []byte(helpers.BootstrapData + "# another token\n") })
 	b.until(t, func(g Gomega) { g.Expect(b.own.Status.Configuration.Digest).NotTo(Equal(first.Digest)) })
 	second := b.own.Status.Configuration
 	g.Expect(second.KeyID).To(Equal(first.KeyID), "the key stays")
@@ -48,4 +49,32 @@ func TestBootstrapDataAndSpecConcernInstancesToCome(t *testing.T) {
 		sizes = append(sizes, machine.Ocpus)
 	}
 	g.Expect(sizes).To(ConsistOf(2.0, 4.0))
+}
+
+func TestBootstrapDataThatCanNeverJoinIsToldAndHeals(t *testing.T) {
+	t.Parallel()
+	for name, data := range map[string]string{
+		"another provider's": "#cloud-config\nwrite_files:\n- {path: /etc/rancher/k3s/config.yaml, content: x}\nruncmd: [systemctl start k3s]\n",
+		"broken YAML":        "#cloud-config\nruncmd:\n- [unterminated\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			b := newBench(t, 1)
+			secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: b.Namespace, Name: "workers-bootstrap"}}
+			helpers.Update(t, b.Environment, secret, func(s *corev1.Secret) { s.Data["value"] = []byte(data) })
+			b.until(t, func(g Gomega) {
+				g.Expect(helpers.MessageOf(b.own, infrav1.ReadyCondition)).To(ContainSubstring("cannot make a node"))
+			})
+			g.Expect(b.calls("CreateInstanceConfiguration")).To(BeZero())
+
+			helpers.Update(t, b.Environment, secret, func(s *corev1.Secret) {
+				s.Data["value"] = []byte("#cloud-config\nwrite_files:\n- path: /run/kubeadm/kubeadm-join-config.yaml\n  content: |\n" +
+					"    nodeRegistration:\n      kubeletExtraArgs: [{name: cloud-provider, value: external}]\nruncmd: [kubeadm join]\n")
+			})
+
+			b.untilReady(t, 1)
+			g.Expect(b.events()).To(ContainElement(ContainSubstring("ExternalCloudProvider")))
+		})
+	}
 }

@@ -5,7 +5,29 @@ package machinepool
 
 import (
 	"context"
+
+	"sigs.k8s.io/cluster-api/util/conditions"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolid"
 )
+
+// connect finds the account and its client.
+func (r *Reconciler) connect(ctx context.Context, s *scope) error {
+	s.own.Status.InfrastructureMachineKind = poolid.MachineKind
+	account, err := r.Access.Account(ctx, s.own.Spec.Account, s.own.Namespace)
+	if err != nil {
+		return err
+	}
+	if conditions.IsFalse(account, infrav1.ReadyCondition) {
+		return access.NewProblem(infrav1.AccountNotReadyReason, "OCIAccount %s is not ready: %s", account.Name,
+			conditions.GetMessage(account, infrav1.ReadyCondition))
+	}
+	s.account, s.cache = account, r.Pollers.Cache(account)
+	s.client, err = r.Access.OCI(ctx, account)
+	return err
+}
 
 // connectToDelete finds account and tailnet, whatever their state. Without them nothing can be
 // proven gone.

@@ -18,6 +18,7 @@ import (
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/claims"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
@@ -64,6 +65,8 @@ type Reconciler struct {
 	WatchFilterValue string
 	// KeyNamespace is the manager's own, in which tailnet keys are stored (package joinkey).
 	KeyNamespace string
+	// Claims tell what other management clusters hold; nil minds nobody's claims.
+	Claims *claims.Claims
 	// Options are the controller's times.
 	Options Options
 
@@ -104,14 +107,18 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 	return s.Result(), err
 }
 
-// normalPhases are the way up. Instances are looked at before anything that may fail, since they
-// are there all the same.
+// normalPhases are the way up. Instances are looked at as soon as it is known that the pool is in
+// our care, and before all that others have to do first: they are there all the same.
 func (r *Reconciler) normalPhases() []phases.Phase[*scope] {
 	return []phases.Phase[*scope]{
+		{Name: "connect", Condition: expv1.ConfigurationReadyCondition, Run: r.connect},
+		{Name: "find pool", Condition: expv1.PoolReadyCondition, Run: r.findPool},
+		{Name: "hold", Condition: expv1.PoolReadyCondition, Run: r.hold},
+		{Name: "instances", Condition: expv1.InstancesReadyCondition, Run: r.instances},
 		{Name: "prerequisites", Condition: expv1.ConfigurationReadyCondition, Run: r.prerequisites},
 		{Name: "capacity", Condition: expv1.ConfigurationReadyCondition, Run: r.capacity},
-		{Name: "find pool", Condition: expv1.PoolReadyCondition, Run: r.findPool},
-		{Name: "instances", Condition: expv1.InstancesReadyCondition, Run: r.instances},
+		{Name: "find configuration", Condition: expv1.ConfigurationReadyCondition, Run: r.findConfiguration},
+		{Name: "settle", Condition: expv1.PoolReadyCondition, Run: r.settle},
 		{Name: "tailnet key", Condition: infrav1.TailnetReadyCondition, Run: r.tailnetKey},
 		{Name: "configuration", Condition: expv1.ConfigurationReadyCondition, Run: r.configuration},
 		{Name: "pool", Condition: expv1.PoolReadyCondition, Run: r.pool},
@@ -126,8 +133,9 @@ func (r *Reconciler) deletePhases() []phases.Phase[*scope] {
 	const deleting = infrav1.DeletingCondition
 	return []phases.Phase[*scope]{
 		{Name: "connect", Condition: deleting, Run: r.connectToDelete},
-		{Name: "revoke keys", Condition: deleting, Run: r.revokeKeys},
 		{Name: "find pools", Condition: deleting, Run: r.findPools},
+		{Name: "hold", Condition: deleting, Run: r.holdToDelete},
+		{Name: "revoke keys", Condition: deleting, Run: r.revokeKeys},
 		{Name: "record volumes", Condition: deleting, Run: r.recordVolumes},
 		{Name: "terminate", Condition: deleting, Run: r.terminate},
 		{Name: "delete machines", Condition: deleting, Run: r.deleteMachines},

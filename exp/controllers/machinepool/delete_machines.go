@@ -19,7 +19,7 @@ import (
 // deleteMachines deletes the Machines of all instances and waits until their objects are gone. An
 // object without a Machine is deleted itself.
 func (r *Reconciler) deleteMachines(ctx context.Context, s *scope) error {
-	if err := r.listMachines(ctx, s); err != nil {
+	if err := s.listMachines(ctx, r.Client); err != nil {
 		return err
 	}
 	for i := range s.machines {

@@ -10,7 +10,6 @@ import (
 
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
@@ -40,7 +39,7 @@ func (r *Reconciler) findPool(ctx context.Context, s *scope) error {
 				len(live), infrav1.MachinePoolUIDTag, strings.Join(idsOf(live), ", "))
 		}
 	}
-	pool, exists, err := observe(ctx, s.client, id)
+	pool, exists, err := poolid.Observe(ctx, s.client, id)
 	if err != nil {
 		return err
 	}
@@ -55,16 +54,6 @@ func (r *Reconciler) findPool(ctx context.Context, s *scope) error {
 		return s.take(pool)
 	}
 	return nil
-}
-
-// observe returns the pool. OCI answers 404 for what is gone and for what may not be seen: exists
-// is false only if the compartment can be read at the same time.
-func observe(ctx context.Context, c *oci.Client, id string) (pool oci.InstancePool, exists bool, err error) {
-	pool, err = c.GetInstancePool(ctx, id)
-	if !cloud.IsKind(err, cloud.NotFoundOrUnauthorized) {
-		return pool, err == nil, err
-	}
-	return oci.InstancePool{}, false, c.ProbeCompartment(ctx)
 }
 
 // take records the pool. One that is another's is not recorded any more: the next pass looks for

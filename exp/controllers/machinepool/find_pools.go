@@ -20,7 +20,7 @@ func (r *Reconciler) findPools(ctx context.Context, s *scope) error {
 	}
 	recorded := s.own.Status.Pool.ID
 	if recorded != "" && !slices.ContainsFunc(listed, func(p oci.InstancePool) bool { return p.ID == recorded }) {
-		pool, exists, err := observe(ctx, s.client, recorded)
+		pool, exists, err := poolid.Observe(ctx, s.client, recorded)
 		if err != nil {
 			return err
 		}

@@ -42,11 +42,11 @@ func (r *Reconciler) instances(ctx context.Context, s *scope) error {
 			s.live = append(s.live, own.Instance)
 		}
 	}
-	if err := r.listMachines(ctx, s); err != nil {
+	if err := s.listMachines(ctx, r.Client); err != nil {
 		return err
 	}
 	for _, live := range s.live {
-		if err := r.ensureMachine(ctx, s, live); err != nil {
+		if err := s.ensureMachine(ctx, r.Client, live); err != nil {
 			return err
 		}
 	}
@@ -55,9 +55,9 @@ func (r *Reconciler) instances(ctx context.Context, s *scope) error {
 }
 
 // listMachines reads the objects that stand for the pool's instances.
-func (r *Reconciler) listMachines(ctx context.Context, s *scope) error {
+func (s *scope) listMachines(ctx context.Context, c client.Reader) error {
 	list := &expv1.OCIMeshMachinePoolMachineList{}
-	if err := r.Client.List(ctx, list, client.InNamespace(s.own.Namespace), client.MatchingLabels(s.labels())); err != nil {
+	if err := c.List(ctx, list, client.InNamespace(s.own.Namespace), client.MatchingLabels(s.labels())); err != nil {
 		return fmt.Errorf("listing the pool's machines: %w", err)
 	}
 	// Users write labels. Those of another pool's machines may have been copied.
@@ -83,7 +83,7 @@ func (s *scope) clusterName() string {
 
 // ensureMachine makes the object of an instance. Its name follows from the instance, so that no
 // crash makes two.
-func (r *Reconciler) ensureMachine(ctx context.Context, s *scope, live oci.Instance) error {
+func (s *scope) ensureMachine(ctx context.Context, c client.Writer, live oci.Instance) error {
 	name := cloudinit.InstanceHostname(s.prefix, live.ID)
 	if slices.ContainsFunc(s.machines, func(m expv1.OCIMeshMachinePoolMachine) bool { return m.Name == name }) {
 		return nil
@@ -102,7 +102,7 @@ func (r *Reconciler) ensureMachine(ctx context.Context, s *scope, live oci.Insta
 			machine.Labels[key] = value
 		}
 	}
-	if err := r.Client.Create(ctx, machine); err != nil && !apierrors.IsAlreadyExists(err) {
+	if err := c.Create(ctx, machine); err != nil && !apierrors.IsAlreadyExists(err) {
 		return fmt.Errorf("making the object of instance %s: %w", live.ID, err)
 	}
 	s.machines = append(s.machines, *machine)

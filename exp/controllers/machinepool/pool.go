@@ -50,12 +50,14 @@ func (r *Reconciler) pool(ctx context.Context, s *scope) error {
 // createPool makes a pool of size 0, whatever is wanted: the request is then the same each time
 // that it is repeated, and makes one.
 func (r *Reconciler) createPool(ctx context.Context, s *scope, placements []oci.PoolPlacement) error {
+	holder := r.Claims.Holder(s.own, infrav1.ClaimStatus{}, "", s.now, 0)
 	pool, err := s.client.CreateInstancePool(ctx, oci.PoolSpec{
-		DisplayName: s.prefix, ConfigurationID: s.own.Status.Configuration.ID, Placements: placements, Tags: s.tags(),
+		DisplayName: s.prefix, ConfigurationID: s.own.Status.Configuration.ID, Placements: placements,
+		Tags:       s.owner.HeldBy(holder).Claimed(s.tags()),
 		RetryToken: cloud.RetryToken(s.owner.Digest(), "pool", strconv.Itoa(int(s.own.Status.Pool.Attempt))),
 	})
 	if cloud.IsRetryTokenUsed(err) {
-		return r.usedToken(ctx, s, err)
+		return s.usedToken(ctx, err)
 	}
 	if err != nil {
 		return refused(err)
@@ -63,6 +65,7 @@ func (r *Reconciler) createPool(ctx context.Context, s *scope, placements []oci.
 	if err := s.take(pool); err != nil {
 		return err
 	}
+	s.own.Status.Claim = r.Claims.Made()
 	if r.Recorder != nil {
 		r.Recorder.Eventf(s.own, nil, corev1.EventTypeNormal, "PoolCreated", "Create", "Created instance pool %s in account %s", pool.ID, s.account.Name)
 	}
@@ -72,7 +75,7 @@ func (r *Reconciler) createPool(ctx context.Context, s *scope, placements []oci.
 
 // usedToken finds out whether a pool was made before with this attempt's token, by a pass that does
 // not know of it: it exists, and the next look shows it, or all of the pool's are gone.
-func (r *Reconciler) usedToken(ctx context.Context, s *scope, refusal error) error {
+func (s *scope) usedToken(ctx context.Context, refusal error) error {
 	pools, err := s.client.ListInstancePools(ctx, s.owner.Tags())
 	if err != nil {
 		return err

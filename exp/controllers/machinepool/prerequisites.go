@@ -6,18 +6,14 @@ package machinepool
 import (
 	"context"
 
-	"sigs.k8s.io/cluster-api/util/conditions"
-
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolid"
 )
 
-// prerequisites waits for what others make, and finds account, network and tailnet.
+// prerequisites waits for what others make, and finds network and tailnet.
 func (r *Reconciler) prerequisites(ctx context.Context, s *scope) error {
-	s.own.Status.InfrastructureMachineKind = poolid.MachineKind
 	if s.infraCluster == nil {
 		s.WaitFor(s.Intervals.Poll, expv1.ConfigurationReadyCondition, infrav1.WaitingForClusterInfrastructureReason, "Waiting for the Cluster's OCIMeshCluster")
 		return nil
@@ -31,9 +27,6 @@ func (r *Reconciler) prerequisites(ctx context.Context, s *scope) error {
 		s.WaitFor(s.Intervals.Poll, expv1.ConfigurationReadyCondition, infrav1.WaitingForBootstrapDataReason,
 			"Waiting for the bootstrap provider to make the bootstrap data")
 		return nil
-	}
-	if err := r.connect(ctx, s); err != nil {
-		return err
 	}
 	for i := range s.infraCluster.Status.Accounts {
 		if candidate := &s.infraCluster.Status.Accounts[i]; candidate.Name == s.account.Name {
@@ -50,19 +43,4 @@ func (r *Reconciler) prerequisites(ctx context.Context, s *scope) error {
 	}
 	s.joins, err = r.Access.TailnetClient(ctx, s.tailnet)
 	return phases.In(infrav1.TailnetReadyCondition, err)
-}
-
-// connect finds the account and its client.
-func (r *Reconciler) connect(ctx context.Context, s *scope) error {
-	account, err := r.Access.Account(ctx, s.own.Spec.Account, s.own.Namespace)
-	if err != nil {
-		return err
-	}
-	if conditions.IsFalse(account, infrav1.ReadyCondition) {
-		return access.NewProblem(infrav1.AccountNotReadyReason, "OCIAccount %s is not ready: %s", account.Name,
-			conditions.GetMessage(account, infrav1.ReadyCondition))
-	}
-	s.account, s.cache = account, r.Pollers.Cache(account)
-	s.client, err = r.Access.OCI(ctx, account)
-	return err
 }

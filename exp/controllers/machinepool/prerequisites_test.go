@@ -13,6 +13,7 @@ import (
 
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 )
 
@@ -70,7 +71,7 @@ func TestNothingIsMadeForAPoolBeforeItsTime(t *testing.T) {
 		}}
 	})
 	b.provisioned(t, false)
-	waiting := []string{"PoolReady False Waiting", "InstancesReady False Waiting", "TailnetReady False Waiting"}
+	waiting := []string{"PoolReady False Waiting", "InstancesReady True Ready", "TailnetReady False Waiting"}
 	b.untilConditions(t, append(waiting, "Ready False WaitingForClusterInfrastructureReady", "ConfigurationReady False WaitingForClusterInfrastructureReady")...)
 	g.Expect(helpers.MessageOf(b.own, expv1.PoolReadyCondition)).To(Equal("There is no instance pool yet"))
 	b.provisioned(t, true)
@@ -118,6 +119,8 @@ func TestWhatAPoolNeedsIsToldAndHeals(t *testing.T) {
 	for name, world := range map[string]struct {
 		spoil, heal              func(t *testing.T)
 		condition, reason, helps string
+		// unseen says that the account cannot be asked.
+		unseen bool
 	}{
 		"the OCIMeshCluster is gone": {
 			func(t *testing.T) { NewWithT(t).Expect(b.Client.Delete(t.Context(), infra)).To(Succeed()) },
@@ -126,11 +129,11 @@ func TestWhatAPoolNeedsIsToldAndHeals(t *testing.T) {
 				infra = again(t, b, infra)
 				b.changeInfra(t, func(now *infrav1.OCIMeshCluster) { now.Status = status })
 			},
-			configuration, "WaitingForClusterInfrastructureReady", "OCIMeshCluster",
+			configuration, "WaitingForClusterInfrastructureReady", "OCIMeshCluster", false,
 		},
 		"the account does not allow the namespace": {
 			func(t *testing.T) { allowAccount(t, "somebody-else") }, func(t *testing.T) { allowAccount(t, b.Namespace) },
-			configuration, "NamespaceNotAllowed", "have its owner add the namespace",
+			configuration, "NamespaceNotAllowed", "have its owner add the namespace", true,
 		},
 		"the account is not ready": {
 			func(t *testing.T) {
@@ -138,26 +141,26 @@ func TestWhatAPoolNeedsIsToldAndHeals(t *testing.T) {
 				b.SetReady(t, b.Accounts[0], metav1.ConditionFalse, "AuthenticationFailed", "Upload the key")
 			},
 			func(t *testing.T) { b.MakeReady(t) },
-			configuration, "AccountNotReady", "Upload the key",
+			configuration, "AccountNotReady", "Upload the key", true,
 		},
 		"the account's network is not ready": {
 			func(t *testing.T) { network(t, func(a *infrav1.ClusterAccountStatus) { a.Ready = ptr.To(false) }) },
 			func(t *testing.T) { network(t, func(a *infrav1.ClusterAccountStatus) { a.Ready = ptr.To(true) }) },
-			configuration, "WaitingForNetwork", "add the account to its spec.accounts, or see its status",
+			configuration, "WaitingForNetwork", "add the account to its spec.accounts, or see its status", false,
 		},
 		"the cluster is not in the account": {
 			func(t *testing.T) { network(t, func(a *infrav1.ClusterAccountStatus) { a.Name = "another" }) },
 			func(t *testing.T) { network(t, func(a *infrav1.ClusterAccountStatus) { a.Name = b.Accounts[0].Name }) },
-			configuration, "WaitingForNetwork", b.Accounts[0].Name,
+			configuration, "WaitingForNetwork", b.Accounts[0].Name, false,
 		},
 		"the tailnet does not allow the namespace": {
 			func(t *testing.T) { allowTailnet(t, "somebody-else") }, func(t *testing.T) { allowTailnet(t, b.Namespace) },
-			tailnet, "NamespaceNotAllowed", "have its owner add the namespace",
+			tailnet, "NamespaceNotAllowed", "have its owner add the namespace", false,
 		},
 		"the Tailnet is gone": {
 			func(t *testing.T) { NewWithT(t).Expect(b.Client.Delete(t.Context(), b.Tailnet)).To(Succeed()) },
 			func(t *testing.T) { b.Tailnet = again(t, b, b.Tailnet) },
-			tailnet, "TailnetNotFound", "create it",
+			tailnet, "TailnetNotFound", "create it", false,
 		},
 		"the tailnet's credentials are gone": {
 			func(t *testing.T) {
@@ -167,13 +170,18 @@ func TestWhatAPoolNeedsIsToldAndHeals(t *testing.T) {
 				b.TailnetCredentials.ResourceVersion = ""
 				b.Create(t, b.TailnetCredentials)
 			},
-			tailnet, "SecretNotFound", b.TailnetCredentials.Name,
+			tailnet, "SecretNotFound", b.TailnetCredentials.Name, false,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			world.spoil(t)
-			want := []string{"Ready False " + world.reason, "PoolReady False Waiting", "InstancesReady True Ready"}
+			want := []string{"Ready False " + world.reason, "InstancesReady True Ready"}
+			if world.unseen {
+				want = append(want, "PoolReady False Waiting")
+			} else {
+				want = append(want, "PoolReady True Ready")
+			}
 			if world.condition == tailnet {
 				want = append(want, "TailnetReady False "+world.reason, "ConfigurationReady True Ready")
 			} else {
@@ -181,11 +189,50 @@ func TestWhatAPoolNeedsIsToldAndHeals(t *testing.T) {
 			}
 			b.untilConditions(t, want...)
 			g.Expect(helpers.MessageOf(b.own, world.condition)).To(ContainSubstring(world.helps))
-			g.Expect(helpers.MessageOf(b.own, expv1.PoolReadyCondition)).To(Equal("The instance pool was not looked at"), "there is one")
+			if world.unseen {
+				g.Expect(helpers.MessageOf(b.own, expv1.PoolReadyCondition)).To(Equal("The instance pool was not looked at"), "there is one")
+			}
 			g.Expect(b.own.Status.Ready).To(HaveValue(BeTrue()), "that is never taken back")
 			world.heal(t)
 			b.untilReady(t, 0)
 		})
 	}
 	NewWithT(t).Expect(b.calls("CreateInstancePool")).To(Equal(1))
+}
+
+func TestInstancesAreLookedAtWhateverOthersHaveYetToDo(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]func(*testing.T, *bench){
+		"the cluster is not provisioned": func(t *testing.T, b *bench) { b.provisioned(t, false) },
+		"there is no bootstrap data": func(t *testing.T, b *bench) {
+			helpers.Update(t, b.Environment, b.machinePool, func(p *clusterv1.MachinePool) {
+				p.Spec.Template.Spec.Bootstrap = clusterv1.Bootstrap{ConfigRef: clusterv1.ContractVersionedObjectReference{
+					APIGroup: "bootstrap.cluster.x-k8s.io", Kind: "KubeadmConfig", Name: "workers",
+				}}
+			})
+		},
+		"the network is not ready": func(t *testing.T, b *bench) {
+			b.changeInfra(t, func(infra *infrav1.OCIMeshCluster) { infra.Status.Accounts[0].Ready = ptr.To(false) })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			b := newBench(t, 1)
+			b.untilReady(t, 1)
+			spoil(t, b)
+			b.until(t, func(g Gomega) {
+				g.Expect(helpers.ConditionsOf(b.own)).To(ContainElement(HavePrefix("ConfigurationReady False Waiting")))
+			})
+
+			// OCI replaces an instance by itself.
+			lost := b.machines(t)[0]
+			g.Expect(b.OCI.TerminateInstance(cloud.InstanceIDOf(lost.Spec.ProviderID))).To(Succeed())
+
+			b.until(t, func(g Gomega) {
+				g.Expect(names(b.machines(t))).To(And(HaveLen(1), Not(ContainElement(lost.Name))))
+				g.Expect(b.own.Spec.ProviderIDList).To(ConsistOf(b.machines(t)[0].Spec.ProviderID))
+			})
+		})
+	}
 }

@@ -5,6 +5,12 @@ package machinepool
 
 import (
 	"context"
+	"time"
+
+	"k8s.io/utils/ptr"
+
+	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 )
 
 // provision hands the pool over to Cluster API, once it exists and its first instance has joined,
@@ -17,9 +23,14 @@ func (r *Reconciler) provision(_ context.Context, s *scope) error {
 		provisioned := s.machines[i].Status.Initialization.Provisioned
 		joined = joined || provisioned != nil && *provisioned
 	}
-	if joined {
-		yes := true
-		s.own.Status.Ready, s.own.Status.Initialization.Provisioned = &yes, &yes
+	if !joined || ptr.Deref(s.own.Status.Ready, false) {
+		return nil
 	}
+	yes := true
+	s.own.Status.Ready, s.own.Status.Initialization.Provisioned = &yes, &yes
+	// Conditions are written before the rest of a status (Cluster API's util/patch, Helper.Patch):
+	// the pool is Ready in the next pass, so that nobody sees one without the other.
+	s.Note(expv1.InstancesReadyCondition, infrav1.WaitingReason, "The pool is being handed over to Cluster API")
+	s.Requeue(min(time.Second, s.Intervals.Progress))
 	return nil
 }

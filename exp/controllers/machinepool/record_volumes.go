@@ -28,7 +28,7 @@ func (r *Reconciler) recordVolumes(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	_, err = r.record(ctx, s, staying(instance.Of(s.owner, all)))
+	_, err = s.recordLeaving(ctx, staying(instance.Of(s.owner, all)))
 	return err
 }
 
@@ -43,9 +43,9 @@ func staying(instances []instance.Own) []string {
 	return ids
 }
 
-// record records the data volumes that go with the instances, and ends the pass if that is anything
-// new.
-func (r *Reconciler) record(ctx context.Context, s *scope, ids []string) (written bool, err error) {
+// recordLeaving records the data volumes that go with the instances, and ends the pass if that is
+// anything new.
+func (s *scope) recordLeaving(ctx context.Context, ids []string) (written bool, err error) {
 	var attachments []oci.VolumeAttachment
 	if len(ids) > 0 {
 		if attachments, err = s.client.AllDataVolumeAttachments(ctx); err != nil {

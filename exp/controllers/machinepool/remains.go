@@ -40,7 +40,7 @@ func (r *Reconciler) remains(ctx context.Context, s *scope) error {
 	}
 	own := instance.Of(s.owner, all)
 	if ids := staying(own); len(ids) > 0 && !remains.IsRecent(s.own.Status.Leaving, s.now) {
-		if written, err := r.record(ctx, s, ids); err != nil || written {
+		if written, err := s.recordLeaving(ctx, ids); err != nil || written {
 			return err
 		}
 	}
@@ -68,7 +68,7 @@ func (r *Reconciler) remains(ctx context.Context, s *scope) error {
 			}
 		}
 	}
-	if err := r.removeVolumes(ctx, s, own); err != nil {
+	if err := s.removeVolumes(ctx, own); err != nil {
 		return err
 	}
 	return s.deleteConfigurationsBut(ctx, "")
@@ -76,7 +76,7 @@ func (r *Reconciler) remains(ctx context.Context, s *scope) error {
 
 // removeVolumes deletes the recorded data volumes that OCI has left, and tells of others with the
 // pool's tags.
-func (r *Reconciler) removeVolumes(ctx context.Context, s *scope, instances []instance.Own) error {
+func (s *scope) removeVolumes(ctx context.Context, instances []instance.Own) error {
 	volumes := remains.Volumes{Told: func(v oci.Volume) bool { return v.HasTags(s.owner.Tags()) }}
 	for i := range s.own.Status.Leaving.VolumeIDs {
 		volumes.Own = append(volumes.Own, ownership.Recorded(s.own.Status.Leaving.VolumeIDs[i]))

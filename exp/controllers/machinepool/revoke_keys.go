@@ -5,18 +5,16 @@ package machinepool
 
 import (
 	"context"
-	"time"
-
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 )
 
-// revokeKeys comes first: nobody is to join any more.
+// revokeKeys comes first of what a deletion takes away: nobody is to join any more.
 func (r *Reconciler) revokeKeys(ctx context.Context, s *scope) error {
 	if s.joins == nil {
 		return nil
 	}
-	if err := tailnetnode.RevokeKeys(ctx, s.joins, s.owner, time.Now(), ""); err != nil {
+	ring := r.keyring(s)
+	if err := ring.revokeBut(ctx, ""); err != nil {
 		return err
 	}
-	return r.deleteKeySecret(ctx, s)
+	return ring.forget(ctx)
 }

@@ -46,7 +46,7 @@ type scope struct {
 	identity, prefix string
 
 	// account, client, cache and network are the account's, tailnet is the cluster's. Set by
-	// prerequisites; network and tailnet may be nil while own is being deleted.
+	// connect and prerequisites; network and tailnet may be nil while own is being deleted.
 	account *infrav1.OCIAccount
 	client  *oci.Client
 	cache   *instancecache.Cache
@@ -54,10 +54,11 @@ type scope struct {
 	tailnet *infrav1.Tailnet
 	joins   *tailnet.Client
 
-	// found is the instance pool; nil if there is none. proof says that it is own's. Set by
-	// findPool.
-	found *oci.InstancePool
-	proof ownership.Proof
+	// found is the instance pool; nil if there is none. proof says that it is own's. unsettled says
+	// that another management cluster may still mind our claim to it. Set by findPool and hold.
+	found     *oci.InstancePool
+	proof     ownership.Proof
+	unsettled bool
 	// pools are own's while it is being deleted. Set by findPools.
 	pools []ownPool
 	// left are the OCIDs of data volumes that stay after own is gone. Set by remains.
@@ -70,7 +71,8 @@ type scope struct {
 	machines []expv1.OCIMeshMachinePoolMachine
 	// configurationBefore is what was recorded when the pass began.
 	configurationBefore expv1.InstanceConfigurationStatus
-	// key is what instances to come join with. Set by tailnetKey.
+	// key is what instances to come join with. Its value is empty if it is not known. Set by
+	// tailnetKey.
 	key tailnetnode.Key
 }
 

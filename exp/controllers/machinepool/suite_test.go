@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -17,7 +16,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -29,6 +27,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/claims"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/scheduling"
@@ -66,6 +65,8 @@ type bench struct {
 	own         *expv1.OCIMeshMachinePool
 	// podNetwork is how the cluster's pods travel.
 	podNetwork infrav1.PodNetworkMode
+	// managementCluster is the bench as one with claims; empty claims nothing.
+	managementCluster string
 	// restartEachPass makes each pass one of a new process.
 	restartEachPass bool
 	// crash kills one of the processes.
@@ -100,43 +101,28 @@ func (b *bench) restart() {
 	}
 	if b.crash.over() {
 		b.Clients = access.New(access.Options{
-			Client: env.Client, RequestTimeout: 10 * time.Second, Limits: oci.Unlimited(), TailnetLimits: tailnet.Limits{Failures: 1e6},
+			Client: b.Client, RequestTimeout: 10 * time.Second, Limits: oci.Unlimited(), TailnetLimits: tailnet.Limits{Failures: 1e6},
 		})
 	}
-	api := &mortal{Client: env.Client, crash: b.crash}
-	b.pollers = poller.New(env.Client, b.Clients, poller.Options{PollInterval: tick, ProgressInterval: tick, Clock: b.now})
+	var held *claims.Claims
+	if b.managementCluster != "" {
+		held = claims.New(b.managementCluster, window)
+	}
+	api := &mortal{Client: b.Client, crash: b.crash}
+	b.pollers = poller.New(b.Client, b.Clients, poller.Options{PollInterval: tick, ProgressInterval: tick, Clock: b.now})
 	b.scheduler = scheduling.New(scheduling.Options{
-		Client: env.Client, APIReader: env.Client, Access: b.Clients, Pollers: b.pollers, Pools: machinepool.Reservations(env.Client),
+		Client: b.Client, APIReader: b.Client, Access: b.Clients, Pollers: b.pollers, Pools: machinepool.Reservations(b.Client),
 		PollInterval: tick, Clock: b.now,
 	})
 	b.pools = &machinepool.Reconciler{
 		Client: api, Access: b.Clients, Pollers: b.pollers, Scheduler: b.scheduler, KeyNamespace: b.ManagerNamespace, Recorder: b.recorder,
+		Claims:  held,
 		Options: machinepool.Options{Intervals: phases.Intervals{Poll: tick, Retry: tick}, Clock: b.now},
 	}
 	b.members = &poolmachine.Reconciler{
-		Client: api, Access: b.Clients, Pollers: b.pollers, Recorder: b.recorder,
+		Client: api, Access: b.Clients, Pollers: b.pollers, Recorder: b.recorder, Claims: held,
 		Options: poolmachine.Options{Intervals: phases.Intervals{Poll: tick, Retry: tick}, Clock: b.now},
 	}
-}
-
-// recorder keeps events.
-type recorder struct {
-	mu  sync.Mutex
-	all []string
-}
-
-// Eventf keeps the event.
-func (r *recorder) Eventf(_, _ runtime.Object, eventType, reason, _, note string, args ...any) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.all = append(r.all, eventType+" "+reason+" "+fmt.Sprintf(note, args...))
-}
-
-// events are what was announced.
-func (b *bench) events() []string {
-	b.recorder.mu.Lock()
-	defer b.recorder.mu.Unlock()
-	return slices.Clone(b.recorder.all)
 }
 
 // now is the reconcilers' time: the real one, moved on by sleep.
@@ -161,6 +147,10 @@ func (b *bench) newCluster(t *testing.T) {
 		infra.Spec.PodNetwork.Mode = b.podNetwork
 	})
 	b.Create(t, infra)
+	// As its controller does.
+	helpers.Update(t, b.Environment, infra, func(infra *infrav1.OCIMeshCluster) {
+		infra.Annotations = map[string]string{infrav1.IdentityAnnotation: fmt.Sprintf("%s/%s/%s", infra.Namespace, infra.Name, infra.UID)}
+	})
 	infra.Status.Accounts = append(infra.Status.Accounts, b.network(t))
 	infra.Status.Initialization.Provisioned = ptr.To(true)
 	NewWithT(t).Expect(b.Client.Status().Update(t.Context(), infra)).To(Succeed())
@@ -223,7 +213,7 @@ func (b *bench) newPool(t *testing.T, replicas int32, change ...func(*clusterv1.
 	}
 	b.Create(t, b.machinePool, &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: b.Namespace, Name: "workers-bootstrap"},
-		Data:       map[string][]byte{"value": []byte("#cloud-config\nruncmd:\n- kubeadm join\n"), "format": []byte("cloud-config")},
+		Data:       map[string][]byte{"value": []byte(helpers.BootstrapData), "format": []byte("cloud-config")},
 	})
 	b.own.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(b.machinePool, clusterv1.GroupVersion.WithKind("MachinePool"))}
 	b.Create(t, b.own)
@@ -247,6 +237,18 @@ func (b *bench) pass(ctx context.Context) error {
 	if err := b.core(ctx); err != nil {
 		return err
 	}
+	if err := b.passOfMembers(ctx); err != nil || !b.restartEachPass {
+		return err
+	}
+	// Addresses come with the poll after the one that shows the instance: no process would live to
+	// see them.
+	if err := b.pollers.Poll(ctx, b.Accounts[0].Name); err != nil {
+		return err
+	}
+	return b.passOfMembers(ctx)
+}
+
+func (b *bench) passOfMembers(ctx context.Context) error {
 	machines, err := b.listMachines(ctx)
 	for i := range machines {
 		if err == nil {

@@ -5,51 +5,96 @@ package machinepool
 
 import (
 	"context"
+	"time"
 
 	"sigs.k8s.io/cluster-api/util/conditions"
 
+	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 )
 
 // Kind is the kind of object whose keys this package stores.
 const Kind = "OCIMeshMachinePool"
 
-// tailnetKey reads the key, and makes another one once half of its life is over: an instance may be
-// launched at any time, by OCI itself, and must then have enough of it left to join. A pool without
-// instances that wants none has no use for one.
+// tailnetKey says which key instances to come join with, and makes another one once half of its
+// life is over: an instance may be launched at any time, by OCI itself, and must then have enough
+// of it left to join. A pool without instances that wants none has no use for one.
 func (r *Reconciler) tailnetKey(ctx context.Context, s *scope) error {
 	if s.idle() {
 		return nil
 	}
-	store, owner := r.keys(s)
-	var err error
-	if s.key, _, err = store.Load(ctx, owner); err != nil {
+	ring := r.keyring(s)
+	key, err := ring.current(ctx, s.own.Status.Configuration)
+	if err != nil {
 		return err
 	}
-	life := r.Options.withDefaults().KeyLife
-	if s.key.Expires.Sub(s.now) > life/2 {
+	if key.Expires.Sub(s.now) > ring.spec.Expiry/2 {
+		s.key = key
 		return nil
 	}
-	if conditions.IsFalse(s.tailnet, infrav1.ReadyCondition) {
-		return access.NewProblem(infrav1.TailnetNotReadyReason, "Tailnet %s is not ready: %s", s.tailnet.Name,
-			conditions.GetMessage(s.tailnet, infrav1.ReadyCondition))
-	}
-	s.key, err = store.Mint(ctx, s.joins, owner, tailnet.KeySpec{
-		Reusable: true, Tags: s.tailnet.Spec.NodeTags, Expiry: life, Description: s.owner.KeyDescription(),
-	})
+	s.key, err = ring.mint(ctx)
 	return err
 }
 
-// keys is where the pool's key is kept.
-func (r *Reconciler) keys(s *scope) (tailnetnode.KeyStore, tailnetnode.KeyOwner) {
-	return tailnetnode.KeyStore{Client: r.Client, Namespace: r.KeyNamespace}, tailnetnode.KeyOwnerOf(Kind, s.own, s.identity)
+// keyring are the pool's keys.
+type keyring struct {
+	store   tailnetnode.KeyStore
+	of      tailnetnode.KeyOwner
+	owner   ownership.Owner
+	tailnet *infrav1.Tailnet
+	joins   *tailnet.Client
+	spec    tailnet.KeySpec
 }
 
-// deleteKeySecret forgets the key.
-func (r *Reconciler) deleteKeySecret(ctx context.Context, s *scope) error {
-	store, owner := r.keys(s)
-	return store.Delete(ctx, owner)
+func (r *Reconciler) keyring(s *scope) keyring {
+	ring := keyring{
+		store: tailnetnode.KeyStore{Client: r.Client, Namespace: r.KeyNamespace}, of: tailnetnode.KeyOwnerOf(Kind, s.own, s.identity),
+		owner: s.owner, tailnet: s.tailnet, joins: s.joins,
+		spec: tailnet.KeySpec{Reusable: true, Expiry: r.Options.withDefaults().KeyLife, Description: s.owner.KeyDescription()},
+	}
+	if s.tailnet != nil {
+		ring.spec.Tags = s.tailnet.Spec.NodeTags
+	}
+	return ring
 }
+
+// current is the stored key, or that of the configuration, without its value: the Secret does not
+// come along in a move, and after a move there and back it is still there with a key that the other
+// management cluster has revoked.
+func (k keyring) current(ctx context.Context, configured expv1.InstanceConfigurationStatus) (tailnetnode.Key, error) {
+	stored, _, err := k.store.Load(ctx, k.of)
+	switch {
+	case err != nil || stored.ID == configured.KeyID:
+		return stored, err
+	case configured.KeyID != "" && !stored.Expires.After(configured.KeyExpires.Time):
+		return tailnetnode.Key{ID: configured.KeyID, Expires: configured.KeyExpires.Time}, nil
+	}
+	// It was made for a configuration that has yet to come, or nothing says so.
+	if _, usable, err := k.usable(ctx, stored.ID); err != nil || !usable {
+		return tailnetnode.Key{}, phases.In(infrav1.TailnetReadyCondition, err)
+	}
+	return stored, nil
+}
+
+// mint makes a key and stores it.
+func (k keyring) mint(ctx context.Context) (tailnetnode.Key, error) {
+	if conditions.IsFalse(k.tailnet, infrav1.ReadyCondition) {
+		return tailnetnode.Key{}, phases.In(infrav1.TailnetReadyCondition, access.NewProblem(infrav1.TailnetNotReadyReason,
+			"Tailnet %s is not ready: %s", k.tailnet.Name, conditions.GetMessage(k.tailnet, infrav1.ReadyCondition)))
+	}
+	key, err := k.store.Mint(ctx, k.joins, k.of, k.spec)
+	return key, phases.In(infrav1.TailnetReadyCondition, err)
+}
+
+// revokeBut revokes the pool's keys but one.
+func (k keyring) revokeBut(ctx context.Context, id string) error {
+	return tailnetnode.RevokeKeys(ctx, k.joins, k.owner, time.Now(), id)
+}
+
+// forget deletes the Secret.
+func (k keyring) forget(ctx context.Context) error { return k.store.Delete(ctx, k.of) }

@@ -6,6 +6,7 @@
 package poolid
 
 import (
+	"context"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -13,7 +14,9 @@ import (
 
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 )
@@ -59,6 +62,16 @@ func Prove(owner ownership.Owner, recorded ownership.Proof, id string, tags map[
 		return ownership.Proof{}, false
 	}
 	return recorded, !recorded.IsZero() && recorded.ID() == id
+}
+
+// Observe returns an instance pool. OCI answers 404 for what is gone and for what may not be seen:
+// exists is false only if the compartment can be read at the same time.
+func Observe(ctx context.Context, c *oci.Client, id string) (pool oci.InstancePool, exists bool, err error) {
+	pool, err = c.GetInstancePool(ctx, id)
+	if !cloud.IsKind(err, cloud.NotFoundOrUnauthorized) {
+		return pool, err == nil, err
+	}
+	return oci.InstancePool{}, false, c.ProbeCompartment(ctx)
 }
 
 // NameIn is the name of the pool that an object says it belongs to; empty if it names none.

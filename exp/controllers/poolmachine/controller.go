@@ -19,6 +19,7 @@ import (
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/claims"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
@@ -70,6 +71,8 @@ type Reconciler struct {
 	// WatchFilterValue is the value of the label cluster.x-k8s.io/watch-filter that objects must
 	// have; empty means all.
 	WatchFilterValue string
+	// Claims tell what other management clusters hold; nil minds nobody's claims.
+	Claims *claims.Claims
 	// Options are the controller's times.
 	Options Options
 
@@ -114,6 +117,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 func (r *Reconciler) normalPhases() []phases.Phase[*scope] {
 	return []phases.Phase[*scope]{
 		{Name: "connect", Condition: infrav1.InstanceReadyCondition, Run: r.connect},
+		{Name: "hold", Condition: infrav1.InstanceReadyCondition, Run: r.hold},
 		{Name: "observe instance", Condition: infrav1.InstanceReadyCondition, Run: r.observeInstance},
 		{Name: "connect tailnet", Condition: infrav1.TailnetReadyCondition, Run: r.connectTailnet},
 		{Name: "observe device", Condition: infrav1.TailnetReadyCondition, Run: r.observeDevice},
@@ -127,6 +131,7 @@ func (r *Reconciler) deletePhases() []phases.Phase[*scope] {
 	return []phases.Phase[*scope]{
 		{Name: "connect", Condition: deleting, Run: r.connect},
 		{Name: "look", Condition: deleting, Run: r.look},
+		{Name: "hold", Condition: deleting, Run: r.holdToEnd},
 		{Name: "record volumes", Condition: deleting, Run: r.recordVolumes},
 		{Name: "detach", Condition: deleting, Run: r.detach},
 		{Name: "remove volumes", Condition: deleting, Run: r.removeVolumes},

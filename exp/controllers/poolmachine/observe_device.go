@@ -31,7 +31,7 @@ func (r *Reconciler) observeDevice(ctx context.Context, s *scope) error {
 		return err
 	}
 	s.observed = observed
-	return tailnetnode.ApprovePodRoute(ctx, &s.Pass, s.joins, observed, s.tailnet, s.cluster, s.infraCluster)
+	return tailnetnode.ApprovePodRoute(ctx, &s.Pass, s.joins, r.statuses(), observed, s.tailnet, s.cluster, s.infraCluster)
 }
 
 // provisioned tells whether Cluster API was told that the machine is there.

@@ -132,3 +132,15 @@ func TestALostDeviceIsTold(t *testing.T) {
 	g.Expect(helpers.MessageOf(object, infrav1.TailnetReadyCondition)).To(And(ContainSubstring(device.ID), ContainSubstring(again.Name)))
 	g.Expect(object.Status.Tailnet).To(Equal(before))
 }
+
+func TestTheDeviceOfAStoppedInstanceIsNotSaidToBeOnItsWay(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t)
+	object, device := b.joined(t)
+	g.Expect(b.OCI.StopInstance(b.instance)).To(Succeed())
+	g.Expect(b.Control.SetOnline(device.ID, false)).To(Succeed())
+	b.until(t, object, func(g Gomega) { g.Expect(object.Status.Instance.State).To(Equal("STOPPED")) })
+	b.untilConditions(t, object, "False InstanceStopped", "False InstanceStopped", "False Waiting")
+	g.Expect(helpers.MessageOf(object, infrav1.TailnetReadyCondition)).To(Equal("The device is offline, since the instance is STOPPED"))
+}

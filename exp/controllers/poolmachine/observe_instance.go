@@ -100,7 +100,14 @@ func (s *scope) observeAddresses() error {
 	vnic, found, err := s.cache.Addresses(s.instanceID)
 	if err != nil || !found {
 		s.Requeue(s.Intervals.Progress)
+	}
+	if err != nil {
 		return err
+	}
+	if !found {
+		// Without it Cluster API is not told of the machine, which is not ready before.
+		s.Note(infrav1.InstanceReadyCondition, infrav1.InstanceProvisioningReason, "Instance is RUNNING, and its address is not known yet")
+		return nil
 	}
 	status.PrivateIP = vnic.PrivateIP.String()
 	if vnic.PublicIP.IsValid() {

@@ -32,7 +32,7 @@ func TestAnAccountThatDoesNotShowItsInstancesIsToldAndHeals(t *testing.T) {
 		},
 		"its addresses cannot be read": {
 			sim.Fault{Operation: "ListVnicAttachments", Status: 404, Code: "NotAuthorizedOrNotFound", Times: -1},
-			"False NotAuthorizedOrNotFound", "False NotAuthorizedOrNotFound", "False Waiting",
+			"False NotAuthorizedOrNotFound", "False NotAuthorizedOrNotFound", "Unknown Waiting",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -97,7 +97,7 @@ func TestAnInstanceThatIsGoneTakesItsMachineAlong(t *testing.T) {
 			}
 			g.Expect(b.OCI.TerminateInstance(b.instance)).To(Succeed())
 			want := []string{
-				"Ready False InstanceTerminated", "InstanceReady False InstanceTerminated", "TailnetReady False Waiting",
+				"Ready False InstanceTerminated", "InstanceReady False InstanceTerminated", "TailnetReady Unknown Waiting",
 				"Deleting False NotDeleting", "Paused False NotPaused",
 			}
 			b.until(t, object, func(g Gomega) {
@@ -118,4 +118,21 @@ func TestAnInstanceThatIsGoneTakesItsMachineAlong(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestAMachineIsNotReadyBeforeItsAddressIsKnown(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t)
+	object := b.node(t)
+	b.join(object)
+	r := b.reconciler(t)
+	for range 3 {
+		// The next poll would show the address.
+		b.reconcile(t, g, r, object)
+	}
+	g.Expect(helpers.ConditionsOf(object)).To(ContainElements("Ready False InstanceProvisioning", "TailnetReady True Ready"))
+	g.Expect(object.Status.Initialization.Provisioned).To(BeNil(), "Cluster API is to know the address")
+	b.untilConditions(t, object, "True Ready", "True Ready", "True Ready")
+	g.Expect(object.Status.Initialization.Provisioned).To(HaveValue(BeTrue()))
 }

@@ -26,9 +26,7 @@ func updateStatus(s *scope) {
 			return s.otherwise(infrav1.InstanceReadyCondition, s.instance != nil && s.instance.State == oci.StateRunning, "The instance was not looked at yet")
 		}),
 		s.Found(infrav1.TailnetReadyCondition, func() metav1.Condition {
-			condition := s.otherwise(infrav1.TailnetReadyCondition, s.observed.Device != nil && s.observed.Device.Online, "The machine does not run yet")
-			condition.Message = cmp.Or(condition.Message, s.observed.Warning)
-			return condition
+			return s.tailnetReady()
 		}),
 	)
 	for i := range s.own.Status.Conditions {
@@ -36,6 +34,22 @@ func updateStatus(s *scope) {
 			s.own.Status.Conditions[i].ObservedGeneration = s.own.Generation
 		}
 	}
+}
+
+// tailnetReady is TailnetReady if nothing was found out about the device that says otherwise.
+func (s *scope) tailnetReady() metav1.Condition {
+	const tailnet = infrav1.TailnetReadyCondition
+	device, deleting := s.observed.Device, !s.own.DeletionTimestamp.IsZero()
+	switch {
+	case !deleting && device != nil && !device.Online && s.instance != nil:
+		return report.NotOK(tailnet, infrav1.WaitingReason, "The device is offline, since the instance is "+string(s.instance.State))
+	case !deleting && device == nil && s.own.Status.Tailnet.DeviceID != "":
+		// The device was there; why it was not looked at is in an earlier condition.
+		return report.Unknown(tailnet, infrav1.WaitingReason, "The device was not looked at, since the instance is not ready")
+	}
+	condition := s.otherwise(tailnet, device != nil && device.Online, "The machine does not run yet")
+	condition.Message = cmp.Or(condition.Message, s.observed.Warning)
+	return condition
 }
 
 func (s *scope) otherwise(condition string, ok bool, message string) metav1.Condition {

@@ -25,6 +25,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/image"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/claims"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolmachine"
@@ -54,6 +55,8 @@ type bench struct {
 	image    string
 	// instance is the OCID of the one in the first account.
 	instance string
+	// managementCluster is the bench as one with claims; empty claims nothing.
+	managementCluster string
 	// advance is by how much the reconcilers' time is ahead of the real one.
 	advance time.Duration
 }
@@ -166,8 +169,12 @@ func (b *bench) reconciler(t *testing.T) *poolmachine.Reconciler {
 	now := func() time.Time { return time.Now().Add(b.advance) }
 	pollers := poller.New(env.Client, b.Clients, poller.Options{PollInterval: tick, ProgressInterval: tick, Clock: now})
 	_ = pollers.Poll(t.Context(), b.Accounts[0].Name)
+	var held *claims.Claims
+	if b.managementCluster != "" {
+		held = claims.New(b.managementCluster, time.Hour)
+	}
 	return &poolmachine.Reconciler{
-		Client: env.Client, Access: b.Clients, Pollers: pollers, Recorder: b.recorder,
+		Client: env.Client, Access: b.Clients, Pollers: pollers, Recorder: b.recorder, Claims: held,
 		Options: poolmachine.Options{Intervals: phases.Intervals{Poll: tick, Retry: tick}, Clock: now},
 	}
 }

@@ -97,6 +97,9 @@ func NewOCIMeshMachine(machine *clusterv1.Machine, change ...func(*infrav1.OCIMe
 	return with(infra, change)
 }
 
+// BootstrapData is a worker's, as short as it can be.
+const BootstrapData = "#cloud-config\nwrite_files:\n- {path: /run/kubeadm/kubeadm-join-config.yaml, content: ''}\nruncmd:\n- kubeadm join\n"
+
 // NewBootstrapSecret holds the bootstrap data of the Machine, as the kubeadm bootstrap provider
 // writes it.
 func NewBootstrapSecret(machine *clusterv1.Machine, data string) *corev1.Secret {

@@ -161,6 +161,25 @@ func (e *Environment) Create(t *testing.T, objects ...client.Object) {
 // Namespaces bound its view, so the remains of other tests cost it no time; none means all.
 func (e *Environment) Manager(t *testing.T, setup func(context.Context, manager.Manager) error, namespaces ...string) manager.Manager {
 	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	mgr, ended, err := e.startManager(ctx, e.Config, setup, namespaces)
+	if err != nil {
+		cancel()
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("the manager failed: %s", err)
+		}
+	})
+	return mgr
+}
+
+// startManager starts a manager that ends with the context; ended then tells its error.
+func (e *Environment) startManager(
+	ctx context.Context, to *rest.Config, setup func(context.Context, manager.Manager) error, namespaces []string,
+) (mgr manager.Manager, ended <-chan error, err error) {
 	skip := true
 	var seen map[string]ctrlcache.Config
 	if len(namespaces) > 0 {
@@ -169,7 +188,7 @@ func (e *Environment) Manager(t *testing.T, setup func(context.Context, manager.
 	for _, namespace := range namespaces {
 		seen[namespace] = ctrlcache.Config{}
 	}
-	mgr, err := ctrl.NewManager(e.Config, manager.Options{
+	mgr, err = ctrl.NewManager(to, manager.Options{
 		Cache:      ctrlcache.Options{DefaultNamespaces: seen},
 		Scheme:     e.Scheme,
 		Metrics:    metricsserver.Options{BindAddress: "0"},
@@ -177,26 +196,17 @@ func (e *Environment) Manager(t *testing.T, setup func(context.Context, manager.
 		Client:     client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
 	})
 	if err != nil {
-		t.Fatalf("making a manager: %s", err)
+		return nil, nil, fmt.Errorf("making a manager: %w", err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
 	if err := index.AddTo(ctx, mgr.GetFieldIndexer()); err != nil {
-		cancel()
-		t.Fatalf("indexing machines: %s", err)
+		return nil, nil, fmt.Errorf("indexing machines: %w", err)
 	}
 	if err := setup(ctx, mgr); err != nil {
-		cancel()
-		t.Fatalf("setting up controllers: %s", err)
+		return nil, nil, fmt.Errorf("setting up controllers: %w", err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- mgr.Start(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("the manager failed: %s", err)
-		}
-	})
-	return mgr
+	end := make(chan error, 1)
+	go func() { end <- mgr.Start(ctx) }()
+	return mgr, end, nil
 }
 
 // CRDs reads those of Cluster API's core and of this provider, with the contract labels added by

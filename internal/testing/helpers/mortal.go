@@ -20,6 +20,7 @@ import (
 	. "github.com/onsi/gomega"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 )
 
 // Mortal is a process that can be killed at any of its calls: to OCI, to the tailnet, and writes to
@@ -28,6 +29,11 @@ import (
 type Mortal struct {
 	// Client is the API server as the process sees it.
 	Client client.Client
+
+	env    *Environment
+	config *rest.Config
+	// ended tells of the end of the process's manager; nil if it has none.
+	ended <-chan error
 
 	mu     sync.Mutex
 	ctx    context.Context //nolint:containedctx // The process's life: each pass ends with it.
@@ -47,15 +53,33 @@ var errKilled = errors.New("the process was killed")
 // NewMortal makes a living process.
 func NewMortal(t *testing.T, env *Environment) *Mortal {
 	t.Helper()
-	m := &Mortal{writes: map[string]int{}, made: map[string][]string{}}
+	m := &Mortal{env: env, config: rest.CopyConfig(env.Config), writes: map[string]int{}, made: map[string][]string{}}
 	m.begin()
-	config := rest.CopyConfig(env.Config)
-	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return &mortalAPI{m, next} })
+	m.config.Wrap(func(next http.RoundTripper) http.RoundTripper { return &mortalAPI{m, next} })
 	var err error
-	m.Client, err = client.New(config, client.Options{Scheme: env.Scheme, Mapper: env.Client.RESTMapper()})
+	m.Client, err = client.New(m.config, client.Options{Scheme: env.Scheme, Mapper: env.Client.RESTMapper()})
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
-	t.Cleanup(func() { m.cancel() })
+	t.Cleanup(m.end)
 	return m
+}
+
+// Manager starts the process's manager, with informers of its own, as Environment.Manager does. It
+// ends when the process is killed.
+func (m *Mortal) Manager(t *testing.T, setup func(context.Context, manager.Manager) error, namespaces ...string) {
+	t.Helper()
+	var err error
+	_, m.ended, err = m.env.startManager(m.Context(), m.config, setup, namespaces)
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+}
+
+// end ends the process and waits until nothing of its manager runs any more. A killed one has
+// nobody to tell an error to.
+func (m *Mortal) end() {
+	m.cancel()
+	if m.ended != nil {
+		_ = <-m.ended
+		m.ended = nil
+	}
 }
 
 func (m *Mortal) begin() { m.ctx, m.cancel = context.WithCancel(context.Background()) }
@@ -96,8 +120,10 @@ func (m *Mortal) Killed() bool {
 	return m.killed
 }
 
-// Restart begins the next process. Nothing of the last one may run any more.
+// Restart begins the next process. Nothing of the last one may run any more, but its manager, whose
+// end is waited for.
 func (m *Mortal) Restart() {
+	m.end()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.dead = false

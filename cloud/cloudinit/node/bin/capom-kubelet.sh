@@ -18,4 +18,31 @@ for word in ${KUBELET_EXTRA_ARGS:-}; do
 	*) kept="$kept$word " ;;
 	esac
 done
-printf 'KUBELET_EXTRA_ARGS=%s--node-ip=%s --provider-id=%s%s\n' "$kept" "$address" "$CAPOM_PROVIDER_ID_PREFIX" "$id" >"$RUN/kubelet.env"
+
+# kubelet adds up what several --node-labels say, and of one label takes the last value
+# (k8s.io/component-base cli/flag ConfigurationMap): what the user sets is left out here.
+found=$CAPOM_NODE_LABELS
+if [ -n "$CAPOM_ZONE_PREFIX" ]; then
+	domain=$(metadata availabilityDomain || true)
+	[ -n "$domain" ] || fail "the availability domain is unknown: kubelet waits for the metadata service"
+	domain=$(printf '%s' "$domain" | tr '[:upper:]' '[:lower:]' | sed 's/^.*\(ad-[0-9]*\)$/\1/; s/^.*://')
+	found="$found topology.kubernetes.io/zone=$CAPOM_ZONE_PREFIX$domain"
+fi
+fault=infrastructure.cluster.x-k8s.io/ocimesh-fault-domain
+case $found in
+*"$fault="*) ;;
+*)
+	if domain=$(metadata faultDomain) && [ -n "$domain" ]; then
+		found="$found $fault=$domain"
+	fi
+	;;
+esac
+labels=
+for word in $found; do
+	case " ${KUBELET_KUBEADM_ARGS:-} $kept" in
+	*[=,\ \"\']"${word%%=*}="*) ;;
+	*) labels="$labels,$word" ;;
+	esac
+done
+printf 'KUBELET_EXTRA_ARGS=%s--node-ip=%s --provider-id=%s%s%s\n' "$kept" "$address" "$CAPOM_PROVIDER_ID_PREFIX" "$id" \
+	"${labels:+ --node-labels=${labels#,}}" >"$RUN/kubelet.env"

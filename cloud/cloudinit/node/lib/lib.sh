@@ -81,6 +81,11 @@ tailnet_hostname() {
 	printf '%s-%s\n' "$CAPOM_HOSTNAME" "$(printf '%s' "$id" | tail -c 12)"
 }
 
+# metadata NAME: what the metadata service says of the instance.
+metadata() {
+	curl -fsS --max-time 5 -H 'Authorization: Bearer Oracle' "http://169.254.169.254/opc/v2/instance/$1" 2>/dev/null
+}
+
 # The instance's OCID. cloud-init's copy needs no network; the metadata service is asked where the
 # data source is another one than Oracle's.
 instance_id() {
@@ -88,7 +93,7 @@ instance_id() {
 	case $id in
 	ocid1.*) ;;
 	*)
-		from_service=$(curl -fsS --max-time 5 -H 'Authorization: Bearer Oracle' http://169.254.169.254/opc/v2/instance/id 2>/dev/null || true)
+		from_service=$(metadata id || true)
 		id=${from_service:-$id}
 		;;
 	esac

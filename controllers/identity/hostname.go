@@ -1,7 +1,7 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package machine
+package identity
 
 import "strings"
 
@@ -12,9 +12,9 @@ const (
 	uidLength = 8
 )
 
-// hostnameOf is the machine's name in the tailnet and its instance's display name: a DNS label of
+// Hostname is a machine's name in the tailnet and its instance's display name: a DNS label of
 // its own among the machines of all namespaces and management clusters.
-func hostnameOf(name, identity string) string {
+func Hostname(name, identity string) string {
 	suffix := "-" + strings.ReplaceAll(identity, "-", "")
 	suffix = suffix[:min(len(suffix), 1+uidLength)]
 	label := strings.ReplaceAll(name, ".", "-")
