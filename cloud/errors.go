@@ -19,6 +19,12 @@ const (
 	// NotFoundOrUnauthorized is OCI's 404 NotAuthorizedOrNotFound: the resource is gone, or the
 	// permission to see it is. It is no evidence of absence by itself.
 	NotFoundOrUnauthorized Kind = "NotFoundOrUnauthorized"
+	// RelatedNotFoundOrUnauthorized is OCI's 400 RelatedResourceNotAuthorizedOrNotFound: what the
+	// request refers to is gone, or may not be used. It says nothing of the resource itself.
+	RelatedNotFoundOrUnauthorized Kind = "RelatedNotFoundOrUnauthorized"
+	// ExistsOrUnauthorized is OCI's 409 NotAuthorizedOrResourceAlreadyExists: what is to be created
+	// exists already, or the permission to create it is missing. It does not pass by itself.
+	ExistsOrUnauthorized Kind = "ExistsOrUnauthorized"
 	// Unauthenticated is 401: the service does not know the key, the token, the user or the
 	// tenancy.
 	Unauthenticated Kind = "Unauthenticated"
@@ -93,6 +99,14 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
+// bounded is the error in at most so many bytes, with as much of the service's message as leaves
+// room for the request ID, which comes last.
+func (e *Error) bounded(most int) *Error {
+	short := *e
+	short.Message = shorten(e.Message, max(0, most-len(e.Error())+len(e.Message)))
+	return &short
+}
+
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
@@ -120,6 +134,22 @@ func KindOf(err error) Kind {
 // IsKind tells whether err is of one of the kinds.
 func IsKind(err error, kinds ...Kind) bool {
 	return err != nil && slices.Contains(kinds, KindOf(err))
+}
+
+// IsRetryTokenUsed tells whether OCI refuses a retry token: it was used for another request, or for
+// a resource that is gone since. Its code is documented for the latter; for the former no source
+// was found, so that any refusal of the token itself counts (OCI documentation, "API Errors";
+// oracle/karpenter-provider-oci issue 97).
+func IsRetryTokenUsed(err error) bool {
+	var e *Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	if e.Code == CodeInvalidatedRetryToken {
+		return true
+	}
+	words := strings.NewReplacer("-", "", " ", "", "_", "").Replace(strings.ToLower(e.Message))
+	return (e.Kind == Conflict || e.Kind == InvalidRequest) && strings.Contains(words, "retrytoken")
 }
 
 // CodeInvalidatedRetryToken is OCI's code for a retry token that was used for another request, or
@@ -152,17 +182,33 @@ func RetryAfterOf(err error) time.Duration {
 
 // remedies tell the user how to react to a kind of error, as the end of a sentence.
 var remedies = map[Kind]string{
-	NotFoundOrUnauthorized: "check that the resource exists and that the policies of the account allow it to be used",
-	Unauthenticated:        "check that the credentials belong to this account and that the key has not been deleted",
-	Forbidden:              "check the permissions of the credentials",
-	InvalidCredentials:     "correct the Secret with the credentials",
-	OutOfCapacity:          "allow another shape, fault domain, availability domain or account, or wait",
-	LimitExceeded:          "ask for a higher service limit, or allow another shape or account",
-	QuotaExceeded:          "raise the compartment quota, or allow another shape or account",
-	Throttled:              "nothing needs to be done, the request is repeated later",
-	Conflict:               "nothing needs to be done unless it persists, the request is repeated later",
-	InvalidRequest:         "correct what the message names",
-	Unavailable:            "check the region, the endpoint and the network if it persists, the request is repeated later",
+	NotFoundOrUnauthorized:        "check that the resource exists and that the policies of the account allow it to be used",
+	RelatedNotFoundOrUnauthorized: "check that everything that the request names exists and that the policies of the account allow it to be used",
+	ExistsOrUnauthorized: "OCI does not tell which: check that the policies of the account allow it to be created, " +
+		"and whether something of the same name or address exists already, and remove that",
+	Unauthenticated:    "check that the credentials belong to this account and that the key has not been deleted",
+	Forbidden:          "check the permissions of the credentials",
+	InvalidCredentials: "correct the Secret with the credentials",
+	OutOfCapacity:      "allow another shape, fault domain, availability domain or account, or wait",
+	LimitExceeded:      "ask for a higher service limit, or allow another shape or account",
+	QuotaExceeded:      "raise the compartment quota, or allow another shape or account",
+	Throttled:          "nothing needs to be done, the request is repeated later",
+	Conflict:           "nothing needs to be done unless it persists, the request is repeated later",
+	InvalidRequest:     "correct what the message names",
+	Unavailable:        "check the region, the endpoint and the network if it persists, the request is repeated later",
+}
+
+// Words are what the service said, with code, message and request ID, in at most 512 bytes: for
+// lists of several errors. They are scrubbed; empty if err is nil.
+func Words(err error) string {
+	var e *Error
+	switch {
+	case err == nil:
+		return ""
+	case !errors.As(err, &e):
+		return shorten(Scrub(err.Error()), maxWords)
+	}
+	return strings.TrimRight(Scrub(e.bounded(maxWords).Error()), ". ")
 }
 
 // UserMessage renders err for a condition or an event: one line of bounded length with the fault
@@ -178,7 +224,7 @@ func UserMessage(err error) string {
 	if !errors.As(err, &e) {
 		return Scrub(err.Error())
 	}
-	text := strings.TrimRight(Scrub(e.Error()), ". ")
+	text := strings.TrimRight(Scrub(e.bounded(maxMessage).Error()), ". ")
 	if remedy := remedies[e.Kind]; remedy != "" {
 		text += ": " + remedy
 	}

@@ -92,6 +92,21 @@ func TestUserMessageSaysWhatToDo(t *testing.T) {
 	}
 }
 
+func TestAnyRefusalOfARetryTokenIsOne(t *testing.T) {
+	for name, world := range map[string]struct {
+		err  cloud.Error
+		want bool
+	}{
+		"the documented code":     {cloud.Error{Kind: cloud.Conflict, Code: "InvalidatedRetryToken"}, true},
+		"a conflict of the token": {cloud.Error{Kind: cloud.Conflict, Code: "Conflict", Message: "The retry token was used before"}, true},
+		"a header that is wrong":  {cloud.Error{Kind: cloud.InvalidRequest, Code: "InvalidParameter", Message: "opc-retry-token: other payload"}, true},
+		"another conflict":        {cloud.Error{Kind: cloud.Conflict, Code: "Conflict", Message: "busy"}, false},
+		"an outage":               {cloud.Error{Kind: cloud.Unavailable, Message: "the retry token service is down"}, false},
+	} {
+		NewWithT(t).Expect(cloud.IsRetryTokenUsed(fmt.Errorf("launching: %w", &world.err))).To(Equal(world.want), name)
+	}
+}
+
 func TestUserMessageOfOtherErrors(t *testing.T) {
 	g := NewWithT(t)
 	g.Expect(cloud.UserMessage(nil)).To(BeEmpty())

@@ -17,6 +17,9 @@ const (
 	// texts.
 	maxMessage = 600
 
+	// maxWords bounds one of several errors in a list.
+	maxWords = 512
+
 	// minSecretPart is the minimum length for a word of a message to count as a part of a secret.
 	// Shorter words, such as "user" or a port number, occur in any text.
 	minSecretPart = 12
@@ -34,6 +37,10 @@ var (
 	// blob matches base64 data. The longest part of an OCID has 60 characters, a SHA-256 in hex has
 	// 64.
 	blob = regexp.MustCompile(`[A-Za-z0-9+/=_-]{65,}`)
+	// requestID is a whole opc-request-id, which Oracle's support asks for first: parts of 32
+	// hexadecimal digits, the first of which may begin with csid (the form is shown in
+	// jpetazzo/ampernetacle issue 54 and clusterinthecloud/terraform issue 29).
+	requestID = regexp.MustCompile(`^(csid[0-9A-Fa-f]{28}|[0-9A-Fa-f]{32})(/[0-9A-Fa-f]{32}){1,3}$`)
 	// ownEnd is this side of a connection, as package net prints it: its port differs each time,
 	// and would change a condition each time.
 	ownEnd = regexp.MustCompile(`\b((?:read|write) (?:tcp|udp)[46]?) \S+->`)
@@ -53,10 +60,11 @@ func Scrub(message string, secrets ...string) string {
 			message = strings.ReplaceAll(message, secret, redacted)
 		}
 	}
-	message = secretField.ReplaceAllString(message, "${1}"+redacted)
 	message = tailnetSecret.ReplaceAllString(message, redacted)
+	// Before the fields: "token: Bearer …" has two words for its value.
 	message = bearer.ReplaceAllString(message, redacted)
-	message = blob.ReplaceAllString(message, redacted)
+	message = secretField.ReplaceAllString(message, "${1}"+redacted)
+	message = blob.ReplaceAllStringFunc(message, redactBlob)
 	message = word.ReplaceAllStringFunc(message, func(w string) string {
 		if isPartOf(w, secrets) {
 			return redacted
@@ -64,6 +72,31 @@ func Scrub(message string, secrets ...string) string {
 		return w
 	})
 	return truncate(oneLine(message))
+}
+
+// redactBlob leaves request identifiers, also behind their header's name and "=". They are names
+// that OCI gives, and their digits are as long as base64 data.
+func redactBlob(found string) string {
+	label, id := found[:strings.LastIndexByte(found, '=')+1], found[strings.LastIndexByte(found, '=')+1:]
+	if requestID.MatchString(id) && !blob.MatchString(label) {
+		return found
+	}
+	return redacted
+}
+
+// SameButRequestIDs tells whether two messages say the same of different requests. OCI's identifier
+// differs each time, so that a repeated message is no news.
+func SameButRequestIDs(a, b string) bool {
+	return a == b || withoutRequestIDs(a) == withoutRequestIDs(b)
+}
+
+func withoutRequestIDs(message string) string {
+	return blob.ReplaceAllStringFunc(message, func(found string) string {
+		if redactBlob(found) == redacted {
+			return found
+		}
+		return ""
+	})
 }
 
 // isPartOf tells whether the word is a longer piece of one of the secrets. OCIDs are names, not
@@ -85,12 +118,18 @@ func oneLine(s string) string {
 	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
 }
 
-func truncate(s string) string {
-	if len(s) <= maxMessage {
+func truncate(s string) string { return shorten(s, maxMessage) }
+
+// shorten keeps at most so many bytes, and says so by an ellipsis.
+func shorten(s string, most int) string {
+	if len(s) <= most {
 		return s
 	}
 	const ellipsis = "…"
-	end := maxMessage - len(ellipsis)
+	end := most - len(ellipsis)
+	if end < 0 {
+		return ""
+	}
 	for !utf8.RuneStart(s[end]) {
 		end--
 	}

@@ -4,9 +4,12 @@
 package cloud_test
 
 import (
+	"crypto/sha512"
 	"encoding/base64"
+	"fmt"
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf8"
 
 	. "github.com/onsi/gomega"
@@ -63,6 +66,64 @@ func TestScrubBoundsTheLength(t *testing.T) {
 	g.Expect(text).To(HaveSuffix("…"))
 }
 
+// requestIDs have the form of OCI's opc-request-id; their digits are made up.
+var requestIDs = []string{
+	"A1B2C3D4E5F60718293A4B5C6D7E8F90/0123456789ABCDEF0123456789ABCDEF/FEDCBA9876543210FEDCBA9876543210",
+	"csid0123456789abcdef0123456789ab/0123456789ABCDEF0123456789ABCDEF/FEDCBA9876543210FEDCBA9876543210",
+	"a1b2c3d4e5f60718293a4b5c6d7e8f90/0123456789abcdef0123456789abcdef",
+}
+
+func TestARequestIDIsShownWhereverItStands(t *testing.T) {
+	for _, id := range requestIDs {
+		for _, frame := range []string{
+			"%s", "LaunchInstance: 404 NotAuthorizedOrNotFound: no (request ID %s)", "Opc request id: %s.", "opc-request-id=%s",
+			`{"opc-request-id":"%s"}`, "[%s]", "Bearer abcdefghijkl failed, see %s",
+		} {
+			g := NewWithT(t)
+			g.Expect(cloud.Scrub(fmt.Sprintf(frame, id))).To(ContainSubstring(id), frame)
+		}
+		g := NewWithT(t)
+		g.Expect(cloud.SameButRequestIDs("no ("+id+")", "no ("+requestIDs[0]+")")).To(BeTrue())
+		g.Expect(cloud.SameButRequestIDs("no ("+id+")", "yes ("+id+")")).To(BeFalse())
+	}
+}
+
+func TestALongMessageLeavesRoomForTheRequestID(t *testing.T) {
+	g := NewWithT(t)
+	err := &cloud.Error{
+		Kind: cloud.InvalidRequest, Operation: "LaunchInstance", Status: 400, Code: "InvalidParameter",
+		Message: strings.Repeat("too long ", 200), RequestID: requestIDs[0],
+	}
+	g.Expect(cloud.UserMessage(err)).To(ContainSubstring("(request ID " + requestIDs[0] + ")"))
+}
+
+func TestWhatOnlyLooksLikeARequestIDIsHidden(t *testing.T) {
+	hex := strings.Repeat("0123456789abcdef", 2)
+	for name, text := range map[string]string{
+		"hexadecimal digits without slashes": hex + hex + hex,
+		"a part too long":                    hex + "/" + hex + "0/" + hex,
+		"other letters":                      strings.Repeat("x", 32) + "/" + hex + "/" + hex,
+		"base64 before it":                   strings.Repeat("QUJD", 20) + "=" + requestIDs[0],
+		"base64 behind it":                   requestIDs[0] + "/QUJDREVG",
+		"as many parts as a long text has":   strings.Repeat(hex+"/", 6) + hex,
+	} {
+		NewWithT(t).Expect(cloud.Scrub(text)).To(Equal("[redacted]"), name)
+	}
+	g := NewWithT(t)
+	g.Expect(cloud.Scrub("got "+requestIDs[0], "secret "+requestIDs[0])).To(Equal("got [redacted]"), "a given secret is one")
+}
+
+// secretsOf are forms in which a secret may stand in a message.
+func secretsOf(secret []byte) map[string]string {
+	text := base64.RawURLEncoding.EncodeToString(secret)
+	return map[string]string{
+		"tskey-auth-" + text: "%s", "tskey-client-k1-" + text: "secret %s is invalid", "hskey-api-" + text: "key %s.", text: "Authorization: Bearer %s",
+		"B" + text: "token: Bearer %s", "C" + text: "Basic %s", "D" + text: `{"user_data":"%s"}`, "E" + text: "password=%s&x=1",
+		"F" + text: "-----BEGIN PRIVATE KEY-----\n%s\n-----END PRIVATE KEY-----", "G" + text: "-----BEGIN EC PRIVATE KEY----- %s",
+		"H" + text: `signature="%s"`, "I" + text: "private_key: %s", "J" + text: `"client_secret": "%s"`,
+	}
+}
+
 func FuzzScrub(f *testing.F) {
 	f.Add("cannot parse ", []byte("#cloud-config\nruncmd: [tailscale up --authkey=tskey-auth-k1-xyz]"), " at line 1", uint8(0), uint8(30))
 	f.Add("", []byte(keyPEM), "\xff\x00", uint8(3), uint8(200))
@@ -79,6 +140,25 @@ func FuzzScrub(f *testing.F) {
 		// The text before and after may hold the same characters by chance.
 		if len(part) >= 12 && strings.Contains(text, part) && !strings.Contains(before, part) && !strings.Contains(after, part) {
 			t.Fatalf("%q shows in %q", part, text)
+		}
+		for form, frame := range secretsOf(secret) {
+			text := cloud.Scrub(fmt.Sprintf(frame, form))
+			if len(secret) >= 9 && strings.Contains(text, form) {
+				t.Fatalf("%q shows in %q", form, text)
+			}
+		}
+		digits := sha512.Sum384(secret)
+		id := fmt.Sprintf("%X/%X/%X", digits[:16], digits[16:32], digits[32:])
+		words := strings.Map(func(r rune) rune {
+			if unicode.IsLetter(r) || r == ' ' || r == '.' {
+				return r
+			}
+			return -1
+		}, before[:min(len(before), 64)])
+		for _, name := range []string{id, "csid" + strings.ToLower(id[4:]), instanceOCID} {
+			if text := cloud.Scrub("LaunchInstance: " + words + " (" + name + ")"); !strings.Contains(text, "("+name+")") {
+				t.Fatalf("%q is hidden in %q", name, text)
+			}
 		}
 	})
 }

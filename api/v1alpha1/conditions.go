@@ -245,8 +245,10 @@ const (
 
 	// InstanceReadyCondition is True while the instance is RUNNING.
 	InstanceReadyCondition = "InstanceReady"
-	// LaunchRefusedReason surfaces when OCI refuses the launch as invalid. Remedy: in OCI's
-	// message.
+	// LaunchRefusedReason surfaces, in Placed, when the accounts that could take the machine refuse
+	// its launch; the message has OCI's words for each and the time of the next try. In
+	// InstanceReady it surfaces when one refuses it and an earlier launch may still turn up there.
+	// Remedy: in the message.
 	LaunchRefusedReason = "LaunchRefused"
 	// InstanceProvisioningReason surfaces while the instance is being made or started.
 	InstanceProvisioningReason = "InstanceProvisioning"

@@ -158,7 +158,7 @@ type Placement struct {
 	Reason string `json:"reason,omitempty"`
 }
 
-// Shortage is a place without room.
+// Shortage is a place without room, or, of a machine, one whose account refused its launch.
 type Shortage struct {
 	// account is the OCIAccount's name.
 	// +required
@@ -184,13 +184,22 @@ type Shortage struct {
 	// +kubebuilder:validation:MaxLength=255
 	Shape string `json:"shape,omitempty"`
 
-	// reason is OutOfCapacity, LimitExceeded or QuotaExceeded.
+	// reason is OutOfCapacity, LimitExceeded or QuotaExceeded; of a refused launch InvalidRequest,
+	// NotFoundOrUnauthorized, RelatedNotFoundOrUnauthorized, ExistsOrUnauthorized, Unauthenticated,
+	// Forbidden or Unknown.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
 	Reason string `json:"reason,omitempty"`
 
-	// count is how often in a row the place had no room; each time doubles the time it is left out.
+	// message is what OCI said when it refused a launch; empty for a place without room.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message,omitempty"`
+
+	// count is how often in a row this happened in the place; each time doubles the time it is left
+	// out.
 	// +required
 	// +kubebuilder:validation:Minimum=1
 	Count int32 `json:"count,omitempty"`

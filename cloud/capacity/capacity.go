@@ -46,7 +46,12 @@ func IsShortage(err error) bool {
 // It is for the shortages that one machine has found: more than the API allows are widened.
 // ShortageCache is for those of all machines.
 func Record(known []infrav1.Shortage, place Place, kind cloud.Kind, now time.Time, policy Policy) []infrav1.Shortage {
-	kept, shortage := record(known, place, kind, now, policy)
+	return recordOne(known, shortageOf(place, kind), now, policy)
+}
+
+// recordOne is Record for any shortage.
+func recordOne(known []infrav1.Shortage, one infrav1.Shortage, now time.Time, policy Policy) []infrav1.Shortage {
+	kept, shortage := record(known, one, now, policy)
 	kept = fit(append(kept, shortage))
 	// The oldest shortages matter least.
 	slices.SortStableFunc(kept, byEnd)
@@ -55,10 +60,10 @@ func Record(known []infrav1.Shortage, place Place, kind cloud.Kind, now time.Tim
 
 func byEnd(a, b infrav1.Shortage) int { return a.Until.Compare(b.Until.Time) }
 
-// record returns the shortages that are not too old, and the new one.
-func record(known []infrav1.Shortage, place Place, kind cloud.Kind, now time.Time, policy Policy) (kept []infrav1.Shortage, shortage infrav1.Shortage) {
+// record returns the shortages that are not too old, and the new one with its count and its end.
+func record(known []infrav1.Shortage, one infrav1.Shortage, now time.Time, policy Policy) (kept []infrav1.Shortage, shortage infrav1.Shortage) {
 	first, longest := policy.durations()
-	shortage = shortageOf(place, kind)
+	shortage = one
 	for _, old := range known {
 		switch {
 		case samePlace(old, shortage) && old.Until.Add(longest).After(now):

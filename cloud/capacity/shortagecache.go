@@ -159,7 +159,7 @@ func (c *ShortageCache) Record(place Place, size Size, kind cloud.Kind, now time
 			return shortage
 		}
 	}
-	kept, failed := record(c.known, place, kind, now, c.policy)
+	kept, failed := record(c.known, shortageOf(place, kind), now, c.policy)
 	c.known = append(fitOneMore(kept), failed)
 	slices.SortStableFunc(c.known, byEnd)
 	// What was too large for the place an earlier time may have room by now.

@@ -11,12 +11,17 @@ type NotFoundError struct {
 	Image string
 	// State is OCI's state of an existing but unusable image; empty otherwise.
 	State string
+	// Platform says that one of Oracle's images was asked for.
+	Platform bool
 }
 
 // Error names the image and the remedy.
 func (e *NotFoundError) Error() string {
 	if e.State != "" {
 		return fmt.Sprintf("image %s is %s: wait until it is AVAILABLE, or use another one", e.Image, e.State)
+	}
+	if e.Platform {
+		return fmt.Sprintf("Oracle has no image %s there: fix spec.image.platform, or choose a custom image by image.id or image.name", e.Image)
 	}
 	return fmt.Sprintf("image %s does not exist or may not be read: fix spec.image, or import the image there", e.Image)
 }

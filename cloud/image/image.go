@@ -59,7 +59,7 @@ func Find(ctx context.Context, c client, query Query) (string, error) {
 	case len(others) > 0:
 		return "", explain(ctx, c, query, &MismatchError{Image: describe(query.Image), Shape: query.Shape})
 	}
-	return "", explain(ctx, c, query, &NotFoundError{Image: describe(query.Image)})
+	return "", explain(ctx, c, query, &NotFoundError{Image: describe(query.Image), Platform: filter.Platform})
 }
 
 func byID(ctx context.Context, c client, query Query) (string, error) {
@@ -103,6 +103,7 @@ func filterOf(image infrav1.Image) oci.ImageFilter {
 		return oci.ImageFilter{
 			OperatingSystem:        image.Platform.OperatingSystem,
 			OperatingSystemVersion: image.Platform.Version,
+			Platform:               true,
 		}
 	}
 	return oci.ImageFilter{DisplayName: image.Name}

@@ -6,6 +6,7 @@ package image
 import (
 	"context"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 
@@ -36,9 +37,12 @@ func newClient(t *testing.T) (*oci.Client, *sim.Sim) {
 	g.Expect(err).NotTo(HaveOccurred())
 	tenancy.Images = append(model.DefaultImages(),
 		sim.ImageSpec{Name: "golden-arm", OperatingSystem: "Canonical Ubuntu", OperatingSystemVersion: "24.04", Arch: "arm64",
-			Compartment: tenancy.Compartment(), OCID: goldenArm},
+			Compartment: tenancy.Compartment(), OCID: goldenArm, Created: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)},
 		sim.ImageSpec{Name: "golden-x86", OperatingSystem: "Canonical Ubuntu", OperatingSystemVersion: "24.04", Arch: "amd64",
-			Compartment: tenancy.Compartment(), OCID: goldenX86},
+			Compartment: tenancy.Compartment(), OCID: goldenX86, Created: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)},
+		// A system that only a custom image has.
+		sim.ImageSpec{Name: "plan9-backup", OperatingSystem: "Plan 9", OperatingSystemVersion: "4", Arch: "arm64",
+			Compartment: tenancy.Compartment()},
 	)
 	simulator, err := sim.New(sim.Options{Tenancies: []*sim.Tenancy{tenancy}, PageSize: 3})
 	g.Expect(err).NotTo(HaveOccurred())
@@ -70,6 +74,8 @@ func TestTheImageIsFoundForTheShape(t *testing.T) {
 		"by name":                       {infrav1.Image{Name: "golden-x86"}, x86, "golden-x86"},
 		"the newest platform image":     {ubuntu("22.04"), x86, "Canonical-Ubuntu-22.04-2026.09.30-0"},
 		"of the architecture it is for": {ubuntu("22.04"), arm, "Canonical-Ubuntu-22.04-aarch64-2026.09.30-0"},
+		// The custom images are newer.
+		"of Oracle's, not of somebody's backups": {ubuntu("24.04"), arm, "Canonical-Ubuntu-24.04-aarch64-2026.09.30-0"},
 	} {
 		id, err := Find(t.Context(), c, Query{Image: world.image, Shape: world.shape})
 		g.Expect(err).NotTo(HaveOccurred(), name)
@@ -87,10 +93,14 @@ func TestWhyThereIsNoImage(t *testing.T) {
 		query Query
 		want  error
 	}{
-		"no such OCID":       {Query{Image: infrav1.Image{ID: unknown}, Shape: arm}, &NotFoundError{Image: unknown}},
-		"not an OCID":        {Query{Image: infrav1.Image{ID: "ocid1.image../x"}, Shape: arm}, &NotFoundError{Image: "ocid1.image../x"}},
-		"no such name":       {Query{Image: infrav1.Image{Name: "silver"}, Shape: arm}, &NotFoundError{Image: `"silver"`}},
-		"no such version":    {Query{Image: ubuntu("99.04"), Shape: arm}, &NotFoundError{Image: "Canonical Ubuntu 99.04"}},
+		"no such OCID":    {Query{Image: infrav1.Image{ID: unknown}, Shape: arm}, &NotFoundError{Image: unknown}},
+		"not an OCID":     {Query{Image: infrav1.Image{ID: "ocid1.image../x"}, Shape: arm}, &NotFoundError{Image: "ocid1.image../x"}},
+		"no such name":    {Query{Image: infrav1.Image{Name: "silver"}, Shape: arm}, &NotFoundError{Image: `"silver"`}},
+		"no such version": {Query{Image: ubuntu("99.04"), Shape: arm}, &NotFoundError{Image: "Canonical Ubuntu 99.04", Platform: true}},
+		"only a custom one": {
+			Query{Image: infrav1.Image{Platform: infrav1.PlatformImage{OperatingSystem: "Plan 9", Version: "4"}}, Shape: arm},
+			&NotFoundError{Image: "Plan 9 4", Platform: true},
+		},
 		"wrong architecture": {Query{Image: infrav1.Image{Name: "golden-x86"}, Shape: arm}, &MismatchError{Image: `"golden-x86"`, Shape: arm}},
 		"wrong architecture, by OCID": {
 			Query{Image: infrav1.Image{ID: goldenX86}, Shape: arm}, &MismatchError{Image: goldenX86, Shape: arm},

@@ -41,14 +41,15 @@ var (
 )
 
 // Observe returns the instance. OCI answers 404 for a resource that is gone and for one that may
-// not be seen: exists is false only if the compartment can be read at the same time, and err is the
-// 404 itself if not even that is allowed.
+// not be seen, and 400 for what is no OCID, which cannot exist: exists is false only if the
+// compartment can be read at the same time, and err is that of the compartment if not even that is
+// allowed.
 func Observe(ctx context.Context, c observer, id string) (instance oci.Instance, exists bool, err error) {
 	instance, err = c.GetInstance(ctx, id)
 	if err == nil {
 		return instance, true, nil
 	}
-	if !cloud.IsKind(err, cloud.NotFoundOrUnauthorized) {
+	if !cloud.IsKind(err, cloud.NotFoundOrUnauthorized, cloud.InvalidRequest) {
 		return oci.Instance{}, false, err
 	}
 	if probe := c.ProbeCompartment(ctx); probe != nil {

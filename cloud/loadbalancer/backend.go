@@ -53,6 +53,7 @@ func (a Account) Join(ctx context.Context, owner ownership.Owner, id string, mac
 	}
 	workRequestID, err = a.CreateBackend(ctx, own, setName, machine)
 	if cloud.IsKind(err, cloud.Conflict) {
+		// A duplicate, and what is not allowed, are other kinds: waiting would not help.
 		return Membership{Doing: "waiting for another change of the load balancer"}, nil
 	}
 	return Membership{Doing: "becoming a backend", WorkRequestID: workRequestID}, err

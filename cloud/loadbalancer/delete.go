@@ -7,15 +7,32 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
-// codeIncorrectState is OCI's refusal of a change while another one is under way (OCI
-// documentation, "API Errors").
+// codeIncorrectState is OCI's refusal of a change while another one is under way, as documented
+// ("API Errors").
 const codeIncorrectState = "IncorrectState"
+
+// isBusy tells the refusal of a change during another one from a lasting one. Network load
+// balancers answer with the code Conflict and "Invalid State Transition of NLB lifeCycle state from
+// Updating to Updating" (oracle/terraform-provider-oci issue 1456); whatever the words, one that is
+// not ACTIVE now is busy.
+func (a Account) isBusy(ctx context.Context, id string, err error) bool {
+	var refusal *cloud.Error
+	if !errors.As(err, &refusal) || refusal.Kind != cloud.Conflict {
+		return false
+	}
+	if refusal.Code == codeIncorrectState || strings.Contains(strings.ToLower(refusal.Message), "state transition") {
+		return true
+	}
+	seen, err := a.Get(ctx, id)
+	return err != nil || seen.State != oci.StateActive
+}
 
 // Removal is the progress of a Remove.
 type Removal struct {
@@ -70,7 +87,7 @@ func (a Account) Remove(ctx context.Context, owner ownership.Owner, id string) (
 		_, err := a.Delete(ctx, judgement.Proof)
 		var refusal *cloud.Error
 		switch {
-		case err == nil, cloud.IsKind(err, cloud.NotFoundOrUnauthorized), cloud.CodeOf(err) == codeIncorrectState:
+		case err == nil, cloud.IsKind(err, cloud.NotFoundOrUnauthorized), a.isBusy(ctx, one.ID, err):
 			// The next call finds out whether it is gone.
 		case errors.As(err, &refusal) && refusal.Kind == cloud.Conflict:
 			removal.InUse = refusal.Message

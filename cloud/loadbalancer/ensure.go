@@ -121,7 +121,7 @@ func (a Account) create(ctx context.Context, owner ownership.Owner, spec Spec, s
 	for range attempts {
 		wanted.RetryToken = cloud.RetryToken(owner.Digest(), string(a.kind), fmt.Sprint(state.Attempt))
 		state.ID, state.WorkRequestID, err = a.Create(ctx, wanted)
-		if cloud.CodeOf(err) != cloud.CodeInvalidatedRetryToken {
+		if !cloud.IsRetryTokenUsed(err) {
 			break
 		}
 		state.Attempt++

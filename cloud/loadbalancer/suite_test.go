@@ -5,6 +5,7 @@ package loadbalancer
 
 import (
 	"net/netip"
+	"sync"
 	"testing"
 	"time"
 
@@ -49,13 +50,19 @@ type bench struct {
 	known  Known
 }
 
+// userKey is the key of all users: to make one takes longer than most tests.
+var userKey = sync.OnceValues(sim.NewKey)
+
 func newBench(t *testing.T, kind infrav1.EndpointType, change ...func(*sim.Options)) *bench {
 	t.Helper()
 	b := &bench{t: t, g: NewWithT(t)}
 	tenancy := sim.NewTenancy("one")
-	user, err := tenancy.NewUser()
+	key, err := userKey()
 	b.g.Expect(err).NotTo(HaveOccurred())
-	options := sim.Options{Tenancies: []*sim.Tenancy{tenancy}, Delays: &sim.Delays{Network: 5 * time.Millisecond, Retention: time.Minute}, PageSize: 2}
+	user, err := tenancy.NewUserWith(key)
+	b.g.Expect(err).NotTo(HaveOccurred())
+	options := sim.Options{Tenancies: []*sim.Tenancy{tenancy}, Delays: &sim.Delays{Network: 5 * time.Millisecond, Retention: time.Minute}, PageSize: 2,
+		Seed: sim.SeedOfEnvironment()}
 	for _, f := range change {
 		f(&options)
 	}

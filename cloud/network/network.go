@@ -126,7 +126,7 @@ const attempts = 5
 func create[T any](owner ownership.Owner, payload []string, call func(token string) (T, error)) (made T, err error) {
 	for attempt := range attempts {
 		made, err = call(cloud.RetryToken(append([]string{owner.Digest(), fmt.Sprint(attempt)}, payload...)...))
-		if cloud.CodeOf(err) != cloud.CodeInvalidatedRetryToken {
+		if !cloud.IsRetryTokenUsed(err) {
 			break
 		}
 	}

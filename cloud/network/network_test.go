@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -31,13 +32,22 @@ type bench struct {
 	owner   ownership.Owner
 }
 
-func newBench(t *testing.T) *bench {
+// userKey is the key of all users: to make one takes longer than most tests.
+var userKey = sync.OnceValues(sim.NewKey)
+
+func newBench(t *testing.T, change ...func(*sim.Options)) *bench {
 	t.Helper()
 	b := &bench{t: t, g: NewWithT(t), tenancy: sim.NewTenancy("one"), owner: ownership.Cluster("uid-1", "ns", "c1")}
-	user, err := b.tenancy.NewUser()
+	key, err := userKey()
+	b.g.Expect(err).NotTo(HaveOccurred())
+	user, err := b.tenancy.NewUserWith(key)
 	b.g.Expect(err).NotTo(HaveOccurred())
 	delays := &sim.Delays{Network: 5 * time.Millisecond, Retention: time.Minute}
-	b.sim, err = sim.New(sim.Options{Tenancies: []*sim.Tenancy{b.tenancy}, Delays: delays, PageSize: 2})
+	options := sim.Options{Tenancies: []*sim.Tenancy{b.tenancy}, Delays: delays, PageSize: 2, Seed: sim.SeedOfEnvironment()}
+	for _, f := range change {
+		f(&options)
+	}
+	b.sim, err = sim.New(options)
 	b.g.Expect(err).NotTo(HaveOccurred())
 	b.g.Expect(b.sim.Start("127.0.0.1:0")).To(Succeed())
 	t.Cleanup(func() { _ = b.sim.Close() })

@@ -89,6 +89,10 @@ func serviceKind(status int, code, message string) cloud.Kind {
 		return cloud.OutOfCapacity
 	case "TooManyRequests":
 		return cloud.Throttled
+	case "NotAuthorizedOrResourceAlreadyExists":
+		return cloud.ExistsOrUnauthorized
+	case "RelatedResourceNotAuthorizedOrNotFound":
+		return cloud.RelatedNotFoundOrUnauthorized
 	case codeBadErrorResponse:
 		if status == http.StatusNotFound {
 			return cloud.Unavailable
@@ -98,7 +102,20 @@ func serviceKind(status int, code, message string) cloud.Kind {
 	if (status >= 500 || status == 0) && (strings.Contains(lower, "out of host capacity") || strings.Contains(lower, "out of capacity")) {
 		return cloud.OutOfCapacity
 	}
+	if status == 0 {
+		// A work request has codes and no status.
+		status = statusOf[code]
+	}
 	return statusKind(status)
+}
+
+// statusOf are the statuses of codes by which work requests may fail (OCI documentation, "API
+// Errors").
+var statusOf = map[string]int{
+	"CannotParseRequest": http.StatusBadRequest, "InvalidParameter": http.StatusBadRequest, "MissingParameter": http.StatusBadRequest,
+	"NotAuthenticated": http.StatusUnauthorized, "NotAllowed": http.StatusForbidden, "NotAuthorized": http.StatusForbidden,
+	"NotAuthorizedOrNotFound": http.StatusNotFound, "NotFound": http.StatusNotFound,
+	"IncorrectState": http.StatusConflict, "Conflict": http.StatusConflict,
 }
 
 func statusKind(status int) cloud.Kind {

@@ -39,6 +39,8 @@ type Image struct {
 	OperatingSystem, OperatingSystemVersion string
 	// CreatedAt orders images of the same operating system.
 	CreatedAt time.Time
+	// Platform says that it is Oracle's, rather than made by somebody with access to a compartment.
+	Platform bool
 }
 
 // ImageFilter narrows a list of images; empty fields do not.
@@ -49,6 +51,9 @@ type ImageFilter struct {
 	Shape string
 	// DisplayName is compared whole.
 	DisplayName string
+	// Platform leaves out custom images. OCI cannot filter by it: a custom image keeps operating
+	// system and version of the instance that it was made from (oracle/oci-cli issue 24).
+	Platform bool
 }
 
 // Shapes lists the shapes of an availability domain; of the whole region if it is empty.
@@ -93,7 +98,9 @@ func (c *Client) Images(ctx context.Context, filter ImageFilter) ([]Image, error
 	}
 	images := make([]Image, 0, len(items))
 	for _, item := range items {
-		images = append(images, image(item))
+		if found := image(item); found.Platform || !filter.Platform {
+			images = append(images, found)
+		}
 	}
 	return images, nil
 }
@@ -155,11 +162,14 @@ func shape(s core.Shape) Shape {
 	return out
 }
 
+// image converts an answer. Platform images have no compartment, whatever the compartment that is
+// listed (oracle/oci-ansible-modules, library/oci_image_facts.py, "RETURN").
 func image(i core.Image) Image {
 	return Image{
 		Resource:               resource(i.Id, i.DisplayName, i.LifecycleState, i.FreeformTags),
 		OperatingSystem:        value(i.OperatingSystem),
 		OperatingSystemVersion: value(i.OperatingSystemVersion),
 		CreatedAt:              timestamp(i.TimeCreated),
+		Platform:               value(i.CompartmentId) == "",
 	}
 }

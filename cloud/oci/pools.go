@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/oracle/oci-go-sdk/v65/core"
-	"github.com/oracle/oci-go-sdk/v65/workrequests"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
@@ -214,25 +213,17 @@ func (c *Client) TerminateInstancePool(ctx context.Context, own ownership.Proof)
 }
 
 // ScalingFailure looks up why a pool does not reach its desired size: an error of its newest failed
-// work request, of the same kind as from a launch. It looks at one page of them: a pool that keeps
-// trying leaves many. failure is nil if none has failed.
+// work request, of the same kind as from a launch. failure is nil if none has failed.
 func (c *Client) ScalingFailure(ctx context.Context, id string) (failure error, err error) {
-	response, err := call(ctx, c, operation{service: serviceWorkRequests, name: "ListWorkRequests"}, c.workRequests.ListWorkRequests,
-		workrequests.ListWorkRequestsRequest{CompartmentId: &c.compartmentID, ResourceId: &id})
-	if err != nil {
+	failed, err := c.failedWork(ctx, id)
+	if err != nil || len(failed) == 0 {
 		return nil, err
 	}
-	for _, item := range response.Items {
-		if item.Status != workrequests.WorkRequestSummaryStatusFailed {
-			continue
-		}
-		found, err := c.workRequestFailure(ctx, value(item.Id))
-		if found == nil || err != nil {
-			return nil, err
-		}
-		return found, nil
+	found, err := c.workRequestFailure(ctx, failed[len(failed)-1])
+	if found == nil || err != nil {
+		return nil, err
 	}
-	return nil, nil
+	return found, nil
 }
 
 func instancePool(p core.InstancePool) InstancePool {

@@ -81,3 +81,22 @@ func TestAPoolIsCreatedAndResizedToZero(t *testing.T) {
 			{"availabilityDomain": "AD-1", "faultDomains": ["FD-1"], "primaryVnicSubnets": {"subnetId": "ocid1.s"}}]}`, compartmentID)))
 	g.Expect(f.seen()[1].body).To(MatchJSON(`{"size": 0}`))
 }
+
+func TestTheNewestFailureOfAPoolAndTheFirstOfALaunchAreTold(t *testing.T) {
+	g := NewWithT(t)
+	f := newFake(t)
+	f.on("GET /20160918/workRequests", answer(http.StatusOK, `[
+		{"id":"w2","status":"FAILED","timeAccepted":"2026-01-02T00:00:02Z"},{"id":"w4","status":"SUCCEEDED","timeAccepted":"2026-01-02T00:00:04Z"},
+		{"id":"w3","status":"FAILED","timeAccepted":"2026-01-02T00:00:03Z"},{"id":"w1","status":"FAILED","timeAccepted":"2026-01-02T00:00:01Z"}]`))
+	f.on("GET /20160918/workRequests/w1/errors", answer(http.StatusOK, `[{"code":"InvalidParameter","message":"the first"}]`))
+	f.on("GET /20160918/workRequests/w3/errors", answer(http.StatusOK, `[{"code":"InternalError","message":"Out of host capacity."}]`))
+	client := newClient(t, f)
+
+	failure, err := client.ScalingFailure(t.Context(), "ocid1.instancepool.oc1..a")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(cloud.KindOf(failure)).To(Equal(cloud.OutOfCapacity))
+	launch, err := client.LaunchFailure(t.Context(), "ocid1.instance.oc1..a")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(launch.Message).To(Equal("the first"))
+	g.Expect(launch.Kind).To(Equal(cloud.InvalidRequest))
+}

@@ -34,21 +34,47 @@ type VolumeAttachment struct {
 	State LifecycleState
 }
 
-// DataVolumes lists the compartment's block volumes, except TERMINATED ones.
+// volumeStates are those of existing volumes, in the order of a volume's life: one that goes on to
+// the next state while they are listed one after the other is in one of the lists.
+var volumeStates = []core.VolumeLifecycleStateEnum{
+	core.VolumeLifecycleStateProvisioning, core.VolumeLifecycleStateRestoring, core.VolumeLifecycleStateAvailable,
+	core.VolumeLifecycleStateFaulty, core.VolumeLifecycleStateTerminating,
+}
+
+// DataVolumes lists the compartment's block volumes, except TERMINATED ones: OCI lists those for
+// weeks, so that one list of all would grow with every machine ever made. The filter takes one
+// state.
 func (c *Client) DataVolumes(ctx context.Context) ([]Volume, error) {
-	items, err := listAll(ctx, c, pager[core.ListVolumesRequest, core.ListVolumesResponse, core.Volume]{
-		op:      operation{service: serviceBlockstorage, name: "ListVolumes"},
-		do:      c.blockstorage.ListVolumes,
-		request: core.ListVolumesRequest{CompartmentId: &c.compartmentID, Limit: new(PageSize)},
-		turn:    func(r *core.ListVolumesRequest, page *string) { r.Page = page },
-		read:    func(r core.ListVolumesResponse) ([]core.Volume, *string) { return r.Items, r.OpcNextPage },
-	})
-	return keptVolumes(items, func(v core.Volume) Volume {
-		return Volume{
-			Resource:           resource(v.Id, v.DisplayName, v.LifecycleState, v.FreeformTags),
-			AvailabilityDomain: value(v.AvailabilityDomain), GB: value(v.SizeInGBs),
+	var volumes []Volume
+	place := map[string]int{}
+	for _, state := range volumeStates {
+		items, err := listAll(ctx, c, pager[core.ListVolumesRequest, core.ListVolumesResponse, core.Volume]{
+			op:      operation{service: serviceBlockstorage, name: "ListVolumes"},
+			do:      c.blockstorage.ListVolumes,
+			request: core.ListVolumesRequest{CompartmentId: &c.compartmentID, Limit: new(PageSize), LifecycleState: state},
+			turn:    func(r *core.ListVolumesRequest, page *string) { r.Page = page },
+			read:    func(r core.ListVolumesResponse) ([]core.Volume, *string) { return r.Items, r.OpcNextPage },
+		})
+		if err != nil {
+			return nil, err
 		}
-	}), err
+		for _, v := range items {
+			if v.LifecycleState == core.VolumeLifecycleStateTerminated {
+				continue
+			}
+			volume := Volume{
+				Resource:           resource(v.Id, v.DisplayName, v.LifecycleState, v.FreeformTags),
+				AvailabilityDomain: value(v.AvailabilityDomain), GB: value(v.SizeInGBs),
+			}
+			if at, known := place[volume.ID]; known {
+				volumes[at] = volume
+				continue
+			}
+			place[volume.ID] = len(volumes)
+			volumes = append(volumes, volume)
+		}
+	}
+	return volumes, nil
 }
 
 // bootVolumes lists the boot volumes of an availability domain, except TERMINATED ones.
@@ -62,12 +88,17 @@ func (c *Client) bootVolumes(ctx context.Context, availabilityDomain string) ([]
 		turn: func(r *core.ListBootVolumesRequest, page *string) { r.Page = page },
 		read: func(r core.ListBootVolumesResponse) ([]core.BootVolume, *string) { return r.Items, r.OpcNextPage },
 	})
-	return keptVolumes(items, func(v core.BootVolume) Volume {
-		return Volume{
-			Resource: resource(v.Id, v.DisplayName, v.LifecycleState, v.FreeformTags), Boot: true,
-			AvailabilityDomain: value(v.AvailabilityDomain), GB: value(v.SizeInGBs),
+	var volumes []Volume
+	for _, v := range items {
+		// OCI has no filter for the state of boot volumes.
+		if v.LifecycleState != core.BootVolumeLifecycleStateTerminated {
+			volumes = append(volumes, Volume{
+				Resource: resource(v.Id, v.DisplayName, v.LifecycleState, v.FreeformTags), Boot: true,
+				AvailabilityDomain: value(v.AvailabilityDomain), GB: value(v.SizeInGBs),
+			})
 		}
-	}), err
+	}
+	return volumes, err
 }
 
 // bootVolumeAttachments lists the attachments of all boot volumes in an availability domain,
@@ -138,14 +169,4 @@ func (c *Client) DeleteBootVolume(ctx context.Context, own ownership.Proof) erro
 	_, err := call(ctx, c, operation{service: serviceBlockstorage, name: "DeleteBootVolume"}.on(id),
 		c.blockstorage.DeleteBootVolume, core.DeleteBootVolumeRequest{BootVolumeId: &id})
 	return err
-}
-
-func keptVolumes[T any](items []T, convert func(T) Volume) []Volume {
-	var volumes []Volume
-	for _, item := range items {
-		if volume := convert(item); volume.State != StateTerminated {
-			volumes = append(volumes, volume)
-		}
-	}
-	return volumes
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"path"
+	"sync"
 	"testing"
 	"time"
 
@@ -61,7 +62,11 @@ func TestListsOfVolumesAreSharedForAsLongAsTheyAreNewEnough(t *testing.T) {
 	for _, request := range f.seen() {
 		lists = append(lists, path.Base(request.path))
 	}
-	g.Expect(lists).To(Equal([]string{"bootVolumeAttachments", "bootVolumes", "volumes"}))
+	// One list of volumes for each state but TERMINATED.
+	g.Expect(lists).To(Equal([]string{"bootVolumeAttachments", "bootVolumes", "volumes", "volumes", "volumes", "volumes", "volumes"}))
+	for i, state := range []string{"PROVISIONING", "RESTORING", "AVAILABLE", "FAULTY", "TERMINATING"} {
+		g.Expect(f.seen()[2+i].query).To(HaveKeyWithValue("lifecycleState", []string{state}))
+	}
 	g.Expect(f.seen()[0].query).To(And(
 		HaveKeyWithValue("availabilityDomain", []string{"AD-1"}), Not(HaveKey("instanceId")), HaveKeyWithValue("limit", []string{"1000"})))
 
@@ -71,7 +76,7 @@ func TestListsOfVolumesAreSharedForAsLongAsTheyAreNewEnough(t *testing.T) {
 	g.Expect(boots).To(BeEmpty())
 	_, err = client.BootVolumesOf(t.Context(), "AD-2", "i", ended, time.Hour)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(f.seen()[5].query).To(HaveKeyWithValue("availabilityDomain", []string{"AD-2"}), "each domain has its own list")
+	g.Expect(f.seen()[9].query).To(HaveKeyWithValue("availabilityDomain", []string{"AD-2"}), "each domain has its own list")
 }
 
 func TestAListOfVolumesIsReadAnewForWhoWaits(t *testing.T) {
@@ -104,9 +109,9 @@ func TestAListOfVolumesThatFailsProvesNothing(t *testing.T) {
 func TestNobodyWaitsLongForAnothersList(t *testing.T) {
 	g := NewWithT(t)
 	f := newFake(t)
-	asked, release := make(chan struct{}), make(chan struct{})
+	asked, release, once := make(chan struct{}), make(chan struct{}), sync.Once{}
 	f.on("GET /20160918/volumes", func(w http.ResponseWriter, r *http.Request) {
-		close(asked)
+		once.Do(func() { close(asked) })
 		<-release
 		answer(200, `[]`)(w, r)
 	})

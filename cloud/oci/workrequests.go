@@ -5,6 +5,7 @@ package oci
 
 import (
 	"context"
+	"slices"
 
 	"github.com/oracle/oci-go-sdk/v65/workrequests"
 
@@ -18,27 +19,43 @@ const operationLaunch = "LaunchInstance"
 // work requests, of the kind it would have had as a direct answer, such as cloud.OutOfCapacity.
 // failure is nil if no work request of the resource has failed.
 func (c *Client) LaunchFailure(ctx context.Context, resourceID string) (failure *cloud.Error, err error) {
+	failed, err := c.failedWork(ctx, resourceID)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range failed {
+		if failure, err = c.workRequestFailure(ctx, id); failure != nil || err != nil {
+			return failure, err
+		}
+	}
+	return nil, nil
+}
+
+// failedWork are the OCIDs of the failed work requests of a resource, oldest first. OCI promises no
+// order of them and can be asked for none.
+func (c *Client) failedWork(ctx context.Context, resourceID string) ([]string, error) {
 	type request = workrequests.ListWorkRequestsRequest
 	type response = workrequests.ListWorkRequestsResponse
 	items, err := listAll(ctx, c, pager[request, response, workrequests.WorkRequestSummary]{
 		op:      operation{service: serviceWorkRequests, name: "ListWorkRequests"},
 		do:      c.workRequests.ListWorkRequests,
-		request: request{CompartmentId: &c.compartmentID, ResourceId: &resourceID},
+		request: request{CompartmentId: &c.compartmentID, ResourceId: &resourceID, Limit: new(PageSize)},
 		turn:    func(r *request, page *string) { r.Page = page },
 		read:    func(r response) ([]workrequests.WorkRequestSummary, *string) { return r.Items, r.OpcNextPage },
 	})
 	if err != nil {
 		return nil, err
 	}
+	slices.SortStableFunc(items, func(a, b workrequests.WorkRequestSummary) int {
+		return timestamp(a.TimeAccepted).Compare(timestamp(b.TimeAccepted))
+	})
+	var failed []string
 	for _, item := range items {
-		if item.Status != workrequests.WorkRequestSummaryStatusFailed {
-			continue
-		}
-		if failure, err = c.workRequestFailure(ctx, value(item.Id)); failure != nil || err != nil {
-			return failure, err
+		if item.Status == workrequests.WorkRequestSummaryStatusFailed {
+			failed = append(failed, value(item.Id))
 		}
 	}
-	return nil, nil
+	return failed, nil
 }
 
 func (c *Client) workRequestFailure(ctx context.Context, id string) (*cloud.Error, error) {

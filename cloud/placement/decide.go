@@ -106,9 +106,7 @@ func (f Facts) inDomain(account Account, domain infrav1.AvailabilityDomain, coun
 		for _, faultDomain := range faultDomains {
 			place := Place{Account: account.Name, AvailabilityDomain: domain.Name, FaultDomain: faultDomain, Shape: shape.Name}
 			if shortage, short := f.shortageAt(place); short {
-				rejections = append(rejections, Rejection{
-					Place: place, Reason: Short, Message: shortage.Reason, Until: shortage.Until.Time,
-				})
+				rejections = append(rejections, rejectionOf(place, shortage))
 				continue
 			}
 			if f.refused(place) {
@@ -157,6 +155,17 @@ func (f Facts) shortageAt(place Place) (worst infrav1.Shortage, short bool) {
 		}
 	}
 	return worst, short
+}
+
+// rejectionOf is that of a place covered by a shortage. A refusal names what it covers.
+func rejectionOf(place Place, shortage infrav1.Shortage) Rejection {
+	if shortage.Message == "" {
+		return Rejection{Place: place, Reason: Short, Message: shortage.Reason, Until: shortage.Until.Time}
+	}
+	return Rejection{
+		Place:  Place{Account: shortage.Account, AvailabilityDomain: shortage.AvailabilityDomain, Shape: shortage.Shape},
+		Reason: Refused, Message: shortage.Message, Until: shortage.Until.Time, Kind: shortage.Reason,
+	}
 }
 
 func (p Place) coveredBy(shortage infrav1.Shortage) bool {

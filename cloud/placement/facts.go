@@ -111,6 +111,8 @@ const (
 	OtherFailureDomain RejectionReason = "OtherFailureDomain"
 	// Short means that the place had no room a short while ago.
 	Short RejectionReason = "Short"
+	// Refused means that the account refused the machine's launch there a short while ago.
+	Refused RejectionReason = "Refused"
 	// OverBudget means that the account's budget would be exceeded.
 	OverBudget RejectionReason = "OverBudget"
 	// SizeUnknown means that it is not known how large machines are of which the budget bounds the
@@ -129,8 +131,10 @@ type Rejection struct {
 	Reason RejectionReason
 	// Message says it to people.
 	Message string
-	// Until is when a shortage ends; zero for all other reasons.
+	// Until is when a shortage or a refusal ends; zero for all other reasons.
 	Until time.Time
+	// Kind is that of the error of a refusal; empty for all other reasons.
+	Kind string
 }
 
 // Decision is the answer.

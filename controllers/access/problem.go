@@ -85,17 +85,19 @@ var tailnetReasons = map[tailnet.Reason]string{
 }
 
 var kindReasons = map[cloud.Kind]string{
-	cloud.NotFoundOrUnauthorized: infrav1.NotAuthorizedOrNotFoundReason,
-	cloud.Forbidden:              infrav1.NotAuthorizedOrNotFoundReason,
-	cloud.Unauthenticated:        infrav1.AuthenticationFailedReason,
-	cloud.InvalidCredentials:     infrav1.SecretInvalidReason,
-	cloud.Throttled:              infrav1.ThrottledReason,
-	cloud.Unavailable:            infrav1.UnavailableReason,
-	cloud.OutOfCapacity:          infrav1.OutOfCapacityReason,
-	cloud.LimitExceeded:          infrav1.LimitExceededReason,
-	cloud.QuotaExceeded:          infrav1.QuotaExceededReason,
-	cloud.Conflict:               infrav1.ConflictReason,
-	cloud.InvalidRequest:         infrav1.RequestRefusedReason,
+	cloud.NotFoundOrUnauthorized:        infrav1.NotAuthorizedOrNotFoundReason,
+	cloud.RelatedNotFoundOrUnauthorized: infrav1.NotAuthorizedOrNotFoundReason,
+	cloud.ExistsOrUnauthorized:          infrav1.RequestRefusedReason,
+	cloud.Forbidden:                     infrav1.NotAuthorizedOrNotFoundReason,
+	cloud.Unauthenticated:               infrav1.AuthenticationFailedReason,
+	cloud.InvalidCredentials:            infrav1.SecretInvalidReason,
+	cloud.Throttled:                     infrav1.ThrottledReason,
+	cloud.Unavailable:                   infrav1.UnavailableReason,
+	cloud.OutOfCapacity:                 infrav1.OutOfCapacityReason,
+	cloud.LimitExceeded:                 infrav1.LimitExceededReason,
+	cloud.QuotaExceeded:                 infrav1.QuotaExceededReason,
+	cloud.Conflict:                      infrav1.ConflictReason,
+	cloud.InvalidRequest:                infrav1.RequestRefusedReason,
 }
 
 func reasonOf(err error) string {

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/cluster-api/util/conditions"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
 )
@@ -36,7 +37,7 @@ func updateStatus(s *scope) {
 	if s.accounts != nil || s.deleting() {
 		var rows []infrav1.ClusterAccountStatus
 		for _, account := range slices.Concat(s.accounts, s.former) {
-			rows = append(rows, row(account))
+			rows = append(rows, steady(s.infra.Status.Accounts, row(account)))
 		}
 		s.infra.Status.Accounts = rows[:min(maxAccounts, len(rows))]
 	}
@@ -145,6 +146,16 @@ func joined(problems []*access.Problem) *access.Problem {
 		messages = append(messages, fmt.Sprintf("and %d more", more))
 	}
 	return &access.Problem{Reason: problems[0].Reason, Message: strings.Join(messages, "; ")}
+}
+
+// steady leaves the message of an account as it was, if only the identifier of the request to OCI
+// differs: writing that would bring the next pass at once, and with it the next request.
+func steady(known []infrav1.ClusterAccountStatus, row infrav1.ClusterAccountStatus) infrav1.ClusterAccountStatus {
+	at := slices.IndexFunc(known, func(k infrav1.ClusterAccountStatus) bool { return k.Name == row.Name })
+	if at >= 0 && cloud.SameButRequestIDs(known[at].Message, row.Message) {
+		row.Message = known[at].Message
+	}
+	return row
 }
 
 func row(account *accountState) infrav1.ClusterAccountStatus {

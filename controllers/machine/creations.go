@@ -18,6 +18,48 @@ type creations struct {
 	// begun maps machines to the identity given by this process, until it may have made something
 	// for them, be it only a key.
 	begun map[client.ObjectKey]string
+	// attempts maps machines to what is known of the launches of their present attempt.
+	attempts map[client.ObjectKey]attempt
+}
+
+// attempt is one decision where to launch. Its retry token is the same in every launch, but OCI may
+// refuse a launch before it looks at the token: only if no earlier one of the attempt can have
+// succeeded does a refusal prove that there is no instance.
+type attempt struct {
+	number int32
+	// doubtful is since when a launch may have succeeded unseen; zero if none can have.
+	doubtful time.Time
+}
+
+// decided notes an attempt that this process begins: nothing was sent for it yet.
+func (c *creations) decided(key client.ObjectKey, number int32) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.attempts == nil {
+		c.attempts = map[client.ObjectKey]attempt{}
+	}
+	c.attempts[key] = attempt{number: number}
+}
+
+// doubt notes a launch of unknown outcome.
+func (c *creations) doubt(key client.ObjectKey, number int32, now time.Time) {
+	c.decided(key, number)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.attempts[key] = attempt{number: number, doubtful: now}
+}
+
+// doubtfulSince tells since when a launch of the attempt may have succeeded unseen: from now on if
+// another process began the attempt.
+func (c *creations) doubtfulSince(key client.ObjectKey, number int32, now time.Time) (since time.Time, doubtful bool) {
+	c.mu.Lock()
+	known, ok := c.attempts[key]
+	c.mu.Unlock()
+	if !ok || known.number != number {
+		c.doubt(key, number, now)
+		return now, true
+	}
+	return known.doubtful, !known.doubtful.IsZero()
 }
 
 // begin notes that the machine got its identity just now: nothing can carry it in a tag yet.
@@ -57,6 +99,7 @@ func (c *creations) forget(key client.ObjectKey) {
 	defer c.mu.Unlock()
 	delete(c.searched, search{key, false})
 	delete(c.searched, search{key, true})
+	delete(c.attempts, key)
 	delete(c.begun, key)
 }
 

@@ -4,6 +4,7 @@
 package machine
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/claims"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
@@ -50,13 +52,14 @@ func (b *bench) restored(t *testing.T, id string, own *infrav1.OCIMeshMachine) (
 	return other, copies[3].(*infrav1.OCIMeshMachine)
 }
 
-// holder is the claimant of the one instance.
+// holder is the claimant of the one instance that is not other people's.
 func (b *bench) holder(t *testing.T) string {
 	t.Helper()
 	c, err := b.Clients.OCI(t.Context(), b.Accounts[0])
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	all, err := c.ListInstances(t.Context())
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	all = slices.DeleteFunc(all, func(i oci.Instance) bool { return i.Tags[infrav1.MachineUIDTag] == "" })
 	NewWithT(t).Expect(all).To(HaveLen(1))
 	return ownership.ClaimIn(all[0].Tags).Holder
 }

@@ -16,7 +16,6 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/capacity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/scheduling"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/userdata"
 )
@@ -42,7 +41,9 @@ func (r *Reconciler) launch(ctx context.Context, s *scope) error {
 	launched, err := c.LaunchInstance(ctx, spec)
 	if err != nil {
 		if !refusedForCertain(err) {
-			r.creations.searchAnew(client.ObjectKeyFromObject(s.own), s.options.Clock())
+			key, now := client.ObjectKeyFromObject(s.own), s.options.Clock()
+			r.creations.searchAnew(key, now)
+			r.creations.doubt(key, s.own.Status.Placement.Attempt, now)
 		}
 		return r.launchFailed(ctx, s, c, err)
 	}
@@ -64,8 +65,8 @@ func (r *Reconciler) launch(ctx context.Context, s *scope) error {
 
 // refusedForCertain tells whether an answer excludes an instance of this launch.
 func refusedForCertain(err error) bool {
-	return cloud.WasNotSent(err) || capacity.IsShortage(err) || cloud.IsKind(err, cloud.Throttled, cloud.InvalidRequest, cloud.Unauthenticated,
-		cloud.InvalidCredentials, cloud.Forbidden, cloud.NotFoundOrUnauthorized)
+	return cloud.WasNotSent(err) || capacity.IsShortage(err) || capacity.IsRefusal(err) ||
+		cloud.IsKind(err, cloud.Throttled, cloud.InvalidCredentials)
 }
 
 // launchFailed decides what a refusal means. Where the answer is not known the next pass repeats
@@ -79,12 +80,10 @@ func (r *Reconciler) launchFailed(ctx context.Context, s *scope, c *oci.Client, 
 		return nil
 	case capacity.IsShortage(err):
 		return r.short(ctx, s, err)
-	case kind == cloud.InvalidRequest:
-		return &access.Problem{
-			Reason: infrav1.LaunchRefusedReason, Message: "OCI refuses the launch: " + cloud.UserMessage(err), Err: err,
-		}
-	case kind == cloud.Conflict && cloud.CodeOf(err) == cloud.CodeInvalidatedRetryToken:
+	case cloud.IsRetryTokenUsed(err):
 		return s.tryAnew(ctx, c, err)
+	case capacity.IsRefusal(err):
+		return r.launchRefused(ctx, s, c, err)
 	}
 	return err
 }
@@ -108,15 +107,20 @@ func (s *scope) tryAnew(ctx context.Context, c *oci.Client, refusal error) error
 	return nil
 }
 
+// giveUpInstance forgets a launch that has come to nothing. It is written also when no new decision
+// comes of it: a stale pass must not wipe out an unseen instance.
+func (s *scope) giveUpInstance() {
+	s.own.Status.Instance = infrav1.InstanceStatus{}
+	s.instance = nil
+	s.exclusive = true
+}
+
 // short records the shortage of a place, for every machine of every cluster, and decides anew at
 // once. The machine's own status counts its attempts.
 func (r *Reconciler) short(ctx context.Context, s *scope, err error) error {
 	at, kind := s.own.Status.Placement, cloud.KindOf(err)
 	s.own.Status.Shortages = capacity.Record(s.own.Status.Shortages, scheduling.PlaceOf(at), kind, s.now, s.options.Capacity)
-	s.own.Status.Instance = infrav1.InstanceStatus{}
-	s.instance = nil
-	// Also when no new decision comes of it: a stale pass must not wipe out an unseen instance.
-	s.exclusive = true
+	s.giveUpInstance()
 	r.finder().noteShortage(ctx, at, s.sizeIn(at.Shape), kind, s.now)
 	r.Metrics.short(at, kind)
 	r.event(s, string(kind), "Launch", "No room in account %s, %s %s, for shape %s", at.Account,

@@ -5,6 +5,7 @@ package machine
 
 import (
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 
@@ -18,10 +19,11 @@ func TestALaunchThatOCIRefusesSaysOCIsReason(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
-	b.OCI.AddFault(sim.Fault{Operation: "LaunchInstance", Status: 400, Code: "InvalidParameter", Message: "Boot volume is too small", Times: 3})
+	b.OCI.AddFault(sim.Fault{Operation: "LaunchInstance", Status: 400, Code: "InvalidParameter", Message: "Boot volume is too small"})
 	own := b.machine(t, "machine")
 	b.untilCondition(t, own, "Ready False LaunchRefused")
 	g.Expect(helpers.MessageOf(own, infrav1.ReadyCondition)).To(ContainSubstring("Boot volume is too small"))
+	b.sleep(6 * time.Minute)
 	b.untilProvisioned(t, own)
 }
 

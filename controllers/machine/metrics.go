@@ -41,7 +41,7 @@ const (
 // refusals are the reasons of the condition Placed with a count of their own.
 var refusals = map[string]bool{
 	infrav1.NoCapacityReason: true, infrav1.BudgetExceededReason: true, infrav1.NoAccountReason: true,
-	infrav1.FailureDomainUnknownReason: true, infrav1.ShapeUnknownReason: true,
+	infrav1.FailureDomainUnknownReason: true, infrav1.ShapeUnknownReason: true, infrav1.LaunchRefusedReason: true,
 	infrav1.ImageNotFoundReason: true, infrav1.ImageArchitectureMismatchReason: true, infrav1.ShapeNotFoundReason: true,
 }
 

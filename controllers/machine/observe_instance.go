@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/capacity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instancecache"
@@ -124,8 +125,8 @@ func (s *scope) recordAddresses(cache *instancecache.Cache) error {
 	return nil
 }
 
-// lostInstance judges an instance after its end. A launch without room is placed anew; any other is
-// for Cluster API to replace.
+// lostInstance judges an instance after its end. A launch without room, or refused, is placed anew;
+// any other is for Cluster API to replace.
 func (r *Reconciler) lostInstance(ctx context.Context, s *scope, c *oci.Client, listed bool) error {
 	why := "this provider did not ask for it"
 	if listed && !s.provisioned() {
@@ -136,7 +137,11 @@ func (r *Reconciler) lostInstance(ctx context.Context, s *scope, c *oci.Client, 
 		if failure != nil && capacity.IsShortage(failure) {
 			return r.short(ctx, s, failure)
 		}
+		if failure != nil && failure.Kind != cloud.Conflict {
+			return r.refused(ctx, s, failure)
+		}
 		if failure != nil {
+			// Somebody terminated it during its launch.
 			why = "OCI gave the launch up: " + failure.Message
 		}
 	}

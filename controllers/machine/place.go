@@ -52,6 +52,7 @@ func (r *Reconciler) choose(ctx context.Context, s *scope) error {
 	}
 	s.exclusive = true
 	s.own.Status.Placement, s.own.Status.FailureDomain = placed.Placement, placed.FailureDomain
+	r.creations.decided(client.ObjectKeyFromObject(s.own), placed.Attempt)
 	if refusal != nil {
 		// The search for an instance found none and need not begin anew: nothing was launched.
 		s.WaitFor(refusal.RetryAfter, infrav1.PlacedCondition, refusal.Reason, "%s", refusal.Message)
@@ -68,7 +69,8 @@ func (s *scope) request() scheduling.Request {
 	return scheduling.Request{
 		Key: client.ObjectKeyFromObject(s.own), ResourceVersion: s.before.ResourceVersion, Identity: s.identity,
 		Recorded: s.before.Status.Placement, Attempt: nextAttempt(s.own),
-		Labels: s.machine.Labels, FailureDomain: s.machine.Spec.FailureDomain, Spec: s.own.Spec,
+		Refusals: capacity.Refusals(s.own.Status.Shortages),
+		Labels:   s.machine.Labels, FailureDomain: s.machine.Spec.FailureDomain, Spec: s.own.Spec,
 		Cluster: client.ObjectKeyFromObject(s.cluster), InfraCluster: s.infraCluster,
 	}
 }

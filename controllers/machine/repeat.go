@@ -31,7 +31,7 @@ func (r *Reconciler) repeatLaunch(ctx context.Context, s *scope) error {
 		s.own.Status.Instance = infrav1.InstanceStatus{ID: launched.ID, State: string(launched.State)}
 		ctrl.LoggerFrom(ctx).Info("Found the instance of a launch whose answer was lost", "instance", launched.ID)
 		return waitingFor("Instance %s is ended next", launched.ID)
-	case cloud.IsKind(err, cloud.Conflict) && cloud.CodeOf(err) == cloud.CodeInvalidatedRetryToken:
+	case cloud.IsRetryTokenUsed(err):
 		ended, err := instance.Ended(ctx, c, s.anybodys())
 		if err != nil {
 			return err
@@ -42,7 +42,8 @@ func (r *Reconciler) repeatLaunch(ctx context.Context, s *scope) error {
 		return nil
 	case cloud.WasNotSent(err):
 		return err
-	case capacity.IsShortage(err), cloud.IsKind(err, cloud.InvalidRequest, cloud.NotFoundOrUnauthorized):
+	case capacity.IsShortage(err), cloud.IsKind(err, cloud.InvalidRequest, cloud.NotFoundOrUnauthorized,
+		cloud.RelatedNotFoundOrUnauthorized, cloud.ExistsOrUnauthorized):
 		// OCI has judged the launch: the token was not used before. A refusal of the credentials
 		// would say nothing of it.
 		return nil

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package report turns what a reconcile found out into conditions, once, at its end, and into the
-// time of the next one. It decides nothing and imports nothing of this module but api and access.
+// time of the next one. It decides nothing and imports nothing of this module but api, cloud and
+// access.
 package report
 
 import (
@@ -20,6 +21,7 @@ import (
 	"sigs.k8s.io/cluster-api/util/conditions"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 )
 
@@ -71,10 +73,26 @@ func Deleting(object metav1.Object, waitsFor *access.Problem) metav1.Condition {
 // Set sets the conditions, and with them Ready: that of the first condition that is False and
 // should be True, else of the first that is not as it should be. Paused is not touched.
 func Set(object conditions.Setter, all ...metav1.Condition) {
-	for _, condition := range all {
-		conditions.Set(object, condition)
+	all = slices.Clone(all)
+	for i := range all {
+		all[i].Message = steady(object, all[i])
+		conditions.Set(object, all[i])
 	}
-	conditions.Set(object, summary(all))
+	ready := summary(all)
+	ready.Message = steady(object, ready)
+	conditions.Set(object, ready)
+}
+
+// steady is the message of a condition: the one that it has, if OCI has only said the same again.
+// The identifier of the request differs each time, and writing it would bring the next pass at
+// once, and with it the next request.
+func steady(object conditions.Getter, condition metav1.Condition) string {
+	known := conditions.Get(object, condition.Type)
+	if known != nil && known.Status == condition.Status && known.Reason == condition.Reason &&
+		cloud.SameButRequestIDs(known.Message, condition.Message) {
+		return known.Message
+	}
+	return condition.Message
 }
 
 // SetCausesFirst is Set with Ready from a cause: conditions that only wait for another come after

@@ -57,6 +57,24 @@ func TestReadyIsTheFirstConditionThatIsNotAsItShouldBe(t *testing.T) {
 	}
 }
 
+func TestARepeatedMessageIsNotWrittenForTheIdentifierOfItsRequest(t *testing.T) {
+	g := NewWithT(t)
+	object := &infrav1.OCIAccount{}
+	said := func(digit, words string) metav1.Condition {
+		part := strings.Repeat(digit, 32)
+		return NotOK("A", "Broken", words+" (request ID "+part+"/"+part+"/"+part+"): fix it")
+	}
+	Set(object, said("A", "404 gone"))
+	first := object.DeepCopy()
+	Set(object, said("B", "404 gone"))
+	g.Expect(object).To(Equal(first))
+	g.Expect(conditions.GetMessage(object, infrav1.ReadyCondition)).To(ContainSubstring("AAAA"), "the first of them is told")
+
+	Set(object, said("C", "500 broken"))
+	g.Expect(conditions.GetMessage(object, "A")).To(ContainSubstring("CCCC"))
+	g.Expect(conditions.GetMessage(object, infrav1.ReadyCondition)).To(ContainSubstring("500 broken"))
+}
+
 func TestWhatIsUnderWayIsAnnouncedOnlyIfItWasReadyBefore(t *testing.T) {
 	ready := func(status metav1.ConditionStatus, reason string) *metav1.Condition {
 		return &metav1.Condition{Type: infrav1.ReadyCondition, Status: status, Reason: reason, Message: "so it is"}

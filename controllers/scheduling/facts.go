@@ -29,6 +29,7 @@ func (s *Scheduler) facts(ctx context.Context, request Request, now time.Time) (
 		ControlPlane:  controlPlane,
 		Group:         groupOf(request.Labels),
 		FailureDomain: request.FailureDomain,
+		Shortages:     slices.Clone(request.Refusals),
 	}
 	for _, shape := range request.Spec.Shapes {
 		facts.Shapes = append(facts.Shapes, s.reservations.shapeOf(request.Spec, shape))

@@ -11,6 +11,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/capacity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/image"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
@@ -89,8 +90,8 @@ func (i *images) begin(key imageKey, now time.Time) (found foundImage, known boo
 	return foundImage{}, false
 }
 
-// imageProblem is the problem of an account that has no image for the machine; nil if that is not
-// what the error says.
+// imageProblem is the problem of an account that has no image for the machine, or does not let it
+// be looked up; nil if that is not what the error says.
 func imageProblem(account string, err error) *access.Problem {
 	var notFound *image.NotFoundError
 	var mismatch *image.MismatchError
@@ -103,6 +104,9 @@ func imageProblem(account string, err error) *access.Problem {
 		problem.Reason = infrav1.ImageArchitectureMismatchReason
 	case errors.As(err, &noShape):
 		problem.Reason = infrav1.ShapeNotFoundReason
+	case capacity.IsRefusal(err):
+		told := access.AsProblem(err)
+		problem.Reason, problem.Message = told.Reason, account+": the image cannot be looked up: "+told.Message
 	default:
 		return nil
 	}

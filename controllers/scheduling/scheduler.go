@@ -107,6 +107,8 @@ type Request struct {
 	Labels map[string]string
 	// FailureDomain is the Machine's; empty leaves the choice.
 	FailureDomain string
+	// Refusals are the places whose accounts refused the machine's launch, as its status has them.
+	Refusals []infrav1.Shortage
 	// Spec is the OCIMeshMachine's.
 	Spec infrav1.OCIMeshMachineSpec
 	// Cluster names the Cluster, InfraCluster is its infrastructure.

@@ -38,12 +38,15 @@ func refuse(failureDomain string, decision placement.Decision, problems []error,
 		}
 	}
 	short, budget, limit := causes(decision, placement.Short), causes(decision, placement.OverBudget), causes(decision, placement.OverLimit)
-	images := messagesOf(problems)
+	refused, images := refusalsOf(decision), messagesOf(problems)
 	unsized := causes(decision, placement.SizeUnknown)
-	all := slices.Concat(short, budget, limit, unsized, images, causes(decision, placement.AccountNotReady))
+	all := slices.Concat(refused, short, budget, limit, unsized, images, causes(decision, placement.AccountNotReady))
 	wait, reason, remedies := poll, infrav1.NoCapacityReason, remediesFor(decision)
 	switch {
-	case len(short) > 0:
+	case len(refused)+len(short) > 0:
+		if len(short) == 0 {
+			reason = infrav1.LaunchRefusedReason
+		}
 		next := decision.NextTry()
 		wait = max(time.Second, next.Sub(now))
 		remedies = append(remedies, "or wait: the next try is at "+next.UTC().Format(time.RFC3339))
@@ -79,7 +82,7 @@ func refuse(failureDomain string, decision placement.Decision, problems []error,
 // remediesFor are what a person can do so that there is room. What is wrong with images and
 // accounts says itself what to fix.
 func remediesFor(decision placement.Decision) []string {
-	var remedies []string
+	remedies := refusalRemedies(decision)
 	if accounts := accountsWith(decision, placement.OverBudget); len(accounts) > 0 {
 		remedies = append(remedies, fmt.Sprintf("raise spec.budget of OCIAccount %s, or delete machines in it", strings.Join(accounts, " or ")))
 	}
@@ -122,15 +125,19 @@ func causes(decision placement.Decision, reasons ...placement.RejectionReason) [
 
 // causeOf names the place as far as the cause depends on it.
 func causeOf(rejection placement.Rejection) string {
-	words := []string{rejection.Account, rejection.AvailabilityDomain, rejection.FaultDomain, rejection.Shape}
+	words := placeWords(rejection)
 	if rejection.Reason == placement.OverBudget || rejection.Reason == placement.SizeUnknown {
 		words = words[:1]
 	}
-	words = slices.DeleteFunc(words, func(word string) bool { return word == "" })
 	if rejection.Reason == placement.Short {
 		return fmt.Sprintf("%s (%s)", strings.Join(words, " "), rejection.Message)
 	}
 	return strings.Join(words, " ") + ": " + rejection.Message
+}
+
+func placeWords(rejection placement.Rejection) []string {
+	words := []string{rejection.Account, rejection.AvailabilityDomain, rejection.FaultDomain, rejection.Shape}
+	return slices.DeleteFunc(words, func(word string) bool { return word == "" })
 }
 
 func messagesOf(errs []error) []string {

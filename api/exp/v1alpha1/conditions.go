@@ -21,7 +21,8 @@ const (
 	PoolProvisioningReason = "PoolProvisioning"
 	// PoolScalingReason surfaces while there are more or fewer instances than wanted.
 	PoolScalingReason = "PoolScaling"
-	// PoolRefusedReason surfaces when OCI refuses the instance pool. Remedy: in OCI's message.
+	// PoolRefusedReason surfaces when OCI refuses the instance pool, or to launch instances of it.
+	// Remedy: in OCI's message.
 	PoolRefusedReason = "PoolRefused"
 	// PoolLostReason surfaces when the instance pool was terminated behind the provider's back;
 	// another one is made.

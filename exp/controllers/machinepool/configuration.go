@@ -84,7 +84,7 @@ func (s *scope) findOrCreate(ctx context.Context, spec oci.LaunchSpec, tags map[
 		return known[0].ID, nil
 	}
 	id, err := s.client.CreateInstanceConfiguration(ctx, spec, tags)
-	if cloud.IsKind(err, cloud.InvalidRequest) {
+	if cloud.IsKind(err, cloud.InvalidRequest, cloud.RelatedNotFoundOrUnauthorized) {
 		return "", &access.Problem{
 			Reason: expv1.ConfigurationRefusedReason, Message: "OCI refuses the instance configuration: " + cloud.UserMessage(err), Err: err,
 		}

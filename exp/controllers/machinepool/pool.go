@@ -56,7 +56,7 @@ func (r *Reconciler) createPool(ctx context.Context, s *scope, placements []oci.
 		Tags:       s.owner.HeldBy(holder).Claimed(s.tags()),
 		RetryToken: cloud.RetryToken(s.owner.Digest(), "pool", strconv.Itoa(int(s.own.Status.Pool.Attempt))),
 	})
-	if cloud.CodeOf(err) == cloud.CodeInvalidatedRetryToken {
+	if cloud.IsRetryTokenUsed(err) {
 		return s.usedToken(ctx, err)
 	}
 	if err != nil {
@@ -116,7 +116,7 @@ func samePlacement(a, b oci.PoolPlacement) bool {
 
 // refused tells what a person has to fix from what is tried again.
 func refused(err error) error {
-	if !cloud.IsKind(err, cloud.InvalidRequest) {
+	if !cloud.IsKind(err, cloud.InvalidRequest, cloud.RelatedNotFoundOrUnauthorized, cloud.ExistsOrUnauthorized) {
 		return err
 	}
 	return &access.Problem{Reason: expv1.PoolRefusedReason, Message: "OCI refuses the instance pool: " + cloud.UserMessage(err), Err: err}

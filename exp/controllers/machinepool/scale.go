@@ -153,6 +153,11 @@ func (s *scope) settled(ctx context.Context, wanted int) error {
 				len(s.live), wanted, cloud.UserMessage(failure))
 			return nil
 		}
+		if failure != nil {
+			s.Note(expv1.PoolReadyCondition, expv1.PoolRefusedReason, "The instance pool has %d of %d instances; OCI refuses to launch more: %s",
+				len(s.live), wanted, cloud.UserMessage(failure))
+			return nil
+		}
 	}
 	if s.found.State == oci.StateProvisioning {
 		s.Note(expv1.PoolReadyCondition, expv1.PoolProvisioningReason, "The instance pool is PROVISIONING and has %d of %d instances", len(s.live), wanted)

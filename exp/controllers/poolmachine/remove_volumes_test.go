@@ -4,11 +4,13 @@
 package poolmachine_test
 
 import (
+	"slices"
 	"testing"
 
 	. "github.com/onsi/gomega"
 
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 )
@@ -77,6 +79,8 @@ func (b *bench) volume(t *testing.T) string {
 	g := NewWithT(t)
 	all, err := b.client(t).DataVolumes(t.Context())
 	g.Expect(err).NotTo(HaveOccurred())
+	// Other people have volumes in the compartment, too.
+	all = slices.DeleteFunc(all, func(v oci.Volume) bool { return v.Tags["owner"] != "" })
 	g.Expect(all).To(HaveLen(1))
 	return all[0].ID
 }

@@ -136,6 +136,7 @@ func (w *World) startOCI(t *testing.T, options WorldOptions) {
 	for i := range options.Accounts {
 		name := fmt.Sprintf("%s-%c", w.Namespace, 'a'+i)
 		tenancy := sim.NewTenancy(name)
+		tenancy.Inhabited = true
 		if options.Tenancy != nil {
 			options.Tenancy(i, tenancy)
 		}
@@ -147,16 +148,31 @@ func (w *World) startOCI(t *testing.T, options WorldOptions) {
 		w.Credentials = append(w.Credentials, NewCredentials(w.Namespace, name, user))
 	}
 	options.Sim.Tenancies = w.Tenancies
+	if options.Sim.Seed == 0 {
+		options.Sim.Seed = sim.SeedOfEnvironment()
+	}
 	var err error
 	w.OCI, err = sim.New(options.Sim)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(w.OCI.Start("127.0.0.1:0")).To(Succeed())
 	t.Cleanup(func() { _ = w.OCI.Close() })
+	t.Cleanup(func() { w.expectOthersUntouched(t) })
 	address := options.through(t, "oci", w.OCI.URL())
 	for i, tenancy := range w.Tenancies {
 		account := NewOCIAccount(tenancy.Name, w.Credentials[i], Region, tenancy.Compartment(), address)
 		w.Create(t, w.Credentials[i], account)
 		w.Accounts = append(w.Accounts, account)
+	}
+}
+
+// expectOthersUntouched expects that what other people have in the accounts is as it was.
+func (w *World) expectOthersUntouched(t *testing.T) {
+	t.Helper()
+	for _, tenancy := range w.Tenancies {
+		touched, err := w.OCI.Touched(tenancy.Name)
+		if err != nil || len(touched) > 0 {
+			t.Errorf("resources of other people: %v, %v", touched, err)
+		}
 	}
 }
 

@@ -30,7 +30,7 @@ func (s *State) Leftovers() []Leftover {
 	var left []Leftover
 	add := func(items []*Meta) {
 		for _, meta := range items {
-			if !defaults[meta.ID] {
+			if !defaults[meta.ID] && s.others[meta.ID] == "" {
 				left = append(left, Leftover{Kind: meta.kind, ID: meta.ID, DisplayName: meta.DisplayName,
 					LifecycleState: meta.LifecycleState, CompartmentID: meta.CompartmentID})
 			}
@@ -70,7 +70,7 @@ func (s *State) Machines() []Machine {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var machines []Machine
-	for _, instance := range alive(s, func(*Instance) bool { return true }) {
+	for _, instance := range alive(s, func(i *Instance) bool { return s.others[i.ID] == "" }) {
 		machines = append(machines, s.machine(instance))
 	}
 	return machines

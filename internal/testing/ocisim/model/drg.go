@@ -103,7 +103,7 @@ func (s *State) DeleteDrg(caller *User, id, ifMatch string) error {
 	if used := alive(s, func(r *RemotePeering) bool { return r.DrgID == id }); len(used) > 0 {
 		return ErrReferenced("DRG", id, "RemotePeeringConnection", used[0].ID)
 	}
-	s.remove(drg, s.world.delays.Network, StateTerminating, StateTerminated)
+	s.vanish(drg, StateTerminating, StateTerminated)
 	return nil
 }
 
@@ -155,7 +155,7 @@ func (s *State) DeleteDrgAttachment(caller *User, id, ifMatch string) error {
 	if err := checkDelete(attachment, ifMatch); err != nil {
 		return err
 	}
-	s.remove(attachment, s.world.delays.Network, StateDetaching, StateDetached)
+	s.vanish(attachment, StateDetaching, StateDetached)
 	return nil
 }
 
@@ -226,6 +226,6 @@ func (s *State) DeleteRemotePeering(caller *User, id, ifMatch string) error {
 	for _, peer := range alive(s, func(r *RemotePeering) bool { return r.PeerID == id }) {
 		peer.PeeringStatus = "REVOKED"
 	}
-	s.remove(peering, s.world.delays.Network, StateTerminating, StateTerminated)
+	s.vanish(peering, StateTerminating, StateTerminated)
 	return nil
 }

@@ -76,6 +76,20 @@ func ErrConflict(format string, args ...any) *Error {
 	return &Error{Status: http.StatusConflict, Code: "Conflict", Message: fmt.Sprintf(format, args...)}
 }
 
+// ErrNotAuthorizedOrExists answers a creation that is not allowed, or of what is there already (API
+// errors page; wording: oracle/terraform-provider-oci issue 1593).
+func ErrNotAuthorizedOrExists() *Error {
+	return &Error{Status: http.StatusConflict, Code: "NotAuthorizedOrResourceAlreadyExists",
+		Message: "Authorization failed or requested resource already exists."}
+}
+
+// ErrRelatedNotFound answers a body that refers to what does not exist or is not the caller's (API
+// errors page).
+func ErrRelatedNotFound() *Error {
+	return &Error{Status: http.StatusBadRequest, Code: "RelatedResourceNotAuthorizedOrNotFound",
+		Message: "Authorization failed or related resource not found."}
+}
+
 // ErrOutOfCapacity is how a launch without room on the hosts ends.
 func ErrOutOfCapacity() *Error {
 	return &Error{Status: http.StatusInternalServerError, Code: "InternalError", Message: "Out of host capacity."}

@@ -102,7 +102,7 @@ func (s *State) CreateInternetGateway(caller *User, details CreateInternetGatewa
 		VcnID: details.VcnID, IsEnabled: *details.IsEnabled, RouteTableID: details.RouteTableID,
 	}
 	put(s, gateway)
-	s.settle(gateway, s.world.delays.Network, StateProvisioning, StateAvailable)
+	s.appear(gateway)
 	return gateway, nil
 }
 
@@ -152,7 +152,7 @@ func (s *State) deleteGateway(gateway stored, kind, ifMatch string) error {
 	if tables := s.tablesTo(id); len(tables) > 0 {
 		return ErrConflict("The %s %s is referenced by the RouteTable %s. You must remove the reference to proceed with this operation.", kind, id, tables[0].ID)
 	}
-	s.remove(gateway, s.world.delays.Network, StateTerminating, StateTerminated)
+	s.vanish(gateway, StateTerminating, StateTerminated)
 	return nil
 }
 
@@ -174,7 +174,7 @@ func (s *State) CreateNatGateway(caller *User, details CreateNatGatewayDetails) 
 		NatIP: s.newPublicIP(), PublicIPID: NewOCID("publicip", s.config.Region),
 	}
 	put(s, gateway)
-	s.settle(gateway, s.world.delays.Network, StateProvisioning, StateAvailable)
+	s.appear(gateway)
 	return gateway, nil
 }
 

@@ -25,7 +25,19 @@ func NewOCID(kind, region string) string {
 	return fmt.Sprintf("ocid1.%s.oc1.%s.aaaaaaaa%s", kind, region, randomText(32))
 }
 
-// NewRequestID returns an opc-request-id as OCI's front ends make them.
-func NewRequestID() string {
-	return strings.ToUpper(randomText(20) + "/" + randomText(20))
+// IsOCID tells whether the text has the form of an OCID.
+func IsOCID(text string) bool {
+	return strings.HasPrefix(text, "ocid1.") && strings.Count(text, ".") >= 4
+}
+
+// NewRequestID returns an opc-request-id of OCI's form: three parts of 32 hexadecimal digits, of
+// which the first may be the caller's (shown in jpetazzo/ampernetacle issue 54).
+func NewRequestID(given string) string {
+	digits := make([]byte, 48)
+	_, _ = rand.Read(digits)
+	first := given
+	if first == "" {
+		first = fmt.Sprintf("%X", digits[:16])
+	}
+	return fmt.Sprintf("%s/%X/%X", first, digits[16:32], digits[32:])
 }

@@ -148,7 +148,7 @@ func (s *State) ListImages(caller *User, query ImageQuery) ([]*Image, string, er
 	if err := s.checkQuery(&User{}, sorting); err != nil {
 		return nil, "", err
 	}
-	sortItems(images, sorting)
+	sortItems(s, images, sorting)
 	return paginate(s, images, sorting, func(image *Image) string { return image.ID })
 }
 

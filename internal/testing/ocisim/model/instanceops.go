@@ -29,7 +29,7 @@ func (s *State) UpdateInstance(caller *User, id, ifMatch string, details UpdateI
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := checkDelete(instance, ifMatch); err != nil {
+	if err := s.checkChange(instance, ifMatch); err != nil {
 		return nil, nil, err
 	}
 	if err := s.checkInstanceUpdate(instance, details); err != nil {
@@ -64,6 +64,20 @@ func (s *State) UpdateInstance(caller *User, id, ifMatch string, details UpdateI
 	return instance, work, nil
 }
 
+// checkChange is checkDelete with OCI's answer for instances.
+func (s *State) checkChange(instance *Instance, ifMatch string) error {
+	if instance.LifecycleState == StateTerminating {
+		return s.modified(instance)
+	}
+	return checkDelete(instance, ifMatch)
+}
+
+// modified refuses a change of an instance that is in the middle of another (wording:
+// oracle/terraform-provider-oci issue 1282).
+func (s *State) modified(instance *Instance) error {
+	return s.busy("The instance %s is currently being modified, try again later", instance.ID)
+}
+
 func (s *State) checkInstanceUpdate(instance *Instance, details UpdateInstanceDetails) error {
 	if details.FaultDomain != nil && !slices.Contains(s.config.FaultDomains(), *details.FaultDomain) {
 		return ErrInvalid("faultDomain '%s' is not valid", *details.FaultDomain)
@@ -87,7 +101,7 @@ func (s *State) checkInstanceUpdate(instance *Instance, details UpdateInstanceDe
 
 func (s *State) reshape(instance *Instance, details UpdateInstanceDetails) error {
 	if instance.LifecycleState != StateRunning && instance.LifecycleState != StateStopped {
-		return ErrIncorrectState("The instance %s is in the state %s", instance.ID, instance.LifecycleState)
+		return s.modified(instance)
 	}
 	name := instance.Shape
 	if details.Shape != nil {
@@ -148,7 +162,7 @@ func (s *State) Action(caller *User, id, action, ifMatch string) (*Instance, *Wo
 		wanted = StateStopped
 	}
 	if instance.LifecycleState != wanted {
-		return nil, nil, ErrIncorrectState("The action %s needs the instance %s to be %s, it is %s", action, id, wanted, instance.LifecycleState)
+		return nil, nil, s.modified(instance)
 	}
 	work := s.newWorkRequest("InstanceAction", instance.CompartmentID, "instance", id, "UPDATED")
 	switch action {
@@ -183,7 +197,7 @@ func (s *State) Terminate(caller *User, id, ifMatch string, preserveBoot, preser
 	if err != nil {
 		return nil, err
 	}
-	if err := checkDelete(instance, ifMatch); err != nil {
+	if err := s.checkChange(instance, ifMatch); err != nil {
 		return nil, err
 	}
 	work := s.newWorkRequest("TerminateInstance", instance.CompartmentID, "instance", id, "DELETED")

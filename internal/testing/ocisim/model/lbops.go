@@ -135,7 +135,7 @@ func (s *State) DeleteLb(caller *User, id, ifMatch string) (*LbWorkRequest, erro
 	balancer.setState(StateDeleting)
 	return s.lbWork(balancer, "DeleteLoadBalancer", func() {
 		s.releasePublicIPs(balancer.ID)
-		s.end(balancer, StateDeleted)
+		s.gone(balancer, StateDeleted)
 	}), nil
 }
 

@@ -45,7 +45,7 @@ func list[T resource](s *State, caller *User, query ListQuery, keep func(T) bool
 			items = append(items, item)
 		}
 	}
-	sortItems(items, query)
+	sortItems(s, items, query)
 	return paginate(s, items, query, func(item T) string { return item.meta().ID })
 }
 
@@ -64,7 +64,11 @@ func (s *State) checkQuery(caller *User, query ListQuery) error {
 
 // sortItems orders as OCI does: TIMECREATED newest first, DISPLAYNAME from A to
 // Z, unless sortOrder says otherwise (oci-go-sdk core/list_vcns_request_response.go).
-func sortItems[T resource](items []T, query ListQuery) {
+func sortItems[T resource](s *State, items []T, query ListQuery) {
+	if query.SortBy == "" && query.SortOrder == "" {
+		slices.SortStableFunc(items, func(a, b T) int { return s.order(a.meta(), b.meta()) })
+		return
+	}
 	byName := query.SortBy == "DISPLAYNAME"
 	descending := query.SortOrder == "DESC" || (query.SortOrder == "" && !byName)
 	slices.SortStableFunc(items, func(a, b T) int {
@@ -102,9 +106,9 @@ func paginate[T any](s *State, items []T, query ListQuery, id func(T) string) ([
 			start = found + 1
 		}
 	}
-	end := min(start+limit, len(items))
+	end := start + s.pageLength(start, len(items)-start, limit)
 	page := items[start:end]
-	if end == len(items) || len(page) == 0 {
+	if len(page) == 0 || (end == len(items) && !s.endsEmpty(len(page))) {
 		return page, "", nil
 	}
 	token := fmt.Sprintf("%d %s", end, id(page[len(page)-1]))

@@ -93,14 +93,14 @@ func (s *State) ListNlbs(caller *User, query ListQuery) ([]*NetworkLoadBalancer,
 }
 
 // balancerFor finds a load balancer to change: it must be ACTIVE, another change
-// under way answers IncorrectState.
+// under way answers Conflict.
 func (s *State) balancerFor(caller *User, id, ifMatch string) (*NetworkLoadBalancer, error) {
 	balancer, err := getAlive[*NetworkLoadBalancer](s, caller, id)
 	if err != nil {
 		return nil, err
 	}
 	if balancer.LifecycleState != StateActive {
-		return nil, ErrIncorrectState("Invalid State Transition of NLB lifeCycle state from %s to Updating", balancer.LifecycleState)
+		return nil, s.busy("Invalid State Transition of NLB lifeCycle state from %s to Updating", balancer.LifecycleState)
 	}
 	return balancer, checkMatch(balancer, ifMatch)
 }
@@ -144,7 +144,7 @@ func (s *State) DeleteNlb(caller *User, id, ifMatch string) (*WorkRequest, error
 	balancer.setState(StateDeleting)
 	return s.balancerWork(balancer, "DELETE_NETWORK_LOAD_BALANCER", "DELETED", func() {
 		s.releasePublicIPs(balancer.ID)
-		s.end(balancer, StateDeleted)
+		s.gone(balancer, StateDeleted)
 	}), nil
 }
 
@@ -177,7 +177,7 @@ func (s *State) CreateBackend(caller *User, id, set, ifMatch string, details Bac
 			return err
 		}
 		if set.place(backend.Name) >= 0 {
-			return ErrConflict("The backend set already has a backend '%s'", backend.Name)
+			return s.exists("The backend set already has a backend '%s'", backend.Name)
 		}
 		set.Backends = append(slices.Clone(set.Backends), backend)
 		return nil

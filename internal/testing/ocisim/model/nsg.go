@@ -65,7 +65,7 @@ func (s *State) CreateNsg(caller *User, details CreateNsgDetails) (*NetworkSecur
 	}
 	group := &NetworkSecurityGroup{Meta: s.newMeta("networksecuritygroup", details.CompartmentID, details.DisplayName, details.Tags), VcnID: vcn.ID}
 	put(s, group)
-	s.settle(group, s.world.delays.Network, StateProvisioning, StateAvailable)
+	s.appear(group)
 	return group, nil
 }
 
@@ -115,7 +115,7 @@ func (s *State) DeleteNsg(caller *User, id, ifMatch string) error {
 		}
 		other.rules = rules
 	}
-	s.remove(group, s.world.delays.Network, StateTerminating, StateTerminated)
+	s.vanish(group, StateTerminating, StateTerminated)
 	return nil
 }
 

@@ -36,8 +36,7 @@ func (s *State) Retried(operation, token string, payload []byte) (Created, bool,
 		return Created{}, false, nil
 	}
 	if known.payload != sha256.Sum256(payload) {
-		return Created{}, false, &Error{Status: http.StatusConflict, Code: "InvalidatedRetryToken",
-			Message: "The retry token was used in an earlier request with a different payload."}
+		return Created{}, false, s.mismatched()
 	}
 	if item, ok := s.items[known.made.ID]; !ok || !item.meta().Alive() {
 		return Created{}, false, &Error{Status: http.StatusConflict, Code: "InvalidatedRetryToken",

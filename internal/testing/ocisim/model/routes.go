@@ -39,7 +39,7 @@ type UpdateRouteTableDetails struct {
 func (s *State) newRouteTable(vcn *Vcn, compartment, name string, tags Tags, rules []RouteRule) *RouteTable {
 	table := &RouteTable{Meta: s.newMeta("routetable", compartment, name, tags), VcnID: vcn.ID, RouteRules: rules}
 	put(s, table)
-	s.settle(table, s.world.delays.Network, StateProvisioning, StateAvailable)
+	s.appear(table)
 	return table
 }
 
@@ -187,6 +187,6 @@ func (s *State) DeleteRouteTable(caller *User, id, ifMatch string) error {
 	if subnets := alive(s, func(n *Subnet) bool { return n.RouteTableID == id }); len(subnets) > 0 {
 		return ErrReferenced("RouteTable", id, "Subnet", subnets[0].ID)
 	}
-	s.remove(table, s.world.delays.Network, StateTerminating, StateTerminated)
+	s.vanish(table, StateTerminating, StateTerminated)
 	return nil
 }

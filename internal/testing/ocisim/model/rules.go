@@ -36,7 +36,7 @@ type SecurityRule struct {
 	SourceType      string       `json:"sourceType,omitempty"`
 	Destination     string       `json:"destination,omitempty"`
 	DestinationType string       `json:"destinationType,omitempty"`
-	IsStateless     bool         `json:"isStateless"`
+	IsStateless     bool         `json:"isStateless,omitempty"`
 	IsValid         *bool        `json:"isValid,omitempty"`
 	Description     string       `json:"description,omitempty"`
 	TCPOptions      *PortOptions `json:"tcpOptions,omitempty"`

@@ -38,7 +38,7 @@ type ListRule struct {
 	SourceType      string       `json:"sourceType" enum:"CIDR_BLOCK|SERVICE_CIDR_BLOCK"`
 	Destination     string       `json:"destination"`
 	DestinationType string       `json:"destinationType" enum:"CIDR_BLOCK|SERVICE_CIDR_BLOCK"`
-	IsStateless     bool         `json:"isStateless"`
+	IsStateless     bool         `json:"isStateless,omitempty"`
 	Description     string       `json:"description"`
 	TCPOptions      *PortOptions `json:"tcpOptions"`
 	UDPOptions      *PortOptions `json:"udpOptions"`
@@ -62,7 +62,7 @@ func (s *State) newSecurityList(vcn *Vcn, compartment, name string, tags Tags, i
 	list := &SecurityList{Meta: s.newMeta("securitylist", compartment, name, tags), VcnID: vcn.ID,
 		IngressSecurityRules: ingress, EgressSecurityRules: egress}
 	put(s, list)
-	s.settle(list, s.world.delays.Network, StateProvisioning, StateAvailable)
+	s.appear(list)
 	return list
 }
 
@@ -162,6 +162,6 @@ func (s *State) DeleteSecurityList(caller *User, id, ifMatch string) error {
 	if subnets := alive(s, func(n *Subnet) bool { return slices.Contains(n.SecurityListIDs, id) }); len(subnets) > 0 {
 		return ErrReferenced("SecurityList", id, "Subnet", subnets[0].ID)
 	}
-	s.remove(list, s.world.delays.Network, StateTerminating, StateTerminated)
+	s.vanish(list, StateTerminating, StateTerminated)
 	return nil
 }

@@ -98,7 +98,7 @@ func (s *State) CreateServiceGateway(caller *User, details CreateServiceGatewayD
 		VcnID: details.VcnID, Services: services, RouteTableID: details.RouteTableID,
 	}
 	put(s, gateway)
-	s.settle(gateway, s.world.delays.Network, StateProvisioning, StateAvailable)
+	s.appear(gateway)
 	return gateway, nil
 }
 

@@ -93,6 +93,10 @@ type resource interface {
 
 type stored interface{ meta() *Meta }
 
+// deadVolumes is how long TERMINATED volumes stay listed: for weeks (lists of the real service in
+// the cassettes of oracle/oci-cli, services/core/tests).
+const deadVolumes = 30 * 24 * time.Hour
+
 // newMeta dates and names a resource; kind is the OCID's second part.
 func (s *State) newMeta(kind, compartment, name string, tags Tags) Meta {
 	s.sequence++
@@ -191,5 +195,9 @@ func (s *State) remove(item stored, delay time.Duration, leaving, gone string) {
 // end sets the final state and starts the retention time.
 func (s *State) end(item stored, gone string) {
 	item.meta().setState(gone)
-	s.after(s.world.delays.Retention, func() { s.forget(item) })
+	retention := s.world.delays.Retention
+	if kind := item.meta().kind; kind == "volume" || kind == "bootvolume" {
+		retention = max(retention, deadVolumes)
+	}
+	s.after(retention, func() { s.forget(item) })
 }

@@ -160,7 +160,7 @@ func (s *State) setSubnetReferences(caller *User, subnet *Subnet, table *string,
 	if table != nil && *table != "" {
 		found, err := getAlive[*RouteTable](s, caller, *table)
 		if err != nil {
-			return err
+			return s.related(err)
 		}
 		if found.VcnID != subnet.VcnID {
 			return ErrInvalid("The route table %s is not in the VCN %s", *table, subnet.VcnID)
@@ -173,7 +173,7 @@ func (s *State) setSubnetReferences(caller *User, subnet *Subnet, table *string,
 	for _, id := range lists {
 		found, err := getAlive[*SecurityList](s, caller, id)
 		if err != nil {
-			return err
+			return s.related(err)
 		}
 		if found.VcnID != subnet.VcnID {
 			return ErrInvalid("The security list %s is not in the VCN %s", id, subnet.VcnID)
@@ -232,6 +232,6 @@ func (s *State) DeleteSubnet(caller *User, id, ifMatch string) error {
 	if balancers := alive(s, func(l *LoadBalancer) bool { return l.SubnetIDs[0] == id }); len(balancers) > 0 {
 		return ErrReferenced("Subnet", id, "service VNIC", balancers[0].ID)
 	}
-	s.remove(subnet, s.world.delays.Network, StateTerminating, StateTerminated)
+	s.vanish(subnet, StateTerminating, StateTerminated)
 	return nil
 }

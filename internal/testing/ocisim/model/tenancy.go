@@ -38,6 +38,9 @@ type Tenancy struct {
 	Images []ImageSpec
 	// Shapes replace DefaultShapes when not empty.
 	Shapes []Shape
+	// Inhabited puts what other people have into the first compartment: custom images that are
+	// newer than the platform's, an instance with its volumes, a volume, and their network.
+	Inhabited bool
 	// RequestRate is calls per second, unlimited when zero; RequestBurst is the bucket's size.
 	RequestRate  float64
 	RequestBurst int

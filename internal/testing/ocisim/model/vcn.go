@@ -120,7 +120,7 @@ func (s *State) CreateVcn(caller *User, details CreateVcnDetails) (*Vcn, error) 
 		vcn.VcnDomainName = vcn.DNSLabel + ".oraclevcn.com"
 	}
 	put(s, vcn)
-	s.settle(vcn, s.world.delays.Network, StateProvisioning, StateAvailable)
+	s.appear(vcn)
 	table := s.newRouteTable(vcn, vcn.CompartmentID, "Default Route Table for "+vcn.DisplayName, Tags{}, []RouteRule{})
 	list := s.newSecurityList(vcn, vcn.CompartmentID, "Default Security List for "+vcn.DisplayName, Tags{}, defaultIngress(vcn), defaultEgress())
 	vcn.DefaultRouteTableID, vcn.DefaultSecurityListID = table.ID, list.ID
@@ -182,12 +182,12 @@ func (s *State) DeleteVcn(caller *User, id, ifMatch string) error {
 			return ErrReferenced("VCN", id, "SecurityList", list.ID)
 		}
 	}
-	s.remove(vcn, s.world.delays.Network, StateTerminating, StateTerminated)
+	s.vanish(vcn, StateTerminating, StateTerminated)
 	for _, table := range tables {
-		s.remove(table, s.world.delays.Network, StateTerminating, StateTerminated)
+		s.vanish(table, StateTerminating, StateTerminated)
 	}
 	for _, list := range lists {
-		s.remove(list, s.world.delays.Network, StateTerminating, StateTerminated)
+		s.vanish(list, StateTerminating, StateTerminated)
 	}
 	return nil
 }
@@ -211,10 +211,10 @@ func checkDelete(item stored, ifMatch string) error {
 	return checkMatch(item, ifMatch)
 }
 
-// vcnFor finds the network for a new resource; it must be AVAILABLE.
+// vcnFor finds the network for a new resource; it must not be on its way out.
 func (s *State) vcnFor(caller *User, id string) (*Vcn, error) {
 	vcn, err := getAlive[*Vcn](s, caller, id)
-	if err == nil && vcn.LifecycleState != StateAvailable {
+	if err == nil && vcn.LifecycleState == StateTerminating {
 		return nil, ErrIncorrectState("The VCN %s is in the state %s", id, vcn.LifecycleState)
 	}
 	return vcn, err

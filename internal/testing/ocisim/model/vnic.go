@@ -68,7 +68,7 @@ func (s *State) planVnic(caller *User, ad string, details CreateVnicDetails) (*S
 	}
 	subnet, err := getAlive[*Subnet](s, caller, details.SubnetID)
 	if err != nil {
-		return nil, err
+		return nil, s.related(err)
 	}
 	if subnet.LifecycleState != StateAvailable {
 		return nil, ErrIncorrectState("The subnet %s is in the state %s", subnet.ID, subnet.LifecycleState)
@@ -122,7 +122,7 @@ func (s *State) checkNsgs(caller *User, vcn string, ids []string) error {
 	for _, id := range ids {
 		group, err := getAlive[*NetworkSecurityGroup](s, caller, id)
 		if err != nil {
-			return err
+			return s.related(err)
 		}
 		if group.VcnID != vcn {
 			return ErrInvalid("The network security group %s is not in the VCN %s", id, vcn)

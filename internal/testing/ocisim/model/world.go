@@ -51,6 +51,8 @@ type Config struct {
 	Booter   Booter
 	// PublicIPs is where public addresses come from.
 	PublicIPs netip.Prefix
+	// Variety varies the answers.
+	Variety Variety
 }
 
 // World holds all tenancies and their common state.
@@ -59,6 +61,7 @@ type World struct {
 	delays   Delays
 	pageSize int
 	booter   Booter
+	variety  Variety
 	states   []*State
 
 	Faults *Faults
@@ -96,6 +99,8 @@ type State struct {
 	services   []Service
 	throttle   *bucket
 	createTime time.Time
+	// others are the resources of other people, by OCID, as they were made.
+	others map[string]string
 	// failing is the error for the load balancer's work request started by the present call.
 	failing *Error
 }
@@ -110,8 +115,8 @@ func (w *World) WallClock() time.Time { return time.Now().Add(time.Duration(w.sk
 func NewWorld(config Config) (*World, error) {
 	world := &World{
 		clock: config.Clock, delays: config.Delays, pageSize: config.PageSize, booter: config.Booter,
-		publicRange: config.PublicIPs,
-		Faults:      &Faults{}, Calls: &CallLog{}, done: make(chan struct{}),
+		publicRange: config.PublicIPs, variety: config.Variety,
+		Faults: &Faults{}, Calls: &CallLog{}, done: make(chan struct{}),
 	}
 	seen := map[string]bool{}
 	for _, tenancy := range config.Tenancies {
@@ -149,6 +154,10 @@ func newState(world *World, tenancy *Tenancy) *State {
 	}
 	for _, spec := range tenancy.Images {
 		put(state, state.newImage(spec))
+	}
+	if tenancy.Inhabited {
+		// Life cycles begin at once.
+		state.Do(state.inhabit)
 	}
 	return state
 }

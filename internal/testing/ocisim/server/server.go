@@ -28,7 +28,10 @@ type Server struct {
 // New builds the handler over a world.
 func New(world *model.World) *Server {
 	server := &Server{world: world, mux: http.NewServeMux(), done: make(chan struct{})}
-	for _, table := range [][]route{identityRoutes(), networkRoutes(), computeRoutes(), storageRoutes(), limitsRoutes(), balancerRoutes(), lbRoutes(), drgRoutes(), poolRoutes()} {
+	for _, table := range [][]route{
+		identityRoutes(), networkRoutes(), wellFormed(computeRoutes()), wellFormed(storageRoutes()), limitsRoutes(), balancerRoutes(),
+		lbRoutes(), drgRoutes(), wellFormed(poolRoutes()),
+	} {
 		for _, entry := range table {
 			server.mux.HandleFunc(entry.pattern, func(w http.ResponseWriter, r *http.Request) { server.serve(w, r, entry) })
 		}
@@ -57,6 +60,20 @@ type route struct {
 	handle    handler
 	// empty is the status of an answer without a body, 204 when 0.
 	empty int
+}
+
+// wellFormed has routes refuse what is no OCID. Compute and block storage do so, networks answer
+// 404 (answers of the real service in the cassettes of oracle/oci-cli, services/core/tests).
+func wellFormed(table []route) []route {
+	for i, entry := range table {
+		table[i].handle = func(c *call) (any, error) {
+			if id := c.path("id"); id != "" && !model.IsOCID(id) {
+				return nil, model.ErrInvalid("Invalid ocid: %s", id)
+			}
+			return entry.handle(c)
+		}
+	}
+	return table
 }
 
 // answer is a response before it is written.
@@ -149,10 +166,7 @@ func (s *Server) wait(r *http.Request, delay time.Duration) {
 
 // requestID continues the caller's opc-request-id, as OCI's front ends do.
 func requestID(r *http.Request) string {
-	if given := r.Header.Get("opc-request-id"); given != "" {
-		return given + "/" + model.NewRequestID()
-	}
-	return model.NewRequestID()
+	return model.NewRequestID(r.Header.Get("opc-request-id"))
 }
 
 func (s *Server) write(w http.ResponseWriter, result answer, record model.Call) {

@@ -17,6 +17,6 @@ func storageRoutes() []route {
 		{pattern: "GET /20160918/bootVolumes", operation: "ListBootVolumes", handle: lists("availabilityDomain", (*model.State).ListBootVolumes)},
 		{pattern: "POST /20160918/bootVolumes", operation: "CreateBootVolume", handle: creates((*model.State).CreateBootVolume)},
 		{pattern: "GET /20160918/bootVolumes/{id}", operation: "GetBootVolume", handle: gets((*model.State).GetBootVolume)},
-		{pattern: "DELETE /20160918/bootVolumes/{id}", operation: "DeleteBootVolume", handle: deletes((*model.State).DeleteBootVolume)},
+		{pattern: "DELETE /20160918/bootVolumes/{id}", operation: "DeleteBootVolume", handle: deletes((*model.State).DeleteBootVolume), empty: 202},
 	}
 }

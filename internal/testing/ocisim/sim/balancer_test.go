@@ -212,7 +212,8 @@ func TestWorkRequestsOfLoadBalancersFail(t *testing.T) {
 	_, err = b.balancers.DeleteNetworkLoadBalancer(ctx, networkloadbalancer.DeleteNetworkLoadBalancerRequest{NetworkLoadBalancerId: created.Id})
 	g.Expect(err).NotTo(HaveOccurred())
 	b.clock.Advance(step)
-	g.Expect(b.getNlb(created.Id).LifecycleState).To(Equal(networkloadbalancer.LifecycleStateDeleted))
+	_, err = b.balancers.GetNetworkLoadBalancer(t.Context(), networkloadbalancer.GetNetworkLoadBalancerRequest{NetworkLoadBalancerId: created.Id})
+	g.Expect(refusal(err)).To(Equal("404 NotAuthorizedOrNotFound"))
 
 	classic, err := b.classic.CreateLoadBalancer(ctx, loadbalancer.CreateLoadBalancerRequest{CreateLoadBalancerDetails: b.lbDetails(subnet)})
 	g.Expect(err).NotTo(HaveOccurred())

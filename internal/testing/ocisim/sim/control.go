@@ -158,6 +158,13 @@ func (s *Sim) IsBackend(instance string) bool {
 	return false
 }
 
+// Touched lists what became of the resources of other people in an inhabited tenancy.
+func (s *Sim) Touched(tenancy string) ([]string, error) {
+	var touched []string
+	err := s.with(tenancy, func(state *model.State) error { touched = state.Touched(); return nil })
+	return touched, err
+}
+
 // Leftovers returns every resource of a tenancy but TERMINATED ones.
 func (s *Sim) Leftovers(tenancy string) ([]Leftover, error) {
 	var left []Leftover

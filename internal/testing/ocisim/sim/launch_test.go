@@ -77,7 +77,7 @@ func badLaunches(b *bench, closed core.Subnet) map[string]badLaunch {
 			d.SourceDetails = core.InstanceSourceViaImageDetails{ImageId: b.image("VM.Standard.A1.Flex"), BootVolumeSizeInGBs: common.Int64(20)}
 		}, "400 InvalidParameter"},
 		"no subnet":                             {func(d *core.LaunchInstanceDetails) { d.CreateVnicDetails = nil }, "400 MissingParameter"},
-		"unknown subnet":                        {func(d *core.LaunchInstanceDetails) { d.CreateVnicDetails.SubnetId = common.String("ocid1.subnet.x") }, "404 NotAuthorizedOrNotFound"},
+		"unknown subnet":                        {func(d *core.LaunchInstanceDetails) { d.CreateVnicDetails.SubnetId = common.String("ocid1.subnet.x") }, "400 RelatedResourceNotAuthorizedOrNotFound"},
 		"subnet of another availability domain": {func(d *core.LaunchInstanceDetails) { d.CreateVnicDetails.SubnetId = closed.Id }, "400 InvalidParameter"},
 		"public IP in a private subnet": {func(d *core.LaunchInstanceDetails) {
 			d.AvailabilityDomain = b.domain(1)
@@ -89,7 +89,7 @@ func badLaunches(b *bench, closed core.Subnet) map[string]badLaunch {
 		}, "400 InvalidParameter"},
 		"unknown security group": {func(d *core.LaunchInstanceDetails) {
 			d.CreateVnicDetails.NsgIds = []string{"ocid1.networksecuritygroup.x"}
-		}, "404 NotAuthorizedOrNotFound"},
+		}, "400 RelatedResourceNotAuthorizedOrNotFound"},
 		"user data not base64": {func(d *core.LaunchInstanceDetails) { d.Metadata = map[string]string{"user_data": "#cloud-config"} }, "400 InvalidParameter"},
 		"too much metadata": {func(d *core.LaunchInstanceDetails) {
 			d.Metadata = map[string]string{"user_data": base64.StdEncoding.EncodeToString([]byte(strings.Repeat("x", 24000)))}

@@ -64,7 +64,7 @@ func TestClassicLoadBalancerIsRefused(t *testing.T) {
 		"unknown shape":            {func(d *details) { d.ShapeName = common.String("huge") }, "400 InvalidParameter"},
 		"no subnet":                {func(d *details) { d.SubnetIds = []string{} }, "400 InvalidParameter"},
 		"unknown subnet":           {func(d *details) { d.SubnetIds = []string{"ocid1.subnet.x"} }, "404 NotAuthorizedOrNotFound"},
-		"unknown group":            {func(d *details) { d.NetworkSecurityGroupIds = []string{"ocid1.networksecuritygroup.x"} }, "404 NotAuthorizedOrNotFound"},
+		"unknown group":            {func(d *details) { d.NetworkSecurityGroupIds = []string{"ocid1.networksecuritygroup.x"} }, "400 RelatedResourceNotAuthorizedOrNotFound"},
 		"listener without set":     {func(d *details) { d.BackendSets = nil }, "400 InvalidParameter"},
 		"policy of the other kind": {func(d *details) {
 			set := d.BackendSets["nodes"]
@@ -119,16 +119,15 @@ func TestClassicLoadBalancerLivesByWorkRequests(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(left).To(ContainElement(HaveField("ID", *id)), "DELETING is not yet gone")
 	b.clock.Advance(step)
-	g.Expect(b.getLb(id).LifecycleState).To(Equal(loadbalancer.LoadBalancerLifecycleStateDeleted))
+	_, err = b.classic.GetLoadBalancer(t.Context(), loadbalancer.GetLoadBalancerRequest{LoadBalancerId: id})
+	g.Expect(refusal(err)).To(Equal("404 NotAuthorizedOrNotFound"))
 	left, err = b.sim.Leftovers("one")
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(left).NotTo(ContainElement(HaveField("ID", *id)))
 	_, err = b.classic.CreateLoadBalancer(t.Context(), request)
 	g.Expect(refusal(err)).To(Equal("409 InvalidatedRetryToken"))
-	works, err := b.classic.ListWorkRequests(t.Context(), loadbalancer.ListWorkRequestsRequest{LoadBalancerId: id})
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(works.Items).To(HaveLen(3))
-	g.Expect(*works.Items[0].Type).To(Equal("DeleteLoadBalancer"))
+	_, err = b.classic.ListWorkRequests(t.Context(), loadbalancer.ListWorkRequestsRequest{LoadBalancerId: id})
+	g.Expect(refusal(err)).To(Equal("404 NotAuthorizedOrNotFound"))
 	g.Expect(b.deleteSubnet(subnet.Id)).To(Succeed())
 }
 

@@ -28,6 +28,9 @@ type Options struct {
 	PageSize int
 	// Booter follows the machines' life cycles; nil boots nothing.
 	Booter Booter
+	// Seed varies the answers where OCI is known or likely to give several: orders, page lengths,
+	// codes, proofs of being gone. With 0 there is no variety.
+	Seed uint64
 	// PublicIPs is the range of public IPv4 addresses, 198.18.0.0/15 by default. A stand-in for a
 	// load balancer can listen on one in 127.0.0.0/8.
 	PublicIPs netip.Prefix
@@ -43,7 +46,7 @@ type Sim struct {
 
 // New builds a simulator. It does not listen yet.
 func New(options Options) (*Sim, error) {
-	config := model.Config{Clock: options.Clock, PageSize: options.PageSize, Booter: options.Booter, Delays: DefaultDelays(), PublicIPs: options.PublicIPs}
+	config := model.Config{Clock: options.Clock, PageSize: options.PageSize, Booter: options.Booter, Delays: DefaultDelays(), PublicIPs: options.PublicIPs, Variety: model.Variety{Seed: options.Seed}}
 	if config.Clock == nil {
 		config.Clock = model.RealClock{}
 	}

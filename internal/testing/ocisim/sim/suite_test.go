@@ -6,6 +6,7 @@ package sim_test
 import (
 	"fmt"
 	"net/http"
+	"sync"
 	"testing"
 	"time"
 
@@ -55,12 +56,17 @@ func testDelays() *sim.Delays {
 	}
 }
 
+// userKey is the key of all users: to make one takes longer than most tests.
+var userKey = sync.OnceValues(sim.NewKey)
+
 // newBench starts a simulator; the options may be changed before it starts.
 func newBench(t *testing.T, change ...func(*sim.Options, *sim.Tenancy)) *bench {
 	t.Helper()
 	g := NewWithT(t)
 	b := &bench{g: g, t: t, clock: sim.NewManualClock(time.Now()), tenancy: sim.NewTenancy("one")}
-	credentials, err := b.tenancy.NewUser()
+	key, err := userKey()
+	g.Expect(err).NotTo(HaveOccurred())
+	credentials, err := b.tenancy.NewUserWith(key)
 	g.Expect(err).NotTo(HaveOccurred())
 	options := sim.Options{Tenancies: []*sim.Tenancy{b.tenancy}, Clock: b.clock, Delays: testDelays(), PageSize: 5}
 	for _, f := range change {

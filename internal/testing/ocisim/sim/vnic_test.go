@@ -49,7 +49,7 @@ func TestSecondaryVnicIsRefused(t *testing.T) {
 		"no subnet":                {ready.Id, core.CreateVnicDetails{}, "400 MissingParameter"},
 		"address of another":       {ready.Id, core.CreateVnicDetails{SubnetId: subnet.Id, PrivateIp: common.String("10.0.1.2")}, "409 Conflict"},
 		"address outside":          {ready.Id, core.CreateVnicDetails{SubnetId: subnet.Id, PrivateIp: common.String("10.0.2.2")}, "400 InvalidParameter"},
-		"unknown security group":   {ready.Id, core.CreateVnicDetails{SubnetId: subnet.Id, NsgIds: []string{"ocid1.networksecuritygroup.x"}}, "404 NotAuthorizedOrNotFound"},
+		"unknown security group":   {ready.Id, core.CreateVnicDetails{SubnetId: subnet.Id, NsgIds: []string{"ocid1.networksecuritygroup.x"}}, "400 RelatedResourceNotAuthorizedOrNotFound"},
 		"hostname label malformed": {ready.Id, core.CreateVnicDetails{SubnetId: subnet.Id, HostnameLabel: common.String("a_b")}, "400 InvalidParameter"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -87,7 +87,7 @@ func TestSecondaryVnicsComeAndGo(t *testing.T) {
 	g.Expect(*updated.IsPrimary).To(BeFalse())
 	update.NsgIds = []string{"ocid1.networksecuritygroup.x"}
 	_, err = b.network.UpdateVnic(t.Context(), update)
-	g.Expect(refusal(err)).To(Equal("404 NotAuthorizedOrNotFound"))
+	g.Expect(refusal(err)).To(Equal("400 RelatedResourceNotAuthorizedOrNotFound"))
 
 	g.Expect(b.detachVnic(attached.Id)).To(Succeed())
 	g.Expect(refusal(b.detachVnic(attached.Id))).To(Equal("409 IncorrectState"))

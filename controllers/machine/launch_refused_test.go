@@ -1,0 +1,207 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package machine
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	"k8s.io/client-go/tools/events"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
+)
+
+// answers to a launch that repeating it does not heal.
+var answers = map[string]sim.Fault{
+	"no-policy":          {Status: 404, Code: "NotAuthorizedOrNotFound", Message: "Authorization failed or requested resource not found."},
+	"no-shape":           {Status: 404, Code: "NotAuthorizedOrNotFound", Message: "shape VM.Standard.A1.Flex not found"},
+	"mandatory-tag":      {Status: 400, Code: "InvalidParameter", Message: "Invalid tags: tag namespace Finance requires a value for tag key CostCenter"},
+	"no-preemptible":     {Status: 400, Code: "InvalidParameter", Message: "Preemptible instances are not supported for this tenancy"},
+	"not-for-the-image":  {Status: 400, Code: "InvalidParameter", Message: "Shape VM.Standard.A1.Flex is not valid for image ocid1.image.oc1.iad.aaaa."},
+	"no-subnet":          {Status: 400, Code: "RelatedResourceNotAuthorizedOrNotFound", Message: "The subnet is not found"},
+	"capacity-in-a-400":  {Status: 400, Code: "InvalidParameter", Message: "Out of host capacity."},
+	"suspended":          {Status: 401, Code: "NotAuthenticated", Message: "Tenancy is disabled."},
+	"forbidden":          {Status: 403, Code: "NotAllowed", Message: "You may not do this"},
+	"there-or-forbidden": {Status: 409, Code: "NotAuthorizedOrResourceAlreadyExists", Message: "Authorization failed or requested resource already exists."},
+	"by-work-request":    {WorkRequestFails: true, Code: "NotAuthorizedOrNotFound", Message: "The image is not found"},
+}
+
+// realID is the form of OCI's opc-request-id; the SDK gives the first part.
+var realID = regexp.MustCompile(`request ID [0-9A-Fa-f]{32}/[0-9A-F]{32}/[0-9A-F]{32}\)`)
+
+func TestALaunchThatOneAccountRefusesGoesToAnother(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, helpers.WorldOptions{Accounts: 2})
+	recorder := events.NewFakeRecorder(100)
+	b.r.Recorder = recorder
+	for name, fault := range answers {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			launches := b.calls("LaunchInstance")
+			fault.Tenancy, fault.Operation, fault.Times = b.Tenancies[0].Name, "LaunchInstance", -1
+			b.OCI.AddFault(fault)
+			own := b.machine(t, name)
+			b.untilProvisioned(t, own)
+			g.Expect(own.Status.Placement.Account).To(Equal(b.Accounts[1].Name))
+			g.Expect(b.calls("LaunchInstance")-launches).To(BeNumerically("<=", 2), "one refused, one taken")
+			g.Expect(len(b.instances(t))).To(Equal(1))
+			g.Expect(own.Status.Shortages).To(HaveLen(1))
+			refusal := own.Status.Shortages[0]
+			g.Expect(refusal.Account).To(Equal(b.Accounts[0].Name))
+			g.Expect(refusal.Message).To(ContainSubstring(strings.TrimSuffix(fault.Message, ".")))
+			if !fault.WorkRequestFails {
+				g.Expect(refusal.Message).To(MatchRegexp(realID.String()))
+			}
+			g.Eventually(recorder.Events).Should(Receive(And(ContainSubstring("LaunchRefused"), ContainSubstring(refusal.Message))))
+			b.OCI.ClearFaults()
+			b.delete(t, own)
+			b.expectNothingLeft(t)
+		})
+	}
+}
+
+func TestAMachineThatAllAccountsRefuseSaysWhyAndTriesAgainLater(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{Accounts: 2})
+	for i, answer := range []sim.Fault{answers["mandatory-tag"], answers["no-policy"]} {
+		answer.Tenancy, answer.Operation, answer.Times = b.Tenancies[i].Name, "LaunchInstance", -1
+		b.OCI.AddFault(answer)
+	}
+	own := b.machine(t, "worker")
+	b.untilCondition(t, own, "Placed False LaunchRefused")
+	message := helpers.MessageOf(own, infrav1.PlacedCondition)
+	for i, words := range []string{"CostCenter", "Authorization failed"} {
+		g.Expect(message).To(MatchRegexp(`%s [^;]*refuses the launch, next try at 20[^;]*%s`, b.Accounts[i].Name, words))
+	}
+	g.Expect(realID.FindAllString(message, -1)).To(HaveLen(2))
+	g.Expect(message).To(ContainSubstring("have the owner of account"))
+	launches := b.calls("LaunchInstance")
+	g.Expect(launches).To(Equal(2))
+	for range 20 {
+		b.pass(t, own)
+	}
+	g.Expect(b.calls("LaunchInstance")).To(Equal(launches), "no launch before its time")
+
+	b.sleep(6 * time.Minute)
+	for range 20 {
+		b.pass(t, own)
+	}
+	g.Expect(b.calls("LaunchInstance")).To(Equal(2*launches), "each place once more")
+	b.Reload(t, own)
+	for _, refusal := range own.Status.Shortages {
+		g.Expect(refusal.Count).To(BeEquivalentTo(2))
+		g.Expect(refusal.Until.Sub(b.now())).To(BeNumerically("~", 10*time.Minute, time.Minute))
+	}
+
+	b.OCI.ClearFaults()
+	b.sleep(11 * time.Minute)
+	b.untilProvisioned(t, own)
+	g.Expect(len(b.instances(t))).To(Equal(1))
+}
+
+func TestAMachineThatIsItselfAtFaultIsToldSo(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{Accounts: 3})
+	b.OCI.AddFault(sim.Fault{Operation: "LaunchInstance", Status: 400, Code: "InvalidParameter", Message: "The hostname is not valid", Times: -1})
+	own := b.machine(t, "worker")
+	b.untilCondition(t, own, "Placed False LaunchRefused")
+	g.Expect(b.calls("LaunchInstance")).To(Equal(3), "all accounts, once")
+	g.Expect(helpers.MessageOf(own, infrav1.PlacedCondition)).To(ContainSubstring("the cause is probably the machine's own"))
+
+	// Neighbours are not kept from the accounts by it.
+	b.OCI.ClearFaults()
+	b.untilProvisioned(t, b.machine(t, "another"))
+}
+
+func TestALostAnswerKeepsTheMachineInItsAccount(t *testing.T) {
+	t.Parallel()
+	for name, restarted := range map[string]bool{"in-one-process": false, "over-a-restart": true} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			delays := *helpers.FastDelays()
+			delays.ListLag = time.Second
+			b := newBench(t, helpers.WorldOptions{Accounts: 2, Sim: sim.Options{Delays: &delays}})
+			first := b.Tenancies[0].Name
+			b.OCI.AddFault(sim.Fault{Tenancy: first, Operation: "LaunchInstance", Reset: true, AfterCommit: true})
+			answer := answers["no-policy"]
+			answer.Tenancy, answer.Operation, answer.Times = first, "LaunchInstance", -1
+			b.OCI.AddFault(answer)
+			own := b.machine(t, "worker")
+			for b.OCI.CallCounts(first)["LaunchInstance"] == 0 {
+				b.pass(t, own)
+			}
+			if restarted {
+				b.r = b.reconciler()
+			}
+			for range 10 {
+				b.pass(t, own)
+			}
+			g.Expect(b.OCI.CallCounts(first)["LaunchInstance"]).To(BeNumerically(">", 1), "it was refused")
+			b.untilProvisioned(t, own)
+			g.Expect(len(b.instances(t))).To(Equal(1))
+			g.Expect(own.Status.Placement.Account).To(Equal(b.Accounts[0].Name))
+		})
+	}
+}
+
+func TestARefusalAfterALostAnswerIsBelievedOnceListsMustShowTheInstance(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{Accounts: 2})
+	first := b.Tenancies[0].Name
+	// The answer is lost before anything is done.
+	b.OCI.AddFault(sim.Fault{Tenancy: first, Operation: "LaunchInstance", Reset: true})
+	answer := answers["no-policy"]
+	answer.Tenancy, answer.Operation, answer.Times = first, "LaunchInstance", -1
+	b.OCI.AddFault(answer)
+	own := b.machine(t, "worker")
+	b.untilCondition(t, own, "InstanceReady False LaunchRefused")
+	g.Expect(helpers.MessageOf(own, infrav1.InstanceReadyCondition)).To(ContainSubstring("earlier one in the same place"))
+	g.Expect(own.Status.Placement.Account).To(Equal(b.Accounts[0].Name))
+
+	b.sleep(listedAfter + time.Second)
+	b.untilProvisioned(t, own)
+	g.Expect(own.Status.Placement.Account).To(Equal(b.Accounts[1].Name))
+	g.Expect(len(b.instances(t))).To(Equal(1))
+}
+
+func TestAnAccountWhoseImagesMayNotBeListedIsPassedOver(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{Accounts: 2})
+	b.OCI.AddFault(sim.Fault{Tenancy: b.Tenancies[0].Name, Operation: "ListImages", Status: 404, Code: "NotAuthorizedOrNotFound", Message: "no", Times: -1})
+	own := b.machine(t, "worker")
+	b.untilProvisioned(t, own)
+	g.Expect(own.Status.Placement.Account).To(Equal(b.Accounts[1].Name))
+}
+
+func TestOnlyALaunchThatCannotHaveSucceededIsForgotten(t *testing.T) {
+	g := NewWithT(t)
+	var known creations
+	now := time.Now()
+	key := requestOf(&infrav1.OCIMeshMachine{}).NamespacedName
+	since, doubtful := known.doubtfulSince(key, 1, now)
+	g.Expect(doubtful).To(BeTrue(), "another process may have sent it")
+	g.Expect(since).To(Equal(now))
+	since, _ = known.doubtfulSince(key, 1, now.Add(time.Minute))
+	g.Expect(since).To(Equal(now))
+	known.decided(key, 2)
+	_, doubtful = known.doubtfulSince(key, 2, now)
+	g.Expect(doubtful).To(BeFalse())
+	known.doubt(key, 2, now)
+	_, doubtful = known.doubtfulSince(key, 2, now)
+	g.Expect(doubtful).To(BeTrue())
+	for _, err := range []*cloud.Error{{Kind: cloud.Unavailable}, {Kind: cloud.Unknown}, {Kind: cloud.Conflict}} {
+		g.Expect(refusedForCertain(fmt.Errorf("launching: %w", err))).To(BeFalse(), string(err.Kind))
+	}
+}
