@@ -26,6 +26,7 @@
 //	poller       what every account's instances are, by polls that all controllers share
 //	tailnetnode  a machine's key, device, routes, joining and leaving on a tailnet
 //	userdata     user data from bootstrap data
+//	nodesize     how large the node of a shape is
 //	scheduling   where machines go and how large pools may be: budgets, reservations, images
 //	vip          control-plane addresses out of a Tailnet's range
 //	strays       when something with the provider's tags counts as belonging to no object

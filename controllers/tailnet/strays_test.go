@@ -17,7 +17,6 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/strays"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/tailnetsim"
@@ -382,20 +381,4 @@ func TestStraysStayAsTheyAreWhileTheServerDoesNotAnswer(t *testing.T) {
 	helpers.ExpectConditions(t, w.Tailnet, "Ready False Unavailable", "CredentialsValid False Unavailable",
 		"PolicyReady Unknown PolicyNotReadable", "StraysAbsent "+stray, "Deleting False NotDeleting")
 	g.Expect(w.Tailnet.Status.Strays.DeviceCount).To(HaveValue(BeEquivalentTo(1)))
-}
-
-func TestKeysStayAsTheyAreWhileTheyCannotBeListed(t *testing.T) {
-	g := NewWithT(t)
-	w := newFixture(t)
-	w.r.Options.CheckInterval = time.Nanosecond
-	w.key(t, helpers.NodeTag, "capom "+w.uid())
-	w.look(t)
-	w.expect(t, stray, 0, 1)
-
-	w.Control.Inject(tailnetsim.Fault{Operation: tailnetsim.OpListKeys, Status: 503, Times: 100})
-	w.r.Clients = access.New(access.Options{Client: env.Client})
-	reconciled(t, w.r, w.Tailnet)
-
-	w.expect(t, stray, 0, 1)
-	g.Expect(w.Tailnet.Status.Strays.Keys[0].Description).To(Equal("capom " + w.uid()))
 }

@@ -12,7 +12,7 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/scheduling"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/nodesize"
 )
 
 // capacity fills in how large a node would be, once for each change of the spec. The cluster
@@ -33,7 +33,7 @@ func (r *Reconciler) capacity(ctx context.Context, s *scope) error {
 	if at < 0 {
 		return access.NewProblem(infrav1.ShapeNotFoundReason, "Account %s does not know shape %s: use a shape of its region", s.account.Name, wanted.Name)
 	}
-	s.own.Status.Capacity = scheduling.NodeCapacity(wanted, shapes[at])
+	s.own.Status.Capacity = nodesize.Of(wanted, shapes[at])
 	s.own.Status.NodeInfo = infrav1.NodeInfo{Architecture: infrav1.Architecture(shapes[at].Architecture), OperatingSystem: "linux"}
 	return nil
 }

@@ -77,7 +77,7 @@ func (m *Mortal) Manager(t *testing.T, setup func(context.Context, manager.Manag
 func (m *Mortal) end() {
 	m.cancel()
 	if m.ended != nil {
-		_ = <-m.ended
+		<-m.ended //nolint:errcheck // see above
 		m.ended = nil
 	}
 }

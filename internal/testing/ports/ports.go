@@ -99,7 +99,7 @@ func ForServer(ctx context.Context, server *envtest.Environment) error {
 	if err != nil {
 		return fmt.Errorf("split %s: %w", addresses[0], err)
 	}
-	server.ControlPlane.GetAPIServer().SecureServing.ListenAddr = envtest.ListenAddr{Address: host, Port: port}
+	server.ControlPlane.GetAPIServer().ListenAddr = envtest.ListenAddr{Address: host, Port: port}
 	if server.ControlPlane.Etcd == nil {
 		server.ControlPlane.Etcd = &envtest.Etcd{}
 	}

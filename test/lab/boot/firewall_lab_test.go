@@ -81,7 +81,7 @@ func whatOthersRemoveComesBack(_ *testing.T, a, z *node) {
 
 	// systemd-networkd removes unknown rules, and Cilium's or an administrator's nft may flush all
 	// tables.
-	a.sh("for pref in 5200 5201 5203; do while ip rule del pref $pref 2>/dev/null; do :; done; done; ip -6 rule del pref 5201; nft delete table inet capom; sysctl -q -w net.ipv4.conf.all.src_valid_mark=1")
+	a.sh("for pref in 5200 5201 5203; do while ip rule del pref $pref 2>/dev/null; do :; done\ndone; ip -6 rule del pref 5201; nft delete table inet capom; sysctl -q -w net.ipv4.conf.all.src_valid_mark=1")
 
 	b.Eventually(a.ask("ip -4 rule | grep ^520; ip -6 rule | grep ^520"), soon).Should(Equal(rules))
 	b.Eventually(a.ask("nft list table inet capom"), soon).Should(Equal(table))

@@ -1,7 +1,9 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package scheduling
+// Package nodesize tells how large the node of a shape is: for templates, from which an autoscaler
+// scales up from nothing, and for machine pools.
+package nodesize
 
 import (
 	"strings"
@@ -13,9 +15,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 )
 
-// NodeCapacity is the size of a node: the wanted size of a flexible shape, the shape's own
-// otherwise.
-func NodeCapacity(wanted infrav1.Shape, shape oci.Shape) corev1.ResourceList {
+// Of is the capacity of a node: the wanted size of a flexible shape, the shape's own otherwise.
+func Of(wanted infrav1.Shape, shape oci.Shape) corev1.ResourceList {
 	ocpus, memoryGB := shape.OCPUs, shape.MemoryGB
 	if wanted.OCPUs != 0 {
 		ocpus, memoryGB = float64(wanted.OCPUs), float64(wanted.MemoryGB)
