@@ -227,8 +227,8 @@ type DataVolume struct {
 	// +kubebuilder:validation:Maximum=32768
 	SizeGB int32 `json:"sizeGB,omitempty"`
 
-	// vpusPerGB is the performance: 10 balanced, 20 higher. More needs a multipath attachment, which
-	// this provider does not make; OCI would charge for it all the same.
+	// vpusPerGB is the performance: 10 balanced, 20 higher. More needs a multipath attachment,
+	// which this provider does not make; OCI would charge for it all the same.
 	// +optional
 	// +default=10
 	// +kubebuilder:default=10
@@ -238,8 +238,8 @@ type DataVolume struct {
 	// +kubebuilder:validation:XValidation:rule="self <= 20",message="vpusPerGB of a data volume must be 10 or 20: ultra-high performance (30 to 120) needs a multipath attachment, which this provider does not make"
 	VPUsPerGB int32 `json:"vpusPerGB,omitempty"`
 
-	// fileSystem for formatting a blank volume. A new one is empty, without lost+found: kubeadm takes
-	// it for etcd.
+	// fileSystem for formatting a blank volume. A new one is empty, without lost+found: kubeadm
+	// takes it for etcd.
 	// +optional
 	// +default="ext4"
 	// +kubebuilder:default=ext4

@@ -20,9 +20,9 @@ type diskConfig struct {
 	Mounts [][]yaml.Node `yaml:"mounts"`
 }
 
-// checkClaims refuses bootstrap data in which cloud-init partitions, formats or mounts a data volume
-// of the machine, or mounts something else in its place: the node's script does not touch what is
-// not blank, and would wait for ever. Data that is not YAML is left to others to refuse.
+// checkClaims refuses bootstrap data in which cloud-init partitions, formats or mounts a data
+// volume of the machine, or mounts something else in its place: the node's script does not touch
+// what is not blank, and would wait for ever. Data that is not YAML is left to others to refuse.
 func (in Input) checkClaims() error {
 	var config diskConfig
 	if len(in.DataVolumes) == 0 || yaml.Unmarshal(in.Bootstrap, &config) != nil {

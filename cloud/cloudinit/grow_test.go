@@ -10,8 +10,8 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// onLVM is Oracle Linux' root: the third partition of the boot volume holds the group "ocivolume" and
-// nothing is left free in it. grown is growpart's exit status: 0, or 1 for nothing to grow.
+// onLVM is Oracle Linux' root: the third partition of the boot volume holds the group "ocivolume"
+// and nothing is left free in it. grown is growpart's exit status: 0, or 1 for nothing to grow.
 func (n *testNode) onLVM(grown string) {
 	n.write("etc/os-release", "ID=\"ol\"\nVERSION_ID=\"9.5\"\n", 0o644)
 	n.stub("findmnt", "echo /dev/mapper/ocivolume-root")

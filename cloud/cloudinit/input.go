@@ -47,8 +47,8 @@ type Input struct {
 	Packages   Packages
 	Endpoint   Endpoint
 	PodNetwork PodNetwork
-	// VCNCIDRs are the ranges of the machine's VCN, as far as they are known: they are never reached
-	// over the tailnet.
+	// VCNCIDRs are the ranges of the machine's VCN, as far as they are known: they are never
+	// reached over the tailnet.
 	VCNCIDRs []netip.Prefix
 	// DataVolumes are formatted once and mounted before kubeadm runs.
 	DataVolumes []DataVolume

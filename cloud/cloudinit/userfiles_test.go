@@ -23,7 +23,8 @@ func TestContainerdsConfigurationOfAUserIsKeptAndCompleted(t *testing.T) {
 	)
 	cases := map[string]struct {
 		files map[string]string
-		// config is the configuration's content afterwards; empty means that it has systemd's groups.
+		// config is the configuration's content afterwards; empty means that it has systemd's
+		// groups.
 		config    string
 		completed bool
 		says      string

@@ -151,6 +151,7 @@ type OCIMeshMachinePoolStatus struct {
 	// claim tells which management cluster holds the instance pool, and with it the pool's
 	// instances and configurations.
 	// +optional
+	// +kubebuilder:validation:MinProperties=1
 	Claim infrav1.ClaimStatus `json:"claim,omitempty,omitzero"`
 
 	// instances of the pool, by name.

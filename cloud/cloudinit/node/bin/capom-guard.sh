@@ -25,8 +25,8 @@ of_family() {
 	done
 }
 
-# Policy rules in the order in which the kernel asks them, all of them ahead of tailscale's (5210 and
-# up). Its last one, 5270, would have any route that the tailnet offers win over the main table
+# Policy rules in the order in which the kernel asks them, all of them ahead of tailscale's (5210
+# and up). Its last one, 5270, would have any route that the tailnet offers win over the main table
 # (tailscale's router_linux.go, baseIPRules).
 # - 5200: what leaves by the tailnet whatever its mark, for Cilium writes identities into the bits
 #   that tailscale's bypass rules test. Of the VIPs' range only routes to single addresses count: a

@@ -48,8 +48,8 @@ mount_volume() {
 	fi
 	mountpoint -q "$ROOT$2" || mount "$2"
 	# Every new ext4 has it, and kubeadm refuses a directory for etcd that is not empty (kubeadm
-	# preflight, DirAvailableCheck). e2fsck makes it again when it has something to put there. Beside
-	# anything else, and with anything in it, it stays.
+	# preflight, DirAvailableCheck). e2fsck makes it again when it has something to put there.
+	# Beside anything else, and with anything in it, it stays.
 	if [ "$(ls -A "$ROOT$2")" = lost+found ]; then
 		rmdir "$ROOT$2/lost+found" || true
 	fi
