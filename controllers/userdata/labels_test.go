@@ -23,6 +23,7 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ports"
 )
 
 const domain = "Uocm:EU-FRANKFURT-1-AD-1"
@@ -100,6 +101,7 @@ func TestKubeletMaySetTheLabels(t *testing.T) {
 	g := NewWithT(t)
 	server := &envtest.Environment{ControlPlaneStartTimeout: 2 * time.Minute}
 	server.ControlPlane.GetAPIServer().Configure().Append("enable-admission-plugins", "NodeRestriction")
+	g.Expect(ports.ForServer(t.Context(), server)).To(Succeed())
 	config, err := server.Start()
 	g.Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(func() { _ = server.Stop() })

@@ -1,0 +1,103 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package userdata
+
+import (
+	"reflect"
+	"slices"
+	"testing"
+
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+)
+
+// whole is a node of which everything is said.
+func whole() Node {
+	preemptible := true
+	infra := &infrav1.OCIMeshCluster{Spec: infrav1.OCIMeshClusterSpec{
+		EndpointType: infrav1.EndpointTailnetVIP,
+		PodNetwork:   infrav1.PodNetwork{Mode: infrav1.PodNetworkTailnetRoutes, MTU: 1300, NodeCIDRMaskSize: 25},
+		Accounts: []infrav1.ClusterAccount{{
+			Name: "alice", Network: infrav1.AccountNetwork{Managed: &infrav1.ManagedNetwork{VCNCIDR: "10.7.0.0/16"}},
+		}},
+	}}
+	owner := &clusterv1.Cluster{Spec: clusterv1.ClusterSpec{
+		ControlPlaneEndpoint: clusterv1.APIEndpoint{Host: "10.250.0.7", Port: 6443},
+		ClusterNetwork: clusterv1.ClusterNetwork{
+			Pods:     clusterv1.NetworkRanges{CIDRBlocks: []string{"10.10.0.0/16"}},
+			Services: clusterv1.NetworkRanges{CIDRBlocks: []string{"10.11.0.0/16"}},
+		},
+	}}
+	return Node{
+		Secret:   &corev1.Secret{Data: map[string][]byte{"value": []byte("#cloud-config"), "format": []byte("cloud-config")}},
+		Hostname: "mesh-worker", HostnameOfInstance: true, ControlPlane: true, KubernetesVersion: "v1.36.1",
+		Bootstrap: infrav1.BootstrapPreinstalled, Tailscale: infrav1.Tailscale{Source: infrav1.TailscalePreinstalled},
+		DataVolumes: []infrav1.DataVolume{{FileSystem: "ext4", MountPath: "/var/lib/etcd"}},
+		Place: Place{
+			Account: accountOf("alice"), AvailabilityDomain: domain, FaultDomain: "FAULT-DOMAIN-2", Shape: "VM.Standard.A1.Flex",
+			Preemptible: &preemptible,
+		},
+		Cluster: owner, InfraCluster: infra,
+		Tailnet: &infrav1.Tailnet{Spec: infrav1.TailnetSpec{LoginServer: "https://headscale.example.org", VIPRange: "10.250.0.0/16"}},
+	}
+}
+
+// A field of Node that is filled in and has no effect would be a setting without one.
+func TestEveryFieldOfANodeReachesItsUserData(t *testing.T) {
+	g := NewWithT(t)
+	complete, err := Input(whole())
+	g.Expect(err).NotTo(HaveOccurred())
+	// Zeroed as a whole these end in an error or a panic; their fields are asked below.
+	pointers := []string{"Secret", "Cluster", "InfraCluster", "Tailnet", "Place"}
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[Node]()) {
+		if !slices.Contains(pointers, field.Name) {
+			g.Expect(without(t, field.Name, func(n *Node) reflect.Value { return reflect.ValueOf(n).Elem() })).
+				NotTo(Equal(complete), "Node.%s has no effect", field.Name)
+		}
+	}
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[Place]()) {
+		g.Expect(without(t, field.Name, func(n *Node) reflect.Value { return reflect.ValueOf(&n.Place).Elem() })).
+			NotTo(Equal(complete), "Place.%s has no effect", field.Name)
+	}
+}
+
+// Every field of the pod network and of the tailnet reaches nodes, or is listed with the reason.
+func TestEveryFieldOfPodNetworkAndTailnetReachesNodesOrIsListed(t *testing.T) {
+	g := NewWithT(t)
+	complete, err := Input(whole())
+	g.Expect(err).NotTo(HaveOccurred())
+	network := func(n *Node) reflect.Value { return reflect.ValueOf(&n.InfraCluster.Spec.PodNetwork).Elem() }
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[infrav1.PodNetwork]()) {
+		g.Expect(without(t, field.Name, network)).NotTo(Equal(complete), "PodNetwork.%s has no effect on nodes", field.Name)
+	}
+
+	reaching := []string{"LoginServer", "VIPRange"}
+	notOnNodes := map[string]string{
+		"APIURL": "the provider's own calls", "Credentials": "the provider's own calls", "TailnetName": "the provider's own calls",
+		"NodeTags": "in the key", "ControlPlaneTags": "in the key",
+		"RouteApproval": "the provider approves, or the policy does", "PodRanges": "the provider's approval",
+		"AllowedNamespaces": "who may use the tailnet",
+	}
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[infrav1.TailnetSpec]()) {
+		if _, listed := notOnNodes[field.Name]; listed {
+			continue
+		}
+		g.Expect(reaching).To(ContainElement(field.Name), "Tailnet.spec.%s: have nodes get it, or list why not", field.Name)
+	}
+}
+
+// without is what is rendered if a field is not said; nil if that is refused.
+func without(t *testing.T, name string, of func(*Node) reflect.Value) any {
+	t.Helper()
+	node := whole()
+	of(&node).FieldByName(name).SetZero()
+	input, err := Input(node)
+	if err != nil {
+		return nil
+	}
+	return input
+}
