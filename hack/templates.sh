@@ -27,16 +27,18 @@ assemble() {
 }
 
 addons=(cilium metadata-policy)
-assemble cluster-template.yaml cluster ocimeshcluster-three-accounts control-plane workers health-checks "${addons[@]}"
-assemble cluster-template-single-account.yaml cluster ocimeshcluster-one-account control-plane workers health-checks "${addons[@]}"
-assemble cluster-template-tailnet-routes.yaml cluster ocimeshcluster-tailnet-routes control-plane workers health-checks "${addons[@]}"
-assemble cluster-template-network-load-balancer.yaml cluster ocimeshcluster-network-load-balancer control-plane workers health-checks "${addons[@]}"
-assemble cluster-template-machine-pool.yaml cluster ocimeshcluster-three-accounts control-plane machine-pool "${addons[@]}"
+assemble cluster-template.yaml cluster ocimeshcluster-three-accounts control-plane control-plane-machines workers worker-machines health-checks "${addons[@]}"
+assemble cluster-template-always-free.yaml cluster ocimeshcluster-three-accounts control-plane-always-free \
+  control-plane-machines workers-always-free worker-machines health-checks-always-free "${addons[@]}"
+assemble cluster-template-single-account.yaml cluster ocimeshcluster-one-account control-plane control-plane-machines workers worker-machines health-checks "${addons[@]}"
+assemble cluster-template-tailnet-routes.yaml cluster ocimeshcluster-tailnet-routes control-plane control-plane-machines workers worker-machines health-checks "${addons[@]}"
+assemble cluster-template-network-load-balancer.yaml cluster ocimeshcluster-network-load-balancer control-plane control-plane-machines workers worker-machines health-checks "${addons[@]}"
+assemble cluster-template-machine-pool.yaml cluster ocimeshcluster-three-accounts control-plane control-plane-machines machine-pool "${addons[@]}"
 assemble cluster-template-topology.yaml cluster-topology "${addons[@]}"
 assemble clusterclass-ocimesh.yaml clusterclass
 
 # One control plane and one worker, whatever the command line says, and no MachineHealthChecks.
-assemble cluster-template-development.yaml cluster ocimeshcluster-one-account control-plane workers "${addons[@]}"
+assemble cluster-template-development.yaml cluster ocimeshcluster-one-account control-plane control-plane-machines workers worker-machines "${addons[@]}"
 # shellcheck disable=SC2016 # clusterctl's variables, not the shell's.
 sed -i -e 's/\${CONTROL_PLANE_MACHINE_COUNT}/1/' -e 's/\${WORKER_MACHINE_COUNT}/1/' "$out/cluster-template-development.yaml"
 

@@ -48,6 +48,7 @@ func TestEveryTemplateIsGeneratedByClusterctlAndAcceptedByTheAPIServer(t *testin
 		endpoint     string
 	}{
 		{flavor: "", kinds: one, controlPlane: 3, workers: 2, accounts: []string{"alice", "bob", "carol"}, mode: "VXLAN", endpoint: "TailnetVIP"},
+		{flavor: "always-free", kinds: one, controlPlane: 3, workers: 2, accounts: []string{"alice", "bob", "carol"}, mode: "VXLAN", endpoint: "TailnetVIP"},
 		{flavor: "single-account", kinds: one, controlPlane: 3, workers: 2, accounts: []string{"alice"}, mode: "VXLAN", endpoint: "TailnetVIP"},
 		{flavor: "tailnet-routes", kinds: one, controlPlane: 3, workers: 2, accounts: []string{"alice", "bob", "carol"}, mode: "TailnetRoutes", endpoint: "TailnetVIP"},
 		{
@@ -71,6 +72,29 @@ func TestEveryTemplateIsGeneratedByClusterctlAndAcceptedByTheAPIServer(t *testin
 			g.Expect(stored.Object["spec"]).To(HaveKeyWithValue("podNetwork", HaveKeyWithValue("mode", tt.mode)))
 			g.Expect(stored.Object["spec"]).To(HaveKeyWithValue("endpointType", tt.endpoint))
 		})
+	}
+}
+
+// An Always Free account has room for one machine of A1: 2 OCPUs and 12 GB.
+func TestTheAlwaysFreeFlavorNeedsNoRoomForASecondMachineInAnAccount(t *testing.T) {
+	g := NewWithT(t)
+	objects := generate(t, "always-free")
+	apply(t, objects)
+
+	g.Expect(field(objects, "KubeadmControlPlane", "spec", "rollout", "strategy", "rollingUpdate")).To(HaveKeyWithValue("maxSurge", BeEquivalentTo(0)))
+	g.Expect(field(objects, "MachineDeployment", "spec", "rollout", "strategy", "rollingUpdate")).To(
+		And(HaveKeyWithValue("maxSurge", BeEquivalentTo(0)), HaveKeyWithValue("maxUnavailable", BeEquivalentTo(1))))
+	for _, configuration := range []string{"initConfiguration", "joinConfiguration"} {
+		g.Expect(field(objects, "KubeadmControlPlane", "spec", "kubeadmConfigSpec", configuration, "nodeRegistration")).To(
+			HaveKeyWithValue("taints", BeEmpty()), "control planes take workloads")
+	}
+	for _, object := range objects {
+		if object.GetKind() != "OCIMeshMachineTemplate" {
+			continue
+		}
+		spec := field([]unstructured.Unstructured{object}, object.GetKind(), "spec", "template", "spec").(map[string]any)
+		g.Expect(spec["shapes"]).To(ConsistOf(And(
+			HaveKeyWithValue("name", "VM.Standard.A1.Flex"), HaveKeyWithValue("ocpus", BeEquivalentTo(2)), HaveKeyWithValue("memoryGB", BeEquivalentTo(12)))))
 	}
 }
 
