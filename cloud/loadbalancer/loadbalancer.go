@@ -45,12 +45,14 @@ type Account struct {
 
 // In is the client's account. kind is one that has a load balancer.
 func In(c *oci.Client, kind infrav1.EndpointType) (Account, error) {
-	if !kind.HasLoadBalancer() {
-		return Account{}, fmt.Errorf("endpoint type %q has no load balancer", kind)
-	}
-	account := Account{service: c.NetworkLoadBalancers(), kind: kind, probe: c.ProbeCompartment}
-	if kind == infrav1.EndpointLoadBalancer {
+	account := Account{kind: kind, probe: c.ProbeCompartment}
+	switch kind {
+	case infrav1.EndpointNetworkLoadBalancer:
+		account.service = c.NetworkLoadBalancers()
+	case infrav1.EndpointLoadBalancer:
 		account.service = c.LoadBalancers()
+	default:
+		return Account{}, fmt.Errorf("endpoint type %q has no load balancer", kind)
 	}
 	return account, nil
 }

@@ -14,6 +14,7 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 )
 
@@ -23,6 +24,10 @@ var (
 	kinds = []infrav1.EndpointType{infrav1.EndpointNetworkLoadBalancer, infrav1.EndpointLoadBalancer}
 	owner = ownership.Cluster("uid-1", "ns", "c1")
 )
+
+func TestNoKindOfLoadBalancerIsLeftOut(t *testing.T) {
+	NewWithT(t).Expect(kinds).To(ConsistOf(helpers.BalancerTypes(t)))
+}
 
 // operations are the simulator's names of the operations common to both kinds.
 var operations = map[infrav1.EndpointType]map[string]string{

@@ -71,7 +71,7 @@ func (b *bench) untilClaim(infra *infrav1.OCIMeshCluster, state infrav1.ClaimSta
 }
 
 func kinds() []infrav1.EndpointType {
-	return []infrav1.EndpointType{infrav1.EndpointTailnetVIP, infrav1.EndpointNetworkLoadBalancer, infrav1.EndpointLoadBalancer}
+	return append([]infrav1.EndpointType{infrav1.EndpointTailnetVIP}, balancedTypes...)
 }
 
 func (b *bench) endings() int {

@@ -26,6 +26,10 @@ import (
 
 var balancedTypes = []infrav1.EndpointType{infrav1.EndpointNetworkLoadBalancer, infrav1.EndpointLoadBalancer}
 
+func TestNoKindOfLoadBalancerIsLeftOut(t *testing.T) {
+	NewWithT(t).Expect(balancedTypes).To(ConsistOf(helpers.BalancerTypes(t)))
+}
+
 // balanced gives the cluster a public load balancer in its first account; the others are for
 // workers.
 func balanced(kind infrav1.EndpointType, more ...func(*infrav1.OCIMeshCluster)) change {

@@ -20,7 +20,7 @@ const unknownType infrav1.EndpointType = "Anycast"
 func TestEachEndpointTypeHasAStrategyOfItsOwn(t *testing.T) {
 	t.Parallel()
 	r := &Reconciler{}
-	for endpointType, want := range map[infrav1.EndpointType]struct {
+	worlds := map[infrav1.EndpointType]struct {
 		strategy             endpoint
 		hasVIP, loadBalancer bool
 	}{
@@ -30,7 +30,11 @@ func TestEachEndpointTypeHasAStrategyOfItsOwn(t *testing.T) {
 		infrav1.EndpointExternal:            {strategy: externalEndpoint{}},
 		unknownType:                         {},
 		"":                                  {},
-	} {
+	}
+	for _, endpointType := range helpers.EndpointTypes(t) {
+		NewWithT(t).Expect(worlds).To(HaveKey(endpointType))
+	}
+	for endpointType, want := range worlds {
 		t.Run(string(endpointType), func(t *testing.T) {
 			t.Parallel()
 			g := NewWithT(t)

@@ -21,6 +21,10 @@ import (
 
 var balancedTypes = []infrav1.EndpointType{infrav1.EndpointNetworkLoadBalancer, infrav1.EndpointLoadBalancer}
 
+func TestNoKindOfLoadBalancerIsLeftOut(t *testing.T) {
+	NewWithT(t).Expect(balancedTypes).To(ConsistOf(helpers.BalancerTypes(t)))
+}
+
 // newBalancedBench has a cluster with an ACTIVE load balancer, as its controller leaves it.
 func newBalancedBench(t *testing.T, kind infrav1.EndpointType, options helpers.WorldOptions) *bench {
 	t.Helper()
