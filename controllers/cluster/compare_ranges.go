@@ -32,7 +32,8 @@ func (r *Reconciler) compareRanges(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	if problem != nil && !isProvisioned(s.infra) {
+	alive := isAlive(s.infra, machinesOf(s.infra, s.cluster, s.machines))
+	if problem != nil && !alive {
 		if problem.RetryAfter == 0 {
 			// No watch sees what others do.
 			problem.RetryAfter = s.Intervals.WithDefaults().Retry
@@ -43,9 +44,13 @@ func (r *Reconciler) compareRanges(ctx context.Context, s *scope) error {
 	if problem == nil {
 		problem = changed(s, own)
 	}
+	if problem == nil && alive {
+		if problem, err = unlessUnseen(r.metByDevices(ctx, s, own)); err != nil {
+			return err
+		}
+	}
 	if problem == nil {
-		problem, err = r.routedServices(ctx, s, own)
-		if err != nil {
+		if problem, err = unlessUnseen(r.routedServices(ctx, s, own)); err != nil {
 			return err
 		}
 	}
@@ -81,6 +86,15 @@ func (r *Reconciler) refusal(ctx context.Context, s *scope, own ranges) (*access
 		return problem, err
 	}
 	return r.metByDevices(ctx, s, own)
+}
+
+// unlessUnseen leaves out what a tailnet that does not answer keeps from being seen: of a cluster
+// with machines, and of services, nothing depends on it, and TailnetReady tells of the tailnet.
+func unlessUnseen(problem *access.Problem, err error) (*access.Problem, error) {
+	if err != nil && access.AsProblem(err).Reason != infrav1.InternalErrorReason {
+		return nil, nil
+	}
+	return problem, err
 }
 
 // overlapping tells of two of the cluster's own ranges.
@@ -160,17 +174,12 @@ func (r *Reconciler) routedServices(ctx context.Context, s *scope, own ranges) (
 	if _, noTailnet := s.Noted(infrav1.TailnetReadyCondition); noTailnet {
 		return nil, nil
 	}
-	problem, err := r.met(ctx, s, own.services, func(device tailnet.Device, holder tailnetnode.Holder, services, taken netip.Prefix) *access.Problem {
+	return r.met(ctx, s, own.services, func(device tailnet.Device, holder tailnetnode.Holder, services, taken netip.Prefix) *access.Problem {
 		return access.NewProblem(infrav1.ServiceRangeRoutedReason,
 			"The service range %s and route %s, approved for device %s%s, have addresses in common: what hosts send to services without Cilium "+
 				"goes to that device; take the approval from the route, or recreate the cluster with another service range",
 			services, taken, device.Name, holder.Describe(s.tailnet, s.cluster))
 	})
-	if err != nil && access.AsProblem(err).Reason != infrav1.InternalErrorReason {
-		// Nothing depends on it; TailnetReady tells of a tailnet that does not answer.
-		return nil, nil
-	}
-	return problem, err
 }
 
 // met is what tell makes of the first device with an approved route that stands against a range.
@@ -201,7 +210,7 @@ func (r *Reconciler) met(ctx context.Context, s *scope, own []namedRange,
 			if err != nil {
 				return nil, err
 			}
-			taken, conflict := tailnetnode.Conflict(s.tailnet, device, holder.IsNode(), each.prefix, each.prefix)
+			taken, conflict := tailnetnode.Conflict(s.tailnet, device, each.prefix, each.prefix)
 			if !conflict || holder.IsOf(s.cluster) {
 				continue
 			}

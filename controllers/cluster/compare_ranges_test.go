@@ -260,6 +260,34 @@ func TestAfterAMoveTheClusterWithMachinesIsFirst(t *testing.T) {
 
 // Labels are written by users: a second infrastructure with the name of a living cluster is not
 // alive for that.
+// A move takes the status along with nothing: what has machines goes on, whatever is in the tailnet.
+func TestAMovedClusterWithMachinesIsToldOfARouteAndGoesOn(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, helpers.WorldOptions{Accounts: 1})
+	b.Control.Add("connector", func(d *tailnetsim.Device) { d.Enabled = prefixes("10.244.0.0/16") })
+	moved := b.cluster("moved", routed)
+	b.refused(moved, infrav1.PodRangeInUseReason)
+	found := b.machineIn(moved, "moved-1", b.AccountNames()[0])
+	found.Status.Tailnet = infrav1.TailnetDeviceStatus{Name: b.Tailnet.Name, DeviceID: "1", Hostname: "moved-1"}
+	b.g.Expect(b.Client.Status().Update(t.Context(), found)).To(Succeed())
+
+	b.until(moved, "Ready True Ready")
+	b.until(moved, "RangesDistinct False PodRangeInUse")
+	b.g.Expect(moved.Status.Initialization.Provisioned).To(HaveValue(BeTrue()))
+}
+
+func TestALivingClusterIsToldOfARouteThatTakesItsPods(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, helpers.WorldOptions{Accounts: 1})
+	living := b.cluster("living", routed)
+	b.until(living, "Ready True Ready")
+
+	b.Control.Add("connector", func(d *tailnetsim.Device) { d.Enabled = prefixes("10.244.3.0/25") })
+
+	b.until(living, "RangesDistinct False PodRangeInUse")
+	b.until(living, "Ready True Ready")
+}
+
 func TestT1LendsNoMachinesToAnotherInfrastructure(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{Accounts: 1})

@@ -69,12 +69,12 @@ const networkLength = 16
 // so that the other device would lose what its route has in common with this one. Routes that are
 // advertised and not approved draw nothing: they do not count. The reasons are in
 // docs/decisions/0029-ranges-of-a-tailnet.md.
-func Conflict(tn *infrav1.Tailnet, other tailnet.Device, isNode bool, route, pods netip.Prefix) (netip.Prefix, bool) {
+func Conflict(tn *infrav1.Tailnet, other tailnet.Device, route, pods netip.Prefix) (netip.Prefix, bool) {
 	i := slices.IndexFunc(other.Routes.Enabled, func(enabled netip.Prefix) bool {
 		switch {
 		case !enabled.Overlaps(route) || enabled.Bits() == 0:
 			return false
-		case isNode || contains(pods, enabled):
+		case contains(pods, enabled):
 			return true
 		case enabled.Bits() < networkLength:
 			return false

@@ -22,12 +22,10 @@ func TestWhichRoutesStandAgainstAPodRoute(t *testing.T) {
 		network{"192.168.1.128/25", "192.168.1.128/26"}, network{"10.20.0.0/16", "10.20.3.0/24"}
 	for name, world := range map[string]struct {
 		enabled   string
-		node      bool
 		against   []network
 		podRanges []string
 	}{
 		"an exit node":                          {enabled: "0.0.0.0/0"},
-		"an exit node that is a node":           {enabled: "0.0.0.0/0", node: true},
 		"an exit node of IPv6":                  {enabled: "::/0"},
 		"an office router":                      {enabled: "10.0.0.0/8"},
 		"a router of much":                      {enabled: "172.16.0.0/12"},
@@ -37,8 +35,9 @@ func TestWhichRoutesStandAgainstAPodRoute(t *testing.T) {
 		"half of the pod network":               {enabled: "10.244.0.0/17", against: []network{standard}},
 		"the other half of it":                  {enabled: "10.244.128.0/17"},
 		"the same route":                        {enabled: "10.244.3.0/24", against: []network{standard}},
-		"a node's of another cluster":           {enabled: "10.244.3.0/24", node: true, against: []network{standard}},
-		"a node's that is wider":                {enabled: "10.0.0.0/8", node: true, against: []network{standard, office}},
+		"a node's of another cluster":           {enabled: "10.244.3.0/24", against: []network{standard}},
+		"a router of half of 10.0.0.0/8":        {enabled: "10.128.0.0/9"},
+		"a router of a few offices":             {enabled: "10.240.0.0/12"},
 		"a single address":                      {enabled: "10.244.3.7/32", against: []network{standard}},
 		"a single address elsewhere":            {enabled: "10.244.4.7/32"},
 		"a home router, its network given away": {enabled: "192.168.1.0/24", against: []network{home, homePart}, podRanges: []string{"192.168.0.0/16"}},
@@ -54,7 +53,7 @@ func TestWhichRoutesStandAgainstAPodRoute(t *testing.T) {
 				netip.MustParsePrefix("198.51.100.0/24"), netip.MustParsePrefix(world.enabled),
 			}}}
 			for _, n := range []network{standard, home, homePart, office} {
-				taken, conflict := Conflict(tn, other, world.node, netip.MustParsePrefix(n.route), netip.MustParsePrefix(n.pods))
+				taken, conflict := Conflict(tn, other, netip.MustParsePrefix(n.route), netip.MustParsePrefix(n.pods))
 				g.Expect(conflict).To(Equal(slices.Contains(world.against, n)), "pods %s, route %s", n.pods, n.route)
 				if conflict {
 					g.Expect(taken.String()).To(Equal(world.enabled))
@@ -69,7 +68,7 @@ func TestRoutesThatAreOnlyAdvertisedDoNotCount(t *testing.T) {
 	g := NewWithT(t)
 	pods := netip.MustParsePrefix("10.244.0.0/16")
 	other := tailnet.Device{Routes: tailnet.Routes{Advertised: []netip.Prefix{pods}}}
-	_, conflict := Conflict(&infrav1.Tailnet{}, other, true, pods, pods)
+	_, conflict := Conflict(&infrav1.Tailnet{}, other, pods, pods)
 	g.Expect(conflict).To(BeFalse())
 	g.Expect(Concerns(other, pods)).To(BeFalse())
 }

@@ -140,7 +140,7 @@ func (n podRoute) refuse(ctx context.Context, other tailnet.Device, route, pods 
 	if err != nil {
 		return nil, err
 	}
-	taken, conflict := Conflict(n.Tailnet, other, holder.IsNode(), route, pods)
+	taken, conflict := Conflict(n.Tailnet, other, route, pods)
 	if !conflict {
 		return nil, nil
 	}
