@@ -178,7 +178,7 @@ func (b *bench) changeBootstrap(t *testing.T, token string) {
 	t.Helper()
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: b.Namespace, Name: "workers-bootstrap"}}
 	helpers.Update(t, b.Environment, secret, func(s *corev1.Secret) {
-		s.Data["value"] = []byte("#cloud-config\nruncmd:\n- kubeadm join --token " + token + "\n")
+		s.Data["value"] = []byte(helpers.BootstrapData + "- echo " + token + "\n")
 	})
 }
 
