@@ -103,21 +103,12 @@ func (f file) text(t *testing.T, tailnetRoutes bool) string {
 var edge = strings.NewReplacer("mesh", "edge", `"tag:capom"`, `"tag:capom-edge"`,
 	"10.250.", "10.251.", "10.244.", "10.245.")
 
-// household are the parts of the tailnet's policy outside of clusters: two users, an exit node, and
-// a router of the home's network.
-func (f file) household() string {
-	rules := `"acls": [
-		{"action": "accept", "src": ["admin@", "guest@"], "dst": ["autogroup:internet:*"]},
-		{"action": "accept", "src": ["admin@"], "dst": ["192.168.1.0/24:*"]}]`
-	if f.grants {
-		rules = `"grants": [
-			{"src": ["admin@", "guest@"], "dst": ["autogroup:internet"], "ip": ["*"]},
-			{"src": ["admin@"], "dst": ["192.168.1.0/24"], "ip": ["*"]}]`
-	}
-	return `{
-		"groups": {"group:capom-admins": ["admin@"]},
-		"tagOwners": {"tag:exit": ["admin@"], "tag:home": ["admin@"]},` + rules + `}`
-}
+// household are the parts of the tailnet's policy outside of the files, which hold its rules: the
+// group that stands in for autogroup:admin, and the tag of a router.
+const household = `{
+	"groups": {"group:capom-admins": ["admin@"]},
+	"tagOwners": {"tag:home": ["admin@"]}
+}`
 
 // tailnet is the policy of a tailnet with two clusters and a household. In one for Tailscale, a
 // group stands in for autogroup:admin, missing in Headscale.
@@ -125,7 +116,7 @@ func (f file) tailnet(t *testing.T, tailnetRoutes bool) map[string]any {
 	t.Helper()
 	mesh := f.text(t, tailnetRoutes)
 	merged := map[string]any{}
-	for _, part := range []string{mesh, edge.Replace(mesh), f.household()} {
+	for _, part := range []string{mesh, edge.Replace(mesh), household} {
 		merge(merged, parse(t, strings.ReplaceAll(part, "autogroup:admin", "group:capom-admins")))
 	}
 	return merged

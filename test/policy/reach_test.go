@@ -29,6 +29,8 @@ var (
 	meshPods          = []string{"mesh pod 1", "mesh pod 2"}
 	mesh              = slices.Concat(meshControlPlanes, meshNodes)
 	edgeAll           = []string{"edge-control-plane-1", "edge-node-1"}
+	management        = []string{"management", "management-2"}
+	people            = []string{"laptop", "phone", "exit"}
 )
 
 // openings is everything to be open; the rest must be closed.
@@ -36,14 +38,15 @@ var openings = []opening{
 	{meshControlPlanes, meshControlPlanes, "tcp:2379-2380,4240,4244,6443,9962-9964,10250 udp:8472 icmp"},
 	{meshNodes, meshControlPlanes, "tcp:4240,4244,6443,9962-9964,10250 udp:8472 icmp"},
 	{mesh, meshNodes, "tcp:4240,4244,9962-9964,10250 udp:8472 icmp"},
-	{slices.Concat(mesh, []string{"management", "laptop"}), []string{"mesh VIP"}, "tcp:6443 icmp"},
+	{slices.Concat(mesh, management, []string{"laptop"}), []string{"mesh VIP"}, "tcp:6443 icmp"},
 
 	{[]string{"edge-node-1"}, []string{"edge-control-plane-1"}, "tcp:4240,4244,6443,9962-9964,10250 udp:8472 icmp"},
 	{[]string{"edge-control-plane-1"}, []string{"edge-node-1"}, "tcp:4240,4244,9962-9964,10250 udp:8472 icmp"},
-	{slices.Concat(edgeAll, []string{"management", "laptop"}), []string{"edge VIP"}, "tcp:6443 icmp"},
+	{slices.Concat(edgeAll, management, []string{"laptop"}), []string{"edge VIP"}, "tcp:6443 icmp"},
 
-	{[]string{"laptop"}, []string{"LAN"}, everything},
-	{[]string{"laptop", "phone"}, []string{"Internet"}, everything},
+	// The household, as a rule that allows everything left it.
+	{people, slices.Concat(people, []string{"Internet", "LAN"}), everything},
+	{slices.Concat(management, []string{"laptop"}), management, everything},
 }
 
 // podOpenings come on top with podNetwork mode TailnetRoutes.
@@ -84,6 +87,25 @@ func TestARuleThatAllowsEverythingOpensClustersToEachOther(t *testing.T) {
 			w := newWorld(t, devices, encode(t, policy), false, f.approver())
 			NewWithT(t).Expect(differences(t, w, false)).To(
 				ContainElement("mesh-node-1 to edge-node-1: is open " + everything + ", is to be open "))
+		})
+	}
+}
+
+// The cluster's addresses are in an office's 10.0.0.0/8.
+func TestARuleForAWideNetworkOpensTheClustersInIt(t *testing.T) {
+	rules := map[bool]string{
+		true:  `{"grants": [{"src": ["autogroup:member"], "dst": ["10.0.0.0/8"], "ip": ["*"]}]}`,
+		false: `{"acls": [{"action": "accept", "src": ["autogroup:member"], "dst": ["10.0.0.0/8:*"]}]}`,
+	}
+	for _, f := range files {
+		t.Run(f.name, func(t *testing.T) {
+			f.needsItsRules(t)
+			policy := f.tailnet(t, true)
+			merge(policy, parse(t, rules[f.grants]))
+			w := newWorld(t, devices, encode(t, policy), true, f.approver())
+			NewWithT(t).Expect(differences(t, w, true)).To(ContainElements(
+				"phone to mesh VIP: is open "+everything+", is to be open ",
+				"phone to mesh pod 1: is open "+everything+", is to be open "))
 		})
 	}
 }
@@ -168,7 +190,7 @@ func (f file) needsItsRules(t *testing.T) {
 // approve them.
 func (f file) approver() func(*policyv2.PolicyManager, types.NodeView, netip.Prefix) bool {
 	return func(manager *policyv2.PolicyManager, node types.NodeView, route netip.Prefix) bool {
-		household := node.HasTag("tag:exit") || node.HasTag("tag:home")
+		household := node.Hostname() == "exit" || node.Hostname() == "home"
 		return household || !f.approves || manager.NodeCanApproveRoute(node, route)
 	}
 }

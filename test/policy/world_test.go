@@ -43,8 +43,9 @@ var devices = []device{
 	{name: "management", tag: "tag:management"},
 	{name: "laptop", user: "admin"},
 	{name: "phone", user: "guest"},
-	{name: "exit", tag: "tag:exit", routes: []string{"0.0.0.0/0", "::/0"}},
+	{name: "exit", user: "guest", routes: []string{"0.0.0.0/0", "::/0"}},
 	{name: "home", tag: "tag:home", routes: []string{"192.168.1.0/24"}},
+	{name: "management-2", tag: "tag:management"},
 }
 
 // end is where a connection begins or ends: a device's own or routed address.
@@ -62,7 +63,7 @@ func ends() []end {
 		{"mesh pod 2", "mesh-node-2", netip.MustParseAddr("10.244.3.9")},
 		{"edge pod", "edge-node-1", netip.MustParseAddr("10.245.1.9")},
 		{"Internet", "exit", netip.MustParseAddr("198.51.100.1")},
-		{"LAN", "home", netip.MustParseAddr("192.168.1.5")},
+		{"LAN", "home", netip.MustParseAddr("192.168.1.10")},
 	}
 	for i, d := range devices {
 		out = append(out, end{d.name, d.name, address(i)})
