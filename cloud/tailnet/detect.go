@@ -88,8 +88,8 @@ func (c *Client) probeV2(ctx context.Context) (speaks bool, answer *responseErro
 
 // probeV1 asks for the keys by Headscale's API v1. An empty reason says that it is one that this
 // package can use. Before 0.28 each key was a user's, and there is no list of all: ListPreAuthKeys
-// in hscontrol/grpcv1.go of 0.27 looks for the user first. A gateway in between may leave out what is
-// empty, as protojson does by default: then /version has to tell that this is Headscale.
+// in hscontrol/grpcv1.go of 0.27 looks for the user first. A gateway in between may leave out what
+// is empty, as protojson does by default: then /version has to tell that this is Headscale.
 func (c *Client) probeV1(ctx context.Context) (Reason, error) {
 	var listed map[string]json.RawMessage
 	err := c.getJSON(ctx, c.plain, "api/v1/preauthkey", c.bearer, &listed)

@@ -79,7 +79,7 @@ func TestNothingIsGoneBehindAGatewayThatPassesNothingOn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			client := at(t, answering(t, func(w http.ResponseWriter, _ *http.Request) {
-				answerJSON(w, http.StatusNotFound, `{"error":{"code":"not_found"}}`)
+				answerJSON(w, http.StatusNotFound, `{"message":"no such page"}`)
 			}))
 
 			g.Expect(tailnet.ReasonOf(call(t.Context(), client, "7"))).To(Equal(tailnet.ReasonNotControlServer))

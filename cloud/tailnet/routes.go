@@ -90,8 +90,8 @@ func (c *Client) setRoutes(ctx context.Context, proof ownership.Proof, enabled [
 	return do(ctx, c, "SetRoutes", func(ctx context.Context, b backend) error { return b.setRoutes(ctx, proof.ID(), enabled) })
 }
 
-// routesOf reads a device's routes. Those that cannot be read are left out: one device must not hide
-// all others. The error is about enabled ones: who replaces them all would take those away.
+// routesOf reads a device's routes. Those that cannot be read are left out: one device must not
+// hide all others. The error is about enabled ones: who replaces them all would take those away.
 func routesOf(advertised, enabled []string) (out Routes, err error) {
 	out.Advertised, _ = prefixesOf(advertised)
 	out.Enabled, err = prefixesOf(enabled)
