@@ -292,6 +292,9 @@ const (
 	// DeviceKeyExpiredReason surfaces when the device's node key has expired. Remedy: switch key
 	// expiry off for it.
 	DeviceKeyExpiredReason = "DeviceKeyExpired"
+	// DeviceWithoutIPv4Reason surfaces when the device has no IPv4 address in the tailnet. Remedy:
+	// in the message.
+	DeviceWithoutIPv4Reason = "DeviceWithoutIPv4"
 	// VIPNotHeldReason surfaces on a control plane while its cluster does not hold the VIP in the
 	// Tailnet's status, so the VIP's route is not approved. Remedy: look at EndpointReady of the
 	// OCIMeshCluster.

@@ -218,7 +218,7 @@ func TestWhateverIsChangedInThePolicyRulesIsPutBack(t *testing.T) {
 		"a rule is gone":             "ip rule del pref 5201",
 		"all are gone":               "for n in 1 2 3 4 5 6; do ip rule flush; ip rule add pref 32766 lookup main; done",
 		"all of ours are gone":       "for pref in 5200 5201 5203; do while ip rule del pref $pref 2>/dev/null; do :; done; done",
-		"one is at another place":    "ip rule del pref 5200 to 100.64.0.0/10 && ip rule add pref 5208 to 100.64.0.0/10 lookup 52",
+		"one is at another place":    "ip rule del pref 5200 to 100.64.0.0/10 && ip rule add pref 5202 to 100.64.0.0/10 lookup 52",
 		"one leads elsewhere":        "ip rule del pref 5201 && ip rule add pref 5201 lookup 52",
 		"a strange one is among":     "ip rule add pref 5200 to 10.0.0.0/16 lookup 52",
 		"one of IPv6 is gone":        "ip -6 rule del pref 5201",
@@ -232,7 +232,7 @@ func TestWhateverIsChangedInThePolicyRulesIsPutBack(t *testing.T) {
 			in := controlPlaneInput()
 			in.VCNCIDRs = prefixes("10.0.0.0/16")
 			n := newTestNode(t, in)
-			list := `{ ip -4 rule show; ip -6 rule show; } | grep 520`
+			list := `{ ip -4 rule show; ip -6 rule show; } | grep '^520[0-3]:'`
 
 			out, err := n.inKernel(nodeNetwork+`$guard once >/dev/null
 `+list+` >"$CAPOM_ROOT/before"
@@ -247,6 +247,72 @@ ask 10.0.200.9`, "-n", "-r")
 			g.Expect(n.read("after")).To(Equal(n.read("before")))
 			g.Expect(asked(out)).To(HaveKeyWithValue("10.0.200.9", onVCN))
 			g.Expect(strings.Contains(out, "the rules were not as they should be")).To(Equal(!strings.HasPrefix(name, "nothing")), out)
+		})
+	}
+}
+
+func TestRulesOfOthersWithLikeNumbersStay(t *testing.T) {
+	g := NewWithT(t)
+	n := newTestNode(t, controlPlaneInput())
+
+	out, err := n.inKernel(nodeNetwork+`for pref in 520 5204 5209 52000 52099; do ip rule add pref $pref to 198.51.100.0/24 lookup 77; done
+$guard once >/dev/null
+ip rule del pref 5201
+$guard again
+ip rule show`, "-n", "-r")
+
+	g.Expect(err).NotTo(HaveOccurred(), out)
+	g.Expect(out).To(ContainSubstring("the rules were not as they should be"))
+	for _, pref := range []string{"520", "5204", "5209", "52000", "52099"} {
+		g.Expect(out).To(MatchRegexp(`(?m)^`+pref+`:\s.*lookup 77`), out)
+	}
+}
+
+// A failure is told, so that kubelet does not start, and everything else is in place by then.
+func TestOneRefusalCostsNoOtherGuard(t *testing.T) {
+	const list = `{ ip -4 rule show; ip -6 rule show; } | grep '^520[0-3]:'`
+	cases := map[string]struct {
+		stub, missing string
+	}{
+		"a rule is flushed after the listing": {
+			stub: `/usr/sbin/ip "$@"; rc=$?
+case "$*" in *-4*show) [ -e "$CAPOM_ROOT/flushed" ] || { touch "$CAPOM_ROOT/flushed"; /usr/sbin/ip rule del pref 5203; } ;; esac
+exit $rc`,
+		},
+		"the kernel refuses a rule": {
+			stub: `case "$*" in
+*-4*-batch*) for file; do :; done; sed -i 's/^rule add pref 5201 /&tos 0x03 /' "$file" ;;
+esac
+exec /usr/sbin/ip "$@"`,
+			missing: "5201:\tfrom all lookup main suppress_prefixlength 0\n",
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			n := newTestNode(t, controlPlaneInput())
+			n.write("ip", "#!/bin/sh\n"+tc.stub+"\n", 0o755)
+
+			out, err := n.inKernel(nodeNetwork+`$guard once >/dev/null
+`+list+` >"$CAPOM_ROOT/before"
+ip rule del pref 5200
+nft delete table inet capom
+sysctl -q -w net.ipv4.conf.all.src_valid_mark=1
+mv "$CAPOM_ROOT/ip" "$CAPOM_ROOT/stubs/ip"
+$guard again && echo "no failure is told"
+rm "$CAPOM_ROOT/stubs/ip"
+`+list+` >"$CAPOM_ROOT/after"
+nft list table inet capom >"$CAPOM_ROOT/table"
+sysctl -n net.ipv4.conf.all.src_valid_mark >"$CAPOM_ROOT/mark"
+$guard again
+`+list+` >"$CAPOM_ROOT/healed"`, "-n", "-r")
+
+			g.Expect(err).NotTo(HaveOccurred(), out)
+			g.Expect(out).NotTo(ContainSubstring("no failure is told"))
+			g.Expect(n.read("after")).To(Equal(strings.Replace(n.read("before"), tc.missing, "", 1)), out)
+			g.Expect(n.read("table")).To(ContainSubstring("chain metadata"))
+			g.Expect(n.read("mark")).To(Equal("0\n"))
+			g.Expect(n.read("healed")).To(Equal(n.read("before")))
 		})
 	}
 }

@@ -6,7 +6,9 @@ package tailnet
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/netip"
+	"slices"
 	"sync"
 )
 
@@ -39,6 +41,8 @@ type backend interface {
 type selection struct {
 	mu  sync.Mutex
 	now backend
+	// answered is set once the server has shown a list by the API in use.
+	answered bool
 }
 
 func (s *selection) get() backend {
@@ -47,27 +51,65 @@ func (s *selection) get() backend {
 	return s.now
 }
 
-func (s *selection) set(b backend) {
+// set takes a backend. Answered says that it has shown a list.
+func (s *selection) set(b backend, answered bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.now = b
+	s.now, s.answered = b, answered
 }
+
+// noteAnswer is called once the backend has shown a list.
+func (s *selection) noteAnswer(b backend) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answered = s.answered || s.now == b
+}
+
+// hasAnswered tells whether the backend in use has shown a list.
+func (s *selection) hasAnswered(b backend) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now == b && s.answered
+}
+
+// collections are operations on what every server has, be it empty: it is never "not found".
+var collections = []string{"ListDevices", "ListKeys", "CreateKey"}
 
 // onBackend runs an operation on the API in use. An answer that is not this API's brings another
 // look at what the server speaks: it may have been upgraded, or set back. If that is another API
-// now, the operation is repeated there; the first attempt has then changed nothing.
+// now, the operation is repeated there; the first attempt has then changed nothing. A gateway that
+// passes only the other API on may answer 404 in JSON of its own. So "not found" counts only of one
+// thing, and only once the API is known to be there: what was to be deleted would else seem gone.
 func onBackend[T any](ctx context.Context, c *Client, operation string, run func(context.Context, backend) (T, error)) (T, error) {
 	used := c.backends.get()
 	out, err := attempt(ctx, c, operation, used, run)
-	if ReasonOf(err) != ReasonNotControlServer || !c.custom {
+	collective := slices.Contains(collections, operation)
+	failure := err
+	switch {
+	case err == nil && collective:
+		c.backends.noteAnswer(used)
+		return out, nil
+	case !c.custom:
+		return out, err
+	case IsNotFound(err) && (collective || !c.backends.hasAnswered(used)):
+		failure = c.translate(operation, &responseError{status: http.StatusNotFound})
+	case ReasonOf(err) != ReasonNotControlServer:
 		return out, err
 	}
-	next, err := c.lookAgain(ctx, operation, used, err)
-	if err != nil {
+	next, answered, lookErr := c.lookAgain(ctx, operation, used, failure)
+	switch {
+	case lookErr != nil:
+		return out, lookErr
+	case next == used:
+		c.backends.noteAnswer(used)
 		return out, err
 	}
-	c.backends.set(next)
-	return attempt(ctx, c, operation, next, run)
+	c.backends.set(next, answered)
+	out, err = attempt(ctx, c, operation, next, run)
+	if IsNotFound(err) && (collective || !answered) {
+		return out, failure
+	}
+	return out, err
 }
 
 func attempt[T any](ctx context.Context, c *Client, operation string, b backend, run func(context.Context, backend) (T, error)) (T, error) {

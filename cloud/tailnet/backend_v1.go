@@ -117,7 +117,7 @@ func (v *v1) deleteDevice(ctx context.Context, id string) error {
 	if !number.MatchString(id) {
 		return gone()
 	}
-	return v.do(ctx, http.MethodDelete, "node/"+id, nil, nil, &struct{}{})
+	return v.do(ctx, http.MethodDelete, "node/"+id, nil, nil, nil)
 }
 
 func (v *v1) getRoutes(ctx context.Context, id string) (Routes, error) {
@@ -125,8 +125,11 @@ func (v *v1) getRoutes(ctx context.Context, id string) (Routes, error) {
 	if err != nil {
 		return Routes{}, err
 	}
-	device, err := node.device(operationOf(ctx))
-	return device.Routes, err
+	routes, err := routesOf(node.Available, node.Approved)
+	if err != nil {
+		return Routes{}, malformed(operationOf(ctx), id, err)
+	}
+	return routes, nil
 }
 
 // setRoutes passes routes on as they are: the server masks none, and keeps what is not advertised.
@@ -137,7 +140,7 @@ func (v *v1) setRoutes(ctx context.Context, id string, enabled []netip.Prefix) e
 	body := struct {
 		Routes []string `json:"routes"`
 	}{textOf(enabled)}
-	return v.do(ctx, http.MethodPost, "node/"+id+"/approve_routes", nil, body, &struct{}{})
+	return v.do(ctx, http.MethodPost, "node/"+id+"/approve_routes", nil, body, nil)
 }
 
 // createKey makes a key that is nobody's: 0.28 and later take tags for its owner. The server keeps
@@ -156,7 +159,13 @@ func (v *v1) createKey(ctx context.Context, spec KeySpec) (Key, error) {
 	var made struct {
 		Key *v1Key `json:"preAuthKey"`
 	}
-	if err := v.do(ctx, http.MethodPost, "preauthkey", nil, body, &made); err != nil {
+	err := v.do(ctx, http.MethodPost, "preauthkey", nil, body, &made)
+	var answer *responseError
+	switch {
+	case errors.As(err, &answer) && strings.Contains(answer.message, capitalTag):
+		capitals := slices.DeleteFunc(slices.Clone(spec.Tags), func(tag string) bool { return tag == strings.ToLower(tag) })
+		return Key{}, fail(operationOf(ctx), ReasonTagRefused, &TagError{Tags: capitals, Capitals: true})
+	case err != nil:
 		return Key{}, err
 	}
 	if made.Key == nil || made.Key.ID == "" || made.Key.Secret == "" {
@@ -207,7 +216,7 @@ func (v *v1) revokeKey(ctx context.Context, id string) error {
 	body := struct {
 		ID string `json:"id"`
 	}{id}
-	return v.do(ctx, http.MethodPost, "preauthkey/expire", nil, body, &struct{}{})
+	return v.do(ctx, http.MethodPost, "preauthkey/expire", nil, body, nil)
 }
 
 // discardKey deletes the key: the server keeps those that have expired.
@@ -215,7 +224,7 @@ func (v *v1) discardKey(ctx context.Context, id string) error {
 	if !number.MatchString(id) {
 		return gone()
 	}
-	return v.do(ctx, http.MethodDelete, "preauthkey", url.Values{"id": {id}}, nil, &struct{}{})
+	return v.do(ctx, http.MethodDelete, "preauthkey", url.Values{"id": {id}}, nil, nil)
 }
 
 func (v *v1) describesKeys() bool { return false }

@@ -25,11 +25,7 @@ func (v *v2) listDevices(ctx context.Context) ([]Device, error) {
 	}
 	out := make([]Device, 0, len(listed))
 	for _, device := range listed {
-		converted, err := deviceOf(operationOf(ctx), device)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, converted)
+		out = append(out, deviceOf(device))
 	}
 	return out, nil
 }
@@ -39,7 +35,7 @@ func (v *v2) getDevice(ctx context.Context, id string) (Device, error) {
 	if err != nil {
 		return Device{}, err
 	}
-	return deviceOf(operationOf(ctx), *device)
+	return deviceOf(*device), nil
 }
 
 func (v *v2) deleteDevice(ctx context.Context, id string) error {
@@ -139,7 +135,7 @@ func (v *v2) policy(ctx context.Context) (string, error) {
 	return raw.HuJSON, nil
 }
 
-func deviceOf(operation string, device tailscale.Device) (Device, error) {
+func deviceOf(device tailscale.Device) Device {
 	out := Device{
 		ID:         cmp.Or(device.NodeID, device.ID),
 		Hostname:   device.Hostname,
@@ -161,19 +157,9 @@ func deviceOf(operation string, device tailscale.Device) (Device, error) {
 	if !out.Online {
 		out.LastSeen = device.LastSeen.Time
 	}
-	for _, text := range device.Addresses {
-		address, err := netip.ParseAddr(text)
-		if err != nil {
-			return Device{}, malformed(operation, device.ID, err)
-		}
-		out.Addresses = append(out.Addresses, address)
-	}
-	routes, err := routesOf(device.AdvertisedRoutes, device.EnabledRoutes)
-	if err != nil {
-		return Device{}, malformed(operation, device.ID, err)
-	}
-	out.Routes = routes
-	return out, nil
+	out.Addresses = addressesOf(device.Addresses)
+	out.Routes, _ = routesOf(device.AdvertisedRoutes, device.EnabledRoutes)
+	return out
 }
 
 func keyOf(key tailscale.Key) Key {

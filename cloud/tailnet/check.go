@@ -39,9 +39,7 @@ type CheckSpec struct {
 func (c *Client) Check(ctx context.Context, spec CheckSpec) error {
 	const operation = "Check"
 	ctx = probing(ctx)
-	if err := c.lookForNewer(ctx); err != nil {
-		return c.translate(operation, err)
-	}
+	c.lookForNewer(ctx)
 	if err := c.checkScopes(ctx, operation, spec); err != nil {
 		return err
 	}

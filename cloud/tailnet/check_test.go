@@ -209,6 +209,9 @@ func TestAnswersThatAreNotTheAPIs(t *testing.T) {
 		"an internal error":        {tailnetsim.Fault{Status: 500}, tailnet.ReasonServerError, cloud.Unavailable},
 		"a conflict":               {tailnetsim.Fault{Status: 409}, tailnet.ReasonConflict, cloud.Conflict},
 		"a refusal":                {tailnetsim.Fault{Status: 400}, tailnet.ReasonInvalidRequest, cloud.InvalidRequest},
+		"a gateway's 401":          {tailnetsim.Fault{Status: 401, Body: `{"error":{"code":401,"message":"no"}}`}, tailnet.ReasonCredentialsRefused, cloud.Unauthenticated},
+		"a gateway's 403":          {tailnetsim.Fault{Status: 403, Body: `{"error":true,"message":7}`}, tailnet.ReasonMissingScope, cloud.Forbidden},
+		"a gateway's other 403":    {tailnetsim.Fault{Status: 403, Body: `{"data":"x","title":[],"detail":{}}`}, tailnet.ReasonMissingScope, cloud.Forbidden},
 		"too many requests":        {tailnetsim.Fault{Status: 429, RetryAfter: 7}, tailnet.ReasonThrottled, cloud.Throttled},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -232,15 +235,22 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	g := NewWithT(t)
 	elsewhere := 0
 	target := answering(t, func(w http.ResponseWriter, _ *http.Request) { elsewhere++; w.WriteHeader(http.StatusOK) })
-	source := answering(t, func(w http.ResponseWriter, r *http.Request) {
-		http.Redirect(w, r, target+r.URL.Path, http.StatusMovedPermanently)
-	})
-	client, err := tailnet.New(tailnet.Config{APIURL: source, APIKey: apiKey})
-	g.Expect(err).NotTo(HaveOccurred())
+	for status, kind := range map[int]string{301: "text/html", 302: "application/json", 307: "", 308: "text/plain"} {
+		source := answering(t, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Location", target+r.URL.Path+"?token=hunter2")
+			w.Header().Set("Content-Type", kind)
+			w.WriteHeader(status)
+			_, _ = w.Write([]byte(`{"message":"moved"}`))
+		})
+		client, err := tailnet.New(tailnet.Config{APIURL: source, APIKey: apiKey})
+		g.Expect(err).NotTo(HaveOccurred())
 
-	_, err = client.CreateKey(t.Context(), tailnet.KeySpec{Tags: []string{nodeTag}})
+		_, err = client.CreateKey(t.Context(), tailnet.KeySpec{Tags: []string{nodeTag}})
 
-	g.Expect(tailnet.ReasonOf(err)).To(Equal(tailnet.ReasonNotControlServer))
+		g.Expect(tailnet.ReasonOf(err)).To(Equal(tailnet.ReasonNotControlServer), "%d", status)
+		g.Expect(err).To(MatchError(And(ContainSubstring("redirects to "+target+","), ContainSubstring("set apiURL"))))
+		g.Expect(err).NotTo(MatchError(Or(ContainSubstring("/api/v2"), ContainSubstring("hunter2"))))
+	}
 	g.Expect(elsewhere).To(BeZero())
 }
 

@@ -74,7 +74,7 @@ func New(cfg Config) (*Client, error) {
 		Tailnet:   cmp.Or(cfg.Tailnet, defaultTailnet),
 		HTTP:      &http.Client{Transport: observed, Timeout: cfg.timeout()},
 	}}
-	client.backends.set(client.v2)
+	client.backends.set(client.v2, false)
 	return client, nil
 }
 

@@ -158,6 +158,7 @@ func TestRequestsAreCountedByTailnetOperationAndCode(t *testing.T) {
 		# TYPE capom_tailnet_requests_total counter
 		capom_tailnet_requests_total{code="200",operation="ListDevices",tailnet="home"} 1
 		capom_tailnet_requests_total{code="error",operation="ListDevices",tailnet="home"} 1
+		capom_tailnet_requests_total{code="200",operation="Probe",tailnet="office"} 1
 		capom_tailnet_requests_total{code="200",operation="Token",tailnet="office"} 1
 		capom_tailnet_requests_total{code="404",operation="GetDevice",tailnet="office"} 1
 	`))).To(Succeed())

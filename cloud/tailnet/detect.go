@@ -4,6 +4,7 @@
 package tailnet
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,7 +12,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
 )
 
 // operationProbe is the operation in metrics of requests for finding out which API there is.
@@ -24,50 +24,57 @@ const unknownVersion = "of an unknown version"
 // answers counts: a build of Headscale's main branch calls itself "dev" or v0.0.0, whatever it can
 // do. The answers are recorded in testdata; by the source of Headscale (hscontrol/app.go) 0.28
 // answers an unknown path with an empty page and status 200, 0.29 with 404 in plain text. It fails
-// with what is to be told: the failure that it was called with, or a better one.
-func (c *Client) lookAgain(ctx context.Context, operation string, used backend, failure error) (backend, error) {
+// with what is to be told: the failure that it was called with, or a better one. The backend found
+// may be the used one; answered says that it has shown a list.
+func (c *Client) lookAgain(ctx context.Context, operation string, used backend, failure error) (found backend, answered bool, _ error) {
 	ctx = withOperation(ctx, operationProbe)
 	speaksV2, answer, err := c.probeV2(ctx)
 	if err != nil {
-		return nil, c.translate(operation, err)
+		return nil, false, c.translate(operation, err)
 	}
 	_, usedV1 := used.(*v1)
 	switch {
-	case speaksV2 && usedV1:
-		return c.v2, nil
-	case speaksV2, usedV1:
-		return nil, failure
+	case speaksV2 && (usedV1 || answer == nil):
+		return c.v2, answer == nil, nil
+	case speaksV2:
+		return nil, false, c.translate(operation, answer)
+	case usedV1:
+		return nil, false, failure
 	case c.tokens != nil:
-		return nil, c.withoutOAuth(ctx, operation, failure)
+		return nil, false, c.withoutOAuth(ctx, operation, failure)
 	}
 	switch reason, err := c.probeV1(ctx); {
 	case err != nil:
-		return nil, c.translate(operation, err)
+		return nil, false, c.translate(operation, err)
 	case reason == "":
-		return c.newV1(answer), nil
+		return c.newV1(answer), true, nil
 	case reason == ReasonTooOld:
-		return nil, c.tooOld(ctx, operation)
+		return nil, false, c.tooOld(ctx, operation)
 	case reason == ReasonCredentialsRefused:
 		if _, is, err := c.headscale(ctx); err == nil && is {
-			return nil, fail(operation, ReasonCredentialsRefused, errors.New("the control server does not know the API key"))
+			return nil, false, fail(operation, ReasonCredentialsRefused, errors.New("the control server does not know the API key"))
 		}
 	}
-	return nil, c.neither(ctx, failure)
+	return nil, false, c.neither(ctx, failure)
+}
+
+// hasList tells whether the field is there with a list, or with null, as Go writes an empty one.
+func hasList(answer map[string]json.RawMessage, field string) bool {
+	raw := answer[field]
+	return bytes.HasPrefix(raw, []byte("[")) || bytes.Equal(raw, []byte("null"))
 }
 
 // probeV2 asks for the devices by the API v2. Answer is what else came instead.
 func (c *Client) probeV2(ctx context.Context) (speaks bool, answer *responseError, err error) {
 	path := "api/v2/tailnet/" + url.PathEscape(c.v2.api.Tailnet) + "/devices"
-	var listed struct {
-		Devices *[]json.RawMessage `json:"devices"`
-	}
+	var listed map[string]json.RawMessage
 	err = c.getJSON(ctx, c.v2.api.HTTP, path, func(req *http.Request) {
 		if key := c.apiKey.Reveal(); key != "" {
 			req.SetBasicAuth(key, "")
 		}
 	}, &listed)
 	if !errors.As(err, &answer) {
-		return listed.Devices != nil, nil, err
+		return hasList(listed, "devices"), nil, err
 	}
 	switch reason := answer.reason(); reason {
 	case ReasonServerError, ReasonThrottled:
@@ -81,15 +88,20 @@ func (c *Client) probeV2(ctx context.Context) (speaks bool, answer *responseErro
 
 // probeV1 asks for the keys by Headscale's API v1. An empty reason says that it is one that this
 // package can use. Before 0.28 each key was a user's, and there is no list of all: ListPreAuthKeys
-// in hscontrol/grpcv1.go of 0.27 looks for the user first.
+// in hscontrol/grpcv1.go of 0.27 looks for the user first. A gateway in between may leave out what
+// is empty, as protojson does by default: then /version has to tell that this is Headscale.
 func (c *Client) probeV1(ctx context.Context) (Reason, error) {
-	var listed struct {
-		Keys *[]json.RawMessage `json:"preAuthKeys"`
-	}
+	var listed map[string]json.RawMessage
 	err := c.getJSON(ctx, c.plain, "api/v1/preauthkey", c.bearer, &listed)
 	var answer *responseError
 	switch {
-	case err == nil && listed.Keys != nil:
+	case err == nil && hasList(listed, "preAuthKeys"):
+		return "", nil
+	case err == nil && len(listed) == 0:
+		version, is, err := c.headscale(ctx)
+		if err != nil || !is || version == unknownVersion {
+			return ReasonNotControlServer, err
+		}
 		return "", nil
 	case err == nil:
 		return ReasonNotControlServer, nil
@@ -136,21 +148,23 @@ func (c *Client) neither(ctx context.Context, failure error) error {
 		"let a proxy in between pass both on, with the header Authorization", c.base.Host, version))
 }
 
-// lookForNewer takes the API v2 as soon as the server has it, and notes what v1 has learnt.
-func (c *Client) lookForNewer(ctx context.Context) error {
-	if _, isV1 := c.backends.get().(*v1); !isV1 {
-		return nil
+// lookForNewer takes the API v2 as soon as the server shows a list by it, and notes what v1 has
+// learnt. A failure or a refusal of that path alone, as of a proxy, moves nothing: v1 goes on.
+func (c *Client) lookForNewer(ctx context.Context) {
+	used, isV1 := c.backends.get().(*v1)
+	if !isV1 {
+		return
 	}
 	speaksV2, answer, err := c.probeV2(withOperation(ctx, operationProbe))
 	switch {
-	case err != nil:
-		return err
+	case err != nil, speaksV2 && answer != nil:
 	case speaksV2:
-		c.backends.set(c.v2)
+		c.backends.set(c.v2, true)
 	default:
-		c.backends.set(c.newV1(answer))
+		if next := c.newV1(answer); next.nodeAttrs != used.nodeAttrs {
+			c.backends.set(next, true)
+		}
 	}
-	return nil
 }
 
 // headscale tells whether there is a Headscale, and what it says of its version. That is for
@@ -189,7 +203,8 @@ func (c *Client) getJSON(ctx context.Context, client *http.Client, path string, 
 	return send(client, req, authorize, into)
 }
 
-// send sends a request of this package's own, and reads a JSON object.
+// send sends a request of this package's own, and reads a JSON object; where no answer is wanted,
+// into is nil, and an empty one will do.
 func send(client *http.Client, req *http.Request, authorize func(*http.Request), into any) error {
 	req.Header.Set("User-Agent", userAgent)
 	req.Header.Set("Accept", "application/json")
@@ -205,7 +220,14 @@ func send(client *http.Client, req *http.Request, authorize func(*http.Request),
 	if err != nil {
 		return err
 	}
-	if !strings.HasPrefix(strings.TrimSpace(string(body)), "{") || json.Unmarshal(body, into) != nil {
+	body = bytes.TrimSpace(body)
+	if into == nil {
+		if len(body) == 0 {
+			return nil
+		}
+		into = &struct{}{}
+	}
+	if !bytes.HasPrefix(body, []byte("{")) || json.Unmarshal(body, into) != nil {
 		return &responseError{status: res.StatusCode, message: "the answer is no JSON of this API"}
 	}
 	return nil

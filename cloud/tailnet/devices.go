@@ -104,6 +104,17 @@ var (
 	errUnproven   = errors.New("what is to be changed is not proven to be the caller's")
 )
 
+// addressesOf are those that can be read: one device must not hide all others.
+func addressesOf(texts []string) []netip.Addr {
+	var out []netip.Addr
+	for _, text := range texts {
+		if address, err := netip.ParseAddr(text); err == nil {
+			out = append(out, address)
+		}
+	}
+	return out
+}
+
 func malformed(operation, id string, err error) error {
 	return fail(operation, ReasonNotControlServer, fmt.Errorf("the server's description of device %s is malformed: %w", id, err))
 }

@@ -88,10 +88,16 @@ func IsNotFound(err error) bool { return ReasonOf(err) == ReasonNotFound }
 // the first refused one.
 type TagError struct {
 	Tags []string
+	// Capitals is set if they are refused for their capital letters.
+	Capitals bool
 }
 
 // Error names the refused tags and the remedy.
 func (e *TagError) Error() string {
+	if e.Capitals {
+		return fmt.Sprintf("the tailnet refuses %s, for tags have no capital letters: write each in lower case, here and in tagOwners of the tailnet's policy",
+			strings.Join(e.Tags, ", "))
+	}
 	return fmt.Sprintf("the tailnet refuses %s: declare each tag in tagOwners of the tailnet's policy, and let the OAuth client hold exactly these tags or a tag that owns them",
 		strings.Join(e.Tags, ", "))
 }
@@ -122,6 +128,10 @@ var tagRefusals = []*regexp.Regexp{
 	regexp.MustCompile(`token may not assign tag (tag:\S+)`),
 	regexp.MustCompile(`auth-key tag is invalid: '([^']*)'`),
 }
+
+// capitalTag is Headscale's refusal of a tag with capital letters, which it does not name
+// (validateTag in hscontrol/grpcv1.go of 0.28 and 0.29).
+const capitalTag = "tag should be lowercase"
 
 func refusedTags(message string) []string {
 	for _, refusal := range tagRefusals {
@@ -178,17 +188,26 @@ func (c *Client) translateAnswer(operation string, answer *responseError) error 
 		tags := &TagError{Tags: refusedTags(answer.message)}
 		out.Err, out.Message = tags, tags.Error()
 	case ReasonNotControlServer:
-		what := "does not answer as the API of Tailscale or Headscale does"
-		if answer.html {
-			what = "answers with a web page instead of the API's JSON"
-		}
-		out.Message = fmt.Sprintf("%s %s: check the API URL and any proxy in between", c.base.Host, what)
+		out.Message = cloud.Scrub(answer.strange(c.base.Host), c.secrets()...)
 	case ReasonMissingScope:
 		out.Message += " (needed are the scopes auth_keys, devices:core and, to approve routes, devices:routes)"
 	case ReasonTailnetNotFound:
 		out.Message = fmt.Sprintf("%s has no tailnet %q for these credentials: leave the tailnet's name empty to use the credentials' own", c.base.Host, c.v2.api.Tailnet)
 	}
 	return out
+}
+
+// strange says what is wrong with an answer that is not the API's, and what to do.
+func (e *responseError) strange(host string) string {
+	what := "does not answer as the API of Tailscale or Headscale does"
+	switch {
+	case e.redirect != "":
+		return fmt.Sprintf("%s redirects to %s, and no redirect is followed: set apiURL to that address if it is the control server's; "+
+			"if it is a page to sign in, let the proxy in between pass /api on without", host, e.redirect)
+	case e.html:
+		what = "answers with a web page instead of the API's JSON"
+	}
+	return fmt.Sprintf("%s %s: check the API URL and any proxy in between", host, what)
 }
 
 // contextError returns the context's error behind err, if it is one.
@@ -217,7 +236,7 @@ func (e *responseError) reason() Reason {
 		return ReasonServerError
 	case e.status == http.StatusTooManyRequests:
 		return ReasonThrottled
-	case !e.json:
+	case !e.json, e.redirect != "":
 		return ReasonNotControlServer
 	case e.code != 0:
 		return e.grpcReason()

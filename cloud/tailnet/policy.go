@@ -33,12 +33,11 @@ func (c *Client) Policy(ctx context.Context, needs PolicyNeeds) (PolicyFindings,
 // policyFile has the parts of a policy that matter to nodes. Field names are matched without
 // regard to case, as both servers do. Source: tailscale.com/docs/reference/syntax/policy-file.
 type policyFile struct {
-	Groups        map[string]json.RawMessage `json:"groups"`
-	Hosts         map[string]string          `json:"hosts"`
-	TagOwners     map[string][]string        `json:"tagOwners"`
-	ACLs          []aclRule                  `json:"acls"`
-	Grants        []grantRule                `json:"grants"`
-	NodeAttrs     []attrRule                 `json:"nodeAttrs"`
+	Hosts         map[string]string   `json:"hosts"`
+	TagOwners     map[string][]string `json:"tagOwners"`
+	ACLs          []aclRule           `json:"acls"`
+	Grants        []grantRule         `json:"grants"`
+	NodeAttrs     []attrRule          `json:"nodeAttrs"`
 	AutoApprovers struct {
 		Routes map[string][]string `json:"routes"`
 	} `json:"autoApprovers"`

@@ -6,7 +6,6 @@ package tailnet
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -108,17 +107,31 @@ func (p policyFile) hasOpen(f flow, from, to place) bool {
 	return !slices.ContainsFunc(f.ports, func(number int) bool { return !p.opens(from, to, port{f.proto, number}) })
 }
 
+// ownerFor is the owner to propose for a tag: what owns the other tags of nodes, a tag first, as
+// the OAuth client's is in docs/policies; else those files' own. No other group is proposed: who
+// owns the control planes' tag can become the API server.
+func (p policyFile) ownerFor(n PolicyNeeds) string {
+	var owners []string
+	for _, tag := range n.tags() {
+		owners = append(owners, p.TagOwners[tag]...)
+	}
+	owners = slices.DeleteFunc(owners, func(owner string) bool { return slices.Contains(n.tags(), owner) })
+	isTag := func(owner string) bool { return strings.HasPrefix(owner, "tag:") }
+	switch i := slices.IndexFunc(owners, isTag); {
+	case i >= 0:
+		return owners[i]
+	case len(owners) > 0:
+		return owners[0]
+	case n.headscale:
+		return "group:capom-admins"
+	}
+	return "autogroup:admin"
+}
+
 // missingOwners are entries for tags without one. Headscale gives a key for such a tag all the
-// same, and no rule can name it. The owner is one that the policy has, else whom each server has.
+// same, and no rule can name it.
 func (p policyFile) missingOwners(n PolicyNeeds) []string {
-	owner := "autogroup:admin"
-	if n.headscale {
-		owner = "admin@"
-	}
-	for _, group := range slices.Sorted(maps.Keys(p.Groups)) {
-		owner = group
-		break
-	}
+	owner := p.ownerFor(n)
 	var out []string
 	for _, tag := range n.tags() {
 		if _, known := p.TagOwners[tag]; !known {

@@ -6,6 +6,7 @@ package tailnet_test
 import (
 	"net/http"
 	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -84,11 +85,15 @@ func TestWhatAPolicyLacksIsNamedAsItIsPasted(t *testing.T) {
 		"nothing": {policy: owners + attrs + open},
 		"owners": {
 			policy: attrs + open + `"tagOwners": {"tag:mesh-node": ["ann@"]}`,
-			lacks:  []string{`tagOwners: "tag:mesh-control-plane": ["admin@"]`},
+			lacks:  []string{`tagOwners: "tag:mesh-control-plane": ["ann@"]`},
 		},
-		"owners, and there is a group": {
-			policy: attrs + open + `"groups": {"group:ops": ["ann@"]}`,
-			lacks:  []string{`tagOwners: "tag:mesh-control-plane": ["group:ops"], "tag:mesh-node": ["group:ops"]`},
+		"owners, and there are groups": {
+			policy: attrs + open + `"groups": {"group:guests": ["bob@"], "group:ops": ["ann@"]}, "tagOwners": {"tag:printer": ["group:guests"]}`,
+			lacks:  []string{`tagOwners: "tag:mesh-control-plane": ["group:capom-admins"], "tag:mesh-node": ["group:capom-admins"]`},
+		},
+		"owners, and a tag is the nodes'": {
+			policy: attrs + open + `"tagOwners": {"tag:mesh-node": ["group:ops", "tag:mesh-control-plane", "tag:capom"], "tag:capom": ["ann@"]}`,
+			lacks:  []string{`tagOwners: "tag:mesh-control-plane": ["tag:capom"]`},
 		},
 		"every rule": {
 			policy: owners + attrs + `"grants": []`, nobody: true,
@@ -217,4 +222,31 @@ func TestTailscalesPolicyIsRead(t *testing.T) {
 			g.Expect(found.Nobody).To(Equal(test.reason == ""))
 		})
 	}
+}
+
+// elsewhere sends every request to the server at the address.
+type elsewhere struct{ address string }
+
+func (e elsewhere) RoundTrip(r *http.Request) (*http.Response, error) {
+	target, err := url.Parse(e.address)
+	if err != nil {
+		return nil, err
+	}
+	r = r.Clone(r.Context())
+	r.URL.Scheme, r.URL.Host = target.Scheme, target.Host
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+func TestTailscalesAdministratorsAreProposedAsOwnersThere(t *testing.T) {
+	g := NewWithT(t)
+	address := answering(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(`{"grants": [], "groups": {"group:guests": ["bob@example.com"]}}`))
+	})
+	client, err := tailnet.New(tailnet.Config{APIKey: apiKey, Transport: elsewhere{address}})
+	g.Expect(err).NotTo(HaveOccurred())
+
+	found, err := client.Policy(t.Context(), needs())
+
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(found.Missing[0]).To(Equal(`tagOwners: "tag:mesh-control-plane": ["autogroup:admin"], "tag:mesh-node": ["autogroup:admin"]`))
 }

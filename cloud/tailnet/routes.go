@@ -90,26 +90,27 @@ func (c *Client) setRoutes(ctx context.Context, proof ownership.Proof, enabled [
 	return do(ctx, c, "SetRoutes", func(ctx context.Context, b backend) error { return b.setRoutes(ctx, proof.ID(), enabled) })
 }
 
+// routesOf reads a device's routes. Those that cannot be read are left out: one device must not
+// hide all others. The error is about enabled ones: who replaces them all would take those away.
 func routesOf(advertised, enabled []string) (out Routes, err error) {
-	if out.Advertised, err = prefixesOf(advertised); err != nil {
-		return Routes{}, err
-	}
-	if out.Enabled, err = prefixesOf(enabled); err != nil {
-		return Routes{}, err
-	}
-	return out, nil
+	out.Advertised, _ = prefixesOf(advertised)
+	out.Enabled, err = prefixesOf(enabled)
+	return out, err
 }
 
+// prefixesOf are those that can be read, and an error if others cannot.
 func prefixesOf(texts []string) ([]netip.Prefix, error) {
 	var out []netip.Prefix
+	var unread error
 	for _, text := range texts {
 		prefix, err := netip.ParsePrefix(text)
 		if err != nil {
-			return nil, err
+			unread = err
+			continue
 		}
 		out = append(out, prefix)
 	}
-	return out, nil
+	return out, unread
 }
 
 func textOf(prefixes []netip.Prefix) []string {

@@ -51,6 +51,8 @@ type responseError struct {
 	oauth      string
 	message    string
 	retryAfter time.Duration
+	// redirect is where a redirect leads, as scheme://host; the rest may hold secrets.
+	redirect string
 }
 
 func (e *responseError) Error() string { return fmt.Sprintf("%d: %s", e.status, e.message) }
@@ -81,6 +83,7 @@ func (o *observer) RoundTrip(req *http.Request) (*http.Response, error) {
 func readError(res *http.Response) *responseError {
 	out := &responseError{
 		status: res.StatusCode, message: http.StatusText(res.StatusCode), retryAfter: retryAfter(res.Header), html: isPage(res),
+		redirect: redirectOf(res),
 	}
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxErrorBody))
 	if err != nil {
@@ -89,34 +92,59 @@ func readError(res *http.Response) *responseError {
 	if res.Header.Get("WWW-Authenticate") == "" && len(body) <= maxBare {
 		out.bare = strings.TrimSpace(string(body))
 	}
+	// Other servers, a gateway for one, may have anything in fields of these names.
 	var answer struct {
-		Message     string `json:"message"`
-		Error       string `json:"error"`
-		Description string `json:"error_description"`
-		Data        []struct {
-			Errors []string `json:"errors"`
-		} `json:"data"`
-		// Code is gRPC's in the API v1; other servers may have anything there.
+		Message     loose[string] `json:"message"`
+		Error       loose[string] `json:"error"`
+		Description loose[string] `json:"error_description"`
+		Data        loose[[]struct {
+			Errors loose[[]string] `json:"errors"`
+		}] `json:"data"`
+		// Code is gRPC's in the API v1.
 		Code json.RawMessage `json:"code"`
 		// Title and Detail are RFC 9457's, as Headscale's API v1 has since 0.30.
-		Title  string `json:"title"`
-		Detail string `json:"detail"`
+		Title  loose[string] `json:"title"`
+		Detail loose[string] `json:"detail"`
 	}
 	if !bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")) || json.Unmarshal(body, &answer) != nil {
 		return out
 	}
-	out.json, out.oauth = true, answer.Error
+	out.json, out.oauth = true, answer.Error.value
 	if code, err := strconv.Atoi(string(answer.Code)); err == nil && code > 0 && code <= grpcUnauthenticated {
 		out.code = code
 	}
-	parts := []string{answer.Message, answer.Description, cmp.Or(answer.Detail, answer.Title)}
-	for _, data := range answer.Data {
-		parts = append(parts, data.Errors...)
+	parts := []string{answer.Message.value, answer.Description.value, cmp.Or(answer.Detail.value, answer.Title.value)}
+	for _, data := range answer.Data.value {
+		parts = append(parts, data.Errors.value...)
 	}
 	if text := strings.Join(nonEmpty(parts), ": "); text != "" {
 		out.message = text
 	}
 	return out
+}
+
+// loose is a field that is left out if it is of another type.
+type loose[T any] struct{ value T }
+
+// UnmarshalJSON never fails.
+func (l *loose[T]) UnmarshalJSON(raw []byte) error {
+	var value T
+	if json.Unmarshal(raw, &value) == nil {
+		l.value = value
+	}
+	return nil
+}
+
+// redirectOf is where the answer leads to; empty if nowhere.
+func redirectOf(res *http.Response) string {
+	if res.StatusCode < http.StatusMultipleChoices || res.StatusCode >= http.StatusBadRequest {
+		return ""
+	}
+	target, err := res.Location()
+	if err != nil || target.Host == "" {
+		return ""
+	}
+	return target.Scheme + "://" + target.Host
 }
 
 // isPage tells whether the answer is a web page.

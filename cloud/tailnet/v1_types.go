@@ -6,7 +6,6 @@ package tailnet
 import (
 	"bytes"
 	"encoding/json"
-	"net/netip"
 	"time"
 )
 
@@ -81,18 +80,8 @@ func (n *v1Node) device(operation string) (Device, error) {
 	if !n.Online {
 		out.LastSeen = timeOf(n.LastSeen)
 	}
-	for _, text := range n.Addresses {
-		address, err := netip.ParseAddr(text)
-		if err != nil {
-			return Device{}, malformed(operation, out.ID, err)
-		}
-		out.Addresses = append(out.Addresses, address)
-	}
-	routes, err := routesOf(n.Available, n.Approved)
-	if err != nil {
-		return Device{}, malformed(operation, out.ID, err)
-	}
-	out.Routes = routes
+	out.Addresses = addressesOf(n.Addresses)
+	out.Routes, _ = routesOf(n.Available, n.Approved)
 	return out, nil
 }
 

@@ -65,6 +65,7 @@ func (s Statuses) Find(
 				"nothing is done with any of them; remove those that are not the machine's from the tailnet", strings.Join(verdict.Rivals, ", "))
 		return found, nil
 	case verdict.Proof.IsZero():
+		found.Finding = unaddressed(claim, all)
 		return found, nil
 	}
 	for i := range all {
@@ -101,6 +102,30 @@ func lost(claim ownership.DeviceClaim, strangers []string) *Finding {
 		"Device %s, which the machine joined as, is gone from the tailnet. Not taken for it, since anybody can use its name: %s. "+
 			"If that is the machine, which lost its state and joined again, replace the Machine; else remove the device from the tailnet",
 		claim.Recorded, strings.Join(strangers, ", "))
+}
+
+// unaddressed is about a device that would be the object's but for its lack of an IPv4 address; nil
+// if there is none.
+func unaddressed(claim ownership.DeviceClaim, devices []tailnet.Device) *Finding {
+	for i, view := range views(devices) {
+		if view.Reachable || devices[i].External {
+			continue
+		}
+		view.Reachable = true
+		if !claim.Judge([]ownership.Device{view}).Proof.IsZero() {
+			return withoutIPv4(devices[i])
+		}
+	}
+	return nil
+}
+
+// withoutIPv4 names both servers' ways: Headscale's prefixes.v4 with the command that gives nodes
+// what they lack (hscontrol/db/ip.go, BackfillNodeIPs), and disableIPv4 or the node attribute
+// disable-ipv4 of Tailscale's policy (tailscale.com/docs/reference/syntax/policy-file).
+func withoutIPv4(device tailnet.Device) *Finding {
+	return finding(infrav1.DeviceWithoutIPv4Reason,
+		"Device %s has no IPv4 address in the tailnet, by which nodes reach each other: with Headscale set prefixes.v4 and run "+
+			"headscale nodes backfillips; with Tailscale take disableIPv4 or the attribute disable-ipv4 out of the policy", device.Name)
 }
 
 func views(devices []tailnet.Device) []ownership.Device {
@@ -153,6 +178,8 @@ func trouble(device tailnet.Device, now time.Time) *Finding {
 		return finding(infrav1.DeviceKeyExpiredReason,
 			"The key of device %s expired at %s, so that it cannot talk to others: disable key expiry for the device, "+
 				"then have it log in again or replace the Machine", device.Name, device.Expires.UTC().Format(time.RFC3339))
+	case !device.IPv4().IsValid():
+		return withoutIPv4(device)
 	}
 	return nil
 }

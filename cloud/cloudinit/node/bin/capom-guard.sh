@@ -58,7 +58,7 @@ policy_rules() {
 }
 
 own_rules() {
-	ip "-$1" rule show | grep '^520' || true
+	ip "-$1" rule show | grep '^520[0-3]:' || true
 }
 
 # What the kernel lists is compared with what it listed when the rules were made, as with the table
@@ -71,7 +71,8 @@ ensure_rules() {
 		echo "$listed" | sed -n 's/:.*//; s/^5/rule del pref &/p'
 		echo "$wanted"
 	} >"$RUN/rules"
-	ip "-$1" -batch "$RUN/rules"
+	# One refusal, or a rule that is gone by now, must not cost the fences after it.
+	ip "-$1" -force -batch "$RUN/rules"
 	echo "$wanted $(own_rules "$1")" >"$RUN/rules$1"
 	[ "$2" = once ] || log "the rules were not as they should be: restored"
 }
@@ -190,10 +191,18 @@ once | again)
 	# tailscaled's unit runs a round too. Two at once would read each other's half-written files.
 	exec 9>"$RUN/guard.lock"
 	flock 9
-	ensure_rules 4 "$1"
-	[ ! -e /proc/net/if_inet6 ] || ensure_rules 6 "$1"
-	ensure_table "$1"
-	ensure_sysctl
+	# Each part is put in place whatever becomes of the others, and any failure is told. Left of ||
+	# the shell would not heed set -e, in the background it does.
+	rc=0
+	ensure_table "$1" &
+	wait $! || rc=1
+	ensure_rules 4 "$1" &
+	wait $! || rc=1
+	[ ! -e /proc/net/if_inet6 ] || ensure_rules 6 "$1" &
+	wait $! || rc=1
+	ensure_sysctl &
+	wait $! || rc=1
+	exit $rc
 	;;
 first) until_done "Guarding the tailnet's packets" "$0" once ;;
 watch)
