@@ -259,8 +259,8 @@ func TestAfterAMoveTheClusterWithMachinesIsFirst(t *testing.T) {
 }
 
 // Labels are written by users: a second infrastructure with the name of a living cluster is not
-// alive for that.
-// A move takes the status along with nothing: what has machines goes on, whatever is in the tailnet.
+// alive for that. A move takes the status along with nothing: what has machines goes on, whatever
+// is in the tailnet.
 func TestAMovedClusterWithMachinesIsToldOfARouteAndGoesOn(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{Accounts: 1})
