@@ -74,7 +74,9 @@ func refusedForCertain(err error) bool {
 }
 
 // isConflict tells an answer that the launch conflicts with something from one about the token.
-func isConflict(err error) bool { return cloud.IsKind(err, cloud.Conflict) && !cloud.IsRetryTokenUsed(err) }
+func isConflict(err error) bool {
+	return cloud.IsKind(err, cloud.Conflict) && !cloud.IsRetryTokenUsed(err)
+}
 
 // launchFailed decides what a refusal means. Where the answer is not known the next pass repeats
 // the same launch.

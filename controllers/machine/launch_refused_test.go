@@ -216,6 +216,13 @@ func TestALostAnswerIsSoughtBeforeADeletionEnds(t *testing.T) {
 			}
 			b.Reload(t, own)
 			g.Expect(b.instances(t)).To(HaveLen(1))
+			c, err := b.r.Access.OCI(t.Context(), b.Accounts[0])
+			g.Expect(err).NotTo(HaveOccurred())
+			eventually(g, func(g Gomega) {
+				listed, err := c.ListInstances(t.Context())
+				g.Expect(err).NotTo(HaveOccurred())
+				g.Expect(listed).To(HaveLen(1))
+			})
 			b.sleep(listedAfter + time.Second)
 			b.delete(t, own)
 			g.Expect(b.instances(t)).To(BeEmpty())
