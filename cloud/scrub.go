@@ -29,11 +29,23 @@ var (
 	// pemBlock also covers a truncated block.
 	pemBlock = regexp.MustCompile(`(?s)-----BEGIN [A-Z0-9 ]+-----.*?(-----END [A-Z0-9 ]+-----|\z)`)
 	// tailnetSecret is a key or a client secret of Tailscale (tskey-…) or Headscale (hskey-…).
-	tailnetSecret = regexp.MustCompile(`\b(ts|hs)key-[A-Za-z0-9_-]+`)
-	// bearer is an Authorization header's value: a token, or OCI's request signature.
-	bearer = regexp.MustCompile(`(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]+|\bsignature\s*=\s*"[^"]*"`)
-	// secretField is a JSON or form field holding secrets by its name.
-	secretField = regexp.MustCompile(`(?i)("?\b(user_data|userdata|ssh_authorized_keys|private_?key|passphrase|password|client_secret|token)"?\s*[:=]\s*)("[^"]*"?|[^\s"][^\s,;}]*)`)
+	tailnetSecret = regexp.MustCompile(`(?i)\b(ts|hs)key-[A-Za-z0-9_-]+`)
+	// bearer is an Authorization header's value: a token, or OCI's request signature. Words such as
+	// "basic validation" are none.
+	bearer = regexp.MustCompile(`(?i)\bbearer\s+[A-Za-z0-9._~+/=-]+|\bsignature\s*=\s*"[^"]*"` +
+		`|\bbasic\s+(?-i:[a-z]*[A-Z0-9+/=][A-Za-z0-9+/=]*)`)
+	// webToken is a JSON Web Token: its header is an object, which begins so in base64.
+	webToken = regexp.MustCompile(`\beyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]*)?`)
+	// userInfo is the name and the password in a URL.
+	userInfo = regexp.MustCompile(`(://)[^\s/?#@]+@`)
+	// secretField is a JSON or form field holding secrets by its name, also within a text of JSON:
+	// what stands before the value, the name and the value.
+	secretField = regexp.MustCompile(`(?i)((?:\\*["'])?\b((?:[a-z0-9]+[_-])*(?:user_?data|ssh_authorized_keys|private_?key|passphrase|password|passwd` +
+		`|(?:api|auth|secret|access)[_-]?key|(?:access|refresh|id|auth|session|client)?(?:secret|token)))(?:\\*["'])?\s*[:=]\s*)` +
+		`("(?:[^"\\]|\\.)*"?|\\+"[^"]*"?|'[^']*'?|[^\s"][^\s,;}]*)`)
+	// proseName and proseValue are of a sentence such as "unexpected token: the bracket".
+	proseName  = regexp.MustCompile(`^(?i:token|secret)$`)
+	proseValue = regexp.MustCompile(`^[A-Za-z]?[a-z]{0,10}\.?$`)
 	// blob matches base64 data. The longest part of an OCID has 60 characters, a SHA-256 in hex has
 	// 64.
 	blob = regexp.MustCompile(`[A-Za-z0-9+/=_-]{65,}`)
@@ -41,6 +53,9 @@ var (
 	// hexadecimal digits, the first of which may begin with csid (the form is shown in
 	// jpetazzo/ampernetacle issue 54 and clusterinthecloud/terraform issue 29).
 	requestID = regexp.MustCompile(`^(csid[0-9A-Fa-f]{28}|[0-9A-Fa-f]{32})(/[0-9A-Fa-f]{32}){1,3}$`)
+	// namedRequestID is a request's identifier as our messages and OCI's name it, in any form and
+	// also cut short.
+	namedRequestID = regexp.MustCompile(`(?i)request[ -]id[:= "]*[^\s):;"]*`)
 	// ownEnd is this side of a connection, as package net prints it: its port differs each time,
 	// and would change a condition each time.
 	ownEnd = regexp.MustCompile(`\b((?:read|write) (?:tcp|udp)[46]?) \S+->`)
@@ -63,7 +78,9 @@ func Scrub(message string, secrets ...string) string {
 	message = tailnetSecret.ReplaceAllString(message, redacted)
 	// Before the fields: "token: Bearer …" has two words for its value.
 	message = bearer.ReplaceAllString(message, redacted)
-	message = secretField.ReplaceAllString(message, "${1}"+redacted)
+	message = webToken.ReplaceAllString(message, redacted)
+	message = userInfo.ReplaceAllString(message, "${1}"+redacted+"@")
+	message = secretField.ReplaceAllStringFunc(message, redactField)
 	message = blob.ReplaceAllStringFunc(message, redactBlob)
 	message = word.ReplaceAllStringFunc(message, func(w string) string {
 		if isPartOf(w, secrets) {
@@ -72,6 +89,16 @@ func Scrub(message string, secrets ...string) string {
 		return w
 	})
 	return truncate(oneLine(message))
+}
+
+// redactField leaves sentences that merely have the name of a field in them.
+func redactField(found string) string {
+	parts := secretField.FindStringSubmatch(found)
+	before, name, held := parts[1], parts[2], parts[3]
+	if strings.HasSuffix(before, ": ") && proseName.MatchString(name) && proseValue.MatchString(held) {
+		return found
+	}
+	return before + redacted
 }
 
 // redactBlob leaves request identifiers, also behind their header's name and "=". They are names
@@ -91,6 +118,7 @@ func SameButRequestIDs(a, b string) bool {
 }
 
 func withoutRequestIDs(message string) string {
+	message = namedRequestID.ReplaceAllString(message, "")
 	return blob.ReplaceAllStringFunc(message, func(found string) string {
 		if redactBlob(found) == redacted {
 			return found

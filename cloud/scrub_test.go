@@ -41,6 +41,24 @@ func TestScrub(t *testing.T) {
 		{name: "a bearer token", in: "got Bearer abc.def-ghi here", want: "got [redacted] here"},
 		{name: "a signature", in: `Signature version="1",signature="aGVsbG8="`, want: `Signature version="1",[redacted]`},
 		{name: "a JSON field", in: `{"user_data": "aGVsbG8="}`, want: `{"user_data": [redacted]}`},
+		{name: "a password in a URL", in: "GET https://user:pw@host/path failed", want: "GET https://[redacted]@host/path failed"},
+		{name: "a token in a URL", in: "https://abc@host/a", want: "https://[redacted]@host/a"},
+		{name: "an access token", in: "a?access_token=abc12 x", want: "a?access_token=[redacted] x"},
+		{name: "a refresh token", in: "refresh_token=abc12 x", want: "refresh_token=[redacted] x"},
+		{name: "an API key", in: `{"apiKey":"abc12","n":1}`, want: `{"apiKey":[redacted],"n":1}`},
+		{name: "an API key by another name", in: "api_key: abc12 x", want: "api_key: [redacted] x"},
+		{name: "a client's secret", in: `{"clientSecret": "abc12"}`, want: `{"clientSecret": [redacted]}`},
+		{name: "a secret", in: `{"secret":"abcde"}`, want: `{"secret":[redacted]}`},
+		{name: "a password by another name", in: "passwd=abc x", want: "passwd=[redacted] x"},
+		{name: "JSON in a text", in: `{\"password\":\"x y\",\"n\":1}`, want: `{\"password\":[redacted],\"n\":1}`},
+		{name: "a quote in a password", in: `{"password":"a\"b c"}`, want: `{"password":[redacted]}`},
+		{name: "a short JSON Web Token", in: "got eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0. here", want: "got [redacted] here"},
+		{name: "a Tailscale key in capitals", in: "key TSKEY-AUTH-ABC refused", want: "key [redacted] refused"},
+		{name: "Basic", in: "Authorization: Basic dXNlcjpwdw== here", want: "Authorization: [redacted] here"},
+		{name: "a token in a sentence", in: "Unexpected token: the bracket", want: "Unexpected token: the bracket"},
+		{name: "a secret in a sentence", in: "client secret: invalid", want: "client secret: invalid"},
+		{name: "the word basic", in: "basic validation failed", want: "basic validation failed"},
+		{name: "OCI's code for a token", in: "409 InvalidatedRetryToken: used", want: "409 InvalidatedRetryToken: used"},
 		{name: "base64 data", in: "got " + strings.Repeat("QUJD", 20) + " here", want: "got [redacted] here"},
 		{name: "a given secret", in: "value s3cr3t-value-1 refused", secrets: []string{"s3cr3t-value-1"}, want: "value [redacted] refused"},
 		{
@@ -88,6 +106,21 @@ func TestARequestIDIsShownWhereverItStands(t *testing.T) {
 	}
 }
 
+func TestMessagesThatDifferInTheRequestOnlyAreTheSame(t *testing.T) {
+	for _, frame := range []string{
+		"no (request ID %s): see there", "no (request ID %s…", "first: no (request ID " + requestIDs[0] + "); second: no (request ID %s…",
+		"no; Opc request id: %s.", `{"opc-request-id":"%s"}`,
+	} {
+		a, b := requestIDs[0], requestIDs[1]
+		for length := len(a); length > 0; length -= 7 {
+			g := NewWithT(t)
+			g.Expect(cloud.SameButRequestIDs(fmt.Sprintf(frame, a[:length]), fmt.Sprintf(frame, b[:length]))).To(BeTrue(), "%s: %d", frame, length)
+		}
+		g := NewWithT(t)
+		g.Expect(cloud.SameButRequestIDs("also "+fmt.Sprintf(frame, a), fmt.Sprintf(frame, a))).To(BeFalse())
+	}
+}
+
 func TestALongMessageLeavesRoomForTheRequestID(t *testing.T) {
 	g := NewWithT(t)
 	err := &cloud.Error{
@@ -120,12 +153,17 @@ func secretsOf(secret []byte) map[string]string {
 		"tskey-auth-" + text: "%s", "tskey-client-k1-" + text: "secret %s is invalid", "hskey-api-" + text: "key %s.", text: "Authorization: Bearer %s",
 		"B" + text: "token: Bearer %s", "C" + text: "Basic %s", "D" + text: `{"user_data":"%s"}`, "E" + text: "password=%s&x=1",
 		"F" + text: "-----BEGIN PRIVATE KEY-----\n%s\n-----END PRIVATE KEY-----", "G" + text: "-----BEGIN EC PRIVATE KEY----- %s",
+		"K" + text: "https://user:%s@host", "L" + text: "access_token=%s", "M" + text: "refresh_token=%s", "N" + text: `{"apiKey":"%s"}`,
+		"O" + text: "api_key=%s", "P" + text: "clientSecret: %s", "Q" + text: `"secret":"%s"`, "R" + text: "passwd=%s",
+		"S" + text: `{\"password\":\"%s\"}`, "eyJ" + text + ".e30.": "got %s", "TSKEY-AUTH-" + text: "%s",
 		"H" + text: `signature="%s"`, "I" + text: "private_key: %s", "J" + text: `"client_secret": "%s"`,
 	}
 }
 
 func FuzzScrub(f *testing.F) {
 	f.Add("cannot parse ", []byte("#cloud-config\nruncmd: [tailscale up --authkey=tskey-auth-k1-xyz]"), " at line 1", uint8(0), uint8(30))
+	f.Add("", []byte(`{"secret":"hunter2","token":"eyJhbGciOiJub25lIn0.e30."}`), "https://user:pw@host", uint8(0), uint8(20))
+	f.Add("Unexpected token: the basic validation failed", []byte("passwd=hunter2&access_token=x"), "", uint8(0), uint8(20))
 	f.Add("", []byte(keyPEM), "\xff\x00", uint8(3), uint8(200))
 	f.Fuzz(func(t *testing.T, before string, secret []byte, after string, from, length uint8) {
 		encoded := base64.StdEncoding.EncodeToString(secret)

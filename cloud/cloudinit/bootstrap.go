@@ -76,6 +76,9 @@ func CloudProviderExternal(data []byte) bool {
 var (
 	externalFlag = regexp.MustCompile(`(?m)^[^#\n]*--cloud-provider[= ]["']?external`)
 	yamlLine     = regexp.MustCompile(`line [0-9]+`)
+	// leadingTab is a tab at the beginning of a block's first line, behind its indentation. cloud-init's
+	// PyYAML takes it as the text's, go-yaml refuses it.
+	leadingTab = regexp.MustCompile(`([|>][-+0-9]*[ \t]*\r?\n(?: *\r?\n)* +)\t`)
 )
 
 func externalInKubeadm(content string) bool {
@@ -156,6 +159,10 @@ func parseCloudConfig(text string) (*bootstrapConfig, error) {
 	decoder := yaml.NewDecoder(strings.NewReader(text))
 	var document yaml.Node
 	err := decoder.Decode(&document)
+	if err != nil && strings.Contains(err.Error(), "found a tab character where an indentation space is expected") {
+		decoder, document = yaml.NewDecoder(strings.NewReader(leadingTab.ReplaceAllString(text, "${1}x"))), yaml.Node{}
+		err = decoder.Decode(&document)
+	}
 	if errors.Is(err, io.EOF) {
 		return nil, invalid("Bootstrap", "the cloud-config is empty: %s", onlyKubeadm)
 	}

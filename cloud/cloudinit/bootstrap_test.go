@@ -7,7 +7,10 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
+	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -68,8 +71,11 @@ var unjoinable = map[string]struct{ data, reason string }{
 	"spaces":                   {" \n\t\n", "empty"},
 	"a shell's length in a file": {"## template: jinja\n#cloud-config\nwrite_files:\n- path: /run/kubeadm/kubeadm.yaml\n  content: |\n" +
 		"    echo ${#hunter2}\n" + joins, "line 6"},
-	"an open expression":    {"## template: jinja\n#cloud-config\n" + joinFile + "- {path: /a, content: '{{ hunter2'}\n" + joins, "line 7"},
-	"Go's template":         {"## template: jinja\n#cloud-config\n" + joinFile + "- {path: /a, content: '{{ .Hunter2 }}'}\n" + joins, "Go's"},
+	"an open expression":       {"## template: jinja\n#cloud-config\n" + joinFile + "- {path: /a, content: '{{ hunter2'}\n" + joins, "line 7"},
+	"Go's template":            {"## template: jinja\n#cloud-config\n" + joinFile + "- {path: /a, content: '{{ .Hunter2 }}'}\n" + joins, "Go's"},
+	"a tab in front of a file": {"#cloud-config\nwrite_files:\n- path: /run/kubeadm/kubeadm.yaml\n \tcontent: a\n" + joins, "YAML (line"},
+	"a file swallowed by the line in front": {"## template: jinja\n#cloud-config\nwrite_files:\n- path: /a\n  content: |\n    {% raw %}${#a}{% endraw %}\n" +
+		strings.TrimPrefix(joinFile, "write_files:\n") + joins, "write_files holds neither"},
 	"an open raw block":     {"## template: jinja\n#cloud-config\n" + joinFile + "- {path: /a, content: '{% raw %} hunter2'}\n" + joins, "endraw"},
 	"an expression's quote": {"## template: jinja\n#cloud-config\n" + joinFile + "- {path: /a, content: {{ \"hunter2 }}}\n" + joins, "line 7"},
 }
@@ -105,17 +111,25 @@ var joinable = map[string]string{
 	"flow style":                 "#cloud-config\n{write_files: [{path: /run/kubeadm/kubeadm.yaml, content: a}], runcmd: [[kubeadm, init]]}\n",
 	"anchors": "#cloud-config\nfile: &f {path: /run/kubeadm/kubeadm.yaml, content: a}\nwrite_files: [*f]\n" +
 		"cmds: &c [kubeadm init]\nruncmd: *c\n",
-	"a key twice":               "#cloud-config\nruncmd: []\n" + joinFile + joins,
-	"accents":                   joinData + "final_message: \"déjà vu 🚀\"\n",
-	"a script that runs it":     "#cloud-config\n" + joinFile + "- {path: /opt/start, content: \"kubeadm join\"}\nruncmd: [[sh, /opt/start]]\n",
-	"a file in base64":          "#cloud-config\nwrite_files: [{path: /run/kubeadm/kubeadm.yaml, encoding: b64, content: YQ==}]\nruncmd: [kubeadm init]\n",
-	"an expression":             "## template: jinja\n#cloud-config\n" + joinFile + "- {path: /a, content: \"{{ ds.meta_data['instance_id'] }} {{ {'a': {}} | length }}\"}\n" + joins,
-	"an expression for a value": "## template: jinja\n#cloud-config\nhostname: {{ ds.meta_data.instance_id }}\n" + joinFile + joins,
-	"a statement":               "## template: jinja\n#cloud-config\n{% if true %}\n" + joinFile + "{% endif %}\n" + joins,
-	"a comment":                 "## template: jinja\n#cloud-config\n{# [a #}\n" + joinFile + joins,
-	"a raw block":               "## template: jinja\n#cloud-config\n" + joinFile + "- {path: /a, content: '{% raw %}${#a} {{ .B }}{%- endraw %}'}\n" + joins,
-	"a shell's length":          "#cloud-config\n" + joinFile + "- {path: /a, content: '${#a} {{ .B }}'}\n" + joins,
-	"a shell's closed comment":  "## template: jinja\n#cloud-config\n" + joinFile + "- {path: /a, content: '${#a} ${b#}'}\n" + joins,
+	"a key twice":                   "#cloud-config\nruncmd: []\n" + joinFile + joins,
+	"accents":                       joinData + "final_message: \"déjà vu 🚀\"\n",
+	"a script that runs it":         "#cloud-config\n" + joinFile + "- {path: /opt/start, content: \"kubeadm join\"}\nruncmd: [[sh, /opt/start]]\n",
+	"a file in base64":              "#cloud-config\nwrite_files: [{path: /run/kubeadm/kubeadm.yaml, encoding: b64, content: YQ==}]\nruncmd: [kubeadm init]\n",
+	"an expression":                 "## template: jinja\n#cloud-config\n" + joinFile + "- {path: /a, content: \"{{ ds.meta_data['instance_id'] }} {{ {'a': {}} | length }}\"}\n" + joins,
+	"an expression for a value":     "## template: jinja\n#cloud-config\nhostname: {{ ds.meta_data.instance_id }}\n" + joinFile + joins,
+	"a statement":                   "## template: jinja\n#cloud-config\n{% if true %}\n" + joinFile + "{% endif %}\n" + joins,
+	"a comment":                     "## template: jinja\n#cloud-config\n{# [a #}\n" + joinFile + joins,
+	"a raw block":                   "## template: jinja\n#cloud-config\n" + joinFile + "- {path: /a, content: '{% raw %}${#a} {{ .B }}{%- endraw %}'}\n" + joins,
+	"a file that begins with a tab": "#cloud-config\n" + joinFile + "- path: /a\n  content: |\n    \tall:\n    \t\tmake\n" + joins,
+	"an empty line and a tab":       "## template: jinja\n#cloud-config\n" + joinFile + "- path: /a\n  content: |-\n\n    \tall:\n" + joins,
+	"a comment of two lines":        "## template: jinja\n#cloud-config\n" + joinFile + joins + "hostname: {# a\n- b #} c\n",
+	"a raw block with a line end": "## template: jinja\n#cloud-config\nwrite_files:\n- path: /a\n  content: |\n    {% raw %}${#a}{% endraw %}\n\n" +
+		strings.TrimPrefix(joinFile, "write_files:\n") + joins,
+	"a raw block that keeps its line end": "## template: jinja\n#cloud-config\nwrite_files:\n- path: /a\n  content: |\n    {% raw %}${#a}{% endraw +%}\n" +
+		strings.TrimPrefix(joinFile, "write_files:\n") + joins,
+	"a raw block between hyphens": "## template: jinja\n#cloud-config\n" + joinFile + "- {path: /a, content: 'x\n  {%- raw -%}\n ${#a} {%- endraw -%}\n  y'}\n" + joins,
+	"a shell's length":            "#cloud-config\n" + joinFile + "- {path: /a, content: '${#a} {{ .B }}'}\n" + joins,
+	"a shell's closed comment":    "## template: jinja\n#cloud-config\n" + joinFile + "- {path: /a, content: '${#a} ${b#}'}\n" + joins,
 }
 
 func TestBootstrapDataThatCanJoinPasses(t *testing.T) {
@@ -238,6 +252,76 @@ func TestAnExternalCloudProviderIsSeen(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			NewWithT(t).Expect(CloudProviderExternal([]byte(tc.data))).To(Equal(tc.external))
 		})
+	}
+}
+
+// expressions tells what Jinja can read from what it cannot.
+var expressions = map[string]bool{
+	"{{json .}}": false, "{{ json . }}": false, "{{ range . }}": false, `{{ printf "%s" .A }}`: false, `{{ include "x" . }}`: false,
+	`{{ template "x" . }}`: false, "{{ .A }}": false, `{{ a | default "x" }}`: false, "{{ a b }}": false, "{{ a 1 }}": false, "{{ f(.A) }}": false,
+	"{{ $a }}": false, "{{ a.$b }}": false, "{{ if x }}": false, "{{- a b -}}": false, "{{ a and b c }}": false,
+	"{{ a }}": true, "{{- a.b -}}": true, "{{ a . b }}": true, "{{ a .b }}": true, "{{ a.0.b }}": true, "{{ 1.5 }}": true, "{{ -1 + a }}": true,
+	"{{ a | default('x') }}": true, `{{ "a" 'b' }}`: true, "{{ a if b else c }}": true, "{{ a not in b and not c }}": true, "{{ not a }}": true,
+	"{{ a is defined }}": true, "{{ a is not defined and b }}": true, "{{ a is divisibleby 3 }}": true, "{{ a['b'] ~ c[0] }}": true,
+	"{{ a is divisibleby 3 or b }}": true, "{{ [a, 'b', {'c': 1}] | length }}": true, "{{ é }}": true, "{{ a in [1] }}": true, "{{ f(a=1, *b) }}": true,
+}
+
+func TestOnlyWhatJinjaCanReadIsAnExpression(t *testing.T) {
+	for text, readable := range expressions {
+		_, _, err := withoutJinja(text)
+		NewWithT(t).Expect(err == nil).To(Equal(readable), text)
+	}
+}
+
+// jinja renders texts as cloud-init does, with its missing variables put as "jinja" here.
+const jinja = `
+import json, sys
+from jinja2 import Template, Undefined, TemplateSyntaxError
+class Missing(Undefined):
+    def __str__(self): return "jinja"
+    def __getattr__(self, name): return self
+out = []
+for text in json.load(sys.stdin):
+    try:
+        out.append(Template(text, undefined=Missing, trim_blocks=True).render())
+    except TemplateSyntaxError:
+        out.append(None)
+    except Exception:
+        out.append("")
+json.dump(out, sys.stdout)
+`
+
+func TestTextsAreReadAsJinjaReadsThem(t *testing.T) {
+	if err := exec.Command("python3", "-c", "import jinja2").Run(); err != nil {
+		t.Skip("there is no Jinja")
+	}
+	g := NewWithT(t)
+	var texts []string
+	for text := range expressions {
+		texts = append(texts, text)
+	}
+	trimmed := []string{
+		"a {% raw %}\nb{% endraw %}\nc", "a {%- raw -%}\n b {%- endraw -%}\n c\nd", "a\n{# b\n c #}\nd\ne", "a\n{# b +#}\nc", "a {#- b -#} \n c",
+		"{% if true %}\na\n{% endif +%}\nb", "a {{- b -}} \n c", "{{ b }}\nc", "a {% raw %}x{% endraw +%}\nb", "a\r\n{# b #}\r\nc",
+	}
+	texts = append(texts, trimmed...)
+	in, err := json.Marshal(texts)
+	g.Expect(err).NotTo(HaveOccurred())
+	command := exec.Command("python3", "-c", jinja)
+	command.Stdin = bytes.NewReader(in)
+	out, err := command.Output()
+	g.Expect(err).NotTo(HaveOccurred())
+	var rendered []*string
+	g.Expect(json.Unmarshal(out, &rendered)).To(Succeed())
+	lines := regexp.MustCompile(`\n+`)
+	for i, text := range texts {
+		if readable, is := expressions[text]; is {
+			g.Expect(rendered[i] != nil).To(Equal(readable), text)
+			continue
+		}
+		plain, _, err := withoutJinja(text)
+		g.Expect(err).NotTo(HaveOccurred(), text)
+		g.Expect(lines.ReplaceAllString(plain, "\n")).To(Equal(lines.ReplaceAllString(*rendered[i], "\n")), text)
 	}
 }
 

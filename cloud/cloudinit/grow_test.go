@@ -72,3 +72,30 @@ func TestARootThatCannotGrowIsLeft(t *testing.T) {
 		})
 	}
 }
+
+func TestARootThatLVMDidNotGrowGrowsLater(t *testing.T) {
+	for _, fails := range []string{"pvresize", "lvextend"} {
+		t.Run(fails, func(t *testing.T) {
+			g := NewWithT(t)
+			n := newTestNode(t, controlPlaneInput())
+			n.onLVM("0")
+			n.stub(fails, "exit 5")
+			out, err := n.run("capom-host")
+			g.Expect(err).NotTo(HaveOccurred(), out)
+			g.Expect(out).To(ContainSubstring("was not grown"))
+
+			n.stub("growpart", "exit 1")
+			n.stub(fails, "")
+			n.write("calls", "", 0o644)
+			out, err = n.run("capom-host")
+			g.Expect(err).NotTo(HaveOccurred(), out)
+			order(g, n.calls(), "pvresize /dev/sda3", "lvextend -r -l +100%FREE /dev/mapper/ocivolume-root")
+			g.Expect(out).NotTo(ContainSubstring("was not grown"))
+
+			n.write("calls", "", 0o644)
+			_, err = n.run("capom-host")
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(n.read("calls")).NotTo(ContainSubstring("lvextend -r"), "nothing is left to do")
+		})
+	}
+}

@@ -99,7 +99,7 @@ func serviceKind(status int, code, message string) cloud.Kind {
 		}
 	}
 	lower := strings.ToLower(message)
-	if (status >= 500 || status == 0) && (strings.Contains(lower, "out of host capacity") || strings.Contains(lower, "out of capacity")) {
+	if mayTellOfCapacity(status) && (strings.Contains(lower, "out of host capacity") || strings.Contains(lower, "out of capacity")) {
 		return cloud.OutOfCapacity
 	}
 	if status == 0 {
@@ -107,6 +107,13 @@ func serviceKind(status int, code, message string) cloud.Kind {
 		status = statusOf[code]
 	}
 	return statusKind(status)
+}
+
+// mayTellOfCapacity tells whether words of capacity count with the status. OCI sends them with 500,
+// 400 and 409. 401 and 404 are of the credentials and of what is missing, whatever they say; 0 is a
+// work request's.
+func mayTellOfCapacity(status int) bool {
+	return status == 0 || status >= 400 && status != http.StatusUnauthorized && status != http.StatusNotFound
 }
 
 // statusOf are the statuses of codes by which work requests may fail (OCI documentation, "API

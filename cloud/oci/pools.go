@@ -6,10 +6,12 @@ package oci
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/oracle/oci-go-sdk/v65/core"
+	"github.com/oracle/oci-go-sdk/v65/workrequests"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
@@ -212,18 +214,27 @@ func (c *Client) TerminateInstancePool(ctx context.Context, own ownership.Proof)
 	return err
 }
 
-// ScalingFailure looks up why a pool does not reach its desired size: an error of its newest failed
-// work request, of the same kind as from a launch. failure is nil if none has failed.
+// ScalingFailure looks up why a pool does not reach its desired size: an error of its newest work
+// request, if that has failed, of the same kind as from a launch. failure is nil otherwise: what
+// failed before a request that goes on or has succeeded is over.
 func (c *Client) ScalingFailure(ctx context.Context, id string) (failure error, err error) {
-	failed, err := c.failedWork(ctx, id)
-	if err != nil || len(failed) == 0 {
+	items, err := c.workOf(ctx, id)
+	if err != nil {
 		return nil, err
 	}
-	found, err := c.workRequestFailure(ctx, failed[len(failed)-1])
-	if found == nil || err != nil {
-		return nil, err
+	for _, item := range slices.Backward(items) {
+		switch item.Status {
+		case workrequests.WorkRequestSummaryStatusFailed:
+			found, err := c.workRequestFailure(ctx, value(item.Id))
+			if found == nil || err != nil {
+				return nil, err
+			}
+			return found, nil
+		case workrequests.WorkRequestSummaryStatusInProgress, workrequests.WorkRequestSummaryStatusSucceeded:
+			return nil, nil
+		}
 	}
-	return found, nil
+	return nil, nil
 }
 
 func instancePool(p core.InstancePool) InstancePool {

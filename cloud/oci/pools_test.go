@@ -86,7 +86,7 @@ func TestTheNewestFailureOfAPoolAndTheFirstOfALaunchAreTold(t *testing.T) {
 	g := NewWithT(t)
 	f := newFake(t)
 	f.on("GET /20160918/workRequests", answer(http.StatusOK, `[
-		{"id":"w2","status":"FAILED","timeAccepted":"2026-01-02T00:00:02Z"},{"id":"w4","status":"SUCCEEDED","timeAccepted":"2026-01-02T00:00:04Z"},
+		{"id":"w2","status":"FAILED","timeAccepted":"2026-01-02T00:00:02Z"},{"id":"w4","status":"ACCEPTED","timeAccepted":"2026-01-02T00:00:04Z"},
 		{"id":"w3","status":"FAILED","timeAccepted":"2026-01-02T00:00:03Z"},{"id":"w1","status":"FAILED","timeAccepted":"2026-01-02T00:00:01Z"}]`))
 	f.on("GET /20160918/workRequests/w1/errors", answer(http.StatusOK, `[{"code":"InvalidParameter","message":"the first"}]`))
 	f.on("GET /20160918/workRequests/w3/errors", answer(http.StatusOK, `[{"code":"InternalError","message":"Out of host capacity."}]`))
@@ -99,4 +99,21 @@ func TestTheNewestFailureOfAPoolAndTheFirstOfALaunchAreTold(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(launch.Message).To(Equal("the first"))
 	g.Expect(launch.Kind).To(Equal(cloud.InvalidRequest))
+}
+
+func TestAFailureOfAPoolIsOverOnceOCITriesAnew(t *testing.T) {
+	for status, over := range map[string]bool{"IN_PROGRESS": true, "SUCCEEDED": true, "CANCELED": false} {
+		t.Run(status, func(t *testing.T) {
+			g := NewWithT(t)
+			f := newFake(t)
+			f.on("GET /20160918/workRequests", answer(http.StatusOK, fmt.Sprintf(`[
+				{"id":"w2","status":%q,"timeAccepted":"2026-01-04T00:00:00Z"},{"id":"w1","status":"FAILED","timeAccepted":"2026-01-02T00:00:00Z"}]`, status)))
+			f.on("GET /20160918/workRequests/w1/errors", answer(http.StatusOK, `[{"code":"InvalidParameter","message":"long ago"}]`))
+
+			failure, err := newClient(t, f).ScalingFailure(t.Context(), "ocid1.instancepool.oc1..a")
+
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(failure == nil).To(Equal(over))
+		})
+	}
 }

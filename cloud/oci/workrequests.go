@@ -31,9 +31,24 @@ func (c *Client) LaunchFailure(ctx context.Context, resourceID string) (failure 
 	return nil, nil
 }
 
-// failedWork are the OCIDs of the failed work requests of a resource, oldest first. OCI promises no
-// order of them and can be asked for none.
+// failedWork are the OCIDs of the failed work requests of a resource, oldest first.
 func (c *Client) failedWork(ctx context.Context, resourceID string) ([]string, error) {
+	items, err := c.workOf(ctx, resourceID)
+	if err != nil {
+		return nil, err
+	}
+	var failed []string
+	for _, item := range items {
+		if item.Status == workrequests.WorkRequestSummaryStatusFailed {
+			failed = append(failed, value(item.Id))
+		}
+	}
+	return failed, nil
+}
+
+// workOf are the work requests of a resource, oldest first. OCI promises no order of them and can
+// be asked for none.
+func (c *Client) workOf(ctx context.Context, resourceID string) ([]workrequests.WorkRequestSummary, error) {
 	type request = workrequests.ListWorkRequestsRequest
 	type response = workrequests.ListWorkRequestsResponse
 	items, err := listAll(ctx, c, pager[request, response, workrequests.WorkRequestSummary]{
@@ -49,13 +64,7 @@ func (c *Client) failedWork(ctx context.Context, resourceID string) ([]string, e
 	slices.SortStableFunc(items, func(a, b workrequests.WorkRequestSummary) int {
 		return timestamp(a.TimeAccepted).Compare(timestamp(b.TimeAccepted))
 	})
-	var failed []string
-	for _, item := range items {
-		if item.Status == workrequests.WorkRequestSummaryStatusFailed {
-			failed = append(failed, value(item.Id))
-		}
-	}
-	return failed, nil
+	return items, nil
 }
 
 func (c *Client) workRequestFailure(ctx context.Context, id string) (*cloud.Error, error) {

@@ -29,6 +29,8 @@ type attempt struct {
 	number int32
 	// doubtful is since when a launch may have succeeded unseen; zero if none can have.
 	doubtful time.Time
+	// conflicting is when OCI first answered a launch with a conflict; zero if it has not.
+	conflicting time.Time
 }
 
 // decided notes an attempt that this process begins: nothing was sent for it yet.
@@ -43,10 +45,17 @@ func (c *creations) decided(key client.ObjectKey, number int32) {
 
 // doubt notes a launch of unknown outcome.
 func (c *creations) doubt(key client.ObjectKey, number int32, now time.Time) {
-	c.decided(key, number)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.attempts[key] = attempt{number: number, doubtful: now}
+	if c.attempts == nil {
+		c.attempts = map[client.ObjectKey]attempt{}
+	}
+	known := c.attempts[key]
+	if known.number != number {
+		known = attempt{number: number}
+	}
+	known.doubtful = now
+	c.attempts[key] = known
 }
 
 // doubtfulSince tells since when a launch of the attempt may have succeeded unseen: from now on if
@@ -60,6 +69,21 @@ func (c *creations) doubtfulSince(key client.ObjectKey, number int32, now time.T
 		return now, true
 	}
 	return known.doubtful, !known.doubtful.IsZero()
+}
+
+// conflictingSince notes a launch that was answered with a conflict, and tells since when the
+// attempt's are.
+func (c *creations) conflictingSince(key client.ObjectKey, number int32, now time.Time) time.Time {
+	// Another process may have begun the attempt.
+	c.doubtfulSince(key, number, now)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	known := c.attempts[key]
+	if known.conflicting.IsZero() {
+		known.conflicting = now
+		c.attempts[key] = known
+	}
+	return known.conflicting
 }
 
 // begin notes that the machine got its identity just now: nothing can carry it in a tag yet.

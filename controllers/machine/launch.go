@@ -63,10 +63,19 @@ func (r *Reconciler) launch(ctx context.Context, s *scope) error {
 	return nil
 }
 
+// conflictPasses is how long a launch is repeated that conflicts with something, such as a change of
+// its subnet. A conflict that lasts longer refuses the place.
+const conflictPasses = 5 * time.Minute
+
 // refusedForCertain tells whether an answer excludes an instance of this launch.
 func refusedForCertain(err error) bool {
-	return cloud.WasNotSent(err) || capacity.IsShortage(err) || capacity.IsRefusal(err) ||
+	return cloud.WasNotSent(err) || capacity.IsShortage(err) || capacity.IsRefusal(err) || isConflict(err) ||
 		cloud.IsKind(err, cloud.Throttled, cloud.InvalidCredentials)
+}
+
+// isConflict tells an answer that the launch conflicts with something from one about the token.
+func isConflict(err error) bool {
+	return cloud.IsKind(err, cloud.Conflict) && !cloud.IsRetryTokenUsed(err)
 }
 
 // launchFailed decides what a refusal means. Where the answer is not known the next pass repeats
@@ -79,13 +88,26 @@ func (r *Reconciler) launchFailed(ctx context.Context, s *scope, c *oci.Client, 
 		s.Requeue(cloud.RetryAfterOf(err))
 		return nil
 	case capacity.IsShortage(err):
+		// A lost launch's own instance may be what uses up a limit.
+		if unproven := r.proveNotLaunched(ctx, s, c, err); unproven != nil {
+			return unproven
+		}
 		return r.short(ctx, s, err)
 	case cloud.IsRetryTokenUsed(err):
 		return s.tryAnew(ctx, c, err)
-	case capacity.IsRefusal(err):
-		return r.launchRefused(ctx, s, c, err)
+	case capacity.IsRefusal(err), isConflict(err) && r.conflictLasts(s):
+		if unproven := r.proveNotLaunched(ctx, s, c, err); unproven != nil {
+			return unproven
+		}
+		return r.refused(ctx, s, err)
 	}
 	return err
+}
+
+// conflictLasts tells whether a conflict has outlasted those that pass.
+func (r *Reconciler) conflictLasts(s *scope) bool {
+	since := r.creations.conflictingSince(client.ObjectKeyFromObject(s.own), s.own.Status.Placement.Attempt, s.now)
+	return s.now.Sub(since) >= conflictPasses
 }
 
 // tryAnew handles a retry token of an earlier launch, with other user data or with an instance

@@ -5,8 +5,10 @@ package machine
 
 import (
 	"context"
+	"errors"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -23,49 +25,65 @@ import (
 // behind by seconds.
 const listedAfter = 2 * time.Minute
 
-// launchRefused gives the place up for this machine for a while, and decides anew at once. Others
-// are not kept from the place: the cause may be this machine's spec.
-func (r *Reconciler) launchRefused(ctx context.Context, s *scope, c *oci.Client, refusal error) error {
-	at := s.own.Status.Placement
-	since, doubtful := r.creations.doubtfulSince(client.ObjectKeyFromObject(s.own), at.Attempt, s.now)
-	if doubtful {
-		if err := s.proveNotLaunched(ctx, c, refusal, since); err != nil {
-			return err
-		}
+// proveNotLaunched errs unless no launch of the attempt can have succeeded: either this process knows
+// the outcome of all of them, or lists show no instance. An account whose lists may not be read
+// keeps the machine: it may have its instance.
+func (r *Reconciler) proveNotLaunched(ctx context.Context, s *scope, c *oci.Client, refusal error) error {
+	since, doubtful := r.creations.doubtfulSince(client.ObjectKeyFromObject(s.own), s.own.Status.Placement.Attempt, s.now)
+	if !doubtful {
+		return nil
 	}
-	return r.refused(ctx, s, refusal)
-}
-
-// proveNotLaunched errs unless lists show that no earlier launch of the attempt has succeeded. An
-// account whose lists may not be read keeps the machine: it may have its instance.
-func (s *scope) proveNotLaunched(ctx context.Context, c *oci.Client, refusal error, since time.Time) error {
+	waitsFor := "no other place is tried yet"
+	if !s.own.DeletionTimestamp.IsZero() {
+		waitsFor = "the deletion waits"
+	}
 	problem := &access.Problem{Reason: infrav1.LaunchRefusedReason, Err: refusal, Message: "OCI refuses the launch, and the outcome of an " +
-		"earlier one in the same place is not known, so that no other place is tried yet: " + cloud.UserMessage(refusal)}
+		"earlier one in the same place is not known, so that " + waitsFor + ": " + cloud.UserMessage(refusal)}
 	if wait := since.Add(listedAfter).Sub(s.now); wait > 0 {
 		problem.RetryAfter = min(wait, s.Intervals.WithDefaults().Poll)
 		return problem
 	}
 	all, err := c.ListInstances(ctx)
 	if err != nil {
-		return err
+		problem.Err = errors.Join(refusal, err)
+		problem.Message += ". Its instances cannot be listed: " + cloud.UserMessage(err)
+		problem.RetryAfter = s.Intervals.WithDefaults().Poll
+		return problem
 	}
 	if len(instance.Remaining(s.anybodys(), all)) > 0 {
-		// The next pass adopts it.
+		// The next pass adopts it, or ends it.
 		problem.RetryAfter = time.Second
 		return problem
 	}
 	return nil
 }
 
-// refused records that an account has refused the launch, for this machine. There is no instance of
-// it.
+// refused records that an account has refused the launch, gives the place up for this machine for a
+// while, and decides anew at once. There is no instance of it. Others are not kept from the place:
+// the cause may be this machine's spec.
 func (r *Reconciler) refused(ctx context.Context, s *scope, refusal error) error {
 	at, words := s.own.Status.Placement, cloud.Words(refusal)
 	s.own.Status.Shortages = capacity.RecordRefusal(s.own.Status.Shortages, scheduling.PlaceOf(at), refusal, s.now, s.options.Capacity)
 	s.giveUpInstance()
-	r.event(s, infrav1.LaunchRefusedReason, "Launch", "Account %s refuses the launch in %s with shape %s: %s", at.Account,
-		at.AvailabilityDomain, at.Shape, words)
+	r.warnOfRefusal(ctx, s, words)
 	ctrl.LoggerFrom(ctx).Info("The account refuses the launch", "Account", at.Account, "availabilityDomain", at.AvailabilityDomain,
 		"shape", at.Shape, "message", words)
 	return r.choose(ctx, s)
+}
+
+// warnOfRefusal tells it on the machine, and on the account for its owner: once another account
+// takes the machine, nobody looks at the machine's events.
+func (r *Reconciler) warnOfRefusal(ctx context.Context, s *scope, words string) {
+	if r.Recorder == nil {
+		return
+	}
+	at := s.own.Status.Placement
+	const note = "Account %s refuses the launch in %s with shape %s: %s"
+	r.Recorder.Eventf(s.own, nil, corev1.EventTypeWarning, infrav1.LaunchRefusedReason, "Launch", note,
+		at.Account, at.AvailabilityDomain, at.Shape, words)
+	// An account deleted meanwhile needs no event.
+	if account, err := r.Access.AccountOf(ctx, at.Account, "machine"); err == nil {
+		r.Recorder.Eventf(account, s.own, corev1.EventTypeWarning, infrav1.LaunchRefusedReason, "Launch", note,
+			at.Account, at.AvailabilityDomain, at.Shape, words)
+	}
 }

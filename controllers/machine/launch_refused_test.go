@@ -7,14 +7,19 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	. "github.com/onsi/gomega"
-	"k8s.io/client-go/tools/events"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 )
@@ -27,11 +32,33 @@ var answers = map[string]sim.Fault{
 	"no-preemptible":     {Status: 400, Code: "InvalidParameter", Message: "Preemptible instances are not supported for this tenancy"},
 	"not-for-the-image":  {Status: 400, Code: "InvalidParameter", Message: "Shape VM.Standard.A1.Flex is not valid for image ocid1.image.oc1.iad.aaaa."},
 	"no-subnet":          {Status: 400, Code: "RelatedResourceNotAuthorizedOrNotFound", Message: "The subnet is not found"},
-	"capacity-in-a-400":  {Status: 400, Code: "InvalidParameter", Message: "Out of host capacity."},
 	"suspended":          {Status: 401, Code: "NotAuthenticated", Message: "Tenancy is disabled."},
 	"forbidden":          {Status: 403, Code: "NotAllowed", Message: "You may not do this"},
 	"there-or-forbidden": {Status: 409, Code: "NotAuthorizedOrResourceAlreadyExists", Message: "Authorization failed or requested resource already exists."},
 	"by-work-request":    {WorkRequestFails: true, Code: "NotAuthorizedOrNotFound", Message: "The image is not found"},
+}
+
+// regarding records warnings by the name of the object that they are about.
+type regarding struct {
+	mu     sync.Mutex
+	events map[string][]string
+}
+
+func (r *regarding) Eventf(object, _ runtime.Object, kind, reason, _, note string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.events == nil {
+		r.events = map[string][]string{}
+	}
+	if about, ok := object.(metav1.Object); ok && kind == corev1.EventTypeWarning {
+		r.events[about.GetName()] = append(r.events[about.GetName()], reason+" "+fmt.Sprintf(note, args...))
+	}
+}
+
+func (r *regarding) warnings(name string) []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.events[name]
 }
 
 // realID is the form of OCI's opc-request-id; the SDK gives the first part.
@@ -40,7 +67,7 @@ var realID = regexp.MustCompile(`request ID [0-9A-Fa-f]{32}/[0-9A-F]{32}/[0-9A-F
 func TestALaunchThatOneAccountRefusesGoesToAnother(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{Accounts: 2})
-	recorder := events.NewFakeRecorder(100)
+	recorder := &regarding{}
 	b.r.Recorder = recorder
 	for name, fault := range answers {
 		t.Run(name, func(t *testing.T) {
@@ -60,7 +87,9 @@ func TestALaunchThatOneAccountRefusesGoesToAnother(t *testing.T) {
 			if !fault.WorkRequestFails {
 				g.Expect(refusal.Message).To(MatchRegexp(realID.String()))
 			}
-			g.Eventually(recorder.Events).Should(Receive(And(ContainSubstring("LaunchRefused"), ContainSubstring(refusal.Message))))
+			for _, object := range []string{name, b.Accounts[0].Name} {
+				g.Expect(recorder.warnings(object)).To(ContainElement(And(ContainSubstring("LaunchRefused"), ContainSubstring(refusal.Message))), object)
+			}
 			b.OCI.ClearFaults()
 			b.delete(t, own)
 			b.expectNothingLeft(t)
@@ -125,7 +154,15 @@ func TestAMachineThatIsItselfAtFaultIsToldSo(t *testing.T) {
 
 func TestALostAnswerKeepsTheMachineInItsAccount(t *testing.T) {
 	t.Parallel()
-	for name, restarted := range map[string]bool{"in-one-process": false, "over-a-restart": true} {
+	limit := sim.Fault{Status: 400, Code: "LimitExceeded", Message: "standard-a1-core-count is used up"}
+	for name, world := range map[string]struct {
+		answer    sim.Fault
+		restarted bool
+	}{
+		"refused-in-one-process": {answers["no-policy"], false}, "refused-over-a-restart": {answers["no-policy"], true},
+		// The limit is used up by the instance itself.
+		"at-its-limit-in-one-process": {limit, false}, "at-its-limit-over-a-restart": {limit, true},
+	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			delays := *helpers.FastDelays()
@@ -133,14 +170,14 @@ func TestALostAnswerKeepsTheMachineInItsAccount(t *testing.T) {
 			b := newBench(t, helpers.WorldOptions{Accounts: 2, Sim: sim.Options{Delays: &delays}})
 			first := b.Tenancies[0].Name
 			b.OCI.AddFault(sim.Fault{Tenancy: first, Operation: "LaunchInstance", Reset: true, AfterCommit: true})
-			answer := answers["no-policy"]
+			answer := world.answer
 			answer.Tenancy, answer.Operation, answer.Times = first, "LaunchInstance", -1
 			b.OCI.AddFault(answer)
 			own := b.machine(t, "worker")
 			for b.OCI.CallCounts(first)["LaunchInstance"] == 0 {
 				b.pass(t, own)
 			}
-			if restarted {
+			if world.restarted {
 				b.r = b.reconciler()
 			}
 			for range 10 {
@@ -152,6 +189,115 @@ func TestALostAnswerKeepsTheMachineInItsAccount(t *testing.T) {
 			g.Expect(own.Status.Placement.Account).To(Equal(b.Accounts[0].Name))
 		})
 	}
+}
+
+func TestALostAnswerIsSoughtBeforeADeletionEnds(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]sim.Fault{
+		"not-found": answers["no-policy"],
+		"conflict":  {Status: 409, Code: "IncorrectState", Message: "The subnet is being changed"},
+		"limit":     {Status: 400, Code: "LimitExceeded", Message: "standard-a1-core-count is used up"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			delays := *helpers.FastDelays()
+			delays.ListLag = time.Second
+			b := newBench(t, helpers.WorldOptions{Sim: sim.Options{Delays: &delays}})
+			b.OCI.AddFault(sim.Fault{Operation: "LaunchInstance", Reset: true, AfterCommit: true})
+			answer.Operation, answer.Times = "LaunchInstance", -1
+			b.OCI.AddFault(answer)
+			own := b.machine(t, "worker")
+			for b.calls("LaunchInstance") == 0 {
+				b.pass(t, own)
+			}
+			g.Expect(b.Client.Delete(t.Context(), own)).To(Succeed())
+			for b.calls("LaunchInstance") < 3 {
+				b.pass(t, own)
+			}
+			b.Reload(t, own)
+			g.Expect(b.instances(t)).To(HaveLen(1))
+			c, err := b.r.Access.OCI(t.Context(), b.Accounts[0])
+			g.Expect(err).NotTo(HaveOccurred())
+			eventually(g, func(g Gomega) {
+				listed, err := c.ListInstances(t.Context())
+				g.Expect(err).NotTo(HaveOccurred())
+				g.Expect(listed).To(HaveLen(1))
+			})
+			b.sleep(listedAfter + time.Second)
+			b.delete(t, own)
+			g.Expect(b.instances(t)).To(BeEmpty())
+		})
+	}
+}
+
+func TestAConflictThatLastsGoesToAnotherAccount(t *testing.T) {
+	t.Parallel()
+	for name, lost := range map[string]bool{"answered": false, "after-a-lost-answer": true} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			b := newBench(t, helpers.WorldOptions{Accounts: 2})
+			first := b.Tenancies[0].Name
+			if lost {
+				b.OCI.AddFault(sim.Fault{Tenancy: first, Operation: "LaunchInstance", Reset: true})
+			}
+			b.OCI.AddFault(sim.Fault{
+				Tenancy: first, Operation: "LaunchInstance", Status: 409, Code: "IncorrectState", Message: "The subnet is being changed", Times: -1,
+			})
+			own := b.machine(t, "worker")
+			for b.OCI.CallCounts(first)["LaunchInstance"] < 2 {
+				b.pass(t, own)
+			}
+			for range 4 {
+				b.sleep(time.Minute)
+				b.pass(t, own)
+			}
+			b.Reload(t, own)
+			g.Expect(own.Status.Placement.Account).To(Equal(b.Accounts[0].Name), "mostly it passes")
+
+			b.sleep(2 * time.Minute)
+			b.untilProvisioned(t, own)
+			g.Expect(own.Status.Placement.Account).To(Equal(b.Accounts[1].Name))
+			g.Expect(own.Status.Shortages[0].Message).To(ContainSubstring("The subnet is being changed"))
+			g.Expect(b.instances(t)).To(HaveLen(1))
+		})
+	}
+}
+
+func TestCapacityIsAShortageWithAnyStatus(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]sim.Fault{
+		"bad-request": {Status: 400, Code: "InvalidParameter"}, "conflict": {Status: 409, Code: "Conflict"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			b := newBench(t, helpers.WorldOptions{Accounts: 2})
+			answer.Message = "Out of host capacity."
+			answer.Tenancy, answer.Operation, answer.Times = b.Tenancies[0].Name, "LaunchInstance", -1
+			b.OCI.AddFault(answer)
+			own := b.machine(t, "worker")
+			b.untilProvisioned(t, own)
+			g.Expect(own.Status.Placement.Account).To(Equal(b.Accounts[1].Name))
+			g.Expect(own.Status.Shortages[0].Reason).To(Equal("OutOfCapacity"))
+		})
+	}
+}
+
+func TestInstancesThatMayNotBeListedAreAProblemOfTheLaunch(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{})
+	own := b.machine(t, "worker")
+	b.untilPlaced(t, own)
+	s := b.scopeOf(t, own)
+	b.r.creations.doubt(client.ObjectKeyFromObject(own), own.Status.Placement.Attempt, s.now.Add(-listedAfter))
+	c, err := b.r.Access.OCI(t.Context(), b.Accounts[0])
+	g.Expect(err).NotTo(HaveOccurred())
+	b.OCI.AddFault(sim.Fault{Operation: "ListInstances", Status: 404, Code: "NotAuthorizedOrNotFound", Message: "no lists"})
+
+	problem := access.AsProblem(b.r.proveNotLaunched(t.Context(), s, c, &cloud.Error{Kind: cloud.LimitExceeded, Message: "the limit"}))
+
+	g.Expect(problem.Reason).To(Equal(infrav1.LaunchRefusedReason))
+	g.Expect(problem.Message).To(And(ContainSubstring("the limit"), ContainSubstring("cannot be listed"), ContainSubstring("no lists")))
 }
 
 func TestARefusalAfterALostAnswerIsBelievedOnceListsMustShowTheInstance(t *testing.T) {
@@ -201,7 +347,16 @@ func TestOnlyALaunchThatCannotHaveSucceededIsForgotten(t *testing.T) {
 	known.doubt(key, 2, now)
 	_, doubtful = known.doubtfulSince(key, 2, now)
 	g.Expect(doubtful).To(BeTrue())
-	for _, err := range []*cloud.Error{{Kind: cloud.Unavailable}, {Kind: cloud.Unknown}, {Kind: cloud.Conflict}} {
+	for _, err := range []*cloud.Error{
+		{Kind: cloud.Unavailable}, {Kind: cloud.Unknown}, {Kind: cloud.Conflict, Code: cloud.CodeInvalidatedRetryToken},
+	} {
 		g.Expect(refusedForCertain(fmt.Errorf("launching: %w", err))).To(BeFalse(), string(err.Kind))
 	}
+	g.Expect(refusedForCertain(&cloud.Error{Kind: cloud.Conflict})).To(BeTrue())
+	conflicts := now.Add(time.Hour)
+	g.Expect(known.conflictingSince(key, 3, conflicts)).To(Equal(conflicts))
+	known.doubt(key, 3, conflicts.Add(time.Minute))
+	g.Expect(known.conflictingSince(key, 3, conflicts.Add(2*time.Minute))).To(Equal(conflicts))
+	known.decided(key, 4)
+	g.Expect(known.conflictingSince(key, 4, conflicts.Add(time.Hour))).To(Equal(conflicts.Add(time.Hour)))
 }

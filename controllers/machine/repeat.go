@@ -7,6 +7,7 @@ import (
 	"context"
 
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
@@ -42,11 +43,13 @@ func (r *Reconciler) repeatLaunch(ctx context.Context, s *scope) error {
 		return nil
 	case cloud.WasNotSent(err):
 		return err
-	case capacity.IsShortage(err), cloud.IsKind(err, cloud.InvalidRequest, cloud.NotFoundOrUnauthorized,
+	case capacity.IsShortage(err), isConflict(err), cloud.IsKind(err, cloud.InvalidRequest, cloud.NotFoundOrUnauthorized,
 		cloud.RelatedNotFoundOrUnauthorized, cloud.ExistsOrUnauthorized):
-		// OCI has judged the launch: the token was not used before. A refusal of the credentials
-		// would say nothing of it.
-		return nil
+		// OCI may have judged the launch before it looked at the token. A refusal of the
+		// credentials would say nothing of it.
+		return r.proveNotLaunched(ctx, s, c, err)
+	case !refusedForCertain(err):
+		r.creations.doubt(client.ObjectKeyFromObject(s.own), s.own.Status.Placement.Attempt, s.now)
 	}
 	return err
 }

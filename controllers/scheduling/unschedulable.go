@@ -12,13 +12,19 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/placement"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
 )
 
 // unsizedRemedy is what a person can do where OCI does not tell the size of a shape.
 const unsizedRemedy = "bound instances of the family rather than OCPUs and memory, or use a shape of the account's region"
 
-// maxMessage bounds what a condition lists.
-const maxMessage = 1024
+// maxMessage bounds what a condition lists; minCauses is what the causes have of it at least, and
+// minCause one of several.
+const (
+	maxMessage = 1024
+	minCauses  = 256
+	minCause   = 160
+)
 
 // Refusal says why a machine has no place, what helps, and when to ask again. With several causes,
 // the reason is the one that is easiest to resolve; the message has all.
@@ -41,7 +47,7 @@ func refuse(failureDomain string, decision placement.Decision, problems []error,
 	refused, images := refusalsOf(decision), messagesOf(problems)
 	unsized := causes(decision, placement.SizeUnknown)
 	all := slices.Concat(refused, short, budget, limit, unsized, images, causes(decision, placement.AccountNotReady))
-	wait, reason, remedies := poll, infrav1.NoCapacityReason, remediesFor(decision)
+	wait, reason, remedies := poll, infrav1.NoCapacityReason, remediesFor(failureDomain, decision)
 	switch {
 	case len(refused)+len(short) > 0:
 		if len(short) == 0 {
@@ -72,16 +78,18 @@ func refuse(failureDomain string, decision placement.Decision, problems []error,
 		reason = infrav1.NoAccountReason
 		all = causes(decision, placement.NotSelected, placement.ControlPlaneNotAllowed, placement.AccountNotReady)
 	}
-	message := "No account can take the machine: " + enumerate(all)
+	helps := ""
 	if len(remedies) > 0 {
-		message += ". What helps: " + strings.Join(remedies, "; ")
+		helps = ". What helps: " + strings.Join(remedies, "; ")
 	}
+	const begin = "No account can take the machine: "
+	message := begin + enumerate(all, max(maxMessage-len(begin)-len(helps), minCauses)) + helps
 	return &Refusal{Reason: reason, Message: message, RetryAfter: wait}
 }
 
 // remediesFor are what a person can do so that there is room. What is wrong with images and
 // accounts says itself what to fix.
-func remediesFor(decision placement.Decision) []string {
+func remediesFor(failureDomain string, decision placement.Decision) []string {
 	remedies := refusalRemedies(decision)
 	if accounts := accountsWith(decision, placement.OverBudget); len(accounts) > 0 {
 		remedies = append(remedies, fmt.Sprintf("raise spec.budget of OCIAccount %s, or delete machines in it", strings.Join(accounts, " or ")))
@@ -93,10 +101,32 @@ func remediesFor(decision placement.Decision) []string {
 	if len(accountsWith(decision, placement.SizeUnknown)) > 0 {
 		remedies = append(remedies, unsizedRemedy)
 	}
-	if len(remedies)+len(accountsWith(decision, placement.Short)) > 0 {
+	switch bound := boundTo(failureDomain, decision); {
+	case len(remedies)+len(accountsWith(decision, placement.Short)) == 0:
+	case bound != "":
+		remedies = append(remedies, "allow other shapes", fmt.Sprintf("or, since failureDomain %s of the Machine binds it to account %s: "+
+			"of a control plane, set controlPlane: false for the account in the OCIMeshCluster and then delete the Machine; "+
+			"of workers, change failureDomain on their owner", failureDomain, bound))
+	default:
 		remedies = append(remedies, "add accounts to the OCIMeshCluster", "allow other shapes")
 	}
 	return remedies
+}
+
+// boundTo is the account of the Machine's failure domain if it keeps the Machine from other places:
+// no other account can take it then. It is empty if it does not.
+func boundTo(failureDomain string, decision placement.Decision) (account string) {
+	if len(accountsWith(decision, placement.OtherFailureDomain)) == 0 {
+		return ""
+	}
+	for _, rejection := range decision.Rejections {
+		// Failure domains have their account's name and a hyphen before their own; the name of an
+		// account may be the beginning of another's.
+		if strings.HasPrefix(failureDomain, rejection.Account+"-") && len(rejection.Account) > len(account) {
+			account = rejection.Account
+		}
+	}
+	return account
 }
 
 func accountsWith(decision placement.Decision, reason placement.RejectionReason) []string {
@@ -148,19 +178,32 @@ func messagesOf(errs []error) []string {
 	return out
 }
 
-// enumerate joins the texts, as many as a message has room for.
-func enumerate(texts []string) string {
+// enumerate joins the texts within the room that a message has for them. Long ones are cut first, so
+// that all are named as long as that is of use.
+func enumerate(texts []string, room int) string {
+	const separator, more = "; ", "; and %d more"
 	if len(texts) == 0 {
 		return "the cluster lists none"
 	}
+	if length := len(strings.Join(texts, separator)); length > room {
+		share := max(room/len(texts)-len(separator), min(minCause, room))
+		texts = slices.Clone(texts)
+		for i := range texts {
+			texts[i] = report.Truncate(texts[i], share)
+		}
+	}
 	var out strings.Builder
 	for i, text := range texts {
-		if i > 0 && out.Len()+len(text) > maxMessage {
-			fmt.Fprintf(&out, "; and %d more", len(texts)-i)
+		needed := len(text) + len(separator)
+		if rest := len(texts) - i - 1; rest > 0 {
+			needed += len(more)
+		}
+		if i > 0 && out.Len()+needed > room {
+			fmt.Fprintf(&out, more, len(texts)-i)
 			break
 		}
 		if i > 0 {
-			out.WriteString("; ")
+			out.WriteString(separator)
 		}
 		out.WriteString(text)
 	}

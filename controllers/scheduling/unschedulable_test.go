@@ -4,6 +4,7 @@
 package scheduling
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -83,5 +84,47 @@ func TestTheReasonIsTheCauseThatIsEasiestToResolve(t *testing.T) {
 			g.Expect(refusal.Message).To(Equal("No account can take the machine: " + world.message))
 			g.Expect(refusal.RetryAfter).To(Equal(world.wait))
 		})
+	}
+}
+
+func TestAFailureDomainThatBindsTheMachineIsNamed(t *testing.T) {
+	now := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	other := placement.Rejection{Place: placement.Place{Account: "bob"}, Reason: placement.OtherFailureDomain, Message: "no"}
+	at := placement.Place{Account: "alice-2", AvailabilityDomain: "ad-1", Shape: arm}
+	for name, rejection := range map[string]placement.Rejection{
+		"refused":     {Place: at, Reason: placement.Refused, Message: "404 NotAuthorizedOrNotFound: no", Kind: "NotFoundOrUnauthorized", Until: now},
+		"short":       {Place: at, Reason: placement.Short, Message: "OutOfCapacity", Until: now},
+		"over budget": {Place: at, Reason: placement.OverBudget, Message: "0 left"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			alice := placement.Rejection{Place: placement.Place{Account: "alice"}, Reason: placement.OtherFailureDomain, Message: "no"}
+			message := refuse("alice-2-ad-1", placement.Decision{Rejections: []placement.Rejection{other, alice, rejection}}, nil, now, time.Minute).Message
+			g.Expect(message).To(ContainSubstring("failureDomain alice-2-ad-1 of the Machine binds it to account alice-2"))
+			g.Expect(message).To(ContainSubstring("set controlPlane: false for the account in the OCIMeshCluster and then delete the Machine"))
+			g.Expect(message).NotTo(ContainSubstring("add accounts"))
+		})
+	}
+}
+
+func TestLongRefusalsLeaveRoomForWhatHelps(t *testing.T) {
+	now := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	for _, accounts := range [][]string{{"alice"}, {"alice", "bob"}, {"alice", "bob", "carol", "dave", "erin", "frank", "grace"}} {
+		g := NewWithT(t)
+		var decision placement.Decision
+		for _, account := range accounts {
+			decision.Rejections = append(decision.Rejections, placement.Rejection{
+				Place: placement.Place{Account: account, AvailabilityDomain: "abcd:US-ASHBURN-AD-1", Shape: arm}, Reason: placement.Refused,
+				Message: account + strings.Repeat(" says no", 65), Kind: "NotFoundOrUnauthorized", Until: now.Add(5 * time.Minute),
+			})
+		}
+
+		message := refuse("", decision, nil, now, time.Minute).Message
+
+		g.Expect(len(message)).To(BeNumerically("<=", maxMessage))
+		g.Expect(message).To(HaveSuffix("or wait: the next try is at 2026-11-29T12:05:00Z"))
+		for _, account := range accounts[:min(len(accounts), 2)] {
+			g.Expect(message).To(ContainSubstring(account + " abcd:US-ASHBURN-AD-1"))
+		}
 	}
 }
