@@ -30,7 +30,7 @@ func TestPodsByTheTailnetsRoutes(t *testing.T) {
 	s := start(t, []string{"alpha", "bravo"}, world.ClusterOptions{
 		Name: "routes", Flavor: "tailnet-routes", Version: kit.NewVersion, ControlPlanes: 1, Workers: 2,
 		Change: twoAccounts,
-	}, func(o *world.Options) { o.JoinTimeout = joinTimeout })
+	}, func(o *world.Options) { o.JoinTimeout, o.Connector = joinTimeout, "10.42.0.0/16" })
 	s.walk([]stage{
 		{"pods reach each other, and nothing is encapsulated", (*suite).podsRouted},
 		{"each node's own pod CIDR is approved, and nothing else", (*suite).ownRoutesApproved},

@@ -43,6 +43,9 @@ type Options struct {
 	Management bool
 	// JoinTimeout is the manager's --join-timeout; 0 means its default.
 	JoinTimeout time.Duration
+	// Connector is the pod network of another Kubernetes cluster that a connector leads to; empty
+	// means the clusters' own, which only VXLAN lives beside.
+	Connector string
 	// Progress receives lines of text.
 	Progress io.Writer
 }
@@ -100,7 +103,8 @@ func Start(ctx context.Context, o Options) (*World, error) {
 	w := &World{Dir: o.Dir, Programs: o.Programs, progress: o.Progress,
 		networks: map[string]*network.Account{}, services: map[string]*metadata.Service{}}
 	steps := []func(context.Context) error{
-		w.openNetwork, w.startServers, w.joinRouters,
+		w.openNetwork, w.startServers,
+		func(ctx context.Context) error { return w.joinRouters(ctx, o.Connector) },
 		func(ctx context.Context) error { return w.startOCI(ctx, o.Accounts) },
 	}
 	if o.Management {
