@@ -76,8 +76,8 @@ func CloudProviderExternal(data []byte) bool {
 var (
 	externalFlag = regexp.MustCompile(`(?m)^[^#\n]*--cloud-provider[= ]["']?external`)
 	yamlLine     = regexp.MustCompile(`line [0-9]+`)
-	// leadingTab is a tab at the beginning of a block's first line, behind its indentation. cloud-init's
-	// PyYAML takes it as the text's, go-yaml refuses it.
+	// leadingTab is a tab at the beginning of a block's first line, behind its indentation.
+	// cloud-init's PyYAML takes it as the text's, go-yaml refuses it.
 	leadingTab = regexp.MustCompile(`([|>][-+0-9]*[ \t]*\r?\n(?: *\r?\n)* +)\t`)
 )
 

@@ -44,7 +44,7 @@ func isExpression(text string) bool {
 		first, _ := utf8.DecodeRuneInString(t)
 		isName, isNumber, isText := first == '_' || unicode.IsLetter(first), unicode.IsDigit(first), isQuoted(t)
 		switch {
-		case strings.Contains("$?@&^\\`", t):
+		case len(t) == 1 && strings.ContainsAny(t, "$?@&^\\`"):
 			return false
 		case dot:
 			if !isName && !isNumber {
@@ -59,14 +59,14 @@ func isExpression(text string) bool {
 			state = wanted
 		case isName || isText || isNumber:
 			// Texts in a row are one.
-			if state == complete && !(isText && isQuoted(last)) {
+			if state == complete && (!isText || !isQuoted(last)) {
 				return false
 			}
 			state = complete
 			if isName && strings.HasPrefix(last, "is") && operators.MatchString(last) {
 				state = optional
 			}
-		case strings.Contains(")]}", t):
+		case len(t) == 1 && strings.ContainsAny(t, ")]}"):
 			state = complete
 		default:
 			state = wanted

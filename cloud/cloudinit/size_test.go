@@ -173,7 +173,7 @@ func withAuthorities(in Input, files string) Input {
 }
 
 func TestTheKeysThatClusterAPICanMakeFitOrTheMessageSaysWhichDo(t *testing.T) {
-	const reserve = 400
+	const reserve = 300
 	for name, tc := range map[string]struct {
 		files  func(t *testing.T) string
 		advice string

@@ -63,8 +63,8 @@ func (r *Reconciler) launch(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// conflictPasses is how long a launch is repeated that conflicts with something, such as a change of
-// its subnet. A conflict that lasts longer refuses the place.
+// conflictPasses is how long a launch is repeated that conflicts with something, such as a change
+// of its subnet. A conflict that lasts longer refuses the place.
 const conflictPasses = 5 * time.Minute
 
 // refusedForCertain tells whether an answer excludes an instance of this launch.

@@ -25,9 +25,9 @@ import (
 // behind by seconds.
 const listedAfter = 2 * time.Minute
 
-// proveNotLaunched errs unless no launch of the attempt can have succeeded: either this process knows
-// the outcome of all of them, or lists show no instance. An account whose lists may not be read
-// keeps the machine: it may have its instance.
+// proveNotLaunched errs unless no launch of the attempt can have succeeded: either this process
+// knows the outcome of all of them, or lists show no instance. An account whose lists may not be
+// read keeps the machine: it may have its instance.
 func (r *Reconciler) proveNotLaunched(ctx context.Context, s *scope, c *oci.Client, refusal error) error {
 	since, doubtful := r.creations.doubtfulSince(client.ObjectKeyFromObject(s.own), s.own.Status.Placement.Attempt, s.now)
 	if !doubtful {

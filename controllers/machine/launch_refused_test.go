@@ -220,7 +220,8 @@ func TestALostAnswerIsSoughtBeforeADeletionEnds(t *testing.T) {
 			g.Expect(made).To(HaveLen(1))
 			c, err := b.r.Access.OCI(t.Context(), b.Accounts[0])
 			g.Expect(err).NotTo(HaveOccurred())
-			// Lists show it a second later, by a clock that does not run ahead as the machine's does.
+			// Lists show it a second later, by a clock that does not run ahead as the machine's
+			// does.
 			eventually(g, func(g Gomega) {
 				listed, err := c.ListInstances(t.Context())
 				g.Expect(err).NotTo(HaveOccurred())

@@ -178,8 +178,8 @@ func messagesOf(errs []error) []string {
 	return out
 }
 
-// enumerate joins the texts within the room that a message has for them. Long ones are cut first, so
-// that all are named as long as that is of use.
+// enumerate joins the texts within the room that a message has for them. Long ones are cut first,
+// so that all are named as long as that is of use.
 func enumerate(texts []string, room int) string {
 	const separator, more = "; ", "; and %d more"
 	if len(texts) == 0 {
