@@ -202,7 +202,8 @@ func TestALostAnswerIsSoughtBeforeADeletionEnds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			delays := *helpers.FastDelays()
-			delays.ListLag = time.Second
+			// Long enough for two more launches on a busy machine.
+			delays.ListLag = 10 * time.Second
 			b := newBench(t, helpers.WorldOptions{Sim: sim.Options{Delays: &delays}})
 			b.OCI.AddFault(sim.Fault{Operation: "LaunchInstance", Reset: true, AfterCommit: true})
 			answer.Operation, answer.Times = "LaunchInstance", -1
@@ -220,7 +221,7 @@ func TestALostAnswerIsSoughtBeforeADeletionEnds(t *testing.T) {
 			g.Expect(made).To(HaveLen(1))
 			c, err := b.r.Access.OCI(t.Context(), b.Accounts[0])
 			g.Expect(err).NotTo(HaveOccurred())
-			// Lists show it a second later, by a clock that does not run ahead as the machine's
+			// Lists show it later, by a clock that does not run ahead as the machine's
 			// does.
 			eventually(g, func(g Gomega) {
 				listed, err := c.ListInstances(t.Context())

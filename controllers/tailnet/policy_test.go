@@ -36,7 +36,7 @@ func TestWhatThePolicyLacksIsToldBeforeThereIsAMachineAndHeals(t *testing.T) {
 		},
 		"no owner of a tag": {
 			fmt.Sprintf(`{"tagOwners": {%q: ["fleet@"]}, %s}`, helpers.NodeTag, openToAll), "True Ready", "False PolicyIncomplete",
-			fmt.Sprintf(`Add to tagOwners: "%s": ["admin@"]; to nodeAttrs: `, helpers.ControlPlaneTag), infrav1.RouteApprovalProvider,
+			fmt.Sprintf(`Add to tagOwners: "%s": ["fleet@"]; to nodeAttrs: `, helpers.ControlPlaneTag), infrav1.RouteApprovalProvider,
 		},
 		"nobody reaches anybody": {
 			policyOf(`"grants": [{"src": ["fleet@"], "dst": ["*"], "ip": ["*"]}]`), "False NodesUnreachable", "False NodesUnreachable",
