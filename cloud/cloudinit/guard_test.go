@@ -229,7 +229,9 @@ ip link add ens3 type veth peer name cloud
 unshare -n sleep 600 &
 cloud=$!
 trap 'kill $cloud' EXIT
-until ip link set cloud netns $cloud 2>/dev/null && nsenter --net=/proc/$cloud/ns/net ip link set cloud up; do sleep 0.1; done
+while [ "$(readlink /proc/$cloud/ns/net)" = "$(readlink /proc/self/ns/net)" ]; do sleep 0.1; done
+ip link set cloud netns $cloud
+nsenter --net=/proc/$cloud/ns/net ip link set cloud up
 nsenter --net=/proc/$cloud/ns/net sh -euc 'ip addr add 169.254.169.254/16 dev cloud; ip addr add 169.254.0.2/16 dev cloud
 ip addr add fd00:c1::a9fe:a9fe/64 dev cloud nodad'
 ip addr add 169.254.1.1/16 dev ens3
