@@ -2,8 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package report turns what a reconcile found out into conditions, once, at its end, and into the
-// time of the next one. It decides nothing and imports nothing of this module but api, cloud and
-// access.
+// time of the next one. It decides nothing.
 package report
 
 import (

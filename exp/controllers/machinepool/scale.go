@@ -148,14 +148,13 @@ func (s *scope) settled(ctx context.Context, wanted int) error {
 		if err != nil {
 			return err
 		}
-		if failure != nil && capacity.IsShortage(failure) {
-			s.Note(expv1.PoolReadyCondition, infrav1.NoCapacityReason, "The instance pool has %d of %d instances; OCI goes on trying: %s",
-				len(s.live), wanted, cloud.UserMessage(failure))
-			return nil
-		}
 		if failure != nil {
-			s.Note(expv1.PoolReadyCondition, expv1.PoolRefusedReason, "The instance pool has %d of %d instances; OCI refuses to launch more: %s",
-				len(s.live), wanted, cloud.UserMessage(failure))
+			reason, what := expv1.PoolRefusedReason, "refuses to launch more"
+			if capacity.IsShortage(failure) {
+				reason, what = infrav1.NoCapacityReason, "goes on trying"
+			}
+			s.Note(expv1.PoolReadyCondition, reason, "The instance pool has %d of %d instances; OCI %s: %s",
+				len(s.live), wanted, what, cloud.UserMessage(failure))
 			return nil
 		}
 	}
