@@ -133,16 +133,17 @@ func asItShouldBe(condition metav1.Condition) bool {
 	}
 }
 
-// underWay are the reasons of Ready while what was begun takes the time that it takes. On the way
-// up they are no news: the condition shows them, and nobody is to be warned.
-var underWay = []string{
+// expectedUp are the reasons of Ready while what was begun takes the time that it takes. On the way
+// up they are no news: the condition shows them, and nobody is to be warned. How soon the object is
+// looked at again is phases' to say (intervals.go).
+var expectedUp = []string{
 	infrav1.WaitingReason, infrav1.NetworkProvisioningReason, infrav1.EndpointProvisioningReason, infrav1.InstanceProvisioningReason,
 	infrav1.JoiningReason,
 }
 
-// underWayDown are those on the way down, however the object was before: somebody asked for its
+// expectedDown are those on the way down, however the object was before: somebody asked for its
 // end.
-var underWayDown = []string{infrav1.DeletingReason, infrav1.WaitingForTerminationReason}
+var expectedDown = []string{infrav1.DeletingReason, infrav1.WaitingForTerminationReason}
 
 // Announce emits an event if Ready has changed its status or reason, unless the object is merely
 // under way; before and after are the object's Ready, and may be nil. A nil recorder is silent.
@@ -152,7 +153,7 @@ func Announce(recorder events.EventRecorder, object runtime.Object, before, afte
 	}
 	wasReady := before != nil && before.Status == metav1.ConditionTrue
 	if after.Status == metav1.ConditionFalse &&
-		(!wasReady && slices.Contains(underWay, after.Reason) || slices.Contains(underWayDown, after.Reason)) {
+		(!wasReady && slices.Contains(expectedUp, after.Reason) || slices.Contains(expectedDown, after.Reason)) {
 		return
 	}
 	kind, note := corev1.EventTypeNormal, after.Message
