@@ -14,8 +14,8 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// permissions are the statements of README's policy with the operations of cloud/oci that need
-// them (Oracle's policy reference, "Details for the Core Services", "Details for IAM", "Viewing Work
+// permissions are the statements of README's policy with the operations of cloud/oci that need them
+// (Oracle's policy reference, "Details for the Core Services", "Details for IAM", "Viewing Work
 // Requests" and those of the two load balancers). Where a statement says more than an operation
 // needs, another one of its family needs it.
 var permissions = map[string][]string{
@@ -102,8 +102,8 @@ func operations(s *source) (names, balanced []string) {
 	return slices.Compact(names), balanced
 }
 
-// operationName is the name in a literal of type operation; empty for other literals, and for a name
-// that a caller gives.
+// operationName is the name in a literal of type operation; empty for other literals, and for a
+// name that a caller gives.
 func operationName(s *source, literal *ast.CompositeLit) string {
 	if kind, ok := literal.Type.(*ast.Ident); !ok || kind.Name != "operation" {
 		return ""

@@ -123,8 +123,8 @@ func TestTheChartTellsCiliumWhatTheNodesNeed(t *testing.T) {
 	}
 }
 
-// expectAPIServer expects that agents call the cluster's own address, since no kube-proxy is there to
-// lead to another, and start on nodes that are not ready, since none is without a network.
+// expectAPIServer expects that agents call the cluster's own address, since no kube-proxy is there
+// to lead to another, and start on nodes that are not ready, since none is without a network.
 func expectAPIServer(t *testing.T, agents *unstructured.Unstructured) {
 	t.Helper()
 	g := NewWithT(t)

@@ -97,8 +97,8 @@ func render(t *testing.T, objects []unstructured.Unstructured, replicas int64) m
 	return values
 }
 
-// expectSchema expects that all values are Cilium's. Its chart's schema lets unknown keys pass, so a
-// typing error has to be caught here; the rest of the schema is asked when the chart is rendered.
+// expectSchema expects that all values are Cilium's. Its chart's schema lets unknown keys pass, so
+// a typing error has to be caught here; the rest of the schema is asked when the chart is rendered.
 func expectSchema(t *testing.T, values map[string]any) {
 	t.Helper()
 	g := NewWithT(t)
