@@ -72,14 +72,18 @@ func Deleting(object metav1.Object, waitsFor *access.Problem) metav1.Condition {
 // Set sets the conditions, and with them Ready: that of the first condition that is False and
 // should be True, else of the first that is not as it should be. Paused is not touched.
 func Set(object conditions.Setter, all ...metav1.Condition) {
-	all = slices.Clone(all)
-	for i := range all {
-		all[i].Message = steady(object, all[i])
-		conditions.Set(object, all[i])
-	}
+	SetApart(object, all...)
 	ready := summary(all)
 	ready.Message = steady(object, ready)
 	conditions.Set(object, ready)
+}
+
+// SetApart sets conditions that do not count for Ready.
+func SetApart(object conditions.Setter, all ...metav1.Condition) {
+	for _, condition := range all {
+		condition.Message = steady(object, condition)
+		conditions.Set(object, condition)
+	}
 }
 
 // steady is the message of a condition: the one that it has, if OCI has only said the same again.
