@@ -32,7 +32,9 @@ func needs(change ...func(*tailnet.PolicyNeeds)) tailnet.PolicyNeeds {
 
 func approving(n *tailnet.PolicyNeeds) { n.Approves = true }
 
-func routing(n *tailnet.PolicyNeeds) { n.PodRanges, n.VXLAN = []netip.Prefix{netip.MustParsePrefix("10.244.0.0/16")}, false }
+func routing(n *tailnet.PolicyNeeds) {
+	n.PodRanges, n.VXLAN = []netip.Prefix{netip.MustParsePrefix("10.244.0.0/16")}, false
+}
 
 // findings are what a server of the mode with the policy lets the client find.
 func findings(t *testing.T, mode tailnetsim.Mode, policy string, n tailnet.PolicyNeeds) tailnet.PolicyFindings {
