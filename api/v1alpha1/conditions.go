@@ -310,8 +310,8 @@ const (
 	// PodRouteRefusedReason surfaces with pod network mode TailnetRoutes when a node advertises a
 	// route that cannot be its pod CIDR, or is another device's. Remedy: in the message.
 	PodRouteRefusedReason = "PodRouteRefused"
-	// PodRouteTakenReason surfaces with pod network mode TailnetRoutes when another device has got a
-	// route approved that takes what is sent to the machine's pods. Remedy: in the message.
+	// PodRouteTakenReason surfaces with pod network mode TailnetRoutes when another device has got
+	// a route approved that takes what is sent to the machine's pods. Remedy: in the message.
 	PodRouteTakenReason = "PodRouteTaken"
 
 	// LoadBalancerReadyCondition is True while a control plane is a backend of the cluster's load

@@ -29,7 +29,8 @@ func (n PolicyNeeds) ownRanges() []ownRange {
 	return out
 }
 
-// missingApprovers are entries for ranges that the policy does not approve for all of their devices.
+// missingApprovers are entries for ranges that the policy does not approve for all of their
+// devices.
 func (p policyFile) missingApprovers(n PolicyNeeds) []string {
 	var out []string
 	for _, own := range n.ownRanges() {

@@ -158,8 +158,8 @@ func changed(s *scope, own ranges) *access.Problem {
 }
 
 // metByDevices tells of a pod range that the tailnet leads to a device for. Nodes that no object
-// knows are left out for a cluster with machines that have no device: after a move they are its own,
-// until their devices are found again.
+// knows are left out for a cluster with machines that have no device: after a move they are its
+// own, until their devices are found again.
 func (r *Reconciler) metByDevices(ctx context.Context, s *scope, own ranges) (*access.Problem, error) {
 	if !routesPods(s.infra) {
 		return nil, nil

@@ -125,8 +125,8 @@ func (s Statuses) HolderOf(ctx context.Context, tn *infrav1.Tailnet, device tail
 	return holder, nil
 }
 
-// MayBeOf tells whether the device may yet turn out to be a node of a cluster some of whose machines
-// have not found their devices.
+// MayBeOf tells whether the device may yet turn out to be a node of a cluster some of whose
+// machines have not found their devices.
 func (h Holder) MayBeOf() bool { return h.object == nil && h.tagged }
 
 // IsControlPlane tells whether a control plane has recorded the device.

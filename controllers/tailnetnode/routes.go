@@ -65,8 +65,8 @@ func lockOf(server string) *sync.Mutex {
 }
 
 // ApprovePodRoute approves the node's part of the pod network if the cluster routes pods by the
-// tailnet and this provider approves. In TailnetReady it notes what keeps it from doing so, and what
-// takes an approved route's traffic, whoever approved the one and the other.
+// tailnet and this provider approves. In TailnetReady it notes what keeps it from doing so, and
+// what takes an approved route's traffic, whoever approved the one and the other.
 func ApprovePodRoute(
 	ctx context.Context, p *phases.Pass, c Router, statuses Statuses, observed Observed,
 	in *infrav1.Tailnet, cluster *clusterv1.Cluster, infra *infrav1.OCIMeshCluster,

@@ -34,8 +34,8 @@ const defaultPolicy = `{
 }
 `
 
-// getPolicy shows the policy file: word for word to a client that accepts HuJSON, and as JSON to any
-// other at Tailscale (api.md, "Get policy file"). Headscale only names another type.
+// getPolicy shows the policy file: word for word to a client that accepts HuJSON, and as JSON to
+// any other at Tailscale (api.md, "Get policy file"). Headscale only names another type.
 func (s *Server) getPolicy(w http.ResponseWriter, r *http.Request, _ principal) {
 	s.mu.Lock()
 	text := s.policy
