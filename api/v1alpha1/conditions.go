@@ -111,8 +111,8 @@ const (
 	// NodesUnreachableReason surfaces when no rule of the policy lets nodes, or control planes,
 	// reach any other. Remedy: add what the message has.
 	NodesUnreachableReason = "NodesUnreachable"
-	// ForeignApproversReason surfaces when autoApprovers of the policy give devices that must not have
-	// them routes of API servers or pods. Remedy: in the message.
+	// ForeignApproversReason surfaces when autoApprovers of the policy give devices that must not
+	// have them routes of API servers or pods. Remedy: in the message.
 	ForeignApproversReason = "ForeignApprovers"
 	// PolicyNotReadableReason surfaces when the server does not show the policy to the credentials.
 	// Remedy: none is needed; the scope policy_file:read lets it be compared.
@@ -184,8 +184,8 @@ const (
 	// VIPRangeExhaustedReason surfaces when every address is taken. Remedy: delete clusters or use
 	// another Tailnet object.
 	VIPRangeExhaustedReason = "VIPRangeExhausted"
-	// VIPRangeOverlapReason surfaces when the VIP range overlaps a pod, service or VCN range, or that
-	// of an older Tailnet object of the same network. Remedy: in the message.
+	// VIPRangeOverlapReason surfaces when the VIP range overlaps a pod, service or VCN range, or
+	// that of an older Tailnet object of the same network. Remedy: in the message.
 	VIPRangeOverlapReason = "VIPRangeOverlap"
 	// EndpointInUseReason surfaces when the address in spec.controlPlaneEndpoint is held by another
 	// cluster of the tailnet. Remedy: leave it out to get a free one. On RangesDistinct it surfaces
