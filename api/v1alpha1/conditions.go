@@ -111,6 +111,9 @@ const (
 	// NodesUnreachableReason surfaces when no rule of the policy lets nodes, or control planes,
 	// reach any other. Remedy: add what the message has.
 	NodesUnreachableReason = "NodesUnreachable"
+	// ForeignApproversReason surfaces when autoApprovers of the policy give devices that must not
+	// have them routes of API servers or pods. Remedy: in the message.
+	ForeignApproversReason = "ForeignApprovers"
 	// PolicyNotReadableReason surfaces when the server does not show the policy to the credentials.
 	// Remedy: none is needed; the scope policy_file:read lets it be compared.
 	PolicyNotReadableReason = "PolicyNotReadable"
@@ -164,7 +167,8 @@ const (
 	TailnetNotReadyReason = "TailnetNotReady"
 
 	// RangesDistinctCondition is True while no range of the cluster meets another one, its own or
-	// of the tailnet. It counts for Ready until machines may be made.
+	// of the tailnet. It counts for Ready until machines may be made. Also of Tailnet, about its
+	// vipRange, where it does not count for Ready.
 	RangesDistinctCondition = "RangesDistinct"
 	// RangesOverlapReason surfaces when two of the cluster's own ranges overlap: pods, services,
 	// VCNs. Remedy: in the message.
@@ -194,11 +198,13 @@ const (
 	// VIPRangeExhaustedReason surfaces when every address is taken. Remedy: delete clusters or use
 	// another Tailnet object.
 	VIPRangeExhaustedReason = "VIPRangeExhausted"
-	// VIPRangeOverlapReason surfaces when the VIP range overlaps a pod, service or VCN range.
-	// Remedy: change one of them.
+	// VIPRangeOverlapReason surfaces when the VIP range overlaps a pod, service or VCN range, or
+	// that of an older Tailnet object of the same network. Remedy: in the message.
 	VIPRangeOverlapReason = "VIPRangeOverlap"
 	// EndpointInUseReason surfaces when the address in spec.controlPlaneEndpoint is held by another
-	// cluster of the tailnet. Remedy: leave it out to get a free one.
+	// cluster of the tailnet. Remedy: leave it out to get a free one. On RangesDistinct it surfaces
+	// when a device that is none of the cluster's control planes has the address's route approved.
+	// Remedy: in the message.
 	EndpointInUseReason = "EndpointInUse"
 	// EndpointOutOfRangeReason surfaces with type TailnetVIP when the user's address is not in the
 	// tailnet's vipRange, so no machine could advertise it. Remedy: in the message.
@@ -318,6 +324,9 @@ const (
 	// PodRouteRefusedReason surfaces with pod network mode TailnetRoutes when a node advertises a
 	// route that cannot be its pod CIDR, or is another device's. Remedy: in the message.
 	PodRouteRefusedReason = "PodRouteRefused"
+	// PodRouteTakenReason surfaces with pod network mode TailnetRoutes when another device has got
+	// a route approved that takes what is sent to the machine's pods. Remedy: in the message.
+	PodRouteTakenReason = "PodRouteTaken"
 
 	// LoadBalancerReadyCondition is True while a control plane is a backend of the cluster's load
 	// balancer. Other machines do not have it.

@@ -154,7 +154,7 @@ type TailnetCredentials struct {
 // +kubebuilder:validation:MinProperties=1
 type TailnetStatus struct {
 	// conditions tell the tailnet's state: Ready, CredentialsValid, PolicyReady, StraysAbsent,
-	// Deleting.
+	// RangesDistinct, Deleting.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

@@ -93,6 +93,8 @@ func onBackend[T any](ctx context.Context, c *Client, operation string, run func
 		return out, err
 	case IsNotFound(err) && (collective || !c.backends.hasAnswered(used)):
 		failure = c.translate(operation, &responseError{status: http.StatusNotFound})
+	case ReasonOf(err) == ReasonServerError && !c.backends.hasAnswered(used):
+		// A gateway may fail on the path of an API that its server does not have.
 	case ReasonOf(err) != ReasonNotControlServer:
 		return out, err
 	}

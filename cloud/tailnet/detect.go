@@ -29,11 +29,10 @@ const unknownVersion = "of an unknown version"
 func (c *Client) lookAgain(ctx context.Context, operation string, used backend, failure error) (found backend, answered bool, _ error) {
 	ctx = withOperation(ctx, operationProbe)
 	speaksV2, answer, err := c.probeV2(ctx)
-	if err != nil {
-		return nil, false, c.translate(operation, err)
-	}
 	_, usedV1 := used.(*v1)
 	switch {
+	case err != nil && (!isFailure(answer) || usedV1 || c.tokens != nil || c.backends.hasAnswered(used)):
+		return nil, false, c.translate(operation, err)
 	case speaksV2 && (usedV1 || answer == nil):
 		return c.v2, answer == nil, nil
 	case speaksV2:
@@ -43,11 +42,14 @@ func (c *Client) lookAgain(ctx context.Context, operation string, used backend, 
 	case c.tokens != nil:
 		return nil, false, c.withoutOAuth(ctx, operation, failure)
 	}
-	switch reason, err := c.probeV1(ctx); {
-	case err != nil:
-		return nil, false, c.translate(operation, err)
-	case reason == "":
+	switch reason, errV1 := c.probeV1(ctx); {
+	case errV1 == nil && reason == "":
 		return c.newV1(answer), true, nil
+	case err != nil:
+		// Nobody has told of v1 by failing on v2.
+		return nil, false, c.translate(operation, err)
+	case errV1 != nil:
+		return nil, false, c.translate(operation, errV1)
 	case reason == ReasonTooOld:
 		return nil, false, c.tooOld(ctx, operation)
 	case reason == ReasonCredentialsRefused:
@@ -56,6 +58,11 @@ func (c *Client) lookAgain(ctx context.Context, operation string, used backend, 
 		}
 	}
 	return nil, false, c.neither(ctx, failure)
+}
+
+// isFailure tells whether the server, or what is before it, has answered with a failure of its own.
+func isFailure(answer *responseError) bool {
+	return answer != nil && answer.reason() == ReasonServerError
 }
 
 // hasList tells whether the field is there with a list, or with null, as Go writes an empty one.

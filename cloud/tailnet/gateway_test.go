@@ -74,6 +74,31 @@ func TestAGatewayThatAnswersOtherPathsInJSONHidesNoAPI(t *testing.T) {
 	}
 }
 
+// A path that a gateway has no server for is a failure to some of them.
+func TestAGatewayThatFailsOnOneAPIHidesNotTheOther(t *testing.T) {
+	for name, call := range firstCalls {
+		for _, status := range []int{500, 502, 503, 504} {
+			t.Run(fmt.Sprint(name, ", ", status), func(t *testing.T) {
+				g := NewWithT(t)
+				server := newServer(t, inMode(tailnetsim.Headscale029))
+				device := server.Add("node-1", func(*tailnetsim.Device) {})
+				client := at(t, answering(t, func(w http.ResponseWriter, r *http.Request) {
+					if strings.HasPrefix(r.URL.Path, "/api/v1/") {
+						server.Handler().ServeHTTP(w, r)
+						return
+					}
+					w.WriteHeader(status)
+				}))
+				g.Expect(call(t.Context(), client, device.ID)).To(Succeed())
+				g.Expect(client.DescribesKeys()).To(BeFalse(), "v1 is used")
+
+				fresh := at(t, answering(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+				g.Expect(tailnet.ReasonOf(call(t.Context(), fresh, device.ID))).To(Equal(tailnet.ReasonServerError), "a server in trouble is one")
+			})
+		}
+	}
+}
+
 func TestNothingIsGoneBehindAGatewayThatPassesNothingOn(t *testing.T) {
 	for name, call := range firstCalls {
 		t.Run(name, func(t *testing.T) {

@@ -16,7 +16,9 @@ type PolicyNeeds struct {
 	NodeTags, ControlPlaneTags []string
 	// VIPRange has the API servers' addresses; the zero value stands for none.
 	VIPRange netip.Prefix
-	// Approves is set if the policy is to approve the VIPs' routes.
+	// PodRanges are those of clusters whose pods the tailnet has routes to.
+	PodRanges []netip.Prefix
+	// Approves is set if the policy is to approve the routes of VIPs and pods.
 	Approves bool
 	// VXLAN is set if nodes carry the pods' traffic by VXLAN.
 	VXLAN bool
@@ -24,10 +26,13 @@ type PolicyNeeds struct {
 	headscale, nodeAttrs bool
 }
 
-// PolicyFindings is what a policy lacks.
+// PolicyFindings is what a policy lacks, and what it gives to others.
 type PolicyFindings struct {
 	// Missing are the additions, each as it is pasted, the gravest first; empty if nothing is.
 	Missing []string
+	// Foreign are autoApprovers by which devices that must not have them get routes of VIPs or pods
+	// approved, each as it stands there, without those that may.
+	Foreign []string
 	// Nobody is set if no rule lets machines of one of the two kinds reach any other.
 	Nobody bool
 }
@@ -85,9 +90,10 @@ func (p policyFile) compare(n PolicyNeeds) PolicyFindings {
 	out.Nobody = len(reaches) < 2
 	out.add("tagOwners", p.missingOwners(n))
 	out.add(p.missingRules(n, closed))
-	if n.Approves && n.VIPRange.IsValid() && !p.approves(n.VIPRange, n.ControlPlaneTags) {
-		out.add("autoApprovers.routes", []string{fmt.Sprintf("%q: %s", n.VIPRange, listed(n.ControlPlaneTags))})
+	if n.Approves {
+		out.add("autoApprovers.routes", p.missingApprovers(n))
 	}
+	out.Foreign = p.foreignApprovers(n)
 	if n.nodeAttrs && (!p.gives(cacheAttribute, n.NodeTags) || !p.gives(cacheAttribute, n.ControlPlaneTags)) {
 		out.add("nodeAttrs", []string{fmt.Sprintf(`{"target": %s, "attr": [%q]}`, listed(n.tags()), cacheAttribute)})
 	}

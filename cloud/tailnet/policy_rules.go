@@ -135,15 +135,3 @@ func (p policyFile) gives(attribute string, tags []string) bool {
 		return slices.Contains(rule.Attr, attribute) && p.anySelects(rule.Target, place{tags: tags})
 	})
 }
-
-// approves tells whether routes within the range become approved for devices with all of these
-// tags.
-func (p policyFile) approves(within netip.Prefix, tags []string) bool {
-	for text, approvers := range p.AutoApprovers.Routes {
-		prefix, err := prefixOf(text)
-		if err == nil && prefix.Bits() <= within.Bits() && prefix.Overlaps(within) && p.anySelects(approvers, place{tags: tags}) {
-			return true
-		}
-	}
-	return false
-}

@@ -32,6 +32,10 @@ func needs(change ...func(*tailnet.PolicyNeeds)) tailnet.PolicyNeeds {
 
 func approving(n *tailnet.PolicyNeeds) { n.Approves = true }
 
+func routing(n *tailnet.PolicyNeeds) {
+	n.PodRanges, n.VXLAN = []netip.Prefix{netip.MustParsePrefix("10.244.0.0/16")}, false
+}
+
 // findings are what a server of the mode with the policy lets the client find.
 func findings(t *testing.T, mode tailnetsim.Mode, policy string, n tailnet.PolicyNeeds) tailnet.PolicyFindings {
 	t.Helper()
@@ -80,7 +84,9 @@ var lackingPolicies = map[string]struct {
 	mode   tailnetsim.Mode
 	needs  tailnet.PolicyNeeds
 	lacks  []string
-	nobody bool
+	// foreign are approvers that have to go.
+	foreign []string
+	nobody  bool
 }{
 	"nothing": {policy: nodeOwners + cachedMaps + openGrants},
 	"owners": {
@@ -132,7 +138,24 @@ var lackingPolicies = map[string]struct {
 	},
 	"approvers": {
 		policy: nodeOwners + cachedMaps + openGrants + `"autoApprovers": {"routes": {"10.250.0.0/17": ["tag:mesh-control-plane"], "10.250.0.0/16": ["ann@"]}}`, needs: needs(approving),
-		lacks: []string{`autoApprovers.routes: "10.250.0.0/16": ["tag:mesh-control-plane"]`},
+		lacks:   []string{`autoApprovers.routes: "10.250.0.0/16": ["tag:mesh-control-plane"]`},
+		foreign: []string{`"10.250.0.0/16": ["ann@"]`},
+	},
+	"approvers of pods": {
+		policy: nodeOwners + cachedMaps + openGrants + `"autoApprovers": {"routes": {"10.250.0.0/16": ["tag:mesh-control-plane"], "10.244.0.0/16": ["tag:mesh-node"]}}`,
+		needs:  needs(approving, routing),
+		lacks:  []string{`autoApprovers.routes: "10.244.0.0/16": ["tag:mesh-control-plane", "tag:mesh-node"]`},
+	},
+	"no approvers of others": {
+		policy: nodeOwners + cachedMaps + openGrants + `"autoApprovers": {"exitNode": ["ann@"], "routes": {"10.250.0.0/16": ["tag:mesh-control-plane"],
+			"10.244.0.0/15": ["tag:mesh-node", "tag:mesh-control-plane"], "192.168.1.0/24": ["group:ops"], "::/0": ["tag:router"], "10.42.0.0/16": ["tag:k8s"]}}`,
+		needs: needs(approving, routing),
+	},
+	"nothing, and others are approved": {
+		policy: nodeOwners + cachedMaps + openGrants + `"autoApprovers": {"routes": {"10.250.3.0/24": ["tag:mesh-node", "tag:mesh-control-plane"],
+			"10.244.7.0/24": ["tag:k8s", "tag:mesh-node"], "10.0.0.0/8": ["tag:office", "tag:mesh-control-plane"]}}`,
+		needs:   needs(routing),
+		foreign: []string{`"10.0.0.0/8": ["tag:office"]`, `"10.244.7.0/24": ["tag:k8s"]`, `"10.250.3.0/24": ["tag:mesh-node"]`},
 	},
 	"no approvers that the provider does without": {policy: nodeOwners + cachedMaps + openGrants},
 	"no approvers, by a wider range": {
@@ -162,6 +185,7 @@ func TestWhatAPolicyLacksIsNamedAsItIsPasted(t *testing.T) {
 			found := findings(t, test.mode, "{ // people write comments\n"+test.policy+"}", test.needs)
 
 			g.Expect(found.Nobody).To(Equal(test.nobody))
+			g.Expect(found.Foreign).To(Equal(test.foreign))
 			g.Expect(found.Missing).To(HaveLen(len(test.lacks)), "%q", found.Missing)
 			for i, lack := range test.lacks {
 				g.Expect(found.Missing[i]).To(HavePrefix(lack))
@@ -224,6 +248,29 @@ func TestTailscalesPolicyIsRead(t *testing.T) {
 			g.Expect(tailnet.ReasonOf(err)).To(Equal(test.reason))
 			g.Expect(found.Nobody).To(Equal(test.reason == ""))
 		})
+	}
+}
+
+// What the OAuth client may not read is no fault of the policy.
+func TestThePolicyIsReadWithItsScopeAlone(t *testing.T) {
+	for _, mode := range []tailnetsim.Mode{tailnetsim.Tailscale, tailnetsim.Headscale} {
+		for scope, reason := range map[string]tailnet.Reason{"policy_file:read": "", "policy_file": "", "auth_keys": tailnet.ReasonMissingScope} {
+			t.Run(string(mode)+" with "+scope, func(t *testing.T) {
+				g := NewWithT(t)
+				server := newServer(t, inMode(mode))
+				oauth := server.AddClient([]string{"devices:core", scope}, []string{nodeTag})
+				client, err := tailnet.New(tailnet.Config{APIURL: server.URL(), OAuth: &tailnet.OAuth{ClientID: oauth.ID, ClientSecret: tailnet.Secret(oauth.Secret)}})
+				g.Expect(err).NotTo(HaveOccurred())
+				server.SetPolicyText(`{ // without rules
+					"grants": [],
+				}`)
+
+				found, err := client.Policy(t.Context(), needs())
+
+				g.Expect(tailnet.ReasonOf(err)).To(Equal(reason), "%v", err)
+				g.Expect(found.Nobody).To(Equal(reason == ""))
+			})
+		}
 	}
 }
 

@@ -15,7 +15,6 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 )
 
@@ -47,6 +46,11 @@ func (r *Reconciler) compareRanges(ctx context.Context, s *scope) error {
 	if problem == nil && isProvisioned(s.infra) {
 		// Of the others, the refusal has asked.
 		if problem, err = unlessUnseen(r.metByDevices(ctx, s, own)); err != nil {
+			return err
+		}
+	}
+	if problem == nil && alive {
+		if problem, err = unlessUnseen(r.routedVIP(ctx, s)); err != nil {
 			return err
 		}
 	}
@@ -154,18 +158,23 @@ func changed(s *scope, own ranges) *access.Problem {
 	return nil
 }
 
-// metByDevices tells of a pod range that the tailnet leads to a device for. Nodes are left out for
-// a cluster that has machines: after a move they are its own, until their devices are found again.
+// metByDevices tells of a pod range that the tailnet leads to a device for. Nodes that no object
+// knows are left out for a cluster with machines that have no device: after a move they are its
+// own, until their devices are found again.
 func (r *Reconciler) metByDevices(ctx context.Context, s *scope, own ranges) (*access.Problem, error) {
 	if !routesPods(s.infra) {
 		return nil, nil
 	}
 	return r.met(ctx, s, own.pods, func(device tailnet.Device, holder tailnetnode.Holder, pods, taken netip.Prefix) *access.Problem {
-		if holder.IsNode() && len(s.machines) > 0 {
+		if holder.MayBeOf() && !s.knowsItsDevices() {
 			return nil
 		}
+		remedy := holder.Remedy(s.cluster)
+		if isProvisioned(s.infra) {
+			remedy = lostTo(pods, taken)
+		}
 		return access.NewProblem(infrav1.PodRangeInUseReason, "The pod range %s and route %s, approved for device %s%s, have addresses in common: %s",
-			pods, taken, device.Name, holder.Describe(s.tailnet, s.cluster), holder.Remedy(s.cluster))
+			pods, taken, device.Name, holder.Describe(s.tailnet, s.cluster), remedy)
 	})
 }
 
@@ -187,17 +196,9 @@ func (r *Reconciler) routedServices(ctx context.Context, s *scope, own ranges) (
 func (r *Reconciler) met(ctx context.Context, s *scope, own []namedRange,
 	tell func(device tailnet.Device, holder tailnetnode.Holder, own, taken netip.Prefix) *access.Problem,
 ) (*access.Problem, error) {
-	c, err := r.Clients.TailnetClient(ctx, s.tailnet)
+	list, err := r.devices(ctx, s)
 	if err != nil {
-		return nil, phases.Unseen(err)
-	}
-	age := s.Intervals.WithDefaults().Poll
-	if !isProvisioned(s.infra) {
-		age = s.Intervals.WithDefaults().Progress
-	}
-	list, err := c.RecentDevices(ctx, age)
-	if err != nil {
-		return nil, phases.Unseen(err)
+		return nil, err
 	}
 	// The cache may be of one namespace, and whose a device is decides on what people are told to
 	// do with it.

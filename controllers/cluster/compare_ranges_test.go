@@ -285,6 +285,43 @@ func TestALivingClusterIsToldOfARouteThatTakesItsPods(t *testing.T) {
 	b.Control.Add("connector", func(d *tailnetsim.Device) { d.Enabled = prefixes("10.244.3.0/25") })
 
 	b.until(living, "RangesDistinct False PodRangeInUse")
+	b.g.Expect(helpers.MessageOf(living, infrav1.RangesDistinctCondition)).To(And(ContainSubstring("device connector"),
+		ContainSubstring("other nodes reach no pods in 10.244.3.0/25, or only by chance; take the approval from that route")))
+	b.until(living, "Ready True Ready")
+}
+
+// A node that no machine knows is nobody's of this cluster once all of its machines have devices.
+func TestALivingClusterIsToldOfAnUnknownNodeWithItsPods(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, helpers.WorldOptions{Accounts: 1})
+	living := b.cluster("living", routed)
+	b.until(living, "Ready True Ready")
+	machine := b.machineIn(living, "living-1", b.AccountNames()[0])
+	b.Control.Add("elsewhere", func(d *tailnetsim.Device) { d.Enabled, d.Tags = prefixes("10.244.3.0/24"), []string{helpers.NodeTag} })
+
+	b.until(living, "RangesDistinct True Ready")
+	machine.Status.Tailnet = infrav1.TailnetDeviceStatus{Name: b.Tailnet.Name, DeviceID: "1", Hostname: "living-1"}
+	b.g.Expect(b.Client.Status().Update(t.Context(), machine)).To(Succeed())
+	b.until(living, "RangesDistinct False PodRangeInUse")
+}
+
+func TestALivingClusterIsToldOfAnotherDeviceWithItsAddress(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, helpers.WorldOptions{Accounts: 1})
+	living := b.cluster("living")
+	b.until(living, "Ready True Ready")
+	route := prefixes(living.Spec.ControlPlaneEndpoint.Host + "/32")
+	own := b.Control.Add("living-1", func(d *tailnetsim.Device) { d.Enabled, d.Tags = route, []string{helpers.ControlPlaneTag} })
+	machine := b.machineIn(living, "living-1", b.AccountNames()[0])
+	helpers.Update(t, env, machine, func(m *infrav1.OCIMeshMachine) { m.Labels[clusterv1.MachineControlPlaneLabel] = "" })
+	machine.Status.Tailnet = infrav1.TailnetDeviceStatus{Name: b.Tailnet.Name, DeviceID: own.ID, Hostname: "living-1"}
+	b.g.Expect(b.Client.Status().Update(t.Context(), machine)).To(Succeed())
+	b.until(living, "RangesDistinct True Ready")
+
+	b.Control.Add("usurper", func(d *tailnetsim.Device) { d.Enabled = route })
+
+	b.until(living, "RangesDistinct False EndpointInUse")
+	b.g.Expect(helpers.MessageOf(living, infrav1.RangesDistinctCondition)).To(ContainSubstring("approved for device usurper"))
 	b.until(living, "Ready True Ready")
 }
 

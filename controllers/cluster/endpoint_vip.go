@@ -5,8 +5,11 @@ package cluster
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"slices"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
@@ -49,19 +52,69 @@ func (e vipEndpoint) Ensure(ctx context.Context, s *scope) error {
 			"Address %s is not in the vipRange %s of Tailnet %s: recreate the cluster without spec.controlPlaneEndpoint.host, or with endpointType External",
 			endpoint.Host, vips, s.tailnet.Name)
 	}
-	if address, err := netip.ParseAddr(endpoint.Host); err == nil && isNew && ledger.Routed(address) {
+	if isNew {
+		if err := e.taken(ctx, s, ledger); err != nil {
+			return err
+		}
+	}
+	return e.held(ctx, s, ledger)
+}
+
+// taken says why a cluster without machines may not have the address of its spec; nil if it may.
+func (e vipEndpoint) taken(ctx context.Context, s *scope, ledger vip.Ledger) error {
+	host := s.infra.Spec.ControlPlaneEndpoint.Host
+	if address, err := netip.ParseAddr(host); err == nil && ledger.Routed(address) {
 		return access.NewProblem(infrav1.EndpointInUseReason,
 			"The tailnet leads to a device for address %s already, and no cluster of this management cluster has it: it may be another one's; "+
-				"recreate the cluster without spec.controlPlaneEndpoint to get a free one, or delete the device if it is left over", endpoint.Host)
+				"recreate the cluster without spec.controlPlaneEndpoint to get a free one, or delete the device if it is left over", host)
 	}
-	for _, held := range s.tailnet.Status.VIPAllocations {
-		if held.Address == endpoint.Host && !vip.Holds(held, s.infra) {
+	tailnets, err := e.r.oneTailnet(ctx, s.tailnet)
+	if err != nil {
+		return err
+	}
+	contenders := vip.Contenders(s.tailnet, tailnets)
+	if problem := vip.Contested(s.tailnet, contenders); problem != nil {
+		return problem
+	}
+	if vip.HeldIn(contenders, host) {
+		return access.NewProblem(infrav1.EndpointInUseReason,
+			"Address %s belongs to a cluster of another Tailnet object of the same network: leave spec.controlPlaneEndpoint out to get a free one", host)
+	}
+	return nil
+}
+
+// held sees to it that the Tailnet's list has the address as the cluster's: machines have its route
+// approved only then. A move and a restore lose the list; it comes back from the specs, unless
+// several show the address.
+func (e vipEndpoint) held(ctx context.Context, s *scope, ledger vip.Ledger) error {
+	host := s.infra.Spec.ControlPlaneEndpoint.Host
+	own := func(held infrav1.VIPAllocation) bool { return held.Address == host && vip.Holds(held, s.infra) }
+	if slices.ContainsFunc(s.tailnet.Status.VIPAllocations, own) {
+		return nil
+	}
+	// The copy may be older than the list.
+	if _, err := ledger.Audit(ctx, s.tailnet.Name); err != nil {
+		return err
+	}
+	now := &infrav1.Tailnet{}
+	if err := e.r.Reader.Get(ctx, client.ObjectKey{Name: s.tailnet.Name}, now); err != nil {
+		return fmt.Errorf("reading Tailnet %s: %w", s.tailnet.Name, err)
+	}
+	for _, held := range now.Status.VIPAllocations {
+		switch {
+		case own(held):
+			return nil
+		case held.Address == host:
 			return access.NewProblem(infrav1.EndpointInUseReason,
 				"Address %s belongs to OCIMeshCluster %s/%s: leave spec.controlPlaneEndpoint out to get a free one",
 				held.Address, held.Namespace, held.Name)
 		}
 	}
-	return nil
+	problem := access.NewProblem(infrav1.WaitingReason,
+		"Waiting for Tailnet %s to list address %s as the cluster's: if this lasts, another cluster has it in its spec.controlPlaneEndpoint as well, "+
+			"and nothing tells whose it is; delete the wrong one", now.Name, host)
+	problem.RetryAfter = s.Intervals.WithDefaults().Retry
+	return problem
 }
 
 // Remove does nothing: the address is needed until the machines and their networks are gone.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
@@ -135,4 +136,51 @@ func TestTwoManagersNeverGiveOneAddressTwice(t *testing.T) {
 	left, err := b.OCI.Leftovers(b.Tenancies[0].Name)
 	b.g.Expect(err).NotTo(HaveOccurred())
 	b.g.Expect(left).To(HaveLen(5*clusters), "two managers at once make no network twice")
+}
+
+// Two lists of one range would give an address to two clusters.
+func TestAClusterOfTheYoungerOfTwoTailnetsGetsNoAddressUntilTheOtherIsGone(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, helpers.WorldOptions{Accounts: 1})
+	first := b.cluster("c1")
+	b.until(first, "Ready True Ready")
+	elder := b.Tailnet
+	b.Tailnet = helpers.NewTailnet(b.Namespace+"-2", b.TailnetCredentials, b.Control.URL(), "10.250.0.0/24")
+	b.Create(t, b.Tailnet)
+	b.SetReady(t, b.Tailnet, metav1.ConditionTrue, infrav1.ReadyReason, "")
+	second, chosen := b.cluster("c2"), b.cluster("c3", func(_ *clusterv1.Cluster, infra *infrav1.OCIMeshCluster) {
+		infra.Spec.ControlPlaneEndpoint.Host = "10.250.0.9"
+	})
+	for _, refused := range []*infrav1.OCIMeshCluster{second, chosen} {
+		b.until(refused, "EndpointReady False VIPRangeOverlap")
+		b.g.Expect(refused.Status.Initialization.Provisioned).To(BeNil())
+		b.g.Expect(helpers.MessageOf(refused, infrav1.EndpointReadyCondition)).To(ContainSubstring("an older Tailnet object of the same network"))
+	}
+	b.until(first, "Ready True Ready")
+
+	b.deleted(first)
+	b.g.Expect(b.Client.Delete(t.Context(), elder)).To(Succeed())
+
+	b.until(second, "Ready True Ready")
+	b.until(chosen, "Ready True Ready")
+}
+
+// A move loses the Tailnet's list, and it comes back from the specs.
+func TestTheAddressOfAMovedClusterIsReadyOnceTheTailnetListsIt(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, helpers.WorldOptions{Accounts: 1})
+	at := func(_ *clusterv1.Cluster, infra *infrav1.OCIMeshCluster) {
+		infra.Spec.ControlPlaneEndpoint.Host = "10.250.0.9"
+	}
+	moved, squatter := b.cluster("moved", at), b.cluster("squatter", at)
+	b.machineIn(moved, "moved-1", b.AccountNames()[0])
+
+	b.until(moved, "EndpointReady False Waiting")
+	b.g.Expect(helpers.MessageOf(moved, infrav1.EndpointReadyCondition)).To(ContainSubstring("delete the wrong one"))
+	b.g.Expect(moved.Status.Initialization.Provisioned).To(BeNil())
+
+	b.deleted(squatter)
+	b.until(moved, "Ready True Ready")
+	b.Reload(t, b.Tailnet)
+	b.g.Expect(b.Tailnet.Status.VIPAllocations).To(ConsistOf(HaveField("Name", "moved")))
 }

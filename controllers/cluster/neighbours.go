@@ -20,17 +20,13 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 )
 
-// oneTailnet are the Tailnets that are certainly of one network with this one, this one included:
-// those of one server of the user's, or with the credentials of one Secret.
+// oneTailnet are the Tailnets of one network with this one, this one included.
 func (r *Reconciler) oneTailnet(ctx context.Context, own *infrav1.Tailnet) ([]infrav1.Tailnet, error) {
 	all, err := listed(ctx, r.Client, &infrav1.TailnetList{}, "Tailnets")
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(slices.Clone(all.Items), func(other infrav1.Tailnet) bool {
-		return other.Name != own.Name && (tailnetnode.ServerOf(&other) != tailnetnode.ServerOf(own) ||
-			other.Spec.LoginServer == "" && other.Spec.Credentials.SecretRef != own.Spec.Credentials.SecretRef)
-	}), nil
+	return slices.DeleteFunc(slices.Clone(all.Items), func(other infrav1.Tailnet) bool { return !tailnetnode.OneTailnet(own, &other) }), nil
 }
 
 // metByClusters tells of another cluster of the tailnet that comes before this one and has

@@ -13,10 +13,8 @@ import (
 // approveRoutes approves exactly the routes advertised on behalf of this provider: a control
 // plane's VIP, and the node's own part of the pod network.
 func approveRoutes(ctx context.Context, s *scope, statuses tailnetnode.Statuses, route vipRoute) error {
-	if s.tailnet.Spec.RouteApproval != infrav1.RouteApprovalProvider {
-		return nil
-	}
-	if s.isControlPlane() && s.infraCluster.Spec.EndpointType.HasVIP() {
+	approves := s.tailnet.Spec.RouteApproval == infrav1.RouteApprovalProvider
+	if approves && s.isControlPlane() && s.infraCluster.Spec.EndpointType.HasVIP() {
 		if err := route.approve(ctx, s); err != nil {
 			return err
 		}

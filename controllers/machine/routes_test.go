@@ -101,6 +101,36 @@ func TestAPodRouteOfAnotherDeviceIsApprovedOnceThatIsGone(t *testing.T) {
 	b.delete(t, coming)
 }
 
+// What somebody approves later draws the pods' traffic away from a machine that has its route.
+func TestARouteThatIsApprovedAfterTheMachinesIsToldOnIt(t *testing.T) {
+	t.Parallel()
+	for _, approval := range []infrav1.RouteApproval{infrav1.RouteApprovalProvider, infrav1.RouteApprovalPolicy} {
+		t.Run(string(approval), func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			b := routedBench(t)
+			helpers.Update(t, b.Environment, b.Tailnet, func(tn *infrav1.Tailnet) { tn.Spec.RouteApproval = approval })
+			own := b.machine(t, "worker")
+			b.untilProvisioned(t, own)
+			route := prefixes("10.244.3.0/24")
+			g.Expect(b.Control.Advertise(own.Status.Tailnet.DeviceID, route...)).To(Succeed())
+			g.Expect(b.Control.Change(own.Status.Tailnet.DeviceID, func(d *tailnetsim.Device) { d.Enabled = route })).To(Succeed())
+			b.Control.Add("office", func(d *tailnetsim.Device) { d.Enabled = prefixes("10.244.0.0/16", "10.244.4.0/24") })
+			b.until(t, own, func(g Gomega) { g.Expect(helpers.ConditionsOf(own)).To(ContainElement("TailnetReady True Ready")) })
+
+			late := b.Control.Add("connector", func(d *tailnetsim.Device) { d.Enabled = prefixes("10.244.3.128/25") })
+			b.until(t, own, func(g Gomega) {
+				g.Expect(helpers.ConditionsOf(own)).To(ContainElement("TailnetReady False PodRouteTaken"))
+			})
+			g.Expect(helpers.MessageOf(own, infrav1.TailnetReadyCondition)).To(And(
+				ContainSubstring("Route 10.244.3.128/25, approved for device connector"), ContainSubstring("which is no node, takes what is sent to pods of this machine")))
+
+			g.Expect(b.Control.Change(late.ID, func(d *tailnetsim.Device) { d.Enabled = nil })).To(Succeed())
+			b.until(t, own, func(g Gomega) { g.Expect(helpers.ConditionsOf(own)).To(ContainElement("TailnetReady True Ready")) })
+		})
+	}
+}
+
 func TestTheVIPIsNobodysToTakeWhereThePolicyApproves(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)

@@ -27,7 +27,7 @@ func TestAGoodTailnetIsReady(t *testing.T) {
 			result := reconciled(t, r, w.Tailnet)
 
 			helpers.ExpectConditions(t, w.Tailnet, "Ready True Ready", "CredentialsValid True Ready", "PolicyReady "+policy,
-				"StraysAbsent True Ready", "Deleting False NotDeleting")
+				"StraysAbsent True Ready", "RangesDistinct True Ready", "Deleting False NotDeleting")
 			g.Expect(w.Tailnet.Finalizers).To(ConsistOf(infrav1.TailnetFinalizer))
 			g.Expect(result.RequeueAfter).To(BeNumerically("~", 5*time.Minute, time.Minute))
 			w.ExpectNothingLeft(t)
@@ -116,7 +116,7 @@ func TestAHeadscaleThatIsTooOldIsNamed(t *testing.T) {
 			reconciled(t, r, w.Tailnet)
 
 			helpers.ExpectConditions(t, w.Tailnet, "Ready False HeadscaleTooOld", "CredentialsValid False HeadscaleTooOld",
-				"PolicyReady Unknown Waiting", "StraysAbsent Unknown Waiting", "Deleting False NotDeleting")
+				"PolicyReady Unknown Waiting", "StraysAbsent Unknown Waiting", "RangesDistinct True Ready", "Deleting False NotDeleting")
 			for _, text := range world.says {
 				NewWithT(t).Expect(helpers.MessageOf(w.Tailnet, infrav1.ReadyCondition)).To(ContainSubstring(text))
 			}

@@ -143,6 +143,7 @@ func (r *Reconciler) deletePhases() []phases.Phase[*scope] {
 
 func (r *Reconciler) observePhases() []phases.Phase[*scope] {
 	return []phases.Phase[*scope]{
+		{Name: "compare ranges", Condition: infrav1.RangesDistinctCondition, Independent: true, Run: r.compareRanges},
 		{Name: "connect", Condition: infrav1.CredentialsValidCondition, Run: r.connect},
 		{Name: "check", Condition: infrav1.CredentialsValidCondition, Run: r.check},
 		{Name: "policy", Condition: infrav1.PolicyReadyCondition, Run: r.policy},

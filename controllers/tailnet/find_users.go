@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"k8s.io/utils/ptr"
@@ -31,7 +32,7 @@ func (r *Reconciler) findUsers(ctx context.Context, s *scope) error {
 		return fmt.Errorf("listing OCIMeshClusters: %w", err)
 	}
 	users := []infrav1.ObjectUser{}
-	s.pods = nil
+	s.pods, s.podRanges = nil, nil
 	for i := range clusters.Items {
 		cluster := &clusters.Items[i]
 		if cluster.Spec.TailnetRef.Name != s.tailnet.Name {
@@ -44,13 +45,31 @@ func (r *Reconciler) findUsers(ctx context.Context, s *scope) error {
 		if uses {
 			users = append(users, infrav1.ObjectUser{Namespace: cluster.Namespace, Name: cluster.Name})
 			s.pods = append(s.pods, cluster.Spec.PodNetwork.Mode)
+			s.podRanges = append(s.podRanges, routedPods(cluster)...)
 		}
 	}
+	slices.SortFunc(s.podRanges, netip.Prefix.Compare)
+	s.podRanges = slices.Compact(s.podRanges)
 	slices.SortFunc(users, func(a, b infrav1.ObjectUser) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 	})
 	s.users = users
 	return nil
+}
+
+// routedPods are the cluster's pod ranges that the tailnet has routes to, once they are recorded:
+// routes are of IPv4 only.
+func routedPods(cluster *infrav1.OCIMeshCluster) []netip.Prefix {
+	var out []netip.Prefix
+	if cluster.Spec.PodNetwork.Mode != infrav1.PodNetworkTailnetRoutes {
+		return nil
+	}
+	for _, text := range cluster.Status.Ranges.Pods {
+		if pods, err := netip.ParsePrefix(text); err == nil && pods.Addr().Is4() {
+			out = append(out, pods)
+		}
+	}
+	return out
 }
 
 // uses tells whether a cluster that names the tailnet may use it, or did while it might: it is

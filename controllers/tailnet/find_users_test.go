@@ -49,7 +49,7 @@ func TestAClusterThatMayNotUseATailnetNeitherStopsItNorKeepsIt(t *testing.T) {
 
 	reconciled(t, r, w.Tailnet)
 	helpers.ExpectConditions(t, w.Tailnet, "Ready True Ready", "CredentialsValid True Ready", "StraysAbsent True Ready",
-		"PolicyReady Unknown PolicyNotReadable", "Deleting False NotDeleting")
+		"PolicyReady Unknown PolicyNotReadable", "RangesDistinct True Ready", "Deleting False NotDeleting")
 	g.Expect(w.Tailnet.Status.VIPAllocations).To(BeEmpty())
 	g.Expect(w.Tailnet.Status.Users).To(BeEmpty())
 

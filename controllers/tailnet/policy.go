@@ -26,8 +26,9 @@ func (r *Reconciler) policy(ctx context.Context, s *scope) error {
 	spec := s.tailnet.Spec
 	needs := tailnet.PolicyNeeds{
 		NodeTags: spec.NodeTags, ControlPlaneTags: spec.ControlPlaneTags,
-		Approves: spec.RouteApproval == infrav1.RouteApprovalPolicy,
-		VXLAN:    len(s.pods) == 0 || slices.Contains(s.pods, infrav1.PodNetworkVXLAN),
+		Approves:  spec.RouteApproval == infrav1.RouteApprovalPolicy,
+		PodRanges: s.podRanges,
+		VXLAN:     len(s.pods) == 0 || slices.Contains(s.pods, infrav1.PodNetworkVXLAN),
 	}
 	// The API allows no other values than a network and none.
 	needs.VIPRange, _ = netip.ParsePrefix(spec.VIPRange)

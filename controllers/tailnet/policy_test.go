@@ -44,7 +44,11 @@ func TestWhatThePolicyLacksIsToldBeforeThereIsAMachineAndHeals(t *testing.T) {
 		},
 		"nobody approves": {
 			policyOf(openToAll), "True Ready", "False PolicyIncomplete",
-			fmt.Sprintf(`Add to autoApprovers.routes: "10.250.0.0/24": ["%s"]`, helpers.ControlPlaneTag), infrav1.RouteApprovalPolicy,
+			fmt.Sprintf(`Add to autoApprovers.routes: "10.250.0.0/24": ["%[1]s"], "10.244.0.0/16": ["%[1]s", "%[2]s"]`, helpers.ControlPlaneTag, helpers.NodeTag), infrav1.RouteApprovalPolicy,
+		},
+		"others approve": {
+			policyOf(openToAll + `, "autoApprovers": {"routes": {"10.244.7.0/24": ["tag:k8s"], "10.42.0.0/16": ["tag:k8s"]}}`), "True Ready", "False ForeignApprovers",
+			`pods: "10.244.7.0/24": ["tag:k8s"]. Take these out there`, infrav1.RouteApprovalProvider,
 		},
 		"it cannot be understood": {
 			`{"acls": 7}`, "True Ready", "Unknown PolicyNotReadable", "cannot be understood", infrav1.RouteApprovalProvider,
@@ -55,11 +59,18 @@ func TestWhatThePolicyLacksIsToldBeforeThereIsAMachineAndHeals(t *testing.T) {
 			w, r := newWorld(t, tailnetsim.Headscale029)
 			helpers.Update(t, env, w.Tailnet, func(n *infrav1.Tailnet) { n.Spec.RouteApproval = world.approval })
 			w.Control.SetPolicyText(world.policy)
+			cluster := helpers.NewCluster(w.Namespace, "routed")
+			env.Create(t, cluster)
+			routed := helpers.NewOCIMeshCluster(cluster, w.Tailnet.Name, w.AccountNames())
+			routed.Spec.PodNetwork.Mode = infrav1.PodNetworkTailnetRoutes
+			env.Create(t, routed)
+			routed.Status.Ranges.Pods = []string{"10.244.0.0/16"}
+			g.Expect(env.Client.Status().Update(t.Context(), routed)).To(Succeed())
 
 			result := reconciled(t, r, w.Tailnet)
 
 			helpers.ExpectConditions(t, w.Tailnet, "Ready "+world.ready, "CredentialsValid True Ready", "PolicyReady "+world.condition,
-				"StraysAbsent True Ready", "Deleting False NotDeleting")
+				"StraysAbsent True Ready", "RangesDistinct True Ready", "Deleting False NotDeleting")
 			g.Expect(helpers.MessageOf(w.Tailnet, infrav1.PolicyReadyCondition)).To(ContainSubstring(world.says))
 			if world.ready != "True Ready" {
 				g.Expect(helpers.MessageOf(w.Tailnet, infrav1.ReadyCondition)).To(ContainSubstring(world.says))
@@ -85,5 +96,5 @@ func TestThePolicysConditionStaysWhileItCannotBeRead(t *testing.T) {
 	reconciled(t, r, w.Tailnet)
 
 	helpers.ExpectConditions(t, w.Tailnet, "Ready True Ready", "CredentialsValid True Ready", "PolicyReady True Ready",
-		"StraysAbsent True Ready", "Deleting False NotDeleting")
+		"StraysAbsent True Ready", "RangesDistinct True Ready", "Deleting False NotDeleting")
 }

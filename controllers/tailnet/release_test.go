@@ -25,7 +25,7 @@ func TestADeletedTailnetWaitsForTheClustersThatUseIt(t *testing.T) {
 	reconciled(t, r, w.Tailnet)
 
 	helpers.ExpectConditions(t, w.Tailnet, "Ready False InUse", "CredentialsValid True Ready", "StraysAbsent True Ready",
-		"PolicyReady Unknown PolicyNotReadable", "Deleting True InUse")
+		"PolicyReady Unknown PolicyNotReadable", "RangesDistinct True Ready", "Deleting True InUse")
 	g.Expect(w.Tailnet.Status.Users).To(ConsistOf(infrav1.ObjectUser{Namespace: w.Namespace, Name: "c1"}))
 
 	g.Expect(env.Client.Delete(t.Context(), user)).To(Succeed())

@@ -4,6 +4,8 @@
 package tailnet
 
 import (
+	"net/netip"
+
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
@@ -17,6 +19,8 @@ type scope struct {
 	users []infrav1.ObjectUser
 	// pods are how the clusters that use the tailnet carry the pods' traffic. Set by findUsers.
 	pods []infrav1.PodNetworkMode
+	// podRanges are those that the tailnet has routes to. Set by findUsers.
+	podRanges []netip.Prefix
 	// client is set by connect if there are usable credentials.
 	client *tailnet.Client
 	// checked says that the check found nothing wrong, full that it tried out all, which it does

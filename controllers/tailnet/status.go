@@ -15,7 +15,7 @@ import (
 
 // owned are the conditions that this controller writes.
 var owned = report.Types(infrav1.CredentialsValidCondition, infrav1.PolicyReadyCondition, infrav1.StraysAbsentCondition,
-	infrav1.DeletingCondition)
+	infrav1.RangesDistinctCondition, infrav1.DeletingCondition)
 
 // maxUsers is the API's limit.
 const maxUsers = 64
@@ -28,6 +28,10 @@ func (r *Reconciler) updateStatus(s *scope) {
 	}
 	// A stray keeps nothing from working: it is no part of Ready.
 	r.updateStrays(s)
+	// An overlap keeps only new addresses from being given out: clusters tell it by EndpointReady.
+	conditions.Set(s.tailnet, s.Found(infrav1.RangesDistinctCondition, func() metav1.Condition {
+		return report.OK(infrav1.RangesDistinctCondition)
+	}))
 	counting := []metav1.Condition{
 		report.Deleting(s.tailnet, s.Deletion),
 		s.Found(infrav1.CredentialsValidCondition, s.credentialsValid),
@@ -63,12 +67,27 @@ func (s *scope) policyReady() metav1.Condition {
 		return *known
 	case s.policy == nil:
 		return report.Unknown(infrav1.PolicyReadyCondition, infrav1.WaitingReason, "Waiting for the first look at the tailnet's policy")
-	case len(s.policy.Missing) == 0:
+	case len(s.policy.Missing)+len(s.policy.Foreign) == 0:
 		return report.OK(infrav1.PolicyReadyCondition)
 	}
-	reason, message := infrav1.PolicyIncompleteReason, "The tailnet's policy lacks some of what nodes need"
+	reason, message := s.policyLacks()
+	return report.NotOK(infrav1.PolicyReadyCondition, reason, message)
+}
+
+// policyLacks says what is wrong with the policy, the gravest first.
+func (s *scope) policyLacks() (reason, message string) {
+	foreign := "The policy's autoApprovers.routes let devices that must not have them take addresses of API servers or pods: " +
+		strings.Join(s.policy.Foreign, ", ") + ". Take these out there, or name networks that have no part in ours"
+	if len(s.policy.Missing) == 0 {
+		return infrav1.ForeignApproversReason, foreign
+	}
+	reason, message = infrav1.PolicyIncompleteReason, "The tailnet's policy lacks some of what nodes need"
 	if s.policy.Nobody {
 		reason, message = infrav1.NodesUnreachableReason, "The tailnet's policy lets nodes reach nobody, so that no machine would join its cluster"
 	}
-	return report.NotOK(infrav1.PolicyReadyCondition, reason, message+". Add to "+strings.Join(s.policy.Missing, "; to "))
+	message += ". Add to " + strings.Join(s.policy.Missing, "; to ")
+	if len(s.policy.Foreign) > 0 {
+		message += ". " + foreign
+	}
+	return reason, message
 }

@@ -53,7 +53,7 @@ func (w *fixture) look(t *testing.T) {
 func (w *fixture) expect(t *testing.T, want string, devices, keys int) {
 	t.Helper()
 	helpers.ExpectConditions(t, w.Tailnet, "Ready True Ready", "CredentialsValid True Ready", "PolicyReady Unknown PolicyNotReadable",
-		"StraysAbsent "+want, "Deleting False NotDeleting")
+		"StraysAbsent "+want, "RangesDistinct True Ready", "Deleting False NotDeleting")
 	g := NewWithT(t)
 	g.Expect(w.Tailnet.Status.Strays.DeviceCount).To(HaveValue(BeEquivalentTo(devices)))
 	g.Expect(w.Tailnet.Status.Strays.Devices).To(HaveLen(min(devices, strays.Named)))
@@ -379,6 +379,6 @@ func TestStraysStayAsTheyAreWhileTheServerDoesNotAnswer(t *testing.T) {
 	reconciled(t, w.r, w.Tailnet)
 
 	helpers.ExpectConditions(t, w.Tailnet, "Ready False Unavailable", "CredentialsValid False Unavailable",
-		"PolicyReady Unknown PolicyNotReadable", "StraysAbsent "+stray, "Deleting False NotDeleting")
+		"PolicyReady Unknown PolicyNotReadable", "StraysAbsent "+stray, "RangesDistinct True Ready", "Deleting False NotDeleting")
 	g.Expect(w.Tailnet.Status.Strays.DeviceCount).To(HaveValue(BeEquivalentTo(1)))
 }

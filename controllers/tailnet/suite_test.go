@@ -90,7 +90,7 @@ func (b badTailnet) expectToldAndHealed(t *testing.T) {
 	reconciled(t, r, w.Tailnet)
 
 	helpers.ExpectConditions(t, w.Tailnet, "Ready False "+b.reason, "CredentialsValid False "+b.reason,
-		"PolicyReady Unknown Waiting", "StraysAbsent Unknown Waiting", "Deleting False NotDeleting")
+		"PolicyReady Unknown Waiting", "StraysAbsent Unknown Waiting", "RangesDistinct True Ready", "Deleting False NotDeleting")
 	g.Expect(helpers.MessageOf(w.Tailnet, infrav1.ReadyCondition)).To(ContainSubstring(b.message))
 
 	b.fix(t, w)

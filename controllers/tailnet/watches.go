@@ -13,11 +13,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/vip"
 )
 
 // SetupWithManager adds the controller to the manager.
@@ -28,12 +30,34 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, opt
 	return capicontrollerutil.NewControllerManagedBy(mgr, log).
 		For(&infrav1.Tailnet{}, builder.WithPredicates(
 			predicates.ResourceHasFilterLabel(mgr.GetScheme(), log, r.Options.WatchFilterValue))).
+		// A Tailnet that comes or goes may have shared its vipRange with others.
+		Watches(&infrav1.Tailnet{}, handler.EnqueueRequestsFromMapFunc(r.tailnetToContenders), comesOrGoes).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.secretToTailnets)).
 		// Not for each change of a cluster's status: a tailnet lists its devices whenever it is
 		// looked at.
 		Watches(&infrav1.OCIMeshCluster{}, handler.EnqueueRequestsFromMapFunc(r.clusterToTailnet), predicate.GenerationChangedPredicate{}).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.Options.Concurrency}).
 		Complete(ctx, r)
+}
+
+// comesOrGoes lets creations and deletions through.
+var comesOrGoes = predicate.Funcs{
+	UpdateFunc:  func(event.UpdateEvent) bool { return false },
+	GenericFunc: func(event.GenericEvent) bool { return false },
+}
+
+// tailnetToContenders are the Tailnets that share addresses with this one.
+func (r *Reconciler) tailnetToContenders(ctx context.Context, object client.Object) []reconcile.Request {
+	tn, ok := object.(*infrav1.Tailnet)
+	all := &infrav1.TailnetList{}
+	if !ok || r.Client.List(ctx, all) != nil {
+		return nil
+	}
+	var requests []reconcile.Request
+	for _, other := range vip.Contenders(tn, all.Items) {
+		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&other)})
+	}
+	return requests
 }
 
 // clusterToTailnet is the tailnet of a cluster with permission to use it. A pass over a tailnet

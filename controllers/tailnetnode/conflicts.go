@@ -100,15 +100,15 @@ func Concerns(device tailnet.Device, route netip.Prefix) bool {
 type Holder struct {
 	// object has recorded the device; nil if none has.
 	object Object
-	// tagged says that the device has a tag of the Tailnet's nodes.
+	// tagged says that the device has all tags of the Tailnet's nodes, or of its control planes: a
+	// single one may be a router's, too.
 	tagged bool
 }
 
 // HolderOf looks for the object that has recorded the device.
 func (s Statuses) HolderOf(ctx context.Context, tn *infrav1.Tailnet, device tailnet.Device) (Holder, error) {
-	holder := Holder{tagged: slices.ContainsFunc(device.Tags, func(tag string) bool {
-		return slices.Contains(tn.Spec.NodeTags, tag) || slices.Contains(tn.Spec.ControlPlaneTags, tag)
-	})}
+	missing := func(tag string) bool { return !slices.Contains(device.Tags, tag) }
+	holder := Holder{tagged: !slices.ContainsFunc(tn.Spec.NodeTags, missing) || !slices.ContainsFunc(tn.Spec.ControlPlaneTags, missing)}
 	recorded, err := s.with(ctx, ByDevice, device.ID)
 	if err != nil {
 		return Holder{}, err
@@ -125,8 +125,18 @@ func (s Statuses) HolderOf(ctx context.Context, tn *infrav1.Tailnet, device tail
 	return holder, nil
 }
 
-// IsNode tells whether the device is a node, of any cluster.
-func (h Holder) IsNode() bool { return h.object != nil || h.tagged }
+// MayBeOf tells whether the device may yet turn out to be a node of a cluster some of whose
+// machines have not found their devices.
+func (h Holder) MayBeOf() bool { return h.object == nil && h.tagged }
+
+// IsControlPlane tells whether a control plane has recorded the device.
+func (h Holder) IsControlPlane() bool {
+	if h.object == nil {
+		return false
+	}
+	_, is := h.object.GetLabels()[clusterv1.MachineControlPlaneLabel]
+	return is
+}
 
 // clusterName is the name of the node's Cluster.
 func (h Holder) clusterName() string { return h.object.GetLabels()[clusterv1.ClusterNameLabel] }

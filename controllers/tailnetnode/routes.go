@@ -32,6 +32,8 @@ type podRoute struct {
 	Tailnet  *infrav1.Tailnet
 	Cluster  *clusterv1.Cluster
 	Infra    *infrav1.OCIMeshCluster
+	// Seen are the tailnet's devices, as the pass has seen them.
+	Seen []tailnet.Device
 }
 
 // Approval is what became of a node's pod route.
@@ -63,17 +65,29 @@ func lockOf(server string) *sync.Mutex {
 }
 
 // ApprovePodRoute approves the node's part of the pod network if the cluster routes pods by the
-// tailnet and this provider approves, and notes what keeps it from doing so in TailnetReady.
+// tailnet and this provider approves. In TailnetReady it notes what keeps it from doing so, and
+// what takes an approved route's traffic, whoever approved the one and the other.
 func ApprovePodRoute(
 	ctx context.Context, p *phases.Pass, c Router, statuses Statuses, observed Observed,
 	in *infrav1.Tailnet, cluster *clusterv1.Cluster, infra *infrav1.OCIMeshCluster,
 ) error {
-	if infra.Spec.PodNetwork.Mode != infrav1.PodNetworkTailnetRoutes || in.Spec.RouteApproval != infrav1.RouteApprovalProvider {
+	if infra.Spec.PodNetwork.Mode != infrav1.PodNetworkTailnetRoutes {
 		return nil
 	}
-	approval, err := approvePodRoute(ctx, c, podRoute{
-		Device: *observed.Device, Proof: observed.Proof, Statuses: statuses, Tailnet: in, Cluster: cluster, Infra: infra,
-	})
+	node := podRoute{
+		Device: *observed.Device, Proof: observed.Proof, Statuses: statuses, Tailnet: in, Cluster: cluster, Infra: infra, Seen: observed.List.All,
+	}
+	taken, err := node.taken(ctx)
+	if err != nil {
+		return err
+	}
+	if taken != nil {
+		p.Note(infrav1.TailnetReadyCondition, taken.Reason, "%s", taken.Message)
+	}
+	if in.Spec.RouteApproval != infrav1.RouteApprovalProvider {
+		return nil
+	}
+	approval, err := approvePodRoute(ctx, c, node)
 	if approval.Pending {
 		p.Requeue(p.Intervals.Progress)
 	}
@@ -129,6 +143,33 @@ func approvePodRoute(ctx context.Context, c Router, n podRoute) (Approval, error
 		}
 	}
 	return Approval{}, c.ApproveRoutes(ctx, n.Proof, route)
+}
+
+// taken tells of another device with a route, approved since, that takes what is sent to the node's
+// pods: of two equal routes the server elects one, and of two that overlap the narrower one wins. A
+// wider one takes nothing from a route that is approved.
+func (n podRoute) taken(ctx context.Context) (*Finding, error) {
+	networks := podNetworks(n.Cluster, n.Infra)
+	for _, route := range n.Device.Routes.Enabled {
+		if !isNodeCIDR(route, networks, int(n.Infra.Spec.PodNetwork.NodeCIDRMaskSize)) {
+			continue
+		}
+		for _, other := range n.Seen {
+			i := slices.IndexFunc(other.Routes.Enabled, func(p netip.Prefix) bool { return contains(route, p) })
+			if i < 0 || other.ID == n.Device.ID {
+				continue
+			}
+			holder, err := n.Statuses.HolderOf(ctx, n.Tailnet, other)
+			if err != nil {
+				return nil, err
+			}
+			return finding(infrav1.PodRouteTakenReason,
+				"Route %s, approved for device %s%s, takes what is sent to pods of this machine, which has %s: "+
+					"take the approval from that route, or delete the device if it is left over",
+				other.Routes.Enabled[i], other.Name, holder.Describe(n.Tailnet, n.Cluster), route), nil
+		}
+	}
+	return nil, nil
 }
 
 // refuse says why the route is not approved, if the other device's routes stand against it.

@@ -4,11 +4,8 @@
 package tailnetnode
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"net/url"
-	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -101,23 +98,6 @@ func (s Statuses) sameServer(ctx context.Context, one, other string) (bool, erro
 		servers[ServerOf(found)] = true
 	}
 	return len(servers) == 1, nil
-}
-
-var defaultPorts = map[string]string{"http": ":80", "https": ":443"}
-
-// ServerOf tells coordination servers apart. Several Tailnets may be of one, however each writes
-// its address; Tailscale's own is empty.
-func ServerOf(tn *infrav1.Tailnet) string {
-	written := strings.TrimRight(cmp.Or(tn.Spec.APIURL, tn.Spec.LoginServer), "/")
-	server, err := url.Parse(written)
-	if err != nil {
-		return written
-	}
-	server.Host = strings.TrimSuffix(strings.ToLower(server.Host), defaultPorts[server.Scheme])
-	if server.String() == tailnet.DefaultAPIURL {
-		return ""
-	}
-	return server.String()
 }
 
 // isOriginal tells whether the object's identity is its own UID: it was neither moved, nor given

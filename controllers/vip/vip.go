@@ -44,7 +44,7 @@ type Ledger struct {
 }
 
 // Allocate returns the cluster's address in the tailnet: the one it already has, or the lowest free
-// one. Problems: VIPRangeMissing, VIPRangeExhausted.
+// one. Problems: VIPRangeMissing, VIPRangeExhausted, VIPRangeOverlap.
 func (l Ledger) Allocate(ctx context.Context, tailnet string, cluster *infrav1.OCIMeshCluster) (string, error) {
 	var address string
 	err := l.change(ctx, tailnet, func(tn *infrav1.Tailnet, clusters []infrav1.OCIMeshCluster) (bool, error) {
@@ -54,7 +54,14 @@ func (l Ledger) Allocate(ctx context.Context, tailnet string, cluster *infrav1.O
 				return false, nil
 			}
 		}
-		free, err := l.lowestFree(tn, clusters)
+		contenders, err := l.contenders(ctx, tn)
+		if err != nil {
+			return false, err
+		}
+		if problem := Contested(tn, contenders); problem != nil {
+			return false, problem
+		}
+		free, err := l.lowestFree(tn, clusters, contenders)
 		if err != nil {
 			return false, err
 		}
@@ -151,6 +158,16 @@ func (l Ledger) users(ctx context.Context, tn *infrav1.Tailnet) ([]infrav1.OCIMe
 	return users, nil
 }
 
+// contenders are read without a cache: an object that it does not show yet may give the same
+// address out.
+func (l Ledger) contenders(ctx context.Context, tn *infrav1.Tailnet) ([]infrav1.Tailnet, error) {
+	all := &infrav1.TailnetList{}
+	if err := l.Reader.List(ctx, all); err != nil {
+		return nil, fmt.Errorf("listing Tailnets: %w", err)
+	}
+	return Contenders(tn, all.Items), nil
+}
+
 // Holds tells whether an address is the cluster's. The UID alone would not do: users can write it
 // into an annotation.
 func Holds(held infrav1.VIPAllocation, cluster *infrav1.OCIMeshCluster) bool {
@@ -208,7 +225,7 @@ func inSpec(cluster *infrav1.OCIMeshCluster, vips netip.Prefix) string {
 	return address.String()
 }
 
-func (l Ledger) lowestFree(tn *infrav1.Tailnet, clusters []infrav1.OCIMeshCluster) (string, error) {
+func (l Ledger) lowestFree(tn *infrav1.Tailnet, clusters []infrav1.OCIMeshCluster, contenders []infrav1.Tailnet) (string, error) {
 	if tn.Spec.VIPRange == "" {
 		return "", access.NewProblem(infrav1.VIPRangeMissingReason,
 			"Tailnet %s has no vipRange: set it, or use endpointType External", tn.Name)
@@ -228,7 +245,7 @@ func (l Ledger) lowestFree(tn *infrav1.Tailnet, clusters []infrav1.OCIMeshCluste
 	// them as hosts.
 	address := vips.Masked().Addr().Next()
 	for next := address.Next(); vips.Contains(next) && len(tn.Status.VIPAllocations) < maxAllocations; address, next = next, next.Next() {
-		if !taken[address.String()] && (l.Routed == nil || !l.Routed(address)) {
+		if !taken[address.String()] && !HeldIn(contenders, address.String()) && (l.Routed == nil || !l.Routed(address)) {
 			return address.String(), nil
 		}
 	}

@@ -5,6 +5,7 @@ package helpers
 
 import (
 	"cmp"
+	"context"
 	"crypto/rsa"
 	"fmt"
 	"os"
@@ -16,6 +17,8 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
@@ -199,15 +202,32 @@ func (w *World) startTailnet(t *testing.T, options WorldOptions) {
 	w.TailnetCredentials = &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.Namespace, Name: "tailnet"}}
 	w.Tailnet = NewTailnet(w.Namespace, w.TailnetCredentials, options.through(t, "tailnet", w.Control.URL()), options.VIPRange)
 	if options.TailnetMode.HasOAuth() {
-		client := w.Control.AddClient([]string{"auth_keys", "devices:core", "devices:routes"}, []string{ProviderTag})
+		oauth := w.Control.AddClient([]string{"auth_keys", "devices:core", "devices:routes"}, []string{ProviderTag})
 		w.TailnetCredentials.Data = map[string][]byte{
-			infrav1.TailnetClientIDKey: []byte(client.ID), infrav1.TailnetClientSecretKey: []byte(client.Secret),
+			infrav1.TailnetClientIDKey: []byte(oauth.ID), infrav1.TailnetClientSecretKey: []byte(oauth.Secret),
 		}
 	} else {
 		w.Tailnet.Spec.Credentials.Type = infrav1.APIKey
 		w.TailnetCredentials.Data = map[string][]byte{infrav1.TailnetAPIKeyKey: []byte(w.Control.AddAPIKey())}
 	}
 	w.Create(t, w.TailnetCredentials, w.Tailnet)
+	loginServer := w.Tailnet.Spec.LoginServer
+	t.Cleanup(func() { w.forgetTailnets(loginServer) })
+}
+
+// forgetTailnets deletes the objects of the server, before another test's has its port: they would
+// be of one network.
+func (w *World) forgetTailnets(loginServer string) {
+	ctx, all := context.Background(), &infrav1.TailnetList{}
+	if w.Client.List(ctx, all) != nil {
+		return
+	}
+	for i := range all.Items {
+		if tn := &all.Items[i]; tn.Spec.LoginServer == loginServer {
+			_ = w.Client.Patch(ctx, tn, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`)))
+			_ = w.Client.Delete(ctx, tn)
+		}
+	}
 }
 
 // userKeys are the keys of the accounts, by their number, in all worlds of a process: to make one

@@ -42,6 +42,7 @@ func (s *Server) addAPI(mux *http.ServeMux) {
 	add("GET /api/v2/tailnet/{tailnet}/keys/{id}", OpGetKey, "auth_keys:read", s.inTailnet(s.getKey))
 	add("DELETE /api/v2/tailnet/{tailnet}/keys/{id}", OpDeleteKey, "auth_keys", s.inTailnet(s.deleteKey))
 	add("GET /api/v2/tailnet/{tailnet}/devices", OpListDevices, "devices:core:read", s.inTailnet(s.listDevices))
+	add("GET /api/v2/tailnet/{tailnet}/acl", OpGetPolicy, "policy_file:read", s.inTailnet(s.getPolicy))
 	add("GET /api/v2/device/{id}", OpGetDevice, "devices:core:read", s.ofDevice(s.getDevice))
 	add("DELETE /api/v2/device/{id}", OpDeleteDevice, "devices:core", s.ofDevice(s.deleteDevice))
 	add("GET /api/v2/device/{id}/routes", OpGetRoutes, "devices:routes:read", s.ofDevice(s.getRoutes))

@@ -4,8 +4,6 @@
 package tailnetsim
 
 import (
-	"encoding/json"
-	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -56,14 +54,6 @@ func (s *Server) v1ListUsers(r *http.Request) (any, *v1Error) {
 	return v1UsersAnswer{out}, nil
 }
 
-// SetPolicyText replaces the text of Headscale's policy file; empty means one made of the tag
-// owners and the approvers again, "none" that the configuration names no file.
-func (s *Server) SetPolicyText(text string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.policy = text
-}
-
 // v1GetPolicy shows the file word for word. That there is none was not recorded (GetPolicy in
 // hscontrol/grpcv1.go).
 func (s *Server) v1GetPolicy(*http.Request) (any, *v1Error) {
@@ -80,25 +70,4 @@ func (s *Server) v1GetPolicy(*http.Request) (any, *v1Error) {
 // v1SetPolicy is refused as long as the policy is a file.
 func (s *Server) v1SetPolicy(*http.Request) (any, *v1Error) {
 	return nil, refuse(codeUnknown, "update is disabled for modes other than 'database'")
-}
-
-// madePolicy is the policy that the server acts by. Grants and attributes are for 0.29 and later,
-// where "*" means the addresses of devices only and ranges behind routers have to be named.
-func (s *Server) madePolicy() string {
-	owners, approvers := map[string][]string{}, map[string][]string{}
-	for tag, names := range s.tagOwners {
-		owners[tag] = listed(names)
-	}
-	for prefix, tags := range s.approvers {
-		approvers[prefix.String()] = listed(tags)
-	}
-	policy := map[string]any{"tagOwners": owners, "autoApprovers": map[string]any{"routes": approvers}}
-	if s.opts.Mode == Headscale029 {
-		policy["grants"] = []map[string][]string{{"src": {"*"}, "dst": {"*", "0.0.0.0/0", "::/0"}, "ip": {"*"}}}
-		policy["nodeAttrs"] = []map[string][]string{{"target": slices.Sorted(maps.Keys(owners)), "attr": {"cache-network-maps"}}}
-	} else {
-		policy["acls"] = []map[string]any{{"action": "accept", "src": []string{"*"}, "dst": []string{"*:*"}}}
-	}
-	text, _ := json.MarshalIndent(policy, "", "  ")
-	return string(text) + "\n"
 }

@@ -1,0 +1,51 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package tailnetnode
+
+import (
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+)
+
+func TestWhichTailnetsAreOfOneNetwork(t *testing.T) {
+	of := func(change func(*infrav1.TailnetSpec)) infrav1.TailnetSpec {
+		spec := infrav1.TailnetSpec{TailnetName: "-"}
+		spec.Credentials.SecretRef = infrav1.SecretReference{Namespace: "capom-system", Name: "tailnet"}
+		change(&spec)
+		return spec
+	}
+	tailscale := of(func(*infrav1.TailnetSpec) {})
+	otherSecret := of(func(s *infrav1.TailnetSpec) { s.Credentials.SecretRef.Name = "other" })
+	headscale := of(func(s *infrav1.TailnetSpec) { s.LoginServer = "https://hs.example" })
+	for name, world := range map[string]struct {
+		one, other infrav1.TailnetSpec
+		same       bool
+	}{
+		"one Secret at Tailscale":   {tailscale, tailscale, true},
+		"two Secrets at Tailscale":  {tailscale, otherSecret, false},
+		"Tailscale and a Headscale": {tailscale, headscale, false},
+		"two Secrets at one Headscale": {headscale, of(func(s *infrav1.TailnetSpec) {
+			s.LoginServer, s.Credentials.SecretRef.Name = "https://HS.example:443/", "other"
+		}), true},
+		"two Headscales": {headscale, of(func(s *infrav1.TailnetSpec) { s.LoginServer = "https://hs2.example" }), false},
+		"two Secrets and one name": {
+			of(func(s *infrav1.TailnetSpec) { s.TailnetName = "example.org" }),
+			of(func(s *infrav1.TailnetSpec) { s.TailnetName, s.Credentials.SecretRef.Name = "example.org", "other" }), true,
+		},
+		"one Secret and two names": {
+			of(func(s *infrav1.TailnetSpec) { s.TailnetName = "example.org" }), of(func(s *infrav1.TailnetSpec) { s.TailnetName = "example.com" }), false,
+		},
+		"one Secret, named and not": {tailscale, of(func(s *infrav1.TailnetSpec) { s.TailnetName = "example.org" }), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			one, other := infrav1.Tailnet{Spec: world.one}, infrav1.Tailnet{Spec: world.other}
+			one.Name, other.Name = "one", "other"
+			NewWithT(t).Expect(OneTailnet(&one, &other)).To(Equal(world.same))
+			NewWithT(t).Expect(OneTailnet(&other, &one)).To(Equal(world.same))
+		})
+	}
+}
