@@ -50,6 +50,11 @@ type OCIMeshMachineStatus struct {
 	// +optional
 	Instance InstanceStatus `json:"instance,omitempty,omitzero"`
 
+	// stop is the last stop of the instance that this provider did not ask for. It is dropped a day
+	// after the instance runs again.
+	// +optional
+	Stop StopStatus `json:"stop,omitempty,omitzero"`
+
 	// tailnet is the machine's device in the tailnet.
 	// +optional
 	Tailnet TailnetDeviceStatus `json:"tailnet,omitempty,omitzero"`
@@ -235,6 +240,23 @@ type InstanceStatus struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
 	PublicIP string `json:"publicIP,omitempty"`
+}
+
+// StopStatus is a stop of the instance that this provider did not ask for.
+type StopStatus struct {
+	// seenAt is when the instance was first seen STOPPED.
+	// +required
+	SeenAt metav1.Time `json:"seenAt,omitempty,omitzero"`
+
+	// starts is how often this provider has asked OCI to start it again. Stops within an hour of a
+	// start count on, and each start waits longer than the one before.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	Starts int32 `json:"starts,omitempty"`
+
+	// startedAt is when it last did.
+	// +optional
+	StartedAt metav1.Time `json:"startedAt,omitempty,omitzero"`
 }
 
 // TailnetDeviceStatus is the machine's device in the tailnet.

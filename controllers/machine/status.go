@@ -62,7 +62,9 @@ func instanceReady(s *scope) metav1.Condition {
 	case !s.own.DeletionTimestamp.IsZero():
 		return report.NotOK(infrav1.InstanceReadyCondition, infrav1.DeletingReason, "The machine is being deleted")
 	case s.own.Status.Instance.State == string(oci.StateRunning):
-		return report.OK(infrav1.InstanceReadyCondition)
+		condition := report.OK(infrav1.InstanceReadyCondition)
+		condition.Message = stopOver(&s.own.Status.Stop)
+		return condition
 	}
 	return report.NotOK(infrav1.InstanceReadyCondition, infrav1.WaitingReason, "The instance is not launched yet")
 }
