@@ -107,7 +107,7 @@ func (b *bench) launch(t *testing.T, tags map[string]string) string {
 		subnet, err = b.oci.CreateSubnet(t.Context(), oci.SubnetSpec{VCNID: vcn.ID, DisplayName: "net", CIDR: netip.MustParsePrefix("10.0.0.0/20")})
 		return err
 	}, patience, tick).Should(Succeed())
-	images, err := b.oci.ListImages(t.Context(), oci.ImageFilter{OperatingSystem: "Canonical Ubuntu", OperatingSystemVersion: "24.04", Shape: "VM.Standard.A1.Flex"})
+	images, err := b.oci.Images(t.Context(), oci.ImageFilter{Platform: true, OperatingSystem: "Canonical Ubuntu", OperatingSystemVersion: "24.04", Shape: "VM.Standard.A1.Flex"})
 	g.Expect(err).NotTo(HaveOccurred())
 	var launched oci.Instance
 	g.Eventually(func() error {
@@ -151,7 +151,7 @@ func (b *bench) pass(t *testing.T) ctrl.Result {
 	return result
 }
 
-// passes reconciles until one try more is sent: the finalizer, the decision, the call.
+// untilSent reconciles until one try more is sent: the finalizer, the decision, the call.
 func (b *bench) untilSent(t *testing.T, action infrav1.RemediationAction) {
 	t.Helper()
 	tries := len(b.own.Status.Attempts)
