@@ -55,6 +55,10 @@ type OCIMeshMachineStatus struct {
 	// +optional
 	Stop StopStatus `json:"stop,omitempty,omitzero"`
 
+	// console is what the node said last on its serial console, while it is late.
+	// +optional
+	Console ConsoleStatus `json:"console,omitempty,omitzero"`
+
 	// tailnet is the machine's device in the tailnet.
 	// +optional
 	Tailnet TailnetDeviceStatus `json:"tailnet,omitempty,omitzero"`
@@ -257,6 +261,26 @@ type StopStatus struct {
 	// startedAt is when it last did.
 	// +optional
 	StartedAt metav1.Time `json:"startedAt,omitempty,omitzero"`
+}
+
+// ConsoleStatus is a look at the node's serial console by OCI's console histories.
+type ConsoleStatus struct {
+	// capturedAt is when the last capture was asked for.
+	// +required
+	CapturedAt metav1.Time `json:"capturedAt,omitempty,omitzero"`
+
+	// historyID is the OCID of the capture, until it is read and deleted.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	HistoryID string `json:"historyID,omitempty"`
+
+	// message has the last lines on the console that begin with capom, without what may be secret,
+	// or says why there are none.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message,omitempty"`
 }
 
 // TailnetDeviceStatus is the machine's device in the tailnet.

@@ -18,6 +18,9 @@ import (
 var ownedConditions = report.Types(clusterv1.PausedCondition, infrav1.PlacedCondition, infrav1.InstanceReadyCondition, infrav1.TailnetReadyCondition,
 	infrav1.LoadBalancerReadyCondition, infrav1.DeletingCondition)
 
+// maxMessage is the length of a message with the node's words.
+const maxMessage = 1024
+
 const notPlaced = "The machine is not placed yet"
 
 // updateStatus computes all conditions from what the phases found.
@@ -69,7 +72,16 @@ func instanceReady(s *scope) metav1.Condition {
 	return report.NotOK(infrav1.InstanceReadyCondition, infrav1.WaitingReason, "The instance is not launched yet")
 }
 
+// tailnetReady has the node's own words if it is late.
 func tailnetReady(s *scope) metav1.Condition {
+	condition := onTailnet(s)
+	if s.late != "" {
+		condition.Message = report.Truncate(s.saidBy(condition.Message), maxMessage)
+	}
+	return condition
+}
+
+func onTailnet(s *scope) metav1.Condition {
 	if found, ok := s.Noted(infrav1.TailnetReadyCondition); ok {
 		return found
 	}
