@@ -163,8 +163,8 @@ type OCIMeshRemediationTemplateResource struct {
 	Spec OCIMeshRemediationSpec `json:"spec,omitempty,omitzero"`
 }
 
-// OCIMeshRemediationTemplate is named by MachineHealthChecks: what is tried with a machine of theirs
-// before it is replaced.
+// OCIMeshRemediationTemplate is named by MachineHealthChecks: what is tried with a machine of
+// theirs before it is replaced.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:path=ocimeshremediationtemplates,scope=Namespaced,categories=cluster-api,shortName=omrt

@@ -17,8 +17,8 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 )
 
-// findMachine finds what is to be repaired. The pass ends if that is nothing: the Machine is healthy
-// again, or it goes anyway.
+// findMachine finds what is to be repaired. The pass ends if that is nothing: the Machine is
+// healthy again, or it goes anyway.
 func (r *Reconciler) findMachine(ctx context.Context, s *scope) error {
 	const remediated = infrav1.RemediatedCondition
 	switch {

@@ -15,9 +15,9 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 )
 
-// observeInstance asks OCI for the instance, rather than polls: an action goes by its present state.
-// It proves that the instance is the machine's. An account without an answer proves nothing, and
-// nothing is done then.
+// observeInstance asks OCI for the instance, rather than polls: an action goes by its present
+// state. It proves that the instance is the machine's. An account without an answer proves nothing,
+// and nothing is done then.
 func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
 	if s.lost != "" {
 		return nil

@@ -57,8 +57,8 @@ func (s *State) GetConsoleHistory(caller *User, id string) (*ConsoleHistory, err
 	return get[*ConsoleHistory](s, caller, id)
 }
 
-// ConsoleContent is a part of what was captured, and the number of bytes behind it. That OCI refuses
-// an unfinished capture as a conflict is assumed.
+// ConsoleContent is a part of what was captured, and the number of bytes behind it. That OCI
+// refuses an unfinished capture as a conflict is assumed.
 func (s *State) ConsoleContent(caller *User, id string, offset, length int) (text string, remaining int, err error) {
 	history, err := get[*ConsoleHistory](s, caller, id)
 	if err != nil {

@@ -86,18 +86,18 @@ type State struct {
 	config *Tenancy
 	name   string
 
-	mu         sync.Mutex
-	sequence   int
-	items      map[string]stored
-	kinds      map[reflect.Type][]stored
-	retries    map[string]retry
-	capacity   map[CapacityKey]int
-	limits     map[string]int64
-	quotas     map[string]map[string]int64
-	users      map[string]*User
-	boots      map[string]func()
+	mu       sync.Mutex
+	sequence int
+	items    map[string]stored
+	kinds    map[reflect.Type][]stored
+	retries  map[string]retry
+	capacity map[CapacityKey]int
+	limits   map[string]int64
+	quotas   map[string]map[string]int64
+	users    map[string]*User
+	boots    map[string]func()
 	// consoles are the texts on instances' serial consoles.
-	consoles map[string]string
+	consoles   map[string]string
 	services   []Service
 	throttle   *bucket
 	createTime time.Time

@@ -116,8 +116,7 @@ func instanceAction(c *call) (any, error) {
 	return result(instance, err)
 }
 
-// consoleContent answers with plain text. Without a length there are 10 KB of it (OCI CLI reference,
-// compute console-history get-content, --length).
+// consoleContent answers with plain text. That there are 10 KB of it without a length is assumed.
 func consoleContent(c *call) (any, error) {
 	offset, err := c.number("offset", 0)
 	if err != nil {
