@@ -327,7 +327,8 @@ const (
 	// in the message. Also on ExternallyRemediated of the Machine.
 	RepairingReason = "Repairing"
 	// StopLeftReason surfaces while the instance is stopped and the machine's onStop is Leave: it
-	// is neither started nor replaced. Remedy: start it, set onStop to Start, or delete the Machine.
+	// is neither started nor replaced. Remedy: start it, set onStop to Start, or delete the
+	// Machine.
 	StopLeftReason = "StopLeft"
 	// HandedOverReason surfaces once no step is left, or the instance is gone: the Machine's owner
 	// has been asked to replace it. Also on ExternallyRemediated of the Machine.

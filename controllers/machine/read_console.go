@@ -120,7 +120,7 @@ func (r *Reconciler) listen(ctx context.Context, s *scope, in account) {
 func (r *Reconciler) heard(ctx context.Context, s *scope, words string) {
 	console := &s.own.Status.Console
 	if words == "" {
-		console.Message = "the console has no line that begins with capom"
+		console.Message = "None of its lines begins with capom"
 		return
 	}
 	console.Message = words
