@@ -26,6 +26,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/machinetemplate"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/remediation"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/scheduling"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
@@ -79,6 +80,12 @@ func setupControllers(
 		{"OCIMeshMachineTemplate", func() error {
 			return (&machinetemplate.Reconciler{
 				Client: mgr.GetClient(), Access: clients, WatchFilterValue: o.watchFilter, Options: machinetemplate.Options{Intervals: o.seldom()},
+			}).SetupWithManager(ctx, mgr, perKind)
+		}},
+		{"OCIMeshRemediation", func() error {
+			return (&remediation.Reconciler{
+				Client: mgr.GetClient(), Access: clients, Pollers: pollers, Claims: held, WatchFilterValue: o.watchFilter,
+				Recorder: mgr.GetEventRecorder("ocimeshremediation-controller"), Options: remediation.Options{Intervals: o.intervals()},
 			}).SetupWithManager(ctx, mgr, perKind)
 		}},
 		{"OCIMeshMachineTemplate's webhook", func() error { return webhooks.OCIMeshMachineTemplate{}.SetupWithManager(mgr) }},

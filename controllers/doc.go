@@ -8,6 +8,7 @@
 //	cluster          OCIMeshCluster: networks in every account, the endpoint, failure domains
 //	machine          OCIMeshMachine: place, launch, join, observe, delete
 //	machinetemplate  OCIMeshMachineTemplate: capacity, for scaling from zero
+//	remediation      OCIMeshRemediation: start and resets of an unhealthy machine's instance
 //
 // Machine pools are experimental and live in exp/controllers, behind a feature gate:
 //

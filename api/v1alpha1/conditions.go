@@ -272,8 +272,8 @@ const (
 	LaunchRefusedReason = "LaunchRefused"
 	// InstanceProvisioningReason surfaces while the instance is being made or started.
 	InstanceProvisioningReason = "InstanceProvisioning"
-	// InstanceStoppedReason surfaces when the instance was stopped behind the provider's back.
-	// Remedy: start it, or delete the Machine.
+	// InstanceStoppedReason surfaces when the instance was stopped behind the provider's back. With
+	// onStop Start it is started again. Remedy otherwise: start it, or delete the Machine.
 	InstanceStoppedReason = "InstanceStopped"
 	// InstanceTerminatedReason surfaces when the instance was terminated behind the provider's
 	// back. Remedy: delete the Machine; a MachineHealthCheck does so.
@@ -339,6 +339,26 @@ const (
 	// LeavingLoadBalancerReason surfaces on Deleting while the machine is taken out of the load
 	// balancer, the first step.
 	LeavingLoadBalancerReason = "LeavingLoadBalancer"
+)
+
+// RemediatedCondition of OCIMeshRemediation is True once the Machine is healthy again. Its reasons
+// follow.
+const RemediatedCondition = "Remediated"
+
+const (
+	// RepairingReason surfaces while the machine is given time to become healthy, after the action
+	// in the message. Also on ExternallyRemediated of the Machine.
+	RepairingReason = "Repairing"
+	// StopLeftReason surfaces while the instance is stopped and the machine's onStop is Leave: it
+	// is neither started nor replaced. Remedy: start it, set onStop to Start, or delete the
+	// Machine.
+	StopLeftReason = "StopLeft"
+	// HandedOverReason surfaces once no step is left, or the instance is gone: the Machine's owner
+	// has been asked to replace it. Also on ExternallyRemediated of the Machine.
+	HandedOverReason = "HandedOver"
+	// MachineNotFoundReason surfaces when the request has no Machine as its owner. Remedy: delete
+	// the request; MachineHealthChecks make them.
+	MachineNotFoundReason = "MachineNotFound"
 )
 
 // CapacityKnownCondition of OCIMeshMachineTemplate is True once status.capacity is filled.

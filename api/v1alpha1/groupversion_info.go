@@ -33,6 +33,8 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&OCIMeshClusterTemplate{}, &OCIMeshClusterTemplateList{},
 		&OCIMeshMachine{}, &OCIMeshMachineList{},
 		&OCIMeshMachineTemplate{}, &OCIMeshMachineTemplateList{},
+		&OCIMeshRemediation{}, &OCIMeshRemediationList{},
+		&OCIMeshRemediationTemplate{}, &OCIMeshRemediationTemplateList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil

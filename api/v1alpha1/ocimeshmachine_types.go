@@ -37,6 +37,17 @@ const (
 	TailscalePreinstalled TailscaleSource = "Preinstalled"
 )
 
+// StopPolicy is what is done about an instance that was stopped outside of this provider.
+// +kubebuilder:validation:Enum=Start;Leave
+type StopPolicy string
+
+const (
+	// StopStart starts it again: Oracle stops idle instances of Always Free accounts.
+	StopStart StopPolicy = "Start"
+	// StopLeave leaves it stopped, and has no OCIMeshRemediation start or replace it.
+	StopLeave StopPolicy = "Leave"
+)
+
 // FileSystem is the file system of a data volume.
 // +kubebuilder:validation:Enum=ext4;xfs
 type FileSystem string
@@ -91,6 +102,13 @@ type OCIMeshMachineSpec struct {
 	// +optional
 	// +kubebuilder:default={source: Packages}
 	Tailscale Tailscale `json:"tailscale,omitempty,omitzero"`
+
+	// onStop is what is done when the instance is stopped outside of this provider. It may be
+	// changed at any time.
+	// +optional
+	// +default="Start"
+	// +kubebuilder:default=Start
+	OnStop StopPolicy `json:"onStop,omitempty"`
 
 	// sshAuthorizedKeys are let in for the image's default user. Nothing in this provider needs
 	// them.

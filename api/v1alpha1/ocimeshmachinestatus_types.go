@@ -50,6 +50,15 @@ type OCIMeshMachineStatus struct {
 	// +optional
 	Instance InstanceStatus `json:"instance,omitempty,omitzero"`
 
+	// stop is the last stop of the instance that this provider did not ask for. It is dropped a day
+	// after the instance runs again.
+	// +optional
+	Stop StopStatus `json:"stop,omitempty,omitzero"`
+
+	// console is what the node said last on its serial console, while it is late.
+	// +optional
+	Console ConsoleStatus `json:"console,omitempty,omitzero"`
+
 	// tailnet is the machine's device in the tailnet.
 	// +optional
 	Tailnet TailnetDeviceStatus `json:"tailnet,omitempty,omitzero"`
@@ -235,6 +244,43 @@ type InstanceStatus struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
 	PublicIP string `json:"publicIP,omitempty"`
+}
+
+// StopStatus is a stop of the instance that this provider did not ask for.
+type StopStatus struct {
+	// seenAt is when the instance was first seen STOPPED.
+	// +required
+	SeenAt metav1.Time `json:"seenAt,omitempty,omitzero"`
+
+	// starts is how often this provider has asked OCI to start it again. Stops within an hour of a
+	// start count on, and each start waits longer than the one before.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	Starts int32 `json:"starts,omitempty"`
+
+	// startedAt is when it last did.
+	// +optional
+	StartedAt metav1.Time `json:"startedAt,omitempty,omitzero"`
+}
+
+// ConsoleStatus is a look at the node's serial console by OCI's console histories.
+type ConsoleStatus struct {
+	// capturedAt is when the last capture was asked for.
+	// +required
+	CapturedAt metav1.Time `json:"capturedAt,omitempty,omitzero"`
+
+	// historyID is the OCID of the capture, until it is read and deleted.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	HistoryID string `json:"historyID,omitempty"`
+
+	// message has the last lines on the console that begin with capom, without what may be secret,
+	// or says why there are none.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message,omitempty"`
 }
 
 // TailnetDeviceStatus is the machine's device in the tailnet.

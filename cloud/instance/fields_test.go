@@ -18,6 +18,7 @@ var notLaunched = map[string]string{
 	"ProviderID": "it says what was launched",
 	"Accounts":   "the placement, which chooses the account",
 	"Image":      "the placement, which has the image's OCID",
+	"OnStop":     "nothing: it is for the instance's later life",
 	"Bootstrap":  "the user data: see package userdata",
 	"Tailscale":  "the user data: see package userdata",
 }

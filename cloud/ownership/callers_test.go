@@ -25,7 +25,7 @@ import (
 )
 
 // changing are the beginnings of verbs for changes and deletions.
-var changing = regexp.MustCompile("^(Terminate|Delete|Detach|Update|Clear|Add|Remove|Revoke|Approve|Disable)|^Create(Backend|Listener)")
+var changing = regexp.MustCompile("^(Terminate|Delete|Detach|Update|Clear|Add|Remove|Revoke|Approve|Disable|InstanceAction)|^Create(Backend|Listener)")
 
 func TestEveryVerbThatChangesOrEndsSomethingTakesAProof(t *testing.T) {
 	for _, client := range []any{&oci.Client{}, oci.LoadBalancers{}, oci.NetworkLoadBalancers{}, &tailnet.Client{}} {

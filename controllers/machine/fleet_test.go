@@ -13,6 +13,7 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -116,7 +117,9 @@ func TestAnInstanceLostBehindOurBackIsNoticedByAPoll(t *testing.T) {
 	b := newBench(t, helpers.WorldOptions{})
 	b.manage(t, poller.Options{PollInterval: 50 * time.Millisecond, ProgressInterval: 20 * time.Millisecond},
 		Options{Intervals: phases.Intervals{Poll: time.Hour, Retry: 50 * time.Millisecond}}, 4)
-	lost, stopped := b.machine(t, "lost"), b.machine(t, "stopped")
+	lost, stopped := b.machine(t, "lost"), b.machine(t, "stopped", func(_ *clusterv1.Machine, own *infrav1.OCIMeshMachine) {
+		own.Spec.OnStop = infrav1.StopLeave
+	})
 	b.eventuallyIs(t, lost, "Ready True Ready")
 	b.eventuallyIs(t, stopped, "Ready True Ready")
 

@@ -60,9 +60,11 @@ func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
 	case oci.StateTerminating:
 		s.Note(infrav1.InstanceReadyCondition, infrav1.InstanceTerminatedReason,
 			"Instance is TERMINATING and this provider did not ask for it")
-	case oci.StateStopping, oci.StateStopped:
+	case oci.StateStopping:
 		s.Note(infrav1.InstanceReadyCondition, infrav1.InstanceStoppedReason,
-			"Instance is %s and this provider did not ask for it: start it, or delete the Machine", seen.State)
+			"Instance is STOPPING: it is being reset, or somebody stops it")
+	case oci.StateStopped:
+		// See startInstance.
 	default:
 		s.Note(infrav1.InstanceReadyCondition, infrav1.InstanceProvisioningReason, "Instance is %s", seen.State)
 	}

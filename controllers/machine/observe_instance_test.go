@@ -34,7 +34,7 @@ func TestWhatHappensBehindTheProvidersBackIsSeen(t *testing.T) {
 			func(_ *testing.T, b *bench, own *infrav1.OCIMeshMachine) error {
 				return b.OCI.StopInstance(own.Status.Instance.ID)
 			},
-			"Ready False InstanceStopped", nil,
+			"Ready False InstanceStopped", func(*testing.T, *bench, *infrav1.OCIMeshMachine) error { return nil },
 		},
 		"the device goes offline": {
 			func(_ *testing.T, b *bench, own *infrav1.OCIMeshMachine) error {

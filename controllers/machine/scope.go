@@ -65,6 +65,9 @@ type scope struct {
 	// observed is the machine's device in the tailnet. Set by observeDevice.
 	observed tailnetnode.Observed
 
+	// late is set if the node is late, and says at what. Set by readConsole.
+	late string
+
 	// hadInstance is set if there was something to terminate, endedIn has its accounts. Set by
 	// terminate.
 	hadInstance bool

@@ -18,6 +18,9 @@ import (
 var ownedConditions = report.Types(clusterv1.PausedCondition, infrav1.PlacedCondition, infrav1.InstanceReadyCondition, infrav1.TailnetReadyCondition,
 	infrav1.LoadBalancerReadyCondition, infrav1.DeletingCondition)
 
+// maxMessage is the length of a message with the node's words.
+const maxMessage = 1024
+
 const notPlaced = "The machine is not placed yet"
 
 // updateStatus computes all conditions from what the phases found.
@@ -62,12 +65,23 @@ func instanceReady(s *scope) metav1.Condition {
 	case !s.own.DeletionTimestamp.IsZero():
 		return report.NotOK(infrav1.InstanceReadyCondition, infrav1.DeletingReason, "The machine is being deleted")
 	case s.own.Status.Instance.State == string(oci.StateRunning):
-		return report.OK(infrav1.InstanceReadyCondition)
+		condition := report.OK(infrav1.InstanceReadyCondition)
+		condition.Message = stopOver(&s.own.Status.Stop)
+		return condition
 	}
 	return report.NotOK(infrav1.InstanceReadyCondition, infrav1.WaitingReason, "The instance is not launched yet")
 }
 
+// tailnetReady has the node's own words if it is late.
 func tailnetReady(s *scope) metav1.Condition {
+	condition := onTailnet(s)
+	if s.late != "" {
+		condition.Message = report.Truncate(s.saidBy(condition.Message), maxMessage)
+	}
+	return condition
+}
+
+func onTailnet(s *scope) metav1.Condition {
 	if found, ok := s.Noted(infrav1.TailnetReadyCondition); ok {
 		return found
 	}

@@ -23,6 +23,7 @@ func (r *Reconciler) terminate(ctx context.Context, s *scope) error {
 	if err := s.key.load(ctx); err != nil {
 		return err
 	}
+	r.leaveConsole(ctx, s)
 	all, err := r.instancesToEnd(ctx, s)
 	var notPolled *notPolledError
 	if err != nil && (len(all) == 0 || !errors.As(err, &notPolled)) {

@@ -39,6 +39,7 @@ func machineValues() map[string][2]any {
 // Fields of specs that may change, and why.
 var changeableOfMachines = map[string]string{
 	"ProviderID": "it is set once, when there is an instance",
+	"OnStop":     "it says what is done later, and nothing of the instance",
 }
 
 var changeableOfPools = map[string]string{

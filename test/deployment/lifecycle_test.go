@@ -68,6 +68,7 @@ func TestTheWholeLifeCycleOfEveryKindUnderTheShippedRoles(t *testing.T) {
 			life.prepare(t)
 			life.create(t)
 			life.change(t)
+			life.repair(t)
 			life.scrape(t, m)
 			life.delete(t)
 			w.ExpectNothingLeft(t)

@@ -44,8 +44,9 @@ func TestUsersGetWhatTheyWriteByHandAndNothingElse(t *testing.T) {
 	}
 	byHand := []string{
 		"ocimeshclusters", "ocimeshclustertemplates", "ocimeshmachinetemplates", "ocimeshmachinepools", "ocimeshmachinepooltemplates",
+		"ocimeshremediationtemplates",
 	}
-	all := append([]string{"ocimeshmachines", "ocimeshmachinepoolmachines"}, byHand...)
+	all := append([]string{"ocimeshmachines", "ocimeshmachinepoolmachines", "ocimeshremediations"}, byHand...)
 	for _, question := range []struct {
 		user, namespace  string
 		resources, verbs []string

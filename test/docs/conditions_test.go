@@ -64,7 +64,7 @@ func TestTheCodeSetsEveryReason(t *testing.T) {
 
 // Readers find a remedy at the same place on each page.
 func TestPagesOfKindsHaveOneShape(t *testing.T) {
-	for _, name := range []string{"ociaccount", "tailnet", "ocimeshcluster", "ocimeshmachine", "ocimeshmachinetemplate", "ocimeshmachinepool"} {
+	for _, name := range []string{"ociaccount", "tailnet", "ocimeshcluster", "ocimeshmachine", "ocimeshmachinetemplate", "ocimeshmachinepool", "ocimeshremediation"} {
 		var headings []string
 		for _, line := range read(t, "docs/kinds/"+name+".md").prose {
 			if heading, ok := strings.CutPrefix(line, "## "); ok {

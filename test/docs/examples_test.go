@@ -54,7 +54,7 @@ func TestEveryKindHasAPageWithAnExampleOfIt(t *testing.T) {
 	}
 	for _, kind := range []string{
 		"OCIAccount", "Tailnet", "OCIMeshCluster", "OCIMeshClusterTemplate", "OCIMeshMachine", "OCIMeshMachineTemplate",
-		"OCIMeshMachinePool", "OCIMeshMachinePoolTemplate",
+		"OCIMeshMachinePool", "OCIMeshMachinePoolTemplate", "OCIMeshRemediationTemplate",
 	} {
 		NewWithT(t).Expect(seen).To(HaveKey("docs/kinds/"+kind), "docs/kinds has no example of %s", kind)
 	}

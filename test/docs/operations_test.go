@@ -62,6 +62,8 @@ func TestPagesNameEveryColumnAndShortName(t *testing.T) {
 			page = "docs/kinds/ocimeshcluster.md"
 		case strings.HasPrefix(kind, "OCIMeshMachinePool"):
 			page = "docs/kinds/ocimeshmachinepool.md"
+		case kind == "OCIMeshRemediationTemplate":
+			page = "docs/kinds/ocimeshremediation.md"
 		}
 		for _, word := range shown(crd) {
 			expectNamed(t, page, word)

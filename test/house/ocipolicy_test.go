@@ -22,6 +22,7 @@ var permissions = map[string][]string{
 	"manage instance-family in compartment": {
 		"LaunchInstance", "GetInstance", "ListInstances", "UpdateInstance", "TerminateInstance", "GetImage", "ListImages",
 		"ListImageShapeCompatibilityEntries", "ListShapes", "ListVnicAttachments", "ListVolumeAttachments", "ListBootVolumeAttachments",
+		"CaptureConsoleHistory", "GetConsoleHistory", "GetConsoleHistoryContent", "DeleteConsoleHistory", "InstanceAction",
 	},
 	"manage virtual-network-family in compartment": {
 		"CreateVcn", "GetVcn", "ListVcns", "UpdateVcn", "DeleteVcn", "CreateSubnet", "GetSubnet", "ListSubnets", "UpdateSubnet", "DeleteSubnet",

@@ -34,7 +34,7 @@ var accounts = map[string]string{
 // one is how many objects of a kind most templates have.
 var one = map[string]int{
 	"Cluster": 1, "OCIMeshCluster": 1, "KubeadmControlPlane": 1, "MachineDeployment": 1, "KubeadmConfigTemplate": 1,
-	"OCIMeshMachineTemplate": 2, "MachineHealthCheck": 2, "HelmChartProxy": 1, "ClusterResourceSet": 1, "ConfigMap": 1,
+	"OCIMeshMachineTemplate": 2, "MachineHealthCheck": 2, "OCIMeshRemediationTemplate": 1, "HelmChartProxy": 1, "ClusterResourceSet": 1, "ConfigMap": 1,
 }
 
 func TestEveryTemplateIsGeneratedByClusterctlAndAcceptedByTheAPIServer(t *testing.T) {
@@ -55,7 +55,7 @@ func TestEveryTemplateIsGeneratedByClusterctlAndAcceptedByTheAPIServer(t *testin
 			flavor: "network-load-balancer", kinds: one, controlPlane: 3, workers: 2, accounts: []string{"alice", "bob"}, mode: "VXLAN",
 			endpoint: "NetworkLoadBalancer",
 		},
-		{flavor: "development", kinds: without(one, "MachineHealthCheck"), controlPlane: 1, workers: 1, accounts: []string{"alice"}, mode: "VXLAN", endpoint: "TailnetVIP"},
+		{flavor: "development", kinds: without(one, "MachineHealthCheck", "OCIMeshRemediationTemplate"), controlPlane: 1, workers: 1, accounts: []string{"alice"}, mode: "VXLAN", endpoint: "TailnetVIP"},
 	}
 	for _, tt := range tables {
 		t.Run("flavor "+tt.flavor, func(t *testing.T) {
@@ -98,12 +98,42 @@ func TestTheAlwaysFreeFlavorNeedsNoRoomForASecondMachineInAnAccount(t *testing.T
 	}
 }
 
+// A MachineHealthCheck whose template does not exist repairs and replaces nothing.
+func TestEveryHealthCheckRepairsByATemplateBesideIt(t *testing.T) {
+	for _, flavor := range []string{"", "always-free", "single-account", "tailnet-routes", "network-load-balancer", "topology"} {
+		t.Run("flavor "+flavor, func(t *testing.T) {
+			g := NewWithT(t)
+			objects := generate(t, flavor)
+			template := find(objects, "OCIMeshRemediationTemplate")
+			var named []any
+			for _, object := range objects {
+				for _, path := range [][]string{
+					{"spec", "remediation", "templateRef", "name"},
+					{"spec", "controlPlane", "healthCheck", "remediation", "templateRef", "name"},
+				} {
+					if name, found, _ := unstructured.NestedString(object.Object, path...); found {
+						named = append(named, name)
+					}
+				}
+				classes, _, _ := unstructured.NestedSlice(object.Object, "spec", "workers", "machineDeployments")
+				for _, class := range classes {
+					if name, found, _ := unstructured.NestedString(class.(map[string]any), "healthCheck", "remediation", "templateRef", "name"); found {
+						named = append(named, name)
+					}
+				}
+			}
+			g.Expect(named).To(Equal([]any{template.GetName(), template.GetName()}))
+			g.Expect(template.GetNamespace()).To(Equal(find(objects, "Cluster").GetNamespace()))
+		})
+	}
+}
+
 func TestTheMachinePoolFlavorHasItsWorkersInOneAccount(t *testing.T) {
 	g := NewWithT(t)
 	objects := generate(t, "machine-pool")
 	namespace := apply(t, objects)
 
-	kinds := without(one, "MachineHealthCheck")
+	kinds := without(one, "MachineHealthCheck", "OCIMeshRemediationTemplate")
 	delete(kinds, "MachineDeployment")
 	delete(kinds, "KubeadmConfigTemplate")
 	kinds["OCIMeshMachineTemplate"] = 1
@@ -121,7 +151,7 @@ func TestTheTopologyFlavorBringsItsClusterClassAlong(t *testing.T) {
 
 	g.Expect(countKinds(objects)).To(Equal(map[string]int{
 		"Cluster": 1, "ClusterClass": 1, "OCIMeshClusterTemplate": 1, "KubeadmControlPlaneTemplate": 1,
-		"OCIMeshMachineTemplate": 2, "KubeadmConfigTemplate": 1, "HelmChartProxy": 1, "ClusterResourceSet": 1, "ConfigMap": 1,
+		"OCIMeshMachineTemplate": 2, "OCIMeshRemediationTemplate": 1, "KubeadmConfigTemplate": 1, "HelmChartProxy": 1, "ClusterResourceSet": 1, "ConfigMap": 1,
 	}))
 	g.Expect(field(objects, "Cluster", "spec", "topology", "classRef", "name")).To(Equal("ocimesh"))
 }
@@ -267,8 +297,10 @@ func accountNames(cluster *unstructured.Unstructured) []string {
 	return names
 }
 
-func without(kinds map[string]int, kind string) map[string]int {
+func without(kinds map[string]int, left ...string) map[string]int {
 	rest := maps.Clone(kinds)
-	delete(rest, kind)
+	for _, kind := range left {
+		delete(rest, kind)
+	}
 	return rest
 }

@@ -18,6 +18,7 @@ var notAPools = map[string]string{
 	"ProviderID": "a pool has providerIDList",
 	"Accounts":   "a pool is in one account",
 	"Shapes":     "a pool has one shape",
+	"OnStop":     "an instance that a pool's owner stopped is the pool's: OCI's actions on pools stop and start all of them",
 }
 
 // onlyAPools are the fields of a pool's spec that its machines do not have, and what they are for.

@@ -37,6 +37,7 @@ func (s *State) Leftovers() []Leftover {
 		}
 	}
 	add(metas[*Instance](s))
+	add(metas[*ConsoleHistory](s))
 	add(metas[*InstancePool](s))
 	add(metas[*InstanceConfiguration](s))
 	add(metas[*Vcn](s))

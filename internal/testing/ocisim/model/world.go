@@ -86,16 +86,18 @@ type State struct {
 	config *Tenancy
 	name   string
 
-	mu         sync.Mutex
-	sequence   int
-	items      map[string]stored
-	kinds      map[reflect.Type][]stored
-	retries    map[string]retry
-	capacity   map[CapacityKey]int
-	limits     map[string]int64
-	quotas     map[string]map[string]int64
-	users      map[string]*User
-	boots      map[string]func()
+	mu       sync.Mutex
+	sequence int
+	items    map[string]stored
+	kinds    map[reflect.Type][]stored
+	retries  map[string]retry
+	capacity map[CapacityKey]int
+	limits   map[string]int64
+	quotas   map[string]map[string]int64
+	users    map[string]*User
+	boots    map[string]func()
+	// consoles are the texts on instances' serial consoles.
+	consoles   map[string]string
 	services   []Service
 	throttle   *bucket
 	createTime time.Time
@@ -137,7 +139,7 @@ func newState(world *World, tenancy *Tenancy) *State {
 		world: world, config: tenancy, name: tenancy.Name,
 		items: map[string]stored{}, kinds: map[reflect.Type][]stored{}, retries: map[string]retry{},
 		capacity: maps.Clone(tenancy.Capacity), limits: DefaultLimits(), quotas: maps.Clone(tenancy.Quotas),
-		users: map[string]*User{}, boots: map[string]func(){},
+		users: map[string]*User{}, boots: map[string]func(){}, consoles: map[string]string{},
 		services:   servicesOf(tenancy.Region),
 		throttle:   newBucket(tenancy.RequestRate, tenancy.RequestBurst, world.clock),
 		createTime: world.clock.Now(),

@@ -56,6 +56,11 @@ func (c *call) render(entry route, value any) answer {
 		}
 		return result
 	}
+	if text, ok := value.(plainText); ok {
+		c.header.Set("Content-Type", "text/plain")
+		result.body = []byte(text)
+		return result
+	}
 	if tagged, ok := value.(interface{ Etag() string }); ok {
 		c.header.Set("etag", tagged.Etag())
 	}
@@ -115,6 +120,22 @@ func (c *call) work(request *model.WorkRequest) {
 	if request != nil {
 		c.header.Set("opc-work-request-id", request.ID)
 	}
+}
+
+// plainText is an answer that is not JSON.
+type plainText string
+
+// number reads a query parameter that is a whole number.
+func (c *call) number(name string, standard int) (int, error) {
+	text := c.query(name)
+	if text == "" {
+		return standard, nil
+	}
+	value, err := strconv.Atoi(text)
+	if err != nil {
+		return 0, model.ErrInvalid("%s must be a number", name)
+	}
+	return value, nil
 }
 
 // flag reads a boolean query parameter.

@@ -3,7 +3,11 @@
 
 package server
 
-import "github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/model"
+import (
+	"strconv"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/model"
+)
 
 // computeRoutes are those of oci-go-sdk's core ComputeClient and of its workrequests package.
 func computeRoutes() []route {
@@ -19,6 +23,11 @@ func computeRoutes() []route {
 		{pattern: "PUT /20160918/instances/{id}", operation: "UpdateInstance", handle: updateInstance},
 		{pattern: "POST /20160918/instances/{id}", operation: "InstanceAction", handle: instanceAction},
 		{pattern: "DELETE /20160918/instances/{id}", operation: "TerminateInstance", handle: terminate},
+
+		{pattern: "POST /20160918/instanceConsoleHistories", operation: "CaptureConsoleHistory", handle: creates((*model.State).CaptureConsoleHistory)},
+		{pattern: "GET /20160918/instanceConsoleHistories/{id}", operation: "GetConsoleHistory", handle: gets((*model.State).GetConsoleHistory)},
+		{pattern: "GET /20160918/instanceConsoleHistories/{id}/data", operation: "GetConsoleHistoryContent", handle: consoleContent},
+		{pattern: "DELETE /20160918/instanceConsoleHistories/{id}", operation: "DeleteConsoleHistory", handle: deletes((*model.State).DeleteConsoleHistory)},
 
 		{pattern: "GET /20160918/vnicAttachments", operation: "ListVnicAttachments", handle: listsAttachments("vnicId", (*model.State).ListVnicAttachments)},
 		{pattern: "POST /20160918/vnicAttachments", operation: "AttachVnic", handle: creates((*model.State).AttachVnic)},
@@ -105,6 +114,24 @@ func instanceAction(c *call) (any, error) {
 	instance, work, err := c.state.Action(c.user, c.path("id"), c.query("action"), c.ifMatch())
 	c.work(work)
 	return result(instance, err)
+}
+
+// consoleContent answers with plain text. That there are 10 KB of it without a length is assumed.
+func consoleContent(c *call) (any, error) {
+	offset, err := c.number("offset", 0)
+	if err != nil {
+		return nil, err
+	}
+	length, err := c.number("length", 10240)
+	if err != nil {
+		return nil, err
+	}
+	content, remaining, err := c.state.ConsoleContent(c.user, c.path("id"), offset, length)
+	if err != nil {
+		return nil, err
+	}
+	c.header.Set("opc-bytes-remaining", strconv.Itoa(remaining))
+	return plainText(content), nil
 }
 
 func terminate(c *call) (any, error) {

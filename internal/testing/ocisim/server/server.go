@@ -177,7 +177,7 @@ func (s *Server) write(w http.ResponseWriter, result answer, record model.Call) 
 	}
 	w.Header().Set("opc-request-id", record.RequestID)
 	w.Header().Set("Date", time.Now().UTC().Format(http.TimeFormat))
-	if len(result.body) > 0 {
+	if len(result.body) > 0 && w.Header().Get("Content-Type") == "" {
 		w.Header().Set("Content-Type", "application/json")
 	}
 	w.WriteHeader(result.status)

@@ -104,6 +104,11 @@ func (s *Sim) TerminateInstance(id string) error {
 // StopInstance stops a running instance.
 func (s *Sim) StopInstance(id string) error { return s.onInstance(id, (*model.State).StopBehind) }
 
+// SetConsole says what an instance has written to its serial console.
+func (s *Sim) SetConsole(id, text string) error {
+	return s.onInstance(id, func(state *model.State, id string) error { return state.SetConsole(id, text) })
+}
+
 // DetachVolume detaches the data volume of a display name from its instance.
 func (s *Sim) DetachVolume(volumeName string) error {
 	err := fmt.Errorf("the simulator has no volume %s", volumeName)

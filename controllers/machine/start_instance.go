@@ -1,0 +1,135 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package machine
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+)
+
+const (
+	// firstStart is between a start and the next one; it doubles with each, up to longestStart.
+	firstStart, longestStart = time.Minute, 30 * time.Minute
+	// stopsCountOn is for how long after a start another stop is one of the same row: somebody, or
+	// something, stops the instance each time.
+	stopsCountOn = time.Hour
+	// stopRemembered is for how long the condition tells of a stop that is over.
+	stopRemembered = 24 * time.Hour
+)
+
+// startInstance starts an instance that somebody stopped outside of this provider, as the machine's
+// onStop says. No verb of the provider stops one for good.
+func (r *Reconciler) startInstance(ctx context.Context, s *scope) error {
+	if s.instance == nil {
+		return nil
+	}
+	if s.instance.State != oci.StateStopped {
+		s.forgetStop()
+		return nil
+	}
+	stop := s.noteStop()
+	if s.own.Spec.OnStop == infrav1.StopLeave {
+		s.Note(infrav1.InstanceReadyCondition, infrav1.InstanceStoppedReason,
+			"%s: onStop is Leave, so start it, or delete the Machine", stop.found())
+		return nil
+	}
+	if due := stop.due(); s.now.Before(due) {
+		s.Requeue(due.Sub(s.now))
+		s.Note(infrav1.InstanceReadyCondition, infrav1.InstanceStoppedReason,
+			"%s: it was started again %d times, the next time at %s; see who stops it", stop.found(), stop.Starts, stamp(due))
+		return nil
+	}
+	return r.start(ctx, s, stop)
+}
+
+// start asks for the start. What status says of it may be lost: OCI refuses to start what runs.
+func (r *Reconciler) start(ctx context.Context, s *scope, stop stopped) error {
+	in, err := r.finder().connect(ctx, s.own.Status.Placement.Account)
+	if err != nil {
+		return err
+	}
+	token := cloud.RetryToken("start", s.identity, stamp(stop.SeenAt.Time), strconv.Itoa(int(stop.Starts)))
+	started, err := in.client.InstanceAction(ctx, ownership.Recorded(s.own.Status.Instance.ID), oci.ActionStart, token)
+	if err != nil && cloud.WasNotSent(err) {
+		return err
+	}
+	stop.Starts++
+	stop.StartedAt = metav1.NewTime(s.now.Truncate(time.Second))
+	switch {
+	case cloud.IsKind(err, cloud.Conflict):
+		// Somebody else was first.
+		in.cache.Hurry()
+	case err != nil:
+		problem := access.AsProblem(err)
+		problem.Message = stop.found() + "; starting it again: " + problem.Message
+		return problem
+	default:
+		in.cache.Note(started, s.now)
+		ctrl.LoggerFrom(ctx).Info("Started an instance that somebody stopped", "instance", s.own.Status.Instance.ID)
+		r.event(s, "InstanceStarted", "Start", "%s: started it again", stop.found())
+	}
+	s.Requeue(s.Intervals.Progress)
+	s.Note(infrav1.InstanceReadyCondition, infrav1.InstanceStoppedReason, "%s: it is being started again", stop.found())
+	return nil
+}
+
+// stopped is the machine's record of a stop.
+type stopped struct{ *infrav1.StopStatus }
+
+// noteStop records when the instance was first seen stopped.
+func (s *scope) noteStop() stopped {
+	stop := &s.own.Status.Stop
+	if stop.SeenAt.IsZero() || s.before.Status.Instance.State != string(oci.StateStopped) {
+		stop.SeenAt = metav1.NewTime(s.now.Truncate(time.Second))
+		if s.now.Sub(stop.StartedAt.Time) > stopsCountOn {
+			stop.Starts, stop.StartedAt = 0, metav1.Time{}
+		}
+	}
+	return stopped{stop}
+}
+
+// forgetStop drops the record of a stop that is long over.
+func (s *scope) forgetStop() {
+	if s.instance.State == oci.StateRunning && s.now.Sub(s.own.Status.Stop.SeenAt.Time) > stopRemembered {
+		s.own.Status.Stop = infrav1.StopStatus{}
+	}
+}
+
+// due is when the instance may be started again.
+func (s stopped) due() time.Time {
+	if s.Starts == 0 {
+		return s.SeenAt.Time
+	}
+	return s.StartedAt.Add(min(longestStart, firstStart<<min(s.Starts-1, 10)))
+}
+
+// found says what was seen.
+func (s stopped) found() string {
+	return fmt.Sprintf("Instance was seen STOPPED at %s, and this provider did not ask for it", stamp(s.SeenAt.Time))
+}
+
+// stopOver tells of a stop while the instance runs again; empty if there was none.
+func stopOver(stop *infrav1.StopStatus) string {
+	if stop.SeenAt.IsZero() {
+		return ""
+	}
+	over := stopped{stop}.found()
+	if stop.Starts > 0 {
+		over += "; it was started again at " + stamp(stop.StartedAt.Time)
+	}
+	return over
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

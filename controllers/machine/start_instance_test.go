@@ -1,0 +1,112 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package machine
+
+import (
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
+)
+
+func TestAnInstanceThatSomebodyStoppedIsStartedAgainAndTheConditionTellsOfIt(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{})
+	own := b.machine(t, "idle")
+	b.untilProvisioned(t, own)
+	launches := b.calls("LaunchInstance")
+	g.Expect(helpers.MessageOf(own, infrav1.InstanceReadyCondition)).To(BeEmpty())
+
+	g.Expect(b.OCI.StopInstance(own.Status.Instance.ID)).To(Succeed())
+	b.until(t, own, func(g Gomega) { g.Expect(own.Status.Stop.Starts).To(BeEquivalentTo(1)) })
+	g.Expect(helpers.ConditionsOf(own)).To(ContainElement("InstanceReady False InstanceStopped"))
+	g.Expect(helpers.MessageOf(own, infrav1.InstanceReadyCondition)).To(And(
+		ContainSubstring("seen STOPPED at "+stamp(own.Status.Stop.SeenAt.Time)), ContainSubstring("this provider did not ask for it")))
+
+	b.until(t, own, func(g Gomega) {
+		g.Expect(helpers.ConditionsOf(own)).To(ContainElement("Ready True Ready"))
+		g.Expect(helpers.MessageOf(own, infrav1.InstanceReadyCondition)).To(ContainSubstring("it was started again at"))
+	})
+	g.Expect(b.calls("InstanceAction")).To(Equal(1))
+	g.Expect(b.calls("LaunchInstance")).To(Equal(launches))
+
+	b.sleep(stopRemembered + time.Minute)
+	b.until(t, own, func(g Gomega) { g.Expect(own.Status.Stop).To(BeZero()) })
+	g.Expect(helpers.MessageOf(own, infrav1.InstanceReadyCondition)).To(BeEmpty())
+}
+
+func TestAnInstanceThatIsStoppedAgainIsStartedLater(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{})
+	own := b.machine(t, "fought-over")
+	b.untilProvisioned(t, own)
+	stop := func() {
+		g.Expect(b.OCI.StopInstance(own.Status.Instance.ID)).To(Succeed())
+		g.Eventually(func() string { return b.OCI.InstanceState(own.Status.Instance.ID) }, patience, tick).Should(Equal(string(oci.StateStopped)))
+	}
+	stop()
+	b.untilProvisioned(t, own)
+	b.until(t, own, func(g Gomega) { g.Expect(own.Status.Instance.State).To(Equal(string(oci.StateRunning))) })
+	stop()
+
+	b.until(t, own, func(g Gomega) {
+		g.Expect(helpers.MessageOf(own, infrav1.InstanceReadyCondition)).To(ContainSubstring("started again 1 times"))
+	})
+	g.Expect(b.calls("InstanceAction")).To(Equal(1))
+	b.sleep(firstStart + time.Second)
+	b.until(t, own, func(g Gomega) { g.Expect(own.Status.Stop.Starts).To(BeEquivalentTo(2)) })
+	b.untilProvisioned(t, own)
+}
+
+func TestAStartWithoutRoomIsToldAndTriedAgain(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{})
+	own := b.machine(t, "full")
+	b.untilProvisioned(t, own)
+	b.OCI.AddFault(sim.Fault{Operation: "InstanceAction", Status: 500, Code: "InternalError", Message: "Out of host capacity."})
+	g.Expect(b.OCI.StopInstance(own.Status.Instance.ID)).To(Succeed())
+
+	b.untilCondition(t, own, "InstanceReady False OutOfCapacity")
+	g.Expect(helpers.MessageOf(own, infrav1.InstanceReadyCondition)).To(And(
+		HavePrefix("Instance was seen STOPPED at "), ContainSubstring("starting it again: ")))
+	b.sleep(firstStart + time.Second)
+	b.untilProvisioned(t, own)
+}
+
+func TestAnInstanceIsLeftStoppedIfThePolicySaysSo(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{})
+	own := b.machine(t, "parked", func(_ *clusterv1.Machine, own *infrav1.OCIMeshMachine) { own.Spec.OnStop = infrav1.StopLeave })
+	b.untilProvisioned(t, own)
+	g.Expect(b.OCI.StopInstance(own.Status.Instance.ID)).To(Succeed())
+
+	b.until(t, own, func(g Gomega) {
+		g.Expect(helpers.MessageOf(own, infrav1.InstanceReadyCondition)).To(ContainSubstring("onStop is Leave, so start it"))
+	})
+	b.pass(t, own)
+	g.Expect(b.calls("InstanceAction")).To(BeZero())
+
+	helpers.Update(t, b.Environment, own, func(own *infrav1.OCIMeshMachine) { own.Spec.OnStop = infrav1.StopStart })
+	b.untilProvisioned(t, own)
+}
+
+func TestStartsWaitLongerEachTime(t *testing.T) {
+	g := NewWithT(t)
+	at := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	for starts, want := range map[int32]time.Duration{0: 0, 1: time.Minute, 2: 2 * time.Minute, 5: 16 * time.Minute, 6: longestStart, 1000: longestStart} {
+		stop := stopped{&infrav1.StopStatus{SeenAt: metav1.NewTime(at), Starts: starts, StartedAt: metav1.NewTime(at)}}
+		g.Expect(stop.due().Sub(at)).To(Equal(want), "after %d starts", starts)
+	}
+}

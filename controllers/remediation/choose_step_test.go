@@ -1,0 +1,83 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package remediation
+
+import (
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+)
+
+func TestTheNextStepFollowsFromTheStateAndFromWhatWasTried(t *testing.T) {
+	const start, soft, reset = infrav1.RemediationStart, infrav1.RemediationSoftReset, infrav1.RemediationReset
+	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	steps := []infrav1.RemediationStep{
+		{Action: start, Tries: 2, TimeoutSeconds: 60}, {Action: soft, Tries: 1, TimeoutSeconds: 120}, {Action: reset, Tries: 1, TimeoutSeconds: 60},
+	}
+	sent := func(action infrav1.RemediationAction, ago time.Duration) infrav1.RemediationAttempt {
+		at := metav1.NewTime(now.Add(-ago))
+		return infrav1.RemediationAttempt{Action: action, DecidedAt: at, SentAt: at}
+	}
+	unsent := infrav1.RemediationAttempt{Action: soft, DecidedAt: metav1.NewTime(now.Add(-time.Second))}
+	stale := infrav1.RemediationAttempt{Action: soft, DecidedAt: metav1.NewTime(now.Add(-time.Hour))}
+	for name, world := range map[string]struct {
+		attempts []infrav1.RemediationAttempt
+		state    oci.LifecycleState
+		age      time.Duration
+		want     choice
+	}{
+		"a stopped instance is started":                        {nil, oci.StateStopped, 0, choice{action: start}},
+		"a running one is not started":                         {nil, oci.StateRunning, 0, choice{action: soft}},
+		"a decided try is sent":                                {[]infrav1.RemediationAttempt{unsent}, oci.StateRunning, 0, choice{send: true, until: now.Add(119 * time.Second)}},
+		"a try that could not be sent until its end is over":   {[]infrav1.RemediationAttempt{stale}, oci.StateRunning, 0, choice{action: reset}},
+		"a try has its time":                                   {[]infrav1.RemediationAttempt{sent(soft, time.Minute)}, oci.StateRunning, 0, choice{until: now.Add(time.Minute)}},
+		"after its time comes the next step":                   {[]infrav1.RemediationAttempt{sent(soft, 3*time.Minute)}, oci.StateRunning, 0, choice{action: reset}},
+		"a start that did not help is tried again":             {[]infrav1.RemediationAttempt{sent(start, 2*time.Minute)}, oci.StateStopped, 0, choice{action: start}},
+		"a start that left it unhealthy is followed by resets": {[]infrav1.RemediationAttempt{sent(start, 2*time.Minute)}, oci.StateRunning, 0, choice{action: soft}},
+		"an instance that is stopped by a reset is started":    {[]infrav1.RemediationAttempt{sent(soft, time.Hour)}, oci.StateStopped, 0, choice{action: start}},
+		"all starts were tried": {
+			[]infrav1.RemediationAttempt{sent(start, time.Hour), sent(start, 30*time.Minute)}, oci.StateStopped, 0,
+			choice{lost: "no step is left for an instance that is STOPPED"},
+		},
+		"all resets were tried": {
+			[]infrav1.RemediationAttempt{sent(soft, time.Hour), sent(reset, 30*time.Minute)}, oci.StateRunning, 0,
+			choice{lost: "no step is left for an instance that is RUNNING"},
+		},
+		"a state in between is waited for": {nil, oci.StateStopping, time.Minute, choice{until: now.Add(time.Minute)}},
+		"also after a try": {
+			[]infrav1.RemediationAttempt{sent(soft, 3*time.Minute)}, oci.StateStopping, time.Hour, choice{until: now.Add(time.Minute)},
+		},
+		"but not for ever": {nil, oci.StateStopping, time.Hour, choice{lost: "the instance has been STOPPING for too long"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			NewWithT(t).Expect(choose(steps, world.attempts, now.Add(-world.age), world.state, now)).To(Equal(world.want))
+		})
+	}
+}
+
+func TestAMachineThatIsToStayStoppedIsNeitherStartedNorReplaced(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t, func(infra *infrav1.OCIMeshMachine) { infra.Spec.OnStop = infrav1.StopLeave })
+	b.stop(t)
+
+	b.until(t, "Remediated False StopLeft")
+	b.ahead += 24 * time.Hour
+	b.pass(t)
+	g.Expect(b.own.Status.Attempts).To(BeEmpty())
+	g.Expect(b.actions()).To(BeZero())
+	g.Expect(b.ownerIsAsked()).To(BeFalse())
+
+	// The policy changed, and the instance is started.
+	b.Reload(t, b.infra)
+	b.infra.Spec.OnStop = infrav1.StopStart
+	g.Expect(b.Client.Update(t.Context(), b.infra)).To(Succeed())
+	b.untilSent(t, infrav1.RemediationStart)
+	b.untilState(t, b.infra.Status.Instance.ID, oci.StateRunning)
+}

@@ -1,0 +1,43 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package remediation
+
+import (
+	"testing"
+
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+)
+
+func TestARequestWithoutAMachineOrOfAHealthyOneDoesNothing(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t)
+	b.setHealth(t, metav1.ConditionTrue)
+
+	b.until(t, "Remediated True Ready")
+
+	alone := &infrav1.OCIMeshRemediation{ObjectMeta: metav1.ObjectMeta{Namespace: b.Namespace, Name: "alone"}}
+	b.Create(t, alone)
+	g.Expect(alone.Spec.Steps).To(HaveLen(3), "the API's defaults")
+	b.own = alone
+	b.until(t, "Remediated False MachineNotFound")
+	g.Expect(b.actions()).To(BeZero())
+}
+
+func TestAMachineWithoutItsOCIMeshMachineIsHandedOver(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t)
+	// It is another Machine's.
+	b.infra.OwnerReferences[0].UID = "another"
+	g.Expect(b.Client.Update(t.Context(), b.infra)).To(Succeed())
+
+	b.until(t, "Remediated False HandedOver")
+
+	g.Expect(b.actions()).To(BeZero())
+	g.Expect(b.ownerIsAsked()).To(BeTrue())
+}
