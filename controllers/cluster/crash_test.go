@@ -24,21 +24,19 @@ import (
 // while it makes a network does not know of the endpoint yet.
 func TestAProcessKilledAtAnyCallDuplicatesNothingAndLeavesNothing(t *testing.T) {
 	t.Parallel()
-	for name, world := range map[string]struct {
-		kind        infrav1.EndpointType
-		makeNetwork bool
-	}{
-		"VIP":                   {infrav1.EndpointTailnetVIP, false},
-		"network load balancer": {infrav1.EndpointNetworkLoadBalancer, true},
-		"load balancer":         {infrav1.EndpointLoadBalancer, false},
-	} {
-		t.Run(name, func(t *testing.T) {
+	for _, endpointType := range helpers.EndpointTypes(t) {
+		if endpointType == infrav1.EndpointExternal {
+			// It makes nothing.
+			continue
+		}
+		t.Run(string(endpointType), func(t *testing.T) {
 			t.Parallel()
+			makeNetwork := endpointType == infrav1.EndpointNetworkLoadBalancer
 			helpers.KillEverywhere(t, func(t *testing.T, at *helpers.Boundary) *helpers.Mortal {
 				l := newLife(t)
-				own := withEndpoint(world.kind)
-				if !world.makeNetwork {
-					own = withEndpoint(world.kind, inNetworkOf(l.neighbor()))
+				own := withEndpoint(endpointType)
+				if !makeNetwork {
+					own = withEndpoint(endpointType, inNetworkOf(l.neighbor()))
 				}
 				l.mortal.Watch(at)
 				l.live(own)
