@@ -61,6 +61,10 @@ func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
 		s.Note(infrav1.InstanceReadyCondition, infrav1.InstanceTerminatedReason,
 			"Instance is TERMINATING and this provider did not ask for it")
 	case oci.StateStopping, oci.StateStopped:
+		if s.isRestarting() {
+			s.Note(infrav1.InstanceReadyCondition, infrav1.InstanceProvisioningReason, "Instance is %s for its change in place", seen.State)
+			break
+		}
 		s.Note(infrav1.InstanceReadyCondition, infrav1.InstanceStoppedReason,
 			"Instance is %s and this provider did not ask for it: start it, or delete the Machine", seen.State)
 	default:
