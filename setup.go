@@ -81,6 +81,9 @@ func setupControllers(
 				Client: mgr.GetClient(), Access: clients, WatchFilterValue: o.watchFilter, Options: machinetemplate.Options{Intervals: o.seldom()},
 			}).SetupWithManager(ctx, mgr, perKind)
 		}},
+		{"OCIMeshMachine's webhook", func() error {
+			return webhooks.OCIMeshMachine{InPlaceUpdates: o.gates.Enabled(inPlaceGate)}.SetupWithManager(mgr)
+		}},
 		{"OCIMeshMachineTemplate's webhook", func() error { return webhooks.OCIMeshMachineTemplate{}.SetupWithManager(mgr) }},
 	} {
 		if err := s.setup(); err != nil {
