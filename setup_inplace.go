@@ -16,8 +16,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/inplace"
 )
 
-// setupInPlace serves Cluster API's hooks for updates in place, if their gate is open. Every replica
-// does, leader or not.
+// setupInPlace serves Cluster API's hooks for updates in place, if their gate is open. Every
+// replica does, leader or not.
 func setupInPlace(mgr ctrl.Manager, o managerOptions) error {
 	if !o.gates.Enabled(inPlaceGate) {
 		return nil

@@ -17,9 +17,10 @@ packages() {
   case "$1" in
     gcc) echo gcc libc6-dev ;;
     nft) echo nftables ;;
-    unshare | nsenter) echo util-linux ;;
+    unshare | nsenter | setpriv) echo util-linux ;;
     losetup) echo mount ;;
     mkfs.ext4) echo e2fsprogs ;;
+    mkfs.xfs) echo xfsprogs ;;
     sfdisk) echo fdisk ;;
     sysctl) echo procps ;;
     apt-ftparchive) echo apt-utils ;;

@@ -118,8 +118,9 @@ const (
 
 // Conditions of OCIMeshCluster and their reasons.
 const (
-	// AccountsReadyCondition is True while every account is usable by the cluster. An unusable one
-	// affects its own machines only.
+	// AccountsReadyCondition is True while every account is usable by the cluster: machines can be
+	// placed in it. An unusable one affects its own machines only. It counts for Ready until
+	// machines may be made, and then while no account that allows control planes is usable.
 	AccountsReadyCondition = "AccountsReady"
 	// AccountNotFoundReason surfaces when an OCIAccount does not exist. Remedy: create it or take
 	// it off the list.
@@ -131,7 +132,20 @@ const (
 	// cluster's namespace. Remedy: have its owner add the namespace to allowedNamespaces.
 	NamespaceNotAllowedReason = "NamespaceNotAllowed"
 
-	// NetworkReadyCondition is True while the network of every usable account exists as specified.
+	// AccountReadyCondition is one account's, in status.accounts: True while its OCIAccount can be
+	// used.
+	AccountReadyCondition = "AccountReady"
+
+	// ControlPlaneSpreadCondition is True while no account holds so many control planes that its
+	// loss takes etcd's quorum. It does not count for Ready, and is absent until the number of
+	// control planes is known.
+	ControlPlaneSpreadCondition = "ControlPlaneSpread"
+	// QuorumInOneAccountReason surfaces when the loss of one account takes etcd's quorum, as the
+	// spec has it or as the control planes are placed. Remedy: in the message.
+	QuorumInOneAccountReason = "QuorumInOneAccount"
+
+	// NetworkReadyCondition is True while the network of every account that its OCIAccount lets be
+	// used exists as specified. It counts for Ready as AccountsReady does.
 	NetworkReadyCondition = "NetworkReady"
 	// NetworkProvisioningReason surfaces while networks are being made.
 	NetworkProvisioningReason = "NetworkProvisioning"

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package v1alpha1 holds the API of Cluster API Provider OCI Mesh: types, their validation and
-// their defaults as CRD markers, condition types and reasons. It has no behaviour beyond accessors
-// and imports nothing of this module.
+// their defaults as CRD markers, condition types and reasons. It has no behaviour beyond
+// accessors.
 //
 // +kubebuilder:object:generate=true
 // +groupName=infrastructure.cluster.x-k8s.io

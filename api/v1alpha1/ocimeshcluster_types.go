@@ -302,7 +302,7 @@ type ExistingNetwork struct {
 // +kubebuilder:validation:MinProperties=1
 type OCIMeshClusterStatus struct {
 	// conditions tell the cluster's state: Ready, AccountsReady, NetworkReady, TailnetReady,
-	// RangesDistinct, EndpointReady, Paused, Deleting.
+	// RangesDistinct, EndpointReady, ControlPlaneSpread, Paused, Deleting.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -319,6 +319,12 @@ type OCIMeshClusterStatus struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=100
 	FailureDomains []clusterv1.FailureDomain `json:"failureDomains,omitempty"`
+
+	// usableAccounts is how many accounts of the spec can take machines, of how many, such as 2/3.
+	// +optional
+	// +kubebuilder:validation:MinLength=3
+	// +kubebuilder:validation:MaxLength=16
+	UsableAccounts string `json:"usableAccounts,omitempty"`
 
 	// accounts are the networks per account, also of accounts removed from the spec while their
 	// network still exists.
@@ -368,6 +374,14 @@ type OCIMeshClusterInitializationStatus struct {
 
 // ClusterAccountStatus is the state of one account's network.
 type ClusterAccountStatus struct {
+	// conditions tell since when the account is usable or not, and why: Ready, AccountReady,
+	// NetworkReady.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=8
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
 	// name of the OCIAccount.
 	// +required
 	// +kubebuilder:validation:MinLength=1
@@ -427,6 +441,14 @@ type ClusterAccountStatus struct {
 	Claim ClaimStatus `json:"claim,omitempty,omitzero"`
 }
 
+// GetConditions returns the conditions.
+func (a *ClusterAccountStatus) GetConditions() []metav1.Condition { return a.Conditions }
+
+// SetConditions replaces the conditions.
+func (a *ClusterAccountStatus) SetConditions(conditions []metav1.Condition) {
+	a.Conditions = conditions
+}
+
 // OCIMeshCluster is the infrastructure of one cluster: its networks in several accounts, its
 // endpoint and its tailnet.
 //
@@ -438,6 +460,7 @@ type ClusterAccountStatus struct {
 // +kubebuilder:printcolumn:name="Endpoint",type="string",JSONPath=".spec.controlPlaneEndpoint.host"
 // +kubebuilder:printcolumn:name="Endpoint Type",type="string",priority=1,JSONPath=".spec.endpointType"
 // +kubebuilder:printcolumn:name="Tailnet",type="string",JSONPath=".spec.tailnetRef.name"
+// +kubebuilder:printcolumn:name="Accounts",type="string",JSONPath=".status.usableAccounts"
 // +kubebuilder:printcolumn:name="Provisioned",type="boolean",JSONPath=".status.initialization.provisioned"
 // +kubebuilder:printcolumn:name="Ready",type="string",JSONPath=".status.conditions[?(@.type=='Ready')].status"
 // +kubebuilder:printcolumn:name="Reason",type="string",JSONPath=".status.conditions[?(@.type=='Ready')].reason"

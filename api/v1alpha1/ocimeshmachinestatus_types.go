@@ -252,7 +252,7 @@ type Shortage struct {
 
 	// reason is OutOfCapacity, LimitExceeded or QuotaExceeded; of a refused launch InvalidRequest,
 	// NotFoundOrUnauthorized, RelatedNotFoundOrUnauthorized, ExistsOrUnauthorized, Unauthenticated,
-	// Forbidden or Unknown.
+	// Forbidden, Conflict or Unknown.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64

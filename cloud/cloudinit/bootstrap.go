@@ -135,24 +135,31 @@ func (c *bootstrapConfig) check() error {
 // readBootstrap parses a cloud-config as cloud-init does after Jinja. It is nil without an error
 // where Jinja's statements decide what the YAML is, and it has all that a kubeadm bootstrap has.
 func readBootstrap(data []byte) (*bootstrapConfig, error) {
-	text := string(data)
-	header, rest, _ := strings.Cut(strings.TrimLeft(text, " \t\r\n"), "\n")
-	statements := false
-	if strings.HasPrefix(strings.ToLower(header), "## template: jinja") {
-		var err error
-		if rest, statements, err = withoutJinja(rest); err != nil {
-			return nil, err
-		}
-		if !strings.HasPrefix(strings.ToLower(strings.TrimLeft(rest, " \t\r\n")), "#cloud-config") {
-			return nil, invalid("Bootstrap", `%s, not "#cloud-config", below Jinja's first line: %s`, kindOf([]byte(rest)), onlyKubeadm)
-		}
-		text = "\n" + rest
+	text, statements, err := plainConfig(data)
+	if err != nil {
+		return nil, err
 	}
 	config, err := parseCloudConfig(text)
 	if err != nil && statements && strings.Contains(text, "/run/kubeadm/") {
 		return nil, nil
 	}
 	return config, err
+}
+
+// plainConfig is the cloud-config without Jinja's parts, and whether there were statements of
+// Jinja's among them. Lines keep their numbers.
+func plainConfig(data []byte) (text string, statements bool, err error) {
+	header, rest, _ := strings.Cut(strings.TrimLeft(string(data), " \t\r\n"), "\n")
+	if !strings.HasPrefix(strings.ToLower(header), "## template: jinja") {
+		return string(data), false, nil
+	}
+	if rest, statements, err = withoutJinja(rest); err != nil {
+		return "", false, err
+	}
+	if !strings.HasPrefix(strings.ToLower(strings.TrimLeft(rest, " \t\r\n")), "#cloud-config") {
+		return "", false, invalid("Bootstrap", `%s, not "#cloud-config", below Jinja's first line: %s`, kindOf([]byte(rest)), onlyKubeadm)
+	}
+	return "\n" + rest, statements, nil
 }
 
 func parseCloudConfig(text string) (*bootstrapConfig, error) {

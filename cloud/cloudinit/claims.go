@@ -24,8 +24,12 @@ type diskConfig struct {
 // volume of the machine, or mounts something else in its place: the node's script does not touch
 // what is not blank, and would wait for ever. Data that is not YAML is left to others to refuse.
 func (in Input) checkClaims() error {
+	if len(in.DataVolumes) == 0 {
+		return nil
+	}
+	text, _, err := plainConfig(in.Bootstrap)
 	var config diskConfig
-	if len(in.DataVolumes) == 0 || yaml.Unmarshal(in.Bootstrap, &config) != nil {
+	if err != nil || yaml.Unmarshal([]byte(text), &config) != nil {
 		return nil
 	}
 	for _, v := range in.DataVolumes {

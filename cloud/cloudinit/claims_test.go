@@ -55,6 +55,13 @@ func TestAVolumeThatTheBootstrapDataClaimsIsRefusedBeforeTheLaunch(t *testing.T)
 
 			err := in.checkClaims()
 
+			withJinja := in
+			withJinja.Bootstrap = []byte(bootstrapInit + "hostname: {{ ds.meta_data.local_hostname }}.local\n" + tc.data)
+			if tc.claimed != "" {
+				g.Expect(withJinja.checkClaims()).To(Equal(err))
+			} else {
+				g.Expect(withJinja.checkClaims()).To(Succeed())
+			}
 			if tc.claimed == "" {
 				g.Expect(err).NotTo(HaveOccurred())
 				return

@@ -8,6 +8,6 @@
 // runcmd, and it lets runcmd (kubeadm) run only once the machine has joined the tailnet.
 // docs/decisions/0002-user-data.md gives the reasons.
 //
-// The package is pure: it imports a YAML parser besides the standard library, reads no clock, and
-// the same Input gives the same bytes, on which the launch's retry token depends.
+// The package is pure: it reads no clock, and the same Input gives the same bytes, on which the
+// launch's retry token depends.
 package cloudinit

@@ -219,7 +219,8 @@ $guard again
 
 // metadataScript sends to addresses of the cloud, another network namespace, from control groups;
 // the guard's groups exist when it starts, kubelet's does not. Nothing listens: a packet that gets
-// out is refused at once, a dropped one is not answered.
+// out is refused at once, a dropped one is not answered. The kernel gives a connection up after one
+// more try, so that no clock of the test's can take a slow machine's refusal for silence.
 const metadataScript = `
 mount -t cgroup2 none /sys/fs/cgroup
 mkdir -p "$CAPOM_ROOT/sys/fs"
@@ -237,12 +238,25 @@ ip addr add fd00:c1::a9fe:a9fe/64 dev cloud nodad'
 ip addr add 169.254.1.1/16 dev ens3
 ip addr add fd00:c1::1/64 dev ens3 nodad
 ip link set ens3 up
+sysctl -qw net.ipv4.tcp_syn_retries=1
 $guard once
 mkdir -p /sys/fs/cgroup/kubepods.slice/pod.slice/a.scope /sys/fs/cgroup/kubepods/pod/a
+asked=0
 ask() {
-	rc=0
-	sh -c 'echo $$ >/sys/fs/cgroup/$1/cgroup.procs; exec setpriv --reuid=$2 --clear-groups timeout 1 bash -c "</dev/tcp/$3"' - $2 $3 $4 2>/dev/null || rc=$?
-	case $rc in 1) echo "$1: reached" ;; 124) echo "$1: dropped" ;; *) echo "$1: exit status $rc" ;; esac
+	asked=$((asked + 1))
+	LC_ALL=C sh -c 'echo $$ >/sys/fs/cgroup/$1/cgroup.procs; exec setpriv --reuid=$2 --clear-groups bash -c "</dev/tcp/$3"' - $2 $3 $4 >"$CAPOM_ROOT/answer-$asked" 2>&1 &
+	echo "$! $asked $1" >>"$CAPOM_ROOT/asked"
+}
+told() {
+	while read -r pid nth who; do
+		wait $pid || :
+		case $(cat "$CAPOM_ROOT/answer-$nth") in
+		*": Connection refused") echo "$who: reached" ;;
+		*": Connection timed out") echo "$who: dropped" ;;
+		*) echo "$who: $(cat "$CAPOM_ROOT/answer-$nth")" ;;
+		esac
+	done <"$CAPOM_ROOT/asked"
+	rm "$CAPOM_ROOT/asked"
 }
 `
 
@@ -307,15 +321,20 @@ ask "a pod over IPv6" kubepods.slice/pod.slice/a.scope 0 fd00:c1::a9fe:a9fe/80
 ask "a pod of the cgroupfs driver" kubepods/pod/a 0 169.254.169.254/80
 ask "a pod for names" kubepods.slice/pod.slice/a.scope 0 169.254.169.254/53
 ask "the boot volume" kubepods.slice/pod.slice/a.scope 0 169.254.0.2/3260
+told
 rmdir /sys/fs/cgroup/user.slice/a.scope /sys/fs/cgroup/user.slice
 mkdir -p /sys/fs/cgroup/user.slice/b.scope
 ask "root's session in a new group" user.slice/b.scope 0 169.254.169.254/80
+told
 $guard again
 ask "root's session after a round" user.slice/b.scope 0 169.254.169.254/80
+told
 nft flush chain inet capom metadata
 ask "a pod without the rules" kubepods.slice/pod.slice/a.scope 0 169.254.169.254/80
+told
 $guard again
 ask "a pod after a round" kubepods.slice/pod.slice/a.scope 0 169.254.169.254/80
+told
 `)
 
 	var answers []string

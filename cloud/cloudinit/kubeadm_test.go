@@ -146,41 +146,44 @@ func TestKubeletGetsTheNodesAddressAndProviderIDLast(t *testing.T) {
 
 const instanceLabels = "topology.kubernetes.io/region=eu-frankfurt-1 topology.kubernetes.io/zone=alice-ad-1"
 
+const ociFaultDomain = ",infrastructure.cluster.x-k8s.io/ocimesh-fault-domain=FAULT-DOMAIN-2"
+
+var labelledKubelets = map[string]struct {
+	change func(*Input)
+	env    []string
+	labels string
+}{
+	"of a machine": {
+		func(in *Input) { in.Labels[infrav1.NodeFaultDomainLabel] = "FAULT-DOMAIN-3" }, nil,
+		" --node-labels=infrastructure.cluster.x-k8s.io/ocimesh-fault-domain=FAULT-DOMAIN-3," +
+			"topology.kubernetes.io/region=eu-frankfurt-1,topology.kubernetes.io/zone=alice-ad-1",
+	},
+	"of a machine whose fault domain OCI chooses": {
+		func(*Input) {}, nil,
+		" --node-labels=topology.kubernetes.io/region=eu-frankfurt-1,topology.kubernetes.io/zone=alice-ad-1" + ociFaultDomain,
+	},
+	"of a pool's instance": {
+		func(in *Input) { delete(in.Labels, "topology.kubernetes.io/zone"); in.ZonePrefix = "alice-" }, nil,
+		" --node-labels=topology.kubernetes.io/region=eu-frankfurt-1,topology.kubernetes.io/zone=alice-ad-2" + ociFaultDomain,
+	},
+	"beside the user's in kubeadm's arguments": {
+		func(*Input) {}, []string{"KUBELET_KUBEADM_ARGS=--v=2 --node-labels=a=b,topology.kubernetes.io/zone=mine"},
+		" --node-labels=topology.kubernetes.io/region=eu-frankfurt-1" + ociFaultDomain,
+	},
+	"beside the user's in kubelet's arguments": {
+		func(*Input) {}, []string{"KUBELET_EXTRA_ARGS=--node-labels=topology.kubernetes.io/region=mine,c=d"},
+		" --node-labels=topology.kubernetes.io/zone=alice-ad-1" + ociFaultDomain,
+	},
+	"when the user sets them all": {
+		func(*Input) {}, []string{
+			"KUBELET_EXTRA_ARGS=--node-labels=topology.kubernetes.io/region=mine,topology.kubernetes.io/zone=mine",
+			"KUBELET_KUBEADM_ARGS=--node-labels=infrastructure.cluster.x-k8s.io/ocimesh-fault-domain=mine",
+		}, "",
+	},
+}
+
 func TestKubeletRegistersItsNodeWithLabels(t *testing.T) {
-	const fault = ",infrastructure.cluster.x-k8s.io/ocimesh-fault-domain=FAULT-DOMAIN-2"
-	for name, tc := range map[string]struct {
-		change func(*Input)
-		env    []string
-		labels string
-	}{
-		"of a machine": {
-			func(in *Input) { in.Labels[infrav1.NodeFaultDomainLabel] = "FAULT-DOMAIN-3" }, nil,
-			" --node-labels=infrastructure.cluster.x-k8s.io/ocimesh-fault-domain=FAULT-DOMAIN-3," +
-				"topology.kubernetes.io/region=eu-frankfurt-1,topology.kubernetes.io/zone=alice-ad-1",
-		},
-		"of a machine whose fault domain OCI chooses": {
-			func(*Input) {}, nil,
-			" --node-labels=topology.kubernetes.io/region=eu-frankfurt-1,topology.kubernetes.io/zone=alice-ad-1" + fault,
-		},
-		"of a pool's instance": {
-			func(in *Input) { delete(in.Labels, "topology.kubernetes.io/zone"); in.ZonePrefix = "alice-" }, nil,
-			" --node-labels=topology.kubernetes.io/region=eu-frankfurt-1,topology.kubernetes.io/zone=alice-ad-2" + fault,
-		},
-		"beside the user's in kubeadm's arguments": {
-			func(*Input) {}, []string{"KUBELET_KUBEADM_ARGS=--v=2 --node-labels=a=b,topology.kubernetes.io/zone=mine"},
-			" --node-labels=topology.kubernetes.io/region=eu-frankfurt-1" + fault,
-		},
-		"beside the user's in kubelet's arguments": {
-			func(*Input) {}, []string{"KUBELET_EXTRA_ARGS=--node-labels=topology.kubernetes.io/region=mine,c=d"},
-			" --node-labels=topology.kubernetes.io/zone=alice-ad-1" + fault,
-		},
-		"when the user sets them all": {
-			func(*Input) {}, []string{
-				"KUBELET_EXTRA_ARGS=--node-labels=topology.kubernetes.io/region=mine,topology.kubernetes.io/zone=mine",
-				"KUBELET_KUBEADM_ARGS=--node-labels=infrastructure.cluster.x-k8s.io/ocimesh-fault-domain=mine",
-			}, "",
-		},
-	} {
+	for name, tc := range labelledKubelets {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			in := controlPlaneInput()

@@ -15,58 +15,60 @@ const (
 	containerdDropIn = "etc/containerd/conf.d/90-capom.toml"
 )
 
+const (
+	registryMirror = "version = 3\n[plugins.\"io.containerd.cri.v1.images\".registry]\n  config_path = \"/etc/containerd/certs.d\"\n"
+	runcOptions    = "[plugins.\"io.containerd.cri.v1.runtime\".containerd.runtimes.runc.options]\n"
+	dropInImports  = "imports = ['/etc/containerd/conf.d/*.toml']\n"
+)
+
+var containerdConfigs = map[string]struct {
+	files map[string]string
+	// config is the configuration's content afterwards; empty means that it has systemd's
+	// groups.
+	config    string
+	completed bool
+	says      string
+	fails     bool
+}{
+	"a mirror and systemd's groups": {
+		files:  map[string]string{containerdConfig: registryMirror + runcOptions + "  SystemdCgroup = true\n"},
+		config: registryMirror + runcOptions + "  SystemdCgroup = true\n",
+	},
+	"a mirror alone": {
+		files:  map[string]string{containerdConfig: registryMirror},
+		config: dropInImports + registryMirror, completed: true,
+	},
+	"version 2": {
+		files:  map[string]string{containerdConfig: strings.ReplaceAll(registryMirror, "version = 3", "version = 2")},
+		config: dropInImports + strings.ReplaceAll(registryMirror, "version = 3", "version = 2"), completed: true,
+	},
+	"with imports of its own": {
+		files:  map[string]string{containerdConfig: dropInImports + registryMirror},
+		config: dropInImports + registryMirror, completed: true,
+	},
+	"groups by a file that it imports": {
+		files:  map[string]string{containerdConfig: dropInImports + registryMirror, "etc/containerd/conf.d/mine.toml": "version = 3\n" + runcOptions + "SystemdCgroup = true\n"},
+		config: dropInImports + registryMirror,
+	},
+	"groups of cgroupfs": {
+		files:  map[string]string{containerdConfig: registryMirror + runcOptions + "  SystemdCgroup = false\n"},
+		config: registryMirror + runcOptions + "  SystemdCgroup = false\n", says: "SystemdCgroup = false is kept",
+	},
+	"what the package brings": {files: map[string]string{containerdConfig: "# Copyright\n\ndisabled_plugins = [\"cri\"]\n#root = \"/var/lib/containerd\"\n"}},
+	"nothing":                 {},
+	"hosts alone":             {files: map[string]string{"etc/containerd/certs.d/registry.example/hosts.toml": "server = \"https://mirror.example\"\n"}},
+	"CRI switched off": {
+		files:  map[string]string{containerdConfig: registryMirror + "disabled_plugins = [\"cri\"]\n"},
+		config: registryMirror + "disabled_plugins = [\"cri\"]\n", says: "or CRI is switched off there", fails: true,
+	},
+	"what containerd cannot read": {
+		files:  map[string]string{containerdConfig: "broken\n"},
+		config: "broken\n", says: "containerd cannot read", fails: true,
+	},
+}
+
 func TestContainerdsConfigurationOfAUserIsKeptAndCompleted(t *testing.T) {
-	const (
-		mirror  = "version = 3\n[plugins.\"io.containerd.cri.v1.images\".registry]\n  config_path = \"/etc/containerd/certs.d\"\n"
-		options = "[plugins.\"io.containerd.cri.v1.runtime\".containerd.runtimes.runc.options]\n"
-		imports = "imports = ['/etc/containerd/conf.d/*.toml']\n"
-	)
-	cases := map[string]struct {
-		files map[string]string
-		// config is the configuration's content afterwards; empty means that it has systemd's
-		// groups.
-		config    string
-		completed bool
-		says      string
-		fails     bool
-	}{
-		"a mirror and systemd's groups": {
-			files:  map[string]string{containerdConfig: mirror + options + "  SystemdCgroup = true\n"},
-			config: mirror + options + "  SystemdCgroup = true\n",
-		},
-		"a mirror alone": {
-			files:  map[string]string{containerdConfig: mirror},
-			config: imports + mirror, completed: true,
-		},
-		"version 2": {
-			files:  map[string]string{containerdConfig: strings.ReplaceAll(mirror, "version = 3", "version = 2")},
-			config: imports + strings.ReplaceAll(mirror, "version = 3", "version = 2"), completed: true,
-		},
-		"with imports of its own": {
-			files:  map[string]string{containerdConfig: imports + mirror},
-			config: imports + mirror, completed: true,
-		},
-		"groups by a file that it imports": {
-			files:  map[string]string{containerdConfig: imports + mirror, "etc/containerd/conf.d/mine.toml": "version = 3\n" + options + "SystemdCgroup = true\n"},
-			config: imports + mirror,
-		},
-		"groups of cgroupfs": {
-			files:  map[string]string{containerdConfig: mirror + options + "  SystemdCgroup = false\n"},
-			config: mirror + options + "  SystemdCgroup = false\n", says: "SystemdCgroup = false is kept",
-		},
-		"what the package brings": {files: map[string]string{containerdConfig: "# Copyright\n\ndisabled_plugins = [\"cri\"]\n#root = \"/var/lib/containerd\"\n"}},
-		"nothing":                 {},
-		"hosts alone":             {files: map[string]string{"etc/containerd/certs.d/registry.example/hosts.toml": "server = \"https://mirror.example\"\n"}},
-		"CRI switched off": {
-			files:  map[string]string{containerdConfig: mirror + "disabled_plugins = [\"cri\"]\n"},
-			config: mirror + "disabled_plugins = [\"cri\"]\n", says: "or CRI is switched off there", fails: true,
-		},
-		"what containerd cannot read": {
-			files:  map[string]string{containerdConfig: "broken\n"},
-			config: "broken\n", says: "containerd cannot read", fails: true,
-		},
-	}
-	for name, tc := range cases {
+	for name, tc := range containerdConfigs {
 		t.Run(name, func(t *testing.T) {
 			requireTool(t, "gpg", "gpg")
 			g := NewWithT(t)
@@ -92,7 +94,7 @@ func TestContainerdsConfigurationOfAUserIsKeptAndCompleted(t *testing.T) {
 			}
 			g.Expect(n.exists(containerdDropIn)).To(Equal(tc.completed))
 			if tc.completed {
-				version, _, _ := strings.Cut(strings.TrimPrefix(tc.config, imports), "\n")
+				version, _, _ := strings.Cut(strings.TrimPrefix(tc.config, dropInImports), "\n")
 				g.Expect(n.read(containerdDropIn)).To(HavePrefix(version+"\n"), "containerd 2.2 drops a file of another version")
 			}
 			for file, content := range tc.files {

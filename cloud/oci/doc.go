@@ -2,8 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package oci acts in one Oracle Cloud account and region: identity, network, compute, block
-// volumes, limits. It alone imports the OCI SDK; nothing of the SDK shows in its API: small structs
-// of plain types go in and out.
+// volumes, limits. Nothing of the SDK shows in its API: small structs of plain types go in and out.
 //
 // Every method makes its calls once: the SDK's retries and circuit breakers are off, so callers see
 // each failure and decide. Every list is read to its last page. Every error is a *cloud.Error, but

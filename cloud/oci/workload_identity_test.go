@@ -32,10 +32,12 @@ func unsigned(g *WithT, claims map[string]any) string {
 func proxymux(t *testing.T, answer http.HandlerFunc) {
 	t.Helper()
 	g := NewWithT(t)
-	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", auth.KubernetesProxymuxServicePort))
-	if err != nil {
-		t.Skipf("OKE's port cannot be listened at: %s", err)
-	}
+	var listener net.Listener
+	// The port is always the same one: the same test may hold it in another checkout.
+	g.Eventually(func() (err error) {
+		listener, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", auth.KubernetesProxymuxServicePort))
+		return err
+	}, time.Minute, 10*time.Millisecond).Should(Succeed(), "OKE's port must be free")
 	server := httptest.NewUnstartedServer(answer)
 	g.Expect(server.Listener.Close()).To(Succeed())
 	server.Listener = listener

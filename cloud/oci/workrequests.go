@@ -31,6 +31,16 @@ func (c *Client) LaunchFailure(ctx context.Context, resourceID string) (failure 
 	return nil, nil
 }
 
+// ReasonUntold is for users whose account's policy does not let the reason for a failure be looked
+// up. It is empty if err says something else. Oracle's documentation ("Viewing Work Requests") has
+// work requests follow the permissions of what began them, but their list needs one of its own.
+func ReasonUntold(err error) string {
+	if !cloud.IsKind(err, cloud.NotFoundOrUnauthorized, cloud.Forbidden) {
+		return ""
+	}
+	return `OCI does not say why: the account's policy lacks "inspect work-requests"`
+}
+
 // failedWork are the OCIDs of the failed work requests of a resource, oldest first.
 func (c *Client) failedWork(ctx context.Context, resourceID string) ([]string, error) {
 	items, err := c.workOf(ctx, resourceID)

@@ -14,13 +14,14 @@ import (
 
 // Decide returns where the machine may be launched, best first.
 //
-// The order is, by falling importance: the availability domain with the fewest machines of the
-// group for the account's weight; the account with the fewest of the group, then of all, for its
-// weight; the account's name. Within an account: the preferred shape; the availability domain with
-// the fewest machines, then its name; the fault domain with the fewest of the group, then of all,
-// then its name. Who goes down the list after a failed launch therefore changes the fault domain
-// first, then the availability domain, then the shape, then the account, as long as that does not
-// make the spread worse.
+// The order is, by falling importance: for control planes, the account whose loss etcd's quorum
+// outlives, else the one with the fewest beyond that; the availability domain with the fewest
+// machines of the group for the account's weight; the account with the fewest of the group, then of
+// all, for its weight; the account's name. Within an account: the preferred shape; the availability
+// domain with the fewest machines, then its name; the fault domain with the fewest of the group,
+// then of all, then its name. Who goes down the list after a failed launch therefore changes the
+// fault domain first, then the availability domain, then the shape, then the account, as long as
+// that does not make the spread worse.
 func Decide(facts Facts) Decision {
 	decision := Decision{UnknownFailureDomain: !facts.knowsFailureDomain()}
 	if decision.UnknownFailureDomain {
@@ -186,6 +187,7 @@ func (f Facts) rank(place Place, failureDomain string, preference int, weight in
 	fault := Place{Account: place.Account, AvailabilityDomain: place.AvailabilityDomain, FaultDomain: place.FaultDomain}
 	out := ranked{
 		Candidate:   Candidate{Place: place, FailureDomain: failureDomain},
+		excess:      f.excess(account, count),
 		domainGroup: group(domain), accountGroup: group(account), accountAll: count.all[account],
 		preference: preference, domainAll: count.all[domain], weight: max(1, int(weight)),
 	}
@@ -202,5 +204,6 @@ func (f Facts) rank(place Place, failureDomain string, preference int, weight in
 	if preference > 0 {
 		out.Reason += fmt.Sprintf(", shape %d in order of preference", preference+1)
 	}
+	out.Reason += f.dependence(account, count)
 	return out
 }

@@ -15,6 +15,8 @@ type Facts struct {
 	Now time.Time
 	// ControlPlane says that the machine is a control plane.
 	ControlPlane bool
+	// ControlPlanes is how many control planes the cluster is to have; 0 while it is not known.
+	ControlPlanes int
 	// Group is what the machine is spread among, in words: "control plane machines", or those of
 	// its MachineDeployment.
 	Group string

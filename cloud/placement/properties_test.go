@@ -224,16 +224,28 @@ func exceeds(a Account, at Candidate, wanted []Shape) string {
 }
 
 // spread: no candidate stands before one whose availability domain would be less full with the
-// machine, for its weight.
+// machine, for its weight. Of control planes, this is so among accounts on which etcd's quorum
+// would depend alike.
 func spread(facts Facts, decision Decision) error {
-	held := map[string]int{}
+	held, inAccount, total := map[string]int{}, map[string]int{}, 0
 	for _, machine := range facts.Placed {
 		if machine.Group == facts.Group {
 			held[machine.Account+"/"+machine.AvailabilityDomain]++
+			inAccount[machine.Account]++
+			total++
 		}
 	}
-	last := 0.0
+	last, lastExcess := 0.0, 0
 	for _, candidate := range decision.Candidates {
+		if facts.ControlPlane {
+			excess := max(0, inAccount[candidate.Account]+1-total/2)
+			if excess < lastExcess {
+				return fmt.Errorf("%s stands behind an account on which quorum depends more", candidate.FailureDomain)
+			}
+			if excess > lastExcess {
+				last, lastExcess = 0, excess
+			}
+		}
 		i := slices.IndexFunc(facts.Accounts, func(a Account) bool { return a.Name == candidate.Account })
 		now := float64(held[candidate.Account+"/"+candidate.AvailabilityDomain]+1) / float64(max(1, facts.Accounts[i].Weight))
 		if now < last {

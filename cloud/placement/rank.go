@@ -8,6 +8,8 @@ import "cmp"
 // ranked is a candidate with what it is compared by.
 type ranked struct {
 	Candidate
+	// excess is explained at its function.
+	excess                                int
 	domainGroup, accountGroup, accountAll int
 	preference, domainAll                 int
 	faultGroup, faultAll                  int
@@ -17,6 +19,7 @@ type ranked struct {
 
 func compare(a, b ranked) int {
 	return cmp.Or(
+		cmp.Compare(a.excess, b.excess),
 		weighed(a, b, a.domainGroup, b.domainGroup),
 		weighed(a, b, a.accountGroup, b.accountGroup),
 		weighed(a, b, a.accountAll, b.accountAll),
@@ -40,12 +43,17 @@ func weighed(a, b ranked, heldByA, heldByB int) int {
 // domain, counts all within.
 type counts struct {
 	group, all map[Place]int
+	// groupTotal counts the group in all places.
+	groupTotal int
 }
 
 func tally(facts Facts) counts {
 	count := counts{group: map[Place]int{}, all: map[Place]int{}}
 	for _, machines := range facts.Placed {
 		number := max(1, machines.Number)
+		if machines.Group == facts.Group {
+			count.groupTotal += number
+		}
 		places := []Place{
 			{Account: machines.Account},
 			{Account: machines.Account, AvailabilityDomain: machines.AvailabilityDomain},

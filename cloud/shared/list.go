@@ -3,8 +3,6 @@
 
 // Package shared has lists with one read for all callers: a search for many machines costs no more
 // calls than for one.
-//
-// It imports the standard library only.
 package shared
 
 import (

@@ -32,10 +32,9 @@ type CheckSpec struct {
 
 // Check finds out whether the client can do its work, in the order of an operator's repairs: the
 // server is there and speaks one of the APIs (ReasonUnreachable, ReasonNotControlServer,
-// ReasonTooOld), it
-// accepts the credentials (ReasonCredentialsRefused), these have the scopes (ReasonMissingScope),
-// and the tags may be given (ReasonTagRefused). It asks even while the circuit is open, and closes
-// it if the server answers again.
+// ReasonTooOld), it accepts the credentials (ReasonCredentialsRefused), these have the scopes
+// (ReasonMissingScope), and the tags may be given (ReasonTagRefused). It asks even while the
+// circuit is open, and closes it if the server answers again.
 func (c *Client) Check(ctx context.Context, spec CheckSpec) error {
 	const operation = "Check"
 	ctx = probing(ctx)

@@ -7,7 +7,6 @@
 // routes they advertise, and reads the policy. What of it is one API's is a backend; nothing
 // outside of this package knows which one answers.
 //
-// It alone imports tailscale.com/client/tailscale/v2. Of this module it imports package cloud, for
-// the kinds of errors. It knows nothing of Kubernetes and it logs nothing: failures are in the
-// error, never with a secret or the body of a request.
+// It knows nothing of Kubernetes and it logs nothing: failures are in the error, of package cloud's
+// kinds, never with a secret or the body of a request.
 package tailnet

@@ -69,84 +69,87 @@ func TestThePoliciesOfTheDocumentationLackNothing(t *testing.T) {
 	}
 }
 
+const (
+	nodeOwners = `"tagOwners": {"tag:mesh-node": ["group:ops"], "tag:mesh-control-plane": ["group:ops"]}, "groups": {"group:ops": ["ann@"]}, `
+	cachedMaps = `"nodeAttrs": [{"target": ["*"], "attr": ["cache-network-maps"]}], `
+	openGrants = `"grants": [{"src": ["*"], "dst": ["*"], "ip": ["*"]}], `
+)
+
+var lackingPolicies = map[string]struct {
+	policy string
+	mode   tailnetsim.Mode
+	needs  tailnet.PolicyNeeds
+	lacks  []string
+	nobody bool
+}{
+	"nothing": {policy: nodeOwners + cachedMaps + openGrants},
+	"owners": {
+		policy: cachedMaps + openGrants + `"tagOwners": {"tag:mesh-node": ["ann@"]}`,
+		lacks:  []string{`tagOwners: "tag:mesh-control-plane": ["ann@"]`},
+	},
+	"owners, and there are groups": {
+		policy: cachedMaps + openGrants + `"groups": {"group:guests": ["bob@"], "group:ops": ["ann@"]}, "tagOwners": {"tag:printer": ["group:guests"]}`,
+		lacks:  []string{`tagOwners: "tag:mesh-control-plane": ["group:capom-admins"], "tag:mesh-node": ["group:capom-admins"]`},
+	},
+	"owners, and a tag is the nodes'": {
+		policy: cachedMaps + openGrants + `"tagOwners": {"tag:mesh-node": ["group:ops", "tag:mesh-control-plane", "tag:capom"], "tag:capom": ["ann@"]}`,
+		lacks:  []string{`tagOwners: "tag:mesh-control-plane": ["tag:capom"]`},
+	},
+	"every rule": {
+		policy: nodeOwners + cachedMaps + `"grants": []`, nobody: true,
+		lacks: []string{`grants: {"src": ["tag:mesh-control-plane", "tag:mesh-node"], "dst": ["10.250.0.0/16"], "ip": ["tcp:6443"]}, ` +
+			`{"src": ["tag:mesh-control-plane", "tag:mesh-node"], "dst": ["tag:mesh-control-plane"], "ip": ["tcp:6443"]}, ` +
+			`{"src": ["tag:mesh-control-plane"], "dst": ["tag:mesh-control-plane"], "ip": ["tcp:2379-2380"]}, ` +
+			`{"src": ["tag:mesh-control-plane", "tag:mesh-node"], "dst": ["tag:mesh-control-plane", "tag:mesh-node"], "ip": ["tcp:10250", "tcp:4240", "udp:8472"]}`},
+	},
+	"every rule but people's": {
+		policy: nodeOwners + cachedMaps + `"grants": [{"src": ["group:ops", "autogroup:member"], "dst": ["*"], "ip": ["*"]}]`, nobody: true,
+		lacks: []string{`grants: {"src": ["tag:mesh-control-plane", "tag:mesh-node"], "dst": ["10.250.0.0/16"]`},
+	},
+	"workers' rules": {
+		policy: nodeOwners + cachedMaps + `"grants": [{"src": ["tag:mesh-control-plane"], "dst": ["*"], "ip": ["*"]}]`, nobody: true,
+		lacks: []string{`grants: {"src": ["tag:mesh-control-plane", "tag:mesh-node"]`},
+	},
+	"VXLAN": {
+		policy: nodeOwners + cachedMaps + `"grants": [{"src": ["tag:mesh-control-plane", "tag:mesh-node"], "dst": ["*"], "ip": ["tcp:*", "udp:53", "icmp:*"]}]`,
+		lacks: []string{
+			`grants: {"src": ["tag:mesh-control-plane", "tag:mesh-node"], "dst": ["tag:mesh-control-plane", "tag:mesh-node"], "ip": ["udp:8472"]}`,
+		},
+	},
+	"VXLAN, which routes of pods do without": {
+		policy: nodeOwners + cachedMaps + `"grants": [{"src": ["*"], "dst": ["*"], "ip": ["tcp:1-65535"]}]`, needs: needs(func(n *tailnet.PolicyNeeds) { n.VXLAN = false }),
+	},
+	"the VIP, at a server of 0.28": {
+		mode:   tailnetsim.Headscale028,
+		policy: nodeOwners + `"acls": [{"action": "accept", "src": ["autogroup:tagged"], "dst": ["autogroup:tagged:*"]}]`,
+		lacks: []string{
+			`acls: {"action": "accept", "proto": "tcp", "src": ["tag:mesh-control-plane", "tag:mesh-node"], "dst": ["10.250.0.0/16:6443"]}`,
+		},
+	},
+	"nothing, by aliases": {
+		policy: nodeOwners + cachedMaps + `"hosts": {"vips": "10.250.0.0/15", "all": "100.64.0.0/10"},
+			"acls": [{"action": "accept", "src": ["all"], "dst": ["vips:1-6443", "all:*"]}]`,
+	},
+	"approvers": {
+		policy: nodeOwners + cachedMaps + openGrants + `"autoApprovers": {"routes": {"10.250.0.0/17": ["tag:mesh-control-plane"], "10.250.0.0/16": ["ann@"]}}`, needs: needs(approving),
+		lacks: []string{`autoApprovers.routes: "10.250.0.0/16": ["tag:mesh-control-plane"]`},
+	},
+	"no approvers that the provider does without": {policy: nodeOwners + cachedMaps + openGrants},
+	"no approvers, by a wider range": {
+		policy: nodeOwners + cachedMaps + openGrants + `"autoApprovers": {"routes": {"10.0.0.0/8": ["tag:mesh-control-plane"]}}`, needs: needs(approving),
+	},
+	"attributes": {
+		policy: nodeOwners + openGrants + `"nodeAttrs": [{"target": ["tag:mesh-node"], "attr": ["cache-network-maps"]}, {"target": ["*"], "attr": ["magicdns-aaaa"]}]`,
+		lacks:  []string{`nodeAttrs: {"target": ["tag:mesh-control-plane", "tag:mesh-node"], "attr": ["cache-network-maps"]}`},
+	},
+	"no attributes, at a server of 0.28": {
+		mode: tailnetsim.Headscale028, policy: nodeOwners + `"acls": [{"action": "accept", "src": ["*"], "dst": ["*:*"]}]`,
+	},
+	"no rules where there are none at all": {policy: nodeOwners + cachedMaps},
+}
+
 func TestWhatAPolicyLacksIsNamedAsItIsPasted(t *testing.T) {
-	const (
-		owners = `"tagOwners": {"tag:mesh-node": ["group:ops"], "tag:mesh-control-plane": ["group:ops"]}, "groups": {"group:ops": ["ann@"]}, `
-		attrs  = `"nodeAttrs": [{"target": ["*"], "attr": ["cache-network-maps"]}], `
-		open   = `"grants": [{"src": ["*"], "dst": ["*"], "ip": ["*"]}], `
-	)
-	for name, test := range map[string]struct {
-		policy string
-		mode   tailnetsim.Mode
-		needs  tailnet.PolicyNeeds
-		lacks  []string
-		nobody bool
-	}{
-		"nothing": {policy: owners + attrs + open},
-		"owners": {
-			policy: attrs + open + `"tagOwners": {"tag:mesh-node": ["ann@"]}`,
-			lacks:  []string{`tagOwners: "tag:mesh-control-plane": ["ann@"]`},
-		},
-		"owners, and there are groups": {
-			policy: attrs + open + `"groups": {"group:guests": ["bob@"], "group:ops": ["ann@"]}, "tagOwners": {"tag:printer": ["group:guests"]}`,
-			lacks:  []string{`tagOwners: "tag:mesh-control-plane": ["group:capom-admins"], "tag:mesh-node": ["group:capom-admins"]`},
-		},
-		"owners, and a tag is the nodes'": {
-			policy: attrs + open + `"tagOwners": {"tag:mesh-node": ["group:ops", "tag:mesh-control-plane", "tag:capom"], "tag:capom": ["ann@"]}`,
-			lacks:  []string{`tagOwners: "tag:mesh-control-plane": ["tag:capom"]`},
-		},
-		"every rule": {
-			policy: owners + attrs + `"grants": []`, nobody: true,
-			lacks: []string{`grants: {"src": ["tag:mesh-control-plane", "tag:mesh-node"], "dst": ["10.250.0.0/16"], "ip": ["tcp:6443"]}, ` +
-				`{"src": ["tag:mesh-control-plane", "tag:mesh-node"], "dst": ["tag:mesh-control-plane"], "ip": ["tcp:6443"]}, ` +
-				`{"src": ["tag:mesh-control-plane"], "dst": ["tag:mesh-control-plane"], "ip": ["tcp:2379-2380"]}, ` +
-				`{"src": ["tag:mesh-control-plane", "tag:mesh-node"], "dst": ["tag:mesh-control-plane", "tag:mesh-node"], "ip": ["tcp:10250", "tcp:4240", "udp:8472"]}`},
-		},
-		"every rule but people's": {
-			policy: owners + attrs + `"grants": [{"src": ["group:ops", "autogroup:member"], "dst": ["*"], "ip": ["*"]}]`, nobody: true,
-			lacks: []string{`grants: {"src": ["tag:mesh-control-plane", "tag:mesh-node"], "dst": ["10.250.0.0/16"]`},
-		},
-		"workers' rules": {
-			policy: owners + attrs + `"grants": [{"src": ["tag:mesh-control-plane"], "dst": ["*"], "ip": ["*"]}]`, nobody: true,
-			lacks: []string{`grants: {"src": ["tag:mesh-control-plane", "tag:mesh-node"]`},
-		},
-		"VXLAN": {
-			policy: owners + attrs + `"grants": [{"src": ["tag:mesh-control-plane", "tag:mesh-node"], "dst": ["*"], "ip": ["tcp:*", "udp:53", "icmp:*"]}]`,
-			lacks: []string{
-				`grants: {"src": ["tag:mesh-control-plane", "tag:mesh-node"], "dst": ["tag:mesh-control-plane", "tag:mesh-node"], "ip": ["udp:8472"]}`,
-			},
-		},
-		"VXLAN, which routes of pods do without": {
-			policy: owners + attrs + `"grants": [{"src": ["*"], "dst": ["*"], "ip": ["tcp:1-65535"]}]`, needs: needs(func(n *tailnet.PolicyNeeds) { n.VXLAN = false }),
-		},
-		"the VIP, at a server of 0.28": {
-			mode:   tailnetsim.Headscale028,
-			policy: owners + `"acls": [{"action": "accept", "src": ["autogroup:tagged"], "dst": ["autogroup:tagged:*"]}]`,
-			lacks: []string{
-				`acls: {"action": "accept", "proto": "tcp", "src": ["tag:mesh-control-plane", "tag:mesh-node"], "dst": ["10.250.0.0/16:6443"]}`,
-			},
-		},
-		"nothing, by aliases": {
-			policy: owners + attrs + `"hosts": {"vips": "10.250.0.0/15", "all": "100.64.0.0/10"},
-				"acls": [{"action": "accept", "src": ["all"], "dst": ["vips:1-6443", "all:*"]}]`,
-		},
-		"approvers": {
-			policy: owners + attrs + open + `"autoApprovers": {"routes": {"10.250.0.0/17": ["tag:mesh-control-plane"], "10.250.0.0/16": ["ann@"]}}`, needs: needs(approving),
-			lacks: []string{`autoApprovers.routes: "10.250.0.0/16": ["tag:mesh-control-plane"]`},
-		},
-		"no approvers that the provider does without": {policy: owners + attrs + open},
-		"no approvers, by a wider range": {
-			policy: owners + attrs + open + `"autoApprovers": {"routes": {"10.0.0.0/8": ["tag:mesh-control-plane"]}}`, needs: needs(approving),
-		},
-		"attributes": {
-			policy: owners + open + `"nodeAttrs": [{"target": ["tag:mesh-node"], "attr": ["cache-network-maps"]}, {"target": ["*"], "attr": ["magicdns-aaaa"]}]`,
-			lacks:  []string{`nodeAttrs: {"target": ["tag:mesh-control-plane", "tag:mesh-node"], "attr": ["cache-network-maps"]}`},
-		},
-		"no attributes, at a server of 0.28": {
-			mode: tailnetsim.Headscale028, policy: owners + `"acls": [{"action": "accept", "src": ["*"], "dst": ["*:*"]}]`,
-		},
-		"no rules where there are none at all": {policy: owners + attrs},
-	} {
+	for name, test := range lackingPolicies {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			if test.mode == "" {

@@ -44,7 +44,8 @@ func (r *Reconciler) compareRanges(ctx context.Context, s *scope) error {
 	if problem == nil {
 		problem = changed(s, own)
 	}
-	if problem == nil && alive {
+	if problem == nil && isProvisioned(s.infra) {
+		// Of the others, the refusal has asked.
 		if problem, err = unlessUnseen(r.metByDevices(ctx, s, own)); err != nil {
 			return err
 		}

@@ -320,6 +320,7 @@ func TestWhoComesFirst(t *testing.T) {
 			infra.Status.Conditions = []metav1.Condition{{Type: clusterv1.PausedCondition, LastTransitionTime: metav1.NewTime(now.Add(-ago))}}
 		}
 	}
+	deleted := func(infra *infrav1.OCIMeshCluster) { infra.DeletionTimestamp = &now }
 	withRoutes := func(infra *infrav1.OCIMeshCluster) { routed(nil, infra) }
 	for name, world := range map[string]struct {
 		other, own []func(*infrav1.OCIMeshCluster)
@@ -334,6 +335,8 @@ func TestWhoComesFirst(t *testing.T) {
 		"moved with an address, long ago":       {other: with(address), own: with(older, unpaused(time.Hour))},
 		"moved with an address, both":           {other: with(address), own: with(older, address, unpaused(time.Minute))},
 		"an address does not make older":        {other: with(older), own: with(address, unpaused(time.Minute)), first: true},
+		"the older, being deleted":              {other: with(older, deleted)},
+		"being deleted with machines":           {other: with(provisioned, deleted), own: with(older), first: true},
 		"made in the same second: VXLAN":        {own: with(withRoutes), first: true},
 		"made in the same second: routes later": {other: with(withRoutes)},
 	} {

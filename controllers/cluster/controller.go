@@ -152,6 +152,7 @@ func (r *Reconciler) reconcile(ctx context.Context, s *scope) (_ ctrl.Result, re
 	if err != nil {
 		return ctrl.Result{}, err
 	}
+	before := s.infra.DeepCopy()
 	defer func() {
 		if apierrors.IsConflict(reterr) {
 			// The phases saw an old copy and did not get to the end: what they left is no state to
@@ -162,6 +163,7 @@ func (r *Reconciler) reconcile(ctx context.Context, s *scope) (_ ctrl.Result, re
 			updateStatus(s)
 		}
 		reterr = saver.Save(ctx, reterr)
+		r.announceAccounts(s.infra, before)
 	}()
 	todo := r.normalPhases()
 	if s.deleting() {

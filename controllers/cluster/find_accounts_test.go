@@ -88,10 +88,15 @@ func TestAnAccountInErrorAffectsOnlyItself(t *testing.T) {
 			b.g.Expect(bad.Ready).To(HaveValue(BeFalse()))
 			b.g.Expect(bad.Reason).To(Equal(world.reason))
 			b.g.Expect(bad.Message).To(ContainSubstring(world.show))
-			b.g.Expect(helpers.MessageOf(infra, infrav1.ReadyCondition)).To(ContainSubstring(world.show))
+			b.g.Expect(helpers.ConditionsOf(infra)).To(ContainElement("Ready True Ready"), "one account down is not a cluster down")
+			b.g.Expect(infra.Status.UsableAccounts).To(Equal("1/2"))
+			for _, condition := range []string{infrav1.ReadyCondition, infrav1.AccountsReadyCondition} {
+				b.g.Expect(helpers.MessageOf(infra, condition)).To(And(
+					HavePrefix("1 of 2 accounts usable: "), ContainSubstring(bad.Name), ContainSubstring(world.show)))
+			}
 
 			world.fix(b)
-			b.until(infra, "Ready True Ready")
+			b.until(infra, "AccountsReady True Ready")
 
 			b.g.Expect(infra.Status.FailureDomains).To(HaveLen(2))
 			b.deleted(infra)

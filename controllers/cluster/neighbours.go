@@ -98,13 +98,8 @@ func called(own, other *infrav1.OCIMeshCluster) string {
 // others, unless they have machines from when it did.
 func (r *Reconciler) counts(ctx context.Context, other *infrav1.OCIMeshCluster, tailnets []infrav1.Tailnet) (bool, error) {
 	i := slices.IndexFunc(tailnets, func(tn infrav1.Tailnet) bool { return tn.Name == other.Spec.TailnetRef.Name })
-	switch {
-	case i < 0:
-		return false, nil
-	case isProvisioned(other):
-		return true, nil
-	case !other.DeletionTimestamp.IsZero():
-		return false, nil
+	if i < 0 || isProvisioned(other) {
+		return i >= 0, nil
 	}
 	return r.Clients.MayUseTailnet(ctx, &tailnets[i], other.Namespace)
 }
@@ -152,8 +147,12 @@ func comesFirst(ctx context.Context, reader client.Reader, other *infrav1.OCIMes
 	}
 	theirMachines, ourMachines := machinesOf(other, cluster, list.Items), machinesOf(s.infra, s.cluster, s.machines)
 	theirs, ours := isAlive(other, theirMachines), isAlive(s.infra, ourMachines)
-	if theirs != ours {
+	switch {
+	case theirs != ours:
 		return theirs, nil
+	case !theirs && !other.DeletionTimestamp.IsZero():
+		// It goes, and gets no machines any more.
+		return false, nil
 	}
 	waits := !ours && time.Since(began(s.infra)) < moveGrace
 	if waits && looksAlive(other, theirMachines) && !looksAlive(s.infra, ourMachines) {

@@ -9,18 +9,16 @@ import (
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/cluster-api/util/conditions"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
 )
 
 // owned are the conditions that this controller writes.
 var owned = report.Types(infrav1.AccountsReadyCondition, infrav1.NetworkReadyCondition, infrav1.TailnetReadyCondition,
-	infrav1.RangesDistinctCondition, infrav1.EndpointReadyCondition, infrav1.DeletingCondition)
+	infrav1.RangesDistinctCondition, infrav1.EndpointReadyCondition, infrav1.ControlPlaneSpreadCondition, infrav1.DeletingCondition)
 
 const (
 	// maxAccountMessage, maxAccounts and maxNetworkRanges are the API's limits.
@@ -37,9 +35,10 @@ func updateStatus(s *scope) {
 	if s.accounts != nil || s.deleting() {
 		var rows []infrav1.ClusterAccountStatus
 		for _, account := range slices.Concat(s.accounts, s.former) {
-			rows = append(rows, steady(s.infra.Status.Accounts, row(account)))
+			rows = append(rows, row(account, s.infra.Status.Accounts))
 		}
 		s.infra.Status.Accounts = rows[:min(maxAccounts, len(rows))]
+		s.infra.Status.UsableAccounts = s.usableAccounts()
 	}
 	deleting := report.Deleting(s.infra, s.Deletion)
 	if s.deleting() {
@@ -48,24 +47,35 @@ func updateStatus(s *scope) {
 		}
 		report.Set(s.infra, deleting, gone(infrav1.AccountsReadyCondition), gone(infrav1.NetworkReadyCondition),
 			gone(infrav1.TailnetReadyCondition), gone(infrav1.RangesDistinctCondition), gone(infrav1.EndpointReadyCondition))
+		conditions.Delete(s.infra, infrav1.ControlPlaneSpreadCondition)
 		return
 	}
-	accounts := s.Found(infrav1.AccountsReadyCondition, s.accountsReady)
-	network := s.Found(infrav1.NetworkReadyCondition, s.networkReady)
 	tailnet := s.Found(infrav1.TailnetReadyCondition, s.tailnetReady)
 	endpoint := s.Found(infrav1.EndpointReadyCondition, s.endpointReady)
 	ranges := []metav1.Condition{s.Found(infrav1.RangesDistinctCondition, s.rangesDistinct)}
 	if isProvisioned(s.infra) {
 		// Machines that work are no less ready for it, and only a new cluster would mend it.
-		conditions.Set(s.infra, ranges[0])
+		report.SetApart(s.infra, ranges...)
 		ranges = nil
 	}
-	all := slices.Concat([]metav1.Condition{deleting, tailnet}, ranges, []metav1.Condition{endpoint, accounts, network})
+	accounts := []metav1.Condition{
+		s.Found(infrav1.AccountsReadyCondition, s.accountsReady), s.Found(infrav1.NetworkReadyCondition, s.networkReady),
+	}
+	spared := s.sparesAccounts()
+	if spared {
+		report.SetApart(s.infra, accounts...)
+		accounts = nil
+	}
+	all := slices.Concat([]metav1.Condition{deleting, tailnet}, ranges, []metav1.Condition{endpoint}, accounts)
 	if s.infra.Spec.EndpointType.HasLoadBalancer() {
 		// Ready tells the cause: a load balancer waits for its account and network.
-		all = slices.Concat([]metav1.Condition{deleting, tailnet}, ranges, []metav1.Condition{accounts, network, endpoint})
+		all = slices.Concat([]metav1.Condition{deleting, tailnet}, ranges, accounts, []metav1.Condition{endpoint})
 	}
 	report.Set(s.infra, all...)
+	if spared {
+		s.tellOfAccounts()
+	}
+	s.tellOfSpread()
 }
 
 func (s *scope) rangesDistinct() metav1.Condition {
@@ -87,20 +97,6 @@ func (s *scope) endpointReady() metav1.Condition {
 		return report.Unknown(infrav1.EndpointReadyCondition, infrav1.WaitingReason, "Waiting for the address")
 	}
 	return report.OK(infrav1.EndpointReadyCondition)
-}
-
-// accountsReady tells about all accounts that cannot be used.
-func (s *scope) accountsReady() metav1.Condition {
-	if s.accounts == nil {
-		return report.Unknown(infrav1.AccountsReadyCondition, infrav1.WaitingReason, "Waiting for the accounts to be found")
-	}
-	var bad []*access.Problem
-	for _, account := range s.accounts {
-		if account.problem != nil {
-			bad = append(bad, account.problem)
-		}
-	}
-	return report.Of(infrav1.AccountsReadyCondition, joined(bad))
 }
 
 // networkReady tells about the networks of all accounts that can be used: failures first, then what
@@ -146,36 +142,6 @@ func joined(problems []*access.Problem) *access.Problem {
 		messages = append(messages, fmt.Sprintf("and %d more", more))
 	}
 	return &access.Problem{Reason: problems[0].Reason, Message: strings.Join(messages, "; ")}
-}
-
-// steady leaves the message of an account as it was, if only the identifier of the request to OCI
-// differs: writing that would bring the next pass at once, and with it the next request.
-func steady(known []infrav1.ClusterAccountStatus, row infrav1.ClusterAccountStatus) infrav1.ClusterAccountStatus {
-	at := slices.IndexFunc(known, func(k infrav1.ClusterAccountStatus) bool { return k.Name == row.Name })
-	if at >= 0 && cloud.SameButRequestIDs(known[at].Message, row.Message) {
-		row.Message = known[at].Message
-	}
-	return row
-}
-
-func row(account *accountState) infrav1.ClusterAccountStatus {
-	status := infrav1.ClusterAccountStatus{
-		Name: account.name, Ready: ptr.To(account.spec != nil && account.ready()),
-		VCNID: account.network.VCNID, SubnetID: account.network.SubnetID,
-		NetworkSecurityGroupIDs: account.network.NetworkSecurityGroupIDs, Claim: account.claim,
-	}
-	for _, prefix := range account.network.Ranges[:min(maxNetworkRanges, len(account.network.Ranges))] {
-		status.Ranges = append(status.Ranges, prefix.String())
-	}
-	if account.network.SubnetID != "" {
-		status.PublicIP = ptr.To(account.network.PublicIP)
-	}
-	for _, problem := range []*access.Problem{account.problem, account.networkProblem} {
-		if problem != nil && status.Reason == "" {
-			status.Reason, status.Message = problem.Reason, report.Truncate(problem.Message, maxAccountMessage)
-		}
-	}
-	return status
 }
 
 // sentence makes a sentence of a clause.

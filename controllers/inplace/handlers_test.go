@@ -147,8 +147,8 @@ func TestUpdateMachineFailsForAnotherProvidersMachine(t *testing.T) {
 	g.Expect(response.Message).To(ContainSubstring("updates OCIMeshMachines"))
 }
 
-// updatedMachine is a Machine with its OCIMeshMachine, as Cluster API leaves them when it triggers an
-// update.
+// updatedMachine is a Machine with its OCIMeshMachine, as Cluster API leaves them when it
+// triggers an update.
 func updatedMachine(t *testing.T, marked bool, kubelet string) (*clusterv1.Machine, *infrav1.OCIMeshMachine) {
 	t.Helper()
 	g := NewWithT(t)

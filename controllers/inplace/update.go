@@ -88,8 +88,8 @@ func desiredMachine(request *runtimehooksv1.UpdateMachineRequest) (*infrav1.OCIM
 	return desired, nil
 }
 
-// checkVersion fails for a node with another version of Kubernetes than its Machine. Cluster API may
-// have changed the version after it asked whether the update can be done (its
+// checkVersion fails for a node with another version of Kubernetes than its Machine. Cluster API
+// may have changed the version after it asked whether the update can be done (its
 // inplace_trigger.go says so), and would take the old node for a new one.
 func (h *Handlers) checkVersion(ctx context.Context, wanted *clusterv1.Machine) error {
 	machine := &clusterv1.Machine{}

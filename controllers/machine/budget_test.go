@@ -12,6 +12,8 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -56,6 +58,48 @@ func TestABudgetIsSharedByAllClustersAndFreedByWhatGoes(t *testing.T) {
 	b.delete(t, first)
 	b.untilProvisioned(t, third)
 	g.Expect(b.instances(t)).To(HaveLen(2))
+}
+
+// A rollout's first new machine finds every account full: the one that is there stays, and a
+// condition and an event say what to change.
+func TestARolloutThatDoesNotFitSaysWhichChangeMakesItFit(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{})
+	recorder := events.NewFakeRecorder(100)
+	b.r.Recorder = recorder
+	b.setBudget(t, 0, 1)
+	inSet := func(set string) func(*clusterv1.Machine, *infrav1.OCIMeshMachine) {
+		return func(machine *clusterv1.Machine, _ *infrav1.OCIMeshMachine) {
+			machine.Labels[clusterv1.MachineDeploymentNameLabel], machine.Labels[clusterv1.MachineSetNameLabel] = "workers", set
+		}
+	}
+	b.untilProvisioned(t, b.machine(t, "old", inSet("workers-1")))
+
+	surge := b.machine(t, "new", inSet("workers-2"))
+	b.untilCondition(t, surge, "Ready False BudgetExceeded")
+
+	g.Expect(helpers.MessageOf(surge, infrav1.PlacedCondition)).To(And(
+		ContainSubstring("its budget has 0 of 1 instances of Standard.A1 left, and 1 are needed"),
+		ContainSubstring("set maxSurge: 0 and maxUnavailable: 1 on MachineDeployment workers"),
+	))
+	g.Eventually(recorder.Events).Should(Receive(And(HavePrefix("Warning BudgetExceeded "), ContainSubstring("maxSurge: 0"))))
+	g.Expect(b.calls("LaunchInstance")).To(Equal(1))
+}
+
+func TestAnOwnerIsNamedByWhatRollsItsMachinesOut(t *testing.T) {
+	g := NewWithT(t)
+	machine := helpers.NewMachine(helpers.NewCluster("ns", "blue"), "m")
+	g.Expect(ownerOf(machine)).To(BeEmpty())
+	machine.OwnerReferences = []metav1.OwnerReference{{Kind: "KubeadmControlPlane", Name: "blue-cp", Controller: ptr.To(true)}}
+	g.Expect(ownerOf(machine)).To(Equal("KubeadmControlPlane blue-cp"))
+	machine.Labels[clusterv1.MachineDeploymentNameLabel] = "workers"
+	g.Expect(ownerOf(machine)).To(Equal("MachineDeployment workers"))
+
+	cluster := &clusterv1.Cluster{}
+	g.Expect(controlPlanesOf(cluster)).To(BeZero())
+	cluster.Status.ControlPlane = &clusterv1.ClusterControlPlaneStatus{DesiredReplicas: ptr.To[int32](3)}
+	g.Expect(controlPlanesOf(cluster)).To(Equal(3))
 }
 
 // The manager stops between the decision and the launch: what is placed keeps its part of the

@@ -86,11 +86,17 @@ func (l *life) begin(t *testing.T) {
 			return err
 		}
 		return r.SetupWithManager(ctx, mgr, controller.Options{})
-	}, l.Namespace, l.ManagerNamespace)
+	}, l.Namespace)
 }
 
-// pace is the processes': a manager has other things to do than to poll.
+// pace is the processes', and the test's in looking at them: they have other things to do than to
+// poll and to answer.
 const pace = 20 * time.Millisecond
+
+func (l *life) eventually(t *testing.T, check func(g Gomega)) {
+	t.Helper()
+	NewWithT(t).Eventually(check).WithTimeout(patience).WithPolling(pace).Should(Succeed())
+}
 
 // step has the next process begin, if the last one was killed.
 func (l *life) step(t *testing.T) {
@@ -106,7 +112,7 @@ func (l *life) live(t *testing.T, change func(*clusterv1.Machine, *infrav1.OCIMe
 	t.Helper()
 	g := NewWithT(t)
 	own := l.machine(t, "machine", change)
-	eventually(g, func(g Gomega) {
+	l.eventually(t, func(g Gomega) {
 		l.step(t)
 		g.Expect(l.Client.Get(t.Context(), client.ObjectKeyFromObject(own), own)).To(Succeed())
 		g.Expect(helpers.ConditionsOf(own)).To(ContainElement("Ready True Ready"), "conditions: %v", own.Status.Conditions)
@@ -127,7 +133,7 @@ func (l *life) liveShort(t *testing.T, change func(*clusterv1.Machine, *infrav1.
 	g := NewWithT(t)
 	l.booter.setAsleep(true)
 	own := l.machine(t, "machine", change)
-	eventually(g, func(g Gomega) {
+	l.eventually(t, func(g Gomega) {
 		g.Expect(l.Client.Get(t.Context(), client.ObjectKeyFromObject(own), own)).To(Succeed())
 		g.Expect(l.mortal.Dead() || own.Status.Instance.ID != "").To(BeTrue())
 	})
@@ -141,7 +147,7 @@ func (l *life) die(t *testing.T, own *infrav1.OCIMeshMachine) {
 	t.Helper()
 	g := NewWithT(t)
 	g.Expect(client.IgnoreNotFound(l.Client.Delete(t.Context(), own))).To(Succeed())
-	eventually(g, func(g Gomega) {
+	l.eventually(t, func(g Gomega) {
 		l.step(t)
 		err := l.Client.Get(t.Context(), client.ObjectKeyFromObject(own), own)
 		g.Expect(apierrors.IsNotFound(err)).To(BeTrue(), "conditions: %v", own.Status.Conditions)

@@ -135,16 +135,17 @@ func (r *Reconciler) lostInstance(ctx context.Context, s *scope, c *oci.Client, 
 	why := "this provider did not ask for it"
 	if listed && !s.provisioned() {
 		failure, err := c.LaunchFailure(ctx, s.own.Status.Instance.ID)
-		if err != nil {
+		switch untold := oci.ReasonUntold(err); {
+		case untold != "":
+			why = untold
+		case err != nil:
 			return phases.Unseen(err)
-		}
-		if failure != nil && capacity.IsShortage(failure) {
+		case failure == nil:
+		case capacity.IsShortage(failure):
 			return r.short(ctx, s, failure)
-		}
-		if failure != nil && failure.Kind != cloud.Conflict {
+		case failure.Kind != cloud.Conflict:
 			return r.refused(ctx, s, failure)
-		}
-		if failure != nil {
+		default:
 			// Somebody terminated it during its launch.
 			why = "OCI gave the launch up: " + failure.Message
 		}

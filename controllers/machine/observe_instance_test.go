@@ -98,6 +98,20 @@ func TestWhatHappensBehindTheProvidersBackIsSeen(t *testing.T) {
 	}
 }
 
+func TestALaunchWhoseFailureMayNotBeReadIsToldAsThat(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{})
+	b.OCI.AddFault(sim.Fault{Operation: "ListWorkRequests", Status: 404, Code: "NotAuthorizedOrNotFound", Times: -1})
+	b.OCI.AddFault(sim.Fault{Operation: "LaunchInstance", WorkRequestFails: true, Code: "InternalError", Message: "Out of host capacity."})
+	own := b.machine(t, "machine")
+
+	b.untilCondition(t, own, "Ready False InstanceTerminated")
+	g.Expect(helpers.MessageOf(own, infrav1.InstanceReadyCondition)).To(ContainSubstring(`the account's policy lacks "inspect work-requests"`))
+	b.delete(t, own)
+	b.expectNothingLeft(t)
+}
+
 func TestAnAddressThatIsRefusedKeepsNoOtherFromBeingFound(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)

@@ -8,6 +8,9 @@ import (
 	"errors"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/util/conditions"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -71,8 +74,28 @@ func (s *scope) request() scheduling.Request {
 		Recorded: s.before.Status.Placement, Attempt: nextAttempt(s.own),
 		Refusals: capacity.Refusals(s.own.Status.Shortages),
 		Labels:   s.machine.Labels, FailureDomain: s.machine.Spec.FailureDomain, Spec: s.own.Spec,
+		Owner: ownerOf(s.machine), ControlPlanes: controlPlanesOf(s.cluster),
 		Cluster: client.ObjectKeyFromObject(s.cluster), InfraCluster: s.infraCluster,
 	}
+}
+
+// ownerOf is what rolls the machine out, in words; empty if nothing does.
+func ownerOf(machine *clusterv1.Machine) string {
+	if name := machine.Labels[clusterv1.MachineDeploymentNameLabel]; name != "" {
+		return "MachineDeployment " + name
+	}
+	if owner := metav1.GetControllerOf(machine); owner != nil {
+		return owner.Kind + " " + owner.Name
+	}
+	return ""
+}
+
+// controlPlanesOf is how many control planes the cluster is to have; 0 while it is not known.
+func controlPlanesOf(cluster *clusterv1.Cluster) int {
+	if cluster.Status.ControlPlane == nil {
+		return 0
+	}
+	return int(ptr.Deref(cluster.Status.ControlPlane.DesiredReplicas, 0))
 }
 
 // nextAttempt counts on also after a placement given up for lack of room: a launch failed after OCI

@@ -211,8 +211,8 @@ func (r *Reconciler) beginUpdate(ctx context.Context, s *scope, resize bool) err
 	return nil
 }
 
-// restart asks for the step, after a control plane has left the virtual address. A call whose answer
-// is lost is repeated with its retry token.
+// restart asks for the step, after a control plane has left the virtual address. A call whose
+// answer is lost is repeated with its retry token.
 func (r *Reconciler) restart(ctx context.Context, s *scope, c *oci.Client, proof ownership.Proof, resize bool) error {
 	update := &s.own.Status.Update
 	if s.tailnet != nil && s.tailnet.Spec.RouteApproval == infrav1.RouteApprovalProvider {

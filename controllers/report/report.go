@@ -2,8 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package report turns what a reconcile found out into conditions, once, at its end, and into the
-// time of the next one. It decides nothing and imports nothing of this module but api, cloud and
-// access.
+// time of the next one. It decides nothing.
 package report
 
 import (
@@ -73,14 +72,18 @@ func Deleting(object metav1.Object, waitsFor *access.Problem) metav1.Condition {
 // Set sets the conditions, and with them Ready: that of the first condition that is False and
 // should be True, else of the first that is not as it should be. Paused is not touched.
 func Set(object conditions.Setter, all ...metav1.Condition) {
-	all = slices.Clone(all)
-	for i := range all {
-		all[i].Message = steady(object, all[i])
-		conditions.Set(object, all[i])
-	}
+	SetApart(object, all...)
 	ready := summary(all)
 	ready.Message = steady(object, ready)
 	conditions.Set(object, ready)
+}
+
+// SetApart sets conditions that do not count for Ready.
+func SetApart(object conditions.Setter, all ...metav1.Condition) {
+	for _, condition := range all {
+		condition.Message = steady(object, condition)
+		conditions.Set(object, condition)
+	}
 }
 
 // steady is the message of a condition: the one that it has, if OCI has only said the same again.
@@ -134,16 +137,17 @@ func asItShouldBe(condition metav1.Condition) bool {
 	}
 }
 
-// underWay are the reasons of Ready while what was begun takes the time that it takes. On the way
-// up they are no news: the condition shows them, and nobody is to be warned.
-var underWay = []string{
+// expectedUp are the reasons of Ready while what was begun takes the time that it takes. On the way
+// up they are no news: the condition shows them, and nobody is to be warned. How soon the object is
+// looked at again is phases' to say (intervals.go).
+var expectedUp = []string{
 	infrav1.WaitingReason, infrav1.NetworkProvisioningReason, infrav1.EndpointProvisioningReason, infrav1.InstanceProvisioningReason,
 	infrav1.JoiningReason,
 }
 
-// underWayDown are those on the way down, however the object was before: somebody asked for its
+// expectedDown are those on the way down, however the object was before: somebody asked for its
 // end.
-var underWayDown = []string{infrav1.DeletingReason, infrav1.WaitingForTerminationReason}
+var expectedDown = []string{infrav1.DeletingReason, infrav1.WaitingForTerminationReason}
 
 // Announce emits an event if Ready has changed its status or reason, unless the object is merely
 // under way; before and after are the object's Ready, and may be nil. A nil recorder is silent.
@@ -153,7 +157,7 @@ func Announce(recorder events.EventRecorder, object runtime.Object, before, afte
 	}
 	wasReady := before != nil && before.Status == metav1.ConditionTrue
 	if after.Status == metav1.ConditionFalse &&
-		(!wasReady && slices.Contains(underWay, after.Reason) || slices.Contains(underWayDown, after.Reason)) {
+		(!wasReady && slices.Contains(expectedUp, after.Reason) || slices.Contains(expectedDown, after.Reason)) {
 		return
 	}
 	kind, note := corev1.EventTypeNormal, after.Message

@@ -38,7 +38,7 @@ func BenchmarkADecision(b *testing.B) {
 			request.InfraCluster = cluster
 			now := time.Now()
 			for b.Loop() {
-				if _, placed, err := s.decide(b.Context(), request, nil, now); err != nil || placed.Account == "" {
+				if _, _, placed, err := s.decide(b.Context(), request, nil, now); err != nil || placed.Account == "" {
 					b.Fatal("no place", err)
 				}
 				s.Cancel(b.Context(), request.Key)

@@ -27,6 +27,7 @@ func (s *Scheduler) facts(ctx context.Context, request Request, now time.Time) (
 	facts := placement.Facts{
 		Now:           now,
 		ControlPlane:  controlPlane,
+		ControlPlanes: request.ControlPlanes,
 		Group:         groupOf(request.Labels),
 		FailureDomain: request.FailureDomain,
 		Shortages:     slices.Clone(request.Refusals),

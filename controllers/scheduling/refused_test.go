@@ -64,7 +64,7 @@ func TestRefusalsAreToldByAccount(t *testing.T) {
 			g := NewWithT(t)
 			decision := placement.Decision{Rejections: world.rejections}
 			g.Expect(refusalsOf(decision)).To(Equal(world.told))
-			refusal := refuse("", decision, nil, now, time.Minute)
+			refusal := refuse(advice{}, decision, nil, now, time.Minute)
 			g.Expect(refusal.Reason).To(Equal(infrav1.LaunchRefusedReason))
 			g.Expect(refusal.Message).To(And(ContainSubstring(world.remedy), ContainSubstring("the next try is at")))
 			g.Expect(refusal.RetryAfter).To(BeNumerically("<=", 5*time.Minute))

@@ -45,6 +45,8 @@ type machine struct {
 	mark    ownership.Mark
 	cluster client.ObjectKey
 	group   string
+	// set is its MachineSet, which another template makes another one.
+	set string
 	// leaving says that it is being deleted: it uses what it uses, but for the spread it has left.
 	leaving bool
 	// recorded is what its status shows; reserved is what was decided after that.
@@ -81,6 +83,7 @@ func (r *reservations) observe(object *infrav1.OCIMeshMachine) {
 		}
 		m.cluster = client.ObjectKey{Namespace: object.Namespace, Name: object.Labels[clusterv1.ClusterNameLabel]}
 		m.group, m.leaving = groupOf(object.Labels), !object.DeletionTimestamp.IsZero()
+		m.set = object.Labels[clusterv1.MachineSetNameLabel]
 		m.recorded = r.shareAt(object.Status.Placement, object.Spec)
 	})
 }

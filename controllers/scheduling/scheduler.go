@@ -107,6 +107,11 @@ type Request struct {
 	Labels map[string]string
 	// FailureDomain is the Machine's; empty leaves the choice.
 	FailureDomain string
+	// Owner is what rolls the machine out, in words, such as KubeadmControlPlane mesh; empty for a
+	// machine that nothing rolls out.
+	Owner string
+	// ControlPlanes is how many control planes the cluster is to have; 0 while it is not known.
+	ControlPlanes int
 	// Refusals are the places whose accounts refused the machine's launch, as its status has them.
 	Refusals []infrav1.Shortage
 	// Spec is the OCIMeshMachine's.
@@ -193,12 +198,12 @@ func (s *Scheduler) schedule(ctx context.Context, request Request, now time.Time
 	var unsuitable []placement.Place
 	var problems []error
 	for {
-		decision, placed, err := s.decide(ctx, request, unsuitable, now)
+		facts, decision, placed, err := s.decide(ctx, request, unsuitable, now)
 		if err != nil {
 			return Placement{}, nil, err
 		}
 		if len(decision.Candidates) == 0 {
-			return Placement{}, refuse(request.FailureDomain, decision, problems, now, s.options.PollInterval), nil
+			return Placement{}, refuse(s.adviceFor(request, facts, decision), decision, problems, now, s.options.PollInterval), nil
 		}
 		c, err := s.clientOf(ctx, placed.Account, request.Key.Namespace)
 		if err != nil {
@@ -225,20 +230,20 @@ func (s *Scheduler) schedule(ctx context.Context, request Request, now time.Time
 // the same time see each other, and the last of a budget is given away once.
 func (s *Scheduler) decide(
 	ctx context.Context, request Request, unsuitable []placement.Place, now time.Time,
-) (placement.Decision, infrav1.Placement, error) {
+) (facts placement.Facts, decision placement.Decision, placed infrav1.Placement, err error) {
 	s.reservations.deciding.Lock()
 	defer s.reservations.deciding.Unlock()
-	facts, err := s.facts(ctx, request, now)
+	facts, err = s.facts(ctx, request, now)
 	if err != nil {
-		return placement.Decision{}, infrav1.Placement{}, err
+		return facts, decision, placed, err
 	}
 	facts.Refused = unsuitable
-	decision := placement.Decide(facts)
+	decision = placement.Decide(facts)
 	if len(decision.Candidates) == 0 {
-		return decision, infrav1.Placement{}, nil
+		return facts, decision, placed, nil
 	}
-	placed, err := s.reserve(ctx, request, decision.Candidates[0], now)
-	return decision, placed, err
+	placed, err = s.reserve(ctx, request, decision.Candidates[0], now)
+	return facts, decision, placed, err
 }
 
 // reserve notes the place for the machine, and that it is the one that tries the place if that was

@@ -35,11 +35,11 @@ type Refusal struct {
 
 // refuse makes the refusal of a decision without candidates. problems are those of images; poll is
 // when to ask again if a person has to fix something.
-func refuse(failureDomain string, decision placement.Decision, problems []error, now time.Time, poll time.Duration) *Refusal {
+func refuse(about advice, decision placement.Decision, problems []error, now time.Time, poll time.Duration) *Refusal {
 	if decision.UnknownFailureDomain {
 		return &Refusal{
 			Reason:     infrav1.FailureDomainUnknownReason,
-			Message:    fmt.Sprintf("Failure domain %s does not exist in this cluster: fix failureDomain on the Machine or its owner", failureDomain),
+			Message:    fmt.Sprintf("Failure domain %s does not exist in this cluster: fix failureDomain on the Machine or its owner", about.failureDomain),
 			RetryAfter: poll,
 		}
 	}
@@ -47,7 +47,7 @@ func refuse(failureDomain string, decision placement.Decision, problems []error,
 	refused, images := refusalsOf(decision), messagesOf(problems)
 	unsized := causes(decision, placement.SizeUnknown)
 	all := slices.Concat(refused, short, budget, limit, unsized, images, causes(decision, placement.AccountNotReady))
-	wait, reason, remedies := poll, infrav1.NoCapacityReason, remediesFor(failureDomain, decision)
+	wait, reason, remedies := poll, infrav1.NoCapacityReason, remediesFor(about, decision)
 	switch {
 	case len(refused)+len(short) > 0:
 		if len(short) == 0 {
@@ -89,8 +89,8 @@ func refuse(failureDomain string, decision placement.Decision, problems []error,
 
 // remediesFor are what a person can do so that there is room. What is wrong with images and
 // accounts says itself what to fix.
-func remediesFor(failureDomain string, decision placement.Decision) []string {
-	remedies := refusalRemedies(decision)
+func remediesFor(about advice, decision placement.Decision) []string {
+	remedies := append(about.changes(), refusalRemedies(decision)...)
 	if accounts := accountsWith(decision, placement.OverBudget); len(accounts) > 0 {
 		remedies = append(remedies, fmt.Sprintf("raise spec.budget of OCIAccount %s, or delete machines in it", strings.Join(accounts, " or ")))
 	}
@@ -101,14 +101,14 @@ func remediesFor(failureDomain string, decision placement.Decision) []string {
 	if len(accountsWith(decision, placement.SizeUnknown)) > 0 {
 		remedies = append(remedies, unsizedRemedy)
 	}
-	switch bound := boundTo(failureDomain, decision); {
+	switch bound := boundTo(about.failureDomain, decision); {
 	case len(remedies)+len(accountsWith(decision, placement.Short)) == 0:
 	case bound != "":
-		remedies = append(remedies, "allow other shapes", fmt.Sprintf("or, since failureDomain %s of the Machine binds it to account %s: "+
+		remedies = append(remedies, about.shapes(), fmt.Sprintf("or, since failureDomain %s of the Machine binds it to account %s: "+
 			"of a control plane, set controlPlane: false for the account in the OCIMeshCluster and then delete the Machine; "+
-			"of workers, change failureDomain on their owner", failureDomain, bound))
+			"of workers, change failureDomain on their owner", about.failureDomain, bound))
 	default:
-		remedies = append(remedies, "add accounts to the OCIMeshCluster", "allow other shapes")
+		remedies = append(remedies, "add accounts to the OCIMeshCluster", about.shapes())
 	}
 	return remedies
 }

@@ -78,7 +78,7 @@ func TestTheReasonIsTheCauseThatIsEasiestToResolve(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			refusal := refuse("", placement.Decision{Rejections: world.rejections}, world.images, now, time.Minute)
+			refusal := refuse(advice{}, placement.Decision{Rejections: world.rejections}, world.images, now, time.Minute)
 
 			g.Expect(refusal.Reason).To(Equal(world.reason))
 			g.Expect(refusal.Message).To(Equal("No account can take the machine: " + world.message))
@@ -99,7 +99,7 @@ func TestAFailureDomainThatBindsTheMachineIsNamed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			alice := placement.Rejection{Place: placement.Place{Account: "alice"}, Reason: placement.OtherFailureDomain, Message: "no"}
-			message := refuse("alice-2-ad-1", placement.Decision{Rejections: []placement.Rejection{other, alice, rejection}}, nil, now, time.Minute).Message
+			message := refuse(advice{failureDomain: "alice-2-ad-1"}, placement.Decision{Rejections: []placement.Rejection{other, alice, rejection}}, nil, now, time.Minute).Message
 			g.Expect(message).To(ContainSubstring("failureDomain alice-2-ad-1 of the Machine binds it to account alice-2"))
 			g.Expect(message).To(ContainSubstring("set controlPlane: false for the account in the OCIMeshCluster and then delete the Machine"))
 			g.Expect(message).NotTo(ContainSubstring("add accounts"))
@@ -119,7 +119,7 @@ func TestLongRefusalsLeaveRoomForWhatHelps(t *testing.T) {
 			})
 		}
 
-		message := refuse("", decision, nil, now, time.Minute).Message
+		message := refuse(advice{}, decision, nil, now, time.Minute).Message
 
 		g.Expect(len(message)).To(BeNumerically("<=", maxMessage))
 		g.Expect(message).To(HaveSuffix("or wait: the next try is at 2026-11-29T12:05:00Z"))

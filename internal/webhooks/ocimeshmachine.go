@@ -18,8 +18,8 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 )
 
-// OCIMeshMachine lets sizes, tags and the boot volume of a machine change only in an update in place
-// of Cluster API, which marks the machine and takes one at a time: each change may restart the
+// OCIMeshMachine lets sizes, tags and the boot volume of a machine change only in an update in
+// place of Cluster API, which marks the machine and takes one at a time: each change may restart the
 // instance. Cluster API tries the change in a dry run before it marks the machine; CEL sees neither
 // dry runs nor annotations.
 type OCIMeshMachine struct {

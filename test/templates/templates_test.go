@@ -148,7 +148,9 @@ func TestAMissingAccountIsNamedByClusterctl(t *testing.T) {
 	g.Expect(err).To(MatchError(ContainSubstring("OCIMESH_ACCOUNT_2")))
 }
 
-func TestTheFleetProxySelectsClustersByLabel(t *testing.T) {
+// fleet are the objects of the HelmChartProxy for all clusters with a label.
+func fleet(t *testing.T) []unstructured.Unstructured {
+	t.Helper()
 	g := NewWithT(t)
 	content, err := os.ReadFile(root + "/templates/cilium-fleet.yaml")
 	g.Expect(err).NotTo(HaveOccurred())
@@ -159,7 +161,12 @@ func TestTheFleetProxySelectsClustersByLabel(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	processed, err := printer.Yaml()
 	g.Expect(err).NotTo(HaveOccurred())
-	objects := parse(t, processed)
+	return parse(t, processed)
+}
+
+func TestTheFleetProxySelectsClustersByLabel(t *testing.T) {
+	g := NewWithT(t)
+	objects := fleet(t)
 	apply(t, objects)
 
 	for _, kind := range []string{"HelmChartProxy", "ClusterResourceSet"} {

@@ -68,6 +68,9 @@ func (r *Reconciler) configuration(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
+	if s.externalCloudProvider != "" && r.Recorder != nil && status.ID == "" {
+		r.Recorder.Eventf(s.own, nil, corev1.EventTypeWarning, userdata.ExternalCloudProviderReason, "Configure", "%s", s.externalCloudProvider)
+	}
 	*status = expv1.InstanceConfigurationStatus{ID: id, Digest: digest, KeyID: s.key.ID, KeyExpires: metav1.NewTime(s.key.Expires)}
 	return nil
 }
@@ -143,9 +146,7 @@ func (r *Reconciler) userData(ctx context.Context, s *scope, key cloudinit.Secre
 	if err != nil {
 		return nil, err
 	}
-	if note := userdata.ExternalCloudProvider(input); note != "" && r.Recorder != nil && s.own.Status.Configuration.ID == "" {
-		r.Recorder.Eventf(s.own, nil, corev1.EventTypeWarning, userdata.ExternalCloudProviderReason, "Configure", "%s", note)
-	}
+	s.externalCloudProvider = userdata.ExternalCloudProvider(input)
 	return userdata.Render(input, key, machineSpecOf(s.own.Spec))
 }
 

@@ -35,3 +35,15 @@ func TestAShortageIsToldAndPasses(t *testing.T) {
 	b.untilReady(t, 3)
 	g.Expect(names(b.machines(t))).To(ContainElements(kept))
 }
+
+func TestAShortageThatMayNotBeReadKeepsNoInstanceFromBeingSeen(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, 2)
+	b.OCI.AddFault(sim.Fault{Operation: "ListWorkRequests", Status: 404, Code: "NotAuthorizedOrNotFound", Times: -1})
+	NewWithT(t).Expect(b.OCI.SetCapacity(b.Tenancies[0].Name, sim.CapacityKey{Shape: "VM.Standard.A1.Flex"}, 1)).To(Succeed())
+	b.until(t, func(g Gomega) {
+		g.Expect(helpers.ConditionsOf(b.own)).To(ContainElement("PoolReady False PoolScaling"))
+		g.Expect(helpers.MessageOf(b.own, expv1.PoolReadyCondition)).To(ContainSubstring(`1 of 2 instances; OCI does not say why`))
+		g.Expect(b.own.Status.Ready).To(HaveValue(BeTrue()), "one has joined")
+	})
+}

@@ -145,17 +145,19 @@ func (s *scope) settled(ctx context.Context, wanted int) error {
 	if len(s.live) < wanted && s.found.State != oci.StateRunning {
 		// Each failed try leaves a failed work request.
 		failure, err := s.client.ScalingFailure(ctx, s.found.ID)
-		if err != nil {
+		reason, why := expv1.PoolScalingReason, oci.ReasonUntold(err)
+		switch {
+		case why != "":
+		case err != nil:
 			return err
+		case failure == nil:
+		case capacity.IsShortage(failure):
+			reason, why = infrav1.NoCapacityReason, "OCI goes on trying: "+cloud.UserMessage(failure)
+		default:
+			reason, why = expv1.PoolRefusedReason, "OCI refuses to launch more: "+cloud.UserMessage(failure)
 		}
-		if failure != nil && capacity.IsShortage(failure) {
-			s.Note(expv1.PoolReadyCondition, infrav1.NoCapacityReason, "The instance pool has %d of %d instances; OCI goes on trying: %s",
-				len(s.live), wanted, cloud.UserMessage(failure))
-			return nil
-		}
-		if failure != nil {
-			s.Note(expv1.PoolReadyCondition, expv1.PoolRefusedReason, "The instance pool has %d of %d instances; OCI refuses to launch more: %s",
-				len(s.live), wanted, cloud.UserMessage(failure))
+		if why != "" {
+			s.Note(expv1.PoolReadyCondition, reason, "The instance pool has %d of %d instances; %s", len(s.live), wanted, why)
 			return nil
 		}
 	}

@@ -74,6 +74,8 @@ type scope struct {
 	// key is what instances to come join with. Its value is empty if it is not known. Set by
 	// tailnetKey.
 	key tailnetnode.Key
+	// externalCloudProvider is the note of userdata.ExternalCloudProvider. Set by configuration.
+	externalCloudProvider string
 }
 
 // memory is what would be asked for again at each pass. Nothing depends on it: after a restart it

@@ -8,10 +8,12 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +21,7 @@ import (
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	k8sruntime "k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -108,8 +111,10 @@ func start() (*envtest.Environment, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A fifth of an API server's work would be the collection of its garbage.
+	// A fifth of an API server's work would be the collection of its garbage, and as much of a
+	// test's with the race detector.
 	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400)
 		if err := os.Setenv("GOGC", "200"); err != nil {
 			return nil, fmt.Errorf("setting the API server's environment: %w", err)
 		}
@@ -189,11 +194,13 @@ func (e *Environment) startManager(
 		seen[namespace] = ctrlcache.Config{}
 	}
 	mgr, err = ctrl.NewManager(to, manager.Options{
-		Cache:      ctrlcache.Options{DefaultNamespaces: seen},
-		Scheme:     e.Scheme,
-		Metrics:    metricsserver.Options{BindAddress: "0"},
-		Controller: config.Controller{SkipNameValidation: &skip, UsePriorityQueue: new(false)},
-		Client:     client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
+		Cache: ctrlcache.Options{DefaultNamespaces: seen},
+		// The kinds are the same for all: each manager would ask for them again.
+		MapperProvider: func(*rest.Config, *http.Client) (meta.RESTMapper, error) { return e.Client.RESTMapper(), nil },
+		Scheme:         e.Scheme,
+		Metrics:        metricsserver.Options{BindAddress: "0"},
+		Controller:     config.Controller{SkipNameValidation: &skip, UsePriorityQueue: new(false)},
+		Client:         client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("making a manager: %w", err)

@@ -80,6 +80,7 @@ func (w *World) RestoredIn(t *testing.T, env *Environment) *World {
 	t.Helper()
 	restored := *w
 	restored.Environment = env
+	t.Cleanup(func() { restored.forget(t) })
 	for _, name := range []string{w.Namespace, w.ManagerNamespace} {
 		env.Create(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
 	}

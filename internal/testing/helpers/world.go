@@ -112,6 +112,7 @@ func NewWorld(t *testing.T, env *Environment, options WorldOptions) *World {
 		tailnetLimits = *options.TailnetLimits
 	}
 	w := &World{Environment: env, Namespace: env.Namespace(t, nil), ManagerNamespace: env.Namespace(t, nil)}
+	t.Cleanup(func() { w.forget(t) })
 	w.Clients = access.New(access.Options{
 		Client: env.Client, Namespace: w.ManagerNamespace, RequestTimeout: options.RequestTimeout, Limits: limits,
 		TailnetLimits: tailnetLimits, StrangerInterval: time.Nanosecond,

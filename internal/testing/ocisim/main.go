@@ -2,8 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command ocisim serves the OCI simulator on a port, with tenancies and users
-// made up at the start. It imports only the simulator's own packages and the
-// standard library.
+// made up at the start.
 package main
 
 import (

@@ -6,8 +6,7 @@
 // a control side for simulated machines to register, advertise routes, go away and come back. It
 // refuses what the real servers refuse.
 //
-// It imports nothing of this module: it cannot share a mistake with the client under test. Its
-// answers follow, by mode:
+// It shares no code, so no mistake, with the client under test. Its answers follow, by mode:
 //
 //   - Tailscale: api.md and the issues named at the places.
 //   - Headscale, 0.30: hscontrol/api/v2 of Headscale's main branch.
