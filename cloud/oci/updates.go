@@ -136,7 +136,7 @@ func (c *Client) WorkOf(ctx context.Context, id string) (Work, error) {
 		return Work{Done: true}, nil
 	case workrequests.WorkRequestStatusFailed, workrequests.WorkRequestStatusCanceled:
 		failure, err := c.workRequestFailure(ctx, id)
-		if err != nil {
+		if err != nil && ReasonUntold(err) == "" {
 			return Work{}, err
 		}
 		if failure == nil {
