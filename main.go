@@ -121,6 +121,9 @@ func run(ctx context.Context, options managerOptions) error {
 	if err := setupPools(ctx, mgr, clients, pollers, scheduler, held, options); err != nil {
 		return err
 	}
+	if err := setupInPlace(mgr, options); err != nil {
+		return err
+	}
 	if err := setupKeys(ctx, mgr, options); err != nil {
 		return err
 	}

@@ -39,6 +39,7 @@ type managerOptions struct {
 	webhookCertDir   string
 	webhookCertName  string
 	webhookKeyName   string
+	extensionPort    int
 	kubeAPIQPS       float32
 	kubeAPIBurst     int
 	syncPeriod       time.Duration
@@ -56,6 +57,7 @@ func defaultOptions() managerOptions {
 	// It fails only for a gate known already, and this one has no gates.
 	utilruntime.Must(gates.Add(map[featuregate.Feature]featuregate.FeatureSpec{
 		machinePoolGate: {Default: true, PreRelease: featuregate.Beta},
+		inPlaceGate:     {Default: false, PreRelease: featuregate.Alpha},
 	}))
 	return managerOptions{logs: logs.NewOptions(), gates: gates}
 }
@@ -63,6 +65,10 @@ func defaultOptions() managerOptions {
 // machinePoolGate turns the controllers of machine pools on: OCIMeshMachinePool and
 // OCIMeshMachinePoolMachine. Its name and default are those of Cluster API's gate.
 const machinePoolGate featuregate.Feature = "MachinePool"
+
+// inPlaceGate has Cluster API update machines in place. Its name and default are those of Cluster
+// API's gate, without which nobody calls.
+const inPlaceGate featuregate.Feature = "InPlaceUpdates"
 
 func (o *managerOptions) addFlags(fs *pflag.FlagSet) {
 	logsv1.AddFlags(o.logs, fs)
@@ -80,6 +86,8 @@ func (o *managerOptions) addFlags(fs *pflag.FlagSet) {
 		"namespace kube-system by default. Give another one to a drill that was restored from a snapshot of etcd, which has the same UID")
 	fs.DurationVar(&o.contestWindow, "contest-window", claims.DefaultWindow,
 		"How long another management cluster with the same objects has to mind a claim before anything is ended under it; at least three poll intervals")
+	fs.IntVar(&o.extensionPort, "runtime-extension-port", 9444,
+		"Port of the server for Cluster API's updates in place, with the webhook server's certificate; nothing listens with the gate InPlaceUpdates off")
 	fs.DurationVar(&o.joinTimeout, "join-timeout", 20*time.Minute, "How long after its launch a machine should have joined the tailnet before its condition says so")
 }
 

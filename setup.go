@@ -88,6 +88,9 @@ func setupControllers(
 				Recorder: mgr.GetEventRecorder("ocimeshremediation-controller"), Options: remediation.Options{Intervals: o.intervals()},
 			}).SetupWithManager(ctx, mgr, perKind)
 		}},
+		{"OCIMeshMachine's webhook", func() error {
+			return webhooks.OCIMeshMachine{InPlaceUpdates: o.gates.Enabled(inPlaceGate)}.SetupWithManager(mgr)
+		}},
 		{"OCIMeshMachineTemplate's webhook", func() error { return webhooks.OCIMeshMachineTemplate{}.SetupWithManager(mgr) }},
 	} {
 		if err := s.setup(); err != nil {

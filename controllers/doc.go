@@ -7,6 +7,7 @@
 //	tailnet          Tailnet: credentials and permissions, users, the list of control-plane VIPs
 //	cluster          OCIMeshCluster: networks in every account, the endpoint, failure domains
 //	machine          OCIMeshMachine: place, launch, join, observe, delete
+//	inplace          what Cluster API is told about updates in place
 //	machinetemplate  OCIMeshMachineTemplate: capacity, for scaling from zero
 //	remediation      OCIMeshRemediation: start and resets of an unhealthy machine's instance
 //

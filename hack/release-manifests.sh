@@ -31,6 +31,7 @@ trap 'rm -rf "${overlay}"' EXIT
 "${kustomize}" build "${overlay}" >"${release}/infrastructure-components.yaml"
 
 cp metadata.yaml "${release}/"
+cp config/in-place-updates/extension_config.yaml "${release}/in-place-updates.yaml"
 find templates -maxdepth 1 -name '*.yaml' -exec cp -t "${release}" {} +
 
 echo "${release}"

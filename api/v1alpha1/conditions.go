@@ -339,6 +339,12 @@ const (
 	// LeavingLoadBalancerReason surfaces on Deleting while the machine is taken out of the load
 	// balancer, the first step.
 	LeavingLoadBalancerReason = "LeavingLoadBalancer"
+
+	// UpdatedCondition is True once the instance is as the changed spec wants it. A machine has it
+	// while Cluster API updates it in place.
+	UpdatedCondition = "Updated"
+	// UpdatingReason surfaces while the instance is changed in place.
+	UpdatingReason = "Updating"
 )
 
 // RemediatedCondition of OCIMeshRemediation is True once the Machine is healthy again. Its reasons

@@ -12,7 +12,7 @@ import (
 // +kubebuilder:validation:MinProperties=1
 type OCIMeshMachineStatus struct {
 	// conditions tell the machine's state: Ready, Placed, InstanceReady, TailnetReady,
-	// LoadBalancerReady, Paused, Deleting.
+	// LoadBalancerReady, Updated, Paused, Deleting.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -75,6 +75,72 @@ type OCIMeshMachineStatus struct {
 	// claim names the management cluster holding the instance.
 	// +optional
 	Claim ClaimStatus `json:"claim,omitempty,omitzero"`
+
+	// tagNames are the names of spec.tags that are on the instance: one that leaves the spec leaves
+	// the instance too.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=5
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=100
+	TagNames []string `json:"tagNames,omitempty"`
+
+	// update is the instance's change in place, while there is one.
+	// +optional
+	Update UpdateStatus `json:"update,omitempty,omitzero"`
+}
+
+// UpdateStep is what an instance is asked for in a change in place.
+// +kubebuilder:validation:Enum=Resize;Restart
+type UpdateStep string
+
+const (
+	// UpdateResize gives the instance other OCPUs or memory. OCI restarts it for that.
+	UpdateResize UpdateStep = "Resize"
+	// UpdateRestart restarts the instance, so that it sees its grown boot volume.
+	UpdateRestart UpdateStep = "Restart"
+)
+
+// UpdateStatus is a change of an instance in place. It is written before OCI is asked for anything,
+// so a manager that starts again goes on with it.
+// +kubebuilder:validation:MinProperties=1
+type UpdateStatus struct {
+	// step is what the instance is asked for; absent if nothing needs a restart, or after it.
+	// +optional
+	Step UpdateStep `json:"step,omitempty"`
+
+	// generation of the spec that the step is for: another one is tried at once.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	Generation int64 `json:"generation,omitempty"`
+
+	// attempt counts the requests, from 1. A request's retry token is made of it.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	Attempt int32 `json:"attempt,omitempty"`
+
+	// workRequestID is the OCID of OCI's work request for the step, once it is accepted.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	WorkRequestID string `json:"workRequestID,omitempty"`
+
+	// notBefore is when the change goes on: after a refusal with the next try, after a restart with
+	// its end.
+	// +optional
+	NotBefore metav1.Time `json:"notBefore,omitempty,omitzero"`
+
+	// refusal is why OCI did not do the step at the last try.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	Refusal string `json:"refusal,omitempty"`
+
+	// refusalReason is the refusal as a condition's reason.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	RefusalReason string `json:"refusalReason,omitempty"`
 }
 
 // LeavingStatus are instances to terminate, and the volumes to delete with them.

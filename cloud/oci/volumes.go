@@ -92,10 +92,7 @@ func (c *Client) bootVolumes(ctx context.Context, availabilityDomain string) ([]
 	for _, v := range items {
 		// OCI has no filter for the state of boot volumes.
 		if v.LifecycleState != core.BootVolumeLifecycleStateTerminated {
-			volumes = append(volumes, Volume{
-				Resource: resource(v.Id, v.DisplayName, v.LifecycleState, v.FreeformTags), Boot: true,
-				AvailabilityDomain: value(v.AvailabilityDomain), GB: value(v.SizeInGBs),
-			})
+			volumes = append(volumes, bootVolume(v))
 		}
 	}
 	return volumes, err

@@ -156,6 +156,7 @@ func (r *Reconciler) normalPhases() []phases.Phase[*scope] {
 		{Name: "tailnet key", Condition: infrav1.TailnetReadyCondition, Run: r.tailnetKey},
 		{Name: "launch", Condition: infrav1.InstanceReadyCondition, Run: r.launch},
 		{Name: "observe instance", Condition: infrav1.InstanceReadyCondition, Run: r.observeInstance},
+		{Name: "update", Condition: infrav1.UpdatedCondition, Independent: true, Run: r.update},
 		{Name: "start instance", Condition: infrav1.InstanceReadyCondition, Independent: true, Run: r.startInstance},
 		{Name: "join load balancer", Condition: infrav1.LoadBalancerReadyCondition, Run: r.joinLoadBalancer},
 		{Name: "observe device", Condition: infrav1.TailnetReadyCondition, Run: r.observeDevice},

@@ -60,11 +60,16 @@ func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
 	case oci.StateTerminating:
 		s.Note(infrav1.InstanceReadyCondition, infrav1.InstanceTerminatedReason,
 			"Instance is TERMINATING and this provider did not ask for it")
-	case oci.StateStopping:
-		s.Note(infrav1.InstanceReadyCondition, infrav1.InstanceStoppedReason,
-			"Instance is STOPPING: it is being reset, or somebody stops it")
-	case oci.StateStopped:
-		// See startInstance.
+	case oci.StateStopping, oci.StateStopped:
+		if s.isRestarting() {
+			s.Note(infrav1.InstanceReadyCondition, infrav1.InstanceProvisioningReason, "Instance is %s for its change in place", seen.State)
+			break
+		}
+		// Of a stopped one see startInstance.
+		if seen.State == oci.StateStopping {
+			s.Note(infrav1.InstanceReadyCondition, infrav1.InstanceStoppedReason,
+				"Instance is STOPPING: it is being reset, or somebody stops it")
+		}
 	default:
 		s.Note(infrav1.InstanceReadyCondition, infrav1.InstanceProvisioningReason, "Instance is %s", seen.State)
 	}

@@ -30,6 +30,7 @@ func (r *Reconciler) provision(_ context.Context, s *scope) error {
 	s.own.Spec.ProviderID = cloud.ProviderID(s.own.Status.Instance.ID)
 	provisioned := true
 	s.own.Status.Initialization.Provisioned = &provisioned
+	s.recordTags()
 	s.handedOver = true
 	r.event(s, "MachineProvisioned", "Provision", "Machine runs and has joined the tailnet as %s", s.hostname)
 	return nil

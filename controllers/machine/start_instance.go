@@ -32,7 +32,7 @@ const (
 // startInstance starts an instance that somebody stopped outside of this provider, as the machine's
 // onStop says. No verb of the provider stops one for good.
 func (r *Reconciler) startInstance(ctx context.Context, s *scope) error {
-	if s.instance == nil {
+	if s.instance == nil || s.isRestarting() {
 		return nil
 	}
 	if s.instance.State != oci.StateStopped {

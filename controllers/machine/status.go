@@ -16,7 +16,7 @@ import (
 
 // ownedConditions are written by this controller.
 var ownedConditions = report.Types(clusterv1.PausedCondition, infrav1.PlacedCondition, infrav1.InstanceReadyCondition, infrav1.TailnetReadyCondition,
-	infrav1.LoadBalancerReadyCondition, infrav1.DeletingCondition)
+	infrav1.LoadBalancerReadyCondition, infrav1.UpdatedCondition, infrav1.DeletingCondition)
 
 // maxMessage is the length of a message with the node's words.
 const maxMessage = 1024
@@ -25,7 +25,13 @@ const notPlaced = "The machine is not placed yet"
 
 // updateStatus computes all conditions from what the phases found.
 func updateStatus(s *scope) {
-	all := []metav1.Condition{report.Deleting(s.own, s.Deletion), placed(s), instanceReady(s), tailnetReady(s)}
+	all := []metav1.Condition{report.Deleting(s.own, s.Deletion), placed(s)}
+	if s.isUpdated() {
+		all = append(all, updated(s))
+	} else {
+		conditions.Delete(s.own, infrav1.UpdatedCondition)
+	}
+	all = append(all, instanceReady(s), tailnetReady(s))
 	if s.isBackend() {
 		all = append(all, loadBalancerReady(s))
 	}
@@ -55,6 +61,21 @@ func placed(s *scope) metav1.Condition {
 	condition := report.OK(infrav1.PlacedCondition)
 	condition.Message = s.own.Status.Placement.Reason
 	return condition
+}
+
+func updated(s *scope) metav1.Condition {
+	if found, ok := s.Noted(infrav1.UpdatedCondition); ok {
+		return found
+	}
+	switch {
+	case !s.own.DeletionTimestamp.IsZero():
+		return report.NotOK(infrav1.UpdatedCondition, infrav1.DeletingReason, "The machine is being deleted")
+	case !s.provisioned(), s.instance == nil:
+		return report.NotOK(infrav1.UpdatedCondition, infrav1.WaitingReason, "The instance is not ready for its change in place")
+	case s.observed.Device == nil || !s.observed.Device.Online:
+		return report.NotOK(infrav1.UpdatedCondition, infrav1.UpdatingReason, "Waiting for the machine to be on the tailnet")
+	}
+	return report.OK(infrav1.UpdatedCondition)
 }
 
 func instanceReady(s *scope) metav1.Condition {

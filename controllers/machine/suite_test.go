@@ -336,6 +336,7 @@ type joiner struct {
 
 	mu     sync.Mutex
 	asleep bool
+	stops  int
 	// joined is the device of each instance; failures are why machines could not join.
 	joined   map[string]string
 	failures []error
@@ -345,6 +346,13 @@ func (j *joiner) setAsleep(asleep bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.asleep = asleep
+}
+
+// stopped is how often machines were stopped or restarted.
+func (j *joiner) stopped() int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.stops
 }
 
 // Boot joins the tailnet, once for each instance: the state is on its disk.
@@ -379,6 +387,7 @@ func (j *joiner) Boot(_ context.Context, machine sim.Machine) {
 func (j *joiner) Stop(_ context.Context, machine sim.Machine) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	j.stops++
 	if id, known := j.joined[machine.ID]; known {
 		_ = j.control.SetOnline(id, false)
 	}

@@ -161,7 +161,7 @@ func Announce(recorder events.EventRecorder, object runtime.Object, before, afte
 		return
 	}
 	kind, note := corev1.EventTypeNormal, after.Message
-	if after.Status == metav1.ConditionFalse {
+	if after.Status == metav1.ConditionFalse && after.Reason != infrav1.UpdatingReason {
 		kind = corev1.EventTypeWarning
 	}
 	if note == "" {

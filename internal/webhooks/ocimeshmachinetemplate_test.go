@@ -12,8 +12,10 @@ import (
 
 	. "github.com/onsi/gomega"
 	admissionv1 "k8s.io/api/admission/v1"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -34,15 +36,15 @@ var env *helpers.Environment
 
 func TestMain(m *testing.M) { os.Exit(helpers.Run(m, &env)) }
 
-// serve installs the shipped webhook configuration, and the webhook behind it.
-func serve(t *testing.T) {
+// serve installs the shipped webhook configuration, and the webhooks behind it.
+func serve(t *testing.T, inPlaceUpdates bool) {
 	t.Helper()
 	g := NewWithT(t)
 	port, err := ports.Reserve(t.Context())
 	g.Expect(err).NotTo(HaveOccurred())
 	install := envtest.WebhookInstallOptions{
-		Paths:            []string{filepath.Join("..", "..", "config", "webhook", "manifests.yaml")},
-		LocalServingHost: "127.0.0.1", LocalServingPort: port,
+		ValidatingWebhooks: []*admissionregistrationv1.ValidatingWebhookConfiguration{configuration(t)},
+		LocalServingHost:   "127.0.0.1", LocalServingPort: port,
 	}
 	g.Expect(install.Install(env.Config)).To(Succeed())
 	t.Cleanup(func() { _ = install.Cleanup() })
@@ -55,11 +57,36 @@ func serve(t *testing.T) {
 	})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(OCIMeshMachineTemplate{}.SetupWithManager(mgr)).To(Succeed())
+	g.Expect(OCIMeshMachine{InPlaceUpdates: inPlaceUpdates}.SetupWithManager(mgr)).To(Succeed())
 	ended := make(chan error, 1)
 	go func() { ended <- mgr.Start(t.Context()) }()
 	t.Cleanup(func() { g.Expect(<-ended).To(Succeed()) })
 	started := mgr.GetWebhookServer().StartedChecker()
 	g.Eventually(func() error { return started(&http.Request{}) }).WithTimeout(20 * time.Second).Should(Succeed())
+}
+
+// configuration is the generated one with the conditions that kustomize adds.
+func configuration(t *testing.T) *admissionregistrationv1.ValidatingWebhookConfiguration {
+	t.Helper()
+	g := NewWithT(t)
+	read := func(name string) *admissionregistrationv1.ValidatingWebhookConfiguration {
+		text, err := os.ReadFile(filepath.Join("..", "..", "config", "webhook", name))
+		g.Expect(err).NotTo(HaveOccurred())
+		out := &admissionregistrationv1.ValidatingWebhookConfiguration{}
+		g.Expect(yaml.Unmarshal(text, out)).To(Succeed())
+		return out
+	}
+	generated, patched := read("manifests.yaml"), 0
+	for _, patch := range read("match_conditions_patch.yaml").Webhooks {
+		for i := range generated.Webhooks {
+			if generated.Webhooks[i].Name == patch.Name {
+				generated.Webhooks[i].MatchConditions = patch.MatchConditions
+				patched++
+			}
+		}
+	}
+	g.Expect(patched).To(Equal(1))
+	return generated
 }
 
 func newTemplate(namespace, name string) *infrav1.OCIMeshMachineTemplate {
@@ -76,7 +103,7 @@ func newTemplate(namespace, name string) *infrav1.OCIMeshMachineTemplate {
 
 func TestATemplateIsImmutableButInTheTopologyControllersDryRuns(t *testing.T) {
 	g := NewWithT(t)
-	serve(t)
+	serve(t, false)
 	template := newTemplate(env.Namespace(t, nil), "template")
 	env.Create(t, template)
 

@@ -122,16 +122,50 @@ func TestOCIMeshMachinesWithWhatOCIDelivers(t *testing.T) {
 
 func TestOCIMeshMachinesKeepWhatOCICannotChange(t *testing.T) {
 	expectRefusedUpdates(t, goodMachine, []refusal[*infrav1.OCIMeshMachine]{
-		{"another shape", func(m *infrav1.OCIMeshMachine) { m.Spec.Shapes[0].OCPUs = 4 }, "shapes, image and accounts are immutable"},
+		{"another shape", func(m *infrav1.OCIMeshMachine) { m.Spec.Shapes[1].Name = "VM.Standard2.1" }, "the names of shapes, image and accounts are immutable"},
+		{"another size, before it runs", func(m *infrav1.OCIMeshMachine) { m.Spec.Shapes[0].OCPUs = 4 }, "immutable until the machine is provisioned"},
 		{"another image", func(m *infrav1.OCIMeshMachine) { m.Spec.Image.Platform.Version = "22.04" }, "shapes, image and accounts are immutable"},
 		{"other accounts", func(m *infrav1.OCIMeshMachine) { m.Spec.Accounts.Names = []string{"bob"} }, "shapes, image and accounts are immutable"},
-		{"a larger boot volume", func(m *infrav1.OCIMeshMachine) { m.Spec.BootVolume.SizeGB = 100 }, "bootVolume and dataVolumes are immutable"},
+		{"a larger boot volume", func(m *infrav1.OCIMeshMachine) { m.Spec.BootVolume.SizeGB = 100 }, "immutable until the machine is provisioned"},
 		{"no data volume any more", func(m *infrav1.OCIMeshMachine) { m.Spec.DataVolumes = nil }, "bootVolume and dataVolumes are immutable"},
 		{"preemptible", func(m *infrav1.OCIMeshMachine) { m.Spec.Preemptible = ptr.To(true) }, "are immutable: change the template instead"},
-		{"other tags", func(m *infrav1.OCIMeshMachine) { m.Spec.Tags = map[string]string{"team": "a"} }, "are immutable: change the template instead"},
+		{"other tags", func(m *infrav1.OCIMeshMachine) { m.Spec.Tags = map[string]string{"team": "a"} }, "immutable until the machine is provisioned"},
 		{"a provider ID for the first time", func(m *infrav1.OCIMeshMachine) { m.Spec.ProviderID = "oci://ocid1.instance.oc1..a" }, ""},
 		{"labels", func(m *infrav1.OCIMeshMachine) { m.Labels = map[string]string{"a": "b"} }, ""},
 	})
+}
+
+func TestAProvisionedOCIMeshMachineTakesWhatCanBeChangedInPlace(t *testing.T) {
+	const template = "change the template instead"
+	for name, change := range map[string]struct {
+		change func(*infrav1.OCIMeshMachine)
+		want   string
+	}{
+		"another size":          {func(m *infrav1.OCIMeshMachine) { m.Spec.Shapes[0].OCPUs, m.Spec.Shapes[0].MemoryGB = 4, 24 }, ""},
+		"other tags":            {func(m *infrav1.OCIMeshMachine) { m.Spec.Tags = map[string]string{"team": "a"} }, ""},
+		"a larger boot volume":  {func(m *infrav1.OCIMeshMachine) { m.Spec.BootVolume.SizeGB = 101 }, ""},
+		"a smaller boot volume": {func(m *infrav1.OCIMeshMachine) { m.Spec.BootVolume.SizeGB = 99 }, template},
+		"no boot volume":        {func(m *infrav1.OCIMeshMachine) { m.Spec.BootVolume = infrav1.BootVolume{} }, template},
+		"a faster boot volume":  {func(m *infrav1.OCIMeshMachine) { m.Spec.BootVolume.VPUsPerGB = 20 }, template},
+		"a larger data volume":  {func(m *infrav1.OCIMeshMachine) { m.Spec.DataVolumes[0].SizeGB = 60 }, template},
+		"another shape":         {func(m *infrav1.OCIMeshMachine) { m.Spec.Shapes[1].Name = "VM.Standard2.1" }, template},
+		"a shape less":          {func(m *infrav1.OCIMeshMachine) { m.Spec.Shapes = m.Spec.Shapes[:1] }, template},
+		"another tailscale":     {func(m *infrav1.OCIMeshMachine) { m.Spec.Tailscale.Version = "1.98.4" }, template},
+	} {
+		t.Run(name, func(t *testing.T) {
+			machine := goodMachine()
+			machine.Spec.ProviderID = "oci://ocid1.instance.oc1..a"
+			machine.Spec.BootVolume.SizeGB = 100
+			machine = created(t, machine)
+			change.change(machine)
+			err := apiServer.Update(t.Context(), machine)
+			if change.want == "" {
+				NewWithT(t).Expect(err).NotTo(HaveOccurred())
+				return
+			}
+			NewWithT(t).Expect(err).To(MatchError(ContainSubstring(change.want)))
+		})
+	}
 }
 
 func TestAProviderIDIsKeptOnceSet(t *testing.T) {

@@ -20,7 +20,8 @@ import (
 // needs, another one of its family needs it.
 var permissions = map[string][]string{
 	"manage instance-family in compartment": {
-		"LaunchInstance", "GetInstance", "ListInstances", "UpdateInstance", "TerminateInstance", "GetImage", "ListImages",
+		"LaunchInstance", "GetInstance", "ListInstances", "UpdateInstance", "InstanceAction", "TerminateInstance", "GetWorkRequest",
+		"GetImage", "ListImages",
 		"ListImageShapeCompatibilityEntries", "ListShapes", "ListVnicAttachments", "ListVolumeAttachments", "ListBootVolumeAttachments",
 		"CaptureConsoleHistory", "GetConsoleHistory", "GetConsoleHistoryContent", "DeleteConsoleHistory", "InstanceAction",
 	},
@@ -33,7 +34,7 @@ var permissions = map[string][]string{
 		"DeleteNetworkSecurityGroup", "AddNetworkSecurityGroupSecurityRules", "ListNetworkSecurityGroupSecurityRules",
 		"RemoveNetworkSecurityGroupSecurityRules", "GetVnic",
 	},
-	"manage volume-family in compartment": {"ListVolumes", "DeleteVolume", "ListBootVolumes", "DeleteBootVolume"},
+	"manage volume-family in compartment": {"ListVolumes", "DeleteVolume", "ListBootVolumes", "GetBootVolume", "UpdateBootVolume", "DeleteBootVolume"},
 	"manage compute-management-family in compartment": {
 		"CreateInstanceConfiguration", "ListInstanceConfigurations", "DeleteInstanceConfiguration", "CreateInstancePool", "GetInstancePool",
 		"ListInstancePools", "ListInstancePoolInstances", "UpdateInstancePool", "TerminateInstancePool", "DetachInstancePoolInstance",

@@ -60,7 +60,11 @@ func (s *State) UpdateInstance(caller *User, id, ifMatch string, details UpdateI
 	}
 	instance.update(details.DisplayName, details.Tags)
 	work := s.newWorkRequest("UpdateInstance", instance.CompartmentID, "instance", instance.ID, "UPDATED")
-	s.after(s.world.delays.Start, func() { work.succeed(s) })
+	takes := s.world.delays.Start
+	if instance.LifecycleState == StateStopping {
+		takes += s.world.delays.Stop
+	}
+	s.after(takes, func() { work.succeed(s) })
 	return instance, work, nil
 }
 

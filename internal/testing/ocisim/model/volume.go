@@ -156,19 +156,32 @@ func (s *State) UpdateVolume(caller *User, id, ifMatch string, details UpdateVol
 	if err := checkDelete(volume, ifMatch); err != nil {
 		return nil, err
 	}
-	size, vpus := valueOr(details.SizeInGBs, volume.SizeInGBs), valueOr(details.VpusPerGB, volume.VpusPerGB)
-	if size < volume.SizeInGBs || size > maxVolumeGBs {
-		return nil, ErrInvalid("sizeInGBs can only grow, to at most %d", maxVolumeGBs)
-	}
-	if err := checkVpus("vpusPerGB", vpus, 0); err != nil {
-		return nil, err
-	}
-	if err := s.checkLimits(volume.CompartmentID, volume.AvailabilityDomain, demand{"total-storage-gb": size - volume.SizeInGBs}); err != nil {
+	size, vpus, err := s.grownTo(details, volume.Meta, volume.AvailabilityDomain, volume.SizeInGBs, volume.VpusPerGB, 0)
+	if err != nil {
 		return nil, err
 	}
 	volume.SizeInGBs, volume.SizeInMBs, volume.VpusPerGB = size, size*1024, vpus
 	volume.update(details.DisplayName, details.Tags)
 	return volume, nil
+}
+
+// grownTo is a volume's size and performance after an update: "Has to be larger than the current
+// size" (sizeInGBs in oci-go-sdk core/update_boot_volume_details.go), and no volume that is being
+// made or resized takes another.
+func (s *State) grownTo(details UpdateVolumeDetails, of Meta, ad string, now, vpus, leastVpus int64) (size, performance int64, err error) {
+	size, performance = valueOr(details.SizeInGBs, now), valueOr(details.VpusPerGB, vpus)
+	if details.SizeInGBs != nil {
+		switch {
+		case of.LifecycleState != StateAvailable:
+			return 0, 0, s.busy("The volume %s is %s", of.ID, of.LifecycleState)
+		case size <= now, size > maxVolumeGBs:
+			return 0, 0, ErrInvalid("sizeInGBs must be larger than the current size %d, and at most %d", now, maxVolumeGBs)
+		}
+	}
+	if err := checkVpus("vpusPerGB", performance, leastVpus); err != nil {
+		return 0, 0, err
+	}
+	return size, performance, s.checkLimits(of.CompartmentID, ad, demand{"total-storage-gb": size - now})
 }
 
 // DeleteVolume removes an unattached volume.
@@ -228,6 +241,33 @@ func (s *State) GetBootVolume(caller *User, id string) (*BootVolume, error) {
 // ListBootVolumes lists a compartment's boot volumes.
 func (s *State) ListBootVolumes(caller *User, query ListQuery, ad string) ([]*BootVolume, string, error) {
 	return list(s, caller, query, func(v *BootVolume) bool { return ad == "" || v.AvailabilityDomain == ad })
+}
+
+// UpdateBootVolume changes name, tags, performance, and size; this can only grow. A growing volume
+// stays attached, and is taken to be PROVISIONING meanwhile.
+func (s *State) UpdateBootVolume(caller *User, id, ifMatch string, details UpdateVolumeDetails) (*BootVolume, error) {
+	volume, err := getAlive[*BootVolume](s, caller, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkDelete(volume, ifMatch); err != nil {
+		return nil, err
+	}
+	if details.AutotunePolicies != nil {
+		return nil, ErrInvalid("Autotune policies of boot volumes are not simulated")
+	}
+	size, vpus, err := s.grownTo(details, volume.Meta, volume.AvailabilityDomain, volume.SizeInGBs, volume.VpusPerGB, 10)
+	if err != nil {
+		return nil, err
+	}
+	volume.VpusPerGB = vpus
+	volume.update(details.DisplayName, details.Tags)
+	if size != volume.SizeInGBs {
+		volume.SizeInGBs, volume.SizeInMBs = size, size*1024
+		volume.setState(StateProvisioning)
+		s.settle(volume, s.world.delays.Volume, StateProvisioning, StateAvailable)
+	}
+	return volume, nil
 }
 
 // DeleteBootVolume removes a boot volume unused by instances.

@@ -78,7 +78,7 @@ func (c *call) operationKey(entry route) string {
 }
 
 func (c *call) token() string {
-	if c.request.Method != http.MethodPost {
+	if c.request.Method != http.MethodPost && c.request.Method != http.MethodPut {
 		return ""
 	}
 	return c.request.Header.Get("opc-retry-token")

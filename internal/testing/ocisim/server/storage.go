@@ -17,6 +17,7 @@ func storageRoutes() []route {
 		{pattern: "GET /20160918/bootVolumes", operation: "ListBootVolumes", handle: lists("availabilityDomain", (*model.State).ListBootVolumes)},
 		{pattern: "POST /20160918/bootVolumes", operation: "CreateBootVolume", handle: creates((*model.State).CreateBootVolume)},
 		{pattern: "GET /20160918/bootVolumes/{id}", operation: "GetBootVolume", handle: gets((*model.State).GetBootVolume)},
+		{pattern: "PUT /20160918/bootVolumes/{id}", operation: "UpdateBootVolume", handle: updates((*model.State).UpdateBootVolume)},
 		{pattern: "DELETE /20160918/bootVolumes/{id}", operation: "DeleteBootVolume", handle: deletes((*model.State).DeleteBootVolume), empty: 202},
 	}
 }

@@ -1,0 +1,116 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package inplace
+
+import (
+	"encoding/json"
+	"reflect"
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+)
+
+func specOf(t *testing.T, change func(*infrav1.OCIMeshMachineSpec)) map[string]any {
+	t.Helper()
+	spec := infrav1.OCIMeshMachineSpec{
+		Shapes: []infrav1.Shape{{Name: "VM.Standard.A1.Flex", OCPUs: 2, MemoryGB: 12}, {Name: "VM.Standard.E2.1.Micro"}},
+		Image:  infrav1.Image{Platform: infrav1.PlatformImage{OperatingSystem: "Canonical Ubuntu", Version: "24.04"}},
+		Tags:   map[string]string{"team": "red"}, BootVolume: infrav1.BootVolume{SizeGB: 50, VPUsPerGB: 10},
+		DataVolumes: []infrav1.DataVolume{{Name: "data", SizeGB: 50, MountPath: "/data"}},
+		Bootstrap:   infrav1.BootstrapInstall, Tailscale: infrav1.Tailscale{Source: infrav1.TailscalePackages},
+	}
+	change(&spec)
+	text, err := json.Marshal(spec)
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	var out map[string]any
+	NewWithT(t).Expect(json.Unmarshal(text, &out)).To(Succeed())
+	return out
+}
+
+func same(*infrav1.OCIMeshMachineSpec) {}
+
+func TestWhatIsTakenOverOfAChangedMachine(t *testing.T) {
+	type spec = infrav1.OCIMeshMachineSpec
+	yes := true
+	for name, world := range map[string]struct {
+		from, to func(*spec)
+		want     string
+	}{
+		"nothing has changed": {same, same, "null"},
+		"another tag": {same, func(s *spec) { s.Tags = map[string]string{"team": "blue"} },
+			`[{"op":"add","path":"/spec/tags","value":{"team":"blue"}}]`},
+		"a tag less": {func(s *spec) { s.Tags["room"] = "4" }, same,
+			`[{"op":"add","path":"/spec/tags","value":{"team":"red"}}]`},
+		"no tags": {same, func(s *spec) { s.Tags = nil }, `[{"op":"remove","path":"/spec/tags"}]`},
+		"another size": {same, func(s *spec) { s.Shapes[0].OCPUs = 4 },
+			`[{"op":"add","path":"/spec/shapes","value":[{"name":"VM.Standard.A1.Flex","ocpus":4,"memoryGB":12},{"name":"VM.Standard.E2.1.Micro"}]}]`},
+		"less memory": {same, func(s *spec) { s.Shapes[0].MemoryGB = 6 },
+			`[{"op":"add","path":"/spec/shapes","value":[{"name":"VM.Standard.A1.Flex","ocpus":2,"memoryGB":6},{"name":"VM.Standard.E2.1.Micro"}]}]`},
+		"another size, and another shape": {same, func(s *spec) { s.Shapes[0].OCPUs, s.Shapes[1].Name = 4, "VM.Standard2.1" }, "null"},
+		"a shape more":                    {same, func(s *spec) { s.Shapes = append(s.Shapes, infrav1.Shape{Name: "VM.Standard2.1"}) }, "null"},
+		"another order of shapes":         {same, func(s *spec) { s.Shapes[0], s.Shapes[1] = s.Shapes[1], s.Shapes[0] }, "null"},
+		"another size of a preemptible one": {func(s *spec) { s.Preemptible = &yes },
+			func(s *spec) { s.Preemptible, s.Shapes[0].OCPUs = &yes, 4 }, "null"},
+		"a larger boot volume": {same, func(s *spec) { s.BootVolume.SizeGB = 80 },
+			`[{"op":"add","path":"/spec/bootVolume","value":{"sizeGB":80,"vpusPerGB":10}}]`},
+		"a boot volume larger than the image's": {func(s *spec) { s.BootVolume = infrav1.BootVolume{} },
+			func(s *spec) { s.BootVolume = infrav1.BootVolume{SizeGB: 80} },
+			`[{"op":"add","path":"/spec/bootVolume","value":{"sizeGB":80}}]`},
+		"a smaller boot volume": {same, func(s *spec) { s.BootVolume.SizeGB = 40 }, "null"},
+		"a boot volume that is larger and faster": {same,
+			func(s *spec) { s.BootVolume = infrav1.BootVolume{SizeGB: 80, VPUsPerGB: 20} }, "null"},
+		"a larger boot volume of Oracle Linux": {func(s *spec) { s.Image.Platform.OperatingSystem = "Oracle Linux" },
+			func(s *spec) { s.Image.Platform.OperatingSystem, s.BootVolume.SizeGB = "Oracle Linux", 80 }, "null"},
+		"a larger boot volume of an image of one's own": {func(s *spec) { s.Image = infrav1.Image{Name: "golden"} },
+			func(s *spec) { s.Image, s.BootVolume.SizeGB = infrav1.Image{Name: "golden"}, 80 }, "null"},
+		"a larger data volume": {same, func(s *spec) { s.DataVolumes[0].SizeGB = 60 }, "null"},
+		"tags with what needs another machine": {same, func(s *spec) { s.Tags, s.Image.Platform.Version = nil, "26.04" },
+			`[{"op":"remove","path":"/spec/tags"}]`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			taken, err := Infrastructure("/spec", specOf(t, world.from), specOf(t, world.to))
+			g.Expect(err).NotTo(HaveOccurred())
+			patch, err := json.Marshal(taken)
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(patch).To(MatchJSON(world.want))
+		})
+	}
+}
+
+// A field that comes to the API later is not taken over by accident: only these three are.
+func TestEveryOtherFieldNeedsAnotherMachine(t *testing.T) {
+	taken := map[string]bool{"Tags": true, "Shapes": true, "BootVolume": true}
+	yes := true
+	values := map[string]any{
+		"ProviderID": "oci://ocid1.instance.oc1..b", "Accounts": infrav1.AccountSelection{Names: []string{"bob"}},
+		"Image": infrav1.Image{Name: "other"}, "DataVolumes": []infrav1.DataVolume(nil), "Bootstrap": infrav1.BootstrapPreinstalled,
+		"Tailscale": infrav1.Tailscale{Version: "1.98.4"}, "SSHAuthorizedKeys": []string{"ssh-ed25519 AAAA"}, "Preemptible": &yes,
+	}
+	for field := range reflect.TypeFor[infrav1.OCIMeshMachineSpec]().Fields() {
+		if taken[field.Name] {
+			continue
+		}
+		t.Run(field.Name, func(t *testing.T) {
+			g := NewWithT(t)
+			g.Expect(values).To(HaveKey(field.Name), "give it another value here")
+			to := specOf(t, func(s *infrav1.OCIMeshMachineSpec) {
+				reflect.ValueOf(s).Elem().FieldByName(field.Name).Set(reflect.ValueOf(values[field.Name]))
+			})
+			operations, err := Infrastructure("/spec", specOf(t, same), to)
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(operations).To(BeEmpty())
+		})
+	}
+}
+
+func TestASpecThatIsNoneIsRefused(t *testing.T) {
+	g := NewWithT(t)
+	_, err := Infrastructure("/spec", map[string]any{"shapes": "many"}, map[string]any{})
+	g.Expect(err).To(MatchError(ContainSubstring("current spec")))
+	_, err = Infrastructure("/spec", map[string]any{}, map[string]any{"tags": 3})
+	g.Expect(err).To(MatchError(ContainSubstring("desired spec")))
+}

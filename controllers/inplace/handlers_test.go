@@ -1,0 +1,170 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package inplace
+
+import (
+	"encoding/json"
+	"os"
+	"testing"
+
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	runtimehooksv1 "sigs.k8s.io/cluster-api/api/runtime/hooks/v1alpha1"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
+)
+
+var env *helpers.Environment
+
+func TestMain(m *testing.M) { os.Exit(helpers.Run(m, &env)) }
+
+func raw(t *testing.T, object any) runtime.RawExtension {
+	t.Helper()
+	text, err := json.Marshal(object)
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	return runtime.RawExtension{Raw: text}
+}
+
+func machineOf(kind string, change func(*infrav1.OCIMeshMachineSpec)) *infrav1.OCIMeshMachine {
+	own := helpers.NewOCIMeshMachine(&clusterv1.Machine{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "machine"}})
+	own.TypeMeta = metav1.TypeMeta{APIVersion: infrav1.GroupVersion.String(), Kind: kind}
+	change(&own.Spec)
+	return own
+}
+
+func TestCanUpdateMachineAnswersWithWhatTheProviderTakesOver(t *testing.T) {
+	type spec = infrav1.OCIMeshMachineSpec
+	same := func(*spec) {}
+	for name, world := range map[string]struct {
+		kind   string
+		change func(*spec)
+		want   string
+	}{
+		"a size": {"OCIMeshMachine", func(s *spec) { s.Shapes[0].OCPUs = 1 },
+			`[{"op":"add","path":"/spec/shapes","value":[{"name":"VM.Standard.A1.Flex","ocpus":1,"memoryGB":12}]}]`},
+		"an image":            {"OCIMeshMachine", func(s *spec) { s.Image = infrav1.Image{Name: "golden"} }, ""},
+		"nothing":             {"OCIMeshMachine", same, ""},
+		"another kind's size": {"AWSMachine", func(s *spec) { s.Shapes[0].OCPUs = 1 }, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			request, response := &runtimehooksv1.CanUpdateMachineRequest{}, &runtimehooksv1.CanUpdateMachineResponse{}
+			request.Current.InfrastructureMachine = raw(t, machineOf(world.kind, same))
+			request.Desired.InfrastructureMachine = raw(t, machineOf(world.kind, world.change))
+			(&Handlers{}).CanUpdateMachine(t.Context(), request, response)
+			g.Expect(response.Status).To(Equal(runtimehooksv1.ResponseStatusSuccess))
+			g.Expect(response.MachinePatch.IsDefined()).To(BeFalse(), "a version needs another machine")
+			g.Expect(response.BootstrapConfigPatch.IsDefined()).To(BeFalse())
+			if world.want == "" {
+				g.Expect(response.InfrastructureMachinePatch.IsDefined()).To(BeFalse())
+				return
+			}
+			g.Expect(response.InfrastructureMachinePatch.PatchType).To(Equal(runtimehooksv1.JSONPatchType))
+			g.Expect(response.InfrastructureMachinePatch.Patch).To(MatchJSON(world.want))
+		})
+	}
+}
+
+func TestCanUpdateMachineSetAnswersForTheTemplates(t *testing.T) {
+	g := NewWithT(t)
+	template := func(change func(*infrav1.OCIMeshMachineSpec)) *infrav1.OCIMeshMachineTemplate {
+		return &infrav1.OCIMeshMachineTemplate{
+			TypeMeta: metav1.TypeMeta{APIVersion: infrav1.GroupVersion.String(), Kind: "OCIMeshMachineTemplate"},
+			Spec:     infrav1.OCIMeshMachineTemplateSpec{Template: infrav1.OCIMeshMachineTemplateResource{Spec: machineOf("", change).Spec}},
+		}
+	}
+	request, response := &runtimehooksv1.CanUpdateMachineSetRequest{}, &runtimehooksv1.CanUpdateMachineSetResponse{}
+	request.Current.InfrastructureMachineTemplate = raw(t, template(func(*infrav1.OCIMeshMachineSpec) {}))
+	request.Desired.InfrastructureMachineTemplate = raw(t, template(func(s *infrav1.OCIMeshMachineSpec) { s.Tags = map[string]string{"a": "b"} }))
+	(&Handlers{}).CanUpdateMachineSet(t.Context(), request, response)
+	g.Expect(response.Status).To(Equal(runtimehooksv1.ResponseStatusSuccess))
+	g.Expect(response.InfrastructureMachineTemplatePatch.Patch).To(MatchJSON(`[{"op":"add","path":"/spec/template/spec/tags","value":{"a":"b"}}]`))
+}
+
+func TestARequestThatCannotBeReadFails(t *testing.T) {
+	g := NewWithT(t)
+	request, response := &runtimehooksv1.CanUpdateMachineRequest{}, &runtimehooksv1.CanUpdateMachineResponse{}
+	request.Current.InfrastructureMachine.Raw = []byte("not JSON")
+	(&Handlers{}).CanUpdateMachine(t.Context(), request, response)
+	g.Expect(response.Status).To(Equal(runtimehooksv1.ResponseStatusFailure))
+	g.Expect(response.Message).To(ContainSubstring("reading an object"))
+}
+
+func TestUpdateMachineTellsHowFarTheControllerIs(t *testing.T) {
+	for name, world := range map[string]struct {
+		unmarked, behind bool
+		updated          *metav1.Condition
+		kubelet          string
+		status           runtimehooksv1.ResponseStatus
+		again            int32
+		message          string
+	}{
+		"the mark is not seen yet":        {unmarked: true, status: runtimehooksv1.ResponseStatusSuccess, again: soon, message: "to see"},
+		"the change is not seen yet":      {behind: true, status: runtimehooksv1.ResponseStatusSuccess, again: soon, message: "to see"},
+		"nothing was done yet":            {status: runtimehooksv1.ResponseStatusSuccess, again: soon, message: "to begin"},
+		"what was done is of before":      {updated: &metav1.Condition{Status: metav1.ConditionTrue, ObservedGeneration: -1}, status: runtimehooksv1.ResponseStatusSuccess, again: soon, message: "to begin"},
+		"it is under way":                 {updated: &metav1.Condition{Status: metav1.ConditionFalse, Message: "Growing"}, status: runtimehooksv1.ResponseStatusSuccess, again: later, message: "Growing"},
+		"it is done":                      {updated: &metav1.Condition{Status: metav1.ConditionTrue}, status: runtimehooksv1.ResponseStatusSuccess},
+		"the version has changed as well": {updated: &metav1.Condition{Status: metav1.ConditionTrue}, kubelet: "v1.36.1", status: runtimehooksv1.ResponseStatusFailure, message: "delete the Machine"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			machine, own := updatedMachine(t, !world.unmarked, world.kubelet)
+			if world.updated != nil {
+				world.updated.Type, world.updated.Reason = infrav1.UpdatedCondition, infrav1.UpdatingReason
+				world.updated.ObservedGeneration += own.Generation
+				world.updated.LastTransitionTime = metav1.Now()
+				own.Status.Conditions = []metav1.Condition{*world.updated}
+				g.Expect(env.Client.Status().Update(t.Context(), own)).To(Succeed())
+			}
+			own.TypeMeta = metav1.TypeMeta{APIVersion: infrav1.GroupVersion.String(), Kind: "OCIMeshMachine"}
+			if world.behind {
+				own.Spec.Shapes[0].OCPUs = 4
+			}
+			request, response := &runtimehooksv1.UpdateMachineRequest{}, &runtimehooksv1.UpdateMachineResponse{}
+			request.Desired.Machine, request.Desired.InfrastructureMachine = *machine, raw(t, own)
+
+			(&Handlers{Client: env.Client}).UpdateMachine(t.Context(), request, response)
+
+			g.Expect(response.Status).To(Equal(world.status), response.Message)
+			g.Expect(response.RetryAfterSeconds).To(Equal(world.again))
+			g.Expect(response.Message).To(ContainSubstring(world.message))
+		})
+	}
+}
+
+func TestUpdateMachineFailsForAnotherProvidersMachine(t *testing.T) {
+	g := NewWithT(t)
+	request, response := &runtimehooksv1.UpdateMachineRequest{}, &runtimehooksv1.UpdateMachineResponse{}
+	request.Desired.InfrastructureMachine = raw(t, machineOf("AWSMachine", func(*infrav1.OCIMeshMachineSpec) {}))
+	(&Handlers{Client: env.Client}).UpdateMachine(t.Context(), request, response)
+	g.Expect(response.Status).To(Equal(runtimehooksv1.ResponseStatusFailure))
+	g.Expect(response.Message).To(ContainSubstring("updates OCIMeshMachines"))
+}
+
+// updatedMachine is a Machine with its OCIMeshMachine, as Cluster API leaves them when it
+// triggers an update.
+func updatedMachine(t *testing.T, marked bool, kubelet string) (*clusterv1.Machine, *infrav1.OCIMeshMachine) {
+	t.Helper()
+	g := NewWithT(t)
+	cluster := helpers.NewCluster(env.Namespace(t, nil), "blue")
+	env.Create(t, cluster)
+	machine := helpers.NewMachine(cluster, "machine")
+	env.Create(t, machine)
+	if kubelet == "" {
+		kubelet = machine.Spec.Version
+	}
+	machine.Status.NodeInfo = &corev1.NodeSystemInfo{KubeletVersion: kubelet}
+	g.Expect(env.Client.Status().Update(t.Context(), machine)).To(Succeed())
+	own := helpers.NewOCIMeshMachine(machine)
+	if marked {
+		own.Annotations = map[string]string{clusterv1.UpdateInProgressAnnotation: ""}
+	}
+	env.Create(t, own)
+	return machine, own
+}

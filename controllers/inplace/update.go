@@ -1,0 +1,107 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package inplace
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	runtimehooksv1 "sigs.k8s.io/cluster-api/api/runtime/hooks/v1alpha1"
+	"sigs.k8s.io/cluster-api/util/conditions"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+)
+
+// How many seconds Cluster API is asked to wait: until caches show its writes, and until something
+// of OCI's has moved.
+const (
+	soon  = 2
+	later = 10
+)
+
+// UpdateMachine tells how far the update of a machine is. The controller of OCIMeshMachines does
+// it; its condition Updated is the answer. Cluster API calls this until it is done.
+func (h *Handlers) UpdateMachine(
+	ctx context.Context, request *runtimehooksv1.UpdateMachineRequest, response *runtimehooksv1.UpdateMachineResponse,
+) {
+	progress, err := h.progress(ctx, request)
+	if err != nil {
+		refuse(response, err)
+		return
+	}
+	response.SetStatus(runtimehooksv1.ResponseStatusSuccess)
+	response.SetRetryAfterSeconds(progress.again)
+	response.SetMessage(progress.message)
+}
+
+// progress is done without a time to ask again.
+type progress struct {
+	again   int32
+	message string
+}
+
+func (h *Handlers) progress(ctx context.Context, request *runtimehooksv1.UpdateMachineRequest) (progress, error) {
+	desired, err := desiredMachine(request)
+	if err != nil {
+		return progress{}, err
+	}
+	if err := h.checkVersion(ctx, &request.Desired.Machine); err != nil {
+		return progress{}, err
+	}
+	own := &infrav1.OCIMeshMachine{}
+	if err := h.Client.Get(ctx, client.ObjectKeyFromObject(desired), own); err != nil {
+		return progress{}, fmt.Errorf("reading OCIMeshMachine %s: %w", desired.Name, err)
+	}
+	if _, marked := own.Annotations[clusterv1.UpdateInProgressAnnotation]; !marked || !equality.Semantic.DeepEqual(own.Spec, desired.Spec) {
+		return progress{again: soon, message: "Waiting for the provider to see the changed OCIMeshMachine"}, nil
+	}
+	updated := conditions.Get(own, infrav1.UpdatedCondition)
+	switch {
+	case updated == nil, updated.ObservedGeneration < own.Generation:
+		return progress{again: soon, message: "Waiting for the provider to begin"}, nil
+	case updated.Status == metav1.ConditionTrue:
+		return progress{}, nil
+	}
+	return progress{again: later, message: updated.Message}, nil
+}
+
+// desiredMachine is the OCIMeshMachine of the request.
+func desiredMachine(request *runtimehooksv1.UpdateMachineRequest) (*infrav1.OCIMeshMachine, error) {
+	object, err := objectOf(request.Desired.InfrastructureMachine)
+	if err != nil {
+		return nil, err
+	}
+	if kind := object.GroupVersionKind().GroupKind(); kind != (schema.GroupKind{Group: infrav1.GroupVersion.Group, Kind: "OCIMeshMachine"}) {
+		return nil, fmt.Errorf("this extension updates OCIMeshMachines, and machine %s is of %s", request.Desired.Machine.Name, kind)
+	}
+	desired := &infrav1.OCIMeshMachine{}
+	if err := json.Unmarshal(request.Desired.InfrastructureMachine.Raw, desired); err != nil {
+		return nil, fmt.Errorf("reading the desired OCIMeshMachine: %w", err)
+	}
+	return desired, nil
+}
+
+// checkVersion fails for a node with another version of Kubernetes than its Machine. Cluster API
+// may have changed the version after it asked whether the update can be done (its
+// inplace_trigger.go says so), and would take the old node for a new one.
+func (h *Handlers) checkVersion(ctx context.Context, wanted *clusterv1.Machine) error {
+	machine := &clusterv1.Machine{}
+	if err := h.Client.Get(ctx, client.ObjectKeyFromObject(wanted), machine); err != nil {
+		return fmt.Errorf("reading Machine %s: %w", wanted.Name, err)
+	}
+	if machine.Status.NodeInfo == nil || wanted.Spec.Version == "" {
+		return nil
+	}
+	if has := machine.Status.NodeInfo.KubeletVersion; has != wanted.Spec.Version {
+		return fmt.Errorf("node of Machine %s runs %s and cannot be brought to %s in place: delete the Machine, and it is replaced",
+			wanted.Name, has, wanted.Spec.Version)
+	}
+	return nil
+}
