@@ -88,14 +88,20 @@ func setupControllers(
 				Recorder: mgr.GetEventRecorder("ocimeshremediation-controller"), Options: remediation.Options{Intervals: o.intervals()},
 			}).SetupWithManager(ctx, mgr, perKind)
 		}},
-		{"OCIMeshMachine's webhook", func() error {
-			return webhooks.OCIMeshMachine{InPlaceUpdates: o.gates.Enabled(inPlaceGate)}.SetupWithManager(mgr)
-		}},
-		{"OCIMeshMachineTemplate's webhook", func() error { return webhooks.OCIMeshMachineTemplate{}.SetupWithManager(mgr) }},
 	} {
 		if err := s.setup(); err != nil {
 			return fmt.Errorf("set up %s: %w", s.kind, err)
 		}
+	}
+	return setupWebhooks(mgr, o)
+}
+
+func setupWebhooks(mgr ctrl.Manager, o managerOptions) error {
+	if err := (webhooks.OCIMeshMachine{InPlaceUpdates: o.gates.Enabled(inPlaceGate)}).SetupWithManager(mgr); err != nil {
+		return fmt.Errorf("set up OCIMeshMachine's webhook: %w", err)
+	}
+	if err := (webhooks.OCIMeshMachineTemplate{}).SetupWithManager(mgr); err != nil {
+		return fmt.Errorf("set up OCIMeshMachineTemplate's webhook: %w", err)
 	}
 	return nil
 }
