@@ -5,6 +5,8 @@ package oci_test
 
 import (
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -35,27 +37,58 @@ func TestEveryFieldOfALaunchReachesBothBodies(t *testing.T) {
 		first, second := f.seen()[0], f.seen()[1]
 		return first.header.Get("Opc-Retry-Token") + first.body, second.header.Get("Opc-Retry-Token") + second.body
 	}
-	launch, configuration := sent(oci.LaunchSpec{})
-	of := reflect.TypeFor[oci.LaunchSpec]()
-	for field := range of.Fields() {
-		t.Run(field.Name, func(t *testing.T) {
+	full := func() oci.LaunchSpec {
+		var spec oci.LaunchSpec
+		fill(reflect.ValueOf(&spec).Elem())
+		return spec
+	}
+	launch, configuration := sent(full())
+	seen := map[string]bool{}
+	for _, path := range leaves(reflect.TypeFor[oci.LaunchSpec](), nil) {
+		name := strings.Join(path, ".")
+		seen[name] = true
+		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			spec := oci.LaunchSpec{}
-			fill(reflect.ValueOf(&spec).Elem().FieldByIndex(field.Index))
+			spec := full()
+			at(reflect.ValueOf(&spec).Elem(), path).SetZero()
 
 			changedLaunch, changedConfiguration := sent(spec)
 
 			g.Expect(changedLaunch).NotTo(Equal(launch), "no effect on a launch")
-			if why := notConfigured[field.Name]; why != "" {
-				return
+			if notConfigured[name] == "" {
+				g.Expect(changedConfiguration).NotTo(Equal(configuration), "no effect on an instance configuration")
 			}
-			g.Expect(changedConfiguration).NotTo(Equal(configuration), "no effect on an instance configuration")
 		})
 	}
 	for name := range notConfigured {
-		_, known := of.FieldByName(name)
-		g.Expect(known).To(BeTrue(), "%s is no field of a launch", name)
+		g.Expect(seen).To(HaveKey(name), "%s is no field of a launch", name)
 	}
+}
+
+// leaves are the paths of all fields that are no structs and no lists of structs.
+func leaves(of reflect.Type, path []string) [][]string {
+	if of.Kind() == reflect.Slice && of.Elem().Kind() == reflect.Struct {
+		of = of.Elem()
+	}
+	if of.Kind() != reflect.Struct {
+		return [][]string{path}
+	}
+	var all [][]string
+	for field := range of.Fields() {
+		all = append(all, leaves(field.Type, append(slices.Clip(path), field.Name))...)
+	}
+	return all
+}
+
+// at is the value at a path, of the first element of each list on it.
+func at(value reflect.Value, path []string) reflect.Value {
+	for _, name := range path {
+		if value.Kind() == reflect.Slice {
+			value = value.Index(0)
+		}
+		value = value.FieldByName(name)
+	}
+	return value
 }
 
 // fill sets a value, and everything in it, to something other than zero.

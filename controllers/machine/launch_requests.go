@@ -121,7 +121,8 @@ func (q requests) bootstrap(ctx context.Context, s *scope) (cloudinit.Input, err
 			Account: account, AvailabilityDomain: at.AvailabilityDomain, FaultDomain: at.FaultDomain,
 			Shape: at.Shape, Preemptible: s.own.Spec.Preemptible,
 		},
-		Secret: secret, Hostname: s.hostname, ControlPlane: s.isControlPlane(), KubernetesVersion: s.machine.Spec.Version,
+		Secret: secret, Hostname: s.hostname, HostnameOfInstance: false,
+		ControlPlane: s.isControlPlane(), KubernetesVersion: s.machine.Spec.Version,
 		Bootstrap: s.own.Spec.Bootstrap, Tailscale: s.own.Spec.Tailscale, DataVolumes: s.own.Spec.DataVolumes,
 		Cluster: s.cluster, InfraCluster: s.infraCluster, Tailnet: s.tailnet,
 	})
