@@ -37,7 +37,7 @@ func Infrastructure(at string, current, desired map[string]any) ([]Operation, er
 		name  string
 		takes func(from, to infrav1.OCIMeshMachineSpec) bool
 	}{
-		{"tags", otherTags}, {"shapes", otherSizes}, {"bootVolume", largerBootVolume},
+		{"tags", otherTags}, {"shapes", otherSizes}, {"bootVolume", largerBootVolume}, {"onStop", otherOnStop},
 	} {
 		if !field.takes(from, to) {
 			continue
@@ -96,6 +96,9 @@ func largerBootVolume(from, to infrav1.OCIMeshMachineSpec) bool {
 	return from.BootVolume.SizeGB < to.BootVolume.SizeGB && from.BootVolume.VPUsPerGB == to.BootVolume.VPUsPerGB &&
 		from.Image.Platform.OperatingSystem == "Canonical Ubuntu" && !isPreemptible(from)
 }
+
+// otherOnStop is read at the next stop, and nothing else is to be done for it.
+func otherOnStop(from, to infrav1.OCIMeshMachineSpec) bool { return from.OnStop != to.OnStop }
 
 // isPreemptible tells whether OCI may end the instance when it is stopped for a change.
 func isPreemptible(spec infrav1.OCIMeshMachineSpec) bool {

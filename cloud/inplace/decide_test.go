@@ -66,7 +66,8 @@ func TestWhatIsTakenOverOfAChangedMachine(t *testing.T) {
 			func(s *spec) { s.Image.Platform.OperatingSystem, s.BootVolume.SizeGB = "Oracle Linux", 80 }, "null"},
 		"a larger boot volume of an image of one's own": {func(s *spec) { s.Image = infrav1.Image{Name: "golden"} },
 			func(s *spec) { s.Image, s.BootVolume.SizeGB = infrav1.Image{Name: "golden"}, 80 }, "null"},
-		"a larger data volume": {same, func(s *spec) { s.DataVolumes[0].SizeGB = 60 }, "null"},
+		"a larger data volume":     {same, func(s *spec) { s.DataVolumes[0].SizeGB = 60 }, "null"},
+		"another policy for stops": {same, func(s *spec) { s.OnStop = infrav1.StopLeave }, `[{"op":"add","path":"/spec/onStop","value":"Leave"}]`},
 		"tags with what needs another machine": {same, func(s *spec) { s.Tags, s.Image.Platform.Version = nil, "26.04" },
 			`[{"op":"remove","path":"/spec/tags"}]`},
 	} {
@@ -81,9 +82,9 @@ func TestWhatIsTakenOverOfAChangedMachine(t *testing.T) {
 	}
 }
 
-// A field that comes to the API later is not taken over by accident: only these three are.
+// A field that comes to the API later is not taken over by accident: only these are.
 func TestEveryOtherFieldNeedsAnotherMachine(t *testing.T) {
-	taken := map[string]bool{"Tags": true, "Shapes": true, "BootVolume": true}
+	taken := map[string]bool{"Tags": true, "Shapes": true, "BootVolume": true, "OnStop": true}
 	yes := true
 	values := map[string]any{
 		"ProviderID": "oci://ocid1.instance.oc1..b", "Accounts": infrav1.AccountSelection{Names: []string{"bob"}},
