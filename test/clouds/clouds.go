@@ -78,6 +78,7 @@ func (c *Clouds) start(ctx context.Context) error {
 	if err := c.Tailnet.Start(); err != nil {
 		return err
 	}
+	c.Tailnet.AddNeighbours(tailnetsim.Neighbours{ClusterTags: []string{nodeTag}})
 	c.oauth = c.Tailnet.AddClient([]string{"auth_keys", "devices:core", "devices:routes"}, []string{providerTag})
 	if c.Booter, err = nodesim.New(context.WithoutCancel(ctx), nodesim.Options{
 		Tailnet: c.Tailnet, Balanced: func(instance string) bool { return c.OCI.IsBackend(instance) },

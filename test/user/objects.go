@@ -49,11 +49,11 @@ type Account struct {
 	Credentials sim.Credentials
 }
 
-// NewAccount describes a tenancy with a user of its compartment. The tenancy can
-// be changed until a simulator is made of it.
+// NewAccount describes a tenancy with a user of its compartment, where other people have things
+// too. The tenancy can be changed until a simulator is made of it.
 func NewAccount(name, region string) (*Account, error) {
 	tenancy := sim.NewTenancy(name)
-	tenancy.Region = region
+	tenancy.Region, tenancy.Inhabited = region, true
 	credentials, err := tenancy.NewUser(tenancy.Compartment())
 	if err != nil {
 		return nil, err
