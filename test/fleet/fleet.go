@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"time"
 
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
@@ -108,15 +109,19 @@ func (f *Fleet) startServer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	webhooks, err := ports.Reserve(ctx)
+	port, err := ports.Reserve(ctx)
+	if err != nil {
+		return err
+	}
+	webhooks, err := validatingWebhooks(f.options.Root)
 	if err != nil {
 		return err
 	}
 	f.server = &envtest.Environment{
 		CRDs: crds, ControlPlaneStartTimeout: 2 * time.Minute,
 		WebhookInstallOptions: envtest.WebhookInstallOptions{
-			Paths:            []string{filepath.Join(f.options.Root, "config", "webhook", "manifests.yaml")},
-			LocalServingHost: "127.0.0.1", LocalServingPort: webhooks,
+			ValidatingWebhooks: []*admissionv1.ValidatingWebhookConfiguration{webhooks},
+			LocalServingHost:   "127.0.0.1", LocalServingPort: port,
 		},
 	}
 	if err := ports.ForServer(ctx, f.server); err != nil {

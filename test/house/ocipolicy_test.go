@@ -23,7 +23,7 @@ var permissions = map[string][]string{
 		"LaunchInstance", "GetInstance", "ListInstances", "UpdateInstance", "InstanceAction", "TerminateInstance", "GetWorkRequest",
 		"GetImage", "ListImages",
 		"ListImageShapeCompatibilityEntries", "ListShapes", "ListVnicAttachments", "ListVolumeAttachments", "ListBootVolumeAttachments",
-		"CaptureConsoleHistory", "GetConsoleHistory", "GetConsoleHistoryContent", "DeleteConsoleHistory", "InstanceAction",
+		"CaptureConsoleHistory", "GetConsoleHistory", "GetConsoleHistoryContent", "DeleteConsoleHistory",
 	},
 	"manage virtual-network-family in compartment": {
 		"CreateVcn", "GetVcn", "ListVcns", "UpdateVcn", "DeleteVcn", "CreateSubnet", "GetSubnet", "ListSubnets", "UpdateSubnet", "DeleteSubnet",

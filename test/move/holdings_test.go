@@ -84,6 +84,14 @@ func essence(o unstructured.Unstructured) map[string]any {
 	if accounts, listed, _ := unstructured.NestedSlice(status, "accounts"); listed {
 		for _, account := range accounts {
 			delete(account.(map[string]any), "claim")
+			conditions, _, _ := unstructured.NestedSlice(account.(map[string]any), "conditions")
+			for _, condition := range conditions {
+				delete(condition.(map[string]any), "lastTransitionTime")
+				delete(condition.(map[string]any), "observedGeneration")
+			}
+			if conditions != nil {
+				account.(map[string]any)["conditions"] = conditions
+			}
 		}
 		_ = unstructured.SetNestedSlice(status, accounts, "accounts")
 	}

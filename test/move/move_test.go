@@ -7,9 +7,6 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
-	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
-	"sigs.k8s.io/cluster-api/util/conditions"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/tailnetsim"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/watch"
@@ -57,7 +54,6 @@ func TestAClusterMovesToAnotherManagementClusterAndBackAndNothingOfItChanges(t *
 func (w *world) move(t *testing.T, from, to *management, workers, members int) {
 	t.Helper()
 	g := NewWithT(t)
-	g.Eventually(func() string { return from.unchecked(t) }, timeout, interval).Should(BeEmpty())
 	w.polled(t)
 	before, instances, devices, keys := from.holdings(t), w.instances(t), w.devices(), w.keys()
 	w.changes()
@@ -87,23 +83,4 @@ func with(workers, members int) func(watch.Snapshot) string {
 		}
 		return s.PoolComplete(members)
 	}
-}
-
-// unchecked names a Machine not yet found healthy by its MachineHealthCheck, the last step of a new
-// one.
-func (m *management) unchecked(t *testing.T) string {
-	t.Helper()
-	machines := &clusterv1.MachineList{}
-	NewWithT(t).Expect(m.client.List(t.Context(), machines, client.InNamespace(namespace))).To(Succeed())
-	for i := range machines.Items {
-		machine := &machines.Items[i]
-		if _, ofPool := machine.Labels[clusterv1.MachinePoolNameLabel]; ofPool {
-			// A MachineHealthCheck does not look at those (Cluster API 1.14).
-			continue
-		}
-		if !conditions.IsTrue(machine, clusterv1.MachineHealthCheckSucceededCondition) {
-			return machine.Name
-		}
-	}
-	return ""
 }
