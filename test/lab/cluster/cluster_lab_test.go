@@ -20,6 +20,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/kit"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/world"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/watch"
@@ -214,6 +215,8 @@ func (s *suite) accountCutOff() {
 	worker := s.machines(watch.Worker)[0]
 	account := s.world.Account(worker.Account)
 	s.Expect(s.cluster.SetUnhealthyTimeout(s.t.Context(), 30*time.Second)).To(Succeed())
+	// Resets do not bring a network back, and each would have its ten minutes.
+	s.Expect(s.cluster.SetRepairs(s.t.Context(), infrav1.RemediationStep{Action: infrav1.RemediationStart, Tries: 1, TimeoutSeconds: 30})).To(Succeed())
 	s.Expect(account.SetUplink(s.t.Context(), false)).To(Succeed())
 
 	s.Eventually(func() bool { return s.snapshot().Has(worker.Name) }, settleTimeout, interval).Should(BeFalse(), "%s is not replaced", worker.Name)

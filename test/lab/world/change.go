@@ -14,6 +14,7 @@ import (
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/watch"
 )
 
@@ -50,6 +51,23 @@ func (c *Cluster) SetUnhealthyTimeout(ctx context.Context, timeout time.Duration
 		}
 		if err := c.world.Client.Patch(ctx, check, client.MergeFrom(before)); err != nil {
 			return fmt.Errorf("change MachineHealthCheck %s: %w", check.Name, err)
+		}
+	}
+	return nil
+}
+
+// SetRepairs changes what is tried with an unhealthy machine before it is replaced.
+func (c *Cluster) SetRepairs(ctx context.Context, steps ...infrav1.RemediationStep) error {
+	templates := &infrav1.OCIMeshRemediationTemplateList{}
+	if err := c.world.Client.List(ctx, templates, client.InNamespace(c.Name)); err != nil {
+		return fmt.Errorf("list the OCIMeshRemediationTemplates: %w", err)
+	}
+	for i := range templates.Items {
+		template := &templates.Items[i]
+		before := template.DeepCopy()
+		template.Spec.Template.Spec.Steps = steps
+		if err := c.world.Client.Patch(ctx, template, client.MergeFrom(before)); err != nil {
+			return fmt.Errorf("change OCIMeshRemediationTemplate %s: %w", template.Name, err)
 		}
 	}
 	return nil
