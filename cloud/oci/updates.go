@@ -63,16 +63,6 @@ func (c *Client) ResizeInstance(
 	return value(response.OpcWorkRequestId), err
 }
 
-// RestartInstance asks for a restart by the operating system; OCI resets the instance if that takes
-// longer than 15 minutes (oci-go-sdk core/core_compute_client.go, InstanceAction). The answer names
-// no work request. Calls with one retry token are one, for 24 hours.
-func (c *Client) RestartInstance(ctx context.Context, own ownership.Proof, retryToken string) error {
-	id := own.ID()
-	_, err := call(ctx, c, operation{service: serviceCompute, name: "InstanceAction"}.on(id), c.compute.InstanceAction,
-		core.InstanceActionRequest{InstanceId: &id, Action: core.InstanceActionActionSoftreset, OpcRetryToken: &retryToken})
-	return err
-}
-
 // BootVolumeAt returns the boot volume of an instance. found is false if it has none.
 func (c *Client) BootVolumeAt(ctx context.Context, availabilityDomain, instanceID string) (volume Volume, found bool, err error) {
 	items, err := listAll(ctx, c,

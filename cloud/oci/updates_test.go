@@ -47,7 +47,8 @@ func TestAnInstanceIsChangedInPlace(t *testing.T) {
 	g.Expect(headers.Get("opc-retry-token")).To(Equal("token"))
 	g.Expect(body).To(MatchJSON(`{"shapeConfig":{"ocpus":2,"memoryInGBs":12},"updateOperationConstraint":"ALLOW_DOWNTIME"}`))
 
-	g.Expect(client.RestartInstance(t.Context(), own, "token")).To(Succeed())
+	_, err = client.InstanceAction(t.Context(), own, oci.ActionSoftReset, "token")
+	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(headers.Get("opc-retry-token")).To(Equal("token"))
 
 	volume, err := client.GrowBootVolume(t.Context(), own.Part("b1"), 100)

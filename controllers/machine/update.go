@@ -230,7 +230,8 @@ func (r *Reconciler) restart(ctx context.Context, s *scope, c *oci.Client, proof
 		return cloud.RetryToken(append([]string{s.owner.Digest(), string(step), fmt.Sprint(update.Attempt)}, of...)...)
 	}
 	if !resize {
-		if err := c.RestartInstance(ctx, proof, token()); err != nil {
+		// The answer names no work request: what comes of it is seen at the instance.
+		if _, err := c.InstanceAction(ctx, proof, oci.ActionSoftReset, token()); err != nil {
 			return r.updateRefused(ctx, s, err)
 		}
 		r.askedOCI(ctx, s, "")
