@@ -110,6 +110,20 @@ const RoleLoadBalancer = "load-balancer"
 // status, since it must survive clusterctl move.
 const NetworkAccountsAnnotation = "infrastructure.cluster.x-k8s.io/ocimesh-network-accounts"
 
+// NodeAgentAnnotation of an OCIMeshMachine says that its node has the agent for updates of versions
+// in place. It is written with the identity, before anything is rendered from it, and is metadata,
+// not status, since it must survive clusterctl move.
+const NodeAgentAnnotation = "infrastructure.cluster.x-k8s.io/ocimesh-node-agent"
+
+// Annotations of a Node of a cluster, by which the provider and the node's agent talk.
+const (
+	// WantedVersionsAnnotation has the versions of Kubernetes and tailscale that the provider asks
+	// for.
+	WantedVersionsAnnotation = "infrastructure.cluster.x-k8s.io/ocimesh-wanted"
+	// ReportedVersionsAnnotation has what the agent says of them.
+	ReportedVersionsAnnotation = "infrastructure.cluster.x-k8s.io/ocimesh-reported"
+)
+
 // IdentityAnnotation holds namespace/name/UID of an OCIMeshCluster or OCIMeshMachine as it was
 // first seen. "clusterctl move" gives an object a new UID; the tags of its networks and instances,
 // the name of its device and the description of its key keep the first one.

@@ -43,6 +43,7 @@ func whole() Node {
 		},
 		Cluster: owner, InfraCluster: infra,
 		Tailnet: &infrav1.Tailnet{Spec: infrav1.TailnetSpec{LoginServer: "https://headscale.example.org", VIPRange: "10.250.0.0/16"}},
+		Agent:   true,
 	}
 }
 
