@@ -119,7 +119,7 @@ func TestUserDataWithoutRoomForTheAgentGoesWithoutIt(t *testing.T) {
 	own := b.machine(t, "machine")
 	secret := b.bootstrapSecret(t, own)
 	// Letters of base64 do not shrink: of 32,000 bytes these leave some hundred.
-	noise := make([]byte, 11_500)
+	noise := make([]byte, 9_200)
 	_, _ = rand.Read(noise)
 	helpers.Update(t, b.Environment, secret, func(secret *corev1.Secret) {
 		secret.Data["value"] = append(secret.Data["value"], []byte("# "+base64.StdEncoding.EncodeToString(noise)+"\n")...)
