@@ -71,9 +71,9 @@ func (r Report) Has(wanted Versions) bool {
 
 var semver = regexp.MustCompile(`^([0-9]{1,3})\.([0-9]{1,3})\.([0-9]{1,3})$`)
 
-// KubernetesCanBecome tells whether a node's Kubernetes goes from one version to the other in place:
-// to a later patch or to the next minor version, which is what kubeadm upgrades. A version with a
-// suffix has no package.
+// KubernetesCanBecome tells whether a node's Kubernetes goes from one version to the other in
+// place: to a later patch or to the next minor version, which is what kubeadm upgrades. A version
+// with a suffix has no package.
 func KubernetesCanBecome(from, to string) bool {
 	before, known := numbers(strings.TrimPrefix(from, "v"))
 	after, can := numbers(strings.TrimPrefix(to, "v"))

@@ -19,9 +19,9 @@ import (
 )
 
 // OCIMeshMachine lets sizes, tags, the boot volume and tailscale's version of a machine change only
-// in an update in place of Cluster API, which marks the machine and takes one at a time: each change may restart
-// the instance. Cluster API tries the change in a dry run before it marks the machine; CEL sees
-// neither dry runs nor annotations.
+// in an update in place of Cluster API, which marks the machine and takes one at a time: each
+// change may restart the instance. Cluster API tries the change in a dry run before it marks the
+// machine; CEL sees neither dry runs nor annotations.
 type OCIMeshMachine struct {
 	// InPlaceUpdates says whether the feature gate is open.
 	InPlaceUpdates bool
