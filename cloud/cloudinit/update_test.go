@@ -216,6 +216,7 @@ func TestANodeDoesNothingWhileItsNodeCannotBeRead(t *testing.T) {
 			n := updatedNode(t, nil)
 			n.wants("v1.36.2 -")
 			n.write("world/left", "", 0o644)
+			n.write("run/capom/left", "", 0o644)
 			world(n)
 			out, _ := n.round()
 			g.Expect(n.read("world/effects")).To(BeEmpty(), out)

@@ -50,6 +50,7 @@ has_vip() {
 # upgraded.
 leave_vip() {
 	has_vip || return 0
+	: >"$RUN/left"
 	systemctl stop capom-routes.service
 	left=30
 	until api -o /dev/null "$SERVER/readyz"; do
@@ -59,9 +60,11 @@ leave_vip() {
 	done
 }
 
-# The agent of the address holds it once the API server is ready.
+# The agent of the address holds it once the API server is ready. It starts by itself after a
+# reboot, and is left alone if somebody else has stopped it.
 return_vip() {
-	! has_vip || systemctl start capom-routes.service
+	[ ! -e "$RUN/left" ] || systemctl start capom-routes.service
+	rm -f "$RUN/left"
 }
 
 # packages -d|"" NAME...: -d fetches them only.
@@ -140,7 +143,8 @@ update_tailscale() {
 	"$SBIN/capom-join"
 }
 
-# dpkg ends first what a reboot has cut off, unless somebody else is at it.
+# dpkg ends first what a reboot has cut off, unless somebody else is at it. dnf would not look for
+# new packages for two days.
 update() {
 	kubernetes=${wanted% *} tailscale=${wanted#* }
 	echo "$wanted" | grep -Eqx "v$NUMBERS (-|$NUMBERS)" || fail "these are not two versions"
@@ -148,7 +152,7 @@ update() {
 	# What was begun is not settled, whatever is wanted by now.
 	settled=$CAPOM_KUBERNETES_VERSION$(cat "$BEGUN" 2>/dev/null || true)
 	[ "$kubernetes $tailscale" != "$settled $CAPOM_TAILSCALE_VERSION" ] || return 0
-	[ "$family" != deb ] || dpkg --force-confold --configure -a || true
+	if [ "$family" = deb ]; then dpkg --force-confold --configure -a || true; else dnf -q clean expire-cache; fi
 	[ "$tailscale" = "$CAPOM_TAILSCALE_VERSION" ] || update_tailscale
 	[ "$kubernetes" = "$settled" ] || update_kubernetes
 	sed -i "s/^\(CAPOM_KUBERNETES_VERSION=\).*/\1'$kubernetes'/; s/^\(CAPOM_TAILSCALE_VERSION=\).*/\1'$tailscale'/" "$ETC/node.env"
