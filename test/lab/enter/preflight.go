@@ -13,9 +13,9 @@ import (
 	"syscall"
 )
 
-// diskNeeded is for the disks of a world's machines, in bytes: a cluster of five took 2 GiB.
+// diskNeeded is for the disks of a world's machines, in bytes: two clusters took 3.5 GiB.
 // On a full disk no write fails at first: nodes come up, and their pods do not.
-const diskNeeded = 3 << 30
+const diskNeeded = 4 << 30
 
 // commands are the lab's external programs, with their Debian packages.
 var commands = []struct{ name, packaged string }{
