@@ -203,11 +203,11 @@ func TestT1CannotSwellTheVolumesOfAnothersPool(t *testing.T) {
 	g := NewWithT(t)
 	w := newWorld(t, nil, "alice")
 	w.accounts[0].Spec.Budget = infrav1.AccountBudget{VolumeGB: ptr.To[int32](500)}
-	pool, forged := poolIn("one", 2), poolIn("forged", 0)
+	pool, forged, honest := poolIn("one", 2), poolIn("forged", 0), poolIn("honest", 0)
 	forged.Identity, forged.Key.Namespace, forged.Machine.BootVolume.SizeGB = pool.Identity, "nowhere", 30000
-	w.pools = []Pool{pool, forged}
+	w.pools = []Pool{pool, forged, honest}
 	w.polled(t, shows{}.of(pool, 2, oci.StateRunning))
-	g.Expect(w.resize(t, pool, 3)).To(Equal(3))
+	g.Expect(w.resize(t, honest, 3)).To(Equal(3))
 }
 
 func TestVolumesOfPoolsCountAsTheirSpecsSay(t *testing.T) {
