@@ -44,6 +44,7 @@ func (b *bench) tailnetClient(t *testing.T) *tailnet.Client {
 }
 
 func TestT2OnlyTheOwnPartOfThePodNetworkIsApprovedForAPoolsNode(t *testing.T) {
+	t.Parallel()
 	for name, world := range map[string]struct {
 		advertised, enabled []netip.Prefix
 		refused             bool
@@ -58,6 +59,7 @@ func TestT2OnlyTheOwnPartOfThePodNetworkIsApprovedForAPoolsNode(t *testing.T) {
 		"another node's":                {prefixes("10.244.9.0/24"), nil, true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			b, node := routedBench(t)
 			id := node.Status.Tailnet.DeviceID
 			b.Control.Add("another-node", func(d *tailnetsim.Device) { d.Tags, d.Enabled = []string{helpers.NodeTag}, prefixes("10.244.9.0/24") })
@@ -80,6 +82,7 @@ func TestT2OnlyTheOwnPartOfThePodNetworkIsApprovedForAPoolsNode(t *testing.T) {
 }
 
 func TestT2AYoungerDeviceTakesNoPoolMachinesPlace(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b, node := routedBench(t)
 	before := node.Status.Tailnet
@@ -100,6 +103,7 @@ func TestT2AYoungerDeviceTakesNoPoolMachinesPlace(t *testing.T) {
 }
 
 func TestT1APoolMachineOfAnotherDevicesNameEndsNothing(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b, node := routedBench(t)
 	database := b.Intruder(t, "database", helpers.NodeTag)
