@@ -16,8 +16,8 @@ var initPhases = []string{
 	"kubelet-finalize", "addon", "show-join-command",
 }
 
-// Bootstrap returns the differences between two specs of a KubeadmConfig that no machine needs
-// another one for: the phases and patches of a `kubeadm init` that is over. Cluster API compares the
+// Bootstrap returns the differences between two specs of a KubeadmConfig for which no other machine
+// is needed: the phases and patches of a `kubeadm init` that is over. Cluster API compares the
 // first control plane's initConfiguration with the others' joinConfiguration, under that name
 // (sigs.k8s.io/cluster-api v1.14, controlplane/kubeadm/pkg/filters.go,
 // PrepareKubeadmConfigsForDiff). Skipping kube-proxy's addon is possible in the former only, so the

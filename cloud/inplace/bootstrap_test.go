@@ -20,8 +20,10 @@ func TestWhatWasForKubeadmInitAloneNeedsNoOtherMachine(t *testing.T) {
 	}{
 		"the first control plane's": {config{"skipPhases": phases("addon/kube-proxy"), "patches": patches}, config{},
 			[]Operation{remove("skipPhases"), remove("patches")}},
-		"beside others for joins": {config{"skipPhases": phases("addon"), "patches": patches}, config{"skipPhases": phases("preflight"), "patches": patches},
-			[]Operation{{Op: "add", Path: "/spec/joinConfiguration/skipPhases", Value: phases("preflight")}}},
+		"beside others for joins": {
+			config{"skipPhases": phases("addon"), "patches": patches}, config{"skipPhases": phases("preflight"), "patches": patches},
+			[]Operation{{Op: "add", Path: "/spec/joinConfiguration/skipPhases", Value: phases("preflight")}},
+		},
 		"a phase of both":             {config{"skipPhases": phases("preflight"), "patches": patches}, config{}, nil},
 		"patches of a join":           {config{"patches": patches}, config{}, nil},
 		"more phases skipped by join": {config{}, config{"skipPhases": phases("preflight")}, nil},

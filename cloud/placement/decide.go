@@ -19,10 +19,10 @@ import (
 // machines of the group for the account's weight; the account with the fewest of the group for its
 // weight; for workers, an account that may hold no control planes, which may not be made yet; the
 // account with the fewest of all for its weight; the account's name. Within an account: the
-// preferred shape; the availability domain with the fewest machines, then its name; the fault domain
-// with the fewest of the group, then of all, then its name. Who goes down the list after a failed
-// launch therefore changes the fault domain first, then the availability domain, then the shape,
-// then the account, as long as that does not make the spread worse.
+// preferred shape; the availability domain with the fewest machines, then its name; the fault
+// domain with the fewest of the group, then of all, then its name. Who goes down the list after a
+// failed launch therefore changes the fault domain first, then the availability domain, then the
+// shape, then the account, as long as that does not make the spread worse.
 func Decide(facts Facts) Decision {
 	decision := Decision{UnknownFailureDomain: !facts.knowsFailureDomain()}
 	if decision.UnknownFailureDomain {

@@ -45,8 +45,8 @@ type Options struct {
 	// JoinTimeout is how long after its launch a machine should have joined the tailnet; 20 minutes
 	// by default.
 	JoinTimeout time.Duration
-	// SettleTime is how long after a restart in place a machine is called updated at the earliest; a
-	// minute by default.
+	// SettleTime is how long after a restart in place a machine is called updated at the earliest;
+	// a minute by default.
 	SettleTime time.Duration
 	// Capacity is how long places without room are left out.
 	Capacity capacity.Policy

@@ -24,8 +24,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
 )
 
-// settling is how long after a restart a machine is called updated at the earliest, by default. A Node that
-// went down looks Ready for up to 50 seconds more (kube-controller-manager's
+// settling is how long after a restart a machine is called updated at the earliest, by default. A
+// Node that went down looks Ready for up to 50 seconds more (kube-controller-manager's
 // --node-monitor-grace-period), and Cluster API would take the next machine down meanwhile.
 const settling = time.Minute
 
