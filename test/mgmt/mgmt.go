@@ -52,8 +52,8 @@ type Provider struct {
 	Binary string
 	// Args are added to those every manager gets.
 	Args []string
-	// InPlaceUpdates opens this provider's gate, and Cluster API's gates for it, and has Cluster API
-	// ask it.
+	// InPlaceUpdates opens this provider's gate, and Cluster API's gates for it, and has Cluster
+	// API ask it.
 	InPlaceUpdates bool
 }
 

@@ -4,15 +4,10 @@
 package upkeep
 
 import (
-	"fmt"
 	"testing"
 
 	. "github.com/onsi/gomega"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
-	"sigs.k8s.io/cluster-api/util/conditions"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/user"
@@ -66,64 +61,24 @@ func TestAClusterWithoutSpareCapacityIsChangedInPlaceWhereItCanBe(t *testing.T) 
 	c.delete()
 }
 
-// addAccount gives the cluster an account for the worker: the template's three are full with control
-// planes.
+// addAccount gives the cluster an account for the worker: the template's three are full with
+// control planes.
 func addAccount(g *WithT, o *unstructured.Unstructured) {
-	if o.GetKind() != "OCIMeshCluster" {
-		return
-	}
-	accounts, _, err := unstructured.NestedSlice(o.Object, "spec", "accounts")
-	g.Expect(err).NotTo(HaveOccurred())
-	accounts = append(accounts, map[string]any{"name": freeAccounts[len(accounts)], "controlPlane": false})
-	g.Expect(unstructured.SetNestedSlice(o.Object, accounts, "spec", "accounts")).To(Succeed())
+	g.Expect(user.AddWorkerAccounts(o, freeAccounts[controlPlanes:]...)).To(Succeed())
 }
 
 // change gives control planes and workers changed templates, and waits until all machines are as
 // these say.
 func (c *cluster) change(to string, change func(*infrav1.OCIMeshMachineSpec)) {
 	c.t.Helper()
-	kcp, deployment := c.last.ControlPlane, c.last.Deployment
-	changedKCP, changedDeployment := kcp.DeepCopy(), deployment.DeepCopy()
-	for _, name := range []*string{
-		&changedKCP.Spec.MachineTemplate.Spec.InfrastructureRef.Name, &changedDeployment.Spec.Template.Spec.InfrastructureRef.Name,
-	} {
-		template := &infrav1.OCIMeshMachineTemplate{}
-		c.Expect(suite.client.Get(c.t.Context(), client.ObjectKey{Namespace: c.namespace, Name: *name}, template)).To(Succeed())
-		*name = template.Name + "-" + to
-		template.ObjectMeta = metav1.ObjectMeta{Namespace: c.namespace, Name: *name}
-		change(&template.Spec.Template.Spec)
-		c.Expect(suite.client.Create(c.t.Context(), template)).To(Succeed())
-	}
-	c.Expect(suite.client.Patch(c.t.Context(), changedKCP, client.MergeFrom(kcp))).To(Succeed())
-	c.Expect(suite.client.Patch(c.t.Context(), changedDeployment, client.MergeFrom(deployment))).To(Succeed())
-	wanted := []string{
-		changedKCP.Spec.MachineTemplate.Spec.InfrastructureRef.Name, changedDeployment.Spec.Template.Spec.InfrastructureRef.Name,
-	}
+	templates, err := user.ChangeTemplates(c.t.Context(), suite.client, c.last.ControlPlane, c.last.Deployment, to, change)
+	c.Expect(err).NotTo(HaveOccurred())
 	c.await(func(s watch.Snapshot) string {
-		if missing := c.updated(wanted); missing != "" {
+		missing, err := user.NotUpdated(c.t.Context(), suite.client, c.namespace, templates)
+		c.Expect(err).NotTo(HaveOccurred())
+		if missing != "" {
 			return missing
 		}
 		return s.Complete(controlPlanes, 1, version)
 	})
-}
-
-// updated returns what is missing until all machines are of the templates, and no update is under
-// way.
-func (c *cluster) updated(templates []string) string {
-	for _, own := range c.infra(c.WithT) {
-		from := own.Annotations[clusterv1.TemplateClonedFromNameAnnotation]
-		if from != templates[0] && from != templates[1] {
-			return fmt.Sprintf("%s to be of a new template, and not of %s: Updated %s", own.Name, from,
-				conditions.GetMessage(&own, infrav1.UpdatedCondition))
-		}
-	}
-	machines := &clusterv1.MachineList{}
-	c.Expect(suite.client.List(c.t.Context(), machines, client.InNamespace(c.namespace))).To(Succeed())
-	for _, machine := range machines.Items {
-		if _, updating := machine.Annotations[clusterv1.UpdateInProgressAnnotation]; updating || !conditions.IsTrue(&machine, clusterv1.MachineUpToDateCondition) {
-			return fmt.Sprintf("Machine %s to be updated: %s; %s", machine.Name,
-				conditions.GetMessage(&machine, clusterv1.MachineUpdatingCondition), conditions.GetMessage(&machine, clusterv1.MachineUpToDateCondition))
-		}
-	}
-	return ""
 }

@@ -46,9 +46,8 @@ func TestAMachineIsRepairedBeforeItIsReplaced(t *testing.T) {
 	c.Expect(c.calls("LaunchInstance")).To(Equal(launched + 1))
 	c.Expect(c.instances()).To(HaveLen(len(before)))
 
-	gone := hung
-	c.Expect(suite.OCI.TerminateInstance(gone.Instance)).To(Succeed())
-	c.await(without(gone))
+	c.Expect(suite.OCI.TerminateInstance(hung.Instance)).To(Succeed())
+	c.await(without(hung))
 	c.Expect(c.calls("InstanceAction")).To(Equal(4), "there is nothing to repair")
 	c.Expect(c.calls("LaunchInstance")).To(Equal(launched + 2))
 	c.delete()

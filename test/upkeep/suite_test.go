@@ -89,7 +89,8 @@ func run(ctx context.Context, m *testing.M) (code int, err error) {
 	if suite.client, err = user.NewClient(suite.management.Config); err != nil {
 		return 0, err
 	}
-	if err := user.Create(ctx, suite.client, outside()); err != nil {
+	outside := suite.Objects(infrav1.AllowedNamespaces{List: []string{keptNamespace, healedNamespace}})
+	if err := user.Create(ctx, suite.client, outside); err != nil {
 		return 0, err
 	}
 	return m.Run(), nil
@@ -104,29 +105,15 @@ func startClouds(ctx context.Context) (*clouds.Clouds, error) {
 	// Other suites have other ranges: all listen on the same machine.
 	options := clouds.Options{VIPRange: "127.104.0.0/16", PublicIPs: netip.MustParsePrefix("127.105.0.0/16"), Log: logr.Discard()}
 	for _, name := range append(freeAccounts, paidAccount) {
-		account, err := user.NewAccount(name, "eu-frankfurt-1")
+		newAccount := user.NewFreeAccount
+		if name == paidAccount {
+			newAccount = user.NewAccount
+		}
+		account, err := newAccount(name, "eu-frankfurt-1")
 		if err != nil {
 			return nil, err
-		}
-		if name != paidAccount {
-			account.Tenancy.Inhabited = false
-			account.Tenancy.Limits = map[string]int64{
-				"standard-a1-core-count": 2, "standard-a1-memory-count": 12, "total-storage-gb": 200,
-			}
 		}
 		options.Accounts = append(options.Accounts, account)
 	}
 	return clouds.Start(ctx, options)
-}
-
-// outside are the Tailnet and the accounts with their Secrets.
-func outside() []client.Object {
-	yes := true
-	objects := suite.Objects(infrav1.AllowedNamespaces{List: []string{keptNamespace, healedNamespace}})
-	for _, o := range objects {
-		if account, is := o.(*infrav1.OCIAccount); is && account.Name != paidAccount {
-			account.Spec.Budget.AlwaysFree = &yes
-		}
-	}
-	return objects
 }

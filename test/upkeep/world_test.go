@@ -14,7 +14,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
@@ -107,13 +106,6 @@ func (c *cluster) calls(operation string) int {
 		}
 	}
 	return count
-}
-
-// infra are the OCIMeshMachines.
-func (c *cluster) infra(g Gomega) []infrav1.OCIMeshMachine {
-	list := &infrav1.OCIMeshMachineList{}
-	g.Expect(suite.client.List(c.t.Context(), list, client.InNamespace(c.namespace))).To(Succeed())
-	return list.Items
 }
 
 // delete deletes the cluster, and expects that nothing of it is left in its accounts.
