@@ -4,7 +4,8 @@
 // Package upkeep tests what becomes of machines that are to be kept: changes in place, and repairs
 // before replacement. Cluster API's controllers with their gates for updates in place, its
 // MachineHealthChecks and this provider are the real ones; Oracle Cloud, the tailnet and the nodes
-// on the machines are simulated. Its tests share one management cluster.
+// on the machines are simulated. Its tests share one management cluster. CAPOM_UPKEEP_LOGS names a
+// folder in which the managers' logs stay.
 package upkeep
 
 import (

@@ -34,8 +34,8 @@ func AddWorkerAccounts(o *unstructured.Unstructured, names ...string) error {
 	return unstructured.SetNestedSlice(o.Object, accounts, "spec", "accounts")
 }
 
-// ChangeTemplates gives control planes and workers changed templates, and returns their names, which
-// end in the suffix.
+// ChangeTemplates gives control planes and workers changed templates, and returns their names,
+// which end in the suffix.
 func ChangeTemplates(
 	ctx context.Context, c client.Client, kcp *controlplanev1.KubeadmControlPlane, deployment *clusterv1.MachineDeployment, suffix string,
 	change func(*infrav1.OCIMeshMachineSpec),
