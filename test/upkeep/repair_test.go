@@ -42,13 +42,13 @@ func TestAMachineIsRepairedBeforeItIsReplaced(t *testing.T) {
 
 	suite.Booter.Break(broken.Instance)
 	c.await(without(broken))
-	c.Expect(c.calls("InstanceAction")).To(Equal(4), "it was reset twice")
+	c.Expect(c.calls("InstanceAction")).To(Equal(3), "it was reset, as often as there are tries")
 	c.Expect(c.calls("LaunchInstance")).To(Equal(launched + 1))
 	c.Expect(c.instances()).To(HaveLen(len(before)))
 
 	c.Expect(suite.OCI.TerminateInstance(hung.Instance)).To(Succeed())
 	c.await(without(hung))
-	c.Expect(c.calls("InstanceAction")).To(Equal(4), "there is nothing to repair")
+	c.Expect(c.calls("InstanceAction")).To(Equal(3), "there is nothing to repair")
 	c.Expect(c.calls("LaunchInstance")).To(Equal(launched + 2))
 	c.delete()
 }
@@ -59,7 +59,6 @@ func hurry(g *WithT, o *unstructured.Unstructured) {
 		steps := []any{
 			map[string]any{"action": "Start", "tries": int64(1), "timeoutSeconds": int64(30)},
 			map[string]any{"action": "SoftReset", "tries": int64(1), "timeoutSeconds": int64(30)},
-			map[string]any{"action": "Reset", "tries": int64(1), "timeoutSeconds": int64(30)},
 		}
 		g.Expect(unstructured.SetNestedSlice(o.Object, steps, "spec", "template", "spec", "steps")).To(Succeed())
 	}
