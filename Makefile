@@ -185,7 +185,7 @@ verify-release: ## Fail when the release, or its notes, cannot be written
 ##@ Demo
 
 .PHONY: demo
-demo: ## Make a cluster over three simulated accounts, change it and delete it; KEEP=1 leaves it up
+demo: ## Make a cluster over simulated Always Free accounts, change it and delete it; KEEP=1 leaves it up
 	assets=$$($(BINARIES) envtest); \
 	go -C test build -o ../bin/ ./demo; \
 	KUBEBUILDER_ASSETS=$$assets KEEP=$(KEEP) bin/demo

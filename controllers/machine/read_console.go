@@ -91,7 +91,7 @@ func (r *Reconciler) readHistory(ctx context.Context, s *scope, in account) erro
 	case err == nil && state == oci.ConsoleSucceeded:
 		r.listen(ctx, s, in)
 	case err == nil && state == oci.ConsoleFailed:
-		console.Message = "OCI could not capture the console"
+		console.Message = "OCI could not capture the console: look at the serial console of the instance in OCI"
 	case err == nil, cloud.WasNotSent(err):
 		s.Requeue(s.Intervals.Progress)
 		return nil

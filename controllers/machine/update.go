@@ -24,8 +24,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
 )
 
-// settling is how long after a restart a machine is called updated at the earliest. A Node that
-// went down looks Ready for up to 50 seconds more (kube-controller-manager's
+// settling is how long after a restart a machine is called updated at the earliest, by default. A
+// Node that went down looks Ready for up to 50 seconds more (kube-controller-manager's
 // --node-monitor-grace-period), and Cluster API would take the next machine down meanwhile.
 const settling = time.Minute
 
@@ -305,7 +305,7 @@ func (r *Reconciler) followWork(ctx context.Context, s *scope, c *oci.Client) (e
 // settleUpdate ends a step, and gives the node its time after the restart.
 func (s *scope) settleUpdate() {
 	s.own.Status.Update = infrav1.UpdateStatus{
-		Generation: s.own.Generation, Attempt: s.own.Status.Update.Attempt, NotBefore: metav1.NewTime(s.now.Add(settling).Truncate(time.Second)),
+		Generation: s.own.Generation, Attempt: s.own.Status.Update.Attempt, NotBefore: metav1.NewTime(s.now.Add(s.options.SettleTime).Truncate(time.Second)),
 	}
 }
 
