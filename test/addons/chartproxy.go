@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -101,7 +100,7 @@ func (r *chartProxies) Reconcile(ctx context.Context, request ctrl.Request) (_ c
 		return ctrl.Result{}, err
 	}
 	if !proxy.GetDeletionTimestamp().IsZero() {
-		return r.leave(ctx, proxy, releases.Items)
+		return ctrl.Result{}, r.leave(ctx, proxy, releases.Items)
 	}
 	controllerutil.AddFinalizer(proxy, ChartProxyFinalizer)
 	if err := r.install(ctx, proxy, releases.Items); err != nil {
@@ -112,18 +111,18 @@ func (r *chartProxies) Reconcile(ctx context.Context, request ctrl.Request) (_ c
 	return ctrl.Result{}, nil
 }
 
-// leave deletes all HelmReleaseProxies of a HelmChartProxy that goes, and waits for their end.
-func (r *chartProxies) leave(ctx context.Context, proxy *unstructured.Unstructured, releases []unstructured.Unstructured) (ctrl.Result, error) {
+// leave deletes all HelmReleaseProxies of a HelmChartProxy that goes; the end of each brings the
+// next pass.
+func (r *chartProxies) leave(ctx context.Context, proxy *unstructured.Unstructured, releases []unstructured.Unstructured) error {
 	for i := range releases {
 		if err := r.remove(ctx, proxy, &releases[i]); err != nil {
-			return ctrl.Result{}, err
+			return err
 		}
 	}
-	if len(releases) > 0 {
-		return ctrl.Result{RequeueAfter: 100 * time.Millisecond}, nil
+	if len(releases) == 0 {
+		controllerutil.RemoveFinalizer(proxy, ChartProxyFinalizer)
 	}
-	controllerutil.RemoveFinalizer(proxy, ChartProxyFinalizer)
-	return ctrl.Result{}, nil
+	return nil
 }
 
 // install deletes the HelmReleaseProxies of Clusters that are no longer selected, then makes or

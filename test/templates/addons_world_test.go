@@ -208,7 +208,12 @@ func (w *addonWorld) guard(t *testing.T) {
 				only := map[string]any{"matchLabels": map[string]any{"kubernetes.io/metadata.name": w.namespace}}
 				g.Expect(unstructured.SetNestedMap(object.Object, only, "spec", "matchResources", "namespaceSelector")).To(Succeed())
 			}
+			// kustomize and clusterctl take the kinds for namespaced (clusterctl's objs.go,
+			// IsResourceNamespaced). clusterctl patches what is there.
+			object.SetNamespace("capom-system")
+			again := object.DeepCopy()
 			g.Expect(apiServer.Create(t.Context(), &object)).To(Succeed())
+			g.Expect(apiServer.Patch(t.Context(), again, client.Merge)).To(Succeed())
 			t.Cleanup(func() { _ = apiServer.Delete(context.Background(), &object) })
 		}
 	}

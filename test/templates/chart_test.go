@@ -102,7 +102,7 @@ func TestTheChartTellsCiliumWhatTheNodesNeed(t *testing.T) {
 		"Hubble without metrics": {
 			variables: map[string]string{"CILIUM_HUBBLE": "true", "CILIUM_METRICS": "false"},
 			config:    map[string]string{"enable-hubble": "true", "hubble-metrics": "dns drop tcp flow icmp http", "prometheus-serve-addr": ""},
-			workloads: []string{"DaemonSet cilium", "Deployment cilium-operator", "Deployment hubble-relay"},
+			workloads: []string{"DaemonSet cilium", "Deployment cilium-operator", "Deployment hubble-relay", "Deployment hubble-ui"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
