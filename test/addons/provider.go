@@ -6,8 +6,8 @@
 // cluster-api-addon-provider-helm at 8c58141, and what was seen of it at work:
 //
 //   - A HelmReleaseProxy is made for each Cluster that the selector matches. It is deleted, and its
-//     release uninstalled, when the Cluster no longer matches, when the HelmChartProxy goes, and when
-//     its chart, source, release name or namespace changes
+//     release uninstalled, when the Cluster no longer matches, when the HelmChartProxy goes, and
+//     when its chart, source, release name or namespace changes
 //     (controllers/helmchartproxy/helmchartproxy_controller_phases.go).
 //   - The chart's source is asked at every reconcile, also when nothing is to be done.
 //   - A release that another HelmReleaseProxy is uninstalling counts as up to date if version and

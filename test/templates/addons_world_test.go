@@ -24,7 +24,7 @@ import (
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
+	ctrlcache "sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
@@ -66,7 +66,7 @@ func (w *addonWorld) startProvider(t *testing.T) {
 	period := 2 * time.Second
 	mgr, err := ctrl.NewManager(apiConfig, ctrl.Options{
 		Scheme: scheme, Metrics: server.Options{BindAddress: "0"},
-		Cache: cache.Options{SyncPeriod: &period, DefaultNamespaces: map[string]cache.Config{w.namespace: {}}},
+		Cache: ctrlcache.Options{SyncPeriod: &period, DefaultNamespaces: map[string]ctrlcache.Config{w.namespace: {}}},
 	})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(addons.SetupWithManager(mgr, w.chart)).To(Succeed())
@@ -99,8 +99,8 @@ func (w *addonWorld) chart(repoURL, name, version string) (*helmchart.Chart, err
 	return loaded, nil
 }
 
-// initialize starts the cluster's API server, gives the cluster its endpoint and its kubeconfig, and
-// says that its control plane is up.
+// initialize starts the cluster's API server, gives the cluster its endpoint and its kubeconfig,
+// and says that its control plane is up.
 func (w *addonWorld) initialize(t *testing.T) {
 	t.Helper()
 	g := NewWithT(t)
