@@ -59,7 +59,9 @@ func TestCiliumValuesFollowTheCluster(t *testing.T) {
 // hubble are the values of Hubble, whose relay and UI come with it.
 func hubble(enabled bool, metrics any) map[string]any {
 	switched := map[string]any{"enabled": enabled}
-	return map[string]any{"enabled": enabled, "relay": switched, "ui": switched, "metrics": map[string]any{"enabled": metrics}}
+	return map[string]any{"enabled": enabled, "relay": switched, "ui": switched, "metrics": map[string]any{
+		"enabled": metrics, "dashboards": map[string]any{"enabled": false},
+	}}
 }
 
 func TestThePolicyKeepsPodsFromInstanceServicesButDNS(t *testing.T) {
