@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	runtimehooksv1 "sigs.k8s.io/cluster-api/api/runtime/hooks/v1alpha1"
 
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/inplace"
 )
 
@@ -18,8 +19,9 @@ type question struct {
 	// kind is of the provider's objects, and at where their specs are.
 	kind string
 	at   []string
-	// current and desired are those objects, bootstrap the desired bootstrap config.
-	current, desired, bootstrap runtime.RawExtension
+	// current and desired are those objects, bootstrap the current and the desired bootstrap config.
+	current, desired runtime.RawExtension
+	bootstrap        []runtime.RawExtension
 	// from and to are the Machine's versions.
 	from, to string
 	// agents tells whether the nodes of all machines have the agent for versions. It is asked only
@@ -35,11 +37,11 @@ type answer struct {
 
 // decide returns no patch for what is of another provider.
 func decide(q question) (out answer, err error) {
-	from, err := specOf(q.kind, q.current, q.at)
+	from, err := specOf(infrav1.GroupVersion.Group, q.kind, q.current, q.at)
 	if err != nil || from == nil {
 		return out, err
 	}
-	to, err := specOf(q.kind, q.desired, q.at)
+	to, err := specOf(infrav1.GroupVersion.Group, q.kind, q.desired, q.at)
 	if err != nil || to == nil {
 		return out, err
 	}
@@ -77,35 +79,39 @@ func (q question) hasAgents(from, to map[string]any) (bool, error) {
 
 // needsMachine says why another version of Kubernetes needs another machine; empty if it does not.
 func (q question) needsMachine(agents bool) (string, error) {
-	switch folder, err := q.patchesFolder(); {
+	switch usual, err := q.usualPatches(); {
 	case err != nil:
 		return "", err
 	case !inplace.KubernetesCanBecome(q.from, q.to):
 		return "only a later patch or the next minor version is installed in place", nil
 	case !agents:
 		return "a node has no agent for versions: it was made with the gate closed, or its user data had no room", nil
-	case folder != "" && folder != inplace.PatchesFolder:
+	case !usual:
 		return "kubeadm's patches are in another folder than " + inplace.PatchesFolder, nil
 	}
 	return "", nil
 }
 
-// patchesFolder is the one in a KubeadmConfig or its template; empty for none.
-func (q question) patchesFolder() (string, error) {
-	if len(q.bootstrap.Raw) == 0 {
-		return "", nil
-	}
-	object, err := objectOf(q.bootstrap)
-	if err != nil {
-		return "", err
-	}
-	for _, configuration := range []string{"initConfiguration", "joinConfiguration"} {
-		at := append(append([]string{}, q.at...), configuration, "patches", "directory")
-		if folder, _, err := unstructured.NestedString(object.Object, at...); err != nil || folder != "" {
-			return folder, err
+// usualPatches tells whether kubeadm has its patches where the node's agent has it look for them,
+// or none. A first control plane has them by what was for kubeadm init.
+func (q question) usualPatches() (bool, error) {
+	for _, config := range q.bootstrap {
+		if len(config.Raw) == 0 {
+			continue
+		}
+		object, err := objectOf(config)
+		if err != nil {
+			return false, err
+		}
+		for _, configuration := range []string{"initConfiguration", "joinConfiguration"} {
+			at := append(append([]string{}, q.at...), configuration, "patches", "directory")
+			folder, _, err := unstructured.NestedString(object.Object, at...)
+			if err != nil || (folder != "" && folder != inplace.PatchesFolder) {
+				return false, err
+			}
 		}
 	}
-	return "", nil
+	return true, nil
 }
 
 func patchOf(operations []inplace.Operation) (runtimehooksv1.Patch, error) {

@@ -43,21 +43,22 @@ func TestCanUpdateMachineTakesVersionsThatTheNodesAgentCanChange(t *testing.T) {
 	later := func(s *spec) { s.Tailscale = infrav1.Tailscale{Source: infrav1.TailscalePackages, Version: "1.104.0"} }
 	const tailscale = `[{"op":"add","path":"/spec/tailscale","value":{"source":"Packages","version":"1.104.0"}}]`
 	for name, world := range map[string]struct {
-		withoutAgent            bool
-		kind, version, patches  string
-		change                  func(*spec)
-		machine, infrastructure string
+		withoutAgent                    bool
+		kind, version, patches, initial string
+		change                          func(*spec)
+		machine, infrastructure         string
 	}{
 		"a patch":         {version: "v1.36.4", change: same, machine: `[{"op":"add","path":"/spec/version","value":"v1.36.4"}]`},
 		"a minor version": {version: "v1.37.0", change: same, machine: `[{"op":"add","path":"/spec/version","value":"v1.37.0"}]`},
 		"with the usual patches": {version: "v1.36.4", change: same, patches: "/etc/kubernetes/patches",
 			machine: `[{"op":"add","path":"/spec/version","value":"v1.36.4"}]`},
-		"with other patches": {version: "v1.36.4", change: same, patches: "/opt/patches"},
-		"two minor versions": {version: "v1.38.0", change: same},
-		"an older one":       {version: "v1.36.2", change: same},
-		"a pre-release":      {version: "v1.37.0-rc.1", change: same},
-		"without an agent":   {version: "v1.36.4", change: later, withoutAgent: true},
-		"tailscale":          {version: "v1.36.3", change: later, infrastructure: tailscale},
+		"with other patches":                  {version: "v1.36.4", change: same, patches: "/opt/patches"},
+		"with other patches for kubeadm init": {version: "v1.36.4", change: same, initial: "/opt/patches"},
+		"two minor versions":                  {version: "v1.38.0", change: same},
+		"an older one":                        {version: "v1.36.2", change: same},
+		"a pre-release":                       {version: "v1.37.0-rc.1", change: same},
+		"without an agent":                    {version: "v1.36.4", change: later, withoutAgent: true},
+		"tailscale":                           {version: "v1.36.3", change: later, infrastructure: tailscale},
 		"tailscale and Kubernetes": {version: "v1.36.4", change: later, infrastructure: tailscale,
 			machine: `[{"op":"add","path":"/spec/version","value":"v1.36.4"}]`},
 		"another provider's machine": {kind: "AWSMachine", version: "v1.36.4", change: same},
@@ -80,6 +81,8 @@ func TestCanUpdateMachineTakesVersionsThatTheNodesAgentCanChange(t *testing.T) {
 				world.change(s)
 			}))
 			request.Desired.BootstrapConfig = raw(t, config)
+			config.Spec.InitConfiguration.Patches.Directory = world.initial
+			request.Current.BootstrapConfig = raw(t, config)
 
 			(&Handlers{Client: env.Client}).CanUpdateMachine(t.Context(), request, response)
 

@@ -11,11 +11,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/klog/v2"
+	bootstrapv1 "sigs.k8s.io/cluster-api/api/bootstrap/kubeadm/v1beta2"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	runtimehooksv1 "sigs.k8s.io/cluster-api/api/runtime/hooks/v1alpha1"
 	"sigs.k8s.io/cluster-api/util/labels/format"
@@ -23,12 +25,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/inplace"
 )
 
 // Handlers answer Cluster API's hooks for updates in place.
 type Handlers struct {
 	// Client reads from the manager's cache.
 	Client client.Reader
+	// Progress is how often Cluster API asks about something of OCI's that is changing; 10 seconds
+	// by default.
+	Progress time.Duration
 }
 
 // CanUpdateMachine tells which differences of a control plane's machine the provider takes over.
@@ -39,11 +45,16 @@ func (h *Handlers) CanUpdateMachine(
 	machine := &request.Desired.Machine
 	answer, err := decide(question{
 		kind: "OCIMeshMachine", at: []string{"spec"},
-		current: request.Current.InfrastructureMachine, desired: request.Desired.InfrastructureMachine, bootstrap: request.Desired.BootstrapConfig,
-		from: request.Current.Machine.Spec.Version, to: machine.Spec.Version,
+		current: request.Current.InfrastructureMachine, desired: request.Desired.InfrastructureMachine,
+		bootstrap: []runtime.RawExtension{request.Current.BootstrapConfig, request.Desired.BootstrapConfig},
+		from:      request.Current.Machine.Spec.Version, to: machine.Spec.Version,
 		agents: func() (bool, error) { return h.hasAgent(ctx, machine.Namespace, machine.Spec.InfrastructureRef.Name) },
 	})
 	if err != nil {
+		refuse(response, err)
+		return
+	}
+	if response.BootstrapConfigPatch, err = decideBootstrap(request); err != nil {
 		refuse(response, err)
 		return
 	}
@@ -61,7 +72,7 @@ func (h *Handlers) CanUpdateMachineSet(
 	answer, err := decide(question{
 		kind: "OCIMeshMachineTemplate", at: []string{"spec", "template", "spec"},
 		current: request.Current.InfrastructureMachineTemplate, desired: request.Desired.InfrastructureMachineTemplate,
-		bootstrap: request.Desired.BootstrapConfigTemplate,
+		bootstrap: []runtime.RawExtension{request.Current.BootstrapConfigTemplate, request.Desired.BootstrapConfigTemplate},
 		from:      set.Spec.Template.Spec.Version, to: request.Desired.MachineSet.Spec.Template.Spec.Version,
 		agents: func() (bool, error) { return h.allHaveAgents(ctx, set) },
 	})
@@ -101,13 +112,30 @@ func (h *Handlers) allHaveAgents(ctx context.Context, set *clusterv1.MachineSet)
 	return true, nil
 }
 
-// specOf is nil for an object of another kind.
-func specOf(kind string, raw runtime.RawExtension, at []string) (map[string]any, error) {
+// decideBootstrap returns no patch for what is not kubeadm's.
+func decideBootstrap(request *runtimehooksv1.CanUpdateMachineRequest) (runtimehooksv1.Patch, error) {
+	group := bootstrapv1.GroupVersion.Group
+	from, err := specOf(group, "KubeadmConfig", request.Current.BootstrapConfig, []string{"spec"})
+	if err != nil || from == nil {
+		return runtimehooksv1.Patch{}, err
+	}
+	to, err := specOf(group, "KubeadmConfig", request.Desired.BootstrapConfig, []string{"spec"})
+	if err != nil || to == nil {
+		return runtimehooksv1.Patch{}, err
+	}
+	return patchOf(inplace.Bootstrap("/spec", from, to))
+}
+
+// specOf is nil for no object, and for one of another kind.
+func specOf(group, kind string, raw runtime.RawExtension, at []string) (map[string]any, error) {
+	if len(raw.Raw) == 0 {
+		return nil, nil
+	}
 	object, err := objectOf(raw)
 	if err != nil {
 		return nil, err
 	}
-	if object.GroupVersionKind().GroupKind() != (schema.GroupKind{Group: infrav1.GroupVersion.Group, Kind: kind}) {
+	if object.GroupVersionKind().GroupKind() != (schema.GroupKind{Group: group, Kind: kind}) {
 		return nil, nil
 	}
 	spec, _, err := unstructured.NestedMap(object.Object, at...)
