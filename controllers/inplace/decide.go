@@ -19,7 +19,8 @@ type question struct {
 	// kind is of the provider's objects, and at where their specs are.
 	kind string
 	at   []string
-	// current and desired are those objects, bootstrap the current and the desired bootstrap config.
+	// current and desired are those objects, bootstrap the current and the desired bootstrap
+	// config.
 	current, desired runtime.RawExtension
 	bootstrap        []runtime.RawExtension
 	// from and to are the Machine's versions.
