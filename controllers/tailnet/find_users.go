@@ -61,7 +61,7 @@ func (r *Reconciler) findUsers(ctx context.Context, s *scope) error {
 // routes are of IPv4 only.
 func routedPods(cluster *infrav1.OCIMeshCluster) []netip.Prefix {
 	var out []netip.Prefix
-	if cluster.Spec.PodNetwork.Mode != infrav1.PodNetworkTailnetRoutes {
+	if !cluster.Spec.PodNetwork.Mode.OnTailnet() {
 		return nil
 	}
 	for _, text := range cluster.Status.Ranges.Pods {
