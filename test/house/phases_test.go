@@ -103,3 +103,68 @@ func declares(s *source, name, function string) bool {
 	}
 	return false
 }
+
+// A phase that is in no table is never asked.
+func TestEveryFunctionWithTheShapeOfAPhaseIsAsked(t *testing.T) {
+	g := NewWithT(t)
+	s, err := read("controllers", "exp/controllers")
+	g.Expect(err).NotTo(HaveOccurred())
+	kinds := map[string]bool{}
+	for _, p := range phasesOf(s) {
+		kinds[p.folder] = true
+	}
+	found := 0
+	for folder := range kinds {
+		named := map[string]bool{}
+		var shaped []*ast.FuncDecl
+		for _, f := range inPackage(s, folder) {
+			ast.Inspect(f.File, func(node ast.Node) bool {
+				switch n := node.(type) {
+				case *ast.SelectorExpr:
+					named[n.Sel.Name] = true
+				case *ast.CallExpr:
+					named[called(n)] = true
+				case *ast.KeyValueExpr:
+					named[nameOf(n.Value)] = true
+				}
+				return true
+			})
+			for _, declaration := range f.Decls {
+				if function, ok := declaration.(*ast.FuncDecl); ok && isPhaseLike(function) {
+					shaped = append(shaped, function)
+				}
+			}
+		}
+		for _, function := range shaped {
+			found++
+			if !named[function.Name.Name] {
+				t.Errorf("%s: nobody asks the phase %s: add it to the table in %s/controller.go", s.position(function), function.Name.Name, folder)
+			}
+		}
+	}
+	g.Expect(found).To(BeNumerically(">", 50), "the phases are not found")
+}
+
+// isPhaseLike tells whether a function takes a context and a scope, and returns an error.
+func isPhaseLike(function *ast.FuncDecl) bool {
+	takes, returns := function.Type.Params, function.Type.Results
+	if takes.NumFields() != 2 || returns.NumFields() != 1 || nameOf(returns.List[0].Type) != "error" {
+		return false
+	}
+	last, ok := takes.List[len(takes.List)-1].Type.(*ast.StarExpr)
+	return ok && nameOf(takes.List[0].Type) == "Context" && nameOf(last.X) == "scope"
+}
+
+// docs/architecture.md says where to begin to read.
+func TestEveryKindHasTheSameFiles(t *testing.T) {
+	g := NewWithT(t)
+	s, err := read("controllers", "exp/controllers")
+	g.Expect(err).NotTo(HaveOccurred())
+	for _, p := range phasesOf(s) {
+		var names []string
+		for _, f := range inPackage(s, p.folder) {
+			names = append(names, path.Base(f.path))
+		}
+		g.Expect(names).To(ContainElements("controller.go", "scope.go", "status.go", "watches.go"), p.folder)
+	}
+}
