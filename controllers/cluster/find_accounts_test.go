@@ -14,8 +14,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 )
 
-// accountError spoils an account and fixes it: ready is the condition meanwhile, reason and show are
-// of the account in status.
+// accountError spoils an account and fixes it: ready is the condition meanwhile, reason and show
+// are of the account in status.
 type accountError struct {
 	spoil  func(*bench)
 	fix    func(*bench)

@@ -16,7 +16,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 )
 
-// outsideChange is something done to a machine by others than the provider, and the condition of it.
+// outsideChange is something done to a machine by others than the provider, with the condition.
 type outsideChange struct {
 	happens func(*testing.T, *bench, *infrav1.OCIMeshMachine) error
 	want    string

@@ -4,6 +4,7 @@
 package docs
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -36,7 +37,11 @@ var pagesOf = map[string][]string{
 var foreign = []string{"spec.template.spec.infrastructureRef"}
 
 // kind has the paths of the fields in a CRD, such as accounts.network.managed.
-type kind struct{ spec, status []string }
+type kind struct {
+	spec, status []string
+	// values are those of the spec's fields with few values.
+	values map[string][]string
+}
 
 func kinds(t *testing.T) map[string]kind {
 	t.Helper()
@@ -51,7 +56,8 @@ func kinds(t *testing.T) map[string]kind {
 		crd := &apiextensionsv1.CustomResourceDefinition{}
 		g.Expect(yaml.Unmarshal(content, crd)).To(Succeed())
 		properties := crd.Spec.Versions[0].Schema.OpenAPIV3Schema.Properties
-		all[crd.Spec.Names.Kind] = kind{fieldsOf(properties["spec"], ""), fieldsOf(properties["status"], "")}
+		spec := properties["spec"]
+		all[crd.Spec.Names.Kind] = kind{fieldsOf(spec, ""), fieldsOf(properties["status"], ""), valuesOf(spec, "")}
 	}
 	return all
 }
@@ -68,6 +74,21 @@ func fieldsOf(schema apiextensionsv1.JSONSchemaProps, prefix string) (found []st
 		}
 	}
 	slices.Sort(found)
+	return found
+}
+
+// valuesOf are the values of fields that have few, by path.
+func valuesOf(schema apiextensionsv1.JSONSchemaProps, path string) map[string][]string {
+	if schema.Items != nil {
+		return valuesOf(*schema.Items.Schema, path)
+	}
+	found := map[string][]string{}
+	for _, value := range schema.Enum {
+		found[path] = append(found[path], strings.Trim(string(value.Raw), `"`))
+	}
+	for name, property := range schema.Properties {
+		maps.Copy(found, valuesOf(property, strings.TrimPrefix(path+"."+name, ".")))
+	}
 	return found
 }
 
@@ -90,6 +111,24 @@ func TestEveryFieldOfASpecIsOnThePageOfItsKind(t *testing.T) {
 		for _, field := range fields.spec {
 			if !named[field[strings.LastIndex(field, ".")+1:]] {
 				t.Errorf("docs/kinds/%s.md does not name spec.%s of %s", pagesOf[name][0], field, name)
+			}
+		}
+	}
+}
+
+func TestEveryValueOfAFieldIsOnThePageOfItsKind(t *testing.T) {
+	for name, fields := range kinds(t) {
+		var all strings.Builder
+		for _, base := range pagesOf[name] {
+			content, err := os.ReadFile(filepath.Join(root, "docs/kinds/"+base+".md"))
+			NewWithT(t).Expect(err).NotTo(HaveOccurred())
+			all.Write(content)
+		}
+		for field, values := range fields.values {
+			for _, value := range values {
+				if !regexp.MustCompile(`\b` + regexp.QuoteMeta(value) + `\b`).MatchString(all.String()) {
+					t.Errorf("docs/kinds/%s.md does not name %s, a value of spec.%s of %s", pagesOf[name][0], value, field, name)
+				}
 			}
 		}
 	}

@@ -74,6 +74,42 @@ func TestEveryValueOfAnEnumHasAConstant(t *testing.T) {
 	}
 }
 
+var (
+	celRule   = regexp.MustCompile(`XValidation:rule="([^"]*)"`)
+	compared  = regexp.MustCompile(`[=!]= '([^']+)'`)
+	oneOf     = regexp.MustCompile(` in \[([^\]]*)\]`)
+	oneOfText = regexp.MustCompile(`'([^']+)'`)
+)
+
+// CEL compares with any text: a value that there is no more is never met.
+func TestRulesOfTheAPICompareWithValuesThatThereAre(t *testing.T) {
+	g := NewWithT(t)
+	s, err := read("api")
+	g.Expect(err).NotTo(HaveOccurred())
+	var known []string
+	for _, of := range enums(s) {
+		known = append(known, of.marked...)
+	}
+	found := 0
+	for _, f := range s.all {
+		for _, comment := range f.Comments {
+			for _, line := range comment.List {
+				for _, rule := range celRule.FindAllStringSubmatch(line.Text, -1) {
+					texts := compared.FindAllStringSubmatch(rule[1], -1)
+					for _, list := range oneOf.FindAllStringSubmatch(rule[1], -1) {
+						texts = append(texts, oneOfText.FindAllStringSubmatch(list[1], -1)...)
+					}
+					for _, text := range texts {
+						found++
+						g.Expect(known).To(ContainElement(text[1]), "%s: %s", s.position(line), rule[1])
+					}
+				}
+			}
+		}
+	}
+	g.Expect(found).To(BeNumerically(">", 5), "the comparisons are not found")
+}
+
 // A further value must not take the way of the others unseen. So only methods of the type compare,
 // and each switch names all values, or ends with an error.
 func TestAFurtherValueOfAnEnumIsSeenWhereverValuesMatter(t *testing.T) {

@@ -178,8 +178,8 @@ func TestQueriesByControllerAreAboutAllOfThem(t *testing.T) {
 	}
 }
 
-// spelt are refusals that no alert is about: the spec is wrong, or nobody may be asked. Who wrote it
-// sees the condition at once.
+// spelt are refusals that no alert is about: the spec is wrong, or nobody may be asked. Who wrote
+// it sees the condition at once.
 var spelt = []string{
 	"FailureDomainUnknown", "ImageArchitectureMismatch", "ImageNotFound", "NoAccount", "ShapeNotFound", "ShapeUnknown",
 }

@@ -49,6 +49,31 @@ func TestNoProblemHasAReasonThatIsOnlyNoted(t *testing.T) {
 	g.Expect(found).To(BeNumerically(">", 50), "the problems are not found")
 }
 
+// news are reasons under way that a person is to hear of.
+var news = []string{"ClaimingReason"}
+
+// What takes its time is no news: nobody is to be warned of it.
+func TestWhatIsUnderWayMakesNoEvent(t *testing.T) {
+	s, err := read("controllers")
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	expected := slices.Clone(news)
+	ast.Inspect(fileOf(s, "controllers/report/report.go"), func(node ast.Node) bool {
+		spec, ok := node.(*ast.ValueSpec)
+		if !ok || !strings.HasPrefix(spec.Names[0].Name, "expected") {
+			return true
+		}
+		for _, reason := range spec.Values[0].(*ast.CompositeLit).Elts {
+			expected = append(expected, nameOf(reason))
+		}
+		return true
+	})
+	for reason, pace := range pacesIn(fileOf(s, "controllers/phases/paces.go")) {
+		if pace == "UnderWay" && !slices.Contains(expected, reason) {
+			t.Errorf("%s is UnderWay: add it to expectedUp or expectedDown in controllers/report/report.go, or to news in this file", reason)
+		}
+	}
+}
+
 // constantsOf are the texts of a file's constants with such names, by name. Those that another
 // package has are empty.
 func constantsOf(f *ast.File, prefix, suffix string) map[string]string {
