@@ -135,6 +135,11 @@ func (r *Reconciler) updateSize(ctx context.Context, s *scope, in account, proof
 	if err != nil {
 		return err
 	}
+	if update.Step != "" && (resize || grow) {
+		if left, err := r.budgetLeaves(ctx, s); err != nil || !left {
+			return err
+		}
+	}
 	switch {
 	case !resize && !grow && update.Step == "":
 		*update = infrav1.UpdateStatus{}
@@ -189,14 +194,8 @@ func (s *scope) growsBootVolume(ctx context.Context, c *oci.Client, seen oci.Ins
 
 // beginUpdate records the step, unless the account's budget has no room for the new size.
 func (r *Reconciler) beginUpdate(ctx context.Context, s *scope, resize bool) error {
-	refusal, err := r.Scheduler.Stay(ctx, s.request())
-	switch {
-	case err != nil:
+	if left, err := r.budgetLeaves(ctx, s); err != nil || !left {
 		return err
-	case refusal != nil:
-		s.Note(infrav1.UpdatedCondition, refusal.Reason, "%s", refusal.Message)
-		s.Requeue(refusal.RetryAfter)
-		return nil
 	}
 	update := &s.own.Status.Update
 	update.Step, update.Attempt = infrav1.UpdateRestart, update.Attempt+1
@@ -204,11 +203,30 @@ func (r *Reconciler) beginUpdate(ctx context.Context, s *scope, resize bool) err
 		update.Step = infrav1.UpdateResize
 	}
 	update.Refusal, update.RefusalReason, update.NotBefore = "", "", metav1.Time{}
-	update.Generation = s.own.Generation
 	s.exclusive = true
 	s.updating(time.Second, "The instance is about to be restarted for its change in place")
 	s.Stop()
 	return nil
+}
+
+// budgetLeaves tells whether the account has room for the spec's size. A spec that has changed since
+// the step was recorded is asked about anew: else the first one's room would be the second one's.
+func (r *Reconciler) budgetLeaves(ctx context.Context, s *scope) (room bool, err error) {
+	update := &s.own.Status.Update
+	if update.Step != "" && update.Generation == s.own.Generation {
+		return true, nil
+	}
+	refusal, err := r.Scheduler.Stay(ctx, s.request())
+	switch {
+	case err != nil:
+		return false, err
+	case refusal != nil:
+		s.Note(infrav1.UpdatedCondition, refusal.Reason, "%s", refusal.Message)
+		s.Requeue(refusal.RetryAfter)
+		return false, nil
+	}
+	update.Generation = s.own.Generation
+	return true, nil
 }
 
 // restart asks for the step, after a control plane has left the virtual address. A call whose
