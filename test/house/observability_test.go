@@ -107,14 +107,15 @@ func constantsOfType(f *ast.File, name string) map[string]string {
 	return found
 }
 
-// refusals are the reasons for which the scheduler refuses a place.
+// refusals are the reasons for which the scheduler refuses a place. A wait is none, and errors of
+// ours are returned.
 func refusals(s *source) (found []string) {
 	texts := constantsOf(fileOf(s, "api/v1alpha1/conditions.go"), "", "Reason")
 	for _, f := range inPackage(s, "controllers/scheduling") {
 		apis := importedAPIs(f.File)
 		ast.Inspect(f.File, func(node ast.Node) bool {
 			if selector, ok := node.(*ast.SelectorExpr); ok {
-				if reason := texts[constantOf(selector, apis, false)]; reason != "" && reason != "Waiting" {
+				if reason := texts[constantOf(selector, apis, false)]; reason != "" && reason != "Waiting" && reason != "InternalError" {
 					found = append(found, reason)
 				}
 			}
