@@ -61,7 +61,7 @@ func (r *Reconciler) findUsers(ctx context.Context, s *scope) error {
 // routedPods are the cluster's pod ranges that the tailnet has routes to, once they are recorded:
 // routes are of IPv4 only.
 func routedPods(cluster *infrav1.OCIMeshCluster) []netip.Prefix {
-	if cluster.Spec.PodNetwork.Mode != infrav1.PodNetworkTailnetRoutes {
+	if !cluster.Spec.PodNetwork.Mode.OnTailnet() {
 		return nil
 	}
 	return cloud.IPv4Networks(cluster.Status.Ranges.Pods)
