@@ -18,6 +18,7 @@ const (
 const (
 	registryMirror = "version = 3\n[plugins.\"io.containerd.cri.v1.images\".registry]\n  config_path = \"/etc/containerd/certs.d\"\n"
 	runcOptions    = "[plugins.\"io.containerd.cri.v1.runtime\".containerd.runtimes.runc.options]\n"
+	oldMirrors     = "version = 3\n[plugins.\"io.containerd.cri.v1.images\".registry.mirrors.\"docker.io\"]\n  endpoint = [\"https://mirror.example\"]\n"
 	dropInImports  = "imports = ['/etc/containerd/conf.d/*.toml']\n"
 )
 
@@ -57,6 +58,7 @@ var containerdConfigs = map[string]struct {
 	"what the package brings": {files: map[string]string{containerdConfig: "# Copyright\n\ndisabled_plugins = [\"cri\"]\n#root = \"/var/lib/containerd\"\n"}},
 	"nothing":                 {},
 	"hosts alone":             {files: map[string]string{"etc/containerd/certs.d/registry.example/hosts.toml": "server = \"https://mirror.example\"\n"}},
+	"mirrors of the old form": {files: map[string]string{"etc/containerd/conf.d/mine.toml": oldMirrors}},
 	"CRI switched off": {
 		files:  map[string]string{containerdConfig: registryMirror + "disabled_plugins = [\"cri\"]\n"},
 		config: registryMirror + "disabled_plugins = [\"cri\"]\n", says: "or CRI is switched off there", fails: true,
@@ -90,7 +92,8 @@ func TestContainerdsConfigurationOfAUserIsKeptAndCompleted(t *testing.T) {
 				g.Expect(n.read(containerdConfig)).To(Equal(tc.config))
 			} else {
 				g.Expect(n.read(containerdConfig)).To(ContainSubstring("SystemdCgroup = true"))
-				g.Expect(strings.Contains(n.read(containerdConfig), "config_path = '/etc/containerd/certs.d'")).To(Equal(n.exists("etc/containerd/certs.d")))
+				// Folders may come later, but containerd takes no other mirrors beside.
+				g.Expect(strings.Contains(n.read(containerdConfig), "config_path = '/etc/containerd/certs.d'")).To(Equal(name != "mirrors of the old form"))
 			}
 			g.Expect(n.exists(containerdDropIn)).To(Equal(tc.completed))
 			if tc.completed {
