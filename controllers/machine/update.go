@@ -189,7 +189,7 @@ func (s *scope) growsBootVolume(ctx context.Context, c *oci.Client, seen oci.Ins
 
 // beginUpdate records the step, unless the account's budget has no room for the new size.
 func (r *Reconciler) beginUpdate(ctx context.Context, s *scope, resize bool) error {
-	refusal, err := r.Scheduler.Stay(ctx, s.request())
+	refusal, err := r.Scheduler.Stay(ctx, s.request(capacity.Refusals(s.own.Status.Shortages)))
 	switch {
 	case err != nil:
 		return err
