@@ -85,8 +85,8 @@ func (n *v1Node) device(operation string) (Device, error) {
 	return out, nil
 }
 
-// timeOf is the zero time for none. Headscale writes the year 1 for that too, as Go's zero time, and
-// protojson 1970 for a Timestamp without a value.
+// timeOf is the zero time for none. Headscale writes the year 1 for that too, as Go's zero time,
+// and protojson 1970 for a Timestamp without a value.
 func timeOf(t *time.Time) time.Time {
 	if t == nil || t.Unix() <= 0 {
 		return time.Time{}

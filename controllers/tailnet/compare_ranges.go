@@ -13,8 +13,8 @@ import (
 
 // compareRanges compares the vipRange with those of other Tailnet objects of the same network, and
 // with the ranges of clusters that have machines: the range can be set at any time. The
-// younger of two Tailnets, and one whose range is taken, give no addresses; clusters keep those that
-// they have.
+// younger of two Tailnets, and one whose range is taken, give no addresses; clusters keep those
+// that they have.
 func (r *Reconciler) compareRanges(ctx context.Context, s *scope) error {
 	all := &infrav1.TailnetList{}
 	if err := r.Client.List(ctx, all); err != nil {

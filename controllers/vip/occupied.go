@@ -11,8 +11,8 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 )
 
-// Occupied names a range of the cluster that has addresses of the vipRange: pods, services, VCNs, as
-// its nodes hold them. Empty if there is none, or while the cluster has no machines: those are
+// Occupied names a range of the cluster that has addresses of the vipRange: pods, services, VCNs,
+// as its nodes hold them. Empty if there is none, or while the cluster has no machines: those are
 // refused where they would take ranges of others.
 func Occupied(vipRange string, infra *infrav1.OCIMeshCluster) string {
 	vips, err := netip.ParsePrefix(vipRange)

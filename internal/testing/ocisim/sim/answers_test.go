@@ -14,8 +14,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 )
 
-// What the real service answers in the cassettes of oracle/oci-cli, where one would expect something
-// else.
+// What the real service answers in the cassettes of oracle/oci-cli, where one would expect
+// something else.
 
 func TestShapesAreListedForEachAvailabilityDomain(t *testing.T) {
 	b := newBench(t, func(options *sim.Options, tenancy *sim.Tenancy) { tenancy.ADs, options.PageSize = 3, 1 })
