@@ -150,7 +150,7 @@ var joinable = map[string]string{
 	"files of all encodings": beforeKubeadm("{path: /a, encoding: base64, content: \"aGVs\\nbG8=\\n\"}\n" +
 		"- {path: /b, encoding: gzip+base64, content: H4sIAAAAAAAAA8tIzcnJBwCGphA2BQAAAA==}\n- {path: /c, encoding: B64, content: ''}\n" +
 		"- {path: /d, encoding: rot13, content: x}\n- {path: /e, content: 2026-11-29 text}\n- {path: /f}\n- {path: /g, content: !!binary aGVsbG8=}\n" +
-		"- {encoding: base64, content: no path}\n- {path: /h, encoding: base64, content: '{{ ds.meta_data.key }}'}"),
+		"- {encoding: base64, content: no path}\n- {path: /h, encoding: base64, content: '{{ \"aGVsbG8=\" }}'}"),
 	"a broken file after kubeadm's":  "#cloud-config\n" + joinFile + "- {path: /a, encoding: base64, content: x}\n" + joins,
 	"a broken file that is deferred": beforeKubeadm("{path: /a, encoding: base64, content: x, defer: true}"),
 	"owners by name":                 beforeKubeadm("{path: /a, content: x, owner: \"root:root\"}\n- {path: /b, content: x, owner: user1}\n- {path: /c, content: x, owner: \"root:-1\"}"),

@@ -22,6 +22,10 @@ const (
 	dropInImports  = "imports = ['/etc/containerd/conf.d/*.toml']\n"
 )
 
+func importing(files string) string {
+	return strings.Replace(registryMirror, "\n", "\nimports = ["+files+"]\n", 1)
+}
+
 var containerdConfigs = map[string]struct {
 	files map[string]string
 	// config is the configuration's content afterwards; empty means that it has systemd's
@@ -46,6 +50,14 @@ var containerdConfigs = map[string]struct {
 	"with imports of its own": {
 		files:  map[string]string{containerdConfig: dropInImports + registryMirror},
 		config: dropInImports + registryMirror, completed: true,
+	},
+	"with imports of other files": {
+		files:  map[string]string{containerdConfig: importing(`"/etc/containerd/runtime_*.toml"`)},
+		config: importing(`'/etc/containerd/conf.d/*.toml', "/etc/containerd/runtime_*.toml"`), completed: true,
+	},
+	"with imports of nothing": {
+		files:  map[string]string{containerdConfig: importing("")},
+		config: importing("'/etc/containerd/conf.d/*.toml', "), completed: true,
 	},
 	"groups by a file that it imports": {
 		files:  map[string]string{containerdConfig: dropInImports + registryMirror, "etc/containerd/conf.d/mine.toml": "version = 3\n" + runcOptions + "SystemdCgroup = true\n"},

@@ -44,7 +44,7 @@ policy_rules() {
 	wider=0
 	if [ "$1" = 4 ]; then
 		echo "5200 from all to $TAILNET lookup 52"
-		[ -z "$CAPOM_VIP_RANGE" ] || echo "5200 from all to ${CAPOM_VIP_RANGE%/32} lookup 52 suppress_prefixlength 31"
+		[ -z "$CAPOM_VIP_RANGE" ] || echo "5200 from all to $CAPOM_VIP_RANGE lookup 52 suppress_prefixlength 31"
 		wider=$((${CAPOM_NODE_CIDR_MASK:-1} - 1))
 	fi
 	echo "5201 from all lookup 254 suppress_prefixlength 0"

@@ -247,6 +247,7 @@ configure_containerd() {
 		version="3 io.containerd.cri.v1.runtime"
 		! grep -Eq '^version *= *2' "$config" || version="2 io.containerd.grpc.v1.cri"
 		printf "version = %s\n[plugins.'%s'.containerd.runtimes.runc.options]\nSystemdCgroup = true\n" "${version% *}" "${version#* }" >"$dropin"
+		grep -q '^imports.*conf\.d/\*' "$config" || sed -i "s|^imports[^[]*.|&$imports, |" "$config"
 		grep -q '^imports' "$config" || sed -i "1i imports = [$imports]" "$config"
 	fi
 	case $(systemd_cgroup) in
