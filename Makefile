@@ -95,7 +95,16 @@ test: ## Build, vet and test everything: the product with the race detector, the
 	for module in . api test; do go -C $$module build ./...; go -C $$module vet ./...; done
 	assets=$$($(BINARIES) envtest); $(BINARIES) clusterctl kustomize capi-core capi-kubeadm-bootstrap capi-kubeadm-control-plane; \
 	KUBEBUILDER_ASSETS=$$assets CGO_ENABLED=1 go test -race -timeout 20m $(TESTFLAGS) $(TESTS)
-	$(if $(filter ./...,$(TESTS)),$(MAKE) --no-print-directory test-suites test-policy)
+	$(if $(filter ./...,$(TESTS)),$(MAKE) --no-print-directory test-lives test-suites test-policy)
+
+# The tests that helpers.WithoutRaceDetector names; the packages are those that call it.
+CRASHTESTS := ^(TestAProcessKilled|TestAnAnswerLost)
+
+.PHONY: test-lives
+test-lives: ## Test lives in which a process is killed or an answer lost, without the race detector; part of "make test"
+	assets=$$($(BINARIES) envtest); \
+	packages=$$(git grep -lE 'WithoutRaceDetector\(|KillEverywhere\(' -- 'controllers/*_test.go' 'exp/*_test.go' | xargs dirname | sort -u); \
+	KUBEBUILDER_ASSETS=$$assets go test -timeout 20m -run '$(CRASHTESTS)' $(TESTFLAGS) $$(printf './%s ' $$packages)
 
 # The suites drive processes, whose races the detector in the suite would not see.
 .PHONY: test-suites
@@ -176,7 +185,7 @@ verify-release: ## Fail when the release, or its notes, cannot be written
 ##@ Demo
 
 .PHONY: demo
-demo: ## Make a cluster over three simulated accounts, change it and delete it; KEEP=1 leaves it up
+demo: ## Make a cluster over simulated Always Free accounts, change it and delete it; KEEP=1 leaves it up
 	assets=$$($(BINARIES) envtest); \
 	go -C test build -o ../bin/ ./demo; \
 	KUBEBUILDER_ASSETS=$$assets KEEP=$(KEEP) bin/demo

@@ -48,6 +48,7 @@ type managerOptions struct {
 	pollInterval     time.Duration
 	progressInterval time.Duration
 	joinTimeout      time.Duration
+	settleTime       time.Duration
 	managementID     string
 	contestWindow    time.Duration
 }
@@ -88,6 +89,8 @@ func (o *managerOptions) addFlags(fs *pflag.FlagSet) {
 		"How long another management cluster with the same objects has to mind a claim before anything is ended under it; at least three poll intervals")
 	fs.IntVar(&o.extensionPort, "runtime-extension-port", 9444,
 		"Port of the server for Cluster API's updates in place, with the webhook server's certificate; nothing listens with the gate InPlaceUpdates off")
+	fs.DurationVar(&o.settleTime, "settle-time", time.Minute, "How long after a restart for an update in place a machine is called updated at the earliest; "+
+		"longer than the clusters' --node-monitor-grace-period, for which a Node that is down looks Ready")
 	fs.DurationVar(&o.joinTimeout, "join-timeout", 20*time.Minute, "How long after its launch a machine should have joined the tailnet before its condition says so")
 }
 

@@ -74,7 +74,7 @@ func setupControllers(
 				Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Access: clients, Pollers: pollers, WatchFilterValue: o.watchFilter,
 				Recorder: mgr.GetEventRecorder("ocimeshmachine-controller"), Metrics: machines, KeyNamespace: o.ownNamespace,
 				OtherDevices: otherDevices, Claims: held, Scheduler: scheduler,
-				Options: machine.Options{Intervals: o.intervals(), JoinTimeout: o.joinTimeout},
+				Options: machine.Options{Intervals: o.intervals(), JoinTimeout: o.joinTimeout, SettleTime: o.settleTime},
 			}).SetupWithManager(ctx, mgr, perKind)
 		}},
 		{"OCIMeshMachineTemplate", func() error {

@@ -47,7 +47,7 @@ func newInPlaceServer(reader client.Reader, o managerOptions) (*runtimeserver.Se
 	if err != nil {
 		return nil, fmt.Errorf("make the server of updates in place: %w", err)
 	}
-	handlers, fail := &inplace.Handlers{Client: reader}, runtimehooksv1.FailurePolicyFail
+	handlers, fail := &inplace.Handlers{Client: reader, Progress: o.progressInterval}, runtimehooksv1.FailurePolicyFail
 	for _, handler := range []runtimeserver.ExtensionHandler{
 		{Hook: runtimehooksv1.CanUpdateMachine, Name: "can-update-machine", HandlerFunc: handlers.CanUpdateMachine},
 		{Hook: runtimehooksv1.CanUpdateMachineSet, Name: "can-update-machine-set", HandlerFunc: handlers.CanUpdateMachineSet},

@@ -64,8 +64,9 @@ var (
 )
 
 // Scrub makes a foreign message fit to be shown: keys, tokens, base64 data and every longer part of
-// the given secrets are replaced, this side's ports are left out, control characters become spaces,
-// and the result is one line of at most 600 bytes.
+// the given secrets are replaced, this side's ports are left out, what is not
+// printed, such as control characters and those that turn a line around, becomes spaces, and the
+// result is one line of at most 600 bytes.
 func Scrub(message string, secrets ...string) string {
 	message = strings.ToValidUTF8(message, "")
 	message = ownEnd.ReplaceAllString(message, "$1 ")
@@ -143,7 +144,7 @@ func isPartOf(w string, secrets []string) bool {
 }
 
 func oneLine(s string) string {
-	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
+	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }), " ")
 }
 
 func truncate(s string) string { return shorten(s, maxMessage) }

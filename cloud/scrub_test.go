@@ -59,6 +59,7 @@ func TestScrub(t *testing.T) {
 		{name: "a secret in a sentence", in: "client secret: invalid", want: "client secret: invalid"},
 		{name: "the word basic", in: "basic validation failed", want: "basic validation failed"},
 		{name: "OCI's code for a token", in: "409 InvalidatedRetryToken: used", want: "409 InvalidatedRetryToken: used"},
+		{name: "a line turned around", in: "no \u202ereason\u2066 given\u200b", want: "no reason given"},
 		{name: "base64 data", in: "got " + strings.Repeat("QUJD", 20) + " here", want: "got [redacted] here"},
 		{name: "a given secret", in: "value s3cr3t-value-1 refused", secrets: []string{"s3cr3t-value-1"}, want: "value [redacted] refused"},
 		{

@@ -47,3 +47,6 @@ sed -i -e 's/\${CONTROL_PLANE_MACHINE_COUNT}/1/' -e 's/\${WORKER_MACHINE_COUNT}/
 assemble cilium-fleet.yaml "${addons[@]}"
 # shellcheck disable=SC2016 # ${CLUSTER_NAME} is clusterctl's variable, not the shell's.
 sed -i -e 's/\${CLUSTER_NAME}/fleet/' "$out/cilium-fleet.yaml"
+
+# Prometheus, Alertmanager and Grafana for every cluster of a namespace that has another label.
+assemble monitoring-fleet.yaml monitoring

@@ -110,6 +110,10 @@ const RoleLoadBalancer = "load-balancer"
 // status, since it must survive clusterctl move.
 const NetworkAccountsAnnotation = "infrastructure.cluster.x-k8s.io/ocimesh-network-accounts"
 
+// AllowUninstallAnnotation on a HelmReleaseProxy of Cilium lets it be deleted while its cluster
+// lives, which the policies in config/admission refuse otherwise.
+const AllowUninstallAnnotation = "infrastructure.cluster.x-k8s.io/ocimesh-allow-uninstall"
+
 // IdentityAnnotation holds namespace/name/UID of an OCIMeshCluster or OCIMeshMachine as it was
 // first seen. "clusterctl move" gives an object a new UID; the tags of its networks and instances,
 // the name of its device and the description of its key keep the first one.

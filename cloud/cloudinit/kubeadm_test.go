@@ -14,59 +14,62 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 )
 
+const advertised = "advertiseAddress: 100.64.0.7"
+
+// advertising are kubeadm's configurations before and after the node's address is set in them.
+var advertising = map[string]struct{ before, after string }{
+	"init, empty endpoint": {
+		"kind: InitConfiguration\nlocalAPIEndpoint: {}\nnodeRegistration: {}\n",
+		"kind: InitConfiguration\nlocalAPIEndpoint:\n  " + advertised + "\nnodeRegistration: {}\n",
+	},
+	"init, no endpoint": {
+		"kind: InitConfiguration\nnodeRegistration: {}\n",
+		"kind: InitConfiguration\nnodeRegistration: {}\nlocalAPIEndpoint:\n  " + advertised + "\n",
+	},
+	"init, port only": {
+		"localAPIEndpoint:\n  bindPort: 6443\nkind: InitConfiguration\n",
+		"localAPIEndpoint:\n  " + advertised + "\n  bindPort: 6443\nkind: InitConfiguration\n",
+	},
+	"init, placeholder": {
+		"kind: InitConfiguration\nlocalAPIEndpoint:\n  advertiseAddress: 100.64.0.0\n  bindPort: 6443\n",
+		"kind: InitConfiguration\nlocalAPIEndpoint:\n  " + advertised + "\n  bindPort: 6443\n",
+	},
+	"init, unspecified": {
+		"kind: InitConfiguration\nlocalAPIEndpoint:\n  advertiseAddress: \"0.0.0.0\"\n",
+		"kind: InitConfiguration\nlocalAPIEndpoint:\n  " + advertised + "\n",
+	},
+	"init, chosen by the user": {
+		"kind: InitConfiguration\nlocalAPIEndpoint:\n  advertiseAddress: 192.0.2.1\n",
+		"kind: InitConfiguration\nlocalAPIEndpoint:\n  advertiseAddress: 192.0.2.1\n",
+	},
+	"only the right document": {
+		"---\napiServer:\n  localAPIEndpoint: {}\nkind: ClusterConfiguration\n---\nkind: InitConfiguration\nlocalAPIEndpoint: {}\n---\nkind: KubeletConfiguration\n",
+		"---\napiServer:\n  localAPIEndpoint: {}\nkind: ClusterConfiguration\n---\nkind: InitConfiguration\nlocalAPIEndpoint:\n  " + advertised + "\n---\nkind: KubeletConfiguration\n",
+	},
+	"join of a control plane": {
+		"controlPlane:\n  localAPIEndpoint: {}\ndiscovery:\n  file: {}\nkind: JoinConfiguration\n",
+		"controlPlane:\n  localAPIEndpoint:\n    " + advertised + "\ndiscovery:\n  file: {}\nkind: JoinConfiguration\n",
+	},
+	"join of a control plane, nothing set": {
+		"kind: JoinConfiguration\ncontrolPlane: {}\n",
+		"kind: JoinConfiguration\ncontrolPlane:\n  localAPIEndpoint:\n    " + advertised + "\n",
+	},
+	"join of a control plane, another key": {
+		"kind: JoinConfiguration\ncontrolPlane:\n  certificateKey: abc\n",
+		"kind: JoinConfiguration\ncontrolPlane:\n  localAPIEndpoint:\n    " + advertised + "\n  certificateKey: abc\n",
+	},
+	"join of a control plane, port only": {
+		"controlPlane:\n  localAPIEndpoint:\n    bindPort: 6443\nkind: JoinConfiguration\n",
+		"controlPlane:\n  localAPIEndpoint:\n    " + advertised + "\n    bindPort: 6443\nkind: JoinConfiguration\n",
+	},
+	"join of a worker": {
+		"---\ndiscovery:\n  bootstrapToken: {}\nkind: JoinConfiguration\n",
+		"---\ndiscovery:\n  bootstrapToken: {}\nkind: JoinConfiguration\n",
+	},
+}
+
 func TestTheAdvertiseAddressIsSetWhereItIsUnset(t *testing.T) {
-	const address = "advertiseAddress: 100.64.0.7"
-	cases := map[string]struct{ before, after string }{
-		"init, empty endpoint": {
-			"kind: InitConfiguration\nlocalAPIEndpoint: {}\nnodeRegistration: {}\n",
-			"kind: InitConfiguration\nlocalAPIEndpoint:\n  " + address + "\nnodeRegistration: {}\n",
-		},
-		"init, no endpoint": {
-			"kind: InitConfiguration\nnodeRegistration: {}\n",
-			"kind: InitConfiguration\nnodeRegistration: {}\nlocalAPIEndpoint:\n  " + address + "\n",
-		},
-		"init, port only": {
-			"localAPIEndpoint:\n  bindPort: 6443\nkind: InitConfiguration\n",
-			"localAPIEndpoint:\n  " + address + "\n  bindPort: 6443\nkind: InitConfiguration\n",
-		},
-		"init, placeholder": {
-			"kind: InitConfiguration\nlocalAPIEndpoint:\n  advertiseAddress: 100.64.0.0\n  bindPort: 6443\n",
-			"kind: InitConfiguration\nlocalAPIEndpoint:\n  " + address + "\n  bindPort: 6443\n",
-		},
-		"init, unspecified": {
-			"kind: InitConfiguration\nlocalAPIEndpoint:\n  advertiseAddress: \"0.0.0.0\"\n",
-			"kind: InitConfiguration\nlocalAPIEndpoint:\n  " + address + "\n",
-		},
-		"init, chosen by the user": {
-			"kind: InitConfiguration\nlocalAPIEndpoint:\n  advertiseAddress: 192.0.2.1\n",
-			"kind: InitConfiguration\nlocalAPIEndpoint:\n  advertiseAddress: 192.0.2.1\n",
-		},
-		"only the right document": {
-			"---\napiServer:\n  localAPIEndpoint: {}\nkind: ClusterConfiguration\n---\nkind: InitConfiguration\nlocalAPIEndpoint: {}\n---\nkind: KubeletConfiguration\n",
-			"---\napiServer:\n  localAPIEndpoint: {}\nkind: ClusterConfiguration\n---\nkind: InitConfiguration\nlocalAPIEndpoint:\n  " + address + "\n---\nkind: KubeletConfiguration\n",
-		},
-		"join of a control plane": {
-			"controlPlane:\n  localAPIEndpoint: {}\ndiscovery:\n  file: {}\nkind: JoinConfiguration\n",
-			"controlPlane:\n  localAPIEndpoint:\n    " + address + "\ndiscovery:\n  file: {}\nkind: JoinConfiguration\n",
-		},
-		"join of a control plane, nothing set": {
-			"kind: JoinConfiguration\ncontrolPlane: {}\n",
-			"kind: JoinConfiguration\ncontrolPlane:\n  localAPIEndpoint:\n    " + address + "\n",
-		},
-		"join of a control plane, another key": {
-			"kind: JoinConfiguration\ncontrolPlane:\n  certificateKey: abc\n",
-			"kind: JoinConfiguration\ncontrolPlane:\n  localAPIEndpoint:\n    " + address + "\n  certificateKey: abc\n",
-		},
-		"join of a control plane, port only": {
-			"controlPlane:\n  localAPIEndpoint:\n    bindPort: 6443\nkind: JoinConfiguration\n",
-			"controlPlane:\n  localAPIEndpoint:\n    " + address + "\n    bindPort: 6443\nkind: JoinConfiguration\n",
-		},
-		"join of a worker": {
-			"---\ndiscovery:\n  bootstrapToken: {}\nkind: JoinConfiguration\n",
-			"---\ndiscovery:\n  bootstrapToken: {}\nkind: JoinConfiguration\n",
-		},
-	}
-	for name, tc := range cases {
+	for name, tc := range advertising {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			n := newTestNode(t, controlPlaneInput())

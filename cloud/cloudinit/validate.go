@@ -30,6 +30,8 @@ var (
 const (
 	minMTU = 1280
 	maxMTU = 65535
+	// maxMask is an IPv4 address's length.
+	maxMask = 32
 )
 
 // withDefaults fills empty fields with the defaults from the field comments of Input.
@@ -117,6 +119,9 @@ func (in Input) validate() error {
 		if err := check(); err != nil {
 			return err
 		}
+	}
+	if err := validateCIDRs("VCNCIDRs", in.VCNCIDRs); err != nil {
+		return err
 	}
 	return validateVolumes(in.DataVolumes)
 }
@@ -233,12 +238,22 @@ func (p PodNetwork) validate() error {
 	if p.MTU != 0 && (p.MTU < minMTU || p.MTU > maxMTU) {
 		return invalid("PodNetwork.MTU", "%d is not between %d and %d", p.MTU, minMTU, maxMTU)
 	}
+	if p.NodeCIDRMaskSize < 0 || p.NodeCIDRMaskSize > maxMask {
+		return invalid("PodNetwork.NodeCIDRMaskSize", "%d is not between 0 and %d", p.NodeCIDRMaskSize, maxMask)
+	}
 	if p.Mode == PodNetworkTailnetRoutes && len(p.PodCIDRs) == 0 {
 		return invalid("PodNetwork.PodCIDRs", "empty: TailnetRoutes needs the Cluster's spec.clusterNetwork.pods")
 	}
-	for _, cidr := range append(append([]netip.Prefix(nil), p.PodCIDRs...), p.ServiceCIDRs...) {
+	if err := validateCIDRs("PodNetwork.PodCIDRs", p.PodCIDRs); err != nil {
+		return err
+	}
+	return validateCIDRs("PodNetwork.ServiceCIDRs", p.ServiceCIDRs)
+}
+
+func validateCIDRs(field string, cidrs []netip.Prefix) error {
+	for _, cidr := range cidrs {
 		if !cidr.IsValid() {
-			return invalid("PodNetwork", "holds an invalid CIDR")
+			return invalid(field, "holds an invalid CIDR")
 		}
 	}
 	return nil

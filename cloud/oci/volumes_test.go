@@ -90,7 +90,7 @@ func TestAListOfVolumesIsReadAnewForWhoWaits(t *testing.T) {
 	g.Expect(left).To(HaveLen(1))
 
 	f.on("GET /20160918/volumes", answer(200, `[]`))
-	g.Eventually(func() ([]oci.Volume, error) { return client.DataVolumesSince(t.Context(), ended, 0) }).Should(BeEmpty())
+	g.Eventually(func() ([]oci.Volume, error) { return client.DataVolumesSince(t.Context(), ended, 0) }, time.Minute).Should(BeEmpty())
 }
 
 func TestAListOfVolumesThatFailsProvesNothing(t *testing.T) {

@@ -67,7 +67,7 @@ func TestOnlyWhatStatusHoldsIsTakenAsRecorded(t *testing.T) {
 	g := NewWithT(t)
 	calls := 0
 	for _, folder := range []string{"api", "cloud", "controllers", "exp", "internal"} {
-		for path, argument := range recordedIn(t, filepath.Join("..", "..", folder)) {
+		for path, argument := range callsIn(t, filepath.Join("..", "..", folder), "ownership", "Recorded") {
 			calls++
 			at := strings.TrimPrefix(path, "../../")
 			if i := strings.LastIndex(at, "#"); i >= 0 {
@@ -80,9 +80,23 @@ func TestOnlyWhatStatusHoldsIsTakenAsRecorded(t *testing.T) {
 	g.Expect(calls).To(BeNumerically(">", 1))
 }
 
-// recordedIn are the arguments of all calls of ownership.Recorded outside of tests, by file and
+// Users write identities, also those of other objects: a token of an identity alone would be used up
+// by whoever forges it, and OCI would answer its owner with a refusal or with another's result.
+func TestEveryRetryTokenNamesItsOwner(t *testing.T) {
+	g := NewWithT(t)
+	calls := 0
+	for _, folder := range []string{"cloud", "controllers", "exp"} {
+		for at, arguments := range callsIn(t, filepath.Join("..", "..", folder), "cloud", "RetryToken") {
+			calls++
+			g.Expect(arguments).To(ContainSubstring(".Digest()"), "%s: cloud.RetryToken(%s)", at, arguments)
+		}
+	}
+	g.Expect(calls).To(BeNumerically(">", 5))
+}
+
+// callsIn are the arguments of all calls of a package's function outside of tests, by file and
 // position.
-func recordedIn(t *testing.T, root string) map[string]string {
+func callsIn(t *testing.T, root, of, function string) map[string]string {
 	t.Helper()
 	found := map[string]string{}
 	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
@@ -100,10 +114,12 @@ func recordedIn(t *testing.T, root string) map[string]string {
 				return true
 			}
 			selector, isSelector := call.Fun.(*ast.SelectorExpr)
-			if isSelector && selector.Sel.Name == "Recorded" {
-				if owner, isName := selector.X.(*ast.Ident); isName && owner.Name == "ownership" {
+			if isSelector && selector.Sel.Name == function {
+				if owner, isName := selector.X.(*ast.Ident); isName && owner.Name == of {
 					var text bytes.Buffer
-					_ = printer.Fprint(&text, files, call.Args[0])
+					for _, argument := range call.Args {
+						_ = printer.Fprint(&text, files, argument)
+					}
 					found[path+"#"+files.Position(call.Pos()).String()] = text.String()
 				}
 			}

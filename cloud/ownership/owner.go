@@ -82,6 +82,11 @@ func MachineIn(tags map[string]string) Mark {
 	return Mark{infrav1.MachineUIDTag, tags[infrav1.MachineUIDTag], tags[infrav1.MachineNameTag]}
 }
 
+// PoolIn is the pool that an instance is tagged with.
+func PoolIn(tags map[string]string) Mark {
+	return Mark{infrav1.MachinePoolUIDTag, tags[infrav1.MachinePoolUIDTag], tags[infrav1.MachinePoolNameTag]}
+}
+
 // IsNeighbours tells whether tags name an owner of the kind in another namespace.
 func (o Owner) IsNeighbours(tags map[string]string) bool {
 	namespace, _, named := strings.Cut(tags[o.nameTag], "/")

@@ -16,12 +16,13 @@ import (
 //
 // The order is, by falling importance: for control planes, the account whose loss etcd's quorum
 // outlives, else the one with the fewest beyond that; the availability domain with the fewest
-// machines of the group for the account's weight; the account with the fewest of the group, then of
-// all, for its weight; the account's name. Within an account: the preferred shape; the availability
-// domain with the fewest machines, then its name; the fault domain with the fewest of the group,
-// then of all, then its name. Who goes down the list after a failed launch therefore changes the
-// fault domain first, then the availability domain, then the shape, then the account, as long as
-// that does not make the spread worse.
+// machines of the group for the account's weight; the account with the fewest of the group for its
+// weight; for workers, an account that may hold no control planes, which may not be made yet; the
+// account with the fewest of all for its weight; the account's name. Within an account: the
+// preferred shape; the availability domain with the fewest machines, then its name; the fault
+// domain with the fewest of the group, then of all, then its name. Who goes down the list after a
+// failed launch therefore changes the fault domain first, then the availability domain, then the
+// shape, then the account, as long as that does not make the spread worse.
 func Decide(facts Facts) Decision {
 	decision := Decision{UnknownFailureDomain: !facts.knowsFailureDomain()}
 	if decision.UnknownFailureDomain {
@@ -114,7 +115,7 @@ func (f Facts) inDomain(account Account, domain infrav1.AvailabilityDomain, coun
 				rejections = append(rejections, Rejection{Place: place, Reason: Unsuitable, Message: "it does not suit the machine"})
 				continue
 			}
-			found = append(found, f.rank(place, failureDomain, preference, account.Weight, count))
+			found = append(found, f.rank(place, failureDomain, preference, account, count))
 		}
 	}
 	return found, rejections
@@ -180,7 +181,7 @@ func (p Place) within(other Place) bool {
 		covers(other.FaultDomain, p.FaultDomain) && covers(other.Shape, p.Shape)
 }
 
-func (f Facts) rank(place Place, failureDomain string, preference int, weight int32, count counts) ranked {
+func (f Facts) rank(place Place, failureDomain string, preference int, of Account, count counts) ranked {
 	group := func(p Place) int { return count.group[p] }
 	account := Place{Account: place.Account}
 	domain := Place{Account: place.Account, AvailabilityDomain: place.AvailabilityDomain}
@@ -189,7 +190,10 @@ func (f Facts) rank(place Place, failureDomain string, preference int, weight in
 		Candidate:   Candidate{Place: place, FailureDomain: failureDomain},
 		excess:      f.excess(account, count),
 		domainGroup: group(domain), accountGroup: group(account), accountAll: count.all[account],
-		preference: preference, domainAll: count.all[domain], weight: max(1, int(weight)),
+		preference: preference, domainAll: count.all[domain], weight: max(1, int(of.Weight)),
+	}
+	if of.ControlPlane && !f.ControlPlane {
+		out.controlPlanes = 1
 	}
 	if place.FaultDomain != "" {
 		out.faultGroup, out.faultAll = group(fault), count.all[fault]
@@ -198,8 +202,8 @@ func (f Facts) rank(place Place, failureDomain string, preference int, weight in
 	if f.FailureDomain != "" {
 		out.Reason = "Required by the Machine's failureDomain"
 	}
-	if weight > 1 {
-		out.Reason += fmt.Sprintf(", weight %d", weight)
+	if of.Weight > 1 {
+		out.Reason += fmt.Sprintf(", weight %d", of.Weight)
 	}
 	if preference > 0 {
 		out.Reason += fmt.Sprintf(", shape %d in order of preference", preference+1)

@@ -59,3 +59,15 @@ func TestHowManyControlPlanesMayBeLost(t *testing.T) {
 		NewWithT(t).Expect(Tolerated(members)).To(Equal(lost), "%d", members)
 	}
 }
+
+// A worker may be made before the control planes are, which have nowhere else to go.
+func TestWorkersLeaveAccountsToControlPlanesAmongEqualOnes(t *testing.T) {
+	g := NewWithT(t)
+	workersOnly := account("zoe", "ad-1")
+	workersOnly.ControlPlane = false
+	facts := Facts{Group: "g", Shapes: shapes(arm), Accounts: []Account{account("alice", "ad-1"), workersOnly}}
+	g.Expect(Decide(facts).Candidates[0].Account).To(Equal("zoe"))
+
+	facts.Placed = []Placed{{"g", "zoe", "zoe:ad-1", "FD-1", 1}}
+	g.Expect(Decide(facts).Candidates[0].Account).To(Equal("alice"), "the spread of a group comes first")
+}

@@ -11,8 +11,10 @@ type ranked struct {
 	// excess is explained at its function.
 	excess                                int
 	domainGroup, accountGroup, accountAll int
-	preference, domainAll                 int
-	faultGroup, faultAll                  int
+	// controlPlanes is 1 for a worker in an account that may have to hold a control plane.
+	controlPlanes         int
+	preference, domainAll int
+	faultGroup, faultAll  int
 	// weight is the account's, at least 1.
 	weight int
 }
@@ -22,6 +24,7 @@ func compare(a, b ranked) int {
 		cmp.Compare(a.excess, b.excess),
 		weighed(a, b, a.domainGroup, b.domainGroup),
 		weighed(a, b, a.accountGroup, b.accountGroup),
+		cmp.Compare(a.controlPlanes, b.controlPlanes),
 		weighed(a, b, a.accountAll, b.accountAll),
 		cmp.Compare(a.Account, b.Account),
 		cmp.Compare(a.preference, b.preference),

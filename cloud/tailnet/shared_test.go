@@ -46,7 +46,7 @@ func TestMachinesShareAListOfDevices(t *testing.T) {
 			fresh, err := client.RecentDevices(t.Context(), 0)
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(fresh.Of("", "", "a1")).To(HaveLen(1))
-		}).Should(Succeed())
+		}, time.Minute).Should(Succeed())
 	})
 }
 

@@ -9,6 +9,9 @@ import (
 	"fmt"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/cluster-api/util/conditions"
+
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
@@ -38,6 +41,18 @@ func (p *Problem) Error() string { return p.Reason + ": " + p.Message }
 
 // Unwrap returns the cause.
 func (p *Problem) Unwrap() error { return p.Err }
+
+// NotReady says why an account or a tailnet is not Ready, to readers of the objects that use it. Of
+// a deletion it does not say what that waits for: the condition names objects of all namespaces.
+func NotReady(object interface {
+	metav1.Object
+	conditions.Getter
+}) string {
+	if !object.GetDeletionTimestamp().IsZero() {
+		return "it is being deleted, and nothing new is made with it"
+	}
+	return conditions.GetMessage(object, infrav1.ReadyCondition)
+}
 
 // AsProblem turns any error into a Problem: the first one in its chain, else by the kind of cloud
 // error, else InternalError. It is nil for nil.

@@ -294,7 +294,7 @@ func TestAnInstanceCountsOnlyOnceItWasSeenForAWhile(t *testing.T) {
 	g.Expect(message).To(ContainSubstring("another management cluster's"))
 	command := fmt.Sprintf("--instance-id %s --profile %s --region %s", id, w.account.Name, helpers.Region)
 	g.Expect(message).To(And(ContainSubstring("oci compute instance get "+command), ContainSubstring("oci compute instance terminate "+command)))
-	g.Eventually(w.events.Events).Should(Receive(ContainSubstring("Warning StraysFound There is 1 instance")))
+	g.Eventually(w.events.Events, time.Minute).Should(Receive(ContainSubstring("Warning StraysFound There is 1 instance")))
 
 	version := w.account.ResourceVersion
 	w.look(t, time.Minute, time.Minute)
@@ -306,7 +306,7 @@ func TestAnInstanceCountsOnlyOnceItWasSeenForAWhile(t *testing.T) {
 	g.Expect(w.OCI.TerminateInstance(id)).To(Succeed())
 	w.look(t, time.Minute)
 	w.expect(t, present, 0)
-	g.Eventually(w.events.Events).Should(Receive(ContainSubstring("Normal StraysGone")))
+	g.Eventually(w.events.Events, time.Minute).Should(Receive(ContainSubstring("Normal StraysGone")))
 }
 
 func TestAnObjectThatComesBackIsNoticedWithTheNextPoll(t *testing.T) {

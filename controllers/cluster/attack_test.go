@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
@@ -82,4 +83,21 @@ func TestAForgedClusterTakesNeitherNetworkNorBalancerNorAddress(t *testing.T) {
 			b.ExpectNothingLeft(t)
 		})
 	}
+}
+
+func TestT1IsNotToldWhoElseUsesADeletedAccount(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, helpers.WorldOptions{Accounts: 2})
+	account := b.Accounts[1]
+	helpers.Update(t, env, account, func(a *infrav1.OCIAccount) { a.Finalizers = []string{infrav1.OCIAccountFinalizer} })
+	b.g.Expect(env.Client.Delete(t.Context(), account.DeepCopy())).To(Succeed())
+	b.Reload(t, account)
+	b.SetReady(t, account, metav1.ConditionFalse, infrav1.InUseReason, "The account is still used by OCIMeshClusters other/confidential: delete them")
+
+	infra := b.cluster("c1")
+	b.until(infra, "AccountsReady False AccountNotReady")
+
+	b.g.Expect(helpers.MessageOf(infra, infrav1.AccountsReadyCondition)).To(And(ContainSubstring("is being deleted"), Not(ContainSubstring("confidential"))))
+	b.g.Expect(infra.Status.Accounts[1].Message).NotTo(ContainSubstring("confidential"))
+	helpers.Update(t, env, account, func(a *infrav1.OCIAccount) { a.Finalizers = nil })
 }

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
@@ -174,7 +175,7 @@ func changed(s *scope, own ranges) *access.Problem {
 		for _, r := range pair.held {
 			held = append(held, r.prefix)
 		}
-		if now := prefixesOf(pair.now); len(held) > 0 && !slices.Equal(held, now) {
+		if now := cloud.Networks(pair.now); len(held) > 0 && !slices.Equal(held, now) {
 			return access.NewProblem(infrav1.RangesChangedReason,
 				"%s was %v when the first machine was made and is %v in the Cluster now: nodes and Cilium hold the first; change clusterNetwork back",
 				sentence(pair.held[0].name), held, now)

@@ -199,6 +199,7 @@ func TestAnExistingNetworkTakesTheLoadBalancerWhereTheUserSays(t *testing.T) {
 // nobody knows. The load balancers are in a network that is there: those of networks are tested
 // with these.
 func TestAnAnswerLostAnywhereMakesNoSecondLoadBalancerAndLeavesNone(t *testing.T) {
+	helpers.WithoutRaceDetector(t)
 	t.Parallel()
 	operations := map[infrav1.EndpointType][]string{
 		infrav1.EndpointNetworkLoadBalancer: {

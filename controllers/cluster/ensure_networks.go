@@ -13,6 +13,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/network"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
@@ -133,7 +134,7 @@ func lastState(infra *infrav1.OCIMeshCluster, account string) *accountState {
 			state.claim = status.Claim
 			state.network = network.State{
 				VCNID: status.VCNID, SubnetID: status.SubnetID, NetworkSecurityGroupIDs: status.NetworkSecurityGroupIDs,
-				PublicIP: status.PublicIP != nil && *status.PublicIP, Ranges: prefixesOf(status.Ranges),
+				PublicIP: status.PublicIP != nil && *status.PublicIP, Ranges: cloud.Networks(status.Ranges),
 			}
 		}
 	}

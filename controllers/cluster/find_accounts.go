@@ -34,7 +34,7 @@ func (r *Reconciler) findAccounts(ctx context.Context, s *scope) error {
 			state.problem = access.NewProblem(infrav1.AccountNotReadyReason, "Waiting for OCIAccount %s to be checked", state.name)
 		case ready.Status != metav1.ConditionTrue:
 			state.problem = access.NewProblem(infrav1.AccountNotReadyReason,
-				"OCIAccount %s is not Ready: %s: %s", state.name, ready.Reason, ready.Message)
+				"OCIAccount %s is not Ready: %s: %s", state.name, ready.Reason, access.NotReady(account))
 		}
 	}
 	s.accounts = accounts

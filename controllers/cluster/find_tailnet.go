@@ -26,7 +26,7 @@ func (r *Reconciler) findTailnet(ctx context.Context, s *scope) error {
 	case ready == nil:
 		return access.NewProblem(infrav1.TailnetNotReadyReason, "Waiting for Tailnet %s to be checked", name)
 	case ready.Status != metav1.ConditionTrue:
-		return access.NewProblem(infrav1.TailnetNotReadyReason, "Tailnet %s is not Ready: %s: %s", name, ready.Reason, ready.Message)
+		return access.NewProblem(infrav1.TailnetNotReadyReason, "Tailnet %s is not Ready: %s: %s", name, ready.Reason, access.NotReady(tn))
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 )
 
 // namedRange is a range of addresses, and what it is.
@@ -89,18 +90,8 @@ func networksOf(account infrav1.ClusterAccount, seen []netip.Prefix) []namedRang
 
 func named(name string, blocks []string) []namedRange {
 	var found []namedRange
-	for _, prefix := range prefixesOf(blocks) {
+	for _, prefix := range cloud.Networks(blocks) {
 		found = append(found, namedRange{name, prefix})
-	}
-	return found
-}
-
-func prefixesOf(blocks []string) []netip.Prefix {
-	var found []netip.Prefix
-	for _, block := range blocks {
-		if prefix, err := netip.ParsePrefix(block); err == nil {
-			found = append(found, prefix.Masked())
-		}
 	}
 	return found
 }
@@ -126,7 +117,7 @@ const maxRanges = 16
 
 func recordable(blocks []string) []string {
 	var found []string
-	for _, prefix := range prefixesOf(blocks) {
+	for _, prefix := range cloud.Networks(blocks) {
 		found = append(found, prefix.String())
 	}
 	return found[:min(maxRanges, len(found))]

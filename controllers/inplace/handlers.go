@@ -10,11 +10,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/klog/v2"
+	bootstrapv1 "sigs.k8s.io/cluster-api/api/bootstrap/kubeadm/v1beta2"
 	runtimehooksv1 "sigs.k8s.io/cluster-api/api/runtime/hooks/v1alpha1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -27,6 +29,9 @@ import (
 type Handlers struct {
 	// Client reads from the manager's cache.
 	Client client.Reader
+	// Progress is how often Cluster API asks about something of OCI's that is changing; 10 seconds
+	// by default.
+	Progress time.Duration
 }
 
 // CanUpdateMachine tells which differences of a control plane's machine the provider takes over.
@@ -36,6 +41,10 @@ func (h *Handlers) CanUpdateMachine(
 ) {
 	patch, err := decide("OCIMeshMachine", request.Current.InfrastructureMachine, request.Desired.InfrastructureMachine, "spec")
 	if err != nil {
+		refuse(response, err)
+		return
+	}
+	if response.BootstrapConfigPatch, err = decideBootstrap(request); err != nil {
 		refuse(response, err)
 		return
 	}
@@ -59,13 +68,27 @@ func (h *Handlers) CanUpdateMachineSet(
 	ctrl.LoggerFrom(ctx).Info("Decided about an update in place", "MachineSet", klog.KObj(&request.Desired.MachineSet), "patch", string(patch.Patch))
 }
 
-// decide returns no patch for what is of another provider.
-func decide(kind string, current, desired runtime.RawExtension, at ...string) (runtimehooksv1.Patch, error) {
-	from, err := specOf(kind, current, at)
+// decideBootstrap returns no patch for what is not kubeadm's.
+func decideBootstrap(request *runtimehooksv1.CanUpdateMachineRequest) (runtimehooksv1.Patch, error) {
+	group := bootstrapv1.GroupVersion.Group
+	from, err := specOf(group, "KubeadmConfig", request.Current.BootstrapConfig, []string{"spec"})
 	if err != nil || from == nil {
 		return runtimehooksv1.Patch{}, err
 	}
-	to, err := specOf(kind, desired, at)
+	to, err := specOf(group, "KubeadmConfig", request.Desired.BootstrapConfig, []string{"spec"})
+	if err != nil || to == nil {
+		return runtimehooksv1.Patch{}, err
+	}
+	return patchOf(inplace.Bootstrap("/spec", from, to))
+}
+
+// decide returns no patch for what is of another provider.
+func decide(kind string, current, desired runtime.RawExtension, at ...string) (runtimehooksv1.Patch, error) {
+	from, err := specOf(infrav1.GroupVersion.Group, kind, current, at)
+	if err != nil || from == nil {
+		return runtimehooksv1.Patch{}, err
+	}
+	to, err := specOf(infrav1.GroupVersion.Group, kind, desired, at)
 	if err != nil || to == nil {
 		return runtimehooksv1.Patch{}, err
 	}
@@ -74,20 +97,30 @@ func decide(kind string, current, desired runtime.RawExtension, at ...string) (r
 		pointer += "/" + part
 	}
 	operations, err := inplace.Infrastructure(pointer, from, to)
-	if err != nil || len(operations) == 0 {
+	if err != nil {
 		return runtimehooksv1.Patch{}, err
+	}
+	return patchOf(operations)
+}
+
+func patchOf(operations []inplace.Operation) (runtimehooksv1.Patch, error) {
+	if len(operations) == 0 {
+		return runtimehooksv1.Patch{}, nil
 	}
 	text, err := json.Marshal(operations)
 	return runtimehooksv1.Patch{PatchType: runtimehooksv1.JSONPatchType, Patch: text}, err
 }
 
-// specOf is nil for an object of another kind.
-func specOf(kind string, raw runtime.RawExtension, at []string) (map[string]any, error) {
+// specOf is nil for no object, and for one of another kind.
+func specOf(group, kind string, raw runtime.RawExtension, at []string) (map[string]any, error) {
+	if len(raw.Raw) == 0 {
+		return nil, nil
+	}
 	object, err := objectOf(raw)
 	if err != nil {
 		return nil, err
 	}
-	if object.GroupVersionKind().GroupKind() != (schema.GroupKind{Group: infrav1.GroupVersion.Group, Kind: kind}) {
+	if object.GroupVersionKind().GroupKind() != (schema.GroupKind{Group: group, Kind: kind}) {
 		return nil, nil
 	}
 	spec, _, err := unstructured.NestedMap(object.Object, at...)

@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	bootstrapv1 "sigs.k8s.io/cluster-api/api/bootstrap/kubeadm/v1beta2"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	runtimehooksv1 "sigs.k8s.io/cluster-api/api/runtime/hooks/v1alpha1"
 
@@ -70,6 +71,23 @@ func TestCanUpdateMachineAnswersWithWhatTheProviderTakesOver(t *testing.T) {
 	}
 }
 
+func TestCanUpdateMachineTakesOverWhatWasForKubeadmInitAlone(t *testing.T) {
+	g := NewWithT(t)
+	config := func(phases ...string) runtime.RawExtension {
+		return raw(t, &bootstrapv1.KubeadmConfig{
+			TypeMeta: metav1.TypeMeta{APIVersion: bootstrapv1.GroupVersion.String(), Kind: "KubeadmConfig"},
+			Spec: bootstrapv1.KubeadmConfigSpec{
+				Format: bootstrapv1.CloudConfig, JoinConfiguration: bootstrapv1.JoinConfiguration{SkipPhases: phases},
+			},
+		})
+	}
+	request, response := &runtimehooksv1.CanUpdateMachineRequest{}, &runtimehooksv1.CanUpdateMachineResponse{}
+	request.Current.BootstrapConfig, request.Desired.BootstrapConfig = config("addon/kube-proxy"), config()
+	(&Handlers{}).CanUpdateMachine(t.Context(), request, response)
+	g.Expect(response.Status).To(Equal(runtimehooksv1.ResponseStatusSuccess))
+	g.Expect(response.BootstrapConfigPatch.Patch).To(MatchJSON(`[{"op":"remove","path":"/spec/joinConfiguration/skipPhases"}]`))
+}
+
 func TestCanUpdateMachineSetAnswersForTheTemplates(t *testing.T) {
 	g := NewWithT(t)
 	template := func(change func(*infrav1.OCIMeshMachineSpec)) *infrav1.OCIMeshMachineTemplate {
@@ -108,7 +126,7 @@ func TestUpdateMachineTellsHowFarTheControllerIs(t *testing.T) {
 		"the change is not seen yet":      {behind: true, status: runtimehooksv1.ResponseStatusSuccess, again: soon, message: "to see"},
 		"nothing was done yet":            {status: runtimehooksv1.ResponseStatusSuccess, again: soon, message: "to begin"},
 		"what was done is of before":      {updated: &metav1.Condition{Status: metav1.ConditionTrue, ObservedGeneration: -1}, status: runtimehooksv1.ResponseStatusSuccess, again: soon, message: "to begin"},
-		"it is under way":                 {updated: &metav1.Condition{Status: metav1.ConditionFalse, Message: "Growing"}, status: runtimehooksv1.ResponseStatusSuccess, again: later, message: "Growing"},
+		"it is under way":                 {updated: &metav1.Condition{Status: metav1.ConditionFalse, Message: "Growing"}, status: runtimehooksv1.ResponseStatusSuccess, again: 10, message: "Growing"},
 		"it is done":                      {updated: &metav1.Condition{Status: metav1.ConditionTrue}, status: runtimehooksv1.ResponseStatusSuccess},
 		"the version has changed as well": {updated: &metav1.Condition{Status: metav1.ConditionTrue}, kubelet: "v1.36.1", status: runtimehooksv1.ResponseStatusFailure, message: "delete the Machine"},
 	} {

@@ -4,9 +4,11 @@
 package inplace
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -19,12 +21,13 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 )
 
-// How many seconds Cluster API is asked to wait: until caches show its writes, and until something
-// of OCI's has moved.
-const (
-	soon  = 2
-	later = 10
-)
+// soon is how many seconds Cluster API is asked to wait until caches show its writes.
+const soon = 2
+
+// later is how many seconds it is asked to wait until something of OCI's has moved.
+func (h *Handlers) later() int32 {
+	return max(1, int32(cmp.Or(h.Progress, 10*time.Second).Seconds()))
+}
 
 // UpdateMachine tells how far the update of a machine is. The controller of OCIMeshMachines does
 // it; its condition Updated is the answer. Cluster API calls this until it is done.
@@ -69,7 +72,7 @@ func (h *Handlers) progress(ctx context.Context, request *runtimehooksv1.UpdateM
 	case updated.Status == metav1.ConditionTrue:
 		return progress{}, nil
 	}
-	return progress{again: later, message: updated.Message}, nil
+	return progress{again: h.later(), message: updated.Message}, nil
 }
 
 // desiredMachine is the OCIMeshMachine of the request.

@@ -59,6 +59,6 @@ func TestT1GetsNoDeviceThroughAnotherTailnetObjectOfTheServer(t *testing.T) {
 	n.settle(t, forged, 20)
 	g.Expect(forged.Status.Tailnet.DeviceID).To(BeEmpty(), "and after that")
 	n.delete(t, forged)
-	_, left := b.device(own.Status.Tailnet.DeviceID)
+	_, left := b.Device(own.Status.Tailnet.DeviceID)
 	g.Expect(left).To(BeTrue())
 }

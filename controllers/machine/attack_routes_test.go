@@ -49,7 +49,7 @@ func TestT4TheVIPIsTakenFromEveryOtherDevice(t *testing.T) {
 	}
 	others := prefixes("192.168.1.0/24", "10.0.0.0/8", "0.0.0.0/0", "::/0")
 	router := b.Control.Add("router", func(d *tailnetsim.Device) { d.Enabled = append(prefixes(vip+"/32"), others...) })
-	node := b.intruder(t, "node-of-green", helpers.NodeTag)
+	node := b.Intruder(t, "node-of-green", helpers.NodeTag)
 	g.Expect(b.Control.Change(node.ID, func(d *tailnetsim.Device) { d.Enabled = prefixes(vip + "/32") })).To(Succeed())
 
 	b.until(t, first, func(g Gomega) { g.Expect(b.enabled(router.ID)).To(ConsistOf(others)) })
@@ -66,11 +66,11 @@ func (b *bench) neighbours(t *testing.T) map[string]tailnetsim.Device {
 	router := func(name string, routes ...string) tailnetsim.Device {
 		return b.Control.Add(name, func(d *tailnetsim.Device) { d.Advertised, d.Enabled = prefixes(routes...), prefixes(routes...) })
 	}
-	green := b.intruder(t, "node-of-green", helpers.NodeTag)
+	green := b.Intruder(t, "node-of-green", helpers.NodeTag)
 	NewWithT(t).Expect(b.Control.Change(green.ID, func(d *tailnetsim.Device) {
 		d.Advertised, d.Enabled = prefixes("10.244.9.0/24"), prefixes("10.244.9.0/24")
 	})).To(Succeed())
-	green, _ = b.device(green.ID)
+	green, _ = b.Device(green.ID)
 	return map[string]tailnetsim.Device{
 		"exit node":             router("exit", "0.0.0.0/0", "::/0"),
 		"home router":           router("home", "192.168.1.0/24"),
@@ -94,7 +94,7 @@ func TestT4OtherRoutersNeitherHinderAMachineNorAreTouched(t *testing.T) {
 	})
 	b.delete(t, own)
 	for name, before := range neighbours {
-		now, exists := b.device(before.ID)
+		now, exists := b.Device(before.ID)
 		g.Expect(exists).To(BeTrue(), name)
 		g.Expect(now).To(Equal(before), name)
 	}
@@ -209,7 +209,7 @@ func TestARefusedRouteSaysWhoseTheOtherIs(t *testing.T) {
 			b.untilProvisioned(t, green)
 			return green.Status.Tailnet.DeviceID
 		}, []string{"/green", "one of the two clusters"}},
-		"a left-over device": {func(b *bench) string { return b.intruder(t, "left-over", helpers.NodeTag).ID },
+		"a left-over device": {func(b *bench) string { return b.Intruder(t, "left-over", helpers.NodeTag).ID },
 			[]string{"no machine that this manager knows", "delete the device if it is left over"}},
 		"somebody's router": {func(b *bench) string { return b.Control.Add("router", func(*tailnetsim.Device) {}).ID },
 			[]string{"which is no node", "take the approval from that route"}},

@@ -23,35 +23,11 @@ import (
 // The attackers are those of SECURITY.md: a user of one namespace (T1), root on one node of one
 // cluster of the tailnet (T2), and a device in the tailnet that is not ours (T4).
 
-// intruder joins the tailnet by a key of its own, as a node of another cluster can, and calls
-// itself as it likes.
-func (b *bench) intruder(t *testing.T, hostname, tag string) tailnetsim.Device {
-	t.Helper()
-	g := NewWithT(t)
-	c, err := b.Clients.TailnetClient(t.Context(), b.Tailnet)
-	g.Expect(err).NotTo(HaveOccurred())
-	key, err := c.CreateKey(t.Context(), tailnet.KeySpec{Tags: []string{tag}})
-	g.Expect(err).NotTo(HaveOccurred())
-	device, err := b.Control.Register(key.Secret.Reveal(), hostname)
-	g.Expect(err).NotTo(HaveOccurred())
-	return device
-}
-
 // recorded is a person's right to do what he likes with a device or a key.
 func recorded(id string) ownership.Proof { return ownership.Recorded(id) }
 
-// device is what the tailnet has under the identifier.
-func (b *bench) device(id string) (tailnetsim.Device, bool) {
-	for _, device := range b.Control.Devices() {
-		if device.ID == id {
-			return device, true
-		}
-	}
-	return tailnetsim.Device{}, false
-}
-
 func (b *bench) enabled(id string) []netip.Prefix {
-	device, _ := b.device(id)
+	device, _ := b.Device(id)
 	return device.Enabled
 }
 
@@ -90,7 +66,7 @@ func TestT2AYoungerDeviceOfTheNameTakesNothing(t *testing.T) {
 			own := b.machine(t, "victim", controlPlane)
 			b.untilProvisioned(t, own)
 			before := own.Status.Tailnet
-			intruder := b.intruder(t, before.Hostname, helpers.ControlPlaneTag)
+			intruder := b.Intruder(t, before.Hostname, helpers.ControlPlaneTag)
 			g.Expect(b.Control.Advertise(intruder.ID, prefixes(vip+"/32")...)).To(Succeed())
 			g.Expect(b.Control.SetOnline(before.DeviceID, false)).To(Succeed())
 
@@ -102,9 +78,9 @@ func TestT2AYoungerDeviceOfTheNameTakesNothing(t *testing.T) {
 			g.Expect(helpers.MessageOf(own, infrav1.TailnetReadyCondition)).To(ContainSubstring(intruder.Name))
 
 			b.delete(t, own)
-			_, left := b.device(intruder.ID)
+			_, left := b.Device(intruder.ID)
 			g.Expect(left).To(BeTrue(), "nothing proves that it was the machine's")
-			_, left = b.device(before.DeviceID)
+			_, left = b.Device(before.DeviceID)
 			g.Expect(left).To(BeFalse())
 		})
 	}
@@ -118,7 +94,7 @@ func TestT2ADeviceThatComesBeforeTheMachineIsNotTakenForIt(t *testing.T) {
 			g := NewWithT(t)
 			b := newBench(t, helpers.WorldOptions{TailnetMode: mode})
 			own := b.launchedAsleep(t)
-			intruder := b.intruder(t, own.Status.Tailnet.Hostname, helpers.NodeTag)
+			intruder := b.Intruder(t, own.Status.Tailnet.Hostname, helpers.NodeTag)
 
 			b.settle(t, own, 20)
 			g.Expect(own.Status.Tailnet.DeviceID).To(BeEmpty())
@@ -149,7 +125,7 @@ func TestT2AnOlderNodeThatRenamesItselfIsNotTakenForTheMachine(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
-	node := b.intruder(t, "another-node", helpers.NodeTag)
+	node := b.Intruder(t, "another-node", helpers.NodeTag)
 	own := b.launchedAsleep(t)
 	g.Expect(b.Control.Change(node.ID, func(d *tailnetsim.Device) {
 		d.Hostname, d.Created = own.Status.Tailnet.Hostname, d.Created.Add(-time.Minute)
@@ -161,7 +137,7 @@ func TestT2AnOlderNodeThatRenamesItselfIsNotTakenForTheMachine(t *testing.T) {
 	b.untilProvisioned(t, own)
 	g.Expect(own.Status.Tailnet.DeviceID).NotTo(Equal(node.ID))
 	b.delete(t, own)
-	_, left := b.device(node.ID)
+	_, left := b.Device(node.ID)
 	g.Expect(left).To(BeTrue())
 }
 
@@ -176,7 +152,7 @@ func TestT2ADeviceThatReplacesALostOneIsNotTakenForIt(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(c.DeleteDevice(t.Context(), recorded(before.DeviceID))).To(Succeed())
 	b.untilCondition(t, own, "TailnetReady False DeviceLost")
-	intruder := b.intruder(t, before.Hostname, helpers.ControlPlaneTag)
+	intruder := b.Intruder(t, before.Hostname, helpers.ControlPlaneTag)
 
 	b.settle(t, own, 20)
 	g.Expect(own.Status.Tailnet).To(Equal(before))
@@ -189,7 +165,7 @@ func TestT1CannotHaveDevicesOfATailnetDeletedByTheirNames(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
-	database := b.intruder(t, "database-0badcafe", helpers.NodeTag)
+	database := b.Intruder(t, "database-0badcafe", helpers.NodeTag)
 	helpers.Update(t, b.Environment, b.Tailnet, func(tn *infrav1.Tailnet) { tn.Spec.AllowedNamespaces.List = []string{"somebody-else"} })
 	forger := b.machine(t, "database")
 	helpers.Update(t, b.Environment, forger, func(own *infrav1.OCIMeshMachine) {
@@ -199,7 +175,7 @@ func TestT1CannotHaveDevicesOfATailnetDeletedByTheirNames(t *testing.T) {
 
 	b.delete(t, forger)
 
-	_, left := b.device(database.ID)
+	_, left := b.Device(database.ID)
 	g.Expect(left).To(BeTrue())
 }
 

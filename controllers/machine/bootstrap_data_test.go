@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
@@ -93,7 +94,7 @@ func TestAnExternalCloudProviderIsToldAndKeepsNoMachineFromBeingReady(t *testing
 
 	b.untilProvisioned(t, own)
 
-	g.Eventually(recorder.Events).Should(Receive(ContainSubstring("Warning ExternalCloudProvider")))
+	g.Eventually(recorder.Events, time.Minute).Should(Receive(ContainSubstring("Warning ExternalCloudProvider")))
 }
 
 func TestAMissingBootstrapSecretIsToldAndHealsWhenItAppears(t *testing.T) {

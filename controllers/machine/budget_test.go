@@ -83,7 +83,7 @@ func TestARolloutThatDoesNotFitSaysWhichChangeMakesItFit(t *testing.T) {
 		ContainSubstring("its budget has 0 of 1 instances of Standard.A1 left, and 1 are needed"),
 		ContainSubstring("set maxSurge: 0 and maxUnavailable: 1 on MachineDeployment workers"),
 	))
-	g.Eventually(recorder.Events).Should(Receive(And(HavePrefix("Warning BudgetExceeded "), ContainSubstring("maxSurge: 0"))))
+	g.Eventually(recorder.Events, time.Minute).Should(Receive(And(HavePrefix("Warning BudgetExceeded "), ContainSubstring("maxSurge: 0"))))
 	g.Expect(b.calls("LaunchInstance")).To(Equal(1))
 }
 

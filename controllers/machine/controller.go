@@ -45,6 +45,9 @@ type Options struct {
 	// JoinTimeout is how long after its launch a machine should have joined the tailnet; 20 minutes
 	// by default.
 	JoinTimeout time.Duration
+	// SettleTime is how long after a restart in place a machine is called updated at the earliest;
+	// a minute by default.
+	SettleTime time.Duration
 	// Capacity is how long places without room are left out.
 	Capacity capacity.Policy
 	// Clock tells the time; time.Now by default.
@@ -55,6 +58,9 @@ func (o Options) withDefaults() Options {
 	o.Intervals = o.Intervals.WithDefaults()
 	if o.JoinTimeout <= 0 {
 		o.JoinTimeout = 20 * time.Minute
+	}
+	if o.SettleTime <= 0 {
+		o.SettleTime = settling
 	}
 	if o.Clock == nil {
 		o.Clock = time.Now

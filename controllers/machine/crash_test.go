@@ -20,6 +20,7 @@ import (
 
 // A lost answer is like a manager killed during the call: the work may be done, and nobody knows.
 func TestAnAnswerLostAnywhereDuplicatesNothingAndLeavesNothing(t *testing.T) {
+	helpers.WithoutRaceDetector(t)
 	t.Parallel()
 	onOCI := func(operation string, fault sim.Fault) func(*bench) {
 		return func(b *bench) {

@@ -43,7 +43,7 @@ func TestAClustersLifeIsTheSameAtEveryControlServer(t *testing.T) {
 				b.untilProvisioned(t, own)
 				helpers.ExpectConditions(t, own, allIsWell...)
 				g.Expect(own.Status.Tailnet.KeyID).To(BeEmpty(), "the key was used")
-				device, found := b.device(own.Status.Tailnet.DeviceID)
+				device, found := b.Device(own.Status.Tailnet.DeviceID)
 				g.Expect(found).To(BeTrue())
 				g.Expect(device.Hostname).To(Equal(own.Status.Tailnet.Hostname))
 			}
@@ -59,7 +59,7 @@ func TestAClustersLifeIsTheSameAtEveryControlServer(t *testing.T) {
 
 			for _, name := range []string{"first", "worker", "second"} {
 				b.delete(t, machines[name])
-				_, left := b.device(machines[name].Status.Tailnet.DeviceID)
+				_, left := b.Device(machines[name].Status.Tailnet.DeviceID)
 				g.Expect(left).To(BeFalse())
 			}
 			g.Expect(b.enabled(router.ID)).To(ConsistOf(home))
@@ -80,7 +80,7 @@ func TestAServerThatNamesTheKeyTellsTheMachineFromWhoHasItsName(t *testing.T) {
 			g := NewWithT(t)
 			b := newBench(t, helpers.WorldOptions{TailnetMode: mode})
 			own := b.launchedAsleep(t)
-			intruder := b.intruder(t, own.Status.Tailnet.Hostname, helpers.NodeTag)
+			intruder := b.Intruder(t, own.Status.Tailnet.Hostname, helpers.NodeTag)
 			b.settle(t, own, 10)
 			g.Expect(own.Status.Tailnet.DeviceID).To(BeEmpty())
 
@@ -89,7 +89,7 @@ func TestAServerThatNamesTheKeyTellsTheMachineFromWhoHasItsName(t *testing.T) {
 
 			g.Expect(own.Status.Tailnet.DeviceID).NotTo(Equal(intruder.ID))
 			b.delete(t, own)
-			_, left := b.device(intruder.ID)
+			_, left := b.Device(intruder.ID)
 			g.Expect(left).To(BeTrue())
 		})
 	}

@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/cluster-api/util/conditions"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 )
 
@@ -45,7 +46,7 @@ func (r *Reconciler) prerequisites(ctx context.Context, s *scope) error {
 	s.tailnet = tn
 	if !s.launched() && conditions.IsFalse(tn, infrav1.ReadyCondition) {
 		s.WaitFor(s.Intervals.Poll, infrav1.TailnetReadyCondition, infrav1.TailnetNotReadyReason,
-			"Tailnet %s is not ready: %s", tn.Name, conditions.GetMessage(tn, infrav1.ReadyCondition))
+			"Tailnet %s is not ready: %s", tn.Name, access.NotReady(tn))
 	}
 	return nil
 }

@@ -66,7 +66,7 @@ func (s *scope) lateAt() string {
 // capture asks OCI for the console. A lost answer is asked for again under the same token.
 func capture(ctx context.Context, s *scope, in account) error {
 	console := &s.own.Status.Console
-	token := cloud.RetryToken("console", s.identity, stamp(console.CapturedAt.Time))
+	token := cloud.RetryToken("console", s.owner.Digest(), stamp(console.CapturedAt.Time))
 	id, err := in.client.CaptureConsoleHistory(ctx, ownership.Recorded(s.own.Status.Instance.ID), s.hostname, token)
 	if err != nil && cloud.WasNotSent(err) {
 		s.Requeue(s.Intervals.Progress)
@@ -91,7 +91,7 @@ func (r *Reconciler) readHistory(ctx context.Context, s *scope, in account) erro
 	case err == nil && state == oci.ConsoleSucceeded:
 		r.listen(ctx, s, in)
 	case err == nil && state == oci.ConsoleFailed:
-		console.Message = "OCI could not capture the console"
+		console.Message = "OCI could not capture the console: look at the serial console of the instance in OCI"
 	case err == nil, cloud.WasNotSent(err):
 		s.Requeue(s.Intervals.Progress)
 		return nil

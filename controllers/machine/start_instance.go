@@ -60,7 +60,7 @@ func (r *Reconciler) start(ctx context.Context, s *scope, stop stopped) error {
 	if err != nil {
 		return err
 	}
-	token := cloud.RetryToken("start", s.identity, stamp(stop.SeenAt.Time), strconv.Itoa(int(stop.Starts)))
+	token := cloud.RetryToken("start", s.owner.Digest(), stamp(stop.SeenAt.Time), strconv.Itoa(int(stop.Starts)))
 	started, err := in.client.InstanceAction(ctx, ownership.Recorded(s.own.Status.Instance.ID), oci.ActionStart, token)
 	if err != nil && cloud.WasNotSent(err) {
 		return err

@@ -26,7 +26,6 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/scheduling"
@@ -139,7 +138,7 @@ func (b *bench) newCluster(t *testing.T, name string, change ...func(*infrav1.OC
 	})
 	b.Create(t, infra)
 	for i := range b.Accounts {
-		infra.Status.Accounts = append(infra.Status.Accounts, b.network(t, i))
+		infra.Status.Accounts = append(infra.Status.Accounts, b.Network(t, i))
 	}
 	infra.Status.Initialization.Provisioned = ptr.To(true)
 	NewWithT(t).Expect(b.Client.Status().Update(t.Context(), infra)).To(Succeed())
@@ -156,31 +155,6 @@ func (b *bench) allocateVIP(t *testing.T, infra *infrav1.OCIMeshCluster) {
 		Address: infra.Spec.ControlPlaneEndpoint.Host, Namespace: infra.Namespace, Name: infra.Name, UID: string(infra.UID),
 	}}
 	NewWithT(t).Expect(b.Client.Status().Update(t.Context(), b.Tailnet)).To(Succeed())
-}
-
-// network makes a VCN with a subnet.
-func (b *bench) network(t *testing.T, i int) infrav1.ClusterAccountStatus {
-	t.Helper()
-	g := NewWithT(t)
-	c, err := b.Clients.OCI(t.Context(), b.Accounts[i])
-	g.Expect(err).NotTo(HaveOccurred())
-	vcn, err := c.CreateVCN(t.Context(), oci.VCNSpec{DisplayName: "net", CIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/16")}})
-	g.Expect(err).NotTo(HaveOccurred())
-	eventually(g, func(g Gomega) {
-		seen, err := c.GetVCN(t.Context(), vcn.ID)
-		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(seen.State).To(Equal(oci.StateAvailable))
-	})
-	subnet, err := c.CreateSubnet(t.Context(), oci.SubnetSpec{VCNID: vcn.ID, DisplayName: "net", CIDR: netip.MustParsePrefix("10.0.0.0/20")})
-	g.Expect(err).NotTo(HaveOccurred())
-	eventually(g, func(g Gomega) {
-		seen, err := c.GetSubnet(t.Context(), subnet.ID)
-		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(seen.State).To(Equal(oci.StateAvailable))
-	})
-	return infrav1.ClusterAccountStatus{
-		Name: b.Accounts[i].Name, Ready: ptr.To(true), VCNID: vcn.ID, SubnetID: subnet.ID, PublicIP: ptr.To(true),
-	}
 }
 
 func eventually(g *WithT, check func(g Gomega)) {

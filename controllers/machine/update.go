@@ -24,8 +24,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
 )
 
-// settling is how long after a restart a machine is called updated at the earliest. A Node that
-// went down looks Ready for up to 50 seconds more (kube-controller-manager's
+// settling is how long after a restart a machine is called updated at the earliest, by default. A
+// Node that went down looks Ready for up to 50 seconds more (kube-controller-manager's
 // --node-monitor-grace-period), and Cluster API would take the next machine down meanwhile.
 const settling = time.Minute
 
@@ -135,6 +135,11 @@ func (r *Reconciler) updateSize(ctx context.Context, s *scope, in account, proof
 	if err != nil {
 		return err
 	}
+	if update.Step != "" && (resize || grow) {
+		if left, err := r.budgetLeaves(ctx, s); err != nil || !left {
+			return err
+		}
+	}
 	switch {
 	case !resize && !grow && update.Step == "":
 		*update = infrav1.UpdateStatus{}
@@ -189,14 +194,8 @@ func (s *scope) growsBootVolume(ctx context.Context, c *oci.Client, seen oci.Ins
 
 // beginUpdate records the step, unless the account's budget has no room for the new size.
 func (r *Reconciler) beginUpdate(ctx context.Context, s *scope, resize bool) error {
-	refusal, err := r.Scheduler.Stay(ctx, s.request(capacity.Refusals(s.own.Status.Shortages)))
-	switch {
-	case err != nil:
+	if left, err := r.budgetLeaves(ctx, s); err != nil || !left {
 		return err
-	case refusal != nil:
-		s.Note(infrav1.UpdatedCondition, refusal.Reason, "%s", refusal.Message)
-		s.Requeue(refusal.RetryAfter)
-		return nil
 	}
 	update := &s.own.Status.Update
 	update.Step, update.Attempt = infrav1.UpdateRestart, update.Attempt+1
@@ -204,11 +203,30 @@ func (r *Reconciler) beginUpdate(ctx context.Context, s *scope, resize bool) err
 		update.Step = infrav1.UpdateResize
 	}
 	update.Refusal, update.RefusalReason, update.NotBefore = "", "", metav1.Time{}
-	update.Generation = s.own.Generation
 	s.exclusive = true
 	s.updating(time.Second, "The instance is about to be restarted for its change in place")
 	s.Stop()
 	return nil
+}
+
+// budgetLeaves tells whether the account has room for the spec's size. A spec that has changed since
+// the step was recorded is asked about anew: else the first one's room would be the second one's.
+func (r *Reconciler) budgetLeaves(ctx context.Context, s *scope) (room bool, err error) {
+	update := &s.own.Status.Update
+	if update.Step != "" && update.Generation == s.own.Generation {
+		return true, nil
+	}
+	refusal, err := r.Scheduler.Stay(ctx, s.request(capacity.Refusals(s.own.Status.Shortages)))
+	switch {
+	case err != nil:
+		return false, err
+	case refusal != nil:
+		s.Note(infrav1.UpdatedCondition, refusal.Reason, "%s", refusal.Message)
+		s.Requeue(refusal.RetryAfter)
+		return false, nil
+	}
+	update.Generation = s.own.Generation
+	return true, nil
 }
 
 // restart asks for the step, after a control plane has left the virtual address. A call whose
@@ -287,7 +305,7 @@ func (r *Reconciler) followWork(ctx context.Context, s *scope, c *oci.Client) (e
 // settleUpdate ends a step, and gives the node its time after the restart.
 func (s *scope) settleUpdate() {
 	s.own.Status.Update = infrav1.UpdateStatus{
-		Generation: s.own.Generation, Attempt: s.own.Status.Update.Attempt, NotBefore: metav1.NewTime(s.now.Add(settling).Truncate(time.Second)),
+		Generation: s.own.Generation, Attempt: s.own.Status.Update.Attempt, NotBefore: metav1.NewTime(s.now.Add(s.options.SettleTime).Truncate(time.Second)),
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
@@ -80,4 +81,21 @@ func TestAMachineThatIsToStayStoppedIsNeitherStartedNorReplaced(t *testing.T) {
 	g.Expect(b.Client.Update(t.Context(), b.infra)).To(Succeed())
 	b.untilSent(t, infrav1.RemediationStart)
 	b.untilState(t, b.infra.Status.Instance.ID, oci.StateRunning)
+}
+
+func TestAMachineThatNeverBecameANodeIsStartedButNotReset(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t)
+	b.machine.Status.NodeRef = clusterv1.MachineNodeReference{}
+	g.Expect(b.Client.Status().Update(t.Context(), b.machine)).To(Succeed())
+	b.stop(t)
+	b.until(t, "Remediated False Repairing")
+	g.Eventually(func() int { b.pass(t); return b.actions() }, patience, tick).Should(Equal(1))
+	b.untilState(t, b.infra.Status.Instance.ID, oci.StateRunning)
+
+	b.ahead += time.Hour
+	b.until(t, "Remediated False HandedOver")
+	g.Expect(b.actions()).To(Equal(1))
+	g.Expect(b.ownerIsAsked()).To(BeTrue())
 }

@@ -24,7 +24,7 @@ func (r *Reconciler) findMachine(ctx context.Context, s *scope) error {
 	switch {
 	case s.machine == nil:
 		s.WaitFor(0, remediated, infrav1.MachineNotFoundReason,
-			"The request has no Machine as its owner: delete it, MachineHealthChecks make requests by themselves")
+			"The request has no Machine of its name as its owner: delete it, MachineHealthChecks make requests by themselves")
 		return nil
 	case !s.machine.DeletionTimestamp.IsZero():
 		s.WaitFor(0, remediated, infrav1.HandedOverReason, "The Machine is being deleted")

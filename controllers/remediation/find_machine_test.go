@@ -28,6 +28,23 @@ func TestARequestWithoutAMachineOrOfAHealthyOneDoesNothing(t *testing.T) {
 	g.Expect(b.actions()).To(BeZero())
 }
 
+// T1 makes requests as many as it likes, each with tries of its own and calls to OCI, in an account
+// that others use too.
+func TestT1CannotHaveOneMachineRepairedByManyRequests(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t)
+	forged := b.own.DeepCopy()
+	forged.ObjectMeta = metav1.ObjectMeta{Namespace: b.Namespace, Name: "more", OwnerReferences: b.own.OwnerReferences}
+	b.Create(t, forged)
+	b.own = forged
+
+	b.until(t, "Remediated False MachineNotFound")
+
+	g.Expect(b.actions()).To(BeZero())
+	g.Expect(b.own.Status.Attempts).To(BeEmpty())
+}
+
 func TestAMachineWithoutItsOCIMeshMachineIsHandedOver(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)

@@ -59,7 +59,10 @@ func (r *Reconciler) newScope(ctx context.Context, own *infrav1.OCIMeshRemediati
 	if s.machine, err = util.GetOwnerMachine(ctx, r.Client, own.ObjectMeta); client.IgnoreNotFound(err) != nil {
 		return nil, fmt.Errorf("reading the owner Machine: %w", err)
 	}
-	if s.machine == nil {
+	if s.machine == nil || s.machine.Name != own.Name {
+		// MachineHealthChecks name a request like its Machine. Others would add up to any number of
+		// tries for one.
+		s.machine = nil
 		return s, nil
 	}
 	s.cluster, err = util.GetClusterByName(ctx, r.Client, s.machine.Namespace, s.machine.Spec.ClusterName)

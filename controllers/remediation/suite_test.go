@@ -60,6 +60,7 @@ func newBench(t *testing.T, change ...func(*infrav1.OCIMeshMachine)) *bench {
 	b.Create(t, cluster)
 	b.machine = helpers.NewMachine(cluster, "node")
 	b.Create(t, b.machine)
+	b.machine.Status.NodeRef = clusterv1.MachineNodeReference{Name: "node"}
 	b.setHealth(t, metav1.ConditionFalse)
 	b.infra = helpers.NewOCIMeshMachine(b.machine, change...)
 	b.Create(t, b.infra)

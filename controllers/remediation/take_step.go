@@ -32,7 +32,8 @@ func (r *Reconciler) takeStep(ctx context.Context, s *scope) error {
 	}
 	attempt := s.last()
 	if suits(attempt.Action, s.state) {
-		token := cloud.RetryToken("remediation", identity.Of(s.own), strconv.Itoa(len(s.own.Status.Attempts)), attempt.DecidedAt.UTC().Format(time.RFC3339))
+		token := cloud.RetryToken("remediation", identity.OfMachine(s.infra).Digest(), identity.Of(s.own),
+			strconv.Itoa(len(s.own.Status.Attempts)), attempt.DecidedAt.UTC().Format(time.RFC3339))
 		_, err := s.client.InstanceAction(ctx, s.proof, verbs[attempt.Action], token)
 		if err != nil && !cloud.IsKind(err, cloud.Conflict) {
 			problem := access.AsProblem(err)

@@ -72,7 +72,7 @@ func (s *Scheduler) accountFacts(
 	case err != nil:
 		out.Problem = access.AsProblem(err).Message
 	case conditions.IsFalse(account, infrav1.ReadyCondition):
-		out.Problem = conditions.GetMessage(account, infrav1.ReadyCondition)
+		out.Problem = access.NotReady(account)
 	case !s.options.Pollers.Cache(account).Answering(now):
 		out.Problem = "it does not answer at present"
 	case network == nil || network.Ready == nil || !*network.Ready || network.SubnetID == "":

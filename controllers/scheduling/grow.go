@@ -6,35 +6,45 @@ package scheduling
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/placement"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 )
 
 // Stay tells whether a placed machine may have the size of its present spec where it is. A Refusal
-// says which figure of its account's budget it would exceed. Whether OCI has the room is for OCI to
-// say. Others see the size as soon as the spec has it, so that nothing has to be reserved.
+// says that its namespace may not use the account any more, or which figure of the account's budget
+// it would exceed, whatever accounts its cluster lists by now: users write that list. Whether OCI
+// has the room is for OCI to say. Others see the size as soon as the spec has it, so that nothing
+// has to be reserved.
 func (s *Scheduler) Stay(ctx context.Context, request Request) (*Refusal, error) {
 	s.reservations.deciding.Lock()
 	defer s.reservations.deciding.Unlock()
-	facts, err := s.facts(ctx, request, s.options.Clock())
+	name := request.Recorded.Account
+	of, err := s.options.Access.Account(ctx, name, request.Key.Namespace)
 	if err != nil {
+		problem := access.AsProblem(err)
+		if problem.Reason == infrav1.InternalErrorReason {
+			return nil, err
+		}
+		return &Refusal{Reason: problem.Reason, Message: problem.Message, RetryAfter: s.options.PollInterval}, nil
+	}
+	if err := s.awaitFirstPoll(request.Key, of, s.options.Clock()); err != nil {
 		return nil, err
 	}
-	at := slices.IndexFunc(facts.Accounts, func(a placement.Account) bool { return a.Name == request.Recorded.Account })
-	if at < 0 {
-		return nil, nil
+	facts := placement.Facts{Accounts: []placement.Account{{Name: name, Budget: placement.BudgetOf(of.Spec.Budget)}}}
+	if err := s.addMachines(ctx, request, []infrav1.OCIAccount{*of}, &facts); err != nil {
+		return nil, err
 	}
-	for _, shape := range facts.Shapes {
+	for _, shape := range request.Spec.Shapes {
 		if shape.Name != request.Recorded.Shape {
 			continue
 		}
-		if _, why := facts.Accounts[at].Room(shape, 1); why != "" {
+		if _, why := facts.Accounts[0].Room(s.reservations.shapeOf(request.Spec, shape), 1); why != "" {
 			return &Refusal{
 				Reason: infrav1.BudgetExceededReason,
 				Message: fmt.Sprintf("OCIAccount %s has no room for the machine's new size: %s. What helps: raise its spec.budget, "+
-					"delete machines in it, or take the size back", request.Recorded.Account, why),
+					"delete machines in it, or take the size back", name, why),
 				RetryAfter: s.options.PollInterval,
 			}, nil
 		}

@@ -33,6 +33,12 @@ type Pool struct {
 	Machine infrav1.OCIMeshMachineSpec
 }
 
+// mark is what the pool's instances are tagged with. Users write identities, also those of other
+// pools: one alone would have an instance count for several.
+func (p Pool) mark() ownership.Mark {
+	return ownership.MachinePool(p.Identity, p.Key.Namespace, p.Key.Name).Mark()
+}
+
 // grant is the size that a pool was last allowed. The pool's status shows it soon.
 type grant struct {
 	identity string

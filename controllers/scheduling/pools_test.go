@@ -14,6 +14,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
 // poolIn is a pool in alice that has a size, as its status says.
@@ -30,7 +31,7 @@ type shows []oci.Instance
 func (s shows) of(pool Pool, number int, state oci.LifecycleState) shows {
 	for range number {
 		s = append(s, oci.Instance{
-			Resource: oci.Resource{ID: fmt.Sprintf("instance-%d", len(s)), State: state, Tags: map[string]string{infrav1.MachinePoolUIDTag: pool.Identity}},
+			Resource: oci.Resource{ID: fmt.Sprintf("instance-%d", len(s)), State: state, Tags: ownership.MachinePool(pool.Identity, pool.Key.Namespace, pool.Key.Name).Tags()},
 			Shape:    arm, OCPUs: 2, MemoryGB: 12,
 		})
 	}
@@ -184,6 +185,29 @@ func TestADetachHidesNoInstanceThatIsToCome(t *testing.T) {
 	g.Expect(w.resize(t, other, 2)).To(Equal(1))
 	w.polled(t, shows{}.of(pool, 2, oci.StateRunning))
 	g.Expect(w.resize(t, other, 2)).To(Equal(2))
+}
+
+// T1 writes identities, also those of other pools.
+func TestT1CannotHideAPoolBehindAnothersInstances(t *testing.T) {
+	g := NewWithT(t)
+	w := newWorld(t, nil, "alice")
+	w.budget(0, instances(4))
+	pool, forged := poolIn("one", 2), poolIn("forged", 2)
+	forged.Identity = pool.Identity
+	w.pools = []Pool{pool, forged}
+	w.polled(t, shows{}.of(pool, 2, oci.StateRunning))
+	g.Expect(w.resize(t, pool, 4)).To(Equal(2), "two instances of the other are to come")
+}
+
+func TestT1CannotSwellTheVolumesOfAnothersPool(t *testing.T) {
+	g := NewWithT(t)
+	w := newWorld(t, nil, "alice")
+	w.accounts[0].Spec.Budget = infrav1.AccountBudget{VolumeGB: ptr.To[int32](500)}
+	pool, forged, honest := poolIn("one", 2), poolIn("forged", 0), poolIn("honest", 0)
+	forged.Identity, forged.Key.Namespace, forged.Machine.BootVolume.SizeGB = pool.Identity, "nowhere", 30000
+	w.pools = []Pool{pool, forged, honest}
+	w.polled(t, shows{}.of(pool, 2, oci.StateRunning))
+	g.Expect(w.resize(t, honest, 3)).To(Equal(3))
 }
 
 func TestVolumesOfPoolsCountAsTheirSpecsSay(t *testing.T) {

@@ -96,12 +96,12 @@ func (s *Scheduler) addStrays(
 		return 0
 	}
 	cache := s.options.Pollers.Cache(of)
-	seen := map[string]*members{}
-	volumes := map[string]int64{}
+	seen := map[ownership.Mark]*members{}
+	volumes := map[ownership.Mark]int64{}
 	for _, pool := range pools {
 		if pool.Account == account.Name {
-			seen[pool.Identity] = &members{}
-			volumes[pool.Identity] = s.shapeOf(pool).Size.VolumeGB
+			seen[pool.mark()] = &members{}
+			volumes[pool.mark()] = s.shapeOf(pool).Size.VolumeGB
 		}
 	}
 	for _, stray := range s.strays(account.Name, cache) {
@@ -110,7 +110,7 @@ func (s *Scheduler) addStrays(
 		}
 		use := useOf(stray.Instance, false)
 		use.Size = stray.Size
-		if pool := stray.Tags[infrav1.MachinePoolUIDTag]; seen[pool] != nil {
+		if pool := ownership.PoolIn(stray.Tags); seen[pool] != nil {
 			seen[pool].add(stray.State)
 			use.Size.VolumeGB = volumes[pool]
 		}
@@ -120,7 +120,7 @@ func (s *Scheduler) addStrays(
 		if pool.Account != account.Name {
 			continue
 		}
-		number := s.unseen(pool, *seen[pool.Identity], cache)
+		number := s.unseen(pool, *seen[pool.mark()], cache)
 		if pool.Key == one {
 			unseen = number
 		}

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/vip"
 )
 
@@ -63,16 +64,10 @@ func (r *Reconciler) findUsers(ctx context.Context, s *scope) error {
 // routedPods are the cluster's pod ranges that the tailnet has routes to, once they are recorded:
 // routes are of IPv4 only.
 func routedPods(cluster *infrav1.OCIMeshCluster) []netip.Prefix {
-	var out []netip.Prefix
 	if cluster.Spec.PodNetwork.Mode != infrav1.PodNetworkTailnetRoutes {
 		return nil
 	}
-	for _, text := range cluster.Status.Ranges.Pods {
-		if pods, err := netip.ParsePrefix(text); err == nil && pods.Addr().Is4() {
-			out = append(out, pods)
-		}
-	}
-	return out
+	return cloud.IPv4Networks(cluster.Status.Ranges.Pods)
 }
 
 // uses tells whether a cluster that names the tailnet may use it, or did while it might: it is

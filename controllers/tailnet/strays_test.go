@@ -333,7 +333,7 @@ func TestADeviceThatJustJoinedIsNotCountedYet(t *testing.T) {
 	g.Expect(w.Tailnet.Status.Strays.Devices[0].Hostname).To(Equal("worker-1"))
 	g.Expect(helpers.MessageOf(w.Tailnet, infrav1.StraysAbsentCondition)).To(And(
 		ContainSubstring("headscale nodes delete --identifier "+device), ContainSubstring("another management cluster's")))
-	g.Eventually(w.events.Events).Should(Receive(ContainSubstring("Warning StraysFound There is 1 device or key")))
+	g.Eventually(w.events.Events, time.Minute).Should(Receive(ContainSubstring("Warning StraysFound There is 1 device or key")))
 	version := w.Tailnet.ResourceVersion
 	reconciled(t, w.r, w.Tailnet)
 	g.Expect(w.Tailnet.ResourceVersion).To(Equal(version), "what has not changed is not written")
@@ -359,13 +359,13 @@ func TestAnObjectThatRecordsAStrayEndsIt(t *testing.T) {
 	device := w.join(t, "worker-1", helpers.NodeTag)
 	w.look(t)
 	w.expect(t, stray, 1, 0)
-	g.Eventually(w.events.Events).Should(Receive(ContainSubstring("StraysFound")))
+	g.Eventually(w.events.Events, time.Minute).Should(Receive(ContainSubstring("StraysFound")))
 
 	w.machine(t, w.cluster(t, w.Tailnet.Name, false), "worker", "uid", device)
 	reconciled(t, w.r, w.Tailnet)
 
 	w.expect(t, present, 0, 0)
-	g.Eventually(w.events.Events).Should(Receive(ContainSubstring("StraysGone")))
+	g.Eventually(w.events.Events, time.Minute).Should(Receive(ContainSubstring("StraysGone")))
 }
 
 func TestStraysStayAsTheyAreWhileTheServerDoesNotAnswer(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 )
 
@@ -24,7 +25,7 @@ var private = []netip.Prefix{
 // NotForPods says why the tailnet must not carry the pod network, as a clause with what to do;
 // empty if it may.
 func NotForPods(tn *infrav1.Tailnet, pods netip.Prefix) string {
-	allowed := parsed(tn.Spec.PodRanges)
+	allowed := cloud.Networks(tn.Spec.PodRanges)
 	if len(allowed) == 0 && !within(private, pods) {
 		return fmt.Sprintf("it is no private address space: give the cluster a pod network within %v, or name it in podRanges of Tailnet %s",
 			private, tn.Name)
@@ -48,17 +49,6 @@ func contains(outer, inner netip.Prefix) bool {
 	return outer.Bits() <= inner.Bits() && outer.Overlaps(inner)
 }
 
-// parsed are the networks; the CRD has seen to it that they are.
-func parsed(texts []string) []netip.Prefix {
-	var out []netip.Prefix
-	for _, text := range texts {
-		if prefix, err := netip.ParsePrefix(text); err == nil {
-			out = append(out, prefix)
-		}
-	}
-	return out
-}
-
 // networkLength is the length from which on a route leads to a network of somebody's. A shorter one
 // is a way to all that has no other, such as an office's 10.0.0.0/8.
 const networkLength = 16
@@ -80,7 +70,7 @@ func Conflict(tn *infrav1.Tailnet, other tailnet.Device, route, pods netip.Prefi
 			return false
 		}
 		// The Tailnet's owner gave a part of the other's network to pods.
-		return !slices.ContainsFunc(parsed(tn.Spec.PodRanges), func(p netip.Prefix) bool {
+		return !slices.ContainsFunc(cloud.Networks(tn.Spec.PodRanges), func(p netip.Prefix) bool {
 			return contains(enabled, p) && contains(p, pods)
 		})
 	})

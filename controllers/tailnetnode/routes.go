@@ -13,6 +13,7 @@ import (
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
@@ -219,11 +220,5 @@ func podNetworks(cluster *clusterv1.Cluster, infra *infrav1.OCIMeshCluster) []ne
 	if len(blocks) == 0 {
 		blocks = cluster.Spec.ClusterNetwork.Pods.CIDRBlocks
 	}
-	var networks []netip.Prefix
-	for _, block := range blocks {
-		if pods, err := netip.ParsePrefix(block); err == nil && pods.Addr().Is4() {
-			networks = append(networks, pods.Masked())
-		}
-	}
-	return networks
+	return cloud.IPv4Networks(blocks)
 }

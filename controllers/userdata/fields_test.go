@@ -4,8 +4,10 @@
 package userdata
 
 import (
+	"net/netip"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -13,6 +15,7 @@ import (
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
 )
 
 // whole is a node of which everything is said.
@@ -101,3 +104,72 @@ func without(t *testing.T, name string, of func(*Node) reflect.Value) any {
 	}
 	return input
 }
+
+// notFilled are the fields of the user data's input that no node sets, with reasons.
+var notFilled = map[string]string{
+	"Tailnet.AuthKey":      "Render's, which is given the key",
+	"Tailnet.JoinTimeout":  "the default bounds one attempt, and nodes try again",
+	"Tailscale.Repository": "the field Mirror names archives", "Tailscale.RepositoryKeys": "the field Mirror names archives",
+	"Packages": "no field of the API names mirrors: images are built with what is needed",
+}
+
+// Every value is another one, so that none can stand in for its neighbour.
+func TestEveryFieldOfTheInputIsFilledInFromTheNode(t *testing.T) {
+	g := NewWithT(t)
+	filled := cloudinit.Input{
+		Bootstrap: []byte("#cloud-config"), BootstrapFormat: "cloud-config", Hostname: "mesh-worker", HostnameOfInstance: true,
+		ControlPlane: true, KubernetesVersion: "v1.36.1", BootstrapMode: cloudinit.BootstrapPreinstalled,
+		ZonePrefix: "alice-", ProviderIDPrefix: "oci://",
+		Tailnet: cloudinit.Tailnet{LoginServer: "https://headscale.example.org"},
+		Tailscale: cloudinit.Tailscale{Source: cloudinit.TailscaleArchive, Version: "1.100.0", Archives: map[string]cloudinit.Archive{
+			"arm64": {URL: "https://mirror.example/arm64.tgz", SHA256: "aa"},
+		}},
+		Endpoint: cloudinit.Endpoint{Host: "10.250.0.7", Port: 7443, VIP: true, VIPRange: netip.MustParsePrefix("10.250.0.0/16")},
+		PodNetwork: cloudinit.PodNetwork{
+			Mode: cloudinit.PodNetworkTailnetRoutes, MTU: 1300, NodeCIDRMaskSize: 25,
+			PodCIDRs: []netip.Prefix{netip.MustParsePrefix("10.10.0.0/16")}, ServiceCIDRs: []netip.Prefix{netip.MustParsePrefix("10.11.0.0/16")},
+		},
+		VCNCIDRs:    []netip.Prefix{netip.MustParsePrefix("10.7.0.0/16")},
+		DataVolumes: []cloudinit.DataVolume{{Device: "/dev/oracleoci/oraclevdb", FileSystem: "ext4", MountPath: "/var/lib/etcd"}},
+	}
+	node := whole()
+	node.Cluster.Spec.ControlPlaneEndpoint.Port = 7443
+	node.Place.AvailabilityDomain = ""
+	filled.Labels = node.Place.labels()
+	node.Tailscale = infrav1.Tailscale{Source: infrav1.TailscaleMirror, Version: "1.100.0", Mirror: []infrav1.TailscaleArchive{
+		{Architecture: "arm64", URL: "https://mirror.example/arm64.tgz", SHA256: "aa"},
+	}}
+
+	input, err := Input(node)
+
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(input).To(Equal(filled))
+	unset := zeroes(reflect.ValueOf(input), "")
+	for _, path := range unset {
+		g.Expect(notFilled).To(HaveKey(path), "cloudinit.Input.%s: fill it in from the node, or list it with the reason", path)
+	}
+	for path := range notFilled {
+		g.Expect(unset).To(ContainElement(path), "it is filled in")
+	}
+}
+
+// zeroes are the fields of cloudinit's that say nothing.
+func zeroes(value reflect.Value, path string) []string {
+	if value.IsZero() {
+		return []string{path}
+	}
+	var found []string
+	switch {
+	case value.Kind() == reflect.Slice && value.Type().Elem().PkgPath() == inputsPackage:
+		found = zeroes(value.Index(0), path)
+	case value.Kind() == reflect.Map && value.Type().Elem().PkgPath() == inputsPackage:
+		found = zeroes(value.MapIndex(value.MapKeys()[0]), path)
+	case value.Kind() == reflect.Struct && value.Type().PkgPath() == inputsPackage:
+		for i := range value.NumField() {
+			found = append(found, zeroes(value.Field(i), strings.TrimPrefix(path+"."+value.Type().Field(i).Name, "."))...)
+		}
+	}
+	return found
+}
+
+var inputsPackage = reflect.TypeFor[cloudinit.Input]().PkgPath()

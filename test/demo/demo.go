@@ -52,16 +52,21 @@ type phase struct {
 	duration time.Duration
 	// calls are those made to OCI before it, then during it.
 	before, calls map[string]int
+	// launched and terminated are instances: those before it, then those during it.
+	launched, terminated int
 }
 
 func (d *demo) begin(name string) *phase {
 	p := &phase{name: name, start: time.Now(), before: d.callCounts()}
+	p.launched, p.terminated = d.instances()
 	d.phases = append(d.phases, p)
 	return p
 }
 
 func (d *demo) end(p *phase) {
 	p.duration = time.Since(p.start)
+	launched, terminated := d.instances()
+	p.launched, p.terminated = launched-p.launched, terminated-p.terminated
 	p.calls = map[string]int{}
 	for operation, n := range d.callCounts() {
 		if more := n - p.before[operation]; more > 0 {
@@ -75,6 +80,16 @@ func (d *demo) callCounts() map[string]int {
 		return nil
 	}
 	return d.oci.CallCounts("")
+}
+
+// instances counts those that were ever launched and terminated for a machine.
+func (d *demo) instances() (launched, terminated int) {
+	if d.oci == nil {
+		return 0, 0
+	}
+	launched, _ = d.callsTo("LaunchInstance")
+	terminated, _ = d.callsTo("TerminateInstance")
+	return launched, terminated
 }
 
 // close ends everything, the newest first.

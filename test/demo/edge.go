@@ -59,7 +59,7 @@ func (d *demo) createEdge(ctx context.Context) error {
 	if err := d.client.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: edgeNamespace}}); err != nil {
 		return fmt.Errorf("create the second cluster's namespace: %w", err)
 	}
-	generation := d.generation()
+	generation := d.generation(paidAccounts, "OCIMESH_WORKER_SHAPE="+paidShape)
 	generation.Dir, generation.Name, generation.Namespace, generation.Flavor = dir, "edge", edgeNamespace, "network-load-balancer"
 	generation.ControlPlanes, generation.Workers, generation.Version = 1, 1, newVersion
 	objects, err := user.Generate(ctx, generation)

@@ -26,8 +26,10 @@ const (
 	// publicRange is where OCI's public addresses come from, for the same reason.
 	publicRange = "127.101.0.0/16"
 
-	controlPlaneShape = "VM.Standard.A1.Flex"
-	workerShape       = "VM.Standard.E5.Flex"
+	freeShape = "VM.Standard.A1.Flex"
+	paidShape = "VM.Standard.E5.Flex"
+	// settleTime is longer than the simulated nodes' grace period.
+	settleTime = 5 * time.Second
 )
 
 // build makes the manager and the release as the Makefile's targets do, and finds the other
@@ -63,23 +65,34 @@ func (d *demo) startClouds(ctx context.Context) error {
 	return err
 }
 
-// makeTenancies describes three accounts in three regions. The third one is
-// short of hosts: Arm machines fit into one of its fault domains only, and there
-// is no room for any x86 machine.
+// The accounts of the clusters. The free ones have room for one machine each: three for control
+// planes, one for a worker.
+var (
+	freeAccounts   = []string{"alpha", "bravo", "charlie"}
+	workerAccounts = []string{"delta", "echo"}
+	paidAccounts   = []string{"echo", "foxtrot"}
+)
+
+// makeTenancies describes accounts in three regions, four of them Always Free. The fifth is short
+// of hosts: Arm machines fit into one of its fault domains only.
 func (d *demo) makeTenancies() error {
-	for _, a := range []struct{ name, region string }{
-		{"alpha", "eu-frankfurt-1"}, {"bravo", "uk-london-1"}, {"charlie", "us-phoenix-1"},
+	for _, a := range []struct {
+		name, region string
+		make         func(name, region string) (*user.Account, error)
+	}{
+		{"alpha", "eu-frankfurt-1", user.NewFreeAccount}, {"bravo", "uk-london-1", user.NewFreeAccount},
+		{"charlie", "us-phoenix-1", user.NewFreeAccount}, {"delta", "eu-frankfurt-1", user.NewFreeAccount},
+		{"echo", "uk-london-1", user.NewAccount}, {"foxtrot", "us-phoenix-1", user.NewAccount},
 	} {
-		account, err := user.NewAccount(a.name, a.region)
+		account, err := a.make(a.name, a.region)
 		if err != nil {
 			return err
 		}
 		d.accounts = append(d.accounts, account)
 	}
-	d.accounts[2].Tenancy.Capacity = map[sim.CapacityKey]int{
-		{FaultDomain: "FAULT-DOMAIN-1", Shape: controlPlaneShape}: 0,
-		{FaultDomain: "FAULT-DOMAIN-2", Shape: controlPlaneShape}: 0,
-		{Shape: workerShape}: 0,
+	d.accounts[4].Tenancy.Capacity = map[sim.CapacityKey]int{
+		{FaultDomain: "FAULT-DOMAIN-1", Shape: freeShape}: 0,
+		{FaultDomain: "FAULT-DOMAIN-2", Shape: freeShape}: 0,
 	}
 	return nil
 }
@@ -88,7 +101,9 @@ func (d *demo) startManagement(ctx context.Context) error {
 	var err error
 	d.mgmt, err = mgmt.Start(ctx, mgmt.Options{
 		Root: d.root, Dir: d.dir, Binaries: d.binaries, CAAPHCRDs: os.Getenv("CAPOM_CAAPH_CRDS"), Progress: d.screen,
-		Provider: &mgmt.Provider{Binary: d.manager, Args: []string{"--poll-interval=10s", "--progress-interval=1s"}},
+		Provider: &mgmt.Provider{Binary: d.manager, InPlaceUpdates: true, Args: []string{
+			"--poll-interval=10s", "--progress-interval=1s", "--settle-time=" + settleTime.String(),
+		}},
 	})
 	if err != nil {
 		return err

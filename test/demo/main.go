@@ -1,11 +1,11 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command demo makes a Kubernetes cluster over three Oracle Cloud accounts on one machine, changes
-// it, and deletes it, with nothing simulated but the paid services: Oracle Cloud
-// (internal/testing/ocisim), the tailnet (internal/testing/tailnetsim) and the nodes on the
-// machines (test/nodesim). The management cluster, Cluster API's managers, clusterctl and this
-// provider are the real ones.
+// Command demo makes a Kubernetes cluster over Always Free accounts of Oracle Cloud on one machine,
+// which have no room for another machine, changes it, and deletes it, with nothing simulated but
+// the paid services: Oracle Cloud (internal/testing/ocisim), the tailnet
+// (internal/testing/tailnetsim) and the nodes on the machines (test/nodesim). The management
+// cluster, Cluster API's managers, clusterctl and this provider are the real ones.
 //
 //	make demo          goes all the way and cleans up
 //	make demo KEEP=1   stops once the cluster is up, until Ctrl-C

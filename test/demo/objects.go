@@ -41,12 +41,12 @@ func (d *demo) createAccounts(ctx context.Context) error {
 	})
 }
 
-// generation is the request to clusterctl for the cluster.
-func (d *demo) generation() user.Generation {
-	variables := []string{"OCIMESH_TAILNET=" + clouds.TailnetName, "OCIMESH_WORKER_SHAPE=" + workerShape,
-		"OCIMESH_NODE_STARTUP_TIMEOUT=180", "OCIMESH_NODE_UNHEALTHY_TIMEOUT=5"}
-	for i, a := range d.accounts {
-		variables = append(variables, fmt.Sprintf("OCIMESH_ACCOUNT_%d=%s", i+1, a.Name))
+// generation is the request to clusterctl for a cluster in some accounts.
+func (d *demo) generation(accounts []string, variables ...string) user.Generation {
+	variables = append(variables, "OCIMESH_TAILNET="+clouds.TailnetName,
+		"OCIMESH_NODE_STARTUP_TIMEOUT=180", "OCIMESH_NODE_UNHEALTHY_TIMEOUT=5")
+	for i, name := range accounts {
+		variables = append(variables, fmt.Sprintf("OCIMESH_ACCOUNT_%d=%s", i+1, name))
 	}
 	return user.Generation{
 		Clusterctl: d.binaries.Clusterctl, Kubeconfig: d.mgmt.Kubeconfig, Release: d.release, Dir: d.dir,
@@ -57,11 +57,17 @@ func (d *demo) generation() user.Generation {
 
 // applyTemplate has clusterctl generate the cluster, and creates its objects.
 func (d *demo) applyTemplate(ctx context.Context) error {
-	objects, err := user.Generate(ctx, d.generation())
+	generation := d.generation(freeAccounts,
+		fmt.Sprintf("OCIMESH_CONTROL_PLANE_MEMORY_GB=%d", lessMemory), fmt.Sprintf("OCIMESH_WORKER_MEMORY_GB=%d", lessMemory))
+	generation.Flavor = "always-free"
+	objects, err := user.Generate(ctx, generation)
 	if err != nil {
 		return err
 	}
 	for _, o := range objects {
+		if err := user.AddWorkerAccounts(o, workerAccounts...); err != nil {
+			return err
+		}
 		d.applied = append(d.applied, o)
 	}
 	return user.Create(ctx, d.client, objects)

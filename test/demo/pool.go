@@ -6,6 +6,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -45,7 +46,8 @@ func (d *demo) createPool(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	generation := d.generation()
+	// The pool is in the first; the flavor wants the cluster's accounts as well.
+	generation := d.generation(slices.Concat(paidAccounts, freeAccounts), "OCIMESH_WORKER_SHAPE="+paidShape)
 	generation.Dir, generation.Flavor, generation.Workers = dir, "machine-pool", poolSizes[0]
 	objects, err := user.Generate(ctx, generation)
 	if err != nil {

@@ -16,8 +16,10 @@ const (
 	newVersion = "v1.37.1"
 
 	controlPlanes = 3
-	workers       = 3
-	moreWorkers   = 5
+	workers       = 1
+	moreWorkers   = 2
+
+	lessMemory, moreMemory = 8, 12
 )
 
 // step is one part of the demo.
@@ -30,10 +32,13 @@ type step struct {
 
 var steps = []step{
 	{name: "Build the provider, its release and the programs it runs with", run: (*demo).build},
-	{name: "Start three OCI tenancies, one of them nearly full, and a tailnet", run: (*demo).startClouds},
+	{name: "Start four Always Free tenancies, two others, one of them nearly full, and a tailnet", run: (*demo).startClouds},
 	{name: "Start the management cluster: Cluster API and this provider", run: (*demo).startManagement},
 	{name: "Give it the accounts and the tailnet", run: (*demo).createAccounts},
-	{name: fmt.Sprintf("Create a cluster: %d control planes, %d workers", controlPlanes, workers), run: (*demo).createCluster},
+	{name: fmt.Sprintf("Create a cluster: %d control planes, %d worker, an account full with each", controlPlanes, workers), run: (*demo).createCluster},
+	{name: fmt.Sprintf("Change tags and memory, %d to %d GB, of all machines in place", lessMemory, moreMemory),
+		run: (*demo).changeInPlace, unlessKept: true},
+	{name: "Stop a control plane's instance, as Oracle does with idle ones", run: (*demo).stopInstance, unlessKept: true},
 	{name: fmt.Sprintf("Scale the workers to %d", moreWorkers), run: (*demo).scaleWorkers, unlessKept: true},
 	{name: "Terminate a worker's instance behind the provider's back", run: (*demo).loseInstance, unlessKept: true},
 	{name: fmt.Sprintf("Add a machine pool of %d, scale it to %d and to %d", poolSizes[0], poolSizes[1], poolSizes[2]),
@@ -51,6 +56,7 @@ const (
 	createTimeout  = 4 * time.Minute
 	scaleTimeout   = 2 * time.Minute
 	replaceTimeout = 3 * time.Minute
+	changeTimeout  = 4 * time.Minute
 	upgradeTimeout = 6 * time.Minute
 	deleteTimeout  = 3 * time.Minute
 )
@@ -60,8 +66,8 @@ func (d *demo) createCluster(ctx context.Context) error {
 		return err
 	}
 	err := d.waitFor(ctx, createTimeout, func(s watch.Snapshot) string {
-		if n := len(s.AccountsOf(watch.ControlPlane)); n < len(d.accounts) && s.Complete(controlPlanes, workers, oldVersion) == "" {
-			return fmt.Sprintf("control planes in %d accounts (now in %d)", len(d.accounts), n)
+		if n := len(s.AccountsOf(watch.ControlPlane)); n < controlPlanes && s.Complete(controlPlanes, workers, oldVersion) == "" {
+			return fmt.Sprintf("control planes in %d accounts (now in %d)", controlPlanes, n)
 		}
 		return s.Complete(controlPlanes, workers, oldVersion)
 	})

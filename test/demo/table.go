@@ -35,15 +35,16 @@ func (d *demo) printTables() {
 }
 
 func (d *demo) phaseTable(table *tabwriter.Writer) {
-	fmt.Fprintf(table, "\nPHASE\tTIME\tOCI CALLS\n")
+	fmt.Fprintf(table, "\nPHASE\tTIME\tOCI CALLS\tLAUNCHED\tTERMINATED\n")
 	for _, p := range d.phases {
-		fmt.Fprintf(table, "%s\t%s\t%d\n", p.name, watch.Seconds(p.duration), sum(p.calls))
+		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%d\n", p.name, watch.Seconds(p.duration), sum(p.calls), p.launched, p.terminated)
 	}
-	fmt.Fprintf(table, "all\t%s\t%d\n", watch.Seconds(time.Since(d.started)), sum(d.callCounts()))
+	launched, terminated := d.instances()
+	fmt.Fprintf(table, "all\t%s\t%d\t%d\t%d\n", watch.Seconds(time.Since(d.started)), sum(d.callCounts()), launched, terminated)
 }
 
 func (d *demo) spreadTable(table *tabwriter.Writer) {
-	fmt.Fprintf(table, "\nMACHINES PER ACCOUNT\t")
+	fmt.Fprintf(table, "\nCONTROL PLANES + WORKERS IN\t")
 	for _, a := range d.accounts {
 		fmt.Fprintf(table, "%s\t", a.Name)
 	}
@@ -51,7 +52,7 @@ func (d *demo) spreadTable(table *tabwriter.Writer) {
 	for _, s := range d.spread {
 		fmt.Fprintf(table, "%s\t", s.when)
 		for _, a := range d.accounts {
-			fmt.Fprintf(table, "%d control planes, %d workers\t", s.controlPlanes[a.Name], s.workers[a.Name])
+			fmt.Fprintf(table, "%d + %d\t", s.controlPlanes[a.Name], s.workers[a.Name])
 		}
 		fmt.Fprintln(table)
 	}
@@ -70,8 +71,8 @@ var purposes = []struct {
 
 func (d *demo) callTable(table *tabwriter.Writer) {
 	counts := d.callCounts()
-	launched, refused := d.callsTo("LaunchInstance")
-	terminated, _ := d.callsTo("TerminateInstance")
+	launched, terminated := d.instances()
+	_, refused := d.callsTo("LaunchInstance")
 	detached, _ := d.callsTo("DetachInstancePoolInstance")
 	machines := []int{launched + d.pooled, terminated + detached}
 	others := sum(counts) - refused

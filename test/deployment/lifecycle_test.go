@@ -53,6 +53,7 @@ func TestTheWholeLifeCycleOfEveryKindUnderTheShippedRoles(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			g := NewWithT(t)
 			s := newServer(t)
 			joiner := newJoiner()

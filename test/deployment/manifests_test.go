@@ -40,7 +40,7 @@ const (
 )
 
 // program runs a program of hack/binaries.sh.
-func program(t *testing.T, name string, stdin []byte, args ...string) []byte {
+func program(t *testing.T, name string, stdin []byte, variables []string, args ...string) []byte {
 	t.Helper()
 	g := NewWithT(t)
 	find := exec.CommandContext(t.Context(), "../../hack/binaries.sh", name)
@@ -50,6 +50,7 @@ func program(t *testing.T, name string, stdin []byte, args ...string) []byte {
 	command := exec.CommandContext(t.Context(), strings.TrimSpace(string(path)), args...)
 	var stderr bytes.Buffer
 	command.Stdin, command.Stderr = bytes.NewReader(stdin), &stderr
+	command.Env = append(os.Environ(), variables...)
 	out, err := command.Output()
 	g.Expect(err).NotTo(HaveOccurred(), "%s %v: %s", name, args, &stderr)
 	return out
@@ -72,8 +73,8 @@ func render(t *testing.T, watchNamespace string, components ...string) []unstruc
 		text += fmt.Sprintf("- %s/components/%s\n", config, component)
 	}
 	g.Expect(os.WriteFile(filepath.Join(overlay, "kustomization.yaml"), []byte(text), 0o600)).To(Succeed())
-	t.Setenv("CAPOM_WATCH_NAMESPACE", watchNamespace)
-	return parse(t, program(t, "clusterctl", program(t, "kustomize", nil, "build", overlay), "generate", "yaml"))
+	built := program(t, "kustomize", nil, nil, "build", overlay)
+	return parse(t, program(t, "clusterctl", built, []string{"CAPOM_WATCH_NAMESPACE=" + watchNamespace}, "generate", "yaml"))
 }
 
 func parse(t *testing.T, text []byte) []unstructured.Unstructured {

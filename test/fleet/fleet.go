@@ -189,13 +189,18 @@ func (f *Fleet) startManager(ctx context.Context) error {
 func (f *Fleet) Await(ctx context.Context, interval time.Duration, done func(context.Context) (string, error)) error {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
+	missing := "the first look"
 	for {
-		missing, err := done(ctx)
-		if err == nil && missing == "" {
+		now, err := done(ctx)
+		if err == nil && now == "" {
 			return nil
 		}
 		if err != nil {
-			missing = err.Error()
+			now = err.Error()
+		}
+		// A look that the deadline ended says nothing of what is missing.
+		if ctx.Err() == nil {
+			missing = now
 		}
 		select {
 		case <-ctx.Done():

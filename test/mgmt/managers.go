@@ -9,12 +9,17 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ports"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/process"
 )
 
-const capiModule = "sigs.k8s.io/cluster-api"
+const (
+	capiModule = "sigs.k8s.io/cluster-api"
+	// providerManager is clusterctl's name of this provider.
+	providerManager = "infrastructure-ocimesh"
+)
 
 // manager is a provider's controller manager.
 type manager struct {
@@ -25,6 +30,7 @@ type manager struct {
 	binary    string
 	folder    string // of the kustomization config/default
 	args      []string
+	extension bool // whether it serves Cluster API's hooks
 
 	manifests manifests
 	health    string
@@ -37,7 +43,7 @@ func managersOf(ctx context.Context, o Options) ([]*manager, error) {
 		return nil, err
 	}
 	version := filepath.Base(capi)[len("cluster-api@"):]
-	gates := "--feature-gates=ClusterTopology=true"
+	gates := gatesFlag(append([]string{"ClusterTopology"}, o.capiGates()...))
 	managers := []*manager{
 		{name: "cluster-api", namespace: "capi-system", kind: "CoreProvider", version: version,
 			binary: o.Binaries.Core, folder: filepath.Join(capi, "core/config/default"), args: []string{gates}},
@@ -53,8 +59,9 @@ func managersOf(ctx context.Context, o Options) ([]*manager, error) {
 	}
 	if o.Provider != nil {
 		managers = append(managers, &manager{
-			name: "infrastructure-ocimesh", namespace: "capom-system", kind: "InfrastructureProvider", version: "v0.1.0",
+			name: providerManager, namespace: "capom-system", kind: "InfrastructureProvider", version: "v0.1.0",
 			binary: o.Provider.Binary, folder: filepath.Join(o.Root, "config/default"), args: o.Provider.Args,
+			extension: o.updatesInPlace(),
 		})
 	}
 	for _, m := range managers {
@@ -65,9 +72,16 @@ func managersOf(ctx context.Context, o Options) ([]*manager, error) {
 	return managers, nil
 }
 
+// gatesFlag opens gates.
+func gatesFlag(gates []string) string {
+	return "--feature-gates=" + strings.Join(gates, "=true,") + "=true"
+}
+
+func (e *Environment) certDir(manager string) string { return filepath.Join(e.Dir, "certs", manager) }
+
 // startManager installs the manager's CRDs and webhooks, and runs it.
 func (e *Environment) startManager(ctx context.Context, m *manager) error {
-	certDir := filepath.Join(e.Dir, "certs", m.name)
+	certDir := e.certDir(m.name)
 	if err := os.MkdirAll(certDir, 0o700); err != nil {
 		return fmt.Errorf("make the certificate folder of %s: %w", m.name, err)
 	}
@@ -81,6 +95,12 @@ func (e *Environment) startManager(ctx context.Context, m *manager) error {
 	diagnostics, err := ports.Address(ctx)
 	if err != nil {
 		return err
+	}
+	if m.extension {
+		if e.extensionPort, err = ports.Reserve(ctx); err != nil {
+			return err
+		}
+		m.args = append(m.args, gatesFlag([]string{inPlaceGate}), "--runtime-extension-port="+strconv.Itoa(e.extensionPort))
 	}
 	environment := []string{"KUBECONFIG=" + e.Kubeconfig}
 	p, err := process.Start(e.Dir, m.name, environment, m.binary, append([]string{

@@ -37,6 +37,8 @@ type Options struct {
 	Binaries Binaries
 	// Provider is this repository's manager; nil leaves it out.
 	Provider *Provider
+	// Gates are feature gates of Cluster API's managers to open, beside ClusterTopology.
+	Gates []string
 	// CAAPHCRDs is a folder with the CRDs of Cluster API's add-on provider for Helm. Empty means a
 	// stand-in for any HelmChartProxy.
 	CAAPHCRDs string
@@ -50,6 +52,9 @@ type Provider struct {
 	Binary string
 	// Args are added to those every manager gets.
 	Args []string
+	// InPlaceUpdates opens this provider's gate, and Cluster API's gates for it, and has Cluster
+	// API ask it.
+	InPlaceUpdates bool
 }
 
 // Environment is a running management cluster.
@@ -63,6 +68,8 @@ type Environment struct {
 	control   *envtest.Environment
 	processes []*process.Process
 	failed    chan error
+	// extensionPort is where the provider answers Cluster API's hooks.
+	extensionPort int
 }
 
 // Start brings up a management cluster; Stop ends it. On an error nothing is
@@ -99,7 +106,10 @@ func (e *Environment) start(ctx context.Context, o Options) error {
 		}
 		fmt.Fprintf(o.Progress, "%s started\n", m.name)
 	}
-	return e.waitReady(ctx, managers)
+	if err := e.waitReady(ctx, managers); err != nil || !o.updatesInPlace() {
+		return err
+	}
+	return e.registerExtension(ctx, o)
 }
 
 func (e *Environment) startAPIServer(ctx context.Context, o Options) error {

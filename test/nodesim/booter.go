@@ -66,8 +66,8 @@ type Booter struct {
 	mu       sync.Mutex
 	nodes    map[string]*node
 	clusters map[string]*runningCluster
-	// terminated are instances that never boot again.
-	terminated map[string]bool
+	// terminated are instances that never boot again, broken those whose boot brings up nothing.
+	terminated, broken map[string]bool
 }
 
 type runningCluster struct {
@@ -99,7 +99,7 @@ func New(ctx context.Context, o Options) (*Booter, error) {
 	}
 	return &Booter{
 		tailnet: o.Tailnet, balanced: balanced, timings: o.Timings.withDefaults(), log: o.Log, manager: manager, ctx: ctx, cancel: cancel,
-		nodes: map[string]*node{}, clusters: map[string]*runningCluster{}, terminated: map[string]bool{},
+		nodes: map[string]*node{}, clusters: map[string]*runningCluster{}, terminated: map[string]bool{}, broken: map[string]bool{},
 	}, nil
 }
 
@@ -121,7 +121,7 @@ func (b *Booter) Boot(ctx context.Context, i Instance) {
 	b.mu.Lock()
 	n := b.nodes[i.ID]
 	switch {
-	case ctx.Err() != nil || b.ctx.Err() != nil || b.terminated[i.ID]:
+	case ctx.Err() != nil || b.ctx.Err() != nil || b.terminated[i.ID] || b.broken[i.ID]:
 		// The simulator reports events in goroutines: this one came too late.
 		b.mu.Unlock()
 		return
@@ -133,7 +133,8 @@ func (b *Booter) Boot(ctx context.Context, i Instance) {
 	n.start(ctx)
 }
 
-// Stop switches an instance off; its disk stays.
+// Stop switches an instance off; its disk stays. While OCI's instance runs on, it is a node that
+// hangs.
 func (b *Booter) Stop(id string) {
 	b.mu.Lock()
 	n := b.nodes[id]
@@ -141,6 +142,14 @@ func (b *Booter) Stop(id string) {
 	if n != nil {
 		n.stop()
 	}
+}
+
+// Break has a node hang for good: no boot of its instance brings it back.
+func (b *Booter) Break(id string) {
+	b.mu.Lock()
+	b.broken[id] = true
+	b.mu.Unlock()
+	b.Stop(id)
 }
 
 // Terminate ends an instance for good. A cluster without its last control plane has lost its data,

@@ -52,7 +52,13 @@ type rule struct {
 	Annotations map[string]string `json:"annotations"`
 }
 
+// rules are the manager's.
 func rules(t *testing.T) []rule {
+	t.Helper()
+	return rulesOf(t, "rules.yaml")
+}
+
+func rulesOf(t *testing.T, name string) []rule {
 	t.Helper()
 	var file struct {
 		Spec struct {
@@ -61,7 +67,7 @@ func rules(t *testing.T) []rule {
 			} `json:"groups"`
 		} `json:"spec"`
 	}
-	read(t, "rules.yaml", &file)
+	read(t, name, &file)
 	var all []rule
 	for _, group := range file.Spec.Groups {
 		all = append(all, group.Rules...)
@@ -135,7 +141,7 @@ func parse(t *testing.T, all []query) [][]selector {
 }
 
 func TestAlertsSayWhatIsWrongAndWhatToDo(t *testing.T) {
-	for _, r := range rules(t) {
+	for _, r := range append(rules(t), rulesOf(t, clusterRules)...) {
 		t.Run(r.Alert, func(t *testing.T) {
 			g := NewWithT(t)
 			g.Expect(r.Alert).To(HavePrefix("Capom"))
@@ -216,6 +222,32 @@ func expectClientGoQueues(t *testing.T, metrics fleet.Metrics) {
 		for _, label := range depth.GetLabel() {
 			if label.GetName() == "priority" {
 				g.Expect(label.GetValue()).To(BeEmpty(), "a queue with priorities: %v", depth.GetLabel())
+			}
+		}
+	}
+}
+
+// clusterRules are for the Prometheus of a mesh cluster.
+const clusterRules = "clusters/rules.yaml"
+
+// ofClusters are the metrics in mesh clusters that alerts ask for, with the labels that they use
+// (kube-state-metrics, docs/metrics/cluster/node-metrics.md and workload/daemonset-metrics.md).
+var ofClusters = map[string][]string{
+	"kube_node_status_condition":             {"condition", "status"},
+	"kube_daemonset_status_number_available": {"namespace", "daemonset"},
+}
+
+func TestAlertsOfClustersAskForWhatTheirPrometheusHas(t *testing.T) {
+	g := NewWithT(t)
+	var all []query
+	for _, r := range rulesOf(t, clusterRules) {
+		all = append(all, query{"alert " + r.Alert, r.Expr})
+	}
+	for i, selectors := range parse(t, all) {
+		for _, s := range selectors {
+			g.Expect(ofClusters).To(HaveKey(s.Metric), all[i].where)
+			for _, label := range s.Labels {
+				g.Expect(ofClusters[s.Metric]).To(ContainElement(label), all[i].where)
 			}
 		}
 	}

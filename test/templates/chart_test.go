@@ -41,9 +41,13 @@ func ciliumChart(t *testing.T) (*helmchart.Chart, string) {
 	g := NewWithT(t)
 	module, err := ciliumModule()
 	g.Expect(err).NotTo(HaveOccurred(), "the module proxy has Cilium's module")
-	loaded, err := chart.Load(filepath.Join(module.Dir, "install/kubernetes/cilium"))
+	loaded, err := loadCilium(module.Dir)
 	g.Expect(err).NotTo(HaveOccurred())
 	return loaded, module.Version
+}
+
+func loadCilium(module string) (*helmchart.Chart, error) {
+	return chart.Load(filepath.Join(module, "install/kubernetes/cilium"))
 }
 
 // installed is what the Helm add-on provider would install for the objects of a flavor.
@@ -67,7 +71,10 @@ func TestTheChartTellsCiliumWhatTheNodesNeed(t *testing.T) {
 		"ipam": "kubernetes", "enable-ipv4": "true", "enable-ipv6": "false", "enable-ipv4-masquerade": "true", "enable-bpf-masquerade": "false",
 		// The guard of capom-guard.sh sees packets of pods only where they pass the host's rules.
 		"enable-host-legacy-routing": "true",
-		"enable-l7-proxy":            "true", "enable-hubble": "false", "cni-exclusive": "true",
+		// The agent runs Envoy itself, once something needs it.
+		"enable-l7-proxy": "true", "external-envoy-proxy": "false",
+		"nodeport-addresses": "100.64.0.0/10",
+		"enable-hubble":      "false", "cni-exclusive": "true",
 	}
 	for name, world := range map[string]struct {
 		flavor    string
@@ -78,19 +85,24 @@ func TestTheChartTellsCiliumWhatTheNodesNeed(t *testing.T) {
 	}{
 		"VXLAN": {
 			config:    map[string]string{"routing-mode": "tunnel", "tunnel-protocol": "vxlan", "underlay-protocol": "ipv4", "prometheus-serve-addr": ":9962"},
-			workloads: []string{"DaemonSet cilium", "DaemonSet cilium-envoy", "Deployment cilium-operator"},
+			workloads: []string{"DaemonSet cilium", "Deployment cilium-operator"},
 		},
 		"tailnet routes": {
 			flavor: "tailnet-routes",
 			config: map[string]string{
 				"routing-mode": "native", "ipv4-native-routing-cidr": "10.244.0.0/16", "auto-direct-node-routes": "false",
 			},
-			workloads: []string{"DaemonSet cilium", "DaemonSet cilium-envoy", "Deployment cilium-operator"},
+			workloads: []string{"DaemonSet cilium", "Deployment cilium-operator"},
+		},
+		"NodePorts on the VCN, too": {
+			variables: map[string]string{"CILIUM_NODEPORT_ADDRESSES": "100.64.0.0/10,10.0.0.0/16"},
+			config:    map[string]string{"nodeport-addresses": "100.64.0.0/10,10.0.0.0/16"},
+			workloads: []string{"DaemonSet cilium", "Deployment cilium-operator"},
 		},
 		"Hubble without metrics": {
 			variables: map[string]string{"CILIUM_HUBBLE": "true", "CILIUM_METRICS": "false"},
 			config:    map[string]string{"enable-hubble": "true", "hubble-metrics": "dns drop tcp flow icmp http", "prometheus-serve-addr": ""},
-			workloads: []string{"DaemonSet cilium", "DaemonSet cilium-envoy", "Deployment cilium-operator", "Deployment hubble-relay"},
+			workloads: []string{"DaemonSet cilium", "Deployment cilium-operator", "Deployment hubble-relay", "Deployment hubble-ui"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -173,6 +185,18 @@ func TestEveryProxyInstallsTheSame(t *testing.T) {
 	wanted := same(generate(t, ""))
 	g.Expect(same(fleet(t))).To(Equal(wanted))
 	g.Expect(same(generate(t, "topology"))).To(Equal(wanted))
+}
+
+func TestTheChartComesFromARepositoryOfOnesOwn(t *testing.T) {
+	g := NewWithT(t)
+	source := func(objects []unstructured.Unstructured) any {
+		return field(objects, "HelmChartProxy", "spec", "repoURL")
+	}
+	g.Expect(source(generate(t, ""))).To(Equal("https://helm.cilium.io/"))
+
+	t.Setenv("CILIUM_REPOSITORY", "oci://registry.example.com/charts")
+	g.Expect(source(generate(t, ""))).To(Equal("oci://registry.example.com/charts"))
+	g.Expect(source(fleet(t))).To(Equal("oci://registry.example.com/charts"))
 }
 
 func named(objects []unstructured.Unstructured, kind, name string) *unstructured.Unstructured {

@@ -27,15 +27,11 @@ func TestCiliumValuesFollowTheCluster(t *testing.T) {
 		hubble    any
 		operators float64
 	}{
-		{world: "three control planes", replicas: 3, expect: tunneled, hubble: map[string]any{
-			"enabled": false, "relay": map[string]any{"enabled": false}, "metrics": map[string]any{"enabled": nil}}, operators: 2},
-		{world: "one control plane", replicas: 1, expect: tunneled, hubble: map[string]any{
-			"enabled": false, "relay": map[string]any{"enabled": false}, "metrics": map[string]any{"enabled": nil}}, operators: 1},
+		{world: "three control planes", replicas: 3, expect: tunneled, hubble: hubble(false, nil), operators: 2},
+		{world: "one control plane", replicas: 1, expect: tunneled, hubble: hubble(false, nil), operators: 1},
 		{world: "Hubble switched on", variables: map[string]string{"CILIUM_HUBBLE": "true", "CILIUM_METRICS": "false"}, replicas: 3, expect: tunneled,
-			hubble: map[string]any{"enabled": true, "relay": map[string]any{"enabled": true},
-				"metrics": map[string]any{"enabled": []any{"dns", "drop", "tcp", "flow", "icmp", "http"}}}, operators: 2},
-		{world: "tailnet routes", flavor: "tailnet-routes", replicas: 3, expect: routed, hubble: map[string]any{
-			"enabled": false, "relay": map[string]any{"enabled": false}, "metrics": map[string]any{"enabled": nil}}, operators: 2},
+			hubble: hubble(true, []any{"dns", "drop", "tcp", "flow", "icmp", "http"}), operators: 2},
+		{world: "tailnet routes", flavor: "tailnet-routes", replicas: 3, expect: routed, hubble: hubble(false, nil), operators: 2},
 	}
 	for _, tt := range tables {
 		t.Run(tt.world, func(t *testing.T) {
@@ -58,6 +54,14 @@ func TestCiliumValuesFollowTheCluster(t *testing.T) {
 			expectSchema(t, values)
 		})
 	}
+}
+
+// hubble are the values of Hubble, whose relay and UI come with it.
+func hubble(enabled bool, metrics any) map[string]any {
+	switched := map[string]any{"enabled": enabled}
+	return map[string]any{"enabled": enabled, "relay": switched, "ui": switched, "metrics": map[string]any{
+		"enabled": metrics, "dashboards": map[string]any{"enabled": false},
+	}}
 }
 
 func TestThePolicyKeepsPodsFromInstanceServicesButDNS(t *testing.T) {

@@ -17,13 +17,15 @@ import (
 	"strings"
 	"testing"
 
-	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"github.com/go-logr/logr"
+	"k8s.io/client-go/rest"
 	clusterctl "sigs.k8s.io/cluster-api/cmd/clusterctl/client"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ports"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/addons"
 )
 
 // caaphCRDs names the environment variable with the folder of CAAPH's CRDs, not part of this
@@ -34,6 +36,7 @@ const root = "../.."
 
 var (
 	apiServer  client.Client
+	apiConfig  *rest.Config
 	generator  clusterctl.Client
 	kubeconfig string
 )
@@ -47,6 +50,7 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) (int, error) {
+	ctrl.SetLogger(logr.Discard())
 	crdFolders := []string{filepath.Join(root, "config/crd/bases")}
 	capi, err := moduleDir("sigs.k8s.io/cluster-api")
 	if err != nil {
@@ -60,13 +64,12 @@ func run(m *testing.M) (int, error) {
 		env.CRDDirectoryPaths = append(env.CRDDirectoryPaths, folder)
 	} else {
 		log.Printf("%s is not set: HelmChartProxies are applied, but not validated against CAAPH's own schema", caaphCRDs)
-		env.CRDs = append(env.CRDs, standInHelmChartProxy())
+		env.CRDs = append(env.CRDs, addons.CRDs()...)
 	}
 	if err := ports.ForServer(context.Background(), env); err != nil {
 		return 0, err
 	}
-	config, err := env.Start()
-	if err != nil {
+	if apiConfig, err = env.Start(); err != nil {
 		return 0, fmt.Errorf("start the API server: %w", err)
 	}
 	defer func() {
@@ -74,7 +77,7 @@ func run(m *testing.M) (int, error) {
 			log.Printf("stop the API server: %v", err)
 		}
 	}()
-	if apiServer, err = client.New(config, client.Options{}); err != nil {
+	if apiServer, err = client.New(apiConfig, client.Options{}); err != nil {
 		return 0, err
 	}
 	folder, err := os.MkdirTemp("", "clusterctl")
@@ -132,25 +135,4 @@ func moduleDir(module string) (string, error) {
 		return "", fmt.Errorf("find module %s: %w", module, err)
 	}
 	return strings.TrimSpace(string(out)), nil
-}
-
-// standInHelmChartProxy is a schemaless CRD of the kind, for applying templates without CAAPH's.
-func standInHelmChartProxy() *apiextensionsv1.CustomResourceDefinition {
-	anything := true
-	return &apiextensionsv1.CustomResourceDefinition{
-		ObjectMeta: metav1.ObjectMeta{Name: "helmchartproxies.addons.cluster.x-k8s.io"},
-		Spec: apiextensionsv1.CustomResourceDefinitionSpec{
-			Group: "addons.cluster.x-k8s.io",
-			Scope: apiextensionsv1.NamespaceScoped,
-			Names: apiextensionsv1.CustomResourceDefinitionNames{
-				Kind: "HelmChartProxy", ListKind: "HelmChartProxyList", Plural: "helmchartproxies", Singular: "helmchartproxy",
-			},
-			Versions: []apiextensionsv1.CustomResourceDefinitionVersion{{
-				Name: "v1alpha1", Served: true, Storage: true,
-				Schema: &apiextensionsv1.CustomResourceValidation{OpenAPIV3Schema: &apiextensionsv1.JSONSchemaProps{
-					Type: "object", XPreserveUnknownFields: &anything,
-				}},
-			}},
-		},
-	}
 }

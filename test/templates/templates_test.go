@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -181,17 +182,23 @@ func TestAMissingAccountIsNamedByClusterctl(t *testing.T) {
 // fleet are the objects of the HelmChartProxy for all clusters with a label.
 func fleet(t *testing.T) []unstructured.Unstructured {
 	t.Helper()
+	return processed(t, "cilium-fleet.yaml")
+}
+
+// processed are the objects of a template with its variables filled in.
+func processed(t *testing.T, name string) []unstructured.Unstructured {
+	t.Helper()
 	g := NewWithT(t)
-	content, err := os.ReadFile(root + "/templates/cilium-fleet.yaml")
+	content, err := os.ReadFile(filepath.Join(root, "templates", name))
 	g.Expect(err).NotTo(HaveOccurred())
 	t.Setenv("NAMESPACE", "fleet")
 	printer, err := generator.ProcessYAML(context.Background(), clusterctl.ProcessYAMLOptions{
 		ReaderSource: &clusterctl.ReaderSourceOptions{Reader: strings.NewReader(string(content))},
 	})
 	g.Expect(err).NotTo(HaveOccurred())
-	processed, err := printer.Yaml()
+	out, err := printer.Yaml()
 	g.Expect(err).NotTo(HaveOccurred())
-	return parse(t, processed)
+	return parse(t, out)
 }
 
 func TestTheFleetProxySelectsClustersByLabel(t *testing.T) {

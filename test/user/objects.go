@@ -47,6 +47,8 @@ type Account struct {
 	Name        string
 	Tenancy     *sim.Tenancy
 	Credentials sim.Credentials
+	// AlwaysFree keeps machines within what Oracle gives for nothing.
+	AlwaysFree bool
 }
 
 // NewAccount describes a tenancy with a user of its compartment, where other people have things
@@ -59,6 +61,20 @@ func NewAccount(name, region string) (*Account, error) {
 		return nil, err
 	}
 	return &Account{Name: name, Tenancy: tenancy, Credentials: credentials}, nil
+}
+
+// NewFreeAccount describes a tenancy with no more than Oracle gives for nothing, and with nothing
+// of other people's, for which there is no room.
+func NewFreeAccount(name, region string) (*Account, error) {
+	account, err := NewAccount(name, region)
+	if err != nil {
+		return nil, err
+	}
+	account.AlwaysFree, account.Tenancy.Inhabited = true, false
+	account.Tenancy.Limits = map[string]int64{
+		"standard-a1-core-count": 2, "standard-a1-memory-count": 12, "total-storage-gb": 200,
+	}
+	return account, nil
 }
 
 // Tenancies are the accounts' tenancies, for a simulator.
@@ -74,6 +90,10 @@ func Tenancies(accounts []*Account) []*sim.Tenancy {
 // some namespaces.
 func (a *Account) Objects(endpoint string, allowed infrav1.AllowedNamespaces) []client.Object {
 	name := "oci-" + a.Name
+	var budget infrav1.AccountBudget
+	if a.AlwaysFree {
+		budget.AlwaysFree = &a.AlwaysFree
+	}
 	return []client.Object{
 		&corev1.Secret{
 			ObjectMeta: credentialsMeta(name),
@@ -89,7 +109,7 @@ func (a *Account) Objects(endpoint string, allowed infrav1.AllowedNamespaces) []
 				Credentials: infrav1.OCICredentials{
 					Type: infrav1.UserPrincipal, SecretRef: infrav1.SecretReference{Namespace: SecretsNamespace, Name: name},
 				},
-				AllowedNamespaces: allowed,
+				AllowedNamespaces: allowed, Budget: budget,
 			},
 		},
 	}

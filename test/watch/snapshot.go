@@ -5,7 +5,6 @@ package watch
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -218,10 +217,15 @@ func (s Snapshot) Has(name string) bool {
 }
 
 // AWorker is a ready worker with an instance.
-func (s Snapshot) AWorker() (Machine, error) {
-	i := slices.IndexFunc(s.Machines, func(m Machine) bool { return m.Role == Worker && m.Ready && m.Instance != "" })
+func (s Snapshot) AWorker() (Machine, error) { return s.aReady(Worker) }
+
+// AControlPlane is a ready control plane with an instance.
+func (s Snapshot) AControlPlane() (Machine, error) { return s.aReady(ControlPlane) }
+
+func (s Snapshot) aReady(role Role) (Machine, error) {
+	i := slices.IndexFunc(s.Machines, func(m Machine) bool { return m.Role == role && m.Ready && m.Instance != "" })
 	if i < 0 {
-		return Machine{}, errors.New("there is no ready worker")
+		return Machine{}, fmt.Errorf("there is no ready %s", role)
 	}
 	return s.Machines[i], nil
 }

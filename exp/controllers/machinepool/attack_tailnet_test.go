@@ -36,17 +36,6 @@ func routedBench(t *testing.T) (*bench, expv1.OCIMeshMachinePoolMachine) {
 	return b, b.machines(t)[0]
 }
 
-// intruder joins the tailnet by a key of its own and calls itself as it likes.
-func (b *bench) intruder(t *testing.T, hostname string) tailnetsim.Device {
-	t.Helper()
-	g := NewWithT(t)
-	key, err := b.tailnetClient(t).CreateKey(t.Context(), tailnet.KeySpec{Tags: []string{helpers.NodeTag}})
-	g.Expect(err).NotTo(HaveOccurred())
-	device, err := b.Control.Register(key.Secret.Reveal(), hostname)
-	g.Expect(err).NotTo(HaveOccurred())
-	return device
-}
-
 func (b *bench) tailnetClient(t *testing.T) *tailnet.Client {
 	t.Helper()
 	c, err := b.Clients.TailnetClient(t.Context(), b.Tailnet)
@@ -54,16 +43,8 @@ func (b *bench) tailnetClient(t *testing.T) *tailnet.Client {
 	return c
 }
 
-func (b *bench) device(id string) (tailnetsim.Device, bool) {
-	for _, device := range b.Control.Devices() {
-		if device.ID == id {
-			return device, true
-		}
-	}
-	return tailnetsim.Device{}, false
-}
-
 func TestT2OnlyTheOwnPartOfThePodNetworkIsApprovedForAPoolsNode(t *testing.T) {
+	t.Parallel()
 	for name, world := range map[string]struct {
 		advertised, enabled []netip.Prefix
 		refused             bool
@@ -78,13 +59,14 @@ func TestT2OnlyTheOwnPartOfThePodNetworkIsApprovedForAPoolsNode(t *testing.T) {
 		"another node's":                {prefixes("10.244.9.0/24"), nil, true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			b, node := routedBench(t)
 			id := node.Status.Tailnet.DeviceID
 			b.Control.Add("another-node", func(d *tailnetsim.Device) { d.Tags, d.Enabled = []string{helpers.NodeTag}, prefixes("10.244.9.0/24") })
 			b.Control.Add("exit-node", func(d *tailnetsim.Device) { d.Enabled = prefixes("0.0.0.0/0", "::/0", "10.0.0.0/8") })
 			NewWithT(t).Expect(b.Control.Advertise(id, world.advertised...)).To(Succeed())
 			b.until(t, func(g Gomega) {
-				device, _ := b.device(id)
+				device, _ := b.Device(id)
 				g.Expect(device.Enabled).To(ConsistOf(world.enabled))
 				now := b.machines(t)[0]
 				reason := conditions.GetReason(&now, infrav1.TailnetReadyCondition)
@@ -93,36 +75,38 @@ func TestT2OnlyTheOwnPartOfThePodNetworkIsApprovedForAPoolsNode(t *testing.T) {
 			for range 5 {
 				NewWithT(t).Expect(b.pass(t.Context())).To(Succeed())
 			}
-			device, _ := b.device(id)
+			device, _ := b.Device(id)
 			NewWithT(t).Expect(device.Enabled).To(ConsistOf(world.enabled))
 		})
 	}
 }
 
 func TestT2AYoungerDeviceTakesNoPoolMachinesPlace(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b, node := routedBench(t)
 	before := node.Status.Tailnet
-	intruder := b.intruder(t, before.Hostname)
+	intruder := b.Intruder(t, before.Hostname, helpers.NodeTag)
 	g.Expect(b.Control.Advertise(intruder.ID, prefixes("10.244.3.0/24")...)).To(Succeed())
 	for range 20 {
 		g.Expect(b.pass(t.Context())).To(Succeed())
 	}
 	g.Expect(b.machines(t)[0].Status.Tailnet).To(Equal(before))
-	now, _ := b.device(intruder.ID)
+	now, _ := b.Device(intruder.ID)
 	g.Expect(now.Enabled).To(BeEmpty())
 
 	b.delete(t)
-	_, left := b.device(intruder.ID)
+	_, left := b.Device(intruder.ID)
 	g.Expect(left).To(BeTrue())
-	_, left = b.device(before.DeviceID)
+	_, left = b.Device(before.DeviceID)
 	g.Expect(left).To(BeFalse())
 }
 
 func TestT1APoolMachineOfAnotherDevicesNameEndsNothing(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b, node := routedBench(t)
-	database := b.intruder(t, "database")
+	database := b.Intruder(t, "database", helpers.NodeTag)
 	forged := &expv1.OCIMeshMachinePoolMachine{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: b.Namespace, Name: "database", Labels: map[string]string{clusterv1.ClusterNameLabel: b.cluster.Name},
@@ -142,6 +126,6 @@ func TestT1APoolMachineOfAnotherDevicesNameEndsNothing(t *testing.T) {
 		g.Expect(b.pass(t.Context())).To(Succeed())
 		g.Expect(client.IgnoreNotFound(b.Client.Get(t.Context(), client.ObjectKeyFromObject(forged), forged))).To(Succeed())
 	})
-	_, left := b.device(database.ID)
+	_, left := b.Device(database.ID)
 	g.Expect(left).To(BeTrue())
 }

@@ -136,7 +136,7 @@ func (b *bench) neighbour(t *testing.T, change func(*clusterv1.MachinePool, *exp
 	helpers.Update(t, b.Environment, b.Tailnet, func(tn *infrav1.Tailnet) {
 		tn.Spec.AllowedNamespaces.List = append(tn.Spec.AllowedNamespaces.List, world.Namespace)
 	})
-	n := &bench{World: &world, booter: b.booter, recorder: &recorder{}}
+	n := &bench{World: &world, booter: b.booter, recorder: &helpers.Recorder{}}
 	n.restart()
 	n.newCluster(t)
 	n.newPool(t, 1, change)

@@ -74,7 +74,7 @@ func TestBootstrapDataThatCanNeverJoinIsToldAndHeals(t *testing.T) {
 			})
 
 			b.untilReady(t, 1)
-			g.Expect(b.events()).To(ContainElement(ContainSubstring("ExternalCloudProvider")))
+			g.Expect(b.recorder.Events()).To(ContainElement(ContainSubstring("ExternalCloudProvider")))
 		})
 	}
 }

@@ -21,8 +21,7 @@ func (r *Reconciler) connect(ctx context.Context, s *scope) error {
 		return err
 	}
 	if conditions.IsFalse(account, infrav1.ReadyCondition) {
-		return access.NewProblem(infrav1.AccountNotReadyReason, "OCIAccount %s is not ready: %s", account.Name,
-			conditions.GetMessage(account, infrav1.ReadyCondition))
+		return access.NewProblem(infrav1.AccountNotReadyReason, "OCIAccount %s is not ready: %s", account.Name, access.NotReady(account))
 	}
 	s.account, s.cache = account, r.Pollers.Cache(account)
 	s.client, err = r.Access.OCI(ctx, account)

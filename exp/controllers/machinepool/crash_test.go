@@ -8,6 +8,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/tailnetsim"
 )
@@ -15,6 +16,7 @@ import (
 // A lost answer is what a manager that was killed during the call has: the work may be done, and
 // nobody knows. The reconcilers that go on are new ones, which remember nothing.
 func TestAnAnswerLostAnywhereDuplicatesNothingAndLeavesNothing(t *testing.T) {
+	helpers.WithoutRaceDetector(t)
 	faults := map[string]func(*bench){}
 	for _, operation := range []string{
 		"ListInstances", "ListShapes", "ListImages", "ListInstanceConfigurations", "CreateInstanceConfiguration", "DeleteInstanceConfiguration",

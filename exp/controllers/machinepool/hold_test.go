@@ -34,7 +34,7 @@ func (b *bench) restored(t *testing.T, id string) *bench {
 	t.Helper()
 	g := NewWithT(t)
 	other := &bench{
-		World: b.RestoredIn(t, b.Beside(t)), booter: b.booter, recorder: &recorder{}, podNetwork: b.podNetwork, managementCluster: id,
+		World: b.RestoredIn(t, b.Beside(t)), booter: b.booter, recorder: &helpers.Recorder{}, podNetwork: b.podNetwork, managementCluster: id,
 		advance: b.advance,
 	}
 	infra := b.infraCluster(t)
@@ -135,7 +135,7 @@ func TestADrillIsToldThatItHoldsNoPoolAndChangesNothing(t *testing.T) {
 			}
 			drill.delete(t)
 			g.Expect(drill.machines(t)).To(BeEmpty())
-			g.Expect(drill.events()).To(ContainElement(ContainSubstring("LeftElsewhere")))
+			g.Expect(drill.recorder.Events()).To(ContainElement(ContainSubstring("LeftElsewhere")))
 
 			production.untilReady(t, 2)
 			g.Expect(production.holdings(t)).To(Equal(before))

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 )
 
@@ -123,6 +124,7 @@ func (m *mortalStatus) Patch(ctx context.Context, object client.Object, patch cl
 // A process that is killed writes no status any more, unlike one that gets an error. What it did
 // last is done, or not.
 func TestAProcessKilledAnywhereDuplicatesNothingAndLeavesNothing(t *testing.T) {
+	helpers.WithoutRaceDetector(t)
 	places := map[string]int{
 		"CreateInstanceConfiguration": 1, "CreateInstancePool": 1, "UpdateInstancePool": 1, "GetInstancePool": 1, "ListInstancePools": 1,
 		"ListInstanceConfigurations": 1, "DetachInstancePoolInstance": 1, "TerminateInstancePool": 1, "DeleteInstanceConfiguration": 1,

@@ -20,5 +20,5 @@ func TestADetachedVolumeOutlivesItsPoolWithoutItsMachineHavingGone(t *testing.T)
 
 	g.Expect(b.console(t).volumeState(t, volume)).To(Equal("AVAILABLE"))
 	g.Expect(b.left(t, "volume")).To(Equal(1))
-	g.Expect(b.events()).To(ContainElement(And(ContainSubstring("VolumesLeft"), ContainSubstring(volume))))
+	g.Expect(b.recorder.Events()).To(ContainElement(And(ContainSubstring("VolumesLeft"), ContainSubstring(volume))))
 }

@@ -6,7 +6,6 @@ package machinepool_test
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"os"
 	"sync"
 	"testing"
@@ -71,7 +70,7 @@ type bench struct {
 	// restartEachPass makes each pass one of a new process; crash kills one of the processes.
 	restartEachPass bool
 	crash           *crash
-	recorder        *recorder
+	recorder        *helpers.Recorder
 
 	mu      sync.Mutex
 	advance time.Duration
@@ -84,7 +83,7 @@ func newBench(t *testing.T, replicas int32, change ...func(*clusterv1.MachinePoo
 
 func (b *bench) begin(t *testing.T, replicas int32, change ...func(*clusterv1.MachinePool, *expv1.OCIMeshMachinePool)) *bench {
 	t.Helper()
-	b.booter, b.recorder = &joiner{joined: map[string]string{}}, &recorder{}
+	b.booter, b.recorder = &joiner{joined: map[string]string{}}, &helpers.Recorder{}
 	b.World = helpers.NewWorld(t, env, helpers.WorldOptions{Accounts: 1, Sim: sim.Options{Booter: b.booter}, TailnetClock: b.now, TailnetMode: b.mode})
 	b.booter.control = b.Control
 	b.MakeReady(t)
@@ -151,35 +150,10 @@ func (b *bench) newCluster(t *testing.T) {
 	helpers.Update(t, b.Environment, infra, func(infra *infrav1.OCIMeshCluster) {
 		infra.Annotations = map[string]string{infrav1.IdentityAnnotation: fmt.Sprintf("%s/%s/%s", infra.Namespace, infra.Name, infra.UID)}
 	})
-	infra.Status.Accounts = append(infra.Status.Accounts, b.network(t))
+	infra.Status.Accounts = append(infra.Status.Accounts, b.Network(t, 0))
 	infra.Status.Initialization.Provisioned = ptr.To(true)
 	NewWithT(t).Expect(b.Client.Status().Update(t.Context(), infra)).To(Succeed())
 	b.ProvisionInfrastructure(t, b.cluster)
-}
-
-// network makes a VCN with a subnet.
-func (b *bench) network(t *testing.T) infrav1.ClusterAccountStatus {
-	t.Helper()
-	g := NewWithT(t)
-	c, err := b.Clients.OCI(t.Context(), b.Accounts[0])
-	g.Expect(err).NotTo(HaveOccurred())
-	vcn, err := c.CreateVCN(t.Context(), oci.VCNSpec{DisplayName: "net", CIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/16")}})
-	g.Expect(err).NotTo(HaveOccurred())
-	eventually(g, func(g Gomega) {
-		seen, err := c.GetVCN(t.Context(), vcn.ID)
-		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(seen.State).To(Equal(oci.StateAvailable))
-	})
-	subnet, err := c.CreateSubnet(t.Context(), oci.SubnetSpec{VCNID: vcn.ID, DisplayName: "net", CIDR: netip.MustParsePrefix("10.0.0.0/20")})
-	g.Expect(err).NotTo(HaveOccurred())
-	eventually(g, func(g Gomega) {
-		seen, err := c.GetSubnet(t.Context(), subnet.ID)
-		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(seen.State).To(Equal(oci.StateAvailable))
-	})
-	return infrav1.ClusterAccountStatus{
-		Name: b.Accounts[0].Name, Ready: ptr.To(true), VCNID: vcn.ID, SubnetID: subnet.ID, PublicIP: ptr.To(true),
-	}
 }
 
 // newPool makes a MachinePool and its infrastructure as Cluster API's core has them.
@@ -261,29 +235,24 @@ func (b *bench) passOfMembers(ctx context.Context) error {
 // core does what Cluster API's core does with MachinePool Machines: it makes a Machine for each
 // infrastructure object, owns that, and deletes it before the Machine goes.
 func (b *bench) core(ctx context.Context) error {
-	machines, err := b.listMachines(ctx)
+	objects, err := b.listMachines(ctx)
 	if err != nil {
 		return err
-	}
-	for i := range machines {
-		object := &machines[i]
-		machine := &clusterv1.Machine{ObjectMeta: metav1.ObjectMeta{
-			Namespace: object.Namespace, Name: object.Name, Labels: object.Labels, Finalizers: []string{drained},
-			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(b.machinePool, clusterv1.GroupVersion.WithKind("MachinePool"))},
-		}}
-		machine.Spec = clusterv1.MachineSpec{
-			ClusterName: b.cluster.Name, Bootstrap: clusterv1.Bootstrap{DataSecretName: ptr.To("")},
-			InfrastructureRef: clusterv1.ContractVersionedObjectReference{APIGroup: expv1.GroupVersion.Group, Kind: "OCIMeshMachinePoolMachine", Name: object.Name},
-		}
-		if object.DeletionTimestamp.IsZero() {
-			if err := b.Client.Create(ctx, machine); err != nil && !apierrors.IsAlreadyExists(err) {
-				return err
-			}
-		}
 	}
 	all := &clusterv1.MachineList{}
 	if err := b.Client.List(ctx, all, client.InNamespace(b.Namespace)); err != nil {
 		return err
+	}
+	made := map[string]bool{}
+	for i := range all.Items {
+		made[all.Items[i].Name] = true
+	}
+	for i := range objects {
+		if object := &objects[i]; object.DeletionTimestamp.IsZero() && !made[object.Name] {
+			if err := b.Client.Create(ctx, b.machineOf(object)); err != nil {
+				return err
+			}
+		}
 	}
 	for i := range all.Items {
 		machine := &all.Items[i]
@@ -301,6 +270,20 @@ func (b *bench) core(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// machineOf is the Machine that Cluster API's core makes for an instance's object.
+func (b *bench) machineOf(object *expv1.OCIMeshMachinePoolMachine) *clusterv1.Machine {
+	return &clusterv1.Machine{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: object.Namespace, Name: object.Name, Labels: object.Labels, Finalizers: []string{drained},
+			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(b.machinePool, clusterv1.GroupVersion.WithKind("MachinePool"))},
+		},
+		Spec: clusterv1.MachineSpec{
+			ClusterName: b.cluster.Name, Bootstrap: clusterv1.Bootstrap{DataSecretName: ptr.To("")},
+			InfrastructureRef: clusterv1.ContractVersionedObjectReference{APIGroup: expv1.GroupVersion.Group, Kind: "OCIMeshMachinePoolMachine", Name: object.Name},
+		},
+	}
 }
 
 func (b *bench) listMachines(ctx context.Context) ([]expv1.OCIMeshMachinePoolMachine, error) {

@@ -85,7 +85,7 @@ func (k keyring) current(ctx context.Context, configured expv1.InstanceConfigura
 func (k keyring) mint(ctx context.Context) (tailnetnode.Key, error) {
 	if conditions.IsFalse(k.tailnet, infrav1.ReadyCondition) {
 		return tailnetnode.Key{}, phases.In(infrav1.TailnetReadyCondition, access.NewProblem(infrav1.TailnetNotReadyReason,
-			"Tailnet %s is not ready: %s", k.tailnet.Name, conditions.GetMessage(k.tailnet, infrav1.ReadyCondition)))
+			"Tailnet %s is not ready: %s", k.tailnet.Name, access.NotReady(k.tailnet)))
 	}
 	key, err := k.store.Mint(ctx, k.joins, k.of, k.spec)
 	return key, phases.In(infrav1.TailnetReadyCondition, err)

@@ -50,7 +50,7 @@ func TestADetachedVolumeOutlivesItsMachineAndItsPool(t *testing.T) {
 	b.delete(t)
 	g.Expect(b.console(t).volumeState(t, volume)).To(Equal("AVAILABLE"))
 	g.Expect(b.left(t, "volume")).To(Equal(1))
-	g.Expect(b.events()).To(ContainElement(And(ContainSubstring("VolumesLeft"), ContainSubstring(volume))))
+	g.Expect(b.recorder.Events()).To(ContainElement(And(ContainSubstring("VolumesLeft"), ContainSubstring(volume))))
 }
 
 // OCI refuses to take an instance out of a pool that changes, for as long as it likes.
@@ -77,7 +77,7 @@ func TestAVolumeThatIsDetachedWhileTheEndIsRefusedStays(t *testing.T) {
 	b.until(t, func(g Gomega) { g.Expect(b.machines(t)).To(BeEmpty()) })
 
 	g.Expect(b.console(t).volumeState(t, volume)).To(Equal("AVAILABLE"))
-	g.Expect(b.events()).To(ContainElement(And(ContainSubstring("VolumesLeft"), ContainSubstring(volume))))
+	g.Expect(b.recorder.Events()).To(ContainElement(And(ContainSubstring("VolumesLeft"), ContainSubstring(volume))))
 }
 
 func TestAVolumeThatSomebodyAttachedToAnotherInstanceHoldsNobodyUp(t *testing.T) {
@@ -100,5 +100,5 @@ func TestAVolumeThatSomebodyAttachedToAnotherInstanceHoldsNobodyUp(t *testing.T)
 	b.until(t, func(g Gomega) { g.Expect(names(b.machines(t))).NotTo(ContainElement(first.Name)) })
 
 	g.Expect(c.volumeState(t, volume)).To(Equal("AVAILABLE"))
-	g.Expect(b.events()).To(ContainElement(And(ContainSubstring("VolumesLeft"), ContainSubstring(volume))))
+	g.Expect(b.recorder.Events()).To(ContainElement(And(ContainSubstring("VolumesLeft"), ContainSubstring(volume))))
 }

@@ -86,7 +86,7 @@ func TestAForgedMachineTakesNothingAlong(t *testing.T) {
 			b.delete(t, object)
 
 			b.expectUntouched(t)
-			NewWithT(t).Expect(b.events()).To(ContainElement(And(
+			NewWithT(t).Expect(b.recorder.Events()).To(ContainElement(And(
 				ContainSubstring("InstanceNotOwned"), ContainSubstring(b.instance), ContainSubstring("oci compute instance terminate"))))
 		})
 	}

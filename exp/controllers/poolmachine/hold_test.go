@@ -90,7 +90,7 @@ func TestAnInstanceEndsOnlyIfItsPoolIsHeldHere(t *testing.T) {
 				b.delete(t, object)
 				b.expectUntouched(t)
 				g.Expect(b.Control.Devices()).To(HaveLen(1), "the device is another one's, too")
-				g.Expect(b.events()).To(ContainElement(ContainSubstring("LeftElsewhere")))
+				g.Expect(b.recorder.Events()).To(ContainElement(ContainSubstring("LeftElsewhere")))
 			default:
 				b.delete(t, object)
 				g.Expect(b.state()).To(Equal("TERMINATED"))

@@ -68,11 +68,11 @@ func TestADeviceLeavesWithItsInstanceIfItIsProven(t *testing.T) {
 			}
 			g.Expect(left).To(ConsistOf(staying))
 			if !world.told {
-				g.Expect(b.events()).NotTo(ContainElement(ContainSubstring("DeviceLeft")))
+				g.Expect(b.recorder.Events()).NotTo(ContainElement(ContainSubstring("DeviceLeft")))
 				return
 			}
 			for _, device := range staying {
-				g.Expect(b.events()).To(ContainElement(And(HavePrefix("Warning DeviceLeft"), ContainSubstring(device))))
+				g.Expect(b.recorder.Events()).To(ContainElement(And(HavePrefix("Warning DeviceLeft"), ContainSubstring(device))))
 			}
 		})
 	}

@@ -69,7 +69,7 @@ func TestAnInstanceThatIsGoneIsNotAskedToGo(t *testing.T) {
 			b.delete(t, object)
 
 			g.Expect(b.calls("TerminateInstance") + b.calls("DetachInstancePoolInstance")).To(BeZero())
-			g.Expect(b.events()).NotTo(ContainElement(ContainSubstring("InstanceNotOwned")))
+			g.Expect(b.recorder.Events()).NotTo(ContainElement(ContainSubstring("InstanceNotOwned")))
 			if name == "it is still listed as TERMINATED" {
 				g.Expect(b.Control.Devices()).To(BeEmpty(), "device %s goes all the same", device.Name)
 			}

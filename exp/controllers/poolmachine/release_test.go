@@ -25,7 +25,7 @@ func TestAnObjectGoesOnceNothingIsLeftOfItsInstance(t *testing.T) {
 	g.Expect(b.state()).To(Equal("TERMINATED"))
 	g.Expect(b.volumes(t)).To(BeZero())
 	g.Expect(b.Control.Devices()).To(ConsistOf(HaveField("ID", bystander.ID)))
-	g.Expect(b.events()).NotTo(ContainElement(HavePrefix("Warning ")), "an end that was asked for warns nobody")
+	g.Expect(b.recorder.Events()).NotTo(ContainElement(HavePrefix("Warning ")), "an end that was asked for warns nobody")
 }
 
 // Nothing was ever made for it, whatever else is gone by now.

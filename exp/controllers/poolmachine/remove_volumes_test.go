@@ -49,9 +49,9 @@ func TestAVolumeGoesWithItsInstanceUnlessSomebodyDetachedIt(t *testing.T) {
 			g.Expect(b.volumes(t)).To(Equal(world.left))
 			heard := ContainElement(And(ContainSubstring("Warning VolumesLeft"), ContainSubstring(volume), ContainSubstring(b.Accounts[0].Name)))
 			if world.told {
-				g.Expect(b.events()).To(heard)
+				g.Expect(b.recorder.Events()).To(heard)
 			} else {
-				g.Expect(b.events()).NotTo(heard)
+				g.Expect(b.recorder.Events()).NotTo(heard)
 			}
 		})
 	}

@@ -5,17 +5,13 @@ package poolmachine_test
 
 import (
 	"fmt"
-	"net/netip"
 	"os"
-	"slices"
-	"sync"
 	"testing"
 	"time"
 
 	. "github.com/onsi/gomega"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -50,7 +46,7 @@ const (
 // which each pass is one of a new process.
 type bench struct {
 	*helpers.World
-	recorder *recorder
+	recorder *helpers.Recorder
 	subnet   string
 	image    string
 	// instance is the OCID of the one in the first account.
@@ -63,7 +59,7 @@ type bench struct {
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	b := &bench{recorder: &recorder{}}
+	b := &bench{recorder: &helpers.Recorder{}}
 	b.World = helpers.NewWorld(t, env, helpers.WorldOptions{Accounts: 2})
 	b.MakeReady(t)
 	b.makeNetwork(t)
@@ -80,21 +76,8 @@ func (b *bench) client(t *testing.T) *oci.Client {
 func (b *bench) makeNetwork(t *testing.T) {
 	t.Helper()
 	g, c := NewWithT(t), b.client(t)
-	vcn, err := c.CreateVCN(t.Context(), oci.VCNSpec{DisplayName: "net", CIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/16")}})
-	g.Expect(err).NotTo(HaveOccurred())
-	eventually(g, func(g Gomega) {
-		seen, err := c.GetVCN(t.Context(), vcn.ID)
-		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(seen.State).To(Equal(oci.StateAvailable))
-	})
-	subnet, err := c.CreateSubnet(t.Context(), oci.SubnetSpec{VCNID: vcn.ID, DisplayName: "net", CIDR: netip.MustParsePrefix("10.0.0.0/20")})
-	g.Expect(err).NotTo(HaveOccurred())
-	eventually(g, func(g Gomega) {
-		seen, err := c.GetSubnet(t.Context(), subnet.ID)
-		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(seen.State).To(Equal(oci.StateAvailable))
-	})
-	b.subnet = subnet.ID
+	b.subnet = b.Network(t, 0).SubnetID
+	var err error
 	b.image, err = image.Find(t.Context(), c, image.Query{
 		Image: infrav1.Image{Platform: infrav1.PlatformImage{OperatingSystem: "Canonical Ubuntu", Version: "24.04"}}, Shape: shape,
 	})
@@ -322,23 +305,4 @@ func (b *bench) expectUntouched(t *testing.T) {
 
 func eventually(g *WithT, check func(g Gomega)) {
 	g.Eventually(check).WithTimeout(patience).WithPolling(tick).Should(Succeed())
-}
-
-// recorder keeps events.
-type recorder struct {
-	mu  sync.Mutex
-	all []string
-}
-
-// Eventf keeps the event.
-func (r *recorder) Eventf(_, _ runtime.Object, eventType, reason, _, note string, args ...any) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.all = append(r.all, eventType+" "+reason+" "+fmt.Sprintf(note, args...))
-}
-
-func (b *bench) events() []string {
-	b.recorder.mu.Lock()
-	defer b.recorder.mu.Unlock()
-	return slices.Clone(b.recorder.all)
 }

@@ -57,6 +57,7 @@ func KillEverywhere(t *testing.T, live func(t *testing.T, at *Boundary) *Mortal)
 	var mu sync.Mutex
 	reached, missed := map[string]bool{}, 0
 	t.Run("killed", func(t *testing.T) {
+		WithoutRaceDetector(t)
 		for _, at := range boundaries {
 			t.Run(at.String(), func(t *testing.T) {
 				t.Parallel()

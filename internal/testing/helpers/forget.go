@@ -47,9 +47,7 @@ func (w *World) forget(t *testing.T) {
 	for _, account := range w.Accounts {
 		left = append(left, named(infrav1.GroupVersion.WithKind("OCIAccount"), account.Name))
 	}
-	if w.Tailnet != nil {
-		left = append(left, named(infrav1.GroupVersion.WithKind("Tailnet"), w.Tailnet.Name))
-	}
+	left = append(left, w.tailnets(ctx, t)...)
 	free := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`))
 	for _, object := range left {
 		// Deleted first, it is not found by the patch unless a finalizer holds it.
@@ -59,6 +57,25 @@ func (w *World) forget(t *testing.T) {
 			}
 		}
 	}
+}
+
+// tailnets are the Tailnets of the world's control server.
+func (w *World) tailnets(ctx context.Context, t *testing.T) []client.Object {
+	t.Helper()
+	if w.Tailnet == nil {
+		return nil
+	}
+	all := &infrav1.TailnetList{}
+	if err := w.Client.List(ctx, all); err != nil {
+		t.Errorf("listing the Tailnets that the test leaves: %s", err)
+	}
+	var found []client.Object
+	for _, tn := range all.Items {
+		if tn.Spec.LoginServer == w.Tailnet.Spec.LoginServer {
+			found = append(found, named(infrav1.GroupVersion.WithKind("Tailnet"), tn.Name))
+		}
+	}
+	return found
 }
 
 func named(kind schema.GroupVersionKind, name string) client.Object {

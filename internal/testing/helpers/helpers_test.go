@@ -34,6 +34,16 @@ func TestBuildersMakeObjectsThatTheAPIServerTakes(t *testing.T) {
 	g.Expect(read.Spec.Accounts[1].Network.Managed.VCNCIDR).To(Equal("10.0.0.0/16"), "the CRD's defaults apply")
 }
 
+// What runs only without the race detector runs nowhere if make test-lives does not name it.
+func TestTheMakefileNamesTheTestsThatRunWithoutTheRaceDetector(t *testing.T) {
+	g := NewWithT(t)
+	makefile, err := os.ReadFile("../../../Makefile")
+	g.Expect(err).NotTo(HaveOccurred())
+
+	g.Expect(string(makefile)).To(ContainSubstring("\nCRASHTESTS := " + crashTests.String() + "\n"))
+	g.Expect(string(makefile)).To(MatchRegexp(`(?m)^test: (.*\n)(\t.*\n)*\t.* test-lives `))
+}
+
 func TestWorldIsOneThatClientsWorkIn(t *testing.T) {
 	g := NewWithT(t)
 	w := NewWorld(t, env, WorldOptions{Accounts: 2})

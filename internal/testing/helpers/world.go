@@ -5,7 +5,7 @@ package helpers
 
 import (
 	"cmp"
-	"context"
+	"crypto/rand"
 	"crypto/rsa"
 	"fmt"
 	"net/netip"
@@ -18,8 +18,6 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
@@ -117,7 +115,6 @@ func NewWorld(t *testing.T, env *Environment, options WorldOptions) *World {
 		tailnetLimits = *options.TailnetLimits
 	}
 	w := &World{Environment: env, Namespace: env.Namespace(t, nil), ManagerNamespace: env.Namespace(t, nil)}
-	t.Cleanup(func() { w.forget(t) })
 	w.Clients = access.New(access.Options{
 		Client: env.Client, Namespace: w.ManagerNamespace, RequestTimeout: options.RequestTimeout, Limits: limits,
 		TailnetLimits: tailnetLimits, StrangerInterval: time.Nanosecond,
@@ -198,6 +195,8 @@ func (w *World) startTailnet(t *testing.T, options WorldOptions) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(w.Control.Start()).To(Succeed())
 	t.Cleanup(w.Control.Close)
+	// Before another test's server has the port: Tailnets of both would be of one network.
+	t.Cleanup(func() { w.forget(t) })
 	if options.Neighbours.ClusterTags == nil {
 		options.Neighbours.ClusterTags = []string{NodeTag}
 		if options.Neighbours.ClusterRoutes == nil {
@@ -219,23 +218,6 @@ func (w *World) startTailnet(t *testing.T, options WorldOptions) {
 		w.TailnetCredentials.Data = map[string][]byte{infrav1.TailnetAPIKeyKey: []byte(w.Control.AddAPIKey())}
 	}
 	w.Create(t, w.TailnetCredentials, w.Tailnet)
-	loginServer := w.Tailnet.Spec.LoginServer
-	t.Cleanup(func() { w.forgetTailnets(loginServer) })
-}
-
-// forgetTailnets deletes the objects of the server, before another test's has its port: they would
-// be of one network.
-func (w *World) forgetTailnets(loginServer string) {
-	ctx, all := context.Background(), &infrav1.TailnetList{}
-	if w.Client.List(ctx, all) != nil {
-		return
-	}
-	for i := range all.Items {
-		if tn := &all.Items[i]; tn.Spec.LoginServer == loginServer {
-			_ = w.Client.Patch(ctx, tn, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`)))
-			_ = w.Client.Delete(ctx, tn)
-		}
-	}
 }
 
 // userKeys are the keys of the accounts, by their number, in all worlds of a process: to make one
@@ -245,11 +227,15 @@ var userKeys struct {
 	keys []*rsa.PrivateKey
 }
 
+// userKeyBits is half of what OCI asks for: every call is signed, and with keys of 2,048 bits that
+// is a third of the time that tests of controllers compute.
+const userKeyBits = 1024
+
 func userKey(i int) (*rsa.PrivateKey, error) {
 	userKeys.Lock()
 	defer userKeys.Unlock()
 	for len(userKeys.keys) <= i {
-		key, err := sim.NewKey()
+		key, err := rsa.GenerateKey(rand.Reader, userKeyBits) //nolint:gosec // The simulator's, for a test's time.
 		if err != nil {
 			return nil, err
 		}

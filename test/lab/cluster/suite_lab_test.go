@@ -37,6 +37,9 @@ const (
 	interval       = time.Second
 )
 
+// consoleLines are the last of a console, printed when a stage fails.
+const consoleLines = 8
+
 var programs world.Programs
 
 func TestMain(m *testing.M) {
@@ -127,9 +130,35 @@ func (s *suite) walk(stages []stage) {
 	for _, st := range stages {
 		begun := time.Now()
 		if !s.t.Run(st.name, func(t *testing.T) { st.run(s.in(t)) }) {
+			s.tell()
 			s.t.Fatalf("logs, consoles and disks were in %s", s.world.Dir)
 		}
 		fmt.Fprintf(os.Stderr, "%4.0f s  %s\n", time.Since(begun).Seconds(), st.name)
+	}
+}
+
+// tell prints the cluster as a failed stage left it: CI keeps only what is printed.
+func (s *suite) tell() {
+	snapshot, err := s.cluster.Snapshot(s.t.Context())
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "the cluster cannot be looked at: %v\n", err)
+		return
+	}
+	for _, row := range snapshot.Rows() {
+		fmt.Fprintln(os.Stderr, row.Text)
+	}
+	for _, m := range snapshot.Machines {
+		booted := s.world.Machine(m.Instance)
+		if booted == nil {
+			continue
+		}
+		console, err := os.ReadFile(booted.Console())
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "the console of %s cannot be read: %v\n", m.Name, err)
+			continue
+		}
+		lines := strings.Split(strings.TrimSpace(string(console)), "\n")
+		fmt.Fprintf(os.Stderr, "the console of %s ends:\n  %s\n", m.Name, strings.Join(lines[max(0, len(lines)-consoleLines):], "\n  "))
 	}
 }
 

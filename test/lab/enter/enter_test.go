@@ -44,3 +44,9 @@ func TestDevicesOfTheLabOnly(t *testing.T) {
 	g.Expect(devicesOf(list)).To(Equal([]string{"/dev/loop1", "/dev/loop12"}))
 	g.Expect(devicesOf("")).To(BeEmpty())
 }
+
+func TestTooLittleDiskIsNamedWithWhatIsFree(t *testing.T) {
+	g := NewWithT(t)
+	g.Expect(diskLacks(diskNeeded)).To(BeEmpty())
+	g.Expect(diskLacks(2 << 30)).To(ConsistOf(ContainSubstring("2048 MiB are free")))
+}

@@ -10,7 +10,12 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 )
+
+// diskNeeded is for the disks of a world's machines, in bytes: two clusters took 3.5 GiB.
+// On a full disk no write fails at first: nodes come up, and their pods do not.
+const diskNeeded = 4 << 30
 
 // commands are the lab's external programs, with their Debian packages.
 var commands = []struct{ name, packaged string }{
@@ -40,6 +45,11 @@ func Preflight(ctx context.Context) error {
 		return errors.New("the lab boots machines and makes networks: run it as root")
 	}
 	missing := append(commandsMissing(exec.LookPath), kernelLacks(ctx)...)
+	var disk syscall.Statfs_t
+	if err := syscall.Statfs(".", &disk); err != nil {
+		return fmt.Errorf("look how much of the disk is free: %w", err)
+	}
+	missing = append(missing, diskLacks(disk.Bavail*uint64(disk.Bsize))...)
 	if len(missing) > 0 {
 		return errors.New("this machine cannot run the lab. It lacks:\n  " + strings.Join(missing, "\n  "))
 	}
@@ -55,6 +65,14 @@ func commandsMissing(look func(string) (string, error)) []string {
 		}
 	}
 	return missing
+}
+
+// diskLacks says how much of the disk is free where it is too little, in bytes.
+func diskLacks(free uint64) []string {
+	if free >= diskNeeded {
+		return nil
+	}
+	return []string{fmt.Sprintf("disk space: %d MiB are free, and machines need %d MiB (go clean -cache frees what Go built)", free>>20, diskNeeded>>20)}
 }
 
 func kernelLacks(ctx context.Context) []string {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	"golang.org/x/net/dns/dnsmessage"
@@ -95,5 +96,5 @@ func TestResolveStreamAnswersQueriesInTurn(t *testing.T) {
 	}
 
 	g.Expect(client.Close()).To(Succeed())
-	g.Eventually(done).Should(BeClosed())
+	g.Eventually(done, time.Minute).Should(BeClosed())
 }

@@ -13,7 +13,8 @@ import (
 const (
 	patches = "/etc/kubernetes/patches"
 	// kubeletPatch is for kernels with control groups of the first version, and for control groups
-	// not managed by systemd.
+	// not managed by systemd. The disk is the host's: kubelet's shares of it would evict pods where
+	// gigabytes are free.
 	kubeletPatch = `apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
 failCgroupV1: false
@@ -22,9 +23,9 @@ failSwapOn: false
 imageGCHighThresholdPercent: 100
 evictionHard:
   memory.available: 50Mi
-  nodefs.available: 1%
-  imagefs.available: 1%
-  nodefs.inodesFree: 1%
+  nodefs.available: 100Mi
+  imagefs.available: 100Mi
+  nodefs.inodesFree: "10000"
 `
 )
 

@@ -159,10 +159,15 @@ func (w *World) WaitFor(ctx context.Context, timeout time.Duration, what func(co
 	}
 	ticker := time.NewTicker(500 * time.Millisecond)
 	defer ticker.Stop()
+	missing := "the first look"
 	for {
-		missing := what(ctx)
-		if missing == "" {
+		now := what(ctx)
+		if now == "" {
 			return nil
+		}
+		// A look that the deadline ended says nothing of what is missing.
+		if ctx.Err() == nil {
+			missing = now
 		}
 		select {
 		case <-ctx.Done():

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	"github.com/oracle/oci-go-sdk/v65/common"
@@ -55,7 +56,7 @@ func TestBooterFollowsTheMachine(t *testing.T) {
 	instance, err := b.launch(details)
 	b.g.Expect(err).NotTo(HaveOccurred())
 	b.clock.Advance(step)
-	b.g.Eventually(booter.seen).Should(Equal([]string{"boot"}))
+	b.g.Eventually(booter.seen, time.Minute).Should(Equal([]string{"boot"}))
 	machine := booter.machines[0]
 	b.g.Expect(machine.ID).To(Equal(*instance.Id))
 	b.g.Expect(machine.Arch).To(Equal("arm64"))
@@ -70,14 +71,14 @@ func TestBooterFollowsTheMachine(t *testing.T) {
 	_, err = b.compute.InstanceAction(b.t.Context(), core.InstanceActionRequest{InstanceId: instance.Id, Action: core.InstanceActionActionReset})
 	b.g.Expect(err).NotTo(HaveOccurred())
 	b.clock.Advance(step)
-	b.g.Eventually(booter.seen).Should(ConsistOf("boot", "gone", "stop", "boot"))
+	b.g.Eventually(booter.seen, time.Minute).Should(ConsistOf("boot", "gone", "stop", "boot"))
 	b.g.Expect(b.sim.StopInstance(*instance.Id)).To(Succeed())
 	b.clock.Advance(step)
-	b.g.Eventually(booter.seen).Should(ConsistOf("boot", "gone", "stop", "boot", "gone", "stop"))
+	b.g.Eventually(booter.seen, time.Minute).Should(ConsistOf("boot", "gone", "stop", "boot", "gone", "stop"))
 	b.g.Expect(b.sim.InstanceState(*instance.Id)).To(Equal("STOPPED"))
 	b.g.Expect(b.sim.TerminateInstance(*instance.Id)).To(Succeed())
 	b.clock.Advance(step)
-	b.g.Eventually(booter.seen).Should(ContainElement("terminate"))
+	b.g.Eventually(booter.seen, time.Minute).Should(ContainElement("terminate"))
 	b.g.Expect(b.sim.TerminateInstance(*instance.Id)).NotTo(Succeed())
 	machines, err := b.sim.Machines("one")
 	b.g.Expect(err).NotTo(HaveOccurred())

@@ -5,6 +5,7 @@ package sim_test
 
 import (
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	"github.com/oracle/oci-go-sdk/v65/common"
@@ -114,6 +115,6 @@ func TestPublicAddressesOfAllTenanciesDiffer(t *testing.T) {
 		tenancy.running(tenancy.subnet(tenancy.vcn("10.0.0.0/16"), "10.0.0.0/24", "nodes"))
 	}
 
-	b.g.Eventually(booter.seen).Should(HaveLen(2))
+	b.g.Eventually(booter.seen, time.Minute).Should(HaveLen(2))
 	b.g.Expect(booter.machines[0].PublicIP).NotTo(Equal(booter.machines[1].PublicIP))
 }

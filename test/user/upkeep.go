@@ -1,0 +1,93 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package user
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	controlplanev1 "sigs.k8s.io/cluster-api/api/controlplane/kubeadm/v1beta2"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/cluster-api/util/conditions"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+)
+
+// AddWorkerAccounts adds accounts that take no control planes to a generated OCIMeshCluster. Other
+// objects stay as they are.
+func AddWorkerAccounts(o *unstructured.Unstructured, names ...string) error {
+	if o.GetKind() != "OCIMeshCluster" {
+		return nil
+	}
+	accounts, _, err := unstructured.NestedSlice(o.Object, "spec", "accounts")
+	if err != nil {
+		return fmt.Errorf("read the generated cluster's accounts: %w", err)
+	}
+	for _, name := range names {
+		accounts = append(accounts, map[string]any{"name": name, "controlPlane": false})
+	}
+	return unstructured.SetNestedSlice(o.Object, accounts, "spec", "accounts")
+}
+
+// ChangeTemplates gives control planes and workers changed templates, and returns their names,
+// which end in the suffix.
+func ChangeTemplates(
+	ctx context.Context, c client.Client, kcp *controlplanev1.KubeadmControlPlane, deployment *clusterv1.MachineDeployment, suffix string,
+	change func(*infrav1.OCIMeshMachineSpec),
+) ([]string, error) {
+	changedKCP, changedDeployment := kcp.DeepCopy(), deployment.DeepCopy()
+	var names []string
+	for _, name := range []*string{
+		&changedKCP.Spec.MachineTemplate.Spec.InfrastructureRef.Name, &changedDeployment.Spec.Template.Spec.InfrastructureRef.Name,
+	} {
+		template := &infrav1.OCIMeshMachineTemplate{}
+		if err := c.Get(ctx, client.ObjectKey{Namespace: kcp.Namespace, Name: *name}, template); err != nil {
+			return nil, fmt.Errorf("read the template %s: %w", *name, err)
+		}
+		*name += "-" + suffix
+		template.ObjectMeta = metav1.ObjectMeta{Namespace: kcp.Namespace, Name: *name}
+		change(&template.Spec.Template.Spec)
+		if err := c.Create(ctx, template); err != nil {
+			return nil, fmt.Errorf("create the template %s: %w", *name, err)
+		}
+		names = append(names, *name)
+	}
+	if err := c.Patch(ctx, changedKCP, client.MergeFrom(kcp)); err != nil {
+		return nil, fmt.Errorf("change the KubeadmControlPlane's template: %w", err)
+	}
+	if err := c.Patch(ctx, changedDeployment, client.MergeFrom(deployment)); err != nil {
+		return nil, fmt.Errorf("change the MachineDeployment's template: %w", err)
+	}
+	return names, nil
+}
+
+// NotUpdated names a machine of the namespace that is not of one of the templates, or whose update
+// is under way; it is empty when there is none. Machines of pools have no template.
+func NotUpdated(ctx context.Context, c client.Client, namespace string, templates []string) (string, error) {
+	infra, machines := &infrav1.OCIMeshMachineList{}, &clusterv1.MachineList{}
+	for _, list := range []client.ObjectList{infra, machines} {
+		if err := c.List(ctx, list, client.InNamespace(namespace)); err != nil {
+			return "", fmt.Errorf("look at the machines: %w", err)
+		}
+	}
+	for _, own := range infra.Items {
+		if from := own.Annotations[clusterv1.TemplateClonedFromNameAnnotation]; !slices.Contains(templates, from) {
+			return fmt.Sprintf("%s to be of a new template, and not of %s", own.Name, from), nil
+		}
+	}
+	for _, machine := range machines.Items {
+		if machine.Spec.InfrastructureRef.Kind != "OCIMeshMachine" {
+			continue
+		}
+		_, updating := machine.Annotations[clusterv1.UpdateInProgressAnnotation]
+		if updating || !conditions.IsTrue(&machine, clusterv1.MachineUpToDateCondition) {
+			return fmt.Sprintf("Machine %s to be updated: %s", machine.Name, conditions.GetMessage(&machine, clusterv1.MachineUpdatingCondition)), nil
+		}
+	}
+	return "", nil
+}
