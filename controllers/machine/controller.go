@@ -97,8 +97,9 @@ type Reconciler struct {
 	// Metrics tell how machines come up; nil counts nothing.
 	Metrics *Metrics
 
-	creations creations
-	joins     tailnetnode.Joins
+	creations   creations
+	setRefusals setRefusals
+	joins       tailnetnode.Joins
 }
 
 // Reconcile brings one machine a step further.

@@ -216,7 +216,7 @@ func (r *Reconciler) budgetLeaves(ctx context.Context, s *scope) (room bool, err
 	if update.Step != "" && update.Generation == s.own.Generation {
 		return true, nil
 	}
-	refusal, err := r.Scheduler.Stay(ctx, s.request())
+	refusal, err := r.Scheduler.Stay(ctx, s.request(capacity.Refusals(s.own.Status.Shortages)))
 	switch {
 	case err != nil:
 		return false, err
