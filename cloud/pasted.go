@@ -21,13 +21,16 @@ var invisible = strings.NewReplacer(
 	"\ufeff", "", "\u200b", "", "\u200c", "", "\u200d", "", "\u2060", "", "\u00a0", " ", "\u202f", " ", "\r\n", "\n", "\r", "\n", "\x00", "",
 )
 
+// colours are how terminals mark what programs print.
+var colours = regexp.MustCompile(`\x1b\[[0-9;]*m`)
+
 // quotes stand around what was copied out of a file or a sentence.
 const quotes = "\"'`“”‘’«»"
 
-// Pasted is a text as it was meant: without a byte order mark, invisible characters, UTF-16,
-// escaped line ends, quotes around it, a comma after it, and space.
+// Pasted is a text as it was meant: without a byte order mark, invisible characters, colours,
+// UTF-16, escaped line ends, quotes around it, a comma after it, and space.
 func Pasted(data []byte) string {
-	text := escapedLineEnd.ReplaceAllString(invisible.Replace(decodeUTF16(data)), "\n")
+	text := escapedLineEnd.ReplaceAllString(invisible.Replace(colours.ReplaceAllString(decodeUTF16(data), "")), "\n")
 	for {
 		bare := strings.Trim(strings.TrimSpace(text), quotes)
 		bare = strings.TrimRight(strings.TrimSpace(bare), ",;")

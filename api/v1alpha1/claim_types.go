@@ -19,6 +19,29 @@ const (
 	ClaimElsewhere ClaimState = "Elsewhere"
 )
 
+// IsPending tells whether a claim has yet to stand. A resource without a state has none to wait
+// for.
+func (s ClaimState) IsPending() bool {
+	switch s {
+	case ClaimPending:
+		return true
+	case ClaimHeld, ClaimElsewhere:
+		return false
+	}
+	return false
+}
+
+// IsElsewhere tells whether another management cluster holds the resource.
+func (s ClaimState) IsElsewhere() bool {
+	switch s {
+	case ClaimElsewhere:
+		return true
+	case ClaimHeld, ClaimPending:
+		return false
+	}
+	return false
+}
+
 // ClaimStatus names the management cluster holding a resource in OCI, as far as this one knows. The
 // tag ocimesh-held-by tells it.
 // +kubebuilder:validation:MinProperties=1

@@ -198,8 +198,9 @@ const (
 	// VIPRangeExhaustedReason surfaces when every address is taken. Remedy: delete clusters or use
 	// another Tailnet object.
 	VIPRangeExhaustedReason = "VIPRangeExhausted"
-	// VIPRangeOverlapReason surfaces when the VIP range overlaps a pod, service or VCN range, or
-	// that of an older Tailnet object of the same network. Remedy: in the message.
+	// VIPRangeOverlapReason surfaces when the VIP range overlaps a pod, service or VCN range, of
+	// another cluster of the tailnet, too, or that of an older Tailnet object of the same network.
+	// Remedy: in the message.
 	VIPRangeOverlapReason = "VIPRangeOverlap"
 	// EndpointInUseReason surfaces when the address in spec.controlPlaneEndpoint is held by another
 	// cluster of the tailnet. Remedy: leave it out to get a free one. On RangesDistinct it surfaces

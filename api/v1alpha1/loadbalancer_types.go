@@ -14,6 +14,17 @@ const (
 	LoadBalancerPrivate LoadBalancerScope = "Private"
 )
 
+// IsPrivate tells whether the load balancer has no public address.
+func (s LoadBalancerScope) IsPrivate() bool {
+	switch s {
+	case LoadBalancerPrivate:
+		return true
+	case LoadBalancerPublic:
+		return false
+	}
+	return false
+}
+
 // LoadBalancerSpec is the load balancer in front of the control planes.
 // +kubebuilder:validation:XValidation:rule="self.scope == oldSelf.scope",message="loadBalancer.scope is immutable: certificates and nodes hold the address"
 // +kubebuilder:validation:XValidation:rule="has(self.reservedPublicIPID) == has(oldSelf.reservedPublicIPID) && (!has(self.reservedPublicIPID) || self.reservedPublicIPID == oldSelf.reservedPublicIPID)",message="loadBalancer.reservedPublicIPID is immutable: certificates and nodes hold the address"

@@ -37,6 +37,17 @@ const (
 	WorkloadIdentity CredentialsType = "WorkloadIdentity"
 )
 
+// HasSecret tells whether the credentials are in a Secret. Those of an unknown type are not.
+func (t CredentialsType) HasSecret() bool {
+	switch t {
+	case UserPrincipal:
+		return true
+	case InstancePrincipal, WorkloadIdentity:
+		return false
+	}
+	return false
+}
+
 // OCIAccountSpec describes an account and the provider's access to it.
 // +kubebuilder:validation:XValidation:rule="self.region == oldSelf.region",message="region is immutable: make a second OCIAccount for another region"
 // +kubebuilder:validation:XValidation:rule="self.compartmentID == oldSelf.compartmentID",message="compartmentID is immutable: make a second OCIAccount for another compartment"

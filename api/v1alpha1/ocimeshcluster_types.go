@@ -66,6 +66,17 @@ const (
 	PodNetworkTailnetRoutes PodNetworkMode = "TailnetRoutes"
 )
 
+// OnTailnet tells whether the tailnet has routes to pods.
+func (m PodNetworkMode) OnTailnet() bool {
+	switch m {
+	case PodNetworkTailnetRoutes:
+		return true
+	case PodNetworkVXLAN:
+		return false
+	}
+	return false
+}
+
 // GatewayType is how machines of a managed network reach the Internet.
 // +kubebuilder:validation:Enum=Internet;NAT
 type GatewayType string
@@ -77,6 +88,17 @@ const (
 	// GatewayNAT keeps machines private behind a NAT gateway.
 	GatewayNAT GatewayType = "NAT"
 )
+
+// IsPrivate tells whether machines have no public addresses. The zero type is GatewayInternet.
+func (t GatewayType) IsPrivate() bool {
+	switch t {
+	case GatewayNAT:
+		return true
+	case GatewayInternet:
+		return false
+	}
+	return false
+}
 
 // OCIMeshClusterSpec names a cluster's accounts and its tailnet.
 // +kubebuilder:validation:XValidation:rule="self.tailnetRef == oldSelf.tailnetRef",message="tailnetRef is immutable: nodes cannot change their tailnet"

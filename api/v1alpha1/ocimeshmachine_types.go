@@ -48,6 +48,18 @@ const (
 	StopLeave StopPolicy = "Leave"
 )
 
+// LeavesStopped tells whether a stopped instance is neither started nor replaced. The zero policy
+// is StopStart.
+func (p StopPolicy) LeavesStopped() bool {
+	switch p {
+	case StopLeave:
+		return true
+	case StopStart:
+		return false
+	}
+	return false
+}
+
 // FileSystem is the file system of a data volume.
 // +kubebuilder:validation:Enum=ext4;xfs
 type FileSystem string

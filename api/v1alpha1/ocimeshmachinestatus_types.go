@@ -101,6 +101,17 @@ const (
 	UpdateRestart UpdateStep = "Restart"
 )
 
+// Resizes tells whether the step gives the instance another size. The zero step is none.
+func (s UpdateStep) Resizes() bool {
+	switch s {
+	case UpdateResize:
+		return true
+	case UpdateRestart:
+		return false
+	}
+	return false
+}
+
 // UpdateStatus is a change of an instance in place. It is written before OCI is asked for anything,
 // so a manager that starts again goes on with it.
 // +kubebuilder:validation:MinProperties=1

@@ -45,6 +45,28 @@ const (
 	RouteApprovalPolicy RouteApproval = "Policy"
 )
 
+// ByProvider tells whether this provider approves routes. Nobody does for an unknown value.
+func (a RouteApproval) ByProvider() bool {
+	switch a {
+	case RouteApprovalProvider:
+		return true
+	case RouteApprovalPolicy:
+		return false
+	}
+	return false
+}
+
+// ByPolicy tells whether the tailnet's policy approves routes.
+func (a RouteApproval) ByPolicy() bool {
+	switch a {
+	case RouteApprovalPolicy:
+		return true
+	case RouteApprovalProvider:
+		return false
+	}
+	return false
+}
+
 // TailnetSpec describes a tailnet, the provider's access to it and the settings for its nodes.
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.vipRange) || (has(self.vipRange) && self.vipRange == oldSelf.vipRange)",message="vipRange is immutable: clusters hold addresses of it"
 // +kubebuilder:validation:XValidation:rule="has(self.loginServer) == has(oldSelf.loginServer) && (!has(self.loginServer) || self.loginServer == oldSelf.loginServer)",message="loginServer is immutable: nodes have logged in there; make another Tailnet"

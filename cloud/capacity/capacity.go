@@ -62,7 +62,7 @@ func byEnd(a, b infrav1.Shortage) int { return a.Until.Compare(b.Until.Time) }
 
 // record returns the shortages that are not too old, and the new one with its count and its end.
 func record(known []infrav1.Shortage, one infrav1.Shortage, now time.Time, policy Policy) (kept []infrav1.Shortage, shortage infrav1.Shortage) {
-	first, longest := policy.durations()
+	_, longest := policy.durations()
 	shortage = one
 	for _, old := range known {
 		switch {
@@ -72,7 +72,7 @@ func record(known []infrav1.Shortage, one infrav1.Shortage, now time.Time, polic
 			kept = append(kept, old)
 		}
 	}
-	shortage.Until.Time = now.Add(backoff(first, longest, shortage.Count))
+	shortage.Until.Time = now.Add(policy.LeftOut(shortage.Count))
 	return kept, shortage
 }
 
@@ -134,6 +134,12 @@ func (p Policy) durations() (first, longest time.Duration) {
 		longest = DefaultMax
 	}
 	return min(first, longest), longest
+}
+
+// LeftOut is how long a place is left out after so many shortages in a row.
+func (p Policy) LeftOut(count int32) time.Duration {
+	first, longest := p.durations()
+	return backoff(first, longest, count)
 }
 
 func backoff(first, longest time.Duration, count int32) time.Duration {

@@ -35,7 +35,10 @@ type bootstrapConfig struct {
 	runcmd []string
 }
 
-type bootstrapFile struct{ path, content string }
+type bootstrapFile struct {
+	path, content, encoding, owner string
+	isText, deferred               bool
+}
 
 // CheckBootstrap refuses bootstrap data with which a machine never becomes a node: data that
 // cloud-init does not take for a cloud-config or cannot parse, and data of other providers than
@@ -105,13 +108,13 @@ func externalInKubeadm(content string) bool {
 }
 
 func (c *bootstrapConfig) check() error {
-	var own []string
-	for _, f := range c.files {
+	last := -1
+	for i, f := range c.files {
 		if f.path == kubeadmInitPath || f.path == kubeadmJoinPath {
-			own = append(own, f.path)
+			last = i
 		}
 	}
-	if len(own) == 0 {
+	if last < 0 {
 		for _, f := range c.files {
 			for _, other := range others {
 				if strings.HasPrefix(f.path, other.prefix) {
@@ -120,6 +123,11 @@ func (c *bootstrapConfig) check() error {
 			}
 		}
 		return invalid("Bootstrap", "write_files holds neither %s nor %s: %s", kubeadmInitPath, kubeadmJoinPath, onlyKubeadm)
+	}
+	for _, f := range c.files[:last+1] {
+		if err := f.checkContent(); err != nil {
+			return err
+		}
 	}
 	runsKubeadm := slices.ContainsFunc(c.runcmd, func(command string) bool {
 		return strings.Contains(command, "kubeadm") || slices.ContainsFunc(c.files, func(f bootstrapFile) bool {
@@ -190,17 +198,24 @@ func parseCloudConfig(text string) (*bootstrapConfig, error) {
 	}
 	config := &bootstrapConfig{}
 	for _, entry := range itemsOf(root, "write_files") {
-		config.files = append(config.files, bootstrapFile{path: valueOf(entry, "path"), content: valueOf(entry, "content")})
+		config.files = append(config.files, bootstrapFile{
+			path: valueOf(entry, "path"), content: valueOf(entry, "content"), encoding: valueOf(entry, "encoding"), owner: valueOf(entry, "owner"),
+			isText: isText(child(entry, "content")), deferred: slices.Contains([]string{"true", "1", "on", "yes"}, strings.ToLower(valueOf(entry, "defer"))),
+		})
 	}
 	for _, entry := range itemsOf(root, "runcmd") {
-		words := []string{entry.Value}
+		words, isCommand := []string{entry.Value}, true
 		switch entry.Kind {
 		case yaml.SequenceNode:
 			for _, word := range entry.Content {
 				words = append(words, resolve(word).Value)
 			}
 		case yaml.ScalarNode:
+			isCommand = isText(entry) || entry.ShortTag() == "!!null"
 		default:
+			isCommand = false
+		}
+		if !isCommand {
 			// cloud-init then writes no script at all (cloudinit/util.py shellify).
 			return nil, invalid("Bootstrap", "line %d of the cloud-config: an entry of runcmd is neither a text nor a list: put it in quotes", entry.Line)
 		}

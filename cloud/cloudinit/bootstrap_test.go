@@ -76,8 +76,27 @@ var unjoinable = map[string]struct{ data, reason string }{
 	"a tab in front of a file": {"#cloud-config\nwrite_files:\n- path: /run/kubeadm/kubeadm.yaml\n \tcontent: a\n" + joins, "YAML (line"},
 	"a file swallowed by the line in front": {"## template: jinja\n#cloud-config\nwrite_files:\n- path: /a\n  content: |\n    {% raw %}${#a}{% endraw %}\n" +
 		strings.TrimPrefix(joinFile, "write_files:\n") + joins, "write_files holds neither"},
-	"an open raw block":     {"## template: jinja\n#cloud-config\n" + joinFile + "- {path: /a, content: '{% raw %} hunter2'}\n" + joins, "endraw"},
-	"an expression's quote": {"## template: jinja\n#cloud-config\n" + joinFile + "- {path: /a, content: {{ \"hunter2 }}}\n" + joins, "line 7"},
+	"an open raw block":      {"## template: jinja\n#cloud-config\n" + joinFile + "- {path: /a, content: '{% raw %} hunter2'}\n" + joins, "endraw"},
+	"a command that is true": {"#cloud-config\n" + joinFile + "runcmd:\n- true\n- kubeadm join\n", "line 7"},
+	"a text for base64":      {beforeKubeadm("{path: /a, encoding: base64, content: 'hunter2, in the clear'}"), "file /a is not the base64"},
+	"a script for base64":    {beforeKubeadm("{path: /a, encoding: b64, content: \"#!/bin/sh\\necho hi\\n\"}"), "file /a is not the base64"},
+	"base64 without padding": {beforeKubeadm("{path: /a, encoding: BASE64, content: aGVsbG8}"), "file /a is not the base64"},
+	"accents for base64":     {beforeKubeadm("{path: /a, encoding: base64, content: é}"), "file /a is not the base64"},
+	"a text for gzip":        {beforeKubeadm("{path: /a, encoding: gzip, content: hunter2}"), "file /a is not the gzip"},
+	"base64 for gzip":        {beforeKubeadm("{path: /a, encoding: gzip+base64, content: aGVsbG8=}"), "file /a is not the gzip"},
+	"a number for a file":    {beforeKubeadm("{path: /a, content: 5}"), "file /a is no text"},
+	"nothing for a file":     {beforeKubeadm("{path: /a, content: }"), "file /a is no text"},
+	"a date for a file":      {beforeKubeadm("{path: /a, content: 2026-11-29}"), "file /a is no text"},
+	"an owner by number":     {beforeKubeadm("{path: /a, content: x, owner: \"1000:1000\"}"), "owner of file /a is a number"},
+	"a group by number":      {beforeKubeadm("{path: /a, content: x, owner: \"root:0\"}"), "owner of file /a is a number"},
+	"a map for a file":       {beforeKubeadm("{path: /a, content: {b: hunter2}}"), "file /a is no text"},
+	"an expression's quote":  {"## template: jinja\n#cloud-config\n" + joinFile + "- {path: /a, content: {{ \"hunter2 }}}\n" + joins, "line 7"},
+}
+
+// beforeKubeadm has another file ahead of kubeadm's: cloud-init ends at the first that it cannot
+// write.
+func beforeKubeadm(file string) string {
+	return "## template: jinja\n#cloud-config\nwrite_files:\n- " + file + "\n" + strings.TrimPrefix(joinFile, "write_files:\n") + joins
 }
 
 func TestBootstrapDataThatCanNeverJoinIsRefused(t *testing.T) {
@@ -128,8 +147,16 @@ var joinable = map[string]string{
 	"a raw block that keeps its line end": "## template: jinja\n#cloud-config\nwrite_files:\n- path: /a\n  content: |\n    {% raw %}${#a}{% endraw +%}\n" +
 		strings.TrimPrefix(joinFile, "write_files:\n") + joins,
 	"a raw block between hyphens": "## template: jinja\n#cloud-config\n" + joinFile + "- {path: /a, content: 'x\n  {%- raw -%}\n ${#a} {%- endraw -%}\n  y'}\n" + joins,
-	"a shell's length":            "#cloud-config\n" + joinFile + "- {path: /a, content: '${#a} {{ .B }}'}\n" + joins,
-	"a shell's closed comment":    "## template: jinja\n#cloud-config\n" + joinFile + "- {path: /a, content: '${#a} ${b#}'}\n" + joins,
+	"files of all encodings": beforeKubeadm("{path: /a, encoding: base64, content: \"aGVs\\nbG8=\\n\"}\n" +
+		"- {path: /b, encoding: gzip+base64, content: H4sIAAAAAAAAA8tIzcnJBwCGphA2BQAAAA==}\n- {path: /c, encoding: B64, content: ''}\n" +
+		"- {path: /d, encoding: rot13, content: x}\n- {path: /e, content: 2026-11-29 text}\n- {path: /f}\n- {path: /g, content: !!binary aGVsbG8=}\n" +
+		"- {encoding: base64, content: no path}\n- {path: /h, encoding: base64, content: '{{ \"aGVsbG8=\" }}'}"),
+	"a broken file after kubeadm's":  "#cloud-config\n" + joinFile + "- {path: /a, encoding: base64, content: x}\n" + joins,
+	"a broken file that is deferred": beforeKubeadm("{path: /a, encoding: base64, content: x, defer: true}"),
+	"owners by name":                 beforeKubeadm("{path: /a, content: x, owner: \"root:root\"}\n- {path: /b, content: x, owner: user1}\n- {path: /c, content: x, owner: \"root:-1\"}"),
+	"a comment among commands":       "#cloud-config\n" + joinFile + "runcmd:\n-\n- [sleep, 1]\n- kubeadm join\n",
+	"a shell's length":               "#cloud-config\n" + joinFile + "- {path: /a, content: '${#a} {{ .B }}'}\n" + joins,
+	"a shell's closed comment":       "## template: jinja\n#cloud-config\n" + joinFile + "- {path: /a, content: '${#a} ${b#}'}\n" + joins,
 }
 
 func TestBootstrapDataThatCanJoinPasses(t *testing.T) {

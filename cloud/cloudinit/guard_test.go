@@ -19,6 +19,7 @@ func TestTheGuardsPutBackOnlyWhatIsMissing(t *testing.T) {
 	n := newTestNode(t, controlPlaneInput())
 	n.groups("system.slice")
 	n.tables()
+	n.policyRules()
 	out, err := n.run("capom-guard", "once")
 	g.Expect(err).NotTo(HaveOccurred(), out)
 	n.write("calls", "", 0o644)
@@ -27,7 +28,7 @@ func TestTheGuardsPutBackOnlyWhatIsMissing(t *testing.T) {
 	out, err = n.run("capom-guard", "again")
 
 	g.Expect(err).NotTo(HaveOccurred(), out)
-	g.Expect(n.read("calls")).NotTo(ContainSubstring("-batch"))
+	g.Expect(n.read("calls")).NotTo(MatchRegexp(`ip -[46] rule (add|del)`))
 	g.Expect(n.calls()).NotTo(ContainElement(HavePrefix("nft -f")))
 	g.Expect(n.calls()).To(ContainElement("sysctl -q -w net.ipv4.conf.all.src_valid_mark=0"))
 }
@@ -43,6 +44,37 @@ func (n *testNode) groups(names ...string) {
 // tables has nft keep its input in "table" and list it.
 func (n *testNode) tables() {
 	n.stub("nft", `case $1 in -f) cp "$2" "$CAPOM_ROOT/table" ;; list) cat "$CAPOM_ROOT/table" ;; esac`)
+}
+
+// policyRules has ip keep rules and list them, but for those whose words are refused.
+func (n *testNode) policyRules(refused ...string) {
+	var refusals strings.Builder
+	for _, rule := range refused {
+		refusals.WriteString(`*" rule add pref "*"` + rule + `") echo "RTNETLINK answers: Invalid argument" >&2; exit 2 ;;` + "\n")
+	}
+	n.stub("ip", `case "$*" in
+`+refusals.String()+`*" rule add pref "*) echo "$*" >>"$CAPOM_ROOT/rules$1" ;;
+*" rule show") [ ! -e "$CAPOM_ROOT/rules$2" ] || sed 's/.* pref \(....\) /\1:\t/' "$CAPOM_ROOT/rules$2" ;;
+esac`)
+}
+
+func TestTheWatchTellsARefusalOnceAndItsEnd(t *testing.T) {
+	g := NewWithT(t)
+	n := newTestNode(t, controlPlaneInput())
+	n.groups("system.slice")
+	n.tables()
+	n.policyRules("to 169.254.0.0/16 lookup 254")
+	out, err := n.run("capom-guard", "once")
+	g.Expect(err).To(HaveOccurred(), out)
+	n.write("calls", "", 0o644)
+	tries := func() int { return strings.Count(n.read("calls"), "rule add pref 5203 from all to 169.254.0.0/16") }
+
+	n.start(scriptsDir+"/capom-guard", "watch")
+
+	g.Eventually(tries, soon).Should(BeNumerically(">=", 3))
+	g.Expect(strings.Count(n.read("output"), "to 169.254.0.0/16 lookup 254: RTNETLINK answers: Invalid argument")).To(Equal(1), n.read("output"))
+	n.policyRules()
+	g.Eventually(func() string { return n.read("output") }, soon).Should(ContainSubstring("guards: in place"))
 }
 
 func TestTheMetadataServiceIsForTheSystemAndRootsSessions(t *testing.T) {

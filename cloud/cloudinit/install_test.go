@@ -113,7 +113,7 @@ func TestAStockUbuntuGetsThePinnedVersions(t *testing.T) {
 	g.Expect(n.read("etc/apt/sources.list.d/tailscale.list")).To(Equal(
 		"deb [signed-by=/etc/apt/keyrings/tailscale.gpg] https://pkgs.tailscale.com/stable/ubuntu noble main\n"))
 	g.Expect(n.read("etc/containerd/config.toml")).To(And(ContainSubstring("SystemdCgroup = true"), ContainSubstring("sandbox = 'registry.k8s.io/pause:3.10.2'"),
-		ContainSubstring("imports = ['/etc/containerd/conf.d/*.toml']"), ContainSubstring("config_path = ''")))
+		ContainSubstring("imports = ['/etc/containerd/conf.d/*.toml']"), ContainSubstring("config_path = '/etc/containerd/certs.d'")))
 }
 
 func TestAStockOracleLinuxGetsThePinnedVersionsAndPermissiveSELinux(t *testing.T) {

@@ -98,6 +98,9 @@ func (p *plainText) data(text string) {
 
 func (p *plainText) owe(text string) { p.owed += strings.Count(text, "\n") }
 
+// jinjaWord stands for an expression of Jinja's.
+const jinjaWord = "jinja"
+
 // withoutJinja puts a word for each of Jinja's expressions and leaves statements and comments out,
 // with the line ends and spaces that cloud-init's Jinja takes away with them: enough to see the
 // YAML that cloud-init gets to see. What Jinja itself cannot read is an error, as cloud-init then
@@ -127,7 +130,7 @@ func withoutJinja(text string) (plain string, statements bool, err error) {
 			return "", statements, invalid("Bootstrap", "line %d of the cloud-config holds {{ with no expression of Jinja's in it, such as a template of Go's: %s",
 				line-strings.Count(inside, "\n"), inRaw)
 		case opener == "{{":
-			out.data("jinja")
+			out.data(jinjaWord)
 			out.owe(inside)
 		case opener == "{%" && statement(inside) == "raw":
 			end, closing, after := rawEnd(text)

@@ -133,7 +133,7 @@ func (n *testNode) command(program string, args ...string) *exec.Cmd {
 	cmd := exec.Command(filepath.Join(n.root, program), args...)
 	cmd.Env = []string{
 		"PATH=" + n.stubs + ":/usr/bin:/bin", "CAPOM_ROOT=" + n.root, "CAPOM_BACKOFF_MIN=0", "CAPOM_BACKOFF_MAX=0",
-		"CAPOM_ADDRESS_WAIT=0", "CAPOM_VOLUME_WAIT=0", "CAPOM_VIP_INTERVAL=0.05", "CAPOM_VIP_AGAIN_INTERVAL=0.04",
+		"CAPOM_ADDRESS_WAIT=0", "CAPOM_VOLUME_WAIT=0", "CAPOM_VIP_INTERVAL=0.05", "CAPOM_VIP_AGAIN_INTERVAL=0.04", "CAPOM_GUARD_INTERVAL=0.05",
 	}
 	return cmd
 }

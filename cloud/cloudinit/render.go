@@ -58,7 +58,8 @@ func Render(in Input) ([]byte, error) {
 
 func compose(bootstrap, script []byte) ([]byte, error) {
 	digest := sha256.Sum256(append(append([]byte(nil), bootstrap...), script...))
-	boundary := "capom-" + hex.EncodeToString(digest[:])
+	// 64 bits are in nobody's data by chance, and more would take room from users.
+	boundary := "capom-" + hex.EncodeToString(digest[:8])
 	var out bytes.Buffer
 	fmt.Fprintf(&out, preamble, boundary)
 	parts := multipart.NewWriter(&out)

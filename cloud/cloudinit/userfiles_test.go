@@ -18,8 +18,13 @@ const (
 const (
 	registryMirror = "version = 3\n[plugins.\"io.containerd.cri.v1.images\".registry]\n  config_path = \"/etc/containerd/certs.d\"\n"
 	runcOptions    = "[plugins.\"io.containerd.cri.v1.runtime\".containerd.runtimes.runc.options]\n"
+	oldMirrors     = "version = 3\n[plugins.\"io.containerd.cri.v1.images\".registry.mirrors.\"docker.io\"]\n  endpoint = [\"https://mirror.example\"]\n"
 	dropInImports  = "imports = ['/etc/containerd/conf.d/*.toml']\n"
 )
+
+func importing(files string) string {
+	return strings.Replace(registryMirror, "\n", "\nimports = ["+files+"]\n", 1)
+}
 
 var containerdConfigs = map[string]struct {
 	files map[string]string
@@ -46,6 +51,14 @@ var containerdConfigs = map[string]struct {
 		files:  map[string]string{containerdConfig: dropInImports + registryMirror},
 		config: dropInImports + registryMirror, completed: true,
 	},
+	"with imports of other files": {
+		files:  map[string]string{containerdConfig: importing(`"/etc/containerd/runtime_*.toml"`)},
+		config: importing(`'/etc/containerd/conf.d/*.toml', "/etc/containerd/runtime_*.toml"`), completed: true,
+	},
+	"with imports of nothing": {
+		files:  map[string]string{containerdConfig: importing("")},
+		config: importing("'/etc/containerd/conf.d/*.toml', "), completed: true,
+	},
 	"groups by a file that it imports": {
 		files:  map[string]string{containerdConfig: dropInImports + registryMirror, "etc/containerd/conf.d/mine.toml": "version = 3\n" + runcOptions + "SystemdCgroup = true\n"},
 		config: dropInImports + registryMirror,
@@ -57,6 +70,7 @@ var containerdConfigs = map[string]struct {
 	"what the package brings": {files: map[string]string{containerdConfig: "# Copyright\n\ndisabled_plugins = [\"cri\"]\n#root = \"/var/lib/containerd\"\n"}},
 	"nothing":                 {},
 	"hosts alone":             {files: map[string]string{"etc/containerd/certs.d/registry.example/hosts.toml": "server = \"https://mirror.example\"\n"}},
+	"mirrors of the old form": {files: map[string]string{"etc/containerd/conf.d/mine.toml": oldMirrors}},
 	"CRI switched off": {
 		files:  map[string]string{containerdConfig: registryMirror + "disabled_plugins = [\"cri\"]\n"},
 		config: registryMirror + "disabled_plugins = [\"cri\"]\n", says: "or CRI is switched off there", fails: true,
@@ -90,7 +104,8 @@ func TestContainerdsConfigurationOfAUserIsKeptAndCompleted(t *testing.T) {
 				g.Expect(n.read(containerdConfig)).To(Equal(tc.config))
 			} else {
 				g.Expect(n.read(containerdConfig)).To(ContainSubstring("SystemdCgroup = true"))
-				g.Expect(strings.Contains(n.read(containerdConfig), "config_path = '/etc/containerd/certs.d'")).To(Equal(n.exists("etc/containerd/certs.d")))
+				// Folders may come later, but containerd takes no other mirrors beside.
+				g.Expect(strings.Contains(n.read(containerdConfig), "config_path = '/etc/containerd/certs.d'")).To(Equal(name != "mirrors of the old form"))
 			}
 			g.Expect(n.exists(containerdDropIn)).To(Equal(tc.completed))
 			if tc.completed {

@@ -21,7 +21,8 @@ func (e *NotFoundError) Error() string {
 		return fmt.Sprintf("image %s is %s: wait until it is AVAILABLE, or use another one", e.Image, e.State)
 	}
 	if e.Platform {
-		return fmt.Sprintf("Oracle has no image %s there: fix spec.image.platform, or choose a custom image by image.id or image.name", e.Image)
+		return fmt.Sprintf("Oracle has no image %s there: fix spec.image.platform, to be written as OCI lists it, such as Canonical Ubuntu and 24.04 or "+
+			"Oracle Linux and 9, or choose a custom image by image.id or image.name", e.Image)
 	}
 	return fmt.Sprintf("image %s does not exist or may not be read: fix spec.image, or import the image there", e.Image)
 }

@@ -46,7 +46,19 @@ func (s Spec) Equal(other Spec) bool {
 // canHave tells whether a new load balancer would have the address in use: a reserved one is taken
 // again, and a network load balancer's private one can be asked for. OCI chooses all others.
 func (s Spec) canHave(kind infrav1.EndpointType) bool {
-	return !s.Address.IsValid() || s.ReservedIPID != "" || (s.Private && kind == infrav1.EndpointNetworkLoadBalancer)
+	return !s.Address.IsValid() || s.ReservedIPID != "" || (s.Private && !isClassic(kind))
+}
+
+// isClassic tells whether the load balancer is of OCI's classic kind. In refuses kinds that have
+// none.
+func isClassic(kind infrav1.EndpointType) bool {
+	switch kind {
+	case infrav1.EndpointLoadBalancer:
+		return true
+	case infrav1.EndpointNetworkLoadBalancer, infrav1.EndpointTailnetVIP, infrav1.EndpointExternal:
+		return false
+	}
+	return false
 }
 
 // Times of health checks are OCI's defaults (oci-go-sdk networkloadbalancer/health_checker.go).
@@ -76,7 +88,7 @@ func listener(spec Spec) oci.Listener {
 // would wrap the clients' TLS once more.
 func backendSet(kind infrav1.EndpointType, spec Spec) oci.BackendSet {
 	check := oci.HealthCheck{Port: spec.Port, Interval: checkInterval, Timeout: checkTimeout, Retries: checkRetries}
-	if kind == infrav1.EndpointLoadBalancer {
+	if isClassic(kind) {
 		check.Protocol = oci.BalancerTCP
 		return oci.BackendSet{Policy: "ROUND_ROBIN", Health: check}
 	}

@@ -218,7 +218,7 @@ func (a Account) difference(spec Spec, have oci.Balancer, own ownership.Proof) *
 		return &repair{"the security groups", func(ctx context.Context) (string, error) {
 			return a.UpdateSecurityGroups(ctx, own, spec.NSGIDs)
 		}}
-	case a.kind == infrav1.EndpointLoadBalancer && spec.Bandwidth != have.Bandwidth:
+	case isClassic(a.kind) && spec.Bandwidth != have.Bandwidth:
 		return &repair{"the bandwidth", func(ctx context.Context) (string, error) {
 			return a.UpdateBandwidth(ctx, own, spec.Bandwidth)
 		}}

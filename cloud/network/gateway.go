@@ -6,7 +6,6 @@ package network
 import (
 	"context"
 
-	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 )
 
@@ -22,7 +21,7 @@ type gatewayStep struct{ gatewayClient }
 
 func (s gatewayStep) run(ctx context.Context, w *work) (bool, error) {
 	ensure := s.internet
-	if w.spec.Gateway == infrav1.GatewayNAT {
+	if w.spec.Gateway.IsPrivate() {
 		ensure = s.nat
 	}
 	gateway, leaving, err := ensure(ctx, w)

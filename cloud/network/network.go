@@ -94,7 +94,7 @@ func Ensure(ctx context.Context, c ensureClient, owner ownership.Owner, spec inf
 	}
 	return State{
 		Ready: true, Ranges: w.vcn.CIDRs, VCNID: w.vcn.ID, SubnetID: w.subnetID, NetworkSecurityGroupIDs: []string{w.groupID},
-		LoadBalancerGroupID: w.balancerGroupID, PublicIP: spec.Gateway != infrav1.GatewayNAT, Claim: w.claim,
+		LoadBalancerGroupID: w.balancerGroupID, PublicIP: !spec.Gateway.IsPrivate(), Claim: w.claim,
 	}, nil
 }
 

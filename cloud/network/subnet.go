@@ -6,7 +6,6 @@ package network
 import (
 	"context"
 
-	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 )
 
@@ -36,7 +35,7 @@ func (s subnetStep) run(ctx context.Context, w *work) (bool, error) {
 		subnet, err = create(w.owner, []string{"subnet", w.vcn.ID, w.tableID, cidr.String()}, func(token string) (oci.Subnet, error) {
 			return s.CreateSubnet(ctx, oci.SubnetSpec{
 				VCNID: w.vcn.ID, DisplayName: w.displayName(), CIDR: cidr, RouteTableID: w.tableID,
-				Private: w.spec.Gateway == infrav1.GatewayNAT, Tags: w.tags, RetryToken: token,
+				Private: w.spec.Gateway.IsPrivate(), Tags: w.tags, RetryToken: token,
 			})
 		})
 		if err != nil {

@@ -94,7 +94,8 @@ func serviceKind(status int, code, message string) cloud.Kind {
 	case "RelatedResourceNotAuthorizedOrNotFound":
 		return cloud.RelatedNotFoundOrUnauthorized
 	case codeBadErrorResponse:
-		if status == http.StatusNotFound {
+		// Whatever it says proves nothing: OCI may have done what was asked.
+		if status != http.StatusTooManyRequests {
 			return cloud.Unavailable
 		}
 	}

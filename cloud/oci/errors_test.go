@@ -48,6 +48,10 @@ func TestAnswersBecomeKinds(t *testing.T) {
 		{"an outage", 503, `{"code":"ServiceUnavailable","message":"x"}`, cloud.Unavailable},
 		{"a proxy's page", 502, `<html>Bad gateway</html>`, cloud.Unavailable},
 		{"another server's not found is no evidence", 404, `<html>Not found</html>`, cloud.Unavailable},
+		{"a proxy's block page is no refusal", 403, `<html>This page was blocked</html>`, cloud.Unavailable},
+		{"nor is its login", 401, `<html>Log in</html>`, cloud.Unavailable},
+		{"nor an empty one", 400, ``, cloud.Unavailable},
+		{"a gateway's limit", 429, `<html>Slow down</html>`, cloud.Throttled},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			g := NewWithT(t)

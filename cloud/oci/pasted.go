@@ -13,7 +13,9 @@ import (
 )
 
 var (
-	tenancyForm     = regexp.MustCompile(`ocid1\.tenancy\.[A-Za-z0-9._-]+`)
+	tenancyForm = regexp.MustCompile(`ocid1\.tenancy\.[A-Za-z0-9._-]+`)
+	// cutOff is an OCID as the console shows it: others never have three dots in a row.
+	cutOff          = regexp.MustCompile(`ocid1\.\S*(\.{3}|…)`)
 	userForm        = regexp.MustCompile(`ocid1\.user\.[A-Za-z0-9._-]+`)
 	fingerprintForm = regexp.MustCompile(`(?i)\b[0-9a-f]{2}([: -]?[0-9a-f]{2}){15}\b`)
 	notHex          = regexp.MustCompile(`[^0-9a-f]+`)

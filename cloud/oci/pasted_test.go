@@ -220,6 +220,8 @@ func TestPastedNamesAreTakenOrRefusedWithTheReason(t *testing.T) {
 		"a region":              {func(u *oci.UserPrincipal) { u.TenancyID = "eu-frankfurt-1" }, "not the OCID of a tenancy"},
 		"a user's name":         {func(u *oci.UserPrincipal) { u.UserID = "me@example.org" }, "not the OCID of a user"},
 		"two tenancies":         {func(u *oci.UserPrincipal) { u.TenancyID += "\nocid1.tenancy.oc1..other" }, "not the OCID of a tenancy"},
+		"a tenancy cut off":     {func(u *oci.UserPrincipal) { u.TenancyID = "ocid1.tenancy.oc1..aaaaaaaa…x7q2" }, "the tenancy in the Secret is cut off"},
+		"a user cut off":        {func(u *oci.UserPrincipal) { u.UserID = "\"ocid1.user.oc1..aaaa...x7q2\"\n" }, "the user in the Secret is cut off"},
 		"a SHA-256 fingerprint": {func(u *oci.UserPrincipal) { u.Fingerprint = "SHA256:abcdefghijklmnop" }, "the key's own is"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -121,6 +121,13 @@ type userProvider struct {
 }
 
 func newUserProvider(user UserPrincipal, region string) (*userProvider, error) {
+	const cutOffWords = "the %s in the Secret is cut off, as OCI's console shows it: copy all of it"
+	switch {
+	case cutOff.MatchString(user.TenancyID):
+		return nil, badCredentials(cutOffWords, "tenancy")
+	case cutOff.MatchString(user.UserID):
+		return nil, badCredentials(cutOffWords, "user")
+	}
 	user = user.normalised()
 	switch {
 	case strings.HasPrefix(user.TenancyID, "ocid1.user.") && strings.HasPrefix(user.UserID, "ocid1.tenancy."):

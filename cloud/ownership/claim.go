@@ -66,7 +66,7 @@ func (h Holder) own() bool { return h.Status.ManagementCluster == h.ID }
 
 // pending tells whether a claim to another holder's resource has yet to stand for the window.
 func (h Holder) pending() bool {
-	return h.own() && h.Status.State == infrav1.ClaimPending
+	return h.own() && h.Status.State.IsPending()
 }
 
 // stale tells whether a decision to claim is too old to be carried out. A claim is written within a
@@ -161,7 +161,7 @@ func (o Owner) Judge(id string, tags map[string]string) Judgement {
 		j.Outcome, j.Laying = Taken, proof
 	case h.pending() && h.Status.TakenFrom == j.Tag && (!h.stale() || h.Seen.IsZero() || h.young(j.Found)):
 		j.Outcome, j.Laying, j.Again = Taken, proof, !h.stale()
-	case h.pending(), h.Status.State == infrav1.ClaimElsewhere, !h.young(j.Found):
+	case h.pending(), h.Status.State.IsElsewhere(), !h.young(j.Found):
 		// A contested holder never claims again.
 		j.Outcome = Elsewhere
 	default:

@@ -25,29 +25,29 @@ func newMetrics(registerer prometheus.Registerer, tailnet string) (*metrics, err
 	}
 	m := &metrics{tailnet: tailnet}
 	for _, counter := range []struct {
-		to   **prometheus.CounterVec
-		opts prometheus.CounterOpts
-		by   string
+		to     **prometheus.CounterVec
+		opts   prometheus.CounterOpts
+		labels []string
 	}{
 		{&m.requests, prometheus.CounterOpts{
 			Name: "capom_tailnet_requests_total",
 			Help: "Requests to the control servers of tailnets, by tailnet, operation and HTTP status (error: no answer).",
-		}, "code"},
+		}, []string{"tailnet", "operation", "code"}},
 		{&m.held, prometheus.CounterOpts{
 			Name: "capom_tailnet_held_back_total",
 			Help: "Requests to the control servers of tailnets that were not sent, by tailnet, operation and reason.",
-		}, "reason"},
+		}, []string{"tailnet", "operation", "reason"}},
 	} {
 		var err error
-		if *counter.to, err = register(registerer, counter.opts, counter.by); err != nil {
+		if *counter.to, err = register(registerer, counter.opts, counter.labels); err != nil {
 			return nil, err
 		}
 	}
 	return m, nil
 }
 
-func register(registerer prometheus.Registerer, opts prometheus.CounterOpts, by string) (*prometheus.CounterVec, error) {
-	counter := prometheus.NewCounterVec(opts, []string{"tailnet", "operation", by})
+func register(registerer prometheus.Registerer, opts prometheus.CounterOpts, labels []string) (*prometheus.CounterVec, error) {
+	counter := prometheus.NewCounterVec(opts, labels)
 	err := registerer.Register(counter)
 	var already prometheus.AlreadyRegisteredError
 	if errors.As(err, &already) {
@@ -59,6 +59,22 @@ func register(registerer prometheus.Registerer, opts prometheus.CounterOpts, by 
 		return nil, fmt.Errorf("registering %s: %w", opts.Name, err)
 	}
 	return counter, nil
+}
+
+// ForgetMetrics drops the series of a deleted tailnet.
+func ForgetMetrics(registerer prometheus.Registerer, tailnet string) {
+	if m, err := newMetrics(registerer, tailnet); err == nil {
+		m.forget()
+	}
+}
+
+func (m *metrics) forget() {
+	if m == nil {
+		return
+	}
+	labels := prometheus.Labels{"tailnet": m.tailnet}
+	m.requests.DeletePartialMatch(labels)
+	m.held.DeletePartialMatch(labels)
 }
 
 func (m *metrics) request(operation, code string) {

@@ -244,7 +244,9 @@ func TestWhatHeadscaleRefusesIsToldApart(t *testing.T) {
 // The wire has 64-bit numbers as strings, and null or nothing for what there is not.
 func TestANodeIsReadWhateverIsLeftOut(t *testing.T) {
 	for name, body := range map[string]string{
-		"null":    `{"nodes":[{"id":"9007199254740993","user":null,"preAuthKey":null,"expiry":null,"lastSeen":null,"tags":null,"ipAddresses":["100.64.0.1"],"name":"a","givenName":"a-1"}]}`,
+		"null": `{"nodes":[{"id":"9007199254740993","user":null,"preAuthKey":null,"expiry":null,"lastSeen":null,"tags":null,"ipAddresses":["100.64.0.1"],"name":"a","givenName":"a-1"}]}`,
+		"the zeros of Go and of protobuf": `{"nodes":[{"id":"9007199254740993","expiry":"0001-01-01T00:00:00Z","createdAt":"1970-01-01T00:00:00Z","lastSeen":"1970-01-01T00:00:00Z",` +
+			`"ipAddresses":["100.64.0.1"],"name":"a","givenName":"a-1"}]}`,
 		"nothing": `{"nodes":[{"id":9007199254740993,"ipAddresses":["100.64.0.1"],"name":"a","givenName":"a-1"}]}`,
 	} {
 		t.Run(name, func(t *testing.T) {

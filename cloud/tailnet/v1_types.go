@@ -85,9 +85,10 @@ func (n *v1Node) device(operation string) (Device, error) {
 	return out, nil
 }
 
-// timeOf is the zero time for none. Headscale writes the year 1 for that too, as Go's zero time.
+// timeOf is the zero time for none. Headscale writes the year 1 for that too, as Go's zero time,
+// and protojson 1970 for a Timestamp without a value.
 func timeOf(t *time.Time) time.Time {
-	if t == nil || t.IsZero() {
+	if t == nil || t.Unix() <= 0 {
 		return time.Time{}
 	}
 	return *t

@@ -183,10 +183,11 @@ func (c *Clients) ForgetAccount(account *infrav1.OCIAccount) {
 	}
 }
 
-// ForgetTailnet lets go of the client of a tailnet that is gone.
+// ForgetTailnet lets go of the client and the metrics of a tailnet that is gone.
 func (c *Clients) ForgetTailnet(tn *infrav1.Tailnet) {
 	c.strangers.forget(tn.UID)
 	c.tailnets.Forget(string(tn.UID))
+	tailnet.ForgetMetrics(c.options.Registerer, tn.Name)
 }
 
 func (c *Clients) allow(ctx context.Context, allowed infrav1.AllowedNamespaces, namespace, owner string) error {

@@ -27,7 +27,7 @@ func (c *Clients) OCI(ctx context.Context, account *infrav1.OCIAccount) (*oci.Cl
 		Region:     spec.Region, Endpoint: spec.Endpoint, CompartmentID: spec.CompartmentID,
 	}
 	var read func() (*corev1.Secret, error)
-	if spec.Credentials.Type == infrav1.UserPrincipal {
+	if spec.Credentials.Type.HasSecret() {
 		found, err := c.credentials(ctx, spec.Credentials.SecretRef)
 		if err != nil {
 			return nil, err
@@ -54,7 +54,7 @@ func (c *Clients) OCI(ctx context.Context, account *infrav1.OCIAccount) (*oci.Cl
 
 // principal is what signs the requests. read is only called for a user principal.
 func principal(kind infrav1.CredentialsType, read func() (*corev1.Secret, error)) (oci.Principal, error) {
-	if kind != infrav1.UserPrincipal {
+	if !kind.HasSecret() {
 		return oci.Principal{Type: oci.PrincipalType(kind)}, nil
 	}
 	secret, err := read()

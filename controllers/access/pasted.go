@@ -19,6 +19,9 @@ var (
 	tailnetKey = regexp.MustCompile(`\b(ts|hs)key-[a-z]+-[A-Za-z0-9_-]+`)
 	// plainKey is one of an older Headscale, or an OAuth client's id.
 	plainKey = regexp.MustCompile(`^[!-~]+$`)
+	// masked is what consoles, and examples, put in place of letters, maskedKey a key with it.
+	masked    = regexp.MustCompile(`\*{2}|\.{3}|[…•●]`)
+	maskedKey = regexp.MustCompile(`\b(ts|hs)key-[a-z]+-[A-Za-z0-9_-]*(` + masked.String() + `)`)
 )
 
 // keyKinds are what a key is for, by its beginning after "tskey-" or "hskey-".
@@ -35,6 +38,10 @@ var keyKinds = map[string]string{
 func tailnetValue(secret *corev1.Secret, name, kind string) (string, error) {
 	refuse := func(what string) (string, error) {
 		return "", NewProblem(infrav1.SecretInvalidReason, "Secret %s/%s: the key %s holds %s", secret.Namespace, secret.Name, name, what)
+	}
+	const isMasked = "a value that is masked or cut off: give all of it, as it was shown once when it was made"
+	if maskedKey.MatchString(cloud.Pasted(secret.Data[name])) {
+		return refuse(isMasked)
 	}
 	if found := cloud.PastedValue(secret.Data[name], tailnetKey); found != "" {
 		is := strings.Split(found, "-")[1]
@@ -53,6 +60,8 @@ func tailnetValue(secret *corev1.Secret, name, kind string) (string, error) {
 	switch {
 	case value == "":
 		return refuse("nothing: give its value")
+	case masked.MatchString(value):
+		return refuse(isMasked)
 	case !plainKey.MatchString(value):
 		return refuse("space, line ends or letters that are in no such value: give the value alone, as it was shown when it was made")
 	}

@@ -70,7 +70,7 @@ func (c *Claims) Holder(object client.Object, status infrav1.ClaimStatus, id str
 // Yields tells whether a status says that this management cluster has left the thing to another
 // one.
 func (c *Claims) Yields(status infrav1.ClaimStatus) bool {
-	return c != nil && status.ManagementCluster == c.id && status.State == infrav1.ClaimElsewhere
+	return c != nil && status.ManagementCluster == c.id && status.State.IsElsewhere()
 }
 
 // Made is the status of what is made here.

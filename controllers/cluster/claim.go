@@ -38,7 +38,7 @@ func isClaiming(judgement *ownership.Judgement) bool {
 func (r *Reconciler) cacheTTL(s *scope) time.Duration {
 	for i := range s.machines {
 		claim := s.machines[i].Status.Claim
-		if claim.State == infrav1.ClaimElsewhere || time.Since(claim.TakenAt.Time) < 2*r.Claims.Window() {
+		if claim.State.IsElsewhere() || time.Since(claim.TakenAt.Time) < 2*r.Claims.Window() {
 			return 0
 		}
 	}

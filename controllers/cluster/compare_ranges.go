@@ -78,6 +78,9 @@ func (r *Reconciler) refusal(ctx context.Context, s *scope, own ranges) (*access
 	if problem := notAllowed(s, own, tailnets); problem != nil {
 		return problem, nil
 	}
+	if problem := amongVIPs(s, own, tailnets); problem != nil {
+		return problem, nil
+	}
 	problem, err := r.metByClusters(ctx, r.Client, s, own, tailnets)
 	if err != nil || problem != nil || isProvisioned(s.infra) {
 		return problem, err
@@ -135,6 +138,28 @@ func notAllowed(s *scope, own ranges, tailnets []infrav1.Tailnet) *access.Proble
 					"%s has addresses of other clusters' API servers in this tailnet: give the cluster another pod network", sentence(pods.String()))
 			}
 		}
+	}
+	return nil
+}
+
+// amongVIPs tells of a range of the cluster that has addresses of a VIP range. Were it let in, no
+// later cluster could get an address. Of the cluster's own endpoint EndpointReady tells.
+func amongVIPs(s *scope, own ranges, tailnets []infrav1.Tailnet) *access.Problem {
+	for _, tn := range tailnets {
+		vips, err := netip.ParsePrefix(tn.Spec.VIPRange)
+		if err != nil || tn.Name == s.tailnet.Name && s.infra.Spec.EndpointType.HasVIP() {
+			continue
+		}
+		_, taken, found := meeting([]namedRange{{prefix: vips}}, own.all())
+		if !found {
+			continue
+		}
+		remedy := "give the cluster another range"
+		if isProvisioned(s.infra) {
+			remedy = "none is given out; use another Tailnet object with another vipRange for them"
+		}
+		return access.NewProblem(infrav1.VIPRangeOverlapReason,
+			"%s has addresses for other clusters' API servers in this tailnet: %s", sentence(taken.String()), remedy)
 	}
 	return nil
 }

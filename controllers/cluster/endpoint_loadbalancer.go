@@ -72,7 +72,7 @@ func (e loadBalancerEndpoint) Ensure(ctx context.Context, s *scope) error {
 	if err := takeAddress(s, state.Address); err != nil {
 		return err
 	}
-	if status.Claim.State != infrav1.ClaimPending {
+	if !status.Claim.State.IsPending() {
 		e.r.cache.setLoadBalancer(s.infra.UID, c, balancerSpec(s, account))
 	}
 	return nil
@@ -148,7 +148,7 @@ func backendOf(machine *infrav1.OCIMeshMachine, port int) (oci.Backend, bool) {
 func balancerSpec(s *scope, account *accountState) loadbalancer.Spec {
 	wanted := s.infra.Spec.LoadBalancer
 	spec := loadbalancer.Spec{
-		SubnetID: account.network.SubnetID, Private: wanted.Scope == infrav1.LoadBalancerPrivate, ReservedIPID: wanted.ReservedPublicIPID,
+		SubnetID: account.network.SubnetID, Private: wanted.Scope.IsPrivate(), ReservedIPID: wanted.ReservedPublicIPID,
 		NSGIDs: wanted.NetworkSecurityGroupIDs, Port: int(endpointPort(s)),
 		Bandwidth: oci.Bandwidth{Minimum: int(wanted.Bandwidth.MinimumMbps), Maximum: int(wanted.Bandwidth.MaximumMbps)},
 	}

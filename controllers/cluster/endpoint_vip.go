@@ -32,6 +32,9 @@ func (e vipEndpoint) Ensure(ctx context.Context, s *scope) error {
 	endpoint := &s.infra.Spec.ControlPlaneEndpoint
 	ledger, isNew := e.r.vipAllocator(), len(s.machines) == 0 && !isProvisioned(s.infra)
 	if isNew {
+		if err := e.occupied(ctx, s); err != nil {
+			return err
+		}
 		routed, err := e.routedElsewhere(ctx, s)
 		if err != nil {
 			return phases.Unseen(err)
@@ -58,6 +61,33 @@ func (e vipEndpoint) Ensure(ctx context.Context, s *scope) error {
 		}
 	}
 	return e.held(ctx, s, ledger)
+}
+
+// occupied says which other cluster with machines has addresses of the VIP range; nil if none has.
+// The range may have been set after that cluster was made.
+func (e vipEndpoint) occupied(ctx context.Context, s *scope) error {
+	tailnets, err := e.r.oneTailnet(ctx, s.tailnet)
+	if err != nil {
+		return err
+	}
+	all, err := listed(ctx, e.r.Reader, &infrav1.OCIMeshClusterList{}, "OCIMeshClusters")
+	if err != nil {
+		return err
+	}
+	for i := range all.Items {
+		other := &all.Items[i]
+		named := slices.ContainsFunc(tailnets, func(tn infrav1.Tailnet) bool { return tn.Name == other.Spec.TailnetRef.Name })
+		if taken := vip.Occupied(s.tailnet.Spec.VIPRange, other); named && taken != "" && other.UID != s.infra.UID {
+			problem := access.NewProblem(infrav1.VIPRangeOverlapReason,
+				"The vipRange %s of Tailnet %s overlaps %s of %s, which has machines: "+
+					"use a Tailnet object with another vipRange, endpointType External or a load balancer",
+				s.tailnet.Spec.VIPRange, s.tailnet.Name, taken, called(s.infra, other))
+			// No watch sees the other cluster go.
+			problem.RetryAfter = s.Intervals.WithDefaults().Retry
+			return problem
+		}
+	}
+	return nil
 }
 
 // taken says why a cluster without machines may not have the address of its spec; nil if it may.

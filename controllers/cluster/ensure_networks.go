@@ -86,7 +86,7 @@ func (r *Reconciler) ensureNetwork(ctx context.Context, s *scope, account *accou
 		account.networkProblem = networkProblem(err, state.Doing)
 	case !state.Ready:
 		account.networkProblem = access.NewProblem(infrav1.NetworkProvisioningReason, "Creating or updating %s", state.Doing)
-	case account.claim.State != infrav1.ClaimPending:
+	case !account.claim.State.IsPending():
 		r.cache.setNetwork(key, client, account.spec.Network, state)
 	}
 }

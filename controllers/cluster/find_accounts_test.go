@@ -14,64 +14,71 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 )
 
+// accountError spoils an account and fixes it: ready is the condition meanwhile, reason and show
+// are of the account in status.
+type accountError struct {
+	spoil  func(*bench)
+	fix    func(*bench)
+	ready  string
+	reason string
+	show   string
+}
+
+// accountErrors are those of the second of two accounts.
+var accountErrors = map[string]accountError{
+	"missing": {
+		spoil: func(b *bench) { b.g.Expect(env.Client.Delete(b.t.Context(), b.Accounts[1].DeepCopy())).To(Succeed()) },
+		fix: func(b *bench) {
+			b.Accounts[1].ResourceVersion, b.Accounts[1].UID = "", ""
+			env.Create(b.t, b.Accounts[1])
+			b.MakeReady(b.t)
+		},
+		ready: "AccountsReady False AccountNotFound", reason: infrav1.AccountNotFoundReason, show: "create it",
+	},
+	"not for this namespace": {
+		spoil: func(b *bench) {
+			helpers.Update(b.t, env, b.Accounts[1], func(a *infrav1.OCIAccount) { a.Spec.AllowedNamespaces.List = []string{"else"} })
+		},
+		fix: func(b *bench) {
+			helpers.Update(b.t, env, b.Accounts[1], func(a *infrav1.OCIAccount) { a.Spec.AllowedNamespaces.List = []string{b.Namespace} })
+		},
+		ready: "AccountsReady False NamespaceNotAllowed", reason: infrav1.NamespaceNotAllowedReason, show: "allowedNamespaces",
+	},
+	"not Ready": {
+		spoil: func(b *bench) {
+			b.Reload(b.t, b.Accounts[1])
+			b.SetReady(b.t, b.Accounts[1], metav1.ConditionFalse, "AuthenticationFailed", "fix the Secret")
+		},
+		fix:   func(b *bench) { b.MakeReady(b.t) },
+		ready: "AccountsReady False AccountNotReady", reason: infrav1.AccountNotReadyReason, show: "fix the Secret",
+	},
+	"limit of VCNs used up": {
+		spoil: func(b *bench) { b.g.Expect(b.OCI.SetLimit(b.Tenancies[1].Name, "vcn-count", 0)).To(Succeed()) },
+		fix:   func(b *bench) { b.g.Expect(b.OCI.SetLimit(b.Tenancies[1].Name, "vcn-count", 10)).To(Succeed()) },
+		ready: "NetworkReady False NetworkFailed", reason: infrav1.NetworkFailedReason, show: "service limit",
+	},
+	"no permission": {
+		spoil: func(b *bench) {
+			b.OCI.AddFault(sim.Fault{
+				Tenancy: b.Tenancies[1].Name, Operation: "CreateVcn", Status: 404, Code: "NotAuthorizedOrNotFound", Times: -1,
+			})
+		},
+		fix:   func(b *bench) { b.OCI.ClearFaults() },
+		ready: "NetworkReady False NotAuthorizedOrNotFound", reason: infrav1.NotAuthorizedOrNotFoundReason, show: "policies",
+	},
+	"service unavailable": {
+		spoil: func(b *bench) {
+			b.OCI.AddFault(sim.Fault{Tenancy: b.Tenancies[1].Name, Status: 503, Code: "ServiceUnavailable", Times: -1})
+		},
+		fix:   func(b *bench) { b.OCI.ClearFaults() },
+		ready: "NetworkReady False Unavailable", reason: infrav1.UnavailableReason, show: "repeated later",
+	},
+}
+
 // An account in error is shown, affects nothing else, and is used once it is fixed.
 func TestAnAccountInErrorAffectsOnlyItself(t *testing.T) {
 	t.Parallel()
-	for name, world := range map[string]struct {
-		spoil  func(*bench)
-		fix    func(*bench)
-		ready  string
-		reason string
-		show   string
-	}{
-		"missing": {
-			spoil: func(b *bench) { b.g.Expect(env.Client.Delete(b.t.Context(), b.Accounts[1].DeepCopy())).To(Succeed()) },
-			fix: func(b *bench) {
-				b.Accounts[1].ResourceVersion, b.Accounts[1].UID = "", ""
-				env.Create(b.t, b.Accounts[1])
-				b.MakeReady(b.t)
-			},
-			ready: "AccountsReady False AccountNotFound", reason: infrav1.AccountNotFoundReason, show: "create it",
-		},
-		"not for this namespace": {
-			spoil: func(b *bench) {
-				helpers.Update(b.t, env, b.Accounts[1], func(a *infrav1.OCIAccount) { a.Spec.AllowedNamespaces.List = []string{"else"} })
-			},
-			fix: func(b *bench) {
-				helpers.Update(b.t, env, b.Accounts[1], func(a *infrav1.OCIAccount) { a.Spec.AllowedNamespaces.List = []string{b.Namespace} })
-			},
-			ready: "AccountsReady False NamespaceNotAllowed", reason: infrav1.NamespaceNotAllowedReason, show: "allowedNamespaces",
-		},
-		"not Ready": {
-			spoil: func(b *bench) {
-				b.Reload(b.t, b.Accounts[1])
-				b.SetReady(b.t, b.Accounts[1], metav1.ConditionFalse, "AuthenticationFailed", "fix the Secret")
-			},
-			fix:   func(b *bench) { b.MakeReady(b.t) },
-			ready: "AccountsReady False AccountNotReady", reason: infrav1.AccountNotReadyReason, show: "fix the Secret",
-		},
-		"limit of VCNs used up": {
-			spoil: func(b *bench) { b.g.Expect(b.OCI.SetLimit(b.Tenancies[1].Name, "vcn-count", 0)).To(Succeed()) },
-			fix:   func(b *bench) { b.g.Expect(b.OCI.SetLimit(b.Tenancies[1].Name, "vcn-count", 10)).To(Succeed()) },
-			ready: "NetworkReady False NetworkFailed", reason: infrav1.NetworkFailedReason, show: "service limit",
-		},
-		"no permission": {
-			spoil: func(b *bench) {
-				b.OCI.AddFault(sim.Fault{
-					Tenancy: b.Tenancies[1].Name, Operation: "CreateVcn", Status: 404, Code: "NotAuthorizedOrNotFound", Times: -1,
-				})
-			},
-			fix:   func(b *bench) { b.OCI.ClearFaults() },
-			ready: "NetworkReady False NotAuthorizedOrNotFound", reason: infrav1.NotAuthorizedOrNotFoundReason, show: "policies",
-		},
-		"service unavailable": {
-			spoil: func(b *bench) {
-				b.OCI.AddFault(sim.Fault{Tenancy: b.Tenancies[1].Name, Status: 503, Code: "ServiceUnavailable", Times: -1})
-			},
-			fix:   func(b *bench) { b.OCI.ClearFaults() },
-			ready: "NetworkReady False Unavailable", reason: infrav1.UnavailableReason, show: "repeated later",
-		},
-	} {
+	for name, world := range accountErrors {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t, helpers.WorldOptions{Accounts: 2})

@@ -173,7 +173,8 @@ func isAlive(infra *infrav1.OCIMeshCluster, machines []infrav1.OCIMeshMachine) b
 
 // looksAlive tells what specs say: an address of ours, or machines with instances.
 func looksAlive(infra *infrav1.OCIMeshCluster, machines []infrav1.OCIMeshMachine) bool {
-	if infra.Spec.EndpointType != infrav1.EndpointExternal && infra.Spec.ControlPlaneEndpoint.Host != "" {
+	kind := infra.Spec.EndpointType
+	if (kind.HasVIP() || kind.HasLoadBalancer()) && infra.Spec.ControlPlaneEndpoint.Host != "" {
 		return true
 	}
 	return slices.ContainsFunc(machines, func(m infrav1.OCIMeshMachine) bool { return m.Spec.ProviderID != "" })

@@ -125,5 +125,5 @@ func recordable(blocks []string) []string {
 
 // routesPods tells whether the tailnet carries routes to the cluster's pods.
 func routesPods(infra *infrav1.OCIMeshCluster) bool {
-	return infra.Spec.PodNetwork.Mode == infrav1.PodNetworkTailnetRoutes
+	return infra.Spec.PodNetwork.Mode.OnTailnet()
 }

@@ -66,7 +66,7 @@ func (c claimer) holder(own *infrav1.OCIMeshMachine, status infrav1.ClaimStatus,
 func (c claimer) sight(ctx context.Context, own *infrav1.OCIMeshMachine, in account, now time.Time) (sighting, bool, error) {
 	holder, id := c.holder(own, own.Status.Claim, now), own.Status.Instance.ID
 	seen, known := in.cache.Instance(id)
-	if known && seen.Listed && (holder.Status.State != infrav1.ClaimPending || !holder.Stands(now)) {
+	if known && seen.Listed && (!holder.Status.State.IsPending() || !holder.Stands(now)) {
 		return sighting{seen.Instance, shownAt(in.cache, now)}, true, nil
 	}
 	found, exists, err := instance.Observe(ctx, in.client, id)
@@ -92,7 +92,7 @@ func (c claimer) hold(
 	claims.Tell(c.recorder, own, judgement, seen.ID)
 	switch judgement.Outcome {
 	case ownership.Ours:
-		h.ours, h.settled = true, h.status.State != infrav1.ClaimPending
+		h.ours, h.settled = true, !h.status.State.IsPending()
 		h.owner = owner.HeldBy(c.holder(own, h.status, now))
 	case ownership.Elsewhere:
 		h.elsewhere = true

@@ -99,8 +99,9 @@ type Reconciler struct {
 	// InPlaceUpdates gives new nodes the agent for updates of versions in place.
 	InPlaceUpdates bool
 
-	creations creations
-	joins     tailnetnode.Joins
+	creations   creations
+	setRefusals setRefusals
+	joins       tailnetnode.Joins
 }
 
 // Reconcile brings one machine a step further.

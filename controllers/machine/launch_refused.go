@@ -59,11 +59,12 @@ func (r *Reconciler) proveNotLaunched(ctx context.Context, s *scope, c *oci.Clie
 }
 
 // refused records that an account has refused the launch, gives the place up for this machine for a
-// while, and decides anew at once. There is no instance of it. Others are not kept from the place:
-// the cause may be this machine's spec.
+// while, and decides anew at once. There is no instance of it. Only machines of its set are kept
+// from the place, too: the cause may be their spec.
 func (r *Reconciler) refused(ctx context.Context, s *scope, refusal error) error {
 	at, words := s.own.Status.Placement, cloud.Words(refusal)
 	s.own.Status.Shortages = capacity.RecordRefusal(s.own.Status.Shortages, scheduling.PlaceOf(at), refusal, s.now, s.options.Capacity)
+	r.refusedToSet(ctx, s)
 	s.giveUpInstance()
 	r.warnOfRefusal(ctx, s, words)
 	ctrl.LoggerFrom(ctx).Info("The account refuses the launch", "Account", at.Account, "availabilityDomain", at.AvailabilityDomain,

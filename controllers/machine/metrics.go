@@ -5,6 +5,7 @@ package machine
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -31,19 +32,11 @@ const (
 
 // Reasons of placements, as in metrics.
 const (
-	placedBySpread         = "spread"
-	placedByFailureDomain  = "failure-domain"
-	placedInOtherShape     = "other-shape"
-	placedAfterAnotherTry  = "another-try"
-	refusedForAnotherCause = "Other"
+	placedBySpread        = "spread"
+	placedByFailureDomain = "failure-domain"
+	placedInOtherShape    = "other-shape"
+	placedAfterAnotherTry = "another-try"
 )
-
-// refusals are the reasons of the condition Placed with a count of their own.
-var refusals = map[string]bool{
-	infrav1.NoCapacityReason: true, infrav1.BudgetExceededReason: true, infrav1.NoAccountReason: true,
-	infrav1.FailureDomainUnknownReason: true, infrav1.ShapeUnknownReason: true, infrav1.LaunchRefusedReason: true,
-	infrav1.ImageNotFoundReason: true, infrav1.ImageArchitectureMismatchReason: true, infrav1.ShapeNotFoundReason: true,
-}
 
 // Metrics tell how machines come up. A nil Metrics counts nothing.
 type Metrics struct {
@@ -199,13 +192,11 @@ func refusedFor(s *scope) string {
 		return ""
 	case before != nil && before.Status == after.Status && before.Reason == after.Reason:
 		return ""
-	case refusals[after.Reason]:
-		return after.Reason
-	case after.Reason == infrav1.WaitingReason, after.Reason == infrav1.WaitingForBootstrapDataReason,
-		after.Reason == infrav1.WaitingForClusterInfrastructureReason:
+	case strings.HasPrefix(after.Reason, infrav1.WaitingReason):
+		// All that wait for an earlier step begin with this word.
 		return ""
 	}
-	return refusedForAnotherCause
+	return after.Reason
 }
 
 // reached is a phase at its end.

@@ -127,15 +127,17 @@ func TestShortagesAndRefusalsAreCountedByReason(t *testing.T) {
 	g.Expect(client.IgnoreNotFound(b.Client.Delete(t.Context(), own))).To(Succeed())
 }
 
-// The reasons of package scheduling's refusals, and of the search for an image.
-func TestEveryReasonOfARefusalHasACountOfItsOwn(t *testing.T) {
-	for _, reason := range []string{
-		infrav1.NoCapacityReason, infrav1.BudgetExceededReason, infrav1.NoAccountReason, infrav1.FailureDomainUnknownReason,
-		infrav1.ShapeUnknownReason, infrav1.ShapeNotFoundReason, infrav1.ImageNotFoundReason, infrav1.ImageArchitectureMismatchReason,
+func TestARefusalIsCountedByTheReasonOfTheConditionAndAWaitIsNot(t *testing.T) {
+	for reason, counted := range map[string]string{
+		infrav1.LaunchRefusedReason:                   infrav1.LaunchRefusedReason,
+		infrav1.ImageNotFoundReason:                   infrav1.ImageNotFoundReason,
+		infrav1.WaitingReason:                         "",
+		infrav1.WaitingForBootstrapDataReason:         "",
+		infrav1.WaitingForClusterInfrastructureReason: "",
 	} {
 		own := &infrav1.OCIMeshMachine{}
 		s := &scope{own: own, before: own.DeepCopy()}
 		conditions.Set(own, report.NotOK(infrav1.PlacedCondition, reason, "There is no place"))
-		NewWithT(t).Expect(refusedFor(s)).To(Equal(reason))
+		NewWithT(t).Expect(refusedFor(s)).To(Equal(counted))
 	}
 }

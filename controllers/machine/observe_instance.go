@@ -54,6 +54,7 @@ func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
 	switch seen.State {
 	case oci.StateRunning:
 		s.instance = &seen
+		r.takenIn(s)
 		return s.recordAddresses(in.cache)
 	case oci.StateTerminated:
 		return r.lostInstance(ctx, s, in.client, exists)

@@ -16,65 +16,71 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 )
 
+// outsideChange is something done to a machine by others than the provider, with the condition.
+type outsideChange struct {
+	happens func(*testing.T, *bench, *infrav1.OCIMeshMachine) error
+	want    string
+	// heals is nil for what is for good.
+	heals func(*testing.T, *bench, *infrav1.OCIMeshMachine) error
+}
+
+// outsideChanges are of provisioned machines.
+var outsideChanges = map[string]outsideChange{
+	"the instance is terminated": {
+		func(_ *testing.T, b *bench, own *infrav1.OCIMeshMachine) error {
+			return b.OCI.TerminateInstance(own.Status.Instance.ID)
+		},
+		"Ready False InstanceTerminated", nil,
+	},
+	"the instance is stopped": {
+		func(_ *testing.T, b *bench, own *infrav1.OCIMeshMachine) error {
+			return b.OCI.StopInstance(own.Status.Instance.ID)
+		},
+		"Ready False InstanceStopped", func(*testing.T, *bench, *infrav1.OCIMeshMachine) error { return nil },
+	},
+	"the device goes offline": {
+		func(_ *testing.T, b *bench, own *infrav1.OCIMeshMachine) error {
+			return b.Control.SetOnline(own.Status.Tailnet.DeviceID, false)
+		},
+		"Ready False DeviceOffline",
+		func(_ *testing.T, b *bench, own *infrav1.OCIMeshMachine) error {
+			return b.Control.SetOnline(own.Status.Tailnet.DeviceID, true)
+		},
+	},
+	"the account refuses everything": {
+		func(_ *testing.T, b *bench, _ *infrav1.OCIMeshMachine) error {
+			b.OCI.AddFault(sim.Fault{Status: 404, Code: "NotAuthorizedOrNotFound", Times: -1})
+			return nil
+		},
+		"Ready Unknown NotAuthorizedOrNotFound",
+		func(_ *testing.T, b *bench, _ *infrav1.OCIMeshMachine) error { b.OCI.ClearFaults(); return nil },
+	},
+	"the OCIAccount is removed": {
+		func(t *testing.T, b *bench, _ *infrav1.OCIMeshMachine) error {
+			return b.Client.Delete(t.Context(), b.Accounts[0].DeepCopy())
+		},
+		"Ready Unknown AccountNotFound",
+		func(t *testing.T, b *bench, _ *infrav1.OCIMeshMachine) error {
+			b.Accounts[0].ResourceVersion, b.Accounts[0].UID = "", ""
+			return b.Client.Create(t.Context(), b.Accounts[0])
+		},
+	},
+	"the tailnet cannot be reached": {
+		func(_ *testing.T, b *bench, _ *infrav1.OCIMeshMachine) error {
+			b.Control.SetUnreachable(true)
+			return nil
+		},
+		"Ready Unknown Unavailable",
+		func(_ *testing.T, b *bench, _ *infrav1.OCIMeshMachine) error {
+			b.Control.SetUnreachable(false)
+			return nil
+		},
+	},
+}
+
 func TestWhatHappensBehindTheProvidersBackIsSeen(t *testing.T) {
 	t.Parallel()
-	for name, world := range map[string]struct {
-		happens func(*testing.T, *bench, *infrav1.OCIMeshMachine) error
-		want    string
-		// heals is nil for what is for good.
-		heals func(*testing.T, *bench, *infrav1.OCIMeshMachine) error
-	}{
-		"the instance is terminated": {
-			func(_ *testing.T, b *bench, own *infrav1.OCIMeshMachine) error {
-				return b.OCI.TerminateInstance(own.Status.Instance.ID)
-			},
-			"Ready False InstanceTerminated", nil,
-		},
-		"the instance is stopped": {
-			func(_ *testing.T, b *bench, own *infrav1.OCIMeshMachine) error {
-				return b.OCI.StopInstance(own.Status.Instance.ID)
-			},
-			"Ready False InstanceStopped", func(*testing.T, *bench, *infrav1.OCIMeshMachine) error { return nil },
-		},
-		"the device goes offline": {
-			func(_ *testing.T, b *bench, own *infrav1.OCIMeshMachine) error {
-				return b.Control.SetOnline(own.Status.Tailnet.DeviceID, false)
-			},
-			"Ready False DeviceOffline",
-			func(_ *testing.T, b *bench, own *infrav1.OCIMeshMachine) error {
-				return b.Control.SetOnline(own.Status.Tailnet.DeviceID, true)
-			},
-		},
-		"the account refuses everything": {
-			func(_ *testing.T, b *bench, _ *infrav1.OCIMeshMachine) error {
-				b.OCI.AddFault(sim.Fault{Status: 404, Code: "NotAuthorizedOrNotFound", Times: -1})
-				return nil
-			},
-			"Ready Unknown NotAuthorizedOrNotFound",
-			func(_ *testing.T, b *bench, _ *infrav1.OCIMeshMachine) error { b.OCI.ClearFaults(); return nil },
-		},
-		"the OCIAccount is removed": {
-			func(t *testing.T, b *bench, _ *infrav1.OCIMeshMachine) error {
-				return b.Client.Delete(t.Context(), b.Accounts[0].DeepCopy())
-			},
-			"Ready Unknown AccountNotFound",
-			func(t *testing.T, b *bench, _ *infrav1.OCIMeshMachine) error {
-				b.Accounts[0].ResourceVersion, b.Accounts[0].UID = "", ""
-				return b.Client.Create(t.Context(), b.Accounts[0])
-			},
-		},
-		"the tailnet cannot be reached": {
-			func(_ *testing.T, b *bench, _ *infrav1.OCIMeshMachine) error {
-				b.Control.SetUnreachable(true)
-				return nil
-			},
-			"Ready Unknown Unavailable",
-			func(_ *testing.T, b *bench, _ *infrav1.OCIMeshMachine) error {
-				b.Control.SetUnreachable(false)
-				return nil
-			},
-		},
-	} {
+	for name, world := range outsideChanges {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := NewWithT(t)

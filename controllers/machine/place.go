@@ -23,7 +23,10 @@ import (
 // place asks the scheduler, records its decision and ends the pass. The launch is the next pass's:
 // a restart in between repeats the same launch and not another.
 func (r *Reconciler) place(ctx context.Context, s *scope) error {
-	if s.launched() || (s.own.Status.Placement.Account != "" && !r.finder().mayLeave(ctx, s.target(), s.key.exists)) {
+	if s.launched() {
+		return nil
+	}
+	if s.own.Status.Placement.Account != "" && !r.isRefusedToSet(ctx, s) && !r.finder().mayLeave(ctx, s.target(), s.key.exists) {
 		return nil
 	}
 	return r.choose(ctx, s)
@@ -43,7 +46,7 @@ func (f finder) mayLeave(ctx context.Context, t target, keyExists bool) bool {
 
 // choose has the scheduler decide anew and ends the pass.
 func (r *Reconciler) choose(ctx context.Context, s *scope) error {
-	placed, refusal, err := r.Scheduler.Schedule(ctx, s.request())
+	placed, refusal, err := r.Scheduler.Schedule(ctx, s.request(r.refusals(ctx, s)))
 	switch {
 	case errors.Is(err, scheduling.ErrBehind):
 		s.unseen = true
@@ -68,11 +71,11 @@ func (r *Reconciler) choose(ctx context.Context, s *scope) error {
 }
 
 // request is the machine in need of a place.
-func (s *scope) request() scheduling.Request {
+func (s *scope) request(refusals []infrav1.Shortage) scheduling.Request {
 	return scheduling.Request{
 		Key: client.ObjectKeyFromObject(s.own), ResourceVersion: s.before.ResourceVersion, Identity: s.identity,
 		Recorded: s.before.Status.Placement, Attempt: nextAttempt(s.own),
-		Refusals: capacity.Refusals(s.own.Status.Shortages),
+		Refusals: refusals,
 		Labels:   s.machine.Labels, FailureDomain: s.machine.Spec.FailureDomain, Spec: s.own.Spec,
 		Owner: ownerOf(s.machine), ControlPlanes: controlPlanesOf(s.cluster),
 		Cluster: client.ObjectKeyFromObject(s.cluster), InfraCluster: s.infraCluster,

@@ -6,14 +6,13 @@ package machine
 import (
 	"context"
 
-	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 )
 
 // approveRoutes approves exactly the routes advertised on behalf of this provider: a control
 // plane's VIP, and the node's own part of the pod network.
 func approveRoutes(ctx context.Context, s *scope, statuses tailnetnode.Statuses, route vipRoute) error {
-	approves := s.tailnet.Spec.RouteApproval == infrav1.RouteApprovalProvider
+	approves := s.tailnet.Spec.RouteApproval.ByProvider()
 	if approves && s.isControlPlane() && s.infraCluster.Spec.EndpointType.HasVIP() {
 		if err := route.approve(ctx, s); err != nil {
 			return err

@@ -40,7 +40,7 @@ func (r *Reconciler) startInstance(ctx context.Context, s *scope) error {
 		return nil
 	}
 	stop := s.noteStop()
-	if s.own.Spec.OnStop == infrav1.StopLeave {
+	if s.own.Spec.OnStop.LeavesStopped() {
 		s.Note(infrav1.InstanceReadyCondition, infrav1.InstanceStoppedReason,
 			"%s: onStop is Leave, so start it, or delete the Machine", stop.found())
 		return nil

@@ -144,7 +144,7 @@ func (r *Reconciler) updateSize(ctx context.Context, s *scope, in account, proof
 	case !resize && !grow && update.Step == "":
 		*update = infrav1.UpdateStatus{}
 		return nil
-	case !resize && !grow && update.Step == infrav1.UpdateResize:
+	case !resize && !grow && update.Step.Resizes():
 		// The answer to the call was lost, or the spec has its old size again.
 		s.settleUpdate()
 		s.waitForUpdate()
@@ -216,7 +216,7 @@ func (r *Reconciler) budgetLeaves(ctx context.Context, s *scope) (room bool, err
 	if update.Step != "" && update.Generation == s.own.Generation {
 		return true, nil
 	}
-	refusal, err := r.Scheduler.Stay(ctx, s.request())
+	refusal, err := r.Scheduler.Stay(ctx, s.request(capacity.Refusals(s.own.Status.Shortages)))
 	switch {
 	case err != nil:
 		return false, err
@@ -233,7 +233,7 @@ func (r *Reconciler) budgetLeaves(ctx context.Context, s *scope) (room bool, err
 // answer is lost is repeated with its retry token.
 func (r *Reconciler) restart(ctx context.Context, s *scope, c *oci.Client, proof ownership.Proof, resize bool) error {
 	update := &s.own.Status.Update
-	if s.tailnet != nil && s.tailnet.Spec.RouteApproval == infrav1.RouteApprovalProvider {
+	if s.tailnet != nil && s.tailnet.Spec.RouteApproval.ByProvider() {
 		if err := r.withdrawRoutes(ctx, s); err != nil {
 			return err
 		}

@@ -11,15 +11,12 @@ import (
 	"time"
 
 	"sigs.k8s.io/cluster-api/util/annotations"
-	"sigs.k8s.io/cluster-api/util/conditions"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
 )
 
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshmachinetemplates,verbs=get;list;watch
@@ -58,19 +55,6 @@ type Reconciler struct {
 	Options Options
 }
 
-// scope is what one reconcile knows.
-type scope struct {
-	phases.Pass
-	template *infrav1.OCIMeshMachineTemplate
-	// accounts are ready, and machines of the template may be in them. Set by findAccounts.
-	accounts []infrav1.OCIAccount
-	// shape is what an account says of the template's first one. Set by findShape.
-	shape oci.Shape
-}
-
-// wanted is the shape that machines get if there is room for it.
-func (s *scope) wanted() infrav1.Shape { return s.template.Spec.Template.Spec.Shapes[0] }
-
 // Reconcile fills in the capacity of one template, once: its spec cannot change.
 func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctrl.Result, reterr error) {
 	template := &infrav1.OCIMeshMachineTemplate{}
@@ -81,7 +65,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 		return ctrl.Result{}, nil
 	}
 	s := &scope{Pass: phases.Pass{Intervals: r.Options.withDefaults().Intervals}, template: template}
-	saver, err := phases.NewSaver(r.Client, nil, template, []string{infrav1.CapacityKnownCondition})
+	saver, err := phases.NewSaver(r.Client, nil, template, ownedConditions)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
@@ -93,10 +77,6 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 	return s.Result(), err
 }
 
-func isKnown(template *infrav1.OCIMeshMachineTemplate) bool {
-	return conditions.IsTrue(template, infrav1.CapacityKnownCondition) && len(template.Status.Capacity) > 0
-}
-
 // normalPhases have no counterpart: nothing is made for a template.
 func (r *Reconciler) normalPhases() []phases.Phase[*scope] {
 	const known = infrav1.CapacityKnownCondition
@@ -104,15 +84,5 @@ func (r *Reconciler) normalPhases() []phases.Phase[*scope] {
 		{Name: "find accounts", Condition: known, Run: r.findAccounts},
 		{Name: "find shape", Condition: known, Run: r.findShape},
 		{Name: "capacity", Condition: known, Run: r.capacity},
-	}
-}
-
-// updateStatus leaves the condition as it is if the API server did not answer.
-func updateStatus(s *scope) {
-	const known = infrav1.CapacityKnownCondition
-	if found, ok := s.Noted(known); ok {
-		conditions.Set(s.template, found)
-	} else if len(s.template.Status.Capacity) > 0 {
-		conditions.Set(s.template, report.OK(known))
 	}
 }

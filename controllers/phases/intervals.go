@@ -4,10 +4,8 @@
 package phases
 
 import (
-	"slices"
 	"time"
 
-	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 )
 
@@ -25,6 +23,8 @@ type Intervals struct {
 	Outside time.Duration
 	// Least is waited for even if a service asks for less; nothing by default.
 	Least time.Duration
+	// Paces are those of reasons that only this kind has.
+	Paces map[string]Pace
 }
 
 // WithDefaults fills in what is not set.
@@ -44,40 +44,25 @@ func (i Intervals) WithDefaults() Intervals {
 	return i
 }
 
-// underWay are the reasons while something is being made or removed.
-var underWay = []string{
-	infrav1.NetworkProvisioningReason, infrav1.EndpointProvisioningReason, infrav1.InstanceProvisioningReason,
-	infrav1.ClaimingReason, infrav1.DeletingReason, infrav1.WaitingReason,
-}
-
-// passing are the reasons of problems that pass by themselves.
-var passing = []string{
-	infrav1.UnavailableReason, infrav1.ThrottledReason, infrav1.ConflictReason,
-	infrav1.WaitingForTerminationReason, infrav1.WaitingForAccountReason, infrav1.NetworkInUseReason,
-	infrav1.LoadBalancerInUseReason,
-}
-
-// outside are the reasons of problems that a person has to fix at OCI or at the control server.
-var outside = []string{
-	infrav1.AuthenticationFailedReason, infrav1.NotAuthorizedOrNotFoundReason, infrav1.RegionUnknownReason,
-	infrav1.RequestRefusedReason, infrav1.TagNotPermittedReason, infrav1.ScopeMissingReason, infrav1.HeadscaleTooOldReason,
-}
-
 // After is when an object with the problem is looked at again: after as long as the service asks
 // for, soon for what passes by itself, and at rest's pace for what waits for a person, whose fix
 // the watches show as well unless it is made outside of Kubernetes. A nil problem is none.
 func (i Intervals) After(problem *access.Problem) time.Duration {
-	switch {
-	case problem == nil:
+	if problem == nil {
 		return i.Poll
-	case problem.RetryAfter > 0:
+	}
+	if problem.RetryAfter > 0 {
 		return max(problem.RetryAfter, i.Least)
-	case slices.Contains(underWay, problem.Reason):
+	}
+	switch i.paceOf(problem.Reason) {
+	case UnderWay:
 		return i.Progress
-	case slices.Contains(passing, problem.Reason):
+	case Passing:
 		return i.Retry
-	case slices.Contains(outside, problem.Reason):
+	case Outside:
 		return i.Outside
+	case AtRest, Noted:
+		return i.Poll
 	}
 	return i.Poll
 }

@@ -8,7 +8,6 @@ package phases
 import (
 	"context"
 	"errors"
-	"slices"
 
 	ctrl "sigs.k8s.io/controller-runtime"
 
@@ -81,7 +80,7 @@ func (p *Pass) settle(ctx context.Context, phase, condition string, err error) e
 		return err
 	}
 	log := ctrl.LoggerFrom(ctx)
-	if slices.Contains(underWay, told.problem.Reason) {
+	if intervals.paceOf(told.problem.Reason) == UnderWay {
 		// Nothing failed: it takes its time, and the condition says so.
 		log = log.V(2)
 	}

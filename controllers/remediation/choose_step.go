@@ -21,7 +21,7 @@ func (r *Reconciler) chooseStep(_ context.Context, s *scope) error {
 	if s.lost != "" {
 		return nil
 	}
-	if s.state == oci.StateStopped && s.infra.Spec.OnStop == infrav1.StopLeave {
+	if s.state == oci.StateStopped && s.infra.Spec.OnStop.LeavesStopped() {
 		s.WaitFor(s.Intervals.WithDefaults().Poll, remediated, infrav1.StopLeftReason, "Instance is STOPPED and the machine's onStop is Leave: "+
 			"it is neither started nor replaced; start it, set onStop to Start, or delete the Machine")
 		return nil
@@ -83,10 +83,13 @@ func choose(
 
 // suits tells whether OCI takes the action in the state.
 func suits(action infrav1.RemediationAction, state oci.LifecycleState) bool {
-	if action == infrav1.RemediationStart {
+	switch action {
+	case infrav1.RemediationStart:
 		return state == oci.StateStopped
+	case infrav1.RemediationSoftReset, infrav1.RemediationReset:
+		return state == oci.StateRunning
 	}
-	return state == oci.StateRunning
+	return false
 }
 
 func tried(attempts []infrav1.RemediationAttempt, action infrav1.RemediationAction) int {

@@ -15,70 +15,89 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 )
 
-func TestTheReasonIsTheCauseThatIsEasiestToResolve(t *testing.T) {
-	now := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
-	place := func(account string) placement.Place {
-		return placement.Place{Account: account, AvailabilityDomain: "ad-1", FaultDomain: "fd-1", Shape: arm}
+// refusedAt is the time of the refusals.
+var refusedAt = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+
+func placeIn(account string) placement.Place {
+	return placement.Place{Account: account, AvailabilityDomain: "ad-1", FaultDomain: "fd-1", Shape: arm}
+}
+
+// What keeps a machine from each account.
+var (
+	aliceShort = placement.Rejection{
+		Place: placeIn("alice"), Reason: placement.Short, Message: "OutOfCapacity", Until: refusedAt.Add(2 * time.Minute),
 	}
-	short := placement.Rejection{Place: place("alice"), Reason: placement.Short, Message: "OutOfCapacity", Until: now.Add(2 * time.Minute)}
-	budget := placement.Rejection{Place: place("bob"), Reason: placement.OverBudget, Message: "its budget has 0 of 2 left"}
-	limit := placement.Rejection{Place: place("carol"), Reason: placement.OverLimit, Message: "OCI's limit is 2"}
-	dead := placement.Rejection{Place: placement.Place{Account: "dave"}, Reason: placement.AccountNotReady, Message: "the key was revoked"}
-	unsized := placement.Rejection{Place: place("grace"), Reason: placement.SizeUnknown, Message: "OCI has not told the size"}
-	other := placement.Rejection{Place: placement.Place{Account: "erin"}, Reason: placement.NotSelected, Message: "left out"}
-	noImage := &access.Problem{Reason: infrav1.ImageNotFoundReason, Message: "frank: there is no image"}
-	const (
-		inAlice = "alice ad-1 fd-1 " + arm + " (OutOfCapacity)"
-		inCarol = "carol ad-1 fd-1 " + arm + ": OCI's limit is 2"
-		raise   = "raise spec.budget of OCIAccount bob, or delete machines in it"
-		ask     = "ask Oracle for a higher limit of account carol, or delete instances in it"
-		more    = "add accounts to the OCIMeshCluster; allow other shapes"
-		later   = "or wait: the next try is when something is freed, or at the latest in "
-	)
-	for name, world := range map[string]struct {
-		rejections []placement.Rejection
-		images     []error
-		reason     string
-		message    string
-		wait       time.Duration
-	}{
-		"a shortage passes by itself": {
-			[]placement.Rejection{budget, short, dead, other}, nil, "NoCapacity",
-			inAlice + "; bob: its budget has 0 of 2 left; dave: the key was revoked. What helps: " + raise + "; " + more +
-				"; or wait: the next try is at 2026-11-25T12:02:00Z", 2 * time.Minute,
-		},
-		"an image may be added before a shortage passes": {
-			[]placement.Rejection{short}, []error{noImage}, "NoCapacity",
-			inAlice + "; frank: there is no image. What helps: " + more + "; or wait: the next try is at 2026-11-25T12:02:00Z", time.Minute,
-		},
-		"a budget is the user's to raise": {
-			[]placement.Rejection{limit, budget, budget}, nil, "BudgetExceeded",
-			"bob: its budget has 0 of 2 left; " + inCarol + ". What helps: " + raise + "; " + ask + "; " + more + "; " + later + "5m0s",
-			5 * time.Minute,
-		},
-		"a budget comes before an image": {
-			[]placement.Rejection{budget}, []error{noImage}, "BudgetExceeded",
-			"bob: its budget has 0 of 2 left; frank: there is no image. What helps: " + raise + "; " + more + "; " + later + "1m0s", time.Minute,
-		},
-		"a limit is Oracle's to raise": {
-			[]placement.Rejection{limit, dead}, nil, "NoCapacity",
-			inCarol + "; dave: the key was revoked. What helps: " + ask + "; " + more + "; " + later + "5m0s", 5 * time.Minute,
-		},
-		"a size is not known": {
-			[]placement.Rejection{unsized, dead}, nil, "ShapeUnknown",
-			"grace: OCI has not told the size; dave: the key was revoked. What helps: " + unsizedRemedy + "; " + more, time.Minute,
-		},
-		"an image is missing": {
-			[]placement.Rejection{dead}, []error{noImage}, "ImageNotFound", "frank: there is no image; dave: the key was revoked", time.Minute,
-		},
-		"no account is allowed or ready": {
-			[]placement.Rejection{dead, other}, nil, "NoAccount", "dave: the key was revoked; erin: left out", time.Minute,
-		},
-		"there are no accounts": {nil, nil, "NoAccount", "the cluster lists none", time.Minute},
-	} {
+	bobOverBudget  = placement.Rejection{Place: placeIn("bob"), Reason: placement.OverBudget, Message: "its budget has 0 of 2 left"}
+	carolOverLimit = placement.Rejection{Place: placeIn("carol"), Reason: placement.OverLimit, Message: "OCI's limit is 2"}
+	daveDead       = placement.Rejection{
+		Place: placement.Place{Account: "dave"}, Reason: placement.AccountNotReady, Message: "the key was revoked",
+	}
+	erinLeftOut       = placement.Rejection{Place: placement.Place{Account: "erin"}, Reason: placement.NotSelected, Message: "left out"}
+	frankWithoutImage = &access.Problem{Reason: infrav1.ImageNotFoundReason, Message: "frank: there is no image"}
+	graceUnsized      = placement.Rejection{Place: placeIn("grace"), Reason: placement.SizeUnknown, Message: "OCI has not told the size"}
+)
+
+// Parts of messages.
+const (
+	inAlice   = "alice ad-1 fd-1 " + arm + " (OutOfCapacity)"
+	inCarol   = "carol ad-1 fd-1 " + arm + ": OCI's limit is 2"
+	helpRaise = "raise spec.budget of OCIAccount bob, or delete machines in it"
+	helpAsk   = "ask Oracle for a higher limit of account carol, or delete instances in it"
+	helpMore  = "add accounts to the OCIMeshCluster; allow other shapes"
+	helpLater = "or wait: the next try is when something is freed, or at the latest in "
+)
+
+// refusalWorld is what keeps a machine from having a place, and the refusal of it.
+type refusalWorld struct {
+	rejections []placement.Rejection
+	images     []error
+	reason     string
+	message    string
+	wait       time.Duration
+}
+
+// refusalWorlds are causes, and what is made of them.
+var refusalWorlds = map[string]refusalWorld{
+	"a shortage passes by itself": {
+		[]placement.Rejection{bobOverBudget, aliceShort, daveDead, erinLeftOut}, nil, "NoCapacity",
+		inAlice + "; bob: its budget has 0 of 2 left; dave: the key was revoked. What helps: " + helpRaise + "; " + helpMore +
+			"; or wait: the next try is at 2026-11-25T12:02:00Z", 2 * time.Minute,
+	},
+	"an image may be added before a shortage passes": {
+		[]placement.Rejection{aliceShort}, []error{frankWithoutImage}, "NoCapacity",
+		inAlice + "; frank: there is no image. What helps: " + helpMore + "; or wait: the next try is at 2026-11-25T12:02:00Z", time.Minute,
+	},
+	"a budget is the user's to raise": {
+		[]placement.Rejection{carolOverLimit, bobOverBudget, bobOverBudget}, nil, "BudgetExceeded",
+		"bob: its budget has 0 of 2 left; " + inCarol + ". What helps: " + helpRaise + "; " + helpAsk + "; " + helpMore + "; " + helpLater + "5m0s",
+		5 * time.Minute,
+	},
+	"a budget comes before an image": {
+		[]placement.Rejection{bobOverBudget}, []error{frankWithoutImage}, "BudgetExceeded",
+		"bob: its budget has 0 of 2 left; frank: there is no image. What helps: " + helpRaise + "; " + helpMore + "; " + helpLater + "1m0s", time.Minute,
+	},
+	"a limit is Oracle's to raise": {
+		[]placement.Rejection{carolOverLimit, daveDead}, nil, "NoCapacity",
+		inCarol + "; dave: the key was revoked. What helps: " + helpAsk + "; " + helpMore + "; " + helpLater + "5m0s", 5 * time.Minute,
+	},
+	"a size is not known": {
+		[]placement.Rejection{graceUnsized, daveDead}, nil, "ShapeUnknown",
+		"grace: OCI has not told the size; dave: the key was revoked. What helps: " + unsizedRemedy + "; " + helpMore, time.Minute,
+	},
+	"an image is missing": {
+		[]placement.Rejection{daveDead}, []error{frankWithoutImage}, "ImageNotFound", "frank: there is no image; dave: the key was revoked", time.Minute,
+	},
+	"no account is allowed or ready": {
+		[]placement.Rejection{daveDead, erinLeftOut}, nil, "NoAccount", "dave: the key was revoked; erin: left out", time.Minute,
+	},
+	"there are no accounts": {nil, nil, "NoAccount", "the cluster lists none", time.Minute},
+}
+
+func TestTheReasonIsTheCauseThatIsEasiestToResolve(t *testing.T) {
+	for name, world := range refusalWorlds {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			refusal := refuse(advice{}, placement.Decision{Rejections: world.rejections}, world.images, now, time.Minute)
+			refusal := refuse(advice{}, placement.Decision{Rejections: world.rejections}, world.images, refusedAt, time.Minute)
 
 			g.Expect(refusal.Reason).To(Equal(world.reason))
 			g.Expect(refusal.Message).To(Equal("No account can take the machine: " + world.message))

@@ -6,14 +6,13 @@ package tailnet
 import (
 	"context"
 
-	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 )
 
 // check tries out all that machines will need once in a while, since it makes keys; in between it
 // asks whether the server still answers.
 func (r *Reconciler) check(ctx context.Context, s *scope) error {
-	uid, spec := s.tailnet.UID, tailnet.CheckSpec{ApproveRoutes: s.tailnet.Spec.RouteApproval == infrav1.RouteApprovalProvider}
+	uid, spec := s.tailnet.UID, tailnet.CheckSpec{ApproveRoutes: s.tailnet.Spec.RouteApproval.ByProvider()}
 	full := !r.lastChecks.isFresh(uid, s.client, r.Options.withDefaults().CheckInterval)
 	if full {
 		spec.TagSets = [][]string{s.tailnet.Spec.NodeTags, s.tailnet.Spec.ControlPlaneTags}

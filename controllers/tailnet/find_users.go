@@ -33,7 +33,7 @@ func (r *Reconciler) findUsers(ctx context.Context, s *scope) error {
 		return fmt.Errorf("listing OCIMeshClusters: %w", err)
 	}
 	users := []infrav1.ObjectUser{}
-	s.pods, s.podRanges = nil, nil
+	s.pods, s.podRanges, s.occupied = nil, nil, ""
 	for i := range clusters.Items {
 		cluster := &clusters.Items[i]
 		if cluster.Spec.TailnetRef.Name != s.tailnet.Name {
@@ -47,6 +47,9 @@ func (r *Reconciler) findUsers(ctx context.Context, s *scope) error {
 			users = append(users, infrav1.ObjectUser{Namespace: cluster.Namespace, Name: cluster.Name})
 			s.pods = append(s.pods, cluster.Spec.PodNetwork.Mode)
 			s.podRanges = append(s.podRanges, routedPods(cluster)...)
+			if taken := vip.Occupied(s.tailnet.Spec.VIPRange, cluster); taken != "" && s.occupied == "" {
+				s.occupied = fmt.Sprintf("%s of OCIMeshCluster %s/%s", taken, cluster.Namespace, cluster.Name)
+			}
 		}
 	}
 	slices.SortFunc(s.podRanges, netip.Prefix.Compare)
@@ -61,7 +64,7 @@ func (r *Reconciler) findUsers(ctx context.Context, s *scope) error {
 // routedPods are the cluster's pod ranges that the tailnet has routes to, once they are recorded:
 // routes are of IPv4 only.
 func routedPods(cluster *infrav1.OCIMeshCluster) []netip.Prefix {
-	if cluster.Spec.PodNetwork.Mode != infrav1.PodNetworkTailnetRoutes {
+	if !cluster.Spec.PodNetwork.Mode.OnTailnet() {
 		return nil
 	}
 	return cloud.IPv4Networks(cluster.Status.Ranges.Pods)

@@ -26,7 +26,7 @@ func (r *Reconciler) policy(ctx context.Context, s *scope) error {
 	spec := s.tailnet.Spec
 	needs := tailnet.PolicyNeeds{
 		NodeTags: spec.NodeTags, ControlPlaneTags: spec.ControlPlaneTags,
-		Approves:  spec.RouteApproval == infrav1.RouteApprovalPolicy,
+		Approves:  spec.RouteApproval.ByPolicy(),
 		PodRanges: s.podRanges,
 		VXLAN:     len(s.pods) == 0 || slices.Contains(s.pods, infrav1.PodNetworkVXLAN),
 	}

@@ -21,6 +21,9 @@ type scope struct {
 	pods []infrav1.PodNetworkMode
 	// podRanges are those that the tailnet has routes to. Set by findUsers.
 	podRanges []netip.Prefix
+	// occupied is a range of one of the users that has addresses of the vipRange, and whose it is.
+	// Set by findUsers.
+	occupied string
 	// client is set by connect if there are usable credentials.
 	client *tailnet.Client
 	// checked says that the check found nothing wrong, full that it tried out all, which it does

@@ -125,86 +125,94 @@ const (
 	possible = "Unknown Waiting"
 )
 
+// deviceWorld is a device in the tailnet, with what make makes beside it.
+type deviceWorld struct {
+	tag, hostname string
+	make          func(t *testing.T, w *fixture, device string)
+	want          string
+}
+
+// withoutRecord makes a paused cluster's machine that has lost its status.
+func withoutRecord(t *testing.T, w *fixture, _ string) {
+	w.machine(t, w.cluster(t, w.Tailnet.Name, true), "worker", "uid", "")
+}
+
+// deviceWorlds are who has recorded a device, and what is told of it.
+var deviceWorlds = map[string]deviceWorld{
+	"a machine has recorded it": {
+		make: func(t *testing.T, w *fixture, device string) {
+			w.machine(t, w.cluster(t, w.Tailnet.Name, false), "worker", "uid", device)
+		},
+		want: present,
+	},
+	"a pool machine has recorded it": {
+		make: func(t *testing.T, w *fixture, device string) {
+			w.poolMachine(t, w.cluster(t, w.Tailnet.Name, false), device)
+		},
+		want: present,
+	},
+	"a machine of another Tailnet of the same server has recorded it": {
+		make: func(t *testing.T, w *fixture, device string) {
+			w.machine(t, w.cluster(t, w.another(t, w.Control.URL()+"/").Name, false), "worker", "uid", device)
+		},
+		want: present,
+	},
+	"a machine of another server's tailnet has a device of the same number": {
+		make: func(t *testing.T, w *fixture, device string) {
+			w.machine(t, w.cluster(t, w.another(t, "https://headscale.example.com").Name, false), "worker", "uid", device)
+		},
+		want: stray,
+	},
+	"nobody has recorded it":               {want: stray},
+	"nobody has, and it is a controller's": {tag: helpers.ControlPlaneTag, want: stray},
+	"it has other tags":                    {tag: otherTag, want: present},
+	"it calls itself like a machine that has recorded another": {
+		make: func(t *testing.T, w *fixture, _ string) {
+			w.machine(t, w.cluster(t, w.Tailnet.Name, false), "worker", "uid", "another")
+		},
+		want: stray,
+	},
+	"a paused cluster's machine has lost its status, as in a move": {
+		make:     withoutRecord,
+		hostname: "worker-uid", want: possible,
+	},
+	"it has that machine's name with a number": {
+		make:     withoutRecord,
+		hostname: "worker-uid-1", want: possible,
+	},
+	"a paused cluster's pool machine has lost its status, as in a move": {
+		make: func(t *testing.T, w *fixture, _ string) {
+			w.poolMachine(t, w.cluster(t, w.Tailnet.Name, true), "")
+		},
+		hostname: "pool-1", want: possible,
+	},
+	"a paused cluster's machine has lost its status, and it is another's": {
+		make: withoutRecord,
+		want: stray,
+	},
+	"the paused cluster may not use the tailnet": {
+		make: func(t *testing.T, w *fixture, _ string) {
+			w.machine(t, w.cluster(t, w.Tailnet.Name, true), "worker", "uid", "")
+			helpers.Update(t, env, w.Tailnet, func(tn *infrav1.Tailnet) { tn.Spec.AllowedNamespaces.List = []string{"another"} })
+		},
+		hostname: "worker-uid", want: stray,
+	},
+	"a machine has not joined and its cluster goes on": {
+		make: func(t *testing.T, w *fixture, _ string) {
+			w.machine(t, w.cluster(t, w.Tailnet.Name, false), "worker", "uid", "")
+		},
+		want: stray,
+	},
+	"a paused cluster has nothing to find again": {
+		make: func(t *testing.T, w *fixture, _ string) {
+			w.machine(t, w.cluster(t, w.Tailnet.Name, true), "worker", "uid", "another")
+		},
+		want: stray,
+	},
+}
+
 func TestADeviceIsAStrayIfNoStatusHasRecordedIt(t *testing.T) {
-	withoutRecord := func(t *testing.T, w *fixture, _ string) {
-		w.machine(t, w.cluster(t, w.Tailnet.Name, true), "worker", "uid", "")
-	}
-	for name, world := range map[string]struct {
-		tag, hostname string
-		make          func(t *testing.T, w *fixture, device string)
-		want          string
-	}{
-		"a machine has recorded it": {
-			make: func(t *testing.T, w *fixture, device string) {
-				w.machine(t, w.cluster(t, w.Tailnet.Name, false), "worker", "uid", device)
-			},
-			want: present,
-		},
-		"a pool machine has recorded it": {
-			make: func(t *testing.T, w *fixture, device string) {
-				w.poolMachine(t, w.cluster(t, w.Tailnet.Name, false), device)
-			},
-			want: present,
-		},
-		"a machine of another Tailnet of the same server has recorded it": {
-			make: func(t *testing.T, w *fixture, device string) {
-				w.machine(t, w.cluster(t, w.another(t, w.Control.URL()+"/").Name, false), "worker", "uid", device)
-			},
-			want: present,
-		},
-		"a machine of another server's tailnet has a device of the same number": {
-			make: func(t *testing.T, w *fixture, device string) {
-				w.machine(t, w.cluster(t, w.another(t, "https://headscale.example.com").Name, false), "worker", "uid", device)
-			},
-			want: stray,
-		},
-		"nobody has recorded it":               {want: stray},
-		"nobody has, and it is a controller's": {tag: helpers.ControlPlaneTag, want: stray},
-		"it has other tags":                    {tag: otherTag, want: present},
-		"it calls itself like a machine that has recorded another": {
-			make: func(t *testing.T, w *fixture, _ string) {
-				w.machine(t, w.cluster(t, w.Tailnet.Name, false), "worker", "uid", "another")
-			},
-			want: stray,
-		},
-		"a paused cluster's machine has lost its status, as in a move": {
-			make:     withoutRecord,
-			hostname: "worker-uid", want: possible,
-		},
-		"it has that machine's name with a number": {
-			make:     withoutRecord,
-			hostname: "worker-uid-1", want: possible,
-		},
-		"a paused cluster's pool machine has lost its status, as in a move": {
-			make: func(t *testing.T, w *fixture, _ string) {
-				w.poolMachine(t, w.cluster(t, w.Tailnet.Name, true), "")
-			},
-			hostname: "pool-1", want: possible,
-		},
-		"a paused cluster's machine has lost its status, and it is another's": {
-			make: withoutRecord,
-			want: stray,
-		},
-		"the paused cluster may not use the tailnet": {
-			make: func(t *testing.T, w *fixture, _ string) {
-				w.machine(t, w.cluster(t, w.Tailnet.Name, true), "worker", "uid", "")
-				helpers.Update(t, env, w.Tailnet, func(tn *infrav1.Tailnet) { tn.Spec.AllowedNamespaces.List = []string{"another"} })
-			},
-			hostname: "worker-uid", want: stray,
-		},
-		"a machine has not joined and its cluster goes on": {
-			make: func(t *testing.T, w *fixture, _ string) {
-				w.machine(t, w.cluster(t, w.Tailnet.Name, false), "worker", "uid", "")
-			},
-			want: stray,
-		},
-		"a paused cluster has nothing to find again": {
-			make: func(t *testing.T, w *fixture, _ string) {
-				w.machine(t, w.cluster(t, w.Tailnet.Name, true), "worker", "uid", "another")
-			},
-			want: stray,
-		},
-	} {
+	for name, world := range deviceWorlds {
 		t.Run(name, func(t *testing.T) {
 			w := newFixture(t)
 			tag := world.tag

@@ -37,7 +37,10 @@ func reconciled(t *testing.T, r *Reconciler, tn *infrav1.Tailnet) ctrl.Result {
 
 func newWorld(t *testing.T, mode tailnetsim.Mode) (*helpers.World, *Reconciler) {
 	t.Helper()
-	w := helpers.NewWorld(t, env, helpers.WorldOptions{Accounts: 1, TailnetMode: mode})
+	w := helpers.NewWorld(t, env, helpers.WorldOptions{
+		// A node without an object is a stray.
+		Accounts: 1, TailnetMode: mode, Neighbours: tailnetsim.Neighbours{ClusterTags: []string{}},
+	})
 	return w, &Reconciler{Client: env.Client, Reader: env.Client, Clients: w.Clients}
 }
 

@@ -72,7 +72,7 @@ func ApprovePodRoute(
 	ctx context.Context, p *phases.Pass, c Router, statuses Statuses, observed Observed,
 	in *infrav1.Tailnet, cluster *clusterv1.Cluster, infra *infrav1.OCIMeshCluster,
 ) error {
-	if infra.Spec.PodNetwork.Mode != infrav1.PodNetworkTailnetRoutes {
+	if !infra.Spec.PodNetwork.Mode.OnTailnet() {
 		return nil
 	}
 	node := podRoute{
@@ -85,7 +85,7 @@ func ApprovePodRoute(
 	if taken != nil {
 		p.Note(infrav1.TailnetReadyCondition, taken.Reason, "%s", taken.Message)
 	}
-	if in.Spec.RouteApproval != infrav1.RouteApprovalProvider {
+	if !in.Spec.RouteApproval.ByProvider() {
 		return nil
 	}
 	approval, err := approvePodRoute(ctx, c, node)

@@ -57,7 +57,7 @@ func Input(n Node) (cloudinit.Input, error) {
 		HostnameOfInstance: n.HostnameOfInstance,
 		ControlPlane:       n.ControlPlane,
 		KubernetesVersion:  n.KubernetesVersion,
-		BootstrapMode:      cloudinit.BootstrapInstall,
+		BootstrapMode:      bootstrapModeOf(n.Bootstrap),
 		ProviderIDPrefix:   cloud.ProviderIDPrefix,
 		Tailnet:            cloudinit.Tailnet{LoginServer: n.Tailnet.Spec.LoginServer},
 		Tailscale:          tailscaleOf(n.Tailscale),
@@ -68,9 +68,6 @@ func Input(n Node) (cloudinit.Input, error) {
 
 			NodeCIDRMaskSize: int(n.InfraCluster.Spec.PodNetwork.NodeCIDRMaskSize),
 		},
-	}
-	if n.Bootstrap == infrav1.BootstrapPreinstalled {
-		input.BootstrapMode = cloudinit.BootstrapPreinstalled
 	}
 	if n.Place.Account != nil {
 		input.Labels = n.Place.labels()
@@ -184,6 +181,18 @@ func vcnOf(n Node) ([]netip.Prefix, error) {
 	return nil, nil
 }
 
+// bootstrapModeOf is the way to Kubernetes' software; a mode that is not known is that of stock
+// images, which works everywhere.
+func bootstrapModeOf(mode infrav1.BootstrapMode) cloudinit.BootstrapMode {
+	switch mode {
+	case infrav1.BootstrapPreinstalled:
+		return cloudinit.BootstrapPreinstalled
+	case infrav1.BootstrapInstall:
+		return cloudinit.BootstrapInstall
+	}
+	return cloudinit.BootstrapInstall
+}
+
 func tailscaleOf(spec infrav1.Tailscale) cloudinit.Tailscale {
 	out := cloudinit.Tailscale{Version: spec.Version}
 	if out.Version == "" {
@@ -197,7 +206,7 @@ func tailscaleOf(spec infrav1.Tailscale) cloudinit.Tailscale {
 		}
 	case infrav1.TailscalePreinstalled:
 		out.Source = cloudinit.TailscaleImage
-	default:
+	case infrav1.TailscalePackages:
 		out.Source = cloudinit.TailscalePackage
 	}
 	return out

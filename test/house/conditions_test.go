@@ -22,20 +22,23 @@ func TestStatusComputesAndOwnsEveryConditionOfThePhases(t *testing.T) {
 	for _, p := range phasesOf(s) {
 		kinds[p.folder] = nil
 	}
-	g.Expect(len(kinds)).To(BeNumerically(">=", 5))
+	g.Expect(len(kinds)).To(BeNumerically(">=", 8))
 	computed, owned := map[string][]string{}, map[string][]string{}
 	for _, f := range s.all {
 		folder := path.Dir(f.path)
 		if _, ok := kinds[folder]; !ok {
 			continue
 		}
-		kinds[folder] = append(kinds[folder], findings(f.File)...)
+		names := conditionNames(s, f)
+		kinds[folder] = append(kinds[folder], findings(f.File, names)...)
 		if path.Base(f.path) == "status.go" {
-			computed[folder], owned[folder] = inStatus(f.File)
+			computed[folder], owned[folder] = inStatus(f.File, names)
 		}
 	}
-	shared, _ := inStatus(fileOf(s, "controllers/strays/report.go"))
+	const strays = "controllers/strays/report.go"
+	shared, _ := inStatus(fileOf(s, strays), conditionNames(s, file{strays, fileOf(s, strays)}))
 	for folder, found := range kinds {
+		g.Expect(found).NotTo(BeEmpty(), "%s: the conditions of the phases are not found", folder)
 		for _, condition := range found {
 			g.Expect(append(shared, computed[folder]...)).To(ContainElement(condition), "%s: no function of status.go computes a condition of the phases", folder)
 			g.Expect(owned[folder]).To(ContainElement(condition), "%s: status.go does not own a condition of the phases", folder)
@@ -76,13 +79,13 @@ func fileOf(s *source, name string) *ast.File {
 }
 
 // findings are the conditions named by the rows of a table of phases, and by what makes findings.
-func findings(f *ast.File) (found []string) {
+func findings(f *ast.File, names resolver) (found []string) {
 	makers := map[string]int{"In": 0, "Unseen": 0, "Note": 0, "NoteUnknown": 0, "WaitFor": 1}
 	ast.Inspect(f, func(node ast.Node) bool {
 		switch n := node.(type) {
 		case *ast.KeyValueExpr:
 			if key, ok := n.Key.(*ast.Ident); ok && key.Name == "Condition" {
-				found = append(found, conditionsIn(n.Value)...)
+				found = append(found, names.in(n.Value)...)
 			}
 		case *ast.CallExpr:
 			called, ok := n.Fun.(*ast.SelectorExpr)
@@ -90,7 +93,7 @@ func findings(f *ast.File) (found []string) {
 				break
 			}
 			if at, ok := makers[called.Sel.Name]; ok && at < len(n.Args) {
-				found = append(found, conditionsIn(n.Args[at])...)
+				found = append(found, names.in(n.Args[at])...)
 			}
 		}
 		return true
@@ -100,28 +103,71 @@ func findings(f *ast.File) (found []string) {
 
 // inStatus are the conditions that functions name, and those of report.Types, which deletion is
 // one of.
-func inStatus(f *ast.File) (computed, owned []string) {
+func inStatus(f *ast.File, names resolver) (computed, owned []string) {
 	const deletion = "DeletingCondition"
 	for _, declaration := range f.Decls {
 		if _, ok := declaration.(*ast.FuncDecl); ok {
-			computed = append(computed, conditionsIn(declaration)...)
+			computed = append(computed, names.in(declaration)...)
 		} else {
-			owned = append(owned, conditionsIn(declaration)...)
+			owned = append(owned, names.in(declaration)...)
 		}
 	}
 	// report.Deleting computes it, and is named by what it takes.
 	return append(computed, deletion), owned
 }
 
-// conditionsIn are the names of the API's conditions below a node.
-func conditionsIn(node ast.Node) (names []string) {
+// resolver knows the conditions of the API by the names that a file has for them.
+type resolver struct {
+	apis   map[string]bool
+	locals map[string]string
+}
+
+// conditionNames are those of a file. Constants and variables of its package stand for conditions,
+// too.
+func conditionNames(s *source, f file) resolver {
+	names := resolver{importedAPIs(f.File), map[string]string{}}
+	for _, other := range inPackage(s, path.Dir(f.path)) {
+		apis := importedAPIs(other.File)
+		define := func(name, value ast.Expr) {
+			if condition := constantOf(value, apis, false); isCondition(condition) {
+				names.locals[nameOf(name)] = condition
+			}
+		}
+		ast.Inspect(other.File, func(node ast.Node) bool {
+			switch n := node.(type) {
+			case *ast.ValueSpec:
+				for i := range n.Values {
+					define(n.Names[i], n.Values[i])
+				}
+			case *ast.AssignStmt:
+				for i := range n.Rhs {
+					define(n.Lhs[i], n.Rhs[i])
+				}
+			}
+			return true
+		})
+	}
+	return names
+}
+
+func isCondition(name string) bool { return strings.HasSuffix(name, "Condition") }
+
+// in are the conditions below a node.
+func (r resolver) in(node ast.Node) (found []string) {
 	ast.Inspect(node, func(node ast.Node) bool {
-		if selector, ok := node.(*ast.SelectorExpr); ok && strings.HasSuffix(selector.Sel.Name, "Condition") {
-			if name, ok := selector.X.(*ast.Ident); ok && (name.Name == "infrav1" || name.Name == "expv1") {
-				names = append(names, selector.Sel.Name)
+		switch n := node.(type) {
+		case *ast.SelectorExpr:
+			if name := constantOf(n, r.apis, false); isCondition(name) {
+				found = append(found, name)
+			}
+			found = append(found, r.in(n.X)...)
+			return false
+		case *ast.Ident:
+			if condition := r.locals[n.Name]; condition != "" {
+				found = append(found, condition)
 			}
 		}
 		return true
 	})
-	return names
+	return found
 }

@@ -8,8 +8,10 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+	"unicode"
 
 	. "github.com/onsi/gomega"
 )
@@ -102,4 +104,101 @@ func declares(s *source, name, function string) bool {
 		}
 	}
 	return false
+}
+
+// A phase that is in no table is never asked.
+func TestEveryFunctionWithTheShapeOfAPhaseIsAsked(t *testing.T) {
+	g := NewWithT(t)
+	s, err := read("controllers", "exp/controllers")
+	g.Expect(err).NotTo(HaveOccurred())
+	kinds := map[string]bool{}
+	for _, p := range phasesOf(s) {
+		kinds[p.folder] = true
+	}
+	found := 0
+	for folder := range kinds {
+		named := map[string]bool{}
+		var shaped []*ast.FuncDecl
+		for _, f := range inPackage(s, folder) {
+			ast.Inspect(f.File, func(node ast.Node) bool {
+				switch n := node.(type) {
+				case *ast.SelectorExpr:
+					named[n.Sel.Name] = true
+				case *ast.CallExpr:
+					named[called(n)] = true
+				case *ast.KeyValueExpr:
+					named[nameOf(n.Value)] = true
+				}
+				return true
+			})
+			for _, declaration := range f.Decls {
+				if function, ok := declaration.(*ast.FuncDecl); ok && isPhaseLike(function) {
+					shaped = append(shaped, function)
+				}
+			}
+		}
+		for _, function := range shaped {
+			found++
+			if !named[function.Name.Name] {
+				t.Errorf("%s: nobody asks the phase %s: add it to the table in %s/controller.go", s.position(function), function.Name.Name, folder)
+			}
+		}
+	}
+	g.Expect(found).To(BeNumerically(">", 50), "the phases are not found")
+}
+
+// isPhaseLike tells whether a function takes a context and a scope, and returns an error.
+func isPhaseLike(function *ast.FuncDecl) bool {
+	takes, returns := function.Type.Params, function.Type.Results
+	if takes.NumFields() != 2 || returns.NumFields() != 1 || nameOf(returns.List[0].Type) != "error" {
+		return false
+	}
+	last, ok := takes.List[len(takes.List)-1].Type.(*ast.StarExpr)
+	return ok && nameOf(takes.List[0].Type) == "Context" && nameOf(last.X) == "scope"
+}
+
+// docs/architecture.md says where to begin to read.
+func TestEveryKindHasTheSameFiles(t *testing.T) {
+	g := NewWithT(t)
+	s, err := read("controllers", "exp/controllers")
+	g.Expect(err).NotTo(HaveOccurred())
+	for _, p := range phasesOf(s) {
+		var names []string
+		for _, f := range inPackage(s, p.folder) {
+			names = append(names, path.Base(f.path))
+		}
+		g.Expect(names).To(ContainElements("controller.go", "scope.go", "status.go", "watches.go"), p.folder)
+	}
+}
+
+var setBy = regexp.MustCompile(`Set by ([\w\s,]+)[.;]`)
+
+// Who reads a field of a scope has to know which phase fills it.
+func TestScopesNameThePhasesThatFillTheirFields(t *testing.T) {
+	g := NewWithT(t)
+	s, err := read("controllers", "exp/controllers")
+	g.Expect(err).NotTo(HaveOccurred())
+	found := 0
+	for _, f := range s.all {
+		if path.Base(f.path) != "scope.go" {
+			continue
+		}
+		functions := map[string]bool{"and": true, "or": true}
+		for _, other := range inPackage(s, path.Dir(f.path)) {
+			for _, declaration := range other.Decls {
+				if function, ok := declaration.(*ast.FuncDecl); ok {
+					functions[function.Name.Name] = true
+				}
+			}
+		}
+		for _, comment := range f.Comments {
+			for _, match := range setBy.FindAllStringSubmatch(comment.Text(), -1) {
+				found++
+				for _, name := range strings.FieldsFunc(match[1], func(r rune) bool { return unicode.IsSpace(r) || r == ',' }) {
+					g.Expect(functions).To(HaveKey(name), "%s: a field is set by what does not exist", s.position(comment))
+				}
+			}
+		}
+	}
+	g.Expect(found).To(BeNumerically(">", 30), "the comments are not found")
 }

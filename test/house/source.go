@@ -12,6 +12,7 @@ import (
 	"go/token"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -53,6 +54,11 @@ func read(folders ...string) (*source, error) {
 		}
 	}
 	return s, nil
+}
+
+// below are the files in the folder and in those below it.
+func below(s *source, folder string) []file {
+	return slices.DeleteFunc(slices.Clone(s.all), func(f file) bool { return !strings.HasPrefix(f.path, folder) })
 }
 
 func isProduct(path string) bool {

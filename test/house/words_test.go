@@ -25,6 +25,10 @@ var messageAt = map[string]int{
 	"Unknown":     2,
 	"event":       3, // machine and pools
 	"waitingFor":  0, // machine
+	"updating":    1,
+	"finding":     1, // tailnetnode
+	"waitFor":     1, // scheduling
+	"waiting":     1, // cluster
 	"Eventf":      5, // events.EventRecorder
 	"Info":        0, // logr
 	"Error":       1,
@@ -69,6 +73,34 @@ var homegrown = regexp.MustCompile(`(?i)\b(mend(s|ed|ing)?|all is well|ado|none 
 // unread are folders without messages of the product. Errors of cloud go into the middle of
 // messages.
 var unread = []string{"test/", "internal/testing/", "hack/", "cloud/"}
+
+// Messages of a function that is not known here would be read by no test.
+func TestEveryFunctionThatTakesAMessageIsKnown(t *testing.T) {
+	s, err := read("controllers", "exp/controllers", "internal/webhooks")
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	found := 0
+	for _, f := range s.all {
+		for _, declaration := range f.Decls {
+			function, ok := declaration.(*ast.FuncDecl)
+			if !ok {
+				continue
+			}
+			at := 0
+			for _, parameters := range function.Type.Params.List {
+				for _, parameter := range parameters.Names {
+					if known, ok := messageAt[function.Name.Name]; parameter.Name == "format" && (!ok || known != at) {
+						t.Errorf("%s: add %s to messageAt, in this file", s.position(function), function.Name.Name)
+					}
+					if parameter.Name == "format" {
+						found++
+					}
+					at++
+				}
+			}
+		}
+	}
+	NewWithT(t).Expect(found).To(BeNumerically(">", 5), "the functions are not found")
+}
 
 func TestMessagesAreInSentenceCaseAndInTheFieldsWords(t *testing.T) {
 	g := NewWithT(t)

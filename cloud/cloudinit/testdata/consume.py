@@ -60,11 +60,18 @@ if "runcmd" in merged:
     util.write_file(os.path.join(instance, "scripts", "runcmd"), util.shellify(merged["runcmd"]), 0o700)
 files = {}
 for entry in merged.get("write_files", []):
+    if not entry.get("path") or util.get_cfg_option_bool(entry, "defer", False):
+        continue
     encoding = cc_write_files.canonicalize_extraction(entry.get("encoding"))
-    content = cc_write_files.extract_contents(entry.get("content", ""), encoding)
+    try:
+        content = cc_write_files.extract_contents(entry.get("content", ""), encoding)
+        util.encode_text(content)
+    except Exception:
+        # The module ends here, and cloud-init goes on with the next one.
+        break
     files[entry["path"]] = content if isinstance(content, str) else content.decode()
 
 ran = []
 subp.subp = lambda command, **_: ran.append(os.path.basename(command[0]))
 subp.runparts(os.path.join(instance, "scripts"))
-print(json.dumps({"parts": parts, "config": merged, "files": files, "order": ran}))
+print(json.dumps({"parts": parts, "config": merged, "files": files, "order": ran}, default=str))

@@ -61,7 +61,7 @@ func (c claimer) stand(ctx context.Context, s *scope, pool oci.InstancePool) (st
 	switch judgement.Outcome {
 	case ownership.Ours:
 		s.own.Status.Claim = next
-		return standing{ours: true, settled: next.State != infrav1.ClaimPending}, nil
+		return standing{ours: true, settled: !next.State.IsPending()}, nil
 	case ownership.Elsewhere:
 		s.own.Status.Claim = next
 		return standing{elsewhere: true, claim: judgement.Found}, nil

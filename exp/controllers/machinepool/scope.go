@@ -156,6 +156,7 @@ func (o Options) withDefaults() Options {
 		}
 	}
 	o.Intervals = o.Intervals.WithDefaults()
+	o.Intervals.Paces = paces
 	set(&o.KeyLife, tailnet.MaxReusableKeyExpiry)
 	if o.Clock == nil {
 		o.Clock = time.Now

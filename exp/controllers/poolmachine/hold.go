@@ -49,7 +49,7 @@ func (r *Reconciler) holdToEnd(ctx context.Context, s *scope) error {
 			r.leave(ctx, s, judgement.Found)
 			return nil
 		case ownership.Ours:
-			if s.pool == nil || judgement.Settled && s.pool.Status.Claim.State != infrav1.ClaimPending {
+			if s.pool == nil || judgement.Settled && !s.pool.Status.Claim.State.IsPending() {
 				continue
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"fmt"
+	"net/netip"
 	"os"
 	"slices"
 	"sync"
@@ -45,8 +46,9 @@ type WorldOptions struct {
 	// TailnetMode is TailnetVariable's by default, and without that Tailscale's. A server without
 	// OAuth gets an API key in the Secret.
 	TailnetMode tailnetsim.Mode
-	// Neighbours are on the tailnet before anything of ours. Another cluster's node is one of them
-	// if it is given tags, such as NodeTag.
+	// Neighbours are on the tailnet before anything of ours. One of them is a node of another
+	// cluster with our settings: NodeTag, and with VXLAN no route. Empty tags keep it away where
+	// nodes without an object are counted.
 	Neighbours tailnetsim.Neighbours
 	// Alone keeps the neighbours away.
 	Alone bool
@@ -195,6 +197,12 @@ func (w *World) startTailnet(t *testing.T, options WorldOptions) {
 	t.Cleanup(w.Control.Close)
 	// Before another test's server has the port: Tailnets of both would be of one network.
 	t.Cleanup(func() { w.forget(t) })
+	if options.Neighbours.ClusterTags == nil {
+		options.Neighbours.ClusterTags = []string{NodeTag}
+		if options.Neighbours.ClusterRoutes == nil {
+			options.Neighbours.ClusterRoutes = []netip.Prefix{}
+		}
+	}
 	if !options.Alone {
 		w.Control.AddNeighbours(options.Neighbours)
 	}

@@ -37,44 +37,49 @@ of_family() {
 # - 5202: with TailnetRoutes the routes of nodes. A wider one is not a node's.
 # - 5203: what is never reached over the tailnet. Services are translated before they are routed; a
 #   packet that was not must not reach somebody else's. Link-local holds the boot volume.
+# They are as the kernel lists them, in numbers: 52 is tailscale's table, 254 the main one.
 # CIDR lists are words on purpose.
 # shellcheck disable=SC2086
 policy_rules() {
 	wider=0
 	if [ "$1" = 4 ]; then
-		echo "5200 to $TAILNET lookup 52"
-		[ -z "$CAPOM_VIP_RANGE" ] || echo "5200 to $CAPOM_VIP_RANGE lookup 52 suppress_prefixlength 31"
+		echo "5200 from all to $TAILNET lookup 52"
+		[ -z "$CAPOM_VIP_RANGE" ] || echo "5200 from all to $CAPOM_VIP_RANGE lookup 52 suppress_prefixlength 31"
 		wider=$((${CAPOM_NODE_CIDR_MASK:-1} - 1))
 	fi
-	echo "5201 lookup main suppress_prefixlength 0"
+	echo "5201 from all lookup 254 suppress_prefixlength 0"
 	if [ "$CAPOM_POD_NETWORK" = TailnetRoutes ]; then
 		for pods in $(of_family "$1" $CAPOM_POD_CIDRS); do
-			echo "5202 to $pods lookup 52 suppress_prefixlength $wider"
+			echo "5202 from all to $pods lookup 52 suppress_prefixlength $wider"
 		done
 	fi
 	for kept in $(of_family "$1" $CAPOM_POD_CIDRS $CAPOM_SERVICE_CIDRS $CAPOM_VCN_CIDRS 169.254.0.0/16 $METADATA6); do
-		echo "5203 to $kept lookup main"
+		echo "5203 from all to $kept lookup 254"
 	done
 }
 
-own_rules() {
-	ip "-$1" rule show | grep '^520[0-3]:' || true
-}
-
-# What the kernel lists is compared with what it listed when the rules were made, as with the table
-# below: a rule that is gone, new, changed or in another place is noticed.
+# Only what differs is changed, and what is missing comes before what is too much goes: no other
+# fence is away meanwhile. A rule that the kernel refuses is tried again in each round; nothing is
+# deleted then, since it may be there and listed in other words.
 ensure_rules() {
-	wanted=$(policy_rules "$1" | sed 's/^/rule add pref /')
-	listed=$(own_rules "$1")
-	[ "$wanted $listed" != "$(cat "$RUN/rules$1" 2>/dev/null)" ] || return 0
+	policy_rules "$1" >"$RUN/wanted"
+	ip -N "-$1" rule show | sed -n 's/ *$//; s/ \[detached]//; s/^\(520[0-3]\):./\1 /p' >"$RUN/listed"
 	{
-		echo "$listed" | sed -n 's/:.*//; s/^5/rule del pref &/p'
-		echo "$wanted"
+		grep -Fxvf "$RUN/listed" "$RUN/wanted" | sed 's/^/add pref /'
+		grep -Fxvf "$RUN/wanted" "$RUN/listed" | sed 's/^/del pref /'
 	} >"$RUN/rules"
-	# One refusal, or a rule that is gone by now, must not cost the fences after it.
-	ip "-$1" -force -batch "$RUN/rules"
-	echo "$wanted $(own_rules "$1")" >"$RUN/rules$1"
-	[ "$2" = once ] || log "the rules were not as they should be: restored"
+	rc=0
+	while read -r rule; do
+		case $rc$rule in 1d*) break ;; esac
+		# shellcheck disable=SC2086
+		if ! answer=$(ip "-$1" rule $rule 2>&1); then
+			rc=1
+			log "the kernel refuses ip -$1 rule $rule: $answer"
+		elif [ "$2" = again ]; then
+			log "$rule: restored"
+		fi
+	done <"$RUN/rules"
+	return $rc
 }
 
 underlay_interfaces() {
@@ -206,9 +211,13 @@ once | again)
 	;;
 first) until_done "Guarding the tailnet's packets" "$0" once ;;
 watch)
+	told=
 	while :; do
 		sleep "${CAPOM_GUARD_INTERVAL:-10}"
-		"$0" again || log "guards could not be restored; trying again"
+		# Each failure is told once, on the console, too, and its end.
+		now=$("$0" again 2>&1) || now="trying again: $now"
+		[ "$now" = "$told" ] || announce "guards: ${now:-in place}"
+		told=$now
 	done
 	;;
 *) fail "usage: $0 first|once|again|watch" ;;

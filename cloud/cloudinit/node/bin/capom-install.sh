@@ -225,7 +225,9 @@ systemd_cgroup() {
 
 # A configuration that is there is the user's, or the image's, and stays. One that only switches CRI
 # off is the package's and makes room for containerd's default, with kubeadm's pause image and with
-# what a user put beside it. What says nothing of control groups is completed by a file that it
+# what a user put beside it. Mirrors of certs.d are read at each pull and may come later; containerd
+# takes no config_path beside mirrors of another form (its plugins/cri/../config.go), so that it is
+# left to whoever has those. What says nothing of control groups is completed by a file that it
 # imports, which containerd 2 merges key by key. A user's "SystemdCgroup = false" is a choice.
 configure_containerd() {
 	config=$ROOT/etc/containerd/config.toml
@@ -234,7 +236,7 @@ configure_containerd() {
 	mkdir -p "${dropin%/*}"
 	if ! grep -Evqs '^ *(#|$|disabled_plugins)' "$config"; then
 		hosts=/etc/containerd/certs.d
-		[ -d "$ROOT$hosts" ] || hosts=
+		[ -d "$ROOT$hosts" ] || ! grep -qs '\.registry' "${dropin%/*}"/* || hosts=
 		pause=$(kubeadm config images list --kubernetes-version "$CAPOM_KUBERNETES_VERSION" | grep /pause:)
 		containerd config default | sed -E "s/(SystemdCgroup = )false/\1true/; s|^(imports = \[)\]|\1$imports]|
 			s|^( *config_path = ).*|\1'$hosts'|; s|^( *sandbox(_image)? = ).*|\1'$pause'|" >"$RUN/containerd.toml"
@@ -245,6 +247,7 @@ configure_containerd() {
 		version="3 io.containerd.cri.v1.runtime"
 		! grep -Eq '^version *= *2' "$config" || version="2 io.containerd.grpc.v1.cri"
 		printf "version = %s\n[plugins.'%s'.containerd.runtimes.runc.options]\nSystemdCgroup = true\n" "${version% *}" "${version#* }" >"$dropin"
+		grep -q '^imports.*conf\.d/\*' "$config" || sed -i "s|^imports[^[]*.|&$imports, |" "$config"
 		grep -q '^imports' "$config" || sed -i "1i imports = [$imports]" "$config"
 	fi
 	case $(systemd_cgroup) in

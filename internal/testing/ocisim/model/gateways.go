@@ -4,7 +4,6 @@
 package model
 
 import (
-	"fmt"
 	"net/http"
 )
 
@@ -57,12 +56,6 @@ type UpdateGatewayDetails struct {
 	Tags
 }
 
-// oneOnly is OCI's answer to a second gateway of a kind in one network.
-func oneOnly(limit string) error {
-	return &Error{Status: http.StatusBadRequest, Code: "LimitExceeded", Message: fmt.Sprintf(
-		"The following service limits were exceeded: %s. Request a service limit increase from the service limits page in the console. ", limit)}
-}
-
 // gatewaysOf counts a network's gateways of all kinds.
 func (s *State) gatewaysOf(vcn string) int {
 	return len(alive(s, func(g *InternetGateway) bool { return g.VcnID == vcn })) +
@@ -95,7 +88,8 @@ func (s *State) CreateInternetGateway(caller *User, details CreateInternetGatewa
 		return nil, err
 	}
 	if len(alive(s, func(g *InternetGateway) bool { return g.VcnID == details.VcnID })) > 0 {
-		return nil, oneOnly("internet-gateway-count")
+		return nil, &Error{Status: http.StatusBadRequest, Code: "LimitExceeded", Message: "The following service limits were exceeded: " +
+			"internet-gateway-count. Request a service limit increase from the service limits page in the console. "}
 	}
 	gateway := &InternetGateway{
 		Meta:  s.newMeta("internetgateway", details.CompartmentID, details.DisplayName, details.Tags),
@@ -166,7 +160,7 @@ func (s *State) CreateNatGateway(caller *User, details CreateNatGatewayDetails) 
 		return nil, ErrNotFound()
 	}
 	if len(alive(s, func(g *NatGateway) bool { return g.VcnID == details.VcnID })) > 0 {
-		return nil, oneOnly("nat-gateway-count")
+		return nil, &Error{Status: http.StatusBadRequest, Code: "LimitExceeded", Message: "NAT gateway limit per VCN reached"}
 	}
 	gateway := &NatGateway{
 		Meta:  s.newMeta("natgateway", details.CompartmentID, details.DisplayName, details.Tags),

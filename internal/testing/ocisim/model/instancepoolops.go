@@ -56,10 +56,13 @@ func memberOf(instance *Instance) *PoolInstance {
 	return &PoolInstance{
 		ID: instance.ID, InstancePoolID: instance.pool, AvailabilityDomain: instance.AvailabilityDomain, FaultDomain: instance.FaultDomain,
 		CompartmentID: instance.CompartmentID, InstanceConfigurationID: instance.configuration, Region: instance.Region,
-		Shape: instance.Shape, State: instance.LifecycleState, LifecycleState: state, DisplayName: instance.DisplayName,
+		Shape: instance.Shape, State: capitalized(instance.LifecycleState), LifecycleState: state, DisplayName: instance.DisplayName,
 		TimeCreated: instance.TimeCreated, LoadBalancerBackends: []any{}, etag: instance.Etag(),
 	}
 }
+
+// capitalized is an instance's state as a pool's list has it: Running.
+func capitalized(state string) string { return state[:1] + strings.ToLower(state[1:]) }
 
 // members are the pool's instances but TERMINATED ones, in order of creation.
 func (s *State) members(pool *InstancePool) []*Instance {

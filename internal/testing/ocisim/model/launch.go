@@ -29,7 +29,7 @@ func (s *State) LaunchInstance(caller *User, details LaunchDetails, failure *Err
 	}
 	instance := &Instance{
 		Meta:               s.newMeta("instance", details.CompartmentID, details.DisplayName, details.Tags),
-		AvailabilityDomain: details.AvailabilityDomain, FaultDomain: plan.faultDomain, Region: s.config.Region,
+		AvailabilityDomain: details.AvailabilityDomain, FaultDomain: plan.faultDomain, Region: shortRegion(s.config.Region),
 		Shape: plan.shape.Shape, ShapeConfig: plan.size, ImageID: plan.source.ImageID, LaunchMode: "PARAVIRTUALIZED",
 		SourceDetails: plan.source, Metadata: details.Metadata, ExtendedMetadata: details.ExtendedMetadata,
 		LaunchOptions: details.LaunchOptions, InstanceOptions: details.InstanceOptions,
@@ -54,7 +54,8 @@ func (s *State) LaunchInstance(caller *User, details LaunchDetails, failure *Err
 	return instance, work, nil
 }
 
-// startProvisioned leaves PROVISIONING: the interfaces and volumes are there.
+// startProvisioned starts the instance: the interfaces and volumes are there. It goes on to say
+// PROVISIONING, as the real one does until it runs.
 func (s *State) startProvisioned(instance *Instance, work *WorkRequest) {
 	if instance.LifecycleState != StateProvisioning {
 		work.fail(s, &Error{Code: "IncorrectState", Message: "The instance was terminated during its launch."})
@@ -63,16 +64,16 @@ func (s *State) startProvisioned(instance *Instance, work *WorkRequest) {
 	for _, attachment := range alive(s, func(a *VnicAttachment) bool { return a.InstanceID == instance.ID }) {
 		attachment.attach()
 	}
-	instance.setState(StateStarting)
 	s.start(instance, work)
 }
 
-// start takes STARTING to RUNNING and boots the machine.
+// start takes the instance to RUNNING and boots the machine.
 func (s *State) start(instance *Instance, work *WorkRequest) {
 	instance.attempt++
 	attempt := instance.attempt
 	s.after(s.world.delays.Start, func() {
-		if instance.LifecycleState != StateStarting || instance.attempt != attempt {
+		state := instance.LifecycleState
+		if state != StateStarting && state != StateProvisioning || instance.attempt != attempt {
 			return
 		}
 		instance.setState(StateRunning)

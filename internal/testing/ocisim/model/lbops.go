@@ -52,6 +52,12 @@ func (s *State) lbWork(balancer *LoadBalancer, operation string, change func()) 
 	put(s, work)
 	balancer.changing = true
 	before, failure := balancer.LifecycleState, s.failing
+	s.after(s.world.delays.Network/2, func() {
+		// On a busy machine the end may come first.
+		if work.TimeFinished == nil {
+			work.LifecycleState = "IN_PROGRESS"
+		}
+	})
 	s.after(s.world.delays.Network, func() {
 		balancer.changing = false
 		now := s.world.clock.Now().UTC()

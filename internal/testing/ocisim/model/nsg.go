@@ -142,7 +142,7 @@ func (s *State) AddRules(caller *User, id string, details RulesDetails) (Rules, 
 		return Rules{}, err
 	}
 	if len(group.rules)+len(details.SecurityRules) > rulesPerGroup {
-		return Rules{}, oneOnly("nsg-security-rules-count")
+		return Rules{}, ErrInvalid("A network security group has %d rules at most", rulesPerGroup)
 	}
 	now, valid := s.world.clock.Now().UTC(), true
 	added := []SecurityRule{}

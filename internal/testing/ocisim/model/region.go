@@ -3,6 +3,8 @@
 
 package model
 
+import "strings"
+
 // Region is one of Oracle's regions: its identifier and its three-letter key.
 type Region struct {
 	Name string `json:"name"`
@@ -21,6 +23,14 @@ func Regions() []Region {
 		{"sa-saopaulo-1", "GRU"}, {"uk-london-1", "LHR"}, {"us-ashburn-1", "IAD"},
 		{"us-chicago-1", "ORD"}, {"us-phoenix-1", "PHX"}, {"us-sanjose-1", "SJC"},
 	}
+}
+
+// shortRegion is a region as instances name it: iad for us-ashburn-1.
+func shortRegion(name string) string {
+	if key, known := regionKey(name); known {
+		return strings.ToLower(key)
+	}
+	return name
 }
 
 func regionKey(name string) (string, bool) {

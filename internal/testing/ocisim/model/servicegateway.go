@@ -91,7 +91,7 @@ func (s *State) CreateServiceGateway(caller *User, details CreateServiceGatewayD
 		return nil, err
 	}
 	if len(alive(s, func(g *ServiceGateway) bool { return g.VcnID == details.VcnID })) > 0 {
-		return nil, oneOnly("service-gateway-count")
+		return nil, ErrInvalid("A VCN has one service gateway at most: %s has one already", details.VcnID)
 	}
 	gateway := &ServiceGateway{
 		Meta:  s.newMeta("servicegateway", details.CompartmentID, details.DisplayName, details.Tags),

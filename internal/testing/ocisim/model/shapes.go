@@ -97,11 +97,26 @@ func (s *State) ListShapes(caller *User, query ListQuery, imageID, name, ad stri
 			return nil, "", err
 		}
 	}
-	shapes := []Shape{}
+	type entry struct {
+		shape  Shape
+		domain string
+	}
+	var entries []entry
 	for _, shape := range s.config.Shapes {
-		if (name == "" || name == shape.Shape) && (image == nil || image.arch == shape.Arch) {
-			shapes = append(shapes, shape)
+		if name != "" && name != shape.Shape || image != nil && image.arch != shape.Arch {
+			continue
+		}
+		// Without an availability domain there is an entry for each.
+		for _, domain := range s.config.AvailabilityDomains() {
+			if ad == "" || domain == ad {
+				entries = append(entries, entry{shape, domain})
+			}
 		}
 	}
-	return paginate(s, shapes, query, func(shape Shape) string { return shape.Shape })
+	page, next, err := paginate(s, entries, query, func(e entry) string { return e.shape.Shape + "/" + e.domain })
+	shapes := []Shape{}
+	for _, e := range page {
+		shapes = append(shapes, e.shape)
+	}
+	return shapes, next, err
 }

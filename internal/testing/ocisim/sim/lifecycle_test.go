@@ -22,7 +22,7 @@ func TestInstanceLivesFromProvisioningToTerminated(t *testing.T) {
 	g.Expect(instance.FreeformTags).To(HaveKeyWithValue("owner", "test"))
 
 	b.clock.Advance(testDelays().Provision)
-	g.Expect(b.instanceState(instance.Id)).To(Equal(core.InstanceLifecycleStateStarting))
+	g.Expect(b.instanceState(instance.Id)).To(Equal(core.InstanceLifecycleStateProvisioning))
 	b.clock.Advance(testDelays().Start)
 	g.Expect(b.instanceState(instance.Id)).To(Equal(core.InstanceLifecycleStateRunning))
 

@@ -100,7 +100,7 @@ func TestAPoolKeepsItsSizeOverFaultDomains(t *testing.T) {
 	domains := map[string]bool{}
 	for _, member := range b.members(pool) {
 		domains[*member.FaultDomain] = true
-		g.Expect(*member.State).To(Equal("RUNNING"))
+		g.Expect(*member.State).To(Equal("Running"))
 		g.Expect(*member.DisplayName).To(MatchRegexp("^inst-[a-z0-9]{5}-workers$"))
 		got, err := b.compute.GetInstance(t.Context(), core.GetInstanceRequest{InstanceId: member.Id})
 		g.Expect(err).NotTo(HaveOccurred())

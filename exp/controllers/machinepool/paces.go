@@ -1,0 +1,25 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package machinepool
+
+import (
+	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
+)
+
+// paces are those of the reasons that only pools and their machines have.
+var paces = map[string]phases.Pace{
+	expv1.WaitingForNetworkReason: phases.AtRest,
+	expv1.InstancesJoiningReason:  phases.AtRest, // a watch shows what becomes of the machines
+	expv1.PoolNotOwnedReason:      phases.AtRest,
+
+	expv1.ConfigurationRefusedReason: phases.Outside,
+	expv1.PoolRefusedReason:          phases.Outside,
+	expv1.PoolDuplicatedReason:       phases.Outside,
+
+	expv1.PoolProvisioningReason: phases.Noted,
+	expv1.PoolScalingReason:      phases.Noted,
+	expv1.PoolLostReason:         phases.Noted,
+	expv1.InstanceNotOwnedReason: phases.Noted,
+}
