@@ -83,7 +83,7 @@ func KubernetesCanBecome(from, to string) bool {
 // otherTailscale is a later version of the same source of packages. A mirror's archives have sums
 // for each, and an image has what it has.
 func otherTailscale(from, to infrav1.OCIMeshMachineSpec) bool {
-	if from.Tailscale.Source != to.Tailscale.Source || from.Tailscale.Source != infrav1.TailscalePackages {
+	if from.Tailscale.Source != to.Tailscale.Source || !from.Tailscale.Source.HasVersions() {
 		return false
 	}
 	after, can := numbers(to.Tailscale.Version)

@@ -43,7 +43,7 @@ func (s *scope) updatesVersions() bool {
 // version of its packages.
 func (s *scope) wantedVersions() inplace.Versions {
 	wanted := inplace.Versions{Kubernetes: s.machine.Spec.Version}
-	if s.own.Spec.Tailscale.Source == infrav1.TailscalePackages {
+	if s.own.Spec.Tailscale.Source.HasVersions() {
 		wanted.Tailscale = s.own.Spec.Tailscale.Version
 	}
 	return wanted
