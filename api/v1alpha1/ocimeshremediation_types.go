@@ -26,6 +26,17 @@ const (
 	RemediationReset RemediationAction = "Reset"
 )
 
+// Resets tells whether the action restarts an instance that runs.
+func (a RemediationAction) Resets() bool {
+	switch a {
+	case RemediationSoftReset, RemediationReset:
+		return true
+	case RemediationStart:
+		return false
+	}
+	return false
+}
+
 // RemediationStep is an action, with the patience for it.
 type RemediationStep struct {
 	// action to take. Start is for a stopped instance, SoftReset and Reset are for a running one.

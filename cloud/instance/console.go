@@ -24,7 +24,8 @@ var (
 	// joinToken is kubeadm's bootstrap token (Kubernetes documentation, "Authenticating with
 	// Bootstrap Tokens", token format).
 	joinToken = regexp.MustCompile(`\b[a-z0-9]{6}\.[a-z0-9]{16}\b`)
-	// path is a file's or a URL's. Base64 has slashes too, but hardly 32 characters without a capital.
+	// path is a file's or a URL's. Base64 has slashes too, but hardly 32 characters without a
+	// capital.
 	path = regexp.MustCompile(`^[a-z0-9_/-]+$`)
 	// longWord is one that may be a key or encoded data: the scripts say none but digests.
 	longWord = regexp.MustCompile(`[A-Za-z0-9+/=_-]{32,}`)

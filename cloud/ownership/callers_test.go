@@ -80,8 +80,8 @@ func TestOnlyWhatStatusHoldsIsTakenAsRecorded(t *testing.T) {
 	g.Expect(calls).To(BeNumerically(">", 1))
 }
 
-// Users write identities, also those of other objects: a token of an identity alone would be used up
-// by whoever forges it, and OCI would answer its owner with a refusal or with another's result.
+// Users write identities, also those of other objects: a token of an identity alone would be used
+// up by whoever forges it, and OCI would answer its owner with a refusal or with another's result.
 func TestEveryRetryTokenNamesItsOwner(t *testing.T) {
 	g := NewWithT(t)
 	calls := 0

@@ -31,7 +31,7 @@ func (r *Reconciler) chooseStep(_ context.Context, s *scope) error {
 	case next.send:
 	case next.lost != "":
 		s.lost = next.lost
-	case next.action != "" && next.action != infrav1.RemediationStart && !s.machine.Status.NodeRef.IsDefined():
+	case next.action.Resets() && !s.machine.Status.NodeRef.IsDefined():
 		// cloud-init runs the user data at the first boot only.
 		s.lost = "no Node of the machine has ever appeared, and a reset does not repeat its first boot"
 	case next.action != "":
