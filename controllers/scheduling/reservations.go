@@ -34,6 +34,7 @@ type reservations struct {
 	used   map[string]map[placement.Use]placement.Size
 	marked map[string]map[ownership.Mark]placement.Size
 	placed map[client.ObjectKey]map[placement.Placed]int
+	groups groups
 	// moves count, by account, how often what machines count for has changed.
 	moves map[string]uint64
 	// sizes are those of shapes that are not flexible, as far as they are known.
@@ -283,6 +284,7 @@ func (r *reservations) count(m machine, sign int) {
 		r.used, r.marked = map[string]map[placement.Use]placement.Size{}, map[string]map[ownership.Mark]placement.Size{}
 		r.placed = map[client.ObjectKey]map[placement.Placed]int{}
 	}
+	r.groups.count(m, sign)
 	// A machine that moves from one place to another may be launched in either until that is
 	// written.
 	for _, s := range []share{m.recorded, m.reserved} {

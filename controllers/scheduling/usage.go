@@ -30,9 +30,29 @@ func (s *Scheduler) addMachines(ctx context.Context, request Request, objects []
 		return err
 	}
 	for i := range facts.Accounts {
-		s.addStrays(request.mark(), &objects[i], &facts.Accounts[i], pools, client.ObjectKey{})
+		account := &facts.Accounts[i]
+		s.addStrays(request.mark(), &objects[i], account, pools, client.ObjectKey{})
+		account.Used = summed(account.Used)
 	}
 	return nil
+}
+
+// summed are the same uses with equal ones added up: a refusal's advice adds them up many times.
+func summed(uses []placement.Use) []placement.Use {
+	sums := map[placement.Use]int{}
+	out := uses[:0]
+	for _, use := range uses {
+		key := use
+		key.Size = placement.Size{}
+		at, known := sums[key]
+		if !known {
+			sums[key] = len(out)
+			out = append(out, use)
+			continue
+		}
+		out[at].Size = out[at].Size.Plus(use.Size)
+	}
+	return out
 }
 
 // Watch has the manager's watch keep the reservations up to date. It sees all machines, those with
