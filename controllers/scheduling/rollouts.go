@@ -25,18 +25,32 @@ type advice struct {
 	// rollout says that the machine is to replace an older one, whose end it does not wait for;
 	// controlPlane that it is a control plane.
 	rollout, controlPlane bool
+	// free are the accounts whose budget is Oracle's free allowance.
+	free []string
 }
 
 // adviceFor finds out which changes make room for the machine, if it is budgets or limits that keep
 // it out.
 func (s *Scheduler) adviceFor(request Request, facts placement.Facts, decision placement.Decision) advice {
-	out := advice{failureDomain: request.FailureDomain, owner: request.Owner, controlPlane: facts.ControlPlane}
+	out := advice{
+		failureDomain: request.FailureDomain, owner: request.Owner, controlPlane: facts.ControlPlane, free: freeOf(facts),
+	}
 	if len(accountsWith(decision, placement.OverBudget))+len(accountsWith(decision, placement.OverLimit)) == 0 {
 		return out
 	}
 	occupants, rollout := s.reservations.others(request, facts.Accounts)
 	out.Advice, out.rollout = placement.Advise(facts, occupants), rollout
 	return out
+}
+
+// freeOf are the accounts whose budget is Oracle's free allowance.
+func freeOf(facts placement.Facts) (names []string) {
+	for _, account := range facts.Accounts {
+		if account.Budget.Free {
+			names = append(names, account.Name)
+		}
+	}
+	return names
 }
 
 // groups are sums over machines by what advice tells apart, so that a refusal costs as much among
@@ -74,7 +88,7 @@ func (g *groups) count(m machine, sign int) {
 	if !m.leaving {
 		add(inner(g.sets, of), m.set, sign)
 	}
-	for _, s := range []share{m.recorded, m.reserved} {
+	for _, s := range m.shares() {
 		switch {
 		case s.at.Account == "":
 		case m.leaving:
@@ -122,6 +136,13 @@ func (r *reservations) others(request Request, accounts []placement.Account) (oc
 		rollout = rollout || set != request.Labels[clusterv1.MachineSetNameLabel]
 	}
 	return occupants, rollout
+}
+
+// leaving is what machines that are being deleted use of the accounts.
+func (r *reservations) leaving(accounts []placement.Account) []placement.Occupant {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.groups.leavingFrom(accounts)
 }
 
 func (g *groups) leavingFrom(accounts []placement.Account) (occupants []placement.Occupant) {
