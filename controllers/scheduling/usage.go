@@ -117,22 +117,21 @@ func (s *Scheduler) addStrays(
 	}
 	cache := s.options.Pollers.Cache(of)
 	seen := map[ownership.Mark]*members{}
-	volumes := map[ownership.Mark]int64{}
 	for _, pool := range pools {
 		if pool.Account == account.Name {
-			seen[pool.mark()] = &members{}
-			volumes[pool.mark()] = s.shapeOf(pool).Size.VolumeGB
+			seen[pool.mark()] = &members{shape: s.shapeOf(pool), ending: pool.Ending}
 		}
 	}
 	for _, stray := range s.strays(account.Name, cache) {
-		if own != (ownership.Mark{}) && ownership.MachineIn(stray.Tags) == own {
+		if own != (ownership.Mark{}) && (ownership.MachineIn(stray.Tags) == own || ownership.PoolIn(stray.Tags) == own) {
 			continue
 		}
 		use := useOf(stray.Instance, false)
 		use.Size = stray.Size
-		if pool := ownership.PoolIn(stray.Tags); seen[pool] != nil {
-			seen[pool].add(stray.State)
-			use.Size.VolumeGB = volumes[pool]
+		if pool := seen[ownership.PoolIn(stray.Tags)]; pool != nil {
+			pool.add(stray.State)
+			use.Size.VolumeGB = pool.shape.Size.VolumeGB
+			account.Used = append(account.Used, pool.instead(use, stray.State)...)
 		}
 		account.Used = append(account.Used, use)
 	}
@@ -172,11 +171,6 @@ func (s *Scheduler) strays(account string, cache *instancecache.Cache) []instanc
 	}
 	s.strayLists[account] = now
 	return now.instances
-}
-
-// shapeOf is the shape of a pool's machines.
-func (s *Scheduler) shapeOf(pool Pool) placement.Shape {
-	return s.reservations.shapeOf(pool.Machine, pool.Machine.Shapes[0])
 }
 
 // useOf is what an instance uses.
