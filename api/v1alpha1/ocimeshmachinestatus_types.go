@@ -95,8 +95,8 @@ type OCIMeshMachineStatus struct {
 	Update UpdateStatus `json:"update,omitempty,omitzero"`
 }
 
-// MachineSizeStatus is a size that the budget of the machine's account has room for. What is missing
-// in it is the spec's.
+// MachineSizeStatus is a size that the budget of the machine's account has room for. What is
+// missing in it is the spec's.
 // +kubebuilder:validation:MinProperties=1
 type MachineSizeStatus struct {
 	// ocpus of the instance, if its shape is flexible.

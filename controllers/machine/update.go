@@ -219,9 +219,9 @@ func (r *Reconciler) beginUpdate(ctx context.Context, s *scope, resize bool) err
 	return nil
 }
 
-// budgetLeaves tells whether the account has room for the spec's size, which it records. A spec that
-// has changed since the step was recorded is asked about anew: else the first one's room would be
-// the second one's.
+// budgetLeaves tells whether the account has room for the spec's size, which it records. A spec
+// that has changed since the step was recorded is asked about anew: else the first one's room would
+// be the second one's.
 func (r *Reconciler) budgetLeaves(ctx context.Context, s *scope) (room bool, err error) {
 	update := &s.own.Status.Update
 	if update.Step != "" && update.Generation == s.own.Generation {

@@ -224,8 +224,8 @@ type InstancePoolStatus struct {
 	Attempt int32 `json:"attempt,omitempty"`
 }
 
-// GrantedStatus are the parts of the spec that say how large an instance is, and the image that goes
-// with them.
+// GrantedStatus are the parts of the spec that say how large an instance is, and the image that
+// goes with them.
 type GrantedStatus struct {
 	// shape of the instances.
 	// +required

@@ -76,7 +76,7 @@ func TestAPoolsShapeIsMadeLargerOnceAllInstancesHaveRoom(t *testing.T) {
 }
 
 // T1 asks for more than there is, and OCI replaces what is lost.
-func TestT1CannotCloseAnAccountByAPoolsShape(t *testing.T) {
+func TestT1CannotPutLargerInstancesInThePlaceOfLostOnes(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, 1)
