@@ -93,6 +93,7 @@ func (g *groups) count(m machine, sign int) {
 		case s.at.Account == "":
 		case m.leaving:
 			sum(inner(g.leaving, s.at.Account), s.use(), s.size.Times(int64(sign)))
+			drop(g.leaving, s.at.Account)
 		default:
 			use := s.use()
 			use.Size = s.size
