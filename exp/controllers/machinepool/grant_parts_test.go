@@ -8,6 +8,7 @@ import (
 
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
@@ -54,6 +55,8 @@ func TestAPoolsShapeIsMadeLargerOnceAllInstancesHaveRoom(t *testing.T) {
 		HavePrefix("OCIAccount %s has no room for the pool's 1 instances as the spec has them", b.Accounts[0].Name),
 		ContainSubstring("choose a smaller size: account %s has room for one of 7 OCPUs", b.Accounts[0].Name)))
 
+	g.Expect(b.own.Status.Capacity).To(HaveKeyWithValue(corev1.ResourceCPU, resource.MustParse("2")), "that of a node to come")
+
 	// Everything else goes on, with instances as they were.
 	digest := b.own.Status.Configuration.Digest
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: b.Namespace, Name: "workers-bootstrap"}}
@@ -66,6 +69,7 @@ func TestAPoolsShapeIsMadeLargerOnceAllInstancesHaveRoom(t *testing.T) {
 	b.setOCPUs(t, 16)
 	b.until(t, func(g Gomega) { g.Expect(b.own.Status.Granted.Shape.OCPUs).To(BeEquivalentTo(8)) })
 	b.untilReady(t, 2)
+	g.Expect(b.own.Status.Capacity).To(HaveKeyWithValue(corev1.ResourceCPU, resource.MustParse("8")))
 	g.Expect(b.refusesAMachine(t)).To(BeTrue(), "OCI may replace both")
 
 	b.wants(t, 2)
