@@ -40,6 +40,11 @@ type OCIMeshMachineStatus struct {
 	// +optional
 	Placement Placement `json:"placement,omitempty,omitzero"`
 
+	// size is what the machine counts for in its account's budget. A larger one is written after
+	// the budget was asked, and before OCI is.
+	// +optional
+	Size MachineSizeStatus `json:"size,omitempty,omitzero"`
+
 	// shortages are the places without room for this machine, each left out until its time.
 	// +optional
 	// +listType=atomic
@@ -88,6 +93,26 @@ type OCIMeshMachineStatus struct {
 	// update is the instance's change in place, while there is one.
 	// +optional
 	Update UpdateStatus `json:"update,omitempty,omitzero"`
+}
+
+// MachineSizeStatus is a size that the budget of the machine's account has room for. What is
+// missing in it is the spec's.
+// +kubebuilder:validation:MinProperties=1
+type MachineSizeStatus struct {
+	// ocpus of the instance, if its shape is flexible.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	OCPUs int32 `json:"ocpus,omitempty"`
+
+	// memoryGB of the instance, if its shape is flexible.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	MemoryGB int32 `json:"memoryGB,omitempty"`
+
+	// bootVolumeGB is the boot volume's size.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	BootVolumeGB int32 `json:"bootVolumeGB,omitempty"`
 }
 
 // LeavingStatus are instances to terminate, and the volumes to delete with them.
