@@ -98,7 +98,7 @@ type Reconciler struct {
 	Metrics *Metrics
 
 	creations   creations
-	setRefusals setRefusals
+	setRefusals capacity.SetRefusals
 	joins       tailnetnode.Joins
 }
 
