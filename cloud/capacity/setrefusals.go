@@ -16,8 +16,8 @@ import (
 type Set struct{ Namespace, Cluster, Owner, Spec string }
 
 // SetRefusals are the refused launches of sets, so that not each machine of a set asks each account
-// that refuses one of them. They are this process's only: after a restart each machine asks once, as
-// its own status has what it was told itself. The zero value is ready for use.
+// that refuses one of them. They are this process's only: after a restart each machine asks once,
+// as its own status has what it was told itself. The zero value is ready for use.
 type SetRefusals struct {
 	mu   sync.Mutex
 	sets map[Set][]setRefusal
