@@ -35,10 +35,16 @@ const (
 	maxPayload   = 4 << 20
 )
 
-// nodeFiles are the scripts and units as they lie in the repository.
+// nodeFiles are the scripts and units as they lie in the repository: those of every machine below
+// node, and the agent that changes versions in place below agent.
 //
-//go:embed node
+//go:embed node agent
 var nodeFiles embed.FS
+
+const (
+	everyNode = "node"
+	agentOnly = "agent"
+)
 
 // file is one entry of the payload.
 type file struct {
@@ -47,10 +53,10 @@ type file struct {
 	content []byte
 }
 
-// installPath says where an embedded file goes: node/bin to the scripts, node/lib beside them,
-// node/etc to /etc.
+// installPath says where an embedded file goes: bin to the scripts, lib beside them, etc to /etc.
 func installPath(embedded string) (target string, mode int64) {
-	dir, rest, _ := strings.Cut(strings.TrimPrefix(embedded, "node/"), "/")
+	_, embedded, _ = strings.Cut(embedded, "/")
+	dir, rest, _ := strings.Cut(embedded, "/")
 	switch dir {
 	case "bin":
 		return path.Join(scriptsDir, strings.TrimSuffix(rest, ".sh")), 0o755
@@ -71,17 +77,23 @@ func machineFiles(in Input) []file {
 	}
 }
 
-// packedScripts are the files common to all machines as they stand in the node script.
-var packedScripts = sync.OnceValues(func() ([]byte, error) {
-	files, err := scripts()
+// packedScripts are the files common to all machines as they stand in the node script, and
+// packedAgent those of machines with the agent.
+var (
+	packedScripts = sync.OnceValues(func() ([]byte, error) { return packScripts(everyNode) })
+	packedAgent   = sync.OnceValues(func() ([]byte, error) { return packScripts(agentOnly) })
+)
+
+func packScripts(root string) ([]byte, error) {
+	files, err := scripts(root)
 	if err != nil {
 		return nil, fmt.Errorf("reading the embedded node files: %w", err)
 	}
 	return pack(files)
-})
+}
 
-func scripts() (files []file, err error) {
-	err = fs.WalkDir(nodeFiles, "node", func(name string, entry fs.DirEntry, err error) error {
+func scripts(root string) (files []file, err error) {
+	err = fs.WalkDir(nodeFiles, root, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
@@ -136,11 +148,17 @@ func nodeScript(in Input) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("packing the node files: %w", err)
 	}
+	var agent []byte
+	if in.Agent {
+		if agent, err = packedAgent(); err != nil {
+			return nil, fmt.Errorf("packing the agent: %w", err)
+		}
+	}
 	own, err := pack(machineFiles(in))
 	if err != nil {
 		return nil, fmt.Errorf("packing the machine's files: %w", err)
 	}
-	return slices.Concat(stripComments(entry), common, own, []byte(endMarker+"\n")), nil
+	return slices.Concat(stripComments(entry), common, agent, own, []byte(endMarker+"\n")), nil
 }
 
 // pack writes files one after the other, each below a line "__CAPOM_FILE__ MODE PATH". The entry

@@ -72,3 +72,13 @@ func TestOurServicesMayDoWhatTheyNeedAndNoMore(t *testing.T) {
 		})
 	}
 }
+
+func TestWhateverStartsKubeletStartsTheAgentAndNothingStopsWithIt(t *testing.T) {
+	g := NewWithT(t)
+	dropin, err := nodeFiles.ReadFile("agent/etc/systemd/system/kubelet.service.d/30-capom-update.conf")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(strings.Split(string(dropin), "\n")).To(And(ContainElement("Wants=capom-update.service"), Not(ContainElement(HavePrefix("Requires=")))))
+	unit, err := nodeFiles.ReadFile("agent/etc/systemd/system/capom-update.service")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(strings.Split(string(unit), "\n")).To(ContainElements("ExecStart=/usr/local/sbin/capom-update run", "Restart=always"))
+}

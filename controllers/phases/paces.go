@@ -119,6 +119,7 @@ var paces = map[string]Pace{
 	infrav1.PodRouteTakenReason:                   Noted,
 	infrav1.BackendRegisteringReason:              Noted,
 	infrav1.UpdatingReason:                        Noted,
+	infrav1.NodeUpdateFailedReason:                Noted,
 	infrav1.RepairingReason:                       Noted,
 	infrav1.StopLeftReason:                        Noted,
 	infrav1.HandedOverReason:                      Noted,

@@ -72,7 +72,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	if added, err := identity.Ensure(ctx, r.Client, own, infrav1.OCIMeshRemediationFinalizer); err != nil || added {
+	if added, err := identity.Ensure(ctx, r.Client, own, infrav1.OCIMeshRemediationFinalizer, nil); err != nil || added {
 		return ctrl.Result{}, err
 	}
 	if s.isPaused() {
