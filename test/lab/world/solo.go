@@ -206,9 +206,14 @@ func (s *Solo) Device(ctx context.Context) (tailnetsim.Device, error) {
 	}
 }
 
-// RouterNamespace is the network namespace of an account's router; a machine's neighbours on its
-// VCN are connected to it.
-func (w *World) RouterNamespace(account string) string { return w.networks[account].Namespace() }
+// RouterNamespace is the network namespace of the router of an account's machines without a launch;
+// a machine's neighbours on its VCN are connected to it.
+func (w *World) RouterNamespace(account string) string {
+	a := w.networks[account]
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.vcns[""].Namespace()
+}
 
 // Destroy ends the machine and removes its disk.
 func (s *Solo) Destroy() { s.world.machines.Terminate(context.Background(), s.instance) }

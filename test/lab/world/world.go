@@ -20,7 +20,6 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/tailnetsim"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/enter"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/kit"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/metadata"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/network"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/mgmt"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/process"
@@ -64,9 +63,7 @@ type World struct {
 	Client     client.Client
 
 	accounts []*user.Account
-	networks map[string]*network.Account
-	// services are the accounts' metadata services and resolvers.
-	services map[string]*metadata.Service
+	networks map[string]*Account
 	machines *machines
 	// solos counts machines of no cluster, for their addresses.
 	solos    atomic.Int32
@@ -101,7 +98,7 @@ func Start(ctx context.Context, o Options) (*World, error) {
 		return nil, fmt.Errorf("make the lab's folder: %w", err)
 	}
 	w := &World{Dir: o.Dir, Programs: o.Programs, progress: o.Progress,
-		networks: map[string]*network.Account{}, services: map[string]*metadata.Service{}}
+		networks: map[string]*Account{}}
 	steps := []func(context.Context) error{
 		w.openNetwork, w.startServers,
 		func(ctx context.Context) error { return w.joinRouters(ctx, o.Connector) },
