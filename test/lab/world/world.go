@@ -82,7 +82,7 @@ type Programs struct {
 	Management mgmt.Binaries
 	// Manager is this repository's, Release the clusterctl repository.
 	Manager, Release string
-	// Coordination is the coordination server, Node the stand-in for Cilium.
+	// Coordination is the coordination server, Node what the probes run.
 	Coordination, Node string
 	Assets             kit.Assets
 	// Mirror is the folder of package repositories.
@@ -105,7 +105,7 @@ func Start(ctx context.Context, o Options) (*World, error) {
 		func(ctx context.Context) error { return w.startOCI(ctx, o.Accounts) },
 	}
 	if o.Management {
-		steps = append(steps, w.joinManagement, func(ctx context.Context) error { return w.startManagement(ctx, o) }, w.createAccounts)
+		steps = append(steps, w.joinManagement, func(ctx context.Context) error { return w.startManagement(ctx, o) }, w.startAddons, w.createAccounts)
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
