@@ -43,9 +43,9 @@ var ciliumTools = []string{
 	"usr/bin/kmod", "usr/sbin/xtables-nft-multi",
 }
 
-// ciliumPackages are Debian's packages beside them: the compiler of BPF programs, with the libraries
-// that the stock root lacks, and ipset. Nothing else of LLVM is called: the agent has clang write
-// objects, without the compiler's own headers (pkg/datapath/loader/compile.go).
+// ciliumPackages are Debian's packages beside them: the compiler of BPF programs, with the
+// libraries that the stock root lacks, and ipset. Nothing else of LLVM is called: the agent has
+// clang write objects, without the compiler's own headers (pkg/datapath/loader/compile.go).
 var ciliumPackages = []string{"clang-19", "libclang-cpp19", "libllvm19", "libz3-4", "libxml2", "ipset", "libipset13"}
 
 // ciliumLinks are links in the image; the last ones are how these programs know what to do.

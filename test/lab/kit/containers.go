@@ -126,8 +126,8 @@ func importImages(ctx context.Context, containerd, ctr, dir string, images []con
 		if err != nil {
 			return fmt.Errorf("make %s: %w", i.name, err)
 		}
-		// Machines run the unpacked layers; the packed ones would double what all of this takes of the
-		// disk.
+		// Machines run the unpacked layers; the packed ones would double what all of this takes of
+		// the disk.
 		err = errors.Join(do("images", "import", "--snapshotter", "overlayfs", archive), do("content", "prune", "references"))
 		if err != nil {
 			return fmt.Errorf("import %s: %w", i.name, err)
@@ -210,7 +210,8 @@ func (i containerImage) entrypoint() []string {
 	return []string{"/" + i.path}
 }
 
-// makeRoot makes the image's root file system: /tmp, the users of static images, and the image's own.
+// makeRoot makes the image's root file system: /tmp, the users of static images, and the image's
+// own.
 func (i containerImage) makeRoot(dir string) error {
 	users := []byte("root:x:0:0:root:/root:/sbin/nologin\nnobody:x:65534:65534:nobody:/:/sbin/nologin\n")
 	for _, folder := range []string{"tmp", "etc", filepath.Dir(i.path)} {

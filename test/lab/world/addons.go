@@ -80,9 +80,9 @@ func (w *World) installAddonCRDs(ctx context.Context, scheme *runtime.Scheme) er
 	return envtest.WaitForCRDs(w.Management.Config, crds, envtest.CRDInstallOptions{MaxTime: startTimeout})
 }
 
-// chart is Cilium's with the lab's values in place of its own, whatever repository has it for users.
-// Values of the HelmChartProxy come before both. The version is what was asked for: one is built,
-// and an upgrade is an upgrade by its number.
+// chart is Cilium's with the lab's values in place of its own, whatever repository has it for
+// users. Values of the HelmChartProxy come before both. The version is what was asked for: one is
+// built, and an upgrade is an upgrade by its number.
 func (w *World) chart(repoURL, name, version string) (*chart.Chart, error) {
 	if name != "cilium" {
 		return nil, fmt.Errorf("%s has no chart %s here: the lab has Cilium's alone", repoURL, name)
@@ -104,8 +104,8 @@ func (w *World) chart(repoURL, name, version string) (*chart.Chart, error) {
 func labValues(own chartutil.Values) (map[string]any, error) {
 	lists := map[string]any{}
 	// Hosts of the lab may lack CAP_SYS_RESOURCE, so that no container gets it; from kernel 5.11 on
-	// maps need no resource limits. "privileged: true" would not do: the chart then leaves out the init
-	// container that mounts /sys/fs/bpf on the node, and a node's maps die with its agent.
+	// maps need no resource limits. "privileged: true" would not do: the chart then leaves out the
+	// init container that mounts /sys/fs/bpf on the node, and a node's maps die with its agent.
 	for _, container := range []string{"ciliumAgent", "cleanCiliumState"} {
 		list, err := own.PathValue("securityContext.capabilities." + container)
 		if err != nil {

@@ -120,7 +120,7 @@ func (w *World) startOCI(ctx context.Context, names []string) error {
 		w.accounts = append(w.accounts, account)
 		w.networks[name] = &Account{name: name, world: w, vcns: map[string]*vcn{}}
 		w.onClose(w.networks[name].close)
-		// The one of machines without a launch: tests enter its router before they boot any.
+		// Tests enter the first one's router before they boot anything.
 		if _, err := w.networks[name].vcn(ctx, ""); err != nil {
 			return err
 		}

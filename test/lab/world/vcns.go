@@ -19,8 +19,8 @@ type vcn struct {
 	services *metadata.Service
 }
 
-// Account is the network of an OCI account: a VCN for each one in the simulator, and one for
-// machines without a launch. They are made as machines need them.
+// Account is the network of an OCI account: a first VCN, which is that of machines without a
+// cluster, and one for each in the simulator. These are made as machines need them.
 type Account struct {
 	name  string
 	world *World
@@ -30,7 +30,7 @@ type Account struct {
 	down bool
 }
 
-// vcn is the VCN of an OCID, which is empty for machines without a launch.
+// vcn is the VCN of an OCID, which is empty for the first.
 func (a *Account) vcn(ctx context.Context, ocid string) (*vcn, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
