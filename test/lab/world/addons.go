@@ -117,5 +117,9 @@ func labValues(own chartutil.Values) (map[string]any, error) {
 		}
 		lists[container] = slices.DeleteFunc(slices.Clone(capabilities), func(c any) bool { return c == "SYS_RESOURCE" })
 	}
-	return map[string]any{"securityContext": map[string]any{"capabilities": lists}}, nil
+	return map[string]any{
+		"securityContext": map[string]any{"capabilities": lists},
+		// Envoy is C++ and not on the Go module proxy; agents would log its absence as an error.
+		"disableEnvoyVersionCheck": true,
+	}, nil
 }
