@@ -21,6 +21,12 @@ func (l *life) repair(t *testing.T) {
 	t.Helper()
 	machine := &clusterv1.Machine{ObjectMeta: metav1.ObjectMeta{Namespace: l.Namespace, Name: "vip-worker"}}
 	l.setHealth(t, machine, metav1.ConditionFalse)
+	// A machine that never became a Node is not reset.
+	l.await(t, func(g Gomega) {
+		g.Expect(l.Client.Get(t.Context(), client.ObjectKeyFromObject(machine), machine)).To(Succeed())
+		machine.Status.NodeRef.Name = machine.Name
+		g.Expect(l.Client.Status().Update(t.Context(), machine)).To(Succeed())
+	})
 	request := &infrav1.OCIMeshRemediation{ObjectMeta: metav1.ObjectMeta{
 		Namespace: l.Namespace, Name: machine.Name, OwnerReferences: []metav1.OwnerReference{{
 			APIVersion: clusterv1.GroupVersion.String(), Kind: "Machine", Name: machine.Name, UID: machine.UID,

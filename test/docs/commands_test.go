@@ -63,8 +63,8 @@ func TestFilesThatCommandsWriteAreYAML(t *testing.T) {
 	g.Expect(written).To(BeNumerically(">=", 2))
 }
 
-// Kubernetes' own and Cluster API's kinds that pages name.
-var elsewhere = []string{"nodes", "events", "secret", "cluster", "machine"}
+// Kubernetes' own, Cluster API's and the Helm add-on provider's kinds that pages name.
+var elsewhere = []string{"nodes", "events", "secret", "cluster", "machine", "helmchartproxy", "helmreleaseproxy"}
 
 func TestCommandsAskForKindsAndFieldsThatThereAre(t *testing.T) {
 	g := NewWithT(t)
