@@ -40,6 +40,11 @@ type OCIMeshMachineStatus struct {
 	// +optional
 	Placement Placement `json:"placement,omitempty,omitzero"`
 
+	// size is what the machine counts for in its account's budget. A larger one is written after
+	// the budget was asked, and before OCI is.
+	// +optional
+	Size MachineSizeStatus `json:"size,omitempty,omitzero"`
+
 	// shortages are the places without room for this machine, each left out until its time.
 	// +optional
 	// +listType=atomic
@@ -90,68 +95,24 @@ type OCIMeshMachineStatus struct {
 	Update UpdateStatus `json:"update,omitempty,omitzero"`
 }
 
-// UpdateStep is what an instance is asked for in a change in place.
-// +kubebuilder:validation:Enum=Resize;Restart
-type UpdateStep string
-
-const (
-	// UpdateResize gives the instance other OCPUs or memory. OCI restarts it for that.
-	UpdateResize UpdateStep = "Resize"
-	// UpdateRestart restarts the instance, so that it sees its grown boot volume.
-	UpdateRestart UpdateStep = "Restart"
-)
-
-// Resizes tells whether the step gives the instance another size. The zero step is none.
-func (s UpdateStep) Resizes() bool {
-	switch s {
-	case UpdateResize:
-		return true
-	case UpdateRestart:
-		return false
-	}
-	return false
-}
-
-// UpdateStatus is a change of an instance in place. It is written before OCI is asked for anything,
-// so a manager that starts again goes on with it.
+// MachineSizeStatus is a size that the budget of the machine's account has room for. What is
+// missing in it is the spec's.
 // +kubebuilder:validation:MinProperties=1
-type UpdateStatus struct {
-	// step is what the instance is asked for; absent if nothing needs a restart, or after it.
-	// +optional
-	Step UpdateStep `json:"step,omitempty"`
-
-	// generation of the spec that the step is for: another one is tried at once.
+type MachineSizeStatus struct {
+	// ocpus of the instance, if its shape is flexible.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
-	Generation int64 `json:"generation,omitempty"`
+	OCPUs int32 `json:"ocpus,omitempty"`
 
-	// attempt counts the requests, from 1. A request's retry token is made of it.
+	// memoryGB of the instance, if its shape is flexible.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
-	Attempt int32 `json:"attempt,omitempty"`
+	MemoryGB int32 `json:"memoryGB,omitempty"`
 
-	// workRequestID is the OCID of OCI's work request for the step, once it is accepted.
+	// bootVolumeGB is the boot volume's size.
 	// +optional
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=255
-	WorkRequestID string `json:"workRequestID,omitempty"`
-
-	// notBefore is when the change goes on: after a refusal with the next try, after a restart with
-	// its end.
-	// +optional
-	NotBefore metav1.Time `json:"notBefore,omitempty,omitzero"`
-
-	// refusal is why OCI did not do the step at the last try.
-	// +optional
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=1024
-	Refusal string `json:"refusal,omitempty"`
-
-	// refusalReason is the refusal as a condition's reason.
-	// +optional
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=64
-	RefusalReason string `json:"refusalReason,omitempty"`
+	// +kubebuilder:validation:Minimum=1
+	BootVolumeGB int32 `json:"bootVolumeGB,omitempty"`
 }
 
 // LeavingStatus are instances to terminate, and the volumes to delete with them.

@@ -18,5 +18,6 @@ func AlwaysFree() Budget {
 			"Standard.E2.Micro": {Instances: figure(2)},
 		},
 		VolumeGB: figure(200),
+		Free:     true,
 	}
 }

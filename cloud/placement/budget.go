@@ -53,6 +53,8 @@ type Budget struct {
 	Families map[string]Bound
 	// VolumeGB bounds volumes of all families; nil does not.
 	VolumeGB *int64
+	// Free says that it is what Oracle gives for good, and that more costs money.
+	Free bool
 }
 
 // Bound is how much may be used of a family; nil does not bound.

@@ -63,7 +63,7 @@ func (r *Reconciler) inventory(ctx context.Context, s *scope) error {
 // sizeOf is what a machine uses. The size of a shape that is not flexible is known once a poll has
 // shown the instance.
 func (r *Reconciler) sizeOf(s *scope, machine *infrav1.OCIMeshMachine) placement.Size {
-	shape := placement.ShapeNamed(machine.Spec, machine.Status.Placement.Shape, nil)
+	shape := placement.ShapeNamed(placement.GrantedSpec(machine), machine.Status.Placement.Shape, nil)
 	if !shape.Unsized || r.Pollers == nil {
 		return shape.Size
 	}

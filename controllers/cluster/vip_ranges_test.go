@@ -29,7 +29,7 @@ func external(_ *clusterv1.Cluster, infra *infrav1.OCIMeshCluster) {
 func TestAVIPRangeThatIsPutOverALivingClusterGivesNoAddress(t *testing.T) {
 	t.Parallel()
 	for vips, taken := range map[string]string{
-		"10.244.9.0/24": "the pod range 10.244.0.0/16", "10.96.0.0/16": "the service range 10.96.0.0/12", "10.0.0.0/24": "the VCN range of account",
+		"10.244.9.0/24": "the pod range 10.244.0.0/16", "10.96.0.0/16": "the service range 10.96.0.0/12",
 	} {
 		t.Run(taken, func(t *testing.T) {
 			t.Parallel()
@@ -53,6 +53,23 @@ func TestAVIPRangeThatIsPutOverALivingClusterGivesNoAddress(t *testing.T) {
 			b.until(second, "Ready True Ready")
 		})
 	}
+}
+
+// Users add accounts to living clusters, with networks of their choice.
+func TestT1CannotCloseTheVIPRangeByAVCNOverIt(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, helpers.WorldOptions{Accounts: 1})
+	b.Tailnet = helpers.NewTailnet(b.Namespace+"-2", b.TailnetCredentials, b.Control.URL(), "")
+	b.Create(t, b.Tailnet)
+	b.SetReady(t, b.Tailnet, metav1.ConditionTrue, infrav1.ReadyReason, "")
+	first := b.cluster("c1", external)
+	b.until(first, "Ready True Ready")
+
+	helpers.Update(t, env, b.Tailnet, func(tn *infrav1.Tailnet) { tn.Spec.VIPRange = "10.0.0.0/24" })
+	second := b.cluster("c2", apart)
+
+	b.until(second, "Ready True Ready")
+	b.until(first, "RangesDistinct False VIPRangeOverlap")
 }
 
 // A tenant would keep all others from getting an address.

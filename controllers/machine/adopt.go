@@ -94,4 +94,6 @@ func (s *scope) recordInstance(found located) {
 		Attempt: 1, Account: found.account.Name, AvailabilityDomain: found.AvailabilityDomain, FaultDomain: found.FaultDomain,
 		Shape: found.Shape, ImageID: found.ImageID, Reason: "the machine's instance was found here",
 	}
+	s.own.Status.Size = infrav1.MachineSizeStatus{}
+	s.sizeSeen(found.Instance)
 }

@@ -79,6 +79,27 @@ func TestT1CannotGrowAMachinePastItsAccountsBudget(t *testing.T) {
 	}
 }
 
+func TestT1CannotCloseAnAccountByASizeThatItIsRefused(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{Accounts: 1})
+	own := b.machine(t, "machine", aMachine)
+	b.untilProvisioned(t, own)
+	helpers.Update(t, b.Environment, b.Accounts[0], func(account *infrav1.OCIAccount) {
+		account.Spec.Budget = infrav1.AccountBudget{
+			Families: []infrav1.FamilyBudget{{Family: armFamily, OCPUs: ptr.To[int32](2)}}, VolumeGB: ptr.To[int32](100),
+		}
+	})
+
+	b.updates(t, own, func(s *infrav1.OCIMeshMachineSpec) {
+		s.Shapes[0].OCPUs, s.Shapes[0].MemoryGB, s.BootVolume.SizeGB = 512, 4096, 32768
+	})
+	b.untilCondition(t, own, "Updated False BudgetExceeded")
+
+	b.untilProvisioned(t, b.machine(t, "late", sized(1, 6)))
+	g.Expect(b.instance(t, own.Status.Instance.ID).OCPUs).To(BeEquivalentTo(1))
+}
+
 func TestT1CannotUseUpTheRetryTokenOfAnothersConsole(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)

@@ -58,6 +58,10 @@ func (r *Reconciler) choose(ctx context.Context, s *scope) error {
 	}
 	s.exclusive = true
 	s.own.Status.Placement, s.own.Status.FailureDomain = placed.Placement, placed.FailureDomain
+	s.own.Status.Size = infrav1.MachineSizeStatus{}
+	if refusal == nil {
+		s.own.Status.Size = s.wantedSizeStatus()
+	}
 	r.creations.decided(client.ObjectKeyFromObject(s.own), placed.Attempt)
 	if refusal != nil {
 		// The search for an instance found none and need not begin anew: nothing was launched.

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
@@ -59,7 +60,11 @@ func (r *Reconciler) update(ctx context.Context, s *scope) error {
 	if !s.provisioned() || s.instance == nil {
 		return nil
 	}
+	if err := r.learnSize(ctx, s); err != nil {
+		return err
+	}
 	if !s.isUpdated() {
+		r.Scheduler.GiveBack(client.ObjectKeyFromObject(s.own))
 		s.recordTags()
 		return nil
 	}
@@ -126,7 +131,11 @@ func (s *scope) recordTags() { s.own.Status.TagNames = slices.Sorted(maps.Keys(s
 // it is taken, and ends with the restart that it takes.
 func (r *Reconciler) updateSize(ctx context.Context, s *scope, in account, proof ownership.Proof, seen oci.Instance) error {
 	update := &s.own.Status.Update
+	if update.Step == "" {
+		s.sizeSeen(seen)
+	}
 	if s.now.Before(update.NotBefore.Time) && update.Generation == s.own.Generation {
+		r.Scheduler.GiveBack(client.ObjectKeyFromObject(s.own))
 		s.waitForUpdate()
 		return nil
 	}
@@ -142,7 +151,8 @@ func (r *Reconciler) updateSize(ctx context.Context, s *scope, in account, proof
 	}
 	switch {
 	case !resize && !grow && update.Step == "":
-		*update = infrav1.UpdateStatus{}
+		r.Scheduler.GiveBack(client.ObjectKeyFromObject(s.own))
+		*update, s.own.Status.Size = infrav1.UpdateStatus{}, s.wantedSizeStatus()
 		return nil
 	case !resize && !grow && update.Step.Resizes():
 		// The answer to the call was lost, or the spec has its old size again.
@@ -209,9 +219,9 @@ func (r *Reconciler) beginUpdate(ctx context.Context, s *scope, resize bool) err
 	return nil
 }
 
-// budgetLeaves tells whether the account has room for the spec's size. A spec that has changed
-// since the step was recorded is asked about anew: else the first one's room would be the second
-// one's.
+// budgetLeaves tells whether the account has room for the spec's size, which it records. A spec
+// that has changed since the step was recorded is asked about anew: else the first one's room would
+// be the second one's.
 func (r *Reconciler) budgetLeaves(ctx context.Context, s *scope) (room bool, err error) {
 	update := &s.own.Status.Update
 	if update.Step != "" && update.Generation == s.own.Generation {
@@ -227,6 +237,13 @@ func (r *Reconciler) budgetLeaves(ctx context.Context, s *scope) (room bool, err
 		return false, nil
 	}
 	update.Generation = s.own.Generation
+	if s.growSize() && update.Step != "" {
+		// It is written before OCI is asked.
+		s.exclusive = true
+		s.updating(time.Second, "The instance is about to be restarted for its change in place")
+		s.Stop()
+		return false, nil
+	}
 	return true, nil
 }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 )
 
 var env *helpers.Environment
@@ -50,8 +51,14 @@ type bench struct {
 // newBench has a step of each action, each with one try.
 func newBench(t *testing.T, change ...func(*infrav1.OCIMeshMachine)) *bench {
 	t.Helper()
+	return newBenchIn(t, sim.Options{}, change...)
+}
+
+// newBenchIn is newBench in a simulator with the options.
+func newBenchIn(t *testing.T, options sim.Options, change ...func(*infrav1.OCIMeshMachine)) *bench {
+	t.Helper()
 	g := NewWithT(t)
-	b := &bench{World: helpers.NewWorld(t, env, helpers.WorldOptions{Accounts: 1, Alone: true})}
+	b := &bench{World: helpers.NewWorld(t, env, helpers.WorldOptions{Accounts: 1, Alone: true, Sim: options})}
 	b.MakeReady(t)
 	var err error
 	b.oci, err = b.Clients.OCI(t.Context(), b.Accounts[0])

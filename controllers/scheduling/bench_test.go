@@ -5,6 +5,7 @@ package scheduling
 
 import (
 	"fmt"
+	"runtime"
 	"testing"
 	"time"
 
@@ -12,11 +13,13 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/utils/ptr"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
 )
 
@@ -61,7 +64,7 @@ func crowded(b *testing.B, machines, accounts int) (*Scheduler, *infrav1.OCIMesh
 		machine := machineIn(fmt.Sprintf("worker-%d", i), at(1, name(i%accounts)))
 		s.reservations.observe(machine)
 		seen[i%accounts] = append(seen[i%accounts], oci.Instance{
-			Resource: oci.Resource{ID: string(machine.UID), State: oci.StateRunning, Tags: map[string]string{infrav1.MachineUIDTag: string(machine.UID)}},
+			Resource: oci.Resource{ID: string(machine.UID), State: oci.StateRunning, Tags: identity.OfMachine(machine).Tags()},
 			Shape:    arm, OCPUs: 2, MemoryGB: 12, AvailabilityDomain: name(i%accounts) + "-ad",
 		})
 	}
@@ -79,4 +82,58 @@ func crowded(b *testing.B, machines, accounts int) (*Scheduler, *infrav1.OCIMesh
 		})
 	}
 	return s, cluster
+}
+
+// BenchmarkRefusedMachines is a pass over 1,000 machines that full accounts refuse, each with its
+// advice. Half of the machines that are there are of the same cluster, and some are on their way
+// out.
+func BenchmarkRefusedMachines(b *testing.B) {
+	const machines, accounts, refused = 10000, 10, 1000
+	s, cluster := crowded(b, machines, accounts)
+	crowd(s, machines, accounts)
+	held, ok := s.options.Client.(*objects)
+	if !ok {
+		b.Fatal("another client")
+	}
+	full := ptr.To[int32](2 * machines / accounts)
+	for _, object := range held.all {
+		if account, ok := object.(*infrav1.OCIAccount); ok {
+			account.Spec.Budget.Families[0].OCPUs = full
+		}
+	}
+	requests := make([]Request, refused)
+	for i := range requests {
+		requests[i] = requestOf(machineIn(fmt.Sprintf("refused-%d", i), infrav1.Placement{}))
+		requests[i].InfraCluster = cluster
+		requests[i].Spec.Shapes[0].OCPUs, requests[i].Spec.Shapes[0].MemoryGB = 8, 64
+	}
+	now := time.Now()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for b.Loop() {
+		for _, request := range requests {
+			if _, refusal, err := s.schedule(b.Context(), request, now); err != nil || refusal == nil {
+				b.Fatal("it is placed", err)
+			}
+		}
+	}
+	runtime.ReadMemStats(&after)
+	each := float64(b.N * refused)
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/each, "ns/refused")
+	b.ReportMetric(float64(after.Mallocs-before.Mallocs)/each, "allocs/refused")
+	b.ReportMetric(float64(after.TotalAlloc-before.TotalAlloc)/each, "B/refused")
+}
+
+// crowd gives every other machine another cluster, and has each hundredth be deleted.
+func crowd(s *Scheduler, machines, accounts int) {
+	for i := range machines {
+		machine := machineIn(fmt.Sprintf("worker-%d", i), at(1, fmt.Sprintf("account-%d", i%accounts)))
+		if i/accounts%2 == 0 {
+			machine.Labels[clusterv1.ClusterNameLabel] = "red"
+		}
+		if i%100 == 0 {
+			machine.DeletionTimestamp = &metav1.Time{Time: time.Now()}
+		}
+		s.reservations.observe(machine)
+	}
 }

@@ -6,17 +6,20 @@ package scheduling
 import (
 	"context"
 	"fmt"
+	"strings"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/placement"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 )
 
-// Stay tells whether a placed machine may have the size of its present spec where it is. A Refusal
-// says that its namespace may not use the account any more, or which figure of the account's budget
-// it would exceed, whatever accounts its cluster lists by now: users write that list. Whether OCI
-// has the room is for OCI to say. Others see the size as soon as the spec has it, so that nothing
-// has to be reserved.
+// Stay tells whether a placed machine may have the size of its present spec where it is, and books
+// that size until the machine's status shows it. A Refusal says that its namespace may not use the
+// account any more, or which figure of the account's budget it would exceed, whatever accounts its
+// cluster lists by now: users write that list. Whether OCI has the room is for OCI to say. What is
+// asked for and refused counts for nobody.
 func (s *Scheduler) Stay(ctx context.Context, request Request) (*Refusal, error) {
 	s.reservations.deciding.Lock()
 	defer s.reservations.deciding.Unlock()
@@ -40,14 +43,21 @@ func (s *Scheduler) Stay(ctx context.Context, request Request) (*Refusal, error)
 		if shape.Name != request.Recorded.Shape {
 			continue
 		}
-		if _, why := facts.Accounts[0].Room(s.reservations.shapeOf(request.Spec, shape), 1); why != "" {
+		wanted := s.reservations.shapeOf(request.Spec, shape)
+		if _, why := facts.Accounts[0].Room(wanted, 1); why != "" {
+			s.reservations.grow(request.Key, placement.Size{})
+			remedies := append(budgetRemedies([]string{name}, freeOf(facts)), "or take the size back")
 			return &Refusal{
 				Reason: infrav1.BudgetExceededReason,
-				Message: fmt.Sprintf("OCIAccount %s has no room for the machine's new size: %s. What helps: raise its spec.budget, "+
-					"delete machines in it, or take the size back", name, why),
+				Message: fmt.Sprintf("OCIAccount %s has no room for the machine's new size: %s. What helps: %s",
+					name, why, strings.Join(remedies, "; ")),
 				RetryAfter: s.options.PollInterval,
 			}, nil
 		}
+		s.reservations.grow(request.Key, wanted.Size)
 	}
 	return nil, nil
 }
+
+// GiveBack lets go of a size that Stay booked and that will not be written.
+func (s *Scheduler) GiveBack(key client.ObjectKey) { s.reservations.giveBack(key) }

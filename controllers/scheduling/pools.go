@@ -29,7 +29,7 @@ type Pool struct {
 	Size int
 	// Ending says that the pool is being deleted: OCI puts nothing in the place of what ends.
 	Ending bool
-	// Machine is the spec of its machines, with one shape.
+	// Machine is the spec of its machines as far as that is granted, with one shape.
 	Machine infrav1.OCIMeshMachineSpec
 }
 
@@ -51,6 +51,8 @@ type grant struct {
 	// an instance that has left, which polls show for a while, and no place that nobody has asked
 	// for.
 	asked bool
+	// shape is what its instances were last allowed to be; the zero shape is that of its status.
+	shape placement.Shape
 }
 
 // Resize decides how large a pool may be, between the size that it has and the one that it should
@@ -84,7 +86,7 @@ func (s *Scheduler) Resize(ctx context.Context, pool Pool, wanted int) (int, *Re
 		return 0, nil, err
 	}
 	if why := facts.Accounts[0].Unsized(s.shapeOf(pool)); why != "" {
-		return pool.Size, s.refusePool(pool, pool.Size, wanted, infrav1.ShapeUnknownReason, why), nil
+		return pool.Size, s.refusePool(pool, pool.Size, wanted, infrav1.ShapeUnknownReason, why, []string{unsizedRemedy}), nil
 	}
 	more, why := facts.Accounts[0].Room(s.shapeOf(pool), int64(wanted-pool.Size))
 	granted.size += int(more)
@@ -95,23 +97,14 @@ func (s *Scheduler) Resize(ctx context.Context, pool Pool, wanted int) (int, *Re
 	if why == "" {
 		return granted.size, nil, nil
 	}
-	return granted.size, s.refusePool(pool, granted.size, wanted, infrav1.BudgetExceededReason, why), nil
+	facts.Accounts[0].Used = append(facts.Accounts[0].Used, useBy(s.shapeOf(pool), int(more)))
+	remedies := s.poolRemedies(s.shapeOf(pool), facts)
+	return granted.size, s.refusePool(pool, granted.size, wanted, infrav1.BudgetExceededReason, why, remedies), nil
 }
 
 // refusePool says why a pool is smaller than wanted.
-func (s *Scheduler) refusePool(pool Pool, size, wanted int, reason, why string) *Refusal {
-	// What is freed changes the account's status, which wakes the pool; this is for the case that
-	// it does not.
-	wait := 5 * s.options.PollInterval
-	remedy := "raise its spec.budget, or delete machines in it; or wait: the next try is when something is freed, or at the latest in " + wait.String()
-	if reason == infrav1.ShapeUnknownReason {
-		wait, remedy = s.options.PollInterval, unsizedRemedy
-	}
-	return &Refusal{
-		Reason:     reason,
-		Message:    fmt.Sprintf("OCIAccount %s has room for %d of %d instances: %s. What helps: %s", pool.Account, size, wanted, why, remedy),
-		RetryAfter: wait,
-	}
+func (s *Scheduler) refusePool(pool Pool, size, wanted int, reason, why string, remedies []string) *Refusal {
+	return s.refusal(reason, fmt.Sprintf("OCIAccount %s has room for %d of %d instances: %s", pool.Account, size, wanted, why), remedies)
 }
 
 // settle brings the pool's grant up to what OCI says: what was granted and not asked for is free
@@ -124,6 +117,10 @@ func (s *Scheduler) settle(pool Pool, cache *instancecache.Cache) grant {
 		if !granted.asked {
 			granted.unseen = max(0, before.unseen-(before.size-pool.Size))
 		}
+	}
+	if before := s.grants[pool.Key]; before.identity == pool.Identity && before.shape == s.reservations.shapeOf(pool.Machine, pool.Machine.Shapes[0]) {
+		// It is written, and the watch may not show that yet.
+		granted.shape = before.shape
 	}
 	if s.grants == nil {
 		s.grants = map[client.ObjectKey]grant{}
@@ -159,6 +156,10 @@ func (s *Scheduler) pools(ctx context.Context) ([]Pool, error) {
 	identities := map[client.ObjectKey]string{}
 	for _, pool := range all {
 		identities[pool.Key] = pool.Identity
+		if granted, known := s.grants[pool.Key]; known && granted.shape == s.reservations.shapeOf(pool.Machine, pool.Machine.Shapes[0]) {
+			granted.shape = placement.Shape{}
+			s.grants[pool.Key] = granted
+		}
 	}
 	for key, granted := range s.grants {
 		if identities[key] != granted.identity {
@@ -169,7 +170,30 @@ func (s *Scheduler) pools(ctx context.Context) ([]Pool, error) {
 }
 
 // members are a pool's instances as polls show them.
-type members struct{ live, terminating int }
+type members struct {
+	live, terminating int
+	// shape is what OCI launches in the place of one that is lost; ending says that it does not.
+	shape  placement.Shape
+	ending bool
+}
+
+// instead is by how much an instance that OCI may launch in the place of this one exceeds it: OCI
+// asks nobody. It is in no availability domain: OCI's limits are not used by it.
+func (m *members) instead(use placement.Use, state oci.LifecycleState) []placement.Use {
+	if m.ending || state == oci.StateTerminating {
+		return nil
+	}
+	next := useBy(m.shape, 1)
+	if next.Family == use.Family {
+		next.Size = next.Size.Beyond(use.Size)
+	} else {
+		next.Size.VolumeGB = 0
+	}
+	if next.Size == (placement.Size{}) {
+		return nil
+	}
+	return []placement.Use{next}
+}
 
 func (m *members) add(state oci.LifecycleState) {
 	if state == oci.StateTerminating {

@@ -97,7 +97,7 @@ func TestAPoolIsAsLargeAsTheBudgetHasRoomFor(t *testing.T) {
 			g.Expect(refusal.Reason).To(Equal(infrav1.BudgetExceededReason))
 			g.Expect(refusal.Message).To(And(
 				HavePrefix("OCIAccount alice has room for %d of %d instances: %s", test.granted, test.wanted, test.message),
-				ContainSubstring("What helps: raise its spec.budget, or delete machines in it")))
+				ContainSubstring("raise spec.budget of OCIAccount alice, or delete machines in it")))
 			g.Expect(refusal.RetryAfter).To(Equal(5 * time.Minute))
 		})
 	}

@@ -34,6 +34,7 @@ type reservations struct {
 	used   map[string]map[placement.Use]placement.Size
 	marked map[string]map[ownership.Mark]placement.Size
 	placed map[client.ObjectKey]map[placement.Placed]int
+	groups groups
 	// moves count, by account, how often what machines count for has changed.
 	moves map[string]uint64
 	// sizes are those of shapes that are not flexible, as far as they are known.
@@ -51,6 +52,8 @@ type machine struct {
 	leaving bool
 	// recorded is what its status shows; reserved is what was decided after that.
 	recorded, reserved share
+	// grown is the size that it was granted where it is, until its status shows that.
+	grown placement.Size
 }
 
 // share is a placement and what the machine uses there.
@@ -84,8 +87,28 @@ func (r *reservations) observe(object *infrav1.OCIMeshMachine) {
 		m.cluster = client.ObjectKey{Namespace: object.Namespace, Name: object.Labels[clusterv1.ClusterNameLabel]}
 		m.group, m.leaving = groupOf(object.Labels), !object.DeletionTimestamp.IsZero()
 		m.set = object.Labels[clusterv1.MachineSetNameLabel]
-		m.recorded = r.shareAt(object.Status.Placement, object.Spec)
+		m.recorded = r.shareAt(object.Status.Placement, placement.GrantedSpec(object))
 	})
+}
+
+// grow notes the size that a machine is granted where it is, until its status shows that, or
+// another one is noted. The zero size is none. A machine that nothing is known of has none.
+func (r *reservations) grow(key client.ObjectKey, size placement.Size) {
+	r.change(key, func(m *machine) {
+		if m.mark != (ownership.Mark{}) {
+			m.grown = size
+		}
+	})
+}
+
+// giveBack lets go of a size that is noted.
+func (r *reservations) giveBack(key client.ObjectKey) {
+	r.mu.Lock()
+	grown := r.machines[key].grown
+	r.mu.Unlock()
+	if grown != (placement.Size{}) {
+		r.grow(key, placement.Size{})
+	}
 }
 
 // reserve notes a decision, until the machine's status shows it or it is released.
@@ -237,6 +260,9 @@ func (r *reservations) change(key client.ObjectKey, change func(*machine)) {
 	if m.reserved.at.Attempt <= m.recorded.at.Attempt {
 		m.reserved = share{}
 	}
+	if m.grown.Beyond(m.recorded.size) == (placement.Size{}) {
+		m.grown = placement.Size{}
+	}
 	if r.machines == nil {
 		r.machines = map[client.ObjectKey]machine{}
 	}
@@ -251,7 +277,7 @@ func (r *reservations) moved(before, after machine) {
 		r.moves = map[string]uint64{}
 	}
 	for _, m := range []machine{before, after} {
-		for _, s := range []share{m.recorded, m.reserved} {
+		for _, s := range m.shares() {
 			if account := s.at.Account; before.sizeIn(account) != after.sizeIn(account) || before.mark != after.mark {
 				r.moves[account]++
 			}
@@ -259,10 +285,18 @@ func (r *reservations) moved(before, after machine) {
 	}
 }
 
+// shares are what the machine counts for: in both places while it moves, and with the larger size
+// while it grows.
+func (m machine) shares() [2]share {
+	recorded := m.recorded
+	recorded.size = recorded.size.Plus(m.grown.Beyond(recorded.size))
+	return [2]share{recorded, m.reserved}
+}
+
 // sizeIn is what the machine counts for in the account.
 func (m machine) sizeIn(account string) placement.Size {
 	var size placement.Size
-	for _, s := range []share{m.recorded, m.reserved} {
+	for _, s := range m.shares() {
 		if s.at.Account == account {
 			size = size.Plus(s.size)
 		}
@@ -283,9 +317,10 @@ func (r *reservations) count(m machine, sign int) {
 		r.used, r.marked = map[string]map[placement.Use]placement.Size{}, map[string]map[ownership.Mark]placement.Size{}
 		r.placed = map[client.ObjectKey]map[placement.Placed]int{}
 	}
+	r.groups.count(m, sign)
 	// A machine that moves from one place to another may be launched in either until that is
 	// written.
-	for _, s := range []share{m.recorded, m.reserved} {
+	for _, s := range m.shares() {
 		if s.at.Account == "" {
 			continue
 		}

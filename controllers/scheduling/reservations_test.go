@@ -116,8 +116,13 @@ func TestAfterAnyChangesTheSumsAreThoseOfTheMachinesThere(t *testing.T) {
 	for range 5000 {
 		own := machineIn(fmt.Sprintf("worker-%d", random.IntN(20)), infrav1.Placement{})
 		key := client.ObjectKeyFromObject(own)
-		switch random.IntN(5) {
+		switch random.IntN(6) {
 		case 0, 1:
+			own.Labels[clusterv1.MachineSetNameLabel] = []string{"old", "new"}[random.IntN(2)]
+			own.Status.Size = infrav1.MachineSizeStatus{OCPUs: random.Int32N(5), MemoryGB: 12}
+			if random.IntN(3) == 0 {
+				own.DeletionTimestamp = &metav1.Time{Time: time.Now()}
+			}
 			if own.Status.Placement = at(random.Int32N(3), account()); own.Status.Placement.Account == "" {
 				own.Status.Placement = infrav1.Placement{}
 			}
@@ -128,6 +133,8 @@ func TestAfterAnyChangesTheSumsAreThoseOfTheMachinesThere(t *testing.T) {
 			r.release(key)
 		case 4:
 			r.forget(key)
+		case 5:
+			r.grow(key, placement.Size{Instances: 1, OCPUs: random.Int64N(9), MemoryGB: 12, VolumeGB: 50})
 		}
 	}
 	again := &reservations{}
@@ -136,6 +143,7 @@ func TestAfterAnyChangesTheSumsAreThoseOfTheMachinesThere(t *testing.T) {
 	}
 	g.Expect(r.used).To(Equal(again.used))
 	g.Expect(r.marked).To(Equal(again.marked))
+	g.Expect(r.groups).To(Equal(again.groups))
 	r.keepOnly(nil)
 	used, placed := r.tells(nobodysName)
 	g.Expect(used).To(BeEmpty())

@@ -7,7 +7,9 @@ import (
 	"fmt"
 
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/placement"
 )
 
@@ -23,61 +25,135 @@ type advice struct {
 	// rollout says that the machine is to replace an older one, whose end it does not wait for;
 	// controlPlane that it is a control plane.
 	rollout, controlPlane bool
+	// free are the accounts whose budget is Oracle's free allowance.
+	free []string
 }
 
 // adviceFor finds out which changes make room for the machine, if it is budgets or limits that keep
 // it out.
 func (s *Scheduler) adviceFor(request Request, facts placement.Facts, decision placement.Decision) advice {
-	out := advice{failureDomain: request.FailureDomain, owner: request.Owner, controlPlane: facts.ControlPlane}
+	out := advice{
+		failureDomain: request.FailureDomain, owner: request.Owner, controlPlane: facts.ControlPlane, free: freeOf(facts),
+	}
 	if len(accountsWith(decision, placement.OverBudget))+len(accountsWith(decision, placement.OverLimit)) == 0 {
 		return out
 	}
-	occupants, rollout := s.reservations.others(request)
+	occupants, rollout := s.reservations.others(request, facts.Accounts)
 	out.Advice, out.rollout = placement.Advise(facts, occupants), rollout
 	return out
 }
 
-// others are the machines of all clusters but the one of the request, as far as they use something.
-// rollout tells whether that one is beyond what its owner wants in the end: there are more control
-// planes than that, or a MachineDeployment has machines of another MachineSet.
-func (r *reservations) others(request Request) (occupants []placement.Occupant, rollout bool) {
+// freeOf are the accounts whose budget is Oracle's free allowance.
+func freeOf(facts placement.Facts) (names []string) {
+	for _, account := range facts.Accounts {
+		if account.Budget.Free {
+			names = append(names, account.Name)
+		}
+	}
+	return names
+}
+
+// groups are sums over machines by what advice tells apart, so that a refusal costs as much among
+// ten thousand machines as among ten. The zero value is ready.
+type groups struct {
+	// leaving is what machines use that are being deleted, by account.
+	leaving map[string]map[placement.Use]placement.Size
+	// mates are the others by group, and sets how many there are of each MachineSet.
+	mates map[group]map[mate]int
+	sets  map[group]map[string]int
+}
+
+// group is what machines of a cluster are spread among.
+type group struct {
+	cluster client.ObjectKey
+	name    string
+}
+
+// mate is what a machine of a group uses of an account.
+type mate struct {
+	account string
+	use     placement.Use
+}
+
+// count adds the machine, or takes it away.
+func (g *groups) count(m machine, sign int) {
+	if m.mark == (ownership.Mark{}) {
+		return
+	}
+	if g.leaving == nil {
+		g.leaving, g.mates = map[string]map[placement.Use]placement.Size{}, map[group]map[mate]int{}
+		g.sets = map[group]map[string]int{}
+	}
+	of := group{m.cluster, m.group}
+	if !m.leaving {
+		add(inner(g.sets, of), m.set, sign)
+	}
+	for _, s := range m.shares() {
+		switch {
+		case s.at.Account == "":
+		case m.leaving:
+			sum(inner(g.leaving, s.at.Account), s.use(), s.size.Times(int64(sign)))
+			drop(g.leaving, s.at.Account)
+		default:
+			use := s.use()
+			use.Size = s.size
+			add(inner(g.mates, of), mate{s.at.Account, use}, sign)
+		}
+	}
+	drop(g.sets, of)
+	drop(g.mates, of)
+}
+
+// drop keeps no map that is empty: clusters come and go.
+func drop[K, L comparable, V any](of map[K]map[L]V, key K) {
+	if len(of[key]) == 0 {
+		delete(of, key)
+	}
+}
+
+// others are the machines of all clusters but the one of the request, as far as they are in its
+// group or on their way out of one of the accounts; those that use the same are one. rollout tells
+// whether the machine is beyond what its owner wants in the end: there are more control planes than
+// that, or a MachineDeployment has machines of another MachineSet.
+func (r *reservations) others(request Request, accounts []placement.Account) (occupants []placement.Occupant, rollout bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	group, set := groupOf(request.Labels), request.Labels[clusterv1.MachineSetNameLabel]
-	_, controlPlane := request.Labels[clusterv1.MachineControlPlaneLabel]
-	mates := 0
-	for key, m := range r.machines {
-		if key == request.Key {
-			continue
-		}
-		own := m.cluster == request.Cluster && m.group == group
-		if own && !m.leaving {
-			mates++
-			rollout = rollout || (!controlPlane && m.set != set)
-		}
-		occupants = append(occupants, m.occupies(own)...)
+	own := r.machines[request.Key]
+	r.count(own, -1)
+	defer r.count(own, 1)
+	of := group{request.Cluster, groupOf(request.Labels)}
+	for mate := range r.groups.mates[of] {
+		occupants = append(occupants, placement.Occupant{Account: mate.account, Group: of.name, Use: mate.use})
 	}
-	if controlPlane {
-		rollout = request.ControlPlanes >= leastWithoutSurge && mates >= request.ControlPlanes
+	occupants = append(occupants, r.groups.leavingFrom(accounts)...)
+	if _, controlPlane := request.Labels[clusterv1.MachineControlPlaneLabel]; controlPlane {
+		mates := 0
+		for _, number := range r.groups.sets[of] {
+			mates += number
+		}
+		return occupants, request.ControlPlanes >= leastWithoutSurge && mates >= request.ControlPlanes
+	}
+	for set := range r.groups.sets[of] {
+		rollout = rollout || set != request.Labels[clusterv1.MachineSetNameLabel]
 	}
 	return occupants, rollout
 }
 
-// occupies is what the machine uses, of its group if it is the request's.
-func (m machine) occupies(ofGroup bool) (out []placement.Occupant) {
-	for _, s := range []share{m.recorded, m.reserved} {
-		if s.at.Account == "" {
-			continue
+// leaving is what machines that are being deleted use of the accounts.
+func (r *reservations) leaving(accounts []placement.Account) []placement.Occupant {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.groups.leavingFrom(accounts)
+}
+
+func (g *groups) leavingFrom(accounts []placement.Account) (occupants []placement.Occupant) {
+	for _, account := range accounts {
+		for use, size := range g.leaving[account.Name] {
+			use.Size = size
+			occupants = append(occupants, placement.Occupant{Account: account.Name, Leaving: true, Use: use})
 		}
-		use := s.use()
-		use.Size = s.size
-		occupant := placement.Occupant{Account: s.at.Account, Leaving: m.leaving, Use: use}
-		if ofGroup {
-			occupant.Group = m.group
-		}
-		out = append(out, occupant)
 	}
-	return out
+	return occupants
 }
 
 // changes are those of the machine and its owner that make it fit.

@@ -91,9 +91,7 @@ func refuse(about advice, decision placement.Decision, problems []error, now tim
 // accounts says itself what to fix.
 func remediesFor(about advice, decision placement.Decision) []string {
 	remedies := append(about.changes(), refusalRemedies(decision)...)
-	if accounts := accountsWith(decision, placement.OverBudget); len(accounts) > 0 {
-		remedies = append(remedies, fmt.Sprintf("raise spec.budget of OCIAccount %s, or delete machines in it", strings.Join(accounts, " or ")))
-	}
+	remedies = append(remedies, budgetRemedies(accountsWith(decision, placement.OverBudget), about.free)...)
 	if accounts := accountsWith(decision, placement.OverLimit); len(accounts) > 0 {
 		remedies = append(remedies,
 			fmt.Sprintf("ask Oracle for a higher limit of account %s, or delete instances in it", strings.Join(accounts, " or ")))
@@ -109,6 +107,23 @@ func remediesFor(about advice, decision placement.Decision) []string {
 			"of workers, change failureDomain on their owner", about.failureDomain, bound))
 	default:
 		remedies = append(remedies, "add accounts to the OCIMeshCluster", about.shapes())
+	}
+	return remedies
+}
+
+// budgetRemedies are what a person can do so that the accounts' budgets leave room. Oracle's free
+// allowance cannot be raised: what is above it costs money, and an account that is Always Free has
+// no more to give.
+func budgetRemedies(accounts, free []string) (remedies []string) {
+	isFree := func(account string) bool { return slices.Contains(free, account) }
+	if rest := slices.DeleteFunc(slices.Clone(accounts), isFree); len(rest) > 0 {
+		remedies = append(remedies, fmt.Sprintf("raise spec.budget of OCIAccount %s, or delete machines in it", strings.Join(rest, " or ")))
+	}
+	isPaid := func(account string) bool { return !isFree(account) }
+	if used := slices.DeleteFunc(slices.Clone(accounts), isPaid); len(used) > 0 {
+		remedies = append(remedies, fmt.Sprintf("delete machines in OCIAccount %s, whose Always Free allowance is used up; or, if the tenancy is "+
+			"Pay As You Go, which is charged for what is above, set spec.budget.families and volumeGB in place of alwaysFree",
+			strings.Join(used, " or ")))
 	}
 	return remedies
 }

@@ -30,9 +30,29 @@ func (s *Scheduler) addMachines(ctx context.Context, request Request, objects []
 		return err
 	}
 	for i := range facts.Accounts {
-		s.addStrays(request.mark(), &objects[i], &facts.Accounts[i], pools, client.ObjectKey{})
+		account := &facts.Accounts[i]
+		s.addStrays(request.mark(), &objects[i], account, pools, client.ObjectKey{})
+		account.Used = summed(account.Used)
 	}
 	return nil
+}
+
+// summed are the same uses with equal ones added up: a refusal's advice adds them up many times.
+func summed(uses []placement.Use) []placement.Use {
+	sums := map[placement.Use]int{}
+	out := uses[:0]
+	for _, use := range uses {
+		key := use
+		key.Size = placement.Size{}
+		at, known := sums[key]
+		if !known {
+			sums[key] = len(out)
+			out = append(out, use)
+			continue
+		}
+		out[at].Size = out[at].Size.Plus(use.Size)
+	}
+	return out
 }
 
 // Watch has the manager's watch keep the reservations up to date. It sees all machines, those with
@@ -97,22 +117,21 @@ func (s *Scheduler) addStrays(
 	}
 	cache := s.options.Pollers.Cache(of)
 	seen := map[ownership.Mark]*members{}
-	volumes := map[ownership.Mark]int64{}
 	for _, pool := range pools {
 		if pool.Account == account.Name {
-			seen[pool.mark()] = &members{}
-			volumes[pool.mark()] = s.shapeOf(pool).Size.VolumeGB
+			seen[pool.mark()] = &members{shape: s.shapeOf(pool), ending: pool.Ending}
 		}
 	}
 	for _, stray := range s.strays(account.Name, cache) {
-		if own != (ownership.Mark{}) && ownership.MachineIn(stray.Tags) == own {
+		if own != (ownership.Mark{}) && (ownership.MachineIn(stray.Tags) == own || ownership.PoolIn(stray.Tags) == own) {
 			continue
 		}
 		use := useOf(stray.Instance, false)
 		use.Size = stray.Size
-		if pool := ownership.PoolIn(stray.Tags); seen[pool] != nil {
-			seen[pool].add(stray.State)
-			use.Size.VolumeGB = volumes[pool]
+		if pool := seen[ownership.PoolIn(stray.Tags)]; pool != nil {
+			pool.add(stray.State)
+			use.Size.VolumeGB = pool.shape.Size.VolumeGB
+			account.Used = append(account.Used, pool.instead(use, stray.State)...)
 		}
 		account.Used = append(account.Used, use)
 	}
@@ -152,11 +171,6 @@ func (s *Scheduler) strays(account string, cache *instancecache.Cache) []instanc
 	}
 	s.strayLists[account] = now
 	return now.instances
-}
-
-// shapeOf is the shape of a pool's machines.
-func (s *Scheduler) shapeOf(pool Pool) placement.Shape {
-	return s.reservations.shapeOf(pool.Machine, pool.Machine.Shapes[0])
 }
 
 // useOf is what an instance uses.

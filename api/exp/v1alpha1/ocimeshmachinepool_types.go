@@ -148,6 +148,11 @@ type OCIMeshMachinePoolStatus struct {
 	// +optional
 	Configuration InstanceConfigurationStatus `json:"configuration,omitempty,omitzero"`
 
+	// granted is what the budget of the pool's account has room for, and what instances are
+	// launched as. A larger one is written after the budget was asked, and before OCI is.
+	// +optional
+	Granted GrantedStatus `json:"granted,omitempty,omitzero"`
+
 	// claim tells which management cluster holds the instance pool, and with it the pool's
 	// instances and configurations.
 	// +optional
@@ -217,6 +222,29 @@ type InstancePoolStatus struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	Attempt int32 `json:"attempt,omitempty"`
+}
+
+// GrantedStatus are the parts of the spec that say how large an instance is, and the image that
+// goes with them.
+type GrantedStatus struct {
+	// shape of the instances.
+	// +required
+	Shape infrav1.Shape `json:"shape,omitempty,omitzero"`
+
+	// image of boot volumes.
+	// +required
+	Image infrav1.Image `json:"image,omitempty,omitzero"`
+
+	// bootVolume is the boot volume's size and performance.
+	// +optional
+	BootVolume infrav1.BootVolume `json:"bootVolume,omitempty,omitzero"`
+
+	// dataVolumes are made with each instance.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=8
+	DataVolumes []infrav1.DataVolume `json:"dataVolumes,omitempty"`
 }
 
 // InstanceConfigurationStatus is an OCI instance configuration and the tailnet key in it.

@@ -34,7 +34,8 @@ func Reservations(c client.Reader) func(context.Context) ([]scheduling.Pool, err
 func reservation(own *expv1.OCIMeshMachinePool) scheduling.Pool {
 	return scheduling.Pool{
 		Key: client.ObjectKeyFromObject(own), Identity: identity.Of(own), Account: own.Spec.Account,
-		Size: int(ptr.Deref(own.Status.Pool.Size, 0)), Ending: !own.DeletionTimestamp.IsZero(), Machine: machineSpecOf(own.Spec),
+		Size: int(ptr.Deref(own.Status.Pool.Size, 0)), Ending: !own.DeletionTimestamp.IsZero(),
+		Machine: grantedOf(own).machineSpec(own.Spec),
 	}
 }
 

@@ -61,7 +61,7 @@ func TestAPoolIsAsLargeAsTheBudgetAllowsAndGrowsWhenThereIsRoom(t *testing.T) {
 	})
 	g.Expect(helpers.MessageOf(b.own, expv1.PoolReadyCondition)).To(And(
 		HavePrefix("OCIAccount %s has room for 2 of 4 instances: its budget has 0 of 2 instances of Standard.A1 left, and 2 are needed", b.Accounts[0].Name),
-		ContainSubstring("What helps: raise its spec.budget")))
+		ContainSubstring("raise spec.budget of OCIAccount "+b.Accounts[0].Name+", or delete machines in it")))
 	g.Expect(b.own.Status.Pool.Size).To(HaveValue(BeEquivalentTo(2)))
 	g.Expect(b.refusesAMachine(t)).To(BeTrue())
 

@@ -97,7 +97,9 @@ func (s *scope) findOrCreate(ctx context.Context, spec oci.LaunchSpec, tags map[
 
 // launchSpec is all that an instance is launched with, but the place.
 func (r *Reconciler) launchSpec(ctx context.Context, s *scope, key cloudinit.Secret) (oci.LaunchSpec, error) {
-	imageID, err := r.Scheduler.Image(ctx, s.client, s.account.Name, image.Query{Image: s.own.Spec.Image, Shape: s.own.Spec.Shape.Name})
+	machine := s.parts.machineSpec(s.own.Spec)
+	shape := machine.Shapes[0].Name
+	imageID, err := r.Scheduler.Image(ctx, s.client, s.account.Name, image.Query{Image: machine.Image, Shape: shape})
 	if err != nil {
 		return oci.LaunchSpec{}, err
 	}
@@ -106,20 +108,11 @@ func (r *Reconciler) launchSpec(ctx context.Context, s *scope, key cloudinit.Sec
 		return oci.LaunchSpec{}, err
 	}
 	spec := instance.Spec(instance.Launch{
-		Machine: machineSpecOf(s.own.Spec), Placement: infrav1.Placement{Shape: s.own.Spec.Shape.Name, ImageID: imageID},
+		Machine: machine, Placement: infrav1.Placement{Shape: shape, ImageID: imageID},
 		Network: *s.network, Hostname: s.prefix, Tags: s.tags(), UserData: userData,
 	})
 	spec.DisplayName, spec.SubnetID, spec.RetryToken = "", "", ""
 	return spec, nil
-}
-
-// machineSpecOf is a machine of the pool.
-func machineSpecOf(spec expv1.OCIMeshMachinePoolSpec) infrav1.OCIMeshMachineSpec {
-	return infrav1.OCIMeshMachineSpec{
-		Shapes: []infrav1.Shape{spec.Shape}, Image: spec.Image, BootVolume: spec.BootVolume, DataVolumes: spec.DataVolumes,
-		Bootstrap: spec.Bootstrap, Tailscale: spec.Tailscale, SSHAuthorizedKeys: spec.SSHAuthorizedKeys,
-		Preemptible: spec.Preemptible, Tags: spec.Tags,
-	}
 }
 
 // userData renders the bootstrap provider's data of now. Cluster API's bootstrap provider writes it
@@ -137,17 +130,18 @@ func (r *Reconciler) userData(ctx context.Context, s *scope, key cloudinit.Secre
 	case err != nil:
 		return nil, fmt.Errorf("reading the bootstrap data: %w", err)
 	}
+	machine := s.parts.machineSpec(s.own.Spec)
 	input, err := userdata.Input(userdata.Node{
-		Place:  userdata.Place{Account: s.account, Shape: s.own.Spec.Shape.Name, Preemptible: s.own.Spec.Preemptible},
+		Place:  userdata.Place{Account: s.account, Shape: machine.Shapes[0].Name, Preemptible: s.own.Spec.Preemptible},
 		Secret: secret, Hostname: s.prefix, HostnameOfInstance: true, ControlPlane: false, KubernetesVersion: template.Version,
-		Bootstrap: s.own.Spec.Bootstrap, Tailscale: s.own.Spec.Tailscale, DataVolumes: s.own.Spec.DataVolumes,
+		Bootstrap: s.own.Spec.Bootstrap, Tailscale: s.own.Spec.Tailscale, DataVolumes: machine.DataVolumes,
 		Cluster: s.cluster, InfraCluster: s.infraCluster, Tailnet: s.tailnet,
 	})
 	if err != nil {
 		return nil, err
 	}
 	s.externalCloudProvider = userdata.ExternalCloudProvider(input)
-	return userdata.Render(input, key, machineSpecOf(s.own.Spec))
+	return userdata.Render(input, key, machine)
 }
 
 // digest is that of everything in the configuration, with the key's identifier in the key's place:

@@ -63,6 +63,8 @@ type scope struct {
 	pools []ownPool
 	// left are the OCIDs of data volumes that stay after own is gone. Set by remains.
 	left []string
+	// parts are what instances to come are made of. Set by grantParts.
+	parts parts
 	// granted is how many instances of those that are wanted the account has room for. Set by
 	// scale.
 	granted int

@@ -74,16 +74,20 @@ func (b *bench) send(address string) error {
 	return err
 }
 
+// ownRules lists the guard's policy rules. Those of one priority are of different destinations, and
+// their order is of no account.
+const ownRules = "(ip -4 rule; ip -6 rule) | grep ^520 | sort"
+
 func whatOthersRemoveComesBack(_ *testing.T, a, z *node) {
 	b := a.bench
-	rules := a.sh("ip -4 rule | grep ^520; ip -6 rule | grep ^520")
+	rules := a.sh(ownRules)
 	table := a.sh("nft list table inet capom")
 
 	// systemd-networkd removes unknown rules, and Cilium's or an administrator's nft may flush all
 	// tables.
 	a.sh("for pref in 5200 5201 5203; do while ip rule del pref $pref 2>/dev/null; do :; done\ndone; ip -6 rule del pref 5201; nft delete table inet capom; sysctl -q -w net.ipv4.conf.all.src_valid_mark=1")
 
-	b.Eventually(a.ask("ip -4 rule | grep ^520; ip -6 rule | grep ^520"), soon).Should(Equal(rules))
+	b.Eventually(a.ask(ownRules), soon).Should(Equal(rules))
 	b.Eventually(a.ask("nft list table inet capom"), soon).Should(Equal(table))
 	for _, damage := range []string{"nft flush chain inet capom metadata", "nft insert rule inet capom forward accept"} {
 		a.sh(damage)
@@ -93,7 +97,7 @@ func whatOthersRemoveComesBack(_ *testing.T, a, z *node) {
 
 	a.sh("systemctl restart tailscaled.service")
 
-	b.Eventually(a.ask("ip -4 rule | grep ^520; ip -6 rule | grep ^520"), soon).Should(Equal(rules), "tailscaled flushes rules when it restarts")
+	b.Eventually(a.ask(ownRules), soon).Should(Equal(rules), "tailscaled flushes rules when it restarts")
 	b.Eventually(a.ask("ip route show table 52"), soon).Should(ContainSubstring("10.0.0.0/8 dev tailscale0"))
 	b.Expect(a.sh("ip route get 10.0.0.1")).To(ContainSubstring(" dev ens3 "), "the VCN's router, with an office's routes")
 	b.Eventually(a.ask("ping -c 1 -W 2 -m "+bypassMark+" "+z.tailnet), soon).Should(ContainSubstring(" 0% packet loss"))

@@ -73,7 +73,7 @@ func (s *solo) state() remembered {
 		r.device, err = s.Device(s.bench.t.Context())
 		return r.device.Online, err
 	}, soon).Should(BeTrue())
-	r.rules = s.sh("ip -4 rule | grep ^520; ip -6 rule | grep ^520")
+	r.rules = s.sh(ownRules)
 	r.guards = s.sh("nft list table inet capom")
 	r.record = s.sh("wc -l <" + record)
 	s.bench.Expect(r.rules).To(ContainSubstring("to 100.64.0.0/10 lookup 52"))

@@ -1,0 +1,70 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// UpdateStep is what an instance is asked for in a change in place.
+// +kubebuilder:validation:Enum=Resize;Restart
+type UpdateStep string
+
+const (
+	// UpdateResize gives the instance other OCPUs or memory. OCI restarts it for that.
+	UpdateResize UpdateStep = "Resize"
+	// UpdateRestart restarts the instance, so that it sees its grown boot volume.
+	UpdateRestart UpdateStep = "Restart"
+)
+
+// Resizes tells whether the step gives the instance another size. The zero step is none.
+func (s UpdateStep) Resizes() bool {
+	switch s {
+	case UpdateResize:
+		return true
+	case UpdateRestart:
+		return false
+	}
+	return false
+}
+
+// UpdateStatus is a change of an instance in place. It is written before OCI is asked for anything,
+// so a manager that starts again goes on with it.
+// +kubebuilder:validation:MinProperties=1
+type UpdateStatus struct {
+	// step is what the instance is asked for; absent if nothing needs a restart, or after it.
+	// +optional
+	Step UpdateStep `json:"step,omitempty"`
+
+	// generation of the spec that the step is for: another one is tried at once.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	Generation int64 `json:"generation,omitempty"`
+
+	// attempt counts the requests, from 1. A request's retry token is made of it.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	Attempt int32 `json:"attempt,omitempty"`
+
+	// workRequestID is the OCID of OCI's work request for the step, once it is accepted.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	WorkRequestID string `json:"workRequestID,omitempty"`
+
+	// notBefore is when the change goes on: after a refusal with the next try, after a restart with
+	// its end.
+	// +optional
+	NotBefore metav1.Time `json:"notBefore,omitempty,omitzero"`
+
+	// refusal is why OCI did not do the step at the last try.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	Refusal string `json:"refusal,omitempty"`
+
+	// refusalReason is the refusal as a condition's reason.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	RefusalReason string `json:"refusalReason,omitempty"`
+}

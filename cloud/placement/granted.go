@@ -1,0 +1,32 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package placement
+
+import (
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+)
+
+// SizeStatusOf is the record of what a machine of the spec is granted of the shape.
+func SizeStatusOf(spec infrav1.OCIMeshMachineSpec, shape string) infrav1.MachineSizeStatus {
+	size := infrav1.MachineSizeStatus{BootVolumeGB: max(spec.BootVolume.SizeGB, DefaultBootVolumeGB)}
+	for _, wanted := range spec.Shapes {
+		if wanted.Name == shape && IsFlexible(shape) {
+			size.OCPUs, size.MemoryGB = wanted.OCPUs, wanted.MemoryGB
+		}
+	}
+	return size
+}
+
+// GrantedSpec is the machine's spec with the size that it was granted: whatever else the spec asks
+// for by now has no part in the account's budget. What is not recorded is the spec's.
+func GrantedSpec(machine *infrav1.OCIMeshMachine) infrav1.OCIMeshMachineSpec {
+	spec, granted := machine.Spec, machine.Status.Size
+	if granted.OCPUs > 0 {
+		spec.Shapes = []infrav1.Shape{{Name: machine.Status.Placement.Shape, OCPUs: granted.OCPUs, MemoryGB: granted.MemoryGB}}
+	}
+	if granted.BootVolumeGB > 0 {
+		spec.BootVolume.SizeGB = granted.BootVolumeGB
+	}
+	return spec
+}

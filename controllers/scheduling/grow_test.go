@@ -1,0 +1,106 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package scheduling
+
+import (
+	"testing"
+
+	. "github.com/onsi/gomega"
+	"k8s.io/utils/ptr"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+)
+
+// grown is a machine in alice that was granted 2 OCPUs and whose spec asks for more.
+func (w *world) grown(ocpus int32) Request {
+	machine := machineIn("old", at(1, "alice"))
+	machine.Status.Size = infrav1.MachineSizeStatus{OCPUs: 2, MemoryGB: 12, BootVolumeGB: 50}
+	machine.Spec.Shapes[0].OCPUs = ocpus
+	w.put(machine)
+	request := requestOf(machine)
+	request.InfraCluster = w.cluster
+	return request
+}
+
+// hasRoom tells whether alice has room for another machine of 2 OCPUs.
+func (w *world) hasRoom(t *testing.T) bool {
+	t.Helper()
+	request := w.request("new")
+	_, refusal, err := w.scheduler.Schedule(t.Context(), request)
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	w.scheduler.Cancel(t.Context(), request.Key)
+	return refusal == nil
+}
+
+func (w *world) stays(t *testing.T, request Request) *Refusal {
+	t.Helper()
+	refusal, err := w.scheduler.Stay(t.Context(), request)
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	return refusal
+}
+
+func ocpus(n int32) infrav1.FamilyBudget {
+	return infrav1.FamilyBudget{Family: armFamily, OCPUs: ptr.To(n)}
+}
+
+func TestASizeThatIsAskedForAndRefusedCountsForNobody(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	w := newWorld(t, nil, "alice")
+	w.budget(0, ocpus(4))
+	asks := w.grown(8)
+	g.Expect(w.hasRoom(t)).To(BeTrue(), "before the budget is asked")
+
+	refusal := w.stays(t, asks)
+
+	g.Expect(refusal.Reason).To(Equal(infrav1.BudgetExceededReason))
+	g.Expect(refusal.Message).To(HaveSuffix("raise spec.budget of OCIAccount alice, or delete machines in it; or take the size back"))
+	g.Expect(w.hasRoom(t)).To(BeTrue(), "after it was refused")
+}
+
+func TestAGrantedSizeCountsUntilItIsWrittenOrGivenBack(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	w := newWorld(t, nil, "alice")
+	w.budget(0, ocpus(4))
+	asks := w.grown(4)
+
+	g.Expect(w.stays(t, asks)).To(BeNil())
+	g.Expect(w.hasRoom(t)).To(BeFalse(), "before its status shows it")
+	g.Expect(w.stays(t, asks)).To(BeNil(), "its own size is not in its way")
+	w.scheduler.GiveBack(asks.Key)
+	g.Expect(w.hasRoom(t)).To(BeTrue())
+
+	g.Expect(w.stays(t, asks)).To(BeNil())
+	written := machineIn("old", at(1, "alice"))
+	written.Spec = asks.Spec
+	written.Status.Size = infrav1.MachineSizeStatus{OCPUs: 4, MemoryGB: 12, BootVolumeGB: 50}
+	w.put(written)
+	g.Expect(w.hasRoom(t)).To(BeFalse())
+	w.scheduler.GiveBack(asks.Key)
+	g.Expect(w.hasRoom(t)).To(BeFalse(), "what is written is not taken back")
+	w.restart(t)
+	g.Expect(w.hasRoom(t)).To(BeFalse(), "after a restart")
+
+	// OCI has made it smaller, and its status says so.
+	written.Status.Size.OCPUs = 2
+	w.put(written)
+	g.Expect(w.hasRoom(t)).To(BeTrue())
+}
+
+func TestTheAdviceForAFreeAccountIsNotToRaiseItsBudget(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	w := newWorld(t, nil, "alice", "bob")
+	w.accounts[0].Spec.Budget = infrav1.AccountBudget{AlwaysFree: ptr.To(true)}
+	w.budget(1, ocpus(1))
+	asks := w.grown(4)
+	const allowance = "delete machines in OCIAccount alice, whose Always Free allowance is used up; or, if the tenancy is Pay As You Go"
+
+	_, refusal, err := w.scheduler.Schedule(t.Context(), w.request("new"))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(refusal.Message).To(And(ContainSubstring(allowance), ContainSubstring("raise spec.budget of OCIAccount bob, or")))
+
+	g.Expect(w.stays(t, asks).Message).To(And(ContainSubstring(allowance), Not(ContainSubstring("raise"))))
+}
