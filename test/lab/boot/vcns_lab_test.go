@@ -20,12 +20,14 @@ func TestVCNsOfAnAccountDoNotMeet(t *testing.T) {
 	first := b.boot(world.SoloOptions{Account: alpha, Input: input("vcn-first", workerData(nil)), Files: files()})
 	other := b.boot(world.SoloOptions{Account: alpha, VCN: "ocid1.vcn.oc1.lab.other", Input: input("vcn-other", workerData(nil)), Files: files()})
 
-	reach := func(address string) error {
-		_, err := inNamespace(t.Context(), clouds.RouterNamespace(alpha), "ping -c 1 -W 2 "+address)
-		return err
+	neighbour := func(address string) string {
+		_ = b.send(address + ":41641")
+		found, err := inNamespace(t.Context(), clouds.RouterNamespace(alpha), "ip -4 neighbour show to "+address+" dev vcn")
+		b.Expect(err).NotTo(HaveOccurred())
+		return found
 	}
-	b.Eventually(func() error { return reach(first.PrivateIP) }, soon).Should(Succeed(), "control")
-	b.Expect(reach(other.PrivateIP)).NotTo(Succeed())
+	b.Eventually(neighbour, soon).WithArguments(first.PrivateIP).Should(ContainSubstring("lladdr"), "control")
+	b.Expect(neighbour(other.PrivateIP)).NotTo(ContainSubstring("lladdr"))
 	b.Expect(first.try("ping -c 1 -W 2 "+other.PrivateIP)).To(BeFalse(), "the same subnet by its range, another by its VCN")
 	b.Eventually(other.ask(asService+"curl -fsS --max-time 5 -H 'Authorization: Bearer Oracle' http://169.254.169.254/opc/v2/instance/id"), soon).
 		Should(Equal(other.ID), "each VCN has a metadata service")
