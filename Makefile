@@ -226,7 +226,7 @@ lab-root:
 	@[[ $$(id -u) == 0 ]] || { echo "The lab boots machines and makes networks: run it as root." >&2; exit 1; }
 
 .PHONY: lab-assets
-lab-assets: lab-check ## Build what the lab's machines are made of into the cache (as root); the first time takes half an hour
+lab-assets: lab-check ## Build what the lab's machines are made of into the cache (as root); the first time takes three quarters of an hour
 	go -C test build -o ../bin/ ./lab/cmd/assets
 	bin/assets
 

@@ -14,7 +14,7 @@
 # Versions come from the go.mod files under hack/, nowhere else. A path is
 # ${CAPOM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/capom}/NAME-VERSION/NAME, so a new
 # version never meets an old binary. Only a first run builds; building everything
-# takes about fifteen minutes on two cores and 2.5 GB of memory. Programs that read Go
+# takes about twenty minutes on two cores and 2.5 GB of memory. Programs that read Go
 # code have the Go that built them in VERSION: an older one than the code's cannot read it.
 
 set -euo pipefail
@@ -29,6 +29,8 @@ export GOTOOLCHAIN
 
 NAMES=(kube-apiserver etcd kube-controller-manager kube-scheduler kubectl kubelet kubeadm
   containerd containerd-shim-runc-v2 ctr runc cni-bridge cni-host-local cni-loopback coredns tailscale tailscaled
+  cilium-agent cilium-operator-generic cilium-cni cilium-dbg cilium-health cilium-health-responder cilium-mount
+  cilium-sysctlfix
   capi-core capi-kubeadm-bootstrap capi-kubeadm-control-plane clusterctl
   controller-gen kustomize crd-ref-docs golangci-lint actionlint govulncheck)
 
@@ -50,6 +52,18 @@ binary() {
       module=node pin=github.com/containernetworking/plugins package="${pin}/plugins/main/${1#cni-}" ;;
     cni-host-local)
       module=node pin=github.com/containernetworking/plugins package="${pin}/plugins/ipam/host-local" ;;
+    cilium-*)
+      # Programs and images have the names of images/*/Dockerfile in Cilium's module.
+      module=cilium pin=github.com/cilium/cilium link=github.com/cilium/cilium/pkg/version
+      case "${1#cilium-}" in
+        agent) package="${pin}/daemon" ;;
+        operator-generic) package="${pin}/operator" tags=ipam_provider_operator ;;
+        cni) package="${pin}/plugins/cilium-cni" ;;
+        dbg | health) package="${pin}/$1" ;;
+        health-responder) package="${pin}/cilium-health/responder" ;;
+        mount | sysctlfix) package="${pin}/tools/${1#cilium-}" ;;
+        *) unknown "$1" ;;
+      esac ;;
     coredns)
       module=coredns pin=github.com/coredns/coredns package=$pin ;;
     tailscale | tailscaled)
@@ -76,13 +90,16 @@ binary() {
       module=workflows pin=github.com/rhysd/actionlint package="${pin}/cmd/actionlint" ;;
     govulncheck)
       module=vulnerabilities package=golang.org/x/vuln/cmd/govulncheck pin=golang.org/x/vuln reads=1 ;;
-    *)
-      echo "hack/binaries.sh: unknown name \"$1\"; known are: envtest ${NAMES[*]}" >&2
-      return 2 ;;
+    *) unknown "$1" ;;
   esac
   if [[ ${module} == capi ]]; then
     pin=sigs.k8s.io/cluster-api link=sigs.k8s.io/cluster-api/version
   fi
+}
+
+unknown() {
+  echo "hack/binaries.sh: unknown name \"$1\"; known are: envtest ${NAMES[*]}" >&2
+  return 2
 }
 
 # required prints the version of a module that hack/MODULE/go.mod requires.
@@ -118,6 +135,9 @@ linkflags() {
   echo -n "-s -w"
   if [[ ${link} == tailscale.com/version ]]; then
     echo -n " -X ${link}.shortStamp=${plain} -X ${link}.longStamp=${plain}"
+  elif [[ ${link} == github.com/cilium/cilium/pkg/version ]]; then
+    # Version, revision and date, or it reads none of them (FromString in the package).
+    echo -n " -X '${link}.ciliumVersion=${plain} none none'"
   elif [[ -n ${link} ]]; then
     echo -n " -X ${link}.gitVersion=$1 -X ${link}.gitMajor=${plain%%.*}"
     plain="${plain#*.}"
