@@ -2,16 +2,19 @@
 # Copyright The CAPOM Authors.
 # SPDX-License-Identifier: Apache-2.0
 #
-# Builds pinned programs from Go modules into a cache and prints their paths:
+# Puts pinned programs into a cache and prints their paths. hack/upstream.sh takes them from
+# upstream's release files; those that it does not have, or cannot reach, are built from Go modules:
 #
 #   hack/binaries.sh NAME...   one path a line on stdout, progress on stderr
 #   hack/binaries.sh envtest   the folder of kube-apiserver and etcd, for KUBEBUILDER_ASSETS
 #   hack/binaries.sh list      every name and its version
 #
-# CAPOM_KUBERNETES_STAMP=v1.37.1 has Kubernetes' programs report that version: the same
-# sources, linked again. The lab upgrades a cluster from one to the other.
+# CAPOM_KUBERNETES_STAMP=v1.37.1 has Kubernetes' programs report that version: upstream's, or else
+# the same sources, linked again. The lab upgrades a cluster from one to the other.
 #
-# Versions come from the go.mod files under hack/, nowhere else. A path is
+# CAPOM_UPSTREAM=off builds everything.
+#
+# Versions come from the go.mod files under hack/, but for envtest's, see below. A path is
 # ${CAPOM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/capom}/NAME-VERSION/NAME, so a new
 # version never meets an old binary. Only a first run builds; building everything
 # takes about fifteen minutes on two cores and 2.5 GB of memory. Programs that read Go
@@ -125,7 +128,7 @@ linkflags() {
   fi
 }
 
-# path prints where a binary lies, building it first when it is not there.
+# path prints where a binary lies, and gets it first when it is not there.
 path() {
   local name="$1" version folder lock
   binary "${name}"
@@ -135,12 +138,15 @@ path() {
     mkdir -p "${folder}"
     exec {lock}>"${folder}/.lock"
     flock "${lock}"
-    # The last holder of the lock may have built it.
-    [[ -x ${folder}/${name} ]] || build "${name}" "${version}" "${folder}"
+    # The last holder of the lock may have got it.
+    [[ -x ${folder}/${name} ]] || upstream "${name}" "${version}" || build "${name}" "${version}" "${folder}"
     exec {lock}>&-
   fi
   echo "${folder}/${name}"
 }
+
+# upstream takes a program from upstream's release files into the cache.
+upstream() { "${HACK}/upstream.sh" "$1" "$2" "${CACHE}" >&2; }
 
 # build compiles to a file beside the target and renames it, so that nobody ever
 # runs half a binary.
@@ -150,23 +156,33 @@ build() {
   rm -f "${folder}/.${name}".*
   local unfinished="${folder}/.${name}.$$"
   (cd "${HACK}/${module}" &&
-    env -u GOFLAGS CGO_ENABLED="${cgo}" GOWORK=off go build -mod=readonly -buildvcs=false -trimpath \
-      -p "${JOBS}" -tags "${tags}" -ldflags "$(linkflags "${version}")" -o "${unfinished}" "${package}") >&2
+    "${HACK}/tick.sh" "building ${name}" env -u GOFLAGS CGO_ENABLED="${cgo}" GOWORK=off \
+      go build -mod=readonly -buildvcs=false -trimpath -p "${JOBS}" -tags "${tags}" -ldflags "$(linkflags "${version}")" -o "${unfinished}" "${package}") >&2
   mv "${unfinished}" "${folder}/${name}"
   echo "built ${name} ${version} in $((SECONDS - started)) s" >&2
 }
 
 # envtest prints a folder that holds kube-apiserver and etcd by name, which is what
-# envtest wants to find in KUBEBUILDER_ASSETS.
+# envtest wants to find in KUBEBUILDER_ASSETS. Upstream has an archive of just these, but not for each
+# patch release: one of the pinned minor release will do.
 envtest() {
-  local apiserver etcd folder
-  etcd="$(path etcd)"
-  apiserver="$(path kube-apiserver)"
+  local apiserver etcd folder pinned release
   binary kube-apiserver
-  folder="${CACHE}/envtest-$(version)"
-  mkdir -p "${folder}"
-  ln -sfn "${apiserver}" "${folder}/kube-apiserver"
-  ln -sfn "${etcd}" "${folder}/etcd"
+  pinned="$(version)"
+  folder="${CACHE}/envtest-${pinned}"
+  if [[ ! -x ${folder}/kube-apiserver || ! -x ${folder}/etcd ]]; then
+    release="$("${HACK}/upstream.sh" version envtest/kube-apiserver)" || release=""
+    if [[ ${release%.*} == "${pinned%.*}" ]] &&
+      upstream envtest/kube-apiserver "${release}" && upstream envtest/etcd "${release}"; then
+      echo "${CACHE}/envtest-${release}"
+      return
+    fi
+    etcd="$(path etcd)"
+    apiserver="$(path kube-apiserver)"
+    mkdir -p "${folder}"
+    ln -sfn "${apiserver}" "${folder}/kube-apiserver"
+    ln -sfn "${etcd}" "${folder}/etcd"
+  fi
   echo "${folder}"
 }
 
