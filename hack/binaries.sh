@@ -37,10 +37,11 @@ NAMES=(kube-apiserver etcd kube-controller-manager kube-scheduler kubectl kubele
 
 # binary sets, for one name: module (the folder with its go.mod), package (what is
 # built), pin (the required module that gives the version), link (the package whose
-# version variables the linker sets; empty where the program knows itself), tags, cgo and
-# reads (1 where the program reads Go code).
+# version variables the linker sets; empty where the program knows itself), tags, cgo, reads (1
+# where the program reads Go code) and here (1 where the program runs on this machine only: built
+# with the flags of our own programs, it shares the packages that they compiled).
 binary() {
-  link="" tags="" cgo=0 reads=0
+  link="" tags="" cgo=0 reads=0 here=0
   case "$1" in
     kube-apiserver | kube-controller-manager | kube-scheduler | kubectl | kubelet | kubeadm)
       module=kubernetes package="k8s.io/kubernetes/cmd/$1" pin=k8s.io/kubernetes link=k8s.io/component-base/version ;;
@@ -70,7 +71,7 @@ binary() {
     controller-gen)
       module=tools package=sigs.k8s.io/controller-tools/cmd/controller-gen pin=sigs.k8s.io/controller-tools reads=1 ;;
     kustomize)
-      module=tools package=sigs.k8s.io/kustomize/kustomize/v5 pin=$package ;;
+      module=tools package=sigs.k8s.io/kustomize/kustomize/v5 pin=$package here=1 ;;
     crd-ref-docs)
       module=tools package=github.com/elastic/crd-ref-docs pin=$package reads=1 ;;
     golangci-lint)
@@ -84,7 +85,7 @@ binary() {
       return 2 ;;
   esac
   if [[ ${module} == capi ]]; then
-    pin=sigs.k8s.io/cluster-api link=sigs.k8s.io/cluster-api/version
+    pin=sigs.k8s.io/cluster-api link=sigs.k8s.io/cluster-api/version here=1
   fi
 }
 
@@ -154,16 +155,20 @@ build() {
   local name="$1" version="$2" folder="$3" started="${SECONDS}"
   echo "building ${name} ${version} ..." >&2
   rm -f "${folder}/.${name}".*
-  local unfinished="${folder}/.${name}.$$"
+  local unfinished="${folder}/.${name}.$$" flags=(-mod=readonly -buildvcs=false -p "${JOBS}" -tags "${tags}")
+  local environment=(-u GOFLAGS GOWORK=off)
+  if ((!here)); then
+    flags+=(-trimpath) environment+=(CGO_ENABLED="${cgo}")
+  fi
   (cd "${HACK}/${module}" &&
-    "${HACK}/tick.sh" "building ${name}" env -u GOFLAGS CGO_ENABLED="${cgo}" GOWORK=off \
-      go build -mod=readonly -buildvcs=false -trimpath -p "${JOBS}" -tags "${tags}" -ldflags "$(linkflags "${version}")" -o "${unfinished}" "${package}") >&2
+    "${HACK}/tick.sh" "building ${name}" env "${environment[@]}" \
+      go build "${flags[@]}" -ldflags "$(linkflags "${version}")" -o "${unfinished}" "${package}") >&2
   mv "${unfinished}" "${folder}/${name}"
   echo "built ${name} ${version} in $((SECONDS - started)) s" >&2
 }
 
 # envtest prints a folder that holds kube-apiserver and etcd by name, which is what
-# envtest wants to find in KUBEBUILDER_ASSETS. Upstream has an archive of just these, but not for each
+# envtest wants to find in KUBEBUILDER_ASSETS. Upstream has an archive for it, but not for each
 # patch release: one of the pinned minor release will do.
 envtest() {
   local apiserver etcd folder pinned release

@@ -27,8 +27,8 @@ func whole(content []byte) http.HandlerFunc {
 	}
 }
 
-// breaksOff announces a whole file, sends a part of it, and closes the connection: at each download,
-// or at the first.
+// breaksOff announces a whole file, sends a part of it, and closes the connection: at each
+// download, or at the first.
 func breaksOff(after int, always bool) http.HandlerFunc {
 	var once atomic.Bool
 	return func(w http.ResponseWriter, r *http.Request) {

@@ -38,7 +38,7 @@ type Screen struct {
 	// partial is the output without a newline yet.
 	partial bytes.Buffer
 
-	// began is when the running step began, zero between steps; said is when it last said something.
+	// began is when the running step began, zero between steps; said is when it said something.
 	began, said time.Time
 	// awaited is what it waits for, empty if that is not known.
 	awaited string
