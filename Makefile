@@ -48,7 +48,7 @@ build: ## Build the manager into bin/
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/manager .
 
 .PHONY: binaries
-binaries: ## Build the programs that tests and the demo run into the cache; only the first time takes minutes
+binaries: ## Get the programs that tests and the demo run into the cache; only the first time takes minutes
 	$(BINARIES) envtest clusterctl capi-core capi-kubeadm-bootstrap capi-kubeadm-control-plane kustomize
 
 .PHONY: docker-build

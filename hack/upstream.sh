@@ -171,8 +171,11 @@ take() {
   if present "${name}" "${version}"; then
     return 0
   fi
-  WORK="$(mktemp --directory "${CACHE}/upstream/work.XXXXXX")"
+  # The lock makes it ours, and what a killed one left there goes.
+  WORK="${CACHE}/upstream/work.${sum#*:}"
   trap 'rm -rf "${WORK}"' EXIT
+  rm -rf "${WORK}"
+  mkdir "${WORK}"
   fetch "${url}" "${sum}" "${WORK}/download" && unpack "${url}" "${WORK}/download"
 }
 
