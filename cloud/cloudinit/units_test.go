@@ -43,6 +43,21 @@ func TestKubeletDoesNotRunWithoutTheGuard(t *testing.T) {
 	g.Expect(directives(t, "tailscaled.service.d/20-capom.conf")).To(ContainElement("ExecStartPost=-/usr/local/sbin/capom-guard again"))
 }
 
+func TestTheTailnetsInterfaceOutlivesTailscaled(t *testing.T) {
+	var before []string
+	for _, line := range directives(t, "tailscaled.service.d/20-capom.conf") {
+		if strings.HasPrefix(line, "ExecStartPre=") {
+			before = append(before, line)
+		}
+	}
+	// It is there already at each start but the first, and no failure of either may keep tailscaled
+	// from starting.
+	NewWithT(t).Expect(before).To(Equal([]string{
+		"ExecStartPre=-/sbin/ip tuntap add dev tailscale0 mode tun",
+		"ExecStartPre=-/sbin/ip address flush dev tailscale0",
+	}))
+}
+
 func TestOurServicesMayDoWhatTheyNeedAndNoMore(t *testing.T) {
 	needs := map[string]string{
 		"capom-guard.service":   "CAP_NET_ADMIN",
