@@ -32,6 +32,7 @@ func (w membersWorld) expect(client string, who any) {
 }
 
 func TestANodeLeavesAnAPIServerThatIsGoneOrNotReady(t *testing.T) {
+	t.Parallel()
 	w := newMembersWorld(t, workerInput(), peers...)
 	w.agent(true)
 	w.expect("fresh", worldVIP)
@@ -65,6 +66,7 @@ func TestANodeLeavesAnAPIServerThatIsGoneOrNotReady(t *testing.T) {
 }
 
 func TestWhileNoAPIServerIsReadyTheRouteDecides(t *testing.T) {
+	t.Parallel()
 	w := newMembersWorld(t, workerInput(), peers...)
 	w.kubelet()
 	w.agent(true)
@@ -85,6 +87,7 @@ func TestWhileNoAPIServerIsReadyTheRouteDecides(t *testing.T) {
 }
 
 func TestMembersAreRememberedOverAReboot(t *testing.T) {
+	t.Parallel()
 	w := newMembersWorld(t, workerInput(), peers...)
 	w.kubelet()
 	w.agent(true)
@@ -102,6 +105,7 @@ func TestMembersAreRememberedOverAReboot(t *testing.T) {
 }
 
 func TestMembersThatChangeAreFollowed(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	w := newMembersWorld(t, workerInput(), peers...)
 	w.kubelet()
@@ -121,6 +125,7 @@ func TestMembersThatChangeAreFollowed(t *testing.T) {
 }
 
 func TestAControlPlaneUsesItsOwnAPIServerWhileItHoldsTheAddress(t *testing.T) {
+	t.Parallel()
 	w := newMembersWorld(t, controlPlaneInput(), worldMembers...)
 	w.kubelet()
 	w.agent(true)

@@ -55,7 +55,7 @@ var (
 	tailnetReady = prometheus.NewDesc("capom_tailnet_ready",
 		"Whether the Tailnet is Ready.", []string{"tailnet"}, nil)
 	tailnetAway = prometheus.NewDesc("capom_tailnet_unavailable_since_timestamp_seconds",
-		"When the coordination server of the Tailnet stopped answering; absent while it answers.", []string{"tailnet"}, nil)
+		"When the coordination server of the Tailnet stopped answering; 0 while it answers.", []string{"tailnet"}, nil)
 	accountStrays = prometheus.NewDesc("capom_account_strays",
 		"Instances that carry this provider's tags and belong to no object, by account.", []string{"account"}, nil)
 	tailnetStrays = prometheus.NewDesc("capom_tailnet_strays",
@@ -125,9 +125,7 @@ func (c *Collector) tailnets(ctx context.Context, metrics chan<- prometheus.Metr
 	for i := range tailnets.Items {
 		tailnet := &tailnets.Items[i]
 		metrics <- gauge(tailnetReady, truth(conditions.IsTrue(tailnet, infrav1.ReadyCondition)), tailnet.Name)
-		if check := conditions.Get(tailnet, infrav1.CredentialsValidCondition); check != nil && check.Reason == infrav1.UnavailableReason {
-			metrics <- gauge(tailnetAway, float64(check.LastTransitionTime.Unix()), tailnet.Name)
-		}
+		metrics <- gauge(tailnetAway, awaySince(tailnet), tailnet.Name)
 		strays := tailnet.Status.Strays
 		for kind, count := range map[string]*int32{kindDevice: strays.DeviceCount, kindKey: strays.KeyCount} {
 			if count != nil {
@@ -136,6 +134,15 @@ func (c *Collector) tailnets(ctx context.Context, metrics chan<- prometheus.Metr
 		}
 	}
 	return nil
+}
+
+// awaySince is when the coordination server stopped answering; zero if it answers.
+func awaySince(tailnet *infrav1.Tailnet) float64 {
+	check := conditions.Get(tailnet, infrav1.CredentialsValidCondition)
+	if check == nil || check.Reason != infrav1.UnavailableReason {
+		return 0
+	}
+	return float64(check.LastTransitionTime.Unix())
 }
 
 func (c *Collector) machines(ctx context.Context, metrics chan<- prometheus.Metric) error {

@@ -101,9 +101,10 @@ capom_tailnet_ready{tailnet="home"} 1
 # TYPE capom_tailnet_strays gauge
 capom_tailnet_strays{kind="device",tailnet="home"} 2
 capom_tailnet_strays{kind="key",tailnet="home"} 0
-# HELP capom_tailnet_unavailable_since_timestamp_seconds When the coordination server of the Tailnet stopped answering; absent while it answers.
+# HELP capom_tailnet_unavailable_since_timestamp_seconds When the coordination server of the Tailnet stopped answering; 0 while it answers.
 # TYPE capom_tailnet_unavailable_since_timestamp_seconds gauge
 capom_tailnet_unavailable_since_timestamp_seconds{tailnet="away"} 1.7e+09
+capom_tailnet_unavailable_since_timestamp_seconds{tailnet="home"} 0
 `))
 	g.Expect(err).NotTo(HaveOccurred())
 }
