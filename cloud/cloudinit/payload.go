@@ -159,7 +159,8 @@ func nodeScript(in Input, findsMembers bool) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("packing the machine's files: %w", err)
 	}
-	return slices.Concat(stripComments(entry), common, members, own, []byte(endMarker+"\n")), nil
+	// The other way round it would take 250 bytes more.
+	return slices.Concat(stripComments(entry), members, common, own, []byte(endMarker+"\n")), nil
 }
 
 // pack writes files one after the other, each below a line "__CAPOM_FILE__ MODE PATH". The entry
