@@ -4,6 +4,7 @@
 package cloudinit
 
 import (
+	"errors"
 	"io/fs"
 	"slices"
 	"strings"
@@ -18,6 +19,9 @@ const unitsDir = "node/etc/systemd/system/"
 func directives(t *testing.T, name string) []string {
 	t.Helper()
 	content, err := nodeFiles.ReadFile(unitsDir + name)
+	if errors.Is(err, fs.ErrNotExist) {
+		content, err = nodeFiles.ReadFile(strings.Replace(unitsDir, everyNode, membersOnly, 1) + name)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,13 +60,14 @@ func TestTheTailnetsInterfaceOutlivesTailscaled(t *testing.T) {
 
 func TestOurServicesMayDoWhatTheyNeedAndNoMore(t *testing.T) {
 	needs := map[string]string{
-		"capom-guard.service":  "CAP_NET_ADMIN",
-		"capom-routes.service": "CAP_NET_ADMIN",
-		"capom-join.service":   "",
+		"capom-guard.service":   "CAP_NET_ADMIN",
+		"capom-routes.service":  "CAP_NET_ADMIN",
+		"capom-members.service": "CAP_NET_ADMIN",
+		"capom-join.service":    "",
 	}
 	units, err := fs.Glob(nodeFiles, unitsDir+"*.service")
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
-	NewWithT(t).Expect(units).To(HaveLen(len(needs)))
+	NewWithT(t).Expect(units).To(HaveLen(len(needs)-1), "and the one of the agent that finds API servers")
 	for name, capabilities := range needs {
 		t.Run(name, func(t *testing.T) {
 			NewWithT(t).Expect(directives(t, name)).To(ContainElements("CapabilityBoundingSet="+capabilities, "NoNewPrivileges=yes", "ProtectSystem=strict",

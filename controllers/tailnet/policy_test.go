@@ -5,6 +5,7 @@ package tailnet
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -37,6 +38,11 @@ func TestWhatThePolicyLacksIsToldBeforeThereIsAMachineAndHeals(t *testing.T) {
 		"no owner of a tag": {
 			fmt.Sprintf(`{"tagOwners": {%q: ["fleet@"]}, %s}`, helpers.NodeTag, openToAll), "True Ready", "False PolicyIncomplete",
 			fmt.Sprintf(`Add to tagOwners: "%s": ["fleet@"]; to nodeAttrs: `, helpers.ControlPlaneTag), infrav1.RouteApprovalProvider,
+		},
+		"no attribute": {
+			strings.Replace(policyOf(openToAll), "cache-network-maps", "magicdns-aaaa", 1), "True Ready", "False PolicyIncomplete",
+			`"attr": ["cache-network-maps"]}. Without cache-network-maps a node that restarts while the coordination server is away has no address`,
+			infrav1.RouteApprovalProvider,
 		},
 		"nobody reaches anybody": {
 			policyOf(`"grants": [{"src": ["fleet@"], "dst": ["*"], "ip": ["*"]}]`), "False NodesUnreachable", "False NodesUnreachable",
