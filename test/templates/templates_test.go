@@ -132,7 +132,7 @@ func TestEveryHealthCheckRepairsByATemplateBesideIt(t *testing.T) {
 
 // The README has a cluster's file deleted after the cluster: what another cluster's file holds too
 // must not be in it, or be among what the README leaves out for the flavor topology.
-func TestFilesOfTwoClustersShareOnlyWhatIsTheClasss(t *testing.T) {
+func TestFilesOfTwoClustersShareOnlyTheClass(t *testing.T) {
 	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	for _, flavor := range []string{
