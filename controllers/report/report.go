@@ -142,22 +142,23 @@ func asItShouldBe(condition metav1.Condition) bool {
 // looked at again is phases' to say (intervals.go).
 var expectedUp = []string{
 	infrav1.WaitingReason, infrav1.NetworkProvisioningReason, infrav1.EndpointProvisioningReason, infrav1.InstanceProvisioningReason,
-	infrav1.JoiningReason,
+	infrav1.JoiningReason, infrav1.WaitingForClusterInfrastructureReason, infrav1.WaitingForBootstrapDataReason, infrav1.BackendRegisteringReason,
 }
 
 // expectedDown are those on the way down, however the object was before: somebody asked for its
 // end.
-var expectedDown = []string{infrav1.DeletingReason, infrav1.WaitingForTerminationReason}
+var expectedDown = []string{infrav1.DeletingReason, infrav1.WaitingForTerminationReason, infrav1.LeavingLoadBalancerReason}
 
 // Announce emits an event if Ready has changed its status or reason, unless the object is merely
-// under way; before and after are the object's Ready, and may be nil. A nil recorder is silent.
-func Announce(recorder events.EventRecorder, object runtime.Object, before, after *metav1.Condition) {
+// under way; before and after are the object's Ready, and may be nil. Kinds have reasons of their
+// own that are expected on the way up. A nil recorder is silent.
+func Announce(recorder events.EventRecorder, object runtime.Object, before, after *metav1.Condition, ownExpectedUp ...string) {
 	if recorder == nil || after == nil || (before != nil && before.Status == after.Status && before.Reason == after.Reason) {
 		return
 	}
 	wasReady := before != nil && before.Status == metav1.ConditionTrue
-	if after.Status == metav1.ConditionFalse &&
-		(!wasReady && slices.Contains(expectedUp, after.Reason) || slices.Contains(expectedDown, after.Reason)) {
+	isExpectedUp := slices.Contains(expectedUp, after.Reason) || slices.Contains(ownExpectedUp, after.Reason)
+	if after.Status == metav1.ConditionFalse && (!wasReady && isExpectedUp || slices.Contains(expectedDown, after.Reason)) {
 		return
 	}
 	kind, note := corev1.EventTypeNormal, after.Message

@@ -87,11 +87,16 @@ func TestWhatIsUnderWayIsAnnouncedOnlyIfItWasReadyBefore(t *testing.T) {
 	}{
 		"a machine begins to join":           {ready(metav1.ConditionFalse, infrav1.WaitingReason), joining, ""},
 		"the first condition that it has":    {nil, joining, ""},
+		"its bootstrap data is being made":   {nil, ready(metav1.ConditionFalse, infrav1.WaitingForBootstrapDataReason), ""},
+		"its cluster is being made":          {nil, ready(metav1.ConditionFalse, infrav1.WaitingForClusterInfrastructureReason), ""},
+		"it becomes a backend":               {joining, ready(metav1.ConditionFalse, infrav1.BackendRegisteringReason), ""},
+		"a pool's instances come":            {nil, ready(metav1.ConditionFalse, "PoolsOwn"), ""},
 		"it takes too long":                  {joining, timeout, "Warning JoinTimeout so it is"},
 		"nothing has changed":                {timeout, timeout, ""},
 		"all is well":                        {joining, yes, "Normal Ready so it is"},
 		"a machine that was Ready is away":   {yes, joining, "Warning Joining so it is"},
 		"a deletion takes its course":        {yes, ready(metav1.ConditionFalse, infrav1.WaitingForTerminationReason), ""},
+		"a control plane is taken out":       {yes, ready(metav1.ConditionFalse, infrav1.LeavingLoadBalancerReason), ""},
 		"a deletion is held up":              {yes, ready(metav1.ConditionFalse, infrav1.WaitingForAccountReason), "Warning WaitingForAccount so it is"},
 		"what was unknown is only under way": {ready(metav1.ConditionUnknown, infrav1.UnavailableReason), joining, ""},
 	} {
@@ -99,7 +104,7 @@ func TestWhatIsUnderWayIsAnnouncedOnlyIfItWasReadyBefore(t *testing.T) {
 			g := NewWithT(t)
 			recorder := events.NewFakeRecorder(1)
 
-			Announce(recorder, &infrav1.OCIMeshMachine{}, tc.before, tc.after)
+			Announce(recorder, &infrav1.OCIMeshMachine{}, tc.before, tc.after, "PoolsOwn")
 
 			if tc.event == "" {
 				g.Expect(recorder.Events).NotTo(Receive())

@@ -95,6 +95,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 	if err != nil {
 		return ctrl.Result{}, err
 	}
+	saver.Expects(expv1.PoolProvisioningReason, expv1.PoolScalingReason, expv1.InstancesJoiningReason)
 	defer func() {
 		updateStatus(s)
 		reterr = saver.Save(ctx, reterr)
