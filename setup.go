@@ -72,7 +72,7 @@ func setupControllers(
 			return (&machine.Reconciler{
 				Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Access: clients, Pollers: pollers, WatchFilterValue: o.watchFilter,
 				Recorder: mgr.GetEventRecorder("ocimeshmachine-controller"), Metrics: machines, KeyNamespace: o.ownNamespace,
-				OtherDevices: otherDevices, Claims: held, Scheduler: scheduler,
+				OtherDevices: otherDevices, Claims: held, Scheduler: scheduler, InPlaceUpdates: o.gates.Enabled(inPlaceGate),
 				Options: machine.Options{Intervals: o.intervals(), JoinTimeout: o.joinTimeout, SettleTime: o.settleTime},
 			}).SetupWithManager(ctx, mgr, perKind)
 		}},

@@ -42,10 +42,10 @@ func (a Account) Join(ctx context.Context, owner ownership.Owner, id string, mac
 			return Membership{WorkRequestID: workRequestID}, err
 		}
 		if !work.Ended {
-			return Membership{Doing: "becoming a backend", WorkRequestID: workRequestID}, nil
+			return Membership{Doing: "adding it as a backend", WorkRequestID: workRequestID}, nil
 		}
 		// If it did not fail, the load balancer was read just before its end.
-		return Membership{Doing: "becoming a backend", Failure: work.Failure}, nil
+		return Membership{Doing: "adding it as a backend", Failure: work.Failure}, nil
 	}
 	own, proven := owner.Tagged(found.ID, found.Tags)
 	if !exists || !hasSet || found.State != oci.StateActive || !proven {
@@ -56,7 +56,7 @@ func (a Account) Join(ctx context.Context, owner ownership.Owner, id string, mac
 		// A duplicate, and what is not allowed, are other kinds: waiting would not help.
 		return Membership{Doing: "waiting for another change of the load balancer"}, nil
 	}
-	return Membership{Doing: "becoming a backend", WorkRequestID: workRequestID}, err
+	return Membership{Doing: "adding it as a backend", WorkRequestID: workRequestID}, err
 }
 
 // Leave takes the machine out of the cluster's load balancer, and tells whether it is out. It does

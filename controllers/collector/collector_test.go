@@ -49,6 +49,9 @@ func fleet() []client.Object {
 			Conditions: []metav1.Condition{ready},
 			Strays:     infrav1.TailnetStrays{DeviceCount: ptr.To[int32](2), KeyCount: ptr.To[int32](0)},
 		}},
+		&infrav1.Tailnet{ObjectMeta: metav1.ObjectMeta{Name: "away"}, Status: infrav1.TailnetStatus{Conditions: []metav1.Condition{{
+			Type: infrav1.CredentialsValidCondition, Status: metav1.ConditionFalse, Reason: infrav1.UnavailableReason, LastTransitionTime: metav1.Unix(1_700_000_000, 0),
+		}}}},
 		&infrav1.OCIMeshCluster{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "blue", Labels: map[string]string{clusterv1.ClusterNameLabel: "blue"}},
 			Spec:       infrav1.OCIMeshClusterSpec{TailnetRef: infrav1.TailnetReference{Name: "home"}},
@@ -90,11 +93,16 @@ capom_tailnet_devices{state="online",tailnet="home"} 2
 capom_tailnet_devices{state="unknown",tailnet="home"} 1
 # HELP capom_tailnet_ready Whether the Tailnet is Ready.
 # TYPE capom_tailnet_ready gauge
+capom_tailnet_ready{tailnet="away"} 0
 capom_tailnet_ready{tailnet="home"} 1
 # HELP capom_tailnet_strays Devices and keys that look like this provider's and belong to no object, by tailnet and kind.
 # TYPE capom_tailnet_strays gauge
 capom_tailnet_strays{kind="device",tailnet="home"} 2
 capom_tailnet_strays{kind="key",tailnet="home"} 0
+# HELP capom_tailnet_unavailable_since_timestamp_seconds When the coordination server of the Tailnet stopped answering; 0 while it answers.
+# TYPE capom_tailnet_unavailable_since_timestamp_seconds gauge
+capom_tailnet_unavailable_since_timestamp_seconds{tailnet="away"} 1.7e+09
+capom_tailnet_unavailable_since_timestamp_seconds{tailnet="home"} 0
 `
 
 func TestObjectsAreCountedAsTheyAreAtTheScrape(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/tools/events"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 )
 
@@ -113,4 +114,28 @@ func TestAMissingBootstrapSecretIsToldAndHealsWhenItAppears(t *testing.T) {
 	secret.ResourceVersion, secret.UID = "", ""
 	g.Expect(b.Client.Create(t.Context(), secret)).To(Succeed())
 	b.untilProvisioned(t, own)
+}
+
+func TestUserDataWithoutRoomForTheAgentGoesWithoutIt(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{})
+	recorder := events.NewFakeRecorder(20)
+	b.r.InPlaceUpdates, b.r.Recorder = true, recorder
+	own := b.machine(t, "machine")
+	secret := b.bootstrapSecret(t, own)
+	// Letters of base64 do not shrink: of 32,000 bytes these leave some hundred.
+	noise := make([]byte, 9_200)
+	_, _ = rand.Read(noise)
+	helpers.Update(t, b.Environment, secret, func(secret *corev1.Secret) {
+		secret.Data["value"] = append(secret.Data["value"], []byte("# "+base64.StdEncoding.EncodeToString(noise)+"\n")...)
+	})
+
+	b.untilProvisioned(t, own)
+
+	g.Expect(hasAgent(own)).To(BeFalse())
+	parsed, err := cloudinit.Parse(b.instances(t)[0].UserData)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(parsed.Files).NotTo(HaveKey("usr/local/sbin/capom-update"))
+	g.Expect(recorder.Events).To(Receive(ContainSubstring("NoRoomForAgent")))
 }

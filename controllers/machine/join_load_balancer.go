@@ -69,7 +69,8 @@ func (r *Reconciler) joinLoadBalancer(ctx context.Context, s *scope) error {
 			"OCI failed to change the load balancer: %s; retrying", cloud.UserMessage(membership.Failure))
 		s.Requeue(s.Intervals.Poll)
 	case membership.Name == "":
-		s.Note(infrav1.LoadBalancerReadyCondition, infrav1.BackendRegisteringReason, "The load balancer: %s", membership.Doing)
+		s.Note(infrav1.LoadBalancerReadyCondition, infrav1.BackendRegisteringReason,
+			"The machine is not behind the load balancer yet: %s", membership.Doing)
 		s.Requeue(s.Intervals.Progress)
 	default:
 		r.event(s, "BackendRegistered", "Register", "Machine is behind the load balancer as %s", membership.Name)

@@ -35,6 +35,8 @@ func TestWhatIsUnderWayIsAnnouncedOnlyIfItWasReadyBefore(t *testing.T) {
 		"all is well":                        {joining, yes, "Normal Ready so it is"},
 		"a machine that was Ready is away":   {yes, joining, "Warning Joining so it is"},
 		"a deletion takes its course":        {yes, ready(metav1.ConditionFalse, infrav1.WaitingForTerminationReason), ""},
+		"a control plane is taken out":       {yes, ready(metav1.ConditionFalse, infrav1.LeavingLoadBalancerReason), ""},
+		"it becomes a backend":               {joining, ready(metav1.ConditionFalse, infrav1.BackendRegisteringReason), ""},
 		"a deletion is held up":              {yes, ready(metav1.ConditionFalse, infrav1.WaitingForAccountReason), "Warning WaitingForAccount so it is"},
 		"what was unknown is only under way": {ready(metav1.ConditionUnknown, infrav1.UnavailableReason), joining, ""},
 	} {

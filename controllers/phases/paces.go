@@ -39,6 +39,7 @@ var paces = map[string]Pace{
 
 	infrav1.DeletingReason:              Leaving,
 	infrav1.WaitingForTerminationReason: Leaving,
+	infrav1.LeavingLoadBalancerReason:   Leaving,
 
 	infrav1.UnavailableReason:       Passing,
 	infrav1.ThrottledReason:         Passing,
@@ -98,7 +99,6 @@ var paces = map[string]Pace{
 	infrav1.InstanceDuplicatedReason:        AtRest,
 	infrav1.KeyRefusedReason:                AtRest,
 	infrav1.BackendFailedReason:             AtRest,
-	infrav1.LeavingLoadBalancerReason:       AtRest, // the phase asks for the next pass
 
 	infrav1.ReadyReason:               AtRest,
 	infrav1.NotDeletingReason:         AtRest,
@@ -123,6 +123,7 @@ var paces = map[string]Pace{
 	infrav1.PodRouteRefusedReason:     AtRest,
 	infrav1.PodRouteTakenReason:       AtRest,
 	infrav1.UpdatingReason:            AtRest,
+	infrav1.NodeUpdateFailedReason:    AtRest,
 	infrav1.RepairingReason:           AtRest,
 	infrav1.StopLeftReason:            AtRest,
 	infrav1.HandedOverReason:          AtRest,

@@ -140,6 +140,7 @@ func TestOCIMeshMachinesKeepWhatOCICannotChange(t *testing.T) {
 		{"no data volume any more", func(m *infrav1.OCIMeshMachine) { m.Spec.DataVolumes = nil }, "bootVolume and dataVolumes are immutable"},
 		{"preemptible", func(m *infrav1.OCIMeshMachine) { m.Spec.Preemptible = ptr.To(true) }, "are immutable: change the template instead"},
 		{"other tags", func(m *infrav1.OCIMeshMachine) { m.Spec.Tags = map[string]string{"team": "a"} }, "immutable until the machine is provisioned"},
+		{"another tailscale", func(m *infrav1.OCIMeshMachine) { m.Spec.Tailscale.Version = "1.98.4" }, "immutable until the machine is provisioned"},
 		{"a provider ID for the first time", func(m *infrav1.OCIMeshMachine) { m.Spec.ProviderID = "oci://ocid1.instance.oc1..a" }, ""},
 		{"labels", func(m *infrav1.OCIMeshMachine) { m.Labels = map[string]string{"a": "b"} }, ""},
 	})
@@ -160,7 +161,10 @@ func TestAProvisionedOCIMeshMachineTakesWhatCanBeChangedInPlace(t *testing.T) {
 		"a larger data volume":  {func(m *infrav1.OCIMeshMachine) { m.Spec.DataVolumes[0].SizeGB = 60 }, template},
 		"another shape":         {func(m *infrav1.OCIMeshMachine) { m.Spec.Shapes[1].Name = "VM.Standard2.1" }, template},
 		"a shape less":          {func(m *infrav1.OCIMeshMachine) { m.Spec.Shapes = m.Spec.Shapes[:1] }, template},
-		"another tailscale":     {func(m *infrav1.OCIMeshMachine) { m.Spec.Tailscale.Version = "1.98.4" }, template},
+		"another tailscale":     {func(m *infrav1.OCIMeshMachine) { m.Spec.Tailscale.Version = "1.98.4" }, ""},
+		"a tailscale of the image": {func(m *infrav1.OCIMeshMachine) {
+			m.Spec.Tailscale = infrav1.Tailscale{Source: infrav1.TailscalePreinstalled}
+		}, template},
 	} {
 		t.Run(name, func(t *testing.T) {
 			machine := goodMachine()

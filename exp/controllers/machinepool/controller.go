@@ -83,7 +83,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 	if err != nil || s == nil {
 		return ctrl.Result{}, err
 	}
-	if written, err := identity.Ensure(ctx, r.Client, own, expv1.OCIMeshMachinePoolFinalizer); err != nil || written {
+	if written, err := identity.Ensure(ctx, r.Client, own, expv1.OCIMeshMachinePoolFinalizer, nil); err != nil || written {
 		return ctrl.Result{}, err
 	}
 	s.owner = poolid.Owner(own)

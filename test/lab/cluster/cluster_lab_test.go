@@ -43,6 +43,7 @@ func TestAClusterOverThreeAccounts(t *testing.T) {
 
 func (s *suite) comesUp() {
 	s.whole()
+	s.expectCilium()
 	accounts := s.snapshot().AccountsOf(watch.ControlPlane)
 	s.Expect(accounts).To(Equal(map[string]int{"alpha": 1, "bravo": 1, "charlie": 1}))
 }

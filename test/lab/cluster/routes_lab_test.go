@@ -43,6 +43,7 @@ func TestPodsByTheTailnetsRoutes(t *testing.T) {
 
 func (s *suite) podsRouted() {
 	s.whole()
+	s.expectCilium()
 	for _, m := range s.snapshot().Machines {
 		s.Expect(s.exec(m, "ip -brief link show type vxlan")).To(BeEmpty(), m.Name)
 	}
