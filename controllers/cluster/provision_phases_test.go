@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
-	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/network"
@@ -18,7 +17,7 @@ import (
 func done() *scope {
 	return &scope{
 		infra: &infrav1.OCIMeshCluster{Spec: infrav1.OCIMeshClusterSpec{
-			ControlPlaneEndpoint: clusterv1.APIEndpoint{Host: "10.250.0.1", Port: 6443},
+			ControlPlaneEndpoint: infrav1.APIEndpoint{Host: "10.250.0.1", Port: 6443},
 		}},
 		accounts: []*accountState{{spec: &infrav1.ClusterAccount{Name: "alice"}, network: network.State{Ready: true}}},
 	}
@@ -43,7 +42,7 @@ var waits = map[string]map[string]func(*scope){
 		},
 	},
 	"ensure endpoint": {
-		"it has no address": func(s *scope) { s.infra.Spec.ControlPlaneEndpoint = clusterv1.APIEndpoint{} },
+		"it has no address": func(s *scope) { s.infra.Spec.ControlPlaneEndpoint = infrav1.APIEndpoint{} },
 		"it has a problem":  func(s *scope) { s.Note(infrav1.EndpointReadyCondition, infrav1.EndpointFailedReason, "no") },
 	},
 }
