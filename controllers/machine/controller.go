@@ -100,7 +100,7 @@ type Reconciler struct {
 	InPlaceUpdates bool
 
 	creations   creations
-	setRefusals setRefusals
+	setRefusals capacity.SetRefusals
 	joins       tailnetnode.Joins
 }
 

@@ -100,7 +100,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 // lag, and no try may be made twice or forgotten.
 func (r *Reconciler) save(ctx context.Context, s *scope, saver *phases.Saver, passed error) error {
 	if equality.Semantic.DeepEqual(s.before.Status.Attempts, s.own.Status.Attempts) {
-		return saver.Save(ctx, passed)
+		return saver.Save(ctx, s, passed)
 	}
 	err := r.Client.Status().Update(ctx, s.own)
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {

@@ -95,10 +95,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	saver.Expects(expv1.PoolProvisioningReason, expv1.PoolScalingReason, expv1.InstancesJoiningReason)
 	defer func() {
 		updateStatus(s)
-		reterr = saver.Save(ctx, reterr)
+		reterr = saver.Save(ctx, s, reterr)
 	}()
 	if !own.DeletionTimestamp.IsZero() {
 		err = phases.Run(ctx, s, r.deletePhases())
