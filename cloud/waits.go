@@ -89,8 +89,8 @@ type Pending struct {
 	waits map[string]*Wait
 }
 
-// After is how long it is until the next look at the work; not positive if that is due, or if nobody
-// waits.
+// After is how long it is until the next look at the work; not positive if that is due, or if
+// nobody waits.
 func (p *Pending) After(key string, now time.Time) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -12,9 +12,9 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
-// Clearing is what this process has seen of one VCN on its way out, so that each part is listed once
-// before it goes. It proves no absence: OCI deletes no VCN with something in it, and the VCN is gone
-// only once OCI says so. After an error it is of no use any more.
+// Clearing is what this process has seen of one VCN on its way out, so that each part is listed
+// once before it goes. It proves no absence: OCI deletes no VCN with something in it, and the VCN
+// is gone only once OCI says so. After an error it is of no use any more.
 type Clearing struct {
 	waits *cloud.Waits
 	began time.Time
@@ -71,10 +71,11 @@ func (k *Clearing) over() {
 	}
 }
 
-// clear deletes the VCN's parts and at last the VCN itself, as far as it goes. What takes OCI's time
-// goes first: the subnet, once nothing is in it. Then nothing needs the routes any more, and security
-// groups and gateways go along with it; nobody waits for these, since OCI keeps the VCN while they
-// are there. name is the part in the way; done is set once the deletion of the VCN was accepted.
+// clear deletes the VCN's parts and at last the VCN itself, as far as it goes. What takes OCI's
+// time goes first: the subnet, once nothing is in it. Then nothing needs the routes any more, and
+// security groups and gateways go along with it; nobody waits for these, since OCI keeps the VCN
+// while they are there. name is the part in the way; done is set once the deletion of the VCN was
+// accepted.
 func (k *Clearing) clear(ctx context.Context, c deleteClient, owner ownership.Owner, own ownership.Proof) (name string, done bool, err error) {
 	filter := oci.ListFilter{VCNID: own.ID(), Tags: owner.Tags()}
 	kinds := kindsOf(c)
@@ -151,7 +152,8 @@ func (k *Clearing) empty(ctx context.Context, c deleteClient, owner ownership.Ow
 	return nil
 }
 
-// remembered is the kind of the route tables, with a list that was read before: none were made since.
+// remembered is the kind of the route tables, with a list that was read before: none were made
+// since.
 func (k *Clearing) remembered(kind removal) removal {
 	if k.tables.asked {
 		return kind

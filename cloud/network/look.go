@@ -13,8 +13,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
-// lookLife is for how long a Look is believed: longer than a network takes, and shorter than anybody
-// else takes to change one that is being made.
+// lookLife is for how long a Look is believed: longer than a network takes, and shorter than
+// anybody else takes to change one that is being made.
 const lookLife = time.Minute
 
 // part is what is learned of how long OCI takes: as long for one part of a network as for another.
@@ -31,9 +31,9 @@ type makeClient interface {
 
 // Look is what this process has seen and made of one network that is being made. Ensure with a Look
 // instead of a client asks OCI for the same thing once, and for what OCI is still making when that
-// can be done. It proves the presence of things, and no absence but in a VCN of its own making: what
-// is made nevertheless is made under a retry token, so that nothing is there twice. After an error it
-// is of no use any more.
+// can be done. It proves the presence of things, and no absence but in a VCN of its own making:
+// what is made nevertheless is made under a retry token, so that nothing is there twice. After an
+// error it is of no use any more.
 type Look struct {
 	makeClient
 	waits *cloud.Waits
@@ -171,7 +171,8 @@ func (l *Look) ListVCNs(ctx context.Context, tags map[string]string) ([]oci.VCN,
 }
 
 // CreateVCN makes a VCN with nothing in it but its default list, which admits too much. With the
-// answer of an earlier call under the same token there may be more in it, made under tokens as well.
+// answer of an earlier call under the same token there may be more in it, made under tokens as
+// well.
 func (l *Look) CreateVCN(ctx context.Context, spec oci.VCNSpec) (oci.VCN, error) {
 	vcn, err := l.makeClient.CreateVCN(ctx, spec)
 	if err == nil {

@@ -14,8 +14,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 )
 
-// exactly is an account that answers the same way each time, in pages that hold everything, and does
-// not list for a while what is new.
+// exactly is an account that answers the same way each time, in pages that hold everything, and
+// does not list for a while what is new.
 func exactly(options *sim.Options) {
 	options.Seed, options.PageSize = 0, 100
 	options.Delays = &sim.Delays{Network: 50 * time.Millisecond, ListLag: 20 * time.Millisecond, Retention: time.Minute}
