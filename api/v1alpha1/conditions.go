@@ -341,11 +341,14 @@ const (
 	// balancer, the first step.
 	LeavingLoadBalancerReason = "LeavingLoadBalancer"
 
-	// UpdatedCondition is True once the instance is as the changed spec wants it. A machine has it
-	// while Cluster API updates it in place.
+	// UpdatedCondition is True once instance and node are as the changed spec and Machine want
+	// them. A machine has it while Cluster API updates it in place.
 	UpdatedCondition = "Updated"
-	// UpdatingReason surfaces while the instance is changed in place.
+	// UpdatingReason surfaces while the instance or the node is changed in place.
 	UpdatingReason = "Updating"
+	// NodeUpdateFailedReason surfaces while the node cannot change a version in place, such as for
+	// a repository without it. The node runs on and tries again; the message has the node's words.
+	NodeUpdateFailedReason = "NodeUpdateFailed"
 )
 
 // RemediatedCondition of OCIMeshRemediation is True once the Machine is healthy again. Its reasons

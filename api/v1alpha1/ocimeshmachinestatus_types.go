@@ -360,3 +360,13 @@ type TailnetDeviceStatus struct {
 	// +kubebuilder:validation:items:MaxLength=64
 	Addresses []string `json:"addresses,omitempty"`
 }
+
+// HasVersions tells whether the source gives tailscale in a version that the spec may name.
+func (s TailscaleSource) HasVersions() bool {
+	switch s {
+	case TailscalePackages:
+		return true
+	case TailscaleMirror, TailscalePreinstalled:
+	}
+	return false
+}

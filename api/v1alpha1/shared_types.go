@@ -110,6 +110,20 @@ const RoleLoadBalancer = "load-balancer"
 // status, since it must survive clusterctl move.
 const NetworkAccountsAnnotation = "infrastructure.cluster.x-k8s.io/ocimesh-network-accounts"
 
+// NodeAgentAnnotation of an OCIMeshMachine says that its node has the agent for updates of versions
+// in place. It is written with the identity, before anything is rendered from it, and is metadata,
+// not status, since it must survive clusterctl move.
+const NodeAgentAnnotation = "infrastructure.cluster.x-k8s.io/ocimesh-node-agent"
+
+// Annotations of a Node of a cluster, by which the provider and the node's agent talk.
+const (
+	// WantedVersionsAnnotation has the versions of Kubernetes and tailscale that the provider asks
+	// for.
+	WantedVersionsAnnotation = "infrastructure.cluster.x-k8s.io/ocimesh-wanted"
+	// ReportedVersionsAnnotation has what the agent says of them.
+	ReportedVersionsAnnotation = "infrastructure.cluster.x-k8s.io/ocimesh-reported"
+)
+
 // AllowUninstallAnnotation on a HelmReleaseProxy of Cilium lets it be deleted while its cluster
 // lives, which the policies in config/admission refuse otherwise.
 const AllowUninstallAnnotation = "infrastructure.cluster.x-k8s.io/ocimesh-allow-uninstall"

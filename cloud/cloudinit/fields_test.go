@@ -20,6 +20,7 @@ import (
 func wholeInputs() []Input {
 	in := controlPlaneInput()
 	in.HostnameOfInstance, in.BootstrapMode, in.ProviderIDPrefix = true, BootstrapInstall, "other://"
+	in.Agent = true
 	in.Labels, in.ZonePrefix = map[string]string{"example.org/of": "alice"}, "alice-"
 	in.Tailnet.LoginServer, in.Tailnet.JoinTimeout = "https://headscale.example.org", time.Minute
 	in.Tailscale.Repository, in.Tailscale.RepositoryKeys = "https://mirror.example/tailscale", []string{strings.Repeat("A", 40)}
@@ -53,7 +54,7 @@ var withoutEffect = map[string]string{"BootstrapFormat": "empty and cloud-config
 
 // unchecked are the fields of which every value is right, with reasons.
 var unchecked = map[string]string{
-	"HostnameOfInstance": "yes or no", "ControlPlane": "yes or no", "Endpoint.VIP": "yes or no",
+	"HostnameOfInstance": "yes or no", "ControlPlane": "yes or no", "Endpoint.VIP": "yes or no", "Agent": "yes or no",
 }
 
 func TestEveryFieldOfTheInputReachesTheNode(t *testing.T) {

@@ -52,6 +52,8 @@ type Input struct {
 	VCNCIDRs []netip.Prefix
 	// DataVolumes are formatted once and mounted before kubeadm runs.
 	DataVolumes []DataVolume
+	// Agent puts the agent on the node that changes versions in place.
+	Agent bool
 }
 
 // instanceSuffix is how much of an instance's OCID its hostname ends with: 60 random bits. The

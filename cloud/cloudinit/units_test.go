@@ -4,6 +4,7 @@
 package cloudinit
 
 import (
+	"errors"
 	"io/fs"
 	"slices"
 	"strings"
@@ -18,6 +19,9 @@ const unitsDir = "node/etc/systemd/system/"
 func directives(t *testing.T, name string) []string {
 	t.Helper()
 	content, err := nodeFiles.ReadFile(unitsDir + name)
+	if errors.Is(err, fs.ErrNotExist) {
+		content, err = nodeFiles.ReadFile(strings.Replace(unitsDir, everyNode, membersOnly, 1) + name)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,13 +60,14 @@ func TestTheTailnetsInterfaceOutlivesTailscaled(t *testing.T) {
 
 func TestOurServicesMayDoWhatTheyNeedAndNoMore(t *testing.T) {
 	needs := map[string]string{
-		"capom-guard.service":  "CAP_NET_ADMIN",
-		"capom-routes.service": "CAP_NET_ADMIN",
-		"capom-join.service":   "",
+		"capom-guard.service":   "CAP_NET_ADMIN",
+		"capom-routes.service":  "CAP_NET_ADMIN",
+		"capom-members.service": "CAP_NET_ADMIN",
+		"capom-join.service":    "",
 	}
 	units, err := fs.Glob(nodeFiles, unitsDir+"*.service")
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
-	NewWithT(t).Expect(units).To(HaveLen(len(needs)))
+	NewWithT(t).Expect(units).To(HaveLen(len(needs)-1), "and the one of the agent that finds API servers")
 	for name, capabilities := range needs {
 		t.Run(name, func(t *testing.T) {
 			NewWithT(t).Expect(directives(t, name)).To(ContainElements("CapabilityBoundingSet="+capabilities, "NoNewPrivileges=yes", "ProtectSystem=strict",
@@ -71,4 +76,14 @@ func TestOurServicesMayDoWhatTheyNeedAndNoMore(t *testing.T) {
 				"RuntimeDirectory=capom", "RuntimeDirectoryMode=0700", "RuntimeDirectoryPreserve=yes"))
 		})
 	}
+}
+
+func TestWhateverStartsKubeletStartsTheAgentAndNothingStopsWithIt(t *testing.T) {
+	g := NewWithT(t)
+	dropin, err := nodeFiles.ReadFile("agent/etc/systemd/system/kubelet.service.d/30-capom-update.conf")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(strings.Split(string(dropin), "\n")).To(And(ContainElement("Wants=capom-update.service"), Not(ContainElement(HavePrefix("Requires=")))))
+	unit, err := nodeFiles.ReadFile("agent/etc/systemd/system/capom-update.service")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(strings.Split(string(unit), "\n")).To(ContainElements("ExecStart=/usr/local/sbin/capom-update run", "Restart=always"))
 }

@@ -179,9 +179,12 @@ func TestWhatAUserWroteIsKept(t *testing.T) {
 }
 
 func TestOurOwnFilesAreNamedAfterUs(t *testing.T) {
-	files, err := scripts()
-	NewWithT(t).Expect(err).NotTo(HaveOccurred())
-	for _, f := range files {
-		NewWithT(t).Expect(f.path).To(ContainSubstring("capom"), "a user's file could lie there")
+	for _, root := range []string{everyNode, agentOnly, membersOnly} {
+		files, err := scripts(root)
+		NewWithT(t).Expect(err).NotTo(HaveOccurred())
+		NewWithT(t).Expect(files).NotTo(BeEmpty())
+		for _, f := range files {
+			NewWithT(t).Expect(f.path).To(ContainSubstring("capom"), "a user's file could lie there")
+		}
 	}
 }

@@ -22,8 +22,8 @@ type Operation struct {
 
 // Infrastructure returns the differences between two specs of an OCIMeshMachine, or of a template's
 // machines, that the provider takes over. What it leaves out needs another machine. at is the JSON
-// pointer of the spec in its object.
-func Infrastructure(at string, current, desired map[string]any) ([]Operation, error) {
+// pointer of the spec in its object; agent says whether the nodes have the agent for versions.
+func Infrastructure(at string, current, desired map[string]any, agent bool) ([]Operation, error) {
 	from, err := decoded(current)
 	if err != nil {
 		return nil, fmt.Errorf("reading the current spec: %w", err)
@@ -38,6 +38,7 @@ func Infrastructure(at string, current, desired map[string]any) ([]Operation, er
 		takes func(from, to infrav1.OCIMeshMachineSpec) bool
 	}{
 		{"tags", otherTags}, {"shapes", otherSizes}, {"bootVolume", largerBootVolume}, {"onStop", otherOnStop},
+		{"tailscale", func(from, to infrav1.OCIMeshMachineSpec) bool { return agent && otherTailscale(from, to) }},
 	} {
 		if !field.takes(from, to) {
 			continue

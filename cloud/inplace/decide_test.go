@@ -68,18 +68,33 @@ func TestWhatIsTakenOverOfAChangedMachine(t *testing.T) {
 			func(s *spec) { s.Image, s.BootVolume.SizeGB = infrav1.Image{Name: "golden"}, 80 }, "null"},
 		"a larger data volume":     {same, func(s *spec) { s.DataVolumes[0].SizeGB = 60 }, "null"},
 		"another policy for stops": {same, func(s *spec) { s.OnStop = infrav1.StopLeave }, `[{"op":"add","path":"/spec/onStop","value":"Leave"}]`},
+		"a later tailscale": {func(s *spec) { s.Tailscale.Version = "1.98.4" }, func(s *spec) { s.Tailscale.Version = "1.102.3" },
+			`[{"op":"add","path":"/spec/tailscale","value":{"source":"Packages","version":"1.102.3"}}]`},
+		"a tailscale of one's own choice": {same, func(s *spec) { s.Tailscale.Version = "1.102.3" },
+			`[{"op":"add","path":"/spec/tailscale","value":{"source":"Packages","version":"1.102.3"}}]`},
+		"an earlier tailscale":     {func(s *spec) { s.Tailscale.Version = "1.102.3" }, func(s *spec) { s.Tailscale.Version = "1.98.4" }, "null"},
+		"the tested tailscale":     {func(s *spec) { s.Tailscale.Version = "1.102.3" }, same, "null"},
+		"a tailscale of the image": {same, func(s *spec) { s.Tailscale = infrav1.Tailscale{Source: infrav1.TailscalePreinstalled} }, "null"},
 		"tags with what needs another machine": {same, func(s *spec) { s.Tags, s.Image.Platform.Version = nil, "26.04" },
 			`[{"op":"remove","path":"/spec/tags"}]`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			taken, err := Infrastructure("/spec", specOf(t, world.from), specOf(t, world.to))
+			taken, err := Infrastructure("/spec", specOf(t, world.from), specOf(t, world.to), true)
 			g.Expect(err).NotTo(HaveOccurred())
 			patch, err := json.Marshal(taken)
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(patch).To(MatchJSON(world.want))
 		})
 	}
+}
+
+func TestTailscaleOfANodeWithoutAnAgentNeedsAnotherMachine(t *testing.T) {
+	g := NewWithT(t)
+	to := specOf(t, func(s *infrav1.OCIMeshMachineSpec) { s.Tailscale.Version = "1.104.0" })
+	taken, err := Infrastructure("/spec", specOf(t, same), to, false)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(taken).To(BeEmpty())
 }
 
 // A field that comes to the API later is not taken over by accident: only these are.
@@ -89,7 +104,7 @@ func TestEveryOtherFieldNeedsAnotherMachine(t *testing.T) {
 	values := map[string]any{
 		"ProviderID": "oci://ocid1.instance.oc1..b", "Accounts": infrav1.AccountSelection{Names: []string{"bob"}},
 		"Image": infrav1.Image{Name: "other"}, "DataVolumes": []infrav1.DataVolume(nil), "Bootstrap": infrav1.BootstrapPreinstalled,
-		"Tailscale": infrav1.Tailscale{Version: "1.98.4"}, "SSHAuthorizedKeys": []string{"ssh-ed25519 AAAA"}, "Preemptible": &yes,
+		"Tailscale": infrav1.Tailscale{Source: infrav1.TailscalePreinstalled}, "SSHAuthorizedKeys": []string{"ssh-ed25519 AAAA"}, "Preemptible": &yes,
 	}
 	for field := range reflect.TypeFor[infrav1.OCIMeshMachineSpec]().Fields() {
 		if taken[field.Name] {
@@ -101,7 +116,7 @@ func TestEveryOtherFieldNeedsAnotherMachine(t *testing.T) {
 			to := specOf(t, func(s *infrav1.OCIMeshMachineSpec) {
 				reflect.ValueOf(s).Elem().FieldByName(field.Name).Set(reflect.ValueOf(values[field.Name]))
 			})
-			operations, err := Infrastructure("/spec", specOf(t, same), to)
+			operations, err := Infrastructure("/spec", specOf(t, same), to, true)
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(operations).To(BeEmpty())
 		})
@@ -110,8 +125,8 @@ func TestEveryOtherFieldNeedsAnotherMachine(t *testing.T) {
 
 func TestASpecThatIsNoneIsRefused(t *testing.T) {
 	g := NewWithT(t)
-	_, err := Infrastructure("/spec", map[string]any{"shapes": "many"}, map[string]any{})
+	_, err := Infrastructure("/spec", map[string]any{"shapes": "many"}, map[string]any{}, true)
 	g.Expect(err).To(MatchError(ContainSubstring("current spec")))
-	_, err = Infrastructure("/spec", map[string]any{}, map[string]any{"tags": 3})
+	_, err = Infrastructure("/spec", map[string]any{}, map[string]any{"tags": 3}, true)
 	g.Expect(err).To(MatchError(ContainSubstring("desired spec")))
 }

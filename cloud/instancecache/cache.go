@@ -75,6 +75,8 @@ type Cache struct {
 	waiting map[string]time.Time
 	// changed is the time of the last change of a requested instance.
 	changed time.Time
+	// took is how long changes took that were asked for: ends (true), and all others.
+	took map[bool]time.Duration
 }
 
 type record struct {
@@ -86,6 +88,8 @@ type record struct {
 	// noted is set if a call rather than a list showed it; missing if a complete list did not show
 	// it.
 	noted, missing bool
+	// asked is when a change was asked for whose end was not seen.
+	asked time.Time
 	// ours is set if a reconciler of this process asked for it: the compartment may hold other
 	// managers' machines.
 	ours bool
@@ -207,7 +211,10 @@ func (c *Cache) Note(instance oci.Instance, now time.Time) {
 		c.instances[instance.ID] = r
 	}
 	if r.instance.State != instance.State {
-		c.changed, r.since = now, now
+		c.changed, r.since, r.asked = now, now, time.Time{}
+		if onItsWay(instance.State) {
+			r.asked = now
+		}
 	}
 	r.instance, r.seen, r.noted, r.missing, r.ours = instance, now, true, false, true
 	c.version++

@@ -275,7 +275,7 @@ func TestPace(t *testing.T) {
 	}{
 		"at rest":                  {func(*diary) {}, time.Minute},
 		"another manager's boots":  {func(d *diary) { d.poll(machineInstance("a", oci.StateProvisioning)) }, time.Minute},
-		"one of ours boots":        {func(d *diary) { d.Note(machineInstance("a", oci.StateProvisioning), d.now) }, 10 * time.Second},
+		"one of ours boots":        {func(d *diary) { d.Note(machineInstance("a", oci.StateProvisioning), d.now) }, 11 * time.Second},
 		"a machine waits":          {func(d *diary) { d.Await("ns/new", d.now) }, 2 * time.Second},
 		"the account failed":       {func(d *diary) { d.fail(errSilent) }, 10 * time.Second},
 		"the account failed again": {func(d *diary) { d.fail(errSilent); d.fail(errSilent) }, 20 * time.Second},
@@ -299,6 +299,33 @@ func TestPace(t *testing.T) {
 			g.Expect(d.Next(pace)).To(BeZero())
 		})
 	}
+}
+
+func TestAPollComesWhenInstancesShouldRunByWhatOthersTook(t *testing.T) {
+	g := NewWithT(t)
+	d := newDiary()
+	pace := instancecache.Pace{Rest: time.Minute, Progress: 10 * time.Second}
+	d.poll()
+	d.pass(50 * time.Second)
+	d.Note(machineInstance("a", oci.StateProvisioning), d.now)
+	g.Expect(d.Next(pace).Sub(d.now)).To(Equal(10*time.Second), "a list at once would show nothing new")
+	d.pass(20 * time.Second)
+	d.poll(machineInstance("a", oci.StateRunning))
+	d.Addressed("a", &oci.VNIC{}, nil)
+
+	d.pass(10 * time.Second)
+	first := d.now
+	d.Note(machineInstance("b", oci.StateProvisioning), d.now)
+	d.pass(time.Second)
+	d.Note(machineInstance("c", oci.StateProvisioning), d.now)
+	g.Expect(d.Next(pace).Sub(first)).To(Equal(20*time.Second), "19 s for each, and one list for both")
+	d.pass(19 * time.Second)
+	d.poll(machineInstance("a", oci.StateRunning), machineInstance("b", oci.StateRunning), machineInstance("c", oci.StateStarting))
+	d.Addressed("b", &oci.VNIC{}, nil)
+	g.Expect(d.Next(pace).Sub(d.now)).To(BeNumerically("<", 4*time.Second), "one that is late is looked at again soon")
+	d.pass(time.Hour)
+	d.poll(machineInstance("a", oci.StateRunning), machineInstance("b", oci.StateRunning), machineInstance("c", oci.StateStarting))
+	g.Expect(d.Next(pace).Sub(d.now)).To(BeNumerically(">=", 10*time.Second), "and seldom once nobody knows any more")
 }
 
 func TestInstancesOfAMachinePoolAreKeptForIt(t *testing.T) {

@@ -84,6 +84,7 @@ func (c *Cache) show(instance oci.Instance, began time.Time) (fresh, addressed b
 		return false, false
 	}
 	if r.instance.State != instance.State {
+		c.learn(r, instance.State, began)
 		r.since = began
 	}
 	missing, claimed := r.missing, r.instance.Tags[infrav1.HeldByTag] != instance.Tags[infrav1.HeldByTag]

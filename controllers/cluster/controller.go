@@ -141,7 +141,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if isPaused, again, err := paused.EnsurePausedCondition(ctx, r.Client, cluster, infra); err != nil || isPaused || again {
 		return ctrl.Result{}, err
 	}
-	if written, err := identity.Ensure(ctx, r.Client, infra, infrav1.OCIMeshClusterFinalizer); err != nil || written {
+	if written, err := identity.Ensure(ctx, r.Client, infra, infrav1.OCIMeshClusterFinalizer, nil); err != nil || written {
 		return ctrl.Result{}, err
 	}
 	return r.reconcile(ctx, newScope(cluster, infra, r.Options.withDefaults()))
@@ -162,7 +162,7 @@ func (r *Reconciler) reconcile(ctx context.Context, s *scope) (_ ctrl.Result, re
 		if !isAPIError(reterr) {
 			updateStatus(s)
 		}
-		reterr = saver.Save(ctx, reterr)
+		reterr = saver.Save(ctx, s, reterr)
 		r.announceAccounts(s.infra, before)
 	}()
 	todo := r.normalPhases()

@@ -9,6 +9,7 @@ package identity
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -20,8 +21,8 @@ import (
 
 // Ensure writes the finalizer and the identity, before anything is made that they are there for.
 // written says that the pass is over: the write brings the next one. An object that is being
-// deleted is left as it is.
-func Ensure(ctx context.Context, c client.Client, object client.Object, finalizer string) (written bool, err error) {
+// deleted is left as it is. A new one gets the annotations, of decisions for its whole life, too.
+func Ensure(ctx context.Context, c client.Client, object client.Object, finalizer string, decided map[string]string) (written bool, err error) {
 	if !object.GetDeletionTimestamp().IsZero() {
 		return false, nil
 	}
@@ -33,6 +34,7 @@ func Ensure(ctx context.Context, c client.Client, object client.Object, finalize
 			annotations = map[string]string{}
 		}
 		annotations[infrav1.IdentityAnnotation] = fmt.Sprintf("%s/%s/%s", object.GetNamespace(), object.GetName(), object.GetUID())
+		maps.Copy(annotations, decided)
 		object.SetAnnotations(annotations)
 		added = true
 	}

@@ -44,13 +44,15 @@ func TestFinalizerAndIdentityAreWrittenOnceAndTogether(t *testing.T) {
 	object := &infrav1.OCIMeshCluster{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "mesh", UID: "first-uid"}}
 	c := fake.NewClientBuilder().WithScheme(scheme).WithObjects(object).Build()
 
-	written, err := Ensure(t.Context(), c, object, "a.example.com/finalizer")
+	written, err := Ensure(t.Context(), c, object, "a.example.com/finalizer", map[string]string{"decided": "once"})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(written).To(BeTrue())
 	g.Expect(object.Finalizers).To(ConsistOf("a.example.com/finalizer"))
 	g.Expect(Of(object)).To(Equal("first-uid"))
+	g.Expect(object.Annotations).To(HaveKeyWithValue("decided", "once"))
 
-	written, err = Ensure(t.Context(), c, object, "a.example.com/finalizer")
+	written, err = Ensure(t.Context(), c, object, "a.example.com/finalizer", map[string]string{"decided": "anew"})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(written).To(BeFalse())
+	g.Expect(object.Annotations).To(HaveKeyWithValue("decided", "once"))
 }

@@ -3,7 +3,8 @@
 
 // Package inplace answers Cluster API's questions about updates in place: whether a change needs
 // another machine, and how far an update is. It changes nothing itself, so any replica of the
-// manager can answer: controllers/machine does what OCI is to do.
+// manager can answer: controllers/machine does what
+// OCI and the nodes are to do.
 package inplace
 
 import (
@@ -17,7 +18,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/klog/v2"
 	bootstrapv1 "sigs.k8s.io/cluster-api/api/bootstrap/kubeadm/v1beta2"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	runtimehooksv1 "sigs.k8s.io/cluster-api/api/runtime/hooks/v1alpha1"
+	"sigs.k8s.io/cluster-api/util/labels/format"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -39,7 +42,14 @@ type Handlers struct {
 func (h *Handlers) CanUpdateMachine(
 	ctx context.Context, request *runtimehooksv1.CanUpdateMachineRequest, response *runtimehooksv1.CanUpdateMachineResponse,
 ) {
-	patch, err := decide("OCIMeshMachine", request.Current.InfrastructureMachine, request.Desired.InfrastructureMachine, "spec")
+	machine := &request.Desired.Machine
+	answer, err := decide(question{
+		kind: "OCIMeshMachine", at: []string{"spec"},
+		current: request.Current.InfrastructureMachine, desired: request.Desired.InfrastructureMachine,
+		bootstrap: []runtime.RawExtension{request.Current.BootstrapConfig, request.Desired.BootstrapConfig},
+		from:      request.Current.Machine.Spec.Version, to: machine.Spec.Version,
+		agents: func() (bool, error) { return h.hasAgent(ctx, machine.Namespace, machine.Spec.InfrastructureRef.Name) },
+	})
 	if err != nil {
 		refuse(response, err)
 		return
@@ -48,24 +58,58 @@ func (h *Handlers) CanUpdateMachine(
 		refuse(response, err)
 		return
 	}
-	response.InfrastructureMachinePatch = patch
+	response.MachinePatch, response.InfrastructureMachinePatch = answer.machine, answer.infrastructure
 	response.SetStatus(runtimehooksv1.ResponseStatusSuccess)
-	ctrl.LoggerFrom(ctx).Info("Decided about an update in place", "Machine", klog.KObj(&request.Desired.Machine), "patch", string(patch.Patch))
+	ctrl.LoggerFrom(ctx).Info("Decided about an update in place", "Machine", klog.KObj(machine),
+		"machinePatch", string(answer.machine.Patch), "patch", string(answer.infrastructure.Patch), "reason", answer.reason)
 }
 
 // CanUpdateMachineSet does the same for the machines of a MachineSet, by their templates.
 func (h *Handlers) CanUpdateMachineSet(
 	ctx context.Context, request *runtimehooksv1.CanUpdateMachineSetRequest, response *runtimehooksv1.CanUpdateMachineSetResponse,
 ) {
-	patch, err := decide("OCIMeshMachineTemplate", request.Current.InfrastructureMachineTemplate,
-		request.Desired.InfrastructureMachineTemplate, "spec", "template", "spec")
+	set := &request.Current.MachineSet
+	answer, err := decide(question{
+		kind: "OCIMeshMachineTemplate", at: []string{"spec", "template", "spec"},
+		current: request.Current.InfrastructureMachineTemplate, desired: request.Desired.InfrastructureMachineTemplate,
+		bootstrap: []runtime.RawExtension{request.Current.BootstrapConfigTemplate, request.Desired.BootstrapConfigTemplate},
+		from:      set.Spec.Template.Spec.Version, to: request.Desired.MachineSet.Spec.Template.Spec.Version,
+		agents: func() (bool, error) { return h.allHaveAgents(ctx, set) },
+	})
 	if err != nil {
 		refuse(response, err)
 		return
 	}
-	response.InfrastructureMachineTemplatePatch = patch
+	response.MachineSetPatch, response.InfrastructureMachineTemplatePatch = answer.machine, answer.infrastructure
 	response.SetStatus(runtimehooksv1.ResponseStatusSuccess)
-	ctrl.LoggerFrom(ctx).Info("Decided about an update in place", "MachineSet", klog.KObj(&request.Desired.MachineSet), "patch", string(patch.Patch))
+	ctrl.LoggerFrom(ctx).Info("Decided about an update in place", "MachineSet", klog.KObj(set),
+		"machinePatch", string(answer.machine.Patch), "patch", string(answer.infrastructure.Patch), "reason", answer.reason)
+}
+
+// hasAgent tells whether a machine's node has the agent for versions.
+func (h *Handlers) hasAgent(ctx context.Context, namespace, name string) (bool, error) {
+	own := &infrav1.OCIMeshMachine{}
+	if err := h.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, own); err != nil {
+		return false, fmt.Errorf("reading OCIMeshMachine %s: %w", name, err)
+	}
+	_, has := own.Annotations[infrav1.NodeAgentAnnotation]
+	return has, nil
+}
+
+// allHaveAgents tells it of all machines of a MachineSet: Cluster API asks once for all of them.
+func (h *Handlers) allHaveAgents(ctx context.Context, set *clusterv1.MachineSet) (bool, error) {
+	machines := &clusterv1.MachineList{}
+	err := h.Client.List(ctx, machines, client.InNamespace(set.Namespace),
+		client.MatchingLabels{clusterv1.MachineSetNameLabel: format.MustFormatValue(set.Name)})
+	if err != nil {
+		return false, fmt.Errorf("listing the machines of MachineSet %s: %w", set.Name, err)
+	}
+	for i := range machines.Items {
+		if has, err := h.hasAgent(ctx, set.Namespace, machines.Items[i].Spec.InfrastructureRef.Name); err != nil || !has {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // decideBootstrap returns no patch for what is not kubeadm's.
@@ -80,35 +124,6 @@ func decideBootstrap(request *runtimehooksv1.CanUpdateMachineRequest) (runtimeho
 		return runtimehooksv1.Patch{}, err
 	}
 	return patchOf(inplace.Bootstrap("/spec", from, to))
-}
-
-// decide returns no patch for what is of another provider.
-func decide(kind string, current, desired runtime.RawExtension, at ...string) (runtimehooksv1.Patch, error) {
-	from, err := specOf(infrav1.GroupVersion.Group, kind, current, at)
-	if err != nil || from == nil {
-		return runtimehooksv1.Patch{}, err
-	}
-	to, err := specOf(infrav1.GroupVersion.Group, kind, desired, at)
-	if err != nil || to == nil {
-		return runtimehooksv1.Patch{}, err
-	}
-	pointer := ""
-	for _, part := range at {
-		pointer += "/" + part
-	}
-	operations, err := inplace.Infrastructure(pointer, from, to)
-	if err != nil {
-		return runtimehooksv1.Patch{}, err
-	}
-	return patchOf(operations)
-}
-
-func patchOf(operations []inplace.Operation) (runtimehooksv1.Patch, error) {
-	if len(operations) == 0 {
-		return runtimehooksv1.Patch{}, nil
-	}
-	text, err := json.Marshal(operations)
-	return runtimehooksv1.Patch{PatchType: runtimehooksv1.JSONPatchType, Patch: text}, err
 }
 
 // specOf is nil for no object, and for one of another kind.

@@ -115,24 +115,31 @@ func TestARequestThatCannotBeReadFails(t *testing.T) {
 
 func TestUpdateMachineTellsHowFarTheControllerIs(t *testing.T) {
 	for name, world := range map[string]struct {
-		unmarked, behind bool
-		updated          *metav1.Condition
-		kubelet          string
-		status           runtimehooksv1.ResponseStatus
-		again            int32
-		message          string
+		unmarked, behind, agent bool
+		updated                 *metav1.Condition
+		kubelet                 string
+		status                  runtimehooksv1.ResponseStatus
+		again                   int32
+		message                 string
 	}{
-		"the mark is not seen yet":        {unmarked: true, status: runtimehooksv1.ResponseStatusSuccess, again: soon, message: "to see"},
-		"the change is not seen yet":      {behind: true, status: runtimehooksv1.ResponseStatusSuccess, again: soon, message: "to see"},
-		"nothing was done yet":            {status: runtimehooksv1.ResponseStatusSuccess, again: soon, message: "to begin"},
-		"what was done is of before":      {updated: &metav1.Condition{Status: metav1.ConditionTrue, ObservedGeneration: -1}, status: runtimehooksv1.ResponseStatusSuccess, again: soon, message: "to begin"},
-		"it is under way":                 {updated: &metav1.Condition{Status: metav1.ConditionFalse, Message: "Growing"}, status: runtimehooksv1.ResponseStatusSuccess, again: 10, message: "Growing"},
-		"it is done":                      {updated: &metav1.Condition{Status: metav1.ConditionTrue}, status: runtimehooksv1.ResponseStatusSuccess},
-		"the version has changed as well": {updated: &metav1.Condition{Status: metav1.ConditionTrue}, kubelet: "v1.36.1", status: runtimehooksv1.ResponseStatusFailure, message: "delete the Machine"},
+		"the mark is not seen yet":            {unmarked: true, status: runtimehooksv1.ResponseStatusSuccess, again: soon, message: "to see"},
+		"the change is not seen yet":          {behind: true, status: runtimehooksv1.ResponseStatusSuccess, again: soon, message: "to see"},
+		"nothing was done yet":                {status: runtimehooksv1.ResponseStatusSuccess, again: soon, message: "to begin"},
+		"what was done is of before":          {updated: &metav1.Condition{Status: metav1.ConditionTrue, ObservedGeneration: -1}, status: runtimehooksv1.ResponseStatusSuccess, again: soon, message: "to begin"},
+		"it is under way":                     {updated: &metav1.Condition{Status: metav1.ConditionFalse, Message: "Growing"}, status: runtimehooksv1.ResponseStatusSuccess, again: 10, message: "Growing"},
+		"it is done":                          {updated: &metav1.Condition{Status: metav1.ConditionTrue}, status: runtimehooksv1.ResponseStatusSuccess},
+		"the version has changed as well":     {updated: &metav1.Condition{Status: metav1.ConditionTrue}, kubelet: "v1.36.1", status: runtimehooksv1.ResponseStatusFailure, message: "delete the Machine"},
+		"the node's agent has not begun":      {agent: true, updated: &metav1.Condition{Status: metav1.ConditionTrue}, kubelet: "v1.36.1", status: runtimehooksv1.ResponseStatusSuccess, again: soon, message: "Waiting for the node to run v1.36.3"},
+		"the node's agent is at it":           {agent: true, updated: &metav1.Condition{Status: metav1.ConditionFalse, Message: "Node a gets it"}, kubelet: "v1.36.1", status: runtimehooksv1.ResponseStatusSuccess, again: 10, message: "Node a gets it"},
+		"kubelet runs, the agent is not done": {agent: true, updated: &metav1.Condition{Status: metav1.ConditionFalse, Message: "Node a gets it"}, status: runtimehooksv1.ResponseStatusSuccess, again: 10, message: "Node a gets it"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			machine, own := updatedMachine(t, !world.unmarked, world.kubelet)
+			if world.agent {
+				metav1.SetMetaDataAnnotation(&own.ObjectMeta, infrav1.NodeAgentAnnotation, "")
+				g.Expect(env.Client.Update(t.Context(), own)).To(Succeed())
+			}
 			if world.updated != nil {
 				world.updated.Type, world.updated.Reason = infrav1.UpdatedCondition, infrav1.UpdatingReason
 				world.updated.ObservedGeneration += own.Generation

@@ -55,9 +55,6 @@ func (h *Handlers) progress(ctx context.Context, request *runtimehooksv1.UpdateM
 	if err != nil {
 		return progress{}, err
 	}
-	if err := h.checkVersion(ctx, &request.Desired.Machine); err != nil {
-		return progress{}, err
-	}
 	own := &infrav1.OCIMeshMachine{}
 	if err := h.Client.Get(ctx, client.ObjectKeyFromObject(desired), own); err != nil {
 		return progress{}, fmt.Errorf("reading OCIMeshMachine %s: %w", desired.Name, err)
@@ -65,10 +62,17 @@ func (h *Handlers) progress(ctx context.Context, request *runtimehooksv1.UpdateM
 	if _, marked := own.Annotations[clusterv1.UpdateInProgressAnnotation]; !marked || !equality.Semantic.DeepEqual(own.Spec, desired.Spec) {
 		return progress{again: soon, message: "Waiting for the provider to see the changed OCIMeshMachine"}, nil
 	}
+	_, hasAgent := own.Annotations[infrav1.NodeAgentAnnotation]
+	runs, err := h.checkVersion(ctx, &request.Desired.Machine, hasAgent)
+	if err != nil {
+		return progress{}, err
+	}
 	updated := conditions.Get(own, infrav1.UpdatedCondition)
 	switch {
 	case updated == nil, updated.ObservedGeneration < own.Generation:
 		return progress{again: soon, message: "Waiting for the provider to begin"}, nil
+	case updated.Status == metav1.ConditionTrue && !runs:
+		return progress{again: soon, message: "Waiting for the node to run " + request.Desired.Machine.Spec.Version}, nil
 	case updated.Status == metav1.ConditionTrue:
 		return progress{}, nil
 	}
@@ -91,20 +95,21 @@ func desiredMachine(request *runtimehooksv1.UpdateMachineRequest) (*infrav1.OCIM
 	return desired, nil
 }
 
-// checkVersion fails for a node with another version of Kubernetes than its Machine. Cluster API
-// may have changed the version after it asked whether the update can be done (its
-// inplace_trigger.go says so), and would take the old node for a new one.
-func (h *Handlers) checkVersion(ctx context.Context, wanted *clusterv1.Machine) error {
+// checkVersion tells whether the node runs its Machine's version of Kubernetes, and fails if it
+// never will. Cluster API may have changed the version after it asked whether the update can be
+// done (its inplace_trigger.go says so), and would take the old node for a new one.
+func (h *Handlers) checkVersion(ctx context.Context, wanted *clusterv1.Machine, hasAgent bool) (bool, error) {
 	machine := &clusterv1.Machine{}
 	if err := h.Client.Get(ctx, client.ObjectKeyFromObject(wanted), machine); err != nil {
-		return fmt.Errorf("reading Machine %s: %w", wanted.Name, err)
+		return false, fmt.Errorf("reading Machine %s: %w", wanted.Name, err)
 	}
 	if machine.Status.NodeInfo == nil || wanted.Spec.Version == "" {
-		return nil
+		return true, nil
 	}
-	if has := machine.Status.NodeInfo.KubeletVersion; has != wanted.Spec.Version {
-		return fmt.Errorf("node of Machine %s runs %s and cannot be brought to %s in place: delete the Machine, and it is replaced",
+	has := machine.Status.NodeInfo.KubeletVersion
+	if has != wanted.Spec.Version && !hasAgent {
+		return false, fmt.Errorf("node of Machine %s runs %s and cannot be brought to %s in place: delete the Machine, and it is replaced",
 			wanted.Name, has, wanted.Spec.Version)
 	}
-	return nil
+	return has == wanted.Spec.Version, nil
 }

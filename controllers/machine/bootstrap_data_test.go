@@ -14,52 +14,58 @@ import (
 	"k8s.io/client-go/tools/events"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 )
 
+type badData struct {
+	spoil   func(*corev1.Secret)
+	reason  string
+	message string
+}
+
+// badBootstrapData is bootstrap data that no machine is launched with.
+var badBootstrapData = map[string]badData{
+	"Ignition": {
+		func(secret *corev1.Secret) { secret.Data["format"] = []byte("ignition") },
+		"BootstrapDataInvalid", "cloud-config",
+	},
+	"no cloud-config": {
+		func(secret *corev1.Secret) { secret.Data["value"] = []byte("#!/bin/sh\n") },
+		"BootstrapDataInvalid", "#cloud-config",
+	},
+	"another provider's": {
+		func(secret *corev1.Secret) {
+			secret.Data["value"] = []byte("#cloud-config\nwrite_files:\n- {path: /etc/rancher/rke2/config.yaml, content: x}\nruncmd: [systemctl start rke2-server]\n")
+		},
+		"BootstrapDataInvalid", "CABPK",
+	},
+	"broken YAML": {
+		func(secret *corev1.Secret) {
+			secret.Data["value"] = []byte("#cloud-config\nruncmd:\n- [unterminated\n")
+		},
+		"BootstrapDataInvalid", "not valid YAML",
+	},
+	"kubeadm by an own path": {
+		func(secret *corev1.Secret) {
+			secret.Data["value"] = []byte("#cloud-config\nwrite_files:\n- {path: /etc/kubeadm/join.yaml, content: x}\nruncmd: [kubeadm join --config /etc/kubeadm/join.yaml]\n")
+		},
+		"BootstrapDataInvalid", "/run/kubeadm/kubeadm-join-config.yaml",
+	},
+	"no value": {func(secret *corev1.Secret) { delete(secret.Data, "value") }, "BootstrapDataInvalid", "no bootstrap data in its key value"},
+	"over the limit": {
+		func(secret *corev1.Secret) {
+			noise := make([]byte, 40_000)
+			_, _ = rand.Read(noise)
+			secret.Data["value"] = []byte(helpers.BootstrapData + "# " + base64.StdEncoding.EncodeToString(noise))
+		},
+		"UserDataTooLarge", "32000",
+	},
+}
+
 func TestBadBootstrapDataIsToldAndHealsWhenFixed(t *testing.T) {
 	t.Parallel()
-	noise := make([]byte, 40_000)
-	_, _ = rand.Read(noise)
-	for name, world := range map[string]struct {
-		spoil   func(*corev1.Secret)
-		reason  string
-		message string
-	}{
-		"Ignition": {
-			func(secret *corev1.Secret) { secret.Data["format"] = []byte("ignition") },
-			"BootstrapDataInvalid", "cloud-config",
-		},
-		"no cloud-config": {
-			func(secret *corev1.Secret) { secret.Data["value"] = []byte("#!/bin/sh\n") },
-			"BootstrapDataInvalid", "#cloud-config",
-		},
-		"another provider's": {
-			func(secret *corev1.Secret) {
-				secret.Data["value"] = []byte("#cloud-config\nwrite_files:\n- {path: /etc/rancher/rke2/config.yaml, content: x}\nruncmd: [systemctl start rke2-server]\n")
-			},
-			"BootstrapDataInvalid", "CABPK",
-		},
-		"broken YAML": {
-			func(secret *corev1.Secret) {
-				secret.Data["value"] = []byte("#cloud-config\nruncmd:\n- [unterminated\n")
-			},
-			"BootstrapDataInvalid", "not valid YAML",
-		},
-		"kubeadm by an own path": {
-			func(secret *corev1.Secret) {
-				secret.Data["value"] = []byte("#cloud-config\nwrite_files:\n- {path: /etc/kubeadm/join.yaml, content: x}\nruncmd: [kubeadm join --config /etc/kubeadm/join.yaml]\n")
-			},
-			"BootstrapDataInvalid", "/run/kubeadm/kubeadm-join-config.yaml",
-		},
-		"no value": {func(secret *corev1.Secret) { delete(secret.Data, "value") }, "BootstrapDataInvalid", "no bootstrap data in its key value"},
-		"over the limit": {
-			func(secret *corev1.Secret) {
-				secret.Data["value"] = []byte(helpers.BootstrapData + "# " + base64.StdEncoding.EncodeToString(noise))
-			},
-			"UserDataTooLarge", "32000",
-		},
-	} {
+	for name, world := range badBootstrapData {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := NewWithT(t)
@@ -108,4 +114,28 @@ func TestAMissingBootstrapSecretIsToldAndHealsWhenItAppears(t *testing.T) {
 	secret.ResourceVersion, secret.UID = "", ""
 	g.Expect(b.Client.Create(t.Context(), secret)).To(Succeed())
 	b.untilProvisioned(t, own)
+}
+
+func TestUserDataWithoutRoomForTheAgentGoesWithoutIt(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{})
+	recorder := events.NewFakeRecorder(20)
+	b.r.InPlaceUpdates, b.r.Recorder = true, recorder
+	own := b.machine(t, "machine")
+	secret := b.bootstrapSecret(t, own)
+	// Letters of base64 do not shrink: of 32,000 bytes these leave some hundred.
+	noise := make([]byte, 9_200)
+	_, _ = rand.Read(noise)
+	helpers.Update(t, b.Environment, secret, func(secret *corev1.Secret) {
+		secret.Data["value"] = append(secret.Data["value"], []byte("# "+base64.StdEncoding.EncodeToString(noise)+"\n")...)
+	})
+
+	b.untilProvisioned(t, own)
+
+	g.Expect(hasAgent(own)).To(BeFalse())
+	parsed, err := cloudinit.Parse(b.instances(t)[0].UserData)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(parsed.Files).NotTo(HaveKey("usr/local/sbin/capom-update"))
+	g.Expect(recorder.Events).To(Receive(ContainSubstring("NoRoomForAgent")))
 }

@@ -96,10 +96,13 @@ type Reconciler struct {
 	Claims *claims.Claims
 	// Metrics tell how machines come up; nil counts nothing.
 	Metrics *Metrics
+	// InPlaceUpdates gives new nodes the agent for updates of versions in place.
+	InPlaceUpdates bool
 
 	creations   creations
-	setRefusals setRefusals
+	setRefusals capacity.SetRefusals
 	joins       tailnetnode.Joins
+	backends    backends
 }
 
 // Reconcile brings one machine a step further.
@@ -110,6 +113,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 	if err := r.Client.Get(ctx, request.NamespacedName, own); err != nil {
 		if apierrors.IsNotFound(err) {
 			r.creations.forget(request.NamespacedName)
+			r.backends.pending.Drop(request.String())
 			r.Scheduler.Forget(request.NamespacedName)
 			r.Metrics.forget(request.NamespacedName)
 		}
@@ -125,7 +129,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 	}
 	ctx = s.logContext(ctx)
 	isNew := identity.IsNew(own)
-	if added, err := identity.Ensure(ctx, r.Client, own, infrav1.OCIMeshMachineFinalizer); err != nil || added {
+	if added, err := identity.Ensure(ctx, r.Client, own, infrav1.OCIMeshMachineFinalizer, r.decided()); err != nil || added {
 		if err == nil && isNew {
 			r.creations.begin(request.NamespacedName, identity.Of(own))
 		}
@@ -167,6 +171,7 @@ func (r *Reconciler) normalPhases() []phases.Phase[*scope] {
 		{Name: "start instance", Condition: infrav1.InstanceReadyCondition, Independent: true, Run: r.startInstance},
 		{Name: "join load balancer", Condition: infrav1.LoadBalancerReadyCondition, Run: r.joinLoadBalancer},
 		{Name: "observe device", Condition: infrav1.TailnetReadyCondition, Run: r.observeDevice},
+		{Name: "update versions", Condition: infrav1.UpdatedCondition, Independent: true, Run: r.updateVersions},
 		{Name: "read console", Condition: infrav1.TailnetReadyCondition, Independent: true, Run: r.readConsole},
 		{Name: "provision", Condition: infrav1.TailnetReadyCondition, Run: r.provision},
 	}

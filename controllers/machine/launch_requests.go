@@ -124,7 +124,7 @@ func (q requests) bootstrap(ctx context.Context, s *scope) (cloudinit.Input, err
 		Secret: secret, Hostname: s.hostname, HostnameOfInstance: false,
 		ControlPlane: s.isControlPlane(), KubernetesVersion: s.machine.Spec.Version,
 		Bootstrap: s.own.Spec.Bootstrap, Tailscale: s.own.Spec.Tailscale, DataVolumes: s.own.Spec.DataVolumes,
-		Cluster: s.cluster, InfraCluster: s.infraCluster, Tailnet: s.tailnet,
+		Cluster: s.cluster, InfraCluster: s.infraCluster, Tailnet: s.tailnet, Agent: hasAgent(s.own),
 	})
 }
 

@@ -65,6 +65,10 @@ type scope struct {
 	// observed is the machine's device in the tailnet. Set by observeDevice.
 	observed tailnetnode.Observed
 
+	// versionsUpdated is set if the node has the versions that it is to have. Set by
+	// updateVersions.
+	versionsUpdated bool
+
 	// late is set if the node is late, and says at what. Set by readConsole.
 	late string
 

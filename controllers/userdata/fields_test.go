@@ -46,6 +46,7 @@ func whole() Node {
 		},
 		Cluster: owner, InfraCluster: infra,
 		Tailnet: &infrav1.Tailnet{Spec: infrav1.TailnetSpec{LoginServer: "https://headscale.example.org", VIPRange: "10.250.0.0/16"}},
+		Agent:   true,
 	}
 }
 
@@ -131,6 +132,7 @@ func TestEveryFieldOfTheInputIsFilledInFromTheNode(t *testing.T) {
 		},
 		VCNCIDRs:    []netip.Prefix{netip.MustParsePrefix("10.7.0.0/16")},
 		DataVolumes: []cloudinit.DataVolume{{Device: "/dev/oracleoci/oraclevdb", FileSystem: "ext4", MountPath: "/var/lib/etcd"}},
+		Agent:       true,
 	}
 	node := whole()
 	node.Cluster.Spec.ControlPlaneEndpoint.Port = 7443

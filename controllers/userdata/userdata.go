@@ -44,6 +44,8 @@ type Node struct {
 	Cluster      *clusterv1.Cluster
 	InfraCluster *infrav1.OCIMeshCluster
 	Tailnet      *infrav1.Tailnet
+	// Agent says that it gets the agent for updates of versions in place.
+	Agent bool
 }
 
 // Input is what the user data is rendered from, but for the tailnet key. Errors are Problems.
@@ -59,6 +61,7 @@ func Input(n Node) (cloudinit.Input, error) {
 		ProviderIDPrefix:   cloud.ProviderIDPrefix,
 		Tailnet:            cloudinit.Tailnet{LoginServer: n.Tailnet.Spec.LoginServer},
 		Tailscale:          tailscaleOf(n.Tailscale),
+		Agent:              n.Agent,
 		PodNetwork: cloudinit.PodNetwork{
 			Mode: cloudinit.PodNetworkMode(n.InfraCluster.Spec.PodNetwork.Mode),
 			MTU:  int(n.InfraCluster.Spec.PodNetwork.MTU),

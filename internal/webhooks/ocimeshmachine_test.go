@@ -27,15 +27,17 @@ func TestAMachineChangesInPlaceOnlyWhereClusterAPIUpdatesIt(t *testing.T) {
 				// taken says whether it is taken with the gate open, always with it closed.
 				taken, always bool
 			}{
-				"by-hand":       {change: func(m *infrav1.OCIMeshMachine) { m.Spec.Shapes[0].OCPUs = 4 }},
-				"tried":         {change: func(m *infrav1.OCIMeshMachine) { m.Spec.Shapes[0].OCPUs = 4 }, dryRun: true, taken: true},
-				"marked":        {change: func(m *infrav1.OCIMeshMachine) { m.Spec.Shapes[0].OCPUs = 4 }, marked: true, taken: true},
-				"tags":          {change: func(m *infrav1.OCIMeshMachine) { m.Spec.Tags = map[string]string{"a": "b"} }},
-				"tags-marked":   {change: func(m *infrav1.OCIMeshMachine) { m.Spec.Tags = map[string]string{"a": "b"} }, marked: true, taken: true},
-				"volume":        {change: func(m *infrav1.OCIMeshMachine) { m.Spec.BootVolume.SizeGB = 80 }},
-				"volume-marked": {change: func(m *infrav1.OCIMeshMachine) { m.Spec.BootVolume.SizeGB = 80 }, marked: true, taken: true},
-				"labels":        {change: func(m *infrav1.OCIMeshMachine) { m.Labels = map[string]string{"a": "b"} }, always: true},
-				"mark-only":     {change: func(*infrav1.OCIMeshMachine) {}, marked: true, always: true},
+				"by-hand":          {change: func(m *infrav1.OCIMeshMachine) { m.Spec.Shapes[0].OCPUs = 4 }},
+				"tried":            {change: func(m *infrav1.OCIMeshMachine) { m.Spec.Shapes[0].OCPUs = 4 }, dryRun: true, taken: true},
+				"marked":           {change: func(m *infrav1.OCIMeshMachine) { m.Spec.Shapes[0].OCPUs = 4 }, marked: true, taken: true},
+				"tags":             {change: func(m *infrav1.OCIMeshMachine) { m.Spec.Tags = map[string]string{"a": "b"} }},
+				"tags-marked":      {change: func(m *infrav1.OCIMeshMachine) { m.Spec.Tags = map[string]string{"a": "b"} }, marked: true, taken: true},
+				"volume":           {change: func(m *infrav1.OCIMeshMachine) { m.Spec.BootVolume.SizeGB = 80 }},
+				"volume-marked":    {change: func(m *infrav1.OCIMeshMachine) { m.Spec.BootVolume.SizeGB = 80 }, marked: true, taken: true},
+				"tailscale":        {change: func(m *infrav1.OCIMeshMachine) { m.Spec.Tailscale.Version = "1.98.4" }},
+				"tailscale-marked": {change: func(m *infrav1.OCIMeshMachine) { m.Spec.Tailscale.Version = "1.98.4" }, marked: true, taken: true},
+				"labels":           {change: func(m *infrav1.OCIMeshMachine) { m.Labels = map[string]string{"a": "b"} }, always: true},
+				"mark-only":        {change: func(*infrav1.OCIMeshMachine) {}, marked: true, always: true},
 			} {
 				t.Run(name, func(t *testing.T) {
 					g := NewWithT(t)

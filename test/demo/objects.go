@@ -82,15 +82,6 @@ func (d *demo) setWorkers(ctx context.Context, n int32) error {
 	return nil
 }
 
-func (d *demo) setControlPlaneVersion(ctx context.Context, version string) error {
-	changed := d.last.ControlPlane.DeepCopy()
-	changed.Spec.Version = version
-	if err := d.client.Patch(ctx, changed, client.MergeFrom(d.last.ControlPlane)); err != nil {
-		return fmt.Errorf("change the KubeadmControlPlane's version: %w", err)
-	}
-	return nil
-}
-
 func (d *demo) startDeletion(ctx context.Context) error {
 	if err := d.client.Delete(ctx, d.last.Cluster); err != nil {
 		return fmt.Errorf("delete the Cluster: %w", err)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/user"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/watch"
 )
 
@@ -43,7 +44,7 @@ var steps = []step{
 	{name: "Terminate a worker's instance behind the provider's back", run: (*demo).loseInstance, unlessKept: true},
 	{name: fmt.Sprintf("Add a machine pool of %d, scale it to %d and to %d", poolSizes[0], poolSizes[1], poolSizes[2]),
 		run: (*demo).resizePool, unlessKept: true},
-	{name: "Roll the control plane from " + oldVersion + " to " + newVersion, run: (*demo).upgrade, unlessKept: true},
+	{name: "Upgrade the control plane from " + oldVersion + " to " + newVersion + " in place", run: (*demo).upgrade, unlessKept: true},
 	{name: fmt.Sprintf("Create a second cluster behind a network load balancer, scale its control plane to %d, delete it", controlPlanes),
 		run: (*demo).tryEdge, unlessKept: true},
 	{name: "Delete the cluster", run: (*demo).deleteCluster, unlessKept: true},
@@ -104,10 +105,12 @@ func (d *demo) loseInstance(ctx context.Context) error {
 }
 
 func (d *demo) upgrade(ctx context.Context) error {
-	if err := d.setControlPlaneVersion(ctx, newVersion); err != nil {
-		return err
-	}
-	err := d.waitFor(ctx, upgradeTimeout, func(s watch.Snapshot) string { return s.Complete(controlPlanes, moreWorkers, newVersion) })
+	err := d.keepingInstances(func() error {
+		if err := user.UpgradeControlPlane(ctx, d.client, d.last.ControlPlane, newVersion); err != nil {
+			return err
+		}
+		return d.waitFor(ctx, upgradeTimeout, func(s watch.Snapshot) string { return s.Complete(controlPlanes, moreWorkers, newVersion) })
+	})
 	d.recordSpread("upgraded")
 	return err
 }

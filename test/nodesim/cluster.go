@@ -32,6 +32,9 @@ type member struct {
 	architecture string
 	controlPlane bool
 	taints       []corev1.Taint
+	// agent tells whether capom-update is on the node; updating is when it last began.
+	agent    bool
+	updating time.Time
 
 	// reachable tells whether the tailnet routes the endpoint to this node now;
 	// nil for workers.

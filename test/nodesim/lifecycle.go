@@ -39,7 +39,7 @@ func (c *cluster) tick(ctx context.Context) error {
 		c.mu.Unlock()
 		return nil
 	}
-	err := errors.Join(c.electLocked(ctx), c.loseNodesLocked(ctx), c.collectPodsLocked(ctx))
+	err := errors.Join(c.electLocked(ctx), c.loseNodesLocked(ctx), c.collectPodsLocked(ctx), c.updateNodesLocked(ctx))
 	answers, moved := c.routeLocked()
 	c.mu.Unlock()
 

@@ -153,7 +153,7 @@ func (n *node) member(config nodeConfig, run kubeadmRun) member {
 	m := member{
 		name: run.nodeName, instance: n.instance.ID, providerID: config.providerID, address: n.address,
 		version: config.kubernetesVersion, architecture: n.instance.Architecture,
-		controlPlane: run.controlPlane, taints: run.taints,
+		controlPlane: run.controlPlane, taints: run.taints, agent: config.agent,
 	}
 	if m.name == "" {
 		m.name = config.hostname

@@ -22,6 +22,8 @@ type nodeConfig struct {
 	// vip is the route to the control planes' advertised address; invalid when the endpoint is
 	// outside of the tailnet.
 	vip netip.Prefix
+	// agent tells whether the node has the agent for updates of versions in place.
+	agent bool
 	// bootstrap is the bootstrap provider's data.
 	bootstrap []byte
 }
@@ -40,7 +42,9 @@ func readUserData(i Instance) (nodeConfig, error) {
 	if err != nil {
 		return nodeConfig{}, err
 	}
+	_, agent := parsed.Files["usr/local/sbin/capom-update"]
 	config := nodeConfig{
+		agent:    agent,
 		hostname: parsed.HostnameOf(i.ID), controlPlane: parsed.ControlPlane, authKey: string(parsed.AuthKey),
 		kubernetesVersion: parsed.KubernetesVersion, providerID: parsed.ProviderIDPrefix + i.ID, bootstrap: parsed.Bootstrap,
 	}

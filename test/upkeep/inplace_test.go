@@ -47,6 +47,9 @@ func TestAClusterWithoutSpareCapacityIsChangedInPlaceWhereItCanBe(t *testing.T) 
 		c.Expect(machine.FreeformTags).NotTo(HaveKey("team"))
 	}
 	c.Expect(c.calls("UpdateBootVolume")).To(Equal(len(before)))
+
+	c.upgrade()
+	c.Expect(c.instances()).To(Equal(before))
 	c.Expect(c.calls("LaunchInstance")).To(Equal(launched))
 	c.Expect(c.calls("TerminateInstance")).To(BeZero())
 
@@ -73,12 +76,32 @@ func (c *cluster) change(to string, change func(*infrav1.OCIMeshMachineSpec)) {
 	c.t.Helper()
 	templates, err := user.ChangeTemplates(c.t.Context(), suite.client, c.last.ControlPlane, c.last.Deployment, to, change)
 	c.Expect(err).NotTo(HaveOccurred())
+	c.templates = templates
 	c.await(func(s watch.Snapshot) string {
 		missing, err := user.NotUpdated(c.t.Context(), suite.client, c.namespace, templates)
 		c.Expect(err).NotTo(HaveOccurred())
 		if missing != "" {
 			return missing
 		}
-		return s.Complete(controlPlanes, 1, version)
+		return s.Complete(controlPlanes, 1, c.version)
+	})
+}
+
+// upgrade brings control planes and then workers to the next minor version.
+func (c *cluster) upgrade() {
+	c.t.Helper()
+	c.version = nextVersion
+	c.Expect(user.UpgradeControlPlane(c.t.Context(), suite.client, c.last.ControlPlane, nextVersion)).To(Succeed())
+	c.await(func(s watch.Snapshot) string { return s.Complete(controlPlanes, 1, nextVersion) })
+	c.Expect(user.UpgradeWorkers(c.t.Context(), suite.client, c.last.Deployment, nextVersion)).To(Succeed())
+	c.await(func(s watch.Snapshot) string {
+		for _, m := range s.Machines {
+			if m.Version != nextVersion {
+				return "Machine " + m.Name + " to be of the next version"
+			}
+		}
+		missing, err := user.NotUpdated(c.t.Context(), suite.client, c.namespace, c.templates)
+		c.Expect(err).NotTo(HaveOccurred())
+		return missing
 	})
 }

@@ -23,7 +23,7 @@ import (
 )
 
 const (
-	version = "v1.36.2"
+	version, nextVersion = "v1.36.2", "v1.37.1"
 
 	// timeout is the time limit of any step on a busy machine.
 	timeout  = 4 * time.Minute
@@ -42,13 +42,16 @@ type cluster struct {
 	t         *testing.T
 	namespace string
 	accounts  []string
+	// version is the control planes'; templates are the machines', once changed.
+	version   string
+	templates []string
 	last      watch.Snapshot
 }
 
 // create has clusterctl generate a cluster, and creates its objects as changed.
 func create(t *testing.T, namespace string, accounts []string, g user.Generation, change func(*WithT, *unstructured.Unstructured)) *cluster {
 	t.Helper()
-	c := &cluster{WithT: NewWithT(t), t: t, namespace: namespace, accounts: accounts}
+	c := &cluster{WithT: NewWithT(t), t: t, namespace: namespace, accounts: accounts, version: version}
 	c.Expect(suite.client.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})).To(Succeed())
 	g.Clusterctl, g.Kubeconfig, g.Release, g.Dir = suite.Clusterctl, suite.management.Kubeconfig, suite.release, t.TempDir()
 	g.Name, g.Namespace, g.Version = namespace, namespace, version

@@ -66,6 +66,27 @@ func ChangeTemplates(
 	return names, nil
 }
 
+// UpgradeControlPlane asks for another version of Kubernetes on control planes.
+func UpgradeControlPlane(ctx context.Context, c client.Client, kcp *controlplanev1.KubeadmControlPlane, version string) error {
+	changed := kcp.DeepCopy()
+	changed.Spec.Version = version
+	if err := c.Patch(ctx, changed, client.MergeFrom(kcp)); err != nil {
+		return fmt.Errorf("change the KubeadmControlPlane's version: %w", err)
+	}
+	return nil
+}
+
+// UpgradeWorkers asks for another version of Kubernetes on workers, which must not be newer than
+// the control planes'.
+func UpgradeWorkers(ctx context.Context, c client.Client, deployment *clusterv1.MachineDeployment, version string) error {
+	changed := deployment.DeepCopy()
+	changed.Spec.Template.Spec.Version = version
+	if err := c.Patch(ctx, changed, client.MergeFrom(deployment)); err != nil {
+		return fmt.Errorf("change the MachineDeployment's version: %w", err)
+	}
+	return nil
+}
+
 // NotUpdated names a machine of the namespace that is not of one of the templates, or whose update
 // is under way; it is empty when there is none. Machines of pools have no template.
 func NotUpdated(ctx context.Context, c client.Client, namespace string, templates []string) (string, error) {

@@ -135,7 +135,7 @@ func (r *Reconciler) userData(ctx context.Context, s *scope, key cloudinit.Secre
 		Place:  userdata.Place{Account: s.account, Shape: machine.Shapes[0].Name, Preemptible: s.own.Spec.Preemptible},
 		Secret: secret, Hostname: s.prefix, HostnameOfInstance: true, ControlPlane: false, KubernetesVersion: template.Version,
 		Bootstrap: s.own.Spec.Bootstrap, Tailscale: s.own.Spec.Tailscale, DataVolumes: machine.DataVolumes,
-		Cluster: s.cluster, InfraCluster: s.infraCluster, Tailnet: s.tailnet,
+		Cluster: s.cluster, InfraCluster: s.infraCluster, Tailnet: s.tailnet, Agent: false,
 	})
 	if err != nil {
 		return nil, err

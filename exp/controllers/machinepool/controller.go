@@ -83,7 +83,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 	if err != nil || s == nil {
 		return ctrl.Result{}, err
 	}
-	if written, err := identity.Ensure(ctx, r.Client, own, expv1.OCIMeshMachinePoolFinalizer); err != nil || written {
+	if written, err := identity.Ensure(ctx, r.Client, own, expv1.OCIMeshMachinePoolFinalizer, nil); err != nil || written {
 		return ctrl.Result{}, err
 	}
 	s.owner = poolid.Owner(own)
@@ -97,7 +97,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 	}
 	defer func() {
 		updateStatus(s)
-		reterr = saver.Save(ctx, reterr)
+		reterr = saver.Save(ctx, s, reterr)
 	}()
 	if !own.DeletionTimestamp.IsZero() {
 		err = phases.Run(ctx, s, r.deletePhases())

@@ -267,6 +267,8 @@ install_kubernetes() {
 	configure_containerd
 }
 
+# capom-update reads this file for what stands above.
+[ "${0##*/}" = capom-install ] || return 0
 if [ "$family" = deb ]; then
 	require_commands curl:curl nft:nftables ip:iproute2
 else

@@ -1,0 +1,191 @@
+#!/bin/sh
+# Copyright The CAPOM Authors.
+# SPDX-License-Identifier: Apache-2.0
+#
+# Brings Kubernetes and tailscale to the versions that this node's own Node object asks for, and
+# tells there how far it is. It takes two versions and nothing else, goes up and never down, and
+# installs from where the node was installed. Whatever was begun is begun again after a reboot:
+# each step does nothing where it was done, and node.env has the new versions last of all.
+# With "run" it is the agent, without one round of it.
+set -eu
+# shellcheck source=../../node/bin/capom-install.sh
+. "${CAPOM_ROOT:-}/usr/local/sbin/capom-install"
+
+SERVER=https://$CAPOM_ENDPOINT_HOST:$CAPOM_ENDPOINT_PORT
+CERT=$ROOT/var/lib/kubelet/pki/kubelet-client-current.pem
+KEY=infrastructure.cluster.x-k8s.io/ocimesh
+NUMBERS='([0-9]{1,3}\.){2}[0-9]{1,3}'
+BEGUN=$ETC/begun
+
+# As kubelet: NodeRestriction lets it change its own Node only.
+api() {
+	curl -sf --max-time 20 --cacert "$ROOT/etc/kubernetes/pki/ca.crt" --cert "$CERT" --key "$CERT" "$@"
+}
+
+# The key is not taken out of managedFields, where it begins with f:, nor out of other values,
+# where the quotes are escaped.
+annotation() {
+	printf '%s\n' "$node" | sed -n "s|.*\"$KEY-$1\": *\"\([^\"]*\)\".*|\1|p" | head -n 1
+}
+
+# tell "STATE MESSAGE": puts "VERSIONS STATE MESSAGE" on the Node, if it does not say so yet.
+tell() {
+	text=$(printf '%s %s' "$wanted" "$1" | tr -cd '[:alnum:] ._:/=,-')
+	[ "$text" != "$(cat "$RUN/told")" ] || return 0
+	log "$text"
+	printf '%s\n' "$text" >"$RUN/told"
+	api -o /dev/null -X PATCH -H 'Content-Type: application/merge-patch+json' \
+		--data "{\"metadata\":{\"annotations\":{\"$KEY-reported\":\"$text\"}}}" "$NODE" || true
+}
+
+in_order() {
+	printf '%s\n' "$@" | sort -V -C
+}
+
+has_vip() {
+	[ "$CAPOM_ROLE" = control-plane ] && [ -n "$CAPOM_VIP" ]
+}
+
+# Without its agent the address is let go of. The others have to answer at it, or nothing could be
+# upgraded.
+leave_vip() {
+	has_vip || return 0
+	: >"$RUN/left"
+	systemctl stop capom-routes.service
+	left=30
+	until api -o /dev/null "$SERVER/readyz"; do
+		[ "$left" -gt 0 ] || fail "no other control plane answers at $CAPOM_VIP"
+		sleep 1
+		left=$((left - 1))
+	done
+}
+
+# The agent of the address holds it once the API server is ready. It starts by itself after a
+# reboot, and is left alone if somebody else has stopped it.
+return_vip() {
+	[ ! -e "$RUN/left" ] || systemctl start capom-routes.service
+	rm -f "$RUN/left"
+}
+
+# packages -d|"" NAME...: -d fetches them only.
+packages() {
+	only=$1
+	shift
+	version=${kubernetes#v}
+	base=$CAPOM_KUBERNETES_REPO/${kubernetes%.*}/$family/
+	specs=
+	if [ "$family" = deb ]; then
+		for name in "$@"; do specs="$specs $name=$version-*"; done
+		deb_repository kubernetes "${base}Release.key" "$CAPOM_KUBERNETES_KEYS" "$base /"
+		# shellcheck disable=SC2086
+		apt update && apt install $only --allow-change-held-packages $specs && apt-mark -q hold kubelet kubeadm kubectl
+	else
+		for name in "$@"; do specs="$specs $name-$version"; done
+		rpm_repository kubernetes "$base" "${base}repodata/repomd.xml.key" "$CAPOM_KUBERNETES_KEYS" "kubelet kubeadm kubectl cri-tools kubernetes-cni"
+		# shellcheck disable=SC2086
+		dnf -q -y install ${only:+--downloadonly} --disableexcludes=kubernetes $specs
+	fi || fail "Kubernetes $version cannot be installed from $base"
+}
+
+# What has to be so before anything is changed. The control planes' version is the one in
+# kubeadm-config, which only the control plane's controller changes and kubeadm goes by; a worker
+# never passes the API server.
+check_kubernetes() {
+	lowest=$(cat "$BEGUN" 2>/dev/null || echo "$CAPOM_KUBERNETES_VERSION")
+	highest=v1.$(($(echo "$CAPOM_KUBERNETES_VERSION" | cut -d. -f2) + 1)).999
+	in_order "$lowest" "$kubernetes" "$highest" || fail "$lowest cannot become $kubernetes in place"
+	if [ "$family" = deb ]; then dpkg-query -W kubeadm; else rpm -q kubeadm; fi >/dev/null ||
+		fail "kubeadm is of no package: delete the Machine, and it is replaced"
+	if [ "$CAPOM_ROLE" = control-plane ]; then
+		has=$(api "$SERVER/api/v1/namespaces/kube-system/configmaps/kubeadm-config" | sed -n 's/.*kubernetesVersion: \(v[0-9.]*\).*/\1/p')
+		[ "$has" = "$kubernetes" ] || fail "kubeadm-config has '$has', not $kubernetes"
+	else
+		has=$(api "$SERVER/version" | sed -n 's/.*"gitVersion": *"\(v[0-9.]*\).*/\1/p')
+		in_order "$kubernetes" "$has" || fail "the API server has '$has', and kubelet must not be newer"
+	fi
+}
+
+# kubeadm forgets the folder of patches that it was initialised with; the manager does not ask nodes
+# with another one. Addons are the control plane controller's; kubeadm has the phase since v1.32.
+upgrade_node() {
+	set --
+	[ ! -d "$ROOT/etc/kubernetes/patches" ] || set -- --patches=/etc/kubernetes/patches
+	! in_order v1.32.0 "$kubernetes" || set -- "$@" --skip-phases=addon
+	if ! timeout 1800 kubeadm upgrade node "$@" >"$RUN/kubeadm.log" 2>&1; then
+		cat "$RUN/kubeadm.log"
+		fail "kubeadm upgrade node: $(grep -v '^To ' "$RUN/kubeadm.log" | tail -n 1)"
+	fi
+}
+
+update_kubernetes() {
+	check_kubernetes
+	tell "working fetching the packages"
+	packages -d kubeadm kubelet kubectl
+	echo "$kubernetes" >"$BEGUN"
+	packages "" kubeadm
+	leave_vip
+	tell "working running kubeadm upgrade node"
+	upgrade_node
+	tell "working installing kubelet"
+	packages "" kubelet kubectl
+	systemctl daemon-reload
+	systemctl restart kubelet.service
+}
+
+update_tailscale() {
+	# Any other source comes before package in the order of words.
+	in_order "package $CAPOM_TAILSCALE_VERSION" "$CAPOM_TAILSCALE_SOURCE $tailscale" ||
+		fail "tailscale $CAPOM_TAILSCALE_VERSION, of source $CAPOM_TAILSCALE_SOURCE, cannot become $tailscale"
+	leave_vip
+	tell "working installing tailscale"
+	CAPOM_TAILSCALE_VERSION=$tailscale
+	tailscale_from_package
+	"$SBIN/capom-join"
+}
+
+# dpkg ends first what a reboot has cut off, unless somebody else is at it. dnf would not look for
+# new packages for two days.
+update() {
+	kubernetes=${wanted% *} tailscale=${wanted#* }
+	echo "$wanted" | grep -Eqx "v$NUMBERS (-|$NUMBERS)" || fail "these are not two versions"
+	[ "$tailscale" != - ] || tailscale=$CAPOM_TAILSCALE_VERSION
+	# What was begun is not settled, whatever is wanted by now.
+	settled=$CAPOM_KUBERNETES_VERSION$(cat "$BEGUN" 2>/dev/null || true)
+	[ "$kubernetes $tailscale" != "$settled $CAPOM_TAILSCALE_VERSION" ] || return 0
+	if [ "$family" = deb ]; then dpkg --force-confold --configure -a || true; else dnf -q clean expire-cache; fi
+	[ "$tailscale" = "$CAPOM_TAILSCALE_VERSION" ] || update_tailscale
+	[ "$kubernetes" = "$settled" ] || update_kubernetes
+	sed -i "s/^\(CAPOM_KUBERNETES_VERSION=\).*/\1'$kubernetes'/; s/^\(CAPOM_TAILSCALE_VERSION=\).*/\1'$tailscale'/" "$ETC/node.env"
+	rm -f "$BEGUN"
+}
+
+# A node that has no certificate yet, or cannot be read, asks for nothing.
+once() {
+	[ -r "$CERT" ] || return 0
+	return_vip
+	name=$(openssl x509 -noout -subject -nameopt multiline -in "$CERT" 2>/dev/null | sed -n 's/.*system:node:\(.*\)$/\1/p')
+	NODE=$SERVER/api/v1/nodes/${name:?}
+	node=$(api "$NODE") || return 0
+	annotation reported >"$RUN/told"
+	wanted=$(annotation wanted)
+	wanted=${wanted:-$CAPOM_KUBERNETES_VERSION ${CAPOM_TAILSCALE_VERSION:--}}
+	# In the background the shell heeds set -e.
+	update >"$RUN/update.log" 2>&1 &
+	rc=0
+	wait $! || rc=$?
+	return_vip
+	cat "$RUN/update.log"
+	if [ "$rc" = 0 ]; then tell "done"; else tell "failed $(tail -n 1 "$RUN/update.log")"; fi
+	return "$rc"
+}
+
+case ${1:-} in
+run)
+	while :; do
+		delay=300
+		! "$0" once || delay=30
+		sleep "$delay"
+	done
+	;;
+*) once ;;
+esac

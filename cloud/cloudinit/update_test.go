@@ -1,0 +1,286 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cloudinit
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+)
+
+func TestANodeGetsTheVersionsThatItsNodeAsksFor(t *testing.T) {
+	for name, tc := range map[string]struct {
+		in                            func(*Input)
+		wanted, kubernetes, tailscale string
+		effects                       string
+	}{
+		"a control plane's patch": {nil, "v1.36.2 -", "v1.36.2", "1.102.3",
+			"dpkg configure;apt-mark hold;apt-get install;apt-mark hold;systemctl leave;kubeadm upgrade;apt-get install;apt-mark hold;systemctl restart"},
+		"a worker's": {func(in *Input) { in.ControlPlane, in.Endpoint.VIP = false, false }, "v1.36.2 1.102.3", "v1.36.2", "1.102.3",
+			"dpkg configure;apt-mark hold;apt-get install;apt-mark hold;kubeadm upgrade;apt-get install;apt-mark hold;systemctl restart"},
+		"tailscale's alone": {nil, "v1.36.1 1.104.0", "v1.36.1", "1.104.0", "dpkg configure;systemctl leave;apt-get install;apt-mark hold"},
+		"nothing new":       {nil, "v1.36.1 1.102.3", "v1.36.1", "1.102.3", ""},
+		"nothing at all":    {nil, "", "v1.36.1", "1.102.3", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			n := updatedNode(t, tc.in)
+			n.wants(tc.wanted)
+
+			out, err := n.round()
+
+			g.Expect(err).NotTo(HaveOccurred(), out)
+			if tc.kubernetes == "v1.36.1" {
+				n.write("world/pods", tc.kubernetes, 0o644)
+			}
+			n.expectUpdated(g, tc.kubernetes, tc.tailscale)
+			wanted := tc.wanted
+			if wanted == "" {
+				wanted = "v1.36.1 1.102.3"
+			}
+			g.Expect(n.world("reported")).To(Equal(wanted + " done"))
+			var effects []string
+			for line := range strings.Lines(n.read("world/effects")) {
+				if !strings.HasPrefix(line, "curl ") {
+					effects = append(effects, strings.TrimSpace(line))
+				}
+			}
+			g.Expect(strings.Join(effects, ";")).To(Equal(tc.effects))
+
+			before := n.read("world/effects")
+			out, err = n.round()
+			g.Expect(err).NotTo(HaveOccurred(), out)
+			g.Expect(n.read("world/effects")).To(Equal(before), "a second round has nothing to do and nothing to say")
+		})
+	}
+}
+
+func TestTheNextMinorVersionComesFromItsOwnRepository(t *testing.T) {
+	requireTool(t, "gpg", "gpg")
+	for name, tc := range map[string]struct{ release, list, want string }{
+		"Ubuntu":       {"ID=ubuntu\nVERSION_CODENAME=noble\n", "etc/apt/sources.list.d/kubernetes.list", "https://pkgs.k8s.io/core:/stable:/v1.37/deb/ /"},
+		"Oracle Linux": {"ID=ol\nVERSION_ID=9.5\n", "etc/yum.repos.d/kubernetes.repo", "baseurl=https://pkgs.k8s.io/core:/stable:/v1.37/rpm/"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			n := updatedNode(t, nil)
+			n.keys("known.asc")
+			key := n.read("stubs/curl.stub")
+			n.stub("curl", updateWorld+`case "$*" in *kubelet-client-current.pem*) `+updateStubs["curl"]+` ;; *) `+key+` ;; esac`)
+			n.stub("dnf", updateWorld+`case "$*" in *--downloadonly*) exit 0 ;; esac
+for word; do case $word in kube*-1.*) echo "v${word#*-}" >"$world/${word%%-*}" ;; esac; done`)
+			n.write("etc/os-release", tc.release, 0o644)
+			n.write(tc.list, "signed by /etc/apt/keyrings/kubernetes.gpg or /etc/pki/rpm-gpg/RPM-GPG-KEY-capom-kubernetes", 0o644)
+			n.write("world/kubeadm-config", "v1.37.0\n", 0o644)
+			n.wants("v1.37.0 -")
+
+			out, err := n.round()
+
+			g.Expect(err).NotTo(HaveOccurred(), out)
+			n.expectUpdated(g, "v1.37.0", "1.102.3")
+			g.Expect(n.read(tc.list)).To(ContainSubstring(tc.want))
+		})
+	}
+}
+
+func TestANodeSaysWhyItDoesNotChangeAVersionAndStaysAsItIs(t *testing.T) {
+	worker := func(in *Input) { in.ControlPlane, in.Endpoint.VIP = false, false }
+	for name, tc := range map[string]struct {
+		in     func(*Input)
+		wanted string
+		world  map[string]string
+		want   string
+	}{
+		"the repository lacks the version": {nil, "v1.36.2 -", map[string]string{"repository": "1.36.1"},
+			"v1.36.2 - failed Kubernetes 1.36.2 cannot be installed from https://pkgs.k8s.io/core:/stable:/v1.36/deb/"},
+		"a command":                          {nil, "v1.36.2;reboot -", nil, "failed these are not two versions"},
+		"an option":                          {nil, "--help -", nil, "failed these are not two versions"},
+		"three":                              {nil, "v1.36.2 - v1.36.3", nil, "failed these are not two versions"},
+		"a path":                             {nil, "v1.36.2/../.. -", nil, "failed these are not two versions"},
+		"an older version":                   {nil, "v1.36.0 -", nil, "v1.36.1 cannot become v1.36.0"},
+		"a minor version too far":            {nil, "v1.38.0 -", nil, "v1.36.1 cannot become v1.38.0"},
+		"another major version":              {nil, "v2.36.2 -", nil, "v1.36.1 cannot become v2.36.2"},
+		"an older tailscale":                 {nil, "v1.36.1 1.98.4", nil, "tailscale 1.102.3, of source package, cannot become 1.98.4"},
+		"a tailscale of the image":           {func(in *Input) { in.Tailscale.Source = TailscaleImage }, "v1.36.1 1.104.0", nil, "of source image, cannot become 1.104.0"},
+		"an image without packages":          {nil, "v1.36.2 -", map[string]string{"no-packages": ""}, "kubeadm is of no package"},
+		"nobody else at the virtual address": {nil, "v1.36.2 -", map[string]string{"alone": ""}, "no other control plane answers at 10.250.0.1"},
+		"a version that the control plane does not have": {nil, "v1.36.3 -", nil, "kubeadm-config has v1.36.2, not v1.36.3"},
+		"a worker ahead of the API server":               {worker, "v1.36.3 -", nil, "the API server has v1.36.2, and kubelet must not be newer"},
+		"kubeadm fails": {nil, "v1.36.2 -", map[string]string{"kubeadm-fails": ""},
+			"v1.36.2 - failed kubeadm upgrade node: error: error execution phase control-plane: the etcd pod"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			n := updatedNode(t, tc.in)
+			for file, content := range tc.world {
+				n.write("world/"+file, content+"\n", 0o644)
+			}
+			n.wants(tc.wanted)
+
+			out, err := n.round()
+
+			g.Expect(err).To(HaveOccurred(), out)
+			g.Expect(n.world("reported")).To(ContainSubstring(tc.want), out)
+			g.Expect(n.exists("world/left")).To(BeFalse(), "it serves at the virtual address again")
+			g.Expect(n.read("etc/capom/node.env")).To(ContainSubstring("CAPOM_KUBERNETES_VERSION='v1.36.1'\n"))
+			for _, unchanged := range []string{"kubelet", "running", "pods"} {
+				g.Expect(n.world(unchanged)).To(Equal("v1.36.1"), unchanged)
+			}
+
+			// What was missing comes.
+			n.write("world/repository", "1.36.2\n", 0o644)
+			for _, file := range []string{"no-packages", "alone", "kubeadm-fails"} {
+				_ = os.Remove(filepath.Join(n.root, "world", file))
+			}
+			n.write("world/server", "v1.36.2\n", 0o644)
+			n.wants("v1.36.2 -")
+			out, err = n.round()
+			g.Expect(err).NotTo(HaveOccurred(), out)
+			n.expectUpdated(g, "v1.36.2", n.world("tailscale"))
+			g.Expect(n.world("reported")).To(Equal("v1.36.2 - done"))
+		})
+	}
+}
+
+func TestANodeThatDiesAtAnyStepGoesOnWithIt(t *testing.T) {
+	whole := updatedNode(t, nil)
+	whole.wants("v1.36.2 1.104.0")
+	out, err := whole.round()
+	NewWithT(t).Expect(err).NotTo(HaveOccurred(), out)
+	steps := strings.Count(whole.read("world/effects"), "\n")
+	NewWithT(t).Expect(steps).To(BeNumerically(">", 10))
+	for step := 1; step <= steps; step++ {
+		t.Run(fmt.Sprint(step), func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			n := updatedNode(t, nil)
+			n.wants("v1.36.2 1.104.0")
+			n.write("world/dies-at", strconv.Itoa(step), 0o644)
+			out, err := n.round()
+			g.Expect(err).To(MatchError("signal: killed"), out)
+
+			n.reboots()
+			out, err = n.round()
+
+			g.Expect(err).NotTo(HaveOccurred(), out)
+			n.expectUpdated(g, "v1.36.2", "1.104.0")
+			g.Expect(n.world("reported")).To(Equal("v1.36.2 1.104.0 done"))
+		})
+	}
+}
+
+func TestAVersionThatChangesInTheMiddleIsTheOneThatCounts(t *testing.T) {
+	g := NewWithT(t)
+	n := updatedNode(t, nil)
+	n.write("world/kubeadm-config", "v1.37.0\n", 0o644)
+	n.write("world/kubeadm-fails", "", 0o644)
+	n.wants("v1.37.0 -")
+	_, err := n.round()
+	g.Expect(err).To(HaveOccurred())
+
+	n.write("world/kubeadm-config", "v1.36.2\n", 0o644)
+	n.wants("v1.36.2 -")
+	_, err = n.round()
+	g.Expect(err).To(HaveOccurred())
+	g.Expect(n.world("reported")).To(ContainSubstring("v1.37.0 cannot become v1.36.2"), "etcd may be a newer one by now")
+
+	_ = os.Remove(filepath.Join(n.root, "world/kubeadm-fails"))
+	n.write("world/repository", "1.37.1\n", 0o644)
+	n.write("world/kubeadm-config", "v1.37.1\n", 0o644)
+	n.wants("v1.37.1 -")
+	out, err := n.round()
+	g.Expect(err).NotTo(HaveOccurred(), out)
+	n.expectUpdated(g, "v1.37.1", "1.102.3")
+}
+
+func TestANodeDoesNothingWhileItsNodeCannotBeRead(t *testing.T) {
+	for name, world := range map[string]func(*testNode){
+		"the API server does not answer": func(n *testNode) { n.write("world/no-api", "", 0o644) },
+		"kubeadm has not run yet": func(n *testNode) {
+			_ = os.Remove(filepath.Join(n.root, "var/lib/kubelet/pki/kubelet-client-current.pem"))
+		},
+		"the certificate names no node": func(n *testNode) { n.stub("openssl", "") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			n := updatedNode(t, nil)
+			n.wants("v1.36.2 -")
+			n.write("world/left", "", 0o644)
+			n.write("run/capom/left", "", 0o644)
+			world(n)
+			out, _ := n.round()
+			g.Expect(n.read("world/effects")).To(BeEmpty(), out)
+			if name == "the API server does not answer" {
+				g.Expect(n.exists("world/left")).To(BeFalse(), "it serves at the virtual address")
+				_ = os.Remove(filepath.Join(n.root, "world/no-api"))
+				out, err := n.round()
+				g.Expect(err).NotTo(HaveOccurred(), out)
+				n.expectUpdated(g, "v1.36.2", "1.102.3")
+			}
+		})
+	}
+}
+
+func TestPatchesOfTheFirstBootAreKeptByAnUpdate(t *testing.T) {
+	g := NewWithT(t)
+	n := updatedNode(t, nil)
+	n.write("etc/kubernetes/patches/etcd.yaml", "spec: {}\n", 0o640)
+	n.start(filepath.Join(scriptsDir, "capom-update"), "run")
+	reported := func() string { return n.world("reported") }
+	g.Eventually(reported, "30s", "20ms").Should(HaveSuffix(" done"))
+	n.wants("v1.36.2 -")
+	g.Eventually(reported, "30s", "20ms").Should(Equal("v1.36.2 - done"))
+	g.Expect(n.calls()).To(ContainElement("kubeadm upgrade node --patches=/etc/kubernetes/patches --skip-phases=addon"))
+}
+
+func TestOnlyAMachineWithTheAgentGetsIt(t *testing.T) {
+	g := NewWithT(t)
+	for _, agent := range []bool{false, true} {
+		in := controlPlaneInput()
+		in.Agent = agent
+		userData, err := Render(in)
+		g.Expect(err).NotTo(HaveOccurred())
+		parsed, err := Parse(userData)
+		g.Expect(err).NotTo(HaveOccurred())
+		for _, name := range []string{
+			"usr/local/sbin/capom-update", "etc/systemd/system/capom-update.service", "etc/systemd/system/kubelet.service.d/30-capom-update.conf",
+		} {
+			g.Expect(parsed.Files[name] != nil).To(Equal(agent), name)
+		}
+	}
+}
+
+func TestTheAgentFitsBesideTheKeysThatItsPageNames(t *testing.T) {
+	for name, tc := range map[string]struct {
+		files func(t *testing.T) string
+		fits  bool
+	}{
+		"ECDSA-P256": {ecdsaAuthorities, true},
+		"RSA-2048":   {func(t *testing.T) string { return rsaAuthorities(t, 2048) }, true},
+		"RSA-3072":   {func(t *testing.T) string { return rsaAuthorities(t, 3072) }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			in := withAuthorities(controlPlaneInput(), tc.files(t))
+			without, err := Render(in)
+			g.Expect(err).NotTo(HaveOccurred())
+			in.Agent = true
+			userData, err := Render(in)
+			g.Expect(err).NotTo(HaveOccurred())
+			t.Logf("%d of %d bytes", Size(userData, nil), MaxMetadataBytes)
+			g.Expect(Size(userData, nil)-Size(without, nil)).To(BeNumerically("<=", 2100), "bytes of the agent")
+			g.Expect(CheckSize(userData, nil) == nil).To(Equal(tc.fits))
+		})
+	}
+}

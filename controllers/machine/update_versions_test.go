@@ -1,0 +1,228 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package machine
+
+import (
+	"testing"
+
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/tools/clientcmd/api"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
+)
+
+// joined is a provisioned machine with the agent and its Node. The Nodes are on the API server that
+// the machines are on, too.
+func (b *bench) joined(t *testing.T, change func(*clusterv1.Machine, *infrav1.OCIMeshMachine)) (*infrav1.OCIMeshMachine, *corev1.Node) {
+	t.Helper()
+	g := NewWithT(t)
+	b.r.InPlaceUpdates = true
+	own := b.machine(t, "machine", controlPlane, aMachine, change)
+	b.untilProvisioned(t, own)
+	node := &corev1.Node{
+		ObjectMeta: metav1.ObjectMeta{Name: b.Namespace + "-machine"}, Spec: corev1.NodeSpec{ProviderID: own.Spec.ProviderID},
+	}
+	b.Create(t, node)
+	t.Cleanup(func() { _ = b.Client.Delete(t.Context(), node) })
+	b.nodeRuns(t, node, "v1.36.3", corev1.ConditionTrue)
+
+	machine := b.ownerOf(t, own)
+	machine.Status.NodeRef = clusterv1.MachineNodeReference{Name: node.Name}
+	g.Expect(b.Client.Status().Update(t.Context(), machine)).To(Succeed())
+	config := env.Config
+	kubeconfig, err := clientcmd.Write(api.Config{
+		Clusters: map[string]*api.Cluster{"c": {Server: config.Host, CertificateAuthorityData: config.CAData}},
+		AuthInfos: map[string]*api.AuthInfo{"u": {
+			Token: config.BearerToken, ClientCertificateData: config.CertData, ClientKeyData: config.KeyData,
+		}},
+		Contexts: map[string]*api.Context{"u@c": {Cluster: "c", AuthInfo: "u"}}, CurrentContext: "u@c",
+	})
+	g.Expect(err).NotTo(HaveOccurred())
+	b.Create(t, &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: b.Namespace, Name: b.cluster.Name + "-kubeconfig"}, Data: map[string][]byte{"value": kubeconfig},
+	})
+	return own, node
+}
+
+func (b *bench) ownerOf(t *testing.T, own *infrav1.OCIMeshMachine) *clusterv1.Machine {
+	t.Helper()
+	machine := &clusterv1.Machine{}
+	NewWithT(t).Expect(b.Client.Get(t.Context(), client.ObjectKeyFromObject(own), machine)).To(Succeed())
+	return machine
+}
+
+// nodeRuns has kubelet register a version.
+func (b *bench) nodeRuns(t *testing.T, node *corev1.Node, version string, ready corev1.ConditionStatus) {
+	t.Helper()
+	b.Reload(t, node)
+	node.Status.NodeInfo.KubeletVersion = version
+	node.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: ready}}
+	NewWithT(t).Expect(b.Client.Status().Update(t.Context(), node)).To(Succeed())
+}
+
+// nodeSays is what the node's agent writes.
+func (b *bench) nodeSays(t *testing.T, node *corev1.Node, report string) {
+	t.Helper()
+	b.Reload(t, node)
+	before := node.DeepCopy()
+	metav1.SetMetaDataAnnotation(&node.ObjectMeta, infrav1.ReportedVersionsAnnotation, report)
+	NewWithT(t).Expect(b.Client.Patch(t.Context(), node, client.MergeFrom(before))).To(Succeed())
+}
+
+// upgrades is what Cluster API does to trigger the update.
+func (b *bench) upgrades(t *testing.T, own *infrav1.OCIMeshMachine, version string, change func(*infrav1.OCIMeshMachineSpec)) {
+	t.Helper()
+	b.updates(t, own, change)
+	machine := b.ownerOf(t, own)
+	before := machine.DeepCopy()
+	machine.Spec.Version = version
+	NewWithT(t).Expect(b.Client.Patch(t.Context(), machine, client.MergeFrom(before))).To(Succeed())
+}
+
+func (b *bench) untilTold(t *testing.T, own *infrav1.OCIMeshMachine, want, message string) {
+	t.Helper()
+	b.until(t, own, func(g Gomega) {
+		g.Expect(helpers.ConditionsOf(own)).To(ContainElement(want))
+		g.Expect(helpers.MessageOf(own, infrav1.UpdatedCondition)).To(ContainSubstring(message))
+	})
+}
+
+func unchanged(*infrav1.OCIMeshMachineSpec) {}
+
+func packages(_ *clusterv1.Machine, own *infrav1.OCIMeshMachine) {
+	own.Spec.Tailscale = infrav1.Tailscale{Source: infrav1.TailscalePackages, Version: "1.102.3"}
+}
+
+func TestANodeIsAskedForItsMachinesVersionsUntilItHasThem(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{})
+	own, node := b.joined(t, packages)
+
+	b.upgrades(t, own, "v1.37.0", func(s *infrav1.OCIMeshMachineSpec) { s.Tailscale.Version = "1.104.0" })
+	b.untilTold(t, own, "Updated False Updating", "Waiting for node "+node.Name+" to begin with Kubernetes v1.37.0 and tailscale 1.104.0")
+	b.Reload(t, node)
+	g.Expect(node.Annotations).To(HaveKeyWithValue(infrav1.WantedVersionsAnnotation, "v1.37.0 1.104.0"))
+
+	b.nodeSays(t, node, "v1.37.0 1.104.0 working running kubeadm upgrade node")
+	b.untilTold(t, own, "Updated False Updating", "running kubeadm upgrade node")
+	b.nodeSays(t, node, "v1.37.0 1.104.0 failed Kubernetes 1.37.0 cannot be installed from https://mirror.example/")
+	b.untilTold(t, own, "Updated False NodeUpdateFailed", "Kubernetes 1.37.0 cannot be installed from https://mirror.example/")
+	b.nodeRuns(t, node, "v1.37.0", corev1.ConditionFalse)
+	b.untilTold(t, own, "Updated False NodeUpdateFailed", "cannot be installed")
+	b.nodeSays(t, node, "v1.37.0 1.104.0 done")
+	b.untilTold(t, own, "Updated False Updating", "waiting for it to be Ready")
+	b.nodeRuns(t, node, "v1.37.0", corev1.ConditionTrue)
+	b.untilUpdated(t, own)
+
+	b.done(t, own)
+	g.Expect(b.calls("InstanceAction")).To(BeZero())
+	g.Expect(b.calls("LaunchInstance")).To(Equal(1))
+	b.delete(t, own)
+	b.expectNothingLeft(t)
+}
+
+func TestAVersionThatChangesInTheMiddleReplacesTheOneThatWasAskedFor(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, helpers.WorldOptions{})
+	own, node := b.joined(t, packages)
+	b.upgrades(t, own, "v1.36.4", unchanged)
+	b.untilTold(t, own, "Updated False Updating", "to begin with Kubernetes v1.36.4")
+	b.nodeSays(t, node, "v1.36.4 1.102.3 failed not there")
+
+	b.upgrades(t, own, "v1.36.5", unchanged)
+
+	b.untilTold(t, own, "Updated False Updating", "to begin with Kubernetes v1.36.5")
+	b.nodeRuns(t, node, "v1.36.5", corev1.ConditionTrue)
+	b.nodeSays(t, node, "v1.36.4 1.102.3 done")
+	b.untilTold(t, own, "Updated False Updating", "to begin with Kubernetes v1.36.5")
+	b.nodeSays(t, node, "v1.36.5 1.102.3 done")
+	b.untilUpdated(t, own)
+}
+
+func TestANodeIsNotAskedForWhatItHas(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{})
+	own, node := b.joined(t, func(*clusterv1.Machine, *infrav1.OCIMeshMachine) {})
+	b.updates(t, own, func(s *infrav1.OCIMeshMachineSpec) { s.Tags = nil })
+	b.untilUpdated(t, own)
+	b.Reload(t, node)
+	g.Expect(node.Annotations).NotTo(HaveKey(infrav1.WantedVersionsAnnotation))
+}
+
+func TestAnUpdateWaitsForWhatItCannotReach(t *testing.T) {
+	t.Parallel()
+	for name, world := range map[string]struct {
+		spoil func(*testing.T, *bench, *infrav1.OCIMeshMachine, *corev1.Node)
+		want  string
+	}{
+		"the kubeconfig": {func(t *testing.T, b *bench, _ *infrav1.OCIMeshMachine, _ *corev1.Node) {
+			secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: b.Namespace, Name: b.cluster.Name + "-kubeconfig"}}
+			NewWithT(t).Expect(b.Client.Delete(t.Context(), secret)).To(Succeed())
+		}, "Waiting for the cluster's API server: reading the kubeconfig"},
+		"the Node": {func(t *testing.T, b *bench, _ *infrav1.OCIMeshMachine, node *corev1.Node) {
+			NewWithT(t).Expect(b.Client.Delete(t.Context(), node)).To(Succeed())
+		}, "not found"},
+		"the Machine's Node": {func(t *testing.T, b *bench, own *infrav1.OCIMeshMachine, _ *corev1.Node) {
+			machine := b.ownerOf(t, own)
+			machine.Status.NodeRef = clusterv1.MachineNodeReference{}
+			NewWithT(t).Expect(b.Client.Status().Update(t.Context(), machine)).To(Succeed())
+		}, "Waiting for the Machine to have a Node"},
+		"its own Node": {func(t *testing.T, b *bench, own *infrav1.OCIMeshMachine, _ *corev1.Node) {
+			other := &corev1.Node{
+				ObjectMeta: metav1.ObjectMeta{Name: b.Namespace + "-other"}, Spec: corev1.NodeSpec{ProviderID: "oci://ocid1.instance.oc1..other"},
+			}
+			b.Create(t, other)
+			machine := b.ownerOf(t, own)
+			machine.Status.NodeRef = clusterv1.MachineNodeReference{Name: other.Name}
+			NewWithT(t).Expect(b.Client.Status().Update(t.Context(), machine)).To(Succeed())
+		}, "is of another machine"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			b := newBench(t, helpers.WorldOptions{})
+			own, node := b.joined(t, packages)
+			world.spoil(t, b, own, node)
+			b.upgrades(t, own, "v1.36.4", unchanged)
+			b.untilTold(t, own, "Updated False Updating", world.want)
+			nodes := &corev1.NodeList{}
+			g.Expect(b.Client.List(t.Context(), nodes)).To(Succeed())
+			for _, node := range nodes.Items {
+				if node.Name == b.Namespace+"-other" || node.Name == b.Namespace+"-machine" {
+					g.Expect(node.Annotations).NotTo(HaveKey(infrav1.WantedVersionsAnnotation))
+				}
+			}
+		})
+	}
+}
+
+func TestOnlyAMachineMadeWithTheGateOpenGetsTheAgent(t *testing.T) {
+	t.Parallel()
+	for name, open := range map[string]bool{"open": true, "closed": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			b := newBench(t, helpers.WorldOptions{})
+			b.r.InPlaceUpdates = open
+			own := b.machine(t, "machine")
+			b.pass(t, own)
+			b.r.InPlaceUpdates = !open
+			b.untilProvisioned(t, own)
+			parsed, err := cloudinit.Parse(b.instances(t)[0].UserData)
+			g.Expect(err).NotTo(HaveOccurred())
+			_, has := parsed.Files["usr/local/sbin/capom-update"]
+			g.Expect(has).To(Equal(open))
+			g.Expect(hasAgent(own)).To(Equal(open), "the gate of a machine's first pass counts for its life")
+		})
+	}
+}

@@ -1,0 +1,81 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package workload reaches the Nodes of the clusters that are made of machines. It reads and
+// annotates them, and nothing else.
+package workload
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/cluster-api/util/kubeconfig"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// timeout is of one call: a cluster that does not answer must not hold up others.
+const timeout = 10 * time.Second
+
+// Nodes are those of a cluster, as its API server has them.
+type Nodes struct {
+	// client is nil without a cluster.
+	client typedcorev1.NodeInterface
+}
+
+// NodesOf connects with the kubeconfig that Cluster API keeps of the cluster.
+func NodesOf(ctx context.Context, secrets client.Reader, cluster client.ObjectKey) (Nodes, error) {
+	text, err := kubeconfig.FromSecret(ctx, secrets, cluster)
+	if err != nil {
+		return Nodes{}, fmt.Errorf("reading the kubeconfig of Cluster %s: %w", cluster.Name, err)
+	}
+	config, err := configOf(text)
+	if err != nil {
+		return Nodes{}, fmt.Errorf("reading the kubeconfig of Cluster %s: %w", cluster.Name, err)
+	}
+	connected, err := typedcorev1.NewForConfig(config)
+	if err != nil {
+		return Nodes{}, fmt.Errorf("connecting to Cluster %s: %w", cluster.Name, err)
+	}
+	return Nodes{client: connected.Nodes()}, nil
+}
+
+// configOf refuses what would have this process run a command or read its own files: whoever may
+// write a Secret in one namespace must not reach what is everybody's.
+func configOf(text []byte) (*rest.Config, error) {
+	config, err := clientcmd.RESTConfigFromKubeConfig(text)
+	if err != nil {
+		// The error may quote the text, which has a key in it.
+		return nil, errors.New("it is not a kubeconfig")
+	}
+	if config.ExecProvider != nil || config.AuthProvider != nil || config.BearerTokenFile != "" ||
+		config.CAFile != "" || config.CertFile != "" || config.KeyFile != "" {
+		return nil, errors.New("it names a command or a file: only data is taken")
+	}
+	config.Timeout = timeout
+	config.UserAgent = "capom"
+	return config, nil
+}
+
+// Get reads a Node.
+func (n Nodes) Get(ctx context.Context, name string) (*corev1.Node, error) {
+	return n.client.Get(ctx, name, metav1.GetOptions{})
+}
+
+// Annotate sets one annotation of a Node, and leaves all else.
+func (n Nodes) Annotate(ctx context.Context, name, key, value string) error {
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]string{key: value}}})
+	if err != nil {
+		return err
+	}
+	_, err = n.client.Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{})
+	return err
+}
