@@ -218,6 +218,17 @@ func (w *World) Wire(instanceID string) *network.Machine {
 	return i.wire
 }
 
+// Router is the network namespace of the router of an instance's VCN; empty when it never booted.
+func (w *World) Router(instanceID string) string {
+	i := w.machines.instance(instanceID)
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.vcn == nil {
+		return ""
+	}
+	return i.vcn.Namespace()
+}
+
 // Account is the network of an OCI account.
 func (w *World) Account(name string) *Account { return w.networks[name] }
 
