@@ -48,7 +48,7 @@ build: ## Build the manager into bin/
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/manager .
 
 .PHONY: binaries
-binaries: ## Build the programs that tests and the demo run into the cache; only the first time takes minutes
+binaries: ## Get the programs that tests and the demo run into the cache; only the first time takes minutes
 	$(BINARIES) envtest clusterctl capi-core capi-kubeadm-bootstrap capi-kubeadm-control-plane kustomize
 
 .PHONY: docker-build
@@ -91,7 +91,7 @@ generate-docs: ## Generate the API reference
 
 .PHONY: test
 test: ## Build, vet and test everything: the product with the race detector, then the suites in test/
-	hack/ensure-packages.sh gcc shellcheck cloud-init nft unshare ip gpg losetup mkfs.ext4 mkfs.xfs setpriv
+	hack/ensure-packages.sh gcc curl shellcheck cloud-init nft unshare ip gpg losetup mkfs.ext4 mkfs.xfs setpriv
 	for module in . api test; do go -C $$module build ./...; go -C $$module vet ./...; done
 	assets=$$($(BINARIES) envtest); $(BINARIES) clusterctl kustomize capi-core capi-kubeadm-bootstrap capi-kubeadm-control-plane; \
 	KUBEBUILDER_ASSETS=$$assets CGO_ENABLED=1 go test -race -timeout 20m $(TESTFLAGS) $(TESTS)
@@ -188,7 +188,7 @@ verify-release: ## Fail when the release, or its notes, cannot be written
 .PHONY: demo
 demo: ## Make a cluster over simulated Always Free accounts, change it and delete it; KEEP=1 leaves it up
 	assets=$$($(BINARIES) envtest); \
-	go -C test build -o ../bin/ ./demo; \
+	hack/tick.sh "building the demo" go -C test build -o ../bin/ ./demo; \
 	KUBEBUILDER_ASSETS=$$assets KEEP=$(KEEP) bin/demo
 
 ##@ Benchmarks
@@ -198,6 +198,12 @@ bench-fleet: ## Measure 100 and 1,000 machines in simulated accounts, about 20 m
 	assets=$$($(BINARIES) envtest); \
 	go -C test build -o ../bin/ ./bench/fleet; \
 	KUBEBUILDER_ASSETS=$$assets bin/fleet
+
+.PHONY: bench-life
+bench-life: ## Measure one cluster's life, phase by phase, about 15 minutes; FORMAT=json is for programs
+	assets=$$($(BINARIES) envtest); \
+	go -C test build -o ../bin/ ./bench/life; \
+	KUBEBUILDER_ASSETS=$$assets FORMAT=$(FORMAT) bin/life
 
 ##@ Lab
 
@@ -226,7 +232,7 @@ lab-root:
 	@[[ $$(id -u) == 0 ]] || { echo "The lab boots machines and makes networks: run it as root." >&2; exit 1; }
 
 .PHONY: lab-assets
-lab-assets: lab-check ## Build what the lab's machines are made of into the cache (as root); the first time takes half an hour
+lab-assets: lab-check ## Build what the lab's machines are made of into the cache (as root); the first time takes three quarters of an hour
 	go -C test build -o ../bin/ ./lab/cmd/assets
 	bin/assets
 

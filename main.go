@@ -80,15 +80,16 @@ func run(ctx context.Context, options managerOptions) error {
 	if err != nil {
 		return err
 	}
-	ociMetrics, err := oci.NewMetrics(metrics.Registry)
+	series := access.NewSeries(metrics.Registry)
+	ociMetrics, err := oci.NewMetrics(series)
 	if err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
-	machineMetrics, err := machine.NewMetrics(metrics.Registry, time.Now())
+	machineMetrics, err := machine.NewMetrics(series, time.Now())
 	if err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
-	if err := collector.Register(metrics.Registry, mgr.GetClient()); err != nil {
+	if err := collector.Register(series, mgr.GetClient()); err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
 	clients := access.New(access.Options{
@@ -97,13 +98,12 @@ func run(ctx context.Context, options managerOptions) error {
 		WatchNamespace: options.namespace,
 		SecretMetadata: mgr.GetCache(),
 		OCIMetrics:     ociMetrics,
-		Forget:         machineMetrics.ForgetAccount,
 		// A third, so two slow accounts leave workers to the others.
 		Limits:         oci.Limits{InFlight: max(1, options.concurrency/3)},
-		Registerer:     metrics.Registry,
+		Series:         series,
 		RequestTimeout: options.requestTimeout,
 	})
-	pollers, err := setupPollers(mgr, clients, options)
+	pollers, err := setupPollers(mgr, clients, series, options)
 	if err != nil {
 		return err
 	}

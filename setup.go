@@ -13,7 +13,6 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
@@ -183,13 +182,13 @@ func setupKeys(ctx context.Context, mgr ctrl.Manager, o managerOptions) error {
 }
 
 // setupPollers polls the accounts while the manager leads.
-func setupPollers(mgr ctrl.Manager, clients *access.Clients, o managerOptions) (*poller.Pollers, error) {
-	polls, err := poller.NewMetrics(metrics.Registry)
+func setupPollers(mgr ctrl.Manager, clients *access.Clients, series *access.Series, o managerOptions) (*poller.Pollers, error) {
+	polls, err := poller.NewMetrics(series)
 	if err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
 	pollers := poller.New(mgr.GetClient(), clients, poller.Options{
-		PollInterval: o.pollInterval, ProgressInterval: o.progressInterval, Metrics: polls,
+		PollInterval: o.pollInterval, ProgressInterval: o.progressInterval, Metrics: polls, Forget: series.ForgetAccount,
 	})
 	return pollers, mgr.Add(pollers)
 }

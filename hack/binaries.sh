@@ -2,19 +2,22 @@
 # Copyright The CAPOM Authors.
 # SPDX-License-Identifier: Apache-2.0
 #
-# Builds pinned programs from Go modules into a cache and prints their paths:
+# Puts pinned programs into a cache and prints their paths. hack/upstream.sh takes them from
+# upstream's release files; those that it does not have, or cannot reach, are built from Go modules:
 #
 #   hack/binaries.sh NAME...   one path a line on stdout, progress on stderr
 #   hack/binaries.sh envtest   the folder of kube-apiserver and etcd, for KUBEBUILDER_ASSETS
 #   hack/binaries.sh list      every name and its version
 #
-# CAPOM_KUBERNETES_STAMP=v1.37.1 has Kubernetes' programs report that version: the same
-# sources, linked again. The lab upgrades a cluster from one to the other.
+# CAPOM_KUBERNETES_STAMP=v1.37.1 has Kubernetes' programs report that version: upstream's, or else
+# the same sources, linked again. The lab upgrades a cluster from one to the other.
 #
-# Versions come from the go.mod files under hack/, nowhere else. A path is
+# CAPOM_UPSTREAM=off builds everything.
+#
+# Versions come from the go.mod files under hack/, but for envtest's, see below. A path is
 # ${CAPOM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/capom}/NAME-VERSION/NAME, so a new
 # version never meets an old binary. Only a first run builds; building everything
-# takes about fifteen minutes on two cores and 2.5 GB of memory. Programs that read Go
+# takes about twenty minutes on two cores and 2.5 GB of memory. Programs that read Go
 # code have the Go that built them in VERSION: an older one than the code's cannot read it.
 
 set -euo pipefail
@@ -29,15 +32,18 @@ export GOTOOLCHAIN
 
 NAMES=(kube-apiserver etcd kube-controller-manager kube-scheduler kubectl kubelet kubeadm
   containerd containerd-shim-runc-v2 ctr runc cni-bridge cni-host-local cni-loopback coredns tailscale tailscaled
+  cilium-agent cilium-operator-generic cilium-cni cilium-dbg cilium-health cilium-health-responder cilium-mount
+  cilium-sysctlfix
   capi-core capi-kubeadm-bootstrap capi-kubeadm-control-plane clusterctl
   controller-gen kustomize crd-ref-docs golangci-lint actionlint govulncheck)
 
 # binary sets, for one name: module (the folder with its go.mod), package (what is
 # built), pin (the required module that gives the version), link (the package whose
-# version variables the linker sets; empty where the program knows itself), tags, cgo and
-# reads (1 where the program reads Go code).
+# version variables the linker sets; empty where the program knows itself), tags, cgo, reads (1
+# where the program reads Go code) and here (1 where the program runs on this machine only: built
+# with the flags of our own programs, it shares the packages that they compiled).
 binary() {
-  link="" tags="" cgo=0 reads=0
+  link="" tags="" cgo=0 reads=0 here=0
   case "$1" in
     kube-apiserver | kube-controller-manager | kube-scheduler | kubectl | kubelet | kubeadm)
       module=kubernetes package="k8s.io/kubernetes/cmd/$1" pin=k8s.io/kubernetes link=k8s.io/component-base/version ;;
@@ -50,6 +56,18 @@ binary() {
       module=node pin=github.com/containernetworking/plugins package="${pin}/plugins/main/${1#cni-}" ;;
     cni-host-local)
       module=node pin=github.com/containernetworking/plugins package="${pin}/plugins/ipam/host-local" ;;
+    cilium-*)
+      # Programs and images have the names of images/*/Dockerfile in Cilium's module.
+      module=cilium pin=github.com/cilium/cilium link=github.com/cilium/cilium/pkg/version
+      case "${1#cilium-}" in
+        agent) package="${pin}/daemon" ;;
+        operator-generic) package="${pin}/operator" tags=ipam_provider_operator ;;
+        cni) package="${pin}/plugins/cilium-cni" ;;
+        dbg | health) package="${pin}/$1" ;;
+        health-responder) package="${pin}/cilium-health/responder" ;;
+        mount | sysctlfix) package="${pin}/tools/${1#cilium-}" ;;
+        *) unknown "$1" ;;
+      esac ;;
     coredns)
       module=coredns pin=github.com/coredns/coredns package=$pin ;;
     tailscale | tailscaled)
@@ -67,7 +85,7 @@ binary() {
     controller-gen)
       module=tools package=sigs.k8s.io/controller-tools/cmd/controller-gen pin=sigs.k8s.io/controller-tools reads=1 ;;
     kustomize)
-      module=tools package=sigs.k8s.io/kustomize/kustomize/v5 pin=$package ;;
+      module=tools package=sigs.k8s.io/kustomize/kustomize/v5 pin=$package here=1 ;;
     crd-ref-docs)
       module=tools package=github.com/elastic/crd-ref-docs pin=$package reads=1 ;;
     golangci-lint)
@@ -76,13 +94,16 @@ binary() {
       module=workflows pin=github.com/rhysd/actionlint package="${pin}/cmd/actionlint" ;;
     govulncheck)
       module=vulnerabilities package=golang.org/x/vuln/cmd/govulncheck pin=golang.org/x/vuln reads=1 ;;
-    *)
-      echo "hack/binaries.sh: unknown name \"$1\"; known are: envtest ${NAMES[*]}" >&2
-      return 2 ;;
+    *) unknown "$1" ;;
   esac
   if [[ ${module} == capi ]]; then
-    pin=sigs.k8s.io/cluster-api link=sigs.k8s.io/cluster-api/version
+    pin=sigs.k8s.io/cluster-api link=sigs.k8s.io/cluster-api/version here=1
   fi
+}
+
+unknown() {
+  echo "hack/binaries.sh: unknown name \"$1\"; known are: envtest ${NAMES[*]}" >&2
+  return 2
 }
 
 # required prints the version of a module that hack/MODULE/go.mod requires.
@@ -118,6 +139,9 @@ linkflags() {
   echo -n "-s -w"
   if [[ ${link} == tailscale.com/version ]]; then
     echo -n " -X ${link}.shortStamp=${plain} -X ${link}.longStamp=${plain}"
+  elif [[ ${link} == github.com/cilium/cilium/pkg/version ]]; then
+    # Version, revision and date, or it reads none of them (FromString in the package).
+    echo -n " -X '${link}.ciliumVersion=${plain} none none'"
   elif [[ -n ${link} ]]; then
     echo -n " -X ${link}.gitVersion=$1 -X ${link}.gitMajor=${plain%%.*}"
     plain="${plain#*.}"
@@ -125,7 +149,7 @@ linkflags() {
   fi
 }
 
-# path prints where a binary lies, building it first when it is not there.
+# path prints where a binary lies, and gets it first when it is not there.
 path() {
   local name="$1" version folder lock
   binary "${name}"
@@ -135,12 +159,15 @@ path() {
     mkdir -p "${folder}"
     exec {lock}>"${folder}/.lock"
     flock "${lock}"
-    # The last holder of the lock may have built it.
-    [[ -x ${folder}/${name} ]] || build "${name}" "${version}" "${folder}"
+    # The last holder of the lock may have got it.
+    [[ -x ${folder}/${name} ]] || upstream "${name}" "${version}" || build "${name}" "${version}" "${folder}"
     exec {lock}>&-
   fi
   echo "${folder}/${name}"
 }
+
+# upstream takes a program from upstream's release files into the cache.
+upstream() { "${HACK}/upstream.sh" "$1" "$2" "${CACHE}" >&2; }
 
 # build compiles to a file beside the target and renames it, so that nobody ever
 # runs half a binary.
@@ -148,25 +175,39 @@ build() {
   local name="$1" version="$2" folder="$3" started="${SECONDS}"
   echo "building ${name} ${version} ..." >&2
   rm -f "${folder}/.${name}".*
-  local unfinished="${folder}/.${name}.$$"
+  local unfinished="${folder}/.${name}.$$" flags=(-mod=readonly -buildvcs=false -p "${JOBS}" -tags "${tags}")
+  local environment=(-u GOFLAGS GOWORK=off)
+  if ((!here)); then
+    flags+=(-trimpath) environment+=(CGO_ENABLED="${cgo}")
+  fi
   (cd "${HACK}/${module}" &&
-    env -u GOFLAGS CGO_ENABLED="${cgo}" GOWORK=off go build -mod=readonly -buildvcs=false -trimpath \
-      -p "${JOBS}" -tags "${tags}" -ldflags "$(linkflags "${version}")" -o "${unfinished}" "${package}") >&2
+    "${HACK}/tick.sh" "building ${name}" env "${environment[@]}" \
+      go build "${flags[@]}" -ldflags "$(linkflags "${version}")" -o "${unfinished}" "${package}") >&2
   mv "${unfinished}" "${folder}/${name}"
   echo "built ${name} ${version} in $((SECONDS - started)) s" >&2
 }
 
 # envtest prints a folder that holds kube-apiserver and etcd by name, which is what
-# envtest wants to find in KUBEBUILDER_ASSETS.
+# envtest wants to find in KUBEBUILDER_ASSETS. Upstream has an archive for it, but not for each
+# patch release: one of the pinned minor release will do.
 envtest() {
-  local apiserver etcd folder
-  etcd="$(path etcd)"
-  apiserver="$(path kube-apiserver)"
+  local apiserver etcd folder pinned release
   binary kube-apiserver
-  folder="${CACHE}/envtest-$(version)"
-  mkdir -p "${folder}"
-  ln -sfn "${apiserver}" "${folder}/kube-apiserver"
-  ln -sfn "${etcd}" "${folder}/etcd"
+  pinned="$(version)"
+  folder="${CACHE}/envtest-${pinned}"
+  if [[ ! -x ${folder}/kube-apiserver || ! -x ${folder}/etcd ]]; then
+    release="$("${HACK}/upstream.sh" version envtest/kube-apiserver)" || release=""
+    if [[ ${release%.*} == "${pinned%.*}" ]] &&
+      upstream envtest/kube-apiserver "${release}" && upstream envtest/etcd "${release}"; then
+      echo "${CACHE}/envtest-${release}"
+      return
+    fi
+    etcd="$(path etcd)"
+    apiserver="$(path kube-apiserver)"
+    mkdir -p "${folder}"
+    ln -sfn "${apiserver}" "${folder}/kube-apiserver"
+    ln -sfn "${etcd}" "${folder}/etcd"
+  fi
   echo "${folder}"
 }
 

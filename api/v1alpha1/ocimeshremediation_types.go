@@ -180,7 +180,9 @@ type OCIMeshRemediationTemplateResource struct {
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:path=ocimeshremediationtemplates,scope=Namespaced,categories=cluster-api,shortName=omrt
 // +kubebuilder:storageversion
-// +kubebuilder:printcolumn:name="Steps",type="string",JSONPath=".spec.template.spec.steps[*].action"
+// +kubebuilder:printcolumn:name="First",type="string",JSONPath=".spec.template.spec.steps[0].action"
+// +kubebuilder:printcolumn:name="Second",type="string",JSONPath=".spec.template.spec.steps[1].action"
+// +kubebuilder:printcolumn:name="Third",type="string",JSONPath=".spec.template.spec.steps[2].action"
 // +kubebuilder:printcolumn:name="Age",type="date",JSONPath=".metadata.creationTimestamp"
 type OCIMeshRemediationTemplate struct {
 	metav1.TypeMeta `json:",inline"`

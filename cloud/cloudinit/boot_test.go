@@ -22,7 +22,7 @@ const soon = 20 * time.Second
 func bootNode(t *testing.T, in Input) *testNode {
 	t.Helper()
 	n := newTestNode(t, in)
-	script, err := nodeScript(in.withDefaults())
+	script, err := nodeScript(in.withDefaults(), in.Endpoint.VIP)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func TestAFirstControlPlaneBootsInOrder(t *testing.T) {
 	g.Eventually(func() os.FileMode { return n.mode("scripts/runcmd") }, soon).Should(Equal(os.FileMode(0o700)), n.read("output"))
 	g.Eventually(func() string { return n.read("output") }, soon).Should(ContainSubstring("kubeadm may run"))
 	positions := order(g, n.calls(), "swapoff", "systemctl enable --now tailscaled.service", "systemctl enable --now capom-guard.service",
-		"tailscale up", "systemctl start capom-join.service", "systemctl enable --now capom-routes.service")
+		"tailscale up", "systemctl start capom-join.service", "systemctl enable --now capom-routes.service", "systemctl enable --now capom-members.service")
 	g.Expect(slices.IsSorted(positions)).To(BeTrue(), "%v", n.calls())
 	g.Expect(n.read("run/kubeadm/kubeadm.yaml")).To(ContainSubstring("advertiseAddress: 100.64.0.7"))
 	g.Expect(n.exists("run/capom/vip-first")).To(BeTrue())
@@ -202,4 +202,25 @@ esac`)
 
 	g.Expect(err).NotTo(HaveOccurred(), out)
 	g.Expect(n.calls()).To(ContainElement("tailscale up"))
+}
+
+func TestARebootedNodeStartsKubeletByTheNetworkMapOnItsDisk(t *testing.T) {
+	g := NewWithT(t)
+	n := joinedNode(t, controlPlaneInput())
+	n.stub("tailscale", `case $1 in
+status) echo '{ "BackendState": "Starting" }' ;;
+ip) echo 100.64.0.7 ;;
+esac`)
+
+	out, err := n.run("capom-join")
+
+	g.Expect(err).To(HaveOccurred(), "it has not joined yet: it has a key")
+	g.Expect(out).To(ContainSubstring("the coordination server does not answer"))
+
+	// A tmpfs is empty after a reboot.
+	g.Expect(os.RemoveAll(filepath.Join(n.root, "run/capom/join"))).To(Succeed())
+	out, err = n.run("capom-join")
+
+	g.Expect(err).NotTo(HaveOccurred(), out)
+	g.Expect(out).To(ContainSubstring("tailnet address 100.64.0.7"))
 }

@@ -73,43 +73,47 @@ const (
 	onVCN, onTailnet, inPods = "ens3", "tailscale0", "cilium_host"
 )
 
+type fenceWorld struct {
+	change  func(*Input)
+	offered string
+	want    map[string]string
+}
+
+// fenceWorlds are what a tailnet offers, and which device then takes which address.
+var fenceWorlds = map[string]fenceWorld{
+	"nothing":               {offered: "", want: map[string]string{"10.244.1.77": inPods, "192.168.1.9": onVCN}},
+	"another cluster":       {offered: "10.244.0.0/24 10.244.1.0/24", want: map[string]string{"10.244.1.77": inPods}},
+	"a connector for pods":  {offered: "10.244.0.0/16", want: map[string]string{"10.244.1.77": inPods, "10.244.9.9": onVCN}},
+	"a wider one":           {offered: "10.128.0.0/9", want: map[string]string{"10.244.9.9": onVCN, "10.129.0.1": onTailnet}},
+	"single pods":           {offered: "10.244.0.77 10.244.1.77", want: map[string]string{"10.244.1.77": inPods}},
+	"Services":              {offered: "10.96.0.0/12 10.96.0.1", want: map[string]string{"10.97.0.1": onVCN}},
+	"the VCN's range":       {offered: "10.0.0.0/16", want: map[string]string{"10.0.200.9": onVCN}},
+	"hosts of the VCN":      {offered: "10.0.15.20 10.0.0.1 10.0.200.9", want: map[string]string{"10.0.200.9": onVCN}},
+	"an office":             {offered: "10.0.0.0/8", want: map[string]string{"10.0.200.9": onVCN, "10.244.1.77": inPods, "10.9.9.9": onTailnet, "10.244.9.9": onVCN}},
+	"a home":                {offered: "192.168.0.0/16", want: map[string]string{"192.168.1.9": onTailnet}},
+	"link-local":            {offered: "169.254.0.0/16 169.254.169.254"},
+	"an exit node":          {offered: "default", want: map[string]string{"198.51.100.1": onTailnet, "10.0.200.9": onVCN, "10.244.9.9": onVCN}},
+	"everything in halves":  {offered: "0.0.0.0/1 128.0.0.0/1", want: map[string]string{"198.51.100.1": onTailnet, "10.244.9.9": onVCN}},
+	"a VIP":                 {offered: "10.250.0.1", want: map[string]string{"10.250.0.1": onTailnet}},
+	"a VIP and an office":   {offered: "10.250.0.1 10.0.0.0/8", want: map[string]string{"10.250.0.1": onTailnet, "10.250.0.9": onTailnet}},
+	"an unknown VCN, wider": {change: func(in *Input) { in.VCNCIDRs = nil }, offered: "10.0.0.0/16", want: map[string]string{"10.0.200.9": onTailnet}},
+	"VIPs in the VCN": {
+		change: func(in *Input) {
+			in.VCNCIDRs = prefixes("10.250.0.0/16", "10.0.0.0/16")
+		},
+		offered: "10.250.0.1 10.250.0.0/16", want: map[string]string{"10.250.0.1": onTailnet, "10.250.0.9": onVCN, "10.250.7.7": onVCN},
+	},
+	"VIPs around the VCN": {
+		change:  func(in *Input) { in.Endpoint.VIPRange = netip.MustParsePrefix("10.0.0.0/8") },
+		offered: "10.250.0.1 10.0.0.0/8", want: map[string]string{"10.250.0.1": onTailnet, "10.0.200.9": onVCN, "10.244.1.77": inPods},
+	},
+}
+
 func TestNoRouteOfTheTailnetTakesWhatIsTheNodesOwn(t *testing.T) {
 	// always holds in every world.
 	always := map[string]string{"100.64.0.7": onTailnet, "169.254.169.254": onVCN, "169.254.0.2": onVCN, "10.244.0.77": inPods,
 		"10.0.0.1": onVCN, "10.0.15.20": onVCN, "10.96.0.1": onVCN}
-	cases := map[string]struct {
-		change  func(*Input)
-		offered string
-		want    map[string]string
-	}{
-		"nothing":               {offered: "", want: map[string]string{"10.244.1.77": inPods, "192.168.1.9": onVCN}},
-		"another cluster":       {offered: "10.244.0.0/24 10.244.1.0/24", want: map[string]string{"10.244.1.77": inPods}},
-		"a connector for pods":  {offered: "10.244.0.0/16", want: map[string]string{"10.244.1.77": inPods, "10.244.9.9": onVCN}},
-		"a wider one":           {offered: "10.128.0.0/9", want: map[string]string{"10.244.9.9": onVCN, "10.129.0.1": onTailnet}},
-		"single pods":           {offered: "10.244.0.77 10.244.1.77", want: map[string]string{"10.244.1.77": inPods}},
-		"Services":              {offered: "10.96.0.0/12 10.96.0.1", want: map[string]string{"10.97.0.1": onVCN}},
-		"the VCN's range":       {offered: "10.0.0.0/16", want: map[string]string{"10.0.200.9": onVCN}},
-		"hosts of the VCN":      {offered: "10.0.15.20 10.0.0.1 10.0.200.9", want: map[string]string{"10.0.200.9": onVCN}},
-		"an office":             {offered: "10.0.0.0/8", want: map[string]string{"10.0.200.9": onVCN, "10.244.1.77": inPods, "10.9.9.9": onTailnet, "10.244.9.9": onVCN}},
-		"a home":                {offered: "192.168.0.0/16", want: map[string]string{"192.168.1.9": onTailnet}},
-		"link-local":            {offered: "169.254.0.0/16 169.254.169.254"},
-		"an exit node":          {offered: "default", want: map[string]string{"198.51.100.1": onTailnet, "10.0.200.9": onVCN, "10.244.9.9": onVCN}},
-		"everything in halves":  {offered: "0.0.0.0/1 128.0.0.0/1", want: map[string]string{"198.51.100.1": onTailnet, "10.244.9.9": onVCN}},
-		"a VIP":                 {offered: "10.250.0.1", want: map[string]string{"10.250.0.1": onTailnet}},
-		"a VIP and an office":   {offered: "10.250.0.1 10.0.0.0/8", want: map[string]string{"10.250.0.1": onTailnet, "10.250.0.9": onTailnet}},
-		"an unknown VCN, wider": {change: func(in *Input) { in.VCNCIDRs = nil }, offered: "10.0.0.0/16", want: map[string]string{"10.0.200.9": onTailnet}},
-		"VIPs in the VCN": {
-			change: func(in *Input) {
-				in.VCNCIDRs = prefixes("10.250.0.0/16", "10.0.0.0/16")
-			},
-			offered: "10.250.0.1 10.250.0.0/16", want: map[string]string{"10.250.0.1": onTailnet, "10.250.0.9": onVCN, "10.250.7.7": onVCN},
-		},
-		"VIPs around the VCN": {
-			change:  func(in *Input) { in.Endpoint.VIPRange = netip.MustParsePrefix("10.0.0.0/8") },
-			offered: "10.250.0.1 10.0.0.0/8", want: map[string]string{"10.250.0.1": onTailnet, "10.0.200.9": onVCN, "10.244.1.77": inPods},
-		},
-	}
-	for name, tc := range cases {
+	for name, tc := range fenceWorlds {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			in := controlPlaneInput()

@@ -169,7 +169,8 @@ func (n *testNode) start(program string, args ...string) *exec.Cmd {
 func TestScriptsAreCleanShell(t *testing.T) {
 	scripts, err := filepath.Glob("node/bin/*.sh")
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
-	scripts = append(scripts, "node/entry.sh", "node/lib/lib.sh", "agent/bin/capom-update.sh", "agent/bin/capom-grow.sh")
+	scripts = append(scripts, "node/entry.sh", "node/lib/lib.sh",
+		"agent/bin/capom-update.sh", "agent/bin/capom-grow.sh", "members/bin/capom-members.sh")
 
 	t.Run("shellcheck", func(t *testing.T) {
 		shellcheck := requireTool(t, "shellcheck", "shellcheck")

@@ -36,14 +36,16 @@ const (
 )
 
 // nodeFiles are the scripts and units as they lie in the repository: those of every machine below
-// node, and the agent that changes versions in place below agent.
+// node, the agent that changes versions in place below agent, and the one that finds API servers
+// below members.
 //
-//go:embed node agent
+//go:embed node agent members
 var nodeFiles embed.FS
 
 const (
-	everyNode = "node"
-	agentOnly = "agent"
+	everyNode   = "node"
+	agentOnly   = "agent"
+	membersOnly = "members"
 )
 
 // file is one entry of the payload.
@@ -78,10 +80,11 @@ func machineFiles(in Input) []file {
 }
 
 // packedScripts are the files common to all machines as they stand in the node script, and
-// packedAgent those of machines with the agent.
+// packedAgent and packedMembers those of the agents.
 var (
 	packedScripts = sync.OnceValues(func() ([]byte, error) { return packScripts(everyNode) })
 	packedAgent   = sync.OnceValues(func() ([]byte, error) { return packScripts(agentOnly) })
+	packedMembers = sync.OnceValues(func() ([]byte, error) { return packScripts(membersOnly) })
 )
 
 func packScripts(root string) ([]byte, error) {
@@ -139,7 +142,8 @@ func stripComments(content []byte) []byte {
 // nodeScript is the shell script run by cloud-init: the entry script, and the files as text. They
 // are compressed with all user data: a compressed archive in base64 would take 1,300 bytes more,
 // and what tar writes between files 800. Equal input gives equal bytes.
-func nodeScript(in Input) ([]byte, error) {
+// The agent that finds API servers may be left out.
+func nodeScript(in Input, findsMembers bool) ([]byte, error) {
 	entry, err := nodeFiles.ReadFile(entryScript)
 	if err != nil {
 		return nil, fmt.Errorf("reading the embedded entry script: %w", err)
@@ -148,17 +152,23 @@ func nodeScript(in Input) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("packing the node files: %w", err)
 	}
-	var agent []byte
+	var agent, members []byte
 	if in.Agent {
 		if agent, err = packedAgent(); err != nil {
-			return nil, fmt.Errorf("packing the agent: %w", err)
+			return nil, fmt.Errorf("packing the agent that changes versions: %w", err)
+		}
+	}
+	if findsMembers {
+		if members, err = packedMembers(); err != nil {
+			return nil, fmt.Errorf("packing the agent that finds API servers: %w", err)
 		}
 	}
 	own, err := pack(machineFiles(in))
 	if err != nil {
 		return nil, fmt.Errorf("packing the machine's files: %w", err)
 	}
-	return slices.Concat(stripComments(entry), common, agent, own, []byte(endMarker+"\n")), nil
+	// The other way round it would take 250 bytes more.
+	return slices.Concat(stripComments(entry), members, common, agent, own, []byte(endMarker+"\n")), nil
 }
 
 // pack writes files one after the other, each below a line "__CAPOM_FILE__ MODE PATH". The entry

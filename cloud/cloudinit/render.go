@@ -32,6 +32,9 @@ const (
 	preamble = "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=\"%s\"\n\n"
 )
 
+// roomForKeys is what the other metadata of an instance may take: SSH keys, in the main.
+const roomForKeys = 800
+
 // Render returns the user data of a machine: gzip'd multi-part MIME, ready to go, in base64, into
 // the instance's metadata. It returns *UnsupportedFormatError or *InvalidInputError; it does not
 // check the size, see CheckSize.
@@ -43,7 +46,16 @@ func Render(in Input) ([]byte, error) {
 	if err := in.checkClaims(); err != nil {
 		return nil, err
 	}
-	script, err := nodeScript(in)
+	userData, err := render(in, in.Endpoint.VIP)
+	if err == nil && in.Endpoint.VIP && Size(userData, nil) > MaxMetadataBytes-roomForKeys {
+		// Larger keys than Cluster API's own: the node then goes by the route to the address alone.
+		return render(in, false)
+	}
+	return userData, err
+}
+
+func render(in Input, findsMembers bool) ([]byte, error) {
+	script, err := nodeScript(in, findsMembers)
 	if err != nil {
 		return nil, err
 	}

@@ -214,3 +214,25 @@ func TestTheKeysThatClusterAPICanMakeFitOrTheMessageSaysWhichDo(t *testing.T) {
 		})
 	}
 }
+
+func TestAControlPlaneWithLargeKeysGoesWithoutTheAgentThatFindsAPIServers(t *testing.T) {
+	for name, tc := range map[string]struct {
+		files func(t *testing.T) string
+		has   bool
+	}{
+		"RSA-2048": {func(t *testing.T) string { return rsaAuthorities(t, 2048) }, true},
+		"RSA-3072": {func(t *testing.T) string { return rsaAuthorities(t, 3072) }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			userData, err := Render(withAuthorities(controlPlaneInput(), tc.files(t)))
+			g.Expect(err).NotTo(HaveOccurred())
+
+			parsed, err := Parse(userData)
+
+			g.Expect(err).NotTo(HaveOccurred())
+			_, has := parsed.Files["usr/local/sbin/capom-members"]
+			g.Expect(has).To(Equal(tc.has))
+		})
+	}
+}

@@ -4,6 +4,7 @@
 package cloudinit
 
 import (
+	"errors"
 	"io/fs"
 	"slices"
 	"strings"
@@ -18,6 +19,9 @@ const unitsDir = "node/etc/systemd/system/"
 func directives(t *testing.T, name string) []string {
 	t.Helper()
 	content, err := nodeFiles.ReadFile(unitsDir + name)
+	if errors.Is(err, fs.ErrNotExist) {
+		content, err = nodeFiles.ReadFile(strings.Replace(unitsDir, everyNode, membersOnly, 1) + name)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,15 +43,31 @@ func TestKubeletDoesNotRunWithoutTheGuard(t *testing.T) {
 	g.Expect(directives(t, "tailscaled.service.d/20-capom.conf")).To(ContainElement("ExecStartPost=-/usr/local/sbin/capom-guard again"))
 }
 
+func TestTheTailnetsInterfaceOutlivesTailscaled(t *testing.T) {
+	var before []string
+	for _, line := range directives(t, "tailscaled.service.d/20-capom.conf") {
+		if strings.HasPrefix(line, "ExecStartPre=") {
+			before = append(before, line)
+		}
+	}
+	// It is there already at each start but the first, and no failure of either may keep tailscaled
+	// from starting.
+	NewWithT(t).Expect(before).To(Equal([]string{
+		"ExecStartPre=-/sbin/ip tuntap add dev tailscale0 mode tun",
+		"ExecStartPre=-/sbin/ip address flush dev tailscale0",
+	}))
+}
+
 func TestOurServicesMayDoWhatTheyNeedAndNoMore(t *testing.T) {
 	needs := map[string]string{
-		"capom-guard.service":  "CAP_NET_ADMIN",
-		"capom-routes.service": "CAP_NET_ADMIN",
-		"capom-join.service":   "",
+		"capom-guard.service":   "CAP_NET_ADMIN",
+		"capom-routes.service":  "CAP_NET_ADMIN",
+		"capom-members.service": "CAP_NET_ADMIN",
+		"capom-join.service":    "",
 	}
 	units, err := fs.Glob(nodeFiles, unitsDir+"*.service")
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
-	NewWithT(t).Expect(units).To(HaveLen(len(needs)))
+	NewWithT(t).Expect(units).To(HaveLen(len(needs)-1), "and the one of the agent that finds API servers")
 	for name, capabilities := range needs {
 		t.Run(name, func(t *testing.T) {
 			NewWithT(t).Expect(directives(t, name)).To(ContainElements("CapabilityBoundingSet="+capabilities, "NoNewPrivileges=yes", "ProtectSystem=strict",

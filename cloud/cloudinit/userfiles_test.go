@@ -179,7 +179,7 @@ func TestWhatAUserWroteIsKept(t *testing.T) {
 }
 
 func TestOurOwnFilesAreNamedAfterUs(t *testing.T) {
-	for _, root := range []string{everyNode, agentOnly} {
+	for _, root := range []string{everyNode, agentOnly, membersOnly} {
 		files, err := scripts(root)
 		NewWithT(t).Expect(err).NotTo(HaveOccurred())
 		NewWithT(t).Expect(files).NotTo(BeEmpty())

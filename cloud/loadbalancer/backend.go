@@ -12,6 +12,9 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
+// Becoming is a Membership's Doing while OCI makes the machine a backend.
+const Becoming = "adding it as a backend"
+
 // Membership is a control plane's part in the load balancer.
 type Membership struct {
 	// Name is the backend's, once it is seen in the load balancer.
@@ -36,16 +39,19 @@ func (a Account) Join(ctx context.Context, owner ownership.Owner, id string, mac
 	if i := indexOf(set, machine); exists && i >= 0 {
 		return Membership{Name: set.Backends[i].Name}, nil
 	}
+	if workRequestID != "" && exists && found.State == oci.StateUpdating {
+		return Membership{Doing: Becoming, WorkRequestID: workRequestID}, nil
+	}
 	if workRequestID != "" {
 		work, err := a.ended(ctx, workRequestID)
 		if err != nil {
 			return Membership{WorkRequestID: workRequestID}, err
 		}
 		if !work.Ended {
-			return Membership{Doing: "becoming a backend", WorkRequestID: workRequestID}, nil
+			return Membership{Doing: Becoming, WorkRequestID: workRequestID}, nil
 		}
 		// If it did not fail, the load balancer was read just before its end.
-		return Membership{Doing: "becoming a backend", Failure: work.Failure}, nil
+		return Membership{Doing: Becoming, Failure: work.Failure}, nil
 	}
 	own, proven := owner.Tagged(found.ID, found.Tags)
 	if !exists || !hasSet || found.State != oci.StateActive || !proven {
@@ -56,7 +62,7 @@ func (a Account) Join(ctx context.Context, owner ownership.Owner, id string, mac
 		// A duplicate, and what is not allowed, are other kinds: waiting would not help.
 		return Membership{Doing: "waiting for another change of the load balancer"}, nil
 	}
-	return Membership{Doing: "becoming a backend", WorkRequestID: workRequestID}, err
+	return Membership{Doing: Becoming, WorkRequestID: workRequestID}, err
 }
 
 // Leave takes the machine out of the cluster's load balancer, and tells whether it is out. It does

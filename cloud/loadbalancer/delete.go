@@ -54,18 +54,16 @@ type Removal struct {
 // is then an empty authorised list, and OCI's lists may be empty for a moment after a creation.
 // Load balancers without the cluster's tags are never touched.
 func (a Account) Remove(ctx context.Context, owner ownership.Owner, id string) (Removal, error) {
+	seen, exists, err := a.recorded(ctx, owner, id)
+	if err != nil || exists && seen.State == oci.StateDeleting {
+		return Removal{}, err
+	}
 	left, err := a.List(ctx, owner.Tags())
 	if err != nil {
 		return Removal{}, err
 	}
-	if id != "" && !slices.ContainsFunc(left, func(b oci.Balancer) bool { return b.ID == id }) {
-		seen, exists, err := a.find(ctx, owner, id)
-		if err != nil {
-			return Removal{}, err
-		}
-		if exists && seen.HasTags(owner.Tags()) {
-			left = append(left, seen)
-		}
+	if exists && seen.HasTags(owner.Tags()) && !slices.ContainsFunc(left, func(b oci.Balancer) bool { return b.ID == id }) {
+		left = append(left, seen)
 	}
 	var removal Removal
 	for _, one := range left {
@@ -99,9 +97,20 @@ func (a Account) Remove(ctx context.Context, owner ownership.Owner, id string) (
 	if len(left) > len(removal.Elsewhere) {
 		return removal, nil
 	}
-	if err := a.probe(ctx); err != nil {
-		return Removal{}, err
+	// A 404 came with a probe.
+	if probed := id != "" && seen.ID == ""; !probed {
+		if err := a.probe(ctx); err != nil {
+			return Removal{}, err
+		}
 	}
 	removal.Gone = true
 	return removal, nil
+}
+
+// recorded looks for the load balancer of the OCID, if one is recorded.
+func (a Account) recorded(ctx context.Context, owner ownership.Owner, id string) (oci.Balancer, bool, error) {
+	if id == "" {
+		return oci.Balancer{}, false, nil
+	}
+	return a.find(ctx, owner, id)
 }

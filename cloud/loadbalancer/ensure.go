@@ -23,6 +23,8 @@ type Known struct {
 	WorkRequestID string
 	// Attempt counts failed creations.
 	Attempt int32
+	// Creating is set if the last change was its creation, and its end was not seen.
+	Creating bool
 }
 
 // State is the observed state of a load balancer.
@@ -157,6 +159,10 @@ func (a Account) failed(ctx context.Context, state State, own ownership.Proof) (
 // active checks the result of the last change, and repairs differences from the spec.
 func (a Account) active(ctx context.Context, spec Spec, state State, have oci.Balancer, own ownership.Proof) (State, error) {
 	state.Address = have.Address
+	if state.Creating {
+		// ACTIVE is the end of a creation, FAILED that of one that failed: there is nothing to ask.
+		state.Creating, state.WorkRequestID = false, ""
+	}
 	if state.WorkRequestID != "" {
 		work, err := a.ended(ctx, state.WorkRequestID)
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
@@ -21,6 +22,7 @@ type deleteClient interface {
 	ListNetworkSecurityGroups(ctx context.Context, filter oci.ListFilter) ([]oci.NetworkSecurityGroup, error)
 	DeleteNetworkSecurityGroup(ctx context.Context, own ownership.Proof) error
 	ListRouteTables(ctx context.Context, filter oci.ListFilter) ([]oci.RouteTable, error)
+	UpdateRouteTable(ctx context.Context, own ownership.Proof, update oci.RouteTableUpdate) error
 	DeleteRouteTable(ctx context.Context, own ownership.Proof) error
 	ListInternetGateways(ctx context.Context, filter oci.ListFilter) ([]oci.InternetGateway, error)
 	DeleteInternetGateway(ctx context.Context, own ownership.Proof) error
@@ -51,6 +53,8 @@ type Removal struct {
 	Doing string
 	// VCNID is the VCN being deleted: remember it for the next call, to look for proof of its end.
 	VCNID string
+	// After is when it is worth calling Delete again; 0 if nothing is known of that.
+	After time.Duration
 	// Claim is the decision about this VCN; nil if there is no VCN.
 	Claim *ownership.Judgement
 	// Elsewhere are the VCNs of the cluster held by another management cluster: they are left.
@@ -61,24 +65,42 @@ type Removal struct {
 // Ensure. It does not wait: call it again until the network is Gone. vcnID is the VCN seen last,
 // empty if none was: the only proof of absence is then an empty authorised list, and OCI's lists
 // may be empty for a moment after a creation. Resources without the cluster's tag are never
-// touched.
-func Delete(ctx context.Context, c deleteClient, owner ownership.Owner, vcnID string) (Removal, error) {
+// touched. k is what the calls before have seen, to be dropped with an error and with a Removal
+// that is InUse.
+func Delete(ctx context.Context, c deleteClient, owner ownership.Owner, vcnID string, k *Clearing) (Removal, error) {
+	if told, quiet := k.quiet(); quiet {
+		return told, nil
+	}
+	if vcn := k.vcn; vcn != nil {
+		removal, err := k.delete(ctx, c, owner, *vcn)
+		if err == nil && removal.Doing == "" {
+			removal = k.await(Removal{Doing: vcnName, VCNID: vcn.ID})
+		}
+		return removal, err
+	}
 	vcns, err := c.ListVCNs(ctx, owner.Tags())
 	if err != nil {
 		return Removal{}, err
 	}
+	probed := false
 	if vcnID != "" && !listed(vcns, vcnID) {
 		vcn, gone, err := lookUp(ctx, c, owner, vcnID)
 		if err != nil {
 			return Removal{}, err
 		}
+		probed = gone && vcn.ID == ""
 		if !gone {
 			vcns = append(vcns, vcn)
 		}
 	}
 	var left Removal
 	for _, vcn := range vcns {
-		removal, err := deleteVCN(ctx, c, owner, vcn)
+		// What is remembered is of one VCN.
+		of := k
+		if len(vcns) > 1 {
+			of = NewClearing(k.waits)
+		}
+		removal, err := of.delete(ctx, c, owner, vcn)
 		var elsewhere *ownership.HeldElsewhereError
 		if errors.As(err, &elsewhere) {
 			left.Elsewhere, left.Claim = append(left.Elsewhere, *elsewhere), removal.Claim
@@ -90,10 +112,14 @@ func Delete(ctx context.Context, c deleteClient, owner ownership.Owner, vcnID st
 		}
 	}
 	if len(vcns) > len(left.Elsewhere) {
-		return Removal{Doing: "the VCN", VCNID: vcns[0].ID}, nil
+		return k.await(Removal{Doing: vcnName, VCNID: vcns[0].ID}), nil
 	}
-	if err := c.ProbeCompartment(ctx); err != nil {
-		return Removal{}, err
+	k.over()
+	// A 404 came with a probe.
+	if !probed {
+		if err := c.ProbeCompartment(ctx); err != nil {
+			return Removal{}, err
+		}
 	}
 	left.Gone = true
 	return left, nil
@@ -130,10 +156,9 @@ type removal struct {
 	delete func(context.Context, ownership.Proof) error
 }
 
-// deleteVCN deletes the VCN's resources, kind by kind, each once the kinds before are gone, and at
-// last the VCN itself. It is done, with nothing left to do, once the deletion of the VCN was
-// accepted.
-func deleteVCN(ctx context.Context, c deleteClient, owner ownership.Owner, vcn oci.VCN) (Removal, error) {
+// delete deletes one VCN as far as it goes. It is done, with nothing left to do, once the deletion
+// of the VCN was accepted.
+func (k *Clearing) delete(ctx context.Context, c deleteClient, owner ownership.Owner, vcn oci.VCN) (Removal, error) {
 	if vcn.State == oci.StateTerminating {
 		return Removal{}, nil
 	}
@@ -145,36 +170,54 @@ func deleteVCN(ctx context.Context, c deleteClient, owner ownership.Owner, vcn o
 	case !ours || !claim.Settled:
 		return Removal{Doing: Claiming, Claim: claim}, nil
 	}
-	own := claim.Proof
-	filter := oci.ListFilter{VCNID: vcn.ID, Tags: owner.Tags()}
-	for _, kind := range []removal{
-		{"the subnet", resources(c.ListSubnets, func(n oci.Subnet) oci.Resource { return n.Resource }), c.DeleteSubnet},
-		{
+	k.vcn = &vcn
+	name, done, err := k.clear(ctx, c, owner, claim.Proof)
+	switch inUse := conflict(err); {
+	case inUse != "":
+		assumed := k.assumed() && name == vcnName
+		*k = *NewClearing(k.waits)
+		if assumed {
+			// What goes along may not be gone yet: the next call looks.
+			return Removal{Doing: vcnName, VCNID: vcn.ID}, nil
+		}
+		return Removal{Doing: name, InUse: inUse, VCNID: vcn.ID}, nil
+	case err != nil:
+		return Removal{Doing: name, VCNID: vcn.ID}, err
+	case !done:
+		return k.await(Removal{Doing: name, VCNID: vcn.ID}), nil
+	}
+	return Removal{}, nil
+}
+
+// vcnName names the VCN in what is told.
+const vcnName = "the VCN"
+
+// The kinds of a VCN's parts.
+const (
+	kindSubnet = iota
+	kindGroup
+	kindTable
+	kindInternet
+	kindNAT
+)
+
+// kindsOf are the kinds of a VCN's parts, by their numbers.
+func kindsOf(c deleteClient) [kindNAT + 1]removal {
+	return [...]removal{
+		kindSubnet: {"the subnet", resources(c.ListSubnets, func(n oci.Subnet) oci.Resource { return n.Resource }), c.DeleteSubnet},
+		kindGroup: {
 			"the network security group",
 			resources(c.ListNetworkSecurityGroups, func(g oci.NetworkSecurityGroup) oci.Resource { return g.Resource }),
 			c.DeleteNetworkSecurityGroup,
 		},
-		{"the route table", resources(c.ListRouteTables, func(t oci.RouteTable) oci.Resource { return t.Resource }), c.DeleteRouteTable},
-		{
+		kindTable: {"the route table", resources(c.ListRouteTables, func(t oci.RouteTable) oci.Resource { return t.Resource }), c.DeleteRouteTable},
+		kindInternet: {
 			"the internet gateway",
 			resources(c.ListInternetGateways, func(g oci.InternetGateway) oci.Resource { return g.Resource }),
 			c.DeleteInternetGateway,
 		},
-		{"the NAT gateway", resources(c.ListNATGateways, func(g oci.NATGateway) oci.Resource { return g.Resource }), c.DeleteNATGateway},
-	} {
-		left, err := kind.run(ctx, owner, filter)
-		if inUse := conflict(err); inUse != "" {
-			return Removal{Doing: kind.name, InUse: inUse}, nil
-		}
-		if err != nil || left {
-			return Removal{Doing: kind.name}, err
-		}
+		kindNAT: {"the NAT gateway", resources(c.ListNATGateways, func(g oci.NATGateway) oci.Resource { return g.Resource }), c.DeleteNATGateway},
 	}
-	err = c.DeleteVCN(ctx, own)
-	if inUse := conflict(err); inUse != "" {
-		return Removal{Doing: "the VCN", InUse: inUse}, nil
-	}
-	return Removal{}, ignoreNotFound(err)
 }
 
 func (r removal) run(ctx context.Context, owner ownership.Owner, filter oci.ListFilter) (left bool, err error) {

@@ -92,7 +92,7 @@ func (b *bench) readyFor(spec infrav1.ManagedNetwork, balancerPort int) State {
 func (b *bench) gone(vcnID string) {
 	b.t.Helper()
 	b.g.Eventually(func(g Gomega) bool {
-		removal, err := Delete(b.t.Context(), b.client, b.owner, vcnID)
+		removal, err := Delete(b.t.Context(), b.client, b.owner, vcnID, NewClearing(&cloud.Waits{}))
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(removal.InUse).To(BeEmpty())
 		return removal.Gone
@@ -250,7 +250,7 @@ func TestAnEmptyListIsNoProofWithoutPermission(t *testing.T) {
 	b.gone(state.VCNID)
 	b.sim.AddFault(sim.Fault{Operation: "ListInstances", Status: 404, Code: "NotAuthorizedOrNotFound"})
 
-	removal, err := Delete(t.Context(), b.client, b.owner, "")
+	removal, err := Delete(t.Context(), b.client, b.owner, "", NewClearing(&cloud.Waits{}))
 
 	b.g.Expect(cloud.KindOf(err)).To(Equal(cloud.NotFoundOrUnauthorized))
 	b.g.Expect(removal.Gone).To(BeFalse())

@@ -21,6 +21,7 @@ import (
 	"github.com/oracle/oci-go-sdk/v65/workrequests"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/shared"
 )
 
 // defaultRequestTimeout is well above OCI's slowest synchronous calls and well below a reconciler's
@@ -60,6 +61,7 @@ type Client struct {
 	metrics       *Metrics
 	transport     *http.Transport
 	volumes       *sharedVolumes
+	shapes        *shared.List[[]Shape]
 
 	compute      core.ComputeClient
 	network      core.VirtualNetworkClient
@@ -97,6 +99,7 @@ func NewClient(config Config) (*Client, error) {
 		metrics:       config.Metrics,
 		transport:     newTransport(),
 		volumes:       newSharedVolumes(),
+		shapes:        newSharedList[[]Shape](),
 	}
 	if c.timeout <= 0 {
 		c.timeout = defaultRequestTimeout

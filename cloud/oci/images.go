@@ -75,6 +75,13 @@ func (c *Client) Shapes(ctx context.Context, availabilityDomain string) ([]Shape
 	return shapes, nil
 }
 
+// RecentShapes lists the region's shapes, from a list shared by all callers that is not older than
+// age.
+func (c *Client) RecentShapes(ctx context.Context, age time.Duration) ([]Shape, error) {
+	return sinceShared(ctx, c.shapes, operation{service: serviceCompute, name: "ListShapes"}, time.Time{}, age,
+		func(ctx context.Context) ([]Shape, error) { return c.Shapes(ctx, "") })
+}
+
 // Images lists the AVAILABLE images, the platform's and the compartment's own, newest first.
 func (c *Client) Images(ctx context.Context, filter ImageFilter) ([]Image, error) {
 	items, err := listAll(ctx, c, pager[core.ListImagesRequest, core.ListImagesResponse, core.Image]{

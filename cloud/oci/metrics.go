@@ -67,19 +67,6 @@ func NewMetrics(registerer prometheus.Registerer) (*Metrics, error) {
 	return m, nil
 }
 
-// Forget drops the series of a deleted account.
-func (m *Metrics) Forget(account string) {
-	if m == nil {
-		return
-	}
-	labels := prometheus.Labels{"account": account}
-	for _, vector := range []interface{ DeletePartialMatch(prometheus.Labels) int }{
-		m.requests, m.duration, m.held, m.waits, m.budget, m.circuit,
-	} {
-		vector.DeletePartialMatch(labels)
-	}
-}
-
 func (m *Metrics) heldBack(account string, of class, reason string) {
 	if m != nil {
 		m.held.WithLabelValues(account, string(of), reason).Inc()

@@ -163,7 +163,7 @@ func expectNothingOf(g *WithT, message, key string) {
 	}
 }
 
-func TestPastedNamesAreTakenOrRefusedWithTheReason(t *testing.T) {
+func TestPastedNamesAreTakenAsTheyAreMeant(t *testing.T) {
 	user := testUser(t)
 	file := "[DEFAULT]\nuser=" + user.UserID + "\nfingerprint=" + user.Fingerprint + "\ntenancy=" + user.TenancyID + "\nregion=eu-frankfurt-1\nkey_file=~/k.pem\n"
 	for name, mangle := range map[string]func(string) string{
@@ -194,6 +194,10 @@ func TestPastedNamesAreTakenOrRefusedWithTheReason(t *testing.T) {
 			g.Expect(client.TenancyID()).To(Equal(user.TenancyID))
 		})
 	}
+}
+
+func TestFingerprintsAreTakenInTheFormsOfTools(t *testing.T) {
+	user := testUser(t)
 	for name, form := range map[string]string{
 		"upper case": strings.ToUpper(user.Fingerprint),
 		"spaces":     strings.ReplaceAll(user.Fingerprint, ":", " "),
@@ -202,7 +206,7 @@ func TestPastedNamesAreTakenOrRefusedWithTheReason(t *testing.T) {
 		"openssl's":  "MD5(stdin)= " + strings.ReplaceAll(user.Fingerprint, ":", ""),
 		"ssh's":      "MD5:" + user.Fingerprint,
 	} {
-		t.Run("a fingerprint in "+name, func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			config := testConfig(t, "http://127.0.0.1:1")
 			config.Principal.User.Fingerprint = form
@@ -212,6 +216,9 @@ func TestPastedNamesAreTakenOrRefusedWithTheReason(t *testing.T) {
 			g.Expect(err).NotTo(HaveOccurred())
 		})
 	}
+}
+
+func TestNamesThatCannotBeMeantAreRefusedWithTheReason(t *testing.T) {
 	for name, tc := range map[string]struct {
 		change func(*oci.UserPrincipal)
 		reason string

@@ -50,7 +50,7 @@ func (s *sharedVolumes) bootOf(availabilityDomain string) *shared.List[map[strin
 func (c *Client) BootVolumesOf(
 	ctx context.Context, availabilityDomain, instanceID string, since time.Time, age time.Duration,
 ) ([]Volume, error) {
-	byInstance, err := sinceShared(ctx, c.volumes.bootOf(availabilityDomain), "ListBootVolumes", since, age,
+	byInstance, err := sinceShared(ctx, c.volumes.bootOf(availabilityDomain), operation{service: serviceBlockstorage, name: "ListBootVolumes"}, since, age,
 		func(ctx context.Context) (map[string][]Volume, error) {
 			return c.attachedBootVolumes(ctx, availabilityDomain)
 		})
@@ -60,7 +60,7 @@ func (c *Client) BootVolumesOf(
 // DataVolumesSince is DataVolumes from a list shared by all callers, for reading only; since and
 // age are as in BootVolumesOf.
 func (c *Client) DataVolumesSince(ctx context.Context, since time.Time, age time.Duration) ([]Volume, error) {
-	return sinceShared(ctx, c.volumes.data, "ListVolumes", since, age, c.DataVolumes)
+	return sinceShared(ctx, c.volumes.data, operation{service: serviceBlockstorage, name: "ListVolumes"}, since, age, c.DataVolumes)
 }
 
 // attachedBootVolumes are an availability domain's boot volumes by present or former instance.
@@ -89,7 +89,7 @@ func (c *Client) attachedBootVolumes(ctx context.Context, availabilityDomain str
 
 // sinceShared reads a shared list, with the package's errors.
 func sinceShared[T any](
-	ctx context.Context, list *shared.List[T], operation string, since time.Time, age time.Duration,
+	ctx context.Context, list *shared.List[T], op operation, since time.Time, age time.Duration,
 	read func(context.Context) (T, error),
 ) (T, error) {
 	if recent := list.NotBefore(age); since.Before(recent) {
@@ -101,7 +101,7 @@ func sinceShared[T any](
 		return value, err
 	}
 	return value, &cloud.Error{
-		Kind: cloud.Throttled, Service: serviceBlockstorage, Operation: operation, NotSent: true, RetryAfter: max(2*busyWait, list.Took()),
+		Kind: cloud.Throttled, Service: op.service, Operation: op.name, NotSent: true, RetryAfter: max(2*busyWait, list.Took()),
 		Message: "another call to the account reads the same list, this one waits for it", Err: err,
 	}
 }

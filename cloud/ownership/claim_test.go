@@ -27,55 +27,64 @@ func status(state infrav1.ClaimState, takenAt time.Time, takenFrom string) infra
 	return infrav1.ClaimStatus{ManagementCluster: "here", State: state, TakenAt: metav1.NewTime(takenAt), TakenFrom: takenFrom}
 }
 
+// What the tag and status of a thing may say.
+var (
+	mine, old, young = held("here", made), held("there", midday.Add(-time.Hour)), held("there", midday.Add(-time.Minute))
+	restored         = infrav1.ClaimStatus{ManagementCluster: "there", State: infrav1.ClaimHeld}
+	settled          = status(infrav1.ClaimHeld, time.Time{}, "")
+	pending          = status(infrav1.ClaimPending, midday.Add(-30*time.Second), old)
+)
+
+type holding struct {
+	tag     string
+	status  infrav1.ClaimStatus
+	seen    time.Time
+	want    Outcome
+	settled bool
+	again   bool
+	next    infrav1.ClaimState
+}
+
+// holdings are tag and status of a thing, and whose it is by them.
+var holdings = map[string]holding{
+	"ours, and status says so":                   {mine, settled, midday, Ours, true, false, infrav1.ClaimHeld},
+	"ours, and status was lost":                  {mine, infrav1.ClaimStatus{}, time.Time{}, Ours, true, false, infrav1.ClaimHeld},
+	"of an older version, which claimed nothing": {"", infrav1.ClaimStatus{}, time.Time{}, Ours, true, false, infrav1.ClaimHeld},
+	"claimed by us, and the record was lost": {
+		held("here", midday.Add(-time.Minute)), infrav1.ClaimStatus{}, time.Time{}, Ours, false, false, infrav1.ClaimPending,
+	},
+	"moved here":                        {old, infrav1.ClaimStatus{}, time.Time{}, Taken, false, false, infrav1.ClaimPending},
+	"moved here a moment after a move":  {young, infrav1.ClaimStatus{}, time.Time{}, Taken, false, false, infrav1.ClaimPending},
+	"restored here with its status":     {old, restored, time.Time{}, Taken, false, false, infrav1.ClaimPending},
+	"decided, and not yet claimed":      {old, pending, time.Time{}, Taken, false, true, infrav1.ClaimPending},
+	"decided, and not claimed for long": {old, status(infrav1.ClaimPending, midday.Add(-time.Hour), old), time.Time{}, Taken, false, false, infrav1.ClaimPending},
+	"to be claimed back, and too late":  {old, status(infrav1.ClaimPending, midday.Add(-time.Hour), old), midday.Add(-time.Hour), Elsewhere, false, false, infrav1.ClaimElsewhere},
+	"claimed a minute ago": {
+		held("here", midday.Add(-time.Minute)), pending, midday, Ours, false, false, infrav1.ClaimPending,
+	},
+	"claimed, and it stands": {
+		held("here", midday.Add(-window)), status(infrav1.ClaimPending, midday.Add(-window), old), midday, Ours, false, false, infrav1.ClaimHeld,
+	},
+	"claimed, and the holder minds": {young, pending, midday, Elsewhere, false, false, infrav1.ClaimElsewhere},
+	"claimed, and the holder minded, which we saw late": {
+		held("there", midday.Add(-time.Hour)), status(infrav1.ClaimPending, midday.Add(-2*time.Hour), held("there", made.Add(-time.Hour))), time.Time{},
+		Elsewhere, false, false, infrav1.ClaimElsewhere,
+	},
+	"a drill took it under our eyes":                          {young, settled, midday.Add(-time.Minute), Contested, false, false, infrav1.ClaimPending},
+	"a drill took it whose clock is a day behind":             {held("there", midday.Add(-24*time.Hour)), settled, midday.Add(-time.Minute), Contested, false, false, infrav1.ClaimPending},
+	"a drill took it whose clock is a day ahead":              {held("there", midday.Add(24*time.Hour)), settled, midday.Add(-time.Minute), Contested, false, false, infrav1.ClaimPending},
+	"a drill took it while we started again":                  {young, settled, time.Time{}, Contested, false, false, infrav1.ClaimPending},
+	"a drill took it while we started again, its clock apart": {held("there", midday.Add(-window-time.Minute)), settled, time.Time{}, Contested, false, false, infrav1.ClaimPending},
+	"another one took over while we were away":                {old, settled, time.Time{}, Elsewhere, false, false, infrav1.ClaimElsewhere},
+	"another one took over while nothing could be seen":       {old, settled, midday.Add(-time.Hour), Elsewhere, false, false, infrav1.ClaimElsewhere},
+	"told, and still so":                                      {young, status(infrav1.ClaimElsewhere, time.Time{}, ""), midday, Elsewhere, false, false, infrav1.ClaimElsewhere},
+	"told, and given back":                                    {mine, status(infrav1.ClaimElsewhere, time.Time{}, ""), midday, Ours, true, false, infrav1.ClaimHeld},
+	"told, and the tag removed":                               {"", status(infrav1.ClaimElsewhere, time.Time{}, ""), midday, Ours, true, false, infrav1.ClaimHeld},
+	"a tag that is no claim":                                  {"somebody", settled, time.Time{}, Elsewhere, false, false, infrav1.ClaimElsewhere},
+}
+
 func TestWhoHoldsAThing(t *testing.T) {
-	mine, old, young := held("here", made), held("there", midday.Add(-time.Hour)), held("there", midday.Add(-time.Minute))
-	restored := infrav1.ClaimStatus{ManagementCluster: "there", State: infrav1.ClaimHeld}
-	settled := status(infrav1.ClaimHeld, time.Time{}, "")
-	pending := status(infrav1.ClaimPending, midday.Add(-30*time.Second), old)
-	for name, world := range map[string]struct {
-		tag     string
-		status  infrav1.ClaimStatus
-		seen    time.Time
-		want    Outcome
-		settled bool
-		again   bool
-		next    infrav1.ClaimState
-	}{
-		"ours, and status says so":                   {mine, settled, midday, Ours, true, false, infrav1.ClaimHeld},
-		"ours, and status was lost":                  {mine, infrav1.ClaimStatus{}, time.Time{}, Ours, true, false, infrav1.ClaimHeld},
-		"of an older version, which claimed nothing": {"", infrav1.ClaimStatus{}, time.Time{}, Ours, true, false, infrav1.ClaimHeld},
-		"claimed by us, and the record was lost": {
-			held("here", midday.Add(-time.Minute)), infrav1.ClaimStatus{}, time.Time{}, Ours, false, false, infrav1.ClaimPending,
-		},
-		"moved here":                        {old, infrav1.ClaimStatus{}, time.Time{}, Taken, false, false, infrav1.ClaimPending},
-		"moved here a moment after a move":  {young, infrav1.ClaimStatus{}, time.Time{}, Taken, false, false, infrav1.ClaimPending},
-		"restored here with its status":     {old, restored, time.Time{}, Taken, false, false, infrav1.ClaimPending},
-		"decided, and not yet claimed":      {old, pending, time.Time{}, Taken, false, true, infrav1.ClaimPending},
-		"decided, and not claimed for long": {old, status(infrav1.ClaimPending, midday.Add(-time.Hour), old), time.Time{}, Taken, false, false, infrav1.ClaimPending},
-		"to be claimed back, and too late":  {old, status(infrav1.ClaimPending, midday.Add(-time.Hour), old), midday.Add(-time.Hour), Elsewhere, false, false, infrav1.ClaimElsewhere},
-		"claimed a minute ago": {
-			held("here", midday.Add(-time.Minute)), pending, midday, Ours, false, false, infrav1.ClaimPending,
-		},
-		"claimed, and it stands": {
-			held("here", midday.Add(-window)), status(infrav1.ClaimPending, midday.Add(-window), old), midday, Ours, false, false, infrav1.ClaimHeld,
-		},
-		"claimed, and the holder minds": {young, pending, midday, Elsewhere, false, false, infrav1.ClaimElsewhere},
-		"claimed, and the holder minded, which we saw late": {
-			held("there", midday.Add(-time.Hour)), status(infrav1.ClaimPending, midday.Add(-2*time.Hour), held("there", made.Add(-time.Hour))), time.Time{},
-			Elsewhere, false, false, infrav1.ClaimElsewhere,
-		},
-		"a drill took it under our eyes":                          {young, settled, midday.Add(-time.Minute), Contested, false, false, infrav1.ClaimPending},
-		"a drill took it whose clock is a day behind":             {held("there", midday.Add(-24*time.Hour)), settled, midday.Add(-time.Minute), Contested, false, false, infrav1.ClaimPending},
-		"a drill took it whose clock is a day ahead":              {held("there", midday.Add(24*time.Hour)), settled, midday.Add(-time.Minute), Contested, false, false, infrav1.ClaimPending},
-		"a drill took it while we started again":                  {young, settled, time.Time{}, Contested, false, false, infrav1.ClaimPending},
-		"a drill took it while we started again, its clock apart": {held("there", midday.Add(-window-time.Minute)), settled, time.Time{}, Contested, false, false, infrav1.ClaimPending},
-		"another one took over while we were away":                {old, settled, time.Time{}, Elsewhere, false, false, infrav1.ClaimElsewhere},
-		"another one took over while nothing could be seen":       {old, settled, midday.Add(-time.Hour), Elsewhere, false, false, infrav1.ClaimElsewhere},
-		"told, and still so":                                      {young, status(infrav1.ClaimElsewhere, time.Time{}, ""), midday, Elsewhere, false, false, infrav1.ClaimElsewhere},
-		"told, and given back":                                    {mine, status(infrav1.ClaimElsewhere, time.Time{}, ""), midday, Ours, true, false, infrav1.ClaimHeld},
-		"told, and the tag removed":                               {"", status(infrav1.ClaimElsewhere, time.Time{}, ""), midday, Ours, true, false, infrav1.ClaimHeld},
-		"a tag that is no claim":                                  {"somebody", settled, time.Time{}, Elsewhere, false, false, infrav1.ClaimElsewhere},
-	} {
+	for name, world := range holdings {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			holder := Holder{ID: "here", Since: made, Now: midday, Window: window, Seen: world.seen, Status: world.status}

@@ -54,78 +54,83 @@ func names(candidates []Candidate) []string {
 	return out
 }
 
+type orderWorld struct {
+	facts Facts
+	want  []string
+}
+
+// orders are facts, and the candidates from the best to the worst.
+var orders = map[string]orderWorld{
+	"an empty cluster goes on by fault domain, then account": {
+		Facts{Accounts: []Account{account("bob", "ad-1"), account("alice", "ad-1")}, Shapes: shapes(arm)},
+		[]string{"alice-ad-1/FD-1/" + arm, "alice-ad-1/FD-2/" + arm, "bob-ad-1/FD-1/" + arm, "bob-ad-1/FD-2/" + arm},
+	},
+	"an account is left only after all its availability domains and shapes": {
+		Facts{Accounts: []Account{account("alice", "ad-1", "ad-2"), account("bob", "ad-1")}, Shapes: shapes(arm, x86)},
+		[]string{
+			"alice-ad-1/FD-1/" + arm, "alice-ad-1/FD-2/" + arm, "alice-ad-2/FD-1/" + arm, "alice-ad-2/FD-2/" + arm,
+			"alice-ad-1/FD-1/" + x86, "alice-ad-1/FD-2/" + x86, "alice-ad-2/FD-1/" + x86, "alice-ad-2/FD-2/" + x86,
+			"bob-ad-1/FD-1/" + arm, "bob-ad-1/FD-2/" + arm, "bob-ad-1/FD-1/" + x86, "bob-ad-1/FD-2/" + x86,
+		},
+	},
+	"the emptier failure domain comes first, and in it the emptier fault domain": {
+		Facts{
+			Group: "g", Accounts: []Account{account("alice", "ad-1"), account("bob", "ad-1")}, Shapes: shapes(arm),
+			Placed: []Placed{
+				{"g", "alice", "alice:ad-1", "FD-1", 2}, {"g", "bob", "bob:ad-1", "FD-1", 0},
+			},
+		},
+		[]string{"bob-ad-1/FD-2/" + arm, "bob-ad-1/FD-1/" + arm, "alice-ad-1/FD-2/" + arm, "alice-ad-1/FD-1/" + arm},
+	},
+	"machines of other groups only break ties": {
+		Facts{
+			Group: "g", Accounts: []Account{account("alice", "ad-1"), account("bob", "ad-1")}, Shapes: shapes(arm),
+			Placed: []Placed{{"other", "alice", "alice:ad-1", "", 1}},
+		},
+		[]string{"bob-ad-1/FD-1/" + arm, "bob-ad-1/FD-2/" + arm, "alice-ad-1/FD-1/" + arm, "alice-ad-1/FD-2/" + arm},
+	},
+	"between equal failure domains the account with fewer machines wins": {
+		Facts{
+			Group: "g", Accounts: []Account{account("alice", "ad-1", "ad-2"), account("bob", "ad-1")}, Shapes: shapes(arm),
+			Placed: []Placed{{"g", "alice", "alice:ad-1", "FD-1", 1}},
+		},
+		[]string{
+			"bob-ad-1/FD-1/" + arm, "bob-ad-1/FD-2/" + arm, "alice-ad-2/FD-1/" + arm, "alice-ad-2/FD-2/" + arm,
+			"alice-ad-1/FD-2/" + arm, "alice-ad-1/FD-1/" + arm,
+		},
+	},
+	"the Machine's failure domain is honoured strictly": {
+		Facts{
+			FailureDomain: "bob-ad-1", Shapes: shapes(arm),
+			Accounts: []Account{account("alice", "ad-1"), account("bob", "ad-1")},
+		},
+		[]string{"bob-ad-1/FD-1/" + arm, "bob-ad-1/FD-2/" + arm},
+	},
+	"a short fault domain is left out for its shape": {
+		Facts{
+			Now: noon, Accounts: []Account{account("alice", "ad-1")}, Shapes: shapes(arm, x86),
+			Shortages: []infrav1.Shortage{shortage("alice", "alice:ad-1", "FD-1", arm, noon.Add(time.Minute))},
+		},
+		[]string{"alice-ad-1/FD-2/" + arm, "alice-ad-1/FD-1/" + x86, "alice-ad-1/FD-2/" + x86},
+	},
+	"an exceeded limit leaves the shape out in the whole account": {
+		Facts{
+			Now: noon, Accounts: []Account{account("alice", "ad-1", "ad-2"), account("bob", "ad-1")}, Shapes: shapes(arm),
+			Shortages: []infrav1.Shortage{shortage("alice", "", "", arm, noon.Add(time.Minute))},
+		},
+		[]string{"bob-ad-1/FD-1/" + arm, "bob-ad-1/FD-2/" + arm},
+	},
+	"a shortage that ended is forgotten": {
+		Facts{
+			Now: noon, Accounts: []Account{account("alice", "ad-1")}, Shapes: shapes(arm),
+			Shortages: []infrav1.Shortage{shortage("alice", "", "", "", noon)},
+		},
+		[]string{"alice-ad-1/FD-1/" + arm, "alice-ad-1/FD-2/" + arm},
+	},
+}
+
 func TestCandidatesComeInTheOrderOfSpreadAndPreference(t *testing.T) {
-	for name, world := range map[string]struct {
-		facts Facts
-		want  []string
-	}{
-		"an empty cluster goes on by fault domain, then account": {
-			Facts{Accounts: []Account{account("bob", "ad-1"), account("alice", "ad-1")}, Shapes: shapes(arm)},
-			[]string{"alice-ad-1/FD-1/" + arm, "alice-ad-1/FD-2/" + arm, "bob-ad-1/FD-1/" + arm, "bob-ad-1/FD-2/" + arm},
-		},
-		"an account is left only after all its availability domains and shapes": {
-			Facts{Accounts: []Account{account("alice", "ad-1", "ad-2"), account("bob", "ad-1")}, Shapes: shapes(arm, x86)},
-			[]string{
-				"alice-ad-1/FD-1/" + arm, "alice-ad-1/FD-2/" + arm, "alice-ad-2/FD-1/" + arm, "alice-ad-2/FD-2/" + arm,
-				"alice-ad-1/FD-1/" + x86, "alice-ad-1/FD-2/" + x86, "alice-ad-2/FD-1/" + x86, "alice-ad-2/FD-2/" + x86,
-				"bob-ad-1/FD-1/" + arm, "bob-ad-1/FD-2/" + arm, "bob-ad-1/FD-1/" + x86, "bob-ad-1/FD-2/" + x86,
-			},
-		},
-		"the emptier failure domain comes first, and in it the emptier fault domain": {
-			Facts{
-				Group: "g", Accounts: []Account{account("alice", "ad-1"), account("bob", "ad-1")}, Shapes: shapes(arm),
-				Placed: []Placed{
-					{"g", "alice", "alice:ad-1", "FD-1", 2}, {"g", "bob", "bob:ad-1", "FD-1", 0},
-				},
-			},
-			[]string{"bob-ad-1/FD-2/" + arm, "bob-ad-1/FD-1/" + arm, "alice-ad-1/FD-2/" + arm, "alice-ad-1/FD-1/" + arm},
-		},
-		"machines of other groups only break ties": {
-			Facts{
-				Group: "g", Accounts: []Account{account("alice", "ad-1"), account("bob", "ad-1")}, Shapes: shapes(arm),
-				Placed: []Placed{{"other", "alice", "alice:ad-1", "", 1}},
-			},
-			[]string{"bob-ad-1/FD-1/" + arm, "bob-ad-1/FD-2/" + arm, "alice-ad-1/FD-1/" + arm, "alice-ad-1/FD-2/" + arm},
-		},
-		"between equal failure domains the account with fewer machines wins": {
-			Facts{
-				Group: "g", Accounts: []Account{account("alice", "ad-1", "ad-2"), account("bob", "ad-1")}, Shapes: shapes(arm),
-				Placed: []Placed{{"g", "alice", "alice:ad-1", "FD-1", 1}},
-			},
-			[]string{
-				"bob-ad-1/FD-1/" + arm, "bob-ad-1/FD-2/" + arm, "alice-ad-2/FD-1/" + arm, "alice-ad-2/FD-2/" + arm,
-				"alice-ad-1/FD-2/" + arm, "alice-ad-1/FD-1/" + arm,
-			},
-		},
-		"the Machine's failure domain is honoured strictly": {
-			Facts{
-				FailureDomain: "bob-ad-1", Shapes: shapes(arm),
-				Accounts: []Account{account("alice", "ad-1"), account("bob", "ad-1")},
-			},
-			[]string{"bob-ad-1/FD-1/" + arm, "bob-ad-1/FD-2/" + arm},
-		},
-		"a short fault domain is left out for its shape": {
-			Facts{
-				Now: noon, Accounts: []Account{account("alice", "ad-1")}, Shapes: shapes(arm, x86),
-				Shortages: []infrav1.Shortage{shortage("alice", "alice:ad-1", "FD-1", arm, noon.Add(time.Minute))},
-			},
-			[]string{"alice-ad-1/FD-2/" + arm, "alice-ad-1/FD-1/" + x86, "alice-ad-1/FD-2/" + x86},
-		},
-		"an exceeded limit leaves the shape out in the whole account": {
-			Facts{
-				Now: noon, Accounts: []Account{account("alice", "ad-1", "ad-2"), account("bob", "ad-1")}, Shapes: shapes(arm),
-				Shortages: []infrav1.Shortage{shortage("alice", "", "", arm, noon.Add(time.Minute))},
-			},
-			[]string{"bob-ad-1/FD-1/" + arm, "bob-ad-1/FD-2/" + arm},
-		},
-		"a shortage that ended is forgotten": {
-			Facts{
-				Now: noon, Accounts: []Account{account("alice", "ad-1")}, Shapes: shapes(arm),
-				Shortages: []infrav1.Shortage{shortage("alice", "", "", "", noon)},
-			},
-			[]string{"alice-ad-1/FD-1/" + arm, "alice-ad-1/FD-2/" + arm},
-		},
-	} {
+	for name, world := range orders {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			decision := Decide(world.facts)

@@ -162,16 +162,6 @@ func TestRequestsAreCountedByTailnetOperationAndCode(t *testing.T) {
 		capom_tailnet_requests_total{code="200",operation="Token",tailnet="office"} 1
 		capom_tailnet_requests_total{code="404",operation="GetDevice",tailnet="office"} 1
 	`))).To(Succeed())
-
-	tailnet.ForgetMetrics(registry, "office")
-
-	g.Expect(testutil.GatherAndCompare(registry, strings.NewReader(`
-		# HELP capom_tailnet_requests_total Requests to the control servers of tailnets, by tailnet, operation and HTTP status (error: no answer).
-		# TYPE capom_tailnet_requests_total counter
-		capom_tailnet_requests_total{code="200",operation="ListDevices",tailnet="home"} 1
-		capom_tailnet_requests_total{code="error",operation="ListDevices",tailnet="home"} 1
-	`))).To(Succeed(), "a tailnet that is gone has no series")
-	tailnet.ForgetMetrics(nil, "office")
 }
 
 func TestCacheKeepsOneClientPerVersion(t *testing.T) {

@@ -61,22 +61,6 @@ func register(registerer prometheus.Registerer, opts prometheus.CounterOpts, lab
 	return counter, nil
 }
 
-// ForgetMetrics drops the series of a deleted tailnet.
-func ForgetMetrics(registerer prometheus.Registerer, tailnet string) {
-	if m, err := newMetrics(registerer, tailnet); err == nil {
-		m.forget()
-	}
-}
-
-func (m *metrics) forget() {
-	if m == nil {
-		return
-	}
-	labels := prometheus.Labels{"tailnet": m.tailnet}
-	m.requests.DeletePartialMatch(labels)
-	m.held.DeletePartialMatch(labels)
-}
-
 func (m *metrics) request(operation, code string) {
 	if m != nil {
 		m.requests.WithLabelValues(m.tailnet, operation, code).Inc()

@@ -13,7 +13,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -43,11 +42,9 @@ type Options struct {
 	SecretMetadata client.Reader
 	// OCIMetrics counts calls to OCI; nil means that nobody does.
 	OCIMetrics *oci.Metrics
-	// Forget, if not nil, is told of accounts that are gone, so that others let go of their series
-	// too.
-	Forget func(account string)
-	// Registerer receives the counter of calls to tailnets; nil means that there is none.
-	Registerer prometheus.Registerer
+	// Series receives the metrics of calls to tailnets, and drops those of accounts and tailnets
+	// that are gone; nil means that there are none.
+	Series *Series
 	// Limits keep each account's trouble its own; zero values are the defaults.
 	Limits oci.Limits
 	// TailnetLimits do so for each tailnet.
@@ -177,17 +174,14 @@ func isAllowed(err error) (bool, error) {
 func (c *Clients) ForgetAccount(account *infrav1.OCIAccount) {
 	c.strangers.forget(account.UID)
 	c.sessions.Forget(string(account.UID))
-	c.options.OCIMetrics.Forget(account.Name)
-	if c.options.Forget != nil {
-		c.options.Forget(account.Name)
-	}
+	c.options.Series.ForgetAccount(account.Name)
 }
 
 // ForgetTailnet lets go of the client and the metrics of a tailnet that is gone.
 func (c *Clients) ForgetTailnet(tn *infrav1.Tailnet) {
 	c.strangers.forget(tn.UID)
 	c.tailnets.Forget(string(tn.UID))
-	tailnet.ForgetMetrics(c.options.Registerer, tn.Name)
+	c.options.Series.ForgetTailnet(tn.Name)
 }
 
 func (c *Clients) allow(ctx context.Context, allowed infrav1.AllowedNamespaces, namespace, owner string) error {

@@ -106,7 +106,7 @@ func (c *Clients) TailnetClient(ctx context.Context, tn *infrav1.Tailnet) (*tail
 func (c *Clients) tailnetConfig(tn *infrav1.Tailnet, secret *corev1.Secret) (tailnet.Config, error) {
 	config := tailnet.Config{
 		Name: tn.Name, APIURL: tn.Spec.APIURL, Tailnet: tn.Spec.TailnetName,
-		Timeout: c.options.RequestTimeout, Limits: c.options.TailnetLimits, Metrics: c.options.Registerer,
+		Timeout: c.options.RequestTimeout, Limits: c.options.TailnetLimits, Metrics: c.options.Series.registerer(),
 	}
 	if config.APIURL == "" {
 		config.APIURL = tn.Spec.LoginServer

@@ -13,7 +13,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
@@ -30,14 +29,7 @@ func TestMain(m *testing.M) { os.Exit(helpers.Run(m, &env)) }
 // it.
 func reconciled(t *testing.T, r *Reconciler, account *infrav1.OCIAccount) ctrl.Result {
 	t.Helper()
-	var result ctrl.Result
-	for range 2 {
-		var err error
-		result, err = r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(account)})
-		NewWithT(t).Expect(err).NotTo(HaveOccurred())
-	}
-	env.Reload(t, account)
-	return result
+	return env.Reconciled(t, r, account)
 }
 
 func newWorld(t *testing.T, tenancy ...func(int, *sim.Tenancy)) (*helpers.World, *Reconciler) {

@@ -22,7 +22,9 @@ const maxColumn = 256
 func summarize(status *infrav1.OCIAccountStatus) {
 	var used, short []string
 	for _, usage := range status.Usage {
-		used = append(used, familyWords(usage))
+		if words := familyWords(usage); words != "" {
+			used = append(used, words)
+		}
 	}
 	ordered := slices.Clone(status.Shortages)
 	slices.SortStableFunc(ordered, func(a, b infrav1.Shortage) int {
@@ -42,16 +44,29 @@ func summarize(status *infrav1.OCIAccountStatus) {
 	}
 }
 
+// familyWords has the figures that the budget bounds. Without a budget it has what our machines
+// use, and nothing of a family that only others use.
 func familyWords(usage infrav1.FamilyUsage) string {
+	used, budget := usage.Used, usage.Budget
 	words := []string{familyName(usage.Family)}
-	if usage.Budget.Instances != nil || usage.Budget.OCPUs == nil {
-		words = append(words, figure(usage.Used.Instances, usage.Budget.Instances, ""))
+	if budget.Instances == nil && budget.OCPUs == nil && budget.MemoryGB == nil {
+		if ptr.Deref(used.Instances, 0) == 0 {
+			return ""
+		}
+		// The size of a shape that is not flexible may not be known yet.
+		if ptr.Deref(used.OCPUs, 0) == 0 {
+			return strings.Join(append(words, figure(used.Instances, nil, "")), " ")
+		}
+		return strings.Join(append(words, figure(used.OCPUs, nil, " OCPU"), figure(used.MemoryGB, nil, " GB")), " ")
 	}
-	if usage.Budget.OCPUs != nil || usage.Budget.Instances == nil {
-		words = append(words, figure(usage.Used.OCPUs, usage.Budget.OCPUs, " OCPU"))
+	if budget.Instances != nil {
+		words = append(words, figure(used.Instances, budget.Instances, ""))
 	}
-	if usage.Budget.MemoryGB != nil {
-		words = append(words, figure(usage.Used.MemoryGB, usage.Budget.MemoryGB, " GB"))
+	if budget.OCPUs != nil {
+		words = append(words, figure(used.OCPUs, budget.OCPUs, " OCPU"))
+	}
+	if budget.MemoryGB != nil {
+		words = append(words, figure(used.MemoryGB, budget.MemoryGB, " GB"))
 	}
 	return strings.Join(words, " ")
 }

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/loadbalancer"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/network"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
@@ -25,6 +26,15 @@ type cache struct {
 	empty    map[accountKey]time.Time
 	// loadBalancers go by the cluster's UID.
 	loadBalancers map[types.UID]cachedLoadBalancer
+	// looks are at networks in the making.
+	looks map[accountKey]cachedLook
+	// clearings are of networks on their way out.
+	clearings map[accountKey]cachedClearing
+	// balancers are load balancers that OCI makes or changes.
+	balancers map[types.UID]makingBalancer
+	// learned is how long OCI takes, pending what it is waited for.
+	learned cloud.Waits
+	pending cloud.Pending
 }
 
 type accountKey struct {
@@ -109,6 +119,8 @@ func (c *cache) dropNetwork(key accountKey) {
 	defer c.mu.Unlock()
 	delete(c.networks, key)
 	delete(c.empty, key)
+	delete(c.looks, key)
+	delete(c.clearings, key)
 }
 
 // dropCluster drops what is known of the cluster.
@@ -117,5 +129,10 @@ func (c *cache) dropCluster(cluster types.UID) {
 	defer c.mu.Unlock()
 	maps.DeleteFunc(c.networks, func(key accountKey, _ cachedNetwork) bool { return key.cluster == cluster })
 	maps.DeleteFunc(c.empty, func(key accountKey, _ time.Time) bool { return key.cluster == cluster })
+	maps.DeleteFunc(c.looks, func(key accountKey, _ cachedLook) bool { return key.cluster == cluster })
+	maps.DeleteFunc(c.clearings, func(key accountKey, _ cachedClearing) bool { return key.cluster == cluster })
 	delete(c.loadBalancers, cluster)
+	delete(c.balancers, cluster)
+	c.pending.Drop(making(cluster))
+	c.pending.Drop(deleting(cluster))
 }

@@ -162,7 +162,7 @@ func (r *Reconciler) reconcile(ctx context.Context, s *scope) (_ ctrl.Result, re
 		if !isAPIError(reterr) {
 			updateStatus(s)
 		}
-		reterr = saver.Save(ctx, reterr)
+		reterr = saver.Save(ctx, s, reterr)
 		r.announceAccounts(s.infra, before)
 	}()
 	todo := r.normalPhases()

@@ -46,11 +46,18 @@ func (e loadBalancerEndpoint) Ensure(ctx context.Context, s *scope) error {
 	if e.r.cache.hasLoadBalancer(s.infra.UID, c, spec, e.r.cacheTTL(s)) {
 		return nil
 	}
+	e.r.cache.waits(s.Intervals.Progress)
+	if problem := e.r.cache.beingMade(s.infra.UID, c, spec); problem != nil {
+		return problem
+	}
 	if err := verifyPlace(ctx, s, c); err != nil {
 		return endpointProblem(err)
 	}
 	before := s.infra.Status.LoadBalancer
 	state, err := e.ensure(ctx, s, c, spec)
+	if err != nil || isClaiming(state.Claim) || state.Failure != nil || state.Lost {
+		e.r.cache.forgetMaking(s.infra.UID)
+	}
 	status := &s.infra.Status.LoadBalancer
 	status.ID, status.WorkRequestID, status.Attempt, status.State = state.ID, state.WorkRequestID, state.Attempt, string(state.Lifecycle)
 	logLoadBalancer(ctx, s, before)
@@ -67,8 +74,10 @@ func (e loadBalancerEndpoint) Ensure(ctx context.Context, s *scope) error {
 			"The load balancer in account %s is gone, and a new one would get another address than %s, which certificates and nodes hold: "+
 				"recreate the cluster, with loadBalancer.reservedPublicIPID to keep the address", account.name, spec.Address)
 	case !state.Ready:
-		return access.NewProblem(infrav1.EndpointProvisioningReason, "%s", sentence(state.Doing))
+		problem := access.NewProblem(infrav1.EndpointProvisioningReason, "%s", sentence(state.Doing))
+		return e.r.cache.setMaking(s.infra.UID, c, spec, problem)
 	}
+	e.r.cache.madeLoadBalancer(s.infra.UID)
 	if err := takeAddress(s, state.Address); err != nil {
 		return err
 	}
@@ -112,6 +121,7 @@ func (e loadBalancerEndpoint) ensure(ctx context.Context, s *scope, c *oci.Clien
 	owner := identity.OfCluster(s.infra).HeldBy(holder)
 	state, err := balancers.Ensure(bounded, owner, spec, loadbalancer.Known{
 		ID: status.ID, WorkRequestID: status.WorkRequestID, Attempt: status.Attempt,
+		Creating: status.State == string(oci.StateCreating),
 	})
 	s.infra.Status.LoadBalancer.Claim = e.r.nextClaim(s, holder, state.Claim, state.ID, began)
 	if err != nil || !state.Ready {
@@ -211,7 +221,21 @@ func (e loadBalancerEndpoint) Remove(ctx context.Context, s *scope) error {
 		// None was ever asked for, or it is proven gone.
 		return nil
 	}
+	doing := access.NewProblem(infrav1.DeletingReason, "Deleting the load balancer in OCIAccount %s", name)
+	pending, key := &e.r.cache.pending, deleting(s.infra.UID)
+	if doing.RetryAfter = pending.After(key, time.Now()); doing.RetryAfter > 0 {
+		return doing
+	}
 	removal, err := e.remove(ctx, s, name)
+	switch {
+	case err != nil, removal.Doing != "", removal.InUse != "":
+		pending.Drop(key)
+	case removal.Gone:
+		pending.Finished(key, time.Now())
+	default:
+		e.r.cache.waits(s.Intervals.Progress)
+		doing.RetryAfter = pending.Unfinished(key, balancerWork, time.Now())
+	}
 	switch {
 	case err != nil:
 		return cannotDelete("load balancer", name, err)
@@ -220,7 +244,7 @@ func (e loadBalancerEndpoint) Remove(ctx context.Context, s *scope) error {
 	case removal.InUse != "":
 		return access.NewProblem(infrav1.LoadBalancerInUseReason, "OCI refuses to delete the load balancer in OCIAccount %s: %s", name, removal.InUse)
 	case !removal.Gone:
-		return access.NewProblem(infrav1.DeletingReason, "Deleting the load balancer in OCIAccount %s", name)
+		return doing
 	case status.ID == "" && len(removal.Elsewhere) == 0 && !e.r.cache.emptyFor(accountKey{s.infra.UID, balancerKey}, s.options.ListLag):
 		// One made a moment ago, whose OCID was lost in a crash, may not be listed yet.
 		return access.NewProblem(infrav1.DeletingReason, "Making sure that OCIAccount %s has no load balancer", name)

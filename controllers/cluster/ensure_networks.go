@@ -60,14 +60,20 @@ func (r *Reconciler) ensureNetwork(ctx context.Context, s *scope, account *accou
 		return
 	}
 	key := accountKey{s.infra.UID, account.name}
-	if state, ok := r.cache.network(key, client, account.spec.Network, r.cacheTTL(s)); ok {
+	ttl := r.cacheTTL(s)
+	if state, ok := r.cache.network(key, client, account.spec.Network, ttl); ok {
 		account.network = state
 		return
 	}
 	var state network.State
+	var after time.Duration
 	holder, began := r.holder(s, account.claim, account.network.VCNID), time.Now()
 	if managed := account.spec.Network.Managed; managed != nil {
-		state, err = network.Ensure(ctx, client, identity.OfCluster(s.infra).HeldBy(holder), *managed, balancerPort(s, account))
+		look := r.cache.look(key, client, account.spec.Network, r.cache.waits(s.Intervals.Progress))
+		state, err = network.Ensure(ctx, look, identity.OfCluster(s.infra).HeldBy(holder), *managed, balancerPort(s, account))
+		if after = look.After(); err != nil || state.Ready || ttl == 0 {
+			r.cache.dropLook(key)
+		}
 		logNetwork(ctx, account, state)
 	} else {
 		state, err = network.Verify(ctx, client, identity.OfCluster(s.infra), account.spec.Network.Existing)
@@ -86,6 +92,7 @@ func (r *Reconciler) ensureNetwork(ctx context.Context, s *scope, account *accou
 		account.networkProblem = networkProblem(err, state.Doing)
 	case !state.Ready:
 		account.networkProblem = access.NewProblem(infrav1.NetworkProvisioningReason, "Creating or updating %s", state.Doing)
+		account.networkProblem.RetryAfter = after
 	case !account.claim.State.IsPending():
 		r.cache.setNetwork(key, client, account.spec.Network, state)
 	}

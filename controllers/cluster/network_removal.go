@@ -58,6 +58,7 @@ func (r *Reconciler) removeNetwork(ctx context.Context, s *scope, account *accou
 			sentence(removal.Doing), account.name, removal.InUse)
 	case !removal.Gone:
 		account.networkProblem = access.NewProblem(infrav1.DeletingReason, "Deleting %s in OCIAccount %s", removal.Doing, account.name)
+		account.networkProblem.RetryAfter = removal.After
 	case account.network.VCNID == "" && len(removal.Elsewhere) == 0 && !r.cache.emptyFor(key, s.options.ListLag):
 		// A VCN made a moment ago, whose OCID was lost in a crash, may not be listed yet.
 		account.networkProblem = access.NewProblem(infrav1.DeletingReason, "Making sure that OCIAccount %s has no network", account.name)
@@ -88,7 +89,13 @@ func (r *Reconciler) deleteNetwork(
 	if err != nil {
 		return network.Removal{}, err
 	}
-	return network.Delete(ctx, c, identity.OfCluster(s.infra).HeldBy(holder), account.network.VCNID)
+	key := accountKey{s.infra.UID, account.name}
+	clearing := r.cache.clearing(key, c, r.cache.waits(s.Intervals.Progress))
+	removal, err := network.Delete(ctx, c, identity.OfCluster(s.infra).HeldBy(holder), account.network.VCNID, clearing)
+	if err != nil || removal.InUse != "" || removal.Doing == network.Claiming {
+		r.cache.dropClearing(key)
+	}
+	return removal, err
 }
 
 // clientOf is the client of an account in which something has to go. Whether the namespace may

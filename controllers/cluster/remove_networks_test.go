@@ -14,48 +14,53 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 )
 
+type silence struct {
+	spoil func(*bench)
+	fix   func(*bench)
+}
+
+// silences are why the second account does not answer, and how it does again.
+var silences = map[string]silence{
+	"service unavailable": {
+		func(b *bench) {
+			b.OCI.AddFault(sim.Fault{Tenancy: b.Tenancies[1].Name, Status: 503, Code: "ServiceUnavailable", Times: -1})
+		},
+		func(b *bench) { b.OCI.ClearFaults() },
+	},
+	"key revoked": {
+		func(b *bench) {
+			b.g.Expect(b.OCI.RevokeKey(b.Tenancies[1].Name, string(b.Credentials[1].Data["fingerprint"]))).To(Succeed())
+		},
+		func(b *bench) { b.g.Expect(b.OCI.RestoreUsers(b.Tenancies[1])).To(Succeed()) },
+	},
+	"permission lost": {
+		// OCI answers as if nothing were there: no evidence.
+		func(b *bench) {
+			b.OCI.AddFault(sim.Fault{Tenancy: b.Tenancies[1].Name, Status: 404, Code: "NotAuthorizedOrNotFound", Times: -1})
+		},
+		func(b *bench) { b.OCI.ClearFaults() },
+	},
+	"Secret missing": {
+		func(b *bench) {
+			b.g.Expect(env.Client.Delete(b.t.Context(), b.Credentials[1].DeepCopy())).To(Succeed())
+		},
+		func(b *bench) {
+			b.Credentials[1].ResourceVersion, b.Credentials[1].UID = "", ""
+			env.Create(b.t, b.Credentials[1])
+		},
+	},
+	"account gone": {
+		func(b *bench) { b.g.Expect(env.Client.Delete(b.t.Context(), b.Accounts[1].DeepCopy())).To(Succeed()) },
+		func(b *bench) {
+			b.Accounts[1].ResourceVersion, b.Accounts[1].UID = "", ""
+			env.Create(b.t, b.Accounts[1])
+		},
+	},
+}
+
 func TestAnAccountThatDoesNotAnswerKeepsTheFinalizer(t *testing.T) {
 	t.Parallel()
-	for name, world := range map[string]struct {
-		spoil func(*bench)
-		fix   func(*bench)
-	}{
-		"service unavailable": {
-			func(b *bench) {
-				b.OCI.AddFault(sim.Fault{Tenancy: b.Tenancies[1].Name, Status: 503, Code: "ServiceUnavailable", Times: -1})
-			},
-			func(b *bench) { b.OCI.ClearFaults() },
-		},
-		"key revoked": {
-			func(b *bench) {
-				b.g.Expect(b.OCI.RevokeKey(b.Tenancies[1].Name, string(b.Credentials[1].Data["fingerprint"]))).To(Succeed())
-			},
-			func(b *bench) { b.g.Expect(b.OCI.RestoreUsers(b.Tenancies[1])).To(Succeed()) },
-		},
-		"permission lost": {
-			// OCI answers as if nothing were there: no evidence.
-			func(b *bench) {
-				b.OCI.AddFault(sim.Fault{Tenancy: b.Tenancies[1].Name, Status: 404, Code: "NotAuthorizedOrNotFound", Times: -1})
-			},
-			func(b *bench) { b.OCI.ClearFaults() },
-		},
-		"Secret missing": {
-			func(b *bench) {
-				b.g.Expect(env.Client.Delete(b.t.Context(), b.Credentials[1].DeepCopy())).To(Succeed())
-			},
-			func(b *bench) {
-				b.Credentials[1].ResourceVersion, b.Credentials[1].UID = "", ""
-				env.Create(b.t, b.Credentials[1])
-			},
-		},
-		"account gone": {
-			func(b *bench) { b.g.Expect(env.Client.Delete(b.t.Context(), b.Accounts[1].DeepCopy())).To(Succeed()) },
-			func(b *bench) {
-				b.Accounts[1].ResourceVersion, b.Accounts[1].UID = "", ""
-				env.Create(b.t, b.Accounts[1])
-			},
-		},
-	} {
+	for name, world := range silences {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t, helpers.WorldOptions{Accounts: 2})

@@ -19,6 +19,7 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 )
@@ -58,7 +59,8 @@ func newBench(t *testing.T, options helpers.WorldOptions) *bench {
 // restart forgets what a process knows.
 func (b *bench) restart() {
 	b.r = &Reconciler{
-		Client: b.Client, Reader: b.Client, Options: Options{ListLag: time.Millisecond},
+		Client: b.Client, Reader: b.Client, // OCI is done within a millisecond here.
+		Options: Options{ListLag: time.Millisecond, Intervals: phases.Intervals{Progress: time.Millisecond}},
 		Clients: access.New(access.Options{Client: b.Client, RequestTimeout: 10 * time.Second, Limits: oci.Unlimited(), StrangerInterval: time.Nanosecond}),
 	}
 }

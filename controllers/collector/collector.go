@@ -54,6 +54,8 @@ var (
 		"Whether the OCIAccount is Ready.", []string{"account"}, nil)
 	tailnetReady = prometheus.NewDesc("capom_tailnet_ready",
 		"Whether the Tailnet is Ready.", []string{"tailnet"}, nil)
+	tailnetAway = prometheus.NewDesc("capom_tailnet_unavailable_since_timestamp_seconds",
+		"When the coordination server of the Tailnet stopped answering; 0 while it answers.", []string{"tailnet"}, nil)
 	accountStrays = prometheus.NewDesc("capom_account_strays",
 		"Instances that carry this provider's tags and belong to no object, by account.", []string{"account"}, nil)
 	tailnetStrays = prometheus.NewDesc("capom_tailnet_strays",
@@ -73,8 +75,8 @@ type Collector struct {
 // Register has the collector scraped: capom_account_ready by account, capom_tailnet_ready by
 // tailnet, capom_machines by account and phase (waiting, placed, launched, running, joined,
 // provisioned; not-ready once provisioned; deleting), capom_tailnet_devices by tailnet and state
-// (online, offline, unknown), capom_account_strays by account, and capom_tailnet_strays by tailnet
-// and kind (device, key).
+// (online, offline, unknown), capom_tailnet_unavailable_since_timestamp_seconds by tailnet,
+// capom_account_strays by account, and capom_tailnet_strays by tailnet and kind (device, key).
 func Register(registerer prometheus.Registerer, reader client.Reader) error {
 	if err := registerer.Register(&Collector{Reader: reader}); err != nil {
 		return fmt.Errorf("registering the collector of objects: %w", err)
@@ -84,7 +86,7 @@ func Register(registerer prometheus.Registerer, reader client.Reader) error {
 
 // Describe names the metrics.
 func (c *Collector) Describe(descriptions chan<- *prometheus.Desc) {
-	for _, description := range []*prometheus.Desc{accountReady, tailnetReady, accountStrays, tailnetStrays, machines, devices} {
+	for _, description := range []*prometheus.Desc{accountReady, tailnetReady, tailnetAway, accountStrays, tailnetStrays, machines, devices} {
 		descriptions <- description
 	}
 }
@@ -123,6 +125,7 @@ func (c *Collector) tailnets(ctx context.Context, metrics chan<- prometheus.Metr
 	for i := range tailnets.Items {
 		tailnet := &tailnets.Items[i]
 		metrics <- gauge(tailnetReady, truth(conditions.IsTrue(tailnet, infrav1.ReadyCondition)), tailnet.Name)
+		metrics <- gauge(tailnetAway, awaySince(tailnet), tailnet.Name)
 		strays := tailnet.Status.Strays
 		for kind, count := range map[string]*int32{kindDevice: strays.DeviceCount, kindKey: strays.KeyCount} {
 			if count != nil {
@@ -131,6 +134,15 @@ func (c *Collector) tailnets(ctx context.Context, metrics chan<- prometheus.Metr
 		}
 	}
 	return nil
+}
+
+// awaySince is when the coordination server stopped answering; zero if it answers.
+func awaySince(tailnet *infrav1.Tailnet) float64 {
+	check := conditions.Get(tailnet, infrav1.CredentialsValidCondition)
+	if check == nil || check.Reason != infrav1.UnavailableReason {
+		return 0
+	}
+	return float64(check.LastTransitionTime.Unix())
 }
 
 func (c *Collector) machines(ctx context.Context, metrics chan<- prometheus.Metric) error {

@@ -34,15 +34,13 @@ func machine(name, account, instance, device string, provisioned bool, condition
 	return out
 }
 
-func TestObjectsAreCountedAsTheyAreAtTheScrape(t *testing.T) {
-	g := NewWithT(t)
-	scheme, err := helpers.NewScheme()
-	g.Expect(err).NotTo(HaveOccurred())
+// fleet is a machine of each phase, with what it is in.
+func fleet() []client.Object {
 	ready, running := condition("Ready", metav1.ConditionTrue, "Ready"), condition(infrav1.InstanceReadyCondition, metav1.ConditionTrue, "Ready")
 	online := condition(infrav1.TailnetReadyCondition, metav1.ConditionTrue, "Ready")
 	deleting := machine("h", "alpha", "i", "d", true, condition(infrav1.TailnetReadyCondition, metav1.ConditionFalse, "Deleting"))
 	deleting.Finalizers, deleting.DeletionTimestamp = []string{"test/finalizer"}, ptr.To(metav1.Now())
-	objects := []client.Object{
+	return []client.Object{
 		&infrav1.OCIAccount{ObjectMeta: metav1.ObjectMeta{Name: "alpha"}, Status: infrav1.OCIAccountStatus{
 			Conditions: []metav1.Condition{ready}, Strays: infrav1.AccountStrays{Count: ptr.To[int32](3)},
 		}},
@@ -51,6 +49,9 @@ func TestObjectsAreCountedAsTheyAreAtTheScrape(t *testing.T) {
 			Conditions: []metav1.Condition{ready},
 			Strays:     infrav1.TailnetStrays{DeviceCount: ptr.To[int32](2), KeyCount: ptr.To[int32](0)},
 		}},
+		&infrav1.Tailnet{ObjectMeta: metav1.ObjectMeta{Name: "away"}, Status: infrav1.TailnetStatus{Conditions: []metav1.Condition{{
+			Type: infrav1.CredentialsValidCondition, Status: metav1.ConditionFalse, Reason: infrav1.UnavailableReason, LastTransitionTime: metav1.Unix(1_700_000_000, 0),
+		}}}},
 		&infrav1.OCIMeshCluster{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "blue", Labels: map[string]string{clusterv1.ClusterNameLabel: "blue"}},
 			Spec:       infrav1.OCIMeshClusterSpec{TailnetRef: infrav1.TailnetReference{Name: "home"}},
@@ -64,10 +65,10 @@ func TestObjectsAreCountedAsTheyAreAtTheScrape(t *testing.T) {
 		machine("g", "bravo", "i", "d", true, condition(infrav1.TailnetReadyCondition, metav1.ConditionFalse, infrav1.DeviceOfflineReason)),
 		deleting,
 	}
-	registry := prometheus.NewRegistry()
-	g.Expect(Register(registry, fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).Build())).To(Succeed())
+}
 
-	err = testutil.GatherAndCompare(registry, strings.NewReader(`
+// scraped is what a scrape tells of the fleet.
+const scraped = `
 # HELP capom_account_ready Whether the OCIAccount is Ready.
 # TYPE capom_account_ready gauge
 capom_account_ready{account="alpha"} 1
@@ -92,11 +93,25 @@ capom_tailnet_devices{state="online",tailnet="home"} 2
 capom_tailnet_devices{state="unknown",tailnet="home"} 1
 # HELP capom_tailnet_ready Whether the Tailnet is Ready.
 # TYPE capom_tailnet_ready gauge
+capom_tailnet_ready{tailnet="away"} 0
 capom_tailnet_ready{tailnet="home"} 1
 # HELP capom_tailnet_strays Devices and keys that look like this provider's and belong to no object, by tailnet and kind.
 # TYPE capom_tailnet_strays gauge
 capom_tailnet_strays{kind="device",tailnet="home"} 2
 capom_tailnet_strays{kind="key",tailnet="home"} 0
-`))
+# HELP capom_tailnet_unavailable_since_timestamp_seconds When the coordination server of the Tailnet stopped answering; 0 while it answers.
+# TYPE capom_tailnet_unavailable_since_timestamp_seconds gauge
+capom_tailnet_unavailable_since_timestamp_seconds{tailnet="away"} 1.7e+09
+capom_tailnet_unavailable_since_timestamp_seconds{tailnet="home"} 0
+`
+
+func TestObjectsAreCountedAsTheyAreAtTheScrape(t *testing.T) {
+	g := NewWithT(t)
+	scheme, err := helpers.NewScheme()
+	g.Expect(err).NotTo(HaveOccurred())
+	registry := prometheus.NewRegistry()
+	g.Expect(Register(registry, fake.NewClientBuilder().WithScheme(scheme).WithObjects(fleet()...).Build())).To(Succeed())
+
+	err = testutil.GatherAndCompare(registry, strings.NewReader(scraped))
 	g.Expect(err).NotTo(HaveOccurred())
 }

@@ -18,49 +18,54 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 )
 
+type badData struct {
+	spoil   func(*corev1.Secret)
+	reason  string
+	message string
+}
+
+// badBootstrapData is bootstrap data that no machine is launched with.
+var badBootstrapData = map[string]badData{
+	"Ignition": {
+		func(secret *corev1.Secret) { secret.Data["format"] = []byte("ignition") },
+		"BootstrapDataInvalid", "cloud-config",
+	},
+	"no cloud-config": {
+		func(secret *corev1.Secret) { secret.Data["value"] = []byte("#!/bin/sh\n") },
+		"BootstrapDataInvalid", "#cloud-config",
+	},
+	"another provider's": {
+		func(secret *corev1.Secret) {
+			secret.Data["value"] = []byte("#cloud-config\nwrite_files:\n- {path: /etc/rancher/rke2/config.yaml, content: x}\nruncmd: [systemctl start rke2-server]\n")
+		},
+		"BootstrapDataInvalid", "CABPK",
+	},
+	"broken YAML": {
+		func(secret *corev1.Secret) {
+			secret.Data["value"] = []byte("#cloud-config\nruncmd:\n- [unterminated\n")
+		},
+		"BootstrapDataInvalid", "not valid YAML",
+	},
+	"kubeadm by an own path": {
+		func(secret *corev1.Secret) {
+			secret.Data["value"] = []byte("#cloud-config\nwrite_files:\n- {path: /etc/kubeadm/join.yaml, content: x}\nruncmd: [kubeadm join --config /etc/kubeadm/join.yaml]\n")
+		},
+		"BootstrapDataInvalid", "/run/kubeadm/kubeadm-join-config.yaml",
+	},
+	"no value": {func(secret *corev1.Secret) { delete(secret.Data, "value") }, "BootstrapDataInvalid", "no bootstrap data in its key value"},
+	"over the limit": {
+		func(secret *corev1.Secret) {
+			noise := make([]byte, 40_000)
+			_, _ = rand.Read(noise)
+			secret.Data["value"] = []byte(helpers.BootstrapData + "# " + base64.StdEncoding.EncodeToString(noise))
+		},
+		"UserDataTooLarge", "32000",
+	},
+}
+
 func TestBadBootstrapDataIsToldAndHealsWhenFixed(t *testing.T) {
 	t.Parallel()
-	noise := make([]byte, 40_000)
-	_, _ = rand.Read(noise)
-	for name, world := range map[string]struct {
-		spoil   func(*corev1.Secret)
-		reason  string
-		message string
-	}{
-		"Ignition": {
-			func(secret *corev1.Secret) { secret.Data["format"] = []byte("ignition") },
-			"BootstrapDataInvalid", "cloud-config",
-		},
-		"no cloud-config": {
-			func(secret *corev1.Secret) { secret.Data["value"] = []byte("#!/bin/sh\n") },
-			"BootstrapDataInvalid", "#cloud-config",
-		},
-		"another provider's": {
-			func(secret *corev1.Secret) {
-				secret.Data["value"] = []byte("#cloud-config\nwrite_files:\n- {path: /etc/rancher/rke2/config.yaml, content: x}\nruncmd: [systemctl start rke2-server]\n")
-			},
-			"BootstrapDataInvalid", "CABPK",
-		},
-		"broken YAML": {
-			func(secret *corev1.Secret) {
-				secret.Data["value"] = []byte("#cloud-config\nruncmd:\n- [unterminated\n")
-			},
-			"BootstrapDataInvalid", "not valid YAML",
-		},
-		"kubeadm by an own path": {
-			func(secret *corev1.Secret) {
-				secret.Data["value"] = []byte("#cloud-config\nwrite_files:\n- {path: /etc/kubeadm/join.yaml, content: x}\nruncmd: [kubeadm join --config /etc/kubeadm/join.yaml]\n")
-			},
-			"BootstrapDataInvalid", "/run/kubeadm/kubeadm-join-config.yaml",
-		},
-		"no value": {func(secret *corev1.Secret) { delete(secret.Data, "value") }, "BootstrapDataInvalid", "no bootstrap data in its key value"},
-		"over the limit": {
-			func(secret *corev1.Secret) {
-				secret.Data["value"] = []byte(helpers.BootstrapData + "# " + base64.StdEncoding.EncodeToString(noise))
-			},
-			"UserDataTooLarge", "32000",
-		},
-	} {
+	for name, world := range badBootstrapData {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := NewWithT(t)

@@ -100,8 +100,9 @@ type Reconciler struct {
 	InPlaceUpdates bool
 
 	creations   creations
-	setRefusals setRefusals
+	setRefusals capacity.SetRefusals
 	joins       tailnetnode.Joins
+	backends    backends
 }
 
 // Reconcile brings one machine a step further.
@@ -112,6 +113,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 	if err := r.Client.Get(ctx, request.NamespacedName, own); err != nil {
 		if apierrors.IsNotFound(err) {
 			r.creations.forget(request.NamespacedName)
+			r.backends.pending.Drop(request.String())
 			r.Scheduler.Forget(request.NamespacedName)
 			r.Metrics.forget(request.NamespacedName)
 		}

@@ -6,6 +6,10 @@ package machine
 import (
 	"context"
 	"net/netip"
+	"sync"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
@@ -38,6 +42,28 @@ func (r *Reconciler) balancer(ctx context.Context, s *scope) (loadbalancer.Accou
 	return balancers, in.client, identity.OfCluster(s.infraCluster).HeldBy(r.Claims.Guard()), err
 }
 
+// backends are the control planes that become backends.
+type backends struct {
+	once    sync.Once
+	pending cloud.Pending
+}
+
+// from is those waited for; first is when to look if no such change was seen to end.
+func (b *backends) from(first time.Duration) *cloud.Pending {
+	b.once.Do(func() { b.pending.Waits = &cloud.Waits{First: first} })
+	return &b.pending
+}
+
+// join asks for the machine to become a backend, or looks whether it is one.
+func (r *Reconciler) join(ctx context.Context, s *scope) (loadbalancer.Membership, error) {
+	workRequestID := s.own.Status.Backend.WorkRequestID
+	balancers, _, owner, err := r.balancer(ctx, s)
+	if err != nil {
+		return loadbalancer.Membership{WorkRequestID: workRequestID}, err
+	}
+	return balancers.Join(ctx, owner, s.infraCluster.Status.LoadBalancer.ID, s.backend(), workRequestID)
+}
+
 // joinLoadBalancer puts a control plane behind the cluster's load balancer as soon as it has an
 // address: kubeadm calls the endpoint while the machine boots. It holds nothing else up. Once seen
 // there, the machine is not looked for again: the cluster's controller keeps it there.
@@ -47,10 +73,12 @@ func (r *Reconciler) joinLoadBalancer(ctx context.Context, s *scope) error {
 		return nil
 	}
 	membership := loadbalancer.Membership{WorkRequestID: backend.WorkRequestID}
-	balancers, _, owner, err := r.balancer(ctx, s)
-	if err == nil {
-		id := s.infraCluster.Status.LoadBalancer.ID
-		membership, err = balancers.Join(ctx, owner, id, s.backend(), backend.WorkRequestID)
+	pending, key := r.backends.from(s.Intervals.Progress), client.ObjectKeyFromObject(s.own).String()
+	var err error
+	if after := pending.After(key, s.now); after > 0 && backend.WorkRequestID != "" {
+		membership.Doing = loadbalancer.Becoming
+	} else {
+		membership, err = r.join(ctx, s)
 	}
 	backend.Name, backend.WorkRequestID = membership.Name, membership.WorkRequestID
 	switch {
@@ -69,9 +97,17 @@ func (r *Reconciler) joinLoadBalancer(ctx context.Context, s *scope) error {
 			"OCI failed to change the load balancer: %s; retrying", cloud.UserMessage(membership.Failure))
 		s.Requeue(s.Intervals.Poll)
 	case membership.Name == "":
-		s.Note(infrav1.LoadBalancerReadyCondition, infrav1.BackendRegisteringReason, "The load balancer: %s", membership.Doing)
-		s.Requeue(s.Intervals.Progress)
+		s.Note(infrav1.LoadBalancerReadyCondition, infrav1.BackendRegisteringReason,
+			"The machine is not behind the load balancer yet: %s", membership.Doing)
+		again := s.Intervals.Progress
+		if membership.WorkRequestID != "" {
+			again = pending.Unfinished(key, "backend", s.now)
+		} else {
+			pending.Drop(key)
+		}
+		s.Requeue(again)
 	default:
+		pending.Finished(key, s.now)
 		r.event(s, "BackendRegistered", "Register", "Machine is behind the load balancer as %s", membership.Name)
 	}
 	return nil

@@ -93,17 +93,6 @@ func NewMetrics(registerer prometheus.Registerer, now time.Time) (*Metrics, erro
 	return m, nil
 }
 
-// ForgetAccount drops the series of a deleted account.
-func (m *Metrics) ForgetAccount(account string) {
-	if m == nil {
-		return
-	}
-	labels := prometheus.Labels{"account": account}
-	m.placements.DeletePartialMatch(labels)
-	m.shortages.DeletePartialMatch(labels)
-	m.phases.DeletePartialMatch(labels)
-}
-
 // short counts a launch without room.
 func (m *Metrics) short(at infrav1.Placement, kind cloud.Kind) {
 	if m != nil {

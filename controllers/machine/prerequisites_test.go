@@ -49,57 +49,62 @@ func TestNothingIsDoneBeforeItsTime(t *testing.T) {
 	}
 }
 
+type badTailnet struct {
+	spoil  func(*testing.T, *bench)
+	reason string
+	fix    func(*testing.T, *bench)
+}
+
+// badTailnets are what is wrong with a tailnet, the reason that is told, and the fix.
+var badTailnets = map[string]badTailnet{
+	"a revoked OAuth client": {
+		func(_ *testing.T, b *bench) {
+			b.Control.RevokeClient(string(b.TailnetCredentials.Data[infrav1.TailnetClientIDKey]))
+		},
+		"AuthenticationFailed",
+		func(t *testing.T, b *bench) {
+			fresh := b.Control.AddClient([]string{"auth_keys", "devices:core", "devices:routes"}, []string{helpers.ProviderTag})
+			helpers.Update(t, b.Environment, b.TailnetCredentials, func(secret *corev1.Secret) {
+				secret.Data = map[string][]byte{
+					infrav1.TailnetClientIDKey: []byte(fresh.ID), infrav1.TailnetClientSecretKey: []byte(fresh.Secret),
+				}
+			})
+		},
+	},
+	"a tag that the policy does not have": {
+		func(_ *testing.T, b *bench) { _ = b.Control.SetPolicy(nil, nil) }, "TagNotPermitted",
+		func(_ *testing.T, b *bench) {
+			_ = b.Control.SetPolicy(map[string][]string{helpers.ProviderTag: {}, helpers.NodeTag: {helpers.ProviderTag}}, nil)
+		},
+	},
+	"an unreachable server": {
+		func(_ *testing.T, b *bench) { b.Control.SetUnreachable(true) }, "Unavailable",
+		func(_ *testing.T, b *bench) { b.Control.SetUnreachable(false) },
+	},
+	"a server that throttles": {
+		func(_ *testing.T, b *bench) {
+			b.Control.Inject(tailnetsim.Fault{Operation: tailnetsim.OpCreateKey, Status: 429, RetryAfter: 1, Times: 1})
+		},
+		"Throttled", func(*testing.T, *bench) {},
+	},
+	"a tailnet that does not allow the namespace": {
+		func(t *testing.T, b *bench) {
+			helpers.Update(t, b.Environment, b.Tailnet, func(tn *infrav1.Tailnet) {
+				tn.Spec.AllowedNamespaces.List = []string{"somebody-elses"}
+			})
+		},
+		"NamespaceNotAllowed",
+		func(t *testing.T, b *bench) {
+			helpers.Update(t, b.Environment, b.Tailnet, func(tn *infrav1.Tailnet) {
+				tn.Spec.AllowedNamespaces.List = []string{b.Namespace}
+			})
+		},
+	},
+}
+
 func TestABadTailnetIsToldAndHealsWhenFixed(t *testing.T) {
 	t.Parallel()
-	for name, world := range map[string]struct {
-		spoil  func(*testing.T, *bench)
-		reason string
-		fix    func(*testing.T, *bench)
-	}{
-		"a revoked OAuth client": {
-			func(_ *testing.T, b *bench) {
-				b.Control.RevokeClient(string(b.TailnetCredentials.Data[infrav1.TailnetClientIDKey]))
-			},
-			"AuthenticationFailed",
-			func(t *testing.T, b *bench) {
-				fresh := b.Control.AddClient([]string{"auth_keys", "devices:core", "devices:routes"}, []string{helpers.ProviderTag})
-				helpers.Update(t, b.Environment, b.TailnetCredentials, func(secret *corev1.Secret) {
-					secret.Data = map[string][]byte{
-						infrav1.TailnetClientIDKey: []byte(fresh.ID), infrav1.TailnetClientSecretKey: []byte(fresh.Secret),
-					}
-				})
-			},
-		},
-		"a tag that the policy does not have": {
-			func(_ *testing.T, b *bench) { _ = b.Control.SetPolicy(nil, nil) }, "TagNotPermitted",
-			func(_ *testing.T, b *bench) {
-				_ = b.Control.SetPolicy(map[string][]string{helpers.ProviderTag: {}, helpers.NodeTag: {helpers.ProviderTag}}, nil)
-			},
-		},
-		"an unreachable server": {
-			func(_ *testing.T, b *bench) { b.Control.SetUnreachable(true) }, "Unavailable",
-			func(_ *testing.T, b *bench) { b.Control.SetUnreachable(false) },
-		},
-		"a server that throttles": {
-			func(_ *testing.T, b *bench) {
-				b.Control.Inject(tailnetsim.Fault{Operation: tailnetsim.OpCreateKey, Status: 429, RetryAfter: 1, Times: 1})
-			},
-			"Throttled", func(*testing.T, *bench) {},
-		},
-		"a tailnet that does not allow the namespace": {
-			func(t *testing.T, b *bench) {
-				helpers.Update(t, b.Environment, b.Tailnet, func(tn *infrav1.Tailnet) {
-					tn.Spec.AllowedNamespaces.List = []string{"somebody-elses"}
-				})
-			},
-			"NamespaceNotAllowed",
-			func(t *testing.T, b *bench) {
-				helpers.Update(t, b.Environment, b.Tailnet, func(tn *infrav1.Tailnet) {
-					tn.Spec.AllowedNamespaces.List = []string{b.Namespace}
-				})
-			},
-		},
-	} {
+	for name, world := range badTailnets {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := NewWithT(t)

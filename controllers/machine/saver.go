@@ -15,7 +15,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/scheduling"
 )
 
@@ -41,7 +40,7 @@ func (w saver) save(ctx context.Context, s *scope) error {
 	}
 	updateStatus(s)
 	if !s.handedOver || !conditions.IsTrue(s.own, infrav1.ReadyCondition) {
-		report.Announce(w.recorder, s.own, conditions.Get(s.before, infrav1.ReadyCondition), conditions.Get(s.own, infrav1.ReadyCondition))
+		s.Intervals.Announce(w.recorder, s.own, conditions.Get(s.before, infrav1.ReadyCondition), conditions.Get(s.own, infrav1.ReadyCondition))
 	}
 	if s.exclusive {
 		// A decision must not be written over an unseen one: the write fails if the cache was

@@ -81,32 +81,37 @@ func aMachine(_ *clusterv1.Machine, own *infrav1.OCIMeshMachine) {
 	own.Spec.BootVolume = infrav1.BootVolume{SizeGB: 50}
 }
 
+type specChange struct {
+	change func(*infrav1.OCIMeshMachineSpec)
+	// restarts is how often OCI is asked for something that restarts the instance.
+	resizes, restarts int
+	gb                int
+}
+
+// specChanges are those of a running machine.
+var specChanges = map[string]specChange{
+	"other tags, without a restart": {
+		change: func(s *infrav1.OCIMeshMachineSpec) { s.Tags = map[string]string{"team": "blue", "room": "4"} },
+	},
+	"a larger size, with one": {
+		change: func(s *infrav1.OCIMeshMachineSpec) { s.Shapes[0].OCPUs, s.Shapes[0].MemoryGB = 2, 12 }, resizes: 1,
+	},
+	"a larger boot volume, with one": {
+		change: func(s *infrav1.OCIMeshMachineSpec) { s.BootVolume.SizeGB = 60 }, restarts: 1, gb: 60,
+	},
+	"all of it, with one": {
+		change: func(s *infrav1.OCIMeshMachineSpec) {
+			s.Tags = nil
+			s.Shapes[0].MemoryGB, s.BootVolume.SizeGB = 12, 70
+		},
+		resizes: 1, gb: 70,
+	},
+	"nothing, if only the Machine has changed": {change: func(*infrav1.OCIMeshMachineSpec) {}},
+}
+
 func TestAnInstanceBecomesInPlaceWhatItsChangedSpecWants(t *testing.T) {
 	t.Parallel()
-	for name, world := range map[string]struct {
-		change func(*infrav1.OCIMeshMachineSpec)
-		// restarts is how often OCI is asked for something that restarts the instance.
-		resizes, restarts int
-		gb                int
-	}{
-		"other tags, without a restart": {
-			change: func(s *infrav1.OCIMeshMachineSpec) { s.Tags = map[string]string{"team": "blue", "room": "4"} },
-		},
-		"a larger size, with one": {
-			change: func(s *infrav1.OCIMeshMachineSpec) { s.Shapes[0].OCPUs, s.Shapes[0].MemoryGB = 2, 12 }, resizes: 1,
-		},
-		"a larger boot volume, with one": {
-			change: func(s *infrav1.OCIMeshMachineSpec) { s.BootVolume.SizeGB = 60 }, restarts: 1, gb: 60,
-		},
-		"all of it, with one": {
-			change: func(s *infrav1.OCIMeshMachineSpec) {
-				s.Tags = nil
-				s.Shapes[0].MemoryGB, s.BootVolume.SizeGB = 12, 70
-			},
-			resizes: 1, gb: 70,
-		},
-		"nothing, if only the Machine has changed": {change: func(*infrav1.OCIMeshMachineSpec) {}},
-	} {
+	for name, world := range specChanges {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := NewWithT(t)

@@ -7,11 +7,15 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 )
+
+// shapesLife is for how long the list of an account's shapes counts, for all templates.
+const shapesLife = 5 * time.Minute
 
 // findShape asks the accounts for the shape, until one knows it.
 func (r *Reconciler) findShape(ctx context.Context, s *scope) error {
@@ -45,5 +49,5 @@ func (r *Reconciler) shapes(ctx context.Context, account *infrav1.OCIAccount) ([
 	if err != nil {
 		return nil, err
 	}
-	return c.Shapes(ctx, "")
+	return c.RecentShapes(ctx, shapesLife)
 }

@@ -55,13 +55,13 @@ func (i Intervals) After(problem *access.Problem) time.Duration {
 		return max(problem.RetryAfter, i.Least)
 	}
 	switch i.paceOf(problem.Reason) {
-	case UnderWay:
+	case UnderWay, Leaving:
 		return i.Progress
 	case Passing:
 		return i.Retry
 	case Outside:
 		return i.Outside
-	case AtRest, Noted:
+	case AtRest, Awaited:
 		return i.Poll
 	}
 	return i.Poll

@@ -5,22 +5,24 @@ package phases
 
 import infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 
-// Pace is how soon an object with a problem is looked at again, if the service does not ask for a
-// time.
+// Pace is how soon an object with a reason is looked at again, if neither the service nor the phase
+// asks for a time, and whether somebody is to be warned of it.
 type Pace int
 
 const (
-	// AtRest is for what a person fixes in Kubernetes, or another object brings: a watch shows it.
+	// AtRest is for what a person fixes in Kubernetes: a watch shows it.
 	AtRest Pace = iota
 	// Outside is for what a person has to fix at OCI or at the control server.
 	Outside
 	// Passing is for problems that pass by themselves.
 	Passing
-	// UnderWay is while something is being made or removed.
+	// UnderWay is while something is being made. On the way up nobody is warned of it.
 	UnderWay
-	// Noted is for reasons that no problem has. Who notes one asks for the next pass itself: with
-	// WaitFor or Requeue, or by leaving it to the last phase.
-	Noted
+	// Awaited is for what another object brings, which a watch shows. On the way up nobody is
+	// warned of it.
+	Awaited
+	// Leaving is while something is being removed. Nobody is warned: somebody asked for it.
+	Leaving
 )
 
 // paces are those of all reasons that kinds share; Intervals has those of one kind.
@@ -28,17 +30,24 @@ var paces = map[string]Pace{
 	infrav1.NetworkProvisioningReason:  UnderWay,
 	infrav1.EndpointProvisioningReason: UnderWay,
 	infrav1.InstanceProvisioningReason: UnderWay,
-	infrav1.ClaimingReason:             UnderWay,
-	infrav1.DeletingReason:             UnderWay,
 	infrav1.WaitingReason:              UnderWay,
+	infrav1.JoiningReason:              UnderWay,
+	infrav1.BackendRegisteringReason:   UnderWay,
 
-	infrav1.UnavailableReason:           Passing,
-	infrav1.ThrottledReason:             Passing,
-	infrav1.ConflictReason:              Passing,
-	infrav1.WaitingForTerminationReason: Passing,
-	infrav1.WaitingForAccountReason:     Passing,
-	infrav1.NetworkInUseReason:          Passing,
-	infrav1.LoadBalancerInUseReason:     Passing,
+	infrav1.WaitingForClusterInfrastructureReason: Awaited,
+	infrav1.WaitingForBootstrapDataReason:         Awaited,
+
+	infrav1.DeletingReason:              Leaving,
+	infrav1.WaitingForTerminationReason: Leaving,
+	infrav1.LeavingLoadBalancerReason:   Leaving,
+
+	infrav1.UnavailableReason:       Passing,
+	infrav1.ThrottledReason:         Passing,
+	infrav1.ConflictReason:          Passing,
+	infrav1.ClaimingReason:          Passing, // a person is to hear of it
+	infrav1.WaitingForAccountReason: Passing,
+	infrav1.NetworkInUseReason:      Passing,
+	infrav1.LoadBalancerInUseReason: Passing,
 
 	infrav1.AuthenticationFailedReason:    Outside,
 	infrav1.NotAuthorizedOrNotFoundReason: Outside,
@@ -90,40 +99,35 @@ var paces = map[string]Pace{
 	infrav1.InstanceDuplicatedReason:        AtRest,
 	infrav1.KeyRefusedReason:                AtRest,
 	infrav1.BackendFailedReason:             AtRest,
-	infrav1.LeavingLoadBalancerReason:       AtRest, // the phase asks for the next pass
 
-	infrav1.ReadyReason:                           Noted,
-	infrav1.NotDeletingReason:                     Noted,
-	infrav1.StraysFoundReason:                     Noted,
-	infrav1.PolicyIncompleteReason:                Noted,
-	infrav1.NodesUnreachableReason:                Noted,
-	infrav1.ForeignApproversReason:                Noted,
-	infrav1.PolicyNotReadableReason:               Noted,
-	infrav1.QuorumInOneAccountReason:              Noted,
-	infrav1.WaitingForClusterInfrastructureReason: Noted,
-	infrav1.WaitingForBootstrapDataReason:         Noted,
-	infrav1.InstanceStoppedReason:                 Noted,
-	infrav1.InstanceTerminatedReason:              Noted,
-	infrav1.InstanceNotOwnedReason:                Noted,
-	infrav1.JoiningReason:                         Noted,
-	infrav1.JoinTimeoutReason:                     Noted,
-	infrav1.DeviceAmbiguousReason:                 Noted,
-	infrav1.DeviceLostReason:                      Noted,
-	infrav1.DeviceNotAuthorizedReason:             Noted,
-	infrav1.DeviceLockedReason:                    Noted,
-	infrav1.DeviceKeyExpiredReason:                Noted,
-	infrav1.DeviceWithoutIPv4Reason:               Noted,
-	infrav1.VIPNotHeldReason:                      Noted,
-	infrav1.DeviceOfflineReason:                   Noted,
-	infrav1.PodRouteRefusedReason:                 Noted,
-	infrav1.PodRouteTakenReason:                   Noted,
-	infrav1.BackendRegisteringReason:              Noted,
-	infrav1.UpdatingReason:                        Noted,
-	infrav1.NodeUpdateFailedReason:                Noted,
-	infrav1.RepairingReason:                       Noted,
-	infrav1.StopLeftReason:                        Noted,
-	infrav1.HandedOverReason:                      Noted,
-	infrav1.MachineNotFoundReason:                 Noted,
+	infrav1.ReadyReason:               AtRest,
+	infrav1.NotDeletingReason:         AtRest,
+	infrav1.StraysFoundReason:         AtRest,
+	infrav1.PolicyIncompleteReason:    AtRest,
+	infrav1.NodesUnreachableReason:    AtRest,
+	infrav1.ForeignApproversReason:    AtRest,
+	infrav1.PolicyNotReadableReason:   AtRest,
+	infrav1.QuorumInOneAccountReason:  AtRest,
+	infrav1.InstanceStoppedReason:     AtRest,
+	infrav1.InstanceTerminatedReason:  AtRest,
+	infrav1.InstanceNotOwnedReason:    AtRest,
+	infrav1.JoinTimeoutReason:         AtRest,
+	infrav1.DeviceAmbiguousReason:     AtRest,
+	infrav1.DeviceLostReason:          AtRest,
+	infrav1.DeviceNotAuthorizedReason: AtRest,
+	infrav1.DeviceLockedReason:        AtRest,
+	infrav1.DeviceKeyExpiredReason:    AtRest,
+	infrav1.DeviceWithoutIPv4Reason:   AtRest,
+	infrav1.VIPNotHeldReason:          AtRest,
+	infrav1.DeviceOfflineReason:       AtRest,
+	infrav1.PodRouteRefusedReason:     AtRest,
+	infrav1.PodRouteTakenReason:       AtRest,
+	infrav1.UpdatingReason:            AtRest,
+	infrav1.NodeUpdateFailedReason:    AtRest,
+	infrav1.RepairingReason:           AtRest,
+	infrav1.StopLeftReason:            AtRest,
+	infrav1.HandedOverReason:          AtRest,
+	infrav1.MachineNotFoundReason:     AtRest,
 }
 
 // paceOf is the reason's; AtRest for one that is not known.

@@ -21,14 +21,17 @@ type Pass struct {
 	// Deletion is what a deletion waits for; nil if it does not.
 	Deletion *access.Problem
 
-	findings     map[string]metav1.Condition
-	stopped      bool
+	findings map[string]metav1.Condition
+	stopped  bool
+	// watched says that a watch brings the next pass.
+	watched      bool
 	requeueAfter time.Duration
 }
 
 func (p *Pass) pass() *Pass { return p }
 
-// Note keeps the first finding of a condition: later ones follow from it.
+// Note keeps the first finding of a condition: later ones follow from it. If no phase asks for the
+// next pass, it comes at the pace of the reason.
 func (p *Pass) Note(condition, reason, format string, args ...any) {
 	p.keep(report.NotOK(condition, reason, fmt.Sprintf(format, args...)))
 }
@@ -88,6 +91,8 @@ func (p *Pass) WaitFor(after time.Duration, condition, reason, format string, ar
 	p.Stop()
 	if after > 0 {
 		p.Requeue(after)
+	} else {
+		p.watched = true
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
 )
 
@@ -50,7 +51,19 @@ func Run[S Scope](ctx context.Context, scope S, phases []Phase[S]) error {
 			break
 		}
 	}
+	if p.requeueAfter == 0 && !p.watched && len(returned) == 0 {
+		p.requeueByFindings()
+	}
 	return errors.Join(returned...)
+}
+
+// requeueByFindings asks for the next pass by the reasons that were noted, if no phase has asked
+// for one: nothing that is told is left to be forgotten.
+func (p *Pass) requeueByFindings() {
+	intervals := p.Intervals.WithDefaults()
+	for _, finding := range p.findings {
+		p.Requeue(intervals.After(&access.Problem{Reason: finding.Reason}))
+	}
 }
 
 // settle tells about the error of a phase, and returns it if it is nobody's fault but ours or the
@@ -80,7 +93,7 @@ func (p *Pass) settle(ctx context.Context, phase, condition string, err error) e
 		return err
 	}
 	log := ctrl.LoggerFrom(ctx)
-	if intervals.paceOf(told.problem.Reason) == UnderWay {
+	if pace := intervals.paceOf(told.problem.Reason); pace == UnderWay || pace == Leaving {
 		// Nothing failed: it takes its time, and the condition says so.
 		log = log.V(2)
 	}

@@ -184,6 +184,42 @@ func TestTheEarliestNextPassCounts(t *testing.T) {
 	g.Expect(s.Result().RequeueAfter).To(BeNumerically("~", time.Minute, 6*time.Second))
 }
 
+// A phase may forget to ask for the next pass: nobody would look again.
+func TestWhatIsNotedIsLookedAtAgainAtTheReasonsPace(t *testing.T) {
+	for name, test := range map[string]struct {
+		run  func(*scope) error
+		want time.Duration
+	}{
+		"nothing is noted":       {fine, 0},
+		"a person has to fix it": {func(s *scope) error { s.Note(first, infrav1.SecretInvalidReason, "message"); return nil }, time.Hour},
+		"something is being made": {func(s *scope) error {
+			s.Note(first, infrav1.SecretInvalidReason, "message")
+			s.Note(second, infrav1.JoiningReason, "message")
+			s.Stop()
+			return nil
+		}, time.Second},
+		"nobody knows": {func(s *scope) error { s.NoteUnknown(first, "Odd", "message"); return nil }, time.Hour},
+		"the phase asks for it": {func(s *scope) error {
+			s.Note(first, infrav1.JoiningReason, "message")
+			s.Requeue(5 * time.Hour)
+			return nil
+		}, 5 * time.Hour},
+		"the phase leaves it to a watch": {func(s *scope) error {
+			s.WaitFor(0, first, infrav1.WaitingForBootstrapDataReason, "message")
+			return nil
+		}, 0},
+		"the workqueue has to retry": {func(s *scope) error { s.Note(first, infrav1.JoiningReason, "message"); return conflict }, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			s := newScope()
+			_ = phases.Run(t.Context(), s, []phases.Phase[*scope]{phase("one", first, test.run)})
+			after := s.Result().RequeueAfter
+			g.Expect(after).To(And(BeNumerically(">=", test.want), BeNumerically("<=", test.want+test.want/10)))
+		})
+	}
+}
+
 func TestIntervalsHaveDefaults(t *testing.T) {
 	NewWithT(t).Expect(phases.Intervals{}.WithDefaults()).To(Equal(phases.Intervals{
 		Poll: time.Minute, Retry: 10 * time.Second, Progress: 10 * time.Second, Outside: time.Minute,

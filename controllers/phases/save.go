@@ -17,7 +17,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
 )
 
 // Object is what a controller reconciles.
@@ -59,11 +58,11 @@ func NewSaver(c client.Client, recorder events.EventRecorder, object Object, own
 	return &Saver{object: object, before: before, helper: helper, owned: owned, recorder: recorder}, nil
 }
 
-// Save writes the object after the pass, tells of a change of Ready, and returns the error of the
-// pass with its own. What is gone is not written.
-func (s *Saver) Save(ctx context.Context, passed error) error {
+// Save writes the object after the pass over the scope, tells of a change of Ready, and returns the
+// error of the pass with its own. What is gone is not written.
+func (s *Saver) Save(ctx context.Context, scope Scope, passed error) error {
 	err := s.helper.Patch(ctx, s.object, patch.WithOwnedConditions{Conditions: s.owned})
-	report.Announce(s.recorder, s.object, conditions.Get(s.before, infrav1.ReadyCondition), conditions.Get(s.object, infrav1.ReadyCondition))
+	scope.pass().Intervals.Announce(s.recorder, s.object, conditions.Get(s.before, infrav1.ReadyCondition), conditions.Get(s.object, infrav1.ReadyCondition))
 	return errors.Join(passed, ignoreGone(err))
 }
 

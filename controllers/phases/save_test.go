@@ -62,7 +62,7 @@ func TestWhatAPassFoundIsWrittenAndTold(t *testing.T) {
 
 	report.Set(account, report.NotOK(infrav1.CredentialsValidCondition, infrav1.SecretNotFoundReason, "no Secret"))
 	failed := errors.New("the phase failed")
-	g.Expect(saver.Save(t.Context(), failed)).To(MatchError(failed))
+	g.Expect(saver.Save(t.Context(), newScope(), failed)).To(MatchError(failed))
 
 	g.Expect(recorder.Events).To(Receive(ContainSubstring("Warning SecretNotFound no Secret")))
 	written := &infrav1.OCIAccount{}
@@ -80,5 +80,5 @@ func TestWhatIsGoneIsNotWritten(t *testing.T) {
 	report.Set(account, report.NotOK(infrav1.CredentialsValidCondition, infrav1.SecretNotFoundReason, "no Secret"))
 	account.Labels = nil
 
-	g.Expect(saver.Save(t.Context(), nil)).To(Succeed())
+	g.Expect(saver.Save(t.Context(), newScope(), nil)).To(Succeed())
 }

@@ -60,13 +60,3 @@ func (m *Metrics) polled(account string, err error, duration time.Duration, bega
 		m.last.WithLabelValues(account).Set(float64(began.UnixMilli()) / 1000)
 	}
 }
-
-func (m *Metrics) forget(account string) {
-	if m == nil {
-		return
-	}
-	labels := prometheus.Labels{"account": account}
-	m.polls.DeletePartialMatch(labels)
-	m.duration.DeletePartialMatch(labels)
-	m.last.DeletePartialMatch(labels)
-}

@@ -39,6 +39,8 @@ type Options struct {
 	Capacity capacity.Policy
 	// Metrics receive polls; nil means that nobody does.
 	Metrics *Metrics
+	// Forget, if not nil, is told of accounts that are polled no more, so that their series go.
+	Forget func(account string)
 }
 
 func (o Options) withDefaults() Options {
@@ -173,7 +175,9 @@ func (p *Pollers) forget(name string, uid types.UID) {
 	if a := p.accounts[name]; a != nil && a.uid == uid {
 		a.stop()
 		delete(p.accounts, name)
-		p.options.Metrics.forget(name)
+		if p.options.Forget != nil {
+			p.options.Forget(name)
+		}
 	}
 }
 

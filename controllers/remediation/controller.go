@@ -30,7 +30,7 @@ import (
 
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshremediations,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshremediations/status,verbs=patch;update
-// +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshmachines;ociaccounts,verbs=get;list;watch
+// +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshclusters;ocimeshmachines;ociaccounts;tailnets,verbs=get;list;watch
 // +kubebuilder:rbac:groups=cluster.x-k8s.io,resources=clusters;machines,verbs=get;list;watch
 // +kubebuilder:rbac:groups=cluster.x-k8s.io,resources=machines/status,verbs=patch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
@@ -100,7 +100,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 // lag, and no try may be made twice or forgotten.
 func (r *Reconciler) save(ctx context.Context, s *scope, saver *phases.Saver, passed error) error {
 	if equality.Semantic.DeepEqual(s.before.Status.Attempts, s.own.Status.Attempts) {
-		return saver.Save(ctx, passed)
+		return saver.Save(ctx, s, passed)
 	}
 	err := r.Client.Status().Update(ctx, s.own)
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
@@ -116,6 +116,7 @@ func (r *Reconciler) normalPhases() []phases.Phase[*scope] {
 	return []phases.Phase[*scope]{
 		{Name: "find machine", Condition: remediated, Run: r.findMachine},
 		{Name: "observe instance", Condition: remediated, Run: r.observeInstance},
+		{Name: "await tailnet", Condition: remediated, Run: r.awaitTailnet},
 		{Name: "choose step", Condition: remediated, Run: r.chooseStep},
 		{Name: "take step", Condition: remediated, Run: r.takeStep},
 		{Name: "hand over", Condition: remediated, Run: r.handOver},

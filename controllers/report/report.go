@@ -12,10 +12,7 @@ import (
 	"strings"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/client-go/tools/events"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/util/conditions"
 
@@ -135,39 +132,6 @@ func asItShouldBe(condition metav1.Condition) bool {
 	default:
 		return condition.Status == metav1.ConditionTrue
 	}
-}
-
-// expectedUp are the reasons of Ready while what was begun takes the time that it takes. On the way
-// up they are no news: the condition shows them, and nobody is to be warned. How soon the object is
-// looked at again is phases' to say (intervals.go).
-var expectedUp = []string{
-	infrav1.WaitingReason, infrav1.NetworkProvisioningReason, infrav1.EndpointProvisioningReason, infrav1.InstanceProvisioningReason,
-	infrav1.JoiningReason,
-}
-
-// expectedDown are those on the way down, however the object was before: somebody asked for its
-// end.
-var expectedDown = []string{infrav1.DeletingReason, infrav1.WaitingForTerminationReason}
-
-// Announce emits an event if Ready has changed its status or reason, unless the object is merely
-// under way; before and after are the object's Ready, and may be nil. A nil recorder is silent.
-func Announce(recorder events.EventRecorder, object runtime.Object, before, after *metav1.Condition) {
-	if recorder == nil || after == nil || (before != nil && before.Status == after.Status && before.Reason == after.Reason) {
-		return
-	}
-	wasReady := before != nil && before.Status == metav1.ConditionTrue
-	if after.Status == metav1.ConditionFalse &&
-		(!wasReady && slices.Contains(expectedUp, after.Reason) || slices.Contains(expectedDown, after.Reason)) {
-		return
-	}
-	kind, note := corev1.EventTypeNormal, after.Message
-	if after.Status == metav1.ConditionFalse && after.Reason != infrav1.UpdatingReason {
-		kind = corev1.EventTypeWarning
-	}
-	if note == "" {
-		note = "The object is ready"
-	}
-	recorder.Eventf(object, nil, kind, after.Reason, "Reconcile", "%s", note)
 }
 
 // Truncate shortens a message to at most limit bytes, at the end of a letter, and says so by an

@@ -11,7 +11,6 @@ import (
 
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/cluster-api/util/conditions"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
@@ -73,41 +72,6 @@ func TestARepeatedMessageIsNotWrittenForTheIdentifierOfItsRequest(t *testing.T) 
 	Set(object, said("C", "500 broken"))
 	g.Expect(conditions.GetMessage(object, "A")).To(ContainSubstring("CCCC"))
 	g.Expect(conditions.GetMessage(object, infrav1.ReadyCondition)).To(ContainSubstring("500 broken"))
-}
-
-func TestWhatIsUnderWayIsAnnouncedOnlyIfItWasReadyBefore(t *testing.T) {
-	ready := func(status metav1.ConditionStatus, reason string) *metav1.Condition {
-		return &metav1.Condition{Type: infrav1.ReadyCondition, Status: status, Reason: reason, Message: "so it is"}
-	}
-	yes, joining := ready(metav1.ConditionTrue, infrav1.ReadyReason), ready(metav1.ConditionFalse, infrav1.JoiningReason)
-	timeout := ready(metav1.ConditionFalse, infrav1.JoinTimeoutReason)
-	for name, tc := range map[string]struct {
-		before, after *metav1.Condition
-		event         string
-	}{
-		"a machine begins to join":           {ready(metav1.ConditionFalse, infrav1.WaitingReason), joining, ""},
-		"the first condition that it has":    {nil, joining, ""},
-		"it takes too long":                  {joining, timeout, "Warning JoinTimeout so it is"},
-		"nothing has changed":                {timeout, timeout, ""},
-		"all is well":                        {joining, yes, "Normal Ready so it is"},
-		"a machine that was Ready is away":   {yes, joining, "Warning Joining so it is"},
-		"a deletion takes its course":        {yes, ready(metav1.ConditionFalse, infrav1.WaitingForTerminationReason), ""},
-		"a deletion is held up":              {yes, ready(metav1.ConditionFalse, infrav1.WaitingForAccountReason), "Warning WaitingForAccount so it is"},
-		"what was unknown is only under way": {ready(metav1.ConditionUnknown, infrav1.UnavailableReason), joining, ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			g := NewWithT(t)
-			recorder := events.NewFakeRecorder(1)
-
-			Announce(recorder, &infrav1.OCIMeshMachine{}, tc.before, tc.after)
-
-			if tc.event == "" {
-				g.Expect(recorder.Events).NotTo(Receive())
-				return
-			}
-			g.Expect(recorder.Events).To(Receive(Equal(tc.event)))
-		})
-	}
 }
 
 func TestMessagesAreCutAtALetter(t *testing.T) {

@@ -13,42 +13,51 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 )
 
+const (
+	goesFirst = "so that an old machine goes first: in its place in account alice the new one fits"
+	noSurge   = "set maxSurge: 0 on KubeadmControlPlane blue, " + goesFirst
+)
+
+var controlPlane = map[string]string{clusterv1.MachineControlPlaneLabel: ""}
+
+// inSet are the labels of a worker in the machine set.
+func inSet(set string) map[string]string {
+	return map[string]string{clusterv1.MachineDeploymentNameLabel: "workers", clusterv1.MachineSetNameLabel: set}
+}
+
+type rollout struct {
+	there, new map[string]string
+	owner      string
+	desired    int
+	leaving    string
+	budget     int32
+	says       string
+	not        string
+}
+
+// rolloutsWithoutRoom are machines there and a new one, and what its refusal says.
+var rolloutsWithoutRoom = map[string]rollout{
+	"the surge of a control plane": {controlPlane, controlPlane, "KubeadmControlPlane blue", 3, "", 2, noSurge, "wait until"},
+	"a control plane more":         {controlPlane, controlPlane, "KubeadmControlPlane blue", 5, "", 2, "add accounts", "maxSurge"},
+	"a number that is not known":   {controlPlane, controlPlane, "KubeadmControlPlane blue", 0, "", 2, "add accounts", "maxSurge"},
+	"the surge of workers": {
+		inSet("old"), inSet("new"), "MachineDeployment workers", 3, "", 2, "set maxSurge: 0 and maxUnavailable: 1 on MachineDeployment workers, " + goesFirst,
+		"wait until",
+	},
+	"a worker more": {inSet("old"), inSet("old"), "MachineDeployment workers", 3, "", 2, "add accounts", "maxSurge"},
+	"a worker more where half is free": {
+		inSet("old"), inSet("old"), "MachineDeployment workers", 3, "", 3,
+		"choose a smaller size: account alice has room for one of 1 OCPUs and 12 GB of memory of " + arm, "allow other shapes",
+	},
+	"an old machine is on its way out": {
+		controlPlane, controlPlane, "KubeadmControlPlane blue", 3, "bob", 2, "wait until the machines that are being deleted are gone: then it fits", "maxSurge",
+	},
+}
+
 // Three full accounts, a machine in each, and one more machine: what its refusal says.
 func TestARefusalNamesTheChangeThatMakesTheMachineFit(t *testing.T) {
 	t.Parallel()
-	controlPlane := map[string]string{clusterv1.MachineControlPlaneLabel: ""}
-	inSet := func(set string) map[string]string {
-		return map[string]string{clusterv1.MachineDeploymentNameLabel: "workers", clusterv1.MachineSetNameLabel: set}
-	}
-	const (
-		goesFirst = "so that an old machine goes first: in its place in account alice the new one fits"
-		noSurge   = "set maxSurge: 0 on KubeadmControlPlane blue, " + goesFirst
-	)
-	for name, world := range map[string]struct {
-		there, new map[string]string
-		owner      string
-		desired    int
-		leaving    string
-		budget     int32
-		says       string
-		not        string
-	}{
-		"the surge of a control plane": {controlPlane, controlPlane, "KubeadmControlPlane blue", 3, "", 2, noSurge, "wait until"},
-		"a control plane more":         {controlPlane, controlPlane, "KubeadmControlPlane blue", 5, "", 2, "add accounts", "maxSurge"},
-		"a number that is not known":   {controlPlane, controlPlane, "KubeadmControlPlane blue", 0, "", 2, "add accounts", "maxSurge"},
-		"the surge of workers": {
-			inSet("old"), inSet("new"), "MachineDeployment workers", 3, "", 2, "set maxSurge: 0 and maxUnavailable: 1 on MachineDeployment workers, " + goesFirst,
-			"wait until",
-		},
-		"a worker more": {inSet("old"), inSet("old"), "MachineDeployment workers", 3, "", 2, "add accounts", "maxSurge"},
-		"a worker more where half is free": {
-			inSet("old"), inSet("old"), "MachineDeployment workers", 3, "", 3,
-			"choose a smaller size: account alice has room for one of 1 OCPUs and 12 GB of memory of " + arm, "allow other shapes",
-		},
-		"an old machine is on its way out": {
-			controlPlane, controlPlane, "KubeadmControlPlane blue", 3, "bob", 2, "wait until the machines that are being deleted are gone: then it fits", "maxSurge",
-		},
-	} {
+	for name, world := range rolloutsWithoutRoom {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := NewWithT(t)

@@ -124,58 +124,63 @@ func TestAMachineThatWasReadBeforeItsPlacementWasWrittenIsNotPlacedAnew(t *testi
 	g.Expect(err).NotTo(HaveOccurred(), "what was never written is decided anew")
 }
 
+type noPlace struct {
+	change          func(*world, *Request)
+	reason, message string
+	wait            time.Duration
+}
+
+// noPlaces are why a machine gets no place, and for how long.
+var noPlaces = map[string]noPlace{
+	"no such failure domain": {
+		func(_ *world, r *Request) { r.FailureDomain = "carol-ad-1" }, infrav1.FailureDomainUnknownReason,
+		"Failure domain carol-ad-1 does not exist in this cluster: fix failureDomain on the Machine or its owner", time.Minute,
+	},
+	"no account is selected": {
+		func(_ *world, r *Request) { r.Spec.Accounts.Names = []string{"carol"} }, infrav1.NoAccountReason,
+		"No account can take the machine: alice: the machine's spec.accounts does not select it", time.Minute,
+	},
+	"the account is not ready": {
+		func(w *world, _ *Request) {
+			conditions.Set(w.accounts[0], report.NotOK(infrav1.ReadyCondition, "Revoked", "the key was revoked"))
+		}, infrav1.NoAccountReason,
+		"No account can take the machine: alice: the key was revoked", time.Minute,
+	},
+	"the account is another namespace's": {
+		func(w *world, _ *Request) { w.accounts[0].Spec.AllowedNamespaces.List = nil }, infrav1.NoAccountReason,
+		"No account can take the machine: alice: OCIAccount alice does not allow namespace ns: have its owner add the namespace to " +
+			"spec.allowedNamespaces", time.Minute,
+	},
+	"the account is not there": {
+		func(w *world, _ *Request) { w.cluster.Spec.Accounts[0].Name = "carol" }, infrav1.NoAccountReason,
+		"No account can take the machine: carol: OCIAccount carol does not exist: create it, or remove it from the list of accounts", time.Minute,
+	},
+	"the network is not ready": {
+		func(w *world, _ *Request) { w.cluster.Status.Accounts = nil }, infrav1.NoAccountReason,
+		"No account can take the machine: alice: its network for the cluster is not ready", time.Minute,
+	},
+	"control planes are kept out": {
+		func(w *world, r *Request) {
+			w.cluster.Spec.Accounts[0].ControlPlane = ptr.To(false)
+			r.Labels[clusterv1.MachineControlPlaneLabel] = ""
+		}, infrav1.NoAccountReason,
+		"No account can take the machine: alice: the cluster allows no control planes in it", time.Minute,
+	},
+	"there is no image": {
+		func(_ *world, r *Request) { r.Spec.Image = infrav1.Image{Name: "golden"} }, infrav1.ImageNotFoundReason,
+		`No account can take the machine: alice: image "golden" does not exist or may not be read`, time.Minute,
+	},
+	"there was no room": {
+		func(w *world, _ *Request) {
+			place := PlaceOf(infrav1.Placement{Account: "alice"})
+			w.scheduler.options.Pollers.Shortages(w.accounts[0]).Record(place, capacity.Size{OCPUs: 1, MemoryGB: 6}, cloud.OutOfCapacity, w.now())
+		}, infrav1.NoCapacityReason,
+		"No account can take the machine: alice ", 5 * time.Minute,
+	},
+}
+
 func TestWhyThereIsNoPlace(t *testing.T) {
-	for name, test := range map[string]struct {
-		change          func(*world, *Request)
-		reason, message string
-		wait            time.Duration
-	}{
-		"no such failure domain": {
-			func(_ *world, r *Request) { r.FailureDomain = "carol-ad-1" }, infrav1.FailureDomainUnknownReason,
-			"Failure domain carol-ad-1 does not exist in this cluster: fix failureDomain on the Machine or its owner", time.Minute,
-		},
-		"no account is selected": {
-			func(_ *world, r *Request) { r.Spec.Accounts.Names = []string{"carol"} }, infrav1.NoAccountReason,
-			"No account can take the machine: alice: the machine's spec.accounts does not select it", time.Minute,
-		},
-		"the account is not ready": {
-			func(w *world, _ *Request) {
-				conditions.Set(w.accounts[0], report.NotOK(infrav1.ReadyCondition, "Revoked", "the key was revoked"))
-			}, infrav1.NoAccountReason,
-			"No account can take the machine: alice: the key was revoked", time.Minute,
-		},
-		"the account is another namespace's": {
-			func(w *world, _ *Request) { w.accounts[0].Spec.AllowedNamespaces.List = nil }, infrav1.NoAccountReason,
-			"No account can take the machine: alice: OCIAccount alice does not allow namespace ns: have its owner add the namespace to " +
-				"spec.allowedNamespaces", time.Minute,
-		},
-		"the account is not there": {
-			func(w *world, _ *Request) { w.cluster.Spec.Accounts[0].Name = "carol" }, infrav1.NoAccountReason,
-			"No account can take the machine: carol: OCIAccount carol does not exist: create it, or remove it from the list of accounts", time.Minute,
-		},
-		"the network is not ready": {
-			func(w *world, _ *Request) { w.cluster.Status.Accounts = nil }, infrav1.NoAccountReason,
-			"No account can take the machine: alice: its network for the cluster is not ready", time.Minute,
-		},
-		"control planes are kept out": {
-			func(w *world, r *Request) {
-				w.cluster.Spec.Accounts[0].ControlPlane = ptr.To(false)
-				r.Labels[clusterv1.MachineControlPlaneLabel] = ""
-			}, infrav1.NoAccountReason,
-			"No account can take the machine: alice: the cluster allows no control planes in it", time.Minute,
-		},
-		"there is no image": {
-			func(_ *world, r *Request) { r.Spec.Image = infrav1.Image{Name: "golden"} }, infrav1.ImageNotFoundReason,
-			`No account can take the machine: alice: image "golden" does not exist or may not be read`, time.Minute,
-		},
-		"there was no room": {
-			func(w *world, _ *Request) {
-				place := PlaceOf(infrav1.Placement{Account: "alice"})
-				w.scheduler.options.Pollers.Shortages(w.accounts[0]).Record(place, capacity.Size{OCPUs: 1, MemoryGB: 6}, cloud.OutOfCapacity, w.now())
-			}, infrav1.NoCapacityReason,
-			"No account can take the machine: alice ", 5 * time.Minute,
-		},
-	} {
+	for name, test := range noPlaces {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := NewWithT(t)

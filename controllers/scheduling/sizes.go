@@ -137,7 +137,7 @@ func (s *Scheduler) readSizes(ctx context.Context, account *infrav1.OCIAccount, 
 	if !read {
 		return nil
 	}
-	shapes, err := c.Shapes(ctx, "")
+	shapes, err := c.RecentShapes(ctx, imageLife)
 	s.shapeLists.end(c, now, err)
 	if cloud.IsKind(err, cloud.Throttled) && cloud.WasNotSent(err) {
 		return waitFor(cloud.RetryAfterOf(err), "Waiting for the list of shapes of account %s", account.Name)

@@ -9,6 +9,7 @@ import (
 
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/cluster-api/util/conditions"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
@@ -151,4 +152,28 @@ func TestTheNextCheckComesByWhoHasToFixTheProblem(t *testing.T) {
 			NewWithT(t).Expect(result.RequeueAfter).To(BeNumerically("~", world.want, world.want/8))
 		})
 	}
+}
+
+func TestAServerThatIsAwayIsToldWithItsTimeAndWhatItMeans(t *testing.T) {
+	g := NewWithT(t)
+	w, r := newWorld(t, tailnetsim.Headscale029)
+	reconciled(t, r, w.Tailnet)
+	w.Control.SetUnreachable(true)
+	reconciled(t, r, w.Tailnet)
+	away := conditions.Get(w.Tailnet, infrav1.CredentialsValidCondition).LastTransitionTime
+
+	for range 3 {
+		reconciled(t, r, w.Tailnet)
+
+		told := conditions.Get(w.Tailnet, infrav1.CredentialsValidCondition)
+		g.Expect(told.Reason).To(Equal(infrav1.UnavailableReason))
+		g.Expect(told.LastTransitionTime).To(Equal(away))
+		g.Expect(told.Message).To(And(ContainSubstring("has not answered since "+away.UTC().Format(time.RFC3339)+". Machines that run go on"),
+			ContainSubstring("no machine joins or leaves")))
+		g.Expect(helpers.MessageOf(w.Tailnet, infrav1.ReadyCondition)).To(Equal(told.Message))
+	}
+
+	w.Control.SetUnreachable(false)
+	reconciled(t, r, w.Tailnet)
+	g.Expect(helpers.ConditionsOf(w.Tailnet)).To(ContainElement("Ready True Ready"))
 }

@@ -113,7 +113,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (_ ctrl.Re
 	}
 	defer func() {
 		r.updateStatus(s)
-		reterr = saver.Save(ctx, reterr)
+		reterr = saver.Save(ctx, s, reterr)
 	}()
 	if !tn.DeletionTimestamp.IsZero() {
 		err = phases.Run(ctx, s, r.deletePhases())

@@ -5,6 +5,7 @@ package tailnet
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,34 +27,44 @@ func policyOf(rest string) string {
 	}`, helpers.NodeTag, helpers.ControlPlaneTag, rest)
 }
 
+type lackingPolicy struct {
+	policy, ready, condition, says string
+	approval                       infrav1.RouteApproval
+}
+
+// lackingPolicies are policies, what is told of them, and who approves routes.
+var lackingPolicies = map[string]lackingPolicy{
+	"everything is there": {
+		policyOf(openToAll), "True Ready", "True Ready", "", infrav1.RouteApprovalProvider,
+	},
+	"no owner of a tag": {
+		fmt.Sprintf(`{"tagOwners": {%q: ["fleet@"]}, %s}`, helpers.NodeTag, openToAll), "True Ready", "False PolicyIncomplete",
+		fmt.Sprintf(`Add to tagOwners: "%s": ["fleet@"]; to nodeAttrs: `, helpers.ControlPlaneTag), infrav1.RouteApprovalProvider,
+	},
+	"no attribute": {
+		strings.Replace(policyOf(openToAll), "cache-network-maps", "magicdns-aaaa", 1), "True Ready", "False PolicyIncomplete",
+		`"attr": ["cache-network-maps"]}. Without cache-network-maps a node that restarts while the coordination server is away has no address`,
+		infrav1.RouteApprovalProvider,
+	},
+	"nobody reaches anybody": {
+		policyOf(`"grants": [{"src": ["fleet@"], "dst": ["*"], "ip": ["*"]}]`), "False NodesUnreachable", "False NodesUnreachable",
+		`Add to grants: {"src": [`, infrav1.RouteApprovalProvider,
+	},
+	"nobody approves": {
+		policyOf(openToAll), "True Ready", "False PolicyIncomplete",
+		fmt.Sprintf(`Add to autoApprovers.routes: "10.250.0.0/24": ["%[1]s"], "10.244.0.0/16": ["%[1]s", "%[2]s"]`, helpers.ControlPlaneTag, helpers.NodeTag), infrav1.RouteApprovalPolicy,
+	},
+	"others approve": {
+		policyOf(openToAll + `, "autoApprovers": {"routes": {"10.244.7.0/24": ["tag:k8s"], "10.42.0.0/16": ["tag:k8s"]}}`), "True Ready", "False ForeignApprovers",
+		`pods: "10.244.7.0/24": ["tag:k8s"]. Take these out there`, infrav1.RouteApprovalProvider,
+	},
+	"it cannot be understood": {
+		`{"acls": 7}`, "True Ready", "Unknown PolicyNotReadable", "cannot be understood", infrav1.RouteApprovalProvider,
+	},
+}
+
 func TestWhatThePolicyLacksIsToldBeforeThereIsAMachineAndHeals(t *testing.T) {
-	for name, world := range map[string]struct {
-		policy, ready, condition, says string
-		approval                       infrav1.RouteApproval
-	}{
-		"everything is there": {
-			policyOf(openToAll), "True Ready", "True Ready", "", infrav1.RouteApprovalProvider,
-		},
-		"no owner of a tag": {
-			fmt.Sprintf(`{"tagOwners": {%q: ["fleet@"]}, %s}`, helpers.NodeTag, openToAll), "True Ready", "False PolicyIncomplete",
-			fmt.Sprintf(`Add to tagOwners: "%s": ["fleet@"]; to nodeAttrs: `, helpers.ControlPlaneTag), infrav1.RouteApprovalProvider,
-		},
-		"nobody reaches anybody": {
-			policyOf(`"grants": [{"src": ["fleet@"], "dst": ["*"], "ip": ["*"]}]`), "False NodesUnreachable", "False NodesUnreachable",
-			`Add to grants: {"src": [`, infrav1.RouteApprovalProvider,
-		},
-		"nobody approves": {
-			policyOf(openToAll), "True Ready", "False PolicyIncomplete",
-			fmt.Sprintf(`Add to autoApprovers.routes: "10.250.0.0/24": ["%[1]s"], "10.244.0.0/16": ["%[1]s", "%[2]s"]`, helpers.ControlPlaneTag, helpers.NodeTag), infrav1.RouteApprovalPolicy,
-		},
-		"others approve": {
-			policyOf(openToAll + `, "autoApprovers": {"routes": {"10.244.7.0/24": ["tag:k8s"], "10.42.0.0/16": ["tag:k8s"]}}`), "True Ready", "False ForeignApprovers",
-			`pods: "10.244.7.0/24": ["tag:k8s"]. Take these out there`, infrav1.RouteApprovalProvider,
-		},
-		"it cannot be understood": {
-			`{"acls": 7}`, "True Ready", "Unknown PolicyNotReadable", "cannot be understood", infrav1.RouteApprovalProvider,
-		},
-	} {
+	for name, world := range lackingPolicies {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			w, r := newWorld(t, tailnetsim.Headscale029)

@@ -4,7 +4,10 @@
 package tailnet
 
 import (
+	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/cluster-api/util/conditions"
@@ -16,6 +19,13 @@ import (
 // owned are the conditions that this controller writes.
 var owned = report.Types(infrav1.CredentialsValidCondition, infrav1.PolicyReadyCondition, infrav1.StraysAbsentCondition,
 	infrav1.RangesDistinctCondition, infrav1.DeletingCondition)
+
+// awayMeans is what works without the coordination server, and what does not.
+const awayMeans = "Machines that run go on, and none is repaired or replaced for it; until it answers no machine joins or leaves, " +
+	"no route is approved, and no virtual address moves for those outside its cluster"
+
+// uncachedMeans is what a policy without the attribute costs.
+const uncachedMeans = "Without cache-network-maps a node that restarts while the coordination server is away has no address until it is back"
 
 // maxUsers is the API's limit.
 const maxUsers = 64
@@ -34,7 +44,7 @@ func (r *Reconciler) updateStatus(s *scope) {
 	}))
 	counting := []metav1.Condition{
 		report.Deleting(s.tailnet, s.Deletion),
-		s.Found(infrav1.CredentialsValidCondition, s.credentialsValid),
+		s.away(s.Found(infrav1.CredentialsValidCondition, s.credentialsValid)),
 	}
 	// What the policy lacks may be of no use here. Machines that can reach nobody are.
 	policy := s.policyReady()
@@ -54,6 +64,22 @@ func (s *scope) credentialsValid() metav1.Condition {
 		return *known
 	}
 	return report.Unknown(infrav1.CredentialsValidCondition, infrav1.WaitingReason, "Waiting for the first check of the tailnet")
+}
+
+// away says since when the coordination server does not answer, and what that means for machines.
+func (s *scope) away(condition metav1.Condition) metav1.Condition {
+	if condition.Reason != infrav1.UnavailableReason {
+		return condition
+	}
+	condition.LastTransitionTime = metav1.Now()
+	if known := conditions.Get(s.tailnet, infrav1.CredentialsValidCondition); known != nil && known.Status == condition.Status {
+		condition.LastTransitionTime = known.LastTransitionTime
+	}
+	since := condition.LastTransitionTime.UTC().Format(time.RFC3339)
+	if !strings.Contains(condition.Message, awayMeans) {
+		condition.Message = fmt.Sprintf("The coordination server has not answered since %s. %s. The last answer: %s", since, awayMeans, condition.Message)
+	}
+	return condition
 }
 
 // policyReady leaves the condition as it is if the policy was not read.
@@ -86,6 +112,9 @@ func (s *scope) policyLacks() (reason, message string) {
 		reason, message = infrav1.NodesUnreachableReason, "The tailnet's policy lets nodes reach nobody, so that no machine would join its cluster"
 	}
 	message += ". Add to " + strings.Join(s.policy.Missing, "; to ")
+	if slices.ContainsFunc(s.policy.Missing, func(lack string) bool { return strings.HasPrefix(lack, "nodeAttrs: ") }) {
+		message += ". " + uncachedMeans
+	}
 	if len(s.policy.Foreign) > 0 {
 		message += ". " + foreign
 	}

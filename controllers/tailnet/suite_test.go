@@ -25,14 +25,7 @@ func TestMain(m *testing.M) { os.Exit(helpers.Run(m, &env)) }
 // it.
 func reconciled(t *testing.T, r *Reconciler, tn *infrav1.Tailnet) ctrl.Result {
 	t.Helper()
-	var result ctrl.Result
-	for range 2 {
-		var err error
-		result, err = r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(tn)})
-		NewWithT(t).Expect(err).NotTo(HaveOccurred())
-	}
-	env.Reload(t, tn)
-	return result
+	return env.Reconciled(t, r, tn)
 }
 
 func newWorld(t *testing.T, mode tailnetsim.Mode) (*helpers.World, *Reconciler) {

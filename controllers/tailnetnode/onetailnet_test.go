@@ -4,6 +4,7 @@
 package tailnetnode
 
 import (
+	"reflect"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -48,4 +49,19 @@ func TestWhichTailnetsAreOfOneNetwork(t *testing.T) {
 			NewWithT(t).Expect(OneTailnet(&other, &one)).To(Equal(world.same))
 		})
 	}
+}
+
+// tells says of each field of a Tailnet whether it tells networks apart.
+var tells = map[string]bool{
+	"LoginServer": true, "APIURL": true, "TailnetName": true, "Credentials": true,
+	"NodeTags": false, "ControlPlaneTags": false, "VIPRange": false, "PodRanges": false, "RouteApproval": false, "AllowedNamespaces": false,
+}
+
+// A field that says which network it is, and is not compared, makes one of two networks.
+func TestItIsKnownOfEveryFieldWhetherItTellsNetworksApart(t *testing.T) {
+	spec := reflect.TypeFor[infrav1.TailnetSpec]()
+	for field := range spec.Fields() {
+		NewWithT(t).Expect(tells).To(HaveKey(field.Name), "does it tell networks apart? Say so here, and in OneTailnet and its table")
+	}
+	NewWithT(t).Expect(tells).To(HaveLen(spec.NumField()))
 }

@@ -132,6 +132,7 @@ func TestEveryFieldOfTheInputIsFilledInFromTheNode(t *testing.T) {
 		},
 		VCNCIDRs:    []netip.Prefix{netip.MustParsePrefix("10.7.0.0/16")},
 		DataVolumes: []cloudinit.DataVolume{{Device: "/dev/oracleoci/oraclevdb", FileSystem: "ext4", MountPath: "/var/lib/etcd"}},
+		Agent:       true,
 	}
 	node := whole()
 	node.Cluster.Spec.ControlPlaneEndpoint.Port = 7443

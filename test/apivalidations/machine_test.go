@@ -69,6 +69,15 @@ func TestOCIMeshMachinesAreRefusedWithTheReason(t *testing.T) {
 		}, "at most 20 vpusPerGB"},
 		{"a data volume of ultra-high performance", func(m *infrav1.OCIMeshMachine) { m.Spec.DataVolumes[0].VPUsPerGB = 30 }, "vpusPerGB of a data volume must be 10 or 20"},
 		{"the highest performance", func(m *infrav1.OCIMeshMachine) { m.Spec.DataVolumes[0].VPUsPerGB = 120 }, "vpusPerGB of a data volume must be 10 or 20"},
+		{"one shape in two sizes", func(m *infrav1.OCIMeshMachine) {
+			m.Spec.Shapes = append(m.Spec.Shapes, infrav1.Shape{Name: m.Spec.Shapes[0].Name, OCPUs: 1, MemoryGB: 6})
+		}, "a shape can be named once"},
+		{"an unknown bootstrap mode", func(m *infrav1.OCIMeshMachine) { m.Spec.Bootstrap = "Ignition" }, "Unsupported value"},
+	})
+}
+
+func TestTailscaleOfAMachineIsRefusedWithTheReason(t *testing.T) {
+	expectRefusals(t, goodMachine, []refusal[*infrav1.OCIMeshMachine]{
 		{"a version of an image's tailscale", func(m *infrav1.OCIMeshMachine) {
 			m.Spec.Tailscale = infrav1.Tailscale{Source: infrav1.TailscalePreinstalled, Version: "1.98.4"}
 		}, "version is for source Packages"},
@@ -85,6 +94,11 @@ func TestOCIMeshMachinesAreRefusedWithTheReason(t *testing.T) {
 				{Architecture: "arm64", URL: "https://mirror.example.com/t.tgz", SHA256: strings.Repeat("x", 64)}}}
 		}, "sha256 must be 64 lower-case hexadecimal digits"},
 		{"a tailscale version that is none", func(m *infrav1.OCIMeshMachine) { m.Spec.Tailscale.Version = "latest" }, "version must have the form 1.98.4"},
+	})
+}
+
+func TestTagsOfAMachineAreRefusedWithTheReason(t *testing.T) {
+	expectRefusals(t, goodMachine, []refusal[*infrav1.OCIMeshMachine]{
 		{"a tag of the provider's", func(m *infrav1.OCIMeshMachine) { m.Spec.Tags = map[string]string{infrav1.MachineUIDTag: "x"} }, "tags that start with ocimesh- are the provider's own"},
 		{"more tags than OCI takes beside the provider's", func(m *infrav1.OCIMeshMachine) {
 			m.Spec.Tags = map[string]string{"a": "", "b": "", "c": "", "d": "", "e": "", "f": ""}
@@ -95,10 +109,6 @@ func TestOCIMeshMachinesAreRefusedWithTheReason(t *testing.T) {
 		{"a tag with a value that is too long", func(m *infrav1.OCIMeshMachine) {
 			m.Spec.Tags = map[string]string{"team": strings.Repeat("v", 257)}
 		}, "names of tags have 1 to 100 characters"},
-		{"one shape in two sizes", func(m *infrav1.OCIMeshMachine) {
-			m.Spec.Shapes = append(m.Spec.Shapes, infrav1.Shape{Name: m.Spec.Shapes[0].Name, OCPUs: 1, MemoryGB: 6})
-		}, "a shape can be named once"},
-		{"an unknown bootstrap mode", func(m *infrav1.OCIMeshMachine) { m.Spec.Bootstrap = "Ignition" }, "Unsupported value"},
 	})
 }
 

@@ -125,6 +125,7 @@ func (d *demo) waitIn(ctx context.Context, namespace string, timeout time.Durati
 			if missing = what(s); missing == "" {
 				return nil
 			}
+			d.screen.Await(missing)
 		}
 		select {
 		case <-ctx.Done():

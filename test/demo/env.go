@@ -39,10 +39,12 @@ func (d *demo) build(ctx context.Context) error {
 	if d.binaries, err = mgmt.FindBinaries(ctx, d.root, d.screen); err != nil {
 		return err
 	}
+	d.screen.Await("the provider to be built")
 	d.manager = filepath.Join(d.dir, "manager")
 	if err := user.Command(ctx, d.root, "go", "build", "-o", d.manager, "."); err != nil {
 		return err
 	}
+	d.screen.Await("the release to be written")
 	d.release = filepath.Join(d.dir, "release")
 	return user.Release(ctx, d.root, d.release)
 }

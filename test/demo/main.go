@@ -57,6 +57,7 @@ func run(ctx context.Context, unseen func()) (err error) {
 	}
 	d := &demo{root: root, dir: dir, keep: os.Getenv("KEEP") != "", screen: watch.NewScreen(os.Stdout, unseen), started: time.Now()}
 	defer func() { err = errors.Join(err, d.close()) }()
+	go d.screen.Tick(ctx)
 	return d.run(ctx)
 }
 

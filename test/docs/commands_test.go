@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -61,6 +62,41 @@ func TestFilesThatCommandsWriteAreYAML(t *testing.T) {
 		}
 	}
 	g.Expect(written).To(BeNumerically(">=", 2))
+}
+
+// config/default names an image of development, which is in no registry.
+func TestOverlaysThatCommandsWriteNameAnImage(t *testing.T) {
+	g := NewWithT(t)
+	overlays := 0
+	for name, script := range scripts(t) {
+		for _, match := range heredoc.FindAllStringSubmatch(script, -1) {
+			var overlay struct {
+				Resources []string                        `json:"resources"`
+				Images    []struct{ Name, NewTag string } `json:"images"`
+			}
+			g.Expect(yaml.Unmarshal([]byte(match[1]), &overlay)).To(Succeed(), name)
+			if !slices.Contains(overlay.Resources, "../default") {
+				continue
+			}
+			overlays++
+			g.Expect(overlay.Images).To(HaveLen(1), name)
+			g.Expect(overlay.Images[0].NewTag).NotTo(BeEmpty(), name)
+			manager, err := os.ReadFile(filepath.Join(root, "config/manager/manager.yaml"))
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(string(manager)).To(ContainSubstring("image: "+overlay.Images[0].Name), name)
+		}
+	}
+	g.Expect(overlays).To(Equal(1))
+}
+
+// clusterctl fills in the components' variables at each upgrade anew: what only the shell of
+// "clusterctl init" had is back at its default then.
+func TestVariablesOfInitAreKeptInItsConfiguration(t *testing.T) {
+	for name, script := range scripts(t) {
+		if strings.Contains(script, "clusterctl init") {
+			NewWithT(t).Expect(script).NotTo(MatchRegexp(`export (CLUSTER_TOPOLOGY|EXP_)`), name)
+		}
+	}
 }
 
 // Kubernetes' own, Cluster API's and the Helm add-on provider's kinds that pages name.

@@ -31,7 +31,7 @@ var bounded = map[string]string{
 // vectors are the files that make metrics with labels.
 func vectors(t *testing.T) (*source, []file) {
 	t.Helper()
-	s, err := read("cloud", "controllers", "exp", "internal/webhooks", "main.go", "setup.go")
+	s, err := read("cloud", "controllers", "exp", "internal/webhooks", "main.go", "setup.go", "setup_inplace.go")
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	makes := func(f file) bool {
 		found := false
@@ -74,83 +74,27 @@ func isStrings(expression ast.Expr) bool {
 	return ok && nameOf(array.Elt) == "string"
 }
 
-// What the collector tells is counted at the scrape. A vector keeps its series until somebody drops
-// them.
-func TestTheSeriesOfAnAccountOrATailnetGoWithIt(t *testing.T) {
-	s, files := vectors(t)
+// A vector keeps its series until somebody drops them. access.Series does, with an account or a
+// tailnet, for all that is registered with it.
+func TestAllMetricsAreRegisteredWithTheSeries(t *testing.T) {
+	s, _ := vectors(t)
 	found := 0
-	for _, f := range files {
-		labels, forgotten := labelsByField(f.File), forgets(f.File)
-		for _, field := range vectorFields(f.File) {
-			found++
-			by, known := labels[field.Name]
-			if known && !slices.Contains(by, "account") && !slices.Contains(by, "tailnet") {
-				continue
-			}
-			if !forgotten[field.Name] {
-				t.Errorf("%s: no function that forgets an account or a tailnet drops the series of %s", s.position(field), field.Name)
-			}
-		}
-	}
-	NewWithT(t).Expect(found).To(BeNumerically(">", 12), "the vectors are not found")
-}
-
-// vectorFields are the fields of structs that are vectors of metrics.
-func vectorFields(f *ast.File) (found []*ast.Ident) {
-	ast.Inspect(f, func(node ast.Node) bool {
-		structure, ok := node.(*ast.StructType)
-		if !ok {
-			return true
-		}
-		for _, field := range structure.Fields.List {
-			if pointer, ok := field.Type.(*ast.StarExpr); ok && strings.HasSuffix(nameOf(pointer.X), "Vec") {
-				found = append(found, field.Names...)
-			}
-		}
-		return true
-	})
-	return found
-}
-
-// labelsByField are the labels of vectors that are made where a field is filled in.
-func labelsByField(f *ast.File) map[string][]string {
-	found := map[string][]string{}
-	ast.Inspect(f, func(node ast.Node) bool {
-		pair, ok := node.(*ast.KeyValueExpr)
-		if !ok {
-			return true
-		}
-		call, ok := pair.Value.(*ast.CallExpr)
-		if !ok || !isVector(call) {
-			return true
-		}
-		labels, ok := call.Args[1].(*ast.CompositeLit)
-		if !ok {
-			return true
-		}
-		for _, label := range labels.Elts {
-			name, _ := text(label)
-			found[nameOf(pair.Key)] = append(found[nameOf(pair.Key)], name)
-		}
-		return true
-	})
-	return found
-}
-
-// forgets are the fields that functions called Forget… name.
-func forgets(f *ast.File) map[string]bool {
-	found := map[string]bool{}
-	for _, declaration := range f.Decls {
-		function, ok := declaration.(*ast.FuncDecl)
-		if !ok || !strings.HasPrefix(strings.ToLower(function.Name.Name), "forget") {
-			continue
-		}
-		ast.Inspect(function, func(node ast.Node) bool {
-			if selector, ok := node.(*ast.SelectorExpr); ok {
-				found[selector.Sel.Name] = true
+	for _, f := range s.all {
+		ast.Inspect(f.File, func(node ast.Node) bool {
+			switch n := node.(type) {
+			case *ast.CallExpr:
+				if called(n) == "NewSeries" {
+					found++
+					return false
+				}
+			case *ast.SelectorExpr:
+				if of := nameOf(n.X); of == "metrics" && n.Sel.Name == "Registry" || of == "prometheus" && n.Sel.Name == "DefaultRegisterer" ||
+					of == "prometheus" && strings.HasSuffix(n.Sel.Name, "Register") {
+					t.Errorf("%s: takes metrics past access.Series, which forgets those of accounts and tailnets: register them with it", s.position(n))
+				}
 			}
 			return true
 		})
 	}
-	return found
+	NewWithT(t).Expect(found).To(Equal(1), "the registry is handed to access.Series once")
 }

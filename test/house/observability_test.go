@@ -197,3 +197,18 @@ func TestAMachineWithoutAPlaceIsAlertedOnWhateverTheReason(t *testing.T) {
 	}
 	g.Expect(append(alerted, spelt...)).To(ConsistOf(refusals(s)), "config/observability/rules.yaml, or the list in this file")
 }
+
+// docs/operations.md says which of several causes is told.
+func TestThePageOfOperationsHasEveryRefusalInTheOrderOfCauses(t *testing.T) {
+	g := NewWithT(t)
+	s, err := read("api", "controllers")
+	g.Expect(err).NotTo(HaveOccurred())
+	content, err := os.ReadFile(filepath.Join(root, "docs", "operations.md"))
+	g.Expect(err).NotTo(HaveOccurred())
+	_, after, found := strings.Cut(string(content), "Machines that wait for room say so")
+	order, _, ends := strings.Cut(after, "What is short is")
+	g.Expect(found && ends).To(BeTrue(), "the order of causes is not found")
+	for _, reason := range refusals(s) {
+		g.Expect(order).To(ContainSubstring("`"+reason+"`"), "docs/operations.md")
+	}
+}

@@ -74,6 +74,34 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
+// pauseWhileLaunching stops the leader in the middle: some machines are launched, some launches are
+// under way, some wait for their turn. It returns the names of those that are under way.
+func (w *world) pauseWhileLaunching(t *testing.T, pid int) []string {
+	t.Helper()
+	g := NewWithT(t)
+	g.Expect(w.Prepare(t.Context(), machines)).To(Succeed())
+	g.Expect(w.Launch(t.Context())).To(Succeed())
+	g.Eventually(w.gate.waiting, patience, tick).Should(HaveLen(inFlight))
+	g.Eventually(func() int { return len(w.keys(g)) }, patience, tick).Should(BeNumerically(">", inFlight))
+	g.Expect(syscall.Kill(pid, syscall.SIGSTOP)).To(Succeed())
+	t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGCONT) })
+	held := w.gate.waiting()
+	w.gate.letPass()
+	return held
+}
+
+// expectHarmlessKeys expects no device, and only keys that nobody can use for long. A manager
+// waking up may mint a key before it learns about its lost lease. No machine has the key, it
+// expires, and its Secret is swept.
+func (w *world) expectHarmlessKeys(g *WithT) {
+	g.Expect(w.Control.Leftovers().Devices).To(BeEmpty())
+	for _, key := range w.Control.Leftovers().Keys {
+		g.Expect(key.Reusable).To(BeFalse())
+		g.Expect(key.Used).To(BeFalse())
+		g.Expect(key.Expires).To(BeTemporally("<", time.Now().Add(tailnet.MaxKeyExpiry+time.Minute)))
+	}
+}
+
 func TestAPausedLeaderThatLaunchesLateMakesNothingThatStays(t *testing.T) {
 	g := NewWithT(t)
 	w := newWorld(t)
@@ -83,16 +111,7 @@ func TestAPausedLeaderThatLaunchesLateMakesNothingThatStays(t *testing.T) {
 	t.Cleanup(standby.Stop)
 	first := w.leader(g)
 
-	// The leader stops in the middle: some machines are launched, some launches are under way, some
-	// wait for their turn.
-	g.Expect(w.Prepare(t.Context(), machines)).To(Succeed())
-	g.Expect(w.Launch(t.Context())).To(Succeed())
-	g.Eventually(w.gate.waiting, patience, tick).Should(HaveLen(inFlight))
-	g.Eventually(func() int { return len(w.keys(g)) }, patience, tick).Should(BeNumerically(">", inFlight))
-	g.Expect(syscall.Kill(old.PID(), syscall.SIGSTOP)).To(Succeed())
-	t.Cleanup(func() { _ = syscall.Kill(old.PID(), syscall.SIGCONT) })
-	held := w.gate.waiting()
-	w.gate.letPass()
+	held := w.pauseWhileLaunching(t, old.PID())
 
 	// Of the machines with launches in flight one stays, the others are deleted while there is no
 	// leader.
@@ -131,14 +150,7 @@ func TestAPausedLeaderThatLaunchesLateMakesNothingThatStays(t *testing.T) {
 	g.Expect(w.Client.Delete(t.Context(), stays)).To(Succeed())
 	w.awaitReady(g, 0)
 	w.expectInstances(g, 0)
-	g.Expect(w.Control.Leftovers().Devices).To(BeEmpty())
-	// A manager waking up may mint a key before it learns about its lost lease. No machine has the
-	// key, it expires, and its Secret is swept.
-	for _, key := range w.Control.Leftovers().Keys {
-		g.Expect(key.Reusable).To(BeFalse())
-		g.Expect(key.Used).To(BeFalse())
-		g.Expect(key.Expires).To(BeTemporally("<", time.Now().Add(tailnet.MaxKeyExpiry+time.Minute)))
-	}
+	w.expectHarmlessKeys(g)
 	g.Expect(standby.Expected()).To(BeFalse())
 	g.Expect(standby.Done()).NotTo(BeClosed(), "the new leader runs")
 }

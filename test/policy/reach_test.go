@@ -36,13 +36,13 @@ var (
 
 // openings is everything to be open; the rest must be closed.
 var openings = []opening{
-	{meshControlPlanes, meshControlPlanes, "tcp:2379-2380,4240,4244,6443,9962-9964,10250 udp:8472 icmp"},
-	{meshNodes, meshControlPlanes, "tcp:4240,4244,6443,9962-9964,10250 udp:8472 icmp"},
-	{mesh, meshNodes, "tcp:4240,4244,9962-9964,10250 udp:8472 icmp"},
+	{meshControlPlanes, meshControlPlanes, "tcp:2379-2380,4240,4244,6443,9962-9965,10250 udp:8472 icmp"},
+	{meshNodes, meshControlPlanes, "tcp:4240,4244,6443,9962-9965,10250 udp:8472 icmp"},
+	{mesh, meshNodes, "tcp:4240,4244,9962-9965,10250 udp:8472 icmp"},
 	{slices.Concat(mesh, management, []string{"laptop"}), []string{"mesh VIP"}, "tcp:6443 icmp"},
 
-	{[]string{"edge-node-1"}, []string{"edge-control-plane-1"}, "tcp:4240,4244,6443,9962-9964,10250 udp:8472 icmp"},
-	{[]string{"edge-control-plane-1"}, []string{"edge-node-1"}, "tcp:4240,4244,9962-9964,10250 udp:8472 icmp"},
+	{[]string{"edge-node-1"}, []string{"edge-control-plane-1"}, "tcp:4240,4244,6443,9962-9965,10250 udp:8472 icmp"},
+	{[]string{"edge-control-plane-1"}, []string{"edge-node-1"}, "tcp:4240,4244,9962-9965,10250 udp:8472 icmp"},
 	{slices.Concat(edgeAll, management, []string{"laptop"}), []string{"edge VIP"}, "tcp:6443 icmp"},
 
 	// The household, as a rule that allows everything left it.
@@ -53,12 +53,12 @@ var openings = []opening{
 // podOpenings come on top with podNetwork mode TailnetRoutes.
 var podOpenings = []opening{
 	{slices.Concat(mesh, meshPods), meshPods, everything},
-	{meshPods, meshControlPlanes, "tcp:4244,6443,9962-9964,10250 icmp"},
-	{meshPods, meshNodes, "tcp:4244,9962-9964,10250 icmp"},
+	{meshPods, meshControlPlanes, "tcp:4244,6443,9962-9965,10250 icmp"},
+	{meshPods, meshNodes, "tcp:4244,9962-9965,10250 icmp"},
 	{meshPods, []string{"mesh VIP"}, "tcp:6443 icmp"},
 
 	{edgeAll, []string{"edge pod"}, everything},
-	{[]string{"edge pod"}, []string{"edge-control-plane-1"}, "tcp:4244,6443,9962-9964,10250 icmp"},
+	{[]string{"edge pod"}, []string{"edge-control-plane-1"}, "tcp:4244,6443,9962-9965,10250 icmp"},
 	{[]string{"edge pod"}, []string{"edge VIP"}, "tcp:6443 icmp"},
 }
 
@@ -120,7 +120,7 @@ func TestClustersWithTheSameTagsAreOpenToEachOther(t *testing.T) {
 			careless[edgeNode].tag = "tag:mesh-node"
 			w := newWorld(t, careless, encode(t, f.tailnet(t, false)), false, f.approver())
 			NewWithT(t).Expect(differences(t, w, false)).To(ContainElement(
-				"mesh-node-1 to edge-node-1: is open tcp:4240,4244,9962-9964,10250 udp:8472 icmp, is to be open "))
+				"mesh-node-1 to edge-node-1: is open tcp:4240,4244,9962-9965,10250 udp:8472 icmp, is to be open "))
 		})
 	}
 }

@@ -64,6 +64,39 @@ func installed(t *testing.T, objects []unstructured.Unstructured, kubernetes str
 	return rendered
 }
 
+type chartWorld struct {
+	flavor    string
+	variables map[string]string
+	config    map[string]string
+	// kinds are workloads by kind and name.
+	workloads []string
+}
+
+// chartWorlds are templates with variables, and what the chart makes of them.
+var chartWorlds = map[string]chartWorld{
+	"VXLAN": {
+		config:    map[string]string{"routing-mode": "tunnel", "tunnel-protocol": "vxlan", "underlay-protocol": "ipv4", "prometheus-serve-addr": ":9962"},
+		workloads: []string{"DaemonSet cilium", "Deployment cilium-operator"},
+	},
+	"tailnet routes": {
+		flavor: "tailnet-routes",
+		config: map[string]string{
+			"routing-mode": "native", "ipv4-native-routing-cidr": "10.244.0.0/16", "auto-direct-node-routes": "false",
+		},
+		workloads: []string{"DaemonSet cilium", "Deployment cilium-operator"},
+	},
+	"NodePorts on the VCN, too": {
+		variables: map[string]string{"CILIUM_NODEPORT_ADDRESSES": "100.64.0.0/10,10.0.0.0/16"},
+		config:    map[string]string{"nodeport-addresses": "100.64.0.0/10,10.0.0.0/16"},
+		workloads: []string{"DaemonSet cilium", "Deployment cilium-operator"},
+	},
+	"Hubble without metrics": {
+		variables: map[string]string{"CILIUM_HUBBLE": "true", "CILIUM_METRICS": "false"},
+		config:    map[string]string{"enable-hubble": "true", "hubble-metrics": "dns drop tcp flow icmp http", "prometheus-serve-addr": ""},
+		workloads: []string{"DaemonSet cilium", "Deployment cilium-operator", "Deployment hubble-relay", "Deployment hubble-ui"},
+	},
+}
+
 // What Cilium's agents are told, by the keys of the ConfigMap cilium-config.
 func TestTheChartTellsCiliumWhatTheNodesNeed(t *testing.T) {
 	always := map[string]string{
@@ -76,35 +109,7 @@ func TestTheChartTellsCiliumWhatTheNodesNeed(t *testing.T) {
 		"nodeport-addresses": "100.64.0.0/10",
 		"enable-hubble":      "false", "cni-exclusive": "true",
 	}
-	for name, world := range map[string]struct {
-		flavor    string
-		variables map[string]string
-		config    map[string]string
-		// kinds are workloads by kind and name.
-		workloads []string
-	}{
-		"VXLAN": {
-			config:    map[string]string{"routing-mode": "tunnel", "tunnel-protocol": "vxlan", "underlay-protocol": "ipv4", "prometheus-serve-addr": ":9962"},
-			workloads: []string{"DaemonSet cilium", "Deployment cilium-operator"},
-		},
-		"tailnet routes": {
-			flavor: "tailnet-routes",
-			config: map[string]string{
-				"routing-mode": "native", "ipv4-native-routing-cidr": "10.244.0.0/16", "auto-direct-node-routes": "false",
-			},
-			workloads: []string{"DaemonSet cilium", "Deployment cilium-operator"},
-		},
-		"NodePorts on the VCN, too": {
-			variables: map[string]string{"CILIUM_NODEPORT_ADDRESSES": "100.64.0.0/10,10.0.0.0/16"},
-			config:    map[string]string{"nodeport-addresses": "100.64.0.0/10,10.0.0.0/16"},
-			workloads: []string{"DaemonSet cilium", "Deployment cilium-operator"},
-		},
-		"Hubble without metrics": {
-			variables: map[string]string{"CILIUM_HUBBLE": "true", "CILIUM_METRICS": "false"},
-			config:    map[string]string{"enable-hubble": "true", "hubble-metrics": "dns drop tcp flow icmp http", "prometheus-serve-addr": ""},
-			workloads: []string{"DaemonSet cilium", "Deployment cilium-operator", "Deployment hubble-relay", "Deployment hubble-ui"},
-		},
-	} {
+	for name, world := range chartWorlds {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			for variable, value := range world.variables {

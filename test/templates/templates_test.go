@@ -17,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	clusterctl "sigs.k8s.io/cluster-api/cmd/clusterctl/client"
 	"sigs.k8s.io/cluster-api/core/webhooks/admission"
@@ -127,6 +128,52 @@ func TestEveryHealthCheckRepairsByATemplateBesideIt(t *testing.T) {
 			g.Expect(template.GetNamespace()).To(Equal(find(objects, "Cluster").GetNamespace()))
 		})
 	}
+}
+
+// The README has a cluster's file deleted after the cluster: what another cluster's file holds too
+// must not be in it, or be among what the README leaves out for the flavor topology.
+func TestFilesOfTwoClustersShareOnlyTheClass(t *testing.T) {
+	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	for _, flavor := range []string{
+		"", "always-free", "single-account", "development", "tailnet-routes", "network-load-balancer", "machine-pool", "topology",
+	} {
+		t.Run("flavor "+flavor, func(t *testing.T) {
+			g := NewWithT(t)
+			objects := generate(t, flavor)
+			cluster := find(objects, "Cluster").GetName()
+			for _, object := range objects {
+				if !strings.HasPrefix(object.GetName(), cluster) {
+					g.Expect(flavor).To(Equal("topology"), "%s %s", object.GetKind(), object.GetName())
+					continue
+				}
+				// Whatever has an owner goes with it: all but these, and the templates beside them.
+				kind := strings.ToLower(object.GetKind())
+				if flavor == "topology" && kind != "cluster" {
+					command := kind + "/mesh" + strings.TrimPrefix(object.GetName(), cluster)
+					g.Expect(string(readme)).To(ContainSubstring(command))
+				}
+			}
+		})
+	}
+}
+
+// A percentage is rounded down: half of a single worker is none.
+func TestTheAlwaysFreeFlavorRepairsASingleWorker(t *testing.T) {
+	g := NewWithT(t)
+	for _, object := range generate(t, "always-free") {
+		if object.GetKind() != "MachineHealthCheck" || !strings.HasSuffix(object.GetName(), "-workers") {
+			continue
+		}
+		most, _, err := unstructured.NestedFieldNoCopy(object.Object, "spec", "remediation", "triggerIf", "unhealthyLessThanOrEqualTo")
+		g.Expect(err).NotTo(HaveOccurred())
+		limit := intstr.Parse(fmt.Sprint(most))
+		unhealthy, err := intstr.GetScaledValueFromIntOrPercent(&limit, 1, false)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(unhealthy).To(Equal(1))
+		return
+	}
+	t.Fatal("no health check of workers")
 }
 
 func TestTheMachinePoolFlavorHasItsWorkersInOneAccount(t *testing.T) {

@@ -5,6 +5,7 @@ package watch
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -21,6 +22,9 @@ type Row struct {
 	Key, Text string
 }
 
+// quiet is how long a step may say nothing. Nobody has to ask after ten seconds whether it hangs.
+const quiet = 8 * time.Second
+
 // Screen shows progress: on a terminal as a tree redrawn in place, elsewhere as a line for each
 // change.
 type Screen struct {
@@ -33,6 +37,11 @@ type Screen struct {
 	seen  map[string]string
 	// partial is the output without a newline yet.
 	partial bytes.Buffer
+
+	// began is when the running step began, zero between steps; said is when it said something.
+	began, said time.Time
+	// awaited is what it waits for, empty if that is not known.
+	awaited string
 }
 
 // NewScreen shows progress on a file. unseen is called when writing fails, as when a pipe has no
@@ -71,7 +80,44 @@ func (s *Screen) Title(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.freezeLocked()
+	s.began, s.said, s.awaited = time.Now(), time.Now(), ""
 	fmt.Fprintf(s.out, "\n%s\n", text)
+}
+
+// Await is for what the running step waits, should it be silent for long.
+func (s *Screen) Await(what string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.awaited = what
+}
+
+// Tick says that the running step goes on when it has been silent for long, until the context ends.
+func (s *Screen) Tick(ctx context.Context) {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-ticker.C:
+			s.tick(now)
+		}
+	}
+}
+
+func (s *Screen) tick(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.began.IsZero() || now.Sub(s.said) < quiet {
+		return
+	}
+	s.eraseLocked()
+	s.said = now
+	text := "still running after " + now.Sub(s.began).Round(time.Second).String()
+	if s.awaited != "" {
+		text += ", waiting for " + s.awaited
+	}
+	fmt.Fprintf(s.out, "    %s\n", text)
 }
 
 // Note says something about the running step.
@@ -79,6 +125,7 @@ func (s *Screen) Note(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.eraseLocked()
+	s.said = time.Now()
 	fmt.Fprintf(s.out, "    %s\n", text)
 }
 
@@ -87,6 +134,7 @@ func (s *Screen) Done(took time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.freezeLocked()
+	s.began = time.Time{}
 	fmt.Fprintf(s.out, "    done in %s\n", Seconds(took))
 }
 
@@ -120,6 +168,7 @@ func (s *Screen) Show(rows []Row, elapsed time.Duration) {
 	for _, r := range rows {
 		lines = append(lines, cut(r.Text, width-1))
 	}
+	s.said = time.Now()
 	lines = append(lines, cut("elapsed "+Seconds(elapsed), width-1))
 	fmt.Fprintln(s.out, strings.Join(lines, "\n"))
 	s.drawn = len(lines)
@@ -130,6 +179,7 @@ func (s *Screen) printChanges(rows []Row, elapsed time.Duration) {
 	for _, r := range rows {
 		now[r.Key] = r.Text
 		if s.seen[r.Key] != r.Text {
+			s.said = time.Now()
 			fmt.Fprintf(s.out, "%8s  %s\n", Seconds(elapsed), strings.TrimLeft(r.Text, " │├└─"))
 		}
 	}
@@ -149,6 +199,7 @@ func (s *Screen) Freeze() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.freezeLocked()
+	s.began = time.Time{}
 }
 
 func (s *Screen) freezeLocked() { s.drawn = 0 }

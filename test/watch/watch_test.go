@@ -64,6 +64,33 @@ func TestWhatOtherProgramsReportComesLineByLine(t *testing.T) {
 	g.Expect(out.String()).To(Equal("    building etcd ...\n"))
 }
 
+func TestAStepThatIsSilentForLongSaysThatItGoesOn(t *testing.T) {
+	g := NewWithT(t)
+	var out bytes.Buffer
+	s := &Screen{out: &out, seen: map[string]string{}}
+	s.Title("a step")
+	s.Await("a worker")
+	out.Reset()
+
+	s.tick(s.said.Add(quiet - time.Second))
+	g.Expect(out.String()).To(BeEmpty(), "it has just said something")
+	s.tick(s.said.Add(quiet))
+	g.Expect(out.String()).To(Equal("    still running after 8s, waiting for a worker\n"))
+	out.Reset()
+
+	s.tick(s.said.Add(time.Second))
+	g.Expect(out.String()).To(BeEmpty(), "once is enough for a while")
+	s.tick(s.said.Add(quiet))
+	g.Expect(out.String()).To(Equal("    still running after 16s, waiting for a worker\n"))
+	out.Reset()
+
+	s.Show([]Row{{"Cluster", "Cluster/demo  not Available"}}, time.Second)
+	s.Done(time.Second)
+	out.Reset()
+	s.tick(s.said.Add(time.Hour))
+	g.Expect(out.String()).To(BeEmpty(), "no step is running")
+}
+
 func TestAnOutputThatNobodyReadsIsNoticed(t *testing.T) {
 	g := NewWithT(t)
 	reader, writer, err := os.Pipe()

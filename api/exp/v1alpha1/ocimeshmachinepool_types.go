@@ -317,7 +317,7 @@ type PoolInstanceStatus struct {
 // +kubebuilder:printcolumn:name="Ready",type="string",JSONPath=".status.conditions[?(@.type=='Ready')].status"
 // +kubebuilder:printcolumn:name="Reason",type="string",JSONPath=".status.conditions[?(@.type=='Ready')].reason"
 // +kubebuilder:printcolumn:name="Age",type="date",JSONPath=".metadata.creationTimestamp"
-// +kubebuilder:printcolumn:name="Key Expires",type="date",priority=1,JSONPath=".status.configuration.keyExpires"
+// +kubebuilder:printcolumn:name="Key Expires",type="string",priority=1,JSONPath=".status.configuration.keyExpires"
 // +kubebuilder:printcolumn:name="Message",type="string",priority=1,JSONPath=".status.conditions[?(@.type=='Ready')].message"
 type OCIMeshMachinePool struct {
 	metav1.TypeMeta `json:",inline"`

@@ -33,6 +33,7 @@ func TestBootstrapDataAndSpecConcernInstancesToCome(t *testing.T) {
 	b.until(t, func(g Gomega) { g.Expect(b.own.Status.Configuration.Digest).NotTo(Equal(first.Digest)) })
 	second := b.own.Status.Configuration
 	g.Expect(second.KeyID).To(Equal(first.KeyID), "the key stays")
+	g.Expect(b.recorder.Events()).NotTo(ContainElement(ContainSubstring("PoolScaling")), "each bootstrap token would make the pool not Ready")
 	helpers.Update(t, b.Environment, b.own, func(p *expv1.OCIMeshMachinePool) { p.Spec.Shape.OCPUs = 4 })
 	b.until(t, func(g Gomega) {
 		g.Expect(b.own.Status.Configuration.Digest).NotTo(Equal(second.Digest))

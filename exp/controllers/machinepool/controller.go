@@ -97,7 +97,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 	}
 	defer func() {
 		updateStatus(s)
-		reterr = saver.Save(ctx, reterr)
+		reterr = saver.Save(ctx, s, reterr)
 	}()
 	if !own.DeletionTimestamp.IsZero() {
 		err = phases.Run(ctx, s, r.deletePhases())

@@ -4,6 +4,7 @@
 package machinepool_test
 
 import (
+	"maps"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -101,27 +102,26 @@ func again[T interface {
 	return copied
 }
 
-func TestWhatAPoolNeedsIsToldAndHeals(t *testing.T) {
-	t.Parallel()
-	b := newBench(t, 0)
-	b.untilReady(t, 0)
+// need is something that a pool cannot do without.
+type need struct {
+	spoil, heal              func(t *testing.T)
+	condition, reason, helps string
+	// unseen says that the account cannot be asked.
+	unseen bool
+}
+
+// needsOfConfiguration are the pool's cluster, account and network.
+func needsOfConfiguration(t *testing.T, b *bench) map[string]need {
+	t.Helper()
 	infra := b.infraCluster(t)
-	allowAccount := func(t *testing.T, namespace string) {
+	allow := func(t *testing.T, namespace string) {
 		helpers.Update(t, b.Environment, b.Accounts[0], func(a *infrav1.OCIAccount) { a.Spec.AllowedNamespaces.List = []string{namespace} })
-	}
-	allowTailnet := func(t *testing.T, namespace string) {
-		helpers.Update(t, b.Environment, b.Tailnet, func(tn *infrav1.Tailnet) { tn.Spec.AllowedNamespaces.List = []string{namespace} })
 	}
 	network := func(t *testing.T, change func(*infrav1.ClusterAccountStatus)) {
 		b.changeInfra(t, func(infra *infrav1.OCIMeshCluster) { change(&infra.Status.Accounts[0]) })
 	}
-	const configuration, tailnet = expv1.ConfigurationReadyCondition, infrav1.TailnetReadyCondition
-	for name, world := range map[string]struct {
-		spoil, heal              func(t *testing.T)
-		condition, reason, helps string
-		// unseen says that the account cannot be asked.
-		unseen bool
-	}{
+	const configuration = expv1.ConfigurationReadyCondition
+	return map[string]need{
 		"the OCIMeshCluster is gone": {
 			func(t *testing.T) { NewWithT(t).Expect(b.Client.Delete(t.Context(), infra)).To(Succeed()) },
 			func(t *testing.T) {
@@ -132,7 +132,7 @@ func TestWhatAPoolNeedsIsToldAndHeals(t *testing.T) {
 			configuration, "WaitingForClusterInfrastructureReady", "OCIMeshCluster", false,
 		},
 		"the account does not allow the namespace": {
-			func(t *testing.T) { allowAccount(t, "somebody-else") }, func(t *testing.T) { allowAccount(t, b.Namespace) },
+			func(t *testing.T) { allow(t, "somebody-else") }, func(t *testing.T) { allow(t, b.Namespace) },
 			configuration, "NamespaceNotAllowed", "have its owner add the namespace", true,
 		},
 		"the account is not ready": {
@@ -153,8 +153,18 @@ func TestWhatAPoolNeedsIsToldAndHeals(t *testing.T) {
 			func(t *testing.T) { network(t, func(a *infrav1.ClusterAccountStatus) { a.Name = b.Accounts[0].Name }) },
 			configuration, "WaitingForNetwork", b.Accounts[0].Name, false,
 		},
+	}
+}
+
+// needsOfTailnet are the pool's tailnet and its credentials.
+func needsOfTailnet(b *bench) map[string]need {
+	allow := func(t *testing.T, namespace string) {
+		helpers.Update(t, b.Environment, b.Tailnet, func(tn *infrav1.Tailnet) { tn.Spec.AllowedNamespaces.List = []string{namespace} })
+	}
+	const tailnet = infrav1.TailnetReadyCondition
+	return map[string]need{
 		"the tailnet does not allow the namespace": {
-			func(t *testing.T) { allowTailnet(t, "somebody-else") }, func(t *testing.T) { allowTailnet(t, b.Namespace) },
+			func(t *testing.T) { allow(t, "somebody-else") }, func(t *testing.T) { allow(t, b.Namespace) },
 			tailnet, "NamespaceNotAllowed", "have its owner add the namespace", false,
 		},
 		"the Tailnet is gone": {
@@ -172,7 +182,16 @@ func TestWhatAPoolNeedsIsToldAndHeals(t *testing.T) {
 			},
 			tailnet, "SecretNotFound", b.TailnetCredentials.Name, false,
 		},
-	} {
+	}
+}
+
+func TestWhatAPoolNeedsIsToldAndHeals(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, 0)
+	b.untilReady(t, 0)
+	needs := needsOfConfiguration(t, b)
+	maps.Copy(needs, needsOfTailnet(b))
+	for name, world := range needs {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			world.spoil(t)
@@ -182,7 +201,7 @@ func TestWhatAPoolNeedsIsToldAndHeals(t *testing.T) {
 			} else {
 				want = append(want, "PoolReady True Ready")
 			}
-			if world.condition == tailnet {
+			if world.condition == infrav1.TailnetReadyCondition {
 				want = append(want, "TailnetReady False "+world.reason, "ConfigurationReady True Ready")
 			} else {
 				want = append(want, "ConfigurationReady False "+world.reason, "TailnetReady False Waiting")

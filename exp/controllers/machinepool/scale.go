@@ -131,11 +131,16 @@ func (r *Reconciler) followOCI(ctx context.Context, s *scope) error {
 
 // settled says what is missing.
 func (s *scope) settled(ctx context.Context, wanted int) error {
-	if s.found.State == oci.StateRunning && s.found.Size == wanted && len(s.live) == wanted {
+	isComplete := s.found.Size == wanted && len(s.live) == wanted
+	if isComplete && s.found.State == oci.StateRunning {
 		s.Requeue(s.Intervals.Poll)
 		return nil
 	}
 	s.Requeue(s.Intervals.Progress)
+	if isComplete && s.found.State == oci.StateScaling {
+		// OCI takes a new configuration over, such as each bootstrap token is: nothing is missing.
+		return nil
+	}
 	switch s.found.State {
 	case oci.StateRunning, oci.StateScaling, oci.StateProvisioning:
 	default:

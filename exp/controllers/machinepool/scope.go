@@ -27,6 +27,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolid"
 )
 
 // scope is what the phases of one pass know.
@@ -157,8 +158,7 @@ func (o Options) withDefaults() Options {
 			*value = otherwise
 		}
 	}
-	o.Intervals = o.Intervals.WithDefaults()
-	o.Intervals.Paces = paces
+	o.Intervals = poolid.Intervals(o.Intervals)
 	set(&o.KeyLife, tailnet.MaxReusableKeyExpiry)
 	if o.Clock == nil {
 		o.Clock = time.Now

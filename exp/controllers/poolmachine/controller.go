@@ -23,6 +23,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolid"
 )
 
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshmachinepoolmachines,verbs=get;list;watch;patch;delete
@@ -49,7 +50,7 @@ func (o Options) withDefaults() Options {
 			*value = otherwise
 		}
 	}
-	o.Intervals = o.Intervals.WithDefaults()
+	o.Intervals = poolid.Intervals(o.Intervals)
 	set(&o.JoinTimeout, 20*time.Minute)
 	if o.Clock == nil {
 		o.Clock = time.Now
@@ -103,7 +104,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 	}
 	defer func() {
 		updateStatus(s)
-		reterr = saver.Save(ctx, reterr)
+		reterr = saver.Save(ctx, s, reterr)
 	}()
 	if !own.DeletionTimestamp.IsZero() {
 		err = phases.Run(ctx, s, r.deletePhases())

@@ -16,42 +16,46 @@ import (
 
 // Anybody on the tailnet can call himself as a node does. What nothing proves to be the node's
 // stays, and somebody is told of it.
+type leaving struct {
+	// join has devices join, and returns the names of those that stay.
+	join func(t *testing.T, b *bench, object *expv1.OCIMeshMachinePoolMachine) (staying []string)
+	told bool
+}
+
+// leavings are the devices that there are when a machine is deleted.
+var leavings = map[string]leaving{
+	"it never joined": {func(*testing.T, *bench, *expv1.OCIMeshMachinePoolMachine) []string { return nil }, false},
+	"it is recorded": {func(t *testing.T, b *bench, object *expv1.OCIMeshMachinePoolMachine) []string {
+		b.untilJoined(t, object)
+		return nil
+	}, false},
+	"it joined after the last look": {func(_ *testing.T, b *bench, object *expv1.OCIMeshMachinePoolMachine) []string {
+		b.join(object)
+		return nil
+	}, false},
+	"it is recorded, and a stranger has its name": {func(t *testing.T, b *bench, object *expv1.OCIMeshMachinePoolMachine) []string {
+		b.untilJoined(t, object)
+		return []string{b.join(object).Name}
+	}, true},
+	"two could be its own": {func(_ *testing.T, b *bench, object *expv1.OCIMeshMachinePoolMachine) []string {
+		return []string{b.join(object).Name, b.join(object).Name}
+	}, true},
+	"one of its name has other tags": {func(_ *testing.T, b *bench, object *expv1.OCIMeshMachinePoolMachine) []string {
+		router := b.Control.Add(object.Name, func(d *tailnetsim.Device) { d.Tags = []string{helpers.ControlPlaneTag} })
+		return []string{router.Name}
+	}, true},
+	"a person's laptop has its name": {func(_ *testing.T, b *bench, object *expv1.OCIMeshMachinePoolMachine) []string {
+		return []string{b.Control.Add(object.Name, func(*tailnetsim.Device) {}).Name}
+	}, false},
+	"somebody removed it already": {func(t *testing.T, b *bench, object *expv1.OCIMeshMachinePoolMachine) []string {
+		b.untilJoined(t, object)
+		b.removeDevice(t, object.Status.Tailnet.DeviceID)
+		return nil
+	}, false},
+}
+
 func TestADeviceLeavesWithItsInstanceIfItIsProven(t *testing.T) {
-	type world struct {
-		// join has devices join, and returns the names of those that stay.
-		join func(t *testing.T, b *bench, object *expv1.OCIMeshMachinePoolMachine) (staying []string)
-		told bool
-	}
-	for name, world := range map[string]world{
-		"it never joined": {func(*testing.T, *bench, *expv1.OCIMeshMachinePoolMachine) []string { return nil }, false},
-		"it is recorded": {func(t *testing.T, b *bench, object *expv1.OCIMeshMachinePoolMachine) []string {
-			b.untilJoined(t, object)
-			return nil
-		}, false},
-		"it joined after the last look": {func(_ *testing.T, b *bench, object *expv1.OCIMeshMachinePoolMachine) []string {
-			b.join(object)
-			return nil
-		}, false},
-		"it is recorded, and a stranger has its name": {func(t *testing.T, b *bench, object *expv1.OCIMeshMachinePoolMachine) []string {
-			b.untilJoined(t, object)
-			return []string{b.join(object).Name}
-		}, true},
-		"two could be its own": {func(_ *testing.T, b *bench, object *expv1.OCIMeshMachinePoolMachine) []string {
-			return []string{b.join(object).Name, b.join(object).Name}
-		}, true},
-		"one of its name has other tags": {func(_ *testing.T, b *bench, object *expv1.OCIMeshMachinePoolMachine) []string {
-			router := b.Control.Add(object.Name, func(d *tailnetsim.Device) { d.Tags = []string{helpers.ControlPlaneTag} })
-			return []string{router.Name}
-		}, true},
-		"a person's laptop has its name": {func(_ *testing.T, b *bench, object *expv1.OCIMeshMachinePoolMachine) []string {
-			return []string{b.Control.Add(object.Name, func(*tailnetsim.Device) {}).Name}
-		}, false},
-		"somebody removed it already": {func(t *testing.T, b *bench, object *expv1.OCIMeshMachinePoolMachine) []string {
-			b.untilJoined(t, object)
-			b.removeDevice(t, object.Status.Tailnet.DeviceID)
-			return nil
-		}, false},
-	} {
+	for name, world := range leavings {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := NewWithT(t)

@@ -13,6 +13,7 @@ import (
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/util/conditions"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
 // negative are the types of conditions that should be False.
@@ -54,6 +55,20 @@ func (e *Environment) Reload(t *testing.T, object client.Object) {
 	if err := e.Client.Get(t.Context(), client.ObjectKeyFromObject(object), object); err != nil {
 		t.Fatalf("reading %T %s: %s", object, object.GetName(), err)
 	}
+}
+
+// Reconciled has the object reconciled until its finalizer is on and it has been looked at, and
+// reads it.
+func (e *Environment) Reconciled(t *testing.T, r reconcile.Reconciler, object client.Object) reconcile.Result {
+	t.Helper()
+	var result reconcile.Result
+	for range 2 {
+		var err error
+		result, err = r.Reconcile(t.Context(), reconcile.Request{NamespacedName: client.ObjectKeyFromObject(object)})
+		NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	}
+	e.Reload(t, object)
+	return result
 }
 
 // ExpectGone expects that the object does not exist.

@@ -63,7 +63,7 @@ func (b *bench) phase(ctx context.Context, into *span, run func(context.Context)
 	}
 	b.OCI.ResetCalls()
 	known := len(b.Control.Calls())
-	cpu, err := cpuTime(b.Manager.PID())
+	cpu, err := b.CPUTime()
 	if err != nil {
 		return err
 	}
@@ -72,7 +72,7 @@ func (b *bench) phase(ctx context.Context, into *span, run func(context.Context)
 		return err
 	}
 	into.wall = time.Since(began)
-	spent, err := cpuTime(b.Manager.PID())
+	spent, err := b.CPUTime()
 	if err != nil {
 		return err
 	}
@@ -90,41 +90,12 @@ func (b *bench) phase(ctx context.Context, into *span, run func(context.Context)
 	for _, call := range b.Control.Calls()[known:] {
 		into.tailnet[call.Operation]++
 	}
-	for _, method := range []string{"POST", "PUT", "PATCH", "DELETE"} {
-		into.writes += requests(after, method) - requests(before, method)
-	}
-	into.reads = requests(after, "GET") - requests(before, "GET")
+	into.writes = after.Requests(fleet.Writes()...) - before.Requests(fleet.Writes()...)
+	into.reads = after.Requests("GET") - before.Requests("GET")
 	into.load, err = loadAverage()
 	b.say("done after %s: CPU %s, %d calls to OCI, %d to the tailnet, %d writes to the API server; load %.1f",
 		into.wall.Round(time.Second/10), into.cpu.Round(time.Second/10), total(into.oci), total(into.tailnet), into.writes, into.load)
 	return err
-}
-
-// requests are the manager's to the API server, as counted by client-go.
-func requests(metrics fleet.Metrics, method string) int {
-	return int(metrics.Sum("rest_client_requests_total", map[string]string{"method": method}))
-}
-
-// ticksPerSecond is the unit of times in /proc/PID/stat on Linux (proc(5), sysconf(_SC_CLK_TCK)).
-const ticksPerSecond = 100
-
-// cpuTime is a process's time in user and kernel mode: fields 14 and 15 of /proc/PID/stat.
-func cpuTime(pid int) (time.Duration, error) {
-	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0, err
-	}
-	// The second field is the program's name in parentheses.
-	fields := strings.Fields(string(content[strings.LastIndexByte(string(content), ')')+1:]))
-	ticks := 0
-	for _, field := range fields[11:13] {
-		n, err := strconv.Atoi(field)
-		if err != nil {
-			return 0, err
-		}
-		ticks += n
-	}
-	return time.Duration(ticks) * time.Second / ticksPerSecond, nil
 }
 
 // peakMemory is VmHWM of /proc/PID/status, in bytes.

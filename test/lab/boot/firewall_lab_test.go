@@ -95,7 +95,13 @@ func whatOthersRemoveComesBack(_ *testing.T, a, z *node) {
 	}
 	b.Eventually(a.ask("sysctl -n net.ipv4.conf.all.src_valid_mark"), soon).Should(Equal("0"))
 
+	const index = "cat /sys/class/net/tailscale0/ifindex"
+	before := a.sh(index)
 	a.sh("systemctl restart tailscaled.service")
+	b.Expect(a.sh(index)).To(Equal(before), "with another interface, Cilium compiles its programs anew")
+	a.sh("systemctl kill -s KILL tailscaled.service")
+	b.Eventually(a.ask("systemctl is-active tailscaled.service"), soon).Should(Equal("active"))
+	b.Expect(a.sh(index)).To(Equal(before))
 
 	b.Eventually(a.ask(ownRules), soon).Should(Equal(rules), "tailscaled flushes rules when it restarts")
 	b.Eventually(a.ask("ip route show table 52"), soon).Should(ContainSubstring("10.0.0.0/8 dev tailscale0"))

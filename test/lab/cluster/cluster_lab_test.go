@@ -33,6 +33,8 @@ func TestAClusterOverThreeAccounts(t *testing.T) {
 		{"kubeadm ran after the machine was on the tailnet, and keys are gone", (*suite).joinedFirst},
 		{"control planes hold the VIP only while their API server is ready", (*suite).vipFollowsReadiness},
 		{"pods get nothing from the instance's metadata service", (*suite).podsKeptFromMetadata},
+		{"a Service answers nodes and the tailnet, not the VCN", (*suite).servicesAnswer},
+		{"a NetworkPolicy denies, and allows", (*suite).policyDeniesAndAllows},
 		{"the VIP moves when its holder is cut off, and nothing is doubled when that returns", (*suite).vipFailsOver},
 		{"a worker, a control plane and all machines at once reboot", (*suite).reboots},
 		{"an account is cut off, its worker is replaced, and it returns", (*suite).accountCutOff},
@@ -43,6 +45,8 @@ func TestAClusterOverThreeAccounts(t *testing.T) {
 
 func (s *suite) comesUp() {
 	s.whole()
+	s.expectCilium()
+	s.expectPodsWaited()
 	accounts := s.snapshot().AccountsOf(watch.ControlPlane)
 	s.Expect(accounts).To(Equal(map[string]int{"alpha": 1, "bravo": 1, "charlie": 1}))
 }

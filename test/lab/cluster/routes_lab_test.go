@@ -35,6 +35,7 @@ func TestPodsByTheTailnetsRoutes(t *testing.T) {
 		{"pods reach each other, and nothing is encapsulated", (*suite).podsRouted},
 		{"each node's own pod CIDR is approved, and nothing else", (*suite).ownRoutesApproved},
 		{"a node that claims the whole pod network is refused", (*suite).claimRefused},
+		{"Cilium is upgraded while pods talk", (*suite).ciliumUpgrades},
 		{"a node that leaves takes its route along", (*suite).routeLeaves},
 		{"a machine whose key was revoked says so, and is replaced by one with a key of its own", (*suite).revokedKeyReplaced},
 		{"deleted, it leaves nothing", (*suite).leavesNothing},
@@ -43,6 +44,7 @@ func TestPodsByTheTailnetsRoutes(t *testing.T) {
 
 func (s *suite) podsRouted() {
 	s.whole()
+	s.expectCilium()
 	for _, m := range s.snapshot().Machines {
 		s.Expect(s.exec(m, "ip -brief link show type vxlan")).To(BeEmpty(), m.Name)
 	}

@@ -17,10 +17,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	. "github.com/onsi/gomega"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/enter"
@@ -43,6 +45,8 @@ const consoleLines = 8
 var programs world.Programs
 
 func TestMain(m *testing.M) {
+	// Where it is not set, the library prints a stack of goroutines after half a minute.
+	ctrl.SetLogger(logr.Discard())
 	var err error
 	if programs, err = prepare(); err != nil {
 		fmt.Fprintln(os.Stderr, err)

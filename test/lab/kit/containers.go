@@ -4,14 +4,13 @@
 package kit
 
 import (
-	"archive/tar"
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,24 +20,30 @@ import (
 // BaseImage is empty: pods of the lab bring their programs from the host.
 const BaseImage = "localhost/capom-lab/base:1"
 
-// containerImage is an image of one layer with one program.
+// searchPath is the images' PATH: Debian has iptables in sbin.
+const searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// containerImage is an image of one layer, with one program or a whole root file system.
 type containerImage struct {
 	name string
 	// program is the file's path on the host, empty for none; it goes to path, from the root.
 	program, path string
+	// fill makes a root file system in an empty folder, given inputs; nil for a program's image.
+	fill   func(dir string) error
+	inputs []string
 }
 
-// containerImages are those of "kubeadm config images list" for both versions.
-func (b *builder) containerImages(ctx context.Context, pause string) ([]containerImage, error) {
+// containerImages are those of "kubeadm config images list" for both versions, and Cilium's.
+func (b *builder) containerImages(ctx context.Context, stock, pause string) ([]containerImage, error) {
 	shared, err := b.programs(ctx, "", "etcd", "coredns")
 	if err != nil {
 		return nil, err
 	}
 	images := []containerImage{
-		{"registry.k8s.io/etcd:3.7.0-0", shared["etcd"], "usr/local/bin/etcd"},
-		{"registry.k8s.io/coredns/coredns:v1.14.6", shared["coredns"], "coredns"},
-		{"registry.k8s.io/pause:3.10.2", pause, "pause"},
-		{BaseImage, "", ""},
+		{name: "registry.k8s.io/etcd:3.7.0-0", program: shared["etcd"], path: "usr/local/bin/etcd"},
+		{name: "registry.k8s.io/coredns/coredns:v1.14.6", program: shared["coredns"], path: "coredns"},
+		{name: "registry.k8s.io/pause:3.10.2", program: pause, path: "pause"},
+		{name: BaseImage},
 	}
 	for _, version := range []string{OldVersion, NewVersion} {
 		names := []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler"}
@@ -47,16 +52,17 @@ func (b *builder) containerImages(ctx context.Context, pause string) ([]containe
 			return nil, err
 		}
 		for _, name := range names {
-			images = append(images, containerImage{"registry.k8s.io/" + name + ":" + version, programs[name], "usr/local/bin/" + name})
+			images = append(images, containerImage{name: "registry.k8s.io/" + name + ":" + version, program: programs[name], path: "usr/local/bin/" + name})
 		}
 		// kubeadm's preflight check wants it, and nothing runs it.
-		images = append(images, containerImage{"registry.k8s.io/kube-proxy:" + version, "", ""})
+		images = append(images, containerImage{name: "registry.k8s.io/kube-proxy:" + version})
 	}
-	return images, nil
+	cilium, err := b.ciliumImages(ctx, stock)
+	return append(images, cilium...), err
 }
 
 // containerdRoot has our containerd import all images into a folder.
-func (b *builder) containerdRoot(ctx context.Context) (string, error) {
+func (b *builder) containerdRoot(ctx context.Context, stock string) (string, error) {
 	pauseDir, err := b.folder("pause", nil, func(dir string) error {
 		source, err := image.ReadFile("image/pause.c")
 		if err != nil {
@@ -71,7 +77,7 @@ func (b *builder) containerdRoot(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	images, err := b.containerImages(ctx, filepath.Join(pauseDir, "pause"))
+	images, err := b.containerImages(ctx, stock, filepath.Join(pauseDir, "pause"))
 	if err != nil {
 		return "", err
 	}
@@ -81,7 +87,7 @@ func (b *builder) containerdRoot(ctx context.Context) (string, error) {
 	}
 	inputs := []string{programs["containerd"]}
 	for _, i := range images {
-		inputs = append(inputs, i.name, i.program, i.path)
+		inputs = append(append(inputs, i.name, i.program, i.path), i.inputs...)
 	}
 	return b.folder("containerd", inputs, func(dir string) error {
 		return importImages(ctx, programs["containerd"], programs["ctr"], dir, images)
@@ -112,16 +118,47 @@ func importImages(ctx context.Context, containerd, ctr, dir string, images []con
 	if err := waitForFile(ctx, socket); err != nil {
 		return err
 	}
+	do := func(args ...string) error {
+		return run(ctx, ctr, append([]string{"--address", socket, "-n", "k8s.io"}, args...)...)
+	}
 	for _, i := range images {
-		archive := filepath.Join(scratch, "image.tar")
-		if err := writeArchive(archive, i); err != nil {
-			return err
+		archive, err := i.save(ctx, scratch)
+		if err != nil {
+			return fmt.Errorf("make %s: %w", i.name, err)
 		}
-		if err := run(ctx, ctr, "--address", socket, "-n", "k8s.io", "images", "import", "--snapshotter", "overlayfs", archive); err != nil {
-			return err
+		// Machines run the unpacked layers; the packed ones would double what all of this takes of
+		// the disk.
+		err = errors.Join(do("images", "import", "--snapshotter", "overlayfs", archive), do("content", "prune", "references"))
+		if err != nil {
+			return fmt.Errorf("import %s: %w", i.name, err)
 		}
 	}
 	return nil
+}
+
+// save writes an image as "docker save" does, with scratch for what is needed meanwhile. Nothing is
+// there twice for longer than it must: the largest image takes hundreds of megabytes.
+func (i containerImage) save(ctx context.Context, scratch string) (string, error) {
+	root, layer, archive := filepath.Join(scratch, "root"), filepath.Join(scratch, "layer.tar"), filepath.Join(scratch, "image.tar")
+	if err := os.Mkdir(root, 0o755); err != nil {
+		return "", err
+	}
+	if err := i.makeRoot(root); err != nil {
+		return "", err
+	}
+	if err := run(ctx, "tar", "-C", root, "--numeric-owner", "-cf", layer, "."); err != nil {
+		return "", err
+	}
+	if err := os.RemoveAll(root); err != nil {
+		return "", err
+	}
+	if err := i.describe(scratch, layer); err != nil {
+		return "", err
+	}
+	if err := run(ctx, "tar", "-C", scratch, "-cf", archive, "config.json", "layer.tar", "manifest.json"); err != nil {
+		return "", err
+	}
+	return archive, os.Remove(layer)
 }
 
 func waitForFile(ctx context.Context, path string) error {
@@ -141,16 +178,20 @@ func waitForFile(ctx context.Context, path string) error {
 	}
 }
 
-// writeArchive writes an image as "docker save" does.
-func writeArchive(path string, i containerImage) error {
-	layer, err := layerOf(i)
+// describe writes the image's configuration and manifest.
+func (i containerImage) describe(dir, layer string) error {
+	content, err := os.Open(layer)
 	if err != nil {
 		return err
 	}
-	sum := sha256.Sum256(layer)
+	defer func() { _ = content.Close() }()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, content); err != nil {
+		return err
+	}
 	config, err := json.Marshal(map[string]any{
-		"architecture": "amd64", "os": "linux", "config": map[string]any{"Entrypoint": entrypoint(i), "Env": []string{"PATH=/usr/local/bin:/usr/bin:/bin"}},
-		"rootfs": map[string]any{"type": "layers", "diff_ids": []string{"sha256:" + hex.EncodeToString(sum[:])}},
+		"architecture": "amd64", "os": "linux", "config": map[string]any{"Entrypoint": i.entrypoint(), "Env": []string{"PATH=" + searchPath}},
+		"rootfs": map[string]any{"type": "layers", "diff_ids": []string{"sha256:" + hex.EncodeToString(sum.Sum(nil))}},
 	})
 	if err != nil {
 		return err
@@ -159,48 +200,38 @@ func writeArchive(path string, i containerImage) error {
 	if err != nil {
 		return err
 	}
-	var out bytes.Buffer
-	w := tar.NewWriter(&out)
-	for _, f := range []struct {
-		name    string
-		content []byte
-	}{{"config.json", config}, {"layer.tar", layer}, {"manifest.json", manifest}} {
-		if err := errors.Join(w.WriteHeader(&tar.Header{Name: f.name, Mode: 0o644, Size: int64(len(f.content))}), write(w, f.content)); err != nil {
-			return err
-		}
-	}
-	if err := w.Close(); err != nil {
-		return err
-	}
-	return os.WriteFile(path, out.Bytes(), 0o600)
+	return errors.Join(os.WriteFile(filepath.Join(dir, "config.json"), config, 0o600), os.WriteFile(filepath.Join(dir, "manifest.json"), manifest, 0o600))
 }
 
-func write(w *tar.Writer, content []byte) error {
-	_, err := w.Write(content)
-	return err
-}
-
-func entrypoint(i containerImage) []string {
+func (i containerImage) entrypoint() []string {
 	if i.path == "" {
 		return nil
 	}
 	return []string{"/" + i.path}
 }
 
-// layerOf is a file system with the program, /tmp and the users of static images.
-func layerOf(i containerImage) ([]byte, error) {
-	var out bytes.Buffer
-	w := tar.NewWriter(&out)
+// makeRoot makes the image's root file system: /tmp, the users of static images, and the image's
+// own.
+func (i containerImage) makeRoot(dir string) error {
 	users := []byte("root:x:0:0:root:/root:/sbin/nologin\nnobody:x:65534:65534:nobody:/:/sbin/nologin\n")
-	err := errors.Join(
-		w.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: "tmp/", Mode: 0o1777}),
-		w.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: "etc/", Mode: 0o755}),
-		w.WriteHeader(&tar.Header{Name: "etc/passwd", Mode: 0o644, Size: int64(len(users))}), write(w, users))
-	if i.program != "" && err == nil {
-		var content []byte
-		if content, err = os.ReadFile(i.program); err == nil {
-			err = errors.Join(w.WriteHeader(&tar.Header{Name: i.path, Mode: 0o755, Size: int64(len(content))}), write(w, content))
+	for _, folder := range []string{"tmp", "etc", filepath.Dir(i.path)} {
+		if err := os.MkdirAll(filepath.Join(dir, folder), 0o755); err != nil {
+			return err
 		}
 	}
-	return out.Bytes(), errors.Join(err, w.Close())
+	// MkdirAll's mode would lose the bits that the process's mask has not.
+	err := errors.Join(os.Chmod(filepath.Join(dir, "tmp"), os.ModeSticky|0o777), os.WriteFile(filepath.Join(dir, "etc", "passwd"), users, 0o644))
+	switch {
+	case err != nil:
+		return err
+	case i.fill != nil:
+		return i.fill(dir)
+	case i.program == "":
+		return nil
+	}
+	content, err := os.ReadFile(i.program)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, i.path), content, 0o755)
 }

@@ -40,6 +40,8 @@ type Assets struct {
 	// ContainerdRoot is a /var/lib/containerd with all images of the lab's clusters.
 	ContainerdRoot string
 	CA             CA
+	// CiliumChart is the folder of the chart whose images are in ContainerdRoot.
+	CiliumChart string
 	// Tailscale and Tailscaled are the programs, for the management host.
 	Tailscale, Tailscaled string
 }
@@ -73,7 +75,10 @@ func Ensure(ctx context.Context, root string, progress io.Writer) (Assets, error
 			return a, err
 		}
 	}
-	if a.ContainerdRoot, err = b.containerdRoot(ctx); err != nil {
+	if a.ContainerdRoot, err = b.containerdRoot(ctx, a.Stock); err != nil {
+		return a, err
+	}
+	if a.CiliumChart, err = b.ciliumChart(ctx); err != nil {
 		return a, err
 	}
 	programs, err := b.programs(ctx, "", "tailscale", "tailscaled")

@@ -5,6 +5,7 @@ package kit
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -97,13 +98,27 @@ func (b *builder) preinstalled(ctx context.Context, stock, version string) (stri
 
 // tailscaleUnit takes the unit from Tailscale's own sources.
 func (b *builder) tailscaleUnit(ctx context.Context, dir string) error {
-	out, err := exec.CommandContext(ctx, "go", "list", "-C", filepath.Join(b.root, "test", "coordination"), "-m", "-f", "{{.Dir}}", "tailscale.com").Output()
+	_, module, err := b.module(ctx, filepath.Join("test", "coordination"), "tailscale.com")
 	if err != nil {
-		return fmt.Errorf("find tailscale.com: %w", err)
+		return err
 	}
-	source := filepath.Join(strings.TrimSpace(string(out)), "cmd", "tailscaled")
+	source := filepath.Join(module, "cmd", "tailscaled")
 	if err := run(ctx, "install", "-D", "-m", "0644", filepath.Join(source, "tailscaled.service"), filepath.Join(dir, "etc/systemd/system/tailscaled.service")); err != nil {
 		return err
 	}
 	return run(ctx, "install", "-D", "-m", "0644", filepath.Join(source, "tailscaled.defaults"), filepath.Join(dir, "etc/default/tailscaled"))
+}
+
+// module is a module's version and folder, as a module of the repository requires it. It is
+// downloaded where the module cache lacks it: programs may be cached without it.
+func (b *builder) module(ctx context.Context, requiring, path string) (version, dir string, err error) {
+	out, err := exec.CommandContext(ctx, "go", "-C", filepath.Join(b.root, requiring), "mod", "download", "-json", path).Output()
+	if err != nil {
+		return "", "", fmt.Errorf("find the module %s for %s: %w: %s", path, requiring, err, tail(out))
+	}
+	var found struct{ Version, Dir string }
+	if err := json.Unmarshal(out, &found); err != nil {
+		return "", "", fmt.Errorf("find the module %s for %s: %w", path, requiring, err)
+	}
+	return found.Version, found.Dir, nil
 }

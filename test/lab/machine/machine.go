@@ -164,12 +164,16 @@ func (m *Machine) makeUdev() error {
 // enterGroups moves itself into the machine's control groups and becomes nspawn.
 const enterGroups = `for group in $CAPOM_LAB_GROUPS; do echo $$ >"$group/cgroup.procs" || exit 1; done; unset CAPOM_LAB_GROUPS; exec systemd-nspawn "$@"`
 
+// systemCalls are allowed beside nspawn's own list: kubelet's and containerd's keyrings, and what
+// Cilium's agent loads its programs with and reads their events by.
+const systemCalls = "@keyring bpf perf_event_open"
+
 // nspawn are the arguments found by lab.md's measurements: a node's capabilities and system calls,
 // the kernel's interfaces writable, nothing registered with a systemd of the host.
 func (m *Machine) nspawn() []string {
 	args := []string{
 		"--directory=" + m.path("root"), "--machine=" + m.config.Name, "--network-namespace-path=/run/netns/" + m.config.Namespace,
-		"--boot", "--register=no", "--keep-unit", "--capability=all", "--system-call-filter=@keyring bpf", "--console=read-only", "--resolv-conf=off",
+		"--boot", "--register=no", "--keep-unit", "--capability=all", "--system-call-filter=" + systemCalls, "--console=read-only", "--resolv-conf=off",
 		"--timezone=off", "--bind=/dev/net/tun", "--bind=/dev/kmsg", "--bind=" + m.path("udev") + ":/run/udev",
 	}
 	if m.config.ContainerdRoot != "" {

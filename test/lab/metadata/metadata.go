@@ -20,7 +20,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/network"
 )
 
-// Service serves one account.
+// Service serves one VCN.
 type Service struct {
 	// Names are the resolver's answers, by name without the last dot.
 	names map[string]netip.Addr
@@ -30,10 +30,10 @@ type Service struct {
 	closers   []io.Closer
 }
 
-// Serve starts the services of an account. names are all names there are.
-func Serve(ctx context.Context, account *network.Account, names map[string]netip.Addr) (*Service, error) {
+// Serve starts the services of a VCN. names are all names there are.
+func Serve(ctx context.Context, vcn *network.VCN, names map[string]netip.Addr) (*Service, error) {
 	s := &Service{names: names, instances: map[netip.Addr]Instance{}}
-	if err := s.serve(ctx, account.Namespace()); err != nil {
+	if err := s.serve(ctx, vcn.Namespace()); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil

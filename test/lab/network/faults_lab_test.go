@@ -18,7 +18,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/network"
 )
 
-func TestAnAccountIsCutAndReturns(t *testing.T) {
+func TestAVCNIsCutAndReturns(t *testing.T) {
 	l := newLab(t)
 	ctx := t.Context()
 	l.serve(network.Management, network.ManagementAddress, "management")
@@ -32,7 +32,7 @@ func TestAnAccountIsCutAndReturns(t *testing.T) {
 	l.Expect(l.ask(l.a2.Namespace(), network.ManagementAddress)).To(BeEmpty(), "out")
 	l.Expect(l.ask(network.Management, alphaPublic)).To(BeEmpty(), "in")
 	l.answer(l.a1.Namespace(), "10.0.1.12").Should(Equal("a2 sees 10.0.0.11"), "within")
-	l.answer(l.b1.Namespace(), network.ManagementAddress).Should(Equal("management sees "+bravoPublic), "the other account")
+	l.answer(l.b1.Namespace(), network.ManagementAddress).Should(Equal("management sees "+bravoPublic), "the other VCN")
 
 	l.Expect(l.alpha.SetUplink(ctx, true)).To(Succeed())
 

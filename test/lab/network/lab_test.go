@@ -40,13 +40,13 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// lab has two accounts with the same addresses: of each, one machine with a
+// lab has two VCNs with the same addresses: of each, one machine with a
 // public address and one without, in another subnet.
 type lab struct {
 	*WithT
 	t            *testing.T
 	network      *network.Network
-	alpha, bravo *network.Account
+	alpha, bravo *network.VCN
 	a1, a2       *network.Machine
 	b1, b2       *network.Machine
 }
@@ -59,9 +59,9 @@ func newLab(t *testing.T) *lab {
 	l.network, err = network.Open()
 	l.Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(func() { l.Expect(l.network.Close(context.Background())).To(Succeed()) })
-	l.alpha, err = l.network.AddAccount(ctx, "alpha")
+	l.alpha, err = l.network.AddVCN(ctx, "alpha")
 	l.Expect(err).NotTo(HaveOccurred())
-	l.bravo, err = l.network.AddAccount(ctx, "bravo")
+	l.bravo, err = l.network.AddVCN(ctx, "bravo")
 	l.Expect(err).NotTo(HaveOccurred())
 	l.a1 = l.machine(l.alpha, "a1", "10.0.0.11", "10.0.0.0/24", alphaPublic)
 	l.a2 = l.machine(l.alpha, "a2", "10.0.1.12", "10.0.1.0/24", "")
@@ -70,7 +70,7 @@ func newLab(t *testing.T) *lab {
 	return l
 }
 
-func (l *lab) machine(a *network.Account, id, private, subnet, public string) *network.Machine {
+func (l *lab) machine(a *network.VCN, id, private, subnet, public string) *network.Machine {
 	l.t.Helper()
 	config := network.MachineConfig{ID: id, PrivateIP: netip.MustParseAddr(private), Subnet: netip.MustParsePrefix(subnet)}
 	if public != "" {

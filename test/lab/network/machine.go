@@ -10,9 +10,9 @@ import (
 	"net/netip"
 )
 
-// MachineConfig is a machine's place in its account.
+// MachineConfig is a machine's place in its VCN.
 type MachineConfig struct {
-	// ID names the wire: at most 12 letters and digits, unique over all accounts.
+	// ID names the wire: at most 12 letters and digits, unique over all VCNs.
 	ID        string
 	PrivateIP netip.Addr
 	Subnet    netip.Prefix
@@ -22,32 +22,32 @@ type MachineConfig struct {
 
 // Machine is a machine's wire: a network namespace with the interface ens3.
 type Machine struct {
-	account   *Account
+	vcn       *VCN
 	config    MachineConfig
 	namespace string
 }
 
-// AddMachine makes a machine's namespace and connects it to the account.
-func (a *Account) AddMachine(ctx context.Context, config MachineConfig) (*Machine, error) {
-	m := &Machine{account: a, config: config, namespace: Prefix + "m-" + config.ID}
-	a.mu.Lock()
-	defer a.mu.Unlock()
+// AddMachine makes a machine's namespace and connects it to the VCN.
+func (v *VCN) AddMachine(ctx context.Context, config MachineConfig) (*Machine, error) {
+	m := &Machine{vcn: v, config: config, namespace: Prefix + "m-" + config.ID}
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	if err := addNamespaces(ctx, m.namespace); err != nil {
 		return nil, err
 	}
-	a.machines[config.ID] = m
-	if err := a.connect(ctx, m); err != nil {
-		return nil, errors.Join(err, a.release(ctx, m))
+	v.machines[config.ID] = m
+	if err := v.connect(ctx, m); err != nil {
+		return nil, errors.Join(err, v.release(ctx, m))
 	}
 	return m, nil
 }
 
-func (a *Account) connect(ctx context.Context, m *Machine) error {
+func (v *VCN) connect(ctx context.Context, m *Machine) error {
 	var router []string
 	subnet := m.config.Subnet.Masked()
-	if !a.gateways[subnet] {
+	if !v.gateways[subnet] {
 		router = append(router, fmt.Sprintf("addr add %s/%d dev vcn", gateway(subnet), subnet.Bits()))
-		a.gateways[subnet] = true
+		v.gateways[subnet] = true
 	}
 	if m.config.PublicIP.IsValid() {
 		router = append(router, fmt.Sprintf("addr add %s/32 dev up0", m.config.PublicIP))
@@ -56,13 +56,13 @@ func (a *Account) connect(ctx context.Context, m *Machine) error {
 		"link add "+m.port()+" type veth peer name ens3 netns "+m.namespace,
 		"link set "+m.port()+" master vcn",
 		"link set "+m.port()+" up")
-	if err := ip(ctx, a.namespace, router...); err != nil {
+	if err := ip(ctx, v.namespace, router...); err != nil {
 		return err
 	}
 	if err := ip(ctx, m.namespace, m.addresses()...); err != nil {
 		return err
 	}
-	return a.reload(ctx)
+	return v.reload(ctx)
 }
 
 func (m *Machine) port() string { return "m-" + m.config.ID }
@@ -83,16 +83,16 @@ func (m *Machine) Namespace() string { return m.namespace }
 // Reset brings the namespace back to its state after a boot: without the rules, routes, firewall
 // and interfaces of the machine's programs.
 func (m *Machine) Reset(ctx context.Context) error {
-	a := m.account
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if err := a.unplug(ctx, m); err != nil {
+	v := m.vcn
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if err := v.unplug(ctx, m); err != nil {
 		return err
 	}
 	if err := addNamespaces(ctx, m.namespace); err != nil {
 		return err
 	}
-	if err := ip(ctx, a.namespace,
+	if err := ip(ctx, v.namespace,
 		"link add "+m.port()+" type veth peer name ens3 netns "+m.namespace,
 		"link set "+m.port()+" master vcn",
 		"link set "+m.port()+" up"); err != nil {
@@ -103,32 +103,32 @@ func (m *Machine) Reset(ctx context.Context) error {
 
 // SetLink unplugs the machine's wire, or plugs it in again.
 func (m *Machine) SetLink(ctx context.Context, up bool) error {
-	return ip(ctx, m.account.namespace, "link set "+m.port()+" "+state(up))
+	return ip(ctx, m.vcn.namespace, "link set "+m.port()+" "+state(up))
 }
 
-// Remove takes the machine out of the account.
+// Remove takes the machine out of the VCN.
 func (m *Machine) Remove(ctx context.Context) error {
-	m.account.mu.Lock()
-	defer m.account.mu.Unlock()
-	return m.account.release(ctx, m)
+	m.vcn.mu.Lock()
+	defer m.vcn.mu.Unlock()
+	return m.vcn.release(ctx, m)
 }
 
-func (a *Account) release(ctx context.Context, m *Machine) error {
-	if a.machines[m.config.ID] == nil {
+func (v *VCN) release(ctx context.Context, m *Machine) error {
+	if v.machines[m.config.ID] == nil {
 		return nil
 	}
-	delete(a.machines, m.config.ID)
-	err := errors.Join(a.unplug(ctx, m), forget(ctx, a.namespace, m.config.PrivateIP))
+	delete(v.machines, m.config.ID)
+	err := errors.Join(v.unplug(ctx, m), forget(ctx, v.namespace, m.config.PrivateIP))
 	if m.config.PublicIP.IsValid() {
-		err = errors.Join(err, ip(ctx, a.namespace, fmt.Sprintf("addr del %s/32 dev up0", m.config.PublicIP)))
+		err = errors.Join(err, ip(ctx, v.namespace, fmt.Sprintf("addr del %s/32 dev up0", m.config.PublicIP)))
 	}
-	return errors.Join(err, a.reload(ctx))
+	return errors.Join(err, v.reload(ctx))
 }
 
 // unplug deletes the machine's namespace and its wire. The wire is deleted by name: a process still
 // holding the namespace would keep it otherwise.
-func (a *Account) unplug(ctx context.Context, m *Machine) error {
+func (v *VCN) unplug(ctx context.Context, m *Machine) error {
 	return errors.Join(
-		ip(ctx, a.namespace, "link del "+m.port()),
+		ip(ctx, v.namespace, "link del "+m.port()),
 		run(ctx, "", "", "ip", "netns", "delete", m.namespace))
 }

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// Internet is the namespace between the accounts.
+	// Internet is the namespace between the VCNs.
 	Internet = Prefix + "internet"
 	// Management is the management host's namespace.
 	Management = Prefix + "mgmt"
@@ -27,14 +27,14 @@ const (
 	internetBridge = "inet"
 	// publicRange is the OCI simulator's (RFC 2544's range for benchmarks).
 	publicRange = "198.18.0.0/15"
-	// firstRouter is the last number of the first account's address on the Internet.
+	// firstRouter is the last number of the first VCN's address on the Internet.
 	firstRouter = 10
 )
 
-// Network is the Internet with the accounts on it.
+// Network is the Internet with the VCNs on it.
 type Network struct {
-	mu       sync.Mutex
-	accounts map[string]*Account
+	mu   sync.Mutex
+	vcns map[string]*VCN
 }
 
 // Create makes the Internet and the management host.
@@ -68,7 +68,7 @@ func Open() (*Network, error) {
 	if _, err := os.Stat(Path(Internet)); err != nil {
 		return nil, errors.New("the lab's network does not exist: call enter.Enter first")
 	}
-	return &Network{accounts: map[string]*Account{}}, nil
+	return &Network{vcns: map[string]*VCN{}}, nil
 }
 
 // Clean removes every namespace of the lab, and with them all links between them, including those
@@ -124,15 +124,15 @@ func blockRules(protocol string, server netip.AddrPort, blocked bool) string {
 	return rules
 }
 
-// Close removes the accounts and their machines.
+// Close removes the VCNs and their machines.
 func (n *Network) Close(ctx context.Context) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	var errs []error
-	for _, a := range n.accounts {
-		errs = append(errs, a.remove(ctx))
+	for _, v := range n.vcns {
+		errs = append(errs, v.remove(ctx))
 	}
-	n.accounts = map[string]*Account{}
+	n.vcns = map[string]*VCN{}
 	return errors.Join(errs...)
 }
 

@@ -14,7 +14,7 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-func TestMachinesOfAnAccountReachEachOther(t *testing.T) {
+func TestMachinesOfAVCNReachEachOther(t *testing.T) {
 	l := newLab(t)
 	near := l.machine(l.alpha, "a3", "10.0.0.13", "10.0.0.0/24", "")
 
@@ -31,10 +31,10 @@ func TestMachinesReachTheInternet(t *testing.T) {
 	l.answer(l.a1.Namespace(), network.ManagementAddress).Should(Equal("management sees "+alphaPublic), "with its public address")
 	l.answer(l.a2.Namespace(), network.ManagementAddress).Should(Equal("management sees "+alphaRouter), "with the router's")
 	l.answer(l.b1.Namespace(), network.ManagementAddress).Should(Equal("management sees " + bravoPublic))
-	l.answer(l.b2.Namespace(), alphaPublic).Should(Equal("a1 sees 198.51.100.11"), "from account to account over a public address")
+	l.answer(l.b2.Namespace(), alphaPublic).Should(Equal("a1 sees 198.51.100.11"), "from VCN to VCN over a public address")
 }
 
-func TestAccountsDoNotReachEachOthersPrivateAddresses(t *testing.T) {
+func TestVCNsDoNotReachEachOthersPrivateAddresses(t *testing.T) {
 	l := newLab(t)
 	elsewhere := l.machine(l.bravo, "b3", "172.16.5.13", "172.16.5.0/24", "")
 

@@ -72,7 +72,7 @@ func TestMachineAddressesAreWhatDHCPGives(t *testing.T) {
 
 func TestNamesOfLinksFit(t *testing.T) {
 	g := NewWithT(t)
-	a := &Account{name: "an-account-with-a-long-name"}
+	a := &VCN{name: "a-vcn-with-a-long-name"}
 	m := &Machine{config: MachineConfig{ID: "abcdefghijkl"}}
 
 	g.Expect(len(a.port())).To(BeNumerically("<=", 15))

@@ -1,14 +1,9 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command node runs on the nodes of the lab's clusters.
+// Command node is what pods of the lab's clusters run.
 //
-//	node agent   takes Cilium's place: pod network and Services
-//	node serve   a pod that answers, and asks others on request
-//
-// Cilium itself is not available in the lab: the only source is the Go module proxy. The agent uses
-// the kernel's VXLAN, or the tailnet's routes, with the MTU and addresses of our Cilium values, and
-// names its interfaces as Cilium does, since the host's guards go by names.
+//	node serve   answers, and asks others on request
 package main
 
 import (
@@ -20,23 +15,15 @@ import (
 )
 
 func main() {
-	run := map[string]func(context.Context) error{"agent": agent, "serve": serve}[command()]
-	if run == nil {
-		fmt.Fprintln(os.Stderr, "usage: node agent|serve")
+	if len(os.Args) != 2 || os.Args[1] != "serve" {
+		fmt.Fprintln(os.Stderr, "usage: node serve")
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx)
+	err := serve(ctx)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-}
-
-func command() string {
-	if len(os.Args) != 2 {
-		return ""
-	}
-	return os.Args[1]
 }

@@ -24,7 +24,6 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/tailnetsim"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/metadata"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/mirror"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/network"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/mgmt"
@@ -119,13 +118,12 @@ func (w *World) startOCI(ctx context.Context, names []string) error {
 		}
 		account.Tenancy.Images = append(sim.DefaultImages(), w.images(account.Tenancy.Compartment())...)
 		w.accounts = append(w.accounts, account)
-		if w.networks[name], err = w.Network.AddAccount(ctx, name); err != nil {
+		w.networks[name] = &Account{name: name, world: w, vcns: map[string]*vcn{}}
+		w.onClose(w.networks[name].close)
+		// Tests enter the first one's router before they boot anything.
+		if _, err := w.networks[name].vcn(ctx, ""); err != nil {
 			return err
 		}
-		if w.services[name], err = metadata.Serve(ctx, w.networks[name], hostNames()); err != nil {
-			return err
-		}
-		w.onClose(w.services[name].Close)
 	}
 	w.machines = newMachines(w)
 	var err error

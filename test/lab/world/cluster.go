@@ -15,7 +15,6 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/chart"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/podnetwork"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/user"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/watch"
@@ -123,28 +122,11 @@ func (c *Cluster) Delete(ctx context.Context) error {
 	return client.IgnoreNotFound(c.world.Client.Delete(ctx, cluster))
 }
 
-// InstallPodNetwork stands in for the add-on provider for Helm: it renders our Cilium values for
-// the cluster and installs the stand-in with them. mark is put on the tunnel's packets; empty for
-// none.
-func (c *Cluster) InstallPodNetwork(ctx context.Context, mark string) error {
-	objects := map[string]*unstructured.Unstructured{}
-	for _, object := range c.Objects {
-		live := object.DeepCopy()
-		if err := c.world.Client.Get(ctx, client.ObjectKeyFromObject(object), live); err != nil {
-			return fmt.Errorf("read the cluster's objects: %w", err)
-		}
-		objects[object.GetKind()] = live
-	}
-	settings, err := podnetwork.SettingsOf(objects["HelmChartProxy"], chart.Objects{
-		Cluster: objects["Cluster"].Object, ControlPlane: objects["KubeadmControlPlane"].Object, InfraCluster: objects["OCIMeshCluster"].Object,
-	})
-	if err != nil {
-		return err
-	}
-	settings.Mark = mark
+// InstallProbes installs pods on each node that answer and ask.
+func (c *Cluster) InstallProbes(ctx context.Context) error {
 	workload, err := c.Client(ctx)
 	if err != nil {
 		return err
 	}
-	return podnetwork.Install(ctx, workload, settings)
+	return podnetwork.Install(ctx, workload)
 }

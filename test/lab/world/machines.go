@@ -40,7 +40,7 @@ type instance struct {
 	wire    *network.Machine
 	machine *machine.Machine
 	address netip.Addr
-	account string
+	vcn     *vcn
 	gone    bool
 }
 
@@ -90,15 +90,17 @@ func (m *machines) boot(ctx context.Context, i *instance, s sim.Machine) error {
 
 // create makes the machine's wire and disk.
 func (m *machines) create(ctx context.Context, i *instance, s sim.Machine) error {
-	account := m.world.networks[s.Tenancy]
 	wire, err := wireOf(s)
 	if err != nil {
 		return err
 	}
-	if i.wire, err = account.AddMachine(ctx, wire); err != nil {
+	if i.vcn, err = m.world.networks[s.Tenancy].vcn(ctx, s.VcnID); err != nil {
 		return err
 	}
-	m.world.services[s.Tenancy].Set(wire.PrivateIP, metadataOf(s))
+	if i.wire, err = i.vcn.AddMachine(ctx, wire); err != nil {
+		return err
+	}
+	i.vcn.services.Set(wire.PrivateIP, metadataOf(s))
 	a := m.world.Programs.Assets
 	config := machine.Config{
 		Name: wire.ID, Namespace: i.wire.Namespace(), InstanceID: s.ID, Hostname: s.DisplayName, UserData: s.UserData,
@@ -113,7 +115,7 @@ func (m *machines) create(ctx context.Context, i *instance, s sim.Machine) error
 		return fmt.Errorf("make the folder of %s: %w", s.DisplayName, err)
 	}
 	i.machine, err = machine.New(config)
-	i.address, i.account = wire.PrivateIP, s.Tenancy
+	i.address = wire.PrivateIP
 	return err
 }
 
@@ -169,7 +171,7 @@ func (m *machines) destroy(ctx context.Context, i *instance) error {
 		errs = append(errs, i.machine.Kill(), i.machine.Destroy())
 	}
 	if i.wire != nil {
-		m.world.services[i.account].Delete(i.address)
+		i.vcn.services.Delete(i.address)
 		errs = append(errs, i.wire.Remove(ctx))
 	}
 	i.machine, i.wire = nil, nil
@@ -216,8 +218,19 @@ func (w *World) Wire(instanceID string) *network.Machine {
 	return i.wire
 }
 
+// Router is the network namespace of the router of an instance's VCN; empty when it never booted.
+func (w *World) Router(instanceID string) string {
+	i := w.machines.instance(instanceID)
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.vcn == nil {
+		return ""
+	}
+	return i.vcn.Namespace()
+}
+
 // Account is the network of an OCI account.
-func (w *World) Account(name string) *network.Account { return w.networks[name] }
+func (w *World) Account(name string) *Account { return w.networks[name] }
 
 // Running are the OCIDs of all instances with a running machine.
 func (w *World) Running() []string {

@@ -22,8 +22,8 @@ import (
 
 // SoloOptions configure a machine without a cluster.
 type SoloOptions struct {
-	// Account is one of the World's.
-	Account string
+	// Account is one of the World's, VCN an OCID of one in it; empty means the account's first.
+	Account, VCN string
 	// Input is rendered as the manager does. Hostname names the machine: its last 8 letters and
 	// digits are its own in this World. An empty login server is the World's, an empty key is made,
 	// and an empty Kubernetes version with bootstrap mode preinstalled is the newest one with an
@@ -70,7 +70,7 @@ func (w *World) BootSolo(ctx context.Context, o SoloOptions) (*Solo, error) {
 		in.Tailnet.AuthKey = cloudinit.Secret(key.Key)
 	}
 	s := &Solo{Name: in.Hostname, Key: string(in.Tailnet.AuthKey), world: w}
-	s.instance = sim.Machine{Tenancy: o.Account, DisplayName: in.Hostname, Region: regionOfAccounts, Shape: machineShape, Arch: "amd64",
+	s.instance = sim.Machine{Tenancy: o.Account, VcnID: o.VCN, DisplayName: in.Hostname, Region: regionOfAccounts, Shape: machineShape, Arch: "amd64",
 		AvailabilityDomain: "AD-1", FaultDomain: "FAULT-DOMAIN-1", SubnetCIDR: "10.0.0.0/24", Metadata: map[string]string{}}
 	if in.BootstrapMode != cloudinit.BootstrapInstall {
 		versions := w.Programs.Assets.Versions()
@@ -206,9 +206,14 @@ func (s *Solo) Device(ctx context.Context) (tailnetsim.Device, error) {
 	}
 }
 
-// RouterNamespace is the network namespace of an account's router; a machine's neighbours on its
-// VCN are connected to it.
-func (w *World) RouterNamespace(account string) string { return w.networks[account].Namespace() }
+// RouterNamespace is the network namespace of the router of an account's first VCN, which is that
+// of machines without a cluster; a machine's neighbours on its VCN are connected to it.
+func (w *World) RouterNamespace(account string) string {
+	a := w.networks[account]
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.vcns[""].Namespace()
+}
 
 // Destroy ends the machine and removes its disk.
 func (s *Solo) Destroy() { s.world.machines.Terminate(context.Background(), s.instance) }

@@ -21,8 +21,8 @@ import (
 var tailnet = netip.MustParsePrefix("100.64.0.0/10")
 
 // WaitComplete waits until all machines are ready, the control planes at a
-// version, and everything Available. It installs the pod network as soon as the
-// API server answers. show may be nil.
+// version, and everything Available. It installs the probes as soon as the API
+// server answers. show may be nil.
 func (c *Cluster) WaitComplete(ctx context.Context, timeout time.Duration, version string, show func(watch.Snapshot)) error {
 	installed := false
 	return c.world.WaitFor(ctx, timeout, func(ctx context.Context) string {
@@ -34,8 +34,8 @@ func (c *Cluster) WaitComplete(ctx context.Context, timeout time.Duration, versi
 			show(s)
 		}
 		if !installed {
-			if err := c.InstallPodNetwork(ctx, ""); err != nil {
-				return "the pod network: " + err.Error()
+			if err := c.InstallProbes(ctx); err != nil {
+				return "the probes: " + err.Error()
 			}
 			installed = true
 		}

@@ -20,7 +20,6 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/tailnetsim"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/enter"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/kit"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/metadata"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/network"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/mgmt"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/process"
@@ -64,9 +63,7 @@ type World struct {
 	Client     client.Client
 
 	accounts []*user.Account
-	networks map[string]*network.Account
-	// services are the accounts' metadata services and resolvers.
-	services map[string]*metadata.Service
+	networks map[string]*Account
 	machines *machines
 	// solos counts machines of no cluster, for their addresses.
 	solos    atomic.Int32
@@ -85,7 +82,7 @@ type Programs struct {
 	Management mgmt.Binaries
 	// Manager is this repository's, Release the clusterctl repository.
 	Manager, Release string
-	// Coordination is the coordination server, Node the stand-in for Cilium.
+	// Coordination is the coordination server, Node what the probes run.
 	Coordination, Node string
 	Assets             kit.Assets
 	// Mirror is the folder of package repositories.
@@ -101,14 +98,14 @@ func Start(ctx context.Context, o Options) (*World, error) {
 		return nil, fmt.Errorf("make the lab's folder: %w", err)
 	}
 	w := &World{Dir: o.Dir, Programs: o.Programs, progress: o.Progress,
-		networks: map[string]*network.Account{}, services: map[string]*metadata.Service{}}
+		networks: map[string]*Account{}}
 	steps := []func(context.Context) error{
 		w.openNetwork, w.startServers,
 		func(ctx context.Context) error { return w.joinRouters(ctx, o.Connector) },
 		func(ctx context.Context) error { return w.startOCI(ctx, o.Accounts) },
 	}
 	if o.Management {
-		steps = append(steps, w.joinManagement, func(ctx context.Context) error { return w.startManagement(ctx, o) }, w.createAccounts)
+		steps = append(steps, w.joinManagement, func(ctx context.Context) error { return w.startManagement(ctx, o) }, w.startAddons, w.createAccounts)
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {

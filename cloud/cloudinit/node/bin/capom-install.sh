@@ -162,19 +162,11 @@ install_tailscale() {
 	"tailscale_from_$CAPOM_TAILSCALE_SOURCE"
 }
 
-# Kernels before 6.8.5 lose time over VXLAN packets that tailscaled coalesced (tailscale issue
-# 11026).
 tune_tailscaled() {
-	settings=
-	[ -z "$CAPOM_MTU" ] || settings="TS_DEBUG_MTU=$CAPOM_MTU"
-	oldest=$(printf '%s\n6.8.5\n' "$(uname -r | cut -d- -f1)" | sort -V | head -n 1)
-	if [ "$CAPOM_POD_NETWORK" = VXLAN ] && [ "$oldest" != 6.8.5 ]; then
-		settings="$settings TS_TUN_DISABLE_UDP_GRO=1"
-	fi
-	[ -n "$settings" ] || return 0
+	[ -n "$CAPOM_MTU" ] || return 0
 	dropin=$ROOT/etc/systemd/system/tailscaled.service.d/10-capom.conf
 	mkdir -p "${dropin%/*}"
-	printf '[Service]\nEnvironment=%s\n' "$settings" >"$RUN/tailscaled.conf"
+	printf '[Service]\nEnvironment=TS_DEBUG_MTU=%s\n' "$CAPOM_MTU" >"$RUN/tailscaled.conf"
 	if ! cmp -s "$RUN/tailscaled.conf" "$dropin"; then
 		cp "$RUN/tailscaled.conf" "$dropin"
 		systemctl daemon-reload

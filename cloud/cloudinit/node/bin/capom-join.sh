@@ -73,8 +73,13 @@ Starting) ;;
 	;;
 esac
 
+# A machine that has joined before may have its network map from its disk. It has its address then,
+# and is Starting until it reaches a relay or a peer (tailscale ipn/ipnlocal/local.go,
+# nextStateLocked).
+up=Running
+[ -s "$KEY" ] || up='Running|Starting'
 left=${CAPOM_ADDRESS_WAIT:-60}
-until [ "$(backend_state)" = Running ] && address=$(tailnet_address) &&
+until backend_state | grep -Eqx "$up" && address=$(tailnet_address) &&
 	ip -4 -o addr show dev tailscale0 2>/dev/null | grep -q "inet $address/"; do
 	[ "$left" -gt 0 ] || fail "no tailnet address yet: the coordination server does not answer (state '$(backend_state)')"
 	sleep 1

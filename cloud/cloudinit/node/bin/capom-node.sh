@@ -24,6 +24,9 @@ until_done "Setting kubeadm's advertise address" "$SBIN/capom-kubeadm"
 if [ "$CAPOM_POD_NETWORK" = TailnetRoutes ] || { [ "$CAPOM_ROLE" = control-plane ] && [ -n "$CAPOM_VIP" ]; }; then
 	until_done "Starting to advertise routes" systemctl enable --now capom-routes.service
 fi
+if [ -e "$SBIN/capom-members" ]; then
+	until_done "Finding API servers" systemctl enable --now capom-members.service
+fi
 if [ -e "$RUN/vip-first" ]; then
 	until_done "Holding the control plane's address" "$SBIN/capom-routes" wait-held
 fi

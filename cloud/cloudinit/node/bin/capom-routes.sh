@@ -96,6 +96,8 @@ release() {
 	if [ -e "$RUN/vip-held" ]; then
 		log "released $CAPOM_VIP"
 		rm -f "$RUN/vip-held"
+		# Nor do they go on to the own API server by the rules of that agent, if there is one.
+		"$SBIN/capom-members" leave 2>/dev/null || true
 	fi
 }
 

@@ -49,6 +49,7 @@ func run(ctx context.Context, unseen func()) (err error) {
 	if err != nil {
 		return err
 	}
+	go screen.Tick(ctx)
 	klog.LogToStderr(false)
 	klog.SetOutput(&discard{})
 	ctrl.SetLogger(klog.Background())

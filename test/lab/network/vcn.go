@@ -14,7 +14,7 @@ import (
 	"sync"
 )
 
-// Addresses on each account's own link-local network, as in OCI.
+// Addresses on each VCN's own link-local network, as in OCI.
 const (
 	MetadataAddress = "169.254.169.254"
 	// BootVolumeAddress and DataVolumeAddress are iSCSI targets.
@@ -22,15 +22,15 @@ const (
 	DataVolumeAddress = "169.254.2.2"
 )
 
-// routerMAC is an account's router's. Without one of its own a bridge takes one of its ports', and
+// routerMAC is a VCN's router's. Without one of its own a bridge takes one of its ports', and
 // would change it with machines coming or going: for seconds the others' packets would be lost.
 const routerMAC = "02:00:17:00:00:01"
 
-// Account is an OCI account's network: a router to the Internet with a bridge
-// for its machines.
-type Account struct {
+// VCN is one of an OCI account's networks: a router to the Internet with a bridge for its machines.
+// VCNs do not meet, of whichever account they are, so their ranges may be the same.
+type VCN struct {
 	name, namespace string
-	// address is the router's on the Internet, hardware its link's there: a recreated account has
+	// address is the router's on the Internet, hardware its link's there: a recreated VCN has
 	// the same, or others would send to the old one until they notice.
 	address, hardware string
 
@@ -39,66 +39,65 @@ type Account struct {
 	machines map[string]*Machine
 }
 
-// AddAccount makes an account's router. Names differ in their first 12 characters: these name its
-// link.
-func (n *Network) AddAccount(ctx context.Context, name string) (*Account, error) {
+// AddVCN makes a VCN's router. Names differ in their first 12 characters: these name its link.
+func (n *Network) AddVCN(ctx context.Context, name string) (*VCN, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	a := &Account{name: name, namespace: Prefix + "a-" + name, address: fmt.Sprintf("198.51.100.%d", firstRouter+len(n.accounts)),
-		hardware: fmt.Sprintf("02:00:17:00:01:%02x", firstRouter+len(n.accounts)),
+	v := &VCN{name: name, namespace: Prefix + "a-" + name, address: fmt.Sprintf("198.51.100.%d", firstRouter+len(n.vcns)),
+		hardware: fmt.Sprintf("02:00:17:00:01:%02x", firstRouter+len(n.vcns)),
 		gateways: map[netip.Prefix]bool{}, machines: map[string]*Machine{}}
-	if err := a.create(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("make the network of the account %s: %w", name, err), a.disconnect(ctx))
+	if err := v.create(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("make the VCN %s: %w", name, err), v.disconnect(ctx))
 	}
-	n.accounts[name] = a
-	return a, nil
+	n.vcns[name] = v
+	return v, nil
 }
 
 // Namespace is the router's network namespace.
-func (a *Account) Namespace() string { return a.namespace }
+func (v *VCN) Namespace() string { return v.namespace }
 
-func (a *Account) create(ctx context.Context) error {
-	if err := addNamespaces(ctx, a.namespace); err != nil {
+func (v *VCN) create(ctx context.Context) error {
+	if err := addNamespaces(ctx, v.namespace); err != nil {
 		return err
 	}
-	if err := sysctl(ctx, a.namespace, "net.ipv4.ip_forward=1"); err != nil {
+	if err := sysctl(ctx, v.namespace, "net.ipv4.ip_forward=1"); err != nil {
 		return err
 	}
-	port := a.port()
+	port := v.port()
 	if err := ip(ctx, Internet,
-		"link add "+port+" type veth peer name up0 address "+a.hardware+" netns "+a.namespace,
+		"link add "+port+" type veth peer name up0 address "+v.hardware+" netns "+v.namespace,
 		"link set "+port+" master "+internetBridge,
 		"link set "+port+" up"); err != nil {
 		return err
 	}
-	if err := ip(ctx, a.namespace,
+	if err := ip(ctx, v.namespace,
 		"link add vcn address "+routerMAC+" type bridge",
 		"link set vcn up",
 		"addr add "+MetadataAddress+"/32 dev vcn",
 		"addr add "+BootVolumeAddress+"/32 dev vcn",
 		"addr add "+DataVolumeAddress+"/32 dev vcn",
-		"addr add "+a.address+"/24 dev up0",
+		"addr add "+v.address+"/24 dev up0",
 		"link set up0 up",
 		"route add default via 198.51.100.1",
 		"route add "+publicRange+" dev up0"); err != nil {
 		return err
 	}
-	return a.reload(ctx)
+	return v.reload(ctx)
 }
 
-// port is the account's link on the Internet's bridge; names of links have 15
+// port is the VCN's link on the Internet's bridge; names of links have 15
 // characters at most.
-func (a *Account) port() string { return "a-" + a.name[:min(len(a.name), 12)] }
+func (v *VCN) port() string { return "a-" + v.name[:min(len(v.name), 12)] }
 
 // reload replaces the router's rules. Only translated packets leave, and only answers and packets
 // translated to a machine come in.
-func (a *Account) reload(ctx context.Context) error {
-	return nft(ctx, a.namespace, routerRules(a.publicAddresses()))
+func (v *VCN) reload(ctx context.Context) error {
+	return nft(ctx, v.namespace, routerRules(v.publicAddresses()))
 }
 
-func (a *Account) publicAddresses() map[netip.Addr]netip.Addr {
+func (v *VCN) publicAddresses() map[netip.Addr]netip.Addr {
 	public := map[netip.Addr]netip.Addr{}
-	for _, m := range a.machines {
+	for _, m := range v.machines {
 		if m.config.PublicIP.IsValid() {
 			public[m.config.PublicIP] = m.config.PrivateIP
 		}
@@ -123,10 +122,10 @@ func routerRules(public map[netip.Addr]netip.Addr) string {
 		"  ct state invalid drop\n  iifname \"vcn\" accept\n  iifname \"up0\" ct state established,related accept\n  iifname \"up0\" ct status dnat accept\n }\n}\n"
 }
 
-// SetUplink cuts the account off the Internet at once, or connects it again.
+// SetUplink cuts the VCN off the Internet at once, or connects it again.
 // Inside it everything goes on.
-func (a *Account) SetUplink(ctx context.Context, up bool) error {
-	return ip(ctx, Internet, "link set "+a.port()+" "+state(up))
+func (v *VCN) SetUplink(ctx context.Context, up bool) error {
+	return ip(ctx, Internet, "link set "+v.port()+" "+state(up))
 }
 
 func state(up bool) string {
@@ -138,19 +137,19 @@ func state(up bool) string {
 
 // disconnect deletes the router's namespace and its link. The link is deleted by
 // name: the kernel takes its time to take a namespace apart.
-func (a *Account) disconnect(ctx context.Context) error {
+func (v *VCN) disconnect(ctx context.Context) error {
 	return errors.Join(
-		ip(ctx, Internet, "link del "+a.port()),
-		run(ctx, "", "", "ip", "netns", "delete", a.namespace))
+		ip(ctx, Internet, "link del "+v.port()),
+		run(ctx, "", "", "ip", "netns", "delete", v.namespace))
 }
 
-func (a *Account) remove(ctx context.Context) error {
-	a.mu.Lock()
-	machines := slices.Collect(maps.Values(a.machines))
-	a.mu.Unlock()
+func (v *VCN) remove(ctx context.Context) error {
+	v.mu.Lock()
+	machines := slices.Collect(maps.Values(v.machines))
+	v.mu.Unlock()
 	var errs []error
 	for _, m := range machines {
 		errs = append(errs, m.Remove(ctx))
 	}
-	return errors.Join(append(errs, a.disconnect(ctx))...)
+	return errors.Join(append(errs, v.disconnect(ctx))...)
 }

@@ -1,0 +1,134 @@
+#!/bin/sh
+# Copyright The CAPOM Authors.
+# SPDX-License-Identifier: Apache-2.0
+#
+# Has this node's own connections to the control plane's address go to an API server that is ready,
+# whoever advertises the address, and whether or not the coordination server can move it. While no
+# member is known or ready, the route to the address decides, as it does for everybody else.
+#   run     the agent
+#   leave   what systemd runs when the agent is gone
+set -eu
+# shellcheck source=../../node/lib/lib.sh
+. "${CAPOM_ROOT:-}/usr/local/lib/capom/lib.sh"
+
+MEMBERS=$ROOT/var/lib/capom/members
+CERT=$ROOT/var/lib/kubelet/pki/kubelet-client-current.pem
+TABLE="table ip capom_members"
+
+# As kubelet, and of the cluster's authority: whatever else listens at a member's address is none.
+api() {
+	curl -sf --cacert "$ROOT/etc/kubernetes/pki/ca.crt" --cert "$CERT" --key "$CERT" "$@"
+}
+
+# Keeps the list of members for the next boot, too. kubelet's own right is enough to get Endpoints
+# (kubernetes plugin/pkg/auth/authorizer/rbac/bootstrappolicy/policy.go, NodeRules). An answer
+# without an address leaves the list as it is.
+remember() {
+	found=$(api --max-time 5 "https://$CAPOM_VIP:$CAPOM_ENDPOINT_PORT/api/v1/namespaces/default/endpoints/kubernetes" |
+		grep -Eo '"ip": *"[0-9.]+"' | tr -cd '0-9.\n' | sort -u)
+	if [ -n "$found" ] && [ "$found" != "$(cat "$MEMBERS" 2>/dev/null)" ]; then
+		echo "$found" >"$MEMBERS.new"
+		mv "$MEMBERS.new" "$MEMBERS"
+	fi
+}
+
+# Every node has an order of its own, so that the members share the nodes.
+in_order() {
+	for member in $1; do
+		echo "$(printf '%s' "$me $member" | sha256sum) $member"
+	done | sort | sed 's/.* //'
+}
+
+# The node's own API server comes first while the node holds the address, and is no candidate
+# otherwise: then it was taken off.
+candidates() {
+	[ ! -e "$RUN/vip-held" ] || echo "$members" | grep -Fx "$me"
+	echo "$members" | grep -Fxv "$me"
+}
+
+# ask MEMBER...: prints those that are ready.
+ask() {
+	for member in "$@"; do
+		{
+			! api --max-time 1.5 -o /dev/null "https://$member:$CAPOM_ENDPOINT_PORT/readyz" || echo "$member"
+		} &
+	done
+	wait
+}
+
+# - postrouting: the source is the one for the way to the VIP, not to the member: on its holder the
+#   VIP itself, to which no other node could answer.
+# - cut: a connection to a member that is not ready is reset by the next packet that is sent on it;
+#   clients would notice after half a minute (Go's HTTP/2 pings). So is one that still goes by the
+#   route, for the address may have been that member's. Nothing is cut while nobody is ready.
+rules() {
+	echo "$TABLE"
+	echo "delete $TABLE"
+	echo "$TABLE {"
+	echo ' chain output { type nat hook output priority -100;'
+	[ -z "$target" ] || echo "  ip daddr $CAPOM_VIP tcp dport $CAPOM_ENDPOINT_PORT dnat to $target"
+	echo ' }'
+	echo ' chain postrouting { type nat hook postrouting priority 100;'
+	echo "  ct original ip daddr $CAPOM_VIP ct status dnat oifname != \"lo\" masquerade"
+	echo ' }'
+	echo ' chain cut { type filter hook output priority 0;'
+	[ -z "$target" ] || [ -z "$gone" ] ||
+		echo "  ct original ip daddr $CAPOM_VIP ip daddr { $CAPOM_VIP, $gone } tcp dport $CAPOM_ENDPOINT_PORT reject with tcp reset"
+	echo ' }'
+	echo '}'
+}
+
+# The rules are loaded when they differ, and when somebody has flushed them. They are there before
+# there are members: the kernel takes a connection that it did not watch before for a new one.
+apply() {
+	gone=$(echo "$members" | grep -Fxv "$ready" | paste -sd , -)
+	wanted=$(rules)
+	[ "$wanted" != "$loaded" ] || ! nft list "$TABLE" >/dev/null 2>&1 || return 0
+	printf '%s\n' "$wanted" | nft -f - || return 0
+	loaded=$wanted
+	log "connections to $CAPOM_VIP go to ${target:-the node that advertises it}${gone:+; not ready: $gone}"
+}
+
+# The member in use is asked every second, all of them every ten seconds and once it has failed. It
+# is left when it fails twice in a row, which a hang takes four seconds for.
+run() {
+	target='' misses=2 round=0 known='' members='' before='' loaded='' me=''
+	while :; do
+		round=$((round + 1))
+		[ -n "$me" ] || me=$(tailnet_address) || true
+		if [ -r "$CERT" ] && { [ -z "$members" ] || [ $((round % 30)) -eq 1 ]; }; then
+			remember &
+		fi
+		listed=$(cat "$MEMBERS" 2>/dev/null || true)
+		if [ "$me $listed" != "$known" ]; then
+			known="$me $listed"
+			members=$(in_order "$listed")
+		fi
+		all=$(candidates) || true
+		asked=$target
+		if [ "$misses" -gt 0 ] || [ $((round % 10)) -eq 1 ] || [ "$all" != "$before" ]; then
+			asked=$all
+		fi
+		before=$all
+		# shellcheck disable=SC2086
+		ready=$(ask $asked)
+		misses=$((misses + 1))
+		! printf '%s\n' "$ready" | grep -Fxq "${target:-none}" || misses=0
+		# Of an answer that took a while the question may be out of date.
+		if [ "$asked" = "$all" ] && [ "$misses" -ne 1 ] && [ "$all" = "$(candidates)" ]; then
+			target=$(echo "$all" | grep -Fx "${ready:-none}" | head -n 1)
+			apply
+			# Whoever waits for an answer sends nothing, and need not wait either.
+			if [ "$misses" -gt 1 ] && [ -n "$target" ] && [ -n "$gone" ]; then
+				ss -K dst "$CAPOM_VIP" dport = "$CAPOM_ENDPOINT_PORT" >/dev/null 2>&1 || true
+			fi
+		fi
+		[ "$misses" -eq 1 ] || sleep "${CAPOM_MEMBERS_INTERVAL:-1}"
+	done
+}
+
+case ${1:-} in
+run) run ;;
+leave) nft delete "$TABLE" 2>/dev/null || true ;;
+*) fail "usage: $0 run|leave" ;;
+esac

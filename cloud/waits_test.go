@@ -1,0 +1,49 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cloud_test
+
+import (
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+)
+
+// looks is how often one piece of work is looked at that takes some time, and when its end is seen.
+func looks(waits *cloud.Waits, takes time.Duration) (count int, seen time.Duration) {
+	began := time.Unix(0, 0)
+	now, wait := began, waits.Begin("a subnet", began)
+	for {
+		now = now.Add(max(wait.After(now), time.Millisecond))
+		count++
+		if now.Sub(began) >= takes {
+			wait.Finished(now)
+			return count, now.Sub(began)
+		}
+		wait.Unfinished(now)
+	}
+}
+
+func TestWhatTakesLongIsLookedAtSeldomAndLaterOnce(t *testing.T) {
+	for _, takes := range []time.Duration{100 * time.Millisecond, 2 * time.Second, 10 * time.Second, time.Minute} {
+		t.Run(takes.String(), func(t *testing.T) {
+			g := NewWithT(t)
+			waits := &cloud.Waits{First: 2 * time.Second}
+
+			count, seen := looks(waits, takes)
+			g.Expect(count).To(BeNumerically("<=", 11))
+			g.Expect(seen).To(BeNumerically("<=", max(2*time.Second, takes+takes/2)))
+
+			total := 0
+			for range 20 {
+				count, seen = looks(waits, takes)
+				total += count
+			}
+			g.Expect(total).To(BeNumerically("<=", 30), "most looks are the only one")
+			g.Expect(seen).To(BeNumerically("<=", max(time.Second, takes+takes/5)))
+		})
+	}
+}
