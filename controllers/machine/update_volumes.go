@@ -101,8 +101,9 @@ func (s *scope) dataVolumes(ctx context.Context, c *oci.Client, instanceID strin
 	return out, nil
 }
 
-// growVolume asks OCI for the size of the first volume that is smaller. OCI makes a volume that is attached larger (OCI
-// documentation, "Resizing a Volume", "Online Resizing"), and only one that is AVAILABLE.
+// growVolume asks OCI for the size of the first volume that is smaller. OCI makes a volume that is
+// attached larger (OCI documentation, "Resizing a Volume", "Online Resizing"), and only one that is
+// AVAILABLE.
 func (r *Reconciler) growVolume(ctx context.Context, s *scope, c *oci.Client, proof ownership.Proof, volumes machineVolumes) error {
 	volume, _ := volumes.smaller()
 	if volume.State != oci.StateAvailable {
