@@ -35,6 +35,8 @@ func same(*infrav1.OCIMeshMachineSpec) {}
 func TestWhatIsTakenOverOfAChangedMachine(t *testing.T) {
 	type spec = infrav1.OCIMeshMachineSpec
 	yes := true
+	bareMetal := []infrav1.Shape{{Name: "BM.Standard.A1.160"}}
+	second := infrav1.DataVolume{Name: "b", SizeGB: 50, MountPath: "/b"}
 	for name, world := range map[string]struct {
 		from, to func(*spec)
 		want     string
@@ -63,10 +65,36 @@ func TestWhatIsTakenOverOfAChangedMachine(t *testing.T) {
 		"a boot volume that is larger and faster": {same,
 			func(s *spec) { s.BootVolume = infrav1.BootVolume{SizeGB: 80, VPUsPerGB: 20} }, "null"},
 		"a larger boot volume of Oracle Linux": {func(s *spec) { s.Image.Platform.OperatingSystem = "Oracle Linux" },
-			func(s *spec) { s.Image.Platform.OperatingSystem, s.BootVolume.SizeGB = "Oracle Linux", 80 }, "null"},
+			func(s *spec) { s.Image.Platform.OperatingSystem, s.BootVolume.SizeGB = "Oracle Linux", 80 },
+			`[{"op":"add","path":"/spec/bootVolume","value":{"sizeGB":80,"vpusPerGB":10}}]`},
+		"a larger boot volume of bare metal": {func(s *spec) { s.Shapes = bareMetal },
+			func(s *spec) { s.Shapes, s.BootVolume.SizeGB = bareMetal, 80 }, "null"},
+		"a larger boot volume of a preemptible one": {func(s *spec) { s.Preemptible = &yes },
+			func(s *spec) { s.Preemptible, s.BootVolume.SizeGB = &yes, 80 }, "null"},
 		"a larger boot volume of an image of one's own": {func(s *spec) { s.Image = infrav1.Image{Name: "golden"} },
 			func(s *spec) { s.Image, s.BootVolume.SizeGB = infrav1.Image{Name: "golden"}, 80 }, "null"},
-		"a larger data volume":     {same, func(s *spec) { s.DataVolumes[0].SizeGB = 60 }, "null"},
+		"a larger data volume": {same, func(s *spec) { s.DataVolumes[0].SizeGB = 60 },
+			`[{"op":"add","path":"/spec/dataVolumes","value":[{"name":"data","sizeGB":60,"mountPath":"/data"}]}]`},
+		"a smaller data volume":                   {same, func(s *spec) { s.DataVolumes[0].SizeGB = 49 }, "null"},
+		"a data volume larger and elsewhere":      {same, func(s *spec) { s.DataVolumes[0].SizeGB, s.DataVolumes[0].MountPath = 60, "/b" }, "null"},
+		"a data volume larger and faster":         {same, func(s *spec) { s.DataVolumes[0].SizeGB, s.DataVolumes[0].VPUsPerGB = 60, 20 }, "null"},
+		"a data volume larger under another name": {same, func(s *spec) { s.DataVolumes[0].SizeGB, s.DataVolumes[0].Name = 60, "b" }, "null"},
+		"a larger data volume and one more": {same, func(s *spec) {
+			s.DataVolumes[0].SizeGB = 60
+			s.DataVolumes = append(s.DataVolumes, infrav1.DataVolume{Name: "b", SizeGB: 50, MountPath: "/b"})
+		}, "null"},
+		"larger data volumes in another order": {func(s *spec) { s.DataVolumes = append(s.DataVolumes, second) },
+			func(s *spec) {
+				s.DataVolumes = append([]infrav1.DataVolume{second}, s.DataVolumes...)
+				s.DataVolumes[0].SizeGB = 60
+			}, "null"},
+		"one data volume larger and one smaller": {func(s *spec) { s.DataVolumes = append(s.DataVolumes, second) },
+			func(s *spec) {
+				s.DataVolumes = append(s.DataVolumes, second)
+				s.DataVolumes[0].SizeGB, s.DataVolumes[1].SizeGB = 60, 49
+			}, "null"},
+		"a larger data volume of a preemptible one": {func(s *spec) { s.Preemptible = &yes },
+			func(s *spec) { s.Preemptible, s.DataVolumes[0].SizeGB = &yes, 60 }, "null"},
 		"another policy for stops": {same, func(s *spec) { s.OnStop = infrav1.StopLeave }, `[{"op":"add","path":"/spec/onStop","value":"Leave"}]`},
 		"a later tailscale": {func(s *spec) { s.Tailscale.Version = "1.98.4" }, func(s *spec) { s.Tailscale.Version = "1.102.3" },
 			`[{"op":"add","path":"/spec/tailscale","value":{"source":"Packages","version":"1.102.3"}}]`},
@@ -89,12 +117,25 @@ func TestWhatIsTakenOverOfAChangedMachine(t *testing.T) {
 	}
 }
 
-func TestTailscaleOfANodeWithoutAnAgentNeedsAnotherMachine(t *testing.T) {
-	g := NewWithT(t)
-	to := specOf(t, func(s *infrav1.OCIMeshMachineSpec) { s.Tailscale.Version = "1.104.0" })
-	taken, err := Infrastructure("/spec", specOf(t, same), to, false)
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(taken).To(BeEmpty())
+func TestWhatTheAgentDoesNeedsAnotherMachineWithoutOne(t *testing.T) {
+	type spec = infrav1.OCIMeshMachineSpec
+	oracle := func(s *spec) { s.Image.Platform.OperatingSystem = "Oracle Linux" }
+	for name, world := range map[string]struct {
+		from, to func(*spec)
+		taken    int
+	}{
+		"tailscale":                          {same, func(s *spec) { s.Tailscale.Version = "1.104.0" }, 0},
+		"a data volume":                      {same, func(s *spec) { s.DataVolumes[0].SizeGB = 60 }, 0},
+		"Oracle Linux's boot volume":         {oracle, func(s *spec) { oracle(s); s.BootVolume.SizeGB = 80 }, 0},
+		"Ubuntu's boot volume, by a restart": {same, func(s *spec) { s.BootVolume.SizeGB = 80 }, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			taken, err := Infrastructure("/spec", specOf(t, world.from), specOf(t, world.to), false)
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(taken).To(HaveLen(world.taken))
+		})
+	}
 }
 
 // A field that comes to the API later is not taken over by accident: only these are.

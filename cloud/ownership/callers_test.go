@@ -32,7 +32,7 @@ var harmless = strings.Fields(`
 	GetRouteTable ListRouteTables GetSecurityList GetNetworkSecurityGroup ListNetworkSecurityGroups ListSecurityRules
 	GetInstance ListInstances PrimaryVNIC AttachedVNICs BootVolumesOf DataVolumes DataVolumesSince
 	DataVolumeAttachments AllDataVolumeAttachments LaunchFailure GetInstancePool ListInstancePools PoolInstances ScalingFailure
-	ListInstanceConfigurations BootVolumeAt WorkOf GetConsoleHistory GetConsoleHistoryContent
+	ListInstanceConfigurations BootVolumeAt AttachedVolumes WorkOf GetConsoleHistory GetConsoleHistoryContent
 	Device Devices KnownDevices RecentDevices Routes Keys KeysSince KeyIsLive UsableKeys DescribesKeys
 
 	Create CreateKey LaunchInstance CreateVCN CreateSubnet CreateInternetGateway CreateNATGateway CreateRouteTable
