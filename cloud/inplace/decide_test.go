@@ -32,15 +32,30 @@ func specOf(t *testing.T, change func(*infrav1.OCIMeshMachineSpec)) map[string]a
 
 func same(*infrav1.OCIMeshMachineSpec) {}
 
+// change is one of a machine, and what of it is taken over.
+type change struct {
+	from, to func(*infrav1.OCIMeshMachineSpec)
+	want     string
+}
+
+func expectTaken(t *testing.T, worlds map[string]change) {
+	t.Helper()
+	for name, world := range worlds {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			taken, err := Infrastructure("/spec", specOf(t, world.from), specOf(t, world.to), true)
+			g.Expect(err).NotTo(HaveOccurred())
+			patch, err := json.Marshal(taken)
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(patch).To(MatchJSON(world.want))
+		})
+	}
+}
+
 func TestWhatIsTakenOverOfAChangedMachine(t *testing.T) {
 	type spec = infrav1.OCIMeshMachineSpec
 	yes := true
-	bareMetal := []infrav1.Shape{{Name: "BM.Standard.A1.160"}}
-	second := infrav1.DataVolume{Name: "b", SizeGB: 50, MountPath: "/b"}
-	for name, world := range map[string]struct {
-		from, to func(*spec)
-		want     string
-	}{
+	expectTaken(t, map[string]change{
 		"nothing has changed": {same, same, "null"},
 		"another tag": {same, func(s *spec) { s.Tags = map[string]string{"team": "blue"} },
 			`[{"op":"add","path":"/spec/tags","value":{"team":"blue"}}]`},
@@ -56,6 +71,25 @@ func TestWhatIsTakenOverOfAChangedMachine(t *testing.T) {
 		"another order of shapes":         {same, func(s *spec) { s.Shapes[0], s.Shapes[1] = s.Shapes[1], s.Shapes[0] }, "null"},
 		"another size of a preemptible one": {func(s *spec) { s.Preemptible = &yes },
 			func(s *spec) { s.Preemptible, s.Shapes[0].OCPUs = &yes, 4 }, "null"},
+		"another policy for stops": {same, func(s *spec) { s.OnStop = infrav1.StopLeave }, `[{"op":"add","path":"/spec/onStop","value":"Leave"}]`},
+		"a later tailscale": {func(s *spec) { s.Tailscale.Version = "1.98.4" }, func(s *spec) { s.Tailscale.Version = "1.102.3" },
+			`[{"op":"add","path":"/spec/tailscale","value":{"source":"Packages","version":"1.102.3"}}]`},
+		"a tailscale of one's own choice": {same, func(s *spec) { s.Tailscale.Version = "1.102.3" },
+			`[{"op":"add","path":"/spec/tailscale","value":{"source":"Packages","version":"1.102.3"}}]`},
+		"an earlier tailscale":     {func(s *spec) { s.Tailscale.Version = "1.102.3" }, func(s *spec) { s.Tailscale.Version = "1.98.4" }, "null"},
+		"the tested tailscale":     {func(s *spec) { s.Tailscale.Version = "1.102.3" }, same, "null"},
+		"a tailscale of the image": {same, func(s *spec) { s.Tailscale = infrav1.Tailscale{Source: infrav1.TailscalePreinstalled} }, "null"},
+		"tags with what needs another machine": {same, func(s *spec) { s.Tags, s.Image.Platform.Version = nil, "26.04" },
+			`[{"op":"remove","path":"/spec/tags"}]`},
+	})
+}
+
+func TestWhichVolumesOfAChangedMachineGrow(t *testing.T) {
+	type spec = infrav1.OCIMeshMachineSpec
+	yes := true
+	bareMetal := []infrav1.Shape{{Name: "BM.Standard.A1.160"}}
+	second := infrav1.DataVolume{Name: "b", SizeGB: 50, MountPath: "/b"}
+	expectTaken(t, map[string]change{
 		"a larger boot volume": {same, func(s *spec) { s.BootVolume.SizeGB = 80 },
 			`[{"op":"add","path":"/spec/bootVolume","value":{"sizeGB":80,"vpusPerGB":10}}]`},
 		"a boot volume larger than the image's": {func(s *spec) { s.BootVolume = infrav1.BootVolume{} },
@@ -95,26 +129,7 @@ func TestWhatIsTakenOverOfAChangedMachine(t *testing.T) {
 			}, "null"},
 		"a larger data volume of a preemptible one": {func(s *spec) { s.Preemptible = &yes },
 			func(s *spec) { s.Preemptible, s.DataVolumes[0].SizeGB = &yes, 60 }, "null"},
-		"another policy for stops": {same, func(s *spec) { s.OnStop = infrav1.StopLeave }, `[{"op":"add","path":"/spec/onStop","value":"Leave"}]`},
-		"a later tailscale": {func(s *spec) { s.Tailscale.Version = "1.98.4" }, func(s *spec) { s.Tailscale.Version = "1.102.3" },
-			`[{"op":"add","path":"/spec/tailscale","value":{"source":"Packages","version":"1.102.3"}}]`},
-		"a tailscale of one's own choice": {same, func(s *spec) { s.Tailscale.Version = "1.102.3" },
-			`[{"op":"add","path":"/spec/tailscale","value":{"source":"Packages","version":"1.102.3"}}]`},
-		"an earlier tailscale":     {func(s *spec) { s.Tailscale.Version = "1.102.3" }, func(s *spec) { s.Tailscale.Version = "1.98.4" }, "null"},
-		"the tested tailscale":     {func(s *spec) { s.Tailscale.Version = "1.102.3" }, same, "null"},
-		"a tailscale of the image": {same, func(s *spec) { s.Tailscale = infrav1.Tailscale{Source: infrav1.TailscalePreinstalled} }, "null"},
-		"tags with what needs another machine": {same, func(s *spec) { s.Tags, s.Image.Platform.Version = nil, "26.04" },
-			`[{"op":"remove","path":"/spec/tags"}]`},
-	} {
-		t.Run(name, func(t *testing.T) {
-			g := NewWithT(t)
-			taken, err := Infrastructure("/spec", specOf(t, world.from), specOf(t, world.to), true)
-			g.Expect(err).NotTo(HaveOccurred())
-			patch, err := json.Marshal(taken)
-			g.Expect(err).NotTo(HaveOccurred())
-			g.Expect(patch).To(MatchJSON(world.want))
-		})
-	}
+	})
 }
 
 func TestWhatTheAgentDoesNeedsAnotherMachineWithoutOne(t *testing.T) {

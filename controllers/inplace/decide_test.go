@@ -4,6 +4,7 @@
 package inplace
 
 import (
+	"cmp"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -74,10 +75,7 @@ func TestCanUpdateMachineTakesVersionsThatTheNodesAgentCanChange(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			machine := machineWith(t, newCluster(t), "machine", !world.withoutAgent)
-			kind := world.kind
-			if kind == "" {
-				kind = "OCIMeshMachine"
-			}
+			kind := cmp.Or(world.kind, "OCIMeshMachine")
 			config := &bootstrapv1.KubeadmConfig{}
 			config.Spec.JoinConfiguration.Patches.Directory = world.patches
 			request, response := &runtimehooksv1.CanUpdateMachineRequest{}, &runtimehooksv1.CanUpdateMachineResponse{}
