@@ -27,7 +27,7 @@ import (
 // end what is there.
 var harmless = strings.Fields(`
 	Check Close Policy TenancyID CompartmentID Region RegionSubscriptions AvailabilityDomains ProbeCompartment
-	LimitValues ResourceAvailability Shapes Image Images ImageCompatibleWithShape LoadBalancers NetworkLoadBalancers
+	LimitValues ResourceAvailability Shapes RecentShapes Image Images ImageCompatibleWithShape LoadBalancers NetworkLoadBalancers
 	Get List Work GetVCN ListVCNs GetSubnet ListSubnets GetInternetGateway ListInternetGateways GetNATGateway ListNATGateways
 	GetRouteTable ListRouteTables GetSecurityList GetNetworkSecurityGroup ListNetworkSecurityGroups ListSecurityRules
 	GetInstance ListInstances PrimaryVNIC AttachedVNICs BootVolumesOf DataVolumes DataVolumesSince
