@@ -136,7 +136,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 		return ctrl.Result{}, err
 	}
 	s.identify()
-	s.owner = s.owner.HeldBy(r.claimer().holder(own, own.Status.Claim, s.now))
+	s.owner = s.owner.HeldBy(r.holder(s))
 	if s.isPaused() {
 		_, _, err := paused.EnsurePausedCondition(ctx, r.Client, s.cluster, own)
 		return ctrl.Result{}, err

@@ -11,6 +11,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/claims"
 )
@@ -38,33 +39,30 @@ func (r *Reconciler) holdToEnd(ctx context.Context, s *scope) error {
 	if err != nil {
 		return access.NotProvenGone(err)
 	}
-	seen, exists, err := r.claimer().sight(ctx, s.own, in, s.now)
+	seen, exists, err := sight(ctx, in, s.own.Status.Instance.ID, r.holder(s))
 	switch {
 	case err != nil:
 		return access.NotProvenGone(err)
 	case !exists || seen.State == oci.StateTerminated:
 		return nil
 	}
-	h, err := r.claimer().hold(ctx, s.own, s.owner, in, seen, s.now)
-	s.hold(h)
+	standing, err := r.stand(ctx, s, in, seen)
 	switch {
 	case err != nil:
 		return access.NotProvenGone(fmt.Errorf("account %s: %w", name, err))
-	case h.elsewhere:
-		return r.leaveElsewhere(ctx, s, h)
-	case !h.settled:
+	case standing.Elsewhere:
+		return r.leaveElsewhere(ctx, s, seen.ID, standing.Claim)
+	case !standing.Settled:
 		s.Deletion = access.NewProblem(infrav1.ClaimingReason, "Instance %s was claimed from another management cluster, which has %s to mind: "+
-			"its end waits for that", h.id, r.Claims.Window())
+			"its end waits for that", seen.ID, r.Claims.Window())
 		s.Stop()
 		s.Requeue(min(s.Intervals.Progress, r.Claims.Window()))
 	}
 	return nil
 }
 
-func (r *Reconciler) claimer() claimer { return claimer{claims: r.Claims, recorder: r.Recorder} }
-
 // leaveElsewhere lets the object go and ends nothing.
-func (r *Reconciler) leaveElsewhere(ctx context.Context, s *scope, h held) error {
+func (r *Reconciler) leaveElsewhere(ctx context.Context, s *scope, id string, claim ownership.Claim) error {
 	if err := s.key.load(ctx); err != nil {
 		return err
 	}
@@ -73,9 +71,9 @@ func (r *Reconciler) leaveElsewhere(ctx context.Context, s *scope, h held) error
 			return err
 		}
 	}
-	claims.Left(r.Recorder, s.own, h.claim, "Instance "+h.id)
-	ctrl.LoggerFrom(ctx).Info("Left the instance to the management cluster that holds it", "instance", h.id, "holder", h.claim.Holder)
-	r.Claims.Forget(h.id)
+	claims.Left(r.Recorder, s.own, claim, "Instance "+id)
+	ctrl.LoggerFrom(ctx).Info("Left the instance to the management cluster that holds it", "instance", id, "holder", claim.Holder)
+	r.Claims.Forget(id)
 	s.released = true
 	s.Stop()
 	return nil

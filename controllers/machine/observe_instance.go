@@ -15,6 +15,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instancecache"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/claims"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 )
 
@@ -36,13 +37,12 @@ func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
 	if !exists {
 		seen.State = oci.StateTerminated
 	} else {
-		h, err := r.claimer().hold(ctx, s.own, s.owner, in, sighting{seen, shownAt(in.cache, s.now)}, s.now)
-		s.hold(h)
+		standing, err := r.stand(ctx, s, in, sighting{seen, shownAt(in.cache, s.now)})
 		switch {
 		case err != nil:
 			return phases.Unseen(err)
-		case !h.ours:
-			s.waitForClaim(h)
+		case !standing.Ours:
+			s.waitForClaim(seen.ID, standing)
 			return nil
 		}
 	}
@@ -79,14 +79,14 @@ func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
 }
 
 // waitForClaim ends a pass over an instance outside our care.
-func (s *scope) waitForClaim(h held) {
-	if h.elsewhere {
+func (s *scope) waitForClaim(id string, standing claims.Standing) {
+	if standing.Elsewhere {
 		s.WaitFor(s.Intervals.Poll, infrav1.InstanceReadyCondition, infrav1.HeldElsewhereReason,
-			"%s", "Instance "+h.claim.Elsewhere(h.id))
+			"%s", "Instance "+standing.Claim.Elsewhere(id))
 		return
 	}
 	s.WaitFor(time.Second, infrav1.InstanceReadyCondition, infrav1.ClaimingReason,
-		"Claiming the instance from management cluster %s", h.claim.Holder)
+		"Claiming the instance from management cluster %s", standing.Claim.Holder)
 }
 
 // currentInstance finds the instance by the account's polls. A call asks for an instance missing
