@@ -28,14 +28,15 @@ import (
 
 // finder finds a machine's instances, in its account and in those it may be in.
 type finder struct {
-	client    client.Reader
-	access    *access.Clients
-	pollers   *poller.Pollers
-	creations *creations
+	client  client.Reader
+	access  *access.Clients
+	pollers *poller.Pollers
+	// searches are since when instances are searched for.
+	searches *cloud.Searches[search]
 }
 
 func (r *Reconciler) finder() finder {
-	return finder{client: r.Client, access: r.Access, pollers: r.Pollers, creations: &r.creations}
+	return finder{client: r.Client, access: r.Access, pollers: r.Pollers, searches: &r.creations.searches}
 }
 
 // target is a machine, as the object of a search for its instances.
@@ -95,7 +96,7 @@ func (f finder) connect(ctx context.Context, name string) (account, error) {
 func (f finder) instancesIn(t target, account *infrav1.OCIAccount) ([]instance.Own, error) {
 	own, err := f.polledIn(t, account)
 	if err != nil {
-		f.pollers.Cache(account).Await(t.machine.String(), f.creations.searchedSince(t.search, t.now))
+		f.pollers.Cache(account).Await(t.machine.String(), f.searches.Since(t.search, t.now))
 	}
 	return own, err
 }
@@ -103,7 +104,7 @@ func (f finder) instancesIn(t target, account *infrav1.OCIAccount) ([]instance.O
 // polledIn is instancesIn for a caller with time to wait for the regular poll.
 func (f finder) polledIn(t target, account *infrav1.OCIAccount) ([]instance.Own, error) {
 	cache := f.pollers.Cache(account)
-	if cache.PolledSince(f.creations.searchedSince(t.search, t.now)) {
+	if cache.PolledSince(f.searches.Since(t.search, t.now)) {
 		return f.knownIn(t, account), nil
 	}
 	if _, failure := cache.Last(); failure != nil {

@@ -73,7 +73,7 @@ func (r *Reconciler) leaveOne(ctx context.Context, s *scope, c *tailnet.Client, 
 			return err
 		}
 	}
-	if err := tailnetnode.RevokeKeys(ctx, c, s.owner, r.creations.searchedSince(s.search(), s.now), ""); err != nil {
+	if err := tailnetnode.RevokeKeys(ctx, c, s.owner, r.creations.searches.Since(s.search(), s.now), ""); err != nil {
 		return err
 	}
 	return tailnetnode.Leave(ctx, c, found, r.Recorder, s.own)

@@ -56,7 +56,7 @@ func (r *Reconciler) mint(ctx context.Context, s *scope) error {
 	}
 	// Nobody but this process makes keys of the machine: since it looks, there can have come only
 	// the replaced one, or one with a lost answer. The search begins anew after the latter.
-	since := r.creations.searchedSince(s.search(), s.now)
+	since := r.creations.searches.Since(s.search(), s.now)
 	if s.key.exists {
 		since = s.now
 	}

@@ -126,7 +126,7 @@ func (r *Reconciler) leave(ctx context.Context, s *scope, id string, claim owner
 	claims.Left(r.Recorder, s.own, claim, "Instance pool "+id)
 	ctrl.LoggerFrom(ctx).Info("Left the instance pool to the management cluster that holds it", "instancePool", id, "holder", claim.Holder)
 	r.Claims.Forget(id)
-	r.memory.forget(s.own.UID)
+	r.searched.Forget(s.own.UID)
 	controllerutil.RemoveFinalizer(s.own, expv1.OCIMeshMachinePoolFinalizer)
 	s.Stop()
 	return nil
