@@ -23,7 +23,7 @@ func (r *Reconciler) adopt(ctx context.Context, s *scope) error {
 	if s.own.Status.Placement.Account == "" && s.isNew(&r.creations) {
 		return nil
 	}
-	if err := s.key.load(ctx); err != nil {
+	if err := s.key.Load(ctx); err != nil {
 		return err
 	}
 	if s.neverLaunched() {
@@ -53,7 +53,7 @@ func (s *scope) neverLaunched() bool {
 		return false
 	}
 	if s.own.Status.Placement.Account != "" {
-		return !s.key.exists
+		return !s.key.Exists
 	}
 	return len(s.own.Status.Shortages) > 0
 }
@@ -67,7 +67,7 @@ func (s *scope) isNew(known *creations) bool {
 // statusWasLost tells whether there may be an instance without a trace in status: a key is made for
 // a placement only, and a placement with a key is given up only for a shortage.
 func (s *scope) statusWasLost() bool {
-	return s.key.exists && s.own.Status.Placement.Account == "" && len(s.own.Status.Shortages) == 0
+	return s.key.Exists && s.own.Status.Placement.Account == "" && len(s.own.Status.Shortages) == 0
 }
 
 // noteMissing judges a search without result. A provisioned machine never gets a second instance,

@@ -27,7 +27,7 @@ func TestALaunchThatListsDoNotShowYetIsNotRepeated(t *testing.T) {
 	own := b.machine(t, "machine")
 	b.until(t, own, func(g Gomega) { g.Expect(b.calls("LaunchInstance")).To(Equal(1)) })
 	s := b.scopeOf(t, own)
-	g.Expect(s.key.load(t.Context())).To(Succeed())
+	g.Expect(s.key.Load(t.Context())).To(Succeed())
 	g.Expect(b.r.prerequisites(t.Context(), s)).To(Succeed())
 	g.Expect(b.r.bootstrapData(t.Context(), s)).To(Succeed())
 	g.Expect(b.r.tailnetKey(t.Context(), s)).To(Succeed())

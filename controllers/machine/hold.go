@@ -63,11 +63,11 @@ func (r *Reconciler) holdToEnd(ctx context.Context, s *scope) error {
 
 // leaveElsewhere lets the object go and ends nothing.
 func (r *Reconciler) leaveElsewhere(ctx context.Context, s *scope, id string, claim ownership.Claim) error {
-	if err := s.key.load(ctx); err != nil {
+	if err := s.key.Load(ctx); err != nil {
 		return err
 	}
-	if s.key.exists {
-		if err := s.key.deleteSecret(ctx); err != nil {
+	if s.key.Exists {
+		if err := s.key.DeleteSecret(ctx); err != nil {
 			return err
 		}
 	}

@@ -38,9 +38,9 @@ func (r *Reconciler) observeDevice(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	if observed.Joined && (s.own.Status.Tailnet.KeyID != "" || s.key.exists || !s.provisioned()) {
+	if observed.Joined && (s.own.Status.Tailnet.KeyID != "" || s.key.Exists || !s.provisioned()) {
 		recorded := ownership.Recorded(s.own.Status.Tailnet.KeyID)
-		if err := s.key.drop(ctx, c, recorded, observed.KeyUsed); err != nil {
+		if err := s.key.Drop(ctx, c, recorded, observed.KeyUsed); err != nil {
 			return err
 		}
 		s.own.Status.Tailnet.KeyID, s.own.Status.Tailnet.KeyExpires = "", metav1.Time{}

@@ -26,7 +26,7 @@ func (r *Reconciler) place(ctx context.Context, s *scope) error {
 	if s.launched() {
 		return nil
 	}
-	if s.own.Status.Placement.Account != "" && !r.isRefusedToSet(ctx, s) && !r.finder().mayLeave(ctx, s.target(), s.key.exists) {
+	if s.own.Status.Placement.Account != "" && !r.isRefusedToSet(ctx, s) && !r.finder().mayLeave(ctx, s.target(), s.key.Exists) {
 		return nil
 	}
 	return r.choose(ctx, s)

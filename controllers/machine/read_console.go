@@ -107,7 +107,7 @@ func (r *Reconciler) readHistory(ctx context.Context, s *scope, in account) erro
 func (r *Reconciler) listen(ctx context.Context, s *scope, in account) {
 	text, err := in.client.GetConsoleHistoryContent(ctx, s.own.Status.Console.HistoryID)
 	if err == nil {
-		err = s.key.load(ctx)
+		err = s.key.Load(ctx)
 	}
 	if err != nil {
 		s.own.Status.Console.Message = unreadable(err)

@@ -22,7 +22,7 @@ func (r *Reconciler) recoverStatus(ctx context.Context, s *scope) error {
 	if s.own.Status.Placement.Account != "" {
 		return nil
 	}
-	if err := s.key.load(ctx); err != nil {
+	if err := s.key.Load(ctx); err != nil {
 		return err
 	}
 	finder, target := r.finder(), s.target()

@@ -58,7 +58,7 @@ type scope struct {
 	bootstrap cloudinit.Input
 	// key is the machine's key for its tailnet. It has its place from newScope and identify; load
 	// reads it.
-	key storedKey
+	key tailnetnode.Keyring
 
 	// instance is what OCI said in this pass; nil if it was not asked or the instance is gone.
 	instance *oci.Instance
@@ -105,7 +105,7 @@ func (r *Reconciler) newScope(ctx context.Context, own *infrav1.OCIMeshMachine) 
 	log := ctrl.LoggerFrom(ctx)
 	options := r.Options.withDefaults()
 	s := &scope{Pass: phases.Pass{Intervals: options.Intervals}, own: own, options: options, now: options.Clock()}
-	s.key.store = tailnetnode.KeyStore{Client: r.Client, Namespace: r.KeyNamespace}
+	s.key.Store = tailnetnode.KeyStore{Client: r.Client, Namespace: r.KeyNamespace}
 	deleting := !own.DeletionTimestamp.IsZero()
 	if deleting && !controllerutil.ContainsFinalizer(own, infrav1.OCIMeshMachineFinalizer) {
 		return nil, nil
@@ -163,7 +163,7 @@ func (s *scope) logContext(ctx context.Context) context.Context {
 func (s *scope) identify() {
 	s.identity, s.owner = identity.Of(s.own), identity.OfMachine(s.own)
 	s.hostname = identity.Hostname(s.own.Name, s.identity)
-	s.key.owner = tailnetnode.KeyOwnerOf(Kind, s.own, s.identity)
+	s.key.Of = tailnetnode.KeyOwnerOf(Kind, s.own, s.identity)
 }
 
 // tags are put on the instance.

@@ -42,7 +42,7 @@ func (r *Reconciler) refusals(ctx context.Context, s *scope) []infrav1.Shortage 
 // chose it. Before there is a key nothing was launched, and the place can be left unasked.
 func (r *Reconciler) isRefusedToSet(ctx context.Context, s *scope) bool {
 	set, is := s.setOf()
-	if !is || s.key.exists || s.own.Status.Placement.Account == "" {
+	if !is || s.key.Exists || s.own.Status.Placement.Account == "" {
 		return false
 	}
 	at := scheduling.PlaceOf(s.own.Status.Placement)

@@ -57,7 +57,7 @@ func (r *Reconciler) mint(ctx context.Context, s *scope) error {
 	// Nobody but this process makes keys of the machine: since it looks, there can have come only
 	// the replaced one, or one with a lost answer. The search begins anew after the latter.
 	since := r.creations.searches.Since(s.search(), s.now)
-	if s.key.exists {
+	if s.key.Exists {
 		since = s.now
 	}
 	if !s.isNew(&r.creations) {
@@ -66,7 +66,7 @@ func (r *Reconciler) mint(ctx context.Context, s *scope) error {
 		}
 	}
 	r.creations.mayHaveMade(client.ObjectKeyFromObject(s.own))
-	err = s.key.mint(ctx, c, tailnet.KeySpec{
+	err = s.key.Mint(ctx, c, tailnet.KeySpec{
 		Tags: s.deviceTags(s.tailnet), Expiry: tailnet.MaxKeyExpiry, Description: s.owner.KeyDescription(),
 	})
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 // terminate ends the machine's instances and waits for evidence of the end of them and their
 // volumes. A silent account proves nothing, and keeps the machine.
 func (r *Reconciler) terminate(ctx context.Context, s *scope) error {
-	if err := s.key.load(ctx); err != nil {
+	if err := s.key.Load(ctx); err != nil {
 		return err
 	}
 	r.leaveConsole(ctx, s)
@@ -69,7 +69,7 @@ func (r *Reconciler) terminate(ctx context.Context, s *scope) error {
 // repeated to be sure. See finder.toEnd for the error.
 func (r *Reconciler) instancesToEnd(ctx context.Context, s *scope) ([]ending, error) {
 	all, err := r.finder().toEnd(ctx, s.target(), s.recordedInstance())
-	mayBeLaunched := s.own.Status.Placement.Account != "" && s.own.Status.Instance.ID == "" && s.key.exists
+	mayBeLaunched := s.own.Status.Placement.Account != "" && s.own.Status.Instance.ID == "" && s.key.Exists
 	if err == nil && len(all) == 0 && mayBeLaunched {
 		return nil, r.repeatLaunch(ctx, s)
 	}
@@ -80,7 +80,7 @@ func (r *Reconciler) instancesToEnd(ctx context.Context, s *scope) ([]ending, er
 func (s *scope) recordedInstance() recordedInstance {
 	return recordedInstance{
 		owner: s.owner, proof: ownership.Recorded(s.own.Status.Instance.ID), availabilityDomain: s.own.Status.Placement.AvailabilityDomain,
-		keyExists: s.key.exists,
+		keyExists: s.key.Exists,
 	}
 }
 

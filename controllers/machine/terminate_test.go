@@ -110,7 +110,7 @@ func TestALaunchThatMayBeUnderWayIsRepeatedHoweverLongAgoTheDeletionWas(t *testi
 	b.untilPlaced(t, own)
 	own.DeletionTimestamp = &metav1.Time{Time: b.now().Add(-time.Hour)}
 	s := b.scopeOf(t, own)
-	s.key.exists = true
+	s.key.Exists = true
 
 	_, err := b.r.instancesToEnd(t.Context(), s)
 	g.Expect(err).To(MatchError(ContainSubstring("to be polled")))
