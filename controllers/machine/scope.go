@@ -56,7 +56,7 @@ type scope struct {
 	tailnet *infrav1.Tailnet
 	// bootstrap is what user data is rendered from, but for the key. Set by bootstrapData.
 	bootstrap cloudinit.Input
-	// key is the machine's key for its tailnet. It has its place from newScope and identify; load
+	// key is the machine's key for its tailnet. It has its place from newScope and identify; Load
 	// reads it.
 	key tailnetnode.Keyring
 

@@ -32,7 +32,7 @@ func (r *Reconciler) tailnetKey(ctx context.Context, s *scope) error {
 	// under another retry token.
 	margin := min(s.options.JoinTimeout, tailnet.MaxKeyExpiry/2)
 	if s.key.Expires.Sub(s.now) < margin || !tailnetnode.JoinedIn(s.own.Status.Tailnet, s.tailnet.Name) {
-		if err := r.mint(ctx, s); err != nil {
+		if err := r.replaceKey(ctx, s); err != nil {
 			return err
 		}
 	}
@@ -47,9 +47,9 @@ func (s *scope) recordKey() {
 	status.KeyExpires = metav1.NewTime(s.key.Expires)
 }
 
-// mint makes a key. Keys from earlier passes, made and never written down, are revoked first; a new
-// machine has none.
-func (r *Reconciler) mint(ctx context.Context, s *scope) error {
+// replaceKey makes a key. Keys from earlier passes, made and never written down, are revoked first;
+// a new machine has none.
+func (r *Reconciler) replaceKey(ctx context.Context, s *scope) error {
 	c, err := r.Access.TailnetClient(ctx, s.tailnet)
 	if err != nil {
 		return err

@@ -50,7 +50,7 @@ func (r *Reconciler) configuration(ctx context.Context, s *scope) error {
 	}
 	if s.key.Value == "" {
 		// The Secret with the key of the last configuration stayed behind in a move.
-		if s.key, err = r.keyring(s).mint(ctx); err != nil {
+		if s.key, err = r.keyring(s).renew(ctx); err != nil {
 			return err
 		}
 		if digest, err = r.digest(ctx, s); err != nil {

@@ -120,7 +120,7 @@ func (r *Reconciler) leave(ctx context.Context, s *scope, id string, claim owner
 	if err := r.deleteMachines(ctx, s); err != nil || s.Stopped() {
 		return err
 	}
-	if err := r.keyring(s).forget(ctx); err != nil {
+	if err := r.keyring(s).DeleteSecret(ctx); err != nil {
 		return err
 	}
 	claims.Left(r.Recorder, s.own, claim, "Instance pool "+id)
