@@ -12,6 +12,7 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 )
 
 // ownedConditions are written by this controller.
@@ -97,29 +98,13 @@ func instanceReady(s *scope) metav1.Condition {
 
 // tailnetReady has the node's own words if it is late.
 func tailnetReady(s *scope) metav1.Condition {
-	condition := onTailnet(s)
+	condition := s.Found(infrav1.TailnetReadyCondition, func() metav1.Condition {
+		return tailnetnode.Condition(s.own, s.own.Status.Tailnet, s.observed)
+	})
 	if s.late != "" {
 		condition.Message = report.Truncate(s.saidBy(condition.Message), maxMessage)
 	}
 	return condition
-}
-
-func onTailnet(s *scope) metav1.Condition {
-	if found, ok := s.Noted(infrav1.TailnetReadyCondition); ok {
-		return found
-	}
-	switch {
-	case !s.own.DeletionTimestamp.IsZero():
-		return report.NotOK(infrav1.TailnetReadyCondition, infrav1.DeletingReason, "The machine is being deleted")
-	case s.observed.Device != nil && s.observed.Device.Online:
-		condition := report.OK(infrav1.TailnetReadyCondition)
-		condition.Message = s.observed.Warning
-		return condition
-	case s.own.Status.Tailnet.DeviceID != "":
-		// The device was there; why it was not looked at is in an earlier condition.
-		return report.Unknown(infrav1.TailnetReadyCondition, infrav1.WaitingReason, "The device was not looked at, since the instance is not ready")
-	}
-	return report.NotOK(infrav1.TailnetReadyCondition, infrav1.WaitingReason, "The machine does not run yet")
 }
 
 func loadBalancerReady(s *scope) metav1.Condition {
