@@ -17,6 +17,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/scheduling"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/userdata"
 )
@@ -80,7 +81,7 @@ func (q requests) again(ctx context.Context, s *scope) (oci.LaunchSpec, *oci.Cli
 func launchSpecOf(s *scope, network infrav1.ClusterAccountStatus, userData []byte) oci.LaunchSpec {
 	return instance.Spec(instance.Launch{
 		Machine: s.own.Spec, Placement: s.own.Status.Placement, Network: network,
-		Owner: s.owner, Hostname: s.hostname, Tags: s.tags(), UserData: userData, KeyID: s.key.ID,
+		Owner: s.owner, Hostname: s.hostname, Tags: s.owner.Claimed(identity.TagsIn(s.infraCluster, s.owner)), UserData: userData, KeyID: s.key.ID,
 	})
 }
 

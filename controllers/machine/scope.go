@@ -166,13 +166,5 @@ func (s *scope) identify() {
 	s.key.Of = tailnetnode.KeyOwnerOf(Kind, s.own, s.identity)
 }
 
-// tags are put on the instance.
-func (s *scope) tags() map[string]string {
-	if s.infraCluster == nil {
-		return s.owner.Claimed(s.owner.Tags())
-	}
-	return s.owner.Claimed(s.owner.TagsWith(identity.OfCluster(s.infraCluster)))
-}
-
 // anybodys is the machine as the owner of what any management cluster holds for it.
 func (s *scope) anybodys() ownership.Owner { return s.owner.HeldBy(ownership.Holder{}) }

@@ -23,6 +23,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/userdata"
 )
 
@@ -61,7 +62,7 @@ func (r *Reconciler) configuration(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	tags := s.tags()
+	tags := identity.TagsIn(s.infraCluster, s.owner)
 	tags[digestTag], tags[keyTag] = digest, s.key.ID
 	spec.DisplayName, spec.RetryToken = s.prefix+"-"+digest[:8], cloud.RetryToken(s.owner.Digest(), digest, status.ID)
 	id, err := s.findOrCreate(ctx, spec, tags)
@@ -109,7 +110,7 @@ func (r *Reconciler) launchSpec(ctx context.Context, s *scope, key cloudinit.Sec
 	}
 	spec := instance.Spec(instance.Launch{
 		Machine: machine, Placement: infrav1.Placement{Shape: shape, ImageID: imageID},
-		Network: *s.network, Hostname: s.prefix, Tags: s.tags(), UserData: userData,
+		Network: *s.network, Hostname: s.prefix, Tags: identity.TagsIn(s.infraCluster, s.owner), UserData: userData,
 	})
 	spec.DisplayName, spec.SubnetID, spec.RetryToken = "", "", ""
 	return spec, nil

@@ -16,6 +16,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 )
 
 // pool makes the instance pool, and tells it what to launch and where from now on.
@@ -53,7 +54,7 @@ func (r *Reconciler) createPool(ctx context.Context, s *scope, placements []oci.
 	holder := r.Claims.Holder(s.own, infrav1.ClaimStatus{}, "", s.now, 0)
 	pool, err := s.client.CreateInstancePool(ctx, oci.PoolSpec{
 		DisplayName: s.prefix, ConfigurationID: s.own.Status.Configuration.ID, Placements: placements,
-		Tags:       s.owner.HeldBy(holder).Claimed(s.tags()),
+		Tags:       s.owner.HeldBy(holder).Claimed(identity.TagsIn(s.infraCluster, s.owner)),
 		RetryToken: cloud.RetryToken(s.owner.Digest(), "pool", strconv.Itoa(int(s.own.Status.Pool.Attempt))),
 	})
 	if cloud.IsRetryTokenUsed(err) {

@@ -22,7 +22,6 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolid"
@@ -135,9 +134,6 @@ func (o Options) withDefaults() Options {
 	}
 	return o
 }
-
-// tags are put on all that is made for the pool.
-func (s *scope) tags() map[string]string { return s.owner.TagsWith(identity.OfCluster(s.infraCluster)) }
 
 // wanted is how many instances the pool should have: the MachinePool's replicas, unless something
 // else than Cluster API manages them, which then is OCI's pool itself.
