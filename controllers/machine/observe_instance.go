@@ -137,7 +137,7 @@ func (s *scope) recordAddresses(cache *instancecache.Cache) error {
 // any other is for Cluster API to replace.
 func (r *Reconciler) lostInstance(ctx context.Context, s *scope, c *oci.Client, listed bool) error {
 	why := "this provider did not ask for it"
-	if listed && !s.provisioned() {
+	if listed && !s.wasProvisioned() {
 		failure, err := c.LaunchFailure(ctx, s.own.Status.Instance.ID)
 		switch untold := oci.ReasonUntold(err); {
 		case untold != "":
@@ -159,7 +159,7 @@ func (r *Reconciler) lostInstance(ctx context.Context, s *scope, c *oci.Client, 
 	return nil
 }
 
-func (s *scope) provisioned() bool {
-	provisioned := s.own.Status.Initialization.Provisioned
-	return s.own.Spec.ProviderID != "" || (provisioned != nil && *provisioned)
+// wasProvisioned tells whether Cluster API knows the machine, or knew it before status was lost.
+func (s *scope) wasProvisioned() bool {
+	return s.own.Spec.ProviderID != "" || s.own.Status.Initialization.IsProvisioned()
 }

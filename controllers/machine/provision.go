@@ -37,8 +37,7 @@ func (r *Reconciler) provision(_ context.Context, s *scope) error {
 }
 
 func (s *scope) provisionedForGood() bool {
-	provisioned := s.own.Status.Initialization.Provisioned
-	return s.own.Spec.ProviderID != "" && provisioned != nil && *provisioned
+	return s.own.Spec.ProviderID != "" && s.own.Status.Initialization.IsProvisioned()
 }
 
 // addressesOf puts the tailnet's IPv4 address first: the kubelet registers it, and other machines

@@ -56,7 +56,7 @@ func (s *scope) lateAt() string {
 		}
 		return ""
 	}
-	if s.observed.Device == nil || s.instance == nil || !s.provisioned() || s.machine.Status.NodeRef.IsDefined() ||
+	if s.observed.Device == nil || s.instance == nil || !s.wasProvisioned() || s.machine.Status.NodeRef.IsDefined() ||
 		s.now.Sub(s.instance.CreatedAt) < s.options.JoinTimeout {
 		return ""
 	}

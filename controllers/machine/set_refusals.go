@@ -67,7 +67,7 @@ func (r *Reconciler) refusedToSet(ctx context.Context, s *scope) {
 
 // takenIn forgets what the set was told of the place: an instance of it runs there.
 func (r *Reconciler) takenIn(s *scope) {
-	if s.provisioned() {
+	if s.wasProvisioned() {
 		return
 	}
 	if set, is := s.setOf(); is {

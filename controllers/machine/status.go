@@ -71,7 +71,7 @@ func updated(s *scope) metav1.Condition {
 	switch {
 	case !s.own.DeletionTimestamp.IsZero():
 		return report.NotOK(infrav1.UpdatedCondition, infrav1.DeletingReason, "The machine is being deleted")
-	case !s.provisioned(), s.instance == nil:
+	case !s.wasProvisioned(), s.instance == nil:
 		return report.NotOK(infrav1.UpdatedCondition, infrav1.WaitingReason, "The instance is not ready for its change in place")
 	case s.observed.Device == nil || !s.observed.Device.Online:
 		return report.NotOK(infrav1.UpdatedCondition, infrav1.UpdatingReason, "Waiting for the machine to be on the tailnet")

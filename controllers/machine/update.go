@@ -57,7 +57,7 @@ func isZero(update infrav1.UpdateStatus) bool {
 // another size of a flexible shape by a restart. It looks at what OCI says now, since a poll may be
 // older than its own last call.
 func (r *Reconciler) update(ctx context.Context, s *scope) error {
-	if !s.provisioned() || s.instance == nil {
+	if !s.wasProvisioned() || s.instance == nil {
 		return nil
 	}
 	if err := r.learnSize(ctx, s); err != nil {

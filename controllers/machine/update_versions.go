@@ -52,7 +52,7 @@ func (s *scope) wantedVersions() inplace.Versions {
 // updateVersions asks the node's agent for the versions that changed, by an annotation of the Node,
 // and tells what the agent says. OCI's part comes first: its restart would cut the agent's off.
 func (r *Reconciler) updateVersions(ctx context.Context, s *scope) error {
-	if !s.updatesVersions() || !s.provisioned() {
+	if !s.updatesVersions() || !s.wasProvisioned() {
 		return nil
 	}
 	if _, waits := s.Noted(infrav1.UpdatedCondition); waits {

@@ -30,8 +30,7 @@ func (r *Reconciler) cleanUp(ctx context.Context, s *scope) error {
 	}
 	for i := range s.machines {
 		machine := &s.machines[i]
-		provisioned := machine.Status.Initialization.Provisioned
-		if machine.DeletionTimestamp.IsZero() && (provisioned == nil || !*provisioned) {
+		if machine.DeletionTimestamp.IsZero() && !machine.Status.Initialization.IsProvisioned() {
 			return nil
 		}
 	}
