@@ -43,7 +43,7 @@ func (r *Reconciler) pool(ctx context.Context, s *scope) error {
 	}
 	changed, err := s.client.UpdateInstancePool(ctx, s.proof, change)
 	if err != nil {
-		return refused(err)
+		return asRefusal(err)
 	}
 	return s.take(changed)
 }
@@ -61,7 +61,7 @@ func (r *Reconciler) createPool(ctx context.Context, s *scope, placements []oci.
 		return s.usedToken(ctx, err)
 	}
 	if err != nil {
-		return refused(err)
+		return asRefusal(err)
 	}
 	if err := s.take(pool); err != nil {
 		return err
@@ -115,8 +115,8 @@ func samePlacement(a, b oci.PoolPlacement) bool {
 	return a.AvailabilityDomain == b.AvailabilityDomain && a.SubnetID == b.SubnetID && slices.Equal(slices.Sorted(slices.Values(a.FaultDomains)), slices.Sorted(slices.Values(b.FaultDomains)))
 }
 
-// refused tells what a person has to fix from what is tried again.
-func refused(err error) error {
+// asRefusal tells what a person has to fix from what is tried again.
+func asRefusal(err error) error {
 	if !cloud.IsKind(err, cloud.InvalidRequest, cloud.RelatedNotFoundOrUnauthorized, cloud.ExistsOrUnauthorized) {
 		return err
 	}

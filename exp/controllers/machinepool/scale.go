@@ -66,7 +66,7 @@ func (r *Reconciler) scale(ctx context.Context, s *scope) error {
 func (s *scope) resize(ctx context.Context, to int) error {
 	changed, err := s.client.UpdateInstancePool(ctx, s.proof, oci.PoolChange{Size: &to})
 	if err != nil {
-		return refused(err)
+		return asRefusal(err)
 	}
 	ctrl.LoggerFrom(ctx).Info("Resized the instance pool", "instancePool", s.found.ID, "size", to)
 	s.cache.Hurry()
