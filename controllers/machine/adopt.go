@@ -11,6 +11,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/instances"
 )
 
 // adopt looks for an instance of the machine's without a record in status: after a launch with a
@@ -29,8 +30,8 @@ func (r *Reconciler) adopt(ctx context.Context, s *scope) error {
 	if s.neverLaunched() {
 		return nil
 	}
-	found, err := r.finder().live(ctx, s.target())
-	var notPolled *notPolledError
+	found, err := r.finder().Live(ctx, s.target())
+	var notPolled *instances.NotPolledError
 	switch {
 	case errors.As(err, &notPolled):
 		return err
@@ -42,7 +43,7 @@ func (r *Reconciler) adopt(ctx context.Context, s *scope) error {
 		return nil
 	}
 	s.recordInstance(*found)
-	r.event(s, "InstanceAdopted", "Adopt", "Adopted instance %s in account %s", found.ID, found.account.Name)
+	r.event(s, "InstanceAdopted", "Adopt", "Adopted instance %s in account %s", found.ID, found.Account.Name)
 	return nil
 }
 
@@ -84,14 +85,14 @@ func (s *scope) noteMissing() {
 }
 
 // recordInstance takes a found instance over into status.
-func (s *scope) recordInstance(found located) {
+func (s *scope) recordInstance(found instances.Located) {
 	s.own.Status.Instance = infrav1.InstanceStatus{ID: found.ID, State: string(found.State)}
-	if s.own.Status.Placement.Account == found.account.Name {
+	if s.own.Status.Placement.Account == found.Account.Name {
 		return
 	}
-	s.own.Status.FailureDomain = failureDomainOf(found.account, found.AvailabilityDomain)
+	s.own.Status.FailureDomain = failureDomainOf(found.Account, found.AvailabilityDomain)
 	s.own.Status.Placement = infrav1.Placement{
-		Attempt: 1, Account: found.account.Name, AvailabilityDomain: found.AvailabilityDomain, FaultDomain: found.FaultDomain,
+		Attempt: 1, Account: found.Account.Name, AvailabilityDomain: found.AvailabilityDomain, FaultDomain: found.FaultDomain,
 		Shape: found.Shape, ImageID: found.ImageID, Reason: "the machine's instance was found here",
 	}
 	s.own.Status.Size = infrav1.MachineSizeStatus{}

@@ -181,9 +181,9 @@ func TestAKnownInstanceIsLookedForInAccountsThatRefuseTheNamespace(t *testing.T)
 	s := b.scopeOf(t, own)
 	s.infraCluster = nil
 	s.own.Spec.ProviderID = "oci://ocid1.instance.known"
-	candidates, err := b.r.finder().candidates(t.Context(), s.target())
+	candidates, err := b.r.finder().Candidates(t.Context(), s.target())
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(candidates).To(HaveLen(1))
 	g.Expect(candidates[0].Name).To(Equal(b.Accounts[0].Name))
-	g.Expect(candidates[0].far).To(BeTrue(), "no calls are made there for the namespace")
+	g.Expect(candidates[0].Far).To(BeTrue(), "no calls are made there for the namespace")
 }

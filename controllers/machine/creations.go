@@ -10,13 +10,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/instances"
 )
 
 // creations tracks the machines without an instance, as this process knows them. After a restart it
 // is empty.
 type creations struct {
 	// searches are since when machines' instances are searched for.
-	searches cloud.Searches[search]
+	searches cloud.Searches[instances.Search]
 
 	mu sync.Mutex
 	// begun maps machines to the identity given by this process, until it may have made something
@@ -115,16 +116,10 @@ func (c *creations) isNew(key client.ObjectKey, identity string) bool {
 	return isNew && known == identity
 }
 
-// search tells the search for an instance to adopt from the one for instances to end.
-type search struct {
-	machine  client.ObjectKey
-	deleting bool
-}
-
 // forget drops a machine when it is gone.
 func (c *creations) forget(key client.ObjectKey) {
-	c.searches.Forget(search{key, false})
-	c.searches.Forget(search{key, true})
+	c.searches.Forget(instances.Search{Machine: key})
+	c.searches.Forget(instances.Search{Machine: key, Deleting: true})
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.attempts, key)
@@ -133,5 +128,5 @@ func (c *creations) forget(key client.ObjectKey) {
 
 // searchAnew begins the search for an instance to adopt anew: one may have been launched by now.
 func (c *creations) searchAnew(key client.ObjectKey, now time.Time) {
-	c.searches.Anew(search{key, false}, now)
+	c.searches.Anew(instances.Search{Machine: key}, now)
 }

@@ -9,6 +9,8 @@ import (
 
 	. "github.com/onsi/gomega"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/instances"
 )
 
 func TestAMachineIsNewUntilSomethingMayHaveBeenMadeForIt(t *testing.T) {
@@ -32,7 +34,7 @@ func TestADeletionsSearchDoesNotBeginAnewWithALaunch(t *testing.T) {
 	g := NewWithT(t)
 	key, begun := client.ObjectKey{Namespace: "default", Name: "worker"}, time.Now()
 	later, latest := begun.Add(time.Minute), begun.Add(time.Hour)
-	adopting, deleting := search{key, false}, search{key, true}
+	adopting, deleting := instances.Search{Machine: key}, instances.Search{Machine: key, Deleting: true}
 	var c creations
 	g.Expect(c.searches.Since(adopting, begun)).To(Equal(begun))
 	g.Expect(c.searches.Since(deleting, later)).To(Equal(later), "a search of its own")

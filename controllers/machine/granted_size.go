@@ -45,11 +45,11 @@ func (r *Reconciler) learnSize(ctx context.Context, s *scope) error {
 	}
 	volumeGB := int64(placement.DefaultBootVolumeGB)
 	if s.own.Spec.BootVolume.SizeGB > placement.DefaultBootVolumeGB {
-		in, err := r.finder().connect(ctx, s.own.Status.Placement.Account)
+		in, err := r.finder().Connect(ctx, s.own.Status.Placement.Account)
 		if err != nil {
 			return err
 		}
-		volume, found, err := in.client.BootVolumeAt(ctx, s.instance.AvailabilityDomain, s.instance.ID)
+		volume, found, err := in.Client.BootVolumeAt(ctx, s.instance.AvailabilityDomain, s.instance.ID)
 		if err != nil || !found {
 			return err
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/claims"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/instances"
 )
 
 // holdToEnd lets a deletion go on once this management cluster may end the instance. An instance of
@@ -29,13 +30,13 @@ func (r *Reconciler) holdToEnd(ctx context.Context, s *scope) error {
 		if err != nil {
 			return access.NotProvenGone(err)
 		}
-		shown := r.finder().knownIn(s.target(), placed)
+		shown := r.finder().KnownIn(s.target(), placed)
 		if len(shown) == 0 {
 			return nil
 		}
-		s.recordInstance(located{Own: shown[0], account: placed})
+		s.recordInstance(instances.Located{Own: shown[0], Account: placed})
 	}
-	in, err := r.finder().connect(ctx, name)
+	in, err := r.finder().Connect(ctx, name)
 	if err != nil {
 		return access.NotProvenGone(err)
 	}

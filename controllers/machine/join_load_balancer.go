@@ -34,12 +34,12 @@ func (s *scope) backend() oci.Backend {
 
 // balancer is the account of the cluster's load balancer, and its owner.
 func (r *Reconciler) balancer(ctx context.Context, s *scope) (loadbalancer.Account, *oci.Client, ownership.Owner, error) {
-	in, err := r.finder().connect(ctx, s.infraCluster.LoadBalancerAccount())
+	in, err := r.finder().Connect(ctx, s.infraCluster.LoadBalancerAccount())
 	if err != nil {
 		return loadbalancer.Account{}, nil, ownership.Owner{}, err
 	}
-	balancers, err := loadbalancer.In(in.client, s.infraCluster.Spec.EndpointType)
-	return balancers, in.client, identity.OfCluster(s.infraCluster).HeldBy(r.Claims.Guard()), err
+	balancers, err := loadbalancer.In(in.Client, s.infraCluster.Spec.EndpointType)
+	return balancers, in.Client, identity.OfCluster(s.infraCluster).HeldBy(r.Claims.Guard()), err
 }
 
 // backends are the control planes that become backends.

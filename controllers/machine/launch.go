@@ -47,7 +47,7 @@ func (r *Reconciler) launch(ctx context.Context, s *scope) error {
 		}
 		return r.launchFailed(ctx, s, c, err)
 	}
-	r.finder().noteLaunch(ctx, s.own.Status.Placement, s.sizeIn(s.own.Status.Placement.Shape), launched, s.options.Clock())
+	r.noteLaunch(ctx, s.own.Status.Placement, s.sizeIn(s.own.Status.Placement.Shape), launched, s.options.Clock())
 	s.own.Status.Instance = infrav1.InstanceStatus{ID: launched.ID, State: string(launched.State)}
 	s.own.Status.Claim = r.Claims.Made()
 	r.event(s, "InstanceLaunched", "Launch", "Launched instance %s in account %s", launched.ID, s.own.Status.Placement.Account)
@@ -143,11 +143,32 @@ func (r *Reconciler) short(ctx context.Context, s *scope, err error) error {
 	at, kind := s.own.Status.Placement, cloud.KindOf(err)
 	s.own.Status.Shortages = capacity.Record(s.own.Status.Shortages, scheduling.PlaceOf(at), kind, s.now, s.options.Capacity)
 	s.giveUpInstance()
-	r.finder().noteShortage(ctx, at, s.sizeIn(at.Shape), kind, s.now)
+	r.noteShortage(ctx, at, s.sizeIn(at.Shape), kind, s.now)
 	r.Metrics.short(at, kind)
 	r.event(s, string(kind), "Launch", "No room in account %s, %s %s, for shape %s", at.Account,
 		at.AvailabilityDomain, at.FaultDomain, at.Shape)
 	ctrl.LoggerFrom(ctx).Info("Found no room", "Account", at.Account, "availabilityDomain", at.AvailabilityDomain,
 		"faultDomain", at.FaultDomain, "shape", at.Shape, "reason", kind)
 	return r.choose(ctx, s)
+}
+
+// noteLaunch tells the account's caches of the instance, before lists show it, and of the room for
+// it. Nothing depends on it: after a launch nothing may fail.
+func (r *Reconciler) noteLaunch(ctx context.Context, at infrav1.Placement, size capacity.Size, launched oci.Instance, now time.Time) {
+	account, err := r.Access.AccountOf(ctx, at.Account, "machine")
+	if err != nil {
+		return
+	}
+	r.Pollers.Cache(account).Note(launched, now)
+	if r.Pollers.Shortages(account).Found(scheduling.PlaceOf(at), size) {
+		r.Pollers.Announce(ctx, account.Name)
+	}
+}
+
+// noteShortage tells the machines of all clusters of a place without room.
+func (r *Reconciler) noteShortage(ctx context.Context, at infrav1.Placement, size capacity.Size, kind cloud.Kind, now time.Time) {
+	if account, err := r.Access.AccountOf(ctx, at.Account, "machine"); err == nil {
+		r.Pollers.Shortages(account).Record(scheduling.PlaceOf(at), size, kind, now)
+		r.Pollers.Announce(ctx, account.Name)
+	}
 }

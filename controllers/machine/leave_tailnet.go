@@ -57,7 +57,7 @@ func (r *Reconciler) leaveOne(ctx context.Context, s *scope, c *tailnet.Client, 
 	}
 	age := s.Intervals.Progress
 	if claim.Recorded == "" {
-		launched, err := r.finder().launchedAt(ctx, s.owner)
+		launched, err := r.finder().LaunchedAt(ctx, s.owner)
 		if err != nil {
 			return err
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instancecache"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/claims"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/instances"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 )
 
@@ -23,7 +24,7 @@ import (
 // last poll, not from an earlier status.
 func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
 	status := &s.own.Status.Instance
-	in, err := r.finder().connect(ctx, s.own.Status.Placement.Account)
+	in, err := r.finder().Connect(ctx, s.own.Status.Placement.Account)
 	if err != nil {
 		return phases.Unseen(err)
 	}
@@ -37,7 +38,7 @@ func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
 	if !exists {
 		seen.State = oci.StateTerminated
 	} else {
-		standing, err := r.stand(ctx, s, in, sighting{seen, shownAt(in.cache, s.now)})
+		standing, err := r.stand(ctx, s, in, sighting{seen, shownAt(in.Cache, s.now)})
 		switch {
 		case err != nil:
 			return phases.Unseen(err)
@@ -55,9 +56,9 @@ func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
 	case oci.StateRunning:
 		s.instance = &seen
 		r.takenIn(s)
-		return s.recordAddresses(in.cache)
+		return s.recordAddresses(in.Cache)
 	case oci.StateTerminated:
-		return r.lostInstance(ctx, s, in.client, exists)
+		return r.lostInstance(ctx, s, in.Client, exists)
 	case oci.StateTerminating:
 		s.Note(infrav1.InstanceReadyCondition, infrav1.InstanceTerminatedReason,
 			"Instance is TERMINATING and this provider did not ask for it")
@@ -91,8 +92,8 @@ func (s *scope) waitForClaim(id string, standing claims.Standing) {
 
 // currentInstance finds the instance by the account's polls. A call asks for an instance missing
 // from the last one: a list is no evidence of an end, and may miss a new instance.
-func (s *scope) currentInstance(ctx context.Context, in account) (oci.Instance, bool, error) {
-	id, cache := s.own.Status.Instance.ID, in.cache
+func (s *scope) currentInstance(ctx context.Context, in instances.Account) (oci.Instance, bool, error) {
+	id, cache := s.own.Status.Instance.ID, in.Cache
 	if trouble := cache.Trouble(s.now); trouble != nil {
 		return oci.Instance{}, false, trouble
 	}
@@ -103,9 +104,9 @@ func (s *scope) currentInstance(ctx context.Context, in account) (oci.Instance, 
 	if _, polled := cache.Age(s.now); !polled && s.before.Status.Instance.ID == id {
 		s.unseen = true
 		cache.Await(client.ObjectKeyFromObject(s.own).String(), s.now)
-		return oci.Instance{}, false, &notPolledError{account: in.name}
+		return oci.Instance{}, false, &instances.NotPolledError{Account: in.Name}
 	}
-	found, exists, err := instance.Observe(ctx, in.client, id)
+	found, exists, err := instance.Observe(ctx, in.Client, id)
 	if exists {
 		cache.Note(found, s.now)
 	}

@@ -11,7 +11,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
-	"sigs.k8s.io/cluster-api/util/conditions"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
@@ -26,22 +25,10 @@ func (r *Reconciler) place(ctx context.Context, s *scope) error {
 	if s.launched() {
 		return nil
 	}
-	if s.own.Status.Placement.Account != "" && !r.isRefusedToSet(ctx, s) && !r.finder().mayLeave(ctx, s.target(), s.key.Exists) {
+	if s.own.Status.Placement.Account != "" && !r.isRefusedToSet(ctx, s) && !r.finder().MayLeave(ctx, s.target(), s.key.Exists) {
 		return nil
 	}
 	return r.choose(ctx, s)
-}
-
-// mayLeave tells whether a placement can be given up because its account fails, with no risk of an
-// instance there: before there was a key there was no launch.
-func (f finder) mayLeave(ctx context.Context, t target, keyExists bool) bool {
-	if keyExists {
-		return false
-	}
-	account, err := f.access.Account(ctx, t.account, t.machine.Namespace)
-	// As for the scheduler, an account in doubt may be placed in: else it would be left and chosen
-	// again for ever.
-	return err != nil || conditions.IsFalse(account, infrav1.ReadyCondition) || !f.pollers.Cache(account).Answering(t.now)
 }
 
 // choose has the scheduler decide anew and ends the pass.

@@ -17,6 +17,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/instances"
 )
 
 // consoleInterval is between two captures of a machine's console.
@@ -33,7 +34,7 @@ func (r *Reconciler) readConsole(ctx context.Context, s *scope) error {
 		}
 		return nil
 	}
-	in, err := r.finder().connect(ctx, s.own.Status.Placement.Account)
+	in, err := r.finder().Connect(ctx, s.own.Status.Placement.Account)
 	if err != nil {
 		// Other phases tell of it.
 		return nil
@@ -64,10 +65,10 @@ func (s *scope) lateAt() string {
 }
 
 // capture asks OCI for the console. A lost answer is asked for again under the same token.
-func capture(ctx context.Context, s *scope, in account) error {
+func capture(ctx context.Context, s *scope, in instances.Account) error {
 	console := &s.own.Status.Console
 	token := cloud.RetryToken("console", s.owner.Digest(), stamp(console.CapturedAt.Time))
-	id, err := in.client.CaptureConsoleHistory(ctx, ownership.Recorded(s.own.Status.Instance.ID), s.hostname, token)
+	id, err := in.Client.CaptureConsoleHistory(ctx, ownership.Recorded(s.own.Status.Instance.ID), s.hostname, token)
 	if err != nil && cloud.WasNotSent(err) {
 		s.Requeue(s.Intervals.Progress)
 		return nil
@@ -84,9 +85,9 @@ func capture(ctx context.Context, s *scope, in account) error {
 }
 
 // readHistory takes the last words out of a capture once OCI has it, and deletes it.
-func (r *Reconciler) readHistory(ctx context.Context, s *scope, in account) error {
+func (r *Reconciler) readHistory(ctx context.Context, s *scope, in instances.Account) error {
 	console := &s.own.Status.Console
-	state, err := in.client.GetConsoleHistory(ctx, console.HistoryID)
+	state, err := in.Client.GetConsoleHistory(ctx, console.HistoryID)
 	switch {
 	case err == nil && state == oci.ConsoleSucceeded:
 		r.listen(ctx, s, in)
@@ -104,8 +105,8 @@ func (r *Reconciler) readHistory(ctx context.Context, s *scope, in account) erro
 }
 
 // listen reads a capture. The machine's key may be in it, if it is not used yet.
-func (r *Reconciler) listen(ctx context.Context, s *scope, in account) {
-	text, err := in.client.GetConsoleHistoryContent(ctx, s.own.Status.Console.HistoryID)
+func (r *Reconciler) listen(ctx context.Context, s *scope, in instances.Account) {
+	text, err := in.Client.GetConsoleHistoryContent(ctx, s.own.Status.Console.HistoryID)
 	if err == nil {
 		err = s.key.Load(ctx)
 	}
@@ -129,8 +130,8 @@ func (r *Reconciler) heard(ctx context.Context, s *scope, words string) {
 }
 
 // dropHistory deletes the capture. One that stays costs nothing, so this is tried once.
-func dropHistory(ctx context.Context, s *scope, in account) {
-	if err := in.client.DeleteConsoleHistory(ctx, ownership.Recorded(s.own.Status.Console.HistoryID)); err != nil {
+func dropHistory(ctx context.Context, s *scope, in instances.Account) {
+	if err := in.Client.DeleteConsoleHistory(ctx, ownership.Recorded(s.own.Status.Console.HistoryID)); err != nil {
 		ctrl.LoggerFrom(ctx).Info("Cannot delete a console history", "history", s.own.Status.Console.HistoryID, "reason", cloud.UserMessage(err))
 	}
 	s.own.Status.Console.HistoryID = ""
@@ -141,7 +142,7 @@ func (r *Reconciler) leaveConsole(ctx context.Context, s *scope) {
 	if s.own.Status.Console.HistoryID == "" {
 		return
 	}
-	if in, err := r.finder().connect(ctx, s.own.Status.Placement.Account); err == nil {
+	if in, err := r.finder().Connect(ctx, s.own.Status.Placement.Account); err == nil {
 		dropHistory(ctx, s, in)
 	}
 }

@@ -26,7 +26,7 @@ func (r *Reconciler) recoverStatus(ctx context.Context, s *scope) error {
 		return err
 	}
 	finder, target := r.finder(), s.target()
-	candidates, err := finder.candidates(ctx, target)
+	candidates, err := finder.Candidates(ctx, target)
 	if err != nil {
 		return access.NotProvenGone(err)
 	}
@@ -37,15 +37,15 @@ func (r *Reconciler) recoverStatus(ctx context.Context, s *scope) error {
 	}
 	var silent error
 	for _, c := range candidates {
-		if !isReady(c.OCIAccount) && id == "" && !s.statusWasLost() {
+		if !c.IsReady() && id == "" && !s.statusWasLost() {
 			continue
 		}
-		if _, err := finder.instancesOf(target, c); err != nil {
+		if _, err := finder.InstancesOf(target, c); err != nil {
 			silent = fmt.Errorf("account %s: %w", c.Name, err)
 			continue
 		}
-		if found, ok := finder.lastKnown(target, c.OCIAccount); ok {
-			ctrl.LoggerFrom(ctx).Info("Found the machine's instance again", "instance", found.ID, "Account", found.account.Name)
+		if found, ok := finder.LastKnown(target, c.OCIAccount); ok {
+			ctrl.LoggerFrom(ctx).Info("Found the machine's instance again", "instance", found.ID, "Account", found.Account.Name)
 			s.recordInstance(found)
 			return nil
 		}

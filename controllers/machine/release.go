@@ -20,7 +20,7 @@ func (r *Reconciler) release(ctx context.Context, s *scope) error {
 	s.released = true
 	slices.Sort(s.endedIn)
 	for _, account := range slices.Compact(s.endedIn) {
-		left := r.finder().volumesLeft(ctx, account, s.volumeNames(), s.own.Status.Leaving, s.now, s.Intervals.Progress)
+		left := r.finder().VolumesLeft(ctx, account, s.volumeNames(), s.own.Status.Leaving, s.now, s.Intervals.Progress)
 		if len(left) > 0 && r.Recorder != nil {
 			r.Recorder.Eventf(s.own, nil, corev1.EventTypeWarning, "VolumesLeft", "Delete",
 				"Volumes %s in account %s were not attached when the instance's end was asked for, and stay: remove each that nobody needs with "+

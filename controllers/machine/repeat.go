@@ -13,6 +13,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/capacity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/instances"
 )
 
 // repeatLaunch finds out, for a deletion, the result of a launch with a lost answer: a key hints at
@@ -28,17 +29,17 @@ func (r *Reconciler) repeatLaunch(ctx context.Context, s *scope) error {
 	launched, err := c.LaunchInstance(ctx, spec)
 	switch {
 	case err == nil:
-		r.finder().noteLaunch(ctx, s.own.Status.Placement, s.sizeIn(s.own.Status.Placement.Shape), launched, s.options.Clock())
+		r.noteLaunch(ctx, s.own.Status.Placement, s.sizeIn(s.own.Status.Placement.Shape), launched, s.options.Clock())
 		s.own.Status.Instance = infrav1.InstanceStatus{ID: launched.ID, State: string(launched.State)}
 		ctrl.LoggerFrom(ctx).Info("Found the instance of a launch whose answer was lost", "instance", launched.ID)
-		return waitingFor("Instance %s is ended next", launched.ID)
+		return instances.WaitingFor("Instance %s is ended next", launched.ID)
 	case cloud.IsRetryTokenUsed(err):
 		ended, err := instance.Ended(ctx, c, s.anybodys())
 		if err != nil {
 			return err
 		}
 		if !ended {
-			return waitingFor("A launch was sent in account %s, and its instance is not listed yet", s.own.Status.Placement.Account)
+			return instances.WaitingFor("A launch was sent in account %s, and its instance is not listed yet", s.own.Status.Placement.Account)
 		}
 		return nil
 	case cloud.WasNotSent(err):

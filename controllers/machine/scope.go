@@ -25,7 +25,9 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/instances"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/scheduling"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 )
 
@@ -168,3 +170,28 @@ func (s *scope) identify() {
 
 // anybodys is the machine as the owner of what any management cluster holds for it.
 func (s *scope) anybodys() ownership.Owner { return s.owner.HeldBy(ownership.Holder{}) }
+
+// finder finds machines' instances.
+func (r *Reconciler) finder() instances.Finder {
+	return instances.Finder{Client: r.Client, Access: r.Access, Pollers: r.Pollers, Searches: &r.creations.searches}
+}
+
+// target is the machine of this pass.
+func (s *scope) target() instances.Target {
+	return instances.Target{
+		Search: s.search(), Now: s.now, Owner: s.anybodys(), Selects: s.selects,
+		ProviderID: s.own.Spec.ProviderID, Account: s.own.Status.Placement.Account,
+		Cluster: s.infraCluster, StatusLost: s.statusWasLost(),
+	}
+}
+
+// selects tells whether the spec allows an account; one that nobody can read does.
+func (s *scope) selects(account *infrav1.OCIAccount) bool {
+	selected, err := scheduling.Selects(s.own.Spec.Accounts, account)
+	return err != nil || selected
+}
+
+// search is the one of this pass.
+func (s *scope) search() instances.Search {
+	return instances.Search{Machine: client.ObjectKeyFromObject(s.own), Deleting: !s.own.DeletionTimestamp.IsZero()}
+}

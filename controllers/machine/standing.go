@@ -15,6 +15,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/claims"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/instances"
 )
 
 // sighting is an instance as OCI showed it at a time.
@@ -34,12 +35,12 @@ func shownAt(cache *instancecache.Cache, now time.Time) time.Time {
 
 // sight is an instance as polls show it. A call asks for one missing there, and for one whose claim
 // has just stood for the window.
-func sight(ctx context.Context, in account, id string, holder ownership.Holder) (sighting, bool, error) {
-	seen, known := in.cache.Instance(id)
+func sight(ctx context.Context, in instances.Account, id string, holder ownership.Holder) (sighting, bool, error) {
+	seen, known := in.Cache.Instance(id)
 	if known && seen.Listed && (!holder.Status.State.IsPending() || !holder.Stands(holder.Now)) {
-		return sighting{seen.Instance, shownAt(in.cache, holder.Now)}, true, nil
+		return sighting{seen.Instance, shownAt(in.Cache, holder.Now)}, true, nil
 	}
-	found, exists, err := instance.Observe(ctx, in.client, id)
+	found, exists, err := instance.Observe(ctx, in.Client, id)
 	return sighting{found, holder.Now}, exists, err
 }
 
@@ -50,7 +51,7 @@ func (r *Reconciler) holder(s *scope) ownership.Holder {
 
 // stand decides about an instance with, perhaps, another management cluster's claim, and takes the
 // decision over into the pass. It stands even if err is not nil.
-func (r *Reconciler) stand(ctx context.Context, s *scope, in account, seen sighting) (claims.Standing, error) {
+func (r *Reconciler) stand(ctx context.Context, s *scope, in instances.Account, seen sighting) (claims.Standing, error) {
 	before := s.own.Status.Claim
 	standing := r.Claims.Stand(claims.Thing{
 		Object: s.own, Owner: s.owner, Status: before, ID: seen.ID, Tags: seen.Tags, At: seen.at, Now: s.now,
@@ -63,15 +64,15 @@ func (r *Reconciler) stand(ctx context.Context, s *scope, in account, seen sight
 	if !standing.Unwritten {
 		return standing, nil
 	}
-	updated, laid, err := claims.Lay(ctx, standing, in.client.UpdateInstanceTag)
+	updated, laid, err := claims.Lay(ctx, standing, in.Client.UpdateInstanceTag)
 	switch {
 	case err != nil:
 		return standing, err
 	case !laid:
-		in.cache.Hurry()
+		in.Cache.Hurry()
 		return standing, nil
 	}
-	in.cache.Note(updated, s.now)
+	in.Cache.Note(updated, s.now)
 	ctrl.LoggerFrom(ctx).Info("Claimed the instance", "instance", updated.ID, "before", standing.Tag())
 	return standing, nil
 }

@@ -56,12 +56,12 @@ func (r *Reconciler) startInstance(ctx context.Context, s *scope) error {
 
 // start asks for the start. What status says of it may be lost: OCI refuses to start what runs.
 func (r *Reconciler) start(ctx context.Context, s *scope, stop stopped) error {
-	in, err := r.finder().connect(ctx, s.own.Status.Placement.Account)
+	in, err := r.finder().Connect(ctx, s.own.Status.Placement.Account)
 	if err != nil {
 		return err
 	}
 	token := cloud.RetryToken("start", s.owner.Digest(), stamp(stop.SeenAt.Time), strconv.Itoa(int(stop.Starts)))
-	started, err := in.client.InstanceAction(ctx, ownership.Recorded(s.own.Status.Instance.ID), oci.ActionStart, token)
+	started, err := in.Client.InstanceAction(ctx, ownership.Recorded(s.own.Status.Instance.ID), oci.ActionStart, token)
 	if err != nil && cloud.WasNotSent(err) {
 		return err
 	}
@@ -70,13 +70,13 @@ func (r *Reconciler) start(ctx context.Context, s *scope, stop stopped) error {
 	switch {
 	case cloud.IsKind(err, cloud.Conflict):
 		// Somebody else was first.
-		in.cache.Hurry()
+		in.Cache.Hurry()
 	case err != nil:
 		problem := access.AsProblem(err)
 		problem.Message = stop.found() + "; starting it again: " + problem.Message
 		return problem
 	default:
-		in.cache.Note(started, s.now)
+		in.Cache.Note(started, s.now)
 		ctrl.LoggerFrom(ctx).Info("Started an instance that somebody stopped", "instance", s.own.Status.Instance.ID)
 		r.event(s, "InstanceStarted", "Start", "%s: started it again", stop.found())
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/placement"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/instances"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
 )
 
@@ -68,19 +69,19 @@ func (r *Reconciler) update(ctx context.Context, s *scope) error {
 		s.recordTags()
 		return nil
 	}
-	in, err := r.finder().connect(ctx, s.own.Status.Placement.Account)
+	in, err := r.finder().Connect(ctx, s.own.Status.Placement.Account)
 	if err != nil {
 		return err
 	}
-	ended, err := r.followWork(ctx, s, in.client)
+	ended, err := r.followWork(ctx, s, in.Client)
 	if err != nil || !ended {
 		return err
 	}
-	seen, exists, err := instance.Observe(ctx, in.client, s.own.Status.Instance.ID)
+	seen, exists, err := instance.Observe(ctx, in.Client, s.own.Status.Instance.ID)
 	if err != nil || !exists {
 		return err
 	}
-	in.cache.Note(seen, s.now)
+	in.Cache.Note(seen, s.now)
 	if seen.State != oci.StateRunning {
 		if s.own.Status.Update.Step == "" && s.own.Status.Update.Refusal == "" {
 			s.settleUpdate()
@@ -103,7 +104,7 @@ func (s *scope) updating(after time.Duration, format string, args ...any) {
 }
 
 // updateTags sets the spec's tags, and takes away those that it had before.
-func (s *scope) updateTags(ctx context.Context, in account, proof ownership.Proof, seen oci.Instance) error {
+func (s *scope) updateTags(ctx context.Context, in instances.Account, proof ownership.Proof, seen oci.Instance) error {
 	wanted := s.own.Spec.Tags
 	var gone []string
 	for _, name := range s.own.Status.TagNames {
@@ -114,11 +115,11 @@ func (s *scope) updateTags(ctx context.Context, in account, proof ownership.Proo
 		}
 	}
 	if len(gone) > 0 || !seen.HasTags(wanted) {
-		updated, err := in.client.UpdateInstanceTags(ctx, proof, wanted, gone)
+		updated, err := in.Client.UpdateInstanceTags(ctx, proof, wanted, gone)
 		if err != nil {
 			return err
 		}
-		in.cache.Note(updated, s.now)
+		in.Cache.Note(updated, s.now)
 	}
 	s.recordTags()
 	return nil
@@ -129,7 +130,7 @@ func (s *scope) recordTags() { s.own.Status.TagNames = slices.Sorted(maps.Keys(s
 
 // updateSize takes the next step towards the wanted boot volume and size. A step is recorded before
 // it is taken, and ends with the restart that it takes.
-func (r *Reconciler) updateSize(ctx context.Context, s *scope, in account, proof ownership.Proof, seen oci.Instance) error {
+func (r *Reconciler) updateSize(ctx context.Context, s *scope, in instances.Account, proof ownership.Proof, seen oci.Instance) error {
 	update := &s.own.Status.Update
 	if update.Step == "" {
 		s.sizeSeen(seen)
@@ -140,7 +141,7 @@ func (r *Reconciler) updateSize(ctx context.Context, s *scope, in account, proof
 		return nil
 	}
 	resize := s.resizes(seen)
-	volume, grow, err := s.growsBootVolume(ctx, in.client, seen)
+	volume, grow, err := s.growsBootVolume(ctx, in.Client, seen)
 	if err != nil {
 		return err
 	}
@@ -162,7 +163,7 @@ func (r *Reconciler) updateSize(ctx context.Context, s *scope, in account, proof
 	case update.Step == "":
 		return r.beginUpdate(ctx, s, resize)
 	case grow:
-		if _, err := in.client.GrowBootVolume(ctx, proof.Part(volume.ID), int64(s.own.Spec.BootVolume.SizeGB)); err != nil {
+		if _, err := in.Client.GrowBootVolume(ctx, proof.Part(volume.ID), int64(s.own.Spec.BootVolume.SizeGB)); err != nil {
 			return r.updateRefused(ctx, s, err)
 		}
 		s.updating(s.Intervals.Progress, "Growing the boot volume from %d to %d GB", volume.GB, s.own.Spec.BootVolume.SizeGB)
@@ -173,7 +174,7 @@ func (r *Reconciler) updateSize(ctx context.Context, s *scope, in account, proof
 		s.Stop()
 		return nil
 	}
-	return r.restart(ctx, s, in.client, proof, resize)
+	return r.restart(ctx, s, in.Client, proof, resize)
 }
 
 // resizes tells whether the instance has another size than the spec's.

@@ -24,7 +24,7 @@ var messageAt = map[string]int{
 	"NotOK":       2, // report
 	"Unknown":     2,
 	"event":       3, // machine and pools
-	"waitingFor":  0, // machine
+	"WaitingFor":  0, // instances
 	"updating":    1,
 	"finding":     1, // tailnetnode
 	"waitFor":     1, // scheduling
