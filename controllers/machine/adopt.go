@@ -12,6 +12,7 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/instances"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/updates"
 )
 
 // adopt looks for an instance of the machine's without a record in status: after a launch with a
@@ -96,5 +97,5 @@ func (s *scope) recordInstance(found instances.Located) {
 		Shape: found.Shape, ImageID: found.ImageID, Reason: "the machine's instance was found here",
 	}
 	s.own.Status.Size = infrav1.MachineSizeStatus{}
-	s.sizeSeen(found.Instance)
+	updates.SizeSeen(s.own, found.Instance)
 }

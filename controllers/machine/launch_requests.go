@@ -19,6 +19,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/scheduling"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/updates"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/userdata"
 )
 
@@ -125,7 +126,7 @@ func (q requests) bootstrap(ctx context.Context, s *scope) (cloudinit.Input, err
 		Secret: secret, Hostname: s.hostname, HostnameOfInstance: false,
 		ControlPlane: s.isControlPlane(), KubernetesVersion: s.machine.Spec.Version,
 		Bootstrap: s.own.Spec.Bootstrap, Tailscale: s.own.Spec.Tailscale, DataVolumes: s.own.Spec.DataVolumes,
-		Cluster: s.cluster, InfraCluster: s.infraCluster, Tailnet: s.tailnet, Agent: hasAgent(s.own),
+		Cluster: s.cluster, InfraCluster: s.infraCluster, Tailnet: s.tailnet, Agent: updates.HasAgent(s.own),
 	})
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/claims"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/instances"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/updates"
 )
 
 // observeInstance looks at the instance, every pass. The machine's state comes from the account's
@@ -63,7 +64,7 @@ func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
 		s.Note(infrav1.InstanceReadyCondition, infrav1.InstanceTerminatedReason,
 			"Instance is TERMINATING and this provider did not ask for it")
 	case oci.StateStopping, oci.StateStopped:
-		if s.isRestarting() {
+		if updates.IsRestarting(s.own.Status.Update) {
 			s.Note(infrav1.InstanceReadyCondition, infrav1.InstanceProvisioningReason, "Instance is %s for its change in place", seen.State)
 			break
 		}

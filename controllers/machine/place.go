@@ -17,6 +17,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/capacity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/scheduling"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/updates"
 )
 
 // place asks the scheduler, records its decision and ends the pass. The launch is the next pass's:
@@ -47,7 +48,7 @@ func (r *Reconciler) choose(ctx context.Context, s *scope) error {
 	s.own.Status.Placement, s.own.Status.FailureDomain = placed.Placement, placed.FailureDomain
 	s.own.Status.Size = infrav1.MachineSizeStatus{}
 	if refusal == nil {
-		s.own.Status.Size = s.wantedSizeStatus()
+		s.own.Status.Size = updates.WantedSize(s.own)
 	}
 	r.creations.decided(client.ObjectKeyFromObject(s.own), placed.Attempt)
 	if refusal != nil {

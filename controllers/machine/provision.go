@@ -11,6 +11,7 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/updates"
 )
 
 // provision hands the machine over to Cluster API once it runs, has joined and, if it is to be, is
@@ -30,7 +31,7 @@ func (r *Reconciler) provision(_ context.Context, s *scope) error {
 	s.own.Spec.ProviderID = cloud.ProviderID(s.own.Status.Instance.ID)
 	provisioned := true
 	s.own.Status.Initialization.Provisioned = &provisioned
-	s.recordTags()
+	updates.RecordTags(s.own)
 	s.handedOver = true
 	r.event(s, "MachineProvisioned", "Provision", "Machine runs and has joined the tailnet as %s", s.hostname)
 	return nil

@@ -17,6 +17,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/updates"
 )
 
 const (
@@ -32,7 +33,7 @@ const (
 // startInstance starts an instance that somebody stopped outside of this provider, as the machine's
 // onStop says. No verb of the provider stops one for good.
 func (r *Reconciler) startInstance(ctx context.Context, s *scope) error {
-	if s.instance == nil || s.isRestarting() {
+	if s.instance == nil || updates.IsRestarting(s.own.Status.Update) {
 		return nil
 	}
 	if s.instance.State != oci.StateStopped {

@@ -13,6 +13,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/updates"
 )
 
 // ownedConditions are written by this controller.
@@ -27,7 +28,7 @@ const notPlaced = "The machine is not placed yet"
 // updateStatus computes all conditions from what the phases found.
 func updateStatus(s *scope) {
 	all := []metav1.Condition{report.Deleting(s.own, s.Deletion), placed(s)}
-	if s.isUpdated() {
+	if updates.IsUpdated(s.own) {
 		all = append(all, updated(s))
 	} else {
 		conditions.Delete(s.own, infrav1.UpdatedCondition)
@@ -75,7 +76,7 @@ func updated(s *scope) metav1.Condition {
 		return report.NotOK(infrav1.UpdatedCondition, infrav1.WaitingReason, "The instance is not ready for its change in place")
 	case s.observed.Device == nil || !s.observed.Device.Online:
 		return report.NotOK(infrav1.UpdatedCondition, infrav1.UpdatingReason, "Waiting for the machine to be on the tailnet")
-	case s.updatesVersions() && !s.versionsUpdated:
+	case updates.OfVersions(s.own, s.machine) && !s.versionsUpdated:
 		return report.NotOK(infrav1.UpdatedCondition, infrav1.UpdatingReason, "Waiting to ask the node for its versions")
 	}
 	return report.OK(infrav1.UpdatedCondition)

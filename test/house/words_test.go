@@ -25,7 +25,7 @@ var messageAt = map[string]int{
 	"Unknown":     2,
 	"event":       3, // machine and pools
 	"WaitingFor":  0, // instances
-	"updating":    1,
+	"updating":    2, // updates
 	"finding":     1, // tailnetnode
 	"waitFor":     1, // scheduling
 	"waiting":     1, // cluster

@@ -1,7 +1,7 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package machine
+package updates
 
 import (
 	"context"
@@ -15,51 +15,51 @@ import (
 // placement, grows before OCI is asked for more, and becomes smaller once OCI's instance is. What
 // the spec asks for beyond it counts for nobody.
 
-// wantedSizeStatus is the spec's size of the shape that the machine has.
-func (s *scope) wantedSizeStatus() infrav1.MachineSizeStatus {
-	return placement.SizeStatusOf(s.own.Spec, s.own.Status.Placement.Shape)
+// WantedSize is the spec's size of the shape that the machine has.
+func WantedSize(own *infrav1.OCIMeshMachine) infrav1.MachineSizeStatus {
+	return placement.SizeStatusOf(own.Spec, own.Status.Placement.Shape)
 }
 
 // growSize records the spec's size, as far as it is the larger one, and tells whether it is.
-func (s *scope) growSize() (grown bool) {
-	before := s.own.Status.Size
-	s.own.Status.Size = largerOf(before, s.wantedSizeStatus())
-	return s.own.Status.Size != before
+func growSize(own *infrav1.OCIMeshMachine) (grown bool) {
+	before := own.Status.Size
+	own.Status.Size = largerOf(before, WantedSize(own))
+	return own.Status.Size != before
 }
 
-// sizeSeen records OCPUs and memory of the instance, where nothing of ours is to change them.
-func (s *scope) sizeSeen(seen oci.Instance) {
+// SizeSeen records OCPUs and memory of the instance, where nothing of ours is to change them.
+func SizeSeen(own *infrav1.OCIMeshMachine, seen oci.Instance) {
 	if placement.IsFlexible(seen.Shape) {
 		size := placement.SizeOf(seen.OCPUs, seen.MemoryGB)
-		s.own.Status.Size.OCPUs, s.own.Status.Size.MemoryGB = int32(size.OCPUs), int32(size.MemoryGB) //nolint:gosec // Shapes have far less.
+		own.Status.Size.OCPUs, own.Status.Size.MemoryGB = int32(size.OCPUs), int32(size.MemoryGB) //nolint:gosec // Shapes have far less.
 	}
 }
 
 // learnSize finds out the size of a machine that has no record of it: it was moved or restored, or
 // is of a release that wrote none. Its spec may ask for more by now. Until the size is known the
 // spec's counts.
-func (r *Reconciler) learnSize(ctx context.Context, s *scope) error {
-	size := &s.own.Status.Size
+func (u *Instance) learnSize(ctx context.Context) error {
+	size := &u.Machine.Status.Size
 	if size.BootVolumeGB != 0 {
 		return nil
 	}
 	volumeGB := int64(placement.DefaultBootVolumeGB)
-	if s.own.Spec.BootVolume.SizeGB > placement.DefaultBootVolumeGB {
-		in, err := r.finder().Connect(ctx, s.own.Status.Placement.Account)
+	if u.Machine.Spec.BootVolume.SizeGB > placement.DefaultBootVolumeGB {
+		in, err := u.Connect(ctx)
 		if err != nil {
 			return err
 		}
-		volume, found, err := in.Client.BootVolumeAt(ctx, s.instance.AvailabilityDomain, s.instance.ID)
+		volume, found, err := in.Client.BootVolumeAt(ctx, u.Seen.AvailabilityDomain, u.Seen.ID)
 		if err != nil || !found {
 			return err
 		}
 		volumeGB = volume.GB
 	}
-	s.sizeSeen(*s.instance)
+	SizeSeen(u.Machine, u.Seen)
 	size.BootVolumeGB = int32(volumeGB) //nolint:gosec // OCI's largest has 32 TB.
-	if s.own.Status.Update.Step != "" {
+	if u.Machine.Status.Update.Step != "" {
 		// OCI may have been asked for the spec's.
-		s.growSize()
+		growSize(u.Machine)
 	}
 	return nil
 }

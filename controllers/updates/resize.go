@@ -1,0 +1,187 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package updates
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/placement"
+)
+
+// updateSize takes the next step towards the wanted boot volume and size. A step is recorded before
+// it is taken, and ends with the restart that it takes.
+func (u *Instance) updateSize(ctx context.Context, proof ownership.Proof, seen oci.Instance) error {
+	update := &u.Machine.Status.Update
+	if update.Step == "" {
+		SizeSeen(u.Machine, seen)
+	}
+	if u.Now.Before(update.NotBefore.Time) && update.Generation == u.Machine.Generation {
+		u.GiveBack()
+		u.waitForUpdate()
+		return nil
+	}
+	resize := u.resizes(seen)
+	volume, grow, err := u.growsBootVolume(ctx, seen)
+	if err != nil {
+		return err
+	}
+	if update.Step != "" && (resize || grow) {
+		if left, err := u.budgetLeaves(ctx); err != nil || !left {
+			return err
+		}
+	}
+	switch {
+	case !resize && !grow && update.Step == "":
+		u.GiveBack()
+		*update, u.Machine.Status.Size = infrav1.UpdateStatus{}, WantedSize(u.Machine)
+		return nil
+	case !resize && !grow && update.Step.Resizes():
+		// The answer to the call was lost, or the spec has its old size again.
+		u.settleUpdate()
+		u.waitForUpdate()
+		return nil
+	case update.Step == "":
+		return u.beginUpdate(ctx, resize)
+	case grow:
+		if _, err := u.in.Client.GrowBootVolume(ctx, proof.Part(volume.ID), int64(u.Machine.Spec.BootVolume.SizeGB)); err != nil {
+			return u.updateRefused(ctx, err)
+		}
+		updating(u.Pass, u.Pass.Intervals.Progress, "Growing the boot volume from %d to %d GB", volume.GB, u.Machine.Spec.BootVolume.SizeGB)
+		u.Pass.Stop()
+		return nil
+	case volume.ID != "" && volume.State != oci.StateAvailable:
+		updating(u.Pass, u.Pass.Intervals.Progress, "Waiting for the boot volume, which is %s, to be AVAILABLE", volume.State)
+		u.Pass.Stop()
+		return nil
+	}
+	return u.restart(ctx, proof, resize)
+}
+
+// resizes tells whether the instance has another size than the spec's.
+func (u *Instance) resizes(seen oci.Instance) bool {
+	wanted, flexible := u.wantedSize(seen.Shape)
+	return flexible && (float64(wanted.OCPUs) != seen.OCPUs || float64(wanted.MemoryGB) != seen.MemoryGB)
+}
+
+func (u *Instance) wantedSize(shape string) (infrav1.Shape, bool) {
+	for _, wanted := range u.Machine.Spec.Shapes {
+		if wanted.Name == shape && placement.IsFlexible(shape) {
+			return wanted, true
+		}
+	}
+	return infrav1.Shape{}, false
+}
+
+// growsBootVolume tells whether the boot volume is smaller than the spec's. Without a size in the
+// spec it is not looked at.
+func (u *Instance) growsBootVolume(ctx context.Context, seen oci.Instance) (volume oci.Volume, grows bool, err error) {
+	wanted := int64(u.Machine.Spec.BootVolume.SizeGB)
+	if wanted == 0 {
+		return oci.Volume{}, false, nil
+	}
+	volume, found, err := u.in.Client.BootVolumeAt(ctx, seen.AvailabilityDomain, seen.ID)
+	return volume, found && volume.GB < wanted, err
+}
+
+// beginUpdate records the step, unless the account's budget has no room for the new size.
+func (u *Instance) beginUpdate(ctx context.Context, resize bool) error {
+	if left, err := u.budgetLeaves(ctx); err != nil || !left {
+		return err
+	}
+	update := &u.Machine.Status.Update
+	update.Step, update.Attempt = infrav1.UpdateRestart, update.Attempt+1
+	if resize {
+		update.Step = infrav1.UpdateResize
+	}
+	update.Refusal, update.RefusalReason, update.NotBefore = "", "", metav1.Time{}
+	u.Decided = true
+	updating(u.Pass, time.Second, "The instance is about to be restarted for its change in place")
+	u.Pass.Stop()
+	return nil
+}
+
+// budgetLeaves tells whether the account has room for the spec's size, which it records. A spec
+// that has changed since the step was recorded is asked about anew: else the first one's room would
+// be the second one's.
+func (u *Instance) budgetLeaves(ctx context.Context) (room bool, err error) {
+	update := &u.Machine.Status.Update
+	if update.Step != "" && update.Generation == u.Machine.Generation {
+		return true, nil
+	}
+	refusal, err := u.Room(ctx)
+	switch {
+	case err != nil:
+		return false, err
+	case refusal != nil:
+		u.Pass.Note(infrav1.UpdatedCondition, refusal.Reason, "%s", refusal.Message)
+		u.Pass.Requeue(refusal.RetryAfter)
+		return false, nil
+	}
+	update.Generation = u.Machine.Generation
+	if growSize(u.Machine) && update.Step != "" {
+		// It is written before OCI is asked.
+		u.Decided = true
+		updating(u.Pass, time.Second, "The instance is about to be restarted for its change in place")
+		u.Pass.Stop()
+		return false, nil
+	}
+	return true, nil
+}
+
+// restart asks for the step, after a control plane has left the virtual address. A call whose
+// answer is lost is repeated with its retry token.
+func (u *Instance) restart(ctx context.Context, proof ownership.Proof, resize bool) error {
+	update := &u.Machine.Status.Update
+	if err := u.Withdraw(ctx); err != nil {
+		return err
+	}
+	// The token is for the step as it is taken: a restart may have become a resize meanwhile.
+	step := infrav1.UpdateRestart
+	if resize {
+		step = infrav1.UpdateResize
+	}
+	update.Step = step
+	token := func(of ...string) string {
+		return cloud.RetryToken(append([]string{u.Owner.Digest(), string(step), fmt.Sprint(update.Attempt)}, of...)...)
+	}
+	if !resize {
+		// The answer names no work request: what comes of it is seen at the instance.
+		if _, err := u.in.Client.InstanceAction(ctx, proof, oci.ActionSoftReset, token()); err != nil {
+			return u.updateRefused(ctx, err)
+		}
+		u.askedOCI(ctx, "")
+		u.settleUpdate()
+		return nil
+	}
+	wanted, _ := u.wantedSize(u.Machine.Status.Placement.Shape)
+	id, err := u.in.Client.ResizeInstance(ctx, proof, float64(wanted.OCPUs), float64(wanted.MemoryGB),
+		token(fmt.Sprint(wanted.OCPUs), fmt.Sprint(wanted.MemoryGB)))
+	if err != nil {
+		return u.updateRefused(ctx, err)
+	}
+	update.WorkRequestID = id
+	u.askedOCI(ctx, id)
+	return nil
+}
+
+// askedOCI tells that a step was accepted, and ends the pass.
+func (u *Instance) askedOCI(ctx context.Context, workRequest string) {
+	step := u.Machine.Status.Update.Step
+	if u.Recorder != nil {
+		u.Recorder.Eventf(u.Machine, nil, corev1.EventTypeNormal, "InstanceUpdating", "Update", "OCI has accepted the instance's step %s", step)
+	}
+	ctrl.LoggerFrom(ctx).Info("OCI has accepted a change of the instance", "instance", u.Machine.Status.Instance.ID, "step", step, "workRequest", workRequest)
+	updating(u.Pass, u.Pass.Intervals.Progress, "OCI is at the instance's step %s", step)
+	u.Pass.Stop()
+}
