@@ -176,6 +176,13 @@ func (r *Reconciler) finder() instances.Finder {
 	return instances.Finder{Client: r.Client, Access: r.Access, Pollers: r.Pollers, Searches: &r.creations.searches}
 }
 
+// connectPlaced reaches the account that the machine is placed in, once it is asked.
+func (r *Reconciler) connectPlaced(s *scope) func(context.Context) (instances.Account, error) {
+	return func(ctx context.Context) (instances.Account, error) {
+		return r.finder().Connect(ctx, s.own.Status.Placement.Account)
+	}
+}
+
 // target is the machine of this pass.
 func (s *scope) target() instances.Target {
 	return instances.Target{

@@ -24,7 +24,7 @@ func (r *Reconciler) terminate(ctx context.Context, s *scope) error {
 	if err := s.key.Load(ctx); err != nil {
 		return err
 	}
-	r.leaveConsole(ctx, s)
+	r.console(s).Leave(ctx)
 	all, err := r.instancesToEnd(ctx, s)
 	var notPolled *instances.NotPolledError
 	if err != nil && (len(all) == 0 || !errors.As(err, &notPolled)) {

@@ -11,7 +11,6 @@ import (
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/capacity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/instances"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/updates"
 )
 
@@ -27,9 +26,7 @@ func (r *Reconciler) update(ctx context.Context, s *scope) error {
 	}
 	update := updates.Instance{
 		Pass: &s.Pass, Machine: s.own, Owner: s.owner, Seen: *s.instance, Recorder: r.Recorder, Now: s.now, SettleTime: s.options.SettleTime,
-		Connect: func(ctx context.Context) (instances.Account, error) {
-			return r.finder().Connect(ctx, s.own.Status.Placement.Account)
-		},
+		Connect:  r.connectPlaced(s),
 		Room:     func(ctx context.Context) (*access.Problem, error) { return r.roomForSpec(ctx, s) },
 		GiveBack: func() { r.Scheduler.GiveBack(client.ObjectKeyFromObject(s.own)) },
 		Withdraw: func(ctx context.Context) error { return r.withdrawBeforeRestart(ctx, s) },
