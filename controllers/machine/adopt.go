@@ -44,7 +44,7 @@ func (r *Reconciler) adopt(ctx context.Context, s *scope) error {
 		return nil
 	}
 	s.recordInstance(*found)
-	r.event(s, "InstanceAdopted", "Adopt", "Adopted instance %s in account %s", found.ID, found.Account.Name)
+	recordEvent(s, "InstanceAdopted", "Adopt", "Adopted instance %s in account %s", found.ID, found.Account.Name)
 	return nil
 }
 

@@ -31,7 +31,7 @@ func TestALaunchThatListsDoNotShowYetIsNotRepeated(t *testing.T) {
 	g.Expect(b.r.prerequisites(t.Context(), s)).To(Succeed())
 	g.Expect(b.r.bootstrapData(t.Context(), s)).To(Succeed())
 	g.Expect(b.r.tailnetKey(t.Context(), s)).To(Succeed())
-	g.Expect(b.r.launch(t.Context(), s)).To(Succeed())
+	g.Expect(b.r.launcher().launch(t.Context(), s)).To(Succeed())
 
 	g.Expect(b.calls("LaunchInstance")).To(Equal(2))
 	g.Expect(b.instances(t)).To(HaveLen(1))
@@ -127,7 +127,7 @@ func TestTwoLiveInstancesOfOneMachineAreAnErrorAndBothAreDeleted(t *testing.T) {
 	copied.Status.Placement.Attempt = 99
 	s.own, s.key.Value = copied, placeholderKey
 	g.Expect(b.r.bootstrapData(t.Context(), s)).To(Succeed())
-	spec, c, err := b.r.requests().first(t.Context(), s)
+	spec, c, err := b.r.launcher().requests.first(t.Context(), s)
 	g.Expect(err).NotTo(HaveOccurred())
 	_, err = c.LaunchInstance(t.Context(), spec)
 	g.Expect(err).NotTo(HaveOccurred())

@@ -159,13 +159,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 
 // normalPhases are the way up. A waiting phase stops the list.
 func (r *Reconciler) normalPhases() []phases.Phase[*scope] {
+	launcher := r.launcher()
 	return []phases.Phase[*scope]{
 		{Name: "prerequisites", Condition: infrav1.PlacedCondition, Run: r.prerequisites},
 		{Name: "adopt", Condition: infrav1.InstanceReadyCondition, Run: r.adopt},
-		{Name: "place", Condition: infrav1.PlacedCondition, Run: r.place},
+		{Name: "place", Condition: infrav1.PlacedCondition, Run: launcher.place},
 		{Name: "bootstrap data", Condition: infrav1.InstanceReadyCondition, Run: r.bootstrapData},
 		{Name: "tailnet key", Condition: infrav1.TailnetReadyCondition, Run: r.tailnetKey},
-		{Name: "launch", Condition: infrav1.InstanceReadyCondition, Run: r.launch},
+		{Name: "launch", Condition: infrav1.InstanceReadyCondition, Run: launcher.launch},
 		{Name: "observe instance", Condition: infrav1.InstanceReadyCondition, Run: r.observeInstance},
 		{Name: "update", Condition: infrav1.UpdatedCondition, Independent: true, Run: r.update},
 		{Name: "start instance", Condition: infrav1.InstanceReadyCondition, Independent: true, Run: r.startInstance},
@@ -191,9 +192,9 @@ func (r *Reconciler) deletePhases() []phases.Phase[*scope] {
 	}
 }
 
-// event records a single occurrence.
-func (r *Reconciler) event(s *scope, reason, action, note string, args ...any) {
-	if r.Recorder != nil {
-		r.Recorder.Eventf(s.own, nil, corev1.EventTypeNormal, reason, action, note, args...)
+// recordEvent records a single occurrence.
+func recordEvent(s *scope, reason, action, note string, args ...any) {
+	if s.recorder != nil {
+		s.recorder.Eventf(s.own, nil, corev1.EventTypeNormal, reason, action, note, args...)
 	}
 }

@@ -108,7 +108,7 @@ func (r *Reconciler) joinLoadBalancer(ctx context.Context, s *scope) error {
 		s.Requeue(again)
 	default:
 		pending.Finished(key, s.now)
-		r.event(s, "BackendRegistered", "Register", "Machine is behind the load balancer as %s", membership.Name)
+		recordEvent(s, "BackendRegistered", "Register", "Machine is behind the load balancer as %s", membership.Name)
 	}
 	return nil
 }

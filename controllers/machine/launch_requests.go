@@ -30,8 +30,6 @@ type requests struct {
 	client client.Reader
 }
 
-func (r *Reconciler) requests() requests { return requests{access: r.Access, client: r.Client} }
-
 // first is the launch at its placement, in an account open to the namespace.
 func (q requests) first(ctx context.Context, s *scope) (oci.LaunchSpec, *oci.Client, error) {
 	name := s.own.Status.Placement.Account

@@ -56,7 +56,7 @@ func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
 	switch seen.State {
 	case oci.StateRunning:
 		s.instance = &seen
-		r.takenIn(s)
+		r.sets().takenIn(s)
 		return s.recordAddresses(in.Cache)
 	case oci.StateTerminated:
 		return r.lostInstance(ctx, s, in.Client, exists)
@@ -148,9 +148,9 @@ func (r *Reconciler) lostInstance(ctx context.Context, s *scope, c *oci.Client, 
 			return phases.Unseen(err)
 		case failure == nil:
 		case capacity.IsShortage(failure):
-			return r.short(ctx, s, failure)
+			return r.launcher().short(ctx, s, failure)
 		case failure.Kind != cloud.Conflict:
-			return r.refused(ctx, s, failure)
+			return r.launcher().recordRefusal(ctx, s, failure)
 		default:
 			// Somebody terminated it during its launch.
 			why = "OCI gave the launch up: " + failure.Message

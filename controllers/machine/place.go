@@ -22,19 +22,19 @@ import (
 
 // place asks the scheduler, records its decision and ends the pass. The launch is the next pass's:
 // a restart in between repeats the same launch and not another.
-func (r *Reconciler) place(ctx context.Context, s *scope) error {
+func (l launcher) place(ctx context.Context, s *scope) error {
 	if s.launched() {
 		return nil
 	}
-	if s.own.Status.Placement.Account != "" && !r.isRefusedToSet(ctx, s) && !r.finder().MayLeave(ctx, s.target(), s.key.Exists) {
+	if s.own.Status.Placement.Account != "" && !l.sets.refuse(ctx, s) && !l.finder.MayLeave(ctx, s.target(), s.key.Exists) {
 		return nil
 	}
-	return r.choose(ctx, s)
+	return l.choose(ctx, s)
 }
 
 // choose has the scheduler decide anew and ends the pass.
-func (r *Reconciler) choose(ctx context.Context, s *scope) error {
-	placed, refusal, err := r.Scheduler.Schedule(ctx, s.request(r.refusals(ctx, s)))
+func (l launcher) choose(ctx context.Context, s *scope) error {
+	placed, refusal, err := l.scheduler.Schedule(ctx, s.request(l.sets.leftOut(ctx, s)))
 	switch {
 	case errors.Is(err, scheduling.ErrBehind):
 		s.unseen = true
@@ -50,7 +50,7 @@ func (r *Reconciler) choose(ctx context.Context, s *scope) error {
 	if refusal == nil {
 		s.own.Status.Size = updates.WantedSize(s.own)
 	}
-	r.creations.decided(client.ObjectKeyFromObject(s.own), placed.Attempt)
+	l.creations.decided(client.ObjectKeyFromObject(s.own), placed.Attempt)
 	if refusal != nil {
 		// The search for an instance found none and need not begin anew: nothing was launched.
 		s.WaitFor(refusal.RetryAfter, infrav1.PlacedCondition, refusal.Reason, "%s", refusal.Message)

@@ -33,7 +33,7 @@ func (r *Reconciler) provision(_ context.Context, s *scope) error {
 	s.own.Status.Initialization.Provisioned = &provisioned
 	updates.RecordTags(s.own)
 	s.handedOver = true
-	r.event(s, "MachineProvisioned", "Provision", "Machine runs and has joined the tailnet as %s", s.hostname)
+	recordEvent(s, "MachineProvisioned", "Provision", "Machine runs and has joined the tailnet as %s", s.hostname)
 	return nil
 }
 

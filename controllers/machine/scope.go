@@ -10,6 +10,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
@@ -40,6 +41,8 @@ type scope struct {
 	// exclusive is set for a decision in status, to be written only over the version it was read
 	// from.
 	exclusive bool
+	// recorder records events; nil records none.
+	recorder events.EventRecorder
 	// options are the controller's, with their defaults; now is the time of the pass.
 	options Options
 	now     time.Time
@@ -106,7 +109,7 @@ func (s *scope) launched() bool { return s.own.Status.Instance.ID != "" || s.own
 func (r *Reconciler) newScope(ctx context.Context, own *infrav1.OCIMeshMachine) (*scope, error) {
 	log := ctrl.LoggerFrom(ctx)
 	options := r.Options.withDefaults()
-	s := &scope{Pass: phases.Pass{Intervals: options.Intervals}, own: own, options: options, now: options.Clock()}
+	s := &scope{Pass: phases.Pass{Intervals: options.Intervals}, own: own, recorder: r.Recorder, options: options, now: options.Clock()}
 	s.key.Store = tailnetnode.KeyStore{Client: r.Client, Namespace: r.KeyNamespace}
 	deleting := !own.DeletionTimestamp.IsZero()
 	if deleting && !controllerutil.ContainsFinalizer(own, infrav1.OCIMeshMachineFinalizer) {

@@ -79,7 +79,7 @@ func (r *Reconciler) start(ctx context.Context, s *scope, stop stopped) error {
 	default:
 		in.Cache.Note(started, s.now)
 		ctrl.LoggerFrom(ctx).Info("Started an instance that somebody stopped", "instance", s.own.Status.Instance.ID)
-		r.event(s, "InstanceStarted", "Start", "%s: started it again", stop.found())
+		recordEvent(s, "InstanceStarted", "Start", "%s: started it again", stop.found())
 	}
 	s.Requeue(s.Intervals.Progress)
 	s.Note(infrav1.InstanceReadyCondition, infrav1.InstanceStoppedReason, "%s: it is being started again", stop.found())

@@ -53,7 +53,7 @@ func TestPatienceBeyondAKeysLifeMakesNoKeyAPass(t *testing.T) {
 		g.Expect(b.r.prerequisites(t.Context(), s)).To(Succeed())
 		g.Expect(b.r.bootstrapData(t.Context(), s)).To(Succeed())
 		g.Expect(b.r.tailnetKey(t.Context(), s)).To(Succeed())
-		_ = b.r.launch(t.Context(), s)
+		_ = b.r.launcher().launch(t.Context(), s)
 	}
 	g.Expect(b.Control.Keys()).To(HaveLen(1))
 	g.Expect(b.instances(t)).To(HaveLen(1))

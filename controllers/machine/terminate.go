@@ -72,7 +72,7 @@ func (r *Reconciler) instancesToEnd(ctx context.Context, s *scope) ([]instances.
 	all, err := r.finder().ToEnd(ctx, s.target(), s.recordedInstance())
 	mayBeLaunched := s.own.Status.Placement.Account != "" && s.own.Status.Instance.ID == "" && s.key.Exists
 	if err == nil && len(all) == 0 && mayBeLaunched {
-		return nil, r.repeatLaunch(ctx, s)
+		return nil, r.launcher().repeatLaunch(ctx, s)
 	}
 	return all, err
 }

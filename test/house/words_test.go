@@ -23,7 +23,8 @@ var messageAt = map[string]int{
 	"WaitFor":     3,
 	"NotOK":       2, // report
 	"Unknown":     2,
-	"event":       3, // machine and pools
+	"event":       3, // remediation
+	"recordEvent": 3, // machine
 	"WaitingFor":  0, // instances
 	"updating":    2, // updates
 	"finding":     1, // tailnetnode
