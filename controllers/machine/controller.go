@@ -159,7 +159,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 
 // normalPhases are the way up. A waiting phase stops the list.
 func (r *Reconciler) normalPhases() []phases.Phase[*scope] {
-	launcher := r.launcher()
+	launcher, starter, balancing := r.launcher(), starter{finder: r.finder()}, r.balancing()
 	return []phases.Phase[*scope]{
 		{Name: "prerequisites", Condition: infrav1.PlacedCondition, Run: r.prerequisites},
 		{Name: "adopt", Condition: infrav1.InstanceReadyCondition, Run: r.adopt},
@@ -169,8 +169,8 @@ func (r *Reconciler) normalPhases() []phases.Phase[*scope] {
 		{Name: "launch", Condition: infrav1.InstanceReadyCondition, Run: launcher.launch},
 		{Name: "observe instance", Condition: infrav1.InstanceReadyCondition, Run: r.observeInstance},
 		{Name: "update", Condition: infrav1.UpdatedCondition, Independent: true, Run: r.update},
-		{Name: "start instance", Condition: infrav1.InstanceReadyCondition, Independent: true, Run: r.startInstance},
-		{Name: "join load balancer", Condition: infrav1.LoadBalancerReadyCondition, Run: r.joinLoadBalancer},
+		{Name: "start instance", Condition: infrav1.InstanceReadyCondition, Independent: true, Run: starter.startInstance},
+		{Name: "join load balancer", Condition: infrav1.LoadBalancerReadyCondition, Run: balancing.joinLoadBalancer},
 		{Name: "observe device", Condition: infrav1.TailnetReadyCondition, Run: r.observeDevice},
 		{Name: "update versions", Condition: infrav1.UpdatedCondition, Independent: true, Run: r.updateVersions},
 		{Name: "read console", Condition: infrav1.TailnetReadyCondition, Independent: true, Run: r.readConsole},
@@ -184,7 +184,7 @@ func (r *Reconciler) deletePhases() []phases.Phase[*scope] {
 	return []phases.Phase[*scope]{
 		{Name: "recover status", Condition: deleting, Run: r.recoverStatus},
 		{Name: "hold", Condition: deleting, Run: r.holdToEnd},
-		{Name: "leave load balancer", Condition: deleting, Run: r.leaveLoadBalancer},
+		{Name: "leave load balancer", Condition: deleting, Run: r.balancing().leaveLoadBalancer},
 		{Name: "withdraw routes", Condition: deleting, Run: r.withdrawRoutes},
 		{Name: "terminate", Condition: deleting, Run: r.terminate},
 		{Name: "leave tailnet", Condition: deleting, Run: r.leaveTailnet},
