@@ -136,7 +136,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 		return ctrl.Result{}, err
 	}
 	s.identify()
-	s.owner = s.owner.HeldBy(r.holder(s))
+	s.owner = s.owner.HeldBy(r.holding().holder(s))
 	if s.isPaused() {
 		_, _, err := paused.EnsurePausedCondition(ctx, r.Client, s.cluster, own)
 		return ctrl.Result{}, err
@@ -181,14 +181,15 @@ func (r *Reconciler) normalPhases() []phases.Phase[*scope] {
 // deletePhases are the way down.
 func (r *Reconciler) deletePhases() []phases.Phase[*scope] {
 	const deleting = infrav1.DeletingCondition
+	remover := remover{launcher: r.launcher()}
 	return []phases.Phase[*scope]{
-		{Name: "recover status", Condition: deleting, Run: r.recoverStatus},
-		{Name: "hold", Condition: deleting, Run: r.holdToEnd},
+		{Name: "recover status", Condition: deleting, Run: remover.recoverStatus},
+		{Name: "hold", Condition: deleting, Run: r.holding().holdToEnd},
 		{Name: "leave load balancer", Condition: deleting, Run: r.balancing().leaveLoadBalancer},
 		{Name: "withdraw routes", Condition: deleting, Run: r.withdrawRoutes},
-		{Name: "terminate", Condition: deleting, Run: r.terminate},
+		{Name: "terminate", Condition: deleting, Run: remover.terminate},
 		{Name: "leave tailnet", Condition: deleting, Run: r.leaveTailnet},
-		{Name: "release", Condition: deleting, Run: r.release},
+		{Name: "release", Condition: deleting, Run: remover.release},
 	}
 }
 

@@ -64,7 +64,7 @@ func (l launcher) proveNotLaunched(ctx context.Context, s *scope, c *oci.Client,
 func (l launcher) recordRefusal(ctx context.Context, s *scope, refusal error) error {
 	at, words := s.own.Status.Placement, cloud.Words(refusal)
 	s.own.Status.Shortages = capacity.RecordRefusal(s.own.Status.Shortages, scheduling.PlaceOf(at), refusal, s.now, s.options.Capacity)
-	l.sets.record(ctx, s)
+	l.sets.noteRefusal(ctx, s)
 	s.giveUpInstance()
 	l.warnOfRefusal(ctx, s, words)
 	ctrl.LoggerFrom(ctx).Info("The account refuses the launch", "Account", at.Account, "availabilityDomain", at.AvailabilityDomain,

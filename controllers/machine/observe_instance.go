@@ -39,7 +39,7 @@ func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
 	if !exists {
 		seen.State = oci.StateTerminated
 	} else {
-		standing, err := r.stand(ctx, s, in, sighting{seen, shownAt(in.Cache, s.now)})
+		standing, err := r.holding().stand(ctx, s, in, sighting{seen, shownAt(in.Cache, s.now)})
 		switch {
 		case err != nil:
 			return phases.Unseen(err)

@@ -11,21 +11,22 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/console"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/instances"
 )
 
 // readConsole finds out why a node is late. The last words of its scripts go into the condition.
 func (r *Reconciler) readConsole(ctx context.Context, s *scope) error {
 	s.late = s.lateAt()
-	r.console(s).Read(ctx)
+	consoleOf(s, r.finder()).Read(ctx)
 	return nil
 }
 
-// console is that of the machine's instance.
-func (r *Reconciler) console(s *scope) console.Console {
+// consoleOf is that of the machine's instance.
+func consoleOf(s *scope, finder instances.Finder) console.Console {
 	return console.Console{
 		Pass: &s.Pass, Machine: s.own, Owner: s.owner, Hostname: s.hostname, Late: s.late,
 		Running: s.instance != nil && s.instance.State == oci.StateRunning,
-		Connect: r.connectPlaced(s), Recorder: r.Recorder, Now: s.now,
+		Connect: placedIn(s, finder), Recorder: s.recorder, Now: s.now,
 		Key: func(ctx context.Context) (cloudinit.Secret, error) {
 			err := s.key.Load(ctx)
 			return s.key.Value, err

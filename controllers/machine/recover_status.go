@@ -18,14 +18,14 @@ import (
 // launched, unless status was lost. So the search covers the answering accounts; a silent one holds
 // the deletion up only if a key or a providerID hints at an instance. A found instance is recorded,
 // and ended by the phases after this one.
-func (r *Reconciler) recoverStatus(ctx context.Context, s *scope) error {
+func (r remover) recoverStatus(ctx context.Context, s *scope) error {
 	if s.own.Status.Placement.Account != "" {
 		return nil
 	}
 	if err := s.key.Load(ctx); err != nil {
 		return err
 	}
-	finder, target := r.finder(), s.target()
+	finder, target := r.finder, s.target()
 	candidates, err := finder.Candidates(ctx, target)
 	if err != nil {
 		return access.NotProvenGone(err)

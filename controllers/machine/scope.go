@@ -179,10 +179,10 @@ func (r *Reconciler) finder() instances.Finder {
 	return instances.Finder{Client: r.Client, Access: r.Access, Pollers: r.Pollers, Searches: &r.creations.searches}
 }
 
-// connectPlaced reaches the account that the machine is placed in, once it is asked.
-func (r *Reconciler) connectPlaced(s *scope) func(context.Context) (instances.Account, error) {
+// placedIn reaches the account that the machine is placed in, once it is asked.
+func placedIn(s *scope, finder instances.Finder) func(context.Context) (instances.Account, error) {
 	return func(ctx context.Context) (instances.Account, error) {
-		return r.finder().Connect(ctx, s.own.Status.Placement.Account)
+		return finder.Connect(ctx, s.own.Status.Placement.Account)
 	}
 }
 

@@ -63,8 +63,8 @@ func (k sets) told(ctx context.Context, s *scope, set capacity.Set) []infrav1.Sh
 	return k.refusals.For(set, s.own.Name, s.now, func(name string) int64 { return k.accountSpec(ctx, name) })
 }
 
-// record notes the machine's newest refusal for its set.
-func (k sets) record(ctx context.Context, s *scope) {
+// noteRefusal notes the machine's newest refusal for its set.
+func (k sets) noteRefusal(ctx context.Context, s *scope) {
 	set, is := setOf(s)
 	at := scheduling.PlaceOf(s.own.Status.Placement)
 	for _, refusal := range capacity.Refusals(s.own.Status.Shortages) {

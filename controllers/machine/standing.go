@@ -44,18 +44,26 @@ func sight(ctx context.Context, in instances.Account, id string, holder ownershi
 	return sighting{found, holder.Now}, exists, err
 }
 
+// holding sees to it that what is done to an instance is this management cluster's to do.
+type holding struct {
+	claims *claims.Claims
+	finder instances.Finder
+}
+
+func (r *Reconciler) holding() holding { return holding{claims: r.Claims, finder: r.finder()} }
+
 // holder is this management cluster, for the machine's instance.
-func (r *Reconciler) holder(s *scope) ownership.Holder {
-	return r.Claims.Holder(s.own, s.own.Status.Claim, s.own.Status.Instance.ID, s.now, 0)
+func (h holding) holder(s *scope) ownership.Holder {
+	return h.claims.Holder(s.own, s.own.Status.Claim, s.own.Status.Instance.ID, s.now, 0)
 }
 
 // stand decides about an instance with, perhaps, another management cluster's claim, and takes the
 // decision over into the pass. It stands even if err is not nil.
-func (r *Reconciler) stand(ctx context.Context, s *scope, in instances.Account, seen sighting) (claims.Standing, error) {
+func (h holding) stand(ctx context.Context, s *scope, in instances.Account, seen sighting) (claims.Standing, error) {
 	before := s.own.Status.Claim
-	standing := r.Claims.Stand(claims.Thing{
+	standing := h.claims.Stand(claims.Thing{
 		Object: s.own, Owner: s.owner, Status: before, ID: seen.ID, Tags: seen.Tags, At: seen.at, Now: s.now,
-	}, r.Recorder)
+	}, s.recorder)
 	s.owner, s.own.Status.Claim = standing.Owner, standing.Status
 	s.exclusive = s.exclusive || standing.Undecided
 	if standing.Elsewhere && !equality.Semantic.DeepEqual(standing.Status, before) {

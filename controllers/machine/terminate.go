@@ -18,13 +18,17 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/instances"
 )
 
+// remover ends the instances of a machine and lets the object go. A launch whose answer was lost is
+// repeated for that.
+type remover struct{ launcher }
+
 // terminate ends the machine's instances and waits for evidence of the end of them and their
 // volumes. A silent account proves nothing, and keeps the machine.
-func (r *Reconciler) terminate(ctx context.Context, s *scope) error {
+func (r remover) terminate(ctx context.Context, s *scope) error {
 	if err := s.key.Load(ctx); err != nil {
 		return err
 	}
-	r.console(s).Leave(ctx)
+	consoleOf(s, r.finder).Leave(ctx)
 	all, err := r.instancesToEnd(ctx, s)
 	var notPolled *instances.NotPolledError
 	if err != nil && (len(all) == 0 || !errors.As(err, &notPolled)) {
@@ -53,11 +57,11 @@ func (r *Reconciler) terminate(ctx context.Context, s *scope) error {
 		return nil
 	}
 	// The recorded instance is gone: only now a poll for others is asked for.
-	placed, err := r.Access.AccountOf(ctx, s.own.Status.Placement.Account, "machine")
+	placed, err := r.finder.Access.AccountOf(ctx, s.own.Status.Placement.Account, "machine")
 	if err != nil {
 		return access.NotProvenGone(err)
 	}
-	if _, err = r.finder().InstancesIn(s.target(), placed); err != nil {
+	if _, err = r.finder.InstancesIn(s.target(), placed); err != nil {
 		return access.NotProvenGone(err)
 	}
 	// The poll has come meanwhile.
@@ -68,11 +72,11 @@ func (r *Reconciler) terminate(ctx context.Context, s *scope) error {
 
 // instancesToEnd are all instances of the machine. If there is none, a launch without an answer is
 // repeated to be sure. See Finder.ToEnd for the error.
-func (r *Reconciler) instancesToEnd(ctx context.Context, s *scope) ([]instances.Ending, error) {
-	all, err := r.finder().ToEnd(ctx, s.target(), s.recordedInstance())
+func (r remover) instancesToEnd(ctx context.Context, s *scope) ([]instances.Ending, error) {
+	all, err := r.finder.ToEnd(ctx, s.target(), s.recordedInstance())
 	mayBeLaunched := s.own.Status.Placement.Account != "" && s.own.Status.Instance.ID == "" && s.key.Exists
 	if err == nil && len(all) == 0 && mayBeLaunched {
-		return nil, r.launcher().repeatLaunch(ctx, s)
+		return nil, r.repeatLaunch(ctx, s)
 	}
 	return all, err
 }
@@ -86,8 +90,8 @@ func (s *scope) recordedInstance() instances.Recorded {
 }
 
 // endOne brings the end of one instance further and reports it. gone is set once nothing is left.
-func (r *Reconciler) endOne(ctx context.Context, s *scope, e instances.Ending) (gone bool, err error) {
-	in, err := r.finder().Connect(ctx, e.Account)
+func (r remover) endOne(ctx context.Context, s *scope, e instances.Ending) (gone bool, err error) {
+	in, err := r.finder.Connect(ctx, e.Account)
 	if err != nil {
 		return false, err
 	}
