@@ -8,6 +8,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -20,17 +21,28 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/claims"
 )
 
-// standTo decides about an instance pool that was looked at in this pass. The claim to a pool counts
-// for all that belongs to it, as that to a VCN does for what is in it: OCI launches the instances by
-// itself, so that no claim of theirs could be kept right, and a configuration has no life without
-// its pool.
-func (r *Reconciler) standTo(ctx context.Context, s *scope, pool oci.InstancePool) (claims.Standing, error) {
-	standing := r.Claims.Stand(claims.Thing{
+// claimant claims instance pools for this management cluster.
+type claimant struct {
+	client   client.Client
+	claims   *claims.Claims
+	recorder events.EventRecorder
+}
+
+func (r *Reconciler) claimant() claimant {
+	return claimant{client: r.Client, claims: r.Claims, recorder: r.Recorder}
+}
+
+// standTo decides about an instance pool that was looked at in this pass. The claim to a pool
+// counts for all that belongs to it, as that to a VCN does for what is in it: OCI launches the
+// instances by itself, so that no claim of theirs could be kept right, and a configuration has no
+// life without its pool.
+func (c claimant) standTo(ctx context.Context, s *scope, pool oci.InstancePool) (claims.Standing, error) {
+	standing := c.claims.Stand(claims.Thing{
 		Object: s.own, Owner: s.owner, Status: s.own.Status.Claim, ID: pool.ID, Tags: pool.Tags, At: s.now, Now: s.now, Rest: s.Intervals.Poll,
-	}, r.Recorder)
+	}, c.recorder)
 	switch {
 	case standing.Undecided:
-		return standing, r.decide(ctx, s, standing.Status)
+		return standing, c.decide(ctx, s, standing.Status)
 	case standing.Unwritten:
 		_, laid, err := claims.Lay(ctx, standing, s.client.UpdateInstancePoolTag)
 		if laid {
@@ -44,10 +56,10 @@ func (r *Reconciler) standTo(ctx context.Context, s *scope, pool oci.InstancePoo
 
 // decide records a decision. It must not be written over an unseen one: the write fails if the
 // cache was stale.
-func (r *Reconciler) decide(ctx context.Context, s *scope, next infrav1.ClaimStatus) error {
+func (c claimant) decide(ctx context.Context, s *scope, next infrav1.ClaimStatus) error {
 	decided := s.own.DeepCopy()
 	decided.Status.Claim = next
-	err := r.Client.Status().Patch(ctx, decided, client.MergeFromWithOptions(s.own, client.MergeFromWithOptimisticLock{}))
+	err := c.client.Status().Patch(ctx, decided, client.MergeFromWithOptions(s.own, client.MergeFromWithOptimisticLock{}))
 	if apierrors.IsConflict(err) {
 		// The write in between brings the next pass, and a new decision.
 		return nil
@@ -71,7 +83,7 @@ func (r *Reconciler) hold(ctx context.Context, s *scope) error {
 	if r.Claims == nil {
 		return nil
 	}
-	standing, err := r.standTo(ctx, s, *s.found)
+	standing, err := r.claimant().standTo(ctx, s, *s.found)
 	switch {
 	case err != nil:
 		s.proof = ownership.Proof{}
@@ -97,7 +109,7 @@ func (r *Reconciler) holdToDelete(ctx context.Context, s *scope) error {
 		if pool.State == oci.StateTerminated {
 			continue
 		}
-		standing, err := r.standTo(ctx, s, pool.InstancePool)
+		standing, err := r.claimant().standTo(ctx, s, pool.InstancePool)
 		switch {
 		case err != nil:
 			return err
