@@ -91,7 +91,7 @@ func (s *scope) recordInstance(found instances.Located) {
 	if s.own.Status.Placement.Account == found.Account.Name {
 		return
 	}
-	s.own.Status.FailureDomain = failureDomainOf(found.Account, found.AvailabilityDomain)
+	s.own.Status.FailureDomain = found.Account.FailureDomain(found.AvailabilityDomain)
 	s.own.Status.Placement = infrav1.Placement{
 		Attempt: 1, Account: found.Account.Name, AvailabilityDomain: found.AvailabilityDomain, FaultDomain: found.FaultDomain,
 		Shape: found.Shape, ImageID: found.ImageID, Reason: "the machine's instance was found here",

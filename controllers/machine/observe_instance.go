@@ -13,7 +13,6 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/capacity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instancecache"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/claims"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/instances"
@@ -57,7 +56,9 @@ func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
 	case oci.StateRunning:
 		s.instance = &seen
 		r.sets().takenIn(s)
-		return s.recordAddresses(in.Cache)
+		// They stay for the instance's life. A poll fetches them and brings the next pass.
+		_, err := instances.RecordAddresses(status, status.ID, in.Cache)
+		return phases.Unseen(err)
 	case oci.StateTerminated:
 		return r.lostInstance(ctx, s, in.Client, exists)
 	case oci.StateTerminating:
@@ -112,27 +113,6 @@ func (s *scope) currentInstance(ctx context.Context, in instances.Account) (oci.
 		cache.Note(found, s.now)
 	}
 	return found, exists, err
-}
-
-// recordAddresses asks for the instance's addresses once: they stay for its life. A poll fetches
-// them and brings the next pass.
-func (s *scope) recordAddresses(cache *instancecache.Cache) error {
-	status := &s.own.Status.Instance
-	if status.PrivateIP != "" {
-		return nil
-	}
-	vnic, found, err := cache.Addresses(status.ID)
-	if err != nil {
-		return phases.Unseen(err)
-	}
-	if !found {
-		return nil
-	}
-	status.PrivateIP = vnic.PrivateIP.String()
-	if vnic.PublicIP.IsValid() {
-		status.PublicIP = vnic.PublicIP.String()
-	}
-	return nil
 }
 
 // lostInstance judges an instance after its end. A launch without room, or refused, is placed anew;
