@@ -26,7 +26,7 @@ func (r *Reconciler) update(ctx context.Context, s *scope) error {
 	}
 	update := updates.Instance{
 		Pass: &s.Pass, Machine: s.own, Owner: s.owner, Seen: *s.instance, Recorder: r.Recorder, Now: s.now, SettleTime: s.options.SettleTime,
-		Connect:  placedIn(s, r.finder()),
+		Connect: placedIn(s, r.finder()), VolumeNames: s.volumeNames(),
 		Room:     func(ctx context.Context) (*access.Problem, error) { return r.roomForSpec(ctx, s) },
 		GiveBack: func() { r.Scheduler.GiveBack(client.ObjectKeyFromObject(s.own)) },
 		Withdraw: func(ctx context.Context) error { return r.withdrawBeforeRestart(ctx, s) },

@@ -24,7 +24,7 @@ func (r *Reconciler) decided() map[string]string {
 // updateVersions has the node's agent change versions. OCI's part comes first: its restart would
 // cut the agent's off.
 func (r *Reconciler) updateVersions(ctx context.Context, s *scope) error {
-	if !updates.OfVersions(s.own, s.machine) || !s.wasProvisioned() {
+	if (!updates.OfVersions(s.own, s.machine) && !s.own.Status.Update.Step.Grows()) || !s.wasProvisioned() {
 		return nil
 	}
 	if _, waits := s.Noted(infrav1.UpdatedCondition); waits {

@@ -33,15 +33,16 @@ func IsUpdated(own *infrav1.OCIMeshMachine) bool {
 
 // IsRestarting tells whether a restart of ours is to be expected.
 func IsRestarting(update infrav1.UpdateStatus) bool {
-	return update.Step != "" || (!update.NotBefore.IsZero() && update.Refusal == "")
+	return (update.Step != "" && !update.Step.Grows()) || (!update.NotBefore.IsZero() && update.Refusal == "")
 }
 
 func isZero(update infrav1.UpdateStatus) bool {
 	return update.Step == "" && update.Attempt == 0 && update.NotBefore.IsZero()
 }
 
-// Instance is a running instance that is to become what the machine's spec wants: tags at once, a
-// larger boot volume and another size of a flexible shape by a restart.
+// Instance is a running instance that is to become what the machine's spec wants: tags at once,
+// larger volumes while it runs if the node has the agent, another size of a flexible shape by a
+// restart.
 type Instance struct {
 	// Pass is told what is found out, in the condition Updated.
 	Pass *phases.Pass
@@ -52,6 +53,8 @@ type Instance struct {
 	// Seen is what polls show of the instance. Connect reaches its account.
 	Seen    oci.Instance
 	Connect func(context.Context) (instances.Account, error)
+	// VolumeNames are the display names of the spec's data volumes.
+	VolumeNames []string
 	// Room asks the account's budget for the spec's size, and reserves it; GiveBack gives up what
 	// is not used.
 	Room     func(context.Context) (*access.Problem, error)
@@ -108,6 +111,8 @@ func (u *Instance) Advance(ctx context.Context) (err error) {
 	}
 	return u.updateSize(ctx, proof, seen)
 }
+
+const aboutToChange = "OCI is about to be asked for the machine's change in place"
 
 // updating notes that the update is under way.
 func updating(p *phases.Pass, after time.Duration, format string, args ...any) {

@@ -32,10 +32,11 @@ func (u *Instance) updateSize(ctx context.Context, proof ownership.Proof, seen o
 		return nil
 	}
 	resize := u.resizes(seen)
-	volume, grow, err := u.growsBootVolume(ctx, seen)
-	if err != nil {
+	volumes, err := u.volumes(ctx, u.in.Client, seen)
+	if err != nil || u.needsAgent(volumes) {
 		return err
 	}
+	_, grow := volumes.smaller()
 	if update.Step != "" && (resize || grow) {
 		if left, err := u.budgetLeaves(ctx); err != nil || !left {
 			return err
@@ -52,17 +53,11 @@ func (u *Instance) updateSize(ctx context.Context, proof ownership.Proof, seen o
 		u.waitForUpdate()
 		return nil
 	case update.Step == "":
-		return u.beginUpdate(ctx, resize)
+		return u.beginUpdate(ctx, resize, grow)
 	case grow:
-		if _, err := u.in.Client.GrowBootVolume(ctx, proof.Part(volume.ID), int64(u.Machine.Spec.BootVolume.SizeGB)); err != nil {
-			return u.updateRefused(ctx, err)
-		}
-		updating(u.Pass, u.Pass.Intervals.Progress, "Growing the boot volume from %d to %d GB", volume.GB, u.Machine.Spec.BootVolume.SizeGB)
-		u.Pass.Stop()
-		return nil
-	case volume.ID != "" && volume.State != oci.StateAvailable:
-		updating(u.Pass, u.Pass.Intervals.Progress, "Waiting for the boot volume, which is %s, to be AVAILABLE", volume.State)
-		u.Pass.Stop()
+		return u.growVolume(ctx, proof, volumes)
+	case u.waitsForVolumes(volumes), update.Step.Grows():
+		// The rest is the node's: see fillVolumes.
 		return nil
 	}
 	return u.restart(ctx, proof, resize)
@@ -83,30 +78,22 @@ func (u *Instance) wantedSize(shape string) (infrav1.Shape, bool) {
 	return infrav1.Shape{}, false
 }
 
-// growsBootVolume tells whether the boot volume is smaller than the spec's. Without a size in the
-// spec it is not looked at.
-func (u *Instance) growsBootVolume(ctx context.Context, seen oci.Instance) (volume oci.Volume, grows bool, err error) {
-	wanted := int64(u.Machine.Spec.BootVolume.SizeGB)
-	if wanted == 0 {
-		return oci.Volume{}, false, nil
-	}
-	volume, found, err := u.in.Client.BootVolumeAt(ctx, seen.AvailabilityDomain, seen.ID)
-	return volume, found && volume.GB < wanted, err
-}
-
 // beginUpdate records the step, unless the account's budget has no room for the new size.
-func (u *Instance) beginUpdate(ctx context.Context, resize bool) error {
+func (u *Instance) beginUpdate(ctx context.Context, resize, grow bool) error {
 	if left, err := u.budgetLeaves(ctx); err != nil || !left {
 		return err
 	}
 	update := &u.Machine.Status.Update
 	update.Step, update.Attempt = infrav1.UpdateRestart, update.Attempt+1
-	if resize {
+	switch {
+	case grow && HasAgent(u.Machine):
+		update.Step = infrav1.UpdateGrow
+	case resize:
 		update.Step = infrav1.UpdateResize
 	}
 	update.Refusal, update.RefusalReason, update.NotBefore = "", "", metav1.Time{}
 	u.Decided = true
-	updating(u.Pass, time.Second, "The instance is about to be restarted for its change in place")
+	updating(u.Pass, time.Second, aboutToChange)
 	u.Pass.Stop()
 	return nil
 }
@@ -132,7 +119,7 @@ func (u *Instance) budgetLeaves(ctx context.Context) (room bool, err error) {
 	if growSize(u.Machine) && update.Step != "" {
 		// It is written before OCI is asked.
 		u.Decided = true
-		updating(u.Pass, time.Second, "The instance is about to be restarted for its change in place")
+		updating(u.Pass, time.Second, aboutToChange)
 		u.Pass.Stop()
 		return false, nil
 	}

@@ -35,28 +35,45 @@ func SizeSeen(own *infrav1.OCIMeshMachine, seen oci.Instance) {
 	}
 }
 
+// volumesSeen records the sizes of the volumes as OCI has them. One that is not among them, since
+// somebody has detached it, counts as the spec has it.
+func volumesSeen(own *infrav1.OCIMeshMachine, volumes machineVolumes) {
+	wanted, size := WantedSize(own), &own.Status.Size
+	for _, volume := range volumes {
+		surplus := int32(volume.GB) - volume.gb //nolint:gosec // OCI's largest has 32 TB.
+		if volume.Boot {
+			wanted.BootVolumeGB += surplus
+		} else {
+			wanted.DataVolumesGB += surplus
+		}
+	}
+	size.BootVolumeGB, size.DataVolumesGB = wanted.BootVolumeGB, wanted.DataVolumesGB
+}
+
 // learnSize finds out the size of a machine that has no record of it: it was moved or restored, or
 // is of a release that wrote none. Its spec may ask for more by now. Until the size is known the
 // spec's counts.
 func (u *Instance) learnSize(ctx context.Context) error {
 	size := &u.Machine.Status.Size
-	if size.BootVolumeGB != 0 {
+	boot := size.BootVolumeGB == 0
+	data := size.DataVolumesGB == 0 && len(u.Machine.Spec.DataVolumes) > 0
+	if !boot && !data {
 		return nil
 	}
-	volumeGB := int64(placement.DefaultBootVolumeGB)
-	if u.Machine.Spec.BootVolume.SizeGB > placement.DefaultBootVolumeGB {
+	needsBoot := u.Machine.Spec.BootVolume.SizeGB > placement.DefaultBootVolumeGB
+	var volumes machineVolumes
+	if data || needsBoot {
 		in, err := u.Connect(ctx)
 		if err != nil {
 			return err
 		}
-		volume, found, err := in.Client.BootVolumeAt(ctx, u.Seen.AvailabilityDomain, u.Seen.ID)
-		if err != nil || !found {
+		volumes, err = u.volumes(ctx, in.Client, u.Seen)
+		if err != nil || (needsBoot && !volumes.hasBoot()) {
 			return err
 		}
-		volumeGB = volume.GB
 	}
 	SizeSeen(u.Machine, u.Seen)
-	size.BootVolumeGB = int32(volumeGB) //nolint:gosec // OCI's largest has 32 TB.
+	volumesSeen(u.Machine, volumes)
 	if u.Machine.Status.Update.Step != "" {
 		// OCI may have been asked for the spec's.
 		growSize(u.Machine)
@@ -68,5 +85,6 @@ func (u *Instance) learnSize(ctx context.Context) error {
 func largerOf(a, b infrav1.MachineSizeStatus) infrav1.MachineSizeStatus {
 	return infrav1.MachineSizeStatus{
 		OCPUs: max(a.OCPUs, b.OCPUs), MemoryGB: max(a.MemoryGB, b.MemoryGB), BootVolumeGB: max(a.BootVolumeGB, b.BootVolumeGB),
+		DataVolumesGB: max(a.DataVolumesGB, b.DataVolumesGB),
 	}
 }

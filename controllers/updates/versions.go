@@ -73,13 +73,19 @@ func (v *Versions) Advance(ctx context.Context) {
 	if err == nil {
 		node, err = nodes.Get(ctx, name)
 	}
-	if err == nil && node.Spec.ProviderID == v.Own.Spec.ProviderID && !isUpToDate(node, v.wanted()) {
+	isOwn := err == nil && node.Spec.ProviderID == v.Own.Spec.ProviderID
+	switch {
+	case isOwn && v.Own.Status.Update.Step.Grows():
+		if err = v.fillVolumes(ctx, nodes, node); err == nil {
+			return
+		}
+	case isOwn && !isUpToDate(node, v.wanted()):
 		err = v.ask(ctx, nodes, node)
 	}
 	switch {
 	case err != nil:
 		updating(v.Pass, progress, "Waiting for the cluster's API server: %s", report.Truncate(err.Error(), 500))
-	case node.Spec.ProviderID != v.Own.Spec.ProviderID:
+	case !isOwn:
 		updating(v.Pass, progress, "Node %s is of another machine, %q: waiting for the Machine to name its own", name, node.Spec.ProviderID)
 	default:
 		v.follow(node)
