@@ -25,7 +25,7 @@ func (r *Reconciler) update(ctx context.Context, s *scope) error {
 		return nil
 	}
 	update := updates.Instance{
-		Pass: &s.Pass, Machine: s.own, Owner: s.owner, Seen: *s.instance, Recorder: r.Recorder, Now: s.now, SettleTime: s.options.SettleTime,
+		Pass: &s.Pass, Own: s.own, Owner: s.owner, Seen: *s.instance, Recorder: r.Recorder, Now: s.now, SettleTime: s.options.SettleTime,
 		Connect: placedIn(s, r.finder()), VolumeNames: s.volumeNames(),
 		Room:     func(ctx context.Context) (*access.Problem, error) { return r.roomForSpec(ctx, s) },
 		GiveBack: func() { r.Scheduler.GiveBack(client.ObjectKeyFromObject(s.own)) },

@@ -30,10 +30,10 @@ func (r *Reconciler) updateVersions(ctx context.Context, s *scope) error {
 	if _, waits := s.Noted(infrav1.UpdatedCondition); waits {
 		return nil
 	}
-	versions := updates.Versions{
+	node := updates.Node{
 		Pass: &s.Pass, Own: s.own, Machine: s.machine, Cluster: client.ObjectKeyFromObject(s.cluster), Client: r.Client, Recorder: r.Recorder,
 	}
-	versions.Advance(ctx)
-	s.versionsUpdated = versions.Updated
+	node.Advance(ctx)
+	s.versionsUpdated = node.Updated
 	return nil
 }

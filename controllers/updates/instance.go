@@ -1,7 +1,7 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package updates changes machines in place: the instance by calls to OCI, the versions on the node
+// Package updates changes machines in place: the instance and its volumes by calls to OCI, the node
 // by its agent. Package inplace tells Cluster API beforehand what can be changed so.
 package updates
 
@@ -46,10 +46,10 @@ func isZero(update infrav1.UpdateStatus) bool {
 type Instance struct {
 	// Pass is told what is found out, in the condition Updated.
 	Pass *phases.Pass
-	// Machine stands for the instance. Its status has the step that is under way, the granted size
+	// Own stands for the instance. Its status has the step that is under way, the granted size
 	// and the names of the spec's tags.
-	Machine *infrav1.OCIMeshMachine
-	Owner   ownership.Owner
+	Own   *infrav1.OCIMeshMachine
+	Owner ownership.Owner
 	// Seen is what polls show of the instance. Connect reaches its account.
 	Seen    oci.Instance
 	Connect func(context.Context) (instances.Account, error)
@@ -80,9 +80,9 @@ func (u *Instance) Advance(ctx context.Context) (err error) {
 	if err := u.learnSize(ctx); err != nil {
 		return err
 	}
-	if !IsUpdated(u.Machine) {
+	if !IsUpdated(u.Own) {
 		u.GiveBack()
-		RecordTags(u.Machine)
+		RecordTags(u.Own)
 		return nil
 	}
 	if u.in, err = u.Connect(ctx); err != nil {
@@ -92,20 +92,20 @@ func (u *Instance) Advance(ctx context.Context) (err error) {
 	if err != nil || !ended {
 		return err
 	}
-	seen, exists, err := instance.Observe(ctx, u.in.Client, u.Machine.Status.Instance.ID)
+	seen, exists, err := instance.Observe(ctx, u.in.Client, u.Own.Status.Instance.ID)
 	if err != nil || !exists {
 		return err
 	}
 	u.in.Cache.Note(seen, u.Now)
 	if seen.State != oci.StateRunning {
-		if u.Machine.Status.Update.Step == "" && u.Machine.Status.Update.Refusal == "" {
+		if u.Own.Status.Update.Step == "" && u.Own.Status.Update.Refusal == "" {
 			u.settleUpdate()
 		}
 		updating(u.Pass, u.Pass.Intervals.Progress, "Waiting for the instance, which is %s, to be RUNNING", seen.State)
 		u.Pass.Stop()
 		return nil
 	}
-	proof := ownership.Recorded(u.Machine.Status.Instance.ID)
+	proof := ownership.Recorded(u.Own.Status.Instance.ID)
 	if err := u.updateTags(ctx, proof, seen); err != nil {
 		return err
 	}
@@ -122,9 +122,9 @@ func updating(p *phases.Pass, after time.Duration, format string, args ...any) {
 
 // updateTags sets the spec's tags, and takes away those that it had before.
 func (u *Instance) updateTags(ctx context.Context, proof ownership.Proof, seen oci.Instance) error {
-	wanted := u.Machine.Spec.Tags
+	wanted := u.Own.Spec.Tags
 	var gone []string
-	for _, name := range u.Machine.Status.TagNames {
+	for _, name := range u.Own.Status.TagNames {
 		if _, keeps := wanted[name]; !keeps {
 			if _, is := seen.Tags[name]; is {
 				gone = append(gone, name)
@@ -138,7 +138,7 @@ func (u *Instance) updateTags(ctx context.Context, proof ownership.Proof, seen o
 		}
 		u.in.Cache.Note(updated, u.Now)
 	}
-	RecordTags(u.Machine)
+	RecordTags(u.Own)
 	return nil
 }
 
@@ -149,7 +149,7 @@ func RecordTags(own *infrav1.OCIMeshMachine) {
 
 // followWork tells whether nothing is under way any more.
 func (u *Instance) followWork(ctx context.Context) (ended bool, err error) {
-	update := &u.Machine.Status.Update
+	update := &u.Own.Status.Update
 	if update.WorkRequestID == "" {
 		return true, nil
 	}

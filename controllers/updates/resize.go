@@ -22,11 +22,11 @@ import (
 // updateSize takes the next step towards the wanted boot volume and size. A step is recorded before
 // it is taken, and ends with the restart that it takes.
 func (u *Instance) updateSize(ctx context.Context, proof ownership.Proof, seen oci.Instance) error {
-	update := &u.Machine.Status.Update
+	update := &u.Own.Status.Update
 	if update.Step == "" {
-		SizeSeen(u.Machine, seen)
+		SizeSeen(u.Own, seen)
 	}
-	if u.Now.Before(update.NotBefore.Time) && update.Generation == u.Machine.Generation {
+	if u.Now.Before(update.NotBefore.Time) && update.Generation == u.Own.Generation {
 		u.GiveBack()
 		u.waitForUpdate()
 		return nil
@@ -45,7 +45,7 @@ func (u *Instance) updateSize(ctx context.Context, proof ownership.Proof, seen o
 	switch {
 	case !resize && !grow && update.Step == "":
 		u.GiveBack()
-		*update, u.Machine.Status.Size = infrav1.UpdateStatus{}, WantedSize(u.Machine)
+		*update, u.Own.Status.Size = infrav1.UpdateStatus{}, WantedSize(u.Own)
 		return nil
 	case !resize && !grow && update.Step.Resizes():
 		// The answer to the call was lost, or the spec has its old size again.
@@ -70,7 +70,7 @@ func (u *Instance) resizes(seen oci.Instance) bool {
 }
 
 func (u *Instance) wantedSize(shape string) (infrav1.Shape, bool) {
-	for _, wanted := range u.Machine.Spec.Shapes {
+	for _, wanted := range u.Own.Spec.Shapes {
 		if wanted.Name == shape && placement.IsFlexible(shape) {
 			return wanted, true
 		}
@@ -83,10 +83,10 @@ func (u *Instance) beginUpdate(ctx context.Context, resize, grow bool) error {
 	if left, err := u.budgetLeaves(ctx); err != nil || !left {
 		return err
 	}
-	update := &u.Machine.Status.Update
+	update := &u.Own.Status.Update
 	update.Step, update.Attempt = infrav1.UpdateRestart, update.Attempt+1
 	switch {
-	case grow && HasAgent(u.Machine):
+	case grow && HasAgent(u.Own):
 		update.Step = infrav1.UpdateGrow
 	case resize:
 		update.Step = infrav1.UpdateResize
@@ -102,8 +102,8 @@ func (u *Instance) beginUpdate(ctx context.Context, resize, grow bool) error {
 // that has changed since the step was recorded is asked about anew: else the first one's room would
 // be the second one's.
 func (u *Instance) budgetLeaves(ctx context.Context) (room bool, err error) {
-	update := &u.Machine.Status.Update
-	if update.Step != "" && update.Generation == u.Machine.Generation {
+	update := &u.Own.Status.Update
+	if update.Step != "" && update.Generation == u.Own.Generation {
 		return true, nil
 	}
 	refusal, err := u.Room(ctx)
@@ -115,8 +115,8 @@ func (u *Instance) budgetLeaves(ctx context.Context) (room bool, err error) {
 		u.Pass.Requeue(refusal.RetryAfter)
 		return false, nil
 	}
-	update.Generation = u.Machine.Generation
-	if growSize(u.Machine) && update.Step != "" {
+	update.Generation = u.Own.Generation
+	if growSize(u.Own) && update.Step != "" {
 		// It is written before OCI is asked.
 		u.Decided = true
 		updating(u.Pass, time.Second, aboutToChange)
@@ -129,7 +129,7 @@ func (u *Instance) budgetLeaves(ctx context.Context) (room bool, err error) {
 // restart asks for the step, after a control plane has left the virtual address. A call whose
 // answer is lost is repeated with its retry token.
 func (u *Instance) restart(ctx context.Context, proof ownership.Proof, resize bool) error {
-	update := &u.Machine.Status.Update
+	update := &u.Own.Status.Update
 	if err := u.Withdraw(ctx); err != nil {
 		return err
 	}
@@ -151,7 +151,7 @@ func (u *Instance) restart(ctx context.Context, proof ownership.Proof, resize bo
 		u.settleUpdate()
 		return nil
 	}
-	wanted, _ := u.wantedSize(u.Machine.Status.Placement.Shape)
+	wanted, _ := u.wantedSize(u.Own.Status.Placement.Shape)
 	id, err := u.in.Client.ResizeInstance(ctx, proof, float64(wanted.OCPUs), float64(wanted.MemoryGB),
 		token(fmt.Sprint(wanted.OCPUs), fmt.Sprint(wanted.MemoryGB)))
 	if err != nil {
@@ -164,11 +164,11 @@ func (u *Instance) restart(ctx context.Context, proof ownership.Proof, resize bo
 
 // askedOCI tells that a step was accepted, and ends the pass.
 func (u *Instance) askedOCI(ctx context.Context, workRequest string) {
-	step := u.Machine.Status.Update.Step
+	step := u.Own.Status.Update.Step
 	if u.Recorder != nil {
-		u.Recorder.Eventf(u.Machine, nil, corev1.EventTypeNormal, "InstanceUpdating", "Update", "OCI has accepted the instance's step %s", step)
+		u.Recorder.Eventf(u.Own, nil, corev1.EventTypeNormal, "InstanceUpdating", "Update", "OCI has accepted the instance's step %s", step)
 	}
-	ctrl.LoggerFrom(ctx).Info("OCI has accepted a change of the instance", "instance", u.Machine.Status.Instance.ID, "step", step, "workRequest", workRequest)
+	ctrl.LoggerFrom(ctx).Info("OCI has accepted a change of the instance", "instance", u.Own.Status.Instance.ID, "step", step, "workRequest", workRequest)
 	updating(u.Pass, u.Pass.Intervals.Progress, "OCI is at the instance's step %s", step)
 	u.Pass.Stop()
 }

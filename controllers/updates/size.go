@@ -54,13 +54,13 @@ func volumesSeen(own *infrav1.OCIMeshMachine, volumes machineVolumes) {
 // is of a release that wrote none. Its spec may ask for more by now. Until the size is known the
 // spec's counts.
 func (u *Instance) learnSize(ctx context.Context) error {
-	size := &u.Machine.Status.Size
+	size := &u.Own.Status.Size
 	boot := size.BootVolumeGB == 0
-	data := size.DataVolumesGB == 0 && len(u.Machine.Spec.DataVolumes) > 0
+	data := size.DataVolumesGB == 0 && len(u.Own.Spec.DataVolumes) > 0
 	if !boot && !data {
 		return nil
 	}
-	needsBoot := u.Machine.Spec.BootVolume.SizeGB > placement.DefaultBootVolumeGB
+	needsBoot := u.Own.Spec.BootVolume.SizeGB > placement.DefaultBootVolumeGB
 	var volumes machineVolumes
 	if data || needsBoot {
 		in, err := u.Connect(ctx)
@@ -72,11 +72,11 @@ func (u *Instance) learnSize(ctx context.Context) error {
 			return err
 		}
 	}
-	SizeSeen(u.Machine, u.Seen)
-	volumesSeen(u.Machine, volumes)
-	if u.Machine.Status.Update.Step != "" {
+	SizeSeen(u.Own, u.Seen)
+	volumesSeen(u.Own, volumes)
+	if u.Own.Status.Update.Step != "" {
 		// OCI may have been asked for the spec's.
-		growSize(u.Machine)
+		growSize(u.Own)
 	}
 	return nil
 }

@@ -47,7 +47,7 @@ func (v machineVolumes) hasBoot() bool {
 // needsAgent notes a data volume that is to grow though nobody would fill it: Cluster API does not
 // ask for that.
 func (u *Instance) needsAgent(volumes machineVolumes) bool {
-	if HasAgent(u.Machine) {
+	if HasAgent(u.Own) {
 		return false
 	}
 	for _, volume := range volumes {
@@ -64,7 +64,7 @@ func (u *Instance) needsAgent(volumes machineVolumes) bool {
 // detached is not one of them: the node will say that it lacks it.
 func (u *Instance) volumes(ctx context.Context, c *oci.Client, seen oci.Instance) (machineVolumes, error) {
 	var out machineVolumes
-	if gb := u.Machine.Spec.BootVolume.SizeGB; gb > 0 {
+	if gb := u.Own.Spec.BootVolume.SizeGB; gb > 0 {
 		volume, found, err := c.BootVolumeAt(ctx, seen.AvailabilityDomain, seen.ID)
 		if err != nil {
 			return nil, err
@@ -80,7 +80,7 @@ func (u *Instance) volumes(ctx context.Context, c *oci.Client, seen oci.Instance
 // dataVolumes are those under the names that they were made with: a volume that a user has attached
 // in the place of one is not the machine's.
 func (u *Instance) dataVolumes(ctx context.Context, c *oci.Client, instanceID string) (machineVolumes, error) {
-	wanted := u.Machine.Spec.DataVolumes
+	wanted := u.Own.Spec.DataVolumes
 	if len(wanted) == 0 {
 		return nil, nil
 	}
@@ -119,7 +119,7 @@ func (u *Instance) growVolume(ctx context.Context, proof ownership.Proof, volume
 			return err
 		}
 		// Others may have the room until the next try.
-		volumesSeen(u.Machine, volumes)
+		volumesSeen(u.Own, volumes)
 		return nil
 	}
 	ctrl.LoggerFrom(ctx).Info("OCI grows a volume", "volume", volume.ID, "from", volume.GB, "to", volume.gb)
@@ -142,14 +142,14 @@ func (u *Instance) waitsForVolumes(volumes machineVolumes) bool {
 
 // fillVolumes asks the node's agent for the sizes of the volumes, by an annotation of the Node,
 // and tells what the agent says. OCI has made them larger by then.
-func (v *Versions) fillVolumes(ctx context.Context, nodes workload.Nodes, node *corev1.Node) error {
-	wanted := inplace.VolumesOf(v.Own.Spec)
+func (n *Node) fillVolumes(ctx context.Context, nodes workload.Nodes, node *corev1.Node) error {
+	wanted := inplace.VolumesOf(n.Own.Spec)
 	if node.Annotations[infrav1.WantedVolumesAnnotation] != wanted.String() {
 		if err := nodes.Annotate(ctx, node.Name, infrav1.WantedVolumesAnnotation, wanted.String()); err != nil {
 			return err
 		}
-		if v.Recorder != nil {
-			v.Recorder.Eventf(v.Own, nil, corev1.EventTypeNormal, "NodeUpdating", "Update", "Asked node %s to fill its volumes: %s", node.Name, wanted)
+		if n.Recorder != nil {
+			n.Recorder.Eventf(n.Own, nil, corev1.EventTypeNormal, "NodeUpdating", "Update", "Asked node %s to fill its volumes: %s", node.Name, wanted)
 		}
 	}
 	said := inplace.VolumesReportOf(node.Annotations[infrav1.ReportedVolumesAnnotation])
@@ -157,16 +157,16 @@ func (v *Versions) fillVolumes(ctx context.Context, nodes workload.Nodes, node *
 	switch {
 	case len(lacking) == 0:
 		// What else is to be done is seen by the next pass.
-		update := &v.Own.Status.Update
+		update := &n.Own.Status.Update
 		*update = infrav1.UpdateStatus{Generation: update.Generation, Attempt: update.Attempt}
-		growSize(v.Own)
-		updating(v.Pass, time.Second, "Node %s has filled its volumes", node.Name)
+		growSize(n.Own)
+		updating(n.Pass, time.Second, "Node %s has filled its volumes", node.Name)
 	case said.Problem != "":
-		v.Pass.Note(infrav1.UpdatedCondition, infrav1.NodeUpdateFailedReason,
+		n.Pass.Note(infrav1.UpdatedCondition, infrav1.NodeUpdateFailedReason,
 			"OCI has grown the volumes, but node %s does not fill %s, and tries again: %s", node.Name, lacking, report.Truncate(said.Problem, 500))
-		v.Pass.Requeue(v.Pass.Intervals.Progress)
+		n.Pass.Requeue(n.Pass.Intervals.Progress)
 	default:
-		updating(v.Pass, v.Pass.Intervals.Progress, "Waiting for node %s to fill %s", node.Name, lacking)
+		updating(n.Pass, n.Pass.Intervals.Progress, "Waiting for node %s to fill %s", node.Name, lacking)
 	}
 	return nil
 }

@@ -23,8 +23,8 @@ const FirstRetry, lastRetry = 10 * time.Minute, 2 * time.Hour
 
 // settleUpdate ends a step, and gives the node its time after the restart.
 func (u *Instance) settleUpdate() {
-	u.Machine.Status.Update = infrav1.UpdateStatus{
-		Generation: u.Machine.Generation, Attempt: u.Machine.Status.Update.Attempt, NotBefore: metav1.NewTime(u.Now.Add(u.SettleTime).Truncate(time.Second)),
+	u.Own.Status.Update = infrav1.UpdateStatus{
+		Generation: u.Own.Generation, Attempt: u.Own.Status.Update.Attempt, NotBefore: metav1.NewTime(u.Now.Add(u.SettleTime).Truncate(time.Second)),
 	}
 }
 
@@ -39,11 +39,11 @@ func (u *Instance) updateRefused(ctx context.Context, err error) error {
 
 // putUpdateOff has the next try, with another retry token, wait.
 func (u *Instance) putUpdateOff(ctx context.Context, err error) {
-	update := &u.Machine.Status.Update
+	update := &u.Own.Status.Update
 	retry := min(lastRetry, FirstRetry<<min(update.Attempt-1, 8))
 	problem := access.AsProblem(err)
 	*update = infrav1.UpdateStatus{
-		Generation: u.Machine.Generation, Attempt: update.Attempt, NotBefore: metav1.NewTime(u.Now.Add(retry).Truncate(time.Second)),
+		Generation: u.Own.Generation, Attempt: update.Attempt, NotBefore: metav1.NewTime(u.Now.Add(retry).Truncate(time.Second)),
 		RefusalReason: problem.Reason, Refusal: report.Truncate(problem.Message, 1000),
 	}
 	ctrl.LoggerFrom(ctx).Info("OCI refuses a change of the instance", "reason", problem.Reason, "again", update.NotBefore.Time)
@@ -53,7 +53,7 @@ func (u *Instance) putUpdateOff(ctx context.Context, err error) {
 // waitForUpdate says what the update waits for until its time. The other phases go on: the machine
 // runs.
 func (u *Instance) waitForUpdate() {
-	update, left := u.Machine.Status.Update, u.Machine.Status.Update.NotBefore.Sub(u.Now)
+	update, left := u.Own.Status.Update, u.Own.Status.Update.NotBefore.Sub(u.Now)
 	u.Pass.Requeue(max(time.Second, min(left, u.Pass.Intervals.Poll)))
 	if update.Refusal == "" {
 		u.Pass.Note(infrav1.UpdatedCondition, infrav1.UpdatingReason, "Waiting for the node to settle after its restart")

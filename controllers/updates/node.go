@@ -19,8 +19,9 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/workload"
 )
 
-// Versions are those of a node, which are to become what Machine and spec want.
-type Versions struct {
+// Node is a machine's node, whose agent is to make it what Machine and spec want: other versions,
+// and file systems that fill grown volumes.
+type Node struct {
 	// Pass is told what is found out, in the condition Updated.
 	Pass *phases.Pass
 	// Own is the object, Machine its owner, Cluster theirs.
@@ -51,58 +52,58 @@ func OfVersions(own *infrav1.OCIMeshMachine, machine *clusterv1.Machine) bool {
 
 // wanted are those of Machine and spec. tailscale is left as it is unless the spec names a version
 // of its packages.
-func (v *Versions) wanted() inplace.Versions {
-	wanted := inplace.Versions{Kubernetes: v.Machine.Spec.Version}
-	if v.Own.Spec.Tailscale.Source.HasVersions() {
-		wanted.Tailscale = v.Own.Spec.Tailscale.Version
+func (n *Node) wanted() inplace.Versions {
+	wanted := inplace.Versions{Kubernetes: n.Machine.Spec.Version}
+	if n.Own.Spec.Tailscale.Source.HasVersions() {
+		wanted.Tailscale = n.Own.Spec.Tailscale.Version
 	}
 	return wanted
 }
 
 // Advance asks the node's agent for the versions that changed, by an annotation of the Node, and
 // tells what the agent says.
-func (v *Versions) Advance(ctx context.Context) {
-	progress := v.Pass.Intervals.Progress
-	name := v.Machine.Status.NodeRef.Name
+func (n *Node) Advance(ctx context.Context) {
+	progress := n.Pass.Intervals.Progress
+	name := n.Machine.Status.NodeRef.Name
 	if name == "" {
-		updating(v.Pass, progress, "Waiting for the Machine to have a Node")
+		updating(n.Pass, progress, "Waiting for the Machine to have a Node")
 		return
 	}
-	nodes, err := workload.NodesOf(ctx, v.Client, v.Cluster)
+	nodes, err := workload.NodesOf(ctx, n.Client, n.Cluster)
 	var node *corev1.Node
 	if err == nil {
 		node, err = nodes.Get(ctx, name)
 	}
-	isOwn := err == nil && node.Spec.ProviderID == v.Own.Spec.ProviderID
+	isOwn := err == nil && node.Spec.ProviderID == n.Own.Spec.ProviderID
 	switch {
-	case isOwn && v.Own.Status.Update.Step.Grows():
-		if err = v.fillVolumes(ctx, nodes, node); err == nil {
+	case isOwn && n.Own.Status.Update.Step.Grows():
+		if err = n.fillVolumes(ctx, nodes, node); err == nil {
 			return
 		}
-	case isOwn && !isUpToDate(node, v.wanted()):
-		err = v.ask(ctx, nodes, node)
+	case isOwn && !isUpToDate(node, n.wanted()):
+		err = n.ask(ctx, nodes, node)
 	}
 	switch {
 	case err != nil:
-		updating(v.Pass, progress, "Waiting for the cluster's API server: %s", report.Truncate(err.Error(), 500))
+		updating(n.Pass, progress, "Waiting for the cluster's API server: %s", report.Truncate(err.Error(), 500))
 	case !isOwn:
-		updating(v.Pass, progress, "Node %s is of another machine, %q: waiting for the Machine to name its own", name, node.Spec.ProviderID)
+		updating(n.Pass, progress, "Node %s is of another machine, %q: waiting for the Machine to name its own", name, node.Spec.ProviderID)
 	default:
-		v.follow(node)
+		n.follow(node)
 	}
 }
 
 // ask writes what is wanted, unless the Node says so already.
-func (v *Versions) ask(ctx context.Context, nodes workload.Nodes, node *corev1.Node) error {
-	wanted := v.wanted()
+func (n *Node) ask(ctx context.Context, nodes workload.Nodes, node *corev1.Node) error {
+	wanted := n.wanted()
 	if node.Annotations[infrav1.WantedVersionsAnnotation] == wanted.String() {
 		return nil
 	}
 	if err := nodes.Annotate(ctx, node.Name, infrav1.WantedVersionsAnnotation, wanted.String()); err != nil {
 		return err
 	}
-	if v.Recorder != nil {
-		v.Recorder.Eventf(v.Own, nil, corev1.EventTypeNormal, "NodeUpdating", "Update", "Asked node %s for %s", node.Name, wanted.Words())
+	if n.Recorder != nil {
+		n.Recorder.Eventf(n.Own, nil, corev1.EventTypeNormal, "NodeUpdating", "Update", "Asked node %s for %s", node.Name, wanted.Words())
 	}
 	ctrl.LoggerFrom(ctx).Info("Asked the node for versions", "Node", node.Name, "versions", wanted.String())
 	return nil
@@ -122,22 +123,22 @@ func isUpToDate(node *corev1.Node, wanted inplace.Versions) bool {
 }
 
 // follow tells how far the node is.
-func (v *Versions) follow(node *corev1.Node) {
-	progress, wanted := v.Pass.Intervals.Progress, v.wanted()
+func (n *Node) follow(node *corev1.Node) {
+	progress, wanted := n.Pass.Intervals.Progress, n.wanted()
 	said := inplace.ReportOf(node.Annotations[infrav1.ReportedVersionsAnnotation])
 	switch {
 	case isUpToDate(node, wanted) && isNodeReady(node):
-		v.Updated = true
+		n.Updated = true
 	case isUpToDate(node, wanted):
-		updating(v.Pass, progress, "Node %s has %s: waiting for it to be Ready", node.Name, wanted.Words())
+		updating(n.Pass, progress, "Node %s has %s: waiting for it to be Ready", node.Name, wanted.Words())
 	case said.Versions != wanted.String() || said.State == "":
-		updating(v.Pass, progress, "Waiting for node %s to begin with %s", node.Name, wanted.Words())
+		updating(n.Pass, progress, "Waiting for node %s to begin with %s", node.Name, wanted.Words())
 	case said.State == inplace.Failed:
-		v.Pass.Note(infrav1.UpdatedCondition, infrav1.NodeUpdateFailedReason, "Node %s runs on and tries again to get %s: %s",
+		n.Pass.Note(infrav1.UpdatedCondition, infrav1.NodeUpdateFailedReason, "Node %s runs on and tries again to get %s: %s",
 			node.Name, wanted.Words(), report.Truncate(said.Message, 500))
-		v.Pass.Requeue(progress)
+		n.Pass.Requeue(progress)
 	default:
-		updating(v.Pass, progress, "Node %s gets %s: %s", node.Name, wanted.Words(), report.Truncate(said.Message, 500))
+		updating(n.Pass, progress, "Node %s gets %s: %s", node.Name, wanted.Words(), report.Truncate(said.Message, 500))
 	}
 }
 
