@@ -19,6 +19,9 @@ FUZZTIME ?= 20s
 TESTS ?= ./...
 # SUITES narrows "make test-suites", for example SUITES=./move
 SUITES ?= ./...
+# go test takes packages in the order given: the long ones first, or the last runs alone at the end.
+LONG_TESTS := $(if $(filter ./...,$(TESTS)),./controllers/machine ./controllers/cluster ./exp/controllers/machinepool ./cloud/cloudinit)
+LONG_SUITES := $(if $(filter ./...,$(SUITES)),./upkeep ./move ./deployment)
 TESTFLAGS ?=
 
 BINARIES := hack/binaries.sh
@@ -94,7 +97,7 @@ test: ## Build, vet and test everything: the product with the race detector, the
 	hack/ensure-packages.sh gcc curl shellcheck cloud-init nft unshare ip gpg losetup mkfs.ext4 mkfs.xfs setpriv
 	for module in . api test; do go -C $$module build ./...; go -C $$module vet ./...; done
 	assets=$$($(BINARIES) envtest); $(BINARIES) clusterctl kustomize capi-core capi-kubeadm-bootstrap capi-kubeadm-control-plane; \
-	KUBEBUILDER_ASSETS=$$assets CGO_ENABLED=1 go test -race -timeout 20m $(TESTFLAGS) $(TESTS)
+	KUBEBUILDER_ASSETS=$$assets CGO_ENABLED=1 go test -race -timeout 20m $(TESTFLAGS) $(LONG_TESTS) $(TESTS)
 	$(if $(filter ./...,$(TESTS)),$(MAKE) --no-print-directory test-lives test-suites test-policy)
 
 # The tests that helpers.WithoutRaceDetector names; the packages are those that call it.
@@ -111,7 +114,7 @@ test-lives: ## Test lives in which a process is killed or an answer lost, withou
 .PHONY: test-suites
 test-suites: ## Test with the suites in test/: manifests, templates, moves, documentation; part of "make test"
 	assets=$$($(BINARIES) envtest); $(BINARIES) clusterctl kustomize capi-core capi-kubeadm-bootstrap capi-kubeadm-control-plane; \
-	KUBEBUILDER_ASSETS=$$assets go -C test test -count=1 -timeout 20m $(TESTFLAGS) $(SUITES)
+	KUBEBUILDER_ASSETS=$$assets go -C test test -count=1 -timeout 20m $(TESTFLAGS) $(LONG_SUITES) $(SUITES)
 
 .PHONY: test-policy
 test-policy: ## Test the tailnet policies of docs/policies with Tailscale's and Headscale's code; part of "make test"
