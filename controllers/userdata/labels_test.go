@@ -133,7 +133,7 @@ func TestAMessageForUsersIsASentence(t *testing.T) {
 	g := NewWithT(t)
 	input := cloudinit.Input{Bootstrap: []byte("#!/bin/sh\n")}
 
-	_, err := Render(input, "tskey-auth-x", infrav1.OCIMeshMachineSpec{})
+	_, _, err := Fit(input)
 
 	g.Expect(access.AsProblem(err).Message).To(HavePrefix("The bootstrap data cannot make a node: the data is a script"))
 }
