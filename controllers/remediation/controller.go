@@ -117,6 +117,7 @@ func (r *Reconciler) normalPhases() []phases.Phase[*scope] {
 		{Name: "find machine", Condition: remediated, Run: r.findMachine},
 		{Name: "observe instance", Condition: remediated, Run: r.observeInstance},
 		{Name: "await tailnet", Condition: remediated, Run: r.awaitTailnet},
+		{Name: "await members", Condition: remediated, Run: r.awaitMembers},
 		{Name: "choose step", Condition: remediated, Run: r.chooseStep},
 		{Name: "take step", Condition: remediated, Run: r.takeStep},
 		{Name: "hand over", Condition: remediated, Run: r.handOver},
