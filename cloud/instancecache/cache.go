@@ -226,12 +226,14 @@ func (c *Cache) Joining(id string) {
 	}
 }
 
-// IsJoining tells whether an instance is Joining.
-func (c *Cache) IsJoining(id string) bool {
+// JoiningSince is when an instance that is Joining was launched; zero for any other.
+func (c *Cache) JoiningSince(id string) time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	r := c.instances[id]
-	return r != nil && r.joining
+	if r := c.instances[id]; r != nil && r.joining {
+		return r.since
+	}
+	return time.Time{}
 }
 
 // Joined says that a Joining instance has shown up on its tailnet and so runs: the machine waits for

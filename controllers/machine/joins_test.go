@@ -126,5 +126,5 @@ func TestALoadBalancersMachineIsPolledWhileItBoots(t *testing.T) {
 	own := b.machine(t, "cp", controlPlane)
 	b.until(t, own, func(g Gomega) { g.Expect(own.Status.Instance.ID).NotTo(BeEmpty()) })
 
-	g.Expect(b.pollers.Cache(b.Accounts[0]).IsJoining(own.Status.Instance.ID)).To(BeFalse())
+	g.Expect(b.pollers.Cache(b.Accounts[0]).JoiningSince(own.Status.Instance.ID)).To(BeZero())
 }

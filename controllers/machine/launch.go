@@ -82,7 +82,7 @@ func (l launcher) launch(ctx context.Context, s *scope) error {
 	s.Note(infrav1.InstanceReadyCondition, infrav1.InstanceProvisioningReason, "Instance is %s", launched.State)
 	s.noteJoining()
 	s.Stop()
-	// The next pass looks for the device, which none has so soon.
+	// The next pass looks for the device.
 	s.Requeue(2 * s.Intervals.Progress)
 	return nil
 }

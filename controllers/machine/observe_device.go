@@ -27,7 +27,7 @@ func (r *Reconciler) observeDevice(ctx context.Context, s *scope) error {
 	node := tailnetnode.Node{
 		Object: s.own, Status: &s.own.Status.Tailnet, Tailnet: s.tailnet, Claim: s.claimIn(s.tailnet, s.instance.CreatedAt),
 		Launched: s.instance.CreatedAt, Running: s.instance.State == oci.StateRunning, Settled: s.wasProvisioned(), Now: s.now,
-		Booting: s.cache.IsJoining(s.instance.ID),
+		Booting: s.isBooted(),
 	}
 	if node.MovedTailnet(&s.Pass) {
 		return nil
@@ -55,6 +55,20 @@ func (r *Reconciler) observeDevice(ctx context.Context, s *scope) error {
 	}
 	s.observed = observed
 	return approveRoutes(ctx, s, r.deviceStatuses(), vipRoute{tailnet: s.tailnet, client: c, reader: r.APIReader, recorder: r.Recorder})
+}
+
+// isBooted tells whether the launched instance may have joined by now, although no poll has shown yet
+// that it runs: earlier than after two intervals none has.
+func (s *scope) isBooted() bool {
+	since := s.cache.JoiningSince(s.instance.ID)
+	if since.IsZero() {
+		return false
+	}
+	left := 2*s.Intervals.Progress - s.now.Sub(since)
+	if left > 0 {
+		s.Requeue(left)
+	}
+	return left <= 0
 }
 
 // deviceStatuses know the devices recorded in the status of any object.
