@@ -154,7 +154,7 @@ func TestAListThatBreaksOffOrIsTooLongDoesNoHarm(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
 	w := newMembersWorld(t, workerInput(), peers...)
-	w.stub("sync", `echo "$*" >>"$CAPOM_ROOT/synced"; exec /bin/sync "$@"`)
+	w.write("stubs/sync", "#!/bin/sh\necho \"$*\" >>\"$CAPOM_ROOT/synced\"\nexec /bin/sync \"$@\"\n", 0o755)
 	w.kubelet()
 	w.agent(true)
 	w.settled()

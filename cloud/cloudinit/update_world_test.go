@@ -85,7 +85,6 @@ case "$*" in
 "stop capom-routes.service") effect leave; touch "$world/left" ;;
 "start capom-routes.service") rm -f "$world/left" ;;
 esac`,
-	"sync":    ``,
 	"openssl": `echo "    commonName                = system:node:node-1"`,
 }
 
@@ -116,6 +115,7 @@ esac`)
 		}
 		n.write("world/"+name, content, 0o644)
 	}
+	n.write("stubs/sync", stubScript, 0o755)
 	n.write("stubs/sleep", "#!/bin/sh\nexec /bin/sleep 0.01\n", 0o755)
 	n.write("var/lib/kubelet/pki/kubelet-client-current.pem", "certificate", 0o600)
 	// Repositories of the user's own: gpg takes its time.

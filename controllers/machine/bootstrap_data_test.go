@@ -127,7 +127,7 @@ func TestAMachineTellsWhichAgentsItsUserDataHasNoRoomFor(t *testing.T) {
 		noise  int
 		absent []string
 	}{
-		"all have room": {1000, nil}, "one has none": {9_500, []string{"capom-update"}}, "none has any": {11_200, []string{"capom-update", "capom-members"}},
+		"all have room": {1000, nil}, "one has none": {9_400, []string{"capom-update"}}, "none has any": {10_900, []string{"capom-update", "capom-members"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

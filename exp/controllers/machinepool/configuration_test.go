@@ -87,7 +87,7 @@ func TestAPoolTellsWhichAgentsItsUserDataHasNoRoomFor(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, 1)
-	noise := make([]byte, 11_000)
+	noise := make([]byte, 10_900)
 	_, _ = rand.Read(noise)
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: b.Namespace, Name: "workers-bootstrap"}}
 	helpers.Update(t, b.Environment, secret, func(s *corev1.Secret) {

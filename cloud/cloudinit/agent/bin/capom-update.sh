@@ -179,9 +179,11 @@ update() {
 # A node that has no certificate yet, or cannot be read, asks for no version.
 once() {
 	[ -r "$CERT" ] || return 0
-	# Who calls it by hand waits until the agent's own round is over.
+	# Who calls it by hand waits until the agent's own round is over, and goes on from there.
 	exec 9>"$RUN/update.lock"
 	flock 9
+	# shellcheck disable=SC1091
+	. "$ETC/node.env"
 	return_vip
 	name=$(openssl x509 -noout -subject -nameopt multiline -in "$CERT" 2>/dev/null | sed -n 's/.*system:node:\(.*\)$/\1/p')
 	NODE=$SERVER/api/v1/nodes/${name:?}
