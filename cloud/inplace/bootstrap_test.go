@@ -4,9 +4,12 @@
 package inplace
 
 import (
+	"reflect"
+	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
+	bootstrapv1 "sigs.k8s.io/cluster-api/api/bootstrap/kubeadm/v1beta2"
 )
 
 func TestWhatWasForKubeadmInitAloneNeedsNoOtherMachine(t *testing.T) {
@@ -35,4 +38,37 @@ func TestWhatWasForKubeadmInitAloneNeedsNoOtherMachine(t *testing.T) {
 		})
 	}
 	NewWithT(t).Expect(Bootstrap("/spec", nil, nil)).To(BeNil())
+}
+
+// Also of the first control plane, whose phases are taken over: a field that comes to Cluster API
+// later is not taken over by accident.
+func TestEveryOtherFieldOfABootstrapConfigNeedsAnotherMachine(t *testing.T) {
+	taken := map[string]bool{"joinConfiguration": true, "skipPhases": true, "patches": true}
+	first := func() map[string]any { return map[string]any{"skipPhases": []any{"addon/kube-proxy"}} }
+	for field := range fieldsOf(reflect.TypeFor[bootstrapv1.KubeadmConfigSpec](), taken) {
+		t.Run(field, func(t *testing.T) {
+			current := map[string]any{"joinConfiguration": first()}
+			desired := map[string]any{"joinConfiguration": first(), field: "another"}
+			NewWithT(t).Expect(Bootstrap("/spec", current, desired)).To(BeEmpty())
+		})
+	}
+	for field := range fieldsOf(reflect.TypeFor[bootstrapv1.JoinConfiguration](), taken) {
+		t.Run("joinConfiguration."+field, func(t *testing.T) {
+			current, desired := first(), first()
+			desired[field] = "another"
+			operations := Bootstrap("/spec", map[string]any{"joinConfiguration": current}, map[string]any{"joinConfiguration": desired})
+			NewWithT(t).Expect(operations).To(BeEmpty())
+		})
+	}
+}
+
+// fieldsOf are a type's by their names in JSON, but for those that are taken over.
+func fieldsOf(of reflect.Type, taken map[string]bool) map[string]bool {
+	fields := map[string]bool{}
+	for field := range of.Fields() {
+		if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); !taken[name] {
+			fields[name] = true
+		}
+	}
+	return fields
 }

@@ -13,7 +13,6 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/updates"
 )
 
 // chooseStep decides on the next try, and records it before it is made.
@@ -22,7 +21,7 @@ func (r *Reconciler) chooseStep(_ context.Context, s *scope) error {
 	if s.lost != "" {
 		return nil
 	}
-	if update := s.infra.Status.Update; updates.IsRestarting(update) && (s.state != oci.StateRunning || s.now.Before(update.NotBefore.Time)) {
+	if restartsForUpdate(s.infra.Status.Update, s.state, s.now) {
 		s.WaitFor(s.Intervals.WithDefaults().Poll, remediated, infrav1.UpdatingReason,
 			"Instance is %s for its change in place, which has its time first", s.state)
 		return nil
@@ -49,6 +48,13 @@ func (r *Reconciler) chooseStep(_ context.Context, s *scope) error {
 		s.WaitFor(next.until.Sub(s.now)+time.Second, remediated, infrav1.RepairingReason, "%s", s.waitsFor(next.until))
 	}
 	return nil
+}
+
+// restartsForUpdate tells whether an update in place has the instance down, or gives its node time
+// after that. A step that waits to be asked for while the instance runs hinders no repair.
+func restartsForUpdate(update infrav1.UpdateStatus, state oci.LifecycleState, now time.Time) bool {
+	asked := update.Step != "" && !update.Step.Grows()
+	return (asked && state != oci.StateRunning) || (update.Refusal == "" && now.Before(update.NotBefore.Time))
 }
 
 // choice is one of four: to send the last attempt, to make another one, to wait, or to give up.

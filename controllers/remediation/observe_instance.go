@@ -54,8 +54,8 @@ func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
 }
 
 // withoutInstance judges a machine whose status knows no instance. One with a providerID had one: a
-// move or a restore takes no status along, and the machine's own controller looks for it. It says so
-// once all accounts have answered and none has it.
+// move or a restore takes no status along, and the machine's own controller looks for it. That one
+// says so once all accounts have answered and none has it.
 func (s *scope) withoutInstance() {
 	if s.infra.Spec.ProviderID == "" || conditions.GetReason(s.infra, infrav1.InstanceReadyCondition) == infrav1.InstanceNotOwnedReason {
 		s.lost = "the machine has no instance"

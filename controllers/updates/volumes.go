@@ -64,8 +64,8 @@ func (u *Instance) needsAgent(volumes machineVolumes) bool {
 	return false
 }
 
-// missing is a volume that is to grow and is not among those of the instance: the spec asks for more
-// than was granted, and the volumes that are there do not make up for it.
+// missing is a volume that is to grow and is not among those of the instance: the spec asks for
+// more than was granted, and the volumes that are there do not make up for it.
 func (u *Instance) missing(volumes machineVolumes) string {
 	wanted, granted := WantedSize(u.Own), u.Own.Status.Size
 	boot, data := wanted.BootVolumeGB-granted.BootVolumeGB, wanted.DataVolumesGB-granted.DataVolumesGB
