@@ -15,7 +15,7 @@ import (
 	"os"
 	"slices"
 
-	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
@@ -70,7 +70,7 @@ func parse(expression string) answer {
 		}
 		found := selector{Metric: of.Name, Labels: []string{}}
 		for _, matcher := range of.LabelMatchers {
-			if matcher.Name != labels.MetricName {
+			if matcher.Name != model.MetricNameLabel {
 				found.Labels = append(found.Labels, matcher.Name)
 			}
 		}

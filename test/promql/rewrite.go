@@ -4,6 +4,7 @@
 package main
 
 import (
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 )
@@ -80,7 +81,7 @@ func ofAnyValue(expression string) (string, error) {
 			return nil
 		}
 		for i, matcher := range selector.LabelMatchers {
-			if matcher.Name != labels.MetricName && matcher.Name != "job" {
+			if matcher.Name != model.MetricNameLabel && matcher.Name != "job" {
 				selector.LabelMatchers[i] = labels.MustNewMatcher(labels.MatchNotEqual, matcher.Name, "")
 			}
 		}
