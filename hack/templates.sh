@@ -10,6 +10,28 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 src=$root/templates/src
 out=${1:-$root/templates}
 
+# embed DEPTH FILE writes a file of config/observability as it has to stand in a chart's values, so
+# that clusterctl and Helm leave alone what is Prometheus' and Grafana's: their ${NAME} and
+# {{NAME}}. JSON has other words for both. Rules are evaluated once, by the add-on provider; a
+# dashboard also by the chart.
+embed() {
+  case $2 in
+    *.json) sed -e 's/^ *//' "$root/$2" | tr -d '\n' | sed -e 's/\$/\\u0024/g' -e 's/{{/{\\u007b/g' -e "s/^/$1/"; echo ;;
+    *) sed -e '1,/^  groups:$/d' -e "s/{{[^}]*}}/{{ \"&\" }}/g" -e "s/^  /$1/" "$root/$2" ;;
+  esac
+}
+
+# expand writes a part with the files that its lines "@embed FILE" name.
+expand() {
+  local line
+  while IFS= read -r line; do
+    case $line in
+      *' @embed '*) embed "${line%%@*}" "${line#*@embed }" ;;
+      *) printf '%s\n' "$line" ;;
+    esac
+  done
+}
+
 # assemble FILE PART... joins the parts into one stream of documents under a single header.
 assemble() {
   local file=$out/$1 part separator=""
@@ -19,7 +41,7 @@ assemble() {
     printf '# Made from templates/src by hack/templates.sh; change the parts there.\n'
     for part in "$@"; do
       printf '%s' "$separator"
-      grep -vE '^# (Copyright|SPDX)' "$src/$part.yaml"
+      grep -vE '^# (Copyright|SPDX)' "$src/$part.yaml" | expand
       separator=$'---\n'
     done
   } >"$file.new"

@@ -1,16 +1,15 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package observability checks the dashboard and the alerts of config/observability for missing
-// metrics.
+// Package observability checks the dashboards and the alerts of config/observability: a Prometheus
+// scrapes what they are about, and each of their queries has to find something.
 package observability
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -52,10 +51,9 @@ type rule struct {
 	Annotations map[string]string `json:"annotations"`
 }
 
-// rules are the manager's.
 func rules(t *testing.T) []rule {
 	t.Helper()
-	return rulesOf(t, "rules.yaml")
+	return append(rulesOf(t, managersRules), rulesOf(t, clustersRules)...)
 }
 
 func rulesOf(t *testing.T, name string) []rule {
@@ -84,25 +82,37 @@ type panel struct {
 	} `json:"targets"`
 }
 
-func panels(t *testing.T) []panel {
+func panels(t *testing.T, dashboards ...string) []panel {
 	t.Helper()
-	var dashboard struct {
-		Panels []panel `json:"panels"`
+	var all []panel
+	for _, name := range dashboards {
+		var dashboard struct {
+			Panels []panel `json:"panels"`
+		}
+		read(t, name, &dashboard)
+		NewWithT(t).Expect(dashboard.Panels).NotTo(BeEmpty())
+		all = append(all, dashboard.Panels...)
 	}
-	read(t, "dashboard.json", &dashboard)
-	NewWithT(t).Expect(dashboard.Panels).NotTo(BeEmpty())
-	return dashboard.Panels
+	return all
 }
 
-// queries are all expressions, with the dashboard's variables filled in.
-func queries(t *testing.T) []query {
+// The manager's, and those for the Prometheus of a mesh cluster.
+var (
+	managersRules      = "rules.yaml"
+	managersDashboards = []string{"dashboard.json"}
+	clustersRules      = "clusters/rules.yaml"
+	clustersDashboards = []string{"clusters/tailnet.json", "clusters/etcd.json"}
+)
+
+// queries are all expressions, with the dashboards' variables filled in.
+func queries(t *testing.T, rules string, dashboards ...string) []query {
 	t.Helper()
 	var all []query
-	for _, r := range rules(t) {
+	for _, r := range rulesOf(t, rules) {
 		all = append(all, query{"alert " + r.Alert, r.Expr})
 	}
-	variables := strings.NewReplacer("$__rate_interval", "5m", "$account", "alpha|bravo")
-	for _, p := range panels(t) {
+	variables := strings.NewReplacer("$__rate_interval", "5m", "$account", ".*", "$node", ".*")
+	for _, p := range panels(t, dashboards...) {
 		for _, target := range p.Targets {
 			all = append(all, query{"panel " + p.Title, variables.Replace(target.Expr)})
 		}
@@ -120,17 +130,11 @@ func parse(t *testing.T, all []query) [][]selector {
 	}
 	input, err := json.Marshal(expressions)
 	g.Expect(err).NotTo(HaveOccurred())
-	cmd := exec.CommandContext(t.Context(), "go", "run", ".")
-	cmd.Dir, cmd.Stdin = filepath.Join(root, "test", "promql"), bytes.NewReader(input)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	output, err := cmd.Output()
-	g.Expect(err).NotTo(HaveOccurred(), stderr.String())
 	var answers []struct {
 		Error     string     `json:"error"`
 		Selectors []selector `json:"selectors"`
 	}
-	g.Expect(json.Unmarshal(output, &answers)).To(Succeed())
+	g.Expect(json.Unmarshal(promql(t, input), &answers)).To(Succeed())
 	g.Expect(answers).To(HaveLen(len(all)))
 	out := make([][]selector, 0, len(all))
 	for i, answer := range answers {
@@ -141,7 +145,7 @@ func parse(t *testing.T, all []query) [][]selector {
 }
 
 func TestAlertsSayWhatIsWrongAndWhatToDo(t *testing.T) {
-	for _, r := range append(rules(t), rulesOf(t, clusterRules)...) {
+	for _, r := range rules(t) {
 		t.Run(r.Alert, func(t *testing.T) {
 			g := NewWithT(t)
 			g.Expect(r.Alert).To(HavePrefix("Capom"))
@@ -154,7 +158,7 @@ func TestAlertsSayWhatIsWrongAndWhatToDo(t *testing.T) {
 }
 
 // label is a reference to a label, in a legend or in an alert's text.
-var label = regexp.MustCompile(`\{\{\s*(?:\$labels\.)?([a-z_]+)\s*\}\}`)
+var label = regexp.MustCompile(`\{\{\s*(?:\$labels\.)?([a-zA-Z_]+)\s*\}\}`)
 
 func TestTextsReferToLabelsThatAreLeft(t *testing.T) {
 	g := NewWithT(t)
@@ -162,7 +166,7 @@ func TestTextsReferToLabelsThatAreLeft(t *testing.T) {
 	for _, r := range rules(t) {
 		texts[r.Expr] = append(texts[r.Expr], r.Annotations["summary"], r.Annotations["description"])
 	}
-	for _, p := range panels(t) {
+	for _, p := range panels(t, slices.Concat(managersDashboards, clustersDashboards)...) {
 		for _, target := range p.Targets {
 			texts[target.Expr] = append(texts[target.Expr], target.LegendFormat)
 		}
@@ -177,12 +181,43 @@ func TestTextsReferToLabelsThatAreLeft(t *testing.T) {
 	}
 }
 
-// TestEveryMetricAndLabelExists compares with the manager's metrics after a run with every counted
-// event.
-func TestEveryMetricAndLabelExists(t *testing.T) {
+// The manager is scraped after a run with every counted event.
+func TestQueriesFindWhatTheyAskFor(t *testing.T) {
+	etcd, dir := members(t), t.TempDir()
+	f := run(t, dir)
+	t.Run("every metric and label of the manager exists", func(t *testing.T) { expectMetricsAndLabels(t, f) })
+	t.Run("a Prometheus finds series for each", func(t *testing.T) { expectSeries(t, f, dir, etcd) })
+}
+
+func expectSeries(t *testing.T, f *fleet.Fleet, dir string, etcd []string) {
+	t.Helper()
 	g := NewWithT(t)
-	metrics := scrape(t)
-	all := queries(t)
+	manager := serve(t, map[string]http.HandlerFunc{"/metrics": func(w http.ResponseWriter, r *http.Request) {
+		text, err := f.Diagnostics.Get(r.Context(), "/metrics")
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadGateway)
+			return
+		}
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4")
+		_, _ = w.Write(text)
+	}})
+	configuration := configurationOf(t, clusterOf(t, f, dir, etcd), map[string]string{
+		"capom-metrics":      manager,
+		"kube-state-metrics": serve(t, map[string]http.HandlerFunc{"/metrics": recorded(t, "kube-state-metrics.prom")}),
+	})
+	all := append(queries(t, managersRules, managersDashboards...), queries(t, clustersRules, clustersDashboards...)...)
+	nowhere := []string{"tailscaled_latency_seconds", `up{job="etcd", node=""}`}
+	missing, present := evaluate(t, configuration, all, nowhere)
+	g.Expect(strings.Join(missing, "\n")).To(BeEmpty())
+	g.Expect(present).To(BeEmpty(), "nothing is called so, and each member has its node")
+}
+
+func expectMetricsAndLabels(t *testing.T, f *fleet.Fleet) {
+	t.Helper()
+	g := NewWithT(t)
+	metrics, err := f.Diagnostics.Scrape(t.Context())
+	g.Expect(err).NotTo(HaveOccurred())
+	all := queries(t, managersRules, managersDashboards...)
 	var missing []string
 	for i, selectors := range parse(t, all) {
 		for _, s := range selectors {
@@ -227,29 +262,23 @@ func expectClientGoQueues(t *testing.T, metrics fleet.Metrics) {
 	}
 }
 
-// clusterRules are for the Prometheus of a mesh cluster.
-const clusterRules = "clusters/rules.yaml"
-
-// ofClusters are the metrics in mesh clusters that alerts ask for, with the labels that they use
-// (kube-state-metrics, docs/metrics/cluster/node-metrics.md and workload/daemonset-metrics.md).
-var ofClusters = map[string][]string{
-	"kube_node_status_condition":             {"condition", "status"},
-	"kube_daemonset_status_number_available": {"namespace", "daemonset"},
-}
-
-func TestAlertsOfClustersAskForWhatTheirPrometheusHas(t *testing.T) {
-	g := NewWithT(t)
-	var all []query
-	for _, r := range rulesOf(t, clusterRules) {
-		all = append(all, query{"alert " + r.Alert, r.Expr})
-	}
-	for i, selectors := range parse(t, all) {
-		for _, s := range selectors {
-			g.Expect(ofClusters).To(HaveKey(s.Metric), all[i].where)
-			for _, label := range s.Labels {
-				g.Expect(ofClusters[s.Metric]).To(ContainElement(label), all[i].where)
-			}
-		}
+// What was recorded is of the versions that the product has.
+func TestRecordedMetricsAreOfThePinnedVersions(t *testing.T) {
+	for recording, pin := range map[string]struct{ module, file string }{
+		"tailscaled.prom": {"tailscale.com", "test/coordination/go.mod"},
+		"cilium.prom":     {"github.com/cilium/cilium", "hack/cilium/go.mod"},
+	} {
+		t.Run(recording, func(t *testing.T) {
+			g := NewWithT(t)
+			content, err := os.ReadFile(filepath.Join(root, pin.file))
+			g.Expect(err).NotTo(HaveOccurred())
+			version := regexp.MustCompile(`(?m)^(?:require)?\s*` + regexp.QuoteMeta(pin.module) + ` (v\S+)$`).FindStringSubmatch(string(content))
+			g.Expect(version).To(HaveLen(2))
+			text, err := os.ReadFile(filepath.Join("testdata", recording))
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(string(text)).To(HavePrefix("# Of "))
+			g.Expect(strings.SplitN(string(text), "\n", 2)[0]).To(ContainSubstring(" "+version[1]+","), "record it anew")
+		})
 	}
 }
 

@@ -19,9 +19,9 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/fleet"
 )
 
-// scrape runs the manager until every kind of event has occurred: machines come up, one finds no
-// room at first, one is never placed, calls are throttled. It returns the metrics at the end.
-func scrape(t *testing.T) fleet.Metrics {
+// run runs the manager until every kind of event has occurred: machines come up, one finds no room
+// at first, one is never placed, calls are throttled.
+func run(t *testing.T, dir string) *fleet.Fleet {
 	t.Helper()
 	g := NewWithT(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
@@ -30,7 +30,7 @@ func scrape(t *testing.T) fleet.Metrics {
 	g.Expect(err).NotTo(HaveOccurred())
 	const short = 20 * time.Millisecond
 	f, err := fleet.Start(ctx, fleet.Options{
-		Root: repository, Dir: t.TempDir(), Accounts: 2, Clusters: 1, Join: short,
+		Root: repository, Dir: dir, Accounts: 2, Clusters: 1, Join: short,
 		Delays: sim.Delays{
 			Provision: short, Start: short, Stop: short, Terminate: short, Network: short, Volume: short, Retention: time.Minute,
 		},
@@ -56,9 +56,9 @@ func scrape(t *testing.T) fleet.Metrics {
 	nowhere.Spec.Accounts = infrav1.AccountSelection{Names: []string{"another"}}
 	g.Expect(f.CreateMachine(ctx, nowhere)).To(Succeed())
 
-	var metrics fleet.Metrics
 	g.Expect(f.Await(ctx, 200*time.Millisecond, func(ctx context.Context) (string, error) {
-		if metrics, err = f.Diagnostics.Scrape(ctx); err != nil {
+		metrics, err := f.Diagnostics.Scrape(ctx)
+		if err != nil {
 			return "", err
 		}
 		switch {
@@ -75,7 +75,7 @@ func scrape(t *testing.T) fleet.Metrics {
 		}
 		return "", nil
 	})).To(Succeed())
-	return metrics
+	return f
 }
 
 // labelsOf are the labels of a name's samples; a histogram has three kinds.

@@ -1,18 +1,21 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command promql parses PromQL expressions with Prometheus' own parser: a JSON list of texts in, a
-// JSON list of their metrics and labels out. It is a module of its own: nothing of Prometheus'
-// server is among the provider's requirements.
+// Command promql does with Prometheus' own code what the suite observability needs of it. It is a
+// module of its own: nothing of Prometheus' server is among the provider's requirements.
+//
+//	promql            parses expressions: a JSON list of texts in, of their metrics and labels out
+//	promql evaluate   scrapes as a configuration says, and evaluates expressions on what it got
 package main
 
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 
-	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
@@ -29,24 +32,33 @@ type selector struct {
 	Labels []string `json:"labels"`
 }
 
+var expressions = parser.NewParser(parser.Options{})
+
 func main() {
-	var expressions []string
-	if err := json.NewDecoder(os.Stdin).Decode(&expressions); err != nil {
-		fmt.Fprintln(os.Stderr, "promql: reading the expressions:", err)
-		os.Exit(1)
+	work := parseAll
+	if len(os.Args) > 1 && os.Args[1] == "evaluate" {
+		work = evaluateAll
 	}
-	answers := make([]answer, 0, len(expressions))
-	for _, expression := range expressions {
-		answers = append(answers, parse(expression))
-	}
-	if err := json.NewEncoder(os.Stdout).Encode(answers); err != nil {
-		fmt.Fprintln(os.Stderr, "promql: writing the answers:", err)
+	if err := work(os.Stdin, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "promql:", err)
 		os.Exit(1)
 	}
 }
 
+func parseAll(in io.Reader, out io.Writer) error {
+	var texts []string
+	if err := json.NewDecoder(in).Decode(&texts); err != nil {
+		return fmt.Errorf("read the expressions: %w", err)
+	}
+	answers := make([]answer, 0, len(texts))
+	for _, expression := range texts {
+		answers = append(answers, parse(expression))
+	}
+	return json.NewEncoder(out).Encode(answers)
+}
+
 func parse(expression string) answer {
-	parsed, err := parser.NewParser(parser.Options{}).ParseExpr(expression)
+	parsed, err := expressions.ParseExpr(expression)
 	if err != nil {
 		return answer{Error: err.Error()}
 	}
@@ -58,7 +70,7 @@ func parse(expression string) answer {
 		}
 		found := selector{Metric: of.Name, Labels: []string{}}
 		for _, matcher := range of.LabelMatchers {
-			if matcher.Name != labels.MetricName {
+			if matcher.Name != model.MetricNameLabel {
 				found.Labels = append(found.Labels, matcher.Name)
 			}
 		}
