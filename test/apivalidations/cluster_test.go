@@ -108,6 +108,20 @@ func TestOCIMeshClustersKeepWhatNodesHold(t *testing.T) {
 	})
 }
 
+func TestPodsByRoutesStayRouted(t *testing.T) {
+	routed := func() *infrav1.OCIMeshCluster {
+		cluster := goodCluster()
+		cluster.Spec.PodNetwork.Mode = infrav1.PodNetworkTailnetRoutes
+		return cluster
+	}
+	expectRefusedUpdates(t, routed, []refusal[*infrav1.OCIMeshCluster]{
+		{"the default", func(c *infrav1.OCIMeshCluster) { c.Spec.PodNetwork.Mode = infrav1.PodNetworkVXLAN }, "podNetwork.mode is immutable"},
+		{"no mode any more", func(c *infrav1.OCIMeshCluster) { c.Spec.PodNetwork.Mode = "" }, "podNetwork.mode is immutable"},
+		{"no pod network any more", func(c *infrav1.OCIMeshCluster) { c.Spec.PodNetwork = infrav1.PodNetwork{} }, "podNetwork.mode is immutable"},
+		{"the same", func(c *infrav1.OCIMeshCluster) { c.Spec.PodNetwork.Mode = infrav1.PodNetworkTailnetRoutes }, ""},
+	})
+}
+
 func TestAnEndpointIsKeptOnceSet(t *testing.T) {
 	withEndpoint := func() *infrav1.OCIMeshCluster {
 		cluster := goodCluster()

@@ -28,6 +28,7 @@ const (
 //	/ask?url=    asks a URL and tells what came back
 //	/resolve?name=  looks a name up
 //	/stream?to=  sends to another's port 8081 for some seconds and tells the Mbit/s
+//	/connect?to=  connects to the same port, again and again, and tells the connections a second
 func serve(ctx context.Context) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
@@ -40,6 +41,7 @@ func serve(ctx context.Context) error {
 		reply(w, begun, addresses, err)
 	})
 	mux.HandleFunc("/stream", stream)
+	mux.HandleFunc("/connect", connect)
 	sink, err := (&net.ListenConfig{}).Listen(ctx, "tcp", sinkAddress)
 	if err != nil {
 		return err
@@ -111,7 +113,7 @@ func swallow(listener net.Listener) {
 func stream(w http.ResponseWriter, r *http.Request) {
 	const duration = 5 * time.Second
 	begun := time.Now()
-	conn, err := (&net.Dialer{Timeout: askTimeout}).DialContext(r.Context(), "tcp", net.JoinHostPort(r.FormValue("to"), sinkAddress[1:]))
+	conn, err := dialSink(r)
 	if err != nil {
 		reply(w, begun, nil, err)
 		return
@@ -129,4 +131,26 @@ func stream(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	reply(w, begun, float64(sent)*8/1e6/time.Since(started).Seconds(), nil)
+}
+
+// connect connects and hangs up for two seconds, one connection after the other.
+func connect(w http.ResponseWriter, r *http.Request) {
+	const duration = 2 * time.Second
+	begun := time.Now()
+	connections := 0
+	for time.Since(begun) < duration {
+		conn, err := dialSink(r)
+		if err != nil {
+			reply(w, begun, nil, err)
+			return
+		}
+		_ = conn.Close()
+		connections++
+	}
+	reply(w, begun, float64(connections)/time.Since(begun).Seconds(), nil)
+}
+
+// dialSink connects to the port of whom a request names that swallows what it gets.
+func dialSink(r *http.Request) (net.Conn, error) {
+	return (&net.Dialer{Timeout: askTimeout}).DialContext(r.Context(), "tcp", net.JoinHostPort(r.FormValue("to"), sinkAddress[1:]))
 }

@@ -28,8 +28,11 @@ const (
 type path struct {
 	name string
 	// megabits are a second's, the median of some streams; milliseconds are the median of requests
-	// on new connections.
-	megabits, milliseconds float64
+	// on new connections; connections are a second's, one after the other.
+	megabits, milliseconds, connections float64
+	// packets are what the sender's tailscaled takes in a second of streams: the larger they are,
+	// the fewer. processor is what both ends' tailscaled need for a Gbit, in seconds.
+	packets, processor float64
 }
 
 // asker asks a probe, or a host with one, to do something.
@@ -45,7 +48,7 @@ func (b *bench) measure(ctx context.Context, c *world.Cluster, mode string, path
 	if err != nil {
 		return nil, err
 	}
-	pods, err := speedOf(ctx, mode+": pod to pod", b.at(from, from.pod.Status.PodIP), to.pod.Status.PodIP)
+	pods, err := b.speedOf(ctx, mode+": pod to pod", from, to, from.pod.Status.PodIP, to.pod.Status.PodIP)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +61,7 @@ func (b *bench) measure(ctx context.Context, c *world.Cluster, mode string, path
 			return nil, err
 		}
 	}
-	hosts, err := speedOf(ctx, mode+": host to host", b.at(from, "127.0.0.1"), to.address)
+	hosts, err := b.speedOf(ctx, mode+": host to host", from, to, "127.0.0.1", to.address)
 	return append(paths, pods, hosts), err
 }
 
@@ -108,38 +111,101 @@ func (b *bench) pair(ctx context.Context, c *world.Cluster, probes *podnetwork.P
 	return ends[len(ends)-2], ends[len(ends)-1], nil
 }
 
-func speedOf(ctx context.Context, name string, ask asker, to string) (path, error) {
+// speedOf measures a way from one node to another: whoever answers at asked sends to address.
+func (b *bench) speedOf(ctx context.Context, name string, from, to end, asked, address string) (path, error) {
 	p := path{name: name}
-	var megabits, milliseconds []float64
-	for range streams {
-		a, err := ask(ctx, "stream", "to", to)
-		value, ok := a.Value.(float64)
-		if err != nil || a.Error != "" || !ok {
-			return p, fmt.Errorf("%s: a stream fails: %w", name, errors.Join(err, errors.New(a.Error)))
-		}
-		megabits = append(megabits, value)
+	ask := b.at(from, asked)
+	var err error
+	if p.megabits, p.packets, p.processor, err = b.stream(ctx, ask, from, to, address); err != nil {
+		return p, fmt.Errorf("%s: a stream fails: %w", name, err)
 	}
+	var milliseconds []float64
 	for range requests {
-		a, err := ask(ctx, "ask", "url", "http://"+to+":8080/")
+		a, err := ask(ctx, "ask", "url", "http://"+address+":8080/")
 		if err != nil || a.Error != "" {
 			return p, fmt.Errorf("%s: a request fails: %w", name, errors.Join(err, errors.New(a.Error)))
 		}
 		milliseconds = append(milliseconds, a.Seconds*1000)
 	}
-	slices.Sort(megabits)
 	slices.Sort(milliseconds)
-	p.megabits, p.milliseconds = megabits[len(megabits)/2], milliseconds[len(milliseconds)/2]
+	p.milliseconds = milliseconds[len(milliseconds)/2]
+	if p.connections, _, err = number(ask(ctx, "connect", "to", address)); err != nil {
+		return p, fmt.Errorf("%s: a connection fails: %w", name, err)
+	}
 	fmt.Fprintf(os.Stderr, "%s: %.0f Mbit/s, %.2f ms\n", name, p.megabits, p.milliseconds)
 	return p, nil
 }
 
+// stream sends some streams, one after the other, and tells what they cost.
+func (b *bench) stream(ctx context.Context, ask asker, from, to end, address string) (megabits, packets, processor float64, err error) {
+	var rates []float64
+	var sent, seconds float64
+	before, err := b.costs(ctx, from, to)
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	for range streams {
+		rate, took, err := number(ask(ctx, "stream", "to", address))
+		if err != nil {
+			return 0, 0, 0, err
+		}
+		rates = append(rates, rate)
+		sent += rate * took / 1000
+		seconds += took
+	}
+	after, err := b.costs(ctx, from, to)
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	slices.Sort(rates)
+	return rates[len(rates)/2], (after.packets - before.packets) / seconds, (after.processor - before.processor) / sent, nil
+}
+
+// number is an answer that is one, with the seconds that it took.
+func number(a podnetwork.Answer, err error) (value, seconds float64, _ error) {
+	value, ok := a.Value.(float64)
+	if err != nil || a.Error != "" || !ok {
+		return 0, 0, errors.Join(err, errors.New(a.Error))
+	}
+	return value, a.Seconds, nil
+}
+
+// cost is what went into the sender's tailnet interface, and the seconds of processor that
+// tailscaled took at both ends, since the boot.
+type cost struct{ packets, processor float64 }
+
+// /sys is another namespace's for who enters a machine; /proc/net is the asker's own.
+const readCost = `awk '$1 == "tailscale0:" { print $11 }' /proc/net/dev
+awk '{ print ($14 + $15) / 100 }' "/proc/$(systemctl show --property=MainPID --value tailscaled)/stat"`
+
+func (b *bench) costs(ctx context.Context, from, to end) (cost, error) {
+	var sum cost
+	for _, e := range []end{from, to} {
+		out, err := b.world.Machine(e.instance).Exec(ctx, "sh", "-c", readCost)
+		if err != nil {
+			return sum, err
+		}
+		var c cost
+		if _, err := fmt.Sscan(out, &c.packets, &c.processor); err != nil {
+			return sum, fmt.Errorf("read what tailscaled has done from %q: %w", out, err)
+		}
+		sum.processor += c.processor
+		if e.instance == from.instance {
+			sum.packets = c.packets
+		}
+	}
+	return sum, nil
+}
+
 // printSpeeds compares each way with the first one.
 func printSpeeds(paths []path) {
-	fmt.Println("\nPods in both modes beside their hosts: the median of some streams, and of requests on new connections")
+	fmt.Println("\nPods in both modes beside their hosts: the median of some streams, with what tailscaled takes and needs for them," +
+		" and of requests on new connections")
 	table := tabwriter.NewWriter(os.Stdout, 0, 8, 2, ' ', 0)
-	fmt.Fprintf(table, "WAY\tMBIT/S\tOF %s\tREQUEST\n", paths[0].name)
+	fmt.Fprintf(table, "WAY\tMBIT/S\tOF %s\tPACKETS/S\tCPU/GBIT\tREQUEST\tCONNECTIONS/S\n", paths[0].name)
 	for _, p := range paths {
-		fmt.Fprintf(table, "%s\t%.0f\t%.1f x\t%.2f ms\n", p.name, p.megabits, p.megabits/paths[0].megabits, p.milliseconds)
+		fmt.Fprintf(table, "%s\t%.0f\t%.1f x\t%.0f\t%.2f s\t%.2f ms\t%.0f\n",
+			p.name, p.megabits, p.megabits/paths[0].megabits, p.packets, p.processor, p.milliseconds, p.connections)
 	}
 	_ = table.Flush()
 }
