@@ -40,7 +40,7 @@ const (
 // annotation, and what was begun is finished also if that is taken away.
 func (s *scope) isUpdated() bool {
 	_, marked := s.own.Annotations[clusterv1.UpdateInProgressAnnotation]
-	return marked || !isZero(s.own.Status.Update)
+	return marked || !isZero(s.own.Status.Update) || !s.own.Status.Drain.StartedAt.IsZero()
 }
 
 // isRestarting tells whether a restart of ours is to be expected.
@@ -202,12 +202,19 @@ func (s *scope) growsBootVolume(ctx context.Context, c *oci.Client, seen oci.Ins
 	return volume, found && volume.GB < wanted, err
 }
 
-// beginUpdate records the step, unless the account's budget has no room for the new size.
+// beginUpdate records the step, once the account's budget has room for the new size and the node is
+// drained.
 func (r *Reconciler) beginUpdate(ctx context.Context, s *scope, resize bool) error {
+	update := &s.own.Status.Update
+	before := *update
 	if left, err := r.budgetLeaves(ctx, s); err != nil || !left {
 		return err
 	}
-	update := &s.own.Status.Update
+	if !r.drained(ctx, s) {
+		// Nothing is begun but the drain, and the budget is asked again after it.
+		*update = before
+		return nil
+	}
 	update.Step, update.Attempt = infrav1.UpdateRestart, update.Attempt+1
 	if resize {
 		update.Step = infrav1.UpdateResize
@@ -232,6 +239,7 @@ func (r *Reconciler) budgetLeaves(ctx context.Context, s *scope) (room bool, err
 	case err != nil:
 		return false, err
 	case refusal != nil:
+		s.putOff = true
 		s.Note(infrav1.UpdatedCondition, refusal.Reason, "%s", refusal.Message)
 		s.Requeue(refusal.RetryAfter)
 		return false, nil
@@ -358,6 +366,7 @@ func (s *scope) waitForUpdate() {
 		s.Note(infrav1.UpdatedCondition, infrav1.UpdatingReason, "Waiting for the node to settle after its restart")
 		return
 	}
+	s.putOff = true
 	s.Note(infrav1.UpdatedCondition, update.RefusalReason, "OCI does not change the instance, which runs on as it is: %s; the next try is at %s",
 		update.Refusal, update.NotBefore.UTC().Format(time.RFC3339))
 }

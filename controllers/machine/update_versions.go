@@ -69,6 +69,9 @@ func (r *Reconciler) updateVersions(ctx context.Context, s *scope) error {
 		node, err = nodes.Get(ctx, name)
 	}
 	if err == nil && node.Spec.ProviderID == s.own.Spec.ProviderID && !isUpToDate(node, s.wantedVersions()) {
+		if s.replacesKubelet(node) && !r.drained(ctx, s) {
+			return nil
+		}
 		err = r.askNode(ctx, s, nodes, node)
 	}
 	switch {
@@ -96,6 +99,12 @@ func (r *Reconciler) askNode(ctx context.Context, s *scope, nodes workload.Nodes
 	return nil
 }
 
+// replacesKubelet tells whether the node is about to be asked for another kubelet.
+func (s *scope) replacesKubelet(node *corev1.Node) bool {
+	wanted := s.wantedVersions()
+	return node.Status.NodeInfo.KubeletVersion != wanted.Kubernetes && node.Annotations[infrav1.WantedVersionsAnnotation] != wanted.String()
+}
+
 // isUpToDate tells whether the node runs what is wanted and its agent is at nothing else. A node
 // that was never asked for anything need not be, for its Kubernetes alone.
 func isUpToDate(node *corev1.Node, wanted inplace.Versions) bool {
@@ -114,7 +123,7 @@ func (s *scope) followNode(node *corev1.Node) {
 	wanted := s.wantedVersions()
 	said := inplace.ReportOf(node.Annotations[infrav1.ReportedVersionsAnnotation])
 	switch {
-	case isUpToDate(node, wanted) && isNodeReady(node):
+	case isUpToDate(node, wanted) && workload.IsReady(node):
 		s.versionsUpdated = true
 	case isUpToDate(node, wanted):
 		s.updating(s.Intervals.Progress, "Node %s has %s: waiting for it to be Ready", node.Name, wanted.Words())
@@ -127,13 +136,4 @@ func (s *scope) followNode(node *corev1.Node) {
 	default:
 		s.updating(s.Intervals.Progress, "Node %s gets %s: %s", node.Name, wanted.Words(), report.Truncate(said.Message, 500))
 	}
-}
-
-func isNodeReady(node *corev1.Node) bool {
-	for _, condition := range node.Status.Conditions {
-		if condition.Type == corev1.NodeReady {
-			return condition.Status == corev1.ConditionTrue
-		}
-	}
-	return false
 }
