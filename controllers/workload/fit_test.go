@@ -106,9 +106,7 @@ func TestOtherNodesCanTakePodsOrItIsToldWhyNot(t *testing.T) {
 		"a taint that is no more than a wish": {
 			[]mover{leaves("a", "1", "1Gi")}, []room{free("x", "1", "1Gi", tainted(corev1.TaintEffectPreferNoSchedule))}, "",
 		},
-		"a taint that is tolerated": {
-			[]mover{leaves("a", "1", "1Gi", tolerating)}, []room{free("x", "1", "1Gi", tainted(corev1.TaintEffectNoSchedule))}, "",
-		},
+		"a taint that is tolerated": {[]mover{leaves("a", "1", "1Gi", tolerating)}, []room{free("x", "1", "1Gi", tainted(corev1.TaintEffectNoSchedule))}, ""},
 		"a node selector": {
 			[]mover{leaves("a", "1", "1Gi", inZone("y"))}, []room{free("x", "1", "1Gi")},
 			"no other node suits pod shop/a by its tolerations, node affinity and volumes",
@@ -121,9 +119,7 @@ func TestOtherNodesCanTakePodsOrItIsToldWhyNot(t *testing.T) {
 			[]mover{withVolumeIn(t, leaves("a", "1", "1Gi"), "y")}, []room{free("x", "1", "1Gi")},
 			"no other node suits pod shop/a by its tolerations, node affinity and volumes",
 		},
-		"a volume that is reached": {
-			[]mover{withVolumeIn(t, leaves("a", "1", "1Gi"), "x")}, []room{free("x", "1", "1Gi")}, "",
-		},
+		"a volume that is reached": {[]mover{withVolumeIn(t, leaves("a", "1", "1Gi"), "x")}, []room{free("x", "1", "1Gi")}, ""},
 		"a pod that nobody makes again": {
 			[]mover{leaves("a", "1", "1Gi", func(p *corev1.Pod) { p.OwnerReferences = nil })}, []room{free("x", "1", "1Gi")},
 			"pod shop/a has no controller that makes it again",
