@@ -117,6 +117,11 @@ type MachineSizeStatus struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	BootVolumeGB int32 `json:"bootVolumeGB,omitempty"`
+
+	// dataVolumesGB is the size of all data volumes together.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	DataVolumesGB int32 `json:"dataVolumesGB,omitempty"`
 }
 
 // LeavingStatus are instances to terminate, and the volumes to delete with them.
@@ -162,6 +167,11 @@ type OCIMeshMachineInitializationStatus struct {
 	// provisioned is true once the machine runs and is on the tailnet.
 	// +optional
 	Provisioned *bool `json:"provisioned,omitempty"`
+}
+
+// IsProvisioned tells whether Cluster API was told that the machine is there.
+func (s OCIMeshMachineInitializationStatus) IsProvisioned() bool {
+	return s.Provisioned != nil && *s.Provisioned
 }
 
 // Placement is where a machine is launched.

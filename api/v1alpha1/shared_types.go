@@ -90,6 +90,17 @@ type ObjectUser struct {
 // cluster, such as alice-ad-1.
 func FailureDomainName(account, shortName string) string { return account + "-" + shortName }
 
+// FailureDomain names the availability domain, as far as the account's domains are known; else it
+// is empty.
+func (a *OCIAccount) FailureDomain(availabilityDomain string) string {
+	for _, domain := range a.Status.AvailabilityDomains {
+		if domain.Name == availabilityDomain {
+			return FailureDomainName(a.Name, domain.ShortName)
+		}
+	}
+	return ""
+}
+
 // Labels of Nodes, beside Kubernetes' own for region, zone and instance type. kubelet sets them
 // when it registers the Node.
 const (
@@ -122,6 +133,11 @@ const (
 	WantedVersionsAnnotation = "infrastructure.cluster.x-k8s.io/ocimesh-wanted"
 	// ReportedVersionsAnnotation has what the agent says of them.
 	ReportedVersionsAnnotation = "infrastructure.cluster.x-k8s.io/ocimesh-reported"
+	// WantedVolumesAnnotation has the sizes of volumes that the provider asks for, as PATH=GB.
+	WantedVolumesAnnotation = "infrastructure.cluster.x-k8s.io/ocimesh-wanted-volumes"
+	// ReportedVolumesAnnotation has the sizes of the volumes that their file systems fill, and why
+	// others are not filled.
+	ReportedVolumesAnnotation = "infrastructure.cluster.x-k8s.io/ocimesh-volumes"
 )
 
 // DrainAnnotation of a Machine says whether its Node is drained before an update in place:

@@ -10,11 +10,11 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/updates"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 )
 
@@ -161,7 +161,7 @@ func TestADisruptionBudgetHoldsADrainUpUntilItsTime(t *testing.T) {
 	b.untilTold(t, own, "Updated False Updating", "Node "+node.Name+" is being drained, until ")
 	g.Expect(helpers.MessageOf(own, infrav1.UpdatedCondition)).To(And(
 		ContainSubstring("Pod "+b.Namespace+"/shop: "), ContainSubstring("The disruption budget shop-stays needs 1 healthy pods and has 1 currently")))
-	b.sleep(drainTimeout - time.Minute)
+	b.sleep(updates.DrainTimeout - time.Minute)
 	b.pass(t, own)
 	g.Expect(b.calls("UpdateInstance")).To(Equal(calls))
 	g.Expect(b.isCordoned(t, node)).To(BeTrue())
@@ -235,27 +235,4 @@ func TestAnUnknownWordAboutTheDrainHoldsTheUpdateUpUntilItIsFixed(t *testing.T) 
 		machine.Annotations[infrav1.DrainAnnotation] = infrav1.DrainNever
 	})
 	b.untilUpdated(t, own)
-}
-
-func TestTheMachineSaysHowLongADrainMayTake(t *testing.T) {
-	began := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
-	for name, world := range map[string]struct {
-		seconds *int32
-		due     time.Duration
-		bounded bool
-	}{
-		"nothing said":     {nil, drainTimeout, true},
-		"a time":           {ptr.To[int32](90), 90 * time.Second, true},
-		"as long as it is": {ptr.To[int32](0), 0, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			g := NewWithT(t)
-			s := &scope{own: &infrav1.OCIMeshMachine{}, machine: &clusterv1.Machine{}}
-			s.own.Status.Drain.StartedAt = metav1.NewTime(began)
-			s.machine.Spec.Deletion.NodeDrainTimeoutSeconds = world.seconds
-			due, bounded := s.drainEnds()
-			g.Expect(bounded).To(Equal(world.bounded))
-			g.Expect(due).To(BeTemporally("==", began.Add(world.due)))
-		})
-	}
 }

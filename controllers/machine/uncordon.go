@@ -6,35 +6,27 @@ package machine
 import (
 	"context"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/workload"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/updates"
 )
+
+// drains takes the pods from Nodes before changes in place.
+type drains struct{ client client.Client }
+
+// of is the drain of the pass's machine.
+func (d drains) of(s *scope) *updates.Drain {
+	return &updates.Drain{Pass: &s.Pass, Own: s.own, Machine: s.machine, Cluster: s.cluster, Client: d.client, Recorder: s.recorder, Now: s.now}
+}
 
 // uncordon lets pods onto the Node again, if the drain has kept them from it, once the change in
 // place is done, given up or put off. Until then the machine is not updated: whoever waits for that
-// finds the Node as it was. Status may be lost meanwhile, so without a record the Node is asked.
-func (r *Reconciler) uncordon(ctx context.Context, s *scope) error {
-	drain := &s.own.Status.Drain
-	name, recorded := drain.Node, !drain.StartedAt.IsZero()
-	if !recorded && !s.putOff {
-		name = s.machine.Status.NodeRef.Name
-	}
-	if name == "" || !s.isUpdated() || !s.isBack() {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, drainCalls)
-	defer cancel()
-	node, err := workload.DrainOf(ctx, r.Client, s.cluster, s.machine, name)
-	if err == nil && node != nil && node.ProviderID() == s.own.Spec.ProviderID {
-		err = node.Uncordon(ctx)
-	}
-	switch {
-	case err == nil:
-		*drain = infrav1.DrainStatus{}
-	case recorded:
-		s.updating(s.Intervals.Progress, "Waiting for the cluster's API server, to uncordon node %s: %s", name, report.Truncate(err.Error(), 500))
+// finds the Node as it was.
+func (d drains) uncordon(ctx context.Context, s *scope) error {
+	if updates.IsUpdated(s.own) && s.isBack() {
+		d.of(s).Undo(ctx, !s.putOff)
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/updates"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 )
@@ -48,7 +49,7 @@ func TestANodeTakesPodsAgainWhileOCIRefusesItsChange(t *testing.T) {
 
 	second := b.pod(t, node, "shop-again")
 	b.OCI.ClearFaults()
-	b.sleep(firstRetry)
+	b.sleep(updates.FirstRetry)
 	b.untilRestarted(t, own)
 	g.Expect(b.runs(t, second)).To(BeFalse())
 	g.Expect(b.isCordoned(t, node)).To(BeTrue())
