@@ -341,6 +341,14 @@ const (
 	// balancer, the first step.
 	LeavingLoadBalancerReason = "LeavingLoadBalancer"
 
+	// AgentsCompleteCondition is False on a machine whose node goes without agents of the
+	// provider's, and on a pool whose further nodes do; it is absent otherwise. It does not count
+	// for Ready: everything else works.
+	AgentsCompleteCondition = "AgentsComplete"
+	// NoRoomForAgentReason surfaces when the user data has no room for them. Remedy: in the
+	// message.
+	NoRoomForAgentReason = "NoRoomForAgent"
+
 	// UpdatedCondition is True once instance and node are as the changed spec and Machine want
 	// them. A machine has it while Cluster API updates it in place.
 	UpdatedCondition = "Updated"

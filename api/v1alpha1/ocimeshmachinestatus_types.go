@@ -313,6 +313,18 @@ type StopStatus struct {
 	// startedAt is when it last did.
 	// +optional
 	StartedAt metav1.Time `json:"startedAt,omitempty,omitzero"`
+
+	// refusal is why OCI did not start it then; absent if it did.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	Refusal string `json:"refusal,omitempty"`
+
+	// refusalReason is the refusal as a condition's reason.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	RefusalReason string `json:"refusalReason,omitempty"`
 }
 
 // ConsoleStatus is a look at the node's serial console by OCI's console histories.

@@ -126,6 +126,11 @@ const NetworkAccountsAnnotation = "infrastructure.cluster.x-k8s.io/ocimesh-netwo
 // not status, since it must survive clusterctl move.
 const NodeAgentAnnotation = "infrastructure.cluster.x-k8s.io/ocimesh-node-agent"
 
+// AbsentAgentsAnnotation of an OCIMeshMachine names the agents that its user data had no room for,
+// each with the bytes that are too many, such as "capom-update=120". It is written before the
+// launch, and is metadata, not status, since it must survive clusterctl move.
+const AbsentAgentsAnnotation = "infrastructure.cluster.x-k8s.io/ocimesh-absent-agents"
+
 // Annotations of a Node of a cluster, by which the provider and the node's agent talk.
 const (
 	// WantedVersionsAnnotation has the versions of Kubernetes and tailscale that the provider asks

@@ -22,7 +22,7 @@ const soon = 20 * time.Second
 func bootNode(t *testing.T, in Input) *testNode {
 	t.Helper()
 	n := newTestNode(t, in)
-	script, err := nodeScript(in.withDefaults(), in.Endpoint.VIP)
+	script, err := nodeScript(in.withDefaults())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ import (
 func wholeInputs() []Input {
 	in := controlPlaneInput()
 	in.HostnameOfInstance, in.BootstrapMode, in.ProviderIDPrefix = true, BootstrapInstall, "other://"
-	in.Agent = true
+	in.Agent, in.OtherMetadata = true, map[string]string{"ssh_authorized_keys": "ssh-ed25519 AAAA"}
 	in.Labels, in.ZonePrefix = map[string]string{"example.org/of": "alice"}, "alice-"
 	in.Tailnet.LoginServer, in.Tailnet.JoinTimeout = "https://headscale.example.org", time.Minute
 	in.Tailscale.Repository, in.Tailscale.RepositoryKeys = "https://mirror.example/tailscale", []string{strings.Repeat("A", 40)}
@@ -46,15 +46,20 @@ var otherwise = map[string]any{
 	"Tailscale.Archives.URL": "https://mirror.example/other.tgz", "Tailscale.Archives.SHA256": strings.Repeat("c", 64),
 	"Endpoint.Host": "10.250.0.2", "Endpoint.VIPRange": netip.MustParsePrefix("10.250.0.0/17"),
 	"PodNetwork.PodCIDRs": []netip.Prefix{netip.MustParsePrefix("10.243.0.0/16")},
+	"Without":             []Agent{MembersAgent},
 	"DataVolumes.Device":  "/dev/oracleoci/oraclevdc", "DataVolumes.FileSystem": "xfs", "DataVolumes.MountPath": "/var/lib/other",
 }
 
 // without effect are the fields that change no node, with reasons.
-var withoutEffect = map[string]string{"BootstrapFormat": "empty and cloud-config mean the same, and all others are refused"}
+var withoutEffect = map[string]string{
+	"BootstrapFormat": "empty and cloud-config mean the same, and all others are refused",
+	"OtherMetadata":   "decides how well the user data has to be compressed, and whether it fits",
+}
 
 // unchecked are the fields of which every value is right, with reasons.
 var unchecked = map[string]string{
 	"HostnameOfInstance": "yes or no", "ControlPlane": "yes or no", "Endpoint.VIP": "yes or no", "Agent": "yes or no",
+	"Without": "an agent that there is not is not there", "OtherMetadata": "OCI's to refuse",
 }
 
 func TestEveryFieldOfTheInputReachesTheNode(t *testing.T) {
@@ -162,6 +167,8 @@ func spoil(t *testing.T, value reflect.Value) {
 		value.Set(reflect.ValueOf([]string{text}))
 	case map[string]string:
 		value.Set(reflect.ValueOf(map[string]string{text: text}))
+	case []Agent:
+		value.Set(reflect.ValueOf([]Agent{text}))
 	case netip.Prefix:
 		value.SetZero()
 	case []netip.Prefix:

@@ -142,13 +142,13 @@ func TestWhatANodeCouldNotUseIsRefusedByName(t *testing.T) {
 }
 
 func TestANodeRefusesUserDataItCouldNotComeUpWith(t *testing.T) {
-	good, err := nodeScript(controlPlaneInput().withDefaults(), true)
+	good, err := nodeScript(controlPlaneInput().withDefaults())
 	if err != nil {
 		t.Fatal(err)
 	}
 	in := controlPlaneInput().withDefaults()
 	in.Tailnet.AuthKey = ""
-	keyless, err := nodeScript(in, true)
+	keyless, err := nodeScript(in)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,7 +214,7 @@ func FuzzRender(f *testing.F) {
 
 // FuzzParse feeds the message before compression, so the fuzzer reaches its content.
 func FuzzParse(f *testing.F) {
-	script, err := nodeScript(controlPlaneInput().withDefaults(), true)
+	script, err := nodeScript(controlPlaneInput().withDefaults())
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -54,6 +54,11 @@ type Input struct {
 	DataVolumes []DataVolume
 	// Agent puts the agent on the node that changes versions in place.
 	Agent bool
+	// Without are agents that the machine goes without; see Fit.
+	Without []Agent
+	// OtherMetadata is all metadata and extendedMetadata of the instance but the user data, such as
+	// ssh_authorized_keys. It takes from the same room.
+	OtherMetadata map[string]string
 }
 
 // instanceSuffix is how much of an instance's OCID its hostname ends with: 60 random bits. The

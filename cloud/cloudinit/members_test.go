@@ -4,7 +4,11 @@
 package cloudinit
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -144,4 +148,41 @@ func TestAControlPlaneUsesItsOwnAPIServerWhileItHoldsTheAddress(t *testing.T) {
 	w.expect("fresh", worldNode)
 	w.do("rm " + w.root + "/run/capom/vip-held; ip addr del " + worldVIP + "/32 dev lo; " + w.root + "/" + scriptsDir + "/capom-members leave")
 	w.expect("fresh", peers)
+}
+
+func TestAListThatBreaksOffOrIsTooLongDoesNoHarm(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	w := newMembersWorld(t, workerInput(), peers...)
+	w.stub("sync", `echo "$*" >>"$CAPOM_ROOT/synced"; exec /bin/sync "$@"`)
+	w.kubelet()
+	w.agent(true)
+	w.settled()
+	known := w.read("var/lib/capom/members")
+	g.Expect(w.read("synced")).To(HaveSuffix("/var/lib/capom/members.new\n"), "it is on the disk before it counts")
+
+	// The agent asks when it starts.
+	w.list(peers[0])
+	w.write("breaks-off", "", 0o644)
+	for range 2 {
+		w.agent(false)
+		w.expect("fresh", worldVIP)
+		_ = os.Remove(filepath.Join(w.root, "broke-off"))
+		w.agent(true)
+		g.Eventually(func() bool { return w.exists("broke-off") }, soon).Should(BeTrue())
+		w.settled()
+	}
+	g.Expect(w.read("var/lib/capom/members")).To(Equal(known))
+
+	var many []string
+	for i := range 200 {
+		many = append(many, fmt.Sprintf("100.65.0.%d", i+1))
+	}
+	w.list(append(many, peers...)...)
+	_ = os.Remove(filepath.Join(w.root, "breaks-off"))
+	w.agent(false)
+	w.expect("fresh", worldVIP)
+	w.agent(true)
+	g.Eventually(func() int { return strings.Count(w.read("var/lib/capom/members"), "\n") }, soon).Should(Equal(32))
+	w.settled()
 }

@@ -114,7 +114,7 @@ func newMembersWorld(t *testing.T, in Input, members ...string) membersWorld {
 	// systemd makes the folder (StateDirectory).
 	NewWithT(t).Expect(os.MkdirAll(filepath.Join(w.root, "var/lib/capom"), 0o755)).To(Succeed())
 	w.write("world", "#!/bin/sh\nexport agent="+filepath.Join(w.root, scriptsDir, "capom-members")+" program="+program+
-		" PATH="+w.stubs+":/usr/sbin:/sbin:/usr/bin:/bin CAPOM_MEMBERS_INTERVAL=0.2\nexec "+unshare+" -n -r sh -eu \"$CAPOM_ROOT/script\"\n", 0o755)
+		" PATH="+w.stubs+":/usr/sbin:/sbin:/usr/bin:/bin CAPOM_MEMBERS_INTERVAL=0.2 https_proxy=http://127.0.0.1:9\nexec "+unshare+" -n -r sh -eu \"$CAPOM_ROOT/script\"\n", 0o755)
 	w.start("world")
 	return w
 }
@@ -280,7 +280,13 @@ func serve(root, address, mode string) *http.Server {
 		for _, word := range strings.Fields(string(listed)) {
 			addresses = append(addresses, fmt.Sprintf("        {\n          \"ip\": %q\n        }", word))
 		}
-		_, _ = fmt.Fprintf(w, "{\n  \"subsets\": [{\n      \"addresses\": [\n%s\n      ]\n  }]\n}\n", strings.Join(addresses, ",\n"))
+		_, _ = fmt.Fprintf(w, "{\n  \"subsets\": [{\n      \"addresses\": [\n%s\n", strings.Join(addresses, ",\n"))
+		if _, err := os.Stat(filepath.Join(root, "breaks-off")); err == nil {
+			_ = http.NewResponseController(w).Flush()
+			_ = os.WriteFile(filepath.Join(root, "broke-off"), nil, 0o600)
+			panic(http.ErrAbortHandler)
+		}
+		_, _ = io.WriteString(w, "      ]\n  }]\n}\n")
 	})
 	mux.HandleFunc("/who", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, address) })
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -11,6 +11,8 @@ import (
 	"mime/multipart"
 	"mime/quotedprintable"
 	"net/textproto"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit/squeeze"
 )
 
 // Names of the two parts. cloud-init stores shell scripts under their part's name and runs them in
@@ -32,9 +34,6 @@ const (
 	preamble = "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=\"%s\"\n\n"
 )
 
-// roomForKeys is what the other metadata of an instance may take: SSH keys, in the main.
-const roomForKeys = 800
-
 // Render returns the user data of a machine: gzip'd multi-part MIME, ready to go, in base64, into
 // the instance's metadata. It returns *UnsupportedFormatError or *InvalidInputError; it does not
 // check the size, see CheckSize.
@@ -46,16 +45,7 @@ func Render(in Input) ([]byte, error) {
 	if err := in.checkClaims(); err != nil {
 		return nil, err
 	}
-	userData, err := render(in, in.Endpoint.VIP)
-	if err == nil && in.Endpoint.VIP && Size(userData, nil) > MaxMetadataBytes-roomForKeys {
-		// Larger keys than Cluster API's own: the node then goes by the route to the address alone.
-		return render(in, false)
-	}
-	return userData, err
-}
-
-func render(in Input, findsMembers bool) ([]byte, error) {
-	script, err := nodeScript(in, findsMembers)
+	script, err := nodeScript(in)
 	if err != nil {
 		return nil, err
 	}
@@ -65,8 +55,21 @@ func render(in Input, findsMembers bool) ([]byte, error) {
 	}
 	// Keys come first in bootstrap data, the scripts last.
 	keys := max(0, bytes.LastIndex(message, []byte("-----END ")))
-	return compress(message[:keys], message[keys:])
+	quick, err := compress(message[:keys], message[keys:])
+	over := Size(quick, in.OtherMetadata) - MaxMetadataBytes
+	if err != nil || over <= 0 || over > mostSqueezed || len(message) > squeezable {
+		return quick, err
+	}
+	return squeeze.Gzip(message)
 }
+
+// Squeezing takes half a second of CPU and saves 800 bytes of a control plane's user data. It is
+// for what is too large by no more than mostSqueezed, and for no larger message than squeezable:
+// what compresses so well has no room for reasons of its own.
+const (
+	mostSqueezed = MaxMetadataBytes / 20
+	squeezable   = 128 << 10
+)
 
 func compose(bootstrap, script []byte) ([]byte, error) {
 	digest := sha256.Sum256(append(append([]byte(nil), bootstrap...), script...))

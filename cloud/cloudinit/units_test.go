@@ -20,12 +20,32 @@ func directives(t *testing.T, name string) []string {
 	t.Helper()
 	content, err := nodeFiles.ReadFile(unitsDir + name)
 	if errors.Is(err, fs.ErrNotExist) {
-		content, err = nodeFiles.ReadFile(strings.Replace(unitsDir, everyNode, membersOnly, 1) + name)
+		content, err = nodeFiles.ReadFile(strings.Replace(unitsDir, "node", "members", 1) + name)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	return strings.Split(string(content), "\n")
+}
+
+// systemd's DefaultEnvironment may name a proxy, for packages.
+func TestNothingButPackagesIsAskedForByWayOfAProxy(t *testing.T) {
+	g := NewWithT(t)
+	all, err := scripts()
+	g.Expect(err).NotTo(HaveOccurred())
+	found := 0
+	for _, files := range all {
+		for _, f := range files {
+			for line := range strings.Lines(string(f.content)) {
+				if !strings.Contains(line, "curl -") || strings.Contains(line, `-o "$2" "$1"`) {
+					continue
+				}
+				found++
+				g.Expect(line).To(ContainSubstring("--noproxy '*'"), f.path)
+			}
+		}
+	}
+	g.Expect(found).To(BeNumerically(">=", 5), "the calls are not found")
 }
 
 func TestKubeletDoesNotRunWithoutTheGuard(t *testing.T) {

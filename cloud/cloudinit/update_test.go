@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -104,6 +106,8 @@ func TestANodeSaysWhyItDoesNotChangeAVersionAndStaysAsItIs(t *testing.T) {
 		"a command":                          {nil, "v1.36.2;reboot -", nil, "failed these are not two versions"},
 		"an option":                          {nil, "--help -", nil, "failed these are not two versions"},
 		"three":                              {nil, "v1.36.2 - v1.36.3", nil, "failed these are not two versions"},
+		"options behind a line end":          {nil, `v1.36.2 -oDPkg::Pre-Invoke::=reboot v1\nv1.36.2 -`, nil, "failed these are not two versions"},
+		"versions behind a line end":         {nil, `v1.36.2\nv1.36.2 -`, nil, "failed these are not two versions"},
 		"a path":                             {nil, "v1.36.2/../.. -", nil, "failed these are not two versions"},
 		"an older version":                   {nil, "v1.36.0 -", nil, "v1.36.1 cannot become v1.36.0"},
 		"a minor version too far":            {nil, "v1.38.0 -", nil, "v1.36.1 cannot become v1.38.0"},
@@ -260,27 +264,44 @@ func TestOnlyAMachineWithTheAgentGetsIt(t *testing.T) {
 	}
 }
 
-func TestTheAgentFitsBesideTheKeysThatItsPageNames(t *testing.T) {
-	for name, tc := range map[string]struct {
-		files func(t *testing.T) string
-		fits  bool
-	}{
-		"ECDSA-P256": {ecdsaAuthorities, true},
-		"RSA-2048":   {func(t *testing.T) string { return rsaAuthorities(t, 2048) }, true},
-		"RSA-3072":   {func(t *testing.T) string { return rsaAuthorities(t, 3072) }, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			g := NewWithT(t)
-			in := withAuthorities(controlPlaneInput(), tc.files(t))
-			without, err := Render(in)
-			g.Expect(err).NotTo(HaveOccurred())
-			in.Agent = true
-			userData, err := Render(in)
-			g.Expect(err).NotTo(HaveOccurred())
-			t.Logf("%d of %d bytes", Size(userData, nil), MaxMetadataBytes)
-			g.Expect(Size(userData, nil)-Size(without, nil)).To(BeNumerically("<=", 3000), "bytes of the agent")
-			g.Expect(CheckSize(userData, nil) == nil).To(Equal(tc.fits))
-		})
+func TestTwoRoundsAtOnceUpdateANodeOnce(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	n := updatedNode(t, nil)
+	n.wants("v1.36.2 -")
+	var both sync.WaitGroup
+	for range 2 {
+		both.Go(func() { _, _ = n.round() })
 	}
+	both.Wait()
+	n.expectUpdated(g, "v1.36.2", "1.102.3")
+	g.Expect(strings.Count(n.read("world/effects"), "kubeadm upgrade")).To(Equal(1))
+}
+
+// OCI resets a machine at once. XFS may then have an empty file where one was written, or renamed,
+// just before.
+func TestWhatANodeHasToKnowAfterAResetIsOnItsDiskFirst(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	n := updatedNode(t, nil)
+	n.wants("v1.36.2 -")
+	n.stub("mv", `cat "$1" >>"$CAPOM_ROOT/moved"; exec /bin/mv "$@"`)
+
+	out, err := n.round()
+
+	g.Expect(err).NotTo(HaveOccurred(), out)
+	begun, settings := n.root+"/etc/capom/begun", n.root+"/etc/capom/node.env"
+	calls := n.calls()
+	at := func(call string) int { return slices.Index(calls, call) }
+	installed := slices.IndexFunc(calls, func(call string) bool {
+		return strings.HasPrefix(call, "apt-get") && strings.Contains(call, "kubeadm=") && !strings.Contains(call, " -d ")
+	})
+	synced, moved := at("sync "+begun+".new"), at("mv "+begun+".new "+begun)
+	g.Expect([]int{0, synced, moved, installed}).To(Equal(slices.Sorted(slices.Values([]int{0, synced, moved, installed}))), "%v", calls)
+	synced, moved = at("sync "+settings+".new"), at("mv "+settings+".new "+settings)
+	g.Expect([]int{installed, synced, moved}).To(Equal(slices.Sorted(slices.Values([]int{installed, synced, moved}))), "%v", calls)
+	g.Expect(n.read("moved")).To(And(HavePrefix("v1.36.2\n"), ContainSubstring("CAPOM_KUBERNETES_VERSION='v1.36.2'\n")))
+	info, err := os.Stat(settings)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(info.Mode().Perm()).To(BeEquivalentTo(0o600))
 }

@@ -85,6 +85,7 @@ case "$*" in
 "stop capom-routes.service") effect leave; touch "$world/left" ;;
 "start capom-routes.service") rm -f "$world/left" ;;
 esac`,
+	"sync":    ``,
 	"openssl": `echo "    commonName                = system:node:node-1"`,
 }
 

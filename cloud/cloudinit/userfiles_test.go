@@ -4,6 +4,8 @@
 package cloudinit
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -179,12 +181,24 @@ func TestWhatAUserWroteIsKept(t *testing.T) {
 }
 
 func TestOurOwnFilesAreNamedAfterUs(t *testing.T) {
-	for _, root := range []string{everyNode, agentOnly, membersOnly} {
-		files, err := scripts(root)
-		NewWithT(t).Expect(err).NotTo(HaveOccurred())
-		NewWithT(t).Expect(files).NotTo(BeEmpty())
+	g := NewWithT(t)
+	all, err := scripts()
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(all).To(HaveLen(len(roots)))
+	for _, files := range all {
 		for _, f := range files {
-			NewWithT(t).Expect(f.path).To(ContainSubstring("capom"), "a user's file could lie there")
+			g.Expect(f.path).To(ContainSubstring("capom"), "a user's file could lie there")
 		}
 	}
+}
+
+func TestEveryFileHasItsPlaceInTheScript(t *testing.T) {
+	g := NewWithT(t)
+	all, err := scripts()
+	g.Expect(err).NotTo(HaveOccurred())
+	var paths []string
+	for _, f := range append(slices.Concat(slices.Collect(maps.Values(all))...), machineFiles(controlPlaneInput())...) {
+		paths = append(paths, f.path)
+	}
+	g.Expect(fileOrder).To(ConsistOf(paths))
 }

@@ -37,7 +37,6 @@ type remover interface {
 var (
 	_ observer = (*oci.Client)(nil)
 	_ remover  = (*oci.Client)(nil)
-	_ attacher = (*oci.Client)(nil)
 )
 
 // Observe returns the instance. OCI answers 404 for a resource that is gone and for one that may
@@ -160,41 +159,4 @@ func unlessGone(err error) error {
 		return nil
 	}
 	return err
-}
-
-// attacher shows the attachments of instances.
-type attacher interface {
-	DataVolumeAttachments(ctx context.Context, instanceID string) ([]oci.VolumeAttachment, error)
-	DataVolumesSince(ctx context.Context, since time.Time, age time.Duration) ([]oci.Volume, error)
-}
-
-// Leaving are the OCIDs of the data volumes to delete with an instance: attached to it now, under
-// one of the names given by the provider at its launch. A volume detached by a user, to rescue it,
-// stays; so does a volume attached by others. Ask before the termination, and record the answer:
-// afterwards nothing tells them apart.
-func Leaving(ctx context.Context, c attacher, own ownership.Proof, names []string, since time.Time, age time.Duration) ([]string, error) {
-	if len(names) == 0 {
-		return nil, nil
-	}
-	attached, err := c.DataVolumeAttachments(ctx, own.ID())
-	if err != nil {
-		return nil, err
-	}
-	volumes, err := c.DataVolumesSince(ctx, since, age)
-	if err != nil {
-		return nil, err
-	}
-	var leaving []string
-	for _, attachment := range attached {
-		if attachment.State != oci.StateAttached && attachment.State != oci.StateAttaching {
-			continue
-		}
-		if slices.ContainsFunc(volumes, func(v oci.Volume) bool {
-			return v.ID == attachment.VolumeID && slices.Contains(names, v.DisplayName)
-		}) {
-			leaving = append(leaving, attachment.VolumeID)
-		}
-	}
-	slices.Sort(leaving)
-	return leaving, nil
 }

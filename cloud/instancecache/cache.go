@@ -89,6 +89,8 @@ type record struct {
 	// ours is set if a reconciler of this process asked for it: the compartment may hold other
 	// managers' machines.
 	ours bool
+	// joining is set while the instance is looked for on its tailnet, where it shows up once it runs.
+	joining bool
 	// addresses is the progress of the search for its addresses.
 	addresses addresses
 }
@@ -207,10 +209,44 @@ func (c *Cache) Note(instance oci.Instance, now time.Time) {
 		c.instances[instance.ID] = r
 	}
 	if r.instance.State != instance.State {
-		c.changed, r.since = now, now
+		c.changed, r.since, r.joining = now, now, false
 	}
 	r.instance, r.seen, r.noted, r.missing, r.ours = instance, now, true, false, true
 	c.version++
+}
+
+// Joining says that the instance was launched and is looked for on its tailnet: polls leave it time
+// to boot.
+func (c *Cache) Joining(id string) {
+	defer c.asked()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if r := c.instances[id]; r != nil {
+		r.joining = onItsWay(r.instance.State)
+	}
+}
+
+// IsJoining tells whether an instance is Joining.
+func (c *Cache) IsJoining(id string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := c.instances[id]
+	return r != nil && r.joining
+}
+
+// Joined says that a Joining instance has shown up on its tailnet and so runs: the machine waits for
+// a poll that says so.
+func (c *Cache) Joined(id, machine string, now time.Time) {
+	c.mu.Lock()
+	r := c.instances[id]
+	looked := r != nil && r.joining
+	if looked {
+		r.joining = false
+	}
+	c.mu.Unlock()
+	if looked {
+		c.Await(machine, now)
+	}
 }
 
 // PolledSince tells whether a list begun at or after the time was read to its end.

@@ -273,9 +273,36 @@ func TestPace(t *testing.T) {
 		happens func(*diary)
 		want    time.Duration
 	}{
-		"at rest":                  {func(*diary) {}, time.Minute},
-		"another manager's boots":  {func(d *diary) { d.poll(machineInstance("a", oci.StateProvisioning)) }, time.Minute},
-		"one of ours boots":        {func(d *diary) { d.Note(machineInstance("a", oci.StateProvisioning), d.now) }, 10 * time.Second},
+		"at rest":                 {func(*diary) {}, time.Minute},
+		"another manager's boots": {func(d *diary) { d.poll(machineInstance("a", oci.StateProvisioning)) }, time.Minute},
+		"one of ours boots":       {func(d *diary) { d.poll(machineInstance("a", oci.StateProvisioning)); d.Instance("a") }, 10 * time.Second},
+		"one of ours was just launched": {func(d *diary) {
+			d.pass(20 * time.Second)
+			d.Note(machineInstance("a", oci.StateProvisioning), d.now)
+		}, 32 * time.Second},
+		"others of ours boot for longer": {func(d *diary) {
+			d.Note(machineInstance("a", oci.StateProvisioning), d.now)
+			d.pass(5 * time.Second)
+			d.Note(machineInstance("b", oci.StateProvisioning), d.now)
+		}, 12 * time.Second},
+		"its device is to tell": {func(d *diary) { d.Note(machineInstance("a", oci.StateProvisioning), d.now); d.Joining("a") }, 31 * time.Second},
+		"its device has told": {func(d *diary) {
+			d.Note(machineInstance("a", oci.StateProvisioning), d.now)
+			d.Joining("a")
+			d.Joined("a", "ns/a", d.now)
+		}, 2 * time.Second},
+		"its device has not told for long": {func(d *diary) {
+			d.Note(machineInstance("a", oci.StateProvisioning), d.now)
+			d.Joining("a")
+			d.pass(40 * time.Second)
+			d.poll(machineInstance("a", oci.StateProvisioning))
+		}, 10 * time.Second},
+		"it boots no more, and stops": {func(d *diary) {
+			d.Note(machineInstance("a", oci.StateProvisioning), d.now)
+			d.Joining("a")
+			d.poll(machineInstance("a", oci.StateRunning))
+			d.poll(machineInstance("a", oci.StateStopping))
+		}, 10 * time.Second},
 		"a machine waits":          {func(d *diary) { d.Await("ns/new", d.now) }, 2 * time.Second},
 		"the account failed":       {func(d *diary) { d.fail(errSilent) }, 10 * time.Second},
 		"the account failed again": {func(d *diary) { d.fail(errSilent); d.fail(errSilent) }, 20 * time.Second},

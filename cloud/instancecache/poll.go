@@ -84,7 +84,7 @@ func (c *Cache) show(instance oci.Instance, began time.Time) (fresh, addressed b
 		return false, false
 	}
 	if r.instance.State != instance.State {
-		r.since = began
+		r.since, r.joining = began, false
 	}
 	missing, claimed := r.missing, r.instance.Tags[infrav1.HeldByTag] != instance.Tags[infrav1.HeldByTag]
 	fresh = missing || r.instance.State != instance.State

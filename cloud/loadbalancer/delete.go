@@ -51,10 +51,11 @@ type Removal struct {
 
 // Remove deletes the cluster's load balancer, and all others with its tags. It does not wait: call
 // it again until it is Gone. id is the one seen last, empty if none was: the only proof of absence
-// is then an empty authorised list, and OCI's lists may be empty for a moment after a creation.
-// Load balancers without the cluster's tags are never touched.
+// is then an empty authorised list, and OCI's lists may be empty for a moment after a creation. Such
+// a list also tells that a 404 before it was no lost permission. Load balancers without the
+// cluster's tags are never touched.
 func (a Account) Remove(ctx context.Context, owner ownership.Owner, id string) (Removal, error) {
-	seen, exists, err := a.recorded(ctx, owner, id)
+	seen, exists, err := a.recorded(ctx, id)
 	if err != nil || exists && seen.State == oci.StateDeleting {
 		return Removal{}, err
 	}
@@ -97,8 +98,7 @@ func (a Account) Remove(ctx context.Context, owner ownership.Owner, id string) (
 	if len(left) > len(removal.Elsewhere) {
 		return removal, nil
 	}
-	// A 404 came with a probe.
-	if probed := id != "" && seen.ID == ""; !probed {
+	if id == "" {
 		if err := a.probe(ctx); err != nil {
 			return Removal{}, err
 		}
@@ -107,10 +107,14 @@ func (a Account) Remove(ctx context.Context, owner ownership.Owner, id string) (
 	return removal, nil
 }
 
-// recorded looks for the load balancer of the OCID, if one is recorded.
-func (a Account) recorded(ctx context.Context, owner ownership.Owner, id string) (oci.Balancer, bool, error) {
+// recorded reads the load balancer of the OCID, if one is recorded. A 404 proves nothing yet.
+func (a Account) recorded(ctx context.Context, id string) (oci.Balancer, bool, error) {
 	if id == "" {
 		return oci.Balancer{}, false, nil
 	}
-	return a.find(ctx, owner, id)
+	balancer, err := a.Get(ctx, id)
+	if cloud.IsKind(err, cloud.NotFoundOrUnauthorized) {
+		return oci.Balancer{}, false, nil
+	}
+	return balancer, err == nil && balancer.State != oci.StateDeleted, err
 }

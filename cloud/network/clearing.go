@@ -20,6 +20,8 @@ type Clearing struct {
 	began time.Time
 	// vcn is the VCN, while its deletion is not asked for.
 	vcn *oci.VCN
+	// deleted is set once the deletion of the VCN was accepted.
+	deleted bool
 	// told is what was told last; wait is for the next look.
 	told Removal
 	wait *cloud.Wait
@@ -111,7 +113,7 @@ func (k *Clearing) clear(ctx context.Context, c deleteClient, owner ownership.Ow
 	if err := ignoreNotFound(c.DeleteVCN(ctx, own)); err != nil {
 		return vcnName, false, err
 	}
-	k.vcn = nil
+	k.vcn, k.deleted = nil, true
 	return "", true, nil
 }
 

@@ -78,20 +78,9 @@ func Delete(ctx context.Context, c deleteClient, owner ownership.Owner, vcnID st
 		}
 		return removal, err
 	}
-	vcns, err := c.ListVCNs(ctx, owner.Tags())
+	vcns, err := k.remaining(ctx, c, owner, vcnID)
 	if err != nil {
 		return Removal{}, err
-	}
-	probed := false
-	if vcnID != "" && !listed(vcns, vcnID) {
-		vcn, gone, err := lookUp(ctx, c, owner, vcnID)
-		if err != nil {
-			return Removal{}, err
-		}
-		probed = gone && vcn.ID == ""
-		if !gone {
-			vcns = append(vcns, vcn)
-		}
 	}
 	var left Removal
 	for _, vcn := range vcns {
@@ -115,8 +104,7 @@ func Delete(ctx context.Context, c deleteClient, owner ownership.Owner, vcnID st
 		return k.await(Removal{Doing: vcnName, VCNID: vcns[0].ID}), nil
 	}
 	k.over()
-	// A 404 came with a probe.
-	if !probed {
+	if vcnID == "" {
 		if err := c.ProbeCompartment(ctx); err != nil {
 			return Removal{}, err
 		}
@@ -134,19 +122,46 @@ func listed(vcns []oci.VCN, id string) bool {
 	return false
 }
 
-// lookUp reads a VCN missing from the list. TERMINATED proves its end; a 404 does so only together
-// with an authorised probe, since OCI answers it for lost permission too.
-func lookUp(ctx context.Context, c findClient, owner ownership.Owner, id string) (vcn oci.VCN, gone bool, err error) {
-	vcn, err = c.GetVCN(ctx, id)
+// remaining are the cluster's VCNs. OCI answers 404 for what is gone and for lost permission, so the
+// VCN of vcnID is gone only by an authorised list after the 404. Its list can miss what is there, so
+// a VCN that it does not show is read. One whose deletion was asked for is read first: the list
+// comes after it anyway.
+func (k *Clearing) remaining(ctx context.Context, c findClient, owner ownership.Owner, vcnID string) ([]oci.VCN, error) {
+	var seen []oci.VCN
+	var err error
+	first := k.deleted && vcnID != ""
+	if first {
+		if seen, err = lookUp(ctx, c, owner, vcnID); err != nil {
+			return nil, err
+		}
+	}
+	vcns, err := c.ListVCNs(ctx, owner.Tags())
+	if err != nil || vcnID == "" || listed(vcns, vcnID) {
+		return vcns, err
+	}
+	if !first {
+		if seen, err = lookUp(ctx, c, owner, vcnID); err != nil {
+			return nil, err
+		}
+		if len(seen) == 0 {
+			return c.ListVCNs(ctx, owner.Tags())
+		}
+	}
+	return append(vcns, seen...), nil
+}
+
+// lookUp reads a VCN. There is none if OCI shows none that lives and is the cluster's.
+func lookUp(ctx context.Context, c findClient, owner ownership.Owner, id string) ([]oci.VCN, error) {
+	vcn, err := c.GetVCN(ctx, id)
 	switch {
 	case cloud.IsKind(err, cloud.NotFoundOrUnauthorized):
-		return vcn, true, c.ProbeCompartment(ctx)
+		return nil, nil
 	case err != nil:
-		return vcn, false, err
+		return nil, err
 	case vcn.State == oci.StateTerminated, !vcn.HasTags(owner.Tags()):
-		return vcn, true, nil
+		return nil, nil
 	}
-	return vcn, false, nil
+	return []oci.VCN{vcn}, nil
 }
 
 // removal deletes one kind of resource. It reports whether none is left.

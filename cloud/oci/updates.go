@@ -107,14 +107,19 @@ func (c *Client) GrowBootVolume(ctx context.Context, own ownership.Proof, gb int
 	return bootVolume(updated.BootVolume), nil
 }
 
-// AttachedVolumes returns the data volumes that are attached to an instance as one of the devices,
-// by their display names.
-func (c *Client) AttachedVolumes(ctx context.Context, instanceID string, devices []string) (map[string]Volume, error) {
+// AttachedVolume is a data volume with the device that it is attached as.
+type AttachedVolume struct {
+	Volume
+	Device string
+}
+
+// AttachedVolumes returns the data volumes that are attached to an instance as one of the devices.
+func (c *Client) AttachedVolumes(ctx context.Context, instanceID string, devices []string) ([]AttachedVolume, error) {
 	attached, err := c.DataVolumeAttachments(ctx, instanceID)
 	if err != nil {
 		return nil, err
 	}
-	volumes := map[string]Volume{}
+	var volumes []AttachedVolume
 	for _, attachment := range attached {
 		if attachment.State != StateAttached || !slices.Contains(devices, attachment.Device) {
 			continue
@@ -125,7 +130,7 @@ func (c *Client) AttachedVolumes(ctx context.Context, instanceID string, devices
 		if err != nil {
 			return nil, err
 		}
-		volumes[value(seen.DisplayName)] = dataVolume(seen.Volume)
+		volumes = append(volumes, AttachedVolume{Volume: dataVolume(seen.Volume), Device: attachment.Device})
 	}
 	return volumes, nil
 }

@@ -98,14 +98,19 @@ func (c Console) capture(ctx context.Context, client *oci.Client) {
 func (c Console) readHistory(ctx context.Context, client *oci.Client) {
 	status := &c.Machine.Status.Console
 	state, err := client.GetConsoleHistory(ctx, status.HistoryID)
+	if err == nil && state == oci.ConsoleSucceeded {
+		err = c.listen(ctx, client)
+	}
+	overdue := !c.Now.Before(status.CapturedAt.Add(Interval))
 	switch {
 	case err == nil && state == oci.ConsoleSucceeded:
-		c.listen(ctx, client)
 	case err == nil && state == oci.ConsoleFailed:
 		status.Message = "OCI could not capture the console: look at the serial console of the instance in OCI"
-	case err == nil, cloud.WasNotSent(err):
+	case !overdue && (err == nil || passes(err)):
 		c.Pass.Requeue(c.Pass.Intervals.Progress)
 		return
+	case err == nil:
+		status.Message = fmt.Sprintf("OCI has not captured the console within %s, and is asked again", Interval)
 	default:
 		status.Message = unreadable(err)
 	}
@@ -113,18 +118,23 @@ func (c Console) readHistory(ctx context.Context, client *oci.Client) {
 	c.Pass.Requeue(Interval)
 }
 
+// passes tells whether the capture may be had a moment later.
+func passes(err error) bool {
+	return cloud.WasNotSent(err) || cloud.IsKind(err, cloud.Throttled, cloud.Unavailable, cloud.Conflict, cloud.Unknown)
+}
+
 // listen reads a capture, without the key.
-func (c Console) listen(ctx context.Context, client *oci.Client) {
-	var key cloudinit.Secret
+func (c Console) listen(ctx context.Context, client *oci.Client) error {
 	text, err := client.GetConsoleHistoryContent(ctx, c.Machine.Status.Console.HistoryID)
-	if err == nil {
-		key, err = c.Key(ctx)
-	}
 	if err != nil {
-		c.Machine.Status.Console.Message = unreadable(err)
-		return
+		return err
+	}
+	key, err := c.Key(ctx)
+	if err != nil {
+		return err
 	}
 	c.heard(ctx, instance.LastWords(text, string(key)))
+	return nil
 }
 
 // heard records the node's words, and has an event tell them.
@@ -161,5 +171,9 @@ func (c Console) Leave(ctx context.Context) {
 }
 
 func unreadable(err error) string {
-	return fmt.Sprintf("OCI does not show the console, for which the policy needs instance-family or console-histories: %s", access.AsProblem(err).Message)
+	problem, needs := access.AsProblem(err), ""
+	if problem.Reason == infrav1.NotAuthorizedOrNotFoundReason {
+		needs = ", for which the policy needs instance-family or console-histories"
+	}
+	return fmt.Sprintf("OCI does not show the console%s: %s", needs, problem.Message)
 }

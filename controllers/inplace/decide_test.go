@@ -102,17 +102,24 @@ func TestCanUpdateMachineTakesVersionsThatTheNodesAgentCanChange(t *testing.T) {
 func TestCanUpdateMachineSetTakesAVersionIfAllNodesHaveTheAgent(t *testing.T) {
 	for name, world := range map[string]struct {
 		agents []bool
+		going  bool
 		want   string
 	}{
-		"all":     {[]bool{true, true}, `[{"op":"add","path":"/spec/template/spec/version","value":"v1.36.4"}]`},
-		"but one": {[]bool{true, false}, ""},
-		"none":    {nil, `[{"op":"add","path":"/spec/template/spec/version","value":"v1.36.4"}]`},
+		"all":                    {agents: []bool{true, true}, want: `[{"op":"add","path":"/spec/template/spec/version","value":"v1.36.4"}]`},
+		"but one":                {agents: []bool{true, false}},
+		"but one that goes away": {agents: []bool{true, false}, going: true, want: `[{"op":"add","path":"/spec/template/spec/version","value":"v1.36.4"}]`},
+		"none":                   {want: `[{"op":"add","path":"/spec/template/spec/version","value":"v1.36.4"}]`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			cluster := newCluster(t)
 			for i, agent := range world.agents {
-				machineWith(t, cluster, string(rune('a'+i)), agent)
+				machine := machineWith(t, cluster, string(rune('a'+i)), agent)
+				if world.going && !agent {
+					machine.Finalizers = []string{clusterv1.MachineFinalizer}
+					g.Expect(env.Client.Update(t.Context(), machine)).To(Succeed())
+					g.Expect(env.Client.Delete(t.Context(), machine)).To(Succeed())
+				}
 			}
 			template := raw(t, &infrav1.OCIMeshMachineTemplate{
 				TypeMeta: metav1.TypeMeta{APIVersion: infrav1.GroupVersion.String(), Kind: "OCIMeshMachineTemplate"},

@@ -104,6 +104,10 @@ func (h *Handlers) allHaveAgents(ctx context.Context, set *clusterv1.MachineSet)
 		return false, fmt.Errorf("listing the machines of MachineSet %s: %w", set.Name, err)
 	}
 	for i := range machines.Items {
+		if !machines.Items[i].DeletionTimestamp.IsZero() {
+			// It is not updated any more, and its OCIMeshMachine may be gone.
+			continue
+		}
 		if has, err := h.hasAgent(ctx, set.Namespace, machines.Items[i].Spec.InfrastructureRef.Name); err != nil || !has {
 			return false, err
 		}

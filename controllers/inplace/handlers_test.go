@@ -128,6 +128,7 @@ func TestUpdateMachineTellsHowFarTheControllerIs(t *testing.T) {
 		"what was done is of before":          {updated: &metav1.Condition{Status: metav1.ConditionTrue, ObservedGeneration: -1}, status: runtimehooksv1.ResponseStatusSuccess, again: soon, message: "to begin"},
 		"it is under way":                     {updated: &metav1.Condition{Status: metav1.ConditionFalse, Message: "Growing"}, status: runtimehooksv1.ResponseStatusSuccess, again: 10, message: "Growing"},
 		"it is done":                          {updated: &metav1.Condition{Status: metav1.ConditionTrue}, status: runtimehooksv1.ResponseStatusSuccess},
+		"another build of the version":        {updated: &metav1.Condition{Status: metav1.ConditionTrue}, kubelet: "v1.36.3+vendor.1", status: runtimehooksv1.ResponseStatusSuccess},
 		"the version has changed as well":     {updated: &metav1.Condition{Status: metav1.ConditionTrue}, kubelet: "v1.36.1", status: runtimehooksv1.ResponseStatusFailure, message: "delete the Machine"},
 		"the node's agent has not begun":      {agent: true, updated: &metav1.Condition{Status: metav1.ConditionTrue}, kubelet: "v1.36.1", status: runtimehooksv1.ResponseStatusSuccess, again: soon, message: "Waiting for the node to run v1.36.3"},
 		"the node's agent is at it":           {agent: true, updated: &metav1.Condition{Status: metav1.ConditionFalse, Message: "Node a gets it"}, kubelet: "v1.36.1", status: runtimehooksv1.ResponseStatusSuccess, again: 10, message: "Node a gets it"},
@@ -170,6 +171,25 @@ func TestUpdateMachineFailsForAnotherProvidersMachine(t *testing.T) {
 	(&Handlers{Client: env.Client}).UpdateMachine(t.Context(), request, response)
 	g.Expect(response.Status).To(Equal(runtimehooksv1.ResponseStatusFailure))
 	g.Expect(response.Message).To(ContainSubstring("updates OCIMeshMachines"))
+}
+
+func TestUpdateMachineFailsForAnOCIMeshMachineThatIsNotTheMachines(t *testing.T) {
+	for name, change := range map[string]func(*clusterv1.Machine){
+		"of another namespace": func(machine *clusterv1.Machine) { machine.Namespace = "another" },
+		"of another name":      func(machine *clusterv1.Machine) { machine.Spec.InfrastructureRef.Name = "another" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			machine, own := updatedMachine(t, true, "")
+			own.TypeMeta = metav1.TypeMeta{APIVersion: infrav1.GroupVersion.String(), Kind: "OCIMeshMachine"}
+			change(machine)
+			request, response := &runtimehooksv1.UpdateMachineRequest{}, &runtimehooksv1.UpdateMachineResponse{}
+			request.Desired.Machine, request.Desired.InfrastructureMachine = *machine, raw(t, own)
+			(&Handlers{Client: env.Client}).UpdateMachine(t.Context(), request, response)
+			g.Expect(response.Status).To(Equal(runtimehooksv1.ResponseStatusFailure))
+			g.Expect(response.Message).To(ContainSubstring("is not Machine "))
+		})
+	}
 }
 
 // updatedMachine is a Machine with its OCIMeshMachine, as Cluster API leaves them when it

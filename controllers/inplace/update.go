@@ -8,11 +8,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/klog/v2"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	runtimehooksv1 "sigs.k8s.io/cluster-api/api/runtime/hooks/v1alpha1"
 	"sigs.k8s.io/cluster-api/util/conditions"
@@ -92,6 +94,10 @@ func desiredMachine(request *runtimehooksv1.UpdateMachineRequest) (*infrav1.OCIM
 	if err := json.Unmarshal(request.Desired.InfrastructureMachine.Raw, desired); err != nil {
 		return nil, fmt.Errorf("reading the desired OCIMeshMachine: %w", err)
 	}
+	machine := &request.Desired.Machine
+	if desired.Namespace != machine.Namespace || desired.Name != machine.Spec.InfrastructureRef.Name {
+		return nil, fmt.Errorf("OCIMeshMachine %s is not Machine %s's", klog.KObj(desired), klog.KObj(machine))
+	}
 	return desired, nil
 }
 
@@ -106,7 +112,8 @@ func (h *Handlers) checkVersion(ctx context.Context, wanted *clusterv1.Machine, 
 	if machine.Status.NodeInfo == nil || wanted.Spec.Version == "" {
 		return true, nil
 	}
-	has := machine.Status.NodeInfo.KubeletVersion
+	// A build of one's own has its name behind the version.
+	has, _, _ := strings.Cut(machine.Status.NodeInfo.KubeletVersion, "+")
 	if has != wanted.Spec.Version && !hasAgent {
 		return false, fmt.Errorf("node of Machine %s runs %s and cannot be brought to %s in place: delete the Machine, and it is replaced",
 			wanted.Name, has, wanted.Spec.Version)

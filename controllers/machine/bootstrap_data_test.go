@@ -6,12 +6,16 @@ package machine
 import (
 	"crypto/rand"
 	"encoding/base64"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/cluster-api/util/conditions"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
@@ -117,26 +121,55 @@ func TestAMissingBootstrapSecretIsToldAndHealsWhenItAppears(t *testing.T) {
 	b.untilProvisioned(t, own)
 }
 
-func TestUserDataWithoutRoomForTheAgentGoesWithoutIt(t *testing.T) {
+func TestAMachineTellsWhichAgentsItsUserDataHasNoRoomFor(t *testing.T) {
 	t.Parallel()
-	g := NewWithT(t)
-	b := newBench(t, helpers.WorldOptions{})
-	recorder := events.NewFakeRecorder(20)
-	b.r.InPlaceUpdates, b.r.Recorder = true, recorder
-	own := b.machine(t, "machine")
-	secret := b.bootstrapSecret(t, own)
-	// Letters of base64 do not shrink: of 32,000 bytes these leave some hundred.
-	noise := make([]byte, 9_200)
-	_, _ = rand.Read(noise)
-	helpers.Update(t, b.Environment, secret, func(secret *corev1.Secret) {
-		secret.Data["value"] = append(secret.Data["value"], []byte("# "+base64.StdEncoding.EncodeToString(noise)+"\n")...)
-	})
+	for name, tc := range map[string]struct {
+		noise  int
+		absent []string
+	}{
+		"all have room": {1000, nil}, "one has none": {9_500, []string{"capom-update"}}, "none has any": {11_200, []string{"capom-update", "capom-members"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			b := newBench(t, helpers.WorldOptions{})
+			recorder := events.NewFakeRecorder(20)
+			b.r.InPlaceUpdates, b.r.Recorder = true, recorder
+			own := b.machine(t, "machine")
+			// Letters of base64 do not shrink.
+			noise := make([]byte, tc.noise)
+			_, _ = rand.Read(noise)
+			helpers.Update(t, b.Environment, b.bootstrapSecret(t, own), func(secret *corev1.Secret) {
+				secret.Data["value"] = append(secret.Data["value"], []byte("# "+base64.StdEncoding.EncodeToString(noise)+"\n")...)
+			})
 
-	b.untilProvisioned(t, own)
+			b.untilProvisioned(t, own)
 
-	g.Expect(updates.HasAgent(own)).To(BeFalse())
-	parsed, err := cloudinit.Parse(b.instances(t)[0].UserData)
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(parsed.Files).NotTo(HaveKey("usr/local/sbin/capom-update"))
-	g.Expect(recorder.Events).To(Receive(ContainSubstring("NoRoomForAgent")))
+			parsed, err := cloudinit.Parse(b.instances(t)[0].UserData)
+			g.Expect(err).NotTo(HaveOccurred())
+			condition := conditions.Get(own, infrav1.AgentsCompleteCondition)
+			for _, agent := range []string{"capom-update", "capom-members"} {
+				isAbsent := slices.Contains(tc.absent, agent)
+				g.Expect(parsed.Files["usr/local/sbin/"+agent] == nil).To(Equal(isAbsent), agent)
+				if condition != nil {
+					g.Expect(strings.Contains(condition.Message, "Without "+agent+" (")).To(Equal(isAbsent), condition.Message)
+				}
+			}
+			g.Expect(updates.HasAgent(own)).To(Equal(len(tc.absent) == 0))
+			g.Expect(helpers.MessageOf(own, infrav1.ReadyCondition)).To(BeEmpty(), "it does not count for Ready")
+			if tc.absent == nil {
+				g.Expect(condition).To(BeNil())
+				return
+			}
+			g.Expect(condition.Status).To(Equal(metav1.ConditionFalse))
+			g.Expect(condition.Reason).To(Equal("NoRoomForAgent"))
+			g.Eventually(recorder.Events, time.Minute).Should(Receive(Equal("Warning NoRoomForAgent " + condition.Message)))
+
+			// A move brings no status.
+			own.Status.Conditions = nil
+			g.Expect(b.Client.Status().Update(t.Context(), own)).To(Succeed())
+			b.untilCondition(t, own, "AgentsComplete False NoRoomForAgent")
+			g.Expect(conditions.Get(own, infrav1.AgentsCompleteCondition).Message).To(Equal(condition.Message))
+		})
+	}
 }

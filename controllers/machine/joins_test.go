@@ -5,12 +5,16 @@ package machine
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
 	. "github.com/onsi/gomega"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instancecache"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
@@ -89,4 +93,38 @@ func TestADeviceThatIsNotTheMachinesOwnBringsOnePass(t *testing.T) {
 
 	b.until(t, own, func(g Gomega) { g.Expect(b.waits()).To(HaveLen(1)) })
 	g.Consistently(b.r.joins.Joined(), 20*tailnetnode.JoinInterval(tick)+100*time.Millisecond).ShouldNot(Receive())
+}
+
+func TestPollsLeaveAnInstanceTimeUntilItsDeviceTellsThatItRuns(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{})
+	own := b.machine(t, "worker")
+	pace := instancecache.Pace{Rest: time.Hour, Progress: time.Minute}
+	b.until(t, own, func(g Gomega) { g.Expect(own.Status.Instance.ID).NotTo(BeEmpty()) })
+	account := b.Accounts[slices.IndexFunc(b.Accounts, func(a *infrav1.OCIAccount) bool { return a.Name == own.Status.Placement.Account })]
+	cache := b.pollers.Cache(account)
+	g.Expect(time.Until(cache.Next(pace))).To(BeNumerically(">", 2*time.Minute), "a boot is given three intervals")
+
+	// No poll shows more than the launch did.
+	eventually(g, func(g Gomega) {
+		_, err := b.r.Reconcile(t.Context(), requestOf(own))
+		g.Expect(err).NotTo(HaveOccurred())
+		b.Reload(t, own)
+		g.Expect(own.Status.Tailnet.DeviceID).NotTo(BeEmpty())
+	})
+
+	g.Expect(own.Status.Instance.State).To(Equal(string(oci.StateProvisioning)))
+	g.Expect(time.Until(cache.Next(pace))).To(BeNumerically("<=", pace.Progress/5), "it is looked at next")
+	b.untilProvisioned(t, own)
+}
+
+func TestALoadBalancersMachineIsPolledWhileItBoots(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBalancedBench(t, infrav1.EndpointNetworkLoadBalancer, helpers.WorldOptions{})
+	own := b.machine(t, "cp", controlPlane)
+	b.until(t, own, func(g Gomega) { g.Expect(own.Status.Instance.ID).NotTo(BeEmpty()) })
+
+	g.Expect(b.pollers.Cache(b.Accounts[0]).IsJoining(own.Status.Instance.ID)).To(BeFalse())
 }

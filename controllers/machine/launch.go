@@ -71,6 +71,7 @@ func (l launcher) launch(ctx context.Context, s *scope) error {
 		return l.launchFailed(ctx, s, c, err)
 	}
 	l.noteLaunch(ctx, s.own.Status.Placement, s.sizeIn(s.own.Status.Placement.Shape), launched, s.options.Clock())
+	l.leaveToTailnet(ctx, s, launched.ID)
 	s.own.Status.Instance = infrav1.InstanceStatus{ID: launched.ID, State: string(launched.State)}
 	s.own.Status.Claim = l.claims.Made()
 	recordEvent(s, "InstanceLaunched", "Launch", "Launched instance %s in account %s", launched.ID, s.own.Status.Placement.Account)
@@ -81,8 +82,8 @@ func (l launcher) launch(ctx context.Context, s *scope) error {
 	s.Note(infrav1.InstanceReadyCondition, infrav1.InstanceProvisioningReason, "Instance is %s", launched.State)
 	s.noteJoining()
 	s.Stop()
-	// The account's poll brings the next pass; this is in case it is late.
-	s.Requeue(s.Intervals.Poll)
+	// The next pass looks for the device, which none has so soon.
+	s.Requeue(2 * s.Intervals.Progress)
 	return nil
 }
 
@@ -185,6 +186,15 @@ func (l launcher) noteLaunch(ctx context.Context, at infrav1.Placement, size cap
 	l.finder.Pollers.Cache(account).Note(launched, now)
 	if l.finder.Pollers.Shortages(account).Found(scheduling.PlaceOf(at), size) {
 		l.finder.Pollers.Announce(ctx, account.Name)
+	}
+}
+
+// leaveToTailnet has polls leave the instance time: its device will tell that it runs. A load
+// balancer needs to know sooner, since kubeadm needs that one.
+func (l launcher) leaveToTailnet(ctx context.Context, s *scope, id string) {
+	account, err := l.finder.Access.AccountOf(ctx, s.own.Status.Placement.Account, "machine")
+	if err == nil && !s.isBackend() {
+		l.finder.Pollers.Cache(account).Joining(id)
 	}
 }
 

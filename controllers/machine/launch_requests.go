@@ -46,7 +46,7 @@ func (q requests) first(ctx context.Context, s *scope) (oci.LaunchSpec, *oci.Cli
 	if err != nil {
 		return oci.LaunchSpec{}, nil, err
 	}
-	userData, err := userdata.Render(s.bootstrap, s.key.Value, s.own.Spec)
+	userData, err := userdata.Render(s.bootstrap, s.key.Value)
 	if err != nil {
 		return oci.LaunchSpec{}, nil, err
 	}
@@ -94,29 +94,30 @@ func (q requests) userDataAgain(ctx context.Context, s *scope) []byte {
 		return nil
 	}
 	s.tailnet = tn
-	input, err := q.bootstrap(ctx, s)
+	input, _, err := q.bootstrap(ctx, s)
 	if err != nil {
 		return nil
 	}
-	userData, err := userdata.Render(input, s.key.Value, s.own.Spec)
+	userData, err := userdata.Render(input, s.key.Value)
 	if err != nil {
 		return nil
 	}
 	return userData
 }
 
-// bootstrap is the source of the user data, but for the key.
-func (q requests) bootstrap(ctx context.Context, s *scope) (cloudinit.Input, error) {
+// bootstrap is the source of the user data, but for the key, and the agents that there is no room
+// for.
+func (q requests) bootstrap(ctx context.Context, s *scope) (cloudinit.Input, []cloudinit.Absence, error) {
 	secret, err := q.bootstrapSecret(ctx, s.machine)
 	if err != nil {
-		return cloudinit.Input{}, err
+		return cloudinit.Input{}, nil, err
 	}
 	at := s.own.Status.Placement
 	account, err := q.access.AccountOf(ctx, at.Account, "machine")
 	if err != nil {
-		return cloudinit.Input{}, err
+		return cloudinit.Input{}, nil, err
 	}
-	return userdata.Input(userdata.Node{
+	input, err := userdata.Input(userdata.Node{
 		Place: userdata.Place{
 			Account: account, AvailabilityDomain: at.AvailabilityDomain, FaultDomain: at.FaultDomain,
 			Shape: at.Shape, Preemptible: s.own.Spec.Preemptible,
@@ -125,7 +126,12 @@ func (q requests) bootstrap(ctx context.Context, s *scope) (cloudinit.Input, err
 		ControlPlane: s.isControlPlane(), KubernetesVersion: s.machine.Spec.Version,
 		Bootstrap: s.own.Spec.Bootstrap, Tailscale: s.own.Spec.Tailscale, DataVolumes: s.own.Spec.DataVolumes,
 		Cluster: s.cluster, InfraCluster: s.infraCluster, Tailnet: s.tailnet, Agent: updates.HasAgent(s.own),
+		OtherMetadata: instance.Metadata(s.own.Spec),
 	})
+	if err != nil {
+		return cloudinit.Input{}, nil, err
+	}
+	return userdata.Fit(input)
 }
 
 func (q requests) bootstrapSecret(ctx context.Context, machine *clusterv1.Machine) (*corev1.Secret, error) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
@@ -26,6 +27,7 @@ func (r *Reconciler) observeDevice(ctx context.Context, s *scope) error {
 	node := tailnetnode.Node{
 		Object: s.own, Status: &s.own.Status.Tailnet, Tailnet: s.tailnet, Claim: s.claimIn(s.tailnet, s.instance.CreatedAt),
 		Launched: s.instance.CreatedAt, Running: s.instance.State == oci.StateRunning, Settled: s.wasProvisioned(), Now: s.now,
+		Booting: s.cache.IsJoining(s.instance.ID),
 	}
 	if node.MovedTailnet(&s.Pass) {
 		return nil
@@ -44,6 +46,9 @@ func (r *Reconciler) observeDevice(ctx context.Context, s *scope) error {
 			return err
 		}
 		s.own.Status.Tailnet.KeyID, s.own.Status.Tailnet.KeyExpires = "", metav1.Time{}
+	}
+	if observed.Joined {
+		s.cache.Joined(s.instance.ID, client.ObjectKeyFromObject(s.own).String(), s.now)
 	}
 	if observed.Device == nil {
 		return nil

@@ -28,6 +28,7 @@ func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
 	if err != nil {
 		return phases.Unseen(err)
 	}
+	s.cache = in.Cache
 	seen, exists, err := s.currentInstance(ctx, in)
 	switch {
 	case s.unseen:

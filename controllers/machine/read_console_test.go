@@ -8,6 +8,7 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/types"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -63,18 +64,75 @@ func TestACaptureIsDeletedWithItsMachine(t *testing.T) {
 	b.expectNothingLeft(t)
 }
 
-func TestAPolicyWithoutConsoleHistoriesIsToldInTheCondition(t *testing.T) {
+func TestWhyAConsoleCannotBeReadIsToldInTheCondition(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, helpers.WorldOptions{})
-	b.booter.setAsleep(true)
-	b.OCI.AddFault(sim.Fault{Operation: "CaptureConsoleHistory", Status: 404, Code: "NotAuthorizedOrNotFound", Times: -1})
-	own := b.machine(t, "unheard")
-	b.until(t, own, func(g Gomega) { g.Expect(own.Status.Instance.State).To(Equal("RUNNING")) })
-	b.sleep(21 * time.Minute)
+	const policy = "the policy needs instance-family or console-histories"
+	for name, world := range map[string]struct {
+		fault sim.Fault
+		delay time.Duration
+		said  types.GomegaMatcher
+	}{
+		"without permission": {
+			fault: sim.Fault{Operation: "CaptureConsoleHistory", Status: 404, Code: "NotAuthorizedOrNotFound"}, said: ContainSubstring(policy),
+		},
+		"without permission to read it": {
+			fault: sim.Fault{Operation: "GetConsoleHistoryContent", Status: 404, Code: "NotAuthorizedOrNotFound"}, said: ContainSubstring(policy),
+		},
+		"while OCI is at the instance": {
+			fault: sim.Fault{Operation: "CaptureConsoleHistory", Status: 409, Code: "IncorrectState", Message: "it is busy"},
+			said:  And(ContainSubstring("it is busy"), Not(ContainSubstring(policy))),
+		},
+		"while OCI fails": {
+			fault: sim.Fault{Operation: "CaptureConsoleHistory", Status: 500, Code: "InternalServerError"},
+			said:  And(ContainSubstring("OCI does not show the console: "), Not(ContainSubstring(policy))),
+		},
+		"while OCI never captures it": {delay: time.Hour, said: ContainSubstring("OCI has not captured the console within 10m0s")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			delays := helpers.FastDelays()
+			delays.Volume += world.delay // a capture's, too
+			b := newBench(t, helpers.WorldOptions{Sim: sim.Options{Delays: delays}})
+			b.booter.setAsleep(true)
+			if world.fault.Operation != "" {
+				world.fault.Times = -1
+				b.OCI.AddFault(world.fault)
+			}
+			own := b.machine(t, "unheard")
+			b.until(t, own, func(g Gomega) { g.Expect(own.Status.Instance.State).To(Equal("RUNNING")) })
+			b.sleep(21 * time.Minute)
 
-	b.until(t, own, func(g Gomega) {
-		g.Expect(helpers.MessageOf(own, infrav1.TailnetReadyCondition)).To(ContainSubstring("the policy needs instance-family or console-histories"))
-	})
+			if world.delay > 0 {
+				b.until(t, own, func(g Gomega) { g.Expect(own.Status.Console.HistoryID).NotTo(BeEmpty()) })
+				b.sleep(console.Interval + time.Second)
+			}
+			b.until(t, own, func(g Gomega) { g.Expect(own.Status.Console.Message).To(world.said) })
+
+			g.Expect(own.Status.Console.HistoryID).To(BeEmpty())
+			g.Expect(helpers.MessageOf(own, infrav1.TailnetReadyCondition)).To(world.said)
+		})
+	}
+}
+
+func TestACaptureOutlivesAnswersThatFail(t *testing.T) {
+	t.Parallel()
+	for _, operation := range []string{"GetConsoleHistory", "GetConsoleHistoryContent"} {
+		t.Run(operation, func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			b := newBench(t, helpers.WorldOptions{})
+			own := b.launchedAsleep(t)
+			g.Expect(b.OCI.SetConsole(own.Status.Instance.ID, "capom: no mirror answers\n")).To(Succeed())
+			b.OCI.AddFault(sim.Fault{Operation: operation, Status: 503, Code: "ServiceUnavailable"})
+			b.sleep(21 * time.Minute)
+
+			b.until(t, own, func(g Gomega) { g.Expect(own.Status.Console.Message).NotTo(BeEmpty()) })
+
+			g.Expect(own.Status.Console.Message).To(Equal("no mirror answers"))
+			g.Expect(b.calls("CaptureConsoleHistory")).To(Equal(1))
+		})
+	}
 }
 
 func TestANodeThatRunsAndDoesNotRegisterIsHeardToo(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/instances"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/updates"
 )
 
@@ -52,6 +53,10 @@ func (t starter) startInstance(ctx context.Context, s *scope) error {
 	}
 	if due := stop.due(); s.now.Before(due) {
 		s.Requeue(due.Sub(s.now))
+		if stop.Refusal != "" {
+			s.Note(infrav1.InstanceReadyCondition, stop.RefusalReason, "%s", stop.refused())
+			return nil
+		}
 		s.Note(infrav1.InstanceReadyCondition, infrav1.InstanceStoppedReason,
 			"%s: it was started again %d times, the next time at %s; see who stops it", stop.found(), stop.Starts, stamp(due))
 		return nil
@@ -72,14 +77,15 @@ func (t starter) start(ctx context.Context, s *scope, stop stopped) error {
 	}
 	stop.Starts++
 	stop.StartedAt = metav1.NewTime(s.now.Truncate(time.Second))
+	stop.Refusal, stop.RefusalReason = "", ""
 	switch {
 	case cloud.IsKind(err, cloud.Conflict):
 		// Somebody else was first.
 		in.Cache.Hurry()
 	case err != nil:
 		problem := access.AsProblem(err)
-		problem.Message = stop.found() + "; starting it again: " + problem.Message
-		return problem
+		stop.Refusal, stop.RefusalReason = report.Truncate(problem.Message, maxMessage), problem.Reason
+		return &access.Problem{Reason: problem.Reason, Message: stop.refused(), Err: err, RetryAfter: stop.due().Sub(s.now)}
 	default:
 		in.Cache.Note(started, s.now)
 		ctrl.LoggerFrom(ctx).Info("Started an instance that somebody stopped", "instance", s.own.Status.Instance.ID)
@@ -99,7 +105,7 @@ func noteStop(s *scope) stopped {
 	if stop.SeenAt.IsZero() || s.before.Status.Instance.State != string(oci.StateStopped) {
 		stop.SeenAt = metav1.NewTime(s.now.Truncate(time.Second))
 		if s.now.Sub(stop.StartedAt.Time) > stopsCountOn {
-			stop.Starts, stop.StartedAt = 0, metav1.Time{}
+			*stop = infrav1.StopStatus{SeenAt: stop.SeenAt}
 		}
 	}
 	return stopped{stop}
@@ -125,13 +131,18 @@ func (s stopped) found() string {
 	return fmt.Sprintf("Instance was seen STOPPED at %s, and this provider did not ask for it", stamp(s.SeenAt.Time))
 }
 
+// refused says why it is not started, and until when.
+func (s stopped) refused() string {
+	return fmt.Sprintf("%s; starting it again: %s; the next try is at %s", s.found(), s.Refusal, stamp(s.due()))
+}
+
 // stopOver tells of a stop while the instance runs again; empty if there was none.
 func stopOver(stop *infrav1.StopStatus) string {
 	if stop.SeenAt.IsZero() {
 		return ""
 	}
 	over := stopped{stop}.found()
-	if stop.Starts > 0 {
+	if stop.Starts > 0 && stop.Refusal == "" {
 		over += "; it was started again at " + stamp(stop.StartedAt.Time)
 	}
 	return over

@@ -68,20 +68,48 @@ func TestAnInstanceThatIsStoppedAgainIsStartedLater(t *testing.T) {
 	b.untilProvisioned(t, own)
 }
 
-func TestAStartWithoutRoomIsToldAndTriedAgain(t *testing.T) {
+func TestAStartThatOCIRefusesIsToldUntilItSucceeds(t *testing.T) {
 	t.Parallel()
-	g := NewWithT(t)
-	b := newBench(t, helpers.WorldOptions{})
-	own := b.machine(t, "full")
-	b.untilProvisioned(t, own)
-	b.OCI.AddFault(sim.Fault{Operation: "InstanceAction", Status: 500, Code: "InternalError", Message: "Out of host capacity."})
-	g.Expect(b.OCI.StopInstance(own.Status.Instance.ID)).To(Succeed())
+	for name, world := range map[string]struct {
+		fault sim.Fault
+		want  string
+	}{
+		"without room": {
+			sim.Fault{Operation: "InstanceAction", Status: 500, Code: "InternalError", Message: "Out of host capacity."}, "InstanceReady False OutOfCapacity",
+		},
+		"without permission": {
+			sim.Fault{Operation: "InstanceAction", Status: 404, Code: "NotAuthorizedOrNotFound", Message: "no"}, "InstanceReady False NotAuthorizedOrNotFound",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			b := newBench(t, helpers.WorldOptions{})
+			own := b.machine(t, "full")
+			b.untilProvisioned(t, own)
+			b.OCI.AddFault(world.fault)
+			g.Expect(b.OCI.StopInstance(own.Status.Instance.ID)).To(Succeed())
 
-	b.untilCondition(t, own, "InstanceReady False OutOfCapacity")
-	g.Expect(helpers.MessageOf(own, infrav1.InstanceReadyCondition)).To(And(
-		HavePrefix("Instance was seen STOPPED at "), ContainSubstring("starting it again: ")))
-	b.sleep(firstStart + time.Second)
-	b.untilProvisioned(t, own)
+			b.untilCondition(t, own, world.want)
+			b.settle(t, own, 3)
+			g.Expect(helpers.ConditionsOf(own)).To(ContainElement(world.want))
+			g.Expect(helpers.MessageOf(own, infrav1.InstanceReadyCondition)).To(And(
+				HavePrefix("Instance was seen STOPPED at "), ContainSubstring("starting it again: "), ContainSubstring("the next try is at"),
+				Not(ContainSubstring("was started again"))))
+			b.sleep(firstStart + time.Second)
+			b.untilProvisioned(t, own)
+			g.Expect(helpers.MessageOf(own, infrav1.InstanceReadyCondition)).To(ContainSubstring("it was started again at"))
+		})
+	}
+}
+
+func TestAStartByAnotherHandIsNotSaidToBeOurs(t *testing.T) {
+	g := NewWithT(t)
+	at := metav1.NewTime(time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC))
+	stop := infrav1.StopStatus{SeenAt: at, Starts: 1, StartedAt: at}
+	g.Expect(stopOver(&stop)).To(ContainSubstring("it was started again at"))
+	stop.Refusal = "OCI has no room"
+	g.Expect(stopOver(&stop)).NotTo(ContainSubstring("it was started again"))
 }
 
 func TestAnInstanceIsLeftStoppedIfThePolicySaysSo(t *testing.T) {

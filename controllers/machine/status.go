@@ -14,11 +14,12 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/updates"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/userdata"
 )
 
 // ownedConditions are written by this controller.
 var ownedConditions = report.Types(clusterv1.PausedCondition, infrav1.PlacedCondition, infrav1.InstanceReadyCondition, infrav1.TailnetReadyCondition,
-	infrav1.LoadBalancerReadyCondition, infrav1.UpdatedCondition, infrav1.DeletingCondition)
+	infrav1.LoadBalancerReadyCondition, infrav1.UpdatedCondition, infrav1.AgentsCompleteCondition, infrav1.DeletingCondition)
 
 // maxMessage is the length of a message with the node's words.
 const maxMessage = 1024
@@ -38,6 +39,11 @@ func updateStatus(s *scope) {
 		all = append(all, loadBalancerReady(s))
 	}
 	report.SetCausesFirst(s.own, all...)
+	if absent := userdata.Absent(s.own); len(absent) > 0 {
+		report.SetApart(s.own, userdata.AgentsComplete(absent))
+	} else {
+		conditions.Delete(s.own, infrav1.AgentsCompleteCondition)
+	}
 	// A paused machine has no pass. NotPaused is written together with the rest, rather than before
 	// it.
 	conditions.Set(s.own, metav1.Condition{

@@ -45,8 +45,8 @@ func (b *bench) dataGB(t *testing.T, own *infrav1.OCIMeshMachine) map[string]int
 	attached, err := b.client(t).AttachedVolumes(t.Context(), own.Status.Instance.ID, []string{"/dev/oracleoci/oraclevdb", "/dev/oracleoci/oraclevdc"})
 	g.Expect(err).NotTo(HaveOccurred())
 	sizes := map[string]int64{}
-	for name, volume := range attached {
-		sizes[name[len(name)-4:]] = volume.GB
+	for _, volume := range attached {
+		sizes[volume.DisplayName[len(volume.DisplayName)-4:]] = volume.GB
 	}
 	return sizes
 }

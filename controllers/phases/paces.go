@@ -103,6 +103,7 @@ var paces = map[string]Pace{
 	infrav1.ReadyReason:               AtRest,
 	infrav1.NotDeletingReason:         AtRest,
 	infrav1.StraysFoundReason:         AtRest,
+	infrav1.NoRoomForAgentReason:      AtRest,
 	infrav1.PolicyIncompleteReason:    AtRest,
 	infrav1.NodesUnreachableReason:    AtRest,
 	infrav1.ForeignApproversReason:    AtRest,

@@ -13,12 +13,18 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/updates"
 )
 
 // chooseStep decides on the next try, and records it before it is made.
 func (r *Reconciler) chooseStep(_ context.Context, s *scope) error {
 	const remediated = infrav1.RemediatedCondition
 	if s.lost != "" {
+		return nil
+	}
+	if update := s.infra.Status.Update; updates.IsRestarting(update) && (s.state != oci.StateRunning || s.now.Before(update.NotBefore.Time)) {
+		s.WaitFor(s.Intervals.WithDefaults().Poll, remediated, infrav1.UpdatingReason,
+			"Instance is %s for its change in place, which has its time first", s.state)
 		return nil
 	}
 	if s.state == oci.StateStopped && s.infra.Spec.OnStop.LeavesStopped() {

@@ -16,7 +16,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/events"
-	"sigs.k8s.io/cluster-api/util/paused"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -75,9 +74,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 	if added, err := identity.Ensure(ctx, r.Client, own, infrav1.OCIMeshRemediationFinalizer, nil); err != nil || added {
 		return ctrl.Result{}, err
 	}
-	if s.isPaused() {
-		_, _, err := paused.EnsurePausedCondition(ctx, r.Client, s.cluster, own)
+	if by, err := r.pausedBy(ctx, s); err != nil {
 		return ctrl.Result{}, err
+	} else if by != "" {
+		return ctrl.Result{}, r.pause(ctx, own, by)
 	}
 	if !own.DeletionTimestamp.IsZero() {
 		err := phases.Run(ctx, s, r.deletePhases())
@@ -117,6 +117,7 @@ func (r *Reconciler) normalPhases() []phases.Phase[*scope] {
 		{Name: "find machine", Condition: remediated, Run: r.findMachine},
 		{Name: "observe instance", Condition: remediated, Run: r.observeInstance},
 		{Name: "await tailnet", Condition: remediated, Run: r.awaitTailnet},
+		{Name: "await members", Condition: remediated, Run: r.awaitMembers},
 		{Name: "choose step", Condition: remediated, Run: r.chooseStep},
 		{Name: "take step", Condition: remediated, Run: r.takeStep},
 		{Name: "hand over", Condition: remediated, Run: r.handOver},

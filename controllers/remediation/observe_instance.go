@@ -7,6 +7,8 @@ import (
 	"context"
 	"fmt"
 
+	"sigs.k8s.io/cluster-api/util/conditions"
+
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
@@ -23,7 +25,7 @@ func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
 		return nil
 	}
 	if s.infra.Status.Instance.ID == "" {
-		s.lost = "the machine has no instance"
+		s.withoutInstance()
 		return nil
 	}
 	account, err := r.Access.AccountOf(ctx, s.infra.Status.Placement.Account, "machine")
@@ -49,6 +51,18 @@ func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
 	}
 	r.prove(s, seen)
 	return nil
+}
+
+// withoutInstance judges a machine whose status knows no instance. One with a providerID had one: a
+// move or a restore takes no status along, and the machine's own controller looks for it. It says so
+// once all accounts have answered and none has it.
+func (s *scope) withoutInstance() {
+	if s.infra.Spec.ProviderID == "" || conditions.GetReason(s.infra, infrav1.InstanceReadyCondition) == infrav1.InstanceNotOwnedReason {
+		s.lost = "the machine has no instance"
+		return
+	}
+	s.WaitFor(s.Intervals.WithDefaults().Poll, infrav1.RemediatedCondition, infrav1.WaitingReason,
+		"Waiting for the machine's instance to be found again, since its status does not have it")
 }
 
 // prove proves that the instance is the machine's, and that no other management cluster minds. The

@@ -8,10 +8,8 @@ import (
 	"fmt"
 	"time"
 
-	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/util"
-	"sigs.k8s.io/cluster-api/util/annotations"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
@@ -73,12 +71,6 @@ func (r *Reconciler) newScope(ctx context.Context, own *infrav1.OCIMeshRemediati
 		s.cluster = nil
 	}
 	return s, nil
-}
-
-// isPaused tells whether somebody wants the machine left alone.
-func (s *scope) isPaused() bool {
-	return annotations.HasPaused(s.own) || s.machine != nil && annotations.HasPaused(s.machine) ||
-		s.cluster != nil && ptr.Deref(s.cluster.Spec.Paused, false)
 }
 
 // last is the last attempt; nil if there is none.

@@ -25,9 +25,10 @@ type Node struct {
 	Tailnet *infrav1.Tailnet
 	// Claim is what the object knows of its device.
 	Claim ownership.DeviceClaim
-	// Launched is when the instance was made; Running says that it is RUNNING.
-	Launched time.Time
-	Running  bool
+	// Launched is when the instance was made. Running says that it is RUNNING; Booting, that it may
+	// be by now, and that its device is to tell so.
+	Launched         time.Time
+	Running, Booting bool
 	// Settled nodes are not waited for: they have joined before, whatever status says of a device.
 	Settled bool
 	// Now is the time of the pass.
@@ -57,7 +58,7 @@ type Client interface {
 // Observe looks for the node's device, records it, and notes what is wrong in the condition
 // TailnetReady. The next pass is brought by the node's joining where joins looks for it.
 func Observe(ctx context.Context, p *phases.Pass, c Client, statuses Statuses, joins *Joins, n Node) (Observed, error) {
-	if !n.Running && n.Status.DeviceID == "" {
+	if !n.Running && !n.Booting && n.Status.DeviceID == "" {
 		n.noteJoining(p, nil)
 		return Observed{}, nil
 	}
@@ -114,7 +115,7 @@ func (n Node) misses(p *phases.Pass, joins *Joins, list *tailnet.DeviceList, fou
 	case n.Status.DeviceID != "":
 		// No other device is waited for.
 		p.Requeue(p.Intervals.Poll)
-	case n.Running:
+	case n.Running, n.Booting:
 		n.await(p, joins, list)
 	}
 	if len(found.Strangers) > 0 {

@@ -103,11 +103,7 @@ func (u *Instance) Advance(ctx context.Context) (err error) {
 	}
 	u.in.Cache.Note(seen, u.Now)
 	if seen.State != oci.StateRunning {
-		if u.Own.Status.Update.Step == "" && u.Own.Status.Update.Refusal == "" {
-			u.settleUpdate()
-		}
-		updating(u.Pass, u.Pass.Intervals.Progress, "Waiting for the instance, which is %s, to be RUNNING", seen.State)
-		u.Pass.Stop()
+		u.awaitRunning(seen.State)
 		return nil
 	}
 	proof := ownership.Recorded(u.Own.Status.Instance.ID)

@@ -5,7 +5,6 @@ package updates
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -44,9 +43,14 @@ func (v machineVolumes) hasBoot() bool {
 	return slices.ContainsFunc(v, func(volume machineVolume) bool { return volume.Boot })
 }
 
-// needsAgent notes a data volume that is to grow though nobody would fill it: Cluster API does not
-// ask for that.
+// needsAgent notes a volume that is to grow and cannot: there is nobody who would fill it, which
+// Cluster API does not ask for, or it is not there.
 func (u *Instance) needsAgent(volumes machineVolumes) bool {
+	if missing := u.missing(volumes); missing != "" {
+		u.Pass.Note(infrav1.UpdatedCondition, infrav1.NodeUpdateFailedReason, "The %s is not attached to the instance as it was launched, and is not "+
+			"grown: attach it again in OCI, or delete the Machine, and it is replaced", missing)
+		return true
+	}
 	if HasAgent(u.Own) {
 		return false
 	}
@@ -60,6 +64,33 @@ func (u *Instance) needsAgent(volumes machineVolumes) bool {
 	}
 	return false
 }
+
+// missing is a volume that is to grow and is not among those of the instance: the spec asks for more
+// than was granted, and the volumes that are there do not make up for it.
+func (u *Instance) missing(volumes machineVolumes) string {
+	wanted, granted := WantedSize(u.Own), u.Own.Status.Size
+	boot, data := wanted.BootVolumeGB-granted.BootVolumeGB, wanted.DataVolumesGB-granted.DataVolumesGB
+	for _, volume := range volumes {
+		lacks := max(0, volume.gb-int32(volume.GB)) //nolint:gosec // OCI's largest has 32 TB.
+		if volume.Boot {
+			boot -= lacks
+		} else {
+			data -= lacks
+		}
+	}
+	if boot > 0 && !volumes.hasBoot() {
+		return "boot volume"
+	}
+	for _, volume := range u.Own.Spec.DataVolumes {
+		what := dataVolume(volume)
+		if data > 0 && !slices.ContainsFunc(volumes, func(v machineVolume) bool { return v.what == what }) {
+			return what
+		}
+	}
+	return ""
+}
+
+func dataVolume(volume infrav1.DataVolume) string { return "data volume " + volume.Name }
 
 // volumes are those with a size in the spec, as OCI has them now. A data volume that somebody has
 // detached is not one of them: the node will say that it lacks it.
@@ -93,10 +124,15 @@ func (u *Instance) dataVolumes(ctx context.Context, c *oci.Client, instanceID st
 	if err != nil {
 		return nil, err
 	}
+	named := map[string][]oci.AttachedVolume{}
+	for _, volume := range attached {
+		named[volume.DisplayName] = append(named[volume.DisplayName], volume)
+	}
 	var out machineVolumes
 	for i, name := range u.VolumeNames {
-		if volume, found := attached[name]; found {
-			out = append(out, machineVolume{volume, fmt.Sprintf("data volume %s", wanted[i].Name), wanted[i].SizeGB})
+		volume, found := instance.OnDevice(i, named[name], func(v oci.AttachedVolume) string { return v.Device })
+		if found {
+			out = append(out, machineVolume{volume.Volume, dataVolume(wanted[i]), wanted[i].SizeGB})
 		}
 	}
 	return out, nil

@@ -46,7 +46,7 @@ func whole() Node {
 		},
 		Cluster: owner, InfraCluster: infra,
 		Tailnet: &infrav1.Tailnet{Spec: infrav1.TailnetSpec{LoginServer: "https://headscale.example.org", VIPRange: "10.250.0.0/16"}},
-		Agent:   true,
+		Agent:   true, OtherMetadata: map[string]string{"ssh_authorized_keys": "ssh-ed25519 AAAA"},
 	}
 }
 
@@ -111,6 +111,7 @@ var notFilled = map[string]string{
 	"Tailnet.AuthKey":      "Render's, which is given the key",
 	"Tailnet.JoinTimeout":  "the default bounds one attempt, and nodes try again",
 	"Tailscale.Repository": "the field Mirror names archives", "Tailscale.RepositoryKeys": "the field Mirror names archives",
+	"Without":  "Fit's, which decides them",
 	"Packages": "no field of the API names mirrors: images are built with what is needed",
 }
 
@@ -132,7 +133,7 @@ func TestEveryFieldOfTheInputIsFilledInFromTheNode(t *testing.T) {
 		},
 		VCNCIDRs:    []netip.Prefix{netip.MustParsePrefix("10.7.0.0/16")},
 		DataVolumes: []cloudinit.DataVolume{{Device: "/dev/oracleoci/oraclevdb", FileSystem: "ext4", MountPath: "/var/lib/etcd"}},
-		Agent:       true,
+		Agent:       true, OtherMetadata: map[string]string{"ssh_authorized_keys": "ssh-ed25519 AAAA"},
 	}
 	node := whole()
 	node.Cluster.Spec.ControlPlaneEndpoint.Port = 7443

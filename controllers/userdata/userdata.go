@@ -46,6 +46,8 @@ type Node struct {
 	Tailnet      *infrav1.Tailnet
 	// Agent says that it gets the agent for updates of versions in place.
 	Agent bool
+	// OtherMetadata is that of its instances beside the user data, which takes from the same room.
+	OtherMetadata map[string]string
 }
 
 // Input is what the user data is rendered from, but for the tailnet key. Errors are Problems.
@@ -62,6 +64,7 @@ func Input(n Node) (cloudinit.Input, error) {
 		Tailnet:            cloudinit.Tailnet{LoginServer: n.Tailnet.Spec.LoginServer},
 		Tailscale:          tailscaleOf(n.Tailscale),
 		Agent:              n.Agent,
+		OtherMetadata:      n.OtherMetadata,
 		PodNetwork: cloudinit.PodNetwork{
 			Mode: cloudinit.PodNetworkMode(n.InfraCluster.Spec.PodNetwork.Mode),
 			MTU:  int(n.InfraCluster.Spec.PodNetwork.MTU),
@@ -95,26 +98,27 @@ func Input(n Node) (cloudinit.Input, error) {
 	return input, err
 }
 
-// Render gives the user data of an instance with the key and the spec. Errors are Problems.
-func Render(input cloudinit.Input, key cloudinit.Secret, spec infrav1.OCIMeshMachineSpec) ([]byte, error) {
+// Render gives the user data of an instance with the key. Errors are Problems.
+func Render(input cloudinit.Input, key cloudinit.Secret) ([]byte, error) {
 	input.Tailnet.AuthKey = key
-	var rendered []byte
-	err := cloudinit.CheckBootstrap(input.Bootstrap, input.BootstrapFormat)
+	rendered, err := cloudinit.Render(input)
 	if err == nil {
-		rendered, err = cloudinit.Render(input)
+		err = cloudinit.CheckSize(rendered, input.OtherMetadata)
 	}
-	if err == nil {
-		err = cloudinit.CheckSize(rendered, instance.Metadata(spec))
-	}
-	var tooLarge *cloudinit.TooLargeError
-	switch {
-	case errors.As(err, &tooLarge):
-		tooLarge.Authorities = cloudinit.AuthoritiesIn(input.Bootstrap)
-		return nil, &access.Problem{Reason: infrav1.UserDataTooLargeReason, Message: sentence(err), Err: err}
-	case err != nil:
-		return nil, &access.Problem{Reason: infrav1.BootstrapDataInvalidReason, Message: sentence(err), Err: err}
+	if err != nil {
+		return nil, problemOf(input, err)
 	}
 	return rendered, nil
+}
+
+// problemOf is an error of user data as a Problem.
+func problemOf(input cloudinit.Input, err error) error {
+	var tooLarge *cloudinit.TooLargeError
+	if errors.As(err, &tooLarge) {
+		tooLarge.Authorities = cloudinit.AuthoritiesIn(input.Bootstrap)
+		return &access.Problem{Reason: infrav1.UserDataTooLargeReason, Message: sentence(err), Err: err}
+	}
+	return &access.Problem{Reason: infrav1.BootstrapDataInvalidReason, Message: sentence(err), Err: err}
 }
 
 // sentence is an error as a condition's message.

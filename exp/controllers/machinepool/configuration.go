@@ -46,6 +46,7 @@ func (r *Reconciler) configuration(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
+	s.told = true
 	status := &s.own.Status.Configuration
 	if status.ID != "" && status.Digest == digest {
 		return nil
@@ -72,6 +73,9 @@ func (r *Reconciler) configuration(ctx context.Context, s *scope) error {
 	}
 	if s.externalCloudProvider != "" && r.Recorder != nil && status.ID == "" {
 		r.Recorder.Eventf(s.own, nil, corev1.EventTypeWarning, userdata.ExternalCloudProviderReason, "Configure", "%s", s.externalCloudProvider)
+	}
+	if len(s.absent) > 0 && r.Recorder != nil {
+		r.Recorder.Eventf(s.own, nil, corev1.EventTypeWarning, infrav1.NoRoomForAgentReason, "Configure", "%s", userdata.AgentsComplete(s.absent).Message)
 	}
 	*status = expv1.InstanceConfigurationStatus{ID: id, Digest: digest, KeyID: s.key.ID, KeyExpires: metav1.NewTime(s.key.Expires)}
 	return nil
@@ -147,12 +151,16 @@ func (c contents) userData(ctx context.Context, s *scope, key cloudinit.Secret) 
 		Secret: secret, Hostname: s.prefix, HostnameOfInstance: true, ControlPlane: false, KubernetesVersion: template.Version,
 		Bootstrap: s.own.Spec.Bootstrap, Tailscale: s.own.Spec.Tailscale, DataVolumes: machine.DataVolumes,
 		Cluster: s.cluster, InfraCluster: s.infraCluster, Tailnet: s.tailnet, Agent: false,
+		OtherMetadata: instance.Metadata(machine),
 	})
+	if err == nil {
+		input, s.absent, err = userdata.Fit(input)
+	}
 	if err != nil {
 		return nil, err
 	}
 	s.externalCloudProvider = userdata.ExternalCloudProvider(input)
-	return userdata.Render(input, key, machine)
+	return userdata.Render(input, key)
 }
 
 // digest is that of everything in the configuration, with the key's identifier in the key's place:

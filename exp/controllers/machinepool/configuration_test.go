@@ -4,12 +4,15 @@
 package machinepool_test
 
 import (
+	"crypto/rand"
+	"encoding/base64"
 	"testing"
 
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/cluster-api/util/conditions"
 
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
@@ -78,4 +81,27 @@ func TestBootstrapDataThatCanNeverJoinIsToldAndHeals(t *testing.T) {
 			g.Expect(b.recorder.Events()).To(ContainElement(ContainSubstring("ExternalCloudProvider")))
 		})
 	}
+}
+
+func TestAPoolTellsWhichAgentsItsUserDataHasNoRoomFor(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t, 1)
+	noise := make([]byte, 11_000)
+	_, _ = rand.Read(noise)
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: b.Namespace, Name: "workers-bootstrap"}}
+	helpers.Update(t, b.Environment, secret, func(s *corev1.Secret) {
+		s.Data["value"] = []byte(helpers.BootstrapData + "# " + base64.StdEncoding.EncodeToString(noise) + "\n")
+	})
+
+	b.untilReady(t, 1)
+
+	condition := conditions.Get(b.own, infrav1.AgentsCompleteCondition)
+	g.Expect(condition).NotTo(BeNil())
+	g.Expect(condition.Reason).To(Equal("NoRoomForAgent"))
+	g.Expect(condition.Message).To(ContainSubstring("Without capom-members ("))
+	g.Expect(b.recorder.Events()).To(ContainElement("Warning NoRoomForAgent " + condition.Message))
+
+	helpers.Update(t, b.Environment, secret, func(s *corev1.Secret) { s.Data["value"] = []byte(helpers.BootstrapData) })
+	b.until(t, func(g Gomega) { g.Expect(conditions.Get(b.own, infrav1.AgentsCompleteCondition)).To(BeNil()) })
 }

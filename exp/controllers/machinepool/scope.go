@@ -18,6 +18,7 @@ import (
 
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instancecache"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
@@ -76,6 +77,10 @@ type scope struct {
 	key tailnetnode.Key
 	// externalCloudProvider is the note of userdata.ExternalCloudProvider. Set by configuration.
 	externalCloudProvider string
+	// absent are the agents that the user data has no room for; told says that this is known. Set
+	// by configuration.
+	absent []cloudinit.Absence
+	told   bool
 }
 
 // newScope reads the objects around own; nil if there is nothing to do before somebody else has

@@ -6,16 +6,18 @@ package machinepool
 import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/cluster-api/util/conditions"
 
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/userdata"
 )
 
 // ownedConditions are the ones that this controller writes, besides Paused, which has its own
 // helper.
 var ownedConditions = report.Types(infrav1.TailnetReadyCondition, expv1.ConfigurationReadyCondition, expv1.PoolReadyCondition,
-	expv1.InstancesReadyCondition, infrav1.DeletingCondition)
+	expv1.InstancesReadyCondition, infrav1.AgentsCompleteCondition, infrav1.DeletingCondition)
 
 // updateStatus computes all conditions from what the phases found.
 func updateStatus(s *scope) {
@@ -41,6 +43,12 @@ func updateStatus(s *scope) {
 		}),
 	}
 	report.SetCausesFirst(s.own, all...)
+	switch {
+	case len(s.absent) > 0:
+		report.SetApart(s.own, userdata.AgentsComplete(s.absent))
+	case s.told:
+		conditions.Delete(s.own, infrav1.AgentsCompleteCondition)
+	}
 	for i := range s.own.Status.Conditions {
 		if s.own.Status.Conditions[i].Type != clusterv1.PausedCondition {
 			s.own.Status.Conditions[i].ObservedGeneration = s.own.Generation

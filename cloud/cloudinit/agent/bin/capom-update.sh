@@ -20,7 +20,7 @@ BEGUN=$ETC/begun
 
 # As kubelet: NodeRestriction lets it change its own Node only.
 api() {
-	curl -sf --max-time 20 --cacert "$ROOT/etc/kubernetes/pki/ca.crt" --cert "$CERT" --key "$CERT" "$@"
+	curl -sf --noproxy '*' --max-time 20 --cacert "$ROOT/etc/kubernetes/pki/ca.crt" --cert "$CERT" --key "$CERT" "$@"
 }
 
 # The key is not taken out of managedFields, where it begins with f:, nor out of other values,
@@ -127,7 +127,8 @@ update_kubernetes() {
 	check_kubernetes
 	tell "working fetching the packages"
 	packages -d kubeadm kubelet kubectl
-	echo "$kubernetes" >"$BEGUN"
+	echo "$kubernetes" >"$BEGUN.new"
+	put_on_disk "$BEGUN"
 	packages "" kubeadm
 	leave_vip
 	tell "working running kubeadm upgrade node"
@@ -149,11 +150,19 @@ update_tailscale() {
 	"$SBIN/capom-join"
 }
 
+# put_on_disk FILE: has FILE.new take its place. A machine may be reset, or its disk full, at any
+# time: what it is to know afterwards is on the disk before it counts.
+put_on_disk() {
+	sync "$1.new"
+	mv "$1.new" "$1"
+}
+
 # dpkg ends first what a reboot has cut off, unless somebody else is at it. dnf would not look for
 # new packages for two days.
 update() {
 	kubernetes=${wanted% *} tailscale=${wanted#* }
-	echo "$wanted" | grep -Eqx "v$NUMBERS (-|$NUMBERS)" || fail "these are not two versions"
+	# Not by echo: dash's makes two lines of a \n in it, of which the second alone might pass.
+	printf '%s\n' "$wanted" | grep -Eqx "v$NUMBERS (-|$NUMBERS)" || fail "these are not two versions"
 	[ "$tailscale" != - ] || tailscale=$CAPOM_TAILSCALE_VERSION
 	# What was begun is not settled, whatever is wanted by now.
 	settled=$CAPOM_KUBERNETES_VERSION$(cat "$BEGUN" 2>/dev/null || true)
@@ -161,13 +170,18 @@ update() {
 	if [ "$family" = deb ]; then dpkg --force-confold --configure -a || true; else dnf -q clean expire-cache; fi
 	[ "$tailscale" = "$CAPOM_TAILSCALE_VERSION" ] || update_tailscale
 	[ "$kubernetes" = "$settled" ] || update_kubernetes
-	sed -i "s/^\(CAPOM_KUBERNETES_VERSION=\).*/\1'$kubernetes'/; s/^\(CAPOM_TAILSCALE_VERSION=\).*/\1'$tailscale'/" "$ETC/node.env"
+	cp -p "$ETC/node.env" "$ETC/node.env.new"
+	sed -i "s/^\(CAPOM_KUBERNETES_VERSION=\).*/\1'$kubernetes'/; s/^\(CAPOM_TAILSCALE_VERSION=\).*/\1'$tailscale'/" "$ETC/node.env.new"
+	put_on_disk "$ETC/node.env"
 	rm -f "$BEGUN"
 }
 
 # A node that has no certificate yet, or cannot be read, asks for no version.
 once() {
 	[ -r "$CERT" ] || return 0
+	# Who calls it by hand waits until the agent's own round is over.
+	exec 9>"$RUN/update.lock"
+	flock 9
 	return_vip
 	name=$(openssl x509 -noout -subject -nameopt multiline -in "$CERT" 2>/dev/null | sed -n 's/.*system:node:\(.*\)$/\1/p')
 	NODE=$SERVER/api/v1/nodes/${name:?}

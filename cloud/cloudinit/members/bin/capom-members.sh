@@ -17,17 +17,19 @@ TABLE="table ip capom_members"
 
 # As kubelet, and of the cluster's authority: whatever else listens at a member's address is none.
 api() {
-	curl -sf --cacert "$ROOT/etc/kubernetes/pki/ca.crt" --cert "$CERT" --key "$CERT" "$@"
+	curl -sf --noproxy '*' --cacert "$ROOT/etc/kubernetes/pki/ca.crt" --cert "$CERT" --key "$CERT" "$@"
 }
 
 # Keeps the list of members for the next boot, too. kubelet's own right is enough to get Endpoints
 # (kubernetes plugin/pkg/auth/authorizer/rbac/bootstrappolicy/policy.go, NodeRules). An answer
-# without an address leaves the list as it is.
+# without an address, or one that breaks off, leaves the list as it is. No cluster has as many as
+# are taken at most: all of them may be asked at once.
 remember() {
-	found=$(api --max-time 5 "https://$CAPOM_VIP:$CAPOM_ENDPOINT_PORT/api/v1/namespaces/default/endpoints/kubernetes" |
-		grep -Eo '"ip": *"[0-9.]+"' | tr -cd '0-9.\n' | sort -u)
+	found=$(api --max-time 5 "https://$CAPOM_VIP:$CAPOM_ENDPOINT_PORT/api/v1/namespaces/default/endpoints/kubernetes") || return 0
+	found=$(printf '%s\n' "$found" | grep -Eo '"ip": *"[0-9.]+"' | tr -cd '0-9.\n' | sort -u | head -n 32)
 	if [ -n "$found" ] && [ "$found" != "$(cat "$MEMBERS" 2>/dev/null)" ]; then
 		echo "$found" >"$MEMBERS.new"
+		sync "$MEMBERS.new"
 		mv "$MEMBERS.new" "$MEMBERS"
 	fi
 }

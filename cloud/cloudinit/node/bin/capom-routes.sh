@@ -32,7 +32,7 @@ probe() {
 		set -- --cert "$PKI/apiserver-kubelet-client.crt" --key "$PKI/apiserver-kubelet-client.key"
 	fi
 	rc=0
-	code=$(curl -sk "$@" --max-time "$TIMEOUT" -o /dev/null -w '%{http_code}' "https://$address:$CAPOM_ENDPOINT_PORT/readyz") || rc=$?
+	code=$(curl -sk --noproxy '*' "$@" --max-time "$TIMEOUT" -o /dev/null -w '%{http_code}' "https://$address:$CAPOM_ENDPOINT_PORT/readyz") || rc=$?
 	case $rc:$code in
 	0:200) echo ready ;;
 	7:*) echo refused ;;
@@ -52,7 +52,7 @@ node_name() {
 pod_cidrs() {
 	[ "$CAPOM_POD_NETWORK" = TailnetRoutes ] || return 0
 	if [ ! -s "$RUN/pod-cidrs" ] && [ -r "$KUBELET_CERT" ]; then
-		curl -sf --max-time "$TIMEOUT" --cacert "$PKI/ca.crt" --cert "$KUBELET_CERT" --key "$KUBELET_CERT" \
+		curl -sf --noproxy '*' --max-time "$TIMEOUT" --cacert "$PKI/ca.crt" --cert "$KUBELET_CERT" --key "$KUBELET_CERT" \
 			"https://$CAPOM_ENDPOINT_HOST:$CAPOM_ENDPOINT_PORT/api/v1/nodes/$(node_name)" 2>/dev/null |
 			tr -d ' \n"' | sed -n 's/.*podCIDRs:\[\([^]]*\)\].*/\1/p' >"$RUN/pod-cidrs" || true
 	fi

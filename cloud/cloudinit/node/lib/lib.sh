@@ -81,9 +81,10 @@ tailnet_hostname() {
 	printf '%s-%s\n' "$CAPOM_HOSTNAME" "$(printf '%s' "$id" | tail -c 12)"
 }
 
-# metadata NAME: what the metadata service says of the instance.
+# metadata NAME: what the metadata service says of the instance. As everywhere but for packages, a
+# proxy in systemd's environment is not asked: it would know neither the service nor the tailnet.
 metadata() {
-	curl -fsS --max-time 5 -H 'Authorization: Bearer Oracle' "http://169.254.169.254/opc/v2/instance/$1" 2>/dev/null
+	curl -fsS --noproxy '*' --max-time 5 -H 'Authorization: Bearer Oracle' "http://169.254.169.254/opc/v2/instance/$1" 2>/dev/null
 }
 
 # The instance's OCID. cloud-init's copy needs no network; the metadata service is asked where the

@@ -113,6 +113,29 @@ func (s *State) DetachBehind(volumeName string) error {
 	return fmt.Errorf("tenancy %s has no attached volume %s", s.name, volumeName)
 }
 
+// AttachCopyBehind attaches a copy of an attached data volume, under its display name, to the same
+// instance, as an owner comparing it with a backup would.
+func (s *State) AttachCopyBehind(volumeName, device string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, attachment := range alive(s, func(*VolumeAttachment) bool { return true }) {
+		volume, ok := s.items[attachment.VolumeID].(*Volume)
+		if !ok || volume.DisplayName != volumeName {
+			continue
+		}
+		instance, ok := s.items[attachment.InstanceID].(*Instance)
+		if !ok {
+			break
+		}
+		copied := s.newVolume(volume.CompartmentID, volume.AvailabilityDomain, volumeName, volume.SizeInGBs, volume.VpusPerGB, Tags{})
+		copied.LifecycleState = StateAvailable
+		joined := s.attach(instance, copied.ID, AttachVolumeDetails{Type: "paravirtualized", Device: device})
+		joined.LifecycleState = StateAttached
+		return nil
+	}
+	return fmt.Errorf("tenancy %s has no attached volume %s", s.name, volumeName)
+}
+
 // StopBehind stops a running instance without an API call.
 func (s *State) StopBehind(id string) error {
 	s.mu.Lock()

@@ -120,6 +120,18 @@ func (s *Sim) DetachVolume(volumeName string) error {
 	return err
 }
 
+// AttachCopy attaches a copy of the data volume of a display name, under this name, to the volume's
+// instance.
+func (s *Sim) AttachCopy(volumeName, device string) error {
+	err := fmt.Errorf("the simulator has no volume %s", volumeName)
+	for _, state := range s.world.States() {
+		if err = state.AttachCopyBehind(volumeName, device); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
 func (s *Sim) onInstance(id string, do func(*model.State, string) error) error {
 	for _, state := range s.world.States() {
 		if state.InstanceState(id) != "" {

@@ -1,0 +1,35 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package updates
+
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+)
+
+// awaitRunning waits for an instance that is not RUNNING. One that is STOPPED, and no restart of
+// ours can be why, was stopped by somebody: the pass goes on to its start, and what was begun of
+// the update is begun anew afterwards. A restart passes through STOPPED, for less than the time
+// that a node is given to settle.
+func (u *Instance) awaitRunning(state oci.LifecycleState) {
+	update := &u.Own.Status.Update
+	updating(u.Pass, u.Pass.Intervals.Progress, "Waiting for the instance, which is %s, to be RUNNING", state)
+	settles := metav1.NewTime(u.Now.Add(u.SettleTime).Truncate(time.Second))
+	switch {
+	case state == oci.StateStopped && !IsRestarting(*update):
+		return
+	case state == oci.StateStopped && update.NotBefore.IsZero():
+		update.NotBefore = settles
+	case state == oci.StateStopped && !u.Now.Before(update.NotBefore.Time):
+		*update = infrav1.UpdateStatus{Generation: update.Generation, Attempt: update.Attempt}
+		return
+	case state != oci.StateStopped && update.Step == "" && update.Refusal == "":
+		u.settleUpdate()
+	}
+	u.Pass.Stop()
+}
