@@ -134,7 +134,7 @@ const AbsentAgentsAnnotation = "infrastructure.cluster.x-k8s.io/ocimesh-absent-a
 // Annotations of a Node of a cluster, by which the provider and the node's agent talk.
 const (
 	// WantedVersionsAnnotation has the versions of Kubernetes and tailscale that the provider asks
-	// for.
+	// for, with the word fetch behind them if Kubernetes' packages are only to be fetched.
 	WantedVersionsAnnotation = "infrastructure.cluster.x-k8s.io/ocimesh-wanted"
 	// ReportedVersionsAnnotation has what the agent says of them.
 	ReportedVersionsAnnotation = "infrastructure.cluster.x-k8s.io/ocimesh-reported"

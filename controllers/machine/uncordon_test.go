@@ -73,9 +73,11 @@ func TestAWorkerIsDrainedForAnotherKubeletAndNotForTailscale(t *testing.T) {
 
 	budget := b.budget(t)
 	b.upgrades(t, own, "v1.36.4", unchanged)
+	b.untilTold(t, own, "Updated False Updating", "to begin with Kubernetes v1.36.4 and tailscale 1.104.0")
+	b.nodeSays(t, node, "v1.36.4 1.104.0 fetch done")
 	b.untilTold(t, own, "Updated False Updating", "The disruption budget shop-stays needs 1 healthy pods")
 	g.Expect(b.isCordoned(t, node)).To(BeTrue())
-	g.Expect(node.Annotations).To(HaveKeyWithValue(infrav1.WantedVersionsAnnotation, "v1.36.3 1.104.0"))
+	g.Expect(node.Annotations).To(HaveKeyWithValue(infrav1.WantedVersionsAnnotation, "v1.36.4 1.104.0 fetch"))
 
 	g.Expect(b.Client.Delete(t.Context(), budget)).To(Succeed())
 	b.untilTold(t, own, "Updated False Updating", "to begin with Kubernetes v1.36.4 and tailscale 1.104.0")
@@ -91,6 +93,53 @@ func TestAWorkerIsDrainedForAnotherKubeletAndNotForTailscale(t *testing.T) {
 	b.done(t, own)
 }
 
+func TestAWorkerIsNotDrainedForAVersionThatItsNodeCannotGet(t *testing.T) {
+	t.Parallel()
+	const unavailable = "Kubernetes 1.36.4 cannot be installed from https://mirror.example/"
+	for name, world := range map[string]struct {
+		change func(*infrav1.OCIMeshMachineSpec)
+		stays  bool
+	}{
+		"for the version alone":        {unchanged, true},
+		"after it was so for its size": {larger, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			b := newBench(t, helpers.WorldOptions{})
+			own, node := b.worker(t, "4")
+			pod := b.pod(t, node, "shop")
+			b.upgrades(t, own, "v1.36.4", world.change)
+			b.nodeSays(t, node, "v1.36.4 - fetch failed "+unavailable)
+
+			b.until(t, own, func(g Gomega) {
+				if !own.Status.Update.NotBefore.IsZero() {
+					b.sleep(settling)
+				}
+				g.Expect(helpers.MessageOf(own, infrav1.UpdatedCondition)).To(ContainSubstring(unavailable))
+			})
+			g.Expect(helpers.ConditionsOf(own)).To(ContainElement("Updated False NodeUpdateFailed"))
+			b.settle(t, own, 3)
+			g.Expect(b.isCordoned(t, node)).To(BeFalse(), "it takes pods until the version is there")
+			g.Expect(b.runs(t, pod)).To(Equal(world.stays))
+			g.Expect(own.Status.Drain).To(BeZero())
+			again := b.pod(t, node, "shop-again")
+
+			b.nodeSays(t, node, "v1.36.4 - fetch done")
+			b.until(t, own, func(g Gomega) {
+				b.Reload(t, node)
+				g.Expect(node.Annotations).To(HaveKeyWithValue(infrav1.WantedVersionsAnnotation, "v1.36.4 -"))
+			})
+			g.Expect(b.isCordoned(t, node)).To(BeTrue())
+			g.Expect(b.runs(t, again)).To(BeFalse())
+			b.nodeRuns(t, node, "v1.36.4", corev1.ConditionTrue)
+			b.nodeSays(t, node, "v1.36.4 - done")
+			b.untilUpdated(t, own)
+			g.Expect(b.isCordoned(t, node)).To(BeFalse())
+		})
+	}
+}
+
 func TestADrainEndsWithTheUpdateThatItIsFor(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
@@ -99,13 +148,15 @@ func TestADrainEndsWithTheUpdateThatItIsFor(t *testing.T) {
 	pod := b.pod(t, node, "shop")
 	b.budget(t)
 	b.upgrades(t, own, "v1.36.4", unchanged)
+	b.untilTold(t, own, "Updated False Updating", "to begin with Kubernetes v1.36.4")
+	b.nodeSays(t, node, "v1.36.4 - fetch done")
 	b.untilTold(t, own, "Updated False Updating", "is being drained")
 	g.Expect(b.isCordoned(t, node)).To(BeTrue())
 
 	b.done(t, own)
 
 	g.Expect(b.isCordoned(t, node)).To(BeFalse())
-	g.Expect(node.Annotations).NotTo(HaveKey(infrav1.WantedVersionsAnnotation))
+	g.Expect(node.Annotations).To(HaveKeyWithValue(infrav1.WantedVersionsAnnotation, "v1.36.4 - fetch"))
 	g.Expect(own.Status.Drain).To(BeZero())
 	g.Expect(b.runs(t, pod)).To(BeTrue())
 }

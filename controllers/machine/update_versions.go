@@ -35,6 +35,6 @@ func (r *Reconciler) updateVersions(ctx context.Context, s *scope) error {
 		Drain: drains{r.Client}.of(s),
 	}
 	node.Advance(ctx)
-	s.versionsUpdated, s.exclusive = node.Updated, s.exclusive || node.Drain.Decided
+	s.versionsUpdated, s.putOff, s.exclusive = node.Updated, node.PutOff, s.exclusive || node.Drain.Decided
 	return nil
 }
