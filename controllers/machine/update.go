@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/capacity"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/updates"
 )
@@ -26,7 +27,7 @@ func (r *Reconciler) update(ctx context.Context, s *scope) error {
 	}
 	update := updates.Instance{
 		Pass: &s.Pass, Own: s.own, Owner: s.owner, Recorder: r.Recorder, Now: s.now, SettleTime: s.options.SettleTime,
-		Seen:    *s.instance,
+		Seen: *s.instance, Before: oci.LifecycleState(s.before.Status.Instance.State),
 		Connect: placedIn(s, r.finder()), VolumeNames: s.volumeNames(),
 		Room:     func(ctx context.Context) (*access.Problem, error) { return r.roomForSpec(ctx, s) },
 		GiveBack: func() { r.Scheduler.GiveBack(client.ObjectKeyFromObject(s.own)) },

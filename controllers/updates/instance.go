@@ -50,8 +50,10 @@ type Instance struct {
 	// and the names of the spec's tags.
 	Own   *infrav1.OCIMeshMachine
 	Owner ownership.Owner
-	// Seen is what polls show of the instance. Connect reaches its account.
+	// Seen is what polls show of the instance, Before the state that was recorded of it. Connect
+	// reaches its account.
 	Seen    oci.Instance
+	Before  oci.LifecycleState
 	Connect func(context.Context) (instances.Account, error)
 	// VolumeNames are the display names of the spec's data volumes.
 	VolumeNames []string
@@ -72,7 +74,7 @@ type Instance struct {
 	// Decided is set by Advance for a decision in status, to be written only over the version it
 	// was read from.
 	Decided bool
-	// PutOff is set by Advance if the change waits for OCI, the budget or a person while the machine
+	// PutOff is set by Advance if the change waits for OCI, the budget or a person, and the machine
 	// runs on as it is.
 	PutOff bool
 
@@ -106,6 +108,7 @@ func (u *Instance) Advance(ctx context.Context) (err error) {
 		u.awaitRunning(seen.State)
 		return nil
 	}
+	u.settleAfterStart()
 	proof := ownership.Recorded(u.Own.Status.Instance.ID)
 	if err := u.updateTags(ctx, proof, seen); err != nil {
 		return err
