@@ -357,6 +357,9 @@ const (
 	// NodeUpdateFailedReason surfaces while the node cannot change a version in place, such as for
 	// a repository without it. The node runs on and tries again; the message has the node's words.
 	NodeUpdateFailedReason = "NodeUpdateFailed"
+	// DrainInvalidReason surfaces while the Machine's annotation about its drain has an unknown
+	// value, and a change in place waits for it. Remedy: Always, Never, or no annotation.
+	DrainInvalidReason = "DrainInvalid"
 )
 
 // RemediatedCondition of OCIMeshRemediation is True once the Machine is healthy again. Its reasons

@@ -93,6 +93,10 @@ type OCIMeshMachineStatus struct {
 	// update is the instance's change in place, while there is one.
 	// +optional
 	Update UpdateStatus `json:"update,omitempty,omitzero"`
+
+	// drain is the drain of the Node before the change in place, until the Node is uncordoned.
+	// +optional
+	Drain DrainStatus `json:"drain,omitempty,omitzero"`
 }
 
 // MachineSizeStatus is a size that the budget of the machine's account has room for. What is

@@ -82,3 +82,28 @@ type UpdateStatus struct {
 	// +kubebuilder:validation:MaxLength=64
 	RefusalReason string `json:"refusalReason,omitempty"`
 }
+
+// DrainStatus is the drain of the machine's Node before its change in place. It is written before
+// the Node is cordoned, and dropped once the Node is uncordoned.
+type DrainStatus struct {
+	// node is the Node's name.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Node string `json:"node,omitempty"`
+
+	// startedAt is when the drain began. Its time counts from here.
+	// +required
+	StartedAt metav1.Time `json:"startedAt,omitempty,omitzero"`
+
+	// endedAt is when the drain ended: with its pods gone, by its time, or as it began because no
+	// other node can take them.
+	// +optional
+	EndedAt metav1.Time `json:"endedAt,omitempty,omitzero"`
+
+	// message says why the Node was not drained, or not to the end.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message,omitempty"`
+}

@@ -134,7 +134,7 @@ const AbsentAgentsAnnotation = "infrastructure.cluster.x-k8s.io/ocimesh-absent-a
 // Annotations of a Node of a cluster, by which the provider and the node's agent talk.
 const (
 	// WantedVersionsAnnotation has the versions of Kubernetes and tailscale that the provider asks
-	// for.
+	// for, with the word fetch behind them if Kubernetes' packages are only to be fetched.
 	WantedVersionsAnnotation = "infrastructure.cluster.x-k8s.io/ocimesh-wanted"
 	// ReportedVersionsAnnotation has what the agent says of them.
 	ReportedVersionsAnnotation = "infrastructure.cluster.x-k8s.io/ocimesh-reported"
@@ -143,6 +143,32 @@ const (
 	// ReportedVolumesAnnotation has the sizes of the volumes that their file systems fill, and why
 	// others are not filled.
 	ReportedVolumesAnnotation = "infrastructure.cluster.x-k8s.io/ocimesh-volumes"
+)
+
+// DrainAnnotation of a Machine says whether its Node is drained before an update in place:
+// DrainAlways or DrainNever. Without it workers are, if other nodes can take their pods. It is on
+// the Machine since Cluster API brings annotations there from the templates of MachineDeployments
+// and KubeadmControlPlanes without a rollout.
+const DrainAnnotation = "infrastructure.cluster.x-k8s.io/ocimesh-drain"
+
+// Values of DrainAnnotation.
+const (
+	// DrainAlways drains the Node, a control plane's too, whether others can take the pods or not.
+	DrainAlways = "Always"
+	// DrainNever has the pods restarted with their node.
+	DrainNever = "Never"
+)
+
+// AfterDrainAnnotation of a Node says what is to be done once its machine is updated. It is written
+// in the same write as the cordon.
+const AfterDrainAnnotation = "infrastructure.cluster.x-k8s.io/ocimesh-after-drain"
+
+// Values of AfterDrainAnnotation.
+const (
+	// AfterDrainUncordon is of a Node that the provider has cordoned.
+	AfterDrainUncordon = "Uncordon"
+	// AfterDrainLeave is of a Node that somebody else had cordoned before.
+	AfterDrainLeave = "Leave"
 )
 
 // AllowUninstallAnnotation on a HelmReleaseProxy of Cilium lets it be deleted while its cluster

@@ -140,11 +140,7 @@ func TestANodeSaysWhyItDoesNotChangeAVersionAndStaysAsItIs(t *testing.T) {
 			}
 
 			// What was missing comes.
-			n.write("world/repository", "1.36.2\n", 0o644)
-			for _, file := range []string{"no-packages", "alone", "kubeadm-fails"} {
-				_ = os.Remove(filepath.Join(n.root, "world", file))
-			}
-			n.write("world/server", "v1.36.2\n", 0o644)
+			n.lacksNothing()
 			n.wants("v1.36.2 -")
 			out, err = n.round()
 			g.Expect(err).NotTo(HaveOccurred(), out)
@@ -152,6 +148,44 @@ func TestANodeSaysWhyItDoesNotChangeAVersionAndStaysAsItIs(t *testing.T) {
 			g.Expect(n.world("reported")).To(Equal("v1.36.2 - done"))
 		})
 	}
+}
+
+func (n *testNode) lacksNothing() {
+	n.write("world/repository", "1.36.2\n", 0o644)
+	n.write("world/server", "v1.36.2\n", 0o644)
+	for _, file := range []string{"no-packages", "alone", "kubeadm-fails"} {
+		_ = os.Remove(filepath.Join(n.root, "world", file))
+	}
+}
+
+func TestANodeFetchesItsPackagesBeforeItIsToChangeAVersion(t *testing.T) {
+	g := NewWithT(t)
+	n := updatedNode(t, func(in *Input) { in.ControlPlane, in.Endpoint.VIP = false, false })
+	n.write("world/repository", "1.36.1\n", 0o644)
+	n.wants("v1.36.2 - reboot")
+	out, err := n.round()
+	g.Expect(err).To(HaveOccurred(), out)
+	g.Expect(n.world("reported")).To(HaveSuffix("failed these are not two versions"))
+	n.wants("v1.36.2 - fetch")
+	out, err = n.round()
+	g.Expect(err).To(HaveOccurred(), out)
+	g.Expect(n.world("reported")).To(HavePrefix("v1.36.2 - fetch failed Kubernetes 1.36.2 cannot be installed from "))
+
+	n.write("world/repository", "1.36.2\n", 0o644)
+	for range 2 {
+		out, err = n.round()
+		g.Expect(err).NotTo(HaveOccurred(), out)
+		g.Expect(n.world("reported")).To(Equal("v1.36.2 - fetch done"))
+	}
+	g.Expect(strings.Count(strings.Join(n.calls(), ";"), " install -d ")).To(Equal(2), "what is fetched is not fetched again")
+	n.write("world/pods", "v1.36.1\n", 0o644)
+	n.expectUpdated(g, "v1.36.1", "1.102.3")
+
+	n.wants("v1.36.2 -")
+	out, err = n.round()
+	g.Expect(err).NotTo(HaveOccurred(), out)
+	n.expectUpdated(g, "v1.36.2", "1.102.3")
+	g.Expect(n.world("reported")).To(Equal("v1.36.2 - done"))
 }
 
 func TestANodeThatDiesAtAnyStepGoesOnWithIt(t *testing.T) {

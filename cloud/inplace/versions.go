@@ -31,6 +31,12 @@ func (v Versions) String() string {
 	return v.Kubernetes + " " + v.Tailscale
 }
 
+// fetching has the agent fetch the packages, and change nothing of Kubernetes.
+const fetching = " fetch"
+
+// ToFetch is what the Node asks for first if its pods are to leave before the change.
+func (v Versions) ToFetch() string { return v.String() + fetching }
+
 // Words name the versions in a message.
 func (v Versions) Words() string {
 	if v.Tailscale == "" {
@@ -41,7 +47,8 @@ func (v Versions) Words() string {
 
 // Report is what a node's agent says of the versions that it was asked for.
 type Report struct {
-	// Versions are as the Node asked for them, or what runs if it asks for none.
+	// Versions are as the Node asked for them, to be had or to be fetched, or what runs if it asks
+	// for none.
 	Versions string
 	// State is Done, Failed or anything else while the agent is at it.
 	State string
@@ -55,18 +62,24 @@ const (
 	Failed = "failed"
 )
 
-// ReportOf reads what the agent wrote: two versions, a state and a message.
+// ReportOf reads what the agent wrote: what it was asked for, a state and a message.
 func ReportOf(text string) Report {
-	words := strings.SplitN(strings.TrimSpace(text), " ", 4)
-	for len(words) < 4 {
+	words := strings.SplitN(strings.TrimSpace(text), " ", 3)
+	for len(words) < 3 {
 		words = append(words, "")
 	}
-	return Report{Versions: words[0] + " " + words[1], State: words[2], Message: words[3]}
+	out, rest := Report{Versions: words[0] + " " + words[1]}, words[2]
+	if fetched, is := strings.CutPrefix(" "+rest, fetching+" "); is {
+		out.Versions, rest = out.Versions+fetching, fetched
+	}
+	out.State, out.Message, _ = strings.Cut(rest, " ")
+	return out
 }
 
 // Has tells whether a node with the report has the versions.
 func (r Report) Has(wanted Versions) bool {
-	return r.State == Done && (r.Versions == wanted.String() || wanted.Tailscale == "" && strings.HasPrefix(r.Versions, wanted.Kubernetes+" "))
+	return r.State == Done && !strings.HasSuffix(r.Versions, fetching) &&
+		(r.Versions == wanted.String() || wanted.Tailscale == "" && strings.HasPrefix(r.Versions, wanted.Kubernetes+" "))
 }
 
 var semver = regexp.MustCompile(`^([0-9]{1,3})\.([0-9]{1,3})\.([0-9]{1,3})$`)

@@ -50,8 +50,11 @@ func TestANodesReportIsReadAsItsAgentWroteIt(t *testing.T) {
 		"v1.36.21 - done":                                   {Report{"v1.36.21 -", Done, ""}, false, false},
 		"v1.36.2 - working running kubeadm upgrade node":    {Report{"v1.36.2 -", "working", "running kubeadm upgrade node"}, false, false},
 		"v1.36.2 - failed Kubernetes 1.36.2 cannot be had ": {Report{"v1.36.2 -", Failed, "Kubernetes 1.36.2 cannot be had"}, false, false},
-		"":     {Report{Versions: " "}, false, false},
-		"done": {Report{Versions: "done "}, false, false},
+		"v1.36.2 - fetch working fetching the packages":     {Report{"v1.36.2 - fetch", "working", "fetching the packages"}, false, false},
+		"v1.36.2 1.104.0 fetch done":                        {Report{"v1.36.2 1.104.0 fetch", Done, ""}, false, false},
+		"v1.36.2 - fetch":                                   {Report{"v1.36.2 -", "fetch", ""}, false, false},
+		"":                                                  {Report{Versions: " "}, false, false},
+		"done":                                              {Report{Versions: "done "}, false, false},
 	} {
 		t.Run(text, func(t *testing.T) {
 			g := NewWithT(t)
@@ -61,5 +64,5 @@ func TestANodesReportIsReadAsItsAgentWroteIt(t *testing.T) {
 			g.Expect(report.Has(both)).To(Equal(world.hasBoth))
 		})
 	}
-	NewWithT(t).Expect(patch.String() + "," + both.String()).To(Equal("v1.36.2 -,v1.36.2 1.104.0"))
+	NewWithT(t).Expect(patch.String() + "," + both.String() + "," + both.ToFetch()).To(Equal("v1.36.2 -,v1.36.2 1.104.0,v1.36.2 1.104.0 fetch"))
 }

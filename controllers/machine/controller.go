@@ -34,7 +34,7 @@ import (
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshmachines,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshmachines/status,verbs=patch;update
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshclusters;ociaccounts;tailnets,verbs=get;list;watch
-// +kubebuilder:rbac:groups=cluster.x-k8s.io,resources=clusters;machines,verbs=get;list;watch
+// +kubebuilder:rbac:groups=cluster.x-k8s.io,resources=clusters;machines;machinedrainrules,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
@@ -173,6 +173,7 @@ func (r *Reconciler) normalPhases() []phases.Phase[*scope] {
 		{Name: "join load balancer", Condition: infrav1.LoadBalancerReadyCondition, Run: balancing.joinLoadBalancer},
 		{Name: "observe device", Condition: infrav1.TailnetReadyCondition, Run: r.observeDevice},
 		{Name: "update versions", Condition: infrav1.UpdatedCondition, Independent: true, Run: r.updateVersions},
+		{Name: "uncordon", Condition: infrav1.UpdatedCondition, Independent: true, Run: drains{r.Client}.uncordon},
 		{Name: "read console", Condition: infrav1.TailnetReadyCondition, Independent: true, Run: r.readConsole},
 		{Name: "provision", Condition: infrav1.TailnetReadyCondition, Run: r.provision},
 	}

@@ -44,6 +44,7 @@ var waits = map[string]func(*scope){
 	"start instance":     func(s *scope) { s.instance.State = oci.StateStopped },
 	"join load balancer": func(s *scope) { s.own.Status.Backend.Name = "" },
 	"observe device":     func(s *scope) { s.observed.Device = nil },
+	"uncordon":           nil,
 	"read console":       nil,
 	"provision":          nil,
 }

@@ -73,6 +73,9 @@ type scope struct {
 	// observed is the machine's device in the tailnet. Set by observeDevice.
 	observed tailnetnode.Observed
 
+	// putOff is set if the change in place waits for OCI, the budget or packages while the machine
+	// runs on as it is. Set by update and updateVersions.
+	putOff bool
 	// versionsUpdated is set if the node has the versions that it is to have. Set by
 	// updateVersions.
 	versionsUpdated bool

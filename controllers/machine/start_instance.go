@@ -99,10 +99,11 @@ func (t starter) start(ctx context.Context, s *scope, stop stopped) error {
 // stopped is the machine's record of a stop.
 type stopped struct{ *infrav1.StopStatus }
 
-// noteStop records when the instance was first seen stopped.
+// noteStop records when the instance was first seen stopped. While a restart of ours may be why, it
+// is not seen yet.
 func noteStop(s *scope) stopped {
 	stop := &s.own.Status.Stop
-	if stop.SeenAt.IsZero() || s.before.Status.Instance.State != string(oci.StateStopped) {
+	if stop.SeenAt.IsZero() || s.before.Status.Instance.State != string(oci.StateStopped) || updates.IsRestarting(s.before.Status.Update) {
 		stop.SeenAt = metav1.NewTime(s.now.Truncate(time.Second))
 		if s.now.Sub(stop.StartedAt.Time) > stopsCountOn {
 			*stop = infrav1.StopStatus{SeenAt: stop.SeenAt}

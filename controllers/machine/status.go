@@ -71,7 +71,16 @@ func placed(s *scope) metav1.Condition {
 	return condition
 }
 
+// updated tells until the change in place is over why the node was not drained before it.
 func updated(s *scope) metav1.Condition {
+	condition := changedInPlace(s)
+	if why := s.own.Status.Drain.Message; why != "" && condition.Status != metav1.ConditionTrue {
+		condition.Message += ". " + why
+	}
+	return condition
+}
+
+func changedInPlace(s *scope) metav1.Condition {
 	if found, ok := s.Noted(infrav1.UpdatedCondition); ok {
 		return found
 	}

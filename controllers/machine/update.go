@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/capacity"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/updates"
 )
@@ -25,14 +26,16 @@ func (r *Reconciler) update(ctx context.Context, s *scope) error {
 		return nil
 	}
 	update := updates.Instance{
-		Pass: &s.Pass, Own: s.own, Owner: s.owner, Seen: *s.instance, Recorder: r.Recorder, Now: s.now, SettleTime: s.options.SettleTime,
+		Pass: &s.Pass, Own: s.own, Owner: s.owner, Recorder: r.Recorder, Now: s.now, SettleTime: s.options.SettleTime,
+		Seen: *s.instance, Before: oci.LifecycleState(s.before.Status.Instance.State),
 		Connect: placedIn(s, r.finder()), VolumeNames: s.volumeNames(),
 		Room:     func(ctx context.Context) (*access.Problem, error) { return r.roomForSpec(ctx, s) },
 		GiveBack: func() { r.Scheduler.GiveBack(client.ObjectKeyFromObject(s.own)) },
 		Withdraw: func(ctx context.Context) error { return r.withdrawBeforeRestart(ctx, s) },
+		Drain:    drains{r.Client}.of(s),
 	}
 	err := update.Advance(ctx)
-	s.exclusive = s.exclusive || update.Decided
+	s.exclusive, s.putOff = s.exclusive || update.Decided, update.PutOff
 	return err
 }
 

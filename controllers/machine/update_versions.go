@@ -32,8 +32,9 @@ func (r *Reconciler) updateVersions(ctx context.Context, s *scope) error {
 	}
 	node := updates.Node{
 		Pass: &s.Pass, Own: s.own, Machine: s.machine, Cluster: client.ObjectKeyFromObject(s.cluster), Client: r.Client, Recorder: r.Recorder,
+		Drain: drains{r.Client}.of(s),
 	}
 	node.Advance(ctx)
-	s.versionsUpdated = node.Updated
+	s.versionsUpdated, s.putOff, s.exclusive = node.Updated, node.PutOff, s.exclusive || node.Drain.Decided
 	return nil
 }

@@ -4,6 +4,7 @@
 package machine
 
 import (
+	"context"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -20,24 +21,37 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 )
 
-// joined is a provisioned machine with the agent and its Node. The Nodes are on the API server that
-// the machines are on, too.
+// joined is a control plane with the agent and its Node.
 func (b *bench) joined(t *testing.T, change func(*clusterv1.Machine, *infrav1.OCIMeshMachine)) (*infrav1.OCIMeshMachine, *corev1.Node) {
+	t.Helper()
+	return b.withNode(t, controlPlane, aMachine, change)
+}
+
+// withNode is a provisioned machine with the agent and its Node. The Nodes are on the API server
+// that the machines are on, too.
+func (b *bench) withNode(t *testing.T, changes ...func(*clusterv1.Machine, *infrav1.OCIMeshMachine)) (*infrav1.OCIMeshMachine, *corev1.Node) {
 	t.Helper()
 	g := NewWithT(t)
 	b.r.InPlaceUpdates = true
-	own := b.machine(t, "machine", controlPlane, aMachine, change)
+	own := b.machine(t, "machine", changes...)
 	b.untilProvisioned(t, own)
 	node := &corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{Name: b.Namespace + "-machine"}, Spec: corev1.NodeSpec{ProviderID: own.Spec.ProviderID},
 	}
 	b.Create(t, node)
-	t.Cleanup(func() { _ = b.Client.Delete(t.Context(), node) })
+	t.Cleanup(func() { _ = b.Client.Delete(context.Background(), node) })
 	b.nodeRuns(t, node, "v1.36.3", corev1.ConditionTrue)
 
 	machine := b.ownerOf(t, own)
 	machine.Status.NodeRef = clusterv1.MachineNodeReference{Name: node.Name}
 	g.Expect(b.Client.Status().Update(t.Context(), machine)).To(Succeed())
+	b.Create(t, b.kubeconfig(t))
+	return own, node
+}
+
+// kubeconfig is what Cluster API keeps of the cluster.
+func (b *bench) kubeconfig(t *testing.T) *corev1.Secret {
+	t.Helper()
 	config := env.Config
 	kubeconfig, err := clientcmd.Write(api.Config{
 		Clusters: map[string]*api.Cluster{"c": {Server: config.Host, CertificateAuthorityData: config.CAData}},
@@ -46,11 +60,10 @@ func (b *bench) joined(t *testing.T, change func(*clusterv1.Machine, *infrav1.OC
 		}},
 		Contexts: map[string]*api.Context{"u@c": {Cluster: "c", AuthInfo: "u"}}, CurrentContext: "u@c",
 	})
-	g.Expect(err).NotTo(HaveOccurred())
-	b.Create(t, &corev1.Secret{
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	return &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: b.Namespace, Name: b.cluster.Name + "-kubeconfig"}, Data: map[string][]byte{"value": kubeconfig},
-	})
-	return own, node
+	}
 }
 
 func (b *bench) ownerOf(t *testing.T, own *infrav1.OCIMeshMachine) *clusterv1.Machine {
@@ -167,8 +180,7 @@ func TestAnUpdateWaitsForWhatItCannotReach(t *testing.T) {
 		want  string
 	}{
 		"the kubeconfig": {func(t *testing.T, b *bench, _ *infrav1.OCIMeshMachine, _ *corev1.Node) {
-			secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: b.Namespace, Name: b.cluster.Name + "-kubeconfig"}}
-			NewWithT(t).Expect(b.Client.Delete(t.Context(), secret)).To(Succeed())
+			NewWithT(t).Expect(b.Client.Delete(t.Context(), b.kubeconfig(t))).To(Succeed())
 		}, "Waiting for the cluster's API server: reading the kubeconfig"},
 		"the Node": {func(t *testing.T, b *bench, _ *infrav1.OCIMeshMachine, node *corev1.Node) {
 			NewWithT(t).Expect(b.Client.Delete(t.Context(), node)).To(Succeed())

@@ -125,6 +125,7 @@ var paces = map[string]Pace{
 	infrav1.PodRouteTakenReason:       AtRest,
 	infrav1.UpdatingReason:            AtRest,
 	infrav1.NodeUpdateFailedReason:    AtRest,
+	infrav1.DrainInvalidReason:        AtRest,
 	infrav1.RepairingReason:           AtRest,
 	infrav1.StopLeftReason:            AtRest,
 	infrav1.HandedOverReason:          AtRest,

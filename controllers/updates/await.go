@@ -33,3 +33,13 @@ func (u *Instance) awaitRunning(state oci.LifecycleState) {
 	}
 	u.Pass.Stop()
 }
+
+// settleAfterStart gives the node its time after a start that ended no step of ours: it may look
+// Ready as it did before the stop.
+func (u *Instance) settleAfterStart() {
+	update := u.Own.Status.Update
+	wasDown := u.Before == oci.StateStopping || u.Before == oci.StateStopped || u.Before == oci.StateStarting
+	if wasDown && update.Step == "" && update.Refusal == "" {
+		u.settleUpdate()
+	}
+}

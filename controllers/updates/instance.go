@@ -28,7 +28,7 @@ import (
 // annotation, and what was begun is finished also if that is taken away.
 func IsUpdated(own *infrav1.OCIMeshMachine) bool {
 	_, marked := own.Annotations[clusterv1.UpdateInProgressAnnotation]
-	return marked || !isZero(own.Status.Update)
+	return marked || !isZero(own.Status.Update) || !own.Status.Drain.StartedAt.IsZero()
 }
 
 // IsRestarting tells whether a restart of ours is to be expected.
@@ -50,8 +50,10 @@ type Instance struct {
 	// and the names of the spec's tags.
 	Own   *infrav1.OCIMeshMachine
 	Owner ownership.Owner
-	// Seen is what polls show of the instance. Connect reaches its account.
+	// Seen is what polls show of the instance, Before the state that was recorded of it. Connect
+	// reaches its account.
 	Seen    oci.Instance
+	Before  oci.LifecycleState
 	Connect func(context.Context) (instances.Account, error)
 	// VolumeNames are the display names of the spec's data volumes.
 	VolumeNames []string
@@ -61,6 +63,8 @@ type Instance struct {
 	GiveBack func()
 	// Withdraw takes the virtual address from a control plane before its restart.
 	Withdraw func(context.Context) error
+	// Drain takes the pods from the node before its restart.
+	Drain *Drain
 	// Recorder records events.
 	Recorder events.EventRecorder
 	// Now is the time of the pass, SettleTime what a node gets after a restart.
@@ -70,6 +74,9 @@ type Instance struct {
 	// Decided is set by Advance for a decision in status, to be written only over the version it
 	// was read from.
 	Decided bool
+	// PutOff is set by Advance if the change waits for OCI, the budget or a person, and the machine
+	// runs on as it is.
+	PutOff bool
 
 	in instances.Account
 }
@@ -101,6 +108,7 @@ func (u *Instance) Advance(ctx context.Context) (err error) {
 		u.awaitRunning(seen.State)
 		return nil
 	}
+	u.settleAfterStart()
 	proof := ownership.Recorded(u.Own.Status.Instance.ID)
 	if err := u.updateTags(ctx, proof, seen); err != nil {
 		return err

@@ -32,7 +32,11 @@ type Node struct {
 	Client client.Client
 	// Recorder records events.
 	Recorder events.EventRecorder
+	// Drain takes the pods from the node before it gets another kubelet.
+	Drain *Drain
 
+	// PutOff is set by Advance if the node lacks what it needs and runs on as it is.
+	PutOff bool
 	// Updated is set by Advance if the node has the versions that it is to have.
 	Updated bool
 }
@@ -74,6 +78,7 @@ func (n *Node) Advance(ctx context.Context) {
 	if err == nil {
 		node, err = nodes.Get(ctx, name)
 	}
+	asked := n.wanted().String()
 	isOwn := err == nil && node.Spec.ProviderID == n.Own.Spec.ProviderID
 	switch {
 	case isOwn && n.Own.Status.Update.Step.Grows():
@@ -81,7 +86,7 @@ func (n *Node) Advance(ctx context.Context) {
 			return
 		}
 	case isOwn && !isUpToDate(node, n.wanted()):
-		err = n.ask(ctx, nodes, node)
+		asked, err = n.askInTurn(ctx, nodes, node)
 	}
 	switch {
 	case err != nil:
@@ -89,23 +94,53 @@ func (n *Node) Advance(ctx context.Context) {
 	case !isOwn:
 		updating(n.Pass, progress, "Node %s is of another machine, %q: waiting for the Machine to name its own", name, node.Spec.ProviderID)
 	default:
-		n.follow(node)
+		n.follow(node, asked)
 	}
 }
 
-// ask writes what is wanted, unless the Node says so already.
-func (n *Node) ask(ctx context.Context, nodes workload.Nodes, node *corev1.Node) error {
+// askInTurn asks for the versions, and before another kubelet for its packages and then for the end
+// of the drain: a node without pods must not wait for a package that may never come. What holds the
+// drain up is noted.
+func (n *Node) askInTurn(ctx context.Context, nodes workload.Nodes, node *corev1.Node) (asked string, err error) {
 	wanted := n.wanted()
-	if node.Annotations[infrav1.WantedVersionsAnnotation] == wanted.String() {
+	asked = wanted.String()
+	if replacesKubelet(node, wanted) {
+		switch {
+		case n.Drain.Wanted() && !hasFetched(node, wanted):
+			asked = wanted.ToFetch()
+		case !n.Drain.Over(ctx):
+			return asked, nil
+		}
+	}
+	return asked, n.ask(ctx, nodes, node, asked)
+}
+
+// replacesKubelet tells whether the node is to be asked for another kubelet, and was not yet.
+func replacesKubelet(node *corev1.Node, wanted inplace.Versions) bool {
+	return node.Status.NodeInfo.KubeletVersion != wanted.Kubernetes && node.Annotations[infrav1.WantedVersionsAnnotation] != wanted.String()
+}
+
+func hasFetched(node *corev1.Node, wanted inplace.Versions) bool {
+	return reportOf(node) == inplace.Report{Versions: wanted.ToFetch(), State: inplace.Done}
+}
+
+func reportOf(node *corev1.Node) inplace.Report {
+	return inplace.ReportOf(node.Annotations[infrav1.ReportedVersionsAnnotation])
+}
+
+// ask writes what is wanted, unless the Node says so already.
+func (n *Node) ask(ctx context.Context, nodes workload.Nodes, node *corev1.Node, asked string) error {
+	if node.Annotations[infrav1.WantedVersionsAnnotation] == asked {
 		return nil
 	}
-	if err := nodes.Annotate(ctx, node.Name, infrav1.WantedVersionsAnnotation, wanted.String()); err != nil {
+	if err := nodes.Annotate(ctx, node.Name, infrav1.WantedVersionsAnnotation, asked); err != nil {
 		return err
 	}
-	if n.Recorder != nil {
+	wanted := n.wanted()
+	if n.Recorder != nil && asked == wanted.String() {
 		n.Recorder.Eventf(n.Own, nil, corev1.EventTypeNormal, "NodeUpdating", "Update", "Asked node %s for %s", node.Name, wanted.Words())
 	}
-	ctrl.LoggerFrom(ctx).Info("Asked the node for versions", "Node", node.Name, "versions", wanted.String())
+	ctrl.LoggerFrom(ctx).Info("Asked the node for versions", "Node", node.Name, "versions", asked)
 	return nil
 }
 
@@ -119,34 +154,25 @@ func isUpToDate(node *corev1.Node, wanted inplace.Versions) bool {
 	if asked == "" && wanted.Tailscale == "" {
 		return true
 	}
-	return (asked == "" || asked == wanted.String()) && inplace.ReportOf(node.Annotations[infrav1.ReportedVersionsAnnotation]).Has(wanted)
+	return (asked == "" || asked == wanted.String()) && reportOf(node).Has(wanted)
 }
 
-// follow tells how far the node is.
-func (n *Node) follow(node *corev1.Node) {
-	progress, wanted := n.Pass.Intervals.Progress, n.wanted()
-	said := inplace.ReportOf(node.Annotations[infrav1.ReportedVersionsAnnotation])
+// follow tells how far the node is with what it was asked for.
+func (n *Node) follow(node *corev1.Node, asked string) {
+	progress, wanted, said := n.Pass.Intervals.Progress, n.wanted(), reportOf(node)
 	switch {
-	case isUpToDate(node, wanted) && isNodeReady(node):
+	case isUpToDate(node, wanted) && workload.IsReady(node):
 		n.Updated = true
 	case isUpToDate(node, wanted):
 		updating(n.Pass, progress, "Node %s has %s: waiting for it to be Ready", node.Name, wanted.Words())
-	case said.Versions != wanted.String() || said.State == "":
+	case said.Versions != asked || said.State == "":
 		updating(n.Pass, progress, "Waiting for node %s to begin with %s", node.Name, wanted.Words())
 	case said.State == inplace.Failed:
+		n.PutOff = asked != wanted.String()
 		n.Pass.Note(infrav1.UpdatedCondition, infrav1.NodeUpdateFailedReason, "Node %s runs on and tries again to get %s: %s",
 			node.Name, wanted.Words(), report.Truncate(said.Message, 500))
 		n.Pass.Requeue(progress)
 	default:
 		updating(n.Pass, progress, "Node %s gets %s: %s", node.Name, wanted.Words(), report.Truncate(said.Message, 500))
 	}
-}
-
-func isNodeReady(node *corev1.Node) bool {
-	for _, condition := range node.Status.Conditions {
-		if condition.Type == corev1.NodeReady {
-			return condition.Status == corev1.ConditionTrue
-		}
-	}
-	return false
 }

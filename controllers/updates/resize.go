@@ -78,19 +78,26 @@ func (u *Instance) wantedSize(shape string) (infrav1.Shape, bool) {
 	return infrav1.Shape{}, false
 }
 
-// beginUpdate records the step, unless the account's budget has no room for the new size.
+// beginUpdate records the step, once the account's budget has room for the new size and, before a
+// restart, the node is drained.
 func (u *Instance) beginUpdate(ctx context.Context, resize, grow bool) error {
+	update := &u.Own.Status.Update
+	before, step := *update, infrav1.UpdateRestart
+	switch {
+	case grow && HasAgent(u.Own):
+		step = infrav1.UpdateGrow
+	case resize:
+		step = infrav1.UpdateResize
+	}
 	if left, err := u.budgetLeaves(ctx); err != nil || !left {
 		return err
 	}
-	update := &u.Own.Status.Update
-	update.Step, update.Attempt = infrav1.UpdateRestart, update.Attempt+1
-	switch {
-	case grow && HasAgent(u.Own):
-		update.Step = infrav1.UpdateGrow
-	case resize:
-		update.Step = infrav1.UpdateResize
+	if !step.Grows() && !u.Drain.Over(ctx) {
+		// Nothing is begun but the drain, and the budget is asked again after it.
+		*update, u.Decided = before, u.Drain.Decided
+		return nil
 	}
+	update.Step, update.Attempt = step, update.Attempt+1
 	update.Refusal, update.RefusalReason, update.NotBefore = "", "", metav1.Time{}
 	u.Decided = true
 	updating(u.Pass, time.Second, aboutToChange)
@@ -111,6 +118,7 @@ func (u *Instance) budgetLeaves(ctx context.Context) (room bool, err error) {
 	case err != nil:
 		return false, err
 	case refusal != nil:
+		u.PutOff = true
 		u.Pass.Note(infrav1.UpdatedCondition, refusal.Reason, "%s", refusal.Message)
 		u.Pass.Requeue(refusal.RetryAfter)
 		return false, nil

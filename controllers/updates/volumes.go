@@ -47,6 +47,7 @@ func (v machineVolumes) hasBoot() bool {
 // Cluster API does not ask for, or it is not there.
 func (u *Instance) needsAgent(volumes machineVolumes) bool {
 	if missing := u.missing(volumes); missing != "" {
+		u.PutOff = true
 		u.Pass.Note(infrav1.UpdatedCondition, infrav1.NodeUpdateFailedReason, "The %s is not attached to the instance as it was launched, and is not "+
 			"grown: attach it again in OCI, or delete the Machine, and it is replaced", missing)
 		return true
@@ -56,6 +57,7 @@ func (u *Instance) needsAgent(volumes machineVolumes) bool {
 	}
 	for _, volume := range volumes {
 		if !volume.Boot && volume.GB < int64(volume.gb) {
+			u.PutOff = true
 			u.Pass.Note(infrav1.UpdatedCondition, infrav1.NodeUpdateFailedReason,
 				"The %s is not grown in place, since the node has no agent to fill it: delete the Machine, and it is replaced", volume.what)
 			return true

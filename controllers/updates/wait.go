@@ -59,6 +59,7 @@ func (u *Instance) waitForUpdate() {
 		u.Pass.Note(infrav1.UpdatedCondition, infrav1.UpdatingReason, "Waiting for the node to settle after its restart")
 		return
 	}
+	u.PutOff = true
 	u.Pass.Note(infrav1.UpdatedCondition, update.RefusalReason, "OCI does not change the instance, which runs on as it is: %s; the next try is at %s",
 		update.Refusal, update.NotBefore.UTC().Format(time.RFC3339))
 }

@@ -1,8 +1,8 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package workload reaches the Nodes of the clusters that are made of machines. It reads and
-// annotates them, and nothing else.
+// Package workload reaches the clusters that are made of machines, at their own API servers: it
+// reads and annotates Nodes, and drains one before its machine is changed in place.
 package workload
 
 import (
@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -33,19 +34,28 @@ type Nodes struct {
 
 // NodesOf connects with the kubeconfig that Cluster API keeps of the cluster.
 func NodesOf(ctx context.Context, secrets client.Reader, cluster client.ObjectKey) (Nodes, error) {
-	text, err := kubeconfig.FromSecret(ctx, secrets, cluster)
+	config, err := configFor(ctx, secrets, cluster)
 	if err != nil {
-		return Nodes{}, fmt.Errorf("reading the kubeconfig of Cluster %s: %w", cluster.Name, err)
-	}
-	config, err := configOf(text)
-	if err != nil {
-		return Nodes{}, fmt.Errorf("reading the kubeconfig of Cluster %s: %w", cluster.Name, err)
+		return Nodes{}, err
 	}
 	connected, err := typedcorev1.NewForConfig(config)
 	if err != nil {
 		return Nodes{}, fmt.Errorf("connecting to Cluster %s: %w", cluster.Name, err)
 	}
 	return Nodes{client: connected.Nodes()}, nil
+}
+
+// configFor reads the kubeconfig that Cluster API keeps of the cluster.
+func configFor(ctx context.Context, secrets client.Reader, cluster client.ObjectKey) (*rest.Config, error) {
+	text, err := kubeconfig.FromSecret(ctx, secrets, cluster)
+	if err != nil {
+		return nil, fmt.Errorf("reading the kubeconfig of Cluster %s: %w", cluster.Name, err)
+	}
+	config, err := configOf(text)
+	if err != nil {
+		return nil, fmt.Errorf("reading the kubeconfig of Cluster %s: %w", cluster.Name, err)
+	}
+	return config, nil
 }
 
 // configOf refuses what would have this process run a command or read its own files: whoever may
@@ -68,6 +78,13 @@ func configOf(text []byte) (*rest.Config, error) {
 // Get reads a Node.
 func (n Nodes) Get(ctx context.Context, name string) (*corev1.Node, error) {
 	return n.client.Get(ctx, name, metav1.GetOptions{})
+}
+
+// IsReady tells whether the Node's kubelet says that it is.
+func IsReady(node *corev1.Node) bool {
+	return slices.ContainsFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool {
+		return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
+	})
 }
 
 // Annotate sets one annotation of a Node, and leaves all else.

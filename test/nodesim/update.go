@@ -54,6 +54,8 @@ func (c *cluster) updateLocked(ctx context.Context, m *member) error {
 		switch {
 		case err != nil:
 			said = report(inplace.Failed + " " + err.Error())
+		case strings.HasSuffix(wanted, " fetch"):
+			said = report(inplace.Done)
 		case said != begun:
 			said, m.updating = begun, time.Now()
 		case time.Since(m.updating) < c.timings.Join:

@@ -26,10 +26,13 @@ func TestANodeWithTheAgentTakesTheVersionThatItsNodeAsksFor(t *testing.T) {
 		w.Expect(err).NotTo(HaveOccurred())
 		return node.Status.NodeInfo.KubeletVersion + ": " + node.Annotations[infrav1.ReportedVersionsAnnotation]
 	}
-	patch := `{"metadata":{"annotations":{"` + infrav1.WantedVersionsAnnotation + `":"v1.36.2 -"}}}`
-	_, err := nodes.Patch(t.Context(), "cp-0", types.MergePatchType, []byte(patch), metav1.PatchOptions{})
-	w.Expect(err).NotTo(HaveOccurred())
-	w.Eventually(said).Should(Equal("v1.36.1: v1.36.2 - failed kubeadm-config has another version than v1.36.2"))
+	ask := func(wanted string) {
+		patch := `{"metadata":{"annotations":{"` + infrav1.WantedVersionsAnnotation + `":"` + wanted + `"}}}`
+		_, err := nodes.Patch(t.Context(), "cp-0", types.MergePatchType, []byte(patch), metav1.PatchOptions{})
+		w.Expect(err).NotTo(HaveOccurred())
+	}
+	ask("v1.36.2 - fetch")
+	w.Eventually(said).Should(Equal("v1.36.1: v1.36.2 - fetch failed kubeadm-config has another version than v1.36.2"))
 
 	config, err := configs.Get(t.Context(), "kubeadm-config", metav1.GetOptions{})
 	w.Expect(err).NotTo(HaveOccurred())
@@ -37,6 +40,8 @@ func TestANodeWithTheAgentTakesTheVersionThatItsNodeAsksFor(t *testing.T) {
 	_, err = configs.Update(t.Context(), config, metav1.UpdateOptions{})
 	w.Expect(err).NotTo(HaveOccurred())
 
+	w.Eventually(said).Should(Equal("v1.36.1: v1.36.2 - fetch done"))
+	ask("v1.36.2 -")
 	w.Eventually(said).Should(Equal("v1.36.2: v1.36.2 - done"))
 	pod, err := w.client(t).CoreV1().Pods(metav1.NamespaceSystem).Get(t.Context(), "kube-apiserver-cp-0", metav1.GetOptions{})
 	w.Expect(err).NotTo(HaveOccurred())

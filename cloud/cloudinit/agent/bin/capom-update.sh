@@ -5,8 +5,9 @@
 # Brings Kubernetes and tailscale to the versions that this node's own Node object asks for, and
 # tells there how far it is. It takes two versions and nothing else, goes up and never down, and
 # installs from where the node was installed. Whatever was begun is begun again after a reboot:
-# each step does nothing where it was done, and node.env has the new versions last of all. It also
-# has the file systems fill volumes that have grown, and tells their sizes.
+# each step does nothing where it was done, and node.env has the new versions last of all. With the
+# word "fetch" behind them it only fetches what Kubernetes' version needs. It also has the file
+# systems fill volumes that have grown, and tells their sizes.
 # With "run" it is the agent, without one round of it.
 set -eu
 # shellcheck source=../../node/bin/capom-install.sh
@@ -127,6 +128,7 @@ update_kubernetes() {
 	check_kubernetes
 	tell "working fetching the packages"
 	packages -d kubeadm kubelet kubectl
+	[ -z "$fetch" ] || exit 0
 	echo "$kubernetes" >"$BEGUN.new"
 	put_on_disk "$BEGUN"
 	packages "" kubeadm
@@ -160,9 +162,13 @@ put_on_disk() {
 # dpkg ends first what a reboot has cut off, unless somebody else is at it. dnf would not look for
 # new packages for two days.
 update() {
-	kubernetes=${wanted% *} tailscale=${wanted#* }
 	# Not by echo: dash's makes two lines of a \n in it, of which the second alone might pass.
-	printf '%s\n' "$wanted" | grep -Eqx "v$NUMBERS (-|$NUMBERS)" || fail "these are not two versions"
+	printf '%s\n' "$wanted" | grep -Eqx "v$NUMBERS (-|$NUMBERS)( fetch)?" || fail "these are not two versions"
+	# shellcheck disable=SC2086
+	set -- $wanted
+	kubernetes=$1 tailscale=$2 fetch=${3:-}
+	# The provider takes its time with what follows.
+	[ -z "$fetch" ] || [ "$(cat "$RUN/reported")" != "$wanted done" ] || return 0
 	[ "$tailscale" != - ] || tailscale=$CAPOM_TAILSCALE_VERSION
 	# What was begun is not settled, whatever is wanted by now.
 	settled=$CAPOM_KUBERNETES_VERSION$(cat "$BEGUN" 2>/dev/null || true)
