@@ -122,9 +122,9 @@ func listed(vcns []oci.VCN, id string) bool {
 	return false
 }
 
-// remaining are the cluster's VCNs. OCI answers 404 for what is gone and for lost permission, so the
-// VCN of vcnID is gone only by an authorised list after the 404. Its list can miss what is there, so
-// a VCN that it does not show is read. One whose deletion was asked for is read first: the list
+// remaining are the cluster's VCNs. OCI answers 404 for what is gone and for lost permission, so
+// the VCN of vcnID is gone only by an authorised list after the 404. A list can miss what is there,
+// so a VCN that it does not show is read. One whose deletion was asked for is read first: the list
 // comes after it anyway.
 func (k *Clearing) remaining(ctx context.Context, c findClient, owner ownership.Owner, vcnID string) ([]oci.VCN, error) {
 	var seen []oci.VCN

@@ -57,8 +57,8 @@ func (r *Reconciler) observeDevice(ctx context.Context, s *scope) error {
 	return approveRoutes(ctx, s, r.deviceStatuses(), vipRoute{tailnet: s.tailnet, client: c, reader: r.APIReader, recorder: r.Recorder})
 }
 
-// isBooted tells whether the launched instance may have joined by now, although no poll has shown yet
-// that it runs: earlier than after two intervals none has.
+// isBooted tells whether the launched instance may have joined by now, although no poll has shown
+// yet that it runs: earlier than after two intervals none has.
 func (s *scope) isBooted() bool {
 	since := s.cache.JoiningSince(s.instance.ID)
 	if since.IsZero() {

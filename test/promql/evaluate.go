@@ -27,8 +27,8 @@ import (
 )
 
 const (
-	// pace is how much faster than ours Prometheus' clock runs here: an alert that looks back for an
-	// hour in steps of minutes needs that much of a past.
+	// pace is how much faster than ours Prometheus' clock runs here: an alert that looks back for
+	// an hour in steps of minutes needs that much of a past.
 	pace = 60
 	// deadline is for all queries together.
 	deadline = time.Minute
