@@ -89,7 +89,8 @@ type record struct {
 	// ours is set if a reconciler of this process asked for it: the compartment may hold other
 	// managers' machines.
 	ours bool
-	// joining is set while the instance is looked for on its tailnet, where it shows up once it runs.
+	// joining is set while the instance is looked for on its tailnet, where it shows up once it
+	// runs.
 	joining bool
 	// addresses is the progress of the search for its addresses.
 	addresses addresses
@@ -215,8 +216,8 @@ func (c *Cache) Note(instance oci.Instance, now time.Time) {
 	c.version++
 }
 
-// Joining says that the instance was launched and is looked for on its tailnet: polls leave it time
-// to boot.
+// Joining says that the instance was launched and is looked for on its tailnet: polls leave it
+// time to boot.
 func (c *Cache) Joining(id string) {
 	defer c.asked()
 	c.mu.Lock()
@@ -236,8 +237,8 @@ func (c *Cache) JoiningSince(id string) time.Time {
 	return time.Time{}
 }
 
-// Joined says that a Joining instance has shown up on its tailnet and so runs: the machine waits for
-// a poll that says so.
+// Joined says that a Joining instance has shown up on its tailnet and so runs: the machine waits
+// for a poll that says so.
 func (c *Cache) Joined(id, machine string, now time.Time) {
 	c.mu.Lock()
 	r := c.instances[id]

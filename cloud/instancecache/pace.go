@@ -67,7 +67,8 @@ func (c *Cache) expected(progress time.Duration, rest time.Time) time.Time {
 	return first
 }
 
-// busy tells whether a requested instance is changing state, or lacks addresses that it should have.
+// busy tells whether a requested instance is changing state, or lacks addresses that it should
+// have.
 func (r *record) busy() bool {
 	return r.ours && !r.missing && onItsWay(r.instance.State) || r.wantsAddresses()
 }

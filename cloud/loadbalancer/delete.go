@@ -51,8 +51,8 @@ type Removal struct {
 
 // Remove deletes the cluster's load balancer, and all others with its tags. It does not wait: call
 // it again until it is Gone. id is the one seen last, empty if none was: the only proof of absence
-// is then an empty authorised list, and OCI's lists may be empty for a moment after a creation. Such
-// a list also tells that a 404 before it was no lost permission. Load balancers without the
+// is then an empty authorised list, and OCI's lists may be empty for a moment after a creation.
+// Such a list also tells that a 404 before it was no lost permission. Load balancers without the
 // cluster's tags are never touched.
 func (a Account) Remove(ctx context.Context, owner ownership.Owner, id string) (Removal, error) {
 	seen, exists, err := a.recorded(ctx, id)
