@@ -23,8 +23,8 @@ SUITES ?= ./...
 LONG_TESTS := $(if $(filter ./...,$(TESTS)),./controllers/machine ./controllers/cluster ./exp/controllers/machinepool ./cloud/cloudinit)
 LONG_SUITES := $(if $(filter ./...,$(SUITES)),./upkeep ./move ./deployment)
 TESTFLAGS ?=
-# Packages tested at a time: half as many again as there are cores, since tests wait a third of their
-# time or more.
+# Packages tested at a time: half as many again as there are cores, since tests wait a third of
+# their time or more.
 TESTPROCS ?= $(shell n=$$(nproc); echo $$((n + (n + 1) / 2)))
 
 BINARIES := hack/binaries.sh

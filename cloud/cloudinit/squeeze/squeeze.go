@@ -100,7 +100,8 @@ func covered(tokens []token) (n int) {
 	return n
 }
 
-// split cuts tokens into blocks as long as that saves bits: a block's codes are written ahead of it.
+// split cuts tokens into blocks as long as that saves bits: a block's codes are written ahead of
+// it.
 func split(tokens []token) [][]token {
 	const fewest = 200
 	if len(tokens) < 2*fewest {
