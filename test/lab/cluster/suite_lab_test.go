@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -163,6 +164,11 @@ func (s *suite) tell() {
 		}
 		lines := strings.Split(strings.TrimSpace(string(console)), "\n")
 		fmt.Fprintf(os.Stderr, "the console of %s ends:\n  %s\n", m.Name, strings.Join(lines[max(0, len(lines)-consoleLines):], "\n  "))
+		// The agent for updates in place is not on the console.
+		said, err := booted.Exec(s.t.Context(), "journalctl", "-u", "capom-update", "-n", strconv.Itoa(consoleLines), "--no-pager", "-q", "-o", "cat")
+		if err == nil && said != "" {
+			fmt.Fprintf(os.Stderr, "its agent says:\n%s", said)
+		}
 	}
 }
 

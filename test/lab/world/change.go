@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -36,15 +37,18 @@ func (c *Cluster) SetWorkers(ctx context.Context, n int) error {
 	return nil
 }
 
-// SetUnhealthyTimeout changes the MachineHealthChecks' time until the replacement of a machine
-// without a ready node.
-func (c *Cluster) SetUnhealthyTimeout(ctx context.Context, timeout time.Duration) error {
+// SetUnhealthyTimeout changes the MachineHealthChecks' time until something is done about a machine
+// without a ready node. Without names it is all of them.
+func (c *Cluster) SetUnhealthyTimeout(ctx context.Context, timeout time.Duration, names ...string) error {
 	checks := &clusterv1.MachineHealthCheckList{}
 	if err := c.world.Client.List(ctx, checks, client.InNamespace(c.Name)); err != nil {
 		return fmt.Errorf("list the MachineHealthChecks: %w", err)
 	}
 	for i := range checks.Items {
 		check := &checks.Items[i]
+		if len(names) > 0 && !slices.Contains(names, check.Name) {
+			continue
+		}
 		before := check.DeepCopy()
 		for j := range check.Spec.Checks.UnhealthyNodeConditions {
 			check.Spec.Checks.UnhealthyNodeConditions[j].TimeoutSeconds = ptr.To(int32(timeout.Seconds()))

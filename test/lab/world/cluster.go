@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/podnetwork"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/user"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/watch"
@@ -35,6 +36,9 @@ type ClusterOptions struct {
 	Flavor                 string
 	Version                string
 	ControlPlanes, Workers int
+	// Installed has machines install their packages from the mirror of a user's own. Otherwise they
+	// are in the image.
+	Installed bool
 	// Variables are more of the template's, as NAME=value.
 	Variables []string
 	// Change is called with each object before it is created; nil changes nothing.
@@ -56,9 +60,13 @@ func (w *World) CreateCluster(ctx context.Context, o ClusterOptions) (*Cluster, 
 	if err := w.Client.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: o.Name}}); err != nil {
 		return nil, fmt.Errorf("create the cluster's namespace: %w", err)
 	}
+	bootstrap := infrav1.BootstrapPreinstalled
+	if o.Installed {
+		bootstrap = infrav1.BootstrapInstall
+	}
 	variables := append([]string{
 		"OCIMESH_TAILNET=" + TailnetName, "OCIMESH_WORKER_SHAPE=" + machineShape, "OCIMESH_CONTROL_PLANE_SHAPE=" + machineShape,
-		"OCIMESH_BOOTSTRAP=Preinstalled", "OCIMESH_NODE_STARTUP_TIMEOUT=1200", fmt.Sprintf("OCIMESH_NODE_UNHEALTHY_TIMEOUT=%.0f", UnhealthyTimeout.Seconds()),
+		"OCIMESH_BOOTSTRAP=" + string(bootstrap), "OCIMESH_NODE_STARTUP_TIMEOUT=1200", fmt.Sprintf("OCIMESH_NODE_UNHEALTHY_TIMEOUT=%.0f", UnhealthyTimeout.Seconds()),
 	}, o.Variables...)
 	for i := range 3 {
 		variables = append(variables, fmt.Sprintf("OCIMESH_ACCOUNT_%d=%s", i+1, w.accounts[i%len(w.accounts)].Name))
@@ -72,7 +80,11 @@ func (w *World) CreateCluster(ctx context.Context, o ClusterOptions) (*Cluster, 
 		return nil, err
 	}
 	for _, object := range objects {
-		if err := fit(object, o.Version); err != nil {
+		err := fit(object, o.Version)
+		if o.Installed {
+			err = fitInstalled(object, w.Programs.Assets.TailscaleVersion())
+		}
+		if err != nil {
 			return nil, err
 		}
 		if o.Change != nil {
