@@ -6,6 +6,7 @@
 package cluster_test
 
 import (
+	"strings"
 	"time"
 
 	. "github.com/onsi/gomega"
@@ -23,15 +24,15 @@ const grownGB = 12
 
 func (s *suite) stoppedIsStarted() {
 	worker := s.machines(watch.Worker)[0]
-	node := s.node(worker).Name
+	node, before := s.node(worker).Name, s.startedAt(worker)
 	s.Expect(s.world.OCI.StopInstance(worker.Instance)).To(Succeed())
-	s.Eventually(s.booted(worker).Running, soon, 100*time.Millisecond).Should(BeFalse())
-	down := time.Now()
 
-	s.heardOf(node, down)
+	s.awaitRestart(worker, before)
+	s.heardOf(node, time.Now())
 
 	s.Expect(s.world.OCI.InstanceState(worker.Instance)).To(Equal("RUNNING"))
-	s.Expect(conditions.GetMessage(s.infra(worker), infrav1.InstanceReadyCondition)).To(ContainSubstring("this provider did not ask for it; it was started again"))
+	s.Eventually(func() string { return conditions.GetMessage(s.infra(worker), infrav1.InstanceReadyCondition) }, soon, interval).
+		Should(ContainSubstring("this provider did not ask for it; it was started again"))
 }
 
 // hungIsReset gives a soft reset, which does not help a machine that hangs, the shortest time.
@@ -68,7 +69,7 @@ func (s *suite) hungIsReset() {
 // workerGrows changes the size in the workers' template. OCI restarts the machine for it.
 func (s *suite) workerGrows() {
 	worker := s.machines(watch.Worker)[0]
-	started := s.startedAt(worker)
+	before := s.startedAt(worker)
 	s.Expect(s.memoryOf(worker)).To(BeNumerically("<", grownGB))
 	snapshot := s.snapshot()
 	_, err := user.ChangeWorkers(s.t.Context(), s.world.Client, snapshot.Deployment, "grown", func(spec *infrav1.OCIMeshMachineSpec) {
@@ -77,8 +78,8 @@ func (s *suite) workerGrows() {
 	s.Expect(err).NotTo(HaveOccurred())
 
 	s.Eventually(func() float64 { return s.memoryOf(worker) }, settleTimeout, interval).Should(BeEquivalentTo(grownGB))
+	s.awaitRestart(worker, before)
 	s.awaitUpdated(worker, worker.Version)
-	s.Expect(s.startedAt(worker)).NotTo(Equal(started), "%s was not restarted", worker.Name)
 }
 
 // memoryOf is a machine's size in GB, as OCI has it.
@@ -95,8 +96,19 @@ func (s *suite) memoryOf(m watch.Machine) float64 {
 	return 0
 }
 
-// startedAt is when a machine's init began, by a clock that all machines share.
+// startedAt is when a machine's init began, by the clock of all machines; empty while it is not
+// known.
 func (s *suite) startedAt(m watch.Machine) string {
+	out, err := s.booted(m).Exec(s.t.Context(), "systemctl", "show", "--value", "-p", "UserspaceTimestampMonotonic")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(out)
+}
+
+// awaitRestart waits until a machine's init is a later one.
+func (s *suite) awaitRestart(m watch.Machine, before string) {
 	s.t.Helper()
-	return s.exec(m, "systemctl show --value -p UserspaceTimestampMonotonic")
+	s.Expect(before).NotTo(BeEmpty())
+	s.Eventually(func() string { return s.startedAt(m) }, settleTimeout, interval).ShouldNot(Or(BeEmpty(), Equal(before)), "%s is not restarted", m.Name)
 }
