@@ -28,10 +28,10 @@ var image embed.FS
 const (
 	// NewVersion is the version in hack/kubernetes/go.mod.
 	NewVersion = "v1.37.2"
-	// OldVersion is linked from the same sources.
+	// OldVersion is upstream's, or NewVersion stamped with it.
 	OldVersion = "v1.37.1"
-	// NextVersion is the next minor one, of the same sources and stamped: no release has it yet.
-	// There is no image with it, only packages.
+	// NextVersion is the next minor one, stamped too. There is no image of a machine with it, only
+	// packages.
 	NextVersion = "v1.38.0"
 )
 
