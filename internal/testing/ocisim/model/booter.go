@@ -46,7 +46,7 @@ type Machine struct {
 	FreeformTags map[string]string
 	DefinedTags  map[string]map[string]any
 	DataVolumes  []DataVolume
-	// Soft is for Stop: the operating system is asked to end first, and OCI waits 15 minutes for it.
+	// Soft is for Stop: the operating system is asked to end first, and has 15 minutes for it.
 	Soft bool
 }
 
