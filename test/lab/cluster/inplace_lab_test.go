@@ -168,19 +168,19 @@ func (s *suite) versionComes(stuck watch.Machine) {
 	s.expectPrograms(stuck, kit.NextVersion)
 }
 
-// powerCutInTheMiddle cuts the power of the next control plane while kubeadm exchanges its static
-// pods.
+// powerCutInTheMiddle cuts the power of the next control plane once kubeadm has exchanged the first
+// of its static pods and not the last.
 func (s *suite) powerCutInTheMiddle(first watch.Machine) {
 	var cut watch.Machine
 	s.Eventually(func(g Gomega) {
-		nodes, err := s.cluster.Nodes(s.t.Context())
-		g.Expect(err).NotTo(HaveOccurred())
-		for _, n := range nodes {
-			if strings.HasSuffix(n.Annotations[infrav1.ReportedVersionsAnnotation], "running kubeadm upgrade node") {
-				cut = s.machineOf(n)
+		for _, m := range s.machines(watch.ControlPlane) {
+			changed, err := s.booted(m).Exec(s.t.Context(), "sh", "-c", "grep -l "+kit.NextVersion+" /etc/kubernetes/manifests/*.yaml || true")
+			g.Expect(err).NotTo(HaveOccurred())
+			if m.Name != first.Name && strings.Contains(changed, "kube-apiserver.yaml") && !strings.Contains(changed, "kube-scheduler.yaml") {
+				cut = m
 			}
 		}
-		g.Expect(cut.Name).NotTo(Or(BeEmpty(), Equal(first.Name)))
+		g.Expect(cut.Name).NotTo(BeEmpty())
 	}, settleTimeout, 250*time.Millisecond).Should(Succeed())
 	s.Expect(s.booted(cut).Kill()).To(Succeed())
 	s.Expect(s.booted(cut).Boot(s.t.Context())).To(Succeed())
@@ -268,16 +268,6 @@ func (s *suite) infra(m watch.Machine) *infrav1.OCIMeshMachine {
 	own := &infrav1.OCIMeshMachine{}
 	s.Expect(s.world.Client.Get(s.t.Context(), client.ObjectKey{Namespace: s.cluster.Name, Name: m.Name}, own)).To(Succeed())
 	return own
-}
-
-// machineOf is the machine of a Node; one without a name if it has none.
-func (s *suite) machineOf(n corev1.Node) watch.Machine {
-	for _, m := range s.snapshot().Machines {
-		if n.Spec.ProviderID == "oci://"+m.Instance {
-			return m
-		}
-	}
-	return watch.Machine{}
 }
 
 func isReady(n corev1.Node) bool {
