@@ -113,6 +113,11 @@ type MachineSizeStatus struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	BootVolumeGB int32 `json:"bootVolumeGB,omitempty"`
+
+	// dataVolumesGB is the size of all data volumes together.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	DataVolumesGB int32 `json:"dataVolumesGB,omitempty"`
 }
 
 // LeavingStatus are instances to terminate, and the volumes to delete with them.

@@ -6,7 +6,7 @@ package v1alpha1
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // UpdateStep is what an instance is asked for in a change in place.
-// +kubebuilder:validation:Enum=Resize;Restart
+// +kubebuilder:validation:Enum=Resize;Restart;Grow
 type UpdateStep string
 
 const (
@@ -14,6 +14,9 @@ const (
 	UpdateResize UpdateStep = "Resize"
 	// UpdateRestart restarts the instance, so that it sees its grown boot volume.
 	UpdateRestart UpdateStep = "Restart"
+	// UpdateGrow makes volumes larger while the instance runs. It ends once the Node says that the
+	// file systems fill them.
+	UpdateGrow UpdateStep = "Grow"
 )
 
 // Resizes tells whether the step gives the instance another size. The zero step is none.
@@ -21,7 +24,18 @@ func (s UpdateStep) Resizes() bool {
 	switch s {
 	case UpdateResize:
 		return true
-	case UpdateRestart:
+	case UpdateRestart, UpdateGrow:
+		return false
+	}
+	return false
+}
+
+// Grows tells whether the step makes volumes larger while the instance runs.
+func (s UpdateStep) Grows() bool {
+	switch s {
+	case UpdateGrow:
+		return true
+	case UpdateResize, UpdateRestart:
 		return false
 	}
 	return false
@@ -31,7 +45,7 @@ func (s UpdateStep) Resizes() bool {
 // so a manager that starts again goes on with it.
 // +kubebuilder:validation:MinProperties=1
 type UpdateStatus struct {
-	// step is what the instance is asked for; absent if nothing needs a restart, or after it.
+	// step is what OCI is asked for; absent if nothing is to be done, and while the node settles.
 	// +optional
 	Step UpdateStep `json:"step,omitempty"`
 

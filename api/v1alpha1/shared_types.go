@@ -122,6 +122,11 @@ const (
 	WantedVersionsAnnotation = "infrastructure.cluster.x-k8s.io/ocimesh-wanted"
 	// ReportedVersionsAnnotation has what the agent says of them.
 	ReportedVersionsAnnotation = "infrastructure.cluster.x-k8s.io/ocimesh-reported"
+	// WantedVolumesAnnotation has the sizes of volumes that the provider asks for, as PATH=GB.
+	WantedVolumesAnnotation = "infrastructure.cluster.x-k8s.io/ocimesh-wanted-volumes"
+	// ReportedVolumesAnnotation has the sizes of the volumes that their file systems fill, and why
+	// others are not filled.
+	ReportedVolumesAnnotation = "infrastructure.cluster.x-k8s.io/ocimesh-volumes"
 )
 
 // AllowUninstallAnnotation on a HelmReleaseProxy of Cilium lets it be deleted while its cluster

@@ -45,7 +45,7 @@ var stubbed = []string{
 	"systemctl", "tailscale", "tailscaled", "ip", "modprobe", "sysctl", "swapoff", "iptables", "firewall-cmd", "nft", "curl",
 	"apt-get", "apt-mark", "dnf", "containerd", "kubeadm", "kubelet", "mkfs.ext4", "mkfs.xfs", "blkid", "mount", "mountpoint",
 	"restorecon", "setenforce", "openssl", "uname", "findmnt", "lsblk", "growpart", "pvresize", "lvextend",
-	"dpkg", "dpkg-query", "rpm",
+	"dpkg", "dpkg-query", "rpm", "blockdev", "dd", "resize2fs", "xfs_growfs",
 }
 
 const stubScript = `#!/bin/sh
@@ -169,7 +169,8 @@ func (n *testNode) start(program string, args ...string) *exec.Cmd {
 func TestScriptsAreCleanShell(t *testing.T) {
 	scripts, err := filepath.Glob("node/bin/*.sh")
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
-	scripts = append(scripts, "node/entry.sh", "node/lib/lib.sh", "agent/bin/capom-update.sh", "members/bin/capom-members.sh")
+	scripts = append(scripts, "node/entry.sh", "node/lib/lib.sh",
+		"agent/bin/capom-update.sh", "agent/bin/capom-grow.sh", "members/bin/capom-members.sh")
 
 	t.Run("shellcheck", func(t *testing.T) {
 		shellcheck := requireTool(t, "shellcheck", "shellcheck")

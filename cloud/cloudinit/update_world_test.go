@@ -32,6 +32,11 @@ var updateStubs = map[string]string{
 [ ! -e "$world/no-api" ] || exit 7
 reported=$(cat "$world/reported" 2>/dev/null)
 case "$*" in
+*PATCH*ocimesh-volumes*)
+	for data; do case $data in '{"metadata"'*) ;; *) continue ;; esac
+		text=${data#*ocimesh-volumes\":\"}
+		printf '%s' "${text%%\"*}" >"$world/volumes"
+	done ;;
 *PATCH*)
 	for data; do case $data in '{"metadata"'*) ;; *) continue ;; esac
 		effect report
@@ -41,7 +46,9 @@ case "$*" in
 	done ;;
 */nodes/node-1)
 	wanted=$(cat "$world/wanted" 2>/dev/null)
-	printf '{"metadata":{"name":"node-1","annotations":{"a":"\\"infrastructure.cluster.x-k8s.io/ocimesh-wanted\\": \\"v1.99.0 -\\"",'
+	printf '{"metadata":{"name":"node-1","annotations":{"infrastructure.cluster.x-k8s.io/ocimesh-volumes":"%s",' "$(cat "$world/volumes" 2>/dev/null)"
+	printf '"infrastructure.cluster.x-k8s.io/ocimesh-wanted-volumes":"%s",' "$(cat "$world/wanted-volumes" 2>/dev/null)"
+	printf '"a":"\\"infrastructure.cluster.x-k8s.io/ocimesh-wanted\\": \\"v1.99.0 -\\"",'
 	printf '"infrastructure.cluster.x-k8s.io/ocimesh-reported":"%s","infrastructure.cluster.x-k8s.io/ocimesh-wanted": "%s"},' "$reported" "$wanted"
 	printf '"managedFields":[{"fieldsV1":{"f:infrastructure.cluster.x-k8s.io/ocimesh-wanted":{}}}]}}' ;;
 *kubeadm-config) printf '{"data":{"ClusterConfiguration":"kind: ClusterConfiguration\\nkubernetesVersion: %s\\n"}}' "$(cat "$world/kubeadm-config")" ;;

@@ -22,7 +22,8 @@ type Operation struct {
 
 // Infrastructure returns the differences between two specs of an OCIMeshMachine, or of a template's
 // machines, that the provider takes over. What it leaves out needs another machine. at is the JSON
-// pointer of the spec in its object; agent says whether the nodes have the agent for versions.
+// pointer of the spec in its object; agent says whether the nodes have the agent for versions
+// and volumes.
 func Infrastructure(at string, current, desired map[string]any, agent bool) ([]Operation, error) {
 	from, err := decoded(current)
 	if err != nil {
@@ -37,7 +38,9 @@ func Infrastructure(at string, current, desired map[string]any, agent bool) ([]O
 		name  string
 		takes func(from, to infrav1.OCIMeshMachineSpec) bool
 	}{
-		{"tags", otherTags}, {"shapes", otherSizes}, {"bootVolume", largerBootVolume}, {"onStop", otherOnStop},
+		{"tags", otherTags}, {"shapes", otherSizes}, {"onStop", otherOnStop},
+		{"bootVolume", func(from, to infrav1.OCIMeshMachineSpec) bool { return largerBootVolume(from, to, agent) }},
+		{"dataVolumes", func(from, to infrav1.OCIMeshMachineSpec) bool { return largerDataVolumes(from, to, agent) }},
 		{"tailscale", func(from, to infrav1.OCIMeshMachineSpec) bool { return agent && otherTailscale(from, to) }},
 	} {
 		if !field.takes(from, to) {
@@ -88,14 +91,6 @@ func otherSizes(from, to infrav1.OCIMeshMachineSpec) bool {
 		differ = differ || from.Shapes[i] != to.Shapes[i]
 	}
 	return differ
-}
-
-// largerBootVolume is for images whose cloud-init grows partition and file system at every boot
-// (cc_growpart, cc_resizefs). Oracle Linux has its root on LVM, which is grown at the first boot
-// only, and what an image of one's own does is not known.
-func largerBootVolume(from, to infrav1.OCIMeshMachineSpec) bool {
-	return from.BootVolume.SizeGB < to.BootVolume.SizeGB && from.BootVolume.VPUsPerGB == to.BootVolume.VPUsPerGB &&
-		from.Image.Platform.OperatingSystem == "Canonical Ubuntu" && !isPreemptible(from)
 }
 
 // otherOnStop is read at the next stop, and nothing else is to be done for it.

@@ -32,13 +32,30 @@ func specOf(t *testing.T, change func(*infrav1.OCIMeshMachineSpec)) map[string]a
 
 func same(*infrav1.OCIMeshMachineSpec) {}
 
+// change is one of a machine, and what of it is taken over.
+type change struct {
+	from, to func(*infrav1.OCIMeshMachineSpec)
+	want     string
+}
+
+func expectTaken(t *testing.T, worlds map[string]change) {
+	t.Helper()
+	for name, world := range worlds {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			taken, err := Infrastructure("/spec", specOf(t, world.from), specOf(t, world.to), true)
+			g.Expect(err).NotTo(HaveOccurred())
+			patch, err := json.Marshal(taken)
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(patch).To(MatchJSON(world.want))
+		})
+	}
+}
+
 func TestWhatIsTakenOverOfAChangedMachine(t *testing.T) {
 	type spec = infrav1.OCIMeshMachineSpec
 	yes := true
-	for name, world := range map[string]struct {
-		from, to func(*spec)
-		want     string
-	}{
+	expectTaken(t, map[string]change{
 		"nothing has changed": {same, same, "null"},
 		"another tag": {same, func(s *spec) { s.Tags = map[string]string{"team": "blue"} },
 			`[{"op":"add","path":"/spec/tags","value":{"team":"blue"}}]`},
@@ -54,19 +71,6 @@ func TestWhatIsTakenOverOfAChangedMachine(t *testing.T) {
 		"another order of shapes":         {same, func(s *spec) { s.Shapes[0], s.Shapes[1] = s.Shapes[1], s.Shapes[0] }, "null"},
 		"another size of a preemptible one": {func(s *spec) { s.Preemptible = &yes },
 			func(s *spec) { s.Preemptible, s.Shapes[0].OCPUs = &yes, 4 }, "null"},
-		"a larger boot volume": {same, func(s *spec) { s.BootVolume.SizeGB = 80 },
-			`[{"op":"add","path":"/spec/bootVolume","value":{"sizeGB":80,"vpusPerGB":10}}]`},
-		"a boot volume larger than the image's": {func(s *spec) { s.BootVolume = infrav1.BootVolume{} },
-			func(s *spec) { s.BootVolume = infrav1.BootVolume{SizeGB: 80} },
-			`[{"op":"add","path":"/spec/bootVolume","value":{"sizeGB":80}}]`},
-		"a smaller boot volume": {same, func(s *spec) { s.BootVolume.SizeGB = 40 }, "null"},
-		"a boot volume that is larger and faster": {same,
-			func(s *spec) { s.BootVolume = infrav1.BootVolume{SizeGB: 80, VPUsPerGB: 20} }, "null"},
-		"a larger boot volume of Oracle Linux": {func(s *spec) { s.Image.Platform.OperatingSystem = "Oracle Linux" },
-			func(s *spec) { s.Image.Platform.OperatingSystem, s.BootVolume.SizeGB = "Oracle Linux", 80 }, "null"},
-		"a larger boot volume of an image of one's own": {func(s *spec) { s.Image = infrav1.Image{Name: "golden"} },
-			func(s *spec) { s.Image, s.BootVolume.SizeGB = infrav1.Image{Name: "golden"}, 80 }, "null"},
-		"a larger data volume":     {same, func(s *spec) { s.DataVolumes[0].SizeGB = 60 }, "null"},
 		"another policy for stops": {same, func(s *spec) { s.OnStop = infrav1.StopLeave }, `[{"op":"add","path":"/spec/onStop","value":"Leave"}]`},
 		"a later tailscale": {func(s *spec) { s.Tailscale.Version = "1.98.4" }, func(s *spec) { s.Tailscale.Version = "1.102.3" },
 			`[{"op":"add","path":"/spec/tailscale","value":{"source":"Packages","version":"1.102.3"}}]`},
@@ -77,24 +81,76 @@ func TestWhatIsTakenOverOfAChangedMachine(t *testing.T) {
 		"a tailscale of the image": {same, func(s *spec) { s.Tailscale = infrav1.Tailscale{Source: infrav1.TailscalePreinstalled} }, "null"},
 		"tags with what needs another machine": {same, func(s *spec) { s.Tags, s.Image.Platform.Version = nil, "26.04" },
 			`[{"op":"remove","path":"/spec/tags"}]`},
+	})
+}
+
+func TestWhichVolumesOfAChangedMachineGrow(t *testing.T) {
+	type spec = infrav1.OCIMeshMachineSpec
+	yes := true
+	bareMetal := []infrav1.Shape{{Name: "BM.Standard.A1.160"}}
+	second := infrav1.DataVolume{Name: "b", SizeGB: 50, MountPath: "/b"}
+	expectTaken(t, map[string]change{
+		"a larger boot volume": {same, func(s *spec) { s.BootVolume.SizeGB = 80 },
+			`[{"op":"add","path":"/spec/bootVolume","value":{"sizeGB":80,"vpusPerGB":10}}]`},
+		"a boot volume larger than the image's": {func(s *spec) { s.BootVolume = infrav1.BootVolume{} },
+			func(s *spec) { s.BootVolume = infrav1.BootVolume{SizeGB: 80} },
+			`[{"op":"add","path":"/spec/bootVolume","value":{"sizeGB":80}}]`},
+		"a smaller boot volume": {same, func(s *spec) { s.BootVolume.SizeGB = 40 }, "null"},
+		"a boot volume that is larger and faster": {same,
+			func(s *spec) { s.BootVolume = infrav1.BootVolume{SizeGB: 80, VPUsPerGB: 20} }, "null"},
+		"a larger boot volume of Oracle Linux": {func(s *spec) { s.Image.Platform.OperatingSystem = "Oracle Linux" },
+			func(s *spec) { s.Image.Platform.OperatingSystem, s.BootVolume.SizeGB = "Oracle Linux", 80 },
+			`[{"op":"add","path":"/spec/bootVolume","value":{"sizeGB":80,"vpusPerGB":10}}]`},
+		"a larger boot volume of bare metal": {func(s *spec) { s.Shapes = bareMetal },
+			func(s *spec) { s.Shapes, s.BootVolume.SizeGB = bareMetal, 80 }, "null"},
+		"a larger boot volume of a preemptible one": {func(s *spec) { s.Preemptible = &yes },
+			func(s *spec) { s.Preemptible, s.BootVolume.SizeGB = &yes, 80 }, "null"},
+		"a larger boot volume of an image of one's own": {func(s *spec) { s.Image = infrav1.Image{Name: "golden"} },
+			func(s *spec) { s.Image, s.BootVolume.SizeGB = infrav1.Image{Name: "golden"}, 80 }, "null"},
+		"a larger data volume": {same, func(s *spec) { s.DataVolumes[0].SizeGB = 60 },
+			`[{"op":"add","path":"/spec/dataVolumes","value":[{"name":"data","sizeGB":60,"mountPath":"/data"}]}]`},
+		"a smaller data volume":                   {same, func(s *spec) { s.DataVolumes[0].SizeGB = 49 }, "null"},
+		"a data volume larger and elsewhere":      {same, func(s *spec) { s.DataVolumes[0].SizeGB, s.DataVolumes[0].MountPath = 60, "/b" }, "null"},
+		"a data volume larger and faster":         {same, func(s *spec) { s.DataVolumes[0].SizeGB, s.DataVolumes[0].VPUsPerGB = 60, 20 }, "null"},
+		"a data volume larger under another name": {same, func(s *spec) { s.DataVolumes[0].SizeGB, s.DataVolumes[0].Name = 60, "b" }, "null"},
+		"a larger data volume and one more": {same, func(s *spec) {
+			s.DataVolumes[0].SizeGB = 60
+			s.DataVolumes = append(s.DataVolumes, infrav1.DataVolume{Name: "b", SizeGB: 50, MountPath: "/b"})
+		}, "null"},
+		"larger data volumes in another order": {func(s *spec) { s.DataVolumes = append(s.DataVolumes, second) },
+			func(s *spec) {
+				s.DataVolumes = append([]infrav1.DataVolume{second}, s.DataVolumes...)
+				s.DataVolumes[0].SizeGB = 60
+			}, "null"},
+		"one data volume larger and one smaller": {func(s *spec) { s.DataVolumes = append(s.DataVolumes, second) },
+			func(s *spec) {
+				s.DataVolumes = append(s.DataVolumes, second)
+				s.DataVolumes[0].SizeGB, s.DataVolumes[1].SizeGB = 60, 49
+			}, "null"},
+		"a larger data volume of a preemptible one": {func(s *spec) { s.Preemptible = &yes },
+			func(s *spec) { s.Preemptible, s.DataVolumes[0].SizeGB = &yes, 60 }, "null"},
+	})
+}
+
+func TestWhatTheAgentDoesNeedsAnotherMachineWithoutOne(t *testing.T) {
+	type spec = infrav1.OCIMeshMachineSpec
+	oracle := func(s *spec) { s.Image.Platform.OperatingSystem = "Oracle Linux" }
+	for name, world := range map[string]struct {
+		from, to func(*spec)
+		taken    int
+	}{
+		"tailscale":                          {same, func(s *spec) { s.Tailscale.Version = "1.104.0" }, 0},
+		"a data volume":                      {same, func(s *spec) { s.DataVolumes[0].SizeGB = 60 }, 0},
+		"Oracle Linux's boot volume":         {oracle, func(s *spec) { oracle(s); s.BootVolume.SizeGB = 80 }, 0},
+		"Ubuntu's boot volume, by a restart": {same, func(s *spec) { s.BootVolume.SizeGB = 80 }, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			taken, err := Infrastructure("/spec", specOf(t, world.from), specOf(t, world.to), true)
+			taken, err := Infrastructure("/spec", specOf(t, world.from), specOf(t, world.to), false)
 			g.Expect(err).NotTo(HaveOccurred())
-			patch, err := json.Marshal(taken)
-			g.Expect(err).NotTo(HaveOccurred())
-			g.Expect(patch).To(MatchJSON(world.want))
+			g.Expect(taken).To(HaveLen(world.taken))
 		})
 	}
-}
-
-func TestTailscaleOfANodeWithoutAnAgentNeedsAnotherMachine(t *testing.T) {
-	g := NewWithT(t)
-	to := specOf(t, func(s *infrav1.OCIMeshMachineSpec) { s.Tailscale.Version = "1.104.0" })
-	taken, err := Infrastructure("/spec", specOf(t, same), to, false)
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(taken).To(BeEmpty())
 }
 
 // A field that comes to the API later is not taken over by accident: only these are.

@@ -44,10 +44,10 @@ func TestANodesReportIsReadAsItsAgentWroteIt(t *testing.T) {
 		want              Report
 		hasPatch, hasBoth bool
 	}{
-		"v1.36.2 - done":       {Report{"v1.36.2 -", Done, ""}, true, false},
-		"v1.36.2 1.104.0 done": {Report{"v1.36.2 1.104.0", Done, ""}, true, true},
-		"v1.36.2 1.102.3 done": {Report{"v1.36.2 1.102.3", Done, ""}, true, false},
-		"v1.36.21 - done":      {Report{"v1.36.21 -", Done, ""}, false, false},
+		"v1.36.2 - done":                                    {Report{"v1.36.2 -", Done, ""}, true, false},
+		"v1.36.2 1.104.0 done":                              {Report{"v1.36.2 1.104.0", Done, ""}, true, true},
+		"v1.36.2 1.102.3 done":                              {Report{"v1.36.2 1.102.3", Done, ""}, true, false},
+		"v1.36.21 - done":                                   {Report{"v1.36.21 -", Done, ""}, false, false},
 		"v1.36.2 - working running kubeadm upgrade node":    {Report{"v1.36.2 -", "working", "running kubeadm upgrade node"}, false, false},
 		"v1.36.2 - failed Kubernetes 1.36.2 cannot be had ": {Report{"v1.36.2 -", Failed, "Kubernetes 1.36.2 cannot be had"}, false, false},
 		"":     {Report{Versions: " "}, false, false},

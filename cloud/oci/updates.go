@@ -6,6 +6,7 @@ package oci
 import (
 	"context"
 	"maps"
+	"slices"
 
 	"github.com/oracle/oci-go-sdk/v65/core"
 	"github.com/oracle/oci-go-sdk/v65/workrequests"
@@ -106,6 +107,40 @@ func (c *Client) GrowBootVolume(ctx context.Context, own ownership.Proof, gb int
 	return bootVolume(updated.BootVolume), nil
 }
 
+// AttachedVolumes returns the data volumes that are attached to an instance as one of the devices,
+// by their display names.
+func (c *Client) AttachedVolumes(ctx context.Context, instanceID string, devices []string) (map[string]Volume, error) {
+	attached, err := c.DataVolumeAttachments(ctx, instanceID)
+	if err != nil {
+		return nil, err
+	}
+	volumes := map[string]Volume{}
+	for _, attachment := range attached {
+		if attachment.State != StateAttached || !slices.Contains(devices, attachment.Device) {
+			continue
+		}
+		id := attachment.VolumeID
+		seen, err := call(ctx, c, operation{service: serviceBlockstorage, name: "GetVolume"}.on(id),
+			c.blockstorage.GetVolume, core.GetVolumeRequest{VolumeId: &id})
+		if err != nil {
+			return nil, err
+		}
+		volumes[value(seen.DisplayName)] = dataVolume(seen.Volume)
+	}
+	return volumes, nil
+}
+
+// GrowDataVolume makes a data volume larger; no call makes one smaller.
+func (c *Client) GrowDataVolume(ctx context.Context, own ownership.Proof, gb int64) (Volume, error) {
+	id := own.ID()
+	updated, err := call(ctx, c, operation{service: serviceBlockstorage, name: "UpdateVolume"}.on(id), c.blockstorage.UpdateVolume,
+		core.UpdateVolumeRequest{VolumeId: &id, UpdateVolumeDetails: core.UpdateVolumeDetails{SizeInGBs: &gb}})
+	if err != nil {
+		return Volume{}, err
+	}
+	return dataVolume(updated.Volume), nil
+}
+
 // Work is the progress of a work request.
 type Work struct {
 	// Done is set once it has ended, well or not.
@@ -139,6 +174,13 @@ func (c *Client) WorkOf(ctx context.Context, id string) (Work, error) {
 		return Work{Done: true, Failure: failure}, nil
 	}
 	return Work{}, nil
+}
+
+func dataVolume(v core.Volume) Volume {
+	return Volume{
+		Resource:           resource(v.Id, v.DisplayName, v.LifecycleState, v.FreeformTags),
+		AvailabilityDomain: value(v.AvailabilityDomain), GB: value(v.SizeInGBs),
+	}
 }
 
 func bootVolume(v core.BootVolume) Volume {

@@ -62,10 +62,7 @@ func (c *Client) DataVolumes(ctx context.Context) ([]Volume, error) {
 			if v.LifecycleState == core.VolumeLifecycleStateTerminated {
 				continue
 			}
-			volume := Volume{
-				Resource:           resource(v.Id, v.DisplayName, v.LifecycleState, v.FreeformTags),
-				AvailabilityDomain: value(v.AvailabilityDomain), GB: value(v.SizeInGBs),
-			}
+			volume := dataVolume(v)
 			if at, known := place[volume.ID]; known {
 				volumes[at] = volume
 				continue

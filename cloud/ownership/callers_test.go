@@ -27,12 +27,12 @@ import (
 // end what is there.
 var harmless = strings.Fields(`
 	Check Close Policy TenancyID CompartmentID Region RegionSubscriptions AvailabilityDomains ProbeCompartment
-	LimitValues ResourceAvailability Shapes Image Images ImageCompatibleWithShape LoadBalancers NetworkLoadBalancers
+	LimitValues ResourceAvailability Shapes RecentShapes Image Images ImageCompatibleWithShape LoadBalancers NetworkLoadBalancers
 	Get List Work GetVCN ListVCNs GetSubnet ListSubnets GetInternetGateway ListInternetGateways GetNATGateway ListNATGateways
 	GetRouteTable ListRouteTables GetSecurityList GetNetworkSecurityGroup ListNetworkSecurityGroups ListSecurityRules
 	GetInstance ListInstances PrimaryVNIC AttachedVNICs BootVolumesOf DataVolumes DataVolumesSince
 	DataVolumeAttachments AllDataVolumeAttachments LaunchFailure GetInstancePool ListInstancePools PoolInstances ScalingFailure
-	ListInstanceConfigurations BootVolumeAt WorkOf GetConsoleHistory GetConsoleHistoryContent
+	ListInstanceConfigurations BootVolumeAt AttachedVolumes WorkOf GetConsoleHistory GetConsoleHistoryContent
 	Device Devices KnownDevices RecentDevices Routes Keys KeysSince KeyIsLive UsableKeys DescribesKeys
 
 	Create CreateKey LaunchInstance CreateVCN CreateSubnet CreateInternetGateway CreateNATGateway CreateRouteTable

@@ -10,6 +10,9 @@ import (
 // SizeStatusOf is the record of what a machine of the spec is granted of the shape.
 func SizeStatusOf(spec infrav1.OCIMeshMachineSpec, shape string) infrav1.MachineSizeStatus {
 	size := infrav1.MachineSizeStatus{BootVolumeGB: max(spec.BootVolume.SizeGB, DefaultBootVolumeGB)}
+	for _, volume := range spec.DataVolumes {
+		size.DataVolumesGB += volume.SizeGB
+	}
 	for _, wanted := range spec.Shapes {
 		if wanted.Name == shape && IsFlexible(shape) {
 			size.OCPUs, size.MemoryGB = wanted.OCPUs, wanted.MemoryGB
@@ -27,6 +30,9 @@ func GrantedSpec(machine *infrav1.OCIMeshMachine) infrav1.OCIMeshMachineSpec {
 	}
 	if granted.BootVolumeGB > 0 {
 		spec.BootVolume.SizeGB = granted.BootVolumeGB
+	}
+	if granted.DataVolumesGB > 0 {
+		spec.DataVolumes = []infrav1.DataVolume{{SizeGB: granted.DataVolumesGB}}
 	}
 	return spec
 }

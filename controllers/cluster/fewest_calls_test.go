@@ -22,7 +22,7 @@ func TestPassesWithNothingToSeeMakeNoCalls(t *testing.T) {
 	}
 	b := newBench(t, helpers.WorldOptions{Accounts: 1, Sim: sim.Options{
 		PageSize: 100,
-		Delays: &sim.Delays{Network: 200 * time.Millisecond, ListLag: 20 * time.Millisecond, Retention: time.Minute},
+		Delays:   &sim.Delays{Network: 200 * time.Millisecond, ListLag: 20 * time.Millisecond, Retention: time.Minute},
 	}})
 	b.r.Options.Intervals.Progress = 50 * time.Millisecond
 	infra := b.cluster("c1", balanced(infrav1.EndpointNetworkLoadBalancer))

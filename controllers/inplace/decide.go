@@ -68,12 +68,13 @@ func decide(q question) (out answer, err error) {
 	return out, err
 }
 
-// hasAgents asks for the agents if a version changes.
+// hasAgents asks for the agents if a version changes, or volumes grow.
 func (q question) hasAgents(from, to map[string]any) (bool, error) {
 	before, _, _ := unstructured.NestedString(from, "tailscale", "version")
 	after, _, _ := unstructured.NestedString(to, "tailscale", "version")
-	if q.from == q.to && before == after {
-		return false, nil
+	volumes, err := inplace.VolumesDiffer(from, to)
+	if err != nil || (q.from == q.to && before == after && !volumes) {
+		return false, err
 	}
 	return q.agents()
 }

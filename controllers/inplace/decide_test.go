@@ -4,6 +4,7 @@
 package inplace
 
 import (
+	"cmp"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -41,6 +42,11 @@ func TestCanUpdateMachineTakesVersionsThatTheNodesAgentCanChange(t *testing.T) {
 	type spec = infrav1.OCIMeshMachineSpec
 	same := func(*spec) {}
 	later := func(s *spec) { s.Tailscale = infrav1.Tailscale{Source: infrav1.TailscalePackages, Version: "1.104.0"} }
+	packages := func(s *spec) {
+		s.Tailscale.Source = infrav1.TailscalePackages
+		s.DataVolumes = []infrav1.DataVolume{{Name: "data", SizeGB: 50, MountPath: "/data"}}
+	}
+	larger := func(s *spec) { s.DataVolumes = []infrav1.DataVolume{{Name: "data", SizeGB: 60, MountPath: "/data"}} }
 	const tailscale = `[{"op":"add","path":"/spec/tailscale","value":{"source":"Packages","version":"1.104.0"}}]`
 	for name, world := range map[string]struct {
 		withoutAgent                    bool
@@ -61,23 +67,23 @@ func TestCanUpdateMachineTakesVersionsThatTheNodesAgentCanChange(t *testing.T) {
 		"tailscale":                           {version: "v1.36.3", change: later, infrastructure: tailscale},
 		"tailscale and Kubernetes": {version: "v1.36.4", change: later, infrastructure: tailscale,
 			machine: `[{"op":"add","path":"/spec/version","value":"v1.36.4"}]`},
-		"another provider's machine": {kind: "AWSMachine", version: "v1.36.4", change: same},
+		"a larger data volume": {version: "v1.36.3", change: larger,
+			infrastructure: `[{"op":"add","path":"/spec/dataVolumes","value":[{"mountPath":"/data","name":"data","sizeGB":60}]}]`},
+		"a larger data volume without an agent": {version: "v1.36.3", change: larger, withoutAgent: true},
+		"another provider's machine":            {kind: "AWSMachine", version: "v1.36.4", change: same},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			machine := machineWith(t, newCluster(t), "machine", !world.withoutAgent)
-			kind := world.kind
-			if kind == "" {
-				kind = "OCIMeshMachine"
-			}
+			kind := cmp.Or(world.kind, "OCIMeshMachine")
 			config := &bootstrapv1.KubeadmConfig{}
 			config.Spec.JoinConfiguration.Patches.Directory = world.patches
 			request, response := &runtimehooksv1.CanUpdateMachineRequest{}, &runtimehooksv1.CanUpdateMachineResponse{}
 			request.Current.Machine, request.Desired.Machine = *machine, *machine.DeepCopy()
 			request.Desired.Machine.Spec.Version = world.version
-			request.Current.InfrastructureMachine = raw(t, machineOf(kind, func(s *spec) { s.Tailscale.Source = infrav1.TailscalePackages }))
+			request.Current.InfrastructureMachine = raw(t, machineOf(kind, packages))
 			request.Desired.InfrastructureMachine = raw(t, machineOf(kind, func(s *spec) {
-				s.Tailscale.Source = infrav1.TailscalePackages
+				packages(s)
 				world.change(s)
 			}))
 			request.Desired.BootstrapConfig = raw(t, config)

@@ -35,28 +35,45 @@ func (s *scope) sizeSeen(seen oci.Instance) {
 	}
 }
 
+// volumesSeen records the sizes of the volumes as OCI has them. One that is not among them, since
+// somebody has detached it, counts as the spec has it.
+func (s *scope) volumesSeen(volumes machineVolumes) {
+	wanted, size := s.wantedSizeStatus(), &s.own.Status.Size
+	for _, volume := range volumes {
+		surplus := int32(volume.GB) - volume.gb //nolint:gosec // OCI's largest has 32 TB.
+		if volume.Boot {
+			wanted.BootVolumeGB += surplus
+		} else {
+			wanted.DataVolumesGB += surplus
+		}
+	}
+	size.BootVolumeGB, size.DataVolumesGB = wanted.BootVolumeGB, wanted.DataVolumesGB
+}
+
 // learnSize finds out the size of a machine that has no record of it: it was moved or restored, or
 // is of a release that wrote none. Its spec may ask for more by now. Until the size is known the
 // spec's counts.
 func (r *Reconciler) learnSize(ctx context.Context, s *scope) error {
 	size := &s.own.Status.Size
-	if size.BootVolumeGB != 0 {
+	boot := size.BootVolumeGB == 0
+	data := size.DataVolumesGB == 0 && len(s.own.Spec.DataVolumes) > 0
+	if !boot && !data {
 		return nil
 	}
-	volumeGB := int64(placement.DefaultBootVolumeGB)
-	if s.own.Spec.BootVolume.SizeGB > placement.DefaultBootVolumeGB {
+	needsBoot := s.own.Spec.BootVolume.SizeGB > placement.DefaultBootVolumeGB
+	var volumes machineVolumes
+	if data || needsBoot {
 		in, err := r.finder().connect(ctx, s.own.Status.Placement.Account)
 		if err != nil {
 			return err
 		}
-		volume, found, err := in.client.BootVolumeAt(ctx, s.instance.AvailabilityDomain, s.instance.ID)
-		if err != nil || !found {
+		volumes, err = s.volumes(ctx, in.client, *s.instance)
+		if err != nil || (needsBoot && !volumes.hasBoot()) {
 			return err
 		}
-		volumeGB = volume.GB
 	}
 	s.sizeSeen(*s.instance)
-	size.BootVolumeGB = int32(volumeGB) //nolint:gosec // OCI's largest has 32 TB.
+	s.volumesSeen(volumes)
 	if s.own.Status.Update.Step != "" {
 		// OCI may have been asked for the spec's.
 		s.growSize()
@@ -68,5 +85,6 @@ func (r *Reconciler) learnSize(ctx context.Context, s *scope) error {
 func largerOf(a, b infrav1.MachineSizeStatus) infrav1.MachineSizeStatus {
 	return infrav1.MachineSizeStatus{
 		OCPUs: max(a.OCPUs, b.OCPUs), MemoryGB: max(a.MemoryGB, b.MemoryGB), BootVolumeGB: max(a.BootVolumeGB, b.BootVolumeGB),
+		DataVolumesGB: max(a.DataVolumesGB, b.DataVolumesGB),
 	}
 }

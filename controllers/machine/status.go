@@ -74,6 +74,8 @@ func updated(s *scope) metav1.Condition {
 		return report.NotOK(infrav1.UpdatedCondition, infrav1.WaitingReason, "The instance is not ready for its change in place")
 	case s.observed.Device == nil || !s.observed.Device.Online:
 		return report.NotOK(infrav1.UpdatedCondition, infrav1.UpdatingReason, "Waiting for the machine to be on the tailnet")
+	case s.growsVolumes():
+		return report.NotOK(infrav1.UpdatedCondition, infrav1.UpdatingReason, "Waiting to ask the node for its volumes")
 	case s.updatesVersions() && !s.versionsUpdated:
 		return report.NotOK(infrav1.UpdatedCondition, infrav1.UpdatingReason, "Waiting to ask the node for its versions")
 	}

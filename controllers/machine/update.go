@@ -36,6 +36,8 @@ const (
 	lastRetry  = 2 * time.Hour
 )
 
+const aboutToChange = "OCI is about to be asked for the machine's change in place"
+
 // isUpdated tells whether the machine is being updated in place: Cluster API says so by an
 // annotation, and what was begun is finished also if that is taken away.
 func (s *scope) isUpdated() bool {
@@ -46,16 +48,16 @@ func (s *scope) isUpdated() bool {
 // isRestarting tells whether a restart of ours is to be expected.
 func (s *scope) isRestarting() bool {
 	update := s.own.Status.Update
-	return update.Step != "" || (!update.NotBefore.IsZero() && update.Refusal == "")
+	return (update.Step != "" && !update.Step.Grows()) || (!update.NotBefore.IsZero() && update.Refusal == "")
 }
 
 func isZero(update infrav1.UpdateStatus) bool {
 	return update.Step == "" && update.Attempt == 0 && update.NotBefore.IsZero()
 }
 
-// update makes the instance what a changed spec wants: tags at once, a larger boot volume and
-// another size of a flexible shape by a restart. It looks at what OCI says now, since a poll may be
-// older than its own last call.
+// update makes the instance what a changed spec wants: tags at once, larger volumes while it runs
+// if the node has the agent, another size of a flexible shape by a restart. It looks at what OCI
+// says now, since a poll may be older than its own last call.
 func (r *Reconciler) update(ctx context.Context, s *scope) error {
 	if !s.provisioned() || s.instance == nil {
 		return nil
@@ -140,10 +142,11 @@ func (r *Reconciler) updateSize(ctx context.Context, s *scope, in account, proof
 		return nil
 	}
 	resize := s.resizes(seen)
-	volume, grow, err := s.growsBootVolume(ctx, in.client, seen)
-	if err != nil {
+	volumes, err := s.volumes(ctx, in.client, seen)
+	if err != nil || s.needsAgent(volumes) {
 		return err
 	}
+	_, grow := volumes.smaller()
 	if update.Step != "" && (resize || grow) {
 		if left, err := r.budgetLeaves(ctx, s); err != nil || !left {
 			return err
@@ -160,17 +163,11 @@ func (r *Reconciler) updateSize(ctx context.Context, s *scope, in account, proof
 		s.waitForUpdate()
 		return nil
 	case update.Step == "":
-		return r.beginUpdate(ctx, s, resize)
+		return r.beginUpdate(ctx, s, resize, grow)
 	case grow:
-		if _, err := in.client.GrowBootVolume(ctx, proof.Part(volume.ID), int64(s.own.Spec.BootVolume.SizeGB)); err != nil {
-			return r.updateRefused(ctx, s, err)
-		}
-		s.updating(s.Intervals.Progress, "Growing the boot volume from %d to %d GB", volume.GB, s.own.Spec.BootVolume.SizeGB)
-		s.Stop()
-		return nil
-	case volume.ID != "" && volume.State != oci.StateAvailable:
-		s.updating(s.Intervals.Progress, "Waiting for the boot volume, which is %s, to be AVAILABLE", volume.State)
-		s.Stop()
+		return r.growVolume(ctx, s, in.client, proof, volumes)
+	case s.waitsForVolumes(volumes), update.Step.Grows():
+		// The rest is the node's: see update volumes.
 		return nil
 	}
 	return r.restart(ctx, s, in.client, proof, resize)
@@ -191,30 +188,22 @@ func (s *scope) wantedSize(shape string) (infrav1.Shape, bool) {
 	return infrav1.Shape{}, false
 }
 
-// growsBootVolume tells whether the boot volume is smaller than the spec's. Without a size in the
-// spec it is not looked at.
-func (s *scope) growsBootVolume(ctx context.Context, c *oci.Client, seen oci.Instance) (volume oci.Volume, grows bool, err error) {
-	wanted := int64(s.own.Spec.BootVolume.SizeGB)
-	if wanted == 0 {
-		return oci.Volume{}, false, nil
-	}
-	volume, found, err := c.BootVolumeAt(ctx, seen.AvailabilityDomain, seen.ID)
-	return volume, found && volume.GB < wanted, err
-}
-
 // beginUpdate records the step, unless the account's budget has no room for the new size.
-func (r *Reconciler) beginUpdate(ctx context.Context, s *scope, resize bool) error {
+func (r *Reconciler) beginUpdate(ctx context.Context, s *scope, resize, grow bool) error {
 	if left, err := r.budgetLeaves(ctx, s); err != nil || !left {
 		return err
 	}
 	update := &s.own.Status.Update
 	update.Step, update.Attempt = infrav1.UpdateRestart, update.Attempt+1
-	if resize {
+	switch {
+	case grow && hasAgent(s.own):
+		update.Step = infrav1.UpdateGrow
+	case resize:
 		update.Step = infrav1.UpdateResize
 	}
 	update.Refusal, update.RefusalReason, update.NotBefore = "", "", metav1.Time{}
 	s.exclusive = true
-	s.updating(time.Second, "The instance is about to be restarted for its change in place")
+	s.updating(time.Second, aboutToChange)
 	s.Stop()
 	return nil
 }
@@ -240,7 +229,7 @@ func (r *Reconciler) budgetLeaves(ctx context.Context, s *scope) (room bool, err
 	if s.growSize() && update.Step != "" {
 		// It is written before OCI is asked.
 		s.exclusive = true
-		s.updating(time.Second, "The instance is about to be restarted for its change in place")
+		s.updating(time.Second, aboutToChange)
 		s.Stop()
 		return false, nil
 	}

@@ -52,7 +52,7 @@ func (s *scope) wantedVersions() inplace.Versions {
 // updateVersions asks the node's agent for the versions that changed, by an annotation of the Node,
 // and tells what the agent says. OCI's part comes first: its restart would cut the agent's off.
 func (r *Reconciler) updateVersions(ctx context.Context, s *scope) error {
-	if !s.updatesVersions() || !s.provisioned() {
+	if (!s.updatesVersions() && !s.growsVolumes()) || !s.provisioned() {
 		return nil
 	}
 	if _, waits := s.Noted(infrav1.UpdatedCondition); waits {
@@ -68,13 +68,19 @@ func (r *Reconciler) updateVersions(ctx context.Context, s *scope) error {
 	if err == nil {
 		node, err = nodes.Get(ctx, name)
 	}
-	if err == nil && node.Spec.ProviderID == s.own.Spec.ProviderID && !isUpToDate(node, s.wantedVersions()) {
+	isOwn := err == nil && node.Spec.ProviderID == s.own.Spec.ProviderID
+	switch {
+	case isOwn && s.growsVolumes():
+		if err = r.updateVolumes(ctx, s, nodes, node); err == nil {
+			return nil
+		}
+	case isOwn && !isUpToDate(node, s.wantedVersions()):
 		err = r.askNode(ctx, s, nodes, node)
 	}
 	switch {
 	case err != nil:
 		s.updating(s.Intervals.Progress, "Waiting for the cluster's API server: %s", report.Truncate(err.Error(), 500))
-	case node.Spec.ProviderID != s.own.Spec.ProviderID:
+	case !isOwn:
 		s.updating(s.Intervals.Progress, "Node %s is of another machine, %q: waiting for the Machine to name its own", name, node.Spec.ProviderID)
 	default:
 		s.followNode(node)

@@ -18,10 +18,10 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 )
 
-// OCIMeshMachine lets sizes, tags, the boot volume and tailscale's version of a machine change only
-// in an update in place of Cluster API, which marks the machine and takes one at a time: each
-// change may restart the instance. Cluster API tries the change in a dry run before it marks the
-// machine; CEL sees neither dry runs nor annotations.
+// OCIMeshMachine lets sizes, tags, volumes and tailscale's version of a machine change only in an
+// update in place of Cluster API, which marks the machine and takes one at a time: each change may
+// restart the instance. Cluster API tries the change in a dry run before it marks the machine; CEL
+// sees neither dry runs nor annotations.
 type OCIMeshMachine struct {
 	// InPlaceUpdates says whether the feature gate is open.
 	InPlaceUpdates bool
@@ -63,6 +63,7 @@ func (w OCIMeshMachine) ValidateUpdate(ctx context.Context, before, after *infra
 	}{
 		{"shapes", before.Spec.Shapes, after.Spec.Shapes},
 		{"bootVolume", before.Spec.BootVolume, after.Spec.BootVolume},
+		{"dataVolumes", before.Spec.DataVolumes, after.Spec.DataVolumes},
 		{"tags", before.Spec.Tags, after.Spec.Tags},
 		{"tailscale", before.Spec.Tailscale, after.Spec.Tailscale},
 	} {

@@ -17,6 +17,7 @@ import (
 )
 
 func TestAMachineChangesInPlaceOnlyWhereClusterAPIUpdatesIt(t *testing.T) {
+	largerData := func(m *infrav1.OCIMeshMachine) { m.Spec.DataVolumes[0].SizeGB = 60 }
 	for _, open := range []bool{false, true} {
 		t.Run(fmt.Sprintf("gate open %t", open), func(t *testing.T) {
 			serve(t, open)
@@ -33,6 +34,8 @@ func TestAMachineChangesInPlaceOnlyWhereClusterAPIUpdatesIt(t *testing.T) {
 				"tags":             {change: func(m *infrav1.OCIMeshMachine) { m.Spec.Tags = map[string]string{"a": "b"} }},
 				"tags-marked":      {change: func(m *infrav1.OCIMeshMachine) { m.Spec.Tags = map[string]string{"a": "b"} }, marked: true, taken: true},
 				"volume":           {change: func(m *infrav1.OCIMeshMachine) { m.Spec.BootVolume.SizeGB = 80 }},
+				"data":             {change: largerData},
+				"data-marked":      {change: largerData, marked: true, taken: true},
 				"volume-marked":    {change: func(m *infrav1.OCIMeshMachine) { m.Spec.BootVolume.SizeGB = 80 }, marked: true, taken: true},
 				"tailscale":        {change: func(m *infrav1.OCIMeshMachine) { m.Spec.Tailscale.Version = "1.98.4" }},
 				"tailscale-marked": {change: func(m *infrav1.OCIMeshMachine) { m.Spec.Tailscale.Version = "1.98.4" }, marked: true, taken: true},
@@ -45,6 +48,7 @@ func TestAMachineChangesInPlaceOnlyWhereClusterAPIUpdatesIt(t *testing.T) {
 						ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Spec: newTemplate("", "").Spec.Template.Spec,
 					}
 					machine.Spec.ProviderID = "oci://ocid1.instance.oc1..a"
+					machine.Spec.DataVolumes = []infrav1.DataVolume{{Name: "data", SizeGB: 50, MountPath: "/data"}}
 					env.Create(t, machine)
 					world.change(machine)
 					if world.marked {

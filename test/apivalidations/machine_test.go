@@ -4,6 +4,7 @@
 package apivalidations
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -137,7 +138,8 @@ func TestOCIMeshMachinesKeepWhatOCICannotChange(t *testing.T) {
 		{"another image", func(m *infrav1.OCIMeshMachine) { m.Spec.Image.Platform.Version = "22.04" }, "shapes, image and accounts are immutable"},
 		{"other accounts", func(m *infrav1.OCIMeshMachine) { m.Spec.Accounts.Names = []string{"bob"} }, "shapes, image and accounts are immutable"},
 		{"a larger boot volume", func(m *infrav1.OCIMeshMachine) { m.Spec.BootVolume.SizeGB = 100 }, "immutable until the machine is provisioned"},
-		{"no data volume any more", func(m *infrav1.OCIMeshMachine) { m.Spec.DataVolumes = nil }, "bootVolume and dataVolumes are immutable"},
+		{"a larger data volume", func(m *infrav1.OCIMeshMachine) { m.Spec.DataVolumes[0].SizeGB += 10 }, "immutable until the machine is provisioned"},
+		{"no data volume any more", func(m *infrav1.OCIMeshMachine) { m.Spec.DataVolumes = nil }, "dataVolumes and their order are immutable"},
 		{"preemptible", func(m *infrav1.OCIMeshMachine) { m.Spec.Preemptible = ptr.To(true) }, "are immutable: change the template instead"},
 		{"other tags", func(m *infrav1.OCIMeshMachine) { m.Spec.Tags = map[string]string{"team": "a"} }, "immutable until the machine is provisioned"},
 		{"another tailscale", func(m *infrav1.OCIMeshMachine) { m.Spec.Tailscale.Version = "1.98.4" }, "immutable until the machine is provisioned"},
@@ -158,10 +160,21 @@ func TestAProvisionedOCIMeshMachineTakesWhatCanBeChangedInPlace(t *testing.T) {
 		"a smaller boot volume": {func(m *infrav1.OCIMeshMachine) { m.Spec.BootVolume.SizeGB = 99 }, template},
 		"no boot volume":        {func(m *infrav1.OCIMeshMachine) { m.Spec.BootVolume = infrav1.BootVolume{} }, template},
 		"a faster boot volume":  {func(m *infrav1.OCIMeshMachine) { m.Spec.BootVolume.VPUsPerGB = 20 }, template},
-		"a larger data volume":  {func(m *infrav1.OCIMeshMachine) { m.Spec.DataVolumes[0].SizeGB = 60 }, template},
-		"another shape":         {func(m *infrav1.OCIMeshMachine) { m.Spec.Shapes[1].Name = "VM.Standard2.1" }, template},
-		"a shape less":          {func(m *infrav1.OCIMeshMachine) { m.Spec.Shapes = m.Spec.Shapes[:1] }, template},
-		"another tailscale":     {func(m *infrav1.OCIMeshMachine) { m.Spec.Tailscale.Version = "1.98.4" }, ""},
+		"a larger data volume":  {func(m *infrav1.OCIMeshMachine) { m.Spec.DataVolumes[0].SizeGB = 100 }, ""},
+		"a smaller data volume": {func(m *infrav1.OCIMeshMachine) { m.Spec.DataVolumes[0].SizeGB-- }, template},
+		"a faster data volume":  {func(m *infrav1.OCIMeshMachine) { m.Spec.DataVolumes[0].VPUsPerGB = 20 }, template},
+		"a data volume that is larger and elsewhere": {func(m *infrav1.OCIMeshMachine) {
+			m.Spec.DataVolumes[0].SizeGB, m.Spec.DataVolumes[0].MountPath = 100, "/elsewhere"
+		}, template},
+		"another name of a data volume":        {func(m *infrav1.OCIMeshMachine) { m.Spec.DataVolumes[0].Name = "other" }, template},
+		"another file system of a data volume": {func(m *infrav1.OCIMeshMachine) { m.Spec.DataVolumes[0].FileSystem = "xfs" }, template},
+		"another order of data volumes":        {func(m *infrav1.OCIMeshMachine) { slices.Reverse(m.Spec.DataVolumes) }, template},
+		"a data volume more": {func(m *infrav1.OCIMeshMachine) {
+			m.Spec.DataVolumes = append(m.Spec.DataVolumes, infrav1.DataVolume{Name: "more", SizeGB: 50, MountPath: "/more"})
+		}, template},
+		"another shape":     {func(m *infrav1.OCIMeshMachine) { m.Spec.Shapes[1].Name = "VM.Standard2.1" }, template},
+		"a shape less":      {func(m *infrav1.OCIMeshMachine) { m.Spec.Shapes = m.Spec.Shapes[:1] }, template},
+		"another tailscale": {func(m *infrav1.OCIMeshMachine) { m.Spec.Tailscale.Version = "1.98.4" }, ""},
 		"a tailscale of the image": {func(m *infrav1.OCIMeshMachine) {
 			m.Spec.Tailscale = infrav1.Tailscale{Source: infrav1.TailscalePreinstalled}
 		}, template},
@@ -170,6 +183,9 @@ func TestAProvisionedOCIMeshMachineTakesWhatCanBeChangedInPlace(t *testing.T) {
 			machine := goodMachine()
 			machine.Spec.ProviderID = "oci://ocid1.instance.oc1..a"
 			machine.Spec.BootVolume.SizeGB = 100
+			machine.Spec.DataVolumes = []infrav1.DataVolume{
+				{Name: "etcd", SizeGB: 60, MountPath: "/var/lib/etcd"}, {Name: "logs", SizeGB: 60, MountPath: "/logs"},
+			}
 			machine = created(t, machine)
 			change.change(machine)
 			err := apiServer.Update(t.Context(), machine)

@@ -34,7 +34,10 @@ var permissions = map[string][]string{
 		"DeleteNetworkSecurityGroup", "AddNetworkSecurityGroupSecurityRules", "ListNetworkSecurityGroupSecurityRules",
 		"RemoveNetworkSecurityGroupSecurityRules", "GetVnic",
 	},
-	"manage volume-family in compartment": {"ListVolumes", "DeleteVolume", "ListBootVolumes", "GetBootVolume", "UpdateBootVolume", "DeleteBootVolume"},
+	"manage volume-family in compartment": {
+		"ListVolumes", "GetVolume", "UpdateVolume", "DeleteVolume",
+		"ListBootVolumes", "GetBootVolume", "UpdateBootVolume", "DeleteBootVolume",
+	},
 	"manage compute-management-family in compartment": {
 		"CreateInstanceConfiguration", "ListInstanceConfigurations", "DeleteInstanceConfiguration", "CreateInstancePool", "GetInstancePool",
 		"ListInstancePools", "ListInstancePoolInstances", "UpdateInstancePool", "TerminateInstancePool", "DetachInstancePoolInstance",

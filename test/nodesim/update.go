@@ -39,6 +39,9 @@ func (c *cluster) updateLocked(ctx context.Context, m *member) error {
 	wanted := node.Annotations[infrav1.WantedVersionsAnnotation]
 	said := node.Annotations[infrav1.ReportedVersionsAnnotation]
 	kubernetes, _, _ := strings.Cut(wanted, " ")
+	if err := c.fillVolumesLocked(ctx, node); err != nil {
+		return err
+	}
 	report := func(state string) string { return wanted + " " + state }
 	switch {
 	case wanted == "" || said == report(inplace.Done):
@@ -69,6 +72,19 @@ func (c *cluster) updateLocked(ctx context.Context, m *member) error {
 	metav1.SetMetaDataAnnotation(&node.ObjectMeta, infrav1.ReportedVersionsAnnotation, said)
 	if err := c.store.Update(ctx, node); err != nil {
 		return fmt.Errorf("update Node %s: %w", m.name, err)
+	}
+	return nil
+}
+
+// fillVolumesLocked is capom-grow: the provider asks once OCI's volumes have the sizes.
+func (c *cluster) fillVolumesLocked(ctx context.Context, node *corev1.Node) error {
+	wanted := node.Annotations[infrav1.WantedVolumesAnnotation]
+	if node.Annotations[infrav1.ReportedVolumesAnnotation] == wanted {
+		return nil
+	}
+	metav1.SetMetaDataAnnotation(&node.ObjectMeta, infrav1.ReportedVolumesAnnotation, wanted)
+	if err := c.store.Update(ctx, node); err != nil {
+		return fmt.Errorf("update Node %s: %w", node.Name, err)
 	}
 	return nil
 }

@@ -5,7 +5,8 @@
 # Brings Kubernetes and tailscale to the versions that this node's own Node object asks for, and
 # tells there how far it is. It takes two versions and nothing else, goes up and never down, and
 # installs from where the node was installed. Whatever was begun is begun again after a reboot:
-# each step does nothing where it was done, and node.env has the new versions last of all.
+# each step does nothing where it was done, and node.env has the new versions last of all. It also
+# has the file systems fill volumes that have grown, and tells their sizes.
 # With "run" it is the agent, without one round of it.
 set -eu
 # shellcheck source=../../node/bin/capom-install.sh
@@ -28,14 +29,19 @@ annotation() {
 	printf '%s\n' "$node" | sed -n "s|.*\"$KEY-$1\": *\"\([^\"]*\)\".*|\1|p" | head -n 1
 }
 
-# tell "STATE MESSAGE": puts "VERSIONS STATE MESSAGE" on the Node, if it does not say so yet.
-tell() {
-	text=$(printf '%s %s' "$wanted" "$1" | tr -cd '[:alnum:] ._:/=,-')
-	[ "$text" != "$(cat "$RUN/told")" ] || return 0
+# put NAME TEXT: annotates the Node, if it does not say so yet.
+put() {
+	text=$(printf '%s' "$2" | tr -cd '[:alnum:] ._:/=,-')
+	[ "$text" != "$(cat "$RUN/$1")" ] || return 0
 	log "$text"
-	printf '%s\n' "$text" >"$RUN/told"
+	printf '%s\n' "$text" >"$RUN/$1"
 	api -o /dev/null -X PATCH -H 'Content-Type: application/merge-patch+json' \
-		--data "{\"metadata\":{\"annotations\":{\"$KEY-reported\":\"$text\"}}}" "$NODE" || true
+		--data "{\"metadata\":{\"annotations\":{\"$KEY-$1\":\"$text\"}}}" "$NODE" || true
+}
+
+# tell "STATE MESSAGE": puts "VERSIONS STATE MESSAGE" on the Node.
+tell() {
+	put reported "$wanted $1"
 }
 
 in_order() {
@@ -160,7 +166,7 @@ update() {
 	rm -f "$BEGUN"
 }
 
-# A node that has no certificate yet, or cannot be read, asks for nothing. The checks that kubeadm
+# A node that has no certificate yet, or cannot be read, asks for no version. The checks that kubeadm
 # was told to pass over are kept: its configuration is gone after a reboot.
 once() {
 	! sed -n '/^ *ignorePreflightErrors:/,/^ *[^ -]/s/^ *- /--ignore-preflight-errors=/p' "$ROOT"/run/kubeadm/*.yaml >"$RUN/ignored" 2>/dev/null ||
@@ -169,8 +175,13 @@ once() {
 	return_vip
 	name=$(openssl x509 -noout -subject -nameopt multiline -in "$CERT" 2>/dev/null | sed -n 's/.*system:node:\(.*\)$/\1/p')
 	NODE=$SERVER/api/v1/nodes/${name:?}
-	node=$(api "$NODE") || return 0
-	annotation reported >"$RUN/told"
+	node=$(api "$NODE") || node=
+	# Also if nobody can be told: after a reboot a file system is not to wait for the API server.
+	volumes=$("$SBIN/capom-grow" "$(annotation wanted-volumes)") || volumes="failed journalctl -u capom-update has the reason"
+	[ -n "$node" ] || return 0
+	annotation reported >"$RUN/reported"
+	annotation volumes >"$RUN/volumes"
+	put volumes "$volumes"
 	wanted=$(annotation wanted)
 	wanted=${wanted:-$CAPOM_KUBERNETES_VERSION ${CAPOM_TAILSCALE_VERSION:--}}
 	# In the background the shell heeds set -e.

@@ -82,33 +82,6 @@ disable_swap() {
 	fi
 }
 
-# Oracle Linux has its root on LVM, which cloud-init does not grow (cc_growpart, cc_resizefs): a
-# larger boot volume would have no effect. The root takes what was added to the volume, as
-# oci-growfs does. Space that the image's builder left free in the group stays so, unless the
-# partition grew. A mark stays until all has grown: if LVM fails, a later run has no partition to
-# grow. Ubuntu and Debian are left as they are.
-grow_root() {
-	# shellcheck disable=SC1091
-	. "$ROOT/etc/os-release"
-	volume=$(findmnt -n -o SOURCE "${ROOT:-/}")
-	# For example: ocivolume-root lvm sda3 part sda disk
-	# shellcheck disable=SC2046
-	set -- $(lsblk -snro NAME,TYPE "$volume")
-	case $ID:${2:-}:${4:-} in
-	[!ud]*:lvm:part) ;;
-	*) return 0 ;;
-	esac
-	if growpart "/dev/$5" "${3##*[!0-9]}"; then
-		: >"$ETC/growing"
-	else
-		# 1 says that there is nothing to grow.
-		grown=$?
-		[ "$grown" -eq 1 ] || return "$grown"
-	fi
-	[ -e "$ETC/growing" ] || return 0
-	pvresize "/dev/$3" && lvextend -r -l +100%FREE "$volume" && rm "$ETC/growing"
-}
-
 # Built into some kernels, in which case modprobe fails and nothing is missing.
 for module in overlay br_netfilter tun vxlan; do
 	modprobe "$module" 2>/dev/null || true

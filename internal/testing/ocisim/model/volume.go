@@ -147,7 +147,8 @@ type UpdateVolumeDetails struct {
 	Tags
 }
 
-// UpdateVolume changes name, tags, performance, and size; this can only grow.
+// UpdateVolume changes name, tags, performance, and size; this can only grow. A growing volume
+// stays attached, and is taken to be PROVISIONING meanwhile.
 func (s *State) UpdateVolume(caller *User, id, ifMatch string, details UpdateVolumeDetails) (*Volume, error) {
 	volume, err := getAlive[*Volume](s, caller, id)
 	if err != nil {
@@ -160,8 +161,13 @@ func (s *State) UpdateVolume(caller *User, id, ifMatch string, details UpdateVol
 	if err != nil {
 		return nil, err
 	}
-	volume.SizeInGBs, volume.SizeInMBs, volume.VpusPerGB = size, size*1024, vpus
+	volume.VpusPerGB = vpus
 	volume.update(details.DisplayName, details.Tags)
+	if size != volume.SizeInGBs {
+		volume.SizeInGBs, volume.SizeInMBs = size, size*1024
+		volume.setState(StateProvisioning)
+		s.settle(volume, s.world.delays.Volume, StateProvisioning, StateAvailable)
+	}
 	return volume, nil
 }
 
@@ -243,8 +249,7 @@ func (s *State) ListBootVolumes(caller *User, query ListQuery, ad string) ([]*Bo
 	return list(s, caller, query, func(v *BootVolume) bool { return ad == "" || v.AvailabilityDomain == ad })
 }
 
-// UpdateBootVolume changes name, tags, performance, and size; this can only grow. A growing volume
-// stays attached, and is taken to be PROVISIONING meanwhile.
+// UpdateBootVolume does the same for a boot volume.
 func (s *State) UpdateBootVolume(caller *User, id, ifMatch string, details UpdateVolumeDetails) (*BootVolume, error) {
 	volume, err := getAlive[*BootVolume](s, caller, id)
 	if err != nil {

@@ -42,6 +42,29 @@ func TestABootVolumeOnlyGrowsAndOnlyOnceAtATime(t *testing.T) {
 	b.g.Expect(err).NotTo(HaveOccurred())
 }
 
+func TestADataVolumeOnlyGrowsAndOnlyOnceAtATime(t *testing.T) {
+	b := newBench(t)
+	made, err := b.storage.CreateVolume(b.t.Context(), core.CreateVolumeRequest{CreateVolumeDetails: core.CreateVolumeDetails{
+		CompartmentId: b.compartment(), AvailabilityDomain: b.domain(0), SizeInGBs: common.Int64(50),
+	}})
+	b.g.Expect(err).NotTo(HaveOccurred())
+	grow := func(gb int64) error {
+		_, err := b.storage.UpdateVolume(b.t.Context(), core.UpdateVolumeRequest{
+			VolumeId: made.Id, UpdateVolumeDetails: core.UpdateVolumeDetails{SizeInGBs: &gb},
+		})
+		return err
+	}
+	b.g.Expect(refusal(grow(60))).To(HavePrefix("409 "), "it is being made")
+	b.clock.Advance(step)
+	for _, gb := range []int64{49, 50, 32769} {
+		b.g.Expect(refusal(grow(gb))).To(Equal("400 InvalidParameter"), "to %d GB", gb)
+	}
+	b.g.Expect(grow(60)).To(Succeed())
+	b.g.Expect(refusal(grow(70))).To(HavePrefix("409 "), "it grows already")
+	b.clock.Advance(step)
+	b.g.Expect(grow(70)).To(Succeed())
+}
+
 func TestARepeatedResizeRestartsAnInstanceOnce(t *testing.T) {
 	b := newBench(t)
 	instance, err := b.launch(b.launchDetails(b.subnet(b.vcn("10.0.0.0/16"), "10.0.0.0/24", "nodes")))
