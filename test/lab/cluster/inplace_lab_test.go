@@ -38,7 +38,7 @@ const longestOutage = time.Minute
 func TestMachinesAreKeptWhereNoAccountHasRoomForAnother(t *testing.T) {
 	all := start(t, []string{"alpha", "bravo", "charlie"}, world.ClusterOptions{
 		Name: "kept", Flavor: "always-free", Version: kit.NewVersion, ControlPlanes: 3, Workers: 1, Installed: true,
-		Variables: []string{"OCIMESH_WORKER_MEMORY_GB=8"}, Change: olderWorkers,
+		Variables: []string{"OCIMESH_WORKER_MEMORY_GB=8"}, Change: keepable,
 	}, func(o *world.Options) { o.InPlaceUpdates = true })
 	all.world.Mirror.SetNewest(kit.NewVersion)
 	var before kept
@@ -78,12 +78,16 @@ func TestMachinesAreKeptWhereNoAccountHasRoomForAnother(t *testing.T) {
 	})
 }
 
-// olderWorkers has workers begin with the version that control planes had before.
-func olderWorkers(object *unstructured.Unstructured) error {
-	if object.GetKind() != "MachineDeployment" {
-		return nil
+// keepable has workers begin with the version that control planes had before, and leaves room for
+// the agent in control planes' user data, which the lab's own files would take.
+func keepable(object *unstructured.Unstructured) error {
+	switch object.GetKind() {
+	case "MachineDeployment":
+		return unstructured.SetNestedField(object.Object, kit.OldVersion, "spec", "template", "spec", "version")
+	case "KubeadmControlPlane":
+		return unstructured.SetNestedField(object.Object, "ECDSA-P256", "spec", "kubeadmConfigSpec", "clusterConfiguration", "encryptionAlgorithm")
 	}
-	return unstructured.SetNestedField(object.Object, kit.OldVersion, "spec", "template", "spec", "version")
+	return nil
 }
 
 // kept is what does not change where machines are updated in place.
