@@ -166,8 +166,8 @@ update() {
 	rm -f "$BEGUN"
 }
 
-# A node that has no certificate yet, or cannot be read, asks for no version. The checks that kubeadm
-# was told to pass over are kept: its configuration is gone after a reboot.
+# A node that has no certificate yet, or cannot be read, asks for no version. The checks that
+# kubeadm was told to pass over are kept: its configuration is gone after a reboot.
 once() {
 	! sed -n '/^ *ignorePreflightErrors:/,/^ *[^ -]/s/^ *- /--ignore-preflight-errors=/p' "$ROOT"/run/kubeadm/*.yaml >"$RUN/ignored" 2>/dev/null ||
 		mv "$RUN/ignored" "$ETC"
