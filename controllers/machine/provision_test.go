@@ -40,6 +40,7 @@ var waits = map[string]func(*scope){
 	"prerequisites": nil, "adopt": nil, "place": nil, "bootstrap data": nil, "tailnet key": nil, "launch": nil,
 	"observe instance":   func(s *scope) { s.instance = nil },
 	"update":             nil,
+	"update versions":    nil,
 	"start instance":     func(s *scope) { s.instance.State = oci.StateStopped },
 	"join load balancer": func(s *scope) { s.own.Status.Backend.Name = "" },
 	"observe device":     func(s *scope) { s.observed.Device = nil },
