@@ -154,7 +154,8 @@ func (s *suite) versionMissing() watch.Machine {
 
 	s.Expect(s.holds(stuck)).To(BeTrue(), "%s has left the VIP for nothing", stuck.Name)
 	s.expectEtcdHealthy()
-	for _, n := range s.nodes() {
+	for _, m := range s.machines(watch.ControlPlane) {
+		n := s.node(m)
 		s.Expect(isReady(n)).To(BeTrue(), n.Name)
 		s.Expect(n.Status.NodeInfo.KubeletVersion).To(Equal(kit.NewVersion), n.Name)
 	}
