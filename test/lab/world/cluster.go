@@ -80,11 +80,7 @@ func (w *World) CreateCluster(ctx context.Context, o ClusterOptions) (*Cluster, 
 		return nil, err
 	}
 	for _, object := range objects {
-		err := fit(object, o.Version)
-		if o.Installed {
-			err = fitInstalled(object, w.Programs.Assets.TailscaleVersion())
-		}
-		if err != nil {
+		if err := w.fit(object, o); err != nil {
 			return nil, err
 		}
 		if o.Change != nil {
@@ -94,6 +90,13 @@ func (w *World) CreateCluster(ctx context.Context, o ClusterOptions) (*Cluster, 
 		}
 	}
 	return &Cluster{ClusterOptions: o, Objects: objects, world: w}, user.Create(ctx, w.Client, objects)
+}
+
+func (w *World) fit(object *unstructured.Unstructured, o ClusterOptions) error {
+	if o.Installed {
+		return fitInstalled(object, w.Programs.Assets.TailscaleVersion())
+	}
+	return fit(object, o.Version)
 }
 
 // Snapshot observes the cluster.
