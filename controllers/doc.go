@@ -26,6 +26,9 @@
 //	identity     the identity that an object keeps when it is moved
 //	claims       which management cluster holds what is in OCI
 //	poller       what every account's instances are, by polls that all controllers share
+//	instances    where a machine's instances are, and how they end
+//	console      what a node that is late said last
+//	updates      changes of machines in place: the instance, and the node's versions
 //	tailnetnode  a machine's key, device, routes, joining and leaving on a tailnet
 //	userdata     user data from bootstrap data
 //	workload     the Nodes of a cluster, at its own API server

@@ -165,6 +165,11 @@ type OCIMeshMachineInitializationStatus struct {
 	Provisioned *bool `json:"provisioned,omitempty"`
 }
 
+// IsProvisioned tells whether Cluster API was told that the machine is there.
+func (s OCIMeshMachineInitializationStatus) IsProvisioned() bool {
+	return s.Provisioned != nil && *s.Provisioned
+}
+
 // Placement is where a machine is launched.
 type Placement struct {
 	// attempt counts the decisions, from 1. The launch's retry token is made of it and the

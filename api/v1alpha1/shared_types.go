@@ -90,6 +90,17 @@ type ObjectUser struct {
 // cluster, such as alice-ad-1.
 func FailureDomainName(account, shortName string) string { return account + "-" + shortName }
 
+// FailureDomain names the availability domain, as far as the account's domains are known; else it
+// is empty.
+func (a *OCIAccount) FailureDomain(availabilityDomain string) string {
+	for _, domain := range a.Status.AvailabilityDomains {
+		if domain.Name == availabilityDomain {
+			return FailureDomainName(a.Name, domain.ShortName)
+		}
+	}
+	return ""
+}
+
 // Labels of Nodes, beside Kubernetes' own for region, zone and instance type. kubelet sets them
 // when it registers the Node.
 const (

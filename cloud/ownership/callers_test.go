@@ -60,7 +60,7 @@ func TestEveryVerbThatChangesOrEndsSomethingTakesAProof(t *testing.T) {
 
 // elements are the calls with an element of a list in status as their argument.
 var elements = []string{
-	"controllers/machine/termination.go: id", // of status.leaving.volumeIDs
+	"controllers/instances/termination.go: id", // of status.leaving.volumeIDs
 }
 
 func TestOnlyWhatStatusHoldsIsTakenAsRecorded(t *testing.T) {

@@ -20,18 +20,22 @@ import (
 // balancerWork is what load balancers take the same time for: their making, changes and end.
 const balancerWork = "load balancer"
 
+// firstLook is the latest time to look at work that was never seen to end: parts of a network take
+// seconds, and a user's first cluster waits for each of them in turn.
+const firstLook = 2 * time.Second
+
 type cachedLook struct {
 	client *oci.Client
 	spec   infrav1.AccountNetwork
 	look   *network.Look
 }
 
-// waits learns how long OCI takes; first is when to look at what was never seen to end.
-func (c *cache) waits(first time.Duration) *cloud.Waits {
+// waits learns how long OCI takes; progress bounds when to look at what was never seen to end.
+func (c *cache) waits(progress time.Duration) *cloud.Waits {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.learned.First == 0 {
-		c.learned.First, c.pending.Waits = first, &c.learned
+		c.learned.First, c.pending.Waits = min(progress, firstLook), &c.learned
 	}
 	return &c.learned
 }

@@ -19,16 +19,30 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 )
 
+// comparer compares a cluster's ranges with what else there is in its tailnet.
+type comparer struct {
+	// client reads from the manager's cache, reader without it.
+	client  client.Reader
+	reader  client.Reader
+	clients *access.Clients
+	// otherDevices are as the reconciler's.
+	otherDevices []client.ObjectList
+}
+
+func (r *Reconciler) comparer() comparer {
+	return comparer{client: r.Client, reader: r.Reader, clients: r.Clients, otherDevices: r.OtherDevices}
+}
+
 // compareRanges compares the cluster's ranges with each other and with the tailnet's. What would
 // take traffic from something, here or elsewhere, ends the pass before there is an address and a
 // machine; a cluster with machines goes on and is told about it. The reasons are in
 // docs/decisions/0029-ranges-of-a-tailnet.md.
-func (r *Reconciler) compareRanges(ctx context.Context, s *scope) error {
+func (k comparer) compareRanges(ctx context.Context, s *scope) error {
 	if s.tailnet == nil {
 		return nil
 	}
 	own := rangesOf(s)
-	problem, err := r.refusal(ctx, s, own)
+	problem, err := k.refusal(ctx, s, own)
 	if err != nil {
 		return err
 	}
@@ -46,17 +60,17 @@ func (r *Reconciler) compareRanges(ctx context.Context, s *scope) error {
 	}
 	if problem == nil && isProvisioned(s.infra) {
 		// Of the others, the refusal has asked.
-		if problem, err = unlessUnseen(r.metByDevices(ctx, s, own)); err != nil {
+		if problem, err = unlessUnseen(k.metByDevices(ctx, s, own)); err != nil {
 			return err
 		}
 	}
 	if problem == nil && alive {
-		if problem, err = unlessUnseen(r.routedVIP(ctx, s)); err != nil {
+		if problem, err = unlessUnseen(k.routedVIP(ctx, s)); err != nil {
 			return err
 		}
 	}
 	if problem == nil {
-		if problem, err = unlessUnseen(r.routedServices(ctx, s, own)); err != nil {
+		if problem, err = unlessUnseen(k.routedServices(ctx, s, own)); err != nil {
 			return err
 		}
 	}
@@ -67,11 +81,11 @@ func (r *Reconciler) compareRanges(ctx context.Context, s *scope) error {
 }
 
 // refusal is the first reason not to make the cluster; nil if there is none.
-func (r *Reconciler) refusal(ctx context.Context, s *scope, own ranges) (*access.Problem, error) {
+func (k comparer) refusal(ctx context.Context, s *scope, own ranges) (*access.Problem, error) {
 	if problem := overlapping(own); problem != nil {
 		return problem, nil
 	}
-	tailnets, err := r.oneTailnet(ctx, s.tailnet)
+	tailnets, err := k.oneTailnet(ctx, s.tailnet)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +95,7 @@ func (r *Reconciler) refusal(ctx context.Context, s *scope, own ranges) (*access
 	if problem := amongVIPs(s, own, tailnets); problem != nil {
 		return problem, nil
 	}
-	problem, err := r.metByClusters(ctx, r.Client, s, own, tailnets)
+	problem, err := k.metByClusters(ctx, k.client, s, own, tailnets)
 	if err != nil || problem != nil || isProvisioned(s.infra) {
 		return problem, err
 	}
@@ -91,10 +105,10 @@ func (r *Reconciler) refusal(ctx context.Context, s *scope, own ranges) (*access
 		return problem, nil
 	}
 	// The cache may not show yet who came before.
-	if problem, err = r.metByClusters(ctx, r.Reader, s, own, tailnets); err != nil || problem != nil {
+	if problem, err = k.metByClusters(ctx, k.reader, s, own, tailnets); err != nil || problem != nil {
 		return problem, err
 	}
-	return r.metByDevices(ctx, s, own)
+	return k.metByDevices(ctx, s, own)
 }
 
 // unlessUnseen leaves out what a tailnet that does not answer keeps from being seen: of a cluster
@@ -187,11 +201,11 @@ func changed(s *scope, own ranges) *access.Problem {
 // metByDevices tells of a pod range that the tailnet leads to a device for. Nodes that no object
 // knows are left out for a cluster with machines that have no device: after a move they are its
 // own, until their devices are found again.
-func (r *Reconciler) metByDevices(ctx context.Context, s *scope, own ranges) (*access.Problem, error) {
+func (k comparer) metByDevices(ctx context.Context, s *scope, own ranges) (*access.Problem, error) {
 	if !routesPods(s.infra) {
 		return nil, nil
 	}
-	return r.met(ctx, s, own.pods, func(device tailnet.Device, holder tailnetnode.Holder, pods, taken netip.Prefix) *access.Problem {
+	return k.met(ctx, s, own.pods, func(device tailnet.Device, holder tailnetnode.Holder, pods, taken netip.Prefix) *access.Problem {
 		if holder.MayBeOf() && !s.knowsItsDevices() {
 			return nil
 		}
@@ -206,11 +220,11 @@ func (r *Reconciler) metByDevices(ctx context.Context, s *scope, own ranges) (*a
 
 // routedServices tells of a service range that the tailnet leads to a device for. Cilium takes what
 // pods and hosts send to services before it gets there, so that it keeps nothing from working.
-func (r *Reconciler) routedServices(ctx context.Context, s *scope, own ranges) (*access.Problem, error) {
+func (k comparer) routedServices(ctx context.Context, s *scope, own ranges) (*access.Problem, error) {
 	if _, noTailnet := s.Noted(infrav1.TailnetReadyCondition); noTailnet {
 		return nil, nil
 	}
-	return r.met(ctx, s, own.services, func(device tailnet.Device, holder tailnetnode.Holder, services, taken netip.Prefix) *access.Problem {
+	return k.met(ctx, s, own.services, func(device tailnet.Device, holder tailnetnode.Holder, services, taken netip.Prefix) *access.Problem {
 		return access.NewProblem(infrav1.ServiceRangeRoutedReason,
 			"The service range %s and route %s, approved for device %s%s, have addresses in common: what hosts send to services without Cilium "+
 				"goes to that device; take the approval from the route, or recreate the cluster with another service range",
@@ -219,16 +233,16 @@ func (r *Reconciler) routedServices(ctx context.Context, s *scope, own ranges) (
 }
 
 // met is what tell makes of the first device with an approved route that stands against a range.
-func (r *Reconciler) met(ctx context.Context, s *scope, own []namedRange,
+func (k comparer) met(ctx context.Context, s *scope, own []namedRange,
 	tell func(device tailnet.Device, holder tailnetnode.Holder, own, taken netip.Prefix) *access.Problem,
 ) (*access.Problem, error) {
-	list, err := r.devices(ctx, s)
+	list, err := k.devices(ctx, s)
 	if err != nil {
 		return nil, err
 	}
 	// The cache may be of one namespace, and whose a device is decides on what people are told to
 	// do with it.
-	statuses := tailnetnode.Statuses{Client: r.Reader, Others: r.OtherDevices}
+	statuses := tailnetnode.Statuses{Client: k.reader, Others: k.otherDevices}
 	for _, device := range list.All {
 		for _, each := range own {
 			if !tailnetnode.Concerns(device, each.prefix) {

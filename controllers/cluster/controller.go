@@ -186,7 +186,7 @@ func (r *Reconciler) normalPhases() []phases.Phase[*scope] {
 		{Name: "record accounts", Condition: infrav1.NetworkReadyCondition, Run: r.recordAccounts},
 		{Name: "ensure networks", Condition: infrav1.NetworkReadyCondition, Run: r.ensureNetworks},
 		{Name: "leave accounts", Condition: infrav1.NetworkReadyCondition, Run: r.leaveAccounts},
-		{Name: "compare ranges", Condition: infrav1.RangesDistinctCondition, Run: r.compareRanges},
+		{Name: "compare ranges", Condition: infrav1.RangesDistinctCondition, Run: r.comparer().compareRanges},
 		{Name: "ensure endpoint", Condition: infrav1.EndpointReadyCondition, Independent: true, Run: r.ensureEndpoint},
 		{Name: "provision", Condition: infrav1.EndpointReadyCondition, Run: provision},
 		{Name: "list failure domains", Condition: infrav1.AccountsReadyCondition, Run: listFailureDomains},

@@ -66,7 +66,7 @@ func (e vipEndpoint) Ensure(ctx context.Context, s *scope) error {
 // occupied says which other cluster with machines has addresses of the VIP range; nil if none has.
 // The range may have been set after that cluster was made.
 func (e vipEndpoint) occupied(ctx context.Context, s *scope) error {
-	tailnets, err := e.r.oneTailnet(ctx, s.tailnet)
+	tailnets, err := e.r.comparer().oneTailnet(ctx, s.tailnet)
 	if err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func (e vipEndpoint) taken(ctx context.Context, s *scope, ledger vip.Ledger) err
 			"The tailnet leads to a device for address %s already, and no cluster of this management cluster has it: it may be another one's; "+
 				"recreate the cluster without spec.controlPlaneEndpoint to get a free one, or delete the device if it is left over", host)
 	}
-	tailnets, err := e.r.oneTailnet(ctx, s.tailnet)
+	tailnets, err := e.r.comparer().oneTailnet(ctx, s.tailnet)
 	if err != nil {
 		return err
 	}

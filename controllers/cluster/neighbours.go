@@ -21,8 +21,8 @@ import (
 )
 
 // oneTailnet are the Tailnets of one network with this one, this one included.
-func (r *Reconciler) oneTailnet(ctx context.Context, own *infrav1.Tailnet) ([]infrav1.Tailnet, error) {
-	all, err := listed(ctx, r.Client, &infrav1.TailnetList{}, "Tailnets")
+func (k comparer) oneTailnet(ctx context.Context, own *infrav1.Tailnet) ([]infrav1.Tailnet, error) {
+	all, err := listed(ctx, k.client, &infrav1.TailnetList{}, "Tailnets")
 	if err != nil {
 		return nil, err
 	}
@@ -32,7 +32,7 @@ func (r *Reconciler) oneTailnet(ctx context.Context, own *infrav1.Tailnet) ([]in
 // metByClusters tells of another cluster of the tailnet that comes before this one and has
 // addresses in common with it, where the tailnet has routes to the pods of one of the two. Clusters
 // with VXLAN keep their pods to themselves.
-func (r *Reconciler) metByClusters(
+func (k comparer) metByClusters(
 	ctx context.Context, reader client.Reader, s *scope, own ranges, tailnets []infrav1.Tailnet,
 ) (*access.Problem, error) {
 	all, err := listed(ctx, reader, &infrav1.OCIMeshClusterList{}, "OCIMeshClusters")
@@ -44,7 +44,7 @@ func (r *Reconciler) metByClusters(
 		if other.UID == s.infra.UID || !routesPods(s.infra) && !routesPods(other) {
 			continue
 		}
-		if counts, err := r.counts(ctx, other, tailnets); err != nil || !counts {
+		if counts, err := k.counts(ctx, other, tailnets); err != nil || !counts {
 			if err != nil {
 				return nil, err
 			}
@@ -92,12 +92,12 @@ func called(own, other *infrav1.OCIMeshCluster) string {
 // counts tells whether the other cluster is one to look at: its nodes are, or may come to be, in
 // one of the tailnets. Clusters of namespaces that a Tailnet does not allow have no effect on
 // others, unless they have machines from when it did.
-func (r *Reconciler) counts(ctx context.Context, other *infrav1.OCIMeshCluster, tailnets []infrav1.Tailnet) (bool, error) {
+func (k comparer) counts(ctx context.Context, other *infrav1.OCIMeshCluster, tailnets []infrav1.Tailnet) (bool, error) {
 	i := slices.IndexFunc(tailnets, func(tn infrav1.Tailnet) bool { return tn.Name == other.Spec.TailnetRef.Name })
 	if i < 0 || isProvisioned(other) {
 		return i >= 0, nil
 	}
-	return r.Clients.MayUseTailnet(ctx, &tailnets[i], other.Namespace)
+	return k.clients.MayUseTailnet(ctx, &tailnets[i], other.Namespace)
 }
 
 // clusterOf is the Cluster that the infrastructure says it is of; nil if there is none, or if it is

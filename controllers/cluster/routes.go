@@ -17,8 +17,8 @@ import (
 )
 
 // devices are the tailnet's: as they are now for a cluster that may be about to take a range.
-func (r *Reconciler) devices(ctx context.Context, s *scope) (*tailnet.DeviceList, error) {
-	c, err := r.Clients.TailnetClient(ctx, s.tailnet)
+func (k comparer) devices(ctx context.Context, s *scope) (*tailnet.DeviceList, error) {
+	c, err := k.clients.TailnetClient(ctx, s.tailnet)
 	if err != nil {
 		return nil, phases.Unseen(err)
 	}
@@ -48,17 +48,17 @@ func lostTo(pods, taken netip.Prefix) string {
 
 // routedVIP tells of a device with a route to the API server's address that is none of the
 // cluster's control planes: where the provider approves routes, these take it away.
-func (r *Reconciler) routedVIP(ctx context.Context, s *scope) (*access.Problem, error) {
+func (k comparer) routedVIP(ctx context.Context, s *scope) (*access.Problem, error) {
 	address, err := netip.ParseAddr(s.infra.Spec.ControlPlaneEndpoint.Host)
 	if err != nil || !s.infra.Spec.EndpointType.HasVIP() {
 		return nil, nil
 	}
-	list, err := r.devices(ctx, s)
+	list, err := k.devices(ctx, s)
 	if err != nil {
 		return nil, err
 	}
 	route := netip.PrefixFrom(address, address.BitLen())
-	statuses := tailnetnode.Statuses{Client: r.Reader, Others: r.OtherDevices}
+	statuses := tailnetnode.Statuses{Client: k.reader, Others: k.otherDevices}
 	for _, device := range list.WithRoute(route) {
 		holder, err := statuses.HolderOf(ctx, s.tailnet, device)
 		if err != nil {

@@ -30,7 +30,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, opt
 	r.Options = options.withDefaults()
 	r.Recorder = mgr.GetEventRecorder("ocimeshcluster-controller")
 	log := ctrl.LoggerFrom(ctx).WithValues("controller", "ocimeshcluster")
-	scheme := mgr.GetScheme()
+	scheme, wake := mgr.GetScheme(), waker{r.Client}
 	return capicontrollerutil.NewControllerManagedBy(mgr, log).
 		For(&infrav1.OCIMeshCluster{}, builder.WithPredicates(
 			predicates.ResourceHasFilterLabel(scheme, log, r.Options.WatchFilterValue),
@@ -38,35 +38,41 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, opt
 		Watches(&clusterv1.Cluster{}, handler.EnqueueRequestsFromMapFunc(util.ClusterToInfrastructureMapFunc(ctx,
 			infrav1.GroupVersion.WithKind("OCIMeshCluster"), mgr.GetClient(), &infrav1.OCIMeshCluster{})),
 			predicate.GenerationChangedPredicate{}).
-		Watches(&infrav1.OCIAccount{}, handler.EnqueueRequestsFromMapFunc(r.accountToClusters)).
-		Watches(&infrav1.Tailnet{}, handler.EnqueueRequestsFromMapFunc(r.tailnetToClusters), tailnetMatters()).
-		Watches(&infrav1.OCIMeshMachine{}, handler.EnqueueRequestsFromMapFunc(r.machineToCluster), machineMatters()).
+		Watches(&infrav1.OCIAccount{}, handler.EnqueueRequestsFromMapFunc(wake.ofAccount)).
+		Watches(&infrav1.Tailnet{}, handler.EnqueueRequestsFromMapFunc(wake.ofTailnet), tailnetMatters()).
+		Watches(&infrav1.OCIMeshMachine{}, handler.EnqueueRequestsFromMapFunc(wake.ofMachine), machineMatters()).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.Options.Concurrency}).
 		Complete(ctx, r)
 }
 
-func (r *Reconciler) accountToClusters(ctx context.Context, account client.Object) []reconcile.Request {
-	return r.clusters(ctx, func(infra *infrav1.OCIMeshCluster) bool {
+// waker finds the clusters concerned by a change elsewhere.
+type waker struct{ client.Reader }
+
+// ofAccount are the clusters with something in the account, or that are to have it.
+func (w waker) ofAccount(ctx context.Context, account client.Object) []reconcile.Request {
+	return w.matching(ctx, func(infra *infrav1.OCIMeshCluster) bool {
 		return slices.Contains(recorded(infra), account.GetName()) ||
 			slices.ContainsFunc(infra.Spec.Accounts, func(a infrav1.ClusterAccount) bool { return a.Name == account.GetName() })
 	})
 }
 
-func (r *Reconciler) tailnetToClusters(ctx context.Context, tailnet client.Object) []reconcile.Request {
-	return r.clusters(ctx, func(infra *infrav1.OCIMeshCluster) bool {
+// ofTailnet are the clusters of a tailnet.
+func (w waker) ofTailnet(ctx context.Context, tailnet client.Object) []reconcile.Request {
+	return w.matching(ctx, func(infra *infrav1.OCIMeshCluster) bool {
 		return infra.Spec.TailnetRef.Name == tailnet.GetName()
 	})
 }
 
-func (r *Reconciler) machineToCluster(ctx context.Context, machine client.Object) []reconcile.Request {
+// ofMachine is the cluster of a machine.
+func (w waker) ofMachine(ctx context.Context, machine client.Object) []reconcile.Request {
 	name := machine.GetLabels()[clusterv1.ClusterNameLabel]
-	return r.clusters(ctx, func(infra *infrav1.OCIMeshCluster) bool { return clusterName(infra) == name },
+	return w.matching(ctx, func(infra *infrav1.OCIMeshCluster) bool { return clusterName(infra) == name },
 		client.InNamespace(machine.GetNamespace()))
 }
 
-func (r *Reconciler) clusters(ctx context.Context, match func(*infrav1.OCIMeshCluster) bool, where ...client.ListOption) []reconcile.Request {
+func (w waker) matching(ctx context.Context, match func(*infrav1.OCIMeshCluster) bool, where ...client.ListOption) []reconcile.Request {
 	list := &infrav1.OCIMeshClusterList{}
-	if err := r.Client.List(ctx, list, where...); err != nil {
+	if err := w.List(ctx, list, where...); err != nil {
 		return nil
 	}
 	var requests []reconcile.Request

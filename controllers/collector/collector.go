@@ -184,13 +184,13 @@ func (c *Collector) list(ctx context.Context, into client.ObjectList) error {
 
 func phaseOf(machine *infrav1.OCIMeshMachine) string {
 	status := &machine.Status
-	provisioned := status.Initialization.Provisioned
+	provisioned := status.Initialization.IsProvisioned()
 	switch {
 	case !machine.DeletionTimestamp.IsZero():
 		return phaseDeleting
-	case provisioned != nil && *provisioned && conditions.IsTrue(machine, infrav1.ReadyCondition):
+	case provisioned && conditions.IsTrue(machine, infrav1.ReadyCondition):
 		return phaseProvisioned
-	case provisioned != nil && *provisioned:
+	case provisioned:
 		return phaseNotReady
 	case status.Tailnet.DeviceID != "":
 		return phaseJoined

@@ -57,6 +57,14 @@ func OfMachine(machine *infrav1.OCIMeshMachine) ownership.Owner {
 	return ownership.Machine(Of(machine), machine.Namespace, machine.Name)
 }
 
+// TagsIn are the owner's tags, and those of the cluster that it is a part of, unless that is gone.
+func TagsIn(cluster *infrav1.OCIMeshCluster, owner ownership.Owner) map[string]string {
+	if cluster == nil {
+		return owner.Tags()
+	}
+	return owner.TagsWith(OfCluster(cluster))
+}
+
 // IsNew tells whether the object has no identity yet: nothing can have been made for it under the
 // one that it will get.
 func IsNew(object client.Object) bool { return recorded(object) == "" }

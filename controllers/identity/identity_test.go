@@ -56,3 +56,12 @@ func TestFinalizerAndIdentityAreWrittenOnceAndTogether(t *testing.T) {
 	g.Expect(written).To(BeFalse())
 	g.Expect(object.Annotations).To(HaveKeyWithValue("decided", "once"))
 }
+
+func TestWhatIsMadeInAClusterHasItsTagsToo(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	cluster := &infrav1.OCIMeshCluster{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "blue", UID: "cluster"}}
+	owner := OfMachine(&infrav1.OCIMeshMachine{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "worker", UID: "machine"}})
+	g.Expect(TagsIn(cluster, owner)).To(Equal(owner.TagsWith(OfCluster(cluster))))
+	g.Expect(TagsIn(nil, owner)).To(Equal(owner.Tags()), "the cluster is gone")
+}

@@ -9,7 +9,6 @@ import (
 	"context"
 	"fmt"
 
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
@@ -63,7 +62,7 @@ func known(value string) []string {
 }
 
 func unsettled(machine *infrav1.OCIMeshMachine) []string {
-	if ptr.Deref(machine.Status.Initialization.Provisioned, false) && machine.DeletionTimestamp.IsZero() {
+	if machine.Status.Initialization.IsProvisioned() && machine.DeletionTimestamp.IsZero() {
 		return nil
 	}
 	if account := machine.Status.Placement.Account; account != "" {

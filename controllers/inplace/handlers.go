@@ -3,8 +3,7 @@
 
 // Package inplace answers Cluster API's questions about updates in place: whether a change needs
 // another machine, and how far an update is. It changes nothing itself, so any replica of the
-// manager can answer: controllers/machine does what
-// OCI and the nodes are to do.
+// manager can answer: machines' own controller does it, with package updates.
 package inplace
 
 import (

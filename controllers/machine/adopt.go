@@ -11,6 +11,8 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/instances"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/updates"
 )
 
 // adopt looks for an instance of the machine's without a record in status: after a launch with a
@@ -23,14 +25,14 @@ func (r *Reconciler) adopt(ctx context.Context, s *scope) error {
 	if s.own.Status.Placement.Account == "" && s.isNew(&r.creations) {
 		return nil
 	}
-	if err := s.key.load(ctx); err != nil {
+	if err := s.key.Load(ctx); err != nil {
 		return err
 	}
 	if s.neverLaunched() {
 		return nil
 	}
-	found, err := r.finder().live(ctx, s.target())
-	var notPolled *notPolledError
+	found, err := r.finder().Live(ctx, s.target())
+	var notPolled *instances.NotPolledError
 	switch {
 	case errors.As(err, &notPolled):
 		return err
@@ -42,7 +44,7 @@ func (r *Reconciler) adopt(ctx context.Context, s *scope) error {
 		return nil
 	}
 	s.recordInstance(*found)
-	r.event(s, "InstanceAdopted", "Adopt", "Adopted instance %s in account %s", found.ID, found.account.Name)
+	recordEvent(s, "InstanceAdopted", "Adopt", "Adopted instance %s in account %s", found.ID, found.Account.Name)
 	return nil
 }
 
@@ -53,7 +55,7 @@ func (s *scope) neverLaunched() bool {
 		return false
 	}
 	if s.own.Status.Placement.Account != "" {
-		return !s.key.exists
+		return !s.key.Exists
 	}
 	return len(s.own.Status.Shortages) > 0
 }
@@ -67,7 +69,7 @@ func (s *scope) isNew(known *creations) bool {
 // statusWasLost tells whether there may be an instance without a trace in status: a key is made for
 // a placement only, and a placement with a key is given up only for a shortage.
 func (s *scope) statusWasLost() bool {
-	return s.key.exists && s.own.Status.Placement.Account == "" && len(s.own.Status.Shortages) == 0
+	return s.key.Exists && s.own.Status.Placement.Account == "" && len(s.own.Status.Shortages) == 0
 }
 
 // noteMissing judges a search without result. A provisioned machine never gets a second instance,
@@ -84,16 +86,16 @@ func (s *scope) noteMissing() {
 }
 
 // recordInstance takes a found instance over into status.
-func (s *scope) recordInstance(found located) {
+func (s *scope) recordInstance(found instances.Located) {
 	s.own.Status.Instance = infrav1.InstanceStatus{ID: found.ID, State: string(found.State)}
-	if s.own.Status.Placement.Account == found.account.Name {
+	if s.own.Status.Placement.Account == found.Account.Name {
 		return
 	}
-	s.own.Status.FailureDomain = failureDomainOf(found.account, found.AvailabilityDomain)
+	s.own.Status.FailureDomain = found.Account.FailureDomain(found.AvailabilityDomain)
 	s.own.Status.Placement = infrav1.Placement{
-		Attempt: 1, Account: found.account.Name, AvailabilityDomain: found.AvailabilityDomain, FaultDomain: found.FaultDomain,
+		Attempt: 1, Account: found.Account.Name, AvailabilityDomain: found.AvailabilityDomain, FaultDomain: found.FaultDomain,
 		Shape: found.Shape, ImageID: found.ImageID, Reason: "the machine's instance was found here",
 	}
 	s.own.Status.Size = infrav1.MachineSizeStatus{}
-	s.sizeSeen(found.Instance)
+	updates.SizeSeen(s.own, found.Instance)
 }

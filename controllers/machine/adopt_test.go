@@ -27,11 +27,11 @@ func TestALaunchThatListsDoNotShowYetIsNotRepeated(t *testing.T) {
 	own := b.machine(t, "machine")
 	b.until(t, own, func(g Gomega) { g.Expect(b.calls("LaunchInstance")).To(Equal(1)) })
 	s := b.scopeOf(t, own)
-	g.Expect(s.key.load(t.Context())).To(Succeed())
+	g.Expect(s.key.Load(t.Context())).To(Succeed())
 	g.Expect(b.r.prerequisites(t.Context(), s)).To(Succeed())
 	g.Expect(b.r.bootstrapData(t.Context(), s)).To(Succeed())
 	g.Expect(b.r.tailnetKey(t.Context(), s)).To(Succeed())
-	g.Expect(b.r.launch(t.Context(), s)).To(Succeed())
+	g.Expect(b.r.launcher().launch(t.Context(), s)).To(Succeed())
 
 	g.Expect(b.calls("LaunchInstance")).To(Equal(2))
 	g.Expect(b.instances(t)).To(HaveLen(1))
@@ -127,7 +127,7 @@ func TestTwoLiveInstancesOfOneMachineAreAnErrorAndBothAreDeleted(t *testing.T) {
 	copied.Status.Placement.Attempt = 99
 	s.own, s.key.Value = copied, placeholderKey
 	g.Expect(b.r.bootstrapData(t.Context(), s)).To(Succeed())
-	spec, c, err := b.r.requests().first(t.Context(), s)
+	spec, c, err := b.r.launcher().requests.first(t.Context(), s)
 	g.Expect(err).NotTo(HaveOccurred())
 	_, err = c.LaunchInstance(t.Context(), spec)
 	g.Expect(err).NotTo(HaveOccurred())
@@ -181,9 +181,9 @@ func TestAKnownInstanceIsLookedForInAccountsThatRefuseTheNamespace(t *testing.T)
 	s := b.scopeOf(t, own)
 	s.infraCluster = nil
 	s.own.Spec.ProviderID = "oci://ocid1.instance.known"
-	candidates, err := b.r.finder().candidates(t.Context(), s.target())
+	candidates, err := b.r.finder().Candidates(t.Context(), s.target())
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(candidates).To(HaveLen(1))
 	g.Expect(candidates[0].Name).To(Equal(b.Accounts[0].Name))
-	g.Expect(candidates[0].far).To(BeTrue(), "no calls are made there for the namespace")
+	g.Expect(candidates[0].Far).To(BeTrue(), "no calls are made there for the namespace")
 }

@@ -226,8 +226,8 @@ func TestARefusalOfTheCredentialsDoesNotProveThatNothingWasLaunched(t *testing.T
 	own := b.machine(t, "machine")
 	b.untilPlaced(t, own)
 	s := b.scopeOf(t, own)
-	s.key.exists = true
+	s.key.Exists = true
 	b.OCI.AddFault(sim.Fault{Operation: "LaunchInstance", Status: 401, Code: "NotAuthenticated"})
-	g.Expect(b.r.repeatLaunch(t.Context(), s)).NotTo(Succeed())
-	g.Expect(b.r.repeatLaunch(t.Context(), s)).To(MatchError(ContainSubstring("is ended next")))
+	g.Expect(b.r.launcher().repeatLaunch(t.Context(), s)).NotTo(Succeed())
+	g.Expect(b.r.launcher().repeatLaunch(t.Context(), s)).To(MatchError(ContainSubstring("is ended next")))
 }

@@ -20,7 +20,7 @@ func (r *Reconciler) bootstrapData(ctx context.Context, s *scope) (err error) {
 	if s.launched() {
 		return nil
 	}
-	if s.bootstrap, err = r.requests().bootstrap(ctx, s); err != nil {
+	if s.bootstrap, err = r.launcher().requests.bootstrap(ctx, s); err != nil {
 		return err
 	}
 	_, err = userdata.Render(s.bootstrap, placeholderKey, s.own.Spec)
@@ -33,7 +33,7 @@ func (r *Reconciler) bootstrapData(ctx context.Context, s *scope) (err error) {
 	}
 	// The write of the decision brings the next pass, which launches.
 	delete(s.own.Annotations, infrav1.NodeAgentAnnotation)
-	r.event(s, "NoRoomForAgent", "Launch", "The user data has no room for the agent that updates versions in place: another version will need another machine")
+	recordEvent(s, "NoRoomForAgent", "Launch", "The user data has no room for the agent that updates versions in place: another version will need another machine")
 	s.Stop()
 	s.Requeue(time.Second)
 	return nil

@@ -15,6 +15,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/updates"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 )
 
@@ -133,7 +134,7 @@ func TestUserDataWithoutRoomForTheAgentGoesWithoutIt(t *testing.T) {
 
 	b.untilProvisioned(t, own)
 
-	g.Expect(hasAgent(own)).To(BeFalse())
+	g.Expect(updates.HasAgent(own)).To(BeFalse())
 	parsed, err := cloudinit.Parse(b.instances(t)[0].UserData)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(parsed.Files).NotTo(HaveKey("usr/local/sbin/capom-update"))

@@ -136,7 +136,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 		return ctrl.Result{}, err
 	}
 	s.identify()
-	s.owner = s.owner.HeldBy(r.claimer().holder(own, own.Status.Claim, s.now))
+	s.owner = s.owner.HeldBy(r.holding().holder(s))
 	if s.isPaused() {
 		_, _, err := paused.EnsurePausedCondition(ctx, r.Client, s.cluster, own)
 		return ctrl.Result{}, err
@@ -159,17 +159,18 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 
 // normalPhases are the way up. A waiting phase stops the list.
 func (r *Reconciler) normalPhases() []phases.Phase[*scope] {
+	launcher, starter, balancing := r.launcher(), starter{finder: r.finder()}, r.balancing()
 	return []phases.Phase[*scope]{
 		{Name: "prerequisites", Condition: infrav1.PlacedCondition, Run: r.prerequisites},
 		{Name: "adopt", Condition: infrav1.InstanceReadyCondition, Run: r.adopt},
-		{Name: "place", Condition: infrav1.PlacedCondition, Run: r.place},
+		{Name: "place", Condition: infrav1.PlacedCondition, Run: launcher.place},
 		{Name: "bootstrap data", Condition: infrav1.InstanceReadyCondition, Run: r.bootstrapData},
 		{Name: "tailnet key", Condition: infrav1.TailnetReadyCondition, Run: r.tailnetKey},
-		{Name: "launch", Condition: infrav1.InstanceReadyCondition, Run: r.launch},
+		{Name: "launch", Condition: infrav1.InstanceReadyCondition, Run: launcher.launch},
 		{Name: "observe instance", Condition: infrav1.InstanceReadyCondition, Run: r.observeInstance},
 		{Name: "update", Condition: infrav1.UpdatedCondition, Independent: true, Run: r.update},
-		{Name: "start instance", Condition: infrav1.InstanceReadyCondition, Independent: true, Run: r.startInstance},
-		{Name: "join load balancer", Condition: infrav1.LoadBalancerReadyCondition, Run: r.joinLoadBalancer},
+		{Name: "start instance", Condition: infrav1.InstanceReadyCondition, Independent: true, Run: starter.startInstance},
+		{Name: "join load balancer", Condition: infrav1.LoadBalancerReadyCondition, Run: balancing.joinLoadBalancer},
 		{Name: "observe device", Condition: infrav1.TailnetReadyCondition, Run: r.observeDevice},
 		{Name: "update versions", Condition: infrav1.UpdatedCondition, Independent: true, Run: r.updateVersions},
 		{Name: "read console", Condition: infrav1.TailnetReadyCondition, Independent: true, Run: r.readConsole},
@@ -180,20 +181,21 @@ func (r *Reconciler) normalPhases() []phases.Phase[*scope] {
 // deletePhases are the way down.
 func (r *Reconciler) deletePhases() []phases.Phase[*scope] {
 	const deleting = infrav1.DeletingCondition
+	remover := remover{launcher: r.launcher()}
 	return []phases.Phase[*scope]{
-		{Name: "recover status", Condition: deleting, Run: r.recoverStatus},
-		{Name: "hold", Condition: deleting, Run: r.holdToEnd},
-		{Name: "leave load balancer", Condition: deleting, Run: r.leaveLoadBalancer},
+		{Name: "recover status", Condition: deleting, Run: remover.recoverStatus},
+		{Name: "hold", Condition: deleting, Run: r.holding().holdToEnd},
+		{Name: "leave load balancer", Condition: deleting, Run: r.balancing().leaveLoadBalancer},
 		{Name: "withdraw routes", Condition: deleting, Run: r.withdrawRoutes},
-		{Name: "terminate", Condition: deleting, Run: r.terminate},
+		{Name: "terminate", Condition: deleting, Run: remover.terminate},
 		{Name: "leave tailnet", Condition: deleting, Run: r.leaveTailnet},
-		{Name: "release", Condition: deleting, Run: r.release},
+		{Name: "release", Condition: deleting, Run: remover.release},
 	}
 }
 
-// event records a single occurrence.
-func (r *Reconciler) event(s *scope, reason, action, note string, args ...any) {
-	if r.Recorder != nil {
-		r.Recorder.Eventf(s.own, nil, corev1.EventTypeNormal, reason, action, note, args...)
+// recordEvent records a single occurrence.
+func recordEvent(s *scope, reason, action, note string, args ...any) {
+	if s.recorder != nil {
+		s.recorder.Eventf(s.own, nil, corev1.EventTypeNormal, reason, action, note, args...)
 	}
 }

@@ -8,13 +8,18 @@ import (
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/instances"
 )
 
-// creations tracks the machines without an instance, as this process knows them, and since when the
-// instances of others are searched for. After a restart it is empty, and every search begins anew.
+// creations tracks the machines without an instance, as this process knows them. After a restart it
+// is empty.
 type creations struct {
-	mu       sync.Mutex
-	searched map[search]time.Time
+	// searches are since when machines' instances are searched for.
+	searches cloud.Searches[instances.Search]
+
+	mu sync.Mutex
 	// begun maps machines to the identity given by this process, until it may have made something
 	// for them, be it only a key.
 	begun map[client.ObjectKey]string
@@ -111,43 +116,17 @@ func (c *creations) isNew(key client.ObjectKey, identity string) bool {
 	return isNew && known == identity
 }
 
-// search tells the search for an instance to adopt from the one for instances to end.
-type search struct {
-	machine  client.ObjectKey
-	deleting bool
-}
-
 // forget drops a machine when it is gone.
 func (c *creations) forget(key client.ObjectKey) {
+	c.searches.Forget(instances.Search{Machine: key})
+	c.searches.Forget(instances.Search{Machine: key, Deleting: true})
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.searched, search{key, false})
-	delete(c.searched, search{key, true})
 	delete(c.attempts, key)
 	delete(c.begun, key)
 }
 
 // searchAnew begins the search for an instance to adopt anew: one may have been launched by now.
 func (c *creations) searchAnew(key client.ObjectKey, now time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.searched == nil {
-		c.searched = map[search]time.Time{}
-	}
-	c.searched[search{key, false}] = now
-}
-
-// searchedSince is the time of the first call for the search: after a restart it begins anew.
-func (c *creations) searchedSince(key search, now time.Time) time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	since, known := c.searched[key]
-	if known {
-		return since
-	}
-	if c.searched == nil {
-		c.searched = map[search]time.Time{}
-	}
-	c.searched[key] = now
-	return now
+	c.searches.Anew(instances.Search{Machine: key}, now)
 }

@@ -9,6 +9,8 @@ import (
 
 	. "github.com/onsi/gomega"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/instances"
 )
 
 func TestAMachineIsNewUntilSomethingMayHaveBeenMadeForIt(t *testing.T) {
@@ -27,19 +29,18 @@ func TestAMachineIsNewUntilSomethingMayHaveBeenMadeForIt(t *testing.T) {
 	g.Expect(c.isNew(key, "uid")).To(BeFalse())
 }
 
-func TestASearchKeepsItsBeginningUntilItBeginsAnew(t *testing.T) {
+func TestADeletionsSearchDoesNotBeginAnewWithALaunch(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
 	key, begun := client.ObjectKey{Namespace: "default", Name: "worker"}, time.Now()
 	later, latest := begun.Add(time.Minute), begun.Add(time.Hour)
-	adopting, deleting := search{key, false}, search{key, true}
+	adopting, deleting := instances.Search{Machine: key}, instances.Search{Machine: key, Deleting: true}
 	var c creations
-	g.Expect(c.searchedSince(adopting, begun)).To(Equal(begun))
-	g.Expect(c.searchedSince(adopting, later)).To(Equal(begun))
-	g.Expect(c.searchedSince(deleting, later)).To(Equal(later), "a search of its own")
+	g.Expect(c.searches.Since(adopting, begun)).To(Equal(begun))
+	g.Expect(c.searches.Since(deleting, later)).To(Equal(later), "a search of its own")
 	c.searchAnew(key, latest)
-	g.Expect(c.searchedSince(adopting, latest.Add(time.Hour))).To(Equal(latest))
-	g.Expect(c.searchedSince(deleting, latest)).To(Equal(later), "a deletion launches nothing")
+	g.Expect(c.searches.Since(adopting, latest.Add(time.Hour))).To(Equal(latest))
+	g.Expect(c.searches.Since(deleting, latest)).To(Equal(later), "a deletion launches nothing")
 	c.forget(key)
-	g.Expect(c.searchedSince(adopting, latest)).To(Equal(latest))
+	g.Expect(c.searches.Since(adopting, latest)).To(Equal(latest))
 }

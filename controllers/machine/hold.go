@@ -11,71 +11,70 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/claims"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/instances"
 )
 
 // holdToEnd lets a deletion go on once this management cluster may end the instance. An instance of
 // another one is left, with its device: this object then stands for nothing.
-func (r *Reconciler) holdToEnd(ctx context.Context, s *scope) error {
+func (h holding) holdToEnd(ctx context.Context, s *scope) error {
 	name := s.own.Status.Placement.Account
-	if r.Claims == nil || name == "" {
+	if h.claims == nil || name == "" {
 		return nil
 	}
 	if s.own.Status.Instance.ID == "" {
 		// It is not recorded what was launched: it may be another management cluster's instance.
-		placed, err := r.Access.AccountOf(ctx, name, "machine")
+		placed, err := h.finder.Access.AccountOf(ctx, name, "machine")
 		if err != nil {
 			return access.NotProvenGone(err)
 		}
-		shown := r.finder().knownIn(s.target(), placed)
+		shown := h.finder.KnownIn(s.target(), placed)
 		if len(shown) == 0 {
 			return nil
 		}
-		s.recordInstance(located{Own: shown[0], account: placed})
+		s.recordInstance(instances.Located{Own: shown[0], Account: placed})
 	}
-	in, err := r.finder().connect(ctx, name)
+	in, err := h.finder.Connect(ctx, name)
 	if err != nil {
 		return access.NotProvenGone(err)
 	}
-	seen, exists, err := r.claimer().sight(ctx, s.own, in, s.now)
+	seen, exists, err := sight(ctx, in, s.own.Status.Instance.ID, h.holder(s))
 	switch {
 	case err != nil:
 		return access.NotProvenGone(err)
 	case !exists || seen.State == oci.StateTerminated:
 		return nil
 	}
-	h, err := r.claimer().hold(ctx, s.own, s.owner, in, seen, s.now)
-	s.hold(h)
+	standing, err := h.stand(ctx, s, in, seen)
 	switch {
 	case err != nil:
 		return access.NotProvenGone(fmt.Errorf("account %s: %w", name, err))
-	case h.elsewhere:
-		return r.leaveElsewhere(ctx, s, h)
-	case !h.settled:
+	case standing.Elsewhere:
+		return h.leaveElsewhere(ctx, s, seen.ID, standing.Claim)
+	case !standing.Settled:
 		s.Deletion = access.NewProblem(infrav1.ClaimingReason, "Instance %s was claimed from another management cluster, which has %s to mind: "+
-			"its end waits for that", h.id, r.Claims.Window())
+			"its end waits for that", seen.ID, h.claims.Window())
 		s.Stop()
-		s.Requeue(min(s.Intervals.Progress, r.Claims.Window()))
+		s.Requeue(min(s.Intervals.Progress, h.claims.Window()))
 	}
 	return nil
 }
 
-func (r *Reconciler) claimer() claimer { return claimer{claims: r.Claims, recorder: r.Recorder} }
-
 // leaveElsewhere lets the object go and ends nothing.
-func (r *Reconciler) leaveElsewhere(ctx context.Context, s *scope, h held) error {
-	if err := s.key.load(ctx); err != nil {
+func (h holding) leaveElsewhere(ctx context.Context, s *scope, id string, claim ownership.Claim) error {
+	if err := s.key.Load(ctx); err != nil {
 		return err
 	}
-	if s.key.exists {
-		if err := s.key.deleteSecret(ctx); err != nil {
+	if s.key.Exists {
+		if err := s.key.DeleteSecret(ctx); err != nil {
 			return err
 		}
 	}
-	claims.Left(r.Recorder, s.own, h.claim, "Instance "+h.id)
-	ctrl.LoggerFrom(ctx).Info("Left the instance to the management cluster that holds it", "instance", h.id, "holder", h.claim.Holder)
-	r.Claims.Forget(h.id)
+	claims.Left(s.recorder, s.own, claim, "Instance "+id)
+	ctrl.LoggerFrom(ctx).Info("Left the instance to the management cluster that holds it", "instance", id, "holder", claim.Holder)
+	h.claims.Forget(id)
 	s.released = true
 	s.Stop()
 	return nil

@@ -17,7 +17,9 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/claims"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/instances"
 )
 
 // isBackend tells whether the machine belongs behind the cluster's load balancer.
@@ -25,21 +27,33 @@ func (s *scope) isBackend() bool {
 	return s.isControlPlane() && s.infraCluster != nil && s.infraCluster.Spec.EndpointType.HasLoadBalancer()
 }
 
-// backend is the machine in the load balancer. Only the network kind takes the name, so the machine
-// may be known by either.
-func (s *scope) backend() oci.Backend {
+// backendOf is the machine in the load balancer. Only the network kind takes the name, so the
+// machine may be known by either.
+func backendOf(s *scope) oci.Backend {
 	address, _ := netip.ParseAddr(s.own.Status.Instance.PrivateIP)
 	return oci.Backend{Name: s.hostname, Address: address, Port: int(s.infraCluster.Spec.ControlPlaneEndpoint.Port)}
 }
 
+// balancing puts control planes behind their cluster's load balancer, and takes them out of it.
+type balancing struct {
+	finder instances.Finder
+	claims *claims.Claims
+	// becoming are the control planes that become backends.
+	becoming *backends
+}
+
+func (r *Reconciler) balancing() balancing {
+	return balancing{finder: r.finder(), claims: r.Claims, becoming: &r.backends}
+}
+
 // balancer is the account of the cluster's load balancer, and its owner.
-func (r *Reconciler) balancer(ctx context.Context, s *scope) (loadbalancer.Account, *oci.Client, ownership.Owner, error) {
-	in, err := r.finder().connect(ctx, s.infraCluster.LoadBalancerAccount())
+func (b balancing) balancer(ctx context.Context, s *scope) (loadbalancer.Account, *oci.Client, ownership.Owner, error) {
+	in, err := b.finder.Connect(ctx, s.infraCluster.LoadBalancerAccount())
 	if err != nil {
 		return loadbalancer.Account{}, nil, ownership.Owner{}, err
 	}
-	balancers, err := loadbalancer.In(in.client, s.infraCluster.Spec.EndpointType)
-	return balancers, in.client, identity.OfCluster(s.infraCluster).HeldBy(r.Claims.Guard()), err
+	balancers, err := loadbalancer.In(in.Client, s.infraCluster.Spec.EndpointType)
+	return balancers, in.Client, identity.OfCluster(s.infraCluster).HeldBy(b.claims.Guard()), err
 }
 
 // backends are the control planes that become backends.
@@ -55,30 +69,30 @@ func (b *backends) from(first time.Duration) *cloud.Pending {
 }
 
 // join asks for the machine to become a backend, or looks whether it is one.
-func (r *Reconciler) join(ctx context.Context, s *scope) (loadbalancer.Membership, error) {
+func (b balancing) join(ctx context.Context, s *scope) (loadbalancer.Membership, error) {
 	workRequestID := s.own.Status.Backend.WorkRequestID
-	balancers, _, owner, err := r.balancer(ctx, s)
+	balancers, _, owner, err := b.balancer(ctx, s)
 	if err != nil {
 		return loadbalancer.Membership{WorkRequestID: workRequestID}, err
 	}
-	return balancers.Join(ctx, owner, s.infraCluster.Status.LoadBalancer.ID, s.backend(), workRequestID)
+	return balancers.Join(ctx, owner, s.infraCluster.Status.LoadBalancer.ID, backendOf(s), workRequestID)
 }
 
 // joinLoadBalancer puts a control plane behind the cluster's load balancer as soon as it has an
 // address: kubeadm calls the endpoint while the machine boots. It holds nothing else up. Once seen
 // there, the machine is not looked for again: the cluster's controller keeps it there.
-func (r *Reconciler) joinLoadBalancer(ctx context.Context, s *scope) error {
+func (b balancing) joinLoadBalancer(ctx context.Context, s *scope) error {
 	backend := &s.own.Status.Backend
 	if !s.isBackend() || s.own.Status.Instance.PrivateIP == "" || backend.Name != "" {
 		return nil
 	}
 	membership := loadbalancer.Membership{WorkRequestID: backend.WorkRequestID}
-	pending, key := r.backends.from(s.Intervals.Progress), client.ObjectKeyFromObject(s.own).String()
+	pending, key := b.becoming.from(s.Intervals.Progress), client.ObjectKeyFromObject(s.own).String()
 	var err error
 	if after := pending.After(key, s.now); after > 0 && backend.WorkRequestID != "" {
 		membership.Doing = loadbalancer.Becoming
 	} else {
-		membership, err = r.join(ctx, s)
+		membership, err = b.join(ctx, s)
 	}
 	backend.Name, backend.WorkRequestID = membership.Name, membership.WorkRequestID
 	switch {
@@ -108,7 +122,7 @@ func (r *Reconciler) joinLoadBalancer(ctx context.Context, s *scope) error {
 		s.Requeue(again)
 	default:
 		pending.Finished(key, s.now)
-		r.event(s, "BackendRegistered", "Register", "Machine is behind the load balancer as %s", membership.Name)
+		recordEvent(s, "BackendRegistered", "Register", "Machine is behind the load balancer as %s", membership.Name)
 	}
 	return nil
 }

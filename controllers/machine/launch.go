@@ -16,16 +16,39 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/capacity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/claims"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/instances"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/scheduling"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/userdata"
 )
 
+// launcher places machines and launches their instances, and places them anew where there is no
+// room.
+type launcher struct {
+	requests  requests
+	finder    instances.Finder
+	creations *creations
+	sets      sets
+	scheduler *scheduling.Scheduler
+	claims    *claims.Claims
+	metrics   *Metrics
+	// apiReader reads from the API server.
+	apiReader client.Reader
+}
+
+func (r *Reconciler) launcher() launcher {
+	return launcher{
+		requests: requests{access: r.Access, client: r.Client}, finder: r.finder(), creations: &r.creations, sets: r.sets(),
+		scheduler: r.Scheduler, claims: r.Claims, metrics: r.Metrics, apiReader: r.APIReader,
+	}
+}
+
 // launch asks for the instance. Nothing fallible follows the request in this pass.
-func (r *Reconciler) launch(ctx context.Context, s *scope) error {
+func (l launcher) launch(ctx context.Context, s *scope) error {
 	if s.launched() {
 		return nil
 	}
-	fresh, err := isFresh(ctx, r.APIReader, s.own)
+	fresh, err := isFresh(ctx, l.apiReader, s.own)
 	if err != nil {
 		return err
 	}
@@ -34,7 +57,7 @@ func (r *Reconciler) launch(ctx context.Context, s *scope) error {
 		s.Requeue(time.Second)
 		return nil
 	}
-	spec, c, err := r.requests().first(ctx, s)
+	spec, c, err := l.requests.first(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -42,17 +65,17 @@ func (r *Reconciler) launch(ctx context.Context, s *scope) error {
 	if err != nil {
 		if !refusedForCertain(err) {
 			key, now := client.ObjectKeyFromObject(s.own), s.options.Clock()
-			r.creations.searchAnew(key, now)
-			r.creations.doubt(key, s.own.Status.Placement.Attempt, now)
+			l.creations.searchAnew(key, now)
+			l.creations.doubt(key, s.own.Status.Placement.Attempt, now)
 		}
-		return r.launchFailed(ctx, s, c, err)
+		return l.launchFailed(ctx, s, c, err)
 	}
-	r.finder().noteLaunch(ctx, s.own.Status.Placement, s.sizeIn(s.own.Status.Placement.Shape), launched, s.options.Clock())
+	l.noteLaunch(ctx, s.own.Status.Placement, s.sizeIn(s.own.Status.Placement.Shape), launched, s.options.Clock())
 	s.own.Status.Instance = infrav1.InstanceStatus{ID: launched.ID, State: string(launched.State)}
-	s.own.Status.Claim = r.Claims.Made()
-	r.event(s, "InstanceLaunched", "Launch", "Launched instance %s in account %s", launched.ID, s.own.Status.Placement.Account)
-	if note := userdata.ExternalCloudProvider(s.bootstrap); note != "" && r.Recorder != nil {
-		r.Recorder.Eventf(s.own, nil, corev1.EventTypeWarning, userdata.ExternalCloudProviderReason, "Launch", "%s", note)
+	s.own.Status.Claim = l.claims.Made()
+	recordEvent(s, "InstanceLaunched", "Launch", "Launched instance %s in account %s", launched.ID, s.own.Status.Placement.Account)
+	if note := userdata.ExternalCloudProvider(s.bootstrap); note != "" && s.recorder != nil {
+		s.recorder.Eventf(s.own, nil, corev1.EventTypeWarning, userdata.ExternalCloudProviderReason, "Launch", "%s", note)
 	}
 	ctrl.LoggerFrom(ctx).Info("Launched the instance", "instance", launched.ID, "Account", s.own.Status.Placement.Account)
 	s.Note(infrav1.InstanceReadyCondition, infrav1.InstanceProvisioningReason, "Instance is %s", launched.State)
@@ -80,7 +103,7 @@ func isConflict(err error) bool {
 
 // launchFailed decides what a refusal means. Where the answer is not known the next pass repeats
 // the same launch.
-func (r *Reconciler) launchFailed(ctx context.Context, s *scope, c *oci.Client, err error) error {
+func (l launcher) launchFailed(ctx context.Context, s *scope, c *oci.Client, err error) error {
 	switch kind := cloud.KindOf(err); {
 	case kind == cloud.Throttled && cloud.WasNotSent(err):
 		// It is this machine's turn later: not worth a condition.
@@ -89,24 +112,24 @@ func (r *Reconciler) launchFailed(ctx context.Context, s *scope, c *oci.Client, 
 		return nil
 	case capacity.IsShortage(err):
 		// A lost launch's own instance may be what uses up a limit.
-		if unproven := r.proveNotLaunched(ctx, s, c, err); unproven != nil {
+		if unproven := l.proveNotLaunched(ctx, s, c, err); unproven != nil {
 			return unproven
 		}
-		return r.short(ctx, s, err)
+		return l.short(ctx, s, err)
 	case cloud.IsRetryTokenUsed(err):
-		return s.tryAnew(ctx, c, err)
-	case capacity.IsRefusal(err), isConflict(err) && r.conflictLasts(s):
-		if unproven := r.proveNotLaunched(ctx, s, c, err); unproven != nil {
+		return tryAnew(ctx, s, c, err)
+	case capacity.IsRefusal(err), isConflict(err) && l.conflictLasts(s):
+		if unproven := l.proveNotLaunched(ctx, s, c, err); unproven != nil {
 			return unproven
 		}
-		return r.refused(ctx, s, err)
+		return l.recordRefusal(ctx, s, err)
 	}
 	return err
 }
 
 // conflictLasts tells whether a conflict has outlasted those that pass.
-func (r *Reconciler) conflictLasts(s *scope) bool {
-	since := r.creations.conflictingSince(client.ObjectKeyFromObject(s.own), s.own.Status.Placement.Attempt, s.now)
+func (l launcher) conflictLasts(s *scope) bool {
+	since := l.creations.conflictingSince(client.ObjectKeyFromObject(s.own), s.own.Status.Placement.Attempt, s.now)
 	return s.now.Sub(since) >= conflictPasses
 }
 
@@ -114,7 +137,7 @@ func (r *Reconciler) conflictLasts(s *scope) bool {
 // since terminated. Another attempt has another token, but needs evidence of the instance's end: a
 // list may not show a new one yet. The next pass looks for it again, and a new key brings a new
 // token within the hour.
-func (s *scope) tryAnew(ctx context.Context, c *oci.Client, refusal error) error {
+func tryAnew(ctx context.Context, s *scope, c *oci.Client, refusal error) error {
 	ended, err := instance.Ended(ctx, c, s.anybodys())
 	if err != nil {
 		return err
@@ -139,15 +162,36 @@ func (s *scope) giveUpInstance() {
 
 // short records the shortage of a place, for every machine of every cluster, and decides anew at
 // once. The machine's own status counts its attempts.
-func (r *Reconciler) short(ctx context.Context, s *scope, err error) error {
+func (l launcher) short(ctx context.Context, s *scope, err error) error {
 	at, kind := s.own.Status.Placement, cloud.KindOf(err)
 	s.own.Status.Shortages = capacity.Record(s.own.Status.Shortages, scheduling.PlaceOf(at), kind, s.now, s.options.Capacity)
 	s.giveUpInstance()
-	r.finder().noteShortage(ctx, at, s.sizeIn(at.Shape), kind, s.now)
-	r.Metrics.short(at, kind)
-	r.event(s, string(kind), "Launch", "No room in account %s, %s %s, for shape %s", at.Account,
+	l.noteShortage(ctx, at, s.sizeIn(at.Shape), kind, s.now)
+	l.metrics.short(at, kind)
+	recordEvent(s, string(kind), "Launch", "No room in account %s, %s %s, for shape %s", at.Account,
 		at.AvailabilityDomain, at.FaultDomain, at.Shape)
 	ctrl.LoggerFrom(ctx).Info("Found no room", "Account", at.Account, "availabilityDomain", at.AvailabilityDomain,
 		"faultDomain", at.FaultDomain, "shape", at.Shape, "reason", kind)
-	return r.choose(ctx, s)
+	return l.choose(ctx, s)
+}
+
+// noteLaunch tells the account's caches of the instance, before lists show it, and of the room for
+// it. Nothing depends on it: after a launch nothing may fail.
+func (l launcher) noteLaunch(ctx context.Context, at infrav1.Placement, size capacity.Size, launched oci.Instance, now time.Time) {
+	account, err := l.finder.Access.AccountOf(ctx, at.Account, "machine")
+	if err != nil {
+		return
+	}
+	l.finder.Pollers.Cache(account).Note(launched, now)
+	if l.finder.Pollers.Shortages(account).Found(scheduling.PlaceOf(at), size) {
+		l.finder.Pollers.Announce(ctx, account.Name)
+	}
+}
+
+// noteShortage tells the machines of all clusters of a place without room.
+func (l launcher) noteShortage(ctx context.Context, at infrav1.Placement, size capacity.Size, kind cloud.Kind, now time.Time) {
+	if account, err := l.finder.Access.AccountOf(ctx, at.Account, "machine"); err == nil {
+		l.finder.Pollers.Shortages(account).Record(scheduling.PlaceOf(at), size, kind, now)
+		l.finder.Pollers.Announce(ctx, account.Name)
+	}
 }

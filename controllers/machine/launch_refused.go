@@ -28,8 +28,8 @@ const listedAfter = 2 * time.Minute
 // proveNotLaunched errs unless no launch of the attempt can have succeeded: either this process
 // knows the outcome of all of them, or lists show no instance. An account whose lists may not be
 // read keeps the machine: it may have its instance.
-func (r *Reconciler) proveNotLaunched(ctx context.Context, s *scope, c *oci.Client, refusal error) error {
-	since, doubtful := r.creations.doubtfulSince(client.ObjectKeyFromObject(s.own), s.own.Status.Placement.Attempt, s.now)
+func (l launcher) proveNotLaunched(ctx context.Context, s *scope, c *oci.Client, refusal error) error {
+	since, doubtful := l.creations.doubtfulSince(client.ObjectKeyFromObject(s.own), s.own.Status.Placement.Attempt, s.now)
 	if !doubtful {
 		return nil
 	}
@@ -58,33 +58,33 @@ func (r *Reconciler) proveNotLaunched(ctx context.Context, s *scope, c *oci.Clie
 	return nil
 }
 
-// refused records that an account has refused the launch, gives the place up for this machine for a
-// while, and decides anew at once. There is no instance of it. Only machines of its set are kept
-// from the place, too: the cause may be their spec.
-func (r *Reconciler) refused(ctx context.Context, s *scope, refusal error) error {
+// recordRefusal records that an account has refused the launch, gives the place up for this machine
+// for a while, and decides anew at once. There is no instance of it. Only machines of its set are
+// kept from the place, too: the cause may be their spec.
+func (l launcher) recordRefusal(ctx context.Context, s *scope, refusal error) error {
 	at, words := s.own.Status.Placement, cloud.Words(refusal)
 	s.own.Status.Shortages = capacity.RecordRefusal(s.own.Status.Shortages, scheduling.PlaceOf(at), refusal, s.now, s.options.Capacity)
-	r.refusedToSet(ctx, s)
+	l.sets.noteRefusal(ctx, s)
 	s.giveUpInstance()
-	r.warnOfRefusal(ctx, s, words)
+	l.warnOfRefusal(ctx, s, words)
 	ctrl.LoggerFrom(ctx).Info("The account refuses the launch", "Account", at.Account, "availabilityDomain", at.AvailabilityDomain,
 		"shape", at.Shape, "message", words)
-	return r.choose(ctx, s)
+	return l.choose(ctx, s)
 }
 
 // warnOfRefusal tells it on the machine, and on the account for its owner: once another account
 // takes the machine, nobody looks at the machine's events.
-func (r *Reconciler) warnOfRefusal(ctx context.Context, s *scope, words string) {
-	if r.Recorder == nil {
+func (l launcher) warnOfRefusal(ctx context.Context, s *scope, words string) {
+	if s.recorder == nil {
 		return
 	}
 	at := s.own.Status.Placement
 	const note = "Account %s refuses the launch in %s with shape %s: %s"
-	r.Recorder.Eventf(s.own, nil, corev1.EventTypeWarning, infrav1.LaunchRefusedReason, "Launch", note,
+	s.recorder.Eventf(s.own, nil, corev1.EventTypeWarning, infrav1.LaunchRefusedReason, "Launch", note,
 		at.Account, at.AvailabilityDomain, at.Shape, words)
 	// An account deleted meanwhile needs no event.
-	if account, err := r.Access.AccountOf(ctx, at.Account, "machine"); err == nil {
-		r.Recorder.Eventf(account, s.own, corev1.EventTypeWarning, infrav1.LaunchRefusedReason, "Launch", note,
+	if account, err := l.finder.Access.AccountOf(ctx, at.Account, "machine"); err == nil {
+		s.recorder.Eventf(account, s.own, corev1.EventTypeWarning, infrav1.LaunchRefusedReason, "Launch", note,
 			at.Account, at.AvailabilityDomain, at.Shape, words)
 	}
 }

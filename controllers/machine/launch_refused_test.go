@@ -299,7 +299,7 @@ func TestInstancesThatMayNotBeListedAreAProblemOfTheLaunch(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	b.OCI.AddFault(sim.Fault{Operation: "ListInstances", Status: 404, Code: "NotAuthorizedOrNotFound", Message: "no lists"})
 
-	problem := access.AsProblem(b.r.proveNotLaunched(t.Context(), s, c, &cloud.Error{Kind: cloud.LimitExceeded, Message: "the limit"}))
+	problem := access.AsProblem(b.r.launcher().proveNotLaunched(t.Context(), s, c, &cloud.Error{Kind: cloud.LimitExceeded, Message: "the limit"}))
 
 	g.Expect(problem.Reason).To(Equal(infrav1.LaunchRefusedReason))
 	g.Expect(problem.Message).To(And(ContainSubstring("the limit"), ContainSubstring("cannot be listed"), ContainSubstring("no lists")))

@@ -17,7 +17,9 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/scheduling"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/updates"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/userdata"
 )
 
@@ -27,8 +29,6 @@ type requests struct {
 	// client reads Secrets from the API server.
 	client client.Reader
 }
-
-func (r *Reconciler) requests() requests { return requests{access: r.Access, client: r.Client} }
 
 // first is the launch at its placement, in an account open to the namespace.
 func (q requests) first(ctx context.Context, s *scope) (oci.LaunchSpec, *oci.Client, error) {
@@ -80,7 +80,7 @@ func (q requests) again(ctx context.Context, s *scope) (oci.LaunchSpec, *oci.Cli
 func launchSpecOf(s *scope, network infrav1.ClusterAccountStatus, userData []byte) oci.LaunchSpec {
 	return instance.Spec(instance.Launch{
 		Machine: s.own.Spec, Placement: s.own.Status.Placement, Network: network,
-		Owner: s.owner, Hostname: s.hostname, Tags: s.tags(), UserData: userData, KeyID: s.key.ID,
+		Owner: s.owner, Hostname: s.hostname, Tags: s.owner.Claimed(identity.TagsIn(s.infraCluster, s.owner)), UserData: userData, KeyID: s.key.ID,
 	})
 }
 
@@ -124,7 +124,7 @@ func (q requests) bootstrap(ctx context.Context, s *scope) (cloudinit.Input, err
 		Secret: secret, Hostname: s.hostname, HostnameOfInstance: false,
 		ControlPlane: s.isControlPlane(), KubernetesVersion: s.machine.Spec.Version,
 		Bootstrap: s.own.Spec.Bootstrap, Tailscale: s.own.Spec.Tailscale, DataVolumes: s.own.Spec.DataVolumes,
-		Cluster: s.cluster, InfraCluster: s.infraCluster, Tailnet: s.tailnet, Agent: hasAgent(s.own),
+		Cluster: s.cluster, InfraCluster: s.infraCluster, Tailnet: s.tailnet, Agent: updates.HasAgent(s.own),
 	})
 }
 

@@ -41,7 +41,7 @@ func TestAStalePlacementIsNotLaunched(t *testing.T) {
 	g.Expect(b.Client.Status().Update(t.Context(), own)).To(Succeed())
 
 	s := b.scopeOf(t, stale)
-	g.Expect(b.r.launch(t.Context(), s)).To(Succeed())
+	g.Expect(b.r.launcher().launch(t.Context(), s)).To(Succeed())
 	g.Expect(s.Stopped()).To(BeTrue())
 	g.Expect(b.calls("LaunchInstance")).To(BeZero())
 
@@ -49,7 +49,7 @@ func TestAStalePlacementIsNotLaunched(t *testing.T) {
 	b.r = b.reconciler()
 	stale.Status.Placement = infrav1.Placement{}
 	s = b.scopeOf(t, stale)
-	g.Expect(b.r.choose(t.Context(), s)).To(Succeed())
+	g.Expect(b.r.launcher().choose(t.Context(), s)).To(Succeed())
 	g.Expect(b.r.saver().save(t.Context(), s)).To(Succeed())
 	b.Reload(t, own)
 	g.Expect(own.Status.Placement.Account).To(Equal(b.Accounts[1].Name))
@@ -69,7 +69,7 @@ func TestAStalePassThatFindsNoRoomWipesNoInstanceOut(t *testing.T) {
 	s := b.scopeOf(t, stale)
 	b.r.Scheduler = b.scheduler(b.Client, b.r.Options)
 	b.OCI.AddFault(sim.Fault{Operation: "ListImages", Status: 503, Code: "ServiceUnavailable"})
-	g.Expect(b.r.short(t.Context(), s, &cloud.Error{Kind: cloud.OutOfCapacity})).NotTo(Succeed())
+	g.Expect(b.r.launcher().short(t.Context(), s, &cloud.Error{Kind: cloud.OutOfCapacity})).NotTo(Succeed())
 	g.Expect(s.exclusive).To(BeTrue())
 	g.Expect(b.r.saver().save(t.Context(), s)).To(Succeed())
 	b.Reload(t, own)

@@ -16,22 +16,22 @@ import (
 
 // leaveLoadBalancer takes a control plane out of the cluster's load balancer, before anything else
 // of it goes.
-func (r *Reconciler) leaveLoadBalancer(ctx context.Context, s *scope) error {
-	if !s.isBackend() || !s.mayBeBehindLoadBalancer() {
+func (b balancing) leaveLoadBalancer(ctx context.Context, s *scope) error {
+	if !s.isBackend() || !mayBeBehindLoadBalancer(s) {
 		return nil
 	}
 	if s.own.Status.Instance.ID == "" && s.own.Status.Backend == (infrav1.BackendStatus{}) {
 		// Only its providerID says that there was an instance, and users can write that.
-		_, err := r.Access.Account(ctx, s.infraCluster.LoadBalancerAccount(), s.own.Namespace)
+		_, err := b.finder.Access.Account(ctx, s.infraCluster.LoadBalancerAccount(), s.own.Namespace)
 		if err != nil && problemReason(err) == infrav1.NamespaceNotAllowedReason {
 			return nil
 		}
 	}
-	balancers, c, owner, err := r.balancer(ctx, s)
+	balancers, c, owner, err := b.balancer(ctx, s)
 	if err != nil {
 		return stuckInLoadBalancer(err)
 	}
-	machine := s.backend()
+	machine := backendOf(s)
 	if !machine.Address.IsValid() && s.own.Status.Instance.ID != "" {
 		// Status was lost, and the instance found again.
 		if machine.Address, err = addressOf(ctx, c, s); err != nil {
@@ -57,7 +57,7 @@ func (r *Reconciler) leaveLoadBalancer(ctx context.Context, s *scope) error {
 
 // mayBeBehindLoadBalancer is false for a machine without a launch, and for one with an instance on
 // its way out: it was taken out of the load balancer before.
-func (s *scope) mayBeBehindLoadBalancer() bool {
+func mayBeBehindLoadBalancer(s *scope) bool {
 	if s.own.Status.Backend != (infrav1.BackendStatus{}) {
 		return true
 	}

@@ -34,17 +34,17 @@ func (r *Reconciler) leaveTailnet(ctx context.Context, s *scope) error {
 		// within the hour.
 		ctrl.LoggerFrom(ctx).Info("Cannot look for keys of the machine", "reason", problemReason(err), "message", problemMessage(err))
 	}
-	if !s.key.exists {
+	if !s.key.Exists {
 		return nil
 	}
-	return s.key.deleteSecret(ctx)
+	return s.key.DeleteSecret(ctx)
 }
 
 // mayHaveJoined tells whether a device or a usable key of the machine may exist, as far as is
 // recorded or proven: a providerID is neither.
 func (s *scope) mayHaveJoined() bool {
 	recorded := s.own.Status.Tailnet
-	return s.key.exists || s.hadInstance || s.own.Status.Instance.ID != "" || recorded.KeyID != "" || recorded.DeviceID != ""
+	return s.key.Exists || s.hadInstance || s.own.Status.Instance.ID != "" || recorded.KeyID != "" || recorded.DeviceID != ""
 }
 
 // leaveOne removes the device and the keys proven to be the machine's, and goes by the recorded
@@ -57,7 +57,7 @@ func (r *Reconciler) leaveOne(ctx context.Context, s *scope, c *tailnet.Client, 
 	}
 	age := s.Intervals.Progress
 	if claim.Recorded == "" {
-		launched, err := r.finder().launchedAt(ctx, s.owner)
+		launched, err := r.finder().LaunchedAt(ctx, s.owner)
 		if err != nil {
 			return err
 		}
@@ -73,7 +73,7 @@ func (r *Reconciler) leaveOne(ctx context.Context, s *scope, c *tailnet.Client, 
 			return err
 		}
 	}
-	if err := tailnetnode.RevokeKeys(ctx, c, s.owner, r.creations.searchedSince(s.search(), s.now), ""); err != nil {
+	if err := tailnetnode.RevokeKeys(ctx, c, s.owner, r.creations.searches.Since(s.search(), s.now), ""); err != nil {
 		return err
 	}
 	return tailnetnode.Leave(ctx, c, found, r.Recorder, s.own)

@@ -25,7 +25,7 @@ func (r *Reconciler) observeDevice(ctx context.Context, s *scope) error {
 	}
 	node := tailnetnode.Node{
 		Object: s.own, Status: &s.own.Status.Tailnet, Tailnet: s.tailnet, Claim: s.claimIn(s.tailnet, s.instance.CreatedAt),
-		Launched: s.instance.CreatedAt, Running: s.instance.State == oci.StateRunning, Settled: s.provisioned(), Now: s.now,
+		Launched: s.instance.CreatedAt, Running: s.instance.State == oci.StateRunning, Settled: s.wasProvisioned(), Now: s.now,
 	}
 	if node.MovedTailnet(&s.Pass) {
 		return nil
@@ -38,9 +38,9 @@ func (r *Reconciler) observeDevice(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	if observed.Joined && (s.own.Status.Tailnet.KeyID != "" || s.key.exists || !s.provisioned()) {
+	if observed.Joined && (s.own.Status.Tailnet.KeyID != "" || s.key.Exists || !s.wasProvisioned()) {
 		recorded := ownership.Recorded(s.own.Status.Tailnet.KeyID)
-		if err := s.key.drop(ctx, c, recorded, observed.KeyUsed); err != nil {
+		if err := s.key.Drop(ctx, c, recorded, observed.KeyUsed); err != nil {
 			return err
 		}
 		s.own.Status.Tailnet.KeyID, s.own.Status.Tailnet.KeyExpires = "", metav1.Time{}

@@ -13,16 +13,18 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/capacity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instancecache"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/claims"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/instances"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/updates"
 )
 
 // observeInstance looks at the instance, every pass. The machine's state comes from the account's
 // last poll, not from an earlier status.
 func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
 	status := &s.own.Status.Instance
-	in, err := r.finder().connect(ctx, s.own.Status.Placement.Account)
+	in, err := r.finder().Connect(ctx, s.own.Status.Placement.Account)
 	if err != nil {
 		return phases.Unseen(err)
 	}
@@ -36,13 +38,12 @@ func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
 	if !exists {
 		seen.State = oci.StateTerminated
 	} else {
-		h, err := r.claimer().hold(ctx, s.own, s.owner, in, sighting{seen, shownAt(in.cache, s.now)}, s.now)
-		s.hold(h)
+		standing, err := r.holding().stand(ctx, s, in, sighting{seen, shownAt(in.Cache, s.now)})
 		switch {
 		case err != nil:
 			return phases.Unseen(err)
-		case !h.ours:
-			s.waitForClaim(h)
+		case !standing.Ours:
+			s.waitForClaim(seen.ID, standing)
 			return nil
 		}
 	}
@@ -54,15 +55,17 @@ func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
 	switch seen.State {
 	case oci.StateRunning:
 		s.instance = &seen
-		r.takenIn(s)
-		return s.recordAddresses(in.cache)
+		r.sets().takenIn(s)
+		// They stay for the instance's life. A poll fetches them and brings the next pass.
+		_, err := instances.RecordAddresses(status, status.ID, in.Cache)
+		return phases.Unseen(err)
 	case oci.StateTerminated:
-		return r.lostInstance(ctx, s, in.client, exists)
+		return r.lostInstance(ctx, s, in.Client, exists)
 	case oci.StateTerminating:
 		s.Note(infrav1.InstanceReadyCondition, infrav1.InstanceTerminatedReason,
 			"Instance is TERMINATING and this provider did not ask for it")
 	case oci.StateStopping, oci.StateStopped:
-		if s.isRestarting() {
+		if updates.IsRestarting(s.own.Status.Update) {
 			s.Note(infrav1.InstanceReadyCondition, infrav1.InstanceProvisioningReason, "Instance is %s for its change in place", seen.State)
 			break
 		}
@@ -79,20 +82,20 @@ func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
 }
 
 // waitForClaim ends a pass over an instance outside our care.
-func (s *scope) waitForClaim(h held) {
-	if h.elsewhere {
+func (s *scope) waitForClaim(id string, standing claims.Standing) {
+	if standing.Elsewhere {
 		s.WaitFor(s.Intervals.Poll, infrav1.InstanceReadyCondition, infrav1.HeldElsewhereReason,
-			"%s", "Instance "+h.claim.Elsewhere(h.id))
+			"%s", "Instance "+standing.Claim.Elsewhere(id))
 		return
 	}
 	s.WaitFor(time.Second, infrav1.InstanceReadyCondition, infrav1.ClaimingReason,
-		"Claiming the instance from management cluster %s", h.claim.Holder)
+		"Claiming the instance from management cluster %s", standing.Claim.Holder)
 }
 
 // currentInstance finds the instance by the account's polls. A call asks for an instance missing
 // from the last one: a list is no evidence of an end, and may miss a new instance.
-func (s *scope) currentInstance(ctx context.Context, in account) (oci.Instance, bool, error) {
-	id, cache := s.own.Status.Instance.ID, in.cache
+func (s *scope) currentInstance(ctx context.Context, in instances.Account) (oci.Instance, bool, error) {
+	id, cache := s.own.Status.Instance.ID, in.Cache
 	if trouble := cache.Trouble(s.now); trouble != nil {
 		return oci.Instance{}, false, trouble
 	}
@@ -103,41 +106,20 @@ func (s *scope) currentInstance(ctx context.Context, in account) (oci.Instance, 
 	if _, polled := cache.Age(s.now); !polled && s.before.Status.Instance.ID == id {
 		s.unseen = true
 		cache.Await(client.ObjectKeyFromObject(s.own).String(), s.now)
-		return oci.Instance{}, false, &notPolledError{account: in.name}
+		return oci.Instance{}, false, &instances.NotPolledError{Account: in.Name}
 	}
-	found, exists, err := instance.Observe(ctx, in.client, id)
+	found, exists, err := instance.Observe(ctx, in.Client, id)
 	if exists {
 		cache.Note(found, s.now)
 	}
 	return found, exists, err
 }
 
-// recordAddresses asks for the instance's addresses once: they stay for its life. A poll fetches
-// them and brings the next pass.
-func (s *scope) recordAddresses(cache *instancecache.Cache) error {
-	status := &s.own.Status.Instance
-	if status.PrivateIP != "" {
-		return nil
-	}
-	vnic, found, err := cache.Addresses(status.ID)
-	if err != nil {
-		return phases.Unseen(err)
-	}
-	if !found {
-		return nil
-	}
-	status.PrivateIP = vnic.PrivateIP.String()
-	if vnic.PublicIP.IsValid() {
-		status.PublicIP = vnic.PublicIP.String()
-	}
-	return nil
-}
-
 // lostInstance judges an instance after its end. A launch without room, or refused, is placed anew;
 // any other is for Cluster API to replace.
 func (r *Reconciler) lostInstance(ctx context.Context, s *scope, c *oci.Client, listed bool) error {
 	why := "this provider did not ask for it"
-	if listed && !s.provisioned() {
+	if listed && !s.wasProvisioned() {
 		failure, err := c.LaunchFailure(ctx, s.own.Status.Instance.ID)
 		switch untold := oci.ReasonUntold(err); {
 		case untold != "":
@@ -146,9 +128,9 @@ func (r *Reconciler) lostInstance(ctx context.Context, s *scope, c *oci.Client, 
 			return phases.Unseen(err)
 		case failure == nil:
 		case capacity.IsShortage(failure):
-			return r.short(ctx, s, failure)
+			return r.launcher().short(ctx, s, failure)
 		case failure.Kind != cloud.Conflict:
-			return r.refused(ctx, s, failure)
+			return r.launcher().recordRefusal(ctx, s, failure)
 		default:
 			// Somebody terminated it during its launch.
 			why = "OCI gave the launch up: " + failure.Message
@@ -159,7 +141,7 @@ func (r *Reconciler) lostInstance(ctx context.Context, s *scope, c *oci.Client, 
 	return nil
 }
 
-func (s *scope) provisioned() bool {
-	provisioned := s.own.Status.Initialization.Provisioned
-	return s.own.Spec.ProviderID != "" || (provisioned != nil && *provisioned)
+// wasProvisioned tells whether Cluster API knows the machine, or knew it before status was lost.
+func (s *scope) wasProvisioned() bool {
+	return s.own.Spec.ProviderID != "" || s.own.Status.Initialization.IsProvisioned()
 }

@@ -11,42 +11,30 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
-	"sigs.k8s.io/cluster-api/util/conditions"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/capacity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/scheduling"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/updates"
 )
 
 // place asks the scheduler, records its decision and ends the pass. The launch is the next pass's:
 // a restart in between repeats the same launch and not another.
-func (r *Reconciler) place(ctx context.Context, s *scope) error {
+func (l launcher) place(ctx context.Context, s *scope) error {
 	if s.launched() {
 		return nil
 	}
-	if s.own.Status.Placement.Account != "" && !r.isRefusedToSet(ctx, s) && !r.finder().mayLeave(ctx, s.target(), s.key.exists) {
+	if s.own.Status.Placement.Account != "" && !l.sets.refuse(ctx, s) && !l.finder.MayLeave(ctx, s.target(), s.key.Exists) {
 		return nil
 	}
-	return r.choose(ctx, s)
-}
-
-// mayLeave tells whether a placement can be given up because its account fails, with no risk of an
-// instance there: before there was a key there was no launch.
-func (f finder) mayLeave(ctx context.Context, t target, keyExists bool) bool {
-	if keyExists {
-		return false
-	}
-	account, err := f.access.Account(ctx, t.account, t.machine.Namespace)
-	// As for the scheduler, an account in doubt may be placed in: else it would be left and chosen
-	// again for ever.
-	return err != nil || conditions.IsFalse(account, infrav1.ReadyCondition) || !f.pollers.Cache(account).Answering(t.now)
+	return l.choose(ctx, s)
 }
 
 // choose has the scheduler decide anew and ends the pass.
-func (r *Reconciler) choose(ctx context.Context, s *scope) error {
-	placed, refusal, err := r.Scheduler.Schedule(ctx, s.request(r.refusals(ctx, s)))
+func (l launcher) choose(ctx context.Context, s *scope) error {
+	placed, refusal, err := l.scheduler.Schedule(ctx, s.request(l.sets.leftOut(ctx, s)))
 	switch {
 	case errors.Is(err, scheduling.ErrBehind):
 		s.unseen = true
@@ -60,9 +48,9 @@ func (r *Reconciler) choose(ctx context.Context, s *scope) error {
 	s.own.Status.Placement, s.own.Status.FailureDomain = placed.Placement, placed.FailureDomain
 	s.own.Status.Size = infrav1.MachineSizeStatus{}
 	if refusal == nil {
-		s.own.Status.Size = s.wantedSizeStatus()
+		s.own.Status.Size = updates.WantedSize(s.own)
 	}
-	r.creations.decided(client.ObjectKeyFromObject(s.own), placed.Attempt)
+	l.creations.decided(client.ObjectKeyFromObject(s.own), placed.Attempt)
 	if refusal != nil {
 		// The search for an instance found none and need not begin anew: nothing was launched.
 		s.WaitFor(refusal.RetryAfter, infrav1.PlacedCondition, refusal.Reason, "%s", refusal.Message)

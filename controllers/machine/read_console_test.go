@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/console"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 )
@@ -40,7 +41,7 @@ func TestTheLastWordsOfANodeThatDoesNotJoinAreInTheConditionAtMostEveryTenMinute
 	g.Expect(b.calls("DeleteConsoleHistory")).To(Equal(1))
 
 	g.Expect(b.OCI.SetConsole(own.Status.Instance.ID, "capom: packages: installed\n")).To(Succeed())
-	b.sleep(consoleInterval + time.Second)
+	b.sleep(console.Interval + time.Second)
 	b.until(t, own, func(g Gomega) { said(g, "packages: installed") })
 
 	b.delete(t, own)

@@ -18,15 +18,15 @@ import (
 // launched, unless status was lost. So the search covers the answering accounts; a silent one holds
 // the deletion up only if a key or a providerID hints at an instance. A found instance is recorded,
 // and ended by the phases after this one.
-func (r *Reconciler) recoverStatus(ctx context.Context, s *scope) error {
+func (r remover) recoverStatus(ctx context.Context, s *scope) error {
 	if s.own.Status.Placement.Account != "" {
 		return nil
 	}
-	if err := s.key.load(ctx); err != nil {
+	if err := s.key.Load(ctx); err != nil {
 		return err
 	}
-	finder, target := r.finder(), s.target()
-	candidates, err := finder.candidates(ctx, target)
+	finder, target := r.finder, s.target()
+	candidates, err := finder.Candidates(ctx, target)
 	if err != nil {
 		return access.NotProvenGone(err)
 	}
@@ -37,15 +37,15 @@ func (r *Reconciler) recoverStatus(ctx context.Context, s *scope) error {
 	}
 	var silent error
 	for _, c := range candidates {
-		if !isReady(c.OCIAccount) && id == "" && !s.statusWasLost() {
+		if !c.IsReady() && id == "" && !s.statusWasLost() {
 			continue
 		}
-		if _, err := finder.instancesOf(target, c); err != nil {
+		if _, err := finder.InstancesOf(target, c); err != nil {
 			silent = fmt.Errorf("account %s: %w", c.Name, err)
 			continue
 		}
-		if found, ok := finder.lastKnown(target, c.OCIAccount); ok {
-			ctrl.LoggerFrom(ctx).Info("Found the machine's instance again", "instance", found.ID, "Account", found.account.Name)
+		if found, ok := finder.LastKnown(target, c.OCIAccount); ok {
+			ctrl.LoggerFrom(ctx).Info("Found the machine's instance again", "instance", found.ID, "Account", found.Account.Name)
 			s.recordInstance(found)
 			return nil
 		}

@@ -16,19 +16,19 @@ import (
 )
 
 // release lets the object go: it stands for nothing any more.
-func (r *Reconciler) release(ctx context.Context, s *scope) error {
+func (r remover) release(ctx context.Context, s *scope) error {
 	s.released = true
 	slices.Sort(s.endedIn)
 	for _, account := range slices.Compact(s.endedIn) {
-		left := r.finder().volumesLeft(ctx, account, s.volumeNames(), s.own.Status.Leaving, s.now, s.Intervals.Progress)
-		if len(left) > 0 && r.Recorder != nil {
-			r.Recorder.Eventf(s.own, nil, corev1.EventTypeWarning, "VolumesLeft", "Delete",
+		left := r.finder.VolumesLeft(ctx, account, s.volumeNames(), s.own.Status.Leaving, s.now, s.Intervals.Progress)
+		if len(left) > 0 && s.recorder != nil {
+			s.recorder.Eventf(s.own, nil, corev1.EventTypeWarning, "VolumesLeft", "Delete",
 				"Volumes %s in account %s were not attached when the instance's end was asked for, and stay: remove each that nobody needs with "+
 					"oci bv volume delete --volume-id", strings.Join(left, ", "), account)
 		}
 	}
 	r.creations.forget(client.ObjectKeyFromObject(s.own))
-	r.Claims.Forget(s.own.Status.Instance.ID)
+	r.claims.Forget(s.own.Status.Instance.ID)
 	ctrl.LoggerFrom(ctx).Info("Deleted the machine's instance, volumes and device")
 	return nil
 }

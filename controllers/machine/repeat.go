@@ -13,6 +13,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/capacity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/instances"
 )
 
 // repeatLaunch finds out, for a deletion, the result of a launch with a lost answer: a key hints at
@@ -20,25 +21,25 @@ import (
 // token is answered with the first one's instance, or makes one for the next pass to end (OCI
 // documentation, "Retry Token": the same token and payload run once within 24 hours). It returns
 // nil once it is certain there is nothing.
-func (r *Reconciler) repeatLaunch(ctx context.Context, s *scope) error {
-	spec, c, err := r.requests().again(ctx, s)
+func (l launcher) repeatLaunch(ctx context.Context, s *scope) error {
+	spec, c, err := l.requests.again(ctx, s)
 	if err != nil {
 		return err
 	}
 	launched, err := c.LaunchInstance(ctx, spec)
 	switch {
 	case err == nil:
-		r.finder().noteLaunch(ctx, s.own.Status.Placement, s.sizeIn(s.own.Status.Placement.Shape), launched, s.options.Clock())
+		l.noteLaunch(ctx, s.own.Status.Placement, s.sizeIn(s.own.Status.Placement.Shape), launched, s.options.Clock())
 		s.own.Status.Instance = infrav1.InstanceStatus{ID: launched.ID, State: string(launched.State)}
 		ctrl.LoggerFrom(ctx).Info("Found the instance of a launch whose answer was lost", "instance", launched.ID)
-		return waitingFor("Instance %s is ended next", launched.ID)
+		return instances.WaitingFor("Instance %s is ended next", launched.ID)
 	case cloud.IsRetryTokenUsed(err):
 		ended, err := instance.Ended(ctx, c, s.anybodys())
 		if err != nil {
 			return err
 		}
 		if !ended {
-			return waitingFor("A launch was sent in account %s, and its instance is not listed yet", s.own.Status.Placement.Account)
+			return instances.WaitingFor("A launch was sent in account %s, and its instance is not listed yet", s.own.Status.Placement.Account)
 		}
 		return nil
 	case cloud.WasNotSent(err):
@@ -47,9 +48,9 @@ func (r *Reconciler) repeatLaunch(ctx context.Context, s *scope) error {
 		cloud.RelatedNotFoundOrUnauthorized, cloud.ExistsOrUnauthorized):
 		// OCI may have judged the launch before it looked at the token. A refusal of the
 		// credentials would say nothing of it.
-		return r.proveNotLaunched(ctx, s, c, err)
+		return l.proveNotLaunched(ctx, s, c, err)
 	case !refusedForCertain(err):
-		r.creations.doubt(client.ObjectKeyFromObject(s.own), s.own.Status.Placement.Attempt, s.now)
+		l.creations.doubt(client.ObjectKeyFromObject(s.own), s.own.Status.Placement.Attempt, s.now)
 	}
 	return err
 }

@@ -73,7 +73,7 @@ func TestABookingIsTakenBackWhenItIsNotWritten(t *testing.T) {
 	b.pass(t, first)
 	b.Reload(t, first)
 	s := b.scopeOf(t, first.DeepCopy())
-	g.Expect(b.r.choose(t.Context(), s)).To(Succeed())
+	g.Expect(b.r.launcher().choose(t.Context(), s)).To(Succeed())
 	g.Expect(s.own.Status.Placement.Account).To(Equal(b.Accounts[0].Name))
 
 	helpers.Update(t, b.Environment, first, func(own *infrav1.OCIMeshMachine) { own.Labels["written"] = "in-between" })
@@ -102,7 +102,7 @@ func TestAPassThatIsBehindTakesNoReservationAway(t *testing.T) {
 	b.setBudget(t, 1, 1)
 
 	s := b.scopeOf(t, behind.DeepCopy())
-	g.Expect(b.r.choose(t.Context(), s)).To(Succeed())
+	g.Expect(b.r.launcher().choose(t.Context(), s)).To(Succeed())
 
 	g.Expect(s.Stopped()).To(BeTrue())
 	g.Expect(s.unseen).To(BeTrue(), "nothing is written")

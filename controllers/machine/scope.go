@@ -10,6 +10,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
@@ -25,7 +26,9 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/instances"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/scheduling"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 )
 
@@ -38,6 +41,8 @@ type scope struct {
 	// exclusive is set for a decision in status, to be written only over the version it was read
 	// from.
 	exclusive bool
+	// recorder records events; nil records none.
+	recorder events.EventRecorder
 	// options are the controller's, with their defaults; now is the time of the pass.
 	options Options
 	now     time.Time
@@ -56,9 +61,9 @@ type scope struct {
 	tailnet *infrav1.Tailnet
 	// bootstrap is what user data is rendered from, but for the key. Set by bootstrapData.
 	bootstrap cloudinit.Input
-	// key is the machine's key for its tailnet. It has its place from newScope and identify; load
+	// key is the machine's key for its tailnet. It has its place from newScope and identify; Load
 	// reads it.
-	key storedKey
+	key tailnetnode.Keyring
 
 	// instance is what OCI said in this pass; nil if it was not asked or the instance is gone.
 	instance *oci.Instance
@@ -104,8 +109,8 @@ func (s *scope) launched() bool { return s.own.Status.Instance.ID != "" || s.own
 func (r *Reconciler) newScope(ctx context.Context, own *infrav1.OCIMeshMachine) (*scope, error) {
 	log := ctrl.LoggerFrom(ctx)
 	options := r.Options.withDefaults()
-	s := &scope{Pass: phases.Pass{Intervals: options.Intervals}, own: own, options: options, now: options.Clock()}
-	s.key.store = tailnetnode.KeyStore{Client: r.Client, Namespace: r.KeyNamespace}
+	s := &scope{Pass: phases.Pass{Intervals: options.Intervals}, own: own, recorder: r.Recorder, options: options, now: options.Clock()}
+	s.key.Store = tailnetnode.KeyStore{Client: r.Client, Namespace: r.KeyNamespace}
 	deleting := !own.DeletionTimestamp.IsZero()
 	if deleting && !controllerutil.ContainsFinalizer(own, infrav1.OCIMeshMachineFinalizer) {
 		return nil, nil
@@ -163,16 +168,40 @@ func (s *scope) logContext(ctx context.Context) context.Context {
 func (s *scope) identify() {
 	s.identity, s.owner = identity.Of(s.own), identity.OfMachine(s.own)
 	s.hostname = identity.Hostname(s.own.Name, s.identity)
-	s.key.owner = tailnetnode.KeyOwnerOf(Kind, s.own, s.identity)
-}
-
-// tags are put on the instance.
-func (s *scope) tags() map[string]string {
-	if s.infraCluster == nil {
-		return s.owner.Claimed(s.owner.Tags())
-	}
-	return s.owner.Claimed(s.owner.TagsWith(identity.OfCluster(s.infraCluster)))
+	s.key.Of = tailnetnode.KeyOwnerOf(Kind, s.own, s.identity)
 }
 
 // anybodys is the machine as the owner of what any management cluster holds for it.
 func (s *scope) anybodys() ownership.Owner { return s.owner.HeldBy(ownership.Holder{}) }
+
+// finder finds machines' instances.
+func (r *Reconciler) finder() instances.Finder {
+	return instances.Finder{Client: r.Client, Access: r.Access, Pollers: r.Pollers, Searches: &r.creations.searches}
+}
+
+// placedIn reaches the account that the machine is placed in, once it is asked.
+func placedIn(s *scope, finder instances.Finder) func(context.Context) (instances.Account, error) {
+	return func(ctx context.Context) (instances.Account, error) {
+		return finder.Connect(ctx, s.own.Status.Placement.Account)
+	}
+}
+
+// target is the machine of this pass.
+func (s *scope) target() instances.Target {
+	return instances.Target{
+		Search: s.search(), Now: s.now, Owner: s.anybodys(), Selects: s.selects,
+		ProviderID: s.own.Spec.ProviderID, Account: s.own.Status.Placement.Account,
+		Cluster: s.infraCluster, StatusLost: s.statusWasLost(),
+	}
+}
+
+// selects tells whether the spec allows an account; one that nobody can read does.
+func (s *scope) selects(account *infrav1.OCIAccount) bool {
+	selected, err := scheduling.Selects(s.own.Spec.Accounts, account)
+	return err != nil || selected
+}
+
+// search is the one of this pass.
+func (s *scope) search() instances.Search {
+	return instances.Search{Machine: client.ObjectKeyFromObject(s.own), Deleting: !s.own.DeletionTimestamp.IsZero()}
+}

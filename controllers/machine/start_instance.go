@@ -17,6 +17,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/instances"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/updates"
 )
 
 const (
@@ -29,17 +31,20 @@ const (
 	stopRemembered = 24 * time.Hour
 )
 
+// starter starts instances that somebody stopped.
+type starter struct{ finder instances.Finder }
+
 // startInstance starts an instance that somebody stopped outside of this provider, as the machine's
 // onStop says. No verb of the provider stops one for good.
-func (r *Reconciler) startInstance(ctx context.Context, s *scope) error {
-	if s.instance == nil || s.isRestarting() {
+func (t starter) startInstance(ctx context.Context, s *scope) error {
+	if s.instance == nil || updates.IsRestarting(s.own.Status.Update) {
 		return nil
 	}
 	if s.instance.State != oci.StateStopped {
-		s.forgetStop()
+		forgetStop(s)
 		return nil
 	}
-	stop := s.noteStop()
+	stop := noteStop(s)
 	if s.own.Spec.OnStop.LeavesStopped() {
 		s.Note(infrav1.InstanceReadyCondition, infrav1.InstanceStoppedReason,
 			"%s: onStop is Leave, so start it, or delete the Machine", stop.found())
@@ -51,17 +56,17 @@ func (r *Reconciler) startInstance(ctx context.Context, s *scope) error {
 			"%s: it was started again %d times, the next time at %s; see who stops it", stop.found(), stop.Starts, stamp(due))
 		return nil
 	}
-	return r.start(ctx, s, stop)
+	return t.start(ctx, s, stop)
 }
 
 // start asks for the start. What status says of it may be lost: OCI refuses to start what runs.
-func (r *Reconciler) start(ctx context.Context, s *scope, stop stopped) error {
-	in, err := r.finder().connect(ctx, s.own.Status.Placement.Account)
+func (t starter) start(ctx context.Context, s *scope, stop stopped) error {
+	in, err := t.finder.Connect(ctx, s.own.Status.Placement.Account)
 	if err != nil {
 		return err
 	}
 	token := cloud.RetryToken("start", s.owner.Digest(), stamp(stop.SeenAt.Time), strconv.Itoa(int(stop.Starts)))
-	started, err := in.client.InstanceAction(ctx, ownership.Recorded(s.own.Status.Instance.ID), oci.ActionStart, token)
+	started, err := in.Client.InstanceAction(ctx, ownership.Recorded(s.own.Status.Instance.ID), oci.ActionStart, token)
 	if err != nil && cloud.WasNotSent(err) {
 		return err
 	}
@@ -70,15 +75,15 @@ func (r *Reconciler) start(ctx context.Context, s *scope, stop stopped) error {
 	switch {
 	case cloud.IsKind(err, cloud.Conflict):
 		// Somebody else was first.
-		in.cache.Hurry()
+		in.Cache.Hurry()
 	case err != nil:
 		problem := access.AsProblem(err)
 		problem.Message = stop.found() + "; starting it again: " + problem.Message
 		return problem
 	default:
-		in.cache.Note(started, s.now)
+		in.Cache.Note(started, s.now)
 		ctrl.LoggerFrom(ctx).Info("Started an instance that somebody stopped", "instance", s.own.Status.Instance.ID)
-		r.event(s, "InstanceStarted", "Start", "%s: started it again", stop.found())
+		recordEvent(s, "InstanceStarted", "Start", "%s: started it again", stop.found())
 	}
 	s.Requeue(s.Intervals.Progress)
 	s.Note(infrav1.InstanceReadyCondition, infrav1.InstanceStoppedReason, "%s: it is being started again", stop.found())
@@ -89,7 +94,7 @@ func (r *Reconciler) start(ctx context.Context, s *scope, stop stopped) error {
 type stopped struct{ *infrav1.StopStatus }
 
 // noteStop records when the instance was first seen stopped.
-func (s *scope) noteStop() stopped {
+func noteStop(s *scope) stopped {
 	stop := &s.own.Status.Stop
 	if stop.SeenAt.IsZero() || s.before.Status.Instance.State != string(oci.StateStopped) {
 		stop.SeenAt = metav1.NewTime(s.now.Truncate(time.Second))
@@ -101,7 +106,7 @@ func (s *scope) noteStop() stopped {
 }
 
 // forgetStop drops the record of a stop that is long over.
-func (s *scope) forgetStop() {
+func forgetStop(s *scope) {
 	if s.instance.State == oci.StateRunning && s.now.Sub(s.own.Status.Stop.SeenAt.Time) > stopRemembered {
 		s.own.Status.Stop = infrav1.StopStatus{}
 	}

@@ -12,6 +12,8 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/updates"
 )
 
 // ownedConditions are written by this controller.
@@ -26,7 +28,7 @@ const notPlaced = "The machine is not placed yet"
 // updateStatus computes all conditions from what the phases found.
 func updateStatus(s *scope) {
 	all := []metav1.Condition{report.Deleting(s.own, s.Deletion), placed(s)}
-	if s.isUpdated() {
+	if updates.IsUpdated(s.own) {
 		all = append(all, updated(s))
 	} else {
 		conditions.Delete(s.own, infrav1.UpdatedCondition)
@@ -70,13 +72,13 @@ func updated(s *scope) metav1.Condition {
 	switch {
 	case !s.own.DeletionTimestamp.IsZero():
 		return report.NotOK(infrav1.UpdatedCondition, infrav1.DeletingReason, "The machine is being deleted")
-	case !s.provisioned(), s.instance == nil:
+	case !s.wasProvisioned(), s.instance == nil:
 		return report.NotOK(infrav1.UpdatedCondition, infrav1.WaitingReason, "The instance is not ready for its change in place")
 	case s.observed.Device == nil || !s.observed.Device.Online:
 		return report.NotOK(infrav1.UpdatedCondition, infrav1.UpdatingReason, "Waiting for the machine to be on the tailnet")
-	case s.growsVolumes():
+	case s.own.Status.Update.Step.Grows():
 		return report.NotOK(infrav1.UpdatedCondition, infrav1.UpdatingReason, "Waiting to ask the node for its volumes")
-	case s.updatesVersions() && !s.versionsUpdated:
+	case updates.OfVersions(s.own, s.machine) && !s.versionsUpdated:
 		return report.NotOK(infrav1.UpdatedCondition, infrav1.UpdatingReason, "Waiting to ask the node for its versions")
 	}
 	return report.OK(infrav1.UpdatedCondition)
@@ -99,29 +101,13 @@ func instanceReady(s *scope) metav1.Condition {
 
 // tailnetReady has the node's own words if it is late.
 func tailnetReady(s *scope) metav1.Condition {
-	condition := onTailnet(s)
+	condition := s.Found(infrav1.TailnetReadyCondition, func() metav1.Condition {
+		return tailnetnode.Condition(s.own, s.own.Status.Tailnet, s.observed)
+	})
 	if s.late != "" {
 		condition.Message = report.Truncate(s.saidBy(condition.Message), maxMessage)
 	}
 	return condition
-}
-
-func onTailnet(s *scope) metav1.Condition {
-	if found, ok := s.Noted(infrav1.TailnetReadyCondition); ok {
-		return found
-	}
-	switch {
-	case !s.own.DeletionTimestamp.IsZero():
-		return report.NotOK(infrav1.TailnetReadyCondition, infrav1.DeletingReason, "The machine is being deleted")
-	case s.observed.Device != nil && s.observed.Device.Online:
-		condition := report.OK(infrav1.TailnetReadyCondition)
-		condition.Message = s.observed.Warning
-		return condition
-	case s.own.Status.Tailnet.DeviceID != "":
-		// The device was there; why it was not looked at is in an earlier condition.
-		return report.Unknown(infrav1.TailnetReadyCondition, infrav1.WaitingReason, "The device was not looked at, since the instance is not ready")
-	}
-	return report.NotOK(infrav1.TailnetReadyCondition, infrav1.WaitingReason, "The machine does not run yet")
 }
 
 func loadBalancerReady(s *scope) metav1.Condition {

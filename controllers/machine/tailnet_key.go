@@ -32,7 +32,7 @@ func (r *Reconciler) tailnetKey(ctx context.Context, s *scope) error {
 	// under another retry token.
 	margin := min(s.options.JoinTimeout, tailnet.MaxKeyExpiry/2)
 	if s.key.Expires.Sub(s.now) < margin || !tailnetnode.JoinedIn(s.own.Status.Tailnet, s.tailnet.Name) {
-		if err := r.mint(ctx, s); err != nil {
+		if err := r.replaceKey(ctx, s); err != nil {
 			return err
 		}
 	}
@@ -47,17 +47,17 @@ func (s *scope) recordKey() {
 	status.KeyExpires = metav1.NewTime(s.key.Expires)
 }
 
-// mint makes a key. Keys from earlier passes, made and never written down, are revoked first; a new
-// machine has none.
-func (r *Reconciler) mint(ctx context.Context, s *scope) error {
+// replaceKey makes a key. Keys from earlier passes, made and never written down, are revoked first;
+// a new machine has none.
+func (r *Reconciler) replaceKey(ctx context.Context, s *scope) error {
 	c, err := r.Access.TailnetClient(ctx, s.tailnet)
 	if err != nil {
 		return err
 	}
 	// Nobody but this process makes keys of the machine: since it looks, there can have come only
 	// the replaced one, or one with a lost answer. The search begins anew after the latter.
-	since := r.creations.searchedSince(s.search(), s.now)
-	if s.key.exists {
+	since := r.creations.searches.Since(s.search(), s.now)
+	if s.key.Exists {
 		since = s.now
 	}
 	if !s.isNew(&r.creations) {
@@ -66,7 +66,7 @@ func (r *Reconciler) mint(ctx context.Context, s *scope) error {
 		}
 	}
 	r.creations.mayHaveMade(client.ObjectKeyFromObject(s.own))
-	err = s.key.mint(ctx, c, tailnet.KeySpec{
+	err = s.key.Mint(ctx, c, tailnet.KeySpec{
 		Tags: s.deviceTags(s.tailnet), Expiry: tailnet.MaxKeyExpiry, Description: s.owner.KeyDescription(),
 	})
 	if err != nil {

@@ -49,11 +49,11 @@ func TestPatienceBeyondAKeysLifeMakesNoKeyAPass(t *testing.T) {
 	b.untilPlaced(t, own)
 	for range 2 {
 		s := b.scopeOf(t, own)
-		g.Expect(s.key.load(t.Context())).To(Succeed())
+		g.Expect(s.key.Load(t.Context())).To(Succeed())
 		g.Expect(b.r.prerequisites(t.Context(), s)).To(Succeed())
 		g.Expect(b.r.bootstrapData(t.Context(), s)).To(Succeed())
 		g.Expect(b.r.tailnetKey(t.Context(), s)).To(Succeed())
-		_ = b.r.launch(t.Context(), s)
+		_ = b.r.launcher().launch(t.Context(), s)
 	}
 	g.Expect(b.Control.Keys()).To(HaveLen(1))
 	g.Expect(b.instances(t)).To(HaveLen(1))

@@ -15,17 +15,22 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/instances"
 )
+
+// remover ends the instances of a machine and lets the object go. A launch whose answer was lost is
+// repeated for that.
+type remover struct{ launcher }
 
 // terminate ends the machine's instances and waits for evidence of the end of them and their
 // volumes. A silent account proves nothing, and keeps the machine.
-func (r *Reconciler) terminate(ctx context.Context, s *scope) error {
-	if err := s.key.load(ctx); err != nil {
+func (r remover) terminate(ctx context.Context, s *scope) error {
+	if err := s.key.Load(ctx); err != nil {
 		return err
 	}
-	r.leaveConsole(ctx, s)
+	consoleOf(s, r.finder).Leave(ctx)
 	all, err := r.instancesToEnd(ctx, s)
-	var notPolled *notPolledError
+	var notPolled *instances.NotPolledError
 	if err != nil && (len(all) == 0 || !errors.As(err, &notPolled)) {
 		return access.NotProvenGone(err)
 	}
@@ -39,24 +44,24 @@ func (r *Reconciler) terminate(ctx context.Context, s *scope) error {
 			continue
 		}
 		if err != nil {
-			return access.NotProvenGone(fmt.Errorf("account %s: %w", e.account, err))
+			return access.NotProvenGone(fmt.Errorf("account %s: %w", e.Account, err))
 		}
 		if !gone {
 			s.Stop()
 			s.Requeue(s.Intervals.Progress)
 		}
-		s.endedIn = append(s.endedIn, e.account)
+		s.endedIn = append(s.endedIn, e.Account)
 	}
 	s.hadInstance = len(all) > 0
 	if notPolled == nil || s.Stopped() {
 		return nil
 	}
 	// The recorded instance is gone: only now a poll for others is asked for.
-	placed, err := r.Access.AccountOf(ctx, s.own.Status.Placement.Account, "machine")
+	placed, err := r.finder.Access.AccountOf(ctx, s.own.Status.Placement.Account, "machine")
 	if err != nil {
 		return access.NotProvenGone(err)
 	}
-	if _, err = r.finder().instancesIn(s.target(), placed); err != nil {
+	if _, err = r.finder.InstancesIn(s.target(), placed); err != nil {
 		return access.NotProvenGone(err)
 	}
 	// The poll has come meanwhile.
@@ -66,10 +71,10 @@ func (r *Reconciler) terminate(ctx context.Context, s *scope) error {
 }
 
 // instancesToEnd are all instances of the machine. If there is none, a launch without an answer is
-// repeated to be sure. See finder.toEnd for the error.
-func (r *Reconciler) instancesToEnd(ctx context.Context, s *scope) ([]ending, error) {
-	all, err := r.finder().toEnd(ctx, s.target(), s.recordedInstance())
-	mayBeLaunched := s.own.Status.Placement.Account != "" && s.own.Status.Instance.ID == "" && s.key.exists
+// repeated to be sure. See Finder.ToEnd for the error.
+func (r remover) instancesToEnd(ctx context.Context, s *scope) ([]instances.Ending, error) {
+	all, err := r.finder.ToEnd(ctx, s.target(), s.recordedInstance())
+	mayBeLaunched := s.own.Status.Placement.Account != "" && s.own.Status.Instance.ID == "" && s.key.Exists
 	if err == nil && len(all) == 0 && mayBeLaunched {
 		return nil, r.repeatLaunch(ctx, s)
 	}
@@ -77,33 +82,33 @@ func (r *Reconciler) instancesToEnd(ctx context.Context, s *scope) ([]ending, er
 }
 
 // recordedInstance says what status tells of the instance to end.
-func (s *scope) recordedInstance() recordedInstance {
-	return recordedInstance{
-		owner: s.owner, proof: ownership.Recorded(s.own.Status.Instance.ID), availabilityDomain: s.own.Status.Placement.AvailabilityDomain,
-		keyExists: s.key.exists,
+func (s *scope) recordedInstance() instances.Recorded {
+	return instances.Recorded{
+		Owner: s.owner, Proof: ownership.Recorded(s.own.Status.Instance.ID), AvailabilityDomain: s.own.Status.Placement.AvailabilityDomain,
+		KeyExists: s.key.Exists,
 	}
 }
 
 // endOne brings the end of one instance further and reports it. gone is set once nothing is left.
-func (r *Reconciler) endOne(ctx context.Context, s *scope, e ending) (gone bool, err error) {
-	in, err := r.finder().connect(ctx, e.account)
+func (r remover) endOne(ctx context.Context, s *scope, e instances.Ending) (gone bool, err error) {
+	in, err := r.finder.Connect(ctx, e.Account)
 	if err != nil {
 		return false, err
 	}
-	t := termination{
-		account: in, ending: e, volumeNames: s.volumeNames(), leaving: &s.own.Status.Leaving, now: s.now, age: s.Intervals.Progress / 2,
+	t := instances.Termination{
+		In: in, Ending: e, VolumeNames: s.volumeNames(), Leaving: &s.own.Status.Leaving, Now: s.now, Age: s.Intervals.Progress / 2,
 	}
-	progress, err := t.advance(ctx)
-	if progress.state != "" && e.proof.ID() == s.own.Status.Instance.ID {
-		s.own.Status.Instance.State = string(progress.state)
+	progress, err := t.Advance(ctx)
+	if progress.State != "" && e.Proof.ID() == s.own.Status.Instance.ID {
+		s.own.Status.Instance.State = string(progress.State)
 	}
-	if progress.waiting != nil {
-		s.Deletion = progress.waiting
+	if progress.Waiting != nil {
+		s.Deletion = progress.Waiting
 	}
-	if progress.again > 0 {
-		s.Requeue(progress.again)
+	if progress.Again > 0 {
+		s.Requeue(progress.Again)
 	}
-	return progress.gone, err
+	return progress.Gone, err
 }
 
 // waitAsBefore keeps what the deletion was waiting for.

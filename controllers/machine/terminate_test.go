@@ -110,12 +110,12 @@ func TestALaunchThatMayBeUnderWayIsRepeatedHoweverLongAgoTheDeletionWas(t *testi
 	b.untilPlaced(t, own)
 	own.DeletionTimestamp = &metav1.Time{Time: b.now().Add(-time.Hour)}
 	s := b.scopeOf(t, own)
-	s.key.exists = true
+	s.key.Exists = true
 
-	_, err := b.r.instancesToEnd(t.Context(), s)
+	_, err := remover{launcher: b.r.launcher()}.instancesToEnd(t.Context(), s)
 	g.Expect(err).To(MatchError(ContainSubstring("to be polled")))
 	g.Expect(b.poll(t.Context())).To(Succeed())
-	_, err = b.r.instancesToEnd(t.Context(), s)
+	_, err = remover{launcher: b.r.launcher()}.instancesToEnd(t.Context(), s)
 	g.Expect(err).To(MatchError(ContainSubstring("is ended next")), "the launch is repeated, and what it made is known")
 	g.Expect(s.own.Status.Instance.ID).NotTo(BeEmpty())
 	g.Expect(b.instances(t)).To(HaveLen(1))

@@ -12,6 +12,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/updates"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 )
@@ -204,7 +205,7 @@ func TestWhatOCIRefusesOfAnUpdateIsToldAndTriedAgainLater(t *testing.T) {
 			g.Expect(b.calls("UpdateInstance")).To(Equal(calls))
 
 			b.OCI.ClearFaults()
-			b.sleep(firstRetry)
+			b.sleep(updates.FirstRetry)
 			b.untilUpdated(t, own)
 			g.Expect(b.instance(t, own.Status.Instance.ID).MemoryGB).To(BeEquivalentTo(12))
 			b.delete(t, own)

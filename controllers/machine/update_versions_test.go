@@ -16,6 +16,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/updates"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 )
 
@@ -222,7 +223,7 @@ func TestOnlyAMachineMadeWithTheGateOpenGetsTheAgent(t *testing.T) {
 			g.Expect(err).NotTo(HaveOccurred())
 			_, has := parsed.Files["usr/local/sbin/capom-update"]
 			g.Expect(has).To(Equal(open))
-			g.Expect(hasAgent(own)).To(Equal(open), "the gate of a machine's first pass counts for its life")
+			g.Expect(updates.HasAgent(own)).To(Equal(open), "the gate of a machine's first pass counts for its life")
 		})
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/updates"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 )
@@ -143,7 +144,7 @@ func TestWhatOCIRefusesOfAVolumeIsToldAndTriedAgainLater(t *testing.T) {
 	g.Expect(b.calls("UpdateVolume")).To(Equal(calls))
 
 	b.OCI.ClearFaults()
-	b.sleep(firstRetry)
+	b.sleep(updates.FirstRetry)
 	b.untilTold(t, own, "Updated False Updating", "Waiting for node")
 	b.nodeFills(t, node, "/=50 /var/lib/etcd=60 /logs=50")
 	b.untilUpdated(t, own)

@@ -23,9 +23,10 @@ var messageAt = map[string]int{
 	"WaitFor":     3,
 	"NotOK":       2, // report
 	"Unknown":     2,
-	"event":       3, // machine and pools
-	"waitingFor":  0, // machine
-	"updating":    1,
+	"event":       3, // remediation
+	"recordEvent": 3, // machine
+	"WaitingFor":  0, // instances
+	"updating":    2, // updates
 	"finding":     1, // tailnetnode
 	"waitFor":     1, // scheduling
 	"waiting":     1, // cluster

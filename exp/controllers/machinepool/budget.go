@@ -39,11 +39,19 @@ func reservation(own *expv1.OCIMeshMachinePool) scheduling.Pool {
 	}
 }
 
+// budget asks for room in the account, and writes down what is granted.
+type budget struct {
+	client    client.Client
+	scheduler *scheduling.Scheduler
+}
+
+func (r *Reconciler) budget() budget { return budget{client: r.Client, scheduler: r.Scheduler} }
+
 // grant has the scheduler say how large the pool may be, of what is wanted.
-func (r *Reconciler) grant(ctx context.Context, s *scope) error {
+func (b budget) grant(ctx context.Context, s *scope) error {
 	pool := reservation(s.own)
 	pool.Size = s.found.Size
-	granted, refusal, err := r.Scheduler.Resize(ctx, pool, s.wanted())
+	granted, refusal, err := b.scheduler.Resize(ctx, pool, s.wanted())
 	if err != nil {
 		return err
 	}
@@ -57,10 +65,10 @@ func (r *Reconciler) grant(ctx context.Context, s *scope) error {
 
 // reserve writes down the size that OCI is about to be told, so that a process that is begun in
 // between counts it.
-func (r *Reconciler) reserve(ctx context.Context, s *scope, size int) error {
+func (b budget) reserve(ctx context.Context, s *scope, size int) error {
 	reserved := s.own.DeepCopy()
 	reserved.Status.Pool.Size = ptr.To(int32(size))
-	if err := r.Client.Status().Patch(ctx, reserved, client.MergeFrom(s.own)); err != nil {
+	if err := b.client.Status().Patch(ctx, reserved, client.MergeFrom(s.own)); err != nil {
 		return fmt.Errorf("reserving %d instances: %w", size, err)
 	}
 	// It stays reserved if OCI does not answer.

@@ -30,8 +30,7 @@ func (r *Reconciler) cleanUp(ctx context.Context, s *scope) error {
 	}
 	for i := range s.machines {
 		machine := &s.machines[i]
-		provisioned := machine.Status.Initialization.Provisioned
-		if machine.DeletionTimestamp.IsZero() && (provisioned == nil || !*provisioned) {
+		if machine.DeletionTimestamp.IsZero() && !machine.Status.Initialization.IsProvisioned() {
 			return nil
 		}
 	}
@@ -62,7 +61,7 @@ func (s *scope) deleteConfigurationsBut(ctx context.Context, current string) err
 
 // dropAllKeys leaves a pool at rest at size 0 without a key that works. The next instance's is made
 // with its configuration.
-func (s *scope) dropAllKeys(ctx context.Context, ring keyring) error {
+func (s *scope) dropAllKeys(ctx context.Context, ring *keyring) error {
 	status := &s.own.Status.Configuration
 	if status.KeyID == "" {
 		return nil
@@ -70,7 +69,7 @@ func (s *scope) dropAllKeys(ctx context.Context, ring keyring) error {
 	if err := ring.end(ctx, s); err != nil {
 		return err
 	}
-	if err := ring.forget(ctx); err != nil {
+	if err := ring.DeleteSecret(ctx); err != nil {
 		return err
 	}
 	status.KeyID, status.KeyExpires = "", metav1.Time{}

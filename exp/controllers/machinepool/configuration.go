@@ -23,6 +23,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/scheduling"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/userdata"
 )
 
@@ -40,7 +42,7 @@ func (r *Reconciler) configuration(ctx context.Context, s *scope) error {
 	if s.idle() {
 		return nil
 	}
-	digest, err := r.digest(ctx, s)
+	digest, err := r.contents().digest(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -50,18 +52,18 @@ func (r *Reconciler) configuration(ctx context.Context, s *scope) error {
 	}
 	if s.key.Value == "" {
 		// The Secret with the key of the last configuration stayed behind in a move.
-		if s.key, err = r.keyring(s).mint(ctx); err != nil {
+		if s.key, err = r.keyring(s).renew(ctx); err != nil {
 			return err
 		}
-		if digest, err = r.digest(ctx, s); err != nil {
+		if digest, err = r.contents().digest(ctx, s); err != nil {
 			return err
 		}
 	}
-	spec, err := r.launchSpec(ctx, s, s.key.Value)
+	spec, err := r.contents().launchSpec(ctx, s, s.key.Value)
 	if err != nil {
 		return err
 	}
-	tags := s.tags()
+	tags := identity.TagsIn(s.infraCluster, s.owner)
 	tags[digestTag], tags[keyTag] = digest, s.key.ID
 	spec.DisplayName, spec.RetryToken = s.prefix+"-"+digest[:8], cloud.RetryToken(s.owner.Digest(), digest, status.ID)
 	id, err := s.findOrCreate(ctx, spec, tags)
@@ -95,21 +97,30 @@ func (s *scope) findOrCreate(ctx context.Context, spec oci.LaunchSpec, tags map[
 	return id, err
 }
 
+// contents make what an instance configuration holds.
+type contents struct {
+	// client reads Secrets from the API server.
+	client    client.Reader
+	scheduler *scheduling.Scheduler
+}
+
+func (r *Reconciler) contents() contents { return contents{client: r.Client, scheduler: r.Scheduler} }
+
 // launchSpec is all that an instance is launched with, but the place.
-func (r *Reconciler) launchSpec(ctx context.Context, s *scope, key cloudinit.Secret) (oci.LaunchSpec, error) {
+func (c contents) launchSpec(ctx context.Context, s *scope, key cloudinit.Secret) (oci.LaunchSpec, error) {
 	machine := s.parts.machineSpec(s.own.Spec)
 	shape := machine.Shapes[0].Name
-	imageID, err := r.Scheduler.Image(ctx, s.client, s.account.Name, image.Query{Image: machine.Image, Shape: shape})
+	imageID, err := c.scheduler.Image(ctx, s.client, s.account.Name, image.Query{Image: machine.Image, Shape: shape})
 	if err != nil {
 		return oci.LaunchSpec{}, err
 	}
-	userData, err := r.userData(ctx, s, key)
+	userData, err := c.userData(ctx, s, key)
 	if err != nil {
 		return oci.LaunchSpec{}, err
 	}
 	spec := instance.Spec(instance.Launch{
 		Machine: machine, Placement: infrav1.Placement{Shape: shape, ImageID: imageID},
-		Network: *s.network, Hostname: s.prefix, Tags: s.tags(), UserData: userData,
+		Network: *s.network, Hostname: s.prefix, Tags: identity.TagsIn(s.infraCluster, s.owner), UserData: userData,
 	})
 	spec.DisplayName, spec.SubnetID, spec.RetryToken = "", "", ""
 	return spec, nil
@@ -118,11 +129,11 @@ func (r *Reconciler) launchSpec(ctx context.Context, s *scope, key cloudinit.Sec
 // userData renders the bootstrap provider's data of now. Cluster API's bootstrap provider writes it
 // anew whenever its token is about to expire (bootstrap/kubeadm, rotateMachinePoolBootstrapToken),
 // which makes another configuration and leaves instances alone.
-func (r *Reconciler) userData(ctx context.Context, s *scope, key cloudinit.Secret) ([]byte, error) {
+func (c contents) userData(ctx context.Context, s *scope, key cloudinit.Secret) ([]byte, error) {
 	template := s.machinePool.Spec.Template.Spec
 	name := *template.Bootstrap.DataSecretName
 	secret := &corev1.Secret{}
-	err := r.Client.Get(ctx, client.ObjectKey{Namespace: s.own.Namespace, Name: name}, secret)
+	err := c.client.Get(ctx, client.ObjectKey{Namespace: s.own.Namespace, Name: name}, secret)
 	switch {
 	case apierrors.IsNotFound(err) || err == nil && len(secret.Data["value"]) == 0:
 		return nil, access.NewProblem(infrav1.BootstrapDataInvalidReason,
@@ -146,8 +157,8 @@ func (r *Reconciler) userData(ctx context.Context, s *scope, key cloudinit.Secre
 
 // digest is that of everything in the configuration, with the key's identifier in the key's place:
 // who does not have the key can tell as well whether the configuration is still right.
-func (r *Reconciler) digest(ctx context.Context, s *scope) (string, error) {
-	spec, err := r.launchSpec(ctx, s, cloudinit.Secret(s.key.ID))
+func (c contents) digest(ctx context.Context, s *scope) (string, error) {
+	spec, err := c.launchSpec(ctx, s, cloudinit.Secret(s.key.ID))
 	if err != nil {
 		return "", err
 	}

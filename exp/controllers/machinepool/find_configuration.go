@@ -47,7 +47,7 @@ func (r *Reconciler) findConfiguration(ctx context.Context, s *scope) error {
 }
 
 // usable is a key of the pool's that the tailnet still takes.
-func (k keyring) usable(ctx context.Context, id string) (tailnet.Key, bool, error) {
+func (k *keyring) usable(ctx context.Context, id string) (tailnet.Key, bool, error) {
 	if id == "" {
 		return tailnet.Key{}, false, nil
 	}

@@ -40,12 +40,12 @@ func (r *Reconciler) grantParts(ctx context.Context, s *scope) error {
 		s.Requeue(refusal.RetryAfter)
 		return nil
 	}
-	return r.reserveParts(ctx, s, recorded, expv1.GrantedStatus(wanted.covering(before)))
+	return r.budget().reserveParts(ctx, s, recorded, expv1.GrantedStatus(wanted.covering(before)))
 }
 
 // reserveParts writes down what OCI is about to be told, so that a process that is begun in between
 // counts it.
-func (r *Reconciler) reserveParts(ctx context.Context, s *scope, recorded, granted expv1.GrantedStatus) error {
+func (b budget) reserveParts(ctx context.Context, s *scope, recorded, granted expv1.GrantedStatus) error {
 	if equality.Semantic.DeepEqual(recorded, granted) {
 		return nil
 	}
@@ -53,7 +53,7 @@ func (r *Reconciler) reserveParts(ctx context.Context, s *scope, recorded, grant
 	before.Status.Granted = recorded
 	reserved := before.DeepCopy()
 	reserved.Status.Granted = granted
-	if err := r.Client.Status().Patch(ctx, reserved, client.MergeFrom(before)); err != nil {
+	if err := b.client.Status().Patch(ctx, reserved, client.MergeFrom(before)); err != nil {
 		return fmt.Errorf("reserving room for instances of another size: %w", err)
 	}
 	s.own.Status.Granted = granted

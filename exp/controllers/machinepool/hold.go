@@ -15,67 +15,48 @@ import (
 
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/claims"
 )
 
-// claimer lays this management cluster's claims to instance pools. The claim to a pool counts for
-// all that belongs to it, as that to a VCN does for what is in it: OCI launches the instances by
-// itself, so that no claim of theirs could be kept right, and a configuration has no life without
-// its pool.
-type claimer struct {
+// claimant claims instance pools for this management cluster.
+type claimant struct {
 	client   client.Client
 	claims   *claims.Claims
 	recorder events.EventRecorder
 }
 
-func (r *Reconciler) claimer() claimer {
-	return claimer{client: r.Client, claims: r.Claims, recorder: r.Recorder}
+func (r *Reconciler) claimant() claimant {
+	return claimant{client: r.Client, claims: r.Claims, recorder: r.Recorder}
 }
 
-// standing is how this management cluster stands to an instance pool. If it is neither ours nor
-// elsewhere, a claim to it is on its way.
-type standing struct {
-	// ours is in our care; what cannot be undone waits until it is settled, too.
-	ours, settled bool
-	// elsewhere is held by another management cluster, by its claim.
-	elsewhere bool
-	claim     ownership.Claim
-}
-
-// stand decides about an instance pool that was looked at in this pass. A decision to claim it is
-// recorded before the claim is written: a later reader of another claim then knows of the contest.
-func (c claimer) stand(ctx context.Context, s *scope, pool oci.InstancePool) (standing, error) {
-	holder := c.claims.Holder(s.own, s.own.Status.Claim, pool.ID, s.now, s.Intervals.Poll)
-	owner := s.owner.HeldBy(holder)
-	judgement := owner.Judge(pool.ID, pool.Tags)
-	if judgement.Outcome == ownership.Foreign {
-		// A recorded pool needs no tags.
-		return standing{ours: true, settled: true}, nil
-	}
-	next := c.claims.Next(holder, judgement, pool.ID, s.now)
-	claims.Tell(c.recorder, s.own, judgement, pool.ID)
-	switch judgement.Outcome {
-	case ownership.Ours:
-		s.own.Status.Claim = next
-		return standing{ours: true, settled: !next.State.IsPending()}, nil
-	case ownership.Elsewhere:
-		s.own.Status.Claim = next
-		return standing{elsewhere: true, claim: judgement.Found}, nil
-	default:
-		if judgement.Again {
-			return standing{claim: judgement.Found}, c.lay(ctx, s, owner, judgement)
+// standTo decides about an instance pool that was looked at in this pass. The claim to a pool
+// counts for all that belongs to it, as that to a VCN does for what is in it: OCI launches the
+// instances by itself, so that no claim of theirs could be kept right, and a configuration has no
+// life without its pool.
+func (c claimant) standTo(ctx context.Context, s *scope, pool oci.InstancePool) (claims.Standing, error) {
+	standing := c.claims.Stand(claims.Thing{
+		Object: s.own, Owner: s.owner, Status: s.own.Status.Claim, ID: pool.ID, Tags: pool.Tags, At: s.now, Now: s.now, Rest: s.Intervals.Poll,
+	}, c.recorder)
+	switch {
+	case standing.Undecided:
+		return standing, c.decide(ctx, s, standing.Status)
+	case standing.Unwritten:
+		_, laid, err := claims.Lay(ctx, standing, s.client.UpdateInstancePoolTag)
+		if laid {
+			ctrl.LoggerFrom(ctx).Info("Claimed the instance pool", "instancePool", pool.ID, "before", standing.Tag())
 		}
-		return standing{claim: judgement.Found}, c.decide(ctx, s, next)
+		return standing, err
 	}
+	s.own.Status.Claim = standing.Status
+	return standing, nil
 }
 
 // decide records a decision. It must not be written over an unseen one: the write fails if the
 // cache was stale.
-func (c claimer) decide(ctx context.Context, s *scope, next infrav1.ClaimStatus) error {
+func (c claimant) decide(ctx context.Context, s *scope, next infrav1.ClaimStatus) error {
 	decided := s.own.DeepCopy()
 	decided.Status.Claim = next
 	err := c.client.Status().Patch(ctx, decided, client.MergeFromWithOptions(s.own, client.MergeFromWithOptimisticLock{}))
@@ -85,21 +66,6 @@ func (c claimer) decide(ctx context.Context, s *scope, next infrav1.ClaimStatus)
 	}
 	if err == nil {
 		s.own.Status.Claim = next
-	}
-	return err
-}
-
-// lay writes the recorded claim.
-func (c claimer) lay(ctx context.Context, s *scope, owner ownership.Owner, judgement ownership.Judgement) error {
-	_, err := s.client.UpdateInstancePoolTag(ctx, judgement.Laying, oci.TagChange{
-		Key: infrav1.HeldByTag, From: judgement.Tag, To: owner.Laid(),
-	})
-	if cloud.IsKind(err, cloud.Conflict) {
-		// It has changed since it was looked at, or is in the middle of another change.
-		return nil
-	}
-	if err == nil {
-		ctrl.LoggerFrom(ctx).Info("Claimed the instance pool", "instancePool", judgement.Laying.ID(), "before", judgement.Tag)
 	}
 	return err
 }
@@ -117,19 +83,19 @@ func (r *Reconciler) hold(ctx context.Context, s *scope) error {
 	if r.Claims == nil {
 		return nil
 	}
-	stands, err := r.claimer().stand(ctx, s, *s.found)
+	standing, err := r.claimant().standTo(ctx, s, *s.found)
 	switch {
 	case err != nil:
 		s.proof = ownership.Proof{}
 		return err
-	case stands.elsewhere:
+	case standing.Elsewhere:
 		s.proof = ownership.Proof{}
-		s.WaitFor(s.Intervals.Poll, pool, infrav1.HeldElsewhereReason, "Instance pool %s", stands.claim.Elsewhere(s.found.ID))
-	case !stands.ours:
+		s.WaitFor(s.Intervals.Poll, pool, infrav1.HeldElsewhereReason, "Instance pool %s", standing.Claim.Elsewhere(s.found.ID))
+	case !standing.Ours:
 		s.proof = ownership.Proof{}
-		s.WaitFor(time.Second, pool, infrav1.ClaimingReason, "Claiming the instance pool from management cluster %s", stands.claim.Holder)
+		s.WaitFor(time.Second, pool, infrav1.ClaimingReason, "Claiming the instance pool from management cluster %s", standing.Claim.Holder)
 	}
-	s.unsettled = !stands.settled
+	s.unsettled = !standing.Settled
 	return nil
 }
 
@@ -143,13 +109,13 @@ func (r *Reconciler) holdToDelete(ctx context.Context, s *scope) error {
 		if pool.State == oci.StateTerminated {
 			continue
 		}
-		stands, err := r.claimer().stand(ctx, s, pool.InstancePool)
+		standing, err := r.claimant().standTo(ctx, s, pool.InstancePool)
 		switch {
 		case err != nil:
 			return err
-		case stands.elsewhere:
-			return r.leave(ctx, s, pool.ID, stands.claim)
-		case !stands.settled:
+		case standing.Elsewhere:
+			return r.leave(ctx, s, pool.ID, standing.Claim)
+		case !standing.Settled:
 			s.Deletion = access.NewProblem(infrav1.ClaimingReason, "Instance pool %s was claimed from another management cluster, which has %s to "+
 				"mind: its end waits for that", pool.ID, r.Claims.Window())
 			s.Stop()
@@ -166,13 +132,13 @@ func (r *Reconciler) leave(ctx context.Context, s *scope, id string, claim owner
 	if err := r.deleteMachines(ctx, s); err != nil || s.Stopped() {
 		return err
 	}
-	if err := r.keyring(s).forget(ctx); err != nil {
+	if err := r.keyring(s).DeleteSecret(ctx); err != nil {
 		return err
 	}
 	claims.Left(r.Recorder, s.own, claim, "Instance pool "+id)
 	ctrl.LoggerFrom(ctx).Info("Left the instance pool to the management cluster that holds it", "instancePool", id, "holder", claim.Holder)
 	r.Claims.Forget(id)
-	r.memory.forget(s.own.UID)
+	r.searched.Forget(s.own.UID)
 	controllerutil.RemoveFinalizer(s.own, expv1.OCIMeshMachinePoolFinalizer)
 	s.Stop()
 	return nil

@@ -16,6 +16,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 )
 
 // pool makes the instance pool, and tells it what to launch and where from now on.
@@ -42,7 +43,7 @@ func (r *Reconciler) pool(ctx context.Context, s *scope) error {
 	}
 	changed, err := s.client.UpdateInstancePool(ctx, s.proof, change)
 	if err != nil {
-		return refused(err)
+		return asRefusal(err)
 	}
 	return s.take(changed)
 }
@@ -53,14 +54,14 @@ func (r *Reconciler) createPool(ctx context.Context, s *scope, placements []oci.
 	holder := r.Claims.Holder(s.own, infrav1.ClaimStatus{}, "", s.now, 0)
 	pool, err := s.client.CreateInstancePool(ctx, oci.PoolSpec{
 		DisplayName: s.prefix, ConfigurationID: s.own.Status.Configuration.ID, Placements: placements,
-		Tags:       s.owner.HeldBy(holder).Claimed(s.tags()),
+		Tags:       s.owner.HeldBy(holder).Claimed(identity.TagsIn(s.infraCluster, s.owner)),
 		RetryToken: cloud.RetryToken(s.owner.Digest(), "pool", strconv.Itoa(int(s.own.Status.Pool.Attempt))),
 	})
 	if cloud.IsRetryTokenUsed(err) {
 		return s.usedToken(ctx, err)
 	}
 	if err != nil {
-		return refused(err)
+		return asRefusal(err)
 	}
 	if err := s.take(pool); err != nil {
 		return err
@@ -114,8 +115,8 @@ func samePlacement(a, b oci.PoolPlacement) bool {
 	return a.AvailabilityDomain == b.AvailabilityDomain && a.SubnetID == b.SubnetID && slices.Equal(slices.Sorted(slices.Values(a.FaultDomains)), slices.Sorted(slices.Values(b.FaultDomains)))
 }
 
-// refused tells what a person has to fix from what is tried again.
-func refused(err error) error {
+// asRefusal tells what a person has to fix from what is tried again.
+func asRefusal(err error) error {
 	if !cloud.IsKind(err, cloud.InvalidRequest, cloud.RelatedNotFoundOrUnauthorized, cloud.ExistsOrUnauthorized) {
 		return err
 	}

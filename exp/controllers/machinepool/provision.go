@@ -20,8 +20,7 @@ import (
 func (r *Reconciler) provision(_ context.Context, s *scope) error {
 	joined := s.wanted() == 0
 	for i := range s.machines {
-		provisioned := s.machines[i].Status.Initialization.Provisioned
-		joined = joined || provisioned != nil && *provisioned
+		joined = joined || s.machines[i].Status.Initialization.IsProvisioned()
 	}
 	if !joined || ptr.Deref(s.own.Status.Ready, false) {
 		return nil

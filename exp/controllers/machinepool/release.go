@@ -23,7 +23,7 @@ func (r *Reconciler) release(ctx context.Context, s *scope) error {
 			"The OCIMeshCluster is gone, which says in which tailnet the pool's devices and keys are: remove them there, then this object's finalizer")
 	}
 	controllerutil.RemoveFinalizer(s.own, expv1.OCIMeshMachinePoolFinalizer)
-	r.memory.forget(s.own.UID)
+	r.searched.Forget(s.own.UID)
 	if len(s.left) > 0 && r.Recorder != nil {
 		r.Recorder.Eventf(s.own, nil, corev1.EventTypeWarning, remains.VolumesLeftReason, "Delete", "%s", remains.Left(s.account.Name, s.left))
 	}

@@ -18,12 +18,12 @@ func (r *Reconciler) revokeKeys(ctx context.Context, s *scope) error {
 	if err := ring.end(ctx, s); err != nil {
 		return err
 	}
-	return ring.forget(ctx)
+	return ring.DeleteSecret(ctx)
 }
 
 // end revokes all keys of the pool: by their description, or, where the server keeps none, the one
 // that status has recorded. A replaced one ends there within its day.
-func (k keyring) end(ctx context.Context, s *scope) error {
+func (k *keyring) end(ctx context.Context, s *scope) error {
 	if err := k.revokeBut(ctx, ""); err != nil {
 		return err
 	}

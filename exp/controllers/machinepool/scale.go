@@ -28,7 +28,7 @@ import (
 // that their nodes are drained, and each takes its instance out of the pool (Cluster API's proposal
 // 20220209-machinepool-machines). Only places that no instance has taken are given back at once.
 func (r *Reconciler) scale(ctx context.Context, s *scope) error {
-	if err := r.grant(ctx, s); err != nil {
+	if err := r.budget().grant(ctx, s); err != nil {
 		return err
 	}
 	if s.external() {
@@ -37,7 +37,7 @@ func (r *Reconciler) scale(ctx context.Context, s *scope) error {
 	wanted := s.granted
 	switch {
 	case s.found.Size < wanted:
-		if err := r.reserve(ctx, s, wanted); err != nil {
+		if err := r.budget().reserve(ctx, s, wanted); err != nil {
 			return err
 		}
 		if err := s.resize(ctx, wanted); err != nil {
@@ -66,7 +66,7 @@ func (r *Reconciler) scale(ctx context.Context, s *scope) error {
 func (s *scope) resize(ctx context.Context, to int) error {
 	changed, err := s.client.UpdateInstancePool(ctx, s.proof, oci.PoolChange{Size: &to})
 	if err != nil {
-		return refused(err)
+		return asRefusal(err)
 	}
 	ctrl.LoggerFrom(ctx).Info("Resized the instance pool", "instancePool", s.found.ID, "size", to)
 	s.cache.Hurry()

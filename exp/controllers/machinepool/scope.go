@@ -6,11 +6,9 @@ package machinepool
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/types"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/util"
 	"sigs.k8s.io/cluster-api/util/annotations"
@@ -24,7 +22,6 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolid"
@@ -79,34 +76,6 @@ type scope struct {
 	key tailnetnode.Key
 	// externalCloudProvider is the note of userdata.ExternalCloudProvider. Set by configuration.
 	externalCloudProvider string
-}
-
-// memory is what would be asked for again at each pass. Nothing depends on it: after a restart it
-// is empty.
-type memory struct {
-	mu sync.Mutex
-	// searched is since when the pool of a deleted object is looked for.
-	searched map[types.UID]time.Time
-}
-
-// searchedSince is the time of the first call for the object.
-func (m *memory) searchedSince(uid types.UID, now time.Time) time.Time {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if since, known := m.searched[uid]; known {
-		return since
-	}
-	if m.searched == nil {
-		m.searched = map[types.UID]time.Time{}
-	}
-	m.searched[uid] = now
-	return now
-}
-
-func (m *memory) forget(uid types.UID) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	delete(m.searched, uid)
 }
 
 // newScope reads the objects around own; nil if there is nothing to do before somebody else has
@@ -165,9 +134,6 @@ func (o Options) withDefaults() Options {
 	}
 	return o
 }
-
-// tags are put on all that is made for the pool.
-func (s *scope) tags() map[string]string { return s.owner.TagsWith(identity.OfCluster(s.infraCluster)) }
 
 // wanted is how many instances the pool should have: the MachinePool's replicas, unless something
 // else than Cluster API manages them, which then is OCI's pool itself.

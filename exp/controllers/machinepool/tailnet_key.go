@@ -37,23 +37,24 @@ func (r *Reconciler) tailnetKey(ctx context.Context, s *scope) error {
 		s.key = key
 		return nil
 	}
-	s.key, err = ring.mint(ctx)
+	s.key, err = ring.renew(ctx)
 	return err
 }
 
 // keyring are the pool's keys.
 type keyring struct {
-	store   tailnetnode.KeyStore
-	of      tailnetnode.KeyOwner
+	tailnetnode.Keyring
 	owner   ownership.Owner
 	tailnet *infrav1.Tailnet
 	joins   *tailnet.Client
 	spec    tailnet.KeySpec
 }
 
-func (r *Reconciler) keyring(s *scope) keyring {
-	ring := keyring{
-		store: tailnetnode.KeyStore{Client: r.Client, Namespace: r.KeyNamespace}, of: tailnetnode.KeyOwnerOf(Kind, s.own, s.identity),
+func (r *Reconciler) keyring(s *scope) *keyring {
+	ring := &keyring{
+		Keyring: tailnetnode.Keyring{
+			Store: tailnetnode.KeyStore{Client: r.Client, Namespace: r.KeyNamespace}, Of: tailnetnode.KeyOwnerOf(Kind, s.own, s.identity),
+		},
 		owner: s.owner, tailnet: s.tailnet, joins: s.joins,
 		spec: tailnet.KeySpec{Reusable: true, Expiry: r.Options.withDefaults().KeyLife, Description: s.owner.KeyDescription()},
 	}
@@ -66,35 +67,32 @@ func (r *Reconciler) keyring(s *scope) keyring {
 // current is the stored key, or that of the configuration, without its value: the Secret does not
 // come along in a move, and after a move there and back it is still there with a key that the other
 // management cluster has revoked.
-func (k keyring) current(ctx context.Context, configured expv1.InstanceConfigurationStatus) (tailnetnode.Key, error) {
-	stored, _, err := k.store.Load(ctx, k.of)
+func (k *keyring) current(ctx context.Context, configured expv1.InstanceConfigurationStatus) (tailnetnode.Key, error) {
+	err := k.Load(ctx)
 	switch {
-	case err != nil || stored.ID == configured.KeyID:
-		return stored, err
-	case configured.KeyID != "" && !stored.Expires.After(configured.KeyExpires.Time):
+	case err != nil || k.ID == configured.KeyID:
+		return k.Key, err
+	case configured.KeyID != "" && !k.Expires.After(configured.KeyExpires.Time):
 		return tailnetnode.Key{ID: configured.KeyID, Expires: configured.KeyExpires.Time}, nil
 	}
 	// It was made for a configuration that has yet to come, or nothing says so.
-	if _, usable, err := k.usable(ctx, stored.ID); err != nil || !usable {
+	if _, usable, err := k.usable(ctx, k.ID); err != nil || !usable {
 		return tailnetnode.Key{}, phases.In(infrav1.TailnetReadyCondition, err)
 	}
-	return stored, nil
+	return k.Key, nil
 }
 
-// mint makes a key and stores it.
-func (k keyring) mint(ctx context.Context) (tailnetnode.Key, error) {
+// renew makes another key, in a tailnet that is ready.
+func (k *keyring) renew(ctx context.Context) (tailnetnode.Key, error) {
 	if conditions.IsFalse(k.tailnet, infrav1.ReadyCondition) {
 		return tailnetnode.Key{}, phases.In(infrav1.TailnetReadyCondition, access.NewProblem(infrav1.TailnetNotReadyReason,
 			"Tailnet %s is not ready: %s", k.tailnet.Name, access.NotReady(k.tailnet)))
 	}
-	key, err := k.store.Mint(ctx, k.joins, k.of, k.spec)
-	return key, phases.In(infrav1.TailnetReadyCondition, err)
+	err := k.Mint(ctx, k.joins, k.spec)
+	return k.Key, phases.In(infrav1.TailnetReadyCondition, err)
 }
 
 // revokeBut revokes the pool's keys but one.
-func (k keyring) revokeBut(ctx context.Context, id string) error {
+func (k *keyring) revokeBut(ctx context.Context, id string) error {
 	return tailnetnode.RevokeKeys(ctx, k.joins, k.owner, time.Now(), id)
 }
-
-// forget deletes the Secret.
-func (k keyring) forget(ctx context.Context) error { return k.store.Delete(ctx, k.of) }

@@ -38,7 +38,7 @@ func (r *Reconciler) terminate(ctx context.Context, s *scope) error {
 		// The machines' objects are deleted meanwhile.
 		s.Deletion = access.NewProblem(infrav1.WaitingForTerminationReason, "Waiting for the instance pool to be TERMINATED")
 		s.Requeue(s.Intervals.Progress)
-	case len(s.pools) == 0 && s.own.Status.Configuration.ID != "" && s.now.Sub(r.memory.searchedSince(s.own.UID, s.now)) < settlingPasses*s.Intervals.Progress:
+	case len(s.pools) == 0 && s.own.Status.Configuration.ID != "" && s.now.Sub(r.searched.Since(s.own.UID, s.now)) < settlingPasses*s.Intervals.Progress:
 		return access.NewProblem(infrav1.WaitingForTerminationReason, "The instance pool may be being created: looking for it once more")
 	}
 	return nil

@@ -6,8 +6,6 @@ package poolmachine
 import (
 	"context"
 
-	"k8s.io/utils/ptr"
-
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
@@ -21,7 +19,7 @@ func (r *Reconciler) observeDevice(ctx context.Context, s *scope) error {
 	}
 	node := tailnetnode.Node{
 		Object: s.own, Status: &s.own.Status.Tailnet, Tailnet: s.tailnet, Claim: r.claim(s, s.instance),
-		Launched: s.instance.CreatedAt, Running: s.instance.State == oci.StateRunning, Settled: s.provisioned(), Now: s.now,
+		Launched: s.instance.CreatedAt, Running: s.instance.State == oci.StateRunning, Settled: s.own.Status.Initialization.IsProvisioned(), Now: s.now,
 	}
 	if node.MovedTailnet(&s.Pass) {
 		return nil
@@ -32,11 +30,6 @@ func (r *Reconciler) observeDevice(ctx context.Context, s *scope) error {
 	}
 	s.observed = observed
 	return tailnetnode.ApprovePodRoute(ctx, &s.Pass, s.joins, r.statuses(), observed, s.tailnet, s.cluster, s.infraCluster)
-}
-
-// provisioned tells whether Cluster API was told that the machine is there.
-func (s *scope) provisioned() bool {
-	return ptr.Deref(s.own.Status.Initialization.Provisioned, false)
 }
 
 // statuses know which devices objects have recorded.

@@ -15,6 +15,7 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instance"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/instances"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolid"
 )
 
@@ -45,7 +46,7 @@ func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
 	}
 	if exists {
 		status.AvailabilityDomain, status.FaultDomain = found.AvailabilityDomain, found.FaultDomain
-		status.FailureDomain = s.failureDomain(found.AvailabilityDomain)
+		status.FailureDomain = s.account.FailureDomain(found.AvailabilityDomain)
 	}
 	switch found.State {
 	case oci.StateRunning:
@@ -83,37 +84,16 @@ func (s *scope) notOwned() string {
 		"(oci compute instance terminate --instance-id)", s.instanceID, pool, infrav1.MachinePoolUIDTag, infrav1.MachinePoolNameTag)
 }
 
-func (s *scope) failureDomain(availabilityDomain string) string {
-	for _, domain := range s.account.Status.AvailabilityDomains {
-		if domain.Name == availabilityDomain {
-			return infrav1.FailureDomainName(s.account.Name, domain.ShortName)
-		}
-	}
-	return ""
-}
-
 func (s *scope) observeAddresses() error {
-	status := &s.own.Status.Instance
-	if status.PrivateIP != "" {
-		return nil
-	}
-	vnic, found, err := s.cache.Addresses(s.instanceID)
-	if err != nil || !found {
+	known, err := instances.RecordAddresses(&s.own.Status.Instance, s.instanceID, s.cache)
+	if err != nil || !known {
 		s.Requeue(s.Intervals.Progress)
 	}
-	if err != nil {
-		return err
-	}
-	if !found {
+	if err == nil && !known {
 		// Without it Cluster API is not told of the machine, which is not ready before.
 		s.Note(infrav1.InstanceReadyCondition, infrav1.InstanceProvisioningReason, "Instance is RUNNING, and its address is not known yet")
-		return nil
 	}
-	status.PrivateIP = vnic.PrivateIP.String()
-	if vnic.PublicIP.IsValid() {
-		status.PublicIP = vnic.PublicIP.String()
-	}
-	return nil
+	return err
 }
 
 // lost deletes the Machine of an instance that is gone, or the object itself if it has none.

@@ -44,7 +44,7 @@ var waits = map[string]map[string]func(*scope){
 func TestAMachineIsNotHandedOverBeforeWhatItNeedsIsDone(t *testing.T) {
 	r, whole := &Reconciler{}, done()
 	NewWithT(t).Expect(r.provision(t.Context(), whole)).To(Succeed())
-	NewWithT(t).Expect(whole.provisioned()).To(BeTrue())
+	NewWithT(t).Expect(whole.own.Status.Initialization.IsProvisioned()).To(BeTrue())
 	for _, phase := range r.normalPhases() {
 		worlds, said := waits[phase.Name]
 		NewWithT(t).Expect(said).To(BeTrue(), "may a machine be handed over before phase %q is done? Say so in waits", phase.Name)
@@ -54,7 +54,7 @@ func TestAMachineIsNotHandedOverBeforeWhatItNeedsIsDone(t *testing.T) {
 				s := done()
 				undo(s)
 				g.Expect(r.provision(t.Context(), s)).To(Succeed())
-				g.Expect(s.provisioned()).To(BeFalse())
+				g.Expect(s.own.Status.Initialization.IsProvisioned()).To(BeFalse())
 			})
 		}
 	}

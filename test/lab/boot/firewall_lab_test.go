@@ -95,7 +95,7 @@ func whatOthersRemoveComesBack(_ *testing.T, a, z *node) {
 	}
 	b.Eventually(a.ask("sysctl -n net.ipv4.conf.all.src_valid_mark"), soon).Should(Equal("0"))
 
-	const index = "cat /sys/class/net/tailscale0/ifindex"
+	const index = "ip -o link show dev tailscale0 | cut -d: -f1"
 	before := a.sh(index)
 	a.sh("systemctl restart tailscaled.service")
 	b.Expect(a.sh(index)).To(Equal(before), "with another interface, Cilium compiles its programs anew")

@@ -1,7 +1,7 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package machine
+package updates
 
 import (
 	"context"
@@ -46,13 +46,13 @@ func (v machineVolumes) hasBoot() bool {
 
 // needsAgent notes a data volume that is to grow though nobody would fill it: Cluster API does not
 // ask for that.
-func (s *scope) needsAgent(volumes machineVolumes) bool {
-	if hasAgent(s.own) {
+func (u *Instance) needsAgent(volumes machineVolumes) bool {
+	if HasAgent(u.Own) {
 		return false
 	}
 	for _, volume := range volumes {
 		if !volume.Boot && volume.GB < int64(volume.gb) {
-			s.Note(infrav1.UpdatedCondition, infrav1.NodeUpdateFailedReason,
+			u.Pass.Note(infrav1.UpdatedCondition, infrav1.NodeUpdateFailedReason,
 				"The %s is not grown in place, since the node has no agent to fill it: delete the Machine, and it is replaced", volume.what)
 			return true
 		}
@@ -62,9 +62,9 @@ func (s *scope) needsAgent(volumes machineVolumes) bool {
 
 // volumes are those with a size in the spec, as OCI has them now. A data volume that somebody has
 // detached is not one of them: the node will say that it lacks it.
-func (s *scope) volumes(ctx context.Context, c *oci.Client, seen oci.Instance) (machineVolumes, error) {
+func (u *Instance) volumes(ctx context.Context, c *oci.Client, seen oci.Instance) (machineVolumes, error) {
 	var out machineVolumes
-	if gb := s.own.Spec.BootVolume.SizeGB; gb > 0 {
+	if gb := u.Own.Spec.BootVolume.SizeGB; gb > 0 {
 		volume, found, err := c.BootVolumeAt(ctx, seen.AvailabilityDomain, seen.ID)
 		if err != nil {
 			return nil, err
@@ -73,14 +73,14 @@ func (s *scope) volumes(ctx context.Context, c *oci.Client, seen oci.Instance) (
 			out = append(out, machineVolume{volume, "boot volume", gb})
 		}
 	}
-	data, err := s.dataVolumes(ctx, c, seen.ID)
+	data, err := u.dataVolumes(ctx, c, seen.ID)
 	return append(out, data...), err
 }
 
 // dataVolumes are those under the names that they were made with: a volume that a user has attached
 // in the place of one is not the machine's.
-func (s *scope) dataVolumes(ctx context.Context, c *oci.Client, instanceID string) (machineVolumes, error) {
-	wanted := s.own.Spec.DataVolumes
+func (u *Instance) dataVolumes(ctx context.Context, c *oci.Client, instanceID string) (machineVolumes, error) {
+	wanted := u.Own.Spec.DataVolumes
 	if len(wanted) == 0 {
 		return nil, nil
 	}
@@ -93,7 +93,7 @@ func (s *scope) dataVolumes(ctx context.Context, c *oci.Client, instanceID strin
 		return nil, err
 	}
 	var out machineVolumes
-	for i, name := range s.volumeNames() {
+	for i, name := range u.VolumeNames {
 		if volume, found := attached[name]; found {
 			out = append(out, machineVolume{volume, fmt.Sprintf("data volume %s", wanted[i].Name), wanted[i].SizeGB})
 		}
@@ -104,70 +104,69 @@ func (s *scope) dataVolumes(ctx context.Context, c *oci.Client, instanceID strin
 // growVolume asks OCI for the size of the first volume that is smaller. OCI makes a volume that is
 // attached larger (OCI documentation, "Resizing a Volume", "Online Resizing"), and only one that is
 // AVAILABLE.
-func (r *Reconciler) growVolume(ctx context.Context, s *scope, c *oci.Client, proof ownership.Proof, volumes machineVolumes) error {
+func (u *Instance) growVolume(ctx context.Context, proof ownership.Proof, volumes machineVolumes) error {
 	volume, _ := volumes.smaller()
 	if volume.State != oci.StateAvailable {
-		s.waitsForVolumes(machineVolumes{volume})
+		u.waitsForVolumes(machineVolumes{volume})
 		return nil
 	}
-	grow := c.GrowDataVolume
+	grow := u.in.Client.GrowDataVolume
 	if volume.Boot {
-		grow = c.GrowBootVolume
+		grow = u.in.Client.GrowBootVolume
 	}
 	if _, err := grow(ctx, proof.Part(volume.ID), int64(volume.gb)); err != nil {
-		if err := r.updateRefused(ctx, s, err); err != nil {
+		if err := u.updateRefused(ctx, err); err != nil {
 			return err
 		}
 		// Others may have the room until the next try.
-		s.volumesSeen(volumes)
+		volumesSeen(u.Own, volumes)
 		return nil
 	}
 	ctrl.LoggerFrom(ctx).Info("OCI grows a volume", "volume", volume.ID, "from", volume.GB, "to", volume.gb)
-	s.updating(s.Intervals.Progress, "Growing the %s from %d to %d GB", volume.what, volume.GB, volume.gb)
-	s.Stop()
+	updating(u.Pass, u.Pass.Intervals.Progress, "Growing the %s from %d to %d GB", volume.what, volume.GB, volume.gb)
+	u.Pass.Stop()
 	return nil
 }
 
 // waitsForVolumes tells whether OCI is at one of the volumes, and notes it.
-func (s *scope) waitsForVolumes(volumes machineVolumes) bool {
+func (u *Instance) waitsForVolumes(volumes machineVolumes) bool {
 	for _, volume := range volumes {
 		if volume.State != oci.StateAvailable {
-			s.updating(s.Intervals.Progress, "Waiting for the %s, which is %s, to be AVAILABLE", volume.what, volume.State)
-			s.Stop()
+			updating(u.Pass, u.Pass.Intervals.Progress, "Waiting for the %s, which is %s, to be AVAILABLE", volume.what, volume.State)
+			u.Pass.Stop()
 			return true
 		}
 	}
 	return false
 }
 
-// growsVolumes tells whether the machine's volumes are to be filled by the node.
-func (s *scope) growsVolumes() bool { return s.own.Status.Update.Step.Grows() }
-
-// updateVolumes asks the node's agent for the sizes of the volumes, by an annotation of the Node,
+// fillVolumes asks the node's agent for the sizes of the volumes, by an annotation of the Node,
 // and tells what the agent says. OCI has made them larger by then.
-func (r *Reconciler) updateVolumes(ctx context.Context, s *scope, nodes workload.Nodes, node *corev1.Node) error {
-	wanted := inplace.VolumesOf(s.own.Spec)
+func (n *Node) fillVolumes(ctx context.Context, nodes workload.Nodes, node *corev1.Node) error {
+	wanted := inplace.VolumesOf(n.Own.Spec)
 	if node.Annotations[infrav1.WantedVolumesAnnotation] != wanted.String() {
 		if err := nodes.Annotate(ctx, node.Name, infrav1.WantedVolumesAnnotation, wanted.String()); err != nil {
 			return err
 		}
-		r.event(s, "NodeUpdating", "Update", "Asked node %s to fill its volumes: %s", node.Name, wanted)
+		if n.Recorder != nil {
+			n.Recorder.Eventf(n.Own, nil, corev1.EventTypeNormal, "NodeUpdating", "Update", "Asked node %s to fill its volumes: %s", node.Name, wanted)
+		}
 	}
 	said := inplace.VolumesReportOf(node.Annotations[infrav1.ReportedVolumesAnnotation])
 	lacking := said.Lacking(wanted)
 	switch {
 	case len(lacking) == 0:
 		// What else is to be done is seen by the next pass.
-		update := &s.own.Status.Update
+		update := &n.Own.Status.Update
 		*update = infrav1.UpdateStatus{Generation: update.Generation, Attempt: update.Attempt}
-		s.own.Status.Size = largerOf(s.own.Status.Size, s.wantedSizeStatus())
-		s.updating(time.Second, "Node %s has filled its volumes", node.Name)
+		growSize(n.Own)
+		updating(n.Pass, time.Second, "Node %s has filled its volumes", node.Name)
 	case said.Problem != "":
-		s.Note(infrav1.UpdatedCondition, infrav1.NodeUpdateFailedReason,
+		n.Pass.Note(infrav1.UpdatedCondition, infrav1.NodeUpdateFailedReason,
 			"OCI has grown the volumes, but node %s does not fill %s, and tries again: %s", node.Name, lacking, report.Truncate(said.Problem, 500))
-		s.Requeue(s.Intervals.Progress)
+		n.Pass.Requeue(n.Pass.Intervals.Progress)
 	default:
-		s.updating(s.Intervals.Progress, "Waiting for node %s to fill %s", node.Name, lacking)
+		updating(n.Pass, n.Pass.Intervals.Progress, "Waiting for node %s to fill %s", node.Name, lacking)
 	}
 	return nil
 }

@@ -1,0 +1,152 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package updates
+
+import (
+	"context"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/tools/events"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/inplace"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/workload"
+)
+
+// Node is a machine's node, whose agent is to make it what Machine and spec want: other versions,
+// and file systems that fill grown volumes.
+type Node struct {
+	// Pass is told what is found out, in the condition Updated.
+	Pass *phases.Pass
+	// Own is the object, Machine its owner, Cluster theirs.
+	Own     *infrav1.OCIMeshMachine
+	Machine *clusterv1.Machine
+	Cluster client.ObjectKey
+	// Client reads the Secret with the cluster's kubeconfig.
+	Client client.Client
+	// Recorder records events.
+	Recorder events.EventRecorder
+
+	// Updated is set by Advance if the node has the versions that it is to have.
+	Updated bool
+}
+
+// HasAgent tells whether the node has the agent that changes versions.
+func HasAgent(own *infrav1.OCIMeshMachine) bool {
+	_, has := own.Annotations[infrav1.NodeAgentAnnotation]
+	return has
+}
+
+// OfVersions tells whether the node is to be asked for versions: while Cluster API updates the
+// machine in place, and only if somebody is there to be asked.
+func OfVersions(own *infrav1.OCIMeshMachine, machine *clusterv1.Machine) bool {
+	_, marked := own.Annotations[clusterv1.UpdateInProgressAnnotation]
+	return marked && HasAgent(own) && machine.Spec.Version != ""
+}
+
+// wanted are those of Machine and spec. tailscale is left as it is unless the spec names a version
+// of its packages.
+func (n *Node) wanted() inplace.Versions {
+	wanted := inplace.Versions{Kubernetes: n.Machine.Spec.Version}
+	if n.Own.Spec.Tailscale.Source.HasVersions() {
+		wanted.Tailscale = n.Own.Spec.Tailscale.Version
+	}
+	return wanted
+}
+
+// Advance asks the node's agent for the versions that changed, by an annotation of the Node, and
+// tells what the agent says.
+func (n *Node) Advance(ctx context.Context) {
+	progress := n.Pass.Intervals.Progress
+	name := n.Machine.Status.NodeRef.Name
+	if name == "" {
+		updating(n.Pass, progress, "Waiting for the Machine to have a Node")
+		return
+	}
+	nodes, err := workload.NodesOf(ctx, n.Client, n.Cluster)
+	var node *corev1.Node
+	if err == nil {
+		node, err = nodes.Get(ctx, name)
+	}
+	isOwn := err == nil && node.Spec.ProviderID == n.Own.Spec.ProviderID
+	switch {
+	case isOwn && n.Own.Status.Update.Step.Grows():
+		if err = n.fillVolumes(ctx, nodes, node); err == nil {
+			return
+		}
+	case isOwn && !isUpToDate(node, n.wanted()):
+		err = n.ask(ctx, nodes, node)
+	}
+	switch {
+	case err != nil:
+		updating(n.Pass, progress, "Waiting for the cluster's API server: %s", report.Truncate(err.Error(), 500))
+	case !isOwn:
+		updating(n.Pass, progress, "Node %s is of another machine, %q: waiting for the Machine to name its own", name, node.Spec.ProviderID)
+	default:
+		n.follow(node)
+	}
+}
+
+// ask writes what is wanted, unless the Node says so already.
+func (n *Node) ask(ctx context.Context, nodes workload.Nodes, node *corev1.Node) error {
+	wanted := n.wanted()
+	if node.Annotations[infrav1.WantedVersionsAnnotation] == wanted.String() {
+		return nil
+	}
+	if err := nodes.Annotate(ctx, node.Name, infrav1.WantedVersionsAnnotation, wanted.String()); err != nil {
+		return err
+	}
+	if n.Recorder != nil {
+		n.Recorder.Eventf(n.Own, nil, corev1.EventTypeNormal, "NodeUpdating", "Update", "Asked node %s for %s", node.Name, wanted.Words())
+	}
+	ctrl.LoggerFrom(ctx).Info("Asked the node for versions", "Node", node.Name, "versions", wanted.String())
+	return nil
+}
+
+// isUpToDate tells whether the node runs what is wanted and its agent is at nothing else. A node
+// that was never asked for anything need not be, for its Kubernetes alone.
+func isUpToDate(node *corev1.Node, wanted inplace.Versions) bool {
+	if node.Status.NodeInfo.KubeletVersion != wanted.Kubernetes {
+		return false
+	}
+	asked := node.Annotations[infrav1.WantedVersionsAnnotation]
+	if asked == "" && wanted.Tailscale == "" {
+		return true
+	}
+	return (asked == "" || asked == wanted.String()) && inplace.ReportOf(node.Annotations[infrav1.ReportedVersionsAnnotation]).Has(wanted)
+}
+
+// follow tells how far the node is.
+func (n *Node) follow(node *corev1.Node) {
+	progress, wanted := n.Pass.Intervals.Progress, n.wanted()
+	said := inplace.ReportOf(node.Annotations[infrav1.ReportedVersionsAnnotation])
+	switch {
+	case isUpToDate(node, wanted) && isNodeReady(node):
+		n.Updated = true
+	case isUpToDate(node, wanted):
+		updating(n.Pass, progress, "Node %s has %s: waiting for it to be Ready", node.Name, wanted.Words())
+	case said.Versions != wanted.String() || said.State == "":
+		updating(n.Pass, progress, "Waiting for node %s to begin with %s", node.Name, wanted.Words())
+	case said.State == inplace.Failed:
+		n.Pass.Note(infrav1.UpdatedCondition, infrav1.NodeUpdateFailedReason, "Node %s runs on and tries again to get %s: %s",
+			node.Name, wanted.Words(), report.Truncate(said.Message, 500))
+		n.Pass.Requeue(progress)
+	default:
+		updating(n.Pass, progress, "Node %s gets %s: %s", node.Name, wanted.Words(), report.Truncate(said.Message, 500))
+	}
+}
+
+func isNodeReady(node *corev1.Node) bool {
+	for _, condition := range node.Status.Conditions {
+		if condition.Type == corev1.NodeReady {
+			return condition.Status == corev1.ConditionTrue
+		}
+	}
+	return false
+}
