@@ -6,14 +6,18 @@
 package cluster_test
 
 import (
+	"context"
 	"strings"
 	"time"
 
 	. "github.com/onsi/gomega"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/cluster-api/util/conditions"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/kit"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/world"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/user"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/watch"
@@ -22,7 +26,14 @@ import (
 // grownGB is a worker's memory once it has grown.
 const grownGB = 12
 
-func (s *suite) stoppedIsStarted() {
+// stoppedIsStarted asks for another version before, which the mirror does not have yet.
+func (u *updates) stoppedIsStarted(s *suite) {
+	s.Expect(s.world.Fill()).To(Succeed())
+	u.before = s.machinesNow()
+	u.observeUpdates(s)
+	s.world.Mirror.SetNewest(kit.OldVersion)
+	s.Expect(user.UpgradeControlPlane(s.t.Context(), s.world.Client, s.snapshot().ControlPlane, kit.NewVersion)).To(Succeed())
+
 	worker := s.machines(watch.Worker)[0]
 	node, before := s.node(worker).Name, s.startedAt(worker)
 	s.Expect(s.world.OCI.StopInstance(worker.Instance)).To(Succeed())
@@ -35,51 +46,75 @@ func (s *suite) stoppedIsStarted() {
 		Should(ContainSubstring("this provider did not ask for it; it was started again"))
 }
 
-// hungIsReset gives a soft reset, which does not help a machine that hangs, the shortest time.
-func (s *suite) hungIsReset() {
-	worker := s.machines(watch.Worker)[0]
-	node, check := s.node(worker).Name, s.cluster.Name+"-workers"
-	s.Expect(s.cluster.SetUnhealthyTimeout(s.t.Context(), 5*time.Second, check)).To(Succeed())
+// hung is a machine that hangs.
+type hung struct {
+	watch.Machine
+	node  string
+	since time.Time
+	// repaired gets what was sent to OCI once the repair is over.
+	repaired chan []infrav1.RemediationAction
+}
+
+// hang gives a soft reset, which does not help a machine that hangs, the shortest time.
+func (u *updates) hang(s *suite, m watch.Machine) {
+	u.hung = hung{Machine: m, node: s.node(m).Name, repaired: make(chan []infrav1.RemediationAction, 1)}
+	s.Expect(s.cluster.SetUnhealthyTimeout(s.t.Context(), 5*time.Second, s.workersCheck())).To(Succeed())
 	s.Expect(s.cluster.SetRepairs(s.t.Context(),
 		infrav1.RemediationStep{Action: infrav1.RemediationSoftReset, Tries: 1, TimeoutSeconds: 30},
 		infrav1.RemediationStep{Action: infrav1.RemediationReset, Tries: 1, TimeoutSeconds: 900},
 	)).To(Succeed())
-	s.Expect(s.world.Hang(s.t.Context(), worker.Instance)).To(Succeed())
-	hung := time.Now()
-
-	request := &infrav1.OCIMeshRemediation{}
-	s.Eventually(func(g Gomega) {
-		g.Expect(s.world.Client.Get(s.t.Context(), client.ObjectKey{Namespace: s.cluster.Name, Name: worker.Name}, request)).To(Succeed())
-		var taken []infrav1.RemediationAction
-		for _, attempt := range request.Status.Attempts {
-			g.Expect(attempt.SentAt.IsZero()).To(BeFalse())
-			taken = append(taken, attempt.Action)
-		}
-		g.Expect(taken).To(Equal([]infrav1.RemediationAction{infrav1.RemediationSoftReset, infrav1.RemediationReset}))
-	}, settleTimeout, interval).Should(Succeed())
-	s.heardOf(node, hung)
-
-	s.Eventually(func() error {
-		return s.world.Client.Get(s.t.Context(), client.ObjectKeyFromObject(request), request)
-	}, settleTimeout, interval).ShouldNot(Succeed(), "the machine is healthy and its repair is not over")
-	s.Expect(s.cluster.SetUnhealthyTimeout(s.t.Context(), world.UnhealthyTimeout, check)).To(Succeed())
-	s.Expect(s.machines(watch.Worker)).To(HaveExactElements(HaveField("Instance", worker.Instance)))
+	s.Expect(s.world.Hang(s.t.Context(), m.Instance)).To(Succeed())
+	u.hung.since = time.Now()
+	go s.followRepair(u.all.Context(), u.hung)
 }
 
-// workerGrows changes the size in the workers' template. OCI restarts the machine for it.
-func (s *suite) workerGrows() {
-	worker := s.machines(watch.Worker)[0]
-	before := s.startedAt(worker)
-	s.Expect(s.memoryOf(worker)).To(BeNumerically("<", grownGB))
-	snapshot := s.snapshot()
-	_, err := user.ChangeWorkers(s.t.Context(), s.world.Client, snapshot.Deployment, "grown", func(spec *infrav1.OCIMeshMachineSpec) {
+// followRepair reads a machine's request for a repair until it is gone, which it is once the
+// machine is healthy.
+func (s *suite) followRepair(ctx context.Context, h hung) {
+	var sent []infrav1.RemediationAction
+	_ = wait.PollUntilContextCancel(ctx, interval, true, func(ctx context.Context) (bool, error) {
+		request := &infrav1.OCIMeshRemediation{}
+		err := s.world.Client.Get(ctx, client.ObjectKey{Namespace: s.cluster.Name, Name: h.Name}, request)
+		if err != nil {
+			return len(sent) > 0 && apierrors.IsNotFound(err), nil
+		}
+		sent = nil
+		for _, attempt := range request.Status.Attempts {
+			if !attempt.SentAt.IsZero() {
+				sent = append(sent, attempt.Action)
+			}
+		}
+		return false, nil
+	})
+	h.repaired <- sent
+}
+
+func (u *updates) hungIsReset(s *suite) {
+	s.Eventually(u.hung.repaired, settleTimeout, interval).Should(Receive(Equal([]infrav1.RemediationAction{infrav1.RemediationSoftReset, infrav1.RemediationReset})))
+	s.heardOf(u.hung.node, u.hung.since)
+
+	s.Expect(s.cluster.SetUnhealthyTimeout(s.t.Context(), world.UnhealthyTimeout, s.workersCheck())).To(Succeed())
+	s.Expect(s.machines(watch.Worker)).To(ContainElement(HaveField("Instance", u.hung.Instance)))
+}
+
+// workersCheck is the name of the workers' MachineHealthCheck.
+func (s *suite) workersCheck() string { return s.cluster.Name + "-workers" }
+
+// growWorkers changes the size in the workers' template. OCI restarts the machines for it.
+func (s *suite) growWorkers() {
+	s.t.Helper()
+	_, err := user.ChangeWorkers(s.t.Context(), s.world.Client, s.snapshot().Deployment, "grown", func(spec *infrav1.OCIMeshMachineSpec) {
 		spec.Shapes[0].MemoryGB = grownGB
 	})
 	s.Expect(err).NotTo(HaveOccurred())
+}
 
-	s.Eventually(func() float64 { return s.memoryOf(worker) }, settleTimeout, interval).Should(BeEquivalentTo(grownGB))
-	s.awaitRestart(worker, before)
-	s.awaitUpdated(worker, worker.Version)
+// expectGrown waits until a worker has grown by a restart since it was started.
+func (s *suite) expectGrown(m watch.Machine, before string) {
+	s.t.Helper()
+	s.Eventually(func() float64 { return s.memoryOf(m) }, settleTimeout, interval).Should(BeEquivalentTo(grownGB))
+	s.awaitRestart(m, before)
+	s.awaitUpdated(m, kit.OldVersion)
 }
 
 // memoryOf is a machine's size in GB, as OCI has it.

@@ -89,14 +89,12 @@ type suite struct {
 	t       *testing.T
 	world   *world.World
 	cluster *world.Cluster
-	// version is the control planes'.
-	version string
 }
 
 // start makes a world and a cluster in it, without waiting for the cluster.
 func start(t *testing.T, accounts []string, o world.ClusterOptions, change ...func(*world.Options)) *suite {
 	t.Helper()
-	s := &suite{WithT: NewWithT(t), t: t, version: o.Version}
+	s := &suite{WithT: NewWithT(t), t: t}
 	var err error
 	options := world.Options{
 		Dir: filepath.Join(programs.Root, "out", "test-lab", o.Name), Programs: programs, Accounts: accounts, Management: true, Progress: os.Stderr,
@@ -176,7 +174,7 @@ func (s *suite) tell() {
 // and all pods reaching each other.
 func (s *suite) whole() {
 	s.t.Helper()
-	s.Expect(s.cluster.WaitComplete(s.t.Context(), clusterTimeout, s.version, nil)).To(Succeed())
+	s.Expect(s.cluster.WaitComplete(s.t.Context(), clusterTimeout, s.cluster.Version, nil)).To(Succeed())
 	s.Eventually(func() error {
 		_, err := s.cluster.CheckNodes(s.t.Context())
 		return err

@@ -77,41 +77,6 @@ func (c *Cluster) SetRepairs(ctx context.Context, steps ...infrav1.RemediationSt
 	return nil
 }
 
-// Upgrade rolls the control plane to a version: its images hold Kubernetes, so it needs a template
-// of its own. It does not wait.
-func (c *Cluster) Upgrade(ctx context.Context, version string) error {
-	s, err := c.Snapshot(ctx)
-	if err != nil {
-		return err
-	}
-	if s.ControlPlane == nil {
-		return errors.New("the cluster has no KubeadmControlPlane")
-	}
-	reference := &s.ControlPlane.Spec.MachineTemplate.Spec.InfrastructureRef
-	template := &unstructured.Unstructured{}
-	for _, object := range c.Objects {
-		if object.GetKind() == reference.Kind && object.GetName() == reference.Name {
-			template = object.DeepCopy()
-		}
-	}
-	template.SetName(reference.Name + "-" + version)
-	template.SetResourceVersion("")
-	template.SetUID("")
-	if err := fit(template, version); err != nil {
-		return err
-	}
-	if err := c.world.Client.Create(ctx, template); err != nil {
-		return fmt.Errorf("create the template of %s: %w", version, err)
-	}
-	changed := s.ControlPlane.DeepCopy()
-	changed.Spec.Version = version
-	changed.Spec.MachineTemplate.Spec.InfrastructureRef.Name = template.GetName()
-	if err := c.world.Client.Patch(ctx, changed, client.MergeFrom(s.ControlPlane)); err != nil {
-		return fmt.Errorf("change the KubeadmControlPlane's version: %w", err)
-	}
-	return nil
-}
-
 // DeleteMachine deletes a Machine, for its owner to replace; it does not wait.
 func (c *Cluster) DeleteMachine(ctx context.Context, m watch.Machine) error {
 	object := &unstructured.Unstructured{}

@@ -13,7 +13,8 @@ import (
 )
 
 const (
-	patches = "/etc/kubernetes/patches"
+	// Patches is where kubeadm finds patches of what it writes.
+	Patches = "/etc/kubernetes/patches"
 	// kubeletPatch is for kernels with control groups of the first version, and for control groups
 	// not managed by systemd. The disk is the host's: kubelet's shares of it would evict pods where
 	// gigabytes are free.
@@ -49,9 +50,9 @@ func fit(object *unstructured.Unstructured, version string) error {
 func fitInstalled(object *unstructured.Unstructured, tailscale string) error {
 	if object.GetKind() != "OCIMeshMachineTemplate" {
 		return fitKubeadm(object,
-			file("/etc/apt/sources.list.d/kubernetes.list", mirror.OwnLine+"\n"),
-			file("/etc/apt/sources.list.d/containerd.list", "# Beside Kubernetes.\n"),
-			file("/etc/apt/sources.list.d/tailscale.list", "# Beside Kubernetes.\n"))
+			File("/etc/apt/sources.list.d/kubernetes.list", mirror.OwnLine+"\n"),
+			File("/etc/apt/sources.list.d/containerd.list", "# Beside Kubernetes.\n"),
+			File("/etc/apt/sources.list.d/tailscale.list", "# Beside Kubernetes.\n"))
 	}
 	return set(object, map[string]any{"spec.template.spec.tailscale": map[string]any{"source": "Packages", "version": tailscale}})
 }
@@ -67,17 +68,17 @@ func fitKubeadm(object *unstructured.Unstructured, files ...any) error {
 }
 
 func kubeadm(files []any, prefix string, configurations ...string) map[string]any {
-	fields := map[string]any{prefix + "files": append(files, file(patches+"/kubeletconfiguration0+merge.yaml", kubeletPatch))}
+	fields := map[string]any{prefix + "files": append(files, File(Patches+"/kubeletconfiguration0+merge.yaml", kubeletPatch))}
 	for _, name := range configurations {
-		fields[prefix+name+".patches"] = map[string]any{"directory": patches}
+		fields[prefix+name+".patches"] = map[string]any{"directory": Patches}
 		// The kernel is the host's: all machines share its memory and modules.
 		fields[prefix+name+".nodeRegistration.ignorePreflightErrors"] = []any{"SystemVerification", "Mem", "NumCPU", "Swap", "ImagePull"}
 	}
 	return fields
 }
 
-// file is one of a KubeadmConfig's.
-func file(path, content string) any {
+// File is one of a KubeadmConfig's.
+func File(path, content string) any {
 	return map[string]any{"path": path, "permissions": "0644", "content": content}
 }
 
