@@ -31,8 +31,8 @@ import (
 const longestOutage = 15 * time.Second
 
 // changedInPlace leaves room for the agent in control planes' user data, which the lab's own files
-// would take, and has all workers updated at once. API servers have less time to end: the watches of
-// their clients would keep each until it is killed after half a minute.
+// would take, and lets all workers be updated at once. API servers have less time to end: the
+// watches of their clients would keep each until it is killed after half a minute.
 func changedInPlace(object *unstructured.Unstructured) error {
 	switch object.GetKind() {
 	case "MachineDeployment":
@@ -125,8 +125,8 @@ func (u *updates) versionMissing(s *suite) {
 	s.expectPrograms(u.first, kit.OldVersion)
 }
 
-// patched lets the mirror have the version, and asks for the next minor one in the middle, which the
-// mirror lacks until the first control plane has the patch. A worker hangs from here on.
+// patched lets the mirror have the version, and asks for the next minor one in the middle, which
+// the mirror lacks until the first control plane has the patch. A worker hangs from here on.
 func (u *updates) patched(s *suite) {
 	u.hang(s, s.machines(watch.Worker)[1])
 	s.world.Mirror.SetNewest(kit.NewVersion)
@@ -173,8 +173,8 @@ func (u *updates) powerCutInTheMiddle(s *suite) {
 	s.expectPrograms(cut, kit.NextVersion)
 }
 
-// allUpdated has workers grow meanwhile. Their own patch waits for the last control plane: until then
-// an older API server may answer, and kubelet must not be newer than that.
+// allUpdated has workers grow meanwhile. Their own patch waits for the last control plane: until
+// then an older API server may answer, and kubelet must not be newer than that.
 func (u *updates) allUpdated(s *suite) {
 	workers := s.machines(watch.Worker)
 	before := map[string]string{}
