@@ -19,7 +19,13 @@ FUZZTIME ?= 20s
 TESTS ?= ./...
 # SUITES narrows "make test-suites", for example SUITES=./move
 SUITES ?= ./...
+# go test takes packages in the order given: the long ones first, or the last runs alone at the end.
+LONG_TESTS := $(if $(filter ./...,$(TESTS)),./controllers/machine ./controllers/cluster ./exp/controllers/machinepool ./cloud/cloudinit)
+LONG_SUITES := $(if $(filter ./...,$(SUITES)),./upkeep ./move ./deployment)
 TESTFLAGS ?=
+# Packages tested at a time: half as many again as there are cores, since tests wait a third of their
+# time or more.
+TESTPROCS ?= $(shell n=$$(nproc); echo $$((n + (n + 1) / 2)))
 
 BINARIES := hack/binaries.sh
 # Every target builds with the toolchain that go.mod names, whatever Go is installed.
@@ -94,7 +100,7 @@ test: ## Build, vet and test everything: the product with the race detector, the
 	hack/ensure-packages.sh gcc curl shellcheck cloud-init nft unshare ip gpg losetup mkfs.ext4 mkfs.xfs setpriv
 	for module in . api test; do go -C $$module build ./...; go -C $$module vet ./...; done
 	assets=$$($(BINARIES) envtest); $(BINARIES) clusterctl kustomize capi-core capi-kubeadm-bootstrap capi-kubeadm-control-plane; \
-	KUBEBUILDER_ASSETS=$$assets CGO_ENABLED=1 go test -race -timeout 20m $(TESTFLAGS) $(TESTS)
+	KUBEBUILDER_ASSETS=$$assets CGO_ENABLED=1 go test -race -p $(TESTPROCS) -timeout 20m $(TESTFLAGS) $(LONG_TESTS) $(TESTS)
 	$(if $(filter ./...,$(TESTS)),$(MAKE) --no-print-directory test-lives test-suites test-policy)
 
 # The tests that helpers.WithoutRaceDetector names; the packages are those that call it.
@@ -104,14 +110,14 @@ CRASHTESTS := ^(TestAProcessKilled|TestAnAnswerLost)
 test-lives: ## Test lives in which a process is killed or an answer lost, without the race detector; part of "make test"
 	assets=$$($(BINARIES) envtest); \
 	packages=$$(git grep -lE 'WithoutRaceDetector\(|KillEverywhere\(' -- 'controllers/*_test.go' 'exp/*_test.go' | xargs dirname | sort -u); \
-	KUBEBUILDER_ASSETS=$$assets go test -timeout 20m -run '$(CRASHTESTS)' $(TESTFLAGS) $$(printf './%s ' $$packages)
+	KUBEBUILDER_ASSETS=$$assets go test -p $(TESTPROCS) -timeout 20m -run '$(CRASHTESTS)' $(TESTFLAGS) $$(printf './%s ' $$packages)
 
 # The suites drive processes, whose races the detector in the suite would not see. Go's test cache
 # does not see that files outside of their module have changed: -count=1 does without it.
 .PHONY: test-suites
 test-suites: ## Test with the suites in test/: manifests, templates, moves, documentation; part of "make test"
 	assets=$$($(BINARIES) envtest); $(BINARIES) clusterctl kustomize capi-core capi-kubeadm-bootstrap capi-kubeadm-control-plane; \
-	KUBEBUILDER_ASSETS=$$assets go -C test test -count=1 -timeout 20m $(TESTFLAGS) $(SUITES)
+	KUBEBUILDER_ASSETS=$$assets go -C test test -count=1 -p $(TESTPROCS) -timeout 20m $(TESTFLAGS) $(LONG_SUITES) $(SUITES)
 
 .PHONY: test-policy
 test-policy: ## Test the tailnet policies of docs/policies with Tailscale's and Headscale's code; part of "make test"

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 )
@@ -162,6 +163,9 @@ func (n *testNode) start(program string, args ...string) *exec.Cmd {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		_ = cmd.Wait()
 		_ = output.Close()
+		// Its children end by themselves, and may write into the folder until then.
+		NewWithT(n.t).Eventually(func() error { return syscall.Kill(-cmd.Process.Pid, 0) }).
+			WithTimeout(time.Minute).Should(MatchError(syscall.ESRCH))
 	})
 	return cmd
 }

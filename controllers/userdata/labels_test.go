@@ -120,7 +120,8 @@ func TestKubeletMaySetTheLabels(t *testing.T) {
 	place := Place{Account: accountOf("alice"), AvailabilityDomain: domain, FaultDomain: "FAULT-DOMAIN-2", Shape: "VM.Standard.A1.Flex", Preemptible: ptr.To(true)}
 	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n1", Labels: place.labels()}}
 
-	g.Expect(own.Create(t.Context(), node)).To(Succeed())
+	// The authorizer learns of the binding by a watch.
+	g.Eventually(func() error { return own.Create(t.Context(), node) }).WithTimeout(time.Minute).Should(Succeed())
 
 	g.Expect(node.Labels).To(HaveLen(6))
 	foreign := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n1", Labels: map[string]string{"node-restriction.kubernetes.io/a": "b"}}}

@@ -42,6 +42,7 @@ func TestUsersGetWhatTheyWriteByHandAndNothingElse(t *testing.T) {
 			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: role}},
 		})
 	}
+	s.awaitRBAC(t)
 	byHand := []string{
 		"ocimeshclusters", "ocimeshclustertemplates", "ocimeshmachinetemplates", "ocimeshmachinepools", "ocimeshmachinepooltemplates",
 		"ocimeshremediationtemplates",
@@ -83,6 +84,7 @@ func TestWhoSeesTheWholeClusterSeesAccountsAndTailnetsAndWritesThemNot(t *testin
 			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "everywhere"}},
 		})
 	}
+	s.awaitRBAC(t)
 	for _, resource := range []string{"ociaccounts", "tailnets"} {
 		for _, verb := range readVerbs {
 			g.Expect(s.may(t, "everywhere", "", verb, resource)).To(BeTrue())

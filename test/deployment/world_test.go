@@ -103,6 +103,34 @@ func (s *server) apply(t *testing.T, objects []unstructured.Unstructured) {
 			g.Expect(err).NotTo(HaveOccurred(), "%s %s", object.GetKind(), object.GetName())
 		}
 	}
+	s.awaitRBAC(t)
+}
+
+// awaitRBAC waits until the API server decides by all roles and bindings made so far. Its
+// authorizer reads each of the four kinds through a watch of its own, which lags behind writes but
+// keeps their order: who is allowed by the last of each kind is allowed by all before.
+func (s *server) awaitRBAC(t *testing.T) {
+	t.Helper()
+	g := NewWithT(t)
+	const namespace = "default"
+	meta := metav1.ObjectMeta{GenerateName: "last-", Namespace: namespace}
+	rules := []rbacv1.PolicyRule{{Verbs: []string{"get"}, APIGroups: []string{""}, Resources: []string{"secrets"}}}
+	role, clusterRole := &rbacv1.Role{ObjectMeta: meta, Rules: rules}, &rbacv1.ClusterRole{ObjectMeta: meta, Rules: rules}
+	clusterRole.Namespace = ""
+	s.Create(t, role, clusterRole)
+	subject := func(name string) []rbacv1.Subject {
+		return []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: name}}
+	}
+	s.Create(t, &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: role.Name}, Subjects: subject(role.Name),
+		RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role.Name},
+	}, &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: clusterRole.Name}, Subjects: subject(clusterRole.Name),
+		RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: clusterRole.Name},
+	})
+	g.Eventually(func() bool {
+		return s.may(t, role.Name, namespace, "get", "secrets") && s.may(t, clusterRole.Name, "", "get", "secrets")
+	}).WithTimeout(time.Minute).Should(BeTrue(), "the authorizer knows the last roles and bindings")
 }
 
 // manager runs the manager as its service account.
