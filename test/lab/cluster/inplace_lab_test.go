@@ -106,7 +106,7 @@ func (u *updates) versionMissing(s *suite) {
 		for _, m := range s.machines(watch.ControlPlane) {
 			message := s.updatingMessage(m)
 			said = append(said, m.Name+": "+message)
-			if strings.Contains(message, "Kubernetes "+plain(kit.NewVersion)+" cannot be installed from ") {
+			if strings.Contains(message, "Kubernetes "+plain(kit.NextVersion)+" cannot be installed from ") {
 				u.first = m
 			}
 		}
@@ -125,22 +125,14 @@ func (u *updates) versionMissing(s *suite) {
 	s.expectPrograms(u.first, kit.OldVersion)
 }
 
-// patched lets the mirror have the version, and asks for the next minor one in the middle, which
-// the mirror lacks until the first control plane has the patch. A worker hangs from here on.
-func (u *updates) patched(s *suite) {
+// firstUpdated lets the mirror have the version. A worker hangs from here on.
+func (u *updates) firstUpdated(s *suite) {
 	u.hang(s, s.machines(watch.Worker)[1])
-	s.world.Mirror.SetNewest(kit.NewVersion)
-	s.tryAgain()
-	s.Expect(user.UpgradeControlPlane(s.t.Context(), s.world.Client, s.snapshot().ControlPlane, kit.NextVersion)).To(Succeed())
-	s.Eventually(func(g Gomega) {
-		n := s.node(u.first)
-		g.Expect(n.Status.NodeInfo.KubeletVersion).To(Equal(kit.NewVersion))
-		g.Expect(isReady(n)).To(BeTrue())
-	}, settleTimeout, interval).Should(Succeed(), u.first.Name)
-	s.expectPrograms(u.first, kit.NewVersion)
-	s.expectEtcdHealthy()
 	s.world.Mirror.SetNewest(kit.NextVersion)
 	s.tryAgain()
+	s.awaitUpdated(u.first, kit.NextVersion)
+	s.expectEtcdHealthy()
+	s.expectPrograms(u.first, kit.NextVersion)
 }
 
 // tryAgain spares the five minutes after which the agents of control planes try again.

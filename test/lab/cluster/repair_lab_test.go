@@ -32,7 +32,7 @@ func (u *updates) stoppedIsStarted(s *suite) {
 	u.before = s.machinesNow()
 	u.observeUpdates(s)
 	s.world.Mirror.SetNewest(kit.OldVersion)
-	s.Expect(user.UpgradeControlPlane(s.t.Context(), s.world.Client, s.snapshot().ControlPlane, kit.NewVersion)).To(Succeed())
+	s.Expect(user.UpgradeControlPlane(s.t.Context(), s.world.Client, s.snapshot().ControlPlane, kit.NextVersion)).To(Succeed())
 
 	worker := s.machines(watch.Worker)[0]
 	node, before := s.node(worker).Name, s.startedAt(worker)
