@@ -10,7 +10,7 @@
 #   hack/binaries.sh list      every name and its version
 #
 # CAPOM_KUBERNETES_STAMP=v1.37.1 has Kubernetes' programs report that version: upstream's, or else
-# the same sources, linked again. The lab upgrades a cluster from one to the other.
+# the pinned ones with that version in them. The lab upgrades clusters from one to the other.
 #
 # CAPOM_UPSTREAM=off builds everything.
 #
@@ -160,7 +160,8 @@ path() {
     exec {lock}>"${folder}/.lock"
     flock "${lock}"
     # The last holder of the lock may have got it.
-    [[ -x ${folder}/${name} ]] || upstream "${name}" "${version}" || build "${name}" "${version}" "${folder}"
+    [[ -x ${folder}/${name} ]] || upstream "${name}" "${version}" || stamp "${name}" "${version}" "${folder}" ||
+      build "${name}" "${version}" "${folder}"
     exec {lock}>&-
   fi
   echo "${folder}/${name}"
@@ -168,6 +169,19 @@ path() {
 
 # upstream takes a program from upstream's release files into the cache.
 upstream() { "${HACK}/upstream.sh" "$1" "$2" "${CACHE}" >&2; }
+
+# stamp makes a program of Kubernetes out of the pinned one, by another version in the places of its
+# own. Linking it anew would take seconds, or minutes where the pinned one came from upstream and
+# nothing is compiled yet. gitMinor stays, which nothing goes by.
+stamp() {
+  local name="$1" version="$2" folder="$3" pinned from
+  pinned="$(required "${module}" "${pin}")"
+  [[ ${pin} == k8s.io/kubernetes && ${version} != "${pinned}" && ${#version} == "${#pinned}" ]] || return 1
+  from="$(CAPOM_KUBERNETES_STAMP="" path "${name}")" &&
+    LC_ALL=C sed "s/${pinned//./\\.}/${version}/g" "${from}" >"${folder}/.${name}.$$" &&
+    chmod 0755 "${folder}/.${name}.$$" && mv "${folder}/.${name}.$$" "${folder}/${name}" &&
+    echo "stamped ${name} ${version}" >&2
+}
 
 # build compiles to a file beside the target and renames it, so that nobody ever
 # runs half a binary.

@@ -280,6 +280,30 @@ func TestPatchesOfTheFirstBootAreKeptByAnUpdate(t *testing.T) {
 	g.Expect(n.calls()).To(ContainElement("kubeadm upgrade node --patches=/etc/kubernetes/patches --skip-phases=addon"))
 }
 
+func TestChecksPassedOverAtTheFirstBootArePassedOverByAnUpdate(t *testing.T) {
+	g := NewWithT(t)
+	n := updatedNode(t, nil)
+	n.write("run/kubeadm/kubeadm-join-config.yaml", `kind: JoinConfiguration
+nodeRegistration:
+  ignorePreflightErrors:
+  - SystemVerification
+  - Swap
+  kubeletExtraArgs:
+  - name: v
+    value: "2"
+`, 0o600)
+	out, err := n.round()
+	g.Expect(err).NotTo(HaveOccurred(), out)
+	g.Expect(os.RemoveAll(filepath.Join(n.root, "run/kubeadm"))).To(Succeed(), "as a reboot does")
+	n.reboots()
+	n.wants("v1.36.2 -")
+
+	out, err = n.round()
+
+	g.Expect(err).NotTo(HaveOccurred(), out)
+	g.Expect(n.calls()).To(ContainElement("kubeadm upgrade node --ignore-preflight-errors=SystemVerification --ignore-preflight-errors=Swap --skip-phases=addon"))
+}
+
 func TestOnlyAMachineWithTheAgentGetsIt(t *testing.T) {
 	g := NewWithT(t)
 	for _, agent := range []bool{false, true} {

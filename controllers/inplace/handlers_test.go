@@ -13,8 +13,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	bootstrapv1 "sigs.k8s.io/cluster-api/api/bootstrap/kubeadm/v1beta2"
+	controlplanev1 "sigs.k8s.io/cluster-api/api/controlplane/kubeadm/v1beta2"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	runtimehooksv1 "sigs.k8s.io/cluster-api/api/runtime/hooks/v1alpha1"
+	"sigs.k8s.io/cluster-api/util/conditions"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
@@ -118,6 +120,7 @@ func TestUpdateMachineTellsHowFarTheControllerIs(t *testing.T) {
 		unmarked, behind, agent bool
 		updated                 *metav1.Condition
 		kubelet                 string
+		etcd                    metav1.ConditionStatus
 		status                  runtimehooksv1.ResponseStatus
 		again                   int32
 		message                 string
@@ -129,6 +132,9 @@ func TestUpdateMachineTellsHowFarTheControllerIs(t *testing.T) {
 		"it is under way":                     {updated: &metav1.Condition{Status: metav1.ConditionFalse, Message: "Growing"}, status: runtimehooksv1.ResponseStatusSuccess, again: 10, message: "Growing"},
 		"it is done":                          {updated: &metav1.Condition{Status: metav1.ConditionTrue}, status: runtimehooksv1.ResponseStatusSuccess},
 		"another build of the version":        {updated: &metav1.Condition{Status: metav1.ConditionTrue}, kubelet: "v1.36.3+vendor.1", status: runtimehooksv1.ResponseStatusSuccess},
+		"its etcd is not healthy":             {updated: &metav1.Condition{Status: metav1.ConditionTrue}, etcd: metav1.ConditionFalse, status: runtimehooksv1.ResponseStatusSuccess, again: 10, message: "to find EtcdMemberHealthy true"},
+		"nobody knows its etcd":               {updated: &metav1.Condition{Status: metav1.ConditionTrue}, etcd: metav1.ConditionUnknown, status: runtimehooksv1.ResponseStatusSuccess, again: 10, message: "to find EtcdMemberHealthy true"},
+		"its etcd is healthy":                 {updated: &metav1.Condition{Status: metav1.ConditionTrue}, etcd: metav1.ConditionTrue, status: runtimehooksv1.ResponseStatusSuccess},
 		"the version has changed as well":     {updated: &metav1.Condition{Status: metav1.ConditionTrue}, kubelet: "v1.36.1", status: runtimehooksv1.ResponseStatusFailure, message: "delete the Machine"},
 		"the node's agent has not begun":      {agent: true, updated: &metav1.Condition{Status: metav1.ConditionTrue}, kubelet: "v1.36.1", status: runtimehooksv1.ResponseStatusSuccess, again: soon, message: "Waiting for the node to run v1.36.3"},
 		"the node's agent is at it":           {agent: true, updated: &metav1.Condition{Status: metav1.ConditionFalse, Message: "Node a gets it"}, kubelet: "v1.36.1", status: runtimehooksv1.ResponseStatusSuccess, again: 10, message: "Node a gets it"},
@@ -140,6 +146,10 @@ func TestUpdateMachineTellsHowFarTheControllerIs(t *testing.T) {
 			if world.agent {
 				metav1.SetMetaDataAnnotation(&own.ObjectMeta, infrav1.NodeAgentAnnotation, "")
 				g.Expect(env.Client.Update(t.Context(), own)).To(Succeed())
+			}
+			if world.etcd != "" {
+				conditions.Set(machine, metav1.Condition{Type: controlplanev1.KubeadmControlPlaneMachineEtcdMemberHealthyCondition, Status: world.etcd, Reason: "Looked"})
+				g.Expect(env.Client.Status().Update(t.Context(), machine)).To(Succeed())
 			}
 			if world.updated != nil {
 				world.updated.Type, world.updated.Reason = infrav1.UpdatedCondition, infrav1.UpdatingReason

@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/workload"
 )
 
 // soon is how many seconds Cluster API is asked to wait until caches show its writes.
@@ -64,17 +65,25 @@ func (h *Handlers) progress(ctx context.Context, request *runtimehooksv1.UpdateM
 	if _, marked := own.Annotations[clusterv1.UpdateInProgressAnnotation]; !marked || !equality.Semantic.DeepEqual(own.Spec, desired.Spec) {
 		return progress{again: soon, message: "Waiting for the provider to see the changed OCIMeshMachine"}, nil
 	}
+	machine := &clusterv1.Machine{}
+	if err := h.Client.Get(ctx, client.ObjectKeyFromObject(&request.Desired.Machine), machine); err != nil {
+		return progress{}, fmt.Errorf("reading Machine %s: %w", request.Desired.Machine.Name, err)
+	}
 	_, hasAgent := own.Annotations[infrav1.NodeAgentAnnotation]
-	runs, err := h.checkVersion(ctx, &request.Desired.Machine, hasAgent)
+	runs, err := checkVersion(machine, &request.Desired.Machine, hasAgent)
 	if err != nil {
 		return progress{}, err
 	}
+	// Its KubeadmControlPlane would replace it for another change (rollingUpdate in its update.go).
+	unhealthy := workload.Unhealthy(machine)
 	updated := conditions.Get(own, infrav1.UpdatedCondition)
 	switch {
 	case updated == nil, updated.ObservedGeneration < own.Generation:
 		return progress{again: soon, message: "Waiting for the provider to begin"}, nil
 	case updated.Status == metav1.ConditionTrue && !runs:
 		return progress{again: soon, message: "Waiting for the node to run " + request.Desired.Machine.Spec.Version}, nil
+	case updated.Status == metav1.ConditionTrue && unhealthy != "":
+		return progress{again: h.later(), message: "Waiting for the KubeadmControlPlane to find " + unhealthy + " true"}, nil
 	case updated.Status == metav1.ConditionTrue:
 		return progress{}, nil
 	}
@@ -104,11 +113,7 @@ func desiredMachine(request *runtimehooksv1.UpdateMachineRequest) (*infrav1.OCIM
 // checkVersion tells whether the node runs its Machine's version of Kubernetes, and fails if it
 // never will. Cluster API may have changed the version after it asked whether the update can be
 // done (its inplace_trigger.go says so), and would take the old node for a new one.
-func (h *Handlers) checkVersion(ctx context.Context, wanted *clusterv1.Machine, hasAgent bool) (bool, error) {
-	machine := &clusterv1.Machine{}
-	if err := h.Client.Get(ctx, client.ObjectKeyFromObject(wanted), machine); err != nil {
-		return false, fmt.Errorf("reading Machine %s: %w", wanted.Name, err)
-	}
+func checkVersion(machine, wanted *clusterv1.Machine, hasAgent bool) (bool, error) {
 	if machine.Status.NodeInfo == nil || wanted.Spec.Version == "" {
 		return true, nil
 	}

@@ -12,7 +12,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/clientcmd/api"
+	controlplanev1 "sigs.k8s.io/cluster-api/api/controlplane/kubeadm/v1beta2"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/cluster-api/util/conditions"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
@@ -142,6 +144,33 @@ func TestANodeIsAskedForItsMachinesVersionsUntilItHasThem(t *testing.T) {
 	g.Expect(b.calls("LaunchInstance")).To(Equal(1))
 	b.delete(t, own)
 	b.expectNothingLeft(t)
+}
+
+func TestAControlPlanesUpdateEndsWhenItsPodsAreReady(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{})
+	own, node := b.joined(t, packages)
+	machine := b.ownerOf(t, own)
+	conditions.Set(machine, metav1.Condition{Type: controlplanev1.KubeadmControlPlaneMachineSchedulerPodHealthyCondition, Status: metav1.ConditionTrue, Reason: "Looked"})
+	g.Expect(b.Client.Status().Update(t.Context(), machine)).To(Succeed())
+	b.upgrades(t, own, "v1.37.0", unchanged)
+	b.untilTold(t, own, "Updated False Updating", "to begin with Kubernetes v1.37.0")
+	b.nodeRuns(t, node, "v1.37.0", corev1.ConditionTrue)
+	b.nodeSays(t, node, "v1.37.0 1.102.3 done")
+
+	waits := "waiting for pod kube-scheduler-" + node.Name + " to be ready"
+	b.untilTold(t, own, "Updated False Updating", waits)
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceSystem, Name: "kube-scheduler-" + node.Name},
+		Spec:       corev1.PodSpec{NodeName: node.Name, Containers: []corev1.Container{{Name: "kube-scheduler", Image: "kube-scheduler"}}},
+	}
+	b.Create(t, pod)
+	t.Cleanup(func() { _ = b.Client.Delete(t.Context(), pod, client.GracePeriodSeconds(0)) })
+	b.untilTold(t, own, "Updated False Updating", waits)
+	pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
+	g.Expect(b.Client.Status().Update(t.Context(), pod)).To(Succeed())
+	b.untilUpdated(t, own)
 }
 
 func TestAVersionThatChangesInTheMiddleReplacesTheOneThatWasAskedFor(t *testing.T) {

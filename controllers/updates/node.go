@@ -95,6 +95,24 @@ func (n *Node) Advance(ctx context.Context) {
 		updating(n.Pass, progress, "Node %s is of another machine, %q: waiting for the Machine to name its own", name, node.Spec.ProviderID)
 	default:
 		n.follow(node, asked)
+		n.awaitStaticPods(ctx, nodes, name)
+	}
+}
+
+// awaitStaticPods holds an update back from its end. kubelet has begun anew, and a control plane
+// whose pods are not ready when its turn comes again is replaced.
+func (n *Node) awaitStaticPods(ctx context.Context, nodes workload.Nodes, name string) {
+	if !n.Updated {
+		return
+	}
+	progress := n.Pass.Intervals.Progress
+	pod, err := nodes.NotReady(ctx, name, workload.StaticPods(n.Machine)...)
+	n.Updated = err == nil && pod == ""
+	switch {
+	case err != nil:
+		updating(n.Pass, progress, "Waiting for the cluster's API server: %s", report.Truncate(err.Error(), 500))
+	case pod != "":
+		updating(n.Pass, progress, "Node %s has %s: waiting for pod %s to be ready", name, n.wanted().Words(), pod)
 	}
 }
 

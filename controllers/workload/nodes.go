@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package workload reaches the clusters that are made of machines, at their own API servers: it
-// reads and annotates Nodes, and drains one before its machine is changed in place.
+// reads and annotates Nodes, reads the static pods of control planes, and drains a Node before its
+// machine is changed in place.
 package workload
 
 import (
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
@@ -30,6 +32,7 @@ const timeout = 10 * time.Second
 type Nodes struct {
 	// client is nil without a cluster.
 	client typedcorev1.NodeInterface
+	pods   typedcorev1.PodInterface
 }
 
 // NodesOf connects with the kubeconfig that Cluster API keeps of the cluster.
@@ -42,7 +45,7 @@ func NodesOf(ctx context.Context, secrets client.Reader, cluster client.ObjectKe
 	if err != nil {
 		return Nodes{}, fmt.Errorf("connecting to Cluster %s: %w", cluster.Name, err)
 	}
-	return Nodes{client: connected.Nodes()}, nil
+	return Nodes{client: connected.Nodes(), pods: connected.Pods(metav1.NamespaceSystem)}, nil
 }
 
 // configFor reads the kubeconfig that Cluster API keeps of the cluster.
@@ -95,4 +98,29 @@ func (n Nodes) Annotate(ctx context.Context, name, key, value string) error {
 	}
 	_, err = n.client.Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{})
 	return err
+}
+
+// NotReady is the first of a node's static pods, named as kubeadm does, that is missing or not
+// ready; empty if there is none.
+func (n Nodes) NotReady(ctx context.Context, node string, components ...string) (string, error) {
+	for _, component := range components {
+		name := component + "-" + node
+		pod, err := n.pods.Get(ctx, name, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) || err == nil && !isPodReady(pod) {
+			return name, nil
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+	return "", nil
+}
+
+func isPodReady(pod *corev1.Pod) bool {
+	for _, condition := range pod.Status.Conditions {
+		if condition.Type == corev1.PodReady {
+			return condition.Status == corev1.ConditionTrue
+		}
+	}
+	return false
 }

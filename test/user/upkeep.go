@@ -40,30 +40,48 @@ func ChangeTemplates(
 	ctx context.Context, c client.Client, kcp *controlplanev1.KubeadmControlPlane, deployment *clusterv1.MachineDeployment, suffix string,
 	change func(*infrav1.OCIMeshMachineSpec),
 ) ([]string, error) {
-	changedKCP, changedDeployment := kcp.DeepCopy(), deployment.DeepCopy()
-	var names []string
-	for _, name := range []*string{
-		&changedKCP.Spec.MachineTemplate.Spec.InfrastructureRef.Name, &changedDeployment.Spec.Template.Spec.InfrastructureRef.Name,
-	} {
-		template := &infrav1.OCIMeshMachineTemplate{}
-		if err := c.Get(ctx, client.ObjectKey{Namespace: kcp.Namespace, Name: *name}, template); err != nil {
-			return nil, fmt.Errorf("read the template %s: %w", *name, err)
-		}
-		*name += "-" + suffix
-		template.ObjectMeta = metav1.ObjectMeta{Namespace: kcp.Namespace, Name: *name}
-		change(&template.Spec.Template.Spec)
-		if err := c.Create(ctx, template); err != nil {
-			return nil, fmt.Errorf("create the template %s: %w", *name, err)
-		}
-		names = append(names, *name)
+	changed := kcp.DeepCopy()
+	name := &changed.Spec.MachineTemplate.Spec.InfrastructureRef.Name
+	if err := changeTemplate(ctx, c, kcp.Namespace, name, suffix, change); err != nil {
+		return nil, err
 	}
-	if err := c.Patch(ctx, changedKCP, client.MergeFrom(kcp)); err != nil {
+	if err := c.Patch(ctx, changed, client.MergeFrom(kcp)); err != nil {
 		return nil, fmt.Errorf("change the KubeadmControlPlane's template: %w", err)
 	}
-	if err := c.Patch(ctx, changedDeployment, client.MergeFrom(deployment)); err != nil {
-		return nil, fmt.Errorf("change the MachineDeployment's template: %w", err)
+	workers, err := ChangeWorkers(ctx, c, deployment, suffix, change)
+	return []string{*name, workers}, err
+}
+
+// ChangeWorkers gives workers a changed template, and returns its name.
+func ChangeWorkers(
+	ctx context.Context, c client.Client, deployment *clusterv1.MachineDeployment, suffix string, change func(*infrav1.OCIMeshMachineSpec),
+) (string, error) {
+	changed := deployment.DeepCopy()
+	name := &changed.Spec.Template.Spec.InfrastructureRef.Name
+	if err := changeTemplate(ctx, c, deployment.Namespace, name, suffix, change); err != nil {
+		return "", err
 	}
-	return names, nil
+	if err := c.Patch(ctx, changed, client.MergeFrom(deployment)); err != nil {
+		return "", fmt.Errorf("change the MachineDeployment's template: %w", err)
+	}
+	return *name, nil
+}
+
+// changeTemplate makes a changed template beside the named one, and changes the name.
+func changeTemplate(
+	ctx context.Context, c client.Client, namespace string, name *string, suffix string, change func(*infrav1.OCIMeshMachineSpec),
+) error {
+	template := &infrav1.OCIMeshMachineTemplate{}
+	if err := c.Get(ctx, client.ObjectKey{Namespace: namespace, Name: *name}, template); err != nil {
+		return fmt.Errorf("read the template %s: %w", *name, err)
+	}
+	*name += "-" + suffix
+	template.ObjectMeta = metav1.ObjectMeta{Namespace: namespace, Name: *name}
+	change(&template.Spec.Template.Spec)
+	if err := c.Create(ctx, template); err != nil {
+		return fmt.Errorf("create the template %s: %w", *name, err)
+	}
+	return nil
 }
 
 // UpgradeControlPlane asks for another version of Kubernetes on control planes.

@@ -30,9 +30,7 @@ import (
 )
 
 // tailscaleVersion is the lab's, as packaged by the mirror.
-func tailscaleVersion() string {
-	return strings.TrimPrefix(filepath.Base(filepath.Dir(clouds.Programs.Assets.Tailscale)), "tailscale-v")
-}
+func tailscaleVersion() string { return clouds.Programs.Assets.TailscaleVersion() }
 
 // mirrorConfig is a user's configuration of containerd, with registries and nothing else. The lab's
 // package has a file in conf.d with SystemdCgroup = false.

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -88,14 +89,12 @@ type suite struct {
 	t       *testing.T
 	world   *world.World
 	cluster *world.Cluster
-	// version is the control planes'.
-	version string
 }
 
 // start makes a world and a cluster in it, without waiting for the cluster.
 func start(t *testing.T, accounts []string, o world.ClusterOptions, change ...func(*world.Options)) *suite {
 	t.Helper()
-	s := &suite{WithT: NewWithT(t), t: t, version: o.Version}
+	s := &suite{WithT: NewWithT(t), t: t}
 	var err error
 	options := world.Options{
 		Dir: filepath.Join(programs.Root, "out", "test-lab", o.Name), Programs: programs, Accounts: accounts, Management: true, Progress: os.Stderr,
@@ -163,6 +162,11 @@ func (s *suite) tell() {
 		}
 		lines := strings.Split(strings.TrimSpace(string(console)), "\n")
 		fmt.Fprintf(os.Stderr, "the console of %s ends:\n  %s\n", m.Name, strings.Join(lines[max(0, len(lines)-consoleLines):], "\n  "))
+		// The agent for updates in place is not on the console.
+		said, err := booted.Exec(s.t.Context(), "journalctl", "-u", "capom-update", "-n", strconv.Itoa(consoleLines), "--no-pager", "-q", "-o", "cat")
+		if err == nil && said != "" {
+			fmt.Fprintf(os.Stderr, "its agent says:\n%s", said)
+		}
 	}
 }
 
@@ -170,7 +174,7 @@ func (s *suite) tell() {
 // and all pods reaching each other.
 func (s *suite) whole() {
 	s.t.Helper()
-	s.Expect(s.cluster.WaitComplete(s.t.Context(), clusterTimeout, s.version, nil)).To(Succeed())
+	s.Expect(s.cluster.WaitComplete(s.t.Context(), clusterTimeout, s.cluster.Version, nil)).To(Succeed())
 	s.Eventually(func() error {
 		_, err := s.cluster.CheckNodes(s.t.Context())
 		return err

@@ -33,7 +33,7 @@ type containerImage struct {
 	inputs []string
 }
 
-// containerImages are those of "kubeadm config images list" for both versions, and Cilium's.
+// containerImages are those of "kubeadm config images list" for all versions, and Cilium's.
 func (b *builder) containerImages(ctx context.Context, stock, pause string) ([]containerImage, error) {
 	shared, err := b.programs(ctx, "", "etcd", "coredns")
 	if err != nil {
@@ -45,7 +45,7 @@ func (b *builder) containerImages(ctx context.Context, stock, pause string) ([]c
 		{name: "registry.k8s.io/pause:3.10.2", program: pause, path: "pause"},
 		{name: BaseImage},
 	}
-	for _, version := range []string{OldVersion, NewVersion} {
+	for _, version := range KubernetesVersions {
 		names := []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler"}
 		programs, err := b.programs(ctx, version, names...)
 		if err != nil {

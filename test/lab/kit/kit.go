@@ -28,9 +28,15 @@ var image embed.FS
 const (
 	// NewVersion is the version in hack/kubernetes/go.mod.
 	NewVersion = "v1.37.2"
-	// OldVersion is linked from the same sources.
+	// OldVersion is upstream's, or NewVersion stamped with it.
 	OldVersion = "v1.37.1"
+	// NextVersion is the next minor one, stamped too. There is no image of a machine with it, only
+	// packages.
+	NextVersion = "v1.38.0"
 )
+
+// KubernetesVersions are all of them, oldest first.
+var KubernetesVersions = []string{OldVersion, NewVersion, NextVersion}
 
 // Assets are folders and files in the cache, all read-only.
 type Assets struct {
@@ -48,6 +54,11 @@ type Assets struct {
 
 // Versions are the versions of Kubernetes with images, oldest first.
 func (a Assets) Versions() []string { return slices.Sorted(maps.Keys(a.Preinstalled)) }
+
+// TailscaleVersion is without its v, as packages have it. hack/binaries.sh has it in the path.
+func (a Assets) TailscaleVersion() string {
+	return strings.TrimPrefix(filepath.Base(filepath.Dir(a.Tailscale)), "tailscale-v")
+}
 
 // builder knows where things are and go.
 type builder struct {

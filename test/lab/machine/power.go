@@ -83,6 +83,21 @@ func ended(pid int) bool {
 	return bytes.HasPrefix(state, []byte("Z")) || bytes.HasPrefix(state, []byte("X"))
 }
 
+// Hang stops everything that runs in the machine, as a kernel without memory does. Nothing but Kill
+// ends that.
+func (m *Machine) Hang(ctx context.Context) error {
+	// All but init and the shell itself, which ends.
+	if _, err := m.Exec(ctx, "sh", "-c", "kill -s STOP -- -1"); err != nil {
+		return fmt.Errorf("hang %s: %w", m.config.Name, err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := syscall.Kill(m.run.init, syscall.SIGSTOP); err != nil {
+		return fmt.Errorf("hang %s: %w", m.config.Name, err)
+	}
+	return nil
+}
+
 // switchOff keeps the machine from booting again, and returns the present boot;
 // nil when it does not run.
 func (m *Machine) switchOff() *running {

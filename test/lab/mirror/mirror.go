@@ -9,6 +9,8 @@
 // Two things differ. cri-tools, a dependency of kubeadm there, is left out, for kubeadm does
 // without it. And containerd.io brings a file in /etc/containerd/conf.d for hosts with cgroup v1
 // and without CAP_SYS_RESOURCE.
+//
+// Beside them it has a mirror as users have their own, whose newest Kubernetes can be set.
 package mirror
 
 import (
@@ -25,6 +27,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/kit"
 )
@@ -45,7 +48,7 @@ var signScript []byte
 
 // recipe is part of the folder's name: raise it when the code below changes its output for the same
 // programs.
-const recipe = "1"
+const recipe = "2"
 
 // builder builds a mirror.
 type builder struct {
@@ -87,25 +90,43 @@ func Ensure(ctx context.Context, root string, progress io.Writer) (string, error
 	return folder, nil
 }
 
-// Handler serves the folder returned by Ensure, each host's part under its name. It is meant to be
+// Server serves the folder returned by Ensure, each host's part under its name. It is meant to be
 // served over HTTPS with kit.CA's certificate.
-func Handler(folder string) http.Handler {
-	servers := map[string]http.Handler{}
+type Server struct {
+	hosts  map[string]http.Handler
+	newest atomic.Pointer[string]
+}
+
+// NewServer serves everything that is in the folder.
+func NewServer(folder string) *Server {
+	s := &Server{hosts: map[string]http.Handler{}}
 	for _, host := range Hosts {
-		servers[host] = http.FileServer(http.Dir(filepath.Join(folder, host)))
+		s.hosts[host] = http.FileServer(http.Dir(filepath.Join(folder, host)))
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		host := r.Host
-		if name, _, err := net.SplitHostPort(host); err == nil {
-			host = name
-		}
-		server, ok := servers[host]
-		if !ok {
-			http.Error(w, "the lab's mirror has no host "+host, http.StatusNotFound)
-			return
-		}
-		server.ServeHTTP(w, r)
-	})
+	s.SetNewest(kit.NextVersion)
+	return s
+}
+
+// SetNewest says which of kit.KubernetesVersions is the newest in the mirror of a user's own.
+func (s *Server) SetNewest(version string) { s.newest.Store(&version) }
+
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	host := r.Host
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	server, ok := s.hosts[host]
+	if !ok {
+		http.Error(w, "the lab's mirror has no host "+host, http.StatusNotFound)
+		return
+	}
+	if rest, own := strings.CutPrefix(r.URL.Path, ownPath); own && host == kubernetesHost {
+		r = r.Clone(r.Context())
+		r.URL.Path = ownPath + *s.newest.Load() + "/" + rest
+		// Two of its states may have been made within a second.
+		r.Header.Del("If-Modified-Since")
+	}
+	server.ServeHTTP(w, r)
 }
 
 // key is a digest over the mirror's inputs. The programs' paths have their versions in them.
@@ -126,7 +147,7 @@ func (b *builder) findPrograms(ctx context.Context) error {
 	if err := b.binaries(ctx, "", shared); err != nil {
 		return err
 	}
-	for _, version := range []string{kit.OldVersion, kit.NewVersion} {
+	for _, version := range kit.KubernetesVersions {
 		if err := b.binaries(ctx, version, []string{"kubelet", "kubeadm", "kubectl"}); err != nil {
 			return err
 		}
@@ -165,14 +186,30 @@ func (b *builder) build(ctx context.Context, folder string) error {
 	if err != nil {
 		return err
 	}
+	own, err := b.own(ctx)
+	if err != nil {
+		return err
+	}
+	built := map[string]string{}
+	write := func(all []repository) error {
+		for _, r := range all {
+			if err := r.write(ctx, filepath.Join(folder, r.host), built); err != nil {
+				return fmt.Errorf("make the repository of %s: %w", r.host, err)
+			}
+		}
+		return nil
+	}
+	if err := write(repositories); err != nil {
+		return err
+	}
 	arguments := []string{"--mount", "--propagation=private", "--pid", "--fork", "--kill-child", "--mount-proc", "bash", "-c", string(signScript), "sign.sh", folder}
 	for _, r := range repositories {
-		if err := r.write(ctx, filepath.Join(folder, r.host)); err != nil {
-			return fmt.Errorf("make the repository of %s: %w", r.host, err)
-		}
 		arguments = append(arguments, filepath.Join(folder, r.host, r.keyFile))
 	}
-	return output(exec.CommandContext(ctx, "unshare", arguments...))
+	if err := output(exec.CommandContext(ctx, "unshare", arguments...)); err != nil {
+		return err
+	}
+	return write(own)
 }
 
 // output runs a command. Its output is part of the error only.

@@ -10,8 +10,11 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/kit"
 )
 
 func TestEachHostHasItsOwnFiles(t *testing.T) {
@@ -21,7 +24,7 @@ func TestEachHostHasItsOwnFiles(t *testing.T) {
 		g.Expect(os.MkdirAll(filepath.Join(folder, host, "core:/stable:"), 0o755)).To(Succeed())
 		g.Expect(os.WriteFile(filepath.Join(folder, host, "core:/stable:", "key"), []byte("key of "+host), 0o600)).To(Succeed())
 	}
-	handler := Handler(folder)
+	handler := NewServer(folder)
 	get := func(host string) *httptest.ResponseRecorder {
 		request := httptest.NewRequestWithContext(context.Background(), http.MethodGet, "/core:/stable:/key", nil)
 		request.Host = host
@@ -37,6 +40,41 @@ func TestEachHostHasItsOwnFiles(t *testing.T) {
 	unknown := get("deb.debian.org")
 	g.Expect(unknown.Code).To(Equal(http.StatusNotFound))
 	g.Expect(unknown.Body.String()).To(ContainSubstring("no host deb.debian.org"))
+}
+
+func TestAMirrorOfAUsersOwnHasNoLaterVersionThanIsSet(t *testing.T) {
+	g := NewWithT(t)
+	folder := t.TempDir()
+	for _, version := range kit.KubernetesVersions {
+		state := filepath.Join(folder, kubernetesHost, ownPath, version)
+		g.Expect(os.MkdirAll(state, 0o755)).To(Succeed())
+		g.Expect(os.WriteFile(filepath.Join(state, "Packages"), []byte("up to "+version), 0o600)).To(Succeed())
+	}
+	server := NewServer(folder)
+	get := func() string {
+		request := httptest.NewRequestWithContext(context.Background(), http.MethodGet, ownPath+"Packages", nil)
+		request.Host = kubernetesHost
+		request.Header.Set("If-Modified-Since", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat))
+		response := httptest.NewRecorder()
+		server.ServeHTTP(response, request)
+		return response.Body.String()
+	}
+
+	g.Expect(get()).To(Equal("up to " + kit.NextVersion))
+	server.SetNewest(kit.OldVersion)
+	g.Expect(get()).To(Equal("up to " + kit.OldVersion))
+}
+
+func TestAPackageIsBuiltOnce(t *testing.T) {
+	g := NewWithT(t)
+	folder := t.TempDir()
+	first, second := filepath.Join(folder, "first.deb"), filepath.Join(folder, "second.deb")
+	g.Expect(os.WriteFile(first, []byte("built"), 0o600)).To(Succeed())
+	d := debian{name: "kubectl", version: "1.37.2-1.1"}
+
+	g.Expect(d.place(t.Context(), second, map[string]string{d.fileName(): first})).To(Succeed())
+
+	g.Expect(os.ReadFile(second)).To(BeEquivalentTo("built"))
 }
 
 func TestVersionsComeFromPaths(t *testing.T) {

@@ -16,8 +16,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/kit"
 )
 
 const architecture = "amd64"
@@ -129,7 +127,7 @@ func (b *builder) containerd(ctx context.Context) (debian, error) {
 		programs["usr/bin/"+name] = b.programs[name]
 	}
 	return debian{
-		name: "containerd.io", version: versionOf(b.programs["containerd"]) + "-1~debian.12~" + codename, description: "An open and reliable container runtime",
+		name: "containerd.io", version: containerdVersion(versionOf(b.programs["containerd"])), description: "An open and reliable container runtime",
 		depends: "libc6, libseccomp2", programs: programs, unit: "containerd.service",
 		texts: map[string][]byte{
 			"usr/lib/systemd/system/containerd.service": bytes.ReplaceAll(unit, []byte("/usr/local/bin/"), []byte("/usr/bin/")),
@@ -138,6 +136,9 @@ func (b *builder) containerd(ctx context.Context) (debian, error) {
 		},
 	}, nil
 }
+
+// containerdVersion is a version as Docker spells it.
+func containerdVersion(plain string) string { return plain + "-1~debian.12~" + codename }
 
 func (b *builder) tailscale(ctx context.Context) (debian, error) {
 	unit, err := b.moduleFile(ctx, "test/coordination", "tailscale.com", "cmd/tailscaled/tailscaled.service")
@@ -179,6 +180,15 @@ func (d debian) control() string {
 		control += "Depends: " + d.depends + "\n"
 	}
 	return control + "Priority: optional\nSection: admin\nDescription: " + d.description + "\n"
+}
+
+// place puts the package into a file. A package is built once; built has the files, by name.
+func (d debian) place(ctx context.Context, path string, built map[string]string) error {
+	if from := built[d.fileName()]; from != "" {
+		return os.Link(from, path)
+	}
+	built[d.fileName()] = path
+	return d.write(ctx, path)
 }
 
 // write builds the package into a file.
@@ -239,6 +249,3 @@ func writeFile(path string, content io.Reader, mode fs.FileMode) error {
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
-
-// versions are those of Kubernetes, oldest first.
-var versions = []string{kit.OldVersion, kit.NewVersion}

@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/kit"
 )
 
 // codename is Debian's release, the root file systems' of kit.
@@ -50,7 +52,7 @@ func (b *builder) repositories(ctx context.Context) ([]repository, error) {
 	}
 	all := []repository{docker, vpn}
 	minors := map[string][]debian{}
-	for _, version := range versions {
+	for _, version := range kit.KubernetesVersions {
 		minor := version[:strings.LastIndex(version, ".")]
 		minors[minor] = append(minors[minor], b.kubernetes(version)...)
 	}
@@ -65,15 +67,15 @@ func (b *builder) repositories(ctx context.Context) ([]repository, error) {
 	return all, nil
 }
 
-// write makes the repository, unsigned.
-func (r repository) write(ctx context.Context, folder string) error {
+// write makes the repository, unsigned. built has the packages that are there already.
+func (r repository) write(ctx context.Context, folder string, built map[string]string) error {
 	var index strings.Builder
 	for _, d := range r.packages {
 		path := filepath.Join(folder, r.pool, d.fileName())
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			return err
 		}
-		if err := d.write(ctx, path); err != nil {
+		if err := d.place(ctx, path, built); err != nil {
 			return fmt.Errorf("build %s: %w", d.fileName(), err)
 		}
 		sum, size, err := digest(path)

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -36,15 +37,18 @@ func (c *Cluster) SetWorkers(ctx context.Context, n int) error {
 	return nil
 }
 
-// SetUnhealthyTimeout changes the MachineHealthChecks' time until the replacement of a machine
-// without a ready node.
-func (c *Cluster) SetUnhealthyTimeout(ctx context.Context, timeout time.Duration) error {
+// SetUnhealthyTimeout changes the MachineHealthChecks' time until something is done about a machine
+// without a ready node. Without names it is all of them.
+func (c *Cluster) SetUnhealthyTimeout(ctx context.Context, timeout time.Duration, names ...string) error {
 	checks := &clusterv1.MachineHealthCheckList{}
 	if err := c.world.Client.List(ctx, checks, client.InNamespace(c.Name)); err != nil {
 		return fmt.Errorf("list the MachineHealthChecks: %w", err)
 	}
 	for i := range checks.Items {
 		check := &checks.Items[i]
+		if len(names) > 0 && !slices.Contains(names, check.Name) {
+			continue
+		}
 		before := check.DeepCopy()
 		for j := range check.Spec.Checks.UnhealthyNodeConditions {
 			check.Spec.Checks.UnhealthyNodeConditions[j].TimeoutSeconds = ptr.To(int32(timeout.Seconds()))
@@ -69,41 +73,6 @@ func (c *Cluster) SetRepairs(ctx context.Context, steps ...infrav1.RemediationSt
 		if err := c.world.Client.Patch(ctx, template, client.MergeFrom(before)); err != nil {
 			return fmt.Errorf("change OCIMeshRemediationTemplate %s: %w", template.Name, err)
 		}
-	}
-	return nil
-}
-
-// Upgrade rolls the control plane to a version: its images hold Kubernetes, so it needs a template
-// of its own. It does not wait.
-func (c *Cluster) Upgrade(ctx context.Context, version string) error {
-	s, err := c.Snapshot(ctx)
-	if err != nil {
-		return err
-	}
-	if s.ControlPlane == nil {
-		return errors.New("the cluster has no KubeadmControlPlane")
-	}
-	reference := &s.ControlPlane.Spec.MachineTemplate.Spec.InfrastructureRef
-	template := &unstructured.Unstructured{}
-	for _, object := range c.Objects {
-		if object.GetKind() == reference.Kind && object.GetName() == reference.Name {
-			template = object.DeepCopy()
-		}
-	}
-	template.SetName(reference.Name + "-" + version)
-	template.SetResourceVersion("")
-	template.SetUID("")
-	if err := fit(template, version); err != nil {
-		return err
-	}
-	if err := c.world.Client.Create(ctx, template); err != nil {
-		return fmt.Errorf("create the template of %s: %w", version, err)
-	}
-	changed := s.ControlPlane.DeepCopy()
-	changed.Spec.Version = version
-	changed.Spec.MachineTemplate.Spec.InfrastructureRef.Name = template.GetName()
-	if err := c.world.Client.Patch(ctx, changed, client.MergeFrom(s.ControlPlane)); err != nil {
-		return fmt.Errorf("change the KubeadmControlPlane's version: %w", err)
 	}
 	return nil
 }

@@ -62,7 +62,8 @@ func (w *World) startServers(ctx context.Context) error {
 		return fmt.Errorf("serve packages: %w", err)
 	}
 	ca := w.Programs.Assets.CA
-	server := &http.Server{Handler: mirror.Handler(w.Programs.Mirror), ReadHeaderTimeout: 10 * time.Second}
+	w.Mirror = mirror.NewServer(w.Programs.Mirror)
+	server := &http.Server{Handler: w.Mirror, ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = server.ServeTLS(listener, ca.ServerCert, ca.ServerKey) }()
 	w.onClose(server.Close)
 	return w.startCoordination(ctx)
@@ -140,6 +141,16 @@ func (w *World) startOCI(ctx context.Context, names []string) error {
 	return nil
 }
 
+// Fill leaves no account room for another machine.
+func (w *World) Fill() error {
+	for _, account := range w.accounts {
+		if err := w.OCI.SetCapacity(account.Name, sim.CapacityKey{Shape: machineShape}, 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // hostNames are all names of the lab's resolvers: package repositories.
 func hostNames() map[string]netip.Addr {
 	all := map[string]netip.Addr{}
@@ -211,7 +222,7 @@ func (w *World) startManagement(ctx context.Context, o Options) error {
 	var err error
 	w.Management, err = mgmt.Start(ctx, mgmt.Options{
 		Root: w.Programs.Root, Dir: w.Dir, Binaries: w.Programs.Management, CAAPHCRDs: os.Getenv("CAPOM_CAAPH_CRDS"), Progress: w.progress,
-		Provider: &mgmt.Provider{Binary: w.Programs.Manager, Args: args},
+		Provider: &mgmt.Provider{Binary: w.Programs.Manager, Args: args, InPlaceUpdates: o.InPlaceUpdates},
 	})
 	if err != nil {
 		return err

@@ -8,10 +8,13 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/mirror"
 )
 
 const (
-	patches = "/etc/kubernetes/patches"
+	// Patches is where kubeadm finds patches of what it writes.
+	Patches = "/etc/kubernetes/patches"
 	// kubeletPatch is for kernels with control groups of the first version, and for control groups
 	// not managed by systemd. The disk is the host's: kubelet's shares of it would evict pods where
 	// gigabytes are free.
@@ -32,32 +35,51 @@ evictionHard:
 // fit changes settings for the lab's machines: the image, tailscale from it, and kubelet's settings
 // for the host's control groups.
 func fit(object *unstructured.Unstructured, version string) error {
+	if object.GetKind() != "OCIMeshMachineTemplate" {
+		return fitKubeadm(object)
+	}
+	unstructured.RemoveNestedField(object.Object, "spec", "template", "spec", "image")
+	return set(object, map[string]any{
+		"spec.template.spec.image":     map[string]any{"name": imageName(version)},
+		"spec.template.spec.tailscale": map[string]any{"source": "Preinstalled"},
+	})
+}
+
+// fitInstalled is fit for machines that install their packages: they keep the template's image and
+// have lists of their own, since the key of the lab's repositories is not upstream's.
+func fitInstalled(object *unstructured.Unstructured, tailscale string) error {
+	if object.GetKind() != "OCIMeshMachineTemplate" {
+		return fitKubeadm(object,
+			File("/etc/apt/sources.list.d/kubernetes.list", mirror.OwnLine+"\n"),
+			File("/etc/apt/sources.list.d/containerd.list", "# Beside Kubernetes.\n"),
+			File("/etc/apt/sources.list.d/tailscale.list", "# Beside Kubernetes.\n"))
+	}
+	return set(object, map[string]any{"spec.template.spec.tailscale": map[string]any{"source": "Packages", "version": tailscale}})
+}
+
+func fitKubeadm(object *unstructured.Unstructured, files ...any) error {
 	switch object.GetKind() {
-	case "OCIMeshMachineTemplate":
-		spec := []string{"spec", "template", "spec"}
-		unstructured.RemoveNestedField(object.Object, append(spec, "image")...)
-		return set(object, map[string]any{
-			"spec.template.spec.image":     map[string]any{"name": imageName(version)},
-			"spec.template.spec.tailscale": map[string]any{"source": "Preinstalled"},
-		})
 	case "KubeadmControlPlane":
-		return set(object, kubeadm("spec.kubeadmConfigSpec.", "initConfiguration", "joinConfiguration"))
+		return set(object, kubeadm(files, "spec.kubeadmConfigSpec.", "initConfiguration", "joinConfiguration"))
 	case "KubeadmConfigTemplate":
-		return set(object, kubeadm("spec.template.spec.", "joinConfiguration"))
+		return set(object, kubeadm(files, "spec.template.spec.", "joinConfiguration"))
 	}
 	return nil
 }
 
-func kubeadm(prefix string, configurations ...string) map[string]any {
-	fields := map[string]any{prefix + "files": []any{map[string]any{
-		"path": patches + "/kubeletconfiguration0+merge.yaml", "permissions": "0644", "content": kubeletPatch,
-	}}}
+func kubeadm(files []any, prefix string, configurations ...string) map[string]any {
+	fields := map[string]any{prefix + "files": append(files, File(Patches+"/kubeletconfiguration0+merge.yaml", kubeletPatch))}
 	for _, name := range configurations {
-		fields[prefix+name+".patches"] = map[string]any{"directory": patches}
+		fields[prefix+name+".patches"] = map[string]any{"directory": Patches}
 		// The kernel is the host's: all machines share its memory and modules.
 		fields[prefix+name+".nodeRegistration.ignorePreflightErrors"] = []any{"SystemVerification", "Mem", "NumCPU", "Swap", "ImagePull"}
 	}
 	return fields
+}
+
+// File is one of a KubeadmConfig's.
+func File(path, content string) any {
+	return map[string]any{"path": path, "permissions": "0644", "content": content}
 }
 
 // set sets fields named with dots.

@@ -42,6 +42,8 @@ type instance struct {
 	address netip.Addr
 	vcn     *vcn
 	gone    bool
+	// hangs is set while nothing but the end of its power ends what runs on it.
+	hangs bool
 }
 
 func newMachines(w *World) *machines { return &machines{world: w, byID: map[string]*instance{}} }
@@ -141,15 +143,20 @@ func metadataOf(s sim.Machine) metadata.Instance {
 	}
 }
 
-// Stop shuts the machine down; its disk stays.
+// Stop shuts the machine down; its disk stays. One that hangs is left running by a soft stop: OCI
+// cuts its power after 15 minutes only.
 func (m *machines) Stop(ctx context.Context, s sim.Machine) {
 	i := m.instance(s.ID)
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if i.machine == nil {
+	if i.machine == nil || i.hangs && s.Soft {
 		return
 	}
-	if err := i.machine.Shutdown(ctx); err != nil {
+	end := i.machine.Shutdown
+	if i.hangs {
+		i.hangs, end = false, func(context.Context) error { return i.machine.Kill() }
+	}
+	if err := end(ctx); err != nil {
 		m.world.note("%s does not stop: %v", s.DisplayName, err)
 	}
 }
@@ -208,6 +215,18 @@ func (w *World) Machine(instanceID string) *machine.Machine {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	return i.machine
+}
+
+// Hang has an instance's machine hang until its power is cut.
+func (w *World) Hang(ctx context.Context, instanceID string) error {
+	i := w.machines.instance(instanceID)
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.machine == nil {
+		return fmt.Errorf("%s has no machine", instanceID)
+	}
+	i.hangs = true
+	return i.machine.Hang(ctx)
 }
 
 // Wire is the network interface of an instance's machine; nil when it never booted or is gone.

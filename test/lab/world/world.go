@@ -20,6 +20,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/tailnetsim"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/enter"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/kit"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/mirror"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/network"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/mgmt"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/process"
@@ -40,6 +41,8 @@ type Options struct {
 	// Management leaves out the management cluster when false: then there are
 	// the clouds only.
 	Management bool
+	// InPlaceUpdates opens the gates for updates in place, ours and Cluster API's.
+	InPlaceUpdates bool
 	// JoinTimeout is the manager's --join-timeout; 0 means its default.
 	JoinTimeout time.Duration
 	// Connector is the pod network of another Kubernetes cluster that a connector leads to; empty
@@ -58,6 +61,8 @@ type World struct {
 	// OCI is the simulator, Tailnet the control side of the coordination server.
 	OCI     *sim.Sim
 	Tailnet *tailnetsim.Remote
+	// Mirror serves packages.
+	Mirror *mirror.Server
 	// Management and Client are nil without a management cluster.
 	Management *mgmt.Environment
 	Client     client.Client

@@ -115,8 +115,9 @@ check_kubernetes() {
 # kubeadm forgets the folder of patches that it was initialised with; the manager does not ask nodes
 # with another one. Addons are the control plane controller's; kubeadm has the phase since v1.32.
 upgrade_node() {
-	set --
-	[ ! -d "$ROOT/etc/kubernetes/patches" ] || set -- --patches=/etc/kubernetes/patches
+	# shellcheck disable=SC2046
+	set -- $(cat "$ETC/ignored" 2>/dev/null || true)
+	[ ! -d "$ROOT/etc/kubernetes/patches" ] || set -- "$@" --patches=/etc/kubernetes/patches
 	! in_order v1.32.0 "$kubernetes" || set -- "$@" --skip-phases=addon
 	if ! timeout 1800 kubeadm upgrade node "$@" >"$RUN/kubeadm.log" 2>&1; then
 		cat "$RUN/kubeadm.log"
@@ -182,8 +183,11 @@ update() {
 	rm -f "$BEGUN"
 }
 
-# A node that has no certificate yet, or cannot be read, asks for no version.
+# A node that has no certificate yet, or cannot be read, asks for no version. The checks that
+# kubeadm was told to pass over are kept: its configuration is gone after a reboot.
 once() {
+	! sed -n '/^ *ignorePreflightErrors:/,/^ *[^ -]/s/^ *- /--ignore-preflight-errors=/p' "$ROOT"/run/kubeadm/*.yaml >"$RUN/ignored" 2>/dev/null ||
+		mv "$RUN/ignored" "$ETC"
 	[ -r "$CERT" ] || return 0
 	# Who calls it by hand waits until the agent's own round is over, and goes on from there.
 	exec 9>"$RUN/update.lock"

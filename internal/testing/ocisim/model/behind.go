@@ -144,7 +144,7 @@ func (s *State) StopBehind(id string) error {
 	if !ok || instance.LifecycleState != StateRunning {
 		return fmt.Errorf("tenancy %s has no running instance %s", s.name, id)
 	}
-	s.stop(instance, nil)
+	s.stop(instance, nil, true)
 	return nil
 }
 

@@ -46,6 +46,8 @@ type Machine struct {
 	FreeformTags map[string]string
 	DefinedTags  map[string]map[string]any
 	DataVolumes  []DataVolume
+	// Soft is for Stop: the operating system is asked to end first, and has 15 minutes for it.
+	Soft bool
 }
 
 // DataVolume is a volume attached to a machine.
@@ -100,17 +102,18 @@ func (s *State) boot(instance *Instance) {
 }
 
 // unboot tells the booter about a machine's end.
-func (s *State) unboot(instance *Instance, terminated bool) {
+func (s *State) unboot(instance *Instance, soft bool) {
 	s.endBoot(instance.ID)
 	if s.world.booter == nil {
 		return
 	}
 	tell := s.world.booter.Stop
-	if terminated {
+	if instance.LifecycleState == StateTerminated {
 		tell = s.world.booter.Terminate
 	}
 	ctx, cancel := s.world.life()
 	machine := s.machine(instance)
+	machine.Soft = soft
 	go func() {
 		defer cancel()
 		tell(ctx, machine)

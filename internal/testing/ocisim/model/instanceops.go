@@ -129,17 +129,18 @@ func (s *State) reshape(instance *Instance, details UpdateInstanceDetails) error
 	}
 	instance.Shape, instance.ShapeConfig = name, size
 	if instance.LifecycleState == StateRunning {
-		s.restart(instance)
+		s.restart(instance, true)
 	}
 	return nil
 }
 
-// restart stops and starts a running instance within one action.
-func (s *State) restart(instance *Instance) {
+// restart stops and starts a running instance within one action. A soft one asks the operating
+// system to end.
+func (s *State) restart(instance *Instance, soft bool) {
 	instance.setState(StateStopping)
 	s.after(s.world.delays.Stop, func() {
 		if instance.LifecycleState == StateStopping {
-			s.unboot(instance, false)
+			s.unboot(instance, soft)
 			instance.setState(StateStarting)
 			s.start(instance, nil)
 		}
@@ -174,21 +175,21 @@ func (s *State) Action(caller *User, id, action, ifMatch string) (*Instance, *Wo
 		instance.setState(StateStarting)
 		s.start(instance, work)
 	case "STOP", "SOFTSTOP":
-		s.stop(instance, work)
+		s.stop(instance, work, action == "SOFTSTOP")
 	default:
-		s.restart(instance)
+		s.restart(instance, action == "SOFTRESET")
 		s.after(s.world.delays.Stop+s.world.delays.Start, func() { work.succeed(s) })
 	}
 	return instance, work, nil
 }
 
-func (s *State) stop(instance *Instance, work *WorkRequest) {
+func (s *State) stop(instance *Instance, work *WorkRequest, soft bool) {
 	instance.setState(StateStopping)
 	s.after(s.world.delays.Stop, func() {
 		if instance.LifecycleState == StateStopping {
 			instance.setState(StateStopped)
 			work.succeed(s)
-			s.unboot(instance, false)
+			s.unboot(instance, soft)
 		}
 	})
 }
@@ -238,5 +239,5 @@ func (s *State) terminated(instance *Instance, preserveBoot, preserveData bool) 
 		}
 	}
 	s.end(instance, StateTerminated)
-	s.unboot(instance, true)
+	s.unboot(instance, false)
 }

@@ -47,6 +47,19 @@ func (r *recorder) seen() []string {
 	return append([]string{}, r.events...)
 }
 
+// softStops tells of each stop whether it was a soft one.
+func (r *recorder) softStops() []bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var soft []bool
+	for i, event := range r.events {
+		if event == "stop" {
+			soft = append(soft, r.machines[i].Soft)
+		}
+	}
+	return soft
+}
+
 func TestBooterFollowsTheMachine(t *testing.T) {
 	booter := &recorder{}
 	b := newBench(t, func(options *sim.Options, _ *sim.Tenancy) { options.Booter = booter })
@@ -72,9 +85,11 @@ func TestBooterFollowsTheMachine(t *testing.T) {
 	b.g.Expect(err).NotTo(HaveOccurred())
 	b.clock.Advance(step)
 	b.g.Eventually(booter.seen, time.Minute).Should(ConsistOf("boot", "gone", "stop", "boot"))
+	b.g.Expect(booter.softStops()).To(Equal([]bool{false}))
 	b.g.Expect(b.sim.StopInstance(*instance.Id)).To(Succeed())
 	b.clock.Advance(step)
 	b.g.Eventually(booter.seen, time.Minute).Should(ConsistOf("boot", "gone", "stop", "boot", "gone", "stop"))
+	b.g.Expect(booter.softStops()).To(Equal([]bool{false, true}))
 	b.g.Expect(b.sim.InstanceState(*instance.Id)).To(Equal("STOPPED"))
 	b.g.Expect(b.sim.TerminateInstance(*instance.Id)).To(Succeed())
 	b.clock.Advance(step)

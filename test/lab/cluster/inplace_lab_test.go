@@ -1,0 +1,305 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build lab
+
+package cluster_test
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/cluster-api/util/conditions"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/kit"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/world"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/user"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/watch"
+)
+
+// longestOutage is what no client may see while control planes are updated in place.
+const longestOutage = 15 * time.Second
+
+// changedInPlace leaves room for the agent in control planes' user data, which the lab's own files
+// would take, and lets all workers be updated at once. API servers have less time to end: the
+// watches of their clients would keep each until it is killed after half a minute.
+func changedInPlace(object *unstructured.Unstructured) error {
+	switch object.GetKind() {
+	case "MachineDeployment":
+		return unstructured.SetNestedField(object.Object, int64(2), "spec", "rollout", "strategy", "rollingUpdate", "maxUnavailable")
+	case "KubeadmControlPlane":
+		files, _, err := unstructured.NestedSlice(object.Object, "spec", "kubeadmConfigSpec", "files")
+		if err != nil {
+			return err
+		}
+		files = append(files, world.File(world.Patches+"/kube-apiserver0+merge.yaml", "spec:\n  terminationGracePeriodSeconds: 3\n"))
+		if err := unstructured.SetNestedSlice(object.Object, files, "spec", "kubeadmConfigSpec", "files"); err != nil {
+			return err
+		}
+		return unstructured.SetNestedField(object.Object, "ECDSA-P256", "spec", "kubeadmConfigSpec", "clusterConfiguration", "encryptionAlgorithm")
+	}
+	return nil
+}
+
+// updates is what stages with updates in place hand on. A worker stops and another one hangs while
+// control planes are updated: each of these is mostly waited for.
+type updates struct {
+	// all is the test of all stages.
+	all      *testing.T
+	before   kept
+	observer *world.Observer
+	// first is the control plane that is updated first.
+	first watch.Machine
+	hung  hung
+}
+
+// kept is what does not change where machines are updated in place.
+type kept struct {
+	// instances are OCIDs by Machine, addresses the nodes' on the tailnet.
+	instances            map[string]string
+	addresses            map[string]netip.Addr
+	launched, terminated int
+}
+
+func (s *suite) machinesNow() kept {
+	s.t.Helper()
+	calls := s.world.OCI.CallCounts("")
+	k := kept{instances: map[string]string{}, addresses: s.addresses(), launched: calls["LaunchInstance"], terminated: calls["TerminateInstance"]}
+	for _, m := range s.snapshot().Machines {
+		k.instances[m.Name] = m.Instance
+	}
+	return k
+}
+
+func (s *suite) expectKept(before kept) {
+	s.t.Helper()
+	s.whole()
+	s.Expect(s.machinesNow()).To(Equal(before))
+	for _, m := range s.snapshot().Machines {
+		s.Expect(s.world.OCI.InstanceState(m.Instance)).To(Equal("RUNNING"), m.Name)
+	}
+}
+
+// observeUpdates observes the API server over stages.
+func (u *updates) observeUpdates(s *suite) {
+	var err error
+	u.observer, err = s.cluster.Observe(u.all.Context())
+	s.Expect(err).NotTo(HaveOccurred())
+	u.all.Cleanup(func() { u.observer.Stop() })
+	s.answers(u.observer)
+}
+
+// versionMissing waits for the control plane that says that the mirror lacks its version.
+func (u *updates) versionMissing(s *suite) {
+	s.Eventually(func(g Gomega) {
+		var said []string
+		for _, m := range s.machines(watch.ControlPlane) {
+			message := s.updatingMessage(m)
+			said = append(said, m.Name+": "+message)
+			if strings.Contains(message, "Kubernetes "+plain(kit.NextVersion)+" cannot be installed from ") {
+				u.first = m
+			}
+		}
+		g.Expect(u.first.Name).NotTo(BeEmpty(), "%v", said)
+	}, settleTimeout, interval).Should(Succeed())
+	s.Expect(conditions.GetReason(s.infra(u.first), infrav1.UpdatedCondition)).To(Equal(infrav1.NodeUpdateFailedReason))
+
+	s.Expect(s.holds(u.first)).To(BeTrue(), "%s has left the VIP for nothing", u.first.Name)
+	s.expectEtcdHealthy()
+	for _, m := range s.machines(watch.ControlPlane) {
+		n := s.node(m)
+		s.Expect(isReady(n)).To(BeTrue(), n.Name)
+		s.Expect(n.Status.NodeInfo.KubeletVersion).To(Equal(kit.OldVersion), n.Name)
+	}
+	s.Eventually(func() string { return s.cluster.MissingPods(s.t.Context()) }, soon, interval).Should(BeEmpty())
+	s.expectPrograms(u.first, kit.OldVersion)
+}
+
+// firstUpdated lets the mirror have the version. A worker hangs from here on.
+func (u *updates) firstUpdated(s *suite) {
+	u.hang(s, s.machines(watch.Worker)[1])
+	s.world.Mirror.SetNewest(kit.NextVersion)
+	s.tryAgain()
+	s.awaitUpdated(u.first, kit.NextVersion)
+	s.expectEtcdHealthy()
+	s.expectPrograms(u.first, kit.NextVersion)
+}
+
+// tryAgain spares the five minutes after which the agents of control planes try again.
+func (s *suite) tryAgain() {
+	s.t.Helper()
+	for _, m := range s.machines(watch.ControlPlane) {
+		s.exec(m, "systemctl restart capom-update.service")
+	}
+}
+
+// powerCutInTheMiddle cuts the power of a control plane once kubeadm has exchanged the first of its
+// static pods and not the last.
+func (u *updates) powerCutInTheMiddle(s *suite) {
+	var cut watch.Machine
+	s.Eventually(func(g Gomega) {
+		for _, m := range s.machines(watch.ControlPlane) {
+			changed, err := s.booted(m).Exec(s.t.Context(), "sh", "-c", "grep -l "+kit.NextVersion+" /etc/kubernetes/manifests/*.yaml || true")
+			g.Expect(err).NotTo(HaveOccurred())
+			if strings.Contains(changed, "kube-apiserver.yaml") && !strings.Contains(changed, "kube-scheduler.yaml") {
+				cut = m
+			}
+		}
+		g.Expect(cut.Name).NotTo(BeEmpty())
+	}, settleTimeout, 250*time.Millisecond).Should(Succeed())
+	s.Expect(s.booted(cut).Kill()).To(Succeed())
+	s.Expect(s.booted(cut).Boot(s.t.Context())).To(Succeed())
+
+	s.awaitUpdated(cut, kit.NextVersion)
+	s.expectEtcdHealthy()
+	s.expectPrograms(cut, kit.NextVersion)
+}
+
+// allUpdated has workers grow meanwhile. Their own patch waits for the last control plane: until
+// then an older API server may answer, and kubelet must not be newer than that.
+func (u *updates) allUpdated(s *suite) {
+	workers := s.machines(watch.Worker)
+	before := map[string]string{}
+	for _, m := range workers {
+		before[m.Name] = s.startedAt(m)
+	}
+	s.growWorkers()
+	s.controlPlanesUpdated(kit.NextVersion)
+	s.expectAnswered(u.observer)
+	for _, m := range workers {
+		s.expectGrown(m, before[m.Name])
+	}
+	s.Expect(user.UpgradeWorkers(s.t.Context(), s.world.Client, s.snapshot().Deployment, kit.NewVersion)).To(Succeed())
+	for _, m := range workers {
+		s.awaitUpdated(m, kit.NewVersion)
+		s.expectPrograms(m, kit.NewVersion)
+	}
+	s.expectKept(u.before)
+	s.expectNothingDoubled()
+}
+
+// controlPlanesUpdated waits for each of the control planes, and looks at all members of etcd each
+// time.
+func (s *suite) controlPlanesUpdated(version string) {
+	s.t.Helper()
+	for done := 1; done <= s.cluster.ControlPlanes; done++ {
+		s.Eventually(func(g Gomega) {
+			updated := 0
+			for _, m := range s.machines(watch.ControlPlane) {
+				if s.notUpdated(m, version) == "" {
+					updated++
+				}
+			}
+			g.Expect(updated).To(BeNumerically(">=", done))
+		}, settleTimeout, interval).Should(Succeed(), "%d control planes do not become %s", done, version)
+		s.expectEtcdHealthy()
+	}
+	s.cluster.Version = version
+	for _, m := range s.machines(watch.ControlPlane) {
+		s.expectPrograms(m, version)
+	}
+}
+
+func (s *suite) expectAnswered(o *world.Observer) {
+	s.t.Helper()
+	s.answers(o)
+	seen := o.Stop()
+	fmt.Fprintf(os.Stderr, "control planes were updated in place: %s\n", seen)
+	s.Expect(seen.Longest).To(BeNumerically("<=", longestOutage))
+}
+
+// awaitUpdated waits until Cluster API is done with a machine, and its node runs the version.
+func (s *suite) awaitUpdated(m watch.Machine, version string) {
+	s.t.Helper()
+	s.Eventually(func() string { return s.notUpdated(m, version) }, settleTimeout, interval).Should(BeEmpty(), "%s does not become %s", m.Name, version)
+}
+
+// notUpdated says what a machine lacks of an update; it is empty when nothing is missing.
+func (s *suite) notUpdated(m watch.Machine, version string) string {
+	s.t.Helper()
+	machine := &clusterv1.Machine{}
+	if err := s.world.Client.Get(s.t.Context(), client.ObjectKey{Namespace: s.cluster.Name, Name: m.Name}, machine); err != nil {
+		return err.Error()
+	}
+	if _, updating := machine.Annotations[clusterv1.UpdateInProgressAnnotation]; updating || machine.Spec.Version != version {
+		return "Machine of " + machine.Spec.Version + ": " + conditions.GetMessage(machine, clusterv1.MachineUpdatingCondition)
+	}
+	nodes, err := s.cluster.Nodes(s.t.Context())
+	if err != nil {
+		return err.Error()
+	}
+	for _, n := range nodes {
+		if n.Name == machine.Status.NodeRef.Name && isReady(n) && n.Status.NodeInfo.KubeletVersion == version {
+			return ""
+		}
+	}
+	return "no ready Node of " + version
+}
+
+// expectPrograms asks a machine's packages, and on a control plane the programs of the static pods
+// that run there, for their version.
+func (s *suite) expectPrograms(m watch.Machine, version string) {
+	s.t.Helper()
+	s.Expect(s.exec(m, "kubelet --version")).To(Equal("Kubernetes "+version), m.Name)
+	s.Expect(s.exec(m, "kubeadm version -o short")).To(Equal(version), m.Name)
+	s.Expect(s.exec(m, "dpkg-query -W -f '${Version}\n' kubeadm kubectl kubelet | sort -u")).To(Equal(plain(version)+"-1.1"), m.Name)
+	s.Expect(s.exec(m, "apt-mark showhold")).To(ContainSubstring("kubeadm\nkubectl\nkubelet"), m.Name)
+	if m.Role != watch.ControlPlane {
+		return
+	}
+	for _, program := range []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler"} {
+		s.Eventually(func() (string, error) {
+			out, err := s.booted(m).Exec(s.t.Context(), "sh", "-c", "/proc/$(pidof "+program+")/root/usr/local/bin/"+program+" --version")
+			return strings.TrimSpace(out), err
+		}, soon, interval).Should(Equal("Kubernetes "+version), "%s of %s", program, m.Name)
+	}
+}
+
+// expectEtcdHealthy asks each member, which asks the others: etcd's /health reads by consensus.
+func (s *suite) expectEtcdHealthy() {
+	s.t.Helper()
+	for _, m := range s.machines(watch.ControlPlane) {
+		s.Eventually(func() (string, error) {
+			return s.booted(m).Exec(s.t.Context(), "curl", "-fsS", "--max-time", "5", "http://127.0.0.1:2381/health")
+		}, soon, interval).Should(ContainSubstring(`"health":"true"`), "etcd of %s", m.Name)
+	}
+}
+
+// updatingMessage is what a Machine's condition says of its update.
+func (s *suite) updatingMessage(m watch.Machine) string {
+	machine := &clusterv1.Machine{}
+	if err := s.world.Client.Get(s.t.Context(), client.ObjectKey{Namespace: s.cluster.Name, Name: m.Name}, machine); err != nil {
+		return err.Error()
+	}
+	return conditions.GetMessage(machine, clusterv1.MachineUpdatingCondition)
+}
+
+// infra is a machine's OCIMeshMachine.
+func (s *suite) infra(m watch.Machine) *infrav1.OCIMeshMachine {
+	s.t.Helper()
+	own := &infrav1.OCIMeshMachine{}
+	s.Expect(s.world.Client.Get(s.t.Context(), client.ObjectKey{Namespace: s.cluster.Name, Name: m.Name}, own)).To(Succeed())
+	return own
+}
+
+func isReady(n corev1.Node) bool {
+	for _, c := range n.Status.Conditions {
+		if c.Type == corev1.NodeReady {
+			return c.Status == corev1.ConditionTrue
+		}
+	}
+	return false
+}
+
+// plain is a version without its v.
+func plain(version string) string { return strings.TrimPrefix(version, "v") }
