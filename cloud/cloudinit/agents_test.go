@@ -22,7 +22,7 @@ var externalEtcd = map[string]any{"external": map[string]any{
 }}
 
 func TestControlPlanesOfAllFlavorsHaveRoomForBothAgentsAndMore(t *testing.T) {
-	const margin = 300
+	const margin = 100
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	stacked, external := authorities(t, key, false), authorities(t, key, true)

@@ -15,7 +15,8 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
-	"sigs.k8s.io/yaml"
+	"go.yaml.in/yaml/v3"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 )
@@ -95,7 +96,7 @@ func (f *flavor) read(document string) error {
 	var kind struct {
 		Kind string `json:"kind"`
 	}
-	if err := yaml.Unmarshal([]byte(document), &kind); err != nil {
+	if err := utilyaml.Unmarshal([]byte(document), &kind); err != nil {
 		return err
 	}
 	switch kind.Kind {
@@ -103,7 +104,7 @@ func (f *flavor) read(document string) error {
 	default:
 		return nil
 	}
-	if err := yaml.Unmarshal([]byte(document), &object); err != nil {
+	if err := utilyaml.Unmarshal([]byte(document), &object); err != nil {
 		return err
 	}
 	for _, kubeadm := range []kubeadmSpec{object.Spec.Kubeadm, object.Spec.Template.Spec.Kubeadm} {
@@ -151,11 +152,13 @@ func (f flavor) bootstrap(t *testing.T, keys string, etcd map[string]any) []byte
 	}
 	initial := maps.Clone(f.kubeadm.InitConfiguration)
 	maps.Copy(initial, map[string]any{"apiVersion": "kubeadm.k8s.io/v1beta4", "kind": "InitConfiguration", "localAPIEndpoint": map[string]any{}})
-	first, err := yaml.Marshal(cluster)
-	g.Expect(err).NotTo(HaveOccurred())
-	second, err := yaml.Marshal(initial)
-	g.Expect(err).NotTo(HaveOccurred())
-	out.WriteString(written("/run/kubeadm/kubeadm.yaml", "---\n"+string(first)+"\n---\n"+string(second)))
+	var documents strings.Builder
+	encoder := yaml.NewEncoder(&documents)
+	encoder.SetIndent(2)
+	g.Expect(encoder.Encode(cluster)).To(Succeed())
+	g.Expect(encoder.Encode(initial)).To(Succeed())
+	g.Expect(encoder.Close()).To(Succeed())
+	out.WriteString(written("/run/kubeadm/kubeadm.yaml", "---\n"+documents.String()))
 	out.WriteString(`-   path: /run/cluster-api/placeholder
     owner: root:root
     permissions: '0640'
