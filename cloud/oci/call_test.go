@@ -13,7 +13,6 @@ import (
 	"github.com/go-logr/logr/funcr"
 	. "github.com/onsi/gomega"
 	"github.com/prometheus/client_golang/prometheus"
-	dto "github.com/prometheus/client_model/go"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
@@ -145,18 +144,14 @@ func samples(t *testing.T, registry *prometheus.Registry, name string) map[strin
 			continue
 		}
 		for _, metric := range family.GetMetric() {
-			out[labels(metric)] = metric.GetCounter().GetValue() + float64(metric.GetHistogram().GetSampleCount())
+			labels := ""
+			for _, label := range metric.GetLabel() {
+				labels += label.GetName() + "=" + label.GetValue() + " "
+			}
+			out[labels] = metric.GetCounter().GetValue() + float64(metric.GetHistogram().GetSampleCount())
 		}
 	}
 	return out
-}
-
-func labels(metric *dto.Metric) string {
-	text := ""
-	for _, label := range metric.GetLabel() {
-		text += label.GetName() + "=" + label.GetValue() + " "
-	}
-	return text
 }
 
 func TestCallsAreCounted(t *testing.T) {
