@@ -62,17 +62,18 @@ func CheckBootstrap(data []byte, format string) error {
 }
 
 // CloudProviderExternal tells whether the bootstrap data has kubelet wait for a cloud controller
-// manager: by kubeadm's kubeletExtraArgs, or by a file with the flag.
+// manager: by kubeadm's kubeletExtraArgs, or by the flag in a file or command.
 func CloudProviderExternal(data []byte) bool {
 	config, err := readBootstrap(data)
 	if err != nil || config == nil {
 		return false
 	}
-	return slices.ContainsFunc(config.files, func(f bootstrapFile) bool {
+	return slices.ContainsFunc(config.runcmd, externalFlag.MatchString) || slices.ContainsFunc(config.files, func(f bootstrapFile) bool {
+		content := f.decoded()
 		if f.path == kubeadmInitPath || f.path == kubeadmJoinPath {
-			return externalInKubeadm(f.content)
+			return externalInKubeadm(content)
 		}
-		return externalFlag.MatchString(f.content)
+		return externalFlag.MatchString(content)
 	})
 }
 

@@ -261,10 +261,24 @@ func TestAnExternalCloudProviderIsSeen(t *testing.T) {
 	}
 	list := "apiVersion: kubeadm.k8s.io/v1beta4\nkind: JoinConfiguration\nnodeRegistration:\n  kubeletExtraArgs:\n" +
 		"  - {name: cloud-provider, value: external}\n  - {name: provider-id, value: 'oci://{{ ds[\"id\"] }}'}\n"
+	encoded := func(path, encoding string, content []byte) string {
+		return "#cloud-config\nwrite_files:\n- path: " + path + "\n  encoding: " + encoding + "\n  content: " +
+			base64.StdEncoding.EncodeToString(content) + "\n" + joins
+	}
+	runs := func(command string) string {
+		return strings.Replace(joinData, "runcmd:\n", "runcmd:\n- "+command+"\n", 1)
+	}
 	for name, tc := range map[string]struct {
 		data     string
 		external bool
 	}{
+		"kubelet's own file in base64": {encoded("/etc/default/kubelet", "b64", []byte("KUBELET_EXTRA_ARGS=--cloud-provider=external\n")), true},
+		"kubelet's own file, packed":   {encoded("/etc/default/kubelet", "gz+b64", []byte(gzipped("KUBELET_EXTRA_ARGS=--cloud-provider=external\n"))), true},
+		"kubeadm's file in base64":     {encoded(kubeadmJoinPath, "base64", []byte(list)), true},
+		"an unpackable file":           {encoded("/etc/default/kubelet", "gz+b64", []byte("--cloud-provider=external")), false},
+		"a command":                    {runs(`echo KUBELET_EXTRA_ARGS=--cloud-provider=external >/etc/default/kubelet`), true},
+		"a command's words":            {runs(`[sed, -i, "s/$/ --cloud-provider=external/", /etc/default/kubelet]`), true},
+		"another command":              {runs(`echo "# --cloud-provider=external"`), false},
 		"a list":                       {file(kubeadmJoinPath, list), true},
 		"a map":                        {file(kubeadmJoinPath, "nodeRegistration:\n  kubeletExtraArgs:\n    cloud-provider: external\n    v: \"2\"\n"), true},
 		"the second document":          {file(kubeadmInitPath, "kind: ClusterConfiguration\n---\n"+list), true},

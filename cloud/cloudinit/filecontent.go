@@ -33,11 +33,9 @@ func (f bootstrapFile) checkContent() error {
 	if byNumber.MatchString(f.owner) {
 		return invalid("Bootstrap", "the owner of file %s is a number, and cloud-init takes names: %s", f.path, consequence)
 	}
-	encoding := strings.ToLower(strings.TrimSpace(f.encoding))
-	packed := strings.HasPrefix(encoding, "gz")
+	encoded, packed := f.isEncoded()
 	content := []byte(f.content)
-	switch encoding {
-	case "b64", "base64", "gz+b64", "gz+base64", "gzip+b64", "gzip+base64":
+	if encoded {
 		if strings.Contains(f.content, jinjaWord) {
 			// What Jinja puts there is not known.
 			return nil
@@ -47,14 +45,37 @@ func (f bootstrapFile) checkContent() error {
 			return invalid("Bootstrap", "the content of file %s is not the base64 that its encoding says: %s", f.path, consequence)
 		}
 		content = decoded
-	case "gz", "gzip":
-	default:
-		return nil
 	}
-	if packed && !isGzip(content) {
+	if _, ok := unpacked(content); packed && !ok {
 		return invalid("Bootstrap", "the content of file %s is not the gzip that its encoding says: %s", f.path, consequence)
 	}
 	return nil
+}
+
+// isEncoded tells whether the content is base64, and whether it is gzip then.
+func (f bootstrapFile) isEncoded() (encoded, packed bool) {
+	switch strings.ToLower(strings.TrimSpace(f.encoding)) {
+	case "b64", "base64":
+		return true, false
+	case "gz+b64", "gz+base64", "gzip+b64", "gzip+base64":
+		return true, true
+	case "gz", "gzip":
+		return false, true
+	}
+	return false, false
+}
+
+// decoded is the content as cloud-init writes it; empty where it writes none.
+func (f bootstrapFile) decoded() string {
+	encoded, packed := f.isEncoded()
+	content := []byte(f.content)
+	if encoded {
+		content, _ = likePython(f.content)
+	}
+	if packed {
+		content, _ = unpacked(content)
+	}
+	return string(content)
 }
 
 // likePython decodes base64 as Python does: it passes over other letters, ends at the padding, and
@@ -86,13 +107,14 @@ func likePython(text string) ([]byte, bool) {
 	return decoded, err == nil
 }
 
-func isGzip(data []byte) bool {
+// unpacked is what gzip data hold, up to what user data may be; ok is false if they are not gzip.
+func unpacked(data []byte) (content []byte, ok bool) {
 	reader, err := gzip.NewReader(bytes.NewReader(data))
 	if err != nil {
-		return false
+		return nil, false
 	}
-	_, err = io.Copy(io.Discard, io.LimitReader(reader, maxPayload))
-	return err == nil
+	content, err = io.ReadAll(io.LimitReader(reader, maxPayload))
+	return content, err == nil
 }
 
 // isText tells whether PyYAML gives cloud-init a text, or bytes. A value that is left out is an

@@ -31,6 +31,13 @@ func (v Versions) String() string {
 	return v.Kubernetes + " " + v.Tailscale
 }
 
+// IsKubelet tells whether a kubelet's version is the one that is to run. A build of one's own has
+// its name behind the version.
+func (v Versions) IsKubelet(version string) bool {
+	version, _, _ = strings.Cut(version, "+")
+	return version == v.Kubernetes
+}
+
 // fetching has the agent fetch the packages, and change nothing of Kubernetes.
 const fetching = " fetch"
 

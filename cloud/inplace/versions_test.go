@@ -66,3 +66,12 @@ func TestANodesReportIsReadAsItsAgentWroteIt(t *testing.T) {
 	}
 	NewWithT(t).Expect(patch.String() + "," + both.String() + "," + both.ToFetch()).To(Equal("v1.36.2 -,v1.36.2 1.104.0,v1.36.2 1.104.0 fetch"))
 }
+
+func TestABuildOfAVersionIsThatVersion(t *testing.T) {
+	wanted := Versions{Kubernetes: "v1.36.3"}
+	for version, is := range map[string]bool{
+		"v1.36.3": true, "v1.36.3+vendor.1": true, "v1.36.30": false, "v1.36.3-rc.0": false, "v1.36.2+v1.36.3": false, "": false,
+	} {
+		NewWithT(t).Expect(wanted.IsKubelet(version)).To(Equal(is), version)
+	}
+}

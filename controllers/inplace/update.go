@@ -8,7 +8,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -21,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/inplace"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/workload"
 )
 
@@ -117,11 +117,11 @@ func checkVersion(machine, wanted *clusterv1.Machine, hasAgent bool) (bool, erro
 	if machine.Status.NodeInfo == nil || wanted.Spec.Version == "" {
 		return true, nil
 	}
-	// A build of one's own has its name behind the version.
-	has, _, _ := strings.Cut(machine.Status.NodeInfo.KubeletVersion, "+")
-	if has != wanted.Spec.Version && !hasAgent {
+	has := machine.Status.NodeInfo.KubeletVersion
+	is := inplace.Versions{Kubernetes: wanted.Spec.Version}.IsKubelet(has)
+	if !is && !hasAgent {
 		return false, fmt.Errorf("node of Machine %s runs %s and cannot be brought to %s in place: delete the Machine, and it is replaced",
 			wanted.Name, has, wanted.Spec.Version)
 	}
-	return has == wanted.Spec.Version, nil
+	return is, nil
 }

@@ -135,7 +135,7 @@ func (n *Node) askInTurn(ctx context.Context, nodes workload.Nodes, node *corev1
 
 // replacesKubelet tells whether the node is to be asked for another kubelet, and was not yet.
 func replacesKubelet(node *corev1.Node, wanted inplace.Versions) bool {
-	return node.Status.NodeInfo.KubeletVersion != wanted.Kubernetes && node.Annotations[infrav1.WantedVersionsAnnotation] != wanted.String()
+	return !wanted.IsKubelet(node.Status.NodeInfo.KubeletVersion) && node.Annotations[infrav1.WantedVersionsAnnotation] != wanted.String()
 }
 
 func hasFetched(node *corev1.Node, wanted inplace.Versions) bool {
@@ -165,7 +165,7 @@ func (n *Node) ask(ctx context.Context, nodes workload.Nodes, node *corev1.Node,
 // isUpToDate tells whether the node runs what is wanted and its agent is at nothing else. A node
 // that was never asked for anything need not be, for its Kubernetes alone.
 func isUpToDate(node *corev1.Node, wanted inplace.Versions) bool {
-	if node.Status.NodeInfo.KubeletVersion != wanted.Kubernetes {
+	if !wanted.IsKubelet(node.Status.NodeInfo.KubeletVersion) {
 		return false
 	}
 	asked := node.Annotations[infrav1.WantedVersionsAnnotation]
