@@ -330,9 +330,12 @@ func (j *joiner) stopped() int {
 }
 
 // Boot joins the tailnet, once for each instance: the state is on its disk.
-func (j *joiner) Boot(_ context.Context, machine sim.Machine) {
+func (j *joiner) Boot(ctx context.Context, machine sim.Machine) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if ctx.Err() != nil {
+		return
+	}
 	if id, known := j.joined[machine.ID]; known {
 		_ = j.control.SetOnline(id, true)
 		return

@@ -157,10 +157,10 @@ func (j *joiner) problem() error {
 }
 
 // Boot joins, and advertises the VIP on a control plane of a cluster with one.
-func (j *joiner) Boot(_ context.Context, machine sim.Machine) {
+func (j *joiner) Boot(ctx context.Context, machine sim.Machine) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if _, known := j.joined[machine.ID]; known {
+	if _, known := j.joined[machine.ID]; known || ctx.Err() != nil {
 		return
 	}
 	parsed, err := cloudinit.Parse(machine.UserData)

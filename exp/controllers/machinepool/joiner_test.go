@@ -31,10 +31,10 @@ func (j *joiner) problems() []error {
 }
 
 // Boot joins the tailnet.
-func (j *joiner) Boot(_ context.Context, machine sim.Machine) {
+func (j *joiner) Boot(ctx context.Context, machine sim.Machine) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if _, known := j.joined[machine.ID]; known {
+	if _, known := j.joined[machine.ID]; known || ctx.Err() != nil {
 		return
 	}
 	parsed, err := cloudinit.Parse(machine.UserData)

@@ -12,8 +12,9 @@ import (
 // Booter follows the simulated machines' life cycles. Its methods are called in goroutines of their
 // own and must return when ctx ends.
 type Booter interface {
-	// Boot is called when an instance becomes RUNNING, also after a stop or a
-	// reset. ctx ends when the instance stops or the simulator closes.
+	// Boot is called when an instance becomes RUNNING, also after a stop or a reset, whose Stop has
+	// returned by then. ctx ends when the instance stops or the simulator closes: a Boot that comes
+	// late finds it ended.
 	Boot(ctx context.Context, machine Machine)
 	// Stop is called when a RUNNING instance has stopped or is about to be reset.
 	Stop(ctx context.Context, machine Machine)
@@ -91,14 +92,24 @@ func (s *State) machine(instance *Instance) Machine {
 	return machine
 }
 
-// boot hands a RUNNING machine to the booter.
+// boot hands a RUNNING machine to the booter, once that has ended the machine's life before.
 func (s *State) boot(instance *Instance) {
 	if s.world.booter == nil {
 		return
 	}
 	ctx, cancel := s.world.life()
 	s.boots[instance.ID] = cancel
-	go s.world.booter.Boot(ctx, s.machine(instance))
+	machine, ended := s.machine(instance), s.ends[instance.ID]
+	go func() {
+		if ended != nil {
+			select {
+			case <-ended:
+			case <-ctx.Done():
+				return
+			}
+		}
+		s.world.booter.Boot(ctx, machine)
+	}()
 }
 
 // unboot tells the booter about a machine's end.
@@ -114,7 +125,10 @@ func (s *State) unboot(instance *Instance, soft bool) {
 	ctx, cancel := s.world.life()
 	machine := s.machine(instance)
 	machine.Soft = soft
+	ended := make(chan struct{})
+	s.ends[instance.ID] = ended
 	go func() {
+		defer close(ended)
 		defer cancel()
 		tell(ctx, machine)
 	}()

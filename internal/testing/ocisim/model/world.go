@@ -96,6 +96,8 @@ type State struct {
 	quotas   map[string]map[string]int64
 	users    map[string]*User
 	boots    map[string]func()
+	// ends are closed when the booter has been told of the instance's last end.
+	ends map[string]chan struct{}
 	// consoles are the texts on instances' serial consoles.
 	consoles   map[string]string
 	services   []Service
@@ -139,7 +141,7 @@ func newState(world *World, tenancy *Tenancy) *State {
 		world: world, config: tenancy, name: tenancy.Name,
 		items: map[string]stored{}, kinds: map[reflect.Type][]stored{}, retries: map[string]retry{},
 		capacity: maps.Clone(tenancy.Capacity), limits: DefaultLimits(), quotas: maps.Clone(tenancy.Quotas),
-		users: map[string]*User{}, boots: map[string]func(){}, consoles: map[string]string{},
+		users: map[string]*User{}, boots: map[string]func(){}, ends: map[string]chan struct{}{}, consoles: map[string]string{},
 		services:   servicesOf(tenancy.Region),
 		throttle:   newBucket(tenancy.RequestRate, tenancy.RequestBurst, world.clock),
 		createTime: world.clock.Now(),

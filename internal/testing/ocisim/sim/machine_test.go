@@ -100,6 +100,37 @@ func TestBooterFollowsTheMachine(t *testing.T) {
 	b.g.Expect(machines).To(BeEmpty())
 }
 
+// slow is a recorder for which the end of a machine takes its time.
+type slow struct {
+	recorder
+	end chan struct{}
+}
+
+func (s *slow) Stop(ctx context.Context, m sim.Machine) {
+	s.recorder.Stop(ctx, m)
+	<-s.end
+	s.note("stopped", m)
+}
+
+func TestAMachineBootsOnceItsLifeBeforeHasEnded(t *testing.T) {
+	booter := &slow{end: make(chan struct{})}
+	b := newBench(t, func(options *sim.Options, _ *sim.Tenancy) { options.Booter = booter })
+	instance, err := b.launch(b.launchDetails(b.subnet(b.vcn("10.0.0.0/16"), "10.0.0.0/24", "nodes")))
+	b.g.Expect(err).NotTo(HaveOccurred())
+	b.clock.Advance(step)
+	b.g.Eventually(booter.seen, time.Minute).Should(Equal([]string{"boot"}))
+
+	_, err = b.compute.InstanceAction(b.t.Context(), core.InstanceActionRequest{InstanceId: instance.Id, Action: core.InstanceActionActionReset})
+	b.g.Expect(err).NotTo(HaveOccurred())
+	b.clock.Advance(step)
+	b.g.Eventually(booter.seen, time.Minute).Should(ConsistOf("boot", "gone", "stop"))
+	b.g.Expect(b.sim.InstanceState(*instance.Id)).To(Equal("RUNNING"))
+	close(booter.end)
+
+	b.g.Eventually(booter.seen, time.Minute).Should(HaveLen(5))
+	b.g.Expect(booter.seen()[3:]).To(Equal([]string{"stopped", "boot"}))
+}
+
 func TestTerminationKeepsOrTakesVolumes(t *testing.T) {
 	for name, world := range map[string]struct {
 		boot, data *bool
