@@ -30,10 +30,15 @@ import (
 // patience is how long anything may take.
 const patience = 90 * time.Second
 
+const drains = "a node that is drained before its machine is changed in place, which has a cluster of its own"
+
 // notExercised are rights not certain to be used in a life cycle, each with the reason why it is
 // needed.
 var notExercised = map[string]string{
 	"delete ocimeshmachinepoolmachines infrastructure.cluster.x-k8s.io": "an instance that is gone before Cluster API made its Machine",
+	"get machinedrainrules cluster.x-k8s.io":                            drains,
+	"list machinedrainrules cluster.x-k8s.io":                           drains,
+	"watch machinedrainrules cluster.x-k8s.io":                          drains,
 	"patch machinepools cluster.x-k8s.io":                               "a pool whose size OCI's own autoscaling manages",
 	"patch events":                                                      "an event that comes again is counted in the first one",
 	"patch events events.k8s.io":                                        "an event that comes again is counted in the first one",
