@@ -23,7 +23,7 @@ SUITES ?= ./...
 LONG_TESTS := $(if $(filter ./...,$(TESTS)),./controllers/machine ./controllers/cluster ./exp/controllers/machinepool ./cloud/cloudinit)
 LONG_SUITES := $(if $(filter ./...,$(SUITES)),./upkeep ./move ./deployment)
 TESTFLAGS ?=
-# Packages tested at a time: half as many again as there are cores, since tests wait a third of
+# Suites tested at a time: half as many again as there are cores, since they wait a third of
 # their time or more.
 TESTPROCS ?= $(shell n=$$(nproc); echo $$((n + (n + 1) / 2)))
 
@@ -100,7 +100,7 @@ test: ## Build, vet and test everything: the product with the race detector, the
 	hack/ensure-packages.sh gcc curl shellcheck cloud-init nft unshare ip gpg losetup mkfs.ext4 mkfs.xfs setpriv
 	for module in . api test; do go -C $$module build ./...; go -C $$module vet ./...; done
 	assets=$$($(BINARIES) envtest); $(BINARIES) clusterctl kustomize capi-core capi-kubeadm-bootstrap capi-kubeadm-control-plane; \
-	KUBEBUILDER_ASSETS=$$assets CGO_ENABLED=1 go test -race -p $(TESTPROCS) -timeout 20m $(TESTFLAGS) $(LONG_TESTS) $(TESTS)
+	KUBEBUILDER_ASSETS=$$assets CGO_ENABLED=1 go test -race -timeout 20m $(TESTFLAGS) $(LONG_TESTS) $(TESTS)
 	$(if $(filter ./...,$(TESTS)),$(MAKE) --no-print-directory test-lives test-suites test-policy)
 
 # The tests that helpers.WithoutRaceDetector names; the packages are those that call it.
