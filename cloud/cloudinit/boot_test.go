@@ -15,7 +15,7 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-const soon = 20 * time.Second
+const soon = time.Minute
 
 // bootNode lays out the files as cloud-init leaves them before scripts-user: our script under its
 // part's name, runcmd beside it, and the files of the bootstrap data.

@@ -18,7 +18,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 )
 
-const patience = 20 * time.Second
+const patience = time.Minute
 
 var (
 	kinds = []infrav1.EndpointType{infrav1.EndpointNetworkLoadBalancer, infrav1.EndpointLoadBalancer}

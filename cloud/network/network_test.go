@@ -20,7 +20,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 )
 
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // bench is a simulated account, with the real client of a user with full access.
 type bench struct {

@@ -64,7 +64,7 @@ func newFixture(t *testing.T) *fixture {
 		subnet, err := w.oci.CreateSubnet(t.Context(), oci.SubnetSpec{VCNID: vcn.ID, CIDR: netip.MustParsePrefix("10.0.0.0/20")})
 		w.subnet = subnet.ID
 		return err
-	}, 10*time.Second).Should(Succeed())
+	}, time.Minute).Should(Succeed())
 	return w
 }
 
@@ -85,7 +85,7 @@ func (w *fixture) launch(t *testing.T, name string, tags map[string]string) stri
 			ImageID: nodeImage, SubnetID: w.subnet, Tags: tags,
 		})
 		return err
-	}, 10*time.Second).Should(Succeed())
+	}, time.Minute).Should(Succeed())
 	return launched.ID
 }
 

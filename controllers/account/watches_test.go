@@ -36,11 +36,11 @@ func TestAManagerNoticesAFixedSecretWithoutAPoll(t *testing.T) {
 		}
 		return ""
 	}
-	g.Eventually(ready, 20*time.Second).Should(Equal(metav1.ConditionFalse))
+	g.Eventually(ready, time.Minute).Should(Equal(metav1.ConditionFalse))
 
 	restoreSecret(t, w)
 
-	g.Eventually(ready, 20*time.Second).Should(Equal(metav1.ConditionTrue))
+	g.Eventually(ready, time.Minute).Should(Equal(metav1.ConditionTrue))
 }
 
 func TestOnlyWhatAccountsAClusterUsesWakesAnAccount(t *testing.T) {

@@ -40,7 +40,7 @@ func TestMain(m *testing.M) { os.Exit(helpers.Run(m, &env)) }
 
 const (
 	// patience is how long anything may take, on a busy machine too.
-	patience = time.Minute
+	patience = 2 * time.Minute
 	tick     = 5 * time.Millisecond
 	vip      = "10.250.0.1"
 )

@@ -30,7 +30,7 @@ var env *helpers.Environment
 func TestMain(m *testing.M) { os.Exit(helpers.Run(m, &env)) }
 
 const (
-	patience = time.Minute
+	patience = 2 * time.Minute
 	tick     = 5 * time.Millisecond
 	// timeout30 is the time-out of each step of the bench's requests, in seconds.
 	timeout30 = 30

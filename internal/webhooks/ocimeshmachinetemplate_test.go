@@ -62,7 +62,7 @@ func serve(t *testing.T, inPlaceUpdates bool) {
 	go func() { ended <- mgr.Start(t.Context()) }()
 	t.Cleanup(func() { g.Expect(<-ended).To(Succeed()) })
 	started := mgr.GetWebhookServer().StartedChecker()
-	g.Eventually(func() error { return started(&http.Request{}) }).WithTimeout(20 * time.Second).Should(Succeed())
+	g.Eventually(func() error { return started(&http.Request{}) }).WithTimeout(time.Minute).Should(Succeed())
 }
 
 // configuration is the generated one with the conditions that kustomize adds.

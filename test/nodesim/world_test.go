@@ -53,7 +53,7 @@ type world struct {
 func newWorld(t *testing.T, vip string) *world {
 	t.Helper()
 	g := NewWithT(t)
-	g.SetDefaultEventuallyTimeout(20 * time.Second)
+	g.SetDefaultEventuallyTimeout(time.Minute)
 	g.SetDefaultEventuallyPollingInterval(20 * time.Millisecond)
 	tailnet, err := tailnetsim.New(tailnetsim.Options{
 		TagOwners:     map[string][]string{nodeTag: {"group:admins"}},

@@ -43,7 +43,7 @@ func TestMain(m *testing.M) { os.Exit(helpers.Run(m, &env)) }
 
 const (
 	// patience is how long anything may take.
-	patience = 30 * time.Second
+	patience = 2 * time.Minute
 	tick     = 5 * time.Millisecond
 	// recordLife is longer than a record of attached volumes counts.
 	recordLife = 2 * time.Minute

@@ -35,7 +35,7 @@ func TestMain(m *testing.M) { os.Exit(helpers.Run(m, &env)) }
 
 const (
 	// patience is how long anything may take.
-	patience = 30 * time.Second
+	patience = 2 * time.Minute
 	tick     = 5 * time.Millisecond
 	shape    = "VM.Standard.A1.Flex"
 	// uid is the identity of the pool that is attacked, other that of another one.
