@@ -100,11 +100,11 @@ func TestPollsLeaveAnInstanceTimeUntilItsDeviceTellsThatItRuns(t *testing.T) {
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	own := b.machine(t, "worker")
-	pace := instancecache.Pace{Rest: time.Hour, Progress: time.Minute}
+	pace := instancecache.Pace{Rest: 24 * time.Hour, Progress: time.Hour}
 	b.until(t, own, func(g Gomega) { g.Expect(own.Status.Instance.ID).NotTo(BeEmpty()) })
 	account := b.Accounts[slices.IndexFunc(b.Accounts, func(a *infrav1.OCIAccount) bool { return a.Name == own.Status.Placement.Account })]
 	cache := b.pollers.Cache(account)
-	g.Expect(time.Until(cache.Next(pace))).To(BeNumerically(">", 2*time.Minute), "a boot is given three intervals")
+	g.Expect(time.Until(cache.Next(pace))).To(BeNumerically(">", 2*time.Hour), "a boot is given three intervals")
 
 	// No poll shows more than the launch did.
 	eventually(g, func(g Gomega) {

@@ -92,7 +92,10 @@ func TestWhatIsCompressedIsReadBackAsItWas(t *testing.T) {
 			again, _ := Gzip(data)
 			g.Expect(again).To(Equal(compressed), "equal input gives equal output")
 			if err != nil {
-				t.Skip("gunzip is not installed")
+				if os.Getenv("CI") == "true" {
+					t.Fatal("gunzip is not installed")
+				}
+				t.Skip("NOT CHECKED: gunzip is not installed")
 			}
 			cmd := exec.CommandContext(t.Context(), gunzip, "-c")
 			cmd.Stdin = bytes.NewReader(compressed)
