@@ -33,8 +33,8 @@ func TestEveryCallToOCIPassesTheGate(t *testing.T) {
 	}
 }
 
-// The SDK does not escape what it puts into a path, and users write OCIDs: one could lead to another
-// resource. call refuses those that operation.on is told.
+// The SDK does not escape what it puts into a path, and users write OCIDs: one could lead to
+// another resource. call refuses those that operation.on is told.
 func TestEveryOCIDInAPathIsChecked(t *testing.T) {
 	g := NewWithT(t)
 	services := servicesOf(reflect.TypeFor[oci.Client]())
