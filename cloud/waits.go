@@ -9,18 +9,18 @@ import (
 )
 
 const (
-	// searching is the part of the time waited that passes until the next look, as long as nobody
-	// knows how long it takes; checking is that part once it is known, late the part of the known
-	// time that a first look is later, so that it mostly finds the work done.
+	// searching is the pause before the next look, as a part of the time waited so far, while
+	// nobody knows how long the work takes; checking is the same once it is known. late is the part
+	// of the known time by which a first look is later: mostly it finds the work done.
 	searching, checking, late = 2, 8, 20
 	// longestStep bounds the time between two looks.
 	longestStep = 30 * time.Second
 )
 
-// Waits learns how long a service takes for each kind of work: what is waited for is looked at when
-// it can be done, and not before. It is safe for concurrent use.
+// Waits learns how long a service takes for each kind of work: a look comes when the work can be
+// done, and not before. It is safe for concurrent use.
 type Waits struct {
-	// First is when to look at a kind of work that was never seen to end.
+	// First is when to look at work of a kind never seen to end.
 	First time.Duration
 
 	mu   sync.Mutex
@@ -35,7 +35,7 @@ type Wait struct {
 	looked     bool
 }
 
-// Begin is for work of a kind that began at the time.
+// Begin is for work of a kind, begun at the time.
 func (w *Waits) Begin(kind string, now time.Time) *Wait {
 	took, known := w.known(kind)
 	if !known {
@@ -52,10 +52,10 @@ func (w *Waits) known(kind string) (after time.Duration, known bool) {
 	return took + took/late, known
 }
 
-// After is how long it is until the next look; not positive if that is due.
+// After is how long it is until the next look; not positive if it is due.
 func (w *Wait) After(now time.Time) time.Duration { return w.due.Sub(now) }
 
-// Unfinished says that the work was not done when it was looked at.
+// Unfinished is called after a look at work not done yet.
 func (w *Wait) Unfinished(now time.Time) {
 	part := time.Duration(searching)
 	if _, known := w.of.known(w.kind); known {
@@ -65,8 +65,8 @@ func (w *Wait) Unfinished(now time.Time) {
 	w.due = now.Add(min(longestStep, max(now.Sub(w.began)/part, w.of.First/4)))
 }
 
-// Finished says that the work was done when it was looked at. After a first look it may have been
-// done for long: the next one is a little earlier.
+// Finished is called after a look at finished work. After a first look it may have been done for
+// long: the next one is a little earlier.
 func (w *Wait) Finished(now time.Time) {
 	w.of.mu.Lock()
 	defer w.of.mu.Unlock()
@@ -80,8 +80,8 @@ func (w *Wait) Finished(now time.Time) {
 	w.of.took[w.kind] = took
 }
 
-// Pending are the pieces of work that are waited for, by keys of the caller. The zero value but for
-// Waits is ready; it is safe for concurrent use.
+// Pending are the pieces of work under way, by keys of the caller. The zero value but for Waits is
+// ready; it is safe for concurrent use.
 type Pending struct {
 	Waits *Waits
 
@@ -89,8 +89,8 @@ type Pending struct {
 	waits map[string]*Wait
 }
 
-// After is how long it is until the next look at the work; not positive if that is due, or if
-// nobody waits.
+// After is how long it is until the next look at the work; not positive if it is due, or if nobody
+// waits.
 func (p *Pending) After(key string, now time.Time) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -100,7 +100,7 @@ func (p *Pending) After(key string, now time.Time) time.Duration {
 	return 0
 }
 
-// Unfinished says that the work of a kind has begun, or was not done when it was looked at, and
+// Unfinished is called when work of a kind has begun, and after a look at work not done yet. It
 // returns how long it is until the next look.
 func (p *Pending) Unfinished(key, kind string, now time.Time) time.Duration {
 	p.mu.Lock()
@@ -119,7 +119,7 @@ func (p *Pending) Unfinished(key, kind string, now time.Time) time.Duration {
 	return wait.After(now)
 }
 
-// Finished says that the work was done when it was looked at.
+// Finished is called after a look at finished work.
 func (p *Pending) Finished(key string, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -129,7 +129,7 @@ func (p *Pending) Finished(key string, now time.Time) {
 	}
 }
 
-// Drop says that nobody waits for the work any more.
+// Drop ends the wait for the work.
 func (p *Pending) Drop(key string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

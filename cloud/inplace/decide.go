@@ -84,11 +84,13 @@ func otherSizes(from, to infrav1.OCIMeshMachineSpec) bool {
 		return false
 	}
 	differ := false
-	for i := range from.Shapes {
-		if from.Shapes[i].Name != to.Shapes[i].Name {
+	for i, before := range from.Shapes {
+		after := to.Shapes[i]
+		differ = differ || after != before
+		after.OCPUs, after.MemoryGB = before.OCPUs, before.MemoryGB
+		if after != before {
 			return false
 		}
-		differ = differ || from.Shapes[i] != to.Shapes[i]
 	}
 	return differ
 }

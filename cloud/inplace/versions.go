@@ -5,6 +5,7 @@ package inplace
 
 import (
 	"fmt"
+	"reflect"
 	"regexp"
 	"strconv"
 	"strings"
@@ -103,7 +104,9 @@ func KubernetesCanBecome(from, to string) bool {
 // otherTailscale is a later version of the same source of packages. A mirror's archives have sums
 // for each, and an image has what it has.
 func otherTailscale(from, to infrav1.OCIMeshMachineSpec) bool {
-	if from.Tailscale.Source != to.Tailscale.Source || !from.Tailscale.Source.HasVersions() {
+	otherwise := to.Tailscale
+	otherwise.Version = from.Tailscale.Version
+	if !reflect.DeepEqual(otherwise, from.Tailscale) || !from.Tailscale.Source.HasVersions() {
 		return false
 	}
 	after, can := numbers(to.Tailscale.Version)

@@ -21,7 +21,12 @@ const (
 // partition and file system at every boot (cc_growpart, cc_resizefs); Oracle Linux has its root on
 // LVM, which the node's agent grows. What an image of one's own has is not known.
 func largerBootVolume(from, to infrav1.OCIMeshMachineSpec, agent bool) bool {
-	if from.BootVolume.SizeGB >= to.BootVolume.SizeGB || from.BootVolume.VPUsPerGB != to.BootVolume.VPUsPerGB || !growsVolumes(from) {
+	before, after := from.BootVolume, to.BootVolume
+	if after.SizeGB <= before.SizeGB || !growsVolumes(from) {
+		return false
+	}
+	after.SizeGB = before.SizeGB
+	if after != before {
 		return false
 	}
 	return from.Image.Platform.OperatingSystem == ubuntu || (agent && hasKnownRoot(from))

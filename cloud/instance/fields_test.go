@@ -5,13 +5,13 @@ package instance
 
 import (
 	"reflect"
-	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/fields"
 )
 
 // notLaunched are the fields of a machine's spec without a place in a launch, and where they go
@@ -45,13 +45,13 @@ func TestEveryFieldOfAMachineReachesItsLaunchOrIsKnownNotTo(t *testing.T) {
 		return Spec(Launch{Machine: spec, Placement: infrav1.Placement{Shape: shapeOfFields}})
 	}
 	whole, seen := launched(fullSpec()), map[string]bool{}
-	for _, path := range leaves(reflect.TypeFor[infrav1.OCIMeshMachineSpec](), "", notLaunched) {
+	for _, path := range fields.Leaves(reflect.TypeFor[infrav1.OCIMeshMachineSpec](), notLaunched) {
 		seen[path] = true
 		if notLaunched[path] != "" {
 			continue
 		}
 		without := fullSpec()
-		value := at(reflect.ValueOf(&without).Elem(), path)
+		value := fields.At(reflect.ValueOf(&without).Elem(), path)
 		g.Expect(value.IsZero()).To(BeFalse(), "set %s above, or say in notLaunched what has it", path)
 		value.SetZero()
 		g.Expect(reflect.DeepEqual(launched(without), whole)).To(BeFalse(), "%s has no effect on the launch", path)
@@ -59,31 +59,4 @@ func TestEveryFieldOfAMachineReachesItsLaunchOrIsKnownNotTo(t *testing.T) {
 	for path := range notLaunched {
 		g.Expect(seen).To(HaveKey(path), "%s is no field of a machine's spec", path)
 	}
-}
-
-// leaves are the paths of all fields, down to those that are no structs and no lists of structs, or
-// that are listed.
-func leaves(of reflect.Type, path string, listed map[string]string) []string {
-	if of.Kind() == reflect.Slice && of.Elem().Kind() == reflect.Struct {
-		of = of.Elem()
-	}
-	if of.Kind() != reflect.Struct || listed[path] != "" {
-		return []string{path}
-	}
-	var all []string
-	for field := range of.Fields() {
-		all = append(all, leaves(field.Type, strings.TrimPrefix(path+"."+field.Name, "."), listed)...)
-	}
-	return all
-}
-
-// at is the value at a path, of the first element of each list on it.
-func at(value reflect.Value, path string) reflect.Value {
-	for name := range strings.SplitSeq(path, ".") {
-		if value.Kind() == reflect.Slice {
-			value = value.Index(0)
-		}
-		value = value.FieldByName(name)
-	}
-	return value
 }

@@ -5,13 +5,12 @@ package oci_test
 
 import (
 	"reflect"
-	"slices"
-	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/fields"
 )
 
 // notConfigured are the fields of a launch missing from an instance configuration, with reasons.
@@ -39,18 +38,17 @@ func TestEveryFieldOfALaunchReachesBothBodies(t *testing.T) {
 	}
 	full := func() oci.LaunchSpec {
 		var spec oci.LaunchSpec
-		fill(reflect.ValueOf(&spec).Elem())
+		fields.Fill(reflect.ValueOf(&spec).Elem())
 		return spec
 	}
 	launch, configuration := sent(full())
 	seen := map[string]bool{}
-	for _, path := range leaves(reflect.TypeFor[oci.LaunchSpec](), nil) {
-		name := strings.Join(path, ".")
+	for _, name := range fields.Leaves(reflect.TypeFor[oci.LaunchSpec](), nil) {
 		seen[name] = true
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			spec := full()
-			at(reflect.ValueOf(&spec).Elem(), path).SetZero()
+			fields.At(reflect.ValueOf(&spec).Elem(), name).SetZero()
 
 			changedLaunch, changedConfiguration := sent(spec)
 
@@ -62,65 +60,5 @@ func TestEveryFieldOfALaunchReachesBothBodies(t *testing.T) {
 	}
 	for name := range notConfigured {
 		g.Expect(seen).To(HaveKey(name), "%s is no field of a launch", name)
-	}
-}
-
-// leaves are the paths of all fields that are no structs and no lists of structs.
-func leaves(of reflect.Type, path []string) [][]string {
-	if of.Kind() == reflect.Slice && of.Elem().Kind() == reflect.Struct {
-		of = of.Elem()
-	}
-	if of.Kind() != reflect.Struct {
-		return [][]string{path}
-	}
-	var all [][]string
-	for field := range of.Fields() {
-		all = append(all, leaves(field.Type, append(slices.Clip(path), field.Name))...)
-	}
-	return all
-}
-
-// at is the value at a path, of the first element of each list on it.
-func at(value reflect.Value, path []string) reflect.Value {
-	for _, name := range path {
-		if value.Kind() == reflect.Slice {
-			value = value.Index(0)
-		}
-		value = value.FieldByName(name)
-	}
-	return value
-}
-
-// fill sets a value, and everything in it, to something other than zero.
-func fill(value reflect.Value) {
-	switch value.Kind() {
-	case reflect.String:
-		value.SetString("text")
-	case reflect.Bool:
-		value.SetBool(true)
-	case reflect.Int, reflect.Int32, reflect.Int64:
-		value.SetInt(7)
-	case reflect.Uint8:
-		value.SetUint('a')
-	case reflect.Float64:
-		value.SetFloat(7)
-	case reflect.Pointer:
-		value.Set(reflect.New(value.Type().Elem()))
-		fill(value.Elem())
-	case reflect.Slice:
-		value.Set(reflect.MakeSlice(value.Type(), 1, 1))
-		fill(value.Index(0))
-	case reflect.Map:
-		value.Set(reflect.MakeMap(value.Type()))
-		key, element := reflect.New(value.Type().Key()).Elem(), reflect.New(value.Type().Elem()).Elem()
-		fill(key)
-		fill(element)
-		value.SetMapIndex(key, element)
-	case reflect.Struct:
-		for i := range value.NumField() {
-			fill(value.Field(i))
-		}
-	default:
-		panic("a field of kind " + value.Kind().String() + " is not known to this test")
 	}
 }

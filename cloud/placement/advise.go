@@ -9,37 +9,37 @@ import (
 	"strings"
 )
 
-// Occupant is another machine, of this or another cluster, that uses something of an account.
+// Occupant is another machine in an account, of this or another cluster.
 type Occupant struct {
 	// Account is the OCIAccount's name.
 	Account string
 	// Group is as in Facts; empty for a machine of another cluster.
 	Group string
-	// Leaving says that it is being deleted.
+	// Leaving is set while it is being deleted.
 	Leaving bool
-	// Use is what it uses.
+	// Use is its use of the account.
 	Use Use
 }
 
-// Advice says which changes would make room for a machine that budgets or limits keep out.
+// Advice names changes to make room for a machine kept out by budgets or limits.
 type Advice struct {
-	// Leaving says that it fits once the machines that are being deleted are gone.
+	// Leaving is set if it fits once the machines in deletion are gone.
 	Leaving bool
 	// InPlaceOf is an account where it fits in the place of one of its group; empty if there is
 	// none.
 	InPlaceOf string
-	// Smaller is the largest size of one of its shapes that fits; nil if none does.
+	// Smaller is the largest fitting size of one of its shapes; nil if none fits.
 	Smaller *Fit
 }
 
-// Fit is a size that an account has room for.
+// Fit is a size with room in an account.
 type Fit struct {
 	Account, Shape  string
 	OCPUs, MemoryGB int64
 }
 
-// Advise finds out which changes would make room for the machine, each by deciding anew. What it
-// finds is sure as far as the facts go.
+// Advise finds changes to make room for the machine, each by deciding anew. They are sure as far as
+// the facts go.
 func Advise(facts Facts, occupants []Occupant) Advice {
 	leaving := func(o Occupant) bool { return o.Leaving }
 	if slices.ContainsFunc(occupants, leaving) && facts.without(occupants, leaving).fits() {
@@ -91,8 +91,8 @@ func (f Facts) only(account string) Facts {
 	return f
 }
 
-// smaller is the largest size, by OCPUs and then by memory, that fits. A shape's own size is not
-// the user's to choose unless it is flexible.
+// smaller is the largest fitting size, by OCPUs and then by memory. Users choose the size of
+// flexible shapes only.
 func (f Facts) smaller() *Fit {
 	var best *Fit
 	for _, account := range f.Accounts {
@@ -106,8 +106,7 @@ func (f Facts) smaller() *Fit {
 	return best
 }
 
-// largest is the largest size of a shape, not above the one that is wanted, for which the account
-// has room.
+// largest is the largest size of a shape, up to the wanted one, with room in the account.
 func (f Facts) largest(account Account, shape Shape) *Fit {
 	if !IsFlexible(shape.Name) || shape.Unsized {
 		return nil
@@ -132,8 +131,8 @@ func (f Facts) largest(account Account, shape Shape) *Fit {
 	return &Fit{Account: account.Name, Shape: shape.Name, OCPUs: ocpus, MemoryGB: memory}
 }
 
-// most is the largest number of the range that fits, if less than one that fits does, too; 0 if
-// none does.
+// most is the largest fitting number of the range; 0 if none fits. Less than a fitting one fits,
+// too.
 func most(least, largest int64, fits func(int64) bool) int64 {
 	if least > largest || !fits(least) {
 		return 0

@@ -75,7 +75,8 @@ func (c Console) Read(ctx context.Context) {
 	c.capture(ctx, in.Client)
 }
 
-// capture asks OCI for the console. A lost answer is asked for again under the same token.
+// capture asks OCI for the console. A process that ends before it has written status asks again
+// under the same token. The capture of an answer that was lost otherwise stays, and costs nothing.
 func (c Console) capture(ctx context.Context, client *oci.Client) {
 	status := &c.Machine.Status.Console
 	token := cloud.RetryToken("console", c.Owner.Digest(), status.CapturedAt.UTC().Format(time.RFC3339))

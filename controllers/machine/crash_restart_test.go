@@ -24,7 +24,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 )
 
-// crashWorlds are machines with, together, every call of a machine.
+// crashWorlds are machines as most are. Answers of other calls are lost in the tests of their
+// phases: test/house/lostanswers_test.go names them.
 var crashWorlds = map[string]func(*clusterv1.Machine, *infrav1.OCIMeshMachine){
 	"worker with a data volume": func(_ *clusterv1.Machine, own *infrav1.OCIMeshMachine) {
 		own.Spec.DataVolumes = []infrav1.DataVolume{{Name: "data", SizeGB: 50, MountPath: "/var/lib/data"}}

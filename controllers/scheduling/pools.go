@@ -20,44 +20,43 @@ import (
 
 // Pool is a machine pool: OCI launches its instances in one account.
 type Pool struct {
-	// Key is the pool's namespace and name, Identity the UID that it was first seen with.
+	// Key is the pool's namespace and name, Identity its first UID.
 	Key      client.ObjectKey
 	Identity string
 	// Account is the OCIAccount's name.
 	Account string
-	// Size is how many instances OCI has been told to keep or, in a status, is about to be.
+	// Size is the number of instances as told to OCI or, in a status, about to be told.
 	Size int
-	// Ending says that the pool is being deleted: OCI puts nothing in the place of what ends.
+	// Ending pools are being deleted: OCI replaces nothing.
 	Ending bool
-	// Machine is the spec of its machines as far as that is granted, with one shape.
+	// Machine is the granted part of its machines' spec, with one shape.
 	Machine infrav1.OCIMeshMachineSpec
 }
 
-// mark is what the pool's instances are tagged with. Users write identities, also those of other
-// pools: one alone would have an instance count for several.
+// mark is the tags of the pool's instances. Users write identities, also those of other pools: an
+// identity alone would have an instance count for several.
 func (p Pool) mark() ownership.Mark {
 	return ownership.MachinePool(p.Identity, p.Key.Namespace, p.Key.Name).Mark()
 }
 
-// grant is the size that a pool was last allowed. The pool's status shows it soon.
+// grant is the last size allowed to a pool. The pool's status shows it soon.
 type grant struct {
 	identity string
 	size     int
-	// unseen are the instances that polls were yet to show at the time: what they showed before
-	// may include some that were about to leave the pool.
+	// unseen are the instances missing in polls at the time: earlier polls may include some about
+	// to leave the pool.
 	unseen int
 	at     time.Time
-	// asked says that OCI was seen to have been told of the whole size. A smaller one later is then
-	// an instance that has left, which polls show for a while, and no place that nobody has asked
-	// for.
+	// asked is set once OCI was told of the whole size. A smaller size later means that an instance
+	// has left, though polls show it for a while, and not that a place was never asked for.
 	asked bool
-	// shape is what its instances were last allowed to be; the zero shape is that of its status.
+	// shape is the last one allowed to its instances; the zero shape stands for that of its status.
 	shape placement.Shape
 }
 
-// Resize decides how large a pool may be, between the size that it has and the one that it should
-// have, and reserves that until the pool's status shows it. pool.Size is what OCI says. A Refusal
-// says why the pool cannot be as large as wanted. What OCI keeps already is never taken back.
+// Resize decides how large a pool may be, between its present size and the wanted one, and reserves
+// the answer until the pool's status shows it. pool.Size is OCI's. A Refusal says why the pool
+// cannot be as large as wanted. Instances that OCI keeps already are never taken back.
 func (s *Scheduler) Resize(ctx context.Context, pool Pool, wanted int) (int, *Refusal, error) {
 	now := s.options.Clock()
 	if wanted > pool.Size {
@@ -107,8 +106,7 @@ func (s *Scheduler) refusePool(pool Pool, size, wanted int, reason, why string, 
 	return s.refusal(reason, fmt.Sprintf("OCIAccount %s has room for %d of %d instances: %s", pool.Account, size, wanted, why), remedies)
 }
 
-// settle brings the pool's grant up to what OCI says: what was granted and not asked for is free
-// again.
+// settle brings the pool's grant up to OCI's size: places granted and not asked for are free again.
 func (s *Scheduler) settle(pool Pool, cache *instancecache.Cache) grant {
 	granted := grant{identity: pool.Identity, size: pool.Size}
 	if before := s.grants[pool.Key]; before.identity == pool.Identity && !cache.PolledSince(before.at) {
@@ -129,8 +127,8 @@ func (s *Scheduler) settle(pool Pool, cache *instancecache.Cache) grant {
 	return granted
 }
 
-// addUsage adds what machines and pools use of the one account, as OCI's size of the pool has it,
-// and returns how many instances of the pool polls have yet to show.
+// addUsage adds the account's use by machines and pools, this pool with OCI's size, and returns how
+// many of its instances polls have yet to show.
 func (s *Scheduler) addUsage(ctx context.Context, pool Pool, of *infrav1.OCIAccount, facts *placement.Facts) (unseen int, err error) {
 	if err := s.observeAll(ctx); err != nil {
 		return 0, err
@@ -144,7 +142,7 @@ func (s *Scheduler) addUsage(ctx context.Context, pool Pool, of *infrav1.OCIAcco
 	return s.addStrays(ownership.Mark{}, of, &facts.Accounts[0], append(others, pool), pool.Key), nil
 }
 
-// pools are all pools that there are. Grants of others are forgotten.
+// pools are all pools in the API server. Grants of others are forgotten.
 func (s *Scheduler) pools(ctx context.Context) ([]Pool, error) {
 	if s.options.Pools == nil {
 		return nil, nil
@@ -172,13 +170,13 @@ func (s *Scheduler) pools(ctx context.Context) ([]Pool, error) {
 // members are a pool's instances as polls show them.
 type members struct {
 	live, terminating int
-	// shape is what OCI launches in the place of one that is lost; ending says that it does not.
+	// shape is that of OCI's replacements for lost instances; ending pools get none.
 	shape  placement.Shape
 	ending bool
 }
 
-// instead is by how much an instance that OCI may launch in the place of this one exceeds it: OCI
-// asks nobody. It is in no availability domain: OCI's limits are not used by it.
+// instead is by how much OCI's replacement of this instance would exceed it: OCI asks nobody. It is
+// in no availability domain: it uses none of OCI's limits.
 func (m *members) instead(use placement.Use, state oci.LifecycleState) []placement.Use {
 	if m.ending || state == oci.StateTerminating {
 		return nil
@@ -203,7 +201,7 @@ func (m *members) add(state oci.LifecycleState) {
 	m.live++
 }
 
-// unseen is how many instances of the pool there may be that polls do not show.
+// unseen is how many instances of the pool may be missing in polls.
 func (s *Scheduler) unseen(pool Pool, seen members, cache *instancecache.Cache) int {
 	if pool.Ending {
 		return max(0, pool.Size-seen.live-seen.terminating)

@@ -17,25 +17,24 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
 )
 
-// reservations are where the machines of all clusters are and what they use, as sums that each
-// change of a machine corrects, so that a decision costs as much among ten thousand machines as
-// among ten. A placement in a machine's status is a reservation, whether the instance is launched
-// or not, until the machine is gone. Decisions that the watch does not show yet are reserved here;
-// after a restart there are none, and what counts by then is in the machines' status. The zero
-// value is ready.
+// reservations are the places of the machines of all clusters and their use, as sums. Each change
+// of a machine corrects them: a decision costs as much among ten thousand machines as among ten. A
+// placement in a machine's status is a reservation until the machine is gone, launched or not.
+// Decisions are reserved here until the watch shows them. After a restart there are none: by then
+// the machines' status has them all. The zero value is ready.
 type reservations struct {
 	// deciding is held while a machine is placed: read, decide, reserve.
 	deciding sync.Mutex
 
 	mu       sync.Mutex
 	machines map[client.ObjectKey]machine
-	// used is what machines use of each account; marked is that by what instances of theirs are
-	// tagged with; placed are those of each cluster.
+	// used is the machines' use of each account; marked is the same by the tags of their instances;
+	// placed are the machines of each cluster.
 	used   map[string]map[placement.Use]placement.Size
 	marked map[string]map[ownership.Mark]placement.Size
 	placed map[client.ObjectKey]map[placement.Placed]int
 	groups groups
-	// moves count, by account, how often what machines count for has changed.
+	// moves count, by account, the changes of use.
 	moves map[string]uint64
 	// sizes are those of shapes that are not flexible, as far as they are known.
 	sizes placement.Sizes
@@ -46,13 +45,13 @@ type machine struct {
 	mark    ownership.Mark
 	cluster client.ObjectKey
 	group   string
-	// set is its MachineSet, which another template makes another one.
+	// set is its MachineSet: another template makes another set.
 	set string
-	// leaving says that it is being deleted: it uses what it uses, but for the spread it has left.
+	// leaving machines are being deleted: they count as used, but not for the spread.
 	leaving bool
-	// recorded is what its status shows; reserved is what was decided after that.
+	// recorded is the placement in its status; reserved is a later decision.
 	recorded, reserved share
-	// grown is the size that it was granted where it is, until its status shows that.
+	// grown is a size granted at its place, until its status shows it.
 	grown placement.Size
 }
 
@@ -60,7 +59,7 @@ type machine struct {
 type share struct {
 	at   infrav1.Placement
 	size placement.Size
-	// unsized says that OCPUs and memory are not known.
+	// unsized is set if OCPUs and memory are not known.
 	unsized bool
 }
 
@@ -91,8 +90,8 @@ func (r *reservations) observe(object *infrav1.OCIMeshMachine) {
 	})
 }
 
-// grow notes the size that a machine is granted where it is, until its status shows that, or
-// another one is noted. The zero size is none. A machine that nothing is known of has none.
+// grow notes a size granted to a machine at its place, until its status shows it, or another one is
+// noted. The zero size is none. An unknown machine has none.
 func (r *reservations) grow(key client.ObjectKey, size placement.Size) {
 	r.change(key, func(m *machine) {
 		if m.mark != (ownership.Mark{}) {
@@ -101,7 +100,7 @@ func (r *reservations) grow(key client.ObjectKey, size placement.Size) {
 	})
 }
 
-// giveBack lets go of a size that is noted.
+// giveBack lets go of a noted size.
 func (r *reservations) giveBack(key client.ObjectKey) {
 	r.mu.Lock()
 	grown := r.machines[key].grown
@@ -123,12 +122,12 @@ func (r *reservations) reserve(request Request, at infrav1.Placement) {
 	})
 }
 
-// release takes back a decision that will not be written.
+// release takes back a decision, which will not be written.
 func (r *reservations) release(key client.ObjectKey) {
 	r.change(key, func(m *machine) { m.reserved = share{} })
 }
 
-// forget lets go of a machine that is gone.
+// forget lets go of a machine once it is gone.
 func (r *reservations) forget(key client.ObjectKey) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -141,14 +140,14 @@ func (r *reservations) drop(key client.ObjectKey) {
 	delete(r.machines, key)
 }
 
-// placement is the newest placement of the machine that is known.
+// placement is the newest known placement of the machine.
 func (r *reservations) placement(key client.ObjectKey) infrav1.Placement {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.machines[key].newest().at
 }
 
-// counted is what the machine counts for in the account that instances are tagged with.
+// counted is the machine's use in the account, by the tags of its instances.
 func (r *reservations) counted(account string, mark ownership.Mark) placement.Size {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -166,8 +165,7 @@ func (r *reservations) keepOnly(present map[client.ObjectKey]bool) {
 	}
 }
 
-// addTo adds to the facts what all machines but one use of the accounts, and where the cluster's
-// are.
+// addTo adds to the facts the use of all machines but one, and the places of the cluster's.
 func (r *reservations) addTo(facts *placement.Facts, but, cluster client.ObjectKey) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -187,14 +185,14 @@ func (r *reservations) addTo(facts *placement.Facts, but, cluster client.ObjectK
 	}
 }
 
-// shapeOf is a shape of a machine with its size, as far as that is known.
+// shapeOf is a shape of a machine with its size, as far as known.
 func (r *reservations) shapeOf(spec infrav1.OCIMeshMachineSpec, shape infrav1.Shape) placement.Shape {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return placement.ShapeOf(spec, shape, r.sizes)
 }
 
-// unsized are those of the shapes whose size is not known, each once.
+// unsized are the shapes of unknown size, each once.
 func (r *reservations) unsized(shapes []string) []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -205,7 +203,7 @@ func (r *reservations) unsized(shapes []string) []string {
 	})
 }
 
-// unsizedThere are the shapes of the machines whose size is not known.
+// unsizedThere are the machines' shapes of unknown size.
 func (r *reservations) unsizedThere() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -271,7 +269,7 @@ func (r *reservations) change(key client.ObjectKey, change func(*machine)) {
 	r.moved(before, m)
 }
 
-// moved notes the accounts in which a machine counts for more or less than before.
+// moved notes the accounts in which the use of a machine has changed.
 func (r *reservations) moved(before, after machine) {
 	if r.moves == nil {
 		r.moves = map[string]uint64{}
@@ -285,15 +283,15 @@ func (r *reservations) moved(before, after machine) {
 	}
 }
 
-// shares are what the machine counts for: in both places while it moves, and with the larger size
-// while it grows.
+// shares are the machine's use: in both places while it moves, and with the larger size while it
+// grows.
 func (m machine) shares() [2]share {
 	recorded := m.recorded
 	recorded.size = recorded.size.Plus(m.grown.Beyond(recorded.size))
 	return [2]share{recorded, m.reserved}
 }
 
-// sizeIn is what the machine counts for in the account.
+// sizeIn is the machine's use in the account.
 func (m machine) sizeIn(account string) placement.Size {
 	var size placement.Size
 	for _, s := range m.shares() {
@@ -304,7 +302,7 @@ func (m machine) sizeIn(account string) placement.Size {
 	return size
 }
 
-// movesIn changes with what machines count for in the account.
+// movesIn changes with the use in the account.
 func (r *reservations) movesIn(account string) uint64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -318,8 +316,7 @@ func (r *reservations) count(m machine, sign int) {
 		r.placed = map[client.ObjectKey]map[placement.Placed]int{}
 	}
 	r.groups.count(m, sign)
-	// A machine that moves from one place to another may be launched in either until that is
-	// written.
+	// Until a move is written the machine may be launched in either place.
 	for _, s := range m.shares() {
 		if s.at.Account == "" {
 			continue
@@ -334,7 +331,7 @@ func (r *reservations) count(m machine, sign int) {
 	}
 }
 
-// newest is the decision that is reserved, or what is recorded if there is none.
+// newest is the reserved decision, or else the recorded placement.
 func (m machine) newest() share {
 	if m.reserved.at.Account != "" {
 		return m.reserved

@@ -22,24 +22,25 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 )
 
-// Joins looks for the devices of all nodes that run and have not joined their tailnet yet, by one
-// list for all, and brings each its next pass once it has. The zero value only takes notes.
+// Joins looks for the devices of nodes that run and have not joined their tailnet yet. It reads one
+// list for all, and brings each node its next pass once it has joined. The zero value only takes
+// notes.
 type Joins struct {
 	mu sync.Mutex
 	// waiting are the nodes by their tailnet.
 	waiting map[string]map[client.ObjectKey]waiting
-	// busy are the tailnets that are being looked at: one that is slow holds up no other.
+	// busy are the tailnets being looked at now: a slow one holds up no other.
 	busy map[string]bool
 	// joined receives the nodes; nil if nobody looks.
 	joined chan event.TypedGenericEvent[client.ObjectKey]
 }
 
-// waiting is what a node is to join as and with, and what its last pass has seen: devices of its
-// name that are not its own.
+// waiting is the hostname and key of a node that is to join, and the devices of its name, not its
+// own, in its last pass.
 type waiting struct{ hostname, keyID, seen string }
 
-// Joined receives the nodes that have another device than before. It has to be called before Watch,
-// and says that somebody looks.
+// Joined receives the nodes with another device than before. Call it before Watch: from then on
+// somebody looks.
 func (j *Joins) Joined() <-chan event.TypedGenericEvent[client.ObjectKey] {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -49,7 +50,7 @@ func (j *Joins) Joined() <-chan event.TypedGenericEvent[client.ObjectKey] {
 	return j.joined
 }
 
-// await notes that the node is waited for, and tells whether somebody looks for it.
+// await notes a node to wait for, and tells whether somebody looks for it.
 func (j *Joins) await(tailnet string, node client.ObjectKey, w waiting) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -63,7 +64,7 @@ func (j *Joins) await(tailnet string, node client.ObjectKey, w waiting) bool {
 	return j.joined != nil
 }
 
-// Waiting are the nodes that are waited for.
+// Waiting are the nodes yet to join.
 func (j *Joins) Waiting() []client.ObjectKey {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -74,8 +75,8 @@ func (j *Joins) Waiting() []client.ObjectKey {
 	return all
 }
 
-// Forget says that the node is not waited for any more. Each pass over it begins so: only one that
-// ends with waiting notes it anew.
+// Forget ends the wait for a node. Each pass over it begins so, and notes it anew if it ends with
+// waiting.
 func (j *Joins) Forget(node client.ObjectKey) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -87,7 +88,7 @@ func (j *Joins) Forget(node client.ObjectKey) {
 	}
 }
 
-// begin are the tailnets to look at, from now on busy, and what is waited for in them.
+// begin are the tailnets to look at, from now on busy, with the nodes to join them.
 func (j *Joins) begin() map[string]map[client.ObjectKey]waiting {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -144,7 +145,7 @@ func (j *Joins) Watch(ctx context.Context, tailnets client.Reader, clients Tailn
 }
 
 // Source is for a controller of nodes: it looks for their devices while the manager leads, and
-// brings each that has joined its next pass. progress is how often nodes that change are looked at.
+// brings each node its next pass once it has joined. progress is the interval of nodes that change.
 func (j *Joins) Source(mgr manager.Manager, clients TailnetClients, progress time.Duration) (source.Source, error) {
 	joined := j.Joined()
 	err := mgr.Add(manager.RunnableFunc(func(ctx context.Context) error {
@@ -156,12 +157,12 @@ func (j *Joins) Source(mgr manager.Manager, clients TailnetClients, progress tim
 		})), err
 }
 
-// JoinInterval is how often a tailnet is looked at in which a node is to join, if nodes that change
-// are looked at with the progress interval: little beside the time that a boot takes.
+// JoinInterval is how often a tailnet is looked at while a node is to join it, for a progress
+// interval of nodes that change: little beside the time of a boot.
 func JoinInterval(progress time.Duration) time.Duration { return progress / 4 }
 
-// look brings each node of which there is another device than before its next pass. What keeps it
-// from looking is told by the passes that come all the same.
+// look brings each node with another device than before its next pass. If it cannot look, the
+// passes of the nodes, which come all the same, tell why.
 func (j *Joins) look(ctx context.Context, c *tailnet.Client, nodes map[client.ObjectKey]waiting, age time.Duration) {
 	for node, w := range nodes {
 		list, err := c.RecentDevices(ctx, age)
@@ -180,7 +181,7 @@ func (j *Joins) look(ctx context.Context, c *tailnet.Client, nodes map[client.Ob
 	}
 }
 
-// fingerprint tells the devices that may be the node's from those that a list showed before.
+// fingerprint tells devices possibly the node's from those of an earlier list.
 func (w waiting) fingerprint(list *tailnet.DeviceList) string {
 	var ids []string
 	for _, device := range list.Of("", w.keyID, w.hostname) {

@@ -25,8 +25,8 @@ type Node struct {
 	Tailnet *infrav1.Tailnet
 	// Claim is what the object knows of its device.
 	Claim ownership.DeviceClaim
-	// Launched is when the instance was made. Running says that it is RUNNING; Booting, that it may
-	// be by now, and that its device is to tell so.
+	// Launched is when the instance was made. Running means RUNNING; Booting means that it may be
+	// by now, and its device is to tell.
 	Launched         time.Time
 	Running, Booting bool
 	// Settled nodes are not waited for: they have joined before, whatever status says of a device.
@@ -35,15 +35,15 @@ type Node struct {
 	Now time.Time
 }
 
-// Observed is a node's device. The zero value says that there is none.
+// Observed is a node's device. The zero value means none.
 type Observed struct {
 	// Device can talk to others; nil if it cannot. Proof is of it.
 	Device *tailnet.Device
 	Proof  ownership.Proof
-	// Joined says that there is a device, whether or not it can talk to others, and that status
-	// has recorded it. KeyUsed says that the key was seen to be of no more use to anybody.
+	// Joined is set if there is a device and status has recorded it, whether or not it can talk to
+	// others. KeyUsed is set once the key was seen to be of no more use to anybody.
 	Joined, KeyUsed bool
-	// Warning is what is going to take the device from the tailnet; empty if nothing is.
+	// Warning says why the device is about to leave the tailnet; empty if it is not.
 	Warning string
 	// List is what shows it.
 	List *tailnet.DeviceList
@@ -55,15 +55,14 @@ type Client interface {
 	RecentDevices(ctx context.Context, age time.Duration) (*tailnet.DeviceList, error)
 }
 
-// Observe looks for the node's device, records it, and notes what is wrong in the condition
-// TailnetReady. The next pass is brought by the node's joining where joins looks for it.
+// Observe looks for the node's device, records it, and notes problems in the condition
+// TailnetReady. Where joins looks for the node, its joining brings the next pass.
 func Observe(ctx context.Context, p *phases.Pass, c Client, statuses Statuses, joins *Joins, n Node) (Observed, error) {
 	if !n.Running && !n.Booting && n.Status.DeviceID == "" {
 		n.noteJoining(p, nil)
 		return Observed{}, nil
 	}
-	// Less than the interval at which the node is looked at, and little beside it while somebody
-	// waits for the node.
+	// Less than the node's interval, and little beside it while somebody waits for the node.
 	age := JoinInterval(p.Intervals.Progress)
 	if n.Status.DeviceID != "" {
 		age = p.Intervals.Poll / 2
@@ -106,7 +105,7 @@ func (n Node) MovedTailnet(p *phases.Pass) bool {
 	return true
 }
 
-// misses says what is known of a node whose device is not there, or is not proven to be its own.
+// misses says what is known of a node without a device, or without one proven to be its own.
 func (n Node) misses(p *phases.Pass, joins *Joins, list *tailnet.DeviceList, found Found) {
 	if found.Finding != nil {
 		p.Note(infrav1.TailnetReadyCondition, found.Finding.Reason, "%s", found.Finding.Message)
@@ -119,16 +118,16 @@ func (n Node) misses(p *phases.Pass, joins *Joins, list *tailnet.DeviceList, fou
 		n.await(p, joins, list)
 	}
 	if len(found.Strangers) > 0 {
-		// A server may show the device before it shows that the key is used; another machine may
-		// let go of it.
+		// A server may show the device before it shows the key as used, and another machine may let
+		// go of the device.
 		p.Requeue(p.Intervals.Progress)
 	}
 	n.noteJoining(p, found.Strangers)
 }
 
-// await has the node's next pass brought by its joining, or by the time at which that is too long.
-// One that is overdue is looked for pass by pass, which costs fewer lists; so is any without
-// somebody who looks.
+// await has the node's next pass brought by its joining, or by the end of its time to join. An
+// overdue node is looked for pass by pass, which costs fewer lists. So is every node if nobody
+// looks.
 func (n Node) await(p *phases.Pass, joins *Joins, list *tailnet.DeviceList) {
 	left := n.Claim.JoinTimeout - n.Now.Sub(n.Launched)
 	w := waiting{hostname: n.Claim.Hostname, keyID: n.Status.KeyID}
@@ -140,10 +139,10 @@ func (n Node) await(p *phases.Pass, joins *Joins, list *tailnet.DeviceList) {
 	p.Requeue(p.Intervals.Progress)
 }
 
-// JoiningMessage says, with the hostname, what a node is waited for.
+// JoiningMessage says, with the hostname, what the node is yet to do.
 const JoiningMessage = "Waiting for the machine to boot and join the tailnet as %s"
 
-// noteJoining says what the node is waited for, and from when on that is too long.
+// noteJoining says what the node is yet to do, and when it is overdue.
 func (n Node) noteJoining(p *phases.Pass, strangers []string) {
 	others := ""
 	if len(strangers) > 0 {
@@ -158,7 +157,7 @@ func (n Node) noteJoining(p *phases.Pass, strangers []string) {
 			"then delete the Machine%s", n.Claim.JoinTimeout, others)
 }
 
-// registeredAnew says what it can mean that there are others of the machine's name.
+// registeredAnew explains other devices of the machine's name.
 func registeredAnew(strangers []string) string {
 	if len(strangers) == 0 {
 		return ""

@@ -82,3 +82,17 @@ func TestThePictureNamesEveryPackage(t *testing.T) {
 		}
 	}
 }
+
+// held is a file with something that is said to be in it: `file` (`name`).
+var held = regexp.MustCompile("`([\\w/.]+\\.go)`\\s+\\(`([\\w.]+)`")
+
+func TestWhatTheArchitectureSaysOfAFileIsInIt(t *testing.T) {
+	g := NewWithT(t)
+	all := held.FindAllStringSubmatch(strings.Join(read(t, architecture).prose, "\n"), -1)
+	g.Expect(all).NotTo(BeEmpty())
+	for _, match := range all {
+		content, err := os.ReadFile(filepath.Join(root, match[1]))
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(string(content)).To(MatchRegexp(`\b`+regexp.QuoteMeta(match[2])+`\b`), "%s says that it is in %s", architecture, match[1])
+	}
+}

@@ -4,7 +4,9 @@
 package house
 
 import (
+	"fmt"
 	"go/ast"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -97,4 +99,26 @@ func TestAllMetricsAreRegisteredWithTheSeries(t *testing.T) {
 		})
 	}
 	NewWithT(t).Expect(found).To(Equal(1), "the registry is handed to access.Series once")
+}
+
+var metricName = regexp.MustCompile(`^capom_[a-z_]+$`)
+
+// The test of observability sees the metrics that its events make. One that they do not make, and
+// that no query asks for, is seen by nobody.
+func TestEveryMetricIsInAQuery(t *testing.T) {
+	g := NewWithT(t)
+	_, files := vectors(t)
+	asked, found := fmt.Sprint(queries(t)), 0
+	for _, f := range files {
+		ast.Inspect(f.File, func(node ast.Node) bool {
+			if literal, ok := node.(*ast.BasicLit); ok {
+				if name, ok := text(literal); ok && metricName.MatchString(name) {
+					found++
+					g.Expect(asked).To(MatchRegexp(`\b`+name+`(_bucket|_sum|_count)?\b`), "%s: no panel and no alert of config/observability asks for it", f.path)
+				}
+			}
+			return true
+		})
+	}
+	g.Expect(found).To(BeNumerically(">", 20), "the metrics are not found")
 }

@@ -30,25 +30,32 @@ var (
 // the dashboard chooses and what Prometheus adds.
 func matchersOf(t *testing.T) []matcher {
 	t.Helper()
-	g := NewWithT(t)
 	var all []matcher
+	for _, expression := range queries(t) {
+		for _, selector := range selectors.FindAllStringSubmatch(expression, -1) {
+			metric := regexp.MustCompile(`_(bucket|sum|count)$`).ReplaceAllString(selector[1], "")
+			for _, m := range matchers.FindAllStringSubmatch(selector[2], -1) {
+				if !strings.HasPrefix(m[3], "$") && m[1] != "job" {
+					all = append(all, matcher{metric, m[1], m[2], m[3]})
+				}
+			}
+		}
+	}
+	NewWithT(t).Expect(len(all)).To(BeNumerically(">", 10), "the queries are not found")
+	return all
+}
+
+// queries are those of the alerts and panels about managers.
+func queries(t *testing.T) (all []string) {
+	t.Helper()
+	g := NewWithT(t)
 	for _, name := range []string{"rules.yaml", "dashboard.json"} {
 		content, err := os.ReadFile(filepath.Join(root, "config", "observability", name))
 		g.Expect(err).NotTo(HaveOccurred())
 		var tree any
 		g.Expect(yaml.Unmarshal(content, &tree)).To(Succeed())
-		for _, expression := range expressionsIn(tree) {
-			for _, selector := range selectors.FindAllStringSubmatch(expression, -1) {
-				metric := regexp.MustCompile(`_(bucket|sum|count)$`).ReplaceAllString(selector[1], "")
-				for _, m := range matchers.FindAllStringSubmatch(selector[2], -1) {
-					if !strings.HasPrefix(m[3], "$") && m[1] != "job" {
-						all = append(all, matcher{metric, m[1], m[2], m[3]})
-					}
-				}
-			}
-		}
+		all = append(all, expressionsIn(tree)...)
 	}
-	g.Expect(len(all)).To(BeNumerically(">", 10), "the queries are not found")
 	return all
 }
 

@@ -5,6 +5,7 @@ package house
 
 import (
 	"go/ast"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -17,7 +18,7 @@ var onePage = map[string]string{
 	"ListAvailabilityDomains":                  "has no pages",
 	"ListFaultDomains":                         "has no pages",
 	"ListRegionSubscriptions":                  "has no pages",
-	"ListInstances":                            "asks for one instance to see whether it may ask; other calls read all",
+	"ListInstances":                            "asks for one to see whether it may ask; listAll reads all",
 	"ListVcns":                                 "as ListInstances",
 	"ListNetworkLoadBalancerWorkRequestErrors": "the errors of one work request are for a message",
 }
@@ -52,9 +53,8 @@ func TestListsAreReadToTheLastPage(t *testing.T) {
 		})
 	}
 	g.Expect(pages).To(BeNumerically(">", 10), "the lists are not found")
-	for name := range onePage {
-		g.Expect(slices.Contains(single, name)).To(BeTrue(), "%s is not read by call", name)
-	}
+	// A further call of the same operation is another matter.
+	g.Expect(single).To(ConsistOf(slices.Collect(maps.Keys(onePage))))
 }
 
 // listIn is the name of a list operation in the argument.

@@ -132,22 +132,31 @@ func callsOf(tree *source, services map[string]reflect.Type) []sdkCall {
 	var calls []sdkCall
 	for _, file := range tree.all {
 		ast.Inspect(file.File, func(node ast.Node) bool {
-			outer, is := node.(*ast.SelectorExpr)
-			if !is {
-				return true
-			}
-			inner, is := outer.X.(*ast.SelectorExpr)
-			if !is || services[inner.Sel.Name] == nil {
-				return true
-			}
-			client := services[inner.Sel.Name]
-			if method, has := client.MethodByName(outer.Sel.Name); has && method.Type.NumIn() == 3 {
-				calls = append(calls, sdkCall{pkg: client.PkgPath(), name: method.Name, request: method.Type.In(2)})
+			if operation, ok := callTo(node, services); ok {
+				calls = append(calls, operation)
 			}
 			return true
 		})
 	}
 	return calls
+}
+
+// callTo is the SDK's method that a node names.
+func callTo(node ast.Node, services map[string]reflect.Type) (sdkCall, bool) {
+	outer, is := node.(*ast.SelectorExpr)
+	if !is {
+		return sdkCall{}, false
+	}
+	inner, is := outer.X.(*ast.SelectorExpr)
+	if !is || services[inner.Sel.Name] == nil {
+		return sdkCall{}, false
+	}
+	client := services[inner.Sel.Name]
+	method, has := client.MethodByName(outer.Sel.Name)
+	if !has || method.Type.NumIn() != 3 {
+		return sdkCall{}, false
+	}
+	return sdkCall{pkg: client.PkgPath(), name: method.Name, request: method.Type.In(2)}, true
 }
 
 func takesToken(call sdkCall) bool {

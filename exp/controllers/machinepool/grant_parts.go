@@ -69,7 +69,7 @@ func (s *scope) recoverParts() {
 	}
 	granted := partsOf(s.own.Spec)
 	for _, instance := range s.live {
-		granted.Shape = shapeSeen(instance)
+		granted.Shape = shapeSeen(s.own.Spec.Shape, instance)
 		if granted.Shape == s.own.Spec.Shape {
 			break
 		}

@@ -64,9 +64,10 @@ func (p parts) volumeGB() int32 {
 	return size
 }
 
-// shapeSeen is the shape of an instance, in the spec's words.
-func shapeSeen(instance oci.Instance) infrav1.Shape {
-	shape := infrav1.Shape{Name: instance.Shape}
+// shapeSeen is the shape of an instance, in the spec's words. What OCI does not show is as wanted.
+func shapeSeen(wanted infrav1.Shape, instance oci.Instance) infrav1.Shape {
+	shape := wanted
+	shape.Name, shape.OCPUs, shape.MemoryGB = instance.Shape, 0, 0
 	if placement.IsFlexible(instance.Shape) {
 		size := placement.SizeOf(instance.OCPUs, instance.MemoryGB)
 		shape.OCPUs, shape.MemoryGB = int32(size.OCPUs), int32(size.MemoryGB) //nolint:gosec // Shapes have far less.

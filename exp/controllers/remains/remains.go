@@ -23,14 +23,13 @@ import (
 
 const (
 	// recordLife is for how long a record of attached volumes counts while the end is not under
-	// way: who detaches a volume later than that, because OCI refuses the end or cannot be reached,
-	// keeps it.
+	// way. OCI may refuse the end, or be out of reach: a volume detached later than this is kept.
 	recordLife = time.Minute
 	// maxVolumes is how many volumes a record holds; see LeavingStatus.
 	maxVolumes = 10000
 )
 
-// Mark are those of an instance's tags that its data volumes have as well: its pool's.
+// Mark are the tags of an instance that its data volumes have as well: its pool's.
 func Mark(instanceTags map[string]string) map[string]string {
 	mark := map[string]string{}
 	for _, key := range []string{infrav1.MachinePoolUIDTag, infrav1.MachinePoolNameTag} {
@@ -42,21 +41,21 @@ func Mark(instanceTags map[string]string) map[string]string {
 	return mark
 }
 
-// IsRecent tells whether what was recorded still says what is attached.
+// IsRecent tells whether the record still counts.
 func IsRecent(leaving expv1.LeavingStatus, now time.Time) bool {
 	return !leaving.RecordedAt.IsZero() && now.Sub(leaving.RecordedAt.Time) < recordLife
 }
 
-// IsKnown tells whether a new look shows what is recorded, so that nothing has to be written before
-// the end is asked for. Passes that are far apart would otherwise only ever record.
+// IsKnown tells whether a new look shows the record. Then nothing has to be written before the end
+// is asked for: passes far apart would otherwise only ever record.
 func IsKnown(recorded, seen expv1.LeavingStatus) bool {
 	return !recorded.RecordedAt.IsZero() && slices.Equal(recorded.VolumeIDs, seen.VolumeIDs)
 }
 
-// Leaving are the data volumes that go with instances when these end: those that are attached to
-// one of them now and that were made with an instance of the pool, as the mark says. What somebody
-// has detached to rescue it stays; so does what somebody has attached. Record the answer before the
-// end is asked for: afterwards nothing tells them apart.
+// Leaving are the data volumes to delete with instances: they are attached to one of them now, and
+// the mark says that they were made with an instance of the pool. A volume that somebody has
+// detached to rescue it stays, and so does one that somebody has attached. Record the answer before
+// the end is asked for: afterwards nothing tells them apart.
 func Leaving(
 	ctx context.Context, c *oci.Client, attachments []oci.VolumeAttachment, instances []string, mark map[string]string, now time.Time,
 ) (expv1.LeavingStatus, error) {
@@ -89,18 +88,16 @@ func isAttached(attachment oci.VolumeAttachment) bool {
 
 // Volumes are the data volumes of instances that have ended.
 type Volumes struct {
-	// Own are those that Leaving has shown and status has recorded.
+	// Own are those of Leaving, as recorded in status.
 	Own []ownership.Proof
 	// Instances are the OCIDs of the instances.
 	Instances []string
-	// Told tells of a volume that is not one of them whether somebody has to be told that it is
-	// left.
+	// Told says of any other volume whether it is reported as left.
 	Told func(oci.Volume) bool
 }
 
-// RemoveVolumes deletes the volumes and tells whether all are gone. left are those that stay: they
-// were not attached when the end was asked for, or somebody has attached them to another instance
-// since.
+// RemoveVolumes deletes the volumes and tells whether all are gone. left are the others: they were
+// not attached when the end was asked for, or somebody has attached them to another instance since.
 func RemoveVolumes(ctx context.Context, c *oci.Client, volumes Volumes) (gone bool, left []string, err error) {
 	listed, err := c.DataVolumesSince(ctx, time.Now(), 0)
 	if err != nil {
@@ -148,13 +145,13 @@ func remove(ctx context.Context, c *oci.Client, own ownership.Proof, instances [
 	}), nil
 }
 
-// VolumesLeftReason is the event's that tells of volumes which stay.
+// VolumesLeftReason is that of the event about volumes left.
 const VolumesLeftReason = "VolumesLeft"
 
 // mostNamed is how many volumes a message names.
 const mostNamed = 5
 
-// Left is what to tell of volumes that stay.
+// Left is the message about volumes left.
 func Left(account string, volumes []string) string {
 	named := strings.Join(volumes[:min(len(volumes), mostNamed)], ", ")
 	if len(volumes) > mostNamed {
