@@ -213,6 +213,9 @@ bench-life: ## Measure one cluster's life, phase by phase, about 15 minutes; FOR
 
 ##@ Lab
 
+# Labs with a cluster that are tested at a time; each has two to five machines that boot.
+LABS ?= 1
+
 LAB_PACKAGES := gcc libseccomp debootstrap systemd-nspawn dpkg-deb gpg unshare ip nft conntrack \
 	losetup mkfs.ext4 sfdisk sysctl
 
@@ -223,9 +226,9 @@ lab: lab-assets ## Make a cluster of real machines over three simulated accounts
 	KUBEBUILDER_ASSETS=$$assets KEEP=$(KEEP) bin/lab
 
 .PHONY: test-lab
-test-lab: lab-assets ## Test on booted machines (as root); LABTESTS=regexp narrows it
+test-lab: lab-assets ## Test on booted machines (as root); LABTESTS=regexp narrows it, LABS=2 has two clusters at a time
 	assets=$$($(BINARIES) envtest); \
-	KUBEBUILDER_ASSETS=$$assets go -C test test -tags lab -count 1 -p 1 -v -timeout 60m -run '$(LABTESTS)' ./lab/...
+	KUBEBUILDER_ASSETS=$$assets go -C test test -tags lab -count 1 -p 1 -parallel $(LABS) -v -timeout 60m -run '$(LABTESTS)' ./lab/...
 
 .PHONY: bench-lab
 bench-lab: lab-assets ## Measure boots, failovers and the pod network on booted machines (as root); RUNS=10

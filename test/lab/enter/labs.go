@@ -35,8 +35,8 @@ type lab struct {
 	file *os.File
 }
 
-// open makes a lab known, after it has removed what dead ones left: one of them may have had the same
-// id.
+// open makes a lab known, after it has removed what dead ones left: one of them may have had the
+// same id.
 func open(ctx context.Context) (*lab, error) {
 	l := &lab{id: fmt.Sprintf("%d.%d", os.Getpid(), labs.Add(1))}
 	return l, atDoor(func() (err error) {
