@@ -25,9 +25,7 @@ func TestADetachedVolumeIsNotSaidToHaveGrown(t *testing.T) {
 
 			b.updates(t, own, data(60))
 			if lost {
-				b.Reload(t, own)
-				own.Status = infrav1.OCIMeshMachineStatus{}
-				g.Expect(b.Client.Status().Update(t.Context(), own)).To(Succeed())
+				b.losesStatus(t, own)
 			}
 			b.untilTold(t, own, "Updated False NodeUpdateFailed", "The data volume etcd is not attached to the instance")
 			b.settle(t, own, 3)

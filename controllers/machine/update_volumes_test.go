@@ -191,10 +191,7 @@ func TestTheBudgetBoundsAVolumesGrowth(t *testing.T) {
 	b.untilCondition(t, own, "Updated False BudgetExceeded")
 	g.Expect(b.calls("UpdateVolume")).To(BeZero())
 
-	// A move takes no status along.
-	b.Reload(t, own)
-	own.Status = infrav1.OCIMeshMachineStatus{}
-	g.Expect(b.Client.Status().Update(t.Context(), own)).To(Succeed())
+	b.losesStatus(t, own)
 	b.untilCondition(t, own, "Updated False BudgetExceeded")
 	g.Expect(own.Status.Size).To(Equal(infrav1.MachineSizeStatus{OCPUs: 1, MemoryGB: 6, BootVolumeGB: 50, DataVolumesGB: 100}))
 
