@@ -231,10 +231,10 @@ test-lab: lab-assets ## Test on booted machines (as root); LABTESTS=regexp narro
 	KUBEBUILDER_ASSETS=$$assets go -C test test -tags lab -count 1 -p 1 -parallel $(LABS) -v -timeout 60m -run '$(LABTESTS)' ./lab/...
 
 .PHONY: bench-lab
-bench-lab: lab-assets ## Measure boots, failovers and the pod network on booted machines (as root); RUNS=10
+bench-lab: lab-assets ## Measure boots, failovers, the pod network and a patch in place on booted machines (as root); RUNS=10 PARTS=upgrade
 	assets=$$($(BINARIES) envtest); \
 	go -C test build -o ../bin/ ./lab/cmd/bench; \
-	KUBEBUILDER_ASSETS=$$assets RUNS=$(RUNS) bin/bench
+	KUBEBUILDER_ASSETS=$$assets RUNS=$(RUNS) PARTS=$(PARTS) bin/bench
 
 .PHONY: lab-root
 lab-root:

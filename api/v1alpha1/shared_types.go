@@ -140,8 +140,8 @@ const (
 	ReportedVersionsAnnotation = "infrastructure.cluster.x-k8s.io/ocimesh-reported"
 	// WantedVolumesAnnotation has the sizes of volumes that the provider asks for, as PATH=GB.
 	WantedVolumesAnnotation = "infrastructure.cluster.x-k8s.io/ocimesh-wanted-volumes"
-	// ReportedVolumesAnnotation has the sizes of the volumes that their file systems fill, and why
-	// others are not filled.
+	// ReportedVolumesAnnotation has the sizes of the volumes that their file systems fill, those of
+	// volumes that people have laid out as PATH=GB:left, and why others are not filled.
 	ReportedVolumesAnnotation = "infrastructure.cluster.x-k8s.io/ocimesh-volumes"
 )
 

@@ -102,22 +102,25 @@ func TestANodeSaysWhyAFileSystemDoesNotFillItsVolume(t *testing.T) {
 		want string
 	}{
 		"a partition table where ours has none": {func(n *testNode) {
-			n.stub("findmnt", `case "$3 $4" in *"SOURCE "*/data) echo /dev/sdb1 ;; SOURCE*) echo /dev/sda1 ;; *) echo ext4 ;; esac`)
-		}, "/=50 failed /data: it is mounted from /dev/sdb1 and not from the whole of ROOT/dev/sdb, grow it by hand"},
+			n.stub("findmnt", `case "$3 $4" in *"SOURCE "*/data) echo "$CAPOM_ROOT/dev/sdb1" ;; SOURCE*) echo /dev/sda1 ;; *) echo ext4 ;; esac`)
+		}, "/=50 /data=50:left failed /data: it is on ROOT/dev/sdb1, grow it by hand"},
+		"another volume in its place": {func(n *testNode) {
+			n.stub("findmnt", `case "$3 $4" in *"SOURCE "*/data) echo /dev/sda1 ;; SOURCE*) echo /dev/sda1 ;; *) echo ext4 ;; esac`)
+		}, "/=50 failed /data: it is mounted from /dev/sda1 and not from ROOT/dev/sdb"},
 		"a volume that is not there": {func(n *testNode) {
 			_ = os.Remove(filepath.Join(n.root, "seen-sdb"))
 			n.stub("findmnt", `case "$3 $4" in *"SOURCE "*/data) exit 1 ;; SOURCE*) echo /dev/sda1 ;; *) echo ext4 ;; esac`)
-		}, "/=50 failed /data: it is mounted from nothing and not from the whole of ROOT/dev/sdb, grow it by hand"},
+		}, "/=50 failed /data: it is mounted from nothing and not from ROOT/dev/sdb"},
 		"another file system": {func(n *testNode) {
 			n.stub("findmnt", strings.Replace(n.read("stubs/findmnt.stub"), "echo xfs", "echo btrfs", 1))
-		}, "/=50 failed /data: it has a btrfs and neither an ext4 nor an xfs"},
+		}, "/=50 /data=50:left failed /data: it is on btrfs, grow it by hand"},
 		"a tool that fails": {func(n *testNode) { n.stub("resize2fs", "echo 'resize2fs: Read-only' >&2; exit 1") },
 			"/data=50 failed /: resize2fs: Read-only"},
 		"growpart fails": {func(n *testNode) { n.stub("growpart", "exit 2") }, "/data=50 failed /: growpart cannot grow sda1"},
 		"Ubuntu's root on LVM": {func(n *testNode) { n.stub("lsblk", `printf 'vg-root lvm\nsda3 part\nsda disk\n'`) },
-			"/data=50 failed /: it is on lvm, grow it by hand"},
+			"/=50:left /data=50 failed /: it is on lvm, grow it by hand"},
 		"nothing is known of the root": {func(n *testNode) { n.stub("lsblk", "exit 1") },
-			"/data=50 failed /: it is on nothing known, grow it by hand"},
+			"/data=50 failed /: it is on nothing known"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -111,15 +111,17 @@ func (v Volumes) String() string {
 
 // VolumesReport is what a node's agent says of the volumes.
 type VolumesReport struct {
-	// full are the sizes of the volumes that their file systems fill, by path.
-	full map[string]int64
+	// full are the sizes of the volumes that their file systems fill, by path; left are those of
+	// volumes that somebody has laid out in another way, which the agent leaves alone.
+	full, left map[string]int64
 	// Problem says why others are not.
 	Problem string
 }
 
-// VolumesReportOf reads what the agent wrote: words PATH=GB, and a reason after the word failed.
+// VolumesReportOf reads what the agent wrote: words PATH=GB or PATH=GB:left, and a reason after the
+// word failed.
 func VolumesReportOf(text string) VolumesReport {
-	out := VolumesReport{full: map[string]int64{}}
+	out := VolumesReport{full: map[string]int64{}, left: map[string]int64{}}
 	words := strings.Fields(text)
 	for i, word := range words {
 		if word == Failed {
@@ -127,19 +129,32 @@ func VolumesReportOf(text string) VolumesReport {
 			break
 		}
 		path, size, _ := strings.Cut(word, "=")
+		into := out.full
+		if of, left := strings.CutSuffix(size, ":left"); left {
+			size, into = of, out.left
+		}
 		if gb, err := strconv.ParseInt(size, 10, 64); err == nil {
-			out.full[path] = gb
+			into[path] = gb
 		}
 	}
 	return out
 }
 
 // Lacking are the volumes that are not as large as wanted yet, or whose file systems do not fill
-// them.
+// them. Nobody waits for those that the agent leaves alone, once they are as large.
 func (r VolumesReport) Lacking(wanted Volumes) Volumes {
+	return r.without(wanted, r.full, r.left)
+}
+
+// Left are the volumes that are as large as wanted, and that people have to fill.
+func (r VolumesReport) Left(wanted Volumes) Volumes {
+	return slices.DeleteFunc(r.without(wanted, r.full), func(v Volume) bool { return r.left[v.Path] < int64(v.GB) })
+}
+
+func (VolumesReport) without(wanted Volumes, sizes ...map[string]int64) Volumes {
 	var out Volumes
 	for _, volume := range wanted {
-		if r.full[volume.Path] < int64(volume.GB) {
+		if !slices.ContainsFunc(sizes, func(of map[string]int64) bool { return of[volume.Path] >= int64(volume.GB) }) {
 			out = append(out, volume)
 		}
 	}

@@ -27,21 +27,25 @@ func TestWhichVolumesAreAskedFor(t *testing.T) {
 
 func TestOnlyASizeThatIsReachedIsNotLacking(t *testing.T) {
 	wanted := Volumes{{"/", 80}, {"/data", 60}}
-	for text, want := range map[string]struct{ lacking, problem string }{
-		"/=80 /data=60":                      {"", ""},
-		"/=90 /data=61":                      {"", ""},
-		"":                                   {"/=80 /data=60", ""},
-		"/=50 /data=60":                      {"/=80", ""},
-		"/=80 /database=60":                  {"/data=60", ""},
-		"/=80 failed /data: it is on /dev/x": {"/data=60", "/data: it is on /dev/x"},
-		"failed /=80 /data=60":               {"/=80 /data=60", "/=80 /data=60"},
-		"/=80 /data=many":                    {"/data=60", ""},
-		"/=80 /data=-60 /data":               {"/data=60", ""},
+	for text, want := range map[string]struct{ lacking, left, problem string }{
+		"/=80 /data=60":                      {"", "", ""},
+		"/=90 /data=61":                      {"", "", ""},
+		"":                                   {"/=80 /data=60", "", ""},
+		"/=50 /data=60":                      {"/=80", "", ""},
+		"/=80 /database=60":                  {"/data=60", "", ""},
+		"/=80 failed /data: it is on /dev/x": {"/data=60", "", "/data: it is on /dev/x"},
+		"/=80 /data=60:left failed /data: x": {"", "/data=60", "/data: x"},
+		"/=80 /data=50:left failed /data: x": {"/data=60", "", "/data: x"},
+		"failed /=80 /data=60":               {"/=80 /data=60", "", "/=80 /data=60"},
+		"/=80 /data=many":                    {"/data=60", "", ""},
+		"/=80 /data=60:right":                {"/data=60", "", ""},
+		"/=80 /data=-60 /data":               {"/data=60", "", ""},
 	} {
 		t.Run(text, func(t *testing.T) {
 			g := NewWithT(t)
 			report := VolumesReportOf(text)
 			g.Expect(report.Lacking(wanted).String()).To(Equal(want.lacking))
+			g.Expect(report.Left(wanted).String()).To(Equal(want.left))
 			g.Expect(report.Problem).To(Equal(want.problem))
 		})
 	}

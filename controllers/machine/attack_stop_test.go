@@ -53,7 +53,7 @@ func TestAnInstanceThatSomebodyStopsDuringItsUpdateIsStartedAndUpdated(t *testin
 				world.until(g, own.Status.Update)
 				g.Expect(b.OCI.InstanceState(own.Status.Instance.ID)).To(Equal(string(oci.StateRunning)))
 			})
-			g.Expect(b.OCI.StopInstance(own.Status.Instance.ID)).To(Succeed())
+			b.stop(t, own)
 
 			b.until(t, own, func(g Gomega) {
 				b.sleep(settling)

@@ -15,22 +15,31 @@ import (
 
 func TestADetachedVolumeIsNotSaidToHaveGrown(t *testing.T) {
 	t.Parallel()
-	g := NewWithT(t)
-	b := newBench(t, helpers.WorldOptions{})
-	own, _ := b.joined(t, withData)
-	g.Expect(b.OCI.DetachVolume(own.Status.Tailnet.Hostname + "-etcd")).To(Succeed())
+	for name, lost := range map[string]bool{"and status is kept": false, "and status is lost": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			b := newBench(t, helpers.WorldOptions{})
+			own, _ := b.joined(t, withData)
+			g.Expect(b.OCI.DetachVolume(own.Status.Tailnet.Hostname + "-etcd")).To(Succeed())
 
-	b.updates(t, own, data(60))
-	b.untilTold(t, own, "Updated False NodeUpdateFailed", "The data volume etcd is not attached to the instance")
-	b.settle(t, own, 3)
-	g.Expect(own.Status.Size.DataVolumesGB).To(BeEquivalentTo(100))
-	g.Expect(b.calls("UpdateVolume")).To(BeZero())
+			b.updates(t, own, data(60))
+			if lost {
+				b.losesStatus(t, own)
+			}
+			b.untilTold(t, own, "Updated False NodeUpdateFailed", "The data volume etcd is not attached to the instance")
+			b.settle(t, own, 3)
+			g.Expect(helpers.ConditionsOf(own)).To(ContainElement("Updated False NodeUpdateFailed"))
+			g.Expect(own.Status.Size.DataVolumesGB).To(BeEquivalentTo(100))
+			g.Expect(b.calls("UpdateVolume")).To(BeZero())
 
-	// Whatever else is wanted goes on without it.
-	b.updates(t, own, func(s *infrav1.OCIMeshMachineSpec) { s.Tags = map[string]string{"room": "4"} })
-	b.until(t, own, func(g Gomega) {
-		g.Expect(b.instance(t, own.Status.Instance.ID).Tags).To(HaveKeyWithValue("room", "4"))
-	})
+			// Whatever else is wanted goes on without it.
+			b.updates(t, own, func(s *infrav1.OCIMeshMachineSpec) { s.Tags = map[string]string{"room": "4"} })
+			b.until(t, own, func(g Gomega) {
+				g.Expect(b.instance(t, own.Status.Instance.ID).Tags).To(HaveKeyWithValue("room", "4"))
+			})
+		})
+	}
 }
 
 // Somebody has a backup of a volume beside it, under the same name.

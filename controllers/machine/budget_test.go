@@ -133,8 +133,7 @@ func TestAnInstanceWhoseMachineLostItsStatusCountsForTheBudget(t *testing.T) {
 	b.setBudget(t, 0, 1)
 	own := b.machine(t, "worker")
 	b.untilProvisioned(t, own)
-	own.Status = infrav1.OCIMeshMachineStatus{}
-	g.Expect(b.Client.Status().Update(t.Context(), own)).To(Succeed())
+	b.losesStatus(t, own)
 	b.r = b.reconciler()
 
 	late := b.machine(t, "late")

@@ -152,8 +152,7 @@ func TestADisruptionBudgetHoldsADrainUpUntilItsTime(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
-	own, node := b.worker(t, "4")
-	pod := b.pod(t, node, "shop")
+	own, node, pod := b.shop(t)
 	b.budget(t)
 	calls := b.calls("UpdateInstance")
 
@@ -195,8 +194,7 @@ func TestADrainGoesOnWhereAManagerHasDied(t *testing.T) {
 				t.Parallel()
 				g := NewWithT(t)
 				b := newBench(t, helpers.WorldOptions{})
-				own, node := b.worker(t, "4")
-				pod := b.pod(t, node, "shop")
+				own, node, pod := b.shop(t)
 				b.updates(t, own, larger)
 				b.until(t, own, func(g Gomega) {
 					g.Expect(b.Client.Get(t.Context(), client.ObjectKeyFromObject(node), node)).To(Succeed())

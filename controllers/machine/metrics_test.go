@@ -70,8 +70,7 @@ func TestEachPhaseOfAMachineIsCountedOnce(t *testing.T) {
 	g.Expect(samples(t, b, registry)).To(ConsistOf(want))
 
 	// What is known is lost, then found again.
-	own.Status = infrav1.OCIMeshMachineStatus{}
-	g.Expect(b.Client.Status().Update(t.Context(), own)).To(Succeed())
+	b.losesStatus(t, own)
 	b.untilProvisioned(t, own)
 
 	g.Expect(samples(t, b, registry)).To(ConsistOf(want))

@@ -38,6 +38,13 @@ func (b *bench) worker(t *testing.T, othersCPU string, changes ...func(*clusterv
 	return own, node
 }
 
+// shop is a worker with a pod that its other Node can take.
+func (b *bench) shop(t *testing.T) (*infrav1.OCIMeshMachine, *corev1.Node, *corev1.Pod) {
+	t.Helper()
+	own, node := b.worker(t, "4")
+	return own, node, b.pod(t, node, "shop")
+}
+
 // hasRoom makes a Node one that pods go to; nobody else takes the taint of new Nodes away here.
 func (b *bench) hasRoom(t *testing.T, node *corev1.Node, cpu string) {
 	t.Helper()

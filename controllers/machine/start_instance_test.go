@@ -50,14 +50,10 @@ func TestAnInstanceThatIsStoppedAgainIsStartedLater(t *testing.T) {
 	b := newBench(t, helpers.WorldOptions{})
 	own := b.machine(t, "fought-over")
 	b.untilProvisioned(t, own)
-	stop := func() {
-		g.Expect(b.OCI.StopInstance(own.Status.Instance.ID)).To(Succeed())
-		g.Eventually(func() string { return b.OCI.InstanceState(own.Status.Instance.ID) }, patience, tick).Should(Equal(string(oci.StateStopped)))
-	}
-	stop()
+	b.stop(t, own)
 	b.untilProvisioned(t, own)
 	b.until(t, own, func(g Gomega) { g.Expect(own.Status.Instance.State).To(Equal(string(oci.StateRunning))) })
-	stop()
+	b.stop(t, own)
 
 	b.until(t, own, func(g Gomega) {
 		g.Expect(helpers.MessageOf(own, infrav1.InstanceReadyCondition)).To(ContainSubstring("started again 1 times"))

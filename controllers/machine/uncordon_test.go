@@ -20,8 +20,7 @@ func TestANodeThatSomebodyElseHasCordonedStaysCordoned(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
-	own, node := b.worker(t, "4")
-	pod := b.pod(t, node, "shop")
+	own, node, pod := b.shop(t)
 	helpers.Update(t, b.Environment, node, func(node *corev1.Node) { node.Spec.Unschedulable = true })
 
 	b.updates(t, own, larger)
@@ -36,8 +35,7 @@ func TestANodeTakesPodsAgainWhileOCIRefusesItsChange(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
-	own, node := b.worker(t, "4")
-	first := b.pod(t, node, "shop")
+	own, node, first := b.shop(t)
 	b.OCI.AddFault(sim.Fault{Operation: "UpdateInstance", Status: 500, Code: "InternalError", Message: "Out of host capacity.", Times: -1})
 
 	b.updates(t, own, larger)
@@ -107,8 +105,7 @@ func TestAWorkerIsNotDrainedForAVersionThatItsNodeCannotGet(t *testing.T) {
 			t.Parallel()
 			g := NewWithT(t)
 			b := newBench(t, helpers.WorldOptions{})
-			own, node := b.worker(t, "4")
-			pod := b.pod(t, node, "shop")
+			own, node, pod := b.shop(t)
 			b.upgrades(t, own, "v1.36.4", world.change)
 			b.nodeSays(t, node, "v1.36.4 - fetch failed "+unavailable)
 
@@ -144,8 +141,7 @@ func TestADrainEndsWithTheUpdateThatItIsFor(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
-	own, node := b.worker(t, "4")
-	pod := b.pod(t, node, "shop")
+	own, node, pod := b.shop(t)
 	b.budget(t)
 	b.upgrades(t, own, "v1.36.4", unchanged)
 	b.untilTold(t, own, "Updated False Updating", "to begin with Kubernetes v1.36.4")
@@ -161,20 +157,22 @@ func TestADrainEndsWithTheUpdateThatItIsFor(t *testing.T) {
 	g.Expect(b.runs(t, pod)).To(BeTrue())
 }
 
-// withoutAgent has nobody ask the cluster's API server for the node's versions.
-func (b *bench) withoutAgent(t *testing.T, own *infrav1.OCIMeshMachine) {
+// restartedWithoutAgent is a drained worker in its restart. Without the agent nobody asks the
+// cluster's API server for the node's versions.
+func (b *bench) restartedWithoutAgent(t *testing.T) (*infrav1.OCIMeshMachine, *corev1.Node) {
 	t.Helper()
+	own, node := b.worker(t, "4")
 	helpers.Update(t, b.Environment, own, func(own *infrav1.OCIMeshMachine) { delete(own.Annotations, infrav1.NodeAgentAnnotation) })
+	b.updates(t, own, larger)
+	b.untilRestarted(t, own)
+	return own, node
 }
 
 func TestAMachineIsNotUpdatedBeforeItsNodeIsUncordoned(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
-	own, node := b.worker(t, "4")
-	b.withoutAgent(t, own)
-	b.updates(t, own, larger)
-	b.untilRestarted(t, own)
+	own, node := b.restartedWithoutAgent(t)
 	g.Expect(b.Client.Delete(t.Context(), b.kubeconfig(t))).To(Succeed())
 
 	b.until(t, own, func(g Gomega) {
@@ -213,10 +211,7 @@ func TestANodeThatIsGoneOrAnothersIsNotUncordoned(t *testing.T) {
 			t.Parallel()
 			g := NewWithT(t)
 			b := newBench(t, helpers.WorldOptions{})
-			own, node := b.worker(t, "4")
-			b.withoutAgent(t, own)
-			b.updates(t, own, larger)
-			b.untilRestarted(t, own)
+			own, node := b.restartedWithoutAgent(t)
 			b.Reload(t, node)
 			world.spoil(t, b, node)
 

@@ -67,10 +67,7 @@ func TestASizeIsAsTheInstancesWhereTheRecordIsLost(t *testing.T) {
 	b.updates(t, own, func(s *infrav1.OCIMeshMachineSpec) { s.Shapes[0].MemoryGB, s.BootVolume.SizeGB = 12, 60 })
 	b.untilCondition(t, own, "Updated False BudgetExceeded")
 
-	// A move takes no status along.
-	b.Reload(t, own)
-	own.Status = infrav1.OCIMeshMachineStatus{}
-	g.Expect(b.Client.Status().Update(t.Context(), own)).To(Succeed())
+	b.losesStatus(t, own)
 
 	b.untilCondition(t, own, "Updated False BudgetExceeded")
 	g.Expect(own.Status.Size).To(Equal(infrav1.MachineSizeStatus{OCPUs: 1, MemoryGB: 6, BootVolumeGB: 50}))

@@ -82,8 +82,7 @@ var stopWorlds = map[string]stopWorld{
 	"while its node is drained": {
 		until: func(t *testing.T, b *bench) (*infrav1.OCIMeshMachine, *corev1.Node) {
 			t.Helper()
-			own, node := b.worker(t, "4")
-			b.pod(t, node, "shop")
+			own, node, _ := b.shop(t)
 			b.budget(t)
 			b.updates(t, own, larger)
 			b.untilTold(t, own, "Updated False Updating", "is being drained")

@@ -53,6 +53,14 @@ func (b *bench) done(t *testing.T, own *infrav1.OCIMeshMachine) {
 	})
 }
 
+// losesStatus is what becomes of a machine that is moved or restored: no status is taken along.
+func (b *bench) losesStatus(t *testing.T, own *infrav1.OCIMeshMachine) {
+	t.Helper()
+	b.Reload(t, own)
+	own.Status = infrav1.OCIMeshMachineStatus{}
+	NewWithT(t).Expect(b.Client.Status().Update(t.Context(), own)).To(Succeed())
+}
+
 // client is of the account that the machine is in.
 func (b *bench) client(t *testing.T) *oci.Client {
 	t.Helper()

@@ -9,6 +9,7 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -112,6 +113,31 @@ func TestVolumesGrowWhileTheMachineRunsUntilItsNodeHasFilledThem(t *testing.T) {
 	}
 }
 
+func TestAVolumeThatPeopleHaveLaidOutThemselvesHoldsNothingElseUp(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{})
+	recorder := events.NewFakeRecorder(100)
+	b.r.Recorder = recorder
+	own, node := b.joined(t, withData)
+	b.updates(t, own, func(s *infrav1.OCIMeshMachineSpec) { s.DataVolumes[0].SizeGB, s.Shapes[0].MemoryGB = 60, 12 })
+	b.untilTold(t, own, "Updated False Updating", "Waiting for node "+node.Name+" to fill ")
+
+	const why = "/var/lib/etcd: it is on /dev/sdb1, grow it by hand"
+	b.nodeFills(t, node, "/=50 /var/lib/etcd=50:left /logs=50 failed "+why)
+	b.untilTold(t, own, "Updated False NodeUpdateFailed", "does not fill /var/lib/etcd=60")
+	b.nodeFills(t, node, "/=50 /var/lib/etcd=60:left /logs=50 failed "+why)
+	b.untilUpdated(t, own)
+
+	g.Expect(b.dataGB(t, own)).To(HaveKeyWithValue("etcd", int64(60)))
+	g.Expect(b.instance(t, own.Status.Instance.ID).MemoryGB).To(BeEquivalentTo(12))
+	told := ""
+	for len(recorder.Events) > 0 {
+		told += <-recorder.Events + "\n"
+	}
+	g.Expect(told).To(ContainSubstring("Warning VolumeNotFilled OCI has grown the volumes, and node " + node.Name + " leaves /var/lib/etcd=60 to people: " + why))
+}
+
 func TestASizeThatChangesWhileVolumesGrowIsTheOneThatCounts(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
@@ -165,10 +191,7 @@ func TestTheBudgetBoundsAVolumesGrowth(t *testing.T) {
 	b.untilCondition(t, own, "Updated False BudgetExceeded")
 	g.Expect(b.calls("UpdateVolume")).To(BeZero())
 
-	// A move takes no status along.
-	b.Reload(t, own)
-	own.Status = infrav1.OCIMeshMachineStatus{}
-	g.Expect(b.Client.Status().Update(t.Context(), own)).To(Succeed())
+	b.losesStatus(t, own)
 	b.untilCondition(t, own, "Updated False BudgetExceeded")
 	g.Expect(own.Status.Size).To(Equal(infrav1.MachineSizeStatus{OCPUs: 1, MemoryGB: 6, BootVolumeGB: 50, DataVolumesGB: 100}))
 

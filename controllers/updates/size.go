@@ -36,7 +36,7 @@ func SizeSeen(own *infrav1.OCIMeshMachine, seen oci.Instance) {
 }
 
 // volumesSeen records the sizes of the volumes as OCI has them. One that is not among them, since
-// somebody has detached it, counts as the spec has it.
+// somebody has taken it away, counts as the spec has it.
 func volumesSeen(own *infrav1.OCIMeshMachine, volumes machineVolumes) {
 	wanted, size := WantedSize(own), &own.Status.Size
 	for _, volume := range volumes {
@@ -61,7 +61,7 @@ func (u *Instance) learnSize(ctx context.Context) error {
 		return nil
 	}
 	needsBoot := u.Own.Spec.BootVolume.SizeGB > placement.DefaultBootVolumeGB
-	var volumes machineVolumes
+	var volumes, detached machineVolumes
 	if data || needsBoot {
 		in, err := u.Connect(ctx)
 		if err != nil {
@@ -71,9 +71,12 @@ func (u *Instance) learnSize(ctx context.Context) error {
 		if err != nil || (needsBoot && !volumes.hasBoot()) {
 			return err
 		}
+		if detached, err = u.detached(ctx, in.Client, volumes); err != nil {
+			return err
+		}
 	}
 	SizeSeen(u.Own, u.Seen)
-	volumesSeen(u.Own, volumes)
+	volumesSeen(u.Own, append(volumes, detached...))
 	if u.Own.Status.Update.Step != "" {
 		// OCI may have been asked for the spec's.
 		growSize(u.Own)

@@ -139,6 +139,29 @@ func (u *Instance) dataVolumes(ctx context.Context, c *oci.Client, instanceID st
 	return out, nil
 }
 
+// detached are the data volumes that are not attached any more, by their names. A name proves
+// nothing, and nothing is done to them: the smallest of a name tells that it was not grown.
+func (u *Instance) detached(ctx context.Context, c *oci.Client, attached machineVolumes) (machineVolumes, error) {
+	wanted := u.Own.Spec.DataVolumes
+	if len(slices.DeleteFunc(slices.Clone(attached), func(v machineVolume) bool { return v.Boot })) == len(wanted) {
+		return nil, nil
+	}
+	all, err := c.DataVolumes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(all, func(a, b oci.Volume) int { return int(a.GB - b.GB) })
+	var out machineVolumes
+	for i, name := range u.VolumeNames {
+		what := dataVolume(wanted[i])
+		at := slices.IndexFunc(all, func(v oci.Volume) bool { return v.DisplayName == name })
+		if at >= 0 && !slices.ContainsFunc(attached, func(v machineVolume) bool { return v.what == what }) {
+			out = append(out, machineVolume{all[at], what, wanted[i].SizeGB})
+		}
+	}
+	return out, nil
+}
+
 // growVolume asks OCI for the size of the first volume that is smaller. OCI makes a volume that is
 // attached larger (OCI documentation, "Resizing a Volume", "Online Resizing"), and only one that is
 // AVAILABLE.
@@ -199,6 +222,10 @@ func (n *Node) fillVolumes(ctx context.Context, nodes workload.Nodes, node *core
 		*update = infrav1.UpdateStatus{Generation: update.Generation, Attempt: update.Attempt}
 		growSize(n.Own)
 		updating(n.Pass, time.Second, "Node %s has filled its volumes", node.Name)
+		if left := said.Left(wanted); len(left) > 0 && n.Recorder != nil {
+			n.Recorder.Eventf(n.Own, nil, corev1.EventTypeWarning, "VolumeNotFilled", "Update",
+				"OCI has grown the volumes, and node %s leaves %s to people: %s", node.Name, left, report.Truncate(said.Problem, 500))
+		}
 	case said.Problem != "":
 		n.Pass.Note(infrav1.UpdatedCondition, infrav1.NodeUpdateFailedReason,
 			"OCI has grown the volumes, but node %s does not fill %s, and tries again: %s", node.Name, lacking, report.Truncate(said.Problem, 500))

@@ -4,7 +4,9 @@
 package fleet
 
 import (
+	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"strconv"
 	"strings"
@@ -43,4 +45,63 @@ func (f *Fleet) CPUTime() (time.Duration, error) {
 		ticks += n
 	}
 	return time.Duration(ticks) * time.Second / ticksPerSecond, nil
+}
+
+// Use is what the manager asked for, and what that took.
+type Use struct {
+	Wall, CPU time.Duration
+	// OCI and Tailnet are calls by operation, Throttled those answered by OCI with 429.
+	OCI, Tailnet map[string]int
+	Throttled    int
+	// Writes and Reads are the manager's requests to the API server.
+	Writes, Reads int
+}
+
+// Measure tells what the manager does while run runs. OCI counts its calls anew.
+func (f *Fleet) Measure(ctx context.Context, run func(context.Context) error) (use Use, err error) {
+	before, err := f.Diagnostics.Scrape(ctx)
+	if err != nil {
+		return use, err
+	}
+	f.OCI.ResetCalls()
+	known := len(f.Control.Calls())
+	cpu, err := f.CPUTime()
+	if err != nil {
+		return use, err
+	}
+	began := time.Now()
+	if err := run(ctx); err != nil {
+		return use, err
+	}
+	use.Wall = time.Since(began)
+	spent, err := f.CPUTime()
+	if err != nil {
+		return use, err
+	}
+	after, err := f.Diagnostics.Scrape(ctx)
+	if err != nil {
+		return use, err
+	}
+	use.CPU = spent - cpu
+	use.OCI, use.Tailnet = f.OCI.CallCounts(""), map[string]int{}
+	for _, call := range f.OCI.Calls() {
+		if call.Status == http.StatusTooManyRequests {
+			use.Throttled++
+		}
+	}
+	for _, call := range f.Control.Calls()[known:] {
+		use.Tailnet[call.Operation]++
+	}
+	use.Writes = after.Requests(Writes()...) - before.Requests(Writes()...)
+	use.Reads = after.Requests(http.MethodGet) - before.Requests(http.MethodGet)
+	return use, nil
+}
+
+// Total is the number of calls of all operations.
+func Total(calls map[string]int) int {
+	sum := 0
+	for _, n := range calls {
+		sum += n
+	}
+	return sum
 }

@@ -17,21 +17,15 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
-	"github.com/go-logr/logr"
-	"k8s.io/klog/v2"
-	ctrl "sigs.k8s.io/controller-runtime"
-
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/tailnetsim"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/fleet"
 )
 
 // settings come from the environment.
@@ -44,19 +38,9 @@ type settings struct {
 	args       []string
 }
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx)
-	stop()
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "\nThe benchmark failed: %v\n", err)
-		os.Exit(1)
-	}
-}
+func main() { os.Exit(fleet.Main(run)) }
 
 func run(ctx context.Context) error {
-	klog.SetLogger(logr.Discard())
-	ctrl.SetLogger(logr.Discard())
 	s, err := fromEnvironment()
 	if err != nil {
 		return err
@@ -88,19 +72,12 @@ func fromEnvironment() (settings, error) {
 		tailnet: tailnetsim.Mode(os.Getenv("TAILNET")), profile: os.Getenv("PROFILE") != "", args: strings.Fields(os.Getenv("ARGS")),
 	}
 	var err error
-	if s.root, err = os.Getwd(); err != nil {
+	if s.root, err = fleet.Repository("bench-fleet"); err != nil {
 		return s, err
 	}
-	if _, err := os.Stat(filepath.Join(s.root, "metadata.yaml")); err != nil {
-		return s, errors.New("run the benchmark in the repository's folder: make bench-fleet")
-	}
 	s.out = filepath.Join(s.root, "out", "bench")
-	for name, into := range map[string]*time.Duration{"REST": &s.rest, "BOOT": &s.boot} {
-		if text := os.Getenv(name); text != "" {
-			if *into, err = time.ParseDuration(text); err != nil {
-				return s, fmt.Errorf("%s: %w", name, err)
-			}
-		}
+	if err := fleet.Durations(map[string]*time.Duration{"REST": &s.rest, "BOOT": &s.boot}); err != nil {
+		return s, err
 	}
 	if text := os.Getenv("SIZES"); text != "" {
 		s.sizes = nil

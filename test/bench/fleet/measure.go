@@ -133,11 +133,11 @@ func (b *bench) up(ctx context.Context) error {
 // of a minute and less, so some minutes show everything but the resync every ten minutes.
 func (b *bench) atRest(ctx context.Context) error {
 	b.say("waiting for the last to settle")
-	if err := pause(ctx, 30*time.Second); err != nil {
+	if err := fleet.Pause(ctx, 30*time.Second); err != nil {
 		return err
 	}
 	b.say("at rest for %s", b.rest)
-	return b.phase(ctx, &b.result.rest, func(ctx context.Context) error { return pause(ctx, b.rest) })
+	return b.phase(ctx, &b.result.rest, func(ctx context.Context) error { return fleet.Pause(ctx, b.rest) })
 }
 
 // lose takes every hundredth instance away, and waits until all are noticed.
@@ -225,17 +225,6 @@ func (b *bench) await(ctx context.Context, missing func(fleet.Metrics) string) e
 		}
 		return text, nil
 	})
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }
 
 // say prints a line of progress.

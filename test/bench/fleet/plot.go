@@ -56,7 +56,7 @@ func curves(results []*result) string {
 	var out strings.Builder
 	longest := 1.0
 	for _, r := range results {
-		longest = max(longest, r.up.wall.Seconds(), r.floor.Seconds())
+		longest = max(longest, r.up.Wall.Seconds(), r.floor.Seconds())
 	}
 	x := func(seconds float64) float64 { return margin + seconds/longest*(panelWidth-margin) }
 	y := func(part float64) float64 { return panelHeight - 20 - part*(panelHeight-50) }

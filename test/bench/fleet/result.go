@@ -6,7 +6,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"os"
 	"strconv"
 	"strings"
@@ -35,66 +34,21 @@ type point struct {
 	part float64
 }
 
-// span is a phase's use of time and resources.
+// span is what was measured in a phase.
 type span struct {
-	wall, cpu time.Duration
+	fleet.Use
 	// load is the machine's load average at the phase's end: the machine does other things too.
 	load float64
-	// oci and tailnet are calls by operation, throttled those answered by OCI with 429.
-	oci, tailnet map[string]int
-	throttled    int
-	// writes and reads are the manager's requests to the API server.
-	writes, reads int
 }
 
-func total(calls map[string]int) int {
-	sum := 0
-	for _, n := range calls {
-		sum += n
-	}
-	return sum
-}
-
-// phase measures run.
-func (b *bench) phase(ctx context.Context, into *span, run func(context.Context) error) error {
-	before, err := b.Diagnostics.Scrape(ctx)
-	if err != nil {
+// phase runs a phase and measures it.
+func (b *bench) phase(ctx context.Context, into *span, run func(context.Context) error) (err error) {
+	if into.Use, err = b.Measure(ctx, run); err != nil {
 		return err
 	}
-	b.OCI.ResetCalls()
-	known := len(b.Control.Calls())
-	cpu, err := b.CPUTime()
-	if err != nil {
-		return err
-	}
-	began := time.Now()
-	if err := run(ctx); err != nil {
-		return err
-	}
-	into.wall = time.Since(began)
-	spent, err := b.CPUTime()
-	if err != nil {
-		return err
-	}
-	after, err := b.Diagnostics.Scrape(ctx)
-	if err != nil {
-		return err
-	}
-	into.cpu = spent - cpu
-	into.oci, into.tailnet = b.OCI.CallCounts(""), map[string]int{}
-	for _, call := range b.OCI.Calls() {
-		if call.Status == http.StatusTooManyRequests {
-			into.throttled++
-		}
-	}
-	for _, call := range b.Control.Calls()[known:] {
-		into.tailnet[call.Operation]++
-	}
-	into.writes = after.Requests(fleet.Writes()...) - before.Requests(fleet.Writes()...)
-	into.reads = after.Requests("GET") - before.Requests("GET")
 	into.load, err = loadAverage()
 	b.say("done after %s: CPU %s, %d calls to OCI, %d to the tailnet, %d writes to the API server; load %.1f",
-		into.wall.Round(time.Second/10), into.cpu.Round(time.Second/10), total(into.oci), total(into.tailnet), into.writes, into.load)
+		into.Wall.Round(time.Second/10), into.CPU.Round(time.Second/10), fleet.Total(into.OCI), fleet.Total(into.Tailnet), into.Writes, into.load)
 	return err
 }
 

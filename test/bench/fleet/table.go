@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"text/tabwriter"
 	"time"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/fleet"
 )
 
 // column is a figure of a result. target, if not empty, is the design's goal.
@@ -26,27 +28,27 @@ var columns = []column{
 	{"machines", "", "", func(r *result) float64 { return float64(r.machines) }},
 	{"accounts", "", "", func(r *result) float64 { return float64(r.accounts) }},
 	{"floor", "s", "", func(r *result) float64 { return r.floor.Seconds() }},
-	{"provisioned after", "s", "", func(r *result) float64 { return r.up.wall.Seconds() }},
-	{"times the floor", "", "1.2", func(r *result) float64 { return r.up.wall.Seconds() / r.floor.Seconds() }},
-	{"OCI calls per machine", "", "2.5", func(r *result) float64 { return r.each(total(r.up.oci)) }},
+	{"provisioned after", "s", "", func(r *result) float64 { return r.up.Wall.Seconds() }},
+	{"times the floor", "", "1.2", func(r *result) float64 { return r.up.Wall.Seconds() / r.floor.Seconds() }},
+	{"OCI calls per machine", "", "2.5", func(r *result) float64 { return r.each(fleet.Total(r.up.OCI)) }},
 	{"429s", "", "", func(r *result) float64 {
-		return float64(r.up.throttled + r.rest.throttled + r.notice.throttled + r.down.throttled)
+		return float64(r.up.Throttled + r.rest.Throttled + r.notice.Throttled + r.down.Throttled)
 	}},
-	{"tailnet calls per machine", "", "", func(r *result) float64 { return r.each(total(r.up.tailnet)) }},
-	{"API writes per machine", "", "", func(r *result) float64 { return r.each(r.up.writes) }},
-	{"API reads per machine", "", "", func(r *result) float64 { return r.each(r.up.reads) }},
-	{"CPU up", "s", "", func(r *result) float64 { return r.up.cpu.Seconds() }},
-	{"CPU up per machine", "ms", "", func(r *result) float64 { return r.up.cpu.Seconds() * 1000 / float64(r.machines) }},
-	{"OCI calls at rest", "/h", "", func(r *result) float64 { return r.hourly(total(r.rest.oci)) }},
-	{"tailnet calls at rest", "/h", "", func(r *result) float64 { return r.hourly(total(r.rest.tailnet)) }},
-	{"API writes at rest", "/h", "", func(r *result) float64 { return r.hourly(r.rest.writes) }},
-	{"CPU at rest", "s/h", "", func(r *result) float64 { return r.rest.cpu.Seconds() * float64(time.Hour) / float64(r.rest.wall) }},
+	{"tailnet calls per machine", "", "", func(r *result) float64 { return r.each(fleet.Total(r.up.Tailnet)) }},
+	{"API writes per machine", "", "", func(r *result) float64 { return r.each(r.up.Writes) }},
+	{"API reads per machine", "", "", func(r *result) float64 { return r.each(r.up.Reads) }},
+	{"CPU up", "s", "", func(r *result) float64 { return r.up.CPU.Seconds() }},
+	{"CPU up per machine", "ms", "", func(r *result) float64 { return r.up.CPU.Seconds() * 1000 / float64(r.machines) }},
+	{"OCI calls at rest", "/h", "", func(r *result) float64 { return r.hourly(fleet.Total(r.rest.OCI)) }},
+	{"tailnet calls at rest", "/h", "", func(r *result) float64 { return r.hourly(fleet.Total(r.rest.Tailnet)) }},
+	{"API writes at rest", "/h", "", func(r *result) float64 { return r.hourly(r.rest.Writes) }},
+	{"CPU at rest", "s/h", "", func(r *result) float64 { return r.rest.CPU.Seconds() * float64(time.Hour) / float64(r.rest.Wall) }},
 	{"lost", "", "", func(r *result) float64 { return float64(r.lost) }},
-	{"all losses noticed after", "s", "60", func(r *result) float64 { return r.notice.wall.Seconds() }},
-	{"deleted after", "s", "", func(r *result) float64 { return r.down.wall.Seconds() }},
-	{"OCI calls per deletion", "", "", func(r *result) float64 { return r.each(total(r.down.oci)) }},
-	{"tailnet calls per deletion", "", "", func(r *result) float64 { return r.each(total(r.down.tailnet)) }},
-	{"CPU down", "s", "", func(r *result) float64 { return r.down.cpu.Seconds() }},
+	{"all losses noticed after", "s", "60", func(r *result) float64 { return r.notice.Wall.Seconds() }},
+	{"deleted after", "s", "", func(r *result) float64 { return r.down.Wall.Seconds() }},
+	{"OCI calls per deletion", "", "", func(r *result) float64 { return r.each(fleet.Total(r.down.OCI)) }},
+	{"tailnet calls per deletion", "", "", func(r *result) float64 { return r.each(fleet.Total(r.down.Tailnet)) }},
+	{"CPU down", "s", "", func(r *result) float64 { return r.down.CPU.Seconds() }},
 	{"left over", "", "0", func(r *result) float64 { return float64(r.leftover) }},
 	{"peak memory", "MiB", "1024", func(r *result) float64 { return float64(r.peak) / (1 << 20) }},
 	{"load average", "", "", func(r *result) float64 { return max(r.up.load, r.down.load) }},
@@ -54,7 +56,7 @@ var columns = []column{
 
 func (r *result) each(n int) float64 { return float64(n) / float64(r.machines) }
 
-func (r *result) hourly(n int) float64 { return float64(n) * float64(time.Hour) / float64(r.rest.wall) }
+func (r *result) hourly(n int) float64 { return float64(n) * float64(time.Hour) / float64(r.rest.Wall) }
 
 // printTable has a row for each figure, since there are more of them than sizes.
 func printTable(out io.Writer, results []*result) {
@@ -97,7 +99,7 @@ func write(folder string, results []*result) error {
 			name string
 			span span
 		}{{"up", r.up}, {"rest", r.rest}, {"notice", r.notice}, {"down", r.down}} {
-			for service, calls := range map[string]map[string]int{"oci": phase.span.oci, "tailnet": phase.span.tailnet} {
+			for service, calls := range map[string]map[string]int{"oci": phase.span.OCI, "tailnet": phase.span.Tailnet} {
 				for _, operation := range slices.Sorted(maps.Keys(calls)) {
 					operations = append(operations, []string{
 						strconv.Itoa(r.machines), phase.name, service, operation, strconv.Itoa(calls[operation]),

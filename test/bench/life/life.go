@@ -80,13 +80,13 @@ func live(ctx context.Context, s settings, endpoint infrav1.EndpointType) (_ []*
 		{"worker", up, func(ctx context.Context) error { return l.makeMachines(ctx, "worker", 1) }},
 		{"tenWorkers", up, func(ctx context.Context) error { return l.makeMachines(ctx, "more", manyWorkers) }},
 		{"workerAway", l.delays.Terminate, func(ctx context.Context) error { return l.deleteMachines(ctx, "worker-0") }},
-		{"rest", s.rest, func(ctx context.Context) error { return pause(ctx, s.rest) }},
+		{"rest", s.rest, func(ctx context.Context) error { return fleet.Pause(ctx, s.rest) }},
 		{"delete", l.deletionFloor(), l.deleteAll},
 	} {
 		if err := l.measure(ctx, p.name, p.floor, p.run); err != nil {
 			return l.results, fmt.Errorf("%s: %w", p.name, err)
 		}
-		if err := pause(ctx, settling); err != nil {
+		if err := fleet.Pause(ctx, settling); err != nil {
 			return l.results, err
 		}
 	}
@@ -234,15 +234,4 @@ func notReady[T interface {
 		return fmt.Sprintf("%T %s to be Ready: %s", object, object.GetName(), conditions.GetMessage(object, infrav1.ReadyCondition)), nil
 	}
 	return "", nil
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }

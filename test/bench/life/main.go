@@ -26,21 +26,15 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
-
-	"github.com/go-logr/logr"
-	"k8s.io/klog/v2"
-	ctrl "sigs.k8s.io/controller-runtime"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/tailnetsim"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/fleet"
 )
 
 // settings come from the environment.
@@ -53,19 +47,9 @@ type settings struct {
 	args                []string
 }
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx)
-	stop()
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "\nThe benchmark failed: %v\n", err)
-		os.Exit(1)
-	}
-}
+func main() { os.Exit(fleet.Main(run)) }
 
 func run(ctx context.Context) error {
-	klog.SetLogger(logr.Discard())
-	ctrl.SetLogger(logr.Discard())
 	s, err := fromEnvironment()
 	if err != nil {
 		return err
@@ -97,11 +81,8 @@ func fromEnvironment() (settings, error) {
 		tailnet: tailnetsim.Mode(os.Getenv("TAILNET")), json: os.Getenv("FORMAT") == "json", args: strings.Fields(os.Getenv("ARGS")),
 	}
 	var err error
-	if s.root, err = os.Getwd(); err != nil {
+	if s.root, err = fleet.Repository("bench-life"); err != nil {
 		return s, err
-	}
-	if _, err := os.Stat(filepath.Join(s.root, "metadata.yaml")); err != nil {
-		return s, errors.New("run the benchmark in the repository's folder: make bench-life")
 	}
 	s.out = filepath.Join(s.root, "out", "life")
 	if text := os.Getenv("ENDPOINTS"); text != "" {
@@ -110,12 +91,8 @@ func fromEnvironment() (settings, error) {
 			s.endpoints = append(s.endpoints, infrav1.EndpointType(strings.TrimSpace(word)))
 		}
 	}
-	for name, into := range map[string]*time.Duration{"NETWORK": &s.network, "BOOT": &s.boot, "REST": &s.rest} {
-		if text := os.Getenv(name); text != "" {
-			if *into, err = time.ParseDuration(text); err != nil {
-				return s, fmt.Errorf("%s: %w", name, err)
-			}
-		}
+	if err := fleet.Durations(map[string]*time.Duration{"NETWORK": &s.network, "BOOT": &s.boot, "REST": &s.rest}); err != nil {
+		return s, err
 	}
 	return s, nil
 }

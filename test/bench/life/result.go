@@ -32,38 +32,15 @@ type result struct {
 
 // measure runs a phase.
 func (l *life) measure(ctx context.Context, name string, floor time.Duration, run func(context.Context) error) error {
-	before, err := l.Diagnostics.Scrape(ctx)
-	if err != nil {
-		return err
-	}
-	l.OCI.ResetCalls()
-	known := len(l.Control.Calls())
-	cpu, err := l.CPUTime()
-	if err != nil {
-		return err
-	}
 	bounded, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	began := time.Now()
-	if err := run(bounded); err != nil {
+	use, err := l.Measure(bounded, run)
+	if err != nil {
 		return err
 	}
 	r := &result{
-		Endpoint: string(l.endpoint), Phase: name, WallSeconds: time.Since(began).Seconds(), FloorSeconds: floor.Seconds(),
-		Operations: l.OCI.CallCounts(""), TailnetCalls: len(l.Control.Calls()) - known,
-	}
-	spent, err := l.CPUTime()
-	if err != nil {
-		return err
-	}
-	after, err := l.Diagnostics.Scrape(ctx)
-	if err != nil {
-		return err
-	}
-	r.CPUSeconds = (spent - cpu).Seconds()
-	r.APIWrites = after.Requests(fleet.Writes()...) - before.Requests(fleet.Writes()...)
-	for _, number := range r.Operations {
-		r.Calls += number
+		Endpoint: string(l.endpoint), Phase: name, WallSeconds: use.Wall.Seconds(), FloorSeconds: floor.Seconds(), CPUSeconds: use.CPU.Seconds(),
+		Calls: fleet.Total(use.OCI), Operations: use.OCI, TailnetCalls: fleet.Total(use.Tailnet), APIWrites: use.Writes,
 	}
 	l.results = append(l.results, r)
 	fmt.Fprintf(os.Stderr, "%s %s: %d calls to OCI, %.1f s (floor %.1f s)\n", l.endpoint, name, r.Calls, r.WallSeconds, r.FloorSeconds)

@@ -91,3 +91,24 @@ func set(object *unstructured.Unstructured, fields map[string]any) error {
 	}
 	return nil
 }
+
+// ForUpdatesInPlace leaves room for the agent in control planes' user data, which the lab's own
+// files would take, and lets all workers be updated at once. API servers have less time to end: the
+// watches of their clients would keep each until it is killed after half a minute.
+func ForUpdatesInPlace(object *unstructured.Unstructured) error {
+	switch object.GetKind() {
+	case "MachineDeployment":
+		return unstructured.SetNestedField(object.Object, int64(2), "spec", "rollout", "strategy", "rollingUpdate", "maxUnavailable")
+	case "KubeadmControlPlane":
+		files, _, err := unstructured.NestedSlice(object.Object, "spec", "kubeadmConfigSpec", "files")
+		if err != nil {
+			return err
+		}
+		return set(object, map[string]any{
+			"spec.kubeadmConfigSpec.files": append(files,
+				File(Patches+"/kube-apiserver0+merge.yaml", "spec:\n  terminationGracePeriodSeconds: 3\n")),
+			"spec.kubeadmConfigSpec.clusterConfiguration.encryptionAlgorithm": "ECDSA-P256",
+		})
+	}
+	return nil
+}

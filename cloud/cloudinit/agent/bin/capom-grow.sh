@@ -5,7 +5,8 @@
 # Has the node's file systems fill their volumes, which may have grown, and prints those that do as
 # PATH=GB, then "failed" with the reasons why others do not. $1 has the sizes that are asked for in
 # the same words: the kernel is made to look again at a volume that has another one. Nothing else
-# is taken from it, and a volume that is laid out in another way than ours is left alone.
+# is taken from it. A volume that somebody has laid out in another way than we do is left alone:
+# PATH=GB:left.
 set -euf
 # shellcheck source=../../node/lib/lib.sh
 . "${CAPOM_ROOT:-}/usr/local/lib/capom/lib.sh"
@@ -44,6 +45,7 @@ fill() {
 		full="$full$entry "
 	else
 		why="$why$path: $(tail -n 1 "$RUN/grow.log") "
+		case $why in *"hand ") full="$full$entry:left " ;; esac
 	fi
 }
 
@@ -52,13 +54,16 @@ fill_file_system() {
 	case $type in
 	ext4) resize2fs "$source" ;;
 	xfs) xfs_growfs "$mount" ;;
-	*) fail "it has a $type and neither an ext4 nor an xfs" ;;
+	*) fail "it is on $type, grow it by hand" ;;
 	esac
 }
 
 fill_data() {
-	[ "$source" = "$disk" ] || fail "it is mounted from ${source:-nothing} and not from the whole of $disk, grow it by hand"
-	fill_file_system
+	case $source in
+	"$disk") fill_file_system ;;
+	"$disk"*) fail "it is on $source, grow it by hand" ;;
+	*) fail "it is mounted from ${source:-nothing} and not from $disk" ;;
+	esac
 }
 
 # Roots are on a partition or on LVM. growpart answers 1 if there is nothing to grow.
@@ -71,7 +76,7 @@ fill_root() {
 		growpart "/dev/$3" "${1##*[!0-9]}" || [ "$?" -eq 1 ] || fail "growpart cannot grow $1"
 		fill_file_system
 		;;
-	*) fail "it is on ${2:-nothing known}, grow it by hand" ;;
+	*) fail "it is on ${2:-nothing known}${2:+, grow it by hand}" ;;
 	esac
 }
 

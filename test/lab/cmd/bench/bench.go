@@ -5,8 +5,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -20,13 +24,60 @@ const (
 	settleTimeout = 5 * time.Minute
 )
 
-// bench measures two clusters, one after the other.
+// bench measures clusters, one after the other.
 type bench struct {
-	world *world.World
-	runs  int
+	options world.Options
+	runs    int
+	world   *world.World
 }
 
-func (b *bench) run(ctx context.Context) error {
+// part is what is measured in a world of its own.
+type part struct {
+	name string
+	// inPlace opens the gates for updates in place.
+	inPlace bool
+	run     func(*bench, context.Context) error
+}
+
+var allParts = []part{{name: "network", run: (*bench).network}, {name: "upgrade", inPlace: true, run: (*bench).upgrade}}
+
+// partsOf are the named parts, all for no names.
+func partsOf(names string) ([]part, error) {
+	if names == "" {
+		return allParts, nil
+	}
+	var parts []part
+	for _, name := range strings.Split(names, ",") {
+		i := slices.IndexFunc(allParts, func(p part) bool { return p.name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("PARTS: there is no %q", name)
+		}
+		parts = append(parts, allParts[i])
+	}
+	return parts, nil
+}
+
+func (b *bench) run(ctx context.Context, parts []part) error {
+	for _, p := range parts {
+		if err := b.in(ctx, p); err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
+	}
+	return nil
+}
+
+func (b *bench) in(ctx context.Context, p part) (err error) {
+	options := b.options
+	options.Dir, options.InPlaceUpdates = filepath.Join(options.Dir, p.name), p.inPlace
+	if b.world, err = world.Start(ctx, options); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.world.Close()) }()
+	return p.run(b, ctx)
+}
+
+// network measures a cluster of each mode.
+func (b *bench) network(ctx context.Context) error {
 	vxlan, err := b.cluster(ctx, world.ClusterOptions{Name: "vxlan", Version: kit.NewVersion, ControlPlanes: 3, Workers: 2})
 	if err != nil {
 		return err

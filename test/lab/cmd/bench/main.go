@@ -1,19 +1,17 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command bench measures clusters of booted machines: how a worker becomes a
-// node, how long clients miss the API server when the VIP moves, and how fast
-// pods are in both modes beside their hosts. It prints tables and asserts
-// nothing.
+// Command bench measures clusters of booted machines: how a worker becomes a node, how long clients
+// miss the API server when the VIP moves, how fast pods are in both modes beside their hosts, and
+// how a patch is installed in place. It prints tables and asserts nothing.
 //
-//	make bench-lab RUNS=10
+//	make bench-lab RUNS=10 PARTS=network,upgrade
 //
 // It must run as root, and reports other missing requirements.
 package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -45,6 +43,10 @@ func run(ctx context.Context) (err error) {
 			return fmt.Errorf("RUNS must be a number from 1 on, not %q", text)
 		}
 	}
+	parts, err := partsOf(os.Getenv("PARTS"))
+	if err != nil {
+		return err
+	}
 	root, err := os.Getwd()
 	if err != nil {
 		return fmt.Errorf("find the repository: %w", err)
@@ -63,13 +65,8 @@ func run(ctx context.Context) (err error) {
 	klog.LogToStderr(false)
 	klog.SetOutput(&discard{})
 	ctrl.SetLogger(klog.Background())
-	w, err := world.Start(ctx, world.Options{Dir: filepath.Join(dir, "world"), Programs: programs, Accounts: []string{"alpha", "bravo", "charlie"},
-		Management: true, Progress: os.Stderr})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, w.Close()) }()
-	return (&bench{world: w, runs: runs}).run(ctx)
+	return (&bench{runs: runs, options: world.Options{Dir: filepath.Join(dir, "world"), Programs: programs,
+		Accounts: []string{"alpha", "bravo", "charlie"}, Management: true, Progress: os.Stderr}}).run(ctx, parts)
 }
 
 type discard struct{}
