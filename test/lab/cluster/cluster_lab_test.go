@@ -40,6 +40,7 @@ func clusterOverThreeAccounts(t *testing.T) {
 		{"control planes hold the VIP only while their API server is ready", (*suite).vipFollowsReadiness},
 		{"pods get nothing from the instance's metadata service", (*suite).podsKeptFromMetadata},
 		{"a Service answers nodes and the tailnet, not the VCN", (*suite).servicesAnswer},
+		{"every way to a pod works, and keeps the source that it is to keep", (*suite).everyWayToAPod},
 		{"a NetworkPolicy denies, and allows", (*suite).policyDeniesAndAllows},
 		{"the VIP moves when its holder is cut off, and nothing is doubled when that returns", (*suite).vipFailsOver},
 		{"a worker, a control plane and all machines at once reboot", (*suite).reboots},
