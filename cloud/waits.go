@@ -22,6 +22,9 @@ const (
 type Waits struct {
 	// First is when to look at work of a kind never seen to end.
 	First time.Duration
+	// NoLess names, for kinds of work, another kind that takes no longer: until they were seen to
+	// end, they are looked at when such work would be done.
+	NoLess map[string]string
 
 	mu   sync.Mutex
 	took map[string]time.Duration
@@ -39,9 +42,16 @@ type Wait struct {
 func (w *Waits) Begin(kind string, now time.Time) *Wait {
 	took, known := w.known(kind)
 	if !known {
-		took = w.First
+		least, _ := w.known(w.NoLess[kind])
+		took = max(w.First, least)
 	}
 	return &Wait{of: w, kind: kind, began: now, due: now.Add(took)}
+}
+
+// Knows tells whether work of the kind was seen to end.
+func (w *Waits) Knows(kind string) bool {
+	_, known := w.known(kind)
+	return known
 }
 
 // known is when a first look is worth its call.
@@ -98,6 +108,13 @@ func (p *Pending) After(key string, now time.Time) time.Duration {
 		return wait.After(now)
 	}
 	return 0
+}
+
+// Awaits tells whether somebody waits for the work.
+func (p *Pending) Awaits(key string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.waits[key] != nil
 }
 
 // Unfinished is called when work of a kind has begun, and after a look at work not done yet. It

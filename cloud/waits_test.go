@@ -47,3 +47,21 @@ func TestWhatTakesLongIsLookedAtSeldomAndLaterOnce(t *testing.T) {
 		})
 	}
 }
+
+func TestWhatNobodyHasSeenEndTakesNoLessThanWhatIsShorter(t *testing.T) {
+	for name, world := range map[string]struct {
+		noLess map[string]string
+		after  time.Duration
+	}{
+		"nothing is known to be shorter": {nil, 2 * time.Second},
+		"another kind is":                {map[string]string{"a load balancer": "a subnet"}, 21 * time.Second / 2},
+		"another kind, never seen":       {map[string]string{"a load balancer": "a gateway"}, 2 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			began := time.Unix(0, 0)
+			waits := &cloud.Waits{First: 2 * time.Second, NoLess: world.noLess}
+			waits.Begin("a subnet", began).Finished(began.Add(10 * time.Second))
+			NewWithT(t).Expect(waits.Begin("a load balancer", began).After(began)).To(Equal(world.after))
+		})
+	}
+}

@@ -32,6 +32,8 @@ type ShortageCache struct {
 	sizes map[Place][]Size
 	// probes are the machines trying a place after its time has run out.
 	probes map[Place]probe
+	// limited is when a limit of OCI's, as it is known, kept a machine out last.
+	limited time.Time
 }
 
 // Size is what a machine asks of a shape.
@@ -166,6 +168,20 @@ func (c *ShortageCache) Record(place Place, size Size, kind cloud.Kind, now time
 	c.sizes[placeOf(failed)] = []Size{size}
 	c.prune()
 	return failed
+}
+
+// Limited notes that a limit of OCI's, as it was read last, keeps a machine out.
+func (c *ShortageCache) Limited(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.limited = now
+}
+
+// LimitedSince tells whether a limit has kept a machine out since the time.
+func (c *ShortageCache) LimitedSince(since time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.limited.After(since)
 }
 
 // fitOneMore forgets places until there is room for one more. Anybody can ask for shapes without

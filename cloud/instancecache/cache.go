@@ -94,6 +94,8 @@ type record struct {
 	joining bool
 	// addresses is the progress of the search for its addresses.
 	addresses addresses
+	// booted is set once Booted has told that it runs.
+	booted bool
 }
 
 // New returns the empty cache of an account. asked is called when a caller needs facts no poll

@@ -52,19 +52,12 @@ type Removal struct {
 // Remove deletes the cluster's load balancer, and all others with its tags. It does not wait: call
 // it again until it is Gone. id is the one seen last, empty if none was: the only proof of absence
 // is then an empty authorised list, and OCI's lists may be empty for a moment after a creation.
-// Such a list also tells that a 404 before it was no lost permission. Load balancers without the
-// cluster's tags are never touched.
-func (a Account) Remove(ctx context.Context, owner ownership.Owner, id string) (Removal, error) {
-	seen, exists, err := a.recorded(ctx, id)
-	if err != nil || exists && seen.State == oci.StateDeleting {
-		return Removal{}, err
-	}
-	left, err := a.List(ctx, owner.Tags())
+// going says that its deletion was asked for. Load balancers without the cluster's tags are never
+// touched.
+func (a Account) Remove(ctx context.Context, owner ownership.Owner, id string, going bool) (Removal, error) {
+	left, err := a.remaining(ctx, owner, id, going)
 	if err != nil {
 		return Removal{}, err
-	}
-	if exists && seen.HasTags(owner.Tags()) && !slices.ContainsFunc(left, func(b oci.Balancer) bool { return b.ID == id }) {
-		left = append(left, seen)
 	}
 	var removal Removal
 	for _, one := range left {
@@ -105,6 +98,27 @@ func (a Account) Remove(ctx context.Context, owner ownership.Owner, id string) (
 	}
 	removal.Gone = true
 	return removal, nil
+}
+
+// remaining are the cluster's load balancers. A 404 proves nothing but with an authorised list after
+// it, and a list can miss what is there, so that one it does not show is read. One that is going is
+// read first: the list comes after it anyway, once it is gone.
+func (a Account) remaining(ctx context.Context, owner ownership.Owner, id string, going bool) ([]oci.Balancer, error) {
+	if !going {
+		left, err := a.List(ctx, owner.Tags())
+		if err != nil || id == "" || slices.ContainsFunc(left, func(b oci.Balancer) bool { return b.ID == id }) {
+			return left, err
+		}
+	}
+	seen, exists, err := a.recorded(ctx, id)
+	if err != nil || exists && seen.State == oci.StateDeleting {
+		return []oci.Balancer{seen}, err
+	}
+	left, err := a.List(ctx, owner.Tags())
+	if exists && seen.HasTags(owner.Tags()) && !slices.ContainsFunc(left, func(b oci.Balancer) bool { return b.ID == id }) {
+		left = append(left, seen)
+	}
+	return left, err
 }
 
 // recorded reads the load balancer of the OCID, if one is recorded. A 404 proves nothing yet.

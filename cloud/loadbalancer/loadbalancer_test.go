@@ -185,7 +185,7 @@ func TestALoadBalancerThatLostItsTagIsLeftAlone(t *testing.T) {
 	_, err := b.Ensure(t.Context(), stranger, b.spec, b.known)
 
 	b.g.Expect(err).To(MatchError(ContainSubstring("put the tags back")))
-	removal, err := b.Remove(t.Context(), stranger, b.known.ID)
+	removal, err := b.Remove(t.Context(), stranger, b.known.ID, false)
 	b.g.Expect(err).NotTo(HaveOccurred())
 	b.g.Expect(removal.Gone).To(BeTrue(), "it has nothing")
 	b.g.Expect(b.balancers()).To(HaveLen(1))
@@ -232,15 +232,52 @@ func TestAFailedRegistrationIsToldOf(t *testing.T) {
 	})
 }
 
+// Whether a list shows it, misses it or comes before its end: it is gone by a list after a 404.
+func TestOneLookBeginsARemovalAndAListAfterA404EndsIt(t *testing.T) {
+	forBoth(t, func(t *testing.T, kind infrav1.EndpointType) {
+		b := newBench(t, kind, exactly)
+		id := b.ready().ID
+		b.g.Eventually(func() ([]oci.Balancer, error) { return b.List(t.Context(), owner.Tags()) }, patience, time.Millisecond).Should(HaveLen(1))
+		b.sim.ResetCalls()
+
+		removal, err := b.Remove(t.Context(), owner, id, false)
+		b.g.Expect(err).NotTo(HaveOccurred())
+		b.g.Expect(removal.Gone).To(BeFalse())
+		b.g.Expect(b.sim.Calls()).To(HaveLen(2), "the list, and the deletion")
+		b.gone(id)
+
+		b.sim.ResetCalls()
+		for _, going := range []bool{false, true} {
+			removal, err = b.Remove(t.Context(), owner, id, going)
+			b.g.Expect(err).NotTo(HaveOccurred())
+			b.g.Expect(removal.Gone).To(BeTrue())
+			calls := b.sim.Calls()
+			b.g.Expect(calls[len(calls)-2].Operation).To(HavePrefix("Get"))
+			b.g.Expect(calls[len(calls)-1].Operation).To(HavePrefix("List"))
+		}
+	})
+}
+
+func TestALoadBalancerThatAListMissesIsRemoved(t *testing.T) {
+	forBoth(t, func(t *testing.T, kind infrav1.EndpointType) {
+		b := newBench(t, kind, exactly, func(o *sim.Options) { o.Delays.ListLag = time.Hour })
+		id := b.ready().ID
+
+		b.gone(id)
+	})
+}
+
 func TestNothingIsProvenGoneWithoutPermission(t *testing.T) {
 	forBoth(t, func(t *testing.T, kind infrav1.EndpointType) {
 		b := newBench(t, kind)
 		id := b.ready().ID
 		b.sim.AddFault(sim.Fault{Status: 404, Code: "NotAuthorizedOrNotFound", Times: -1})
 
-		_, err := b.Remove(t.Context(), owner, id)
-		b.g.Expect(cloud.IsKind(err, cloud.NotFoundOrUnauthorized)).To(BeTrue())
-		_, err = b.Leave(t.Context(), owner, id, backend("10.0.0.9"))
+		for _, going := range []bool{false, true} {
+			_, err := b.Remove(t.Context(), owner, id, going)
+			b.g.Expect(cloud.IsKind(err, cloud.NotFoundOrUnauthorized)).To(BeTrue())
+		}
+		_, err := b.Leave(t.Context(), owner, id, backend("10.0.0.9"))
 		b.g.Expect(cloud.IsKind(err, cloud.NotFoundOrUnauthorized)).To(BeTrue())
 		_, err = b.Ensure(t.Context(), owner, b.spec, b.known)
 		b.g.Expect(cloud.IsKind(err, cloud.NotFoundOrUnauthorized)).To(BeTrue())

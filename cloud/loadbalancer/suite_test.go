@@ -88,6 +88,9 @@ func newBench(t *testing.T, kind infrav1.EndpointType, change ...func(*sim.Optio
 	return b
 }
 
+// exactly has an account answer the same way each time, in pages that hold everything.
+func exactly(options *sim.Options) { options.Seed, options.PageSize = 0, 100 }
+
 func (b *bench) subnet() string {
 	cidr := netip.MustParsePrefix("10.0.0.0/24")
 	vcn, err := b.client.CreateVCN(b.t.Context(), oci.VCNSpec{DisplayName: "net", CIDRs: []netip.Prefix{cidr}})
@@ -132,9 +135,11 @@ func (b *bench) ready() State {
 
 func (b *bench) gone(id string) {
 	b.t.Helper()
+	going := false
 	b.g.Eventually(func(g Gomega) bool {
-		removal, err := b.Remove(b.t.Context(), owner, id)
+		removal, err := b.Remove(b.t.Context(), owner, id, going)
 		g.Expect(err).NotTo(HaveOccurred())
+		going = true
 		return removal.Gone
 	}, patience, time.Millisecond).Should(BeTrue())
 	b.g.Expect(b.balancers()).To(BeEmpty())

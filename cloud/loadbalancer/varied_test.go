@@ -28,9 +28,11 @@ func TestTheLifeOfALoadBalancerWhateverOCIAnswers(t *testing.T) {
 			// In the middle of a change.
 			_, err := b.Join(t.Context(), owner, state.ID, backend("10.0.0.7"), "")
 			b.g.Expect(err).NotTo(HaveOccurred())
+			going := false
 			b.g.Eventually(func(g Gomega) bool {
-				removal, err := b.Remove(t.Context(), owner, state.ID)
+				removal, err := b.Remove(t.Context(), owner, state.ID, going)
 				g.Expect(err).NotTo(HaveOccurred())
+				going = !going
 				if removal.InUse != "" {
 					t.Errorf("a change that passes is no lasting reason: %s", removal.InUse)
 				}

@@ -5,6 +5,7 @@ package network
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
@@ -30,11 +31,18 @@ type Clearing struct {
 	// listed are the route tables whose rules were taken out.
 	listed  []oci.RouteTable
 	emptied bool
+	// guessed are the parts that nobody has looked at since their time has passed; careful is set
+	// once OCI has shown such a guess to be wrong.
+	guessed *clearedKind
+	careful bool
 }
 
 // clearedKind is how far the parts of one kind are: asked is set once their deletion was accepted,
-// gone once a list showed none.
-type clearedKind struct{ asked, gone bool }
+// gone once a list showed none, or a guess that is not known to be wrong. ids are those listed.
+type clearedKind struct {
+	asked, gone bool
+	ids         []string
+}
 
 // NewClearing has seen nothing.
 func NewClearing(waits *cloud.Waits) *Clearing { return &Clearing{waits: waits, began: time.Now()} }
@@ -56,7 +64,7 @@ func (k *Clearing) quiet() (Removal, bool) {
 func (k *Clearing) await(told Removal) Removal {
 	now := time.Now()
 	if k.wait == nil {
-		k.wait = k.waits.Begin(part, now)
+		k.wait = k.waits.Begin(Part, now)
 	} else {
 		k.wait.Unfinished(now)
 	}
@@ -67,6 +75,7 @@ func (k *Clearing) await(told Removal) Removal {
 
 // over says that what was waited for is done.
 func (k *Clearing) over() {
+	k.guessed = nil
 	if k.wait != nil {
 		k.wait.Finished(time.Now())
 		k.wait = nil
@@ -81,7 +90,7 @@ func (k *Clearing) over() {
 func (k *Clearing) clear(ctx context.Context, c deleteClient, owner ownership.Owner, own ownership.Proof) (name string, done bool, err error) {
 	filter := oci.ListFilter{VCNID: own.ID(), Tags: owner.Tags()}
 	kinds := kindsOf(c)
-	if name, err := k.advance(ctx, owner, filter, kinds[kindSubnet], &k.subnets); err != nil {
+	if name, err := k.advanceOrGuess(ctx, owner, filter, kinds[kindSubnet], &k.subnets); err != nil {
 		return name, false, err
 	}
 	if !k.groups.asked {
@@ -93,7 +102,7 @@ func (k *Clearing) clear(ctx context.Context, c deleteClient, owner ownership.Ow
 		return kinds[kindTable].name, false, err
 	}
 	for i, state := range []*clearedKind{&k.internet, &k.nat} {
-		if state.asked {
+		if state.asked || state == &k.nat && k.routedTo(k.internet.ids) {
 			continue
 		}
 		if name, err := k.advance(ctx, owner, filter, kinds[kindInternet+i], state); err != nil {
@@ -104,17 +113,44 @@ func (k *Clearing) clear(ctx context.Context, c deleteClient, owner ownership.Ow
 		return kinds[kindSubnet].name, false, nil
 	}
 	if !k.tables.asked {
+		if name, err := k.advance(ctx, owner, filter, k.remembered(kinds[kindTable]), &k.tables); err != nil {
+			return name, false, err
+		}
 		k.over()
-	}
-	if name, err := k.advance(ctx, owner, filter, k.remembered(kinds[kindTable]), &k.tables); err != nil || !k.tables.gone {
+	} else if name, err := k.advanceOrGuess(ctx, owner, filter, kinds[kindTable], &k.tables); err != nil {
 		return name, false, err
 	}
-	k.over()
+	if !k.tables.gone {
+		return kinds[kindTable].name, false, nil
+	}
 	if err := ignoreNotFound(c.DeleteVCN(ctx, own)); err != nil {
 		return vcnName, false, err
 	}
+	k.over()
 	k.vcn, k.deleted = nil, true
 	return "", true, nil
+}
+
+// advanceOrGuess is advance for parts that are waited for. Once the time has passed that such parts
+// have always taken, the next step is tried without a list: OCI refuses it while they are there.
+func (k *Clearing) advanceOrGuess(
+	ctx context.Context, owner ownership.Owner, filter oci.ListFilter, kind removal, state *clearedKind,
+) (string, error) {
+	if state.asked && !state.gone && !k.careful && k.waits.Knows(Part) {
+		state.gone, k.guessed = true, state
+		return kind.name, nil
+	}
+	return k.advance(ctx, owner, filter, kind, state)
+}
+
+// wrong takes a guess back, if there is one: lists tell from now on when parts are gone.
+func (k *Clearing) wrong() bool {
+	if k.guessed == nil {
+		return false
+	}
+	k.guessed.gone = false
+	k.guessed, k.careful = nil, true
+	return true
 }
 
 // advance lists the parts of a kind and deletes them, unless a list showed that there are none.
@@ -122,11 +158,27 @@ func (k *Clearing) advance(ctx context.Context, owner ownership.Owner, filter oc
 	if state.gone {
 		return kind.name, nil
 	}
-	left, err := kind.run(ctx, owner, filter)
+	found, err := kind.run(ctx, owner, filter)
 	if err == nil {
-		state.asked, state.gone = left, !left
+		state.asked, state.gone, state.ids = len(found) > 0, len(found) == 0, found
 	}
 	return kind.name, err
+}
+
+// routedTo tells whether the route tables had rules, all of them to the gateways: there is no other
+// one then. One that nothing was routed to is found once OCI refuses the VCN's deletion, since the
+// tables have no rules by then.
+func (k *Clearing) routedTo(gateways []string) bool {
+	rules := 0
+	for _, table := range k.listed {
+		for _, rule := range table.Rules {
+			if !slices.Contains(gateways, rule.TargetID) {
+				return false
+			}
+			rules++
+		}
+	}
+	return rules > 0
 }
 
 // empty takes the rules out of the route tables, which would keep the gateways.
@@ -160,7 +212,7 @@ func (k *Clearing) remembered(kind removal) removal {
 	if k.tables.asked {
 		return kind
 	}
-	kind.ids = resources(
+	kind.list = resources(
 		func(context.Context, oci.ListFilter) ([]oci.RouteTable, error) { return k.listed, nil },
 		func(t oci.RouteTable) oci.Resource { return t.Resource },
 	)

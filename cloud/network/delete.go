@@ -164,10 +164,10 @@ func lookUp(ctx context.Context, c findClient, owner ownership.Owner, id string)
 	return []oci.VCN{vcn}, nil
 }
 
-// removal deletes one kind of resource. It reports whether none is left.
+// removal deletes one kind of resource. It reports those that were left.
 type removal struct {
 	name   string
-	ids    func(context.Context, oci.ListFilter) ([]oci.Resource, error)
+	list   func(context.Context, oci.ListFilter) ([]oci.Resource, error)
 	delete func(context.Context, ownership.Proof) error
 }
 
@@ -188,6 +188,8 @@ func (k *Clearing) delete(ctx context.Context, c deleteClient, owner ownership.O
 	k.vcn = &vcn
 	name, done, err := k.clear(ctx, c, owner, claim.Proof)
 	switch inUse := conflict(err); {
+	case inUse != "" && k.wrong():
+		return k.await(Removal{Doing: name, VCNID: vcn.ID}), nil
 	case inUse != "":
 		assumed := k.assumed() && name == vcnName
 		*k = *NewClearing(k.waits)
@@ -235,24 +237,25 @@ func kindsOf(c deleteClient) [kindNAT + 1]removal {
 	}
 }
 
-func (r removal) run(ctx context.Context, owner ownership.Owner, filter oci.ListFilter) (left bool, err error) {
-	found, err := r.ids(ctx, filter)
+func (r removal) run(ctx context.Context, owner ownership.Owner, filter oci.ListFilter) (left []string, err error) {
+	found, err := r.list(ctx, filter)
 	if err != nil {
-		return true, err
+		return nil, err
 	}
 	for _, resource := range found {
+		left = append(left, resource.ID)
 		if resource.State == oci.StateTerminating {
 			continue
 		}
 		own, err := proof(owner, resource)
 		if err != nil {
-			return true, err
+			return nil, err
 		}
 		if err := ignoreNotFound(r.delete(ctx, own)); err != nil {
-			return true, fmt.Errorf("%s: %w", r.name, err)
+			return nil, fmt.Errorf("%s: %w", r.name, err)
 		}
 	}
-	return len(found) > 0, nil
+	return left, nil
 }
 
 func resources[T any](list func(context.Context, oci.ListFilter) ([]T, error), resource func(T) oci.Resource,

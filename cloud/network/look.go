@@ -17,8 +17,8 @@ import (
 // anybody else takes to change one that is being made.
 const lookLife = time.Minute
 
-// part is what is learned of how long OCI takes: as long for one part of a network as for another.
-const part = "part of a network"
+// Part is what is learned of how long OCI takes: as long for one part of a network as for another.
+const Part = "part of a network"
 
 // makeClient has the calls of a Look.
 type makeClient interface {
@@ -144,7 +144,7 @@ func (s *shelf[T]) add(waits *cloud.Waits, item T) {
 		if s.waits == nil {
 			s.waits = map[string]*cloud.Wait{}
 		}
-		s.waits[r.ID] = waits.Begin(part, time.Now())
+		s.waits[r.ID] = waits.Begin(Part, time.Now())
 	}
 }
 

@@ -78,7 +78,7 @@ func (c *Client) Shapes(ctx context.Context, availabilityDomain string) ([]Shape
 // RecentShapes lists the region's shapes, from a list shared by all callers that is not older than
 // age.
 func (c *Client) RecentShapes(ctx context.Context, age time.Duration) ([]Shape, error) {
-	return sinceShared(ctx, c.shapes, operation{service: serviceCompute, name: "ListShapes"}, time.Time{}, age,
+	return sinceShared(ctx, c.shapes, operation{service: serviceCompute, name: "ListShapes"}, newest(c.shapes, time.Time{}, age),
 		func(ctx context.Context) ([]Shape, error) { return c.Shapes(ctx, "") })
 }
 

@@ -63,7 +63,7 @@ func TestListsOfVolumesAreSharedForAsLongAsTheyAreNewEnough(t *testing.T) {
 		lists = append(lists, path.Base(request.path))
 	}
 	// One list of volumes for each state but TERMINATED.
-	g.Expect(lists).To(Equal([]string{"bootVolumeAttachments", "bootVolumes", "volumes", "volumes", "volumes", "volumes", "volumes"}))
+	g.Expect(lists).To(Equal([]string{"bootVolumes", "bootVolumeAttachments", "volumes", "volumes", "volumes", "volumes", "volumes"}))
 	for i, state := range []string{"PROVISIONING", "RESTORING", "AVAILABLE", "FAULTY", "TERMINATING"} {
 		g.Expect(f.seen()[2+i].query).To(HaveKeyWithValue("lifecycleState", []string{state}))
 	}
@@ -76,7 +76,53 @@ func TestListsOfVolumesAreSharedForAsLongAsTheyAreNewEnough(t *testing.T) {
 	g.Expect(boots).To(BeEmpty())
 	_, err = client.BootVolumesOf(t.Context(), "AD-2", "i", ended, time.Hour)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(f.seen()[9].query).To(HaveKeyWithValue("availabilityDomain", []string{"AD-2"}), "each domain has its own list")
+	g.Expect(f.seen()[8].query).To(HaveKeyWithValue("availabilityDomain", []string{"AD-2"}), "each domain has its own list")
+}
+
+func TestAttachmentsAreAskedForWhereAVolumeMayBeTheInstances(t *testing.T) {
+	const learned = `[{"bootVolumeId":"b1","instanceId":"i","lifecycleState":"ATTACHED"},
+		{"bootVolumeId":"b2","instanceId":"j","lifecycleState":"ATTACHING"},{"bootVolumeId":"b3","instanceId":"k","lifecycleState":"DETACHED"}]`
+	for name, world := range map[string]struct {
+		volumes, attachments string
+		asked                int
+		left                 []string
+	}{
+		"nothing is there":                     {volumes: `[]`},
+		"what there is was attached to others": {volumes: `[{"id":"b1","lifecycleState":"TERMINATED"},{"id":"b2","lifecycleState":"AVAILABLE"}]`},
+		"its own is left":                      {volumes: `[{"id":"b1","lifecycleState":"AVAILABLE"},{"id":"b2","lifecycleState":"AVAILABLE"}]`, left: []string{"b1"}},
+		"it was given another one": {
+			volumes:     `[{"id":"b2","lifecycleState":"AVAILABLE"},{"id":"new","lifecycleState":"AVAILABLE"}]`,
+			attachments: `[{"bootVolumeId":"new","instanceId":"i","lifecycleState":"DETACHED"}]`, asked: 1, left: []string{"new"},
+		},
+		"it was given one that nobody had": {
+			volumes:     `[{"id":"b3","lifecycleState":"TERMINATING"}]`,
+			attachments: `[{"bootVolumeId":"b3","instanceId":"i","lifecycleState":"DETACHED"}]`, asked: 1, left: []string{"b3"},
+		},
+		"another instance is new": {
+			volumes:     `[{"id":"new","lifecycleState":"AVAILABLE"}]`,
+			attachments: `[{"bootVolumeId":"new","instanceId":"l","lifecycleState":"ATTACHED"}]`, asked: 1,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			f := newFake(t)
+			f.on("GET /20160918/bootVolumeAttachments", answer(200, learned))
+			client := newClient(t, f)
+			g.Expect(client.LearnBootVolumes(t.Context(), "AD-1")).To(Succeed())
+			f.on("GET /20160918/bootVolumeAttachments", answer(200, world.attachments))
+			f.on("GET /20160918/bootVolumes", answer(200, world.volumes))
+
+			volumes, err := client.BootVolumesOf(t.Context(), "AD-1", "i", time.Now(), time.Hour)
+
+			g.Expect(err).NotTo(HaveOccurred())
+			var left []string
+			for _, volume := range volumes {
+				left = append(left, volume.ID)
+			}
+			g.Expect(left).To(Equal(world.left))
+			g.Expect(f.seen()).To(HaveLen(2 + world.asked))
+		})
+	}
 }
 
 func TestAListOfVolumesIsReadAnewForWhoWaits(t *testing.T) {

@@ -30,7 +30,7 @@ var harmless = strings.Fields(`
 	LimitValues ResourceAvailability Shapes RecentShapes Image Images ImageCompatibleWithShape LoadBalancers NetworkLoadBalancers
 	Get List Work GetVCN ListVCNs GetSubnet ListSubnets GetInternetGateway ListInternetGateways GetNATGateway ListNATGateways
 	GetRouteTable ListRouteTables GetSecurityList GetNetworkSecurityGroup ListNetworkSecurityGroups ListSecurityRules
-	GetInstance ListInstances PrimaryVNIC AttachedVNICs BootVolumesOf DataVolumes DataVolumesSince
+	GetInstance ListInstances PrimaryVNIC AttachedVNICs BootVolumesOf LearnBootVolumes DataVolumes DataVolumesSince
 	DataVolumeAttachments AllDataVolumeAttachments LaunchFailure GetInstancePool ListInstancePools PoolInstances ScalingFailure
 	ListInstanceConfigurations BootVolumeAt AttachedVolumes WorkOf GetConsoleHistory GetConsoleHistoryContent
 	Device Devices KnownDevices RecentDevices Routes Keys KeysSince KeyIsLive UsableKeys DescribesKeys

@@ -37,10 +37,12 @@ type Options struct {
 	// RefreshInterval is how often the domains and the region are read again; an hour by default,
 	// since they hardly change.
 	RefreshInterval time.Duration
-	// LimitsInterval is how often OCI's service limits are read; 12 minutes by default. After a
-	// launch that was refused for one they are read at once, though not more often than
-	// Intervals.Poll.
+	// LimitsInterval is how often OCI's service limits are read; an hour by default. After a launch
+	// that was refused for one they are read at once, though not more often than Intervals.Poll.
 	LimitsInterval time.Duration
+	// AwaitedLimitsInterval is how often they are read while they keep a machine out; 12 minutes by
+	// default.
+	AwaitedLimitsInterval time.Duration
 	// StrayAfter is for how long an instance must be seen without an object before it counts as a
 	// stray; 10 minutes by default, which is longer than a clusterctl move takes to make all
 	// objects.
@@ -64,7 +66,10 @@ func (o Options) withDefaults() Options {
 		o.RefreshInterval = time.Hour
 	}
 	if o.LimitsInterval <= 0 {
-		o.LimitsInterval = 12 * time.Minute
+		o.LimitsInterval = time.Hour
+	}
+	if o.AwaitedLimitsInterval <= 0 {
+		o.AwaitedLimitsInterval = 12 * time.Minute
 	}
 	if o.StrayAfter <= 0 {
 		o.StrayAfter = 10 * time.Minute
@@ -92,8 +97,9 @@ type Reconciler struct {
 	// Options are set by SetupWithManager; tests that call Reconcile set them.
 	Options Options
 
-	domainsRead, inventoried, limitsRead timestamps
-	strayWatch                           strays.Watch
+	// limitsHit is when launches were refused for a limit.
+	domainsRead, inventoried, limitsRead, limitsHit timestamps
+	strayWatch                                      strays.Watch
 }
 
 // maxPass bounds a pass. Its calls wait for their turn among those of the account, other than

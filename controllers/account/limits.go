@@ -6,6 +6,7 @@ package account
 import (
 	"context"
 	"slices"
+	"time"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
@@ -25,15 +26,11 @@ const maxLimits = 128
 const limitsNotAllowed = "OCI does not let the credentials read its service limits, so that only launches find them out: " +
 	"add \"Allow group ... to read resource-availability in tenancy\" to the policy"
 
-// limits reads OCI's limits of the families in use or short, rarely, and soon after a launch was
-// refused for one. What fails here spoils nothing else.
+// limits reads OCI's limits of the families in use or short, rarely, more often while they keep a
+// machine out, and soon after a launch was refused for one. What fails here spoils nothing else.
 func (r *Reconciler) limits(ctx context.Context, s *scope) error {
-	interval := r.Options.withDefaults().LimitsInterval
-	if s.limitHit {
-		interval = s.Intervals.Poll
-	}
 	names := limitNames(s.account.Status)
-	if len(names) == 0 || !r.limitsRead.due(s.account.UID, interval) {
+	if len(names) == 0 || !r.limitsRead.due(s.account.UID, r.limitsInterval(s)) {
 		return nil
 	}
 	r.limitsRead.mark(s.account.UID)
@@ -48,6 +45,19 @@ func (r *Reconciler) limits(ctx context.Context, s *scope) error {
 		status.Limits = limits
 	}
 	return nil
+}
+
+// limitsInterval is how old the known limits may be.
+func (r *Reconciler) limitsInterval(s *scope) time.Duration {
+	options := r.Options.withDefaults()
+	awaited := time.Now().Add(-options.AwaitedLimitsInterval)
+	switch {
+	case r.limitsHit.last(s.account.UID).After(r.limitsRead.last(s.account.UID)):
+		return s.Intervals.Poll
+	case r.Pollers != nil && r.Pollers.Shortages(s.account).LimitedSince(awaited):
+		return options.AwaitedLimitsInterval
+	}
+	return options.LimitsInterval
 }
 
 // readLimits returns the limits of the names, nil if they cannot be listed, and the first error.

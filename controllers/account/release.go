@@ -28,7 +28,7 @@ func (r *Reconciler) release(_ context.Context, s *scope) error {
 	if r.Pollers != nil {
 		r.Pollers.Forget(s.account)
 	}
-	for _, times := range []*timestamps{&r.domainsRead, &r.inventoried, &r.limitsRead} {
+	for _, times := range []*timestamps{&r.domainsRead, &r.inventoried, &r.limitsRead, &r.limitsHit} {
 		times.forget(s.account.UID)
 	}
 	r.strayWatch.Forget(s.account.UID)

@@ -21,8 +21,6 @@ type scope struct {
 	client *oci.Client
 	// availabilityDomains are set by domains if they were read.
 	availabilityDomains []infrav1.AvailabilityDomain
-	// limitHit says that a launch was refused for a limit since the last look. Set by shortages.
-	limitHit bool
 	// strays are what a new poll has shown of them; nil if there was none. Set by strays.
 	strays *straysSeen
 }

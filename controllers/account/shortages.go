@@ -34,7 +34,9 @@ func (r *Reconciler) shortages(ctx context.Context, s *scope) error {
 	}
 	s.account.Status.Shortages = known
 	for _, shortage := range recorded {
-		s.limitHit = s.limitHit || shortage.Reason == string(cloud.LimitExceeded) || shortage.Reason == string(cloud.QuotaExceeded)
+		if shortage.Reason == string(cloud.LimitExceeded) || shortage.Reason == string(cloud.QuotaExceeded) {
+			r.limitsHit.mark(s.account.UID)
+		}
 		r.emit(s, corev1.EventTypeWarning, shortageRecorded, "No room for shape %s in %s: %s, left out until %s", shortage.Shape,
 			placeName(shortage), shortage.Reason, shortage.Until.UTC().Format(time.RFC3339))
 	}

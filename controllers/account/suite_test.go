@@ -76,7 +76,7 @@ const (
 func newStocked(t *testing.T) (*helpers.World, *Reconciler, *infrav1.OCIAccount) {
 	t.Helper()
 	w, r := newPolled(t, helpers.WorldOptions{})
-	r.Options = Options{Intervals: phases.Intervals{Progress: instant}, LimitsInterval: time.Hour}
+	r.Options = Options{Intervals: phases.Intervals{Progress: instant}}
 	account := w.Accounts[0]
 	helpers.Update(t, w.Environment, account, func(a *infrav1.OCIAccount) { a.Spec.Budget.AlwaysFree = ptr.To(true) })
 	reconciled(t, r, account)

@@ -23,6 +23,13 @@ func (t *timestamps) due(uid types.UID, interval time.Duration) bool {
 	return !ok || time.Since(last) >= interval
 }
 
+// last is zero if nothing was done yet.
+func (t *timestamps) last(uid types.UID) time.Time {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.at[uid]
+}
+
 func (t *timestamps) mark(uid types.UID) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

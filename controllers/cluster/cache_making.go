@@ -36,6 +36,7 @@ func (c *cache) waits(progress time.Duration) *cloud.Waits {
 	defer c.mu.Unlock()
 	if c.learned.First == 0 {
 		c.learned.First, c.pending.Waits = min(progress, firstLook), &c.learned
+		c.learned.NoLess = map[string]string{balancerWork: network.Part}
 	}
 	return &c.learned
 }

@@ -275,7 +275,8 @@ func (e loadBalancerEndpoint) remove(ctx context.Context, s *scope, name string)
 	defer cancel()
 	status := &s.infra.Status.LoadBalancer
 	holder, began := e.r.holder(s, status.Claim, status.ID), time.Now()
-	removal, err := balancers.Remove(bounded, identity.OfCluster(s.infra).HeldBy(holder), status.ID)
+	going := e.r.cache.pending.Awaits(deleting(s.infra.UID))
+	removal, err := balancers.Remove(bounded, identity.OfCluster(s.infra).HeldBy(holder), status.ID, going)
 	status.Claim = e.r.nextClaim(s, holder, removal.Claim, status.ID, began)
 	return removal, err
 }

@@ -44,9 +44,12 @@ func TestPassesWithNothingToSeeMakeNoCalls(t *testing.T) {
 
 	for operation, count := range map[string]int{
 		"DeleteNetworkLoadBalancer": 1, "ListNetworkLoadBalancers": 2, "DeleteSubnet": 1, "ListNetworkSecurityGroups": 1,
-		"DeleteNetworkSecurityGroup": 2, "ListInternetGateways": 1, "DeleteInternetGateway": 1, "DeleteRouteTable": 1, "DeleteVcn": 1,
+		"DeleteNetworkSecurityGroup": 2, "ListInternetGateways": 1, "DeleteInternetGateway": 1, "ListNatGateways": 0,
 	} {
 		b.g.Expect(b.count(operation)).To(Equal(count), operation)
+	}
+	for _, operation := range []string{"DeleteRouteTable", "DeleteVcn"} {
+		b.g.Expect(b.count(operation)).To(BeNumerically("<=", 2), "one may come too early: %s", operation)
 	}
 	b.ExpectNothingLeft(t)
 }

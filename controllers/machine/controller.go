@@ -114,6 +114,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 		if apierrors.IsNotFound(err) {
 			r.creations.forget(request.NamespacedName)
 			r.backends.pending.Drop(request.String())
+			r.backends.pending.Drop(leavingOf(request.NamespacedName))
 			r.Scheduler.Forget(request.NamespacedName)
 			r.Metrics.forget(request.NamespacedName)
 		}

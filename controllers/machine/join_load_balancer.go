@@ -38,7 +38,7 @@ func backendOf(s *scope) oci.Backend {
 type balancing struct {
 	finder instances.Finder
 	claims *claims.Claims
-	// becoming are the control planes that become backends.
+	// becoming are the control planes that become backends, or leave.
 	becoming *backends
 }
 
@@ -56,7 +56,10 @@ func (b balancing) balancer(ctx context.Context, s *scope) (loadbalancer.Account
 	return balancers, in.Client, identity.OfCluster(s.infraCluster).HeldBy(b.claims.Guard()), err
 }
 
-// backends are the control planes that become backends.
+// backendWork is what takes load balancers the same time: to take a backend in, or out.
+const backendWork = "backend"
+
+// backends are the control planes that become backends, or leave.
 type backends struct {
 	once    sync.Once
 	pending cloud.Pending
@@ -115,7 +118,7 @@ func (b balancing) joinLoadBalancer(ctx context.Context, s *scope) error {
 			"The machine is not behind the load balancer yet: %s", membership.Doing)
 		again := s.Intervals.Progress
 		if membership.WorkRequestID != "" {
-			again = pending.Unfinished(key, "backend", s.now)
+			again = pending.Unfinished(key, backendWork, s.now)
 		} else {
 			pending.Drop(key)
 		}

@@ -80,7 +80,7 @@ func (b *bench) expectNothingLeftButTheLoadBalancer(t *testing.T) {
 	g := NewWithT(t)
 	g.Expect(b.backends(t)).To(BeEmpty())
 	eventually(g, func(g Gomega) {
-		removal, err := b.service(t).Remove(t.Context(), b.owner(), b.infra.Status.LoadBalancer.ID)
+		removal, err := b.service(t).Remove(t.Context(), b.owner(), b.infra.Status.LoadBalancer.ID, true)
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(removal.Gone).To(BeTrue())
 	})

@@ -70,8 +70,7 @@ func (l launcher) launch(ctx context.Context, s *scope) error {
 		}
 		return l.launchFailed(ctx, s, c, err)
 	}
-	l.noteLaunch(ctx, s.own.Status.Placement, s.sizeIn(s.own.Status.Placement.Shape), launched, s.options.Clock())
-	l.leaveToTailnet(ctx, s, launched.ID)
+	l.noteLaunch(ctx, s, launched)
 	s.own.Status.Instance = infrav1.InstanceStatus{ID: launched.ID, State: string(launched.State)}
 	s.own.Status.Claim = l.claims.Made()
 	recordEvent(s, "InstanceLaunched", "Launch", "Launched instance %s in account %s", launched.ID, s.own.Status.Placement.Account)
@@ -177,24 +176,22 @@ func (l launcher) short(ctx context.Context, s *scope, err error) error {
 }
 
 // noteLaunch tells the account's caches of the instance, before lists show it, and of the room for
-// it. Nothing depends on it: after a launch nothing may fail.
-func (l launcher) noteLaunch(ctx context.Context, at infrav1.Placement, size capacity.Size, launched oci.Instance, now time.Time) {
+// it. Nothing depends on it: after a launch nothing may fail. Polls leave the instance time, unless
+// it is to end: its device will tell that it runs. A load balancer needs to know sooner, since
+// kubeadm needs that one.
+func (l launcher) noteLaunch(ctx context.Context, s *scope, launched oci.Instance) {
+	at := s.own.Status.Placement
 	account, err := l.finder.Access.AccountOf(ctx, at.Account, "machine")
 	if err != nil {
 		return
 	}
-	l.finder.Pollers.Cache(account).Note(launched, now)
-	if l.finder.Pollers.Shortages(account).Found(scheduling.PlaceOf(at), size) {
-		l.finder.Pollers.Announce(ctx, account.Name)
+	cache := l.finder.Pollers.Cache(account)
+	cache.Note(launched, s.options.Clock())
+	if s.own.DeletionTimestamp.IsZero() && !s.isBackend() {
+		cache.Joining(launched.ID)
 	}
-}
-
-// leaveToTailnet has polls leave the instance time: its device will tell that it runs. A load
-// balancer needs to know sooner, since kubeadm needs that one.
-func (l launcher) leaveToTailnet(ctx context.Context, s *scope, id string) {
-	account, err := l.finder.Access.AccountOf(ctx, s.own.Status.Placement.Account, "machine")
-	if err == nil && !s.isBackend() {
-		l.finder.Pollers.Cache(account).Joining(id)
+	if l.finder.Pollers.Shortages(account).Found(scheduling.PlaceOf(at), s.sizeIn(at.Shape)) {
+		l.finder.Pollers.Announce(ctx, account.Name)
 	}
 }
 

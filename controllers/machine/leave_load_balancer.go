@@ -6,8 +6,10 @@ package machine
 import (
 	"context"
 	"net/netip"
+	"time"
 
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
@@ -27,6 +29,11 @@ func (b balancing) leaveLoadBalancer(ctx context.Context, s *scope) error {
 			return nil
 		}
 	}
+	pending, key := b.becoming.from(s.Intervals.Progress), leavingOf(client.ObjectKeyFromObject(s.own))
+	if after := pending.After(key, s.now); after > 0 {
+		s.waitToLeave(after)
+		return nil
+	}
 	balancers, c, owner, err := b.balancer(ctx, s)
 	if err != nil {
 		return stuckInLoadBalancer(err)
@@ -40,19 +47,29 @@ func (b balancing) leaveLoadBalancer(ctx context.Context, s *scope) error {
 	}
 	out, err := balancers.Leave(ctx, owner, s.infraCluster.Status.LoadBalancer.ID, machine)
 	if err != nil {
+		pending.Drop(key)
 		return stuckInLoadBalancer(err)
 	}
 	if !out {
-		s.Deletion = access.NewProblem(infrav1.LeavingLoadBalancerReason, "Taking the machine out of the load balancer")
-		s.Stop()
-		s.Requeue(s.Intervals.Progress)
+		s.waitToLeave(pending.Unfinished(key, backendWork, s.now))
 		return nil
 	}
+	pending.Finished(key, s.now)
 	if s.own.Status.Backend != (infrav1.BackendStatus{}) {
 		ctrl.LoggerFrom(ctx).Info("Left the load balancer")
 	}
 	s.own.Status.Backend = infrav1.BackendStatus{}
 	return nil
+}
+
+// leavingOf is the key of what a machine that leaves waits for.
+func leavingOf(machine client.ObjectKey) string { return "leaving " + machine.String() }
+
+// waitToLeave ends the pass until the machine can be out of the load balancer.
+func (s *scope) waitToLeave(after time.Duration) {
+	s.Deletion = access.NewProblem(infrav1.LeavingLoadBalancerReason, "Taking the machine out of the load balancer")
+	s.Stop()
+	s.Requeue(after)
 }
 
 // mayBeBehindLoadBalancer is false for a machine without a launch, and for one with an instance on

@@ -5,6 +5,7 @@ package machine
 
 import (
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	"k8s.io/apimachinery/pkg/types"
@@ -62,7 +63,7 @@ func TestALoadBalancerThatIsGoneHoldsUpNothing(t *testing.T) {
 	own := b.machine(t, "machine", controlPlane)
 	b.untilProvisioned(t, own)
 	eventually(g, func(g Gomega) {
-		removal, err := b.service(t).Remove(t.Context(), b.owner(), b.infra.Status.LoadBalancer.ID)
+		removal, err := b.service(t).Remove(t.Context(), b.owner(), b.infra.Status.LoadBalancer.ID, true)
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(removal.Gone).To(BeTrue())
 	})
@@ -70,4 +71,27 @@ func TestALoadBalancerThatIsGoneHoldsUpNothing(t *testing.T) {
 	b.delete(t, own)
 
 	b.expectNothingLeft(t)
+}
+
+func TestNobodyAsksWhetherAMachineIsOutBeforeItCanBe(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBalancedBench(t, infrav1.EndpointNetworkLoadBalancer, helpers.WorldOptions{})
+	own := b.machine(t, "machine", controlPlane)
+	b.untilProvisioned(t, own)
+	taken := b.r.backends.from(tick).Waits.Begin(backendWork, b.now().Add(-time.Minute))
+	taken.Unfinished(b.now())
+	taken.Finished(b.now())
+	g.Expect(b.Client.Delete(t.Context(), own)).To(Succeed())
+	b.untilCondition(t, own, "Deleting True LeavingLoadBalancer")
+	b.OCI.ResetCalls()
+
+	for range 5 {
+		b.pass(t, own)
+	}
+
+	g.Expect(b.calls("GetNetworkLoadBalancer")).To(BeZero())
+	b.sleep(2 * time.Minute)
+	b.delete(t, own)
+	b.expectNothingLeftButTheLoadBalancer(t)
 }

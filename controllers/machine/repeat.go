@@ -29,7 +29,7 @@ func (l launcher) repeatLaunch(ctx context.Context, s *scope) error {
 	launched, err := c.LaunchInstance(ctx, spec)
 	switch {
 	case err == nil:
-		l.noteLaunch(ctx, s.own.Status.Placement, s.sizeIn(s.own.Status.Placement.Shape), launched, s.options.Clock())
+		l.noteLaunch(ctx, s, launched)
 		s.own.Status.Instance = infrav1.InstanceStatus{ID: launched.ID, State: string(launched.State)}
 		ctrl.LoggerFrom(ctx).Info("Found the instance of a launch whose answer was lost", "instance", launched.ID)
 		return instances.WaitingFor("Instance %s is ended next", launched.ID)

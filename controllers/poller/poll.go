@@ -85,6 +85,7 @@ func (p *Pollers) Poll(ctx context.Context, name string) error {
 	}
 	p.list(ctx, a, c)
 	p.addresses(ctx, a, c)
+	p.learnVolumes(ctx, a, c)
 	return nil
 }
 
@@ -108,6 +109,7 @@ func (p *Pollers) poll(ctx context.Context, a *account) error {
 		p.list(ctx, a, c)
 	}
 	p.addresses(ctx, a, c)
+	p.learnVolumes(ctx, a, c)
 	return nil
 }
 
@@ -203,6 +205,17 @@ func (p *Pollers) address(ctx context.Context, a *account, c *oci.Client, id str
 		p.tell(ctx, a.cache.Addressed(id, &vnic, nil))
 	}
 	return nil
+}
+
+// learnVolumes asks which boot volumes the instances have that have come up, for all at once: when
+// one of them has ended, a list of volumes alone proves that nothing of it is left. Without an
+// answer, deletions ask.
+func (p *Pollers) learnVolumes(ctx context.Context, a *account, c *oci.Client) {
+	for _, domain := range a.cache.Booted() {
+		if err := c.LearnBootVolumes(ctx, domain); err != nil && ctx.Err() == nil {
+			ctrl.LoggerFrom(ctx).V(4).Info("Cannot list the boot volumes' attachments yet", "Account", a.name, "message", cloud.UserMessage(err))
+		}
+	}
 }
 
 func unaddressed(cache *instancecache.Cache, wanted []string, err error) []instancecache.Change {

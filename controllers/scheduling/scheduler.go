@@ -203,6 +203,9 @@ func (s *Scheduler) schedule(ctx context.Context, request Request, now time.Time
 			return Placement{}, nil, err
 		}
 		if len(decision.Candidates) == 0 {
+			if err := s.noteLimits(ctx, decision, now); err != nil {
+				return Placement{}, nil, err
+			}
 			return Placement{}, refuse(s.adviceFor(request, facts, decision), decision, problems, now, s.options.PollInterval), nil
 		}
 		c, err := s.clientOf(ctx, placed.Account, request.Key.Namespace)
@@ -261,6 +264,18 @@ func (s *Scheduler) reserve(ctx context.Context, request Request, best placement
 	s.options.Pollers.Shortages(account).Claim(PlaceOf(placed), request.Key.String(), now)
 	s.reservations.reserve(request, placed)
 	return placed, nil
+}
+
+// noteLimits has the limits that keep a machine out read again before long: Oracle may raise them.
+func (s *Scheduler) noteLimits(ctx context.Context, decision placement.Decision, now time.Time) error {
+	for _, name := range accountsWith(decision, placement.OverLimit) {
+		account, err := s.account(ctx, name)
+		if err != nil {
+			return err
+		}
+		s.options.Pollers.Shortages(account).Limited(now)
+	}
+	return nil
 }
 
 // releaseProbe lets others try what the machine was to try.

@@ -5,6 +5,7 @@ package scheduling
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -277,4 +278,34 @@ func TestAnInstanceCountsOnceWhetherItsMachineKnowsItOrNot(t *testing.T) {
 	delete(w.all, idOf(own.Key, machineIn("own", infrav1.Placement{})))
 	g.Expect(fits(other, 1)).To(BeFalse(), "its machine is gone, and it is not")
 	g.Expect(fits(other, 2)).To(BeTrue())
+}
+
+func TestALimitThatKeepsAMachineOutIsToBeReadAgain(t *testing.T) {
+	for name, test := range map[string]struct {
+		limited, noted []string
+	}{
+		"of all accounts":       {[]string{"alice", "bob"}, []string{"alice", "bob"}},
+		"of one, and it is not": {[]string{"alice"}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			w := newWorld(t, nil, "alice", "bob")
+			began := w.now()
+			for _, account := range w.accounts {
+				if slices.Contains(test.limited, account.Name) {
+					account.Status.Limits = []infrav1.ServiceLimit{{
+						Name: "standard-a1-core-count", AvailabilityDomain: account.Status.AvailabilityDomains[0].Name, Value: ptr.To[int64](0),
+					}}
+				}
+			}
+
+			_, refusal, err := w.scheduler.Schedule(t.Context(), w.request("worker"))
+
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(refusal != nil).To(Equal(len(test.noted) > 0))
+			for _, account := range w.accounts {
+				g.Expect(w.pollers.Shortages(account).LimitedSince(began)).To(Equal(slices.Contains(test.noted, account.Name)))
+			}
+		})
+	}
 }
