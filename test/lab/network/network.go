@@ -90,8 +90,9 @@ func addNamespaces(ctx context.Context, names ...string) error {
 	return nil
 }
 
-// Block drops packets to and from one port of the management host, or stops doing so: nobody reaches
-// the server behind it, the management host included, though it runs. protocol is tcp or udp.
+// Block drops packets to and from one port of the management host, or stops doing so: nobody
+// reaches the server behind it, the management host included, though it runs. protocol is tcp or
+// udp.
 func (n *Network) Block(ctx context.Context, protocol string, server netip.AddrPort, blocked bool) error {
 	return nft(ctx, Management, blockRules(protocol, server, blocked))
 }
