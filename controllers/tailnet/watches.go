@@ -7,6 +7,7 @@ import (
 	"context"
 
 	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/cluster-api/util/conditions"
 	capicontrollerutil "sigs.k8s.io/cluster-api/util/controller"
 	"sigs.k8s.io/cluster-api/util/predicates"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -36,6 +37,8 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, opt
 		// Not for each change of a cluster's status: a tailnet lists its devices whenever it is
 		// looked at.
 		Watches(&infrav1.OCIMeshCluster{}, handler.EnqueueRequestsFromMapFunc(r.clusterToTailnet), predicate.GenerationChangedPredicate{}).
+		// Machines notice sooner than a tailnet at rest that the coordination server is away.
+		Watches(&infrav1.OCIMeshMachine{}, handler.EnqueueRequestsFromMapFunc(machineToTailnet), losesServer).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.Options.Concurrency}).
 		Complete(ctx, r)
 }
@@ -44,6 +47,31 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, opt
 var comesOrGoes = predicate.Funcs{
 	UpdateFunc:  func(event.UpdateEvent) bool { return false },
 	GenericFunc: func(event.GenericEvent) bool { return false },
+}
+
+// losesServer lets a machine through for which the coordination server does not answer any more.
+var losesServer = predicate.Funcs{
+	CreateFunc: func(event.CreateEvent) bool { return false },
+	UpdateFunc: func(e event.UpdateEvent) bool {
+		before, ok := e.ObjectOld.(*infrav1.OCIMeshMachine)
+		after, isMachine := e.ObjectNew.(*infrav1.OCIMeshMachine)
+		return ok && isMachine && !missesServer(before) && missesServer(after)
+	},
+	DeleteFunc:  func(event.DeleteEvent) bool { return false },
+	GenericFunc: func(event.GenericEvent) bool { return false },
+}
+
+func missesServer(machine *infrav1.OCIMeshMachine) bool {
+	return conditions.GetReason(machine, infrav1.TailnetReadyCondition) == infrav1.UnavailableReason
+}
+
+// machineToTailnet is the tailnet that a machine has joined.
+func machineToTailnet(_ context.Context, object client.Object) []reconcile.Request {
+	machine, ok := object.(*infrav1.OCIMeshMachine)
+	if !ok || machine.Status.Tailnet.Name == "" {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: client.ObjectKey{Name: machine.Status.Tailnet.Name}}}
 }
 
 // tailnetToContenders are the Tailnets that share addresses with this one.

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/cluster-api/util/conditions"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
@@ -34,4 +36,39 @@ func TestAManagerNoticesAFixedSecretWithoutAPoll(t *testing.T) {
 	newClient("auth_keys", "devices:core", "devices:routes")(t, w)
 
 	g.Eventually(seen, time.Minute).Should(ContainElement("Ready True Ready"))
+}
+
+// At rest a tailnet is looked at every five minutes. Repairs of machines that the server's absence
+// makes unhealthy must not begin before it is known.
+func TestAManagerNoticesWithTheMachinesThatTheServerIsAway(t *testing.T) {
+	g := NewWithT(t)
+	w, _ := newWorld(t, tailnetsim.Tailscale)
+	owner := helpers.NewMachine(helpers.NewCluster(w.Namespace, "mesh"), "worker")
+	env.Create(t, owner)
+	machine := helpers.NewOCIMeshMachine(owner)
+	env.Create(t, machine)
+	tell := func(status metav1.ConditionStatus, reason string) {
+		t.Helper()
+		env.Reload(t, machine)
+		machine.Status.Tailnet.Name = w.Tailnet.Name
+		conditions.Set(machine, metav1.Condition{Type: infrav1.TailnetReadyCondition, Status: status, Reason: reason})
+		g.Expect(env.Client.Status().Update(t.Context(), machine)).To(Succeed())
+	}
+	tell(metav1.ConditionTrue, infrav1.ReadyReason)
+	env.Manager(t, func(ctx context.Context, mgr manager.Manager) error {
+		r := &Reconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clients: w.Clients}
+		return r.SetupWithManager(ctx, mgr, Options{Intervals: phases.Intervals{Poll: time.Hour}})
+	})
+	seen := func() []string {
+		env.Reload(t, w.Tailnet)
+		return helpers.ConditionsOf(w.Tailnet)
+	}
+	g.Eventually(seen, time.Minute).Should(ContainElement("Ready True Ready"))
+	calls := func() int { return len(w.Control.Calls()) }
+	g.Eventually(func(g Gomega) { g.Consistently(calls, 2*time.Second).Should(Equal(calls())) }, time.Minute).Should(Succeed(), "it is at rest")
+	w.Control.SetUnreachable(true)
+
+	tell(metav1.ConditionUnknown, infrav1.UnavailableReason)
+
+	g.Eventually(seen, time.Minute).Should(ContainElement("Ready False Unavailable"))
 }

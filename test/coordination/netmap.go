@@ -34,7 +34,7 @@ func (s *server) mapResponse(n *node, sent map[tailcfg.NodeID]bool) (*tailcfg.Ma
 		Node: n.config(self, routes[n.device]), DERPMap: s.relay, Domain: domain, DNSConfig: &tailcfg.DNSConfig{},
 		PacketFilter: tailcfg.FilterAllowAll, UserProfiles: []tailcfg.UserProfile{taggedUser},
 	}
-	res.Node.CapMap = tailcfg.NodeCapMap{tailcfg.NodeAttrDisableUPnP: nil}
+	res.Node.CapMap = s.attributes(self)
 	now := map[tailcfg.NodeID]bool{}
 	for _, peer := range s.nodes {
 		d, ok := devices[peer.device]
@@ -56,6 +56,15 @@ func (s *server) mapResponse(n *node, sent map[tailcfg.NodeID]bool) (*tailcfg.Ma
 		sent[id] = true
 	}
 	return res, true
+}
+
+// attributes are a device's by the policy.
+func (s *server) attributes(d tailnetsim.Device) tailcfg.NodeCapMap {
+	attributes := tailcfg.NodeCapMap{tailcfg.NodeAttrDisableUPnP: nil}
+	if slices.ContainsFunc(d.Tags, func(tag string) bool { return slices.Contains(s.tags, tag) }) {
+		attributes[tailcfg.NodeAttrCacheNetworkMaps] = nil
+	}
+	return attributes
 }
 
 // primaryRoutes are the routes by the device receiving their traffic.

@@ -28,7 +28,9 @@ import (
 type relay struct{ address, https, stun string }
 
 type options struct {
-	relay                   relay
+	relay relay
+	// tags are those whose devices the policy has keep their network maps.
+	tags                    []string
 	probe, timeout, absence time.Duration
 }
 
@@ -94,11 +96,17 @@ func quiet(string, ...any) {}
 
 func (s *server) close() { _ = s.derp.Close() }
 
-// handler serves everything over TLS.
-func (s *server) handler() http.Handler {
+// relayHandler serves the DERP relay over TLS.
+func (s *server) relayHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/derp", derpserver.Handler(s.derp))
 	mux.HandleFunc("/derp/probe", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
+	return mux
+}
+
+// handler serves the control protocol and the API over TLS.
+func (s *server) handler() http.Handler {
+	mux := http.NewServeMux()
 	mux.HandleFunc("GET /key", s.serveKey)
 	mux.HandleFunc("/ts2021", s.serveNoise)
 	api := s.sim.Handler()

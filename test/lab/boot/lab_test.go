@@ -38,6 +38,8 @@ const (
 	interval = 500 * time.Millisecond
 
 	nodeTag = "tag:capom-node"
+	// uncachedTag has no part in the tailnet's policy: its devices keep no network map.
+	uncachedTag = "tag:capom-uncached"
 	// record is the file written by the stand-in for kubeadm, preflight what kubeadm's own checks
 	// say.
 	record    = "/var/log/kubeadm-stand-in"
@@ -54,6 +56,7 @@ const (
 	alpha, bravo        = "alpha", "bravo"
 	blockedAtFirst      = "charlie"
 	blockedAtReboot     = "delta"
+	blockedWithMap      = "echo"
 	coordinationPort    = 443
 	coordinationAddress = network.ManagementAddress
 )
@@ -85,7 +88,7 @@ func run(m *testing.M) (int, error) {
 		return 1, err
 	}
 	clouds, err = world.Start(ctx, world.Options{Dir: filepath.Join(dir, "world"), Programs: programs,
-		Accounts: []string{alpha, bravo, blockedAtFirst, blockedAtReboot}, Progress: os.Stderr})
+		Accounts: []string{alpha, bravo, blockedAtFirst, blockedAtReboot, blockedWithMap}, Progress: os.Stderr})
 	if err != nil {
 		return 1, err
 	}

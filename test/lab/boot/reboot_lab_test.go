@@ -22,7 +22,7 @@ import (
 func TestAJoinedMachineComesBackFromAnyRebootWithoutItsKey(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	key, err := clouds.CreateKey(b.t.Context(), time.Hour, nodeTag)
+	key, err := clouds.CreateKey(b.t.Context(), time.Hour, uncachedTag)
 	b.Expect(err).NotTo(HaveOccurred())
 	in := input("returning-1", workerData(nil))
 	in.Tailnet.AuthKey = cloudinit.Secret(key.Key)
@@ -54,6 +54,29 @@ func TestAJoinedMachineComesBackFromAnyRebootWithoutItsKey(t *testing.T) {
 
 	s.isBack(before, "a reboot without the coordination server")
 	b.Expect(s.sh("wc -l <"+record)).To(Equal(before.record), "kubeadm ran once")
+}
+
+// The policy gives its devices cache-network-maps. The relay is out of reach as well, so that
+// tailscaled stays Starting.
+func TestKubeletStartsOnANetworkMapFromTheDiskWithoutTheCoordinationServer(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	s := b.boot(world.SoloOptions{Account: blockedWithMap, Input: input("mapped-1", workerData(nil))})
+	s.joined()
+	before := s.state()
+	b.Eventually(s.ask("find /var/lib/tailscale/profile-data/*/netmap-cache -type f"), soon).ShouldNot(BeEmpty())
+
+	b.block(blockedWithMap, true)
+	b.Expect(s.Machine().Reboot(b.t.Context())).To(Succeed())
+
+	b.Eventually(s.ask("systemctl is-active capom-join.service || true"), booted).Should(Equal("active"))
+	b.Expect(s.sh("journalctl -b -u tailscaled --no-pager")).To(ContainSubstring("loaded netmap from disk cache"))
+	b.Expect(s.address()).To(Equal(before.device.IPv4.String()))
+	b.Eventually(func() []event { return s.events("kubelet.service") }, soon).ShouldNot(BeEmpty())
+
+	b.block(blockedWithMap, false)
+
+	s.isBack(before, "a reboot on the map from the disk")
 }
 
 // remembered is the state to be the same after each boot.

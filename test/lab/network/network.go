@@ -90,19 +90,22 @@ func addNamespaces(ctx context.Context, names ...string) error {
 	return nil
 }
 
-// Block drops packets to one port of the management host, or stops doing so: the server behind it
-// cannot be reached, though it runs. protocol is tcp or udp.
+// Block drops packets to and from one port of the management host, or stops doing so: nobody
+// reaches the server behind it, the management host included, though it runs. protocol is tcp or
+// udp.
 func (n *Network) Block(ctx context.Context, protocol string, server netip.AddrPort, blocked bool) error {
 	return nft(ctx, Management, blockRules(protocol, server, blocked))
 }
 
-// blockRules are a table for each server. They cut open connections as well; the
-// management host's own do not pass eth0.
+// blockRules are a table for each server. They cut open connections as well. Those that are blocked
+// in one direction only would still be told what the server has to say.
 func blockRules(protocol string, server netip.AddrPort, blocked bool) string {
 	table := fmt.Sprintf("lab_block_%s_%s_%d", protocol, strings.ReplaceAll(server.Addr().String(), ".", "_"), server.Port())
 	rules := fmt.Sprintf("table ip %s\ndelete table ip %s\n", table, table)
 	if blocked {
-		rules += fmt.Sprintf("table ip %s {\n chain input { type filter hook input priority -300;\n  iifname \"eth0\" ip daddr %s %s dport %d drop\n }\n}\n",
+		rules += fmt.Sprintf("table ip %s {\n"+
+			" chain input { type filter hook input priority -300;\n  ip daddr %[2]s %[3]s dport %[4]d drop\n }\n"+
+			" chain output { type filter hook output priority -300;\n  ip saddr %[2]s %[3]s sport %[4]d drop\n }\n}\n",
 			table, server.Addr(), protocol, server.Port())
 	}
 	return rules

@@ -49,7 +49,10 @@ func TestBlockRulesAreATableForEachServer(t *testing.T) {
 delete table ip lab_block_tcp_198_51_100_2_443
 table ip lab_block_tcp_198_51_100_2_443 {
  chain input { type filter hook input priority -300;
-  iifname "eth0" ip daddr 198.51.100.2 tcp dport 443 drop
+  ip daddr 198.51.100.2 tcp dport 443 drop
+ }
+ chain output { type filter hook output priority -300;
+  ip saddr 198.51.100.2 tcp sport 443 drop
  }
 }
 `))

@@ -79,8 +79,9 @@ func (w *World) startCoordination(ctx context.Context) error {
 	}
 	w.apiKey = apiKey
 	ca := w.Programs.Assets.CA
-	if err := w.run("coordination", nil, w.Programs.Coordination, "--listen="+serverAddress+":443", "--stun="+serverAddress+":3478",
-		"--derp-ip="+serverAddress, "--cert="+ca.ServerCert, "--key="+ca.ServerKey, "--mode=Headscale", "--api-key-file="+keyFile); err != nil {
+	if err := w.run("coordination", nil, w.Programs.Coordination, "--listen="+coordinationServer.String(), "--relay="+relayServer.String(),
+		"--stun="+stunServer.String(), "--derp-ip="+serverAddress, "--cert="+ca.ServerCert, "--key="+ca.ServerKey, "--mode=Headscale",
+		"--tags="+controlPlaneTag+","+nodeTag, "--api-key-file="+keyFile); err != nil {
 		return err
 	}
 	pool, err := certPool(ca.Cert)
