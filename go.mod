@@ -4,6 +4,9 @@ go 1.26.0
 
 toolchain go1.27.3
 
+// Machines' disks, with sources of others on them.
+ignore ./out
+
 require (
 	github.com/go-logr/logr v1.4.4
 	github.com/onsi/gomega v1.42.1

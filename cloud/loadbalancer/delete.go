@@ -100,9 +100,9 @@ func (a Account) Remove(ctx context.Context, owner ownership.Owner, id string, g
 	return removal, nil
 }
 
-// remaining are the cluster's load balancers. A 404 proves nothing but with an authorised list after
-// it, and a list can miss what is there, so that one it does not show is read. One that is going is
-// read first: the list comes after it anyway, once it is gone.
+// remaining are the cluster's load balancers. A 404 proves nothing but with an authorised list
+// after it, and a list can miss what is there, so that one it does not show is read. One that is
+// going is read first: the list comes after it anyway, once it is gone.
 func (a Account) remaining(ctx context.Context, owner ownership.Owner, id string, going bool) ([]oci.Balancer, error) {
 	if !going {
 		left, err := a.List(ctx, owner.Tags())

@@ -153,7 +153,8 @@ func TestWhatTakesLongerThanItTookIsListed(t *testing.T) {
 	}
 }
 
-// Nor is what nobody waits for gone: OCI refuses the VCN's deletion, and all parts are listed again.
+// Nor is what nobody waits for gone: OCI refuses the VCN's deletion, and all parts are listed
+// again.
 func TestAPartThatStaysIsFoundAgain(t *testing.T) {
 	b := newBench(t, exactly)
 	waits := learned()

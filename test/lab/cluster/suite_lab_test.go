@@ -8,6 +8,7 @@ package cluster_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"net/netip"
 	"os"
@@ -65,7 +66,12 @@ func inLab(t *testing.T, test func(*testing.T)) {
 		return
 	}
 	t.Parallel()
-	status, err := enter.Run(slices.Concat(os.Args[1:], []string{"-test.run=^" + t.Name() + "$"})...)
+	alone := "^" + t.Name() + "$"
+	// Stages may be chosen.
+	if _, stages, chosen := strings.Cut(flag.Lookup("test.run").Value.String(), "/"); chosen {
+		alone += "/" + stages
+	}
+	status, err := enter.Run(slices.Concat(os.Args[1:], []string{"-test.run=" + alone})...)
 	if err != nil {
 		t.Fatal(err)
 	}
