@@ -150,7 +150,8 @@ func (s *suite) runTarget(workload client.Client) *corev1.Pod {
 			Volumes: []corev1.Volume{{Name: "lab", VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/opt/capom-lab"}}}},
 		},
 	}
-	s.Expect(workload.Create(s.t.Context(), pod)).To(Succeed())
+	// That of the stage before may still be going.
+	s.Eventually(func() error { return workload.Create(s.t.Context(), pod.DeepCopy()) }, soon, interval).Should(Succeed())
 	s.Eventually(func() (string, error) {
 		err := workload.Get(s.t.Context(), client.ObjectKeyFromObject(pod), pod)
 		return pod.Status.PodIP, err
