@@ -33,7 +33,7 @@ func clusterOverThreeAccounts(t *testing.T) {
 		Name: "mesh", Flavor: "always-free", Version: kit.OldVersion, ControlPlanes: 3, Workers: 2, Installed: true,
 		Variables: []string{"OCIMESH_WORKER_MEMORY_GB=8"}, Change: changedInPlace,
 	}, func(o *world.Options) { o.InPlaceUpdates = true })
-	u := &updates{all: t}
+	a, u := &away{all: t}, &updates{all: t}
 	s.walk([]stage{
 		{"machines become nodes on the tailnet, and pods reach each other", (*suite).comesUp},
 		{"kubeadm ran after the machine was on the tailnet, and keys are gone", (*suite).joinedFirst},
@@ -44,6 +44,14 @@ func clusterOverThreeAccounts(t *testing.T) {
 		{"the VIP moves when its holder is cut off, and nothing is doubled when that returns", (*suite).vipFailsOver},
 		{"a worker, a control plane and all machines at once reboot", (*suite).reboots},
 		{"an account is cut off, its worker is replaced, and it returns", (*suite).accountCutOff},
+		{"the coordination server is away, and the Tailnet and its machines say so", a.begins},
+		{"without it the VIP's holder dies, nodes have another API server, and it comes back", a.holderDies},
+		{"without it an API server hangs, and nodes have another one", a.apiServerHangs},
+		{"without it tailscaled restarts on a worker", a.tailscaledRestarts},
+		{"without it that worker reboots", a.workerReboots},
+		{"without it a pod moves to that worker", a.podMoves},
+		{"without it and a relay a tailscaled that restarts reaches nobody, until both are back", a.relayAwayToo},
+		{"without the management cluster a worker reboots, and a pod moves", (*suite).managersStopped},
 		{"no account has room, and a worker that is stopped outside is started again", u.stoppedIsStarted},
 		{"a version that the mirror does not have is told, and changes nothing", u.versionMissing},
 		{"a control plane gets the next minor version in place once it is there", u.firstUpdated},

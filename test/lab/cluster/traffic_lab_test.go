@@ -98,7 +98,7 @@ func (s *suite) policyDeniesAndAllows() {
 	workload := s.workload()
 	target := s.runTarget(workload)
 	all := s.cluster.ControlPlanes + s.cluster.Workers
-	reach := func() (int, error) { return s.probesReaching(target) }
+	reach := func() (int, error) { return s.probesReaching(target.Status.PodIP + ":8080") }
 	s.Eventually(reach, soon, interval).Should(Equal(all), "control")
 
 	labelled := func(label string) metav1.LabelSelector {
@@ -126,14 +126,7 @@ func (s *suite) runTarget(workload client.Client) *corev1.Pod {
 	s.t.Helper()
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "lab-target", Labels: map[string]string{"app": "lab-target"}},
-		Spec: corev1.PodSpec{
-			TerminationGracePeriodSeconds: ptr.To(int64(1)),
-			Containers: []corev1.Container{{
-				Name: "target", Image: kit.BaseImage, ImagePullPolicy: corev1.PullNever, Command: []string{"/lab/node", "serve"},
-				VolumeMounts: []corev1.VolumeMount{{Name: "lab", MountPath: "/lab"}},
-			}},
-			Volumes: []corev1.Volume{{Name: "lab", VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/opt/capom-lab"}}}},
-		},
+		Spec:       answering(),
 	}
 	s.Expect(workload.Create(s.t.Context(), pod)).To(Succeed())
 	s.Eventually(func() (string, error) {
@@ -143,8 +136,20 @@ func (s *suite) runTarget(workload client.Client) *corev1.Pod {
 	return pod
 }
 
-// probesReaching counts the probes that get an answer from a pod.
-func (s *suite) probesReaching(target *corev1.Pod) (int, error) {
+// answering is a pod that answers as the probes do.
+func answering() corev1.PodSpec {
+	return corev1.PodSpec{
+		TerminationGracePeriodSeconds: ptr.To(int64(1)),
+		Containers: []corev1.Container{{
+			Name: "target", Image: kit.BaseImage, ImagePullPolicy: corev1.PullNever, Command: []string{"/lab/node", "serve"},
+			VolumeMounts: []corev1.VolumeMount{{Name: "lab", MountPath: "/lab"}},
+		}},
+		Volumes: []corev1.Volume{{Name: "lab", VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/opt/capom-lab"}}}},
+	}
+}
+
+// probesReaching counts the probes that get an answer from a host.
+func (s *suite) probesReaching(host string) (int, error) {
 	probes, err := s.cluster.Probes(s.t.Context())
 	if err != nil {
 		return -1, err
@@ -153,7 +158,7 @@ func (s *suite) probesReaching(target *corev1.Pod) (int, error) {
 	var asked errgroup.Group
 	for _, pod := range probes.Pods {
 		asked.Go(func() error {
-			reached, err := probes.CanReach(s.t.Context(), pod, &url.URL{Scheme: "http", Host: target.Status.PodIP + ":8080"})
+			reached, err := probes.CanReach(s.t.Context(), pod, &url.URL{Scheme: "http", Host: host})
 			if reached {
 				reaching.Add(1)
 			}
