@@ -136,8 +136,8 @@ func (e *Environment) startAPIServer(ctx context.Context, o Options) error {
 // Failed yields the error of a manager's end before Stop.
 func (e *Environment) Failed() <-chan error { return e.failed }
 
-// Pause stops all managers, webhooks included, until Resume: nothing of the management cluster acts.
-// Its API server goes on, for those who look at what was there.
+// Pause stops all managers, webhooks included, until Resume: nothing of the management cluster
+// acts. Its API server goes on, for those who look at what was there.
 func (e *Environment) Pause() error { return e.each((*process.Process).Pause) }
 
 // Resume has all managers go on.
