@@ -59,7 +59,8 @@ func without(all []watch.Machine, m watch.Machine) []watch.Machine {
 	return slices.DeleteFunc(slices.Clone(all), func(other watch.Machine) bool { return other.Name == m.Name })
 }
 
-// direct is the suite of a stage that asks an API server that nothing is done to: the VIP does not move.
+// direct is the suite of a stage that asks an API server that nothing is done to: the VIP does not
+// move.
 func (a *away) direct(s *suite) *suite {
 	s.t.Helper()
 	direct := *s
