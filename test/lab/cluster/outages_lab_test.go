@@ -13,6 +13,7 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/world"
@@ -87,13 +88,20 @@ func (o *outages) add(m watch.Machine, sees string, urls ...string) {
 	o.lookers = append(o.lookers, looker{seeing, sees, m.Name})
 }
 
-// sights are all that is seen at present.
+// sights are all that is seen at present. Looking takes a while for each, on a busy machine.
 func (o *outages) sights(g Gomega) []sighting {
+	seen := make([]map[string]world.Sight, len(o.lookers))
+	var looking errgroup.Group
+	for i, l := range o.lookers {
+		looking.Go(func() (err error) {
+			seen[i], err = l.Seen(o.suite.t.Context())
+			return err
+		})
+	}
+	g.Expect(looking.Wait()).To(Succeed())
 	var all []sighting
-	for _, l := range o.lookers {
-		seen, err := l.Seen(o.suite.t.Context())
-		g.Expect(err).NotTo(HaveOccurred())
-		for url, sight := range seen {
+	for i, l := range o.lookers {
+		for url, sight := range seen[i] {
 			all = append(all, sighting{sight, l, url})
 		}
 	}
