@@ -155,9 +155,9 @@ func (s *suite) isBack(node, what string) {
 	fmt.Fprintf(os.Stderr, "%s: its kubelet reports after %.0f s, its pod is reached after %.0f s\n", what, reported.Seconds(), time.Since(begun).Seconds())
 }
 
-// apiServerHangs stops an API server, so that connections get no answer. kubelet of its own node has
-// that one only, by kubeadm (kubelet.conf of a control plane that joined), and restarts it in the
-// end; everything else there has another one.
+// apiServerHangs stops an API server, so that connections get no answer. kubelet of its own node
+// has that one only, by kubeadm (kubelet.conf of a control plane that joined), and restarts it in
+// the end; everything else there has another one.
 func (a *away) apiServerHangs(s *suite) {
 	seen := s.look(a.everybody(), nil)
 	direct := a.direct(s)
