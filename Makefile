@@ -230,6 +230,11 @@ test-lab: lab-assets ## Test on booted machines (as root); LABTESTS=regexp narro
 	assets=$$($(BINARIES) envtest); \
 	KUBEBUILDER_ASSETS=$$assets go -C test test -tags lab -count 1 -p 1 -parallel $(LABS) -v -timeout 60m -run '$(LABTESTS)' ./lab/...
 
+.PHONY: test-outages
+test-outages: lab-assets ## Test on booted machines without coordination server, relay and managers (as root), half an hour
+	assets=$$($(BINARIES) envtest); \
+	KUBEBUILDER_ASSETS=$$assets go -C test test -tags lab,outages -count 1 -v -timeout 60m -run TestAClusterWithoutItsServers ./lab/cluster
+
 .PHONY: bench-lab
 bench-lab: lab-assets ## Measure boots, failovers, the pod network and a patch in place on booted machines (as root); RUNS=10 PARTS=upgrade
 	assets=$$($(BINARIES) envtest); \

@@ -136,6 +136,21 @@ func (e *Environment) startAPIServer(ctx context.Context, o Options) error {
 // Failed yields the error of a manager's end before Stop.
 func (e *Environment) Failed() <-chan error { return e.failed }
 
+// Pause stops all managers, webhooks included, until Resume: nothing of the management cluster
+// acts. Its API server goes on, for those who look at what was there.
+func (e *Environment) Pause() error { return e.each((*process.Process).Pause) }
+
+// Resume has all managers go on.
+func (e *Environment) Resume() error { return e.each((*process.Process).Resume) }
+
+func (e *Environment) each(do func(*process.Process) error) error {
+	var errs []error
+	for _, p := range e.processes {
+		errs = append(errs, do(p))
+	}
+	return errors.Join(errs...)
+}
+
 // Stop ends all processes, managers first, and waits for them.
 func (e *Environment) Stop() error {
 	processes := e.processes

@@ -80,6 +80,19 @@ func (p *Process) Stop() {
 	}
 }
 
+// Pause stops the process as it is, with its connections open, until Resume.
+func (p *Process) Pause() error { return p.signal(syscall.SIGSTOP) }
+
+// Resume has a process go on that Pause has stopped.
+func (p *Process) Resume() error { return p.signal(syscall.SIGCONT) }
+
+func (p *Process) signal(signal syscall.Signal) error {
+	if err := p.cmd.Process.Signal(signal); err != nil {
+		return fmt.Errorf("send %s the signal %q: %w", p.name, signal, err)
+	}
+	return nil
+}
+
 // WaitReady polls http://address/readyz until it answers 200.
 func (p *Process) WaitReady(ctx context.Context, address string) error {
 	client := &http.Client{Timeout: time.Second}

@@ -111,7 +111,7 @@ func (s *suite) policyDeniesAndAllows() {
 	workload := s.workload()
 	target := s.runTarget(workload)
 	all := s.cluster.ControlPlanes + s.cluster.Workers
-	reach := func() (int, error) { return s.probesReaching(target) }
+	reach := func() (int, error) { return s.probesReaching(target.Status.PodIP + ":8080") }
 	s.Eventually(reach, soon, interval).Should(Equal(all), "control")
 
 	labelled := func(label string) metav1.LabelSelector {
@@ -139,17 +139,11 @@ func (s *suite) runTarget(workload client.Client) *corev1.Pod {
 	s.t.Helper()
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "lab-target", Labels: map[string]string{"app": "lab-target"}},
-		Spec: corev1.PodSpec{
-			TerminationGracePeriodSeconds: ptr.To(int64(1)),
-			Containers: []corev1.Container{{
-				Name: "target", Image: kit.BaseImage, ImagePullPolicy: corev1.PullNever, Command: []string{"/lab/node", "serve"},
-				Env:          []corev1.EnvVar{{Name: "NODE_NAME", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "spec.nodeName"}}}},
-				Ports:        []corev1.ContainerPort{{ContainerPort: 8080, HostPort: targetPort}},
-				VolumeMounts: []corev1.VolumeMount{{Name: "lab", MountPath: "/lab"}},
-			}},
-			Volumes: []corev1.Volume{{Name: "lab", VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/opt/capom-lab"}}}},
-		},
+		Spec:       answering(),
 	}
+	target := &pod.Spec.Containers[0]
+	target.Env = []corev1.EnvVar{{Name: "NODE_NAME", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "spec.nodeName"}}}}
+	target.Ports = []corev1.ContainerPort{{ContainerPort: 8080, HostPort: targetPort}}
 	// That of the stage before may still be going.
 	s.Eventually(func() error { return workload.Create(s.t.Context(), pod.DeepCopy()) }, soon, interval).Should(Succeed())
 	s.Eventually(func() (string, error) {
@@ -159,8 +153,20 @@ func (s *suite) runTarget(workload client.Client) *corev1.Pod {
 	return pod
 }
 
-// probesReaching counts the probes that get an answer from a pod.
-func (s *suite) probesReaching(target *corev1.Pod) (int, error) {
+// answering is a pod that answers as the probes do.
+func answering() corev1.PodSpec {
+	return corev1.PodSpec{
+		TerminationGracePeriodSeconds: ptr.To(int64(1)),
+		Containers: []corev1.Container{{
+			Name: "target", Image: kit.BaseImage, ImagePullPolicy: corev1.PullNever, Command: []string{"/lab/node", "serve"},
+			VolumeMounts: []corev1.VolumeMount{{Name: "lab", MountPath: "/lab"}},
+		}},
+		Volumes: []corev1.Volume{{Name: "lab", VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/opt/capom-lab"}}}},
+	}
+}
+
+// probesReaching counts the probes that get an answer from a host.
+func (s *suite) probesReaching(host string) (int, error) {
 	probes, err := s.cluster.Probes(s.t.Context())
 	if err != nil {
 		return -1, err
@@ -169,7 +175,7 @@ func (s *suite) probesReaching(target *corev1.Pod) (int, error) {
 	var asked errgroup.Group
 	for _, pod := range probes.Pods {
 		asked.Go(func() error {
-			reached, err := probes.CanReach(s.t.Context(), pod, &url.URL{Scheme: "http", Host: target.Status.PodIP + ":8080"})
+			reached, err := probes.CanReach(s.t.Context(), pod, &url.URL{Scheme: "http", Host: host})
 			if reached {
 				reaching.Add(1)
 			}

@@ -1,9 +1,10 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command node is what pods of the lab's clusters run.
+// Command node is what pods of the lab's clusters run, and what watches from a machine.
 //
-//	node serve   answers, and asks others on request
+//	node serve               answers, and asks others on request
+//	node watch FILE URL...   asks URLs twice a second, and keeps in a file how they answered
 package main
 
 import (
@@ -15,12 +16,17 @@ import (
 )
 
 func main() {
-	if len(os.Args) != 2 || os.Args[1] != "serve" {
-		fmt.Fprintln(os.Stderr, "usage: node serve")
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	var err error
+	switch args := os.Args[1:]; {
+	case len(args) == 1 && args[0] == "serve":
+		err = serve(ctx)
+	case len(args) > 2 && args[0] == "watch":
+		err = watch(ctx, args[1], args[2:])
+	default:
+		fmt.Fprintln(os.Stderr, "usage: node serve|watch FILE URL...")
 		os.Exit(2)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := serve(ctx)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -216,7 +216,7 @@ func (w *World) startManagement(ctx context.Context, o Options) error {
 	if err := os.Setenv("SSL_CERT_FILE", w.Programs.Assets.CA.Cert); err != nil {
 		return fmt.Errorf("trust the lab's CA: %w", err)
 	}
-	args := []string{"--poll-interval=10s", "--progress-interval=2s"}
+	args := []string{"--poll-interval=10s", "--progress-interval=2s", "--request-timeout=10s"}
 	if o.JoinTimeout > 0 {
 		args = append(args, "--join-timeout="+o.JoinTimeout.String())
 	}

@@ -6,6 +6,9 @@ package world
 import (
 	"context"
 	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -50,6 +53,16 @@ type Cluster struct {
 	ClusterOptions
 
 	world *World
+	// member is the address of the API server to ask; the zero value stands for the VIP.
+	member netip.Addr
+}
+
+// At is the cluster as one of its API servers answers for it, at the control plane's own address:
+// whoever is not a node of it has no other way while its VIP does not move.
+func (c *Cluster) At(member netip.Addr) *Cluster {
+	at := *c
+	at.member = member
+	return &at
 }
 
 // CreateCluster generates a cluster as a user does, fits it for the lab's
@@ -102,7 +115,8 @@ func (c *Cluster) Snapshot(ctx context.Context) (watch.Snapshot, error) {
 	return watch.Take(ctx, c.world.Client, c.Name)
 }
 
-// Config is how to reach the cluster's API server: by its VIP, as a user does.
+// Config is how to reach the cluster's API server: by its VIP, as a user does, unless At says
+// otherwise.
 func (c *Cluster) Config(ctx context.Context) (*rest.Config, error) {
 	secret := &corev1.Secret{}
 	if err := c.world.Client.Get(ctx, client.ObjectKey{Namespace: c.Name, Name: c.Name + "-kubeconfig"}, secret); err != nil {
@@ -113,6 +127,13 @@ func (c *Cluster) Config(ctx context.Context) (*rest.Config, error) {
 		return nil, fmt.Errorf("read the cluster's kubeconfig: %w", err)
 	}
 	config.Timeout = 10 * time.Second
+	if c.member.IsValid() {
+		endpoint, err := url.Parse(config.Host)
+		if err != nil {
+			return nil, fmt.Errorf("read the cluster's kubeconfig: %w", err)
+		}
+		config.Host = "https://" + net.JoinHostPort(c.member.String(), endpoint.Port())
+	}
 	return config, nil
 }
 
