@@ -29,7 +29,7 @@ import (
 func TestAClusterOverThreeAccounts(t *testing.T) {
 	s := start(t, []string{"alpha", "bravo", "charlie"}, world.ClusterOptions{
 		Name: "mesh", Flavor: "always-free", Version: kit.OldVersion, ControlPlanes: 3, Workers: 2, Installed: true,
-		Variables: []string{"OCIMESH_WORKER_MEMORY_GB=8"}, Change: changedInPlace,
+		Variables: []string{"OCIMESH_WORKER_MEMORY_GB=8", "CILIUM_HUBBLE=true"}, Change: changedInPlace,
 	}, func(o *world.Options) { o.InPlaceUpdates = true })
 	u := &updates{all: t}
 	s.walk([]stage{
@@ -38,7 +38,11 @@ func TestAClusterOverThreeAccounts(t *testing.T) {
 		{"control planes hold the VIP only while their API server is ready", (*suite).vipFollowsReadiness},
 		{"pods get nothing from the instance's metadata service", (*suite).podsKeptFromMetadata},
 		{"a Service answers nodes and the tailnet, not the VCN", (*suite).servicesAnswer},
-		{"a NetworkPolicy denies, and allows", (*suite).policyDeniesAndAllows},
+		{"every way to a pod works, and keeps the source that it is to keep", (*suite).everyWayToAPod},
+		{"a NetworkPolicy denies, and allows, and Hubble tells", (*suite).policyDeniesAndAllows},
+		{"NodePorts come back with tailscaled", (*suite).tailscaledRestarts},
+		{"a cluster with routes to the same pods is refused, and one with others is let in", func(s *suite) { s.besideAnother("tailnet-routes") }},
+		{"Cilium is upgraded while pods talk", (*suite).ciliumUpgrades},
 		{"the VIP moves when its holder is cut off, and nothing is doubled when that returns", (*suite).vipFailsOver},
 		{"a worker, a control plane and all machines at once reboot", (*suite).reboots},
 		{"an account is cut off, its worker is replaced, and it returns", (*suite).accountCutOff},

@@ -1,9 +1,10 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command node is what pods of the lab's clusters run.
+// Command node is what pods of the lab's clusters run, and what nodes are asked with.
 //
-//	node serve   answers, and asks others on request
+//	node serve      answers, and asks others on request
+//	node flows POD  prints what Hubble saw on this node of a pod's connections, a line of JSON each
 package main
 
 import (
@@ -15,12 +16,17 @@ import (
 )
 
 func main() {
-	if len(os.Args) != 2 || os.Args[1] != "serve" {
-		fmt.Fprintln(os.Stderr, "usage: node serve")
+	run := serve
+	switch {
+	case len(os.Args) == 2 && os.Args[1] == "serve":
+	case len(os.Args) == 3 && os.Args[1] == "flows":
+		run = func(ctx context.Context) error { return printFlows(ctx, os.Args[2], os.Stdout) }
+	default:
+		fmt.Fprintln(os.Stderr, "usage: node serve | node flows NAMESPACE/POD")
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := serve(ctx)
+	err := run(ctx)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -20,6 +20,8 @@ const (
 	webAddress  = ":8080"
 	sinkAddress = ":8081"
 	askTimeout  = 3 * time.Second
+	// mostAnswer is how much of an answer is passed on, in bytes: metrics of an agent are the most.
+	mostAnswer = 4 << 20
 )
 
 // serve answers over HTTP until ctx ends:
@@ -29,6 +31,7 @@ const (
 //	/resolve?name=  looks a name up
 //	/stream?to=  sends to another's port 8081 for some seconds and tells the Mbit/s
 //	/connect?to=  connects to the same port, again and again, and tells the connections a second
+//	/datagram?to=  sends a datagram of 4,000 bytes to another's port 8082, which sends it back
 func serve(ctx context.Context) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
@@ -42,15 +45,21 @@ func serve(ctx context.Context) error {
 	})
 	mux.HandleFunc("/stream", stream)
 	mux.HandleFunc("/connect", connect)
+	mux.HandleFunc("/datagram", datagram)
 	sink, err := (&net.ListenConfig{}).Listen(ctx, "tcp", sinkAddress)
 	if err != nil {
 		return err
 	}
 	go swallow(sink)
+	datagrams, err := (&net.ListenConfig{}).ListenPacket(ctx, "udp", echoAddress)
+	if err != nil {
+		return errors.Join(err, sink.Close())
+	}
+	go echo(datagrams)
 	server := &http.Server{Addr: webAddress, Handler: mux, ReadHeaderTimeout: askTimeout}
 	go func() {
 		<-ctx.Done()
-		_ = errors.Join(server.Close(), sink.Close())
+		_ = errors.Join(server.Close(), sink.Close(), datagrams.Close())
 	}()
 	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
 		return err
@@ -92,7 +101,7 @@ func ask(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer func() { _ = response.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(response.Body, 4096))
+	body, err := io.ReadAll(io.LimitReader(response.Body, mostAnswer))
 	reply(w, begun, map[string]any{"status": response.StatusCode, "body": string(body)}, err)
 }
 

@@ -62,8 +62,8 @@ func ready(pod corev1.Pod) bool {
 	return false
 }
 
-// Ask has a probe do something, by way of the API server: do is ask, resolve, stream
-// or connect, with its parameter.
+// Ask has a probe do something, by way of the API server: do is ask, resolve, stream, connect or
+// datagram, with its parameter.
 func (p *Probes) Ask(ctx context.Context, pod corev1.Pod, do, parameter, value string) (Answer, error) {
 	var a Answer
 	text, err := p.clientset.CoreV1().RESTClient().Get().Namespace(pod.Namespace).Resource("pods").Name(pod.Name+":8080").
