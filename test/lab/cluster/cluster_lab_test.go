@@ -42,6 +42,7 @@ func TestAClusterOverThreeAccounts(t *testing.T) {
 		{"a NetworkPolicy denies, and allows, and Hubble tells", (*suite).policyDeniesAndAllows},
 		{"NodePorts come back with tailscaled", (*suite).tailscaledRestarts},
 		{"a cluster with routes to the same pods is refused, and one with others is let in", func(s *suite) { s.besideAnother("tailnet-routes") }},
+		{"a Prometheus finds all that dashboards and alerts ask for", (*suite).prometheusFinds},
 		{"Cilium is upgraded while pods talk", (*suite).ciliumUpgrades},
 		{"the VIP moves when its holder is cut off, and nothing is doubled when that returns", (*suite).vipFailsOver},
 		{"a worker, a control plane and all machines at once reboot", (*suite).reboots},

@@ -29,6 +29,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/enter"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/machine"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/world"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/user"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/watch"
 )
 
@@ -43,7 +44,11 @@ const (
 // consoleLines are the last of a console, printed when a stage fails.
 const consoleLines = 8
 
-var programs world.Programs
+var (
+	programs world.Programs
+	// prometheus is test/promql as a program.
+	prometheus string
+)
 
 func TestMain(m *testing.M) {
 	// Where it is not set, the library prints a stack of goroutines after half a minute.
@@ -68,7 +73,13 @@ func prepare() (world.Programs, error) {
 			return world.Programs{}, err
 		}
 	}
-	return world.Prepare(context.Background(), root, filepath.Join(root, "out", "test-lab", "programs"), os.Stderr)
+	dir := filepath.Join(root, "out", "test-lab", "programs")
+	p, err := world.Prepare(context.Background(), root, dir, os.Stderr)
+	if err != nil {
+		return p, err
+	}
+	prometheus = filepath.Join(dir, "promql")
+	return p, user.Command(context.Background(), filepath.Join(root, "test", "promql"), "go", "build", "-o", prometheus, ".")
 }
 
 // twoAccounts removes the templates' third account from the cluster.
