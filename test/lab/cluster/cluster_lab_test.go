@@ -26,7 +26,9 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/watch"
 )
 
-func TestAClusterOverThreeAccounts(t *testing.T) {
+func TestAClusterOverThreeAccounts(t *testing.T) { inLab(t, clusterOverThreeAccounts) }
+
+func clusterOverThreeAccounts(t *testing.T) {
 	s := start(t, []string{"alpha", "bravo", "charlie"}, world.ClusterOptions{
 		Name: "mesh", Flavor: "always-free", Version: kit.OldVersion, ControlPlanes: 3, Workers: 2, Installed: true,
 		Variables: []string{"OCIMESH_WORKER_MEMORY_GB=8", "CILIUM_HUBBLE=true"}, Change: changedInPlace,

@@ -26,7 +26,9 @@ import (
 // boot takes here.
 const joinTimeout = 40 * time.Second
 
-func TestPodsByTheTailnetsRoutes(t *testing.T) {
+func TestPodsByTheTailnetsRoutes(t *testing.T) { inLab(t, podsByTheTailnetsRoutes) }
+
+func podsByTheTailnetsRoutes(t *testing.T) {
 	s := start(t, []string{"alpha", "bravo"}, world.ClusterOptions{
 		Name: "routes", Flavor: "tailnet-routes", Version: kit.NewVersion, ControlPlanes: 1, Workers: 2,
 		Change: twoAccounts,

@@ -58,8 +58,25 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	enter.Enter()
 	os.Exit(m.Run())
+}
+
+// inLab runs a test in a lab of its own, beside those of other tests: outside it runs this program
+// again, for this test alone.
+func inLab(t *testing.T, test func(*testing.T)) {
+	t.Helper()
+	if enter.Inside() {
+		test(t)
+		return
+	}
+	t.Parallel()
+	status, err := enter.Run(slices.Concat(os.Args[1:], []string{"-test.run=^" + t.Name() + "$"})...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status != 0 {
+		t.Fatalf("it fails in its lab, with status %d", status)
+	}
 }
 
 // prepare builds missing parts outside, with Internet access; inside it only finds them again.

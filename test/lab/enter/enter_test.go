@@ -35,14 +35,15 @@ func TestCommandsMissingListsAll(t *testing.T) {
 	g.Expect(missing).To(HaveLen(len(commands)))
 }
 
-func TestDevicesOfTheLabOnly(t *testing.T) {
+func TestDevicesOfDeadLabsOnly(t *testing.T) {
 	g := NewWithT(t)
 	list := "/dev/loop0 /var/lib/snapd/snaps/core.snap\n" +
-		"/dev/loop1 /home/me/out/capom-lab-volumes/a/disk one.img\n" +
-		"/dev/loop12 /home/me/out/capom-lab-volumes/b/disk.img (deleted)\n"
+		"/dev/loop1 /home/me/out/capom-lab-volumes/17.1/disk one.img\n" +
+		"/dev/loop3 /home/me/out/capom-lab-volumes/18.1/disk.img\n" +
+		"/dev/loop12 /home/me/out/capom-lab-volumes/17.2/disk.img (deleted)\n"
 
-	g.Expect(devicesOf(list)).To(Equal([]string{"/dev/loop1", "/dev/loop12"}))
-	g.Expect(devicesOf("")).To(BeEmpty())
+	g.Expect(devicesOfDead(list, map[string]bool{"18.1": true})).To(Equal([]string{"/dev/loop1", "/dev/loop12"}))
+	g.Expect(devicesOfDead("", nil)).To(BeEmpty())
 }
 
 func TestTooLittleDiskIsNamedWithWhatIsFree(t *testing.T) {

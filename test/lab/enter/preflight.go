@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 )
@@ -37,6 +38,27 @@ var trials = []struct{ lacking, with, script string }{
 	{"nftables with address translation (CONFIG_NF_TABLES_INET, CONFIG_NFT_NAT, CONFIG_NFT_MASQ)", "nft",
 		"echo 'table inet lab { chain c { type nat hook postrouting priority srcnat; masquerade; }; }' | nft -f -"},
 	{"connection tracking that can be listed (CONFIG_NF_CT_NETLINK)", "conntrack", "conntrack -L"},
+}
+
+// instances is how many sets of watched files a kernel allows root at least: a machine has a dozen,
+// and two labs have a dozen machines. Linux' default is 128.
+const instances = 1024
+
+// raiseLimits raises what a kernel allows, where it is too little for labs side by side.
+func raiseLimits() error {
+	const file = "/proc/sys/fs/inotify/max_user_instances"
+	var now int
+	content, err := os.ReadFile(file)
+	if err == nil {
+		_, err = fmt.Sscan(string(content), &now)
+	}
+	if err == nil && now < instances {
+		err = os.WriteFile(file, []byte(strconv.Itoa(instances)), 0o644)
+	}
+	if err != nil {
+		return fmt.Errorf("raise %s to %d: %w", file, instances, err)
+	}
+	return nil
 }
 
 // Preflight reports all missing requirements of this machine at once, to save repeated attempts.

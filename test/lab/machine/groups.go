@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// groupPrefix begins the names of the lab's control groups.
+// groupPrefix begins the names of labs' control groups; the lab's id and the machine's name follow.
 const groupPrefix = "capomlab-"
 
 // controllers are the mounted hierarchies of control groups, version 1 or 2. A machine is put into
@@ -43,7 +43,7 @@ func controllers() ([]string, error) {
 func (m *Machine) groups() ([]string, error) {
 	mounts, err := controllers()
 	for i := range mounts {
-		mounts[i] = filepath.Join(mounts[i], groupPrefix+m.config.Name)
+		mounts[i] = filepath.Join(mounts[i], groupPrefix+m.config.Lab+"-"+m.config.Name)
 	}
 	return mounts, err
 }
@@ -91,17 +91,25 @@ func (m *Machine) removeGroups() error {
 	return err
 }
 
-// CleanGroups removes the control groups of ended machines.
-func CleanGroups() error {
+// CleanGroups removes the control groups of all labs but the living, which it gets by their ids.
+func CleanGroups(living map[string]bool) error {
 	mounts, err := controllers()
 	for _, mount := range mounts {
 		found, globErr := filepath.Glob(filepath.Join(mount, groupPrefix+"*"))
 		err = errors.Join(err, globErr)
 		for _, group := range found {
-			err = errors.Join(err, removeGroup(group))
+			if !living[labOf(group)] {
+				err = errors.Join(err, removeGroup(group))
+			}
 		}
 	}
 	return err
+}
+
+// labOf is the id of a control group's lab.
+func labOf(group string) string {
+	id, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(group), groupPrefix), "-")
+	return id
 }
 
 // removeGroup removes a group and those below it, the deepest first. Killed

@@ -31,6 +31,8 @@ const (
 type Config struct {
 	// Name is unique in the lab: letters, digits and hyphens.
 	Name string
+	// Lab is the lab's id, without hyphens: control groups of all labs lie side by side.
+	Lab string
 	// Namespace is the machine's network namespace, below /run/netns.
 	Namespace string
 	// InstanceID and Hostname are for cloud-init.

@@ -5,5 +5,6 @@
 // host on it, VCNs as routers with machines behind their NAT, and the machines' wires. VCNs use the
 // same private ranges and cannot reach each other, like OCI's without peering.
 //
-// Names begin with "capomlab-", so Clean finds the remains of a crashed run.
+// Names of namespaces are the lab's own, since its /run is (package enter), and when its last
+// process ends the kernel removes them.
 package network

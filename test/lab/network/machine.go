@@ -29,7 +29,7 @@ type Machine struct {
 
 // AddMachine makes a machine's namespace and connects it to the VCN.
 func (v *VCN) AddMachine(ctx context.Context, config MachineConfig) (*Machine, error) {
-	m := &Machine{vcn: v, config: config, namespace: Prefix + "m-" + config.ID}
+	m := &Machine{vcn: v, config: config, namespace: "m-" + config.ID}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if err := addNamespaces(ctx, m.namespace); err != nil {

@@ -17,11 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const (
-	// Prefix begins the name of every namespace of the lab.
-	Prefix = "capomlab-"
-	folder = "/run/netns"
-)
+const folder = "/run/netns"
 
 // Path is the path of the network namespace of the name.
 func Path(namespace string) string { return filepath.Join(folder, namespace) }

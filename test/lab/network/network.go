@@ -15,9 +15,9 @@ import (
 
 const (
 	// Internet is the namespace between the VCNs.
-	Internet = Prefix + "internet"
+	Internet = "internet"
 	// Management is the management host's namespace.
-	Management = Prefix + "mgmt"
+	Management = "mgmt"
 
 	// ManagementAddress is the management host's, on the Internet.
 	ManagementAddress = "198.51.100.2"
@@ -69,22 +69,6 @@ func Open() (*Network, error) {
 		return nil, errors.New("the lab's network does not exist: call enter.Enter first")
 	}
 	return &Network{vcns: map[string]*VCN{}}, nil
-}
-
-// Clean removes every namespace of the lab, and with them all links between them, including those
-// of other runs.
-func Clean(ctx context.Context) error {
-	entries, err := os.ReadDir(folder)
-	if err != nil && !os.IsNotExist(err) {
-		return fmt.Errorf("look for network namespaces: %w", err)
-	}
-	var errs []error
-	for _, entry := range entries {
-		if strings.HasPrefix(entry.Name(), Prefix) {
-			errs = append(errs, run(ctx, "", "", "ip", "netns", "delete", entry.Name()))
-		}
-	}
-	return errors.Join(errs...)
 }
 
 // addNamespaces makes namespaces with loopback up, without forwarding, source filters and firewalls

@@ -82,7 +82,7 @@ func TestNamesOfLinksFit(t *testing.T) {
 func TestDoNamesAMissingNamespace(t *testing.T) {
 	g := NewWithT(t)
 
-	err := Do(Prefix+"none", func() error { return nil })
+	err := Do("none", func() error { return nil })
 
-	g.Expect(err).To(MatchError(ContainSubstring("enter the network namespace capomlab-none")))
+	g.Expect(err).To(MatchError(ContainSubstring("enter the network namespace none")))
 }

@@ -43,7 +43,7 @@ type VCN struct {
 func (n *Network) AddVCN(ctx context.Context, name string) (*VCN, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	v := &VCN{name: name, namespace: Prefix + "a-" + name, address: fmt.Sprintf("198.51.100.%d", firstRouter+len(n.vcns)),
+	v := &VCN{name: name, namespace: "a-" + name, address: fmt.Sprintf("198.51.100.%d", firstRouter+len(n.vcns)),
 		hardware: fmt.Sprintf("02:00:17:00:01:%02x", firstRouter+len(n.vcns)),
 		gateways: map[netip.Prefix]bool{}, machines: map[string]*Machine{}}
 	if err := v.create(ctx); err != nil {

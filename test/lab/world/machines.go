@@ -82,7 +82,7 @@ func (m *machines) boot(ctx context.Context, i *instance, s sim.Machine) error {
 		}
 	}
 	for _, volume := range s.DataVolumes {
-		backing := filepath.Join(m.world.Dir, enter.VolumesDir, short(volume.ID))
+		backing := filepath.Join(m.world.Dir, enter.VolumesDir(), short(volume.ID))
 		if err := i.machine.AttachVolume(ctx, volume.Device, backing, volume.SizeInGBs<<30); err != nil {
 			return err
 		}
@@ -105,7 +105,7 @@ func (m *machines) create(ctx context.Context, i *instance, s sim.Machine) error
 	i.vcn.services.Set(wire.PrivateIP, metadataOf(s))
 	a := m.world.Programs.Assets
 	config := machine.Config{
-		Name: wire.ID, Namespace: i.wire.Namespace(), InstanceID: s.ID, Hostname: s.DisplayName, UserData: s.UserData,
+		Name: wire.ID, Lab: enter.ID(), Namespace: i.wire.Namespace(), InstanceID: s.ID, Hostname: s.DisplayName, UserData: s.UserData,
 		Image: a.Stock, ContainerdRoot: a.ContainerdRoot, Dir: filepath.Join(m.world.Dir, "machines", wire.ID),
 		Binds:        map[string]string{"/opt/capom-lab/node": m.world.Programs.Node},
 		BeforeReboot: i.wire.Reset,

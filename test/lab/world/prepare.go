@@ -9,15 +9,16 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/enter"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/kit"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/mirror"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/mgmt"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/user"
 )
 
-// Prepare builds all programs and images. Inside the lab there is no Internet to
-// fetch modules from, so it must have run before enter.Enter; inside it finds
-// everything done. root is the repository, dir takes this repository's programs.
+// Prepare builds all programs and images. Inside the lab there is no Internet to fetch modules
+// from, and another lab may run the programs, so it must have run before enter.Enter or enter.Run;
+// inside it finds everything done. root is the repository, dir takes this repository's programs.
 func Prepare(ctx context.Context, root, dir string, progress io.Writer) (Programs, error) {
 	p, err := PrepareClouds(ctx, root, dir, progress)
 	if err != nil {
@@ -27,7 +28,7 @@ func Prepare(ctx context.Context, root, dir string, progress io.Writer) (Program
 	if p.Management, err = mgmt.FindBinaries(ctx, root, progress); err != nil {
 		return p, err
 	}
-	if err := build(ctx, root, p.Manager, "."); err != nil {
+	if err := build(ctx, root, p.Manager, "."); err != nil || enter.Inside() {
 		return p, err
 	}
 	return p, user.Release(ctx, root, p.Release)
@@ -53,5 +54,8 @@ func PrepareClouds(ctx context.Context, root, dir string, progress io.Writer) (P
 }
 
 func build(ctx context.Context, folder, output, source string) error {
+	if enter.Inside() {
+		return nil
+	}
 	return user.Command(ctx, folder, "env", "CGO_ENABLED=0", "go", "build", "-trimpath", "-o", output, source)
 }

@@ -152,7 +152,7 @@ func (s *Solo) DiskPath(path string) string {
 
 // VolumePath is the file behind a volume.
 func (s *Solo) VolumePath(device string) string {
-	return filepath.Join(s.world.Dir, enter.VolumesDir, short(s.volumeID(device)))
+	return filepath.Join(s.world.Dir, enter.VolumesDir(), short(s.volumeID(device)))
 }
 
 // volumeID ends in the device's last letter and the machine's last ones, so short keeps it apart.

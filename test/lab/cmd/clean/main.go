@@ -1,7 +1,7 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command clean removes the remains of a lab killed before its own clean-up.
+// Command clean removes the remains of labs killed before their own clean-up.
 package main
 
 import (
@@ -13,7 +13,7 @@ import (
 )
 
 func main() {
-	if err := enter.CleanUnlocked(context.Background()); err != nil {
+	if err := enter.Clean(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
