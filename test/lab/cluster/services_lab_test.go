@@ -126,7 +126,7 @@ func (s *suite) expectSources(r reached) {
 		{"a pod to itself by its Service", pod(*r.target, "lab-target"+serviceSuffix), node, netip.Addr{}},
 		{"a pod to a NodePort of another node", pod(r.far, home+":"+elsewherePort), node, netip.Addr{}},
 		{"a node to a NodePort of another node", host(r.other, home+":"+elsewherePort), node, netip.Addr{}},
-		{"a node to a NodePort that keeps sources", host(r.other, home+":"+localPort), node, r.otherIP},
+		{"a node to a NodePort that keeps sources", host(r.other, home+":"+localPort), node, fromHost},
 		{"a node to the NodePort of its own 127.0.0.1", host(r.other, "127.0.0.1:"+elsewherePort), node, netip.Addr{}},
 		{"a node to a hostPort of another node", host(r.other, home+":8090"), node, netip.Addr{}},
 	})
