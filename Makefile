@@ -235,6 +235,12 @@ test-outages: lab-assets ## Test on booted machines without coordination server,
 	assets=$$($(BINARIES) envtest); \
 	KUBEBUILDER_ASSETS=$$assets go -C test test -tags lab,outages -count 1 -v -timeout 60m -run TestAClusterWithoutItsServers ./lab/cluster
 
+.PHONY: test-cilium
+test-cilium: lab-assets ## Test Cilium, Hubble and the metrics of a cluster of booted machines in both modes (as root)
+	assets=$$($(BINARIES) envtest); \
+	go -C test/promql build -o ../../out/test-lab/programs/promql .; \
+	KUBEBUILDER_ASSETS=$$assets go -C test test -tags lab,cilium -count 1 -parallel 1 -v -timeout 60m -run TestCilium ./lab/cluster
+
 .PHONY: bench-lab
 bench-lab: lab-assets ## Measure boots, failovers, the pod network and a patch in place on booted machines (as root); RUNS=10 PARTS=upgrade
 	assets=$$($(BINARIES) envtest); \

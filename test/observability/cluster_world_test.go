@@ -21,13 +21,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ports"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/fleet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/process"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/scrape"
 )
 
 // clusterWorld is what the Prometheus of a mesh cluster finds there.
@@ -35,7 +35,7 @@ type clusterWorld struct {
 	// endpoint is the cluster's.
 	endpoint map[string]any
 	// discovered are the targets by job.
-	discovered map[string][]target
+	discovered map[string][]scrape.Target
 	// files are those in Prometheus' pod, and their places here.
 	files map[string]string
 }
@@ -115,10 +115,10 @@ func serve(t *testing.T, pages map[string]http.HandlerFunc) string {
 func clusterOf(t *testing.T, f *fleet.Fleet, dir string, etcd []string) clusterWorld {
 	t.Helper()
 	g := NewWithT(t)
-	w := clusterWorld{discovered: map[string][]target{}}
+	w := clusterWorld{discovered: map[string][]scrape.Target{}}
 	for i, metrics := range etcd {
 		address := serve(t, map[string]http.HandlerFunc{"/metrics": recorded(t, "tailscaled.prom"), "/etcd": forwarded(metrics)})
-		pod := target{address, map[string]string{
+		pod := scrape.Target{Address: address, Labels: map[string]string{
 			"__meta_kubernetes_pod_label_app":                                           "capom-metrics",
 			"__meta_kubernetes_pod_container_name":                                      "proxy",
 			"__meta_kubernetes_pod_node_name":                                           fmt.Sprintf("node-%d", i),
@@ -130,7 +130,7 @@ func clusterOf(t *testing.T, f *fleet.Fleet, dir string, etcd []string) clusterW
 	address := serve(t, map[string]http.HandlerFunc{"/metrics": recorded(t, "cilium.prom")})
 	_, port, err := net.SplitHostPort(address)
 	g.Expect(err).NotTo(HaveOccurred())
-	w.discovered["cilium"] = []target{{"127.0.0.1:1", map[string]string{
+	w.discovered["cilium"] = []scrape.Target{{Address: "127.0.0.1:1", Labels: map[string]string{
 		"__meta_kubernetes_pod_annotation_prometheus_io_scrape": "true",
 		"__meta_kubernetes_pod_annotation_prometheus_io_port":   port,
 		"__meta_kubernetes_pod_label_k8s_app":                   "cilium",
@@ -157,14 +157,14 @@ func clusterOf(t *testing.T, f *fleet.Fleet, dir string, etcd []string) clusterW
 func prometheusToken(t *testing.T, f *fleet.Fleet, endpoint map[string]any) string {
 	t.Helper()
 	g := NewWithT(t)
-	manifests, _, err := unstructured.NestedSlice(fleetValues(t, endpoint), "extraManifests")
+	manifests, err := scrape.Manifests(fleetValues(t, endpoint))
 	g.Expect(err).NotTo(HaveOccurred())
 	for _, manifest := range manifests {
-		if manifest.(map[string]any)["kind"] != "ClusterRoleBinding" {
+		if manifest["kind"] != "ClusterRoleBinding" {
 			continue
 		}
 		var binding rbacv1.ClusterRoleBinding
-		g.Expect(runtime.DefaultUnstructuredConverter.FromUnstructured(manifest.(map[string]any), &binding)).To(Succeed())
+		g.Expect(runtime.DefaultUnstructuredConverter.FromUnstructured(manifest, &binding)).To(Succeed())
 		g.Expect(f.Client.Create(t.Context(), &binding)).To(Succeed())
 		parts := strings.Split(binding.Subjects[0].Name, ":")
 		g.Expect(parts).To(HaveLen(4))

@@ -17,18 +17,12 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
-	"sigs.k8s.io/yaml"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/fleet"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/test/scrape"
 )
 
-const (
-	root   = "../.."
-	folder = root + "/config/observability"
-)
-
-// query is an expression and its place.
-type query struct{ where, expression string }
+const root = "../.."
 
 // selector is an expression's use of a metric.
 type selector struct {
@@ -36,97 +30,38 @@ type selector struct {
 	Labels []string `json:"labels"`
 }
 
-func read(t *testing.T, name string, into any) {
+func rules(t *testing.T) []scrape.Rule {
 	t.Helper()
-	content, err := os.ReadFile(filepath.Join(folder, name))
+	var all []scrape.Rule
+	for _, name := range []string{scrape.ManagersRules, scrape.ClustersRules} {
+		found, err := scrape.Rules(root, name)
+		NewWithT(t).Expect(err).NotTo(HaveOccurred())
+		all = append(all, found...)
+	}
+	return all
+}
+
+func panels(t *testing.T, dashboards ...string) []scrape.Panel {
+	t.Helper()
+	all, err := scrape.Panels(root, dashboards...)
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
-	NewWithT(t).Expect(yaml.Unmarshal(content, into)).To(Succeed())
-}
-
-type rule struct {
-	Alert       string            `json:"alert"`
-	Expr        string            `json:"expr"`
-	For         string            `json:"for"`
-	Labels      map[string]string `json:"labels"`
-	Annotations map[string]string `json:"annotations"`
-}
-
-func rules(t *testing.T) []rule {
-	t.Helper()
-	return append(rulesOf(t, managersRules), rulesOf(t, clustersRules)...)
-}
-
-func rulesOf(t *testing.T, name string) []rule {
-	t.Helper()
-	var file struct {
-		Spec struct {
-			Groups []struct {
-				Rules []rule `json:"rules"`
-			} `json:"groups"`
-		} `json:"spec"`
-	}
-	read(t, name, &file)
-	var all []rule
-	for _, group := range file.Spec.Groups {
-		all = append(all, group.Rules...)
-	}
-	NewWithT(t).Expect(all).NotTo(BeEmpty())
 	return all
 }
 
-type panel struct {
-	Title, Description string
-	Targets            []struct {
-		Expr         string `json:"expr"`
-		LegendFormat string `json:"legendFormat"`
-	} `json:"targets"`
-}
-
-func panels(t *testing.T, dashboards ...string) []panel {
+func queries(t *testing.T, rules string, dashboards ...string) []scrape.Query {
 	t.Helper()
-	var all []panel
-	for _, name := range dashboards {
-		var dashboard struct {
-			Panels []panel `json:"panels"`
-		}
-		read(t, name, &dashboard)
-		NewWithT(t).Expect(dashboard.Panels).NotTo(BeEmpty())
-		all = append(all, dashboard.Panels...)
-	}
-	return all
-}
-
-// The manager's, and those for the Prometheus of a mesh cluster.
-var (
-	managersRules      = "rules.yaml"
-	managersDashboards = []string{"dashboard.json"}
-	clustersRules      = "clusters/rules.yaml"
-	clustersDashboards = []string{"clusters/tailnet.json", "clusters/etcd.json"}
-)
-
-// queries are all expressions, with the dashboards' variables filled in.
-func queries(t *testing.T, rules string, dashboards ...string) []query {
-	t.Helper()
-	var all []query
-	for _, r := range rulesOf(t, rules) {
-		all = append(all, query{"alert " + r.Alert, r.Expr})
-	}
-	variables := strings.NewReplacer("$__rate_interval", "5m", "$account", ".*", "$node", ".*")
-	for _, p := range panels(t, dashboards...) {
-		for _, target := range p.Targets {
-			all = append(all, query{"panel " + p.Title, variables.Replace(target.Expr)})
-		}
-	}
+	all, err := scrape.Queries(root, rules, dashboards...)
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	return all
 }
 
 // parse has Prometheus' own parser name each query's metrics; the test fails where it cannot.
-func parse(t *testing.T, all []query) [][]selector {
+func parse(t *testing.T, all []scrape.Query) [][]selector {
 	t.Helper()
 	g := NewWithT(t)
 	expressions := make([]string, 0, len(all))
 	for _, q := range all {
-		expressions = append(expressions, q.expression)
+		expressions = append(expressions, q.Expression)
 	}
 	input, err := json.Marshal(expressions)
 	g.Expect(err).NotTo(HaveOccurred())
@@ -138,7 +73,7 @@ func parse(t *testing.T, all []query) [][]selector {
 	g.Expect(answers).To(HaveLen(len(all)))
 	out := make([][]selector, 0, len(all))
 	for i, answer := range answers {
-		g.Expect(answer.Error).To(BeEmpty(), "%s: %s", all[i].where, all[i].expression)
+		g.Expect(answer.Error).To(BeEmpty(), "%s: %s", all[i].Where, all[i].Expression)
 		out = append(out, answer.Selectors)
 	}
 	return out
@@ -166,7 +101,7 @@ func TestTextsReferToLabelsThatAreLeft(t *testing.T) {
 	for _, r := range rules(t) {
 		texts[r.Expr] = append(texts[r.Expr], r.Annotations["summary"], r.Annotations["description"])
 	}
-	for _, p := range panels(t, slices.Concat(managersDashboards, clustersDashboards)...) {
+	for _, p := range panels(t, slices.Concat(scrape.ManagersDashboards, scrape.ClustersDashboards)...) {
 		for _, target := range p.Targets {
 			texts[target.Expr] = append(texts[target.Expr], target.LegendFormat)
 		}
@@ -205,7 +140,7 @@ func expectSeries(t *testing.T, f *fleet.Fleet, dir string, etcd []string) {
 		"capom-metrics":      manager,
 		"kube-state-metrics": serve(t, map[string]http.HandlerFunc{"/metrics": recorded(t, "kube-state-metrics.prom")}),
 	})
-	all := append(queries(t, managersRules, managersDashboards...), queries(t, clustersRules, clustersDashboards...)...)
+	all := append(queries(t, scrape.ManagersRules, scrape.ManagersDashboards...), queries(t, scrape.ClustersRules, scrape.ClustersDashboards...)...)
 	nowhere := []string{"tailscaled_latency_seconds", `up{job="etcd", node=""}`}
 	missing, present := evaluate(t, configuration, all, nowhere)
 	g.Expect(strings.Join(missing, "\n")).To(BeEmpty())
@@ -217,18 +152,18 @@ func expectMetricsAndLabels(t *testing.T, f *fleet.Fleet) {
 	g := NewWithT(t)
 	metrics, err := f.Diagnostics.Scrape(t.Context())
 	g.Expect(err).NotTo(HaveOccurred())
-	all := queries(t, managersRules, managersDashboards...)
+	all := queries(t, scrape.ManagersRules, scrape.ManagersDashboards...)
 	var missing []string
 	for i, selectors := range parse(t, all) {
 		for _, s := range selectors {
 			have, known := labelsOf(metrics, s.Metric)
 			if !known {
-				missing = append(missing, fmt.Sprintf("%s: there is no metric %s", all[i].where, s.Metric))
+				missing = append(missing, fmt.Sprintf("%s: there is no metric %s", all[i].Where, s.Metric))
 				continue
 			}
 			for _, wanted := range s.Labels {
 				if !slices.Contains(have, wanted) && !slices.Contains(ofTarget, wanted) {
-					missing = append(missing, fmt.Sprintf("%s: %s has no label %s but %v", all[i].where, s.Metric, wanted, have))
+					missing = append(missing, fmt.Sprintf("%s: %s has no label %s but %v", all[i].Where, s.Metric, wanted, have))
 				}
 			}
 		}

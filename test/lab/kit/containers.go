@@ -33,7 +33,8 @@ type containerImage struct {
 	inputs []string
 }
 
-// containerImages are those of "kubeadm config images list" for all versions, and Cilium's.
+// containerImages are those of "kubeadm config images list" for all versions, Cilium's, and that of
+// the fleet's chart.
 func (b *builder) containerImages(ctx context.Context, stock, pause string) ([]containerImage, error) {
 	shared, err := b.programs(ctx, "", "etcd", "coredns")
 	if err != nil {
@@ -57,6 +58,7 @@ func (b *builder) containerImages(ctx context.Context, stock, pause string) ([]c
 		// kubeadm's preflight check wants it, and nothing runs it.
 		images = append(images, containerImage{name: "registry.k8s.io/kube-proxy:" + version})
 	}
+	images = append(images, nginxImage(ctx, stock))
 	cilium, err := b.ciliumImages(ctx, stock)
 	return append(images, cilium...), err
 }

@@ -1,10 +1,13 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command node is what pods of the lab's clusters run, and what watches from a machine.
+// Command node is what pods of the lab's clusters run, and what machines are watched and asked
+// with.
 //
 //	node serve               answers, and asks others on request
 //	node watch FILE URL...   asks URLs twice a second, and keeps in a file how they answered
+//	node flows POD           prints what Hubble saw on this node of a pod's connections, a line of
+//	                         JSON each
 package main
 
 import (
@@ -23,8 +26,10 @@ func main() {
 		err = serve(ctx)
 	case len(args) > 2 && args[0] == "watch":
 		err = watch(ctx, args[1], args[2:])
+	case len(args) == 2 && args[0] == "flows":
+		err = printFlows(ctx, args[1], os.Stdout)
 	default:
-		fmt.Fprintln(os.Stderr, "usage: node serve|watch FILE URL...")
+		fmt.Fprintln(os.Stderr, "usage: node serve | watch FILE URL... | flows NAMESPACE/POD")
 		os.Exit(2)
 	}
 	stop()

@@ -20,6 +20,8 @@ const (
 	webAddress  = ":8080"
 	sinkAddress = ":8081"
 	askTimeout  = 3 * time.Second
+	// mostAnswer is how much of an answer is passed on, in bytes: metrics of an agent are the most.
+	mostAnswer = 4 << 20
 )
 
 // serve answers over HTTP until ctx ends:
@@ -99,7 +101,7 @@ func ask(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer func() { _ = response.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(response.Body, 4096))
+	body, err := io.ReadAll(io.LimitReader(response.Body, mostAnswer))
 	reply(w, begun, map[string]any{"status": response.StatusCode, "body": string(body)}, err)
 }
 

@@ -31,8 +31,11 @@ func (a Availability) String() string {
 	return fmt.Sprintf("%d of %d requests failed, the longest outage took %.1f s", a.Failed, a.Asked, a.Longest.Seconds())
 }
 
-// Observer asks the API server for its readiness through the endpoint, five times a second and on a
-// new connection each time, like a disconnected client.
+// Answered is how many requests got what they asked for.
+func (a Availability) Answered() int { return a.Asked - a.Failed }
+
+// Observer asks a server five times a second, on a new connection each time, like a disconnected
+// client.
 type Observer struct {
 	client *http.Client
 	url    string
@@ -55,10 +58,19 @@ func (c *Cluster) Observe(ctx context.Context) (*Observer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("watch the endpoint: %w", err)
 	}
+	return observe(ctx, transport, config.Host+"/readyz"), nil
+}
+
+// ObservePage starts to watch a page of some server from the management host.
+func ObservePage(ctx context.Context, url string) *Observer {
+	return observe(ctx, http.DefaultTransport, url)
+}
+
+func observe(ctx context.Context, transport http.RoundTripper, url string) *Observer {
 	ctx, stop := context.WithCancel(ctx)
-	o := &Observer{client: &http.Client{Transport: transport, Timeout: answerWithin}, url: config.Host + "/readyz", stop: stop, done: make(chan struct{})}
+	o := &Observer{client: &http.Client{Transport: transport, Timeout: answerWithin}, url: url, stop: stop, done: make(chan struct{})}
 	go o.run(ctx)
-	return o, nil
+	return o
 }
 
 func (o *Observer) run(ctx context.Context) {
@@ -92,7 +104,7 @@ func (o *Observer) ask(ctx context.Context) error {
 	}
 	_ = response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("the API server answers %s", response.Status)
+		return fmt.Errorf("%s answers %s", o.url, response.Status)
 	}
 	return nil
 }

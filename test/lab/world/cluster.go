@@ -44,6 +44,8 @@ type ClusterOptions struct {
 	Installed bool
 	// Variables are more of the template's, as NAME=value.
 	Variables []string
+	// WithoutMachines leaves out all but the Cluster and its OCIMeshCluster.
+	WithoutMachines bool
 	// Change is called with each object before it is created; nil changes nothing.
 	Change func(*unstructured.Unstructured) error
 }
@@ -90,6 +92,9 @@ func (w *World) CreateCluster(ctx context.Context, o ClusterOptions) (*Cluster, 
 	if err != nil {
 		return nil, err
 	}
+	if o.WithoutMachines {
+		objects = withoutMachines(objects)
+	}
 	for _, object := range objects {
 		if err := w.fit(object, o); err != nil {
 			return nil, err
@@ -108,6 +113,20 @@ func (w *World) fit(object *unstructured.Unstructured, o ClusterOptions) error {
 		return fitInstalled(object, w.Programs.Assets.TailscaleVersion())
 	}
 	return fit(object, o.Version)
+}
+
+func withoutMachines(objects []*unstructured.Unstructured) []*unstructured.Unstructured {
+	var left []*unstructured.Unstructured
+	for _, object := range objects {
+		switch object.GetKind() {
+		case "Cluster":
+			unstructured.RemoveNestedField(object.Object, "spec", "controlPlaneRef")
+			left = append(left, object)
+		case "OCIMeshCluster":
+			left = append(left, object)
+		}
+	}
+	return left
 }
 
 // Snapshot observes the cluster.
