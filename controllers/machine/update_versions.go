@@ -32,7 +32,7 @@ func (r *Reconciler) updateVersions(ctx context.Context, s *scope) error {
 	}
 	node := updates.Node{
 		Pass: &s.Pass, Own: s.own, Machine: s.machine, Cluster: client.ObjectKeyFromObject(s.cluster), Client: r.Client, Recorder: r.Recorder,
-		Drain: drains{r.Client}.of(s),
+		Drain: drains{r.Client}.of(s), Now: s.now,
 	}
 	node.Advance(ctx)
 	s.versionsUpdated, s.putOff, s.exclusive = node.Updated, node.PutOff, s.exclusive || node.Drain.Decided

@@ -6,6 +6,7 @@ package machine
 import (
 	"context"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
@@ -82,6 +83,15 @@ func (b *bench) nodeRuns(t *testing.T, node *corev1.Node, version string, ready 
 	node.Status.NodeInfo.KubeletVersion = version
 	node.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: ready}}
 	NewWithT(t).Expect(b.Client.Status().Update(t.Context(), node)).To(Succeed())
+}
+
+// nodeReports is what kubelet writes when it begins.
+func (b *bench) nodeReports(t *testing.T, node *corev1.Node) {
+	t.Helper()
+	b.Reload(t, node)
+	before := node.DeepCopy()
+	node.Status.Conditions[0].LastHeartbeatTime = metav1.NewTime(b.now())
+	NewWithT(t).Expect(b.Client.Status().Patch(t.Context(), node, client.MergeFrom(before))).To(Succeed())
 }
 
 // nodeSays is what the node's agent writes.
@@ -170,6 +180,37 @@ func TestAControlPlanesUpdateEndsWhenItsPodsAreReady(t *testing.T) {
 	b.untilTold(t, own, "Updated False Updating", waits)
 	pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
 	g.Expect(b.Client.Status().Update(t.Context(), pod)).To(Succeed())
+	b.untilUpdated(t, own)
+}
+
+// The pods' status is the last kubelet's until the new one has looked at them.
+func TestAControlPlanesUpdateWaitsForANewKubeletsOpinionOfItsPods(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{})
+	own, node := b.joined(t, packages)
+	machine := b.ownerOf(t, own)
+	conditions.Set(machine, metav1.Condition{Type: controlplanev1.KubeadmControlPlaneMachineSchedulerPodHealthyCondition, Status: metav1.ConditionTrue, Reason: "Looked"})
+	g.Expect(b.Client.Status().Update(t.Context(), machine)).To(Succeed())
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceSystem, Name: "kube-scheduler-" + node.Name},
+		Spec:       corev1.PodSpec{NodeName: node.Name, Containers: []corev1.Container{{Name: "kube-scheduler", Image: "kube-scheduler"}}},
+	}
+	b.Create(t, pod)
+	t.Cleanup(func() { _ = b.Client.Delete(t.Context(), pod, client.GracePeriodSeconds(0)) })
+	pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
+	g.Expect(b.Client.Status().Update(t.Context(), pod)).To(Succeed())
+	b.upgrades(t, own, "v1.37.0", unchanged)
+	b.untilTold(t, own, "Updated False Updating", "to begin with Kubernetes v1.37.0")
+	b.nodeRuns(t, node, "v1.37.0", corev1.ConditionTrue)
+	b.nodeReports(t, node)
+	b.nodeSays(t, node, "v1.37.0 1.102.3 done")
+
+	b.until(t, own, func(g Gomega) {
+		b.nodeReports(t, node)
+		g.Expect(helpers.MessageOf(own, infrav1.UpdatedCondition)).To(ContainSubstring("waiting for its static pods to settle"))
+	})
+	b.sleep(time.Minute)
 	b.untilUpdated(t, own)
 }
 

@@ -5,6 +5,7 @@ package updates
 
 import (
 	"context"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/events"
@@ -34,6 +35,8 @@ type Node struct {
 	Recorder events.EventRecorder
 	// Drain takes the pods from the node before it gets another kubelet.
 	Drain *Drain
+	// Now is the time of the pass.
+	Now time.Time
 
 	// PutOff is set by Advance if the node lacks what it needs and runs on as it is.
 	PutOff bool
@@ -95,25 +98,49 @@ func (n *Node) Advance(ctx context.Context) {
 		updating(n.Pass, progress, "Node %s is of another machine, %q: waiting for the Machine to name its own", name, node.Spec.ProviderID)
 	default:
 		n.follow(node, asked)
-		n.awaitStaticPods(ctx, nodes, name)
+		n.awaitStaticPods(ctx, nodes, node)
 	}
 }
 
+// podsSettle is how long a look at static pods may still be one at those of before. kubelet begins
+// anew and writes what it finds within ten seconds (syncPeriod of its status manager, v1.37), and
+// may find a pod not ready until a probe has passed; the rest is for a busy node.
+const podsSettle = 30 * time.Second
+
 // awaitStaticPods holds an update back from its end. kubelet has begun anew, and a control plane
-// whose pods are not ready when its turn comes again is replaced.
-func (n *Node) awaitStaticPods(ctx context.Context, nodes workload.Nodes, name string) {
-	if !n.Updated {
+// whose pods are not ready when its turn comes again, as with a version that changes in the middle,
+// is replaced.
+func (n *Node) awaitStaticPods(ctx context.Context, nodes workload.Nodes, node *corev1.Node) {
+	pods := workload.StaticPods(n.Machine)
+	if !n.Updated || len(pods) == 0 {
 		return
 	}
 	progress := n.Pass.Intervals.Progress
-	pod, err := nodes.NotReady(ctx, name, workload.StaticPods(n.Machine)...)
-	n.Updated = err == nil && pod == ""
+	pod, err := nodes.NotReady(ctx, node.Name, pods...)
+	settled := n.Now.Sub(lastReport(node))
+	n.Updated = false
 	switch {
 	case err != nil:
 		updating(n.Pass, progress, "Waiting for the cluster's API server: %s", report.Truncate(err.Error(), 500))
 	case pod != "":
-		updating(n.Pass, progress, "Node %s has %s: waiting for pod %s to be ready", name, n.wanted().Words(), pod)
+		updating(n.Pass, progress, "Node %s has %s: waiting for pod %s to be ready", node.Name, n.wanted().Words(), pod)
+	// A node whose clock is ahead is not waited for.
+	case settled >= 0 && settled < podsSettle:
+		updating(n.Pass, progress, "Node %s has %s: waiting for its static pods to settle", node.Name, n.wanted().Words())
+	default:
+		n.Updated = true
 	}
+}
+
+// lastReport is when kubelet last wrote the Node's status: when it began, when something changes,
+// and every five minutes. The zero time means that it never did.
+func lastReport(node *corev1.Node) time.Time {
+	for _, condition := range node.Status.Conditions {
+		if condition.Type == corev1.NodeReady {
+			return condition.LastHeartbeatTime.Time
+		}
+	}
+	return time.Time{}
 }
 
 // askInTurn asks for the versions, and before another kubelet for its packages and then for the end
