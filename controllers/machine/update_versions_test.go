@@ -156,53 +156,58 @@ func TestANodeIsAskedForItsMachinesVersionsUntilItHasThem(t *testing.T) {
 	b.expectNothingLeft(t)
 }
 
-func TestAControlPlanesUpdateEndsWhenItsPodsAreReady(t *testing.T) {
-	t.Parallel()
-	g := NewWithT(t)
-	b := newBench(t, helpers.WorldOptions{})
+// controlPlaneInUpdate is a machine whose scheduler a KubeadmControlPlane looks at, and which is to
+// have v1.37.0.
+func (b *bench) controlPlaneInUpdate(t *testing.T) (*infrav1.OCIMeshMachine, *corev1.Node) {
+	t.Helper()
 	own, node := b.joined(t, packages)
 	machine := b.ownerOf(t, own)
 	conditions.Set(machine, metav1.Condition{Type: controlplanev1.KubeadmControlPlaneMachineSchedulerPodHealthyCondition, Status: metav1.ConditionTrue, Reason: "Looked"})
-	g.Expect(b.Client.Status().Update(t.Context(), machine)).To(Succeed())
+	NewWithT(t).Expect(b.Client.Status().Update(t.Context(), machine)).To(Succeed())
 	b.upgrades(t, own, "v1.37.0", unchanged)
 	b.untilTold(t, own, "Updated False Updating", "to begin with Kubernetes v1.37.0")
 	b.nodeRuns(t, node, "v1.37.0", corev1.ConditionTrue)
-	b.nodeSays(t, node, "v1.37.0 1.102.3 done")
+	return own, node
+}
 
-	waits := "waiting for pod kube-scheduler-" + node.Name + " to be ready"
-	b.untilTold(t, own, "Updated False Updating", waits)
+// schedulerPod is a node's kube-scheduler, not ready yet.
+func (b *bench) schedulerPod(t *testing.T, node *corev1.Node) *corev1.Pod {
+	t.Helper()
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceSystem, Name: "kube-scheduler-" + node.Name},
 		Spec:       corev1.PodSpec{NodeName: node.Name, Containers: []corev1.Container{{Name: "kube-scheduler", Image: "kube-scheduler"}}},
 	}
 	b.Create(t, pod)
 	t.Cleanup(func() { _ = b.Client.Delete(t.Context(), pod, client.GracePeriodSeconds(0)) })
-	b.untilTold(t, own, "Updated False Updating", waits)
+	return pod
+}
+
+func (b *bench) isReady(t *testing.T, pod *corev1.Pod) {
+	t.Helper()
 	pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
-	g.Expect(b.Client.Status().Update(t.Context(), pod)).To(Succeed())
+	NewWithT(t).Expect(b.Client.Status().Update(t.Context(), pod)).To(Succeed())
+}
+
+func TestAControlPlanesUpdateEndsWhenItsPodsAreReady(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, helpers.WorldOptions{})
+	own, node := b.controlPlaneInUpdate(t)
+	b.nodeSays(t, node, "v1.37.0 1.102.3 done")
+
+	waits := "waiting for pod kube-scheduler-" + node.Name + " to be ready"
+	b.untilTold(t, own, "Updated False Updating", waits)
+	pod := b.schedulerPod(t, node)
+	b.untilTold(t, own, "Updated False Updating", waits)
+	b.isReady(t, pod)
 	b.untilUpdated(t, own)
 }
 
 // The pods' status is the last kubelet's until the new one has looked at them.
 func TestAControlPlanesUpdateWaitsForANewKubeletsOpinionOfItsPods(t *testing.T) {
 	t.Parallel()
-	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
-	own, node := b.joined(t, packages)
-	machine := b.ownerOf(t, own)
-	conditions.Set(machine, metav1.Condition{Type: controlplanev1.KubeadmControlPlaneMachineSchedulerPodHealthyCondition, Status: metav1.ConditionTrue, Reason: "Looked"})
-	g.Expect(b.Client.Status().Update(t.Context(), machine)).To(Succeed())
-	pod := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceSystem, Name: "kube-scheduler-" + node.Name},
-		Spec:       corev1.PodSpec{NodeName: node.Name, Containers: []corev1.Container{{Name: "kube-scheduler", Image: "kube-scheduler"}}},
-	}
-	b.Create(t, pod)
-	t.Cleanup(func() { _ = b.Client.Delete(t.Context(), pod, client.GracePeriodSeconds(0)) })
-	pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
-	g.Expect(b.Client.Status().Update(t.Context(), pod)).To(Succeed())
-	b.upgrades(t, own, "v1.37.0", unchanged)
-	b.untilTold(t, own, "Updated False Updating", "to begin with Kubernetes v1.37.0")
-	b.nodeRuns(t, node, "v1.37.0", corev1.ConditionTrue)
+	own, node := b.controlPlaneInUpdate(t)
+	b.isReady(t, b.schedulerPod(t, node))
 	b.nodeReports(t, node)
 	b.nodeSays(t, node, "v1.37.0 1.102.3 done")
 

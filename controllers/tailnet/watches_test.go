@@ -19,18 +19,24 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/tailnetsim"
 )
 
-func TestAManagerNoticesAFixedSecretWithoutAPoll(t *testing.T) {
-	g := NewWithT(t)
-	w, _ := newWorld(t, tailnetsim.Tailscale)
-	changeSecret(infrav1.TailnetClientSecretKey, "wrong")(t, w)
+// managed starts a manager that polls once an hour, and returns what the Tailnet says.
+func managed(t *testing.T, w *helpers.World) func() []string {
+	t.Helper()
 	env.Manager(t, func(ctx context.Context, mgr manager.Manager) error {
 		r := &Reconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clients: w.Clients}
 		return r.SetupWithManager(ctx, mgr, Options{Intervals: phases.Intervals{Poll: time.Hour}})
 	})
-	seen := func() []string {
+	return func() []string {
 		env.Reload(t, w.Tailnet)
 		return helpers.ConditionsOf(w.Tailnet)
 	}
+}
+
+func TestAManagerNoticesAFixedSecretWithoutAPoll(t *testing.T) {
+	g := NewWithT(t)
+	w, _ := newWorld(t, tailnetsim.Tailscale)
+	changeSecret(infrav1.TailnetClientSecretKey, "wrong")(t, w)
+	seen := managed(t, w)
 	g.Eventually(seen, time.Minute).Should(ContainElement("Ready False AuthenticationFailed"))
 
 	newClient("auth_keys", "devices:core", "devices:routes")(t, w)
@@ -55,14 +61,7 @@ func TestAManagerNoticesWithTheMachinesThatTheServerIsAway(t *testing.T) {
 		g.Expect(env.Client.Status().Update(t.Context(), machine)).To(Succeed())
 	}
 	tell(metav1.ConditionTrue, infrav1.ReadyReason)
-	env.Manager(t, func(ctx context.Context, mgr manager.Manager) error {
-		r := &Reconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clients: w.Clients}
-		return r.SetupWithManager(ctx, mgr, Options{Intervals: phases.Intervals{Poll: time.Hour}})
-	})
-	seen := func() []string {
-		env.Reload(t, w.Tailnet)
-		return helpers.ConditionsOf(w.Tailnet)
-	}
+	seen := managed(t, w)
 	g.Eventually(seen, time.Minute).Should(ContainElement("Ready True Ready"))
 	calls := func() int { return len(w.Control.Calls()) }
 	g.Eventually(func(g Gomega) { g.Consistently(calls, 2*time.Second).Should(Equal(calls())) }, time.Minute).Should(Succeed(), "it is at rest")

@@ -51,10 +51,7 @@ func TestNoKindImportsAnother(t *testing.T) {
 	g := NewWithT(t)
 	s, err := read("controllers", "exp/controllers")
 	g.Expect(err).NotTo(HaveOccurred())
-	kinds := map[string]bool{}
-	for _, p := range phasesOf(s) {
-		kinds[p.folder] = true
-	}
+	kinds := foldersOfKinds(s)
 	for _, f := range s.all {
 		if !kinds[path.Dir(f.path)] {
 			continue

@@ -106,15 +106,21 @@ func declares(s *source, name, function string) bool {
 	return false
 }
 
+// foldersOfKinds are the folders with a table of phases.
+func foldersOfKinds(s *source) map[string]bool {
+	folders := map[string]bool{}
+	for _, p := range phasesOf(s) {
+		folders[p.folder] = true
+	}
+	return folders
+}
+
 // A phase that is in no table is never asked.
 func TestEveryFunctionWithTheShapeOfAPhaseIsAsked(t *testing.T) {
 	g := NewWithT(t)
 	s, err := read("controllers", "exp/controllers")
 	g.Expect(err).NotTo(HaveOccurred())
-	kinds := map[string]bool{}
-	for _, p := range phasesOf(s) {
-		kinds[p.folder] = true
-	}
+	kinds := foldersOfKinds(s)
 	found := 0
 	for folder := range kinds {
 		named := map[string]bool{}

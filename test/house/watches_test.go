@@ -38,10 +38,7 @@ func TestKindsWatchTheObjectsThatTheyRead(t *testing.T) {
 	g := NewWithT(t)
 	s, err := read("controllers", "exp/controllers")
 	g.Expect(err).NotTo(HaveOccurred())
-	kinds := map[string]bool{}
-	for _, p := range phasesOf(s) {
-		kinds[p.folder] = true
-	}
+	kinds := foldersOfKinds(s)
 	unused := map[string]bool{}
 	for name := range unwatched {
 		unused[name] = true

@@ -31,7 +31,7 @@ func TestAClusterOverThreeAccounts(t *testing.T) { inLab(t, clusterOverThreeAcco
 func clusterOverThreeAccounts(t *testing.T) {
 	s := start(t, []string{"alpha", "bravo", "charlie"}, world.ClusterOptions{
 		Name: "mesh", Flavor: "always-free", Version: kit.OldVersion, ControlPlanes: 3, Workers: 2, Installed: true,
-		Variables: []string{"OCIMESH_WORKER_MEMORY_GB=8"}, Change: changedInPlace,
+		Variables: []string{"OCIMESH_WORKER_MEMORY_GB=8"}, Change: world.ForUpdatesInPlace,
 	}, func(o *world.Options) { o.InPlaceUpdates = true })
 	u := &updates{all: t}
 	s.walk([]stage{

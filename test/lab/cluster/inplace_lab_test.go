@@ -15,7 +15,6 @@ import (
 
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/util/conditions"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -29,27 +28,6 @@ import (
 
 // longestOutage is what no client may see while control planes are updated in place.
 const longestOutage = 15 * time.Second
-
-// changedInPlace leaves room for the agent in control planes' user data, which the lab's own files
-// would take, and lets all workers be updated at once. API servers have less time to end: the
-// watches of their clients would keep each until it is killed after half a minute.
-func changedInPlace(object *unstructured.Unstructured) error {
-	switch object.GetKind() {
-	case "MachineDeployment":
-		return unstructured.SetNestedField(object.Object, int64(2), "spec", "rollout", "strategy", "rollingUpdate", "maxUnavailable")
-	case "KubeadmControlPlane":
-		files, _, err := unstructured.NestedSlice(object.Object, "spec", "kubeadmConfigSpec", "files")
-		if err != nil {
-			return err
-		}
-		files = append(files, world.File(world.Patches+"/kube-apiserver0+merge.yaml", "spec:\n  terminationGracePeriodSeconds: 3\n"))
-		if err := unstructured.SetNestedSlice(object.Object, files, "spec", "kubeadmConfigSpec", "files"); err != nil {
-			return err
-		}
-		return unstructured.SetNestedField(object.Object, "ECDSA-P256", "spec", "kubeadmConfigSpec", "clusterConfiguration", "encryptionAlgorithm")
-	}
-	return nil
-}
 
 // updates is what stages with updates in place hand on. A worker stops and another one hangs while
 // control planes are updated: each of these is mostly waited for.
