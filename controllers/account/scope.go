@@ -17,9 +17,9 @@ type scope struct {
 	// Set by findUsers; users are nil if it failed.
 	users    []infrav1.ObjectUser
 	machines int
-	// client is set by connect if there are usable credentials.
+	// client is nil without usable credentials. Set by connect.
 	client *oci.Client
-	// availabilityDomains are set by domains if they were read.
+	// availabilityDomains are nil if they were not read. Set by domains.
 	availabilityDomains []infrav1.AvailabilityDomain
 	// strays are what a new poll has shown of them; nil if there was none. Set by strays.
 	strays *straysSeen

@@ -27,18 +27,19 @@ type scope struct {
 	// machines are the cluster's. Set by findMachines.
 	machines []infrav1.OCIMeshMachine
 	// accounts are those of the spec, in its order; nil in a deletion and until they are found. Set
-	// by findAccounts, filled in by ensureNetworks.
+	// by findAccounts; ensureNetworks fills them in.
 	accounts []*accountState
 	// former are accounts that are no longer in the spec while their network is; in a deletion, all
 	// that have one. Set by leaveAccounts and newScope.
 	former []*accountState
-	// tailnet is set by findTailnet if the cluster may use it, Ready or not.
+	// tailnet is nil unless the cluster may use it, Ready or not. Set by findTailnet.
 	tailnet *infrav1.Tailnet
 	// version is the object's resource version after a write of this pass; empty if there was none.
+	// Set by record.
 	// The object keeps the one that was read: the patch at the end would take another one for a
 	// condition of the patch.
 	version string
-	// removed is set once the finalizer is off.
+	// removed is true once the finalizer is off. Set by removeFinalizer.
 	removed bool
 }
 

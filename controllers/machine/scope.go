@@ -36,11 +36,12 @@ import (
 // scope is what the phases of one pass know.
 type scope struct {
 	phases.Pass
-	// own is the object; before is how it was when the pass began; patch writes the difference.
+	// own is the object; before is how it was when the pass began; patch writes the difference. Set
+	// by newScope and Reconcile.
 	own, before *infrav1.OCIMeshMachine
 	patch       *patch.Helper
-	// exclusive is set for a decision in status, to be written only over the version it was read
-	// from.
+	// exclusive is true after a decision in status, to be written only over the version it was read
+	// from. Set by choose, tryAnew, giveUpInstance, stand and updateVersions.
 	exclusive bool
 	// recorder records events; nil records none.
 	recorder events.EventRecorder
@@ -66,7 +67,8 @@ type scope struct {
 	// reads it.
 	key tailnetnode.Keyring
 
-	// instance is what OCI said in this pass; nil if it was not asked or the instance is gone.
+	// instance is what OCI said in this pass; nil if it was not asked or the instance is gone. Set
+	// by observeInstance.
 	instance *oci.Instance
 	// cache holds the instances of its account. Set by observeInstance.
 	cache *instancecache.Cache
@@ -89,7 +91,8 @@ type scope struct {
 	endedIn     []string
 
 	// unseen is set if the account was not polled yet since the process began, or the machine is
-	// older than the last write of this process: nothing new is known, and nothing is written.
+	// older than the last write of this process: nothing new is known, and nothing is written. Set
+	// by currentInstance and choose.
 	unseen bool
 	// handedOver is set if this pass hands the machine over to Cluster API, with an event of its
 	// own. Set by provision.

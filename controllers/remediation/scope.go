@@ -22,7 +22,8 @@ import (
 // scope is what the phases of one pass know.
 type scope struct {
 	phases.Pass
-	// own is the object, before is how it was when the pass began, now is the time of the pass.
+	// own is the object, before is how it was when the pass began, now is the time of the pass. Set
+	// by newScope and Reconcile.
 	own, before *infrav1.OCIMeshRemediation
 	now         time.Time
 

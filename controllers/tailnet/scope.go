@@ -24,7 +24,7 @@ type scope struct {
 	// occupied is a range of one of the users that has addresses of the vipRange, and whose it is.
 	// Set by findUsers.
 	occupied string
-	// client is set by connect if there are usable credentials.
+	// client is nil without usable credentials. Set by connect.
 	client *tailnet.Client
 	// checked says that the check found nothing wrong, full that it tried out all, which it does
 	// once in a while. Set by check.

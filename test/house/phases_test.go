@@ -177,7 +177,7 @@ func TestEveryKindHasTheSameFiles(t *testing.T) {
 	}
 }
 
-var setBy = regexp.MustCompile(`Set by ([\w\s,]+)[.;]`)
+var setBy = regexp.MustCompile(`Set\s+by\s+([\w\s,]+)[.;]`)
 
 // Who reads a field of a scope has to know which phase fills it.
 func TestScopesNameThePhasesThatFillTheirFields(t *testing.T) {

@@ -40,7 +40,7 @@ type scope struct {
 	infraCluster *infrav1.OCIMeshCluster
 
 	// owner is own as the owner of what is made for it, identity the UID that it was first seen
-	// with; the names of all that is made for it begin with prefix.
+	// with; the names of all that is made for it begin with prefix. Set by Reconcile.
 	owner            ownership.Owner
 	identity, prefix string
 

@@ -47,10 +47,11 @@ type scope struct {
 	tailnet *infrav1.Tailnet
 	joins   *tailnet.Client
 
-	// proof says that the instance is own's. Nothing is done to one that is not.
+	// proof says that the instance is own's. Nothing is done to one that is not. Set by look and
+	// observeInstance.
 	proof ownership.Proof
 	// instance is what is known of the instance; nil if it is gone. observed is its device in the
-	// tailnet.
+	// tailnet. Set by look, observeInstance and observeDevice.
 	instance *oci.Instance
 	observed tailnetnode.Observed
 	// left are the OCIDs of data volumes that stay after own is gone. Set by removeVolumes.
