@@ -227,6 +227,7 @@ lab: lab-assets ## Make a cluster of real machines over three simulated accounts
 
 .PHONY: test-lab
 test-lab: lab-assets ## Test on booted machines (as root); LABTESTS=regexp narrows it, LABS=2 has two clusters at a time
+	go -C test/coordination test ./...
 	assets=$$($(BINARIES) envtest); \
 	KUBEBUILDER_ASSETS=$$assets go -C test test -tags lab -count 1 -p 1 -parallel $(LABS) -v -timeout 60m -run '$(LABTESTS)' ./lab/...
 

@@ -26,13 +26,14 @@ type stream struct {
 	pong chan struct{}
 }
 
-// kick has the stream send the state; a nil stream has no receiver.
-func (st *stream) kick() {
-	if st == nil {
-		return
-	}
+func newStream() *stream { return &stream{wake: make(chan struct{}, 1), pong: make(chan struct{}, 1)} }
+
+// kick has the stream send the state.
+func (st *stream) kick() { raise(st.wake) }
+
+func raise(c chan<- struct{}) {
 	select {
-	case st.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -81,7 +82,7 @@ func (s *server) update(n *node, req tailcfg.MapRequest) {
 
 // follow sends a node the state until it goes away, and watches whether it is there.
 func (s *server) follow(ctx context.Context, n *node, out sender) {
-	st := &stream{wake: make(chan struct{}, 1), pong: make(chan struct{}, 1)}
+	st := newStream()
 	s.arrive(n, st)
 	defer s.leave(n, st)
 	probe := time.NewTicker(s.probe)
@@ -115,24 +116,26 @@ func (s *server) follow(ctx context.Context, n *node, out sender) {
 	}
 }
 
-// arrive makes a stream the node's one and the node online.
+// arrive makes the node online. What it asked while the server was away comes all at once and in no
+// order: it may have streams that it has given up beside the one that it follows, as with Headscale
+// (hscontrol/mapper, the connections of a node).
 func (s *server) arrive(n *node, st *stream) {
 	s.mu.Lock()
-	n.stream = st
+	n.streams[st] = true
 	n.absent++
 	s.mu.Unlock()
 	s.setOnline(n, true)
 }
 
-// leave makes the node offline, unless it comes back soon: Headscale waits as
-// well (hscontrol/poll.go).
+// leave makes a node without streams offline, unless it comes back soon: Headscale waits as well
+// (hscontrol/poll.go).
 func (s *server) leave(n *node, st *stream) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if n.stream != st {
+	delete(n.streams, st)
+	if len(n.streams) > 0 {
 		return
 	}
-	n.stream = nil
 	n.absent++
 	absence := n.absent
 	time.AfterFunc(s.absence, func() {
@@ -154,7 +157,7 @@ func (s *server) expectPong(n *node, st *stream) {
 			s.setOnline(n, true)
 		case <-time.After(s.timeout):
 			s.mu.Lock()
-			current := n.stream == st
+			current := n.streams[st]
 			s.mu.Unlock()
 			if current {
 				s.setOnline(n, false)
@@ -163,20 +166,15 @@ func (s *server) expectPong(n *node, st *stream) {
 	}()
 }
 
+// servePong takes an answer for all of the node's streams.
 func (s *server) servePong(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
-	n := s.nodes[r.PathValue("device")]
-	var st *stream
-	if n != nil {
-		st = n.stream
-	}
-	s.mu.Unlock()
-	if st != nil {
-		select {
-		case st.pong <- struct{}{}:
-		default:
+	if n := s.nodes[r.PathValue("device")]; n != nil {
+		for st := range n.streams {
+			raise(st.pong)
 		}
 	}
+	s.mu.Unlock()
 	w.WriteHeader(http.StatusOK)
 }
 

@@ -107,7 +107,7 @@ func (s *server) add(device tailnetsim.Device, machine key.MachinePublic, req ta
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.nodes[device.ID] = &node{device: device.ID, id: tailcfg.NodeID(id), machine: machine, key: req.NodeKey,
-		version: req.Version, hostinfo: req.Hostinfo}
+		version: req.Version, hostinfo: req.Hostinfo, streams: map[*stream]bool{}}
 }
 
 func (s *server) devices() map[string]tailnetsim.Device {

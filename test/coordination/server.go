@@ -58,8 +58,8 @@ type node struct {
 	homeDERP  int
 	version   tailcfg.CapabilityVersion
 	hostinfo  *tailcfg.Hostinfo
-	// stream is the open map request; nil while there is none.
-	stream *stream
+	// streams are the open map requests.
+	streams map[*stream]bool
 	// absent counts disconnections, so a timer knows whether it is stale.
 	absent int
 }
@@ -163,6 +163,8 @@ func (s *server) changed() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, n := range s.nodes {
-		n.stream.kick()
+		for st := range n.streams {
+			st.kick()
+		}
 	}
 }
