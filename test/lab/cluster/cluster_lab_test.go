@@ -47,10 +47,11 @@ func clusterOverThreeAccounts(t *testing.T) {
 		{"an account is cut off, its worker is replaced, and it returns", (*suite).accountCutOff},
 		{"no account has room, and a worker that is stopped outside is started again", u.stoppedIsStarted},
 		{"a version that the mirror does not have is told, and changes nothing", u.versionMissing},
-		{"a control plane gets the next minor version in place once it is there", u.firstUpdated},
-		{"the power of a control plane is cut in the middle of its update, and it goes on", u.powerCutInTheMiddle},
+		{"a control plane that waits for it is let go, and gets a patch in place", u.letGo},
 		{"a worker that hangs is reset, softly and then hard", u.hungIsReset},
-		{"all control planes get it, workers more memory and then a patch, and the API answered", u.allUpdated},
+		{"all control planes get the patch, and the next minor version is asked for in the middle", u.changedInTheMiddle},
+		{"the power of a control plane is cut in the middle of its update, and it goes on", u.powerCutInTheMiddle},
+		{"all control planes get it, workers more memory and then the patch, and the API answered", u.allUpdated},
 		{"deleted, it leaves nothing", (*suite).leavesNothing},
 	})
 }

@@ -36,9 +36,11 @@ type updates struct {
 	all      *testing.T
 	before   kept
 	observer *world.Observer
-	// first is the control plane that is updated first.
-	first watch.Machine
-	hung  hung
+	// waiting is the control plane whose version is not to be had.
+	waiting watch.Machine
+	hung    hung
+	// grown are when the workers' inits began, before they grow.
+	grown map[string]string
 }
 
 // kept is what does not change where machines are updated in place.
@@ -85,14 +87,14 @@ func (u *updates) versionMissing(s *suite) {
 			message := s.updatingMessage(m)
 			said = append(said, m.Name+": "+message)
 			if strings.Contains(message, "Kubernetes "+plain(kit.NextVersion)+" cannot be installed from ") {
-				u.first = m
+				u.waiting = m
 			}
 		}
-		g.Expect(u.first.Name).NotTo(BeEmpty(), "%v", said)
+		g.Expect(u.waiting.Name).NotTo(BeEmpty(), "%v", said)
 	}, settleTimeout, interval).Should(Succeed())
-	s.Expect(conditions.GetReason(s.infra(u.first), infrav1.UpdatedCondition)).To(Equal(infrav1.NodeUpdateFailedReason))
+	s.Expect(conditions.GetReason(s.infra(u.waiting), infrav1.UpdatedCondition)).To(Equal(infrav1.NodeUpdateFailedReason))
 
-	s.Expect(s.holds(u.first)).To(BeTrue(), "%s has left the VIP for nothing", u.first.Name)
+	s.Expect(s.holds(u.waiting)).To(BeTrue(), "%s has left the VIP for nothing", u.waiting.Name)
 	s.expectEtcdHealthy()
 	for _, m := range s.machines(watch.ControlPlane) {
 		n := s.node(m)
@@ -100,41 +102,51 @@ func (u *updates) versionMissing(s *suite) {
 		s.Expect(n.Status.NodeInfo.KubeletVersion).To(Equal(kit.OldVersion), n.Name)
 	}
 	s.Eventually(func() string { return s.cluster.MissingPods(s.t.Context()) }, soon, interval).Should(BeEmpty())
-	s.expectPrograms(u.first, kit.OldVersion)
+	s.expectPrograms(u.waiting, kit.OldVersion)
 }
 
-// firstUpdated lets the mirror have the version. A worker hangs from here on.
-func (u *updates) firstUpdated(s *suite) {
+// letGo has people think better of the version. A KubeadmControlPlane waits for it until the
+// machine has it, or is given back the one that it runs. A worker hangs from here on.
+func (u *updates) letGo(s *suite) {
 	u.hang(s, s.machines(watch.Worker)[1])
+	s.world.Mirror.SetNewest(kit.NewVersion)
+	s.Expect(user.UpgradeControlPlane(s.t.Context(), s.world.Client, s.snapshot().ControlPlane, kit.NewVersion)).To(Succeed())
+	machine := &clusterv1.Machine{}
+	s.Expect(s.world.Client.Get(s.t.Context(), client.ObjectKey{Namespace: s.cluster.Name, Name: u.waiting.Name}, machine)).To(Succeed())
+	before := machine.DeepCopy()
+	machine.Spec.Version = kit.OldVersion
+	s.Expect(s.world.Client.Patch(s.t.Context(), machine, client.MergeFrom(before))).To(Succeed())
+
+	s.awaitControlPlanes(kit.NewVersion, 1)
+}
+
+// changedInTheMiddle asks for the next minor version while the last control plane gets the patch.
+// Cluster API takes the same machine again, or another one, as soon as that is done.
+func (u *updates) changedInTheMiddle(s *suite) {
 	s.world.Mirror.SetNewest(kit.NextVersion)
-	s.tryAgain()
-	s.awaitUpdated(u.first, kit.NextVersion)
-	s.expectEtcdHealthy()
-	s.expectPrograms(u.first, kit.NextVersion)
-}
+	s.awaitControlPlanes(kit.NewVersion, s.cluster.ControlPlanes-1)
+	last := s.inTheMiddle(kit.NewVersion)
 
-// tryAgain spares the five minutes after which the agents of control planes try again.
-func (s *suite) tryAgain() {
-	s.t.Helper()
-	for _, m := range s.machines(watch.ControlPlane) {
-		s.exec(m, "systemctl restart capom-update.service")
-	}
-}
+	s.Expect(user.UpgradeControlPlane(s.t.Context(), s.world.Client, s.snapshot().ControlPlane, kit.NextVersion)).To(Succeed())
 
-// powerCutInTheMiddle cuts the power of a control plane once kubeadm has exchanged the first of its
-// static pods and not the last.
-func (u *updates) powerCutInTheMiddle(s *suite) {
-	var cut watch.Machine
 	s.Eventually(func(g Gomega) {
-		for _, m := range s.machines(watch.ControlPlane) {
-			changed, err := s.booted(m).Exec(s.t.Context(), "sh", "-c", "grep -l "+kit.NextVersion+" /etc/kubernetes/manifests/*.yaml || true")
-			g.Expect(err).NotTo(HaveOccurred())
-			if strings.Contains(changed, "kube-apiserver.yaml") && !strings.Contains(changed, "kube-scheduler.yaml") {
-				cut = m
-			}
-		}
-		g.Expect(cut.Name).NotTo(BeEmpty())
-	}, settleTimeout, 250*time.Millisecond).Should(Succeed())
+		n := s.node(last)
+		g.Expect(n.Status.NodeInfo.KubeletVersion).To(Equal(kit.NewVersion))
+		g.Expect(isReady(n)).To(BeTrue())
+	}, settleTimeout, interval).Should(Succeed(), "%s does not become %s", last.Name, kit.NewVersion)
+	s.expectEtcdHealthy()
+}
+
+// powerCutInTheMiddle cuts the power of a control plane in the middle of its update. Workers grow
+// meanwhile.
+func (u *updates) powerCutInTheMiddle(s *suite) {
+	u.grown = map[string]string{}
+	for _, m := range s.machines(watch.Worker) {
+		u.grown[m.Name] = s.startedAt(m)
+	}
+	s.growWorkers()
+	cut := s.inTheMiddle(kit.NextVersion)
+
 	s.Expect(s.booted(cut).Kill()).To(Succeed())
 	s.Expect(s.booted(cut).Boot(s.t.Context())).To(Succeed())
 
@@ -143,21 +155,17 @@ func (u *updates) powerCutInTheMiddle(s *suite) {
 	s.expectPrograms(cut, kit.NextVersion)
 }
 
-// allUpdated has workers grow meanwhile. Their own patch waits for the last control plane: until
-// then an older API server may answer, and kubelet must not be newer than that.
+// allUpdated has workers get the patch meanwhile, which all control planes have by now: an older
+// API server may answer until the last one has a version, and kubelet must not be newer than that.
 func (u *updates) allUpdated(s *suite) {
 	workers := s.machines(watch.Worker)
-	before := map[string]string{}
 	for _, m := range workers {
-		before[m.Name] = s.startedAt(m)
-	}
-	s.growWorkers()
-	s.controlPlanesUpdated(kit.NextVersion)
-	s.expectAnswered(u.observer)
-	for _, m := range workers {
-		s.expectGrown(m, before[m.Name])
+		s.expectGrown(m, u.grown[m.Name])
 	}
 	s.Expect(user.UpgradeWorkers(s.t.Context(), s.world.Client, s.snapshot().Deployment, kit.NewVersion)).To(Succeed())
+	s.awaitControlPlanes(kit.NextVersion, s.cluster.ControlPlanes)
+	s.cluster.Version = kit.NextVersion
+	s.expectAnswered(u.observer)
 	for _, m := range workers {
 		s.awaitUpdated(m, kit.NewVersion)
 		s.expectPrograms(m, kit.NewVersion)
@@ -166,26 +174,45 @@ func (u *updates) allUpdated(s *suite) {
 	s.expectNothingDoubled()
 }
 
-// controlPlanesUpdated waits for each of the control planes, and looks at all members of etcd each
-// time.
-func (s *suite) controlPlanesUpdated(version string) {
+// awaitControlPlanes waits until a number of control planes have a version, and looks at all
+// members of etcd each time that one has it.
+func (s *suite) awaitControlPlanes(version string, number int) {
 	s.t.Helper()
-	for done := 1; done <= s.cluster.ControlPlanes; done++ {
+	for done := 1; done <= number; done++ {
+		var updated []watch.Machine
 		s.Eventually(func(g Gomega) {
-			updated := 0
+			updated = nil
 			for _, m := range s.machines(watch.ControlPlane) {
-				if s.notUpdated(m, version) == "" {
-					updated++
+				if s.lacks(m, version) == "" {
+					updated = append(updated, m)
 				}
 			}
-			g.Expect(updated).To(BeNumerically(">=", done))
+			g.Expect(len(updated)).To(BeNumerically(">=", done))
 		}, settleTimeout, interval).Should(Succeed(), "%d control planes do not become %s", done, version)
 		s.expectEtcdHealthy()
+		for _, m := range updated {
+			s.expectPrograms(m, version)
+		}
 	}
-	s.cluster.Version = version
-	for _, m := range s.machines(watch.ControlPlane) {
-		s.expectPrograms(m, version)
-	}
+}
+
+// inTheMiddle waits for a control plane whose API server kubeadm has exchanged, and whose scheduler
+// not yet.
+func (s *suite) inTheMiddle(version string) watch.Machine {
+	s.t.Helper()
+	var found watch.Machine
+	s.Eventually(func(g Gomega) {
+		for _, m := range s.machines(watch.ControlPlane) {
+			s.lacks(m, version)
+			changed, err := s.booted(m).Exec(s.t.Context(), "sh", "-c", "grep -l "+version+" /etc/kubernetes/manifests/*.yaml || true")
+			g.Expect(err).NotTo(HaveOccurred())
+			if strings.Contains(changed, "kube-apiserver.yaml") && !strings.Contains(changed, "kube-scheduler.yaml") {
+				found = m
+			}
+		}
+		g.Expect(found.Name).NotTo(BeEmpty())
+	}, settleTimeout, 250*time.Millisecond).Should(Succeed(), "no control plane is in the middle of its update to %s", version)
+	return found
 }
 
 func (s *suite) expectAnswered(o *world.Observer) {
@@ -199,7 +226,23 @@ func (s *suite) expectAnswered(o *world.Observer) {
 // awaitUpdated waits until Cluster API is done with a machine, and its node runs the version.
 func (s *suite) awaitUpdated(m watch.Machine, version string) {
 	s.t.Helper()
-	s.Eventually(func() string { return s.notUpdated(m, version) }, settleTimeout, interval).Should(BeEmpty(), "%s does not become %s", m.Name, version)
+	s.Eventually(func() string { return s.lacks(m, version) }, settleTimeout, interval).Should(BeEmpty(), "%s does not become %s", m.Name, version)
+}
+
+// hurried are the machines whose agents were hurried, with what they were asked for.
+var hurried = map[string]bool{}
+
+// lacks is notUpdated, and spares the half minute after which an agent looks again, and the five
+// minutes after which it tries again.
+func (s *suite) lacks(m watch.Machine, version string) string {
+	s.t.Helper()
+	missing := s.notUpdated(m, version)
+	if about := m.Name + missing; strings.Contains(missing, " to begin with ") && !hurried[about] {
+		// A machine that is down begins when it boots.
+		_, err := s.booted(m).Exec(s.t.Context(), "systemctl", "restart", "capom-update.service")
+		hurried[about] = err == nil
+	}
+	return missing
 }
 
 // notUpdated says what a machine lacks of an update; it is empty when nothing is missing.
