@@ -6,7 +6,6 @@ package machine
 import (
 	"context"
 	"testing"
-	"time"
 
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
@@ -83,15 +82,6 @@ func (b *bench) nodeRuns(t *testing.T, node *corev1.Node, version string, ready 
 	node.Status.NodeInfo.KubeletVersion = version
 	node.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: ready}}
 	NewWithT(t).Expect(b.Client.Status().Update(t.Context(), node)).To(Succeed())
-}
-
-// nodeReports is what kubelet writes when it begins.
-func (b *bench) nodeReports(t *testing.T, node *corev1.Node) {
-	t.Helper()
-	b.Reload(t, node)
-	before := node.DeepCopy()
-	node.Status.Conditions[0].LastHeartbeatTime = metav1.NewTime(b.now())
-	NewWithT(t).Expect(b.Client.Status().Patch(t.Context(), node, client.MergeFrom(before))).To(Succeed())
 }
 
 // nodeSays is what the node's agent writes.
@@ -188,34 +178,20 @@ func (b *bench) isReady(t *testing.T, pod *corev1.Pod) {
 	NewWithT(t).Expect(b.Client.Status().Update(t.Context(), pod)).To(Succeed())
 }
 
-func TestAControlPlanesUpdateEndsWhenItsPodsAreReady(t *testing.T) {
+// The pods' status is the last kubelet's until the new one has looked at them.
+func TestAControlPlanesUpdateEndsWhenItsNewKubeletFindsItsPodsReady(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{})
 	own, node := b.controlPlaneInUpdate(t)
+	kubelet := b.startsKubelet(t, node)
 	b.nodeSays(t, node, "v1.37.0 1.102.3 done")
 
 	waits := "waiting for pod kube-scheduler-" + node.Name + " to be ready"
 	b.untilTold(t, own, "Updated False Updating", waits)
 	pod := b.schedulerPod(t, node)
-	b.untilTold(t, own, "Updated False Updating", waits)
 	b.isReady(t, pod)
-	b.untilUpdated(t, own)
-}
-
-// The pods' status is the last kubelet's until the new one has looked at them.
-func TestAControlPlanesUpdateWaitsForANewKubeletsOpinionOfItsPods(t *testing.T) {
-	t.Parallel()
-	b := newBench(t, helpers.WorldOptions{})
-	own, node := b.controlPlaneInUpdate(t)
-	b.isReady(t, b.schedulerPod(t, node))
-	b.nodeReports(t, node)
-	b.nodeSays(t, node, "v1.37.0 1.102.3 done")
-
-	b.until(t, own, func(g Gomega) {
-		b.nodeReports(t, node)
-		g.Expect(helpers.MessageOf(own, infrav1.UpdatedCondition)).To(ContainSubstring("waiting for its static pods to settle"))
-	})
-	b.sleep(time.Minute)
+	b.untilTold(t, own, "Updated False Updating", waits)
+	kubelet.finds(pod)
 	b.untilUpdated(t, own)
 }
 

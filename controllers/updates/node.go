@@ -102,11 +102,6 @@ func (n *Node) Advance(ctx context.Context) {
 	}
 }
 
-// podsSettle is how long a look at static pods may still be one at those of before. kubelet begins
-// anew and writes what it finds within ten seconds (syncPeriod of its status manager, v1.37), and
-// may find a pod not ready until a probe has passed; the rest is for a busy node.
-const podsSettle = 30 * time.Second
-
 // awaitStaticPods holds an update back from its end. kubelet has begun anew, and a control plane
 // whose pods are not ready when its turn comes again, as with a version that changes in the middle,
 // is replaced.
@@ -116,31 +111,14 @@ func (n *Node) awaitStaticPods(ctx context.Context, nodes workload.Nodes, node *
 		return
 	}
 	progress := n.Pass.Intervals.Progress
-	pod, err := nodes.NotReady(ctx, node.Name, pods...)
-	settled := n.Now.Sub(lastReport(node))
-	n.Updated = false
+	pod, err := nodes.NotReady(ctx, n.Now, node.Name, pods...)
+	n.Updated = err == nil && pod == ""
 	switch {
 	case err != nil:
 		updating(n.Pass, progress, "Waiting for the cluster's API server: %s", report.Truncate(err.Error(), 500))
 	case pod != "":
 		updating(n.Pass, progress, "Node %s has %s: waiting for pod %s to be ready", node.Name, n.wanted().Words(), pod)
-	// A node whose clock is ahead is not waited for.
-	case settled >= 0 && settled < podsSettle:
-		updating(n.Pass, progress, "Node %s has %s: waiting for its static pods to settle", node.Name, n.wanted().Words())
-	default:
-		n.Updated = true
 	}
-}
-
-// lastReport is when kubelet last wrote the Node's status: when it began, when something changes,
-// and every five minutes. The zero time means that it never did.
-func lastReport(node *corev1.Node) time.Time {
-	for _, condition := range node.Status.Conditions {
-		if condition.Type == corev1.NodeReady {
-			return condition.LastHeartbeatTime.Time
-		}
-	}
-	return time.Time{}
 }
 
 // askInTurn asks for the versions, and before another kubelet for its packages and then for the end

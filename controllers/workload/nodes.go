@@ -15,7 +15,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
@@ -33,6 +32,8 @@ type Nodes struct {
 	// client is nil without a cluster.
 	client typedcorev1.NodeInterface
 	pods   typedcorev1.PodInterface
+	// rest is for what there is no method for.
+	rest rest.Interface
 }
 
 // NodesOf connects with the kubeconfig that Cluster API keeps of the cluster.
@@ -41,11 +42,19 @@ func NodesOf(ctx context.Context, secrets client.Reader, cluster client.ObjectKe
 	if err != nil {
 		return Nodes{}, err
 	}
-	connected, err := typedcorev1.NewForConfig(config)
+	nodes, err := nodesBy(config)
 	if err != nil {
 		return Nodes{}, fmt.Errorf("connecting to Cluster %s: %w", cluster.Name, err)
 	}
-	return Nodes{client: connected.Nodes(), pods: connected.Pods(metav1.NamespaceSystem)}, nil
+	return nodes, nil
+}
+
+func nodesBy(config *rest.Config) (Nodes, error) {
+	connected, err := typedcorev1.NewForConfig(config)
+	if err != nil {
+		return Nodes{}, err
+	}
+	return Nodes{client: connected.Nodes(), pods: connected.Pods(metav1.NamespaceSystem), rest: connected.RESTClient()}, nil
 }
 
 // configFor reads the kubeconfig that Cluster API keeps of the cluster.
@@ -98,29 +107,4 @@ func (n Nodes) Annotate(ctx context.Context, name, key, value string) error {
 	}
 	_, err = n.client.Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{})
 	return err
-}
-
-// NotReady is the first of a node's static pods, named as kubeadm does, that is missing or not
-// ready; empty if there is none.
-func (n Nodes) NotReady(ctx context.Context, node string, components ...string) (string, error) {
-	for _, component := range components {
-		name := component + "-" + node
-		pod, err := n.pods.Get(ctx, name, metav1.GetOptions{})
-		if apierrors.IsNotFound(err) || err == nil && !isPodReady(pod) {
-			return name, nil
-		}
-		if err != nil {
-			return "", err
-		}
-	}
-	return "", nil
-}
-
-func isPodReady(pod *corev1.Pod) bool {
-	for _, condition := range pod.Status.Conditions {
-		if condition.Type == corev1.PodReady {
-			return condition.Status == corev1.ConditionTrue
-		}
-	}
-	return false
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/version"
 	inmemoryruntime "sigs.k8s.io/cluster-api/test/infrastructure/inmemory/pkg/runtime"
@@ -18,8 +19,8 @@ import (
 )
 
 // apiHandler serves one workload cluster: Cluster API's in-memory API server and etcd, with
-// additions in front: client authentication, quorum, and the routes for drain, node conditions and
-// Helm.
+// additions in front: client authentication, quorum, and the routes for drain, kubelets' pods, node
+// conditions and Helm.
 type apiHandler struct {
 	cluster *cluster
 	api     http.Handler
@@ -77,9 +78,30 @@ func (h *apiHandler) serveAPI(w http.ResponseWriter, r *http.Request) {
 		// Nothing in the cluster has a disruption budget: evicting is deleting.
 		r.Method, r.URL.Path = http.MethodDelete, pod
 	}
+	if node, ok := kubeletsPods(r.URL.Path); ok {
+		h.serveKubeletsPods(w, r, node)
+		return
+	}
 	// The in-memory store has no subresources; a status is part of its object.
 	r.URL.Path = strings.TrimSuffix(r.URL.Path, "/status")
 	h.api.ServeHTTP(w, r)
+}
+
+// kubeletsPods is the node whose kubelet is asked for its pods, through the API server.
+func kubeletsPods(path string) (node string, asked bool) {
+	rest, of := strings.CutPrefix(path, "/api/v1/nodes/")
+	node, asked = strings.CutSuffix(rest, "/proxy/pods")
+	return node, of && asked
+}
+
+func (h *apiHandler) serveKubeletsPods(w http.ResponseWriter, r *http.Request, node string) {
+	pods, err := h.cluster.podsOn(r.Context(), node)
+	if err != nil {
+		refuse(w, http.StatusInternalServerError, metav1.StatusReasonInternalError, err.Error())
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(corev1.PodList{Items: pods})
 }
 
 func (h *apiHandler) serveHealth(w http.ResponseWriter) {

@@ -4,6 +4,7 @@
 package nodesim
 
 import (
+	"encoding/json"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -46,6 +47,11 @@ func TestANodeWithTheAgentTakesTheVersionThatItsNodeAsksFor(t *testing.T) {
 	pod, err := w.client(t).CoreV1().Pods(metav1.NamespaceSystem).Get(t.Context(), "kube-apiserver-cp-0", metav1.GetOptions{})
 	w.Expect(err).NotTo(HaveOccurred())
 	w.Expect(pod.Spec.Containers).To(HaveExactElements(HaveField("Image", HaveSuffix(":v1.36.2"))))
+	answer, err := w.client(t).CoreV1().RESTClient().Get().Resource("nodes").Name("cp-0").SubResource("proxy").Suffix("pods").DoRaw(t.Context())
+	w.Expect(err).NotTo(HaveOccurred())
+	seen := &corev1.PodList{}
+	w.Expect(json.Unmarshal(answer, seen)).To(Succeed())
+	w.Expect(seen.Items).To(ContainElement(And(HaveField("Name", pod.Name), HaveField("Status", pod.Status))))
 }
 
 func TestANodeWithoutTheAgentStaysAsItIs(t *testing.T) {
