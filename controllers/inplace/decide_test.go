@@ -17,13 +17,15 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 )
 
-// machineWith is a Machine of a MachineSet with its OCIMeshMachine, with the agent or without.
+// machineWith is a Machine of a MachineSet with its OCIMeshMachine after its first pass, with the
+// agent or without.
 func machineWith(t *testing.T, cluster *clusterv1.Cluster, name string, agent bool) *clusterv1.Machine {
 	t.Helper()
 	machine := helpers.NewMachine(cluster, name)
 	machine.Labels[clusterv1.MachineSetNameLabel] = "workers"
 	env.Create(t, machine)
 	own := helpers.NewOCIMeshMachine(machine)
+	own.Finalizers = []string{infrav1.OCIMeshMachineFinalizer}
 	if agent {
 		own.Annotations = map[string]string{infrav1.NodeAgentAnnotation: ""}
 	}
@@ -143,15 +145,30 @@ func TestCanUpdateMachineSetTakesAVersionIfAllNodesHaveTheAgent(t *testing.T) {
 	}
 }
 
-func TestAMachineThatCannotBeReadFailsTheQuestion(t *testing.T) {
-	g := NewWithT(t)
-	request, response := &runtimehooksv1.CanUpdateMachineRequest{}, &runtimehooksv1.CanUpdateMachineResponse{}
-	machine := helpers.NewMachine(newCluster(t), "missing")
-	request.Current.Machine, request.Desired.Machine = *machine, *machine.DeepCopy()
-	request.Desired.Machine.Spec.Version = "v1.36.4"
-	object := raw(t, machineOf("OCIMeshMachine", func(*infrav1.OCIMeshMachineSpec) {}))
-	request.Current.InfrastructureMachine, request.Desired.InfrastructureMachine = object, object
-	(&Handlers{Client: env.Client}).CanUpdateMachine(t.Context(), request, response)
-	g.Expect(response.Status).To(Equal(runtimehooksv1.ResponseStatusFailure), "a machine must not be replaced because nobody could tell")
-	g.Expect(response.Message).To(ContainSubstring("reading OCIMeshMachine missing"))
+// A machine must not be replaced because nobody could tell.
+func TestAMachineOfWhichNothingIsKnownFailsTheQuestion(t *testing.T) {
+	for name, world := range map[string]struct {
+		is   func(*testing.T, *clusterv1.Machine)
+		want string
+	}{
+		"missing": {func(*testing.T, *clusterv1.Machine) {}, "reading OCIMeshMachine missing"},
+		"new": {func(t *testing.T, machine *clusterv1.Machine) {
+			env.Create(t, machine)
+			env.Create(t, helpers.NewOCIMeshMachine(machine))
+		}, "has not decided yet whether its node gets the agent"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			request, response := &runtimehooksv1.CanUpdateMachineRequest{}, &runtimehooksv1.CanUpdateMachineResponse{}
+			machine := helpers.NewMachine(newCluster(t), name)
+			world.is(t, machine)
+			request.Current.Machine, request.Desired.Machine = *machine, *machine.DeepCopy()
+			request.Desired.Machine.Spec.Version = "v1.36.4"
+			object := raw(t, machineOf("OCIMeshMachine", func(*infrav1.OCIMeshMachineSpec) {}))
+			request.Current.InfrastructureMachine, request.Desired.InfrastructureMachine = object, object
+			(&Handlers{Client: env.Client}).CanUpdateMachine(t.Context(), request, response)
+			g.Expect(response.Status).To(Equal(runtimehooksv1.ResponseStatusFailure))
+			g.Expect(response.Message).To(ContainSubstring(world.want))
+		})
+	}
 }

@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/cluster-api/util/labels/format"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/inplace"
@@ -85,11 +86,16 @@ func (h *Handlers) CanUpdateMachineSet(
 		"machinePatch", string(answer.machine.Patch), "patch", string(answer.infrastructure.Patch), "reason", answer.reason)
 }
 
-// hasAgent tells whether a machine's node has the agent for versions.
+// hasAgent tells whether a machine's node has the agent for versions. Nobody knows before the
+// machine's first pass, and an error has Cluster API ask again: "no" would replace the machine, or
+// all machines of its MachineSet, for which Cluster API keeps the answer.
 func (h *Handlers) hasAgent(ctx context.Context, namespace, name string) (bool, error) {
 	own := &infrav1.OCIMeshMachine{}
 	if err := h.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, own); err != nil {
 		return false, fmt.Errorf("reading OCIMeshMachine %s: %w", name, err)
+	}
+	if !controllerutil.ContainsFinalizer(own, infrav1.OCIMeshMachineFinalizer) {
+		return false, fmt.Errorf("OCIMeshMachine %s is new: the provider has not decided yet whether its node gets the agent for versions", name)
 	}
 	_, has := own.Annotations[infrav1.NodeAgentAnnotation]
 	return has, nil

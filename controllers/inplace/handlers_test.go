@@ -120,7 +120,6 @@ func TestUpdateMachineTellsHowFarTheControllerIs(t *testing.T) {
 		unmarked, behind, agent bool
 		updated                 *metav1.Condition
 		kubelet                 string
-		etcd                    metav1.ConditionStatus
 		status                  runtimehooksv1.ResponseStatus
 		again                   int32
 		message                 string
@@ -132,9 +131,6 @@ func TestUpdateMachineTellsHowFarTheControllerIs(t *testing.T) {
 		"it is under way":                     {updated: &metav1.Condition{Status: metav1.ConditionFalse, Message: "Growing"}, status: runtimehooksv1.ResponseStatusSuccess, again: 10, message: "Growing"},
 		"it is done":                          {updated: &metav1.Condition{Status: metav1.ConditionTrue}, status: runtimehooksv1.ResponseStatusSuccess},
 		"another build of the version":        {updated: &metav1.Condition{Status: metav1.ConditionTrue}, kubelet: "v1.36.3+vendor.1", status: runtimehooksv1.ResponseStatusSuccess},
-		"its etcd is not healthy":             {updated: &metav1.Condition{Status: metav1.ConditionTrue}, etcd: metav1.ConditionFalse, status: runtimehooksv1.ResponseStatusSuccess, again: 10, message: "to find EtcdMemberHealthy true"},
-		"nobody knows its etcd":               {updated: &metav1.Condition{Status: metav1.ConditionTrue}, etcd: metav1.ConditionUnknown, status: runtimehooksv1.ResponseStatusSuccess, again: 10, message: "to find EtcdMemberHealthy true"},
-		"its etcd is healthy":                 {updated: &metav1.Condition{Status: metav1.ConditionTrue}, etcd: metav1.ConditionTrue, status: runtimehooksv1.ResponseStatusSuccess},
 		"the version has changed as well":     {updated: &metav1.Condition{Status: metav1.ConditionTrue}, kubelet: "v1.36.1", status: runtimehooksv1.ResponseStatusFailure, message: "delete the Machine"},
 		"the node's agent has not begun":      {agent: true, updated: &metav1.Condition{Status: metav1.ConditionTrue}, kubelet: "v1.36.1", status: runtimehooksv1.ResponseStatusSuccess, again: soon, message: "Waiting for the node to run v1.36.3"},
 		"the node's agent is at it":           {agent: true, updated: &metav1.Condition{Status: metav1.ConditionFalse, Message: "Node a gets it"}, kubelet: "v1.36.1", status: runtimehooksv1.ResponseStatusSuccess, again: 10, message: "Node a gets it"},
@@ -147,10 +143,6 @@ func TestUpdateMachineTellsHowFarTheControllerIs(t *testing.T) {
 				metav1.SetMetaDataAnnotation(&own.ObjectMeta, infrav1.NodeAgentAnnotation, "")
 				g.Expect(env.Client.Update(t.Context(), own)).To(Succeed())
 			}
-			if world.etcd != "" {
-				conditions.Set(machine, metav1.Condition{Type: controlplanev1.KubeadmControlPlaneMachineEtcdMemberHealthyCondition, Status: world.etcd, Reason: "Looked"})
-				g.Expect(env.Client.Status().Update(t.Context(), machine)).To(Succeed())
-			}
 			if world.updated != nil {
 				world.updated.Type, world.updated.Reason = infrav1.UpdatedCondition, infrav1.UpdatingReason
 				world.updated.ObservedGeneration += own.Generation
@@ -162,14 +154,57 @@ func TestUpdateMachineTellsHowFarTheControllerIs(t *testing.T) {
 			if world.behind {
 				own.Spec.Shapes[0].OCPUs = 4
 			}
-			request, response := &runtimehooksv1.UpdateMachineRequest{}, &runtimehooksv1.UpdateMachineResponse{}
-			request.Desired.Machine, request.Desired.InfrastructureMachine = *machine, raw(t, own)
-
-			(&Handlers{Client: env.Client}).UpdateMachine(t.Context(), request, response)
+			response := howFar(t, machine, own)
 
 			g.Expect(response.Status).To(Equal(world.status), response.Message)
 			g.Expect(response.RetryAfterSeconds).To(Equal(world.again))
 			g.Expect(response.Message).To(ContainSubstring(world.message))
+		})
+	}
+}
+
+// howFar is what Cluster API is told of a machine's update.
+func howFar(t *testing.T, machine *clusterv1.Machine, own *infrav1.OCIMeshMachine) *runtimehooksv1.UpdateMachineResponse {
+	t.Helper()
+	own.TypeMeta = metav1.TypeMeta{APIVersion: infrav1.GroupVersion.String(), Kind: "OCIMeshMachine"}
+	request, response := &runtimehooksv1.UpdateMachineRequest{}, &runtimehooksv1.UpdateMachineResponse{}
+	request.Desired.Machine, request.Desired.InfrastructureMachine = *machine, raw(t, own)
+	(&Handlers{Client: env.Client}).UpdateMachine(t.Context(), request, response)
+	return response
+}
+
+func TestAControlPlanesUpdateEndsWhenItsOwnerHasLookedOnceMore(t *testing.T) {
+	const progress = "In-place update in progress: "
+	etcd, scheduler := controlplanev1.KubeadmControlPlaneMachineEtcdMemberHealthyCondition, controlplanev1.KubeadmControlPlaneMachineSchedulerPodHealthyCondition
+	for name, world := range map[string]struct {
+		condition string
+		status    metav1.ConditionStatus
+		// says is what the Machine says of its update.
+		says, message string
+	}{
+		"its etcd is not healthy":    {condition: etcd, status: metav1.ConditionFalse, message: "to find EtcdMemberHealthy true"},
+		"nobody knows its etcd":      {condition: etcd, status: metav1.ConditionUnknown, message: "to find EtcdMemberHealthy true"},
+		"its etcd is healthy":        {condition: etcd, status: metav1.ConditionTrue},
+		"its scheduler was ready":    {condition: scheduler, status: metav1.ConditionTrue, says: progress + "Node a gets it", message: lookAgain},
+		"its scheduler is ready":     {condition: scheduler, status: metav1.ConditionTrue, says: progress + lookAgain},
+		"its scheduler is not ready": {condition: scheduler, status: metav1.ConditionFalse, says: progress + lookAgain, message: "to find SchedulerPodHealthy true"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			machine, own := updatedMachine(t, true, "")
+			conditions.Set(machine, metav1.Condition{Type: world.condition, Status: world.status, Reason: "Looked"})
+			conditions.Set(machine, metav1.Condition{Type: clusterv1.MachineUpdatingCondition, Status: metav1.ConditionTrue, Reason: "InPlaceUpdating", Message: world.says})
+			g.Expect(env.Client.Status().Update(t.Context(), machine)).To(Succeed())
+			own.Status.Conditions = []metav1.Condition{{
+				Type: infrav1.UpdatedCondition, Status: metav1.ConditionTrue, Reason: "Updated", ObservedGeneration: own.Generation, LastTransitionTime: metav1.Now(),
+			}}
+			g.Expect(env.Client.Status().Update(t.Context(), own)).To(Succeed())
+
+			response := howFar(t, machine, own)
+
+			g.Expect(response.Status).To(Equal(runtimehooksv1.ResponseStatusSuccess), response.Message)
+			g.Expect(response.Message).To(ContainSubstring(world.message))
+			g.Expect(response.RetryAfterSeconds != 0).To(Equal(world.message != ""))
 		})
 	}
 }

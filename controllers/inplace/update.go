@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -75,7 +76,7 @@ func (h *Handlers) progress(ctx context.Context, request *runtimehooksv1.UpdateM
 		return progress{}, err
 	}
 	// Its KubeadmControlPlane would replace it for another change (rollingUpdate in its update.go).
-	unhealthy := workload.Unhealthy(machine)
+	unhealthy, looked := workload.Unhealthy(machine), lookedAgain(machine)
 	updated := conditions.Get(own, infrav1.UpdatedCondition)
 	switch {
 	case updated == nil, updated.ObservedGeneration < own.Generation:
@@ -84,10 +85,21 @@ func (h *Handlers) progress(ctx context.Context, request *runtimehooksv1.UpdateM
 		return progress{again: soon, message: "Waiting for the node to run " + request.Desired.Machine.Spec.Version}, nil
 	case updated.Status == metav1.ConditionTrue && unhealthy != "":
 		return progress{again: h.later(), message: "Waiting for the KubeadmControlPlane to find " + unhealthy + " true"}, nil
+	case updated.Status == metav1.ConditionTrue && !looked:
+		return progress{again: h.later(), message: lookAgain}, nil
 	case updated.Status == metav1.ConditionTrue:
 		return progress{}, nil
 	}
 	return progress{again: h.later(), message: updated.Message}, nil
+}
+
+// lookAgain changes the Machine's condition Updating, and with it the Machine: that is what makes a
+// KubeadmControlPlane look at it. What it wrote there may be of before the pods began anew.
+const lookAgain = "Waiting for the KubeadmControlPlane to look at the machine once more"
+
+func lookedAgain(machine *clusterv1.Machine) bool {
+	return len(workload.StaticPods(machine)) == 0 ||
+		strings.HasSuffix(conditions.GetMessage(machine, clusterv1.MachineUpdatingCondition), lookAgain)
 }
 
 // desiredMachine is the OCIMeshMachine of the request.

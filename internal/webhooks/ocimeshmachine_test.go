@@ -29,7 +29,7 @@ func TestAMachineChangesInPlaceOnlyWhereClusterAPIUpdatesIt(t *testing.T) {
 				taken, always bool
 			}{
 				"by-hand":          {change: func(m *infrav1.OCIMeshMachine) { m.Spec.Shapes[0].OCPUs = 4 }},
-				"tried":            {change: func(m *infrav1.OCIMeshMachine) { m.Spec.Shapes[0].OCPUs = 4 }, dryRun: true, taken: true},
+				"tried":            {change: func(m *infrav1.OCIMeshMachine) { m.Spec.Shapes[0].OCPUs = 4 }, dryRun: true, always: true},
 				"marked":           {change: func(m *infrav1.OCIMeshMachine) { m.Spec.Shapes[0].OCPUs = 4 }, marked: true, taken: true},
 				"tags":             {change: func(m *infrav1.OCIMeshMachine) { m.Spec.Tags = map[string]string{"a": "b"} }},
 				"tags-marked":      {change: func(m *infrav1.OCIMeshMachine) { m.Spec.Tags = map[string]string{"a": "b"} }, marked: true, taken: true},
