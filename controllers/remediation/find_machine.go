@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -29,7 +30,7 @@ func (r *Reconciler) findMachine(ctx context.Context, s *scope) error {
 	case !s.machine.DeletionTimestamp.IsZero():
 		s.WaitFor(0, remediated, infrav1.HandedOverReason, "The Machine is being deleted")
 		return nil
-	case conditions.IsTrue(s.machine, clusterv1.MachineHealthCheckSucceededCondition):
+	case healthySince(s.machine, s.own.CreationTimestamp.Time):
 		// The MachineHealthCheck deletes the request.
 		s.healthy = true
 		s.Stop()
@@ -55,6 +56,14 @@ func (r *Reconciler) findMachine(ctx context.Context, s *scope) error {
 	}
 	s.infra = infra
 	return nil
+}
+
+// healthySince tells whether a MachineHealthCheck calls the Machine healthy since then. What it said
+// after an earlier repair stays there while it does not reach the cluster, which is when people make
+// requests by hand.
+func healthySince(machine *clusterv1.Machine, then time.Time) bool {
+	said := conditions.Get(machine, clusterv1.MachineHealthCheckSucceededCondition)
+	return said != nil && said.Status == metav1.ConditionTrue && !said.LastTransitionTime.Time.Before(then)
 }
 
 // handedOver repeats why the owner was asked.

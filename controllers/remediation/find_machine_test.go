@@ -5,9 +5,12 @@ package remediation
 
 import (
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/cluster-api/util/conditions"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 )
@@ -26,6 +29,22 @@ func TestARequestWithoutAMachineOrOfAHealthyOneDoesNothing(t *testing.T) {
 	b.own = alone
 	b.until(t, "Remediated False MachineNotFound")
 	g.Expect(b.actions()).To(BeZero())
+}
+
+// Its MachineHealthCheck does not reach a cluster whose only API server hangs.
+func TestARequestByHandIsDoneForAMachineThatWasRepairedBefore(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	conditions.Set(b.machine, metav1.Condition{
+		Type: clusterv1.MachineHealthCheckSucceededCondition, Status: metav1.ConditionTrue, Reason: "Test",
+		LastTransitionTime: metav1.NewTime(b.own.CreationTimestamp.Add(-time.Hour)),
+	})
+	NewWithT(t).Expect(b.Client.Status().Update(t.Context(), b.machine)).To(Succeed())
+
+	b.untilSent(t, infrav1.RemediationSoftReset)
+	b.setHealth(t, metav1.ConditionFalse)
+	b.setHealth(t, metav1.ConditionTrue)
+	b.until(t, "Remediated True Ready")
 }
 
 // T1 makes requests as many as it likes, each with tries of its own and calls to OCI, in an account
