@@ -179,19 +179,28 @@ func TestAControlPlanesUpdateEndsWhenItsOwnerHasLookedOnceMore(t *testing.T) {
 	for name, world := range map[string]struct {
 		condition string
 		status    metav1.ConditionStatus
+		// other changes another control plane, whose scheduler is not ready.
+		other func(*clusterv1.Machine)
 		// says is what the Machine says of its update.
 		says, message string
 	}{
-		"its etcd is not healthy":    {condition: etcd, status: metav1.ConditionFalse, message: "to find EtcdMemberHealthy true"},
-		"nobody knows its etcd":      {condition: etcd, status: metav1.ConditionUnknown, message: "to find EtcdMemberHealthy true"},
+		"its etcd is not healthy":    {condition: etcd, status: metav1.ConditionFalse, message: "to find EtcdMemberHealthy of Machine machine true"},
+		"nobody knows its etcd":      {condition: etcd, status: metav1.ConditionUnknown, message: "to find EtcdMemberHealthy of Machine machine true"},
 		"its etcd is healthy":        {condition: etcd, status: metav1.ConditionTrue},
 		"its scheduler was ready":    {condition: scheduler, status: metav1.ConditionTrue, says: progress + "Node a gets it", message: lookAgain},
 		"its scheduler is ready":     {condition: scheduler, status: metav1.ConditionTrue, says: progress + lookAgain},
-		"its scheduler is not ready": {condition: scheduler, status: metav1.ConditionFalse, says: progress + lookAgain, message: "to find SchedulerPodHealthy true"},
+		"its scheduler is not ready": {condition: scheduler, status: metav1.ConditionFalse, says: progress + lookAgain, message: "to find SchedulerPodHealthy of Machine machine true"},
+		"another's is not":           {condition: scheduler, status: metav1.ConditionTrue, says: progress + lookAgain, other: func(*clusterv1.Machine) {}, message: "to find SchedulerPodHealthy of Machine other true"},
+		"another comes":              {condition: scheduler, status: metav1.ConditionTrue, says: progress + lookAgain, other: func(m *clusterv1.Machine) { m.Status.NodeRef.Name = "" }},
+		"a worker's is not":          {condition: scheduler, status: metav1.ConditionTrue, says: progress + lookAgain, other: func(m *clusterv1.Machine) { delete(m.Labels, clusterv1.MachineControlPlaneLabel) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			machine, own := updatedMachine(t, true, "")
+			if world.other != nil {
+				controlPlane(t, machine.Namespace, "other", scheduler, world.other)
+			}
+			isControlPlane(t, machine)
 			conditions.Set(machine, metav1.Condition{Type: world.condition, Status: world.status, Reason: "Looked"})
 			conditions.Set(machine, metav1.Condition{Type: clusterv1.MachineUpdatingCondition, Status: metav1.ConditionTrue, Reason: "InPlaceUpdating", Message: world.says})
 			g.Expect(env.Client.Status().Update(t.Context(), machine)).To(Succeed())
@@ -207,6 +216,29 @@ func TestAControlPlanesUpdateEndsWhenItsOwnerHasLookedOnceMore(t *testing.T) {
 			g.Expect(response.RetryAfterSeconds != 0).To(Equal(world.message != ""))
 		})
 	}
+}
+
+// isControlPlane makes a Machine a control plane with a Node.
+func isControlPlane(t *testing.T, machine *clusterv1.Machine) {
+	t.Helper()
+	machine.Labels[clusterv1.MachineControlPlaneLabel] = ""
+	NewWithT(t).Expect(env.Client.Update(t.Context(), machine)).To(Succeed())
+	machine.Status.NodeInfo = &corev1.NodeSystemInfo{KubeletVersion: machine.Spec.Version}
+	machine.Status.NodeRef.Name = machine.Name
+}
+
+// controlPlane is one of which a condition is False.
+func controlPlane(t *testing.T, namespace, name, condition string, change func(*clusterv1.Machine)) {
+	t.Helper()
+	machine := helpers.NewMachine(helpers.NewCluster(namespace, "blue"), name)
+	env.Create(t, machine)
+	isControlPlane(t, machine)
+	conditions.Set(machine, metav1.Condition{Type: condition, Status: metav1.ConditionFalse, Reason: "Looked"})
+	change(machine)
+	status := machine.Status
+	NewWithT(t).Expect(env.Client.Update(t.Context(), machine)).To(Succeed())
+	machine.Status = status
+	NewWithT(t).Expect(env.Client.Status().Update(t.Context(), machine)).To(Succeed())
 }
 
 func TestUpdateMachineFailsForAnotherProvidersMachine(t *testing.T) {

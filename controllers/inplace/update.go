@@ -17,6 +17,7 @@ import (
 	"k8s.io/klog/v2"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	runtimehooksv1 "sigs.k8s.io/cluster-api/api/runtime/hooks/v1alpha1"
+	"sigs.k8s.io/cluster-api/util"
 	"sigs.k8s.io/cluster-api/util/conditions"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -75,8 +76,11 @@ func (h *Handlers) progress(ctx context.Context, request *runtimehooksv1.UpdateM
 	if err != nil {
 		return progress{}, err
 	}
-	// Its KubeadmControlPlane would replace it for another change (rollingUpdate in its update.go).
-	unhealthy, looked := workload.Unhealthy(machine), lookedAgain(machine)
+	unhealthy, err := h.unhealthy(ctx, machine)
+	if err != nil {
+		return progress{}, err
+	}
+	looked := lookedAgain(machine)
 	updated := conditions.Get(own, infrav1.UpdatedCondition)
 	switch {
 	case updated == nil, updated.ObservedGeneration < own.Generation:
@@ -91,6 +95,32 @@ func (h *Handlers) progress(ctx context.Context, request *runtimehooksv1.UpdateM
 		return progress{}, nil
 	}
 	return progress{again: h.later(), message: updated.Message}, nil
+}
+
+// unhealthy is the first condition of a control plane, of this machine or another one, that is not
+// true. Once an update ends the KubeadmControlPlane chooses the next machine, and replaces one that
+// is not healthy by then (rollingUpdate in its update.go). It mends others while an update is under
+// way (reconcileUnhealthyMachines in its remediation.go), and waits itself for those that come or
+// go.
+func (h *Handlers) unhealthy(ctx context.Context, machine *clusterv1.Machine) (string, error) {
+	if !util.IsControlPlaneMachine(machine) {
+		return "", nil
+	}
+	machines := &clusterv1.MachineList{}
+	err := h.Client.List(ctx, machines, client.InNamespace(machine.Namespace), client.MatchingLabels{clusterv1.ClusterNameLabel: machine.Spec.ClusterName})
+	if err != nil {
+		return "", fmt.Errorf("listing the machines of Cluster %s: %w", machine.Spec.ClusterName, err)
+	}
+	for i := range machines.Items {
+		other := &machines.Items[i]
+		if !util.IsControlPlaneMachine(other) || !other.DeletionTimestamp.IsZero() || !other.Status.NodeRef.IsDefined() {
+			continue
+		}
+		if condition := workload.Unhealthy(other); condition != "" {
+			return condition + " of Machine " + other.Name, nil
+		}
+	}
+	return "", nil
 }
 
 // lookAgain changes the Machine's condition Updating, and with it the Machine: that is what makes a
