@@ -58,9 +58,9 @@ func (r *Reconciler) findMachine(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// healthySince tells whether a MachineHealthCheck calls the Machine healthy since then. What it said
-// after an earlier repair stays there while it does not reach the cluster, which is when people make
-// requests by hand.
+// healthySince tells whether a MachineHealthCheck calls the Machine healthy since then. What it
+// said after an earlier repair stays there while it does not reach the cluster, which is when
+// people make requests by hand.
 func healthySince(machine *clusterv1.Machine, then time.Time) bool {
 	said := conditions.Get(machine, clusterv1.MachineHealthCheckSucceededCondition)
 	return said != nil && said.Status == metav1.ConditionTrue && !said.LastTransitionTime.Time.Before(then)

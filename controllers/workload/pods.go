@@ -18,15 +18,16 @@ import (
 // podsLimit is what is read of a kubelet's answer: whoever has a node must not fill the memory.
 const podsLimit = 16 << 20
 
-// readyFor is how long a static pod must have been ready. Those that have passed their startup probe
-// are ready until the readiness probe, which kubeadm has asked each second, has failed three times.
+// readyFor is how long a static pod must have been ready. Those that have passed their startup
+// probe are ready until the readiness probe, which kubeadm has asked each second, has failed three
+// times.
 const readyFor = 10 * time.Second
 
 // NotReady is the first of a node's static pods, named as kubeadm does, that is missing or not
-// ready; empty if there is none. kubelet and the API server must agree. The one that has just begun
-// takes each for not ready until it has passed its probes (isContainerStarted and UpdatePodStatus in
-// kubelet's prober_manager.go: a file has no status to go on from), and until it writes that, the
-// API server has what the one before found.
+// ready; empty if there is none. kubelet and the API server must agree. A kubelet that has just
+// begun takes each for not ready until it has passed its probes (isContainerStarted and
+// UpdatePodStatus in its prober_manager.go: a file has no status to go on from), and until it
+// writes that, the API server has what the one before found.
 func (n Nodes) NotReady(ctx context.Context, now time.Time, node string, components ...string) (string, error) {
 	seen, err := n.seenByKubelet(ctx, node)
 	if err != nil {
