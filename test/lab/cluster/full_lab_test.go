@@ -51,42 +51,23 @@ func ciliumByRoutes(t *testing.T) {
 	})
 }
 
-// policyAndHubble has all probes ask a pod of another label, while nothing, others and they
-// are allowed to, and reads what Hubble makes of it.
+// policyAndHubble is policyDeniesAndAllows with what Hubble makes of it, beside a policy by a label
+// that Cilium leaves out (docs/kinds/ocimeshmachine.md).
 func (s *suite) policyAndHubble() {
-	workload := s.workload()
-	target := s.runTarget(workload)
-	all := s.cluster.ControlPlanes + s.cluster.Workers
-	reach := func() (int, error) { return s.probesReaching(target.Status.PodIP + ":8080") }
-	s.Eventually(reach, soon, interval).Should(Equal(all), "control")
-	hubble := s.hubbleOf(target)
-	byZone := s.policyByZone(target)
-	s.Expect(workload.Create(s.t.Context(), byZone)).To(Succeed())
-
-	from := func(label string) []networkingv1.NetworkPolicyIngressRule {
-		return []networkingv1.NetworkPolicyIngressRule{{From: []networkingv1.NetworkPolicyPeer{{PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": label}}}}}}
-	}
-	policy := &networkingv1.NetworkPolicy{
-		ObjectMeta: metav1.ObjectMeta{Namespace: target.Namespace, Name: target.Name},
-		Spec:       networkingv1.NetworkPolicySpec{PodSelector: metav1.LabelSelector{MatchLabels: map[string]string{"app": target.Name}}, Ingress: from("others")},
-	}
-	s.Expect(workload.Create(s.t.Context(), policy)).To(Succeed())
-	s.Eventually(reach, soon, interval).Should(BeZero(), "pods that the policy does not name")
+	p := s.police()
+	hubble := s.hubbleOf(p.target)
+	byZone := s.policyByZone(p.target)
+	s.Expect(p.workload.Create(s.t.Context(), byZone)).To(Succeed())
+	p.deny()
 	hubble.expectDenied(s)
-
-	policy.Spec.Ingress = from("lab-probe")
-	s.Expect(workload.Update(s.t.Context(), policy)).To(Succeed())
-	s.Eventually(reach, soon, interval).Should(Equal(all), "pods that the policy names")
+	p.allow()
 	hubble.expectAllowed(s)
-
-	policy.Spec.Ingress = from("others")
-	s.Expect(workload.Update(s.t.Context(), policy)).To(Succeed())
-	s.Eventually(reach, soon, interval).Should(BeZero())
-	s.Expect(workload.Delete(s.t.Context(), policy)).To(Succeed())
+	p.deny()
+	s.Expect(p.workload.Delete(s.t.Context(), p.policy)).To(Succeed())
 	// Cilium has had the policy by zone since before the one that it now knows to be gone.
-	s.Eventually(reach, soon, interval).Should(Equal(all), "a policy by a label that Cilium leaves out (docs/kinds/ocimeshmachine.md)")
-	s.Expect(workload.Delete(s.t.Context(), byZone)).To(Succeed())
-	s.Expect(workload.Delete(s.t.Context(), target)).To(Succeed())
+	p.expectReaching(s.cluster.ControlPlanes+s.cluster.Workers, "the policy by zone selects no pod")
+	s.Expect(p.workload.Delete(s.t.Context(), byZone)).To(Succeed())
+	p.end()
 }
 
 // policyByZone denies everything to a pod, which it selects by the zone that Kubernetes copies from

@@ -23,6 +23,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/kit"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/lab/network"
@@ -108,30 +109,67 @@ func fetch(ctx context.Context, address string) (string, error) {
 // policyDeniesAndAllows has all probes ask a pod of another label, while nothing, others and they
 // are allowed to.
 func (s *suite) policyDeniesAndAllows() {
+	p := s.police()
+	p.deny()
+	p.allow()
+	p.end()
+}
+
+// policed is the target of runTarget, and a policy for it.
+type policed struct {
+	*suite
+	workload client.Client
+	target   *corev1.Pod
+	policy   *networkingv1.NetworkPolicy
+}
+
+// police runs a target that all probes reach; there is no policy yet.
+func (s *suite) police() policed {
+	s.t.Helper()
 	workload := s.workload()
 	target := s.runTarget(workload)
-	all := s.cluster.ControlPlanes + s.cluster.Workers
-	reach := func() (int, error) { return s.probesReaching(target.Status.PodIP + ":8080") }
-	s.Eventually(reach, soon, interval).Should(Equal(all), "control")
+	p := policed{suite: s, workload: workload, target: target, policy: &networkingv1.NetworkPolicy{
+		ObjectMeta: metav1.ObjectMeta{Namespace: target.Namespace, Name: target.Name},
+	}}
+	p.expectReaching(s.cluster.ControlPlanes+s.cluster.Workers, "control")
+	return p
+}
 
+func (p policed) deny() {
+	p.t.Helper()
+	p.from("others")
+	p.expectReaching(0, "pods that the policy does not name")
+}
+
+func (p policed) allow() {
+	p.t.Helper()
+	p.from("lab-probe")
+	p.expectReaching(p.cluster.ControlPlanes+p.cluster.Workers, "pods that the policy names")
+}
+
+// from has the policy let in pods of a label alone.
+func (p policed) from(label string) {
+	p.t.Helper()
 	labelled := func(label string) metav1.LabelSelector {
 		return metav1.LabelSelector{MatchLabels: map[string]string{"app": label}}
 	}
-	from := func(label string) []networkingv1.NetworkPolicyIngressRule {
-		return []networkingv1.NetworkPolicyIngressRule{{From: []networkingv1.NetworkPolicyPeer{{PodSelector: ptr.To(labelled(label))}}}}
-	}
-	policy := &networkingv1.NetworkPolicy{
-		ObjectMeta: metav1.ObjectMeta{Namespace: target.Namespace, Name: target.Name},
-		Spec:       networkingv1.NetworkPolicySpec{PodSelector: labelled(target.Name), Ingress: from("others")},
-	}
-	s.Expect(workload.Create(s.t.Context(), policy)).To(Succeed())
-	s.Eventually(reach, soon, interval).Should(BeZero(), "pods that the policy does not name")
+	_, err := controllerutil.CreateOrPatch(p.t.Context(), p.workload, p.policy, func() error {
+		p.policy.Spec.PodSelector = labelled(p.target.Name)
+		p.policy.Spec.Ingress = []networkingv1.NetworkPolicyIngressRule{{From: []networkingv1.NetworkPolicyPeer{{PodSelector: ptr.To(labelled(label))}}}}
+		return nil
+	})
+	p.Expect(err).NotTo(HaveOccurred())
+}
 
-	policy.Spec.Ingress = from("lab-probe")
-	s.Expect(workload.Update(s.t.Context(), policy)).To(Succeed())
-	s.Eventually(reach, soon, interval).Should(Equal(all), "pods that the policy names")
-	s.Expect(workload.Delete(s.t.Context(), policy)).To(Succeed())
-	s.Expect(workload.Delete(s.t.Context(), target)).To(Succeed())
+func (p policed) expectReaching(probes int, which string) {
+	p.t.Helper()
+	p.Eventually(func() (int, error) { return p.probesReaching(p.target.Status.PodIP + ":8080") }, soon, interval).Should(Equal(probes), which)
+}
+
+func (p policed) end() {
+	p.t.Helper()
+	p.Expect(client.IgnoreNotFound(p.workload.Delete(p.t.Context(), p.policy))).To(Succeed())
+	p.Expect(p.workload.Delete(p.t.Context(), p.target)).To(Succeed())
 }
 
 // runTarget runs a pod that answers as the probes do, and waits for its address.
