@@ -28,6 +28,7 @@ func ciliumByVXLAN(t *testing.T) {
 	s.walk([]stage{
 		{"pods reach each other", (*suite).whole},
 		{"a NetworkPolicy denies, and allows, and Hubble tells", (*suite).policyAndHubble},
+		{"the guard alone, or Cilium's policy alone, keeps pods from the metadata service", (*suite).eitherKeepsMetadata},
 		{"NodePorts come back with tailscaled", (*suite).tailscaledRestarts},
 		{"a cluster with routes to the same pods is refused, and one with others is let in", func(s *suite) { s.besideAnother("tailnet-routes") }},
 		{"a Prometheus finds all that dashboards and alerts ask for", (*suite).prometheusFinds},
