@@ -10,11 +10,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime"
 	"runtime/debug"
-	"strings"
 	"testing"
 	"time"
 
@@ -111,6 +107,7 @@ func start() (*envtest.Environment, error) {
 	if err != nil {
 		return nil, err
 	}
+	crds = lean(crds)
 	// A fifth of an API server's work would be the collection of its garbage, and as much of a
 	// test's with the race detector.
 	if os.Getenv("GOGC") == "" {
@@ -214,36 +211,4 @@ func (e *Environment) startManager(
 	end := make(chan error, 1)
 	go func() { end <- mgr.Start(ctx) }()
 	return mgr, end, nil
-}
-
-// CRDs reads those of Cluster API's core and of this provider, with the contract labels added by
-// kustomize for a release.
-func CRDs() ([]*apiextensionsv1.CustomResourceDefinition, error) {
-	capi, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/cluster-api").Output() //nolint:noctx // A local look-up.
-	if err != nil {
-		return nil, fmt.Errorf("looking up the folder of module sigs.k8s.io/cluster-api: %w", err)
-	}
-	_, here, _, _ := runtime.Caller(0)
-	var all []*apiextensionsv1.CustomResourceDefinition
-	for folder, version := range map[string]string{
-		filepath.Join(filepath.Dir(here), "..", "..", "..", "config", "crd", "bases"):    "v1alpha1",
-		filepath.Join(strings.TrimSpace(string(capi)), "core", "config", "crd", "bases"): "v1beta2",
-	} {
-		options := envtest.CRDInstallOptions{Paths: []string{folder}, ErrorIfPathMissing: true}
-		if err := envtest.ReadCRDFiles(&options); err != nil {
-			return nil, err
-		}
-		all = append(all, labelled(options.CRDs, version)...)
-	}
-	return all, nil
-}
-
-func labelled(crds []*apiextensionsv1.CustomResourceDefinition, version string) []*apiextensionsv1.CustomResourceDefinition {
-	for _, crd := range crds {
-		if crd.Labels == nil {
-			crd.Labels = map[string]string{}
-		}
-		crd.Labels["cluster.x-k8s.io/v1beta2"] = version
-	}
-	return crds
 }
