@@ -4,6 +4,7 @@
 package cloud
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -76,6 +77,9 @@ type Error struct {
 	// NotSent is set if this provider held the request back and never sent it: it has certainly
 	// taken no effect.
 	NotSent bool
+	// Remedy is what the user can do, as the end of a sentence, in the words of the service; empty
+	// takes OCI's for the kind.
+	Remedy string
 	// Err is the cause, if it is of use to errors.Is and errors.As.
 	Err error
 }
@@ -180,7 +184,8 @@ func RetryAfterOf(err error) time.Duration {
 	return 0
 }
 
-// remedies tell the user how to react to a kind of error, as the end of a sentence.
+// remedies tell the user how to react to a kind of error of OCI, as the end of a sentence. A service
+// with other words for a kind has them in Error.Remedy.
 var remedies = map[Kind]string{
 	NotFoundOrUnauthorized:        "check that the resource exists and that the policies of the account allow it to be used",
 	RelatedNotFoundOrUnauthorized: "check that everything that the request names exists and that the policies of the account allow it to be used",
@@ -225,7 +230,7 @@ func UserMessage(err error) string {
 		return Scrub(err.Error())
 	}
 	text := strings.TrimRight(Scrub(e.bounded(maxMessage).Error()), ". ")
-	if remedy := remedies[e.Kind]; remedy != "" {
+	if remedy := cmp.Or(e.Remedy, remedies[e.Kind]); remedy != "" {
 		text += ": " + remedy
 	}
 	return text

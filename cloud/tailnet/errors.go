@@ -72,6 +72,15 @@ var kinds = map[Reason]cloud.Kind{
 	ReasonServerError:        cloud.Unavailable,
 }
 
+// remedies are for the kinds of which there is more to say of a tailnet than of any service, or
+// something else than of OCI.
+var remedies = map[cloud.Kind]string{
+	cloud.NotFoundOrUnauthorized: "check that it still exists at the control server and that the credentials may see it",
+	cloud.Unauthenticated:        "check that the API key or OAuth client is known to this control server, and neither expired nor revoked",
+	cloud.Forbidden:              "check the scopes, or permissions, of the credentials",
+	cloud.Unavailable:            "check the control server, its API URL and the network if it persists, the request is repeated later",
+}
+
 // ReasonOf returns the reason of an error of this package, or "" for any other error.
 func ReasonOf(err error) Reason {
 	var e *cloud.Error
@@ -145,7 +154,7 @@ func refusedTags(message string) []string {
 // fail builds an error for a reason found from more than one answer.
 func fail(operation string, reason Reason, cause error) *cloud.Error {
 	return &cloud.Error{Kind: kinds[reason], Service: service, Operation: operation, Code: string(reason),
-		Message: cloud.Scrub(cause.Error()), Err: cause}
+		Message: cloud.Scrub(cause.Error()), Remedy: remedies[kinds[reason]], Err: cause}
 }
 
 // translate turns any error of a backend into a *cloud.Error. The cause is kept where errors.Is or
@@ -181,8 +190,9 @@ func isForeign(err error) bool {
 
 func (c *Client) translateAnswer(operation string, answer *responseError) error {
 	reason := answer.reason()
-	out := &cloud.Error{Kind: kinds[reason], Service: service, Operation: operation, Code: string(reason),
-		Status: answer.status, RetryAfter: answer.retryAfter, Message: cloud.Scrub(answer.message, c.secrets()...)}
+	out := fail(operation, reason, errors.New(answer.message))
+	out.Err, out.Message = nil, cloud.Scrub(answer.message, c.secrets()...)
+	out.Status, out.RetryAfter = answer.status, answer.retryAfter
 	switch reason {
 	case ReasonTagRefused:
 		tags := &TagError{Tags: refusedTags(answer.message)}

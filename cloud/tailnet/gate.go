@@ -92,7 +92,7 @@ func (g *gate) enter(ctx context.Context, operation string) (uninvited bool, err
 	}
 	<-g.slots
 	g.heldBack(operation, "circuit")
-	refusal.Service, refusal.Operation = service, operation
+	refusal.Service, refusal.Operation, refusal.Remedy = service, operation, remedies[refusal.Kind]
 	return false, refusal
 }
 
