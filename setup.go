@@ -57,7 +57,9 @@ func setupControllers(
 			})
 		}},
 		{"Tailnet", func() error {
-			return (&tailnet.Reconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clients: clients}).SetupWithManager(ctx, mgr, tailnet.Options{
+			return (&tailnet.Reconciler{
+				Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clients: clients, OtherDevices: otherDevices,
+			}).SetupWithManager(ctx, mgr, tailnet.Options{
 				Intervals: o.seldom(), Concurrency: o.concurrency, WatchFilterValue: o.watchFilter, Namespace: o.namespace,
 			})
 		}},

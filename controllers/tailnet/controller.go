@@ -85,6 +85,8 @@ type Reconciler struct {
 	Clients *access.Clients
 	// Recorder is set by SetupWithManager; nil means no events.
 	Recorder events.EventRecorder
+	// OtherDevices are lists of the kinds with devices in tailnets, besides OCIMeshMachine.
+	OtherDevices []client.ObjectList
 	// Options are set by SetupWithManager; tests that call Reconcile set them.
 	Options Options
 

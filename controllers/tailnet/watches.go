@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/vip"
 )
 
@@ -28,7 +29,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, opt
 	r.Options = options.withDefaults()
 	r.Recorder = mgr.GetEventRecorder("tailnet-controller")
 	log := ctrl.LoggerFrom(ctx).WithValues("controller", "tailnet")
-	return capicontrollerutil.NewControllerManagedBy(mgr, log).
+	c := capicontrollerutil.NewControllerManagedBy(mgr, log).
 		For(&infrav1.Tailnet{}, builder.WithPredicates(
 			predicates.ResourceHasFilterLabel(mgr.GetScheme(), log, r.Options.WatchFilterValue))).
 		// A Tailnet that comes or goes may have shared its vipRange with others.
@@ -37,10 +38,16 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, opt
 		// Not for each change of a cluster's status: a tailnet lists its devices whenever it is
 		// looked at.
 		Watches(&infrav1.OCIMeshCluster{}, handler.EnqueueRequestsFromMapFunc(r.clusterToTailnet), predicate.GenerationChangedPredicate{}).
-		// Machines notice sooner than a tailnet at rest that the coordination server is away.
-		Watches(&infrav1.OCIMeshMachine{}, handler.EnqueueRequestsFromMapFunc(machineToTailnet), losesServer).
-		WithOptions(controller.Options{MaxConcurrentReconciles: r.Options.Concurrency}).
-		Complete(ctx, r)
+		WithOptions(controller.Options{MaxConcurrentReconciles: r.Options.Concurrency})
+	// Machines notice sooner than a tailnet at rest that the coordination server is away.
+	nodes, err := tailnetnode.Kinds(mgr.GetScheme(), r.OtherDevices)
+	if err != nil {
+		return err
+	}
+	for _, kind := range nodes {
+		c = c.Watches(kind, handler.EnqueueRequestsFromMapFunc(nodeToTailnet), losesServer)
+	}
+	return c.Complete(ctx, r)
 }
 
 // comesOrGoes lets creations and deletions through.
@@ -49,29 +56,27 @@ var comesOrGoes = predicate.Funcs{
 	GenericFunc: func(event.GenericEvent) bool { return false },
 }
 
-// losesServer lets a machine through for which the coordination server does not answer any more.
+// losesServer lets a machine of any kind through for which the coordination server does not answer
+// any more.
 var losesServer = predicate.Funcs{
-	CreateFunc: func(event.CreateEvent) bool { return false },
-	UpdateFunc: func(e event.UpdateEvent) bool {
-		before, ok := e.ObjectOld.(*infrav1.OCIMeshMachine)
-		after, isMachine := e.ObjectNew.(*infrav1.OCIMeshMachine)
-		return ok && isMachine && !missesServer(before) && missesServer(after)
-	},
+	CreateFunc:  func(event.CreateEvent) bool { return false },
+	UpdateFunc:  func(e event.UpdateEvent) bool { return !missesServer(e.ObjectOld) && missesServer(e.ObjectNew) },
 	DeleteFunc:  func(event.DeleteEvent) bool { return false },
 	GenericFunc: func(event.GenericEvent) bool { return false },
 }
 
-func missesServer(machine *infrav1.OCIMeshMachine) bool {
-	return conditions.GetReason(machine, infrav1.TailnetReadyCondition) == infrav1.UnavailableReason
+func missesServer(object client.Object) bool {
+	node, ok := object.(conditions.Getter)
+	return ok && conditions.GetReason(node, infrav1.TailnetReadyCondition) == infrav1.UnavailableReason
 }
 
-// machineToTailnet is the tailnet that a machine has joined.
-func machineToTailnet(_ context.Context, object client.Object) []reconcile.Request {
-	machine, ok := object.(*infrav1.OCIMeshMachine)
-	if !ok || machine.Status.Tailnet.Name == "" {
+// nodeToTailnet is the tailnet that a machine has joined.
+func nodeToTailnet(_ context.Context, object client.Object) []reconcile.Request {
+	node, ok := object.(tailnetnode.Object)
+	if !ok || node.GetTailnetDevice().Name == "" {
 		return nil
 	}
-	return []reconcile.Request{{NamespacedName: client.ObjectKey{Name: machine.Status.Tailnet.Name}}}
+	return []reconcile.Request{{NamespacedName: client.ObjectKey{Name: node.GetTailnetDevice().Name}}}
 }
 
 // tailnetToContenders are the Tailnets that share addresses with this one.

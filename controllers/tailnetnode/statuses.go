@@ -6,12 +6,14 @@ package tailnetnode
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
@@ -129,6 +131,28 @@ func (s Statuses) with(ctx context.Context, field, value string) ([]Object, erro
 		}
 	}
 	return found, nil
+}
+
+// Kinds are the kinds of objects that have devices: OCIMeshMachine, and those of the lists.
+func Kinds(scheme *runtime.Scheme, others []client.ObjectList) ([]Object, error) {
+	kinds := []Object{&infrav1.OCIMeshMachine{}}
+	for _, list := range others {
+		gvk, err := apiutil.GVKForObject(list, scheme)
+		if err != nil {
+			return nil, err
+		}
+		gvk.Kind = strings.TrimSuffix(gvk.Kind, "List")
+		made, err := scheme.New(gvk)
+		if err != nil {
+			return nil, err
+		}
+		kind, ok := made.(Object)
+		if !ok {
+			return nil, fmt.Errorf("%s has no device", gvk.Kind)
+		}
+		kinds = append(kinds, kind)
+	}
+	return kinds, nil
 }
 
 // AddTo has the cache find objects of a kind by their devices. It is called once for each kind and
