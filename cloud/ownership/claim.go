@@ -54,6 +54,9 @@ type Holder struct {
 	Window time.Duration
 	// Rest is the interval for observing a resource at rest: a claim may be noticed so much later.
 	Rest time.Duration
+	// Looks is the interval for looking at the resource itself, if something else tells of others'
+	// claims within Rest; 0 is Rest.
+	Looks time.Duration
 	// Seen is when this process last saw its own claim, if it did.
 	Seen time.Time
 	// Status is the record in the object's status.
@@ -79,7 +82,7 @@ func (h Holder) stale() bool { return h.Now.Sub(h.Status.TakenAt.Time) > h.Windo
 // this process counts: it needs no other clock.
 func (h Holder) young(other Claim) bool {
 	if !h.Seen.IsZero() {
-		return h.Now.Sub(h.Seen) < h.Window/2+h.Rest
+		return h.Now.Sub(h.Seen) < h.Window/2+max(h.Rest, h.Looks)
 	}
 	return h.Now.Sub(other.Since).Abs() < h.Window+h.Rest+skew
 }

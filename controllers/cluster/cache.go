@@ -26,6 +26,8 @@ type cache struct {
 	empty    map[accountKey]time.Time
 	// loadBalancers go by the cluster's UID.
 	loadBalancers map[types.UID]cachedLoadBalancer
+	// signs are those of what may be wrong with networks that were complete.
+	signs map[accountKey]signs
 	// looks are at networks in the making.
 	looks map[accountKey]cachedLook
 	// clearings are of networks on their way out.
@@ -56,13 +58,13 @@ type cachedLoadBalancer struct {
 	at     time.Time
 }
 
-// hasLoadBalancer tells whether the cluster's load balancer was seen to be as it should be within
-// the TTL, with this client and for this spec.
-func (c *cache) hasLoadBalancer(cluster types.UID, client *oci.Client, spec loadbalancer.Spec, ttl time.Duration) bool {
+// hasLoadBalancer tells whether the cluster's load balancer was seen to be as it should be, with
+// this client and for this spec, and no look is due.
+func (c *cache) hasLoadBalancer(cluster types.UID, client *oci.Client, spec loadbalancer.Spec, looks looks) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	seen, ok := c.loadBalancers[cluster]
-	return ok && seen.client == client && seen.spec.Equal(spec) && time.Since(seen.at) < ttl
+	return ok && seen.client == client && seen.spec.Equal(spec) && !looks.due(seen.at)
 }
 
 // setLoadBalancer keeps that the load balancer is as it should be.
@@ -75,13 +77,13 @@ func (c *cache) setLoadBalancer(cluster types.UID, client *oci.Client, spec load
 	c.loadBalancers[cluster] = cachedLoadBalancer{client: client, spec: spec, at: time.Now()}
 }
 
-// network is the account's complete network, if it was seen within the TTL with this client
-// and for this spec.
-func (c *cache) network(key accountKey, client *oci.Client, spec infrav1.AccountNetwork, ttl time.Duration) (network.State, bool) {
+// network is the account's complete network, if it was seen with this client and for this spec, and
+// no look is due.
+func (c *cache) network(key accountKey, client *oci.Client, spec infrav1.AccountNetwork, looks looks) (network.State, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	seen, ok := c.networks[key]
-	if !ok || seen.client != client || !equality.Semantic.DeepEqual(seen.spec, spec) || time.Since(seen.at) >= ttl {
+	if !ok || seen.client != client || !equality.Semantic.DeepEqual(seen.spec, spec) || looks.due(seen.at) {
 		return network.State{}, false
 	}
 	return seen.state, true
@@ -119,6 +121,7 @@ func (c *cache) dropNetwork(key accountKey) {
 	defer c.mu.Unlock()
 	delete(c.networks, key)
 	delete(c.empty, key)
+	delete(c.signs, key)
 	delete(c.looks, key)
 	delete(c.clearings, key)
 }
@@ -129,6 +132,7 @@ func (c *cache) dropCluster(cluster types.UID) {
 	defer c.mu.Unlock()
 	maps.DeleteFunc(c.networks, func(key accountKey, _ cachedNetwork) bool { return key.cluster == cluster })
 	maps.DeleteFunc(c.empty, func(key accountKey, _ time.Time) bool { return key.cluster == cluster })
+	maps.DeleteFunc(c.signs, func(key accountKey, _ signs) bool { return key.cluster == cluster })
 	maps.DeleteFunc(c.looks, func(key accountKey, _ cachedLook) bool { return key.cluster == cluster })
 	maps.DeleteFunc(c.clearings, func(key accountKey, _ cachedClearing) bool { return key.cluster == cluster })
 	delete(c.loadBalancers, cluster)

@@ -14,7 +14,9 @@ import (
 
 // holder is this management cluster, for a network or the load balancer.
 func (r *Reconciler) holder(s *scope, status infrav1.ClaimStatus, id string) ownership.Holder {
-	return r.Claims.Holder(s.infra, status, id, time.Now(), s.options.NetworkInterval)
+	holder := r.Claims.Holder(s.infra, status, id, time.Now(), s.options.UnseenInterval)
+	holder.Looks = s.options.NetworkInterval
+	return holder
 }
 
 // nextClaim is the status that follows from what was decided about something at the time.
@@ -31,18 +33,6 @@ func (r *Reconciler) nextClaim(
 // isClaiming tells whether something is on its way from another management cluster.
 func isClaiming(judgement *ownership.Judgement) bool {
 	return judgement != nil && (judgement.Outcome == ownership.Taken || judgement.Outcome == ownership.Contested)
-}
-
-// cacheTTL is how long networks and the load balancer are taken to be as they were seen. Polls show
-// at once if another management cluster claims the cluster's machines: it then claims the rest too.
-func (r *Reconciler) cacheTTL(s *scope) time.Duration {
-	for i := range s.machines {
-		claim := s.machines[i].Status.Claim
-		if claim.State.IsElsewhere() || time.Since(claim.TakenAt.Time) < 2*r.Claims.Window() {
-			return 0
-		}
-	}
-	return s.options.NetworkInterval
 }
 
 // waitsForClaim is what a deletion waits for after something was claimed from another management

@@ -63,8 +63,11 @@ type Options struct {
 	// takes for a part of a network.
 	Intervals phases.Intervals
 	// NetworkInterval is how often a network or a load balancer that is complete is compared with
-	// OCI, to repair it; 10 minutes by default.
+	// OCI, to repair it; an hour by default.
 	NetworkInterval time.Duration
+	// UnseenInterval is the same where polls of machines show neither who holds it nor what is
+	// wrong with it, and the least between two signs of that; 10 minutes by default.
+	UnseenInterval time.Duration
 	// AccountTimeout bounds what the network of one account, and the load balancer, may take in one
 	// pass; 20 seconds by default. Accounts are dealt with at once, so that one that hangs holds up
 	// no other for longer.
@@ -85,7 +88,8 @@ func (o Options) withDefaults() Options {
 		standard time.Duration
 	}{
 		{&o.Intervals.Progress, 2 * time.Second},
-		{&o.NetworkInterval, 10 * time.Minute},
+		{&o.NetworkInterval, time.Hour},
+		{&o.UnseenInterval, 10 * time.Minute},
 		{&o.AccountTimeout, 20 * time.Second},
 		{&o.ListLag, 15 * time.Second},
 	} {
@@ -93,6 +97,7 @@ func (o Options) withDefaults() Options {
 			*option.value = option.standard
 		}
 	}
+	o.UnseenInterval = min(o.UnseenInterval, o.NetworkInterval)
 	o.Intervals = o.Intervals.WithDefaults()
 	if o.Concurrency <= 0 {
 		o.Concurrency = 10

@@ -43,7 +43,7 @@ func (e loadBalancerEndpoint) Ensure(ctx context.Context, s *scope) error {
 		return err
 	}
 	spec := balancerSpec(s, account)
-	if e.r.cache.hasLoadBalancer(s.infra.UID, c, spec, e.r.cacheTTL(s)) {
+	if e.r.cache.hasLoadBalancer(s.infra.UID, c, spec, e.r.looks(s, account.name)) {
 		return nil
 	}
 	e.r.cache.waits(s.Intervals.Progress)

@@ -60,8 +60,8 @@ func (r *Reconciler) ensureNetwork(ctx context.Context, s *scope, account *accou
 		return
 	}
 	key := accountKey{s.infra.UID, account.name}
-	ttl := r.cacheTTL(s)
-	if state, ok := r.cache.network(key, client, account.spec.Network, ttl); ok {
+	looks := r.looks(s, account.name)
+	if state, ok := r.cache.network(key, client, account.spec.Network, looks); ok {
 		account.network = state
 		return
 	}
@@ -71,7 +71,7 @@ func (r *Reconciler) ensureNetwork(ctx context.Context, s *scope, account *accou
 	if managed := account.spec.Network.Managed; managed != nil {
 		look := r.cache.look(key, client, account.spec.Network, r.cache.waits(s.Intervals.Progress))
 		state, err = network.Ensure(ctx, look, identity.OfCluster(s.infra).HeldBy(holder), *managed, balancerPort(s, account))
-		if after = look.After(); err != nil || state.Ready || ttl == 0 {
+		if after = look.After(); err != nil || state.Ready || looks.always() {
 			r.cache.dropLook(key)
 		}
 		logNetwork(ctx, account, state)

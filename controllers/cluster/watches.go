@@ -99,14 +99,20 @@ func tailnetMatters() predicate.Predicate {
 }
 
 // machineMatters lets deletions through, since the last machine of an account or of the cluster is
-// what removals wait for, and what tells that another management cluster is at work.
+// what removals wait for, what tells that another management cluster is at work, and new signs that
+// the network may not be as it should be.
 func machineMatters() predicate.Predicate {
 	return predicate.Funcs{
 		CreateFunc: func(event.CreateEvent) bool { return false },
 		UpdateFunc: func(e event.UpdateEvent) bool {
 			before, ok := e.ObjectOld.(*infrav1.OCIMeshMachine)
 			after, isMachine := e.ObjectNew.(*infrav1.OCIMeshMachine)
-			return ok && isMachine && before.Status.Claim.State != "" && !equality.Semantic.DeepEqual(before.Status.Claim, after.Status.Claim)
+			if !ok || !isMachine {
+				return false
+			}
+			sign := signOf(after)
+			return before.Status.Claim.State != "" && !equality.Semantic.DeepEqual(before.Status.Claim, after.Status.Claim) ||
+				sign != "" && sign != signOf(before)
 		},
 		GenericFunc: func(event.GenericEvent) bool { return false },
 	}

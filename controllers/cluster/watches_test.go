@@ -53,3 +53,24 @@ func TestAManagerIsWokenByAccountsTailnetsAndMachines(t *testing.T) {
 	}, timeout).Should(Succeed())
 	b.ExpectNothingLeft(t)
 }
+
+func TestAManagerComparesANetworkWithOCIWhenADeviceIsOffline(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, helpers.WorldOptions{Accounts: 1})
+	infra := b.cluster("c1")
+	b.until(infra, "Ready True Ready")
+	machine := b.machineIn(infra, "m1", b.Accounts[0].Name)
+	machine.Status.Instance.ID = "ocid1.instance.oc1..m1"
+	b.g.Expect(b.Client.Status().Update(t.Context(), machine)).To(Succeed())
+	env.Manager(t, func(ctx context.Context, mgr manager.Manager) error {
+		r := &Reconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clients: b.Clients}
+		return r.SetupWithManager(ctx, mgr, Options{Intervals: phases.Intervals{Poll: time.Hour}, UnseenInterval: time.Nanosecond})
+	}, b.Namespace)
+	looks := func() int { return b.count("ListVcns") }
+	b.g.Eventually(func(g Gomega) { g.Consistently(looks, 2*time.Second).Should(Equal(looks())) }, timeout).Should(Succeed(), "it is at rest")
+	before := looks()
+
+	suffering(infrav1.TailnetReadyCondition, infrav1.DeviceOfflineReason)(b, machine)
+
+	b.g.Eventually(looks, timeout).Should(BeNumerically(">", before))
+}
