@@ -65,14 +65,20 @@ func (w *Waits) known(kind string) (after time.Duration, known bool) {
 // After is how long it is until the next look; not positive if it is due.
 func (w *Wait) After(now time.Time) time.Duration { return w.due.Sub(now) }
 
-// Unfinished is called after a look at work not done yet.
+// Unfinished is called after a look at work not done yet. The next one is counted from when this one
+// was due: looks that come a little late, one after the other, would come later and later.
 func (w *Wait) Unfinished(now time.Time) {
 	part := time.Duration(searching)
 	if _, known := w.of.known(w.kind); known {
 		part = checking
 	}
 	w.looked = true
-	w.due = now.Add(min(longestStep, max(now.Sub(w.began)/part, w.of.First/4)))
+	least := w.of.First / 4
+	next := w.due.Add(min(longestStep, max(w.due.Sub(w.began)/part, least)))
+	if soonest := now.Add(least); next.Before(soonest) {
+		next = soonest
+	}
+	w.due = next
 }
 
 // Finished is called after a look at finished work. After a first look it may have been done for

@@ -13,11 +13,12 @@ import (
 )
 
 // looks is how often one piece of work is looked at that takes some time, and when its end is seen.
-func looks(waits *cloud.Waits, takes time.Duration) (count int, seen time.Duration) {
+// Each look comes late by so much.
+func looks(waits *cloud.Waits, takes, late time.Duration) (count int, seen time.Duration) {
 	began := time.Unix(0, 0)
 	now, wait := began, waits.Begin("a subnet", began)
 	for {
-		now = now.Add(max(wait.After(now), time.Millisecond))
+		now = now.Add(max(wait.After(now), time.Millisecond) + late)
 		count++
 		if now.Sub(began) >= takes {
 			wait.Finished(now)
@@ -33,18 +34,36 @@ func TestWhatTakesLongIsLookedAtSeldomAndLaterOnce(t *testing.T) {
 			g := NewWithT(t)
 			waits := &cloud.Waits{First: 2 * time.Second}
 
-			count, seen := looks(waits, takes)
+			count, seen := looks(waits, takes, 0)
 			g.Expect(count).To(BeNumerically("<=", 11))
 			g.Expect(seen).To(BeNumerically("<=", max(2*time.Second, takes+takes/2)))
 
 			total := 0
 			for range 20 {
-				count, seen = looks(waits, takes)
+				count, seen = looks(waits, takes, 0)
 				total += count
 			}
 			g.Expect(total).To(BeNumerically("<=", 30), "most looks are the only one")
 			g.Expect(seen).To(BeNumerically("<=", max(time.Second, takes+takes/5)))
 		})
+	}
+}
+
+func TestLooksThatComeLateMakeNoOthersLater(t *testing.T) {
+	for name, world := range map[string]struct {
+		late, seen time.Duration
+		count      int
+	}{
+		"a little":      {late: 100 * time.Millisecond, seen: 10225 * time.Millisecond, count: 5},
+		"much":          {late: 3 * time.Second, seen: 12 * time.Second, count: 3},
+		"far too much":  {late: time.Minute, seen: 62 * time.Second, count: 1},
+		"not a tick":    {seen: 10125 * time.Millisecond, count: 5},
+		"by every step": {late: 500 * time.Millisecond, seen: 10625 * time.Millisecond, count: 5},
+	} {
+		g := NewWithT(t)
+		count, seen := looks(&cloud.Waits{First: 2 * time.Second}, 10*time.Second, world.late)
+		g.Expect(seen).To(Equal(world.seen), name)
+		g.Expect(count).To(Equal(world.count), name)
 	}
 }
 
