@@ -224,6 +224,9 @@ func (t wire) RoundTrip(r *http.Request) (*http.Response, error) {
 		_ = response.Body.Close()
 		return nil, fmt.Errorf("the endpoint answers with a redirect (%d), which OCI does not", response.StatusCode)
 	}
+	if err == nil {
+		withoutUserData(r, response)
+	}
 	return response, err
 }
 

@@ -1,0 +1,94 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package oci
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+	"github.com/oracle/oci-go-sdk/v65/core"
+)
+
+func TestUserDataIsTakenOutOfInstancesAndNothingElse(t *testing.T) {
+	for name, world := range map[string]struct{ body, want string }{
+		"none":                     {`[{"id":"i"}]`, `[{"id":"i"}]`},
+		"one":                      {`[{"metadata":{"user_data":"QUJD","a":"b"},"id":"i"}]`, `[{"metadata":{"user_data":"","a":"b"},"id":"i"}]`},
+		"several":                  {`[{"user_data":"QUJD"},{"user_data":"REVG"}]`, `[{"user_data":""},{"user_data":""}]`},
+		"with spaces":              {"{\"user_data\" :\n \"QUJD\" }", "{\"user_data\" :\n \"\" }"},
+		"empty":                    {`{"user_data":""}`, `{"user_data":""}`},
+		"with quotes":              {`{"user_data":"a\"b","c":"d"}`, `{"user_data":"","c":"d"}`},
+		"with a backslash at last": {`{"user_data":"a\\","c":"d"}`, `{"user_data":"","c":"d"}`},
+		"no string":                {`{"user_data":null,"c":"d"}`, `{"user_data":null,"c":"d"}`},
+		"a value of that name":     {`{"a":"user_data","c":"d"}`, `{"a":"user_data","c":"d"}`},
+		"a longer name":            {`{"my_user_data":"d"}`, `{"my_user_data":"d"}`},
+		"within a text":            {`{"a":"{\"user_data\":\"d\"}"}`, `{"a":"{\"user_data\":\"d\"}"}`},
+		"cut off within":           {`{"user_data":"QUJ`, `{"user_data":"QUJ`},
+		"cut off before":           {`{"user_data"`, `{"user_data"`},
+	} {
+		NewWithT(t).Expect(string(dropUserData([]byte(world.body)))).To(Equal(world.want), name)
+	}
+}
+
+func TestABodyThatEndsWithAnErrorStillDoes(t *testing.T) {
+	g := NewWithT(t)
+	lost := errors.New("lost the connection")
+	response := answerOf(io.MultiReader(strings.NewReader(`[{"user_data":"QUJD"},{"id"`), ended{lost}))
+
+	withoutUserData(getOf(instancesPath), response)
+
+	body, err := io.ReadAll(response.Body)
+	g.Expect(string(body)).To(Equal(`[{"user_data":""},{"id"`))
+	g.Expect(err).To(MatchError(lost))
+}
+
+func TestOtherAnswersAreLeftAlone(t *testing.T) {
+	const body = `{"user_data":"QUJD"}`
+	for _, path := range []string{"/20160918/instanceConfigurations/x", "/20160918/vcns"} {
+		response := answerOf(strings.NewReader(body))
+		withoutUserData(getOf(path), response)
+		left, err := io.ReadAll(response.Body)
+		g := NewWithT(t)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(string(left)).To(Equal(body), path)
+	}
+}
+
+func getOf(path string) *http.Request {
+	return &http.Request{Method: http.MethodGet, URL: &url.URL{Path: path}}
+}
+
+func answerOf(body io.Reader) *http.Response {
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(body)}
+}
+
+// BenchmarkInstances is what a poll of 200 instances costs to decode.
+func BenchmarkInstances(b *testing.B) {
+	var items []string
+	for i := range 200 {
+		items = append(items, fmt.Sprintf(`{"id":"ocid1.instance.oc1..%d","compartmentId":"c","displayName":"worker-%d","lifecycleState":"RUNNING",`+
+			`"shape":"VM.Standard.A1.Flex","shapeConfig":{"ocpus":1,"memoryInGBs":6},"freeformTags":{"a":"b","c":"d"},`+
+			`"metadata":{"user_data":%q},"timeCreated":"2026-01-01T00:00:00Z"}`, i, i, strings.Repeat("QUJD", 3000)))
+	}
+	body := "[" + strings.Join(items, ",") + "]"
+	for name, change := range map[string]func([]byte) []byte{
+		"as it comes": func(body []byte) []byte { return body }, "without user data": dropUserData,
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				var instances []core.Instance
+				if err := json.Unmarshal(change([]byte(body)), &instances); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
