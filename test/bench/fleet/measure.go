@@ -25,8 +25,8 @@ const (
 	fewest = 2
 	// machinesPerCluster is when another cluster is made.
 	machinesPerCluster = 1000
-	// scrapeInterval is short beside the measured times, and long beside the cost of a scrape to
-	// the manager.
+	// scrapeInterval, once for each two thousand machines, is short beside the measured
+	// times, and long beside the cost of a scrape to the manager, which counts all machines.
 	scrapeInterval = time.Second
 	// limit bounds each step, in case it never ends.
 	limit = 30 * time.Minute
@@ -212,7 +212,8 @@ func (b *bench) beside(ctx context.Context, run func(context.Context) error) (co
 // await looks at the manager's metrics until nothing is missing, and tells of progress.
 func (b *bench) await(ctx context.Context, missing func(fleet.Metrics) string) error {
 	said, told := "", time.Time{}
-	return b.Await(ctx, scrapeInterval, func(ctx context.Context) (string, error) {
+	interval := scrapeInterval * time.Duration(max(1, b.result.machines/2000))
+	return b.Await(ctx, interval, func(ctx context.Context) (string, error) {
 		metrics, err := b.Diagnostics.Scrape(ctx)
 		if err != nil {
 			return "", err
