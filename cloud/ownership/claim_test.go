@@ -164,3 +164,28 @@ func TestTwoManagementClustersComeToRestInAnyOrder(t *testing.T) {
 			ClaimIn(tags).Holder == "a").To(BeFalse(), "both hold it, order %b", order)
 	}
 }
+
+// What is looked at once an hour, since polls of other things tell of its claims within minutes.
+func TestAClaimUnderOurEyesIsContestedHoweverSeldomWeLook(t *testing.T) {
+	const minutes = time.Minute
+	for name, world := range map[string]struct {
+		looks, seen, laid time.Duration
+		want              Outcome
+	}{
+		"looked at a moment ago":                   {looks: 60 * minutes, seen: minutes, laid: minutes, want: Contested},
+		"looked at before the last look was due":   {looks: 60 * minutes, seen: 59 * minutes, laid: 50 * minutes, want: Contested},
+		"not looked at for longer":                 {looks: 60 * minutes, seen: 70 * minutes, laid: minutes, want: Elsewhere},
+		"looked at as often as something tells":    {seen: 59 * minutes, laid: minutes, want: Elsewhere},
+		"not seen since a start, laid just before": {looks: 60 * minutes, laid: 11 * minutes, want: Contested},
+		"not seen since a start, laid long before": {looks: 60 * minutes, laid: 50 * minutes, want: Elsewhere},
+	} {
+		holder := Holder{ID: "here", Since: made, Now: midday, Window: window, Rest: 10 * minutes, Looks: world.looks, Status: settled}
+		if world.seen > 0 {
+			holder.Seen = midday.Add(-world.seen)
+		}
+		owner := Machine("uid", "team", "worker").HeldBy(holder)
+		tags := owner.Tags()
+		tags[infrav1.HeldByTag] = held("there", midday.Add(-world.laid))
+		NewWithT(t).Expect(owner.Judge("ocid1.instance.x", tags).Outcome).To(Equal(world.want), name)
+	}
+}
