@@ -40,7 +40,8 @@ type demo struct {
 	spread []spread
 	// applied are the objects of the generated cluster template.
 	applied []client.Object
-	last    watch.Snapshot
+	// last is the last look at the cluster, edge at the second one.
+	last, edge watch.Snapshot
 	// pooled are the instances launched by OCI for the machine pool.
 	pooled int
 }

@@ -82,13 +82,6 @@ func (d *demo) setWorkers(ctx context.Context, n int32) error {
 	return nil
 }
 
-func (d *demo) startDeletion(ctx context.Context) error {
-	if err := d.client.Delete(ctx, d.last.Cluster); err != nil {
-		return fmt.Errorf("delete the Cluster: %w", err)
-	}
-	return nil
-}
-
 // deleteRest deletes the objects left to a garbage collector, absent here, and the operator's own.
 func (d *demo) deleteRest(ctx context.Context) error {
 	rest := d.applied

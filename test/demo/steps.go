@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"time"
 
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/user"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/test/watch"
 )
@@ -44,10 +46,10 @@ var steps = []step{
 	{name: "Terminate a worker's instance behind the provider's back", run: (*demo).loseInstance, unlessKept: true},
 	{name: fmt.Sprintf("Add a machine pool of %d, scale it to %d and to %d", poolSizes[0], poolSizes[1], poolSizes[2]),
 		run: (*demo).resizePool, unlessKept: true},
-	{name: "Upgrade the control plane from " + oldVersion + " to " + newVersion + " in place", run: (*demo).upgrade, unlessKept: true},
-	{name: fmt.Sprintf("Create a second cluster behind a network load balancer, scale its control plane to %d, delete it", controlPlanes),
-		run: (*demo).tryEdge, unlessKept: true},
-	{name: "Delete the cluster", run: (*demo).deleteCluster, unlessKept: true},
+	{name: "Create a second cluster behind a network load balancer, and upgrade the first one's control plane from " +
+		oldVersion + " to " + newVersion + " in place meanwhile", run: (*demo).upgradeBesideEdge, unlessKept: true},
+	{name: fmt.Sprintf("Scale the second cluster's control plane to %d", controlPlanes), run: (*demo).scaleEdge, unlessKept: true},
+	{name: "Delete both clusters", run: (*demo).deleteClusters, unlessKept: true},
 	{name: "Look for anything left behind", run: (*demo).proveNothingLeft, unlessKept: true},
 }
 
@@ -115,17 +117,31 @@ func (d *demo) upgrade(ctx context.Context) error {
 	return err
 }
 
-func (d *demo) deleteCluster(ctx context.Context) error {
-	if err := d.startDeletion(ctx); err != nil {
+// upgradeBesideEdge has the second cluster made while the first one is upgraded: Cluster API tries
+// every half minute whether the API server of a new cluster answers.
+func (d *demo) upgradeBesideEdge(ctx context.Context) error {
+	if err := d.createEdge(ctx); err != nil {
 		return err
 	}
-	if err := d.waitFor(ctx, deleteTimeout, func(s watch.Snapshot) string {
-		if s.Empty() {
-			return ""
+	return d.upgrade(ctx)
+}
+
+func (d *demo) deleteClusters(ctx context.Context) error {
+	for _, cluster := range []*clusterv1.Cluster{d.last.Cluster, d.edge.Cluster} {
+		if err := d.client.Delete(ctx, cluster); err != nil {
+			return fmt.Errorf("delete Cluster %s: %w", cluster.Name, err)
 		}
-		return "the Cluster and what belongs to it to be gone"
-	}); err != nil {
-		return err
+	}
+	for _, of := range []string{namespace, edgeNamespace} {
+		err := d.waitIn(ctx, of, deleteTimeout, func(s watch.Snapshot) string {
+			if s.Empty() {
+				return ""
+			}
+			return "the Cluster in namespace " + of + " and what belongs to it to be gone"
+		})
+		if err != nil {
+			return err
+		}
 	}
 	return d.deleteRest(ctx)
 }
