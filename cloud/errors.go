@@ -184,8 +184,8 @@ func RetryAfterOf(err error) time.Duration {
 	return 0
 }
 
-// remedies tell the user how to react to a kind of error of OCI, as the end of a sentence. A service
-// with other words for a kind has them in Error.Remedy.
+// remedies tell the user how to react to a kind of error of OCI, as the end of a sentence. A
+// service with other words for a kind has them in Error.Remedy.
 var remedies = map[Kind]string{
 	NotFoundOrUnauthorized:        "check that the resource exists and that the policies of the account allow it to be used",
 	RelatedNotFoundOrUnauthorized: "check that everything that the request names exists and that the policies of the account allow it to be used",

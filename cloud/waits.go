@@ -65,8 +65,8 @@ func (w *Waits) known(kind string) (after time.Duration, known bool) {
 // After is how long it is until the next look; not positive if it is due.
 func (w *Wait) After(now time.Time) time.Duration { return w.due.Sub(now) }
 
-// Unfinished is called after a look at work not done yet. The next one is counted from when this one
-// was due: looks that come a little late, one after the other, would come later and later.
+// Unfinished is called after a look at work not done yet. The next one is counted from when this
+// one was due: looks that come a little late, one after the other, would come later and later.
 func (w *Wait) Unfinished(now time.Time) {
 	part := time.Duration(searching)
 	if _, known := w.of.known(w.kind); known {

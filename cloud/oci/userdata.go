@@ -14,8 +14,8 @@ import (
 const instancesPath = "/20160918/instances"
 
 // withoutUserData takes the user data out of the body of an answer with instances. It is most of
-// what a poll receives, ten kilobytes an instance, and nobody reads it: decoding it was most of what
-// a poll costs. A body that is cut off stays so.
+// what a poll receives, ten kilobytes an instance, and nobody reads it: decoding it was most of
+// what a poll costs. A body that is cut off stays so.
 func withoutUserData(r *http.Request, response *http.Response) {
 	if r.Method != http.MethodGet || response.StatusCode != http.StatusOK || !strings.HasPrefix(r.URL.Path, instancesPath) {
 		return

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"k8s.io/klog/v2"
@@ -100,16 +101,17 @@ func (d *demo) makeTenancies() error {
 }
 
 func (d *demo) startManagement(ctx context.Context) error {
+	// Simulated machines boot in seconds.
+	intervals := []string{"--poll-interval=10s", "--progress-interval=1s", "--settle-time=" + settleTime.String()}
 	var err error
 	d.mgmt, err = mgmt.Start(ctx, mgmt.Options{
 		Root: d.root, Dir: d.dir, Binaries: d.binaries, CAAPHCRDs: os.Getenv("CAPOM_CAAPH_CRDS"), Progress: d.screen,
-		Provider: &mgmt.Provider{Binary: d.manager, InPlaceUpdates: true, Args: []string{
-			"--poll-interval=10s", "--progress-interval=1s", "--settle-time=" + settleTime.String(),
-		}},
+		Provider: &mgmt.Provider{Binary: d.manager, InPlaceUpdates: true, Args: intervals},
 	})
 	if err != nil {
 		return err
 	}
+	d.screen.Note("this provider's intervals are shorter than by default: " + strings.Join(intervals, " "))
 	d.client, err = user.NewClient(d.mgmt.Config)
 	return err
 }
