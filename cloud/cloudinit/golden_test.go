@@ -172,7 +172,7 @@ func TestANodeRefusesUserDataItCouldNotComeUpWith(t *testing.T) {
 	for name, message := range cases {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			userData, err := compress(message)
+			userData, err := best.compress(message)
 			g.Expect(err).NotTo(HaveOccurred())
 
 			_, err = Parse(userData)
@@ -225,7 +225,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(message)
 	f.Add([]byte("Content-Type: multipart/mixed; boundary=b\n\n--b\n\n--b--"))
 	f.Fuzz(func(t *testing.T, message []byte) {
-		userData, err := compress(message)
+		userData, err := best.compress(message)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -58,13 +58,20 @@ func Render(in Input) ([]byte, error) {
 	}
 	// Keys come first in bootstrap data, the scripts last.
 	keys := max(0, bytes.LastIndex(message, []byte("-----END ")))
-	quick, err := compress(message[:keys], message[keys:])
-	over := Size(quick, in.OtherMetadata) - MaxMetadataBytes
+	userData, err := quick.compress(message[:keys], message[keys:])
+	if err != nil || Size(userData, in.OtherMetadata) <= roomy {
+		return userData, err
+	}
+	userData, err = best.compress(message[:keys], message[keys:])
+	over := Size(userData, in.OtherMetadata) - MaxMetadataBytes
 	if err != nil || over <= 0 || over > mostSqueezed || len(message) > squeezable {
-		return quick, err
+		return userData, err
 	}
 	return squeezed(message)
 }
+
+// roomy is what needs to be no smaller than it is: that of most workers.
+const roomy = MaxMetadataBytes * 3 / 4
 
 // squeezings are the last results by the digest of what was squeezed. A pool renders the same at
 // each pass, and a launch what was measured before it.

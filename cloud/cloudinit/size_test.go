@@ -224,3 +224,52 @@ func TestTheKeysThatClusterAPICanMakeFitOrTheMessageSaysWhichDo(t *testing.T) {
 		})
 	}
 }
+
+func TestOnlyWhatLacksRoomIsCompressedByAllMeans(t *testing.T) {
+	g := NewWithT(t)
+	beside := func(bytes int) Input {
+		in := workerInput()
+		in.OtherMetadata = map[string]string{"a": strings.Repeat("x", bytes-1)}
+		return in
+	}
+	alone, err := Render(workerInput())
+	g.Expect(err).NotTo(HaveOccurred())
+	most := roomy - Size(alone, nil)
+	g.Expect(most).To(BeNumerically(">", 0), "a worker has room to spare")
+
+	same, err := Render(beside(most))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(same).To(Equal(alone))
+	smaller, err := Render(beside(most + 1))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(len(smaller)).To(BeNumerically("<", len(alone)))
+}
+
+func BenchmarkRender(b *testing.B) {
+	in := workerInput()
+	for b.Loop() {
+		if _, err := Render(in); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkCompress(b *testing.B) {
+	script, err := nodeScript(workerInput().withDefaults())
+	if err != nil {
+		b.Fatal(err)
+	}
+	for name, c := range map[string]*compressor{"quick": quick, "best": best} {
+		b.Run(name, func(b *testing.B) {
+			var size int
+			for b.Loop() {
+				out, err := c.compress(script)
+				if err != nil {
+					b.Fatal(err)
+				}
+				size = len(out)
+			}
+			b.ReportMetric(float64(size), "bytes")
+		})
+	}
+}
