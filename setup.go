@@ -57,9 +57,8 @@ func setupControllers(
 			})
 		}},
 		{"Tailnet", func() error {
-			return (&tailnet.Reconciler{
-				Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clients: clients, OtherDevices: otherDevices,
-			}).SetupWithManager(ctx, mgr, tailnet.Options{
+			kind := &tailnet.Reconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clients: clients, OtherDevices: otherDevices}
+			return kind.SetupWithManager(ctx, mgr, tailnet.Options{
 				Intervals: o.seldom(), Concurrency: o.concurrency, WatchFilterValue: o.watchFilter, Namespace: o.namespace,
 			})
 		}},

@@ -35,10 +35,13 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/util"
 	"sigs.k8s.io/cluster-api/util/annotations"
+	"sigs.k8s.io/cluster-api/util/conditions"
 	"sigs.k8s.io/cluster-api/util/paused"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -143,7 +146,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		ctrl.LoggerFrom(ctx).Info("Waiting for the Cluster to own its infrastructure")
 		return ctrl.Result{}, nil
 	}
-	if isPaused, again, err := paused.EnsurePausedCondition(ctx, r.Client, cluster, infra); err != nil || isPaused || again {
+	if isPaused(cluster, infra) {
+		_, _, err := paused.EnsurePausedCondition(ctx, r.Client, cluster, infra)
 		return ctrl.Result{}, err
 	}
 	if written, err := identity.Ensure(ctx, r.Client, infra, infrav1.OCIMeshClusterFinalizer, nil); err != nil || written {
@@ -152,11 +156,21 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	return r.reconcile(ctx, newScope(cluster, infra, r.Options.withDefaults()))
 }
 
+// isPaused tells whether somebody wants the cluster left alone.
+func isPaused(cluster *clusterv1.Cluster, infra *infrav1.OCIMeshCluster) bool {
+	return (cluster != nil && ptr.Deref(cluster.Spec.Paused, false)) || annotations.HasPaused(infra)
+}
+
 func (r *Reconciler) reconcile(ctx context.Context, s *scope) (_ ctrl.Result, reterr error) {
 	saver, err := phases.NewSaver(r.Client, r.Recorder, s.infra, owned)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
+	// A paused cluster has no pass. NotPaused is written together with the rest: that would take a
+	// pass of its own, and Cluster API's builder allows one a second. Phases see since when.
+	conditions.Set(s.infra, metav1.Condition{
+		Type: clusterv1.PausedCondition, Status: metav1.ConditionFalse, Reason: clusterv1.NotPausedReason,
+	})
 	before := s.infra.DeepCopy()
 	defer func() {
 		if apierrors.IsConflict(reterr) {

@@ -75,6 +75,21 @@ func TestAClusterOverThreeAccountsComesAndGoes(t *testing.T) {
 	b.g.Expect(b.Tailnet.Status.VIPAllocations).To(BeEmpty())
 }
 
+// Cluster API's builder lets a second go by between two passes.
+func TestANetworkIsBegunInTheSecondPass(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, helpers.WorldOptions{Accounts: 1})
+	infra := b.cluster("c1")
+
+	for range 2 {
+		_, err := b.reconcile(infra)
+		b.g.Expect(err).NotTo(HaveOccurred())
+	}
+
+	b.g.Expect(b.count("CreateSubnet")).To(Equal(1))
+	b.g.Expect(helpers.ConditionsOf(infra)).To(ContainElement("Paused False NotPaused"))
+}
+
 func TestAClusterThatNobodyOwnsOrThatIsPausedOrForeignIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*clusterv1.Cluster, *infrav1.OCIMeshCluster){

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/util/conditions"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
@@ -17,7 +18,7 @@ import (
 )
 
 // owned are the conditions that this controller writes.
-var owned = report.Types(infrav1.AccountsReadyCondition, infrav1.NetworkReadyCondition, infrav1.TailnetReadyCondition,
+var owned = report.Types(clusterv1.PausedCondition, infrav1.AccountsReadyCondition, infrav1.NetworkReadyCondition, infrav1.TailnetReadyCondition,
 	infrav1.RangesDistinctCondition, infrav1.EndpointReadyCondition, infrav1.ControlPlaneSpreadCondition, infrav1.DeletingCondition)
 
 const (
