@@ -116,7 +116,9 @@ func start() (*envtest.Environment, error) {
 			return nil, fmt.Errorf("setting the API server's environment: %w", err)
 		}
 	}
-	server := &envtest.Environment{CRDs: crds, ControlPlaneStartTimeout: 2 * time.Minute}
+	server := &envtest.Environment{
+		CRDs: crds, ControlPlaneStartTimeout: 2 * time.Minute, CRDInstallOptions: envtest.CRDInstallOptions{MaxTime: 2 * time.Minute},
+	}
 	// Two tests never fight over the API server's budget of requests.
 	server.ControlPlane.GetAPIServer().Configure().Append("max-requests-inflight", "2000")
 	if err := ports.ForServer(context.Background(), server); err != nil {
