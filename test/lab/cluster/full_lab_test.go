@@ -29,6 +29,7 @@ func ciliumByVXLAN(t *testing.T) {
 		{"pods reach each other", (*suite).whole},
 		{"a NetworkPolicy denies, and allows, and Hubble tells", (*suite).policyAndHubble},
 		{"the guard alone, or Cilium's policy alone, keeps pods from the metadata service", (*suite).eitherKeepsMetadata},
+		{"a pod reaches others whatever its identity writes into the mark", (*suite).packetsOfAnyMark},
 		{"NodePorts come back with tailscaled", (*suite).tailscaledRestarts},
 		{"a cluster with routes to the same pods is refused, and one with others is let in", func(s *suite) { s.besideAnother("tailnet-routes") }},
 		{"a Prometheus finds all that dashboards and alerts ask for", (*suite).prometheusFinds},
