@@ -66,6 +66,7 @@ func (s *suite) prometheusFinds() {
 	s.Expect(err).NotTo(HaveOccurred())
 	s.Expect(strings.Join(missing, "\n")).To(BeEmpty())
 	s.Expect(present).To(BeEmpty(), "each target has answered")
+	s.metricsReturn(workload)
 	s.Expect(workload.Delete(s.t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: monitoring}})).To(Succeed())
 }
 
@@ -86,6 +87,27 @@ func (s *suite) installMonitoring(workload client.Client, values map[string]any)
 			return int(pods.Status.NumberReady), err
 		}, soon, interval).Should(Equal(nodes), name)
 	}
+}
+
+// metricsReturn restarts tailscaled on a worker: its folder is another one then, and the pod that
+// reads its metrics has to start again (docs/decisions/0042-metrics-of-nodes.md).
+func (s *suite) metricsReturn(workload client.Client) {
+	s.t.Helper()
+	worker := s.machines(watch.Worker)[0]
+	probes, far := s.probeBeside(s.node(worker).Name)
+	pods := &corev1.PodList{}
+	s.Expect(workload.List(s.t.Context(), pods, client.InNamespace(monitoring))).To(Succeed())
+	i := slices.IndexFunc(pods.Items, func(p corev1.Pod) bool { return p.Spec.NodeName == s.node(worker).Name })
+	s.Expect(i).To(BeNumerically(">=", 0), "nothing reads metrics on %s", worker.Name)
+	metrics := func() (string, error) {
+		return probes.Get(s.t.Context(), far, "http://"+pods.Items[i].Status.PodIP+":9080/metrics")
+	}
+	s.Eventually(metrics, soon, interval).Should(ContainSubstring("tailscaled_"))
+
+	s.exec(worker, "systemctl restart tailscaled.service")
+
+	s.Eventually(metrics, soon, interval).ShouldNot(ContainSubstring("tailscaled_"), "control: the pod sees the old folder")
+	s.Eventually(metrics, soon, interval).Should(ContainSubstring("tailscaled_"))
 }
 
 // accountFiles are here what the fleet's Prometheus has in its pod, by their place there.
