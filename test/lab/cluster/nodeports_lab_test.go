@@ -26,7 +26,7 @@ func (s *suite) tailscaledRestarts() {
 	o := world.ObservePage(s.t.Context(), "http://"+world.InternalIP(s.node(worker)).String()+":"+probesPort)
 	s.t.Cleanup(func() { o.Stop() })
 	s.awaitAnswers(o)
-	const index = "cat /sys/class/net/tailscale0/ifindex"
+	const index = "ip -o link show dev tailscale0 | cut -d : -f 1"
 	before := s.exec(worker, index)
 
 	s.exec(worker, "systemctl restart tailscaled.service")
