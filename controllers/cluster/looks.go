@@ -34,7 +34,7 @@ func (r *Reconciler) looks(s *scope, account string) looks {
 		if claim.State.IsElsewhere() || time.Since(claim.TakenAt.Time) < 2*r.Claims.Window() {
 			return looks{}
 		}
-		next.polled = next.polled || machine.Status.Instance.ID != ""
+		next.polled = next.polled || isPolled(machine)
 		if in := machine.Status.Placement.Account; in != "" && in != account {
 			continue
 		}
@@ -44,6 +44,11 @@ func (r *Reconciler) looks(s *scope, account string) looks {
 	}
 	next.sign = r.cache.noteSigns(accountKey{s.infra.UID, account}, seen)
 	return next
+}
+
+// isPolled tells whether polls show the machine's instance, and with it who claims that.
+func isPolled(machine *infrav1.OCIMeshMachine) bool {
+	return machine.Status.Instance.ID != "" && !conditions.IsUnknown(machine, infrav1.InstanceReadyCondition)
 }
 
 // always tells whether each pass looks.

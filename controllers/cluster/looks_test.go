@@ -38,6 +38,18 @@ func (c *cache) later(by time.Duration) {
 	})
 }
 
+// runs gives a machine an instance, which polls show or fail to.
+func (b *bench) runs(machine *infrav1.OCIMeshMachine, polled bool) {
+	b.t.Helper()
+	status := metav1.Condition{Type: infrav1.InstanceReadyCondition, Status: metav1.ConditionTrue, Reason: infrav1.ReadyReason}
+	if !polled {
+		status.Status, status.Reason = metav1.ConditionUnknown, infrav1.UnavailableReason
+	}
+	machine.Status.Instance.ID = "ocid1.instance.oc1..m1"
+	conditions.Set(machine, status)
+	b.g.Expect(b.Client.Status().Update(b.t.Context(), machine)).To(Succeed())
+}
+
 // suffering has a machine say that it suffers from something.
 func suffering(condition, reason string) func(*bench, *infrav1.OCIMeshMachine) {
 	return func(b *bench, machine *infrav1.OCIMeshMachine) {
@@ -51,8 +63,8 @@ func TestWhatIsAtRestIsComparedWithOCIOnceAnHourUnlessSomethingIsWrong(t *testin
 	t.Parallel()
 	offline := suffering(infrav1.TailnetReadyCondition, infrav1.DeviceOfflineReason)
 	for name, world := range map[string]struct {
-		// unseen means that no machine has an instance, which polls would show.
-		unseen bool
+		// unseen means that no machine has an instance, unknown that polls fail.
+		unseen, unknown bool
 		// meanwhile is what becomes of the machine after the last look.
 		meanwhile func(*bench, *infrav1.OCIMeshMachine)
 		// passes are the times between passes; the last one counts.
@@ -63,6 +75,7 @@ func TestWhatIsAtRestIsComparedWithOCIOnceAnHourUnlessSomethingIsWrong(t *testin
 		"polls show who holds it, an hour":      {passes: after(61), looks: true},
 		"no poll shows who holds it":            {unseen: true, passes: after(11), looks: true},
 		"no poll shows who holds it, soon":      {unseen: true, passes: after(9)},
+		"polls fail":                            {unknown: true, passes: after(11), looks: true},
 		"a device is offline":                   {meanwhile: offline, passes: after(11), looks: true},
 		"a device is offline, soon":             {meanwhile: offline, passes: after(9)},
 		"a device is offline, soon, then later": {meanwhile: offline, passes: after(9, 2), looks: true},
@@ -87,8 +100,7 @@ func TestWhatIsAtRestIsComparedWithOCIOnceAnHourUnlessSomethingIsWrong(t *testin
 			b.until(infra, "Ready True Ready")
 			machine := b.machineIn(infra, "m1", b.Accounts[0].Name)
 			if !world.unseen {
-				machine.Status.Instance.ID = "ocid1.instance.oc1..m1"
-				b.g.Expect(b.Client.Status().Update(t.Context(), machine)).To(Succeed())
+				b.runs(machine, !world.unknown)
 			}
 			if world.meanwhile != nil {
 				world.meanwhile(b, machine)

@@ -60,8 +60,7 @@ func TestAManagerComparesANetworkWithOCIWhenADeviceIsOffline(t *testing.T) {
 	infra := b.cluster("c1")
 	b.until(infra, "Ready True Ready")
 	machine := b.machineIn(infra, "m1", b.Accounts[0].Name)
-	machine.Status.Instance.ID = "ocid1.instance.oc1..m1"
-	b.g.Expect(b.Client.Status().Update(t.Context(), machine)).To(Succeed())
+	b.runs(machine, true)
 	env.Manager(t, func(ctx context.Context, mgr manager.Manager) error {
 		r := &Reconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clients: b.Clients}
 		return r.SetupWithManager(ctx, mgr, Options{Intervals: phases.Intervals{Poll: time.Hour}, UnseenInterval: time.Nanosecond})
