@@ -61,7 +61,7 @@ func TestWhatACheckFailsWithIsToldAndHeals(t *testing.T) {
 		"bad OAuth client": {
 			spoil:  changeSecret(infrav1.TailnetClientSecretKey, "tskey-client-wrong"),
 			fix:    newClient("auth_keys", "devices:core", "devices:routes"),
-			reason: infrav1.AuthenticationFailedReason, message: "credentials",
+			reason: infrav1.AuthenticationFailedReason, message: "API key or OAuth client is known to this control server",
 		},
 		"scope missing": {
 			spoil:  newClient("auth_keys", "devices:core"),
