@@ -119,9 +119,10 @@ func TestWhatIsAtRestIsComparedWithOCIOnceAnHourUnlessSomethingIsWrong(t *testin
 	}
 }
 
-func after(minutes ...time.Duration) []time.Duration {
-	for i := range minutes {
-		minutes[i] *= time.Minute
+func after(minutes ...int) []time.Duration {
+	var passes []time.Duration
+	for _, m := range minutes {
+		passes = append(passes, time.Duration(m)*time.Minute)
 	}
-	return minutes
+	return passes
 }

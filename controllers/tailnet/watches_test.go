@@ -14,7 +14,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
-	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
@@ -27,7 +26,7 @@ func managed(t *testing.T, w *helpers.World) func() []string {
 	env.Manager(t, func(ctx context.Context, mgr manager.Manager) error {
 		r := &Reconciler{
 			Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clients: w.Clients,
-			OtherDevices: []client.ObjectList{&expv1.OCIMeshMachinePoolMachineList{}},
+			OtherDevices: helpers.PoolMachines(),
 		}
 		return r.SetupWithManager(ctx, mgr, Options{Intervals: phases.Intervals{Poll: time.Hour}})
 	})
@@ -52,7 +51,7 @@ func TestAManagerNoticesAFixedSecretWithoutAPoll(t *testing.T) {
 // At rest a tailnet is looked at every five minutes. Repairs of machines that the server's absence
 // makes unhealthy must not begin before it is known.
 func TestAManagerNoticesWithTheMachinesThatTheServerIsAway(t *testing.T) {
-	for name, make := range map[string]func(t *testing.T, w *helpers.World) node{
+	for name, add := range map[string]func(t *testing.T, w *helpers.World) node{
 		"a machine": func(t *testing.T, w *helpers.World) node {
 			t.Helper()
 			owner := helpers.NewMachine(helpers.NewCluster(w.Namespace, "mesh"), "worker")
@@ -73,7 +72,7 @@ func TestAManagerNoticesWithTheMachinesThatTheServerIsAway(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			w, _ := newWorld(t, tailnetsim.Tailscale)
-			machine := make(t, w)
+			machine := add(t, w)
 			tell := func(status metav1.ConditionStatus, reason string) {
 				t.Helper()
 				conditions.Set(machine, metav1.Condition{Type: infrav1.TailnetReadyCondition, Status: status, Reason: reason})

@@ -5,6 +5,7 @@ package helpers
 
 import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
@@ -21,6 +22,12 @@ func NewOCIMeshMachinePool(namespace, name, account, identity string) *expv1.OCI
 			Image: infrav1.Image{Name: "node"},
 		},
 	}
+}
+
+// PoolMachines is an empty list of pools' machines, for a controller that knows of them what every
+// kind with a device has.
+func PoolMachines() []client.ObjectList {
+	return []client.ObjectList{&expv1.OCIMeshMachinePoolMachineList{}}
 }
 
 // NewOCIMeshMachinePoolMachine is an instance of a pool.
