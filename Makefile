@@ -97,15 +97,11 @@ generate-docs: ## Generate the API reference
 
 .PHONY: test
 test: ## Build, vet and test everything: the product with the race detector, then the suites in test/
-	$(MAKE) --no-print-directory test-product
-	$(if $(filter ./...,$(TESTS)),$(MAKE) --no-print-directory test-lives test-suites test-policy)
-
-.PHONY: test-product
-test-product: ## Build and vet everything, test the product with the race detector; part of "make test"
 	hack/ensure-packages.sh gcc curl shellcheck cloud-init nft unshare ip gpg losetup mkfs.ext4 mkfs.xfs setpriv
 	for module in . api test; do go -C $$module build ./...; go -C $$module vet ./...; done
 	assets=$$($(BINARIES) envtest); $(BINARIES) clusterctl kustomize capi-core capi-kubeadm-bootstrap capi-kubeadm-control-plane; \
 	KUBEBUILDER_ASSETS=$$assets CGO_ENABLED=1 go test -race -timeout 20m $(TESTFLAGS) $(LONG_TESTS) $(TESTS)
+	$(if $(filter ./...,$(TESTS)),$(MAKE) --no-print-directory test-lives test-suites test-policy)
 
 # The tests that helpers.WithoutRaceDetector names; the packages are those that call it.
 CRASHTESTS := ^(TestAProcessKilled|TestAnAnswerLost)
@@ -217,8 +213,8 @@ bench-life: ## Measure one cluster's life, phase by phase, about 15 minutes; FOR
 
 ##@ Lab
 
-# Labs whose machines boot that are tested at a time. A cluster has three to five machines, which
-# keep one core busy, and two while they boot.
+# Labs with a cluster that are tested at a time; each has three to five machines, which keep one
+# core busy, and two while they boot.
 LABS ?= 1
 
 LAB_PACKAGES := gcc libseccomp debootstrap systemd-nspawn dpkg-deb gpg unshare ip nft conntrack \
@@ -231,11 +227,10 @@ lab: lab-assets ## Make a cluster of real machines over three simulated accounts
 	KUBEBUILDER_ASSETS=$$assets KEEP=$(KEEP) bin/lab
 
 .PHONY: test-lab
-test-lab: lab-assets ## Test on booted machines (as root); LABTESTS=regexp narrows it, LABS=2 has two labs at a time
+test-lab: lab-assets ## Test on booted machines (as root); LABTESTS=regexp narrows it, LABS=2 has two clusters at a time
 	go -C test/coordination test ./...
 	assets=$$($(BINARIES) envtest); \
-	KUBEBUILDER_ASSETS=$$assets CAPOM_LABS=$(LABS) \
-		go -C test test -tags lab -count 1 -p $(LABS) -parallel $(LABS) -v -timeout 60m -run '$(LABTESTS)' ./lab/cluster ./lab/...
+	KUBEBUILDER_ASSETS=$$assets go -C test test -tags lab -count 1 -p 1 -parallel $(LABS) -v -timeout 60m -run '$(LABTESTS)' ./lab/...
 
 .PHONY: test-outages
 test-outages: lab-assets ## Test on booted machines without coordination server, relay and managers (as root), half an hour

@@ -82,12 +82,6 @@ func run(m *testing.M) (int, error) {
 	if err != nil {
 		return 1, err
 	}
-	if !enter.Inside() {
-		// Until this program ends.
-		if _, err := enter.Place(filepath.Join(root, "out", "lab-places")); err != nil {
-			return 1, err
-		}
-	}
 	enter.Enter()
 	// Tests wait most of the time.
 	if err := flag.Set("test.parallel", "12"); err != nil {

@@ -8,7 +8,6 @@ package cluster_test
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"net/netip"
@@ -72,12 +71,8 @@ func inLab(t *testing.T, test func(*testing.T)) {
 	if _, stages, chosen := strings.Cut(flag.Lookup("test.run").Value.String(), "/"); chosen {
 		alone += "/" + stages
 	}
-	giveBack, err := enter.Place(filepath.Join(programs.Root, "out", "lab-places"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	status, err := enter.Run(slices.Concat(os.Args[1:], []string{"-test.run=" + alone})...)
-	if err := errors.Join(err, giveBack()); err != nil {
+	if err != nil {
 		t.Fatal(err)
 	}
 	if status != 0 {
