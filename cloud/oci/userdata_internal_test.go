@@ -4,6 +4,7 @@
 package oci
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -35,6 +36,45 @@ func TestUserDataIsTakenOutOfInstancesAndNothingElse(t *testing.T) {
 	} {
 		NewWithT(t).Expect(string(dropUserData([]byte(world.body)))).To(Equal(world.want), name)
 	}
+}
+
+// FuzzDropUserData has an answer say the same afterwards, but for user data. Bytes that are no JSON
+// are the SDK's to complain of, or were in user data.
+func FuzzDropUserData(f *testing.F) {
+	for _, seed := range []string{
+		`[{"metadata":{"user_data":"QUJD","a":"b"},"id":"i"}]`, `{"user_data":"a\\\"b","c":"\"user_data\":\"d\""}`,
+		`["user_data","d"]`, `{"user_data":{"user_data":"d"}}`, `{"user_data" : "d`, `"user_data":"d"`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		g := NewWithT(t)
+		var before, after any
+		changed := dropUserData(bytes.Clone(body))
+		if json.Unmarshal(body, &before) != nil {
+			return
+		}
+		g.Expect(json.Unmarshal(changed, &after)).To(Succeed(), "%q", body)
+		g.Expect(emptied(after)).To(Equal(emptied(before)), "%q", body)
+	})
+}
+
+// emptied is a JSON value whose strings under the key user_data are empty.
+func emptied(value any) any {
+	switch v := value.(type) {
+	case []any:
+		for i := range v {
+			v[i] = emptied(v[i])
+		}
+	case map[string]any:
+		for key := range v {
+			if _, text := v[key].(string); text && key == "user_data" {
+				v[key] = ""
+			}
+			v[key] = emptied(v[key])
+		}
+	}
+	return value
 }
 
 func TestABodyThatEndsWithAnErrorStillDoes(t *testing.T) {

@@ -190,9 +190,9 @@ func isForeign(err error) bool {
 
 func (c *Client) translateAnswer(operation string, answer *responseError) error {
 	reason := answer.reason()
-	out := fail(operation, reason, errors.New(answer.message))
-	out.Err, out.Message = nil, cloud.Scrub(answer.message, c.secrets()...)
-	out.Status, out.RetryAfter = answer.status, answer.retryAfter
+	out := &cloud.Error{Kind: kinds[reason], Service: service, Operation: operation, Code: string(reason),
+		Status: answer.status, RetryAfter: answer.retryAfter,
+		Message: cloud.Scrub(answer.message, c.secrets()...), Remedy: remedies[kinds[reason]]}
 	switch reason {
 	case ReasonTagRefused:
 		tags := &TagError{Tags: refusedTags(answer.message)}
