@@ -35,9 +35,8 @@ type scope struct {
 	// tailnet is nil unless the cluster may use it, Ready or not. Set by findTailnet.
 	tailnet *infrav1.Tailnet
 	// version is the object's resource version after a write of this pass; empty if there was none.
-	// Set by record.
 	// The object keeps the one that was read: the patch at the end would take another one for a
-	// condition of the patch.
+	// condition of the patch. Set by record.
 	version string
 	// removed is true once the finalizer is off. Set by removeFinalizer.
 	removed bool

@@ -8,10 +8,8 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
-	"unicode"
 
 	. "github.com/onsi/gomega"
 )
@@ -175,36 +173,4 @@ func TestEveryKindHasTheSameFiles(t *testing.T) {
 		}
 		g.Expect(names).To(ContainElements("controller.go", "scope.go", "status.go", "watches.go"), p.folder)
 	}
-}
-
-var setBy = regexp.MustCompile(`Set\s+by\s+([\w\s,]+)[.;]`)
-
-// Who reads a field of a scope has to know which phase fills it.
-func TestScopesNameThePhasesThatFillTheirFields(t *testing.T) {
-	g := NewWithT(t)
-	s, err := read("controllers", "exp/controllers")
-	g.Expect(err).NotTo(HaveOccurred())
-	found := 0
-	for _, f := range s.all {
-		if path.Base(f.path) != "scope.go" {
-			continue
-		}
-		functions := map[string]bool{"and": true, "or": true}
-		for _, other := range inPackage(s, path.Dir(f.path)) {
-			for _, declaration := range other.Decls {
-				if function, ok := declaration.(*ast.FuncDecl); ok {
-					functions[function.Name.Name] = true
-				}
-			}
-		}
-		for _, comment := range f.Comments {
-			for _, match := range setBy.FindAllStringSubmatch(comment.Text(), -1) {
-				found++
-				for _, name := range strings.FieldsFunc(match[1], func(r rune) bool { return unicode.IsSpace(r) || r == ',' }) {
-					g.Expect(functions).To(HaveKey(name), "%s: a field is set by what does not exist", s.position(comment))
-				}
-			}
-		}
-	}
-	g.Expect(found).To(BeNumerically(">", 30), "the comments are not found")
 }

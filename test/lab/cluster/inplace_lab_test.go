@@ -183,7 +183,8 @@ func (s *suite) awaitControlPlanes(version string, number int) {
 		s.Eventually(func(g Gomega) {
 			updated = nil
 			for _, m := range s.machines(watch.ControlPlane) {
-				if s.lacks(m, version) == "" {
+				missing := s.notUpdated(m, version)
+				if s.hurry(m, missing); missing == "" {
 					updated = append(updated, m)
 				}
 			}
@@ -203,7 +204,7 @@ func (s *suite) inTheMiddle(version string) watch.Machine {
 	var found watch.Machine
 	s.Eventually(func(g Gomega) {
 		for _, m := range s.machines(watch.ControlPlane) {
-			s.lacks(m, version)
+			s.hurry(m, s.notUpdated(m, version))
 			changed, err := s.booted(m).Exec(s.t.Context(), "sh", "-c", "grep -l "+version+" /etc/kubernetes/manifests/*.yaml || true")
 			g.Expect(err).NotTo(HaveOccurred())
 			if strings.Contains(changed, "kube-apiserver.yaml") && !strings.Contains(changed, "kube-scheduler.yaml") {
@@ -226,23 +227,25 @@ func (s *suite) expectAnswered(o *world.Observer) {
 // awaitUpdated waits until Cluster API is done with a machine, and its node runs the version.
 func (s *suite) awaitUpdated(m watch.Machine, version string) {
 	s.t.Helper()
-	s.Eventually(func() string { return s.lacks(m, version) }, settleTimeout, interval).Should(BeEmpty(), "%s does not become %s", m.Name, version)
+	s.Eventually(func() string {
+		missing := s.notUpdated(m, version)
+		s.hurry(m, missing)
+		return missing
+	}, settleTimeout, interval).Should(BeEmpty(), "%s does not become %s", m.Name, version)
 }
 
 // hurried are the machines whose agents were hurried, with what they were asked for.
 var hurried = map[string]bool{}
 
-// lacks is notUpdated, and spares the half minute after which an agent looks again, and the five
-// minutes after which it tries again.
-func (s *suite) lacks(m watch.Machine, version string) string {
+// hurry spares the half minute after which an agent looks again, and the five minutes after which
+// it tries again, once for each thing that a machine lacks.
+func (s *suite) hurry(m watch.Machine, missing string) {
 	s.t.Helper()
-	missing := s.notUpdated(m, version)
 	if about := m.Name + missing; strings.Contains(missing, " to begin with ") && !hurried[about] {
 		// A machine that is down begins when it boots.
 		_, err := s.booted(m).Exec(s.t.Context(), "systemctl", "restart", "capom-update.service")
 		hurried[about] = err == nil
 	}
-	return missing
 }
 
 // notUpdated says what a machine lacks of an update; it is empty when nothing is missing.
