@@ -268,6 +268,23 @@ func TestANodeDoesNothingWhileItsNodeCannotBeRead(t *testing.T) {
 	}
 }
 
+func TestWhatFailsOnANodeIsTriedAgainSoonAndThenSeldom(t *testing.T) {
+	g := NewWithT(t)
+	n := updatedNode(t, nil)
+	n.write("stubs/sleep", `#!/bin/sh
+echo "$1" >>"$CAPOM_ROOT/world/sleeps"
+[ "$(wc -l <"$CAPOM_ROOT/world/sleeps")" != 6 ] || rm "$CAPOM_ROOT/world/kubeadm-fails"
+exec /bin/sleep 0.01
+`, 0o755)
+	n.write("world/kubeadm-fails", "", 0o644)
+	n.wants("v1.36.2 -")
+	n.start(filepath.Join(scriptsDir, "capom-update"), "run")
+	reported := func() string { return n.world("reported") }
+	g.Eventually(reported, "1m", "20ms").Should(Equal("v1.36.2 - done"))
+	g.Eventually(func() string { return n.world("sleeps") }, "30s", "20ms").
+		Should(HavePrefix("60\n120\n240\n300\n300\n300\n30\n"))
+}
+
 func TestPatchesOfTheFirstBootAreKeptByAnUpdate(t *testing.T) {
 	g := NewWithT(t)
 	n := updatedNode(t, nil)

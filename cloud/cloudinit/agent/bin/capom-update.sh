@@ -218,9 +218,11 @@ once() {
 
 case ${1:-} in
 run)
+	delay=30
 	while :; do
-		delay=300
-		! "$0" once || delay=30
+		# After a failure a minute, and twice as long after each further one, to five minutes.
+		! "$0" once || delay=15
+		delay=$((delay < 150 ? delay * 2 : 300))
 		sleep "$delay"
 	done
 	;;
