@@ -15,8 +15,24 @@ import (
 // holder is this management cluster, for a network or the load balancer.
 func (r *Reconciler) holder(s *scope, status infrav1.ClaimStatus, id string) ownership.Holder {
 	holder := r.Claims.Holder(s.infra, status, id, time.Now(), s.options.UnseenInterval)
-	holder.Looks = s.options.NetworkInterval
+	if s.machinesTell() {
+		holder.Looks = s.options.NetworkInterval
+	}
 	return holder
+}
+
+// machinesTell tells whether polls of machines would have shown another's claim to the cluster.
+// After a time without OCI they have not, and once a machine was left to another management
+// cluster the rest is that one's too: it is not claimed back.
+func (s *scope) machinesTell() bool {
+	polled := false
+	for i := range s.machines {
+		if s.machines[i].Status.Claim.State.IsElsewhere() {
+			return false
+		}
+		polled = polled || isPolled(&s.machines[i])
+	}
+	return polled
 }
 
 // nextClaim is the status that follows from what was decided about something at the time.

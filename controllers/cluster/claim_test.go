@@ -9,11 +9,14 @@ import (
 
 	. "github.com/onsi/gomega"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/cluster-api/util/conditions"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/claims"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
@@ -110,6 +113,44 @@ func TestADrillIsToldThatTheNetworksAreNotItsOwnAndEndsNothing(t *testing.T) {
 			production.pause = rarely
 			production.deleted(infra)
 			production.ExpectNothingLeft(t)
+		})
+	}
+}
+
+// The network was last seen half an hour ago, as it is looked at once an hour.
+func TestANetworkIsClaimedBackOnlyWithItsMachines(t *testing.T) {
+	polled := func(state infrav1.ClaimState, status metav1.ConditionStatus) infrav1.OCIMeshMachine {
+		machine := infrav1.OCIMeshMachine{}
+		machine.Status.Instance.ID = "ocid1.instance.oc1..m1"
+		machine.Status.Claim = infrav1.ClaimStatus{ManagementCluster: "here", State: state}
+		conditions.Set(&machine, metav1.Condition{Type: infrav1.InstanceReadyCondition, Status: status, Reason: infrav1.ReadyReason})
+		return machine
+	}
+	for name, world := range map[string]struct {
+		machines []infrav1.OCIMeshMachine
+		want     ownership.Outcome
+	}{
+		"its machines are held here": {[]infrav1.OCIMeshMachine{polled(infrav1.ClaimHeld, metav1.ConditionTrue)}, ownership.Contested},
+		"a machine is claimed back":  {[]infrav1.OCIMeshMachine{polled(infrav1.ClaimPending, metav1.ConditionTrue)}, ownership.Contested},
+		"OCI was away, and no machine was seen since": {
+			[]infrav1.OCIMeshMachine{polled(infrav1.ClaimHeld, metav1.ConditionUnknown)}, ownership.Elsewhere},
+		"OCI was away, and machines were left to the other": {
+			[]infrav1.OCIMeshMachine{polled(infrav1.ClaimHeld, metav1.ConditionTrue), polled(infrav1.ClaimElsewhere, metav1.ConditionTrue)}, ownership.Elsewhere},
+		"there is no machine": {nil, ownership.Elsewhere},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			infra := &infrav1.OCIMeshCluster{ObjectMeta: metav1.ObjectMeta{UID: "uid", Namespace: "team", Name: "c1"}}
+			r := &Reconciler{Claims: claims.New("here", 3*time.Minute)}
+			s := &scope{infra: infra, machines: world.machines, options: Options{UnseenInterval: 10 * time.Minute, NetworkInterval: time.Hour}}
+			status := infrav1.ClaimStatus{ManagementCluster: "here", State: infrav1.ClaimHeld}
+			id, seen := "ocid1.vcn.oc1..v1", time.Now().Add(-30*time.Minute)
+			r.Claims.Next(r.holder(s, status, id), ownership.Judgement{Outcome: ownership.Ours}, id, seen)
+
+			owner := ownership.Cluster("uid", "team", "c1").HeldBy(r.holder(s, status, id))
+			tags := owner.Tags()
+			tags[infrav1.HeldByTag] = ownership.Claim{Holder: "there", Since: seen}.String()
+			g.Expect(owner.Judge(id, tags).Outcome).To(Equal(world.want))
 		})
 	}
 }

@@ -237,7 +237,7 @@ func (s *suite) awaitUpdated(m watch.Machine, version string) {
 // hurried are the machines whose agents were hurried, with what they were asked for.
 var hurried = map[string]bool{}
 
-// hurry spares the half minute after which an agent looks again, and the five minutes after which
+// hurry spares the half minute after which an agent looks again, and the minutes after which
 // it tries again, once for each thing that a machine lacks.
 func (s *suite) hurry(m watch.Machine, missing string) {
 	s.t.Helper()
