@@ -118,6 +118,7 @@ test-lives: ## Test lives in which a process is killed or an answer lost, withou
 test-suites: ## Test with the suites in test/: manifests, templates, moves, documentation; part of "make test"
 	assets=$$($(BINARIES) envtest); $(BINARIES) clusterctl kustomize capi-core capi-kubeadm-bootstrap capi-kubeadm-control-plane; \
 	KUBEBUILDER_ASSETS=$$assets go -C test test -count=1 -p $(TESTPROCS) -timeout 20m $(TESTFLAGS) $(LONG_SUITES) $(SUITES)
+	$(if $(filter ./...,$(SUITES)),go -C test/promql test -count=1 $(TESTFLAGS) ./...)
 
 .PHONY: test-policy
 test-policy: ## Test the tailnet policies of docs/policies with Tailscale's and Headscale's code; part of "make test"
@@ -238,7 +239,7 @@ test-outages: lab-assets ## Test on booted machines without coordination server,
 	KUBEBUILDER_ASSETS=$$assets go -C test test -tags lab,outages -count 1 -v -timeout 60m -run TestAClusterWithoutItsServers ./lab/cluster
 
 .PHONY: test-cilium
-test-cilium: lab-assets ## Test Cilium, Hubble and the metrics of a cluster of booted machines in both modes (as root)
+test-cilium: lab-assets ## Test Cilium, Hubble and the metrics of a cluster of booted machines in both modes, and draw dashboards (as root)
 	assets=$$($(BINARIES) envtest); \
 	go -C test/promql build -o ../../out/test-lab/programs/promql .; \
 	KUBEBUILDER_ASSETS=$$assets go -C test test -tags lab,cilium -count 1 -parallel 1 -v -timeout 60m -run TestCilium ./lab/cluster

@@ -5,6 +5,7 @@ go 1.26.7
 toolchain go1.27.3
 
 require (
+	github.com/onsi/gomega v1.42.1
 	github.com/prometheus/client_golang v1.25.0
 	github.com/prometheus/common v0.72.1
 	github.com/prometheus/prometheus v0.316.0

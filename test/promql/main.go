@@ -1,11 +1,13 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command promql does with Prometheus' own code what the suite observability needs of it. It is a
-// module of its own: nothing of Prometheus' server is among the provider's requirements.
+// Command promql does with Prometheus' own code what the suite observability and the lab need of
+// it. It is a module of its own: nothing of Prometheus' server is among the provider's
+// requirements.
 //
 //	promql            parses expressions: a JSON list of texts in, of their metrics and labels out
 //	promql evaluate   scrapes as a configuration says, and evaluates expressions on what it got
+//	promql draw       scrapes until its input ends, and draws dashboards of what it got, as SVG
 package main
 
 import (
@@ -36,8 +38,13 @@ var expressions = parser.NewParser(parser.Options{})
 
 func main() {
 	work := parseAll
-	if len(os.Args) > 1 && os.Args[1] == "evaluate" {
-		work = evaluateAll
+	if len(os.Args) > 1 {
+		switch os.Args[1] {
+		case "evaluate":
+			work = evaluateAll
+		case "draw":
+			work = drawAll
+		}
 	}
 	if err := work(os.Stdin, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "promql:", err)

@@ -25,8 +25,10 @@ func ciliumByVXLAN(t *testing.T) {
 	s := start(t, []string{"alpha", "bravo"}, world.ClusterOptions{
 		Name: "mesh", Version: kit.NewVersion, ControlPlanes: 1, Workers: 2, Variables: []string{"CILIUM_HUBBLE=true"}, Change: twoAccounts,
 	})
+	var recorded *recording
 	s.walk([]stage{
 		{"pods reach each other", (*suite).whole},
+		{"monitoring is installed, and a Prometheus records", func(s *suite) { recorded = s.record(t) }},
 		{"a NetworkPolicy denies, and allows, and Hubble tells", (*suite).policyAndHubble},
 		{"the guard alone, or Cilium's policy alone, keeps pods from the metadata service", (*suite).eitherKeepsMetadata},
 		{"a pod reaches others whatever its identity writes into the mark", (*suite).packetsOfAnyMark},
@@ -34,6 +36,7 @@ func ciliumByVXLAN(t *testing.T) {
 		{"a cluster with routes to the same pods is refused, and one with others is let in", func(s *suite) { s.besideAnother("tailnet-routes") }},
 		{"a Prometheus finds all that dashboards and alerts ask for", (*suite).prometheusFinds},
 		{"Cilium is upgraded while pods talk", (*suite).ciliumUpgrades},
+		{"dashboards are drawn of all that", func(s *suite) { s.dashboardsDrawn(recorded) }},
 		{"deleted, it leaves nothing", (*suite).leavesNothing},
 	})
 }

@@ -7,6 +7,7 @@ package cluster_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -37,28 +38,14 @@ const (
 	inPod        = "/var/run/secrets/kubernetes.io/serviceaccount/"
 )
 
-// prometheusFinds installs what the fleet's chart has of ours, has a Prometheus on a worker scrape
-// the chart's jobs, and evaluates all that dashboards and alerts for clusters ask for. What
-// kube-state-metrics tells is not there, and nothing of peers: a member alone has none
-// (test/observability asks two).
+// prometheusFinds has a Prometheus on a worker scrape the jobs of the fleet's chart, and evaluates
+// all that dashboards and alerts for clusters ask for.
 func (s *suite) prometheusFinds() {
 	workload := s.workload()
-	endpoint := s.snapshot().Infra.Spec.ControlPlaneEndpoint
-	values, err := scrape.FleetValues(programs.Root, map[string]string{"MONITORING_PROXY_IMAGE": kit.NginxImage},
-		map[string]any{"host": endpoint.Host, "port": int64(endpoint.Port)})
-	s.Expect(err).NotTo(HaveOccurred())
-	s.installMonitoring(workload, values)
-
-	discover := func(_ string, discovers map[string]any) ([]scrape.Target, error) {
-		return s.discover(workload, discovers)
-	}
-	configuration, err := scrape.Configuration(values, discover, nil, s.accountFiles(workload))
-	s.Expect(err).NotTo(HaveOccurred())
+	configuration := s.scrapes(workload, s.t.TempDir())
 	all, err := scrape.Queries(programs.Root, scrape.ClustersRules, scrape.ClustersDashboards...)
 	s.Expect(err).NotTo(HaveOccurred())
-	all = slices.DeleteFunc(all, func(q scrape.Query) bool {
-		return strings.Contains(q.Expression, "kube_") || strings.Contains(q.Expression, "etcd_network_peer_")
-	})
+	all = slices.DeleteFunc(all, notInLab)
 	for _, metric := range []string{"hubble_flows_processed_total", "hubble_drop_total", "cilium_operator_process_start_time_seconds"} {
 		all = append(all, scrape.Query{Where: "page of metrics", Expression: "sum(" + metric + ")"})
 	}
@@ -67,15 +54,41 @@ func (s *suite) prometheusFinds() {
 	s.Expect(strings.Join(missing, "\n")).To(BeEmpty())
 	s.Expect(present).To(BeEmpty(), "each target has answered")
 	s.metricsReturn(workload)
-	s.Expect(workload.Delete(s.t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: monitoring}})).To(Succeed())
+}
+
+// notInLab tells of a query that finds nothing here: there is no kube-state-metrics, and a member
+// alone has no peers (test/observability asks two).
+func notInLab(q scrape.Query) bool {
+	return strings.Contains(q.Expression, "kube_") || strings.Contains(q.Expression, "etcd_network_peer_")
+}
+
+// fleetValues are the values of the fleet's chart for the cluster.
+func (s *suite) fleetValues() map[string]any {
+	s.t.Helper()
+	endpoint := s.snapshot().Infra.Spec.ControlPlaneEndpoint
+	values, err := scrape.FleetValues(programs.Root, map[string]string{"MONITORING_PROXY_IMAGE": kit.NginxImage},
+		map[string]any{"host": endpoint.Host, "port": int64(endpoint.Port)})
+	s.Expect(err).NotTo(HaveOccurred())
+	return values
+}
+
+// scrapes is a prometheus.yml of the chart's jobs, with the account's files in a folder.
+func (s *suite) scrapes(workload client.Client, folder string) map[string]any {
+	s.t.Helper()
+	discover := func(_ string, discovers map[string]any) ([]scrape.Target, error) {
+		return s.discover(workload, discovers)
+	}
+	configuration, err := scrape.Configuration(s.fleetValues(), discover, nil, s.accountFiles(workload, folder))
+	s.Expect(err).NotTo(HaveOccurred())
+	return configuration
 }
 
 // installMonitoring applies the chart's objects of ours, and waits for what runs on nodes.
-func (s *suite) installMonitoring(workload client.Client, values map[string]any) {
+func (s *suite) installMonitoring(workload client.Client) {
 	s.t.Helper()
 	s.Expect(workload.Create(s.t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: monitoring}})).To(Succeed())
 	s.Expect(workload.Create(s.t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: monitoring, Name: fleetAccount}})).To(Succeed())
-	manifests, err := scrape.Manifests(values)
+	manifests, err := scrape.Manifests(s.fleetValues())
 	s.Expect(err).NotTo(HaveOccurred())
 	for _, manifest := range manifests {
 		s.Expect(workload.Create(s.t.Context(), &unstructured.Unstructured{Object: manifest})).To(Succeed())
@@ -110,8 +123,8 @@ func (s *suite) metricsReturn(workload client.Client) {
 	s.Eventually(metrics, soon, interval).Should(ContainSubstring("tailscaled_"))
 }
 
-// accountFiles are here what the fleet's Prometheus has in its pod, by their place there.
-func (s *suite) accountFiles(workload client.Client) map[string]string {
+// accountFiles are in a folder what the fleet's Prometheus has in its pod, by their place there.
+func (s *suite) accountFiles(workload client.Client, folder string) map[string]string {
 	s.t.Helper()
 	request := &authenticationv1.TokenRequest{}
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: monitoring, Name: fleetAccount}}
@@ -120,18 +133,17 @@ func (s *suite) accountFiles(workload client.Client) map[string]string {
 	s.Expect(err).NotTo(HaveOccurred())
 	files := map[string]string{}
 	for name, content := range map[string][]byte{"token": []byte(request.Status.Token), "ca.crt": config.CAData} {
-		files[inPod+name] = filepath.Join(s.t.TempDir(), name)
+		files[inPod+name] = filepath.Join(folder, name)
 		s.Expect(os.WriteFile(files[inPod+name], content, 0o600)).To(Succeed())
 	}
 	return files
 }
 
-// prometheusOn runs test/promql in the network of a machine, from where it reaches pods.
+// prometheusOn runs test/promql in the network of a machine.
 func (s *suite) prometheusOn(m watch.Machine) func(input []byte, args ...string) ([]byte, error) {
 	s.t.Helper()
-	namespace := network.Path(s.world.Wire(m.Instance).Namespace())
 	return func(input []byte, args ...string) ([]byte, error) {
-		cmd := exec.CommandContext(s.t.Context(), "nsenter", append([]string{"--net=" + namespace, filepath.Join(programs.Root, "out", "test-lab", "programs", "promql")}, args...)...)
+		cmd := s.promqlOn(s.t.Context(), m, args...)
 		cmd.Stdin = bytes.NewReader(input)
 		out, err := cmd.Output()
 		var exit *exec.ExitError
@@ -140,4 +152,11 @@ func (s *suite) prometheusOn(m watch.Machine) func(input []byte, args ...string)
 		}
 		return out, err
 	}
+}
+
+// promqlOn is test/promql in the network of a machine, from where it reaches pods.
+func (s *suite) promqlOn(ctx context.Context, m watch.Machine, args ...string) *exec.Cmd {
+	namespace := network.Path(s.world.Wire(m.Instance).Namespace())
+	program := filepath.Join(programs.Root, "out", "test-lab", "programs", "promql")
+	return exec.CommandContext(ctx, "nsenter", append([]string{"--net=" + namespace, program}, args...)...)
 }
