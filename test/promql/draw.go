@@ -84,8 +84,8 @@ func drawAll(in io.Reader, out io.Writer) (err error) {
 	return json.NewEncoder(out).Encode(said)
 }
 
-// untilEnd waits for the end of the input. Other than a signal it needs no process id, comes through
-// whatever program started this one, and comes too when that is gone.
+// untilEnd waits for the end of the input. Other than a signal it needs no process id, comes
+// through whatever program started this one, and comes too when that is gone.
 func untilEnd(in io.Reader, longest time.Duration) error {
 	ended := make(chan error, 1)
 	go func() {

@@ -34,8 +34,8 @@ type recording struct {
 	stdout, stderr bytes.Buffer
 }
 
-// record installs what the fleet's chart has of ours, and has a Prometheus record what the cluster's
-// dashboards show, beyond this stage to the end of the whole test.
+// record installs what the fleet's chart has of ours, and has a Prometheus record what the
+// cluster's dashboards show, beyond this stage to the end of the whole test.
 func (s *suite) record(whole *testing.T) *recording {
 	workload := s.workload()
 	s.installMonitoring(workload)
