@@ -31,7 +31,7 @@
 //	updates      changes of machines in place: the instance, and the node's versions
 //	tailnetnode  a machine's key, device, routes, joining and leaving on a tailnet
 //	userdata     user data from bootstrap data
-//	workload     the Nodes of a cluster, at its own API server, and their drains
+//	workload     the Nodes of a cluster, at its own API server, their drains; its control planes
 //	nodesize     how large the node of a shape is
 //	scheduling   where machines go and how large pools may be: budgets, reservations, images
 //	vip          control-plane addresses out of a Tailnet's range

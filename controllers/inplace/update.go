@@ -106,21 +106,8 @@ func (h *Handlers) unhealthy(ctx context.Context, machine *clusterv1.Machine) (s
 	if !util.IsControlPlaneMachine(machine) {
 		return "", nil
 	}
-	machines := &clusterv1.MachineList{}
-	err := h.Client.List(ctx, machines, client.InNamespace(machine.Namespace), client.MatchingLabels{clusterv1.ClusterNameLabel: machine.Spec.ClusterName})
-	if err != nil {
-		return "", fmt.Errorf("listing the machines of Cluster %s: %w", machine.Spec.ClusterName, err)
-	}
-	for i := range machines.Items {
-		other := &machines.Items[i]
-		if !util.IsControlPlaneMachine(other) || !other.DeletionTimestamp.IsZero() || !other.Status.NodeRef.IsDefined() {
-			continue
-		}
-		if condition := workload.Unhealthy(other); condition != "" {
-			return condition + " of Machine " + other.Name, nil
-		}
-	}
-	return "", nil
+	controlPlanes, err := workload.ControlPlanes(ctx, h.Client, machine)
+	return workload.FirstUnhealthy(controlPlanes), err
 }
 
 // lookAgain changes the Machine's condition Updating, and with it the Machine: that is what makes a

@@ -26,7 +26,7 @@ func (r *Reconciler) update(ctx context.Context, s *scope) error {
 		return nil
 	}
 	update := updates.Instance{
-		Pass: &s.Pass, Own: s.own, Owner: s.owner, Recorder: r.Recorder, Now: s.now, SettleTime: s.options.SettleTime,
+		Pass: &s.Pass, Own: s.own, Owner: s.owner, Machine: s.machine, Client: r.Client, Recorder: r.Recorder, Now: s.now, SettleTime: s.options.SettleTime,
 		Seen: *s.instance, Before: oci.LifecycleState(s.before.Status.Instance.State),
 		Connect: placedIn(s, r.finder()), VolumeNames: s.volumeNames(),
 		Room:     func(ctx context.Context) (*access.Problem, error) { return r.roomForSpec(ctx, s) },

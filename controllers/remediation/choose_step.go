@@ -70,13 +70,11 @@ type choice struct {
 func choose(
 	steps []infrav1.RemediationStep, attempts []infrav1.RemediationAttempt, requested time.Time, state oci.LifecycleState, now time.Time,
 ) choice {
-	since := requested
 	if len(attempts) > 0 {
 		last := attempts[len(attempts)-1]
 		if end := last.DecidedAt.Add(timeout(steps, last.Action)); now.Before(end) {
 			return choice{send: last.SentAt.IsZero(), until: end}
 		}
-		since = last.DecidedAt.Add(timeout(steps, last.Action))
 	}
 	for _, step := range steps {
 		if suits(step.Action, state) && tried(attempts, step.Action) < int(step.Tries) {
@@ -86,11 +84,22 @@ func choose(
 	if state == oci.StateRunning || state == oci.StateStopped {
 		return choice{lost: fmt.Sprintf("no step is left for an instance that is %s", state)}
 	}
-	longest := slices.MaxFunc(steps, func(a, b infrav1.RemediationStep) int { return int(a.TimeoutSeconds) - int(b.TimeoutSeconds) })
-	if end := since.Add(seconds(longest)); now.Before(end) {
+	if end := endOfPatience(steps, attempts, requested); now.Before(end) {
 		return choice{until: end}
 	}
 	return choice{lost: fmt.Sprintf("the instance has been %s for too long", state)}
+}
+
+// endOfPatience is until when a state in between is waited for: from the request, or from the end
+// of the last try, for as long as the most patient step allows.
+func endOfPatience(steps []infrav1.RemediationStep, attempts []infrav1.RemediationAttempt, requested time.Time) time.Time {
+	since := requested
+	if len(attempts) > 0 {
+		last := attempts[len(attempts)-1]
+		since = last.DecidedAt.Add(timeout(steps, last.Action))
+	}
+	longest := slices.MaxFunc(steps, func(a, b infrav1.RemediationStep) int { return int(a.TimeoutSeconds) - int(b.TimeoutSeconds) })
+	return since.Add(seconds(longest))
 }
 
 // suits tells whether OCI takes the action in the state.

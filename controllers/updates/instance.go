@@ -13,6 +13,7 @@ import (
 
 	"k8s.io/client-go/tools/events"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
@@ -50,6 +51,9 @@ type Instance struct {
 	// and the names of the spec's tags.
 	Own   *infrav1.OCIMeshMachine
 	Owner ownership.Owner
+	// Machine owns Own. Client reads its cluster's other Machines.
+	Machine *clusterv1.Machine
+	Client  client.Reader
 	// Seen is what polls show of the instance, Before the state that was recorded of it. Connect
 	// reaches its account.
 	Seen    oci.Instance
@@ -74,8 +78,8 @@ type Instance struct {
 	// Decided is set by Advance for a decision in status, to be written only over the version it
 	// was read from.
 	Decided bool
-	// PutOff is set by Advance if the change waits for OCI, the budget or a person, and the machine
-	// runs on as it is.
+	// PutOff is set by Advance if the change waits for OCI, the budget, another control plane or a
+	// person, and the machine runs on as it is.
 	PutOff bool
 
 	in instances.Account

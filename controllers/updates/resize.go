@@ -79,7 +79,7 @@ func (u *Instance) wantedSize(shape string) (infrav1.Shape, bool) {
 }
 
 // beginUpdate records the step, once the account's budget has room for the new size and, before a
-// restart, the node is drained.
+// restart, the other control planes are healthy and the node is drained.
 func (u *Instance) beginUpdate(ctx context.Context, resize, grow bool) error {
 	update := &u.Own.Status.Update
 	before, step := *update, infrav1.UpdateRestart
@@ -88,6 +88,12 @@ func (u *Instance) beginUpdate(ctx context.Context, resize, grow bool) error {
 		step = infrav1.UpdateGrow
 	case resize:
 		step = infrav1.UpdateResize
+	}
+	if !step.Grows() {
+		if waits, err := u.awaitMembers(ctx); err != nil || waits {
+			u.GiveBack()
+			return err
+		}
 	}
 	if left, err := u.budgetLeaves(ctx); err != nil || !left {
 		return err
@@ -135,9 +141,19 @@ func (u *Instance) budgetLeaves(ctx context.Context) (room bool, err error) {
 }
 
 // restart asks for the step, after a control plane has left the virtual address. A call whose
-// answer is lost is repeated with its retry token.
+// answer is lost is repeated with its retry token. The other control planes are looked at again:
+// since the record volumes may have grown, or no manager has run. While they are waited for the
+// step stays recorded, since OCI may have been asked.
 func (u *Instance) restart(ctx context.Context, proof ownership.Proof, resize bool) error {
 	update := &u.Own.Status.Update
+	if waits, err := u.awaitMembers(ctx); err != nil || waits {
+		return err
+	}
+	if !u.Drain.Over(ctx) {
+		// While it waited the node took pods again.
+		u.Decided = u.Drain.Decided
+		return nil
+	}
 	if err := u.Withdraw(ctx); err != nil {
 		return err
 	}

@@ -3,7 +3,7 @@
 
 // Package workload reaches the clusters that are made of machines, at their own API servers: it
 // reads and annotates Nodes, reads the static pods of control planes, and drains a Node before its
-// machine is changed in place.
+// machine is changed in place. By what Machines say it tells which control planes a cluster lacks.
 package workload
 
 import (

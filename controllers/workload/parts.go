@@ -32,9 +32,9 @@ func StaticPods(machine *clusterv1.Machine) []string {
 	return pods
 }
 
-// Unhealthy is the first condition by which a KubeadmControlPlane takes a machine for unhealthy;
+// unhealthy is the first condition by which a KubeadmControlPlane takes a machine for unhealthy;
 // empty if there is none.
-func Unhealthy(machine *clusterv1.Machine) string {
+func unhealthy(machine *clusterv1.Machine) string {
 	for _, part := range parts {
 		if found := conditions.Get(machine, part.condition); found != nil && found.Status != metav1.ConditionTrue {
 			return part.condition
