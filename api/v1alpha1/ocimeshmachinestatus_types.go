@@ -90,6 +90,13 @@ type OCIMeshMachineStatus struct {
 	// +kubebuilder:validation:items:MaxLength=100
 	TagNames []string `json:"tagNames,omitempty"`
 
+	// kubernetesVersion is the Machine's version that the node was made with, or last brought to in
+	// place. An update that wants the same leaves kubelet as it is, whatever runs.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	KubernetesVersion string `json:"kubernetesVersion,omitempty"`
+
 	// update is the instance's change in place, while there is one.
 	// +optional
 	Update UpdateStatus `json:"update,omitempty,omitzero"`

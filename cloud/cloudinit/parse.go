@@ -27,7 +27,7 @@ type Parsed struct {
 	// LoginServer is the coordination server's URL, empty for Tailscale's own.
 	LoginServer string
 	// ControlPlane, KubernetesVersion, BootstrapMode, ProviderIDPrefix and PodNetworkMode are
-	// Input's, with defaults.
+	// Input's, with defaults; of a build's version it is the release.
 	ControlPlane      bool
 	KubernetesVersion string
 	BootstrapMode     BootstrapMode

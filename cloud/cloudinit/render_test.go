@@ -78,6 +78,18 @@ func TestRenderedUserDataIsReadBackAsItWasMeant(t *testing.T) {
 	g.Expect(parsed.DataVolumes).To(Equal(in.DataVolumes))
 }
 
+// The agent for versions compares it, and packages have no other.
+func TestANodeKnowsTheReleaseOfABuild(t *testing.T) {
+	g := NewWithT(t)
+	in := controlPlaneInput()
+	in.KubernetesVersion = "v1.36.1+own.1"
+	userData, err := Render(in)
+	g.Expect(err).NotTo(HaveOccurred())
+	parsed, err := Parse(userData)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(parsed.KubernetesVersion).To(Equal("v1.36.1"))
+}
+
 func TestBootstrapDataIsPassedOnByteForByte(t *testing.T) {
 	cases := map[string]string{
 		"plain ASCII":                   bootstrapInit,

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 )
 
 const (
@@ -47,7 +49,7 @@ func nodeSettings(in Input) map[string]string {
 	settings := map[string]string{
 		"CAPOM_HOSTNAME":           in.Hostname,
 		"CAPOM_ROLE":               role,
-		"CAPOM_KUBERNETES_VERSION": in.KubernetesVersion,
+		"CAPOM_KUBERNETES_VERSION": cloud.KubernetesRelease(in.KubernetesVersion),
 		"CAPOM_BOOTSTRAP_MODE":     string(in.BootstrapMode),
 		"CAPOM_PROVIDER_ID_PREFIX": in.ProviderIDPrefix,
 		"CAPOM_NODE_LABELS":        joinLabels(in.Labels),

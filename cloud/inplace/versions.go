@@ -11,11 +11,13 @@ import (
 	"strings"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 )
 
 // Versions are what a node is to run. The agent on the node reads them from its Node.
 type Versions struct {
-	// Kubernetes is a Machine's version, such as v1.36.2.
+	// Kubernetes is a Machine's version, such as v1.36.2. Of a build of one's own it is the release
+	// that counts.
 	Kubernetes string
 	// Tailscale is left as it is where it is empty.
 	Tailscale string
@@ -27,16 +29,16 @@ const PatchesFolder = "/etc/kubernetes/patches"
 // String is what the Node asks for. The agent takes no other form.
 func (v Versions) String() string {
 	if v.Tailscale == "" {
-		return v.Kubernetes + " -"
+		return v.release() + " -"
 	}
-	return v.Kubernetes + " " + v.Tailscale
+	return v.release() + " " + v.Tailscale
 }
 
-// IsKubelet tells whether a kubelet's version is the one that is to run. A build of one's own has
-// its name behind the version.
+func (v Versions) release() string { return cloud.KubernetesRelease(v.Kubernetes) }
+
+// IsKubelet tells whether a kubelet's version is the one that is to run.
 func (v Versions) IsKubelet(version string) bool {
-	version, _, _ = strings.Cut(version, "+")
-	return version == v.Kubernetes
+	return cloud.KubernetesRelease(version) == v.release()
 }
 
 // fetching has the agent fetch the packages, and change nothing of Kubernetes.
@@ -48,9 +50,9 @@ func (v Versions) ToFetch() string { return v.String() + fetching }
 // Words name the versions in a message.
 func (v Versions) Words() string {
 	if v.Tailscale == "" {
-		return "Kubernetes " + v.Kubernetes
+		return "Kubernetes " + v.release()
 	}
-	return fmt.Sprintf("Kubernetes %s and tailscale %s", v.Kubernetes, v.Tailscale)
+	return fmt.Sprintf("Kubernetes %s and tailscale %s", v.release(), v.Tailscale)
 }
 
 // Report is what a node's agent says of the versions that it was asked for.
@@ -87,7 +89,7 @@ func ReportOf(text string) Report {
 // Has tells whether a node with the report has the versions.
 func (r Report) Has(wanted Versions) bool {
 	return r.State == Done && !strings.HasSuffix(r.Versions, fetching) &&
-		(r.Versions == wanted.String() || wanted.Tailscale == "" && strings.HasPrefix(r.Versions, wanted.Kubernetes+" "))
+		(r.Versions == wanted.String() || wanted.Tailscale == "" && strings.HasPrefix(r.Versions, wanted.release()+" "))
 }
 
 var semver = regexp.MustCompile(`^([0-9]{1,3})\.([0-9]{1,3})\.([0-9]{1,3})$`)

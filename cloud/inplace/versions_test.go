@@ -68,10 +68,16 @@ func TestANodesReportIsReadAsItsAgentWroteIt(t *testing.T) {
 }
 
 func TestABuildOfAVersionIsThatVersion(t *testing.T) {
-	wanted := Versions{Kubernetes: "v1.36.3"}
-	for version, is := range map[string]bool{
-		"v1.36.3": true, "v1.36.3+vendor.1": true, "v1.36.30": false, "v1.36.3-rc.0": false, "v1.36.2+v1.36.3": false, "": false,
-	} {
-		NewWithT(t).Expect(wanted.IsKubelet(version)).To(Equal(is), version)
+	for _, wanted := range []Versions{{Kubernetes: "v1.36.3"}, {Kubernetes: "v1.36.3+own.1"}} {
+		g := NewWithT(t)
+		for version, is := range map[string]bool{
+			"v1.36.3": true, "v1.36.3+vendor.1": true, "v1.36.30": false, "v1.36.3-rc.0": false, "v1.36.2+v1.36.3": false, "": false,
+		} {
+			g.Expect(wanted.IsKubelet(version)).To(Equal(is), version)
+		}
+		g.Expect(wanted.String()+","+wanted.ToFetch()+","+wanted.Words()).To(Equal("v1.36.3 -,v1.36.3 - fetch,Kubernetes v1.36.3"),
+			"the agent takes numbers only, and installs the version's package")
+		g.Expect(ReportOf("v1.36.3 1.102.3 done").Has(wanted)).To(BeTrue())
+		g.Expect(ReportOf("v1.36.2 1.102.3 done").Has(wanted)).To(BeFalse())
 	}
 }

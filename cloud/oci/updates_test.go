@@ -31,7 +31,7 @@ func TestAnInstanceIsChangedInPlace(t *testing.T) {
 	f, own := newFake(t), ownership.Recorded("i1")
 	var body string
 	var headers http.Header
-	f.on("GET /20160918/instances/i1", answer(200, `{"id":"i1","freeformTags":{"ours":"1","theirs":"2","old":"3"}}`))
+	f.on("GET /20160918/instances/i1", answer(200, `{"id":"i1","freeformTags":{"ours":"1","theirs":"2","old":"3","user_data":"x"}}`))
 	f.on("PUT /20160918/instances/i1", sent(&body, &headers, "w1", `{"id":"i1","lifecycleState":"RUNNING","freeformTags":{"ours":"1"}}`))
 	f.on("POST /20160918/instances/i1", sent(&body, &headers, "", `{"id":"i1"}`))
 	f.on("PUT /20160918/bootVolumes/b1", sent(&body, &headers, "", `{"id":"b1","lifecycleState":"PROVISIONING","sizeInGBs":100}`))
@@ -39,7 +39,7 @@ func TestAnInstanceIsChangedInPlace(t *testing.T) {
 
 	_, err := client.UpdateInstanceTags(t.Context(), own, map[string]string{"ours": "4", "new": "5"}, []string{"old"})
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(body).To(MatchJSON(`{"freeformTags":{"ours":"4","theirs":"2","new":"5"}}`))
+	g.Expect(body).To(MatchJSON(`{"freeformTags":{"ours":"4","theirs":"2","new":"5","user_data":"x"}}`))
 
 	work, err := client.ResizeInstance(t.Context(), own, 2, 12, "token")
 	g.Expect(err).NotTo(HaveOccurred())

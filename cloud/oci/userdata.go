@@ -30,8 +30,13 @@ func withoutUserData(r *http.Request, response *http.Response) {
 // escaped.
 var userDataKey = []byte(`"user_data"`)
 
-// dropUserData empties each string under the key, in place. What is not as it should be is left for
-// the SDK to complain of.
+// maxTagValue is the most bytes of JSON that a tag's value takes: 256 characters (OCI
+// documentation, "Tagging Overview"), each of them two escapes. A tag of the same name is written
+// back with the instance's other tags. User data is longer, and what is not costs little.
+const maxTagValue = 256 * 2 * len(`\u0000`)
+
+// dropUserData empties each string under the key that is longer than a tag's value, in place. What
+// is not as it should be is left for the SDK to complain of.
 func dropUserData(body []byte) []byte {
 	out := body[:0]
 	for {
@@ -45,7 +50,7 @@ func dropUserData(body []byte) []byte {
 		if begin < 0 || string(bytes.TrimSpace(body[:begin])) != ":" {
 			continue
 		}
-		if length := stringLength(body[begin+1:]); length >= 0 {
+		if length := stringLength(body[begin+1:]); length > maxTagValue {
 			out, body = append(out, body[:begin+1]...), body[begin+1+length:]
 		}
 	}

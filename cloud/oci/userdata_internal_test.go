@@ -13,26 +13,34 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	. "github.com/onsi/gomega"
 	"github.com/oracle/oci-go-sdk/v65/core"
 )
 
 func TestUserDataIsTakenOutOfInstancesAndNothingElse(t *testing.T) {
+	long := strings.Repeat("QUJD", 1000)
+	wide := strings.Repeat(`\ud83d\ude80`, 256)
 	for name, world := range map[string]struct{ body, want string }{
 		"none":                     {`[{"id":"i"}]`, `[{"id":"i"}]`},
-		"one":                      {`[{"metadata":{"user_data":"QUJD","a":"b"},"id":"i"}]`, `[{"metadata":{"user_data":"","a":"b"},"id":"i"}]`},
-		"several":                  {`[{"user_data":"QUJD"},{"user_data":"REVG"}]`, `[{"user_data":""},{"user_data":""}]`},
-		"with spaces":              {"{\"user_data\" :\n \"QUJD\" }", "{\"user_data\" :\n \"\" }"},
+		"one":                      {`[{"metadata":{"user_data":"` + long + `","a":"b"},"id":"i"}]`, `[{"metadata":{"user_data":"","a":"b"},"id":"i"}]`},
+		"several":                  {`[{"user_data":"` + long + `"},{"user_data":"` + long + `"}]`, `[{"user_data":""},{"user_data":""}]`},
+		"with spaces":              {"{\"user_data\" :\n \"" + long + "\" }", "{\"user_data\" :\n \"\" }"},
 		"empty":                    {`{"user_data":""}`, `{"user_data":""}`},
-		"with quotes":              {`{"user_data":"a\"b","c":"d"}`, `{"user_data":"","c":"d"}`},
-		"with a backslash at last": {`{"user_data":"a\\","c":"d"}`, `{"user_data":"","c":"d"}`},
-		"no string":                {`{"user_data":null,"c":"d"}`, `{"user_data":null,"c":"d"}`},
-		"a value of that name":     {`{"a":"user_data","c":"d"}`, `{"a":"user_data","c":"d"}`},
-		"a longer name":            {`{"my_user_data":"d"}`, `{"my_user_data":"d"}`},
-		"within a text":            {`{"a":"{\"user_data\":\"d\"}"}`, `{"a":"{\"user_data\":\"d\"}"}`},
-		"cut off within":           {`{"user_data":"QUJ`, `{"user_data":"QUJ`},
-		"cut off before":           {`{"user_data"`, `{"user_data"`},
+		"with quotes":              {`{"user_data":"` + long + `\"b","c":"d"}`, `{"user_data":"","c":"d"}`},
+		"with a backslash at last": {`{"user_data":"` + long + `\\","c":"d"}`, `{"user_data":"","c":"d"}`},
+		"a tag of that name":       {`{"freeformTags":{"user_data":"x"}}`, `{"freeformTags":{"user_data":"x"}}`},
+		"a tag as long as can be":  {`{"freeformTags":{"user_data":"` + wide + `"}}`, `{"freeformTags":{"user_data":"` + wide + `"}}`},
+		"a tag beside user data": {
+			`{"freeformTags":{"user_data":"x"},"metadata":{"user_data":"` + long + `"}}`, `{"freeformTags":{"user_data":"x"},"metadata":{"user_data":""}}`,
+		},
+		"no string":            {`{"user_data":null,"c":"d"}`, `{"user_data":null,"c":"d"}`},
+		"a value of that name": {`{"a":"user_data","c":"` + long + `"}`, `{"a":"user_data","c":"` + long + `"}`},
+		"a longer name":        {`{"my_user_data":"` + long + `"}`, `{"my_user_data":"` + long + `"}`},
+		"within a text":        {`{"a":"{\"user_data\":\"` + long + `\"}"}`, `{"a":"{\"user_data\":\"` + long + `\"}"}`},
+		"cut off within":       {`{"user_data":"` + long, `{"user_data":"` + long},
+		"cut off before":       {`{"user_data"`, `{"user_data"`},
 	} {
 		NewWithT(t).Expect(string(dropUserData([]byte(world.body)))).To(Equal(world.want), name)
 	}
@@ -46,6 +54,7 @@ func FuzzDropUserData(f *testing.F) {
 		`["user_data","d"]`, `{"user_data":{"user_data":"d"}}`, `{"user_data" : "d`, `"user_data":"d"`,
 	} {
 		f.Add([]byte(seed))
+		f.Add([]byte(strings.ReplaceAll(seed, "d\"", strings.Repeat("d", maxTagValue+1)+"\"")))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		g := NewWithT(t)
@@ -59,7 +68,8 @@ func FuzzDropUserData(f *testing.F) {
 	})
 }
 
-// emptied is a JSON value whose strings under the key user_data are empty.
+// emptied is a JSON value whose strings under the key user_data are empty if no tag's value is as
+// long.
 func emptied(value any) any {
 	switch v := value.(type) {
 	case []any:
@@ -68,7 +78,7 @@ func emptied(value any) any {
 		}
 	case map[string]any:
 		for key := range v {
-			if _, text := v[key].(string); text && key == "user_data" {
+			if text, is := v[key].(string); is && key == "user_data" && utf8.RuneCountInString(text) > 256 {
 				v[key] = ""
 			}
 			v[key] = emptied(v[key])
@@ -80,7 +90,7 @@ func emptied(value any) any {
 func TestABodyThatEndsWithAnErrorStillDoes(t *testing.T) {
 	g := NewWithT(t)
 	lost := errors.New("lost the connection")
-	response := answerOf(io.MultiReader(strings.NewReader(`[{"user_data":"QUJD"},{"id"`), ended{lost}))
+	response := answerOf(io.MultiReader(strings.NewReader(`[{"user_data":"`+strings.Repeat("QUJD", 1000)+`"},{"id"`), ended{lost}))
 
 	withoutUserData(getOf(instancesPath), response)
 

@@ -105,11 +105,14 @@ func TestCanUpdateMachineSetTakesAVersionIfAllNodesHaveTheAgent(t *testing.T) {
 	for name, world := range map[string]struct {
 		agents []bool
 		going  bool
-		want   string
+		// gone is a Machine whose OCIMeshMachine somebody has deleted.
+		gone bool
+		want string
 	}{
 		"all":                    {agents: []bool{true, true}, want: `[{"op":"add","path":"/spec/template/spec/version","value":"v1.36.4"}]`},
 		"but one":                {agents: []bool{true, false}},
 		"but one that goes away": {agents: []bool{true, false}, going: true, want: `[{"op":"add","path":"/spec/template/spec/version","value":"v1.36.4"}]`},
+		"but one that is gone":   {agents: []bool{true}, gone: true, want: `[{"op":"add","path":"/spec/template/spec/version","value":"v1.36.4"}]`},
 		"none":                   {want: `[{"op":"add","path":"/spec/template/spec/version","value":"v1.36.4"}]`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -122,6 +125,13 @@ func TestCanUpdateMachineSetTakesAVersionIfAllNodesHaveTheAgent(t *testing.T) {
 					g.Expect(env.Client.Update(t.Context(), machine)).To(Succeed())
 					g.Expect(env.Client.Delete(t.Context(), machine)).To(Succeed())
 				}
+			}
+			if world.gone {
+				machine := helpers.NewMachine(cluster, "gone")
+				machine.Labels[clusterv1.MachineSetNameLabel] = "workers"
+				env.Create(t, machine)
+				machine.Status.Initialization.InfrastructureProvisioned = new(true)
+				g.Expect(env.Client.Status().Update(t.Context(), machine)).To(Succeed())
 			}
 			template := raw(t, &infrav1.OCIMeshMachineTemplate{
 				TypeMeta: metav1.TypeMeta{APIVersion: infrav1.GroupVersion.String(), Kind: "OCIMeshMachineTemplate"},

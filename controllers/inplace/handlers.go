@@ -12,10 +12,12 @@ import (
 	"fmt"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/klog/v2"
+	"k8s.io/utils/ptr"
 	bootstrapv1 "sigs.k8s.io/cluster-api/api/bootstrap/kubeadm/v1beta2"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	runtimehooksv1 "sigs.k8s.io/cluster-api/api/runtime/hooks/v1alpha1"
@@ -110,11 +112,18 @@ func (h *Handlers) allHaveAgents(ctx context.Context, set *clusterv1.MachineSet)
 		return false, fmt.Errorf("listing the machines of MachineSet %s: %w", set.Name, err)
 	}
 	for i := range machines.Items {
-		if !machines.Items[i].DeletionTimestamp.IsZero() {
+		machine := &machines.Items[i]
+		if !machine.DeletionTimestamp.IsZero() {
 			// It is not updated any more, and its OCIMeshMachine may be gone.
 			continue
 		}
-		if has, err := h.hasAgent(ctx, set.Namespace, machines.Items[i].Spec.InfrastructureRef.Name); err != nil || !has {
+		has, err := h.hasAgent(ctx, set.Namespace, machine.Spec.InfrastructureRef.Name)
+		if apierrors.IsNotFound(err) && ptr.Deref(machine.Status.Initialization.InfrastructureProvisioned, false) {
+			// It had one, so that it is gone for good. Nobody updates it, and the others must not
+			// wait until somebody deletes the Machine.
+			continue
+		}
+		if err != nil || !has {
 			return false, err
 		}
 	}

@@ -119,10 +119,11 @@ func TestUpdateMachineTellsHowFarTheControllerIs(t *testing.T) {
 	for name, world := range map[string]struct {
 		unmarked, behind, agent bool
 		updated                 *metav1.Condition
-		kubelet                 string
-		status                  runtimehooksv1.ResponseStatus
-		again                   int32
-		message                 string
+		// recorded is the version that the node was brought to last.
+		kubelet, recorded string
+		status            runtimehooksv1.ResponseStatus
+		again             int32
+		message           string
 	}{
 		"the mark is not seen yet":            {unmarked: true, status: runtimehooksv1.ResponseStatusSuccess, again: soon, message: "to see"},
 		"the change is not seen yet":          {behind: true, status: runtimehooksv1.ResponseStatusSuccess, again: soon, message: "to see"},
@@ -132,6 +133,9 @@ func TestUpdateMachineTellsHowFarTheControllerIs(t *testing.T) {
 		"it is done":                          {updated: &metav1.Condition{Status: metav1.ConditionTrue}, status: runtimehooksv1.ResponseStatusSuccess},
 		"another build of the version":        {updated: &metav1.Condition{Status: metav1.ConditionTrue}, kubelet: "v1.36.3+vendor.1", status: runtimehooksv1.ResponseStatusSuccess},
 		"the version has changed as well":     {updated: &metav1.Condition{Status: metav1.ConditionTrue}, kubelet: "v1.36.1", status: runtimehooksv1.ResponseStatusFailure, message: "delete the Machine"},
+		"the version has not changed":         {updated: &metav1.Condition{Status: metav1.ConditionTrue}, kubelet: "v1.36.1", recorded: "v1.36.3", status: runtimehooksv1.ResponseStatusSuccess},
+		"nor has it with an agent":            {agent: true, updated: &metav1.Condition{Status: metav1.ConditionTrue}, kubelet: "v1.36.1", recorded: "v1.36.3", status: runtimehooksv1.ResponseStatusSuccess},
+		"the agent's end is an update's ago":  {agent: true, updated: &metav1.Condition{Status: metav1.ConditionTrue}, recorded: "v1.36.2", status: runtimehooksv1.ResponseStatusSuccess, again: soon, message: "Waiting for the node to run v1.36.3"},
 		"the node's agent has not begun":      {agent: true, updated: &metav1.Condition{Status: metav1.ConditionTrue}, kubelet: "v1.36.1", status: runtimehooksv1.ResponseStatusSuccess, again: soon, message: "Waiting for the node to run v1.36.3"},
 		"the node's agent is at it":           {agent: true, updated: &metav1.Condition{Status: metav1.ConditionFalse, Message: "Node a gets it"}, kubelet: "v1.36.1", status: runtimehooksv1.ResponseStatusSuccess, again: 10, message: "Node a gets it"},
 		"kubelet runs, the agent is not done": {agent: true, updated: &metav1.Condition{Status: metav1.ConditionFalse, Message: "Node a gets it"}, status: runtimehooksv1.ResponseStatusSuccess, again: 10, message: "Node a gets it"},
@@ -147,7 +151,7 @@ func TestUpdateMachineTellsHowFarTheControllerIs(t *testing.T) {
 				world.updated.Type, world.updated.Reason = infrav1.UpdatedCondition, infrav1.UpdatingReason
 				world.updated.ObservedGeneration += own.Generation
 				world.updated.LastTransitionTime = metav1.Now()
-				own.Status.Conditions = []metav1.Condition{*world.updated}
+				own.Status.Conditions, own.Status.KubernetesVersion = []metav1.Condition{*world.updated}, world.recorded
 				g.Expect(env.Client.Status().Update(t.Context(), own)).To(Succeed())
 			}
 			own.TypeMeta = metav1.TypeMeta{APIVersion: infrav1.GroupVersion.String(), Kind: "OCIMeshMachine"}

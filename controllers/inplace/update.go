@@ -23,6 +23,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/inplace"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/updates"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/workload"
 )
 
@@ -71,8 +72,7 @@ func (h *Handlers) progress(ctx context.Context, request *runtimehooksv1.UpdateM
 	if err := h.Client.Get(ctx, client.ObjectKeyFromObject(&request.Desired.Machine), machine); err != nil {
 		return progress{}, fmt.Errorf("reading Machine %s: %w", request.Desired.Machine.Name, err)
 	}
-	_, hasAgent := own.Annotations[infrav1.NodeAgentAnnotation]
-	runs, err := checkVersion(machine, &request.Desired.Machine, hasAgent)
+	runs, err := checkVersion(own, machine, &request.Desired.Machine)
 	if err != nil {
 		return progress{}, err
 	}
@@ -139,18 +139,24 @@ func desiredMachine(request *runtimehooksv1.UpdateMachineRequest) (*infrav1.OCIM
 	return desired, nil
 }
 
-// checkVersion tells whether the node runs its Machine's version of Kubernetes, and fails if it
+// checkVersion tells whether the node has its Machine's version of Kubernetes, and fails if it
 // never will. Cluster API may have changed the version after it asked whether the update can be
-// done (its inplace_trigger.go says so), and would take the old node for a new one.
-func checkVersion(machine, wanted *clusterv1.Machine, hasAgent bool) (bool, error) {
-	if machine.Status.NodeInfo == nil || wanted.Spec.Version == "" {
+// done (its inplace_trigger.go says so), and would take the old node for a new one. With an agent
+// it is the controller's record that counts: the condition Updated may be of an earlier version.
+func checkVersion(own *infrav1.OCIMeshMachine, machine, wanted *clusterv1.Machine) (bool, error) {
+	if wanted.Spec.Version == "" || updates.HasVersion(own, wanted) {
+		return true, nil
+	}
+	if updates.HasAgent(own) {
+		return false, nil
+	}
+	if machine.Status.NodeInfo == nil {
 		return true, nil
 	}
 	has := machine.Status.NodeInfo.KubeletVersion
-	is := inplace.Versions{Kubernetes: wanted.Spec.Version}.IsKubelet(has)
-	if !is && !hasAgent {
+	if !(inplace.Versions{Kubernetes: wanted.Spec.Version}).IsKubelet(has) {
 		return false, fmt.Errorf("node of Machine %s runs %s and cannot be brought to %s in place: delete the Machine, and it is replaced",
 			wanted.Name, has, wanted.Spec.Version)
 	}
-	return is, nil
+	return true, nil
 }

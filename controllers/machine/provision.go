@@ -20,6 +20,7 @@ func (r *Reconciler) provision(_ context.Context, s *scope) error {
 		return nil
 	}
 	s.own.Status.Addresses = tailnetnode.Addresses(s.own.Status.Tailnet, s.own.Status.Instance.PublicIP, s.hostname)
+	updates.RecordVersion(s.own, s.machine)
 	if s.instance.State != oci.StateRunning || s.own.Status.Instance.PrivateIP == "" || s.provisionedForGood() {
 		return nil
 	}

@@ -290,3 +290,73 @@ func TestOnlyAMachineMadeWithTheGateOpenGetsTheAgent(t *testing.T) {
 		})
 	}
 }
+
+// What runs there is by the image's version, by hand, or a build of the Machine's.
+func TestAnUpdateThatChangesNoVersionEndsWhateverKubeletRuns(t *testing.T) {
+	t.Parallel()
+	for name, world := range map[string]struct{ version, kubelet, asked string }{
+		"an older one":         {"v1.36.3", "v1.36.2", "v1.36.3 1.104.0"},
+		"a later one":          {"v1.36.3", "v1.36.4", "v1.36.3 1.104.0"},
+		"a version of a build": {"v1.36.3+own.1", "v1.36.3", "v1.36.3 1.104.0"},
+		"another build":        {"v1.36.3+own.1", "v1.36.3+own.2", "v1.36.3 1.104.0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			b := newBench(t, helpers.WorldOptions{})
+			own, node := b.worker(t, "4", packages, func(machine *clusterv1.Machine, _ *infrav1.OCIMeshMachine) { machine.Spec.Version = world.version })
+			pod := b.pod(t, node, "shop")
+			b.nodeRuns(t, node, world.kubelet, corev1.ConditionTrue)
+			b.nodeSays(t, node, "v1.36.3 1.102.3 done")
+
+			b.updates(t, own, func(s *infrav1.OCIMeshMachineSpec) { s.Tags = nil })
+			b.untilUpdated(t, own)
+			b.Reload(t, node)
+			g.Expect(node.Annotations).NotTo(HaveKey(infrav1.WantedVersionsAnnotation))
+			b.done(t, own)
+
+			b.updates(t, own, func(s *infrav1.OCIMeshMachineSpec) { s.Tailscale.Version = "1.104.0" })
+			b.untilTold(t, own, "Updated False Updating", "to begin with")
+			b.Reload(t, node)
+			g.Expect(node.Annotations).To(HaveKeyWithValue(infrav1.WantedVersionsAnnotation, world.asked))
+			b.nodeSays(t, node, world.asked+" done")
+			b.untilUpdated(t, own)
+			b.done(t, own)
+
+			b.updates(t, own, func(s *infrav1.OCIMeshMachineSpec) { s.Tags = map[string]string{"team": "blue"} })
+			b.untilUpdated(t, own)
+			g.Expect(b.isCordoned(t, node)).To(BeFalse())
+			g.Expect(b.runs(t, pod)).To(BeTrue())
+		})
+	}
+}
+
+func TestAnotherKubeletThanTheOneThatTheAgentHasInstalledIsTold(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, helpers.WorldOptions{})
+	own, node := b.joined(t, packages)
+	b.upgrades(t, own, "v1.36.4", unchanged)
+	b.untilTold(t, own, "Updated False Updating", "to begin with Kubernetes v1.36.4")
+
+	b.nodeSays(t, node, "v1.36.4 1.102.3 done")
+	b.untilTold(t, own, "Updated False Updating", "kubelet is v1.36.3")
+	b.untilTold(t, own, "Updated False Updating", "Kubernetes v1.36.4")
+	b.untilTold(t, own, "Updated False Updating", "journalctl -u kubelet")
+
+	b.nodeRuns(t, node, "v1.36.4", corev1.ConditionTrue)
+	b.untilUpdated(t, own)
+}
+
+// A moved machine has no status, and nobody knows which version it was updated from.
+func TestALostStatusSkipsNoVersion(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, helpers.WorldOptions{})
+	own, node := b.joined(t, packages)
+	b.upgrades(t, own, "v1.36.4", unchanged)
+	b.losesStatus(t, own)
+	b.untilTold(t, own, "Updated False Updating", "to begin with Kubernetes v1.36.4")
+	b.nodeRuns(t, node, "v1.36.4", corev1.ConditionTrue)
+	b.nodeSays(t, node, "v1.36.4 1.102.3 done")
+	b.untilUpdated(t, own)
+	NewWithT(t).Expect(own.Status.KubernetesVersion).To(Equal("v1.36.4"))
+}

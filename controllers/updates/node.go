@@ -53,8 +53,7 @@ func HasAgent(own *infrav1.OCIMeshMachine) bool {
 // OfVersions tells whether the node is to be asked for versions: while Cluster API updates the
 // machine in place, and only if somebody is there to be asked.
 func OfVersions(own *infrav1.OCIMeshMachine, machine *clusterv1.Machine) bool {
-	_, marked := own.Annotations[clusterv1.UpdateInProgressAnnotation]
-	return marked && HasAgent(own) && machine.Spec.Version != ""
+	return isMarked(own) && HasAgent(own) && machine.Spec.Version != ""
 }
 
 // wanted are those of Machine and spec. tailscale is left as it is unless the spec names a version
@@ -88,7 +87,7 @@ func (n *Node) Advance(ctx context.Context) {
 		if err = n.fillVolumes(ctx, nodes, node); err == nil {
 			return
 		}
-	case isOwn && !isUpToDate(node, n.wanted()):
+	case isOwn && !n.isUpToDate(node):
 		asked, err = n.askInTurn(ctx, nodes, node)
 	}
 	switch {
@@ -99,6 +98,9 @@ func (n *Node) Advance(ctx context.Context) {
 	default:
 		n.follow(node, asked)
 		n.awaitStaticPods(ctx, nodes, node)
+		if n.Updated {
+			n.Own.Status.KubernetesVersion = n.Machine.Spec.Version
+		}
 	}
 }
 
@@ -127,7 +129,7 @@ func (n *Node) awaitStaticPods(ctx context.Context, nodes workload.Nodes, node *
 func (n *Node) askInTurn(ctx context.Context, nodes workload.Nodes, node *corev1.Node) (asked string, err error) {
 	wanted := n.wanted()
 	asked = wanted.String()
-	if replacesKubelet(node, wanted) {
+	if n.replacesKubelet(node) {
 		switch {
 		case n.Drain.Wanted() && !hasFetched(node, wanted):
 			asked = wanted.ToFetch()
@@ -138,9 +140,16 @@ func (n *Node) askInTurn(ctx context.Context, nodes workload.Nodes, node *corev1
 	return asked, n.ask(ctx, nodes, node, asked)
 }
 
-// replacesKubelet tells whether the node is to be asked for another kubelet, and was not yet.
-func replacesKubelet(node *corev1.Node, wanted inplace.Versions) bool {
-	return !wanted.IsKubelet(node.Status.NodeInfo.KubeletVersion) && node.Annotations[infrav1.WantedVersionsAnnotation] != wanted.String()
+// awaitsKubelet tells whether the version changes, and kubelet is not of it yet.
+func (n *Node) awaitsKubelet(node *corev1.Node) bool {
+	return !HasVersion(n.Own, n.Machine) && !n.wanted().IsKubelet(node.Status.NodeInfo.KubeletVersion)
+}
+
+// replacesKubelet tells whether the node is to be asked for another kubelet, and was not yet. An
+// agent that says it has installed that one installs none.
+func (n *Node) replacesKubelet(node *corev1.Node) bool {
+	wanted := n.wanted()
+	return n.awaitsKubelet(node) && node.Annotations[infrav1.WantedVersionsAnnotation] != wanted.String() && !reportOf(node).Has(wanted)
 }
 
 func hasFetched(node *corev1.Node, wanted inplace.Versions) bool {
@@ -169,11 +178,11 @@ func (n *Node) ask(ctx context.Context, nodes workload.Nodes, node *corev1.Node,
 
 // isUpToDate tells whether the node runs what is wanted and its agent is at nothing else. A node
 // that was never asked for anything need not be, for its Kubernetes alone.
-func isUpToDate(node *corev1.Node, wanted inplace.Versions) bool {
-	if !wanted.IsKubelet(node.Status.NodeInfo.KubeletVersion) {
+func (n *Node) isUpToDate(node *corev1.Node) bool {
+	if n.awaitsKubelet(node) {
 		return false
 	}
-	asked := node.Annotations[infrav1.WantedVersionsAnnotation]
+	wanted, asked := n.wanted(), node.Annotations[infrav1.WantedVersionsAnnotation]
 	if asked == "" && wanted.Tailscale == "" {
 		return true
 	}
@@ -184,9 +193,9 @@ func isUpToDate(node *corev1.Node, wanted inplace.Versions) bool {
 func (n *Node) follow(node *corev1.Node, asked string) {
 	progress, wanted, said := n.Pass.Intervals.Progress, n.wanted(), reportOf(node)
 	switch {
-	case isUpToDate(node, wanted) && workload.IsReady(node):
+	case n.isUpToDate(node) && workload.IsReady(node):
 		n.Updated = true
-	case isUpToDate(node, wanted):
+	case n.isUpToDate(node):
 		updating(n.Pass, progress, "Node %s has %s: waiting for it to be Ready", node.Name, wanted.Words())
 	case said.Versions != asked || said.State == "":
 		updating(n.Pass, progress, "Waiting for node %s to begin with %s", node.Name, wanted.Words())
@@ -195,6 +204,10 @@ func (n *Node) follow(node *corev1.Node, asked string) {
 		n.Pass.Note(infrav1.UpdatedCondition, infrav1.NodeUpdateFailedReason, "Node %s runs on and tries again to get %s: %s",
 			node.Name, wanted.Words(), report.Truncate(said.Message, 500))
 		n.Pass.Requeue(progress)
+	case said.Has(wanted):
+		updating(n.Pass, progress, "Waiting for kubelet: node %s has installed %s, and its kubelet is %s. If that lasts for minutes, "+
+			"journalctl -u kubelet on the node has the reason; or delete the Machine, and it is replaced",
+			node.Name, wanted.Words(), node.Status.NodeInfo.KubeletVersion)
 	default:
 		updating(n.Pass, progress, "Node %s gets %s: %s", node.Name, wanted.Words(), report.Truncate(said.Message, 500))
 	}

@@ -253,7 +253,6 @@ configure_containerd() {
 
 install_kubernetes() {
 	version=${CAPOM_KUBERNETES_VERSION#v}
-	version=${version%%+*}
 	if [ "$CAPOM_BOOTSTRAP_MODE" = preinstalled ]; then
 		for command in kubeadm kubelet; do
 			have "$command" || fail "$command is not in the image: use an image that has it, or bootstrap mode install"
