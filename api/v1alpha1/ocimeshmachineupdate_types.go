@@ -107,3 +107,28 @@ type DrainStatus struct {
 	// +kubebuilder:validation:MaxLength=1024
 	Message string `json:"message,omitempty"`
 }
+
+// MachineSizeStatus is a size that the budget of the machine's account has room for. What is
+// missing in it is the spec's.
+// +kubebuilder:validation:MinProperties=1
+type MachineSizeStatus struct {
+	// ocpus of the instance, if its shape is flexible.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	OCPUs int32 `json:"ocpus,omitempty"`
+
+	// memoryGB of the instance, if its shape is flexible.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	MemoryGB int32 `json:"memoryGB,omitempty"`
+
+	// bootVolumeGB is the boot volume's size.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	BootVolumeGB int32 `json:"bootVolumeGB,omitempty"`
+
+	// dataVolumesGB is the size of all data volumes together.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	DataVolumesGB int32 `json:"dataVolumesGB,omitempty"`
+}
