@@ -12,25 +12,29 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/claims"
 )
 
-// holder is this management cluster, for a network or the load balancer.
-func (r *Reconciler) holder(s *scope, status infrav1.ClaimStatus, id string) ownership.Holder {
+// holder is this management cluster, for a network or the load balancer in an account.
+func (r *Reconciler) holder(s *scope, account string, status infrav1.ClaimStatus, id string) ownership.Holder {
 	holder := r.Claims.Holder(s.infra, status, id, time.Now(), s.options.UnseenInterval)
-	if s.machinesTell() {
+	if s.machinesTell(account) {
 		holder.Looks = s.options.NetworkInterval
 	}
 	return holder
 }
 
-// machinesTell tells whether polls of machines would have shown another's claim to the cluster.
-// After a time without OCI they have not, and once a machine was left to another management
-// cluster the rest is that one's too: it is not claimed back.
-func (s *scope) machinesTell() bool {
+// machinesTell tells whether polls of machines would have shown another's claim to what the cluster
+// has in the account. After a time without OCI they have not, and once a machine there was left to
+// another management cluster the rest is that one's too: it is not claimed back.
+func (s *scope) machinesTell(account string) bool {
 	polled := false
 	for i := range s.machines {
-		if s.machines[i].Status.Claim.State.IsElsewhere() {
+		machine := &s.machines[i]
+		if in := machine.Status.Placement.Account; in != "" && in != account {
+			continue
+		}
+		if machine.Status.Claim.State.IsElsewhere() {
 			return false
 		}
-		polled = polled || isPolled(&s.machines[i])
+		polled = polled || isPolled(machine)
 	}
 	return polled
 }

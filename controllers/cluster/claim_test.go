@@ -119,8 +119,13 @@ func TestADrillIsToldThatTheNetworksAreNotItsOwnAndEndsNothing(t *testing.T) {
 
 // The network was last seen half an hour ago, as it is looked at once an hour.
 func TestANetworkIsClaimedBackOnlyWithItsMachines(t *testing.T) {
+	elsewhere := func(machine infrav1.OCIMeshMachine) infrav1.OCIMeshMachine {
+		machine.Status.Placement.Account = "b"
+		return machine
+	}
 	polled := func(state infrav1.ClaimState, status metav1.ConditionStatus) infrav1.OCIMeshMachine {
 		machine := infrav1.OCIMeshMachine{}
+		machine.Status.Placement.Account = "a"
 		machine.Status.Instance.ID = "ocid1.instance.oc1..m1"
 		machine.Status.Claim = infrav1.ClaimStatus{ManagementCluster: "here", State: state}
 		conditions.Set(&machine, metav1.Condition{Type: infrav1.InstanceReadyCondition, Status: status, Reason: infrav1.ReadyReason})
@@ -137,6 +142,10 @@ func TestANetworkIsClaimedBackOnlyWithItsMachines(t *testing.T) {
 		"OCI was away, and machines were left to the other": {
 			[]infrav1.OCIMeshMachine{polled(infrav1.ClaimHeld, metav1.ConditionTrue), polled(infrav1.ClaimElsewhere, metav1.ConditionTrue)}, ownership.Elsewhere},
 		"there is no machine": {nil, ownership.Elsewhere},
+		"only another account's machines were seen": {
+			[]infrav1.OCIMeshMachine{polled(infrav1.ClaimHeld, metav1.ConditionUnknown), elsewhere(polled(infrav1.ClaimHeld, metav1.ConditionTrue))}, ownership.Elsewhere},
+		"another account's machines were left to the other": {
+			[]infrav1.OCIMeshMachine{polled(infrav1.ClaimHeld, metav1.ConditionTrue), elsewhere(polled(infrav1.ClaimElsewhere, metav1.ConditionTrue))}, ownership.Contested},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -145,9 +154,9 @@ func TestANetworkIsClaimedBackOnlyWithItsMachines(t *testing.T) {
 			s := &scope{infra: infra, machines: world.machines, options: Options{UnseenInterval: 10 * time.Minute, NetworkInterval: time.Hour}}
 			status := infrav1.ClaimStatus{ManagementCluster: "here", State: infrav1.ClaimHeld}
 			id, seen := "ocid1.vcn.oc1..v1", time.Now().Add(-30*time.Minute)
-			r.Claims.Next(r.holder(s, status, id), ownership.Judgement{Outcome: ownership.Ours}, id, seen)
+			r.Claims.Next(r.holder(s, "a", status, id), ownership.Judgement{Outcome: ownership.Ours}, id, seen)
 
-			owner := ownership.Cluster("uid", "team", "c1").HeldBy(r.holder(s, status, id))
+			owner := ownership.Cluster("uid", "team", "c1").HeldBy(r.holder(s, "a", status, id))
 			tags := owner.Tags()
 			tags[infrav1.HeldByTag] = ownership.Claim{Holder: "there", Since: seen}.String()
 			g.Expect(owner.Judge(id, tags).Outcome).To(Equal(world.want))

@@ -117,7 +117,7 @@ func (e loadBalancerEndpoint) ensure(ctx context.Context, s *scope, c *oci.Clien
 		return loadbalancer.State{}, err
 	}
 	status := s.infra.Status.LoadBalancer
-	holder, began := e.r.holder(s, status.Claim, status.ID), time.Now()
+	holder, began := e.r.holder(s, s.infra.LoadBalancerAccount(), status.Claim, status.ID), time.Now()
 	owner := identity.OfCluster(s.infra).HeldBy(holder)
 	state, err := balancers.Ensure(bounded, owner, spec, loadbalancer.Known{
 		ID: status.ID, WorkRequestID: status.WorkRequestID, Attempt: status.Attempt,
@@ -274,7 +274,7 @@ func (e loadBalancerEndpoint) remove(ctx context.Context, s *scope, name string)
 	bounded, cancel := context.WithTimeout(oci.Patient(ctx), s.options.AccountTimeout)
 	defer cancel()
 	status := &s.infra.Status.LoadBalancer
-	holder, began := e.r.holder(s, status.Claim, status.ID), time.Now()
+	holder, began := e.r.holder(s, s.infra.LoadBalancerAccount(), status.Claim, status.ID), time.Now()
 	going := e.r.cache.pending.Awaits(deleting(s.infra.UID))
 	removal, err := balancers.Remove(bounded, identity.OfCluster(s.infra).HeldBy(holder), status.ID, going)
 	status.Claim = e.r.nextClaim(s, holder, removal.Claim, status.ID, began)

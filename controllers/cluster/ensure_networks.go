@@ -67,7 +67,7 @@ func (r *Reconciler) ensureNetwork(ctx context.Context, s *scope, account *accou
 	}
 	var state network.State
 	var after time.Duration
-	holder, began := r.holder(s, account.claim, account.network.VCNID), time.Now()
+	holder, began := r.holder(s, account.name, account.claim, account.network.VCNID), time.Now()
 	if managed := account.spec.Network.Managed; managed != nil {
 		look := r.cache.look(key, client, account.spec.Network, r.cache.waits(s.Intervals.Progress))
 		state, err = network.Ensure(ctx, look, identity.OfCluster(s.infra).HeldBy(holder), *managed, balancerPort(s, account))

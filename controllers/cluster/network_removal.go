@@ -41,7 +41,7 @@ func (r *Reconciler) removeFrom(ctx context.Context, s *scope, accounts []*accou
 }
 
 func (r *Reconciler) removeNetwork(ctx context.Context, s *scope, account *accountState) {
-	holder, began := r.holder(s, account.claim, account.network.VCNID), time.Now()
+	holder, began := r.holder(s, account.name, account.claim, account.network.VCNID), time.Now()
 	removal, err := r.deleteNetwork(ctx, s, account, holder)
 	if removal.VCNID != "" {
 		account.network.VCNID = removal.VCNID
