@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	controlplanev1 "sigs.k8s.io/cluster-api/api/controlplane/kubeadm/v1beta2"
@@ -16,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/updates"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
@@ -66,6 +68,22 @@ func nodeNamed(name string) func(*testing.T, *bench, *clusterv1.Machine) {
 	}
 }
 
+// instanceIs has polls have shown the other one's instance in a state.
+func instanceIs(state oci.LifecycleState) func(*testing.T, *bench, *clusterv1.Machine) {
+	return func(t *testing.T, b *bench, other *clusterv1.Machine) {
+		t.Helper()
+		g := NewWithT(t)
+		infra := helpers.NewOCIMeshMachine(other)
+		err := b.Client.Get(t.Context(), client.ObjectKeyFromObject(infra), infra)
+		if apierrors.IsNotFound(err) {
+			err = b.Client.Create(t.Context(), infra)
+		}
+		g.Expect(err).NotTo(HaveOccurred())
+		infra.Status.Instance = infrav1.InstanceStatus{ID: "ocid1.instance.oc1..other", State: string(state)}
+		g.Expect(b.Client.Status().Update(t.Context(), infra)).To(Succeed())
+	}
+}
+
 var memberWorlds = map[string]memberWorld{
 	"another's etcd is not healthy": {etcd(metav1.ConditionFalse), etcd(metav1.ConditionTrue), "EtcdMemberHealthy of Machine other is not True"},
 	"nobody knows another's etcd":   {etcd(metav1.ConditionUnknown), etcd(metav1.ConditionTrue), "EtcdMemberHealthy of Machine other is not True"},
@@ -77,6 +95,9 @@ var memberWorlds = map[string]memberWorld{
 		},
 		restore: func(t *testing.T, b *bench, other *clusterv1.Machine) { t.Helper(); b.lets(t.Context(), other) },
 		want:    "Machine other is being deleted",
+	},
+	"another's instance is down, which nobody else has seen yet": {
+		instanceIs(oci.StateStopping), instanceIs(oci.StateRunning), "the instance of Machine other is STOPPING",
 	},
 	"another is being repaired": {
 		spoil: func(t *testing.T, b *bench, other *clusterv1.Machine) {

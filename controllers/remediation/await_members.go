@@ -36,8 +36,12 @@ func (r *Reconciler) awaitMembers(ctx context.Context, s *scope) error {
 			continue
 		}
 		for _, await := range []func(context.Context, *scope, *clusterv1.Machine) error{r.awaitRepair, r.awaitReturn} {
-			if err := await(ctx, s, other); err != nil || s.Stopped() {
+			if err := await(ctx, s, other); err != nil {
 				return err
+			}
+			if s.Stopped() {
+				s.dropUnsent()
+				return nil
 			}
 		}
 	}
@@ -101,6 +105,14 @@ func comesBack(machine *infrav1.OCIMeshMachine, now time.Time) bool {
 		return !machine.Spec.OnStop.LeavesStopped() && machine.Status.Stop.Refusal == ""
 	}
 	return state != oci.StateRunning
+}
+
+// dropUnsent forgets a try that was decided and not sent, since two requests were seen at once, or
+// the other instance went down in between: its time is not to pass while it waits.
+func (s *scope) dropUnsent() {
+	if last := s.last(); last != nil && last.SentAt.IsZero() && s.now.Before(endOfTry(s.own)) {
+		s.own.Status.Attempts = s.own.Status.Attempts[:len(s.own.Status.Attempts)-1]
+	}
 }
 
 // isSent tells whether this request's try is under way.

@@ -121,6 +121,41 @@ func TestARequestByHandCountsForTheOtherControlPlanes(t *testing.T) {
 	}
 }
 
+// Two requests of one second may both decide before either sees the other's try.
+func TestTheTimeOfATryThatWaitsForAnotherControlPlaneDoesNotPass(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	first := newBench(t)
+	second := first.beside(t, "second")
+	first.isControlPlane(t)
+	second.isControlPlane(t)
+	first.untilSent(t, infrav1.RemediationSoftReset)
+	second.own.Status.Attempts = []infrav1.RemediationAttempt{{Action: infrav1.RemediationSoftReset, DecidedAt: first.own.Status.Attempts[0].DecidedAt}}
+	g.Expect(second.Client.Status().Update(t.Context(), second.own)).To(Succeed())
+
+	second.until(t, "Remediated False Repairing")
+	g.Expect(helpers.MessageOf(second.own, infrav1.RemediatedCondition)).To(ContainSubstring("Waiting for control plane " + first.machine.Name))
+	g.Expect(second.own.Status.Attempts).To(BeEmpty())
+
+	first.timeOut(t)
+	second.untilSent(t, infrav1.RemediationSoftReset)
+	g.Expect(second.own.Status.Attempts).To(HaveLen(1))
+}
+
+// A restart for an update in place looks at what the Machine says.
+func TestTheMachineSaysThatItIsRepairedBeforeItIs(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t)
+	g.Eventually(func() []infrav1.RemediationAttempt {
+		b.pass(t)
+		return b.own.Status.Attempts
+	}, patience, tick).Should(HaveLen(1))
+	g.Expect(b.own.Status.Attempts[0].SentAt.IsZero()).To(BeTrue())
+	g.Expect(b.Client.Get(t.Context(), client.ObjectKeyFromObject(b.machine), b.machine)).To(Succeed())
+	g.Expect(conditions.GetReason(b.machine, clusterv1.MachineExternallyRemediatedCondition)).To(Equal(infrav1.RepairingReason))
+}
+
 // neighbour is another control plane of the cluster, without a request.
 type neighbour struct {
 	status infrav1.OCIMeshMachineStatus

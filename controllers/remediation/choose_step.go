@@ -16,7 +16,7 @@ import (
 )
 
 // chooseStep decides on the next try, and records it before it is made.
-func (r *Reconciler) chooseStep(_ context.Context, s *scope) error {
+func (r *Reconciler) chooseStep(ctx context.Context, s *scope) error {
 	const remediated = infrav1.RemediatedCondition
 	if s.lost != "" {
 		return nil
@@ -44,6 +44,8 @@ func (r *Reconciler) chooseStep(_ context.Context, s *scope) error {
 			Action: next.action, DecidedAt: metav1.NewTime(s.now.Truncate(time.Second)),
 		})
 		s.WaitFor(time.Second, remediated, infrav1.RepairingReason, "%s of the instance is next, which is %s", next.action, s.state)
+		// The Machine says so before it is done: no other control plane is restarted from here on.
+		return r.tell(ctx, s, infrav1.RepairingReason, fmt.Sprintf("%s of the instance is next, which is %s", next.action, s.state))
 	default:
 		s.WaitFor(next.until.Sub(s.now)+time.Second, remediated, infrav1.RepairingReason, "%s", s.waitsFor(next.until))
 	}

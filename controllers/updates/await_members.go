@@ -5,9 +5,14 @@ package updates
 
 import (
 	"context"
+	"fmt"
 
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/util"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/workload"
 )
 
@@ -26,10 +31,33 @@ func (u *Instance) awaitMembers(ctx context.Context) (waits bool, err error) {
 	}
 	missed := workload.Missed(controlPlanes, u.Machine.Name)
 	if missed == "" {
-		return false, nil
+		missed, err = u.isDown(ctx, controlPlanes)
+	}
+	if err != nil || missed == "" {
+		return false, err
 	}
 	u.PutOff = true
-	updating(u.Pass, u.Pass.Intervals.Poll, "The instance is not restarted for its change in place, since etcd could lose its quorum: %s. "+
+	updating(u.Pass, u.Pass.Intervals.Poll, "The instance is not restarted for its change in place, since the cluster could lose its control plane: %s. "+
 		"Waiting for that Machine to be healthy or gone; if it stays so, see its conditions and repair it", missed)
 	return true, nil
+}
+
+// isDown says which of the other control planes has an instance that does not run; empty if there
+// is none. Polls show that up to a minute before the KubeadmControlPlane sees it.
+func (u *Instance) isDown(ctx context.Context, controlPlanes []clusterv1.Machine) (string, error) {
+	for i := range controlPlanes {
+		other := &controlPlanes[i]
+		if other.Name == u.Machine.Name {
+			continue
+		}
+		infra := &infrav1.OCIMeshMachine{}
+		err := u.Client.Get(ctx, client.ObjectKey{Namespace: other.Namespace, Name: other.Spec.InfrastructureRef.Name}, infra)
+		if client.IgnoreNotFound(err) != nil {
+			return "", fmt.Errorf("reading the OCIMeshMachine of Machine %s: %w", other.Name, err)
+		}
+		if state := oci.LifecycleState(infra.Status.Instance.State); state != "" && state != oci.StateRunning {
+			return fmt.Sprintf("the instance of Machine %s is %s", other.Name, state), nil
+		}
+	}
+	return "", nil
 }

@@ -55,7 +55,7 @@ func Missed(controlPlanes []clusterv1.Machine, besides string) string {
 		case !other.Status.NodeRef.IsDefined():
 			return fmt.Sprintf("Machine %s has no Node yet", other.Name)
 		case isRepaired(other):
-			return fmt.Sprintf("Machine %s is being repaired", other.Name)
+			return fmt.Sprintf("Machine %s is being repaired, and its OCIMeshRemediation is there until it is healthy", other.Name)
 		}
 	}
 	if unhealthy := FirstUnhealthy(others); unhealthy != "" {
@@ -64,8 +64,13 @@ func Missed(controlPlanes []clusterv1.Machine, besides string) string {
 	return ""
 }
 
-// isRepaired tells whether an OCIMeshRemediation has begun with the Machine.
+// isRepaired tells whether an OCIMeshRemediation has begun with the Machine, which was not healthy
+// since. A request by hand may stay after that.
 func isRepaired(machine *clusterv1.Machine) bool {
 	told := conditions.Get(machine, clusterv1.MachineExternallyRemediatedCondition)
-	return told != nil && told.Status == metav1.ConditionFalse && told.Reason == infrav1.RepairingReason
+	if told == nil || told.Status != metav1.ConditionFalse || told.Reason != infrav1.RepairingReason {
+		return false
+	}
+	healthy := conditions.Get(machine, clusterv1.MachineHealthCheckSucceededCondition)
+	return healthy == nil || healthy.Status != metav1.ConditionTrue || healthy.LastTransitionTime.Before(&told.LastTransitionTime)
 }

@@ -5,6 +5,7 @@ package workload
 
 import (
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -31,11 +32,20 @@ func says(condition string, status metav1.ConditionStatus, reason string) func(*
 	}
 }
 
+func saysAt(condition string, status metav1.ConditionStatus, later time.Duration) func(*clusterv1.Machine) {
+	return func(machine *clusterv1.Machine) {
+		conditions.Set(machine, metav1.Condition{
+			Type: condition, Status: status, Reason: "Looked", LastTransitionTime: metav1.NewTime(time.Now().Add(later)),
+		})
+	}
+}
+
 func TestAControlPlaneIsMissedUntilItIsHealthyOrGone(t *testing.T) {
 	const etcd, repair = controlplanev1.KubeadmControlPlaneMachineEtcdMemberHealthyCondition, clusterv1.MachineExternallyRemediatedCondition
 	deleted := func(machine *clusterv1.Machine) { now := metav1.Now(); machine.DeletionTimestamp = &now }
 	without := func(machine *clusterv1.Machine) { machine.Status.NodeRef.Name = "" }
-	const notTrue = "EtcdMemberHealthy of Machine b"
+	const notTrue, health = "EtcdMemberHealthy of Machine b", clusterv1.MachineHealthCheckSucceededCondition
+	const repaired = "Machine b is being repaired, and its OCIMeshRemediation is there until it is healthy"
 	for name, world := range map[string]struct {
 		others            []clusterv1.Machine
 		missed, unhealthy string
@@ -47,7 +57,11 @@ func TestAControlPlaneIsMissedUntilItIsHealthyOrGone(t *testing.T) {
 		"nobody knows":             {[]clusterv1.Machine{member("b", says(etcd, metav1.ConditionUnknown, "Looked"))}, notTrue + " is not True", notTrue},
 		"it goes":                  {[]clusterv1.Machine{member("b", says(etcd, metav1.ConditionFalse, "Deleting"), deleted)}, "Machine b is being deleted", ""},
 		"it comes":                 {[]clusterv1.Machine{member("b", says(etcd, metav1.ConditionUnknown, "Looked"), without)}, "Machine b has no Node yet", ""},
-		"it is repaired":           {[]clusterv1.Machine{member("b", says(repair, metav1.ConditionFalse, infrav1.RepairingReason))}, "Machine b is being repaired", ""},
+		"it is repaired":           {[]clusterv1.Machine{member("b", says(repair, metav1.ConditionFalse, infrav1.RepairingReason))}, repaired, ""},
+		"it was healthy before that": {[]clusterv1.Machine{member("b", saysAt(health, metav1.ConditionTrue, -time.Minute),
+			says(repair, metav1.ConditionFalse, infrav1.RepairingReason))}, repaired, ""},
+		"it is healthy since, and the request is still there": {others: []clusterv1.Machine{member("b",
+			says(repair, metav1.ConditionFalse, infrav1.RepairingReason), saysAt(health, metav1.ConditionTrue, time.Minute))}},
 		"its repair was given up":  {others: []clusterv1.Machine{member("b", says(repair, metav1.ConditionFalse, infrav1.HandedOverReason))}},
 		"the second of the others": {[]clusterv1.Machine{member("b"), member("c", deleted)}, "Machine c is being deleted", ""},
 	} {
