@@ -50,14 +50,14 @@ func TestAControlPlaneIsMissedUntilItIsHealthyOrGone(t *testing.T) {
 		others            []clusterv1.Machine
 		missed, unhealthy string
 	}{
-		"a single one":             {},
-		"another owner's":          {others: []clusterv1.Machine{member("b")}},
-		"healthy":                  {others: []clusterv1.Machine{member("b", says(etcd, metav1.ConditionTrue, "Looked"))}},
-		"not healthy":              {[]clusterv1.Machine{member("b", says(etcd, metav1.ConditionFalse, "Looked"))}, notTrue + " is not True", notTrue},
-		"nobody knows":             {[]clusterv1.Machine{member("b", says(etcd, metav1.ConditionUnknown, "Looked"))}, notTrue + " is not True", notTrue},
-		"it goes":                  {[]clusterv1.Machine{member("b", says(etcd, metav1.ConditionFalse, "Deleting"), deleted)}, "Machine b is being deleted", ""},
-		"it comes":                 {[]clusterv1.Machine{member("b", says(etcd, metav1.ConditionUnknown, "Looked"), without)}, "Machine b has no Node yet", ""},
-		"it is repaired":           {[]clusterv1.Machine{member("b", says(repair, metav1.ConditionFalse, infrav1.RepairingReason))}, repaired, ""},
+		"a single one":    {},
+		"another owner's": {others: []clusterv1.Machine{member("b")}},
+		"healthy":         {others: []clusterv1.Machine{member("b", says(etcd, metav1.ConditionTrue, "Looked"))}},
+		"not healthy":     {[]clusterv1.Machine{member("b", says(etcd, metav1.ConditionFalse, "Looked"))}, notTrue + " is not True", notTrue},
+		"nobody knows":    {[]clusterv1.Machine{member("b", says(etcd, metav1.ConditionUnknown, "Looked"))}, notTrue + " is not True", notTrue},
+		"it goes":         {[]clusterv1.Machine{member("b", says(etcd, metav1.ConditionFalse, "Deleting"), deleted)}, "Machine b is being deleted", ""},
+		"it comes":        {[]clusterv1.Machine{member("b", says(etcd, metav1.ConditionUnknown, "Looked"), without)}, "Machine b has no Node yet", ""},
+		"it is repaired":  {[]clusterv1.Machine{member("b", says(repair, metav1.ConditionFalse, infrav1.RepairingReason))}, repaired, ""},
 		"it was healthy before that": {[]clusterv1.Machine{member("b", saysAt(health, metav1.ConditionTrue, -time.Minute),
 			says(repair, metav1.ConditionFalse, infrav1.RepairingReason))}, repaired, ""},
 		"it is healthy since, and the request is still there": {others: []clusterv1.Machine{member("b",
