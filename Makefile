@@ -234,7 +234,7 @@ test-lab: lab-assets ## Test on booted machines (as root); LABTESTS=regexp narro
 	KUBEBUILDER_ASSETS=$$assets go -C test test -tags lab -count 1 -p 1 -parallel $(LABS) -v -timeout 60m -run '$(LABTESTS)' ./lab/...
 
 .PHONY: test-outages
-test-outages: lab-assets ## Test on booted machines without coordination server, relay and managers (as root), half an hour
+test-outages: lab-assets ## Test on booted machines without coordination server, relay and managers (as root), about 20 minutes
 	assets=$$($(BINARIES) envtest); \
 	KUBEBUILDER_ASSETS=$$assets go -C test test -tags lab,outages -count 1 -v -timeout 60m -run TestAClusterWithoutItsServers ./lab/cluster
 

@@ -34,7 +34,7 @@ const (
 	unreached = 30 * time.Second
 )
 
-// TestAClusterWithoutItsServers takes half an hour. CI does not run it.
+// TestAClusterWithoutItsServers takes 18 minutes. CI does not run it.
 func TestAClusterWithoutItsServers(t *testing.T) { inLab(t, clusterWithoutItsServers) }
 
 func clusterWithoutItsServers(t *testing.T) {
