@@ -15,12 +15,14 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 	"k8s.io/component-base/logs"
 	logsv1 "k8s.io/component-base/logs/api/v1"
 	_ "k8s.io/component-base/logs/json/register"
 	"k8s.io/klog/v2"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/controllers/remote"
+	"sigs.k8s.io/cluster-api/util/apiwarnings"
 	"sigs.k8s.io/cluster-api/util/flags"
 	capiversion "sigs.k8s.io/cluster-api/version"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -146,6 +148,19 @@ func newScheme() (*runtime.Scheme, error) {
 	return scheme, nil
 }
 
+// managementCluster is how its API server is reached. What that says of finalizers named as Cluster
+// API names them, with each machine, is nothing that users can change.
+func managementCluster(options managerOptions) (*rest.Config, error) {
+	config, err := ctrl.GetConfig()
+	if err != nil {
+		return nil, fmt.Errorf("find the management cluster: %w", err)
+	}
+	config.QPS, config.Burst = options.kubeAPIQPS, options.kubeAPIBurst
+	config.UserAgent = remote.DefaultClusterAPIUserAgent(controllerName)
+	config.WarningHandler = apiwarnings.DefaultHandler(klog.Background().WithName("API server"))
+	return config, nil
+}
+
 func newManager(options managerOptions) (ctrl.Manager, error) {
 	scheme, err := newScheme()
 	if err != nil {
@@ -155,12 +170,10 @@ func newManager(options managerOptions) (ctrl.Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the diagnostics flags: %w", err)
 	}
-	config, err := ctrl.GetConfig()
+	config, err := managementCluster(options)
 	if err != nil {
-		return nil, fmt.Errorf("find the management cluster: %w", err)
+		return nil, err
 	}
-	config.QPS, config.Burst = options.kubeAPIQPS, options.kubeAPIBurst
-	config.UserAgent = remote.DefaultClusterAPIUserAgent(controllerName)
 	if err := capiversion.CheckKubernetesVersion(config, minimumKubernetes); err != nil {
 		return nil, fmt.Errorf("check the management cluster: %w", err)
 	}
