@@ -43,9 +43,10 @@ func (r *Reconciler) chooseStep(ctx context.Context, s *scope) error {
 		s.own.Status.Attempts = append(s.own.Status.Attempts, infrav1.RemediationAttempt{
 			Action: next.action, DecidedAt: metav1.NewTime(s.now.Truncate(time.Second)),
 		})
-		s.WaitFor(time.Second, remediated, infrav1.RepairingReason, "%s of the instance is next, which is %s", next.action, s.state)
+		message := fmt.Sprintf("%s of the instance is next, which is %s", next.action, s.state)
+		s.WaitFor(time.Second, remediated, infrav1.RepairingReason, "%s", message)
 		// The Machine says so before it is done: no other control plane is restarted from here on.
-		return r.tell(ctx, s, infrav1.RepairingReason, fmt.Sprintf("%s of the instance is next, which is %s", next.action, s.state))
+		return r.tell(ctx, s, infrav1.RepairingReason, message)
 	default:
 		s.WaitFor(next.until.Sub(s.now)+time.Second, remediated, infrav1.RepairingReason, "%s", s.waitsFor(next.until))
 	}
