@@ -30,6 +30,8 @@ TESTPROCS ?= $(shell n=$$(nproc); echo $$((n + (n + 1) / 2)))
 BINARIES := hack/binaries.sh
 # Every target builds with the toolchain that go.mod names, whatever Go is installed.
 export GOTOOLCHAIN := $(shell hack/toolchain.sh)
+# Without a checkout's path in them, what was built in one checkout serves the others.
+export GOFLAGS := $(filter-out -trimpath,$(GOFLAGS)) -trimpath
 # golangci-lint keeps findings with the paths of the checkout they were made in; shared by two
 # checkouts they are misjudged.
 export GOLANGCI_LINT_CACHE := $(CURDIR)/$(OUT)/lint-cache

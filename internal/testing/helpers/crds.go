@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -32,15 +31,16 @@ func lean(crds []*apiextensionsv1.CustomResourceDefinition) []*apiextensionsv1.C
 // CRDs reads those of Cluster API's core and of this provider, with the contract labels added by
 // kustomize for a release.
 func CRDs() ([]*apiextensionsv1.CustomResourceDefinition, error) {
-	capi, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/cluster-api").Output() //nolint:noctx // A local look-up.
+	const capi, own = "sigs.k8s.io/cluster-api", "github.com/ocimesh/cluster-api-provider-ocimesh"
+	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", capi, own).Output() //nolint:noctx // A local look-up.
 	if err != nil {
-		return nil, fmt.Errorf("looking up the folder of module sigs.k8s.io/cluster-api: %w", err)
+		return nil, fmt.Errorf("looking up the folders of modules %s and %s: %w", capi, own, err)
 	}
-	_, here, _, _ := runtime.Caller(0)
+	folders := strings.Split(strings.TrimSpace(string(out)), "\n")
 	var all []*apiextensionsv1.CustomResourceDefinition
 	for folder, version := range map[string]string{
-		filepath.Join(filepath.Dir(here), "..", "..", "..", "config", "crd", "bases"):    "v1alpha1",
-		filepath.Join(strings.TrimSpace(string(capi)), "core", "config", "crd", "bases"): "v1beta2",
+		filepath.Join(folders[0], "core", "config", "crd", "bases"): "v1beta2",
+		filepath.Join(folders[1], "config", "crd", "bases"):         "v1alpha1",
 	} {
 		options := envtest.CRDInstallOptions{Paths: []string{folder}, ErrorIfPathMissing: true}
 		if err := envtest.ReadCRDFiles(&options); err != nil {
