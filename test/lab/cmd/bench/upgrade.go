@@ -63,11 +63,12 @@ func (u updating) past(step string) bool {
 		slices.Index(words, said[2]) >= slices.Index(words, step)
 }
 
-// upgraded is how a machine got its version: the first sight of each moment, and what a client of
-// the API server saw from the first to the last.
+// upgraded is how a machine got its version: the first sight of each moment, what its agent said
+// last, and what a client of the API server saw from the first to the last.
 type upgraded struct {
 	watch.Machine
 	at       []time.Time
+	said     string
 	observer *world.Observer
 	seen     world.Availability
 }
@@ -160,6 +161,10 @@ func (b *bench) look(ctx context.Context, c *world.Cluster, u *upgraded) error {
 				now.wanted, now.said = node.Annotations[infrav1.WantedVersionsAnnotation], node.Annotations[infrav1.ReportedVersionsAnnotation]
 			}
 		}
+	}
+	if now.said != "" && now.said != u.said {
+		fmt.Fprintf(os.Stderr, "%s  %s: %s\n", time.Now().Format(time.TimeOnly), u.Name, now.said)
+		u.said = now.said
 	}
 	for i, moment := range moments {
 		if u.at[i].IsZero() && moment.is(now) {
