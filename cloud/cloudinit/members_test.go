@@ -6,6 +6,7 @@ package cloudinit
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -185,4 +186,53 @@ func TestAListThatBreaksOffOrIsTooLongDoesNoHarm(t *testing.T) {
 	w.agent(true)
 	g.Eventually(func() int { return strings.Count(w.read("var/lib/capom/members"), "\n") }, soon).Should(Equal(32))
 	w.settled()
+}
+
+func TestInTheUsualSecondNothingIsStartedButCurlAndSleep(t *testing.T) {
+	t.Parallel()
+	unshare := requireTool(t, "unshare", "util-linux")
+	if err := exec.Command(unshare, "-r", "-p", "-f", "true").Run(); err != nil {
+		t.Skipf("NOT CHECKED: this machine gives no namespaces: %v", err)
+	}
+	for _, shell := range []string{"sh", "bash"} {
+		t.Run(shell, func(t *testing.T) {
+			t.Parallel()
+			n := newTestNode(t, workerInput())
+			n.write("joined", "", 0o644)
+			n.write("var/lib/capom/members", strings.Join(peers, "\n")+"\n", 0o644)
+			n.write("stubs/sleep", stubScript, 0o755)
+			n.stub("curl", `echo "curl $$" >>"$CAPOM_ROOT/started"`)
+			n.stub("sleep", `echo "sleep $$" >>"$CAPOM_ROOT/started"; exec /bin/sleep 0.05`)
+			// In a namespace of its own whatever the agent forks takes the next number.
+			n.write("alone", "#!/bin/sh\nexec "+unshare+" -r -p -f "+shell+" "+filepath.Join(n.root, scriptsDir, "capom-members")+" run\n", 0o755)
+
+			n.start("alone")
+
+			// Of ten seconds the other one asks all members.
+			NewWithT(t).Eventually(func() int { return secondsInARow(n.read("started")) }, soon).Should(Equal(9), func() string { return n.read("output") })
+		})
+	}
+}
+
+// secondsInARow is how often at most curl was started after sleep and sleep after curl, by the
+// processes' numbers, and no process between them.
+func secondsInARow(started string) int {
+	most, now := 0, 0
+	var last string
+	var lastNumber int
+	for line := range strings.Lines(started) {
+		var program string
+		var number int
+		if _, err := fmt.Sscan(line, &program, &number); err != nil {
+			break
+		}
+		if program == last || number != lastNumber+1 {
+			now = 0
+		} else if program == "sleep" {
+			now++
+		}
+		most = max(most, now)
+		last, lastNumber = program, number
+	}
+	return most
 }

@@ -68,7 +68,6 @@ func newTestNode(t *testing.T, in Input) *testNode {
 	n.write("calls", "", 0o644)
 	n.stub("uname", `if [ "$1" = -m ]; then echo aarch64; else echo 6.14.0-1010-oracle; fi`)
 	n.stub("systemctl", `[ "$1" != is-active ]`)
-	n.stub("sysctl", `[ "$1" != -n ] || echo 0`)
 	n.onTailnet("100.64.0.7")
 
 	userData, err := Render(in)

@@ -34,28 +34,23 @@ remember() {
 	fi
 }
 
-# Every node has an order of its own, so that the members share the nodes.
-in_order() {
-	for member in $1; do
-		echo "$(printf '%s' "$me $member" | sha256sum) $member"
-	done | sort | sed 's/.* //'
-}
-
-# The node's own API server comes first while the node holds the address, and is no candidate
-# otherwise: then it was taken off.
+# The node's own API server is one only while the node holds the address: otherwise it was taken
+# off.
 candidates() {
-	[ ! -e "$RUN/vip-held" ] || echo "$members" | grep -Fx "$me"
-	echo "$members" | grep -Fxv "$me"
+	all=
+	for member in $members; do
+		[ "$member" != "$me" ] || [ -e "$RUN/vip-held" ] || continue
+		all="$all $member"
+	done
 }
 
-# ask MEMBER...: prints those that are ready.
-ask() {
-	for member in "$@"; do
-		{
-			! api --max-time 1.5 -o /dev/null "https://$member:$CAPOM_ENDPOINT_PORT/readyz" || echo "$member"
-		} &
-	done
-	wait
+probe() {
+	api --max-time 1.5 -o /dev/null "https://$1:$CAPOM_ENDPOINT_PORT/readyz"
+}
+
+# answered MEMBER: whether it is among those that were ready when all were asked.
+answered() {
+	[ "$ready" != "${ready#*"<$1>"}" ]
 }
 
 # - postrouting: the source is the one for the way to the VIP, not to the member: on its holder the
@@ -75,7 +70,7 @@ rules() {
 	echo ' }'
 	echo ' chain cut { type filter hook output priority 0;'
 	[ -z "$target" ] || [ -z "$gone" ] ||
-		echo "  ct original ip daddr $CAPOM_VIP ip daddr { $CAPOM_VIP, $gone } tcp dport $CAPOM_ENDPOINT_PORT reject with tcp reset"
+		echo "  ct original ip daddr $CAPOM_VIP ip daddr { $CAPOM_VIP$gone } tcp dport $CAPOM_ENDPOINT_PORT reject with tcp reset"
 	echo ' }'
 	echo '}'
 }
@@ -83,46 +78,65 @@ rules() {
 # The rules are loaded when they differ, and when somebody has flushed them. They are there before
 # there are members: the kernel takes a connection that it did not watch before for a new one.
 apply() {
-	gone=$(echo "$members" | grep -Fxv "$ready" | paste -sd , -)
+	target='' gone=''
+	for member in $members; do
+		if answered "$member"; then
+			target=${target:-$member}
+		else
+			gone=$gone,$member
+		fi
+	done
+	# The own one comes first.
+	! answered "$me" || target=$me
 	wanted=$(rules)
 	[ "$wanted" != "$loaded" ] || ! nft list "$TABLE" >/dev/null 2>&1 || return 0
 	printf '%s\n' "$wanted" | nft -f - || return 0
 	loaded=$wanted
-	log "connections to $CAPOM_VIP go to ${target:-the node that advertises it}${gone:+; not ready: $gone}"
+	log "connections to $CAPOM_VIP go to ${target:-the node that advertises it}${gone:+; not ready: ${gone#,}}"
 }
 
 # The member in use is asked every second, all of them every ten seconds and once it has failed. It
-# is left when it fails twice in a row, which a hang takes four seconds for.
+# is left when it fails twice in a row, which a hang takes four seconds for. In the usual second
+# nothing has changed: it starts no program but curl and sleep, for nodes have little CPU.
 run() {
-	target='' misses=2 round=0 known='' members='' before='' loaded='' me=''
+	target='' misses=2 round=0 known='' members='' loaded='' me=''
 	while :; do
 		round=$((round + 1))
 		[ -n "$me" ] || me=$(tailnet_address) || true
 		if [ -r "$CERT" ] && { [ -z "$members" ] || [ $((round % 30)) -eq 1 ]; }; then
 			remember &
 		fi
-		listed=$(cat "$MEMBERS" 2>/dev/null || true)
-		if [ "$me $listed" != "$known" ]; then
-			known="$me $listed"
-			members=$(in_order "$listed")
+		listed=
+		[ ! -r "$MEMBERS" ] || while read -r member; do listed="$listed $member"; done <"$MEMBERS"
+		if [ "$me$listed" != "$known" ]; then
+			known=$me$listed
+			# Every node has an order of its own, so that the members share the nodes.
+			members=$(
+				for member in $listed; do
+					echo "$(printf '%s' "$me $member" | sha256sum) $member"
+				done | sort | sed 's/.* //'
+			)
 		fi
-		all=$(candidates) || true
-		asked=$target
-		if [ "$misses" -gt 0 ] || [ $((round % 10)) -eq 1 ] || [ "$all" != "$before" ]; then
-			asked=$all
-		fi
-		before=$all
-		# shellcheck disable=SC2086
-		ready=$(ask $asked)
-		misses=$((misses + 1))
-		! printf '%s\n' "$ready" | grep -Fxq "${target:-none}" || misses=0
-		# Of an answer that took a while the question may be out of date.
-		if [ "$asked" = "$all" ] && [ "$misses" -ne 1 ] && [ "$all" = "$(candidates)" ]; then
-			target=$(echo "$all" | grep -Fx "${ready:-none}" | head -n 1)
-			apply
-			# Whoever waits for an answer sends nothing, and need not wait either.
-			if [ "$misses" -gt 1 ] && [ -n "$target" ] && [ -n "$gone" ]; then
-				ss -K dst "$CAPOM_VIP" dport = "$CAPOM_ENDPOINT_PORT" >/dev/null 2>&1 || true
+		candidates
+		if [ "$misses" -eq 0 ] && [ "$all" = "$before" ] && [ $((round % 10)) -ne 1 ]; then
+			probe "$target" || misses=1
+		else
+			before=$all
+			ready=$(
+				for member in $all; do
+					probe "$member" && echo "<$member>" &
+				done
+				wait
+			)
+			misses=$((misses + 1))
+			! answered "$target" || misses=0
+			# Of an answer that took a while the question may be out of date.
+			candidates
+			if [ "$misses" -ne 1 ] && [ "$all" = "$before" ]; then
+				apply
+				# Whoever waits for an answer sends nothing, and need not wait either.
+				[ "$misses" -eq 0 ] || [ -z "$target" ] || [ -z "$gone" ] ||
+					ss -K dst "$CAPOM_VIP" dport = "$CAPOM_ENDPOINT_PORT" >/dev/null 2>&1 || true
 			fi
 		fi
 		[ "$misses" -eq 1 ] || sleep "${CAPOM_MEMBERS_INTERVAL:-1}"

@@ -64,6 +64,8 @@ policy_rules() {
 ensure_rules() {
 	policy_rules "$1" >"$RUN/wanted"
 	ip -N "-$1" rule show | sed -n 's/ *$//; s/ \[detached]//; s/^\(520[0-3]\):./\1 /p' >"$RUN/listed"
+	# So it is nearly always, and what follows starts four programs.
+	[ "$(cat "$RUN/wanted")" != "$(cat "$RUN/listed")" ] || return 0
 	{
 		grep -Fxvf "$RUN/listed" "$RUN/wanted" | sed 's/^/add pref /'
 		grep -Fxvf "$RUN/wanted" "$RUN/listed" | sed 's/^/del pref /'
@@ -84,7 +86,7 @@ ensure_rules() {
 
 underlay_interfaces() {
 	printf '%s\n' 'en*' 'eth*'
-	ip -4 -o route show table main default | sed -n 's/.* dev \([^ ]*\).*/\1/p' | grep -Ev '^(en|eth|tailscale)' | sort -u
+	ip -4 -o route show table main default | sed -E '/ dev /!d; s/.* dev ([^ ]*).*/\1/; /^(en|eth|tailscale)/d' | sort -u
 }
 
 # Who may ask the metadata service, which hands out the user data and the instance's credentials:
@@ -183,14 +185,6 @@ ensure_table() {
 	[ "$1" = once ] || log "the rules were not as they should be: restored"
 }
 
-# tailscaled sets it when its netfilter mode is on, and never back; Cilium's proxy needs 0 (cilium
-# issue 48706).
-ensure_sysctl() {
-	if [ "$(sysctl -n net.ipv4.conf.all.src_valid_mark)" != 0 ]; then
-		sysctl -q -w net.ipv4.conf.all.src_valid_mark=0
-	fi
-}
-
 case ${1:-} in
 once | again)
 	# tailscaled's unit runs a round too. Two at once would read each other's half-written files.
@@ -205,8 +199,9 @@ once | again)
 	wait $! || rc=1
 	[ ! -e /proc/net/if_inet6 ] || ensure_rules 6 "$1" &
 	wait $! || rc=1
-	ensure_sysctl &
-	wait $! || rc=1
+	# tailscaled sets it when its netfilter mode is on, and never back; Cilium's proxy needs 0
+	# (cilium issue 48706). What it is need not be asked first.
+	sysctl -q -w net.ipv4.conf.all.src_valid_mark=0 || rc=1
 	exit $rc
 	;;
 first) until_done "Guarding the tailnet's packets" "$0" once ;;

@@ -65,11 +65,9 @@ advertise() {
 	if [ "$1" = yes ]; then
 		routes=$CAPOM_VIP/32${routes:+,$routes}
 	fi
-	if [ -e "$RUN/advertised" ] && [ "$(cat "$RUN/advertised")" = "$routes" ]; then
-		return 0
-	fi
+	[ "${advertised-nothing}" != "$routes" ] || return 0
 	timeout 10 tailscale set --advertise-routes="$routes" || return 0
-	printf '%s' "$routes" >"$RUN/advertised"
+	advertised=$routes
 	log "advertising '$routes'"
 }
 
@@ -118,7 +116,6 @@ pause() {
 # watched for long. "unready" may be an etcd election that passes on all control planes at once.
 run() {
 	trap 'release; exit 0' TERM INT
-	rm -f "$RUN/advertised"
 	failures=$FAILURES
 	while :; do
 		next=$INTERVAL
@@ -149,7 +146,7 @@ run() {
 
 case ${1:-} in
 run) run ;;
-withdraw) rm -f "$RUN/advertised" && release ;;
+withdraw) release ;;
 wait-held)
 	left=60
 	until [ -e "$RUN/vip-held" ]; do
