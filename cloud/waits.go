@@ -66,7 +66,8 @@ func (w *Waits) known(kind string) (after time.Duration, known bool) {
 func (w *Wait) After(now time.Time) time.Duration { return w.due.Sub(now) }
 
 // Unfinished is called after a look at work not done yet. The next one is counted from when this
-// one was due: looks that come a little late, one after the other, would come later and later.
+// one was due, unless that is past: looks that come late, one after the other, would come later and
+// later.
 func (w *Wait) Unfinished(now time.Time) {
 	part := time.Duration(searching)
 	if _, known := w.of.known(w.kind); known {
@@ -75,8 +76,8 @@ func (w *Wait) Unfinished(now time.Time) {
 	w.looked = true
 	least := w.of.First / 4
 	next := w.due.Add(min(longestStep, max(w.due.Sub(w.began)/part, least)))
-	if soonest := now.Add(least); next.Before(soonest) {
-		next = soonest
+	if !next.After(now) {
+		next = now.Add(least)
 	}
 	w.due = next
 }

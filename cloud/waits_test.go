@@ -67,6 +67,41 @@ func TestLooksThatComeLateMakeNoOthersLater(t *testing.T) {
 	}
 }
 
+// passes is how often work is looked at that takes some time, and when its end is seen, with one
+// pass more in between. Cluster API's builder lets a second go by between two.
+func passes(waits *cloud.Waits, takes, more time.Duration) (count int, seen time.Duration) {
+	began := time.Unix(0, 0)
+	wait := waits.Begin("a subnet", began)
+	for now := began; ; {
+		next := now.Add(wait.After(now))
+		if other := began.Add(more); other.After(now) && other.Before(next) {
+			next = other
+		}
+		if soonest := now.Add(time.Second); next.Before(soonest) {
+			next = soonest
+		}
+		now = next
+		if wait.After(now) > 0 {
+			continue
+		}
+		count++
+		if now.Sub(began) >= takes {
+			return count, now.Sub(began)
+		}
+		wait.Unfinished(now)
+	}
+}
+
+func TestAPassInBetweenMakesAtMostTheNextLookLate(t *testing.T) {
+	const looked = 10125 * time.Millisecond
+	for more := time.Duration(0); more < looked; more += 100 * time.Millisecond {
+		g := NewWithT(t)
+		count, seen := passes(&cloud.Waits{First: 2 * time.Second}, 10*time.Second, more)
+		g.Expect(count).To(Equal(5), "a pass after %s", more)
+		g.Expect(seen).To(Equal(max(looked, more+time.Second)), "a pass after %s", more)
+	}
+}
+
 func TestWhatNobodyHasSeenEndTakesNoLessThanWhatIsShorter(t *testing.T) {
 	for name, world := range map[string]struct {
 		noLess map[string]string

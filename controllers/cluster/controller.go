@@ -150,7 +150,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		_, _, err := paused.EnsurePausedCondition(ctx, r.Client, cluster, infra)
 		return ctrl.Result{}, err
 	}
-	if written, err := identity.Ensure(ctx, r.Client, infra, infrav1.OCIMeshClusterFinalizer, nil); err != nil || written {
+	// The pass goes on after the write: Cluster API's builder allows one a second.
+	if _, err := identity.Ensure(ctx, r.Client, infra, infrav1.OCIMeshClusterFinalizer, nil); err != nil {
 		return ctrl.Result{}, err
 	}
 	return r.reconcile(ctx, newScope(cluster, infra, r.Options.withDefaults()))

@@ -5,6 +5,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -19,15 +20,31 @@ import (
 
 func TestNothingIsMadeBeforeFinalizerAndAccountsAreWrittenDown(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, helpers.WorldOptions{Accounts: 1})
-	infra := b.cluster("c1")
-	for b.count("CreateVcn") == 0 {
-		b.g.Expect(infra.Status.Accounts).To(BeEmpty())
-		_, err := b.reconcile(infra)
-		b.g.Expect(err).NotTo(HaveOccurred())
+	for written, next := range []string{"the finalizer", "the accounts"} {
+		t.Run(next, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, helpers.WorldOptions{Accounts: 1})
+			infra := b.cluster("c1")
+			patches := 0
+			b.intercept(interceptor.Funcs{
+				Patch: func(ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
+					if patches++; patches > written {
+						return apierrors.NewInternalError(errors.New("nothing is written"))
+					}
+					return c.Patch(ctx, object, patch, options...)
+				},
+			})
+
+			_, err := b.reconcile(infra)
+
+			b.g.Expect(err).To(MatchError(ContainSubstring("nothing is written")))
+			b.g.Expect(b.count("CreateVcn")).To(BeZero())
+			b.intercept(interceptor.Funcs{})
+			b.until(infra, "Ready True Ready")
+			b.g.Expect(infra.Finalizers).To(ConsistOf(infrav1.OCIMeshClusterFinalizer))
+			b.g.Expect(infra.Annotations).To(HaveKeyWithValue(infrav1.NetworkAccountsAnnotation, b.Accounts[0].Name))
+		})
 	}
-	b.g.Expect(infra.Finalizers).To(ConsistOf(infrav1.OCIMeshClusterFinalizer))
-	b.g.Expect(infra.Annotations).To(HaveKeyWithValue(infrav1.NetworkAccountsAnnotation, b.Accounts[0].Name))
 }
 
 func TestAPassOverAnOldCopyDoesNotSpoilTheStatus(t *testing.T) {

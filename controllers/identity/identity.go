@@ -20,8 +20,9 @@ import (
 )
 
 // Ensure writes the finalizer and the identity, before anything is made that they are there for.
-// written says that the pass is over: the write brings the next one. An object that is being
-// deleted is left as it is. A new one gets the annotations, of decisions for its whole life, too.
+// written says that it did, and that the write brings a pass. The object is as it was written, so
+// that this one may go on. One that is being deleted is left as it is. A new one gets the
+// annotations, of decisions for its whole life, too.
 func Ensure(ctx context.Context, c client.Client, object client.Object, finalizer string, decided map[string]string) (written bool, err error) {
 	if !object.GetDeletionTimestamp().IsZero() {
 		return false, nil
