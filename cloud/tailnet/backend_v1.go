@@ -23,6 +23,8 @@ type v1 struct {
 	base      *url.URL
 	http      *http.Client
 	authorize func(*http.Request)
+	// headscale tells whether the server calls itself so, and its version.
+	headscale func(context.Context) (version string, is bool, err error)
 	// nodeAttrs is set if a policy may have them: 0.29 brought them.
 	nodeAttrs bool
 }
@@ -30,7 +32,7 @@ type v1 struct {
 // newV1 is the API of a server that answered so to a question by v2: with an empty page and status
 // 200 where it is 0.28.
 func (c *Client) newV1(toV2 *responseError) *v1 {
-	return &v1{base: c.base, http: c.plain, authorize: c.bearer, nodeAttrs: toV2 == nil || toV2.status != http.StatusOK}
+	return &v1{base: c.base, http: c.plain, authorize: c.bearer, headscale: c.headscale, nodeAttrs: toV2 == nil || toV2.status != http.StatusOK}
 }
 
 func (v *v1) do(ctx context.Context, method, path string, query url.Values, body, into any) error {
@@ -78,6 +80,9 @@ func (v *v1) listDevices(ctx context.Context) ([]Device, error) {
 	if err := v.do(ctx, http.MethodGet, "node", nil, nil, &listed); err != nil {
 		return nil, err
 	}
+	if listed.Nodes == nil {
+		return nil, v.confirmEmpty(ctx, "node", "nodes")
+	}
 	out := make([]Device, 0, len(listed.Nodes))
 	for i := range listed.Nodes {
 		device, err := listed.Nodes[i].device(operationOf(ctx))
@@ -87,6 +92,23 @@ func (v *v1) listDevices(ctx context.Context) ([]Device, error) {
 		out = append(out, device)
 	}
 	return out, nil
+}
+
+// confirmEmpty asks again for a list that an answer did not hold: a page of maintenance is no empty
+// tailnet, in which all machines would be lost.
+func (v *v1) confirmEmpty(ctx context.Context, path, field string) error {
+	var answer map[string]json.RawMessage
+	if err := v.do(ctx, http.MethodGet, path, nil, nil, &answer); err != nil {
+		return err
+	}
+	if raw := string(answer[field]); raw == "null" || raw == "[]" {
+		return nil
+	}
+	is, err := isEmptyHeadscale(ctx, answer, v.headscale)
+	if err == nil && !is {
+		err = withoutList(ctx, field)
+	}
+	return err
 }
 
 func (v *v1) getNode(ctx context.Context, id string) (v1Node, error) {
@@ -185,6 +207,9 @@ func (v *v1) listKeys(ctx context.Context) ([]Key, error) {
 	}
 	if err := v.do(ctx, http.MethodGet, "preauthkey", nil, nil, &listed); err != nil {
 		return nil, err
+	}
+	if listed.Keys == nil {
+		return nil, v.confirmEmpty(ctx, "preauthkey", "preAuthKeys")
 	}
 	now := time.Now()
 	out := make([]Key, 0, len(listed.Keys))

@@ -16,12 +16,27 @@ import (
 // v2 is Tailscale's API, which Headscale speaks since 0.30.
 type v2 struct {
 	api *tailscale.Client
+	// lists tells whether the server shows a list of devices.
+	lists func(context.Context) (bool, error)
+}
+
+// confirmEmpty is for an answer from which the client library has made no list: it does not tell
+// one that is empty from one that is missing, as from a page of maintenance.
+func (v *v2) confirmEmpty(ctx context.Context, field string) error {
+	lists, err := v.lists(ctx)
+	if err == nil && !lists {
+		err = withoutList(ctx, field)
+	}
+	return err
 }
 
 func (v *v2) listDevices(ctx context.Context) ([]Device, error) {
 	listed, err := v.api.Devices().List(ctx, tailscale.WithFields(tailscale.IncludeFieldsAll))
 	if err != nil {
 		return nil, err
+	}
+	if listed == nil {
+		return nil, v.confirmEmpty(ctx, "devices")
 	}
 	out := make([]Device, 0, len(listed))
 	for _, device := range listed {
@@ -72,8 +87,16 @@ func (v *v2) createKey(ctx context.Context, spec KeySpec) (Key, error) {
 	return keyOf(*created), nil
 }
 
-func (v *v2) listKeys(ctx context.Context) ([]Key, error) {
+func (v *v2) allKeys(ctx context.Context) ([]tailscale.Key, error) {
 	listed, err := v.api.Keys().List(ctx, true)
+	if err == nil && listed == nil {
+		err = v.confirmEmpty(ctx, "keys")
+	}
+	return listed, err
+}
+
+func (v *v2) listKeys(ctx context.Context) ([]Key, error) {
+	listed, err := v.allKeys(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +131,7 @@ func (v *v2) completeKey(ctx context.Context, key tailscale.Key) (_ tailscale.Ke
 }
 
 func (v *v2) liveKeys(ctx context.Context) (map[string]bool, error) {
-	listed, err := v.api.Keys().List(ctx, true)
+	listed, err := v.allKeys(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -73,7 +73,7 @@ func New(cfg Config) (*Client, error) {
 		APIKey:    cfg.APIKey.Reveal(),
 		Tailnet:   cmp.Or(cfg.Tailnet, defaultTailnet),
 		HTTP:      &http.Client{Transport: observed, Timeout: cfg.timeout()},
-	}}
+	}, lists: client.listsDevices}
 	client.backends.set(client.v2, false)
 	return client, nil
 }

@@ -71,6 +71,19 @@ func hasList(answer map[string]json.RawMessage, field string) bool {
 	return bytes.HasPrefix(raw, []byte("[")) || bytes.Equal(raw, []byte("null"))
 }
 
+// isEmptyHeadscale tells whether an answer without a list is one of a Headscale that has nothing to
+// list. A gateway in between may leave out what is empty, as protojson does by default: then
+// /version has to tell that this is Headscale.
+func isEmptyHeadscale(
+	ctx context.Context, answer map[string]json.RawMessage, headscale func(context.Context) (string, bool, error),
+) (bool, error) {
+	if len(answer) > 0 {
+		return false, nil
+	}
+	version, is, err := headscale(ctx)
+	return is && version != unknownVersion, err
+}
+
 // probeV2 asks for the devices by the API v2. Answer is what else came instead.
 func (c *Client) probeV2(ctx context.Context) (speaks bool, answer *responseError, err error) {
 	path := "api/v2/tailnet/" + url.PathEscape(c.v2.api.Tailnet) + "/devices"
@@ -93,10 +106,18 @@ func (c *Client) probeV2(ctx context.Context) (speaks bool, answer *responseErro
 	}
 }
 
+// listsDevices tells whether the API v2 shows a list of devices.
+func (c *Client) listsDevices(ctx context.Context) (bool, error) {
+	speaks, answer, err := c.probeV2(ctx)
+	if answer != nil {
+		return false, answer
+	}
+	return speaks, err
+}
+
 // probeV1 asks for the keys by Headscale's API v1. An empty reason says that it is one that this
 // package can use. Before 0.28 each key was a user's, and there is no list of all: ListPreAuthKeys
-// in hscontrol/grpcv1.go of 0.27 looks for the user first. A gateway in between may leave out what
-// is empty, as protojson does by default: then /version has to tell that this is Headscale.
+// in hscontrol/grpcv1.go of 0.27 looks for the user first.
 func (c *Client) probeV1(ctx context.Context) (Reason, error) {
 	var listed map[string]json.RawMessage
 	err := c.getJSON(ctx, c.plain, "api/v1/preauthkey", c.bearer, &listed)
@@ -104,14 +125,11 @@ func (c *Client) probeV1(ctx context.Context) (Reason, error) {
 	switch {
 	case err == nil && hasList(listed, "preAuthKeys"):
 		return "", nil
-	case err == nil && len(listed) == 0:
-		version, is, err := c.headscale(ctx)
-		if err != nil || !is || version == unknownVersion {
+	case err == nil:
+		if is, err := isEmptyHeadscale(ctx, listed, c.headscale); err != nil || !is {
 			return ReasonNotControlServer, err
 		}
 		return "", nil
-	case err == nil:
-		return ReasonNotControlServer, nil
 	case !errors.As(err, &answer):
 		return "", err
 	case answer.wantsUser():

@@ -157,6 +157,11 @@ func fail(operation string, reason Reason, cause error) *cloud.Error {
 		Message: cloud.Scrub(cause.Error()), Remedy: remedies[kinds[reason]], Err: cause}
 }
 
+// withoutList is for an answer of success that lacks the list that was asked for.
+func withoutList(ctx context.Context, field string) error {
+	return fail(operationOf(ctx), ReasonNotControlServer, fmt.Errorf("the answer holds no list of %s", field))
+}
+
 // translate turns any error of a backend into a *cloud.Error. The cause is kept where errors.Is or
 // errors.As have a use for it; the client library's own is dropped.
 func (c *Client) translate(operation string, err error) error {

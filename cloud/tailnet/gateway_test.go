@@ -112,6 +112,55 @@ func TestNothingIsGoneBehindAGatewayThatPassesNothingOn(t *testing.T) {
 	}
 }
 
+// A page of maintenance may be JSON too, with status 200. Taken for an empty tailnet, it would have
+// lost all machines, and let go those that are deleted.
+func TestAnAnswerWithoutTheListIsNoEmptyTailnet(t *testing.T) {
+	for name, mode := range map[string]tailnetsim.Mode{"v1": tailnetsim.Headscale029, "v2": tailnetsim.Tailscale} {
+		for _, body := range []string{`{}`, `{"status":"maintenance"}`, `{"items":[]}`} {
+			t.Run(name+", "+body, func(t *testing.T) {
+				g := NewWithT(t)
+				server := newServer(t, inMode(mode))
+				server.Add("node-1", func(*tailnetsim.Device) {})
+				closed := false
+				client := at(t, answering(t, func(w http.ResponseWriter, r *http.Request) {
+					if closed {
+						answerJSON(w, http.StatusOK, body)
+						return
+					}
+					server.Handler().ServeHTTP(w, r)
+				}))
+				g.Expect(client.Devices(t.Context())).To(HaveLen(1))
+				g.Expect(client.Keys(t.Context())).To(BeEmpty())
+
+				closed = true
+				_, err := client.Devices(t.Context())
+				g.Expect(tailnet.ReasonOf(err)).To(Equal(tailnet.ReasonNotControlServer), "%v", err)
+				_, err = client.Keys(t.Context())
+				g.Expect(tailnet.ReasonOf(err)).To(Equal(tailnet.ReasonNotControlServer), "%v", err)
+
+				closed = false
+				g.Expect(client.Devices(t.Context())).To(HaveLen(1))
+			})
+		}
+	}
+}
+
+func TestAListThatAGatewayLeavesOutAsItIsEmptyIsEmpty(t *testing.T) {
+	g := NewWithT(t)
+	client := at(t, answering(t, func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == "/version":
+			answerJSON(w, http.StatusOK, `{"version":"v0.29.2","commit":"0123456"}`)
+		case strings.HasPrefix(r.URL.Path, "/api/v1/"):
+			answerJSON(w, http.StatusOK, `{}`)
+		default:
+			answerJSON(w, http.StatusNotFound, `{"code":5,"message":"not found"}`)
+		}
+	}))
+	g.Expect(client.Devices(t.Context())).To(BeEmpty())
+	g.Expect(client.Keys(t.Context())).To(BeEmpty())
+}
+
 func TestAnEmptyListIsAListHoweverItIsWritten(t *testing.T) {
 	const headscale = `{"version":"v0.29.2","commit":"0123456"}`
 	for name, test := range map[string]struct {
