@@ -13,8 +13,10 @@ const (
 	// nobody knows how long the work takes; checking is the same once it is known. late is the part
 	// of the known time by which a first look is later: mostly it finds the work done.
 	searching, checking, late = 2, 8, 20
-	// longestStep bounds the time between two looks.
-	longestStep = 30 * time.Second
+	// longestStep bounds the time between two looks, longestFirst that until the first one: what is
+	// learned of one piece of work must not hide all others for long.
+	longestStep  = 30 * time.Second
+	longestFirst = 5 * time.Minute
 )
 
 // Waits learns how long a service takes for each kind of work: a look comes when the work can be
@@ -59,7 +61,7 @@ func (w *Waits) known(kind string) (after time.Duration, known bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	took, known := w.took[kind]
-	return took + took/late, known
+	return min(took+took/late, longestFirst), known
 }
 
 // After is how long it is until the next look; not positive if it is due.
@@ -83,8 +85,12 @@ func (w *Wait) Unfinished(now time.Time) {
 }
 
 // Finished is called after a look at finished work. After a first look it may have been done for
-// long: the next one is a little earlier.
+// long: the next one is a little earlier. A look that was due long ago, as where somebody paused
+// the object, tells nothing.
 func (w *Wait) Finished(now time.Time) {
+	if now.Sub(w.due) > longestStep {
+		return
+	}
 	w.of.mu.Lock()
 	defer w.of.mu.Unlock()
 	took := now.Sub(w.began)

@@ -49,6 +49,31 @@ func TestWhatTakesLongIsLookedAtSeldomAndLaterOnce(t *testing.T) {
 	}
 }
 
+func TestOnePieceOfWorkHidesNoOthersForLong(t *testing.T) {
+	now := time.Unix(0, 0)
+	for name, world := range map[string]struct {
+		// The work is looked at as it is due, for so long; then nobody looks for a while.
+		takes, paused, next time.Duration
+	}{
+		"it takes ten seconds":       {takes: 10 * time.Second, next: 11 * time.Second},
+		"it takes an hour":           {takes: time.Hour, next: 5 * time.Minute},
+		"nobody looked for an hour":  {takes: time.Second, paused: time.Hour, next: 2 * time.Second},
+		"a look came a little later": {takes: 2 * time.Second, paused: 10 * time.Second, next: 12 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			waits := &cloud.Waits{First: 2 * time.Second}
+			wait, end := waits.Begin("a backend", now), now
+			for end = now.Add(wait.After(now)); end.Sub(now) < world.takes; end = end.Add(wait.After(end)) {
+				wait.Unfinished(end)
+			}
+			wait.Finished(end.Add(world.paused))
+
+			next := waits.Begin("a backend", now)
+			NewWithT(t).Expect(next.After(now)).To(BeNumerically("~", world.next, world.next/5))
+		})
+	}
+}
+
 func TestLooksThatComeLateMakeNoOthersLater(t *testing.T) {
 	for name, world := range map[string]struct {
 		late, seen time.Duration

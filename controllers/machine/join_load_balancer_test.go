@@ -5,6 +5,7 @@ package machine
 
 import (
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	"k8s.io/utils/ptr"
@@ -230,7 +231,10 @@ func TestARegistrationThatOCIGivesUpIsToldOfAndTriedAgain(t *testing.T) {
 
 			g.Expect(helpers.MessageOf(own, infrav1.LoadBalancerReadyCondition)).To(ContainSubstring("Not today"))
 			g.Expect(own.Status.Initialization.Provisioned).To(BeNil())
+			b.sleep(time.Hour)
 			b.untilProvisioned(t, own)
+			learned := b.r.backends.from(0).Waits.Begin(backendWork, time.Unix(0, 0)).After(time.Unix(0, 0))
+			g.Expect(learned).To(BeNumerically("<", time.Minute), "others are not looked for so late")
 			b.delete(t, own)
 			b.expectNothingLeftButTheLoadBalancer(t)
 		})
