@@ -64,11 +64,11 @@ assemble cluster-template-development.yaml cluster ocimeshcluster-one-account co
 # shellcheck disable=SC2016 # clusterctl's variables, not the shell's.
 sed -i -e 's/\${CONTROL_PLANE_MACHINE_COUNT}/1/' -e 's/\${WORKER_MACHINE_COUNT}/1/' "$out/cluster-template-development.yaml"
 
-# The same chart and policy for every cluster of a namespace that carries the label with the value
-# fleet.
+# The same chart and policy for every cluster of a namespace that carries the label with this value.
+# No name has an underscore, and no object of a cluster ends in -fleet: no cluster shares them.
 assemble cilium-fleet.yaml "${addons[@]}"
 # shellcheck disable=SC2016 # ${CLUSTER_NAME} is clusterctl's variable, not the shell's.
-sed -i -e 's/\${CLUSTER_NAME}/fleet/' "$out/cilium-fleet.yaml"
+sed -i -e 's/\${CLUSTER_NAME}-\(.*\)/\1-fleet/' -e 's/\${CLUSTER_NAME}/all_clusters/' "$out/cilium-fleet.yaml"
 
 # Prometheus, Alertmanager and Grafana for every cluster of a namespace that has another label.
 assemble monitoring-fleet.yaml monitoring

@@ -58,7 +58,7 @@ func TestWithoutTheGuardAnotherLabelUninstallsCilium(t *testing.T) {
 	w.initialize(t)
 	w.untilDeployed(t, "mesh-cilium", 1)
 
-	w.patch(t, w.cluster(t), `{"metadata":{"labels":{"`+ciliumLabel+`":"fleet"}}}`)
+	w.patch(t, w.cluster(t), `{"metadata":{"labels":{"`+ciliumLabel+`":"all_clusters"}}}`)
 	w.eventually(t, func(g Gomega) {
 		_, err := w.agents(t.Context())
 		g.Expect(apierrors.IsNotFound(err)).To(BeTrue())
@@ -85,7 +85,7 @@ func TestTheGuardKeepsCiliumWhileItsClusterLives(t *testing.T) {
 	w.untilGuarded(t, release.GetName())
 
 	t.Run("another label is refused, and none", func(t *testing.T) {
-		for _, label := range []string{`"fleet"`, `null`} {
+		for _, label := range []string{`"all_clusters"`, `null`} {
 			err := w.tryPatch(t, w.cluster(t), `{"metadata":{"labels":{"`+ciliumLabel+`":`+label+`}}}`)
 			NewWithT(t).Expect(err).To(MatchError(And(ContainSubstring("would uninstall it from cluster mesh"), ContainSubstring(release.GetName()))))
 		}
@@ -156,8 +156,8 @@ func TestARunningCiliumIsHandedOver(t *testing.T) {
 		}
 		g.Expect(apiServer.Delete(t.Context(), w.chartProxy(t, "mesh-cilium"))).To(Succeed())
 		w.letGo(t, own.GetName())
-		w.patch(t, w.cluster(t), `{"metadata":{"labels":{"`+ciliumLabel+`":"fleet"}}}`)
-		w.untilDeployed(t, "fleet-cilium", 1)
+		w.patch(t, w.cluster(t), `{"metadata":{"labels":{"`+ciliumLabel+`":"all_clusters"}}}`)
+		w.untilDeployed(t, "cilium-fleet", 1)
 		w.eventually(t, func(g Gomega) {
 			err := apiServer.Get(t.Context(), client.ObjectKey{Namespace: w.namespace, Name: "mesh-cilium"}, addons.NewChartProxy())
 			g.Expect(apierrors.IsNotFound(err)).To(BeTrue())
@@ -169,7 +169,7 @@ func TestARunningCiliumIsHandedOver(t *testing.T) {
 	g.Expect(found.Generation).To(Equal(agents.Generation), "no agent was restarted")
 
 	t.Run("to nobody, when that is asked for", func(t *testing.T) {
-		release := &w.releases(t, "fleet-cilium")[0]
+		release := &w.releases(t, "cilium-fleet")[0]
 		w.patch(t, release, `{"metadata":{"annotations":{"`+infrav1.AllowUninstallAnnotation+`":""}}}`)
 		w.patch(t, w.cluster(t), `{"metadata":{"labels":{"`+ciliumLabel+`":null}}}`)
 		w.eventually(t, func(g Gomega) {
@@ -221,7 +221,7 @@ func (w *addonWorld) untilGuarded(t *testing.T, release string) {
 		proxy.SetName(release)
 		g.Expect(apierrors.IsInvalid(apiServer.Delete(t.Context(), proxy, client.DryRunAll))).To(BeTrue())
 		for _, refused := range []error{
-			w.tryPatch(t, w.cluster(t), `{"metadata":{"labels":{"`+ciliumLabel+`":"fleet"}}}`, client.DryRunAll),
+			w.tryPatch(t, w.cluster(t), `{"metadata":{"labels":{"`+ciliumLabel+`":"all_clusters"}}}`, client.DryRunAll),
 			w.tryPatch(t, w.chartProxy(t, "mesh-cilium"), `{"spec":{"repoURL":"oci://mine.example.com"}}`, client.DryRunAll),
 		} {
 			g.Expect(apierrors.IsInvalid(refused)).To(BeTrue())

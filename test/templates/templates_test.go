@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/apimachinery/pkg/util/validation"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	clusterctl "sigs.k8s.io/cluster-api/cmd/clusterctl/client"
 	"sigs.k8s.io/cluster-api/core/webhooks/admission"
@@ -255,7 +256,33 @@ func TestTheFleetProxySelectsClustersByLabel(t *testing.T) {
 
 	for _, kind := range []string{"HelmChartProxy", "ClusterResourceSet"} {
 		g.Expect(field(objects, kind, "spec", "clusterSelector", "matchLabels")).To(
-			Equal(map[string]any{"infrastructure.cluster.x-k8s.io/cilium": "fleet"}), kind)
+			Equal(map[string]any{"infrastructure.cluster.x-k8s.io/cilium": "all_clusters"}), kind)
+	}
+}
+
+// Applying such a cluster would change what all clusters have, and deleting it would delete that.
+func TestNoClusterSharesAnythingWithTheFleet(t *testing.T) {
+	identity := func(o unstructured.Unstructured) string { return o.GetKind() + " " + o.GetName() }
+	for name, value := range accounts {
+		t.Setenv(name, value)
+	}
+	fleets := fleet(t)
+	ofFleet := make([]string, 0, len(fleets))
+	for _, object := range fleets {
+		ofFleet = append(ofFleet, identity(object))
+	}
+	for _, name := range []string{"fleet", "cilium", "cilium-fleet", "metadata-policy", "all-clusters"} {
+		g := NewWithT(t)
+		objects, err := templateFor(name, "")
+		g.Expect(err).NotTo(HaveOccurred())
+		for _, object := range objects {
+			g.Expect(ofFleet).NotTo(ContainElement(identity(object)))
+		}
+		own := field(objects, "HelmChartProxy", "spec", "clusterSelector", "matchLabels")
+		g.Expect(own).NotTo(Equal(field(fleets, "HelmChartProxy", "spec", "clusterSelector", "matchLabels")))
+	}
+	for _, value := range field(fleets, "HelmChartProxy", "spec", "clusterSelector", "matchLabels").(map[string]any) {
+		NewWithT(t).Expect(validation.IsDNS1123Subdomain(value.(string))).NotTo(BeEmpty(), "no Cluster has the name %s", value)
 	}
 }
 
@@ -270,13 +297,16 @@ func generate(t *testing.T, flavor string) []unstructured.Unstructured {
 	return made
 }
 
-func template(flavor string) ([]unstructured.Unstructured, error) {
+func template(flavor string) ([]unstructured.Unstructured, error) { return templateFor("mesh", flavor) }
+
+// templateFor is of a cluster of the name.
+func templateFor(name, flavor string) ([]unstructured.Unstructured, error) {
 	controlPlanes, workers := int64(3), int64(2)
 	made, err := generator.GetClusterTemplate(context.Background(), clusterctl.GetClusterTemplateOptions{
 		Kubeconfig:               clusterctl.Kubeconfig{Path: kubeconfig},
 		ProviderRepositorySource: &clusterctl.ProviderRepositorySourceOptions{InfrastructureProvider: "ocimesh:v0.1.0", Flavor: flavor},
 		TargetNamespace:          "default",
-		ClusterName:              "mesh",
+		ClusterName:              name,
 		KubernetesVersion:        "v1.36.2",
 		ControlPlaneMachineCount: &controlPlanes,
 		WorkerMachineCount:       &workers,
