@@ -95,7 +95,10 @@ func (b *bench) network(ctx context.Context) error {
 	if err := b.remove(ctx, vxlan); err != nil {
 		return err
 	}
-	routes, err := b.cluster(ctx, world.ClusterOptions{Name: "routes", Flavor: "tailnet-routes", Version: kit.NewVersion, ControlPlanes: 1, Workers: 2})
+	// The default range is that of the cluster behind the connector.
+	routes, err := b.cluster(ctx, world.ClusterOptions{
+		Name: "routes", Flavor: "tailnet-routes", Version: kit.NewVersion, ControlPlanes: 1, Workers: 2, Variables: []string{"POD_CIDR=10.245.0.0/16"},
+	})
 	if err != nil {
 		return err
 	}
