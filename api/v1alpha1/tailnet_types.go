@@ -183,6 +183,15 @@ type TailnetStatus struct {
 	// +kubebuilder:validation:MaxItems=32
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
+	// unavailableSince is when the coordination server stopped answering; absent while it answers.
+	// +optional
+	UnavailableSince metav1.Time `json:"unavailableSince,omitempty,omitzero"`
+
+	// availableSince is when it last began to answer again; absent if it always did. Machines have
+	// some minutes from then to become healthy before they are repaired.
+	// +optional
+	AvailableSince metav1.Time `json:"availableSince,omitempty,omitzero"`
+
 	// vipAllocations are the addresses given to clusters. The list is the lock: an address is taken
 	// by an update of this object, failing on conflict, so two clusters never get the same one.
 	// +optional

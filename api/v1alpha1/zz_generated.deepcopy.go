@@ -1908,6 +1908,8 @@ func (in *TailnetStatus) DeepCopyInto(out *TailnetStatus) {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}
 	}
+	in.UnavailableSince.DeepCopyInto(&out.UnavailableSince)
+	in.AvailableSince.DeepCopyInto(&out.AvailableSince)
 	if in.VIPAllocations != nil {
 		in, out := &in.VIPAllocations, &out.VIPAllocations
 		*out = make([]VIPAllocation, len(*in))

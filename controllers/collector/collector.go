@@ -138,11 +138,10 @@ func (c *Collector) tailnets(ctx context.Context, metrics chan<- prometheus.Metr
 
 // awaySince is when the coordination server stopped answering; zero if it answers.
 func awaySince(tailnet *infrav1.Tailnet) float64 {
-	check := conditions.Get(tailnet, infrav1.CredentialsValidCondition)
-	if check == nil || check.Reason != infrav1.UnavailableReason {
+	if tailnet.Status.UnavailableSince.IsZero() {
 		return 0
 	}
-	return float64(check.LastTransitionTime.Unix())
+	return float64(tailnet.Status.UnavailableSince.Unix())
 }
 
 func (c *Collector) machines(ctx context.Context, metrics chan<- prometheus.Metric) error {

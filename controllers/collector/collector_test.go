@@ -49,9 +49,7 @@ func fleet() []client.Object {
 			Conditions: []metav1.Condition{ready},
 			Strays:     infrav1.TailnetStrays{DeviceCount: ptr.To[int32](2), KeyCount: ptr.To[int32](0)},
 		}},
-		&infrav1.Tailnet{ObjectMeta: metav1.ObjectMeta{Name: "away"}, Status: infrav1.TailnetStatus{Conditions: []metav1.Condition{{
-			Type: infrav1.CredentialsValidCondition, Status: metav1.ConditionFalse, Reason: infrav1.UnavailableReason, LastTransitionTime: metav1.Unix(1_700_000_000, 0),
-		}}}},
+		&infrav1.Tailnet{ObjectMeta: metav1.ObjectMeta{Name: "away"}, Status: infrav1.TailnetStatus{UnavailableSince: metav1.Unix(1_700_000_000, 0)}},
 		&infrav1.OCIMeshCluster{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "blue", Labels: map[string]string{clusterv1.ClusterNameLabel: "blue"}},
 			Spec:       infrav1.OCIMeshClusterSpec{TailnetRef: infrav1.TailnetReference{Name: "home"}},

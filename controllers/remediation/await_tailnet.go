@@ -7,7 +7,7 @@ import (
 	"context"
 	"time"
 
-	"sigs.k8s.io/cluster-api/util/conditions"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
@@ -22,7 +22,30 @@ const comeback = 5 * time.Minute
 // a node that starts meanwhile reaches nobody. An instance that is not there, or was stopped, is
 // another matter.
 func (r *Reconciler) awaitTailnet(ctx context.Context, s *scope) error {
-	if s.infra == nil || s.state != oci.StateRunning || s.cluster == nil {
+	if err := r.findTailnet(ctx, s); err != nil || s.tailnet == nil || s.state != oci.StateRunning {
+		return err
+	}
+	switch away, back := s.tailnet.Status.UnavailableSince, s.tailnet.Status.AvailableSince; {
+	case !away.IsZero():
+		s.WaitFor(s.Intervals.WithDefaults().Poll, infrav1.RemediatedCondition, infrav1.UnavailableReason,
+			"The coordination server of Tailnet %s has not answered since %s: the machine is neither repaired nor replaced until it does",
+			s.tailnet.Name, away.UTC().Format(time.RFC3339))
+	case s.recovers(back):
+		s.WaitFor(s.Intervals.WithDefaults().Poll, infrav1.RemediatedCondition, infrav1.UnavailableReason,
+			"The coordination server of Tailnet %s is back since %s: the machine has %s to become healthy",
+			s.tailnet.Name, back.UTC().Format(time.RFC3339), comeback)
+	}
+	return nil
+}
+
+// recovers tells whether the machine has yet to profit by a change that came after the request.
+func (s *scope) recovers(changed metav1.Time) bool {
+	return s.own.CreationTimestamp.Before(&changed) && s.now.Before(changed.Add(comeback))
+}
+
+// findTailnet reads the Tailnet of the machine's cluster, if there is one.
+func (r *Reconciler) findTailnet(ctx context.Context, s *scope) error {
+	if s.infra == nil || s.cluster == nil {
 		return nil
 	}
 	infra, tn := &infrav1.OCIMeshCluster{}, &infrav1.Tailnet{}
@@ -33,20 +56,6 @@ func (r *Reconciler) awaitTailnet(ctx context.Context, s *scope) error {
 	if err := r.Client.Get(ctx, client.ObjectKey{Name: infra.Spec.TailnetRef.Name}, tn); err != nil {
 		return client.IgnoreNotFound(err)
 	}
-	credentials := conditions.Get(tn, infrav1.CredentialsValidCondition)
-	if credentials == nil {
-		return nil
-	}
-	changed := credentials.LastTransitionTime
-	switch {
-	case credentials.Reason == infrav1.UnavailableReason:
-		s.WaitFor(s.Intervals.WithDefaults().Poll, infrav1.RemediatedCondition, infrav1.UnavailableReason,
-			"The coordination server of Tailnet %s has not answered since %s: the machine is neither repaired nor replaced until it does",
-			tn.Name, changed.UTC().Format(time.RFC3339))
-	case s.own.CreationTimestamp.Before(&changed) && s.now.Before(changed.Add(comeback)):
-		s.WaitFor(s.Intervals.WithDefaults().Poll, infrav1.RemediatedCondition, infrav1.UnavailableReason,
-			"The coordination server of Tailnet %s is back since %s: the machine has %s to become healthy",
-			tn.Name, changed.UTC().Format(time.RFC3339), comeback)
-	}
+	s.tailnet = tn
 	return nil
 }

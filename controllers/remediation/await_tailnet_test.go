@@ -26,22 +26,40 @@ func (b *bench) onTailnet(t *testing.T) {
 	b.Create(t, helpers.NewOCIMeshCluster(cluster, b.Tailnet.Name, b.AccountNames()))
 }
 
-// credentials writes what the Tailnet's own controller does, as of then.
-func (b *bench) credentials(t *testing.T, status metav1.ConditionStatus, reason string, since time.Time) {
+// serverIsAway has the Tailnet say what its own controller says while the server does not answer.
+func (b *bench) serverIsAway(t *testing.T) {
+	t.Helper()
+	b.tailnetSays(t, metav1.ConditionFalse, infrav1.UnavailableReason)
+	b.Tailnet.Status.UnavailableSince, b.Tailnet.Status.AvailableSince = metav1.Now(), metav1.Time{}
+	NewWithT(t).Expect(b.Client.Status().Update(t.Context(), b.Tailnet)).To(Succeed())
+}
+
+// serverIsBack is for a server that answers as of now, and what it says of the credentials.
+func (b *bench) serverIsBack(t *testing.T, status metav1.ConditionStatus, reason string) {
+	t.Helper()
+	b.tailnetSays(t, status, reason)
+	b.Tailnet.Status.UnavailableSince, b.Tailnet.Status.AvailableSince = metav1.Time{}, metav1.NewTime(time.Now().Add(b.ahead))
+	NewWithT(t).Expect(b.Client.Status().Update(t.Context(), b.Tailnet)).To(Succeed())
+}
+
+// tailnetSays sets the conditions, as of now.
+func (b *bench) tailnetSays(t *testing.T, status metav1.ConditionStatus, reason string) {
 	t.Helper()
 	b.Reload(t, b.Tailnet)
-	conditions.Set(b.Tailnet, metav1.Condition{Type: infrav1.CredentialsValidCondition, Status: status, Reason: reason, LastTransitionTime: metav1.NewTime(since)})
+	for _, condition := range []string{infrav1.CredentialsValidCondition, infrav1.ReadyCondition} {
+		conditions.Delete(b.Tailnet, condition)
+		conditions.Set(b.Tailnet, metav1.Condition{
+			Type: condition, Status: status, Reason: reason, Message: "As the server says", LastTransitionTime: metav1.NewTime(time.Now().Add(b.ahead)),
+		})
+	}
 	NewWithT(t).Expect(b.Client.Status().Update(t.Context(), b.Tailnet)).To(Succeed())
 }
 
 func TestNothingIsRepairedOrReplacedWhileTheCoordinationServerIsAway(t *testing.T) {
 	t.Parallel()
 	for name, world := range map[string]func(*testing.T, *bench){
-		"a Node that is not ready": func(*testing.T, *bench) {},
-		"a machine that never became a Node": func(t *testing.T, b *bench) {
-			b.machine.Status.NodeRef = clusterv1.MachineNodeReference{}
-			NewWithT(t).Expect(b.Client.Status().Update(t.Context(), b.machine)).To(Succeed())
-		},
+		"a Node that is not ready":           func(*testing.T, *bench) {},
+		"a machine that never became a Node": func(t *testing.T, b *bench) { t.Helper(); b.withoutANode(t) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -49,7 +67,7 @@ func TestNothingIsRepairedOrReplacedWhileTheCoordinationServerIsAway(t *testing.
 			b := newBench(t)
 			b.onTailnet(t)
 			world(t, b)
-			b.credentials(t, metav1.ConditionFalse, infrav1.UnavailableReason, time.Now())
+			b.serverIsAway(t)
 
 			b.until(t, "Remediated False Unavailable")
 			b.ahead += 24 * time.Hour
@@ -58,8 +76,7 @@ func TestNothingIsRepairedOrReplacedWhileTheCoordinationServerIsAway(t *testing.
 			g.Expect(b.own.Status.Attempts).To(BeEmpty())
 
 			// Nodes need a while once it is back.
-			back := time.Now().Add(b.ahead)
-			b.credentials(t, metav1.ConditionTrue, infrav1.ReadyReason, back)
+			b.serverIsBack(t, metav1.ConditionTrue, infrav1.ReadyReason)
 			b.ahead += comeback - time.Minute
 			b.pass(t)
 			g.Expect(helpers.MessageOf(b.own, infrav1.RemediatedCondition)).To(ContainSubstring("is back since"))
@@ -77,7 +94,7 @@ func TestWhatTheCoordinationServerHasNoPartInIsRepairedWithoutIt(t *testing.T) {
 	g := NewWithT(t)
 	b := newBench(t)
 	b.onTailnet(t)
-	b.credentials(t, metav1.ConditionFalse, infrav1.UnavailableReason, time.Now())
+	b.serverIsAway(t)
 	b.stop(t)
 
 	b.untilSent(t, infrav1.RemediationStart)
@@ -86,4 +103,23 @@ func TestWhatTheCoordinationServerHasNoPartInIsRepairedWithoutIt(t *testing.T) {
 	g.Expect(b.OCI.TerminateInstance(b.infra.Status.Instance.ID)).To(Succeed())
 	b.untilState(t, b.infra.Status.Instance.ID, oci.StateTerminated)
 	b.until(t, "Remediated False HandedOver")
+}
+
+func TestAServerThatRefusesTheCredentialsOnceItIsBackChangesNothingOfTheTimeForMachines(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t)
+	b.onTailnet(t)
+	b.serverIsAway(t)
+	b.until(t, "Remediated False Unavailable")
+	b.ahead += time.Hour
+	b.serverIsBack(t, metav1.ConditionFalse, infrav1.AuthenticationFailedReason)
+
+	b.ahead += comeback - time.Minute
+	b.pass(t)
+	g.Expect(helpers.MessageOf(b.own, infrav1.RemediatedCondition)).To(ContainSubstring("is back since"))
+	g.Expect(b.actions()).To(BeZero())
+
+	b.ahead += 2 * time.Minute
+	b.untilSent(t, infrav1.RemediationSoftReset)
 }

@@ -15,6 +15,9 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 )
 
+// startup is how long the first boot may take, as the templates' nodeStartupTimeoutSeconds says.
+const startup = 30 * time.Minute
+
 // chooseStep decides on the next try, and records it before it is made.
 func (r *Reconciler) chooseStep(ctx context.Context, s *scope) error {
 	const remediated = infrav1.RemediatedCondition
@@ -36,6 +39,10 @@ func (r *Reconciler) chooseStep(ctx context.Context, s *scope) error {
 	case next.send:
 	case next.lost != "":
 		s.lost = next.lost
+	case next.action.Resets() && !s.machine.Status.NodeRef.IsDefined() && s.startsUp():
+		s.WaitFor(s.Intervals.WithDefaults().Poll, remediated, infrav1.WaitingReason,
+			"Instance was launched at %s, after this request: its Node has until %s to appear",
+			s.launched.UTC().Format(time.RFC3339), s.launched.Add(startup).UTC().Format(time.RFC3339))
 	case next.action.Resets() && !s.machine.Status.NodeRef.IsDefined():
 		// cloud-init runs the user data at the first boot only.
 		s.lost = "no Node of the machine has ever appeared, and a reset does not repeat its first boot"
@@ -51,6 +58,11 @@ func (r *Reconciler) chooseStep(ctx context.Context, s *scope) error {
 		s.WaitFor(next.until.Sub(s.now)+time.Second, remediated, infrav1.RepairingReason, "%s", s.waitsFor(next.until))
 	}
 	return nil
+}
+
+// startsUp tells whether the instance is that of a machine that had none when it was complained of.
+func (s *scope) startsUp() bool {
+	return s.launched.After(s.own.CreationTimestamp.Time) && s.now.Before(s.launched.Add(startup))
 }
 
 // restartsForUpdate tells whether an update in place has the instance down, or gives its node time

@@ -120,6 +120,7 @@ func (r *Reconciler) normalPhases() []phases.Phase[*scope] {
 		{Name: "await members", Condition: remediated, Run: r.awaitMembers},
 		{Name: "choose step", Condition: remediated, Run: r.chooseStep},
 		{Name: "take step", Condition: remediated, Run: r.takeStep},
+		{Name: "await replaceable", Condition: remediated, Run: r.awaitReplaceable},
 		{Name: "hand over", Condition: remediated, Run: r.handOver},
 	}
 }

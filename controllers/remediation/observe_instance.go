@@ -44,7 +44,7 @@ func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
 		s.state, s.lost = oci.StateTerminated, "the instance is gone"
 		return nil
 	}
-	s.state = seen.State
+	s.state, s.launched = seen.State, seen.CreatedAt
 	if seen.State.IsEnding() {
 		s.lost = fmt.Sprintf("the instance is %s", seen.State)
 		return nil

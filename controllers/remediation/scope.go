@@ -35,12 +35,17 @@ type scope struct {
 	// infra is the Machine's OCIMeshMachine; nil if there is none. Set by findMachine.
 	infra *infrav1.OCIMeshMachine
 
-	// state is OCI's of the instance, TERMINATED if there is none. client and cache are of its
-	// account, proof is for acting on it. Set by observeInstance.
-	state  oci.LifecycleState
-	client *oci.Client
-	cache  *instancecache.Cache
-	proof  ownership.Proof
+	// tailnet is the cluster's Tailnet; nil if there is none. Set by awaitTailnet.
+	tailnet *infrav1.Tailnet
+
+	// state is OCI's of the instance, TERMINATED if it is gone, empty if there was none.
+	// launched is when OCI launched it, client and cache are of its account, proof is for acting on
+	// it. Set by observeInstance.
+	state    oci.LifecycleState
+	launched time.Time
+	client   *oci.Client
+	cache    *instancecache.Cache
+	proof    ownership.Proof
 
 	// lost is why the machine has to be replaced; empty if it can be repaired. Set by findMachine,
 	// observeInstance or chooseStep.

@@ -9,6 +9,7 @@ import (
 
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/cluster-api/util/conditions"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
@@ -155,25 +156,53 @@ func TestTheNextCheckComesByWhoHasToFixTheProblem(t *testing.T) {
 }
 
 func TestAServerThatIsAwayIsToldWithItsTimeAndWhatItMeans(t *testing.T) {
-	g := NewWithT(t)
-	w, r := newWorld(t, tailnetsim.Headscale029)
-	reconciled(t, r, w.Tailnet)
-	w.Control.SetUnreachable(true)
-	reconciled(t, r, w.Tailnet)
-	away := conditions.Get(w.Tailnet, infrav1.CredentialsValidCondition).LastTransitionTime
+	const refused = "CredentialsValid False AuthenticationFailed"
+	refuse := func(w *helpers.World) { w.Control.Inject(tailnetsim.Fault{Status: 401, Times: 1000}) }
+	for name, world := range map[string]struct {
+		before, after func(*helpers.World)
+		was, becomes  string
+	}{
+		"while all is well":                    {func(*helpers.World) {}, func(*helpers.World) {}, "Ready True Ready", "Ready True Ready"},
+		"while the credentials are refused":    {refuse, refuse, refused, refused},
+		"and comes back with refused ones":     {func(*helpers.World) {}, refuse, "Ready True Ready", refused},
+		"after the credentials were of no use": {refuse, func(*helpers.World) {}, refused, "Ready True Ready"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			w, r := newWorld(t, tailnetsim.Headscale029)
+			world.before(w)
+			reconciled(t, r, w.Tailnet)
+			g.Expect(helpers.ConditionsOf(w.Tailnet)).To(ContainElement(world.was))
+			g.Expect(w.Tailnet.Status.UnavailableSince.IsZero()).To(BeTrue())
+			// What was said of the credentials is long ago.
+			long := metav1.NewTime(time.Now().Add(-500 * time.Hour))
+			for i := range w.Tailnet.Status.Conditions {
+				w.Tailnet.Status.Conditions[i].LastTransitionTime = long
+			}
+			g.Expect(env.Client.Status().Update(t.Context(), w.Tailnet)).To(Succeed())
 
-	for range 3 {
-		reconciled(t, r, w.Tailnet)
+			w.Control.ClearFaults()
+			w.Control.SetUnreachable(true)
+			reconciled(t, r, w.Tailnet)
+			away := w.Tailnet.Status.UnavailableSince
+			g.Expect(away.Time).To(BeTemporally("~", time.Now(), time.Minute))
+			for range 3 {
+				reconciled(t, r, w.Tailnet)
 
-		told := conditions.Get(w.Tailnet, infrav1.CredentialsValidCondition)
-		g.Expect(told.Reason).To(Equal(infrav1.UnavailableReason))
-		g.Expect(told.LastTransitionTime).To(Equal(away))
-		g.Expect(told.Message).To(And(ContainSubstring("has not answered since "+away.UTC().Format(time.RFC3339)+". Machines that run go on"),
-			ContainSubstring("no machine joins or leaves")))
-		g.Expect(helpers.MessageOf(w.Tailnet, infrav1.ReadyCondition)).To(Equal(told.Message))
+				told := conditions.Get(w.Tailnet, infrav1.CredentialsValidCondition)
+				g.Expect(told.Reason).To(Equal(infrav1.UnavailableReason))
+				g.Expect(w.Tailnet.Status.UnavailableSince).To(Equal(away))
+				g.Expect(told.Message).To(And(ContainSubstring("has not answered since "+away.UTC().Format(time.RFC3339)+". Machines that run go on"),
+					ContainSubstring("no machine joins or leaves")))
+				g.Expect(helpers.MessageOf(w.Tailnet, infrav1.ReadyCondition)).To(Equal(told.Message))
+			}
+
+			w.Control.SetUnreachable(false)
+			world.after(w)
+			reconciled(t, r, w.Tailnet)
+			g.Expect(helpers.ConditionsOf(w.Tailnet)).To(ContainElement(world.becomes))
+			g.Expect(w.Tailnet.Status.UnavailableSince.IsZero()).To(BeTrue())
+			g.Expect(w.Tailnet.Status.AvailableSince.Time).To(BeTemporally("~", time.Now(), time.Minute))
+		})
 	}
-
-	w.Control.SetUnreachable(false)
-	reconciled(t, r, w.Tailnet)
-	g.Expect(helpers.ConditionsOf(w.Tailnet)).To(ContainElement("Ready True Ready"))
 }

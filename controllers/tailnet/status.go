@@ -42,10 +42,9 @@ func (r *Reconciler) updateStatus(s *scope) {
 	conditions.Set(s.tailnet, s.Found(infrav1.RangesDistinctCondition, func() metav1.Condition {
 		return report.OK(infrav1.RangesDistinctCondition)
 	}))
-	counting := []metav1.Condition{
-		report.Deleting(s.tailnet, s.Deletion),
-		s.away(s.Found(infrav1.CredentialsValidCondition, s.credentialsValid)),
-	}
+	credentials := s.Found(infrav1.CredentialsValidCondition, s.credentialsValid)
+	s.updateAvailability(credentials.Reason == infrav1.UnavailableReason)
+	counting := []metav1.Condition{report.Deleting(s.tailnet, s.Deletion), s.away(credentials)}
 	// What the policy lacks may be of no use here. Machines that can reach nobody are.
 	policy := s.policyReady()
 	conditions.Set(s.tailnet, policy)
@@ -66,18 +65,23 @@ func (s *scope) credentialsValid() metav1.Condition {
 	return report.Unknown(infrav1.CredentialsValidCondition, infrav1.WaitingReason, "Waiting for the first check of the tailnet")
 }
 
+// updateAvailability notes when the coordination server goes away and comes back. A condition's
+// time does not tell it: that stays if credentials are refused before the outage, or after it.
+func (s *scope) updateAvailability(away bool) {
+	status := &s.tailnet.Status
+	switch now := metav1.Now().Rfc3339Copy(); {
+	case away && status.UnavailableSince.IsZero():
+		status.UnavailableSince, status.AvailableSince = now, metav1.Time{}
+	case !away && !status.UnavailableSince.IsZero():
+		status.UnavailableSince, status.AvailableSince = metav1.Time{}, now
+	}
+}
+
 // away says since when the coordination server does not answer, and what that means for machines.
 func (s *scope) away(condition metav1.Condition) metav1.Condition {
-	if condition.Reason != infrav1.UnavailableReason {
-		return condition
-	}
-	condition.LastTransitionTime = metav1.Now()
-	if known := conditions.Get(s.tailnet, infrav1.CredentialsValidCondition); known != nil && known.Status == condition.Status {
-		condition.LastTransitionTime = known.LastTransitionTime
-	}
-	since := condition.LastTransitionTime.UTC().Format(time.RFC3339)
-	if !strings.Contains(condition.Message, awayMeans) {
-		condition.Message = fmt.Sprintf("The coordination server has not answered since %s. %s. The last answer: %s", since, awayMeans, condition.Message)
+	if condition.Reason == infrav1.UnavailableReason && !strings.Contains(condition.Message, awayMeans) {
+		condition.Message = fmt.Sprintf("The coordination server has not answered since %s. %s. The last answer: %s",
+			s.tailnet.Status.UnavailableSince.UTC().Format(time.RFC3339), awayMeans, condition.Message)
 	}
 	return condition
 }
