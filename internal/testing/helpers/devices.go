@@ -4,7 +4,10 @@
 package helpers
 
 import (
+	"net/netip"
+	"slices"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 
@@ -23,6 +26,23 @@ func (w *World) Intruder(t *testing.T, hostname, tag string) tailnetsim.Device {
 	g.Expect(err).NotTo(HaveOccurred())
 	device, err := w.Control.Register(key.Secret.Reveal(), hostname)
 	g.Expect(err).NotTo(HaveOccurred())
+	return device
+}
+
+// Successor is a person's device that gets the number of one of ours from a server that is restored
+// from a backup of before that, an hour after the device of the number joined.
+func (w *World) Successor(t *testing.T, number, hostname string, routes ...netip.Prefix) tailnetsim.Device {
+	t.Helper()
+	var known []string
+	for _, neighbour := range w.Control.Neighbours() {
+		known = append(known, neighbour.ID)
+	}
+	lost, _ := w.Device(number)
+	w.Control.Restore(known...)
+	device := w.Control.Add(hostname, func(d *tailnetsim.Device) {
+		d.Created, d.User, d.Advertised, d.Enabled = lost.Created.Add(time.Hour), "ana", routes, slices.Clone(routes)
+	})
+	NewWithT(t).Expect(device.ID).To(Equal(number))
 	return device
 }
 

@@ -92,6 +92,24 @@ func (s *Server) SetHung(id string, hung bool) error {
 func (s *Server) Restart() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.restart()
+}
+
+// Restore is a restart with a backup of the database that has these devices and no other; with none
+// of them the server is set up anew. Headscale counts on from the last one that it knows, so that
+// it gives numbers out again. Keys, users and the policy stay.
+func (s *Server) Restore(known ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.devices = slices.DeleteFunc(s.devices, func(d *device) bool { return !slices.Contains(known, d.ID) })
+	s.serial = 0
+	for _, d := range s.devices {
+		s.serial = max(s.serial, d.serial)
+	}
+	s.restart()
+}
+
+func (s *Server) restart() {
 	s.prober = prober{}
 	clear(s.primaries)
 	for _, d := range s.devices {

@@ -86,3 +86,20 @@ func TestSilenceOfAFreshSessionSaysNothing(t *testing.T) {
 	w.now = w.now.Add(10 * time.Second)
 	g.Expect(w.serving()).To(Equal([]string{"2: " + address}), "after the second")
 }
+
+func TestARestoredServerGivesNumbersOutAgain(t *testing.T) {
+	eachRelease(t, func(t *testing.T, w *world) {
+		g := NewWithT(t)
+		address := vip.String()
+		first, lost := w.v1Join("cp6", address), w.v1Join("cp7", address)
+		w.approve(first.ID, address)
+
+		w.Restore(first.ID)
+
+		g.Expect(w.serving()).To(Equal([]string{"1: " + address}), "what the backup has is as it was")
+		g.Expect(w.v1Join("laptop").ID).To(Equal(lost.ID))
+		w.Restore()
+		g.Expect(w.Devices()).To(BeEmpty())
+		g.Expect(w.v1Join("phone").ID).To(Equal(first.ID))
+	})
+}
