@@ -301,8 +301,8 @@ const (
 	// DeviceAmbiguousReason surfaces when several devices could be the machine's and nothing tells
 	// them apart. Nothing is done with any of them. Remedy: remove the wrong ones from the tailnet.
 	DeviceAmbiguousReason = "DeviceAmbiguous"
-	// DeviceLostReason surfaces when the recorded device is gone from the tailnet: no other is
-	// taken for it. Remedy: replace the machine.
+	// DeviceLostReason surfaces when the recorded device is gone from the tailnet, also if another
+	// has its identifier now: none is taken for it. Remedy: replace the machine.
 	DeviceLostReason = "DeviceLost"
 	// DeviceNotAuthorizedReason surfaces while the device waits for an administrator's approval.
 	// Remedy: approve it.

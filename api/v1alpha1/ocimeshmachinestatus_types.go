@@ -360,6 +360,12 @@ type TailnetDeviceStatus struct {
 	// +kubebuilder:validation:MaxLength=128
 	DeviceID string `json:"deviceID,omitempty"`
 
+	// deviceCreated is when the coordination server made the device, by its API and its clock, in
+	// whole seconds: a device of the id with another one is not the machine's. Absent if it was
+	// recorded by a version without this field and not looked at since.
+	// +optional
+	DeviceCreated metav1.Time `json:"deviceCreated,omitempty,omitzero"`
+
 	// addresses of the device, IPv4 first.
 	// +optional
 	// +listType=atomic

@@ -1802,6 +1802,7 @@ func (in *TailnetCredentials) DeepCopy() *TailnetCredentials {
 func (in *TailnetDeviceStatus) DeepCopyInto(out *TailnetDeviceStatus) {
 	*out = *in
 	in.KeyExpires.DeepCopyInto(&out.KeyExpires)
+	in.DeviceCreated.DeepCopyInto(&out.DeviceCreated)
 	if in.Addresses != nil {
 		in, out := &in.Addresses, &out.Addresses
 		*out = make([]string, len(*in))
