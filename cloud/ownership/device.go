@@ -51,10 +51,30 @@ type JoinKey struct {
 	Created, Expires time.Time
 }
 
+// RecordedDevice is a device as an object's status has it. The zero value stands for none.
+type RecordedDevice struct {
+	ID string
+	// Created is when the server made it, in whole seconds; zero in a status of before this was
+	// recorded.
+	Created time.Time
+}
+
+// Is tells whether a device is the recorded one, as far as status says. The identifier alone does
+// not: Headscale counts nodes in its database (id in hscontrol/db/schema.sql), so that one restored
+// from a backup, or set up anew, gives the numbers out again. The time of creation stays with a
+// node through logins, new keys, names, tags and addresses (nodeUpdateColumns in
+// hscontrol/state/state.go of v0.29.2 leaves it out, persistNodeToDB of v0.28.0 writes back what
+// was read) and through upgrades (the copy of nodes_old in hscontrol/db/db.go); SQLite keeps its
+// nanoseconds, PostgreSQL cuts them to microseconds. Tailscale's is "the date on which the device
+// was added to the tailnet" (publicapi/device.md), in whole seconds.
+func (r RecordedDevice) Is(id string, created time.Time) bool {
+	return r.ID != "" && r.ID == id && (r.Created.IsZero() || r.Created.Equal(created.Truncate(time.Second)))
+}
+
 // DeviceClaim has an object's knowledge about its future device.
 type DeviceClaim struct {
 	// Recorded is the device in the object's status; once it is set, no other is accepted.
-	Recorded string
+	Recorded RecordedDevice
 	// Hostname and Tags are what the device has by the object's instance and by its key.
 	Hostname string
 	Tags     []string
@@ -80,18 +100,17 @@ type DeviceVerdict struct {
 	// Lost is set if the recorded device is gone. Strangers may then be the same machine,
 	// registered again.
 	Lost bool
+	// Successor is the name of another device, to which the server has given the identifier since.
+	Successor string
 	// Strangers are the names of tagged, unproven devices with the hostname of the object's.
 	Strangers []string
 }
-
-// RecordedProof is of the recorded device; zero if there is none.
-func (c DeviceClaim) RecordedProof() Proof { return Proof{c.Recorded} }
 
 // Judge finds the object's device among the devices.
 func (c DeviceClaim) Judge(devices []Device) DeviceVerdict {
 	var verdict DeviceVerdict
 	switch {
-	case c.Recorded != "":
+	case c.Recorded.ID != "":
 		verdict = c.recorded(devices)
 	default:
 		verdict = c.unrecorded(devices)
@@ -105,11 +124,35 @@ func (c DeviceClaim) Judge(devices []Device) DeviceVerdict {
 }
 
 func (c DeviceClaim) recorded(devices []Device) DeviceVerdict {
-	if slices.ContainsFunc(devices, func(d Device) bool { return d.ID == c.Recorded }) {
-		return DeviceVerdict{Proof: Proof{c.Recorded}}
+	i := slices.IndexFunc(devices, func(d Device) bool { return d.ID == c.Recorded.ID })
+	switch {
+	case i < 0:
+		return DeviceVerdict{Lost: true}
+	case !c.joinedAs(devices[i]):
+		return DeviceVerdict{Lost: true, Successor: devices[i].Name}
 	}
-	return DeviceVerdict{Lost: true}
+	return DeviceVerdict{Proof: Proof{c.Recorded.ID}}
 }
+
+// joinedAs tells whether a device with the recorded identifier is the one that was recorded. Where
+// status does not say when that was made, one made after the object's time to join is not: a
+// restored server counts on, so that whoever got the number later is younger. Where the launch is
+// unknown too, as when the instance is gone, the name decides: a part of it is of the object's UID,
+// so that a device has it by the object's instance or on purpose.
+func (c DeviceClaim) joinedAs(device Device) bool {
+	switch {
+	case !c.Recorded.Is(device.ID, device.Created):
+		return false
+	case !c.Recorded.Created.IsZero():
+		return true
+	case !c.Launched.IsZero():
+		return !device.Created.After(c.lastJoin())
+	}
+	return device.Hostname == c.Hostname
+}
+
+// lastJoin is until when the object's device may be made, by its launch.
+func (c DeviceClaim) lastJoin() time.Time { return c.Launched.Add(c.JoinTimeout + joinSlack) }
 
 func (c DeviceClaim) unrecorded(devices []Device) DeviceVerdict {
 	if c.Key.ID != "" {
@@ -152,8 +195,7 @@ func (c DeviceClaim) fits(device Device) bool {
 	if c.Key.ID != "" {
 		return device.KeyID == "" && !device.Created.Before(c.Key.Created) && !device.Created.After(c.Key.Expires)
 	}
-	return !c.Launched.IsZero() && !device.Created.Before(c.Launched.Add(-clockSkew)) &&
-		!device.Created.After(c.Launched.Add(c.JoinTimeout+joinSlack))
+	return !c.Launched.IsZero() && !device.Created.Before(c.Launched.Add(-clockSkew)) && !device.Created.After(c.lastJoin())
 }
 
 func sameSet(a, b []string) bool {

@@ -33,31 +33,93 @@ func named(name string) func(*Device)     { return func(d *Device) { d.Hostname 
 func by(key string) func(*Device)         { return func(d *Device) { d.KeyID = key } }
 func unreachable(d *Device)               { d.Reachable = false }
 
-func TestWhichDeviceIsAMachinesOwn(t *testing.T) {
-	keyed := DeviceClaim{
+func later(by time.Duration) func(*Device) { return func(d *Device) { d.Created = d.Created.Add(by) } }
+
+// keyed is the claim of a machine with a key of its own.
+func keyed() DeviceClaim {
+	return DeviceClaim{
 		Hostname: "worker-1", Tags: []string{"tag:blue", "tag:node"}, Launched: noon, JoinTimeout: 20 * time.Minute,
 		Key: JoinKey{ID: "k1", Created: noon, Expires: noon.Add(time.Hour)},
 	}
-	moved, recorded := keyed, keyed
-	moved.Key = JoinKey{}
-	recorded.Recorded = "own"
-	forgotten := moved
-	forgotten.Launched = time.Time{}
+}
 
-	for name, world := range map[string]struct {
-		claim   DeviceClaim
-		devices []Device
-		want    DeviceVerdict
-	}{
+// deviceWorld is devices, and what is to be said of them.
+type deviceWorld struct {
+	claim   DeviceClaim
+	devices []Device
+	want    DeviceVerdict
+}
+
+func (w deviceWorld) check(t *testing.T) {
+	NewWithT(t).Expect(w.claim.Judge(w.devices)).To(Equal(w.want))
+}
+
+func TestWhichRecordedDeviceIsAMachinesOwn(t *testing.T) {
+	recorded := keyed()
+	recorded.Recorded = RecordedDevice{ID: "12", Created: noon.Add(time.Minute)}
+	// Earlier versions recorded no creation. Of an instance that is gone no launch is known.
+	older, olderAndGone := recorded, recorded
+	older.Recorded.Created = time.Time{}
+	olderAndGone.Recorded.Created, olderAndGone.Launched = time.Time{}, time.Time{}
+
+	for name, world := range map[string]deviceWorld{
 		"the recorded one, though a younger one has its name": {
-			recorded, []Device{worker("own", 1), worker("young", 9)}, DeviceVerdict{Proof: Proof{"own"}, Strangers: []string{"name-young"}},
+			recorded, []Device{worker("12", 1), worker("young", 9)}, DeviceVerdict{Proof: Proof{"12"}, Strangers: []string{"name-young"}},
 		},
 		"the recorded one, whatever it is called now": {
-			recorded, []Device{worker("own", 1, named("x"), tagged())}, DeviceVerdict{Proof: Proof{"own"}},
+			recorded, []Device{worker("12", 1, named("x"), tagged())}, DeviceVerdict{Proof: Proof{"12"}},
+		},
+		"the recorded one, whose time the server tells more exactly than status keeps it": {
+			recorded, []Device{worker("12", 1, later(999*time.Millisecond))}, DeviceVerdict{Proof: Proof{"12"}},
+		},
+		"the recorded one, by whatever zone the server tells its time": {
+			recorded, []Device{worker("12", 1, func(d *Device) { d.Created = d.Created.In(time.FixedZone("", 3600)) })},
+			DeviceVerdict{Proof: Proof{"12"}},
+		},
+		"no laptop that got the recorded one's number from a restored server": {
+			recorded, []Device{worker("12", 2, named("laptop"), tagged())}, DeviceVerdict{Lost: true, Successor: "name-12"},
+		},
+		"no device of the name that got the recorded one's number": {
+			recorded, []Device{worker("12", 2)}, DeviceVerdict{Lost: true, Successor: "name-12", Strangers: []string{"name-12"}},
+		},
+		"none with the number that was made a second later": {
+			recorded, []Device{worker("12", 1, named("x"), later(time.Second))}, DeviceVerdict{Lost: true, Successor: "name-12"},
+		},
+		"none with the number that is older": {
+			recorded, []Device{worker("12", 1, named("x"), later(-time.Second))}, DeviceVerdict{Lost: true, Successor: "name-12"},
+		},
+		"none with the number of which no time is told": {
+			recorded, []Device{worker("12", 1, named("x"), func(d *Device) { d.Created = time.Time{} })},
+			DeviceVerdict{Lost: true, Successor: "name-12"},
+		},
+		"before creations were recorded: the one with the number, made within the time to join": {
+			older, []Device{worker("12", 80, named("x"))}, DeviceVerdict{Proof: Proof{"12"}},
+		},
+		"before creations were recorded: none with the number that was made after that time": {
+			older, []Device{worker("12", 81, named("x"))}, DeviceVerdict{Lost: true, Successor: "name-12"},
+		},
+		"before creations were recorded, the launch unknown: the one with number and name, whenever made": {
+			olderAndGone, []Device{worker("12", 9999, tagged("tag:x"))}, DeviceVerdict{Proof: Proof{"12"}},
+		},
+		"before creations were recorded, the launch unknown: none with the number and another name": {
+			olderAndGone, []Device{worker("12", 1, named("x"))}, DeviceVerdict{Lost: true, Successor: "name-12"},
 		},
 		"none, once the recorded one is gone": {
 			recorded, []Device{worker("young", 9)}, DeviceVerdict{Lost: true, Strangers: []string{"name-young"}},
 		},
+	} {
+		t.Run(name, world.check)
+	}
+}
+
+func TestWhichDeviceIsAMachinesOwn(t *testing.T) {
+	keyed := keyed()
+	moved := keyed
+	moved.Key = JoinKey{}
+	forgotten := moved
+	forgotten.Launched = time.Time{}
+
+	for name, world := range map[string]deviceWorld{
 		"the one that joined with the key, among many": {
 			keyed, []Device{worker("a", 1, by("k2")), worker("b", 2, by("k1"), named("x")), worker("c", 3)},
 			DeviceVerdict{Proof: Proof{"b"}, Strangers: []string{"name-a", "name-c"}},
@@ -85,9 +147,7 @@ func TestWhichDeviceIsAMachinesOwn(t *testing.T) {
 		"none if there is none":                      {keyed, nil, DeviceVerdict{}},
 		"none for a claim that knows nothing":        {DeviceClaim{}, []Device{{}, {ID: "a"}}, DeviceVerdict{}},
 	} {
-		t.Run(name, func(t *testing.T) {
-			NewWithT(t).Expect(world.claim.Judge(world.devices)).To(Equal(world.want))
-		})
+		t.Run(name, world.check)
 	}
 }
 

@@ -61,6 +61,17 @@ func NewDeviceList(began time.Time, devices []Device) *DeviceList {
 	return l
 }
 
+// Has tells whether the list shows a device of the identifier.
+func (l *DeviceList) Has(id string) bool {
+	_, known := l.byID[id]
+	return known
+}
+
+// With is the list and one device more, which was read by itself.
+func (l *DeviceList) With(device Device) *DeviceList {
+	return NewDeviceList(l.Began, append(slices.Clone(l.All), device))
+}
+
 // Of are a machine's possible devices: the one of the identifier, the one joined with the key as
 // far as the server tells, and all with the hostname. Empty arguments find none.
 func (l *DeviceList) Of(id, keyID, hostname string) []Device {

@@ -47,28 +47,14 @@ func (s *scope) mayHaveJoined() bool {
 	return s.key.Exists || s.hadInstance || s.own.Status.Instance.ID != "" || recorded.KeyID != "" || recorded.DeviceID != ""
 }
 
-// leaveOne removes the device and the keys proven to be the machine's, and goes by the recorded
-// identifiers only in their own tailnet: Headscale counts devices and keys from 1, and another
-// tailnet may use the same numbers.
+// leaveOne removes the device and the keys proven to be the machine's.
 func (r *Reconciler) leaveOne(ctx context.Context, s *scope, c *tailnet.Client, in *infrav1.Tailnet) error {
-	claim := s.claimIn(in, time.Time{})
-	if s.infraCluster == nil && s.own.Status.Tailnet.Name == "" {
-		claim.Recorded, claim.Key = "", ownership.JoinKey{}
-	}
-	age := s.Intervals.Progress
-	if claim.Recorded == "" {
-		launched, err := r.finder().LaunchedAt(ctx, s.owner)
-		if err != nil {
-			return err
-		}
-		claim.Launched, age = launched, 0
-	}
 	// The device comes before the keys: whether the machine's key was used is a part of the proof.
-	found, err := r.deviceStatuses().FindToRemove(ctx, c, tailnetnode.Claimant{Object: s.own, Tailnet: in.Name}, claim, age)
+	found, err := r.deviceToRemove(ctx, s, c, in)
 	if err != nil {
 		return err
 	}
-	if claim.Key.ID != "" {
+	if s.leavingClaim(in).Key.ID != "" {
 		if err := c.RevokeKey(ctx, ownership.Recorded(s.own.Status.Tailnet.KeyID)); err != nil {
 			return err
 		}
@@ -77,6 +63,33 @@ func (r *Reconciler) leaveOne(ctx context.Context, s *scope, c *tailnet.Client, 
 		return err
 	}
 	return tailnetnode.Leave(ctx, c, found, r.Recorder, s.own)
+}
+
+// leavingClaim is what the machine knows of its device and its key without its instance. It goes by
+// the recorded identifiers only in their own tailnet: Headscale counts devices and keys from 1, and
+// another tailnet may use the same numbers.
+func (s *scope) leavingClaim(in *infrav1.Tailnet) ownership.DeviceClaim {
+	claim := s.claimIn(in, time.Time{})
+	if s.infraCluster == nil && s.own.Status.Tailnet.Name == "" {
+		claim.Recorded, claim.Key = ownership.RecordedDevice{}, ownership.JoinKey{}
+	}
+	return claim
+}
+
+// deviceToRemove finds the machine's device, proven by its record or, without one, as ever.
+func (r *Reconciler) deviceToRemove(ctx context.Context, s *scope, c *tailnet.Client, in *infrav1.Tailnet) (tailnetnode.Found, error) {
+	claim, age := s.leavingClaim(in), s.Intervals.Progress
+	if claim.Recorded.ID == "" {
+		age = 0
+	}
+	if claim.Recorded.Created.IsZero() {
+		launched, err := r.finder().LaunchedAt(ctx, s.owner)
+		if err != nil {
+			return tailnetnode.Found{}, err
+		}
+		claim.Launched = launched
+	}
+	return r.deviceStatuses().FindToRemove(ctx, c, tailnetnode.Claimant{Object: s.own, Tailnet: in.Name}, claim, age)
 }
 
 // eachTailnet calls do for the machine's tailnet or, if it is not known, for each possible one.

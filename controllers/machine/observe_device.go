@@ -83,7 +83,7 @@ func (s *scope) claimIn(in *infrav1.Tailnet, launched time.Time) ownership.Devic
 	}
 	// A status of another tailnet says nothing of this one.
 	if status := s.own.Status.Tailnet; tailnetnode.JoinedIn(status, in.Name) {
-		claim.Recorded, claim.Key = status.DeviceID, tailnetnode.KeyIn(status, tailnet.MaxKeyExpiry)
+		claim.Recorded, claim.Key = tailnetnode.RecordedIn(status), tailnetnode.KeyIn(status, tailnet.MaxKeyExpiry)
 	}
 	return claim
 }

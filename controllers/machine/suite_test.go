@@ -370,5 +370,12 @@ func (j *joiner) Stop(_ context.Context, machine sim.Machine) {
 	}
 }
 
+// forget says that the server does not know the instance's device any more.
+func (j *joiner) forget(instance string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	delete(j.joined, instance)
+}
+
 // Terminate takes the device offline; it stays in the tailnet until somebody deletes it.
 func (j *joiner) Terminate(ctx context.Context, machine sim.Machine) { j.Stop(ctx, machine) }

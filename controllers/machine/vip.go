@@ -96,7 +96,7 @@ func (v vipRoute) withdraw(
 func (v vipRoute) mayHold(machine *infrav1.OCIMeshMachine, device tailnet.Device) bool {
 	status := machine.Status.Tailnet
 	if status.DeviceID != "" {
-		return status.DeviceID == device.ID && tailnetnode.JoinedIn(status, v.tailnet.Name)
+		return tailnetnode.RecordedIn(status).Is(device.ID, device.Created) && tailnetnode.JoinedIn(status, v.tailnet.Name)
 	}
 	missing := func(tag string) bool { return !slices.Contains(device.Tags, tag) }
 	return device.Hostname == identity.Hostname(machine.Name, identity.Of(machine)) && !slices.ContainsFunc(v.tailnet.Spec.ControlPlaneTags, missing)

@@ -9,7 +9,6 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 )
 
@@ -17,11 +16,16 @@ import (
 // at once. A failure does not stop the deletion: the coordination server notices a dead device by
 // itself, only later.
 func (r *Reconciler) withdrawRoutes(ctx context.Context, s *scope) error {
-	recorded := ownership.Recorded(s.own.Status.Tailnet.DeviceID)
-	if recorded.IsZero() || !s.isControlPlane() || s.infraCluster == nil {
+	if s.own.Status.Tailnet.DeviceID == "" || !s.isControlPlane() || s.infraCluster == nil {
 		return nil
 	}
-	err := eachTailnet(ctx, r.Access, s, func(c *tailnet.Client, _ *infrav1.Tailnet) error { return c.DisableRoutes(ctx, recorded) })
+	err := eachTailnet(ctx, r.Access, s, func(c *tailnet.Client, in *infrav1.Tailnet) error {
+		found, err := r.deviceToRemove(ctx, s, c, in)
+		if err != nil || found.Proof.IsZero() {
+			return err
+		}
+		return c.DisableRoutes(ctx, found.Proof)
+	})
 	if err != nil {
 		ctrl.LoggerFrom(ctx).Info("Cannot withdraw the control plane's routes", "reason", problemReason(err), "message", problemMessage(err))
 	}

@@ -104,11 +104,12 @@ func (s Statuses) HolderOf(ctx context.Context, tn *infrav1.Tailnet, device tail
 		return Holder{}, err
 	}
 	for _, object := range recorded {
-		here, err := s.sameServer(ctx, tn.Name, object.GetTailnetDevice().Name)
+		status := object.GetTailnetDevice()
+		here, err := s.sameServer(ctx, tn.Name, status.Name)
 		if err != nil {
 			return Holder{}, err
 		}
-		if here {
+		if here && RecordedIn(status).Is(device.ID, device.Created) {
 			holder.object = object
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
@@ -51,12 +53,12 @@ func JoinedIn(status infrav1.TailnetDeviceStatus, tailnetName string) bool {
 func (s Statuses) Find(
 	ctx context.Context, keys KeyTeller, list *tailnet.DeviceList, of Claimant, claim ownership.DeviceClaim,
 ) (Found, error) {
-	all := list.Of(claim.Recorded, claim.Key.ID, claim.Hostname)
+	all := list.Of(claim.Recorded.ID, claim.Key.ID, claim.Hostname)
 	verdict := claim.Judge(views(all))
 	found := Found{Strangers: verdict.Strangers}
 	switch {
 	case verdict.Lost:
-		found.Finding = lost(claim, verdict.Strangers)
+		found.Finding = lost(claim, verdict)
 		return found, nil
 	case len(verdict.Rivals) > 0:
 		found.Strangers = append(found.Strangers, verdict.Rivals...)
@@ -73,7 +75,7 @@ func (s Statuses) Find(
 			found.Device = &all[i]
 		}
 	}
-	if claim.Recorded != "" {
+	if claim.Recorded.ID != "" {
 		found.Proof = verdict.Proof
 		return found, nil
 	}
@@ -93,15 +95,18 @@ func (s Statuses) Find(
 	return found, nil
 }
 
-func lost(claim ownership.DeviceClaim, strangers []string) *Finding {
-	if len(strangers) == 0 {
-		return finding(infrav1.DeviceLostReason,
-			"Device %s, which the machine joined as, is gone from the tailnet: delete the Machine, or let a MachineHealthCheck do so", claim.Recorded)
+func lost(claim ownership.DeviceClaim, verdict ownership.DeviceVerdict) *Finding {
+	message := fmt.Sprintf("Device %s, which the machine joined as, is gone from the tailnet", claim.Recorded.ID)
+	if verdict.Successor != "" {
+		message += fmt.Sprintf(": the coordination server has given its number to another device, %s, as one does that was restored from a backup "+
+			"or set up anew. Nothing is done with that device", verdict.Successor)
 	}
-	return finding(infrav1.DeviceLostReason,
-		"Device %s, which the machine joined as, is gone from the tailnet. Not taken for it, since anybody can use its name: %s. "+
-			"If that is the machine, which lost its state and joined again, replace the Machine; else remove the device from the tailnet",
-		claim.Recorded, strings.Join(strangers, ", "))
+	if len(verdict.Strangers) == 0 {
+		return finding(infrav1.DeviceLostReason, "%s. Delete the Machine, or let a MachineHealthCheck do so", message)
+	}
+	return finding(infrav1.DeviceLostReason, "%s. Not taken for it, since anybody can use its name: %s. "+
+		"If that is the machine, which lost its state and joined again, replace the Machine; else remove the device from the tailnet",
+		message, strings.Join(verdict.Strangers, ", "))
 }
 
 // unaddressed is about a device that would be the object's but for its lack of an IPv4 address; nil
@@ -151,8 +156,17 @@ func KeyIn(status infrav1.TailnetDeviceStatus, life time.Duration) ownership.Joi
 	}
 }
 
-// record writes the device into an object's status.
+// RecordedIn is the device in an object's status.
+func RecordedIn(status infrav1.TailnetDeviceStatus) ownership.RecordedDevice {
+	return ownership.RecordedDevice{ID: status.DeviceID, Created: status.DeviceCreated.Time}
+}
+
+// record writes the device into an object's status, and its creation into that of an object from
+// before this was recorded.
 func record(status *infrav1.TailnetDeviceStatus, tailnetName, hostname string, device tailnet.Device) {
+	if status.DeviceID == "" || status.DeviceCreated.IsZero() {
+		status.DeviceCreated = metav1.NewTime(device.Created.Truncate(time.Second))
+	}
 	status.Name, status.Hostname, status.DeviceID = tailnetName, hostname, device.ID
 	status.Addresses = nil
 	if v4 := device.IPv4(); v4.IsValid() {

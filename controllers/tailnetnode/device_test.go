@@ -29,7 +29,7 @@ func TestADeviceWithoutAnIPv4AddressIsToldWithWhatToDo(t *testing.T) {
 		Key: ownership.JoinKey{ID: "7", Created: now, Expires: now.Add(time.Hour)},
 	}
 	recorded := claim
-	recorded.Recorded = "1"
+	recorded.Recorded = ownership.RecordedDevice{ID: "1", Created: now.Add(time.Minute)}
 	statuses := Statuses{Client: nobody{}}
 	both := []netip.Addr{netip.MustParseAddr("100.64.0.1"), netip.MustParseAddr("fd7a:115c:a1e0::1")}
 	for name, world := range map[string]struct {

@@ -5,6 +5,7 @@ package tailnetnode_test
 
 import (
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
@@ -49,6 +50,12 @@ func TestADeviceMayBeANodeIfItHasAllTagsOfARole(t *testing.T) {
 	}
 }
 
+// What is said of a device with the tags of nodes that no object has recorded.
+const (
+	unknown  = ", which has a tag of nodes and is of no machine that this manager knows"
+	leftOver = "delete the device if it is left over; if it is a node of another management cluster or namespace, give the cluster another pod network"
+)
+
 func TestADeviceIsWhoseObjectHasRecordedItAtTheSameServer(t *testing.T) {
 	namespace, elsewhere := env.Namespace(t, nil), env.Namespace(t, nil)
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "credentials"}}
@@ -58,11 +65,12 @@ func TestADeviceIsWhoseObjectHasRecordedItAtTheSameServer(t *testing.T) {
 		return tn
 	}
 	own, same, other := made("own", "https://a.example"), made("same", "https://A.example:443/"), made("other", "https://b.example")
+	joined := metav1.Now()
 	record := func(namespace, name, device string, in *infrav1.Tailnet, labels map[string]string) {
 		machine := newMachine(namespace)
 		machine.Name, machine.Labels = name, labels
 		env.Create(t, machine)
-		machine.Status.Tailnet = infrav1.TailnetDeviceStatus{Name: in.Name, DeviceID: device}
+		machine.Status.Tailnet = infrav1.TailnetDeviceStatus{Name: in.Name, DeviceID: device, DeviceCreated: joined}
 		NewWithT(t).Expect(env.Client.Status().Update(t.Context(), machine)).To(Succeed())
 	}
 	blue := map[string]string{clusterv1.ClusterNameLabel: "blue"}
@@ -73,7 +81,11 @@ func TestADeviceIsWhoseObjectHasRecordedItAtTheSameServer(t *testing.T) {
 	record(elsewhere, "guest", namespace+"-5", same, blue)
 	// Identifiers count at one server only.
 	record(namespace, "stranger", namespace+"-6", other, blue)
+	// This server has given the number to another device since.
+	joined = metav1.NewTime(joined.Add(-time.Hour))
+	record(namespace, "lost", namespace+"-7", own, blue)
 	cluster := helpers.NewCluster(namespace, "blue")
+	created := joined.Add(time.Hour)
 	for device, world := range map[string]struct {
 		ours, controlPlane bool
 		describe, remedy   string
@@ -83,19 +95,19 @@ func TestADeviceIsWhoseObjectHasRecordedItAtTheSameServer(t *testing.T) {
 		"3": {false, false, ", a node of cluster " + namespace + "/green", "give one of the two clusters another pod network"},
 		"4": {false, false, ", a node of cluster " + elsewhere + "/blue", "give one of the two clusters another pod network"},
 		"5": {false, false, ", a node of another cluster", "give one of the two clusters another pod network"},
-		"6": {false, false, ", which has a tag of nodes and is of no machine that this manager knows", "delete the device if it is left over; " +
-			"if it is a node of another management cluster or namespace, give the cluster another pod network"},
+		"6": {false, false, unknown, leftOver},
+		"7": {false, false, unknown, leftOver},
 	} {
 		t.Run(device, func(t *testing.T) {
 			g := NewWithT(t)
 
 			holder, err := tailnetnode.Statuses{Client: env.Client}.HolderOf(t.Context(), own,
-				tailnet.Device{ID: namespace + "-" + device, Tags: own.Spec.NodeTags})
+				tailnet.Device{ID: namespace + "-" + device, Tags: own.Spec.NodeTags, Created: created})
 
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(holder.IsOf(cluster)).To(Equal(world.ours))
 			g.Expect(holder.IsControlPlane()).To(Equal(world.controlPlane))
-			g.Expect(holder.MayBeOf()).To(Equal(device == "6"))
+			g.Expect(holder.MayBeOf()).To(Equal(world.describe == unknown))
 			g.Expect(holder.Describe(own, cluster)).To(Equal(world.describe))
 			g.Expect(holder.Remedy(cluster)).To(Equal(world.remedy))
 		})

@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/tools/events"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 )
 
 // FindToRemove finds the device of an object that goes, by a list of the age at most, and those of
@@ -24,12 +25,18 @@ func (s Statuses) FindToRemove(
 	if err != nil {
 		return Found{}, err
 	}
-	found, err := s.Find(ctx, c, list, of, claim)
-	if claim.Recorded != "" {
-		// Also if the list does not show it: that may be older than the device.
-		found.Proof = claim.RecordedProof()
+	recorded := claim.Recorded.ID
+	if recorded != "" && !list.Has(recorded) {
+		// The list may be older than the device, and the number be another device's by now.
+		device, err := c.Device(ctx, recorded)
+		switch {
+		case err == nil:
+			list = list.With(device)
+		case !tailnet.IsNotFound(err):
+			return Found{}, err
+		}
 	}
-	return found, err
+	return s.Find(ctx, c, list, of, claim)
 }
 
 // Remover removes devices.

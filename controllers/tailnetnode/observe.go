@@ -53,6 +53,7 @@ type Observed struct {
 type Client interface {
 	KeyTeller
 	RecentDevices(ctx context.Context, age time.Duration) (*tailnet.DeviceList, error)
+	Device(ctx context.Context, id string) (tailnet.Device, error)
 }
 
 // Observe looks for the node's device, records it, and notes problems in the condition

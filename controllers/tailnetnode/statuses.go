@@ -68,7 +68,7 @@ func (s Statuses) refuse(ctx context.Context, of Claimant, device tailnet.Device
 		}
 		switch {
 		case other.GetUID() == of.GetUID(), !here:
-		case status.DeviceID == device.ID:
+		case RecordedIn(status).Is(device.ID, device.Created):
 			return finding(infrav1.DeviceAmbiguousReason,
 				"Device %s calls itself like the machine and is another machine's: nothing is done with it; "+
 					"rename that device, or delete the machine that has its name", device.Name), nil

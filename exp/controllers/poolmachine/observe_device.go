@@ -45,7 +45,7 @@ func (r *Reconciler) claim(s *scope, instance *oci.Instance) ownership.DeviceCla
 		Hostname: s.own.Name, Tags: s.tailnet.Spec.NodeTags, JoinTimeout: r.Options.withDefaults().JoinTimeout,
 	}
 	if status := s.own.Status.Tailnet; tailnetnode.JoinedIn(status, s.tailnet.Name) {
-		claim.Recorded = status.DeviceID
+		claim.Recorded = tailnetnode.RecordedIn(status)
 	}
 	if instance == nil {
 		return claim
