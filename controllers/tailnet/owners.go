@@ -10,6 +10,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -39,9 +40,28 @@ const (
 // pageSize bounds what one answer of the API server takes in memory.
 const pageSize = 500
 
+// recordings are the devices that statuses have recorded, by identifier: a coordination server that
+// was restored from a backup gives one number to several.
+type recordings map[string][]ownership.RecordedDevice
+
+func (r recordings) add(device ownership.RecordedDevice) { r[device.ID] = append(r[device.ID], device) }
+
+func (r recordings) have(device tailnet.Device) bool {
+	return slices.ContainsFunc(r[device.ID], func(d ownership.RecordedDevice) bool { return d.Is(device.ID, device.Created) })
+}
+
+func (r recordings) haveAll(devices map[string]tailnet.Device) bool {
+	for _, device := range devices {
+		if !r.have(device) {
+			return false
+		}
+	}
+	return true
+}
+
 // records are the devices that statuses have recorded, which users cannot write.
 type records struct {
-	ids map[string]bool
+	recordings
 	// paused names a paused cluster with a machine of which no device is recorded: clusterctl moves
 	// no status, and nobody finds it again until the cluster goes on. hostnames are those of all
 	// such machines.
@@ -63,7 +83,7 @@ type unrecorded map[client.ObjectKey][]string
 // recordedDevices goes by the cache for machines, and asks the API server for pool machines if
 // devices are left: those are behind a feature gate, and there may be no cache of them.
 func (r *Reconciler) recordedDevices(ctx context.Context, tn *infrav1.Tailnet, devices map[string]tailnet.Device) (records, error) {
-	all := records{ids: map[string]bool{}}
+	all := records{recordings: recordings{}}
 	if len(devices) == 0 {
 		return all, nil
 	}
@@ -80,46 +100,37 @@ func (r *Reconciler) recordedDevices(ctx context.Context, tn *infrav1.Tailnet, d
 	for i := range machines.Items {
 		machine := &machines.Items[i]
 		of := clusterOf(machine)
-		switch id := machine.Status.Tailnet.DeviceID; {
-		case id == "":
+		switch {
+		case machine.Status.Tailnet.DeviceID == "":
 			without[of] = append(without[of], identity.Hostname(machine.Name, identity.Of(machine)))
 		case clusters.mayUse(of):
-			all.ids[id] = true
+			all.add(tailnetnode.RecordedIn(machine.Status.Tailnet))
 		}
 	}
-	if all.has(devices) {
+	if all.haveAll(devices) {
 		return all, nil
 	}
-	if err := r.recorded(ctx, poolMachineKind, clusters, all.ids, without); err != nil {
+	if err := r.recorded(ctx, poolMachineKind, clusters, all.recordings, without); err != nil {
 		return all, err
 	}
 	err = r.addPaused(ctx, tn, reader, clusters, without, &all)
 	return all, err
 }
 
-func (a records) has(devices map[string]tailnet.Device) bool {
-	for id := range devices {
-		if !a.ids[id] {
-			return false
-		}
-	}
-	return true
-}
-
 // recordedByServer are those of the devices that a machine has recorded according to the API server
 // itself.
-func (r *Reconciler) recordedByServer(ctx context.Context, tn *infrav1.Tailnet) (map[string]bool, error) {
+func (r *Reconciler) recordedByServer(ctx context.Context, tn *infrav1.Tailnet) (recordings, error) {
 	clusters, err := r.clustersOf(ctx, r.Reader, tn)
 	if err != nil {
 		return nil, err
 	}
-	ids := map[string]bool{}
-	return ids, r.recorded(ctx, machineKind, clusters, ids, unrecorded{})
+	found := recordings{}
+	return found, r.recorded(ctx, machineKind, clusters, found, unrecorded{})
 }
 
 // recorded adds the devices that objects of the kind have recorded, page by page, and the names of
 // those that have none: a pool machine's hostname is its name.
-func (r *Reconciler) recorded(ctx context.Context, kind string, clusters clusters, ids map[string]bool, without unrecorded) error {
+func (r *Reconciler) recorded(ctx context.Context, kind string, clusters clusters, to recordings, without unrecorded) error {
 	page := ""
 	for {
 		list := &unstructured.UnstructuredList{}
@@ -129,17 +140,25 @@ func (r *Reconciler) recorded(ctx context.Context, kind string, clusters cluster
 		}
 		for i := range list.Items {
 			of := clusterOf(&list.Items[i])
-			switch id, _, err := unstructured.NestedString(list.Items[i].Object, "status", "tailnet", "deviceID"); {
-			case err != nil || id == "":
+			switch device := recordedIn(list.Items[i].Object); {
+			case device.ID == "":
 				without[of] = append(without[of], list.Items[i].GetName())
 			case clusters.mayUse(of):
-				ids[id] = true
+				to.add(device)
 			}
 		}
 		if page = list.GetContinue(); page == "" {
 			return nil
 		}
 	}
+}
+
+// recordedIn is the device in the status of an object of either kind.
+func recordedIn(object map[string]any) (device ownership.RecordedDevice) {
+	device.ID, _, _ = unstructured.NestedString(object, "status", "tailnet", "deviceID")
+	created, _, _ := unstructured.NestedString(object, "status", "tailnet", "deviceCreated")
+	device.Created, _ = time.Parse(time.RFC3339, created)
+	return device
 }
 
 // seesAll reads the objects of all namespaces: from the cache, unless that holds one only.

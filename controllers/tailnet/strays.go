@@ -81,8 +81,8 @@ func (r *Reconciler) strayDevices(ctx context.Context, s *scope, seen *straysSee
 	}
 	hold := func(id string) bool { return recorded.mayBePaused(seen.devices[id]) }
 	var ids []string
-	for id := range seen.devices {
-		if recorded.ids[id] {
+	for id, device := range seen.devices {
+		if recorded.have(device) {
 			continue
 		}
 		ids = append(ids, id)
@@ -99,7 +99,7 @@ func (r *Reconciler) strayDevices(ctx context.Context, s *scope, seen *straysSee
 		return err
 	}
 	for _, id := range ask {
-		if now[id] {
+		if now.have(seen.devices[id]) {
 			r.deviceWatch.Owned(uid, id)
 		} else {
 			r.deviceWatch.Alone(uid, id, began)
