@@ -109,6 +109,8 @@ func TestAMachineThatIsLaunchedAfterTheRequestHasTheTimeOfAFirstBoot(t *testing.
 	b.until(t, "Remediated False TailnetNotReady")
 
 	b.tailnetSays(t, metav1.ConditionTrue, infrav1.ReadyReason)
+	// The time of a creation has whole seconds.
+	g.Eventually(time.Now, patience, tick).Should(BeTemporally(">=", b.own.CreationTimestamp.Add(time.Second)))
 	b.infra.Status.Instance.ID = b.launch(t, identity.OfMachine(b.infra).Tags())
 	g.Expect(b.Client.Status().Update(t.Context(), b.infra)).To(Succeed())
 	b.ahead += startup - 2*time.Minute

@@ -62,7 +62,7 @@ func (r *Reconciler) chooseStep(ctx context.Context, s *scope) error {
 
 // startsUp tells whether the instance is that of a machine that had none when it was complained of.
 func (s *scope) startsUp() bool {
-	return s.launched.After(s.own.CreationTimestamp.Time) && s.now.Before(s.launched.Add(startup))
+	return s.launched.Truncate(time.Second).After(s.own.CreationTimestamp.Time) && s.now.Before(s.launched.Add(startup))
 }
 
 // restartsForUpdate tells whether an update in place has the instance down, or gives its node time

@@ -156,21 +156,23 @@ func TestTheNextCheckComesByWhoHasToFixTheProblem(t *testing.T) {
 }
 
 func TestAServerThatIsAwayIsToldWithItsTimeAndWhatItMeans(t *testing.T) {
-	const refused = "CredentialsValid False AuthenticationFailed"
-	refuse := func(w *helpers.World) { w.Control.Inject(tailnetsim.Fault{Status: 401, Times: 1000}) }
+	const refused, ready = "CredentialsValid False AuthenticationFailed", "Ready True Ready"
+	refuse := changeSecret(infrav1.TailnetClientSecretKey, "tskey-client-wrong")
+	accept := newClient("auth_keys", "devices:core", "devices:routes")
+	leave := func(*testing.T, *helpers.World) {}
 	for name, world := range map[string]struct {
-		before, after func(*helpers.World)
+		before, after func(*testing.T, *helpers.World)
 		was, becomes  string
 	}{
-		"while all is well":                    {func(*helpers.World) {}, func(*helpers.World) {}, "Ready True Ready", "Ready True Ready"},
-		"while the credentials are refused":    {refuse, refuse, refused, refused},
-		"and comes back with refused ones":     {func(*helpers.World) {}, refuse, "Ready True Ready", refused},
-		"after the credentials were of no use": {refuse, func(*helpers.World) {}, refused, "Ready True Ready"},
+		"while all is well":                    {leave, leave, ready, ready},
+		"while the credentials are refused":    {refuse, leave, refused, refused},
+		"and comes back with refused ones":     {leave, refuse, ready, refused},
+		"after the credentials were of no use": {refuse, accept, refused, ready},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			w, r := newWorld(t, tailnetsim.Headscale029)
-			world.before(w)
+			w, r := newWorld(t, tailnetsim.Tailscale)
+			world.before(t, w)
 			reconciled(t, r, w.Tailnet)
 			g.Expect(helpers.ConditionsOf(w.Tailnet)).To(ContainElement(world.was))
 			g.Expect(w.Tailnet.Status.UnavailableSince.IsZero()).To(BeTrue())
@@ -181,7 +183,6 @@ func TestAServerThatIsAwayIsToldWithItsTimeAndWhatItMeans(t *testing.T) {
 			}
 			g.Expect(env.Client.Status().Update(t.Context(), w.Tailnet)).To(Succeed())
 
-			w.Control.ClearFaults()
 			w.Control.SetUnreachable(true)
 			reconciled(t, r, w.Tailnet)
 			away := w.Tailnet.Status.UnavailableSince
@@ -198,7 +199,7 @@ func TestAServerThatIsAwayIsToldWithItsTimeAndWhatItMeans(t *testing.T) {
 			}
 
 			w.Control.SetUnreachable(false)
-			world.after(w)
+			world.after(t, w)
 			reconciled(t, r, w.Tailnet)
 			g.Expect(helpers.ConditionsOf(w.Tailnet)).To(ContainElement(world.becomes))
 			g.Expect(w.Tailnet.Status.UnavailableSince.IsZero()).To(BeTrue())
