@@ -62,8 +62,9 @@ func TestOnePieceOfWorkHidesNoOthersForLong(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			waits := &cloud.Waits{First: 2 * time.Second}
-			wait, end := waits.Begin("a backend", now), now
-			for end = now.Add(wait.After(now)); end.Sub(now) < world.takes; end = end.Add(wait.After(end)) {
+			wait := waits.Begin("a backend", now)
+			end := now.Add(wait.After(now))
+			for ; end.Sub(now) < world.takes; end = end.Add(wait.After(end)) {
 				wait.Unfinished(end)
 			}
 			wait.Finished(end.Add(world.paused))

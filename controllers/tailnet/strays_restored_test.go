@@ -13,7 +13,6 @@ import (
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 )
@@ -29,7 +28,7 @@ func TestADeviceIsAStrayIfAStatusHasRecordedAnotherOneOfItsNumber(t *testing.T) 
 		"a pool machine's": func(t *testing.T, w *fixture, cluster *clusterv1.Cluster, device string) client.Object {
 			t.Helper()
 			w.poolMachine(t, cluster, device)
-			return &expv1.OCIMeshMachinePoolMachine{ObjectMeta: metav1.ObjectMeta{Namespace: w.Namespace, Name: "pool-1"}}
+			return helpers.NewOCIMeshMachinePoolMachine(w.Namespace, "pool-1")
 		},
 	} {
 		for at, want := range map[time.Duration]string{0: present, -time.Hour: stray} {
