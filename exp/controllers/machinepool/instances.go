@@ -37,6 +37,9 @@ func (r *Reconciler) instances(ctx context.Context, s *scope) error {
 		s.WaitFor(s.Intervals.Progress, expv1.InstancesReadyCondition, infrav1.WaitingReason, "Waiting for account %s to be polled", s.account.Name)
 		return nil
 	}
+	if err := s.askForUnlisted(ctx); err != nil {
+		return err
+	}
 	for _, own := range instance.Of(s.owner, s.cache.Tagged(s.identity)) {
 		if !own.State.IsEnding() {
 			s.live = append(s.live, own.Instance)
@@ -51,6 +54,31 @@ func (r *Reconciler) instances(ctx context.Context, s *scope) error {
 		}
 	}
 	s.record()
+	return nil
+}
+
+// askForUnlisted asks for each recorded instance that the last list does not show. A list may leave
+// out what is there, and Cluster API deletes the Node of what leaves the record. The cache keeps
+// the answer, so that nothing is asked for twice before another list leaves it out.
+func (s *scope) askForUnlisted(ctx context.Context) error {
+	for _, recorded := range s.own.Status.Instances {
+		seen, known := s.cache.Instance(cloud.InstanceIDOf(recorded.ProviderID))
+		if known && (seen.Listed || seen.State == oci.StateTerminated) {
+			continue
+		}
+		found, exists, err := instance.Observe(ctx, s.client, cloud.InstanceIDOf(recorded.ProviderID))
+		if err != nil {
+			return err
+		}
+		if !exists {
+			found = seen.Instance
+			found.State = oci.StateTerminated
+		}
+		// What has not the tags is nobody's here, or was never seen and is gone.
+		if _, proven := s.owner.Tagged(found.ID, found.Tags); proven {
+			s.cache.Note(found, s.now)
+		}
+	}
 	return nil
 }
 
