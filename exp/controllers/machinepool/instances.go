@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -53,6 +54,7 @@ func (r *Reconciler) instances(ctx context.Context, s *scope) error {
 			return err
 		}
 	}
+	s.sortMachines()
 	s.record()
 	return nil
 }
@@ -137,6 +139,19 @@ func (s *scope) ensureMachine(ctx context.Context, c client.Writer, live oci.Ins
 	return nil
 }
 
+// sortMachines orders the objects by the age of their instances, oldest first. A list from the
+// manager's cache has another order each time: who has to go, and who is told of, would be chance.
+// Those without an instance come last, by name.
+func (s *scope) sortMachines() {
+	age := map[string]int{}
+	for i, live := range s.live {
+		age[cloud.ProviderID(live.ID)] = i - len(s.live)
+	}
+	slices.SortFunc(s.machines, func(a, b expv1.OCIMeshMachinePoolMachine) int {
+		return cmp.Or(cmp.Compare(age[a.Spec.ProviderID], age[b.Spec.ProviderID]), strings.Compare(a.Name, b.Name))
+	})
+}
+
 // record writes down what the contract asks for: replicas, and the provider IDs of the nodes that
 // belong to the pool.
 func (s *scope) record() {
@@ -156,7 +171,7 @@ func (s *scope) record() {
 	}
 }
 
-// joining tells of the instances that are not ready, by the message of the first.
+// joining tells of the instances that are not ready, by the message of the oldest.
 func (s *scope) joining() *access.Problem {
 	var message string
 	count := 0

@@ -14,6 +14,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
@@ -98,6 +99,30 @@ func TestAnInstanceThatAListLeavesOutIsAskedFor(t *testing.T) {
 			g.Expect(b.OCI.TerminateInstance(strings.TrimPrefix(lost, "oci://"))).To(Succeed())
 			b.until(t, func(g Gomega) { g.Expect(b.own.Spec.ProviderIDList).NotTo(ContainElement(lost)) })
 		})
+	}
+}
+
+func TestThePoolTellsOfTheSameInstanceWhateverTheOrderOfItsMachines(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t, 2)
+	b.untilReady(t, 2)
+	for _, providerID := range b.own.Spec.ProviderIDList {
+		g.Expect(b.OCI.StopInstance(strings.TrimPrefix(providerID, "oci://"))).To(Succeed())
+	}
+	b.until(t, func(g Gomega) {
+		for _, machine := range b.machines(t) {
+			g.Expect(helpers.ConditionsOf(&machine)).To(ContainElement("InstanceReady False InstanceStopped"))
+		}
+	})
+	b.pools.Client = &informer{Client: b.pools.Client}
+	b.look(t)
+	g.Expect(helpers.ConditionsOf(b.own)).To(ContainElement("InstancesReady False InstancesJoining"))
+	written := b.own.ResourceVersion
+
+	for range 4 {
+		b.look(t)
+		g.Expect(b.own.ResourceVersion).To(Equal(written), "a write would bring the next pass: %s", helpers.MessageOf(b.own, expv1.InstancesReadyCondition))
 	}
 }
 
