@@ -84,8 +84,8 @@ type record struct {
 	// since is the first such time of its state.
 	since time.Time
 	// noted is set if a call rather than a list showed it; missing if a complete list did not show
-	// it.
-	noted, missing bool
+	// it; absent if two in a row did not, or one did not after it was on its way out.
+	noted, missing, absent bool
 	// ours is set if a reconciler of this process asked for it: the compartment may hold other
 	// managers' machines.
 	ours bool
@@ -145,17 +145,19 @@ type Uncounted struct {
 	Size placement.Size
 }
 
-// Uncounted lists the listed, not TERMINATED instances with a machine's or a machine pool's tag and
-// a larger use than counted for the machine in the tag: the machine is unknown, has another
-// instance, or claims to be smaller. Users can write all of this. The tag of a pool's instance
-// names no machine: those are all uncounted.
+// Uncounted lists the not TERMINATED instances with a machine's or a machine pool's tag and a
+// larger use than counted for the machine in the tag: the machine is unknown, has another instance,
+// or claims to be smaller. Users can write all of this. The tag of a pool's instance names no
+// machine: those are all uncounted. One that a single list leaves out is still there, for all that
+// is known, unless it was on its way out. Nobody may ask for it, so that it counts no more once the
+// next list leaves it out, too.
 func (c *Cache) Uncounted(counted func(ownership.Mark) placement.Size) []Uncounted {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	left := map[ownership.Mark]placement.Size{}
 	var uncounted []Uncounted
 	for _, r := range c.instances {
-		if r.missing || r.instance.State == oci.StateTerminated {
+		if r.absent || r.instance.State == oci.StateTerminated {
 			continue
 		}
 		mark, size := ownership.MachineIn(r.instance.Tags), placement.SizeOf(r.instance.OCPUs, r.instance.MemoryGB)
@@ -214,7 +216,7 @@ func (c *Cache) Note(instance oci.Instance, now time.Time) {
 	if r.instance.State != instance.State {
 		c.changed, r.since, r.joining = now, now, false
 	}
-	r.instance, r.seen, r.noted, r.missing, r.ours = instance, now, true, false, true
+	r.instance, r.seen, r.noted, r.missing, r.absent, r.ours = instance, now, true, false, false, true
 	c.version++
 }
 

@@ -5,7 +5,6 @@ package instancecache_test
 
 import (
 	"net/netip"
-	"strings"
 	"testing"
 	"time"
 
@@ -15,8 +14,6 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instancecache"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/placement"
 )
 
 var start = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
@@ -339,37 +336,6 @@ func TestInstancesOfAMachinePoolAreKeptForIt(t *testing.T) {
 
 	g.Expect(changes).To(ConsistOf(instancecache.Change{Account: "alpha", InstanceID: "p1", MachinePool: "ns/pool"}, changeOf("m1")))
 	g.Expect(d.Tagged("uid-pool")).To(ConsistOf(pooled))
-}
-
-func TestUncountedIsWhatNoMachineInSightCountsFor(t *testing.T) {
-	g := NewWithT(t)
-	d := newDiary()
-	sized := func(id string, state oci.LifecycleState, machine string, ocpus float64) oci.Instance {
-		return oci.Instance{OCPUs: ocpus, MemoryGB: 6, Resource: oci.Resource{ID: id, State: state, Tags: map[string]string{
-			infrav1.MachineUIDTag: "uid", infrav1.MachineNameTag: "ns/" + machine,
-		}}}
-	}
-	ofPool := oci.Instance{OCPUs: 1, Resource: oci.Resource{ID: "pooled", State: oci.StateRunning, Tags: map[string]string{
-		infrav1.MachinePoolUIDTag: "uid-pool",
-	}}}
-	d.poll(sized("known", oci.StateRunning, "known", 2), sized("larger", oci.StateRunning, "larger", 4), sized("lost", oci.StateStopped, "lost", 2),
-		sized("twin-1", oci.StateRunning, "twin", 2), sized("twin-2", oci.StateRunning, "twin", 2), ofPool,
-		sized("ended", oci.StateTerminated, "gone", 2), oci.Instance{Shape: "somebody-elses", Resource: oci.Resource{State: oci.StateRunning}})
-	of := func(machine string) ownership.Mark { return ownership.Machine("uid", "ns", machine).Mark() }
-	counted := map[ownership.Mark]placement.Size{}
-	for _, machine := range []string{"known", "larger", "twin"} {
-		counted[of(machine)] = placement.SizeOf(2, 6)
-	}
-
-	uncounted := map[string]placement.Size{}
-	for _, instance := range d.Uncounted(func(mark ownership.Mark) placement.Size { return counted[mark] }) {
-		uncounted[strings.TrimRight(instance.ID, "-12")] = instance.Size
-	}
-	g.Expect(uncounted).To(Equal(map[string]placement.Size{
-		"larger": {OCPUs: 2}, "lost": placement.SizeOf(2, 6), "twin": placement.SizeOf(2, 6), "pooled": placement.SizeOf(1, 0),
-	}))
-	g.Expect(d.Others()).To(HaveLen(1))
-	g.Expect(d.Others()[0].Shape).To(Equal("somebody-elses"))
 }
 
 func TestTheVersionChangesWithWhatIsKnownOfInstances(t *testing.T) {

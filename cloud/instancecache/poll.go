@@ -92,7 +92,7 @@ func (c *Cache) show(instance oci.Instance, began time.Time) (fresh, addressed b
 		// It came up while we watched: its addresses are needed next.
 		r.addresses.want()
 	}
-	r.instance, r.seen, r.noted, r.missing = instance, began, false, false
+	r.instance, r.seen, r.noted, r.missing, r.absent = instance, began, false, false, false
 	r.addresses.untold = (fresh || r.addresses.untold) && !missing && r.wantsAddresses()
 	return fresh || claimed, fresh && r.addresses.untold
 }
@@ -104,9 +104,10 @@ func (r *record) vanish(began time.Time) bool {
 		since = since.Add(listLag)
 	}
 	if r.missing || !since.Before(began) {
+		r.absent = r.missing
 		return false
 	}
-	r.missing = true
+	r.missing, r.absent = true, r.instance.State.IsEnding()
 	return true
 }
 

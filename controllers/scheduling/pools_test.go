@@ -140,6 +140,7 @@ func TestWhatAPoolWasGrantedCountsForMachinesAndPools(t *testing.T) {
 	g.Expect(refused()).To(BeFalse())
 	w.budget(0, instances(1))
 	w.pools[0].Size = 0
+	w.polled(t, shows{}.of(pool, 4, oci.StateTerminating))
 	w.polled(t, nil)
 	g.Expect(refused()).To(BeFalse())
 }

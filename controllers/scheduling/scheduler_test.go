@@ -269,6 +269,8 @@ func TestAnInstanceCountsOnceWhetherItsMachineKnowsItOrNot(t *testing.T) {
 	g.Expect(fits(other, 1)).To(BeFalse(), "its machine has lost its status")
 	g.Expect(fits(own, 1)).To(BeTrue(), "it is the machine's own")
 	w.polled(t, nil)
+	g.Expect(fits(other, 1)).To(BeFalse(), "a list may lag")
+	w.polled(t, nil)
 	g.Expect(fits(other, 1)).To(BeTrue(), "it is gone")
 	w.polled(t, shown)
 

@@ -27,6 +27,10 @@ const (
 	// PoolLostReason surfaces when the instance pool was terminated behind the provider's back;
 	// another one is made.
 	PoolLostReason = "PoolLost"
+	// PoolNotFoundReason surfaces when a pool with instances and without a status, as after a move,
+	// is not in its account: none is made. Remedy: an OCIAccount for the compartment that it is in;
+	// or an empty spec.providerIDList if it is gone.
+	PoolNotFoundReason = "PoolNotFound"
 	// PoolNotOwnedReason surfaces when the instance pool in status carries the tags of another
 	// machine pool: it is left alone.
 	PoolNotOwnedReason = "PoolNotOwned"
@@ -40,6 +44,8 @@ const (
 	InstancesJoiningReason = "InstancesJoining"
 
 	// InstanceNotOwnedReason surfaces when spec.providerID names an instance without the tags of
-	// the object's pool: it belongs to something else, and is left alone. Remedy: in the message.
+	// the object's pool: it belongs to something else, and is left alone. It also surfaces when the
+	// account does not show the instance and never did: it may be elsewhere. Remedy: in the
+	// message.
 	InstanceNotOwnedReason = "InstanceNotOwned"
 )

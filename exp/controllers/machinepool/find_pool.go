@@ -16,18 +16,21 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolid"
 )
 
-// findPool finds the instance pool: the one that is recorded, or one that has the tags.
+// findPool finds the instance pool: the one that is recorded, or one that has the tags. None is
+// made in place of one that an account does not show.
 func (r *Reconciler) findPool(ctx context.Context, s *scope) error {
 	status := &s.own.Status.Pool
-	if status.Attempt == 0 {
-		status.Attempt = 1
-	}
 	id := status.ID
 	if id == "" {
 		pools, err := s.client.ListInstancePools(ctx, s.owner.Tags())
 		if err != nil {
 			return err
 		}
+		if len(pools) == 0 && s.isMoved() {
+			s.noteUnseen()
+			return nil
+		}
+		status.Attempt = max(1, status.Attempt)
 		live := slices.DeleteFunc(pools, func(p oci.InstancePool) bool { return p.State.IsEnding() })
 		switch len(live) {
 		case 0:
@@ -54,6 +57,23 @@ func (r *Reconciler) findPool(ctx context.Context, s *scope) error {
 		return s.take(pool)
 	}
 	return nil
+}
+
+// isMoved tells whether the pool had instances and has lost its status since: by a move, or a
+// restore.
+func (s *scope) isMoved() bool {
+	return s.own.Status.Pool.Attempt == 0 && len(s.own.Spec.ProviderIDList) > 0
+}
+
+// noteUnseen waits for an account that shows the pool. OCIAccounts stay behind in a move, and one
+// made by hand may be for another compartment. The list of instances is all that tells of them
+// then: it stays, and so do their Nodes.
+func (s *scope) noteUnseen() {
+	s.WaitFor(s.Intervals.Poll, expv1.PoolReadyCondition, expv1.PoolNotFoundReason,
+		"Account %s has no instance pool with the tags of this one, %s=%s and %s=%s, and spec.providerIDList names %d instances: "+
+			"make OCIAccount %s anew for the compartment that they are in, or give it credentials that may see them; "+
+			"if the instance pool is gone for good, empty spec.providerIDList, and another one is made",
+		s.account.Name, infrav1.MachinePoolUIDTag, s.identity, infrav1.MachinePoolNameTag, s.owner, len(s.own.Spec.ProviderIDList), s.account.Name)
 }
 
 // take records the pool. One that is another's is not recorded any more: the next pass looks for

@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -37,6 +38,9 @@ func (r *Reconciler) instances(ctx context.Context, s *scope) error {
 		s.WaitFor(s.Intervals.Progress, expv1.InstancesReadyCondition, infrav1.WaitingReason, "Waiting for account %s to be polled", s.account.Name)
 		return nil
 	}
+	if err := s.askForUnlisted(ctx); err != nil {
+		return err
+	}
 	for _, own := range instance.Of(s.owner, s.cache.Tagged(s.identity)) {
 		if !own.State.IsEnding() {
 			s.live = append(s.live, own.Instance)
@@ -50,7 +54,33 @@ func (r *Reconciler) instances(ctx context.Context, s *scope) error {
 			return err
 		}
 	}
+	s.sortMachines()
 	s.record()
+	return nil
+}
+
+// askForUnlisted asks for each recorded instance that the last list does not show. A list may leave
+// out what is there, and Cluster API deletes the Node of what leaves the record. The cache keeps
+// the answer, so that nothing is asked for twice before another list leaves it out.
+func (s *scope) askForUnlisted(ctx context.Context) error {
+	for _, recorded := range s.own.Status.Instances {
+		seen, known := s.cache.Instance(cloud.InstanceIDOf(recorded.ProviderID))
+		if known && (seen.Listed || seen.State == oci.StateTerminated) {
+			continue
+		}
+		found, exists, err := instance.Observe(ctx, s.client, cloud.InstanceIDOf(recorded.ProviderID))
+		if err != nil {
+			return err
+		}
+		if !exists {
+			found = seen.Instance
+			found.State = oci.StateTerminated
+		}
+		// What has not the tags is nobody's here, or was never seen and is gone.
+		if _, proven := s.owner.Tagged(found.ID, found.Tags); proven {
+			s.cache.Note(found, s.now)
+		}
+	}
 	return nil
 }
 
@@ -109,6 +139,19 @@ func (s *scope) ensureMachine(ctx context.Context, c client.Writer, live oci.Ins
 	return nil
 }
 
+// sortMachines orders the objects by the age of their instances, oldest first. A list from the
+// manager's cache has another order each time: who has to go, and who is told of, would be chance.
+// Those without an instance come last, by name.
+func (s *scope) sortMachines() {
+	age := map[string]int{}
+	for i, live := range s.live {
+		age[cloud.ProviderID(live.ID)] = i - len(s.live)
+	}
+	slices.SortFunc(s.machines, func(a, b expv1.OCIMeshMachinePoolMachine) int {
+		return cmp.Or(cmp.Compare(age[a.Spec.ProviderID], age[b.Spec.ProviderID]), strings.Compare(a.Name, b.Name))
+	})
+}
+
 // record writes down what the contract asks for: replicas, and the provider IDs of the nodes that
 // belong to the pool.
 func (s *scope) record() {
@@ -128,7 +171,7 @@ func (s *scope) record() {
 	}
 }
 
-// joining tells of the instances that are not ready, by the message of the first.
+// joining tells of the instances that are not ready, by the message of the oldest.
 func (s *scope) joining() *access.Problem {
 	var message string
 	count := 0

@@ -4,10 +4,13 @@
 package machinepool_test
 
 import (
+	"context"
+	"slices"
 	"testing"
 
 	. "github.com/onsi/gomega"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
@@ -31,4 +34,48 @@ func TestReplicasThatSomethingElseManagesAreFollowed(t *testing.T) {
 
 	b.Reload(t, b.machinePool)
 	g.Expect(b.machinePool.Spec.Replicas).To(HaveValue(BeEquivalentTo(3)))
+}
+
+// informer is the manager's cache: each list has another order, and it does not show deletions yet.
+type informer struct {
+	client.Client
+	lists int
+}
+
+func (i *informer) List(ctx context.Context, list client.ObjectList, options ...client.ListOption) error {
+	err := i.Client.List(ctx, list, options...)
+	if machines, ok := list.(*expv1.OCIMeshMachinePoolMachineList); ok && len(machines.Items) > 0 {
+		i.lists++
+		at := i.lists % len(machines.Items)
+		machines.Items = append(machines.Items[at:], machines.Items[:at]...)
+	}
+	return err
+}
+
+func (i *informer) Get(ctx context.Context, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+	err := i.Client.Get(ctx, key, object, options...)
+	if machine, ok := object.(*clusterv1.Machine); ok {
+		machine.DeletionTimestamp = nil
+	}
+	return err
+}
+
+func TestTheOldestGoesFirstAndNoOtherInItsPlace(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t, 3)
+	b.untilReady(t, 3)
+	oldest := slices.DeleteFunc(b.machines(t), func(m expv1.OCIMeshMachinePoolMachine) bool { return m.Spec.ProviderID != b.own.Spec.ProviderIDList[0] })
+	g.Expect(oldest).To(HaveLen(1))
+	b.scaleTo(t, 2)
+	b.pools.Client = &informer{Client: b.pools.Client}
+
+	for range 4 {
+		b.look(t)
+		machines := &clusterv1.MachineList{}
+		g.Expect(b.Client.List(t.Context(), machines, client.InNamespace(b.Namespace))).To(Succeed())
+		for _, machine := range machines.Items {
+			g.Expect(!machine.DeletionTimestamp.IsZero()).To(Equal(machine.Name == oldest[0].Name), "Machine %s, and the oldest is %s", machine.Name, oldest[0].Name)
+		}
+	}
 }

@@ -17,6 +17,7 @@ var paces = map[string]phases.Pace{
 	expv1.ConfigurationRefusedReason: phases.Outside,
 	expv1.PoolRefusedReason:          phases.Outside,
 	expv1.PoolDuplicatedReason:       phases.Outside,
+	expv1.PoolNotFoundReason:         phases.Outside,
 
 	expv1.PoolProvisioningReason: phases.UnderWay,
 	expv1.PoolScalingReason:      phases.UnderWay,

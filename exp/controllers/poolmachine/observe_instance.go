@@ -20,7 +20,8 @@ import (
 )
 
 // observeInstance takes over what polls show. One that is gone on evidence takes its Machine along:
-// OCI has another one in its place (Cluster API's proposal 20220209-machinepool-machines).
+// OCI has another one in its place (Cluster API's proposal 20220209-machinepool-machines). One that
+// nothing has ever shown to be in the account may be in another compartment.
 func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
 	if trouble := s.cache.Trouble(s.now); trouble != nil {
 		return trouble
@@ -33,12 +34,18 @@ func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
 			return err
 		}
 	}
-	if exists && !s.take(found) {
+	if !exists {
+		found = seen.Instance
+		found.ID, found.State = s.instanceID, oci.StateTerminated
+	}
+	switch {
+	case s.take(found):
+	case exists:
 		s.WaitFor(s.Intervals.Poll, infrav1.InstanceReadyCondition, expv1.InstanceNotOwnedReason, "%s", s.notOwned())
 		return nil
-	}
-	if !exists {
-		found.State = oci.StateTerminated
+	case s.pool.Status.Pool.ID == "":
+		s.WaitFor(s.Intervals.Poll, infrav1.InstanceReadyCondition, expv1.InstanceNotOwnedReason, "%s", s.unseen())
+		return nil
 	}
 	status := &s.own.Status
 	if !s.proof.IsZero() {
@@ -82,6 +89,14 @@ func (s *scope) notOwned() string {
 	return fmt.Sprintf("Instance %s is left alone: it has not the tags of OCIMeshMachinePool %s of this namespace, %s and %s, or this object has not "+
 		"the name that follows from both. Delete this object; if the instance was the pool's, terminate it in OCI "+
 		"(oci compute instance terminate --instance-id)", s.instanceID, pool, infrav1.MachinePoolUIDTag, infrav1.MachinePoolNameTag)
+}
+
+// unseen says what to do about an instance that the account does not show and never did, nor the
+// pool that it was of: an account with the pool in it would show its instances, too.
+func (s *scope) unseen() string {
+	return fmt.Sprintf("Account %s shows neither instance %s nor its instance pool, so that it is not known to be gone: make OCIAccount %s anew for the "+
+		"compartment that the instance is in, or give it credentials that may see it; if the instance is gone, delete the Machine, or this object "+
+		"if it has none", s.account.Name, s.instanceID, s.account.Name)
 }
 
 func (s *scope) observeAddresses() error {

@@ -5,14 +5,19 @@ package poolmachine_test
 
 import (
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 )
@@ -116,6 +121,73 @@ func TestAnInstanceThatIsGoneTakesItsMachineAlong(t *testing.T) {
 				b.untilGone(t, object)
 				g.Expect(b.Control.Devices()).To(BeEmpty())
 			}
+		})
+	}
+}
+
+// makeAccountAnew makes the first account by hand, as after a move, for a tenancy.
+func (b *bench) makeAccountAnew(t *testing.T, tenancy int) {
+	t.Helper()
+	was := b.Accounts[0]
+	NewWithT(t).Expect(b.Client.Delete(t.Context(), was)).To(Succeed())
+	b.Accounts[0] = helpers.NewOCIAccount(was.Name, b.Credentials[tenancy], helpers.Region, b.Tenancies[tenancy].Compartment(), b.OCI.URL())
+	b.Create(t, b.Accounts[0])
+	b.MakeReady(t, was.Name)
+}
+
+func TestAnInstanceThatTheAccountNeverShowedIsNotTakenForGone(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t)
+	object, _ := b.joined(t)
+	g.Expect(b.Client.Status().Patch(t.Context(), object, client.RawPatch(types.MergePatchType, []byte(`{"status":null}`)))).To(Succeed())
+	b.makeAccountAnew(t, 1)
+
+	b.until(t, object, func(g Gomega) {
+		g.Expect(object.DeletionTimestamp.IsZero()).To(BeTrue())
+		g.Expect(helpers.ConditionsOf(object)).To(ContainElements("Ready False InstanceNotOwned", "InstanceReady False InstanceNotOwned"))
+	})
+	g.Expect(helpers.MessageOf(object, infrav1.InstanceReadyCondition)).To(And(
+		ContainSubstring(b.instance), ContainSubstring("OCIAccount "+b.Accounts[0].Name)))
+	g.Expect(object.Status.Account).To(BeEmpty(), "nothing is proven")
+	b.expectUntouched(t)
+
+	b.makeAccountAnew(t, 0)
+	b.untilConditions(t, object, "True Ready", "True Ready", "True Ready")
+}
+
+// What was here is gone when the account says so.
+func TestAnInstanceThatWasHereIsTakenForGone(t *testing.T) {
+	for name, world := range map[string]struct{ forgotten, restarted, pool bool }{
+		"by its record":                        {restarted: true},
+		"by the tags that it had":              {forgotten: true},
+		"since the account has its pool still": {forgotten: true, restarted: true, pool: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			b := newBench(t)
+			object, _ := b.joined(t)
+			r := b.reconciler(t)
+			if world.pool {
+				b.claims(t, b.claimed(t, ownership.Claim{}), infrav1.ClaimStatus{})
+			}
+			if world.restarted {
+				r.Pollers = poller.New(env.Client, b.Clients, poller.Options{PollInterval: tick, ProgressInterval: tick})
+			}
+			if world.forgotten {
+				g.Expect(b.Client.Status().Patch(t.Context(), object, client.RawPatch(types.MergePatchType, []byte(`{"status":null}`)))).To(Succeed())
+			}
+			cache, began := r.Pollers.Cache(b.Accounts[0]), time.Now()
+			cache.Begin(began)
+			cache.Complete(nil, began, time.Now())
+			b.OCI.AddFault(sim.Fault{Operation: "GetInstance", Status: 404, Code: "NotAuthorizedOrNotFound", Times: -1})
+
+			eventually(g, func(g Gomega) {
+				b.reconcile(t, g, r, object)
+				g.Expect(object.DeletionTimestamp.IsZero()).To(BeFalse())
+			})
+			g.Expect(helpers.ConditionsOf(object)).To(ContainElement("InstanceReady False InstanceTerminated"))
 		})
 	}
 }
