@@ -273,6 +273,16 @@ type InstanceConfigurationStatus struct {
 	// keyExpires is when the key expires; another one takes its place long before.
 	// +optional
 	KeyExpires metav1.Time `json:"keyExpires,omitempty,omitzero"`
+
+	// keyTags are the tags that instances get by the key. Another key takes its place when the
+	// Tailnet's nodeTags are others. Absent if they are not known.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=255
+	KeyTags []string `json:"keyTags,omitempty"`
 }
 
 // PoolInstanceStatus is one instance of a pool; its OCIMeshMachinePoolMachine of the same name

@@ -6,6 +6,7 @@ package machinepool
 import (
 	"context"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/cluster-api/util/conditions"
 
@@ -22,7 +23,7 @@ func (r *Reconciler) cleanUp(ctx context.Context, s *scope) error {
 	if s.idle() {
 		return s.dropAllKeys(ctx, r.keyring(s))
 	}
-	if s.found.ConfigurationID != status.ID || *status == s.configurationBefore && conditions.IsTrue(s.own, infrav1.ReadyCondition) {
+	if s.found.ConfigurationID != status.ID || equality.Semantic.DeepEqual(*status, s.configurationBefore) && conditions.IsTrue(s.own, infrav1.ReadyCondition) {
 		return nil
 	}
 	if err := s.deleteConfigurationsBut(ctx, status.ID); err != nil {
@@ -72,6 +73,6 @@ func (s *scope) dropAllKeys(ctx context.Context, ring *keyring) error {
 	if err := ring.DeleteSecret(ctx); err != nil {
 		return err
 	}
-	status.KeyID, status.KeyExpires = "", metav1.Time{}
+	status.KeyID, status.KeyExpires, status.KeyTags = "", metav1.Time{}, nil
 	return nil
 }

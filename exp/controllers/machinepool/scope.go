@@ -24,7 +24,6 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolid"
 )
 
@@ -74,7 +73,7 @@ type scope struct {
 	configurationBefore expv1.InstanceConfigurationStatus
 	// key is what instances to come join with. Its value is empty if it is not known. Set by
 	// tailnetKey.
-	key tailnetnode.Key
+	key joinKey
 	// externalCloudProvider is the note of userdata.ExternalCloudProvider. Set by configuration.
 	externalCloudProvider string
 	// absent are the agents that the user data has no room for; told says that this is known. Set
