@@ -257,7 +257,7 @@ type InstanceConfigurationStatus struct {
 	ID string `json:"id,omitempty"`
 
 	// digest of the whole content of the instance configuration. A new configuration is made when
-	// it changes, and only then.
+	// it changes, and only then. Absent once the configuration is given up with its key, at size 0.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
