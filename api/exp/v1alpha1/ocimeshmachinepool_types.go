@@ -222,6 +222,11 @@ type InstancePoolStatus struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	Attempt int32 `json:"attempt,omitempty"`
+
+	// sized says that the instance pool, which is made empty, was given a size. From then on the
+	// size is OCI's if the MachinePool has cluster.x-k8s.io/replicas-managed-by.
+	// +optional
+	Sized *bool `json:"sized,omitempty"`
 }
 
 // GrantedStatus are the parts of the spec that say how large an instance is, and the image that

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/util/conditions"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -29,7 +30,7 @@ func (r *Reconciler) scale(ctx context.Context, s *scope) error {
 	if err := r.budget().grant(ctx, s); err != nil {
 		return err
 	}
-	if s.external() {
+	if s.external() && s.sized() {
 		return r.followOCI(ctx, s)
 	}
 	wanted := s.granted
@@ -40,6 +41,9 @@ func (r *Reconciler) scale(ctx context.Context, s *scope) error {
 		if err := s.resize(ctx, wanted); err != nil {
 			return err
 		}
+	}
+	if s.found.Size >= s.wanted() {
+		s.own.Status.Pool.Sized = ptr.To(true)
 	}
 	return s.settled(ctx, wanted)
 }
@@ -99,6 +103,7 @@ func rank(machine *clusterv1.Machine) int {
 
 // followOCI tells the MachinePool what something else has made the pool's size.
 func (r *Reconciler) followOCI(ctx context.Context, s *scope) error {
+	s.own.Status.Pool.Sized = ptr.To(true)
 	size := int32(s.found.Size) //nolint:gosec // OCI's pools hold far fewer.
 	if s.machinePool.Spec.Replicas == nil || *s.machinePool.Spec.Replicas != size {
 		before := s.machinePool.DeepCopy()
