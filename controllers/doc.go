@@ -35,6 +35,7 @@
 //	nodesize     how large the node of a shape is
 //	scheduling   where machines go and how large pools may be: budgets, reservations, images
 //	vip          control-plane addresses out of a Tailnet's range
+//	pools        what machine pools have in an account
 //	strays       when something with the provider's tags counts as belonging to no object
 //	index        how machines are found in the cache
 //	collector    metrics of what there is

@@ -14,10 +14,11 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/index"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/pools"
 )
 
 // findUsers finds the clusters that name the account and may use it, those that have a network in
-// it from when they might, and the machines in it. Others have no effect here.
+// it from when they might, and the machines and machine pools in it. Others have no effect here.
 func (r *Reconciler) findUsers(ctx context.Context, s *scope) error {
 	reader := r.readerFor(s)
 	clusters := &infrav1.OCIMeshClusterList{}
@@ -53,6 +54,28 @@ func (r *Reconciler) findUsers(ctx context.Context, s *scope) error {
 		return fmt.Errorf("listing OCIMeshMachines: %w", err)
 	}
 	s.machines = len(machines.Items)
+	return r.findPools(ctx, s)
+}
+
+// findPools finds the machine pools and their instances' objects that have something in the
+// account, or may make it. A pool of size 0 has its instance pool there.
+func (r *Reconciler) findPools(ctx context.Context, s *scope) error {
+	all, err := pools.Of(ctx, r.uncached(), s.account.Name)
+	if err != nil {
+		return err
+	}
+	s.pooled = nil
+	for _, user := range all {
+		uses := user.Recorded
+		if !uses {
+			if uses, err = r.Clients.MayUseAccount(ctx, s.account, user.Namespace); err != nil {
+				return err
+			}
+		}
+		if uses {
+			s.pooled = append(s.pooled, user)
+		}
+	}
 	return nil
 }
 

@@ -12,6 +12,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/pools"
 )
 
 // maxNamed bounds how many users a message names.
@@ -20,8 +21,12 @@ const maxNamed = 5
 // release lets a deleted account go once nothing uses it: without the credentials, machines and
 // networks could not be deleted.
 func (r *Reconciler) release(_ context.Context, s *scope) error {
-	if len(s.users) > 0 || s.machines > 0 {
-		return access.NewProblem(infrav1.InUseReason, "%s", inUse(s.users, s.machines))
+	if len(s.pooled) > 0 {
+		// Nothing watches pools: they are behind a feature gate.
+		s.Requeue(s.Intervals.Retry)
+	}
+	if len(s.users) > 0 || s.machines > 0 || len(s.pooled) > 0 {
+		return access.NewProblem(infrav1.InUseReason, "%s", inUse(s.users, s.machines, s.pooled))
 	}
 	controllerutil.RemoveFinalizer(s.account, infrav1.OCIAccountFinalizer)
 	r.Clients.ForgetAccount(s.account)
@@ -36,7 +41,7 @@ func (r *Reconciler) release(_ context.Context, s *scope) error {
 	return nil
 }
 
-func inUse(users []infrav1.ObjectUser, machines int) string {
+func inUse(users []infrav1.ObjectUser, machines int, pooled pools.Users) string {
 	var names []string
 	for _, user := range users[:min(maxNamed, len(users))] {
 		names = append(names, user.Namespace+"/"+user.Name)
@@ -50,6 +55,9 @@ func inUse(users []infrav1.ObjectUser, machines int) string {
 	}
 	if machines > 0 {
 		parts = append(parts, fmt.Sprintf("%d OCIMeshMachines", machines))
+	}
+	if len(pooled) > 0 {
+		parts = append(parts, pooled.String())
 	}
 	return "The account is still used by " + strings.Join(parts, " and ") + ": delete them, or remove the account from their lists"
 }

@@ -5,6 +5,7 @@ package account
 
 import (
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -42,6 +43,43 @@ func TestADeletedAccountWaitsForThoseThatUseIt(t *testing.T) {
 	g.Expect(helpers.ConditionsOf(account)).To(ContainElement("Deleting True InUse"), "a machine is in it")
 
 	g.Expect(env.Client.Delete(t.Context(), inside)).To(Succeed())
+	_, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(account)})
+	g.Expect(err).NotTo(HaveOccurred())
+	env.ExpectGone(t, account)
+}
+
+// A pool of size 0 has its instance pool in the account, and an instance whose pool is gone may
+// still have volumes there.
+func TestADeletedAccountWaitsForMachinePools(t *testing.T) {
+	g := NewWithT(t)
+	w, r := newWorld(t)
+	account := w.Accounts[0]
+	strangers := env.Namespace(t, nil)
+	pool, instance := helpers.NewOCIMeshMachinePool(w.Namespace, "pool", account.Name, "a"), helpers.NewOCIMeshMachinePoolMachine(w.Namespace, "pool-1")
+	former := helpers.NewOCIMeshMachinePool(strangers, "former", account.Name, "b")
+	env.Create(t, pool, instance, former,
+		helpers.NewOCIMeshMachinePool(strangers, "forged", account.Name, "c"),
+		helpers.NewOCIMeshMachinePool(w.Namespace, "elsewhere", "another", "d"),
+		helpers.NewOCIMeshMachinePoolMachine(w.Namespace, "not-seen-yet"))
+	instance.Status.Account = account.Name
+	g.Expect(env.Client.Status().Update(t.Context(), instance)).To(Succeed())
+	// Its namespace was allowed when it was made.
+	former.Status.Pool.Attempt = 1
+	g.Expect(env.Client.Status().Update(t.Context(), former)).To(Succeed())
+	reconciled(t, r, account)
+	g.Expect(env.Client.Delete(t.Context(), account)).To(Succeed())
+
+	result := reconciled(t, r, account)
+
+	g.Expect(helpers.ConditionsOf(account)).To(ContainElement("Deleting True InUse"))
+	g.Expect(helpers.MessageOf(account, infrav1.DeletingCondition)).To(ContainSubstring("used by 2 OCIMeshMachinePools and 1 OCIMeshMachinePoolMachines"))
+	g.Expect(result.RequeueAfter).To(BeNumerically("<", 15*time.Second), "nothing watches pools")
+
+	for _, user := range []client.Object{pool, instance, former} {
+		reconciled(t, r, account)
+		g.Expect(helpers.ConditionsOf(account)).To(ContainElement("Deleting True InUse"))
+		g.Expect(env.Client.Delete(t.Context(), user)).To(Succeed())
+	}
 	_, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(account)})
 	g.Expect(err).NotTo(HaveOccurred())
 	env.ExpectGone(t, account)

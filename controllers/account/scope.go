@@ -7,16 +7,18 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/pools"
 )
 
 // scope is what one reconcile knows.
 type scope struct {
 	phases.Pass
 	account *infrav1.OCIAccount
-	// users are the clusters that use the account, machines the number of machines placed in it.
-	// Set by findUsers; users are nil if it failed.
+	// users are the clusters that use the account, machines the number of machines placed in it,
+	// pooled the machine pools with something in it. Set by findUsers; users are nil if it failed.
 	users    []infrav1.ObjectUser
 	machines int
+	pooled   pools.Users
 	// client is nil without usable credentials. Set by connect.
 	client *oci.Client
 	// availabilityDomains are nil if they were not read. Set by domains.

@@ -21,7 +21,7 @@
 // These are the phases of a deletion. Each waits until the ones before it are done.
 //
 //	find machines          the cluster's machines
-//	wait for machines      they need the networks until they are gone
+//	wait for machines      they, and machine pools, need the networks until they are gone
 //	select endpoint        the strategy for the endpoint type
 //	remove endpoint        what the endpoint has in the networks: the load balancer
 //	remove networks        the networks in all accounts
@@ -218,7 +218,7 @@ func (r *Reconciler) deletePhases() []phases.Phase[*scope] {
 	const deleting = infrav1.DeletingCondition
 	return []phases.Phase[*scope]{
 		{Name: "find machines", Condition: deleting, Run: r.findMachines},
-		{Name: "wait for machines", Condition: deleting, Run: waitForMachines},
+		{Name: "wait for machines", Condition: deleting, Run: r.waitForMachines},
 		{Name: "select endpoint", Condition: deleting, Run: r.selectEndpoint},
 		{Name: "remove endpoint", Condition: deleting, Run: removeEndpoint},
 		{Name: "remove networks", Condition: deleting, Run: r.removeNetworks},

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/pools"
 )
 
 func (r *Reconciler) findMachines(ctx context.Context, s *scope) error {
@@ -22,4 +23,11 @@ func (r *Reconciler) findMachines(ctx context.Context, s *scope) error {
 	}
 	s.machines = machines.Items
 	return nil
+}
+
+// poolsIn are the cluster's machine pools in the account, or in all if it is empty, and the objects
+// of their instances. A pool of size 0 needs its subnet too.
+func (r *Reconciler) poolsIn(ctx context.Context, s *scope, account string) (pools.Users, error) {
+	return pools.Of(ctx, r.Reader, account, client.InNamespace(s.infra.Namespace),
+		client.MatchingLabels{clusterv1.ClusterNameLabel: clusterName(s.infra)})
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 )
 
-// leaveAccounts removes the networks in accounts that are no longer in the spec, once no machine is
-// there.
+// leaveAccounts removes the networks in accounts that are no longer in the spec, once no machine
+// and no machine pool is there.
 func (r *Reconciler) leaveAccounts(ctx context.Context, s *scope) error {
 	var empty []*accountState
 	for _, name := range recorded(s.infra) {
@@ -24,6 +24,15 @@ func (r *Reconciler) leaveAccounts(ctx context.Context, s *scope) error {
 		if machines := s.machinesIn(name); machines > 0 {
 			account.networkProblem = access.NewProblem(infrav1.NetworkInUseReason,
 				"The account is no longer in spec.accounts, but %d of the cluster's machines are in it: delete them", machines)
+			continue
+		}
+		pooled, err := r.poolsIn(ctx, s, name)
+		if err != nil {
+			return err
+		}
+		if len(pooled) > 0 {
+			account.networkProblem = access.NewProblem(infrav1.NetworkInUseReason,
+				"The account is no longer in spec.accounts, but the cluster's %s are in it: delete them", pooled)
 			continue
 		}
 		empty = append(empty, account)

@@ -7,6 +7,9 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
@@ -39,4 +42,41 @@ func TestAnAccountThatLeavesTheSpecLosesItsNetworkAfterItsMachines(t *testing.T)
 	b.g.Expect(err).NotTo(HaveOccurred())
 	b.g.Expect(left).To(BeEmpty())
 	b.g.Expect(infra.Annotations[infrav1.NetworkAccountsAnnotation]).To(Equal(b.Accounts[0].Name))
+}
+
+func TestAnAccountThatLeavesTheSpecKeepsItsNetworkForMachinePools(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, helpers.WorldOptions{Accounts: 2})
+	infra := b.cluster("c1")
+	b.until(infra, "Ready True Ready")
+	// They are of size 0, and need their subnet all the same.
+	pool := b.poolIn(infra, "pool", b.Accounts[1].Name)
+	b.poolIn(infra, "elsewhere", b.Accounts[0].Name)
+	b.poolIn(&infrav1.OCIMeshCluster{ObjectMeta: metav1.ObjectMeta{Namespace: infra.Namespace, Name: "c2"}}, "of-another", b.Accounts[1].Name)
+
+	helpers.Update(t, env, infra, func(c *infrav1.OCIMeshCluster) { c.Spec.Accounts = c.Spec.Accounts[:1] })
+	_, err := b.reconcile(infra)
+	b.g.Expect(err).NotTo(HaveOccurred())
+
+	b.g.Expect(infra.Status.Accounts[1].Reason).To(Equal(infrav1.NetworkInUseReason))
+	b.g.Expect(infra.Status.Accounts[1].Message).To(ContainSubstring("the cluster's 1 OCIMeshMachinePools are in it"))
+	b.g.Expect(b.count("DeleteSubnet")).To(BeZero())
+
+	b.g.Expect(env.Client.Delete(t.Context(), pool)).To(Succeed())
+	b.g.Eventually(func() []infrav1.ClusterAccountStatus {
+		b.until(infra, "Ready True Ready")
+		return infra.Status.Accounts
+	}, timeout, "5ms").Should(HaveLen(1))
+	left, err := b.OCI.Leftovers(b.Tenancies[1].Name)
+	b.g.Expect(err).NotTo(HaveOccurred())
+	b.g.Expect(left).To(BeEmpty())
+}
+
+// poolIn creates a machine pool of the cluster in the account.
+func (b *bench) poolIn(infra *infrav1.OCIMeshCluster, name, account string) client.Object {
+	b.t.Helper()
+	pool := helpers.NewOCIMeshMachinePool(infra.Namespace, name, account, name)
+	pool.Labels = map[string]string{clusterv1.ClusterNameLabel: infra.Name}
+	b.Create(b.t, pool)
+	return pool
 }

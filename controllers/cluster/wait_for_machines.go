@@ -10,11 +10,20 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 )
 
-// waitForMachines holds the deletion up while the cluster has machines: they need its networks
-// until they are gone.
-func waitForMachines(_ context.Context, s *scope) error {
+// waitForMachines holds the deletion up while the cluster has machines or machine pools: they need
+// its networks until they are gone.
+func (r *Reconciler) waitForMachines(ctx context.Context, s *scope) error {
 	if len(s.machines) > 0 {
 		return access.NewProblem(infrav1.InUseReason, "Waiting for %d OCIMeshMachines of the cluster to be deleted", len(s.machines))
+	}
+	pooled, err := r.poolsIn(ctx, s, "")
+	if err != nil {
+		return err
+	}
+	if len(pooled) > 0 {
+		// Nothing watches pools: they are behind a feature gate.
+		s.Requeue(s.Intervals.Retry)
+		return access.NewProblem(infrav1.InUseReason, "Waiting for %s of the cluster to be deleted", pooled)
 	}
 	return nil
 }

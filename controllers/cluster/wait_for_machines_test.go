@@ -8,6 +8,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 )
 
@@ -26,7 +27,16 @@ func TestDeletionWaitsForTheMachines(t *testing.T) {
 		"Paused False NotPaused")
 	b.g.Expect(b.count("DeleteSubnet")).To(BeZero())
 
+	pool := b.poolIn(infra, "pool", b.Accounts[0].Name)
 	b.g.Expect(env.Client.Delete(t.Context(), machine)).To(Succeed())
+	b.g.Eventually(func(g Gomega) {
+		_, err := b.reconcile(infra)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(helpers.MessageOf(infra, infrav1.DeletingCondition)).To(Equal("Waiting for 1 OCIMeshMachinePools of the cluster to be deleted"))
+	}, timeout, b.pause).Should(Succeed())
+	b.g.Expect(b.count("DeleteSubnet")).To(BeZero())
+
+	b.g.Expect(env.Client.Delete(t.Context(), pool)).To(Succeed())
 	b.untilGone(infra)
 	b.ExpectNothingLeft(t)
 }

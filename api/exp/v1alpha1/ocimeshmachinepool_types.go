@@ -222,6 +222,11 @@ type InstancePoolStatus struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	Attempt int32 `json:"attempt,omitempty"`
+
+	// sized says that the instance pool, which is made empty, was given a size. From then on the
+	// size is OCI's if the MachinePool has cluster.x-k8s.io/replicas-managed-by.
+	// +optional
+	Sized *bool `json:"sized,omitempty"`
 }
 
 // GrantedStatus are the parts of the spec that say how large an instance is, and the image that
@@ -257,7 +262,7 @@ type InstanceConfigurationStatus struct {
 	ID string `json:"id,omitempty"`
 
 	// digest of the whole content of the instance configuration. A new configuration is made when
-	// it changes, and only then.
+	// it changes, and only then. Absent once the configuration is given up with its key, at size 0.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
@@ -273,6 +278,16 @@ type InstanceConfigurationStatus struct {
 	// keyExpires is when the key expires; another one takes its place long before.
 	// +optional
 	KeyExpires metav1.Time `json:"keyExpires,omitempty,omitzero"`
+
+	// keyTags are the tags that instances get by the key. Another key takes its place when the
+	// Tailnet's nodeTags are others. Absent if they are not known.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=255
+	KeyTags []string `json:"keyTags,omitempty"`
 }
 
 // PoolInstanceStatus is one instance of a pool; its OCIMeshMachinePoolMachine of the same name

@@ -5,9 +5,12 @@ package machinepool
 
 import (
 	"context"
+	"fmt"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/cluster-api/util/conditions"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
@@ -20,9 +23,9 @@ import (
 func (r *Reconciler) cleanUp(ctx context.Context, s *scope) error {
 	status := &s.own.Status.Configuration
 	if s.idle() {
-		return s.dropAllKeys(ctx, r.keyring(s))
+		return s.dropAllKeys(ctx, r.Client, r.keyring(s))
 	}
-	if s.found.ConfigurationID != status.ID || *status == s.configurationBefore && conditions.IsTrue(s.own, infrav1.ReadyCondition) {
+	if s.found.ConfigurationID != status.ID || equality.Semantic.DeepEqual(*status, s.configurationBefore) && conditions.IsTrue(s.own, infrav1.ReadyCondition) {
 		return nil
 	}
 	if err := s.deleteConfigurationsBut(ctx, status.ID); err != nil {
@@ -60,18 +63,28 @@ func (s *scope) deleteConfigurationsBut(ctx context.Context, current string) err
 }
 
 // dropAllKeys leaves a pool at rest at size 0 without a key that works. The next instance's is made
-// with its configuration.
-func (s *scope) dropAllKeys(ctx context.Context, ring *keyring) error {
+// with its configuration: that of now is given up before its key is, so that a process that is
+// begun in between launches nothing from it. The key's identifier stays until the key is revoked:
+// some servers know no other proof.
+func (s *scope) dropAllKeys(ctx context.Context, c client.Client, ring *keyring) error {
 	status := &s.own.Status.Configuration
 	if status.KeyID == "" {
 		return nil
 	}
-	if err := ring.end(ctx, s); err != nil {
-		return err
+	if status.Digest != "" {
+		given := s.own.DeepCopy()
+		given.Status.Configuration.Digest = ""
+		if err := c.Status().Patch(ctx, given, client.MergeFrom(s.own)); err != nil {
+			return fmt.Errorf("giving the instance configuration up: %w", err)
+		}
+		status.Digest = ""
 	}
 	if err := ring.DeleteSecret(ctx); err != nil {
 		return err
 	}
-	status.KeyID, status.KeyExpires = "", metav1.Time{}
+	if err := ring.end(ctx, s); err != nil {
+		return err
+	}
+	status.KeyID, status.KeyExpires, status.KeyTags = "", metav1.Time{}, nil
 	return nil
 }

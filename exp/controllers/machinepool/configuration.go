@@ -77,7 +77,9 @@ func (r *Reconciler) configuration(ctx context.Context, s *scope) error {
 	if len(s.absent) > 0 && r.Recorder != nil {
 		r.Recorder.Eventf(s.own, nil, corev1.EventTypeWarning, infrav1.NoRoomForAgentReason, "Configure", "%s", userdata.AgentsComplete(s.absent).Message)
 	}
-	*status = expv1.InstanceConfigurationStatus{ID: id, Digest: digest, KeyID: s.key.ID, KeyExpires: metav1.NewTime(s.key.Expires)}
+	*status = expv1.InstanceConfigurationStatus{
+		ID: id, Digest: digest, KeyID: s.key.ID, KeyExpires: metav1.NewTime(s.key.Expires), KeyTags: s.key.tags,
+	}
 	return nil
 }
 

@@ -110,14 +110,16 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 	return s.Result(), err
 }
 
-// normalPhases are the way up. Instances are looked at as soon as it is known that the pool is in
-// our care, and before all that others have to do first: they are there all the same.
+// normalPhases are the way up. Instances are looked at, and those that are too many go, as soon as
+// it is known that the pool is in our care, and before all that others have to do first: they are
+// there all the same.
 func (r *Reconciler) normalPhases() []phases.Phase[*scope] {
 	return []phases.Phase[*scope]{
 		{Name: "connect", Condition: expv1.ConfigurationReadyCondition, Run: r.connect},
 		{Name: "find pool", Condition: expv1.PoolReadyCondition, Run: r.findPool},
 		{Name: "hold", Condition: expv1.PoolReadyCondition, Run: r.hold},
 		{Name: "instances", Condition: expv1.InstancesReadyCondition, Run: r.instances},
+		{Name: "shrink", Condition: expv1.PoolReadyCondition, Run: r.shrink},
 		{Name: "prerequisites", Condition: expv1.ConfigurationReadyCondition, Run: r.prerequisites},
 		{Name: "capacity", Condition: expv1.ConfigurationReadyCondition, Run: r.capacity},
 		{Name: "find configuration", Condition: expv1.ConfigurationReadyCondition, Run: r.findConfiguration},

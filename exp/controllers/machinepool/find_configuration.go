@@ -41,6 +41,7 @@ func (r *Reconciler) findConfiguration(ctx context.Context, s *scope) error {
 	if usable {
 		*status = expv1.InstanceConfigurationStatus{
 			ID: known[at].ID, Digest: known[at].Tags[digestTag], KeyID: key.ID, KeyExpires: metav1.NewTime(key.Expires.UTC().Truncate(time.Second)),
+			KeyTags: key.Tags,
 		}
 	}
 	return nil

@@ -8,8 +8,11 @@ import (
 
 	. "github.com/onsi/gomega"
 	"k8s.io/apimachinery/pkg/types"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
@@ -47,4 +50,35 @@ func TestAPoolThatWasTerminatedOutsideIsMadeAnew(t *testing.T) {
 	b.untilReady(t, 1)
 	b.delete(t)
 	b.expectNothingLeft(t)
+}
+
+func TestAPoolOfOCIsAutoscalingIsMadeWithTheMachinePoolsSize(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t, 2, func(p *clusterv1.MachinePool, _ *expv1.OCIMeshMachinePool) {
+		p.Annotations = map[string]string{clusterv1.ReplicasManagedByAnnotation: "oci-autoscaling"}
+	})
+	b.untilReady(t, 2)
+	c, err := b.Clients.OCI(t.Context(), b.Accounts[0])
+	g.Expect(err).NotTo(HaveOccurred())
+	autoscale := func(size int) {
+		_, err = c.UpdateInstancePool(t.Context(), ownership.Recorded(b.own.Status.Pool.ID), oci.PoolChange{Size: &size})
+		g.Expect(err).NotTo(HaveOccurred())
+		b.untilReady(t, size)
+		b.Reload(t, b.machinePool)
+		g.Expect(b.machinePool.Spec.Replicas).To(HaveValue(BeEquivalentTo(size)))
+	}
+	autoscale(3)
+
+	// Another one in the place of one that is lost has as many.
+	first := b.own.Status.Pool.ID
+	g.Expect(c.TerminateInstancePool(t.Context(), ownership.Recorded(first))).To(Succeed())
+	b.until(t, func(g Gomega) { g.Expect(b.own.Status.Pool.ID).NotTo(BeElementOf(first, "")) })
+	b.untilReady(t, 3)
+	b.Reload(t, b.machinePool)
+	g.Expect(b.machinePool.Spec.Replicas).To(HaveValue(BeEquivalentTo(3)))
+
+	autoscale(0)
+	b.passes(t, 5)
+	b.untilReady(t, 0)
 }

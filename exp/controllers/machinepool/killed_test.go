@@ -23,11 +23,12 @@ import (
 // nothing that it does reaches the API server, so that no status is written, until restart begins
 // another one.
 type crash struct {
-	// operation is OCI's, or a verb and a kind of the API server's, as "create Secret".
+	// operation is OCI's or the tailnet's, or a verb and a kind of the API server's, as "create
+	// Secret".
 	operation string
 	nth       int
 	after     bool
-	// calls counts calls to OCI; nil if the operation is the API server's.
+	// calls counts calls to OCI or the tailnet; nil if the operation is the API server's.
 	calls func() int
 
 	mu         sync.Mutex
@@ -44,6 +45,13 @@ func (c *crash) over() (killed bool) {
 	killed = c.dead
 	c.done, c.dead = c.done || c.dead, false
 	return killed
+}
+
+// struck tells whether the process of now was killed.
+func (c *crash) struck() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.dead
 }
 
 func (c *crash) happened() bool {
@@ -158,5 +166,49 @@ func TestAProcessKilledAnywhereDuplicatesNothingAndLeavesNothing(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// What a process takes from a pool at rest is not launched from by the next one, whatever the pool
+// is to have by then.
+func TestAProcessKilledOnTheWayToRestLeavesNoKeyThatIsRevoked(t *testing.T) {
+	helpers.WithoutRaceDetector(t)
+	places := map[string]func(*bench) *crash{
+		"after its key was revoked": func(b *bench) *crash {
+			revoked := func() int { return len(b.Control.Keys()) - len(b.keys()) }
+			return &crash{operation: "revoke a key", calls: revoked, nth: revoked() + 1}
+		},
+	}
+	for operation, times := range map[string]int{"delete Secret": 1, "patch status of OCIMeshMachinePool": 3} {
+		for nth := 1; nth <= times; nth++ {
+			for when, after := range map[string]bool{"before": false, "after": true} {
+				places[fmt.Sprintf("%s %s %d", when, operation, nth)] = func(*bench) *crash {
+					return &crash{operation: operation, nth: nth, after: after}
+				}
+			}
+		}
+	}
+	for name, place := range places {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			b := newBench(t, 2)
+			b.restartEachPass = true
+			b.untilReady(t, 2)
+			b.scaleTo(t, 0)
+			// The next pass is the first that sees none.
+			b.until(t, func(g Gomega) { g.Expect(b.calls("DetachInstancePoolInstance")).To(Equal(2)) })
+			g.Expect(b.keys()).To(HaveLen(1), "the pool is not at rest yet")
+			b.crash = place(b)
+			eventually(g, func(g Gomega) {
+				_ = b.pass(t.Context())
+				g.Expect(b.crash.struck()).To(BeTrue(), "the process was never killed")
+			})
+
+			b.scaleTo(t, 2)
+			b.untilReady(t, 2)
+			b.delete(t)
+			b.expectNothingLeft(t)
+		})
 	}
 }

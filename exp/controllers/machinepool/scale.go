@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/util/conditions"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -23,42 +24,26 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolid"
 )
 
-// scale makes the pool as large as wanted, as far as the account's budget has room. More instances
-// are OCI's to launch. Fewer are not OCI's to choose: the Machines that are to go are deleted, so
-// that their nodes are drained, and each takes its instance out of the pool (Cluster API's proposal
-// 20220209-machinepool-machines). Only places that no instance has taken are given back at once.
+// scale makes the pool as large as wanted, as far as the account's budget has room: more instances
+// are OCI's to launch. It is shrink that makes it smaller.
 func (r *Reconciler) scale(ctx context.Context, s *scope) error {
 	if err := r.budget().grant(ctx, s); err != nil {
 		return err
 	}
-	if s.external() {
+	if s.external() && s.sized() {
 		return r.followOCI(ctx, s)
 	}
 	wanted := s.granted
-	switch {
-	case s.found.Size < wanted:
+	if s.found.Size < wanted {
 		if err := r.budget().reserve(ctx, s, wanted); err != nil {
 			return err
 		}
 		if err := s.resize(ctx, wanted); err != nil {
 			return err
 		}
-	case s.found.Size > wanted && s.found.Size > len(s.live):
-		// What polls show is some time old, and OCI would end an instance that it does not show.
-		members, err := s.client.PoolInstances(ctx, s.found.ID)
-		if err != nil {
-			return err
-		}
-		if to := max(wanted, len(members)); to < s.found.Size {
-			if err := s.resize(ctx, to); err != nil {
-				return err
-			}
-		}
 	}
-	// An instance that somebody took out of the pool still has its tag. It is no reason to end
-	// another one.
-	if err := r.deleteSurplus(ctx, s, min(len(s.live), s.found.Size)-wanted); err != nil {
-		return err
+	if s.found.Size >= s.wanted() {
+		s.own.Status.Pool.Sized = ptr.To(true)
 	}
 	return s.settled(ctx, wanted)
 }
@@ -118,6 +103,7 @@ func rank(machine *clusterv1.Machine) int {
 
 // followOCI tells the MachinePool what something else has made the pool's size.
 func (r *Reconciler) followOCI(ctx context.Context, s *scope) error {
+	s.own.Status.Pool.Sized = ptr.To(true)
 	size := int32(s.found.Size) //nolint:gosec // OCI's pools hold far fewer.
 	if s.machinePool.Spec.Replicas == nil || *s.machinePool.Spec.Replicas != size {
 		before := s.machinePool.DeepCopy()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/util"
 	"sigs.k8s.io/cluster-api/util/annotations"
@@ -24,7 +25,6 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolid"
 )
 
@@ -74,7 +74,7 @@ type scope struct {
 	configurationBefore expv1.InstanceConfigurationStatus
 	// key is what instances to come join with. Its value is empty if it is not known. Set by
 	// tailnetKey.
-	key tailnetnode.Key
+	key joinKey
 	// externalCloudProvider is the note of userdata.ExternalCloudProvider. Set by configuration.
 	externalCloudProvider string
 	// absent are the agents that the user data has no room for; told says that this is known. Set
@@ -141,10 +141,11 @@ func (o Options) withDefaults() Options {
 }
 
 // wanted is how many instances the pool should have: the MachinePool's replicas, unless something
-// else than Cluster API manages them, which then is OCI's pool itself.
+// else than Cluster API manages them, which then is OCI's pool itself. A pool is made empty, which
+// is nobody's wish yet.
 func (s *scope) wanted() int {
 	switch {
-	case s.external() && s.found != nil:
+	case s.external() && s.sized():
 		return s.found.Size
 	case s.machinePool.Spec.Replicas == nil:
 		return 1
@@ -154,6 +155,11 @@ func (s *scope) wanted() int {
 
 func (s *scope) external() bool {
 	return annotations.ReplicasManagedByExternalAutoscaler(s.machinePool)
+}
+
+// sized says that the pool was given a size, or shows it after a move.
+func (s *scope) sized() bool {
+	return s.found != nil && (s.found.Size > 0 || ptr.Deref(s.own.Status.Pool.Sized, false))
 }
 
 // idle says that the pool neither has instances nor should get any before this provider says so:

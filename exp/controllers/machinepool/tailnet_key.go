@@ -7,6 +7,7 @@ import (
 	"context"
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/sets"
 	"sigs.k8s.io/cluster-api/util/conditions"
 
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
@@ -23,7 +24,9 @@ const Kind = "OCIMeshMachinePool"
 
 // tailnetKey says which key instances to come join with, and makes another one once half of its
 // life is over: an instance may be launched at any time, by OCI itself, and must then have enough
-// of it left to join. A pool without instances that wants none has no use for one.
+// of it left to join. It makes another one as well once the Tailnet's tags are others: no device
+// that has the key's would be taken for an instance's. A pool without instances that wants none has
+// no use for one.
 func (r *Reconciler) tailnetKey(ctx context.Context, s *scope) error {
 	if s.idle() {
 		return nil
@@ -33,12 +36,23 @@ func (r *Reconciler) tailnetKey(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	if key.Expires.Sub(s.now) > ring.spec.Expiry/2 {
+	if key.Expires.Sub(s.now) > ring.spec.Expiry/2 && key.hasTags(ring.spec.Tags) {
 		s.key = key
 		return nil
 	}
 	s.key, err = ring.renew(ctx)
 	return err
+}
+
+// joinKey is a key and the tags that devices get by it. None are known of one that a release before
+// their record has made, so that an upgrade makes no other.
+type joinKey struct {
+	tailnetnode.Key
+	tags []string
+}
+
+func (k joinKey) hasTags(wanted []string) bool {
+	return len(k.tags) == 0 || sets.New(k.tags...).Equal(sets.New(wanted...))
 }
 
 // keyring are the pool's keys.
@@ -67,29 +81,30 @@ func (r *Reconciler) keyring(s *scope) *keyring {
 // current is the stored key, or that of the configuration, without its value: the Secret does not
 // come along in a move, and after a move there and back it is still there with a key that the other
 // management cluster has revoked.
-func (k *keyring) current(ctx context.Context, configured expv1.InstanceConfigurationStatus) (tailnetnode.Key, error) {
+func (k *keyring) current(ctx context.Context, configured expv1.InstanceConfigurationStatus) (joinKey, error) {
 	err := k.Load(ctx)
 	switch {
 	case err != nil || k.ID == configured.KeyID:
-		return k.Key, err
+		return joinKey{k.Key, configured.KeyTags}, err
 	case configured.KeyID != "" && !k.Expires.After(configured.KeyExpires.Time):
-		return tailnetnode.Key{ID: configured.KeyID, Expires: configured.KeyExpires.Time}, nil
+		return joinKey{tailnetnode.Key{ID: configured.KeyID, Expires: configured.KeyExpires.Time}, configured.KeyTags}, nil
 	}
 	// It was made for a configuration that has yet to come, or nothing says so.
-	if _, usable, err := k.usable(ctx, k.ID); err != nil || !usable {
-		return tailnetnode.Key{}, phases.In(infrav1.TailnetReadyCondition, err)
+	known, usable, err := k.usable(ctx, k.ID)
+	if err != nil || !usable {
+		return joinKey{}, phases.In(infrav1.TailnetReadyCondition, err)
 	}
-	return k.Key, nil
+	return joinKey{k.Key, known.Tags}, nil
 }
 
 // renew makes another key, in a tailnet that is ready.
-func (k *keyring) renew(ctx context.Context) (tailnetnode.Key, error) {
+func (k *keyring) renew(ctx context.Context) (joinKey, error) {
 	if conditions.IsFalse(k.tailnet, infrav1.ReadyCondition) {
-		return tailnetnode.Key{}, phases.In(infrav1.TailnetReadyCondition, access.NewProblem(infrav1.TailnetNotReadyReason,
+		return joinKey{}, phases.In(infrav1.TailnetReadyCondition, access.NewProblem(infrav1.TailnetNotReadyReason,
 			"Tailnet %s is not ready: %s", k.tailnet.Name, access.NotReady(k.tailnet)))
 	}
 	err := k.Mint(ctx, k.joins, k.spec)
-	return k.Key, phases.In(infrav1.TailnetReadyCondition, err)
+	return joinKey{k.Key, k.spec.Tags}, phases.In(infrav1.TailnetReadyCondition, err)
 }
 
 // revokeBut revokes the pool's keys but one.
