@@ -53,13 +53,19 @@ func TestEachEndpointTypeHasAStrategyOfItsOwn(t *testing.T) {
 
 // ofNewerVersion has the reconciler read clusters whose endpoint type a newer version accepted.
 func (b *bench) ofNewerVersion() {
+	accepted := func(object client.Object) {
+		if infra, ok := object.(*infrav1.OCIMeshCluster); ok {
+			infra.Spec.EndpointType = unknownType
+		}
+	}
 	b.intercept(interceptor.Funcs{
 		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
-			err := c.Get(ctx, key, object, options...)
-			if infra, ok := object.(*infrav1.OCIMeshCluster); ok {
-				infra.Spec.EndpointType = unknownType
-			}
-			return err
+			defer accepted(object)
+			return c.Get(ctx, key, object, options...)
+		},
+		Patch: func(ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
+			defer accepted(object)
+			return c.Patch(ctx, object, patch, options...)
 		},
 	})
 }
