@@ -21,8 +21,8 @@ const (
 	NotDeletingReason = "NotDeleting"
 	// DeletingReason surfaces while the object is being deleted.
 	DeletingReason = "Deleting"
-	// InUseReason surfaces on Deleting of an account or a tailnet while clusters use it. Remedy:
-	// delete those first.
+	// InUseReason surfaces on Deleting while others need the object: clusters, machines or machine
+	// pools. Remedy: delete those first.
 	InUseReason = "InUse"
 	// WaitingReason surfaces while an earlier step is not done.
 	WaitingReason = "Waiting"
@@ -154,8 +154,8 @@ const (
 	NetworkProvisioningReason = "NetworkProvisioning"
 	// NetworkFailedReason surfaces when OCI refuses a network. Remedy: in the message.
 	NetworkFailedReason = "NetworkFailed"
-	// NetworkInUseReason surfaces while a network cannot be deleted because machines or other
-	// resources are in it.
+	// NetworkInUseReason surfaces while a network cannot be deleted because machines, machine
+	// pools or other resources are in it.
 	NetworkInUseReason = "NetworkInUse"
 
 	// TailnetReadyCondition is True while the tailnet is usable by the cluster; on a machine, while
@@ -163,7 +163,8 @@ const (
 	TailnetReadyCondition = "TailnetReady"
 	// TailnetNotFoundReason surfaces when the Tailnet does not exist. Remedy: create it.
 	TailnetNotFoundReason = "TailnetNotFound"
-	// TailnetNotReadyReason surfaces when the Tailnet is not Ready. Remedy: look at its conditions.
+	// TailnetNotReadyReason surfaces when the Tailnet is not Ready; on an OCIMeshRemediation in the
+	// minutes after that, too. Remedy: look at its conditions.
 	TailnetNotReadyReason = "TailnetNotReady"
 
 	// RangesDistinctCondition is True while no range of the cluster meets another one, its own or

@@ -187,8 +187,8 @@ type TailnetStatus struct {
 	// +optional
 	UnavailableSince metav1.Time `json:"unavailableSince,omitempty,omitzero"`
 
-	// availableSince is when it last began to answer again; absent if it always did. Machines have
-	// some minutes from then to become healthy before they are repaired.
+	// availableSince is when it last began to answer again; absent during an outage, and if there
+	// was none. Machines have some minutes from then to become healthy before they are repaired.
 	// +optional
 	AvailableSince metav1.Time `json:"availableSince,omitempty,omitzero"`
 

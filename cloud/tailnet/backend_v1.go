@@ -81,7 +81,9 @@ func (v *v1) listDevices(ctx context.Context) ([]Device, error) {
 		return nil, err
 	}
 	if listed.Nodes == nil {
-		return nil, v.confirmEmpty(ctx, "node", "nodes")
+		if err := v.askAgain(ctx, "node", "nodes", &listed.Nodes); err != nil {
+			return nil, err
+		}
 	}
 	out := make([]Device, 0, len(listed.Nodes))
 	for i := range listed.Nodes {
@@ -94,15 +96,15 @@ func (v *v1) listDevices(ctx context.Context) ([]Device, error) {
 	return out, nil
 }
 
-// confirmEmpty asks again for a list that an answer did not hold: a page of maintenance is no empty
+// askAgain asks again for a list that an answer did not hold: a page of maintenance is no empty
 // tailnet, in which all machines would be lost.
-func (v *v1) confirmEmpty(ctx context.Context, path, field string) error {
+func (v *v1) askAgain(ctx context.Context, path, field string, into any) error {
 	var answer map[string]json.RawMessage
 	if err := v.do(ctx, http.MethodGet, path, nil, nil, &answer); err != nil {
 		return err
 	}
-	if raw := string(answer[field]); raw == "null" || raw == "[]" {
-		return nil
+	if hasList(answer, field) {
+		return json.Unmarshal(answer[field], into)
 	}
 	is, err := isEmptyHeadscale(ctx, answer, v.headscale)
 	if err == nil && !is {
@@ -209,7 +211,9 @@ func (v *v1) listKeys(ctx context.Context) ([]Key, error) {
 		return nil, err
 	}
 	if listed.Keys == nil {
-		return nil, v.confirmEmpty(ctx, "preauthkey", "preAuthKeys")
+		if err := v.askAgain(ctx, "preauthkey", "preAuthKeys", &listed.Keys); err != nil {
+			return nil, err
+		}
 	}
 	now := time.Now()
 	out := make([]Key, 0, len(listed.Keys))

@@ -20,26 +20,32 @@ type v2 struct {
 	lists func(context.Context) (bool, error)
 }
 
-// confirmEmpty is for an answer from which the client library has made no list: it does not tell
-// one that is empty from one that is missing, as from a page of maintenance.
-func (v *v2) confirmEmpty(ctx context.Context, field string) error {
-	lists, err := v.lists(ctx)
-	if err == nil && !lists {
-		err = withoutList(ctx, field)
+// listOf asks again if the client library has made no list of an answer, unless the server shows
+// none at all: the library does not tell a list that is empty from one that is missing, as from a
+// page of maintenance.
+func listOf[T any](ctx context.Context, v *v2, field string, list func() ([]T, error)) ([]T, error) {
+	all, err := list()
+	if err != nil || all != nil {
+		return all, err
 	}
-	return err
+	switch lists, err := v.lists(ctx); {
+	case err != nil:
+		return nil, err
+	case !lists:
+		return nil, withoutList(ctx, field)
+	}
+	return list()
 }
 
 func (v *v2) listDevices(ctx context.Context) ([]Device, error) {
-	listed, err := v.api.Devices().List(ctx, tailscale.WithFields(tailscale.IncludeFieldsAll))
+	all, err := listOf(ctx, v, "devices", func() ([]tailscale.Device, error) {
+		return v.api.Devices().List(ctx, tailscale.WithFields(tailscale.IncludeFieldsAll))
+	})
 	if err != nil {
 		return nil, err
 	}
-	if listed == nil {
-		return nil, v.confirmEmpty(ctx, "devices")
-	}
-	out := make([]Device, 0, len(listed))
-	for _, device := range listed {
+	out := make([]Device, 0, len(all))
+	for _, device := range all {
 		out = append(out, deviceOf(device))
 	}
 	return out, nil
@@ -88,20 +94,16 @@ func (v *v2) createKey(ctx context.Context, spec KeySpec) (Key, error) {
 }
 
 func (v *v2) allKeys(ctx context.Context) ([]tailscale.Key, error) {
-	listed, err := v.api.Keys().List(ctx, true)
-	if err == nil && listed == nil {
-		err = v.confirmEmpty(ctx, "keys")
-	}
-	return listed, err
+	return listOf(ctx, v, "keys", func() ([]tailscale.Key, error) { return v.api.Keys().List(ctx, true) })
 }
 
 func (v *v2) listKeys(ctx context.Context) ([]Key, error) {
-	listed, err := v.allKeys(ctx)
+	all, err := v.allKeys(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var out []Key
-	for _, key := range listed {
+	for _, key := range all {
 		complete, found, err := v.completeKey(ctx, key)
 		if err != nil {
 			return nil, err
@@ -131,12 +133,12 @@ func (v *v2) completeKey(ctx context.Context, key tailscale.Key) (_ tailscale.Ke
 }
 
 func (v *v2) liveKeys(ctx context.Context) (map[string]bool, error) {
-	listed, err := v.allKeys(ctx)
+	all, err := v.allKeys(ctx)
 	if err != nil {
 		return nil, err
 	}
-	live := make(map[string]bool, len(listed))
-	for _, key := range listed {
+	live := make(map[string]bool, len(all))
+	for _, key := range all {
 		live[key.ID] = !keyOf(key).Invalid
 	}
 	return live, nil

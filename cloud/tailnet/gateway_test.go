@@ -145,6 +145,30 @@ func TestAnAnswerWithoutTheListIsNoEmptyTailnet(t *testing.T) {
 	}
 }
 
+func TestAPageOfMaintenanceThatEndsWithTheSecondQuestionIsNoFailure(t *testing.T) {
+	for name, mode := range map[string]tailnetsim.Mode{"v1": tailnetsim.Headscale029, "v2": tailnetsim.Tailscale} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			server := newServer(t, inMode(mode))
+			pages := 0
+			client := at(t, answering(t, func(w http.ResponseWriter, r *http.Request) {
+				if pages--; pages >= 0 {
+					answerJSON(w, http.StatusOK, `{}`)
+					return
+				}
+				server.Handler().ServeHTTP(w, r)
+			}))
+			g.Expect(client.Devices(t.Context())).To(BeEmpty())
+			server.Add("node-1", func(*tailnetsim.Device) {})
+
+			pages = 1
+			devices, err := client.Devices(t.Context())
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(devices).To(HaveLen(1))
+		})
+	}
+}
+
 func TestAListThatAGatewayLeavesOutAsItIsEmptyIsEmpty(t *testing.T) {
 	g := NewWithT(t)
 	client := at(t, answering(t, func(w http.ResponseWriter, r *http.Request) {

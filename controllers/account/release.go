@@ -59,5 +59,9 @@ func inUse(users []infrav1.ObjectUser, machines int, pooled pools.Users) string 
 	if len(pooled) > 0 {
 		parts = append(parts, pooled.String())
 	}
-	return "The account is still used by " + strings.Join(parts, " and ") + ": delete them, or remove the account from their lists"
+	message := "The account is still used by " + strings.Join(parts, " and ") + ": delete them"
+	if len(names) > 0 {
+		message += ", or remove the account from the clusters' lists"
+	}
+	return message
 }

@@ -72,7 +72,7 @@ func TestADeletedAccountWaitsForMachinePools(t *testing.T) {
 	result := reconciled(t, r, account)
 
 	g.Expect(helpers.ConditionsOf(account)).To(ContainElement("Deleting True InUse"))
-	g.Expect(helpers.MessageOf(account, infrav1.DeletingCondition)).To(ContainSubstring("used by 2 OCIMeshMachinePools and 1 OCIMeshMachinePoolMachines"))
+	g.Expect(helpers.MessageOf(account, infrav1.DeletingCondition)).To(ContainSubstring("used by OCIMeshMachinePools "))
 	g.Expect(result.RequeueAfter).To(BeNumerically("<", 15*time.Second), "nothing watches pools")
 
 	for _, user := range []client.Object{pool, instance, former} {

@@ -32,7 +32,7 @@ func (r *Reconciler) leaveAccounts(ctx context.Context, s *scope) error {
 		}
 		if len(pooled) > 0 {
 			account.networkProblem = access.NewProblem(infrav1.NetworkInUseReason,
-				"The account is no longer in spec.accounts, but the cluster's %s are in it: delete them", pooled)
+				"The account is no longer in spec.accounts, but the cluster has %s in it: delete them", pooled)
 			continue
 		}
 		empty = append(empty, account)

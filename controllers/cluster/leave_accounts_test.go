@@ -59,7 +59,7 @@ func TestAnAccountThatLeavesTheSpecKeepsItsNetworkForMachinePools(t *testing.T) 
 	b.g.Expect(err).NotTo(HaveOccurred())
 
 	b.g.Expect(infra.Status.Accounts[1].Reason).To(Equal(infrav1.NetworkInUseReason))
-	b.g.Expect(infra.Status.Accounts[1].Message).To(ContainSubstring("the cluster's 1 OCIMeshMachinePools are in it"))
+	b.g.Expect(infra.Status.Accounts[1].Message).To(ContainSubstring("the cluster has OCIMeshMachinePools " + infra.Namespace + "/pool in it"))
 	b.g.Expect(b.count("DeleteSubnet")).To(BeZero())
 
 	b.g.Expect(env.Client.Delete(t.Context(), pool)).To(Succeed())

@@ -23,7 +23,7 @@ func (r *Reconciler) waitForMachines(ctx context.Context, s *scope) error {
 	if len(pooled) > 0 {
 		// Nothing watches pools: they are behind a feature gate.
 		s.Requeue(s.Intervals.Retry)
-		return access.NewProblem(infrav1.InUseReason, "Waiting for %s of the cluster to be deleted", pooled)
+		return access.NewProblem(infrav1.InUseReason, "Waiting for the cluster's %s to be deleted", pooled)
 	}
 	return nil
 }

@@ -32,7 +32,7 @@ func TestDeletionWaitsForTheMachines(t *testing.T) {
 	b.g.Eventually(func(g Gomega) {
 		_, err := b.reconcile(infra)
 		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(helpers.MessageOf(infra, infrav1.DeletingCondition)).To(Equal("Waiting for 1 OCIMeshMachinePools of the cluster to be deleted"))
+		g.Expect(helpers.MessageOf(infra, infrav1.DeletingCondition)).To(Equal("Waiting for the cluster's OCIMeshMachinePools " + infra.Namespace + "/pool to be deleted"))
 	}, timeout, b.pause).Should(Succeed())
 	b.g.Expect(b.count("DeleteSubnet")).To(BeZero())
 

@@ -98,8 +98,8 @@ func (b balancing) joinLoadBalancer(ctx context.Context, s *scope) error {
 		membership, err = b.join(ctx, s)
 	}
 	backend.Name, backend.WorkRequestID = membership.Name, membership.WorkRequestID
-	if err != nil || membership.Failure != nil {
-		// It is begun anew, and its time is counted from then.
+	if (err != nil || membership.Failure != nil) && membership.WorkRequestID == "" {
+		// It will be asked for anew, and its time is counted from then.
 		pending.Drop(key)
 	}
 	switch {

@@ -76,18 +76,26 @@ func (s *scope) leavingClaim(in *infrav1.Tailnet) ownership.DeviceClaim {
 	return claim
 }
 
+// claimToLeave is leavingClaim with the time of the launch, where a device is judged by it.
+func (r *Reconciler) claimToLeave(ctx context.Context, s *scope, in *infrav1.Tailnet) (ownership.DeviceClaim, error) {
+	claim := s.leavingClaim(in)
+	if !claim.Recorded.Created.IsZero() {
+		return claim, nil
+	}
+	var err error
+	claim.Launched, err = r.finder().LaunchedAt(ctx, s.owner)
+	return claim, err
+}
+
 // deviceToRemove finds the machine's device, proven by its record or, without one, as ever.
 func (r *Reconciler) deviceToRemove(ctx context.Context, s *scope, c *tailnet.Client, in *infrav1.Tailnet) (tailnetnode.Found, error) {
-	claim, age := s.leavingClaim(in), s.Intervals.Progress
+	claim, err := r.claimToLeave(ctx, s, in)
+	if err != nil {
+		return tailnetnode.Found{}, err
+	}
+	age := s.Intervals.Progress
 	if claim.Recorded.ID == "" {
 		age = 0
-	}
-	if claim.Recorded.Created.IsZero() {
-		launched, err := r.finder().LaunchedAt(ctx, s.owner)
-		if err != nil {
-			return tailnetnode.Found{}, err
-		}
-		claim.Launched = launched
 	}
 	return r.deviceStatuses().FindToRemove(ctx, c, tailnetnode.Claimant{Object: s.own, Tailnet: in.Name}, claim, age)
 }

@@ -10,6 +10,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 )
 
 // withdrawRoutes takes the VIP from a control plane before it dies: clients are sent to another one
@@ -20,11 +21,15 @@ func (r *Reconciler) withdrawRoutes(ctx context.Context, s *scope) error {
 		return nil
 	}
 	err := eachTailnet(ctx, r.Access, s, func(c *tailnet.Client, in *infrav1.Tailnet) error {
-		found, err := r.deviceToRemove(ctx, s, c, in)
-		if err != nil || found.Proof.IsZero() {
+		claim, err := r.claimToLeave(ctx, s, in)
+		if err != nil || claim.Recorded.ID == "" {
 			return err
 		}
-		return c.DisableRoutes(ctx, found.Proof)
+		proof, err := tailnetnode.ProveRecorded(ctx, c, claim)
+		if err != nil || proof.IsZero() {
+			return err
+		}
+		return c.DisableRoutes(ctx, proof)
 	})
 	if err != nil {
 		ctrl.LoggerFrom(ctx).Info("Cannot withdraw the control plane's routes", "reason", problemReason(err), "message", problemMessage(err))

@@ -18,8 +18,9 @@ import (
 
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=ocimeshmachinepools;ocimeshmachinepoolmachines,verbs=get;list;watch
 
-// pageSize bounds what one answer of the API server takes in memory.
-const pageSize = 500
+// pageSize bounds what one answer of the API server takes in memory, maxNamed how many objects of a
+// kind a message names.
+const pageSize, maxNamed = 500, 3
 
 // kind is one that has something in accounts. It is a name here, since nothing but main may import
 // exp.
@@ -38,7 +39,7 @@ var kinds = []kind{
 
 // User is a pool, or the object of an instance of one.
 type User struct {
-	Kind, Namespace string
+	Kind, Namespace, Name string
 	// Recorded is set if its status says that it has, or had, something in the account. Users can
 	// write all else.
 	Recorded bool
@@ -74,7 +75,7 @@ func Of(ctx context.Context, reader client.Reader, account string, options ...cl
 }
 
 func (k kind) user(object *unstructured.Unstructured, account string) (User, bool) {
-	user := User{Kind: k.name, Namespace: object.GetNamespace()}
+	user := User{Kind: k.name, Namespace: object.GetNamespace(), Name: object.GetName()}
 	for _, field := range k.recorded {
 		_, there, err := unstructured.NestedFieldNoCopy(object.Object, field...)
 		user.Recorded = user.Recorded || there && err == nil
@@ -83,18 +84,21 @@ func (k kind) user(object *unstructured.Unstructured, account string) (User, boo
 	return user, account == "" || name == account
 }
 
-// String counts them, for messages.
+// String names some of each kind, and counts the others.
 func (u Users) String() string {
 	var parts []string
 	for _, kind := range kinds {
-		count := 0
+		var names []string
 		for _, user := range u {
 			if user.Kind == kind.name {
-				count++
+				names = append(names, user.Namespace+"/"+user.Name)
 			}
 		}
-		if count > 0 {
-			parts = append(parts, fmt.Sprintf("%d %ss", count, kind.name))
+		if more := len(names) - maxNamed; more > 0 {
+			names = append(names[:maxNamed], fmt.Sprintf("%d more", more))
+		}
+		if len(names) > 0 {
+			parts = append(parts, kind.name+"s "+strings.Join(names, ", "))
 		}
 	}
 	return strings.Join(parts, " and ")

@@ -45,11 +45,13 @@ func (s *server) List(_ context.Context, list client.ObjectList, options ...clie
 }
 
 func pool(namespace, account string, status map[string]any) map[string]any {
-	return map[string]any{"metadata": map[string]any{"namespace": namespace}, "spec": map[string]any{"account": account}, "status": status}
+	return map[string]any{
+		"metadata": map[string]any{"namespace": namespace, "name": "pool"}, "spec": map[string]any{"account": account}, "status": status,
+	}
 }
 
 func instanceOf(namespace, account string) map[string]any {
-	return map[string]any{"metadata": map[string]any{"namespace": namespace}, "status": map[string]any{"account": account}}
+	return map[string]any{"metadata": map[string]any{"namespace": namespace, "name": "pool-1"}, "status": map[string]any{"account": account}}
 }
 
 func TestUsersOfAnAccountAreFoundOnAllPages(t *testing.T) {
@@ -60,16 +62,17 @@ func TestUsersOfAnAccountAreFoundOnAllPages(t *testing.T) {
 			pool("c", "alice", map[string]any{"pool": map[string]any{"attempt": int64(1)}}),
 			pool("d", "alice", map[string]any{"configuration": map[string]any{"id": "x"}}),
 		},
-		"OCIMeshMachinePoolMachine": {instanceOf("e", "bob"), instanceOf("f", "alice"), {"metadata": map[string]any{"namespace": "g"}}},
+		"OCIMeshMachinePoolMachine": {instanceOf("e", "bob"), instanceOf("f", "alice"), {"metadata": map[string]any{"namespace": "g", "name": "pool-1"}}},
 	}}
 
 	of, err := pools.Of(t.Context(), reader, "alice", client.InNamespace("ours"))
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(of).To(Equal(pools.Users{
-		{Kind: "OCIMeshMachinePool", Namespace: "a"}, {Kind: "OCIMeshMachinePool", Namespace: "c", Recorded: true},
-		{Kind: "OCIMeshMachinePool", Namespace: "d", Recorded: true}, {Kind: "OCIMeshMachinePoolMachine", Namespace: "f", Recorded: true},
+		{Kind: "OCIMeshMachinePool", Namespace: "a", Name: "pool"}, {Kind: "OCIMeshMachinePool", Namespace: "c", Name: "pool", Recorded: true},
+		{Kind: "OCIMeshMachinePool", Namespace: "d", Name: "pool", Recorded: true},
+		{Kind: "OCIMeshMachinePoolMachine", Namespace: "f", Name: "pool-1", Recorded: true},
 	}))
-	g.Expect(of.String()).To(Equal("3 OCIMeshMachinePools and 1 OCIMeshMachinePoolMachines"))
+	g.Expect(of.String()).To(Equal("OCIMeshMachinePools a/pool, c/pool, d/pool and OCIMeshMachinePoolMachines f/pool-1"))
 	for _, asked := range reader.asked {
 		g.Expect(asked.Namespace).To(Equal("ours"))
 		g.Expect(asked.Limit).NotTo(BeZero())
@@ -77,7 +80,7 @@ func TestUsersOfAnAccountAreFoundOnAllPages(t *testing.T) {
 
 	all, err := pools.Of(t.Context(), reader, "")
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(all.String()).To(Equal("4 OCIMeshMachinePools and 3 OCIMeshMachinePoolMachines"))
+	g.Expect(all.String()).To(Equal("OCIMeshMachinePools a/pool, b/pool, c/pool, 1 more and OCIMeshMachinePoolMachines e/pool-1, f/pool-1, g/pool-1"))
 	g.Expect(pools.Users{}.String()).To(BeEmpty())
 }
 

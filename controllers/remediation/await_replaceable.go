@@ -17,7 +17,15 @@ import (
 // awaitReplaceable keeps a machine that would be given away for one that cannot join. One whose
 // instance is gone has nothing left to keep.
 func (r *Reconciler) awaitReplaceable(_ context.Context, s *scope) error {
-	if s.tailnet == nil || s.state.IsEnding() {
+	if s.state.IsEnding() {
+		return nil
+	}
+	if s.noTailnet != nil {
+		s.WaitFor(s.Intervals.WithDefaults().Poll, infrav1.RemediatedCondition, s.noTailnet.Reason,
+			"The machine is not handed over for replacement, since no other one could join: %s. Its fault: %s", s.noTailnet.Message, s.lost)
+		return nil
+	}
+	if s.tailnet == nil {
 		return nil
 	}
 	ready := conditions.Get(s.tailnet, infrav1.ReadyCondition)

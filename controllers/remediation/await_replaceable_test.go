@@ -87,6 +87,21 @@ func TestNoMachineIsGivenAwayWhileNoneCanJoin(t *testing.T) {
 	}
 }
 
+func TestNoMachineIsGivenAwayWhileNoneMayUseTheTailnet(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t)
+	b.onTailnet(t)
+	b.withoutANode(t)
+	b.Reload(t, b.Tailnet)
+	b.Tailnet.Spec.AllowedNamespaces = infrav1.AllowedNamespaces{List: []string{"others"}}
+	g.Expect(b.Client.Update(t.Context(), b.Tailnet)).To(Succeed())
+
+	b.until(t, "Remediated False NamespaceNotAllowed")
+	g.Expect(helpers.MessageOf(b.own, infrav1.RemediatedCondition)).To(ContainSubstring("since no other one could join"))
+	g.Expect(b.ownerIsAsked()).To(BeFalse())
+}
+
 func TestAMachineWhoseInstanceIsGoneHasNothingLeftToKeep(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

@@ -58,7 +58,12 @@ func (b *bench) tailnetSays(t *testing.T, status metav1.ConditionStatus, reason 
 func TestNothingIsRepairedOrReplacedWhileTheCoordinationServerIsAway(t *testing.T) {
 	t.Parallel()
 	for name, world := range map[string]func(*testing.T, *bench){
-		"a Node that is not ready":           func(*testing.T, *bench) {},
+		"a Node that is not ready": func(*testing.T, *bench) {},
+		"a Tailnet whose status is of before the times were recorded": func(t *testing.T, b *bench) {
+			t.Helper()
+			b.Tailnet.Status.UnavailableSince = metav1.Time{}
+			NewWithT(t).Expect(b.Client.Status().Update(t.Context(), b.Tailnet)).To(Succeed())
+		},
 		"a machine that never became a Node": func(t *testing.T, b *bench) { t.Helper(); b.withoutANode(t) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -66,8 +71,8 @@ func TestNothingIsRepairedOrReplacedWhileTheCoordinationServerIsAway(t *testing.
 			g := NewWithT(t)
 			b := newBench(t)
 			b.onTailnet(t)
-			world(t, b)
 			b.serverIsAway(t)
+			world(t, b)
 
 			b.until(t, "Remediated False Unavailable")
 			b.ahead += 24 * time.Hour

@@ -16,6 +16,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instancecache"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 )
 
@@ -35,8 +36,10 @@ type scope struct {
 	// infra is the Machine's OCIMeshMachine; nil if there is none. Set by findMachine.
 	infra *infrav1.OCIMeshMachine
 
-	// tailnet is the cluster's Tailnet; nil if there is none. Set by awaitTailnet.
-	tailnet *infrav1.Tailnet
+	// tailnet is the cluster's Tailnet, noTailnet why no machine may use it; each is nil if the
+	// other is set, or the cluster is gone. Set by awaitTailnet.
+	tailnet   *infrav1.Tailnet
+	noTailnet *access.Problem
 
 	// state is OCI's of the instance, TERMINATED if it is gone, empty if there was none.
 	// launched is when OCI launched it, client and cache are of its account, proof is for acting on

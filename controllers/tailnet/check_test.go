@@ -165,7 +165,7 @@ func TestAServerThatIsAwayIsToldWithItsTimeAndWhatItMeans(t *testing.T) {
 		was, becomes  string
 	}{
 		"while all is well":                    {leave, leave, ready, ready},
-		"while the credentials are refused":    {refuse, leave, refused, refused},
+		"while the credentials are refused":    {refuse, refuse, refused, refused},
 		"and comes back with refused ones":     {leave, refuse, ready, refused},
 		"after the credentials were of no use": {refuse, accept, refused, ready},
 	} {
@@ -197,6 +197,13 @@ func TestAServerThatIsAwayIsToldWithItsTimeAndWhatItMeans(t *testing.T) {
 					ContainSubstring("no machine joins or leaves")))
 				g.Expect(helpers.MessageOf(w.Tailnet, infrav1.ReadyCondition)).To(Equal(told.Message))
 			}
+
+			// Nobody has asked then.
+			changeSecret(infrav1.TailnetClientSecretKey, "")(t, w)
+			reconciled(t, r, w.Tailnet)
+			g.Expect(helpers.ConditionsOf(w.Tailnet)).To(ContainElement("CredentialsValid False SecretInvalid"))
+			g.Expect(w.Tailnet.Status.UnavailableSince).To(Equal(away))
+			accept(t, w)
 
 			w.Control.SetUnreachable(false)
 			world.after(t, w)

@@ -67,12 +67,13 @@ func (s *scope) credentialsValid() metav1.Condition {
 
 // updateAvailability notes when the coordination server goes away and comes back. A condition's
 // time does not tell it: that stays if credentials are refused before the outage, or after it.
+// Without usable credentials nobody has asked.
 func (s *scope) updateAvailability(away bool) {
 	status := &s.tailnet.Status
 	switch now := metav1.Now().Rfc3339Copy(); {
 	case away && status.UnavailableSince.IsZero():
 		status.UnavailableSince, status.AvailableSince = now, metav1.Time{}
-	case !away && !status.UnavailableSince.IsZero():
+	case !away && s.client != nil && !status.UnavailableSince.IsZero():
 		status.UnavailableSince, status.AvailableSince = metav1.Time{}, now
 	}
 }

@@ -39,6 +39,19 @@ func (s Statuses) FindToRemove(
 	return s.Find(ctx, c, list, of, claim)
 }
 
+// ProveRecorded asks for the device that the claim has recorded. The proof is zero if it is gone,
+// or if another one has its number.
+func ProveRecorded(ctx context.Context, c Client, claim ownership.DeviceClaim) (ownership.Proof, error) {
+	device, err := c.Device(ctx, claim.Recorded.ID)
+	switch {
+	case tailnet.IsNotFound(err):
+		return ownership.Proof{}, nil
+	case err != nil:
+		return ownership.Proof{}, err
+	}
+	return claim.Judge(views([]tailnet.Device{device})).Proof, nil
+}
+
 // Remover removes devices.
 type Remover interface {
 	DeleteDevice(ctx context.Context, proof ownership.Proof) error
