@@ -9,6 +9,7 @@ import (
 
 	. "github.com/onsi/gomega"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
@@ -239,6 +240,24 @@ func TestARegistrationThatOCIGivesUpIsToldOfAndTriedAgain(t *testing.T) {
 			b.expectNothingLeftButTheLoadBalancer(t)
 		})
 	}
+}
+
+func TestAFailedLookAtARegistrationForgetsNoWait(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBalancedBench(t, infrav1.EndpointNetworkLoadBalancer, helpers.WorldOptions{})
+	own := b.machine(t, "machine", controlPlane)
+	b.until(t, own, func(g Gomega) { g.Expect(own.Status.Backend.WorkRequestID).NotTo(BeEmpty()) })
+	pending, key := b.r.backends.from(0), client.ObjectKeyFromObject(own).String()
+	g.Expect(pending.Awaits(key)).To(BeTrue())
+
+	b.OCI.AddFault(sim.Fault{Operation: "GetNetworkLoadBalancer", Status: 503, Code: "ServiceUnavailable", Message: "Not today.", Times: -1})
+	b.sleep(time.Minute)
+	b.untilCondition(t, own, "LoadBalancerReady False Unavailable")
+	g.Expect(pending.Awaits(key)).To(BeTrue(), "OCI goes on with what it was asked for")
+
+	b.OCI.ClearFaults()
+	b.untilProvisioned(t, own)
 }
 
 func (b *bench) onlyBalancer(t *testing.T) string {
