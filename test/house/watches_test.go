@@ -24,7 +24,6 @@ var unwatched = map[string]string{
 	"controllers/tailnet infrav1.OCIMeshMachine":           forStrays,
 	"controllers/machine corev1.Secret":                    "the Machine's condition says when there is bootstrap data",
 	"controllers/remediation infrav1.OCIMeshCluster":       atThePoll,
-	"controllers/remediation infrav1.Tailnet":              atThePoll,
 	"exp/controllers/machinepool clusterv1.Machine":        "its OCIMeshMachinePoolMachine changes with it, and is watched",
 	"exp/controllers/machinepool corev1.Secret":            "the MachinePool says when there is bootstrap data; newer data: " + atThePoll,
 	"exp/controllers/poolmachine infrav1.Tailnet":          atThePoll,

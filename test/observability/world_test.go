@@ -47,10 +47,10 @@ func run(t *testing.T, dir string) *fleet.Fleet {
 			Tenancy: f.Accounts[1], Operation: operation, Status: 429, Code: "TooManyRequests", Message: "Too many requests", RetryAfter: pause,
 		})
 	}
-	g.Expect(f.Prepare(ctx, 4)).To(Succeed())
-	// Calls are held back after five in a row; one more, since a call in flight may succeed in
-	// between.
-	f.Control.Inject(tailnetsim.Fault{Status: 503, Message: "busy", Times: 6})
+	g.Expect(f.Prepare(ctx, 12)).To(Succeed())
+	// Calls are held back after five failures in a row: twelve machines want keys at once. Lists
+	// do not fail, or those of the Tailnet would use the failures up.
+	f.Control.Inject(tailnetsim.Fault{Operation: tailnetsim.OpCreateKey, Status: 503, Message: "busy", Times: 8})
 	g.Expect(f.Launch(ctx)).To(Succeed())
 	nowhere := f.Machine("nowhere")
 	nowhere.Spec.Accounts = infrav1.AccountSelection{Names: []string{"another"}}

@@ -35,6 +35,19 @@ func (b *bench) look(t *testing.T) {
 	b.Reload(t, b.own)
 }
 
+// listOf is OCI's list of the instances.
+func (b *bench) listOf(t *testing.T, providerIDs []string) []oci.Instance {
+	t.Helper()
+	g := NewWithT(t)
+	c, err := b.Clients.OCI(t.Context(), b.Accounts[0])
+	g.Expect(err).NotTo(HaveOccurred())
+	all, err := c.ListInstances(t.Context())
+	g.Expect(err).NotTo(HaveOccurred())
+	all = slices.DeleteFunc(all, func(i oci.Instance) bool { return !slices.Contains(providerIDs, "oci://"+i.ID) })
+	g.Expect(all).To(HaveLen(len(providerIDs)))
+	return all
+}
+
 // Cluster API deletes the Node of an instance that leaves the pool's list.
 func TestAnInstanceThatAListLeavesOutIsAskedFor(t *testing.T) {
 	gone := sim.Fault{Operation: "GetInstance", Status: 404, Code: "NotAuthorizedOrNotFound", Times: -1}
@@ -61,12 +74,7 @@ func TestAnInstanceThatAListLeavesOutIsAskedFor(t *testing.T) {
 			b := newBench(t, 3)
 			b.untilReady(t, 3)
 			before := b.own.DeepCopy()
-			c, err := b.Clients.OCI(t.Context(), b.Accounts[0])
-			g.Expect(err).NotTo(HaveOccurred())
-			all, err := c.ListInstances(t.Context())
-			g.Expect(err).NotTo(HaveOccurred())
-			all = slices.DeleteFunc(all, func(i oci.Instance) bool { return !slices.Contains(before.Spec.ProviderIDList, "oci://"+i.ID) })
-			g.Expect(all).To(HaveLen(3))
+			all := b.listOf(t, before.Spec.ProviderIDList)
 			if world.restarted {
 				b.restart()
 			}
