@@ -190,10 +190,7 @@ func TestRoundsDoNotRunAtOnce(t *testing.T) {
 func (n *testNode) inKernel(script string, unshared ...string) (string, error) {
 	n.t.Helper()
 	requireTool(n.t, "nft", "nftables")
-	unshare := requireTool(n.t, "unshare", "util-linux")
-	if err := exec.Command(unshare, append(unshared, "true")...).Run(); err != nil {
-		n.t.Skipf("NOT CHECKED: this machine gives no namespaces: %v", err)
-	}
+	unshare := requireNamespaces(n.t, unshared...)
 	for _, stub := range []string{"nft", "ip", "sysctl", "mount"} {
 		if err := os.Remove(filepath.Join(n.stubs, stub)); err != nil {
 			n.t.Fatal(err)

@@ -6,7 +6,6 @@ package cloudinit
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -190,10 +189,7 @@ func TestAListThatBreaksOffOrIsTooLongDoesNoHarm(t *testing.T) {
 
 func TestInTheUsualSecondNothingIsStartedButCurlAndSleep(t *testing.T) {
 	t.Parallel()
-	unshare := requireTool(t, "unshare", "util-linux")
-	if err := exec.Command(unshare, "-r", "-p", "-f", "true").Run(); err != nil {
-		t.Skipf("NOT CHECKED: this machine gives no namespaces: %v", err)
-	}
+	unshare := requireNamespaces(t, "-r", "-p", "-f")
 	for _, shell := range []string{"sh", "bash"} {
 		t.Run(shell, func(t *testing.T) {
 			t.Parallel()

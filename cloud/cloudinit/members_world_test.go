@@ -92,10 +92,7 @@ type membersWorld struct{ *testNode }
 func newMembersWorld(t *testing.T, in Input, members ...string) membersWorld {
 	t.Helper()
 	requireTool(t, "nft", "nftables")
-	unshare := requireTool(t, "unshare", "util-linux")
-	if err := exec.Command(unshare, "-n", "-r", "true").Run(); err != nil {
-		t.Skipf("NOT CHECKED: this machine gives no namespaces: %v", err)
-	}
+	unshare := requireNamespaces(t, "-n", "-r")
 	w := membersWorld{newTestNode(t, in)}
 	for _, stub := range []string{"nft", "ip", "curl"} {
 		if err := os.Remove(filepath.Join(w.stubs, stub)); err != nil {

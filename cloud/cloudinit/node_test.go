@@ -32,6 +32,17 @@ func requireTool(t *testing.T, program, install string) string {
 	return ""
 }
 
+// requireNamespaces skips a test if the kernel does not give what unshare is to make, and returns
+// unshare: a container or a kernel may refuse it, whatever is installed.
+func requireNamespaces(t *testing.T, unshared ...string) string {
+	t.Helper()
+	unshare := requireTool(t, "unshare", "util-linux")
+	if err := exec.Command(unshare, append(unshared, "true")...).Run(); err != nil {
+		t.Skipf("NOT CHECKED: this machine gives no namespaces: %v", err)
+	}
+	return unshare
+}
+
 // testNode is a directory for running the node's scripts, with stand-ins for the programs they
 // call. Every call of a stand-in is a line in calls; its output and exit status come from a shell
 // fragment set by stub.

@@ -72,7 +72,9 @@ func TestADeletedAccountWaitsForMachinePools(t *testing.T) {
 	result := reconciled(t, r, account)
 
 	g.Expect(helpers.ConditionsOf(account)).To(ContainElement("Deleting True InUse"))
-	g.Expect(helpers.MessageOf(account, infrav1.DeletingCondition)).To(ContainSubstring("used by OCIMeshMachinePools "))
+	g.Expect(helpers.MessageOf(account, infrav1.DeletingCondition)).To(And(
+		ContainSubstring("used by OCIMeshMachinePools "), ContainSubstring(w.Namespace+"/pool"), ContainSubstring(strangers+"/former"),
+		HaveSuffix(" and OCIMeshMachinePoolMachines "+w.Namespace+"/pool-1: delete them")))
 	g.Expect(result.RequeueAfter).To(BeNumerically("<", 15*time.Second), "nothing watches pools")
 
 	for _, user := range []client.Object{pool, instance, former} {

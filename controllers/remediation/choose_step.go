@@ -15,7 +15,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 )
 
-// startup is how long the first boot may take, as the templates' nodeStartupTimeoutSeconds says.
+// startup is how long the first boot may take, as the default template's health checks have it.
 const startup = 30 * time.Minute
 
 // chooseStep decides on the next try, and records it before it is made.
