@@ -18,23 +18,35 @@ import (
 
 const edgeNamespace = "edge"
 
+// changeBesideEdge has the second cluster made while the first one's machines are changed: Cluster
+// API tries every half minute whether the API server of a new cluster answers.
+func (d *demo) changeBesideEdge(ctx context.Context) error {
+	if err := d.createEdge(ctx); err != nil {
+		return err
+	}
+	return d.changeInPlace(ctx)
+}
+
 // scaleEdge scales the control plane of a cluster with its API server behind an OCI network load
 // balancer instead of an address in the tailnet: its control planes are in one account, its worker
 // in another.
 func (d *demo) scaleEdge(ctx context.Context) error {
-	main := d.last
-	defer func() { d.last, d.edge = main, d.last }()
-	if err := d.waitIn(ctx, edgeNamespace, createTimeout, func(s watch.Snapshot) string { return s.Complete(1, 1, newVersion) }); err != nil {
+	if err := d.awaitEdge(ctx, 1); err != nil {
 		return err
 	}
-	changed := d.last.ControlPlane.DeepCopy()
+	changed := d.edge.ControlPlane.DeepCopy()
 	changed.Spec.Replicas = ptr.To[int32](controlPlanes)
-	if err := d.client.Patch(ctx, changed, client.MergeFrom(d.last.ControlPlane)); err != nil {
+	if err := d.client.Patch(ctx, changed, client.MergeFrom(d.edge.ControlPlane)); err != nil {
 		return fmt.Errorf("scale the KubeadmControlPlane: %w", err)
 	}
-	return d.waitIn(ctx, edgeNamespace, createTimeout, func(s watch.Snapshot) string {
-		return s.Complete(controlPlanes, 1, newVersion)
-	})
+	return nil
+}
+
+// awaitEdge waits until the second cluster has so many control planes, and all else that it should.
+func (d *demo) awaitEdge(ctx context.Context, controlPlanes int) error {
+	first := d.last
+	defer func() { d.last, d.edge = first, d.last }()
+	return d.waitIn(ctx, edgeNamespace, createTimeout, func(s watch.Snapshot) string { return s.Complete(controlPlanes, 1, newVersion) })
 }
 
 func (d *demo) createEdge(ctx context.Context) error {

@@ -39,16 +39,15 @@ var steps = []step{
 	{name: "Start the management cluster: Cluster API and this provider", run: (*demo).startManagement},
 	{name: "Give it the accounts and the tailnet", run: (*demo).createAccounts},
 	{name: fmt.Sprintf("Create a cluster: %d control planes, %d worker, an account full with each", controlPlanes, workers), run: (*demo).createCluster},
-	{name: fmt.Sprintf("Change tags and memory, %d to %d GB, of all machines in place", lessMemory, moreMemory),
-		run: (*demo).changeInPlace, unlessKept: true},
+	{name: fmt.Sprintf("Create a second cluster behind a network load balancer, and change tags and memory, %d to %d GB, "+
+		"of the first one's machines in place meanwhile", lessMemory, moreMemory), run: (*demo).changeBesideEdge, unlessKept: true},
 	{name: "Stop a control plane's instance, as Oracle does with idle ones", run: (*demo).stopInstance, unlessKept: true},
-	{name: fmt.Sprintf("Scale the workers to %d", moreWorkers), run: (*demo).scaleWorkers, unlessKept: true},
+	{name: fmt.Sprintf("Scale the second cluster's control plane to %d and the first one's workers to %d", controlPlanes, moreWorkers),
+		run: (*demo).scaleBoth, unlessKept: true},
 	{name: "Terminate a worker's instance behind the provider's back", run: (*demo).loseInstance, unlessKept: true},
 	{name: fmt.Sprintf("Add a machine pool of %d, scale it to %d and to %d", poolSizes[0], poolSizes[1], poolSizes[2]),
 		run: (*demo).resizePool, unlessKept: true},
-	{name: "Create a second cluster behind a network load balancer, and upgrade the first one's control plane from " +
-		oldVersion + " to " + newVersion + " in place meanwhile", run: (*demo).upgradeBesideEdge, unlessKept: true},
-	{name: fmt.Sprintf("Scale the second cluster's control plane to %d", controlPlanes), run: (*demo).scaleEdge, unlessKept: true},
+	{name: "Upgrade the first cluster's control plane from " + oldVersion + " to " + newVersion + " in place", run: (*demo).upgrade, unlessKept: true},
 	{name: "Delete both clusters", run: (*demo).deleteClusters, unlessKept: true},
 	{name: "Look for anything left behind", run: (*demo).proveNothingLeft, unlessKept: true},
 }
@@ -87,6 +86,14 @@ func (d *demo) scaleWorkers(ctx context.Context) error {
 	return err
 }
 
+// scaleBoth waits for the first cluster alone: the second one's machines come while it goes on.
+func (d *demo) scaleBoth(ctx context.Context) error {
+	if err := d.scaleEdge(ctx); err != nil {
+		return err
+	}
+	return d.scaleWorkers(ctx)
+}
+
 func (d *demo) loseInstance(ctx context.Context) error {
 	victim, err := d.last.AWorker()
 	if err != nil {
@@ -117,16 +124,10 @@ func (d *demo) upgrade(ctx context.Context) error {
 	return err
 }
 
-// upgradeBesideEdge has the second cluster made while the first one is upgraded: Cluster API tries
-// every half minute whether the API server of a new cluster answers.
-func (d *demo) upgradeBesideEdge(ctx context.Context) error {
-	if err := d.createEdge(ctx); err != nil {
+func (d *demo) deleteClusters(ctx context.Context) error {
+	if err := d.awaitEdge(ctx, controlPlanes); err != nil {
 		return err
 	}
-	return d.upgrade(ctx)
-}
-
-func (d *demo) deleteClusters(ctx context.Context) error {
 	for _, cluster := range []*clusterv1.Cluster{d.last.Cluster, d.edge.Cluster} {
 		if err := d.client.Delete(ctx, cluster); err != nil {
 			return fmt.Errorf("delete Cluster %s: %w", cluster.Name, err)

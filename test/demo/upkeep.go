@@ -42,13 +42,14 @@ func (d *demo) changeInPlace(ctx context.Context) error {
 
 // expectSize looks at OCI's side of the change.
 func (d *demo) expectSize() error {
+	own := slices.Collect(maps.Values(d.instanceIDs()))
 	for _, account := range append(slices.Clone(freeAccounts), workerAccounts...) {
 		machines, err := d.oci.Machines(account)
 		if err != nil {
 			return err
 		}
 		for _, m := range machines {
-			if m.FreeformTags[infrav1.MachineNameTag] != "" && (m.MemoryInGBs != moreMemory || m.FreeformTags["team"] != "blue") {
+			if slices.Contains(own, m.ID) && (m.MemoryInGBs != moreMemory || m.FreeformTags["team"] != "blue") {
 				return fmt.Errorf("instance %s has %g GB and the tags %v", short(m.ID), m.MemoryInGBs, m.FreeformTags)
 			}
 		}

@@ -46,8 +46,9 @@ type Options struct {
 	RequestBurst int
 	// Tailnet is the kind of control server.
 	Tailnet tailnetsim.Mode
-	// Args are flags of the manager besides addresses and certificates.
-	Args []string
+	// Args are flags of the manager besides addresses and certificates, Environment is what it gets
+	// besides what its Deployment sets.
+	Args, Environment []string
 	// Between, if not nil, gets OCI's address and returns the one for accounts instead.
 	Between func(oci string) string
 }
@@ -166,8 +167,13 @@ func (f *Fleet) startManager(ctx context.Context) error {
 		return err
 	}
 	f.Diagnostics = newDiagnostics(diagnostics, token)
+	environment, err := deployedEnvironment(f.options.Root)
+	if err != nil {
+		return err
+	}
+	environment = append(append(environment, f.options.Environment...), "KUBECONFIG="+kubeconfig)
 	webhooks := f.server.WebhookInstallOptions
-	f.Manager, err = process.Start(f.options.Dir, "manager", []string{"KUBECONFIG=" + kubeconfig}, binary, append([]string{
+	f.Manager, err = process.Start(f.options.Dir, "manager", environment, binary, append([]string{
 		"--webhook-port=" + strconv.Itoa(webhooks.LocalServingPort), "--webhook-cert-dir=" + webhooks.LocalServingCertDir,
 		"--health-addr=" + health, "--diagnostics-address=" + diagnostics,
 	}, f.options.Args...)...)

@@ -133,6 +133,10 @@ func (s *scope) settled(ctx context.Context, wanted int) error {
 		s.Note(expv1.PoolReadyCondition, expv1.PoolProvisioningReason, "The instance pool is %s and this provider did not ask for it: start it, or wait", s.found.State)
 		return nil
 	}
+	if len(s.live) < wanted && s.found.State == oci.StateRunning {
+		// OCI has launched them since the account was listed.
+		s.cache.Hurry()
+	}
 	if len(s.live) < wanted && s.found.State != oci.StateRunning {
 		// Each failed try leaves a failed work request.
 		failure, err := s.client.ScalingFailure(ctx, s.found.ID)

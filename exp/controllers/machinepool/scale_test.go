@@ -7,12 +7,14 @@ import (
 	"context"
 	"slices"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instancecache"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
@@ -78,4 +80,32 @@ func TestTheOldestGoesFirstAndNoOtherInItsPlace(t *testing.T) {
 			g.Expect(!machine.DeletionTimestamp.IsZero()).To(Equal(machine.Name == oldest[0].Name), "Machine %s, and the oldest is %s", machine.Name, oldest[0].Name)
 		}
 	}
+}
+
+func TestInstancesOfAPoolThatIsLargeEnoughAreLookedForAtOnce(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t, 2)
+	b.untilReady(t, 2)
+	known := b.listOf(t, b.own.Spec.ProviderIDList)
+	cache, seldom := b.pollers.Cache(b.Accounts[0]), instancecache.Pace{Rest: time.Hour, Progress: time.Hour}
+	c, err := b.Clients.OCI(t.Context(), b.Accounts[0])
+	g.Expect(err).NotTo(HaveOccurred())
+	b.scaleTo(t, 3)
+	eventually(g, func(g Gomega) {
+		b.look(t)
+		pool, err := c.GetInstancePool(t.Context(), b.own.Status.Pool.ID)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(pool.Size).To(Equal(3))
+		g.Expect(pool.State).To(Equal(oci.StateRunning))
+	})
+	b.listed(known...)
+	g.Expect(cache.Next(seldom)).NotTo(BeZero())
+
+	b.look(t)
+
+	g.Expect(cache.Next(seldom)).To(BeZero(), "the next poll is due")
+	b.untilReady(t, 3)
+	b.look(t)
+	g.Expect(cache.Next(seldom)).NotTo(BeZero(), "nothing is missing")
 }

@@ -13,6 +13,7 @@
 //	TAILNET=Headscale another control server than Tailscale's
 //	PROFILE=1         writes CPU and heap profiles of the manager beside its log
 //	ARGS="--v=4"      more flags for the manager
+//	ENV="GOGC=50"     more of the manager's environment than its Deployment sets
 package main
 
 import (
@@ -35,7 +36,7 @@ type settings struct {
 	rest, boot time.Duration
 	tailnet    tailnetsim.Mode
 	profile    bool
-	args       []string
+	args, env  []string
 }
 
 func main() { os.Exit(fleet.Main(run)) }
@@ -70,6 +71,7 @@ func fromEnvironment() (settings, error) {
 	s := settings{
 		sizes: []int{100, 1000}, rest: 3 * time.Minute, boot: 90 * time.Second,
 		tailnet: tailnetsim.Mode(os.Getenv("TAILNET")), profile: os.Getenv("PROFILE") != "", args: strings.Fields(os.Getenv("ARGS")),
+		env: strings.Fields(os.Getenv("ENV")),
 	}
 	var err error
 	if s.root, err = fleet.Repository("bench-fleet"); err != nil {

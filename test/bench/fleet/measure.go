@@ -65,7 +65,7 @@ func measure(ctx context.Context, s settings, machines int) (_ *result, err erro
 	b.say("%d machines in %d clusters over %d accounts; at least %s by boot time and rate limits", machines, b.result.clusters,
 		b.result.accounts, b.result.floor)
 	b.Fleet, err = fleet.Start(ctx, fleet.Options{
-		Root: s.root, Dir: b.dir, Accounts: b.result.accounts, Clusters: b.result.clusters, Tailnet: s.tailnet, Args: s.args,
+		Root: s.root, Dir: b.dir, Accounts: b.result.accounts, Clusters: b.result.clusters, Tailnet: s.tailnet, Args: s.args, Environment: s.env,
 		Delays: b.delays(), Join: s.boot - s.boot/9*4, RequestRate: requestRate, RequestBurst: requestBurst,
 	})
 	if err != nil {
