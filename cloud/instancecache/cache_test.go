@@ -282,7 +282,7 @@ func TestPace(t *testing.T) {
 			d.pass(5 * time.Second)
 			d.Note(machineInstance("b", oci.StateProvisioning), d.now)
 		}, 12 * time.Second},
-		"its device is to tell": {func(d *diary) { d.Note(machineInstance("a", oci.StateProvisioning), d.now); d.Joining("a") }, 31 * time.Second},
+		"its device is to tell": {func(d *diary) { d.Note(machineInstance("a", oci.StateProvisioning), d.now); d.Joining("a") }, 41 * time.Second},
 		"its device has told": {func(d *diary) {
 			d.Note(machineInstance("a", oci.StateProvisioning), d.now)
 			d.Joining("a")
@@ -291,7 +291,7 @@ func TestPace(t *testing.T) {
 		"its device has not told for long": {func(d *diary) {
 			d.Note(machineInstance("a", oci.StateProvisioning), d.now)
 			d.Joining("a")
-			d.pass(40 * time.Second)
+			d.pass(50 * time.Second)
 			d.poll(machineInstance("a", oci.StateProvisioning))
 		}, 10 * time.Second},
 		"it boots no more, and stops": {func(d *diary) {

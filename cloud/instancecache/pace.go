@@ -20,8 +20,10 @@ type Pace struct {
 // stuck instance deserves less haste than a booting one.
 const calming = 6
 
-// bootIntervals is how many intervals polls leave an instance that is looked for on its tailnet.
-const bootIntervals = 3
+// bootIntervals is how many intervals polls leave an instance that is looked for on its tailnet. It
+// seldom joins within half a minute of its launch: a poll then would show nothing new, and the one
+// that its device asks for would come the later for it.
+const bootIntervals = 4
 
 // Next is when the next poll is due. It is one of three: soon, if a machine waits for it; after an
 // interval that grows with the time since the last change, while an instance changes state; and at

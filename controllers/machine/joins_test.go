@@ -104,7 +104,7 @@ func TestPollsLeaveAnInstanceTimeUntilItsDeviceTellsThatItRuns(t *testing.T) {
 	b.until(t, own, func(g Gomega) { g.Expect(own.Status.Instance.ID).NotTo(BeEmpty()) })
 	account := b.Accounts[slices.IndexFunc(b.Accounts, func(a *infrav1.OCIAccount) bool { return a.Name == own.Status.Placement.Account })]
 	cache := b.pollers.Cache(account)
-	g.Expect(time.Until(cache.Next(pace))).To(BeNumerically(">", 2*time.Hour), "a boot is given three intervals")
+	g.Expect(time.Until(cache.Next(pace))).To(BeNumerically(">", 2*time.Hour), "a boot is given four intervals")
 
 	// No poll shows more than the launch did.
 	eventually(g, func(g Gomega) {
