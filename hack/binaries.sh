@@ -39,11 +39,10 @@ NAMES=(kube-apiserver etcd kube-controller-manager kube-scheduler kubectl kubele
 
 # binary sets, for one name: module (the folder with its go.mod), package (what is
 # built), pin (the required module that gives the version), link (the package whose
-# version variables the linker sets; empty where the program knows itself), tags, cgo, reads (1
-# where the program reads Go code) and here (1 where the program runs on this machine only: built
-# with the flags of our own programs, it shares the packages that they compiled).
+# version variables the linker sets; empty where the program knows itself), tags, cgo and reads (1
+# where the program reads Go code).
 binary() {
-  link="" tags="" cgo=0 reads=0 here=0
+  link="" tags="" cgo=0 reads=0
   case "$1" in
     kube-apiserver | kube-controller-manager | kube-scheduler | kubectl | kubelet | kubeadm)
       module=kubernetes package="k8s.io/kubernetes/cmd/$1" pin=k8s.io/kubernetes link=k8s.io/component-base/version ;;
@@ -85,7 +84,7 @@ binary() {
     controller-gen)
       module=tools package=sigs.k8s.io/controller-tools/cmd/controller-gen pin=sigs.k8s.io/controller-tools reads=1 ;;
     kustomize)
-      module=tools package=sigs.k8s.io/kustomize/kustomize/v5 pin=$package here=1 ;;
+      module=tools package=sigs.k8s.io/kustomize/kustomize/v5 pin=$package ;;
     crd-ref-docs)
       module=tools package=github.com/elastic/crd-ref-docs pin=$package reads=1 ;;
     golangci-lint)
@@ -97,7 +96,7 @@ binary() {
     *) unknown "$1" ;;
   esac
   if [[ ${module} == capi ]]; then
-    pin=sigs.k8s.io/cluster-api link=sigs.k8s.io/cluster-api/version here=1
+    pin=sigs.k8s.io/cluster-api link=sigs.k8s.io/cluster-api/version
   fi
 }
 
@@ -189,13 +188,11 @@ build() {
   local name="$1" version="$2" folder="$3" started="${SECONDS}"
   echo "building ${name} ${version} ..." >&2
   rm -f "${folder}/.${name}".*
-  local unfinished="${folder}/.${name}.$$" flags=(-mod=readonly -buildvcs=false -p "${JOBS}" -tags "${tags}")
-  local environment=(-u GOFLAGS GOWORK=off)
-  if ((!here)); then
-    flags+=(-trimpath) environment+=(CGO_ENABLED="${cgo}")
-  fi
+  local unfinished="${folder}/.${name}.$$"
+  # With the flags of our own programs (see the Makefile), whose packages they share.
+  local flags=(-mod=readonly -trimpath -buildvcs=false -p "${JOBS}" -tags "${tags}")
   (cd "${HACK}/${module}" &&
-    "${HACK}/tick.sh" "building ${name}" env "${environment[@]}" \
+    "${HACK}/tick.sh" "building ${name}" env -u GOFLAGS GOWORK=off CGO_ENABLED="${cgo}" \
       go build "${flags[@]}" -ldflags "$(linkflags "${version}")" -o "${unfinished}" "${package}") >&2
   mv "${unfinished}" "${folder}/${name}"
   echo "built ${name} ${version} in $((SECONDS - started)) s" >&2
