@@ -105,9 +105,28 @@ func serviceKind(status int, code, message string) cloud.Kind {
 	}
 	if status == 0 {
 		// A work request has codes and no status.
+		if kind, told := workKind(code, lower); told {
+			return kind
+		}
 		status = statusOf[code]
 	}
 	return statusKind(status)
+}
+
+// workKind judges what only work requests say: an instance pool's has a code of its own (OCI
+// documentation, "Using Instance Configurations and Instance Pools", limitations), or the code that
+// a launch was refused with in its message (kubernetes/autoscaler, oci_instance_pool_cache.go,
+// firstUnrecoverableErrorForWorkRequest).
+func workKind(code, lowerMessage string) (kind cloud.Kind, told bool) {
+	switch {
+	case strings.Contains(lowerMessage, "quotaexceeded"):
+		return cloud.QuotaExceeded, true
+	case strings.Contains(lowerMessage, "limitexceeded"), code == "ServiceLimit":
+		return cloud.LimitExceeded, true
+	case strings.Contains(lowerMessage, "outofcapacity"):
+		return cloud.OutOfCapacity, true
+	}
+	return cloud.Unknown, false
 }
 
 // mayTellOfCapacity tells whether words of capacity count with the status. OCI sends them with 500,

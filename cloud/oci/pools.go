@@ -214,9 +214,11 @@ func (c *Client) TerminateInstancePool(ctx context.Context, own ownership.Proof)
 	return err
 }
 
-// ScalingFailure looks up why a pool does not reach its desired size: an error of its newest work
-// request, if that has failed, of the same kind as from a launch. failure is nil otherwise: what
-// failed before a request that goes on or has succeeded is over.
+// ScalingFailure looks up why a pool does not reach its desired size: the newest error of its newest
+// work request, of the same kind as from a launch. OCI goes on trying for up to 24 hours, and tells
+// meanwhile by the errors of a request that is IN_PROGRESS (kubernetes/autoscaler,
+// oci_instance_pool_cache.go, monitorScalingProgress). failure is nil if there is none: what failed
+// before a request that goes on or has succeeded is over.
 func (c *Client) ScalingFailure(ctx context.Context, id string) (failure error, err error) {
 	items, err := c.workOf(ctx, id)
 	if err != nil {
@@ -224,13 +226,13 @@ func (c *Client) ScalingFailure(ctx context.Context, id string) (failure error, 
 	}
 	for _, item := range slices.Backward(items) {
 		switch item.Status {
-		case workrequests.WorkRequestSummaryStatusFailed:
-			found, err := c.workRequestFailure(ctx, value(item.Id))
-			if found == nil || err != nil {
+		case workrequests.WorkRequestSummaryStatusFailed, workrequests.WorkRequestSummaryStatusInProgress:
+			found, err := c.workRequestFailures(ctx, value(item.Id))
+			if len(found) == 0 || err != nil {
 				return nil, err
 			}
-			return found, nil
-		case workrequests.WorkRequestSummaryStatusInProgress, workrequests.WorkRequestSummaryStatusSucceeded:
+			return found[len(found)-1], nil
+		case workrequests.WorkRequestSummaryStatusSucceeded:
 			return nil, nil
 		}
 	}

@@ -109,11 +109,52 @@ func TestAFailureOfAPoolIsOverOnceOCITriesAnew(t *testing.T) {
 			f.on("GET /20160918/workRequests", answer(http.StatusOK, fmt.Sprintf(`[
 				{"id":"w2","status":%q,"timeAccepted":"2026-01-04T00:00:00Z"},{"id":"w1","status":"FAILED","timeAccepted":"2026-01-02T00:00:00Z"}]`, status)))
 			f.on("GET /20160918/workRequests/w1/errors", answer(http.StatusOK, `[{"code":"InvalidParameter","message":"long ago"}]`))
+			f.on("GET /20160918/workRequests/w2/errors", answer(http.StatusOK, `[]`))
 
 			failure, err := newClient(t, f).ScalingFailure(t.Context(), "ocid1.instancepool.oc1..a")
 
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(failure == nil).To(Equal(over))
+		})
+	}
+}
+
+func TestAFailureIsToldWhileOCIGoesOnTrying(t *testing.T) {
+	for name, world := range map[string]struct {
+		errors string
+		expect cloud.Kind
+	}{
+		"a limit by its code": {`[{"code":"ServiceLimit","message":"The limit is reached."}]`, cloud.LimitExceeded},
+		"hosts by their code": {`[{"code":"OutOfCapacity","message":"Try later."}]`, cloud.OutOfCapacity},
+		"a limit by the message": {
+			`[{"code":"PostLaunchFailure","message":"Error Code: LimitExceeded, the service limits are exceeded"}]`, cloud.LimitExceeded,
+		},
+		"a quota by the message": {
+			`[{"code":"InvalidParameter","message":"Launch failed: QuotaExceeded"}]`, cloud.QuotaExceeded,
+		},
+		"hosts by the message": {
+			`[{"code":"InternalError","message":"Launch failed: OutOfCapacity"}]`, cloud.OutOfCapacity,
+		},
+		"what a launch is refused for": {`[{"code":"InvalidParameter","message":"The image does not fit"}]`, cloud.InvalidRequest},
+		"what comes after a launch":    {`[{"code":"PostLaunchFailure","message":"The volume is not attached"}]`, cloud.Unknown},
+		"the newest of several, in any order": {
+			`[{"code":"OutOfCapacity","message":"a","timestamp":"2026-01-04T00:00:02Z"},
+			{"code":"ServiceLimit","message":"b","timestamp":"2026-01-04T00:00:03Z"},
+			{"code":"InvalidParameter","message":"c","timestamp":"2026-01-04T00:00:01Z"}]`, cloud.LimitExceeded,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			f := newFake(t)
+			f.on("GET /20160918/workRequests", answer(http.StatusOK, `[
+				{"id":"w1","status":"FAILED","timeAccepted":"2026-01-02T00:00:00Z"},{"id":"w2","status":"IN_PROGRESS","timeAccepted":"2026-01-04T00:00:00Z"}]`))
+			f.on("GET /20160918/workRequests/w2/errors", answer(http.StatusOK, world.errors))
+
+			failure, err := newClient(t, f).ScalingFailure(t.Context(), "ocid1.instancepool.oc1..a")
+
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(failure).To(HaveOccurred())
+			g.Expect(cloud.KindOf(failure)).To(Equal(world.expect))
 		})
 	}
 }

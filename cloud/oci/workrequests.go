@@ -77,7 +77,17 @@ func (c *Client) workOf(ctx context.Context, resourceID string) ([]workrequests.
 	return items, nil
 }
 
+// workRequestFailure is the first error of a work request; nil if there is none.
 func (c *Client) workRequestFailure(ctx context.Context, id string) (*cloud.Error, error) {
+	failures, err := c.workRequestFailures(ctx, id)
+	if len(failures) == 0 || err != nil {
+		return nil, err
+	}
+	return failures[0], nil
+}
+
+// workRequestFailures are the errors of a work request, oldest first.
+func (c *Client) workRequestFailures(ctx context.Context, id string) ([]*cloud.Error, error) {
 	type request = workrequests.ListWorkRequestErrorsRequest
 	type response = workrequests.ListWorkRequestErrorsResponse
 	items, err := listAll(ctx, c, pager[request, response, workrequests.WorkRequestError]{
@@ -87,11 +97,18 @@ func (c *Client) workRequestFailure(ctx context.Context, id string) (*cloud.Erro
 		turn:    func(r *request, page *string) { r.Page = page },
 		read:    func(r response) ([]workrequests.WorkRequestError, *string) { return r.Items, r.OpcNextPage },
 	})
-	if err != nil || len(items) == 0 {
+	if err != nil {
 		return nil, err
 	}
-	code, message := cloud.Scrub(value(items[0].Code)), cloud.Scrub(value(items[0].Message))
-	return &cloud.Error{
-		Kind: serviceKind(0, code, message), Service: serviceCompute, Operation: operationLaunch, Code: code, Message: message,
-	}, nil
+	slices.SortStableFunc(items, func(a, b workrequests.WorkRequestError) int {
+		return timestamp(a.Timestamp).Compare(timestamp(b.Timestamp))
+	})
+	var failures []*cloud.Error
+	for _, item := range items {
+		code, message := cloud.Scrub(value(item.Code)), cloud.Scrub(value(item.Message))
+		failures = append(failures, &cloud.Error{
+			Kind: serviceKind(0, code, message), Service: serviceCompute, Operation: operationLaunch, Code: code, Message: message,
+		})
+	}
+	return failures, nil
 }

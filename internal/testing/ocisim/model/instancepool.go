@@ -20,8 +20,8 @@ type InstancePool struct {
 	owner *User
 	due   bool
 	next  int
-	// told is set if a work request reports the shortage already.
-	told bool
+	// launching is the work request of the launches under way.
+	launching *WorkRequest
 }
 
 // Placement is where a pool may launch.
@@ -196,7 +196,7 @@ func (s *State) UpdatePool(caller *User, id, ifMatch string, details UpdatePoolD
 	if details.Size != nil {
 		pool.Size = *details.Size
 	}
-	pool.owner, pool.told = caller, false
+	pool.owner = caller
 	if details.DisplayName != nil {
 		pool.DisplayName = *details.DisplayName
 	}

@@ -5,6 +5,7 @@ package model
 
 import (
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -197,6 +198,9 @@ func (s *State) converge(pool *InstancePool) {
 		s.terminate(counted[0], nil, false, false)
 	}
 	short := false
+	if pool.Size > len(counted) && pool.launching == nil {
+		pool.launching = s.newWorkRequest("LaunchInstancesInPool", pool.CompartmentID, "instancePool", pool.ID, "UPDATED")
+	}
 	for range pool.Size - len(counted) {
 		if !s.launchMember(pool) {
 			short = true
@@ -207,6 +211,8 @@ func (s *State) converge(pool *InstancePool) {
 		return i.LifecycleState == StateProvisioning || i.LifecycleState == StateStarting
 	})
 	if settled && len(s.counted(pool)) == pool.Size {
+		pool.launching.succeed(s)
+		pool.launching = nil
 		pool.setState(StateRunning)
 		return
 	}
@@ -222,8 +228,8 @@ func (s *State) converge(pool *InstancePool) {
 	s.look(pool)
 }
 
-// launchMember launches one instance, at the next place with room; a refusal is only seen in a work
-// request.
+// launchMember launches one instance, at the next place with room; a refusal is only seen in the
+// work request, which goes on.
 func (s *State) launchMember(pool *InstancePool) bool {
 	configuration, ok := s.items[pool.InstanceConfigurationID].(*InstanceConfiguration)
 	if !ok || configuration.InstanceDetails.LaunchDetails == nil {
@@ -239,20 +245,31 @@ func (s *State) launchMember(pool *InstancePool) bool {
 			instance, _, refusal = s.LaunchInstance(pool.owner, details, nil)
 			if refusal == nil {
 				s.join(pool, configuration, instance)
-				pool.told = false
 				return true
 			}
 		}
 	}
-	if pool.told {
-		return false
-	}
-	pool.told = true
-	work := s.newWorkRequest("ScaleInstancePool", pool.CompartmentID, "instancePool", pool.ID, "UPDATED")
 	if failure, ok := refusal.(*Error); ok { //nolint:errorlint // The model never wraps its errors.
-		work.fail(s, failure)
+		pool.launching.report(s, asPoolFailure(failure))
 	}
 	return false
+}
+
+// asPoolFailure is a launch's refusal as the work request of a pool has it, with codes of its own
+// (OCI documentation, "Using Instance Configurations and Instance Pools", limitations). That the
+// code of the launch is in the message is how kubernetes/autoscaler finds it
+// (oci_instance_pool_cache.go, firstUnrecoverableErrorForWorkRequest).
+func asPoolFailure(refusal *Error) *Error {
+	code := "PostLaunchFailure"
+	switch {
+	case refusal.Message == ErrOutOfCapacity().Message:
+		code = "OutOfCapacity"
+	case refusal.Code == "LimitExceeded", refusal.Code == "QuotaExceeded":
+		code = "ServiceLimit"
+	case refusal.Status == http.StatusBadRequest:
+		code = "InvalidParameter"
+	}
+	return &Error{Code: code, Message: refusal.Code + ": " + refusal.Message}
 }
 
 // domainsOf are the placement's fault domains, those with the fewest members first, or an empty one

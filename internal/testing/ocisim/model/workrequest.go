@@ -28,7 +28,7 @@ type WorkResource struct {
 	Identifier string `json:"identifier"`
 }
 
-// WorkError says why a work request failed.
+// WorkError says why a work request failed, or what went wrong in one that goes on.
 type WorkError struct {
 	Code      string    `json:"code"`
 	Message   string    `json:"message"`
@@ -67,6 +67,14 @@ func (w *WorkRequest) fail(s *State, reason *Error) {
 	}
 	w.finish(s, "FAILED")
 	w.errors = append(w.errors, WorkError{Code: reason.Code, Message: reason.Message, Timestamp: *w.TimeFinished})
+}
+
+// report adds an error to a work request that goes on, unless its last one says the same.
+func (w *WorkRequest) report(s *State, reason *Error) {
+	if last := len(w.errors) - 1; last >= 0 && w.errors[last].Code == reason.Code && w.errors[last].Message == reason.Message {
+		return
+	}
+	w.errors = append(w.errors, WorkError{Code: reason.Code, Message: reason.Message, Timestamp: s.world.clock.Now().UTC()})
 }
 
 func (w *WorkRequest) finish(s *State, status string) {
