@@ -33,7 +33,7 @@ type InstancePool struct {
 }
 
 // PoolPlacement is an availability domain for a pool's instances. Without fault domains OCI spreads
-// over all.
+// over all as they have room; over named ones evenly, or not at all.
 type PoolPlacement struct {
 	AvailabilityDomain string
 	FaultDomains       []string
@@ -126,7 +126,8 @@ func (c *Client) UpdateInstancePool(ctx context.Context, own ownership.Proof, ch
 	details := core.UpdateInstancePoolDetails{InstanceConfigurationId: optional(change.ConfigurationID), Size: change.Size}
 	for _, placement := range change.Placements {
 		details.PlacementConfigurations = append(details.PlacementConfigurations, core.UpdateInstancePoolPlacementConfigurationDetails{
-			AvailabilityDomain: &placement.AvailabilityDomain, FaultDomains: placement.FaultDomains,
+			// Without any they are sent as an empty list, which cannot be taken for no change.
+			AvailabilityDomain: &placement.AvailabilityDomain, FaultDomains: append([]string{}, placement.FaultDomains...),
 			PrimaryVnicSubnets: &core.InstancePoolPlacementPrimarySubnet{SubnetId: &placement.SubnetID},
 		})
 	}

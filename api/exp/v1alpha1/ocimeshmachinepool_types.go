@@ -34,9 +34,10 @@ type OCIMeshMachinePoolSpec struct {
 	// +kubebuilder:validation:MaxLength=63
 	Account string `json:"account,omitempty"`
 
-	// faultDomains for spreading instances, as OCI names them, in each availability domain; all
-	// when it is absent. Availability domains are the MachinePool's failureDomains, or all of the
-	// account's.
+	// faultDomains that instances are spread evenly over, as OCI names them, in each availability
+	// domain: the pool does not grow while one of them has no room. When it is absent, OCI spreads
+	// over all as they have room. Availability domains are the MachinePool's failureDomains, or all
+	// of the account's.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -227,6 +228,11 @@ type InstancePoolStatus struct {
 	// size is OCI's if the MachinePool has cluster.x-k8s.io/replicas-managed-by.
 	// +optional
 	Sized *bool `json:"sized,omitempty"`
+
+	// spread says that OCI was last told of no fault domains, so that it launches in those with
+	// room. It may show all of them then, as it does if all are named.
+	// +optional
+	Spread *bool `json:"spread,omitempty"`
 }
 
 // GrantedStatus are the parts of the spec that say how large an instance is, and the image that

@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
@@ -35,7 +36,7 @@ func (r *Reconciler) pool(ctx context.Context, s *scope) error {
 	if s.found.ConfigurationID != s.own.Status.Configuration.ID {
 		change.ConfigurationID = s.own.Status.Configuration.ID
 	}
-	if !slices.EqualFunc(s.found.Placements, placements, samePlacement) {
+	if !slices.EqualFunc(s.found.Placements, placements, s.samePlacement) {
 		change.Placements = placements
 	}
 	if change.ConfigurationID == "" && change.Placements == nil {
@@ -45,7 +46,13 @@ func (r *Reconciler) pool(ctx context.Context, s *scope) error {
 	if err != nil {
 		return asRefusal(err)
 	}
-	return s.take(changed)
+	if err := s.take(changed); err != nil {
+		return err
+	}
+	if change.Placements != nil {
+		s.own.Status.Pool.Spread = ptr.To(len(s.own.Spec.FaultDomains) == 0)
+	}
+	return nil
 }
 
 // createPool makes a pool of size 0, whatever is wanted: the request is then the same each time
@@ -66,7 +73,7 @@ func (r *Reconciler) createPool(ctx context.Context, s *scope, placements []oci.
 	if err := s.take(pool); err != nil {
 		return err
 	}
-	s.own.Status.Claim = r.Claims.Made()
+	s.own.Status.Claim, s.own.Status.Pool.Spread = r.Claims.Made(), ptr.To(len(s.own.Spec.FaultDomains) == 0)
 	if r.Recorder != nil {
 		r.Recorder.Eventf(s.own, nil, corev1.EventTypeNormal, "PoolCreated", "Create", "Created instance pool %s in account %s", pool.ID, s.account.Name)
 	}
@@ -88,8 +95,9 @@ func (s *scope) usedToken(ctx context.Context, refusal error) error {
 	return refusal
 }
 
-// placements are the availability domains that the MachinePool allows, or all of the account's,
-// with their fault domains.
+// placements are the availability domains that the MachinePool allows, or all of the account's.
+// Fault domains are named only if the spec does: OCI spreads over named ones evenly or not at all
+// (oci-go-sdk core/create_instance_pool_placement_configuration_details.go).
 func (s *scope) placements() ([]oci.PoolPlacement, error) {
 	var out []oci.PoolPlacement
 	wanted := s.machinePool.Spec.FailureDomains
@@ -98,11 +106,7 @@ func (s *scope) placements() ([]oci.PoolPlacement, error) {
 		if len(wanted) > 0 && !slices.Contains(wanted, name) {
 			continue
 		}
-		at := oci.PoolPlacement{AvailabilityDomain: domain.Name, FaultDomains: s.own.Spec.FaultDomains, SubnetID: s.network.SubnetID}
-		if len(at.FaultDomains) == 0 {
-			at.FaultDomains = domain.FaultDomains
-		}
-		out = append(out, at)
+		out = append(out, oci.PoolPlacement{AvailabilityDomain: domain.Name, FaultDomains: s.own.Spec.FaultDomains, SubnetID: s.network.SubnetID})
 	}
 	if len(out) == 0 {
 		return nil, access.NewProblem(infrav1.FailureDomainUnknownReason,
@@ -111,8 +115,18 @@ func (s *scope) placements() ([]oci.PoolPlacement, error) {
 	return out, nil
 }
 
-func samePlacement(a, b oci.PoolPlacement) bool {
-	return a.AvailabilityDomain == b.AvailabilityDomain && a.SubnetID == b.SubnetID && slices.Equal(slices.Sorted(slices.Values(a.FaultDomains)), slices.Sorted(slices.Values(b.FaultDomains)))
+// samePlacement tells whether a pool has a placement already. If no fault domains are wanted, OCI may
+// show all of them, as it does of a pool of an earlier release, which named them all: what OCI was
+// told last is recorded.
+func (s *scope) samePlacement(shown, wanted oci.PoolPlacement) bool {
+	if shown.AvailabilityDomain != wanted.AvailabilityDomain || shown.SubnetID != wanted.SubnetID {
+		return false
+	}
+	spread := ptr.Deref(s.own.Status.Pool.Spread, false)
+	if len(wanted.FaultDomains) == 0 {
+		return spread || len(shown.FaultDomains) == 0
+	}
+	return !spread && slices.Equal(slices.Sorted(slices.Values(shown.FaultDomains)), slices.Sorted(slices.Values(wanted.FaultDomains)))
 }
 
 // asRefusal tells what a person has to fix from what is tried again.

@@ -7,8 +7,14 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/types"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 )
@@ -34,6 +40,71 @@ func TestAShortageIsToldAndPasses(t *testing.T) {
 	b.scaleTo(t, 3)
 	b.untilReady(t, 3)
 	g.Expect(names(b.machines(t))).To(ContainElements(kept))
+}
+
+func TestOnlyFaultDomainsOfTheSpecAreWaitedFor(t *testing.T) {
+	t.Parallel()
+	for name, world := range map[string]struct {
+		faultDomains []string
+		expect       string
+		live         int
+	}{
+		"none are named": {nil, "PoolReady True Ready", 2},
+		"all are named":  {[]string{"FAULT-DOMAIN-1", "FAULT-DOMAIN-2", "FAULT-DOMAIN-3"}, "PoolReady False NoCapacity", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			b := newBench(t, 2, func(_ *clusterv1.MachinePool, p *expv1.OCIMeshMachinePool) { p.Spec.FaultDomains = world.faultDomains })
+			g.Expect(b.OCI.SetCapacity(b.Tenancies[0].Name, sim.CapacityKey{Shape: "VM.Standard.A1.Flex", FaultDomain: "FAULT-DOMAIN-2"}, 0)).To(Succeed())
+
+			b.until(t, func(g Gomega) {
+				g.Expect(helpers.ConditionsOf(b.own)).To(ContainElement(world.expect))
+				g.Expect(b.instances(t)).To(HaveLen(world.live))
+			})
+		})
+	}
+}
+
+// A release before named all fault domains. OCI may show all of a pool that names none.
+func TestAPoolWithAllFaultDomainsNamedIsToldOnceToSpread(t *testing.T) {
+	t.Parallel()
+	for name, world := range map[string]struct {
+		seed  uint64
+		shown int
+	}{
+		"which OCI shows":        {0, 0},
+		"which OCI does not show": {5, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			b := (&bench{podNetwork: infrav1.PodNetworkVXLAN, seed: world.seed}).begin(t, 1)
+			b.untilReady(t, 1)
+			c, err := b.Clients.OCI(t.Context(), b.Accounts[0])
+			g.Expect(err).NotTo(HaveOccurred())
+			pool, err := c.GetInstancePool(t.Context(), b.own.Status.Pool.ID)
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(pool.Placements[0].FaultDomains).To(HaveLen(world.shown))
+			pool.Placements[0].FaultDomains = b.Tenancies[0].FaultDomains()
+			_, err = c.UpdateInstancePool(t.Context(), ownership.Recorded(pool.ID), oci.PoolChange{Placements: pool.Placements})
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(b.Client.Status().Patch(t.Context(), b.own, client.RawPatch(types.MergePatchType,
+				[]byte(`{"status":{"pool":{"spread":null}}}`)))).To(Succeed())
+			told := b.calls("UpdateInstancePool")
+
+			b.until(t, func(g Gomega) { g.Expect(b.own.Status.Pool.Spread).To(HaveValue(BeTrue())) })
+			b.untilReady(t, 1)
+			for range 5 {
+				g.Expect(b.pass(t.Context())).To(Succeed())
+			}
+
+			g.Expect(b.calls("UpdateInstancePool")).To(Equal(told + 1))
+			helpers.Update(t, b.Environment, b.own, func(p *expv1.OCIMeshMachinePool) { p.Spec.FaultDomains = b.Tenancies[0].FaultDomains() })
+			b.until(t, func(g Gomega) { g.Expect(b.own.Status.Pool.Spread).To(HaveValue(BeFalse())) })
+			g.Expect(b.calls("UpdateInstancePool")).To(Equal(told+2), "all of them are named again")
+		})
+	}
 }
 
 func TestAShortageThatMayNotBeReadKeepsNoInstanceFromBeingSeen(t *testing.T) {

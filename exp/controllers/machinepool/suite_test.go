@@ -68,8 +68,9 @@ type bench struct {
 	podNetwork        infrav1.PodNetworkMode
 	mode              tailnetsim.Mode
 	managementCluster string
-	// accounts is how many there are; one by default.
+	// accounts is how many there are; one by default. seed varies OCI's answers.
 	accounts int
+	seed     uint64
 	// restartEachPass makes each pass one of a new process; crash kills one of the processes.
 	restartEachPass bool
 	crash           *crash
@@ -87,7 +88,7 @@ func newBench(t *testing.T, replicas int32, change ...func(*clusterv1.MachinePoo
 func (b *bench) begin(t *testing.T, replicas int32, change ...func(*clusterv1.MachinePool, *expv1.OCIMeshMachinePool)) *bench {
 	t.Helper()
 	b.booter, b.recorder = &joiner{joined: map[string]string{}}, &helpers.Recorder{}
-	b.World = helpers.NewWorld(t, env, helpers.WorldOptions{Accounts: cmp.Or(b.accounts, 1), Sim: sim.Options{Booter: b.booter}, TailnetClock: b.now, TailnetMode: b.mode})
+	b.World = helpers.NewWorld(t, env, helpers.WorldOptions{Accounts: cmp.Or(b.accounts, 1), Sim: sim.Options{Booter: b.booter, Seed: b.seed}, TailnetClock: b.now, TailnetMode: b.mode})
 	b.booter.control = b.Control
 	b.MakeReady(t)
 	b.restart()

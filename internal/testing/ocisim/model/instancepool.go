@@ -32,6 +32,9 @@ type Placement struct {
 	PrimaryVnicSubnets   *PrimarySubnet `json:"primaryVnicSubnets,omitempty"`
 	SecondaryVnicSubnets []any          `json:"secondaryVnicSubnets,omitempty"`
 	ComputeClusterID     string         `json:"computeClusterId,omitempty"`
+
+	// spread is set if the caller names no fault domains.
+	spread bool
 }
 
 // PrimarySubnet is the subnet of the primary VNIC.
@@ -94,6 +97,7 @@ func (s *State) CreatePool(caller *User, details CreatePoolDetails) (*InstancePo
 	if err := s.checkPool(caller, details.PlacementConfigurations, details.Size); err != nil {
 		return nil, err
 	}
+	s.spread(details.PlacementConfigurations)
 	pool := &InstancePool{
 		Meta:                    s.newMeta("instancepool", details.CompartmentID, details.DisplayName, details.Tags),
 		InstanceConfigurationID: details.InstanceConfigurationID, PlacementConfigurations: details.PlacementConfigurations,
@@ -138,6 +142,18 @@ func (s *State) checkPool(caller *User, placements []Placement, size *int) error
 		}
 	}
 	return nil
+}
+
+// spread notes which placements name no fault domains. What OCI shows of those is not documented:
+// with a seed, some are shown with all.
+func (s *State) spread(placements []Placement) {
+	for i := range placements {
+		at := &placements[i]
+		at.spread = len(at.FaultDomains) == 0
+		if at.spread && s.world.variety.pick(2, "fault domains") == 1 {
+			at.FaultDomains = s.config.FaultDomains()
+		}
+	}
 }
 
 // GetPool describes a pool.
@@ -191,6 +207,7 @@ func (s *State) UpdatePool(caller *User, id, ifMatch string, details UpdatePoolD
 		pool.InstanceConfigurationID = *details.InstanceConfigurationID
 	}
 	if details.PlacementConfigurations != nil {
+		s.spread(details.PlacementConfigurations)
 		pool.PlacementConfigurations = details.PlacementConfigurations
 	}
 	if details.Size != nil {

@@ -239,14 +239,12 @@ func (s *State) launchMember(pool *InstancePool) bool {
 	for range pool.PlacementConfigurations {
 		placement := pool.PlacementConfigurations[pool.next%len(pool.PlacementConfigurations)]
 		pool.next++
-		for _, domain := range s.domainsOf(pool, placement) {
-			details := configuration.launch(pool, placement, domain)
-			var instance *Instance
-			instance, _, refusal = s.LaunchInstance(pool.owner, details, nil)
-			if refusal == nil {
-				s.join(pool, configuration, instance)
-				return true
-			}
+		details := configuration.launch(pool, placement, s.domainOf(pool, placement))
+		var instance *Instance
+		instance, _, refusal = s.LaunchInstance(pool.owner, details, nil)
+		if refusal == nil {
+			s.join(pool, configuration, instance)
+			return true
 		}
 	}
 	if failure, ok := refusal.(*Error); ok { //nolint:errorlint // The model never wraps its errors.
@@ -272,11 +270,12 @@ func asPoolFailure(refusal *Error) *Error {
 	return &Error{Code: code, Message: refusal.Code + ": " + refusal.Message}
 }
 
-// domainsOf are the placement's fault domains, those with the fewest members first, or an empty one
-// for a free choice.
-func (s *State) domainsOf(pool *InstancePool, placement Placement) []string {
-	if len(placement.FaultDomains) == 0 {
-		return []string{""}
+// domainOf is the placement's fault domain with the fewest members, or an empty one for a free
+// choice. No other stands in for a named one without room (OCI documentation, "Using Instance
+// Configurations and Instance Pools", "Distributing Instances Across Fault Domains").
+func (s *State) domainOf(pool *InstancePool, placement Placement) string {
+	if placement.spread {
+		return ""
 	}
 	in := map[string]int{}
 	for _, instance := range s.counted(pool) {
@@ -284,9 +283,7 @@ func (s *State) domainsOf(pool *InstancePool, placement Placement) []string {
 			in[instance.FaultDomain]++
 		}
 	}
-	domains := slices.Clone(placement.FaultDomains)
-	slices.SortStableFunc(domains, func(a, b string) int { return in[a] - in[b] })
-	return domains
+	return slices.MinFunc(placement.FaultDomains, func(a, b string) int { return in[a] - in[b] })
 }
 
 func (s *State) join(pool *InstancePool, configuration *InstanceConfiguration, instance *Instance) {

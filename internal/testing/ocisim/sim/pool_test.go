@@ -170,6 +170,25 @@ func TestAPoolWithoutRoomGoesOnScaling(t *testing.T) {
 	g.Expect(b.members(pool)).To(HaveLen(2))
 }
 
+func TestAPoolWaitsForANamedFaultDomainAndNotForAnyOther(t *testing.T) {
+	b := newBench(t)
+	g := b.g
+	subnet := b.subnet(b.vcn("10.0.0.0/16"), "10.0.0.0/24", "open")
+	g.Expect(b.sim.SetCapacity("one", sim.CapacityKey{Shape: "VM.Standard.A1.Flex", FaultDomain: "FAULT-DOMAIN-2"}, 0)).To(Succeed())
+
+	named := b.pool(b.configuration(nil), subnet.Id, 3)
+	details := b.poolDetails(b.configuration(nil), subnet.Id, 3)
+	details.PlacementConfigurations[0].FaultDomains = nil
+	spread, err := b.pools.CreateInstancePool(t.Context(), core.CreateInstancePoolRequest{CreateInstancePoolDetails: details})
+	g.Expect(err).NotTo(HaveOccurred())
+	b.clock.Advance(2 * step)
+
+	g.Expect(b.members(named)).To(HaveLen(1))
+	g.Expect(b.getPool(named).LifecycleState).To(Equal(core.InstancePoolLifecycleStateProvisioning))
+	g.Expect(b.members(spread.Id)).To(HaveLen(3))
+	g.Expect(b.getPool(spread.Id).LifecycleState).To(Equal(core.InstancePoolLifecycleStateRunning))
+}
+
 func TestPoolsAndConfigurationsAreRefused(t *testing.T) {
 	b := newBench(t)
 	g := b.g
