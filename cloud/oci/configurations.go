@@ -47,8 +47,8 @@ func (c *Client) ListInstanceConfigurations(ctx context.Context, tags map[string
 }
 
 // CreateInstanceConfiguration makes a template of instances and returns its OCID. Of the spec,
-// DisplayName, RetryToken and configurationTags are the template's own; Tags are its instances' and
-// their volumes'. The pool decides where an instance goes.
+// DisplayName and RetryToken are the template's own; Tags are its instances' and their volumes',
+// which get configurationTags as well. The pool decides where an instance goes.
 func (c *Client) CreateInstanceConfiguration(ctx context.Context, spec LaunchSpec, configurationTags map[string]string) (string, error) {
 	userData := base64.StdEncoding.EncodeToString(spec.UserData)
 	op := operation{service: serviceCompute, name: "CreateInstanceConfiguration", secrets: []string{userData, string(spec.UserData)}}

@@ -49,7 +49,7 @@ type PoolSpec struct {
 	ConfigurationID string
 	Placements      []PoolPlacement
 	Size            int
-	// Tags are free-form, and the pool's: instances have those of the configuration.
+	// Tags are free-form. Instances get them, too, unless the configuration has other values.
 	Tags map[string]string
 	// RetryToken, at most 64 bytes, makes repeated creations with the same spec one, for 24 hours.
 	RetryToken string

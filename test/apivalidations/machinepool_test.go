@@ -49,7 +49,7 @@ func TestOCIMeshMachinePoolsAreRefusedWithTheReason(t *testing.T) {
 		{"a tag of the provider's", func(p *pool) { p.Spec.Tags = map[string]string{"ocimesh-x": "y"} }, "the provider's own"},
 		{"a tag of OCI's", func(p *pool) { p.Spec.Tags = map[string]string{"oci:compute:instancepool": "y"} }, "are OCI's"},
 		{"more tags than OCI leaves room for", func(p *pool) {
-			p.Spec.Tags = map[string]string{"a": "", "b": "", "c": "", "d": ""}
+			p.Spec.Tags = map[string]string{"a": "", "b": "", "c": ""}
 		}, "spec.tags"},
 		{"two volumes at one place", func(p *pool) {
 			p.Spec.DataVolumes = append(p.Spec.DataVolumes, infrav1.DataVolume{Name: "more", SizeGB: 50, MountPath: "/var/data"})

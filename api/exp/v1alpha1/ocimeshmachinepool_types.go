@@ -92,10 +92,10 @@ type OCIMeshMachinePoolSpec struct {
 	Preemptible *bool `json:"preemptible,omitempty"`
 
 	// tags are freeform tags of the instances. Names starting with ocimesh- are the provider's, and
-	// names starting with oci: are OCI's. OCI allows 10 in all; the provider sets 4 and instance
-	// pools up to 3.
+	// names starting with oci: are OCI's. OCI allows 10 in all; the provider sets 4 and the claim
+	// of the instance pool, and instance pools set up to 3.
 	// +optional
-	// +kubebuilder:validation:MaxProperties=3
+	// +kubebuilder:validation:MaxProperties=2
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('ocimesh-') && !k.startsWith('oci:'))",message="tags that start with ocimesh- are the provider's own, and those that start with oci: are OCI's"
 	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) > 0 && size(k) <= 100 && size(self[k]) <= 256)",message="names of tags have 1 to 100 characters and values at most 256"
 	Tags map[string]string `json:"tags,omitempty"`

@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -28,7 +29,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/userdata"
 )
 
-// Tags of an instance configuration: the digest of what is in it, and the identifier of the key.
+// Tags of an instance configuration of earlier releases: the digest of what is in it, and the
+// identifier of the key.
 const (
 	digestTag = "ocimesh-configuration-digest"
 	keyTag    = "ocimesh-configuration-key"
@@ -64,10 +66,8 @@ func (r *Reconciler) configuration(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	tags := identity.TagsIn(s.infraCluster, s.owner)
-	tags[digestTag], tags[keyTag] = digest, s.key.ID
-	spec.DisplayName, spec.RetryToken = s.prefix+"-"+digest[:8], cloud.RetryToken(s.owner.Digest(), digest, status.ID)
-	id, err := s.findOrCreate(ctx, spec, tags)
+	spec.DisplayName, spec.RetryToken = configurationName(s.prefix, digest, s.key.ID), cloud.RetryToken(s.owner.Digest(), digest, status.ID)
+	id, err := s.findOrCreate(ctx, spec, digest)
 	if err != nil {
 		return err
 	}
@@ -83,18 +83,39 @@ func (r *Reconciler) configuration(ctx context.Context, s *scope) error {
 	return nil
 }
 
+// configurationName tells digest and key. Tags would do, but OCI gives those of a configuration to
+// all instances, which have room for ten (OCI documentation, "Using Instance Configurations and
+// Instance Pools", "Propagation of Tagging on Resources").
+func configurationName(prefix, digest, keyID string) string {
+	return prefix + "-" + digest + "-" + keyID
+}
+
+// contentOf reads digest and key of one of the pool's configurations: from its name, or from the
+// tags that earlier releases gave it. The digest is empty if neither tells.
+func (s *scope) contentOf(configuration oci.InstanceConfiguration) (digest, keyID string) {
+	if digest = configuration.Tags[digestTag]; digest != "" {
+		return digest, configuration.Tags[keyTag]
+	}
+	content, _ := strings.CutPrefix(configuration.DisplayName, s.prefix+"-")
+	digest, keyID, _ = strings.Cut(content, "-")
+	if len(digest) != hex.EncodedLen(sha256.Size) {
+		return "", ""
+	}
+	return digest, keyID
+}
+
 // findOrCreate adopts the configuration that a pass before this one may have made without knowing.
-func (s *scope) findOrCreate(ctx context.Context, spec oci.LaunchSpec, tags map[string]string) (string, error) {
-	wanted := s.owner.Tags()
-	wanted[digestTag] = tags[digestTag]
-	known, err := s.client.ListInstanceConfigurations(ctx, wanted)
+func (s *scope) findOrCreate(ctx context.Context, spec oci.LaunchSpec, digest string) (string, error) {
+	known, err := s.client.ListInstanceConfigurations(ctx, s.owner.Tags())
 	if err != nil {
 		return "", err
 	}
-	if len(known) > 0 {
-		return known[0].ID, nil
+	for _, configuration := range known {
+		if found, _ := s.contentOf(configuration); found == digest {
+			return configuration.ID, nil
+		}
 	}
-	id, err := s.client.CreateInstanceConfiguration(ctx, spec, tags)
+	id, err := s.client.CreateInstanceConfiguration(ctx, spec, identity.TagsIn(s.infraCluster, s.owner))
 	if cloud.IsKind(err, cloud.InvalidRequest, cloud.RelatedNotFoundOrUnauthorized) {
 		return "", &access.Problem{
 			Reason: expv1.ConfigurationRefusedReason, Message: "OCI refuses the instance configuration: " + cloud.UserMessage(err), Err: err,

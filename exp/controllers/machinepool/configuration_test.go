@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/util/conditions"
 
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
@@ -53,6 +54,22 @@ func TestBootstrapDataAndSpecConcernInstancesToCome(t *testing.T) {
 		sizes = append(sizes, machine.Ocpus)
 	}
 	g.Expect(sizes).To(ConsistOf(2.0, 4.0))
+}
+
+func TestAnInstanceHasRoomForAllTags(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	mine := map[string]string{"team": "blue", "stage": "test"}
+	b := (&bench{podNetwork: infrav1.PodNetworkVXLAN, managementCluster: "first"}).begin(t, 1,
+		func(_ *clusterv1.MachinePool, p *expv1.OCIMeshMachinePool) { p.Spec.Tags = mine })
+
+	b.untilReady(t, 1)
+
+	tags := b.instances(t)[0].FreeformTags
+	g.Expect(tags).To(HaveLen(10), "OCI takes ten: of the cluster, the pool, its claim, the spec and OCI itself")
+	for key, value := range mine {
+		g.Expect(tags).To(HaveKeyWithValue(key, value))
+	}
 }
 
 func TestBootstrapDataThatCanNeverJoinIsToldAndHeals(t *testing.T) {

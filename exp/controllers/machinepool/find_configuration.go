@@ -18,7 +18,7 @@ import (
 )
 
 // findConfiguration takes over the configuration that the pool launches from, if status has lost
-// it: by a move, or a restore. Its tags say what is in it and with which key. The Secret with the
+// it: by a move, or a restore. Its name says what is in it and with which key. The Secret with the
 // key itself stays in the namespace of the other manager, and is not needed before another
 // configuration is made. A key that the tailnet does not take any more is not taken over.
 func (r *Reconciler) findConfiguration(ctx context.Context, s *scope) error {
@@ -31,16 +31,20 @@ func (r *Reconciler) findConfiguration(ctx context.Context, s *scope) error {
 		return err
 	}
 	at := slices.IndexFunc(known, func(c oci.InstanceConfiguration) bool { return c.ID == s.found.ConfigurationID })
-	if at < 0 || known[at].Tags[digestTag] == "" {
+	if at < 0 {
 		return nil
 	}
-	key, usable, err := r.keyring(s).usable(ctx, known[at].Tags[keyTag])
+	digest, keyID := s.contentOf(known[at])
+	if digest == "" {
+		return nil
+	}
+	key, usable, err := r.keyring(s).usable(ctx, keyID)
 	if err != nil {
 		return phases.In(infrav1.TailnetReadyCondition, err)
 	}
 	if usable {
 		*status = expv1.InstanceConfigurationStatus{
-			ID: known[at].ID, Digest: known[at].Tags[digestTag], KeyID: key.ID, KeyExpires: metav1.NewTime(key.Expires.UTC().Truncate(time.Second)),
+			ID: known[at].ID, Digest: digest, KeyID: key.ID, KeyExpires: metav1.NewTime(key.Expires.UTC().Truncate(time.Second)),
 			KeyTags: key.Tags,
 		}
 	}

@@ -11,6 +11,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolid"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 )
 
@@ -63,4 +66,31 @@ func TestAMovedPoolKeepsItsKeyAndItsConfigurationThereAndBack(t *testing.T) {
 	first.untilReady(t, 5)
 	first.delete(t)
 	first.expectNothingLeft(t)
+}
+
+func TestAConfigurationOfAnEarlierReleaseIsFoundByItsTags(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t, 1)
+	b.untilReady(t, 1)
+	before := b.own.Status.Configuration
+	c, err := b.Clients.OCI(t.Context(), b.Accounts[0])
+	g.Expect(err).NotTo(HaveOccurred())
+	tags := poolid.Owner(b.own).Tags()
+	tags["ocimesh-configuration-digest"], tags["ocimesh-configuration-key"] = before.Digest, before.KeyID
+	id, err := c.CreateInstanceConfiguration(t.Context(), oci.LaunchSpec{
+		DisplayName: "workers-" + before.Digest[:8], Shape: "VM.Standard.A1.Flex", ImageID: "ocid1.image.oc1..a",
+	}, tags)
+	g.Expect(err).NotTo(HaveOccurred())
+	_, err = c.UpdateInstancePool(t.Context(), ownership.Recorded(b.own.Status.Pool.ID), oci.PoolChange{ConfigurationID: id})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(c.DeleteInstanceConfiguration(t.Context(), ownership.Recorded(before.ID))).To(Succeed())
+	g.Expect(b.Client.Status().Patch(t.Context(), b.own, client.RawPatch(types.MergePatchType, []byte(`{"status":{"configuration":null}}`)))).To(Succeed())
+	made := b.calls("CreateInstanceConfiguration")
+
+	b.untilReady(t, 1)
+
+	g.Expect(b.own.Status.Configuration.ID).To(Equal(id))
+	g.Expect(b.own.Status.Configuration.Digest).To(Equal(before.Digest))
+	g.Expect(b.calls("CreateInstanceConfiguration")).To(Equal(made))
 }

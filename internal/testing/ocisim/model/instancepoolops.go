@@ -17,6 +17,7 @@ import (
 const (
 	poolTag          = "oci:compute:instancepool"
 	configurationTag = "oci:compute:instanceconfiguration"
+	retryTokenTag    = "oci:compute:instancepool:opcretrytoken"
 )
 
 // States of a pool, and of an instance in its relation to the pool (oci-go-sdk
@@ -241,7 +242,9 @@ func (s *State) launchMember(pool *InstancePool) bool {
 		pool.next++
 		details := configuration.launch(pool, placement, s.domainOf(pool, placement))
 		var instance *Instance
-		instance, _, refusal = s.LaunchInstance(pool.owner, details, nil)
+		if refusal = CheckTags(details.FreeformTags); refusal == nil {
+			instance, _, refusal = s.LaunchInstance(pool.owner, details, nil)
+		}
 		if refusal == nil {
 			s.join(pool, configuration, instance)
 			return true
@@ -292,9 +295,23 @@ func (s *State) join(pool *InstancePool, configuration *InstanceConfiguration, i
 	attachments := alive(s, func(a *VolumeAttachment) bool { return a.InstanceID == instance.ID })
 	for i, attachment := range attachments {
 		if volume, ok := s.items[attachment.VolumeID].(*Volume); ok && i < len(volumes) && volumes[i].CreateDetails != nil {
-			volume.setTags(volumes[i].CreateDetails.Tags)
+			volume.setTags(Tags{
+				FreeformTags: configuration.propagated(pool, volumes[i].CreateDetails.FreeformTags), DefinedTags: volumes[i].CreateDetails.DefinedTags,
+			})
 		}
 	}
+	instance.bootVolume.setTags(Tags{FreeformTags: configuration.propagated(pool, nil)})
+}
+
+// propagated are the freeform tags of what a pool makes: the configuration's come before the
+// pool's, and the pool's before those in the request (OCI documentation, "Using Instance
+// Configurations and Instance Pools", "Propagation of Tagging on Resources").
+func (c *InstanceConfiguration) propagated(pool *InstancePool, requested map[string]string) map[string]string {
+	tags := map[string]string{}
+	for _, from := range []map[string]string{requested, pool.FreeformTags, c.FreeformTags} {
+		maps.Copy(tags, from)
+	}
+	return tags
 }
 
 // launch is the equivalent request to LaunchInstance. Names are the pool's choice: inst-, five
@@ -307,6 +324,7 @@ func (c *InstanceConfiguration) launch(pool *InstancePool, placement Placement, 
 		vnic = *launch.CreateVnicDetails
 	}
 	vnic.SubnetID, vnic.DisplayName = placement.subnet(), ""
+	vnic.FreeformTags = c.propagated(pool, vnic.FreeformTags)
 	details := LaunchDetails{
 		AvailabilityDomain: placement.AvailabilityDomain, CompartmentID: pool.CompartmentID, FaultDomain: faultDomain,
 		DisplayName: "inst-" + randomText(4)[:5] + "-" + strings.ReplaceAll(pool.DisplayName, " ", "-"),
@@ -317,8 +335,9 @@ func (c *InstanceConfiguration) launch(pool *InstancePool, placement Placement, 
 		IsPvEncryptionInTransitEnabled: launch.IsPvEncryptionInTransitEnabled,
 	}
 	details.DefinedTags = launch.DefinedTags
-	details.FreeformTags = map[string]string{poolTag: pool.ID, configurationTag: c.ID}
-	maps.Copy(details.FreeformTags, launch.FreeformTags)
+	details.FreeformTags = c.propagated(pool, launch.FreeformTags)
+	details.FreeformTags[poolTag], details.FreeformTags[configurationTag] = pool.ID, c.ID
+	details.FreeformTags[retryTokenTag] = randomText(16)
 	for _, volume := range c.InstanceDetails.BlockVolumes {
 		attach := volume.AttachDetails
 		wanted := LaunchAttachment{

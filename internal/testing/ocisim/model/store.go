@@ -16,6 +16,20 @@ type Tags struct {
 	DefinedTags  map[string]map[string]any `json:"definedTags"`
 }
 
+// CheckTags refuses more freeform tags, or longer ones, than a resource can have (OCI documentation,
+// "Tagging Overview", limits on tags). The code is assumed.
+func CheckTags(tags map[string]string) error {
+	if len(tags) > 10 {
+		return ErrInvalid("freeformTags has %d tags, and a resource can have 10", len(tags))
+	}
+	for key, value := range tags {
+		if key == "" || len(key) > 100 || len(value) > 256 {
+			return ErrInvalid("freeformTags has a key that is empty or longer than 100 characters, or a value longer than 256")
+		}
+	}
+	return nil
+}
+
 // Meta has the fields common to all simulated resources.
 type Meta struct {
 	ID             string                    `json:"id"`

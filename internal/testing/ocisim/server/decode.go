@@ -17,7 +17,8 @@ import (
 // decode fills target from JSON as strictly as OCI does: field names must match
 // in case, unknown ones are refused (CannotParseRequest), fields tagged
 // oci:"required" must be there (MissingParameter), strings tagged enum:"A|B"
-// must be one of these (InvalidParameter). Null counts as absent.
+// must be one of these (InvalidParameter), freeform tags must be few and short. Null counts as
+// absent.
 func decode(raw []byte, target any) error {
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.UseNumber()
@@ -106,6 +107,11 @@ func checkStruct(path string, kind reflect.Type, value any) error {
 		if err := check(join(path, key), field.Type, entry); err != nil {
 			return err
 		}
+		if key == "freeformTags" {
+			if err := checkTags(entry); err != nil {
+				return err
+			}
+		}
 	}
 	for name, field := range fields {
 		entry := object[name]
@@ -119,6 +125,16 @@ func checkStruct(path string, kind reflect.Type, value any) error {
 		}
 	}
 	return nil
+}
+
+// checkTags checks freeform tags, which are an object of strings by now.
+func checkTags(value any) error {
+	entries, _ := value.(map[string]any)
+	tags := make(map[string]string, len(entries))
+	for key, entry := range entries {
+		tags[key], _ = entry.(string)
+	}
+	return model.CheckTags(tags)
 }
 
 // collect maps a struct's JSON names to its fields, those of embedded structs included.

@@ -5,12 +5,23 @@ package server
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/model"
 )
+
+// tags are some, as the inside of a JSON object.
+func tags(count int, key, value string) string {
+	var all []string
+	for i := range count {
+		all = append(all, fmt.Sprintf("%q:%q", fmt.Sprint(key, i), value))
+	}
+	return strings.Join(all, ",")
+}
 
 func TestDecodeRefusesWhatOCIRefuses(t *testing.T) {
 	launch := func(rest string) string {
@@ -26,6 +37,11 @@ func TestDecodeRefusesWhatOCIRefuses(t *testing.T) {
 		"fraction for a whole":   {launch(`,"shapeConfig":{"vcpus":1.5}`), "CannotParseRequest"},
 		"bad element of a list":  {launch(`,"launchVolumeAttachments":[{"type":"usb"}]`), "InvalidParameter"},
 		"number for an enum":     {launch(`,"sourceDetails":{"sourceType":1}`), "CannotParseRequest"},
+		"ten tags":               {launch(`,"freeformTags":{` + tags(10, "k", "v") + `}`), ""},
+		"eleven tags":            {launch(`,"freeformTags":{` + tags(11, "k", "v") + `}`), "InvalidParameter"},
+		"nested, eleven tags":    {launch(`,"createVnicDetails":{"freeformTags":{` + tags(11, "k", "v") + `}}`), "InvalidParameter"},
+		"a long key of a tag":    {launch(`,"freeformTags":{` + tags(1, strings.Repeat("k", 100), "v") + `}`), "InvalidParameter"},
+		"a long value of a tag":  {launch(`,"freeformTags":{` + tags(1, "k", strings.Repeat("v", 257)) + `}`), "InvalidParameter"},
 		"null where required is": {`{"compartmentId":null,"availabilityDomain":"a"}`, "MissingParameter"},
 	} {
 		t.Run(name, func(t *testing.T) {

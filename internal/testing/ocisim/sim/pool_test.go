@@ -104,9 +104,8 @@ func TestAPoolKeepsItsSizeOverFaultDomains(t *testing.T) {
 		g.Expect(*member.DisplayName).To(MatchRegexp("^inst-[a-z0-9]{5}-workers$"))
 		got, err := b.compute.GetInstance(t.Context(), core.GetInstanceRequest{InstanceId: member.Id})
 		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(got.FreeformTags).To(Equal(map[string]string{
-			"owner": "test", "oci:compute:instancepool": *pool, "oci:compute:instanceconfiguration": *configuration,
-		}))
+		g.Expect(got.FreeformTags).To(And(HaveLen(4), HaveKey("oci:compute:instancepool:opcretrytoken"), HaveKeyWithValue("owner", "test"),
+			HaveKeyWithValue("oci:compute:instancepool", *pool), HaveKeyWithValue("oci:compute:instanceconfiguration", *configuration)))
 	}
 	g.Expect(domains).To(HaveLen(3))
 
@@ -187,6 +186,39 @@ func TestAPoolWaitsForANamedFaultDomainAndNotForAnyOther(t *testing.T) {
 	g.Expect(b.getPool(named).LifecycleState).To(Equal(core.InstancePoolLifecycleStateProvisioning))
 	g.Expect(b.members(spread.Id)).To(HaveLen(3))
 	g.Expect(b.getPool(spread.Id).LifecycleState).To(Equal(core.InstancePoolLifecycleStateRunning))
+}
+
+func TestTagsOfPoolAndConfigurationAreTheInstancesToo(t *testing.T) {
+	b := newBench(t)
+	g := b.g
+	subnet := b.subnet(b.vcn("10.0.0.0/16"), "10.0.0.0/24", "open")
+	details := b.poolDetails(b.configuration(map[string]string{"a": "instance", "b": "instance"}), subnet.Id, 1)
+	details.FreeformTags = map[string]string{"b": "pool", "of": "another"}
+	made, err := b.pools.CreateInstancePool(t.Context(), core.CreateInstancePoolRequest{CreateInstancePoolDetails: details})
+	g.Expect(err).NotTo(HaveOccurred())
+	b.clock.Advance(2 * step)
+
+	g.Expect(b.members(made.Id)).To(HaveLen(1))
+	got, err := b.compute.GetInstance(t.Context(), core.GetInstanceRequest{InstanceId: b.members(made.Id)[0].Id})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(got.FreeformTags).To(And(HaveLen(6), HaveKeyWithValue("a", "instance"), HaveKeyWithValue("b", "pool"), HaveKeyWithValue("of", "another")))
+	volumes, err := b.storage.ListVolumes(t.Context(), core.ListVolumesRequest{CompartmentId: b.compartment()})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(volumes.Items[0].FreeformTags).To(Equal(map[string]string{"b": "pool", "of": "another"}))
+}
+
+func TestAPoolLaunchesNothingWithMoreThanTenTags(t *testing.T) {
+	b := newBench(t)
+	g := b.g
+	subnet := b.subnet(b.vcn("10.0.0.0/16"), "10.0.0.0/24", "open")
+	tags := map[string]string{}
+	for _, key := range strings.Fields("a b c d e f g h") {
+		tags[key] = "x"
+	}
+	pool := b.pool(b.configuration(tags), subnet.Id, 1)
+
+	g.Expect(b.members(pool)).To(BeEmpty())
+	g.Expect(b.getPool(pool).LifecycleState).To(Equal(core.InstancePoolLifecycleStateProvisioning))
 }
 
 func TestPoolsAndConfigurationsAreRefused(t *testing.T) {
