@@ -19,6 +19,10 @@ import (
 // StateScaling is an instance pool's state while its size differs from the desired one.
 const StateScaling LifecycleState = "SCALING"
 
+// IsBusy tells whether OCI launches or ends instances of the pool. All that may be asked for then is
+// the pool's end (OCI documentation, "Instance Pool Lifecycle States").
+func (p InstancePool) IsBusy() bool { return p.State == StateScaling || p.State == StateStarting }
+
 // InstancePool keeps a number of instances of one instance configuration.
 type InstancePool struct {
 	Resource

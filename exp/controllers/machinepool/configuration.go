@@ -50,7 +50,9 @@ func (r *Reconciler) configuration(ctx context.Context, s *scope) error {
 	}
 	s.told = true
 	status := &s.own.Status.Configuration
-	if status.ID != "" && status.Digest == digest {
+	if status.ID != "" && (status.Digest == digest || s.found != nil && s.found.IsBusy() && s.found.ConfigurationID != status.ID) {
+		// A pool without room takes no other one, perhaps for 24 hours, while each bootstrap token
+		// would make one: one waits for it already.
 		return nil
 	}
 	if s.key.Value == "" {

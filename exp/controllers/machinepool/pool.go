@@ -42,17 +42,30 @@ func (r *Reconciler) pool(ctx context.Context, s *scope) error {
 	if change.ConfigurationID == "" && change.Placements == nil {
 		return nil
 	}
-	changed, err := s.client.UpdateInstancePool(ctx, s.proof, change)
-	if err != nil {
-		return asRefusal(err)
-	}
-	if err := s.take(changed); err != nil {
+	changed, err := s.change(ctx, change)
+	if err != nil || !changed {
 		return err
 	}
 	if change.Placements != nil {
 		s.own.Status.Pool.Spread = ptr.To(len(s.own.Spec.FaultDomains) == 0)
 	}
 	return nil
+}
+
+// change changes the pool. OCI may refuse that for as long as it launches instances, which it does for
+// 24 hours if there is no room for them. The change then waits and the pass goes on, to tell what is
+// missing.
+func (s *scope) change(ctx context.Context, change oci.PoolChange) (changed bool, err error) {
+	pool, err := s.client.UpdateInstancePool(ctx, s.proof, change)
+	if s.found.IsBusy() && cloud.IsKind(err, cloud.Conflict) {
+		s.refused = cloud.UserMessage(err)
+		s.Requeue(s.Intervals.Progress)
+		return false, nil
+	}
+	if err != nil {
+		return false, asRefusal(err)
+	}
+	return true, s.take(pool)
 }
 
 // createPool makes a pool of size 0, whatever is wanted: the request is then the same each time

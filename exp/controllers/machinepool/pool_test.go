@@ -107,6 +107,38 @@ func TestAPoolWithAllFaultDomainsNamedIsToldOnceToSpread(t *testing.T) {
 	}
 }
 
+// The token of the bootstrap data is another one every few minutes, and OCI tries for 24 hours.
+func TestAShortageIsToldWhileOCITakesNoChangeOfThePool(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t, 1)
+	b.untilReady(t, 1)
+	g.Expect(b.OCI.RefuseWhileScaling(b.Tenancies[0].Name)).To(Succeed())
+	g.Expect(b.OCI.SetCapacity(b.Tenancies[0].Name, sim.CapacityKey{Shape: "VM.Standard.A1.Flex"}, 1)).To(Succeed())
+	b.scaleTo(t, 2)
+	short := []string{"Ready False NoCapacity", "ConfigurationReady True Ready", "PoolReady False NoCapacity", "InstancesReady True Ready", "TailnetReady True Ready"}
+	b.untilConditions(t, short...)
+
+	for _, token := range []string{"b", "c", "d"} {
+		b.changeBootstrap(t, token)
+		for range 3 {
+			g.Expect(b.pass(t.Context())).To(Succeed())
+		}
+		b.untilConditions(t, short...)
+		g.Expect(b.left(t, "instanceconfiguration")).To(BeNumerically("<=", 2), "one that the pool has, and one that waits")
+	}
+	g.Expect(helpers.MessageOf(b.own, expv1.PoolReadyCondition)).To(And(HavePrefix("The instance pool has 1 of 2 instances; OCI goes on trying: "),
+		ContainSubstring("a change of it waits, since OCI refuses it while the pool is SCALING: ")))
+	b.scaleTo(t, 3)
+	b.until(t, func(g Gomega) {
+		g.Expect(helpers.MessageOf(b.own, expv1.PoolReadyCondition)).To(ContainSubstring("has 1 of 3 instances; OCI goes on trying"))
+	})
+
+	g.Expect(b.OCI.SetCapacity(b.Tenancies[0].Name, sim.CapacityKey{Shape: "VM.Standard.A1.Flex"}, -1)).To(Succeed())
+	b.untilReady(t, 3)
+	b.until(t, func(g Gomega) { g.Expect(b.left(t, "instanceconfiguration")).To(Equal(1)) })
+}
+
 func TestAShortageThatMayNotBeReadKeepsNoInstanceFromBeingSeen(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, 2)

@@ -49,13 +49,13 @@ func (r *Reconciler) scale(ctx context.Context, s *scope) error {
 }
 
 func (s *scope) resize(ctx context.Context, to int) error {
-	changed, err := s.client.UpdateInstancePool(ctx, s.proof, oci.PoolChange{Size: &to})
-	if err != nil {
-		return asRefusal(err)
+	changed, err := s.change(ctx, oci.PoolChange{Size: &to})
+	if err != nil || !changed {
+		return err
 	}
 	ctrl.LoggerFrom(ctx).Info("Resized the instance pool", "instancePool", s.found.ID, "size", to)
 	s.cache.Hurry()
-	return s.take(changed)
+	return nil
 }
 
 // deleteSurplus deletes as many Machines as are too many, those that go already included.
@@ -152,7 +152,7 @@ func (s *scope) settled(ctx context.Context, wanted int) error {
 			reason, why = expv1.PoolRefusedReason, "OCI refuses to launch more: "+cloud.UserMessage(failure)
 		}
 		if why != "" {
-			s.Note(expv1.PoolReadyCondition, reason, "The instance pool has %d of %d instances; %s", len(s.live), wanted, why)
+			s.Note(expv1.PoolReadyCondition, reason, "The instance pool has %d of %d instances; %s%s", len(s.live), wanted, why, s.refusedChange())
 			return nil
 		}
 	}
@@ -160,6 +160,15 @@ func (s *scope) settled(ctx context.Context, wanted int) error {
 		s.Note(expv1.PoolReadyCondition, expv1.PoolProvisioningReason, "The instance pool is PROVISIONING and has %d of %d instances", len(s.live), wanted)
 		return nil
 	}
-	s.Note(expv1.PoolReadyCondition, expv1.PoolScalingReason, "The instance pool is %s and has %d of %d instances", s.found.State, len(s.live), wanted)
+	s.Note(expv1.PoolReadyCondition, expv1.PoolScalingReason, "The instance pool is %s and has %d of %d instances%s",
+		s.found.State, len(s.live), wanted, s.refusedChange())
 	return nil
+}
+
+// refusedChange ends a message about the pool; it is empty if OCI has refused no change.
+func (s *scope) refusedChange() string {
+	if s.refused == "" {
+		return ""
+	}
+	return "; a change of it waits, since OCI refuses it while the pool is " + string(s.found.State) + ": " + s.refused
 }

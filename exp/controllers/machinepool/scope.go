@@ -58,6 +58,8 @@ type scope struct {
 	found     *oci.InstancePool
 	proof     ownership.Proof
 	unsettled bool
+	// refused is why OCI takes no change of the pool in this pass. Set by change.
+	refused string
 	// pools are own's while it is being deleted. Set by findPools.
 	pools []ownPool
 	// left are the OCIDs of data volumes that stay after own is gone. Set by remains.

@@ -4,6 +4,7 @@
 package poolmachine
 
 import (
+	"cmp"
 	"context"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
@@ -22,8 +23,14 @@ func (r *Reconciler) detach(ctx context.Context, s *scope) error {
 		return nil
 	}
 	if s.instance.State != oci.StateTerminating {
-		if err := r.end(ctx, s); err != nil {
+		refusal, err := r.end(ctx, s)
+		if err != nil {
 			return access.NotProvenGone(err)
+		}
+		if refusal != nil {
+			s.cache.Hurry()
+			return access.NewProblem(infrav1.WaitingForTerminationReason, "OCI does not let instance %s, which is %s, leave its pool, which is %s, and is asked again: %s",
+				s.proof.ID(), s.instance.State, cmp.Or(s.pool.Status.Pool.State, "of unknown state"), cloud.UserMessage(refusal))
 		}
 	}
 	s.cache.Hurry()
@@ -31,10 +38,13 @@ func (r *Reconciler) detach(ctx context.Context, s *scope) error {
 		s.proof.ID(), s.instance.State)
 }
 
-func (r *Reconciler) end(ctx context.Context, s *scope) error {
+// end asks for the end of the instance. OCI refuses that of one that is on its way out already, and
+// of any while it launches others into the pool, for 24 hours if there is no room for them: the next
+// pass looks again.
+func (r *Reconciler) end(ctx context.Context, s *scope) (refusal, err error) {
 	pool, err := s.instancePool(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	err = error(&cloud.Error{Kind: cloud.NotFoundOrUnauthorized})
 	if !pool.IsZero() {
@@ -42,14 +52,12 @@ func (r *Reconciler) end(ctx context.Context, s *scope) error {
 	}
 	switch {
 	case cloud.IsKind(err, cloud.Conflict):
-		// It is on its way out already, or the pool is in the middle of another change; the next
-		// pass looks again.
-		return nil
+		return err, nil
 	case cloud.IsKind(err, cloud.NotFoundOrUnauthorized):
 		// It is no member of the pool, or not any more.
 		_, err = instance.End(ctx, s.client, s.proof, s.instance.State)
 	}
-	return err
+	return nil, err
 }
 
 // instancePool is the pool in OCI: the one that is recorded, or one that has the pool's tags.

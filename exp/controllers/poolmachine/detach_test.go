@@ -10,8 +10,10 @@ import (
 	. "github.com/onsi/gomega"
 
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 )
 
@@ -134,6 +136,32 @@ func TestAnInstanceThatIsNoMemberOfThePoolIsTerminated(t *testing.T) {
 			g.Expect(len(left) == 1).To(Equal(strings.HasSuffix(name, "has others")), "of the pool nobody ends")
 		})
 	}
+}
+
+func TestAnInstanceThatAPoolWithoutRoomKeepsIsToldWithOCIsWords(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t)
+	pool := b.launchPool(t, 1, tagsOf(uid, b.Namespace, "workers"))
+	object := b.nodeOf(t)
+	recorded := &expv1.OCIMeshMachinePool{}
+	recorded.Namespace, recorded.Name = b.Namespace, "workers"
+	b.Reload(t, recorded)
+	b.status(t, recorded, `{"pool":{"id":%q,"state":"SCALING","attempt":1}}`, pool)
+	g.Expect(b.OCI.RefuseWhileScaling(b.Tenancies[0].Name)).To(Succeed())
+	g.Expect(b.OCI.SetCapacity(b.Tenancies[0].Name, sim.CapacityKey{Shape: shape}, 1)).To(Succeed())
+	two := 2
+	_, err := b.client(t).UpdateInstancePool(t.Context(), ownership.Recorded(pool), oci.PoolChange{Size: &two})
+	g.Expect(err).NotTo(HaveOccurred())
+
+	b.untilDeletionWaits(t, object, "WaitingForTermination")
+
+	g.Expect(helpers.MessageOf(object, infrav1.DeletingCondition)).To(And(
+		HavePrefix("OCI does not let instance "+b.instance+", which is RUNNING, leave its pool, which is SCALING, and is asked again: "),
+		ContainSubstring("is in the state SCALING")))
+	g.Expect(b.OCI.SetCapacity(b.Tenancies[0].Name, sim.CapacityKey{Shape: shape}, -1)).To(Succeed())
+	b.untilGone(t, object)
+	g.Expect(b.state()).To(Equal("TERMINATED"))
 }
 
 func TestAnEndThatOCIRefusesIsTold(t *testing.T) {

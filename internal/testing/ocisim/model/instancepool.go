@@ -195,6 +195,12 @@ func (s *State) UpdatePool(caller *User, id, ifMatch string, details UpdatePoolD
 	if err != nil {
 		return nil, err
 	}
+	// kubernetes/autoscaler lowers the size of a pool that is not RUNNING
+	// (oci_instance_pool_cache.go, removeInstance).
+	isSmaller := details.Size != nil && *details.Size < pool.Size && details.InstanceConfigurationID == nil && details.PlacementConfigurations == nil
+	if err := s.checkIdle(pool); err != nil && !isSmaller {
+		return nil, err
+	}
 	if details.InstanceConfigurationID != nil {
 		if _, err := s.GetConfiguration(caller, *details.InstanceConfigurationID); err != nil {
 			return nil, err
@@ -221,6 +227,18 @@ func (s *State) UpdatePool(caller *User, id, ifMatch string, details UpdatePoolD
 	pool.revision++
 	s.look(pool)
 	return pool, nil
+}
+
+// RefuseWhileScaling has pools that are SCALING take nothing but their end from now on.
+func (s *State) RefuseWhileScaling() { s.Do(func() { s.refusesWhileScaling = true }) }
+
+// checkIdle refuses what is asked of a pool that is SCALING: "the only action you can take is to
+// terminate the instance pool" (OCI documentation, "Instance Pool Lifecycle States").
+func (s *State) checkIdle(pool *InstancePool) error {
+	if s.refusesWhileScaling && pool.LifecycleState == stateScaling {
+		return ErrIncorrectState("The instance pool %s is in the state %s", pool.ID, pool.LifecycleState)
+	}
+	return nil
 }
 
 // changeable is a pool not on its way out.

@@ -120,6 +120,9 @@ func (s *State) DetachFromPool(caller *User, id string, details DetachDetails) (
 	if instance.pool != id {
 		return nil, ErrNotFound()
 	}
+	if err := s.checkIdle(pool); err != nil {
+		return nil, err
+	}
 	if instance.detaching || instance.LifecycleState == StateTerminating {
 		return nil, ErrIncorrectState("The instance %s is in the state %s", instance.ID, memberOf(instance).LifecycleState)
 	}

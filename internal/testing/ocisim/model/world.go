@@ -105,6 +105,8 @@ type State struct {
 	createTime time.Time
 	// others are the resources of other people, by OCID, as they were made.
 	others map[string]string
+	// refusesWhileScaling is set by RefuseWhileScaling.
+	refusesWhileScaling bool
 	// failing is the error for the load balancer's work request started by the present call.
 	failing *Error
 }

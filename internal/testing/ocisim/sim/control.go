@@ -46,6 +46,12 @@ func (s *Sim) SetCapacity(tenancy string, key CapacityKey, instances int) error 
 	return s.with(tenancy, func(state *model.State) error { state.SetCapacity(key, instances); return nil })
 }
 
+// RefuseWhileScaling has instance pools that are SCALING take nothing but their end and a smaller
+// size from now on. That is what OCI documents, and not known to be all that it does.
+func (s *Sim) RefuseWhileScaling(tenancy string) error {
+	return s.with(tenancy, func(state *model.State) error { state.RefuseWhileScaling(); return nil })
+}
+
 // SetLimit changes a service limit, as standard-a1-core-count.
 func (s *Sim) SetLimit(tenancy, name string, value int64) error {
 	return s.with(tenancy, func(state *model.State) error { state.SetLimit(name, value); return nil })

@@ -221,6 +221,29 @@ func TestAPoolLaunchesNothingWithMoreThanTenTags(t *testing.T) {
 	g.Expect(b.getPool(pool).LifecycleState).To(Equal(core.InstancePoolLifecycleStateProvisioning))
 }
 
+func TestAScalingPoolTakesNothingButLessAndItsEnd(t *testing.T) {
+	b := newBench(t)
+	g := b.g
+	subnet := b.subnet(b.vcn("10.0.0.0/16"), "10.0.0.0/24", "open")
+	g.Expect(b.sim.RefuseWhileScaling("one")).To(Succeed())
+	g.Expect(b.sim.SetCapacity("one", sim.CapacityKey{Shape: "VM.Standard.A1.Flex"}, 1)).To(Succeed())
+	pool, other := b.pool(b.configuration(nil), subnet.Id, 1), b.configuration(nil)
+	g.Expect(b.resize(pool, 3)).To(Succeed())
+	b.clock.Advance(2 * step)
+
+	g.Expect(b.getPool(pool).LifecycleState).To(Equal(core.InstancePoolLifecycleStateScaling))
+	_, err := b.pools.DetachInstancePoolInstance(t.Context(), core.DetachInstancePoolInstanceRequest{InstancePoolId: pool,
+		DetachInstancePoolInstanceDetails: core.DetachInstancePoolInstanceDetails{InstanceId: b.members(pool)[0].Id}})
+	g.Expect(refusal(err)).To(Equal("409 IncorrectState"))
+	_, err = b.pools.UpdateInstancePool(t.Context(), core.UpdateInstancePoolRequest{InstancePoolId: pool,
+		UpdateInstancePoolDetails: core.UpdateInstancePoolDetails{InstanceConfigurationId: other}})
+	g.Expect(refusal(err)).To(Equal("409 IncorrectState"))
+	g.Expect(refusal(b.resize(pool, 4))).To(Equal("409 IncorrectState"))
+	g.Expect(b.resize(pool, 2)).To(Succeed())
+	_, err = b.pools.TerminateInstancePool(t.Context(), core.TerminateInstancePoolRequest{InstancePoolId: pool})
+	g.Expect(err).NotTo(HaveOccurred())
+}
+
 func TestPoolsAndConfigurationsAreRefused(t *testing.T) {
 	b := newBench(t)
 	g := b.g
