@@ -19,8 +19,8 @@ import (
 // StateScaling is an instance pool's state while its size differs from the desired one.
 const StateScaling LifecycleState = "SCALING"
 
-// IsBusy tells whether OCI launches or ends instances of the pool. All that may be asked for then is
-// the pool's end (OCI documentation, "Instance Pool Lifecycle States").
+// IsBusy tells whether OCI launches or ends instances of the pool. All that may be asked for then
+// is the pool's end (OCI documentation, "Instance Pool Lifecycle States").
 func (p InstancePool) IsBusy() bool { return p.State == StateScaling || p.State == StateStarting }
 
 // InstancePool keeps a number of instances of one instance configuration.
@@ -219,9 +219,9 @@ func (c *Client) TerminateInstancePool(ctx context.Context, own ownership.Proof)
 	return err
 }
 
-// ScalingFailure looks up why a pool does not reach its desired size: the newest error of its newest
-// work request, of the same kind as from a launch. OCI goes on trying for up to 24 hours, and tells
-// meanwhile by the errors of a request that is IN_PROGRESS (kubernetes/autoscaler,
+// ScalingFailure looks up why a pool does not reach its desired size: the newest error of its
+// newest work request, of the same kind as from a launch. OCI goes on trying for up to 24 hours,
+// and tells meanwhile by the errors of a request that is IN_PROGRESS (kubernetes/autoscaler,
 // oci_instance_pool_cache.go, monitorScalingProgress). failure is nil if there is none: what failed
 // before a request that goes on or has succeeded is over.
 func (c *Client) ScalingFailure(ctx context.Context, id string) (failure error, err error) {

@@ -52,9 +52,9 @@ func (r *Reconciler) pool(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// change changes the pool. OCI may refuse that for as long as it launches instances, which it does for
-// 24 hours if there is no room for them. The change then waits and the pass goes on, to tell what is
-// missing.
+// change changes the pool. OCI may refuse that for as long as it launches instances, which it does
+// for 24 hours if there is no room for them. The change then waits and the pass goes on, to tell
+// what is missing.
 func (s *scope) change(ctx context.Context, change oci.PoolChange) (changed bool, err error) {
 	pool, err := s.client.UpdateInstancePool(ctx, s.proof, change)
 	if s.found.IsBusy() && cloud.IsKind(err, cloud.Conflict) {
@@ -128,9 +128,9 @@ func (s *scope) placements() ([]oci.PoolPlacement, error) {
 	return out, nil
 }
 
-// samePlacement tells whether a pool has a placement already. If no fault domains are wanted, OCI may
-// show all of them, as it does of a pool of an earlier release, which named them all: what OCI was
-// told last is recorded.
+// samePlacement tells whether a pool has a placement already. If no fault domains are wanted, OCI
+// may show all of them, as it does of a pool of an earlier release, which named them all: what OCI
+// was told last is recorded.
 func (s *scope) samePlacement(shown, wanted oci.PoolPlacement) bool {
 	if shown.AvailabilityDomain != wanted.AvailabilityDomain || shown.SubnetID != wanted.SubnetID {
 		return false

@@ -73,7 +73,7 @@ func TestAPoolWithAllFaultDomainsNamedIsToldOnceToSpread(t *testing.T) {
 		seed  uint64
 		shown int
 	}{
-		"which OCI shows":        {0, 0},
+		"which OCI shows":         {0, 0},
 		"which OCI does not show": {5, 3},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -39,8 +39,8 @@ func (r *Reconciler) detach(ctx context.Context, s *scope) error {
 }
 
 // end asks for the end of the instance. OCI refuses that of one that is on its way out already, and
-// of any while it launches others into the pool, for 24 hours if there is no room for them: the next
-// pass looks again.
+// of any while it launches others into the pool, for 24 hours if there is no room for them: the
+// next pass looks again.
 func (r *Reconciler) end(ctx context.Context, s *scope) (refusal, err error) {
 	pool, err := s.instancePool(ctx)
 	if err != nil {

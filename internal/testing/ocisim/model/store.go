@@ -16,8 +16,8 @@ type Tags struct {
 	DefinedTags  map[string]map[string]any `json:"definedTags"`
 }
 
-// CheckTags refuses more freeform tags, or longer ones, than a resource can have (OCI documentation,
-// "Tagging Overview", limits on tags). The code is assumed.
+// CheckTags refuses more freeform tags, or longer ones, than a resource can have (OCI
+// documentation, "Tagging Overview", limits on tags). The code is assumed.
 func CheckTags(tags map[string]string) error {
 	if len(tags) > 10 {
 		return ErrInvalid("freeformTags has %d tags, and a resource can have 10", len(tags))
