@@ -156,9 +156,12 @@ func TestAnInstanceThatAPoolWithoutRoomKeepsIsToldWithOCIsWords(t *testing.T) {
 
 	b.untilDeletionWaits(t, object, "WaitingForTermination")
 
-	g.Expect(helpers.MessageOf(object, infrav1.DeletingCondition)).To(And(
-		HavePrefix("OCI does not let instance "+b.instance+", which is RUNNING, leave its pool, which is SCALING, and is asked again: "),
-		ContainSubstring("is in the state SCALING")))
+	// Data volumes are recorded first.
+	b.until(t, object, func(g Gomega) {
+		g.Expect(helpers.MessageOf(object, infrav1.DeletingCondition)).To(And(
+			HavePrefix("OCI does not let instance "+b.instance+", which is RUNNING, leave its pool, which is SCALING, and is asked again: "),
+			ContainSubstring("is in the state SCALING")))
+	})
 	g.Expect(b.OCI.SetCapacity(b.Tenancies[0].Name, sim.CapacityKey{Shape: shape}, -1)).To(Succeed())
 	b.untilGone(t, object)
 	g.Expect(b.state()).To(Equal("TERMINATED"))
