@@ -64,7 +64,7 @@ func TestAnInstanceEndsOnlyIfItsPoolIsHeldHere(t *testing.T) {
 		"taken, which may be minded": {tag: ownership.Claim{Holder: here, Since: time.Now()}, reason: "Claiming", status: infrav1.ClaimStatus{
 			ManagementCluster: here, State: infrav1.ClaimPending, TakenAt: metav1.Now(), TakenFrom: elsewhere.String(),
 		}},
-		"taken, the record was lost":           {tag: ownership.Claim{Holder: here, Since: time.Now()}, reason: "Claiming"},
+		"taken, the record was lost":           {tag: ownership.Claim{Holder: here, Since: time.Now().Add(-time.Minute)}, reason: "Claiming"},
 		"of another one, not looked at":        {tag: elsewhere, reason: "Claiming"},
 		"of another one, as was found":         {tag: elsewhere, left: true, status: infrav1.ClaimStatus{ManagementCluster: here, State: infrav1.ClaimElsewhere}},
 		"of another one for long":              {tag: elsewhere, status: held, left: true},
