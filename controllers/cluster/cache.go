@@ -115,6 +115,23 @@ func (c *cache) emptyFor(key accountKey, least time.Duration) bool {
 	return time.Since(since) >= least
 }
 
+// beginRemoval drops what was seen of the account's network while it was to be there: from now on
+// it is not complete.
+func (c *cache) beginRemoval(key accountKey) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.networks, key)
+	delete(c.looks, key)
+}
+
+// endRemoval drops what was seen of the account's network on its way out: from now on it is made.
+func (c *cache) endRemoval(key accountKey) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.empty, key)
+	delete(c.clearings, key)
+}
+
 // dropNetwork drops what is known of the account's network.
 func (c *cache) dropNetwork(key accountKey) {
 	c.mu.Lock()

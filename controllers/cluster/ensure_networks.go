@@ -65,6 +65,7 @@ func (r *Reconciler) ensureNetwork(ctx context.Context, s *scope, account *accou
 		account.network = state
 		return
 	}
+	r.cache.endRemoval(key)
 	var state network.State
 	var after time.Duration
 	holder, began := r.holder(s, account.name, account.claim, account.network.VCNID), time.Now()

@@ -13,6 +13,7 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 )
 
 func TestAnAccountThatLeavesTheSpecLosesItsNetworkAfterItsMachines(t *testing.T) {
@@ -70,6 +71,32 @@ func TestAnAccountThatLeavesTheSpecKeepsItsNetworkForMachinePools(t *testing.T) 
 	left, err := b.OCI.Leftovers(b.Tenancies[1].Name)
 	b.g.Expect(err).NotTo(HaveOccurred())
 	b.g.Expect(left).To(BeEmpty())
+}
+
+func TestAnAccountThatReturnsWhileItsNetworkGoesGetsAWholeOneAgain(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, helpers.WorldOptions{Accounts: 2})
+	infra := b.cluster("c1")
+	b.until(infra, "Ready True Ready")
+	accounts, first := infra.Spec.Accounts, infra.Status.Accounts[1].SubnetID
+	b.OCI.AddFault(sim.Fault{Operation: "DeleteVcn", Status: 409, Code: "Conflict", Message: "Not yet.", Times: -1})
+	helpers.Update(t, env, infra, func(c *infrav1.OCIMeshCluster) { c.Spec.Accounts = accounts[:1] })
+	b.g.Eventually(func() string {
+		b.until(infra, "Ready True Ready")
+		return infra.Status.Accounts[1].Reason
+	}, timeout, "5ms").Should(Equal(infrav1.NetworkInUseReason), "all but the VCN is gone")
+
+	helpers.Update(t, env, infra, func(c *infrav1.OCIMeshCluster) { c.Spec.Accounts = accounts })
+	b.until(infra, "AccountsReady True Ready")
+
+	b.g.Expect(infra.Status.Accounts[1].SubnetID).NotTo(Equal(first))
+	left, err := b.OCI.Leftovers(b.Tenancies[1].Name)
+	b.g.Expect(err).NotTo(HaveOccurred())
+	b.g.Expect(left).To(HaveLen(5), "VCN, gateway, route table, group, subnet: %v", left)
+	b.g.Expect(left).To(ContainElement(HaveField("ID", infra.Status.Accounts[1].SubnetID)))
+	b.OCI.ClearFaults()
+	b.deleted(infra)
+	b.ExpectNothingLeft(t)
 }
 
 // poolIn creates a machine pool of the cluster in the account.

@@ -41,13 +41,14 @@ func (r *Reconciler) removeFrom(ctx context.Context, s *scope, accounts []*accou
 }
 
 func (r *Reconciler) removeNetwork(ctx context.Context, s *scope, account *accountState) {
+	key := accountKey{s.infra.UID, account.name}
+	r.cache.beginRemoval(key)
 	holder, began := r.holder(s, account.name, account.claim, account.network.VCNID), time.Now()
 	removal, err := r.deleteNetwork(ctx, s, account, holder)
 	if removal.VCNID != "" {
 		account.network.VCNID = removal.VCNID
 	}
 	account.claim = r.nextClaim(s, holder, removal.Claim, removal.VCNID, began)
-	key := accountKey{s.infra.UID, account.name}
 	switch {
 	case err != nil:
 		account.networkProblem = cannotDelete("network", account.name, err)
