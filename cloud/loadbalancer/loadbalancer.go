@@ -58,16 +58,16 @@ func In(c *oci.Client, kind infrav1.EndpointType) (Account, error) {
 }
 
 // find looks for the load balancer by its OCID or, if that is unknown, by its tags. A DELETED one
-// is not found; a 404 is proof only together with an authorised probe, since OCI answers it for
-// lost permission too. Of several with the tags, not on their way out, it is the one with the
+// is not found. OCI answers 404 for lost permission too, and permission is given for each service
+// by itself: a 404 proves nothing but with an authorised list of load balancers after it, and what
+// that list shows is there. Of several with the tags, not on their way out, it is the one with the
 // lowest OCID: every call finds the same one.
 func (a Account) find(ctx context.Context, owner ownership.Owner, id string) (balancer oci.Balancer, found bool, err error) {
 	if id != "" {
 		balancer, err = a.Get(ctx, id)
-		if cloud.IsKind(err, cloud.NotFoundOrUnauthorized) {
-			return balancer, false, a.probe(ctx)
+		if !cloud.IsKind(err, cloud.NotFoundOrUnauthorized) {
+			return balancer, err == nil && balancer.State != oci.StateDeleted, err
 		}
-		return balancer, err == nil && balancer.State != oci.StateDeleted, err
 	}
 	all, err := a.List(ctx, owner.Tags())
 	for _, candidate := range all {

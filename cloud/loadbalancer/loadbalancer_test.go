@@ -267,20 +267,55 @@ func TestALoadBalancerThatAListMissesIsRemoved(t *testing.T) {
 	})
 }
 
+// The permission for load balancers is one of its own: what may list instances and networks may not
+// see load balancers for that.
 func TestNothingIsProvenGoneWithoutPermission(t *testing.T) {
-	forBoth(t, func(t *testing.T, kind infrav1.EndpointType) {
-		b := newBench(t, kind)
-		id := b.ready().ID
-		b.sim.AddFault(sim.Fault{Status: 404, Code: "NotAuthorizedOrNotFound", Times: -1})
+	for name, operations := range map[string][]string{
+		"for anything": {"everything"}, "for load balancers": {"get", "list"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			forBoth(t, func(t *testing.T, kind infrav1.EndpointType) {
+				b := newBench(t, kind)
+				id := b.ready().ID
+				for _, operation := range operations {
+					b.fault(operation, sim.Fault{Status: 404, Code: "NotAuthorizedOrNotFound", Times: -1})
+				}
 
-		for _, going := range []bool{false, true} {
-			_, err := b.Remove(t.Context(), owner, id, going)
-			b.g.Expect(cloud.IsKind(err, cloud.NotFoundOrUnauthorized)).To(BeTrue())
-		}
-		_, err := b.Leave(t.Context(), owner, id, backend("10.0.0.9"))
-		b.g.Expect(cloud.IsKind(err, cloud.NotFoundOrUnauthorized)).To(BeTrue())
-		_, err = b.Ensure(t.Context(), owner, b.spec, b.known)
-		b.g.Expect(cloud.IsKind(err, cloud.NotFoundOrUnauthorized)).To(BeTrue())
-		b.g.Expect(b.calls("create")).To(Equal(1))
+				for _, going := range []bool{false, true} {
+					_, err := b.Remove(t.Context(), owner, id, going)
+					b.g.Expect(cloud.IsKind(err, cloud.NotFoundOrUnauthorized)).To(BeTrue())
+				}
+				_, err := b.Leave(t.Context(), owner, id, backend("10.0.0.9"))
+				b.g.Expect(cloud.IsKind(err, cloud.NotFoundOrUnauthorized)).To(BeTrue())
+				_, err = b.Join(t.Context(), owner, id, backend("10.0.0.9"), "")
+				b.g.Expect(cloud.IsKind(err, cloud.NotFoundOrUnauthorized)).To(BeTrue())
+				_, err = b.Ensure(t.Context(), owner, b.spec, b.known)
+				b.g.Expect(cloud.IsKind(err, cloud.NotFoundOrUnauthorized)).To(BeTrue())
+				b.g.Expect(b.calls("create")).To(Equal(1))
+			})
+		})
+	}
+}
+
+func TestWhatOneAnswerDeniesAndTheListShowsIsThere(t *testing.T) {
+	forBoth(t, func(t *testing.T, kind infrav1.EndpointType) {
+		b := newBench(t, kind, exactly)
+		b.ready()
+		b.joined(backend("10.0.0.9"))
+		state := b.ready()
+		b.spec.Address = state.Address
+		once := sim.Fault{Status: 404, Code: "NotAuthorizedOrNotFound"}
+
+		b.fault("get", once)
+		again, err := b.ensure()
+		b.g.Expect(err).NotTo(HaveOccurred())
+		b.g.Expect(again).To(Equal(state), "neither lost nor made again")
+
+		b.fault("get", once)
+		out, err := b.Leave(t.Context(), owner, state.ID, backend("10.0.0.9"))
+		b.g.Expect(err).NotTo(HaveOccurred())
+		b.g.Expect(out).To(BeFalse(), "it is still a backend")
+		b.left(backend("10.0.0.9"))
+		b.g.Expect(b.ready().Backends).To(BeEmpty())
 	})
 }

@@ -14,6 +14,8 @@ import (
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 )
 
 func TestStatusIsFoundAgainAfterItWasLost(t *testing.T) {
@@ -50,6 +52,40 @@ func TestAPoolThatWasTerminatedOutsideIsMadeAnew(t *testing.T) {
 	b.untilReady(t, 1)
 	b.delete(t)
 	b.expectNothingLeft(t)
+}
+
+// The permission for instance pools is one of its own: what may list instances and networks may not
+// see pools for that.
+func TestAPoolThatMayNotBeSeenIsNotGivenUp(t *testing.T) {
+	t.Parallel()
+	for name, world := range map[string]struct {
+		operations []string
+		times      int
+	}{
+		"the permission for pools is lost":         {[]string{"GetInstancePool", "ListInstancePools"}, -1},
+		"one answer denies what the list does not": {[]string{"GetInstancePool"}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			b := newBench(t, 1)
+			b.untilReady(t, 1)
+			first := b.own.Status.Pool.ID
+			for _, operation := range world.operations {
+				b.OCI.AddFault(sim.Fault{Operation: operation, Status: 404, Code: "NotAuthorizedOrNotFound", Times: world.times})
+			}
+
+			b.passes(t, 1)
+			b.Reload(t, b.own)
+
+			g.Expect(helpers.ConditionsOf(b.own)).To(ContainElement("PoolReady False NotAuthorizedOrNotFound"))
+			g.Expect(b.own.Status.Pool.ID).To(Equal(first))
+			b.OCI.ClearFaults()
+			b.untilReady(t, 1)
+			g.Expect(b.own.Status.Pool.ID).To(Equal(first))
+			g.Expect(b.calls("CreateInstancePool")).To(Equal(1))
+		})
+	}
 }
 
 func TestAPoolOfOCIsAutoscalingIsMadeWithTheMachinePoolsSize(t *testing.T) {

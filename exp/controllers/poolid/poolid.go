@@ -7,6 +7,7 @@ package poolid
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -64,14 +65,22 @@ func Prove(owner ownership.Owner, recorded ownership.Proof, id string, tags map[
 	return recorded, !recorded.IsZero() && recorded.ID() == id
 }
 
-// Observe returns an instance pool. OCI answers 404 for what is gone and for what may not be seen:
-// exists is false only if the compartment can be read at the same time.
+// Observe returns an instance pool. OCI answers 404 for what is gone and for what may not be seen,
+// and the permission for instances shows no pools (OCI documentation, "Details for the Core
+// Services"): exists is false only if an authorised list of pools does not show it either.
 func Observe(ctx context.Context, c *oci.Client, id string) (pool oci.InstancePool, exists bool, err error) {
 	pool, err = c.GetInstancePool(ctx, id)
 	if !cloud.IsKind(err, cloud.NotFoundOrUnauthorized) {
 		return pool, err == nil, err
 	}
-	return oci.InstancePool{}, false, c.ProbeCompartment(ctx)
+	listed, failed := c.ListInstancePools(ctx, nil)
+	if failed != nil {
+		return oci.InstancePool{}, false, failed
+	}
+	if slices.ContainsFunc(listed, func(p oci.InstancePool) bool { return p.ID == id && p.State != oci.StateTerminated }) {
+		return oci.InstancePool{}, false, err
+	}
+	return oci.InstancePool{}, false, nil
 }
 
 // NameIn is the name of the pool that an object says it belongs to; empty if it names none.
