@@ -47,6 +47,8 @@ type Removal struct {
 	// Elsewhere are the load balancers of the cluster held by another management cluster: they are
 	// left.
 	Elsewhere []ownership.HeldElsewhereError
+	// Untagged is set with Gone if the one seen last lives without the cluster's tags: it is left.
+	Untagged bool
 }
 
 // Remove deletes the cluster's load balancer, and all others with its tags. It does not wait: call
@@ -55,7 +57,7 @@ type Removal struct {
 // going says that its deletion was asked for. Load balancers without the cluster's tags are never
 // touched.
 func (a Account) Remove(ctx context.Context, owner ownership.Owner, id string, going bool) (Removal, error) {
-	left, err := a.remaining(ctx, owner, id, going)
+	left, untagged, err := a.remaining(ctx, owner, id, going)
 	if err != nil {
 		return Removal{}, err
 	}
@@ -96,29 +98,32 @@ func (a Account) Remove(ctx context.Context, owner ownership.Owner, id string, g
 			return Removal{}, err
 		}
 	}
-	removal.Gone = true
+	removal.Gone, removal.Untagged = true, untagged
 	return removal, nil
 }
 
-// remaining are the cluster's load balancers. A 404 proves nothing but with an authorised list
+// remaining are the cluster's load balancers; untagged says that the recorded one lives without the
+// cluster's tags. A 404 proves nothing but with an authorised list
 // after it, and a list can miss what is there, so that one it does not show is read. One that is
 // going is read first: the list comes after it anyway, once it is gone.
-func (a Account) remaining(ctx context.Context, owner ownership.Owner, id string, going bool) ([]oci.Balancer, error) {
+func (a Account) remaining(
+	ctx context.Context, owner ownership.Owner, id string, going bool,
+) (left []oci.Balancer, untagged bool, err error) {
 	if !going {
-		left, err := a.List(ctx, owner.Tags())
+		left, err = a.List(ctx, owner.Tags())
 		if err != nil || id == "" || slices.ContainsFunc(left, func(b oci.Balancer) bool { return b.ID == id }) {
-			return left, err
+			return left, false, err
 		}
 	}
 	seen, exists, err := a.recorded(ctx, id)
 	if err != nil || exists && seen.State == oci.StateDeleting {
-		return []oci.Balancer{seen}, err
+		return []oci.Balancer{seen}, false, err
 	}
-	left, err := a.List(ctx, owner.Tags())
+	left, err = a.List(ctx, owner.Tags())
 	if exists && seen.HasTags(owner.Tags()) && !slices.ContainsFunc(left, func(b oci.Balancer) bool { return b.ID == id }) {
 		left = append(left, seen)
 	}
-	return left, err
+	return left, exists && !seen.HasTags(owner.Tags()), err
 }
 
 // recorded reads the load balancer of the OCID, if one is recorded. A 404 proves nothing yet.

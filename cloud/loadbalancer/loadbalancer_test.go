@@ -187,7 +187,7 @@ func TestALoadBalancerThatLostItsTagIsLeftAlone(t *testing.T) {
 	b.g.Expect(err).To(MatchError(ContainSubstring("put the tags back")))
 	removal, err := b.Remove(t.Context(), stranger, b.known.ID, false)
 	b.g.Expect(err).NotTo(HaveOccurred())
-	b.g.Expect(removal.Gone).To(BeTrue(), "it has nothing")
+	b.g.Expect(removal).To(Equal(Removal{Gone: true, Untagged: true}), "it has nothing")
 	b.g.Expect(b.balancers()).To(HaveLen(1))
 }
 

@@ -34,7 +34,7 @@ type deleteClient interface {
 
 type findClient interface {
 	ListVCNs(ctx context.Context, tags map[string]string) ([]oci.VCN, error)
-	GetVCN(ctx context.Context, id string) (oci.VCN, error)
+	vcnReader
 	ProbeCompartment(ctx context.Context) error
 }
 
@@ -59,6 +59,8 @@ type Removal struct {
 	Claim *ownership.Judgement
 	// Elsewhere are the VCNs of the cluster held by another management cluster: they are left.
 	Elsewhere []ownership.HeldElsewhereError
+	// Untagged is set with Gone if the VCN seen last lives without the cluster's tags: it is left.
+	Untagged bool
 }
 
 // Delete removes the cluster's managed network in the client's account, in the reverse order of
@@ -78,7 +80,7 @@ func Delete(ctx context.Context, c deleteClient, owner ownership.Owner, vcnID st
 		}
 		return removal, err
 	}
-	vcns, err := k.remaining(ctx, c, owner, vcnID)
+	vcns, untagged, err := k.remaining(ctx, c, owner, vcnID)
 	if err != nil {
 		return Removal{}, err
 	}
@@ -109,7 +111,7 @@ func Delete(ctx context.Context, c deleteClient, owner ownership.Owner, vcnID st
 			return Removal{}, err
 		}
 	}
-	left.Gone = true
+	left.Gone, left.Untagged = true, untagged
 	return left, nil
 }
 
@@ -126,42 +128,30 @@ func listed(vcns []oci.VCN, id string) bool {
 // the VCN of vcnID is gone only by an authorised list after the 404. A list can miss what is there,
 // so a VCN that it does not show is read. One whose deletion was asked for is read first: the list
 // comes after it anyway.
-func (k *Clearing) remaining(ctx context.Context, c findClient, owner ownership.Owner, vcnID string) ([]oci.VCN, error) {
+func (k *Clearing) remaining(
+	ctx context.Context, c findClient, owner ownership.Owner, vcnID string,
+) (vcns []oci.VCN, untagged bool, err error) {
 	var seen []oci.VCN
-	var err error
 	first := k.deleted && vcnID != ""
 	if first {
-		if seen, err = lookUp(ctx, c, owner, vcnID); err != nil {
-			return nil, err
+		if seen, untagged, err = lookUp(ctx, c, owner, vcnID); err != nil {
+			return nil, false, err
 		}
 	}
-	vcns, err := c.ListVCNs(ctx, owner.Tags())
+	vcns, err = c.ListVCNs(ctx, owner.Tags())
 	if err != nil || vcnID == "" || listed(vcns, vcnID) {
-		return vcns, err
+		return vcns, false, err
 	}
 	if !first {
-		if seen, err = lookUp(ctx, c, owner, vcnID); err != nil {
-			return nil, err
+		if seen, untagged, err = lookUp(ctx, c, owner, vcnID); err != nil {
+			return nil, false, err
 		}
 		if len(seen) == 0 {
-			return c.ListVCNs(ctx, owner.Tags())
+			vcns, err = c.ListVCNs(ctx, owner.Tags())
+			return vcns, untagged, err
 		}
 	}
-	return append(vcns, seen...), nil
-}
-
-// lookUp reads a VCN. There is none if OCI shows none that lives and is the cluster's.
-func lookUp(ctx context.Context, c findClient, owner ownership.Owner, id string) ([]oci.VCN, error) {
-	vcn, err := c.GetVCN(ctx, id)
-	switch {
-	case cloud.IsKind(err, cloud.NotFoundOrUnauthorized):
-		return nil, nil
-	case err != nil:
-		return nil, err
-	case vcn.State == oci.StateTerminated, !vcn.HasTags(owner.Tags()):
-		return nil, nil
-	}
-	return []oci.VCN{vcn}, nil
+	return append(vcns, seen...), untagged, nil
 }
 
 // removal deletes one kind of resource. It reports those that were left.

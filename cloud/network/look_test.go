@@ -61,7 +61,7 @@ func (b *bench) made(look *Look, port int) State {
 	var state State
 	b.g.Eventually(func(g Gomega) bool {
 		var err error
-		state, err = Ensure(b.t.Context(), look, b.owner, spec(), port)
+		state, err = Ensure(b.t.Context(), look, b.owner, spec(), "", port)
 		g.Expect(err).NotTo(HaveOccurred())
 		return state.Ready
 	}, patience, time.Millisecond).Should(BeTrue())
@@ -87,7 +87,7 @@ func TestNobodyAsksForASubnetBeforeItCanBeThere(t *testing.T) {
 	b := newBench(t, exactly)
 	look := NewLook(b.client, &cloud.Waits{First: time.Hour})
 	for range 10 {
-		state, err := Ensure(t.Context(), look, b.owner, spec(), 0)
+		state, err := Ensure(t.Context(), look, b.owner, spec(), "", 0)
 		b.g.Expect(err).NotTo(HaveOccurred())
 		b.g.Expect(state.Ready).To(BeFalse())
 	}

@@ -47,9 +47,11 @@ type ensureClient interface {
 
 // work is one Ensure. Steps fill it in order.
 type work struct {
-	owner     ownership.Owner
-	tags      map[string]string
-	spec      infrav1.ManagedNetwork
+	owner ownership.Owner
+	tags  map[string]string
+	spec  infrav1.ManagedNetwork
+	// recorded is the OCID of the VCN seen last; empty if none was.
+	recorded  string
 	vcn       oci.VCN
 	gatewayID string
 	tableID   string
@@ -66,10 +68,13 @@ type work struct {
 // Ensure creates the cluster's managed network in the client's account and repairs differences from
 // spec: routes, rules of the security group, rules added to the VCN's default security list. It
 // goes as far as OCI allows without waiting; call it again while the state is not Ready. All errors
-// are the client's. balancerPort is the API server's port if the cluster's load balancer is to be
-// in the network, 0 if none is.
-func Ensure(ctx context.Context, c ensureClient, owner ownership.Owner, spec infrav1.ManagedNetwork, balancerPort int) (State, error) {
-	w := &work{owner: owner, tags: owner.Tags(), spec: spec, port: balancerPort}
+// are the client's. vcnID is the VCN seen last, empty if none was: no other is made while it lives.
+// balancerPort is the API server's port if the cluster's load balancer is to be in the network, 0
+// if none is.
+func Ensure(
+	ctx context.Context, c ensureClient, owner ownership.Owner, spec infrav1.ManagedNetwork, vcnID string, balancerPort int,
+) (State, error) {
+	w := &work{owner: owner, tags: owner.Tags(), spec: spec, recorded: vcnID, port: balancerPort}
 	steps := []struct {
 		name string
 		run  func(context.Context, *work) (done bool, err error)

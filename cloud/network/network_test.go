@@ -30,6 +30,8 @@ type bench struct {
 	tenancy *sim.Tenancy
 	client  *oci.Client
 	owner   ownership.Owner
+	// vcn is the VCN that status would have recorded; nothing by default.
+	vcn string
 }
 
 // userKey is the key of all users: to make one takes longer than most tests.
@@ -81,7 +83,7 @@ func (b *bench) readyFor(spec infrav1.ManagedNetwork, balancerPort int) State {
 	var state State
 	b.g.Eventually(func(g Gomega) bool {
 		var err error
-		state, err = Ensure(b.t.Context(), b.client, b.owner, spec, balancerPort)
+		state, err = Ensure(b.t.Context(), b.client, b.owner, spec, b.vcn, balancerPort)
 		g.Expect(err).NotTo(HaveOccurred())
 		return state.Ready
 	}, patience, time.Millisecond).Should(BeTrue())

@@ -253,7 +253,10 @@ func (e loadBalancerEndpoint) Remove(ctx context.Context, s *scope) error {
 	for _, other := range removal.Elsewhere {
 		claims.Left(e.r.Recorder, s.infra, other.Claim, "Load balancer "+other.ID)
 	}
-	if status.ID != "" && len(removal.Elsewhere) == 0 {
+	switch {
+	case removal.Untagged:
+		leftUntagged(e.r.Recorder, s.infra, "Load balancer "+status.ID)
+	case status.ID != "" && len(removal.Elsewhere) == 0:
 		ctrl.LoggerFrom(ctx).Info("Deleted the load balancer", "OCIAccount", klog.KRef("", name), "loadBalancer", status.ID)
 	}
 	return nil

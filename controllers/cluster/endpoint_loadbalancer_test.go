@@ -11,8 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr/funcr"
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 
@@ -175,6 +177,10 @@ func TestAReservedAddressIsUsedAndKept(t *testing.T) {
 func TestAnExistingNetworkTakesTheLoadBalancerWhereTheUserSays(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{Accounts: 1})
+	var lines []string
+	b.log = funcr.New(func(_, line string) { lines = append(lines, line) }, funcr.Options{})
+	recorder := events.NewFakeRecorder(100)
+	b.r.Recorder = recorder
 	theirs := b.cluster("theirs")
 	b.until(theirs, "Ready True Ready")
 	network := theirs.Status.Accounts[0]
@@ -191,7 +197,14 @@ func TestAnExistingNetworkTakesTheLoadBalancerWhereTheUserSays(t *testing.T) {
 	b.g.Expect(infra.Annotations).To(HaveKeyWithValue(infrav1.NetworkAccountsAnnotation, b.Accounts[0].Name), "written down before it was made")
 	b.deleted(infra)
 	b.g.Expect(b.balancers(0)).To(BeEmpty())
+	b.g.Expect(lines).To(ContainElement(ContainSubstring("Deleted the load balancer")))
+	b.g.Expect(lines).NotTo(ContainElement(ContainSubstring("Deleted the network")), "it is the user's")
 	b.deleted(theirs)
+	b.g.Expect(lines).To(ContainElement(ContainSubstring("Deleted the network")))
+	close(recorder.Events)
+	for event := range recorder.Events {
+		b.g.Expect(event).NotTo(ContainSubstring("LeftUntagged"))
+	}
 	b.ExpectNothingLeft(t)
 }
 

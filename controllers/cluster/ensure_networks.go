@@ -71,7 +71,8 @@ func (r *Reconciler) ensureNetwork(ctx context.Context, s *scope, account *accou
 	holder, began := r.holder(s, account.name, account.claim, account.network.VCNID), time.Now()
 	if managed := account.spec.Network.Managed; managed != nil {
 		look := r.cache.look(key, client, account.spec.Network, r.cache.waits(s.Intervals.Progress))
-		state, err = network.Ensure(ctx, look, identity.OfCluster(s.infra).HeldBy(holder), *managed, balancerPort(s, account))
+		owner := identity.OfCluster(s.infra).HeldBy(holder)
+		state, err = network.Ensure(ctx, look, owner, *managed, account.network.VCNID, balancerPort(s, account))
 		if after = look.After(); err != nil || state.Ready || looks.always() {
 			r.cache.dropLook(key)
 		}

@@ -9,7 +9,9 @@ import (
 	"slices"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -69,9 +71,24 @@ func (r *Reconciler) removeNetwork(ctx context.Context, s *scope, account *accou
 		for _, other := range removal.Elsewhere {
 			claims.Left(r.Recorder, s.infra, other.Claim, "VCN "+other.ID)
 		}
-		if account.network.VCNID != "" && len(removal.Elsewhere) == 0 {
-			ctrl.LoggerFrom(ctx).Info("Deleted the network", "OCIAccount", klog.KRef("", account.name), "vcn", account.network.VCNID)
+		vcn := account.network.VCNID
+		switch {
+		case vcn == "" || len(removal.Elsewhere) > 0:
+		case !removal.Untagged:
+			ctrl.LoggerFrom(ctx).Info("Deleted the network", "OCIAccount", klog.KRef("", account.name), "vcn", vcn)
+		case !s.hasExisting(account.name):
+			leftUntagged(r.Recorder, s.infra, "VCN "+vcn)
 		}
+	}
+}
+
+// leftUntagged tells that something stays because it does not carry the cluster's tags any more.
+func leftUntagged(recorder events.EventRecorder, infra *infrav1.OCIMeshCluster, what string) {
+	if recorder != nil {
+		owner := identity.OfCluster(infra)
+		recorder.Eventf(infra, nil, corev1.EventTypeWarning, "LeftUntagged", "Delete",
+			"%s stays: it does not carry the tags of cluster %s any more (%s=%s): delete it if nobody needs it",
+			what, owner, infrav1.ClusterUIDTag, owner.Identity())
 	}
 }
 

@@ -8,8 +8,11 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	"k8s.io/client-go/tools/events"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 )
@@ -112,6 +115,39 @@ func TestANetworkWhoseOCIDWasLostIsWaitedForAndFound(t *testing.T) {
 
 	b.ExpectNothingLeft(t)
 	b.g.Expect(b.count("DeleteVcn")).To(BeNumerically(">=", 1))
+}
+
+// Whoever replaces all tags of a thing takes it away from the cluster.
+func TestWhatLostItsTagsIsToldOfAndLeft(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, helpers.WorldOptions{Accounts: 1})
+	b.r.Options.NetworkInterval = time.Nanosecond
+	recorder := events.NewFakeRecorder(1000)
+	infra := b.cluster("c1", balanced(infrav1.EndpointNetworkLoadBalancer))
+	b.until(infra, "Ready True Ready")
+	c, err := b.Clients.OCI(t.Context(), b.Accounts[0])
+	b.g.Expect(err).NotTo(HaveOccurred())
+	vcn, balancer := infra.Status.Accounts[0].VCNID, infra.Status.LoadBalancer.ID
+	b.g.Expect(c.UpdateVCNTags(t.Context(), ownership.Recorded(vcn), map[string]string{"cost": "x"})).To(Succeed())
+	change := oci.TagChange{Key: infrav1.ClusterUIDTag, From: string(infra.UID), To: "x"}
+	_, err = b.service(infra.Spec.EndpointType).UpdateTag(t.Context(), ownership.Recorded(balancer), change)
+	b.g.Expect(err).NotTo(HaveOccurred())
+	b.g.Eventually(func() map[string]string { return b.balancerOf(infra).Tags }, timeout, time.Millisecond).Should(HaveKeyWithValue(change.Key, "x"))
+
+	b.until(infra, "NetworkReady False NetworkFailed")
+	b.g.Expect(helpers.MessageOf(infra, infrav1.NetworkReadyCondition)).To(And(ContainSubstring(vcn), ContainSubstring("put the tags back")))
+
+	b.r.Recorder = recorder
+	b.deleted(infra)
+
+	b.g.Expect(b.balancers(0)).To(Equal([]string{balancer}))
+	close(recorder.Events)
+	var told []string
+	for event := range recorder.Events {
+		told = append(told, event)
+	}
+	b.g.Expect(told).To(ContainElements(
+		HavePrefix("Warning LeftUntagged VCN "+vcn+" stays"), HavePrefix("Warning LeftUntagged Load balancer "+balancer+" stays")))
 }
 
 func TestForeignResourcesInTheVCNAreNotTouched(t *testing.T) {

@@ -88,6 +88,13 @@ func (a *accountState) inProgress() bool {
 		a.networkProblem.Reason == infrav1.ClaimingReason))
 }
 
+// hasExisting tells whether the cluster has a network of the user's in the account.
+func (s *scope) hasExisting(account string) bool {
+	return slices.ContainsFunc(s.infra.Spec.Accounts, func(a infrav1.ClusterAccount) bool {
+		return a.Name == account && a.Network.Managed == nil
+	})
+}
+
 // machinesIn counts the cluster's machines that are placed in the account.
 func (s *scope) machinesIn(account string) int {
 	n := 0
