@@ -128,8 +128,8 @@ const (
 	// AccountNotFoundReason surfaces when an OCIAccount does not exist. Remedy: create it or take
 	// it off the list.
 	AccountNotFoundReason = "AccountNotFound"
-	// AccountNotReadyReason surfaces when an OCIAccount is not Ready. Remedy: look at its
-	// conditions.
+	// AccountNotReadyReason surfaces when an OCIAccount is not Ready, or is for the compartment of
+	// another one of the cluster. Remedy: look at its conditions; give it its own compartment.
 	AccountNotReadyReason = "AccountNotReady"
 	// NamespaceNotAllowedReason surfaces when the account or the tailnet does not allow the
 	// cluster's namespace. Remedy: have its owner add the namespace to allowedNamespaces.
@@ -152,7 +152,8 @@ const (
 	NetworkReadyCondition = "NetworkReady"
 	// NetworkProvisioningReason surfaces while networks are being made.
 	NetworkProvisioningReason = "NetworkProvisioning"
-	// NetworkFailedReason surfaces when OCI refuses a network. Remedy: in the message.
+	// NetworkFailedReason surfaces when OCI refuses a network, or when the one that is there is not
+	// the one of the spec, or not the cluster's any more. Remedy: in the message.
 	NetworkFailedReason = "NetworkFailed"
 	// NetworkInUseReason surfaces while a network cannot be deleted because machines, machine
 	// pools or other resources are in it.

@@ -246,7 +246,7 @@ type ClusterAccount struct {
 
 // AccountNetwork is a union: exactly one of its fields is set.
 // +kubebuilder:validation:XValidation:rule="has(self.managed) != has(self.existing)",message="exactly one of managed and existing must be set"
-// +kubebuilder:validation:XValidation:rule="has(self.managed) == has(oldSelf.managed)",message="a network cannot change between managed and existing: add the account under another OCIAccount"
+// +kubebuilder:validation:XValidation:rule="has(self.managed) == has(oldSelf.managed)",message="a network cannot change between managed and existing: take the account out, and add it again once its network is gone"
 // +kubebuilder:validation:MinProperties=1
 type AccountNetwork struct {
 	// managed has the provider make a VCN with everything for the nodes and nothing more.

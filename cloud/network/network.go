@@ -56,7 +56,9 @@ type work struct {
 	gatewayID string
 	tableID   string
 	groupID   string
-	subnetID  string
+	// subnets are the cluster's in its VCN. Set by the step that compares.
+	subnets  []oci.Subnet
+	subnetID string
 	// port is the API server's if a load balancer leads to it; the load balancer is then in the
 	// group balancerGroupID.
 	port            int
@@ -80,6 +82,7 @@ func Ensure(
 		run  func(context.Context, *work) (done bool, err error)
 	}{
 		{"the VCN", vcnStep{c}.run},
+		{"the network", subnetStep{c}.compare},
 		{"the VCN's default security list", defaultListStep{c}.run},
 		{"the gateway", gatewayStep{c}.run},
 		{"the route table", routeStep{c}.run},

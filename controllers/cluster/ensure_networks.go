@@ -6,6 +6,7 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -45,12 +46,21 @@ func (r *Reconciler) ensureNetworks(ctx context.Context, s *scope) error {
 	for _, account := range s.accounts {
 		last := lastState(s.infra, account.name)
 		account.network, account.claim = last.network, last.claim
-		if account.usable() {
+		account.former = s.hasBoth(account)
+		if account.usable() && !account.former {
 			usable = append(usable, account)
 		}
 	}
 	eachAccount(ctx, s, usable, func(ctx context.Context, account *accountState) { r.ensureNetwork(ctx, s, account) })
 	return ctx.Err()
+}
+
+// hasBoth tells whether the account left the cluster with a network of the provider's and returned
+// with one of the user's. An account that is recorded had one made, unless it is for the load
+// balancer, and that one cannot leave.
+func (s *scope) hasBoth(account *accountState) bool {
+	return account.spec.Network.Managed == nil && account.name != s.infra.LoadBalancerAccount() &&
+		slices.Contains(recorded(s.infra), account.name)
 }
 
 func (r *Reconciler) ensureNetwork(ctx context.Context, s *scope, account *accountState) {

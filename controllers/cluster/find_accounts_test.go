@@ -8,6 +8,7 @@ import (
 
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
@@ -110,6 +111,39 @@ func TestAnAccountInErrorAffectsOnlyItself(t *testing.T) {
 			b.ExpectNothingLeft(t)
 		})
 	}
+}
+
+// A network is told by the cluster's tags: two accounts would share one, and the first to leave
+// would delete it.
+func TestASecondAccountOfACompartmentWaitsForTheEndOfTheFirst(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, helpers.WorldOptions{Accounts: 1})
+	twin := &infrav1.OCIAccount{ObjectMeta: metav1.ObjectMeta{Name: b.Accounts[0].Name + "-twin"}, Spec: *b.Accounts[0].Spec.DeepCopy()}
+	b.Create(t, twin)
+	twin.Status.AvailabilityDomains = b.Accounts[0].Status.AvailabilityDomains
+	b.SetReady(t, twin, metav1.ConditionTrue, infrav1.ReadyReason, "")
+	infra := b.cluster("c1", func(_ *clusterv1.Cluster, infra *infrav1.OCIMeshCluster) {
+		for _, account := range infra.Spec.Accounts {
+			account.Name = twin.Name
+			infra.Spec.Accounts = append(infra.Spec.Accounts, account)
+		}
+	})
+
+	b.until(infra, "AccountsReady False AccountNotReady")
+	b.until(infra, "Ready True Ready")
+
+	b.g.Expect(infra.Status.Accounts[1].Message).To(And(ContainSubstring(b.Accounts[0].Name), ContainSubstring("a compartment of its own")))
+	b.g.Expect(infra.Status.Accounts[1].VCNID).To(BeEmpty())
+	first := infra.Status.Accounts[0].VCNID
+
+	helpers.Update(t, env, infra, func(c *infrav1.OCIMeshCluster) { c.Spec.Accounts = c.Spec.Accounts[1:] })
+	b.until(infra, "AccountsReady False AccountNotReady")
+	b.until(infra, "AccountsReady True Ready")
+
+	b.g.Expect(infra.Status.Accounts).To(HaveLen(1))
+	b.g.Expect(infra.Status.Accounts[0].VCNID).NotTo(BeElementOf("", first))
+	b.deleted(infra)
+	b.ExpectNothingLeft(t)
 }
 
 func TestAnAccountThatWasNotCheckedYetIsWaitedFor(t *testing.T) {

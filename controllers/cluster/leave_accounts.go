@@ -8,22 +8,26 @@ import (
 	"slices"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/network"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 )
 
-// leaveAccounts removes the networks in accounts that are no longer in the spec, once no machine
-// and no machine pool is there.
+// leaveAccounts removes the networks in accounts that are no longer in the spec, or in it with a
+// network of the user's, once no machine and no machine pool is there.
 func (r *Reconciler) leaveAccounts(ctx context.Context, s *scope) error {
 	var empty []*accountState
 	for _, name := range recorded(s.infra) {
-		if slices.ContainsFunc(s.accounts, func(a *accountState) bool { return a.name == name }) {
+		account, why := lastState(s.infra, name), "The account is no longer in spec.accounts"
+		if i := slices.IndexFunc(s.accounts, func(a *accountState) bool { return a.name == name }); i < 0 {
+			s.former = append(s.former, account)
+		} else if account = s.accounts[i]; account.former {
+			why = "Another network is in spec.accounts, and the account still has the network of before"
+		} else {
 			continue
 		}
-		account := lastState(s.infra, name)
-		s.former = append(s.former, account)
 		if machines := s.machinesIn(name); machines > 0 {
 			account.networkProblem = access.NewProblem(infrav1.NetworkInUseReason,
-				"The account is no longer in spec.accounts, but %d of the cluster's machines are in it: delete them", machines)
+				"%s, but %d of the cluster's machines are in it: delete them", why, machines)
 			continue
 		}
 		pooled, err := r.poolsIn(ctx, s, name)
@@ -31,11 +35,20 @@ func (r *Reconciler) leaveAccounts(ctx context.Context, s *scope) error {
 			return err
 		}
 		if len(pooled) > 0 {
-			account.networkProblem = access.NewProblem(infrav1.NetworkInUseReason,
-				"The account is no longer in spec.accounts, but the cluster has %s in it: delete them", pooled)
+			account.networkProblem = access.NewProblem(infrav1.NetworkInUseReason, "%s, but the cluster has %s in it: delete them", why, pooled)
 			continue
 		}
 		empty = append(empty, account)
 	}
-	return r.removeFrom(ctx, s, empty)
+	if err := r.removeFrom(ctx, s, empty); err != nil {
+		return err
+	}
+	for _, account := range s.accounts {
+		if account.former && account.gone {
+			// The next pass looks at the user's network.
+			account.network, account.claim = network.State{}, infrav1.ClaimStatus{}
+			account.networkProblem = access.NewProblem(infrav1.NetworkProvisioningReason, "Looking at the network")
+		}
+	}
+	return nil
 }

@@ -72,6 +72,9 @@ type accountState struct {
 	claim infrav1.ClaimStatus
 	// gone is set once it is proven that no network is left.
 	gone bool
+	// former is set for an account of the spec with a network of the user's while the one that was
+	// made before is not proven gone. Set by ensureNetworks.
+	former bool
 }
 
 func (a *accountState) usable() bool { return a.problem == nil }
