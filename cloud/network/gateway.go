@@ -7,16 +7,19 @@ import (
 	"context"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
 type gatewayClient interface {
 	ListInternetGateways(ctx context.Context, filter oci.ListFilter) ([]oci.InternetGateway, error)
 	CreateInternetGateway(ctx context.Context, spec oci.GatewaySpec) (oci.InternetGateway, error)
+	SetInternetGatewayEnabled(ctx context.Context, own ownership.Proof, enabled bool) error
 	ListNATGateways(ctx context.Context, filter oci.ListFilter) ([]oci.NATGateway, error)
 	CreateNATGateway(ctx context.Context, spec oci.GatewaySpec) (oci.NATGateway, error)
+	SetNATGatewayBlocked(ctx context.Context, own ownership.Proof, blocked bool) error
 }
 
-// gatewayStep makes the one gateway of the spec.
+// gatewayStep makes the one gateway of the spec, and turns its traffic on.
 type gatewayStep struct{ gatewayClient }
 
 func (s gatewayStep) run(ctx context.Context, w *work) (bool, error) {
@@ -38,6 +41,9 @@ func (s gatewayStep) internet(ctx context.Context, w *work) (gateway oci.Resourc
 		return gateway, false, err
 	}
 	picked, ok, leaving := pick(found, func(g oci.InternetGateway) oci.Resource { return g.Resource })
+	if ok && usable(picked.Resource) && !picked.Enabled {
+		return picked.Resource, false, w.turn(ctx, picked.Resource, s.SetInternetGatewayEnabled, true)
+	}
 	if ok || leaving {
 		return picked.Resource, leaving, nil
 	}
@@ -53,6 +59,9 @@ func (s gatewayStep) nat(ctx context.Context, w *work) (gateway oci.Resource, le
 		return gateway, false, err
 	}
 	picked, ok, leaving := pick(found, func(g oci.NATGateway) oci.Resource { return g.Resource })
+	if ok && usable(picked.Resource) && picked.BlockTraffic {
+		return picked.Resource, false, w.turn(ctx, picked.Resource, s.SetNATGatewayBlocked, false)
+	}
 	if ok || leaving {
 		return picked.Resource, leaving, nil
 	}
@@ -60,6 +69,16 @@ func (s gatewayStep) nat(ctx context.Context, w *work) (gateway oci.Resource, le
 		return s.CreateNATGateway(ctx, w.gatewaySpec(token))
 	})
 	return made.Resource, false, err
+}
+
+func (w *work) turn(
+	ctx context.Context, gateway oci.Resource, call func(context.Context, ownership.Proof, bool) error, to bool,
+) error {
+	own, err := proof(w.owner, gateway)
+	if err != nil {
+		return err
+	}
+	return call(ctx, own, to)
 }
 
 func (w *work) gatewaySpec(token string) oci.GatewaySpec {

@@ -225,6 +225,12 @@ func (l *Look) CreateInternetGateway(ctx context.Context, spec oci.GatewaySpec) 
 	return made(l, &l.internet, gateway, err)
 }
 
+// SetInternetGatewayEnabled makes the gateway's state unknown.
+func (l *Look) SetInternetGatewayEnabled(ctx context.Context, own ownership.Proof, enabled bool) error {
+	l.internet.known = false
+	return l.makeClient.SetInternetGatewayEnabled(ctx, own, enabled)
+}
+
 // ListNATGateways asks OCI once.
 func (l *Look) ListNATGateways(ctx context.Context, filter oci.ListFilter) ([]oci.NATGateway, error) {
 	return l.nat.list(ctx, l.waits, func() ([]oci.NATGateway, error) { return l.makeClient.ListNATGateways(ctx, filter) })
@@ -234,6 +240,12 @@ func (l *Look) ListNATGateways(ctx context.Context, filter oci.ListFilter) ([]oc
 func (l *Look) CreateNATGateway(ctx context.Context, spec oci.GatewaySpec) (oci.NATGateway, error) {
 	gateway, err := l.makeClient.CreateNATGateway(ctx, spec)
 	return made(l, &l.nat, gateway, err)
+}
+
+// SetNATGatewayBlocked makes the gateway's state unknown.
+func (l *Look) SetNATGatewayBlocked(ctx context.Context, own ownership.Proof, blocked bool) error {
+	l.nat.known = false
+	return l.makeClient.SetNATGatewayBlocked(ctx, own, blocked)
 }
 
 // ListRouteTables asks OCI once.
@@ -303,6 +315,12 @@ func (l *Look) ListSubnets(ctx context.Context, filter oci.ListFilter) ([]oci.Su
 func (l *Look) CreateSubnet(ctx context.Context, spec oci.SubnetSpec) (oci.Subnet, error) {
 	subnet, err := l.makeClient.CreateSubnet(ctx, spec)
 	return made(l, &l.subnets, subnet, err)
+}
+
+// UpdateSubnet makes the subnet's state unknown.
+func (l *Look) UpdateSubnet(ctx context.Context, own ownership.Proof, update oci.SubnetUpdate) error {
+	l.subnets.known = false
+	return l.makeClient.UpdateSubnet(ctx, own, update)
 }
 
 var _ makeClient = (*oci.Client)(nil)

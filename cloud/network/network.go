@@ -68,7 +68,8 @@ type work struct {
 }
 
 // Ensure creates the cluster's managed network in the client's account and repairs differences from
-// spec: routes, rules of the security group, rules added to the VCN's default security list. It
+// spec: routes, gateways that are turned off, rules of the security group, rules added to the VCN's
+// default security list, the subnet's route table and security lists. It
 // goes as far as OCI allows without waiting; call it again while the state is not Ready. All errors
 // are the client's. vcnID is the VCN seen last, empty if none was: no other is made while it lives.
 // balancerPort is the API server's port if the cluster's load balancer is to be in the network, 0

@@ -28,6 +28,7 @@ type bench struct {
 	g       *WithT
 	sim     *sim.Sim
 	tenancy *sim.Tenancy
+	user    sim.Credentials
 	client  *oci.Client
 	owner   ownership.Owner
 	// vcn is the VCN that status would have recorded; nothing by default.
@@ -44,6 +45,7 @@ func newBench(t *testing.T, change ...func(*sim.Options)) *bench {
 	b.g.Expect(err).NotTo(HaveOccurred())
 	user, err := b.tenancy.NewUserWith(key)
 	b.g.Expect(err).NotTo(HaveOccurred())
+	b.user = user
 	delays := &sim.Delays{Network: 5 * time.Millisecond, Retention: time.Minute}
 	options := sim.Options{Tenancies: []*sim.Tenancy{b.tenancy}, Delays: delays, PageSize: 2, Seed: sim.SeedOfEnvironment()}
 	for _, f := range change {
@@ -181,28 +183,6 @@ func TestBehindANATGatewayMachinesHaveNoPublicAddress(t *testing.T) {
 	b.g.Expect(b.sim.CallCounts("")).NotTo(HaveKey("CreateInternetGateway"))
 	b.gone(state.VCNID)
 	b.expectLeft(0)
-}
-
-func TestWhatWasChangedBehindTheProvidersBackIsRepaired(t *testing.T) {
-	b := newBench(t)
-	state := b.ready(spec())
-	group := state.NetworkSecurityGroupIDs[0]
-	rules, err := b.client.ListSecurityRules(t.Context(), group)
-	b.g.Expect(err).NotTo(HaveOccurred())
-	b.g.Expect(b.client.RemoveSecurityRules(t.Context(), ownership.Recorded(group), []string{rules[0].ID})).To(Succeed())
-	b.g.Expect(b.client.AddSecurityRules(t.Context(), ownership.Recorded(group), []oci.SecurityRule{
-		{Direction: oci.Ingress, Protocol: oci.ProtocolAll, CIDR: everywhere},
-	})).To(Succeed())
-	tables, err := b.client.ListRouteTables(t.Context(), oci.ListFilter{VCNID: state.VCNID, Tags: b.owner.Tags()})
-	b.g.Expect(err).NotTo(HaveOccurred())
-	b.g.Expect(b.client.UpdateRouteTable(t.Context(), ownership.Recorded(tables[0].ID), oci.RouteTableUpdate{Rules: []oci.RouteRule{}})).To(Succeed())
-
-	b.g.Expect(b.ready(spec())).To(Equal(state))
-
-	b.g.Expect(b.rulesOf(group)).To(ConsistOf(admitted))
-	repaired, err := b.client.GetRouteTable(t.Context(), tables[0].ID)
-	b.g.Expect(err).NotTo(HaveOccurred())
-	b.g.Expect(repaired.Rules).To(Equal(tables[0].Rules))
 }
 
 func TestACompleteNetworkIsOnlyRead(t *testing.T) {

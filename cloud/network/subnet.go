@@ -10,15 +10,18 @@ import (
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 )
 
 type subnetClient interface {
 	ListSubnets(ctx context.Context, filter oci.ListFilter) ([]oci.Subnet, error)
 	CreateSubnet(ctx context.Context, spec oci.SubnetSpec) (oci.Subnet, error)
+	UpdateSubnet(ctx context.Context, own ownership.Proof, update oci.SubnetUpdate) error
 }
 
-// subnetStep makes one regional subnet for all nodes. It comes last: a machine can be placed in it
-// as soon as it exists.
+// subnetStep makes one regional subnet for all nodes, with the cluster's routes, and nothing
+// admitted but by security groups. It comes last: a machine can be placed in it as soon as it
+// exists.
 type subnetStep struct{ subnetClient }
 
 // compare refuses to build upon a VCN or a subnet of another spec: routes, gateways and rules would
@@ -84,5 +87,16 @@ func (s subnetStep) run(ctx context.Context, w *work) (bool, error) {
 		}
 	}
 	w.subnetID = subnet.ID
-	return usable(subnet.Resource), nil
+	if !usable(subnet.Resource) {
+		return false, nil
+	}
+	lists := []string{w.vcn.DefaultSecurityListID}
+	if subnet.RouteTableID == w.tableID && slices.Equal(subnet.SecurityListIDs, lists) {
+		return true, nil
+	}
+	own, err := proof(w.owner, subnet.Resource)
+	if err != nil {
+		return false, err
+	}
+	return true, s.UpdateSubnet(ctx, own, oci.SubnetUpdate{RouteTableID: w.tableID, SecurityListIDs: lists})
 }

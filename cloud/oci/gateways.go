@@ -94,6 +94,16 @@ func (c *Client) UpdateInternetGatewayTags(ctx context.Context, own ownership.Pr
 	return err
 }
 
+// SetInternetGatewayEnabled turns the traffic on or off.
+func (c *Client) SetInternetGatewayEnabled(ctx context.Context, own ownership.Proof, enabled bool) error {
+	id := own.ID()
+	_, err := call(ctx, c, operation{service: serviceNetwork, name: "UpdateInternetGateway"}.on(id),
+		c.network.UpdateInternetGateway, core.UpdateInternetGatewayRequest{
+			IgId: &id, UpdateInternetGatewayDetails: core.UpdateInternetGatewayDetails{IsEnabled: &enabled},
+		})
+	return err
+}
+
 // DeleteInternetGateway deletes the internet gateway; cloud.Conflict while a route leads to it.
 func (c *Client) DeleteInternetGateway(ctx context.Context, own ownership.Proof) error {
 	id := own.ID()
@@ -151,6 +161,16 @@ func (c *Client) UpdateNATGatewayTags(ctx context.Context, own ownership.Proof, 
 	_, err := call(ctx, c, operation{service: serviceNetwork, name: "UpdateNatGateway"}.on(id), c.network.UpdateNatGateway,
 		core.UpdateNatGatewayRequest{
 			NatGatewayId: &id, UpdateNatGatewayDetails: core.UpdateNatGatewayDetails{FreeformTags: tags},
+		})
+	return err
+}
+
+// SetNATGatewayBlocked turns the traffic off or on.
+func (c *Client) SetNATGatewayBlocked(ctx context.Context, own ownership.Proof, blocked bool) error {
+	id := own.ID()
+	_, err := call(ctx, c, operation{service: serviceNetwork, name: "UpdateNatGateway"}.on(id), c.network.UpdateNatGateway,
+		core.UpdateNatGatewayRequest{
+			NatGatewayId: &id, UpdateNatGatewayDetails: core.UpdateNatGatewayDetails{BlockTraffic: &blocked},
 		})
 	return err
 }

@@ -95,6 +95,22 @@ func (c *Client) UpdateSubnetTags(ctx context.Context, own ownership.Proof, tags
 	return err
 }
 
+// SubnetUpdate is a change of a subnet.
+type SubnetUpdate struct {
+	RouteTableID    string
+	SecurityListIDs []string
+}
+
+// UpdateSubnet changes the subnet's route table and security lists.
+func (c *Client) UpdateSubnet(ctx context.Context, own ownership.Proof, update SubnetUpdate) error {
+	id := own.ID()
+	_, err := call(ctx, c, operation{service: serviceNetwork, name: "UpdateSubnet"}.on(id), c.network.UpdateSubnet,
+		core.UpdateSubnetRequest{SubnetId: &id, UpdateSubnetDetails: core.UpdateSubnetDetails{
+			RouteTableId: &update.RouteTableID, SecurityListIds: update.SecurityListIDs,
+		}})
+	return err
+}
+
 // DeleteSubnet deletes the subnet; cloud.Conflict while there are VNICs in it.
 func (c *Client) DeleteSubnet(ctx context.Context, own ownership.Proof) error {
 	id := own.ID()
