@@ -12,8 +12,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/vip"
 )
 
@@ -30,16 +32,19 @@ func (e vipEndpoint) Ensure(ctx context.Context, s *scope) error {
 		return err
 	}
 	endpoint := &s.infra.Spec.ControlPlaneEndpoint
-	ledger, isNew := e.r.vipAllocator(), len(s.machines) == 0 && !isProvisioned(s.infra)
+	ledger := e.r.vipAllocator()
+	// Users make machines and write specs: only status tells that the address is the cluster's.
+	isNew := endpoint.Host == "" || !isAlive(s.infra, machinesOf(s.infra, s.cluster, s.machines))
+	var routed routedAddresses
 	if isNew {
 		if err := e.occupied(ctx, s); err != nil {
 			return err
 		}
-		routed, err := e.routedElsewhere(ctx, s)
-		if err != nil {
+		var err error
+		if routed, err = e.routedAddresses(ctx, s); err != nil {
 			return phases.Unseen(err)
 		}
-		ledger.Routed = routed
+		ledger.Routed = func(address netip.Addr) bool { return len(routed.devices(address)) > 0 }
 	}
 	if endpoint.Host == "" {
 		address, err := ledger.Allocate(ctx, s.tailnet.Name, s.infra)
@@ -56,7 +61,7 @@ func (e vipEndpoint) Ensure(ctx context.Context, s *scope) error {
 			endpoint.Host, vips, s.tailnet.Name)
 	}
 	if isNew {
-		if err := e.taken(ctx, s, ledger); err != nil {
+		if err := e.taken(ctx, s, routed); err != nil {
 			return err
 		}
 	}
@@ -90,13 +95,14 @@ func (e vipEndpoint) occupied(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// taken says why a cluster without machines may not have the address of its spec; nil if it may.
-func (e vipEndpoint) taken(ctx context.Context, s *scope, ledger vip.Ledger) error {
+// taken says why a cluster that nothing proves to live may not have the address of its spec; nil if
+// it may.
+func (e vipEndpoint) taken(ctx context.Context, s *scope, routed routedAddresses) error {
 	host := s.infra.Spec.ControlPlaneEndpoint.Host
-	if address, err := netip.ParseAddr(host); err == nil && ledger.Routed(address) {
-		return access.NewProblem(infrav1.EndpointInUseReason,
-			"The tailnet leads to a device for address %s already, and no cluster of this management cluster has it: it may be another one's; "+
-				"recreate the cluster without spec.controlPlaneEndpoint to get a free one, or delete the device if it is left over", host)
+	if address, err := netip.ParseAddr(host); err == nil {
+		if err := e.ledElsewhere(ctx, s, routed.devices(address)); err != nil {
+			return err
+		}
 	}
 	tailnets, err := e.r.comparer().oneTailnet(ctx, s.tailnet)
 	if err != nil {
@@ -111,6 +117,32 @@ func (e vipEndpoint) taken(ctx context.Context, s *scope, ledger vip.Ledger) err
 			"Address %s belongs to a cluster of another Tailnet object of the same network: leave spec.controlPlaneEndpoint out to get a free one", host)
 	}
 	return nil
+}
+
+// ledElsewhere says that the tailnet leads to one of the devices for the cluster's address; nil if
+// there are none. After a move or a restore they may be the cluster's own control planes, until one
+// of these has found its device again.
+func (e vipEndpoint) ledElsewhere(ctx context.Context, s *scope, devices []tailnet.Device) error {
+	var inUse error
+	statuses := tailnetnode.Statuses{Client: e.r.Reader, Others: e.r.OtherDevices}
+	for _, device := range devices {
+		holder, err := statuses.HolderOf(ctx, s.tailnet, device)
+		if err != nil {
+			return err
+		}
+		host, remedy := s.infra.Spec.ControlPlaneEndpoint.Host,
+			"recreate the cluster without spec.controlPlaneEndpoint to get a free one, or delete the device if it is left over"
+		if holder.IsOf(s.cluster) || holder.MayBeOf() && !s.knowsItsDevices() {
+			problem := access.NewProblem(infrav1.WaitingReason,
+				"Waiting for the cluster's machines to find their devices: the tailnet leads to device %s for address %s, which may be one of them; "+
+					"if this lasts, %s", device.Name, host, remedy)
+			problem.RetryAfter = s.Intervals.WithDefaults().Retry
+			return problem
+		}
+		inUse = access.NewProblem(infrav1.EndpointInUseReason,
+			"The tailnet leads to device %s for address %s already%s: %s", device.Name, host, holder.Describe(s.tailnet, s.cluster), remedy)
+	}
+	return inUse
 }
 
 // held sees to it that the Tailnet's list has the address as the cluster's: machines have its route
@@ -176,27 +208,34 @@ func overlap(s *scope) error {
 		vips, s.tailnet.Name, other)
 }
 
-// routedElsewhere tells which addresses of the VIP range the tailnet leads to a device for. A
-// route of the whole range or more is a way to everything, and says nothing of one address.
-func (e vipEndpoint) routedElsewhere(ctx context.Context, s *scope) (func(netip.Addr) bool, error) {
+// routedAddresses are the devices with routes to a part of a VIP range.
+type routedAddresses struct {
+	vips netip.Prefix
+	all  []tailnet.Device
+}
+
+// devices are those that the tailnet leads to for the address. A route of the whole range or more
+// is a way to everything, and says nothing of one address.
+func (r routedAddresses) devices(address netip.Addr) []tailnet.Device {
+	return slices.DeleteFunc(slices.Clone(r.all), func(device tailnet.Device) bool {
+		return !slices.ContainsFunc(device.Routes.Enabled, func(route netip.Prefix) bool {
+			return route.Bits() > r.vips.Bits() && route.Contains(address)
+		})
+	})
+}
+
+func (e vipEndpoint) routedAddresses(ctx context.Context, s *scope) (routedAddresses, error) {
 	c, err := e.r.Clients.TailnetClient(ctx, s.tailnet)
 	if err != nil {
-		return nil, err
+		return routedAddresses{}, err
 	}
 	list, err := c.RecentDevices(ctx, s.Intervals.WithDefaults().Progress)
 	if err != nil {
-		return nil, err
+		return routedAddresses{}, err
 	}
 	vips, _ := netip.ParsePrefix(s.tailnet.Spec.VIPRange)
-	var routes []netip.Prefix
-	for _, device := range list.All {
-		for _, route := range device.Routes.Enabled {
-			if route.Bits() > vips.Bits() && route.Overlaps(vips) {
-				routes = append(routes, route)
-			}
-		}
-	}
-	return func(address netip.Addr) bool {
-		return slices.ContainsFunc(routes, func(route netip.Prefix) bool { return route.Contains(address) })
-	}, nil
+	concerns := func(route netip.Prefix) bool { return route.Bits() > vips.Bits() && route.Overlaps(vips) }
+	return routedAddresses{vips: vips, all: slices.DeleteFunc(slices.Clone(list.All), func(device tailnet.Device) bool {
+		return !slices.ContainsFunc(device.Routes.Enabled, concerns)
+	})}, nil
 }

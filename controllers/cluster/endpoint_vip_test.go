@@ -39,9 +39,7 @@ func TestAFullRangeHealsWhenAClusterGoes(t *testing.T) {
 func TestAnAddressOutsideTheRangeIsRefused(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{Accounts: 1})
-	infra := b.cluster("c1", func(_ *clusterv1.Cluster, infra *infrav1.OCIMeshCluster) {
-		infra.Spec.ControlPlaneEndpoint.Host = "10.9.9.9"
-	})
+	infra := b.cluster("c1", at("10.9.9.9"))
 
 	b.until(infra, "EndpointReady False EndpointOutOfRange")
 
@@ -65,24 +63,88 @@ func TestAnAddressOfAnotherClusterIsRefused(t *testing.T) {
 	b.g.Expect(thief.Status.Initialization.Provisioned).To(BeNil())
 }
 
+// unlaunched makes a machine before the cluster has a pass, as a Machine by hand, a preflight check
+// that is off or a forged label does.
+func (b *bench) unlaunched(infra *infrav1.OCIMeshCluster) *infrav1.OCIMeshMachine {
+	b.t.Helper()
+	machine := helpers.NewMachine(helpers.NewCluster(infra.Namespace, infra.Name), infra.Name+"-early")
+	b.Create(b.t, machine)
+	early := helpers.NewOCIMeshMachine(machine)
+	b.Create(b.t, early)
+	return early
+}
+
 // Another management cluster of the tailnet gives out of the same range, and is seen by the routes
-// of its control planes only.
+// of its control planes only. A machine that nobody has launched proves no address.
 func TestAnAddressThatTheTailnetLeadsElsewhereIsNotTaken(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, helpers.WorldOptions{Accounts: 1})
-	b.Control.Add("other-control-plane", func(d *tailnetsim.Device) { d.Enabled = prefixes("10.250.0.1/32", "10.250.0.4/30") })
-	b.Control.Add("office", func(d *tailnetsim.Device) { d.Enabled = prefixes("10.0.0.0/8", "10.250.0.0/24", "0.0.0.0/0") })
-	for i, address := range []string{"10.250.0.2", "10.250.0.3", "10.250.0.8"} {
-		infra := b.cluster(fmt.Sprintf("c%d", i))
-		b.until(infra, "Ready True Ready")
-		b.g.Expect(infra.Spec.ControlPlaneEndpoint.Host).To(Equal(address))
-	}
+	for name, early := range map[string]bool{"before there is a machine": false, "with a machine that is not launched": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, helpers.WorldOptions{Accounts: 1})
+			b.Control.Add("other-control-plane", func(d *tailnetsim.Device) { d.Enabled = prefixes("10.250.0.1/32", "10.250.0.4/30") })
+			b.Control.Add("office", func(d *tailnetsim.Device) { d.Enabled = prefixes("10.0.0.0/8", "10.250.0.0/24", "0.0.0.0/0") })
+			made := func(name string, change ...change) *infrav1.OCIMeshCluster {
+				infra := b.cluster(name, change...)
+				if early {
+					b.unlaunched(infra)
+				}
+				return infra
+			}
+			for i, address := range []string{"10.250.0.2", "10.250.0.3", "10.250.0.8"} {
+				infra := made(fmt.Sprintf("c%d", i))
+				b.until(infra, "Ready True Ready")
+				b.g.Expect(infra.Spec.ControlPlaneEndpoint.Host).To(Equal(address))
+			}
 
-	infra := b.cluster("chosen", func(_ *clusterv1.Cluster, infra *infrav1.OCIMeshCluster) {
-		infra.Spec.ControlPlaneEndpoint.Host = "10.250.0.1"
-	})
-	b.until(infra, "EndpointReady False EndpointInUse")
-	b.g.Expect(infra.Status.Initialization.Provisioned).To(BeNil())
+			infra := made("chosen", at("10.250.0.1"))
+			b.until(infra, "EndpointReady False EndpointInUse")
+			b.g.Expect(helpers.MessageOf(infra, infrav1.EndpointReadyCondition)).To(And(
+				HavePrefix("The tailnet leads to device other-control-plane."), ContainSubstring(" for address 10.250.0.1 already, which is no node: ")))
+			b.g.Expect(infra.Status.Initialization.Provisioned).To(BeNil())
+		})
+	}
+}
+
+// at has the address in the spec from the beginning, as after a move.
+func at(address string) change {
+	return func(_ *clusterv1.Cluster, infra *infrav1.OCIMeshCluster) {
+		infra.Spec.ControlPlaneEndpoint.Host = address
+	}
+}
+
+// A move and a restore bring machines without status. The devices that the tailnet leads to for the
+// address are theirs, or another management cluster's, until they have found them.
+func TestAnAddressThatMayBeAMovedClustersWaitsForItsDevices(t *testing.T) {
+	t.Parallel()
+	for name, world := range map[string]struct {
+		// recordedBy is the cluster whose machine records the device in the end.
+		recordedBy string
+		want       string
+	}{
+		"it is a control plane of its own": {"moved", "Ready True Ready"},
+		"it is another cluster's":          {"other", "EndpointReady False EndpointInUse"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, helpers.WorldOptions{Accounts: 1})
+			device := b.Control.Add("control-plane", func(d *tailnetsim.Device) {
+				d.Enabled, d.Tags = prefixes("10.250.0.9/32"), []string{helpers.ControlPlaneTag}
+			})
+			moved, other := b.cluster("moved", at("10.250.0.9")), b.cluster("other")
+			machines := map[string]*infrav1.OCIMeshMachine{"moved": b.unlaunched(moved), "other": b.unlaunched(other)}
+
+			b.until(moved, "EndpointReady False Waiting")
+			b.g.Expect(helpers.MessageOf(moved, infrav1.EndpointReadyCondition)).To(And(
+				ContainSubstring("find their devices"), ContainSubstring("for address 10.250.0.9"), ContainSubstring("if this lasts")))
+			b.g.Expect(moved.Status.Initialization.Provisioned).To(BeNil())
+
+			recorder := machines[world.recordedBy]
+			recorder.Status.Tailnet = infrav1.TailnetDeviceStatus{Name: b.Tailnet.Name, DeviceID: device.ID, Hostname: "control-plane"}
+			b.g.Expect(b.Client.Status().Update(t.Context(), recorder)).To(Succeed())
+			b.until(moved, world.want)
+		})
+	}
 }
 
 func TestACrashBetweenTheAddressAndTheSpecKeepsTheAddress(t *testing.T) {
@@ -148,10 +210,12 @@ func TestAClusterOfTheYoungerOfTwoTailnetsGetsNoAddressUntilTheOtherIsGone(t *te
 	b.Tailnet = helpers.NewTailnet(b.Namespace+"-2", b.TailnetCredentials, b.Control.URL(), "10.250.0.0/24")
 	b.Create(t, b.Tailnet)
 	b.SetReady(t, b.Tailnet, metav1.ConditionTrue, infrav1.ReadyReason, "")
-	second, chosen := b.cluster("c2"), b.cluster("c3", func(_ *clusterv1.Cluster, infra *infrav1.OCIMeshCluster) {
-		infra.Spec.ControlPlaneEndpoint.Host = "10.250.0.9"
-	})
-	for _, refused := range []*infrav1.OCIMeshCluster{second, chosen} {
+	second, chosen := b.cluster("c2"), b.cluster("c3", at("10.250.0.9"))
+	early, chosenEarly := b.cluster("c4"), b.cluster("c5", at("10.250.0.10"))
+	b.unlaunched(early)
+	b.unlaunched(chosenEarly)
+	all := []*infrav1.OCIMeshCluster{second, chosen, early, chosenEarly}
+	for _, refused := range all {
 		b.until(refused, "EndpointReady False VIPRangeOverlap")
 		b.g.Expect(refused.Status.Initialization.Provisioned).To(BeNil())
 		b.g.Expect(helpers.MessageOf(refused, infrav1.EndpointReadyCondition)).To(ContainSubstring("an older Tailnet object of the same network"))
@@ -161,18 +225,16 @@ func TestAClusterOfTheYoungerOfTwoTailnetsGetsNoAddressUntilTheOtherIsGone(t *te
 	b.deleted(first)
 	b.g.Expect(b.Client.Delete(t.Context(), elder)).To(Succeed())
 
-	b.until(second, "Ready True Ready")
-	b.until(chosen, "Ready True Ready")
+	for _, refused := range all {
+		b.until(refused, "Ready True Ready")
+	}
 }
 
 // A move loses the Tailnet's list, and it comes back from the specs.
 func TestTheAddressOfAMovedClusterIsReadyOnceTheTailnetListsIt(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{Accounts: 1})
-	at := func(_ *clusterv1.Cluster, infra *infrav1.OCIMeshCluster) {
-		infra.Spec.ControlPlaneEndpoint.Host = "10.250.0.9"
-	}
-	moved, squatter := b.cluster("moved", at), b.cluster("squatter", at)
+	moved, squatter := b.cluster("moved", at("10.250.0.9")), b.cluster("squatter", at("10.250.0.9"))
 	b.machineIn(moved, "moved-1", b.AccountNames()[0])
 
 	b.until(moved, "EndpointReady False Waiting")
