@@ -195,7 +195,7 @@ func (r *Reconciler) clustersOf(ctx context.Context, reader client.Reader, tn *i
 	}
 	elsewhere := map[string]bool{}
 	for i := range tailnets.Items {
-		elsewhere[tailnets.Items[i].Name] = tailnetnode.ServerOf(&tailnets.Items[i]) != tailnetnode.ServerOf(tn)
+		elsewhere[tailnets.Items[i].Name] = !tailnetnode.SameServer(&tailnets.Items[i], tn)
 	}
 	all := &infrav1.OCIMeshClusterList{}
 	if err := reader.List(ctx, all); err != nil {

@@ -157,6 +157,14 @@ var deviceWorlds = map[string]deviceWorld{
 		},
 		want: present,
 	},
+	"a machine of another Tailnet of the same server, which names the API's address, has recorded it": {
+		make: func(t *testing.T, w *fixture, device string) {
+			other := w.another(t, w.Control.URL())
+			helpers.Update(t, env, other, func(tn *infrav1.Tailnet) { tn.Spec.APIURL = "https://api.headscale.example.com" })
+			w.machine(t, w.cluster(t, other.Name, false), "worker", "uid", device)
+		},
+		want: present,
+	},
 	"a machine of another server's tailnet has a device of the same number": {
 		make: func(t *testing.T, w *fixture, device string) {
 			w.machine(t, w.cluster(t, w.another(t, "https://headscale.example.com").Name, false), "worker", "uid", device)

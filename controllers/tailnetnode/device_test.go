@@ -74,8 +74,8 @@ func TestADeviceWithoutAnIPv4AddressIsToldWithWhatToDo(t *testing.T) {
 }
 
 func TestOneServerIsOneHoweverItsAddressIsWritten(t *testing.T) {
-	of := func(apiURL, loginServer string) string {
-		return ServerOf(&infrav1.Tailnet{Spec: infrav1.TailnetSpec{APIURL: apiURL, LoginServer: loginServer}})
+	of := func(apiURL, loginServer string) *infrav1.Tailnet {
+		return &infrav1.Tailnet{Spec: infrav1.TailnetSpec{APIURL: apiURL, LoginServer: loginServer}}
 	}
 	for name, world := range map[string]struct {
 		one, other string
@@ -96,8 +96,9 @@ func TestOneServerIsOneHoweverItsAddressIsWritten(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			g.Expect(of(world.one, "") == of(world.other, "")).To(Equal(world.same))
-			g.Expect(of(world.one, "") == of("", world.other)).To(Equal(world.same), "as a login server")
+			g.Expect(SameServer(of(world.one, ""), of(world.other, ""))).To(Equal(world.same))
+			g.Expect(SameServer(of(world.one, ""), of("", world.other))).To(Equal(world.same), "as a login server")
+			g.Expect(SameServer(of("", world.one), of("", world.other))).To(Equal(world.same), "as login servers")
 		})
 	}
 }

@@ -4,6 +4,7 @@
 package tailnetnode_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -59,12 +60,14 @@ const (
 func TestADeviceIsWhoseObjectHasRecordedItAtTheSameServer(t *testing.T) {
 	namespace, elsewhere := env.Namespace(t, nil), env.Namespace(t, nil)
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "credentials"}}
-	made := func(name, url string) *infrav1.Tailnet {
+	made := func(name, url string, apiURL ...string) *infrav1.Tailnet {
 		tn := helpers.NewTailnet(namespace+"-"+name, secret, url, "")
+		tn.Spec.APIURL = strings.Join(apiURL, "")
 		env.Create(t, tn)
 		return tn
 	}
 	own, same, other := made("own", "https://a.example"), made("same", "https://A.example:443/"), made("other", "https://b.example")
+	withAPI := made("api", "https://a.example", "https://api.a.example")
 	joined := metav1.Now()
 	record := func(namespace, name, device string, in *infrav1.Tailnet, labels map[string]string) {
 		machine := newMachine(namespace)
@@ -79,13 +82,13 @@ func TestADeviceIsWhoseObjectHasRecordedItAtTheSameServer(t *testing.T) {
 	record(namespace, "green", namespace+"-3", own, map[string]string{clusterv1.ClusterNameLabel: "green"})
 	record(elsewhere, "worker", namespace+"-4", own, blue)
 	record(elsewhere, "guest", namespace+"-5", same, blue)
+	record(namespace, "api", namespace+"-8", withAPI, blue)
 	// Identifiers count at one server only.
 	record(namespace, "stranger", namespace+"-6", other, blue)
 	// This server has given the number to another device since.
 	joined = metav1.NewTime(joined.Add(-time.Hour))
 	record(namespace, "lost", namespace+"-7", own, blue)
-	cluster := helpers.NewCluster(namespace, "blue")
-	created := joined.Add(time.Hour)
+	cluster, created := helpers.NewCluster(namespace, "blue"), joined.Add(time.Hour)
 	for device, world := range map[string]struct {
 		ours, controlPlane bool
 		describe, remedy   string
@@ -97,6 +100,7 @@ func TestADeviceIsWhoseObjectHasRecordedItAtTheSameServer(t *testing.T) {
 		"5": {false, false, ", a node of another cluster", "give one of the two clusters another pod network"},
 		"6": {false, false, unknown, leftOver},
 		"7": {false, false, unknown, leftOver},
+		"8": {true, false, ", a node of this cluster", "wait until that node is gone"},
 	} {
 		t.Run(device, func(t *testing.T) {
 			g := NewWithT(t)

@@ -23,7 +23,7 @@ func OneTailnet(one, other *infrav1.Tailnet) bool {
 	switch {
 	case one.Name == other.Name:
 		return true
-	case ServerOf(one) != ServerOf(other):
+	case !SameServer(one, other):
 		return false
 	case one.Spec.LoginServer != "" || other.Spec.LoginServer != "":
 		return true
@@ -35,10 +35,22 @@ func OneTailnet(one, other *infrav1.Tailnet) bool {
 
 var defaultPorts = map[string]string{"http": ":80", "https": ":443"}
 
-// ServerOf tells coordination servers apart. Several Tailnets may be of one, however each writes
-// its address; Tailscale's own is empty.
-func ServerOf(tn *infrav1.Tailnet) string {
-	written := strings.TrimRight(cmp.Or(tn.Spec.APIURL, tn.Spec.LoginServer), "/")
+// SameServer tells whether two Tailnet objects are of one coordination server: nodes log in to one
+// address, or the API has one. Either may be written for one of the two only.
+func SameServer(one, other *infrav1.Tailnet) bool {
+	login, otherLogin := address(one.Spec.LoginServer), address(other.Spec.LoginServer)
+	return login != "" && login == otherLogin ||
+		address(cmp.Or(one.Spec.APIURL, one.Spec.LoginServer)) == address(cmp.Or(other.Spec.APIURL, other.Spec.LoginServer))
+}
+
+// serverOf names the coordination server that the Tailnet's nodes log in to, which is immutable.
+func serverOf(tn *infrav1.Tailnet) string {
+	return address(cmp.Or(tn.Spec.LoginServer, tn.Spec.APIURL))
+}
+
+// address is a server's, however it is written; Tailscale's own is empty.
+func address(written string) string {
+	written = strings.TrimRight(written, "/")
 	server, err := url.Parse(written)
 	if err != nil {
 		return written

@@ -33,6 +33,16 @@ func TestWhichTailnetsAreOfOneNetwork(t *testing.T) {
 			s.LoginServer, s.Credentials.SecretRef.Name = "https://HS.example:443/", "other"
 		}), true},
 		"two Headscales": {headscale, of(func(s *infrav1.TailnetSpec) { s.LoginServer = "https://hs2.example" }), false},
+		"one Headscale, with the API's address on one of the two": {headscale, of(func(s *infrav1.TailnetSpec) {
+			s.LoginServer, s.APIURL = "https://HS.example:443/", "https://api.hs.example"
+		}), true},
+		"one Headscale, with two addresses of its API": {
+			of(func(s *infrav1.TailnetSpec) { s.LoginServer, s.APIURL = "https://hs.example", "https://10.0.0.1:8443" }),
+			of(func(s *infrav1.TailnetSpec) { s.LoginServer, s.APIURL = "https://hs.example", "https://api.hs.example" }), true,
+		},
+		"two Headscales, with the API's address on one of them": {headscale, of(func(s *infrav1.TailnetSpec) {
+			s.LoginServer, s.APIURL = "https://hs2.example", "https://api.hs2.example"
+		}), false},
 		"two Secrets and one name": {
 			of(func(s *infrav1.TailnetSpec) { s.TailnetName = "example.org" }),
 			of(func(s *infrav1.TailnetSpec) { s.TailnetName, s.Credentials.SecretRef.Name = "example.org", "other" }), true,
@@ -47,6 +57,9 @@ func TestWhichTailnetsAreOfOneNetwork(t *testing.T) {
 			one.Name, other.Name = "one", "other"
 			NewWithT(t).Expect(OneTailnet(&one, &other)).To(Equal(world.same))
 			NewWithT(t).Expect(OneTailnet(&other, &one)).To(Equal(world.same))
+			if world.one.LoginServer != "" {
+				NewWithT(t).Expect(lockOf(serverOf(&one)) == lockOf(serverOf(&other))).To(Equal(world.same), "approvals of pod routes wait for each other")
+			}
 		})
 	}
 }

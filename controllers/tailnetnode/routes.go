@@ -123,7 +123,7 @@ func approvePodRoute(ctx context.Context, c Router, n podRoute) (Approval, error
 			"Device %s advertises %s, a part of the pod network %s: it is not approved, since it would draw what all of the tailnet sends there, and %s",
 			n.Device.Name, route, pods, why)}, nil
 	}
-	lock := lockOf(ServerOf(n.Tailnet))
+	lock := lockOf(serverOf(n.Tailnet))
 	lock.Lock()
 	defer lock.Unlock()
 	all, err := c.Devices(ctx)

@@ -88,18 +88,16 @@ func (s Statuses) sameServer(ctx context.Context, one, other string) (bool, erro
 	if other == "" || other == one {
 		return true, nil
 	}
-	servers := map[string]bool{}
-	for _, name := range []string{one, other} {
-		found := &infrav1.Tailnet{}
-		if err := s.Client.Get(ctx, client.ObjectKey{Name: name}, found); err != nil {
+	var found [2]infrav1.Tailnet
+	for i, name := range []string{one, other} {
+		if err := s.Client.Get(ctx, client.ObjectKey{Name: name}, &found[i]); err != nil {
 			if apierrors.IsNotFound(err) {
 				return false, nil
 			}
 			return false, fmt.Errorf("reading Tailnet %s: %w", name, err)
 		}
-		servers[ServerOf(found)] = true
 	}
-	return len(servers) == 1, nil
+	return SameServer(&found[0], &found[1]), nil
 }
 
 // isOriginal tells whether the object's identity is its own UID: it was neither moved, nor given
