@@ -43,10 +43,7 @@ func setupControllers(
 		return err
 	}
 	perKind := controller.Options{MaxConcurrentReconciles: o.concurrency}
-	var otherDevices []client.ObjectList
-	if o.gates.Enabled(machinePoolGate) {
-		otherDevices = poolmachine.DeviceKinds()
-	}
+	devices := deviceStatuses(mgr.GetClient(), mgr.GetAPIReader(), o)
 	for _, s := range []struct {
 		kind  string
 		setup func() error
@@ -57,14 +54,14 @@ func setupControllers(
 			})
 		}},
 		{"Tailnet", func() error {
-			kind := &tailnet.Reconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clients: clients, OtherDevices: otherDevices}
+			kind := &tailnet.Reconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clients: clients, OtherDevices: devices.Others}
 			return kind.SetupWithManager(ctx, mgr, tailnet.Options{
 				Intervals: o.seldom(), Concurrency: o.concurrency, WatchFilterValue: o.watchFilter, Namespace: o.namespace,
 			})
 		}},
 		{"OCIMeshCluster", func() error {
 			return (&cluster.Reconciler{
-				Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clients: clients, Claims: held, OtherDevices: otherDevices,
+				Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clients: clients, Claims: held, OtherDevices: devices.Others,
 			}).SetupWithManager(ctx, mgr, cluster.Options{
 				Intervals: o.intervals(), Concurrency: o.concurrency, WatchFilterValue: o.watchFilter,
 			})
@@ -73,7 +70,7 @@ func setupControllers(
 			return (&machine.Reconciler{
 				Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Access: clients, Pollers: pollers, WatchFilterValue: o.watchFilter,
 				Recorder: mgr.GetEventRecorder("ocimeshmachine-controller"), Metrics: machines, KeyNamespace: o.ownNamespace,
-				OtherDevices: otherDevices, Claims: held, Scheduler: scheduler, InPlaceUpdates: o.gates.Enabled(inPlaceGate),
+				Devices: devices, Claims: held, Scheduler: scheduler, InPlaceUpdates: o.gates.Enabled(inPlaceGate),
 				Options: machine.Options{Intervals: o.intervals(), JoinTimeout: o.joinTimeout, SettleTime: o.settleTime},
 			}).SetupWithManager(ctx, mgr, perKind)
 		}},
@@ -94,6 +91,19 @@ func setupControllers(
 		}
 	}
 	return setupWebhooks(mgr, o)
+}
+
+// deviceStatuses know which devices objects of all namespaces have recorded, by the cache unless
+// that holds one namespace only: users give objects the identity of one in another.
+func deviceStatuses(cached, uncached client.Reader, o managerOptions) tailnetnode.Statuses {
+	statuses := tailnetnode.Statuses{Client: cached}
+	if o.namespace != "" {
+		statuses.Client = uncached
+	}
+	if o.gates.Enabled(machinePoolGate) {
+		statuses.Others = poolmachine.DeviceKinds()
+	}
+	return statuses
 }
 
 func setupWebhooks(mgr ctrl.Manager, o managerOptions) error {
@@ -124,18 +134,18 @@ func setupPools(
 	if !o.gates.Enabled(machinePoolGate) {
 		return nil
 	}
-	perKind := controller.Options{MaxConcurrentReconciles: o.concurrency}
+	perKind, devices := controller.Options{MaxConcurrentReconciles: o.concurrency}, deviceStatuses(mgr.GetClient(), mgr.GetAPIReader(), o)
 	err := (&machinepool.Reconciler{
 		Client: mgr.GetClient(), Access: clients, Pollers: pollers, Scheduler: scheduler, WatchFilterValue: o.watchFilter,
 		Recorder: mgr.GetEventRecorder("ocimeshmachinepool-controller"), KeyNamespace: o.ownNamespace,
-		Claims: held, Options: machinepool.Options{Intervals: o.intervals()},
+		Claims: held, Devices: devices, Options: machinepool.Options{Intervals: o.intervals()},
 	}).SetupWithManager(ctx, mgr, perKind)
 	if err != nil {
 		return fmt.Errorf("set up OCIMeshMachinePool: %w", err)
 	}
 	err = (&poolmachine.Reconciler{
 		Client: mgr.GetClient(), Access: clients, Pollers: pollers, WatchFilterValue: o.watchFilter,
-		Recorder: mgr.GetEventRecorder("ocimeshmachinepoolmachine-controller"), Claims: held,
+		Recorder: mgr.GetEventRecorder("ocimeshmachinepoolmachine-controller"), Claims: held, Devices: devices,
 		Options: poolmachine.Options{Intervals: o.intervals(), JoinTimeout: o.joinTimeout},
 	}).SetupWithManager(ctx, mgr, perKind)
 	if err != nil {

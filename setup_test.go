@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
@@ -39,4 +40,31 @@ func TestEveryKindThatRecordsADeviceIsAskedWhoseADeviceIs(t *testing.T) {
 		}
 	}
 	g.Expect(recording).To(ConsistOf(asked), "kinds with a TailnetDeviceStatus, and OCIMeshMachine with poolmachine.DeviceKinds")
+}
+
+// reader is a client.Reader to tell from another one.
+type reader struct {
+	client.Reader
+	of string
+}
+
+// The cache of a manager for one namespace does not show whose a device is elsewhere.
+func TestAManagerOfOneNamespaceAsksTheAPIServerWhoseADeviceIs(t *testing.T) {
+	for name, world := range map[string]struct{ namespace, asks string }{
+		"a manager for all namespaces": {asks: "the cache"},
+		"a manager for one":            {namespace: "tenant", asks: "the API server"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			options := defaultOptions()
+			options.namespace = world.namespace
+
+			devices := deviceStatuses(reader{of: "the cache"}, reader{of: "the API server"}, options)
+
+			g.Expect(devices.Client).To(Equal(reader{of: world.asks}))
+			g.Expect(devices.Others).To(Equal(poolmachine.DeviceKinds()))
+			g.Expect(options.gates.Set(string(machinePoolGate) + "=false")).To(Succeed())
+			g.Expect(deviceStatuses(nil, nil, options).Others).To(BeEmpty(), "there is no cache of pool machines without their gate")
+		})
+	}
 }

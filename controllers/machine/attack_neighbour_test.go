@@ -4,11 +4,13 @@
 package machine
 
 import (
+	"context"
 	"fmt"
 	"testing"
 
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/cloudinit"
@@ -33,11 +35,35 @@ func (b *bench) neighbour(t *testing.T) *bench {
 	return n
 }
 
+// ofNamespace lists the machines of one namespace only, as a manager's cache does with --namespace.
+type ofNamespace struct {
+	client.Client
+	namespace string
+}
+
+func (c ofNamespace) List(ctx context.Context, list client.ObjectList, options ...client.ListOption) error {
+	if _, machines := list.(*infrav1.OCIMeshMachineList); machines {
+		options = append(options, client.InNamespace(c.namespace))
+	}
+	return c.Client.List(ctx, list, options...)
+}
+
 func TestT1GetsNoDeviceThroughAnotherTailnetObjectOfTheServer(t *testing.T) {
+	for name, alone := range map[string]bool{"one manager for both": false, "his namespace has a manager of its own": true} {
+		t.Run(name, func(t *testing.T) { testT1GetsNoDevice(t, alone) })
+	}
+}
+
+func testT1GetsNoDevice(t *testing.T, alone bool) {
+	t.Helper()
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	own := b.launchedAsleep(t)
 	n := b.neighbour(t)
+	if alone {
+		n.r = b.reconciler()
+		n.r.Client = ofNamespace{n.r.Client, n.Namespace}
+	}
 	forged := n.machine(t, own.Name)
 	helpers.Update(t, b.Environment, forged, func(m *infrav1.OCIMeshMachine) {
 		m.Annotations = map[string]string{infrav1.IdentityAnnotation: fmt.Sprintf("%s/%s/%s", m.Namespace, m.Name, own.UID)}

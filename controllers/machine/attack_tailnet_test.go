@@ -240,7 +240,7 @@ func TestT1GetsNoDeviceThatIsAnotherMachinesOrMayBe(t *testing.T) {
 				ID: "d1", Name: "worker.ts.net", Hostname: "worker", Tags: claim.Tags, Created: now, Addresses: []netip.Addr{netip.MustParseAddr("100.64.0.9")},
 			}
 			of := tailnetnode.Claimant{Object: own, Tailnet: b.Tailnet.Name}
-			found, err := b.r.deviceStatuses().Find(t.Context(), nil, tailnet.NewDeviceList(now, []tailnet.Device{device}), of, claim)
+			found, err := b.r.Devices.Find(t.Context(), nil, tailnet.NewDeviceList(now, []tailnet.Device{device}), of, claim)
 
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(!found.Proof.IsZero()).To(Equal(world.want))

@@ -86,8 +86,8 @@ type Reconciler struct {
 	// WatchFilterValue is the value required of objects in the label cluster.x-k8s.io/watch-filter;
 	// empty means all objects.
 	WatchFilterValue string
-	// OtherDevices are lists of the other kinds with devices in tailnets, besides OCIMeshMachine.
-	OtherDevices []client.ObjectList
+	// Devices know which devices objects of all namespaces have recorded.
+	Devices tailnetnode.Statuses
 	// KeyNamespace is the manager's own. It holds the tailnet keys (tailnetnode.KeyStore).
 	KeyNamespace string
 	// Options are the controller's times.

@@ -23,6 +23,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/tailnet"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/tailnetsim"
@@ -48,7 +49,7 @@ func (b *bench) manage(t *testing.T, pace poller.Options, options Options, worke
 		}
 		r := &Reconciler{
 			Client: own, APIReader: mgr.GetAPIReader(), Access: b.Clients, Pollers: b.pollers, Options: options, Scheduler: scheduler,
-			Recorder: mgr.GetEventRecorder("ocimeshmachine-controller"), KeyNamespace: b.ManagerNamespace,
+			Recorder: mgr.GetEventRecorder("ocimeshmachine-controller"), KeyNamespace: b.ManagerNamespace, Devices: tailnetnode.Statuses{Client: own},
 		}
 		return r.SetupWithManager(ctx, mgr, controller.Options{MaxConcurrentReconciles: workers})
 	}, namespaces...)

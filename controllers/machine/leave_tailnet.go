@@ -97,7 +97,7 @@ func (r *Reconciler) deviceToRemove(ctx context.Context, s *scope, c *tailnet.Cl
 	if claim.Recorded.ID == "" {
 		age = 0
 	}
-	return r.deviceStatuses().FindToRemove(ctx, c, tailnetnode.Claimant{Object: s.own, Tailnet: in.Name}, claim, age)
+	return r.Devices.FindToRemove(ctx, c, tailnetnode.Claimant{Object: s.own, Tailnet: in.Name}, claim, age)
 }
 
 // eachTailnet calls do for the machine's tailnet or, if it is not known, for each possible one.

@@ -36,7 +36,7 @@ func (r *Reconciler) observeDevice(ctx context.Context, s *scope) error {
 	if err != nil {
 		return phases.Unseen(err)
 	}
-	observed, err := tailnetnode.Observe(ctx, &s.Pass, c, r.deviceStatuses(), &r.joins, node)
+	observed, err := tailnetnode.Observe(ctx, &s.Pass, c, r.Devices, &r.joins, node)
 	if err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func (r *Reconciler) observeDevice(ctx context.Context, s *scope) error {
 		return nil
 	}
 	s.observed = observed
-	return approveRoutes(ctx, s, r.deviceStatuses(), vipRoute{tailnet: s.tailnet, client: c, reader: r.APIReader, recorder: r.Recorder})
+	return approveRoutes(ctx, s, r.Devices, vipRoute{tailnet: s.tailnet, client: c, reader: r.APIReader, recorder: r.Recorder})
 }
 
 // isBooted tells whether the launched instance may have joined by now, although no poll has shown
@@ -69,11 +69,6 @@ func (s *scope) isBooted() bool {
 		s.Requeue(left)
 	}
 	return left <= 0
-}
-
-// deviceStatuses know the devices recorded in the status of any object.
-func (r *Reconciler) deviceStatuses() tailnetnode.Statuses {
-	return tailnetnode.Statuses{Client: r.Client, Others: r.OtherDevices}
 }
 
 // claimIn is what the machine knows of its device in a tailnet.

@@ -29,6 +29,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/scheduling"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/tailnetsim"
@@ -83,7 +84,7 @@ func (b *bench) reconciler() *Reconciler {
 	options := Options{Intervals: phases.Intervals{Poll: tick, Retry: tick}, Clock: b.now}
 	return &Reconciler{
 		Client: ownAccounts{b.Client, b.AccountNames()}, APIReader: b.Client, Access: b.Clients, Pollers: b.pollers,
-		KeyNamespace: b.ManagerNamespace, Options: options, Scheduler: b.scheduler(b.Client, options),
+		KeyNamespace: b.ManagerNamespace, Options: options, Scheduler: b.scheduler(b.Client, options), Devices: tailnetnode.Statuses{Client: b.Client},
 	}
 }
 

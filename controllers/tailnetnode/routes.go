@@ -175,16 +175,13 @@ func (n podRoute) taken(ctx context.Context) (*Finding, error) {
 
 // refuse says why the route is not approved, if the other device's routes stand against it.
 func (n podRoute) refuse(ctx context.Context, other tailnet.Device, route, pods netip.Prefix) (*Finding, error) {
-	if !Concerns(other, route) {
+	taken, conflict := Conflict(n.Tailnet, other, route, pods)
+	if !conflict {
 		return nil, nil
 	}
 	holder, err := n.Statuses.HolderOf(ctx, n.Tailnet, other)
 	if err != nil {
 		return nil, err
-	}
-	taken, conflict := Conflict(n.Tailnet, other, route, pods)
-	if !conflict {
-		return nil, nil
 	}
 	return finding(infrav1.PodRouteRefusedReason, "Device %s advertises %s, %s: it is not approved meanwhile; %s", n.Device.Name, route,
 		relation(taken, route, other.Name+holder.Describe(n.Tailnet, n.Cluster)), holder.Remedy(n.Cluster)), nil

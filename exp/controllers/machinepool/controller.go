@@ -25,6 +25,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/scheduling"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolid"
 )
 
@@ -67,6 +68,8 @@ type Reconciler struct {
 	WatchFilterValue string
 	// KeyNamespace is the manager's own, in which tailnet keys are stored (package joinkey).
 	KeyNamespace string
+	// Devices know which devices objects of all namespaces have recorded.
+	Devices tailnetnode.Statuses
 	// Claims tell what other management clusters hold; nil minds nobody's claims.
 	Claims *claims.Claims
 	// Options are the controller's times.

@@ -17,7 +17,6 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolmachine"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/remains"
 )
 
@@ -57,9 +56,8 @@ func (r *Reconciler) remains(ctx context.Context, s *scope) error {
 			if !orphaned {
 				continue
 			}
-			statuses := tailnetnode.Statuses{Client: r.Client, Others: poolmachine.DeviceKinds()}
 			of := tailnetnode.Claimant{Object: s.own, Tailnet: s.tailnet.Name}
-			found, err := statuses.FindToRemove(ctx, s.joins, of, claim, 0)
+			found, err := r.Devices.FindToRemove(ctx, s.joins, of, claim, 0)
 			if err != nil {
 				return err
 			}

@@ -31,6 +31,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/scheduling"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/machinepool"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolmachine"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
@@ -112,6 +113,7 @@ func (b *bench) restart() {
 		held = claims.New(b.managementCluster, window)
 	}
 	api := &mortal{Client: b.Client, crash: b.crash}
+	devices := tailnetnode.Statuses{Client: api, Others: poolmachine.DeviceKinds()}
 	b.pollers = poller.New(b.Client, b.Clients, poller.Options{PollInterval: tick, ProgressInterval: tick, Clock: b.now})
 	b.scheduler = scheduling.New(scheduling.Options{
 		Client: b.Client, APIReader: b.Client, Access: b.Clients, Pollers: b.pollers, Pools: machinepool.Reservations(b.Client),
@@ -119,11 +121,11 @@ func (b *bench) restart() {
 	})
 	b.pools = &machinepool.Reconciler{
 		Client: api, Access: b.Clients, Pollers: b.pollers, Scheduler: b.scheduler, KeyNamespace: b.ManagerNamespace, Recorder: b.recorder,
-		Claims:  held,
+		Claims: held, Devices: devices,
 		Options: machinepool.Options{Intervals: phases.Intervals{Poll: tick, Retry: tick}, Clock: b.now},
 	}
 	b.members = &poolmachine.Reconciler{
-		Client: api, Access: b.Clients, Pollers: b.pollers, Recorder: b.recorder, Claims: held,
+		Client: api, Access: b.Clients, Pollers: b.pollers, Recorder: b.recorder, Claims: held, Devices: devices,
 		Options: poolmachine.Options{Intervals: phases.Intervals{Poll: tick, Retry: tick}, Clock: b.now},
 	}
 }

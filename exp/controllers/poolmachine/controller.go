@@ -72,6 +72,8 @@ type Reconciler struct {
 	// WatchFilterValue is the value of the label cluster.x-k8s.io/watch-filter that objects must
 	// have; empty means all.
 	WatchFilterValue string
+	// Devices know which devices objects of all namespaces have recorded.
+	Devices tailnetnode.Statuses
 	// Claims tell what other management clusters hold; nil minds nobody's claims.
 	Claims *claims.Claims
 	// Options are the controller's times.

@@ -20,7 +20,7 @@ func (r *Reconciler) leaveTailnet(ctx context.Context, s *scope) error {
 	}
 	claim := r.claim(s, instance)
 	of := tailnetnode.Claimant{Object: s.own, Tailnet: s.tailnet.Name}
-	found, err := r.statuses().FindToRemove(ctx, s.joins, of, claim, s.Intervals.Progress)
+	found, err := r.Devices.FindToRemove(ctx, s.joins, of, claim, s.Intervals.Progress)
 	if err != nil {
 		return err
 	}

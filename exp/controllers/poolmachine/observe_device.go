@@ -24,17 +24,12 @@ func (r *Reconciler) observeDevice(ctx context.Context, s *scope) error {
 	if node.MovedTailnet(&s.Pass) {
 		return nil
 	}
-	observed, err := tailnetnode.Observe(ctx, &s.Pass, s.joins, r.statuses(), &r.joins, node)
+	observed, err := tailnetnode.Observe(ctx, &s.Pass, s.joins, r.Devices, &r.joins, node)
 	if err != nil || observed.Device == nil {
 		return err
 	}
 	s.observed = observed
-	return tailnetnode.ApprovePodRoute(ctx, &s.Pass, s.joins, r.statuses(), observed, s.tailnet, s.cluster, s.infraCluster)
-}
-
-// statuses know which devices objects have recorded.
-func (r *Reconciler) statuses() tailnetnode.Statuses {
-	return tailnetnode.Statuses{Client: r.Client, Others: DeviceKinds()}
+	return tailnetnode.ApprovePodRoute(ctx, &s.Pass, s.joins, r.Devices, observed, s.tailnet, s.cluster, s.infraCluster)
 }
 
 // claim is what the machine knows of its device. Many machines join with the pool's key, so that

@@ -24,6 +24,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/claims"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/poller"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolmachine"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/tailnetsim"
@@ -158,6 +159,7 @@ func (b *bench) reconciler(t *testing.T) *poolmachine.Reconciler {
 	}
 	return &poolmachine.Reconciler{
 		Client: env.Client, Access: b.Clients, Pollers: pollers, Recorder: b.recorder, Claims: held,
+		Devices: tailnetnode.Statuses{Client: env.Client, Others: poolmachine.DeviceKinds()},
 		Options: poolmachine.Options{Intervals: phases.Intervals{Poll: tick, Retry: tick}, Clock: now},
 	}
 }
