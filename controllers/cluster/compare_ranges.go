@@ -89,10 +89,10 @@ func (k comparer) refusal(ctx context.Context, s *scope, own ranges) (*access.Pr
 	if err != nil {
 		return nil, err
 	}
-	if problem := notAllowed(s, own, tailnets); problem != nil {
+	if problem := notAllowed(s.infra, s.tailnet, own, tailnets); problem != nil {
 		return problem, nil
 	}
-	if problem := amongVIPs(s, own, tailnets); problem != nil {
+	if problem := amongVIPs(s.infra, s.tailnet, own, tailnets); problem != nil {
 		return problem, nil
 	}
 	problem, err := k.metByClusters(ctx, k.client, s, own, tailnets)
@@ -133,8 +133,8 @@ func overlapping(own ranges) *access.Problem {
 }
 
 // notAllowed tells of a pod range that the tailnet is not to have routes to.
-func notAllowed(s *scope, own ranges, tailnets []infrav1.Tailnet) *access.Problem {
-	if !routesPods(s.infra) {
+func notAllowed(infra *infrav1.OCIMeshCluster, tn *infrav1.Tailnet, own ranges, tailnets []infrav1.Tailnet) *access.Problem {
+	if !routesPods(infra) {
 		return nil
 	}
 	for _, pods := range own.pods {
@@ -142,7 +142,7 @@ func notAllowed(s *scope, own ranges, tailnets []infrav1.Tailnet) *access.Proble
 			// Tailnets carry routes of IPv4 pods only.
 			continue
 		}
-		if why := tailnetnode.NotForPods(s.tailnet, pods.prefix); why != "" {
+		if why := tailnetnode.NotForPods(tn, pods.prefix); why != "" {
 			return access.NewProblem(infrav1.PodRangeNotAllowedReason,
 				"With podNetwork.mode TailnetRoutes all of the tailnet would send to %s, and %s", pods, why)
 		}
@@ -158,10 +158,10 @@ func notAllowed(s *scope, own ranges, tailnets []infrav1.Tailnet) *access.Proble
 
 // amongVIPs tells of a range of the cluster that has addresses of a VIP range. Were it let in, no
 // later cluster could get an address. Of the cluster's own endpoint EndpointReady tells.
-func amongVIPs(s *scope, own ranges, tailnets []infrav1.Tailnet) *access.Problem {
-	for _, tn := range tailnets {
-		vips, err := netip.ParsePrefix(tn.Spec.VIPRange)
-		if err != nil || tn.Name == s.tailnet.Name && s.infra.Spec.EndpointType.HasVIP() {
+func amongVIPs(infra *infrav1.OCIMeshCluster, tn *infrav1.Tailnet, own ranges, tailnets []infrav1.Tailnet) *access.Problem {
+	for _, other := range tailnets {
+		vips, err := netip.ParsePrefix(other.Spec.VIPRange)
+		if err != nil || other.Name == tn.Name && infra.Spec.EndpointType.HasVIP() {
 			continue
 		}
 		_, taken, found := meeting([]namedRange{{prefix: vips}}, own.all())
@@ -169,7 +169,7 @@ func amongVIPs(s *scope, own ranges, tailnets []infrav1.Tailnet) *access.Problem
 			continue
 		}
 		remedy := "give the cluster another range"
-		if isProvisioned(s.infra) {
+		if isProvisioned(infra) {
 			remedy = "none is given out; use another Tailnet object with another vipRange for them"
 		}
 		return access.NewProblem(infrav1.VIPRangeOverlapReason,

@@ -339,7 +339,7 @@ func TestT1LendsNoMachinesToAnotherInfrastructure(t *testing.T) {
 	forged := other.DeepCopy()
 	forged.Name, forged.UID, forged.CreationTimestamp.Time = "forged", "forged", victim.CreationTimestamp.Add(time.Hour)
 	for infra, first := range map[*infrav1.OCIMeshCluster]bool{other: true, forged: false} {
-		is, err := comesFirst(t.Context(), b.Client, infra, cluster, &scope{infra: victim})
+		is, err := comesFirst(t.Context(), b.Client, infra, cluster, false, &scope{infra: victim})
 		b.g.Expect(err).NotTo(HaveOccurred())
 		b.g.Expect(is).To(Equal(first), infra.Name)
 	}
@@ -360,10 +360,13 @@ func TestWhoComesFirst(t *testing.T) {
 	deleted := func(infra *infrav1.OCIMeshCluster) { infra.DeletionTimestamp = &now }
 	withRoutes := func(infra *infrav1.OCIMeshCluster) { routed(nil, infra) }
 	for name, world := range map[string]struct {
-		other, own []func(*infrav1.OCIMeshCluster)
-		first      bool
+		other, own     []func(*infrav1.OCIMeshCluster)
+		refused, first bool
 	}{
 		"the older":                             {other: with(older), first: true},
+		"the older, which is refused anyhow":    {other: with(older), refused: true},
+		"refused, moved with an address":        {other: with(address), own: with(older, unpaused(time.Minute)), refused: true, first: true},
+		"refused by now, with machines":         {other: with(older, provisioned), own: with(provisioned), refused: true, first: true},
 		"the younger":                           {own: with(older)},
 		"who may have machines":                 {other: with(provisioned), own: with(older), first: true},
 		"own may have machines":                 {other: with(older), own: with(provisioned)},
@@ -386,7 +389,7 @@ func TestWhoComesFirst(t *testing.T) {
 				}
 				return infra
 			}
-			first, err := comesFirst(t.Context(), b.Client, made("other", world.other), nil, &scope{infra: made("own", world.own)})
+			first, err := comesFirst(t.Context(), b.Client, made("other", world.other), nil, world.refused, &scope{infra: made("own", world.own)})
 			NewWithT(t).Expect(err).NotTo(HaveOccurred())
 			NewWithT(t).Expect(first).To(Equal(world.first))
 		})

@@ -28,7 +28,7 @@ func (e vipEndpoint) Ensure(ctx context.Context, s *scope) error {
 	if s.tailnet == nil {
 		return waiting(s, "Waiting for the tailnet, which provides the address")
 	}
-	if err := overlap(s); err != nil {
+	if err := overlap(s.tailnet, rangesOf(s)); err != nil {
 		return err
 	}
 	endpoint := &s.infra.Spec.ControlPlaneEndpoint
@@ -193,19 +193,19 @@ func (r *Reconciler) vipAllocator() vip.Ledger {
 
 // overlap refuses a VIP range in which the nodes reach something else: pods, services, or their own
 // VCN.
-func overlap(s *scope) error {
-	vips, err := netip.ParsePrefix(s.tailnet.Spec.VIPRange)
+func overlap(tn *infrav1.Tailnet, own ranges) error {
+	vips, err := netip.ParsePrefix(tn.Spec.VIPRange)
 	if err != nil {
 		// Missing: the allocation says so.
 		return nil
 	}
-	_, other, found := meeting([]namedRange{{prefix: vips}}, rangesOf(s).all())
+	_, other, found := meeting([]namedRange{{prefix: vips}}, own.all())
 	if !found {
 		return nil
 	}
 	return access.NewProblem(infrav1.VIPRangeOverlapReason,
 		"The vipRange %s of Tailnet %s overlaps %s: change one of them, or use a Tailnet object with another range",
-		vips, s.tailnet.Name, other)
+		vips, tn.Name, other)
 }
 
 // routedAddresses are the devices with routes to a part of a VIP range.

@@ -26,7 +26,12 @@ func (k comparer) oneTailnet(ctx context.Context, own *infrav1.Tailnet) ([]infra
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(slices.Clone(all.Items), func(other infrav1.Tailnet) bool { return !tailnetnode.OneTailnet(own, &other) }), nil
+	return ofNetwork(own, all.Items), nil
+}
+
+// ofNetwork are those of the Tailnets that are of one network with this one.
+func ofNetwork(own *infrav1.Tailnet, all []infrav1.Tailnet) []infrav1.Tailnet {
+	return slices.DeleteFunc(slices.Clone(all), func(other infrav1.Tailnet) bool { return !tailnetnode.OneTailnet(own, &other) })
 }
 
 // metByClusters tells of another cluster of the tailnet that comes before this one and has
@@ -54,11 +59,16 @@ func (k comparer) metByClusters(
 		if err != nil {
 			return nil, err
 		}
-		a, b, found := clash(own, rangesIn(other, cluster), routesPods(s.infra), routesPods(other))
+		theirs := rangesIn(other, cluster)
+		a, b, found := clash(own, theirs, routesPods(s.infra), routesPods(other))
 		if !found {
 			continue
 		}
-		first, err := comesFirst(ctx, reader, other, cluster, s)
+		refused, err := isRefused(ctx, reader, other, theirs, all.Items)
+		if err != nil {
+			return nil, err
+		}
+		first, err := comesFirst(ctx, reader, other, cluster, refused, s)
 		if err != nil {
 			return nil, err
 		}
@@ -126,6 +136,43 @@ func clash(own, other ranges, ownRouted, otherRouted bool) (a, b namedRange, fou
 	return a, b, found
 }
 
+// isRefused tells whether a cluster that is not alive can get no machines as things are, whoever
+// was there before: what it and the Tailnets say refuses it, or a cluster that lives does, by what
+// that one's nodes hold. One that is being deleted does not count: what it keeps out may come up
+// next. The deletion of one that is not takes longer than the pass that has seen it.
+func isRefused(
+	ctx context.Context, reader client.Reader, infra *infrav1.OCIMeshCluster, own ranges, all []infrav1.OCIMeshCluster,
+) (bool, error) {
+	if overlapping(own) != nil {
+		return true, nil
+	}
+	tailnets, err := listed(ctx, reader, &infrav1.TailnetList{}, "Tailnets")
+	if err != nil {
+		return false, err
+	}
+	i := slices.IndexFunc(tailnets.Items, func(tn infrav1.Tailnet) bool { return tn.Name == infra.Spec.TailnetRef.Name })
+	if i < 0 {
+		return false, nil
+	}
+	tn := &tailnets.Items[i]
+	network := ofNetwork(tn, tailnets.Items)
+	if notAllowed(infra, tn, own, network) != nil || amongVIPs(infra, tn, own, network) != nil ||
+		infra.Spec.EndpointType.HasVIP() && overlap(tn, own) != nil {
+		return true, nil
+	}
+	return slices.ContainsFunc(all, func(other infrav1.OCIMeshCluster) bool {
+		isNeighbour := other.UID != infra.UID && (routesPods(infra) || routesPods(&other)) &&
+			slices.ContainsFunc(network, func(tn infrav1.Tailnet) bool { return tn.Name == other.Spec.TailnetRef.Name })
+		if !isNeighbour || !holdsRanges(&other) || !other.DeletionTimestamp.IsZero() {
+			return false
+		}
+		held := rangesIn(&other, nil)
+		held.networks = nil
+		_, _, found := clash(own, held, routesPods(infra), routesPods(&other))
+		return found
+	}), nil
+}
+
 // moveGrace is for how long a cluster waits for one that looks alive. Machines are found again
 // within a few polls.
 const moveGrace = 15 * time.Minute
@@ -134,8 +181,11 @@ const moveGrace = 15 * time.Minute
 // first: they are not to be disturbed. Then the one that is older does. A move and a restore lose
 // status and make new times of creation in any order: for a while after them a cluster also waits
 // for one that only looks alive, since its machines may be yet to be found. What only looks alive
-// gains nothing by it, so that a user can hold up others no longer than that.
-func comesFirst(ctx context.Context, reader client.Reader, other *infrav1.OCIMeshCluster, cluster *clusterv1.Cluster, s *scope) (bool, error) {
+// gains nothing by it, so that a user can hold up others no longer than that. One that is refused
+// anyhow has no say for its age: it would keep others out for good.
+func comesFirst(
+	ctx context.Context, reader client.Reader, other *infrav1.OCIMeshCluster, cluster *clusterv1.Cluster, refused bool, s *scope,
+) (bool, error) {
 	list := &infrav1.OCIMeshMachineList{}
 	err := reader.List(ctx, list, client.InNamespace(other.Namespace), client.MatchingLabels{clusterv1.ClusterNameLabel: clusterName(other)})
 	if err != nil {
@@ -154,7 +204,7 @@ func comesFirst(ctx context.Context, reader client.Reader, other *infrav1.OCIMes
 	if waits && looksAlive(other, theirMachines) && !looksAlive(s.infra, ourMachines) {
 		return true, nil
 	}
-	return before(other, s.infra), nil
+	return (theirs || !refused) && before(other, s.infra), nil
 }
 
 // machinesOf are the machines of the name in the label, if the Cluster of that name has this
