@@ -172,7 +172,7 @@ func (l launcher) short(ctx context.Context, s *scope, err error) error {
 		at.AvailabilityDomain, at.FaultDomain, at.Shape)
 	ctrl.LoggerFrom(ctx).Info("Found no room", "Account", at.Account, "availabilityDomain", at.AvailabilityDomain,
 		"faultDomain", at.FaultDomain, "shape", at.Shape, "reason", kind)
-	return l.choose(ctx, s)
+	return l.chooseAnother(ctx, s)
 }
 
 // noteLaunch tells the account's caches of the instance, before lists show it, and of the room for

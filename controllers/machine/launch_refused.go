@@ -69,7 +69,7 @@ func (l launcher) recordRefusal(ctx context.Context, s *scope, refusal error) er
 	l.warnOfRefusal(ctx, s, words)
 	ctrl.LoggerFrom(ctx).Info("The account refuses the launch", "Account", at.Account, "availabilityDomain", at.AvailabilityDomain,
 		"shape", at.Shape, "message", words)
-	return l.choose(ctx, s)
+	return l.chooseAnother(ctx, s)
 }
 
 // warnOfRefusal tells it on the machine, and on the account for its owner: once another account

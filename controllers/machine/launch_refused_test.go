@@ -97,6 +97,34 @@ func TestALaunchThatOneAccountRefusesGoesToAnother(t *testing.T) {
 	}
 }
 
+func TestALaunchIsNotRepeatedWhereItWasRefusedWhileTheNextAccountTellsNoImage(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]sim.Fault{
+		"refused": answers["no-policy"], "at-its-limit": {Status: 400, Code: "LimitExceeded", Message: "standard-a1-core-count is used up"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			b := newBench(t, helpers.WorldOptions{Accounts: 2})
+			fault.Tenancy, fault.Operation, fault.Times = b.Tenancies[0].Name, "LaunchInstance", -1
+			b.OCI.AddFault(fault)
+			b.OCI.AddFault(sim.Fault{Tenancy: b.Tenancies[1].Name, Operation: "ListImages", Status: 500, Code: "InternalServerError", Times: 3})
+			own := b.machine(t, "worker")
+			b.untilCondition(t, own, "Placed False Unavailable")
+			g.Expect(own.Status.Placement).To(Equal(infrav1.Placement{}))
+
+			b.untilProvisioned(t, own)
+
+			g.Expect(own.Status.Placement.Account).To(Equal(b.Accounts[1].Name))
+			g.Expect(b.OCI.CallCounts(b.Tenancies[1].Name)["ListImages"]).To(BeNumerically(">", 3))
+			g.Expect(b.OCI.CallCounts(b.Tenancies[0].Name)["LaunchInstance"]).To(Equal(1))
+			g.Expect(own.Status.Shortages).To(ConsistOf(HaveField("Count", BeEquivalentTo(1))))
+			g.Expect(len(b.instances(t))).To(Equal(1))
+			b.delete(t, own)
+			b.expectNothingLeft(t)
+		})
+	}
+}
+
 func TestAMachineThatAllAccountsRefuseSaysWhyAndTriesAgainLater(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)

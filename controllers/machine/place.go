@@ -62,6 +62,17 @@ func (l launcher) choose(ctx context.Context, s *scope) error {
 	return nil
 }
 
+// chooseAnother is choose after a place was given up: no launch there is to be repeated, also if
+// another one cannot be chosen yet.
+func (l launcher) chooseAnother(ctx context.Context, s *scope) error {
+	err := l.choose(ctx, s)
+	if err != nil {
+		s.own.Status.Placement, s.own.Status.FailureDomain = infrav1.Placement{}, ""
+		s.own.Status.Size = infrav1.MachineSizeStatus{}
+	}
+	return err
+}
+
 // request is the machine in need of a place.
 func (s *scope) request(refusals []infrav1.Shortage) scheduling.Request {
 	return scheduling.Request{
