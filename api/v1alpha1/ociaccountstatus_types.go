@@ -227,7 +227,7 @@ type ServiceLimit struct {
 	// +kubebuilder:validation:Minimum=0
 	Value *int64 `json:"value,omitempty"`
 
-	// used is the use by the whole tenancy, as far as OCI counts it.
+	// used is the use by the compartment, as far as OCI counts it.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Used *int64 `json:"used,omitempty"`

@@ -40,8 +40,11 @@ func IsShortage(err error) bool {
 }
 
 // Record returns the shortages with the one from a failed launch. Hosts run out by fault domain and
-// shape; limits and quotas count in the whole account. A shortage that ended longer than Max ago is
-// forgotten: the next one there counts as the first.
+// shape. Limits and quotas of compute and storage count in each availability domain for itself; one
+// that counts in the whole region is found again in each. A shortage that ended longer than Max ago
+// is forgotten: the next one there counts as the first. Source: OCI documentation, "Quota Policy
+// Syntax", "Scope": "a quota of 120 OCPUs on a compartment actually sets a limit of 120 OCPUs per
+// AD".
 //
 // It is for the shortages that one machine has found: more than the API allows are widened.
 // ShortageCache is for those of all machines.
@@ -82,7 +85,7 @@ func shortageOf(place Place, kind cloud.Kind) infrav1.Shortage {
 		Shape: place.Shape, Reason: string(kind), Count: 1,
 	}
 	if kind == cloud.LimitExceeded || kind == cloud.QuotaExceeded {
-		shortage.AvailabilityDomain, shortage.FaultDomain = "", ""
+		shortage.FaultDomain = ""
 	}
 	return shortage
 }

@@ -21,11 +21,11 @@ var (
 	place = Place{Account: "alice", AvailabilityDomain: "AD-1", FaultDomain: "FD-1", Shape: "A1"}
 )
 
-func TestHostsRunOutByFaultDomainAndLimitsByAccount(t *testing.T) {
+func TestHostsRunOutByFaultDomainAndLimitsByAvailabilityDomain(t *testing.T) {
 	for kind, want := range map[cloud.Kind]Place{
 		cloud.OutOfCapacity: place,
-		cloud.LimitExceeded: {Account: "alice", Shape: "A1"},
-		cloud.QuotaExceeded: {Account: "alice", Shape: "A1"},
+		cloud.LimitExceeded: {Account: "alice", AvailabilityDomain: "AD-1", Shape: "A1"},
+		cloud.QuotaExceeded: {Account: "alice", AvailabilityDomain: "AD-1", Shape: "A1"},
 	} {
 		t.Run(string(kind), func(t *testing.T) {
 			g := NewWithT(t)

@@ -100,8 +100,8 @@ type Use struct {
 	Size    Size
 }
 
-// Limit is one of OCI's limits of a family in an availability domain; a figure that is not known is
-// nil.
+// Limit is one of OCI's limits of a family in an availability domain, as far as other compartments
+// and quotas leave it to the account's; a figure that is not known is nil.
 type Limit struct {
 	AvailabilityDomain, Family string
 	OCPUs, MemoryGB            *int64
@@ -241,9 +241,9 @@ func (a Account) overLimit(availabilityDomain string, shape Shape) string {
 		}
 		switch {
 		case limit.OCPUs != nil && used.OCPUs+shape.Size.OCPUs > *limit.OCPUs:
-			return fmt.Sprintf("OCI's limit %s is %d and %d are in use", CoreLimit(name), *limit.OCPUs, used.OCPUs)
+			return fmt.Sprintf("OCI's limit %s leaves the compartment %d and %d are in use", CoreLimit(name), *limit.OCPUs, used.OCPUs)
 		case limit.MemoryGB != nil && used.MemoryGB+shape.Size.MemoryGB > *limit.MemoryGB:
-			return fmt.Sprintf("OCI's limit %s is %d and %d are in use", MemoryLimit(name), *limit.MemoryGB, used.MemoryGB)
+			return fmt.Sprintf("OCI's limit %s leaves the compartment %d and %d are in use", MemoryLimit(name), *limit.MemoryGB, used.MemoryGB)
 		}
 	}
 	return ""

@@ -55,7 +55,7 @@ func TestABudgetSaysWhatIsMissing(t *testing.T) {
 		"lowered below use":    {Budget{Families: map[string]Bound{Family(arm): {OCPUs: figure(1)}}}, used(Size{2, 2, 6, 50}), nil, "its budget has 0 of 1 OCPUs of Standard.A1 left, and 1 are needed"},
 		"another family":       {Budget{Families: map[string]Bound{Family(x86): {}}}, nil, nil, "its budget does not list family Standard.A1"},
 		"others do not count":  {Budget{VolumeGB: figure(50)}, []Use{{Family: Family(arm), Others: true, Size: Size{1, 1, 6, 50}}}, nil, ""},
-		"but for OCI's limits": {Budget{}, []Use{{"alice:ad-1", Family(arm), true, "", Size{1, 1, 6, 50}}}, []Limit{{"alice:ad-1", Family(arm), figure(1), nil}}, "OCI's limit standard-a1-core-count is 1 and 1 are in use"},
+		"but for OCI's limits": {Budget{}, []Use{{"alice:ad-1", Family(arm), true, "", Size{1, 1, 6, 50}}}, []Limit{{"alice:ad-1", Family(arm), figure(1), nil}}, "OCI's limit standard-a1-core-count leaves the compartment 1 and 1 are in use"},
 		"a limit elsewhere":    {Budget{}, nil, []Limit{{"alice:ad-2", Family(arm), figure(0), nil}}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -329,7 +329,7 @@ func TestALimitBelowUseAndInstancesOfOthersKeepNewMachinesOut(t *testing.T) {
 	limit(2)
 	late := b.machine(t, "late", inAccount(b, 0))
 	b.untilCondition(t, late, "Ready False NoCapacity")
-	g.Expect(helpers.MessageOf(late, infrav1.PlacedCondition)).To(ContainSubstring("OCI's limit standard-a1-core-count is 2 and "))
+	g.Expect(helpers.MessageOf(late, infrav1.PlacedCondition)).To(ContainSubstring("OCI's limit standard-a1-core-count leaves the compartment 2 and "))
 	g.Expect(b.calls("LaunchInstance")).To(BeZero(), "it would be refused")
 	b.untilProvisioned(t, own)
 	g.Expect(b.instances(t)).To(HaveLen(2), "what is there stays")

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
@@ -78,22 +79,53 @@ func TestWithoutRoomTheMachineMovesOnByFaultDomainThenAvailabilityDomainThenAcco
 	g.Expect(b.calls("LaunchInstance")).To(Equal(launches + 1))
 }
 
-func TestALimitLeavesTheShapeOutInTheWholeAccount(t *testing.T) {
+func TestALimitLeavesTheShapeOutInItsAvailabilityDomain(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
-	b := newBench(t, helpers.WorldOptions{Accounts: 2, Tenancy: func(i int, tenancy *sim.Tenancy) {
-		if i == 0 {
-			tenancy.Limits = map[string]int64{"standard-a1-core-count": 1}
-		}
+	b := newBench(t, helpers.WorldOptions{Tenancy: func(_ int, tenancy *sim.Tenancy) {
+		tenancy.ADs = 3
+		tenancy.Compartments = append(tenancy.Compartments, sim.Compartment{Name: "elsewhere", OCID: "ocid1.compartment.oc1..elsewhere"})
+		tenancy.Limits = map[string]int64{"standard-a1-core-count": 4}
 	}})
+	ads := b.Tenancies[0].AvailabilityDomains()
+	own := b.machine(t, "worker")
+	b.untilPlaced(t, own)
+	g.Expect(own.Status.Placement.AvailabilityDomain).To(Equal(ads[0]))
+	elsewhere := b.Accounts[0].DeepCopy()
+	elsewhere.Spec.CompartmentID = b.Tenancies[0].Compartments[1].OCID
+	c, err := b.Clients.OCI(t.Context(), elsewhere)
+	g.Expect(err).NotTo(HaveOccurred())
+	_, err = c.LaunchInstance(t.Context(), oci.LaunchSpec{
+		DisplayName: "of-another-compartment", AvailabilityDomain: ads[0], Shape: arm, OCPUs: 4, MemoryGB: 24,
+		ImageID: own.Status.Placement.ImageID, SubnetID: b.infra.Status.Accounts[0].SubnetID,
+	})
+	g.Expect(err).NotTo(HaveOccurred())
+	b.OCI.ResetCalls()
+
+	b.untilProvisioned(t, own)
+
+	g.Expect(own.Status.Placement.AvailabilityDomain).To(Equal(ads[1]))
+	g.Expect(own.Status.Shortages).To(HaveLen(1))
+	g.Expect(own.Status.Shortages[0]).To(And(
+		HaveField("Reason", "LimitExceeded"), HaveField("AvailabilityDomain", ads[0]), HaveField("FaultDomain", BeEmpty()),
+	))
+	g.Expect(b.calls("LaunchInstance")).To(Equal(2), "a limit is the same in all fault domains")
+}
+
+func TestALimitOfTheWholeRegionIsFoundOnceInEachAvailabilityDomain(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{Accounts: 2, Tenancy: func(_ int, tenancy *sim.Tenancy) { tenancy.ADs = 3 }})
+	b.OCI.AddFault(sim.Fault{
+		Tenancy: b.Tenancies[0].Name, Operation: "LaunchInstance", Status: 400, Code: "LimitExceeded",
+		Message: "The following service limits were exceeded: standard-a1-core-regional-count.", Times: -1,
+	})
 	own := b.machine(t, "worker")
 	b.untilProvisioned(t, own)
 
 	g.Expect(own.Status.Placement.Account).To(Equal(b.Accounts[1].Name))
-	g.Expect(own.Status.Shortages).To(HaveLen(1))
-	g.Expect(own.Status.Shortages[0].Reason).To(Equal("LimitExceeded"))
-	g.Expect(own.Status.Shortages[0].AvailabilityDomain).To(BeEmpty())
-	g.Expect(b.calls("LaunchInstance")).To(Equal(2))
+	g.Expect(own.Status.Shortages).To(HaveLen(3))
+	g.Expect(b.calls("LaunchInstance")).To(Equal(4))
 }
 
 func TestAnotherShapeIsTakenBeforeAnotherAccount(t *testing.T) {

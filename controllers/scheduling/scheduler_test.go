@@ -22,6 +22,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/capacity"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 )
 
 func instances(n int32) infrav1.FamilyBudget {
@@ -308,6 +309,35 @@ func TestALimitThatKeepsAMachineOutIsToBeReadAgain(t *testing.T) {
 			for _, account := range w.accounts {
 				g.Expect(w.pollers.Shortages(account).LimitedSince(began)).To(Equal(slices.Contains(test.noted, account.Name)))
 			}
+		})
+	}
+}
+
+func TestWhatOtherCompartmentsAndQuotasLeaveOfALimitIsWhatMachinesGet(t *testing.T) {
+	for name, test := range map[string]struct {
+		used, available *int64
+		domain          int
+	}{
+		"all of it":           {ptr.To[int64](0), ptr.To[int64](10), 0},
+		"nothing":             {ptr.To[int64](0), ptr.To[int64](0), 1},
+		"less than a machine": {ptr.To[int64](0), ptr.To[int64](1), 1},
+		"what a machine used that has ended since": {ptr.To[int64](2), ptr.To[int64](0), 0},
+		"what OCI does not count":                  {nil, nil, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			w := newWorld(t, func(tenancy *sim.Tenancy) { tenancy.ADs = 3 }, "alice")
+			domains := w.accounts[0].Status.AvailabilityDomains
+			w.accounts[0].Status.Limits = []infrav1.ServiceLimit{{
+				Name: "standard-a1-core-count", AvailabilityDomain: domains[0].Name, Value: ptr.To[int64](10),
+				Used: test.used, Available: test.available,
+			}}
+
+			placed, refusal, err := w.scheduler.Schedule(t.Context(), w.request("worker"))
+
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(refusal).To(BeNil())
+			g.Expect(placed.AvailabilityDomain).To(Equal(domains[test.domain].Name))
 		})
 	}
 }

@@ -94,7 +94,7 @@ func remediesFor(about advice, decision placement.Decision) []string {
 	remedies = append(remedies, budgetRemedies(accountsWith(decision, placement.OverBudget), about.free)...)
 	if accounts := accountsWith(decision, placement.OverLimit); len(accounts) > 0 {
 		remedies = append(remedies,
-			fmt.Sprintf("ask Oracle for a higher limit of account %s, or delete instances in it", strings.Join(accounts, " or ")))
+			fmt.Sprintf("ask Oracle for a higher limit of account %s, have a quota of it raised, or delete instances in it", strings.Join(accounts, " or ")))
 	}
 	if len(accountsWith(decision, placement.SizeUnknown)) > 0 {
 		remedies = append(remedies, unsizedRemedy)

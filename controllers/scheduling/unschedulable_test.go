@@ -42,7 +42,7 @@ const (
 	inAlice   = "alice ad-1 fd-1 " + arm + " (OutOfCapacity)"
 	inCarol   = "carol ad-1 fd-1 " + arm + ": OCI's limit is 2"
 	helpRaise = "raise spec.budget of OCIAccount bob, or delete machines in it"
-	helpAsk   = "ask Oracle for a higher limit of account carol, or delete instances in it"
+	helpAsk   = "ask Oracle for a higher limit of account carol, have a quota of it raised, or delete instances in it"
 	helpMore  = "add accounts to the OCIMeshCluster; allow other shapes"
 	helpLater = "or wait: the next try is when something is freed, or at the latest in "
 )

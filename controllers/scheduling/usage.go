@@ -190,7 +190,8 @@ func useBy(shape placement.Shape, number int) placement.Use {
 	return use
 }
 
-// limitsOf are OCI's limits of the shapes' families, as the account's controller has read them.
+// limitsOf are OCI's limits of the shapes' families for the account's compartment, as the account's
+// controller has read them.
 func limitsOf(account *infrav1.OCIAccount, shapes []infrav1.Shape) []placement.Limit {
 	var out []placement.Limit
 	seen := map[string]bool{}
@@ -204,9 +205,9 @@ func limitsOf(account *infrav1.OCIAccount, shapes []infrav1.Shape) []placement.L
 			found := placement.Limit{AvailabilityDomain: limit.AvailabilityDomain, Family: family}
 			switch limit.Name {
 			case placement.CoreLimit(family):
-				found.OCPUs = limit.Value
+				found.OCPUs = boundOf(limit)
 			case placement.MemoryLimit(family):
-				found.MemoryGB = limit.Value
+				found.MemoryGB = boundOf(limit)
 			default:
 				continue
 			}
@@ -214,4 +215,14 @@ func limitsOf(account *infrav1.OCIAccount, shapes []infrav1.Shape) []placement.L
 		}
 	}
 	return out
+}
+
+// boundOf is how much of a limit the compartment can have: what it used and what was left to it
+// when both were read, which other compartments and quotas make less than the limit. Its own
+// machines may come and go since: it is the sum that stays.
+func boundOf(limit infrav1.ServiceLimit) *int64 {
+	if limit.Value == nil || limit.Used == nil || limit.Available == nil {
+		return limit.Value
+	}
+	return new(min(*limit.Value, *limit.Used+*limit.Available))
 }

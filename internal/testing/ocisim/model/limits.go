@@ -51,7 +51,9 @@ func limitService(name string) string {
 	return "compute"
 }
 
-// perDomain tells whether a limit counts in each availability domain for itself.
+// perDomain tells whether a limit, and a quota of its name, counts in each availability domain for
+// itself. Source: OCI documentation, "Quota Policy Syntax", "Scope": "setting a quota of 120 OCPUs
+// on a compartment actually sets a limit of 120 OCPUs per AD".
 func perDomain(name string) bool {
 	service := limitService(name)
 	return service == "compute" || service == "block-storage"
@@ -117,7 +119,7 @@ func (s *State) checkLimits(compartment, ad string, wanted demand) error {
 		if limit, ok := s.limits[name]; ok && s.usage(name, domain, "")+wanted[name] > limit {
 			limits = append(limits, name)
 		}
-		if quota, ok := s.quotas[compartment][name]; ok && s.usage(name, "", compartment)+wanted[name] > quota {
+		if quota, ok := s.quotas[compartment][name]; ok && s.usage(name, domain, compartment)+wanted[name] > quota {
 			quotas = append(quotas, name)
 		}
 	}

@@ -98,8 +98,9 @@ func (s *State) limitValues(name string) []LimitValue {
 	return values
 }
 
-// GetAvailability returns the used and the remaining part of a limit. A limit by availability
-// domain requires the domain; the compartment is the root or one with a quota (oci-go-sdk
+// GetAvailability returns what a compartment uses of a limit, and what is left to it, its quota
+// included; what compartments below the root use counts for the root, too. A limit by availability
+// domain requires the domain (oci-go-sdk limits/resource_availability.go,
 // limits/get_resource_availability_request_response.go).
 func (s *State) GetAvailability(caller *User, service, name, compartment, ad string) (Availability, error) {
 	if compartment == "" {
@@ -122,10 +123,12 @@ func (s *State) GetAvailability(caller *User, service, name, compartment, ad str
 	} else if ad != "" {
 		return Availability{}, ErrInvalid("Limit %s is not scoped to an availability domain", name)
 	}
-	used := s.usage(name, ad, "")
-	result := Availability{Used: used, Available: max(0, limit-used)}
+	within := compartment
+	if within == s.config.OCID {
+		within = ""
+	}
+	result := Availability{Used: s.usage(name, ad, within), Available: max(0, limit-s.usage(name, ad, ""))}
 	if quota, ok := s.quotas[compartment][name]; ok {
-		result.Used = s.usage(name, "", compartment)
 		result.Available = max(0, min(result.Available, quota-result.Used))
 		value := float64(quota)
 		result.EffectiveQuotaValue = &value

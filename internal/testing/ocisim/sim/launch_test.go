@@ -11,6 +11,7 @@ import (
 	. "github.com/onsi/gomega"
 	"github.com/oracle/oci-go-sdk/v65/common"
 	"github.com/oracle/oci-go-sdk/v65/core"
+	"github.com/oracle/oci-go-sdk/v65/limits"
 	"github.com/oracle/oci-go-sdk/v65/workrequests"
 
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
@@ -168,6 +169,34 @@ func TestWhereTheLaunchDoesNotFit(t *testing.T) {
 			_, err := b.launch(details)
 			b.g.Expect(refusal(err)).To(Equal(world.expect))
 			b.g.Expect(err.Error()).To(ContainSubstring(world.message))
+		})
+	}
+}
+
+func TestLimitsAndQuotasCountInEachAvailabilityDomain(t *testing.T) {
+	for name, bound := range map[string]func(*bench){
+		"400 LimitExceeded": func(b *bench) { b.g.Expect(b.sim.SetLimit("one", "standard-a1-core-count", 2)).To(Succeed()) },
+		"400 QuotaExceeded": func(b *bench) {
+			b.g.Expect(b.sim.SetQuota("one", *b.compartment(), "standard-a1-core-count", 2)).To(Succeed())
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, func(_ *sim.Options, tenancy *sim.Tenancy) { tenancy.ADs = 3 })
+			details := b.launchDetails(b.subnet(b.vcn("10.0.0.0/16"), "10.0.0.0/24", "open"))
+			bound(b)
+			_, err := b.launch(details)
+			b.g.Expect(err).NotTo(HaveOccurred())
+			_, err = b.launch(details)
+			b.g.Expect(refusal(err)).To(Equal(name))
+			details.AvailabilityDomain = b.domain(1)
+			_, err = b.launch(details)
+			b.g.Expect(err).NotTo(HaveOccurred())
+			for domain := range 2 {
+				left, err := b.limits.GetResourceAvailability(b.t.Context(), limits.GetResourceAvailabilityRequest{CompartmentId: b.compartment(),
+					ServiceName: common.String("compute"), LimitName: common.String("standard-a1-core-count"), AvailabilityDomain: b.domain(domain)})
+				b.g.Expect(err).NotTo(HaveOccurred())
+				b.g.Expect([]int64{*left.Used, *left.Available}).To(Equal([]int64{2, 0}))
+			}
 		})
 	}
 }
