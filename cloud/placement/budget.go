@@ -41,6 +41,20 @@ func (s Size) Beyond(other Size) Size {
 	}
 }
 
+// Growing are the figures that exceed the other's, and 0 for those that do not.
+func (s Size) Growing(other Size) Size {
+	more := s.Beyond(other)
+	grown := func(figure, more int64) int64 {
+		if more == 0 {
+			return 0
+		}
+		return figure
+	}
+	return Size{
+		grown(s.Instances, more.Instances), grown(s.OCPUs, more.OCPUs), grown(s.MemoryGB, more.MemoryGB), grown(s.VolumeGB, more.VolumeGB),
+	}
+}
+
 // Times is the size of so many.
 func (s Size) Times(n int64) Size {
 	return Size{s.Instances * n, s.OCPUs * n, s.MemoryGB * n, s.VolumeGB * n}
@@ -174,7 +188,8 @@ func (a Account) Unsized(shape Shape) string {
 }
 
 // Room is how many of the wanted machines of a shape the budget has room for, if Unsized is empty;
-// why says which figure leaves no more, and is empty if there is room for all.
+// why says which figure leaves no more, and is empty if there is room for all. A figure that the
+// shape wants nothing of is in nobody's way, be it above its bound.
 func (a Account) Room(shape Shape, wanted int64) (number int64, why string) {
 	var family, all Size
 	for _, use := range a.Used {
@@ -188,7 +203,8 @@ func (a Account) Room(shape Shape, wanted int64) (number int64, why string) {
 	}
 	name := Family(shape.Name)
 	bound, listed := a.Budget.Families[name]
-	if a.Budget.Families != nil && !listed {
+	ofVolumes := Size{VolumeGB: shape.Size.VolumeGB}
+	if a.Budget.Families != nil && !listed && shape.Size != ofVolumes {
 		return 0, "its budget does not list family " + name
 	}
 	number = wanted
@@ -202,7 +218,7 @@ func (a Account) Room(shape Shape, wanted int64) (number int64, why string) {
 		{"GB of memory of " + name, family.MemoryGB, shape.Size.MemoryGB, bound.MemoryGB},
 		{"GB of volumes", all.VolumeGB, shape.Size.VolumeGB, a.Budget.VolumeGB},
 	} {
-		if figure.bound == nil || number == 0 || figure.used+number*figure.each <= *figure.bound {
+		if figure.bound == nil || figure.each == 0 || number == 0 || figure.used+number*figure.each <= *figure.bound {
 			continue
 		}
 		free := max(0, *figure.bound-figure.used)

@@ -18,8 +18,9 @@ import (
 // Stay tells whether a placed machine may have the size of its present spec where it is, and books
 // that size until the machine's status shows it. A Refusal says that its namespace may not use the
 // account any more, or which figure of the account's budget it would exceed, whatever accounts its
-// cluster lists by now: users write that list. Whether OCI has the room is for OCI to say. What is
-// asked for and refused counts for nobody.
+// cluster lists by now: users write that list. Only figures that grow are judged: a budget below
+// use takes none away, and a machine that shrinks makes it less. Whether OCI has the room is for
+// OCI to say. What is asked for and refused counts for nobody.
 func (s *Scheduler) Stay(ctx context.Context, request Request) (*Refusal, error) {
 	s.reservations.deciding.Lock()
 	defer s.reservations.deciding.Unlock()
@@ -44,7 +45,9 @@ func (s *Scheduler) Stay(ctx context.Context, request Request) (*Refusal, error)
 			continue
 		}
 		wanted := s.reservations.shapeOf(request.Spec, shape)
-		if _, why := facts.Accounts[0].Room(wanted, 1); why != "" {
+		growing := wanted
+		growing.Size = wanted.Size.Growing(s.reservations.recorded(request.Key, name))
+		if _, why := facts.Accounts[0].Room(growing, 1); why != "" {
 			s.reservations.grow(request.Key, placement.Size{})
 			remedies := append(budgetRemedies([]string{name}, freeOf(facts)), "or take the size back")
 			return &Refusal{

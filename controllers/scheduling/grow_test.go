@@ -89,6 +89,67 @@ func TestAGrantedSizeCountsUntilItIsWrittenOrGivenBack(t *testing.T) {
 	g.Expect(w.hasRoom(t)).To(BeTrue())
 }
 
+func TestOnlyWhatGrowsIsHeldAgainstABudgetThatIsBelowUse(t *testing.T) {
+	t.Parallel()
+	below := infrav1.FamilyBudget{Family: armFamily, OCPUs: ptr.To[int32](2), MemoryGB: ptr.To[int32](32)}
+	for name, world := range map[string]struct {
+		families []infrav1.FamilyBudget
+		volumeGB *int32
+		change   func(*infrav1.OCIMeshMachineSpec)
+		refused  string
+	}{
+		"a smaller size": {
+			families: []infrav1.FamilyBudget{below}, change: func(s *infrav1.OCIMeshMachineSpec) { s.Shapes[0].OCPUs, s.Shapes[0].MemoryGB = 1, 6 },
+		},
+		"fewer OCPUs, and memory that there is": {
+			families: []infrav1.FamilyBudget{below}, change: func(s *infrav1.OCIMeshMachineSpec) { s.Shapes[0].OCPUs, s.Shapes[0].MemoryGB = 1, 20 },
+		},
+		"fewer OCPUs, and too much memory": {
+			families: []infrav1.FamilyBudget{below}, change: func(s *infrav1.OCIMeshMachineSpec) { s.Shapes[0].OCPUs, s.Shapes[0].MemoryGB = 1, 21 },
+			refused: "its budget has 20 of 32 GB of memory of Standard.A1 left, and 21 are needed",
+		},
+		"more OCPUs": {
+			families: []infrav1.FamilyBudget{below}, change: func(s *infrav1.OCIMeshMachineSpec) { s.Shapes[0].OCPUs = 3 },
+			refused: "its budget has 0 of 2 OCPUs of Standard.A1 left, and 3 are needed",
+		},
+		"a larger volume": {
+			families: []infrav1.FamilyBudget{below}, volumeGB: ptr.To[int32](110),
+			change: func(s *infrav1.OCIMeshMachineSpec) { s.BootVolume.SizeGB = 60 },
+		},
+		"a volume that is too large": {
+			families: []infrav1.FamilyBudget{below}, volumeGB: ptr.To[int32](110),
+			change:  func(s *infrav1.OCIMeshMachineSpec) { s.BootVolume.SizeGB = 61 },
+			refused: "its budget has 60 of 110 GB of volumes left, and 61 are needed",
+		},
+		"a larger volume in a family that is listed no longer": {
+			families: []infrav1.FamilyBudget{{Family: "Standard.E5"}}, change: func(s *infrav1.OCIMeshMachineSpec) { s.BootVolume.SizeGB = 60 },
+		},
+		"more memory in a family that is listed no longer": {
+			families: []infrav1.FamilyBudget{{Family: "Standard.E5"}}, change: func(s *infrav1.OCIMeshMachineSpec) { s.Shapes[0].MemoryGB = 13 },
+			refused: "its budget does not list family Standard.A1",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			w := newWorld(t, nil, "alice")
+			w.accounts[0].Spec.Budget = infrav1.AccountBudget{Families: world.families, VolumeGB: world.volumeGB}
+			w.put(machineIn("other", at(1, "alice")))
+			asks := w.grown(2)
+			world.change(&asks.Spec)
+
+			refusal := w.stays(t, asks)
+
+			if world.refused == "" {
+				g.Expect(refusal).To(BeNil())
+				return
+			}
+			g.Expect(refusal.Reason).To(Equal(infrav1.BudgetExceededReason))
+			g.Expect(refusal.Message).To(ContainSubstring(world.refused))
+		})
+	}
+}
+
 func TestTheAdviceForAFreeAccountIsNotToRaiseItsBudget(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)

@@ -51,7 +51,11 @@ func (s *Scheduler) Reshape(ctx context.Context, pool Pool, wanted infrav1.OCIMe
 		if why := facts.Accounts[0].Unsized(shape); why != "" {
 			return s.refuseShape(pool, size, infrav1.ShapeUnknownReason, why, []string{unsizedRemedy}), nil
 		}
-		if _, why := facts.Accounts[0].Room(shape, int64(size)); why != "" {
+		growing := shape
+		if shape.Name == before.Name {
+			growing.Size = shape.Size.Growing(before.Size)
+		}
+		if _, why := facts.Accounts[0].Room(growing, int64(size)); why != "" {
 			// Advice is about one instance, beside the others.
 			facts.Accounts[0].Used = append(facts.Accounts[0].Used, useBy(shape, size-1))
 			return s.refuseShape(pool, size, infrav1.BudgetExceededReason, why, s.poolRemedies(shape, facts)), nil

@@ -45,6 +45,7 @@ func TestAllInstancesOfAPoolNeedRoomInAnotherShape(t *testing.T) {
 		"none for those that are to come": {budget: 8, shape: armOf(4), size: 2, refused: "its budget has 6 of 8 OCPUs of Standard.A1 left, and 8 are needed"},
 		"a smaller one is not asked for":  {budget: 2, shape: armOf(1), size: 2, shown: 2},
 		"the same as well":                {budget: 2, shape: armOf(2), size: 2, shown: 2},
+		"nor are OCPUs for more memory":   {budget: 2, shape: infrav1.Shape{Name: arm, OCPUs: 2, MemoryGB: 24}, size: 2, shown: 2},
 		"another family":                  {budget: 8, shape: infrav1.Shape{Name: "VM.Standard.E5.Flex", OCPUs: 1, MemoryGB: 6}, size: 1, shown: 1, refused: "its budget does not list family Standard.E5"},
 		"an empty pool needs none":        {budget: 0, shape: armOf(4)},
 	} {
