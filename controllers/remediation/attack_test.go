@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/util/conditions"
@@ -55,6 +56,35 @@ func TestWhatIsPausedIsLeftAlone(t *testing.T) {
 			g.Expect(helpers.ConditionsOf(b.own)).To(ContainElement("Paused False NotPaused"))
 		})
 	}
+}
+
+// Its MachineHealthCheck leaves the Machine out from then on: it neither says that the machine is
+// healthy again nor deletes the request.
+func TestAMachineThatIsToSkipRemediationAmidItsRepairIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t)
+	b.untilSent(t, infrav1.RemediationSoftReset)
+	helpers.Update(t, b.Environment, b.machine, func(machine *clusterv1.Machine) {
+		machine.Annotations = map[string]string{clusterv1.MachineSkipRemediationAnnotation: ""}
+	})
+
+	b.timeOut(t)
+	b.until(t, "Paused True Paused")
+	b.expectUntouched(t)
+	g.Expect(helpers.MessageOf(b.own, clusterv1.PausedCondition)).To(Equal(
+		"Machine has the cluster.x-k8s.io/skip-remediation annotation: it is neither repaired nor replaced"))
+
+	helpers.Update(t, b.Environment, b.machine, func(machine *clusterv1.Machine) { machine.Annotations = nil })
+	b.untilSent(t, infrav1.RemediationReset)
+	g.Expect(helpers.ConditionsOf(b.own)).To(ContainElement("Paused False NotPaused"))
+
+	helpers.Update(t, b.Environment, b.machine, func(machine *clusterv1.Machine) {
+		machine.Annotations = map[string]string{clusterv1.MachineSkipRemediationAnnotation: ""}
+	})
+	g.Expect(b.Client.Delete(t.Context(), b.own)).To(Succeed())
+	b.pass(t)
+	g.Expect(apierrors.IsNotFound(b.Client.Get(t.Context(), client.ObjectKeyFromObject(b.own), b.own))).To(BeTrue(), "people can delete the request")
 }
 
 // A move or a restore from a backup takes no status along, and the account may be slow to show the

@@ -19,7 +19,10 @@ import (
 )
 
 // pausedBy says how somebody wants the machine left alone; empty if nobody does. Whoever pauses the
-// OCIMeshMachine looks at the very instance that a repair would restart.
+// OCIMeshMachine looks at the very instance that a repair would restart. A MachineHealthCheck
+// leaves a Machine that skips remediation out: it corrects nothing that it said of it, and deletes
+// no request (sigs.k8s.io/cluster-api v1.14, machinehealthcheck_targets.go, shouldSkipRemediation).
+// A request that goes is let go.
 func (r *Reconciler) pausedBy(ctx context.Context, s *scope) (string, error) {
 	const annotated = "%s has the " + clusterv1.PausedAnnotation + " annotation"
 	switch {
@@ -31,6 +34,8 @@ func (r *Reconciler) pausedBy(ctx context.Context, s *scope) (string, error) {
 		return "", nil
 	case annotations.HasPaused(s.machine):
 		return fmt.Sprintf(annotated, "Machine"), nil
+	case annotations.HasSkipRemediation(s.machine) && s.own.DeletionTimestamp.IsZero():
+		return "Machine has the " + clusterv1.MachineSkipRemediationAnnotation + " annotation: it is neither repaired nor replaced", nil
 	}
 	infra := &infrav1.OCIMeshMachine{}
 	err := r.Client.Get(ctx, client.ObjectKey{Namespace: s.machine.Namespace, Name: s.machine.Spec.InfrastructureRef.Name}, infra)
