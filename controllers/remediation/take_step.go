@@ -25,7 +25,9 @@ var verbs = map[infrav1.RemediationAction]oci.PowerAction{
 }
 
 // takeStep sends the recorded try. A lost answer has it sent again under the same token, which OCI
-// runs once; a refusal is repeated until the try's time-out.
+// runs once; a refusal is repeated until the try's time-out. A conflict is one, too: the instance
+// is at something else, and the next pass goes by its state then. A token that OCI has used says
+// that the try was made.
 func (r *Reconciler) takeStep(ctx context.Context, s *scope) error {
 	if s.lost != "" {
 		return nil
@@ -35,7 +37,7 @@ func (r *Reconciler) takeStep(ctx context.Context, s *scope) error {
 		token := cloud.RetryToken("remediation", identity.OfMachine(s.infra).Digest(), identity.Of(s.own),
 			strconv.Itoa(len(s.own.Status.Attempts)), attempt.DecidedAt.UTC().Format(time.RFC3339))
 		_, err := s.client.InstanceAction(ctx, s.proof, verbs[attempt.Action], token)
-		if err != nil && !cloud.IsKind(err, cloud.Conflict) {
+		if err != nil && !cloud.IsRetryTokenUsed(err) {
 			problem := access.AsProblem(err)
 			problem.Message = fmt.Sprintf("%s of the instance: %s", attempt.Action, problem.Message)
 			return problem

@@ -76,17 +76,48 @@ func TestATryOfALostAnswerIsMadeOnce(t *testing.T) {
 
 func TestAnActionThatOCIRefusesIsToldAndTriedUntilItsTimeOut(t *testing.T) {
 	t.Parallel()
+	for name, world := range map[string]struct {
+		refusal sim.Fault
+		reason  string
+	}{
+		// The policy was fixed.
+		"the policy does not allow it": {sim.Fault{Status: 404, Code: "NotAuthorizedOrNotFound", Message: "no"}, infrav1.NotAuthorizedOrNotFoundReason},
+		// A volume was attached, for one.
+		"the instance is at something else": {sim.Fault{Status: 409, Code: "Conflict", Message: "busy"}, infrav1.ConflictReason},
+		"its state does not allow it":       {sim.Fault{Status: 409, Code: "IncorrectState", Message: "not now"}, infrav1.ConflictReason},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			restarts := &restarts{}
+			b := newBenchIn(t, sim.Options{Booter: restarts})
+			world.refusal.Operation, world.refusal.Times = "InstanceAction", -1
+			b.OCI.AddFault(world.refusal)
+
+			b.until(t, "Remediated False "+world.reason)
+			b.pass(t)
+			g.Expect(helpers.MessageOf(b.own, infrav1.RemediatedCondition)).To(HavePrefix("SoftReset of the instance: "))
+			g.Expect(b.own.Status.Attempts).To(HaveLen(1))
+			g.Expect(b.own.Status.Attempts[0].SentAt.IsZero()).To(BeTrue())
+			g.Expect(restarts.number.Load()).To(BeZero())
+
+			b.OCI.ClearFaults()
+			b.until(t, "Remediated False Repairing")
+			g.Expect(b.own.Status.Attempts).To(HaveLen(1))
+			g.Expect(b.own.Status.Attempts[0].SentAt.IsZero()).To(BeFalse())
+			g.Eventually(restarts.number.Load, patience, tick).Should(BeEquivalentTo(1))
+		})
+	}
+}
+
+func TestATryWhoseTokenOCIHasUsedWasMade(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := newBench(t)
-	b.OCI.AddFault(sim.Fault{Operation: "InstanceAction", Status: 404, Code: "NotAuthorizedOrNotFound", Message: "no", Times: -1})
+	b.OCI.AddFault(sim.Fault{Operation: "InstanceAction", Status: 409, Code: "InvalidatedRetryToken", Message: "used before"})
 
-	b.until(t, "Remediated False NotAuthorizedOrNotFound")
-	g.Expect(helpers.MessageOf(b.own, infrav1.RemediatedCondition)).To(HavePrefix("SoftReset of the instance: "))
-	g.Expect(b.own.Status.Attempts).To(HaveLen(1))
+	b.untilSent(t, infrav1.RemediationSoftReset)
 
-	// The policy was fixed.
-	b.OCI.ClearFaults()
-	b.until(t, "Remediated False Repairing")
-	g.Expect(b.own.Status.Attempts).To(HaveLen(1))
-	g.Expect(b.own.Status.Attempts[0].SentAt.IsZero()).To(BeFalse())
+	b.pass(t)
+	g.Expect(b.actions()).To(Equal(1))
 }
