@@ -16,6 +16,7 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/updates"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 )
 
 func larger(s *infrav1.OCIMeshMachineSpec) { s.Shapes[0].MemoryGB = 12 }
@@ -171,6 +172,94 @@ func TestADisruptionBudgetHoldsADrainUpUntilItsTime(t *testing.T) {
 	g.Expect(b.runs(t, pod)).To(BeTrue())
 	b.untilUpdated(t, own)
 	g.Expect(b.isCordoned(t, node)).To(BeFalse())
+}
+
+// deletedSlowly deletes the Machine, which Cluster API keeps with its OCIMeshMachine while it
+// drains the Node.
+func (b *bench) deletedSlowly(t *testing.T, own *infrav1.OCIMeshMachine) {
+	t.Helper()
+	machine := b.ownerOf(t, own)
+	helpers.Update(t, b.Environment, machine, func(machine *clusterv1.Machine) { machine.Finalizers = []string{clusterv1.MachineFinalizer} })
+	NewWithT(t).Expect(b.Client.Delete(t.Context(), machine)).To(Succeed())
+}
+
+// deletedAmid are the moments of a change in place that a disruption budget or OCI holds up.
+var deletedAmid = map[string]struct {
+	heldUp   func(*testing.T, *bench, *infrav1.OCIMeshMachine, *corev1.Node)
+	cordoned bool
+}{
+	"while its drain for another size is held up": {
+		heldUp: func(t *testing.T, b *bench, own *infrav1.OCIMeshMachine, _ *corev1.Node) {
+			b.updates(t, own, larger)
+			b.untilTold(t, own, "Updated False Updating", "The disruption budget shop-stays needs 1 healthy pods")
+		},
+		cordoned: true,
+	},
+	"while its drain for another kubelet is held up": {
+		heldUp: func(t *testing.T, b *bench, own *infrav1.OCIMeshMachine, node *corev1.Node) {
+			b.upgrades(t, own, "v1.36.4", unchanged)
+			b.untilTold(t, own, "Updated False Updating", "to begin with Kubernetes v1.36.4")
+			b.nodeSays(t, node, "v1.36.4 - fetch done")
+			b.untilTold(t, own, "Updated False Updating", "The disruption budget shop-stays needs 1 healthy pods")
+		},
+		cordoned: true,
+	},
+	"while OCI has put the change off": {
+		heldUp: func(t *testing.T, b *bench, own *infrav1.OCIMeshMachine, _ *corev1.Node) {
+			b.OCI.AddFault(sim.Fault{Operation: "UpdateInstance", Status: 500, Code: "InternalError", Message: "Out of host capacity."})
+			b.updates(t, own, larger)
+			b.untilTold(t, own, "Updated False Updating", "The disruption budget shop-stays needs 1 healthy pods")
+			b.sleep(updates.DrainTimeout)
+			b.untilCondition(t, own, "Updated False OutOfCapacity")
+			b.until(t, own, func(g Gomega) { g.Expect(own.Status.Drain).To(BeZero()) })
+		},
+	},
+}
+
+func TestTheChangeInPlaceOfADeletedMachineInterruptsNobody(t *testing.T) {
+	t.Parallel()
+	for name, moment := range deletedAmid {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			b := newBench(t, helpers.WorldOptions{})
+			own, node, pod := b.shop(t)
+			b.budget(t)
+			moment.heldUp(t, b, own, node)
+			calls := b.calls("UpdateInstance")
+
+			b.deletedSlowly(t, own)
+			b.sleep(max(updates.DrainTimeout, updates.FirstRetry) + time.Minute)
+			b.settle(t, own, 5)
+
+			g.Expect(helpers.ConditionsOf(own)).To(ContainElement("Updated False Deleting"))
+			g.Expect(b.calls("UpdateInstance")).To(Equal(calls))
+			g.Expect(b.booter.stopped()).To(BeZero())
+			g.Expect(b.runs(t, pod)).To(BeTrue())
+			g.Expect(b.isCordoned(t, node)).To(Equal(moment.cordoned))
+			g.Expect(node.Annotations[infrav1.WantedVersionsAnnotation]).To(Or(BeEmpty(), Equal("v1.36.4 - fetch")))
+		})
+	}
+}
+
+func TestWhatOCIWasAskedForOfADeletedMachineIsFollowed(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{})
+	own, node, _ := b.shop(t)
+	b.updates(t, own, larger)
+	b.untilRestarted(t, own)
+	calls := b.calls("UpdateInstance")
+
+	b.deletedSlowly(t, own)
+	b.until(t, own, func(g Gomega) {
+		g.Expect(own.Status.Update.WorkRequestID).To(BeEmpty())
+		g.Expect(helpers.ConditionsOf(own)).To(ContainElement("Updated False Deleting"))
+	})
+
+	g.Expect(b.instance(t, own.Status.Instance.ID).MemoryGB).To(BeEquivalentTo(12))
+	g.Expect(b.calls("UpdateInstance")).To(Equal(calls))
+	g.Expect(b.isCordoned(t, node)).To(BeTrue(), "Cluster API drains it")
 }
 
 func TestADrainGoesOnWhereAManagerHasDied(t *testing.T) {

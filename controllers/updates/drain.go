@@ -99,10 +99,10 @@ func (d *Drain) Over(ctx context.Context) bool {
 }
 
 // Wanted tells whether the Node is to be drained before the machine is interrupted, if the other
-// nodes can take its pods. It is not of a Machine that is being deleted: Cluster API drains it.
+// nodes can take its pods.
 func (d *Drain) Wanted() bool {
 	policy, known := drainPolicy(d.Machine)
-	if policy == infrav1.DrainNever || d.Machine.Status.NodeRef.Name == "" || !d.Machine.DeletionTimestamp.IsZero() {
+	if policy == infrav1.DrainNever || d.Machine.Status.NodeRef.Name == "" {
 		return false
 	}
 	return !known || policy == infrav1.DrainAlways || !util.IsControlPlaneMachine(d.Machine)

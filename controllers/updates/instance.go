@@ -113,11 +113,26 @@ func (u *Instance) Advance(ctx context.Context) (err error) {
 		return nil
 	}
 	u.settleAfterStart()
+	if leaves(u.Pass, u.Machine) {
+		u.GiveBack()
+		return nil
+	}
 	proof := ownership.Recorded(u.Own.Status.Instance.ID)
 	if err := u.updateTags(ctx, proof, seen); err != nil {
 		return err
 	}
 	return u.updateSize(ctx, proof, seen)
+}
+
+// leaves tells whether the Machine is being deleted, and notes it. Cluster API drains its Node
+// then, for as long as disruption budgets ask for: no new step takes away the pods that are left.
+// What OCI was asked for already is followed.
+func leaves(p *phases.Pass, machine *clusterv1.Machine) bool {
+	if machine.DeletionTimestamp.IsZero() {
+		return false
+	}
+	p.Note(infrav1.UpdatedCondition, infrav1.DeletingReason, "The Machine is being deleted: nothing more is changed in place")
+	return true
 }
 
 const aboutToChange = "OCI is about to be asked for the machine's change in place"

@@ -69,6 +69,9 @@ func (n *Node) wanted() inplace.Versions {
 // Advance asks the node's agent for the versions that changed, by an annotation of the Node, and
 // tells what the agent says.
 func (n *Node) Advance(ctx context.Context) {
+	if leaves(n.Pass, n.Machine) {
+		return
+	}
 	progress := n.Pass.Intervals.Progress
 	name := n.Machine.Status.NodeRef.Name
 	if name == "" {
