@@ -36,6 +36,9 @@ func (s *State) UpdateInstance(caller *User, id, ifMatch string, details UpdateI
 		return nil, nil, err
 	}
 	if details.Shape != nil || details.ShapeConfig != nil {
+		if instance.PreemptibleInstanceConfig != nil {
+			return nil, nil, errPreemptible(instance)
+		}
 		if err := s.reshape(instance, details); err != nil {
 			return nil, nil, err
 		}
@@ -147,6 +150,13 @@ func (s *State) restart(instance *Instance, soft bool) {
 	})
 }
 
+// errPreemptible refuses what preemptible instances cannot do: start, stop, reboot and change the
+// shape (OCI documentation, "Preemptible Instances", "Support and Limitations"). The code is not
+// documented.
+func errPreemptible(instance *Instance) error {
+	return ErrInvalid("The operation is not supported for the preemptible instance %s", instance.ID)
+}
+
 // Action is InstanceAction: START of a stopped instance, the others of a running one.
 func (s *State) Action(caller *User, id, action, ifMatch string) (*Instance, *WorkRequest, error) {
 	if action == "" {
@@ -161,6 +171,9 @@ func (s *State) Action(caller *User, id, action, ifMatch string) (*Instance, *Wo
 	}
 	if !slices.Contains([]string{"START", "STOP", "SOFTSTOP", "RESET", "SOFTRESET"}, action) {
 		return nil, nil, ErrInvalid("The action '%s' is not valid", action)
+	}
+	if instance.PreemptibleInstanceConfig != nil {
+		return nil, nil, errPreemptible(instance)
 	}
 	wanted := StateRunning
 	if action == "START" {

@@ -91,7 +91,7 @@ func (s *State) CreatePool(caller *User, details CreatePoolDetails) (*InstancePo
 	if err := s.checkCompartment(caller, details.CompartmentID); err != nil {
 		return nil, err
 	}
-	if _, err := s.GetConfiguration(caller, details.InstanceConfigurationID); err != nil {
+	if err := s.checkConfiguration(caller, details.InstanceConfigurationID); err != nil {
 		return nil, err
 	}
 	if err := s.checkPool(caller, details.PlacementConfigurations, details.Size); err != nil {
@@ -107,6 +107,21 @@ func (s *State) CreatePool(caller *User, details CreatePoolDetails) (*InstancePo
 	put(s, pool)
 	s.look(pool)
 	return pool, nil
+}
+
+// checkConfiguration refuses preemptible instances, which cannot be used in pools (OCI
+// documentation, "Preemptible Instances", "Support and Limitations"). The code is not documented. A
+// configuration itself takes the field (oci-go-sdk
+// core/instance_configuration_launch_instance_details.go).
+func (s *State) checkConfiguration(caller *User, id string) error {
+	configuration, err := s.GetConfiguration(caller, id)
+	if err != nil {
+		return err
+	}
+	if launch := configuration.InstanceDetails.LaunchDetails; launch != nil && launch.PreemptibleInstanceConfig != nil {
+		return ErrInvalid("Preemptible instances are not supported in instance pools")
+	}
+	return nil
 }
 
 // checkPool checks the fields common to creation and update. A pool may be of size 0.
@@ -202,7 +217,7 @@ func (s *State) UpdatePool(caller *User, id, ifMatch string, details UpdatePoolD
 		return nil, err
 	}
 	if details.InstanceConfigurationID != nil {
-		if _, err := s.GetConfiguration(caller, *details.InstanceConfigurationID); err != nil {
+		if err := s.checkConfiguration(caller, *details.InstanceConfigurationID); err != nil {
 			return nil, err
 		}
 	}

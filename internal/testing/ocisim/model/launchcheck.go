@@ -53,6 +53,10 @@ func (s *State) planShape(details LaunchDetails) (Shape, InstanceShape, error) {
 	if !ok {
 		return shape, InstanceShape{}, ErrInvalid("Shape %s is not valid", details.Shape)
 	}
+	if details.PreemptibleInstanceConfig != nil && !shape.canBePreemptible() {
+		// As zoom/karpenter-oci issue 24 has it.
+		return shape, InstanceShape{}, ErrInvalid("Invalid Preemptible instance shape: %s (is not supported)", details.Shape)
+	}
 	size, err := shape.size(details.ShapeConfig)
 	return shape, size, err
 }

@@ -3,6 +3,11 @@
 
 package model
 
+import (
+	"slices"
+	"strings"
+)
+
 // Shape is a machine type as ListShapes describes it.
 type Shape struct {
 	Shape                     string         `json:"shape"`
@@ -68,6 +73,18 @@ func DefaultShapes() []Shape {
 		micro,
 		flex("VM.Standard3.Flex", "amd64", "standard3", "2.6 GHz Intel Xeon Platinum 8358 (Ice Lake)", 56, 896, 16),
 	}
+}
+
+// preemptibleShapes have preemptible capacity; a series ends in a dot (OCI documentation,
+// "Preemptible Instances", "Supported Shapes").
+var preemptibleShapes = []string{
+	"VM.Standard1.", "VM.Standard.B1.", "VM.Standard2.", "VM.Standard3.Flex", "VM.Standard.E2.", "VM.Standard.E3.Flex", "VM.Standard.E4.Flex",
+	"VM.Standard.E5.Flex", "VM.Standard.A1.Flex", "VM.DenseIO1.", "VM.DenseIO2.", "VM.GPU2.", "VM.GPU3.", "VM.Optimized3.Flex",
+}
+
+func (s Shape) canBePreemptible() bool {
+	return s.Shape != "VM.Standard.E2.1.Micro" &&
+		slices.ContainsFunc(preemptibleShapes, func(start string) bool { return strings.HasPrefix(s.Shape, start) })
 }
 
 func (s *State) shape(name string) (Shape, bool) {

@@ -67,6 +67,11 @@ func badLaunches(b *bench, closed core.Subnet) map[string]badLaunch {
 		"size of a fixed shape": {func(d *core.LaunchInstanceDetails) {
 			d.Shape, d.SourceDetails = common.String("VM.Standard.E2.1.Micro"), core.InstanceSourceViaImageDetails{ImageId: b.image("VM.Standard.E2.1.Micro")}
 		}, "400 InvalidParameter"},
+		"preemptible, of a shape that cannot be": {func(d *core.LaunchInstanceDetails) {
+			d.Shape, d.ShapeConfig = common.String("VM.Standard.E2.1.Micro"), nil
+			d.SourceDetails = core.InstanceSourceViaImageDetails{ImageId: b.image("VM.Standard.E2.1.Micro")}
+			d.PreemptibleInstanceConfig = preemptible()
+		}, "400 InvalidParameter"},
 		"no image": {func(d *core.LaunchInstanceDetails) { d.SourceDetails = nil }, "400 MissingParameter"},
 		"unknown image": {func(d *core.LaunchInstanceDetails) {
 			d.SourceDetails = core.InstanceSourceViaImageDetails{ImageId: common.String("ocid1.image.x")}
@@ -105,6 +110,10 @@ func badLaunches(b *bench, closed core.Subnet) map[string]badLaunch {
 	}
 }
 
+func preemptible() *core.PreemptibleInstanceConfigDetails {
+	return &core.PreemptibleInstanceConfigDetails{PreemptionAction: core.TerminatePreemptionAction{PreserveBootVolume: common.Bool(false)}}
+}
+
 func dataVolume(device string) core.LaunchAttachVolumeDetails {
 	return core.LaunchAttachParavirtualizedVolumeDetails{Device: common.String(device),
 		LaunchCreateVolumeDetails: core.LaunchCreateVolumeFromAttributes{SizeInGBs: common.Int64(50), DisplayName: common.String("data")}}
@@ -118,7 +127,7 @@ func TestLaunchTakesWhatOCITakes(t *testing.T) {
 	details.CreateVnicDetails.HostnameLabel = common.String("node-1")
 	details.CreateVnicDetails.AssignPublicIp = common.Bool(true)
 	details.LaunchVolumeAttachments = []core.LaunchAttachVolumeDetails{dataVolume("/dev/oracleoci/oraclevdb")}
-	details.PreemptibleInstanceConfig = &core.PreemptibleInstanceConfigDetails{PreemptionAction: core.TerminatePreemptionAction{PreserveBootVolume: common.Bool(false)}}
+	details.PreemptibleInstanceConfig = preemptible()
 	details.InstanceOptions = &core.InstanceOptions{AreLegacyImdsEndpointsDisabled: common.Bool(true)}
 	details.AvailabilityConfig = &core.LaunchInstanceAvailabilityConfigDetails{RecoveryAction: core.LaunchInstanceAvailabilityConfigDetailsRecoveryActionStopInstance}
 	details.AgentConfig = &core.LaunchInstanceAgentConfigDetails{IsMonitoringDisabled: common.Bool(true)}

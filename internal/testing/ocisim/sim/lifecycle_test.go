@@ -58,3 +58,32 @@ func TestInstanceLivesFromProvisioningToTerminated(t *testing.T) {
 	_, err = b.compute.GetInstance(b.t.Context(), core.GetInstanceRequest{InstanceId: common.String(*instance.Id)})
 	g.Expect(refusal(err)).To(Equal("404 NotAuthorizedOrNotFound"))
 }
+
+func TestAPreemptibleInstanceIsNeitherStoppedNorStartedNorResetNorResized(t *testing.T) {
+	b := newBench(t)
+	details := b.launchDetails(b.subnet(b.vcn("10.0.0.0/16"), "10.0.0.0/24", "open"))
+	details.PreemptibleInstanceConfig = preemptible()
+	instance, err := b.launch(details)
+	b.g.Expect(err).NotTo(HaveOccurred())
+	b.clock.Advance(step)
+	act := func(action core.InstanceActionActionEnum) string {
+		_, err := b.compute.InstanceAction(t.Context(), core.InstanceActionRequest{InstanceId: instance.Id, Action: action})
+		return refusal(err)
+	}
+	for _, action := range []core.InstanceActionActionEnum{"STOP", "SOFTSTOP", "RESET", "SOFTRESET"} {
+		b.g.Expect(act(action)).To(Equal("400 InvalidParameter"), string(action))
+	}
+	_, err = b.compute.UpdateInstance(t.Context(), core.UpdateInstanceRequest{InstanceId: instance.Id, UpdateInstanceDetails: core.UpdateInstanceDetails{
+		ShapeConfig: &core.UpdateInstanceShapeConfigDetails{Ocpus: common.Float32(1), MemoryInGBs: common.Float32(6)},
+	}})
+	b.g.Expect(refusal(err)).To(Equal("400 InvalidParameter"))
+	_, err = b.compute.UpdateInstance(t.Context(), core.UpdateInstanceRequest{InstanceId: instance.Id, UpdateInstanceDetails: core.UpdateInstanceDetails{
+		DisplayName: common.String("another"),
+	}})
+	b.g.Expect(err).NotTo(HaveOccurred())
+
+	// It shuts itself down.
+	b.g.Expect(b.sim.StopInstance(*instance.Id)).To(Succeed())
+	b.clock.Advance(step)
+	b.g.Expect(act("START")).To(Equal("400 InvalidParameter"))
+}

@@ -15,16 +15,20 @@ import (
 )
 
 // configuration makes a template of small machines with a data volume.
-func (b *bench) configuration(tags map[string]string) *string {
+func (b *bench) configuration(tags map[string]string, change ...func(*core.InstanceConfigurationLaunchInstanceDetails)) *string {
+	launch := &core.InstanceConfigurationLaunchInstanceDetails{
+		Shape: common.String("VM.Standard.A1.Flex"), FreeformTags: tags, Metadata: map[string]string{"user_data": "I2Nsb3VkLWNvbmZpZwo="},
+		ShapeConfig:   &core.InstanceConfigurationLaunchInstanceShapeConfigDetails{Ocpus: common.Float32(2), MemoryInGBs: common.Float32(12)},
+		SourceDetails: core.InstanceConfigurationInstanceSourceViaImageDetails{ImageId: b.image("VM.Standard.A1.Flex")},
+	}
+	for _, f := range change {
+		f(launch)
+	}
 	response, err := b.pools.CreateInstanceConfiguration(b.t.Context(), core.CreateInstanceConfigurationRequest{
 		CreateInstanceConfiguration: core.CreateInstanceConfigurationDetails{
 			CompartmentId: b.compartment(),
 			InstanceDetails: core.ComputeInstanceDetails{
-				LaunchDetails: &core.InstanceConfigurationLaunchInstanceDetails{
-					Shape: common.String("VM.Standard.A1.Flex"), FreeformTags: tags, Metadata: map[string]string{"user_data": "I2Nsb3VkLWNvbmZpZwo="},
-					ShapeConfig:   &core.InstanceConfigurationLaunchInstanceShapeConfigDetails{Ocpus: common.Float32(2), MemoryInGBs: common.Float32(12)},
-					SourceDetails: core.InstanceConfigurationInstanceSourceViaImageDetails{ImageId: b.image("VM.Standard.A1.Flex")},
-				},
+				LaunchDetails: launch,
 				BlockVolumes: []core.InstanceConfigurationBlockVolumeDetails{{
 					AttachDetails: core.InstanceConfigurationParavirtualizedAttachVolumeDetails{Device: common.String("/dev/oracleoci/oraclevdb")},
 					CreateDetails: &core.InstanceConfigurationCreateVolumeDetails{SizeInGBs: common.Int64(50), FreeformTags: map[string]string{"of": "pool"}},
@@ -305,4 +309,18 @@ func TestARepeatedCreationOfAPoolIsOne(t *testing.T) {
 	request.Size = common.Int(2)
 	_, err = b.pools.CreateInstancePool(t.Context(), request)
 	g.Expect(refusal(err)).To(Equal("409 InvalidatedRetryToken"))
+}
+
+func TestAPoolTakesNoPreemptibleInstances(t *testing.T) {
+	b := newBench(t)
+	subnet := b.subnet(b.vcn("10.0.0.0/16"), "10.0.0.0/24", "pool").Id
+	ordinary := b.configuration(nil)
+	cheap := b.configuration(nil, func(d *core.InstanceConfigurationLaunchInstanceDetails) { d.PreemptibleInstanceConfig = preemptible() })
+
+	_, err := b.pools.CreateInstancePool(t.Context(), core.CreateInstancePoolRequest{CreateInstancePoolDetails: b.poolDetails(cheap, subnet, 1)})
+	b.g.Expect(refusal(err)).To(Equal("400 InvalidParameter"))
+	_, err = b.pools.UpdateInstancePool(t.Context(), core.UpdateInstancePoolRequest{
+		InstancePoolId: b.pool(ordinary, subnet, 0), UpdateInstancePoolDetails: core.UpdateInstancePoolDetails{InstanceConfigurationId: cheap},
+	})
+	b.g.Expect(refusal(err)).To(Equal("400 InvalidParameter"))
 }
