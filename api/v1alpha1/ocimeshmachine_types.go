@@ -131,7 +131,8 @@ type OCIMeshMachineSpec struct {
 	// +kubebuilder:validation:items:MaxLength=2048
 	SSHAuthorizedKeys []string `json:"sshAuthorizedKeys,omitempty"`
 
-	// preemptible asks for a cheaper instance. OCI may take it back at any time.
+	// preemptible asks for a cheaper instance. OCI may take it back at any time, has it for some
+	// shapes only, and neither starts, stops nor resets it.
 	// +optional
 	Preemptible *bool `json:"preemptible,omitempty"`
 
@@ -144,6 +145,11 @@ type OCIMeshMachineSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) > 0 && size(k) <= 100 && size(self[k]) <= 256)",message="names of tags have 1 to 100 characters and values at most 256"
 	Tags map[string]string `json:"tags,omitempty"`
 }
+
+// IsPreemptible tells whether the instance is preemptible. OCI neither starts, stops nor resets it,
+// nor gives it another size (OCI documentation, "Preemptible Instances", "Support and
+// Limitations").
+func (s *OCIMeshMachineSpec) IsPreemptible() bool { return s.Preemptible != nil && *s.Preemptible }
 
 // AccountSelection is a union: exactly one of its fields is set.
 // +kubebuilder:validation:XValidation:rule="has(self.names) != has(self.selector)",message="exactly one of names and selector must be set"

@@ -80,7 +80,7 @@ func otherTags(from, to infrav1.OCIMeshMachineSpec) bool {
 // otherSizes are for the same shapes in the same order: OCI gives an instance of a flexible shape
 // other OCPUs and memory by a restart (OCI documentation, "Changing the Shape of an Instance").
 func otherSizes(from, to infrav1.OCIMeshMachineSpec) bool {
-	if len(from.Shapes) != len(to.Shapes) || isPreemptible(from) {
+	if len(from.Shapes) != len(to.Shapes) || from.IsPreemptible() {
 		return false
 	}
 	differ := false
@@ -97,8 +97,3 @@ func otherSizes(from, to infrav1.OCIMeshMachineSpec) bool {
 
 // otherOnStop is read at the next stop, and nothing else is to be done for it.
 func otherOnStop(from, to infrav1.OCIMeshMachineSpec) bool { return from.OnStop != to.OnStop }
-
-// isPreemptible tells whether OCI may end the instance when it is stopped for a change.
-func isPreemptible(spec infrav1.OCIMeshMachineSpec) bool {
-	return spec.Preemptible != nil && *spec.Preemptible
-}

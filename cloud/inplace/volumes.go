@@ -61,7 +61,7 @@ func largerDataVolumes(from, to infrav1.OCIMeshMachineSpec, agent bool) bool {
 // growsVolumes is false for bare metal, whose volumes are attached in another way, and for
 // preemptible machines.
 func growsVolumes(spec infrav1.OCIMeshMachineSpec) bool {
-	return !isPreemptible(spec) &&
+	return !spec.IsPreemptible() &&
 		!slices.ContainsFunc(spec.Shapes, func(s infrav1.Shape) bool { return strings.HasPrefix(s.Name, "BM.") })
 }
 

@@ -53,7 +53,7 @@ func Spec(launch Launch) oci.LaunchSpec {
 		AssignPublicIP:     isTrue(launch.Network.PublicIP),
 		UserData:           launch.UserData,
 		SSHAuthorizedKeys:  launch.Machine.SSHAuthorizedKeys,
-		Preemptible:        isTrue(launch.Machine.Preemptible),
+		Preemptible:        launch.Machine.IsPreemptible(),
 		Tags:               maps.Clone(launch.Machine.Tags),
 		RetryToken:         RetryToken(launch.Owner, launch.Placement, launch.KeyID),
 	}

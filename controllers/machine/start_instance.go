@@ -36,7 +36,7 @@ const (
 type starter struct{ finder instances.Finder }
 
 // startInstance starts an instance that somebody stopped outside of this provider, as the machine's
-// onStop says. No verb of the provider stops one for good.
+// onStop says. No verb of the provider stops one for good. A preemptible one may shut itself down.
 func (t starter) startInstance(ctx context.Context, s *scope) error {
 	if s.instance == nil || updates.IsRestarting(s.own.Status.Update) {
 		return nil
@@ -46,6 +46,11 @@ func (t starter) startInstance(ctx context.Context, s *scope) error {
 		return nil
 	}
 	stop := noteStop(s)
+	if s.own.Spec.IsPreemptible() {
+		s.Note(infrav1.InstanceReadyCondition, infrav1.InstanceStoppedReason,
+			"%s: OCI starts no preemptible instance, so delete the Machine, and it is replaced", stop.found())
+		return nil
+	}
 	if s.own.Spec.OnStop.LeavesStopped() {
 		s.Note(infrav1.InstanceReadyCondition, infrav1.InstanceStoppedReason,
 			"%s: onStop is Leave, so start it, or delete the Machine", stop.found())

@@ -9,6 +9,7 @@ import (
 
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
@@ -124,6 +125,26 @@ func TestAnInstanceIsLeftStoppedIfThePolicySaysSo(t *testing.T) {
 
 	helpers.Update(t, b.Environment, own, func(own *infrav1.OCIMeshMachine) { own.Spec.OnStop = infrav1.StopStart })
 	b.untilProvisioned(t, own)
+}
+
+// OCI refuses to start it, and the Machine's deletion is the way out.
+func TestAPreemptibleInstanceThatHasStoppedIsNotStarted(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{})
+	own := b.machine(t, "spot", func(_ *clusterv1.Machine, own *infrav1.OCIMeshMachine) { own.Spec.Preemptible = ptr.To(true) })
+	b.untilProvisioned(t, own)
+	g.Expect(b.OCI.StopInstance(own.Status.Instance.ID)).To(Succeed())
+
+	b.until(t, own, func(g Gomega) {
+		g.Expect(helpers.ConditionsOf(own)).To(ContainElement("InstanceReady False InstanceStopped"))
+		g.Expect(helpers.MessageOf(own, infrav1.InstanceReadyCondition)).To(HaveSuffix(
+			": OCI starts no preemptible instance, so delete the Machine, and it is replaced"))
+	})
+	b.sleep(longestStart)
+	b.settle(t, own, 3)
+	g.Expect(b.calls("InstanceAction")).To(BeZero())
+	b.delete(t, own)
 }
 
 func TestStartsWaitLongerEachTime(t *testing.T) {

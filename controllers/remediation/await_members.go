@@ -102,7 +102,7 @@ func comesBack(machine *infrav1.OCIMeshMachine, now time.Time) bool {
 	case restartsForUpdate(machine.Status.Update, state, now), machine.Status.Update.WorkRequestID != "":
 		return true
 	case state == oci.StateStopped:
-		return !machine.Spec.OnStop.LeavesStopped() && machine.Status.Stop.Refusal == ""
+		return !machine.Spec.OnStop.LeavesStopped() && !machine.Spec.IsPreemptible() && machine.Status.Stop.Refusal == ""
 	}
 	return state != oci.StateRunning
 }

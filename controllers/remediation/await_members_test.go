@@ -9,6 +9,7 @@ import (
 
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/util/conditions"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -212,6 +213,9 @@ func neighbours() map[string]neighbour {
 		"of which nothing is known":               {},
 		"that is to stay stopped":                 {status: inState(oci.StateStopped, none), change: staysStopped},
 		"that is to stay stopped, in its restart": {status: inState(oci.StateStopped, resize), change: staysStopped, waits: true},
+		"that is preemptible and has stopped": {
+			status: inState(oci.StateStopped, none), change: func(_ *clusterv1.Machine, infra *infrav1.OCIMeshMachine) { infra.Spec.Preemptible = ptr.To(true) },
+		},
 		"that comes, and has no member of etcd yet": {
 			status: inState(oci.StateProvisioning, none), change: func(m *clusterv1.Machine, _ *infrav1.OCIMeshMachine) { m.Status.NodeRef.Name = "" },
 		},

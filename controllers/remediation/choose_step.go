@@ -34,6 +34,10 @@ func (r *Reconciler) chooseStep(ctx context.Context, s *scope) error {
 			"it is neither started nor replaced; start it, set onStop to Start, or delete the Machine")
 		return nil
 	}
+	if s.infra.Spec.IsPreemptible() {
+		s.lost = "OCI neither starts nor resets preemptible instances"
+		return nil
+	}
 	next := choose(s.own.Spec.Steps, s.own.Status.Attempts, s.own.CreationTimestamp.Time, s.state, s.now)
 	switch {
 	case next.send:

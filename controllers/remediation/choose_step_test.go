@@ -9,10 +9,12 @@ import (
 
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 )
 
 func TestTheNextStepFollowsFromTheStateAndFromWhatWasTried(t *testing.T) {
@@ -81,6 +83,41 @@ func TestAMachineThatIsToStayStoppedIsNeitherStartedNorReplaced(t *testing.T) {
 	g.Expect(b.Client.Update(t.Context(), b.infra)).To(Succeed())
 	b.untilSent(t, infrav1.RemediationStart)
 	b.untilState(t, b.infra.Status.Instance.ID, oci.StateRunning)
+}
+
+// OCI would refuse each try until its time-out.
+func TestAPreemptibleMachineIsHandedOverAtOnceButForOneThatIsToStayStopped(t *testing.T) {
+	t.Parallel()
+	preemptible := func(infra *infrav1.OCIMeshMachine) { infra.Spec.Preemptible = ptr.To(true) }
+	staysStopped := func(infra *infrav1.OCIMeshMachine) { infra.Spec.OnStop = infrav1.StopLeave }
+	for name, world := range map[string]struct {
+		policy  func(*infrav1.OCIMeshMachine)
+		stopped bool
+		want    string
+	}{
+		"that runs":                          {func(*infrav1.OCIMeshMachine) {}, false, infrav1.HandedOverReason},
+		"that has stopped":                   {func(*infrav1.OCIMeshMachine) {}, true, infrav1.HandedOverReason},
+		"that has stopped and is to stay so": {staysStopped, true, infrav1.StopLeftReason},
+		"that runs and would be to stay so":  {staysStopped, false, infrav1.HandedOverReason},
+	} {
+		t.Run("one "+name, func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			b := newBench(t, preemptible, world.policy)
+			if world.stopped {
+				b.stop(t)
+			}
+
+			b.until(t, "Remediated False "+world.want)
+
+			g.Expect(b.ownerIsAsked()).To(Equal(world.want == infrav1.HandedOverReason))
+			g.Expect(b.own.Status.Attempts).To(BeEmpty())
+			g.Expect(b.actions()).To(BeZero())
+			if b.ownerIsAsked() {
+				g.Expect(helpers.MessageOf(b.own, infrav1.RemediatedCondition)).To(HaveSuffix(": OCI neither starts nor resets preemptible instances"))
+			}
+		})
+	}
 }
 
 func TestAMachineThatNeverBecameANodeIsStartedButNotReset(t *testing.T) {

@@ -121,7 +121,7 @@ func (b *bench) launch(t *testing.T, tags map[string]string) string {
 	g.Eventually(func() error {
 		launched, err = b.oci.LaunchInstance(t.Context(), oci.LaunchSpec{
 			DisplayName: "node", AvailabilityDomain: b.infra.Status.Placement.AvailabilityDomain, Shape: "VM.Standard.A1.Flex",
-			OCPUs: 1, MemoryGB: 6, ImageID: images[0].ID, SubnetID: subnet.ID, Tags: tags,
+			OCPUs: 1, MemoryGB: 6, ImageID: images[0].ID, SubnetID: subnet.ID, Tags: tags, Preemptible: b.infra.Spec.IsPreemptible(),
 		})
 		return err
 	}, patience, tick).Should(Succeed())
