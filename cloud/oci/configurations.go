@@ -96,6 +96,7 @@ func (c *Client) configuredLaunch(spec LaunchSpec, userData string) *core.Instan
 		}
 	}
 	if spec.Preemptible {
+		// OCI refuses it in pools: one of before the API did so is told, rather than made dearer.
 		no := false
 		details.PreemptibleInstanceConfig = &core.PreemptibleInstanceConfigDetails{
 			PreemptionAction: core.TerminatePreemptionAction{PreserveBootVolume: &no},

@@ -4,10 +4,19 @@
 package apivalidations
 
 import (
+	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
@@ -38,6 +47,7 @@ func TestOCIMeshMachinePoolsAreRefusedWithTheReason(t *testing.T) {
 		{"no account", func(p *pool) { p.Spec.Account = "" }, "spec.account"},
 		{"no shape", func(p *pool) { p.Spec.Shape = infrav1.Shape{} }, "spec.shape"},
 		{"a flexible shape without OCPUs", func(p *pool) { p.Spec.Shape.OCPUs = 0 }, "ocpus must be set for shapes that end in .Flex"},
+		{"preemptible instances", func(p *pool) { p.Spec.Preemptible = ptr.To(true) }, "OCI has no preemptible instances in instance pools"},
 		{"no image", func(p *pool) { p.Spec.Image = infrav1.Image{} }, "spec.image"},
 		{"a data volume on bare metal", func(p *pool) {
 			p.Spec.Shape = infrav1.Shape{Name: "BM.Standard.E4.128"}
@@ -55,6 +65,47 @@ func TestOCIMeshMachinePoolsAreRefusedWithTheReason(t *testing.T) {
 			p.Spec.DataVolumes = append(p.Spec.DataVolumes, infrav1.DataVolume{Name: "more", SizeGB: 50, MountPath: "/var/data"})
 		}, "two data volumes cannot have the same mountPath"},
 	})
+}
+
+// beforeTheRule serves the CRD as it was before the field preemptible had a rule, until done.
+func beforeTheRule(t *testing.T, do func(g Gomega)) {
+	t.Helper()
+	g := NewWithT(t)
+	crd := &unstructured.Unstructured{}
+	crd.SetGroupVersionKind(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"})
+	g.Expect(apiServer.Get(t.Context(), client.ObjectKey{Name: "ocimeshmachinepools.infrastructure.cluster.x-k8s.io"}, crd)).To(Succeed())
+	shipped, err := json.Marshal(map[string]any{"spec": crd.Object["spec"]})
+	g.Expect(err).NotTo(HaveOccurred())
+	defer func() {
+		g.Expect(apiServer.Patch(t.Context(), crd, client.RawPatch(types.MergePatchType, shipped))).To(Succeed())
+	}()
+
+	const rule = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/preemptible/x-kubernetes-validations"
+	g.Expect(apiServer.Patch(t.Context(), crd, client.RawPatch(types.JSONPatchType, fmt.Appendf(nil, `[{"op": "remove", "path": %q}]`, rule)))).To(Succeed())
+	g.Eventually(do).WithTimeout(time.Minute).Should(Succeed())
+}
+
+func TestAMachinePoolThatWasPreemptibleBeforeItWasRefusedCanBeChangedAndDeleted(t *testing.T) {
+	g := NewWithT(t)
+	preemptible := func() *expv1.OCIMeshMachinePool {
+		pool := goodMachinePool()
+		pool.Spec.Preemptible = ptr.To(true)
+		return pool
+	}
+	pool := preemptible()
+	beforeTheRule(t, func(g Gomega) { g.Expect(apiServer.Create(t.Context(), pool)).To(Succeed()) })
+	g.Eventually(func(g Gomega) {
+		another := preemptible()
+		g.Expect(apiServer.Create(t.Context(), another, client.DryRunAll)).To(MatchError(ContainSubstring("OCI has no preemptible instances")))
+	}).WithTimeout(time.Minute).Should(Succeed())
+
+	pool.Finalizers, pool.Spec.Shape.OCPUs = []string{expv1.OCIMeshMachinePoolFinalizer}, 4
+	g.Expect(apiServer.Update(t.Context(), pool)).To(Succeed())
+	g.Expect(apiServer.Delete(t.Context(), pool)).To(Succeed())
+	g.Expect(apiServer.Get(t.Context(), client.ObjectKeyFromObject(pool), pool)).To(Succeed())
+	pool.Finalizers = nil
+	g.Expect(apiServer.Update(t.Context(), pool)).To(Succeed())
+	g.Expect(apierrors.IsNotFound(apiServer.Get(t.Context(), client.ObjectKeyFromObject(pool), pool))).To(BeTrue())
 }
 
 func TestAMachinePoolStaysInItsAccount(t *testing.T) {

@@ -87,8 +87,10 @@ type OCIMeshMachinePoolSpec struct {
 	// +kubebuilder:validation:items:MaxLength=2048
 	SSHAuthorizedKeys []string `json:"sshAuthorizedKeys,omitempty"`
 
-	// preemptible asks for cheaper instances. OCI may take them back at any time.
+	// preemptible cannot be true: OCI has no preemptible instances in instance pools. Use a
+	// MachineDeployment for them.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="!self",message="OCI has no preemptible instances in instance pools: leave preemptible out, or use a MachineDeployment"
 	Preemptible *bool `json:"preemptible,omitempty"`
 
 	// tags are freeform tags of the instances. Names starting with ocimesh- are the provider's, and
