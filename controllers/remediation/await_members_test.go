@@ -248,8 +248,11 @@ func TestAControlPlaneIsNotResetWhileAnotherOneIsOnItsWayBack(t *testing.T) {
 				g.Expect(helpers.MessageOf(b.own, infrav1.RemediatedCondition)).To(ContainSubstring("Waiting for control plane neighbour"))
 				// Whatever it is that keeps it, the wait has an end.
 				b.ahead += (timeout30 + 2) * time.Second
+				b.untilSent(t, infrav1.RemediationSoftReset)
+				return
 			}
-			b.untilSent(t, infrav1.RemediationSoftReset)
+			b.until(t, "Remediated False Repairing")
+			g.Expect(helpers.MessageOf(b.own, infrav1.RemediatedCondition)).To(HavePrefix("SoftReset of the instance is next"))
 		})
 	}
 }
