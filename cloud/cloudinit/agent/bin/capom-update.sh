@@ -14,15 +14,9 @@ set -eu
 . "${CAPOM_ROOT:-}/usr/local/sbin/capom-install"
 
 SERVER=https://$CAPOM_ENDPOINT_HOST:$CAPOM_ENDPOINT_PORT
-CERT=$ROOT/var/lib/kubelet/pki/kubelet-client-current.pem
 KEY=infrastructure.cluster.x-k8s.io/ocimesh
 NUMBERS='([0-9]{1,3}\.){2}[0-9]{1,3}'
 BEGUN=$ETC/begun
-
-# As kubelet: NodeRestriction lets it change its own Node only.
-api() {
-	curl -sf --noproxy '*' --max-time 20 --cacert "$ROOT/etc/kubernetes/pki/ca.crt" --cert "$CERT" --key "$CERT" "$@"
-}
 
 # The key is not taken out of managedFields, where it begins with f:, nor out of other values,
 # where the quotes are escaped.
@@ -47,10 +41,6 @@ tell() {
 
 in_order() {
 	printf '%s\n' "$@" | sort -V -C
-}
-
-has_vip() {
-	[ "$CAPOM_ROLE" = control-plane ] && [ -n "$CAPOM_VIP" ]
 }
 
 # Without its agent the address is let go of. The others have to answer at it, or nothing could be
@@ -151,13 +141,6 @@ update_tailscale() {
 	CAPOM_TAILSCALE_VERSION=$tailscale
 	tailscale_from_package
 	"$SBIN/capom-join"
-}
-
-# put_on_disk FILE: has FILE.new take its place. A machine may be reset, or its disk full, at any
-# time: what it is to know afterwards is on the disk before it counts.
-put_on_disk() {
-	sync "$1.new"
-	mv "$1.new" "$1"
 }
 
 # dpkg ends first what a reboot has cut off, unless somebody else is at it. dnf would not look for

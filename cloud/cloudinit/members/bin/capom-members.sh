@@ -12,13 +12,7 @@ set -eu
 . "${CAPOM_ROOT:-}/usr/local/lib/capom/lib.sh"
 
 MEMBERS=$ROOT/var/lib/capom/members
-CERT=$ROOT/var/lib/kubelet/pki/kubelet-client-current.pem
 TABLE="table ip capom_members"
-
-# As kubelet, and of the cluster's authority: whatever else listens at a member's address is none.
-api() {
-	curl -sf --noproxy '*' --cacert "$ROOT/etc/kubernetes/pki/ca.crt" --cert "$CERT" --key "$CERT" "$@"
-}
 
 # Keeps the list of members for the next boot, too. kubelet's own right is enough to get Endpoints
 # (kubernetes plugin/pkg/auth/authorizer/rbac/bootstrappolicy/policy.go, NodeRules). An answer
@@ -29,8 +23,7 @@ remember() {
 	found=$(printf '%s\n' "$found" | grep -Eo '"ip": *"[0-9.]+"' | tr -cd '0-9.\n' | sort -u | head -n 32)
 	if [ -n "$found" ] && [ "$found" != "$(cat "$MEMBERS" 2>/dev/null)" ]; then
 		echo "$found" >"$MEMBERS.new"
-		sync "$MEMBERS.new"
-		mv "$MEMBERS.new" "$MEMBERS"
+		put_on_disk "$MEMBERS"
 	fi
 }
 

@@ -19,7 +19,7 @@ for config in "$ROOT/run/kubeadm/kubeadm.yaml" "$ROOT/run/kubeadm/kubeadm-join-c
 	# Written in place to keep the owner and mode that the bootstrap provider chose.
 	cat "$RUN/kubeadm.yaml" >"$config"
 	rm -f "$RUN/kubeadm.yaml"
-	if [ "$CAPOM_ROLE" = control-plane ] && [ -n "$CAPOM_VIP" ] && grep -q '^kind: *InitConfiguration' "$config"; then
+	if has_vip && grep -q '^kind: *InitConfiguration' "$config"; then
 		: >"$RUN/vip-first"
 	fi
 done

@@ -21,7 +21,7 @@ until_done "Guarding the tailnet's packets" systemctl enable --now capom-guard.s
 until_done "Joining the tailnet" "$SBIN/capom-join"
 until_done "Letting kubelet start" systemctl start capom-join.service
 until_done "Setting kubeadm's advertise address" "$SBIN/capom-kubeadm"
-if [ "$CAPOM_POD_NETWORK" = TailnetRoutes ] || { [ "$CAPOM_ROLE" = control-plane ] && [ -n "$CAPOM_VIP" ]; }; then
+if [ "$CAPOM_POD_NETWORK" = TailnetRoutes ] || has_vip; then
 	until_done "Starting to advertise routes" systemctl enable --now capom-routes.service
 fi
 if [ -e "$SBIN/capom-members" ]; then

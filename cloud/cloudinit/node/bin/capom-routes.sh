@@ -16,11 +16,6 @@ INTERVAL=${CAPOM_VIP_INTERVAL:-5}
 TIMEOUT=${CAPOM_VIP_TIMEOUT:-3}
 FAILURES=${CAPOM_VIP_FAILURES:-3}
 PKI=$ROOT/etc/kubernetes/pki
-KUBELET_CERT=$ROOT/var/lib/kubelet/pki/kubelet-client-current.pem
-
-has_vip() {
-	[ "$CAPOM_ROLE" = control-plane ] && [ -n "$CAPOM_VIP" ]
-}
 
 # Prints ready, refused (nothing listens), silent (no answer in time) or unready. The node's own
 # address is asked, never the VIP, which may be another node's. The client certificate is for
@@ -43,7 +38,7 @@ probe() {
 
 # The node's name as its kubelet's certificate has it.
 node_name() {
-	name=$(openssl x509 -noout -subject -nameopt multiline -in "$KUBELET_CERT" 2>/dev/null | sed -n 's/.*system:node:\(.*\)$/\1/p')
+	name=$(openssl x509 -noout -subject -nameopt multiline -in "$CERT" 2>/dev/null | sed -n 's/.*system:node:\(.*\)$/\1/p')
 	echo "${name:-$(hostname | tr '[:upper:]' '[:lower:]')}"
 }
 
@@ -51,9 +46,8 @@ node_name() {
 # tmpfs.
 pod_cidrs() {
 	[ "$CAPOM_POD_NETWORK" = TailnetRoutes ] || return 0
-	if [ ! -s "$RUN/pod-cidrs" ] && [ -r "$KUBELET_CERT" ]; then
-		curl -sf --noproxy '*' --max-time "$TIMEOUT" --cacert "$PKI/ca.crt" --cert "$KUBELET_CERT" --key "$KUBELET_CERT" \
-			"https://$CAPOM_ENDPOINT_HOST:$CAPOM_ENDPOINT_PORT/api/v1/nodes/$(node_name)" 2>/dev/null |
+	if [ ! -s "$RUN/pod-cidrs" ] && [ -r "$CERT" ]; then
+		api --max-time "$TIMEOUT" "https://$CAPOM_ENDPOINT_HOST:$CAPOM_ENDPOINT_PORT/api/v1/nodes/$(node_name)" 2>/dev/null |
 			tr -d ' \n"' | sed -n 's/.*podCIDRs:\[\([^]]*\)\].*/\1/p' >"$RUN/pod-cidrs" || true
 	fi
 	cat "$RUN/pod-cidrs" 2>/dev/null || true

@@ -36,6 +36,17 @@ have() {
 	command -v "$1" >/dev/null 2>&1
 }
 
+# put_on_disk FILE: has FILE.new take its place. A machine may be reset, or its disk full, at any
+# time: what it is to know afterwards is on the disk before it counts.
+put_on_disk() {
+	sync "$1.new"
+	mv "$1.new" "$1"
+}
+
+has_vip() {
+	[ "$CAPOM_ROLE" = control-plane ] && [ -n "$CAPOM_VIP" ]
+}
+
 # until_done WHAT COMMAND...: runs COMMAND until it succeeds, waiting longer each time. kubeadm runs
 # after the last step only, so a failing step keeps it from running, and the machine recovers by
 # itself when the cause goes away.
@@ -64,6 +75,14 @@ until_done() {
 			delay=${CAPOM_BACKOFF_MAX:-60}
 		fi
 	done
+}
+
+# Asks an API server as kubelet: NodeRestriction lets a node change its own Node only. What is not
+# of the cluster's authority is none, whatever listens there. The last --max-time is the one that
+# counts.
+CERT=$ROOT/var/lib/kubelet/pki/kubelet-client-current.pem
+api() {
+	curl -sf --noproxy '*' --max-time 20 --cacert "$ROOT/etc/kubernetes/pki/ca.crt" --cert "$CERT" --key "$CERT" "$@"
 }
 
 # The tailnet's IPv4 address of this machine; fails while there is none.
