@@ -178,11 +178,11 @@ ensure_table() {
 	if [ -z "$readers" ] || ! nft -f "$RUN/guard.nft"; then
 		rule_table "$(readers_by_user)" >"$RUN/guard.nft"
 		nft -f "$RUN/guard.nft"
-		announce "pods of the host's network that run as root reach the metadata service: this needs control groups of version 2 and Linux 5.13"
+		announce "pods of the host's network that run as root reach the metadata service: this needs cgroup v2 and Linux 5.13"
 	fi
 	nft list table inet capom >"$RUN/guard.listed"
 	printf '%s\n' "$wanted" >"$RUN/guard.wanted"
-	[ "$1" = once ] || log "the rules were not as they should be: restored"
+	[ "$1" = once ] || log "the rules were changed: restored"
 }
 
 case ${1:-} in

@@ -87,7 +87,7 @@ for module in overlay br_netfilter tun vxlan; do
 	modprobe "$module" 2>/dev/null || true
 done
 sysctl -q -e -p "$ROOT/etc/sysctl.d/90-capom.conf"
-grow_root || announce "the root file system was not grown to the boot volume's size"
+grow_root || announce "the root file system was not grown"
 disable_swap
 open_iptables
 open_firewalld

@@ -128,7 +128,7 @@ tailscale_from_archive() {
 	else
 		url=${CAPOM_TAILSCALE_URL_arm64:-} sum=${CAPOM_TAILSCALE_SHA256_arm64:-}
 	fi
-	[ -n "$url" ] || fail "no tailscale archive is configured for $arch"
+	[ -n "$url" ] || fail "there is no tailscale archive for $arch"
 	# A later step that fails does not have it fetched again.
 	[ "$sum" != "$(cat "$RUN/tailscale.sum" 2>/dev/null)" ] || return 0
 	work=$RUN/tailscale

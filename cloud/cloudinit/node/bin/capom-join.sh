@@ -41,7 +41,7 @@ up_message() {
 # masquerades packets whose mark happens to look like its own; capom-host opens the firewall and
 # capom-guard drops spoofed sources in its stead.
 up() {
-	name=$(tailnet_hostname) || fail "the instance's OCID is unknown, which the machine's name is made of: waiting for the metadata service"
+	name=$(tailnet_hostname) || fail "the instance's OCID is unknown: the join waits for the metadata service"
 	set -- --hostname="$name" --accept-dns=false --accept-routes --snat-subnet-routes=false \
 		--netfilter-mode=off --timeout="${CAPOM_JOIN_TIMEOUT}s" "$@"
 	[ -z "$CAPOM_LOGIN_SERVER" ] || set -- --login-server="$CAPOM_LOGIN_SERVER" "$@"
@@ -65,7 +65,7 @@ Running) ;;
 # Without any flag, or tailscale would ask for every setting made since, the advertised routes for
 # one.
 Stopped) timeout "$CAPOM_JOIN_TIMEOUT" tailscale up >"$RUN/up.log" 2>&1 </dev/null || fail "tailscale up: $(up_message)" ;;
-NeedsMachineAuth) fail "the device waits for approval: approve it in the tailnet's administration, or use pre-authorised keys" ;;
+NeedsMachineAuth) fail "the device waits for approval: approve it in the tailnet" ;;
 Starting) ;;
 *)
 	have tailscaled || [ -s "$KEY" ] || fail "the machine was rebooted before tailscale was installed: replace the machine"

@@ -144,7 +144,7 @@ withdraw) release ;;
 wait-held)
 	left=60
 	until [ -e "$RUN/vip-held" ]; do
-		[ "$left" -gt 0 ] || fail "capom-routes.service does not hold $CAPOM_VIP: see its journal"
+		[ "$left" -gt 0 ] || fail "capom-routes.service does not hold $CAPOM_VIP"
 		sleep 1
 		left=$((left - 1))
 	done

@@ -18,18 +18,14 @@ wait_for() {
 }
 
 # blkid answers 2 for a device on which it finds nothing at all: only then is it formatted. Anything
-# else, a partition table too, is somebody's data.
+# else, a partition table too, and what blkid cannot tell, is somebody's data.
 format_if_blank() {
 	rc=0
 	blkid -p "$1" >/dev/null 2>&1 || rc=$?
-	case $rc in
-	0) ;;
-	2)
+	if [ "$rc" = 2 ]; then
 		log "formatting $1 as $2"
 		"mkfs.$2" -q "$1" </dev/null
-		;;
-	*) fail "$1 holds something that blkid cannot tell (exit $rc): not formatted" ;;
-	esac
+	fi
 }
 
 mount_volume() {
