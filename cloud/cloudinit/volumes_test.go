@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -116,4 +117,40 @@ func TestAVolumeWithDataIsKeptAsItIs(t *testing.T) {
 			g.Expect(out).NotTo(ContainSubstring("formatting"))
 		})
 	}
+}
+
+// volumesInput is a control plane on an image that has all programs, with two data volumes, one of
+// them below containerd.
+func volumesInput() Input {
+	in := controlPlaneInput()
+	in.DataVolumes = []DataVolume{
+		{Device: "/dev/oracleoci/oraclevdb", FileSystem: "ext4", MountPath: etcdPath},
+		{Device: "/dev/oracleoci/oraclevdc", FileSystem: "xfs", MountPath: "/var/lib/containerd"},
+	}
+	return in
+}
+
+const restartOfContainerd = "systemctl try-restart containerd.service"
+
+func TestContainerdOfAnImageIsRestartedOnceBehindTheMounts(t *testing.T) {
+	g := NewWithT(t)
+	n := newTestNode(t, volumesInput())
+	n.stub("blkid", `case "$*" in *"-s UUID"*) echo "of-${6##*/}" ;; *"-s TYPE"*) echo ext4 ;; esac`)
+	n.stub("mountpoint", `[ -e "$CAPOM_ROOT/mounted${2##*/}" ]`)
+	n.stub("mount", `[ "$1" != /var/lib/containerd ] || [ -e "$CAPOM_ROOT/readable" ] || exit 32; touch "$CAPOM_ROOT/mounted${1##*/}"`)
+	for _, device := range []string{"oraclevdb", "oraclevdc"} {
+		n.write("dev/oracleoci/"+device, "", 0o600)
+	}
+
+	out, err := n.run("capom-volumes")
+	g.Expect(err).To(HaveOccurred(), out)
+	n.write("readable", "", 0o644)
+	out, err = n.run("capom-volumes")
+	g.Expect(err).NotTo(HaveOccurred(), out)
+
+	g.Expect(slices.IsSorted(order(g, n.calls(), "mount "+etcdPath, "mount /var/lib/containerd", restartOfContainerd))).To(BeTrue(), "%v", n.calls())
+	g.Expect(strings.Count(n.read("calls"), restartOfContainerd)).To(Equal(1), "systemd gives up on what starts too often")
+	out, err = n.run("capom-volumes")
+	g.Expect(err).NotTo(HaveOccurred(), out)
+	g.Expect(strings.Count(n.read("calls"), restartOfContainerd)).To(Equal(1), "nothing was mounted")
 }

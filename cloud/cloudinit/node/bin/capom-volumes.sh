@@ -42,7 +42,10 @@ mount_volume() {
 		printf 'UUID=%s %s %s defaults,_netdev,nofail,x-systemd.before=containerd.service,x-systemd.before=kubelet.service 0 2\n' \
 			"$uuid" "$2" "$type" >>"$ROOT/etc/fstab"
 	fi
-	mountpoint -q "$ROOT$2" || mount "$2"
+	if ! mountpoint -q "$ROOT$2"; then
+		: >"$RUN/mounting"
+		mount "$2"
+	fi
 	# Every new ext4 has it, and kubeadm refuses a directory for etcd that is not empty (kubeadm
 	# preflight, DirAvailableCheck). e2fsck makes it again when it has something to put there.
 	# Beside anything else, and with anything in it, it stays.
@@ -62,3 +65,4 @@ while read -r device filesystem target; do
 		announce "data volume $device did not appear: $target is not mounted"
 	fi
 done <"$ETC/volumes"
+refresh_containerd

@@ -120,6 +120,12 @@ instance_id() {
 	[ -n "$id" ] && printf '%s\n' "$id"
 }
 
+# containerd goes on below a volume that was mounted over its files. It is restarted once for all
+# of them: systemd gives up on what starts too often. Before it is installed there is none.
+refresh_containerd() {
+	! rm "$RUN/mounting" 2>/dev/null || systemctl try-restart containerd.service 2>/dev/null || true
+}
+
 # Oracle Linux has its root on LVM, which cloud-init does not grow (cc_growpart, cc_resizefs): a
 # larger boot volume would have no effect. The root takes what was added to the volume, as
 # oci-growfs does. Space that the image's builder left free in the group stays so, unless the
