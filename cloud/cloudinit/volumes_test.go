@@ -154,3 +154,45 @@ func TestContainerdOfAnImageIsRestartedOnceBehindTheMounts(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred(), out)
 	g.Expect(strings.Count(n.read("calls"), restartOfContainerd)).To(Equal(1), "nothing was mounted")
 }
+
+func TestKubeletWaitsUntilItsDataVolumesAreMounted(t *testing.T) {
+	const etcd, containerd = "UUID=1 /var/lib/etcd ext4 defaults 0 2\n", "UUID=2 /var/lib/containerd xfs defaults 0 2\n"
+	for name, tc := range map[string]struct{ fstab, mounted, asked, want string }{
+		"all are mounted":                      {fstab: etcd + containerd, mounted: "etcd containerd"},
+		"one is not":                           {etcd + containerd, "containerd", etcdPath, "/var/lib/etcd is not mounted: kubelet waits for the data volume /dev/oracleoci/oraclevdb"},
+		"the other is not":                     {etcd + containerd, "etcd", "/var/lib/containerd", "/var/lib/containerd is not mounted: kubelet waits for the data volume /dev/oracleoci/oraclevdc"},
+		"one did not appear at the first boot": {fstab: containerd, mounted: "containerd"},
+		"somebody has taken one out":           {fstab: "#" + etcd + "# " + etcd + containerd, mounted: "containerd"},
+		"none did":                             {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			n := newTestNode(t, volumesInput())
+			n.write("joined", "", 0o644)
+			n.write("etc/fstab", "UUID=0 / ext4 defaults 0 1\nUUID=3 /var/lib/etcd/archive ext4 defaults 0 2\n"+tc.fstab, 0o644)
+			n.write("mounted", tc.mounted, 0o644)
+			n.stub("mountpoint", `grep -qw "${2##*/}" "$CAPOM_ROOT/mounted"`)
+
+			for range 2 {
+				out, err := n.run("capom-kubelet")
+				g.Expect(err != nil).To(Equal(tc.want != ""), out)
+				g.Expect(strings.TrimSpace(out)).To(Equal(tc.want))
+				g.Expect(n.exists("run/capom/kubelet.env")).To(Equal(tc.want == ""))
+			}
+			g.Expect(n.read("calls")).NotTo(ContainSubstring(restartOfContainerd))
+			if tc.want == "" {
+				g.Expect(n.read("calls")).NotTo(ContainSubstring("systemctl start"))
+				return
+			}
+			g.Expect(n.calls()).To(ContainElement("systemctl start --no-block "+tc.asked), "systemd checks the file system before it mounts it")
+
+			n.write("mounted", "etcd containerd", 0o644)
+			for range 2 {
+				out, err := n.run("capom-kubelet")
+				g.Expect(err).NotTo(HaveOccurred(), out)
+			}
+			g.Expect(n.exists("run/capom/kubelet.env")).To(BeTrue())
+			g.Expect(strings.Count(n.read("calls"), restartOfContainerd)).To(Equal(1), "it ran on the directory below")
+		})
+	}
+}

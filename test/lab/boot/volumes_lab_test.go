@@ -76,6 +76,14 @@ func TestDataVolumesAreFormattedOnceAndMountedAtEveryBoot(t *testing.T) {
 		b.Expect(s.sh("systemctl show -P Before " + unit)).To(ContainSubstring("kubelet.service"))
 	}
 
+	s.waitsForAVolume()
+}
+
+// waitsForAVolume boots the machine without a volume, and gives it back.
+func (s *solo) waitsForAVolume() {
+	s.bench.t.Helper()
+	b := s.bench
+	s.sh(idleKubelet)
 	b.Expect(s.Machine().Shutdown(b.t.Context())).To(Succeed())
 	b.Expect(s.Machine().DetachVolume(blankVolume)).To(Succeed())
 	b.Expect(s.Machine().Boot(b.t.Context())).To(Succeed())
@@ -84,7 +92,21 @@ func TestDataVolumesAreFormattedOnceAndMountedAtEveryBoot(t *testing.T) {
 	b.Eventually(s.ask("systemctl is-active containerd.service || true"), booted).Should(Equal("active"))
 	b.Expect(s.try("mountpoint -q " + blankPath)).To(BeFalse())
 	b.Expect(s.try("mountpoint -q " + oldPath)).To(BeTrue())
+	b.Eventually(s.ask("journalctl -b -u kubelet --no-pager"), booted).Should(ContainSubstring(blankPath + " is not mounted: kubelet waits for the data volume " + blankVolume))
+	b.Expect(s.sh("systemctl show -P ExecMainStartTimestampMonotonic kubelet.service")).To(Equal("0"), "etcd would begin anew in the empty directory")
+
+	b.Expect(s.Machine().AttachVolume(b.t.Context(), blankVolume, s.VolumePath(blankVolume), 1<<30)).To(Succeed())
+
+	b.Eventually(s.ask("systemctl is-active kubelet.service || true"), booted).Should(Equal("active"))
+	b.Expect(s.sh("cat " + blankPath + "/file")).To(Equal("kept"))
+	b.Expect(s.try("[ $(systemctl show -P ActiveEnterTimestampMonotonic containerd.service) -gt "+
+		"$(systemctl show -P ActiveEnterTimestampMonotonic $(systemd-escape --path --suffix=mount "+blankPath+")) ]")).To(BeTrue(), "containerd looks at the volume")
 }
+
+// idleKubelet lets kubelet start, of which the lab's drop-in keeps a machine without a cluster, and
+// has it do nothing.
+const idleKubelet = `mkdir -p /var/lib/kubelet && touch /var/lib/kubelet/config.yaml
+printf '[Service]\nExecStart=\nExecStart=/bin/sleep infinity\n' >/etc/systemd/system/kubelet.service.d/90-lab.conf`
 
 // initPreflight has kubeadm check the machine for a first control plane with etcd. Images are not
 // pulled: there is no registry.

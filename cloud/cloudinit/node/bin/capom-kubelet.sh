@@ -9,6 +9,18 @@ set -eu
 # shellcheck source=../lib/lib.sh
 . "${CAPOM_ROOT:-}/usr/local/lib/capom/lib.sh"
 
+# systemd orders kubelet behind the mounts of /etc/fstab, but starts it after one that failed, too,
+# and etcd would make a new cluster in the empty directory below. systemd tries it again, for it
+# checks the file system first. A volume that did not appear at the first boot has no line there.
+while read -r device _ target; do
+	if ! mountpoint -q "$ROOT$target" && grep -q "^[^#].* $target " "$ROOT/etc/fstab"; then
+		: >"$RUN/mounting"
+		systemctl start --no-block "$target"
+		fail "$target is not mounted: kubelet waits for the data volume $device"
+	fi
+done <"$ETC/volumes"
+refresh_containerd
+
 address=$(tailnet_address) || fail "the machine has no tailnet address: kubelet waits"
 id=$(instance_id) || fail "the instance's OCID is unknown: kubelet waits for the metadata service"
 kept=
