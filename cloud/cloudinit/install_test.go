@@ -223,7 +223,9 @@ func TestWhatIsInstalledAtTheRightVersionIsLeftAlone(t *testing.T) {
 	g.Expect(n.read("calls")).NotTo(ContainSubstring("apt-get"))
 }
 
-func TestAnArchiveIsUnpackedOnlyIfItsChecksumIsRight(t *testing.T) {
+// tailscaleArchive is one of arm64, and its checksum.
+func tailscaleArchive(t *testing.T) (archive, sum string) {
+	t.Helper()
 	work := t.TempDir()
 	g := NewWithT(t)
 	for name, content := range map[string]string{"tailscaled": "d", "tailscale": "c", "systemd/tailscaled.service": "[Unit]\n", "systemd/tailscaled.defaults": "PORT=\"41641\"\n"} {
@@ -231,28 +233,80 @@ func TestAnArchiveIsUnpackedOnlyIfItsChecksumIsRight(t *testing.T) {
 		g.Expect(os.MkdirAll(filepath.Dir(file), 0o755)).To(Succeed())
 		g.Expect(os.WriteFile(file, []byte(content), 0o755)).To(Succeed())
 	}
-	archive := filepath.Join(work, "archive.tgz")
+	archive = filepath.Join(work, "archive.tgz")
 	out, err := exec.Command("tar", "-czf", archive, "-C", work, "tailscale_1.102.3_arm64").CombinedOutput()
 	g.Expect(err).NotTo(HaveOccurred(), string(out))
 	content, err := os.ReadFile(archive)
 	g.Expect(err).NotTo(HaveOccurred())
 	digest := sha256.Sum256(content)
+	return archive, hex.EncodeToString(digest[:])
+}
 
+func archiveInput(sum string) Input {
+	in := controlPlaneInput()
+	in.Tailscale = Tailscale{Source: TailscaleArchive, Version: "1.102.3", Archives: map[string]Archive{
+		"arm64": {URL: "https://mirror.example/tailscale.tgz", SHA256: sum},
+	}}
+	return in
+}
+
+// What is taken for the user's later on must be ours as a whole, or not there.
+func TestAFileThatADiskHasNoRoomForIsNotTakenForTheUsers(t *testing.T) {
+	requireTool(t, "gpg", "gpg")
+	archive, sum := tailscaleArchive(t)
+	const oracle = "ID=ol\nVERSION_ID=9.5\n"
+	for file, tc := range map[string]struct {
+		in            Input
+		release, want string
+	}{
+		"etc/apt/sources.list.d/kubernetes.list":       {installInput(), "", "deb "},
+		"etc/apt/keyrings/kubernetes.gpg":              {installInput(), "", ""},
+		"etc/yum.repos.d/kubernetes.repo":              {installInput(), oracle, "[kubernetes]"},
+		"etc/pki/rpm-gpg/RPM-GPG-KEY-capom-kubernetes": {installInput(), oracle, "-----BEGIN PGP PUBLIC KEY BLOCK-----"},
+		"etc/containerd/config.toml":                   {installInput(), "", "version = 3"},
+		"etc/systemd/system/tailscaled.service":        {archiveInput(sum), "", "[Unit]"},
+		"etc/default/tailscaled":                       {archiveInput(sum), "", "PORT="},
+	} {
+		t.Run(file, func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			n := newTestNode(t, tc.in)
+			n.fresh()
+			if tc.in.Tailscale.Source == TailscaleArchive {
+				n.stub("curl", `while [ "$1" != -o ]; do shift; done; cp `+archive+` "$2"`)
+			}
+			if tc.release != "" {
+				n.write("etc/os-release", tc.release, 0o644)
+				g.Expect(os.MkdirAll(filepath.Join(n.root, "etc/yum.repos.d"), 0o755)).To(Succeed())
+			}
+			n.write("stubs/sync", stubScript, 0o755)
+			n.stub("sync", `[ -e "$CAPOM_ROOT/room" ] || [ "$1" != "$CAPOM_ROOT/`+file+`.new" ]`)
+
+			out, err := n.run("capom-install")
+			g.Expect(err).To(HaveOccurred(), out)
+			g.Expect(n.exists(file)).To(BeFalse())
+			n.write("room", "", 0o644)
+			out, err = n.run("capom-install")
+
+			g.Expect(err).NotTo(HaveOccurred(), out)
+			g.Expect(n.read(file)).To(And(Not(BeEmpty()), HavePrefix(tc.want)))
+		})
+	}
+}
+
+func TestAnArchiveIsUnpackedOnlyIfItsChecksumIsRight(t *testing.T) {
+	archive, sum := tailscaleArchive(t)
 	cases := map[string]struct {
 		sum       string
 		installed bool
 	}{
-		"right": {hex.EncodeToString(digest[:]), true},
+		"right": {sum, true},
 		"wrong": {strings.Repeat("0", 64), false},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			in := controlPlaneInput()
-			in.Tailscale = Tailscale{Source: TailscaleArchive, Version: "1.102.3", Archives: map[string]Archive{
-				"arm64": {URL: "https://mirror.example/tailscale.tgz", SHA256: tc.sum},
-			}}
-			n := newTestNode(t, in)
+			n := newTestNode(t, archiveInput(tc.sum))
 			n.fresh()
 			n.write("etc/systemd/system/tailscaled.service", "# of the user\n", 0o644)
 			n.stub("curl", `while [ "$1" != -o ]; do shift; done; cp `+archive+` "$2"`)

@@ -66,9 +66,15 @@ func TestANodeGetsTheVersionsThatItsNodeAsksFor(t *testing.T) {
 
 func TestTheNextMinorVersionComesFromItsOwnRepository(t *testing.T) {
 	requireTool(t, "gpg", "gpg")
-	for name, tc := range map[string]struct{ release, list, want string }{
-		"Ubuntu":       {"ID=ubuntu\nVERSION_CODENAME=noble\n", "etc/apt/sources.list.d/kubernetes.list", "https://pkgs.k8s.io/core:/stable:/v1.37/deb/ /"},
-		"Oracle Linux": {"ID=ol\nVERSION_ID=9.5\n", "etc/yum.repos.d/kubernetes.repo", "baseurl=https://pkgs.k8s.io/core:/stable:/v1.37/rpm/"},
+	const ubuntu, oracle = "ID=ubuntu\nVERSION_CODENAME=noble\n", "ID=ol\nVERSION_ID=9.5\n"
+	const ubuntuList, oracleList = "etc/apt/sources.list.d/kubernetes.list", "etc/yum.repos.d/kubernetes.repo"
+	const ubuntuWant, oracleWant = "https://pkgs.k8s.io/core:/stable:/v1.37/deb/ /", "baseurl=https://pkgs.k8s.io/core:/stable:/v1.37/rpm/"
+	const ours = "signed by /etc/apt/keyrings/kubernetes.gpg or /etc/pki/rpm-gpg/RPM-GPG-KEY-capom-kubernetes"
+	for name, tc := range map[string]struct{ release, list, before, want string }{
+		"Ubuntu":                            {ubuntu, ubuntuList, ours, ubuntuWant},
+		"Oracle Linux":                      {oracle, oracleList, ours, oracleWant},
+		"Ubuntu, whose list is empty":       {ubuntu, ubuntuList, "", ubuntuWant},
+		"Oracle Linux, whose list is empty": {oracle, oracleList, "", oracleWant},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -80,11 +86,17 @@ func TestTheNextMinorVersionComesFromItsOwnRepository(t *testing.T) {
 			n.stub("dnf", updateWorld+`case "$*" in *--downloadonly*) exit 0 ;; esac
 for word; do case $word in kube*-1.*) echo "v${word#*-}" >"$world/${word%%-*}" ;; esac; done`)
 			n.write("etc/os-release", tc.release, 0o644)
-			n.write(tc.list, "signed by /etc/apt/keyrings/kubernetes.gpg or /etc/pki/rpm-gpg/RPM-GPG-KEY-capom-kubernetes", 0o644)
+			n.write(tc.list, tc.before, 0o644)
+			n.stub("sync", `[ -e "$CAPOM_ROOT/room" ] || { echo "$1: No space left on device"; exit 1; }`)
 			n.write("world/kubeadm-config", "v1.37.0\n", 0o644)
 			n.wants("v1.37.0 -")
-
 			out, err := n.round()
+			g.Expect(err).To(HaveOccurred(), out)
+			g.Expect(n.world("reported")).To(HaveSuffix("No space left on device"))
+			g.Expect(n.read(tc.list)).To(Equal(tc.before), "a disk that is full leaves it as it was")
+			n.write("room", "", 0o644)
+
+			out, err = n.round()
 
 			g.Expect(err).NotTo(HaveOccurred(), out)
 			n.expectUpdated(g, "v1.37.0", "1.102.3")
@@ -147,14 +159,6 @@ func TestANodeSaysWhyItDoesNotChangeAVersionAndStaysAsItIs(t *testing.T) {
 			n.expectUpdated(g, "v1.36.2", n.world("tailscale"))
 			g.Expect(n.world("reported")).To(Equal("v1.36.2 - done"))
 		})
-	}
-}
-
-func (n *testNode) lacksNothing() {
-	n.write("world/repository", "1.36.2\n", 0o644)
-	n.write("world/server", "v1.36.2\n", 0o644)
-	for _, file := range []string{"no-packages", "alone", "kubeadm-fails"} {
-		_ = os.Remove(filepath.Join(n.root, "world", file))
 	}
 }
 

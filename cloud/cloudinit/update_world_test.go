@@ -127,6 +127,14 @@ esac`)
 // wants has the Node ask for versions.
 func (n *testNode) wants(versions string) { n.write("world/wanted", versions, 0o644) }
 
+func (n *testNode) lacksNothing() {
+	n.write("world/repository", "1.36.2\n", 0o644)
+	n.write("world/server", "v1.36.2\n", 0o644)
+	for _, file := range []string{"no-packages", "alone", "kubeadm-fails"} {
+		_ = os.Remove(filepath.Join(n.root, "world", file))
+	}
+}
+
 func (n *testNode) world(name string) string {
 	return strings.TrimSpace(n.read("world/" + name))
 }

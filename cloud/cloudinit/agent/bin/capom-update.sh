@@ -71,14 +71,18 @@ packages() {
 	version=${kubernetes#v}
 	base=$CAPOM_KUBERNETES_REPO/${kubernetes%.*}/$family/
 	specs=
+	# Apart from the packages: left of || the shell would not heed set -e.
+	if [ "$family" = deb ]; then
+		deb_repository kubernetes "${base}Release.key" "$CAPOM_KUBERNETES_KEYS" "$base /"
+	else
+		rpm_repository kubernetes "$base" "${base}repodata/repomd.xml.key" "$CAPOM_KUBERNETES_KEYS" "kubelet kubeadm kubectl cri-tools kubernetes-cni"
+	fi
 	if [ "$family" = deb ]; then
 		for name in "$@"; do specs="$specs $name=$version-*"; done
-		deb_repository kubernetes "${base}Release.key" "$CAPOM_KUBERNETES_KEYS" "$base /"
 		# shellcheck disable=SC2086
 		apt update && apt install $only --allow-change-held-packages $specs && apt-mark -q hold kubelet kubeadm kubectl
 	else
 		for name in "$@"; do specs="$specs $name-$version"; done
-		rpm_repository kubernetes "$base" "${base}repodata/repomd.xml.key" "$CAPOM_KUBERNETES_KEYS" "kubelet kubeadm kubectl cri-tools kubernetes-cni"
 		# shellcheck disable=SC2086
 		dnf -q -y install ${only:+--downloadonly} --disableexcludes=kubernetes $specs
 	fi || fail "Kubernetes $version cannot be installed from $base"

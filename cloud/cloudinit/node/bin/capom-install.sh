@@ -73,20 +73,22 @@ trusted_key() {
 	mkdir -p "${3%/*}"
 	# shellcheck disable=SC2086
 	gpg --batch -q --no-default-keyring --keyring "$GNUPGHOME/keyring" "$4" --output "$GNUPGHOME/trusted" --export $trusted
-	cp "$GNUPGHOME/trusted" "$3"
+	cp "$GNUPGHOME/trusted" "$3.new"
+	put_on_disk "$3"
 	rm -rf "$GNUPGHOME"
 }
 
 # A file of a repository that does not name our key is the user's, or the image's, and is used as it
-# is.
+# is; an empty one is what a reset or a full disk leaves.
 # deb_repository NAME KEY-URL "FINGERPRINT..." LINE
 deb_repository() {
 	key=/etc/apt/keyrings/$1.gpg
 	list=$ROOT/etc/apt/sources.list.d/$1.list
-	[ ! -e "$list" ] || grep -qF "$key" "$list" || return 0
+	[ ! -s "$list" ] || grep -qF "$key" "$list" || return 0
 	trusted_key "$2" "$3" "$ROOT$key" --no-armor
 	mkdir -p "${list%/*}"
-	echo "deb [signed-by=$key] $4" >"$list"
+	echo "deb [signed-by=$key] $4" >"$list.new"
+	put_on_disk "$list"
 }
 
 # install_held "NAME..." PACKAGE...: unattended upgrades must not replace what the Machine's version
@@ -103,10 +105,11 @@ install_held() {
 rpm_repository() {
 	key=/etc/pki/rpm-gpg/RPM-GPG-KEY-capom-$1
 	list=$ROOT/etc/yum.repos.d/$1.repo
-	[ ! -e "$list" ] || grep -qF "$key" "$list" || return 0
+	[ ! -s "$list" ] || grep -qF "$key" "$list" || return 0
 	trusted_key "$3" "$4" "$ROOT$key" --armor
 	printf '[%s]\nname=%s\nbaseurl=%s\nenabled=1\ngpgcheck=1\ngpgkey=file://%s\nexclude=%s\n' "$1" "$1" "$2" "$key" "$5" \
-		>"$list"
+		>"$list.new"
+	put_on_disk "$list"
 }
 
 tailscale_from_package() {
@@ -120,6 +123,13 @@ tailscale_from_package() {
 		dnf -q -y install --disableexcludes=tailscale "tailscale-$CAPOM_TAILSCALE_VERSION" ||
 			fail "tailscale $CAPOM_TAILSCALE_VERSION cannot be installed from $base"
 	fi
+}
+
+# place FILE TARGET: what a user put there stays.
+place() {
+	[ ! -e "$2" ] || return 0
+	install -m 0644 "$1" "$2.new"
+	put_on_disk "$2"
 }
 
 tailscale_from_archive() {
@@ -140,9 +150,8 @@ tailscale_from_archive() {
 	mkdir -p "$ROOT/usr/sbin" "$ROOT/usr/bin" "$ROOT/etc/default"
 	install -m 0755 "$work/tailscaled" "$ROOT/usr/sbin/tailscaled"
 	install -m 0755 "$work/tailscale" "$ROOT/usr/bin/tailscale"
-	# What a user put there stays.
-	[ -e "$ROOT/etc/systemd/system/tailscaled.service" ] || install -m 0644 "$work/systemd/tailscaled.service" "$ROOT/etc/systemd/system/tailscaled.service"
-	[ -e "$ROOT/etc/default/tailscaled" ] || install -m 0644 "$work/systemd/tailscaled.defaults" "$ROOT/etc/default/tailscaled"
+	place "$work/systemd/tailscaled.service" "$ROOT/etc/systemd/system/tailscaled.service"
+	place "$work/systemd/tailscaled.defaults" "$ROOT/etc/default/tailscaled"
 	rm -rf "$work"
 	if have restorecon; then
 		restorecon -F "$ROOT/usr/sbin/tailscaled" "$ROOT/usr/bin/tailscale"
@@ -232,7 +241,8 @@ configure_containerd() {
 		pause=$(kubeadm config images list --kubernetes-version "$CAPOM_KUBERNETES_VERSION" | grep /pause:)
 		containerd config default | sed -E "s/(SystemdCgroup = )false/\1true/; s|^(imports = \[)\]|\1$imports]|
 			s|^( *config_path = ).*|\1'$hosts'|; s|^( *sandbox(_image)? = ).*|\1'$pause'|" >"$RUN/containerd.toml"
-		cp "$RUN/containerd.toml" "$config"
+		cp "$RUN/containerd.toml" "$config.new"
+		put_on_disk "$config"
 	fi
 	if [ "$(systemd_cgroup)" = false ] && ! grep -Eqs '^[^#]*SystemdCgroup *= *false' "$config" "${dropin%/*}"/*; then
 		# Before 2.3 containerd loses one of two files that are of different versions.
