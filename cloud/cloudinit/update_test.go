@@ -313,8 +313,17 @@ nodeRegistration:
   - name: v
     value: "2"
 `, 0o600)
+	ignored := n.root + "/etc/capom/ignored"
 	out, err := n.round()
 	g.Expect(err).NotTo(HaveOccurred(), out)
+	g.Expect(n.calls()).To(ContainElement("sync "+ignored+".new"), "a reset may come at any time")
+	kept, err := os.Stat(ignored)
+	g.Expect(err).NotTo(HaveOccurred())
+	out, err = n.round()
+	g.Expect(err).NotTo(HaveOccurred(), out)
+	after, err := os.Stat(ignored)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(os.SameFile(kept, after)).To(BeTrue(), "a second round has nothing to write")
 	g.Expect(os.RemoveAll(filepath.Join(n.root, "run/kubeadm"))).To(Succeed(), "as a reboot does")
 	n.reboots()
 	n.wants("v1.36.2 -")

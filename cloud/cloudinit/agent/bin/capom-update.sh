@@ -173,8 +173,11 @@ update() {
 # A node that has no certificate yet, or cannot be read, asks for no version. The checks that
 # kubeadm was told to pass over are kept: its configuration is gone after a reboot.
 once() {
-	! sed -n '/^ *ignorePreflightErrors:/,/^ *[^ -]/s/^ *- /--ignore-preflight-errors=/p' "$ROOT"/run/kubeadm/*.yaml >"$RUN/ignored" 2>/dev/null ||
-		mv "$RUN/ignored" "$ETC"
+	if sed -n '/^ *ignorePreflightErrors:/,/^ *[^ -]/s/^ *- /--ignore-preflight-errors=/p' "$ROOT"/run/kubeadm/*.yaml >"$RUN/ignored" 2>/dev/null &&
+		! cmp -s "$RUN/ignored" "$ETC/ignored"; then
+		cp "$RUN/ignored" "$ETC/ignored.new"
+		put_on_disk "$ETC/ignored"
+	fi
 	[ -r "$CERT" ] || return 0
 	# Who calls it by hand waits until the agent's own round is over, and goes on from there.
 	exec 9>"$RUN/update.lock"
