@@ -62,6 +62,7 @@ func TestFileSystemsFillTheirVolumesOnceTheyHaveGrown(t *testing.T) {
 
 	g.Expect(n.grows(g, "/=50 /data=50")).To(Equal("/=50 /data=50"))
 	g.Expect(n.read("calls")).NotTo(MatchRegexp("(?m)^(dd|growpart|resize2fs|xfs_growfs) "), "it is so already")
+	g.Expect(n.read("run/capom/full")).To(Equal("/=50\n/data=50\n"), "a round each half a minute adds nothing")
 
 	n.write("gb-sdb", "60\n", 0o644)
 	g.Expect(n.grows(g, "")).To(Equal("/=50 /data=50"), "a volume is looked at again when somebody asks")

@@ -40,7 +40,9 @@ fill() {
 	*" $path="*) rescan >/dev/null 2>&1 || true ;;
 	esac
 	entry=$(size)
-	if grep -qxF "$entry" "$RUN/full" || ("$@") >/dev/null 2>"$RUN/grow.log" </dev/null; then
+	if grep -qxF "$entry" "$RUN/full"; then
+		full="$full$entry "
+	elif ("$@") >/dev/null 2>"$RUN/grow.log" </dev/null; then
 		echo "$entry" >>"$RUN/full"
 		full="$full$entry "
 	else
