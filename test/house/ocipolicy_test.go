@@ -86,6 +86,43 @@ func TestREADMEsPolicyAllowsWhatTheProviderCallsAndNothingElse(t *testing.T) {
 	g.Expect(statements).To(ConsistOf(needed))
 }
 
+// A test that finds operations by their names passes over one whose name it cannot read.
+func TestTheNameOfEveryOperationIsKnown(t *testing.T) {
+	s, err := read("cloud/oci")
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	for _, unknown := range unnamed(s) {
+		t.Errorf("%s: give the operation its name there, or list the function in balancerOperations", s.position(unknown))
+	}
+}
+
+// unnamed are the literals of operations without a name to read, outside balancerOperations, and
+// the calls of those functions without one.
+func unnamed(s *source) (found []ast.Node) {
+	for _, f := range s.all {
+		for _, declaration := range f.Decls {
+			function, ok := declaration.(*ast.FuncDecl)
+			named := ok && balancerOperations[function.Name.Name] != ""
+			ast.Inspect(declaration, func(node ast.Node) bool {
+				switch n := node.(type) {
+				case *ast.CompositeLit:
+					kind, ok := n.Type.(*ast.Ident)
+					if ok && kind.Name == "operation" && !named && operationName(s, n) == "" {
+						found = append(found, n)
+					}
+				case *ast.CallExpr:
+					if balancerOperations[called(n)] != "" {
+						if _, ok := text(n.Args[0]); !ok {
+							found = append(found, n)
+						}
+					}
+				}
+				return true
+			})
+		}
+	}
+	return found
+}
+
 // operations are the names of all operations, sorted, and the statements for the balancers'.
 func operations(s *source) (names, balanced []string) {
 	for _, f := range s.all {
