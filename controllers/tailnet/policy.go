@@ -23,16 +23,7 @@ func (r *Reconciler) policy(ctx context.Context, s *scope) error {
 	if !s.checked || !s.full && conditions.GetReason(s.tailnet, infrav1.PolicyReadyCondition) == infrav1.PolicyNotReadableReason {
 		return nil
 	}
-	spec := s.tailnet.Spec
-	needs := tailnet.PolicyNeeds{
-		NodeTags: spec.NodeTags, ControlPlaneTags: spec.ControlPlaneTags,
-		Approves:  spec.RouteApproval.ByPolicy(),
-		PodRanges: s.podRanges,
-		VXLAN:     len(s.pods) == 0 || slices.Contains(s.pods, infrav1.PodNetworkVXLAN),
-	}
-	// The API allows no other values than a network and none.
-	needs.VIPRange, _ = netip.ParsePrefix(spec.VIPRange)
-	found, err := s.client.Policy(ctx, needs)
+	found, err := s.client.Policy(ctx, policyNeeds(s))
 	reason := tailnet.ReasonOf(err)
 	first := slices.Contains([]string{"", infrav1.WaitingReason}, conditions.GetReason(s.tailnet, infrav1.PolicyReadyCondition))
 	switch {
@@ -51,4 +42,17 @@ func (r *Reconciler) policy(ctx context.Context, s *scope) error {
 		s.Requeue(s.Intervals.Outside)
 	}
 	return nil
+}
+
+func policyNeeds(s *scope) tailnet.PolicyNeeds {
+	spec := s.tailnet.Spec
+	needs := tailnet.PolicyNeeds{
+		NodeTags: spec.NodeTags, ControlPlaneTags: spec.ControlPlaneTags,
+		Approves:  spec.RouteApproval.ByPolicy(),
+		PodRanges: s.podRanges,
+		VXLAN:     len(s.pods) == 0 || slices.Contains(s.pods, infrav1.PodNetworkVXLAN),
+	}
+	// The API allows no other values than a network and none.
+	needs.VIPRange, _ = netip.ParsePrefix(spec.VIPRange)
+	return needs
 }
