@@ -6,7 +6,6 @@ package instance
 import (
 	"fmt"
 	"maps"
-	"strings"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
@@ -79,10 +78,7 @@ func Spec(launch Launch) oci.LaunchSpec {
 
 // Metadata counts, beside the user data, towards OCI's limit of an instance's metadata.
 func Metadata(spec infrav1.OCIMeshMachineSpec) map[string]string {
-	if len(spec.SSHAuthorizedKeys) == 0 {
-		return nil
-	}
-	return map[string]string{"ssh_authorized_keys": strings.Join(spec.SSHAuthorizedKeys, "\n")}
+	return Spec(Launch{Machine: spec}).Metadata()
 }
 
 // Device is the device path of the machine's i-th data volume, from 0; the API allows 8.

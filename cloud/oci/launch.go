@@ -145,13 +145,19 @@ func (c *Client) launchVolumes(spec LaunchSpec) []core.LaunchAttachVolumeDetails
 	return attachments
 }
 
-func metadata(spec LaunchSpec, userData string) map[string]string {
+// Metadata is the instance's but for the user data, with which it shares OCI's limit.
+func (s LaunchSpec) Metadata() map[string]string {
 	m := map[string]string{}
+	if len(s.SSHAuthorizedKeys) > 0 {
+		m["ssh_authorized_keys"] = strings.Join(s.SSHAuthorizedKeys, "\n")
+	}
+	return m
+}
+
+func metadata(spec LaunchSpec, userData string) map[string]string {
+	m := spec.Metadata()
 	if userData != "" {
 		m["user_data"] = userData
-	}
-	if len(spec.SSHAuthorizedKeys) > 0 {
-		m["ssh_authorized_keys"] = strings.Join(spec.SSHAuthorizedKeys, "\n")
 	}
 	return m
 }

@@ -4,6 +4,7 @@
 package oci_test
 
 import (
+	"encoding/json"
 	"reflect"
 	"testing"
 
@@ -61,4 +62,23 @@ func TestEveryFieldOfALaunchReachesBothBodies(t *testing.T) {
 	for name := range notConfigured {
 		g.Expect(seen).To(HaveKey(name), "%s is no field of a launch", name)
 	}
+}
+
+// User data is rendered into the room that other metadata leaves: what is sent and not counted there
+// makes OCI refuse the launch.
+func TestAllMetadataButTheUserDataIsCounted(t *testing.T) {
+	g := NewWithT(t)
+	var spec oci.LaunchSpec
+	fields.Fill(reflect.ValueOf(&spec).Elem())
+	f := newFake(t)
+	f.on(launchPath, answer(200, `{}`))
+	_, err := newClient(t, f).LaunchInstance(t.Context(), spec)
+	g.Expect(err).NotTo(HaveOccurred())
+	var body struct{ Metadata map[string]string }
+	g.Expect(json.Unmarshal([]byte(f.seen()[0].body), &body)).To(Succeed())
+	g.Expect(body.Metadata).To(HaveKey("user_data"))
+
+	delete(body.Metadata, "user_data")
+
+	g.Expect(spec.Metadata()).To(Equal(body.Metadata))
 }
