@@ -42,9 +42,6 @@ type AttachVolumeDetails struct {
 	IsReadOnly                     *bool  `json:"isReadOnly"`
 	IsShareable                    *bool  `json:"isShareable"`
 	IsPvEncryptionInTransitEnabled *bool  `json:"isPvEncryptionInTransitEnabled"`
-	UseChap                        *bool  `json:"useChap"`
-	IsAgentAutoIscsiLoginEnabled   *bool  `json:"isAgentAutoIscsiLoginEnabled"`
-	EncryptionInTransitType        string `json:"encryptionInTransitType" enum:"NONE|BM_ENCRYPTION_IN_TRANSIT"`
 }
 
 // devicePath is OCI's consistent device naming, oraclevdb to oraclevdag
@@ -134,6 +131,7 @@ func (s *State) attachBootVolume(instance *Instance, plan launchPlan) {
 	attachment := &BootVolumeAttachment{
 		Meta:               s.newMeta("instance", instance.CompartmentID, "Remote boot attachment for instance", Tags{}),
 		AvailabilityDomain: instance.AvailabilityDomain, BootVolumeID: volume.ID, InstanceID: instance.ID,
+		IsPvEncryptionInTransitEnabled: plan.encrypted,
 	}
 	attachment.LifecycleState = StateAttaching
 	put(s, attachment)

@@ -62,9 +62,6 @@ type ShapeConfigDetails struct {
 	Vcpus                   *int     `json:"vcpus"`
 	MemoryInGBs             *float64 `json:"memoryInGBs"`
 	BaselineOcpuUtilization string   `json:"baselineOcpuUtilization" enum:"BASELINE_1_8|BASELINE_1_2|BASELINE_1_1"`
-	Nvmes                   *int     `json:"nvmes"`
-	ResourceManagement      string   `json:"resourceManagement" enum:"DYNAMIC|STATIC"`
-	LocalVolumeSizeInGBs    *int     `json:"localVolumeSizeInGBs"`
 }
 
 // LaunchOptions are the virtual machine's devices.
@@ -137,10 +134,6 @@ type LaunchDetails struct {
 	PlatformConfig                 map[string]any      `json:"platformConfig"`
 	LaunchVolumeAttachments        []LaunchAttachment  `json:"launchVolumeAttachments"`
 	IsPvEncryptionInTransitEnabled *bool               `json:"isPvEncryptionInTransitEnabled"`
-	IpxeScript                     string              `json:"ipxeScript"`
-	SecurityAttributes             map[string]any      `json:"securityAttributes"`
-	IsAIEnterpriseEnabled          *bool               `json:"isAIEnterpriseEnabled"`
-	LicensingConfigs               []any               `json:"licensingConfigs"`
 	PlacementConstraintDetails     map[string]any      `json:"placementConstraintDetails"`
 	CapacityReservationID          string              `json:"capacityReservationId"`
 	DedicatedVMHostID              string              `json:"dedicatedVmHostId"`
@@ -160,9 +153,6 @@ type LaunchAttachment struct {
 	VolumeID                       string              `json:"volumeId"`
 	CreateVolume                   *LaunchCreateVolume `json:"launchCreateVolumeDetails"`
 	IsPvEncryptionInTransitEnabled *bool               `json:"isPvEncryptionInTransitEnabled"`
-	UseChap                        *bool               `json:"useChap"`
-	IsAgentAutoIscsiLoginEnabled   *bool               `json:"isAgentAutoIscsiLoginEnabled"`
-	EncryptionInTransitType        string              `json:"encryptionInTransitType" enum:"NONE|BM_ENCRYPTION_IN_TRANSIT"`
 }
 
 // LaunchCreateVolume describes a data volume to make at launch.

@@ -41,7 +41,6 @@ type ConfiguredLaunch struct {
 	PreemptibleInstanceConfig      *PreemptibleConfig  `json:"preemptibleInstanceConfig,omitempty"`
 	PlatformConfig                 map[string]any      `json:"platformConfig,omitempty"`
 	IsPvEncryptionInTransitEnabled *bool               `json:"isPvEncryptionInTransitEnabled,omitempty"`
-	PreferredMaintenanceAction     string              `json:"preferredMaintenanceAction,omitempty" enum:"LIVE_MIGRATE|REBOOT"`
 	Tags
 }
 
@@ -59,7 +58,6 @@ type ConfiguredAttachment struct {
 	Device                         string `json:"device,omitempty"`
 	IsReadOnly                     *bool  `json:"isReadOnly,omitempty"`
 	IsShareable                    *bool  `json:"isShareable,omitempty"`
-	UseChap                        *bool  `json:"useChap,omitempty"`
 	IsPvEncryptionInTransitEnabled *bool  `json:"isPvEncryptionInTransitEnabled,omitempty"`
 }
 

@@ -16,8 +16,7 @@ type UpdateInstanceDetails struct {
 	InstanceOptions           *InstanceOptions    `json:"instanceOptions"`
 	AvailabilityConfig        *AvailabilityConfig `json:"availabilityConfig"`
 	FaultDomain               *string             `json:"faultDomain"`
-	SecurityAttributes        map[string]any      `json:"securityAttributes"`
-	UpdateOperationConstraint string              `json:"updateOperationConstraint" enum:"ALLOW_DOWNTIME|AVOID_DOWNTIME"`
+	UpdateOperationConstraint string              `json:"updateOperationConstraint" enum:"ALLOW_DOWNTIME"`
 	Tags
 }
 

@@ -53,27 +53,24 @@ func (p Placement) subnet() string {
 
 // CreatePoolDetails is the body of CreateInstancePool.
 type CreatePoolDetails struct {
-	CompartmentID                string         `json:"compartmentId" oci:"required"`
-	InstanceConfigurationID      string         `json:"instanceConfigurationId" oci:"required"`
-	PlacementConfigurations      []Placement    `json:"placementConfigurations" oci:"required"`
-	Size                         *int           `json:"size" oci:"required"`
-	DisplayName                  string         `json:"displayName"`
-	LoadBalancers                []any          `json:"loadBalancers"`
-	InstanceDisplayNameFormatter string         `json:"instanceDisplayNameFormatter"`
-	InstanceHostnameFormatter    string         `json:"instanceHostnameFormatter"`
-	LifecycleManagement          map[string]any `json:"lifecycleManagement"`
+	CompartmentID                string      `json:"compartmentId" oci:"required"`
+	InstanceConfigurationID      string      `json:"instanceConfigurationId" oci:"required"`
+	PlacementConfigurations      []Placement `json:"placementConfigurations" oci:"required"`
+	Size                         *int        `json:"size" oci:"required"`
+	DisplayName                  string      `json:"displayName"`
+	InstanceDisplayNameFormatter string      `json:"instanceDisplayNameFormatter"`
+	InstanceHostnameFormatter    string      `json:"instanceHostnameFormatter"`
 	Tags
 }
 
 // UpdatePoolDetails is the body of UpdateInstancePool. It applies to new instances only.
 type UpdatePoolDetails struct {
-	DisplayName                  *string        `json:"displayName"`
-	InstanceConfigurationID      *string        `json:"instanceConfigurationId"`
-	PlacementConfigurations      []Placement    `json:"placementConfigurations"`
-	Size                         *int           `json:"size"`
-	InstanceDisplayNameFormatter *string        `json:"instanceDisplayNameFormatter"`
-	InstanceHostnameFormatter    *string        `json:"instanceHostnameFormatter"`
-	LifecycleManagement          map[string]any `json:"lifecycleManagement"`
+	DisplayName                  *string     `json:"displayName"`
+	InstanceConfigurationID      *string     `json:"instanceConfigurationId"`
+	PlacementConfigurations      []Placement `json:"placementConfigurations"`
+	Size                         *int        `json:"size"`
+	InstanceDisplayNameFormatter *string     `json:"instanceDisplayNameFormatter"`
+	InstanceHostnameFormatter    *string     `json:"instanceHostnameFormatter"`
 	Tags
 }
 

@@ -17,6 +17,8 @@ type launchPlan struct {
 	vnic        CreateVnicDetails
 	subnet      *Subnet
 	faultDomain string
+	// encrypted is whether the boot volume's attachment is encrypted in transit.
+	encrypted bool
 }
 
 // LaunchInstance checks everything, takes hosts, and starts the life cycle. It
@@ -90,7 +92,7 @@ func (s *State) failLaunch(instance *Instance, work *WorkRequest, failure *Error
 }
 
 func (s *State) planLaunch(caller *User, details LaunchDetails) (launchPlan, error) {
-	plan := launchPlan{}
+	plan := launchPlan{encrypted: isTrue(details.IsPvEncryptionInTransitEnabled)}
 	if err := s.checkCompartment(caller, details.CompartmentID); err != nil {
 		return plan, err
 	}

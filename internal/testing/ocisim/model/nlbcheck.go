@@ -24,7 +24,6 @@ type CreateNlbDetails struct {
 	AssignedIpv6                string                `json:"assignedIpv6"`
 	Listeners                   map[string]Listener   `json:"listeners"`
 	BackendSets                 map[string]BackendSet `json:"backendSets"`
-	SecurityAttributes          map[string]any        `json:"securityAttributes"`
 	Tags
 }
 

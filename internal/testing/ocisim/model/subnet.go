@@ -33,7 +33,6 @@ type CreateSubnetDetails struct {
 	AvailabilityDomain      string   `json:"availabilityDomain"`
 	CidrBlock               string   `json:"cidrBlock"`
 	Ipv4CidrBlocks          []string `json:"ipv4CidrBlocks"`
-	DhcpOptionsID           string   `json:"dhcpOptionsId"`
 	DisplayName             string   `json:"displayName"`
 	DNSLabel                string   `json:"dnsLabel"`
 	Ipv6CidrBlock           string   `json:"ipv6CidrBlock"`
@@ -48,7 +47,6 @@ type CreateSubnetDetails struct {
 // UpdateSubnetDetails is the body of UpdateSubnet.
 type UpdateSubnetDetails struct {
 	DisplayName     *string  `json:"displayName"`
-	DhcpOptionsID   *string  `json:"dhcpOptionsId"`
 	RouteTableID    *string  `json:"routeTableId"`
 	SecurityListIDs []string `json:"securityListIds"`
 	CidrBlock       *string  `json:"cidrBlock"`

@@ -22,25 +22,20 @@ type Vcn struct {
 
 // CreateVcnDetails is the body of CreateVcn.
 type CreateVcnDetails struct {
-	CompartmentID                string         `json:"compartmentId" oci:"required"`
-	CidrBlock                    string         `json:"cidrBlock"`
-	CidrBlocks                   []string       `json:"cidrBlocks"`
-	Ipv6PrivateCidrBlocks        []string       `json:"ipv6PrivateCidrBlocks"`
-	IsOracleGuaAllocationEnabled bool           `json:"isOracleGuaAllocationEnabled"`
-	Byoipv6CidrDetails           []any          `json:"byoipv6CidrDetails"`
-	DisplayName                  string         `json:"displayName"`
-	DNSLabel                     string         `json:"dnsLabel"`
-	SecurityAttributes           map[string]any `json:"securityAttributes"`
-	IsIpv6Enabled                bool           `json:"isIpv6Enabled"`
-	IsZprOnly                    bool           `json:"isZprOnly"`
+	CompartmentID         string   `json:"compartmentId" oci:"required"`
+	CidrBlock             string   `json:"cidrBlock"`
+	CidrBlocks            []string `json:"cidrBlocks"`
+	Ipv6PrivateCidrBlocks []string `json:"ipv6PrivateCidrBlocks"`
+	Byoipv6CidrDetails    []any    `json:"byoipv6CidrDetails"`
+	DisplayName           string   `json:"displayName"`
+	DNSLabel              string   `json:"dnsLabel"`
+	IsIpv6Enabled         bool     `json:"isIpv6Enabled"`
 	Tags
 }
 
 // UpdateDetails is the body of updates changing only name and tags.
 type UpdateDetails struct {
-	DisplayName        *string        `json:"displayName"`
-	SecurityAttributes map[string]any `json:"securityAttributes"`
-	IsZprOnly          *bool          `json:"isZprOnly"`
+	DisplayName *string `json:"displayName"`
 	Tags
 }
 

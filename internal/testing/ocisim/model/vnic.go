@@ -42,20 +42,17 @@ type VnicAttachment struct {
 
 // CreateVnicDetails describes an instance's VNIC.
 type CreateVnicDetails struct {
-	SubnetID               string         `json:"subnetId"`
-	AssignPublicIP         *bool          `json:"assignPublicIp"`
-	AssignIpv6IP           *bool          `json:"assignIpv6Ip"`
-	AssignPrivateDNSRecord *bool          `json:"assignPrivateDnsRecord"`
-	Ipv6Pairs              []any          `json:"ipv6AddressIpv6SubnetCidrPairDetails"`
-	DisplayName            string         `json:"displayName"`
-	HostnameLabel          string         `json:"hostnameLabel"`
-	SubnetCidr             string         `json:"subnetCidr"`
-	NsgIDs                 []string       `json:"nsgIds"`
-	PrivateIP              string         `json:"privateIp"`
-	PrivateIPID            string         `json:"privateIpId"`
-	SkipSourceDestCheck    *bool          `json:"skipSourceDestCheck"`
-	SecurityAttributes     map[string]any `json:"securityAttributes"`
-	VlanID                 string         `json:"vlanId"`
+	SubnetID            string   `json:"subnetId"`
+	AssignPublicIP      *bool    `json:"assignPublicIp"`
+	AssignIpv6IP        *bool    `json:"assignIpv6Ip"`
+	Ipv6Pairs           []any    `json:"ipv6AddressIpv6SubnetCidrPairDetails"`
+	DisplayName         string   `json:"displayName"`
+	HostnameLabel       string   `json:"hostnameLabel"`
+	NsgIDs              []string `json:"nsgIds"`
+	PrivateIP           string   `json:"privateIp"`
+	PrivateIPID         string   `json:"privateIpId"`
+	SkipSourceDestCheck *bool    `json:"skipSourceDestCheck"`
+	VlanID              string   `json:"vlanId"`
 	Tags
 }
 

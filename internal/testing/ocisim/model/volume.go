@@ -39,9 +39,7 @@ type CreateVolumeDetails struct {
 	VolumeBackupID          string         `json:"volumeBackupId"`
 	ClusterPlacementGroupID string         `json:"clusterPlacementGroupId"`
 	SourceDetails           map[string]any `json:"sourceDetails"`
-	IsAutoTuneEnabled       *bool          `json:"isAutoTuneEnabled"`
 	AutotunePolicies        []any          `json:"autotunePolicies"`
-	IsReservationsEnabled   *bool          `json:"isReservationsEnabled"`
 	BlockVolumeReplicas     []any          `json:"blockVolumeReplicas"`
 	Tags
 }

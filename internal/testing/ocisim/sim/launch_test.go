@@ -72,7 +72,8 @@ func badLaunches(b *bench, closed core.Subnet) map[string]badLaunch {
 			d.SourceDetails = core.InstanceSourceViaImageDetails{ImageId: b.image("VM.Standard.E2.1.Micro")}
 			d.PreemptibleInstanceConfig = preemptible()
 		}, "400 InvalidParameter"},
-		"no image": {func(d *core.LaunchInstanceDetails) { d.SourceDetails = nil }, "400 MissingParameter"},
+		"no image":              {func(d *core.LaunchInstanceDetails) { d.SourceDetails = nil }, "400 MissingParameter"},
+		"what is not simulated": {func(d *core.LaunchInstanceDetails) { d.IpxeScript = common.String("#!ipxe") }, "400 CannotParseRequest"},
 		"unknown image": {func(d *core.LaunchInstanceDetails) {
 			d.SourceDetails = core.InstanceSourceViaImageDetails{ImageId: common.String("ocid1.image.x")}
 		}, "404 NotAuthorizedOrNotFound"},
@@ -150,6 +151,7 @@ func TestLaunchTakesWhatOCITakes(t *testing.T) {
 	boot, err := b.compute.ListBootVolumeAttachments(b.t.Context(), core.ListBootVolumeAttachmentsRequest{CompartmentId: b.compartment(), AvailabilityDomain: b.domain(0), InstanceId: instance.Id})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(boot.Items).To(HaveLen(1))
+	g.Expect(*boot.Items[0].IsPvEncryptionInTransitEnabled).To(BeTrue())
 }
 
 func TestWhereTheLaunchDoesNotFit(t *testing.T) {
