@@ -158,7 +158,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 	return s.Result(), err
 }
 
-// normalPhases are the way up. A waiting phase stops the list.
+// normalPhases are the way up. Until the launch a phase that has to wait stops the list. Later ones
+// note what is missing, for provision to ask for.
 func (r *Reconciler) normalPhases() []phases.Phase[*scope] {
 	launcher, starter, balancing := r.launcher(), starter{finder: r.finder()}, r.balancing()
 	return []phases.Phase[*scope]{
