@@ -1,8 +1,8 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package report turns what a reconcile found out into conditions, once, at its end, and into the
-// time of the next one. It decides nothing.
+// Package report turns what a reconcile found out into conditions, once, at its end. It decides
+// nothing: the time of the next pass comes from package phases.
 package report
 
 import (

@@ -1,7 +1,7 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command life measures one cluster's life, phase by phase, for each endpoint type: a real API
+// Command life measures one cluster's life, phase by phase, for two endpoint types: a real API
 // server, the manager as a process with its defaults, one simulated account and a simulated
 // tailnet. It asserts nothing. A phase ends when its objects are Ready, or gone:
 //
