@@ -100,8 +100,21 @@ func (c *Client) log(ctx context.Context, op operation, err error, raw *http.Res
 	if raw != nil {
 		status, requestID = raw.StatusCode, raw.Header.Get("opc-request-id")
 	}
-	log.Info("Called OCI", "account", c.account, "region", c.region, "service", op.service, "operation", op.name,
+	log.Info("Called OCI", "OCIAccount", accountRef(c.account), "region", c.region, "service", op.service, "operation", op.name,
 		"result", resultOf(err), "status", status, "requestID", requestID, "duration", duration)
+}
+
+// accountRef is an account's name, logged as klog's references to objects are.
+type accountRef string
+
+// String returns the name.
+func (a accountRef) String() string { return string(a) }
+
+// MarshalLog is for structured logs.
+func (a accountRef) MarshalLog() any {
+	return struct {
+		Name string `json:"name"`
+	}{string(a)}
 }
 
 // rawResponse is nil if there was no answer.

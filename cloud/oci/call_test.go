@@ -118,7 +118,7 @@ func TestCallsAreLoggedWithoutBodiesAndSignatures(t *testing.T) {
 	g.Expect(lines).To(HaveLen(1))
 	g.Expect(lines[0]).To(And(
 		ContainSubstring(`"operation"="GetInstance"`), ContainSubstring(`"status"=200`),
-		ContainSubstring(`"requestID"="req-1"`), ContainSubstring(`"account"="alpha"`), ContainSubstring(`"duration"=`),
+		ContainSubstring(`"requestID"="req-1"`), ContainSubstring(`"OCIAccount"={"name"="alpha"}`), ContainSubstring(`"duration"=`),
 		Not(ContainSubstring("c2VjcmV0")), Not(ContainSubstring("Signature"))))
 }
 

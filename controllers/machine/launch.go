@@ -8,6 +8,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -77,7 +78,7 @@ func (l launcher) launch(ctx context.Context, s *scope) error {
 	if note := userdata.ExternalCloudProvider(s.bootstrap); note != "" && s.recorder != nil {
 		s.recorder.Eventf(s.own, nil, corev1.EventTypeWarning, userdata.ExternalCloudProviderReason, "Launch", "%s", note)
 	}
-	ctrl.LoggerFrom(ctx).Info("Launched the instance", "instance", launched.ID, "Account", s.own.Status.Placement.Account)
+	ctrl.LoggerFrom(ctx).Info("Launched the instance", "instance", launched.ID, "OCIAccount", klog.KRef("", s.own.Status.Placement.Account))
 	s.Note(infrav1.InstanceReadyCondition, infrav1.InstanceProvisioningReason, "Instance is %s", launched.State)
 	s.noteJoining()
 	s.Stop()
@@ -170,7 +171,7 @@ func (l launcher) short(ctx context.Context, s *scope, err error) error {
 	l.metrics.short(at, kind)
 	recordEvent(s, string(kind), "Launch", "No room in account %s, %s %s, for shape %s", at.Account,
 		at.AvailabilityDomain, at.FaultDomain, at.Shape)
-	ctrl.LoggerFrom(ctx).Info("Found no room", "Account", at.Account, "availabilityDomain", at.AvailabilityDomain,
+	ctrl.LoggerFrom(ctx).Info("Found no room", "OCIAccount", klog.KRef("", at.Account), "availabilityDomain", at.AvailabilityDomain,
 		"faultDomain", at.FaultDomain, "shape", at.Shape, "reason", kind)
 	return l.chooseAnother(ctx, s)
 }

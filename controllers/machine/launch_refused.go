@@ -9,6 +9,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -67,7 +68,7 @@ func (l launcher) recordRefusal(ctx context.Context, s *scope, refusal error) er
 	l.sets.noteRefusal(ctx, s)
 	s.giveUpInstance()
 	l.warnOfRefusal(ctx, s, words)
-	ctrl.LoggerFrom(ctx).Info("The account refuses the launch", "Account", at.Account, "availabilityDomain", at.AvailabilityDomain,
+	ctrl.LoggerFrom(ctx).Info("The account refuses the launch", "OCIAccount", klog.KRef("", at.Account), "availabilityDomain", at.AvailabilityDomain,
 		"shape", at.Shape, "message", words)
 	return l.chooseAnother(ctx, s)
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 
+	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
@@ -45,7 +46,7 @@ func (r remover) recoverStatus(ctx context.Context, s *scope) error {
 			continue
 		}
 		if found, ok := finder.LastKnown(target, c.OCIAccount); ok {
-			ctrl.LoggerFrom(ctx).Info("Found the machine's instance again", "instance", found.ID, "Account", found.Account.Name)
+			ctrl.LoggerFrom(ctx).Info("Found the machine's instance again", "instance", found.ID, "OCIAccount", klog.KRef("", found.Account.Name))
 			s.recordInstance(found)
 			return nil
 		}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/klog/v2"
 	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/util/conditions"
@@ -40,7 +41,7 @@ func (w waker) ofChange(ctx context.Context, change instancecache.Change) []reco
 		return named(change.Machine)
 	}
 	if err := w.List(ctx, machines, field, client.UnsafeDisableDeepCopy); err != nil {
-		ctrl.LoggerFrom(ctx).Error(err, "Cannot list the machines of an instance or account", "Account", change.Account)
+		ctrl.LoggerFrom(ctx).Error(err, "Cannot list the machines of an instance or account", "OCIAccount", klog.KRef("", change.Account))
 		return nil
 	}
 	if len(machines.Items) == 0 {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -148,7 +149,7 @@ func (p *Pollers) list(ctx context.Context, a *account, c *oci.Client) {
 	}
 	p.options.Metrics.polled(a.name, err, ended.Sub(began), began)
 	if err != nil {
-		ctrl.LoggerFrom(ctx).Info("Cannot list the instances of an account", "Account", a.name, "message", cloud.UserMessage(err))
+		ctrl.LoggerFrom(ctx).Info("Cannot list the instances of an account", "OCIAccount", klog.KRef("", a.name), "message", cloud.UserMessage(err))
 		p.tell(ctx, a.cache.Fail(err, began, ended))
 		return
 	}
@@ -213,7 +214,7 @@ func (p *Pollers) address(ctx context.Context, a *account, c *oci.Client, id str
 func (p *Pollers) learnVolumes(ctx context.Context, a *account, c *oci.Client) {
 	for _, domain := range a.cache.Booted() {
 		if err := c.LearnBootVolumes(ctx, domain); err != nil && ctx.Err() == nil {
-			ctrl.LoggerFrom(ctx).V(4).Info("Cannot list the boot volumes' attachments yet", "Account", a.name, "message", cloud.UserMessage(err))
+			ctrl.LoggerFrom(ctx).V(4).Info("Cannot list the boot volumes' attachments yet", "OCIAccount", klog.KRef("", a.name), "message", cloud.UserMessage(err))
 		}
 	}
 }

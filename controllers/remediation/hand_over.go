@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/klog/v2"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/util/conditions"
 	"sigs.k8s.io/cluster-api/util/patch"
@@ -32,7 +33,7 @@ func (r *Reconciler) handOver(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	ctrl.LoggerFrom(ctx).Info("Handed the machine over to its owner", "Machine", s.machine.Name, "reason", s.lost)
+	ctrl.LoggerFrom(ctx).Info("Handed the machine over to its owner", "Machine", klog.KObj(s.machine), "reason", s.lost)
 	r.event(s, "RepairGivenUp", "HandOver", "%s", message)
 	s.WaitFor(0, infrav1.RemediatedCondition, infrav1.HandedOverReason, "%s", message)
 	return nil

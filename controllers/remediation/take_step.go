@@ -10,6 +10,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
@@ -43,7 +44,7 @@ func (r *Reconciler) takeStep(ctx context.Context, s *scope) error {
 			return problem
 		}
 		s.cache.Hurry()
-		ctrl.LoggerFrom(ctx).Info("Asked OCI to repair the instance", "instance", s.proof.ID(), "action", attempt.Action, "Machine", s.machine.Name)
+		ctrl.LoggerFrom(ctx).Info("Asked OCI to repair the instance", "instance", s.proof.ID(), "action", attempt.Action, "Machine", klog.KObj(s.machine))
 		r.event(s, "RepairTried", "Repair", "Asked OCI for a %s of the instance, which was %s", attempt.Action, s.state)
 	}
 	// In another state the instance is on its way already: somebody else acts, or the answer of an

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	toolscache "k8s.io/client-go/tools/cache"
+	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -153,7 +154,7 @@ func (s *Scheduler) Schedule(ctx context.Context, request Request) (Placement, *
 		s.Cancel(ctx, request.Key)
 		return Placement{}, refusal, err
 	}
-	ctrl.LoggerFrom(ctx).Info("Placed the machine", "Account", placed.Account, "FailureDomain", placed.FailureDomain,
+	ctrl.LoggerFrom(ctx).Info("Placed the machine", "OCIAccount", klog.KRef("", placed.Account), "failureDomain", placed.FailureDomain,
 		"faultDomain", placed.FaultDomain, "shape", placed.Shape, "reason", placed.Reason)
 	return placed, nil, nil
 }

@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/klog/v2"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/util"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -84,7 +85,7 @@ func (d *Drain) Over(ctx context.Context) bool {
 		d.end("")
 		d.event("NodeDrained", "Drained node "+drain.Node)
 	case bounded && !d.Now.Before(due):
-		d.end(fmt.Sprintf("Node %s was not drained to the end within its time: %s", drain.Node, left))
+		d.end(fmt.Sprintf("Node %s was not fully drained in time: %s", drain.Node, left))
 		d.event("NodeNotDrained", drain.Message)
 	default:
 		until := ""
@@ -94,7 +95,7 @@ func (d *Drain) Over(ctx context.Context) bool {
 		updating(d.Pass, d.Pass.Intervals.Progress, "Node %s is being drained%s: %s", drain.Node, until, report.Truncate(left, 900))
 		return false
 	}
-	ctrl.LoggerFrom(ctx).Info("The drain of the node is over", "Node", drain.Node, "message", drain.Message)
+	ctrl.LoggerFrom(ctx).Info("The drain of the node is over", "Node", klog.KRef("", drain.Node), "message", drain.Message)
 	return true
 }
 

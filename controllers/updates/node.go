@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/klog/v2"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -175,7 +176,7 @@ func (n *Node) ask(ctx context.Context, nodes workload.Nodes, node *corev1.Node,
 	if n.Recorder != nil && asked == wanted.String() {
 		n.Recorder.Eventf(n.Own, nil, corev1.EventTypeNormal, "NodeUpdating", "Update", "Asked node %s for %s", node.Name, wanted.Words())
 	}
-	ctrl.LoggerFrom(ctx).Info("Asked the node for versions", "Node", node.Name, "versions", asked)
+	ctrl.LoggerFrom(ctx).Info("Asked the node for versions", "Node", klog.KObj(node), "versions", asked)
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/klog/v2"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 
@@ -90,7 +91,7 @@ func (r *Reconciler) createPool(ctx context.Context, s *scope, placements []oci.
 	if r.Recorder != nil {
 		r.Recorder.Eventf(s.own, nil, corev1.EventTypeNormal, "PoolCreated", "Create", "Created instance pool %s in account %s", pool.ID, s.account.Name)
 	}
-	ctrl.LoggerFrom(ctx).Info("Created the instance pool", "instancePool", pool.ID, "Account", s.account.Name)
+	ctrl.LoggerFrom(ctx).Info("Created the instance pool", "instancePool", pool.ID, "OCIAccount", klog.KObj(s.account))
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/klog/v2"
 	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/util/conditions"
@@ -84,7 +85,7 @@ func (r *Reconciler) deleteSurplus(ctx context.Context, s *scope, surplus int) e
 		if err := r.Client.Delete(ctx, machine); client.IgnoreNotFound(err) != nil {
 			return fmt.Errorf("deleting Machine %s: %w", machine.Name, err)
 		}
-		ctrl.LoggerFrom(ctx).Info("Deleted a Machine that is too many", "Machine", machine.Name)
+		ctrl.LoggerFrom(ctx).Info("Deleted a surplus Machine", "Machine", klog.KObj(machine))
 	}
 	return nil
 }
@@ -147,7 +148,7 @@ func (s *scope) settled(ctx context.Context, wanted int) error {
 			return err
 		case failure == nil:
 		case capacity.IsShortage(failure):
-			reason, why = infrav1.NoCapacityReason, "OCI goes on trying: "+cloud.UserMessage(failure)
+			reason, why = infrav1.NoCapacityReason, "OCI keeps trying: "+cloud.UserMessage(failure)
 		default:
 			reason, why = expv1.PoolRefusedReason, "OCI refuses to launch more: "+cloud.UserMessage(failure)
 		}

@@ -6,6 +6,7 @@ package poolmachine
 import (
 	"context"
 
+	"k8s.io/klog/v2"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/util"
 	capicontrollerutil "sigs.k8s.io/cluster-api/util/controller"
@@ -77,7 +78,7 @@ func (r *Reconciler) changed(ctx context.Context, change instancecache.Change) [
 	}
 	machines := &expv1.OCIMeshMachinePoolMachineList{}
 	if err := r.Client.List(ctx, machines, client.MatchingFields{providerIDIndex: cloud.ProviderID(change.InstanceID)}); err != nil {
-		ctrl.LoggerFrom(ctx).Error(err, "Cannot find the machine of an instance", "Account", change.Account)
+		ctrl.LoggerFrom(ctx).Error(err, "Cannot find the machine of an instance", "OCIAccount", klog.KRef("", change.Account))
 		return nil
 	}
 	var requests []reconcile.Request
