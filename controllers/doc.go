@@ -43,8 +43,8 @@
 // All kinds have one shape: a controller.go with the reconcile skeleton and the order of the
 // phases; one file for each phase, with its test beside it; a status.go that computes all
 // conditions once, at the end, from what the phases left in a scope of plain data. Only inplace has
-// none of these: it reconciles nothing, and answers Cluster API's requests. Decisions are taken from
-// observation, never from conditions that the same controller wrote.
+// none of these: it reconciles nothing, and answers Cluster API's requests. Decisions are taken
+// from observation, never from conditions that the same controller wrote.
 //
 // Who may import whom is in .golangci.yml: no controller imports OCI's SDK or Tailscale's client.
 package controllers

@@ -52,7 +52,7 @@ func (e *TooLargeError) Error() string {
 	sizes := fmt.Sprintf("instance metadata is %d bytes (%d of them user data), OCI accepts %d", e.Size, e.UserData, e.Limit)
 	if fitting := e.Authorities.fitting(e.Size - e.Limit); fitting != "" {
 		return fmt.Sprintf("%s: about %d are keys and certificates of the cluster's certificate authorities, RSA-%d; %s fits. "+
-			"Create the cluster anew with that encryptionAlgorithm in the KubeadmControlPlane's clusterConfiguration, "+
+			"Recreate the cluster with that encryptionAlgorithm in the KubeadmControlPlane's clusterConfiguration, "+
 			"or with such authorities of your own", sizes, e.Authorities.Bytes, e.Authorities.Bits, fitting)
 	}
 	return sizes + ": shorten the files and commands of the bootstrap config, or let its commands fetch large files"

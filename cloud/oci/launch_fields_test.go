@@ -64,8 +64,8 @@ func TestEveryFieldOfALaunchReachesBothBodies(t *testing.T) {
 	}
 }
 
-// User data is rendered into the room that other metadata leaves: what is sent and not counted there
-// makes OCI refuse the launch.
+// User data is rendered into the room that other metadata leaves: what is sent and not counted
+// there makes OCI refuse the launch.
 func TestAllMetadataButTheUserDataIsCounted(t *testing.T) {
 	g := NewWithT(t)
 	var spec oci.LaunchSpec

@@ -58,5 +58,5 @@ func (s *scope) asBefore(condition string) metav1.Condition {
 	if known := conditions.Get(s.account, condition); known != nil {
 		return *known
 	}
-	return report.Unknown(condition, infrav1.WaitingReason, "Waiting for the first look at the account")
+	return report.Unknown(condition, infrav1.WaitingReason, "Waiting for the first check of the account")
 }

@@ -247,7 +247,7 @@ func (e loadBalancerEndpoint) Remove(ctx context.Context, s *scope) error {
 		return doing
 	case status.ID == "" && len(removal.Elsewhere) == 0 && !e.r.cache.emptyFor(accountKey{s.infra.UID, balancerKey}, s.options.ListLag):
 		// One made a moment ago, whose OCID was lost in a crash, may not be listed yet.
-		return access.NewProblem(infrav1.DeletingReason, "Making sure that OCIAccount %s has no load balancer", name)
+		return access.NewProblem(infrav1.DeletingReason, "Checking that OCIAccount %s has no load balancer", name)
 	}
 	status.State = string(oci.StateDeleted)
 	for _, other := range removal.Elsewhere {

@@ -64,7 +64,7 @@ func (r *Reconciler) removeNetwork(ctx context.Context, s *scope, account *accou
 		account.networkProblem.RetryAfter = removal.After
 	case account.network.VCNID == "" && len(removal.Elsewhere) == 0 && !r.cache.emptyFor(key, s.options.ListLag):
 		// A VCN made a moment ago, whose OCID was lost in a crash, may not be listed yet.
-		account.networkProblem = access.NewProblem(infrav1.DeletingReason, "Making sure that OCIAccount %s has no network", account.name)
+		account.networkProblem = access.NewProblem(infrav1.DeletingReason, "Checking that OCIAccount %s has no network", account.name)
 	default:
 		account.gone = true
 		r.cache.dropNetwork(key)

@@ -55,7 +55,7 @@ func updateStatus(s *scope) {
 	endpoint := s.Found(infrav1.EndpointReadyCondition, s.endpointReady)
 	ranges := []metav1.Condition{s.Found(infrav1.RangesDistinctCondition, s.rangesDistinct)}
 	if isProvisioned(s.infra) {
-		// Machines that work are no less ready for it, and only a new cluster would mend it.
+		// Machines that work are no less ready for it, and only a new cluster would fix it.
 		report.SetApart(s.infra, ranges...)
 		ranges = nil
 	}

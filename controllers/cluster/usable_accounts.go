@@ -103,7 +103,7 @@ func (a *accountState) trouble() *access.Problem {
 		problem = a.networkProblem
 	}
 	if problem == nil {
-		problem = access.NewProblem(infrav1.WaitingReason, "Waiting for the network to be looked at")
+		problem = access.NewProblem(infrav1.WaitingReason, "Waiting for the network to be checked")
 	}
 	if strings.Contains(problem.Message, "OCIAccount "+a.name+" ") {
 		return problem
@@ -161,7 +161,7 @@ func accountNetworkReady(account *accountState) metav1.Condition {
 	case !account.usable():
 		return report.Unknown(condition, infrav1.WaitingReason, "The account cannot be used")
 	case !account.network.Ready:
-		return report.Unknown(condition, infrav1.WaitingReason, "Waiting for the network to be looked at")
+		return report.Unknown(condition, infrav1.WaitingReason, "Waiting for the network to be checked")
 	}
 	return report.OK(condition)
 }

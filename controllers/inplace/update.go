@@ -99,9 +99,9 @@ func (h *Handlers) progress(ctx context.Context, request *runtimehooksv1.UpdateM
 
 // unhealthy is the first condition of a control plane, of this machine or another one, that is not
 // true. Once an update ends the KubeadmControlPlane chooses the next machine, and replaces one that
-// is not healthy by then (rollingUpdate in its update.go). It mends others while an update is under
-// way (reconcileUnhealthyMachines in its remediation.go), and waits itself for those that come or
-// go.
+// is not healthy by then (rollingUpdate in its update.go). It repairs others while an update is
+// under way (reconcileUnhealthyMachines in its remediation.go), and itself waits for those that
+// come or go.
 func (h *Handlers) unhealthy(ctx context.Context, machine *clusterv1.Machine) (string, error) {
 	if !util.IsControlPlaneMachine(machine) {
 		return "", nil
@@ -112,7 +112,7 @@ func (h *Handlers) unhealthy(ctx context.Context, machine *clusterv1.Machine) (s
 
 // lookAgain changes the Machine's condition Updating, and with it the Machine: that is what makes a
 // KubeadmControlPlane look at it. What it wrote there may be of before the pods began anew.
-const lookAgain = "Waiting for the KubeadmControlPlane to look at the machine once more"
+const lookAgain = "Waiting for the KubeadmControlPlane to check the machine again"
 
 func lookedAgain(machine *clusterv1.Machine) bool {
 	return len(workload.StaticPods(machine)) == 0 ||

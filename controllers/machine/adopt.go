@@ -81,7 +81,7 @@ func (s *scope) noteMissing() {
 	}
 	s.WaitFor(s.Intervals.Poll, infrav1.InstanceReadyCondition, infrav1.InstanceNotOwnedReason,
 		"No account has an instance %s with the tags of this machine, %s=%s and %s=%s/%s: if the instance is gone, delete the Machine, or let a "+
-			"MachineHealthCheck do so; if providerID was written by hand or came from a copy, make the object anew without it",
+			"MachineHealthCheck do so; if providerID was written by hand or came from a copy, recreate the object without it",
 		cloud.InstanceIDOf(s.own.Spec.ProviderID), infrav1.MachineUIDTag, s.identity, infrav1.MachineNameTag, s.own.Namespace, s.own.Name)
 }
 

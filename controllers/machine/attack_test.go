@@ -144,7 +144,7 @@ func TestAProviderIDProvesNothing(t *testing.T) {
 	})
 	b.untilCondition(t, copied, "InstanceReady False InstanceNotOwned")
 	g.Expect(copied.Status.Instance).To(BeZero())
-	g.Expect(helpers.MessageOf(copied, infrav1.InstanceReadyCondition)).To(ContainSubstring("make the object anew without it"))
+	g.Expect(helpers.MessageOf(copied, infrav1.InstanceReadyCondition)).To(ContainSubstring("recreate the object without it"))
 	g.Expect(b.instances(t)).To(HaveLen(2), "nor is another instance launched")
 	b.delete(t, copied)
 	g.Expect(b.OCI.InstanceState(v.machine.Status.Instance.ID)).To(Equal("RUNNING"))

@@ -168,7 +168,7 @@ func TestADisruptionBudgetHoldsADrainUpUntilItsTime(t *testing.T) {
 
 	b.sleep(time.Minute)
 	b.untilRestarted(t, own)
-	g.Expect(helpers.MessageOf(own, infrav1.UpdatedCondition)).To(ContainSubstring("was not drained to the end within its time: Pod " + b.Namespace + "/shop"))
+	g.Expect(helpers.MessageOf(own, infrav1.UpdatedCondition)).To(ContainSubstring("was not fully drained in time: Pod " + b.Namespace + "/shop"))
 	g.Expect(b.runs(t, pod)).To(BeTrue())
 	b.untilUpdated(t, own)
 	g.Expect(b.isCordoned(t, node)).To(BeFalse())

@@ -54,8 +54,8 @@ func (h holding) holdToEnd(ctx context.Context, s *scope) error {
 	case standing.Elsewhere:
 		return h.leaveElsewhere(ctx, s, seen.ID, standing.Claim)
 	case !standing.Settled:
-		s.Deletion = access.NewProblem(infrav1.ClaimingReason, "Instance %s was claimed from another management cluster, which has %s to mind: "+
-			"its end waits for that", seen.ID, h.claims.Window())
+		s.Deletion = access.NewProblem(infrav1.ClaimingReason, "Instance %s was claimed from another management cluster, which may contest that for %s: "+
+			"the deletion waits until then", seen.ID, h.claims.Window())
 		s.Stop()
 		s.Requeue(min(s.Intervals.Progress, h.claims.Window()))
 	}

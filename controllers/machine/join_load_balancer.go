@@ -111,7 +111,7 @@ func (b balancing) joinLoadBalancer(ctx context.Context, s *scope) error {
 		if problem.Reason == infrav1.RequestRefusedReason || problem.Reason == infrav1.LimitExceededReason {
 			problem = &access.Problem{Reason: infrav1.BackendFailedReason, Message: problem.Message}
 		}
-		s.Note(infrav1.LoadBalancerReadyCondition, problem.Reason, "The machine cannot be put behind the load balancer: %s", problem.Message)
+		s.Note(infrav1.LoadBalancerReadyCondition, problem.Reason, "The machine cannot be added to the load balancer: %s", problem.Message)
 		s.Requeue(s.Intervals.After(problem))
 	case membership.Failure != nil:
 		s.Note(infrav1.LoadBalancerReadyCondition, infrav1.BackendFailedReason,

@@ -67,7 +67,7 @@ func leavingOf(machine client.ObjectKey) string { return "leaving " + machine.St
 
 // waitToLeave ends the pass until the machine can be out of the load balancer.
 func (s *scope) waitToLeave(after time.Duration) {
-	s.Deletion = access.NewProblem(infrav1.LeavingLoadBalancerReason, "Taking the machine out of the load balancer")
+	s.Deletion = access.NewProblem(infrav1.LeavingLoadBalancerReason, "Removing the machine from the load balancer")
 	s.Stop()
 	s.Requeue(after)
 }
@@ -101,6 +101,6 @@ func stuckInLoadBalancer(err error) error {
 	}
 	return &access.Problem{
 		Reason: infrav1.WaitingForAccountReason, RetryAfter: problem.RetryAfter, Err: err,
-		Message: "The machine cannot be taken out of the load balancer: " + problem.Message,
+		Message: "The machine cannot be removed from the load balancer: " + problem.Message,
 	}
 }

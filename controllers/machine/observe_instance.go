@@ -134,7 +134,7 @@ func (r *Reconciler) lostInstance(ctx context.Context, s *scope, c *oci.Client, 
 			return r.launcher().recordRefusal(ctx, s, failure)
 		default:
 			// Somebody terminated it during its launch.
-			why = "OCI gave the launch up: " + failure.Message
+			why = "the launch failed: " + failure.Message
 		}
 	}
 	s.WaitFor(s.Intervals.Poll, infrav1.InstanceReadyCondition, infrav1.InstanceTerminatedReason,

@@ -135,7 +135,7 @@ func TestAVolumeThatPeopleHaveLaidOutThemselvesHoldsNothingElseUp(t *testing.T) 
 	for len(recorder.Events) > 0 {
 		told += <-recorder.Events + "\n"
 	}
-	g.Expect(told).To(ContainSubstring("Warning VolumeNotFilled OCI has grown the volumes, and node " + node.Name + " leaves /var/lib/etcd=60 to people: " + why))
+	g.Expect(told).To(ContainSubstring("Warning VolumeNotFilled OCI has grown the volumes, but node " + node.Name + " leaves /var/lib/etcd=60 to be filled by hand: " + why))
 }
 
 func TestASizeThatChangesWhileVolumesGrowIsTheOneThatCounts(t *testing.T) {

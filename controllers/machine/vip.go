@@ -82,10 +82,10 @@ func (v vipRoute) withdraw(
 		if err := v.client.DisableRoute(ctx, proof, vip.Route()); err != nil {
 			return err
 		}
-		ctrl.LoggerFrom(ctx).Info("Took the cluster's VIP from a device that is none of its control planes", "device", holder.ID, "route", vip.Route())
+		ctrl.LoggerFrom(ctx).Info("Took the cluster's VIP from a device that is not one of its control planes", "device", holder.ID, "route", vip.Route())
 		if v.recorder != nil {
 			v.recorder.Eventf(own, nil, corev1.EventTypeWarning, "VIPWithdrawn", "Withdraw",
-				"Took the approval of route %s from device %s, which is no control plane of the cluster: find out who approved it", vip.Route(), holder.Name)
+				"Took the approval of route %s from device %s, which is not a control plane of the cluster: find out who approved it", vip.Route(), holder.Name)
 		}
 	}
 	return nil

@@ -29,6 +29,6 @@ func remediated(s *scope) metav1.Condition {
 		if s.healthy {
 			return report.OK(infrav1.RemediatedCondition)
 		}
-		return report.NotOK(infrav1.RemediatedCondition, infrav1.RepairingReason, "The machine is looked at")
+		return report.NotOK(infrav1.RemediatedCondition, infrav1.RepairingReason, "Checking the machine")
 	})
 }

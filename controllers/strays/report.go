@@ -39,7 +39,7 @@ func (f Finding) Condition() metav1.Condition {
 
 // NotLookedAt is the condition before the first look.
 func NotLookedAt() metav1.Condition {
-	return report.Unknown(infrav1.StraysAbsentCondition, infrav1.WaitingReason, "Not looked at yet")
+	return report.Unknown(infrav1.StraysAbsentCondition, infrav1.WaitingReason, "Not checked yet")
 }
 
 // straysGone is the reason of the event that there are no strays any more.

@@ -97,7 +97,7 @@ func (s *scope) policyReady() metav1.Condition {
 	case s.policy == nil && known != nil:
 		return *known
 	case s.policy == nil:
-		return report.Unknown(infrav1.PolicyReadyCondition, infrav1.WaitingReason, "Waiting for the first look at the tailnet's policy")
+		return report.Unknown(infrav1.PolicyReadyCondition, infrav1.WaitingReason, "Waiting for the first check of the tailnet's policy")
 	case len(s.policy.Missing)+len(s.policy.Foreign) == 0:
 		return report.OK(infrav1.PolicyReadyCondition)
 	}
@@ -114,7 +114,7 @@ func (s *scope) policyLacks() (reason, message string) {
 	}
 	reason, message = infrav1.PolicyIncompleteReason, "The tailnet's policy lacks some of what nodes need"
 	if s.policy.Nobody {
-		reason, message = infrav1.NodesUnreachableReason, "The tailnet's policy lets nodes reach nobody, so that no machine would join its cluster"
+		reason, message = infrav1.NodesUnreachableReason, "The tailnet's policy lets nodes reach no other node, so that no machine could join its cluster"
 	}
 	message += ". Add to " + strings.Join(s.policy.Missing, "; to ")
 	if slices.ContainsFunc(s.policy.Missing, func(lack string) bool { return strings.HasPrefix(lack, "nodeAttrs: ") }) {

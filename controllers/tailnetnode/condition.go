@@ -21,7 +21,7 @@ func Condition(object metav1.Object, status infrav1.TailnetDeviceStatus, observe
 		return condition
 	case status.DeviceID != "":
 		// The device was there; why it was not looked at is in an earlier condition.
-		return report.Unknown(infrav1.TailnetReadyCondition, infrav1.WaitingReason, "The device was not looked at, since the instance is not ready")
+		return report.Unknown(infrav1.TailnetReadyCondition, infrav1.WaitingReason, "The device is not checked while the instance is not ready")
 	}
 	return report.NotOK(infrav1.TailnetReadyCondition, infrav1.WaitingReason, "The machine does not run yet")
 }

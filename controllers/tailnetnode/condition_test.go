@@ -28,8 +28,8 @@ func TestTheConditionSaysWhatIsKnownOfTheDevice(t *testing.T) {
 		"never seen":           {want: "False Waiting", message: "The machine does not run yet"},
 		"online":               {status: recorded, observed: Observed{Device: online}, want: "True Ready"},
 		"about to lose it":     {status: recorded, observed: Observed{Device: online, Warning: "soon"}, want: "True Ready", message: "soon"},
-		"not looked at":        {status: recorded, want: "Unknown Waiting", message: "The device was not looked at, since the instance is not ready"},
-		"offline with a cause": {status: recorded, observed: Observed{Device: offline}, want: "Unknown Waiting", message: "The device was not looked at, since the instance is not ready"},
+		"not looked at":        {status: recorded, want: "Unknown Waiting", message: "The device is not checked while the instance is not ready"},
+		"offline with a cause": {status: recorded, observed: Observed{Device: offline}, want: "Unknown Waiting", message: "The device is not checked while the instance is not ready"},
 		"going":                {deleting: true, status: recorded, observed: Observed{Device: online}, want: "False Deleting", message: "The machine is being deleted"},
 	} {
 		t.Run(name, func(t *testing.T) {

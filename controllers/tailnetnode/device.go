@@ -99,7 +99,7 @@ func lost(claim ownership.DeviceClaim, verdict ownership.DeviceVerdict) *Finding
 	message := fmt.Sprintf("Device %s, which the machine joined as, is gone from the tailnet", claim.Recorded.ID)
 	if verdict.Successor != "" {
 		message += fmt.Sprintf(": the coordination server has given its number to another device, %s, as one does that was restored from a backup "+
-			"or set up anew. Nothing is done with that device", verdict.Successor)
+			"or set up again. Nothing is done with that device", verdict.Successor)
 	}
 	if len(verdict.Strangers) == 0 {
 		return finding(infrav1.DeviceLostReason, "%s. Delete the Machine, or let a MachineHealthCheck do so", message)

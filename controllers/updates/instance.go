@@ -184,7 +184,7 @@ func (u *Instance) followWork(ctx context.Context) (ended bool, err error) {
 	case err != nil:
 		return false, err
 	case !work.Done:
-		updating(u.Pass, u.Pass.Intervals.Progress, "OCI is at the instance's step %s", update.Step)
+		updating(u.Pass, u.Pass.Intervals.Progress, "OCI is working on the instance's step %s", update.Step)
 		u.Pass.Stop()
 		return false, nil
 	}

@@ -193,6 +193,6 @@ func (u *Instance) askedOCI(ctx context.Context, workRequest string) {
 		u.Recorder.Eventf(u.Own, nil, corev1.EventTypeNormal, "InstanceUpdating", "Update", "OCI has accepted the instance's step %s", step)
 	}
 	ctrl.LoggerFrom(ctx).Info("OCI has accepted a change of the instance", "instance", u.Own.Status.Instance.ID, "step", step, "workRequest", workRequest)
-	updating(u.Pass, u.Pass.Intervals.Progress, "OCI is at the instance's step %s", step)
+	updating(u.Pass, u.Pass.Intervals.Progress, "OCI is working on the instance's step %s", step)
 	u.Pass.Stop()
 }

@@ -183,7 +183,7 @@ func (u *Instance) growVolume(ctx context.Context, proof ownership.Proof, volume
 		volumesSeen(u.Own, volumes)
 		return nil
 	}
-	ctrl.LoggerFrom(ctx).Info("OCI grows a volume", "volume", volume.ID, "from", volume.GB, "to", volume.gb)
+	ctrl.LoggerFrom(ctx).Info("OCI is growing a volume", "volume", volume.ID, "from", volume.GB, "to", volume.gb)
 	updating(u.Pass, u.Pass.Intervals.Progress, "Growing the %s from %d to %d GB", volume.what, volume.GB, volume.gb)
 	u.Pass.Stop()
 	return nil
@@ -224,7 +224,7 @@ func (n *Node) fillVolumes(ctx context.Context, nodes workload.Nodes, node *core
 		updating(n.Pass, time.Second, "Node %s has filled its volumes", node.Name)
 		if left := said.Left(wanted); len(left) > 0 && n.Recorder != nil {
 			n.Recorder.Eventf(n.Own, nil, corev1.EventTypeWarning, "VolumeNotFilled", "Update",
-				"OCI has grown the volumes, and node %s leaves %s to people: %s", node.Name, left, report.Truncate(said.Problem, 500))
+				"OCI has grown the volumes, but node %s leaves %s to be filled by hand: %s", node.Name, left, report.Truncate(said.Problem, 500))
 		}
 	case said.Problem != "":
 		n.Pass.Note(infrav1.UpdatedCondition, infrav1.NodeUpdateFailedReason,

@@ -69,7 +69,7 @@ func messages(s *source) []message {
 }
 
 // homegrown are words with better ones in the field.
-var homegrown = regexp.MustCompile(`(?i)\b(mend(s|ed|ing)?|all is well|ado|none of the cluster's|gave .* up)\b`)
+var homegrown = regexp.MustCompile(`(?i)\b(mend(s|ed|ing)?|all is well|ado|none of the cluster's|gave .* up|looked at|anew|to mind)\b`)
 
 // unread are folders without messages of the product. Errors of cloud go into the middle of
 // messages.

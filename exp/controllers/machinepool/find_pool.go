@@ -71,7 +71,7 @@ func (s *scope) isMoved() bool {
 func (s *scope) noteUnseen() {
 	s.WaitFor(s.Intervals.Poll, expv1.PoolReadyCondition, expv1.PoolNotFoundReason,
 		"Account %s has no instance pool with the tags of this one, %s=%s and %s=%s, and spec.providerIDList names %d instances: "+
-			"make OCIAccount %s anew for the compartment that they are in, or give it credentials that may see them; "+
+			"recreate OCIAccount %s for the compartment that they are in, or give it credentials that may see them; "+
 			"if the instance pool is gone for good, empty spec.providerIDList, and another one is made",
 		s.account.Name, infrav1.MachinePoolUIDTag, s.identity, infrav1.MachinePoolNameTag, s.owner, len(s.own.Spec.ProviderIDList), s.account.Name)
 }

@@ -76,7 +76,7 @@ func (r *Reconciler) hold(ctx context.Context, s *scope) error {
 	if s.found == nil {
 		if r.Claims.Yields(s.own.Status.Claim) {
 			s.WaitFor(s.Intervals.Poll, pool, infrav1.HeldElsewhereReason, "The instance pool, which another management cluster held, is gone; "+
-				"none is made here, since these objects are a copy: delete them, or delete them and make them anew to go on here")
+				"none is made here, since these objects are a copy: delete them, or delete and recreate them to go on here")
 		}
 		return nil
 	}
@@ -116,8 +116,8 @@ func (r *Reconciler) holdToDelete(ctx context.Context, s *scope) error {
 		case standing.Elsewhere:
 			return r.leave(ctx, s, pool.ID, standing.Claim)
 		case !standing.Settled:
-			s.Deletion = access.NewProblem(infrav1.ClaimingReason, "Instance pool %s was claimed from another management cluster, which has %s to "+
-				"mind: its end waits for that", pool.ID, r.Claims.Window())
+			s.Deletion = access.NewProblem(infrav1.ClaimingReason, "Instance pool %s was claimed from another management cluster, which may "+
+				"contest that for %s: the deletion waits until then", pool.ID, r.Claims.Window())
 			s.Stop()
 			s.Requeue(min(s.Intervals.Progress, r.Claims.Window()))
 			return nil

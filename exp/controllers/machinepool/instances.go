@@ -182,7 +182,7 @@ func (s *scope) joining() *access.Problem {
 		}
 		count++
 		if message == "" {
-			message = fmt.Sprintf("%s: %s", machine.Name, cmp.Or(conditions.GetMessage(machine, infrav1.ReadyCondition), "it was not looked at yet"))
+			message = fmt.Sprintf("%s: %s", machine.Name, cmp.Or(conditions.GetMessage(machine, infrav1.ReadyCondition), "it has not been checked yet"))
 		}
 	}
 	if count == 0 {

@@ -209,7 +209,7 @@ func TestWhatAPoolNeedsIsToldAndHeals(t *testing.T) {
 			b.untilConditions(t, want...)
 			g.Expect(helpers.MessageOf(b.own, world.condition)).To(ContainSubstring(world.helps))
 			if world.unseen {
-				g.Expect(helpers.MessageOf(b.own, expv1.PoolReadyCondition)).To(Equal("The instance pool was not looked at"), "there is one")
+				g.Expect(helpers.MessageOf(b.own, expv1.PoolReadyCondition)).To(Equal("The instance pool has not been checked yet"), "there is one")
 			}
 			g.Expect(b.own.Status.Ready).To(HaveValue(BeTrue()), "that is never taken back")
 			world.heal(t)

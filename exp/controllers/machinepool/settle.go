@@ -18,8 +18,8 @@ func (r *Reconciler) settle(ctx context.Context, s *scope) error {
 		return nil
 	}
 	if wanted := s.wanted(); s.found.Size != wanted || len(s.live) != wanted {
-		s.Note(expv1.PoolReadyCondition, infrav1.ClaimingReason, "The instance pool was claimed from another management cluster, which has %s to mind: "+
-			"changes wait for that; there are %d of %d instances", r.Claims.Window(), len(s.live), wanted)
+		s.Note(expv1.PoolReadyCondition, infrav1.ClaimingReason, "The instance pool was claimed from another management cluster, which may contest that for %s: "+
+			"changes wait until then; there are %d of %d instances", r.Claims.Window(), len(s.live), wanted)
 	}
 	s.Stop()
 	s.Requeue(min(s.Intervals.Progress, r.Claims.Window()))

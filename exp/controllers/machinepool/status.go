@@ -24,14 +24,14 @@ func updateStatus(s *scope) {
 	all := []metav1.Condition{
 		report.Deleting(s.own, s.Deletion),
 		s.Found(infrav1.TailnetReadyCondition, func() metav1.Condition {
-			return s.since(infrav1.TailnetReadyCondition, s.joins != nil, "The tailnet was not looked at yet")
+			return s.since(infrav1.TailnetReadyCondition, s.joins != nil, "The tailnet has not been checked yet")
 		}),
 		s.Found(expv1.ConfigurationReadyCondition, func() metav1.Condition {
 			return s.since(expv1.ConfigurationReadyCondition, s.own.Status.Configuration.ID != "" || s.idleBefore(), "There is no instance configuration yet")
 		}),
 		s.Found(expv1.PoolReadyCondition, func() metav1.Condition {
 			if s.own.Status.Pool.ID != "" {
-				return s.since(expv1.PoolReadyCondition, s.found != nil, "The instance pool was not looked at")
+				return s.since(expv1.PoolReadyCondition, s.found != nil, "The instance pool has not been checked yet")
 			}
 			return s.since(expv1.PoolReadyCondition, s.found != nil, "There is no instance pool yet")
 		}),
@@ -39,7 +39,7 @@ func updateStatus(s *scope) {
 			if problem := s.joining(); problem != nil {
 				return report.Of(expv1.InstancesReadyCondition, problem)
 			}
-			return s.since(expv1.InstancesReadyCondition, s.own.Status.Replicas != nil, "Instances were not looked at yet")
+			return s.since(expv1.InstancesReadyCondition, s.own.Status.Replicas != nil, "The instances have not been checked yet")
 		}),
 	}
 	report.SetCausesFirst(s.own, all...)

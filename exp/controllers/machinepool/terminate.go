@@ -39,7 +39,7 @@ func (r *Reconciler) terminate(ctx context.Context, s *scope) error {
 		s.Deletion = access.NewProblem(infrav1.WaitingForTerminationReason, "Waiting for the instance pool to be TERMINATED")
 		s.Requeue(s.Intervals.Progress)
 	case len(s.pools) == 0 && s.own.Status.Configuration.ID != "" && s.now.Sub(r.searched.Since(s.own.UID, s.now)) < settlingPasses*s.Intervals.Progress:
-		return access.NewProblem(infrav1.WaitingForTerminationReason, "The instance pool may be being created: looking for it once more")
+		return access.NewProblem(infrav1.WaitingForTerminationReason, "The instance pool may still be being created: looking for it again")
 	}
 	return nil
 }

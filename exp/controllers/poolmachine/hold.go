@@ -53,8 +53,8 @@ func (r *Reconciler) holdToEnd(ctx context.Context, s *scope) error {
 				continue
 			}
 		}
-		s.Deletion = access.NewProblem(infrav1.ClaimingReason, "Instance pool %s is being claimed from another management cluster, which has %s to "+
-			"mind: the end of instance %s waits for that", pool.ID, r.Claims.Window(), s.proof.ID())
+		s.Deletion = access.NewProblem(infrav1.ClaimingReason, "Instance pool %s is being claimed from another management cluster, which may "+
+			"contest that for %s: the deletion of instance %s waits until then", pool.ID, r.Claims.Window(), s.proof.ID())
 		s.Stop()
 		s.Requeue(min(s.Intervals.Progress, r.Claims.Window()))
 		return nil

@@ -94,7 +94,7 @@ func (s *scope) notOwned() string {
 // unseen says what to do about an instance that the account does not show and never did, nor the
 // pool that it was of: an account with the pool in it would show its instances, too.
 func (s *scope) unseen() string {
-	return fmt.Sprintf("Account %s shows neither instance %s nor its instance pool, so that it is not known to be gone: make OCIAccount %s anew for the "+
+	return fmt.Sprintf("Account %s shows neither instance %s nor its instance pool, so that it is not known to be gone: recreate OCIAccount %s for the "+
 		"compartment that the instance is in, or give it credentials that may see it; if the instance is gone, delete the Machine, or this object "+
 		"if it has none", s.account.Name, s.instanceID, s.account.Name)
 }

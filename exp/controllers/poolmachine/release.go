@@ -20,6 +20,6 @@ func (r *Reconciler) release(ctx context.Context, s *scope) error {
 	if len(s.left) > 0 && r.Recorder != nil {
 		r.Recorder.Eventf(s.own, nil, corev1.EventTypeWarning, remains.VolumesLeftReason, "Delete", "%s", remains.Left(s.account.Name, s.left))
 	}
-	ctrl.LoggerFrom(ctx).Info("Nothing is left of the machine")
+	ctrl.LoggerFrom(ctx).Info("Deleted the machine's instance, volumes and device")
 	return nil
 }

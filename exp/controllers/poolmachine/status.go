@@ -47,5 +47,5 @@ func (s *scope) instanceReady() metav1.Condition {
 	case s.instance != nil && s.instance.State == oci.StateRunning:
 		return report.OK(infrav1.InstanceReadyCondition)
 	}
-	return report.NotOK(infrav1.InstanceReadyCondition, infrav1.WaitingReason, "The instance was not looked at yet")
+	return report.NotOK(infrav1.InstanceReadyCondition, infrav1.WaitingReason, "The instance has not been checked yet")
 }
