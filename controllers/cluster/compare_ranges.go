@@ -198,9 +198,9 @@ func changed(s *scope, own ranges) *access.Problem {
 	return nil
 }
 
-// metByDevices tells of a pod range that the tailnet leads to a device for. Nodes that no object
-// knows are left out for a cluster with machines that have no device: after a move they are its
-// own, until their devices are found again.
+// metByDevices tells of a pod range that the tailnet leads to a device for. Nodes unknown to all
+// objects are left out for a cluster with machines without a device: after a move they are its own,
+// until their devices are found again.
 func (k comparer) metByDevices(ctx context.Context, s *scope, own ranges) (*access.Problem, error) {
 	if !routesPods(s.infra) {
 		return nil, nil

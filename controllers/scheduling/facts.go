@@ -100,9 +100,9 @@ func (s *Scheduler) accountFacts(
 	return out, s.options.Pollers.Shortages(account).For(request.Key.String(), request.sizeIn, now), nil
 }
 
-// awaitFirstPoll keeps anything from being placed in an account of which this process has seen
-// nothing yet: what others use of it, pools and machines that lost their status, is known from
-// polls only. The poll wakes the machine; the wait is for the case that the account holds it up.
+// awaitFirstPoll keeps anything from being placed in an account before its first poll: what others
+// use of it, pools and machines without status, is known from polls only. The poll wakes the
+// machine; the wait is for an account that holds the poll up.
 func (s *Scheduler) awaitFirstPoll(key client.ObjectKey, account *infrav1.OCIAccount, now time.Time) error {
 	cache := s.options.Pollers.Cache(account)
 	if _, polled := cache.Age(now); polled {

@@ -24,8 +24,8 @@ const (
 	imageWait = time.Second
 )
 
-// images remembers which image was found for what, so that machines that are made together ask
-// once. What was not found is not remembered. The zero value is ready.
+// images remembers found images by what was asked for, so machines made together ask once. Failures
+// are not remembered. The zero value is ready.
 type images struct {
 	mu    sync.Mutex
 	known map[imageKey]foundImage

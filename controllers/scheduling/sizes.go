@@ -58,11 +58,10 @@ func (l *shapeLists) end(c *oci.Client, now time.Time, err error) {
 	l.until[c] = now.Add(imageLife)
 }
 
-// learnSizes finds out how large shapes are that are not flexible, where a budget or one of OCI's
-// limits counts their OCPUs or memory: shapes of the machines that are to come to the accounts, and
-// of those that are there. It is the same everywhere and never changes. Polls that show an instance
-// tell it, and else the accounts' lists of shapes. What nobody tells stays unknown, and the
-// decision says so.
+// learnSizes finds out the size of shapes that are not flexible, where a budget or one of OCI's
+// limits counts their OCPUs or memory: shapes of the machines to come to the accounts, and of those
+// there. It is the same everywhere and never changes. An instance in a poll tells it, or else the
+// accounts' lists of shapes. A size nobody tells stays unknown, and the decision says so.
 func (s *Scheduler) learnSizes(ctx context.Context, accounts []string, namespace string, wanted []infrav1.Shape, now time.Time) error {
 	unsized, err := s.unsized(ctx, wanted)
 	if err != nil || len(unsized) == 0 {

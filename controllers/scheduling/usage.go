@@ -105,10 +105,9 @@ func (s *Scheduler) observeAll(ctx context.Context) error {
 	return nil
 }
 
-// addStrays adds what instances with a machine's or a machine pool's tag use that no machine counts
-// for: those of a machine that lost its status, of another manager, or of a pool. They count for
-// the budget, as do instances of pools that polls have yet to show; unseen is how many of those are
-// one pool's.
+// addStrays adds what instances with a machine's or a machine pool's tag use, and no machine counts
+// for: those of a machine without status, of another manager, or of a pool. They count for the
+// budget, as do instances of pools not polled yet; unseen is their number for one pool.
 func (s *Scheduler) addStrays(
 	own ownership.Mark, of *infrav1.OCIAccount, account *placement.Account, pools []Pool, one client.ObjectKey,
 ) (unseen int) {

@@ -12,10 +12,9 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 )
 
-// awaitRunning waits for an instance that is not RUNNING. One that is STOPPED, and no restart of
-// ours can be why, was stopped by somebody: the pass goes on to its start, and what was begun of
-// the update is begun anew afterwards. A restart passes through STOPPED, for less than the time
-// that a node is given to settle.
+// awaitRunning waits for an instance to be RUNNING. One STOPPED by no restart of ours was stopped
+// by somebody: the pass goes on to its start, and what was begun of the update is begun again
+// afterwards. A restart passes through STOPPED, for less time than a node has to settle.
 func (u *Instance) awaitRunning(state oci.LifecycleState) {
 	update := &u.Own.Status.Update
 	updating(u.Pass, u.Pass.Intervals.Progress, "Waiting for the instance, which is %s, to be RUNNING", state)

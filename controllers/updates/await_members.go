@@ -17,10 +17,10 @@ import (
 )
 
 // awaitMembers tells whether a restart waits for another control plane, and notes it. A
-// KubeadmControlPlane looks at the others when it triggers the update, which may have been put off
-// for hours. It goes on repairing and removing the others meanwhile, but makes none until the
-// update is over: one that is gone is not waited for. The pods that a drain has evicted may come
-// back: the other one's may have nowhere else to go.
+// KubeadmControlPlane looks at the others when it triggers the update, perhaps hours before. It
+// goes on repairing and removing the others meanwhile, but makes none until the update is over: a
+// missing one is not waited for. Pods evicted by a drain may come back: the other one's may have
+// nowhere else to go.
 func (u *Instance) awaitMembers(ctx context.Context) (waits bool, err error) {
 	if !util.IsControlPlaneMachine(u.Machine) {
 		return false, nil
@@ -42,8 +42,8 @@ func (u *Instance) awaitMembers(ctx context.Context) (waits bool, err error) {
 	return true, nil
 }
 
-// isDown says which of the other control planes has an instance that does not run; empty if there
-// is none. Polls show that up to a minute before the KubeadmControlPlane sees it.
+// isDown names another control plane whose instance does not run; empty if there is none. Polls
+// show it up to a minute before the KubeadmControlPlane does.
 func (u *Instance) isDown(ctx context.Context, controlPlanes []clusterv1.Machine) (string, error) {
 	for i := range controlPlanes {
 		other := &controlPlanes[i]

@@ -25,8 +25,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 )
 
-// IsUpdated tells whether the machine is being updated in place: Cluster API says so by an
-// annotation, and what was begun is finished also if that is taken away.
+// IsUpdated tells whether the machine is being updated in place. Cluster API says so by an
+// annotation; what was begun is finished also without it.
 func IsUpdated(own *infrav1.OCIMeshMachine) bool {
 	_, marked := own.Annotations[clusterv1.UpdateInProgressAnnotation]
 	return marked || !isZero(own.Status.Update) || !own.Status.Drain.StartedAt.IsZero()
@@ -41,9 +41,8 @@ func isZero(update infrav1.UpdateStatus) bool {
 	return update.Step == "" && update.Attempt == 0 && update.NotBefore.IsZero()
 }
 
-// Instance is a running instance that is to become what the machine's spec wants: tags at once,
-// larger volumes while it runs if the node has the agent, another size of a flexible shape by a
-// restart.
+// Instance is a running instance on its way to what the machine's spec wants: tags at once, larger
+// volumes while it runs if the node has the agent, another size of a flexible shape by a restart.
 type Instance struct {
 	// Pass is told what is found out, in the condition Updated.
 	Pass *phases.Pass
@@ -137,13 +136,13 @@ func leaves(p *phases.Pass, machine *clusterv1.Machine) bool {
 
 const aboutToChange = "OCI is about to be asked for the machine's change in place"
 
-// updating notes that the update is under way.
+// updating notes an update under way.
 func updating(p *phases.Pass, after time.Duration, format string, args ...any) {
 	p.Note(infrav1.UpdatedCondition, infrav1.UpdatingReason, format, args...)
 	p.Requeue(after)
 }
 
-// updateTags sets the spec's tags, and takes away those that it had before.
+// updateTags sets the spec's tags, and takes its former ones away.
 func (u *Instance) updateTags(ctx context.Context, proof ownership.Proof, seen oci.Instance) error {
 	wanted := u.Own.Spec.Tags
 	var gone []string
@@ -165,7 +164,7 @@ func (u *Instance) updateTags(ctx context.Context, proof ownership.Proof, seen o
 	return nil
 }
 
-// RecordTags notes which tags of the instance come from the spec.
+// RecordTags records the spec's tags, to tell them from the instance's others.
 func RecordTags(own *infrav1.OCIMeshMachine) {
 	own.Status.TagNames = slices.Sorted(maps.Keys(own.Spec.Tags))
 }

@@ -21,8 +21,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/workload"
 )
 
-// Node is a machine's node, whose agent is to make it what Machine and spec want: other versions,
-// and file systems that fill grown volumes.
+// Node is a machine's node. Its agent is to make it what Machine and spec want: other versions, and
+// file systems as large as grown volumes.
 type Node struct {
 	// Pass is told what is found out, in the condition Updated.
 	Pass *phases.Pass
@@ -45,7 +45,7 @@ type Node struct {
 	Updated bool
 }
 
-// HasAgent tells whether the node has the agent that changes versions.
+// HasAgent tells whether the node has the agent for versions.
 func HasAgent(own *infrav1.OCIMeshMachine) bool {
 	_, has := own.Annotations[infrav1.NodeAgentAnnotation]
 	return has
@@ -67,8 +67,8 @@ func (n *Node) wanted() inplace.Versions {
 	return wanted
 }
 
-// Advance asks the node's agent for the versions that changed, by an annotation of the Node, and
-// tells what the agent says.
+// Advance asks the node's agent for changed versions, by an annotation of the Node, and tells what
+// the agent says.
 func (n *Node) Advance(ctx context.Context) {
 	if leaves(n.Pass, n.Machine) {
 		return
@@ -109,7 +109,7 @@ func (n *Node) Advance(ctx context.Context) {
 }
 
 // awaitStaticPods holds an update back from its end. kubelet has begun anew, and a control plane
-// whose pods are not ready when its turn comes again, as with a version that changes in the middle,
+// whose pods are not ready when its turn comes again, as after a change of version in the middle,
 // is replaced.
 func (n *Node) awaitStaticPods(ctx context.Context, nodes workload.Nodes, node *corev1.Node) {
 	pods := workload.StaticPods(n.Machine)
@@ -128,8 +128,8 @@ func (n *Node) awaitStaticPods(ctx context.Context, nodes workload.Nodes, node *
 }
 
 // askInTurn asks for the versions, and before another kubelet for its packages and then for the end
-// of the drain: a node without pods must not wait for a package that may never come. What holds the
-// drain up is noted.
+// of the drain: a node without pods must not wait for a package in vain. What holds the drain up is
+// noted.
 func (n *Node) askInTurn(ctx context.Context, nodes workload.Nodes, node *corev1.Node) (asked string, err error) {
 	wanted := n.wanted()
 	asked = wanted.String()
@@ -150,7 +150,7 @@ func (n *Node) awaitsKubelet(node *corev1.Node) bool {
 }
 
 // replacesKubelet tells whether the node is to be asked for another kubelet, and was not yet. An
-// agent that says it has installed that one installs none.
+// agent installs none if it reports this one as installed.
 func (n *Node) replacesKubelet(node *corev1.Node) bool {
 	wanted := n.wanted()
 	return n.awaitsKubelet(node) && node.Annotations[infrav1.WantedVersionsAnnotation] != wanted.String() && !reportOf(node).Has(wanted)
@@ -181,7 +181,7 @@ func (n *Node) ask(ctx context.Context, nodes workload.Nodes, node *corev1.Node,
 }
 
 // isUpToDate tells whether the node runs what is wanted and its agent is at nothing else. A node
-// that was never asked for anything need not be, for its Kubernetes alone.
+// never asked for anything need not be, for its Kubernetes alone.
 func (n *Node) isUpToDate(node *corev1.Node) bool {
 	if n.awaitsKubelet(node) {
 		return false

@@ -20,7 +20,7 @@ import (
 )
 
 // updateSize takes the next step towards the wanted boot volume and size. A step is recorded before
-// it is taken, and ends with the restart that it takes.
+// it is taken, and ends with its restart.
 func (u *Instance) updateSize(ctx context.Context, proof ownership.Proof, seen oci.Instance) error {
 	update := &u.Own.Status.Update
 	if update.Step == "" {
@@ -111,9 +111,9 @@ func (u *Instance) beginUpdate(ctx context.Context, resize, grow bool) error {
 	return nil
 }
 
-// budgetLeaves tells whether the account has room for the spec's size, which it records. A spec
-// that has changed since the step was recorded is asked about anew: else the first one's room would
-// be the second one's.
+// budgetLeaves tells whether the account has room for the spec's size, and records it. A spec
+// changed after the step was recorded is asked about again: else the first one's room would be the
+// second one's.
 func (u *Instance) budgetLeaves(ctx context.Context) (room bool, err error) {
 	update := &u.Own.Status.Update
 	if update.Step != "" && update.Generation == u.Own.Generation {
@@ -186,7 +186,7 @@ func (u *Instance) restart(ctx context.Context, proof ownership.Proof, resize bo
 	return nil
 }
 
-// askedOCI tells that a step was accepted, and ends the pass.
+// askedOCI tells of an accepted step, and ends the pass.
 func (u *Instance) askedOCI(ctx context.Context, workRequest string) {
 	step := u.Own.Status.Update.Step
 	if u.Recorder != nil {

@@ -15,7 +15,7 @@ import (
 // placement, grows before OCI is asked for more, and becomes smaller once OCI's instance is. What
 // the spec asks for beyond it counts for nobody.
 
-// WantedSize is the spec's size of the shape that the machine has.
+// WantedSize is the spec's size of the machine's shape.
 func WantedSize(own *infrav1.OCIMeshMachine) infrav1.MachineSizeStatus {
 	return placement.SizeStatusOf(own.Spec, own.Status.Placement.Shape)
 }
@@ -35,8 +35,8 @@ func SizeSeen(own *infrav1.OCIMeshMachine, seen oci.Instance) {
 	}
 }
 
-// volumesSeen records the sizes of the volumes as OCI has them. One that is not among them, since
-// somebody has taken it away, counts as the spec has it.
+// volumesSeen records the sizes of the volumes as OCI has them. A missing one, taken away by
+// somebody, counts as the spec has it.
 func volumesSeen(own *infrav1.OCIMeshMachine, volumes machineVolumes) {
 	wanted, size := WantedSize(own), &own.Status.Size
 	for _, volume := range volumes {
@@ -50,9 +50,9 @@ func volumesSeen(own *infrav1.OCIMeshMachine, volumes machineVolumes) {
 	size.BootVolumeGB, size.DataVolumesGB = wanted.BootVolumeGB, wanted.DataVolumesGB
 }
 
-// learnSize finds out the size of a machine that has no record of it: it was moved or restored, or
-// is of a release that wrote none. Its spec may ask for more by now. Until the size is known the
-// spec's counts.
+// learnSize finds out the size of a machine without a record of it: one moved or restored, or of a
+// release without the record. Its spec may ask for more by now. Until the size is known the spec's
+// counts.
 func (u *Instance) learnSize(ctx context.Context) error {
 	size := &u.Own.Status.Size
 	boot := size.BootVolumeGB == 0

@@ -29,7 +29,7 @@ type machineVolume struct {
 
 type machineVolumes []machineVolume
 
-// smaller is the first volume that is smaller than the spec's.
+// smaller is the first volume below the spec's size.
 func (v machineVolumes) smaller() (machineVolume, bool) {
 	for _, volume := range v {
 		if volume.GB < int64(volume.gb) {
@@ -43,8 +43,8 @@ func (v machineVolumes) hasBoot() bool {
 	return slices.ContainsFunc(v, func(volume machineVolume) bool { return volume.Boot })
 }
 
-// needsAgent notes a volume that is to grow and cannot: there is nobody who would fill it, which
-// Cluster API does not ask for, or it is not there.
+// needsAgent notes a volume unable to grow: it is absent, or nobody would fill it. Cluster API asks
+// for no such change.
 func (u *Instance) needsAgent(volumes machineVolumes) bool {
 	if missing := u.missing(volumes); missing != "" {
 		u.PutOff = true
@@ -66,8 +66,8 @@ func (u *Instance) needsAgent(volumes machineVolumes) bool {
 	return false
 }
 
-// missing is a volume that is to grow and is not among those of the instance: the spec asks for
-// more than was granted, and the volumes that are there do not make up for it.
+// missing is a volume to grow that the instance lacks: the spec asks for more than was granted, and
+// the volumes at hand do not make up for it.
 func (u *Instance) missing(volumes machineVolumes) string {
 	wanted, granted := WantedSize(u.Own), u.Own.Status.Size
 	boot, data := wanted.BootVolumeGB-granted.BootVolumeGB, wanted.DataVolumesGB-granted.DataVolumesGB
@@ -93,8 +93,8 @@ func (u *Instance) missing(volumes machineVolumes) string {
 
 func dataVolume(volume infrav1.DataVolume) string { return "data volume " + volume.Name }
 
-// volumes are those with a size in the spec, as OCI has them now. A data volume that somebody has
-// detached is not one of them: the node will say that it lacks it.
+// volumes are those with a size in the spec, as OCI has them now. A detached data volume is not one
+// of them: the node will report its lack.
 func (u *Instance) volumes(ctx context.Context, c *oci.Client, seen oci.Instance) (machineVolumes, error) {
 	var out machineVolumes
 	if gb := u.Own.Spec.BootVolume.SizeGB; gb > 0 {
@@ -110,8 +110,8 @@ func (u *Instance) volumes(ctx context.Context, c *oci.Client, seen oci.Instance
 	return append(out, data...), err
 }
 
-// dataVolumes are those under the names that they were made with: a volume that a user has attached
-// in the place of one is not the machine's.
+// dataVolumes are those under their first names: a volume attached by a user in the place of one is
+// not the machine's.
 func (u *Instance) dataVolumes(ctx context.Context, c *oci.Client, instanceID string) (machineVolumes, error) {
 	wanted := u.Own.Spec.DataVolumes
 	if len(wanted) == 0 {
@@ -139,8 +139,8 @@ func (u *Instance) dataVolumes(ctx context.Context, c *oci.Client, instanceID st
 	return out, nil
 }
 
-// detached are the data volumes that are not attached any more, by their names. A name proves
-// nothing, and nothing is done to them: the smallest of a name tells that it was not grown.
+// detached are the data volumes no longer attached, by their names. A name proves nothing, and
+// nothing is done to them: the smallest of a name tells of missing growth.
 func (u *Instance) detached(ctx context.Context, c *oci.Client, attached machineVolumes) (machineVolumes, error) {
 	wanted := u.Own.Spec.DataVolumes
 	if len(slices.DeleteFunc(slices.Clone(attached), func(v machineVolume) bool { return v.Boot })) == len(wanted) {
@@ -162,9 +162,8 @@ func (u *Instance) detached(ctx context.Context, c *oci.Client, attached machine
 	return out, nil
 }
 
-// growVolume asks OCI for the size of the first volume that is smaller. OCI makes a volume that is
-// attached larger (OCI documentation, "Resizing a Volume", "Online Resizing"), and only one that is
-// AVAILABLE.
+// growVolume asks OCI for the size of the first smaller volume. OCI makes attached volumes larger
+// (OCI documentation, "Resizing a Volume", "Online Resizing"), and only AVAILABLE ones.
 func (u *Instance) growVolume(ctx context.Context, proof ownership.Proof, volumes machineVolumes) error {
 	volume, _ := volumes.smaller()
 	if volume.State != oci.StateAvailable {

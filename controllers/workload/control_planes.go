@@ -27,8 +27,8 @@ func ControlPlanes(ctx context.Context, reader client.Reader, machine *clusterv1
 	return slices.DeleteFunc(machines.Items, func(m clusterv1.Machine) bool { return !util.IsControlPlaneMachine(&m) }), nil
 }
 
-// FirstUnhealthy is the first condition that is not true of a control plane that neither comes nor
-// goes, with the Machine's name; empty if there is none.
+// FirstUnhealthy is the first untrue condition among the control planes, with the Machine's name;
+// empty if there is none. Those that come or go do not count.
 func FirstUnhealthy(controlPlanes []clusterv1.Machine) string {
 	for i := range controlPlanes {
 		machine := &controlPlanes[i]
@@ -42,10 +42,10 @@ func FirstUnhealthy(controlPlanes []clusterv1.Machine) string {
 	return ""
 }
 
-// Missed says which control plane besides the named one a cluster cannot do without it now; empty
-// if there is none. It may have no member of etcd, or one that is not well: without the named one's
-// there may be no quorum. What is healthy comes of the KubeadmControlPlane's last look; whoever
-// repairs a machine says so before the look shows it.
+// Missed names a control plane in trouble besides the named one; empty if there is none. It may
+// have no member of etcd, or an unhealthy one: without the named one's there may be no quorum.
+// Health is as the KubeadmControlPlane saw it last; a repair counts from its beginning, before that
+// look shows it.
 func Missed(controlPlanes []clusterv1.Machine, besides string) string {
 	others := slices.DeleteFunc(slices.Clone(controlPlanes), func(m clusterv1.Machine) bool { return m.Name == besides })
 	for i := range others {
@@ -64,8 +64,8 @@ func Missed(controlPlanes []clusterv1.Machine, besides string) string {
 	return ""
 }
 
-// isRepaired tells whether an OCIMeshRemediation has begun with the Machine, which was not healthy
-// since. A request by hand may stay after that.
+// isRepaired tells whether an OCIMeshRemediation has begun with the Machine, and the Machine was
+// not healthy since. A request by hand may outlive the repair.
 func isRepaired(machine *clusterv1.Machine) bool {
 	told := conditions.Get(machine, clusterv1.MachineExternallyRemediatedCondition)
 	if told == nil || told.Status != metav1.ConditionFalse || told.Reason != infrav1.RepairingReason {

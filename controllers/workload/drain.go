@@ -22,7 +22,7 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 )
 
-// kinds are all that a drain reads: nobody has to ask a cluster which kinds it has.
+// kinds are all a drain reads: no cluster has to be asked for its kinds.
 var kinds = func() meta.RESTMapper {
 	mapper := meta.NewDefaultRESTMapper(nil)
 	for kind, scope := range map[string]meta.RESTScope{
@@ -35,9 +35,9 @@ var kinds = func() meta.RESTMapper {
 	return mapper
 }()
 
-// Drain takes the pods from one Node. Which pods leave, in which order, and how, is decided by
-// Cluster API's own code for machines that it deletes: DaemonSets' and static pods stay, labels and
-// MachineDrainRules hold, and evictions heed PodDisruptionBudgets.
+// Drain takes the pods from one Node. Cluster API's own code for deleted machines decides on the
+// pods, their order and the way: DaemonSets' and static pods stay, labels and MachineDrainRules
+// hold, and evictions heed PodDisruptionBudgets.
 type Drain struct {
 	cluster *clusterv1.Cluster
 	machine *clusterv1.Machine
@@ -79,7 +79,7 @@ func (d *Drain) Begun() bool {
 }
 
 // Cordon keeps further pods from the Node, and records in the same write what is to be done
-// afterwards. One that somebody else has cordoned stays so.
+// afterwards. A Node cordoned by somebody else stays so.
 func (d *Drain) Cordon(ctx context.Context) error {
 	if d.Begun() && d.node.Spec.Unschedulable {
 		return nil
@@ -115,7 +115,7 @@ func (d *Drain) change(ctx context.Context, change func(*corev1.Node)) error {
 	return d.helper.RemoteClient.Patch(ctx, d.node, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
 }
 
-// Evict asks for the eviction of the pods that are to leave, and tells what holds that up; empty
+// Evict asks for the eviction of the pods on their way out, and tells what holds them up; empty
 // once none is left.
 func (d *Drain) Evict(ctx context.Context) (string, error) {
 	pods, err := d.helper.GetPodsForEviction(ctx, d.cluster, d.machine, d.node.Name)
@@ -125,7 +125,7 @@ func (d *Drain) Evict(ctx context.Context) (string, error) {
 	return inOneLine(d.helper.EvictPods(ctx, pods).ConditionMessage(metav1.Time{})), nil
 }
 
-// inOneLine leaves out the first line, which says that the drain is not over.
+// inOneLine leaves out the first line: it only says the drain is not over.
 func inOneLine(message string) string {
 	lines := strings.Split(message, "\n")[1:]
 	for i := range lines {
@@ -159,7 +159,7 @@ func (d *Drain) Obstacle(ctx context.Context) (string, error) {
 	return obstacle(movers, rooms), nil
 }
 
-// rooms are the other nodes that pods may be scheduled to, with what is left of each.
+// rooms are the other nodes open to pods, with what is left of each.
 func (d *Drain) rooms(ctx context.Context) ([]room, error) {
 	nodes := &corev1.NodeList{}
 	if err := d.helper.RemoteClient.List(ctx, nodes); err != nil {

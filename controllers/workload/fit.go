@@ -21,7 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// room is a node that pods may go to.
+// room is a node open to pods.
 type room struct {
 	node *corev1.Node
 	// left is what its pods' requests leave of it.
@@ -54,7 +54,7 @@ func (r room) holds(requests corev1.ResourceList) bool {
 	return true
 }
 
-// mover is a pod that is to leave its node.
+// mover is a pod on its way out of its node.
 type mover struct {
 	pod      *corev1.Pod
 	requests corev1.ResourceList
@@ -68,8 +68,8 @@ func newMover(pod *corev1.Pod, volumes []*nodeaffinity.NodeSelector) mover {
 
 func (m mover) name() string { return m.pod.Namespace + "/" + m.pod.Name }
 
-// mayRunOn tells whether the scheduler would consider the node for the pod at all, as far as that
-// is about the two of them: what other pods mean for it is not looked at.
+// mayRunOn tells whether the scheduler would consider the node for the pod at all. Only the two of
+// them count, not what other pods mean for it.
 func (m mover) mayRunOn(node *corev1.Node) bool {
 	_, untolerated := scheduling.FindMatchingUntoleratedTaint(klog.Background(), node.Spec.Taints, m.pod.Spec.Tolerations, func(taint *corev1.Taint) bool {
 		return taint.Effect == corev1.TaintEffectNoSchedule || taint.Effect == corev1.TaintEffectNoExecute
@@ -81,7 +81,7 @@ func (m mover) mayRunOn(node *corev1.Node) bool {
 
 // obstacle tells why the movers find no place in the rooms; empty if they do. Each goes to the
 // first room with enough left for it, the largest first. The scheduler may do better: then a node
-// is not drained that could have been.
+// goes undrained without need.
 func obstacle(movers []mover, rooms []room) string {
 	if len(rooms) == 0 {
 		return "no other node is Ready and schedulable"
@@ -113,7 +113,7 @@ func requestsOf(pod *corev1.Pod) corev1.ResourceList {
 	return requests
 }
 
-// inWords is empty for a pod that asks for nothing but its place.
+// inWords is empty for a pod with no request but its place.
 func inWords(requests corev1.ResourceList) string {
 	var words []string
 	for _, name := range slices.Sorted(maps.Keys(requests)) {
@@ -127,8 +127,8 @@ func inWords(requests corev1.ResourceList) string {
 	return ", which asks for " + strings.Join(words, " and ")
 }
 
-// volumesOf says which nodes reach the volumes that the pod's claims are bound to. In a cluster of
-// several accounts a volume is in one of them.
+// volumesOf finds the nodes in reach of the volumes of the pod's claims. In a cluster of several
+// accounts a volume is in one of them.
 func (d *Drain) volumesOf(ctx context.Context, pod *corev1.Pod) ([]*nodeaffinity.NodeSelector, error) {
 	var all []*nodeaffinity.NodeSelector
 	for _, volume := range pod.Spec.Volumes {

@@ -1,9 +1,9 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package workload reaches the clusters that are made of machines, at their own API servers: it
-// reads and annotates Nodes, reads the static pods of control planes, and drains a Node before its
-// machine is changed in place. By what Machines say it tells which control planes a cluster lacks.
+// Package workload reaches the clusters made of machines, at their own API servers: it reads and
+// annotates Nodes, reads the static pods of control planes, and drains a Node before its machine is
+// changed in place. From Machines it learns of missing control planes.
 package workload
 
 import (
@@ -36,7 +36,7 @@ type Nodes struct {
 	rest rest.Interface
 }
 
-// NodesOf connects with the kubeconfig that Cluster API keeps of the cluster.
+// NodesOf connects with the cluster's kubeconfig, as Cluster API keeps it.
 func NodesOf(ctx context.Context, secrets client.Reader, cluster client.ObjectKey) (Nodes, error) {
 	config, err := configFor(ctx, secrets, cluster)
 	if err != nil {
@@ -57,7 +57,7 @@ func nodesBy(config *rest.Config) (Nodes, error) {
 	return Nodes{client: connected.Nodes(), pods: connected.Pods(metav1.NamespaceSystem), rest: connected.RESTClient()}, nil
 }
 
-// configFor reads the kubeconfig that Cluster API keeps of the cluster.
+// configFor reads the cluster's kubeconfig, as Cluster API keeps it.
 func configFor(ctx context.Context, secrets client.Reader, cluster client.ObjectKey) (*rest.Config, error) {
 	text, err := kubeconfig.FromSecret(ctx, secrets, cluster)
 	if err != nil {
@@ -92,7 +92,7 @@ func (n Nodes) Get(ctx context.Context, name string) (*corev1.Node, error) {
 	return n.client.Get(ctx, name, metav1.GetOptions{})
 }
 
-// IsReady tells whether the Node's kubelet says that it is.
+// IsReady tells whether the Node's kubelet reports it as Ready.
 func IsReady(node *corev1.Node) bool {
 	return slices.ContainsFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool {
 		return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue

@@ -10,8 +10,8 @@ import (
 	"sigs.k8s.io/cluster-api/util/conditions"
 )
 
-// parts are what a KubeadmControlPlane looks at before it touches a machine, by the condition that
-// it gives its Machines, with the static pod of it (checkHealthiness in cluster-api v1.14
+// parts are what a KubeadmControlPlane checks before it touches a machine, by the condition of its
+// Machines, each with its static pod (checkHealthiness in cluster-api v1.14
 // controlplane/kubeadm/reconcilers/kubeadmcontrolplane/preflight.go).
 var parts = []struct{ condition, pod string }{
 	{controlplanev1.KubeadmControlPlaneMachineAPIServerPodHealthyCondition, "kube-apiserver"},
@@ -21,7 +21,7 @@ var parts = []struct{ condition, pod string }{
 	{controlplanev1.KubeadmControlPlaneMachineEtcdMemberHealthyCondition, ""},
 }
 
-// StaticPods are the components that a KubeadmControlPlane looks for on a machine; none on others'.
+// StaticPods are the components a KubeadmControlPlane looks for on a machine; none on others'.
 func StaticPods(machine *clusterv1.Machine) []string {
 	var pods []string
 	for _, part := range parts {

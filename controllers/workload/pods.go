@@ -23,11 +23,11 @@ const podsLimit = 16 << 20
 // times.
 const readyFor = 10 * time.Second
 
-// NotReady is the first of a node's static pods, named as kubeadm does, that is missing or not
-// ready; empty if there is none. kubelet and the API server must agree. A kubelet that has just
-// begun takes each for not ready until it has passed its probes (isContainerStarted and
-// UpdatePodStatus in its prober_manager.go: a file has no status to go on from), and until it
-// writes that, the API server has what the one before found.
+// NotReady is the first missing or unready static pod of a node, named as kubeadm does; empty if
+// there is none. kubelet and the API server must agree. A new kubelet takes each for not ready
+// until its probes have passed (isContainerStarted and UpdatePodStatus in its prober_manager.go: a
+// file has no status to go on from). Until it has written so, the API server has the findings of
+// the one before.
 func (n Nodes) NotReady(ctx context.Context, now time.Time, node string, components ...string) (string, error) {
 	seen, err := n.seenByKubelet(ctx, node)
 	if err != nil {
@@ -52,9 +52,8 @@ func (n Nodes) NotReady(ctx context.Context, now time.Time, node string, compone
 // isRecent does not wait for a node whose clock is ahead.
 func isRecent(age time.Duration) bool { return age >= 0 && age < readyFor }
 
-// seenByKubelet are the conditions of the pods of kube-system, as the kubelet has them that runs on
-// the node now. It knows nothing of a static pod that it has not looked at (GetPods in
-// kubelet_getters.go, v1.37).
+// seenByKubelet are the conditions of the pods of kube-system, as the node's present kubelet has
+// them. Of a static pod not checked yet it knows nothing (GetPods in kubelet_getters.go, v1.37).
 func (n Nodes) seenByKubelet(ctx context.Context, node string) (map[string][]corev1.PodCondition, error) {
 	answer, err := n.rest.Get().Resource("nodes").Name(node).SubResource("proxy").Suffix("pods").Stream(ctx)
 	if err != nil {

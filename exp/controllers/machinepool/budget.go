@@ -63,8 +63,7 @@ func (b budget) grant(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// reserve writes down the size that OCI is about to be told, so that a process that is begun in
-// between counts it.
+// reserve writes down the size before OCI is told: a process begun in between counts it.
 func (b budget) reserve(ctx context.Context, s *scope, size int) error {
 	reserved := s.own.DeepCopy()
 	reserved.Status.Pool.Size = ptr.To(int32(size))

@@ -16,10 +16,9 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 )
 
-// cleanUp deletes the configurations that the pool no longer launches from and revokes the keys
-// that nobody is to join with any more. A configuration is the pool's by its tags, never by its
-// name: pool-1's name begins pool-10's. An instance that was launched with the last key may be
-// about to join with it, so that old keys stay until all have.
+// cleanUp deletes the pool's former configurations and revokes the keys with nobody left to join. A
+// configuration is the pool's by its tags, never by its name: pool-1's name begins pool-10's. An
+// instance launched with the last key may be about to join with it: old keys stay until all have.
 func (r *Reconciler) cleanUp(ctx context.Context, s *scope) error {
 	status := &s.own.Status.Configuration
 	if s.idle() {
@@ -62,10 +61,10 @@ func (s *scope) deleteConfigurationsBut(ctx context.Context, current string) err
 	return nil
 }
 
-// dropAllKeys leaves a pool at rest at size 0 without a key that works. The next instance's is made
-// with its configuration: that of now is given up before its key is, so that a process that is
-// begun in between launches nothing from it. The key's identifier stays until the key is revoked:
-// some servers know no other proof.
+// dropAllKeys leaves a pool at rest at size 0 without a usable key. The next instance's is made
+// with its configuration: the present one is given up before its key is, so a process begun in
+// between launches nothing from it. The key's identifier stays until the key is revoked: some
+// servers know no other proof.
 func (s *scope) dropAllKeys(ctx context.Context, c client.Client, ring *keyring) error {
 	status := &s.own.Status.Configuration
 	if status.KeyID == "" {

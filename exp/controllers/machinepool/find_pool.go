@@ -16,8 +16,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolid"
 )
 
-// findPool finds the instance pool: the one that is recorded, or one that has the tags. None is
-// made in place of one that an account does not show.
+// findPool finds the instance pool: the recorded one, or one with the tags. None is made in place
+// of one that an account does not show.
 func (r *Reconciler) findPool(ctx context.Context, s *scope) error {
 	status := &s.own.Status.Pool
 	id := status.ID

@@ -32,10 +32,9 @@ func (r *Reconciler) claimant() claimant {
 	return claimant{client: r.Client, claims: r.Claims, recorder: r.Recorder}
 }
 
-// standTo decides about an instance pool that was looked at in this pass. The claim to a pool
-// counts for all that belongs to it, as that to a VCN does for what is in it: OCI launches the
-// instances by itself, so that no claim of theirs could be kept right, and a configuration has no
-// life without its pool.
+// standTo decides about an instance pool seen in this pass. The claim to a pool counts for all that
+// belongs to it, as that to a VCN does for its contents: OCI launches the instances by itself, so
+// no claim of theirs could be kept right, and a configuration has no life without its pool.
 func (c claimant) standTo(ctx context.Context, s *scope, pool oci.InstancePool) (claims.Standing, error) {
 	standing := c.claims.Stand(claims.Thing{
 		Object: s.own, Owner: s.owner, Status: s.own.Status.Claim, ID: pool.ID, Tags: pool.Tags, At: s.now, Now: s.now, Rest: s.Intervals.Poll,

@@ -14,8 +14,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/userdata"
 )
 
-// ownedConditions are the ones that this controller writes, besides Paused, which has its own
-// helper.
+// ownedConditions are those of this controller, besides Paused: Cluster API's helper writes it.
 var ownedConditions = report.Types(infrav1.TailnetReadyCondition, expv1.ConfigurationReadyCondition, expv1.PoolReadyCondition,
 	expv1.InstancesReadyCondition, infrav1.AgentsCompleteCondition, infrav1.DeletingCondition)
 

@@ -31,8 +31,8 @@ func (r *Reconciler) connect(ctx context.Context, s *scope) error {
 	return err
 }
 
-// isStranger tells whether nothing says that the machine is in the account, which does not allow
-// the namespace: no call is made for it. A deletion goes by what the account's polls show anyway.
+// isStranger tells whether the account does not allow the namespace, and nothing says the machine
+// is in it: no call is made for it. A deletion goes by the account's polls anyway.
 func (r *Reconciler) isStranger(ctx context.Context, s *scope) (bool, error) {
 	if s.own.Status.Account != "" {
 		return false, nil

@@ -1,9 +1,9 @@
 // Copyright The CAPOM Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package poolmachine looks after OCIMeshMachinePoolMachines: each stands for one instance that a
-// pool has launched. It sees the instance join the tailnet and, when its Machine is deleted, takes
-// exactly that instance out of the pool.
+// Package poolmachine looks after OCIMeshMachinePoolMachines: each stands for one instance of a
+// pool. It sees the instance join the tailnet and, when its Machine is deleted, takes exactly this
+// one out of the pool.
 package poolmachine
 
 import (

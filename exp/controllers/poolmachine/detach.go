@@ -16,8 +16,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolid"
 )
 
-// detach takes the instance out of its pool, which ends it and makes the pool smaller by one, so
-// that OCI puts no other in its place.
+// detach takes the instance out of its pool. This ends it and makes the pool smaller by one: OCI
+// puts no other in its place.
 func (r *Reconciler) detach(ctx context.Context, s *scope) error {
 	if s.proof.IsZero() || s.ended() {
 		return nil
@@ -60,9 +60,9 @@ func (r *Reconciler) end(ctx context.Context, s *scope) (refusal, err error) {
 	return nil, err
 }
 
-// instancePool is the pool in OCI: the one that is recorded, or one that has the pool's tags.
-// Without status of the pool the instance would otherwise be ended as if it were in none, and OCI
-// would put another one in its place.
+// instancePool is the pool in OCI: the recorded one, or one with the pool's tags. Without status of
+// the pool the instance would otherwise be ended as if it were in none, and OCI would put another
+// one in its place.
 func (s *scope) instancePool(ctx context.Context) (ownership.Proof, error) {
 	switch {
 	case s.pool == nil || s.pool.Spec.Account != s.account.Name:

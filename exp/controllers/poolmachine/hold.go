@@ -20,7 +20,7 @@ import (
 )
 
 // hold ends the pass over an instance whose pool another management cluster holds: a claim to a
-// pool counts for its instances. The pool's controller finds that out.
+// pool counts for its instances. The pool's controller judges the claim.
 func (r *Reconciler) hold(_ context.Context, s *scope) error {
 	if s.pool != nil && r.Claims.Yields(s.pool.Status.Claim) {
 		s.WaitFor(s.Intervals.Poll, infrav1.InstanceReadyCondition, infrav1.HeldElsewhereReason,
@@ -62,8 +62,7 @@ func (r *Reconciler) holdToEnd(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// judge is package ownership's judgement of a pool. Without its object here there is nobody who
-// would claim it.
+// judge is package ownership's judgement of a pool. Without its object here nobody would claim it.
 func (r *Reconciler) judge(s *scope, pool oci.InstancePool) ownership.Judgement {
 	if s.pool != nil {
 		holder := r.Claims.Holder(s.pool, s.pool.Status.Claim, pool.ID, s.now, s.Intervals.Poll)
@@ -76,8 +75,8 @@ func (r *Reconciler) judge(s *scope, pool oci.InstancePool) ownership.Judgement 
 	return judgement
 }
 
-// claimedPools are the live instance pools that may be the instance's: the one that is recorded, or
-// those with the pool's tags.
+// claimedPools are the live instance pools in question: the recorded one, or those with the pool's
+// tags.
 func (s *scope) claimedPools(ctx context.Context) ([]oci.InstancePool, error) {
 	if s.pool != nil && s.pool.Status.Pool.ID != "" && s.pool.Spec.Account == s.account.Name {
 		pool, exists, err := poolid.Observe(ctx, s.client, s.pool.Status.Pool.ID)

@@ -9,7 +9,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 )
 
-// leaveTailnet removes the device that is recorded, or proven by the instance as polls show it.
+// leaveTailnet removes the recorded device, or one proven by the instance as polls show it.
 func (r *Reconciler) leaveTailnet(ctx context.Context, s *scope) error {
 	if s.joins == nil {
 		return nil

@@ -32,8 +32,8 @@ func (r *Reconciler) observeDevice(ctx context.Context, s *scope) error {
 	return tailnetnode.ApprovePodRoute(ctx, &s.Pass, s.joins, r.Devices, observed, s.tailnet, s.cluster, s.infraCluster)
 }
 
-// claim is what the machine knows of its device. Many machines join with the pool's key, so that
-// the instance bounds when the device can have been made, if it carries the pool's tags: users make
+// claim is what the machine knows of its device. Many machines join with the pool's key: the
+// instance, if it carries the pool's tags, bounds when the device can have been made. Users make
 // objects of this kind too, with names and provider IDs as they like.
 func (r *Reconciler) claim(s *scope, instance *oci.Instance) ownership.DeviceClaim {
 	claim := ownership.DeviceClaim{

@@ -19,9 +19,9 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolid"
 )
 
-// observeInstance takes over what polls show. One that is gone on evidence takes its Machine along:
-// OCI has another one in its place (Cluster API's proposal 20220209-machinepool-machines). One that
-// nothing has ever shown to be in the account may be in another compartment.
+// observeInstance takes over what polls show. An instance proven gone takes its Machine along: OCI
+// has another one in its place (Cluster API's proposal 20220209-machinepool-machines). One never
+// seen in the account may be in another compartment.
 func (r *Reconciler) observeInstance(ctx context.Context, s *scope) error {
 	if trouble := s.cache.Trouble(s.now); trouble != nil {
 		return trouble
@@ -83,7 +83,7 @@ func (s *scope) take(found oci.Instance) (proven bool) {
 	return proven
 }
 
-// notOwned says what to do about an instance that is not proven to be own's.
+// notOwned says what to do about an instance not proven to be own's.
 func (s *scope) notOwned() string {
 	pool := poolid.NameIn(s.own)
 	return fmt.Sprintf("Instance %s is left alone: it has not the tags of OCIMeshMachinePool %s of this namespace, %s and %s, or this object has not "+
@@ -91,8 +91,8 @@ func (s *scope) notOwned() string {
 		"(oci compute instance terminate --instance-id)", s.instanceID, pool, infrav1.MachinePoolUIDTag, infrav1.MachinePoolNameTag)
 }
 
-// unseen says what to do about an instance that the account does not show and never did, nor the
-// pool that it was of: an account with the pool in it would show its instances, too.
+// unseen says what to do about an instance the account does not show and never did, nor its pool:
+// an account with the pool in it would show its instances, too.
 func (s *scope) unseen() string {
 	return fmt.Sprintf("Account %s shows neither instance %s nor its instance pool, so that it is not known to be gone: recreate OCIAccount %s for the "+
 		"compartment that the instance is in, or give it credentials that may see it; if the instance is gone, delete the Machine, or this object "+
@@ -111,7 +111,7 @@ func (s *scope) observeAddresses() error {
 	return err
 }
 
-// lost deletes the Machine of an instance that is gone, or the object itself if it has none.
+// lost deletes the Machine of a lost instance, or the object itself if it has none.
 func (r *Reconciler) lost(ctx context.Context, s *scope) error {
 	s.WaitFor(s.Intervals.Progress, infrav1.InstanceReadyCondition, infrav1.InstanceTerminatedReason,
 		"Instance is gone and this provider did not ask for it: its Machine is deleted, OCI launches another one")

@@ -10,8 +10,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 )
 
-// provision hands the machine over to Cluster API once it runs and has joined. That is never taken
-// back.
+// provision hands the machine over to Cluster API once it runs and has joined, for good.
 func (r *Reconciler) provision(_ context.Context, s *scope) error {
 	s.Requeue(s.Intervals.Poll)
 	if s.instance == nil || s.observed.Device == nil {

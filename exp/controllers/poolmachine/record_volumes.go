@@ -13,9 +13,9 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/remains"
 )
 
-// recordVolumes records, before the end is asked for, which data volumes go with the instance, and
-// ends the pass. It is done anew if the end is not under way for long: somebody may have detached a
-// volume meanwhile, to rescue it.
+// recordVolumes records, before the end is asked for, the data volumes to go with the instance, and
+// ends the pass. It records them again if the end is not under way for long: somebody may have
+// detached a volume meanwhile, to rescue it.
 func (r *Reconciler) recordVolumes(ctx context.Context, s *scope) error {
 	if s.proof.IsZero() || s.ended() || s.instance.State == oci.StateTerminating || remains.IsRecent(s.own.Status.Leaving, s.now) {
 		return nil

@@ -14,7 +14,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/remains"
 )
 
-// release lets the object go: nothing is left that it stood for.
+// release lets the object go: nothing is left of what it stood for.
 func (r *Reconciler) release(ctx context.Context, s *scope) error {
 	controllerutil.RemoveFinalizer(s.own, expv1.OCIMeshMachinePoolMachineFinalizer)
 	if len(s.left) > 0 && r.Recorder != nil {

@@ -15,8 +15,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/remains"
 )
 
-// removeVolumes deletes the recorded data volumes, which a detached instance leaves behind, and
-// tells of others that were the instance's.
+// removeVolumes deletes the recorded data volumes, left behind by a detached instance, and tells of
+// the instance's others.
 func (r *Reconciler) removeVolumes(ctx context.Context, s *scope) error {
 	if s.proof.IsZero() {
 		return nil
@@ -55,8 +55,8 @@ func (s *scope) mark() map[string]string {
 	return mark
 }
 
-// wasOwn tells whether a volume was made with the instance. One that the end of the whole pool
-// takes along is nobody's concern here.
+// wasOwn tells whether a volume was made with the instance. One taken along by the end of the whole
+// pool is nobody's concern here.
 func (s *scope) wasOwn(attachments []oci.VolumeAttachment) func(oci.Volume) bool {
 	mark := s.mark()
 	return func(volume oci.Volume) bool {

@@ -112,8 +112,7 @@ func (r *Reconciler) find(ctx context.Context, own client.Object, name string, i
 	return true, nil
 }
 
-// recorded is the instance that status has recorded, which counts only in the account that is
-// recorded with it.
+// recorded is the instance in status. It counts only in the account recorded with it.
 func (s *scope) recorded() ownership.Proof {
 	if s.own.Status.Account == "" || s.account == nil || s.account.Name != s.own.Status.Account {
 		return ownership.Proof{}
@@ -121,9 +120,9 @@ func (s *scope) recorded() ownership.Proof {
 	return ownership.Recorded(s.own.Status.Instance.ID)
 }
 
-// prove tells whether an instance that was seen is own's. Its tags have to be those of the pool,
-// and own's name has to be the one that follows from pool and instance: a copy of an object stands
-// for nothing. If the pool is gone the record has to do.
+// prove tells whether an instance is own's. Its tags have to be those of the pool, and own's name
+// has to follow from pool and instance: a copy of an object stands for nothing. If the pool is gone
+// the record has to do.
 func (s *scope) prove(id string, tags map[string]string) (ownership.Proof, bool) {
 	recorded := s.recorded()
 	if s.pool == nil {

@@ -13,8 +13,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 )
 
-// ownedConditions are the ones that this controller writes, besides Paused, which has its own
-// helper.
+// ownedConditions are those of this controller, besides Paused: Cluster API's helper writes it.
 var ownedConditions = report.Types(infrav1.InstanceReadyCondition, infrav1.TailnetReadyCondition, infrav1.DeletingCondition)
 
 // updateStatus computes all conditions from what the phases found.
@@ -31,7 +30,7 @@ func updateStatus(s *scope) {
 	}
 }
 
-// onTailnet knows of a device that is offline with its instance, besides what all kinds know.
+// onTailnet knows of a device offline with its instance, besides what all kinds know.
 func (s *scope) onTailnet() metav1.Condition {
 	device, deleting := s.observed.Device, !s.own.DeletionTimestamp.IsZero()
 	if !deleting && device != nil && !device.Online && s.instance != nil {

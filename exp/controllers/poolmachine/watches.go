@@ -25,7 +25,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/tailnetnode"
 )
 
-// DeviceKinds are lists of the kinds of this package that have devices in tailnets.
+// DeviceKinds are lists of this package's kinds with devices in tailnets.
 func DeviceKinds() []client.ObjectList {
 	return []client.ObjectList{&expv1.OCIMeshMachinePoolMachineList{}}
 }
