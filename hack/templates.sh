@@ -49,13 +49,14 @@ assemble() {
 }
 
 addons=(cilium metadata-policy)
-assemble cluster-template.yaml cluster ocimeshcluster-three-accounts control-plane control-plane-machines workers worker-machines remediation health-checks "${addons[@]}"
+health_checks=(health-check-control-plane health-check-workers)
+assemble cluster-template.yaml cluster ocimeshcluster-three-accounts control-plane control-plane-machines workers worker-machines remediation "${health_checks[@]}" "${addons[@]}"
 assemble cluster-template-always-free.yaml cluster ocimeshcluster-three-accounts control-plane-always-free \
   control-plane-machines workers-always-free worker-machines remediation-always-free health-checks-always-free "${addons[@]}"
-assemble cluster-template-single-account.yaml cluster ocimeshcluster-one-account control-plane control-plane-machines workers worker-machines remediation health-checks "${addons[@]}"
-assemble cluster-template-tailnet-routes.yaml cluster ocimeshcluster-tailnet-routes control-plane control-plane-machines workers worker-machines remediation health-checks "${addons[@]}"
-assemble cluster-template-network-load-balancer.yaml cluster ocimeshcluster-network-load-balancer control-plane control-plane-machines workers worker-machines remediation health-checks "${addons[@]}"
-assemble cluster-template-machine-pool.yaml cluster ocimeshcluster-three-accounts control-plane control-plane-machines machine-pool "${addons[@]}"
+assemble cluster-template-single-account.yaml cluster ocimeshcluster-one-account control-plane control-plane-machines workers worker-machines remediation "${health_checks[@]}" "${addons[@]}"
+assemble cluster-template-tailnet-routes.yaml cluster ocimeshcluster-tailnet-routes control-plane control-plane-machines workers worker-machines remediation "${health_checks[@]}" "${addons[@]}"
+assemble cluster-template-network-load-balancer.yaml cluster ocimeshcluster-network-load-balancer control-plane control-plane-machines workers worker-machines remediation "${health_checks[@]}" "${addons[@]}"
+assemble cluster-template-machine-pool.yaml cluster ocimeshcluster-three-accounts control-plane control-plane-machines machine-pool remediation health-check-control-plane "${addons[@]}"
 assemble cluster-template-topology.yaml cluster-topology "${addons[@]}"
 assemble clusterclass-ocimesh.yaml clusterclass
 

@@ -17,7 +17,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/validation"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	clusterctl "sigs.k8s.io/cluster-api/cmd/clusterctl/client"
@@ -101,34 +100,18 @@ func TestTheAlwaysFreeFlavorNeedsNoRoomForASecondMachineInAnAccount(t *testing.T
 	}
 }
 
-// A MachineHealthCheck whose template does not exist repairs and replaces nothing.
-func TestEveryHealthCheckRepairsByATemplateBesideIt(t *testing.T) {
-	for _, flavor := range []string{"", "always-free", "single-account", "tailnet-routes", "network-load-balancer", "topology"} {
-		t.Run("flavor "+flavor, func(t *testing.T) {
-			g := NewWithT(t)
-			objects := generate(t, flavor)
-			template := find(objects, "OCIMeshRemediationTemplate")
-			var named []any
-			for _, object := range objects {
-				for _, path := range [][]string{
-					{"spec", "remediation", "templateRef", "name"},
-					{"spec", "controlPlane", "healthCheck", "remediation", "templateRef", "name"},
-				} {
-					if name, found, _ := unstructured.NestedString(object.Object, path...); found {
-						named = append(named, name)
-					}
-				}
-				classes, _, _ := unstructured.NestedSlice(object.Object, "spec", "workers", "machineDeployments")
-				for _, class := range classes {
-					if name, found, _ := unstructured.NestedString(class.(map[string]any), "healthCheck", "remediation", "templateRef", "name"); found {
-						named = append(named, name)
-					}
-				}
-			}
-			g.Expect(named).To(Equal([]any{template.GetName(), template.GetName()}))
-			g.Expect(template.GetNamespace()).To(Equal(find(objects, "Cluster").GetNamespace()))
-		})
+// flavors are those of which there is a template.
+func flavors(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(root, "templates/cluster-template*.yaml"))
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	all := make([]string, 0, len(files))
+	for _, file := range files {
+		name := strings.TrimPrefix(filepath.Base(file), "cluster-template")
+		all = append(all, strings.TrimPrefix(strings.TrimSuffix(name, ".yaml"), "-"))
 	}
+	NewWithT(t).Expect(all).To(ContainElements("", "machine-pool"))
+	return all
 }
 
 // The README has a cluster's file deleted after the cluster: what another cluster's file holds too
@@ -136,9 +119,7 @@ func TestEveryHealthCheckRepairsByATemplateBesideIt(t *testing.T) {
 func TestFilesOfTwoClustersShareOnlyTheClass(t *testing.T) {
 	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
-	for _, flavor := range []string{
-		"", "always-free", "single-account", "development", "tailnet-routes", "network-load-balancer", "machine-pool", "topology",
-	} {
+	for _, flavor := range flavors(t) {
 		t.Run("flavor "+flavor, func(t *testing.T) {
 			g := NewWithT(t)
 			objects := generate(t, flavor)
@@ -159,33 +140,14 @@ func TestFilesOfTwoClustersShareOnlyTheClass(t *testing.T) {
 	}
 }
 
-// A percentage is rounded down: half of a single worker is none.
-func TestTheAlwaysFreeFlavorRepairsASingleWorker(t *testing.T) {
-	g := NewWithT(t)
-	for _, object := range generate(t, "always-free") {
-		if object.GetKind() != "MachineHealthCheck" || !strings.HasSuffix(object.GetName(), "-workers") {
-			continue
-		}
-		most, _, err := unstructured.NestedFieldNoCopy(object.Object, "spec", "remediation", "triggerIf", "unhealthyLessThanOrEqualTo")
-		g.Expect(err).NotTo(HaveOccurred())
-		limit := intstr.Parse(fmt.Sprint(most))
-		unhealthy, err := intstr.GetScaledValueFromIntOrPercent(&limit, 1, false)
-		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(unhealthy).To(Equal(1))
-		return
-	}
-	t.Fatal("no health check of workers")
-}
-
 func TestTheMachinePoolFlavorHasItsWorkersInOneAccount(t *testing.T) {
 	g := NewWithT(t)
 	objects := generate(t, "machine-pool")
 	namespace := apply(t, objects)
 
-	kinds := without(one, "MachineHealthCheck", "OCIMeshRemediationTemplate")
-	delete(kinds, "MachineDeployment")
-	delete(kinds, "KubeadmConfigTemplate")
-	kinds["OCIMeshMachineTemplate"] = 1
+	kinds := without(one, "MachineDeployment", "KubeadmConfigTemplate")
+	// MachineHealthChecks are for Machines of a MachineDeployment or a control plane.
+	kinds["OCIMeshMachineTemplate"], kinds["MachineHealthCheck"] = 1, 1
 	kinds["MachinePool"], kinds["KubeadmConfig"], kinds["OCIMeshMachinePool"] = 1, 1, 1
 	g.Expect(countKinds(objects)).To(Equal(kinds))
 	g.Expect(field(objects, "MachinePool", "spec", "replicas")).To(BeEquivalentTo(2))
