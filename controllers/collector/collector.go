@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
 )
 
 // timeout is how long a scrape waits for a cache that is not filled yet.
@@ -62,6 +63,8 @@ var (
 		"Devices and keys that look like this provider's and belong to no object, by tailnet and kind.", []string{"tailnet", "kind"}, nil)
 	machines = prometheus.NewDesc("capom_machines",
 		"OCIMeshMachines by the account that they are placed in and how far they are.", []string{"account", "phase"}, nil)
+	placeless = prometheus.NewDesc("capom_machines_without_place",
+		"OCIMeshMachines that no account has a place for, by the reason of their condition Placed.", []string{"reason"}, nil)
 	devices = prometheus.NewDesc("capom_tailnet_devices",
 		"Devices of OCIMeshMachines by tailnet and whether the coordination server reaches them.", []string{"tailnet", "state"}, nil)
 )
@@ -74,9 +77,10 @@ type Collector struct {
 
 // Register has the collector scraped: capom_account_ready by account, capom_tailnet_ready by
 // tailnet, capom_machines by account and phase (waiting, placed, launched, running, joined,
-// provisioned; not-ready once provisioned; deleting), capom_tailnet_devices by tailnet and state
-// (online, offline, unknown), capom_tailnet_unavailable_since_timestamp_seconds by tailnet,
-// capom_account_strays by account, and capom_tailnet_strays by tailnet and kind (device, key).
+// provisioned; not-ready once provisioned; deleting), capom_machines_without_place by reason,
+// capom_tailnet_devices by tailnet and state (online, offline, unknown),
+// capom_tailnet_unavailable_since_timestamp_seconds by tailnet, capom_account_strays by account,
+// and capom_tailnet_strays by tailnet and kind (device, key).
 func Register(registerer prometheus.Registerer, reader client.Reader) error {
 	if err := registerer.Register(&Collector{Reader: reader}); err != nil {
 		return fmt.Errorf("registering the collector of objects: %w", err)
@@ -86,7 +90,7 @@ func Register(registerer prometheus.Registerer, reader client.Reader) error {
 
 // Describe names the metrics.
 func (c *Collector) Describe(descriptions chan<- *prometheus.Desc) {
-	for _, description := range []*prometheus.Desc{accountReady, tailnetReady, tailnetAway, accountStrays, tailnetStrays, machines, devices} {
+	for _, description := range []*prometheus.Desc{accountReady, tailnetReady, tailnetAway, accountStrays, tailnetStrays, machines, placeless, devices} {
 		descriptions <- description
 	}
 }
@@ -158,10 +162,13 @@ func (c *Collector) machines(ctx context.Context, metrics chan<- prometheus.Metr
 		tailnetOf[client.ObjectKey{Namespace: cluster.Namespace, Name: cluster.Labels[clusterv1.ClusterNameLabel]}] = cluster.Spec.TailnetRef.Name
 	}
 	type pair struct{ of, in string }
-	byPhase, byState := map[pair]int{}, map[pair]int{}
+	byPhase, byState, byReason := map[pair]int{}, map[pair]int{}, map[string]int{}
 	for i := range all.Items {
 		machine := &all.Items[i]
 		byPhase[pair{machine.Status.Placement.Account, phaseOf(machine)}]++
+		if reason := report.WithoutPlace(machine); reason != "" && phaseOf(machine) == phaseWaiting {
+			byReason[reason]++
+		}
 		if machine.Status.Tailnet.DeviceID != "" {
 			cluster := client.ObjectKey{Namespace: machine.Namespace, Name: machine.Labels[clusterv1.ClusterNameLabel]}
 			byState[pair{tailnetOf[cluster], stateOf(machine)}]++
@@ -169,6 +176,9 @@ func (c *Collector) machines(ctx context.Context, metrics chan<- prometheus.Metr
 	}
 	for at, count := range byPhase {
 		metrics <- gauge(machines, float64(count), at.of, at.in)
+	}
+	for reason, count := range byReason {
+		metrics <- gauge(placeless, float64(count), reason)
 	}
 	for at, count := range byState {
 		metrics <- gauge(devices, float64(count), at.of, at.in)

@@ -34,12 +34,14 @@ func machine(name, account, instance, device string, provisioned bool, condition
 	return out
 }
 
-// fleet is a machine of each phase, with what it is in.
+// fleet are machines of each phase, with what it is in.
 func fleet() []client.Object {
 	ready, running := condition("Ready", metav1.ConditionTrue, "Ready"), condition(infrav1.InstanceReadyCondition, metav1.ConditionTrue, "Ready")
 	online := condition(infrav1.TailnetReadyCondition, metav1.ConditionTrue, "Ready")
 	deleting := machine("h", "alpha", "i", "d", true, condition(infrav1.TailnetReadyCondition, metav1.ConditionFalse, "Deleting"))
 	deleting.Finalizers, deleting.DeletionTimestamp = []string{"test/finalizer"}, ptr.To(metav1.Now())
+	unplaced := machine("p", "", "", "", false, condition(infrav1.PlacedCondition, metav1.ConditionFalse, infrav1.NoCapacityReason))
+	unplaced.Finalizers, unplaced.DeletionTimestamp = deleting.Finalizers, deleting.DeletionTimestamp
 	return []client.Object{
 		&infrav1.OCIAccount{ObjectMeta: metav1.ObjectMeta{Name: "alpha"}, Status: infrav1.OCIAccountStatus{
 			Conditions: []metav1.Condition{ready}, Strays: infrav1.AccountStrays{Count: ptr.To[int32](3)},
@@ -55,6 +57,12 @@ func fleet() []client.Object {
 			Spec:       infrav1.OCIMeshClusterSpec{TailnetRef: infrav1.TailnetReference{Name: "home"}},
 		},
 		machine("a", "", "", "", false),
+		machine("k", "", "", "", false, condition(infrav1.PlacedCondition, metav1.ConditionFalse, infrav1.BudgetExceededReason)),
+		machine("l", "", "", "", false, condition(infrav1.PlacedCondition, metav1.ConditionFalse, infrav1.BudgetExceededReason)),
+		machine("m", "", "", "", false, condition(infrav1.PlacedCondition, metav1.ConditionFalse, infrav1.NoCapacityReason)),
+		machine("n", "", "", "", false, condition(infrav1.PlacedCondition, metav1.ConditionFalse, infrav1.WaitingForBootstrapDataReason)),
+		machine("o", "", "", "", false, condition(infrav1.PlacedCondition, metav1.ConditionUnknown, infrav1.NoCapacityReason)),
+		unplaced,
 		machine("b", "alpha", "", "", false),
 		machine("c", "alpha", "i", "", false),
 		machine("d", "alpha", "i", "", false, running),
@@ -76,7 +84,8 @@ capom_account_ready{account="bravo"} 0
 capom_account_strays{account="alpha"} 3
 # HELP capom_machines OCIMeshMachines by the account that they are placed in and how far they are.
 # TYPE capom_machines gauge
-capom_machines{account="",phase="waiting"} 1
+capom_machines{account="",phase="deleting"} 1
+capom_machines{account="",phase="waiting"} 6
 capom_machines{account="alpha",phase="deleting"} 1
 capom_machines{account="alpha",phase="joined"} 1
 capom_machines{account="alpha",phase="launched"} 1
@@ -84,6 +93,10 @@ capom_machines{account="alpha",phase="placed"} 1
 capom_machines{account="alpha",phase="running"} 1
 capom_machines{account="bravo",phase="not-ready"} 1
 capom_machines{account="bravo",phase="provisioned"} 1
+# HELP capom_machines_without_place OCIMeshMachines that no account has a place for, by the reason of their condition Placed.
+# TYPE capom_machines_without_place gauge
+capom_machines_without_place{reason="BudgetExceeded"} 2
+capom_machines_without_place{reason="NoCapacity"} 1
 # HELP capom_tailnet_devices Devices of OCIMeshMachines by tailnet and whether the coordination server reaches them.
 # TYPE capom_tailnet_devices gauge
 capom_tailnet_devices{state="offline",tailnet="home"} 1

@@ -5,7 +5,6 @@ package machine
 
 import (
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -19,6 +18,7 @@ import (
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
 )
 
 // The phases of a machine on its way up, as in metrics.
@@ -118,6 +118,7 @@ func (m *Metrics) saved(s *scope) {
 	account := s.own.Status.Placement.Account
 	if reason := placedFor(s); reason != "" {
 		m.placements.WithLabelValues(account, reason).Inc()
+		m.begin(account)
 	}
 	if reason := refusedFor(s); reason != "" {
 		m.refused.WithLabelValues(reason).Inc()
@@ -131,6 +132,14 @@ func (m *Metrics) saved(s *scope) {
 	if s.provisionedForGood() {
 		m.forget(client.ObjectKeyFromObject(s.own))
 	}
+}
+
+// begin makes the series of the phases to come: a rate counts from the first sample of a series on,
+// and the first machine would be none.
+func (m *Metrics) begin(account string) {
+	m.phases.WithLabelValues(account, phaseRunning)
+	m.phases.WithLabelValues(account, phaseJoined)
+	m.phases.WithLabelValues(account, phaseProvisioned)
 }
 
 func (m *Metrics) isFirst(own *infrav1.OCIMeshMachine, phase string) bool {
@@ -175,17 +184,11 @@ func placedFor(s *scope) string {
 // refusedFor is why the machine has no place since this pass; empty if it has, or had none before
 // for the same reason.
 func refusedFor(s *scope) string {
-	before, after := conditions.Get(s.before, infrav1.PlacedCondition), conditions.Get(s.own, infrav1.PlacedCondition)
-	switch {
-	case after == nil || after.Status == metav1.ConditionTrue || s.launched():
-		return ""
-	case before != nil && before.Status == after.Status && before.Reason == after.Reason:
-		return ""
-	case strings.HasPrefix(after.Reason, infrav1.WaitingReason):
-		// All that wait for an earlier step begin with this word.
+	reason := report.WithoutPlace(s.own)
+	if s.launched() || reason == report.WithoutPlace(s.before) {
 		return ""
 	}
-	return after.Reason
+	return reason
 }
 
 // reached is a phase at its end.

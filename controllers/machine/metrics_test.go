@@ -11,6 +11,8 @@ import (
 
 	. "github.com/onsi/gomega"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/util/conditions"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -31,8 +33,8 @@ func (b *bench) measure(t *testing.T, since time.Time) *prometheus.Registry {
 	return registry
 }
 
-// samples are the counts of all series, as "name label value … = count". The test's namespace is
-// taken out of account names.
+// samples are the counts of all series that have counted something, as "name label value … =
+// count". The test's namespace is taken out of account names.
 func samples(t *testing.T, b *bench, registry *prometheus.Registry) []string {
 	t.Helper()
 	families, err := registry.Gather()
@@ -47,6 +49,9 @@ func samples(t *testing.T, b *bench, registry *prometheus.Registry) []string {
 			count := metric.GetCounter().GetValue()
 			if histogram := metric.GetHistogram(); histogram != nil {
 				count = float64(histogram.GetSampleCount())
+			}
+			if count == 0 {
+				continue
 			}
 			out = append(out, fmt.Sprintf("%s = %v", strings.Join(words, " "), count))
 		}
@@ -77,6 +82,18 @@ func TestEachPhaseOfAMachineIsCountedOnce(t *testing.T) {
 	b.delete(t, own)
 	g.Expect(samples(t, b, registry)).To(ConsistOf(want))
 	g.Expect(b.r.Metrics.counted).To(BeEmpty(), "nothing is remembered of a machine that is gone")
+}
+
+// A rate counts from the first sample of a series on.
+func TestDurationsHaveTheirSeriesBeforeAFirstMachineIsThrough(t *testing.T) {
+	g := NewWithT(t)
+	m, err := NewMetrics(prometheus.NewRegistry(), time.Now())
+	g.Expect(err).NotTo(HaveOccurred())
+	own := &infrav1.OCIMeshMachine{Status: infrav1.OCIMeshMachineStatus{Placement: infrav1.Placement{Attempt: 1, Account: "alice"}}}
+
+	m.saved(&scope{own: own, before: &infrav1.OCIMeshMachine{}, machine: &clusterv1.Machine{}})
+
+	g.Expect(testutil.CollectAndCount(m.phases)).To(Equal(3), "running, joined and provisioned")
 }
 
 func TestAPhaseThatBeganBeforeTheProcessIsNotCounted(t *testing.T) {

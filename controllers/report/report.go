@@ -51,6 +51,17 @@ func Of(conditionType string, problem *access.Problem) metav1.Condition {
 	return NotOK(conditionType, problem.Reason, problem.Message)
 }
 
+// WithoutPlace is why no account has a place for the machine; empty if it has one, or waits for an
+// earlier step.
+func WithoutPlace(machine conditions.Getter) string {
+	placed := conditions.Get(machine, infrav1.PlacedCondition)
+	if placed == nil || placed.Status != metav1.ConditionFalse || strings.HasPrefix(placed.Reason, infrav1.WaitingReason) {
+		// All that wait for an earlier step begin with this word.
+		return ""
+	}
+	return placed.Reason
+}
+
 // Deleting tells how far the deletion of the object is: what it waits for, if it is being deleted.
 func Deleting(object metav1.Object, waitsFor *access.Problem) metav1.Condition {
 	condition := metav1.Condition{

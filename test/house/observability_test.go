@@ -90,7 +90,7 @@ func emitted(s *source) map[string][]string {
 		"capom_tailnet_devices state":                          valuesOf(constantsOf(collector, "state", "")),
 		"capom_tailnet_strays kind":                            valuesOf(constantsOf(collector, "kind", "")),
 		"capom_machine_phase_duration_seconds phase":           valuesOf(constantsOf(machine, "phase", "")),
-		"capom_placement_refusals_total reason":                refusals(s),
+		"capom_machines_without_place reason":                  refusals(s),
 		"capom_oci_requests_total code":                        kinds,
 		"capom_feed_polls_total code":                          kinds,
 		"capom_tailnet_requests_total code":                    status,
@@ -198,7 +198,7 @@ func TestAMachineWithoutAPlaceIsAlertedOnWhateverTheReason(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	var alerted []string
 	for _, m := range matchersOf(t) {
-		if m.metric == "capom_placement_refusals_total" {
+		if m.metric == "capom_machines_without_place" {
 			alerted = append(alerted, strings.Split(m.value, "|")...)
 		}
 	}
