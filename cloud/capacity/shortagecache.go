@@ -32,6 +32,9 @@ type ShortageCache struct {
 	sizes map[Place][]Size
 	// probes are the machines trying a place after its time has run out.
 	probes map[Place]probe
+	// seen are the shortages in the status when it was read last; ended are those that a launch
+	// here has ended, until they would be too old to matter. See Adopt.
+	seen, ended map[Place]infrav1.Shortage
 	// limited is when a limit of OCI's, as it is known, kept a machine out last.
 	limited time.Time
 }
@@ -55,7 +58,14 @@ type probe struct {
 
 // NewShortageCache starts from the shortages in a status.
 func NewShortageCache(policy Policy, known []infrav1.Shortage) *ShortageCache {
-	return &ShortageCache{policy: policy, known: slices.Clone(known), sizes: map[Place][]Size{}, probes: map[Place]probe{}}
+	c := &ShortageCache{
+		policy: policy, known: slices.Clone(known), sizes: map[Place][]Size{}, probes: map[Place]probe{},
+		seen: map[Place]infrav1.Shortage{}, ended: map[Place]infrav1.Shortage{},
+	}
+	for _, shortage := range known {
+		c.seen[placeOf(shortage)] = shortage
+	}
+	return c
 }
 
 // Known are all shortages. Expired ones are included until a machine has found room or they are too
@@ -138,6 +148,7 @@ func (c *ShortageCache) Found(place Place, size Size) bool {
 		}
 		delete(c.sizes, at)
 		delete(c.probes, at)
+		c.ended[at] = shortage
 		return true
 	})
 	return len(c.known) < before

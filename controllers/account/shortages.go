@@ -22,12 +22,15 @@ const (
 )
 
 // shortages writes down what machines have found out of places without room, so that it survives a
-// restart, and tells of what has changed.
+// restart, and tells of what has changed. Managers of other namespaces write there too: what they
+// have found counts here as well.
 func (r *Reconciler) shortages(ctx context.Context, s *scope) error {
 	if r.Pollers == nil {
 		return nil
 	}
-	known := r.Pollers.Shortages(s.account).Known(time.Now())
+	shared, now := r.Pollers.Shortages(s.account), time.Now()
+	shared.Adopt(s.account.Status.Shortages, now)
+	known := shared.Known(now)
 	recorded, ended := capacity.Difference(s.account.Status.Shortages, known)
 	if len(recorded)+len(ended) == 0 {
 		return nil

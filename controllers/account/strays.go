@@ -55,8 +55,8 @@ func (r *Reconciler) strays(ctx context.Context, s *scope) error {
 		switch {
 		case apierrors.IsForbidden(err):
 			// A manager of one namespace may not look into the others: what it cannot see may be
-			// there.
-			r.strayWatch.Owned(uid, id)
+			// there, unless their manager has told otherwise.
+			r.strayWatch.Hidden(uid, id)
 		case err != nil:
 			return err
 		case has:
@@ -65,7 +65,7 @@ func (r *Reconciler) strays(ctx context.Context, s *scope) error {
 			r.strayWatch.Alone(uid, id, began)
 		}
 	}
-	found, waiting := r.strayWatch.All(uid)
+	found, waiting := r.strayWatch.All(uid, told(s.account))
 	s.strays = &straysSeen{status: straysStatus(found, suspects)}
 	s.strays.finding = strays.Finding{
 		Count: len(found), Suspects: waiting,
@@ -73,6 +73,15 @@ func (r *Reconciler) strays(ctx context.Context, s *scope) error {
 		Suspected: suspectedMessage(waiting, policy.Age),
 	}
 	return nil
+}
+
+// told are the strays in the account's status.
+func told(account *infrav1.OCIAccount) map[string]time.Time {
+	all := map[string]time.Time{}
+	for _, instance := range account.Status.Strays.Instances {
+		all[instance.ID] = instance.Since.Time
+	}
+	return all
 }
 
 // unlessForbidden leaves strays out where the provider may not read the objects of all namespaces:

@@ -12,7 +12,9 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
@@ -212,24 +214,81 @@ func TestAnObjectThatComesBackIsNoticedWithTheNextPoll(t *testing.T) {
 	w.expect(t, present, 0)
 }
 
-func TestAfterARestartTheTimeBeginsAnew(t *testing.T) {
+func TestAfterARestartTheTimeOfSuspectsBeginsAnewAndStraysStay(t *testing.T) {
 	g := NewWithT(t)
 	w := newFixture(t)
 	w.launch(t, "worker-1", ownership.Machine("uid", w.Namespace, "worker").Tags())
-	w.look(t, long...)
+	w.look(t, long[:2]...)
+	w.restart()
+	w.look(t, long[:2]...)
+	w.expect(t, possible, 0)
+	w.look(t, long[2])
 	w.expect(t, stray, 1)
 
 	w.restart()
+	told := w.account.Status.Strays
 	reconciled(t, w.r, w.account)
+	for _, after := range long {
+		w.expect(t, stray, 1)
+		w.look(t, after)
+	}
 	w.expect(t, stray, 1)
-	w.look(t, time.Minute)
-	w.expect(t, possible, 0)
-	began := w.now
-	w.look(t, 5*time.Minute)
-	w.expect(t, possible, 0)
-	w.look(t, 5*time.Minute)
-	w.expect(t, stray, 1)
-	g.Expect(w.account.Status.Strays.Instances[0].Since.UTC()).To(Equal(began))
+	g.Expect(w.account.Status.Strays).To(Equal(told))
+}
+
+// Each write of the one wakes the other. Both may list machines everywhere, and each may get those
+// of its own namespace only.
+func TestTwoManagersOfAnAccountDoNotWriteOverEachOthersStrays(t *testing.T) {
+	g := NewWithT(t)
+	w := newFixture(t)
+	theirs := w.Environment.Namespace(t, nil)
+	w.launch(t, "worker-1", ownership.Machine("uid", w.Namespace, "worker").Tags())
+	w.launch(t, "worker-2", ownership.Machine("uid", theirs, "worker").Tags())
+	managers := make([]*Reconciler, 0, 2)
+	for _, namespace := range []string{w.Namespace, theirs} {
+		w.restart()
+		w.r.Reader = readerOf(t, namespace)
+		managers = append(managers, w.r)
+	}
+	turn := func(after time.Duration) {
+		w.now = w.now.Add(after)
+		for _, w.r = range managers {
+			w.look(t, 0)
+		}
+	}
+	for _, after := range long {
+		turn(after)
+	}
+	turn(time.Minute)
+	w.expect(t, stray, 2)
+
+	version := w.account.ResourceVersion
+	for range 3 {
+		turn(time.Minute)
+	}
+	g.Expect(w.account.ResourceVersion).To(Equal(version))
+	w.restart()
+	w.r.Reader = readerOf(t, theirs)
+	managers[1] = w.r
+	for range 3 {
+		turn(time.Minute)
+	}
+	g.Expect(w.account.ResourceVersion).To(Equal(version), "one was started anew")
+}
+
+// readerOf may get the objects of one namespace.
+func readerOf(t *testing.T, namespace string) client.Client {
+	t.Helper()
+	watching, err := client.NewWithWatch(env.Config, client.Options{Scheme: env.Scheme})
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	return interceptor.NewClient(watching, interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, opts ...client.GetOption) error {
+			if key.Namespace != namespace {
+				return apierrors.NewForbidden(schema.GroupResource{Resource: "ocimeshmachines"}, key.Name, nil)
+			}
+			return c.Get(ctx, key, object, opts...)
+		},
+	})
 }
 
 func TestNothingIsAStrayWhileTheAPIServerOrTheAccountDoesNotAnswer(t *testing.T) {

@@ -7,7 +7,9 @@
 //
 // An object that is being made, deleted or moved is not seen for a moment, in a cache above all. So
 // a suspect counts only once it was seen without an object several times and for a while, and the
-// API server itself knew of no object then. A process that has just begun has seen nothing yet.
+// API server itself knew of no object then. A process that has just begun has seen nothing yet, and
+// a manager of one namespace may not look for the objects of others: what they do not know is as
+// the status tells, which other managers write too.
 package strays
 
 import (
@@ -67,8 +69,9 @@ type suspect struct {
 	looks int
 	// asked is when the API server had no object for it; zero if it was not asked yet.
 	asked time.Time
-	// owned says that the API server had one when it was asked last.
-	owned bool
+	// owned says that the API server had one when it was asked last, hidden that it did not let
+	// this process look.
+	owned, hidden bool
 }
 
 // Fresh tells whether a look of the time is newer than the last one.
@@ -119,17 +122,28 @@ func (w *Watch) Owned(in types.UID, id string) {
 	}
 }
 
+// Hidden says that the API server did not let this process look for the object of a suspect: its
+// time begins anew.
+func (w *Watch) Hidden(in types.UID, id string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if v := w.seen[in]; v != nil && v.suspects[id] != nil {
+		v.suspects[id] = &suspect{since: v.last, hidden: true}
+	}
+}
+
 // Alone says that the API server had no object for a suspect at the time: it is a stray.
 func (w *Watch) Alone(in types.UID, id string, at time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if v := w.seen[in]; v != nil && v.suspects[id] != nil {
-		v.suspects[id].asked, v.suspects[id].owned = at, false
+		v.suspects[id].asked, v.suspects[id].owned, v.suspects[id].hidden = at, false, false
 	}
 }
 
 // All are the strays, those first that were seen first, and how many suspects there are besides.
-func (w *Watch) All(in types.UID) (strays []Stray, suspects int) {
+// told are the strays in the status, and since when they are.
+func (w *Watch) All(in types.UID, told map[string]time.Time) (strays []Stray, suspects int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	v := w.seen[in]
@@ -137,12 +151,15 @@ func (w *Watch) All(in types.UID) (strays []Stray, suspects int) {
 		return nil, 0
 	}
 	for id, s := range v.suspects {
+		since, known := told[id]
 		switch {
 		case s.owned:
-		case s.asked.IsZero():
-			suspects++
-		default:
+		case known:
+			strays = append(strays, Stray{ID: id, Since: since})
+		case !s.asked.IsZero():
 			strays = append(strays, Stray{ID: id, Since: s.since})
+		case !s.hidden:
+			suspects++
 		}
 	}
 	slices.SortFunc(strays, func(a, b Stray) int { return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.ID, b.ID)) })

@@ -51,7 +51,7 @@ func TestASuspectIsAskedForOnceItWasSeenOftenAndLong(t *testing.T) {
 				ask = d.look(after, "a")
 			}
 			g.Expect(len(ask) == 1).To(Equal(world.want))
-			found, suspects := d.All(here)
+			found, suspects := d.All(here, nil)
 			g.Expect(found).To(BeEmpty(), "nobody has asked")
 			g.Expect(suspects).To(Equal(1))
 		})
@@ -68,22 +68,56 @@ func TestAStrayIsWhatTheAPIServerHasNoObjectFor(t *testing.T) {
 	d.Alone(here, "a", d.now)
 	d.Owned(here, "b")
 
-	found, suspects := d.All(here)
+	found, suspects := d.All(here, nil)
 	g.Expect(found).To(Equal([]Stray{{ID: "a", Since: start}}))
 	g.Expect(suspects).To(Equal(1), "late")
 	g.Expect(d.look(time.Minute, "a", "b")).To(BeEmpty(), "the one was asked for, the other's time begins anew")
-	_, suspects = d.All(here)
+	_, suspects = d.All(here, nil)
 	g.Expect(suspects).To(BeZero(), "what has an object is none")
 
 	d.look(5*time.Minute, "a", "b")
 	g.Expect(d.look(5*time.Minute, "a", "b")).To(Equal([]string{"b"}))
 	d.Alone(here, "b", d.now)
-	found, _ = d.All(here)
+	found, _ = d.All(here, nil)
 	g.Expect(found).To(Equal([]Stray{{ID: "a", Since: start}, {ID: "b", Since: start.Add(10 * time.Minute)}}))
 
 	g.Expect(d.look(time.Hour, "a")).To(Equal([]string{"a"}), "it is asked for again once in a while")
-	found, _ = d.All(here)
+	found, _ = d.All(here, nil)
 	g.Expect(found).To(HaveLen(1), "what is not seen any more is none")
+}
+
+// Other managers write the status, and so did this one before it was started anew.
+func TestWhatAProcessDoesNotKnowIsAsTheStatusTells(t *testing.T) {
+	earlier := start.Add(-time.Hour)
+	for name, world := range map[string]struct {
+		said     func(d *diary)
+		told     map[string]time.Time
+		want     []Stray
+		suspects int
+	}{
+		"not asked for yet, told of":     {func(*diary) {}, map[string]time.Time{"a": earlier}, []Stray{{"a", earlier}}, 0},
+		"not asked for yet, not told of": {func(*diary) {}, nil, nil, 1},
+		"hidden, told of":                {func(d *diary) { d.Hidden(here, "a") }, map[string]time.Time{"a": earlier}, []Stray{{"a", earlier}}, 0},
+		"hidden, not told of":            {func(d *diary) { d.Hidden(here, "a") }, nil, nil, 0},
+		"alone, told of":                 {func(d *diary) { d.Alone(here, "a", d.now) }, map[string]time.Time{"a": earlier}, []Stray{{"a", earlier}}, 0},
+		"alone, not told of":             {func(d *diary) { d.Alone(here, "a", d.now) }, nil, []Stray{{"a", start}}, 0},
+		"owned, told of":                 {func(d *diary) { d.Owned(here, "a") }, map[string]time.Time{"a": earlier}, nil, 0},
+		"seen no more, told of":          {func(d *diary) { d.look(time.Minute) }, map[string]time.Time{"a": earlier}, nil, 0},
+		"hidden, then alone": {func(d *diary) {
+			d.Hidden(here, "a")
+			d.Alone(here, "a", d.now)
+		}, nil, []Stray{{"a", start}}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			d := &diary{now: start}
+			d.look(0, "a")
+			world.said(d)
+			found, suspects := d.All(here, world.told)
+			g.Expect(found).To(Equal(world.want))
+			g.Expect(suspects).To(Equal(world.suspects))
+		})
+	}
 }
 
 func TestWhatDisappearsForAMomentBeginsAnew(t *testing.T) {

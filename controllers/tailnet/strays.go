@@ -161,20 +161,33 @@ func (r *Reconciler) updateStrays(s *scope) {
 	}
 	before := s.tailnet.Status.Strays
 	status := infrav1.TailnetStrays{KeyCount: before.KeyCount, Keys: before.Keys}
-	devices, possibleDevices := r.deviceWatch.All(s.tailnet.UID)
-	keys, possibleKeys := r.keyWatch.All(s.tailnet.UID)
+	toldDevices, toldKeys := told(before)
+	devices, possibleDevices := r.deviceWatch.All(s.tailnet.UID, toldDevices)
+	keys, possibleKeys := r.keyWatch.All(s.tailnet.UID, toldKeys)
 	status.DeviceCount, status.Devices = strays.Count(len(devices)), devicesStatus(devices, s.strays.devices)
 	if s.strays.keys != nil {
 		status.KeyCount, status.Keys = strays.Count(len(keys)), keysStatus(keys, s.strays.keys)
 	}
 	finding := strays.Finding{
-		Count: len(devices) + len(keys), Suspects: possibleDevices + possibleKeys,
+		Count: total(status), Suspects: possibleDevices + possibleKeys,
 		Found:     foundMessage(s.tailnet, status),
 		Suspected: suspectedMessage(possibleDevices, possibleKeys, s.strays.held),
 	}
 	s.tailnet.Status.Strays = status
 	conditions.Set(s.tailnet, finding.Condition())
 	strays.Announce(r.Recorder, s.tailnet, total(before), total(status), finding.Found)
+}
+
+// told are the strays in a status, devices and keys.
+func told(status infrav1.TailnetStrays) (devices, keys map[string]time.Time) {
+	devices, keys = map[string]time.Time{}, map[string]time.Time{}
+	for _, device := range status.Devices {
+		devices[device.ID] = device.Since.Time
+	}
+	for _, key := range status.Keys {
+		keys[key.ID] = key.Since.Time
+	}
+	return devices, keys
 }
 
 func total(status infrav1.TailnetStrays) int {
