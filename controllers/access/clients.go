@@ -21,11 +21,7 @@ import (
 // With a user principal nothing is sent. Problems: SecretNotFound, SecretInvalid, RequestRefused
 // for a malformed endpoint.
 func (c *Clients) OCI(ctx context.Context, account *infrav1.OCIAccount) (*oci.Client, error) {
-	spec := account.Spec
-	key := session.Key{
-		AccountUID: string(account.UID),
-		Region:     spec.Region, Endpoint: spec.Endpoint, CompartmentID: spec.CompartmentID,
-	}
+	spec, key := account.Spec, sessionKey(account)
 	var read func() (*corev1.Secret, error)
 	if spec.Credentials.Type.HasSecret() {
 		found, err := c.credentials(ctx, spec.Credentials.SecretRef)
@@ -50,6 +46,15 @@ func (c *Clients) OCI(ctx context.Context, account *infrav1.OCIAccount) (*oci.Cl
 		return nil, inSecret(err, spec.Credentials.SecretRef)
 	}
 	return client, nil
+}
+
+// sessionKey is all of the account that its client is built from, but for its Secret.
+func sessionKey(account *infrav1.OCIAccount) session.Key {
+	spec := account.Spec
+	return session.Key{
+		AccountUID: string(account.UID), Type: oci.PrincipalType(spec.Credentials.Type),
+		Region: spec.Region, Endpoint: spec.Endpoint, CompartmentID: spec.CompartmentID,
+	}
 }
 
 // principal is what signs the requests. read is only called for a user principal.

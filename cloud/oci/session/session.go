@@ -19,6 +19,8 @@ import (
 type Key struct {
 	// AccountUID is the account's identity. There is one session per account.
 	AccountUID string
+	// Type is the principal's: those of the pod and of its instance have no Secret.
+	Type oci.PrincipalType
 	// SecretUID and SecretVersion are the credentials' identity and version; both empty if there is
 	// no Secret.
 	SecretUID, SecretVersion string
