@@ -162,6 +162,9 @@ func managementCluster(options managerOptions) (*rest.Config, error) {
 }
 
 func newManager(options managerOptions) (ctrl.Manager, error) {
+	if err := options.check(); err != nil {
+		return nil, err
+	}
 	scheme, err := newScheme()
 	if err != nil {
 		return nil, err

@@ -94,6 +94,26 @@ func (o *managerOptions) addFlags(fs *pflag.FlagSet) {
 	fs.DurationVar(&o.joinTimeout, "join-timeout", 20*time.Minute, "How long after its launch a machine should have joined the tailnet before its condition says so")
 }
 
+// pollsInWindow is how many times a thing must be looked at within the contest window
+// (docs/decisions/0022-held-by.md): a claim that was not seen in time is minded by nobody.
+const pollsInWindow = 3
+
+// check refuses flags that do not go together. Durations that are not positive stand for defaults.
+func (o *managerOptions) check() error {
+	poll, window := o.pollInterval, o.contestWindow
+	if poll <= 0 {
+		poll = time.Minute
+	}
+	if window <= 0 {
+		window = claims.DefaultWindow
+	}
+	if least := pollsInWindow * poll; window < least {
+		return fmt.Errorf("--contest-window %s is less than three times --poll-interval %s, so that another management cluster could end "+
+			"what this one holds before it has looked: give --contest-window=%s or more, or a shorter --poll-interval", window, poll, least)
+	}
+	return nil
+}
+
 func (o *managerOptions) addClusterAPIFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.namespace, "namespace", "", "Namespace that the manager watches; all if empty")
 	fs.StringVar(&o.watchFilter, "watch-filter", "",
