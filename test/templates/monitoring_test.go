@@ -25,7 +25,7 @@ import (
 func monitoring(t *testing.T) map[string]any {
 	t.Helper()
 	g := NewWithT(t)
-	objects := processed(t, "monitoring-fleet.yaml")
+	objects := processed(t, "monitoring-fleet.yaml", "fleet")
 	apply(t, objects)
 	g.Expect(field(objects, "HelmChartProxy", "spec", "clusterSelector", "matchLabels")).To(
 		Equal(map[string]any{"infrastructure.cluster.x-k8s.io/monitoring": "fleet"}))

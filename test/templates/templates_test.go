@@ -192,16 +192,16 @@ func TestAMissingAccountIsNamedByClusterctl(t *testing.T) {
 // fleet are the objects of the HelmChartProxy for all clusters with a label.
 func fleet(t *testing.T) []unstructured.Unstructured {
 	t.Helper()
-	return processed(t, "cilium-fleet.yaml")
+	return processed(t, "cilium-fleet.yaml", "fleet")
 }
 
-// processed are the objects of a template with its variables filled in.
-func processed(t *testing.T, name string) []unstructured.Unstructured {
+// processed are the objects of a template in a namespace, with its variables filled in.
+func processed(t *testing.T, name, namespace string) []unstructured.Unstructured {
 	t.Helper()
 	g := NewWithT(t)
 	content, err := os.ReadFile(filepath.Join(root, "templates", name))
 	g.Expect(err).NotTo(HaveOccurred())
-	t.Setenv("NAMESPACE", "fleet")
+	t.Setenv("NAMESPACE", namespace)
 	printer, err := generator.ProcessYAML(context.Background(), clusterctl.ProcessYAMLOptions{
 		ReaderSource: &clusterctl.ReaderSourceOptions{Reader: strings.NewReader(string(content))},
 	})
@@ -263,11 +263,15 @@ func template(flavor string) ([]unstructured.Unstructured, error) { return templ
 
 // templateFor is of a cluster of the name.
 func templateFor(name, flavor string) ([]unstructured.Unstructured, error) {
+	return templateIn("default", name, flavor)
+}
+
+func templateIn(namespace, name, flavor string) ([]unstructured.Unstructured, error) {
 	controlPlanes, workers := int64(3), int64(2)
 	made, err := generator.GetClusterTemplate(context.Background(), clusterctl.GetClusterTemplateOptions{
 		Kubeconfig:               clusterctl.Kubeconfig{Path: kubeconfig},
 		ProviderRepositorySource: &clusterctl.ProviderRepositorySourceOptions{InfrastructureProvider: "ocimesh:v0.1.0", Flavor: flavor},
-		TargetNamespace:          "default",
+		TargetNamespace:          namespace,
 		ClusterName:              name,
 		KubernetesVersion:        "v1.36.2",
 		ControlPlaneMachineCount: &controlPlanes,
