@@ -33,7 +33,10 @@ var alertWorlds = []struct {
 		`capom_machines{account="alice",phase="deleting"} ` + strings.Repeat("1x2 stale _x6 ", 12),
 	}, never, never},
 	{"CapomDeletionsStuck", "a deletion of fifty minutes", []string{`capom_machines{account="alice",phase="deleting"} 1x50 stale _x60`}, never, never},
-	{"CapomDeletionsStuck", "a deletion that hangs for 70 minutes", []string{`capom_machines{account="alice",phase="deleting"} 1x70 stale _x60`}, 60, 71},
+	{"CapomDeletionsStuck", "a deletion that hangs for 70 minutes", []string{`capom_machines{account="alice",phase="deleting"} 1x70 stale _x60`}, 60, 75},
+	{"CapomDeletionsStuck", "a deletion that hangs, of which a restart of the manager says nothing for a minute", []string{
+		`capom_machines{account="alice",phase="deleting"} 1x30 stale _ 1x60 stale _x30`,
+	}, 60, 98},
 
 	{"CapomMachinesWithoutPlace", "a machine over its account's budget, refused once", []string{
 		`capom_machines{account="",phase="waiting"} _x5 1x120`,
