@@ -126,11 +126,11 @@ func TestAShortageIsToldWhileOCITakesNoChangeOfThePool(t *testing.T) {
 		b.untilConditions(t, short...)
 		g.Expect(b.left(t, "instanceconfiguration")).To(BeNumerically("<=", 2), "one that the pool has, and one that waits")
 	}
-	g.Expect(helpers.MessageOf(b.own, expv1.PoolReadyCondition)).To(And(HavePrefix("The instance pool has 1 of 2 instances; OCI goes on trying: "),
+	g.Expect(helpers.MessageOf(b.own, expv1.PoolReadyCondition)).To(And(HavePrefix("The instance pool has 1 of 2 instances; OCI keeps trying: "),
 		ContainSubstring("a change of it waits, since OCI refuses it while the pool is SCALING: ")))
 	b.scaleTo(t, 3)
 	b.until(t, func(g Gomega) {
-		g.Expect(helpers.MessageOf(b.own, expv1.PoolReadyCondition)).To(ContainSubstring("has 1 of 3 instances; OCI goes on trying"))
+		g.Expect(helpers.MessageOf(b.own, expv1.PoolReadyCondition)).To(ContainSubstring("has 1 of 3 instances; OCI keeps trying"))
 	})
 
 	g.Expect(b.OCI.SetCapacity(b.Tenancies[0].Name, sim.CapacityKey{Shape: "VM.Standard.A1.Flex"}, -1)).To(Succeed())
