@@ -219,29 +219,43 @@ func (c *Client) TerminateInstancePool(ctx context.Context, own ownership.Proof)
 	return err
 }
 
-// ScalingFailure looks up why a pool does not reach its desired size: the newest error of its
-// newest work request, of the same kind as from a launch. OCI goes on trying for up to 24 hours,
-// and tells meanwhile by the errors of a request that is IN_PROGRESS (kubernetes/autoscaler,
-// oci_instance_pool_cache.go, monitorScalingProgress). failure is nil if there is none: what failed
-// before a request that goes on or has succeeded is over.
+// ScalingFailure looks up why a pool does not reach its desired size, of the same kind as from a
+// launch. OCI goes on trying for up to 24 hours, and tells meanwhile by the errors of a request
+// that is IN_PROGRESS (kubernetes/autoscaler, oci_instance_pool_cache.go, monitorScalingProgress):
+// the newest of those counts, also if a newer request, such as the end of an instance, has none.
+// Otherwise it is the newest error of a FAILED request, unless a newer one goes on or has
+// succeeded: what failed before is over. failure is nil if there is none.
 func (c *Client) ScalingFailure(ctx context.Context, id string) (failure error, err error) {
 	items, err := c.workOf(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	for _, item := range slices.Backward(items) {
+		if item.Status != workrequests.WorkRequestSummaryStatusInProgress {
+			continue
+		}
+		if failure, err := c.newestFailure(ctx, value(item.Id)); failure != nil || err != nil {
+			return failure, err
+		}
+	}
+	for _, item := range slices.Backward(items) {
 		switch item.Status {
-		case workrequests.WorkRequestSummaryStatusFailed, workrequests.WorkRequestSummaryStatusInProgress:
-			found, err := c.workRequestFailures(ctx, value(item.Id))
-			if len(found) == 0 || err != nil {
-				return nil, err
-			}
-			return found[len(found)-1], nil
-		case workrequests.WorkRequestSummaryStatusSucceeded:
+		case workrequests.WorkRequestSummaryStatusFailed:
+			return c.newestFailure(ctx, value(item.Id))
+		case workrequests.WorkRequestSummaryStatusInProgress, workrequests.WorkRequestSummaryStatusSucceeded:
 			return nil, nil
 		}
 	}
 	return nil, nil
+}
+
+// newestFailure is the newest error of a work request; nil if there is none.
+func (c *Client) newestFailure(ctx context.Context, id string) (failure error, err error) {
+	found, err := c.workRequestFailures(ctx, id)
+	if len(found) == 0 || err != nil {
+		return nil, err
+	}
+	return found[len(found)-1], nil
 }
 
 func instancePool(p core.InstancePool) InstancePool {

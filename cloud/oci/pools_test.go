@@ -158,3 +158,22 @@ func TestAFailureIsToldWhileOCIGoesOnTrying(t *testing.T) {
 		})
 	}
 }
+
+func TestANewerRequestHidesNoFailureOfOneThatGoesOn(t *testing.T) {
+	for _, status := range []string{"IN_PROGRESS", "SUCCEEDED", "FAILED"} {
+		t.Run(status, func(t *testing.T) {
+			g := NewWithT(t)
+			f := newFake(t)
+			f.on("GET /20160918/workRequests", answer(http.StatusOK, fmt.Sprintf(`[
+				{"id":"detach","operationType":"DetachInstancePoolInstance","status":%q,"timeAccepted":"2026-01-04T00:00:00Z"},
+				{"id":"launch","operationType":"LaunchInstancesInPool","status":"IN_PROGRESS","timeAccepted":"2026-01-02T00:00:00Z"}]`, status)))
+			f.on("GET /20160918/workRequests/detach/errors", answer(http.StatusOK, `[]`))
+			f.on("GET /20160918/workRequests/launch/errors", answer(http.StatusOK, `[{"code":"OutOfCapacity","message":"Try later."}]`))
+
+			failure, err := newClient(t, f).ScalingFailure(t.Context(), "ocid1.instancepool.oc1..a")
+
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(cloud.KindOf(failure)).To(Equal(cloud.OutOfCapacity))
+		})
+	}
+}
