@@ -134,8 +134,9 @@ func (s *scope) settled(ctx context.Context, wanted int) error {
 		s.Note(expv1.PoolReadyCondition, expv1.PoolProvisioningReason, "The instance pool is %s and this provider did not ask for it: start it, or wait", s.found.State)
 		return nil
 	}
-	if len(s.live) < wanted && s.found.State == oci.StateRunning {
-		// OCI has launched them since the account was listed.
+	if len(s.live) < wanted && s.found.State == oci.StateRunning && s.stateBefore != string(oci.StateRunning) {
+		// OCI has launched them since the account was listed. Those that another list does not show
+		// have lost their tags, and no list will.
 		s.cache.Hurry()
 	}
 	if len(s.live) < wanted && s.found.State != oci.StateRunning {

@@ -5,18 +5,23 @@ package machinepool_test
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"testing"
 	"time"
 
 	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/types"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/instancecache"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolid"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 )
 
 func TestReplicasThatSomethingElseManagesAreFollowed(t *testing.T) {
@@ -101,6 +106,9 @@ func TestInstancesOfAPoolThatIsLargeEnoughAreLookedForAtOnce(t *testing.T) {
 	})
 	b.listed(known...)
 	g.Expect(cache.Next(seldom)).NotTo(BeZero())
+	// The last pass may have come just before OCI was done, or just after.
+	g.Expect(b.Client.Status().Patch(t.Context(), b.own, client.RawPatch(types.MergePatchType,
+		[]byte(`{"status":{"pool":{"state":"SCALING"}}}`)))).To(Succeed())
 
 	b.look(t)
 
@@ -108,4 +116,25 @@ func TestInstancesOfAPoolThatIsLargeEnoughAreLookedForAtOnce(t *testing.T) {
 	b.untilReady(t, 3)
 	b.look(t)
 	g.Expect(cache.Next(seldom)).NotTo(BeZero(), "nothing is missing")
+}
+
+// No list shows it as the pool's, and the pool has it.
+func TestAnInstanceThatLostItsTagsMakesNoPollDue(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t, 2)
+	b.untilReady(t, 2)
+	lost, kept := b.own.Spec.ProviderIDList[0], b.listOf(t, b.own.Spec.ProviderIDList[1:])
+	c, err := b.Clients.OCI(t.Context(), b.Accounts[0])
+	g.Expect(err).NotTo(HaveOccurred())
+	_, err = c.UpdateInstanceTags(t.Context(), ownership.Recorded(cloud.InstanceIDOf(lost)), nil, slices.Collect(maps.Keys(poolid.Owner(b.own).Tags())))
+	g.Expect(err).NotTo(HaveOccurred())
+	b.until(t, func(g Gomega) { g.Expect(b.own.Status.Replicas).To(HaveValue(BeEquivalentTo(1))) })
+	g.Expect(helpers.MessageOf(b.own, expv1.PoolReadyCondition)).To(Equal("The instance pool is RUNNING and has 1 of 2 instances"))
+	b.listed(kept...)
+
+	for range 2 {
+		b.look(t)
+		g.Expect(b.pollers.Cache(b.Accounts[0]).Next(instancecache.Pace{Rest: time.Hour, Progress: time.Hour})).NotTo(BeZero())
+	}
 }

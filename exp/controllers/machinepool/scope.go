@@ -72,8 +72,9 @@ type scope struct {
 	// live are the instances that stay, machines the objects of all. Set by instances.
 	live     []oci.Instance
 	machines []expv1.OCIMeshMachinePoolMachine
-	// configurationBefore is what was recorded when the pass began.
+	// configurationBefore and stateBefore are what was recorded when the pass began.
 	configurationBefore expv1.InstanceConfigurationStatus
+	stateBefore         string
 	// key is what instances to come join with. Its value is empty if it is not known. Set by
 	// tailnetKey.
 	key joinKey
@@ -90,7 +91,7 @@ type scope struct {
 func (r *Reconciler) newScope(ctx context.Context, own *expv1.OCIMeshMachinePool) (*scope, error) {
 	options := r.Options.withDefaults()
 	s := &scope{own: own, now: options.Clock(), Pass: phases.Pass{Intervals: options.Intervals}}
-	s.configurationBefore = own.Status.Configuration
+	s.configurationBefore, s.stateBefore = own.Status.Configuration, own.Status.Pool.State
 	deleting := !own.DeletionTimestamp.IsZero()
 	if deleting && !controllerutil.ContainsFinalizer(own, expv1.OCIMeshMachinePoolFinalizer) {
 		return nil, nil
