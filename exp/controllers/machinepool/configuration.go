@@ -50,9 +50,14 @@ func (r *Reconciler) configuration(ctx context.Context, s *scope) error {
 	}
 	s.told = true
 	status := &s.own.Status.Configuration
-	if status.ID != "" && (status.Digest == digest || s.found != nil && s.found.IsBusy() && s.found.ConfigurationID != status.ID) {
+	switch {
+	case status.ID == "":
+	case status.Digest == digest:
+		return nil
+	case status.Digest != "" && s.found != nil && s.found.IsBusy() && s.found.ConfigurationID != status.ID:
 		// A pool without room takes no other one, perhaps for 24 hours, while each bootstrap token
 		// would make one: one waits for it already.
+		s.outdated = true
 		return nil
 	}
 	if s.key.Value == "" {

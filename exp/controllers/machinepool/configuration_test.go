@@ -12,12 +12,16 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/util/conditions"
 
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 )
 
 func TestBootstrapDataAndSpecConcernInstancesToCome(t *testing.T) {
@@ -121,4 +125,38 @@ func TestAPoolTellsWhichAgentsItsUserDataHasNoRoomFor(t *testing.T) {
 
 	helpers.Update(t, b.Environment, secret, func(s *corev1.Secret) { s.Data["value"] = []byte(helpers.BootstrapData) })
 	b.until(t, func(g Gomega) { g.Expect(conditions.Get(b.own, infrav1.AgentsCompleteCondition)).To(BeNil()) })
+}
+
+// OCI may still be at it when a pool that was made empty is to have instances again.
+func TestAPoolIsToldOfNoConfigurationWhoseKeyWasRevoked(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t, 1)
+	g.Expect(b.OCI.SetCapacity(b.Tenancies[0].Name, sim.CapacityKey{Shape: "VM.Standard.A1.Flex"}, 0)).To(Succeed())
+	b.until(t, func(g Gomega) {
+		g.Expect(helpers.ConditionsOf(b.own)).To(ContainElement("PoolReady False NoCapacity"))
+	})
+	b.OCI.AddFault(sim.Fault{Operation: "UpdateInstancePool", Status: 409, Code: "IncorrectState", Times: 1})
+	b.changeBootstrap(t, "b")
+	b.look(t)
+	waits := b.own.Status.Configuration.ID
+	b.scaleTo(t, 0)
+	b.until(t, func(g Gomega) { g.Expect(b.own.Status.Configuration.KeyID).To(BeEmpty()) })
+	g.Expect(b.own.Status.Configuration.ID).To(Equal(waits))
+	c, err := b.Clients.OCI(t.Context(), b.Accounts[0])
+	g.Expect(err).NotTo(HaveOccurred())
+	pool, err := c.UpdateInstancePool(t.Context(), ownership.Recorded(b.own.Status.Pool.ID), oci.PoolChange{Size: ptr.To(1)})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(pool.State).To(Equal(oci.StateScaling))
+	g.Expect(pool.ConfigurationID).NotTo(Equal(waits))
+	b.scaleTo(t, 1)
+
+	b.look(t)
+
+	pool, err = c.GetInstancePool(t.Context(), pool.ID)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(pool.ConfigurationID).To(And(Equal(b.own.Status.Configuration.ID), Not(Equal(waits))))
+	g.Expect(b.keys()).To(ConsistOf(b.own.Status.Configuration.KeyID))
+	g.Expect(b.OCI.SetCapacity(b.Tenancies[0].Name, sim.CapacityKey{Shape: "VM.Standard.A1.Flex"}, -1)).To(Succeed())
+	b.untilReady(t, 1)
 }

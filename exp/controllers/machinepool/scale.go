@@ -26,7 +26,8 @@ import (
 )
 
 // scale makes the pool as large as wanted, as far as the account's budget has room: more instances
-// are OCI's to launch. It is shrink that makes it smaller.
+// are OCI's to launch. It is shrink that makes it smaller. A pool that has yet to take another
+// configuration or other placements does not grow from those that it has.
 func (r *Reconciler) scale(ctx context.Context, s *scope) error {
 	if err := r.budget().grant(ctx, s); err != nil {
 		return err
@@ -35,7 +36,7 @@ func (r *Reconciler) scale(ctx context.Context, s *scope) error {
 		return r.followOCI(ctx, s)
 	}
 	wanted := s.granted
-	if s.found.Size < wanted {
+	if s.found.Size < wanted && s.isUpToDate() && s.refused == "" {
 		if err := r.budget().reserve(ctx, s, wanted); err != nil {
 			return err
 		}

@@ -22,6 +22,7 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/exp/controllers/poolid"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 )
 
 func TestReplicasThatSomethingElseManagesAreFollowed(t *testing.T) {
@@ -136,5 +137,48 @@ func TestAnInstanceThatLostItsTagsMakesNoPollDue(t *testing.T) {
 	for range 2 {
 		b.look(t)
 		g.Expect(b.pollers.Cache(b.Accounts[0]).Next(instancecache.Pace{Rest: time.Hour, Progress: time.Hour})).NotTo(BeZero())
+	}
+}
+
+// OCI may refuse a change of a pool that is SCALING, and take the next one a moment later.
+func TestAPoolIsNotGrownFromAnOlderConfiguration(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*testing.T, *bench){
+		"that it has": func(*testing.T, *bench) {},
+		"that waits": func(t *testing.T, b *bench) {
+			NewWithT(t).Expect(b.pass(t.Context())).To(Succeed())
+			b.changeBootstrap(t, "c")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			b := newBench(t, 1)
+			b.untilReady(t, 1)
+			g.Expect(b.OCI.SetCapacity(b.Tenancies[0].Name, sim.CapacityKey{Shape: "VM.Standard.A1.Flex"}, 1)).To(Succeed())
+			b.scaleTo(t, 2)
+			b.until(t, func(g Gomega) {
+				g.Expect(helpers.ConditionsOf(b.own)).To(ContainElement("PoolReady False NoCapacity"))
+			})
+			first := b.own.Status.Configuration.ID
+			b.OCI.AddFault(sim.Fault{Operation: "UpdateInstancePool", Status: 409, Code: "IncorrectState", Times: 1})
+			b.changeBootstrap(t, "b")
+			change(t, b)
+			b.wants(t, 1)
+			b.scaleTo(t, 3)
+
+			b.look(t)
+
+			g.Expect(b.own.Status.Configuration.ID).NotTo(Equal(first))
+			g.Expect(b.own.Status.Pool.Size).To(HaveValue(BeEquivalentTo(2)))
+			g.Expect(b.own.Status.Granted.Shape.OCPUs).To(BeEquivalentTo(2), "OCI has been told of no smaller shape")
+			b.until(t, func(g Gomega) {
+				g.Expect(b.own.Status.Pool.Size).To(HaveValue(BeEquivalentTo(3)))
+				g.Expect(b.own.Status.Granted.Shape.OCPUs).To(BeEquivalentTo(1))
+			})
+			g.Expect(b.OCI.SetCapacity(b.Tenancies[0].Name, sim.CapacityKey{Shape: "VM.Standard.A1.Flex"}, -1)).To(Succeed())
+			b.untilReady(t, 3)
+			g.Expect(b.ocpus(t)).To(ConsistOf(2.0, 1.0, 1.0))
+		})
 	}
 }

@@ -60,6 +60,9 @@ type scope struct {
 	unsettled bool
 	// refused is why OCI takes no change of the pool in this pass. Set by change.
 	refused string
+	// outdated says that the recorded configuration is not the wanted one, which is made once the
+	// pool can take it. Set by configuration.
+	outdated bool
 	// pools are own's while it is being deleted. Set by findPools.
 	pools []ownPool
 	// left are the OCIDs of data volumes that stay after own is gone. Set by remains.
@@ -169,4 +172,10 @@ func (s *scope) sized() bool {
 // there is nobody who would join.
 func (s *scope) idle() bool {
 	return !s.external() && s.found != nil && s.found.Size == 0 && len(s.live) == 0 && s.wanted() == 0
+}
+
+// isUpToDate tells whether the pool launches what is wanted now. What an older configuration
+// launches may never join: the bootstrap token and the key in it expire.
+func (s *scope) isUpToDate() bool {
+	return !s.outdated && s.found.ConfigurationID == s.own.Status.Configuration.ID
 }

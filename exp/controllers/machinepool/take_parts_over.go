@@ -15,7 +15,7 @@ import (
 // takePartsOver records what OCI makes instances of from now on. The capacity is that of a node to
 // come, which the spec's is not while it is refused.
 func (r *Reconciler) takePartsOver(_ context.Context, s *scope) error {
-	if s.idle() || s.found == nil || s.found.ConfigurationID != s.own.Status.Configuration.ID {
+	if s.idle() || s.found == nil || !s.isUpToDate() {
 		return nil
 	}
 	s.own.Status.Granted = expv1.GrantedStatus(s.parts)
