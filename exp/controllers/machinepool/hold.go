@@ -43,7 +43,11 @@ func (c claimant) standTo(ctx context.Context, s *scope, pool oci.InstancePool) 
 	case standing.Undecided:
 		return standing, c.decide(ctx, s, standing.Status)
 	case standing.Unwritten:
-		_, laid, err := claims.Lay(ctx, standing, s.client.UpdateInstancePoolTag)
+		_, laid, err := claims.Lay(ctx, standing, func(ctx context.Context, own ownership.Proof, change oci.TagChange) (oci.InstancePool, error) {
+			updated, err := s.client.UpdateInstancePoolTag(ctx, own, change)
+			s.isRefused(pool, err)
+			return updated, err
+		})
 		if laid {
 			ctrl.LoggerFrom(ctx).Info("Claimed the instance pool", "instancePool", pool.ID, "before", standing.Tag())
 		}
@@ -90,6 +94,9 @@ func (r *Reconciler) hold(ctx context.Context, s *scope) error {
 	case standing.Elsewhere:
 		s.proof = ownership.Proof{}
 		s.WaitFor(s.Intervals.Poll, pool, infrav1.HeldElsewhereReason, "Instance pool %s", standing.Claim.Elsewhere(s.found.ID))
+	case s.refused != "":
+		s.proof = ownership.Proof{}
+		s.WaitFor(s.Intervals.Progress, pool, infrav1.ClaimingReason, "Claiming the instance pool from management cluster %s%s", standing.Claim.Holder, s.refusedChange())
 	case !standing.Ours:
 		s.proof = ownership.Proof{}
 		s.WaitFor(time.Second, pool, infrav1.ClaimingReason, "Claiming the instance pool from management cluster %s", standing.Claim.Holder)
@@ -114,6 +121,11 @@ func (r *Reconciler) holdToDelete(ctx context.Context, s *scope) error {
 			return err
 		case standing.Elsewhere:
 			return r.leave(ctx, s, pool.ID, standing.Claim)
+		case s.refused != "":
+			s.Deletion = access.NewProblem(infrav1.ClaimingReason, "The deletion waits until instance pool %s is claimed from management cluster %s%s",
+				pool.ID, standing.Claim.Holder, s.refusedChange())
+			s.Stop()
+			return nil
 		case !standing.Settled:
 			s.Deletion = access.NewProblem(infrav1.ClaimingReason, "Instance pool %s was claimed from another management cluster, which may "+
 				"contest that for %s: the deletion waits until then", pool.ID, r.Claims.Window())

@@ -11,12 +11,14 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/ownership"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
 )
 
 // window is long enough that no test gets to its end but by sleep.
@@ -237,4 +239,39 @@ func TestACrashWhileClaimingAPoolClaimsOnce(t *testing.T) {
 	g.Expect(second.holder(t)).To(Equal("second"))
 	g.Expect(second.own.Status.Claim.State).To(Equal(infrav1.ClaimPending))
 	g.Expect(second.calls("UpdateInstancePool")).To(Equal(updates + 1))
+}
+
+// OCI is at a launch without room for up to 24 hours, and may refuse the claim's tag meanwhile.
+func TestAPoolIsClaimedOnceOCITakesAChangeOfIt(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	first := newManaged(t, "first", 1)
+	first.untilReady(t, 1)
+	g.Expect(first.OCI.RefuseWhileScaling(first.Tenancies[0].Name)).To(Succeed())
+	g.Expect(first.OCI.SetCapacity(first.Tenancies[0].Name, sim.CapacityKey{Shape: "VM.Standard.A1.Flex"}, 1)).To(Succeed())
+	first.scaleTo(t, 2)
+	first.until(t, func(g Gomega) {
+		g.Expect(helpers.ConditionsOf(first.own)).To(ContainElement("PoolReady False NoCapacity"))
+	})
+	const refused = "first; a change of it waits, since OCI refuses it while the pool is SCALING: "
+
+	second := first.restored(t, "second")
+	second.until(t, func(g Gomega) {
+		g.Expect(helpers.ConditionsOf(second.own)).To(ContainElement("PoolReady False Claiming"))
+		g.Expect(helpers.MessageOf(second.own, expv1.PoolReadyCondition)).To(HavePrefix("Claiming the instance pool from management cluster " + refused))
+	})
+	second.pools.Options.Intervals.Progress = time.Minute
+	result, err := second.pools.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(second.own)})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(result.RequeueAfter).To(BeNumerically(">", 10*time.Second), "a pass each second for all that time would see nothing new")
+
+	second.ask(t)
+	second.until(t, func(g Gomega) {
+		g.Expect(helpers.ConditionsOf(second.own)).To(ContainElement("Deleting True Claiming"))
+		g.Expect(helpers.MessageOf(second.own, infrav1.DeletingCondition)).To(HavePrefix(
+			"The deletion waits until instance pool %s is claimed from management cluster %s", second.own.Status.Pool.ID, refused))
+	})
+	g.Expect(second.holder(t)).To(Equal("first"))
+	g.Expect(second.OCI.SetCapacity(second.Tenancies[0].Name, sim.CapacityKey{Shape: "VM.Standard.A1.Flex"}, -1)).To(Succeed())
+	second.until(t, func(g Gomega) { g.Expect(second.holder(t)).To(Equal("second")) })
 }

@@ -5,6 +5,7 @@ package machinepool
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strconv"
 
@@ -58,15 +59,24 @@ func (r *Reconciler) pool(ctx context.Context, s *scope) error {
 // what is missing.
 func (s *scope) change(ctx context.Context, change oci.PoolChange) (changed bool, err error) {
 	pool, err := s.client.UpdateInstancePool(ctx, s.proof, change)
-	if s.found.IsBusy() && cloud.IsKind(err, cloud.Conflict) {
-		s.refused = cloud.UserMessage(err)
-		s.Requeue(s.Intervals.Progress)
+	switch {
+	case s.isRefused(*s.found, err):
 		return false, nil
-	}
-	if err != nil {
+	case err != nil:
 		return false, asRefusal(err)
 	}
 	return true, s.take(pool)
+}
+
+// isRefused tells whether OCI takes no change of a pool, for which err is its answer, since it is
+// busy with it. The same is asked again later.
+func (s *scope) isRefused(pool oci.InstancePool, err error) bool {
+	if !pool.IsBusy() || !cloud.IsKind(err, cloud.Conflict) {
+		return false
+	}
+	s.refused = fmt.Sprintf("OCI refuses it while the pool is %s: %s", pool.State, cloud.UserMessage(err))
+	s.Requeue(s.Intervals.Progress)
+	return true
 }
 
 // createPool makes a pool of size 0, whatever is wanted: the request is then the same each time

@@ -173,5 +173,5 @@ func (s *scope) refusedChange() string {
 	if s.refused == "" {
 		return ""
 	}
-	return "; a change of it waits, since OCI refuses it while the pool is " + string(s.found.State) + ": " + s.refused
+	return "; a change of it waits, since " + s.refused
 }

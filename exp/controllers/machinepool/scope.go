@@ -58,7 +58,7 @@ type scope struct {
 	found     *oci.InstancePool
 	proof     ownership.Proof
 	unsettled bool
-	// refused is why OCI takes no change of the pool in this pass. Set by change.
+	// refused is why OCI takes no change of the pool in this pass. Set by isRefused.
 	refused string
 	// outdated says that the recorded configuration is not the wanted one, which is made once the
 	// pool can take it. Set by configuration.
