@@ -41,16 +41,13 @@ func (r *Reconciler) pool(ctx context.Context, s *scope) error {
 	if !slices.EqualFunc(s.found.Placements, placements, s.samePlacement) {
 		change.Placements = placements
 	}
-	if change.ConfigurationID == "" && change.Placements == nil {
-		return nil
+	if change.ConfigurationID != "" || change.Placements != nil {
+		if changed, err := s.change(ctx, change); err != nil || !changed {
+			return err
+		}
 	}
-	changed, err := s.change(ctx, change)
-	if err != nil || !changed {
-		return err
-	}
-	if change.Placements != nil {
-		s.own.Status.Pool.Spread = ptr.To(len(s.own.Spec.FaultDomains) == 0)
-	}
+	// Whether OCI was told just now, or shows it since before a move took the record.
+	s.own.Status.Pool.Spread = ptr.To(len(s.own.Spec.FaultDomains) == 0)
 	return nil
 }
 

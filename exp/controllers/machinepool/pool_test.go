@@ -106,6 +106,28 @@ func TestAPoolWithAllFaultDomainsNamedIsToldOnceToSpread(t *testing.T) {
 	}
 }
 
+func TestWhatAPoolWasToldOfFaultDomainsIsFoundAgainAfterAMove(t *testing.T) {
+	t.Parallel()
+	for name, named := range map[string]int{"none": 0, "two": 2, "all": 3} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			b := newBench(t, 1, func(_ *clusterv1.MachinePool, p *expv1.OCIMeshMachinePool) {
+				p.Spec.FaultDomains = []string{"FAULT-DOMAIN-1", "FAULT-DOMAIN-2", "FAULT-DOMAIN-3"}[:named]
+			})
+			b.untilReady(t, 1)
+			g.Expect(b.own.Status.Pool.Spread).To(HaveValue(Equal(named == 0)))
+			told := b.calls("UpdateInstancePool")
+			g.Expect(b.Client.Status().Patch(t.Context(), b.own, client.RawPatch(types.MergePatchType,
+				[]byte(`{"status":{"pool":{"spread":null}}}`)))).To(Succeed())
+
+			b.until(t, func(g Gomega) { g.Expect(b.own.Status.Pool.Spread).To(HaveValue(Equal(named == 0))) })
+
+			g.Expect(b.calls("UpdateInstancePool")).To(Equal(told))
+		})
+	}
+}
+
 // The token of the bootstrap data is another one every few minutes, and OCI tries for 24 hours.
 func TestAShortageIsToldWhileOCITakesNoChangeOfThePool(t *testing.T) {
 	t.Parallel()
