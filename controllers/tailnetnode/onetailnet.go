@@ -6,6 +6,7 @@ package tailnetnode
 import (
 	"cmp"
 	"net/url"
+	"slices"
 	"strings"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
@@ -43,9 +44,14 @@ func SameServer(one, other *infrav1.Tailnet) bool {
 		address(cmp.Or(one.Spec.APIURL, one.Spec.LoginServer)) == address(cmp.Or(other.Spec.APIURL, other.Spec.LoginServer))
 }
 
-// serverOf names the coordination server that the Tailnet's nodes log in to, which is immutable.
-func serverOf(tn *infrav1.Tailnet) string {
-	return address(cmp.Or(tn.Spec.LoginServer, tn.Spec.APIURL))
+// addressesOf are those by which SameServer knows the Tailnet's coordination server, in order.
+func addressesOf(tn *infrav1.Tailnet) []string {
+	all := []string{address(cmp.Or(tn.Spec.APIURL, tn.Spec.LoginServer))}
+	if login := address(tn.Spec.LoginServer); login != "" {
+		all = append(all, login)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // address is a server's, however it is written; Tailscale's own is empty.

@@ -40,6 +40,15 @@ func TestWhichTailnetsAreOfOneNetwork(t *testing.T) {
 			of(func(s *infrav1.TailnetSpec) { s.LoginServer, s.APIURL = "https://hs.example", "https://10.0.0.1:8443" }),
 			of(func(s *infrav1.TailnetSpec) { s.LoginServer, s.APIURL = "https://hs.example", "https://api.hs.example" }), true,
 		},
+		"one Headscale, with two addresses to log in to": {
+			of(func(s *infrav1.TailnetSpec) { s.LoginServer, s.APIURL = "https://hs.example", "https://10.0.0.1:8443" }),
+			of(func(s *infrav1.TailnetSpec) {
+				s.LoginServer, s.APIURL = "https://mesh.example", "https://10.0.0.1:8443/"
+			}), true,
+		},
+		"one Headscale, with the address of the one's API to log in to": {headscale, of(func(s *infrav1.TailnetSpec) {
+			s.LoginServer, s.APIURL = "https://mesh.example", "https://hs.example"
+		}), true},
 		"two Headscales, with the API's address on one of them": {headscale, of(func(s *infrav1.TailnetSpec) {
 			s.LoginServer, s.APIURL = "https://hs2.example", "https://api.hs2.example"
 		}), false},
@@ -57,11 +66,23 @@ func TestWhichTailnetsAreOfOneNetwork(t *testing.T) {
 			one.Name, other.Name = "one", "other"
 			NewWithT(t).Expect(OneTailnet(&one, &other)).To(Equal(world.same))
 			NewWithT(t).Expect(OneTailnet(&other, &one)).To(Equal(world.same))
-			if world.one.LoginServer != "" {
-				NewWithT(t).Expect(lockOf(serverOf(&one)) == lockOf(serverOf(&other))).To(Equal(world.same), "approvals of pod routes wait for each other")
-			}
+			NewWithT(t).Expect(waits(&one, &other)).To(Equal(SameServer(&one, &other)), "approvals of pod routes wait for each other")
+			NewWithT(t).Expect(waits(&other, &one)).To(Equal(SameServer(&one, &other)), "and the other way round")
 		})
 	}
+}
+
+// waits tells whether an approval in the one Tailnet waits for one in the other.
+func waits(one, other *infrav1.Tailnet) bool {
+	defer lockServer(other)()
+	for _, address := range addressesOf(one) {
+		lock := lockOf(address)
+		if !lock.TryLock() {
+			return true
+		}
+		lock.Unlock()
+	}
+	return false
 }
 
 // tells says of each field of a Tailnet whether it tells networks apart.

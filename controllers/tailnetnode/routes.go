@@ -45,24 +45,41 @@ type Approval struct {
 	Finding *Finding
 }
 
-// approving has a lock for each coordination server, held while a pod route is approved: look at
-// all devices, decide, approve. All its nodes share it, whatever kind of object and whichever
-// Tailnet they are of: two that claim the same must see each other.
+// approving has a lock for each address of a coordination server, held while a pod route is
+// approved: look at all devices, decide, approve. All nodes of a server share one, whatever kind of
+// object and whichever Tailnet they are of: two that claim the same must see each other.
 var approving struct {
 	sync.Mutex
 	of map[string]*sync.Mutex
 }
 
-func lockOf(server string) *sync.Mutex {
+// lockServer waits until no pod route of the Tailnet's server is being approved, and keeps others
+// waiting until it is unlocked.
+func lockServer(tn *infrav1.Tailnet) (unlock func()) {
+	var held []*sync.Mutex
+	// One order for all: no two of them wait for each other.
+	for _, address := range addressesOf(tn) {
+		lock := lockOf(address)
+		lock.Lock()
+		held = append(held, lock)
+	}
+	return func() {
+		for _, lock := range held {
+			lock.Unlock()
+		}
+	}
+}
+
+func lockOf(address string) *sync.Mutex {
 	approving.Lock()
 	defer approving.Unlock()
 	if approving.of == nil {
 		approving.of = map[string]*sync.Mutex{}
 	}
-	if approving.of[server] == nil {
-		approving.of[server] = &sync.Mutex{}
+	if approving.of[address] == nil {
+		approving.of[address] = &sync.Mutex{}
 	}
-	return approving.of[server]
+	return approving.of[address]
 }
 
 // ApprovePodRoute approves the node's part of the pod network if the cluster routes pods by the
@@ -123,9 +140,7 @@ func approvePodRoute(ctx context.Context, c Router, n podRoute) (Approval, error
 			"Device %s advertises %s, a part of the pod network %s: it is not approved, since it would draw what all of the tailnet sends there, and %s",
 			n.Device.Name, route, pods, why)}, nil
 	}
-	lock := lockOf(serverOf(n.Tailnet))
-	lock.Lock()
-	defer lock.Unlock()
+	defer lockServer(n.Tailnet)()
 	all, err := c.Devices(ctx)
 	if err != nil {
 		return Approval{}, err
