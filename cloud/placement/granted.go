@@ -21,6 +21,19 @@ func SizeStatusOf(spec infrav1.OCIMeshMachineSpec, shape string) infrav1.Machine
 	return size
 }
 
+// Granted is the size that a machine at its place was granted, of the shape that it has there, as
+// far as it is recorded: a figure without a record is 0. What a shape fixes cannot grow.
+func Granted(recorded infrav1.MachineSizeStatus, shape Shape) Size {
+	size := Size{
+		Instances: 1, OCPUs: int64(recorded.OCPUs), MemoryGB: int64(recorded.MemoryGB),
+		VolumeGB: int64(recorded.BootVolumeGB) + int64(recorded.DataVolumesGB),
+	}
+	if !IsFlexible(shape.Name) {
+		size.OCPUs, size.MemoryGB = shape.Size.OCPUs, shape.Size.MemoryGB
+	}
+	return size
+}
+
 // GrantedSpec is the machine's spec with the size that it was granted: whatever else the spec asks
 // for by now has no part in the account's budget. What is not recorded is the spec's.
 func GrantedSpec(machine *infrav1.OCIMeshMachine) infrav1.OCIMeshMachineSpec {

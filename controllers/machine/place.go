@@ -77,7 +77,7 @@ func (l launcher) chooseAnother(ctx context.Context, s *scope) error {
 func (s *scope) request(refusals []infrav1.Shortage) scheduling.Request {
 	return scheduling.Request{
 		Key: client.ObjectKeyFromObject(s.own), ResourceVersion: s.before.ResourceVersion, Identity: s.identity,
-		Recorded: s.before.Status.Placement, Attempt: nextAttempt(s.own),
+		Recorded: s.before.Status.Placement, Granted: s.own.Status.Size, Attempt: nextAttempt(s.own),
 		Refusals: refusals,
 		Labels:   s.machine.Labels, FailureDomain: s.machine.Spec.FailureDomain, Spec: s.own.Spec,
 		Owner: ownerOf(s.machine), ControlPlanes: controlPlanesOf(s.cluster),

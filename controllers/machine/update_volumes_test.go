@@ -195,6 +195,13 @@ func TestTheBudgetBoundsAVolumesGrowth(t *testing.T) {
 	b.untilCondition(t, own, "Updated False BudgetExceeded")
 	g.Expect(own.Status.Size).To(Equal(infrav1.MachineSizeStatus{OCPUs: 1, MemoryGB: 6, BootVolumeGB: 50, DataVolumesGB: 100}))
 
+	own.Status.Size = infrav1.MachineSizeStatus{}
+	g.Expect(b.Client.Status().Update(t.Context(), own)).To(Succeed())
+	b.until(t, own, func(g Gomega) {
+		g.Expect(own.Status.Size.DataVolumesGB).To(BeEquivalentTo(100), "what was refused is not granted")
+	})
+	b.untilCondition(t, own, "Updated False BudgetExceeded")
+
 	limit(160)
 	b.untilTold(t, own, "Updated False Updating", "Waiting for node")
 	b.nodeFills(t, node, "/=50 /var/lib/etcd=60 /logs=50")

@@ -19,7 +19,8 @@ import (
 // that size until the machine's status shows it. A Refusal says that its namespace may not use the
 // account any more, or which figure of the account's budget it would exceed, whatever accounts its
 // cluster lists by now: users write that list. Only figures that grow are judged: a budget below
-// use takes none away, and a machine that shrinks makes it less. Whether OCI has the room is for
+// use takes none away, and a machine that shrinks makes it less. A figure without a record grows:
+// what the spec has may be what was refused. Whether OCI has the room is for
 // OCI to say. What is asked for and refused counts for nobody.
 func (s *Scheduler) Stay(ctx context.Context, request Request) (*Refusal, error) {
 	s.reservations.deciding.Lock()
@@ -46,7 +47,7 @@ func (s *Scheduler) Stay(ctx context.Context, request Request) (*Refusal, error)
 		}
 		wanted := s.reservations.shapeOf(request.Spec, shape)
 		growing := wanted
-		growing.Size = wanted.Size.Growing(s.reservations.recorded(request.Key, name))
+		growing.Size = wanted.Size.Growing(placement.Granted(request.Granted, wanted))
 		if _, why := facts.Accounts[0].Room(growing, 1); why != "" {
 			s.reservations.grow(request.Key, placement.Size{})
 			remedies := append(budgetRemedies([]string{name}, freeOf(facts)), "or take the size back")

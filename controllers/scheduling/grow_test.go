@@ -10,6 +10,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/placement"
 )
 
 // grown is a machine in alice that was granted 2 OCPUs and whose spec asks for more.
@@ -144,6 +145,59 @@ func TestOnlyWhatGrowsIsHeldAgainstABudgetThatIsBelowUse(t *testing.T) {
 				g.Expect(refusal).To(BeNil())
 				return
 			}
+			g.Expect(refusal.Reason).To(Equal(infrav1.BudgetExceededReason))
+			g.Expect(refusal.Message).To(ContainSubstring(world.refused))
+		})
+	}
+}
+
+// A status that was lost or is older has no size: what the spec has by now may be what was refused.
+func TestAFigureThatIsNotRecordedIsAskedForAsAWhole(t *testing.T) {
+	t.Parallel()
+	const micro = "VM.Standard.E2.1.Micro"
+	below := infrav1.FamilyBudget{Family: "Standard.E2", OCPUs: ptr.To[int32](0)}
+	tooLarge := "its budget has 110 of 110 GB of volumes left, and 120 are needed"
+	for name, world := range map[string]struct {
+		shape    string
+		families []infrav1.FamilyBudget
+		written  infrav1.MachineSizeStatus
+		found    infrav1.MachineSizeStatus
+		refused  string
+	}{
+		"no size":                       {refused: tooLarge},
+		"no boot volume":                {written: infrav1.MachineSizeStatus{OCPUs: 2, MemoryGB: 12}, refused: tooLarge},
+		"a boot volume found just now":  {found: infrav1.MachineSizeStatus{OCPUs: 2, MemoryGB: 12, BootVolumeGB: 50}, refused: tooLarge},
+		"the larger one found just now": {found: infrav1.MachineSizeStatus{OCPUs: 2, MemoryGB: 12, BootVolumeGB: 120}},
+		"no OCPUs": {
+			families: []infrav1.FamilyBudget{{Family: armFamily, OCPUs: ptr.To[int32](1)}}, written: infrav1.MachineSizeStatus{BootVolumeGB: 120},
+			refused: "its budget has 1 of 1 OCPUs of Standard.A1 left, and 2 are needed",
+		},
+		"no OCPUs of a shape that fixes them": {shape: micro, families: []infrav1.FamilyBudget{below}, written: infrav1.MachineSizeStatus{BootVolumeGB: 120}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			w := newWorld(t, nil, "alice")
+			w.accounts[0].Spec.Budget = infrav1.AccountBudget{Families: world.families, VolumeGB: ptr.To[int32](110)}
+			w.scheduler.reservations.learn(placement.Sizes{micro: {OCPUs: 1, MemoryGB: 1}})
+			machine := machineIn("old", at(1, "alice"))
+			machine.Spec.BootVolume.SizeGB, machine.Status.Size = 120, world.written
+			if world.shape != "" {
+				machine.Spec.Shapes, machine.Status.Placement.Shape = []infrav1.Shape{{Name: world.shape}}, world.shape
+			}
+			w.put(machine)
+			asks := requestOf(machine)
+			if world.found != (infrav1.MachineSizeStatus{}) {
+				asks.Granted = world.found
+			}
+
+			refusal := w.stays(t, asks)
+
+			if world.refused == "" {
+				g.Expect(refusal).To(BeNil())
+				return
+			}
+			g.Expect(refusal).NotTo(BeNil())
 			g.Expect(refusal.Reason).To(Equal(infrav1.BudgetExceededReason))
 			g.Expect(refusal.Message).To(ContainSubstring(world.refused))
 		})

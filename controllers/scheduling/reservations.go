@@ -147,17 +147,6 @@ func (r *reservations) placement(key client.ObjectKey) infrav1.Placement {
 	return r.machines[key].newest().at
 }
 
-// recorded is the size that the machine was granted in the account, as its status has it.
-func (r *reservations) recorded(key client.ObjectKey, account string) placement.Size {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	known := r.machines[key].recorded
-	if known.at.Account != account {
-		return placement.Size{}
-	}
-	return known.size
-}
-
 // counted is the machine's use in the account, by the tags of its instances.
 func (r *reservations) counted(account string, mark ownership.Mark) placement.Size {
 	r.mu.Lock()

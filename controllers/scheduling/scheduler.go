@@ -102,6 +102,8 @@ type Request struct {
 	Identity string
 	// Recorded is the placement in its status as it was read.
 	Recorded infrav1.Placement
+	// Granted is the size in its status, with what the pass has found out of it since.
+	Granted infrav1.MachineSizeStatus
 	// Attempt is the number of the new decision.
 	Attempt int32
 	// Labels are the Machine's: they tell what it is spread among.

@@ -181,7 +181,7 @@ func (w *world) written(request Request, at Placement) {
 func requestOf(machine *infrav1.OCIMeshMachine) Request {
 	return Request{
 		Key: client.ObjectKeyFromObject(machine), ResourceVersion: machine.ResourceVersion, Identity: identity.Of(machine),
-		Recorded: machine.Status.Placement, Attempt: machine.Status.Placement.Attempt + 1,
+		Recorded: machine.Status.Placement, Granted: machine.Status.Size, Attempt: machine.Status.Placement.Attempt + 1,
 		Labels: map[string]string{clusterv1.ClusterNameLabel: blue.Name}, Spec: machine.Spec, Cluster: blue,
 	}
 }
