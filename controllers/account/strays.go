@@ -11,6 +11,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/cluster-api/util/conditions"
 	ctrl "sigs.k8s.io/controller-runtime"
 
@@ -65,21 +66,22 @@ func (r *Reconciler) strays(ctx context.Context, s *scope) error {
 			r.strayWatch.Alone(uid, id, began)
 		}
 	}
-	found, waiting := r.strayWatch.All(uid, told(s.account))
-	s.strays = &straysSeen{status: straysStatus(found, suspects)}
+	found, count, waiting := r.strayWatch.All(uid, told(s.account))
+	s.strays = &straysSeen{status: straysStatus(found, count, suspects)}
 	s.strays.finding = strays.Finding{
-		Count: len(found), Suspects: waiting,
-		Found:     foundMessage(s.account, found, suspects),
+		Count: count, Suspects: waiting,
+		Found:     foundMessage(s.account, found, count, suspects),
 		Suspected: suspectedMessage(waiting, policy.Age),
 	}
 	return nil
 }
 
 // told are the strays in the account's status.
-func told(account *infrav1.OCIAccount) map[string]time.Time {
-	all := map[string]time.Time{}
-	for _, instance := range account.Status.Strays.Instances {
-		all[instance.ID] = instance.Since.Time
+func told(account *infrav1.OCIAccount) strays.Told {
+	status := account.Status.Strays
+	all := strays.Told{Count: int(ptr.Deref(status.Count, 0)), Named: map[string]time.Time{}}
+	for _, instance := range status.Instances {
+		all.Named[instance.ID] = instance.Since.Time
 	}
 	return all
 }
@@ -109,17 +111,14 @@ func (r *Reconciler) updateStrays(s *scope) {
 		}
 		return
 	}
-	before := 0
-	if count := s.account.Status.Strays.Count; count != nil {
-		before = int(*count)
-	}
+	before := told(s.account).Count
 	s.account.Status.Strays = s.strays.status
 	conditions.Set(s.account, s.strays.finding.Condition())
 	strays.Announce(r.Recorder, s.account, before, s.strays.finding.Count, s.strays.finding.Found)
 }
 
-func straysStatus(found []strays.Stray, instances map[string]oci.Instance) infrav1.AccountStrays {
-	status := infrav1.AccountStrays{Count: strays.Count(len(found))}
+func straysStatus(found []strays.Stray, count int, instances map[string]oci.Instance) infrav1.AccountStrays {
+	status := infrav1.AccountStrays{Count: strays.Count(count)}
 	for _, stray := range found {
 		if len(status.Instances) == strays.Named {
 			break
@@ -151,7 +150,7 @@ const (
 )
 
 // foundMessage has the commands before the names: what is too long is cut at the end.
-func foundMessage(account *infrav1.OCIAccount, found []strays.Stray, instances map[string]oci.Instance) string {
+func foundMessage(account *infrav1.OCIAccount, found []strays.Stray, count int, instances map[string]oci.Instance) string {
 	if len(found) == 0 {
 		return ""
 	}
@@ -165,12 +164,12 @@ func foundMessage(account *infrav1.OCIAccount, found []strays.Stray, instances m
 		instance := instances[stray.ID]
 		names = append(names, fmt.Sprintf("%s (%s)", strays.Text(instance.DisplayName, width), strays.Text(nameTag(instance), width)))
 	}
-	if more := len(found) - len(names); more > 0 {
+	if more := count - len(names); more > 0 {
 		names = append(names, fmt.Sprintf("%d more in status.strays", more))
 	}
 	return fmt.Sprintf("%s with this provider's tags and no object in this management cluster. Nothing is removed by itself, since "+
 		"another management cluster's instances look the same. Look at the first: oci compute instance get %s; if nobody needs it, "+
-		"remove it: oci compute instance terminate %s. Found: %s", instancesAre(len(found)), in, in, strings.Join(names, ", "))
+		"remove it: oci compute instance terminate %s. Found: %s", instancesAre(count), in, in, strings.Join(names, ", "))
 }
 
 func suspectedMessage(suspects int, age time.Duration) string {

@@ -39,12 +39,12 @@ func TestTheMessageHoldsTheCommandsWhateverNamesThereAre(t *testing.T) {
 		found = append(found, strays.Stray{ID: id})
 	}
 
-	condition := strays.Finding{Count: 5, Found: foundMessage(account, found, instances)}.Condition()
+	condition := strays.Finding{Count: 5, Found: foundMessage(account, found, len(found), instances)}.Condition()
 
 	g.Expect(len(condition.Message)).To(BeNumerically("<=", 1024))
 	g.Expect(condition.Message).NotTo(ContainSubstring("\n"))
 	g.Expect(condition.Message).To(ContainSubstring("terminate --instance-id " + found[0].ID + " --profile " + account.Name + " --region ap-chuncheon-1. Found: d"))
-	status := straysStatus(found, instances)
+	status := straysStatus(found, len(found), instances)
 	g.Expect(len(status.Instances[0].DisplayName)).To(BeNumerically("<=", 255))
 	g.Expect(len(status.Instances[0].Owner)).To(BeNumerically("<=", 256))
 }
@@ -63,7 +63,7 @@ func TestTheAPIServerTakesTheLongestStatus(t *testing.T) {
 		}}
 		found = append(found, strays.Stray{ID: id, Since: w.now})
 	}
-	w.account.Status.Strays = straysStatus(found, instances)
+	w.account.Status.Strays = straysStatus(found, len(found), instances)
 	g.Expect(w.Client.Status().Update(t.Context(), w.account)).To(Succeed())
 	env.Reload(t, w.account)
 	g.Expect(w.account.Status.Strays.Instances).To(HaveLen(strays.Named))

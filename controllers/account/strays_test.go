@@ -242,8 +242,11 @@ func TestTwoManagersOfAnAccountDoNotWriteOverEachOthersStrays(t *testing.T) {
 	g := NewWithT(t)
 	w := newFixture(t)
 	theirs := w.Environment.Namespace(t, nil)
-	w.launch(t, "worker-1", ownership.Machine("uid", w.Namespace, "worker").Tags())
-	w.launch(t, "worker-2", ownership.Machine("uid", theirs, "worker").Tags())
+	const many = strays.Named + 1
+	for i := range many {
+		w.launch(t, fmt.Sprintf("worker-%d", i), ownership.Machine(fmt.Sprintf("uid-%d", i), w.Namespace, "worker").Tags())
+	}
+	w.launch(t, "worker", ownership.Machine("uid", theirs, "worker").Tags())
 	managers := make([]*Reconciler, 0, 2)
 	for _, namespace := range []string{w.Namespace, theirs} {
 		w.restart()
@@ -260,7 +263,7 @@ func TestTwoManagersOfAnAccountDoNotWriteOverEachOthersStrays(t *testing.T) {
 		turn(after)
 	}
 	turn(time.Minute)
-	w.expect(t, stray, 2)
+	w.expect(t, stray, many+1)
 
 	version := w.account.ResourceVersion
 	for range 3 {

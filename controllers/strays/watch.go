@@ -52,6 +52,13 @@ type Stray struct {
 	Since time.Time
 }
 
+// Told is what a status tells of strays.
+type Told struct {
+	// Count is how many there are, Named since when those are that it names.
+	Count int
+	Named map[string]time.Time
+}
+
 // Watch keeps what was seen without an object, by the account or tailnet that it was seen in. The
 // zero value is ready, and safe for concurrent use.
 type Watch struct {
@@ -141,29 +148,36 @@ func (w *Watch) Alone(in types.UID, id string, at time.Time) {
 	}
 }
 
-// All are the strays, those first that were seen first, and how many suspects there are besides.
-// told are the strays in the status, and since when they are.
-func (w *Watch) All(in types.UID, told map[string]time.Time) (strays []Stray, suspects int) {
+// All are the strays, those first that were seen first, how many there are, and how many suspects
+// there are besides. A status names some of many and counts the others: as many as it counts may be
+// among those that this process does not know about, and stay counted.
+func (w *Watch) All(in types.UID, told Told) (strays []Stray, count, suspects int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	v := w.seen[in]
 	if v == nil {
-		return nil, 0
+		return nil, 0, 0
 	}
+	var unnamed, unknown int
 	for id, s := range v.suspects {
-		since, known := told[id]
+		since, known := told.Named[id]
 		switch {
 		case s.owned:
 		case known:
 			strays = append(strays, Stray{ID: id, Since: since})
 		case !s.asked.IsZero():
 			strays = append(strays, Stray{ID: id, Since: s.since})
-		case !s.hidden:
-			suspects++
+			unnamed++
+		default:
+			unknown++
+			if !s.hidden {
+				suspects++
+			}
 		}
 	}
 	slices.SortFunc(strays, func(a, b Stray) int { return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.ID, b.ID)) })
-	return strays, suspects
+	counted := min(told.Count-len(told.Named), unnamed+unknown)
+	return strays, len(strays) + max(0, counted-unnamed), suspects
 }
 
 // Forget forgets an account or tailnet that is gone.

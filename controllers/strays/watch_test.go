@@ -5,6 +5,7 @@ package strays
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -51,7 +52,7 @@ func TestASuspectIsAskedForOnceItWasSeenOftenAndLong(t *testing.T) {
 				ask = d.look(after, "a")
 			}
 			g.Expect(len(ask) == 1).To(Equal(world.want))
-			found, suspects := d.All(here, nil)
+			found, _, suspects := d.All(here, Told{})
 			g.Expect(found).To(BeEmpty(), "nobody has asked")
 			g.Expect(suspects).To(Equal(1))
 		})
@@ -68,21 +69,21 @@ func TestAStrayIsWhatTheAPIServerHasNoObjectFor(t *testing.T) {
 	d.Alone(here, "a", d.now)
 	d.Owned(here, "b")
 
-	found, suspects := d.All(here, nil)
+	found, _, suspects := d.All(here, Told{})
 	g.Expect(found).To(Equal([]Stray{{ID: "a", Since: start}}))
 	g.Expect(suspects).To(Equal(1), "late")
 	g.Expect(d.look(time.Minute, "a", "b")).To(BeEmpty(), "the one was asked for, the other's time begins anew")
-	_, suspects = d.All(here, nil)
+	_, _, suspects = d.All(here, Told{})
 	g.Expect(suspects).To(BeZero(), "what has an object is none")
 
 	d.look(5*time.Minute, "a", "b")
 	g.Expect(d.look(5*time.Minute, "a", "b")).To(Equal([]string{"b"}))
 	d.Alone(here, "b", d.now)
-	found, _ = d.All(here, nil)
+	found, _, _ = d.All(here, Told{})
 	g.Expect(found).To(Equal([]Stray{{ID: "a", Since: start}, {ID: "b", Since: start.Add(10 * time.Minute)}}))
 
 	g.Expect(d.look(time.Hour, "a")).To(Equal([]string{"a"}), "it is asked for again once in a while")
-	found, _ = d.All(here, nil)
+	found, _, _ = d.All(here, Told{})
 	g.Expect(found).To(HaveLen(1), "what is not seen any more is none")
 }
 
@@ -113,9 +114,98 @@ func TestWhatAProcessDoesNotKnowIsAsTheStatusTells(t *testing.T) {
 			d := &diary{now: start}
 			d.look(0, "a")
 			world.said(d)
-			found, suspects := d.All(here, world.told)
+			found, count, suspects := d.All(here, Told{len(world.told), world.told})
 			g.Expect(found).To(Equal(world.want))
+			g.Expect(count).To(Equal(len(found)))
 			g.Expect(suspects).To(Equal(world.suspects))
+		})
+	}
+}
+
+// page is a status that managers of two namespaces write.
+type page struct {
+	named []Stray
+	count int
+}
+
+func (p *page) writtenBy(d *diary) {
+	told := Told{Count: p.count, Named: map[string]time.Time{}}
+	for _, stray := range p.named {
+		told.Named[stray.ID] = stray.Since
+	}
+	found, count, _ := d.All(here, told)
+	*p = page{found[:min(Named, len(found))], count}
+}
+
+// lookIn is a look of who may ask for what is of one namespace.
+func (d *diary) lookIn(namespace string, now time.Time, ids []string) {
+	for _, id := range d.Look(here, now, policy, ids) {
+		if strings.HasPrefix(id, namespace) {
+			d.Alone(here, id, now)
+		} else {
+			d.Hidden(here, id)
+		}
+	}
+}
+
+// Each may ask for what is of its own namespace only, and each write of the one wakes the other.
+func TestManagersDoNotWriteOverWhatOthersCountAndDoNotName(t *testing.T) {
+	for name, world := range map[string]struct {
+		of map[string]int
+		// want are those that are counted, left those once one is gone.
+		want, left int
+	}{
+		"few of one":              {map[string]int{"a": 3}, 3, 2},
+		"one more than are named": {map[string]int{"a": Named + 1}, Named + 1, Named},
+		"many of both":            {map[string]int{"a": 10, "b": 10}, 20, 19},
+		// Nobody knows of all that are not named.
+		"more of each than can be named": {map[string]int{"a": 20, "b": 20}, Named + 20, Named + 20},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			var ids []string
+			for namespace, number := range world.of {
+				for i := range number {
+					ids = append(ids, fmt.Sprintf("%s%02d", namespace, i))
+				}
+			}
+			managers, status := map[string]*diary{"a": {}, "b": {}}, &page{}
+			now := start
+			turn := func() {
+				now = now.Add(5 * time.Minute)
+				for _, namespace := range []string{"a", "b"} {
+					managers[namespace].lookIn(namespace, now, ids)
+					status.writtenBy(managers[namespace])
+				}
+			}
+			stays := func(why string) {
+				written := *status
+				for range 4 {
+					for _, namespace := range []string{"a", "b"} {
+						status.writtenBy(managers[namespace])
+						g.Expect(*status).To(Equal(written), why+": "+namespace)
+					}
+					turn()
+					g.Expect(*status).To(Equal(written), why)
+				}
+			}
+			for range 4 {
+				turn()
+			}
+			g.Expect(status.count).To(Equal(world.want))
+			stays("as it was")
+			for _, namespace := range []string{"a", "b"} {
+				managers[namespace] = &diary{}
+				managers[namespace].lookIn(namespace, now, ids)
+				stays("one was started anew")
+			}
+
+			gone := status.named[0].ID
+			ids = slices.DeleteFunc(ids, func(id string) bool { return id == gone })
+			turn()
+			turn()
+			g.Expect(status.count).To(Equal(world.left))
+			stays("one is gone")
 		})
 	}
 }

@@ -162,11 +162,11 @@ func (r *Reconciler) updateStrays(s *scope) {
 	before := s.tailnet.Status.Strays
 	status := infrav1.TailnetStrays{KeyCount: before.KeyCount, Keys: before.Keys}
 	toldDevices, toldKeys := told(before)
-	devices, possibleDevices := r.deviceWatch.All(s.tailnet.UID, toldDevices)
-	keys, possibleKeys := r.keyWatch.All(s.tailnet.UID, toldKeys)
-	status.DeviceCount, status.Devices = strays.Count(len(devices)), devicesStatus(devices, s.strays.devices)
+	devices, deviceCount, possibleDevices := r.deviceWatch.All(s.tailnet.UID, toldDevices)
+	keys, keyCount, possibleKeys := r.keyWatch.All(s.tailnet.UID, toldKeys)
+	status.DeviceCount, status.Devices = strays.Count(deviceCount), devicesStatus(devices, s.strays.devices)
 	if s.strays.keys != nil {
-		status.KeyCount, status.Keys = strays.Count(len(keys)), keysStatus(keys, s.strays.keys)
+		status.KeyCount, status.Keys = strays.Count(keyCount), keysStatus(keys, s.strays.keys)
 	}
 	finding := strays.Finding{
 		Count: total(status), Suspects: possibleDevices + possibleKeys,
@@ -179,13 +179,14 @@ func (r *Reconciler) updateStrays(s *scope) {
 }
 
 // told are the strays in a status, devices and keys.
-func told(status infrav1.TailnetStrays) (devices, keys map[string]time.Time) {
-	devices, keys = map[string]time.Time{}, map[string]time.Time{}
+func told(status infrav1.TailnetStrays) (devices, keys strays.Told) {
+	devices = strays.Told{Count: int(ptr.Deref(status.DeviceCount, 0)), Named: map[string]time.Time{}}
+	keys = strays.Told{Count: int(ptr.Deref(status.KeyCount, 0)), Named: map[string]time.Time{}}
 	for _, device := range status.Devices {
-		devices[device.ID] = device.Since.Time
+		devices.Named[device.ID] = device.Since.Time
 	}
 	for _, key := range status.Keys {
-		keys[key.ID] = key.Since.Time
+		keys.Named[key.ID] = key.Since.Time
 	}
 	return devices, keys
 }
