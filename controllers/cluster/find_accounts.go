@@ -39,7 +39,7 @@ func (r *Reconciler) findAccounts(ctx context.Context, s *scope) error {
 			state.problem = access.NewProblem(infrav1.AccountNotReadyReason,
 				"OCIAccount %s is not Ready: %s: %s", state.name, ready.Reason, access.NotReady(account))
 		default:
-			if state.problem, err = r.sharing(ctx, s, i, account); err != nil {
+			if state.problem, err = r.sharing(ctx, s, state); err != nil {
 				return err
 			}
 		}
@@ -48,34 +48,55 @@ func (r *Reconciler) findAccounts(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// sharing is why the i-th account of the spec cannot have a network of its own; nil if it can. What
-// is in OCI is told by the cluster's tags, so that the cluster has one network in a compartment:
-// two accounts would build upon it, and the one that leaves would delete it under the other.
-func (r *Reconciler) sharing(ctx context.Context, s *scope, i int, account *infrav1.OCIAccount) (*access.Problem, error) {
-	if s.infra.Spec.Accounts[i].Network.Managed == nil {
+// sharing is why an account of the spec cannot have a network of its own; nil if it can.
+func (r *Reconciler) sharing(ctx context.Context, s *scope, state *accountState) (*access.Problem, error) {
+	if state.spec.Network.Managed == nil {
 		return nil, nil
 	}
-	// Those that leave have a network, too, until they are gone.
-	others := slices.DeleteFunc(recorded(s.infra), func(name string) bool {
-		return name == s.infra.LoadBalancerAccount() || slices.ContainsFunc(s.infra.Spec.Accounts, func(a infrav1.ClusterAccount) bool {
-			return a.Name == name && a.Network.Managed != nil
-		})
-	})
-	for _, before := range s.infra.Spec.Accounts[:i] {
-		if before.Network.Managed != nil {
-			others = append(others, before.Name)
-		}
+	first, err := r.firstOf(ctx, s, state.account)
+	if err != nil || first == "" {
+		return nil, err
 	}
-	for _, name := range others {
+	return access.NewProblem(infrav1.AccountNotReadyReason,
+		"OCIAccount %s is for the same compartment and region as OCIAccount %s, and a cluster has one network in a compartment: "+
+			"give it a compartment of its own, or wait until %s and its network are gone", state.name, first, first), nil
+}
+
+// firstOf is the account that the network in the account's compartment and region belongs to; empty
+// if it is the account's own. What is in OCI is told by the cluster's tags, so that the cluster has
+// one network there: two accounts would build upon it, and the one that leaves would delete it
+// under the other.
+func (r *Reconciler) firstOf(ctx context.Context, s *scope, account *infrav1.OCIAccount) (string, error) {
+	names := claimants(s.infra)
+	for _, name := range names[:max(0, slices.Index(names, account.Name))] {
 		other := &infrav1.OCIAccount{}
 		if err := r.Client.Get(ctx, client.ObjectKey{Name: name}, other); client.IgnoreNotFound(err) != nil {
-			return nil, fmt.Errorf("reading OCIAccount %s: %w", name, err)
+			return "", fmt.Errorf("reading OCIAccount %s: %w", name, err)
 		}
 		if other.Spec.CompartmentID == account.Spec.CompartmentID && other.Spec.Region == account.Spec.Region {
-			return access.NewProblem(infrav1.AccountNotReadyReason,
-				"OCIAccount %s is for the same compartment and region as OCIAccount %s, and a cluster has one network in a compartment: "+
-					"give it a compartment of its own, or wait until %s and its network are gone", account.Name, name, name), nil
+			return name, nil
 		}
 	}
-	return nil, nil
+	return "", nil
+}
+
+// claimants are the accounts with a managed network, or with one to be made, in the order of their
+// right to it. Those of the spec that may have one come before those that leave, which keep theirs
+// from the others until it is gone.
+func claimants(infra *infrav1.OCIMeshCluster) []string {
+	leaving := recorded(infra)
+	var have, lack []string
+	for _, account := range infra.Spec.Accounts {
+		switch {
+		case account.Network.Managed == nil:
+		case slices.Contains(leaving, account.Name):
+			have = append(have, account.Name)
+		default:
+			lack = append(lack, account.Name)
+		}
+	}
+	leaving = slices.DeleteFunc(leaving, func(name string) bool {
+		return name == infra.LoadBalancerAccount() || slices.Contains(have, name)
+	})
+	return slices.Concat(have, leaving, lack)
 }

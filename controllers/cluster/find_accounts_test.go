@@ -118,10 +118,7 @@ func TestAnAccountInErrorAffectsOnlyItself(t *testing.T) {
 func TestASecondAccountOfACompartmentWaitsForTheEndOfTheFirst(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{Accounts: 1})
-	twin := &infrav1.OCIAccount{ObjectMeta: metav1.ObjectMeta{Name: b.Accounts[0].Name + "-twin"}, Spec: *b.Accounts[0].Spec.DeepCopy()}
-	b.Create(t, twin)
-	twin.Status.AvailabilityDomains = b.Accounts[0].Status.AvailabilityDomains
-	b.SetReady(t, twin, metav1.ConditionTrue, infrav1.ReadyReason, "")
+	twin := b.twin()
 	infra := b.cluster("c1", func(_ *clusterv1.Cluster, infra *infrav1.OCIMeshCluster) {
 		for _, account := range infra.Spec.Accounts {
 			account.Name = twin.Name
@@ -142,6 +139,40 @@ func TestASecondAccountOfACompartmentWaitsForTheEndOfTheFirst(t *testing.T) {
 
 	b.g.Expect(infra.Status.Accounts).To(HaveLen(1))
 	b.g.Expect(infra.Status.Accounts[0].VCNID).NotTo(BeElementOf("", first))
+	b.deleted(infra)
+	b.ExpectNothingLeft(t)
+}
+
+// twin is an account of the first one's compartment.
+func (b *bench) twin() *infrav1.OCIAccount {
+	b.t.Helper()
+	twin := &infrav1.OCIAccount{ObjectMeta: metav1.ObjectMeta{Name: b.Accounts[0].Name + "-twin"}, Spec: *b.Accounts[0].Spec.DeepCopy()}
+	b.Create(b.t, twin)
+	twin.Status.AvailabilityDomains = b.Accounts[0].Status.AvailabilityDomains
+	b.SetReady(b.t, twin, metav1.ConditionTrue, infrav1.ReadyReason, "")
+	return twin
+}
+
+func TestAnAccountWithANetworkKeepsItFromATwinThatIsListedBeforeIt(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, helpers.WorldOptions{Accounts: 1})
+	infra := b.cluster("c1")
+	b.until(infra, "Ready True Ready")
+	twin, vcn := b.twin(), infra.Status.Accounts[0].VCNID
+
+	helpers.Update(t, env, infra, func(c *infrav1.OCIMeshCluster) {
+		first := *c.Spec.Accounts[0].DeepCopy()
+		first.Name = twin.Name
+		c.Spec.Accounts = append([]infrav1.ClusterAccount{first}, c.Spec.Accounts...)
+	})
+	b.until(infra, "AccountsReady False AccountNotReady")
+
+	b.g.Expect(infra.Status.Accounts).To(HaveExactElements(
+		And(HaveField("Name", twin.Name), HaveField("Ready", HaveValue(BeFalse())), HaveField("VCNID", BeEmpty()),
+			HaveField("Message", ContainSubstring("the same compartment and region as OCIAccount "+b.Accounts[0].Name))),
+		And(HaveField("Name", b.Accounts[0].Name), HaveField("Ready", HaveValue(BeTrue())), HaveField("VCNID", vcn))))
+	b.g.Expect(helpers.ConditionsOf(infra)).To(ContainElement("Ready True Ready"))
+	b.g.Expect(infra.Annotations).To(HaveKeyWithValue(infrav1.NetworkAccountsAnnotation, b.Accounts[0].Name))
 	b.deleted(infra)
 	b.ExpectNothingLeft(t)
 }

@@ -7,6 +7,10 @@ import (
 	"context"
 	"slices"
 
+	"k8s.io/klog/v2"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/network"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
@@ -38,6 +42,9 @@ func (r *Reconciler) leaveAccounts(ctx context.Context, s *scope) error {
 			account.networkProblem = access.NewProblem(infrav1.NetworkInUseReason, "%s, but the cluster has %s in it: delete them", why, pooled)
 			continue
 		}
+		if account.gone, err = r.hasHeir(ctx, s, name); err != nil {
+			return err
+		}
 		empty = append(empty, account)
 	}
 	if err := r.removeFrom(ctx, s, empty); err != nil {
@@ -51,4 +58,21 @@ func (r *Reconciler) leaveAccounts(ctx context.Context, s *scope) error {
 		}
 	}
 	return nil
+}
+
+// hasHeir tells whether the network of an account that leaves belongs to another one of the same
+// compartment, from a version that let both have it: that one goes on with it.
+func (r *Reconciler) hasHeir(ctx context.Context, s *scope, name string) (bool, error) {
+	account := &infrav1.OCIAccount{}
+	if err := r.Client.Get(ctx, client.ObjectKey{Name: name}, account); err != nil {
+		return false, client.IgnoreNotFound(err)
+	}
+	first, err := r.firstOf(ctx, s, account)
+	if err != nil || first == "" {
+		return false, err
+	}
+	r.cache.dropNetwork(accountKey{s.infra.UID, name})
+	ctrl.LoggerFrom(ctx).Info("The network stays: another account of the compartment has it",
+		"OCIAccount", klog.KRef("", name), "heir", klog.KRef("", first))
+	return true, nil
 }

@@ -5,6 +5,7 @@ package cluster
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -99,6 +100,46 @@ func TestAnAccountThatReturnsWhileItsNetworkGoesGetsAWholeOneAgain(t *testing.T)
 	b.OCI.ClearFaults()
 	b.deleted(infra)
 	b.ExpectNothingLeft(t)
+}
+
+// An earlier version let two accounts of a compartment have one network.
+func TestOfTwoAccountsThatShareANetworkTheOneThatLeavesLeavesItToTheOther(t *testing.T) {
+	t.Parallel()
+	for leaving, name := range []string{"the first leaves", "the second leaves"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, helpers.WorldOptions{Accounts: 1})
+			infra := b.cluster("c1")
+			b.until(infra, "Ready True Ready")
+			twin, vcn := b.twin(), infra.Status.Accounts[0].VCNID
+			helpers.Update(t, env, infra, func(c *infrav1.OCIMeshCluster) {
+				second := *c.Spec.Accounts[0].DeepCopy()
+				second.Name = twin.Name
+				c.Spec.Accounts = append(c.Spec.Accounts, second)
+				c.Annotations[infrav1.NetworkAccountsAnnotation] = b.Accounts[0].Name + "," + twin.Name
+			})
+			b.until(infra, "AccountsReady False AccountNotReady")
+			b.g.Expect(infra.Status.UsableAccounts).To(Equal("1/2"))
+			machine := b.machineIn(infra, "m1", infra.Spec.Accounts[leaving].Name)
+
+			helpers.Update(t, env, infra, func(c *infrav1.OCIMeshCluster) { c.Spec.Accounts = slices.Delete(c.Spec.Accounts, leaving, leaving+1) })
+			b.until(infra, "AccountsReady True Ready")
+			b.g.Expect(infra.Status.Accounts).To(HaveLen(2), "the machine looks its subnet up")
+			b.g.Expect(infra.Status.Accounts[1].Reason).To(Equal(infrav1.NetworkInUseReason))
+			b.g.Expect(env.Client.Delete(t.Context(), machine)).To(Succeed())
+			b.g.Eventually(func() []infrav1.ClusterAccountStatus {
+				b.until(infra, "Ready True Ready")
+				b.g.Expect(infra.Status.UsableAccounts).To(Equal("1/1"))
+				return infra.Status.Accounts
+			}, timeout, "5ms").Should(HaveExactElements(
+				And(HaveField("Name", infra.Spec.Accounts[0].Name), HaveField("VCNID", vcn), HaveField("Ready", HaveValue(BeTrue())))))
+
+			b.g.Expect(infra.Annotations).To(HaveKeyWithValue(infrav1.NetworkAccountsAnnotation, infra.Spec.Accounts[0].Name))
+			b.g.Expect(b.count("DeleteSubnet")).To(BeZero())
+			b.deleted(infra)
+			b.ExpectNothingLeft(t)
+		})
+	}
 }
 
 // returns are the networks that an account with a NAT gateway comes back with.

@@ -28,7 +28,11 @@ import (
 // removeFrom removes the cluster's networks from the accounts, as far as it goes without waiting,
 // and forgets those accounts that are proven to have none.
 func (r *Reconciler) removeFrom(ctx context.Context, s *scope, accounts []*accountState) error {
-	eachAccount(ctx, s, accounts, func(ctx context.Context, account *accountState) { r.removeNetwork(ctx, s, account) })
+	eachAccount(ctx, s, accounts, func(ctx context.Context, account *accountState) {
+		if !account.gone {
+			r.removeNetwork(ctx, s, account)
+		}
+	})
 	remaining := recorded(s.infra)
 	for _, account := range accounts {
 		if account.gone {
