@@ -44,6 +44,10 @@ func eachAccount(ctx context.Context, s *scope, accounts []*accountState, work f
 func (r *Reconciler) ensureNetworks(ctx context.Context, s *scope) error {
 	var usable []*accountState
 	for _, account := range s.accounts {
+		if account.outdated {
+			account.lookAgain()
+			continue
+		}
 		last := lastState(s.infra, account.name)
 		account.network, account.claim = last.network, last.claim
 		account.former = s.hasBoth(account)
@@ -53,6 +57,13 @@ func (r *Reconciler) ensureNetworks(ctx context.Context, s *scope) error {
 	}
 	eachAccount(ctx, s, usable, func(ctx context.Context, account *accountState) { r.ensureNetwork(ctx, s, account) })
 	return ctx.Err()
+}
+
+// lookAgain drops what is known of the account's network: the next pass looks at the one of the
+// spec.
+func (a *accountState) lookAgain() {
+	a.network, a.claim = network.State{}, infrav1.ClaimStatus{}
+	a.networkProblem = access.NewProblem(infrav1.NetworkProvisioningReason, "Looking at the network")
 }
 
 // hasBoth tells whether the account left the cluster with a network of the provider's and returned

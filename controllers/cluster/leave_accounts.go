@@ -12,7 +12,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
-	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/network"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
 )
 
@@ -52,9 +51,7 @@ func (r *Reconciler) leaveAccounts(ctx context.Context, s *scope) error {
 	}
 	for _, account := range s.accounts {
 		if account.former && account.gone {
-			// The next pass looks at the user's network.
-			account.network, account.claim = network.State{}, infrav1.ClaimStatus{}
-			account.networkProblem = access.NewProblem(infrav1.NetworkProvisioningReason, "Looking at the network")
+			account.lookAgain()
 		}
 	}
 	return nil

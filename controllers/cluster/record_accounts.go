@@ -18,11 +18,14 @@ import (
 
 // recordAccounts writes down in which accounts networks, or the load balancer, are about to be
 // made, before any is: whatever happens between a creation and the next write of the status, what
-// was made is looked for until it is proven gone.
+// was made is looked for until it is proven gone. The VCN of an account that is written down is the
+// cluster's: one that the status has of before, the user's, is dropped from there first.
 func (r *Reconciler) recordAccounts(ctx context.Context, s *scope) error {
 	names := recorded(s.infra)
 	for _, account := range s.accounts {
-		if account.usable() && (account.spec.Network.Managed != nil || account.name == s.infra.LoadBalancerAccount()) {
+		managed := account.spec.Network.Managed != nil
+		account.outdated = managed && !slices.Contains(names, account.name) && lastState(s.infra, account.name).network.VCNID != ""
+		if account.usable() && !account.outdated && (managed || account.name == s.infra.LoadBalancerAccount()) {
 			names = append(names, account.name)
 		}
 	}

@@ -75,6 +75,9 @@ type accountState struct {
 	// former is set for an account of the spec with a network of the user's while the one that was
 	// made before is not proven gone. Set by ensureNetworks.
 	former bool
+	// outdated is set for an account that gets a managed network while the status has a network of
+	// before. Set by recordAccounts.
+	outdated bool
 }
 
 func (a *accountState) usable() bool { return a.problem == nil }
