@@ -70,6 +70,6 @@ func (r *Reconciler) hasHeir(ctx context.Context, s *scope, name string) (bool, 
 	}
 	r.cache.dropNetwork(accountKey{s.infra.UID, name})
 	ctrl.LoggerFrom(ctx).Info("The network stays: another account of the compartment has it",
-		"OCIAccount", klog.KRef("", name), "heir", klog.KRef("", first))
+		"OCIAccount", klog.KRef("", name), "heir", first)
 	return true, nil
 }
