@@ -103,9 +103,9 @@ func (a Account) Remove(ctx context.Context, owner ownership.Owner, id string, g
 }
 
 // remaining are the cluster's load balancers; untagged says that the recorded one lives without the
-// cluster's tags. A 404 proves nothing but with an authorised list
-// after it, and a list can miss what is there, so that one it does not show is read. One that is
-// going is read first: the list comes after it anyway, once it is gone.
+// cluster's tags. A 404 proves nothing but with an authorised list after it, and a list can miss
+// what is there, so that one it does not show is read. One that is going is read first: the list
+// comes after it anyway, once it is gone.
 func (a Account) remaining(
 	ctx context.Context, owner ownership.Owner, id string, going bool,
 ) (left []oci.Balancer, untagged bool, err error) {

@@ -69,11 +69,11 @@ type work struct {
 
 // Ensure creates the cluster's managed network in the client's account and repairs differences from
 // spec: routes, gateways that are turned off, rules of the security group, rules added to the VCN's
-// default security list, the subnet's route table and security lists. It
-// goes as far as OCI allows without waiting; call it again while the state is not Ready. All errors
-// are the client's. vcnID is the VCN seen last, empty if none was: no other is made while it lives.
-// balancerPort is the API server's port if the cluster's load balancer is to be in the network, 0
-// if none is.
+// default security list, the subnet's route table and security lists. It goes as far as OCI allows
+// without waiting; call it again while the state is not Ready. Besides the client's errors there is
+// cloud.InvalidRequest for a network of another spec, or one that lost its tags. vcnID is the VCN
+// seen last, empty if none was: no other is made while it lives. balancerPort is the API server's
+// port if the cluster's load balancer is to be in the network, 0 if none is.
 func Ensure(
 	ctx context.Context, c ensureClient, owner ownership.Owner, spec infrav1.ManagedNetwork, vcnID string, balancerPort int,
 ) (State, error) {

@@ -121,8 +121,7 @@ func TestASecondAccountOfACompartmentWaitsForTheEndOfTheFirst(t *testing.T) {
 	twin := b.twin()
 	infra := b.cluster("c1", func(_ *clusterv1.Cluster, infra *infrav1.OCIMeshCluster) {
 		for _, account := range infra.Spec.Accounts {
-			account.Name = twin.Name
-			infra.Spec.Accounts = append(infra.Spec.Accounts, account)
+			infra.Spec.Accounts = append(infra.Spec.Accounts, inPlaceOf(account, twin))
 		}
 	})
 
@@ -153,6 +152,13 @@ func (b *bench) twin() *infrav1.OCIAccount {
 	return twin
 }
 
+// inPlaceOf is another account as a cluster's spec has the first.
+func inPlaceOf(first infrav1.ClusterAccount, other *infrav1.OCIAccount) infrav1.ClusterAccount {
+	same := *first.DeepCopy()
+	same.Name = other.Name
+	return same
+}
+
 func TestAnAccountWithANetworkKeepsItFromATwinThatIsListedBeforeIt(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, helpers.WorldOptions{Accounts: 1})
@@ -161,9 +167,7 @@ func TestAnAccountWithANetworkKeepsItFromATwinThatIsListedBeforeIt(t *testing.T)
 	twin, vcn := b.twin(), infra.Status.Accounts[0].VCNID
 
 	helpers.Update(t, env, infra, func(c *infrav1.OCIMeshCluster) {
-		first := *c.Spec.Accounts[0].DeepCopy()
-		first.Name = twin.Name
-		c.Spec.Accounts = append([]infrav1.ClusterAccount{first}, c.Spec.Accounts...)
+		c.Spec.Accounts = append([]infrav1.ClusterAccount{inPlaceOf(c.Spec.Accounts[0], twin)}, c.Spec.Accounts...)
 	})
 	b.until(infra, "AccountsReady False AccountNotReady")
 

@@ -113,9 +113,7 @@ func TestOfTwoAccountsThatShareANetworkTheOneThatLeavesLeavesItToTheOther(t *tes
 			b.until(infra, "Ready True Ready")
 			twin, vcn := b.twin(), infra.Status.Accounts[0].VCNID
 			helpers.Update(t, env, infra, func(c *infrav1.OCIMeshCluster) {
-				second := *c.Spec.Accounts[0].DeepCopy()
-				second.Name = twin.Name
-				c.Spec.Accounts = append(c.Spec.Accounts, second)
+				c.Spec.Accounts = append(c.Spec.Accounts, inPlaceOf(c.Spec.Accounts[0], twin))
 				c.Annotations[infrav1.NetworkAccountsAnnotation] = b.Accounts[0].Name + "," + twin.Name
 			})
 			b.until(infra, "AccountsReady False AccountNotReady")

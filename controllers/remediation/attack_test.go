@@ -73,7 +73,7 @@ func TestAMachineThatIsToSkipRemediationAmidItsRepairIsLeftAlone(t *testing.T) {
 	b.until(t, "Paused True Paused")
 	b.expectUntouched(t)
 	g.Expect(helpers.MessageOf(b.own, clusterv1.PausedCondition)).To(Equal(
-		"Machine has the cluster.x-k8s.io/skip-remediation annotation: it is neither repaired nor replaced"))
+		"Machine has the cluster.x-k8s.io/skip-remediation annotation: it is neither repaired nor replaced until you remove that"))
 
 	helpers.Update(t, b.Environment, b.machine, func(machine *clusterv1.Machine) { machine.Annotations = nil })
 	b.untilSent(t, infrav1.RemediationReset)

@@ -35,7 +35,7 @@ func (r *Reconciler) pausedBy(ctx context.Context, s *scope) (string, error) {
 	case annotations.HasPaused(s.machine):
 		return fmt.Sprintf(annotated, "Machine"), nil
 	case annotations.HasSkipRemediation(s.machine) && s.own.DeletionTimestamp.IsZero():
-		return "Machine has the " + clusterv1.MachineSkipRemediationAnnotation + " annotation: it is neither repaired nor replaced", nil
+		return "Machine has the " + clusterv1.MachineSkipRemediationAnnotation + " annotation: it is neither repaired nor replaced until you remove that", nil
 	}
 	infra := &infrav1.OCIMeshMachine{}
 	err := r.Client.Get(ctx, client.ObjectKey{Namespace: s.machine.Namespace, Name: s.machine.Spec.InfrastructureRef.Name}, infra)
