@@ -110,10 +110,7 @@ func TestAReservationSurvivesARestart(t *testing.T) {
 	b := newBench(t, helpers.WorldOptions{})
 	b.setBudget(t, 0, 1)
 	placed := b.machine(t, "placed")
-	for placed.Status.Placement.Account == "" {
-		b.pass(t, placed)
-		b.Reload(t, placed)
-	}
+	b.untilPlaced(t, placed)
 	g.Expect(b.calls("LaunchInstance")).To(BeZero())
 
 	b.pollers = poller.New(env.Client, b.Clients, poller.Options{PollInterval: tick, ProgressInterval: tick, Clock: b.now})

@@ -130,11 +130,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 	}
 	ctx = s.logContext(ctx)
 	isNew := identity.IsNew(own)
-	if added, err := identity.Ensure(ctx, r.Client, own, infrav1.OCIMeshMachineFinalizer, r.decided()); err != nil || added {
-		if err == nil && isNew {
-			r.creations.begin(request.NamespacedName, identity.Of(own))
-		}
+	added, err := identity.Ensure(ctx, r.Client, own, infrav1.OCIMeshMachineFinalizer, r.decided())
+	if err != nil {
 		return ctrl.Result{}, err
+	}
+	if added && isNew {
+		r.creations.begin(request.NamespacedName, identity.Of(own))
 	}
 	s.identify()
 	s.owner = s.owner.HeldBy(r.holding().holder(s))

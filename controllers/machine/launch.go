@@ -33,6 +33,7 @@ type launcher struct {
 	scheduler *scheduling.Scheduler
 	claims    *claims.Claims
 	metrics   *Metrics
+	saver     saver
 	// apiReader reads from the API server.
 	apiReader client.Reader
 }
@@ -40,7 +41,7 @@ type launcher struct {
 func (r *Reconciler) launcher() launcher {
 	return launcher{
 		requests: requests{access: r.Access, client: r.Client}, finder: r.finder(), creations: &r.creations, sets: r.sets(),
-		scheduler: r.Scheduler, claims: r.Claims, metrics: r.Metrics, apiReader: r.APIReader,
+		scheduler: r.Scheduler, claims: r.Claims, metrics: r.Metrics, saver: r.saver(), apiReader: r.APIReader,
 	}
 }
 
@@ -49,7 +50,7 @@ func (l launcher) launch(ctx context.Context, s *scope) error {
 	if s.launched() {
 		return nil
 	}
-	fresh, err := isFresh(ctx, l.apiReader, s.own)
+	fresh, err := isFresh(ctx, l.apiReader, s)
 	if err != nil {
 		return err
 	}

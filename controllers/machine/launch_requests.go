@@ -151,10 +151,13 @@ func (q requests) bootstrapSecret(ctx context.Context, machine *clusterv1.Machin
 	return secret, nil
 }
 
-// isFresh tells whether own has the newest placement. A stale cache could show one given up since,
-// and launch a second instance.
-func isFresh(ctx context.Context, apiReader client.Reader, own *infrav1.OCIMeshMachine) (bool, error) {
-	current := &infrav1.OCIMeshMachine{}
+// isFresh tells whether the pass has the newest placement. A stale cache could show one given up
+// since, and launch a second instance.
+func isFresh(ctx context.Context, apiReader client.Reader, s *scope) (bool, error) {
+	if s.checked {
+		return true, nil
+	}
+	own, current := s.own, &infrav1.OCIMeshMachine{}
 	if err := apiReader.Get(ctx, client.ObjectKeyFromObject(own), current); err != nil {
 		return false, client.IgnoreNotFound(fmt.Errorf("reading the machine before its launch: %w", err))
 	}

@@ -32,10 +32,7 @@ func TestAStalePlacementIsNotLaunched(t *testing.T) {
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{Accounts: 2})
 	own := b.machine(t, "machine")
-	for own.Status.Placement.Account == "" {
-		b.pass(t, own)
-		b.Reload(t, own)
-	}
+	b.untilPlaced(t, own)
 	stale := own.DeepCopy()
 	own.Status.Placement.Account = b.Accounts[1].Name
 	g.Expect(b.Client.Status().Update(t.Context(), own)).To(Succeed())

@@ -20,8 +20,8 @@ import (
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/updates"
 )
 
-// place asks the scheduler, records its decision and ends the pass. The launch is the next pass's:
-// a restart in between repeats the same launch and not another.
+// place asks the scheduler and writes its decision before anything is made of it: a restart repeats
+// the same launch and not another.
 func (l launcher) place(ctx context.Context, s *scope) error {
 	if s.launched() {
 		return nil
@@ -29,10 +29,13 @@ func (l launcher) place(ctx context.Context, s *scope) error {
 	if s.own.Status.Placement.Account != "" && !l.sets.refuse(ctx, s) && !l.finder.MayLeave(ctx, s.target(), s.key.Exists) {
 		return nil
 	}
-	return l.choose(ctx, s)
+	if err := l.choose(ctx, s); err != nil || s.Stopped() {
+		return err
+	}
+	return l.saver.checkpoint(ctx, s)
 }
 
-// choose has the scheduler decide anew and ends the pass.
+// choose has the scheduler decide anew. It ends the pass if there is no place.
 func (l launcher) choose(ctx context.Context, s *scope) error {
 	placed, refusal, err := l.scheduler.Schedule(ctx, s.request(l.sets.leftOut(ctx, s)))
 	switch {
@@ -54,21 +57,22 @@ func (l launcher) choose(ctx context.Context, s *scope) error {
 	if refusal != nil {
 		// The search for an instance found none and need not begin anew: nothing was launched.
 		s.WaitFor(refusal.RetryAfter, infrav1.PlacedCondition, refusal.Reason, "%s", refusal.Message)
-		return nil
 	}
-	s.Stop()
-	// The write of the decision brings the next pass; this is in case the watch is late.
-	s.Requeue(time.Second)
 	return nil
 }
 
-// chooseAnother is choose after a place was given up: no launch there is to be repeated, also if
-// another one cannot be chosen yet.
+// chooseAnother is choose after a place was given up, and ends the pass: the launch is the next
+// one's. None is to be repeated at the place given up, also if another cannot be chosen yet.
 func (l launcher) chooseAnother(ctx context.Context, s *scope) error {
 	err := l.choose(ctx, s)
-	if err != nil {
+	switch {
+	case err != nil:
 		s.own.Status.Placement, s.own.Status.FailureDomain = infrav1.Placement{}, ""
 		s.own.Status.Size = infrav1.MachineSizeStatus{}
+	case !s.Stopped():
+		s.Stop()
+		// The write of the decision brings the next pass; this is in case the watch is late.
+		s.Requeue(time.Second)
 	}
 	return err
 }

@@ -4,10 +4,13 @@
 package machine
 
 import (
+	"errors"
+	"slices"
 	"testing"
 	"time"
 
 	. "github.com/onsi/gomega"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
@@ -17,6 +20,8 @@ import (
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/oci"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/identity"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/report"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/helpers"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/ocisim/sim"
@@ -52,14 +57,12 @@ func TestWithoutRoomTheMachineMovesOnByFaultDomainThenAvailabilityDomainThenAcco
 	b.setCapacity(t, 0, sim.CapacityKey{AvailabilityDomain: ads[1]}, 0)
 	b.setCapacity(t, 0, sim.CapacityKey{AvailabilityDomain: ads[2]}, 0)
 	own := b.machine(t, "worker")
+	b.untilProvisioned(t, own)
 	var way []string
-	b.until(t, own, func(g Gomega) {
-		place := own.Status.Placement.AvailabilityDomain + " " + own.Status.Placement.FaultDomain
-		if place != " " && (len(way) == 0 || way[len(way)-1] != place) {
-			way = append(way, place)
-		}
-		g.Expect(helpers.ConditionsOf(own)).To(ContainElement("Ready True Ready"))
-	})
+	for _, without := range own.Status.Shortages {
+		way = append(way, without.AvailabilityDomain+" "+without.FaultDomain)
+	}
+	way = append(way, own.Status.Placement.AvailabilityDomain+" "+own.Status.Placement.FaultDomain)
 
 	there := b.Tenancies[1].AvailabilityDomains()[0]
 	g.Expect(way).To(Equal([]string{
@@ -202,10 +205,7 @@ func TestAPlacementWithoutALaunchLeavesAnAccountThatFails(t *testing.T) {
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{Accounts: 2})
 	own := b.machine(t, "worker")
-	for own.Status.Placement.Account == "" {
-		b.pass(t, own)
-		b.Reload(t, own)
-	}
+	b.untilPlaced(t, own)
 	g.Expect(own.Status.Placement.Account).To(Equal(b.Accounts[0].Name))
 	b.Reload(t, b.Accounts[0])
 	b.SetReady(t, b.Accounts[0], metav1.ConditionFalse, infrav1.AuthenticationFailedReason, "the key was revoked")
@@ -256,22 +256,36 @@ func TestAccountsAreSelectedByNameOrLabel(t *testing.T) {
 	}
 }
 
-func TestThePlacementIsWrittenBeforeTheLaunch(t *testing.T) {
+func TestNothingIsMadeForAPlacementThatIsNotWritten(t *testing.T) {
 	t.Parallel()
-	g := NewWithT(t)
-	b := newBench(t, helpers.WorldOptions{})
-	own := b.machine(t, "worker")
+	for world, refusal := range map[string]error{
+		"somebody has written meanwhile": writtenMeanwhile,
+		"the API server fails":           apierrors.NewInternalError(errors.New("no leader")),
+	} {
+		t.Run(world, func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			b := newBench(t, helpers.WorldOptions{})
+			b.setBudget(t, 0, 1)
+			b.r.Client = &writer{Client: b.Client, refusal: refusal}
+			own := b.machine(t, "worker")
+			g.Expect(b.poll(t.Context())).To(Succeed())
 
-	for own.Status.Placement.Account == "" {
-		b.pass(t, own)
-		b.Reload(t, own)
-		g.Expect(b.calls("LaunchInstance")).To(BeZero())
-		g.Expect(b.Control.Keys()).To(BeEmpty())
+			_, err := b.r.Reconcile(t.Context(), requestOf(own))
+
+			g.Expect(err == nil).To(Equal(apierrors.IsConflict(refusal)))
+			g.Expect(b.calls("LaunchInstance")).To(BeZero())
+			g.Expect(b.Control.Keys()).To(BeEmpty())
+			b.Reload(t, own)
+			g.Expect(own.Finalizers).To(ContainElement(infrav1.OCIMeshMachineFinalizer))
+			g.Expect(own.Status).To(BeZero())
+
+			b.pass(t, own)
+			b.Reload(t, own)
+			g.Expect(own.Status.Placement.Attempt).To(BeEquivalentTo(1))
+			g.Expect(b.calls("LaunchInstance")).To(Equal(1), "by the pass that has placed it")
+		})
 	}
-	g.Expect(own.Status.Placement.Attempt).To(BeEquivalentTo(1))
-	g.Expect(own.Finalizers).To(ContainElement(infrav1.OCIMeshMachineFinalizer))
-	b.pass(t, own)
-	g.Expect(b.calls("LaunchInstance")).To(Equal(1))
 }
 
 func TestAnAccountInDoubtIsNotLeftAndChosenAgainForEver(t *testing.T) {
@@ -294,11 +308,27 @@ func (b *bench) setReady(t *testing.T, name string, ready metav1.Condition) {
 	g.Expect(b.Client.Status().Update(t.Context(), account)).To(Succeed())
 }
 
-// untilPlaced reconciles until the machine has its place and not yet its key.
+// untilPlaced leaves the machine as a process does that ends after its decision: with its place, and
+// not yet its key.
 func (b *bench) untilPlaced(t *testing.T, own *infrav1.OCIMeshMachine) {
 	t.Helper()
-	for own.Status.Placement.Account == "" {
-		b.pass(t, own)
+	b.identify(t, own)
+	eventually(NewWithT(t), func(g Gomega) {
+		g.Expect(b.poll(t.Context())).To(Succeed())
+		all := b.r.normalPhases()
+		after := slices.IndexFunc(all, func(p phases.Phase[*scope]) bool { return p.Name == "place" }) + 1
+		g.Expect(phases.Run(t.Context(), b.scopeOf(t, own), all[:after])).To(Succeed())
 		b.Reload(t, own)
-	}
+		g.Expect(own.Status.Placement.Account).NotTo(BeEmpty())
+	})
+}
+
+// identify leaves the machine as a process does that ends after its first write.
+func (b *bench) identify(t *testing.T, own *infrav1.OCIMeshMachine) {
+	t.Helper()
+	g := NewWithT(t)
+	written, err := identity.Ensure(t.Context(), b.Client, own, infrav1.OCIMeshMachineFinalizer, b.r.decided())
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(written).To(BeTrue())
+	b.r.creations.begin(client.ObjectKeyFromObject(own), identity.Of(own))
 }

@@ -91,7 +91,7 @@ func TestTheLastStepUpIsMergedWithWhatOthersWroteMeanwhile(t *testing.T) {
 	b := newBench(t, helpers.WorldOptions{})
 	own := b.machine(t, "worker")
 
-	w := b.lastPass(t, own, func(w *writer) { w.refuses = true })
+	w := b.lastPass(t, own, func(w *writer) { w.refusal = writtenMeanwhile })
 
 	NewWithT(t).Expect(w.writes).To(Equal([]string{"object", "merged status", "object", "merged status"}), "what was refused is merged in the same pass")
 	NewWithT(t).Expect(own.Spec.ProviderID).To(Equal(cloud.ProviderID(own.Status.Instance.ID)))

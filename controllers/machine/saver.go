@@ -38,22 +38,9 @@ func (w saver) save(ctx context.Context, s *scope) error {
 	if s.released {
 		return w.removeFinalizer(ctx, s)
 	}
-	updateStatus(s)
-	if !s.handedOver || !conditions.IsTrue(s.own, infrav1.ReadyCondition) {
-		s.Intervals.Announce(w.recorder, s.own, conditions.Get(s.before, infrav1.ReadyCondition), conditions.Get(s.own, infrav1.ReadyCondition))
-	}
+	w.tell(s)
 	if s.exclusive {
-		// A decision must not be written over an unseen one: the write fails if the cache was
-		// stale.
-		err := w.client.Status().Update(ctx, s.own)
-		if apierrors.IsConflict(err) {
-			// The write in between brings the next pass, and a new decision.
-			w.scheduler.Cancel(ctx, client.ObjectKeyFromObject(s.own))
-			return nil
-		}
-		if err == nil {
-			w.metrics.saved(s)
-		}
+		_, err := w.writeDecision(ctx, s)
 		return err
 	}
 	err := w.write(ctx, s)
@@ -61,6 +48,47 @@ func (w saver) save(ctx context.Context, s *scope) error {
 		w.metrics.saved(s)
 	}
 	return err
+}
+
+// writeDecision writes what the pass has decided. A decision must not be written over an unseen one:
+// it is not written if the cache was stale.
+func (w saver) writeDecision(ctx context.Context, s *scope) (written bool, err error) {
+	err = w.client.Status().Update(ctx, s.own)
+	if apierrors.IsConflict(err) {
+		// The write in between brings the next pass, and a new decision.
+		w.scheduler.Cancel(ctx, client.ObjectKeyFromObject(s.own))
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	w.metrics.saved(s)
+	return true, nil
+}
+
+// checkpoint writes a decision before the pass acts on it, as save would, and lets the pass go on
+// from there: the next one could begin a second later at the earliest, since Cluster API's
+// controllers look at an object once a second (its util/controller). A pass whose decision is not
+// written ends, and writes nothing more.
+func (w saver) checkpoint(ctx context.Context, s *scope) error {
+	w.tell(s)
+	written, err := w.writeDecision(ctx, s)
+	if !written {
+		s.unseen = true
+		s.Stop()
+		return err
+	}
+	s.before, s.exclusive, s.checked = s.own.DeepCopy(), false, true
+	s.patch, err = patch.NewHelper(s.own, w.client)
+	return err
+}
+
+// tell computes the conditions, and tells of a change of Ready.
+func (w saver) tell(s *scope) {
+	updateStatus(s)
+	if !s.handedOver || !conditions.IsTrue(s.own, infrav1.ReadyCondition) {
+		s.Intervals.Announce(w.recorder, s.own, conditions.Get(s.before, infrav1.ReadyCondition), conditions.Get(s.own, infrav1.ReadyCondition))
+	}
 }
 
 // write writes the changes of the pass. If nobody has written since it was read, spec and status

@@ -36,13 +36,15 @@ import (
 // scope is what the phases of one pass know.
 type scope struct {
 	phases.Pass
-	// own is the object; before is how it was when the pass began; patch writes the difference. Set
-	// by newScope and Reconcile.
+	// own is the object; before is how it was when the pass began, or at its checkpoint; patch writes
+	// the difference. Set by newScope, Reconcile and checkpoint.
 	own, before *infrav1.OCIMeshMachine
 	patch       *patch.Helper
 	// exclusive is true after a decision in status, to be written only over the version it was read
 	// from. Set by choose, tryAnew, giveUpInstance, stand and updateVersions.
 	exclusive bool
+	// checked is true if own was written by this pass over the newest version. Set by checkpoint.
+	checked bool
 	// recorder records events; nil records none.
 	recorder events.EventRecorder
 	// options are the controller's, with their defaults; now is the time of the pass.
@@ -91,8 +93,8 @@ type scope struct {
 	endedIn     []string
 
 	// unseen is set if the account was not polled yet since the process began, or the machine is
-	// older than the last write of this process: nothing new is known, and nothing is written. Set
-	// by currentInstance and choose.
+	// older than its last write: nothing new is known, and nothing is written. Set by
+	// currentInstance, choose and checkpoint.
 	unseen bool
 	// handedOver is set if this pass hands the machine over to Cluster API, with an event of its
 	// own. Set by provision.

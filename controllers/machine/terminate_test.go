@@ -46,10 +46,7 @@ func TestAMachineThatWasNeverLaunchedIsDeletedAtOnce(t *testing.T) {
 	g := NewWithT(t)
 	b := newBench(t, helpers.WorldOptions{})
 	own := b.machine(t, "machine")
-	for own.Status.Placement.Account == "" {
-		b.pass(t, own)
-		b.Reload(t, own)
-	}
+	b.untilPlaced(t, own)
 	g.Expect(b.Client.Delete(t.Context(), own)).To(Succeed())
 	b.pass(t, own)
 	b.ExpectGone(t, own)
