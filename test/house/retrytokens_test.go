@@ -177,28 +177,43 @@ func startsWithAny(text string, beginnings []string) bool {
 func literalsOf(tree *source) map[string][]*ast.CompositeLit {
 	found := map[string][]*ast.CompositeLit{}
 	for _, file := range tree.all {
-		imported := map[string]string{}
-		for _, spec := range file.Imports {
-			from := strings.Trim(spec.Path.Value, `"`)
-			imported[path.Base(from)] = from
-			if spec.Name != nil {
-				imported[spec.Name.Name] = from
+		for name, literals := range literalsIn(file.File, file.File) {
+			found[name] = append(found[name], literals...)
+		}
+	}
+	return found
+}
+
+// literalsIn are those below a node of the file, also of names that it declares for such types.
+func literalsIn(file *ast.File, node ast.Node) map[string][]*ast.CompositeLit {
+	found, imported, declared := map[string][]*ast.CompositeLit{}, map[string]string{}, map[string]string{}
+	for _, spec := range file.Imports {
+		from := strings.Trim(spec.Path.Value, `"`)
+		imported[path.Base(from)] = from
+		if spec.Name != nil {
+			imported[spec.Name.Name] = from
+		}
+	}
+	full := func(of ast.Expr) string {
+		switch e := of.(type) {
+		case *ast.Ident:
+			return declared[e.Name]
+		case *ast.SelectorExpr:
+			return imported[nameOf(e.X)] + "." + e.Sel.Name
+		}
+		return ""
+	}
+	ast.Inspect(node, func(node ast.Node) bool {
+		switch n := node.(type) {
+		case *ast.TypeSpec:
+			declared[n.Name.Name] = full(n.Type)
+		case *ast.CompositeLit:
+			if name := full(n.Type); name != "" {
+				found[name] = append(found[name], n)
 			}
 		}
-		ast.Inspect(file.File, func(node ast.Node) bool {
-			literal, is := node.(*ast.CompositeLit)
-			if !is {
-				return true
-			}
-			if of, is := literal.Type.(*ast.SelectorExpr); is {
-				if from, is := of.X.(*ast.Ident); is {
-					name := imported[from.Name] + "." + of.Sel.Name
-					found[name] = append(found[name], literal)
-				}
-			}
-			return true
-		})
-	}
+		return true
+	})
 	return found
 }
 
