@@ -76,8 +76,9 @@ func TestErrorText(t *testing.T) {
 
 func TestUserMessageSaysWhatToDo(t *testing.T) {
 	kinds := []cloud.Kind{
-		cloud.NotFoundOrUnauthorized, cloud.Unauthenticated, cloud.Forbidden, cloud.InvalidCredentials, cloud.OutOfCapacity,
-		cloud.LimitExceeded, cloud.QuotaExceeded, cloud.Throttled, cloud.Conflict, cloud.InvalidRequest, cloud.Unavailable,
+		cloud.NotFoundOrUnauthorized, cloud.RelatedNotFoundOrUnauthorized, cloud.ExistsOrUnauthorized, cloud.Unauthenticated,
+		cloud.Forbidden, cloud.InvalidCredentials, cloud.OutOfCapacity, cloud.LimitExceeded,
+		cloud.QuotaExceeded, cloud.Throttled, cloud.Conflict, cloud.InvalidRequest, cloud.Unavailable,
 	}
 	for _, kind := range kinds {
 		t.Run(string(kind), func(t *testing.T) {

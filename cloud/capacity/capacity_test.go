@@ -87,7 +87,9 @@ func TestOnlyLackOfRoomIsAShortage(t *testing.T) {
 	g := NewWithT(t)
 	for kind, want := range map[cloud.Kind]bool{
 		cloud.OutOfCapacity: true, cloud.LimitExceeded: true, cloud.QuotaExceeded: true,
-		cloud.Throttled: false, cloud.InvalidRequest: false, cloud.NotFoundOrUnauthorized: false, cloud.Unavailable: false,
+		cloud.NotFoundOrUnauthorized: false, cloud.RelatedNotFoundOrUnauthorized: false, cloud.ExistsOrUnauthorized: false,
+		cloud.Unauthenticated: false, cloud.Forbidden: false, cloud.InvalidCredentials: false, cloud.Throttled: false,
+		cloud.Conflict: false, cloud.InvalidRequest: false, cloud.Unavailable: false, cloud.Unknown: false,
 	} {
 		g.Expect(IsShortage(fmt.Errorf("launching: %w", &cloud.Error{Kind: kind}))).To(Equal(want), string(kind))
 	}

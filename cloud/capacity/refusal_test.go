@@ -35,7 +35,8 @@ func TestARefusalCoversTheAccountOrTheShapeInItsAvailabilityDomain(t *testing.T)
 func TestWhatPassesIsNoRefusal(t *testing.T) {
 	g := NewWithT(t)
 	for _, kind := range []cloud.Kind{
-		cloud.OutOfCapacity, cloud.LimitExceeded, cloud.QuotaExceeded, cloud.Throttled, cloud.Unavailable, cloud.Conflict, cloud.Unknown,
+		cloud.OutOfCapacity, cloud.LimitExceeded, cloud.QuotaExceeded, cloud.InvalidCredentials, cloud.Throttled, cloud.Unavailable,
+		cloud.Conflict, cloud.Unknown,
 	} {
 		g.Expect(IsRefusal(&cloud.Error{Kind: kind})).To(BeFalse(), string(kind))
 	}

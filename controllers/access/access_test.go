@@ -280,18 +280,23 @@ func TestEveryErrorIsAProblem(t *testing.T) {
 		return &cloud.Error{Kind: cloud.InvalidRequest, Service: "tailnet", Code: string(code)}
 	}
 	for want, errs := range map[string][]error{
-		infrav1.NotAuthorizedOrNotFoundReason: {wrapped(cloud.NotFoundOrUnauthorized), wrapped(cloud.Forbidden)},
-		infrav1.AuthenticationFailedReason:    {wrapped(cloud.Unauthenticated)},
-		infrav1.SecretInvalidReason:           {wrapped(cloud.InvalidCredentials)},
-		infrav1.ThrottledReason:               {wrapped(cloud.Throttled)},
-		infrav1.UnavailableReason:             {wrapped(cloud.Unavailable), context.DeadlineExceeded},
-		infrav1.LimitExceededReason:           {wrapped(cloud.LimitExceeded)},
-		infrav1.RequestRefusedReason:          {wrapped(cloud.InvalidRequest)},
-		infrav1.TagNotPermittedReason:         {ofTailnet(tailnet.ReasonTagRefused)},
-		infrav1.ScopeMissingReason:            {ofTailnet(tailnet.ReasonMissingScope)},
-		infrav1.HeadscaleTooOldReason:         {ofTailnet(tailnet.ReasonTooOld)},
-		infrav1.InternalErrorReason:           {errors.New("a bug"), wrapped(cloud.Unknown)},
-		infrav1.InUseReason:                   {fmt.Errorf("deleting: %w", access.NewProblem(infrav1.InUseReason, "by x"))},
+		infrav1.NotAuthorizedOrNotFoundReason: {
+			wrapped(cloud.NotFoundOrUnauthorized), wrapped(cloud.RelatedNotFoundOrUnauthorized), wrapped(cloud.Forbidden),
+		},
+		infrav1.AuthenticationFailedReason: {wrapped(cloud.Unauthenticated)},
+		infrav1.SecretInvalidReason:        {wrapped(cloud.InvalidCredentials)},
+		infrav1.ThrottledReason:            {wrapped(cloud.Throttled)},
+		infrav1.UnavailableReason:          {wrapped(cloud.Unavailable), context.DeadlineExceeded},
+		infrav1.OutOfCapacityReason:        {wrapped(cloud.OutOfCapacity)},
+		infrav1.LimitExceededReason:        {wrapped(cloud.LimitExceeded)},
+		infrav1.QuotaExceededReason:        {wrapped(cloud.QuotaExceeded)},
+		infrav1.ConflictReason:             {wrapped(cloud.Conflict)},
+		infrav1.RequestRefusedReason:       {wrapped(cloud.InvalidRequest), wrapped(cloud.ExistsOrUnauthorized)},
+		infrav1.TagNotPermittedReason:      {ofTailnet(tailnet.ReasonTagRefused)},
+		infrav1.ScopeMissingReason:         {ofTailnet(tailnet.ReasonMissingScope)},
+		infrav1.HeadscaleTooOldReason:      {ofTailnet(tailnet.ReasonTooOld)},
+		infrav1.InternalErrorReason:        {errors.New("a bug"), wrapped(cloud.Unknown)},
+		infrav1.InUseReason:                {fmt.Errorf("deleting: %w", access.NewProblem(infrav1.InUseReason, "by x"))},
 	} {
 		for _, err := range errs {
 			g := NewWithT(t)

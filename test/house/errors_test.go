@@ -1,0 +1,65 @@
+// Copyright The CAPOM Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package house
+
+import (
+	"maps"
+	"slices"
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/cloud/capacity"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/access"
+)
+
+// A launch that ends with a shortage goes elsewhere for a while, after a refusal until the account
+// is changed; all else is asked again.
+const shortage, refusal, passing = "shortage", "refusal", "passing"
+
+// ofALaunch says of every kind of error what it is of a launch.
+var ofALaunch = map[cloud.Kind]string{
+	cloud.OutOfCapacity: shortage, cloud.LimitExceeded: shortage, cloud.QuotaExceeded: shortage,
+
+	cloud.InvalidRequest: refusal, cloud.NotFoundOrUnauthorized: refusal, cloud.RelatedNotFoundOrUnauthorized: refusal,
+	cloud.ExistsOrUnauthorized: refusal, cloud.Unauthenticated: refusal, cloud.Forbidden: refusal,
+
+	// The clients of an account with InvalidCredentials send nothing: its condition tells it.
+	cloud.InvalidCredentials: passing,
+	cloud.Throttled:          passing, cloud.Conflict: passing, cloud.Unavailable: passing, cloud.Unknown: passing,
+}
+
+// kindsOfErrors are those of cloud/errors.go.
+func kindsOfErrors(t *testing.T) (all []cloud.Kind) {
+	t.Helper()
+	s, err := read("cloud")
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	for _, value := range constantsOfType(fileOf(s, "cloud/errors.go"), "Kind") {
+		all = append(all, cloud.Kind(value))
+	}
+	return all
+}
+
+func TestOfEveryKindOfErrorItIsSaidWhetherALaunchGoesElsewhere(t *testing.T) {
+	g := NewWithT(t)
+	g.Expect(slices.Collect(maps.Keys(ofALaunch))).To(ConsistOf(kindsOfErrors(t)), "cloud/errors.go, and ofALaunch in this file")
+	for kind, is := range ofALaunch {
+		err := &cloud.Error{Kind: kind}
+		g.Expect(capacity.IsShortage(err)).To(Equal(is == shortage), "capacity.IsShortage of %s", kind)
+		g.Expect(capacity.IsRefusal(err)).To(Equal(is == refusal), "capacity.IsRefusal of %s", kind)
+	}
+}
+
+// Of an Unknown error there is nothing to advise, and it may be ours.
+func TestEveryKindOfErrorHasARemedyAndAReason(t *testing.T) {
+	g := NewWithT(t)
+	for _, kind := range kindsOfErrors(t) {
+		err := &cloud.Error{Kind: kind, Message: "no"}
+		known := kind != cloud.Unknown
+		g.Expect(cloud.UserMessage(err) != err.Error()).To(Equal(known), "remedies, in cloud/errors.go, has %s", kind)
+		g.Expect(access.AsProblem(err).Reason != infrav1.InternalErrorReason).To(Equal(known), "kindReasons, in controllers/access/problem.go, has %s", kind)
+	}
+}
