@@ -17,8 +17,8 @@ import (
 
 // onePage are operations that answer in pages and of which one page is enough.
 var onePage = map[string]string{
-	"core.ListInstances":                        "asks for one to see whether it may ask; listAll reads all",
-	"core.ListVcns":                             "as ListInstances",
+	"core.ListInstances": "asks for one to see whether it may ask; listAll reads all",
+	"core.ListVcns":      "as ListInstances",
 	"networkloadbalancer.ListWorkRequestErrors": "the errors of one work request are for a message",
 }
 
