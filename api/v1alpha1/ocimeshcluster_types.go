@@ -54,6 +54,18 @@ func (t EndpointType) HasLoadBalancer() bool {
 	return false
 }
 
+// AddressIsOurs tells whether the provider finds the endpoint's address: one in the spec says that
+// it has been at work for the cluster.
+func (t EndpointType) AddressIsOurs() bool {
+	switch t {
+	case EndpointTailnetVIP, EndpointNetworkLoadBalancer, EndpointLoadBalancer:
+		return true
+	case EndpointExternal:
+		return false
+	}
+	return false
+}
+
 // PodNetworkMode is how pod traffic crosses between nodes.
 // +kubebuilder:validation:Enum=VXLAN;TailnetRoutes
 type PodNetworkMode string

@@ -223,8 +223,7 @@ func isAlive(infra *infrav1.OCIMeshCluster, machines []infrav1.OCIMeshMachine) b
 
 // looksAlive tells what specs say: an address of ours, or machines with instances.
 func looksAlive(infra *infrav1.OCIMeshCluster, machines []infrav1.OCIMeshMachine) bool {
-	kind := infra.Spec.EndpointType
-	if (kind.HasVIP() || kind.HasLoadBalancer()) && infra.Spec.ControlPlaneEndpoint.Host != "" {
+	if infra.Spec.EndpointType.AddressIsOurs() && infra.Spec.ControlPlaneEndpoint.Host != "" {
 		return true
 	}
 	return slices.ContainsFunc(machines, func(m infrav1.OCIMeshMachine) bool { return m.Spec.ProviderID != "" })

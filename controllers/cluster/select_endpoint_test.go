@@ -21,12 +21,12 @@ func TestEachEndpointTypeHasAStrategyOfItsOwn(t *testing.T) {
 	t.Parallel()
 	r := &Reconciler{}
 	worlds := map[infrav1.EndpointType]struct {
-		strategy             endpoint
-		hasVIP, loadBalancer bool
+		strategy                           endpoint
+		hasVIP, loadBalancer, ourAddresses bool
 	}{
-		infrav1.EndpointTailnetVIP:          {strategy: vipEndpoint{r}, hasVIP: true},
-		infrav1.EndpointNetworkLoadBalancer: {strategy: loadBalancerEndpoint{r}, loadBalancer: true},
-		infrav1.EndpointLoadBalancer:        {strategy: loadBalancerEndpoint{r}, loadBalancer: true},
+		infrav1.EndpointTailnetVIP:          {strategy: vipEndpoint{r}, hasVIP: true, ourAddresses: true},
+		infrav1.EndpointNetworkLoadBalancer: {strategy: loadBalancerEndpoint{r}, loadBalancer: true, ourAddresses: true},
+		infrav1.EndpointLoadBalancer:        {strategy: loadBalancerEndpoint{r}, loadBalancer: true, ourAddresses: true},
 		infrav1.EndpointExternal:            {strategy: externalEndpoint{}},
 		unknownType:                         {},
 		"":                                  {},
@@ -47,6 +47,10 @@ func TestEachEndpointTypeHasAStrategyOfItsOwn(t *testing.T) {
 			}
 			g.Expect(endpointType.HasVIP()).To(Equal(want.hasVIP))
 			g.Expect(endpointType.HasLoadBalancer()).To(Equal(want.loadBalancer))
+			infra := &infrav1.OCIMeshCluster{Spec: infrav1.OCIMeshClusterSpec{EndpointType: endpointType}}
+			g.Expect(looksAlive(infra, nil)).To(BeFalse())
+			infra.Spec.ControlPlaneEndpoint.Host = "10.250.0.1"
+			g.Expect(looksAlive(infra, nil)).To(Equal(want.ourAddresses), "an address says that the provider has been at work")
 		})
 	}
 }
