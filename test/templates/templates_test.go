@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -39,6 +40,12 @@ var one = map[string]int{
 	"OCIMeshMachineTemplate": 2, "MachineHealthCheck": 2, "OCIMeshRemediationTemplate": 1, "HelmChartProxy": 1, "ClusterResourceSet": 1, "ConfigMap": 1,
 }
 
+// askedApart are the flavors whose objects differ so much that tests of their own ask for them.
+var askedApart = map[string]string{
+	"machine-pool": "TestTheMachinePoolFlavorHasItsWorkersInOneAccount",
+	"topology":     "TestTheTopologyFlavorBringsItsClusterClassAlong",
+}
+
 func TestEveryTemplateIsGeneratedByClusterctlAndAcceptedByTheAPIServer(t *testing.T) {
 	tables := []struct {
 		flavor       string
@@ -59,6 +66,11 @@ func TestEveryTemplateIsGeneratedByClusterctlAndAcceptedByTheAPIServer(t *testin
 		},
 		{flavor: "development", kinds: without(one, "MachineHealthCheck", "OCIMeshRemediationTemplate"), controlPlane: 1, workers: 1, accounts: []string{"alice"}, mode: "VXLAN", endpoint: "TailnetVIP"},
 	}
+	asked := slices.Sorted(maps.Keys(askedApart))
+	for _, tt := range tables {
+		asked = append(asked, tt.flavor)
+	}
+	NewWithT(t).Expect(asked).To(ConsistOf(flavors(t)), "give each flavor a row, or a test of its own and a line in askedApart, in this file")
 	for _, tt := range tables {
 		t.Run("flavor "+tt.flavor, func(t *testing.T) {
 			g := NewWithT(t)
@@ -112,6 +124,22 @@ func flavors(t *testing.T) []string {
 	}
 	NewWithT(t).Expect(all).To(ContainElements("", "machine-pool"))
 	return all
+}
+
+// A flavor that the README does not name is found by nobody.
+func TestTheREADMEHasARowForEachFlavor(t *testing.T) {
+	g := NewWithT(t)
+	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+	g.Expect(err).NotTo(HaveOccurred())
+	_, after, found := strings.Cut(string(readme), "| flavor | what it makes |\n|---|---|\n")
+	table, _, ends := strings.Cut(after, "\n\n")
+	g.Expect(found && ends).To(BeTrue(), "the table of flavors is not found")
+	var rows []string
+	for row := range strings.Lines(table) {
+		flavor := strings.Trim(strings.Split(row, "|")[1], " `")
+		rows = append(rows, strings.TrimPrefix(flavor, "(default)"))
+	}
+	g.Expect(rows).To(ConsistOf(flavors(t)))
 }
 
 // The README has a cluster's file deleted after the cluster: what another cluster's file holds too
