@@ -53,54 +53,6 @@ func TestNoPageExplainsWhatDoesNotExist(t *testing.T) {
 	g.Expect(without(reasons, append(constants(t, "Reason"), foreignReasons...))).To(BeEmpty(), "reasons in docs/kinds")
 }
 
-// explainedOn are the pages on which a reader looks for the reasons of a kind, by its controller's
-// folder.
-var explainedOn = map[string][]string{
-	"controllers/account":         {"ociaccount"},
-	"controllers/tailnet":         {"tailnet"},
-	"controllers/cluster":         {"ocimeshcluster"},
-	"controllers/machine":         {"ocimeshmachine"},
-	"controllers/machinetemplate": {"ocimeshmachinetemplate"},
-	"controllers/remediation":     {"ocimeshremediation"},
-	"exp/controllers/machinepool": {"ocimeshmachinepool", "ocimeshmachine"},
-	"exp/controllers/poolmachine": {"ocimeshmachinepool", "ocimeshmachine"},
-}
-
-var setsReason = regexp.MustCompile(`\b(?:NewProblem\(|(?:Note|NoteUnknown|NotOK|Unknown)\([^\n]*?Condition, |WaitFor\([^\n]*?Condition, |Reason: )(?:infrav1|expv1)\.(\w+Reason)\b`)
-
-// A reason that two kinds have needs two rows. Packages that kinds share are left to the reviewer.
-func TestReasonsAreExplainedOnThePageOfTheKindThatSetsThem(t *testing.T) {
-	found := 0
-	for folder, names := range explainedOn {
-		var explained []string
-		for _, name := range names {
-			for _, line := range read(t, "docs/kinds/"+name+".md").prose {
-				explained = append(explained, words(line)...)
-			}
-		}
-		files, err := filepath.Glob(filepath.Join(root, folder, "*.go"))
-		NewWithT(t).Expect(err).NotTo(HaveOccurred())
-		values := map[string]string{}
-		for _, spec := range specs(t, "Reason") {
-			values[spec.Names[0].Name] = value(t, spec)
-		}
-		for _, file := range files {
-			if strings.HasSuffix(file, "_test.go") {
-				continue
-			}
-			content, err := os.ReadFile(file)
-			NewWithT(t).Expect(err).NotTo(HaveOccurred())
-			for _, match := range setsReason.FindAllStringSubmatch(string(content), -1) {
-				found++
-				if !slices.Contains(explained, values[match[1]]) {
-					t.Errorf("%s sets %s, which docs/kinds/%s.md does not explain", file, values[match[1]], names[0])
-				}
-			}
-		}
-	}
-	NewWithT(t).Expect(found).To(BeNumerically(">", 100), "the reasons are not found")
-}
-
 // A reason without code to set it would be a broken promise. Its pace, which every reason has, sets
 // nothing.
 func TestTheCodeSetsEveryReason(t *testing.T) {
