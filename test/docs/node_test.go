@@ -79,3 +79,25 @@ func TestSomethingRunsEveryScriptOfNodes(t *testing.T) {
 		NewWithT(t).Expect(runs).To(BeTrue(), "neither a unit nor another script runs %s: give it a place in %s", path, nodeScript)
 	}
 }
+
+// A unit that nothing starts runs no script either, though it names one.
+func TestSomethingStartsEveryUnitOfNodes(t *testing.T) {
+	all := filesOfNodes(t)
+	units := 0
+	for path := range all {
+		if filepath.Base(filepath.Dir(path)) != "system" {
+			continue // a drop-in of somebody's unit
+		}
+		units++
+		name, starts := filepath.Base(path), false
+		for other, content := range all {
+			pattern := `(?m)^(?:Wants|Requires)=(?:.* )?`
+			if strings.HasSuffix(other, "/capom-node.sh") {
+				pattern = `(?m)^[^#\n]*\bsystemctl (?:enable|start)(?: --now)? `
+			}
+			starts = starts || other != path && regexp.MustCompile(pattern+regexp.QuoteMeta(name)+`(?: |$)`).MatchString(content)
+		}
+		NewWithT(t).Expect(starts).To(BeTrue(), "neither %s nor another unit starts %s", nodeScript, path)
+	}
+	NewWithT(t).Expect(units).To(BeNumerically(">", 4), "the units are not found")
+}
