@@ -5,6 +5,7 @@ package cluster
 
 import (
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -79,6 +80,8 @@ func TestAClusterThatIsKeptOutByOneThatGoesIsStillFirst(t *testing.T) {
 	b.g.Expect(b.Client.Delete(t.Context(), first.DeepCopy())).To(Succeed())
 	b.until(first, "Deleting True InUse")
 
+	// Of two clusters made within one second, the one with VXLAN would come first.
+	b.g.Eventually(time.Now, timeout, b.pause).Should(BeTemporally(">=", second.CreationTimestamp.Add(time.Second)))
 	third := b.cluster("c3")
 	b.refused(third, infrav1.PodRangeInUseReason)
 	b.g.Expect(helpers.MessageOf(third, infrav1.RangesDistinctCondition)).To(ContainSubstring(b.Namespace + "/c2"))
