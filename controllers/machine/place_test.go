@@ -308,8 +308,8 @@ func (b *bench) setReady(t *testing.T, name string, ready metav1.Condition) {
 	g.Expect(b.Client.Status().Update(t.Context(), account)).To(Succeed())
 }
 
-// untilPlaced leaves the machine as a process does that ends after its decision: with its place, and
-// not yet its key.
+// untilPlaced leaves the machine as a process does that ends after its decision: with its place,
+// and not yet its key.
 func (b *bench) untilPlaced(t *testing.T, own *infrav1.OCIMeshMachine) {
 	t.Helper()
 	b.identify(t, own)

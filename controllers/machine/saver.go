@@ -50,8 +50,8 @@ func (w saver) save(ctx context.Context, s *scope) error {
 	return err
 }
 
-// writeDecision writes what the pass has decided. A decision must not be written over an unseen one:
-// it is not written if the cache was stale.
+// writeDecision writes what the pass has decided. A decision must not be written over an unseen
+// one: it is not written if the cache was stale.
 func (w saver) writeDecision(ctx context.Context, s *scope) (written bool, err error) {
 	err = w.client.Status().Update(ctx, s.own)
 	if apierrors.IsConflict(err) {

@@ -36,8 +36,8 @@ import (
 // scope is what the phases of one pass know.
 type scope struct {
 	phases.Pass
-	// own is the object; before is how it was when the pass began, or at its checkpoint; patch writes
-	// the difference. Set by newScope, Reconcile and checkpoint.
+	// own is the object; before is how it was when the pass began, or at its checkpoint; patch
+	// writes the difference. Set by newScope, Reconcile and checkpoint.
 	own, before *infrav1.OCIMeshMachine
 	patch       *patch.Helper
 	// exclusive is true after a decision in status, to be written only over the version it was read
