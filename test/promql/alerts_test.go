@@ -4,8 +4,13 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
+	"io/fs"
+	"maps"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,14 +25,37 @@ import (
 // never is for alerts that do not fire.
 const never = -1
 
-// alertWorlds are series as a manager's metrics make them, scraped once a minute, "stale" where a
-// scrape finds one no longer; and the first minute in which an alert fires, and the first in which
-// it does no more.
-var alertWorlds = []struct {
+// alertWorld has series as metrics make them, scraped once a minute, "stale" where a scrape finds
+// one no longer; and the first minute in which an alert fires, and the first in which it does no
+// more.
+type alertWorld struct {
 	alert, world string
 	series       []string
 	from, until  int
-}{
+}
+
+// managersAlerts are those of rules.yaml.
+var managersAlerts = []alertWorld{
+	{"CapomAccountNotReady", "an account that is repaired after five minutes", []string{`capom_account_ready{account="alice"} 1x4 0x4 1x60`}, never, never},
+	{"CapomAccountNotReady", "an account that is not repaired for half an hour", []string{`capom_account_ready{account="alice"} 1x4 0x30 1x10`}, 15, 36},
+	{"CapomAccountNotPolled", "three polls that fail", []string{
+		`capom_feed_last_poll_timestamp_seconds{account="alice"} 0+60x10 600x2 840+60x60`,
+	}, never, never},
+	{"CapomAccountNotPolled", "polls that fail for half an hour", []string{
+		`capom_feed_last_poll_timestamp_seconds{account="alice"} 0+60x10 600x28 2400+60x30`,
+	}, 21, 40},
+	{"CapomCircuitOpen", "a host that answers the third try", []string{`capom_oci_circuit_state{account="alice",host="iaas"} 0x4 2x2 0x60`}, never, never},
+	{"CapomCircuitOpen", "a host that answers after half an hour", []string{`capom_oci_circuit_state{account="alice",host="iaas"} 0x4 2x30 0x10`}, 15, 36},
+
+	{"CapomTailnetNotReady", "a tailnet that is repaired after five minutes", []string{`capom_tailnet_ready{tailnet="home"} 1x4 0x4 1x60`}, never, never},
+	{"CapomTailnetNotReady", "a tailnet that is not repaired for half an hour", []string{`capom_tailnet_ready{tailnet="home"} 1x4 0x30 1x10`}, 15, 36},
+	{"CapomCoordinationServerDown", "a server that restarts in two minutes", []string{
+		`capom_tailnet_unavailable_since_timestamp_seconds{tailnet="home"} 0x4 300x2 0x60`,
+	}, never, never},
+	{"CapomCoordinationServerDown", "a server that is away for twenty minutes", []string{
+		`capom_tailnet_unavailable_since_timestamp_seconds{tailnet="home"} 0x4 300x20 0x20`,
+	}, 9, 26},
+
 	{"CapomDeletionsStuck", "a deletion of two minutes", []string{`capom_machines{account="alice",phase="deleting"} 1x2 stale _x120`}, never, never},
 	{"CapomDeletionsStuck", "a replacement every ten minutes", []string{
 		`capom_machines{account="alice",phase="deleting"} ` + strings.Repeat("1x2 stale _x6 ", 12),
@@ -63,6 +91,11 @@ var alertWorlds = []struct {
 	{"CapomMachinesNotReady", "a machine that stays away", []string{
 		`capom_machines{account="alice",phase="not-ready"} 1x60 stale _x10`,
 	}, 15, 61},
+	{"CapomMachinesSlow", "a machine that takes five minutes", []string{
+		`capom_machine_phase_duration_seconds_bucket{account="alice",phase="joined",le="300"} 0x20 1x70`,
+		`capom_machine_phase_duration_seconds_bucket{account="alice",phase="joined",le="600"} 0x20 1x70`,
+		`capom_machine_phase_duration_seconds_bucket{account="alice",phase="joined",le="+Inf"} 0x20 1x70`,
+	}, never, never},
 	{"CapomMachinesSlow", "a first machine that takes twenty minutes", []string{
 		`capom_machine_phase_duration_seconds_bucket{account="alice",phase="joined",le="600"} 0x90`,
 		`capom_machine_phase_duration_seconds_bucket{account="alice",phase="joined",le="1200"} 0x20 1x70`,
@@ -75,14 +108,25 @@ var alertWorlds = []struct {
 	{"CapomCredentialsRefused", "calls that are refused once a minute, from a first one", []string{
 		`capom_oci_requests_total{account="alice",code="Unauthenticated"} _x5 1+1x60`,
 	}, 16, 74},
+	{"CapomTailnetRefuses", "two calls that are refused", []string{
+		`capom_tailnet_requests_total{tailnet="home",operation="CreateKey",code="403"} _x5 1x4 2x60`,
+	}, never, never},
 	{"CapomTailnetRefuses", "calls that are refused every five minutes, from a first one", []string{
 		`capom_tailnet_requests_total{tailnet="home",operation="CreateKey",code="403"} _x5 1x4 2x4 3x4 4x4 5x4 6x4 7x4 8x4`,
 	}, 20, 49},
+	{"CapomThrottled", "a tenth of the calls refused", []string{
+		`capom_oci_requests_total{account="alice",code="OK"} 100+90x60`,
+		`capom_oci_requests_total{account="alice",code="Throttled"} 10+10x60`,
+	}, never, never},
 	{"CapomThrottled", "a third of the calls refused, from a first one", []string{
 		`capom_oci_requests_total{account="alice",code="OK"} 100+100x60`,
 		`capom_oci_requests_total{account="alice",code="Throttled"} _x5 50+50x55`,
 	}, 25, 74},
 
+	{"CapomDevicesOffline", "a tailnet of ten machines that loses two", []string{
+		`capom_tailnet_devices{tailnet="home",state="online"} 10x9 8x60`,
+		`capom_tailnet_devices{tailnet="home",state="offline"} _x10 2x60`,
+	}, never, never},
 	{"CapomDevicesOffline", "a tailnet of ten machines that loses three, and gets them back", []string{
 		`capom_tailnet_devices{tailnet="home",state="online"} 10x9 7x20 10x20`,
 		`capom_tailnet_devices{tailnet="home",state="offline"} _x10 3x20 stale _x20`,
@@ -91,11 +135,36 @@ var alertWorlds = []struct {
 	{"CapomStrayInstances", "a stray that stays, and a manager that has to look anew", []string{
 		`capom_account_strays{account="alice"} 0x5 1x20 stale _x10 1x60`,
 	}, 36, 113},
+	{"CapomStraysInTailnet", "a key that is there for two minutes", []string{`capom_tailnet_strays{tailnet="home",kind="key"} 0x5 1x2 0x60`}, never, never},
+	{"CapomStraysInTailnet", "a key that stays for an hour", []string{`capom_tailnet_strays{tailnet="home",kind="key"} 0x5 1x60 0x20`}, 36, 81},
+
+	{"CapomReconcileErrors", "writes that fail for five minutes", []string{
+		`controller_runtime_reconcile_errors_total{controller="ocimeshmachine"} 0x5 14 15 16x120`,
+	}, never, never},
+	{"CapomReconcileErrors", "one machine that fails whenever the queue tries again", []string{
+		`controller_runtime_reconcile_errors_total{controller="ocimeshmachine"} ` +
+			`0x5 14 15 16x2 17x4 18x10 19x16 20x16 21x15 22x16 23x16 24x10`,
+	}, 66, 140},
+}
+
+func TestEveryAlertFiresInOneWorldAndNotInAnother(t *testing.T) {
+	g := NewWithT(t)
+	var firing, quiet []string
+	for _, tt := range slices.Concat(managersAlerts, clustersAlerts) {
+		if tt.from == never {
+			quiet = append(quiet, tt.alert)
+		} else {
+			firing = append(firing, tt.alert)
+		}
+	}
+	all := slices.Sorted(maps.Keys(alerts(t)))
+	g.Expect(slices.Compact(slices.Sorted(slices.Values(firing)))).To(Equal(all), "alerts with a world in which they fire")
+	g.Expect(slices.Compact(slices.Sorted(slices.Values(quiet)))).To(Equal(all), "alerts with a world in which they do not")
 }
 
 func TestAlertsFireForWhatLastsAndOnlyForThat(t *testing.T) {
 	all := alerts(t)
-	for _, tt := range alertWorlds {
+	for _, tt := range slices.Concat(managersAlerts, clustersAlerts) {
 		t.Run(tt.alert+" "+tt.world, func(t *testing.T) {
 			g := NewWithT(t)
 			g.Expect(all).To(HaveKey(tt.alert))
@@ -110,22 +179,31 @@ func TestAlertsFireForWhatLastsAndOnlyForThat(t *testing.T) {
 	}
 }
 
-// alerts are those of config/observability, as a rule file: what is below spec.
+// alerts are those of all rules in config/observability.
 func alerts(t *testing.T) map[string]rulefmt.Rule {
 	t.Helper()
 	g := NewWithT(t)
-	content, err := os.ReadFile("../../config/observability/rules.yaml")
-	g.Expect(err).NotTo(HaveOccurred())
-	_, file, found := strings.Cut(string(content), "\nspec:\n")
-	g.Expect(found).To(BeTrue())
-	groups, faults := rulefmt.Parse([]byte(file), false, model.UTF8Validation, expressions, promslog.NewNopLogger())
-	g.Expect(faults).To(BeEmpty())
 	all := map[string]rulefmt.Rule{}
-	for _, group := range groups.Groups {
-		for _, rule := range group.Rules {
-			all[rule.Alert] = rule
+	g.Expect(filepath.WalkDir("../../config/observability", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
 		}
-	}
+		content, err := os.ReadFile(path)
+		if err != nil || !bytes.Contains(content, []byte("\nkind: PrometheusRule\n")) {
+			return err
+		}
+		// What is below spec is a rule file.
+		_, file, _ := bytes.Cut(content, []byte("\nspec:\n"))
+		groups, faults := rulefmt.Parse(file, false, model.UTF8Validation, expressions, promslog.NewNopLogger())
+		g.Expect(faults).To(BeEmpty(), path)
+		for _, group := range groups.Groups {
+			for _, rule := range group.Rules {
+				g.Expect(all).NotTo(HaveKey(rule.Alert), "another alert of this name")
+				all[rule.Alert] = rule
+			}
+		}
+		return nil
+	})).To(Succeed())
 	return all
 }
 
