@@ -4,16 +4,21 @@
 package apivalidations
 
 import (
+	"os"
 	"reflect"
 	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+	"sigs.k8s.io/yaml"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
 	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/testing/fields"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/internal/webhooks"
 )
 
 // inPlace are the fields of a provisioned machine that may change, and what is then done.
@@ -77,4 +82,59 @@ func TestEveryFieldOfAProvisionedMachineIsImmutableOrChangedInPlace(t *testing.T
 			g.Expect(apiServer.Update(t.Context(), machine)).To(MatchError(ContainSubstring("immutable")))
 		})
 	}
+}
+
+// The API server asks the webhook about the fields of its match condition, and the webhook compares
+// those of its list. A field that either leaves out could be changed at a machine at any time, also
+// when Cluster API updates nothing.
+func TestTheWebhookIsAskedAboutEveryFieldThatIsChangedInPlace(t *testing.T) {
+	asked := clauses(t)
+	values := machineValues()
+	values["OnStop"] = [2]any{infrav1.StopStart, infrav1.StopLeave}
+	guarded := map[string]bool{}
+	for path := range inPlace {
+		name, _, _ := strings.Cut(path, ".")
+		guarded[name] = name != "OnStop"
+	}
+	for field := range reflect.TypeFor[infrav1.OCIMeshMachineSpec]().Fields() {
+		t.Run(field.Name, func(t *testing.T) {
+			g := NewWithT(t)
+			g.Expect(values).To(HaveKey(field.Name))
+			before, after := goodMachine(), goodMachine()
+			setField(before, values[field.Name][0], "Spec", field.Name)
+			setField(after, values[field.Name][1], "Spec", field.Name)
+
+			_, err := webhooks.OCIMeshMachine{InPlaceUpdates: true}.ValidateUpdate(
+				admission.NewContextWithRequest(t.Context(), admission.Request{}), before, after)
+
+			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+			if !guarded[field.Name] {
+				g.Expect(err).NotTo(HaveOccurred(), "nothing is done in place for it")
+				g.Expect(asked).NotTo(ContainElement(name))
+				return
+			}
+			g.Expect(err).To(MatchError(ContainSubstring("spec."+name+": Forbidden")), "internal/webhooks/ocimeshmachine.go")
+			g.Expect(asked).To(ContainElement(name), "config/webhook/match_conditions_patch.yaml")
+		})
+	}
+}
+
+// clauses are the fields that the match condition of the machines' webhook compares.
+func clauses(t *testing.T) (names []string) {
+	t.Helper()
+	g := NewWithT(t)
+	content, err := os.ReadFile("../../config/webhook/match_conditions_patch.yaml")
+	g.Expect(err).NotTo(HaveOccurred())
+	var patch admissionregistrationv1.ValidatingWebhookConfiguration
+	g.Expect(yaml.UnmarshalStrict(content, &patch)).To(Succeed())
+	g.Expect(patch.Webhooks).To(HaveLen(1))
+	g.Expect(patch.Webhooks[0].MatchConditions).To(HaveLen(1))
+	for clause := range strings.SplitSeq(patch.Webhooks[0].MatchConditions[0].Expression, " || ") {
+		after, before, _ := strings.Cut(strings.TrimSpace(strings.ReplaceAll(clause, ".?", ".")), " != ")
+		name, found := strings.CutPrefix(after, "object.spec.")
+		g.Expect(found).To(BeTrue(), clause)
+		g.Expect(before).To(Equal("oldObject.spec." + name))
+		names = append(names, name)
+	}
+	return names
 }
