@@ -6,6 +6,8 @@ package apivalidations
 import (
 	"encoding/json"
 	"fmt"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
 
 	expv1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/exp/v1alpha1"
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
@@ -125,4 +128,88 @@ func TestAMachinePoolMachineStandsForOneInstance(t *testing.T) {
 	})
 	machine.Spec.ProviderID = "oci://" + strings.Repeat("b", 20)
 	g.Expect(apiServer.Update(t.Context(), machine)).To(MatchError(ContainSubstring("providerID is immutable")))
+}
+
+// otherInPools are the fields for which a pool's schema differs from a machine's, and why.
+var otherInPools = map[string]string{
+	"tags":        "pools and OCI's instance pools set more tags than a machine's launch does",
+	"preemptible": "OCI has no preemptible instances in instance pools",
+}
+
+// A pool has markers of its own at each field that it shares with machines, and for whole specs.
+func TestAPoolTakesForAFieldWhatAMachineTakes(t *testing.T) {
+	machine, pool := specOf(t, "ocimeshmachines"), specOf(t, "ocimeshmachinepools")
+	g := NewWithT(t)
+	shape, _, err := unstructured.NestedMap(machine, "properties", "shapes", "items")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(unstructured.SetNestedMap(machine, shape, "properties", "shape")).To(Succeed())
+	pools := pool["properties"].(map[string]any)
+	for name, of := range machine["properties"].(map[string]any) {
+		if pools[name] == nil {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			if why := otherInPools[name]; why != "" {
+				g.Expect(pools[name]).NotTo(Equal(of), "it is the same: take it off the list")
+				return
+			}
+			g.Expect(pools[name]).To(Equal(of))
+			if name != "shape" {
+				g.Expect(slices.Contains(pool["required"].([]any), any(name))).To(Equal(slices.Contains(machine["required"].([]any), any(name))), "required")
+			}
+		})
+	}
+	t.Run("rules of the whole spec", func(t *testing.T) {
+		oneShape := strings.NewReplacer("self.shapes.exists(s, s.name.startsWith('BM.'))", "self.shape.name.startsWith('BM.')")
+		NewWithT(t).Expect(rulesOf(pool, oneShape)).To(ConsistOf(rulesOf(machine, oneShape)))
+	})
+}
+
+// rulesOf are the rules of a whole spec, but for those of changes: pools change what machines do
+// not.
+func rulesOf(spec map[string]any, replacer *strings.Replacer) (all []string) {
+	for _, each := range spec["x-kubernetes-validations"].([]any) {
+		rule := each.(map[string]any)
+		if text := rule["rule"].(string); !strings.Contains(text, "oldSelf") {
+			all = append(all, replacer.Replace(text)+": "+rule["message"].(string))
+		}
+	}
+	return all
+}
+
+// specOf is the schema of a kind's spec, without descriptions.
+func specOf(t *testing.T, plural string) map[string]any {
+	t.Helper()
+	g := NewWithT(t)
+	content, err := os.ReadFile("../../config/crd/bases/infrastructure.cluster.x-k8s.io_" + plural + ".yaml")
+	g.Expect(err).NotTo(HaveOccurred())
+	var crd unstructured.Unstructured
+	g.Expect(yaml.Unmarshal(content, &crd.Object)).To(Succeed())
+	versions, _, err := unstructured.NestedSlice(crd.Object, "spec", "versions")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(versions).To(HaveLen(1))
+	spec, found, err := unstructured.NestedMap(versions[0].(map[string]any), "schema", "openAPIV3Schema", "properties", "spec")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(found).To(BeTrue())
+	undescribed(spec)
+	return spec
+}
+
+// undescribed takes all descriptions out of a schema. A field of that name has a schema for a
+// value.
+func undescribed(schema any) {
+	switch node := schema.(type) {
+	case map[string]any:
+		if _, text := node["description"].(string); text {
+			delete(node, "description")
+		}
+		for _, below := range node {
+			undescribed(below)
+		}
+	case []any:
+		for _, below := range node {
+			undescribed(below)
+		}
+	}
 }
