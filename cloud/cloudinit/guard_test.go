@@ -191,14 +191,10 @@ func (n *testNode) inKernel(script string, unshared ...string) (string, error) {
 	n.t.Helper()
 	requireTool(n.t, "nft", "nftables")
 	unshare := requireNamespaces(n.t, unshared...)
-	for _, stub := range []string{"nft", "ip", "sysctl", "mount"} {
-		if err := os.Remove(filepath.Join(n.stubs, stub)); err != nil {
-			n.t.Fatal(err)
-		}
-	}
+	n.real("nft", "ip", "sysctl", "mount", "ln", "nsenter", "setpriv", "unshare")
 	guard := n.command(filepath.Join(scriptsDir, "capom-guard"))
 	cmd := exec.Command(unshare, append(unshared, "sh", "-euc", script)...)
-	cmd.Env = append(guard.Env, "PATH="+n.stubs+":/usr/sbin:/sbin:/usr/bin:/bin", "guard="+guard.Path)
+	cmd.Env = append(guard.Env, "guard="+guard.Path)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }

@@ -94,11 +94,7 @@ func newMembersWorld(t *testing.T, in Input, members ...string) membersWorld {
 	requireTool(t, "nft", "nftables")
 	unshare := requireNamespaces(t, "-n", "-r")
 	w := membersWorld{newTestNode(t, in)}
-	for _, stub := range []string{"nft", "ip", "curl"} {
-		if err := os.Remove(filepath.Join(w.stubs, stub)); err != nil {
-			t.Fatal(err)
-		}
-	}
+	w.real("nft", "ip", "curl", "nsenter", "ss", "unshare")
 	w.write("joined", "", 0o644)
 	w.write("script", membersScript, 0o644)
 	w.certificates()
@@ -111,7 +107,7 @@ func newMembersWorld(t *testing.T, in Input, members ...string) membersWorld {
 	// systemd makes the folder (StateDirectory).
 	NewWithT(t).Expect(os.MkdirAll(filepath.Join(w.root, "var/lib/capom"), 0o755)).To(Succeed())
 	w.write("world", "#!/bin/sh\nexport agent="+filepath.Join(w.root, scriptsDir, "capom-members")+" program="+program+
-		" PATH="+w.stubs+":/usr/sbin:/sbin:/usr/bin:/bin CAPOM_MEMBERS_INTERVAL=0.2 https_proxy=http://127.0.0.1:9\nexec "+unshare+" -n -r sh -eu \"$CAPOM_ROOT/script\"\n", 0o755)
+		" PATH="+w.path()+" CAPOM_MEMBERS_INTERVAL=0.2 https_proxy=http://127.0.0.1:9\nexec "+unshare+" -n -r sh -eu \"$CAPOM_ROOT/script\"\n", 0o755)
 	w.start("world")
 	return w
 }

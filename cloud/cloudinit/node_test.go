@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -57,7 +58,15 @@ var stubbed = []string{
 	"systemctl", "tailscale", "tailscaled", "ip", "modprobe", "sysctl", "swapoff", "iptables", "firewall-cmd", "nft", "curl",
 	"apt-get", "apt-mark", "dnf", "containerd", "kubeadm", "kubelet", "mkfs.ext4", "mkfs.xfs", "blkid", "mount", "mountpoint",
 	"restorecon", "setenforce", "openssl", "uname", "findmnt", "lsblk", "growpart", "pvresize", "lvextend",
-	"dpkg", "dpkg-query", "rpm", "blockdev", "dd", "resize2fs", "xfs_growfs",
+	"dpkg", "dpkg-query", "rpm", "blockdev", "dd", "resize2fs", "xfs_growfs", "hostname",
+}
+
+// tools are the programs of this machine that scripts and stand-ins find beside: they touch nothing
+// but the files that they are given. Another one would do to this machine what it does to a node.
+var tools = []string{
+	"awk", "bash", "cat", "chmod", "cmp", "cp", "cut", "date", "dirname", "flock", "gpg", "grep", "gzip", "head", "id", "install", "ls",
+	"mkdir", "mv", "readlink", "rm", "rmdir", "sed", "sh", "sha256sum", "sleep", "sort", "stat", "sync", "tail", "tar", "tee", "timeout",
+	"touch", "tr", "wc",
 }
 
 const stubScript = `#!/bin/sh
@@ -73,6 +82,7 @@ func newTestNode(t *testing.T, in Input) *testNode {
 	for _, name := range stubbed {
 		n.write("stubs/"+name, stubScript, 0o755)
 	}
+	n.real(tools...)
 	n.write("etc/os-release", "ID=ubuntu\nVERSION_CODENAME=noble\nVERSION_ID=24.04\n", 0o644)
 	n.write("etc/fstab", "LABEL=root / ext4 defaults 0 1\n", 0o644)
 	n.write("var/lib/cloud/data/instance-id", "ocid1.instance.oc1..node\n", 0o644)
@@ -114,6 +124,32 @@ func (n *testNode) stub(program, fragment string) {
 	n.write("stubs/"+program+".stub", fragment+"\n", 0o644)
 }
 
+// real has the scripts run programs of this machine, those that there are, in place of stand-ins.
+func (n *testNode) real(programs ...string) {
+	n.t.Helper()
+	folder := filepath.Join(n.root, "tools")
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		n.t.Fatal(err)
+	}
+	for _, program := range programs {
+		if err := os.RemoveAll(filepath.Join(n.stubs, program)); err != nil {
+			n.t.Fatal(err)
+		}
+		for _, of := range []string{"/usr/sbin", "/sbin", "/usr/bin", "/bin"} {
+			if _, err := os.Stat(filepath.Join(of, program)); err != nil {
+				continue
+			}
+			if err := os.Symlink(filepath.Join(of, program), filepath.Join(folder, program)); err != nil {
+				n.t.Fatal(err)
+			}
+			break
+		}
+	}
+}
+
+// path is where the scripts look for programs.
+func (n *testNode) path() string { return n.stubs + ":" + filepath.Join(n.root, "tools") }
+
 func (n *testNode) write(name, content string, mode os.FileMode) {
 	n.t.Helper()
 	target := filepath.Join(n.root, name)
@@ -143,7 +179,7 @@ func (n *testNode) calls() []string { return strings.Split(strings.TrimSpace(n.r
 func (n *testNode) command(program string, args ...string) *exec.Cmd {
 	cmd := exec.Command(filepath.Join(n.root, program), args...)
 	cmd.Env = []string{
-		"PATH=" + n.stubs + ":/usr/bin:/bin", "CAPOM_ROOT=" + n.root, "CAPOM_BACKOFF_MIN=0", "CAPOM_BACKOFF_MAX=0",
+		"PATH=" + n.path(), "CAPOM_ROOT=" + n.root, "CAPOM_BACKOFF_MIN=0", "CAPOM_BACKOFF_MAX=0",
 		"CAPOM_ADDRESS_WAIT=0", "CAPOM_VOLUME_WAIT=0", "CAPOM_VIP_INTERVAL=0.05", "CAPOM_VIP_AGAIN_INTERVAL=0.04", "CAPOM_GUARD_INTERVAL=0.05",
 	}
 	return cmd
@@ -178,6 +214,26 @@ func (n *testNode) start(program string, args ...string) *exec.Cmd {
 			WithTimeout(time.Minute).Should(MatchError(syscall.ESRCH))
 	})
 	return cmd
+}
+
+func TestScriptsFindNoProgramOfThisMachineThatIsNotListed(t *testing.T) {
+	g := NewWithT(t)
+	n := newTestNode(t, controlPlaneInput())
+	n.write("ask", `#!/bin/sh
+for program in /usr/sbin/* /sbin/* /usr/bin/* /bin/*; do
+	command -v "${program##*/}"
+done
+:`, 0o755)
+
+	out, err := n.command("ask").CombinedOutput()
+
+	g.Expect(err).NotTo(HaveOccurred(), string(out))
+	for found := range strings.FieldsSeq(string(out)) {
+		if strings.HasPrefix(found, "/") {
+			g.Expect(found).To(HavePrefix(n.root))
+			g.Expect(slices.Concat(stubbed, tools)).To(ContainElement(filepath.Base(found)))
+		}
+	}
 }
 
 func TestScriptsAreCleanShell(t *testing.T) {

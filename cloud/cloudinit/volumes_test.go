@@ -25,11 +25,7 @@ func volumeNode(t *testing.T, fileSystem string) (n *testNode, device string) {
 	in := controlPlaneInput()
 	in.DataVolumes = []DataVolume{{Device: "/dev/oracleoci/oraclevdb", FileSystem: fileSystem, MountPath: etcdPath}}
 	n = newTestNode(t, in)
-	for _, program := range []string{"mkfs.ext4", "mkfs.xfs", "blkid", "mountpoint"} {
-		if err := os.Remove(filepath.Join(n.stubs, program)); err != nil {
-			t.Fatal(err)
-		}
-	}
+	n.real("mkfs.ext4", "mkfs.xfs", "blkid", "mountpoint")
 	requireTool(t, "mkfs."+fileSystem, map[string]string{"ext4": "e2fsprogs", "xfs": "xfsprogs"}[fileSystem])
 	backing := filepath.Join(t.TempDir(), "volume")
 	if err := os.WriteFile(backing, nil, 0o600); err != nil {
@@ -61,11 +57,9 @@ func volumeNode(t *testing.T, fileSystem string) (n *testNode, device string) {
 
 // mounted runs capom-volumes and then a script, with mounts of their own that end with them.
 func (n *testNode) mounted(script string) (string, error) {
-	cmd := n.command(filepath.Join(scriptsDir, "capom-volumes"))
-	path := "PATH=" + n.stubs + ":/usr/sbin:/sbin:/usr/bin:/bin"
-	volumes := cmd.Path
-	cmd = exec.Command("unshare", "-m", "sh", "-euc", volumes+" && cd $CAPOM_ROOT"+etcdPath+" && "+script)
-	cmd.Env = append(n.command(volumes).Env, path)
+	volumes := n.command(filepath.Join(scriptsDir, "capom-volumes"))
+	cmd := exec.Command("unshare", "-m", "sh", "-euc", volumes.Path+" && cd $CAPOM_ROOT"+etcdPath+" && "+script)
+	cmd.Env = volumes.Env
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
