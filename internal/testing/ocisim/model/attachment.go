@@ -138,7 +138,10 @@ func (s *State) attachBootVolume(instance *Instance, plan launchPlan) {
 	s.settle(attachment, s.world.delays.Volume, StateAttaching, StateAttached)
 }
 
-func (s *State) attachAtLaunch(instance *Instance, wanted LaunchAttachment) {
+// attachAtLaunch makes what a launch wants. A launch's encryption in transit is its paravirtualized
+// block volumes', too (OCI Go SDK v65, core/launch_instance_details.go).
+func (s *State) attachAtLaunch(instance *Instance, plan launchPlan, wanted LaunchAttachment) {
+	encrypted := isTrue(wanted.IsPvEncryptionInTransitEnabled) || plan.encrypted && wanted.Type == "paravirtualized"
 	volume := wanted.VolumeID
 	if create := wanted.CreateVolume; create != nil {
 		compartment := create.CompartmentID
@@ -149,7 +152,7 @@ func (s *State) attachAtLaunch(instance *Instance, wanted LaunchAttachment) {
 	}
 	attachment := s.attach(instance, volume, AttachVolumeDetails{
 		Type: wanted.Type, Device: wanted.Device, DisplayName: wanted.DisplayName, IsReadOnly: wanted.IsReadOnly,
-		IsShareable: wanted.IsShareable, IsPvEncryptionInTransitEnabled: wanted.IsPvEncryptionInTransitEnabled,
+		IsShareable: wanted.IsShareable, IsPvEncryptionInTransitEnabled: &encrypted,
 	})
 	attachment.IsVolumeCreatedDuringLaunch = wanted.CreateVolume != nil
 }

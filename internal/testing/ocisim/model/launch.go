@@ -17,7 +17,7 @@ type launchPlan struct {
 	vnic        CreateVnicDetails
 	subnet      *Subnet
 	faultDomain string
-	// encrypted is whether the boot volume's attachment is encrypted in transit.
+	// encrypted is whether attachments of the launch are encrypted in transit.
 	encrypted bool
 }
 
@@ -46,7 +46,7 @@ func (s *State) LaunchInstance(caller *User, details LaunchDetails, failure *Err
 	s.newVnic(instance, plan.subnet, plan.vnic, true)
 	s.attachBootVolume(instance, plan)
 	for _, wanted := range details.LaunchVolumeAttachments {
-		s.attachAtLaunch(instance, wanted)
+		s.attachAtLaunch(instance, plan, wanted)
 	}
 	if failure != nil {
 		s.after(s.world.delays.Provision, func() { s.failLaunch(instance, work, failure) })

@@ -147,6 +147,7 @@ func TestLaunchTakesWhatOCITakes(t *testing.T) {
 	g.Expect(attached.Items).To(HaveLen(1))
 	g.Expect(*attached.Items[0].GetDevice()).To(Equal("/dev/oracleoci/oraclevdb"))
 	g.Expect(*attached.Items[0].GetIsVolumeCreatedDuringLaunch()).To(BeTrue())
+	g.Expect(*attached.Items[0].GetIsPvEncryptionInTransitEnabled()).To(BeTrue())
 
 	boot, err := b.compute.ListBootVolumeAttachments(b.t.Context(), core.ListBootVolumeAttachmentsRequest{CompartmentId: b.compartment(), AvailabilityDomain: b.domain(0), InstanceId: instance.Id})
 	g.Expect(err).NotTo(HaveOccurred())
