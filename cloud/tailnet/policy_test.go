@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -190,6 +191,28 @@ func TestWhatAPolicyLacksIsNamedAsItIsPasted(t *testing.T) {
 			for i, lack := range test.lacks {
 				g.Expect(found.Missing[i]).To(HavePrefix(lack))
 			}
+		})
+	}
+}
+
+// A need that nothing is compared with would count as met.
+func TestEveryNeedIsFoundToBeLackingInAnEmptyPolicy(t *testing.T) {
+	whole := needs(approving, func(n *tailnet.PolicyNeeds) { n.PodRanges = []netip.Prefix{netip.MustParsePrefix("10.244.0.0/16")} })
+	empty := func(n tailnet.PolicyNeeds) tailnet.PolicyFindings {
+		return findings(t, tailnetsim.Headscale029, `{"grants": []}`, n)
+	}
+	all := empty(whole)
+	for field := range reflect.TypeFor[tailnet.PolicyNeeds]().Fields() {
+		if !field.IsExported() {
+			continue
+		}
+		t.Run(field.Name, func(t *testing.T) {
+			g := NewWithT(t)
+			without := whole
+			value := reflect.ValueOf(&without).Elem().FieldByIndex(field.Index)
+			g.Expect(value.IsZero()).To(BeFalse(), "set it above")
+			value.SetZero()
+			g.Expect(empty(without)).NotTo(Equal(all), "no finding tells that a policy lacks it")
 		})
 	}
 }

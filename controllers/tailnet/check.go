@@ -12,12 +12,9 @@ import (
 // check tries out all that machines will need once in a while, since it makes keys; in between it
 // asks whether the server still answers.
 func (r *Reconciler) check(ctx context.Context, s *scope) error {
-	uid, spec := s.tailnet.UID, tailnet.CheckSpec{ApproveRoutes: s.tailnet.Spec.RouteApproval.ByProvider()}
+	uid := s.tailnet.UID
 	full := !r.lastChecks.isFresh(uid, s.client, r.Options.withDefaults().CheckInterval)
-	if full {
-		spec.TagSets = [][]string{s.tailnet.Spec.NodeTags, s.tailnet.Spec.ControlPlaneTags}
-	}
-	if err := s.client.Check(ctx, spec); err != nil {
+	if err := s.client.Check(ctx, checkSpec(s, full)); err != nil {
 		r.lastChecks.forget(uid)
 		return err
 	}
@@ -26,4 +23,12 @@ func (r *Reconciler) check(ctx context.Context, s *scope) error {
 		r.lastChecks.record(uid, s.client)
 	}
 	return nil
+}
+
+func checkSpec(s *scope, full bool) tailnet.CheckSpec {
+	spec := tailnet.CheckSpec{ApproveRoutes: s.tailnet.Spec.RouteApproval.ByProvider()}
+	if full {
+		spec.TagSets = [][]string{s.tailnet.Spec.NodeTags, s.tailnet.Spec.ControlPlaneTags}
+	}
+	return spec
 }
