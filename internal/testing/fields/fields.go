@@ -9,12 +9,12 @@ import (
 	"strings"
 )
 
-// Leaves are the paths of all fields: down to those that are neither structs nor lists of structs,
-// or that are listed.
+// Leaves are the paths of all fields: down to those that are neither structs nor pointers to them
+// nor lists of them, or that are listed.
 func Leaves(of reflect.Type, listed map[string]string) []string { return leaves(of, "", listed) }
 
 func leaves(of reflect.Type, path string, listed map[string]string) []string {
-	if of.Kind() == reflect.Slice && of.Elem().Kind() == reflect.Struct {
+	if (of.Kind() == reflect.Slice || of.Kind() == reflect.Pointer) && of.Elem().Kind() == reflect.Struct {
 		of = of.Elem()
 	}
 	if of.Kind() != reflect.Struct || listed[path] != "" {
@@ -27,14 +27,21 @@ func leaves(of reflect.Type, path string, listed map[string]string) []string {
 	return all
 }
 
-// At is the value at a path, of the first element of each list on it. An empty list gets one.
+// At is the value at a path, of the first element of each list on it. An empty list gets one, and a
+// pointer to nothing something.
 func At(value reflect.Value, path string) reflect.Value {
 	for name := range strings.SplitSeq(path, ".") {
-		if value.Kind() == reflect.Slice {
+		switch value.Kind() {
+		case reflect.Slice:
 			if value.Len() == 0 {
 				value.Set(reflect.MakeSlice(value.Type(), 1, 1))
 			}
 			value = value.Index(0)
+		case reflect.Pointer:
+			if value.IsNil() {
+				value.Set(reflect.New(value.Type().Elem()))
+			}
+			value = value.Elem()
 		}
 		value = value.FieldByName(name)
 	}
