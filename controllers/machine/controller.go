@@ -11,6 +11,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	kerrors "k8s.io/apimachinery/pkg/util/errors"
 	"k8s.io/client-go/tools/events"
@@ -134,7 +135,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	if added && isNew {
+	// A stale cache may have shown own without the identity: what was written is as it is now.
+	if added && isNew && equality.Semantic.DeepEqual(own.Status, infrav1.OCIMeshMachineStatus{}) {
 		r.creations.begin(request.NamespacedName, identity.Of(own))
 	}
 	s.identify()

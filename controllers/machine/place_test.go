@@ -4,6 +4,7 @@
 package machine
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"testing"
@@ -286,6 +287,39 @@ func TestNothingIsMadeForAPlacementThatIsNotWritten(t *testing.T) {
 			g.Expect(b.calls("LaunchInstance")).To(Equal(1), "by the pass that has placed it")
 		})
 	}
+}
+
+// behind shows a machine as it was, as a cache does that lags.
+type behind struct {
+	client.Client
+	was *infrav1.OCIMeshMachine
+}
+
+func (c behind) Get(ctx context.Context, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+	if own, ok := object.(*infrav1.OCIMeshMachine); ok {
+		c.was.DeepCopyInto(own)
+		return nil
+	}
+	return c.Client.Get(ctx, key, object, options...)
+}
+
+func TestAPassOverAMachineAsItWasBeforeItsFirstOneMakesNothing(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b := newBench(t, helpers.WorldOptions{})
+	b.booter.setAsleep(true)
+	own := b.machine(t, "worker")
+	was := own.DeepCopy()
+	b.pass(t, own)
+	g.Expect(b.calls("LaunchInstance")).To(Equal(1))
+
+	b.r.Client = behind{Client: b.r.Client, was: was}
+	b.pass(t, own)
+
+	g.Expect(b.calls("LaunchInstance")).To(Equal(1))
+	g.Expect(b.Control.Keys()).To(HaveLen(1))
+	b.Reload(t, own)
+	g.Expect(b.r.creations.isNew(client.ObjectKeyFromObject(own), identity.Of(own))).To(BeFalse(), "its key and instance are known")
 }
 
 func TestAnAccountInDoubtIsNotLeftAndChosenAgainForEver(t *testing.T) {
