@@ -202,7 +202,7 @@ demo: ## Make a cluster over simulated Always Free accounts, change it and delet
 	@# Builds that have nothing in common but the standard library run beside each other: one that
 	@# links, or downloads, leaves a core to the other.
 	hack/tick.sh "building the standard library" go build std
-	CAPOM_BUILD_JOBS=1 $(BINARIES) envtest >/dev/null & servers=$$!; \
+	$(BINARIES) envtest >/dev/null & servers=$$!; \
 	trap 'kill $$servers 2>/dev/null || true' EXIT; \
 	hack/tick.sh "building the demo" go -C test build -o ../bin/ ./demo; \
 	$(BINARIES) kustomize clusterctl capi-core capi-kubeadm-bootstrap capi-kubeadm-control-plane >/dev/null; \

@@ -17,7 +17,8 @@
 # Versions come from the go.mod files under hack/, but for envtest's, see below. A path is
 # ${CAPOM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/capom}/NAME-VERSION/NAME, so a new
 # version never meets an old binary. Only a first run builds; building everything
-# takes about twenty minutes on two cores and 2.5 GB of memory. Programs that read Go
+# takes about twenty minutes on two cores and 2.5 GB of memory, less with CAPOM_BUILD_JOBS=1,
+# and more where two are built at a time, as for the demo. Programs that read Go
 # code have the Go that built them in VERSION: an older one than the code's cannot read it.
 
 set -euo pipefail
