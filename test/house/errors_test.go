@@ -4,6 +4,7 @@
 package house
 
 import (
+	"go/ast"
 	"maps"
 	"slices"
 	"testing"
@@ -62,4 +63,30 @@ func TestEveryKindOfErrorHasARemedyAndAReason(t *testing.T) {
 		g.Expect(cloud.UserMessage(err) != err.Error()).To(Equal(known), "remedies, in cloud/errors.go, has %s", kind)
 		g.Expect(access.AsProblem(err).Reason != infrav1.InternalErrorReason).To(Equal(known), "kindReasons, in controllers/access/problem.go, has %s", kind)
 	}
+}
+
+// One without a kind would be told as an error of ours.
+func TestEveryRefusalOfATailnetHasAKind(t *testing.T) {
+	g := NewWithT(t)
+	s, err := read("cloud/tailnet")
+	g.Expect(err).NotTo(HaveOccurred())
+	refusals := map[string]string{}
+	for _, f := range s.all {
+		maps.Copy(refusals, constantsOfType(f.File, "Reason"))
+	}
+	g.Expect(len(refusals)).To(BeNumerically(">", 10), "the reasons are not found")
+	g.Expect(keysOfTable(fileOf(s, "cloud/tailnet/errors.go"), "kinds")).To(ConsistOf(slices.Collect(maps.Keys(refusals))), "kinds, in cloud/tailnet/errors.go")
+}
+
+// keysOfTable are the constants that a file's table has rows for.
+func keysOfTable(f *ast.File, table string) (keys []string) {
+	ast.Inspect(f, func(node ast.Node) bool {
+		if spec, ok := node.(*ast.ValueSpec); ok && spec.Names[0].Name == table && len(spec.Values) == 1 {
+			if literal, ok := spec.Values[0].(*ast.CompositeLit); ok {
+				keys = append(keys, keysOf(literal)...)
+			}
+		}
+		return true
+	})
+	return keys
 }
