@@ -6,6 +6,7 @@ package tailnet
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -18,6 +19,9 @@ const (
 	checkDescription = "capom check"
 	checkExpiry      = time.Minute
 )
+
+// neededScopes are those of every client; to approve routes takes scopeRoutes besides.
+var neededScopes = []string{scopeAuthKeys, scopeDevices}
 
 // CheckSpec names the required abilities of the credentials.
 type CheckSpec struct {
@@ -71,7 +75,7 @@ func (c *Client) checkScopes(ctx context.Context, operation string, spec CheckSp
 	if err != nil || len(granted) == 0 {
 		return err
 	}
-	needed := []string{scopeAuthKeys, scopeDevices}
+	needed := slices.Clone(neededScopes)
 	if spec.ApproveRoutes {
 		needed = append(needed, scopeRoutes)
 	}

@@ -205,7 +205,7 @@ func (c *Client) translateAnswer(operation string, answer *responseError) error 
 	case ReasonNotControlServer:
 		out.Message = cloud.Scrub(answer.strange(c.base.Host), c.secrets()...)
 	case ReasonMissingScope:
-		out.Message += " (needed are the scopes auth_keys, devices:core and, to approve routes, devices:routes)"
+		out.Message += fmt.Sprintf(" (needed are the scopes %s and, to approve routes, %s)", strings.Join(neededScopes, ", "), scopeRoutes)
 	case ReasonTailnetNotFound:
 		out.Message = fmt.Sprintf("%s has no tailnet %q for these credentials: leave the tailnet's name empty to use the credentials' own", c.base.Host, c.v2.api.Tailnet)
 	}

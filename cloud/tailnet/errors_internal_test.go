@@ -5,6 +5,8 @@ package tailnet
 
 import (
 	"errors"
+	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -26,6 +28,15 @@ func TestWhatToDoIsSaidInATailnetsWords(t *testing.T) {
 	for name, err := range told {
 		g.Expect(cloud.UserMessage(err)).NotTo(MatchRegexp(`OCI|region|account|compartment|shape`), name)
 		g.Expect(cloud.UserMessage(err)).NotTo(Equal(err.Error()), "%s: what is to be done?", name)
+	}
+}
+
+func TestARefusalForAScopeNamesEveryScope(t *testing.T) {
+	g := NewWithT(t)
+	err := (&Client{}).translateAnswer("ListDevices", &responseError{status: http.StatusForbidden, json: true, message: "no"})
+	g.Expect(ReasonOf(err)).To(Equal(ReasonMissingScope))
+	for _, scope := range append(slices.Clone(neededScopes), scopeRoutes) {
+		g.Expect(cloud.UserMessage(err)).To(ContainSubstring(scope))
 	}
 }
 
