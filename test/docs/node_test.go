@@ -101,3 +101,39 @@ func TestSomethingStartsEveryUnitOfNodes(t *testing.T) {
 	}
 	NewWithT(t).Expect(units).To(BeNumerically(">", 4), "the units are not found")
 }
+
+// Settings of the kernel in a file that nothing applies have no effect before the next boot.
+func TestAScriptOfNodesAppliesEveryFileForTheKernel(t *testing.T) {
+	g := NewWithT(t)
+	all := filesOfNodes(t)
+	lines := 0
+	for path, content := range all {
+		folder, name := filepath.Base(filepath.Dir(path)), filepath.Base(path)
+		switch folder {
+		case "sysctl.d":
+			lines++
+			g.Expect(runInScripts(all, `sysctl .*-p .*/sysctl\.d/`+regexp.QuoteMeta(name)+`"?$`)).To(BeTrue(),
+				"no script applies %s: write the lines into 90-capom.conf, or have one run sysctl -p on it", path)
+		case "modules-load.d":
+			for module := range strings.Lines(content) {
+				if module = strings.TrimSpace(module); module == "" || strings.HasPrefix(module, "#") {
+					continue
+				}
+				lines++
+				g.Expect(runInScripts(all, `for module in .*\b`+regexp.QuoteMeta(module)+`\b.*; do$`)).To(BeTrue(), "no script loads %s of %s", module, path)
+			}
+		}
+	}
+	g.Expect(lines).To(BeNumerically(">", 4), "the files are not found")
+}
+
+// runInScripts tells whether a script has such a line.
+func runInScripts(all map[string]string, pattern string) bool {
+	line := regexp.MustCompile(`(?m)^[\t ]*` + pattern)
+	for path, content := range all {
+		if filepath.Base(filepath.Dir(path)) == "bin" && line.MatchString(content) {
+			return true
+		}
+	}
+	return false
+}
