@@ -11,6 +11,7 @@ import (
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 
 	infrav1 "github.com/ocimesh/cluster-api-provider-ocimesh/api/v1alpha1"
+	"github.com/ocimesh/cluster-api-provider-ocimesh/controllers/phases"
 )
 
 // Attributes of failure domains.
@@ -111,11 +112,8 @@ func failureDomain(account *accountState, domain infrav1.AvailabilityDomain) clu
 	}
 }
 
-// transient tells whether the account is not ready for a reason that passes by itself.
+// transient tells whether the account is not ready for a reason that passes by itself. A network of
+// before that has to go first may wait for a person.
 func (a *accountState) transient() bool {
-	if a.inProgress() {
-		return true
-	}
-	return a.usable() && a.networkProblem != nil &&
-		(a.networkProblem.Reason == infrav1.UnavailableReason || a.networkProblem.Reason == infrav1.ThrottledReason)
+	return a.inProgress() || a.usable() && !a.former && a.networkPace() == phases.Passing
 }

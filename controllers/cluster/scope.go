@@ -90,8 +90,16 @@ func (a *accountState) controlPlane() bool {
 
 // inProgress tells whether the account will soon be usable by itself.
 func (a *accountState) inProgress() bool {
-	return a.unchecked || (a.networkProblem != nil && (a.networkProblem.Reason == infrav1.NetworkProvisioningReason ||
-		a.networkProblem.Reason == infrav1.ClaimingReason))
+	return a.unchecked || a.networkPace() == phases.UnderWay ||
+		(a.networkProblem != nil && a.networkProblem.Reason == infrav1.ClaimingReason)
+}
+
+// networkPace is how soon the network may be Ready, by what is wrong with it.
+func (a *accountState) networkPace() phases.Pace {
+	if a.networkProblem == nil {
+		return phases.AtRest
+	}
+	return phases.PaceOf(a.networkProblem.Reason)
 }
 
 // hasExisting tells whether the cluster has a network of the user's in the account.

@@ -61,6 +61,44 @@ func TestTheNextPassIsDueByWhatTheAccountsAndTheEndpointWaitFor(t *testing.T) {
 	}
 }
 
+func TestTheReasonsPaceSaysWhetherAnAccountComesBackByItself(t *testing.T) {
+	t.Parallel()
+	because := func(reason string) accountState {
+		return accountState{networkProblem: access.NewProblem(reason, "message")}
+	}
+	for name, world := range map[string]struct {
+		account               accountState
+		inProgress, transient bool
+	}{
+		"all is well":                {accountState{}, false, false},
+		"it is yet to be checked":    {accountState{unchecked: true}, true, true},
+		"its network is made":        {because(infrav1.NetworkProvisioningReason), true, true},
+		"something else is made":     {because(infrav1.InstanceProvisioningReason), true, true},
+		"its network is claimed":     {because(infrav1.ClaimingReason), true, true},
+		"OCI is not there":           {because(infrav1.UnavailableReason), false, true},
+		"OCI is asked too much":      {because(infrav1.ThrottledReason), false, true},
+		"something else passes":      {because(infrav1.ConflictReason), false, true},
+		"a person has to mend it":    {because(infrav1.NetworkFailedReason), false, false},
+		"another cluster's":          {because(infrav1.HeldElsewhereReason), false, false},
+		"a key that is refused":      {because(infrav1.AuthenticationFailedReason), false, false},
+		"a reason that nobody knows": {because("Odd"), false, false},
+		"the account is broken": {
+			accountState{problem: access.NewProblem(infrav1.AccountNotReadyReason, "message"), networkProblem: access.NewProblem(infrav1.UnavailableReason, "message")},
+			false, false,
+		},
+		"the network of before has machines": {
+			accountState{former: true, networkProblem: access.NewProblem(infrav1.NetworkInUseReason, "message")}, false, false,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			g.Expect(world.account.inProgress()).To(Equal(world.inProgress), "the cluster waits for it")
+			g.Expect(world.account.transient()).To(Equal(world.transient), "its failure domains stay")
+		})
+	}
+}
+
 func TestOptionsHaveDefaults(t *testing.T) {
 	t.Parallel()
 	NewWithT(t).Expect(Options{}.withDefaults().Intervals).To(Equal(phases.Intervals{

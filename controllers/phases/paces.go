@@ -137,5 +137,8 @@ func (i Intervals) paceOf(reason string) Pace {
 	if pace, ok := i.Paces[reason]; ok {
 		return pace
 	}
-	return paces[reason]
+	return PaceOf(reason)
 }
+
+// PaceOf is that of a reason that kinds share; AtRest for one that is not known.
+func PaceOf(reason string) Pace { return paces[reason] }
