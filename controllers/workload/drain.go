@@ -50,13 +50,13 @@ type Drain struct {
 func DrainOf(ctx context.Context, management client.Client, cluster *clusterv1.Cluster, machine *clusterv1.Machine, node string) (*Drain, error) {
 	config, err := configFor(ctx, management, client.ObjectKeyFromObject(cluster))
 	if err != nil {
-		return nil, err
+		return nil, ofCluster(err)
 	}
 	// A node may have more than a hundred pods; by default client-go asks for five things a second.
 	config.QPS, config.Burst = 50, 100
 	remote, err := client.New(config, client.Options{Scheme: clientgoscheme.Scheme, Mapper: kinds})
 	if err != nil {
-		return nil, fmt.Errorf("connecting to Cluster %s: %w", cluster.Name, err)
+		return nil, ofCluster(fmt.Errorf("connecting to Cluster %s: %w", cluster.Name, err))
 	}
 	d := &Drain{
 		cluster: cluster, machine: machine, node: &corev1.Node{},
@@ -66,7 +66,7 @@ func DrainOf(ctx context.Context, management client.Client, cluster *clusterv1.C
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}
-	return d, err
+	return d, ofCluster(err)
 }
 
 // ProviderID names the machine that the Node is of.
@@ -112,7 +112,7 @@ func (d *Drain) Uncordon(ctx context.Context) error {
 func (d *Drain) change(ctx context.Context, change func(*corev1.Node)) error {
 	before := d.node.DeepCopy()
 	change(d.node)
-	return d.helper.RemoteClient.Patch(ctx, d.node, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+	return ofCluster(d.helper.RemoteClient.Patch(ctx, d.node, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})))
 }
 
 // Evict asks for the eviction of the pods on their way out, and tells what holds them up; empty
@@ -120,7 +120,7 @@ func (d *Drain) change(ctx context.Context, change func(*corev1.Node)) error {
 func (d *Drain) Evict(ctx context.Context) (string, error) {
 	pods, err := d.helper.GetPodsForEviction(ctx, d.cluster, d.machine, d.node.Name)
 	if err != nil || len(pods.Pods()) == 0 {
-		return "", err
+		return "", ofCluster(err)
 	}
 	return inOneLine(d.helper.EvictPods(ctx, pods).ConditionMessage(metav1.Time{})), nil
 }
@@ -141,20 +141,20 @@ func (d *Drain) Obstacle(ctx context.Context) (string, error) {
 	}
 	list, err := d.helper.GetPodsForEviction(ctx, d.cluster, d.machine, d.node.Name)
 	if err != nil {
-		return "", err
+		return "", ofCluster(err)
 	}
 	pods := slices.DeleteFunc(list.Pods(), func(pod *corev1.Pod) bool { return isOver(pod) || !pod.DeletionTimestamp.IsZero() })
 	movers := make([]mover, 0, len(pods))
 	for _, pod := range pods {
 		volumes, err := d.volumesOf(ctx, pod)
 		if err != nil {
-			return "", err
+			return "", ofCluster(err)
 		}
 		movers = append(movers, newMover(pod, volumes))
 	}
 	rooms, err := d.rooms(ctx)
 	if err != nil {
-		return "", err
+		return "", ofCluster(err)
 	}
 	return obstacle(movers, rooms), nil
 }

@@ -40,11 +40,11 @@ type Nodes struct {
 func NodesOf(ctx context.Context, secrets client.Reader, cluster client.ObjectKey) (Nodes, error) {
 	config, err := configFor(ctx, secrets, cluster)
 	if err != nil {
-		return Nodes{}, err
+		return Nodes{}, ofCluster(err)
 	}
 	nodes, err := nodesBy(config)
 	if err != nil {
-		return Nodes{}, fmt.Errorf("connecting to Cluster %s: %w", cluster.Name, err)
+		return Nodes{}, ofCluster(fmt.Errorf("connecting to Cluster %s: %w", cluster.Name, err))
 	}
 	return nodes, nil
 }
@@ -89,7 +89,8 @@ func configOf(text []byte) (*rest.Config, error) {
 
 // Get reads a Node.
 func (n Nodes) Get(ctx context.Context, name string) (*corev1.Node, error) {
-	return n.client.Get(ctx, name, metav1.GetOptions{})
+	node, err := n.client.Get(ctx, name, metav1.GetOptions{})
+	return node, ofCluster(err)
 }
 
 // IsReady tells whether the Node's kubelet reports it as Ready.
@@ -106,5 +107,5 @@ func (n Nodes) Annotate(ctx context.Context, name, key, value string) error {
 		return err
 	}
 	_, err = n.client.Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{})
-	return err
+	return ofCluster(err)
 }

@@ -31,13 +31,13 @@ const readyFor = 10 * time.Second
 func (n Nodes) NotReady(ctx context.Context, now time.Time, node string, components ...string) (string, error) {
 	seen, err := n.seenByKubelet(ctx, node)
 	if err != nil {
-		return "", fmt.Errorf("asking kubelet of node %s for its pods: %w", node, err)
+		return "", ofCluster(fmt.Errorf("asking kubelet of node %s for its pods: %w", node, err))
 	}
 	for _, component := range components {
 		name := component + "-" + node
 		pod, err := n.pods.Get(ctx, name, metav1.GetOptions{})
 		if err != nil && !apierrors.IsNotFound(err) {
-			return "", err
+			return "", ofCluster(err)
 		}
 		// kubelet writes when a pod became ready as it knows it: an older time is of before.
 		since, ready := readySince(seen[name])

@@ -90,3 +90,43 @@ func keysOfTable(f *ast.File, table string) (keys []string) {
 	})
 	return keys
 }
+
+// Phases return errors of the management cluster's API server untold. Those of a cluster's own
+// belong in a condition, and only controllers/workload can tell one from the other.
+func TestWhatAsksAClustersOwnAPIServerMakesItsErrorsProblems(t *testing.T) {
+	g := NewWithT(t)
+	s, err := read("controllers/workload")
+	g.Expect(err).NotTo(HaveOccurred())
+	calls, asking := map[string][]string{}, []string{}
+	for _, f := range s.all {
+		for _, declaration := range f.Decls {
+			if function, ok := declaration.(*ast.FuncDecl); ok {
+				calls[function.Name.Name] = append(calls[function.Name.Name], callsIn(function)...)
+				if function.Name.IsExported() && returnsError(function) && function.Name.Name != "ControlPlanes" {
+					asking = append(asking, function.Name.Name)
+				}
+			}
+		}
+	}
+	g.Expect(len(asking)).To(BeNumerically(">", 7), "the functions are not found")
+	for _, name := range asking {
+		isMade := func(called string) bool { return called == "ofCluster" || slices.Contains(calls[called], "ofCluster") }
+		g.Expect(slices.ContainsFunc(calls[name], isMade)).To(BeTrue(), "controllers/workload: %s returns errors past ofCluster", name)
+	}
+}
+
+// callsIn are the functions and methods that a function calls.
+func callsIn(function *ast.FuncDecl) (names []string) {
+	ast.Inspect(function, func(node ast.Node) bool {
+		if call, ok := node.(*ast.CallExpr); ok {
+			names = append(names, called(call))
+		}
+		return true
+	})
+	return names
+}
+
+func returnsError(function *ast.FuncDecl) bool {
+	results := function.Type.Results
+	return results != nil && nameOf(results.List[len(results.List)-1].Type) == "error"
+}
