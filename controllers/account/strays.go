@@ -66,7 +66,12 @@ func (r *Reconciler) strays(ctx context.Context, s *scope) error {
 			r.strayWatch.Alone(uid, id, began)
 		}
 	}
-	found, count, waiting := r.strayWatch.All(uid, told(s.account))
+	all := told(s.account)
+	all.Group = func(id string) string {
+		namespace, _, _ := strings.Cut(nameTag(suspects[id]), "/")
+		return namespace
+	}
+	found, count, waiting := r.strayWatch.All(uid, all)
 	s.strays = &straysSeen{status: straysStatus(found, count, suspects)}
 	s.strays.finding = strays.Finding{
 		Count: count, Suspects: waiting,

@@ -57,6 +57,10 @@ type Told struct {
 	// Count is how many there are, Named since when those are that it names.
 	Count int
 	Named map[string]time.Time
+	// Group tells in whose view a stray is; nil if all are in everybody's. Groups take turns, so
+	// that a status with room for a few names some of each: of what it only counts, no manager
+	// knows whether its own are among it.
+	Group func(id string) string
 }
 
 // Watch keeps what was seen without an object, by the account or tailnet that it was seen in. The
@@ -148,9 +152,9 @@ func (w *Watch) Alone(in types.UID, id string, at time.Time) {
 	}
 }
 
-// All are the strays, those first that were seen first, how many there are, and how many suspects
-// there are besides. A status names some of many and counts the others: as many as it counts may be
-// among those that this process does not know about, and stay counted.
+// All are the strays, those first that were seen first in their groups, how many there are, and how
+// many suspects there are besides. A status names some of many and counts the others: as many as it
+// counts may be among those that this process does not know about, and stay counted.
 func (w *Watch) All(in types.UID, told Told) (strays []Stray, count, suspects int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -176,8 +180,23 @@ func (w *Watch) All(in types.UID, told Told) (strays []Stray, count, suspects in
 		}
 	}
 	slices.SortFunc(strays, func(a, b Stray) int { return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.ID, b.ID)) })
+	takeTurns(strays, told.Group)
 	counted := min(told.Count-len(told.Named), unnamed+unknown)
 	return strays, len(strays) + max(0, counted-unnamed), suspects
+}
+
+// takeTurns has the first of each group before the second of any.
+func takeTurns(strays []Stray, group func(id string) string) {
+	if group == nil {
+		return
+	}
+	sizes, turns := map[string]int{}, make(map[string]int, len(strays))
+	for _, s := range strays {
+		of := group(s.ID)
+		turns[s.ID] = sizes[of]
+		sizes[of]++
+	}
+	slices.SortStableFunc(strays, func(a, b Stray) int { return cmp.Compare(turns[a.ID], turns[b.ID]) })
 }
 
 // Forget forgets an account or tailnet that is gone.

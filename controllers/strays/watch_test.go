@@ -114,7 +114,7 @@ func TestWhatAProcessDoesNotKnowIsAsTheStatusTells(t *testing.T) {
 			d := &diary{now: start}
 			d.look(0, "a")
 			world.said(d)
-			found, count, suspects := d.All(here, Told{len(world.told), world.told})
+			found, count, suspects := d.All(here, Told{Count: len(world.told), Named: world.told})
 			g.Expect(found).To(Equal(world.want))
 			g.Expect(count).To(Equal(len(found)))
 			g.Expect(suspects).To(Equal(world.suspects))
@@ -129,7 +129,7 @@ type page struct {
 }
 
 func (p *page) writtenBy(d *diary) {
-	told := Told{Count: p.count, Named: map[string]time.Time{}}
+	told := Told{Count: p.count, Named: map[string]time.Time{}, Group: func(id string) string { return id[:1] }}
 	for _, stray := range p.named {
 		told.Named[stray.ID] = stray.Since
 	}
@@ -158,8 +158,9 @@ func TestManagersDoNotWriteOverWhatOthersCountAndDoNotName(t *testing.T) {
 		"few of one":              {map[string]int{"a": 3}, 3, 2},
 		"one more than are named": {map[string]int{"a": Named + 1}, Named + 1, Named},
 		"many of both":            {map[string]int{"a": 10, "b": 10}, 20, 19},
+		"one beside many others":  {map[string]int{"a": Named + 1, "b": 1}, Named + 2, Named + 1},
 		// Nobody knows of all that are not named.
-		"more of each than can be named": {map[string]int{"a": 20, "b": 20}, Named + 20, Named + 20},
+		"more of each than can be named": {map[string]int{"a": 20, "b": 20}, Named + 20, Named + 19},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
