@@ -148,7 +148,8 @@ func (d *diary) lookIn(namespace string, now time.Time, ids []string) {
 	}
 }
 
-// Each may ask for what is of its own namespace only, and each write of the one wakes the other.
+// Each may ask for what is of its own namespace only, and each write of the one wakes the other. Of
+// more of each than can be named, nobody knows all.
 func TestManagersDoNotWriteOverWhatOthersCountAndDoNotName(t *testing.T) {
 	for name, world := range map[string]struct {
 		of map[string]int
@@ -159,7 +160,6 @@ func TestManagersDoNotWriteOverWhatOthersCountAndDoNotName(t *testing.T) {
 		"one more than are named": {map[string]int{"a": Named + 1}, Named + 1, Named},
 		"many of both":            {map[string]int{"a": 10, "b": 10}, 20, 19},
 		"one beside many others":  {map[string]int{"a": Named + 1, "b": 1}, Named + 2, Named + 1},
-		// Nobody knows of all that are not named.
 		"more of each than can be named": {map[string]int{"a": 20, "b": 20}, Named + 20, Named + 19},
 	} {
 		t.Run(name, func(t *testing.T) {
