@@ -156,10 +156,10 @@ func TestManagersDoNotWriteOverWhatOthersCountAndDoNotName(t *testing.T) {
 		// want are those that are counted, left those once one is gone.
 		want, left int
 	}{
-		"few of one":              {map[string]int{"a": 3}, 3, 2},
-		"one more than are named": {map[string]int{"a": Named + 1}, Named + 1, Named},
-		"many of both":            {map[string]int{"a": 10, "b": 10}, 20, 19},
-		"one beside many others":  {map[string]int{"a": Named + 1, "b": 1}, Named + 2, Named + 1},
+		"few of one":                     {map[string]int{"a": 3}, 3, 2},
+		"one more than are named":        {map[string]int{"a": Named + 1}, Named + 1, Named},
+		"many of both":                   {map[string]int{"a": 10, "b": 10}, 20, 19},
+		"one beside many others":         {map[string]int{"a": Named + 1, "b": 1}, Named + 2, Named + 1},
 		"more of each than can be named": {map[string]int{"a": 20, "b": 20}, Named + 20, Named + 19},
 	} {
 		t.Run(name, func(t *testing.T) {
