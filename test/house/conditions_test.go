@@ -6,6 +6,7 @@ package house
 import (
 	"go/ast"
 	"path"
+	"slices"
 	"strings"
 	"testing"
 
@@ -124,25 +125,13 @@ type resolver struct {
 func conditionNames(s *source, f file) resolver {
 	names := resolver{importedAPIs(f.File), map[string]string{}}
 	for _, other := range inPackage(s, path.Dir(f.path)) {
-		apis := importedAPIs(other.File)
-		define := func(name, value ast.Expr) {
-			if condition := constantOf(value, apis, false); isCondition(condition) {
-				names.locals[nameOf(name)] = condition
+		found := map[string][]string{}
+		defined(found, importedAPIs(other.File), other.File)
+		for name, constants := range found {
+			for _, condition := range slices.DeleteFunc(constants, func(c string) bool { return !isCondition(c) }) {
+				names.locals[name] = condition
 			}
 		}
-		ast.Inspect(other.File, func(node ast.Node) bool {
-			switch n := node.(type) {
-			case *ast.ValueSpec:
-				for i := range n.Values {
-					define(n.Names[i], n.Values[i])
-				}
-			case *ast.AssignStmt:
-				for i := range n.Rhs {
-					define(n.Lhs[i], n.Rhs[i])
-				}
-			}
-			return true
-		})
 	}
 	return names
 }
