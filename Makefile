@@ -206,7 +206,7 @@ demo: ## Make a cluster over simulated Always Free accounts, change it and delet
 	trap 'kill $$servers 2>/dev/null || true' EXIT; \
 	hack/tick.sh "building the demo" go -C test build -o ../bin/ ./demo; \
 	$(BINARIES) kustomize clusterctl capi-core capi-kubeadm-bootstrap capi-kubeadm-control-plane >/dev/null; \
-	wait $$servers; \
+	wait $$servers; trap - EXIT; \
 	assets=$$($(BINARIES) envtest); \
 	KUBEBUILDER_ASSETS=$$assets KEEP=$(KEEP) bin/demo
 
