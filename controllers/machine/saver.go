@@ -79,8 +79,12 @@ func (w saver) checkpoint(ctx context.Context, s *scope) error {
 		return err
 	}
 	s.before, s.exclusive, s.checked = s.own.DeepCopy(), false, true
-	s.patch, err = patch.NewHelper(s.own, w.client)
-	return err
+	helper, err := patch.NewHelper(s.own, w.client)
+	if err != nil {
+		return err
+	}
+	s.patch = helper
+	return nil
 }
 
 // tell computes the conditions, and tells of a change of Ready.
